@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_CONF_H
+#define SHARED_CONF_H
+
+/*
+ * The configuration: default < file < environment < command line.  All of
+ * it comes from conf_options.def.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct conf_list {
+	char **v;
+	size_t n;
+};
+
+struct conf {
+#define CONF_TEXT(name, def, help) char *name;
+#define CONF_PATH(name, def, help) char *name;
+#define CONF_LIST(name, def, help) struct conf_list name;
+#define CONF_UINT(name, def, min, max, help) uint64_t name;
+#define CONF_ENUM(name, def, choices, help) char *name;
+#define CONF_BOOL(name, def, help) bool name;
+#include "shared/conf_options.def"
+#undef CONF_TEXT
+#undef CONF_PATH
+#undef CONF_LIST
+#undef CONF_UINT
+#undef CONF_ENUM
+#undef CONF_BOOL
+	/* Worked out from the above by conf_finish(). */
+	unsigned nworkers;
+	char *broker_path;  /* runtime_dir/broker.sock */
+	char *control_path; /* runtime_dir/ctl.sock */
+	/* Where each option's value came from, in the order of the list. */
+	char **origin;
+};
+
+#define CONF_DEFAULT_FILE "/etc/pusherd/pusherd.conf"
+
+/*
+ * Every function that can fail returns 0, or -1 and *why (free(3) it): one
+ * sentence with the origin ("pusherd.conf:12", "environment",
+ * "command line"), the option, the value and what would be right.
+ */
+
+/* All options at their defaults. */
+void conf_init(struct conf *);
+void conf_clear(struct conf *);
+/* `key value` lines; '#' starts a comment; values may be quoted. */
+int conf_read_file(struct conf *, const char *path, char **why);
+/* PUSHERD_<NAME>; an unknown PUSHERD_ name is an error. */
+int conf_read_environment(struct conf *, char **why);
+/* "key=value" from -o. */
+int conf_read_argument(struct conf *, const char *text, char **why);
+/*
+ * Checks what needs all options together and fills in the rest: addresses,
+ * worker count, paths.
+ */
+int conf_finish(struct conf *, char **why);
+/*
+ * All of it in the right order, for pusherd and pusherctl alike.  file: what
+ * -c gave, or NULL: CONF_DEFAULT_FILE if it exists.
+ */
+int conf_load(struct conf *, const char *file, char *const *arguments,
+    size_t narguments, char **why);
+/* "name value    # origin" for each option (pusherd -T). */
+void conf_print(const struct conf *, FILE *);
+/* The commented example file (etc/pusherd.conf). */
+void conf_print_example(FILE *);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_PROC_H
+#define SHARED_PROC_H
+
+/* What a process does to itself: privileges, limits, title, signals. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct conf;
+
+/* At most this many workers; a bit of struct channel's mask each. */
+#define PROC_MAX_WORKERS 64
+
+/* All that a child gets from the master.  Anything else is closed. */
+struct inherit {
+	const struct conf *conf;
+	unsigned slot;         /* workers: 0 .. conf->workers - 1 */
+	const int *listen_fds; /* workers: this slot's, one per listener */
+	size_t nlisten;
+	int broker_fd;  /* broker: the listening socket of the links, or -1 */
+	int control_fd; /* broker: the listening control socket, or -1 */
+	int life_fd;    /* EOF here: the master is gone */
+	int ready_fd;   /* write one byte when serving, then close */
+};
+
+/* Must run before the first proc_title(). */
+void proc_title_init(int argc, char **argv);
+/* Shown by ps(1): "pusherd: worker 2". */
+void proc_title(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Raises RLIMIT_NOFILE to the hard limit; returns what it is now. */
+uint64_t proc_raise_nofile(void);
+/*
+ * Becomes this user for good: groups, gid, uid; checks that it cannot be
+ * undone.  0, or -1 with errno (ENOENT: no such user).
+ */
+int proc_drop_privileges(const char *user);
+/* Looks the user up; -1 with errno ENOENT when there is none. */
+int proc_find_user(const char *user, uid_t *uid, gid_t *gid);
+/* sigaction(2) without SA_RESTART; handler may be SIG_IGN or SIG_DFL. */
+void proc_signal(int sig, void (*handler)(int));
+/* Leaves the terminal: fork, setsid, stdio to /dev/null. */
+int proc_daemonize(void);
+/* Closes every descriptor above stderr that is not in keep[]. */
+void proc_close_others(const int *keep, size_t n);
+/* 64 random bits from the system; dies when there are none. */
+uint64_t proc_random(void);
+/* A text that changes with every build; both ends of a link compare it. */
+const char *proc_build_id(void);
+
+#endif
