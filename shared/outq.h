@@ -44,6 +44,8 @@ void outq_push_copy(struct outq *, struct str bytes);
 int outq_send(struct outq *, int fd, size_t max);
 /* The first slice (for TLS), or NULL. */
 const struct slice *outq_front(const struct outq *);
+/* The i-th slice from the front; i < q->n. */
+const struct slice *outq_at(const struct outq *, uint32_t i);
 /* Copies up to cap bytes from the front, without removing them. */
 size_t outq_peek(const struct outq *, void *dst, size_t cap);
 /* Removes n bytes from the front. */

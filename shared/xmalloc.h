@@ -9,6 +9,7 @@
  */
 
 #include <stddef.h>
+#include <stdlib.h>
 
 void *xmalloc(size_t size);
 /* Zeroed; dies when n * size overflows. */

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * apps.c: the apps as the broker told them.  Owns struct client_app; a
+ * connection counts the one it belongs to.  A worker never reads the
+ * database: a change arrives as APP_SET or APP_DEL, and whoever may not stay
+ * is closed here.
+ */
+
+#include "worker/apps.h"
+
+#include <openssl/crypto.h>
+
+#include "shared/xmalloc.h"
+#include "worker/client.h"
+#include "worker/conn.h"
+#include "worker/worker.h"
+
+static bool
+any(const struct hash_node *n, const void *key)
+{
+	UNUSED(n);
+	UNUSED(key);
+	return true; /* the hash is the number */
+}
+
+static bool
+id_eq(const struct hash_node *n, const void *key)
+{
+	const struct client_app *a =
+	    container_of(n, const struct client_app, id_node);
+
+	return str_eq(str_of(a->app.id), *(const struct str *)key);
+}
+
+static bool
+key_eq(const struct hash_node *n, const void *key)
+{
+	const struct client_app *a =
+	    container_of(n, const struct client_app, key_node);
+
+	return str_eq(str_of(a->app.key), *(const struct str *)key);
+}
+
+struct client_app *
+apps_by_num(struct worker *w, uint32_t num)
+{
+	struct hash_node *n =
+	    hash_find(&w->apps.by_num, hash_u64(num), any, NULL);
+	struct client_app *a =
+	    n == NULL ? NULL : container_of(n, struct client_app, num_node);
+
+	return a == NULL || a->app.num != num ? NULL : a;
+}
+
+struct client_app *
+apps_by_id(struct worker *w, struct str id)
+{
+	struct hash_node *n =
+	    hash_find(&w->apps.by_id, hash_str(id, 0), id_eq, &id);
+
+	return n == NULL ? NULL : container_of(n, struct client_app, id_node);
+}
+
+struct client_app *
+apps_by_key(struct worker *w, struct str key)
+{
+	struct hash_node *n =
+	    hash_find(&w->apps.by_key, hash_str(key, 1), key_eq, &key);
+
+	return n == NULL ? NULL : container_of(n, struct client_app, key_node);
+}
+
+struct app *
+client_app_ref(struct client_app *a)
+{
+	a->refs++;
+	return &a->app;
+}
+
+void
+client_app_unref(struct app *app)
+{
+	struct client_app *a;
+
+	if (app == NULL)
+		return;
+	a = container_of(app, struct client_app, app);
+	if (--a->refs > 0)
+		return;
+	app_clear(&a->app);
+	sign_key_free(a->sign);
+	free(a);
+}
+
+struct sign_key *
+client_app_sign(struct app *app)
+{
+	return container_of(app, struct client_app, app)->sign;
+}
+
+/* Closes every client of the app. */
+static void
+close_clients(
+    struct worker *w, struct client_app *a, unsigned code, struct str text)
+{
+	struct list *e, *tmp;
+
+	LIST_FOREACH_SAFE (e, tmp, &w->clients) {
+		struct conn *c = LIST_ITEM(e, struct conn, client);
+
+		if (c->app == &a->app)
+			client_close(c, code, text);
+	}
+}
+
+/* Replaces *field when the text differs; true when it did. */
+static bool
+set_text(char **field, struct str s)
+{
+	if (*field != NULL && str_eq(str_of(*field), s))
+		return false;
+	if (*field != NULL)
+		OPENSSL_cleanse(*field, strlen(*field));
+	free(*field);
+	*field = str_dup(s);
+	return true;
+}
+
+static struct client_app *
+add(struct worker *w, uint32_t num)
+{
+	struct client_app *a = xcalloc(1, sizeof(*a));
+
+	app_init(&a->app);
+	a->app.num = num;
+	a->refs = 1;
+	hash_insert(&w->apps.by_num, &a->num_node, hash_u64(num));
+	return a;
+}
+
+int
+apps_on_set(struct worker *w, const struct msg_app_set *m)
+{
+	struct client_app *a = apps_by_num(w, m->app);
+	bool is_new = a == NULL, was_enabled = !is_new && a->app.enabled;
+
+	if (is_new)
+		a = add(w, m->app);
+	else {
+		hash_remove(&w->apps.by_id, &a->id_node);
+		hash_remove(&w->apps.by_key, &a->key_node);
+	}
+	a->stale = false;
+	set_text(&a->app.id, m->id);
+	set_text(&a->app.key, m->key);
+	set_text(&a->app.name, m->name);
+	if (set_text(&a->app.secret, m->secret) || a->sign == NULL) {
+		sign_key_free(a->sign);
+		a->sign = sign_key_new(m->secret);
+	}
+	hash_insert(&w->apps.by_id, &a->id_node, hash_str(m->id, 0));
+	hash_insert(&w->apps.by_key, &a->key_node, hash_str(m->key, 1));
+	a->app.enabled = m->enabled;
+#define APP_UINT(field, def, min, max, help) a->app.field = m->field;
+#define APP_BOOL(field, def, help) a->app.field = m->field;
+#define APP_TEXT(field, def, help) set_text(&a->app.field, m->field);
+#include "shared/app_settings.def"
+#undef APP_UINT
+#undef APP_BOOL
+#undef APP_TEXT
+	if (was_enabled && !a->app.enabled)
+		close_clients(w, a, 4003, S("the app is disabled"));
+	return 0;
+}
+
+static void
+forget(struct worker *w, struct client_app *a)
+{
+	a->deleted = true;
+	hash_remove(&w->apps.by_num, &a->num_node);
+	hash_remove(&w->apps.by_id, &a->id_node);
+	hash_remove(&w->apps.by_key, &a->key_node);
+	close_clients(w, a, 4001, S("the app does not exist any more"));
+	client_app_unref(&a->app);
+}
+
+int
+apps_on_del(struct worker *w, const struct msg_app_del *m)
+{
+	struct client_app *a = apps_by_num(w, m->app);
+
+	if (a != NULL)
+		forget(w, a);
+	return 0;
+}
+
+void
+apps_mark(struct worker *w)
+{
+	struct hash_node *n;
+
+	for (n = hash_first(&w->apps.by_num); n != NULL;
+	     n = hash_next(&w->apps.by_num, n))
+		container_of(n, struct client_app, num_node)->stale = true;
+}
+
+void
+apps_sweep(struct worker *w)
+{
+	struct hash_node *n, *next;
+	struct client_app *a;
+
+	for (n = hash_first(&w->apps.by_num); n != NULL; n = next) {
+		next = hash_next(&w->apps.by_num, n);
+		a = container_of(n, struct client_app, num_node);
+		if (a->stale)
+			forget(w, a);
+	}
+}
+
+void
+apps_free(struct worker *w)
+{
+	apps_mark(w);
+	apps_sweep(w);
+	hash_clear(&w->apps.by_num);
+	hash_clear(&w->apps.by_id);
+	hash_clear(&w->apps.by_key);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_CLIENT_H
+#define WORKER_CLIENT_H
+
+/* Pusher events from a client: one table, event name -> what happens. */
+
+#include <stdint.h>
+
+#include "shared/ipc_msg.h"
+#include "shared/str.h"
+
+struct conn;
+struct worker;
+
+/* One complete text message, already valid UTF-8. */
+void client_message(struct conn *, struct str text);
+/* pusher:error for this client; code 0: null.  Closes nothing. */
+void client_error(struct conn *, unsigned code, struct str text);
+/* Sends pusher:error and a close frame with this code, then finishes. */
+void client_close(struct conn *, unsigned code, struct str text);
+/* Handler of SIGNIN_DONE. */
+int client_on_signin_done(struct worker *, const struct msg_signin_done *);
+/* Handler of DIRECT. */
+int client_on_direct(struct worker *, const struct msg_direct *);
+/* The broker let the connection into this channel. */
+void client_on_subscribed(struct conn *, struct str channel);
+/* Handler of TERMINATE: 4009 for every connection of this user. */
+int client_on_terminate(struct worker *, const struct msg_terminate *);
+
+#endif

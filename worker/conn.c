@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conn.c: a client's socket.  Owns the descriptor, the bytes that were read
+ * and not used, and the output queue.
+ *
+ * During a turn output is only queued; conn_flush_dirty() writes each client
+ * once at its end.  A client whose socket is full waits for its write watcher;
+ * one whose queue passes the limit is told so and closed.  Nothing is freed
+ * before conn_reap().
+ *
+ * Must never know what the bytes mean: that is c->ops.
+ */
+
+#include "worker/conn.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "shared/conf.h"
+#include "shared/log.h"
+#include "shared/proc.h"
+#include "shared/xmalloc.h"
+#include "worker/worker.h"
+
+#define FLUSH_SOCKETS 4096       /* written in one turn, at most */
+#define FLUSH_BYTES (256u << 10) /* to one socket in one turn */
+#define REAP_SOCKETS 1024        /* closed in one turn, at most */
+#define FINISH_SECONDS 3         /* for the peer's FIN after ours */
+
+static void
+set_events(struct conn *c)
+{
+	int events = (c->paused ? 0 : EV_READ) | (c->blocked ? EV_WRITE : 0);
+
+	ev_io_stop(c->w->loop, &c->io);
+	if (events == 0)
+		return;
+	ev_io_set(&c->io, c->io.fd, events);
+	ev_io_start(c->w->loop, &c->io);
+}
+
+/* Puts the connection into one of the worker's lists, out of any other. */
+static void
+move_to(struct conn *c, struct list *l)
+{
+	list_remove(&c->link);
+	list_append(l, &c->link);
+}
+
+/* Feeds n bytes; returns how many need not be kept. */
+static size_t
+feed(struct conn *c, char *p, size_t n)
+{
+	size_t used = 0, k;
+
+	c->feeding = true;
+	while (used < n && !c->closed && !c->paused && !c->finishing) {
+		k = c->ops->feed(c, p + used, n - used);
+		if (k == 0)
+			break;
+		used += k;
+	}
+	c->feeding = false;
+	return c->closed || c->finishing ? n : used;
+}
+
+/* Feeds c->in and keeps what is left of it. */
+static void
+feed_kept(struct conn *c)
+{
+	size_t used = feed(c, c->in->data, c->in->len);
+
+	if (used >= c->in->len) {
+		buf_unref(c->in);
+		c->in = NULL;
+	} else if (used > 0) {
+		memmove(c->in->data, c->in->data + used, c->in->len - used);
+		c->in->len -= (uint32_t)used;
+	}
+}
+
+static void
+take_input(struct conn *c, char *p, size_t n)
+{
+	size_t used;
+
+	if (c->in != NULL) {
+		buf_append(&c->in, str_make(p, n));
+		feed_kept(c);
+		return;
+	}
+	used = feed(c, p, n);
+	if (used < n)
+		c->in = buf_from(str_make(p + used, n - used));
+}
+
+static void
+on_eof(struct conn *c)
+{
+	if (c->ops->half_close && !c->finishing && !outq_is_empty(&c->out))
+		conn_finish(c);
+	else
+		conn_close(c);
+}
+
+static void
+on_readable(struct conn *c)
+{
+	struct worker *w = c->w;
+	ssize_t n = recv(c->io.fd, w->recv, WORKER_RECV_BYTES, 0);
+
+	if (n == -1 &&
+	    (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+		return;
+	if (n == -1)
+		conn_close(c);
+	else if (n == 0)
+		on_eof(c);
+	else if (!c->finishing)
+		take_input(c, w->recv, (size_t)n);
+}
+
+static void
+on_io(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct conn *c = container_of(io, struct conn, io);
+
+	UNUSED(loop);
+	if (revents & EV_READ)
+		on_readable(c);
+	if ((revents & EV_WRITE) && !c->closed && c->blocked) {
+		c->blocked = false;
+		set_events(c);
+		move_to(c, &c->w->dirty);
+	}
+}
+
+struct conn *
+conn_new(struct worker *w, int fd, const struct conn_ops *ops)
+{
+	struct conn *c = xcalloc(1, sizeof(*c));
+	uint64_t sid;
+
+	c->ops = ops;
+	c->w = w;
+	c->opened_at = ev_now(w->loop);
+	outq_init(&c->out);
+	list_init(&c->link);
+	list_init(&c->client);
+	list_init(&c->timeout);
+	list_init(&c->subs);
+	do
+		sid = proc_random();
+	while (sid == 0 || conn_find(w, sid) != NULL);
+	hash_insert(&w->conns, &c->node, sid);
+	w->nconns++;
+	ev_io_init(&c->io, on_io, fd, EV_READ);
+	ev_io_start(w->loop, &c->io);
+	return c;
+}
+
+static bool
+any(const struct hash_node *n, const void *key)
+{
+	UNUSED(n);
+	UNUSED(key);
+	return true; /* the hash is the sid */
+}
+
+struct conn *
+conn_find(struct worker *w, uint64_t sid)
+{
+	struct hash_node *n = hash_find(&w->conns, sid, any, NULL);
+	struct conn *c = n == NULL ? NULL : container_of(n, struct conn, node);
+
+	return c == NULL || c->closed ? NULL : c;
+}
+
+void
+conn_queue(struct conn *c, struct buf *b, uint32_t off, uint32_t len)
+{
+	if (c->closed || c->finishing || c->slow)
+		return;
+	outq_push(&c->out, b, off, len);
+	if (outq_bytes(&c->out) > c->w->conf->client_buffer) {
+		c->slow = true;
+		move_to(c, &c->w->slow);
+	} else if (list_is_empty(&c->link))
+		list_append(&c->w->dirty, &c->link);
+}
+
+void
+conn_queue_bytes(struct conn *c, struct str bytes)
+{
+	struct slice s;
+
+	if (bytes.n == 0)
+		return;
+	s = worker_arena(c->w, bytes);
+	conn_queue(c, s.b, s.off, s.len);
+}
+
+void
+conn_queue_scratch(struct conn *c)
+{
+	conn_queue_bytes(c, buf_str(c->w->scratch));
+}
+
+void
+conn_close(struct conn *c)
+{
+	if (c->closed)
+		return;
+	c->closed = true;
+	ev_io_stop(c->w->loop, &c->io);
+	timeout_clear(c);
+	list_remove(&c->client);
+	move_to(c, &c->w->closed);
+	c->ops->on_close(c);
+}
+
+void
+conn_finish(struct conn *c)
+{
+	if (c->closed || c->finishing)
+		return;
+	c->finishing = true;
+	if (c->paused) {
+		c->paused = false;
+		set_events(c);
+	}
+	timeout_set(c->w, c, FINISH_SECONDS);
+	if (list_is_empty(&c->link))
+		list_append(&c->w->dirty, &c->link);
+}
+
+void
+conn_pause(struct conn *c)
+{
+	if (c->paused || c->closed || c->finishing)
+		return;
+	c->paused = true;
+	set_events(c);
+}
+
+void
+conn_resume(struct conn *c)
+{
+	if (!c->paused || c->closed)
+		return;
+	c->paused = false;
+	set_events(c);
+	if (c->in != NULL && !c->feeding)
+		feed_kept(c);
+}
+
+/* Writes what the client's socket takes and puts it where it belongs. */
+static void
+flush(struct conn *c)
+{
+	struct worker *w = c->w;
+	int r;
+
+	if (c->hold && !link_is_drained(w)) {
+		move_to(c, &w->held);
+		return;
+	}
+	c->hold = false;
+	r = outq_send(&c->out, c->io.fd, FLUSH_BYTES);
+	if (r == -1) {
+		conn_close(c);
+		return;
+	}
+	if (r == 0) {
+		c->blocked = true;
+		c->blocked_at = ev_now(w->loop);
+		move_to(c, &w->blocked);
+		set_events(c);
+		return;
+	}
+	list_remove(&c->link);
+	if (c->finishing)
+		shutdown(c->io.fd, SHUT_WR);
+}
+
+/* Clients over their limit: tell them, outside of any loop over topics. */
+static void
+close_slow(struct worker *w)
+{
+	struct list *e, *tmp;
+	struct conn *c;
+
+	LIST_FOREACH_SAFE (e, tmp, &w->slow) {
+		c = LIST_ITEM(e, struct conn, link);
+		w->nslow++;
+		log_debug("client closed: over buffer limit queued=%zu",
+		    outq_bytes(&c->out));
+		if (c->ops->on_slow == NULL || c->finishing) {
+			conn_close(c);
+			continue;
+		}
+		move_to(c, c->blocked ? &w->blocked : &w->dirty);
+		c->ops->on_slow(c);
+	}
+}
+
+bool
+conn_flush_dirty(struct worker *w)
+{
+	unsigned budget = FLUSH_SOCKETS;
+
+	close_slow(w);
+	while (!list_is_empty(&w->dirty)) {
+		if (budget-- == 0)
+			return true;
+		flush(LIST_ITEM(w->dirty.next, struct conn, link));
+	}
+	return false;
+}
+
+void
+conn_reap(struct worker *w)
+{
+	unsigned budget = REAP_SOCKETS;
+	struct conn *c;
+
+	while (!list_is_empty(&w->closed) && budget-- > 0) {
+		c = LIST_ITEM(w->closed.next, struct conn, link);
+		list_remove(&c->link);
+		hash_remove(&w->conns, &c->node);
+		w->nconns--;
+		close(c->io.fd);
+		outq_clear(&c->out);
+		buf_unref(c->in);
+		client_app_unref(c->app);
+		free(c);
+	}
+}
+
+void
+conn_release_held(struct worker *w)
+{
+	list_splice(&w->dirty, &w->held);
+}
+
+void
+conn_check_slow(struct worker *w)
+{
+	double limit = ev_now(w->loop) - (double)w->conf->client_buffer_age;
+	struct list *e, *tmp;
+	struct conn *c;
+
+	LIST_FOREACH_SAFE (e, tmp, &w->blocked) {
+		c = LIST_ITEM(e, struct conn, link);
+		if (c->blocked_at > limit)
+			continue;
+		w->nslow++;
+		log_debug("client closed: took nothing for %llu s queued=%zu",
+		    (unsigned long long)w->conf->client_buffer_age,
+		    outq_bytes(&c->out));
+		conn_close(c);
+	}
+}
+
+void
+conn_peer_text(const struct conn *c, char *out, size_t cap)
+{
+	struct sock_addr a = { .len = sizeof(a.ss) };
+
+	if (getpeername(c->io.fd, (struct sockaddr *)&a.ss, &a.len) == -1)
+		snprintf(out, cap, "?");
+	else
+		sock_addr_text(&a, out, cap);
+}

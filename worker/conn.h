@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_CONN_H
+#define WORKER_CONN_H
+
+/*
+ * A client's socket: receive, output queue, the end-of-turn flush, close and
+ * reap.  It knows neither HTTP nor WebSocket: it calls c->ops, and
+ * `handshake` swaps them.
+ *
+ * A connection is never freed in the middle of a turn: conn_close() marks it
+ * and takes it out of everything, the memory goes at the end of the turn.
+ */
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "shared/hash.h"
+#include "shared/list.h"
+#include "shared/outq.h"
+#include "shared/sock.h"
+#include "shared/str.h"
+
+struct app;
+struct conn;
+struct http;
+struct member;
+struct timeout_list;
+struct worker;
+struct ws_part;
+
+struct conn_ops {
+	/*
+	 * Bytes from the peer (writable: unmasking happens in place).  Returns
+	 * how many were used up; the rest is given again with more behind it.
+	 * It may close the connection, and then returns anything.
+	 */
+	size_t (*feed)(struct conn *, char *bytes, size_t n);
+	/* The timeout that was set has passed. */
+	void (*on_timeout)(struct conn *);
+	/* The connection is being closed: let go of what you own. */
+	void (*on_close)(struct conn *);
+	/*
+	 * It reads too slowly (conf->client_buffer): say goodbye, at the end
+	 * of the queue, and leave everything.  NULL: it is just closed.
+	 */
+	void (*on_slow)(struct conn *);
+	/* A peer that sent FIN may still wait for what is queued. */
+	bool half_close;
+};
+
+struct conn {
+	ev_io io;
+	const struct conn_ops *ops;
+	struct worker *w;
+	struct outq out;
+	struct buf *in;     /* bytes not used up yet; usually NULL */
+	struct list link;   /* in w->dirty, held, blocked or closed */
+	struct list client; /* in w->clients once greeted */
+	struct list timeout;
+	struct timeout_list *timeouts; /* the list it is in, or NULL */
+	double due;                    /* when the timeout fires */
+	struct hash_node node;         /* in w->conns; node.hash is the sid */
+	struct app *app; /* NULL until the handshake; referenced */
+
+	/* HTTP */
+	struct http *http; /* the request that is being read or answered */
+
+	/* WebSocket */
+	struct ws_part *part; /* half a message */
+	struct list subs;     /* struct subscription */
+	struct member *user;  /* signed in as, or NULL */
+	double opened_at;     /* loop time */
+	double bucket_at;     /* client events: when tokens was right */
+	float bucket;         /* client events: tokens */
+	uint32_t nsubs;
+	uint32_t bad_messages;
+	uint16_t close_code; /* what we closed it with, for the log */
+
+	double blocked_at; /* since when the socket takes nothing */
+
+	bool closed : 1;     /* will be freed at the end of the turn */
+	bool paused : 1;     /* do not feed until conn_resume() */
+	bool finishing : 1;  /* no more input counts; close when flushed */
+	bool hold : 1;       /* flush only when the link is empty */
+	bool blocked : 1;    /* the socket is full; write watcher runs */
+	bool slow : 1;       /* over the limit; takes no more output */
+	bool feeding : 1;    /* inside ops->feed */
+	bool pinged : 1;     /* a ping waits for its pong */
+	bool counted : 1;    /* the broker knows it: CONN_CLOSE is owed */
+	bool authorized : 1; /* signed in, or in a private channel */
+	bool close_sent : 1; /* a WebSocket close frame is out */
+};
+
+/* The id by which the rest of the system names the connection. */
+static inline uint64_t
+conn_sid(const struct conn *c)
+{
+	return c->node.hash;
+}
+
+/* Takes over an accepted socket and starts reading. */
+struct conn *conn_new(struct worker *, int fd, const struct conn_ops *);
+/* By sid; NULL when there is none or it is closed. */
+struct conn *conn_find(struct worker *, uint64_t sid);
+
+/*
+ * Queues bytes for the end of the turn.  A client whose queue grows above
+ * conf->client_buffer is closed.  Ignored when closed or finishing.
+ */
+void conn_queue(struct conn *, struct buf *, uint32_t off, uint32_t len);
+void conn_queue_bytes(struct conn *, struct str);
+/* Queues what was built in worker_scratch(). */
+void conn_queue_scratch(struct conn *);
+
+/* Closes at once; output that is still queued is lost.  Idempotent. */
+void conn_close(struct conn *);
+/*
+ * Closes once the queue has left, having told the peer (FIN) and waited a
+ * little for its own end.  Input is thrown away from now on.
+ */
+void conn_finish(struct conn *);
+
+/* Stops feeding and reading until conn_resume(), which feeds what waits. */
+void conn_pause(struct conn *);
+void conn_resume(struct conn *);
+
+/* End of the turn.  True when sockets are left over for the next turn. */
+bool conn_flush_dirty(struct worker *);
+void conn_reap(struct worker *);
+/* The link is empty: replies that waited for it may go. */
+void conn_release_held(struct worker *);
+/* Closes clients whose bytes have waited too long (once a second). */
+void conn_check_slow(struct worker *);
+
+/* "1.2.3.4:5678" for the log. */
+void conn_peer_text(const struct conn *, char *out, size_t cap);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dispatch.c: message from the broker -> handler.  Start reading here: this
+ * table is all that the broker can make a worker do.  Each entry decodes its
+ * message (which must fit exactly) and calls the function that owns the noun.
+ */
+
+#include "worker/dispatch.h"
+
+#include "worker/api.h"
+#include "worker/client.h"
+#include "worker/handshake.h"
+#include "worker/subscription.h"
+#include "worker/topic.h"
+#include "worker/worker.h"
+
+static int
+on_event(void *w, const struct ipc_in *in)
+{
+	struct msg_event m;
+
+	if (msg_event_get(&m, in->body) == -1)
+		return -1;
+	topic_on_event(w, &m);
+	return 0;
+}
+
+static int
+on_apps_done(void *w, const struct ipc_in *in)
+{
+	struct msg_apps_done m;
+
+	return msg_apps_done_get(&m, in->body) == -1 ? -1
+						     : link_on_apps_done(w);
+}
+
+/* The rest all look alike: decode, call. */
+#define ON(name, call) \
+	static int on_##name(void *w, const struct ipc_in *in) \
+	{ \
+		struct msg_##name m; \
+		return msg_##name##_get(&m, in->body) == -1 ? -1 \
+							    : call(w, &m); \
+	}
+ON(app_set, apps_on_set)
+ON(app_del, apps_on_del)
+ON(ping, link_on_ping)
+ON(ack, link_on_ack)
+ON(conn_ok, handshake_on_conn_ok)
+ON(sub_done, subscription_on_done)
+ON(reply, api_on_reply)
+ON(take_done, api_on_take_done)
+ON(signin_done, client_on_signin_done)
+ON(direct, client_on_direct)
+ON(terminate, client_on_terminate)
+#undef ON
+
+const ipc_handler worker_handlers[IPC_NTYPES] = {
+	[IPC_EVENT] = on_event,
+	[IPC_SUB_DONE] = on_sub_done,
+	[IPC_ACK] = on_ack,
+	[IPC_REPLY] = on_reply,
+	[IPC_TAKE_DONE] = on_take_done,
+	[IPC_CONN_OK] = on_conn_ok,
+	[IPC_SIGNIN_DONE] = on_signin_done,
+	[IPC_DIRECT] = on_direct,
+	[IPC_TERMINATE] = on_terminate,
+	[IPC_APP_SET] = on_app_set,
+	[IPC_APP_DEL] = on_app_del,
+	[IPC_APPS_DONE] = on_apps_done,
+	[IPC_PING] = on_ping,
+};

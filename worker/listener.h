@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_LISTENER_H
+#define WORKER_LISTENER_H
+
+/*
+ * Accepts connections: a bounded number in a turn, and a pause when the
+ * process is out of descriptors (libev manual, "The special problem of
+ * accept()ing when you can't").
+ */
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct worker;
+
+struct listener {
+	ev_io io;
+	struct worker *w;
+};
+
+struct listeners {
+	struct listener *v;
+	size_t n;
+	bool on;
+	ev_timer pause; /* until accepting is tried again */
+};
+
+/* Prepares the sockets of inherit->listen_fds; does not accept yet. */
+void listener_init(struct worker *);
+void listener_start(struct worker *);
+/* Stops accepting; the sockets stay open (they are the master's too). */
+void listener_stop(struct worker *);
+void listener_free(struct worker *);
+
+#endif

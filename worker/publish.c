@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * publish.c: finishes an event where it enters.  From here on it is opaque
+ * bytes: the frame that is built now is the one that every subscriber reads.
+ */
+
+#include "worker/publish.h"
+
+#include "shared/app.h"
+#include "shared/frames.h"
+#include "worker/worker.h"
+
+void
+publish_event(struct worker *w, const struct app *app, const struct publish *p)
+{
+	struct buf **b = worker_scratch(w);
+	struct msg_event m = { .app = app->num,
+		.except = p->except,
+		.flags = p->flags,
+		.channel = p->channel };
+
+	frame_event(b, p->event, p->channel, p->data_raw, p->user_id);
+	m.frame = buf_str(*b);
+	link_send_event(w, &m);
+}

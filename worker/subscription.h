@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_SUBSCRIPTION_H
+#define WORKER_SUBSCRIPTION_H
+
+/*
+ * A connection's subscription to a channel: pending (asked the broker), on
+ * (confirmed), gone.  The broker answers each SUB; only then is it in the
+ * topic, so that nothing of the channel precedes the confirmation.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/ipc_msg.h"
+#include "shared/list.h"
+#include "shared/str.h"
+
+struct conn;
+struct topic;
+struct worker;
+
+/* Who somebody is, in a presence channel or signed in. */
+struct member {
+	struct str id;        /* plain text */
+	struct str info;      /* raw JSON, or empty */
+	struct str watchlist; /* JSON array, or empty; signed in only */
+	char bytes[];         /* where they lie */
+};
+
+struct subscription {
+	struct conn *c;
+	struct topic *t;
+	struct list in_conn;
+	struct member *member; /* presence channels only */
+	uint64_t stamp;        /* the broker's, for a replay */
+	uint32_t ref;          /* names it in SUB and SUB_DONE */
+	uint32_t index;        /* in t->v while on */
+	bool on;
+	bool user; /* #server-to-user-…: made by the sign-in */
+};
+
+struct member *member_new(struct str id, struct str info, struct str watch);
+
+/* This connection's subscription to the channel, or NULL. */
+struct subscription *subscription_find(struct conn *, struct str channel);
+/*
+ * Everything has been checked: asks the broker to let the connection in.
+ * member: for presence channels, owned from now on; else NULL.
+ */
+void subscription_request(
+    struct conn *, struct str channel, struct member *member);
+/* Sends SUB for it: at first, and again in a replay. */
+void subscription_send(struct subscription *);
+/* It is subscribed already and asks once more. */
+void subscription_again(struct subscription *);
+/* Leaves the channel; frees s. */
+void subscription_end(struct subscription *);
+/* The connection closes: leaves everything. */
+void subscription_end_all(struct conn *);
+
+/* Handlers of SUB_DONE. */
+int subscription_on_done(struct worker *, const struct msg_sub_done *);
+
+#endif

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * worker.c: the worker role: makes the loop, wires the parts, and orders the
+ * end of each turn: what goes to the broker leaves first, then each client is
+ * written once, then closed connections are freed.
+ *
+ * A worker opens no file after it has started and never decides what a
+ * channel's state is.
+ */
+
+#include "worker/worker.h"
+
+#include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "shared/conf.h"
+#include "shared/log.h"
+#include "shared/proc.h"
+#include "shared/xmalloc.h"
+#include "worker/api.h"
+#include "worker/client.h"
+#include "worker/conn.h"
+#include "worker/ws.h"
+
+#define ARENA_BYTES (64u << 10)
+#define RESERVED_FDS 64      /* links, listeners, log */
+#define DRAIN_TICK 0.05      /* seconds between two portions of closes */
+#define DRAIN_MIN_RATE 100.0 /* closes per second, at least */
+#define DRAIN_GRACE 3.0      /* seconds for peers to answer the close */
+#define ORPHAN_DRAIN 0.5     /* seconds, when the master is gone */
+
+struct buf **
+worker_scratch(struct worker *w)
+{
+	if (w->scratch == NULL)
+		w->scratch = buf_new(4096);
+	w->scratch->len = 0;
+	return &w->scratch;
+}
+
+struct slice
+worker_arena(struct worker *w, struct str bytes)
+{
+	struct buf *b = w->arena;
+	struct slice s;
+
+	if (b == NULL || buf_room(b) < bytes.n) {
+		buf_unref(b);
+		b = w->arena = buf_new(MAX(bytes.n, ARENA_BYTES));
+	}
+	s = (struct slice){ b, b->len, (uint32_t)bytes.n };
+	memcpy(b->data + b->len, bytes.p, bytes.n);
+	b->len += (uint32_t)bytes.n;
+	return s;
+}
+
+static void
+on_busy(struct ev_loop *loop, ev_idle *idle, int revents)
+{
+	UNUSED(loop);
+	UNUSED(idle);
+	UNUSED(revents); /* its being active keeps the loop from sleeping */
+}
+
+/* The end of a turn. */
+static void
+on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
+{
+	struct worker *w = container_of(prepare, struct worker, prepare);
+	bool left;
+
+	UNUSED(revents);
+	link_flush(w);
+	left = conn_flush_dirty(w);
+	conn_reap(w);
+	link_flush(w); /* closing has words for the broker, too */
+	left = left || !list_is_empty(&w->closed) ||
+	    !list_is_empty(&w->dirty) || !list_is_empty(&w->slow);
+	if (left)
+		ev_idle_start(loop, &w->busy);
+	else
+		ev_idle_stop(loop, &w->busy);
+	if (w->arena != NULL && w->arena->refs == 1)
+		w->arena->len = 0; /* nobody is behind: stay in the cache */
+	if (w->draining && w->nconns == 0)
+		ev_break(loop, EVBREAK_ALL);
+}
+
+static void
+on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	UNUSED(loop);
+	UNUSED(revents);
+	conn_check_slow(container_of(timer, struct worker, tick));
+}
+
+void
+worker_serve(struct worker *w)
+{
+	char one = 1;
+
+	if (w->serving || w->draining)
+		return;
+	w->serving = true;
+	listener_start(w);
+	if (write(w->inherit->ready_fd, &one, 1) == -1)
+		log_warn("cannot tell the master");
+	close(w->inherit->ready_fd);
+}
+
+/* Closes one connection in the way its protocol has for it. */
+static void
+send_away(struct conn *c)
+{
+	if (c->ops == &ws_ops)
+		client_close(c, 4200, S("the server is restarting"));
+	else if (!c->paused)
+		conn_finish(c);
+}
+
+static void
+on_drain(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct worker *w = container_of(timer, struct worker, drain);
+	double left = w->drain_end - ev_now(loop), rate;
+	struct hash_node *n, *next;
+	long portion;
+
+	UNUSED(revents);
+	if (left < -DRAIN_GRACE) {
+		log_info("drain: %u connections did not leave", w->nconns);
+		ev_break(loop, EVBREAK_ALL);
+		return;
+	}
+	rate = MAX(DRAIN_MIN_RATE, w->nconns / MAX(left, DRAIN_TICK));
+	portion = (long)ceil(rate * DRAIN_TICK);
+	for (n = hash_first(&w->conns); n != NULL && portion > 0; n = next) {
+		struct conn *c = container_of(n, struct conn, node);
+
+		next = hash_next(&w->conns, n);
+		if (c->closed || c->finishing || c->close_sent)
+			continue;
+		send_away(c);
+		portion--;
+	}
+}
+
+void
+worker_drain(struct worker *w, double seconds)
+{
+	if (w->draining)
+		return;
+	w->draining = true;
+	log_info("drain: %u connections over %.1f s", w->nconns, seconds);
+	listener_stop(w);
+	w->drain_end = ev_now(w->loop) + seconds;
+	ev_timer_set(&w->drain, 0., DRAIN_TICK);
+	ev_timer_start(w->loop, &w->drain);
+}
+
+static void
+on_term(struct ev_loop *loop, ev_signal *sig, int revents)
+{
+	struct worker *w = container_of(sig, struct worker, term);
+
+	UNUSED(loop);
+	UNUSED(revents);
+	worker_drain(w, (double)w->conf->drain_time);
+}
+
+static void
+on_quit(struct ev_loop *loop, ev_signal *sig, int revents)
+{
+	UNUSED(sig);
+	UNUSED(revents);
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void
+on_life(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct worker *w = container_of(io, struct worker, life);
+
+	UNUSED(revents);
+	ev_io_stop(loop, io);
+	log_warnx("the master is gone, leaving");
+	worker_drain(w, ORPHAN_DRAIN);
+}
+
+/* How many sockets this worker may hold. */
+static uint32_t
+connection_limit(const struct conf *conf)
+{
+	struct rlimit rl;
+	uint64_t limit = UINT32_MAX, share;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 &&
+	    rl.rlim_cur != RLIM_INFINITY && rl.rlim_cur < limit)
+		limit = rl.rlim_cur > 2 * RESERVED_FDS
+		    ? rl.rlim_cur - RESERVED_FDS
+		    : rl.rlim_cur / 2;
+	if (conf->max_connections != 0) {
+		share = (conf->max_connections + conf->nworkers - 1) /
+		    conf->nworkers;
+		limit = MIN(limit, share);
+	}
+	return (uint32_t)limit;
+}
+
+static void
+start(struct worker *w)
+{
+	list_init(&w->clients);
+	list_init(&w->dirty);
+	list_init(&w->held);
+	list_init(&w->blocked);
+	list_init(&w->slow);
+	list_init(&w->closed);
+	w->recv = xmalloc(WORKER_RECV_BYTES);
+	w->max_conns = connection_limit(w->conf);
+
+	ev_prepare_init(&w->prepare, on_prepare);
+	ev_prepare_start(w->loop, &w->prepare);
+	ev_idle_init(&w->busy, on_busy);
+	ev_timer_init(&w->tick, on_tick, 1., 1.);
+	ev_timer_start(w->loop, &w->tick);
+	ev_timer_init(&w->drain, on_drain, 0., 0.);
+	ev_signal_init(&w->term, on_term, SIGTERM);
+	ev_signal_start(w->loop, &w->term);
+	ev_signal_init(&w->quit, on_quit, SIGQUIT);
+	ev_signal_start(w->loop, &w->quit);
+	ev_io_init(&w->life, on_life, w->inherit->life_fd, EV_READ);
+	ev_io_start(w->loop, &w->life);
+	listener_init(w);
+	link_init(w);
+}
+
+static void
+stop(struct worker *w)
+{
+	struct hash_node *n, *next;
+
+	for (n = hash_first(&w->conns); n != NULL; n = next) {
+		next = hash_next(&w->conns, n);
+		conn_close(container_of(n, struct conn, node));
+	}
+	while (!list_is_empty(&w->closed))
+		conn_reap(w);
+	link_flush(w);
+	listener_free(w);
+	link_free(w);
+	apps_free(w);
+	timeouts_free(w);
+	hash_clear(&w->conns);
+	hash_clear(&w->topics);
+	buf_unref(w->arena);
+	buf_unref(w->scratch);
+	free(w->recv);
+	ev_loop_destroy(w->loop);
+	sign_cleanup();
+}
+
+int
+worker_main(const struct inherit *inherit)
+{
+	struct worker w = { .inherit = inherit, .conf = inherit->conf };
+
+	proc_signal(SIGPIPE, SIG_IGN);
+	hash_seed();
+	if ((w.loop = ev_default_loop(EVFLAG_AUTO)) == NULL)
+		fatalx("no event loop");
+	start(&w);
+	ev_run(w.loop, 0);
+	stop(&w);
+	return 0;
+}

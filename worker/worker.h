@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+/* The worker role: client sockets, HTTP, WebSocket, the local fan-out. */
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/buf.h"
+#include "shared/hash.h"
+#include "shared/list.h"
+#include "shared/outq.h"
+#include "worker/apps.h"
+#include "worker/link.h"
+#include "worker/listener.h"
+#include "worker/timeout.h"
+
+struct conf;
+struct inherit;
+
+#define WORKER_RECV_BYTES (64u << 10) /* the one receive buffer */
+
+struct worker {
+	const struct inherit *inherit;
+	const struct conf *conf;
+	struct ev_loop *loop;
+	ev_prepare prepare; /* end of the turn: flush, reap */
+	ev_idle busy;       /* runs while a turn left work over */
+	ev_timer tick;      /* once a second: slow clients */
+	double drain_end;   /* loop time by which all have been told */
+	ev_timer drain;     /* paces the closes of a stop */
+	ev_signal term, quit;
+	ev_io life;
+
+	struct link link;
+	struct apps apps;
+	struct listeners listeners;
+	struct timeouts timeouts;
+
+	struct hash conns;   /* by sid, every socket */
+	uint32_t nconns;     /* sockets */
+	uint32_t max_conns;  /* of this worker; above it: 4100 */
+	struct list clients; /* every connection that has been greeted */
+	struct list dirty;   /* has output for the end of the turn */
+	struct list held;    /* replies that wait for the link */
+	struct list blocked; /* the socket is full */
+	struct list slow;    /* over their limit; told at the end */
+	struct list closed;  /* to be freed at the end of the turn */
+	struct hash topics;  /* by (app, channel) */
+	uint32_t next_ref;   /* of subscriptions */
+
+	char *recv;          /* WORKER_RECV_BYTES */
+	uint64_t nslow;      /* clients closed for reading too slowly */
+	struct buf *arena;   /* outgoing frames, next to each other */
+	struct buf *scratch; /* where one frame is built */
+	bool serving, draining;
+};
+
+/* The whole life of a worker process; returns its exit code. */
+int worker_main(const struct inherit *);
+
+/*
+ * An empty buf to build one frame or reply in; hand it to
+ * conn_queue_scratch() before it is asked for again.
+ */
+struct buf **worker_scratch(struct worker *);
+/*
+ * Copies bytes behind those of earlier calls and says where they lie.  The
+ * slice borrows the arena's reference: queue it before the next call.
+ */
+struct slice worker_arena(struct worker *, struct str bytes);
+/* The apps are here: begins to accept, and tells the master. */
+void worker_serve(struct worker *);
+/* Stops accepting and closes all clients over so many seconds. */
+void worker_drain(struct worker *, double seconds);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_WS_H
+#define WORKER_WS_H
+
+/*
+ * WebSocket messages from frames (RFC 6455): masking, fragments, control
+ * frames in between, UTF-8 that fails fast, the close handshake, liveness.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/str.h"
+#include "worker/conn.h"
+
+extern const struct conn_ops ws_ops;
+
+/*
+ * Sends a close frame and waits a little for the peer's; nothing but that
+ * counts from now on.  code 0: without a body.
+ */
+void ws_close(struct conn *, unsigned code, struct str reason);
+/* Frees c->part. */
+void ws_part_free(struct conn *);
+
+#endif
