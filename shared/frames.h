@@ -25,7 +25,10 @@ void frame_end(struct buf **b, size_t mark);
 
 /* pusher:connection_established; timeout in seconds. */
 void frame_established(struct buf **b, uint64_t sid, uint32_t timeout);
-/* pusher:error; code 0 is written as null. */
+/*
+ * pusher:error; code 0 is written as null.  A message whose p is NULL is the
+ * default text of the code (pusher_errors.def).
+ */
 void frame_error(struct buf **b, unsigned code, struct str message);
 /* pusher:pong */
 void frame_pong(struct buf **b);
@@ -34,7 +37,8 @@ void frame_subscribed(struct buf **b, struct str channel);
 /*
  * A refused subscription: pusher:subscription_error for the channel, then
  * pusher:error with code null (protocol reference, 2.4).  type: AuthError,
- * LimitReached, InvalidChannel, ServerError.
+ * LimitReached, InvalidChannel, ServerError.  Without a channel (p is NULL:
+ * the client named none) only the pusher:error.
  */
 void frame_subscription_error(struct buf **b, struct str channel,
     const char *type, unsigned status, struct str text);
@@ -61,7 +65,10 @@ void frame_signin_success(struct buf **b, struct str user_data);
 /* Control frames. */
 void frame_ws_ping(struct buf **b);
 void frame_ws_pong(struct buf **b, struct str payload);
-/* Reason is cut to 123 bytes at a character border; code 0: empty body. */
+/*
+ * Reason is cut to 123 bytes at a character border; p == NULL: the default
+ * text of the code.  Code 0: empty body.
+ */
 void frame_ws_close(struct buf **b, unsigned code, struct str reason);
 
 #endif

@@ -59,6 +59,9 @@ struct str http_header(const struct http_head *, struct str name);
 /* Does a comma-separated header value hold this token (any case)? */
 bool http_has_token(struct str value, struct str token);
 
+/* One or more token characters (RFC 9110, 5.6.2). */
+bool http_is_token(struct str);
+
 /* A chunked body, decoded in place, in any split. */
 struct http_chunks {
 	uint64_t left; /* of the chunk that is being read */
