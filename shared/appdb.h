@@ -29,6 +29,11 @@ enum appdb_mode {
  */
 struct appdb *appdb_open(const char *path, enum appdb_mode, char **why);
 void appdb_close(struct appdb *);
+/*
+ * Would a start be content with this database (which may be missing, when it
+ * can be made)?  Changes nothing.  0, or -1 and *why.
+ */
+int appdb_check(const char *path, char **why);
 /* The text of the last error. */
 const char *appdb_error(const struct appdb *);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conf.c: reads the configuration from a file, the environment and the
- * command line into a struct conf, by the one list in conf_options.def.  The
- * struct owns its strings.
+ * conf.c: the values of a struct conf: defaults and the checks of one value, by
+ * the one list in conf_options.def.  Where values come from is conf_read.c,
+ * what follows from all together conf_finish.c, how they are shown
+ * conf_print.c.  The struct owns its strings.
  *
  * Never prints and never exits: pusherd and pusherctl both use it, and an
  * error is a sentence for them to show.  Never asks the network: what needs a
@@ -11,25 +12,14 @@
 
 #include "shared/conf.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "shared/base.h"
-#include "shared/proc.h"
-#include "shared/sock.h"
 #include "shared/suggest.h"
 #include "shared/xmalloc.h"
 
-#define FILE_MAX (1u << 20) /* bytes of a configuration file */
-#define VALUE_MAX 4000      /* bytes of one value */
-#define LISTEN_MAX 64       /* addresses */
-#define ENV_PREFIX "PUSHERD_"
+#define VALUE_MAX 4000 /* bytes of one value */
 
 enum kind { KIND_TEXT, KIND_PATH, KIND_LIST, KIND_UINT, KIND_ENUM, KIND_BOOL };
 
@@ -45,7 +35,7 @@ struct option {
 static const struct option options[] = {
 #define OPTION(name, kind, text, def, min, max, choices) \
 	{ #name, kind, offsetof(struct conf, name), text, def, min, max, \
-	    choices },
+		choices },
 #define CONF_TEXT(name, def, help) OPTION(name, KIND_TEXT, def, 0, 0, 0, NULL)
 #define CONF_PATH(name, def, help) OPTION(name, KIND_PATH, def, 0, 0, 0, NULL)
 #define CONF_LIST(name, def, help) OPTION(name, KIND_LIST, def, 0, 0, 0, NULL)
@@ -53,7 +43,8 @@ static const struct option options[] = {
 	OPTION(name, KIND_UINT, NULL, def, min, max, NULL)
 #define CONF_ENUM(name, def, choices, help) \
 	OPTION(name, KIND_ENUM, def, 0, 0, 0, choices)
-#define CONF_BOOL(name, def, help) OPTION(name, KIND_BOOL, NULL, def, 0, 1, NULL)
+#define CONF_BOOL(name, def, help) \
+	OPTION(name, KIND_BOOL, NULL, def, 0, 1, NULL)
 #include "shared/conf_options.def"
 #undef CONF_TEXT
 #undef CONF_PATH
@@ -74,17 +65,6 @@ static void *
 field_of(struct conf *c, const struct option *o)
 {
 	return (char *)c + o->offset;
-}
-
-static const char *
-origin_of(const struct conf *c, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < nitems(options); i++)
-		if (strcmp(options[i].name, name) == 0)
-			return c->origin[i];
-	return "default";
 }
 
 static char *
@@ -197,8 +177,7 @@ is_same_source(const char *origin, const char *source)
 	size_t n = strlen(source);
 
 	return strncmp(origin, source, n) == 0 &&
-	    (origin[n] == '\0' ||
-		(origin[n] == ':' && strchr(origin + n, '/') == NULL));
+	    (origin[n] == '\0' || origin[n] == ':');
 }
 
 static bool
@@ -286,11 +265,11 @@ set_typed(struct conf *c, size_t index, struct str value,
 	return 0;
 }
 
-/* Sets one option; *why is set when it returns -1. */
-static int
-set_option(struct conf *c, struct str name, struct str value,
-    const struct place *at, char **why)
+int
+conf_set(struct conf *c, struct str name, struct str value, const char *source,
+    unsigned line, char **why)
 {
+	const struct place place = { source, line }, *at = &place;
 	size_t i, k;
 
 	for (i = 0; i < nitems(options); i++)
@@ -311,8 +290,8 @@ set_option(struct conf *c, struct str name, struct str value,
 	if (at->line != 0 && options[i].kind != KIND_LIST &&
 	    is_same_source(c->origin[i], at->source))
 		return refuse(at,
-		    xasprintf("%s has been set already, at %s",
-			options[i].name, c->origin[i]),
+		    xasprintf("%s has been set already, at %s", options[i].name,
+			c->origin[i]),
 		    why);
 	if (set_typed(c, i, value, at, why) == -1)
 		return -1;

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "shared/str.h"
+
 struct conf_list {
 	char **v;
 	size_t n;
@@ -50,20 +52,31 @@ struct conf {
 /* All options at their defaults. */
 void conf_init(struct conf *);
 void conf_clear(struct conf *);
+/*
+ * One option from text.  source: "environment", or with line != 0 a file's
+ * name.  A list is replaced by the first value of a source and grows with the
+ * next ones; blanks or commas separate several in one value.
+ */
+int conf_set(struct conf *, struct str name, struct str value,
+    const char *source, unsigned line, char **why);
 /* `key value` lines; '#' starts a comment; values may be quoted. */
 int conf_read_file(struct conf *, const char *path, char **why);
+/* The same from memory; `name` stands for the file in sentences. */
+int conf_read_text(
+    struct conf *, const char *name, struct str text, char **why);
 /* PUSHERD_<NAME>; an unknown PUSHERD_ name is an error. */
 int conf_read_environment(struct conf *, char **why);
 /* "key=value" from -o. */
 int conf_read_argument(struct conf *, const char *text, char **why);
 /*
  * Checks what needs all options together and fills in the rest: addresses,
- * worker count, paths.
+ * worker count, pid_file; makes paths absolute.
  */
 int conf_finish(struct conf *, char **why);
 /*
  * All of it in the right order, for pusherd and pusherctl alike.  file: what
- * -c gave, or NULL: CONF_DEFAULT_FILE if it exists.
+ * -c gave, or NULL: CONF_DEFAULT_FILE if it exists.  The conf need not be
+ * initialised, and after an error it holds nothing.
  */
 int conf_load(struct conf *, const char *file, char *const *arguments,
     size_t narguments, char **why);

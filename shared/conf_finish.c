@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conf_finish.c: what follows from all options together: the number of workers,
+ * good addresses, full paths.  Asks the system only for what it can answer at
+ * once (cores, current directory); whether an address or a path can be used is
+ * found out by those who use it.  Never prints, never exits.
+ */
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "shared/base.h"
+#include "shared/conf.h"
+#include "shared/proc.h"
+#include "shared/sock.h"
+#include "shared/xmalloc.h"
+
+#define LISTEN_MAX 64 /* addresses */
+
+/* The place of each option in the list, and so in conf->origin. */
+enum option_index {
+#define CONF_TEXT(name, def, help) OPT_##name,
+#define CONF_PATH(name, def, help) OPT_##name,
+#define CONF_LIST(name, def, help) OPT_##name,
+#define CONF_UINT(name, def, min, max, help) OPT_##name,
+#define CONF_ENUM(name, def, choices, help) OPT_##name,
+#define CONF_BOOL(name, def, help) OPT_##name,
+#include "shared/conf_options.def"
+#undef CONF_TEXT
+#undef CONF_PATH
+#undef CONF_LIST
+#undef CONF_UINT
+#undef CONF_ENUM
+#undef CONF_BOOL
+	NOPTIONS
+};
+
+/* "origin: " and the sentence, which it frees. */
+static int
+refuse(const struct conf *c, enum option_index i, char *sentence, char **why)
+{
+	*why = xasprintf("%s: %s", c->origin[i], sentence);
+	free(sentence);
+	return -1;
+}
+
+/* Asks the scheduler: a container may have fewer cores than the machine. */
+static unsigned
+count_cores(void)
+{
+	cpu_set_t set;
+	long n;
+
+	CPU_ZERO(&set);
+	if (sched_getaffinity(0, sizeof(set), &set) == 0)
+		n = CPU_COUNT(&set);
+	else
+		n = sysconf(_SC_NPROCESSORS_ONLN);
+	return (unsigned)MIN(MAX(n, 1), PROC_MAX_WORKERS);
+}
+
+static int
+finish_workers(struct conf *c, char **why)
+{
+	uint64_t n;
+
+	if (strcmp(c->workers, "auto") == 0) {
+		c->nworkers = count_cores();
+		return 0;
+	}
+	if (str_to_u64(str_of(c->workers), PROC_MAX_WORKERS, &n) == -1 ||
+	    n == 0)
+		return refuse(c, OPT_workers,
+		    xasprintf("workers is \"%.80s\": must be a number from 1 "
+			      "to %d, or auto",
+			c->workers, PROC_MAX_WORKERS),
+		    why);
+	c->nworkers = (unsigned)n;
+	return 0;
+}
+
+/* The same address twice; port 0 is another one each time. */
+static bool
+is_listed(const struct conf *c, size_t upto, const char *text)
+{
+	struct sock_addr a;
+	char other[80];
+	size_t i;
+
+	if (str_ends(str_of(text), S(":0")))
+		return false;
+	for (i = 0; i < upto; i++) {
+		if (sock_addr_parse(str_of(c->listen.v[i]), &a) == -1)
+			continue;
+		sock_addr_text(&a, other, sizeof(other));
+		if (strcmp(other, text) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int
+finish_listen(struct conf *c, char **why)
+{
+	struct sock_addr a;
+	char text[80];
+	size_t i;
+
+	if (c->listen.n > LISTEN_MAX)
+		return refuse(c, OPT_listen,
+		    xasprintf("listen has %zu addresses: at most %d",
+			c->listen.n, LISTEN_MAX),
+		    why);
+	for (i = 0; i < c->listen.n; i++) {
+		if (sock_addr_parse(str_of(c->listen.v[i]), &a) == -1)
+			return refuse(c, OPT_listen,
+			    xasprintf("listen is \"%.80s\": must be an "
+				      "address and a port, as in 0.0.0.0:6001, "
+				      "[::]:6001 or *:6001",
+				c->listen.v[i]),
+			    why);
+		sock_addr_text(&a, text, sizeof(text));
+		if (is_listed(c, i, text))
+			return refuse(c, OPT_listen,
+			    xasprintf("listen has %s twice", text), why);
+	}
+	return 0;
+}
+
+/* A daemon leaves the directory it was started in. */
+static int
+make_absolute(struct conf *c, enum option_index i, const char *name,
+    char **path, char **why)
+{
+	char *cwd, *absolute;
+
+	if ((*path)[0] == '/')
+		return 0;
+	if ((*path)[0] == '\0')
+		return refuse(
+		    c, i, xasprintf("%s must not be empty", name), why);
+	cwd = getcwd(NULL, 0);
+	if (cwd == NULL)
+		return refuse(c, i,
+		    xasprintf("%s is \"%s\", and the current directory is "
+			      "unknown (%s): write a full path",
+			name, *path, strerror(errno)),
+		    why);
+	absolute = xasprintf("%s%s%s", cwd, strcmp(cwd, "/") == 0 ? "" : "/",
+	    strncmp(*path, "./", 2) == 0 ? *path + 2 : *path);
+	free(cwd);
+	free(*path);
+	*path = absolute;
+	return 0;
+}
+
+static int
+finish_paths(struct conf *c, char **why)
+{
+	const size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+
+	if (make_absolute(c, OPT_database, "database", &c->database, why) ==
+		-1 ||
+	    make_absolute(
+		c, OPT_runtime_dir, "runtime_dir", &c->runtime_dir, why) == -1)
+		return -1;
+	free(c->broker_path);
+	free(c->control_path);
+	c->broker_path = xasprintf("%s/broker.sock", c->runtime_dir);
+	c->control_path = xasprintf("%s/ctl.sock", c->runtime_dir);
+	if (strlen(c->broker_path) > max)
+		return refuse(c, OPT_runtime_dir,
+		    xasprintf("runtime_dir is too long for a socket, %zu bytes "
+			      "of at most %zu: %s",
+			strlen(c->runtime_dir), max - strlen("/broker.sock"),
+			c->runtime_dir),
+		    why);
+	if (c->pid_file[0] != '\0')
+		return make_absolute(
+		    c, OPT_pid_file, "pid_file", &c->pid_file, why);
+	free(c->pid_file);
+	c->pid_file = xasprintf("%s/pusherd.pid", c->runtime_dir);
+	return 0;
+}
+
+int
+conf_finish(struct conf *c, char **why)
+{
+	if (finish_workers(c, why) == -1 || finish_listen(c, why) == -1)
+		return -1;
+	return finish_paths(c, why);
+}
