@@ -30,6 +30,11 @@ struct hash {
 void hash_seed(void);
 /* SipHash-1-3 of the bytes; `salt` distinguishes key spaces (an app). */
 uint64_t hash_str(struct str s, uint64_t salt);
+/*
+ * SipHash-1-3 with this key of the eight bytes of `first` (little-endian)
+ * and then s: what hash_str() does with the process's key and the salt.
+ */
+uint64_t hash_sip13(uint64_t k0, uint64_t k1, uint64_t first, struct str s);
 /* Mixes an integer key (not keyed: for ids we draw ourselves). */
 uint64_t hash_u64(uint64_t v);
 

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * log.c: one line, one write(2), to stderr or syslog, as text or as a JSON
+ * object.  Owns the level, the format and the name of the process, and a small
+ * table that keeps a warning which repeats from filling the disk.
+ *
+ * A line never holds a control byte or bytes that are not UTF-8: whatever a
+ * client managed to get into a message, it cannot forge a line or steer a
+ * terminal.  Allocates nothing, so that it can report that memory is gone.
+ * Must never be called on the hot path, and never with a secret or the data of
+ * an event.
+ */
+
+#include "shared/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "shared/base.h"
+
+#define MESSAGE_BYTES 2048
+#define LINE_BYTES 4096 /* PIPE_BUF: lines of two processes do not mix */
+#define CUT "…"         /* ends a message that was too long */
+#define QUIET_MS 1000   /* between two warnings of one format */
+
+static struct {
+	char process[32];
+	enum log_level level;
+	enum log_format format;
+	bool named, to_syslog;
+} conf = { .level = LOG_LEVEL_INFO };
+
+/* The formats that warned last. */
+static struct quiet {
+	const char *fmt;
+	uint64_t printed_ms;
+	unsigned more; /* not printed since */
+} quiet[32];
+
+static const char *const level_names[] = { "error", "warn", "info", "debug" };
+
+struct line {
+	char p[LINE_BYTES];
+	size_t n;
+};
+
+void
+log_init(const char *process, enum log_level level, enum log_format format)
+{
+	snprintf(conf.process, sizeof(conf.process), "%s", process);
+	conf.level = level;
+	conf.format = format;
+	conf.named = true;
+}
+
+void
+log_to_syslog(void)
+{
+	openlog("pusherd", LOG_PID, LOG_DAEMON);
+	conf.to_syslog = true;
+}
+
+void
+log_set_level(enum log_level level)
+{
+	conf.level = level;
+}
+
+bool
+log_is_debug(void)
+{
+	return conf.level >= LOG_LEVEL_DEBUG;
+}
+
+int
+log_level_parse(struct str s, enum log_level *level)
+{
+	size_t i;
+
+	for (i = 0; i < nitems(level_names); i++) {
+		if (str_eq(s, str_of(level_names[i]))) {
+			*level = (enum log_level)i;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/*
+ * May a warning with this format be printed?  *more is how many were not
+ * since the last one.
+ */
+static bool
+may_warn(const char *fmt, unsigned *more)
+{
+	struct quiet *q = &quiet[0];
+	uint64_t now = now_ms();
+	size_t i;
+
+	for (i = 0; i < nitems(quiet); i++) {
+		if (quiet[i].fmt == fmt) {
+			q = &quiet[i];
+			break;
+		}
+		if (quiet[i].printed_ms < q->printed_ms)
+			q = &quiet[i]; /* the oldest makes room */
+	}
+	if (q->fmt == fmt && now - q->printed_ms < QUIET_MS) {
+		q->more++;
+		return false;
+	}
+	*more = q->fmt == fmt ? q->more : 0;
+	*q = (struct quiet){ fmt, now, 0 };
+	return true;
+}
+
+/*
+ * Length of the printable UTF-8 sequence at the front of s (RFC 3629), or 0:
+ * a control byte, also one of U+0080 to U+009F, or no UTF-8.
+ */
+static size_t
+printable(struct str s)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+	unsigned char low = 0x80, high = 0xbf;
+	size_t i, n;
+
+	if (p[0] < 0x80)
+		return p[0] >= 0x20 && p[0] != 0x7f ? 1 : 0;
+	if (p[0] < 0xc2 || p[0] > 0xf4)
+		return 0;
+	n = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	if (n > s.n)
+		return 0;
+	if (p[0] == 0xc2 || p[0] == 0xe0)
+		low = 0xa0; /* no C1 control; no overlong form */
+	else if (p[0] == 0xf0)
+		low = 0x90;
+	else if (p[0] == 0xed)
+		high = 0x9f; /* no surrogate */
+	else if (p[0] == 0xf4)
+		high = 0x8f;
+	if (p[1] < low || p[1] > high)
+		return 0;
+	for (i = 2; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+/* Appends when `reserve` bytes remain behind it. */
+static bool
+line_put(struct line *l, struct str s, size_t reserve)
+{
+	if (sizeof(l->p) - l->n < s.n + reserve)
+		return false;
+	memcpy(l->p + l->n, s.p, s.n);
+	l->n += s.n;
+	return true;
+}
+
+/* The text with everything escaped that must not be in a line as it is. */
+static void
+line_escape(struct line *l, struct str s, bool json)
+{
+	const size_t reserve = sizeof(CUT) + sizeof("\"}\n");
+	char esc[8];
+	struct str part;
+	size_t n;
+
+	for (; s.n > 0; s = str_from(s, MAX(n, 1))) {
+		n = printable(s);
+		part = str_make(s.p, n);
+		if (n == 0) {
+			/* In JSON the backslash is one of the text's own. */
+			snprintf(esc, sizeof(esc), "%s\\x%02x",
+			    json ? "\\" : "", (unsigned char)s.p[0]);
+			part = str_of(esc);
+		} else if (s.p[0] == '\\') {
+			part = S("\\\\");
+		} else if (json && s.p[0] == '"') {
+			part = S("\\\"");
+		}
+		if (s.p[0] == '\n')
+			part = json ? S("\\\\n") : S("\\n");
+		if (!line_put(l, part, reserve)) {
+			line_put(l, S(CUT), 0);
+			return;
+		}
+	}
+}
+
+static void
+line_time(struct line *l)
+{
+	struct timespec ts;
+	struct tm tm;
+	char text[40];
+	size_t n;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	gmtime_r(&ts.tv_sec, &tm);
+	n = strftime(text, sizeof(text) - 8, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text + n, 8, ".%03dZ", (int)(ts.tv_nsec / 1000000) % 1000);
+	line_put(l, str_of(text), 0);
+}
+
+static void
+line_make(struct line *l, enum log_level level, struct str msg)
+{
+	const char *who =
+	    conf.named ? conf.process : program_invocation_short_name;
+	bool json = conf.named && conf.format == LOG_FORMAT_JSON;
+
+	l->n = 0;
+	if (json) {
+		line_put(l, S("{\"time\":\""), 0);
+		line_time(l);
+		line_put(l, S("\",\"level\":\""), 0);
+		line_put(l, str_of(level_names[level]), 0);
+		line_put(l, S("\",\"process\":\""), 0);
+		line_escape(l, str_of(who), true);
+		line_put(l, S("\",\"msg\":\""), 0);
+		line_escape(l, msg, true);
+		line_put(l, S("\"}\n"), 0);
+		return;
+	}
+	if (conf.named && !conf.to_syslog) {
+		line_time(l);
+		line_put(l, S(" "), 0);
+	}
+	line_escape(l, str_of(who), false);
+	line_put(l, S(": "), 0);
+	if (conf.named && level != LOG_LEVEL_INFO) {
+		line_put(l, str_of(level_names[level]), 0);
+		line_put(l, S(": "), 0);
+	}
+	line_escape(l, msg, false);
+	line_put(l, S("\n"), 0);
+}
+
+static void
+emit(enum log_level level, struct str msg)
+{
+	static const int priorities[] = { LOG_ERR, LOG_WARNING, LOG_INFO,
+		LOG_DEBUG };
+	struct line l;
+	ssize_t n;
+
+	line_make(&l, level, msg);
+	if (conf.to_syslog) {
+		syslog(priorities[level], "%.*s", (int)l.n - 1, l.p);
+		return;
+	}
+	do {
+		n = write(STDERR_FILENO, l.p, l.n);
+	} while (n == -1 && errno == EINTR);
+	/* Nobody is left to be told when this fails. */
+}
+
+/* err: the errno to explain, or 0. */
+__attribute__((format(printf, 4, 0))) static void
+vlog(enum log_level level, int err, unsigned more, const char *fmt, va_list ap)
+{
+	char msg[MESSAGE_BYTES + 256], tail[256] = "", known[128];
+	size_t n;
+	int r;
+
+	r = vsnprintf(msg, MESSAGE_BYTES, fmt, ap);
+	n = r < 0 ? 0 : (size_t)r;
+	if (n >= MESSAGE_BYTES) {
+		n = MESSAGE_BYTES - sizeof(CUT);
+		memcpy(msg + n, CUT, sizeof(CUT));
+		n += sizeof(CUT) - 1;
+	}
+	if (err != 0)
+		snprintf(tail, sizeof(tail), ": %s",
+		    strerror_r(err, known, sizeof(known)));
+	memcpy(msg + n, tail, strlen(tail));
+	n += strlen(tail);
+	if (more > 0) {
+		snprintf(tail, sizeof(tail), " (+%u more)", more);
+		memcpy(msg + n, tail, strlen(tail));
+		n += strlen(tail);
+	}
+	emit(level, str_make(msg, n));
+}
+
+void
+log_warn(const char *fmt, ...)
+{
+	int saved = errno;
+	unsigned more;
+	va_list ap;
+
+	if (conf.level >= LOG_LEVEL_WARN && may_warn(fmt, &more)) {
+		va_start(ap, fmt);
+		vlog(LOG_LEVEL_WARN, saved, more, fmt, ap);
+		va_end(ap);
+	}
+	errno = saved;
+}
+
+void
+log_warnx(const char *fmt, ...)
+{
+	int saved = errno;
+	unsigned more;
+	va_list ap;
+
+	if (conf.level >= LOG_LEVEL_WARN && may_warn(fmt, &more)) {
+		va_start(ap, fmt);
+		vlog(LOG_LEVEL_WARN, 0, more, fmt, ap);
+		va_end(ap);
+	}
+	errno = saved;
+}
+
+void
+log_info(const char *fmt, ...)
+{
+	int saved = errno;
+	va_list ap;
+
+	if (conf.level >= LOG_LEVEL_INFO) {
+		va_start(ap, fmt);
+		vlog(LOG_LEVEL_INFO, 0, 0, fmt, ap);
+		va_end(ap);
+	}
+	errno = saved;
+}
+
+void
+log_debug(const char *fmt, ...)
+{
+	int saved = errno;
+	va_list ap;
+
+	if (conf.level >= LOG_LEVEL_DEBUG) {
+		va_start(ap, fmt);
+		vlog(LOG_LEVEL_DEBUG, 0, 0, fmt, ap);
+		va_end(ap);
+	}
+	errno = saved;
+}
+
+void
+fatal(const char *fmt, ...)
+{
+	int saved = errno;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vlog(LOG_LEVEL_ERROR, saved, 0, fmt, ap);
+	va_end(ap);
+	exit(1);
+}
+
+void
+fatalx(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vlog(LOG_LEVEL_ERROR, 0, 0, fmt, ap);
+	va_end(ap);
+	exit(1);
+}
