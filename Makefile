@@ -24,7 +24,8 @@ LIBS    := -lev -lssl -lcrypto -lcjson -lsqlite3 -lm
 SHARED  := $(wildcard shared/*.c)
 BROKER  := $(wildcard broker/*.c broker/courier/*.c)
 WORKER  := $(wildcard worker/*.c)
-DAEMON  := cli/pusherd.c cli/master.c cli/listen.c
+DAEMON  := cli/pusherd.c cli/master.c cli/child.c cli/listen.c cli/notify.c \
+	cli/rundir.c
 CTL     := $(filter-out $(DAEMON),$(wildcard cli/*.c))
 UNIT    := $(wildcard tests/unit/*/*_test.c)
 

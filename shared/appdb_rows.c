@@ -93,10 +93,10 @@ appdb_rows_finalize(struct appdb *d)
 const char *
 appdb_error(const struct appdb *d)
 {
-	return d->error != NULL ? d->error : sqlite3_errmsg(d->db);
+	return d->error != NULL ? d->error : "no error";
 }
 
-/* Takes the sentence; NULL: what SQLite says is good enough. */
+/* Takes the sentence. */
 static int
 fail(struct appdb *d, char *sentence)
 {
@@ -125,10 +125,11 @@ fail_sqlite(struct appdb *d)
 		if (strstr(text, "apps.key") != NULL)
 			return fail(
 			    d, xstrdup("another app has this key already"));
-		return fail(d, NULL);
+		break;
 	default:
-		return fail(d, NULL);
+		break;
 	}
+	return fail(d, xstrdup(text));
 }
 
 /* ---- a row into a struct app ---- */

@@ -22,7 +22,7 @@ enum appdb_stmt {
 struct appdb {
 	sqlite3 *db;
 	sqlite3_stmt *stmts[STMT_COUNT];
-	char *error; /* the last one, when it is not SQLite's own; or NULL */
+	char *error; /* the last sentence, or NULL */
 };
 
 /* Prepares every statement: -1 when the table is not what it should be. */

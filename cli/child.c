@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * child.c: makes a process of the group and tells its story.  Between fork and
+ * the role's main function a child gets its name, loses every descriptor that
+ * is not its business, and has its signals put in order.  Owns the ready line
+ * of each child; what the group as a whole does is master.c.
+ */
+
+#include "cli/child.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "broker/broker.h"
+#include "cli/listen.h"
+#include "cli/master.h"
+#include "shared/base.h"
+#include "shared/conf.h"
+#include "shared/log.h"
+#include "shared/proc.h"
+#include "shared/xmalloc.h"
+#include "worker/worker.h"
+
+#define LONG_LIFE_MS 60000 /* after it a death is no longer "again" */
+
+static const unsigned backoff_s[] = { 0, 1, 2, 4, 8, 16, 30 };
+
+uint64_t
+child_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+void
+child_name(const struct child *c, char *out, size_t cap)
+{
+	if (c->is_broker)
+		snprintf(out, cap, "broker");
+	else
+		snprintf(out, cap, "worker %u", c->slot);
+}
+
+static void
+put_signals_in_order(void)
+{
+	static const int to_default[] = { SIGTERM, SIGQUIT, SIGCHLD, SIGALRM };
+	static const int to_ignore[] = { SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE };
+	sigset_t none;
+	size_t i;
+
+	for (i = 0; i < nitems(to_default); i++)
+		proc_signal(to_default[i], SIG_DFL);
+	for (i = 0; i < nitems(to_ignore); i++)
+		proc_signal(to_ignore[i], SIG_IGN);
+	/* Ctrl-C reaches the whole group; the master says what to do. */
+	proc_signal(SIGINT, SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void
+close_others(const struct master_start *start, const struct inherit *in)
+{
+	size_t n = 0, i;
+	int *keep = xcalloc(in->nlisten + 5, sizeof(*keep));
+
+	for (i = 0; i < in->nlisten; i++)
+		keep[n++] = in->listen_fds[i];
+	if (in->broker_fd != -1)
+		keep[n++] = in->broker_fd;
+	if (in->control_fd != -1)
+		keep[n++] = in->control_fd;
+	keep[n++] = in->life_fd;
+	keep[n++] = in->ready_fd;
+	/* As long as one of us lives no new group may begin. */
+	keep[n++] = start->lock_fd;
+	if (start->to_syslog)
+		closelog(); /* it would not notice, and use the number */
+	proc_close_others(keep, n);
+	free(keep);
+}
+
+_Noreturn static void
+run(const struct child *c, const struct master_start *start, int life_fd,
+    int ready_fd)
+{
+	const struct conf *conf = start->conf;
+	struct inherit in = { .conf = conf,
+		.slot = c->slot,
+		.broker_fd = -1,
+		.control_fd = -1,
+		.life_fd = life_fd,
+		.ready_fd = ready_fd };
+	enum log_level level = LOG_LEVEL_INFO;
+	char name[32];
+
+	if (c->is_broker) {
+		in.broker_fd = start->broker_fd;
+		in.control_fd = start->control_fd;
+	} else {
+		in.listen_fds = listen_slot(start->listen, c->slot);
+		in.nlisten = start->listen->n;
+	}
+	child_name(c, name, sizeof(name));
+	log_level_parse(str_of(conf->log_level), &level);
+	log_init(name, level, start->log_format);
+	proc_title("pusherd: %s", name);
+	close_others(start, &in);
+	if (start->to_syslog)
+		log_to_syslog();
+	put_signals_in_order();
+	exit(c->is_broker ? broker_main(&in) : worker_main(&in));
+}
+
+static unsigned
+start_later(struct child *c)
+{
+	unsigned delay = backoff_s[MIN(c->deaths, nitems(backoff_s) - 1)];
+
+	c->deaths++;
+	c->respawn_ms = child_now_ms() + delay * 1000u;
+	return delay;
+}
+
+void
+child_start(struct child *c, const struct master_start *start, int life_fd)
+{
+	char name[32];
+	int ready[2];
+	pid_t pid;
+
+	child_name(c, name, sizeof(name));
+	if (pipe2(ready, O_CLOEXEC) == -1) {
+		log_warn("%s: cannot make a pipe", name);
+		start_later(c);
+		return;
+	}
+	pid = fork();
+	if (pid == 0)
+		run(c, start, life_fd, ready[1]);
+	close(ready[1]);
+	if (pid == -1) {
+		log_warn("%s: cannot fork", name);
+		close(ready[0]);
+		start_later(c);
+		return;
+	}
+	c->pid = pid;
+	c->ready_fd = ready[0];
+	c->ready = false;
+	c->started_ms = child_now_ms();
+}
+
+void
+child_forget_ready(struct child *c)
+{
+	if (c->ready_fd != -1)
+		close(c->ready_fd);
+	c->ready_fd = -1;
+}
+
+bool
+child_read_ready(struct child *c)
+{
+	char byte;
+
+	if (read(c->ready_fd, &byte, 1) == 1)
+		c->ready = true;
+	child_forget_ready(c);
+	return c->ready;
+}
+
+unsigned
+child_gone(struct child *c)
+{
+	if (child_now_ms() - c->started_ms >= LONG_LIFE_MS)
+		c->deaths = 0;
+	c->pid = 0;
+	c->ready = false;
+	child_forget_ready(c);
+	return start_later(c);
+}
+
+void
+child_ending(int status, char *out, size_t cap)
+{
+	int sig;
+
+	if (WIFSIGNALED(status)) {
+		sig = WTERMSIG(status);
+		snprintf(out, cap, "was killed by signal %d (%s)%s", sig,
+		    strsignal(sig), WCOREDUMP(status) ? ", core dumped" : "");
+	} else {
+		snprintf(
+		    out, cap, "left with exit code %d", WEXITSTATUS(status));
+	}
+}

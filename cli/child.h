@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_CHILD_H
+#define CLI_CHILD_H
+
+/* One place in the group, and the process that fills it at the moment. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct master_start;
+
+struct child {
+	bool is_broker;
+	unsigned slot; /* workers */
+	pid_t pid;     /* 0: none */
+	int ready_fd;  /* -1: has said it, or is gone */
+	bool ready;
+	unsigned deaths;     /* in a row */
+	uint64_t started_ms; /* while pid != 0 */
+	uint64_t respawn_ms; /* while pid == 0: when to start another */
+};
+
+/* Milliseconds of a clock that never jumps. */
+uint64_t child_now_ms(void);
+/* "broker" or "worker 2". */
+void child_name(const struct child *, char *out, size_t cap);
+/*
+ * Forks; in the new process it does not return.  life_fd: the reading end of
+ * the life line.  When there can be no process now, respawn_ms says when to
+ * try again.
+ */
+void child_start(struct child *, const struct master_start *, int life_fd);
+/* Its byte has come, or the line is broken.  True when it is ready. */
+bool child_read_ready(struct child *);
+/* Closes the ready line. */
+void child_forget_ready(struct child *);
+/*
+ * The process is gone: forgets it and sets respawn_ms, later each time, until
+ * one has lived for a minute.  Returns the seconds until then.
+ */
+unsigned child_gone(struct child *);
+/* "was killed by signal 9 (Killed)": how waitpid(2) says it ended. */
+void child_ending(int status, char *out, size_t cap);
+
+#endif

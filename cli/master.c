@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * master.c: starts the broker and the workers, watches them, puts a new process
+ * into the place of one that died, and stops all of them in order.  Owns the
+ * children and the life line, whose end tells them that the master is gone.
+ *
+ * All signals stay blocked and are read from a descriptor, so that nothing
+ * ever runs in the middle of something else.  The master never parses a
+ * client's byte, never opens a database, and holds no state of the service.
+ */
+
+#include "cli/master.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/child.h"
+#include "cli/listen.h"
+#include "cli/notify.h"
+#include "shared/base.h"
+#include "shared/conf.h"
+#include "shared/proc.h"
+
+#define START_MS 30000      /* for all to be ready the first time */
+#define START_DEATHS 3      /* so many before that: give up */
+#define DRAIN_EXTRA_MS 5000 /* beyond drain_time */
+#define BROKER_STOP_MS 2000 /* from SIGTERM to SIGKILL */
+#define QUICK_STOP_MS 1000  /* from SIGQUIT to SIGKILL */
+
+/* What the master is doing; it only ever goes forward. */
+enum phase {
+	PHASE_START,  /* not all have been ready yet */
+	PHASE_RUN,    /* the long one */
+	PHASE_DRAIN,  /* workers have SIGTERM */
+	PHASE_BROKER, /* workers are gone, the broker has SIGTERM */
+	PHASE_QUICK,  /* everybody has SIGQUIT */
+	PHASE_KILL    /* everybody has SIGKILL */
+};
+
+struct master {
+	const struct master_start *start;
+	enum phase phase;
+	uint64_t deadline_ms; /* of the phase; 0: none */
+	int exit_code;
+	unsigned start_deaths;
+	int signal_fd;
+	int life[2];
+	struct child children[PROC_MAX_WORKERS + 1]; /* the broker first */
+	size_t nchildren;
+};
+
+static bool
+is_stopping(const struct master *m)
+{
+	return m->phase > PHASE_RUN;
+}
+
+static size_t
+count_alive(const struct master *m, size_t from)
+{
+	size_t n = 0, i;
+
+	for (i = from; i < m->nchildren; i++)
+		if (m->children[i].pid != 0)
+			n++;
+	return n;
+}
+
+static void
+signal_all(const struct master *m, size_t from, int sig)
+{
+	size_t i;
+
+	for (i = from; i < m->nchildren; i++)
+		if (m->children[i].pid != 0)
+			kill(m->children[i].pid, sig);
+}
+
+static void
+enter(struct master *m, enum phase phase, uint64_t limit_ms)
+{
+	assert(phase > m->phase);
+	m->phase = phase;
+	m->deadline_ms = limit_ms == 0 ? 0 : child_now_ms() + limit_ms;
+}
+
+/* ---- the ways to stop ---- */
+
+static void
+begin_drain(struct master *m, const char *because)
+{
+	uint64_t drain_s = m->start->conf->drain_time;
+
+	notify("STOPPING=1");
+	log_info("stop: %s, closing clients over %llu s", because,
+	    (unsigned long long)drain_s);
+	enter(m, PHASE_DRAIN, drain_s * 1000 + DRAIN_EXTRA_MS);
+	signal_all(m, 1, SIGTERM);
+}
+
+static void
+begin_quick(struct master *m, const char *because)
+{
+	if (m->phase >= PHASE_QUICK)
+		return;
+	notify("STOPPING=1");
+	log_info("stop: %s, at once", because);
+	enter(m, PHASE_QUICK, QUICK_STOP_MS);
+	signal_all(m, 0, SIGQUIT);
+}
+
+static void
+begin_kill(struct master *m)
+{
+	log_warnx("stop: %zu processes do not leave, killing them",
+	    count_alive(m, 0));
+	enter(m, PHASE_KILL, 0);
+	signal_all(m, 0, SIGKILL);
+}
+
+static void
+give_up(struct master *m, const char *because)
+{
+	log_warnx("giving up the start: %s", because);
+	m->exit_code = 1;
+	begin_quick(m, "the start has failed");
+}
+
+/* ---- what happens ---- */
+
+static void
+on_signal(struct master *m, int sig)
+{
+	switch (sig) {
+	case SIGTERM:
+	case SIGINT:
+		if (is_stopping(m))
+			begin_quick(m, "told a second time");
+		else
+			begin_drain(
+			    m, sig == SIGINT ? "interrupted" : "terminated");
+		break;
+	case SIGQUIT:
+		begin_quick(m, "told to quit");
+		break;
+	case SIGHUP:
+		log_info("SIGHUP: changes of apps take effect at once, through "
+			 "pusherctl; the configuration is read when pusherd "
+			 "starts");
+		break;
+	default: /* SIGCHLD: reap() looks each time */
+		break;
+	}
+}
+
+static void
+read_signals(struct master *m)
+{
+	struct signalfd_siginfo si;
+
+	while (read(m->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si))
+		on_signal(m, (int)si.ssi_signo);
+}
+
+static void
+on_death(struct master *m, struct child *c, int status)
+{
+	char name[32], how[96];
+	pid_t pid = c->pid;
+	unsigned delay;
+
+	child_name(c, name, sizeof(name));
+	child_ending(status, how, sizeof(how));
+	delay = child_gone(c);
+	if (!is_stopping(m)) {
+		log_warnx("%s %s pid=%d; another one in %u s", name, how,
+		    (int)pid, delay);
+		if (m->phase == PHASE_START)
+			m->start_deaths++;
+	} else if (status == 0 || m->phase >= PHASE_QUICK) {
+		log_debug("%s %s pid=%d", name, how, (int)pid);
+	} else {
+		log_warnx("%s %s pid=%d", name, how, (int)pid);
+	}
+}
+
+static void
+reap(struct master *m)
+{
+	int status;
+	pid_t pid;
+	size_t i;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (i = 0; i < m->nchildren; i++)
+			if (m->children[i].pid == pid)
+				on_death(m, &m->children[i], status);
+}
+
+static void
+on_ready(struct master *m, struct child *c)
+{
+	char name[32];
+
+	/* A broken line: the process is dying and will be reaped. */
+	if (!child_read_ready(c) || m->phase != PHASE_RUN)
+		return;
+	child_name(c, name, sizeof(name));
+	log_info("%s: ready again pid=%d", name, (int)c->pid);
+}
+
+static void
+say_ready(struct master *m)
+{
+	char *where, state[64];
+
+	enter(m, PHASE_RUN, 0);
+	where = listen_text(m->start->listen);
+	log_info("ready: listening on %s workers=%u pid=%d", where,
+	    m->start->conf->nworkers, (int)getpid());
+	free(where);
+	snprintf(state, sizeof(state), "READY=1\nMAINPID=%d", (int)getpid());
+	notify(state);
+	if (m->start->waiter_fd == -1)
+		return;
+	if (write(m->start->waiter_fd, "", 1) == -1)
+		log_debug("nobody waits for the start");
+	close(m->start->waiter_fd);
+}
+
+/* ---- what is due ---- */
+
+static void
+check_running(struct master *m, uint64_t now)
+{
+	bool all_ready = true;
+	struct child *c;
+	char name[32];
+	size_t i;
+
+	for (i = 0; i < m->nchildren; i++) {
+		c = &m->children[i];
+		if (c->pid == 0 && c->respawn_ms <= now) {
+			child_start(c, m->start, m->life[0]);
+			child_name(c, name, sizeof(name));
+			if (c->pid != 0)
+				log_debug(
+				    "%s: started pid=%d", name, (int)c->pid);
+		}
+		all_ready = all_ready && c->ready;
+	}
+	if (m->phase != PHASE_START)
+		return;
+	if (all_ready)
+		say_ready(m);
+	else if (m->start_deaths >= START_DEATHS)
+		give_up(m, "processes die before they are ready");
+	else if (now >= m->deadline_ms)
+		give_up(m, "not all processes became ready in time");
+}
+
+/* Moves on when the time of a phase, or its processes, have run out. */
+static void
+check_stopping(struct master *m, uint64_t now)
+{
+	if (m->phase == PHASE_DRAIN && count_alive(m, 1) == 0) {
+		enter(m, PHASE_BROKER, BROKER_STOP_MS);
+		signal_all(m, 0, SIGTERM);
+	} else if (m->phase == PHASE_DRAIN && now >= m->deadline_ms) {
+		log_warnx("stop: %zu workers do not leave, killing them",
+		    count_alive(m, 1));
+		signal_all(m, 1, SIGKILL);
+		m->deadline_ms = now + DRAIN_EXTRA_MS;
+	} else if (m->phase < PHASE_KILL && now >= m->deadline_ms) {
+		begin_kill(m);
+	}
+}
+
+/* Milliseconds until something is due; -1: nothing is. */
+static int
+next_timeout(const struct master *m, uint64_t now)
+{
+	uint64_t at = m->deadline_ms == 0 ? UINT64_MAX : m->deadline_ms;
+	size_t i;
+
+	for (i = 0; !is_stopping(m) && i < m->nchildren; i++)
+		if (m->children[i].pid == 0)
+			at = MIN(at, m->children[i].respawn_ms);
+	if (at == UINT64_MAX)
+		return -1;
+	return at <= now ? 0 : (int)MIN(at - now, 60000);
+}
+
+static void
+wait_for_something(struct master *m)
+{
+	struct pollfd p[PROC_MAX_WORKERS + 2];
+	size_t who[PROC_MAX_WORKERS + 2], i;
+	nfds_t n = 0, k;
+
+	p[n++] = (struct pollfd){ m->signal_fd, POLLIN, 0 };
+	for (i = 0; i < m->nchildren; i++) {
+		if (m->children[i].ready_fd == -1)
+			continue;
+		who[n] = i;
+		p[n++] = (struct pollfd){ m->children[i].ready_fd, POLLIN, 0 };
+	}
+	if (poll(p, n, next_timeout(m, child_now_ms())) == -1) {
+		if (errno != EINTR)
+			fatal("poll");
+		return;
+	}
+	if (p[0].revents != 0)
+		read_signals(m);
+	for (k = 1; k < n; k++)
+		if (p[k].revents != 0)
+			on_ready(m, &m->children[who[k]]);
+}
+
+static void
+take_signals(struct master *m)
+{
+	static const int taken[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP,
+		SIGCHLD };
+	static const int ignored[] = { SIGPIPE, SIGUSR1, SIGUSR2 };
+	sigset_t set;
+	size_t i;
+
+	sigemptyset(&set);
+	for (i = 0; i < nitems(taken); i++) {
+		/* Whoever started us may have had them ignored. */
+		proc_signal(taken[i], SIG_DFL);
+		sigaddset(&set, taken[i]);
+	}
+	for (i = 0; i < nitems(ignored); i++)
+		proc_signal(ignored[i], SIG_IGN);
+	if (sigprocmask(SIG_SETMASK, &set, NULL) == -1)
+		fatal("sigprocmask");
+	m->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (m->signal_fd == -1)
+		fatal("signalfd");
+}
+
+int
+master_run(const struct master_start *start)
+{
+	struct master m = { .start = start };
+	size_t i;
+
+	take_signals(&m);
+	if (pipe2(m.life, O_CLOEXEC) == -1)
+		fatal("pipe");
+	m.nchildren = start->conf->nworkers + 1;
+	for (i = 0; i < m.nchildren; i++) {
+		m.children[i].is_broker = i == 0;
+		m.children[i].slot = i == 0 ? 0 : (unsigned)i - 1;
+		m.children[i].ready_fd = -1;
+	}
+	m.deadline_ms = child_now_ms() + START_MS;
+	do {
+		if (!is_stopping(&m))
+			check_running(&m, child_now_ms());
+		if (is_stopping(&m))
+			check_stopping(&m, child_now_ms());
+		if (count_alive(&m, 0) > 0 || !is_stopping(&m))
+			wait_for_something(&m);
+		reap(&m);
+	} while (!is_stopping(&m) || count_alive(&m, 0) > 0);
+	close(m.signal_fd);
+	close(m.life[0]);
+	close(m.life[1]);
+	log_info("stopped");
+	return m.exit_code;
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pusherd.c: the daemon's command line and its start: configuration, files,
+ * sockets, privileges, in this order; then it becomes the master.  Everything
+ * that can go wrong goes wrong here, with one sentence on stderr and exit code
+ * 1 (2 for a wrong command line), before the first child exists and before the
+ * terminal is left.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/listen.h"
+#include "cli/master.h"
+#include "cli/rundir.h"
+#include "shared/appdb.h"
+#include "shared/base.h"
+#include "shared/conf.h"
+#include "shared/log.h"
+#include "shared/proc.h"
+#include "shared/xmalloc.h"
+
+#define RESERVED_FDS 64 /* of a worker, not for connections */
+
+enum action { ACTION_RUN, ACTION_TEST, ACTION_PRINT };
+
+struct command {
+	enum action action;
+	bool foreground;
+	const char *file;
+	char **options;
+	size_t noptions;
+};
+
+static void
+usage(FILE *f)
+{
+	fputs("usage: pusherd [-FtTVh] [-c FILE] [-o OPTION=VALUE]...\n"
+	      "\n"
+	      "  -c FILE           configuration (default " CONF_DEFAULT_FILE
+	      ")\n"
+	      "  -o OPTION=VALUE   set an option; counts more than FILE\n"
+	      "  -F                stay in the foreground, log to stderr\n"
+	      "  -t                test the configuration and leave\n"
+	      "  -T                show each option's value and its origin\n"
+	      "  -V, --version     show the version\n"
+	      "  -h, --help        show this\n",
+	    f);
+}
+
+static void
+parse_command(struct command *cmd, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	cmd->options = xcalloc((size_t)argc, sizeof(*cmd->options));
+	while ((c = getopt_long(argc, argv, "c:o:FtTVh", longs, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			cmd->file = optarg;
+			break;
+		case 'o':
+			cmd->options[cmd->noptions++] = optarg;
+			break;
+		case 'F':
+			cmd->foreground = true;
+			break;
+		case 't':
+			cmd->action = ACTION_TEST;
+			break;
+		case 'T':
+			cmd->action = ACTION_PRINT;
+			break;
+		case 'V':
+			printf("pusherd %s\n", PUSHERD_VERSION);
+			exit(0);
+		case 'h':
+			usage(stdout);
+			exit(0);
+		default:
+			usage(stderr);
+			exit(2);
+		}
+	}
+	if (optind == argc)
+		return;
+	fprintf(stderr, "pusherd: there is no argument \"%s\"\n", argv[optind]);
+	usage(stderr);
+	exit(2);
+}
+
+/* ---- steps of the start: 0, or -1 and a sentence ---- */
+
+/* Whom we will become, if somebody else. */
+static int
+find_owner(const struct conf *conf, struct rundir_owner *owner, char **why)
+{
+	memset(owner, 0, sizeof(*owner));
+	if (conf->user[0] == '\0')
+		return 0;
+	if (proc_find_user(conf->user, &owner->uid, &owner->gid) == -1) {
+		if (errno == ENOENT)
+			*why =
+			    xasprintf("there is no user %s: make it (useradd "
+				      "--system %s), or change the option "
+				      "user",
+				conf->user, conf->user);
+		else
+			*why = xasprintf("cannot look up the user %s: %s",
+			    conf->user, strerror(errno));
+		return -1;
+	}
+	if (geteuid() != 0 && geteuid() != owner->uid) {
+		*why = xasprintf("only root can become the user %s: start as "
+				 "root, or leave the option user empty",
+		    conf->user);
+		return -1;
+	}
+	owner->give = geteuid() == 0;
+	return 0;
+}
+
+/* What the group needs must be open to the user that it is now. */
+static int
+drop_privileges(const struct conf *conf, char **why)
+{
+	if (conf->user[0] == '\0')
+		return 0;
+	if (proc_drop_privileges(conf->user) == -1) {
+		*why = xasprintf("cannot become the user %s: %s", conf->user,
+		    strerror(errno));
+		return -1;
+	}
+	if (access(conf->database, R_OK | W_OK) == -1) {
+		*why = xasprintf("the user %s cannot use the database %s: %s: "
+				 "its directory must be open to that user",
+		    conf->user, conf->database, strerror(errno));
+		return -1;
+	}
+	if (access(conf->runtime_dir, R_OK | W_OK | X_OK) == -1) {
+		*why = xasprintf("the user %s cannot use runtime_dir %s: %s",
+		    conf->user, conf->runtime_dir, strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+/* Everything that the group needs, up to and with the loss of privileges. */
+static int
+prepare(
+    const struct conf *conf, struct rundir *r, struct listen_set *l, char **why)
+{
+	struct rundir_owner owner;
+
+	if (find_owner(conf, &owner, why) == -1)
+		return -1;
+	if (rundir_open(r, conf, &owner, why) == -1)
+		return -1;
+	if (listen_open(l, conf, why) == 0) {
+		if (drop_privileges(conf, why) == 0 &&
+		    listen_write(l, r->listen_path, why) == 0)
+			return 0;
+		listen_close(l);
+	}
+	rundir_close(r);
+	return -1;
+}
+
+/* The process that a person started waits for the one that stays. */
+_Noreturn static void
+wait_for_daemon(int fd)
+{
+	char byte;
+	ssize_t n;
+
+	do {
+		n = read(fd, &byte, 1);
+	} while (n == -1 && errno == EINTR);
+	if (n != 1)
+		log_warnx("the start has failed: the system log says why, and "
+			  "so does pusherd -F");
+	_exit(n == 1 ? 0 : 1);
+}
+
+/*
+ * Leaves the terminal.  Returns in the process that stays, with the
+ * descriptor for the one byte that says that all is well; or -1.
+ */
+static int
+daemonize(void)
+{
+	int line[2];
+
+	if (pipe2(line, O_CLOEXEC) == -1)
+		return -1;
+	switch (fork()) {
+	case -1:
+		return -1;
+	case 0:
+		break;
+	default:
+		close(line[1]);
+		wait_for_daemon(line[0]);
+	}
+	close(line[0]);
+	if (proc_daemonize() == -1 || chdir("/") == -1)
+		return -1;
+	log_to_syslog();
+	return line[1];
+}
+
+static void
+report_limits(const struct conf *conf, uint64_t nofile)
+{
+	uint64_t each =
+	    nofile > 2 * RESERVED_FDS ? nofile - RESERVED_FDS : nofile / 2;
+	uint64_t wanted =
+	    (conf->max_connections + conf->nworkers - 1) / conf->nworkers;
+
+	log_info("open files: %llu for each process, enough for %llu "
+		 "connections in each worker",
+	    (unsigned long long)nofile, (unsigned long long)each);
+	if (wanted > each)
+		log_warnx(
+		    "max_connections is %llu, and the limit of open files "
+		    "allows %llu: raise it (LimitNOFILE, ulimit -n)",
+		    (unsigned long long)conf->max_connections,
+		    (unsigned long long)each * conf->nworkers);
+	if (geteuid() == 0)
+		log_info("running as root: better set the option user");
+}
+
+/* ---- the three actions ---- */
+
+static int
+run(const struct conf *conf, bool foreground)
+{
+	struct master_start start = { .conf = conf, .waiter_fd = -1 };
+	enum log_level level = LOG_LEVEL_INFO;
+	struct listen_set l = { 0 };
+	struct rundir r;
+	uint64_t nofile;
+	char *why;
+	int code;
+
+	umask(077);
+	nofile = proc_raise_nofile();
+	if (prepare(conf, &r, &l, &why) == -1)
+		fatalx("%s", why);
+	if (!foreground && (start.waiter_fd = daemonize()) == -1) {
+		rundir_close(&r);
+		fatal("cannot become a daemon");
+	}
+	if (rundir_write_pid(&r, &why) == -1) {
+		rundir_close(&r);
+		fatalx("%s", why);
+	}
+	start.listen = &l;
+	start.broker_fd = r.broker_fd;
+	start.control_fd = r.control_fd;
+	start.lock_fd = r.lock_fd;
+	start.to_syslog = !foreground;
+	start.log_format = strcmp(conf->log_format, "json") == 0
+	    ? LOG_FORMAT_JSON
+	    : LOG_FORMAT_LOGFMT;
+	log_level_parse(str_of(conf->log_level), &level);
+	log_init("master", level, start.log_format);
+	proc_title("pusherd: master");
+	report_limits(conf, nofile);
+	code = master_run(&start);
+	listen_close(&l);
+	rundir_close(&r);
+	return code;
+}
+
+static int
+test(const struct conf *conf)
+{
+	struct rundir_owner owner;
+	char *why;
+
+	if (find_owner(conf, &owner, &why) == -1 ||
+	    listen_check(conf, &why) == -1 ||
+	    rundir_check(conf, &owner, &why) == -1 ||
+	    appdb_check(conf->database, &why) == -1)
+		fatalx("%s", why);
+	puts("configuration is fine");
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct command cmd = { .action = ACTION_RUN };
+	struct conf conf;
+	char *why;
+	int code = 0;
+
+	proc_title_init(argc, argv);
+	parse_command(&cmd, argc, argv);
+	if (conf_load(&conf, cmd.file, cmd.options, cmd.noptions, &why) == -1)
+		fatalx("%s", why);
+	switch (cmd.action) {
+	case ACTION_RUN:
+		code = run(&conf, cmd.foreground);
+		break;
+	case ACTION_TEST:
+		code = test(&conf);
+		break;
+	case ACTION_PRINT:
+		conf_print(&conf, stdout);
+		break;
+	}
+	conf_clear(&conf);
+	free(cmd.options);
+	return code;
+}
