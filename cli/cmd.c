@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmd.c: what the commands share: their arguments, help and error messages,
+ * the database, the question to the daemon, files that are read whole.  It
+ * knows no command by name.  Errors go to stderr, never into the output of a
+ * command.
+ */
+
+#include "cli/cmd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "shared/base.h"
+#include "shared/buf.h"
+#include "shared/suggest.h"
+#include "shared/xmalloc.h"
+
+#define MAX_OPTIONS 32 /* of one verb */
+
+/* ---- arguments ---- */
+
+static int
+unknown_option(const struct cmd *c, const char *arg, size_t n)
+{
+	const char *names[MAX_OPTIONS], *near;
+	const struct cmd_option *o;
+	size_t nnames = 0;
+
+	for (o = c->verb->options; o != NULL && o->name != NULL; o++)
+		if (nnames < nitems(names))
+			names[nnames++] = o->name;
+	near = suggest_nearest(str_make(arg, n), names, nnames);
+	if (near != NULL)
+		return cmd_usage(c,
+		    "there is no option --%.*s; did you mean --%s?", (int)n,
+		    arg, near);
+	return cmd_usage(c, "there is no option --%.*s", (int)n, arg);
+}
+
+/*
+ * "--name", "--name=value" or "--name value" at argv[*i]; moves *i over what
+ * was used.
+ */
+static int
+parse_option(struct cmd *c, int argc, char **argv, int *i)
+{
+	const char *arg = argv[*i] + 2, *value = strchr(arg, '=');
+	size_t n = value != NULL ? (size_t)(value++ - arg) : strlen(arg);
+	const struct cmd_option *o = c->verb->options;
+
+	while (o != NULL && o->name != NULL &&
+	    !str_eq(str_of(o->name), str_make(arg, n)))
+		o++;
+	if (o == NULL || o->name == NULL)
+		return unknown_option(c, arg, n);
+	if (o->arg == NULL && value != NULL)
+		return cmd_usage(c, "--%s takes no value", o->name);
+	if (o->arg != NULL && value == NULL) {
+		if (*i + 1 >= argc)
+			return cmd_usage(
+			    c, "--%s needs a value: %s", o->name, o->arg);
+		value = argv[++*i];
+	}
+	c->values[c->nvalues++] =
+	    (struct cmd_value){ o, value == NULL ? "" : value };
+	return CMD_OK;
+}
+
+int
+cmd_parse(struct cmd *c, int argc, char **argv)
+{
+	bool options = true;
+	int i;
+
+	c->args = xcalloc((size_t)argc + 1, sizeof(*c->args));
+	c->values = xcalloc((size_t)argc + 1, sizeof(*c->values));
+	for (i = 0; i < argc; i++) {
+		if (options && strcmp(argv[i], "--") == 0) {
+			options = false;
+		} else if (options &&
+		    (strcmp(argv[i], "--help") == 0 ||
+			strcmp(argv[i], "-h") == 0)) {
+			c->help = true;
+		} else if (options && strcmp(argv[i], "-j") == 0) {
+			c->json = true;
+		} else if (options && strncmp(argv[i], "--", 2) == 0) {
+			if (parse_option(c, argc, argv, &i) != CMD_OK)
+				return CMD_USAGE;
+		} else {
+			c->args[c->nargs++] = argv[i];
+		}
+	}
+	if (c->help)
+		return CMD_OK;
+	if (c->nargs < c->verb->min)
+		return cmd_usage(
+		    c, "%s needs %s", c->verb->name, c->verb->args);
+	if (c->nargs > c->verb->max)
+		return cmd_usage(c, "\"%s\" is one argument too many",
+		    c->args[c->verb->max]);
+	return CMD_OK;
+}
+
+void
+cmd_clear(struct cmd *c)
+{
+	free(c->args);
+	free(c->values);
+	c->args = NULL;
+	c->values = NULL;
+}
+
+const char *
+cmd_value(const struct cmd *c, const char *name)
+{
+	size_t i;
+
+	for (i = c->nvalues; i-- > 0;)
+		if (strcmp(c->values[i].option->name, name) == 0)
+			return c->values[i].value;
+	return NULL;
+}
+
+bool
+cmd_has(const struct cmd *c, const char *name)
+{
+	return cmd_value(c, name) != NULL;
+}
+
+/* ---- help and messages ---- */
+
+void
+cmd_print_usage(const struct cmd_verb *v, const char *self, FILE *f)
+{
+	const struct cmd_option *o;
+
+	fprintf(f, "usage: %s %s", self, v->name);
+	for (o = v->options; o != NULL && o->name != NULL; o++)
+		fprintf(f, " [--%s%s%s]", o->name, o->arg != NULL ? " " : "",
+		    o->arg != NULL ? o->arg : "");
+	fprintf(f, "%s%s\n", *v->args != '\0' ? " " : "", v->args);
+}
+
+void
+cmd_print_help(const struct cmd_verb *v, const char *self, FILE *f)
+{
+	const struct cmd_option *o;
+	int width = 0, n;
+
+	cmd_print_usage(v, self, f);
+	fprintf(f, "\n%s.\n", v->summary);
+	if (v->text != NULL)
+		fprintf(f, "\n%s\n", v->text);
+	for (o = v->options; o != NULL && o->name != NULL; o++) {
+		n = (int)strlen(o->name) +
+		    (o->arg != NULL ? (int)strlen(o->arg) + 1 : 0);
+		width = MAX(width, n);
+	}
+	if (width > 0)
+		fputs("\noptions:\n", f);
+	for (o = v->options; o != NULL && o->name != NULL; o++) {
+		n = fprintf(f, "  --%s%s%s", o->name, o->arg != NULL ? " " : "",
+		    o->arg != NULL ? o->arg : "");
+		fprintf(f, "%*s  %s\n", MAX(width + 4 - n, 0), "", o->help);
+	}
+}
+
+static void
+message(const char *fmt, va_list ap)
+{
+	fputs("pusherctl: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+}
+
+int
+cmd_fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	message(fmt, ap);
+	va_end(ap);
+	return CMD_FAILED;
+}
+
+void
+cmd_note(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	message(fmt, ap);
+	va_end(ap);
+}
+
+int
+cmd_usage(const struct cmd *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	message(fmt, ap);
+	va_end(ap);
+	cmd_print_usage(c->verb, c->self, stderr);
+	fprintf(stderr, "more: %s help %s\n", c->self, c->verb->name);
+	return CMD_USAGE;
+}
+
+/* ---- the database ---- */
+
+struct appdb *
+cmd_open_db(const struct cmd *c, enum appdb_mode mode)
+{
+	struct appdb *db;
+	char *why = NULL;
+
+	db = appdb_open(c->conf->database, mode, &why);
+	if (db == NULL) {
+		cmd_fail("%s", why != NULL ? why : c->conf->database);
+		free(why);
+	}
+	return db;
+}
+
+int
+cmd_find_app(
+    const struct cmd *c, struct appdb *db, const char *which, struct app *app)
+{
+	switch (appdb_find(db, which, app)) {
+	case 1:
+		return CMD_OK;
+	case 0:
+		return cmd_fail("no app has the id, the key or, as the only "
+				"one, the name \"%s\"; to see them: "
+				"%s app list",
+		    which, c->self);
+	default:
+		return cmd_fail("%s", appdb_error(db));
+	}
+}
+
+int
+cmd_read_app(const struct cmd *c, const char *which, struct app *app)
+{
+	struct appdb *db = cmd_open_db(c, APPDB_READ);
+	int r;
+
+	if (db == NULL)
+		return CMD_FAILED;
+	r = cmd_find_app(c, db, which, app);
+	appdb_close(db);
+	return r;
+}
+
+/* ---- the daemon ---- */
+
+int
+cmd_ask(const struct cmd *c, const char *verb, struct str args, ctl_row fn,
+    void *arg)
+{
+	struct ctl_question q = { .path = c->conf->control_path,
+		.verb = verb,
+		.args = args,
+		.timeout_ms = CTL_TIMEOUT_MS,
+		.on_row = fn,
+		.arg = arg };
+	char *why;
+	int r = CMD_FAILED;
+
+	switch (ctl_ask(&q, &why)) {
+	case CTL_DONE:
+		r = CMD_OK;
+		break;
+	case CTL_ABSENT:
+		r = CMD_NO_DAEMON;
+		/* FALLTHROUGH */
+	case CTL_REFUSED:
+	case CTL_FAILED:
+		cmd_note("%s", why);
+		break;
+	}
+	free(why);
+	return r;
+}
+
+int
+cmd_tell_apps_changed(const struct cmd *c)
+{
+	struct ctl_question q = { .path = c->conf->control_path,
+		.verb = "apps-changed",
+		.args = S("{}"),
+		.timeout_ms = CTL_TIMEOUT_MS };
+	char *why;
+	int r = CMD_OK;
+
+	switch (ctl_ask(&q, &why)) {
+	case CTL_DONE:
+		break;
+	case CTL_ABSENT:
+		cmd_note("pusherd is not running: takes effect when it starts");
+		break;
+	case CTL_REFUSED:
+	case CTL_FAILED:
+		r = cmd_fail("written to %s, but pusherd did not confirm that "
+			     "it knows: %s",
+		    c->conf->database, why);
+		break;
+	}
+	free(why);
+	return r;
+}
+
+/* ---- files ---- */
+
+struct buf *
+cmd_read_file(const char *path, size_t max)
+{
+	bool from_stdin = strcmp(path, "-") == 0;
+	int fd = from_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	const char *name = from_stdin ? "stdin" : path;
+	struct buf *b = buf_new(4096);
+	ssize_t n = -1;
+
+	while (fd != -1) {
+		buf_reserve(&b, 4096);
+		n = read(fd, b->data + b->len, buf_room(b));
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		b->len += (uint32_t)n;
+		if (b->len > max)
+			break;
+	}
+	if (n == -1)
+		cmd_fail("%s: %s", name, strerror(errno));
+	else if (b->len > max)
+		cmd_fail("%s: more than %zu bytes", name, max);
+	if (fd != -1 && !from_stdin)
+		close(fd);
+	if (n == -1 || b->len > max) {
+		buf_unref(b);
+		return NULL;
+	}
+	return b;
+}
+
+char *
+cmd_shell_quote(const char *word)
+{
+	static const char safe[] = "abcdefghijklmnopqrstuvwxyz"
+				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "0123456789_-./:=,@%+";
+	struct buf *b = NULL;
+	char *s;
+
+	if (*word != '\0' && word[strspn(word, safe)] == '\0')
+		return xstrdup(word);
+	buf_putc(&b, '\'');
+	for (; *word != '\0'; word++) {
+		if (*word == '\'')
+			buf_append(&b, S("'\\''"));
+		else
+			buf_putc(&b, *word);
+	}
+	buf_putc(&b, '\'');
+	s = str_dup(buf_str(b));
+	buf_unref(b);
+	return s;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmd_snippets.c: `pusherctl app snippets`: where this server listens, and
+ * the snippets filled in.  The address is what the running daemon wrote into
+ * runtime_dir/listen (it may have been given port 0), else what the
+ * configuration says.
+ */
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/cmd.h"
+#include "cli/snippet.h"
+#include "shared/buf.h"
+#include "shared/sock.h"
+#include "shared/xmalloc.h"
+
+#define LISTEN_FILE_MAX 65536
+
+/* The first address that the daemon listens on: 0, or -1. */
+static int
+daemon_address(const struct conf *conf, struct sock_addr *a)
+{
+	char *path = xasprintf("%s/listen", conf->runtime_dir);
+	struct buf *b = NULL;
+	struct str rest;
+	int r = -1;
+
+	if (access(path, R_OK) == 0)
+		b = cmd_read_file(path, LISTEN_FILE_MAX);
+	if (b != NULL) {
+		rest = buf_str(b);
+		r = sock_addr_parse(str_trim(str_cut(&rest, '\n')), a);
+	}
+	buf_unref(b);
+	free(path);
+	return r;
+}
+
+/*
+ * How a program on this machine names the address, for an URL; the address
+ * of all interfaces becomes that of the loopback.  free(3) it.
+ */
+static char *
+url_host(const struct sock_addr *a, unsigned *port)
+{
+	char text[INET6_ADDRSTRLEN];
+	const struct sockaddr_in *in;
+	const struct sockaddr_in6 *in6;
+
+	if (a->ss.ss_family == AF_INET6) {
+		in6 = (const void *)&a->ss;
+		*port = ntohs(in6->sin6_port);
+		if (IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr))
+			return xstrdup("[::1]");
+		inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
+		return xasprintf("[%s]", text);
+	}
+	in = (const void *)&a->ss;
+	*port = ntohs(in->sin_port);
+	if (in->sin_addr.s_addr == htonl(INADDR_ANY))
+		return xstrdup("127.0.0.1");
+	inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
+	return xstrdup(text);
+}
+
+/* *host is free(3)d by the caller, also after an error. */
+static int
+find_address(const struct cmd *c, char **host, unsigned *port)
+{
+	const struct conf_list *l = &c->conf->listen;
+	struct sock_addr a;
+
+	if (daemon_address(c->conf, &a) == -1 &&
+	    (l->n == 0 || sock_addr_parse(str_of(l->v[0]), &a) == -1))
+		return cmd_fail("the configuration has no listen address");
+	*host = url_host(&a, port);
+	if (*port != 0)
+		return CMD_OK;
+	cmd_note("the port is chosen when pusherd starts: start it first");
+	return CMD_NO_DAEMON;
+}
+
+struct only {
+	size_t n;
+	char *id; /* of the first */
+};
+
+static int
+note_app(void *arg, const struct app *a)
+{
+	struct only *only = arg;
+
+	if (only->n++ == 0)
+		only->id = xstrdup(a->id);
+	return 0;
+}
+
+/* The app that was named, or the first that there is. */
+static int
+find_app(const struct cmd *c, struct app *a)
+{
+	struct only only = { .n = 0 };
+	struct appdb *db = cmd_open_db(c, APPDB_READ);
+	int r;
+
+	if (db == NULL)
+		return CMD_FAILED;
+	if (c->nargs > 0)
+		r = cmd_find_app(c, db, c->args[0], a);
+	else if (appdb_each(db, note_app, &only) == -1)
+		r = cmd_fail("%s", appdb_error(db));
+	else if (only.n == 0)
+		r = cmd_fail(
+		    "there is no app; to make one: %s app create", c->self);
+	else
+		r = cmd_find_app(c, db, only.id, a);
+	if (only.n > 1)
+		cmd_note("there are %zu apps: this is the first", only.n);
+	free(only.id);
+	appdb_close(db);
+	return r;
+}
+
+static void
+put_snippets(struct out *o, const struct snippet_values *v)
+{
+	struct buf *b;
+	size_t i;
+
+	out_group_open(o);
+	out_record_open(o, "app");
+	out_text(o, "id", v->app->id);
+	out_text(o, "key", v->app->key);
+	out_text(o, "secret", v->app->secret);
+	out_text(o, "host", v->host);
+	out_num(o, "port", v->port);
+	out_record_close(o);
+	for (i = 0; i < nsnippets; i++) {
+		b = buf_new(1024);
+		snippets[i].write(&b, v);
+		out_block(o, snippets[i].key, snippets[i].title, buf_str(b));
+		buf_unref(b);
+	}
+	out_group_close(o);
+}
+
+int
+cmd_app_snippets(struct cmd *c)
+{
+	struct snippet_values v = { .self = c->self };
+	struct app a;
+	char *host = NULL;
+	int r = find_app(c, &a);
+
+	if (r != CMD_OK)
+		return r;
+	v.app = &a;
+	r = find_address(c, &host, &v.port);
+	v.host = host;
+	if (r == CMD_OK)
+		put_snippets(c->out, &v);
+	free(host);
+	app_clear(&a);
+	return r;
+}

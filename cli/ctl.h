@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_CTL_H
+#define CLI_CTL_H
+
+/* Asks the running daemon, over its control socket; blocking. */
+
+#include <stdint.h>
+
+#include "shared/json_slice.h"
+#include "shared/str.h"
+
+#define CTL_TIMEOUT_MS 10000
+
+enum ctl_result {
+	CTL_DONE,    /* answered, code 0 */
+	CTL_REFUSED, /* answered, another code; why is its text */
+	CTL_ABSENT,  /* nobody listens: no daemon runs; why says where */
+	CTL_FAILED   /* cannot be reached, or no proper answer */
+};
+
+/* One row, a JSON object; valid until the function returns. */
+typedef void (*ctl_row)(void *arg, struct json row);
+
+struct ctl_question {
+	const char *path; /* conf->control_path */
+	const char *verb;
+	struct str args;     /* a JSON object */
+	unsigned timeout_ms; /* how long the other end may be silent */
+	ctl_row on_row;      /* NULL: rows are not wanted */
+	void *arg;           /* of on_row */
+};
+
+/*
+ * One connection, one question.  Unless CTL_DONE: *why is a sentence or the
+ * daemon's text, free(3) it.
+ */
+enum ctl_result ctl_ask(const struct ctl_question *, char **why);
+
+#endif

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pusherctl.c: the admin command: the table of its commands, the help, and
+ * main().  Start reading here.  What a command does stands in the file of its
+ * noun (cmd_*.c); configuration, arguments and output are ready when it runs.
+ */
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cmd.h"
+#include "cli/cmd_bench.h"
+#include "shared/base.h"
+#include "shared/buf.h"
+#include "shared/sign.h"
+#include "shared/suggest.h"
+#include "shared/xmalloc.h"
+
+static const struct cmd_option create_options[] = {
+	{ "name", "N", "a label for people" },
+	{ "id", "ID", "(default: random digits)" },
+	{ "key", "KEY", "(default: 20 random hex digits)" },
+	{ "secret-from", "FILE|-",
+	    "the file with the secret, - for stdin (default: random)" },
+	{ "set", "option=value", "a setting; may be given several times" },
+	{ "if-none", NULL, "do nothing when there is an app already" },
+	{ NULL, NULL, NULL },
+};
+static const struct cmd_option show_options[] = {
+	{ "reveal", NULL, "print the secret, too" },
+	{ NULL, NULL, NULL },
+};
+static const struct cmd_option delete_options[] = {
+	{ "yes", NULL, "do not ask" },
+	{ NULL, NULL, NULL },
+};
+static const struct cmd_option import_options[] = {
+	{ "from", "soketi", "whose apps these are" },
+	{ "dry-run", NULL, "say what would be done, write nothing" },
+	{ "replace", NULL, "overwrite apps that have the same id" },
+	{ NULL, NULL, NULL },
+};
+static const struct cmd_option channels_options[] = {
+	{ "prefix", "P", "only channels whose name begins so" },
+	{ NULL, NULL, NULL },
+};
+static const struct cmd_option publish_options[] = {
+	{ "socket-id", "ID", "the connection that does not get the event" },
+	{ NULL, NULL, NULL },
+};
+
+#define APP_TEXT_HELP "APP is an app's id, its key, or its name when unique."
+#define SETTING(field, range, help) "\n  " #field " (" range ")\n      " help
+#define APP_UINT(field, def, min, max, help) \
+	SETTING(field, #min ".." #max ", " #def, help)
+#define APP_BOOL(field, def, help) SETTING(field, "on|off", help)
+#define APP_TEXT(field, def, help) SETTING(field, "text", help)
+static const char settings_help[] =
+    APP_TEXT_HELP "\n\nsettings (range, default):"
+		  "\n  name (text)\n      A label for people"
+#include "shared/app_settings.def"
+    ;
+#undef APP_UINT
+#undef APP_BOOL
+#undef APP_TEXT
+
+static const struct cmd_verb verbs[] = {
+	{ "app create", "", 0, 0, "Make an app and print its credentials",
+	    "For the settings: pusherctl help app set", create_options,
+	    cmd_app_create },
+	{ "app list", "", 0, 0, "List the apps", NULL, NULL, cmd_app_list },
+	{ "app show", "APP", 1, 1, "Print an app with all its settings",
+	    APP_TEXT_HELP, show_options, cmd_app_show },
+	{ "app set", "APP option=value...", 2, 1000,
+	    "Change settings of an app", settings_help, NULL, cmd_app_set },
+	{ "app enable", "APP", 1, 1, "Let clients connect again", APP_TEXT_HELP,
+	    NULL, cmd_app_enable },
+	{ "app disable", "APP", 1, 1,
+	    "Refuse clients and close those that are there", APP_TEXT_HELP,
+	    NULL, cmd_app_disable },
+	{ "app delete", "APP", 1, 1, "Delete an app and close its clients",
+	    APP_TEXT_HELP, delete_options, cmd_app_delete },
+	{ "app import", "FILE|-", 1, 1, "Take over apps of another server",
+	    "FILE is a JSON array of soketi's apps, or a soketi\n"
+	    "configuration file with appManager.array.apps.  All apps are\n"
+	    "taken, or, after an error in one of them, none.",
+	    import_options, cmd_app_import },
+	{ "app snippets", "[APP]", 0, 1,
+	    "Print code for clients and servers, filled in",
+	    APP_TEXT_HELP "  The secret is shown.", NULL, cmd_app_snippets },
+	{ "status", "", 0, 0, "Print what the server and its workers do", NULL,
+	    NULL, cmd_status },
+	{ "channels", "[APP]", 0, 1, "List the occupied channels",
+	    APP_TEXT_HELP, channels_options, cmd_channels },
+	{ "channel purge-cache", "APP CHANNEL", 2, 2,
+	    "Forget the cached event of a cache channel", APP_TEXT_HELP, NULL,
+	    cmd_channel_purge_cache },
+	{ "publish", "APP CHANNEL EVENT DATA", 4, 4,
+	    "Send an event to a channel",
+	    APP_TEXT_HELP "  DATA is sent as it is, byte for byte;\n"
+			  "- reads it from stdin.",
+	    publish_options, cmd_publish },
+	{ "bench", "SCENARIO", 1, 1, "Put load on a server and measure", NULL,
+	    cmd_bench_options, cmd_bench },
+};
+
+/* ---- help ---- */
+
+static void
+print_verbs(FILE *f, struct str noun)
+{
+	const struct cmd_verb *v;
+	char line[80];
+	size_t i;
+
+	for (i = 0; i < nitems(verbs); i++) {
+		v = &verbs[i];
+		if (!str_starts(str_of(v->name), noun))
+			continue;
+		snprintf(line, sizeof(line), "%s %s", v->name, v->args);
+		fprintf(f, "  %-32s %s\n", line, v->summary);
+	}
+}
+
+static void
+print_help(FILE *f)
+{
+	fputs("usage: pusherctl [-c FILE] [-o key=value]... [-j] COMMAND ...\n"
+	      "\ncommands:\n",
+	    f);
+	print_verbs(f, S(""));
+	fputs("  help [COMMAND]                   Print this, or what a "
+	      "command takes\n"
+	      "\noptions:\n"
+	      "  -c FILE       configuration file (" CONF_DEFAULT_FILE ")\n"
+	      "  -o key=value  one option of it, as for pusherd\n"
+	      "  -j            print JSON (also behind the command)\n"
+	      "  -h, --help    print this; behind a command: its help\n"
+	      "  -V            print the version\n"
+	      "\nFile, options and PUSHERD_ environment are those of pusherd: "
+	      "so the database\nand the control socket are found.\n"
+	      "\nexit codes:\n"
+	      "  0  done\n"
+	      "  1  failed; the reason is on stderr\n"
+	      "  2  wrong usage\n"
+	      "  3  the command needs pusherd, and it is not running\n",
+	    f);
+}
+
+/* ---- finding the command ---- */
+
+/* "app", when some command is called "app …". */
+static bool
+is_noun(const char *word)
+{
+	size_t n = strlen(word), i;
+
+	for (i = 0; i < nitems(verbs); i++)
+		if (strncmp(verbs[i].name, word, n) == 0 &&
+		    verbs[i].name[n] == ' ')
+			return true;
+	return false;
+}
+
+static const struct cmd_verb *
+find_verb(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < nitems(verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+/* The nearest command, or word at the beginning of commands. */
+static int
+unknown_command(const char *what, const char *self)
+{
+	const char *names[nitems(verbs) * 2], *near;
+	char *nouns[nitems(verbs)];
+	size_t n = 0, i, len;
+
+	for (i = 0; i < nitems(verbs); i++) {
+		len = strcspn(verbs[i].name, " ");
+		nouns[i] = xstrndup(verbs[i].name, len);
+		names[n++] = verbs[i].name;
+		if (verbs[i].name[len] != '\0')
+			names[n++] = nouns[i];
+	}
+	near = suggest_nearest(str_of(what), names, n);
+	if (near != NULL)
+		fprintf(stderr,
+		    "pusherctl: there is no command \"%s\"; did you mean "
+		    "\"%s\"?\n",
+		    what, near);
+	else
+		fprintf(
+		    stderr, "pusherctl: there is no command \"%s\"\n", what);
+	fprintf(stderr, "try: %s help\n", self);
+	for (i = 0; i < nitems(verbs); i++)
+		free(nouns[i]);
+	return CMD_USAGE;
+}
+
+/*
+ * The command that the first one or two words name; *used: how many words.
+ * NULL and the exit code in *r after a message, or after the help of a noun.
+ */
+static const struct cmd_verb *
+look_up(int argc, char **argv, const char *self, int *used, int *r)
+{
+	const struct cmd_verb *v = find_verb(argv[0]);
+	bool noun = is_noun(argv[0]), help;
+	char *two;
+
+	*used = 1;
+	if (v != NULL || !noun) {
+		if (v == NULL)
+			*r = unknown_command(argv[0], self);
+		return v;
+	}
+	help = argc > 1 &&
+	    (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+	if (argc < 2 || help) {
+		two = xasprintf("%s ", argv[0]);
+		fprintf(help ? stdout : stderr, "usage: %s %s VERB ...\n\n",
+		    self, argv[0]);
+		print_verbs(help ? stdout : stderr, str_of(two));
+		free(two);
+		*r = help ? CMD_OK : CMD_USAGE;
+		return NULL;
+	}
+	two = xasprintf("%s %s", argv[0], argv[1]);
+	v = find_verb(two);
+	*used = 2;
+	if (v == NULL)
+		*r = unknown_command(two, self);
+	free(two);
+	return v;
+}
+
+/* `pusherctl help [COMMAND]`; argv begins behind "help". */
+static int
+help(int argc, char **argv, const char *self)
+{
+	char dash_h[] = "-h", *noun[] = { NULL, dash_h };
+	const struct cmd_verb *v;
+	int used, r = CMD_OK;
+
+	if (argc == 0) {
+		print_help(stdout);
+		return CMD_OK;
+	}
+	if (argc == 1 && find_verb(argv[0]) == NULL && is_noun(argv[0])) {
+		noun[0] = argv[0];
+		look_up(2, noun, self, &used, &r);
+		return r;
+	}
+	v = look_up(argc, argv, self, &used, &r);
+	if (v != NULL)
+		cmd_print_help(v, self, stdout);
+	return r;
+}
+
+/* ---- one call ---- */
+
+struct call {
+	const char *file; /* -c */
+	char **arguments; /* -o */
+	size_t narguments;
+	bool json;
+	bool help, version;
+	char *self;
+};
+
+static int
+run(const struct call *call, struct cmd *c)
+{
+	struct conf conf;
+	char *why = NULL;
+	int r;
+
+	if (conf_load(&conf, call->file, call->arguments, call->narguments,
+		&why) == -1) {
+		r = cmd_fail("%s", why);
+		free(why);
+		conf_clear(&conf);
+		return r;
+	}
+	c->conf = &conf;
+	c->out = out_new_for(stdout, call->json || c->json);
+	r = c->verb->run(c);
+	if (out_finish(c->out) == -1)
+		r = cmd_fail("stdout: %s", strerror(errno));
+	out_free(c->out);
+	conf_clear(&conf);
+	return r;
+}
+
+/* The words behind the options of pusherctl itself. */
+static int
+command(const struct call *call, int argc, char **argv)
+{
+	struct cmd c = { .self = call->self };
+	int used, r = CMD_OK;
+
+	if (argc == 0) {
+		print_help(stderr);
+		return CMD_USAGE;
+	}
+	if (strcmp(argv[0], "help") == 0)
+		return help(argc - 1, argv + 1, call->self);
+	c.verb = look_up(argc, argv, call->self, &used, &r);
+	if (c.verb == NULL)
+		return r;
+	r = cmd_parse(&c, argc - used, argv + used);
+	if (r == CMD_OK && c.help)
+		cmd_print_help(c.verb, c.self, stdout);
+	else if (r == CMD_OK)
+		r = run(call, &c);
+	cmd_clear(&c);
+	return r;
+}
+
+/* Adds an option to what a person would have to type again. */
+static void
+remember(struct call *call, const char *option, const char *value)
+{
+	char *quoted = cmd_shell_quote(value), *old = call->self;
+
+	call->self = xasprintf("%s %s %s", old, option, quoted);
+	free(quoted);
+	free(old);
+}
+
+/* The options before the command: CMD_OK, or CMD_USAGE after a message. */
+static int
+parse_options(struct call *call, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "+c:o:jhV", longs, NULL)) != -1) {
+		switch (opt) {
+		case 'c':
+			call->file = optarg;
+			remember(call, "-c", optarg);
+			break;
+		case 'o':
+			call->arguments[call->narguments++] = optarg;
+			remember(call, "-o", optarg);
+			break;
+		case 'j':
+			call->json = true;
+			break;
+		case 'h':
+			call->help = true;
+			break;
+		case 'V':
+			call->version = true;
+			break;
+		default: /* getopt has said what is wrong */
+			fprintf(stderr, "try: %s help\n", argv[0]);
+			return CMD_USAGE;
+		}
+	}
+	return CMD_OK;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct call call = { .file = NULL };
+	int r;
+
+	if (argc < 1)
+		return CMD_USAGE;
+	call.arguments = xcalloc((size_t)argc, sizeof(*call.arguments));
+	call.self = xstrdup(argv[0]);
+	r = parse_options(&call, argc, argv);
+	if (r != CMD_OK)
+		; /* said */
+	else if (call.help)
+		print_help(stdout);
+	else if (call.version)
+		puts("pusherctl " PUSHERD_VERSION);
+	else
+		r = command(&call, argc - optind, argv + optind);
+	sign_cleanup();
+	free(call.arguments);
+	free(call.self);
+	return r;
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * snippet.c: the text of each snippet.  Every credential is quoted by the
+ * rules of the language it stands in, because a secret may have any
+ * character.  Nothing is looked up here.
+ */
+
+#include "cli/snippet.h"
+
+#include <stdlib.h>
+
+#include "cli/cmd.h"
+#include "shared/app.h"
+#include "shared/base.h"
+
+/* 'text' for JavaScript, PHP: \ and ' with a backslash; free(3) it. */
+static char *
+quote(const char *text)
+{
+	struct buf *b = NULL;
+	char *s;
+
+	buf_putc(&b, '\'');
+	for (; *text != '\0'; text++) {
+		if (*text == '\'' || *text == '\\')
+			buf_putc(&b, '\\');
+		buf_putc(&b, *text);
+	}
+	buf_putc(&b, '\'');
+	s = str_dup(buf_str(b));
+	buf_unref(b);
+	return s;
+}
+
+/* "text" for a .env file, quoted only when it must be; free(3) it. */
+static char *
+quote_env(const char *text)
+{
+	static const char safe[] = "abcdefghijklmnopqrstuvwxyz"
+				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "0123456789_-./:";
+	struct buf *b = NULL;
+	char *s;
+
+	if (text[strspn(text, safe)] == '\0')
+		return str_dup(str_of(text));
+	buf_putc(&b, '"');
+	for (; *text != '\0'; text++) {
+		if (strchr("\"\\$", *text) != NULL)
+			buf_putc(&b, '\\');
+		buf_putc(&b, *text);
+	}
+	buf_putc(&b, '"');
+	s = str_dup(buf_str(b));
+	buf_unref(b);
+	return s;
+}
+
+static void
+write_pusher_js(struct buf **b, const struct snippet_values *v)
+{
+	char *key = quote(v->app->key);
+
+	buf_printf(b,
+	    "import Pusher from 'pusher-js';\n"
+	    "\n"
+	    "const pusher = new Pusher(%s, {\n"
+	    "  wsHost: '%s',\n"
+	    "  wsPort: %u,\n"
+	    "  forceTLS: false,\n"
+	    "  enabledTransports: ['ws'],\n"
+	    "  cluster: 'local', // wanted by the library, not used\n"
+	    "});\n"
+	    "pusher.subscribe('my-channel').bind('my-event', (data) => {\n"
+	    "  console.log(data);\n"
+	    "});\n",
+	    key, v->host, v->port);
+	free(key);
+}
+
+static void
+write_echo(struct buf **b, const struct snippet_values *v)
+{
+	char *key = quote(v->app->key);
+
+	buf_printf(b,
+	    "import Echo from 'laravel-echo';\n"
+	    "import Pusher from 'pusher-js';\n"
+	    "\n"
+	    "window.Pusher = Pusher;\n"
+	    "window.Echo = new Echo({\n"
+	    "  broadcaster: 'pusher',\n"
+	    "  key: %s,\n"
+	    "  wsHost: '%s',\n"
+	    "  wsPort: %u,\n"
+	    "  forceTLS: false,\n"
+	    "  enabledTransports: ['ws'],\n"
+	    "  cluster: 'local', // wanted by the library, not used\n"
+	    "});\n"
+	    "window.Echo.channel('my-channel').listen('.my-event', (data) => "
+	    "{\n"
+	    "  console.log(data);\n"
+	    "});\n",
+	    key, v->host, v->port);
+	free(key);
+}
+
+static void
+write_laravel(struct buf **b, const struct snippet_values *v)
+{
+	char *id = quote_env(v->app->id), *key = quote_env(v->app->key);
+	char *secret = quote_env(v->app->secret);
+
+	buf_printf(b,
+	    "BROADCAST_CONNECTION=pusher\n"
+	    "PUSHER_APP_ID=%s\n"
+	    "PUSHER_APP_KEY=%s\n"
+	    "PUSHER_APP_SECRET=%s\n"
+	    "PUSHER_HOST=%s\n"
+	    "PUSHER_PORT=%u\n"
+	    "PUSHER_SCHEME=http\n"
+	    "PUSHER_APP_CLUSTER=local\n",
+	    id, key, secret, v->host, v->port);
+	free(id);
+	free(key);
+	free(secret);
+}
+
+static void
+write_node(struct buf **b, const struct snippet_values *v)
+{
+	char *id = quote(v->app->id), *key = quote(v->app->key);
+	char *secret = quote(v->app->secret);
+
+	buf_printf(b,
+	    "const Pusher = require('pusher');\n"
+	    "\n"
+	    "const pusher = new Pusher({\n"
+	    "  appId: %s,\n"
+	    "  key: %s,\n"
+	    "  secret: %s,\n"
+	    "  host: '%s',\n"
+	    "  port: %u,\n"
+	    "  useTLS: false,\n"
+	    "});\n"
+	    "pusher.trigger('my-channel', 'my-event', { hello: 'world' });\n",
+	    id, key, secret, v->host, v->port);
+	free(id);
+	free(key);
+	free(secret);
+}
+
+static void
+write_php(struct buf **b, const struct snippet_values *v)
+{
+	char *id = quote(v->app->id), *key = quote(v->app->key);
+	char *secret = quote(v->app->secret);
+
+	buf_printf(b,
+	    "$pusher = new Pusher\\Pusher(%s, %s, %s, [\n"
+	    "    'host' => '%s',\n"
+	    "    'port' => %u,\n"
+	    "    'scheme' => 'http',\n"
+	    "    'useTLS' => false,\n"
+	    "]);\n"
+	    "$pusher->trigger('my-channel', 'my-event', "
+	    "['hello' => 'world']);\n",
+	    key, secret, id, v->host, v->port);
+	free(id);
+	free(key);
+	free(secret);
+}
+
+static void
+write_publish(struct buf **b, const struct snippet_values *v)
+{
+	buf_printf(b,
+	    "%s publish %s my-channel my-event '{\"hello\":\"world\"}'\n",
+	    v->self, v->app->id);
+}
+
+static void
+write_curl(struct buf **b, const struct snippet_values *v)
+{
+	char *secret = cmd_shell_quote(v->app->secret);
+
+	buf_printf(b,
+	    "body='{\"name\":\"my-event\",\"channel\":\"my-channel\","
+	    "\"data\":\"{\\\"hello\\\":\\\"world\\\"}\"}'\n"
+	    "md5=$(printf %%s \"$body\" | openssl md5 | sed 's/.* //')\n"
+	    "path=/apps/%s/events\n"
+	    "query=\"auth_key=%s&auth_timestamp=$(date +%%s)"
+	    "&auth_version=1.0&body_md5=$md5\"\n"
+	    "sign=$(printf 'POST\\n%%s\\n%%s' \"$path\" \"$query\" |\n"
+	    "  openssl dgst -sha256 -hmac %s | sed 's/.* //')\n"
+	    "curl -H 'Content-Type: application/json' -d \"$body\" \\\n"
+	    "  \"http://%s:%u$path?$query&auth_signature=$sign\"\n",
+	    v->app->id, v->app->key, secret, v->host, v->port);
+	free(secret);
+}
+
+const struct snippet snippets[] = {
+	{ "pusher-js", "pusher-js (browser, Node.js)", write_pusher_js },
+	{ "laravel-echo", "Laravel Echo (browser)", write_echo },
+	{ "laravel-env", "Laravel (.env)", write_laravel },
+	{ "node", "Node.js server library", write_node },
+	{ "php", "PHP server library", write_php },
+	{ "publish", "Next: publish an event from here", write_publish },
+	{ "curl", "Or over HTTP, signed with openssl", write_curl },
+};
+const size_t nsnippets = nitems(snippets);

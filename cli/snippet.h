@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_SNIPPET_H
+#define CLI_SNIPPET_H
+
+/* Code to copy, filled in with an app's credentials.  Pure. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/buf.h"
+
+struct app;
+
+struct snippet_values {
+	const struct app *app;
+	const char *host; /* for an URL: IPv6 in brackets */
+	unsigned port;
+	const char *self; /* how pusherctl was called, for the shell */
+};
+
+struct snippet {
+	const char *key;   /* "pusher-js": in JSON */
+	const char *title; /* for people */
+	/* Appends the text; every line ends with a line feed. */
+	void (*write)(struct buf **, const struct snippet_values *);
+};
+
+extern const struct snippet snippets[];
+extern const size_t nsnippets;
+
+#endif
