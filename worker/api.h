@@ -15,6 +15,7 @@
 #include "shared/str.h"
 #include "worker/conn.h"
 
+struct api_params;
 struct client_app;
 
 /* The ops of every new connection. */
@@ -24,9 +25,11 @@ extern const struct conn_ops http_ops;
 struct api_request {
 	struct conn *c;
 	const struct http_head *head;
+	const struct api_params *params; /* of the query */
 	struct client_app *app;
 	struct str body;
 	struct str arg; /* {name} or {uid} of the path, percent-decoded */
+	bool granted;   /* the tokens that it needs have been taken */
 };
 
 /* Answers the request; the connection goes on with the next one. */

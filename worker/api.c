@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * api.c: HTTP on a client's socket: cuts the stream into requests, reads
+ * their bodies, writes the replies.  Owns c->http, which lives from the first
+ * byte until the connection closes or becomes a WebSocket.
+ *
+ * A request that is there as a whole is handled where it lies; only chunked
+ * bodies and requests that wait for the broker are copied.  Requests are
+ * handled one at a time, so that pipelined ones are answered in order.
+ *
+ * Must never wait, and never keep a view into the bytes that it is fed.
+ */
+
+#include "worker/api.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "shared/conf.h"
+#include "shared/http_reply.h"
+#include "shared/xmalloc.h"
+#include "worker/api_http.h"
+#include "worker/api_route.h"
+#include "worker/handshake.h"
+#include "worker/worker.h"
+
+#define BODY_RATE 1024          /* bytes per second, at least */
+#define CHOKE_BYTES (64u << 10) /* of replies that nobody reads */
+#define CHOKE_SECONDS 0.01      /* between two looks at them */
+#define RETRY_AFTER "Retry-After: 1\r\n"
+
+static struct http *
+http_new(struct conn *c)
+{
+	c->http = xcalloc(1, sizeof(*c->http));
+	return c->http;
+}
+
+/* Drops the copy of a request. */
+static void
+drop_copy(struct http *h)
+{
+	buf_unref(h->head);
+	buf_unref(h->body);
+	h->head = h->body = NULL;
+}
+
+void
+api_free(struct conn *c)
+{
+	struct http *h = c->http;
+
+	if (h == NULL)
+		return;
+	ev_timer_stop(c->w->loop, &h->choke);
+	drop_copy(h);
+	free(h);
+	c->http = NULL;
+}
+
+/* ---- replies ---- */
+
+/* The request has been answered. */
+static void
+end_request(struct conn *c, bool keep_alive)
+{
+	c->http->state = API_IDLE;
+	if (c->finishing)
+		return;
+	if (keep_alive)
+		timeout_set(c->w, c, (uint32_t)c->w->conf->keepalive_timeout);
+	else
+		conn_finish(c);
+}
+
+void
+api_reply_extra(
+    struct conn *c, unsigned status, const char *extra, struct str json)
+{
+	struct http *h = c->http;
+	struct http_reply r = { .status = status,
+		.extra = extra,
+		.body = json,
+		.keep_alive = h->keep_alive && !c->w->draining,
+		.head_only = h->head_only };
+
+	http_reply_write(worker_scratch(c->w), &r);
+	conn_queue_scratch(c);
+	end_request(c, r.keep_alive);
+}
+
+void
+api_reply(struct conn *c, unsigned status, struct str json)
+{
+	/* What most publishes get is ready. */
+	if (status == 200 && str_eq(json, S("{}")) && c->http->keep_alive &&
+	    !c->http->head_only && !c->w->draining) {
+		conn_queue_bytes(c,
+		    S("HTTP/1.1 200 OK\r\n"
+		      "Content-Type: application/json\r\n"
+		      "Content-Length: 2\r\n"
+		      "Connection: keep-alive\r\n"
+		      "\r\n"
+		      "{}"));
+		end_request(c, true);
+		return;
+	}
+	api_reply_extra(c, status, NULL, json);
+}
+
+static void
+error_extra(struct conn *c, unsigned status, const char *extra, struct str text)
+{
+	struct buf *b = NULL;
+
+	http_error_body(&b, status, text);
+	api_reply_extra(c, status, extra, buf_str(b));
+	buf_unref(b);
+}
+
+void
+api_error(struct conn *c, unsigned status, struct str text)
+{
+	error_extra(c, status, NULL, text);
+}
+
+void
+api_errorf(struct conn *c, unsigned status, const char *fmt, ...)
+{
+	struct buf *b = buf_new(512);
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(b->data, b->cap, fmt, ap);
+	va_end(ap);
+	assert(n >= 0);
+	if ((size_t)n >= b->cap) {
+		buf_reserve(&b, (size_t)n + 1);
+		va_start(ap, fmt);
+		vsnprintf(b->data, b->cap, fmt, ap);
+		va_end(ap);
+	}
+	b->len = (uint32_t)n;
+	api_error(c, status, buf_str(b));
+	buf_unref(b);
+}
+
+void
+api_unavailable(struct conn *c, struct str text)
+{
+	error_extra(c, 503, RETRY_AFTER, text);
+}
+
+void
+api_refuse(struct conn *c, unsigned status, struct str text)
+{
+	c->http->keep_alive = false;
+	api_error(c, status, text);
+}
+
+/* ---- one request ---- */
+
+static void
+run(struct conn *c, const struct http_head *head, struct str body, bool granted)
+{
+	c->http->state = API_RUNS;
+	api_route(c, head, body, granted);
+	assert(c->http->state != API_RUNS);
+	if (c->http->state == API_IDLE)
+		drop_copy(c->http);
+}
+
+static ssize_t
+read_head(const struct conn *c, struct http_head *head, struct str in,
+    enum http_error *err, const char **why)
+{
+	return http_head_read(head, in, c->http->seen,
+	    (size_t)c->w->conf->max_head_bytes, err, why);
+}
+
+/* Runs the request whose head and body have been copied. */
+static void
+run_copy(struct conn *c, bool granted)
+{
+	struct http *h = c->http;
+	struct http_head head;
+	enum http_error err;
+	const char *why;
+	ssize_t n;
+
+	h->seen = 0;
+	h->raw = buf_str(h->head);
+	n = read_head(c, &head, h->raw, &err, &why);
+	assert(n > 0); /* it has been read before */
+	run(c, &head, buf_str(h->body), granted);
+}
+
+void
+api_run_granted(struct conn *c)
+{
+	run_copy(c, true);
+}
+
+void
+api_settle(struct conn *c)
+{
+	if (c->closed || c->http == NULL || c->http->state != API_IDLE)
+		return;
+	drop_copy(c->http);
+	conn_resume(c);
+}
+
+/* ---- bodies ---- */
+
+static void
+refuse_size(struct conn *c)
+{
+	char text[160];
+
+	snprintf(text, sizeof(text),
+	    "the body is too large: at most %llu bytes (max_request_bytes)",
+	    (unsigned long long)c->w->conf->max_request_bytes);
+	api_refuse(c, 413, str_of(text));
+}
+
+/* The head is complete and acceptable, the body is not there yet. */
+static void
+begin_body(struct conn *c, const struct http_head *head, enum api_state state)
+{
+	struct http *h = c->http;
+
+	h->state = state;
+	h->received = 0;
+	h->waited = 0;
+	timeout_set(c->w, c, (uint32_t)c->w->conf->handshake_timeout);
+	if (head->expect_continue && head->minor == 1)
+		conn_queue_bytes(c, S("HTTP/1.1 100 Continue\r\n\r\n"));
+}
+
+static size_t
+feed_chunks(struct conn *c, char *bytes, size_t n)
+{
+	struct http *h = c->http;
+	size_t nout = 0;
+	bool done = false;
+	ssize_t used = http_chunks_read(&h->chunks, bytes, n, &nout, &done);
+
+	if (used == -1) {
+		api_refuse(c, 400, S("the chunked body is malformed"));
+		return n;
+	}
+	h->received += (size_t)used;
+	if (buf_str(h->body).n + nout > c->w->conf->max_request_bytes) {
+		refuse_size(c);
+		return n;
+	}
+	if (nout > 0)
+		buf_append(&h->body, str_make(bytes, nout));
+	if (done)
+		run_copy(c, false);
+	return (size_t)used;
+}
+
+/* ---- feed ---- */
+
+/* Is this one for worker/handshake.h? */
+static bool
+is_upgrade(const struct http_head *head)
+{
+	struct str up = http_header(head, S("Upgrade"));
+
+	return (up.p != NULL && http_has_token(up, S("websocket"))) ||
+	    str_starts(head->path, S("/app/")) || str_eq(head->path, S("/app"));
+}
+
+static size_t
+upgrade(
+    struct conn *c, const struct http_head *head, struct str in, size_t used)
+{
+	if (head->chunked || head->length > 0) {
+		api_refuse(
+		    c, 400, S("a request for a WebSocket cannot have a body"));
+		return in.n;
+	}
+	handshake_request(c, head);
+	if (c->closed)
+		return in.n; /* and c->http is gone */
+	if (c->ops != &http_ops) {
+		api_free(c);
+		return used; /* the rest are frames */
+	}
+	end_request(c, c->http->keep_alive && !c->w->draining);
+	return used;
+}
+
+static size_t
+refuse_head(struct conn *c, enum http_error err, const char *why, size_t n)
+{
+	struct http *h = c->http;
+	char text[160];
+
+	h->head_only = false;
+	if (err == HTTP_HEAD_TOO_LARGE)
+		snprintf(text, sizeof(text),
+		    "%s: at most %llu bytes (max_head_bytes) and %u headers",
+		    why, (unsigned long long)c->w->conf->max_head_bytes,
+		    HTTP_MAX_HEADERS);
+	else
+		snprintf(text, sizeof(text), "%s", why);
+	api_refuse(c, (unsigned)err, str_of(text));
+	return n;
+}
+
+/* Half a head. */
+static size_t
+wait_for_head(struct conn *c, size_t n)
+{
+	struct http *h = c->http;
+
+	if (h->state == API_IDLE) {
+		h->state = API_HEAD;
+		timeout_set(c->w, c, (uint32_t)c->w->conf->handshake_timeout);
+	}
+	h->seen = n;
+	return 0;
+}
+
+static size_t
+feed_request(struct conn *c, struct str in)
+{
+	struct http *h = c->http;
+	struct http_head head;
+	enum http_error err;
+	const char *why;
+	ssize_t r = read_head(c, &head, in, &err, &why);
+	size_t used = (size_t)r;
+
+	if (r == -1)
+		return refuse_head(c, err, why, in.n);
+	if (r == 0)
+		return wait_for_head(c, in.n);
+	h->seen = 0;
+	h->keep_alive = head.keep_alive;
+	h->head_only = str_eq(head.method, S("HEAD"));
+	if (is_upgrade(&head))
+		return upgrade(c, &head, in, used);
+	h->raw = str_make(in.p, used);
+	if (head.chunked) {
+		h->head = buf_from(h->raw);
+		h->chunks = (struct http_chunks){ 0 };
+		begin_body(c, &head, API_CHUNKS);
+		return used;
+	}
+	if (head.length > c->w->conf->max_request_bytes) {
+		refuse_size(c);
+		return in.n;
+	}
+	if (in.n - used < head.length) {
+		h->need = used + (size_t)head.length;
+		begin_body(c, &head, API_BODY);
+		return 0;
+	}
+	run(c, &head, str_make(in.p + used, (size_t)head.length), false);
+	return used + (size_t)head.length;
+}
+
+/* Looks whether the peer has begun to read its replies. */
+static void
+on_choke(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct conn *c = timer->data;
+
+	UNUSED(revents);
+	if (outq_bytes(&c->out) > CHOKE_BYTES / 2)
+		return;
+	ev_timer_stop(loop, timer);
+	conn_resume(c);
+}
+
+static void
+choke(struct conn *c)
+{
+	ev_timer *timer = &c->http->choke;
+
+	conn_pause(c);
+	ev_timer_init(timer, on_choke, CHOKE_SECONDS, CHOKE_SECONDS);
+	timer->data = c;
+	ev_timer_start(c->w->loop, timer);
+}
+
+static size_t
+http_feed(struct conn *c, char *bytes, size_t n)
+{
+	struct http *h = c->http != NULL ? c->http : http_new(c);
+
+	if (h->state == API_CHUNKS)
+		return feed_chunks(c, bytes, n);
+	if (h->state == API_BODY) {
+		h->received = n;
+		if (n < h->need)
+			return 0;
+	} else if (outq_bytes(&c->out) > CHOKE_BYTES) {
+		choke(c);
+		return 0;
+	}
+	return feed_request(c, str_make(bytes, n));
+}
+
+/* ---- the ends ---- */
+
+/*
+ * A body may take handshake_timeout plus a second for each BODY_RATE bytes
+ * that have come.  The timeout fires first after handshake_timeout, then
+ * every second.
+ */
+static bool
+body_is_late(struct conn *c)
+{
+	struct http *h = c->http;
+	uint64_t base = c->w->conf->handshake_timeout;
+
+	h->waited += h->waited == 0 ? (uint32_t)base : 1;
+	if (h->waited >= base + h->received / BODY_RATE)
+		return true;
+	timeout_set(c->w, c, 1);
+	return false;
+}
+
+static void
+on_timeout(struct conn *c)
+{
+	enum api_state state = c->http == NULL ? API_IDLE : c->http->state;
+
+	if (c->finishing) {
+		conn_close(c);
+		return;
+	}
+	if (state == API_HEAD || state == API_BODY || state == API_CHUNKS) {
+		if (state != API_HEAD && !body_is_late(c))
+			return;
+		c->http->head_only = false;
+		api_refuse(c, 408, S("the request did not arrive in time"));
+		return;
+	}
+	if (outq_is_empty(&c->out))
+		conn_close(c); /* nobody waits for anything */
+	else
+		conn_finish(c);
+}
+
+const struct conn_ops http_ops = {
+	.feed = http_feed,
+	.on_timeout = on_timeout,
+	.on_close = api_free,
+	.half_close = true,
+};

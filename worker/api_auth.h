@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_API_AUTH_H
+#define WORKER_API_AUTH_H
+
+/*
+ * Authentication of a request to the HTTP API (protocol reference, 5.2;
+ * Pusher documentation, "Generating authentication strings").  Pure: the
+ * clock is given.
+ */
+
+#include <stdint.h>
+
+#include "shared/buf.h"
+#include "shared/sign.h"
+#include "shared/str.h"
+#include "worker/api_params.h"
+
+#define API_AUTH_WINDOW 600 /* seconds; a timestamp this far off is refused */
+
+struct api_auth {
+	struct str method;
+	struct str path; /* as in the request line, without the query */
+	const struct api_params *params;
+	struct str body;
+	struct str key;        /* of the app in the path */
+	struct sign_key *sign; /* keyed with its secret */
+	uint64_t now;          /* Unix seconds */
+};
+
+/*
+ * 200, or the status to refuse with: 401, or 400 for an auth_ parameter that
+ * occurs twice.  *why then gets a sentence for the developer: for a wrong
+ * signature with the string that was to be signed, never with its signature.
+ */
+unsigned api_auth_check(const struct api_auth *, struct buf **why);
+
+#endif

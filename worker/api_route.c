@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * api_route.c: method and path -> handler.  One table; a path is cut at its
+ * slashes and each segment is percent-decoded exactly once, so "%2e%2e" and
+ * "%2F" are bytes of a name and nothing more.  Routes below /apps/{id} pass
+ * the authentication here, before their handler sees anything.
+ *
+ * Must never answer a browser's cross-origin questions: whoever may call this
+ * API holds the secret (protocol reference, 5.10).
+ */
+
+#include "worker/api_route.h"
+
+#include "shared/xmalloc.h"
+#include "worker/api_ask.h"
+#include "worker/api_auth.h"
+#include "worker/api_channels.h"
+#include "worker/api_events.h"
+#include "worker/worker.h"
+
+#define SEGMENTS_MAX 5
+#define ALLOW_GET "Allow: GET, HEAD, OPTIONS\r\n"
+#define ALLOW_POST "Allow: POST, OPTIONS\r\n"
+#define ALLOW_ALL "Allow: GET, HEAD, POST, OPTIONS\r\n"
+
+struct route {
+	size_t n;                          /* segments */
+	struct str segments[SEGMENTS_MAX]; /* "*" fits any that is not empty */
+	bool post;                         /* else GET and HEAD */
+	/* One of them: for anyone, or behind the authentication. */
+	void (*open)(struct conn *);
+	void (*api)(const struct api_request *);
+};
+
+struct path {
+	size_t n;
+	struct str segments[SEGMENTS_MAX];
+	char *mem; /* what had to be decoded, or NULL */
+};
+
+static void
+get_health(struct conn *c)
+{
+	api_reply(c, 200, S("{\"health\":\"OK\"}"));
+}
+
+static void
+get_ready(struct conn *c)
+{
+	const struct worker *w = c->w;
+	struct str why;
+
+	if (w->draining)
+		why = S("{\"ready\":false,\"reason\":\"stopping\"}");
+	else if (!w->serving)
+		why = S("{\"ready\":false,\"reason\":\"starting\"}");
+	else if (w->link.state != LINK_UP)
+		why = S("{\"ready\":false,\"reason\":\"no broker\"}");
+	else {
+		api_reply(c, 200, S("{\"ready\":true}"));
+		return;
+	}
+	api_reply_extra(c, 503, "Retry-After: 1\r\n", why);
+}
+
+#define SEG(text) \
+	{ \
+		(text), sizeof(text) - 1 \
+	}
+#define ANY SEG("*")
+
+/* clang-format off */
+static const struct route routes[] = {
+	{ 3, { SEG("apps"), ANY, SEG("events") },
+	    true, NULL, api_events_post },
+	{ 3, { SEG("apps"), ANY, SEG("batch_events") },
+	    true, NULL, api_events_post_batch },
+	{ 3, { SEG("apps"), ANY, SEG("channels") },
+	    false, NULL, api_channels_list },
+	{ 4, { SEG("apps"), ANY, SEG("channels"), ANY },
+	    false, NULL, api_channels_get },
+	{ 5, { SEG("apps"), ANY, SEG("channels"), ANY, SEG("users") },
+	    false, NULL, api_channels_users },
+	{ 5, { SEG("apps"), ANY, SEG("channels"), ANY, SEG("events") },
+	    true, NULL, api_events_post_channel },
+	{ 5, { SEG("apps"), ANY, SEG("channels"), ANY, SEG("stats") },
+	    false, NULL, api_channels_stats },
+	{ 5, { SEG("apps"), ANY, SEG("users"), ANY,
+	    SEG("terminate_connections") },
+	    true, NULL, api_channels_terminate },
+	{ 3, { SEG("apps"), ANY, SEG("connections") },
+	    false, NULL, api_channels_connections },
+	{ 1, { SEG("") }, false, get_health, NULL },
+	{ 1, { SEG("up") }, false, get_health, NULL },
+	{ 1, { SEG("live") }, false, get_health, NULL },
+	{ 1, { SEG("ready") }, false, get_ready, NULL },
+	{ 1, { SEG("accept-traffic") }, false, get_ready, NULL },
+};
+/* clang-format on */
+
+static bool
+fits(const struct route *r, const struct path *p)
+{
+	if (r->n != p->n)
+		return false;
+	for (size_t i = 0; i < r->n; i++) {
+		if (str_eq(r->segments[i], S("*"))) {
+			if (p->segments[i].n == 0)
+				return false;
+		} else if (!str_eq(r->segments[i], p->segments[i]))
+			return false;
+	}
+	return true;
+}
+
+static const struct route *
+find(const struct path *p)
+{
+	for (size_t i = 0; i < nitems(routes); i++)
+		if (fits(&routes[i], p))
+			return &routes[i];
+	return NULL;
+}
+
+/* False when no route has that many segments. */
+static bool
+path_parse(struct path *p, struct str text)
+{
+	struct str rest = str_from(text, 1), s;
+	size_t used = 0;
+
+	p->n = 0;
+	p->mem = NULL;
+	if (!str_starts(text, S("/")))
+		return false;
+	if (str_find(text, '%') != -1)
+		p->mem = xmalloc(text.n);
+	while (rest.p != NULL) {
+		s = str_cut(&rest, '/');
+		if (p->n == SEGMENTS_MAX)
+			return false;
+		if (p->mem != NULL) {
+			char *out = p->mem + used;
+
+			used += str_percent_decode(s, false, out);
+			s = str_make(out, (size_t)(p->mem + used - out));
+		}
+		p->segments[p->n++] = s;
+	}
+	return true;
+}
+
+/*
+ * There is no such app: does the work of a refused signature, so that the
+ * time of the answer says nothing that the answer does not say.
+ */
+static void
+refuse_unknown_app(struct conn *c, struct api_auth *a, struct str id)
+{
+	struct hash_node *n = hash_first(&c->w->apps.by_num);
+	struct buf *why = NULL;
+
+	if (n != NULL) {
+		a->sign = container_of(n, struct client_app, num_node)->sign;
+		a->key = api_params_get(a->params, S("auth_key"));
+		api_auth_check(a, &why);
+		buf_unref(why);
+	}
+	api_errorf(c, 404, "there is no app with the id %.*s", STR_ARG(id));
+}
+
+/* Finds the app and checks the signature; NULL when that was refused. */
+static struct client_app *
+authenticate(struct api_request *r, struct str id)
+{
+	struct conn *c = r->c;
+	struct api_auth a = { .method = r->head->method,
+		.path = r->head->path,
+		.params = r->params,
+		.body = r->body,
+		.now = (uint64_t)ev_now(c->w->loop) };
+	struct client_app *app = apps_by_id(c->w, id);
+	struct buf *why = NULL;
+	unsigned status;
+
+	if (app == NULL) {
+		refuse_unknown_app(c, &a, id);
+		return NULL;
+	}
+	if (!app->app.enabled) {
+		api_errorf(c, 403, "the app %.*s is disabled", STR_ARG(id));
+		return NULL;
+	}
+	if (r->granted)
+		return app; /* it was checked before it waited */
+	a.key = str_of(app->app.key);
+	a.sign = app->sign;
+	status = api_auth_check(&a, &why);
+	if (status == 200)
+		return app;
+	api_error(c, status, buf_str(why));
+	buf_unref(why);
+	return NULL;
+}
+
+static void
+run_api(struct api_request *r, const struct route *route, const struct path *p)
+{
+	struct api_params params;
+
+	if (api_params_parse(&params, r->head->query) == -1) {
+		api_errorf(r->c, 400, "the query has more than %u parameters",
+		    API_PARAMS_MAX);
+		return;
+	}
+	r->params = &params;
+	if (p->n > 3)
+		r->arg = p->segments[3];
+	r->app = authenticate(r, p->segments[1]);
+	if (r->app != NULL && (route->post || api_take(r, TAKE_READS, 1)))
+		route->api(r);
+	api_params_clear(&params);
+}
+
+static bool
+method_fits(const struct route *route, struct str method)
+{
+	return route->post
+	    ? str_eq(method, S("POST"))
+	    : str_eq(method, S("GET")) || str_eq(method, S("HEAD"));
+}
+
+static void
+refuse_method(struct conn *c, const char *allow)
+{
+	api_reply_extra(c, 405, allow,
+	    S("{\"error\":\"this method is not for this path: see Allow\","
+	      "\"code\":405}"));
+}
+
+/* There is no such path. */
+static void
+no_route(struct conn *c, const struct http_head *head)
+{
+	if (str_eq(head->path, S("*")) && str_eq(head->method, S("OPTIONS")))
+		api_reply_extra(c, 204, ALLOW_ALL, S(""));
+	else if (str_eq(head->method, S("CONNECT")))
+		refuse_method(c, ALLOW_ALL);
+	else
+		api_error(c, 404,
+		    S("there is nothing at this path: the API is at "
+		      "/apps/{id}/…, clients connect to /app/{key}"));
+}
+
+void
+api_route(
+    struct conn *c, const struct http_head *head, struct str body, bool granted)
+{
+	struct api_request r = {
+		.c = c, .head = head, .body = body, .granted = granted
+	};
+	const struct route *route = NULL;
+	const char *allow;
+	struct path p;
+
+	if (path_parse(&p, head->path))
+		route = find(&p);
+	allow = route != NULL && route->post ? ALLOW_POST : ALLOW_GET;
+	if (route == NULL)
+		no_route(c, head);
+	else if (str_eq(head->method, S("OPTIONS")))
+		api_reply_extra(c, 204, allow, S(""));
+	else if (!method_fits(route, head->method))
+		refuse_method(c, allow);
+	else if (route->open != NULL)
+		route->open(c);
+	else
+		run_api(&r, route, &p);
+	free(p.mem);
+}

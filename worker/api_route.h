@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_API_ROUTE_H
+#define WORKER_API_ROUTE_H
+
+/* Method and path of a request -> its handler. */
+
+#include <stdbool.h>
+
+#include "shared/http.h"
+#include "shared/str.h"
+
+struct conn;
+
+/* A whole request: answers it, or leaves it waiting for the broker. */
+void api_route(
+    struct conn *, const struct http_head *, struct str body, bool granted);
+
+#endif
