@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_CMD_BENCH_H
+#define CLI_CMD_BENCH_H
+
+struct cmd;
+struct cmd_option;
+
+extern const struct cmd_option cmd_bench_options[];
+int cmd_bench(struct cmd *);
+
+#endif
