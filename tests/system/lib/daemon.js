@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: MIT
+//
+// One real pusherd in a directory of its own: start it, talk to it with
+// pusherctl, stop it, and look at what it left behind.  stop() fails on
+// sanitizer output, on warnings that the test did not announce, on a wrong
+// exit code, and on leftover processes, sockets and pid files.
+'use strict';
+
+const assert = require('node:assert/strict');
+const { spawn, spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+
+const BUILD = path.resolve(__dirname, '../../../build');
+const PUSHERD = path.resolve(process.env.PUSHERD_BIN || `${BUILD}/pusherd`);
+const PUSHERCTL = path.resolve(process.env.PUSHERCTL_BIN ||
+	path.join(path.dirname(PUSHERD), 'pusherctl'));
+// A slow machine, or one with sanitizers, gets more time everywhere.
+const SLOW = Number(process.env.PUSHERD_TEST_SLOW || 1);
+
+const sleep = (ms) => new Promise((ok) => setTimeout(ok, ms));
+
+// Calls fn until it gives something true; fails with `what` after ms.
+async function until(what, fn, ms = 10000) {
+	const end = Date.now() + ms * SLOW;
+	for (;;) {
+		const got = await fn();
+		if (got) return got;
+		if (Date.now() > end) assert.fail(`waited in vain for: ${what}`);
+		await sleep(10);
+	}
+}
+
+function environment() {
+	const env = {
+		ASAN_OPTIONS: 'detect_leaks=1:abort_on_error=0',
+		UBSAN_OPTIONS: 'print_stacktrace=1',
+		...process.env,
+	};
+	// The options under test are the ones of the test, not of the caller.
+	for (const name of Object.keys(env))
+		if (name.startsWith('PUSHERD_')) delete env[name];
+	return env;
+}
+
+function options(conf) {
+	const args = [];
+	for (const [key, value] of Object.entries(conf))
+		for (const v of Array.isArray(value) ? value : [value])
+			args.push('-o', `${key}=${v}`);
+	return args;
+}
+
+class Daemon {
+	constructor(conf = {}) {
+		this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'pusherd-test-'));
+		this.conf = {
+			listen: '127.0.0.1:0',
+			database: path.join(this.dir, 'apps.db'),
+			runtime_dir: path.join(this.dir, 'run'),
+			workers: 1,
+			log_format: 'json',
+			drain_time: 0,
+			...conf,
+		};
+		this.log = '';
+		this.allowed = [];
+		this.exit = null;
+	}
+
+	// pusherctl with the options of this daemon; { code, out, err }.
+	ctlRaw(args, input) {
+		const r = spawnSync(PUSHERCTL, [...options(this.conf), ...args], {
+			env: environment(), input: input ?? '', encoding: 'utf8',
+			timeout: 30000 * SLOW,
+		});
+		assert.equal(r.error, undefined, `pusherctl: ${r.error}`);
+		assert.doesNotMatch(r.stderr, /Sanitizer|runtime error:/);
+		return { code: r.status, out: r.stdout, err: r.stderr };
+	}
+
+	// The same with -j; has to succeed; the objects it printed.
+	ctl(args, input) {
+		const r = this.ctlRaw(['-j', ...args], input);
+		assert.equal(r.code, 0, `pusherctl ${args.join(' ')}: ${r.err}`);
+		return rows(r.out);
+	}
+
+	// Without blocking this process, for calls that need its clients.
+	ctlAsync(args) {
+		return new Promise((resolve) => {
+			const p = spawn(PUSHERCTL, [...options(this.conf), ...args],
+				{ env: environment(), stdio: ['ignore', 'pipe', 'pipe'] });
+			let out = '';
+			let err = '';
+			p.stdout.on('data', (b) => { out += b; });
+			p.stderr.on('data', (b) => { err += b; });
+			p.on('close', (code) => resolve({ code, out, err }));
+		});
+	}
+
+	// Makes an app; settings: { client_events: 'on', ... }.
+	app(settings = {}, given = {}) {
+		this.napps = (this.napps || 0) + 1;
+		const app = {
+			id: String(100 + this.napps),
+			key: `key-${this.napps}`,
+			secret: `secret-${this.napps}`,
+			name: `app-${this.napps}`,
+			...given,
+		};
+		const args = ['app', 'create', '--id', app.id, '--key', app.key,
+			'--name', app.name, '--secret-from', '-'];
+		for (const [k, v] of Object.entries(settings))
+			args.push('--set', `${k}=${v}`);
+		this.ctl(args, `${app.secret}\n`);
+		return app;
+	}
+
+	spawn(extra = []) {
+		const out = fs.openSync(path.join(this.dir, 'log'), 'a');
+		this.child = spawn(PUSHERD,
+			[...options(this.conf), '-F', ...extra], {
+				env: environment(), cwd: this.dir, detached: true,
+				stdio: ['ignore', out, out],
+			});
+		fs.closeSync(out);
+		this.exited = new Promise((resolve, reject) => {
+			this.child.on('error', reject);
+			this.child.on('exit', (code, signal) => {
+				this.exit = { code, signal };
+				resolve(this.exit);
+			});
+		});
+		this.exited.catch(() => {});
+		return this;
+	}
+
+	async start(extra) {
+		if (!fs.existsSync(this.conf.database)) this.app();
+		const file = path.join(this.conf.runtime_dir, 'listen');
+		this.spawn(extra);
+		await until('the daemon to listen', () => {
+			if (this.exit)
+				assert.fail(`pusherd ended at start:\n${this.readLog()}`);
+			return fs.existsSync(file) && fs.readFileSync(file, 'utf8')
+				.endsWith('\n');
+		});
+		this.addresses = fs.readFileSync(file, 'utf8').trim().split('\n');
+		this.port = Number(this.addresses[0].replace(/^.*:/, ''));
+		await until('/ready', () => ready(this.port));
+		return this;
+	}
+
+	readLog() {
+		return fs.readFileSync(path.join(this.dir, 'log'), 'utf8');
+	}
+
+	logLines() {
+		return this.readLog().split('\n').filter(Boolean);
+	}
+
+	// Warnings that this test causes on purpose.
+	allow(...patterns) {
+		this.allowed.push(...patterns);
+	}
+
+	// pid -> what ps shows, for the master and all its children.
+	processes() {
+		const all = {};
+		for (const pid of fs.readdirSync('/proc')) {
+			if (!/^\d+$/.test(pid)) continue;
+			try {
+				const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
+				const rest = stat.slice(stat.lastIndexOf(')') + 2);
+				const [state, , pgrp] = rest.split(' ');
+				if (Number(pgrp) !== this.child.pid || state === 'Z')
+					continue;
+				all[pid] = fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+					.replace(/\0+$/, '').replace(/\0/g, ' ');
+			} catch { /* it is gone */ }
+		}
+		return all;
+	}
+
+	pidsOf(role) {
+		return Object.entries(this.processes())
+			.filter(([, title]) => title.includes(`: ${role}`))
+			.map(([pid]) => Number(pid)).sort((a, b) => a - b);
+	}
+
+	// The worker (pid) that serves a client's local port.
+	workerOf(localPort) {
+		const inode = inodeOf(this.port, localPort);
+		for (const pid of this.pidsOf('worker')) {
+			for (const fd of fs.readdirSync(`/proc/${pid}/fd`)) {
+				try {
+					if (fs.readlinkSync(`/proc/${pid}/fd/${fd}`) ===
+					    `socket:[${inode}]`)
+						return pid;
+				} catch { /* closed meanwhile */ }
+			}
+		}
+		return null;
+	}
+
+	signal(sig) {
+		this.child.kill(sig);
+	}
+
+	// Ends it and checks that nothing is left; safe to call twice.
+	async stop({ sig = 'SIGTERM', within = 10000, code = 0 } = {}) {
+		if (!this.child || this.stopped) return;
+		this.stopped = true;
+		if (!this.exit) this.signal(sig);
+		await this.end(within);
+		try {
+			assert.deepEqual(this.exit, { code, signal: null },
+				`exit of pusherd; its log:\n${this.readLog().slice(-4000)}`);
+			assert.deepEqual(this.processes(), {}, 'leftover processes');
+			this.checkFiles();
+			this.checkLog();
+		} finally {
+			this.remove();
+		}
+	}
+
+	async end(within) {
+		const late = sleep(within * SLOW).then(() => 'late');
+		if (await Promise.race([this.exited, late]) !== 'late') return;
+		const log = this.readLog().slice(-4000);
+		this.kill();
+		assert.fail(`pusherd did not end in ${within} ms:\n${log}`);
+	}
+
+	// Without ceremony, for tests that failed.
+	kill() {
+		try {
+			process.kill(-this.child.pid, 'SIGKILL');
+		} catch { /* nobody left */ }
+	}
+
+	remove() {
+		if (!process.env.PUSHERD_TEST_KEEP)
+			fs.rmSync(this.dir, { recursive: true, force: true });
+	}
+
+	checkFiles() {
+		if (!fs.existsSync(this.conf.runtime_dir)) return;
+		const left = fs.readdirSync(this.conf.runtime_dir);
+		assert.deepEqual(left, [], 'leftover files in runtime_dir');
+	}
+
+	checkLog() {
+		const text = this.readLog();
+		const bad = /Sanitizer|runtime error:|Assertion|stack smashing/;
+		assert.doesNotMatch(text, bad, text.slice(0, 6000));
+		const wrong = this.logLines().filter((line) => isWarning(line) &&
+			!this.allowed.some((p) => p.test(line)));
+		assert.deepEqual(wrong, [], 'unexpected warnings in the log');
+	}
+}
+
+function isWarning(line) {
+	try {
+		return ['warn', 'error'].includes(JSON.parse(line).level);
+	} catch {
+		return true; // not a line of the log at all
+	}
+}
+
+// What -j printed: one array, or one value a line.
+function rows(text) {
+	if (!text.trim()) return [];
+	try {
+		const all = JSON.parse(text);
+		return Array.isArray(all) ? all : [all];
+	} catch {
+		return text.trim().split('\n').map((line) => JSON.parse(line));
+	}
+}
+
+function inodeOf(serverPort, clientPort) {
+	const hex = (n) => n.toString(16).toUpperCase().padStart(4, '0');
+	for (const file of ['/proc/net/tcp', '/proc/net/tcp6']) {
+		if (!fs.existsSync(file)) continue;
+		for (const line of fs.readFileSync(file, 'utf8').split('\n')) {
+			const f = line.trim().split(/\s+/);
+			if (f.length > 9 && f[1].endsWith(`:${hex(serverPort)}`) &&
+			    f[2].endsWith(`:${hex(clientPort)}`))
+				return f[9];
+		}
+	}
+	return null;
+}
+
+function ready(port) {
+	const http = require('node:http');
+	return new Promise((resolve) => {
+		const req = http.get({ port, host: '127.0.0.1', path: '/ready',
+			agent: false }, (res) => {
+			res.resume();
+			resolve(res.statusCode === 200);
+		});
+		req.on('error', () => resolve(false));
+	});
+}
+
+module.exports = { Daemon, until, sleep, options, environment, rows,
+	PUSHERD, PUSHERCTL, SLOW };
