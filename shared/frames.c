@@ -26,10 +26,11 @@
 static void
 put_frame(struct buf **b, enum ws_opcode op, struct str payload)
 {
-	unsigned char *p =
-	    (unsigned char *)buf_reserve(b, WS_HEAD_MAX + payload.n);
-	size_t head = ws_head_write(op, payload.n, p);
+	unsigned char bytes[WS_HEAD_MAX];
+	size_t head = ws_head_write(op, payload.n, bytes);
+	char *p = buf_reserve(b, head + payload.n);
 
+	memcpy(p, bytes, head);
 	if (payload.n > 0)
 		memcpy(p + head, payload.p, payload.n);
 	(*b)->len += (uint32_t)(head + payload.n);
@@ -46,7 +47,7 @@ frame_begin(struct buf **b)
 {
 	size_t mark;
 
-	buf_reserve(b, 128);
+	buf_reserve(b, HEAD_USUAL);
 	mark = (*b)->len;
 	(*b)->len += HEAD_USUAL;
 	return mark;
