@@ -180,28 +180,31 @@ child_read_ready(struct child *c)
 	return c->ready;
 }
 
+/* How it ended, for the log. */
+static void
+describe(struct child *c, int status)
+{
+	int sig;
+
+	if (WIFSIGNALED(status)) {
+		sig = WTERMSIG(status);
+		snprintf(c->ending, sizeof(c->ending),
+		    "was killed by signal %d (%s)%s", sig, strsignal(sig),
+		    WCOREDUMP(status) ? ", core dumped" : "");
+	} else {
+		snprintf(c->ending, sizeof(c->ending), "left with exit code %d",
+		    WEXITSTATUS(status));
+	}
+}
+
 unsigned
-child_gone(struct child *c)
+child_gone(struct child *c, int status)
 {
 	if (child_now_ms() - c->started_ms >= LONG_LIFE_MS)
 		c->deaths = 0;
 	c->pid = 0;
 	c->ready = false;
 	child_forget_ready(c);
+	describe(c, status);
 	return start_later(c);
-}
-
-void
-child_ending(int status, char *out, size_t cap)
-{
-	int sig;
-
-	if (WIFSIGNALED(status)) {
-		sig = WTERMSIG(status);
-		snprintf(out, cap, "was killed by signal %d (%s)%s", sig,
-		    strsignal(sig), WCOREDUMP(status) ? ", core dumped" : "");
-	} else {
-		snprintf(
-		    out, cap, "left with exit code %d", WEXITSTATUS(status));
-	}
 }

@@ -20,6 +20,7 @@ struct child {
 	unsigned deaths;     /* in a row */
 	uint64_t started_ms; /* while pid != 0 */
 	uint64_t respawn_ms; /* while pid == 0: when to start another */
+	char ending[96];     /* of the process before this one */
 };
 
 /* Milliseconds of a clock that never jumps. */
@@ -37,11 +38,10 @@ bool child_read_ready(struct child *);
 /* Closes the ready line. */
 void child_forget_ready(struct child *);
 /*
- * The process is gone: forgets it and sets respawn_ms, later each time, until
- * one has lived for a minute.  Returns the seconds until then.
+ * The process is gone, with this status of waitpid(2).  Forgets it, says in
+ * ending how ("was killed by signal 9 (Killed)"), and sets respawn_ms, later
+ * each time, until one has lived for a minute.  Returns the seconds until it.
  */
-unsigned child_gone(struct child *);
-/* "was killed by signal 9 (Killed)": how waitpid(2) says it ended. */
-void child_ending(int status, char *out, size_t cap);
+unsigned child_gone(struct child *, int status);
 
 #endif

@@ -175,22 +175,21 @@ read_signals(struct master *m)
 static void
 on_death(struct master *m, struct child *c, int status)
 {
-	char name[32], how[96];
-	pid_t pid = c->pid;
 	unsigned delay;
+	pid_t pid = c->pid;
+	char name[32];
 
 	child_name(c, name, sizeof(name));
-	child_ending(status, how, sizeof(how));
-	delay = child_gone(c);
+	delay = child_gone(c, status);
 	if (!is_stopping(m)) {
-		log_warnx("%s %s pid=%d; another one in %u s", name, how,
+		log_warnx("%s %s pid=%d; another one in %u s", name, c->ending,
 		    (int)pid, delay);
 		if (m->phase == PHASE_START)
 			m->start_deaths++;
 	} else if (status == 0 || m->phase >= PHASE_QUICK) {
-		log_debug("%s %s pid=%d", name, how, (int)pid);
+		log_debug("%s %s pid=%d", name, c->ending, (int)pid);
 	} else {
-		log_warnx("%s %s pid=%d", name, how, (int)pid);
+		log_warnx("%s %s pid=%d", name, c->ending, (int)pid);
 	}
 }
 
@@ -216,7 +215,9 @@ on_ready(struct master *m, struct child *c)
 	if (!child_read_ready(c) || m->phase != PHASE_RUN)
 		return;
 	child_name(c, name, sizeof(name));
-	log_info("%s: ready again pid=%d", name, (int)c->pid);
+	/* Says it once more: of several warnings in a row one is printed. */
+	log_info("%s: ready again pid=%d; the one before %s", name, (int)c->pid,
+	    c->ending);
 }
 
 static void

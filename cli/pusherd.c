@@ -242,6 +242,23 @@ report_limits(const struct conf *conf, uint64_t nofile)
 		log_info("running as root: better set the option user");
 }
 
+/*
+ * Whatever the caller left open is not ours to hold; and what it left closed
+ * must not become a socket that log lines are written to.
+ */
+static void
+tidy_descriptors(void)
+{
+	int fd;
+
+	proc_close_others(NULL, 0);
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd != -1 && fd <= STDERR_FILENO);
+	if (fd != -1)
+		close(fd);
+}
+
 /* ---- the three actions ---- */
 
 static int
@@ -256,6 +273,7 @@ run(const struct conf *conf, bool foreground)
 	int code;
 
 	umask(077);
+	tidy_descriptors();
 	nofile = proc_raise_nofile();
 	if (prepare(conf, &r, &l, &why) == -1)
 		fatalx("%s", why);

@@ -74,7 +74,8 @@ check_directory(const char *path, const struct stat *st,
 	if (uid != 0 && uid != geteuid() &&
 	    !(owner->give && uid == owner->uid)) {
 		*why = xasprintf("runtime_dir %s belongs to another user (id "
-				 "%u): choose a directory of your own",
+				 "%u): name that user in the option user, or "
+				 "choose another directory",
 		    path, (unsigned)uid);
 		return -1;
 	}

@@ -332,24 +332,36 @@ appdb_close(struct appdb *d)
 	free(d);
 }
 
+/* A start makes the file, and its directory when that is missing. */
+static int
+check_missing(const char *path, char **why)
+{
+	char *dir = directory_of(path), *above = directory_of(dir);
+	struct stat st;
+	int r;
+
+	if (stat(dir, &st) == -1 && errno == ENOENT)
+		r = access(above, W_OK | X_OK);
+	else
+		r = access(dir, W_OK | X_OK);
+	if (r == -1)
+		*why = xasprintf("cannot make the database %s: %s: its "
+				 "directory must exist and be writable",
+		    path, strerror(errno));
+	free(above);
+	free(dir);
+	return r;
+}
+
 int
 appdb_check(const char *path, char **why)
 {
 	struct appdb d = { 0 };
 	struct stat st;
-	char *dir;
 	int r, version;
 
-	if (stat(path, &st) == -1 && errno == ENOENT) {
-		dir = directory_of(path);
-		r = access(dir, W_OK | X_OK);
-		if (r == -1)
-			*why = xasprintf("the database %s cannot be made in "
-					 "its directory: %s",
-			    path, strerror(errno));
-		free(dir);
-		return r;
-	}
+	if (stat(path, &st) == -1 && errno == ENOENT)
+		return check_missing(path, why);
 	if (check_file(path, APPDB_WRITE, why) == -1)
 		return -1;
 	r = connect_file(&d, path, APPDB_READ, why);
