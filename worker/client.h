@@ -18,8 +18,17 @@ void client_message(struct conn *, struct str text);
 void client_error(struct conn *, unsigned code, struct str text);
 /* Sends pusher:error and a close frame with this code, then finishes. */
 void client_close(struct conn *, unsigned code, struct str text);
+/* The broker has let the connection into this channel. */
+void client_on_subscribed(struct conn *, struct str channel);
 /* Handler of SIGNIN_DONE. */
 int client_on_signin_done(struct worker *, const struct msg_signin_done *);
+/* Says to a new broker who is signed in here, and asks again what the old
+ * one did not answer. */
+void client_signin_replay(struct conn *);
+/* Leaves the broker's list of users; forgets who it was. */
+void client_signin_end(struct conn *);
+/* Handler of DIRECT: finished frames for one connection. */
+int client_on_direct(struct worker *, const struct msg_direct *);
 /* Handler of DIRECT. */
 int client_on_direct(struct worker *, const struct msg_direct *);
 /* The broker let the connection into this channel. */

@@ -27,6 +27,7 @@ struct app;
 struct conn;
 struct http;
 struct member;
+struct signin;
 struct timeout_list;
 struct worker;
 struct ws_part;
@@ -69,12 +70,13 @@ struct conn {
 	struct http *http; /* the request that is being read or answered */
 
 	/* WebSocket */
-	struct ws_part *part; /* half a message */
-	struct list subs;     /* struct subscription */
-	struct member *user;  /* signed in as, or NULL */
-	double opened_at;     /* loop time */
-	double bucket_at;     /* client events: when tokens was right */
-	float bucket;         /* client events: tokens */
+	struct ws_part *part;   /* half a message */
+	struct list subs;       /* struct subscription */
+	struct member *user;    /* signed in as, or NULL */
+	double opened_at;       /* loop time */
+	double bucket_at;       /* client events: when tokens was right */
+	float bucket;           /* client events: tokens */
+	struct signin *signins; /* not answered yet, oldest first */
 	uint32_t nsubs;
 	uint32_t bad_messages;
 	uint16_t close_code; /* what we closed it with, for the log */
@@ -89,6 +91,8 @@ struct conn {
 	bool slow : 1;       /* over the limit; takes no more output */
 	bool feeding : 1;    /* inside ops->feed */
 	bool pinged : 1;     /* a ping waits for its pong */
+	bool greeted : 1;    /* connection_established is out */
+	bool asking : 1;     /* CONN_OPEN waits for CONN_OK */
 	bool counted : 1;    /* the broker knows it: CONN_CLOSE is owed */
 	bool authorized : 1; /* signed in, or in a private channel */
 	bool close_sent : 1; /* a WebSocket close frame is out */

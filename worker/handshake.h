@@ -19,6 +19,15 @@ struct worker;
  * and swaps c->ops, or answers 426.
  */
 void handshake_request(struct conn *, const struct http_head *);
+/*
+ * The connection has signed in or joined a private channel: from now on it
+ * counts, also against the app's max_connections (4004 when that is over).
+ */
+void handshake_authorize(struct conn *);
+/* It is going: the broker forgets it. */
+void handshake_end(struct conn *);
+/* Says to a new broker that it is there, or asks again whether it may be. */
+void handshake_replay(struct conn *);
 /* Handler of CONN_OK. */
 int handshake_on_conn_ok(struct worker *, const struct msg_conn_ok *);
 

@@ -15,6 +15,8 @@
 
 extern const struct conn_ops ws_ops;
 
+/* Sets the timeout that is next: silence, a missing pong, authorisation. */
+void ws_arm(struct conn *);
 /*
  * Sends a close frame and waits a little for the peer's; nothing but that
  * counts from now on.  code 0: without a body.

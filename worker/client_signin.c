@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * client_signin.c: pusher:signin (protocol reference, 4.1).  Owns c->user,
+ * and c->signins: the frames of sign-ins that the broker has not answered.
+ * They are sent when it has, so that whatever is published to the user after
+ * pusher:signin_success arrives.
+ *
+ * A wrong sign-in is answered with pusher:error 4009 and closes nothing.
+ */
+
+#include <stdlib.h>
+
+#include "shared/app.h"
+#include "shared/buf.h"
+#include "shared/channel_name.h"
+#include "shared/frames.h"
+#include "shared/pusher_errors.h"
+#include "shared/xmalloc.h"
+#include "worker/client.h"
+#include "worker/client_msg.h"
+#include "worker/conn.h"
+#include "worker/handshake.h"
+#include "worker/identity.h"
+#include "worker/subscription.h"
+#include "worker/topic.h"
+#include "worker/worker.h"
+
+#define MAX_WAITING 4 /* sign-ins of one connection at the broker */
+
+struct signin {
+	struct signin *next;
+	struct buf *frames; /* pusher:signin_success, perhaps 4302 */
+};
+
+static void
+send_signin(struct conn *c, bool replay)
+{
+	struct msg_signin m = { .app = c->app->num,
+		.sid = conn_sid(c),
+		.replay = replay,
+		.user_id = c->user->id,
+		.watchlist = c->user->watchlist };
+
+	if (link_is_open(c->w)) /* else the replay says it */
+		ipc_send_signin(&c->w->link.ipc, &m);
+}
+
+void
+client_signin_replay(struct conn *c)
+{
+	struct signin *s;
+
+	if (c->user == NULL)
+		return;
+	if (c->signins == NULL)
+		send_signin(c, true);
+	for (s = c->signins; s != NULL; s = s->next)
+		send_signin(c, false);
+}
+
+/* Remembers what to say when the broker has answered; false: too many. */
+static bool
+wait_for_answer(struct conn *c, struct buf *frames)
+{
+	struct signin **at = &c->signins, *s;
+	unsigned n = 0;
+
+	for (; *at != NULL; at = &(*at)->next)
+		n++;
+	if (n == MAX_WAITING)
+		return false;
+	s = xcalloc(1, sizeof(*s));
+	s->frames = buf_ref(frames);
+	*at = s;
+	return true;
+}
+
+/* Takes the oldest one out; NULL when nothing waits. */
+static struct buf *
+answered(struct conn *c)
+{
+	struct signin *s = c->signins;
+	struct buf *frames;
+
+	if (s == NULL)
+		return NULL;
+	frames = s->frames;
+	c->signins = s->next;
+	free(s);
+	return frames;
+}
+
+static void
+sign_in(struct conn *c, const struct identity *who, struct str user_data)
+{
+	struct buf *frames = NULL, *text = NULL;
+
+	frame_signin_success(&frames, user_data);
+	if (who->nwatch > IDENTITY_WATCH_MAX) {
+		buf_printf(&text,
+		    "the watchlist has %zu ids, only the first %u count: ",
+		    who->nwatch, IDENTITY_WATCH_MAX);
+		buf_append(&text, buf_str(who->watch));
+		frame_error(&frames, PUSHER_WATCHLIST_LIMIT, buf_str(text));
+		buf_unref(text);
+	}
+	if (wait_for_answer(c, frames)) {
+		free(c->user);
+		c->user = member_new(who->id, who->info, buf_str(who->watch));
+		send_signin(c, false);
+	} else {
+		client_error(c, PUSHER_UNAUTHORIZED,
+		    S("sign-in refused: earlier ones wait for an answer"));
+	}
+	buf_unref(frames);
+}
+
+/* user_data carries the right signature. */
+static void
+check_user(struct conn *c, struct str user_data)
+{
+	struct identity who;
+	const char *why;
+
+	if (identity_of_user_data(&who, user_data, &why) != IDENTITY_OK)
+		client_errorf(
+		    c, PUSHER_UNAUTHORIZED, "sign-in refused: %s", why);
+	else if (c->user != NULL && !str_eq(c->user->id, who.id))
+		client_errorf(c, PUSHER_UNAUTHORIZED,
+		    "sign-in refused: signed in as \"%.*s\" already",
+		    STR_ARG(c->user->id));
+	else
+		sign_in(c, &who, user_data);
+	identity_clear(&who);
+}
+
+void
+client_signin(struct conn *c, const struct client_msg *m)
+{
+	static const struct str keys[] = { { "auth", 4 }, { "user_data", 9 } };
+	struct auth_app app = client_auth_app(c);
+	struct json obj, v[2];
+	struct str auth, user_data;
+	enum auth_result result;
+	char *tmp[3] = { NULL, NULL, NULL }, sid[SOCKET_ID_MAX];
+
+	socket_id_text(conn_sid(c), sid);
+	if (!client_msg_object(m, &obj, &tmp[0])) {
+		client_error(c, PUSHER_UNAUTHORIZED,
+		    S("sign-in refused: data is not an object"));
+		goto out;
+	}
+	json_get_many(obj, keys, v, 2);
+	if (v[0].kind != JSON_STRING || v[1].kind != JSON_STRING ||
+	    json_string(v[0], &auth, &tmp[1]) == -1 ||
+	    json_string(v[1], &user_data, &tmp[2]) == -1) {
+		client_error(c, PUSHER_UNAUTHORIZED,
+		    S("sign-in refused: auth and user_data have to be "
+		      "strings"));
+		goto out;
+	}
+	result = auth_user(&app, auth, str_of(sid), user_data);
+	if (result == AUTH_OK)
+		check_user(c, user_data);
+	else
+		client_errorf(c, PUSHER_UNAUTHORIZED,
+		    "sign-in refused: %.*s; it has to be <app "
+		    "key>:<HMAC-SHA256 "
+		    "of \"%s::user::<user_data>\">",
+		    STR_ARG(auth_text(result)), sid);
+out:
+	for (size_t i = 0; i < nitems(tmp); i++)
+		free(tmp[i]);
+}
+
+/* From now on events for the user reach this connection (4.4). */
+static void
+join_user_channel(struct conn *c)
+{
+	struct buf *name = buf_from(S(CHANNEL_USER_PREFIX));
+	struct subscription *s;
+
+	buf_append(&name, c->user->id);
+	if (subscription_find(c, buf_str(name)) == NULL) {
+		s = xcalloc(1, sizeof(*s));
+		s->c = c;
+		s->t = topic_get(c->w, c->app->num, buf_str(name));
+		s->ref = ++c->w->next_ref;
+		s->user = s->on = true;
+		list_append(&c->subs, &s->in_conn);
+		topic_add(s->t, s);
+	}
+	buf_unref(name);
+}
+
+int
+client_on_signin_done(struct worker *w, const struct msg_signin_done *m)
+{
+	struct conn *c = conn_find(w, m->sid);
+	struct buf *frames;
+
+	if (c == NULL || c->user == NULL)
+		return 0; /* left while we waited; SIGNOUT said so */
+	join_user_channel(c);
+	frames = answered(c);
+	conn_queue_bytes(c, buf_str(frames));
+	conn_queue_bytes(c, m->frames);
+	buf_unref(frames);
+	handshake_authorize(c);
+	return 0;
+}
+
+void
+client_signin_end(struct conn *c)
+{
+	struct msg_signout m;
+	struct buf *frames;
+
+	while ((frames = answered(c)) != NULL)
+		buf_unref(frames);
+	if (c->user == NULL)
+		return;
+	m = (struct msg_signout){
+		.app = c->app->num, .sid = conn_sid(c), .user_id = c->user->id
+	};
+	if (link_is_open(c->w))
+		ipc_send_signout(&c->w->link.ipc, &m);
+	free(c->user);
+	c->user = NULL;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * identity.c: reads the signed JSON about a person.  The raw text of
+ * user_info is passed on untouched: what an application put into it arrives
+ * byte for byte at the other members.
+ *
+ * Pure.  Must only be given bytes whose signature has been checked.
+ */
+
+#include "worker/identity.h"
+
+#include <stdlib.h>
+
+#include "shared/channel_name.h"
+#include "shared/json_slice.h"
+#include "worker/limit.h"
+
+static enum identity_result
+bad(const char **why, const char *text)
+{
+	*why = text;
+	return IDENTITY_BAD;
+}
+
+/* user_info as it stands; null is the same as none. */
+static struct str
+info_of(struct json v)
+{
+	return v.kind == JSON_NONE || v.kind == JSON_NULL ? S("") : v.raw;
+}
+
+enum identity_result
+identity_of_channel_data(
+    struct identity *who, struct str data, const char **why)
+{
+	static const struct str keys[] = { { "user_id", 7 },
+		{ "user_info", 9 } };
+	struct json obj, v[2];
+	const char *err;
+
+	*who = (struct identity){ 0 };
+	if (json_parse(data, &obj, &err) == -1 || obj.kind != JSON_OBJECT)
+		return bad(why, "channel_data is not a JSON object");
+	json_get_many(obj, keys, v, 2);
+	if (v[0].kind == JSON_NONE)
+		return bad(why, "channel_data has no user_id");
+	if (v[0].kind == JSON_NUMBER)
+		who->id = v[0].raw;
+	else if (v[0].kind != JSON_STRING)
+		return bad(why, "user_id is neither a string nor a number");
+	else if (json_string(v[0], &who->id, &who->tmp) == -1)
+		return bad(why, "user_id holds half a surrogate pair");
+	if (who->id.n == 0)
+		return bad(why, "user_id is empty");
+	who->info = info_of(v[1]);
+	if (limit_characters(who->id) <= IDENTITY_ID_MAX)
+		return IDENTITY_OK;
+	*why = "user_id has more than 128 characters";
+	return IDENTITY_LIMIT;
+}
+
+/* Writes the first ids of the list as an array of their own. */
+static enum identity_result
+read_watchlist(struct identity *who, struct json list, const char **why)
+{
+	struct json e;
+	struct str id;
+	size_t pos = 0;
+	char *tmp = NULL;
+	int r = 0;
+
+	while (r == 0 && json_next(list, &pos, &e)) {
+		if (e.kind != JSON_STRING) {
+			r = -1;
+			break;
+		}
+		if (who->nwatch++ >= IDENTITY_WATCH_MAX)
+			continue;
+		r = json_string(e, &id, &tmp);
+		buf_putc(&who->watch, who->nwatch == 1 ? '[' : ',');
+		buf_append(&who->watch, e.raw);
+	}
+	free(tmp);
+	if (r == -1)
+		return bad(why, "watchlist holds something else than strings");
+	if (who->watch != NULL)
+		buf_putc(&who->watch, ']');
+	return IDENTITY_OK;
+}
+
+enum identity_result
+identity_of_user_data(struct identity *who, struct str data, const char **why)
+{
+	static const struct str keys[] = { { "id", 2 }, { "user_info", 9 },
+		{ "watchlist", 9 } };
+	struct json obj, v[3];
+	const char *err;
+
+	*who = (struct identity){ 0 };
+	if (json_parse(data, &obj, &err) == -1 || obj.kind != JSON_OBJECT)
+		return bad(why, "user_data is not a JSON object");
+	json_get_many(obj, keys, v, 3);
+	if (v[0].kind != JSON_STRING)
+		return bad(why, "user_data has no id that is a string");
+	if (json_string(v[0], &who->id, &who->tmp) == -1 ||
+	    !user_id_is_valid(who->id))
+		return bad(why,
+		    "the id is not 1 to 128 characters out of "
+		    "A-Z a-z 0-9 _ - = @ , . ;");
+	who->info = info_of(v[1]);
+	if (v[2].kind == JSON_NONE || v[2].kind == JSON_NULL)
+		return IDENTITY_OK;
+	if (v[2].kind != JSON_ARRAY)
+		return bad(why, "watchlist is not an array");
+	return read_watchlist(who, v[2], why);
+}
+
+void
+identity_clear(struct identity *who)
+{
+	buf_unref(who->watch);
+	free(who->tmp);
+	*who = (struct identity){ 0 };
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * limit.c: how often and how long.  A token bucket costs eight bytes and one
+ * multiplication; there is no timer behind it: what has flowed in is worked
+ * out when somebody asks.
+ *
+ * Pure: no clock of its own, no state but the caller's.
+ */
+
+#include "worker/limit.h"
+
+bool
+limit_take(float *tokens, double *at, double now, uint32_t rate)
+{
+	double have = (double)*tokens;
+
+	if (*at == 0.)
+		have = (double)rate;
+	else if (now > *at)
+		have += (now - *at) * (double)rate;
+	if (have > (double)rate)
+		have = (double)rate;
+	*at = now;
+	/* A third of a second ten times over must not lose the last token. */
+	if (have < 1. - 1e-4) {
+		*tokens = (float)have;
+		return false;
+	}
+	*tokens = have > 1. ? (float)(have - 1.) : 0.f;
+	return true;
+}
+
+size_t
+limit_characters(struct str s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+	return n;
+}
+
+struct str
+limit_cut(struct str s, size_t max)
+{
+	if (s.n <= max)
+		return s;
+	while (max > 0 && ((unsigned char)s.p[max] & 0xc0) == 0x80)
+		max--;
+	return str_make(s.p, max);
+}
