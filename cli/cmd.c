@@ -18,6 +18,7 @@
 #include "shared/base.h"
 #include "shared/buf.h"
 #include "shared/suggest.h"
+#include "shared/ws_frame.h"
 #include "shared/xmalloc.h"
 
 #define MAX_OPTIONS 32 /* of one verb */
@@ -273,6 +274,8 @@ cmd_ask(const struct cmd *c, const char *verb, struct str args, ctl_row fn,
 	char *why;
 	int r = CMD_FAILED;
 
+	if (!utf8_is_valid(args))
+		return cmd_fail("an argument is not UTF-8");
 	switch (ctl_ask(&q, &why)) {
 	case CTL_DONE:
 		r = CMD_OK;

@@ -59,9 +59,6 @@ publish(struct cmd *c, struct str data)
 
 	if (!utf8_is_valid(data))
 		return cmd_fail("DATA is not UTF-8");
-	if (!utf8_is_valid(str_of(c->args[1])) ||
-	    !utf8_is_valid(str_of(c->args[2])))
-		return cmd_fail("CHANNEL or EVENT is not UTF-8");
 	r = cmd_read_app(c, c->args[0], &a);
 	if (r != CMD_OK)
 		return r;

@@ -83,6 +83,10 @@ value_text(struct json v)
 	char *tmp = NULL, *text;
 	size_t n;
 
+	/* A webhook may have passwords in it. */
+	if (v.kind == JSON_ARRAY || v.kind == JSON_OBJECT)
+		return xstrdup(
+		    v.kind == JSON_ARRAY ? "[\xe2\x80\xa6]" : "{\xe2\x80\xa6}");
 	if (v.kind == JSON_STRING && json_string(v, &s, &tmp) == -1)
 		s = v.raw;
 	n = MIN(s.n, VALUE_SHOWN);

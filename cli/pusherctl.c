@@ -287,7 +287,6 @@ run(const struct call *call, struct cmd *c)
 		&why) == -1) {
 		r = cmd_fail("%s", why);
 		free(why);
-		conf_clear(&conf);
 		return r;
 	}
 	c->conf = &conf;

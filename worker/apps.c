@@ -105,7 +105,7 @@ close_clients(
 {
 	struct list *e, *tmp;
 
-	LIST_FOREACH_SAFE (e, tmp, &w->clients) {
+	LIST_FOREACH_SAFE(e, tmp, &w->clients) {
 		struct conn *c = LIST_ITEM(e, struct conn, client);
 
 		if (c->app == &a->app)

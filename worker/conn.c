@@ -293,7 +293,7 @@ close_slow(struct worker *w)
 	struct list *e, *tmp;
 	struct conn *c;
 
-	LIST_FOREACH_SAFE (e, tmp, &w->slow) {
+	LIST_FOREACH_SAFE(e, tmp, &w->slow) {
 		c = LIST_ITEM(e, struct conn, link);
 		w->nslow++;
 		log_debug("client closed: over buffer limit queued=%zu",
@@ -353,7 +353,7 @@ conn_check_slow(struct worker *w)
 	struct list *e, *tmp;
 	struct conn *c;
 
-	LIST_FOREACH_SAFE (e, tmp, &w->blocked) {
+	LIST_FOREACH_SAFE(e, tmp, &w->blocked) {
 		c = LIST_ITEM(e, struct conn, link);
 		if (c->blocked_at > limit)
 			continue;

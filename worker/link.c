@@ -49,26 +49,13 @@ send_hello(struct worker *w)
 
 /* Says what one connection has, as if it happened now. */
 static void
-replay_conn(struct worker *w, struct conn *c)
+replay_conn(struct conn *c)
 {
 	struct list *e;
 
-	if (c->counted) {
-		struct msg_conn_open m = { .app = c->app->num,
-			.sid = conn_sid(c) };
-
-		ipc_send_conn_open(&w->link.ipc, &m);
-	}
-	if (c->user != NULL) {
-		struct msg_signin m = { .app = c->app->num,
-			.sid = conn_sid(c),
-			.replay = 1,
-			.user_id = c->user->id,
-			.watchlist = c->user->watchlist };
-
-		ipc_send_signin(&w->link.ipc, &m);
-	}
-	LIST_FOREACH (e, &c->subs)
+	handshake_replay(c);
+	client_signin_replay(c);
+	LIST_FOREACH(e, &c->subs)
 		subscription_send(LIST_ITEM(e, struct subscription, in_conn));
 }
 
@@ -83,7 +70,7 @@ replay(struct worker *w)
 		struct conn *c = container_of(n, struct conn, node);
 
 		if (!c->closed && c->app != NULL)
-			replay_conn(w, c);
+			replay_conn(c);
 	}
 	ipc_send_resync_done(&w->link.ipc, &done);
 }

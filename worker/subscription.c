@@ -51,7 +51,7 @@ subscription_find(struct conn *c, struct str channel)
 	if (list_is_empty(&c->subs) ||
 	    (t = topic_find(c->w, c->app->num, channel)) == NULL)
 		return NULL;
-	LIST_FOREACH (e, &c->subs) {
+	LIST_FOREACH(e, &c->subs) {
 		struct subscription *s =
 		    LIST_ITEM(e, struct subscription, in_conn);
 
@@ -154,7 +154,7 @@ subscription_on_done(struct worker *w, const struct msg_sub_done *m)
 
 	if (c == NULL)
 		return 0; /* left while we waited; UNSUB said so */
-	LIST_FOREACH (e, &c->subs) {
+	LIST_FOREACH(e, &c->subs) {
 		s = LIST_ITEM(e, struct subscription, in_conn);
 		if (s->ref == m->ref)
 			break;
