@@ -64,6 +64,8 @@ read_string(
 		return refuse_kind(r, f, v, "a string");
 	if (json_string(v, out, tmp) == 0)
 		return true;
+	free(*tmp);
+	*tmp = NULL;
 	buf_append(r->why, fields[f]);
 	return refuse(r, 400, S(" holds half of a surrogate pair"));
 }
