@@ -119,7 +119,7 @@ socket_id_is_valid(struct str s)
 void
 socket_id_text(uint64_t sid, char out[SOCKET_ID_MAX])
 {
-	snprintf(out, SOCKET_ID_MAX, "%u.%u", (unsigned)(sid >> 32),
+	(void)snprintf(out, SOCKET_ID_MAX, "%u.%u", (unsigned)(sid >> 32),
 	    (unsigned)(sid & UINT32_MAX));
 }
 

@@ -227,8 +227,7 @@ is_host(struct str s)
 	for (i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
-		if (c <= ' ' || c > '~' ||
-		    memchr("\"#/<>?@\\^`{|}", c, 13) != NULL)
+		if (c <= ' ' || c > '~' || strchr("\"#/<>?@\\^`{|}", c) != NULL)
 			return false;
 	}
 	return true;

@@ -3,19 +3,17 @@
 #define SHARED_JSON_BYTES_H
 
 /*
- * What json_parse.c and json_slice.c both need: looking at eight bytes at
- * a time and at the first byte of a value.  For nobody else.
+ * What the files of JSON share: looking at eight bytes at a time and at the
+ * first byte of a value.  For nobody else.
  */
 
 #include "shared/json_slice.h"
-
-typedef const unsigned char *bytes;
 
 #define JSON_ONES (~(uint64_t)0 / 255)
 #define JSON_TOPS (JSON_ONES * 128)
 
 static inline uint64_t
-load8(bytes p)
+load8(const uint8_t *p)
 {
 	uint64_t w;
 
@@ -32,8 +30,15 @@ has_byte(uint64_t w, unsigned char c)
 	return (x - JSON_ONES) & ~x & JSON_TOPS;
 }
 
-static inline bytes
-skip_ws(bytes p, bytes end)
+/* The top bit of some byte is set when some byte of w is below 0x20. */
+static inline uint64_t
+has_control(uint64_t w)
+{
+	return (w - JSON_ONES * 0x20) & ~w & JSON_TOPS;
+}
+
+static inline const uint8_t *
+skip_ws(const uint8_t *p, const uint8_t *end)
 {
 	while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
 		p++;

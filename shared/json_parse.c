@@ -14,14 +14,13 @@
 #include "shared/json_bytes.h"
 
 /* Bytes that need a look inside a string: quote, \, control, non-ASCII. */
-static bytes
-skip_plain(bytes p, bytes end)
+static const uint8_t *
+skip_plain(const uint8_t *p, const uint8_t *end)
 {
 	while (end - p >= 8) {
 		uint64_t w = load8(p);
-		uint64_t low = (w - JSON_ONES * 0x20) & ~w & JSON_TOPS;
 
-		if ((low | (w & JSON_TOPS) | has_byte(w, '"') |
+		if ((has_control(w) | (w & JSON_TOPS) | has_byte(w, '"') |
 			has_byte(w, '\\')) != 0)
 			break;
 		p += 8;
@@ -33,7 +32,7 @@ skip_plain(bytes p, bytes end)
 
 /* Bytes of the UTF-8 character at p, which is not ASCII; 0 = malformed. */
 static size_t
-utf8_char(bytes p, bytes end)
+utf8_char(const uint8_t *p, const uint8_t *end)
 {
 	unsigned char lo = 0x80, hi = 0xbf;
 	size_t i, n;
@@ -63,7 +62,7 @@ utf8_char(bytes p, bytes end)
 }
 
 struct scan {
-	bytes p, end;
+	const uint8_t *p, *end;
 	const char *err;
 	uint64_t objects; /* bit per open level: it is an object */
 	unsigned depth;
@@ -138,7 +137,7 @@ scan_string(struct scan *s)
 static size_t
 scan_digits(struct scan *s)
 {
-	bytes from = s->p;
+	const uint8_t *from = s->p;
 
 	while (s->p < s->end && *s->p >= '0' && *s->p <= '9')
 		s->p++;
@@ -148,7 +147,7 @@ scan_digits(struct scan *s)
 static bool
 scan_number(struct scan *s)
 {
-	bytes from;
+	const uint8_t *from;
 
 	if (*s->p == '-')
 		s->p++;
@@ -293,9 +292,9 @@ scan_between(struct scan *s, bool opened)
 int
 json_parse(struct str text, struct json *out, const char **err)
 {
-	struct scan s = { .p = (bytes)text.p };
+	struct scan s = { .p = (const uint8_t *)text.p };
 	bool opened;
-	bytes from;
+	const uint8_t *from;
 
 	s.end = s.p + text.n;
 	from = s.p = skip_ws(s.p, s.end);

@@ -16,8 +16,8 @@
 #include "shared/xmalloc.h"
 
 /* From the opening quote to behind the closing one. */
-static bytes
-skip_string(bytes p, bytes end, bool *escaped)
+static const uint8_t *
+skip_string(const uint8_t *p, const uint8_t *end, bool *escaped)
 {
 	*escaped = false;
 	for (p++; p < end;) {
@@ -34,8 +34,8 @@ skip_string(bytes p, bytes end, bool *escaped)
 	return p < end ? p + 1 : end;
 }
 
-static bytes
-skip_container(bytes p, bytes end)
+static const uint8_t *
+skip_container(const uint8_t *p, const uint8_t *end)
 {
 	unsigned depth = 0;
 	bool escaped;
@@ -62,10 +62,10 @@ skip_container(bytes p, bytes end)
 	return p;
 }
 
-static bytes
-skip_value(bytes p, bytes end, struct json *out)
+static const uint8_t *
+skip_value(const uint8_t *p, const uint8_t *end, struct json *out)
 {
-	bytes from = p;
+	const uint8_t *from = p;
 	bool escaped;
 
 	out->kind = kind_of(*p);
@@ -90,30 +90,30 @@ skip_value(bytes p, bytes end, struct json *out)
  * To the next element of the container that ends with `close`; NULL at its
  * end.  *pos is 0 at the start.
  */
-static bytes
+static const uint8_t *
 next_element(struct str raw, size_t *pos, unsigned char close)
 {
-	bytes p = (bytes)raw.p, end = p + raw.n;
+	const uint8_t *p = (const uint8_t *)raw.p, *end = p + raw.n;
 
 	p = skip_ws(p + (*pos == 0 ? 1 : *pos), end);
 	if (p < end && *p == ',')
 		p = skip_ws(p + 1, end);
-	*pos = (size_t)(p - (bytes)raw.p);
+	*pos = (size_t)(p - (const uint8_t *)raw.p);
 	return p < end && *p != close ? p : NULL;
 }
 
 bool
 json_next(struct json arr, size_t *pos, struct json *out)
 {
-	bytes p, end;
+	const uint8_t *p, *end;
 
 	*out = (struct json){ 0 };
 	if (arr.kind != JSON_ARRAY || *pos >= arr.raw.n)
 		return false;
 	if ((p = next_element(arr.raw, pos, ']')) == NULL)
 		return false;
-	end = (bytes)arr.raw.p + arr.raw.n;
-	*pos = (size_t)(skip_value(p, end, out) - (bytes)arr.raw.p);
+	end = (const uint8_t *)arr.raw.p + arr.raw.n;
+	*pos = (size_t)(skip_value(p, end, out) - (const uint8_t *)arr.raw.p);
 	return true;
 }
 
@@ -122,14 +122,14 @@ static bool
 next_member(struct json obj, size_t *pos, struct json *key, struct json *out,
     bool *escaped)
 {
-	bytes p, q, end;
+	const uint8_t *p, *q, *end;
 
 	*key = *out = (struct json){ 0 };
 	if (obj.kind != JSON_OBJECT || *pos >= obj.raw.n)
 		return false;
 	if ((p = next_element(obj.raw, pos, '}')) == NULL)
 		return false;
-	end = (bytes)obj.raw.p + obj.raw.n;
+	end = (const uint8_t *)obj.raw.p + obj.raw.n;
 	q = skip_string(p, end, escaped);
 	key->kind = JSON_STRING;
 	key->raw = str_make(p, (size_t)(q - p));
@@ -138,7 +138,7 @@ next_member(struct json obj, size_t *pos, struct json *key, struct json *out,
 		q = skip_ws(q + 1, end);
 	if (q == end)
 		return false;
-	*pos = (size_t)(skip_value(q, end, out) - (bytes)obj.raw.p);
+	*pos = (size_t)(skip_value(q, end, out) - (const uint8_t *)obj.raw.p);
 	return true;
 }
 
@@ -178,7 +178,7 @@ utf8_put(uint32_t c, char *out)
 
 /* The number behind "\u" at p, or -1. */
 static int32_t
-hex4(bytes p, bytes end)
+hex4(const uint8_t *p, const uint8_t *end)
 {
 	int32_t v = 0;
 	int i, d;
@@ -195,7 +195,7 @@ hex4(bytes p, bytes end)
 
 /* The escape at *p to out[4]: its bytes, or -1 for a lone surrogate. */
 static int
-unescape_one(bytes *p, bytes end, char *out)
+unescape_one(const uint8_t **p, const uint8_t *end, char *out)
 {
 	int32_t hi, lo;
 
@@ -250,7 +250,7 @@ ssize_t
 json_unescape(struct json s, char *out)
 {
 	struct str in = inside(s);
-	bytes p = (bytes)in.p, end = p + in.n, q;
+	const uint8_t *p = (const uint8_t *)in.p, *end = p + in.n, *q;
 	char *o = out;
 	int n;
 
@@ -290,7 +290,7 @@ static bool
 escaped_eq(struct json key, struct str want)
 {
 	struct str in = inside(key);
-	bytes p = (bytes)in.p, end = p + in.n;
+	const uint8_t *p = (const uint8_t *)in.p, *end = p + in.n;
 	size_t at = 0;
 	char one[4];
 	int n;

@@ -13,9 +13,10 @@
 #include "shared/json_write.h"
 
 #include <assert.h>
-#include <stdio.h>
 
-/* Letters of the short escapes; 'u' for the long form; 0 = as it is. */
+#include "shared/json_bytes.h"
+
+/* The letter behind the backslash; 'u' for the long form. */
 static char
 escape_letter(unsigned char c)
 {
@@ -35,24 +36,36 @@ escape_letter(unsigned char c)
 	case '\r':
 		return 'r';
 	default:
-		return c < 0x20 ? 'u' : '\0';
+		return 'u';
 	}
+}
+
+/* To the next byte that must be escaped. */
+static const uint8_t *
+skip_unescaped(const uint8_t *p, const uint8_t *end)
+{
+	while (end - p >= 8) {
+		uint64_t w = load8(p);
+
+		if ((has_control(w) | has_byte(w, '"') | has_byte(w, '\\')) !=
+		    0)
+			break;
+		p += 8;
+	}
+	while (p < end && *p >= 0x20 && *p != '"' && *p != '\\')
+		p++;
+	return p;
 }
 
 /* How many bytes the escapes of this text add. */
 static size_t
 escape_extra(struct str text)
 {
-	size_t i, extra = 0;
+	const uint8_t *p = (const uint8_t *)text.p, *end = p + text.n;
+	size_t extra = 0;
 
-	for (i = 0; i < text.n; i++) {
-		unsigned char c = (unsigned char)text.p[i];
-
-		if (c < 0x20)
-			extra += escape_letter(c) == 'u' ? 5 : 1;
-		else
-			extra += (c == '"') | (c == '\\');
-	}
+	while ((p = skip_unescaped(p, end)) < end)
+		extra += escape_letter(*p++) == 'u' ? 5 : 1;
 	return extra;
 }
 
@@ -60,28 +73,25 @@ static char *
 escape_into(char *o, struct str text)
 {
 	static const char hex[] = "0123456789abcdef";
-	size_t i;
+	const uint8_t *p = (const uint8_t *)text.p, *end = p + text.n, *plain;
 
-	for (i = 0; i < text.n; i++) {
-		unsigned char c = (unsigned char)text.p[i];
-		char letter = '\0';
-
-		if (c < 0x20 || c == '"' || c == '\\')
-			letter = escape_letter(c);
-		if (letter == '\0') {
-			*o++ = (char)c;
-			continue;
-		}
+	for (;;) {
+		plain = p;
+		p = skip_unescaped(p, end);
+		memcpy(o, plain, (size_t)(p - plain));
+		o += p - plain;
+		if (p == end)
+			return o;
 		*o++ = '\\';
-		*o++ = letter;
-		if (letter != 'u')
-			continue;
-		*o++ = '0';
-		*o++ = '0';
-		*o++ = hex[c >> 4];
-		*o++ = hex[c & 15];
+		*o++ = escape_letter(*p);
+		if (o[-1] == 'u') {
+			*o++ = '0';
+			*o++ = '0';
+			*o++ = hex[*p >> 4];
+			*o++ = hex[*p & 15];
+		}
+		p++;
 	}
-	return o;
 }
 
 /* quotes is 0 or 1: how many of them stand on each side. */

@@ -149,7 +149,7 @@ bodies_are_decoded(void **state)
 		d = decode_all_ways(rows[i].in);
 		if (d.bad != (rows[i].data == NULL))
 			fail_msg("row %zu: %.*s", i, STR_ARG(rows[i].in));
-		if (d.bad)
+		if (d.bad || rows[i].data == NULL)
 			continue;
 		assert_true(d.done);
 		assert_int_equal(d.used, rows[i].in.n - rows[i].left);

@@ -46,7 +46,7 @@ draw(unsigned n)
 	rng ^= rng << 13;
 	rng ^= rng >> 7;
 	rng ^= rng << 17;
-	return (unsigned)((rng >> 20) % n);
+	return (unsigned)((rng >> 20) % (n | (n == 0)));
 }
 
 #endif
