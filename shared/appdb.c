@@ -254,26 +254,37 @@ refuse_version(const char *path, int version, char **why)
 	return -1;
 }
 
+/* A file without our schema must have no other one. */
+static int
+check_empty(struct appdb *d, const char *path, char **why)
+{
+	int tables = ask_number(d, "SELECT count(*) FROM sqlite_schema");
+
+	if (tables < 0)
+		return refuse_sqlite(d, path, why);
+	if (tables == 0)
+		return 0;
+	*why = xasprintf("%s is a database of something else: change the "
+			 "option database",
+	    path);
+	return -1;
+}
+
 /* In one transaction, so that two processes do not both take a step. */
 static int
 migrate(struct appdb *d, const char *path, char **why)
 {
-	int version, tables;
+	int version;
 
 	if (run(d, "BEGIN IMMEDIATE") == -1)
 		return refuse_sqlite(d, path, why);
 	version = ask_number(d, "PRAGMA user_version");
-	tables = ask_number(d, "SELECT count(*) FROM sqlite_schema");
-	if (version < 0 || tables < 0)
+	if (version < 0)
 		return refuse_sqlite(d, path, why);
 	if (version > NEWEST)
 		return refuse_version(path, version, why);
-	if (version == 0 && tables > 0) {
-		*why = xasprintf("%s is a database of something else: change "
-				 "the option database",
-		    path);
+	if (version == 0 && check_empty(d, path, why) == -1)
 		return -1;
-	}
 	for (; version < NEWEST; version++)
 		if (run(d, steps[version]) == -1)
 			return refuse_sqlite(d, path, why);
@@ -373,6 +384,8 @@ appdb_check(const char *path, char **why)
 			r = refuse_version(path, version, why);
 		else if (version == NEWEST)
 			r = check_schema(&d, path, APPDB_READ, why);
+		else if (version == 0)
+			r = check_empty(&d, path, why);
 	}
 	appdb_rows_finalize(&d);
 	sqlite3_close(d.db);
