@@ -5,7 +5,9 @@ VERSION := 0.1.0
 BUILD   := build
 SAN     :=
 
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
 CSTD    := -std=c11 -D_GNU_SOURCE -I.
 OPT     ?= -O2
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes \
@@ -35,7 +37,10 @@ TESTOBJ := $(call obj,$(SHARED) $(BROKER) $(WORKER) \
 	$(filter-out cli/pusherd.c cli/pusherctl.c,$(DAEMON) $(CTL)))
 UNITBIN := $(patsubst tests/%.c,$(BUILD)/%,$(UNIT))
 
-all: $(BUILD)/pusherd $(BUILD)/pusherctl
+JOBS    := -j$(shell nproc)
+MAKEFLAGS += --no-print-directory
+
+all: $(BUILD)/pusherd $(BUILD)/pusherctl ## build pusherd and pusherctl
 
 $(BUILD)/pusherd: $(call obj,$(DAEMON) $(SHARED) $(BROKER) $(WORKER))
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -53,8 +58,66 @@ $(BUILD)/unit/%: tests/unit/%.c $(TESTOBJ)
 
 unit-bins: $(UNITBIN)
 
-clean:
-	rm -rf $(BUILD) build-asan
+# ---- for people ----
 
-.PHONY: all unit-bins clean
+RUN := -o database=run/apps.db -o runtime_dir=run
+
+deps: ## install what the build needs (Debian packages)
+	@tests/deps.sh build
+
+run: deps ## build and start a server on port 6001, state under ./run
+	@$(MAKE) $(JOBS) all
+	@mkdir -p -m 700 run
+	@$(BUILD)/pusherctl $(RUN) app create --name demo --if-none
+	@$(BUILD)/pusherctl $(RUN) app snippets demo
+	@exec $(BUILD)/pusherd $(RUN) -F
+
+NPM := tests/system/node_modules/.package-lock.json
+$(NPM): tests/system/package-lock.json
+	cd tests/system && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+check: ## unit and system tests, with all they need
+	@tests/deps.sh build check
+	@$(MAKE) $(JOBS) all unit-bins $(NPM)
+	@tests/run.sh $(BUILD) unit system
+
+unit: ## unit tests (cmocka)
+	@tests/deps.sh build check
+	@$(MAKE) $(JOBS) unit-bins
+	@tests/run.sh $(BUILD) unit
+
+system: ## the real daemon and the official clients (node --test)
+	@tests/deps.sh build check
+	@$(MAKE) $(JOBS) all $(NPM)
+	@tests/run.sh $(BUILD) system
+
+asan: ## the same tests with address and undefined behaviour sanitizers
+	@PUSHERD_TEST_SLOW=5 $(MAKE) check BUILD=build-asan OPT=-O1 \
+	    SAN="-fsanitize=address,undefined -fno-sanitize-recover=all"
+
+cover: ## line coverage of all tests, into build-cover/index.html
+	@tests/deps.sh cover
+	@$(MAKE) check BUILD=build-cover OPT=-O0 SAN=--coverage
+	@gcovr -r . --object-directory build-cover -e tests/ \
+	    --html-details build-cover/index.html --print-summary
+
+lint: ## format, clang-tidy, cppcheck, includes, banned functions, ...
+	@tests/deps.sh build lint
+	@tests/lint/lint.sh
+
+format: ## clang-format all of our C
+	@tests/deps.sh lint
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+clean: ## remove all that was built
+	rm -rf build build-asan build-cover
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1 \2/p' $(firstword \
+	    $(MAKEFILE_LIST)) | while read -r t d; do printf '%-8s %s\n' \
+	    "$$t" "$$d"; done
+
+.PHONY: all unit-bins deps run check unit system asan cover lint format \
+	clean help
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,56 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# deps.sh build|check|lint|cover ...: installs the Debian packages that these
+# parts need and that are not there yet.  Asks apt-get only when something is
+# missing, and uses sudo only when it is not root.
+set -eu
+
+packages() {
+	case $1 in
+	build) echo gcc libc6-dev make libev-dev libssl-dev libcjson-dev \
+		libsqlite3-dev ;;
+	check)
+		echo libcmocka-dev procps
+		# Whatever Node.js is there will do, if it is 18 or newer.
+		if ! node -e 'process.exit(parseInt(process.versions.node) < 18)' \
+		    2>/dev/null || ! command -v npm >/dev/null; then
+			echo nodejs npm
+		fi
+		;;
+	lint) echo clang-format clang-tidy cppcheck git ;;
+	cover) echo gcovr ;;
+	*)
+		echo "deps.sh: what is \"$1\"?" >&2
+		exit 2
+		;;
+	esac
+}
+
+missing=
+for part in "$@"; do
+	list=$(packages "$part")
+	for p in $list; do
+		status=$(dpkg-query -W -f '${Status}' "$p" 2>/dev/null || true)
+		case $status in
+		"install ok installed") ;;
+		*) missing="$missing $p" ;;
+		esac
+	done
+done
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+	echo "deps.sh: no apt-get here; install the equivalents of:$missing" >&2
+	exit 1
+fi
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+	as_root=sudo
+fi
+echo "installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck disable=SC2086
+$as_root apt-get -qq update </dev/null
+# shellcheck disable=SC2086
+$as_root apt-get -qq install -y --no-install-recommends $missing </dev/null

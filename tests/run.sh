@@ -1,0 +1,81 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# run.sh BUILD unit|system ...: runs the unit tests in BUILD/unit and the
+# system tests against BUILD/pusherd.  The last line counts all of them, and
+# the exit code is not 0 when one has failed.
+set -u
+
+build=$1
+shift
+cd "$(dirname "$0")/.." || exit 2
+passed=0
+failed=0
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+
+# One cmocka program; one that ends without its closing lines has crashed.
+unit_program() {
+	local ok bad
+	timeout 300 "$1" >"$out/unit" 2>&1 </dev/null
+	local code=$?
+	ok=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test(s).*/\1/p' "$out/unit" |
+		tail -n 1)
+	bad=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test(s).*/\1/p' "$out/unit" |
+		head -n 1)
+	passed=$((passed + ${ok:-0}))
+	if [ "$code" -eq 0 ] && [ -n "$ok" ]; then
+		echo "ok ${1#"$build"/}: ${ok} passed"
+		return
+	fi
+	if [ "${bad:-0}" -eq 0 ]; then
+		bad=1
+		echo "$1 ended with code $code" >>"$out/unit"
+	fi
+	failed=$((failed + bad))
+	cat "$out/unit"
+}
+
+unit() {
+	local program
+	for program in "$build"/unit/*/*_test; do
+		unit_program "$program"
+	done
+}
+
+number() { sed -n "s/^# $1 \([0-9]*\)$/\1/p" "$out/tap" | tail -n 1; }
+
+# Test files of their own process, one after another: they share two cores.
+system() {
+	local ok bad cancelled
+	: >"$out/tap"
+	PUSHERD_BIN=$build/pusherd timeout 2400 node --test \
+		--test-concurrency=1 \
+		--test-reporter=spec --test-reporter-destination=stdout \
+		--test-reporter=tap --test-reporter-destination="$out/tap" \
+		tests/system/*.test.js </dev/null
+	local code=$?
+	ok=$(number pass)
+	bad=$(number fail)
+	cancelled=$(number cancelled)
+	bad=$((${bad:-0} + ${cancelled:-0}))
+	if [ "$code" -ne 0 ] && [ "$bad" -eq 0 ]; then
+		echo "node --test ended with code $code"
+		bad=1
+	fi
+	passed=$((passed + ${ok:-0}))
+	failed=$((failed + bad))
+}
+
+for kind in "$@"; do
+	case $kind in
+	unit) unit ;;
+	system) system ;;
+	*)
+		echo "run.sh: what is \"$kind\"?" >&2
+		exit 2
+		;;
+	esac
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
