@@ -133,7 +133,7 @@ read_input(struct ipc *l, size_t max)
 		n = recv(l->fd, l->in->data + l->in->len, buf_room(l->in), 0);
 		if (n == -1 && errno == EINTR)
 			continue;
-		if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		if (n == -1 && errno == EAGAIN)
 			return;
 		if (n <= 0) {
 			die(l,

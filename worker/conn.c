@@ -112,8 +112,7 @@ on_readable(struct conn *c)
 	struct worker *w = c->w;
 	ssize_t n = recv(c->io.fd, w->recv, WORKER_RECV_BYTES, 0);
 
-	if (n == -1 &&
-	    (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n == -1)
 		conn_close(c);
