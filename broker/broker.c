@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * broker.c: the broker process: makes the loop, accepts links, leaves.  Owns
+ * struct broker and the order in which a turn ends: long lists go on, every
+ * link is flushed, what has ended is freed.
+ *
+ * Leaves on SIGTERM, and when the master is gone (EOF on the life line).
+ * Must never touch a client's socket, write to disk, or wait for anyone.
+ */
+
+#include "broker/broker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "broker/peer.h"
+#include "broker/query.h"
+#include "broker/subscribe.h"
+#include "broker/tally.h"
+#include "shared/base.h"
+#include "shared/conf.h"
+#include "shared/hash.h"
+#include "shared/log.h"
+#include "shared/sock.h"
+
+#define SCRATCH_KEEP (1u << 20) /* bytes; a larger scratch is given back */
+#define ACCEPTS_PER_TURN 16
+
+double
+broker_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
+}
+
+struct buf **
+broker_scratch(struct broker *br)
+{
+	if (br->scratch != NULL && br->scratch->cap > SCRATCH_KEEP) {
+		buf_unref(br->scratch);
+		br->scratch = NULL;
+	}
+	if (br->scratch == NULL)
+		br->scratch = buf_new(4096);
+	br->scratch->len = 0;
+	return &br->scratch;
+}
+
+static void
+on_busy(struct ev_loop *loop, ev_idle *w, int revents)
+{
+	/* Only keeps the loop from sleeping. */
+	UNUSED(loop);
+	UNUSED(w);
+	UNUSED(revents);
+}
+
+void
+broker_turn(struct broker *br)
+{
+	bool more = query_continue(br);
+
+	control_go_on(br);
+	/* What ends or asks while it is flushed makes others busy. */
+	do
+		peer_flush(br);
+	while (control_flush(br));
+	peer_reap(br);
+	more = control_reap(br) || more;
+	if (more)
+		ev_idle_start(br->loop, &br->busy);
+	else
+		ev_idle_stop(br->loop, &br->busy);
+}
+
+static void
+on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	UNUSED(loop);
+	UNUSED(revents);
+	broker_turn(container_of(w, struct broker, prepare));
+}
+
+static void
+on_tick(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct broker *br = container_of(w, struct broker, tick);
+
+	UNUSED(loop);
+	UNUSED(revents);
+	cache_sweep(br);
+	control_tick(br);
+}
+
+void
+broker_init(struct broker *br, const struct conf *conf)
+{
+	*br = (struct broker){ .conf = conf, .nslots = conf->nworkers };
+	br->loop = ev_loop_new(EVFLAG_AUTO);
+	if (br->loop == NULL)
+		fatalx("cannot make an event loop");
+	list_init(&br->links);
+	list_init(&br->gone);
+	list_init(&br->suspects);
+	list_init(&br->queries);
+	registry_init(&br->registry, br->nslots);
+	cache_init(br);
+	users_init(br);
+	control_init(br);
+	br->started = broker_now();
+	ev_prepare_init(&br->prepare, on_prepare);
+	ev_idle_init(&br->busy, on_busy);
+	ev_timer_init(&br->tick, on_tick, 1., 1.);
+	ev_timer_init(&br->ping, peer_on_ping_timer, PEER_PING, PEER_PING);
+	ev_init(&br->ack, peer_on_ack_timer);
+	ev_init(&br->suspect, subscribe_on_suspect_timer);
+	ev_init(&br->offline, users_on_offline_timer);
+}
+
+void
+broker_clear(struct broker *br)
+{
+	peer_drop_all(br);
+	query_drop(br, NULL);
+	peer_reap(br);
+	tally_clear(br);
+	subscribe_clear(br);
+	users_clear(br);
+	cache_clear(br);
+	registry_clear(&br->registry);
+	apps_clear(br);
+	buf_unref(br->scratch);
+	ev_loop_destroy(br->loop);
+}
+
+static void
+on_accept(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct broker *br = container_of(w, struct broker, accept);
+	int fd;
+
+	UNUSED(loop);
+	UNUSED(revents);
+	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+		fd = sock_accept(w->fd, NULL);
+		if (fd == -1) {
+			if (errno != EAGAIN && errno != EINTR &&
+			    errno != ECONNABORTED)
+				log_warn("link: accept");
+			return;
+		}
+		peer_accept(br, fd);
+	}
+}
+
+static void
+on_life(struct ev_loop *loop, ev_io *w, int revents)
+{
+	char byte;
+
+	UNUSED(revents);
+	if (read(w->fd, &byte, 1) == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	log_warnx("the master is gone");
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void
+on_signal(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	UNUSED(w);
+	UNUSED(revents);
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void
+start(struct broker *br, const struct inherit *in)
+{
+	ev_prepare_start(br->loop, &br->prepare);
+	ev_timer_start(br->loop, &br->tick);
+	ev_timer_start(br->loop, &br->ping);
+	ev_signal_init(&br->term, on_signal, SIGTERM);
+	ev_signal_start(br->loop, &br->term);
+	ev_signal_init(&br->quit, on_signal, SIGQUIT);
+	ev_signal_start(br->loop, &br->quit);
+	ev_io_init(&br->life, on_life, in->life_fd, EV_READ);
+	ev_io_start(br->loop, &br->life);
+	ev_io_init(&br->accept, on_accept, in->broker_fd, EV_READ);
+	ev_io_start(br->loop, &br->accept);
+	control_start(br, in->control_fd);
+}
+
+static void
+stop(struct broker *br)
+{
+	control_clear(br);
+	ev_io_stop(br->loop, &br->accept);
+	ev_io_stop(br->loop, &br->life);
+	ev_signal_stop(br->loop, &br->term);
+	ev_signal_stop(br->loop, &br->quit);
+	ev_prepare_stop(br->loop, &br->prepare);
+	ev_idle_stop(br->loop, &br->busy);
+}
+
+int
+broker_main(const struct inherit *in)
+{
+	struct broker br;
+	char *why = NULL;
+
+	proc_signal(SIGPIPE, SIG_IGN);
+	hash_seed();
+	broker_init(&br, in->conf);
+	br.inherit = in;
+	/*
+	 * Without the apps every client would be told that its app is gone;
+	 * so better no broker for now: the workers keep them meanwhile.
+	 */
+	if (apps_read(&br, &why) == -1)
+		fatalx("cannot read the apps: %s", why);
+	start(&br, in);
+	log_info("serving workers=%u apps=%zu", br.nslots, br.apps.n);
+	if (in->ready_fd != -1) {
+		if (write(in->ready_fd, "1", 1) != 1)
+			log_warn("ready line");
+		close(in->ready_fd);
+	}
+	ev_run(br.loop, 0);
+	stop(&br);
+	broker_clear(&br);
+	return 0;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_BROKER_H
+#define BROKER_BROKER_H
+
+/* The broker role: channels, members, users, apps; one of it per host. */
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/apps.h"
+#include "broker/cache.h"
+#include "broker/control.h"
+#include "broker/registry.h"
+#include "broker/users.h"
+#include "shared/buf.h"
+#include "shared/list.h"
+#include "shared/proc.h"
+
+struct conf;
+struct peer;
+
+struct broker {
+	const struct inherit *inherit;
+	const struct conf *conf;
+	struct ev_loop *loop;
+	ev_prepare prepare; /* end of the turn: flush, acknowledge, reap */
+	ev_idle busy;       /* runs while a turn left work over */
+	ev_timer tick;      /* once a second: what has expired */
+	ev_timer ping;      /* every 5 s: are the links alive? */
+	ev_timer ack;       /* acknowledgements that found no company */
+	ev_timer suspect;   /* members of dead workers */
+	ev_timer offline;   /* users who may come back */
+	ev_signal term, quit;
+	ev_io life, accept;
+
+	unsigned nslots;
+	struct peer *peers[PROC_MAX_WORKERS]; /* by slot, after HELLO */
+	uint64_t origins[PROC_MAX_WORKERS];   /* of the last HELLO */
+	struct list links;                    /* every struct peer */
+	struct list gone;                     /* freed at the end of the turn */
+	uint64_t ping_id;                     /* the last one given out */
+
+	struct registry registry;
+	struct cache cache;
+	struct users users;
+	struct broker_apps apps;
+	struct control control;
+	struct list suspects; /* struct member, by the time they leave */
+	struct list queries;  /* lists that take several turns */
+
+	struct buf *scratch; /* where one answer is built */
+	uint64_t stamp;      /* of the last subscription, in time order */
+	uint64_t nevents;    /* that workers sent */
+	double started;      /* broker_now() */
+};
+
+/* The whole life of the broker process; returns its exit code. */
+int broker_main(const struct inherit *);
+
+/*
+ * The parts of broker_main() that need no socket: everything empty, with its
+ * timers; and back.  conf stays the caller's.
+ */
+void broker_init(struct broker *, const struct conf *);
+void broker_clear(struct broker *);
+/* The end of a turn: everything queued leaves, the dead are freed. */
+void broker_turn(struct broker *);
+
+/* Seconds of the monotonic clock. */
+double broker_now(void);
+/* An empty buf to build one answer in; gone when it is asked for again. */
+struct buf **broker_scratch(struct broker *);
+
+#endif

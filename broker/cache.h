@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_CACHE_H
+#define BROKER_CACHE_H
+
+/*
+ * The last event of each cache channel (Pusher documentation, "Cache
+ * channels"): kept for the app's cache_ttl, also when nobody is subscribed;
+ * all of them together are bounded by conf->cache_memory, and then the least
+ * recently used go first.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/list.h"
+#include "shared/str.h"
+
+struct broker;
+struct channel;
+
+struct cached {
+	struct list lru; /* in cache->lru, most recently used last */
+	struct channel *channel;
+	double due; /* broker_now() when it is over */
+	uint32_t cost, frame_len;
+	char frame[];
+};
+
+struct cache {
+	struct list lru;
+	struct list *sweep; /* the next one to look at */
+	uint64_t bytes;
+	size_t n;
+};
+
+void cache_init(struct broker *);
+void cache_clear(struct broker *);
+/* Keeps a copy of this frame as the channel's last event. */
+void cache_put(
+    struct broker *, uint32_t app, struct str channel, struct str frame);
+/*
+ * The frame, byte for byte, or p == NULL.  Valid until the next call of a
+ * function of this file.  *left, when not NULL: seconds it still has.
+ */
+struct str cache_get(struct broker *, struct channel *, double *left);
+/* Is there one?  Does not count as a use. */
+bool cache_has(const struct channel *);
+/* Forgets it; frees the channel when nothing else keeps it. */
+void cache_purge(struct broker *, struct channel *);
+void cache_purge_app(struct broker *, uint32_t app);
+/* Forgets some of what is over; called once a second. */
+void cache_sweep(struct broker *);
+
+#endif

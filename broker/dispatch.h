@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_DISPATCH_H
+#define BROKER_DISPATCH_H
+
+#include "shared/ipc.h"
+
+/* What the broker does with each message from a worker (a struct peer). */
+extern const ipc_handler broker_handlers[IPC_NTYPES];
+
+#endif

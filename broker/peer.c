@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * peer.c: the links to the workers.  Owns struct peer.  A slot has one link;
+ * whatever is queued leaves at the end of the turn, and every EVENT of a
+ * worker is acknowledged once the kernel has taken it for all its targets.
+ *
+ * A link may end while its own bytes are being dispatched or flushed, so
+ * peer_drop() closes and peer_reap() frees.  Must never wait for a worker: a
+ * queue over its bound, or silence, ends the link.
+ */
+
+#include "broker/peer.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "broker/broker.h"
+#include "broker/dispatch.h"
+#include "broker/query.h"
+#include "broker/quota.h"
+#include "broker/subscribe.h"
+#include "shared/base.h"
+#include "shared/conf.h"
+#include "shared/log.h"
+#include "shared/sock.h"
+#include "shared/xmalloc.h"
+
+#define QUEUE_MAX (64u << 20) /* bytes; above it the worker is stuck */
+#define UNANSWERED_MAX 3      /* pings: 15 s */
+#define HELLO_SECONDS 5.      /* until HELLO */
+#define LINKS_MAX (2 * PROC_MAX_WORKERS)
+#define ACK_SECONDS 0.005 /* that an acknowledgement waits for company */
+
+struct refusal {
+	struct hash_node node;
+	uint64_t sid;
+	uint64_t ping; /* forgotten once this one is answered */
+	size_t name_len;
+	char name[];
+};
+
+struct refusal_key {
+	uint64_t sid;
+	struct str name;
+};
+
+/* ---- refusals ---- */
+
+static bool
+refusal_eq(const struct hash_node *n, const void *key)
+{
+	const struct refusal_key *k = key;
+	const struct refusal *r = container_of(n, const struct refusal, node);
+
+	return r->sid == k->sid &&
+	    str_eq(str_make(r->name, r->name_len), k->name);
+}
+
+void
+peer_refuse(struct peer *p, uint64_t sid, struct str channel)
+{
+	struct refusal *r = xcalloc(1, sizeof(*r) + channel.n);
+
+	r->sid = sid;
+	r->ping = p->br->ping_id + 1; /* none of these has been sent yet */
+	r->name_len = channel.n;
+	memcpy(r->name, channel.p, channel.n);
+	hash_insert(&p->refused, &r->node, hash_str(channel, sid));
+}
+
+bool
+peer_was_refused(struct peer *p, uint64_t sid, struct str channel)
+{
+	struct refusal_key k = { sid, channel };
+	struct hash_node *n;
+
+	if (p->refused.n == 0)
+		return false;
+	n = hash_find(&p->refused, hash_str(channel, sid), refusal_eq, &k);
+	if (n == NULL)
+		return false;
+	hash_remove(&p->refused, n);
+	free(container_of(n, struct refusal, node));
+	return true;
+}
+
+/* Forgets those that the worker has read: ping `id` was behind them. */
+static void
+forget_refusals(struct peer *p, uint64_t id)
+{
+	struct hash_node *n, *next;
+
+	if (p->refused.n == 0)
+		return;
+	for (n = hash_first(&p->refused); n != NULL; n = next) {
+		struct refusal *r = container_of(n, struct refusal, node);
+
+		next = hash_next(&p->refused, n);
+		if (r->ping > id)
+			continue;
+		hash_remove(&p->refused, n);
+		free(r);
+	}
+}
+
+/* ---- life and death ---- */
+
+static void
+on_dead(void *owner, const char *why)
+{
+	peer_drop(owner, why);
+}
+
+static const struct ipc_ops ops = {
+	.peer = FROM_WORKER,
+	.handlers = broker_handlers,
+	.on_dead = on_dead,
+};
+
+static size_t
+count_links(const struct broker *br)
+{
+	struct list *e;
+	size_t n = 0;
+
+	LIST_FOREACH(e, &br->links)
+		n++;
+	return n;
+}
+
+void
+peer_accept(struct broker *br, int fd)
+{
+	struct peer *p;
+	uid_t uid;
+	pid_t pid;
+	gid_t gid;
+
+	if (sock_peer(fd, &pid, &uid, &gid) == -1) {
+		log_warn("link: credentials");
+		close(fd);
+		return;
+	}
+	if (uid != geteuid() && uid != 0) {
+		log_warnx("link refused: not our user uid=%u pid=%d",
+		    (unsigned)uid, (int)pid);
+		close(fd);
+		return;
+	}
+	if (count_links(br) >= LINKS_MAX) {
+		log_warnx("link refused: too many");
+		close(fd);
+		return;
+	}
+	p = xcalloc(1, sizeof(*p));
+	p->br = br;
+	p->slot = -1;
+	p->pid = (uint32_t)pid;
+	p->since = broker_now();
+	list_init(&p->link);
+	list_append(&br->links, &p->link);
+	ipc_init(&p->ipc, br->loop, fd, &ops, p);
+}
+
+/* Nobody waits for what this slot was to get any more. */
+static void
+lower_barriers(struct broker *br, unsigned slot)
+{
+	uint64_t bit = UINT64_C(1) << slot;
+	struct list *e;
+
+	LIST_FOREACH(e, &br->links) {
+		struct peer *p = LIST_ITEM(e, struct peer, link);
+
+		p->targets &= ~bit;
+		p->now.targets &= ~bit;
+		p->next.targets &= ~bit;
+	}
+}
+
+void
+peer_drop(struct peer *p, const char *why)
+{
+	struct broker *br = p->br;
+	int slot = p->slot;
+
+	if (p->ipc.fd == -1)
+		return; /* in br->gone already */
+	if (slot == -1)
+		log_warnx("link dropped before hello: %s pid=%u", why, p->pid);
+	else
+		log_info("worker %d: link ended: %s pid=%u", slot, why, p->pid);
+	ipc_close(&p->ipc);
+	list_remove(&p->link);
+	list_append(&br->gone, &p->link);
+	if (slot == -1)
+		return;
+	br->peers[slot] = NULL;
+	lower_barriers(br, (unsigned)slot);
+	query_drop(br, p);
+	quota_drop(br, (unsigned)slot);
+	users_drop(br, (unsigned)slot);
+	subscribe_drop(br, (unsigned)slot);
+	control_on_pong(br, (unsigned)slot, UINT64_MAX);
+}
+
+void
+peer_reap(struct broker *br)
+{
+	struct list *e, *tmp;
+
+	LIST_FOREACH_SAFE(e, tmp, &br->gone) {
+		struct peer *p = LIST_ITEM(e, struct peer, link);
+
+		list_remove(e);
+		forget_refusals(p, UINT64_MAX);
+		hash_clear(&p->refused);
+		free(p);
+	}
+}
+
+void
+peer_drop_all(struct broker *br)
+{
+	while (!list_is_empty(&br->links))
+		peer_drop(LIST_ITEM(br->links.next, struct peer, link),
+		    "the broker leaves");
+}
+
+/* ---- messages ---- */
+
+int
+peer_on_hello(struct peer *p, const struct msg_hello *m)
+{
+	struct broker *br = p->br;
+
+	if (p->slot != -1)
+		return -1;
+	if (m->version != IPC_VERSION ||
+	    !str_eq(m->build, str_of(proc_build_id()))) {
+		log_warnx("link refused: another build pid=%u", m->pid);
+		return -1;
+	}
+	if (m->slot >= br->nslots || m->origin == 0)
+		return -1;
+	if (br->peers[m->slot] != NULL)
+		peer_drop(br->peers[m->slot], "replaced by a new link");
+	p->slot = (int)m->slot;
+	p->pid = m->pid;
+	p->origin = m->origin;
+	p->known = br->origins[m->slot] == m->origin;
+	p->since = broker_now();
+	br->peers[m->slot] = p;
+	br->origins[m->slot] = m->origin;
+	log_debug("worker %u: link up pid=%u", m->slot, m->pid);
+	apps_send_all(br, p);
+	return 0;
+}
+
+int
+peer_on_ping(struct peer *p, const struct msg_ping *m)
+{
+	struct msg_pong pong = { .id = m->id };
+
+	ipc_send_pong(&p->ipc, &pong);
+	return 0;
+}
+
+int
+peer_on_pong(struct peer *p, const struct msg_pong *m)
+{
+	if (m->id <= p->pong || m->id > p->br->ping_id)
+		return -1;
+	p->pong = m->id;
+	p->unanswered = 0;
+	forget_refusals(p, m->id);
+	control_on_pong(p->br, (unsigned)p->slot, m->id);
+	return 0;
+}
+
+int
+peer_on_resync_done(struct peer *p, const struct msg_resync_done *m)
+{
+	UNUSED(m);
+	log_debug("worker %d: has said what it has", p->slot);
+	return 0;
+}
+
+uint64_t
+peer_ping(struct broker *br, uint64_t *slots)
+{
+	struct msg_ping m = { .id = ++br->ping_id };
+
+	*slots = 0;
+	for (unsigned i = 0; i < br->nslots; i++) {
+		if (br->peers[i] == NULL)
+			continue;
+		ipc_send_ping(&br->peers[i]->ipc, &m);
+		*slots |= UINT64_C(1) << i;
+	}
+	return m.id;
+}
+
+/*
+ * Counts pings, not seconds: a broker that was stopped for a minute must not
+ * blame its workers.
+ */
+void
+peer_on_ping_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct broker *br = container_of(w, struct broker, ping);
+	struct list *e, *tmp;
+	uint64_t slots;
+
+	UNUSED(loop);
+	UNUSED(revents);
+	LIST_FOREACH_SAFE(e, tmp, &br->links) {
+		struct peer *p = LIST_ITEM(e, struct peer, link);
+
+		if (p->slot == -1) {
+			if (broker_now() - p->since > HELLO_SECONDS)
+				peer_drop(p, "no hello");
+		} else if (p->unanswered >= UNANSWERED_MAX) {
+			log_warnx("worker %d: no answer for 15 seconds pid=%u",
+			    p->slot, p->pid);
+			peer_drop(p, "no answer");
+		} else {
+			p->unanswered++;
+		}
+	}
+	peer_ping(br, &slots);
+}
+
+/* ---- the end of the turn ---- */
+
+static void
+send_ack(struct peer *p)
+{
+	struct msg_ack m = { .seq = p->done };
+
+	if (p->done == p->acked)
+		return;
+	p->acked = p->done;
+	ipc_send_ack(&p->ipc, &m);
+}
+
+void
+peer_on_ack_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct broker *br = container_of(w, struct broker, ack);
+
+	UNUSED(loop);
+	UNUSED(revents);
+	for (unsigned i = 0; i < br->nslots; i++)
+		if (br->peers[i] != NULL)
+			send_ack(br->peers[i]);
+}
+
+/* Notes how far each target has to get for the events of this turn. */
+static void
+raise_barrier(struct broker *br, struct peer *p)
+{
+	struct barrier *b = p->now.seq == 0 ? &p->now : &p->next;
+	uint64_t mask;
+
+	if (p->routed == 0)
+		return;
+	b->seq = p->routed;
+	b->targets |= p->targets;
+	for (mask = p->targets; mask != 0; mask &= mask - 1) {
+		int slot = __builtin_ctzll(mask);
+
+		b->pos[slot] = ipc_queued(&br->peers[slot]->ipc);
+	}
+	p->routed = p->targets = 0;
+}
+
+static bool
+has_passed(struct broker *br, struct barrier *b)
+{
+	uint64_t mask;
+
+	for (mask = b->targets; mask != 0; mask &= mask - 1) {
+		int slot = __builtin_ctzll(mask);
+
+		if (ipc_sent(&br->peers[slot]->ipc) >= b->pos[slot])
+			b->targets &= ~(UINT64_C(1) << slot);
+	}
+	return b->targets == 0;
+}
+
+static void
+check_barriers(struct broker *br, struct peer *p)
+{
+	while (p->now.seq != 0 && has_passed(br, &p->now)) {
+		p->done = p->now.seq;
+		p->now = p->next;
+		p->next.seq = p->next.targets = 0;
+	}
+	if (p->done != p->acked && !ev_is_active(&br->ack)) {
+		ev_timer_set(&br->ack, ACK_SECONDS, 0.);
+		ev_timer_start(br->loop, &br->ack);
+	}
+}
+
+/* Flushes each link that can take something; true when one had something. */
+static bool
+flush_links(struct broker *br)
+{
+	struct list *e, *tmp;
+	bool any = false;
+
+	LIST_FOREACH_SAFE(e, tmp, &br->links) {
+		struct peer *p = LIST_ITEM(e, struct peer, link);
+
+		if (outq_bytes(&p->ipc.out) > QUEUE_MAX) {
+			log_warnx("worker %d: does not read: %zu bytes queued "
+				  "pid=%u",
+			    p->slot, outq_bytes(&p->ipc.out), p->pid);
+			peer_drop(p, "queue over its bound");
+			return true;
+		}
+		if (p->ipc.blocked || outq_is_empty(&p->ipc.out))
+			continue;
+		any = true;
+		ipc_flush(&p->ipc);
+		if (p->ipc.fd == -1)
+			return true; /* the list has changed */
+	}
+	return any;
+}
+
+void
+peer_flush(struct broker *br)
+{
+	for (unsigned i = 0; i < br->nslots; i++) {
+		struct peer *p = br->peers[i];
+
+		if (p == NULL)
+			continue;
+		raise_barrier(br, p);
+		if (!outq_is_empty(&p->ipc.out))
+			send_ack(p); /* in good company */
+	}
+	/* A link that ends here makes others busy; each ends only once. */
+	while (flush_links(br))
+		;
+	for (unsigned i = 0; i < br->nslots; i++)
+		if (br->peers[i] != NULL)
+			check_barriers(br, br->peers[i]);
+}

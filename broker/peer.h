@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_PEER_H
+#define BROKER_PEER_H
+
+/*
+ * The broker's end of a worker's link: hello, ping, death, and the
+ * acknowledgement of events.
+ */
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/hash.h"
+#include "shared/ipc.h"
+#include "shared/list.h"
+#include "shared/proc.h"
+
+struct broker;
+
+/*
+ * Events up to `seq` have been handed on once each link in `targets` has
+ * sent what it had queued then.
+ */
+struct barrier {
+	uint64_t seq;
+	uint64_t targets; /* bit per slot that is still awaited */
+	uint64_t pos[PROC_MAX_WORKERS];
+};
+
+struct peer {
+	struct ipc ipc;
+	struct broker *br;
+	struct list link; /* in br->links, or br->gone */
+	int slot;         /* -1 before HELLO */
+	uint32_t pid;
+	uint64_t origin;
+	double since;        /* broker_now() of accept, then of HELLO */
+	unsigned unanswered; /* pings in a row */
+	uint64_t pong;       /* id of the last one answered */
+	bool known;          /* this process had a link to this broker before */
+	uint32_t nconns;
+
+	uint64_t routed;          /* last seq of this turn; 0: none */
+	uint64_t targets;         /* slots that got events of this turn */
+	struct barrier now, next; /* seq 0: none */
+	uint64_t done, acked;     /* seq that may be, that was acknowledged */
+
+	struct hash refused; /* subscriptions; see peer_refuse() */
+};
+
+/* Takes an accepted connection. */
+void peer_accept(struct broker *, int fd);
+/*
+ * Ends the link, now: the worker's counts vanish, its members become
+ * suspect.  The struct itself lives until the end of the turn.
+ */
+void peer_drop(struct peer *, const char *why);
+/* Frees what peer_drop() left. */
+void peer_reap(struct broker *);
+/* Drops every link. */
+void peer_drop_all(struct broker *);
+
+/* Sends what the turn has queued, and acknowledges what has left. */
+void peer_flush(struct broker *);
+/* Acknowledgements wait for company until this timer. */
+void peer_on_ack_timer(struct ev_loop *, ev_timer *, int);
+/* Every PEER_PING seconds; drops who has not answered. */
+void peer_on_ping_timer(struct ev_loop *, ev_timer *, int);
+#define PEER_PING 5.
+/* Pings every worker; returns the id, and in *slots who was asked. */
+uint64_t peer_ping(struct broker *, uint64_t *slots);
+
+/*
+ * A subscription was refused.  The worker may have sent UNSUB for it before
+ * it read that, so the refusal is remembered until the worker has answered a
+ * ping behind it.
+ */
+void peer_refuse(struct peer *, uint64_t sid, struct str channel);
+/* Forgets it: true when there was one, and UNSUB means nothing. */
+bool peer_was_refused(struct peer *, uint64_t sid, struct str channel);
+
+/* Handlers of HELLO, PING, PONG, RESYNC_DONE. */
+int peer_on_hello(struct peer *, const struct msg_hello *);
+int peer_on_ping(struct peer *, const struct msg_ping *);
+int peer_on_pong(struct peer *, const struct msg_pong *);
+int peer_on_resync_done(struct peer *, const struct msg_resync_done *);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * route.c: the hot path.  One lookup, and for each worker with subscribers a
+ * reference to the bytes as they came in.  The frame inside is never looked
+ * at; a cache channel keeps a copy of it.
+ *
+ * Must never copy an event that is passed on, log, or allocate beyond the
+ * growth of a queue.
+ */
+
+#include "broker/route.h"
+
+#include "broker/broker.h"
+#include "broker/peer.h"
+#include "shared/base.h"
+
+int
+route_on_event(void *owner, const struct ipc_in *in)
+{
+	struct peer *p = owner;
+	struct broker *br = p->br;
+	struct channel *c;
+	struct msg_event m;
+	uint64_t mask;
+
+	if (p->slot == -1 || msg_event_get(&m, in->body) == -1 ||
+	    m.origin != p->origin || m.seq == 0 || m.channel.n == 0 ||
+	    m.channel.n > REGISTRY_NAME_MAX)
+		return -1;
+	if (m.flags & EVENT_CACHE)
+		cache_put(br, m.app, m.channel, m.frame);
+	br->nevents++;
+	p->routed = m.seq;
+	c = registry_find(&br->registry, m.app, m.channel);
+	if (c == NULL)
+		return 0;
+	p->targets |= c->slots;
+	for (mask = c->slots; mask != 0; mask &= mask - 1)
+		ipc_pass(&br->peers[__builtin_ctzll(mask)]->ipc, in);
+	return 0;
+}
+
+static void
+send(struct broker *br, const struct channel *c, const struct msg_event *m)
+{
+	size_t n = msg_event_size(m);
+	struct buf *b;
+	uint64_t mask;
+
+	if (c->slots == 0)
+		return;
+	b = buf_new(n);
+	msg_event_put(b->data, m);
+	b->len = (uint32_t)n;
+	for (mask = c->slots; mask != 0; mask &= mask - 1)
+		ipc_queue(&br->peers[__builtin_ctzll(mask)]->ipc, b, 0, b->len);
+	buf_unref(b);
+}
+
+void
+route_frame(
+    struct broker *br, struct channel *c, struct str frame, uint64_t except)
+{
+	struct msg_event m = { .app = c->app->num,
+		.except = except,
+		.channel = registry_name(&br->registry, c),
+		.frame = frame };
+
+	send(br, c, &m);
+}
+
+uint32_t
+route_publish(struct broker *br, const struct msg_event *m)
+{
+	struct channel *c;
+
+	if (m->flags & EVENT_CACHE)
+		cache_put(br, m->app, m->channel, m->frame);
+	br->nevents++;
+	c = registry_find(&br->registry, m->app, m->channel);
+	if (c == NULL)
+		return 0;
+	send(br, c, m);
+	return c->total;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_ROUTE_H
+#define BROKER_ROUTE_H
+
+/* The hot path: an EVENT in, the same bytes out to each worker. */
+
+#include <stdint.h>
+
+#include "shared/ipc.h"
+#include "shared/str.h"
+
+struct broker;
+struct channel;
+
+/* Handler of EVENT; the owner is a struct peer. */
+int route_on_event(void *owner, const struct ipc_in *);
+/* An event of the broker itself: to everyone in the channel but `except`. */
+void route_frame(
+    struct broker *, struct channel *, struct str frame, uint64_t except);
+/*
+ * The same for an event that is kept as the channel's last one when flags
+ * say so; returns how many subscriptions the channel has.
+ */
+uint32_t route_publish(struct broker *, const struct msg_event *);
+
+#endif

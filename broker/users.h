@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_USERS_H
+#define BROKER_USERS_H
+
+/*
+ * Who is signed in, and who watches whom (Pusher documentation, "User
+ * authentication", "Watchlist events").  A user is online with at least one
+ * signed-in connection, and for USERS_OFFLINE seconds after the last one.
+ */
+
+#include <ev.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/hash.h"
+#include "shared/ipc.h"
+#include "shared/list.h"
+#include "shared/proc.h"
+
+struct broker;
+struct peer;
+
+#define USERS_OFFLINE 3.        /* seconds in which one may come back */
+#define USERS_WATCHLIST_MAX 100 /* ids of one connection */
+
+struct users {
+	struct hash by_id;   /* struct user, by (app, id) */
+	struct hash by_sid;  /* struct session */
+	struct list leaving; /* struct user: offline soon, by time */
+	struct list sessions[PROC_MAX_WORKERS]; /* by slot */
+};
+
+void users_init(struct broker *);
+void users_clear(struct broker *);
+/* A worker is gone: its connections are signed out. */
+void users_drop(struct broker *, unsigned slot);
+/* Those who did not come back are offline. */
+void users_on_offline_timer(struct ev_loop *, ev_timer *, int);
+
+/* Handlers of SIGNIN, SIGNOUT, TERMINATE (a struct peer owns it). */
+int users_on_signin(struct peer *, const struct msg_signin *);
+int users_on_signout(struct peer *, const struct msg_signout *);
+int users_on_terminate(void *owner, const struct ipc_in *);
+
+#endif
