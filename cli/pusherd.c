@@ -229,12 +229,12 @@ report_limits(const struct conf *conf, uint64_t nofile)
 	uint64_t wanted =
 	    (conf->max_connections + conf->nworkers - 1) / conf->nworkers;
 
-	log_info("open files: %llu for each process, enough for %llu "
+	log_info("descriptors: %llu for each process, enough for %llu "
 		 "connections in each worker",
 	    (unsigned long long)nofile, (unsigned long long)each);
 	if (wanted > each)
 		log_warnx(
-		    "max_connections is %llu, and the limit of open files "
+		    "max_connections is %llu, and the limit of descriptors "
 		    "allows %llu: raise it (LimitNOFILE, ulimit -n)",
 		    (unsigned long long)conf->max_connections,
 		    (unsigned long long)each * conf->nworkers);

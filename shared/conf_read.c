@@ -20,6 +20,7 @@
 
 #define FILE_BYTES_MAX (1u << 20)
 #define ENV_PREFIX "PUSHERD_"
+#define SOURCE "environment" /* of what the environment says */
 
 struct line {
 	const char *file;
@@ -188,7 +189,7 @@ conf_read_file(struct conf *c, const char *path, char **why)
 static int
 read_variable(struct conf *c, struct str variable, struct str value, char **why)
 {
-	char name[64];
+	char name[64], *sentence;
 	size_t i;
 
 	for (i = 0; i < variable.n && i < sizeof(name); i++) {
@@ -204,7 +205,14 @@ read_variable(struct conf *c, struct str variable, struct str value, char **why)
 		    ENV_PREFIX, (int)MIN(variable.n, 64), variable.p);
 		return -1;
 	}
-	return conf_set(c, str_make(name, i), value, "environment", 0, why);
+	if (conf_set(c, str_make(name, i), value, SOURCE, 0, why) == 0)
+		return 0;
+	/* "environment: …" becomes "environment variable PUSHERD_…: …". */
+	sentence = *why;
+	*why = xasprintf("%s variable %s%.*s%s", SOURCE, ENV_PREFIX,
+	    STR_ARG(variable), sentence + strlen(SOURCE));
+	free(sentence);
+	return -1;
 }
 
 int

@@ -240,8 +240,8 @@ test_environment(void **state)
 		const char *name, *value, *sentence;
 	} rows[] = {
 		{ "PUSHERD_WORKRES", "1",
-		    "environment: there is no option \"workres\"; did you "
-		    "mean workers?" },
+		    "environment variable PUSHERD_WORKRES: there is no "
+		    "option \"workres\"; did you mean workers?" },
 		{ "PUSHERD_workers", "1",
 		    "environment: there is no option for PUSHERD_workers; "
 		    "names are all upper case" },
@@ -249,8 +249,9 @@ test_environment(void **state)
 		    "environment: there is no option for PUSHERD_; names are "
 		    "all upper case" },
 		{ "PUSHERD_PONG_TIMEOUT", "soon",
-		    "environment: pong_timeout is \"soon\": must be a number "
-		    "from 1 to 600" },
+		    "environment variable PUSHERD_PONG_TIMEOUT: "
+		    "pong_timeout is \"soon\": must be a number from 1 "
+		    "to 600" },
 	};
 	struct conf c;
 	char *why;
