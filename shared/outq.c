@@ -195,6 +195,12 @@ outq_front(const struct outq *q)
 	return q->n == 0 ? NULL : first(q);
 }
 
+const struct slice *
+outq_at(const struct outq *q, uint32_t i)
+{
+	return q->v == NULL ? &q->one : at(q, i);
+}
+
 size_t
 outq_peek(const struct outq *q, void *dst, size_t cap)
 {
