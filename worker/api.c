@@ -227,12 +227,13 @@ refuse_size(struct conn *c)
 
 /* The head is complete and acceptable, the body is not there yet. */
 static void
-begin_body(struct conn *c, const struct http_head *head, enum api_state state)
+begin_body(struct conn *c, const struct http_head *head, enum api_state state,
+    size_t received)
 {
 	struct http *h = c->http;
 
 	h->state = state;
-	h->received = 0;
+	h->received = received;
 	h->waited = 0;
 	timeout_set(c->w, c, (uint32_t)c->w->conf->handshake_timeout);
 	if (head->expect_continue && head->minor == 1)
@@ -279,11 +280,6 @@ static size_t
 upgrade(
     struct conn *c, const struct http_head *head, struct str in, size_t used)
 {
-	if (head->chunked || head->length > 0) {
-		api_refuse(
-		    c, 400, S("a request for a WebSocket cannot have a body"));
-		return in.n;
-	}
 	handshake_request(c, head);
 	if (c->closed)
 		return in.n; /* and c->http is gone */
@@ -350,7 +346,7 @@ feed_request(struct conn *c, struct str in)
 	if (head.chunked) {
 		h->head = buf_from(h->raw);
 		h->chunks = (struct http_chunks){ 0 };
-		begin_body(c, &head, API_CHUNKS);
+		begin_body(c, &head, API_CHUNKS, 0);
 		return used;
 	}
 	if (head.length > c->w->conf->max_request_bytes) {
@@ -359,7 +355,7 @@ feed_request(struct conn *c, struct str in)
 	}
 	if (in.n - used < head.length) {
 		h->need = used + (size_t)head.length;
-		begin_body(c, &head, API_BODY);
+		begin_body(c, &head, API_BODY, in.n - used);
 		return 0;
 	}
 	run(c, &head, str_make(in.p + used, (size_t)head.length), false);

@@ -167,17 +167,24 @@ is_auth_name(struct str s)
 }
 
 /* An auth_ parameter that occurs twice could be read in two ways. */
-static const struct api_param *
-find_repeated(const struct api_params *params)
+static bool
+check_repeated(const struct api_auth *a, struct buf **why)
 {
-	for (size_t i = 0; i < params->n; i++) {
-		if (!is_auth_name(params->v[i].base))
+	const struct api_param *v = a->params->v;
+
+	for (size_t i = 0; i < a->params->n; i++) {
+		if (!is_auth_name(v[i].base))
 			continue;
-		for (size_t j = 0; j < i; j++)
-			if (is_same_base(&params->v[i], &params->v[j]))
-				return &params->v[i];
+		for (size_t j = 0; j < i; j++) {
+			if (!is_same_base(&v[i], &v[j]))
+				continue;
+			buf_append(why, S("the parameter "));
+			buf_append(why, v[i].base);
+			buf_append(why, S(" occurs more than once"));
+			return false;
+		}
 	}
-	return NULL;
+	return true;
 }
 
 /* The parameter, or p == NULL and a sentence. */
@@ -314,20 +321,10 @@ check_signature(const struct api_auth *a, struct buf **why)
 	return ok;
 }
 
-unsigned
+bool
 api_auth_check(const struct api_auth *a, struct buf **why)
 {
-	const struct api_param *twice = find_repeated(a->params);
-
-	if (twice != NULL) {
-		buf_append(why, S("the parameter "));
-		buf_append(why, twice->base);
-		buf_append(why, S(" occurs more than once"));
-		return 400;
-	}
-	return check_key(a, why) && check_version(a, why) &&
-		check_timestamp(a, why) && check_body(a, why) &&
-		check_signature(a, why)
-	    ? 200
-	    : 401;
+	return check_repeated(a, why) && check_key(a, why) &&
+	    check_version(a, why) && check_timestamp(a, why) &&
+	    check_body(a, why) && check_signature(a, why);
 }

@@ -28,10 +28,10 @@ struct api_auth {
 };
 
 /*
- * 200, or the status to refuse with: 401, or 400 for an auth_ parameter that
- * occurs twice.  *why then gets a sentence for the developer: for a wrong
- * signature with the string that was to be signed, never with its signature.
+ * True when the request is the app's.  Else it is refused with 401 and *why
+ * gets a sentence for the developer: for a wrong signature with the string
+ * that was to be signed, never with its signature.
  */
-unsigned api_auth_check(const struct api_auth *, struct buf **why);
+bool api_auth_check(const struct api_auth *, struct buf **why);
 
 #endif

@@ -181,7 +181,6 @@ authenticate(struct api_request *r, struct str id)
 		.now = (uint64_t)ev_now(c->w->loop) };
 	struct client_app *app = apps_by_id(c->w, id);
 	struct buf *why = NULL;
-	unsigned status;
 
 	if (app == NULL) {
 		refuse_unknown_app(c, &a, id);
@@ -195,10 +194,9 @@ authenticate(struct api_request *r, struct str id)
 		return app; /* it was checked before it waited */
 	a.key = str_of(app->app.key);
 	a.sign = app->sign;
-	status = api_auth_check(&a, &why);
-	if (status == 200)
+	if (api_auth_check(&a, &why))
 		return app;
-	api_error(c, status, buf_str(why));
+	api_error(c, 401, buf_str(why));
 	buf_unref(why);
 	return NULL;
 }
