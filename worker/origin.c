@@ -54,16 +54,20 @@ scheme_end(struct str s)
 	return -1;
 }
 
+/* May stand in a port, or in a pattern for one. */
+static bool
+is_port_char(char c)
+{
+	return (c >= '0' && c <= '9') || c == '*';
+}
+
 /* The ":port" of a host, or an empty str at its end; [::1]:80 has one. */
 static struct str
 port_of(struct str host)
 {
 	size_t i = host.n;
 
-	while (i > 0 && host.p[i - 1] >= '0' && host.p[i - 1] <= '9')
-		i--;
-	/* A pattern may say ":*". */
-	if (i == host.n && i > 0 && host.p[i - 1] == '*')
+	while (i > 0 && is_port_char(host.p[i - 1]))
 		i--;
 	if (i == 0 || i == host.n || host.p[i - 1] != ':')
 		return str_from(host, host.n);

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TESTS_UNIT_WORKER_RIG_H
+#define TESTS_UNIT_WORKER_RIG_H
+
+/*
+ * A worker without a broker, and one client on a socket pair: what the client
+ * sends runs through the real code, and what is sent back is read here.
+ */
+
+#include <ev.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "shared/app.h"
+#include "shared/buf.h"
+#include "shared/channel_name.h"
+#include "shared/conf.h"
+#include "shared/proc.h"
+#include "shared/sign.h"
+#include "shared/sock.h"
+#include "shared/ws_frame.h"
+#include "shared/xmalloc.h"
+#include "worker/conn.h"
+#include "worker/worker.h"
+#include "worker/ws.h"
+
+#define RIG_APP 7
+#define RIG_KEY "demo-app-key-01"
+#define RIG_SECRET "demo-app-secret-01"
+
+struct rig {
+	struct worker w;
+	struct conf conf;
+	struct inherit inherit;
+	struct conn *c; /* dangling once it has been reaped */
+	int fd;         /* the client's end */
+	char *in;       /* what came and was not looked at */
+	size_t n, cap;
+	bool eof;
+};
+
+static inline struct app *
+rig_app(struct rig *r)
+{
+	return &apps_by_num(&r->w, RIG_APP)->app;
+}
+
+static inline void
+rig_add_app(struct rig *r)
+{
+	struct msg_app_set m = {
+		.app = RIG_APP,
+		.id = S("77"),
+		.key = S(RIG_KEY),
+		.secret = S(RIG_SECRET),
+		.name = S("demo"),
+		.enabled = 1,
+#define APP_UINT(field, def, min, max, help) .field = def,
+#define APP_BOOL(field, def, help) .field = def,
+#define APP_TEXT(field, def, help) .field = S(def),
+#include "shared/app_settings.def"
+#undef APP_UINT
+#undef APP_BOOL
+#undef APP_TEXT
+	};
+
+	assert_int_equal(apps_on_set(&r->w, &m), 0);
+}
+
+static inline void
+rig_init(struct rig *r)
+{
+	*r = (struct rig){ .fd = -1 };
+	hash_seed();
+	conf_init(&r->conf);
+	r->w.conf = &r->conf;
+	r->w.inherit = &r->inherit;
+	r->inherit.conf = &r->conf;
+	r->w.loop = ev_loop_new(EVFLAG_AUTO);
+	assert_non_null(r->w.loop);
+	list_init(&r->w.clients);
+	list_init(&r->w.dirty);
+	list_init(&r->w.held);
+	list_init(&r->w.blocked);
+	list_init(&r->w.slow);
+	list_init(&r->w.closed);
+	r->w.recv = xmalloc(WORKER_RECV_BYTES);
+	r->w.max_conns = 100;
+	r->w.link.ipc.fd = -1;
+	r->w.link.state = LINK_UP;
+	outq_init(&r->w.link.kept);
+	ev_timer_init(&r->w.link.retry, NULL, 0., 0.);
+	rig_add_app(r);
+}
+
+/* Takes what the client has been sent. */
+static inline void
+rig_read(struct rig *r)
+{
+	ssize_t n;
+
+	while (!r->eof) {
+		if (r->cap - r->n < 65536) {
+			r->cap = r->n + 131072;
+			r->in = xreallocarray(r->in, r->cap, 1);
+		}
+		n = recv(r->fd, r->in + r->n, r->cap - r->n, MSG_DONTWAIT);
+		if (n == -1)
+			return;
+		r->eof = n == 0;
+		r->n += (size_t)n;
+	}
+}
+
+/* Some turns of the loop. */
+static inline void
+rig_turn(struct rig *r)
+{
+	for (int i = 0; i < 3; i++) {
+		ev_run(r->w.loop, EVRUN_NOWAIT);
+		conn_flush_dirty(&r->w);
+		conn_reap(&r->w);
+		if (r->fd != -1)
+			rig_read(r);
+	}
+}
+
+static inline void
+rig_hang_up(struct rig *r)
+{
+	if (r->fd != -1)
+		close(r->fd);
+	r->fd = -1;
+	r->n = 0;
+	r->eof = false;
+	rig_turn(r);
+}
+
+/* A new connection with these ops. */
+static inline void
+rig_connect(struct rig *r, const struct conn_ops *ops)
+{
+	int fds[2];
+
+	rig_hang_up(r);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_equal(sock_set_nonblock(fds[1]), 0);
+	r->fd = fds[0];
+	r->c = conn_new(&r->w, fds[1], ops);
+}
+
+/* A client that has been greeted. */
+static inline void
+rig_greeted(struct rig *r)
+{
+	rig_connect(r, &ws_ops);
+	r->c->app = client_app_ref(apps_by_num(&r->w, RIG_APP));
+	r->c->greeted = r->c->authorized = true;
+	list_append(&r->w.clients, &r->c->client);
+	ws_arm(r->c);
+}
+
+static inline void
+rig_clear(struct rig *r)
+{
+	rig_hang_up(r);
+	assert_int_equal(r->w.nconns, 0);
+	apps_free(&r->w);
+	timeouts_free(&r->w);
+	link_free(&r->w);
+	assert_int_equal(r->w.topics.n, 0);
+	hash_clear(&r->w.conns);
+	hash_clear(&r->w.topics);
+	buf_unref(r->w.arena);
+	buf_unref(r->w.scratch);
+	free(r->w.recv);
+	free(r->in);
+	ev_loop_destroy(r->w.loop);
+	conf_clear(&r->conf);
+	sign_cleanup();
+}
+
+static inline void
+rig_send(struct rig *r, const void *bytes, size_t n)
+{
+	const char *p = bytes;
+	ssize_t k;
+
+	while (n > 0) {
+		k = send(r->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (k > 0) {
+			p += k;
+			n -= (size_t)k;
+		}
+		rig_turn(r);
+		if (k == -1 && r->eof)
+			return;
+	}
+}
+
+/* One masked frame, appended to b. */
+static inline void
+rig_frame(struct buf **b, bool fin, enum ws_opcode op, struct str s)
+{
+	static const uint8_t mask[4] = { 0x37, 0xfa, 0x21, 0x3d };
+	unsigned char head[WS_HEAD_MAX];
+	size_t n = ws_head_write_masked(op, s.n, mask, head);
+
+	if (!fin)
+		head[0] &= 0x7f;
+	buf_append(b, str_make(head, n));
+	buf_append(b, s);
+	ws_mask((*b)->data + (*b)->len - s.n, s.n, mask, 0);
+}
+
+static inline void
+rig_text(struct rig *r, struct str text)
+{
+	struct buf *b = NULL;
+
+	rig_frame(&b, true, WS_TEXT, text);
+	rig_send(r, b->data, b->len);
+	buf_unref(b);
+}
+
+/* The next frame that was sent to the client; its bytes go to *out. */
+static inline bool
+rig_next(struct rig *r, enum ws_opcode *op, struct buf **out)
+{
+	struct ws_head h;
+	ssize_t head = ws_head_read(&h, str_make(r->in, r->n));
+	size_t all;
+
+	if (r->n == 0 || head == 0)
+		return false;
+	assert_true(head > 0 && h.fin && !h.masked);
+	all = (size_t)head + (size_t)h.len;
+	assert_true(r->n >= all);
+	*op = (enum ws_opcode)h.opcode;
+	*out = buf_from(str_make(r->in + head, (size_t)h.len));
+	memmove(r->in, r->in + all, r->n - all);
+	r->n -= all;
+	return true;
+}
+
+/* The next frame is this one; a '*' at the end of want stands for anything. */
+static inline void
+rig_expect(struct rig *r, enum ws_opcode op, struct str want)
+{
+	enum ws_opcode got;
+	struct buf *b;
+	bool same;
+
+	if (!rig_next(r, &got, &b))
+		fail_msg("nothing came instead of %.*s", STR_ARG(want));
+	if (want.n > 0 && want.p[want.n - 1] == '*')
+		same = str_starts(buf_str(b), str_make(want.p, want.n - 1));
+	else
+		same = str_eq(buf_str(b), want);
+	if (got != op || !same)
+		fail_msg("opcode %d: %.*s\nis not %d: %.*s", got,
+		    STR_ARG(buf_str(b)), op, STR_ARG(want));
+	buf_unref(b);
+}
+
+static inline void
+rig_expect_text(struct rig *r, const char *want)
+{
+	rig_expect(r, WS_TEXT, str_of(want));
+}
+
+static inline void
+rig_expect_nothing(struct rig *r)
+{
+	enum ws_opcode op;
+	struct buf *b;
+
+	if (rig_next(r, &op, &b))
+		fail_msg("opcode %d: %.*s", op, STR_ARG(buf_str(b)));
+}
+
+/* A close frame with this code, whatever its reason. */
+static inline void
+rig_expect_close(struct rig *r, unsigned code)
+{
+	enum ws_opcode op;
+	struct buf *b;
+	unsigned got = 0;
+
+	if (!rig_next(r, &op, &b))
+		fail_msg("no close frame %u", code);
+	if (op != WS_CLOSE)
+		fail_msg("opcode %d: %.*s", op, STR_ARG(buf_str(b)));
+	if (b->len >= 2)
+		got = (unsigned)(unsigned char)b->data[0] << 8 |
+		    (unsigned char)b->data[1];
+	assert_int_equal(got, code);
+	buf_unref(b);
+}
+
+#endif
