@@ -300,7 +300,7 @@ refuse_head(struct conn *c, enum http_error err, const char *why, size_t n)
 	h->head_only = false;
 	if (err == HTTP_HEAD_TOO_LARGE)
 		snprintf(text, sizeof(text),
-		    "%s: at most %llu bytes (max_head_bytes) and %u headers",
+		    "%s: at most %llu bytes (max_head_bytes) and %d headers",
 		    why, (unsigned long long)c->w->conf->max_head_bytes,
 		    HTTP_MAX_HEADERS);
 	else

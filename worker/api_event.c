@@ -354,11 +354,12 @@ unsigned
 event_read(struct event *e, const struct app *app, struct json obj, bool batch,
     struct buf **why)
 {
-	struct reader r = { e, app, why, 200 };
 	struct json v[NFIELDS];
+	struct reader r;
 
 	*e = (struct event){ .cap = EVENT_FEW };
 	e->v = e->few;
+	r = (struct reader){ e, app, why, 200 };
 	if (obj.kind != JSON_OBJECT) {
 		refuse(&r, 400, S("an event has to be a JSON object"));
 		return r.status;

@@ -246,10 +246,10 @@ batch_read(const struct api_request *r, struct json array, struct batch *b)
 	struct buf *why = NULL;
 	struct json v;
 	size_t pos = 0;
-	unsigned status;
 
 	while (json_next(array, &pos, &v)) {
-		status = event_read(&b->v[b->n], &r->app->app, v, true, &why);
+		unsigned status =
+		    event_read(&b->v[b->n], &r->app->app, v, true, &why);
 		b->info |= b->v[b->n++].info;
 		if (status == 200)
 			continue;

@@ -67,23 +67,28 @@ text_of(const cJSON *obj, const char *key)
 				 : (struct str){ NULL, 0 };
 }
 
-/* The verdict of the authenticator on a request target. */
+struct request {
+	struct str method, target, body;
+	struct str key, secret; /* of the app */
+	uint64_t now;
+};
+
+/* The verdict of the authenticator. */
 static unsigned
-check(struct str method, struct str target, struct str body, struct str key,
-    struct str secret, uint64_t now, struct buf **why)
+check(struct request r, struct buf **why)
 {
-	struct sign_key *sign = sign_key_new(secret);
+	struct sign_key *sign = sign_key_new(r.secret);
 	struct api_params params;
-	struct api_auth a = { .method = method,
+	struct api_auth a = { .method = r.method,
 		.params = &params,
-		.body = body,
-		.key = key,
+		.body = r.body,
+		.key = r.key,
 		.sign = sign,
-		.now = now };
+		.now = r.now };
 	unsigned status;
 
-	a.path = str_cut(&target, '?');
-	assert_int_equal(api_params_parse(&params, target), 0);
+	a.path = str_cut(&r.target, '?');
+	assert_int_equal(api_params_parse(&params, r.target), 0);
 	status = api_auth_check(&a, why) ? 200 : 401;
 	api_params_clear(&params);
 	sign_key_free(sign);
@@ -134,9 +139,10 @@ run_vector(const cJSON *vector)
 	/* The key is that of another app than the one in the path. */
 	if (text_of(in, "key_belongs_to_app").p != NULL)
 		key = S("key-of-the-app-in-the-path");
-	status = check(text_of(in, "method"), text_of(in, "target"),
-	    text_of(in, "body"), key, text_of(in, "secret"),
-	    (uint64_t)now->valuedouble, &why);
+	status = check((struct request){ text_of(in, "method"),
+			   text_of(in, "target"), text_of(in, "body"), key,
+			   text_of(in, "secret"), (uint64_t)now->valuedouble },
+	    &why);
 	if ((status == 200) != accept)
 		fail_msg(
 		    "%s: status %u: %.*s", id, status, STR_ARG(buf_str(why)));
@@ -250,9 +256,11 @@ test_rows(void **state)
 	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++) {
 		struct buf *why = NULL;
-		unsigned status = check(S("GET"), str_of(rows[i].target),
-		    str_of(rows[i].body), S("demo-app-key-01"),
-		    S("demo-app-secret-01"), rows[i].now, &why);
+		unsigned status =
+		    check((struct request){ S("GET"), str_of(rows[i].target),
+			      str_of(rows[i].body), S("demo-app-key-01"),
+			      S("demo-app-secret-01"), rows[i].now },
+			&why);
 		struct str got = buf_str(why);
 
 		if (status != rows[i].status)
@@ -271,9 +279,11 @@ test_never_tells(void **state)
 {
 	struct buf *why = NULL;
 	const char *right = SIGNATURE + strlen("&auth_signature=");
-	unsigned status = check(S("GET"),
-	    S(BASE TIME VERSION "&auth_signature=00"), S(""),
-	    S("demo-app-key-01"), S("demo-app-secret-01"), 1700000000, &why);
+	unsigned status = check(
+	    (struct request){ S("GET"),
+		S(BASE TIME VERSION "&auth_signature=00"), S(""),
+		S("demo-app-key-01"), S("demo-app-secret-01"), 1700000000 },
+	    &why);
 
 	UNUSED(state);
 	assert_int_equal(status, 401);
@@ -303,8 +313,9 @@ test_long(void **state)
 	buf_append(&target, parts[1]);
 	buf_append(&target, S("&auth_version=1.0&auth_timestamp=5&"));
 	buf_printf(&target, "auth_signature=%s", hex);
-	assert_int_equal(check(S("GET"), buf_str(target), S(""), S("k"),
-			     S("secret"), 5, &why),
+	assert_int_equal(check((struct request){ S("GET"), buf_str(target),
+				   S(""), S("k"), S("secret"), 5 },
+			     &why),
 	    200);
 	assert_null(why);
 	buf_unref(target);

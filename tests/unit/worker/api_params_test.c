@@ -106,7 +106,7 @@ test_next(void **state)
 {
 	static const char *const want[] = { "1", "2", "3" };
 	struct api_params p;
-	struct str v;
+	struct str v = S("");
 	size_t pos = 0, n = 0;
 
 	UNUSED(state);
