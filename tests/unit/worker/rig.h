@@ -39,6 +39,9 @@ struct rig {
 	char *in;       /* what came and was not looked at */
 	size_t n, cap;
 	bool eof;
+	int broker;  /* the other end of the link, or -1 */
+	char *heard; /* what was said to the broker */
+	size_t nheard, looked;
 };
 
 static inline struct app *
@@ -72,7 +75,7 @@ rig_add_app(struct rig *r)
 static inline void
 rig_init(struct rig *r)
 {
-	*r = (struct rig){ .fd = -1 };
+	*r = (struct rig){ .fd = -1, .broker = -1 };
 	hash_seed();
 	conf_init(&r->conf);
 	r->w.conf = &r->conf;
@@ -112,6 +115,61 @@ rig_read(struct rig *r)
 		r->eof = n == 0;
 		r->n += (size_t)n;
 	}
+}
+
+static inline void
+rig_link_dead(void *owner, const char *why)
+{
+	UNUSED(owner);
+	fail_msg("link: %s", why);
+}
+
+/* Connects a link, so that rig_heard() can see what is said. */
+static inline void
+rig_link(struct rig *r)
+{
+	static const ipc_handler none[IPC_NTYPES];
+	static const struct ipc_ops ops = {
+		.peer = FROM_BROKER, .handlers = none, .on_dead = rig_link_dead
+	};
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_equal(sock_set_nonblock(fds[1]), 0);
+	r->broker = fds[0];
+	ipc_init(&r->w.link.ipc, r->w.loop, fds[1], &ops, &r->w);
+}
+
+/* The next message to the broker: its type, or IPC_NONE; *body. */
+static inline uint32_t
+rig_heard(struct rig *r, struct str *body)
+{
+	uint32_t len, type;
+	ssize_t n;
+
+	link_flush(&r->w);
+	r->heard = xreallocarray(r->heard, r->nheard + 65536, 1);
+	n = recv(r->broker, r->heard + r->nheard, 65536, MSG_DONTWAIT);
+	if (n > 0)
+		r->nheard += (size_t)n;
+	if (r->looked == r->nheard)
+		return IPC_NONE;
+	assert_true(r->nheard - r->looked >= IPC_HEAD);
+	memcpy(&len, r->heard + r->looked, 4);
+	memcpy(&type, r->heard + r->looked + 4, 4);
+	*body = str_make(r->heard + r->looked + IPC_HEAD, len - 4);
+	r->looked += 4 + len;
+	return type;
+}
+
+static inline void
+rig_heard_nothing(struct rig *r)
+{
+	struct str body;
+	uint32_t type = rig_heard(r, &body);
+
+	if (type != IPC_NONE)
+		fail_msg("%s", ipc_name(type));
 }
 
 /* Some turns of the loop. */
@@ -167,6 +225,9 @@ rig_clear(struct rig *r)
 {
 	rig_hang_up(r);
 	assert_int_equal(r->w.nconns, 0);
+	if (r->broker != -1)
+		close(r->broker);
+	free(r->heard);
 	apps_free(&r->w);
 	timeouts_free(&r->w);
 	link_free(&r->w);
