@@ -1,29 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cmd_app.c: `pusherctl app create|list|show|set|enable|disable|delete`.
+ * cmd_app.c: `pusherctl app list|show|set|enable|disable|delete`.
  * Every change is one transaction in the database, then the running daemon,
- * if there is one, is told; so all of this works without it.  Secrets come
- * from a file or from the system's random numbers, never from an argument,
- * and are shown on creation and with --reveal only.
+ * if there is one, is told; so all of this works without it.  Secrets
+ * are masked unless --reveal asks for them.
  */
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "cli/cmd.h"
 #include "cli/cmd_app.h"
 #include "cli/credential.h"
 #include "shared/base.h"
-#include "shared/buf.h"
-#include "shared/proc.h"
-#include "shared/sign.h"
 #include "shared/xmalloc.h"
-
-#define SECRET_FILE_MAX 4096
-#define ID_TRIES 100
 
 /* ---- printing ---- */
 
@@ -69,9 +60,8 @@ put_settings(struct out *o, const struct app *a)
 #undef APP_TEXT
 }
 
-/* JSON always has everything; people get what they asked for. */
-static void
-put_app(struct out *o, const struct app *a, bool reveal, bool settings)
+void
+cmd_app_put(struct out *o, const struct app *a, bool reveal, bool settings)
 {
 	out_record_open(o, NULL);
 	put_credentials(o, a, reveal);
@@ -80,30 +70,36 @@ put_app(struct out *o, const struct app *a, bool reveal, bool settings)
 	out_record_close(o);
 }
 
-/* ---- changes ---- */
-
-struct appdb *
-cmd_app_open_db(const struct cmd *c)
+/* After a change: what it is now of that which was asked for. */
+static void
+put_changed(const struct cmd *c, const struct app *a)
 {
-	const struct conf *conf = c->conf;
-	bool is_new = access(conf->database, F_OK) == -1 && errno == ENOENT;
-	struct appdb *db = cmd_open_db(c, APPDB_CREATE);
-	uid_t uid;
-	gid_t gid;
+	const char *eq;
+	char *option;
+	size_t i;
 
-	if (db == NULL || !is_new || geteuid() != 0 || *conf->user == '\0')
-		return db;
-	/* Root made the file; the daemon reads it as somebody else. */
-	if (proc_find_user(conf->user, &uid, &gid) == -1 ||
-	    chown(conf->database, uid, gid) == -1)
-		cmd_note("%s: cannot give it to user %s: %s", conf->database,
-		    conf->user, strerror(errno));
-	return db;
+	if (out_is_json(c->out)) {
+		cmd_app_put(c->out, a, false, true);
+		return;
+	}
+	out_record_open(c->out, NULL);
+	out_text(c->out, "id", a->id);
+	out_text(c->out, "name", a->name);
+	out_bool(c->out, "enabled", a->enabled != 0);
+	for (i = 1; i < c->nargs; i++) {
+		eq = strchr(c->args[i], '=');
+		option = xstrndup(c->args[i], (size_t)(eq - c->args[i]));
+		if (strcmp(option, "name") != 0)
+			out_text(c->out, option, eq + 1);
+		free(option);
+	}
+	out_record_close(c->out);
 }
 
-/* "option=value" onto the app. */
-static int
-assign(const struct cmd *c, struct app *a, const char *text)
+/* ---- changes ---- */
+
+int
+cmd_app_assign(const struct cmd *c, struct app *a, const char *text)
 {
 	const char *eq = strchr(text, '='), *bad;
 	char *option, *why = NULL;
@@ -161,7 +157,7 @@ change_app(struct cmd *c, int (*fn)(struct cmd *, struct app *))
 		appdb_rollback(db);
 	appdb_close(db);
 	if (r == CMD_OK) {
-		put_app(c->out, &a, false, false);
+		put_changed(c, &a);
 		r = cmd_tell_apps_changed(c);
 	}
 	app_clear(&a);
@@ -175,7 +171,7 @@ set_options(struct cmd *c, struct app *a)
 	int r = CMD_OK;
 
 	for (i = 1; i < c->nargs && r == CMD_OK; i++)
-		r = assign(c, a, c->args[i]);
+		r = cmd_app_assign(c, a, c->args[i]);
 	return r;
 }
 
@@ -211,178 +207,6 @@ int
 cmd_app_disable(struct cmd *c)
 {
 	return change_app(c, set_disabled);
-}
-
-/* ---- create ---- */
-
-/* One line from the terminal without showing it. */
-static struct buf *
-ask_secret(void)
-{
-	struct termios old, quiet;
-	struct buf *b = buf_new(SECRET_FILE_MAX);
-	bool hidden = tcgetattr(STDIN_FILENO, &old) == 0;
-	ssize_t n;
-
-	fputs("Secret: ", stderr);
-	if (hidden) {
-		quiet = old;
-		quiet.c_lflag &= ~(tcflag_t)ECHO;
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-	}
-	n = read(STDIN_FILENO, b->data, SECRET_FILE_MAX);
-	if (hidden)
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
-	fputc('\n', stderr);
-	b->len = n > 0 ? (uint32_t)n : 0;
-	return b;
-}
-
-/* The text of FILE without the line feed at its end. */
-static int
-read_secret(struct app *a, const char *path)
-{
-	bool asks = strcmp(path, "-") == 0 && isatty(STDIN_FILENO) == 1;
-	struct buf *b =
-	    asks ? ask_secret() : cmd_read_file(path, SECRET_FILE_MAX);
-	struct str s;
-	const char *bad;
-
-	if (b == NULL)
-		return CMD_FAILED;
-	s = buf_str(b);
-	if (str_ends(s, S("\n")))
-		s.n--;
-	if (str_ends(s, S("\r")))
-		s.n--;
-	bad = credential_check_secret(s);
-	if (bad == NULL)
-		a->secret = str_dup(s);
-	explicit_bzero(b->data, b->cap);
-	buf_unref(b);
-	return bad == NULL ? CMD_OK : cmd_fail("the secret %s", bad);
-}
-
-/* Everything that does not need the database. */
-static int
-make_app(const struct cmd *c, struct app *a)
-{
-	const char *id = cmd_value(c, "id"), *key = cmd_value(c, "key");
-	const char *name = cmd_value(c, "name"), *bad;
-	const char *secret_from = cmd_value(c, "secret-from");
-	char hex[CREDENTIAL_SECRET_LEN + 1];
-	size_t i;
-	int r = CMD_OK;
-
-	app_init(a);
-	if (id != NULL && (bad = credential_check_name(str_of(id))) != NULL)
-		return cmd_fail("the id \"%s\" %s", id, bad);
-	if (key != NULL && (bad = credential_check_name(str_of(key))) != NULL)
-		return cmd_fail("the key \"%s\" %s", key, bad);
-	if (name != NULL &&
-	    (bad = credential_check_label(str_of(name))) != NULL)
-		return cmd_fail("the name %s", bad);
-	a->id = id == NULL ? NULL : xstrdup(id);
-	a->name = xstrdup(name == NULL ? "" : name);
-	sign_random_hex(hex, CREDENTIAL_KEY_LEN);
-	a->key = xstrdup(key == NULL ? hex : key);
-	if (secret_from != NULL) {
-		r = read_secret(a, secret_from);
-	} else {
-		sign_random_hex(hex, CREDENTIAL_SECRET_LEN);
-		a->secret = xstrdup(hex);
-	}
-	explicit_bzero(hex, sizeof(hex));
-	for (i = 0; i < c->nvalues && r == CMD_OK; i++)
-		if (strcmp(c->values[i].option->name, "set") == 0)
-			r = assign(c, a, c->values[i].value);
-	return r;
-}
-
-/* An id that no app has. */
-static int
-choose_id(struct appdb *db, struct app *a)
-{
-	char id[CREDENTIAL_ID_MAX];
-	struct app other;
-	unsigned i;
-
-	for (i = 0; i < ID_TRIES; i++) {
-		credential_make_id(id, 6 + i / (ID_TRIES / 10));
-		switch (appdb_find(db, id, &other)) {
-		case 0:
-			a->id = xstrdup(id);
-			return CMD_OK;
-		case 1:
-			app_clear(&other);
-			break;
-		default:
-			return cmd_fail("%s", appdb_error(db));
-		}
-	}
-	return cmd_fail("no free id found: give one with --id");
-}
-
-static int
-count_app(void *arg, const struct app *a)
-{
-	size_t *n = arg;
-
-	UNUSED(a);
-	++*n;
-	return 0;
-}
-
-/* Inserts unless --if-none says no; *made: whether it was. */
-static int
-insert_app(const struct cmd *c, struct appdb *db, struct app *a, bool *made)
-{
-	size_t n = 0;
-	int r = CMD_OK;
-
-	*made = false;
-	if (appdb_begin(db) == -1)
-		return cmd_fail("%s", appdb_error(db));
-	if (cmd_has(c, "if-none") && appdb_each(db, count_app, &n) == -1)
-		r = cmd_fail("%s", appdb_error(db));
-	if (r == CMD_OK && n == 0 && a->id == NULL)
-		r = choose_id(db, a);
-	if (r == CMD_OK && n == 0) {
-		*made = appdb_insert(db, a) == 0 && appdb_commit(db) == 0;
-		if (!*made)
-			r = cmd_fail("%s", appdb_error(db));
-	}
-	if (!*made)
-		appdb_rollback(db);
-	return r;
-}
-
-int
-cmd_app_create(struct cmd *c)
-{
-	struct appdb *db;
-	struct app a;
-	bool made = false;
-	int r;
-
-	r = make_app(c, &a);
-	if (r != CMD_OK)
-		goto out;
-	db = cmd_app_open_db(c);
-	if (db == NULL) {
-		r = CMD_FAILED;
-		goto out;
-	}
-	r = insert_app(c, db, &a, &made);
-	appdb_close(db);
-	if (!made)
-		goto out;
-	put_app(c->out, &a, true, false);
-	out_hint(c->out, "\nnext: %s app snippets %s", c->self, a.id);
-	r = cmd_tell_apps_changed(c);
-out:
-	app_clear(&a);
-	return r;
 }
 
 /* ---- list and show ---- */
@@ -429,7 +253,7 @@ cmd_app_show(struct cmd *c)
 
 	if (r != CMD_OK)
 		return r;
-	put_app(c->out, &a, cmd_has(c, "reveal"), true);
+	cmd_app_put(c->out, &a, cmd_has(c, "reveal"), true);
 	app_clear(&a);
 	return CMD_OK;
 }

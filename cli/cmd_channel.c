@@ -26,31 +26,40 @@ put_channel(void *arg, struct json row)
 	out_row_close(o);
 }
 
+/* {"app":…,key:…} without what is NULL; the caller's reference. */
+static struct buf *
+make_args(const char *app, const char *key, const char *value)
+{
+	struct json_writer w;
+
+	json_writer_init(&w);
+	json_object_open(&w);
+	if (app != NULL) {
+		json_key(&w, "app");
+		json_put_str(&w, str_of(app));
+	}
+	if (value != NULL) {
+		json_key(&w, key);
+		json_put_str(&w, str_of(value));
+	}
+	json_object_close(&w);
+	return json_writer_take(&w);
+}
+
 int
 cmd_channels(struct cmd *c)
 {
 	const char *prefix = cmd_value(c, "prefix");
-	struct json_writer w;
+	struct app a = { .id = NULL };
 	struct buf *args;
-	struct app a;
-	int r;
+	int r = CMD_OK;
 
-	json_writer_init(&w);
-	json_object_open(&w);
-	if (c->nargs > 0) {
+	if (c->nargs > 0)
 		r = cmd_read_app(c, c->args[0], &a);
-		if (r != CMD_OK) {
-			buf_unref(json_writer_take(&w));
-			return r;
-		}
-		json_key(&w, "app");
-		json_put_str(&w, str_of(a.id));
-		app_clear(&a);
-	}
-	json_key(&w, "prefix");
-	json_put_str(&w, prefix == NULL ? S("") : str_of(prefix));
-	json_object_close(&w);
-	args = json_writer_take(&w);
+	if (r != CMD_OK)
+		return r;
+	args = make_args(a.id, "prefix", prefix == NULL ? "" : prefix);
+	app_clear(&a);
 	out_table_open(c->out, NULL, channel_keys, nitems(channel_keys));
 	r = cmd_ask(c, "channels", buf_str(args), put_channel, c->out);
 	if (r != CMD_OK)
@@ -73,22 +82,14 @@ put_purged(void *arg, struct json row)
 int
 cmd_channel_purge_cache(struct cmd *c)
 {
-	struct json_writer w;
 	struct buf *args;
 	struct app a;
 	int r = cmd_read_app(c, c->args[0], &a);
 
 	if (r != CMD_OK)
 		return r;
-	json_writer_init(&w);
-	json_object_open(&w);
-	json_key(&w, "app");
-	json_put_str(&w, str_of(a.id));
-	json_key(&w, "channel");
-	json_put_str(&w, str_of(c->args[1]));
-	json_object_close(&w);
+	args = make_args(a.id, "channel", c->args[1]);
 	app_clear(&a);
-	args = json_writer_take(&w);
 	r = cmd_ask(c, "purge-cache", buf_str(args), put_purged, c->out);
 	buf_unref(args);
 	return r;

@@ -70,7 +70,7 @@ out_free(struct out *o)
 {
 	if (o == NULL)
 		return;
-	buf_unref(json_writer_take(&o->w));
+	buf_unref(o->w.b); /* not taken when the document was dropped */
 	out_clear_cells(o->cells, o->ncells);
 	free(o->cells);
 	free(o);

@@ -176,9 +176,14 @@ text_value(struct out *o, const char *key, const struct out_value *v)
 					: NULL;
 }
 
-/* One line of ncols cells; a number stands at the right of its column. */
+struct column {
+	size_t width;
+	bool right; /* numbers */
+};
+
+/* One line of ncols cells. */
 static void
-put_line(struct out *o, const struct out_cell *cells, const size_t *widths)
+put_line(struct out *o, const struct out_cell *cells, const struct column *cols)
 {
 	size_t i, pad;
 
@@ -188,17 +193,17 @@ put_line(struct out *o, const struct out_cell *cells, const size_t *widths)
 			put_text(o, cells[i].text);
 			continue;
 		}
-		pad = widths[i] - cells[i].width;
+		pad = cols[i].width - cells[i].width;
 		put_blanks(o, i == 0 ? 0 : 2);
-		put_blanks(o, cells[i].right ? pad : 0);
+		put_blanks(o, cols[i].right ? pad : 0);
 		put_coloured(o, cells[i].colour, cells[i].text);
-		if (!cells[i].right && i + 1 < o->ncols)
+		if (!cols[i].right && i + 1 < o->ncols)
 			put_blanks(o, pad);
 	}
 	put_text(o, "\n");
 }
 
-/* The heading cells, placed like the cells of the first row. */
+/* The heading cells: the keys in upper case. */
 static struct out_cell *
 make_heading(const struct out *o)
 {
@@ -213,7 +218,6 @@ make_heading(const struct out *o)
 				*p = (char)(*p - 'a' + 'A');
 		h[i].width = strlen(h[i].text);
 		h[i].colour = bold;
-		h[i].right = o->ncells > 0 && o->cells[i].right;
 	}
 	return h;
 }
@@ -231,24 +235,27 @@ put_cells(struct out *o)
 {
 	bool heading = o->in_table && o->style == OUT_TABLE;
 	struct out_cell *h = heading ? make_heading(o) : NULL;
-	size_t *widths = xcalloc(o->ncols, sizeof(*widths));
+	struct column *cols = xcalloc(o->ncols, sizeof(*cols)), *col;
 	size_t i;
 
 	for (i = 0; heading && i < o->ncols; i++)
-		widths[i] = h[i].width;
-	for (i = 0; i < o->ncells; i++)
-		widths[i % o->ncols] =
-		    MAX(widths[i % o->ncols], o->cells[i].width);
+		cols[i].width = h[i].width;
+	for (i = 0; i < o->ncells; i++) {
+		col = &cols[i % o->ncols];
+		col->width = MAX(col->width, o->cells[i].width);
+		/* One number, and the whole column stands at the right. */
+		col->right = col->right || o->cells[i].right;
+	}
 	if (heading && !o->dropped)
-		put_line(o, h, widths);
+		put_line(o, h, cols);
 	for (i = 0; i + o->ncols <= o->ncells && !o->dropped; i += o->ncols)
-		put_line(o, o->cells + i, widths);
+		put_line(o, o->cells + i, cols);
 	if (heading)
 		out_clear_cells(h, o->ncols);
 	out_clear_cells(o->cells, o->ncells);
 	o->ncells = 0;
 	free(h);
-	free(widths);
+	free(cols);
 }
 
 static void

@@ -122,6 +122,24 @@ values_of_the_daemon(struct out *o)
 	out_record_close(o);
 }
 
+/* A column of numbers stands at the right, also where there is none. */
+static void
+users(struct out *o)
+{
+	static const char *const columns[] = { "users", "x" };
+
+	out_table_open(o, NULL, columns, nitems(columns));
+	out_row_open(o);
+	out_null(o, "users");
+	out_text(o, "x", "a");
+	out_row_close(o);
+	out_row_open(o);
+	out_num(o, "users", 12);
+	out_text(o, "x", "b");
+	out_row_close(o);
+	out_table_close(o);
+}
+
 static void
 nothing(struct out *o)
 {
@@ -169,6 +187,7 @@ static const struct row rows[] = {
 	    "s     abc\nn     7\nneg   -1\nt     on\nnil   -\ngone  -\n"
 	    "o     {}\n",
 	    "s\tabc\nn\t7\nneg\t-1\nt\ton\nnil\t-\ngone\t-\no\t{}\n", NULL },
+	{ users, "USERS  X\n    -  a\n   12  b\n", "-\ta\n12\tb\n", NULL },
 	{ nothing, "", "", "" },
 };
 
@@ -211,12 +230,23 @@ half_a_table(struct out *o)
 }
 
 static void
+open_ends(struct out *o)
+{
+	out_group_open(o);
+	out_record_open(o, "r");
+	out_num(o, "n", 1);
+	out_drop(o);
+}
+
+static void
 half_an_answer_is_not_printed(void **state)
 {
 	UNUSED(state);
 	check(half_a_table, OUT_TABLE, false, "");
 	check(half_a_table, OUT_TABS, false, "");
 	check(half_a_table, OUT_JSON, false, "");
+	check(open_ends, OUT_TABLE, false, "");
+	check(open_ends, OUT_JSON, false, "");
 }
 
 static void
