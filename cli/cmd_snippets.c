@@ -150,7 +150,7 @@ int
 cmd_app_snippets(struct cmd *c)
 {
 	struct snippet_values v = { .self = c->self };
-	struct app a;
+	struct app a = { .id = NULL };
 	char *host = NULL;
 	int r = find_app(c, &a);
 

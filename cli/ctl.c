@@ -116,9 +116,8 @@ send_question(struct talk *t)
 		n = send(t->fd, bytes + off, len - off, MSG_NOSIGNAL);
 		if (n > 0)
 			off += (size_t)n;
-		else if (errno == EAGAIN && !wait_for(t, POLLOUT))
-			break;
-		else if (errno != EAGAIN && errno != EINTR)
+		else if (errno == EAGAIN ? !wait_for(t, POLLOUT)
+					 : errno != EINTR)
 			break;
 	}
 	free(bytes);

@@ -238,6 +238,7 @@ put_cells(struct out *o)
 	struct column *cols = xcalloc(o->ncols, sizeof(*cols)), *col;
 	size_t i;
 
+	assert(o->ncols > 0);
 	for (i = 0; heading && i < o->ncols; i++)
 		cols[i].width = h[i].width;
 	for (i = 0; i < o->ncells; i++) {

@@ -28,38 +28,38 @@ static const struct cmd_verb verb = { .name = "noun verb",
 
 struct parse {
 	const char *argv[8];
-	int want;
 	const char *args[2], *value;
+	int want;
 	bool flag, json, help;
 };
 
 static const struct parse parses[] = {
-	{ { "a" }, CMD_OK, { "a" }, NULL, false, false, false },
-	{ { "a", "b" }, CMD_OK, { "a", "b" }, NULL, false, false, false },
-	{ { NULL }, CMD_USAGE, { NULL }, NULL, false, false, false },
-	{ { "a", "b", "c" }, CMD_USAGE, { NULL }, NULL, false, false, false },
-	{ { "--value", "v", "a" }, CMD_OK, { "a" }, "v", false, false, false },
-	{ { "a", "--value=v" }, CMD_OK, { "a" }, "v", false, false, false },
-	{ { "a", "--value=" }, CMD_OK, { "a" }, "", false, false, false },
-	{ { "a", "--value=x=y" }, CMD_OK, { "a" }, "x=y", false, false, false },
-	{ { "a", "--value", "--flag" }, CMD_OK, { "a" }, "--flag", false, false,
+	{ { "a" }, { "a" }, NULL, CMD_OK, false, false, false },
+	{ { "a", "b" }, { "a", "b" }, NULL, CMD_OK, false, false, false },
+	{ { NULL }, { NULL }, NULL, CMD_USAGE, false, false, false },
+	{ { "a", "b", "c" }, { NULL }, NULL, CMD_USAGE, false, false, false },
+	{ { "--value", "v", "a" }, { "a" }, "v", CMD_OK, false, false, false },
+	{ { "a", "--value=v" }, { "a" }, "v", CMD_OK, false, false, false },
+	{ { "a", "--value=" }, { "a" }, "", CMD_OK, false, false, false },
+	{ { "a", "--value=x=y" }, { "a" }, "x=y", CMD_OK, false, false, false },
+	{ { "a", "--value", "--flag" }, { "a" }, "--flag", CMD_OK, false, false,
 	    false },
-	{ { "a", "--value=1", "--value=2" }, CMD_OK, { "a" }, "2", false, false,
+	{ { "a", "--value=1", "--value=2" }, { "a" }, "2", CMD_OK, false, false,
 	    false },
-	{ { "a", "--value" }, CMD_USAGE, { NULL }, NULL, false, false, false },
-	{ { "a", "--flag=1" }, CMD_USAGE, { NULL }, NULL, false, false, false },
-	{ { "a", "--flags" }, CMD_USAGE, { NULL }, NULL, false, false, false },
-	{ { "a", "--val", "v" }, CMD_USAGE, { NULL }, NULL, false, false,
+	{ { "a", "--value" }, { NULL }, NULL, CMD_USAGE, false, false, false },
+	{ { "a", "--flag=1" }, { NULL }, NULL, CMD_USAGE, false, false, false },
+	{ { "a", "--flags" }, { NULL }, NULL, CMD_USAGE, false, false, false },
+	{ { "a", "--val", "v" }, { NULL }, NULL, CMD_USAGE, false, false,
 	    false },
-	{ { "--flag", "-j", "a" }, CMD_OK, { "a" }, NULL, true, true, false },
+	{ { "--flag", "-j", "a" }, { "a" }, NULL, CMD_OK, true, true, false },
 	/* Data may look like an option. */
-	{ { "-5" }, CMD_OK, { "-5" }, NULL, false, false, false },
-	{ { "-" }, CMD_OK, { "-" }, NULL, false, false, false },
-	{ { "--", "--flag", "-j" }, CMD_OK, { "--flag", "-j" }, NULL, false,
+	{ { "-5" }, { "-5" }, NULL, CMD_OK, false, false, false },
+	{ { "-" }, { "-" }, NULL, CMD_OK, false, false, false },
+	{ { "--", "--flag", "-j" }, { "--flag", "-j" }, NULL, CMD_OK, false,
 	    false, false },
-	{ { "--", "-h" }, CMD_OK, { "-h" }, NULL, false, false, false },
-	{ { "-h" }, CMD_OK, { NULL }, NULL, false, false, true },
-	{ { "a", "b", "c", "--help" }, CMD_OK, { "a", "b" }, NULL, false, false,
+	{ { "--", "-h" }, { "-h" }, NULL, CMD_OK, false, false, false },
+	{ { "-h" }, { NULL }, NULL, CMD_OK, false, false, true },
+	{ { "a", "b", "c", "--help" }, { "a", "b" }, NULL, CMD_OK, false, false,
 	    true },
 };
 
