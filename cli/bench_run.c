@@ -38,7 +38,7 @@ struct peer {
 	bool publisher;
 	enum peer_state state;
 	uint32_t channel;
-	uint64_t last;   /* sequence number seen last */
+	uint64_t *last;  /* sequence numbers seen last, by publisher */
 	struct buf *in;  /* half a frame or reply */
 	struct buf *out; /* request not yet written */
 	uint32_t out_off;
@@ -48,6 +48,7 @@ struct peer {
 
 struct flight { /* one publish that has not reached everybody */
 	uint64_t seq, start;
+	uint32_t publisher;
 	uint32_t left; /* deliveries */
 };
 
@@ -189,6 +190,7 @@ publish(struct run *run, struct peer *p, uint64_t start)
 		f = &run->flights[seq & run->mask];
 		f->seq = seq;
 		f->start = start;
+		f->publisher = (uint32_t)(p - run->publishers);
 		f->left = run->subs[run->next_channel];
 		run->nflights += f->left > 0;
 		put_event(run, &body, seq, run->next_channel);
@@ -233,7 +235,7 @@ on_delivery(struct run *run, struct peer *p, struct str text)
 {
 	struct str rest = text;
 	ssize_t at;
-	uint64_t seq = 0;
+	uint64_t seq = 0, *last;
 	struct flight *f;
 
 	/* data is the first "[" of the frame, whatever the member order. */
@@ -244,14 +246,17 @@ on_delivery(struct run *run, struct peer *p, struct str text)
 
 		seq = seq << 4 | (c <= '9' ? c - '0' + 0u : c - 'a' + 10u);
 	}
-	if (seq == p->last)
-		run->r->duplicate++;
-	else if (seq < p->last)
-		run->r->disorder++;
-	p->last = seq;
 	run->r->delivered++;
 	f = &run->flights[seq & run->mask];
-	if (f->seq != seq || f->left == 0)
+	if (f->seq != seq)
+		return; /* long ago: counted as lost */
+	last = &p->last[f->publisher];
+	if (seq == *last)
+		run->r->duplicate++;
+	else if (seq < *last)
+		run->r->disorder++;
+	*last = seq;
+	if (f->left == 0)
 		return;
 	run->moved = now_ns();
 	histogram_add(&run->r->latency, run->moved - f->start);
@@ -412,6 +417,7 @@ open_peer(struct run *run, struct peer *p)
 	p->out = buf_new(512);
 	if (p->publisher)
 		return;
+	p->last = xcalloc(conf->publishers + 1, sizeof(*p->last));
 	buf_printf(&p->out,
 	    "GET /app/%s?protocol=7&client=bench&version=1.0 HTTP/1.1\r\n"
 	    "Host: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -551,6 +557,7 @@ close_all(struct peer *p, uint32_t n)
 		close(p[i].fd);
 		buf_unref(p[i].in);
 		buf_unref(p[i].out);
+		free(p[i].last);
 	}
 	free(p);
 }

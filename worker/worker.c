@@ -11,6 +11,7 @@
 #include "worker/worker.h"
 
 #include <math.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -25,11 +26,13 @@
 #include "worker/ws.h"
 
 #define ARENA_BYTES (64u << 10)
-#define RESERVED_FDS 64      /* links, listeners, log */
-#define DRAIN_TICK 0.05      /* seconds between two portions of closes */
-#define DRAIN_MIN_RATE 100.0 /* closes per second, at least */
-#define DRAIN_GRACE 3.0      /* seconds for peers to answer the close */
-#define ORPHAN_DRAIN 0.5     /* seconds, when the master is gone */
+#define COALESCE_CLIENTS 256    /* deliveries that make waiting worth it */
+#define COALESCE_SECONDS 0.0003 /* how long, at most */
+#define RESERVED_FDS 64         /* links, listeners, log */
+#define DRAIN_TICK 0.05         /* seconds between two portions of closes */
+#define DRAIN_MIN_RATE 100.0    /* closes per second, at least */
+#define DRAIN_GRACE 3.0         /* seconds for peers to answer the close */
+#define ORPHAN_DRAIN 0.5        /* seconds, when the master is gone */
 
 struct buf **
 worker_scratch(struct worker *w)
@@ -64,6 +67,28 @@ on_busy(struct ev_loop *loop, ev_idle *idle, int revents)
 	UNUSED(revents); /* its being active keeps the loop from sleeping */
 }
 
+/*
+ * Under load a little patience pays: when several events for many clients
+ * came at about the same time, they will again, and each that arrives before
+ * the flush shares its system calls.  True while the flush shall wait: not for
+ * events that come one at a time, and not once as many are there as the last
+ * time.
+ */
+static bool
+may_wait(struct worker *w)
+{
+	double now;
+
+	if (w->fanout < COALESCE_CLIENTS || MAX(w->nevents, w->flushed) < 2)
+		return false;
+	if (w->nevents >= w->flushed && w->flushed >= 2 && w->wait_until != 0)
+		return false;
+	now = ev_time();
+	if (w->wait_until == 0)
+		w->wait_until = now + COALESCE_SECONDS;
+	return now < w->wait_until;
+}
+
 /* The end of a turn. */
 static void
 on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
@@ -73,6 +98,15 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 
 	UNUSED(revents);
 	link_flush(w);
+	if (may_wait(w)) {
+		ev_idle_start(loop, &w->busy);
+		sched_yield(); /* to the broker, if it shares our core */
+		return;
+	}
+	if (w->nevents > 0)
+		w->flushed = w->nevents;
+	w->wait_until = 0;
+	w->nevents = w->fanout = 0;
 	left = conn_flush_dirty(w);
 	conn_reap(w);
 	link_flush(w); /* closing has words for the broker, too */

@@ -52,6 +52,10 @@ struct worker {
 	uint32_t next_ref;   /* of subscriptions */
 
 	char *recv;          /* WORKER_RECV_BYTES */
+	uint32_t nevents;    /* fanned out in this turn */
+	uint32_t flushed;    /* nevents of the last turn that had any */
+	uint32_t fanout;     /* deliveries queued in this turn */
+	double wait_until;   /* the flush may wait for more; 0: it does not */
 	uint64_t nslow;      /* clients closed for reading too slowly */
 	struct buf *arena;   /* outgoing frames, next to each other */
 	struct buf *scratch; /* where one frame is built */
