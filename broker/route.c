@@ -41,32 +41,32 @@ route_on_event(void *owner, const struct ipc_in *in)
 }
 
 static void
-send(struct broker *br, const struct channel *c, const struct msg_event *m)
+send(struct broker *br, uint64_t slots, const struct msg_event *m)
 {
 	size_t n = msg_event_size(m);
 	struct buf *b;
-	uint64_t mask;
 
-	if (c->slots == 0)
+	if (slots == 0)
 		return;
 	b = buf_new(n);
 	msg_event_put(b->data, m);
 	b->len = (uint32_t)n;
-	for (mask = c->slots; mask != 0; mask &= mask - 1)
-		ipc_queue(&br->peers[__builtin_ctzll(mask)]->ipc, b, 0, b->len);
+	for (; slots != 0; slots &= slots - 1)
+		ipc_queue(
+		    &br->peers[__builtin_ctzll(slots)]->ipc, b, 0, b->len);
 	buf_unref(b);
 }
 
 void
-route_frame(
-    struct broker *br, struct channel *c, struct str frame, uint64_t except)
+route_frame(struct broker *br, const struct channel *c, uint64_t slots,
+    struct str frame, uint64_t except)
 {
 	struct msg_event m = { .app = c->app->num,
 		.except = except,
 		.channel = registry_name(&br->registry, c),
 		.frame = frame };
 
-	send(br, c, &m);
+	send(br, slots & c->slots, &m);
 }
 
 uint32_t
@@ -80,6 +80,6 @@ route_publish(struct broker *br, const struct msg_event *m)
 	c = registry_find(&br->registry, m->app, m->channel);
 	if (c == NULL)
 		return 0;
-	send(br, c, m);
+	send(br, c->slots, m);
 	return c->total;
 }

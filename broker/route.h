@@ -14,12 +14,15 @@ struct channel;
 
 /* Handler of EVENT; the owner is a struct peer. */
 int route_on_event(void *owner, const struct ipc_in *);
-/* An event of the broker itself: to everyone in the channel but `except`. */
-void route_frame(
-    struct broker *, struct channel *, struct str frame, uint64_t except);
 /*
- * The same for an event that is kept as the channel's last one when flags
- * say so; returns how many subscriptions the channel has.
+ * An event of the broker itself: to everyone in the channel but `except`, on
+ * these of its slots.
+ */
+void route_frame(struct broker *, const struct channel *, uint64_t slots,
+    struct str frame, uint64_t except);
+/*
+ * An event of the control socket.  It is kept as the channel's last one when
+ * flags say so; returns how many subscriptions the channel has.
  */
 uint32_t route_publish(struct broker *, const struct msg_event *);
 

@@ -100,12 +100,17 @@ refuse(struct peer *p, const struct msg_sub *m, enum presence_joined why,
 }
 
 static void
-tell_added(struct broker *br, struct channel *c, const struct msg_sub *m)
+tell_added(struct peer *p, struct channel *c, const struct msg_sub *m)
 {
-	struct buf **b = broker_scratch(br);
+	struct buf **b = broker_scratch(p->br);
+	uint64_t slots = c->slots;
 
+	if (c->count[p->slot] == 1) /* the newcomer is alone there */
+		slots &= ~(UINT64_C(1) << p->slot);
+	if (slots == 0)
+		return;
 	frame_member_added(b, m->channel, m->user_id, m->user_info);
-	route_frame(br, c, buf_str(*b), m->sid);
+	route_frame(p->br, c, slots, buf_str(*b), m->sid);
 }
 
 static void
@@ -116,7 +121,7 @@ tell_removed(struct broker *br, struct channel *c, struct str user_id)
 	if (c->slots == 0)
 		return;
 	frame_member_removed(b, registry_name(&br->registry, c), user_id);
-	route_frame(br, c, buf_str(*b), 0);
+	route_frame(br, c, c->slots, buf_str(*b), 0);
 }
 
 /* Frees what nobody keeps any more. */
@@ -192,7 +197,7 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 	if (!replay)
 		answer(p, c, m, j.stamp);
 	if (joined == PRESENCE_FIRST && (!replay || p->known))
-		tell_added(br, c, m);
+		tell_added(p, c, m);
 	if (!replay || p->known)
 		tally_changed(br, c);
 	return 0;

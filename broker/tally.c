@@ -47,12 +47,22 @@ forget(struct channel *c)
 	c->tally = NULL;
 }
 
+/* Seconds until many subscribers may be told again. */
+static double
+pause_left(const struct tally *t, double now)
+{
+	if (t->channel->total <= MANY || t->told == 0)
+		return 0;
+	return MAX(t->told + PAUSE - now, 0.);
+}
+
 static void
 on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct tally *t = container_of(w, struct tally, timer);
 	struct broker *br = t->br;
 	struct channel *c = t->channel;
+	double now = broker_now(), wait;
 	struct buf **b;
 
 	UNUSED(loop);
@@ -62,16 +72,22 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		registry_release(&br->registry, c);
 		return;
 	}
-	t->told = broker_now();
+	wait = pause_left(t, now);
+	if (wait > 0) { /* they have become many meanwhile */
+		ev_timer_set(w, wait, 0.);
+		ev_timer_start(br->loop, w);
+		return;
+	}
+	t->told = now;
 	b = broker_scratch(br);
 	frame_subscription_count(b, registry_name(&br->registry, c), c->total);
-	route_frame(br, c, buf_str(*b), 0);
+	route_frame(br, c, c->slots, buf_str(*b), 0);
 }
 
 void
 tally_changed(struct broker *br, struct channel *c)
 {
-	double wait = TOGETHER, now;
+	double wait;
 	struct tally *t = c->tally;
 
 	if (c->hidden || c->presence != NULL)
@@ -88,12 +104,10 @@ tally_changed(struct broker *br, struct channel *c)
 	}
 	if (ev_is_active(&t->timer) &&
 	    (c->total > MANY ||
-		ev_timer_remaining(br->loop, &t->timer) <= TOGETHER))
+		ev_timer_remaining(br->loop, &t->timer) <= 2 * TOGETHER))
 		return;
 	ev_timer_stop(br->loop, &t->timer); /* no longer many: sooner */
-	now = broker_now();
-	if (c->total > MANY && t->told + PAUSE > now + wait)
-		wait = t->told + PAUSE - now;
+	wait = MAX(pause_left(t, broker_now()), TOGETHER);
 	ev_timer_set(&t->timer, wait, 0.);
 	ev_timer_start(br->loop, &t->timer);
 }

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TESTS_UNIT_BROKER_LINKS_H
+#define TESTS_UNIT_BROKER_LINKS_H
+
+/*
+ * A broker without its process: the test is every worker, at the other ends
+ * of socket pairs, and turns the loop itself.  Include it behind cmocka.h.
+ */
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "broker/broker.h"
+#include "broker/peer.h"
+#include "shared/app.h"
+#include "shared/base.h"
+#include "shared/conf.h"
+#include "shared/frames.h"
+#include "shared/log.h"
+#include "shared/sock.h"
+#include "shared/ws_frame.h"
+#include "shared/xmalloc.h"
+
+#define LINKS 4
+
+struct links {
+	struct broker br;
+	struct conf conf;
+	int fd[LINKS];
+	struct buf *in[LINKS];
+	uint32_t at[LINKS];
+	uint64_t seq[LINKS];
+	uint64_t origin[LINKS];
+};
+
+/* What the broker sent; body is valid until the next call. */
+struct said {
+	uint32_t type;
+	struct str body;
+};
+
+/* SEND(l, slot, sub, .app = 1, …) */
+#define SEND(l, slot, name, ...) \
+	do { \
+		struct msg_##name m_ = { __VA_ARGS__ }; \
+		size_t n_ = msg_##name##_size(&m_); \
+		char *p_ = xmalloc(n_); \
+\
+		msg_##name##_put(p_, &m_); \
+		assert_int_equal(send((l)->fd[slot], p_, n_, 0), n_); \
+		free(p_); \
+	} while (0)
+
+/* Lets the broker read, and ends its turn. */
+static inline void
+links_turn(struct links *l)
+{
+	for (int i = 0; i < 3; i++) {
+		ev_run(l->br.loop, EVRUN_NOWAIT);
+		broker_turn(&l->br);
+	}
+}
+
+/* Turns for some time. */
+static inline void
+links_wait(struct links *l, double seconds)
+{
+	double end = broker_now() + seconds;
+
+	while (broker_now() < end) {
+		links_turn(l);
+		usleep(1000);
+	}
+}
+
+static inline void
+links_read(struct links *l, unsigned slot)
+{
+	char bytes[65536];
+	ssize_t n;
+
+	while ((n = recv(l->fd[slot], bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+		buf_append(&l->in[slot], str_make(bytes, (size_t)n));
+}
+
+/* The next message of any kind; false: there is none. */
+static inline bool
+links_next_any(struct links *l, unsigned slot, struct said *s)
+{
+	const struct buf *b;
+	uint32_t len;
+
+	links_turn(l);
+	links_read(l, slot);
+	b = l->in[slot];
+	if (b == NULL || b->len - l->at[slot] < IPC_HEAD)
+		return false;
+	memcpy(&len, b->data + l->at[slot], 4);
+	memcpy(&s->type, b->data + l->at[slot] + 4, 4);
+	assert_true(len + 4 <= b->len - l->at[slot]);
+	s->body =
+	    str_make(b->data + l->at[slot] + IPC_HEAD, len + 4 - IPC_HEAD);
+	l->at[slot] += len + 4;
+	return true;
+}
+
+/* The next one that is neither ACK nor PING; pings are answered. */
+static inline bool
+links_next(struct links *l, unsigned slot, struct said *s)
+{
+	struct msg_ping ping;
+
+	while (links_next_any(l, slot, s)) {
+		if (s->type == IPC_ACK)
+			continue;
+		if (s->type != IPC_PING)
+			return true;
+		assert_int_equal(msg_ping_get(&ping, s->body), 0);
+		SEND(l, slot, pong, .id = ping.id);
+	}
+	return false;
+}
+
+#define EXPECT(l, slot, name, NAME, m) \
+	do { \
+		struct said s_; \
+\
+		if (!links_next(l, slot, &s_)) \
+			fail_msg("nothing for %u", (unsigned)(slot)); \
+		if (s_.type != IPC_##NAME) \
+			fail_msg("%s is no " #NAME, ipc_name(s_.type)); \
+		assert_int_equal(msg_##name##_get(m, s_.body), 0); \
+	} while (0)
+
+static inline void
+expect_nothing(struct links *l, unsigned slot)
+{
+	struct said s;
+
+	if (links_next(l, slot, &s))
+		fail_msg("%s for %u", ipc_name(s.type), slot);
+}
+
+/* Is the link over? */
+static inline bool
+links_is_over(struct links *l, unsigned slot)
+{
+	char byte;
+
+	links_turn(l);
+	links_read(l, slot);
+	return recv(l->fd[slot], &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
+}
+
+/* The worker goes. */
+static inline void
+links_kill(struct links *l, unsigned slot)
+{
+	close(l->fd[slot]);
+	l->fd[slot] = -1;
+	links_turn(l);
+}
+
+/* A worker comes: HELLO, its apps, APPS_DONE. */
+static inline void
+links_hello(struct links *l, unsigned slot, uint64_t origin)
+{
+	struct said s;
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_equal(sock_set_nonblock(fds[0]), 0);
+	peer_accept(&l->br, fds[0]);
+	l->fd[slot] = fds[1];
+	if (l->in[slot] != NULL)
+		l->in[slot]->len = 0;
+	l->at[slot] = 0;
+	l->origin[slot] = origin;
+	SEND(l, slot, hello, .version = IPC_VERSION,
+	    .build = str_of(proc_build_id()), .slot = slot, .pid = 1,
+	    .origin = origin);
+	do
+		assert_true(links_next(l, slot, &s));
+	while (s.type == IPC_APP_SET);
+	assert_int_equal(s.type, IPC_APPS_DONE);
+}
+
+/* App 1, with these settings ("name", "value", …, NULL). */
+static inline void
+links_app(struct links *l, uint32_t num, const char *const *settings)
+{
+	struct app a;
+	char *why, id[16];
+
+	app_init(&a);
+	snprintf(id, sizeof(id), "app%u", num);
+	a.num = num;
+	a.id = xstrdup(id);
+	a.key = xstrdup("key");
+	a.secret = xstrdup("secret");
+	a.name = xstrdup("name");
+	a.enabled = 1;
+	for (; settings != NULL && *settings != NULL; settings += 2)
+		assert_int_equal(
+		    app_set(&a, settings[0], settings[1], &why), 0);
+	apps_put(&l->br, &a);
+	app_clear(&a);
+}
+
+static inline struct links *
+links_new(const char *const *settings)
+{
+	struct links *l = xcalloc(1, sizeof(*l));
+
+	conf_init(&l->conf);
+	l->conf.nworkers = LINKS;
+	l->conf.crash_grace = 0;
+	broker_init(&l->br, &l->conf);
+	links_app(l, 1, settings);
+	for (unsigned i = 0; i < LINKS; i++)
+		links_hello(l, i, i + 1);
+	return l;
+}
+
+static inline void
+links_free(struct links *l)
+{
+	broker_clear(&l->br);
+	conf_clear(&l->conf);
+	for (unsigned i = 0; i < LINKS; i++) {
+		if (l->fd[i] != -1)
+			close(l->fd[i]);
+		buf_unref(l->in[i]);
+	}
+	free(l);
+}
+
+/* Frames, one after the other, as "json json"; the caller frees it. */
+static inline char *
+links_text(struct str frames)
+{
+	struct buf *b = NULL;
+	struct ws_head h;
+	char *text;
+	ssize_t n;
+
+	while (frames.n > 0) {
+		n = ws_head_read(&h, frames);
+		assert_true(n > 0 && h.len <= frames.n - (size_t)n);
+		if (b != NULL)
+			buf_putc(&b, ' ');
+		buf_append(&b, str_make(frames.p + n, h.len));
+		frames = str_from(frames, (size_t)n + h.len);
+	}
+	text = str_dup(buf_str(b));
+	buf_unref(b);
+	return text;
+}
+
+static inline void
+assert_frames(struct str frames, const char *want)
+{
+	char *got = links_text(frames);
+
+	assert_string_equal(got, want);
+	free(got);
+}
+
+static inline void
+assert_bytes(struct str got, struct str want)
+{
+	if (!str_eq(got, want))
+		fail_msg("%.*s\nis not %.*s", STR_ARG(got), STR_ARG(want));
+}
+
+/* Subscribes, and throws the answer away. */
+static inline void
+links_sub(struct links *l, unsigned slot, uint64_t sid, const char *channel,
+    const char *user)
+{
+	struct msg_sub_done done;
+
+	SEND(l, slot, sub, .app = 1, .sid = sid, .ref = (uint32_t)sid,
+	    .channel = str_of(channel), .user_id = str_of(user));
+	EXPECT(l, slot, sub_done, SUB_DONE, &done);
+	assert_int_equal(done.status, 0);
+	assert_true(done.sid == sid && done.ref == (uint32_t)sid);
+}
+
+/* An event of worker `slot` with this frame. */
+static inline void
+links_event(struct links *l, unsigned slot, const char *channel,
+    struct str frame, uint32_t flags)
+{
+	SEND(l, slot, event, .origin = l->origin[slot], .seq = ++l->seq[slot],
+	    .app = 1, .flags = flags, .channel = str_of(channel),
+	    .frame = frame);
+}
+
+#endif
