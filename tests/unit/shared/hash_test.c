@@ -12,6 +12,7 @@
 
 #include "shared/base.h"
 #include "shared/hash.h"
+#include "shared/xmalloc.h"
 
 #define MANY 5000
 
@@ -70,8 +71,7 @@ sip_known_values(void **state)
 
 	(void)state;
 	for (i = 0; i < nitems(rows); i++) {
-		bytes = malloc(rows[i].n);
-		assert_non_null(bytes);
+		bytes = xmalloc(rows[i].n);
 		for (j = 0; j < rows[i].n; j++)
 			bytes[j] = (char)j;
 		assert_int_equal(

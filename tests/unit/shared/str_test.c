@@ -12,6 +12,7 @@
 
 #include "shared/base.h"
 #include "shared/str.h"
+#include "shared/xmalloc.h"
 
 /* Two literals as views, NULs included. */
 #define V(lit) \
@@ -246,10 +247,8 @@ percent(void **state)
 	(void)state;
 	for (i = 0; i < nitems(rows); i++) {
 		/* exact sizes, so that a sanitizer sees one byte too many */
-		in = malloc(rows[i].in.n + 1);
-		out = malloc(rows[i].in.n + 1);
-		assert_non_null(in);
-		assert_non_null(out);
+		in = xmalloc(rows[i].in.n + 1);
+		out = xmalloc(rows[i].in.n + 1);
 		memcpy(in + 1, rows[i].in.p, rows[i].in.n);
 		n = str_percent_decode(
 		    str_make(in + 1, rows[i].in.n), rows[i].form, out + 1);
