@@ -4,8 +4,8 @@
  * [":" port], or "null").
  *
  * Pure.  A pattern matches as a whole, never a part of the origin; a `*`
- * never reaches over a '/', so that no pattern for a host is met by a path
- * or by another scheme.
+ * stands for what a host may consist of, so that no pattern for a host is
+ * met by a path or by another scheme.
  */
 
 #include "worker/origin.h"
@@ -14,6 +14,15 @@ static char
 lower(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+/* What a `*` may stand for: the characters of schemes, hosts and ports. */
+static bool
+is_origin_char(char c)
+{
+	c = lower(c);
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+	    (c != '\0' && strchr("-._+:[]", c) != NULL);
 }
 
 /*
@@ -32,7 +41,7 @@ glob(struct str p, struct str s)
 		} else if (i < p.n && lower(p.p[i]) == lower(s.p[j])) {
 			i++;
 			j++;
-		} else if (star != SIZE_MAX && s.p[mark] != '/') {
+		} else if (star != SIZE_MAX && is_origin_char(s.p[mark])) {
 			i = star + 1;
 			j = ++mark;
 		} else {
