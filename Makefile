@@ -17,7 +17,8 @@ WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes \
 	-Wnull-dereference -Wduplicated-cond -Wlogical-op
 HARDEN  := -fno-common -fno-strict-aliasing -D_FORTIFY_SOURCE=3 \
 	-fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
-LDHARD  := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
+LDHARD  := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed \
+	-Wl,--build-id=sha1
 WERROR  := $(if $(CI),-Werror)
 CFLAGS  := $(CSTD) -g $(OPT) $(WARN) $(HARDEN) $(WERROR) $(SAN) -MMD -MP
 LDFLAGS := $(LDHARD) $(SAN)

@@ -119,6 +119,23 @@ dispatch(struct ipc *l)
 	return l->fd == -1 || l->dead ? 0 : missing;
 }
 
+/*
+ * Everything read has been dispatched: start at the front again, to stay in
+ * the cache, and let go of what one large message needed.
+ */
+static void
+rewind_input(struct ipc *l)
+{
+	if (l->in->cap > 2 * READ_BYTES) {
+		buf_unref(l->in);
+		l->in = buf_new(READ_BYTES);
+	} else if (l->in->refs == 1)
+		l->in->len = 0;
+	else
+		return;
+	l->in_off = 0;
+}
+
 /* Reads and dispatches up to about max bytes. */
 static void
 read_input(struct ipc *l, size_t max)
@@ -127,8 +144,8 @@ read_input(struct ipc *l, size_t max)
 	ssize_t n;
 
 	while (total < max) {
-		if (l->in_off == l->in->len && l->in->refs == 1)
-			l->in_off = l->in->len = 0; /* stay in the cache */
+		if (l->in_off == l->in->len)
+			rewind_input(l);
 		make_room(l, MAX(missing, READ_BYTES / 4));
 		n = recv(l->fd, l->in->data + l->in->len, buf_room(l->in), 0);
 		if (n == -1 && errno == EINTR)
@@ -144,7 +161,7 @@ read_input(struct ipc *l, size_t max)
 		total += (size_t)n;
 		if ((missing = dispatch(l)) == 0)
 			return;
-		if (buf_room(l->in) > 0)
+		if (buf_room(l->in) > 0 && max != SIZE_MAX)
 			return; /* the kernel had no more */
 	}
 }
@@ -253,7 +270,10 @@ ipc_flush(struct ipc *l)
 		return;
 	}
 	/* All out: start small again, so that an idle link holds nothing. */
-	if (l->tail != NULL && l->tail->refs == 1)
+	if (l->tail != NULL && l->tail->cap > TAIL_BYTES) {
+		buf_unref(l->tail);
+		l->tail = NULL;
+	} else if (l->tail != NULL && l->tail->refs == 1)
 		l->tail->len = 0;
 	if (l->ops->on_drained != NULL)
 		l->ops->on_drained(l->owner);

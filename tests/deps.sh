@@ -13,7 +13,7 @@ packages() {
 	check)
 		echo libcmocka-dev procps
 		# Whatever Node.js is there will do, if it is 18 or newer.
-		if ! node -e 'process.exit(parseInt(process.versions.node) < 18)' \
+		if ! node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' \
 		    2>/dev/null || ! command -v npm >/dev/null; then
 			echo nodejs npm
 		fi
