@@ -66,6 +66,7 @@ broker_turn(struct broker *br)
 	bool more = query_continue(br);
 
 	control_go_on(br);
+	more = park_resume(br) || more;
 	/* What ends or asks while it is flushed makes others busy. */
 	do
 		peer_flush(br);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * dispatch.c: start reading here.  One table: what arrives from a worker, and
- * who deals with it.  Each handler decodes its message and refuses it before
- * HELLO; -1 ends the link.
+ * who deals with it.  Each handler refuses its message before HELLO, lets it
+ * wait when there is no room for the answer, and decodes it; -1 ends the link.
  *
  * Must never know what a message means.
  */
@@ -17,29 +17,56 @@
 #include "broker/subscribe.h"
 #include "broker/users.h"
 
-#define HANDLER(name, function) \
+/* What comes behind a message that waits for room has to wait too. */
+static int
+wait_or(struct peer *p, const struct ipc_in *in, bool costly)
+{
+	return p->slot == -1 ? -1 : park_message(p, in, costly);
+}
+
+#define HANDLER(name, function, costly) \
 	static int on_##name(void *owner, const struct ipc_in *in) \
 	{ \
 		struct peer *p = owner; \
 		struct msg_##name m; \
+		int r = wait_or(p, in, costly); \
 \
-		if (p->slot == -1 || msg_##name##_get(&m, in->body) == -1) \
+		if (r != 0) \
+			return r == 1 ? 0 : -1; \
+		if (msg_##name##_get(&m, in->body) == -1) \
 			return -1; \
 		return function(p, &m); \
 	}
 
-HANDLER(resync_done, peer_on_resync_done)
-HANDLER(ping, peer_on_ping)
-HANDLER(pong, peer_on_pong)
-HANDLER(conn_open, quota_on_conn_open)
-HANDLER(conn_close, quota_on_conn_close)
-HANDLER(sub, subscribe_on_sub)
-HANDLER(sub_again, subscribe_on_sub_again)
-HANDLER(unsub, subscribe_on_unsub)
-HANDLER(query, query_on_query)
-HANDLER(take, quota_on_take)
-HANDLER(signin, users_on_signin)
-HANDLER(signout, users_on_signout)
+HANDLER(resync_done, peer_on_resync_done, false)
+HANDLER(ping, peer_on_ping, false)
+HANDLER(pong, peer_on_pong, false)
+HANDLER(conn_open, quota_on_conn_open, false)
+HANDLER(conn_close, quota_on_conn_close, false)
+HANDLER(sub, subscribe_on_sub, true)
+HANDLER(sub_again, subscribe_on_sub_again, true)
+HANDLER(unsub, subscribe_on_unsub, false)
+HANDLER(query, query_on_query, true)
+HANDLER(take, quota_on_take, false)
+HANDLER(signin, users_on_signin, true)
+HANDLER(signout, users_on_signout, false)
+
+/* These pass the bytes on as they are. */
+static int
+on_event(void *owner, const struct ipc_in *in)
+{
+	int r = wait_or(owner, in, false);
+
+	return r == 0 ? route_on_event(owner, in) : r == 1 ? 0 : -1;
+}
+
+static int
+on_terminate(void *owner, const struct ipc_in *in)
+{
+	int r = wait_or(owner, in, false);
+
+	return r == 0 ? users_on_terminate(owner, in) : r == 1 ? 0 : -1;
+}
 
 static int
 on_hello(void *owner, const struct ipc_in *in)
@@ -60,10 +87,10 @@ const ipc_handler broker_handlers[IPC_NTYPES] = {
 	[IPC_SUB] = on_sub,
 	[IPC_SUB_AGAIN] = on_sub_again,
 	[IPC_UNSUB] = on_unsub,
-	[IPC_EVENT] = route_on_event, /* the hot path; passes bytes on */
+	[IPC_EVENT] = on_event, /* the hot path */
 	[IPC_QUERY] = on_query,
 	[IPC_TAKE] = on_take,
 	[IPC_SIGNIN] = on_signin,
 	[IPC_SIGNOUT] = on_signout,
-	[IPC_TERMINATE] = users_on_terminate, /* passes bytes on */
+	[IPC_TERMINATE] = on_terminate,
 };

@@ -159,6 +159,7 @@ peer_accept(struct broker *br, int fd)
 	p->since = broker_now();
 	list_init(&p->link);
 	list_append(&br->links, &p->link);
+	park_init(p);
 	ipc_init(&p->ipc, br->loop, fd, &ops, p);
 }
 
@@ -214,6 +215,7 @@ peer_reap(struct broker *br)
 
 		list_remove(e);
 		forget_refusals(p, UINT64_MAX);
+		park_clear(p);
 		hash_clear(&p->refused);
 		free(p);
 	}

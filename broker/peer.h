@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "broker/park.h"
 #include "shared/hash.h"
 #include "shared/ipc.h"
 #include "shared/list.h"
@@ -47,6 +48,7 @@ struct peer {
 	uint64_t done, acked;     /* seq that may be, that was acknowledged */
 
 	struct hash refused; /* subscriptions; see peer_refuse() */
+	struct park park;    /* messages that wait for room */
 };
 
 /* Takes an accepted connection. */

@@ -191,26 +191,29 @@ list_channels(struct peer *p, const struct msg_query *m)
 	json_object_open(&l->w);
 	json_key(&l->w, "channels");
 	json_object_open(&l->w);
-	if (listing_go_on(l))
+	if (p->br->queries.next == &l->link && listing_go_on(l))
 		listing_finish(l);
 }
 
+/*
+ * One after the other, so that one long body at a time is in memory; but
+ * nobody waits for a worker that does not read.
+ */
 bool
 query_continue(struct broker *br)
 {
-	struct listing *l;
+	struct list *e;
 
-	if (list_is_empty(&br->queries))
-		return false;
-	l = LIST_ITEM(br->queries.next, struct listing, link);
-	if (listing_go_on(l)) {
-		listing_finish(l);
-	} else {
-		/* Everybody in turn. */
-		list_remove(&l->link);
-		list_append(&br->queries, &l->link);
+	LIST_FOREACH(e, &br->queries) {
+		struct listing *l = LIST_ITEM(e, struct listing, link);
+
+		if (!park_has_room(l->peer))
+			continue;
+		if (listing_go_on(l))
+			listing_finish(l);
+		return !list_is_empty(&br->queries);
 	}
-	return !list_is_empty(&br->queries);
+	return false;
 }
 
 void

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_PARK_H
+#define BROKER_PARK_H
+
+/*
+ * Messages that wait because their answers would not fit: a thousand
+ * connections that enter one large presence channel at once ask for a
+ * thousand long lists.  What came behind them waits too, so that the order
+ * stays.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "shared/ipc.h"
+#include "shared/list.h"
+
+struct broker;
+struct peer;
+
+#define PARK_ABOVE (16u << 20) /* bytes queued to a worker: others wait */
+#define PARK_BELOW (4u << 20)  /* they go on */
+#define PARK_MAX (64u << 20)   /* bytes waiting; above it the link ends */
+
+struct park {
+	struct list waiting; /* struct parked */
+	size_t bytes;
+	bool resuming;
+};
+
+void park_init(struct peer *);
+void park_clear(struct peer *);
+/*
+ * Has this message to wait?  1: yes, and it is kept; 0: no, handle it; -1:
+ * too much waits.  costly: its answer may be long.
+ */
+int park_message(struct peer *, const struct ipc_in *, bool costly);
+/* Is there room for another long answer? */
+bool park_has_room(const struct peer *);
+/*
+ * Handles what waits, as far as there is room.  True when more could be done
+ * at once.
+ */
+bool park_resume(struct broker *);
+
+#endif
