@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: MIT */
+/* control.c, verb.c, apps.c: what pusherctl asks, over a real socket. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "shared/appdb.h"
+#include "tests/unit/broker/links.h"
+
+struct desk {
+	struct links *l;
+	char dir[32];
+	char path[64], db[64];
+	int listener;
+	int fd; /* of the client */
+	struct buf *in;
+	uint32_t at;
+};
+
+static struct desk *
+desk_new(void)
+{
+	static const char *const settings[] = { "max_event_bytes", "8", NULL };
+	struct desk *d = xcalloc(1, sizeof(*d));
+	struct appdb *db;
+	struct app a;
+	char *why;
+
+	snprintf(d->dir, sizeof(d->dir), "/tmp/pusherd-test-XXXXXX");
+	assert_non_null(mkdtemp(d->dir));
+	snprintf(d->path, sizeof(d->path), "%s/ctl.sock", d->dir);
+	snprintf(d->db, sizeof(d->db), "%s/apps.db", d->dir);
+	db = appdb_open(d->db, APPDB_CREATE, &why);
+	assert_non_null(db);
+	app_init(&a);
+	a.id = xstrdup("db1");
+	a.key = xstrdup("dbkey");
+	a.secret = xstrdup("dbsecret");
+	a.name = xstrdup("one");
+	a.enabled = 1;
+	assert_int_equal(appdb_insert(db, &a), 0);
+	app_clear(&a);
+	appdb_close(db);
+	d->l = links_new(settings);
+	free(d->l->conf.database);
+	d->l->conf.database = xstrdup(d->db);
+	d->listener = sock_listen_unix(d->path, 0600);
+	assert_int_not_equal(d->listener, -1);
+	control_start(&d->l->br, d->listener);
+	d->fd = -1;
+	return d;
+}
+
+static void
+desk_free(struct desk *d)
+{
+	control_clear(&d->l->br);
+	links_free(d->l);
+	close(d->listener);
+	if (d->fd != -1)
+		close(d->fd);
+	unlink(d->path);
+	unlink(d->db);
+	assert_int_equal(rmdir(d->dir), 0);
+	buf_unref(d->in);
+	free(d);
+}
+
+static void
+desk_connect(struct desk *d)
+{
+	if (d->fd != -1)
+		close(d->fd);
+	d->fd = sock_connect_unix(d->path);
+	assert_int_not_equal(d->fd, -1);
+	if (d->in != NULL)
+		d->in->len = 0;
+	d->at = 0;
+}
+
+#define TELL(d, name, ...) \
+	do { \
+		struct msg_##name m_ = { __VA_ARGS__ }; \
+		size_t n_ = msg_##name##_size(&m_); \
+		char *p_ = xmalloc(n_); \
+\
+		msg_##name##_put(p_, &m_); \
+		assert_int_equal(send((d)->fd, p_, n_, MSG_NOSIGNAL), n_); \
+		free(p_); \
+	} while (0)
+
+static void
+desk_ask(struct desk *d, const char *verb, const char *args)
+{
+	desk_connect(d);
+	TELL(d, ctl_hello, .build = S(PUSHERD_VERSION));
+	TELL(d, ctl_ask, .verb = str_of(verb), .args = str_of(args));
+}
+
+static bool
+desk_next(struct desk *d, struct said *s)
+{
+	char bytes[65536];
+	uint32_t len;
+	ssize_t n;
+
+	links_turn(d->l);
+	while ((n = recv(d->fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+		buf_append(&d->in, str_make(bytes, (size_t)n));
+	if (d->in == NULL || d->in->len - d->at < IPC_HEAD)
+		return false;
+	memcpy(&len, d->in->data + d->at, 4);
+	memcpy(&s->type, d->in->data + d->at + 4, 4);
+	assert_true(len + 4 <= d->in->len - d->at);
+	s->body = str_make(d->in->data + d->at + IPC_HEAD, len + 4 - IPC_HEAD);
+	d->at += len + 4;
+	return true;
+}
+
+static void
+assert_row(struct desk *d, const char *want)
+{
+	struct msg_ctl_row m;
+	struct said s;
+
+	assert_true(desk_next(d, &s));
+	assert_int_equal(s.type, IPC_CTL_ROW);
+	assert_int_equal(msg_ctl_row_get(&m, s.body), 0);
+	assert_bytes(m.json, str_of(want));
+}
+
+/* The end: code, and how its text begins. */
+static void
+assert_end(struct desk *d, uint32_t code, const char *text)
+{
+	struct msg_ctl_end m;
+	struct said s;
+
+	assert_true(desk_next(d, &s));
+	assert_int_equal(s.type, IPC_CTL_END);
+	assert_int_equal(msg_ctl_end_get(&m, s.body), 0);
+	if (m.code != code || !str_starts(m.text, str_of(text)))
+		fail_msg("%u %.*s", m.code, STR_ARG(m.text));
+	assert_false(desk_next(d, &s));
+}
+
+static void
+refusals_are_sentences(void **state)
+{
+	static const char big[] =
+	    "{\"app\":\"app1\",\"channel\":\"a\",\"event\":\"e\","
+	    "\"data\":\"123456789\"}";
+	static const struct {
+		const char *verb, *args, *text;
+	} rows[] = {
+		{ "dance", "{}", "unknown verb \"dance\"" },
+		{ "status", "[]", "arguments are no JSON object" },
+		{ "status", "{", "arguments are no JSON object" },
+		{ "publish", "{}", "app: the id of an app is missing" },
+		{ "channels", "{\"app\":1}", "app: the id of an app" },
+		{ "channels", "{\"app\":\"x\"}",
+		    "the running pusherd knows no app \"x\"" },
+		{ "channels", "{\"prefix\":7}", "prefix: not a text" },
+		{ "publish", "{\"app\":\"app1\"}",
+		    "channel, event and data have to be texts" },
+		{ "publish",
+		    "{\"app\":\"app1\",\"channel\":\"a b\",\"event\":\"e\","
+		    "\"data\":\"\"}",
+		    "channel: 1 to 164 characters" },
+		{ "publish",
+		    "{\"app\":\"app1\",\"channel\":\"a\",\"event\":\"\","
+		    "\"data\":\"\"}",
+		    "event: 1 to 200 characters" },
+		{ "publish",
+		    "{\"app\":\"app1\",\"channel\":\"a\","
+		    "\"event\":\"pusher:x\",\"data\":\"\"}",
+		    "event: names that start with pusher:" },
+		{ "publish",
+		    "{\"app\":\"app1\",\"channel\":\"a\",\"event\":\"e\","
+		    "\"data\":\"\\ud800\"}",
+		    "channel, event and data have to be texts" },
+		{ "publish",
+		    "{\"app\":\"app1\",\"channel\":\"a\",\"event\":\"e\","
+		    "\"data\":\"\",\"socket_id\":\"7\"}",
+		    "socket_id: digits, a dot, digits" },
+		{ "publish", big, "data: 9 bytes, but max_event_bytes is 8" },
+		{ "purge-cache", "{\"app\":\"app1\"}", "channel: this is no" },
+	};
+	struct desk *d = desk_new();
+
+	(void)state;
+	for (size_t i = 0; i < nitems(rows); i++) {
+		desk_ask(d, rows[i].verb, rows[i].args);
+		assert_end(d, 1, rows[i].text);
+	}
+	desk_connect(d);
+	TELL(d, ctl_hello, .build = S("9.9"));
+	TELL(d, ctl_ask, .verb = S("status"), .args = S("{}"));
+	assert_end(d, 1, "pusherctl is version 9.9, but the running pusherd");
+	desk_free(d);
+}
+
+static void
+nonsense_drops_the_client_alone(void **state)
+{
+	static const char *const said[] = { "GET / HTTP/1.1\r\n\r\n",
+		"\377\377\377\377\377\377\377\377", "\4\0\0\0\0\0\0\0" };
+	struct desk *d = desk_new();
+	char byte;
+
+	(void)state;
+	for (size_t i = 0; i < nitems(said) + 2; i++) {
+		desk_connect(d);
+		if (i < nitems(said))
+			assert_int_equal(send(d->fd, said[i], 8, 0), 8);
+		else if (i == nitems(said)) /* no hello */
+			TELL(d, ctl_ask, .verb = S("status"), .args = S("{}"));
+		else /* a worker's message */
+			TELL(d, ping, .id = 1);
+		links_turn(d->l);
+		assert_int_not_equal(recv(d->fd, &byte, 1, MSG_DONTWAIT), 1);
+		assert_int_equal(d->l->br.control.n, 0);
+	}
+	desk_ask(d, "channels", "{}");
+	assert_end(d, 0, "");
+	desk_free(d);
+}
+
+static void
+events_are_published(void **state)
+{
+	struct desk *d = desk_new();
+	struct msg_event m;
+
+	(void)state;
+	links_sub(d->l, 1, 1, "cache-a", "");
+	desk_ask(d, "publish",
+	    "{\"app\":\"app1\",\"channel\":\"cache-a\",\"event\":\"e\","
+	    "\"data\":\"\\u00e9\\/\\\"\",\"socket_id\":\"1.2\"}");
+	assert_row(d, "{\"subscriptions\":1}");
+	assert_end(d, 0, "");
+	EXPECT(d->l, 1, event, EVENT, &m);
+	assert_frames(m.frame,
+	    "{\"event\":\"e\",\"channel\":\"cache-a\","
+	    "\"data\":\"\\u00e9\\/\\\"\"}");
+	assert_true(m.except == (UINT64_C(1) << 32 | 2));
+	desk_ask(
+	    d, "purge-cache", "{\"app\":\"app1\",\"channel\":\"cache-a\"}");
+	assert_row(d, "{\"purged\":true}");
+	assert_end(d, 0, "");
+	desk_ask(
+	    d, "purge-cache", "{\"app\":\"app1\",\"channel\":\"cache-a\"}");
+	assert_row(d, "{\"purged\":false}");
+	assert_end(d, 0, "");
+	desk_free(d);
+}
+
+static void
+channels_are_sorted(void **state)
+{
+	struct desk *d = desk_new();
+
+	(void)state;
+	links_sub(d->l, 1, 1, "room-b", "");
+	links_sub(d->l, 1, 2, "presence-a", "ada");
+	links_sub(d->l, 1, 3, "presence-a", "ada");
+	links_app(d->l, 0, NULL);
+	cache_put(&d->l->br, 1, S("cache-z"), S("frame"));
+	cache_put(&d->l->br, 0, S("cache-y"), S("frame"));
+	desk_ask(d, "channels", "{}");
+	assert_row(d,
+	    "{\"app\":\"app0\",\"channel\":\"cache-y\",\"subscriptions\":0,"
+	    "\"users\":null,\"cached\":true}");
+	assert_row(d,
+	    "{\"app\":\"app1\",\"channel\":\"cache-z\",\"subscriptions\":0,"
+	    "\"users\":null,\"cached\":true}");
+	assert_row(d,
+	    "{\"app\":\"app1\",\"channel\":\"presence-a\","
+	    "\"subscriptions\":2,\"users\":1,\"cached\":false}");
+	assert_row(d,
+	    "{\"app\":\"app1\",\"channel\":\"room-b\",\"subscriptions\":1,"
+	    "\"users\":null,\"cached\":false}");
+	assert_end(d, 0, "");
+	desk_ask(d, "channels", "{\"app\":\"app1\",\"prefix\":\"room\"}");
+	assert_row(d,
+	    "{\"app\":\"app1\",\"channel\":\"room-b\",\"subscriptions\":1,"
+	    "\"users\":null,\"cached\":false}");
+	assert_end(d, 0, "");
+	desk_free(d);
+}
+
+/* A client that does not read gets no more than its bound. */
+static void
+a_long_list_waits_for_its_reader(void **state)
+{
+	enum { N = 50000 };
+	struct desk *d = desk_new();
+	struct control_client *k;
+	struct said s;
+	char name[32];
+	int n = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < N; i++) {
+		snprintf(name, sizeof(name), "room-%u", i);
+		registry_enter(&d->l->br.registry,
+		    registry_get(&d->l->br.registry, 1, str_of(name)), 0);
+	}
+	desk_ask(d, "channels", "{}");
+	for (int i = 0; i < 100; i++)
+		links_turn(d->l);
+	k = LIST_ITEM(
+	    d->l->br.control.clients.next, struct control_client, link);
+	assert_in_range(outq_bytes(&k->ipc.out), 1 << 19, 1 << 21);
+	while (desk_next(d, &s) && s.type == IPC_CTL_ROW)
+		n++;
+	assert_int_equal(s.type, IPC_CTL_END);
+	assert_int_equal(n, N);
+	desk_free(d);
+}
+
+static void
+status_has_a_row_for_each_worker(void **state)
+{
+	struct desk *d = desk_new();
+	struct said s;
+	int n = 0;
+
+	(void)state;
+	links_kill(d->l, 2);
+	desk_ask(d, "status", "{}");
+	for (; desk_next(d, &s) && s.type == IPC_CTL_ROW; n++) {
+		struct msg_ctl_row m;
+
+		assert_int_equal(msg_ctl_row_get(&m, s.body), 0);
+		if (n == 3)
+			assert_bytes(m.json,
+			    S("{\"type\":\"worker\",\"slot\":2,\"pid\":0,"
+			      "\"state\":\"down\",\"connections\":0,"
+			      "\"subscriptions\":0,\"queued\":0,"
+			      "\"uptime\":0}"));
+	}
+	assert_int_equal(n, 1 + LINKS);
+	assert_int_equal(s.type, IPC_CTL_END);
+	desk_free(d);
+}
+
+/* The end comes when each worker has said that it knows. */
+static void
+changed_apps_reach_every_worker_first(void **state)
+{
+	struct desk *d = desk_new();
+	struct msg_app_set set;
+	struct msg_app_del del;
+	struct msg_ping ping;
+	struct said s;
+
+	(void)state;
+	links_app(d->l, 9, NULL);
+	for (unsigned i = 0; i < LINKS; i++)
+		EXPECT(d->l, i, app_set, APP_SET, &set);
+	desk_ask(d, "apps-changed", "{}");
+	assert_false(desk_next(d, &s));
+	links_kill(d->l, 3); /* nobody waits for the dead */
+	for (unsigned i = 0; i < 3; i++) {
+		assert_false(desk_next(d, &s));
+		/* app 1 is now the database's; 9 is not in it */
+		EXPECT(d->l, i, app_del, APP_DEL, &del);
+		assert_int_equal(del.app, 9);
+		EXPECT(d->l, i, app_set, APP_SET, &set);
+		assert_int_equal(set.app, 1);
+		assert_bytes(set.id, S("db1"));
+		assert_int_equal(set.max_event_bytes, 10240);
+		assert_true(links_next_any(d->l, i, &s));
+		assert_int_equal(s.type, IPC_PING);
+		assert_int_equal(msg_ping_get(&ping, s.body), 0);
+		SEND(d->l, i, pong, .id = ping.id);
+	}
+	assert_end(d, 0, "");
+	assert_int_equal(d->l->br.apps.n, 1);
+	desk_ask(d, "apps-changed", "{}"); /* nothing new */
+	for (unsigned i = 0; i < 3; i++)
+		expect_nothing(d->l, i);
+	assert_end(d, 0, "");
+	desk_free(d);
+}
+
+static void
+an_unreadable_database_changes_nothing(void **state)
+{
+	struct desk *d = desk_new();
+
+	(void)state;
+	unlink(d->db);
+	desk_ask(d, "apps-changed", "{}");
+	assert_end(d, 1,
+	    "the running pusherd could not read the apps and "
+	    "keeps those it has: ");
+	assert_int_equal(d->l->br.apps.n, 1);
+	assert_non_null(apps_find_id(&d->l->br, S("app1")));
+	for (unsigned i = 0; i < LINKS; i++)
+		expect_nothing(d->l, i);
+	desk_free(d);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(refusals_are_sentences),
+		cmocka_unit_test(nonsense_drops_the_client_alone),
+		cmocka_unit_test(events_are_published),
+		cmocka_unit_test(channels_are_sorted),
+		cmocka_unit_test(a_long_list_waits_for_its_reader),
+		cmocka_unit_test(status_has_a_row_for_each_worker),
+		cmocka_unit_test(changed_apps_reach_every_worker_first),
+		cmocka_unit_test(an_unreadable_database_changes_nothing),
+	};
+
+	hash_seed();
+	log_set_level(LOG_LEVEL_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
