@@ -43,7 +43,7 @@ enum phase {
 	PHASE_RUN,    /* the long one */
 	PHASE_DRAIN,  /* workers have SIGTERM */
 	PHASE_BROKER, /* workers are gone, the broker has SIGTERM */
-	PHASE_QUICK,  /* everybody has SIGQUIT */
+	PHASE_QUICK,  /* workers have SIGQUIT, and then the broker */
 	PHASE_KILL    /* everybody has SIGKILL */
 };
 
@@ -116,7 +116,7 @@ begin_quick(struct master *m, const char *because)
 	notify("STOPPING=1");
 	log_info("stop: %s, at once", because);
 	enter(m, PHASE_QUICK, QUICK_STOP_MS);
-	signal_all(m, 0, SIGQUIT);
+	signal_all(m, 1, SIGQUIT);
 }
 
 static void
@@ -282,9 +282,13 @@ check_stopping(struct master *m, uint64_t now)
 		    count_alive(m, 1));
 		signal_all(m, 1, SIGKILL);
 		m->deadline_ms = now + DRAIN_EXTRA_MS;
-	} else if (m->phase < PHASE_KILL && now >= m->deadline_ms) {
-		begin_kill(m);
+	} else if (m->phase == PHASE_QUICK && count_alive(m, 1) == 0) {
+		/* Only now: no worker shall wonder where it has gone. */
+		signal_all(m, 0, SIGQUIT);
 	}
+	if (m->phase != PHASE_DRAIN && m->phase < PHASE_KILL &&
+	    now >= m->deadline_ms)
+		begin_kill(m);
 }
 
 /* Milliseconds until something is due; -1: nothing is. */

@@ -40,7 +40,7 @@ struct command {
 };
 
 static void
-usage(FILE *f)
+usage(void)
 {
 	fputs("usage: pusherd [-FtTVh] [-c FILE] [-o OPTION=VALUE]...\n"
 	      "\n"
@@ -52,7 +52,14 @@ usage(FILE *f)
 	      "  -T                show each option's value and its origin\n"
 	      "  -V, --version     show the version\n"
 	      "  -h, --help        show this\n",
-	    f);
+	    stdout);
+}
+
+_Noreturn static void
+refuse_command(void)
+{
+	fputs("pusherd --help shows what there is\n", stderr);
+	exit(2);
 }
 
 static void
@@ -87,18 +94,16 @@ parse_command(struct command *cmd, int argc, char **argv)
 			printf("pusherd %s\n", PUSHERD_VERSION);
 			exit(0);
 		case 'h':
-			usage(stdout);
+			usage();
 			exit(0);
-		default:
-			usage(stderr);
-			exit(2);
+		default: /* getopt has said what is wrong */
+			refuse_command();
 		}
 	}
 	if (optind == argc)
 		return;
 	fprintf(stderr, "pusherd: there is no argument \"%s\"\n", argv[optind]);
-	usage(stderr);
-	exit(2);
+	refuse_command();
 }
 
 /* ---- steps of the start: 0, or -1 and a sentence ---- */

@@ -232,6 +232,8 @@ take_lock(struct rundir *r, char **why)
 	pid_t pid;
 
 	r->lock_fd = lock_file(r->lock_path, &pid);
+	if (r->lock_fd != -1)
+		unlink(r->listen_path); /* of a server that was killed */
 	if (r->lock_fd != -1 && write_pid(r->lock_fd) == 0 &&
 	    give_fd(r, r->lock_fd) == 0)
 		return 0;

@@ -37,6 +37,18 @@ refuse_line(const struct line *l, const char *what, char **why)
 	return -1;
 }
 
+static int
+refuse_empty(const struct line *l, char **why)
+{
+	char *what = xasprintf("there is no value for %.*s: write `name value`,"
+			       " and \"\" for an empty one",
+	    (int)MIN(l->name.n, 64), l->name.p);
+	int r = refuse_line(l, what, why);
+
+	free(what);
+	return r;
+}
+
 static bool
 is_blank(char c)
 {
@@ -81,10 +93,7 @@ read_bare(struct line *l, struct str rest, char **why)
 			break;
 	rest = str_trim(str_make(rest.p, i));
 	if (rest.n == 0)
-		return refuse_line(l,
-		    "the value is missing: write `name value`, and \"\" for an "
-		    "empty one",
-		    why);
+		return refuse_empty(l, why);
 	if (rest.p[0] == '=')
 		return refuse_line(l, "write `name value`, without =", why);
 	memcpy(l->value, rest.p, rest.n);

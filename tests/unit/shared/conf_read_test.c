@@ -79,11 +79,11 @@ static const struct bad bad_files[] = {
 	{ "workers = 4", "t.conf:1: write `name value`, without =" },
 	{ "workers=4", "t.conf:1: write `name value`, without =" },
 	{ "workers",
-	    "t.conf:1: the value is missing: write `name value`, and \"\" "
-	    "for an empty one" },
+	    "t.conf:1: there is no value for workers: write `name value`, "
+	    "and \"\" for an empty one" },
 	{ "workers # 4",
-	    "t.conf:1: the value is missing: write `name value`, and \"\" "
-	    "for an empty one" },
+	    "t.conf:1: there is no value for workers: write `name value`, "
+	    "and \"\" for an empty one" },
 	{ "user \"a", "t.conf:1: the closing quote is missing" },
 	{ "user \"a\\", "t.conf:1: in quotes a \\ must stand before \" or \\" },
 	{ "user \"a\\\"", "t.conf:1: the closing quote is missing" },
