@@ -27,6 +27,8 @@
 #include "shared/proc.h"
 #include "shared/xmalloc.h"
 
+#define USAGE "usage: pusherd [-FtTVh] [-c FILE] [-o OPTION=VALUE]...\n"
+
 #define RESERVED_FDS 64 /* of a worker, not for connections */
 
 enum action { ACTION_RUN, ACTION_TEST, ACTION_PRINT };
@@ -42,23 +44,23 @@ struct command {
 static void
 usage(void)
 {
-	fputs("usage: pusherd [-FtTVh] [-c FILE] [-o OPTION=VALUE]...\n"
-	      "\n"
-	      "  -c FILE           configuration (default " CONF_DEFAULT_FILE
-	      ")\n"
-	      "  -o OPTION=VALUE   set an option; counts more than FILE\n"
-	      "  -F                stay in the foreground, log to stderr\n"
-	      "  -t                test the configuration and leave\n"
-	      "  -T                show each option's value and its origin\n"
-	      "  -V, --version     show the version\n"
-	      "  -h, --help        show this\n",
+	fputs(USAGE
+	    "\n"
+	    "  -c FILE           configuration (default " CONF_DEFAULT_FILE
+	    ")\n"
+	    "  -o OPTION=VALUE   set an option; counts more than FILE\n"
+	    "  -F                stay in the foreground, log to stderr\n"
+	    "  -t                test the configuration and leave\n"
+	    "  -T                show each option's value and its origin\n"
+	    "  -V, --version     show the version\n"
+	    "  -h, --help        show this\n",
 	    stdout);
 }
 
 _Noreturn static void
 refuse_command(void)
 {
-	fputs("pusherd --help shows what there is\n", stderr);
+	fputs(USAGE, stderr);
 	exit(2);
 }
 
