@@ -6,11 +6,11 @@
  */
 
 #include <dirent.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "cli/bench.h"
+#include "shared/base.h"
 #include "shared/str.h"
 
 struct stat_line {
@@ -18,46 +18,65 @@ struct stat_line {
 	uint64_t ticks; /* utime + stime */
 };
 
-/* Reads /proc/<pid>/stat; the name in brackets may hold anything. */
-static bool
-read_stat(pid_t pid, struct stat_line *out)
+/* Reads a small file of /proc into text[cap]; an empty view when it cannot. */
+static struct str
+read_proc(pid_t pid, const char *name, char *text, size_t cap)
 {
-	char path[64], text[1024], *p;
-	uint64_t utime, stime;
+	char path[64];
 	size_t n;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
 	if ((f = fopen(path, "re")) == NULL)
-		return false;
-	n = fread(text, 1, sizeof(text) - 1, f);
+		return str_make(text, 0);
+	n = fread(text, 1, cap, f);
 	fclose(f);
-	text[n] = '\0';
-	if ((p = strrchr(text, ')')) == NULL ||
-	    sscanf(p + 1,
-		" %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64
-		" %" SCNu64,
-		&out->parent, &utime, &stime) != 3)
-		return false;
-	out->ticks = utime + stime;
+	return str_make(text, n);
+}
+
+/*
+ * /proc/<pid>/stat (proc(5)): behind the name in brackets, which may hold
+ * anything, field 2 is the parent, 12 and 13 are the times.
+ */
+static bool
+read_stat(pid_t pid, struct stat_line *out)
+{
+	char bytes[1024];
+	struct str text = read_proc(pid, "stat", bytes, sizeof(bytes));
+	uint64_t v[14] = { 0 };
+
+	while (str_find(text, ')') != -1)
+		str_cut(&text, ')');
+	str_cut(&text, ' ');
+	for (size_t i = 1; i < nitems(v); i++) {
+		if (text.p == NULL)
+			return false;
+		if (str_to_u64(str_cut(&text, ' '), UINT64_MAX, &v[i]) == -1)
+			v[i] = 0; /* the state letter, or a negative number */
+	}
+	out->parent = (pid_t)v[2];
+	out->ticks = v[12] + v[13];
 	return true;
 }
 
+/* The line "Pss:   123 kB" of /proc/<pid>/smaps_rollup, in bytes. */
 static uint64_t
 read_pss(pid_t pid)
 {
-	char path[64], line[256];
-	uint64_t kb = 0;
-	FILE *f;
+	char bytes[4096];
+	struct str text = read_proc(pid, "smaps_rollup", bytes, sizeof(bytes));
+	struct str line;
+	uint64_t kb;
 
-	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
-	if ((f = fopen(path, "re")) == NULL)
-		return 0;
-	while (fgets(line, sizeof(line), f) != NULL)
-		if (sscanf(line, "Pss: %" SCNu64 " kB", &kb) == 1)
-			break;
-	fclose(f);
-	return kb * 1024;
+	while (text.p != NULL) {
+		line = str_cut(&text, '\n');
+		if (!str_starts(line, S("Pss:")))
+			continue;
+		line = str_trim(str_from(line, 4));
+		if (str_to_u64(str_cut(&line, ' '), UINT64_MAX >> 10, &kb) == 0)
+			return kb * 1024;
+	}
+	return 0;
 }
 
 /* Calls back for the process and each of its children. */
@@ -84,14 +103,14 @@ each(pid_t pid, void (*fn)(pid_t, const struct stat_line *, void *), void *arg)
 static void
 add_ticks(pid_t pid, const struct stat_line *s, void *arg)
 {
-	(void)pid;
+	UNUSED(pid);
 	*(uint64_t *)arg += s->ticks;
 }
 
 static void
 add_pss(pid_t pid, const struct stat_line *s, void *arg)
 {
-	(void)s;
+	UNUSED(s);
 	*(uint64_t *)arg += read_pss(pid);
 }
 

@@ -19,112 +19,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/bench.h"
+#include "cli/bench_peer.h"
 #include "shared/base.h"
 #include "shared/buf.h"
 #include "shared/proc.h"
-#include "shared/ws_frame.h"
 #include "shared/xmalloc.h"
 
 #define CONNECTING_MAX 400 /* handshakes under way */
-#define RECV_BYTES (256u << 10)
 #define EVENTS 512
 #define STALL_SECONDS 10.0 /* nothing moves: give up */
-
-enum peer_state { PEER_CONNECTING, PEER_GREETING, PEER_SUBSCRIBING, PEER_ON };
-
-struct peer {
-	int fd;
-	bool publisher;
-	enum peer_state state;
-	uint32_t channel;
-	uint64_t *last;  /* sequence numbers seen last, by publisher */
-	struct buf *in;  /* half a frame or reply */
-	struct buf *out; /* request not yet written */
-	uint32_t out_off;
-	bool busy;        /* publisher: waits for an answer */
-	uint64_t started; /* publisher: when, ns */
-};
-
-struct flight { /* one publish that has not reached everybody */
-	uint64_t seq, start;
-	uint32_t publisher;
-	uint32_t left; /* deliveries */
-};
-
-struct run {
-	const struct bench_conf *conf;
-	struct bench_result *r;
-	int ep;
-	struct peer *clients, *publishers;
-	uint32_t started, ready; /* clients */
-	uint32_t *subs;          /* clients on each channel */
-	struct flight *flights;  /* ring by seq */
-	uint32_t nflights, mask;
-	uint64_t next_seq, intended; /* open loop: when, ns */
-	uint32_t next_channel;
-	uint64_t start, moved; /* ns: of the part; last delivery */
-	bool measuring;
-	char *recv;
-	char *why;
-};
-
-static uint64_t
-now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static void
-fail(struct run *run, const char *what)
-{
-	if (run->why == NULL)
-		run->why = xasprintf("%s", what);
-}
-
-/* ---- output ---- */
-
-static void
-watch(struct run *run, struct peer *p, bool write)
-{
-	struct epoll_event e = { .events = EPOLLIN | (write ? EPOLLOUT : 0),
-		.data.ptr = p };
-
-	epoll_ctl(run->ep, EPOLL_CTL_MOD, p->fd, &e);
-}
-
-static void
-write_out(struct run *run, struct peer *p)
-{
-	size_t left = p->out->len - p->out_off;
-	ssize_t n = send(p->fd, p->out->data + p->out_off, left, MSG_NOSIGNAL);
-
-	if (n == -1 && errno != EAGAIN) {
-		fail(run, "the server closed a connection while we wrote");
-		return;
-	}
-	p->out_off += n > 0 ? (uint32_t)n : 0;
-	watch(run, p, p->out_off < p->out->len);
-	if (p->out_off == p->out->len)
-		p->out->len = p->out_off = 0;
-}
-
-/* Sends a masked text frame. */
-static void
-send_text(struct run *run, struct peer *p, struct str text)
-{
-	static const uint8_t mask[4] = { 0x5a, 0xc3, 0x17, 0x88 };
-	unsigned char head[WS_HEAD_MAX];
-	size_t n = ws_head_write_masked(WS_TEXT, text.n, mask, head);
-
-	buf_append(&p->out, str_make(head, n));
-	buf_append(&p->out, text);
-	ws_mask(p->out->data + p->out->len - text.n, text.n, mask, 0);
-	write_out(run, p);
-}
 
 /* ---- publishing ---- */
 
@@ -203,7 +106,7 @@ publish(struct run *run, struct peer *p, uint64_t start)
 	p->started = start;
 	put_request(run, p, buf_str(body));
 	buf_unref(body);
-	write_out(run, p);
+	peer_write(run, p);
 }
 
 /* Starts what the loop's kind wants to have started by now. */
@@ -225,173 +128,6 @@ feed_publishers(struct run *run, uint64_t now)
 			run->intended += step;
 		} else if (run->nflights < conf->in_flight)
 			publish(run, p, now);
-	}
-}
-
-/* ---- input ---- */
-
-static void
-on_delivery(struct run *run, struct peer *p, struct str text)
-{
-	struct str rest = text;
-	ssize_t at;
-	uint64_t seq = 0, *last;
-	struct flight *f;
-
-	/* data is the first "[" of the frame, whatever the member order. */
-	if ((at = str_find(rest, '[')) == -1 || text.n < (size_t)at + 17)
-		return;
-	for (size_t i = (size_t)at + 1; i < (size_t)at + 17; i++) {
-		unsigned char c = (unsigned char)text.p[i];
-
-		seq = seq << 4 | (c <= '9' ? c - '0' + 0u : c - 'a' + 10u);
-	}
-	run->r->delivered++;
-	f = &run->flights[seq & run->mask];
-	if (f->seq != seq)
-		return; /* long ago: counted as lost */
-	last = &p->last[f->publisher];
-	if (seq == *last)
-		run->r->duplicate++;
-	else if (seq < *last)
-		run->r->disorder++;
-	*last = seq;
-	if (f->left == 0)
-		return;
-	run->moved = now_ns();
-	histogram_add(&run->r->latency, run->moved - f->start);
-	if (--f->left == 0)
-		run->nflights--;
-}
-
-static bool
-contains(struct str s, struct str what)
-{
-	return memmem(s.p, s.n, what.p, what.n) != NULL;
-}
-
-static void
-on_text(struct run *run, struct peer *p, struct str text)
-{
-	char *sub;
-
-	switch (p->state) {
-	case PEER_GREETING:
-		if (!contains(text, S("connection_established"))) {
-			fail(run, "the server refused a connection");
-			return;
-		}
-		p->state = PEER_SUBSCRIBING;
-		sub = xasprintf("{\"event\":\"pusher:subscribe\",\"data\":"
-				"{\"channel\":\"bench-%u\"}}",
-		    p->channel);
-		send_text(run, p, str_of(sub));
-		free(sub);
-		break;
-	case PEER_SUBSCRIBING:
-		if (!contains(text, S("subscription_succeeded")))
-			break;
-		p->state = PEER_ON;
-		run->ready++;
-		run->subs[p->channel]++;
-		break;
-	case PEER_ON:
-		if (contains(str_make(text.p, MIN(text.n, 60)), S("bench\"")))
-			on_delivery(run, p, text);
-		break;
-	case PEER_CONNECTING:
-		break;
-	}
-}
-
-/* Takes one frame or reply off the front: its bytes, or 0 for more. */
-static size_t
-take_frame(struct run *run, struct peer *p, struct str in)
-{
-	struct ws_head h;
-	ssize_t n = ws_head_read(&h, in);
-	struct str body;
-
-	if (n <= 0 || in.n - (size_t)n < h.len)
-		return 0;
-	body = str_make(in.p + n, (size_t)h.len);
-	if (h.opcode == WS_TEXT)
-		on_text(run, p, body);
-	else if (h.opcode == WS_CLOSE)
-		run->r->closed++;
-	return (size_t)n + (size_t)h.len;
-}
-
-static size_t
-take_http(struct run *run, struct peer *p, struct str in)
-{
-	const char *end = memmem(in.p, in.n, "\r\n\r\n", 4);
-	const char *len;
-	uint64_t body = 0;
-	size_t head, total;
-
-	if (end == NULL)
-		return 0;
-	head = (size_t)(end - in.p) + 4;
-	len = memmem(in.p, head, "ength: ", 7);
-	for (len = len == NULL ? "" : len + 7; *len >= '0' && *len <= '9';
-	     len++)
-		body = body * 10 + (uint64_t)(*len - '0');
-	if (!p->publisher) { /* the answer to the upgrade */
-		if (!contains(str_make(in.p, 12), S("101")))
-			fail(run, "the server did not upgrade a connection");
-		p->state = PEER_GREETING;
-		return head;
-	}
-	total = head + (size_t)body;
-	if (in.n < total)
-		return 0;
-	if (contains(str_make(in.p, 12), S("200")))
-		run->r->published += run->conf->batch;
-	else
-		run->r->refused += run->conf->batch;
-	if (run->conf->clients == 0) {
-		run->moved = now_ns();
-		histogram_add(&run->r->latency, run->moved - p->started);
-	}
-	p->busy = false;
-	return total;
-}
-
-static void
-on_input(struct run *run, struct peer *p)
-{
-	struct str in;
-	size_t used;
-	ssize_t n = recv(p->fd, run->recv, RECV_BYTES, 0);
-
-	if (n == -1 && errno == EAGAIN)
-		return;
-	if (n <= 0) {
-		fail(run, "the server closed a connection");
-		return;
-	}
-	in = str_make(run->recv, (size_t)n);
-	if (p->in != NULL) {
-		buf_append(&p->in, in);
-		in = buf_str(p->in);
-	}
-	while (in.n > 0 && run->why == NULL) {
-		used = p->publisher || p->state == PEER_CONNECTING
-		    ? take_http(run, p, in)
-		    : take_frame(run, p, in);
-		if (used == 0)
-			break;
-		in = str_from(in, used);
-	}
-	if (in.n == 0) {
-		buf_unref(p->in);
-		p->in = NULL;
-	} else if (p->in == NULL)
-		p->in = buf_from(in);
-	else {
-		memmove(p->in->data, in.p, in.n);
-		p->in->len = (uint32_t)in.n;
 	}
 }
 
@@ -437,11 +173,11 @@ turn(struct run *run)
 		struct peer *p = e[i].data.ptr;
 
 		if ((e[i].events & EPOLLOUT) && p->out->len > p->out_off)
-			write_out(run, p);
+			peer_write(run, p);
 		else if (e[i].events & EPOLLOUT)
-			watch(run, p, false);
+			peer_watch(run, p, false);
 		if (e[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-			on_input(run, p);
+			peer_read(run, p);
 	}
 }
 
@@ -449,7 +185,7 @@ static void
 progress(struct run *run, const char *what, uint64_t n, uint64_t of)
 {
 	static uint64_t last;
-	uint64_t now = now_ns();
+	uint64_t now = bench_now();
 
 	if (!run->conf->progress || now - last < 200000000u)
 		return;
@@ -462,7 +198,7 @@ static void
 connect_all(struct run *run)
 {
 	const struct bench_conf *conf = run->conf;
-	uint64_t t0 = now_ns(), moved = t0, now;
+	uint64_t t0 = bench_now(), moved = t0, now;
 	uint32_t ready = 0;
 
 	while (run->ready < conf->clients && run->why == NULL) {
@@ -475,15 +211,15 @@ connect_all(struct run *run)
 			open_peer(run, p);
 		}
 		turn(run);
-		now = now_ns();
+		now = bench_now();
 		if (run->ready != ready)
 			moved = now;
 		ready = run->ready;
 		progress(run, "subscribed", ready, conf->clients);
 		if ((double)(now - moved) > STALL_SECONDS * 1e9)
-			fail(run, "no client gets through any more");
+			bench_fail(run, "no client gets through any more");
 	}
-	run->r->connect_seconds = (double)(now_ns() - t0) / 1e9;
+	run->r->connect_seconds = (double)(bench_now() - t0) / 1e9;
 	for (uint32_t i = 0; i < conf->publishers && run->why == NULL; i++) {
 		run->publishers[i].publisher = true;
 		open_peer(run, &run->publishers[i]);
@@ -517,15 +253,15 @@ measure(struct run *run)
 	double cpu = conf->pid != 0 ? bench_cpu(conf->pid) : 0;
 	double own = own_cpu();
 
-	run->start = run->moved = run->intended = now = now_ns();
+	run->start = run->moved = run->intended = now = bench_now();
 	while (now - run->start < length && run->why == NULL) {
 		feed_publishers(run, now);
 		turn(run);
-		now = now_ns();
+		now = bench_now();
 		progress(run, "milliseconds", (now - run->start) / 1000000,
 		    length / 1000000);
 		if ((double)(now - run->moved) > STALL_SECONDS * 1e9)
-			fail(run, "nothing arrives any more");
+			bench_fail(run, "nothing arrives any more");
 	}
 	run->r->seconds = (double)(now - run->start) / 1e9;
 	run->r->server_cpu = conf->pid != 0 ? bench_cpu(conf->pid) - cpu : 0;
@@ -536,11 +272,11 @@ measure(struct run *run)
 static void
 settle(struct run *run)
 {
-	uint64_t end = now_ns() + 2000000000u;
+	uint64_t end = bench_now() + 2000000000u;
 	uint64_t delivered = run->r->delivered;
 	struct histogram keep = run->r->latency;
 
-	while (anything_under_way(run) && now_ns() < end && run->why == NULL)
+	while (anything_under_way(run) && bench_now() < end && run->why == NULL)
 		turn(run);
 	for (uint32_t i = 0; i <= run->mask && run->nflights > 0; i++)
 		run->r->lost += run->flights[i].left;
@@ -574,7 +310,7 @@ bench_run(const struct bench_conf *conf, struct bench_result *r, char **why)
 	run.subs = xcalloc(conf->channels, sizeof(*run.subs));
 	run.mask = (1u << 16) - 1;
 	run.flights = xcalloc(run.mask + 1, sizeof(*run.flights));
-	run.recv = xmalloc(RECV_BYTES);
+	run.recv = xmalloc(BENCH_RECV_BYTES);
 	proc_raise_nofile();
 	connect_all(&run);
 	if (run.why == NULL && conf->publishers > 0) {
