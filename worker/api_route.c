@@ -201,25 +201,6 @@ authenticate(struct api_request *r, struct str id)
 	return NULL;
 }
 
-static void
-run_api(struct api_request *r, const struct route *route, const struct path *p)
-{
-	struct api_params params;
-
-	if (api_params_parse(&params, r->head->query) == -1) {
-		api_errorf(r->c, 400, "the query has more than %u parameters",
-		    API_PARAMS_MAX);
-		return;
-	}
-	r->params = &params;
-	if (p->n > 3)
-		r->arg = p->segments[3];
-	r->app = authenticate(r, p->segments[1]);
-	if (r->app != NULL && (route->post || api_take(r, TAKE_READS, 1)))
-		route->api(r);
-	api_params_clear(&params);
-}
-
 static bool
 method_fits(const struct route *route, struct str method)
 {
@@ -234,6 +215,45 @@ refuse_method(struct conn *c, const char *allow)
 	api_reply_extra(c, 405, allow,
 	    S("{\"error\":\"this method is not for this path: see Allow\","
 	      "\"code\":405}"));
+}
+
+static const char *
+allow_of(const struct route *route)
+{
+	return route->post ? ALLOW_POST : ALLOW_GET;
+}
+
+/*
+ * A wrong method: whoever signs is first told about the signature, because
+ * the method is part of it (vector hr-n10).
+ */
+static void
+run_wrong(struct api_request *r, const struct route *route, struct str id)
+{
+	if (api_params_get(r->params, S("auth_signature")).p == NULL ||
+	    authenticate(r, id) != NULL)
+		refuse_method(r->c, allow_of(route));
+}
+
+static void
+run_api(struct api_request *r, const struct route *route, const struct path *p)
+{
+	struct api_params params;
+
+	if (api_params_parse(&params, r->head->query) == -1) {
+		api_errorf(r->c, 400, "the query has more than %d parameters",
+		    API_PARAMS_MAX);
+		return;
+	}
+	r->params = &params;
+	if (p->n > 3)
+		r->arg = p->segments[3];
+	if (!method_fits(route, r->head->method))
+		run_wrong(r, route, p->segments[1]);
+	else if ((r->app = authenticate(r, p->segments[1])) != NULL &&
+	    (route->post || api_take(r, TAKE_READS, 1)))
+		route->api(r);
+	api_params_clear(&params);
 }
 
 /* There is no such path. */
@@ -258,21 +278,19 @@ api_route(
 		.c = c, .head = head, .body = body, .granted = granted
 	};
 	const struct route *route = NULL;
-	const char *allow;
 	struct path p;
 
 	if (path_parse(&p, head->path))
 		route = find(&p);
-	allow = route != NULL && route->post ? ALLOW_POST : ALLOW_GET;
 	if (route == NULL)
 		no_route(c, head);
 	else if (str_eq(head->method, S("OPTIONS")))
-		api_reply_extra(c, 204, allow, S(""));
-	else if (!method_fits(route, head->method))
-		refuse_method(c, allow);
-	else if (route->open != NULL)
+		api_reply_extra(c, 204, allow_of(route), S(""));
+	else if (route->api != NULL)
+		run_api(&r, route, &p);
+	else if (method_fits(route, head->method))
 		route->open(c);
 	else
-		run_api(&r, route, &p);
+		refuse_method(c, allow_of(route));
 	free(p.mem);
 }
