@@ -95,6 +95,7 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	UNUSED(loop);
 	UNUSED(revents);
 	cache_sweep(br);
+	claims_expire(br);
 	control_tick(br);
 }
 
@@ -112,6 +113,7 @@ broker_init(struct broker *br, const struct conf *conf)
 	registry_init(&br->registry, br->nslots);
 	cache_init(br);
 	users_init(br);
+	claims_init(&br->claims);
 	control_init(br);
 	br->started = broker_now();
 	ev_prepare_init(&br->prepare, on_prepare);
@@ -133,6 +135,7 @@ broker_clear(struct broker *br)
 	subscribe_clear(br);
 	users_clear(br);
 	cache_clear(br);
+	claims_clear(&br->claims);
 	registry_clear(&br->registry);
 	apps_clear(br);
 	buf_unref(br->scratch);

@@ -10,6 +10,7 @@
 
 #include "broker/apps.h"
 #include "broker/cache.h"
+#include "broker/claims.h"
 #include "broker/control.h"
 #include "broker/registry.h"
 #include "broker/users.h"
@@ -45,6 +46,7 @@ struct broker {
 	struct cache cache;
 	struct users users;
 	struct broker_apps apps;
+	struct claims claims;
 	struct control control;
 	struct list suspects; /* struct member, by the time they leave */
 	struct list queries;  /* lists that take several turns */

@@ -10,6 +10,7 @@
 #include "broker/dispatch.h"
 
 #include "broker/broker.h"
+#include "broker/claims.h"
 #include "broker/peer.h"
 #include "broker/query.h"
 #include "broker/quota.h"
@@ -48,6 +49,8 @@ HANDLER(sub_again, subscribe_on_sub_again, true)
 HANDLER(unsub, subscribe_on_unsub, false)
 HANDLER(query, query_on_query, true)
 HANDLER(take, quota_on_take, false)
+HANDLER(claim, claims_on_claim, true)
+HANDLER(fulfil, claims_on_fulfil, false)
 HANDLER(signin, users_on_signin, true)
 HANDLER(signout, users_on_signout, false)
 
@@ -90,6 +93,8 @@ const ipc_handler broker_handlers[IPC_NTYPES] = {
 	[IPC_EVENT] = on_event, /* the hot path */
 	[IPC_QUERY] = on_query,
 	[IPC_TAKE] = on_take,
+	[IPC_CLAIM] = on_claim,
+	[IPC_FULFIL] = on_fulfil,
 	[IPC_SIGNIN] = on_signin,
 	[IPC_SIGNOUT] = on_signout,
 	[IPC_TERMINATE] = on_terminate,

@@ -200,6 +200,7 @@ peer_drop(struct peer *p, const char *why)
 	lower_barriers(br, (unsigned)slot);
 	query_drop(br, p);
 	quota_drop(br, (unsigned)slot);
+	claims_drop(br, (unsigned)slot);
 	users_drop(br, (unsigned)slot);
 	subscribe_drop(br, (unsigned)slot);
 	control_on_pong(br, (unsigned)slot, UINT64_MAX);

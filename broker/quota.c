@@ -19,7 +19,7 @@ int
 quota_on_conn_open(struct peer *p, const struct msg_conn_open *m)
 {
 	struct broker_app *a = apps_lookup(p->br, m->app);
-	struct msg_conn_ok ok = { .sid = m->sid };
+	struct msg_conn_ok ok = { .app = m->app, .sid = m->sid };
 	uint32_t max;
 
 	if (a != NULL) {

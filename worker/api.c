@@ -20,6 +20,7 @@
 #include "shared/conf.h"
 #include "shared/http_reply.h"
 #include "shared/xmalloc.h"
+#include "worker/api_claim.h"
 #include "worker/api_http.h"
 #include "worker/api_route.h"
 #include "worker/handshake.h"
@@ -43,7 +44,8 @@ drop_copy(struct http *h)
 {
 	buf_unref(h->head);
 	buf_unref(h->body);
-	h->head = h->body = NULL;
+	buf_unref(h->asked_key);
+	h->head = h->body = h->asked_key = NULL;
 }
 
 void
@@ -54,6 +56,7 @@ api_free(struct conn *c)
 	if (h == NULL)
 		return;
 	ev_timer_stop(c->w->loop, &h->choke);
+	api_claim_answer(c, 0, S(""));
 	drop_copy(h);
 	free(h);
 	c->http = NULL;
@@ -85,6 +88,7 @@ api_reply_extra(
 		.keep_alive = h->keep_alive && !c->w->draining,
 		.head_only = h->head_only };
 
+	api_claim_answer(c, status, json);
 	http_reply_write(worker_scratch(c->w), &r);
 	conn_queue_scratch(c);
 	end_request(c, r.keep_alive);
@@ -95,7 +99,7 @@ api_reply(struct conn *c, unsigned status, struct str json)
 {
 	/* What most publishes get is ready. */
 	if (status == 200 && str_eq(json, S("{}")) && c->http->keep_alive &&
-	    !c->http->head_only && !c->w->draining) {
+	    c->http->claim == NULL && !c->http->head_only && !c->w->draining) {
 		conn_queue_bytes(c,
 		    S("HTTP/1.1 200 OK\r\n"
 		      "Content-Type: application/json\r\n"
@@ -195,6 +199,12 @@ run_copy(struct conn *c, bool granted)
 	n = read_head(c, &head, h->raw, &err, &why);
 	assert(n > 0); /* it has been read before */
 	run(c, &head, buf_str(h->body), granted);
+}
+
+void
+api_run_again(struct conn *c)
+{
+	run_copy(c, false);
 }
 
 void

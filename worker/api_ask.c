@@ -65,6 +65,13 @@ keep_copy(const struct api_request *r)
 		h->body = buf_from(r->body);
 }
 
+void
+api_wait(const struct api_request *r, enum api_state state)
+{
+	keep_copy(r);
+	wait_for(r->c, state);
+}
+
 static uint32_t
 limit_of(const struct app *app, enum take_kind kind)
 {
@@ -89,8 +96,7 @@ api_take(const struct api_request *r, enum take_kind kind, uint32_t n)
 	r->c->http->take = kind;
 	r->c->http->limit = limit;
 	ipc_send_take(&r->c->w->link.ipc, &m);
-	keep_copy(r);
-	wait_for(r->c, API_TAKES);
+	api_wait(r, API_TAKES);
 	return false;
 }
 
@@ -199,7 +205,7 @@ answer_lost(struct conn *c)
 	struct json_writer jw;
 	struct buf *b;
 
-	if (h->state == API_TAKES || h->answer == ANSWER_QUERY ||
+	if (h->state != API_ASKS || h->answer == ANSWER_QUERY ||
 	    h->answer == ANSWER_STATS) {
 		api_unavailable(c, S("the server is starting again"));
 		return;
@@ -230,8 +236,7 @@ api_link_lost(struct worker *w)
 	     n = hash_next(&w->conns, n)) {
 		struct conn *c = container_of(n, struct conn, node);
 
-		if (c->closed || c->http == NULL ||
-		    (c->http->state != API_ASKS && c->http->state != API_TAKES))
+		if (c->closed || c->http == NULL || c->http->state < API_ASKS)
 			continue;
 		answer_lost(c);
 		api_settle(c);

@@ -15,6 +15,8 @@
 
 /* Can the broker be asked now?  If not, the request is answered with 503. */
 bool api_may_ask(const struct api_request *);
+/* Keeps the request, and waits for the broker in this state. */
+void api_wait(const struct api_request *, enum api_state);
 /*
  * Asks; the REPLY answers the request.  After api_may_ask() in the same
  * call chain.  channel: see QUERY.

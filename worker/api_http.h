@@ -23,7 +23,8 @@ enum api_state {
 	API_CHUNKS, /* in a chunked body */
 	API_RUNS,   /* a handler has it */
 	API_ASKS,   /* QUERY is out; the connection is paused */
-	API_TAKES   /* TAKE is out; the connection is paused */
+	API_TAKES,  /* TAKE is out; the connection is paused */
+	API_CLAIMS  /* CLAIM is out; the connection is paused */
 };
 
 /* What becomes of the broker's REPLY, and what is said without one. */
@@ -46,10 +47,13 @@ struct http {
 	uint32_t limit;      /* API_TAKES: and the app's setting */
 	bool keep_alive, head_only; /* of the request in hand */
 	struct http_chunks chunks;
-	struct str raw;   /* the head's bytes, while a handler runs */
-	struct buf *head; /* a copy of them: chunks, API_TAKES */
-	struct buf *body; /* likewise */
-	ev_timer choke;   /* until the peer has read some replies */
+	struct str raw;        /* the head's bytes, while a handler runs */
+	struct buf *head;      /* a copy of them: chunks, API_TAKES */
+	struct buf *body;      /* likewise */
+	struct buf *asked_key; /* API_CLAIMS: the idempotency key */
+	struct buf *claim;     /* … that is ours: the answer is owed */
+	uint32_t claim_app;
+	ev_timer choke; /* until the peer has read some replies */
 };
 
 /* Answers with further header lines (each with CRLF), or NULL. */
@@ -66,5 +70,7 @@ void api_refuse(struct conn *, unsigned status, struct str text);
 void api_settle(struct conn *);
 /* Runs a request again that waited for tokens and has them now. */
 void api_run_granted(struct conn *);
+/* Runs a request again from its beginning. */
+void api_run_again(struct conn *);
 
 #endif

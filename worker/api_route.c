@@ -15,6 +15,7 @@
 #include "worker/api_ask.h"
 #include "worker/api_auth.h"
 #include "worker/api_channels.h"
+#include "worker/api_claim.h"
 #include "worker/api_events.h"
 #include "worker/worker.h"
 
@@ -251,7 +252,7 @@ run_api(struct api_request *r, const struct route *route, const struct path *p)
 	if (!method_fits(route, r->head->method))
 		run_wrong(r, route, p->segments[1]);
 	else if ((r->app = authenticate(r, p->segments[1])) != NULL &&
-	    (route->post || api_take(r, TAKE_READS, 1)))
+	    (route->post ? api_claim(r) : api_take(r, TAKE_READS, 1)))
 		route->api(r);
 	api_params_clear(&params);
 }

@@ -8,6 +8,7 @@
 #include "worker/dispatch.h"
 
 #include "worker/api.h"
+#include "worker/api_claim.h"
 #include "worker/client.h"
 #include "worker/handshake.h"
 #include "worker/subscription.h"
@@ -50,6 +51,7 @@ ON(conn_ok, handshake_on_conn_ok)
 ON(sub_done, subscription_on_done)
 ON(reply, api_on_reply)
 ON(take_done, api_on_take_done)
+ON(claimed, api_claim_on_claimed)
 ON(signin_done, client_on_signin_done)
 ON(direct, client_on_direct)
 ON(terminate, client_on_terminate)
@@ -61,6 +63,7 @@ const ipc_handler worker_handlers[IPC_NTYPES] = {
 	[IPC_ACK] = on_ack,
 	[IPC_REPLY] = on_reply,
 	[IPC_TAKE_DONE] = on_take_done,
+	[IPC_CLAIMED] = on_claimed,
 	[IPC_CONN_OK] = on_conn_ok,
 	[IPC_SIGNIN_DONE] = on_signin_done,
 	[IPC_DIRECT] = on_direct,
