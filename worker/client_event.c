@@ -107,7 +107,7 @@ check_rate(struct conn *c)
 	uint32_t rate = c->app->max_client_events_per_second;
 
 	if (rate != 0 &&
-	    !limit_take(&c->bucket, &c->bucket_at, ev_now(c->w->loop), rate)) {
+	    !limit_take(&c->bucket, &c->bucket_at, worker_now(), rate)) {
 		client_errorf(c, PUSHER_CLIENT_EVENT_RATE,
 		    "client event dropped: more than %u in one second "
 		    "(max_client_events_per_second)",

@@ -145,7 +145,7 @@ conn_new(struct worker *w, int fd, const struct conn_ops *ops)
 
 	c->ops = ops;
 	c->w = w;
-	c->opened_at = ev_now(w->loop);
+	c->opened_at = worker_now();
 	outq_init(&c->out);
 	list_init(&c->link);
 	list_init(&c->client);
@@ -275,7 +275,7 @@ flush(struct conn *c)
 	}
 	if (r == 0) {
 		c->blocked = true;
-		c->blocked_at = ev_now(w->loop);
+		c->blocked_at = worker_now();
 		move_to(c, &w->blocked);
 		set_events(c);
 		return;
@@ -348,7 +348,7 @@ conn_release_held(struct worker *w)
 void
 conn_check_slow(struct worker *w)
 {
-	double limit = ev_now(w->loop) - (double)w->conf->client_buffer_age;
+	double limit = worker_now() - (double)w->conf->client_buffer_age;
 	struct list *e, *tmp;
 	struct conn *c;
 

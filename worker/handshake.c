@@ -341,7 +341,7 @@ greet(struct conn *c)
 	    worker_scratch(c->w), conn_sid(c), c->app->activity_timeout);
 	conn_queue_scratch(c);
 	c->greeted = true;
-	c->opened_at = ev_now(c->w->loop);
+	c->opened_at = worker_now();
 	ws_arm(c);
 }
 

@@ -136,7 +136,7 @@ on_dead(void *owner, const char *why)
 		log_warnx("link to the broker lost: %s", why);
 	ipc_close(&w->link.ipc);
 	w->link.state = LINK_DOWN;
-	w->link.down_since = ev_now(w->loop);
+	w->link.down_since = worker_now();
 	api_link_lost(w);
 	retry_later(w);
 }
@@ -154,7 +154,7 @@ link_init(struct worker *w)
 {
 	w->link.ipc.fd = -1;
 	w->link.state = LINK_DOWN;
-	w->link.down_since = ev_now(w->loop);
+	w->link.down_since = worker_now();
 	w->link.origin = proc_random();
 	outq_init(&w->link.kept);
 	ev_timer_init(&w->link.retry, on_retry, 0., 0.);
@@ -196,7 +196,7 @@ link_may_publish(struct worker *w)
 	size_t queued = l->ipc.fd == -1 ? 0 : outq_bytes(&l->ipc.out);
 
 	if (l->state == LINK_DOWN &&
-	    ev_now(w->loop) - l->down_since > LINK_HOLD_SECONDS)
+	    worker_now() - l->down_since > LINK_HOLD_SECONDS)
 		return false;
 	if (queued > HIGH_BYTES)
 		l->high = true;

@@ -19,7 +19,7 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct timeout_list *l =
 	    container_of(timer, struct timeout_list, timer);
-	double now = ev_now(loop);
+	double now = worker_now();
 	unsigned budget = TURN_TIMEOUTS;
 	struct conn *c;
 
@@ -62,7 +62,7 @@ append(struct timeout_list *l, struct conn *c)
 {
 	struct ev_loop *loop = l->w->loop;
 
-	c->due = ev_now(loop) + l->seconds;
+	c->due = worker_now() + l->seconds;
 	list_append(&l->conns, &c->timeout);
 	if (!ev_is_active(&l->timer)) {
 		ev_timer_set(&l->timer, l->seconds, 0.);

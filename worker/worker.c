@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shared/conf.h"
@@ -33,6 +34,21 @@
 #define DRAIN_MIN_RATE 100.0    /* closes per second, at least */
 #define DRAIN_GRACE 3.0         /* seconds for peers to answer the close */
 #define ORPHAN_DRAIN 0.5        /* seconds, when the master is gone */
+
+static double
+read_clock(clockid_t which)
+{
+	struct timespec t;
+
+	clock_gettime(which, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+double
+worker_now(void)
+{
+	return read_clock(CLOCK_MONOTONIC_COARSE);
+}
 
 struct buf **
 worker_scratch(struct worker *w)
@@ -83,7 +99,7 @@ may_wait(struct worker *w)
 		return false;
 	if (w->nevents >= w->flushed && w->flushed >= 2 && w->wait_until != 0)
 		return false;
-	now = ev_time();
+	now = read_clock(CLOCK_MONOTONIC);
 	if (w->wait_until == 0)
 		w->wait_until = now + COALESCE_SECONDS;
 	return now < w->wait_until;
@@ -158,7 +174,7 @@ static void
 on_drain(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct worker *w = container_of(timer, struct worker, drain);
-	double left = w->drain_end - ev_now(loop), rate;
+	double left = w->drain_end - worker_now(), rate;
 	struct hash_node *n, *next;
 	long portion;
 
@@ -189,7 +205,7 @@ worker_drain(struct worker *w, double seconds)
 	w->draining = true;
 	log_info("drain: %u connections over %.1f s", w->nconns, seconds);
 	listener_stop(w);
-	w->drain_end = ev_now(w->loop) + seconds;
+	w->drain_end = worker_now() + seconds;
 	ev_timer_set(&w->drain, 0., DRAIN_TICK);
 	ev_timer_start(w->loop, &w->drain);
 }

@@ -66,6 +66,12 @@ struct worker {
 int worker_main(const struct inherit *);
 
 /*
+ * Seconds of the monotonic clock, to some milliseconds, cheaply.  Not
+ * ev_now(): that one follows the wall clock, and its jumps.
+ */
+double worker_now(void);
+
+/*
  * An empty buf to build one frame or reply in; hand it to
  * conn_queue_scratch() before it is asked for again.
  */

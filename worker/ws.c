@@ -124,7 +124,7 @@ ws_arm(struct conn *c)
 
 	if (!c->authorized && c->greeted) {
 		left = c->opened_at + c->app->authorized_connection_timeout -
-		    ev_now(c->w->loop);
+		    worker_now();
 		if (left < 0.)
 			left = 0.;
 		if (left < seconds)
@@ -367,7 +367,7 @@ static bool
 is_too_late(const struct conn *c)
 {
 	return !c->authorized && c->app->authorized_connections &&
-	    ev_now(c->w->loop) - c->opened_at >
+	    worker_now() - c->opened_at >
 	    (double)c->app->authorized_connection_timeout - 0.05;
 }
 

@@ -345,7 +345,7 @@ authorisation(void **state)
 	rig_app(&rig)->authorized_connections = 1;
 	rig_greeted(&rig);
 	rig.c->authorized = false;
-	rig.c->opened_at = ev_now(rig.w.loop);
+	rig.c->opened_at = worker_now();
 	ws_arm(rig.c);
 	assert_in_range(armed(), 30, 31);
 	rig_text(&rig, S(PING)); /* life does not move the deadline */
@@ -358,7 +358,7 @@ authorisation(void **state)
 	/* In time. */
 	rig_greeted(&rig);
 	rig.c->authorized = false;
-	rig.c->opened_at = ev_now(rig.w.loop);
+	rig.c->opened_at = worker_now();
 	ws_arm(rig.c);
 	client_on_subscribed(rig.c, S("room"));
 	assert_false(rig.c->authorized);
@@ -369,7 +369,7 @@ authorisation(void **state)
 	/* Switched off meanwhile. */
 	rig_greeted(&rig);
 	rig.c->authorized = false;
-	rig.c->opened_at = ev_now(rig.w.loop) - 40.;
+	rig.c->opened_at = worker_now() - 40.;
 	rig_app(&rig)->authorized_connections = 0;
 	expire();
 	rig_expect(&rig, WS_PING, S("*"));
