@@ -99,6 +99,40 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	control_tick(br);
 }
 
+/*
+ * Links are read in the order in which the kernel reports them, that is in
+ * which something arrived; libev by itself would begin with the last.  So who
+ * has had the 200 for an event from one worker finds it done when he asks
+ * another.
+ */
+static void
+invoke_in_order(struct ev_loop *loop)
+{
+	struct broker *br = ev_userdata(loop);
+	struct peer *v[PROC_MAX_WORKERS];
+	unsigned n = 0, i, j;
+	int revents;
+
+	for (i = 0; i < br->nslots; i++) {
+		struct peer *p = br->peers[i];
+		int at;
+
+		if (p == NULL || (at = ev_is_pending(&p->ipc.io)) == 0)
+			continue;
+		for (j = n++; j > 0 && ev_is_pending(&v[j - 1]->ipc.io) > at;
+		     j--)
+			v[j] = v[j - 1];
+		v[j] = p;
+	}
+	for (i = 0; i < n; i++) {
+		/* 0: it was closed meanwhile */
+		revents = ev_clear_pending(loop, &v[i]->ipc.io);
+		if (revents != 0)
+			ev_invoke(loop, &v[i]->ipc.io, revents);
+	}
+	ev_invoke_pending(loop);
+}
+
 void
 broker_init(struct broker *br, const struct conf *conf)
 {
@@ -106,6 +140,8 @@ broker_init(struct broker *br, const struct conf *conf)
 	br->loop = ev_loop_new(EVFLAG_AUTO);
 	if (br->loop == NULL)
 		fatalx("cannot make an event loop");
+	ev_set_userdata(br->loop, br);
+	ev_set_invoke_pending_cb(br->loop, invoke_in_order);
 	list_init(&br->links);
 	list_init(&br->gone);
 	list_init(&br->suspects);
