@@ -31,12 +31,16 @@ DAEMON  := cli/pusherd.c cli/master.c cli/child.c cli/listen.c cli/notify.c \
 	cli/rundir.c
 CTL     := $(filter-out $(DAEMON),$(wildcard cli/*.c))
 UNIT    := $(wildcard tests/unit/*/*_test.c)
+FUZZ    := $(wildcard tests/fuzz/*_fuzz.c)
 
 obj      = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 # What unit tests link: everything but the two files with a main().
 TESTOBJ := $(call obj,$(SHARED) $(BROKER) $(WORKER) \
 	$(filter-out cli/pusherd.c cli/pusherctl.c,$(DAEMON) $(CTL)))
 UNITBIN := $(patsubst tests/%.c,$(BUILD)/%,$(UNIT))
+# A fuzz target as a plain program over its corpus, and with libFuzzer.
+CORPUSBIN := $(patsubst tests/%_fuzz.c,$(BUILD)/%_corpus,$(FUZZ))
+FUZZBIN := $(patsubst tests/%_fuzz.c,$(BUILD)/%_fuzz,$(FUZZ))
 
 JOBS    := -j$(shell nproc)
 MAKEFLAGS += --no-print-directory
@@ -59,6 +63,19 @@ $(BUILD)/unit/%: tests/unit/%.c $(TESTOBJ)
 
 unit-bins: $(UNITBIN)
 
+$(BUILD)/fuzz/%_corpus: tests/fuzz/%_fuzz.c tests/fuzz/corpus.c $(TESTOBJ)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< tests/fuzz/corpus.c $(TESTOBJ) \
+	    $(LIBS)
+
+$(BUILD)/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(TESTOBJ)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(TESTOBJ) \
+	    $(LIBS)
+
+corpus-bins: $(CORPUSBIN)
+fuzz-bins: $(FUZZBIN)
+
 # ---- for people ----
 
 RUN := -o database=run/apps.db -o runtime_dir=run
@@ -80,8 +97,8 @@ $(NPM): tests/system/package-lock.json
 
 check: ## unit and system tests, with all they need
 	@tests/deps.sh build check
-	@$(MAKE) $(JOBS) all unit-bins $(NPM)
-	@tests/run.sh $(BUILD) unit system
+	@$(MAKE) $(JOBS) all unit-bins corpus-bins $(NPM)
+	@tests/run.sh $(BUILD) unit fuzz system
 
 unit: ## unit tests (cmocka)
 	@tests/deps.sh build check
@@ -96,6 +113,15 @@ system: ## the real daemon and the official clients (node --test)
 asan: ## the same tests with address and undefined behaviour sanitizers
 	@PUSHERD_TEST_SLOW=5 $(MAKE) check BUILD=build-asan OPT=-O1 \
 	    SAN="-fsanitize=address,undefined -fno-sanitize-recover=all"
+
+FUZZMAKE = $(MAKE) BUILD=build-fuzz CC=clang OPT=-O1 \
+	SAN="-fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=all" WARN=-w
+
+fuzz: ## hostile bytes with libFuzzer: SECONDS=60 for each of TARGETS
+	@tests/deps.sh build fuzz
+	@$(FUZZMAKE) $(JOBS) fuzz-bins
+	@tests/fuzz/fuzz.sh build-fuzz $(or $(SECONDS),60) $(TARGETS)
 
 cover: ## line coverage of all tests, into build-cover/index.html
 	@tests/deps.sh cover
@@ -112,13 +138,13 @@ format: ## clang-format all of our C
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
 clean: ## remove all that was built
-	rm -rf build build-asan build-cover
+	rm -rf build build-asan build-cover build-fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1 \2/p' $(firstword \
 	    $(MAKEFILE_LIST)) | while read -r t d; do printf '%-8s %s\n' \
 	    "$$t" "$$d"; done
 
-.PHONY: all unit-bins deps run check unit system asan cover lint format \
-	clean help
+.PHONY: all unit-bins corpus-bins fuzz-bins deps run check unit system asan \
+	fuzz cover lint format clean help
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

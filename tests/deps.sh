@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# deps.sh build|check|lint|cover ...: installs the Debian packages that these
-# parts need and that are not there yet.  Asks apt-get only when something is
-# missing, and uses sudo only when it is not root.
+# deps.sh build|check|lint|cover|fuzz|conformance ...: installs the Debian
+# packages that these parts need and that are not there yet.  Asks apt-get only
+# when something is missing, and uses sudo only when it is not root.
 set -eu
 
 packages() {
@@ -20,6 +20,8 @@ packages() {
 		;;
 	lint) echo clang-format clang-tidy cppcheck git ;;
 	cover) echo gcovr ;;
+	fuzz) echo clang llvm libclang-rt-dev ;;
+	conformance) echo nginx-light haproxy ;;
 	*)
 		echo "deps.sh: what is \"$1\"?" >&2
 		exit 2

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# run.sh BUILD unit|system ...: runs the unit tests in BUILD/unit and the
+# run.sh BUILD unit|fuzz|system ...: runs the unit tests in BUILD/unit, the fuzz
+# targets in BUILD/fuzz over their corpora (each counts as one test), and the
 # system tests against BUILD/pusherd.  The last line counts all of them, and
 # the exit code is not 0 when one has failed.
 set -u
@@ -43,6 +44,22 @@ unit() {
 	done
 }
 
+fuzz() {
+	local program name
+	for program in "$build"/fuzz/*_corpus; do
+		name=$(basename "$program" _corpus)
+		if timeout 300 "$program" "tests/fuzz/corpus/$name" \
+			>"$out/fuzz" 2>&1 </dev/null; then
+			echo "ok fuzz/$name: $(tail -n 1 "$out/fuzz")"
+			passed=$((passed + 1))
+		else
+			tail -n 50 "$out/fuzz"
+			echo "$program failed"
+			failed=$((failed + 1))
+		fi
+	done
+}
+
 number() { sed -n "s/^# $1 \([0-9]*\)$/\1/p" "$out/tap" | tail -n 1; }
 
 # Test files of their own process, one after another: they share two cores.
@@ -70,6 +87,7 @@ system() {
 for kind in "$@"; do
 	case $kind in
 	unit) unit ;;
+	fuzz) fuzz ;;
 	system) system ;;
 	*)
 		echo "run.sh: what is \"$kind\"?" >&2

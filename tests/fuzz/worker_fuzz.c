@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker with clients, and a broker that has been taken over: it may send
+ * any message with any content.  The worker loses the link at worst.  Input:
+ * what the clients do before (house.h), then messages, with steps of clients
+ * in between.
+ */
+
+#include "tests/fuzz/fuzz.h"
+
+#include "tests/fuzz/house.h"
+#include "tests/fuzz/messages.h"
+#include "worker/dispatch.h"
+
+static void
+on_dead(void *owner, const char *why)
+{
+	struct worker *w = owner;
+
+	UNUSED(why);
+	ipc_close(&w->link.ipc);
+	w->link.state = LINK_DOWN;
+	w->link.down_since = ev_now(w->loop);
+	api_link_lost(w);
+}
+
+static void
+on_drained(void *owner)
+{
+	conn_release_held(owner);
+}
+
+static const struct ipc_ops ops = {
+	.peer = FROM_BROKER,
+	.handlers = worker_handlers,
+	.on_dead = on_dead,
+	.on_drained = on_drained,
+};
+
+static void
+turn(struct house *h)
+{
+	char bytes[65536];
+
+	for (int i = 0; i < 3; i++) {
+		ev_run(h->r.w.loop, EVRUN_NOWAIT);
+		link_flush(&h->r.w);
+		conn_flush_dirty(&h->r.w);
+		conn_reap(&h->r.w);
+		link_flush(&h->r.w);
+	}
+	while (recv(h->r.broker, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		continue;
+}
+
+static void
+connect_link(struct house *h)
+{
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_equal(sock_set_nonblock(fds[1]), 0);
+	h->r.broker = fds[0];
+	ipc_init(&h->r.w.link.ipc, h->r.w.loop, fds[1], &ops, &h->r.w);
+}
+
+/* What the broker of this worker knows. */
+static void
+send_message(struct house *h, struct input *in)
+{
+	uint64_t u64[CLIENTS + 6];
+	struct str str[nitems(house_channels) + 8];
+	struct words words = { u64, nitems(u64), str, nitems(str) };
+	struct buf *b = NULL;
+	size_t n = nitems(house_channels);
+
+	memcpy(u64, h->sid, sizeof(h->sid));
+	u64[CLIENTS] = RIG_APP;
+	u64[CLIENTS + 1] = h->r.w.next_ref;
+	u64[CLIENTS + 2] = h->r.w.next_ref - 1;
+	u64[CLIENTS + 3] = h->r.w.link.seq;
+	u64[CLIENTS + 4] = RIG_APP + 1;
+	u64[CLIENTS + 5] = UINT64_MAX;
+	for (size_t i = 0; i < n; i++)
+		str[i] = str_of(house_channels[i]);
+	str[n] = S(RIG_KEY);
+	str[n + 1] = S(RIG_SECRET);
+	str[n + 2] = S("77");
+	str[n + 3] = S("78");
+	str[n + 4] = S("ann");
+	str[n + 5] = S("{\"occupied\":true,\"subscription_count\":1}");
+	str[n + 6] = S("\x81\x02{}");
+	str[n + 7] = S(CHANNEL_USER_PREFIX "ann");
+	message_make(in, FROM_BROKER, &words, &b);
+	(void)!send(h->r.broker, b->data, b->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	buf_unref(b);
+	house_turn(h);
+}
+
+/* Nobody answers those who wait for this broker any more. */
+static void
+stop(struct house *h)
+{
+	struct worker *w = &h->r.w;
+	struct hash_node *n;
+
+	if (link_is_open(w))
+		on_dead(w, "the end");
+	for (n = hash_first(&w->conns); n != NULL; n = hash_next(&w->conns, n))
+		conn_close(container_of(n, struct conn, node));
+	house_clear(h);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+	struct input in = { p, n };
+	struct house h;
+
+	fuzz_start();
+	house_init(&h);
+	h.turn = turn;
+	connect_link(&h);
+	for (int i = 0; i < 200 && in.n > 0 && link_is_open(&h.r.w); i++) {
+		if (*in.p & 1)
+			send_message(&h, (input_u8(&in), &in));
+		else
+			house_step(&h, (input_u8(&in), &in));
+	}
+	stop(&h);
+	return 0;
+}
