@@ -184,6 +184,8 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 		j.stamp = ++br->stamp;
 	if (a != NULL && !replay)
 		j.max = a->app.max_presence_members;
+	/* It asks once more: it has read the refusal, and owes no UNSUB. */
+	peer_was_refused(p, m->sid, m->channel);
 	c = registry_get(&br->registry, m->app, m->channel);
 	joined = join(p, c, m, &j);
 	if (joined != PRESENCE_FIRST && joined != PRESENCE_MORE) {

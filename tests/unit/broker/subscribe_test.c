@@ -126,6 +126,33 @@ a_full_channel_refuses_and_forgets(void **state)
 	links_free(l);
 }
 
+/* The refusal that it has read must not swallow its UNSUB later. */
+static void
+who_was_refused_may_come_and_go(void **state)
+{
+	static const char *const settings[] = { "max_presence_members", "1",
+		NULL };
+	struct links *l = links_new(settings);
+	struct msg_sub_done done;
+
+	(void)state;
+	links_sub(l, 0, 1, "presence-a", "ada");
+	SEND(l, 1, sub, .app = 1, .sid = 2, .channel = S("presence-a"),
+	    .user_id = S("bob"));
+	EXPECT(l, 1, sub_done, SUB_DONE, &done);
+	assert_int_equal(done.status, 413);
+	SEND(l, 0, unsub, .app = 1, .sid = 1, .channel = S("presence-a"),
+	    .user_id = S("ada"));
+	links_turn(l);
+	links_sub(l, 1, 2, "presence-a", "bob");
+	SEND(l, 1, unsub, .app = 1, .sid = 2, .channel = S("presence-a"),
+	    .user_id = S("bob"));
+	links_turn(l);
+	assert_int_equal(l->br.registry.channels.n, 0);
+	assert_false(links_is_over(l, 1));
+	links_free(l);
+}
+
 static void
 asking_again_has_no_effects(void **state)
 {
@@ -288,6 +315,7 @@ main(void)
 		cmocka_unit_test(a_confirmation_precedes_later_events),
 		cmocka_unit_test(members_come_and_go),
 		cmocka_unit_test(a_full_channel_refuses_and_forgets),
+		cmocka_unit_test(who_was_refused_may_come_and_go),
 		cmocka_unit_test(asking_again_has_no_effects),
 		cmocka_unit_test(a_dead_worker_takes_its_members_along),
 		cmocka_unit_test(members_have_time_to_come_back),
