@@ -24,6 +24,8 @@ const NOT_LIVE = {
 	'hr-09': 'path /some/path is not a route',
 	'hr-10': 'path /some/obscure/api is not a route',
 	'hr-11': 'path /some/obscure/api is not a route',
+	'hr-n17': 'its key is that of app 77 in other vectors: see the test of ' +
+		'a key of another app',
 	'hc-14': 'path without /apps/<id>: 404 by rule',
 	'hp-01': 'path prefix: there is no option for one',
 	'hp-02': 'path prefix: there is no option for one',
@@ -74,7 +76,9 @@ suite('API authentication', (d) => {
 		h.end();
 		const what = `${r.status} ${r.text}`;
 		if (v.expect.verdict === 'reject') {
-			assert.equal(r.status, 401, what);
+			// hr-n10 is a POST where only GET is: told before or after.
+			assert.ok(r.status === 401 || v.id === 'hr-n10' &&
+				r.status === 405, what);
 		} else if (v.level === 'must') {
 			// hr-07 and others: what is signed may still not make sense.
 			assert.notEqual(r.status, 401, what);

@@ -107,7 +107,7 @@ suite('channel', (d) => {
 		const { channel, channel_data: data } = v.input;
 		const c = await Client.connect(d, app);
 		let auth = channelAuth(app, c.sid, channel, data);
-		if (v.expect.verdict === 'reject' && v.input.auth)
+		if (v.expect.verdict === 'reject' && v.input.auth !== undefined)
 			auth = wrongAuth(v, c) ?? auth;
 		c.sendSubscribe(channel, { data, auth });
 		if (v.expect.verdict === 'reject' || v.id === 'ca-20')

@@ -5,8 +5,15 @@
 'use strict';
 
 const http = require('node:http');
+const { after } = require('node:test');
 const ServerLibrary = require('pusher');
 const { SLOW } = require('./daemon');
+
+// A client that is not told to stop would come back forever.
+const open = new Set();
+after(() => {
+	for (const p of open) p.disconnect();
+});
 
 const VERSIONS = { 8: 'pusher-js', 7: 'pusher-js-7', 6: 'pusher-js-6',
 	5: 'pusher-js-5', 4: 'pusher-js-4' };
@@ -58,7 +65,7 @@ function client(version, d, app, auth, { user = 'nobody', watch = [],
 	const Pusher = require(VERSIONS[version]);
 	const endpoint = `${auth?.url}/pusher/auth?user=${user}`;
 	const q = watch.map((w) => `&watch=${w}`).join('');
-	return new Pusher(app.key, {
+	const p = new Pusher(app.key, {
 		wsHost: '127.0.0.1', wsPort: d.port, forceTLS: false,
 		encrypted: false, enabledTransports: ['ws'], disableStats: true,
 		cluster: 'local', authEndpoint: endpoint,
@@ -66,6 +73,8 @@ function client(version, d, app, auth, { user = 'nobody', watch = [],
 			endpoint: `${auth?.url}/pusher/user-auth?user=${user}${q}` },
 		...more,
 	});
+	open.add(p);
+	return p;
 }
 
 // The next event of an emitter of pusher-js.
@@ -73,10 +82,10 @@ function once(emitter, event, ms = 10000) {
 	return new Promise((resolve, reject) => {
 		const late = setTimeout(() =>
 			reject(new Error(`no ${event} from pusher-js`)), ms * SLOW);
-		const on = (data, meta) => {
+		const on = (data) => {
 			clearTimeout(late);
 			emitter.unbind(event, on);
-			resolve(meta === undefined ? data : { data, meta });
+			resolve(data);
 		};
 		emitter.bind(event, on);
 	});
