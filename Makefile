@@ -73,6 +73,16 @@ $(BUILD)/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(TESTOBJ)
 	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(TESTOBJ) \
 	    $(LIBS)
 
+# worker/ws.c for any bytes, and what looks into messages replaced.
+ECHO    := $(BUILD)/obj/tests/conformance
+$(BUILD)/ws_echo: tests/conformance/ws_echo.c $(TESTOBJ)
+	@mkdir -p $(ECHO)
+	$(CC) $(CFLAGS) -DWS_ECHO -c -o $(ECHO)/ws.o worker/ws.c
+	objcopy --weaken-symbol=client_message $(BUILD)/obj/worker/client.o \
+	    $(ECHO)/client.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(ECHO)/ws.o $(ECHO)/client.o \
+	    $(filter-out %/worker/ws.o %/worker/client.o,$(TESTOBJ)) $(LIBS)
+
 corpus-bins: $(CORPUSBIN)
 fuzz-bins: $(FUZZBIN)
 
@@ -114,6 +124,15 @@ asan: ## the same tests with address and undefined behaviour sanitizers
 	@PUSHERD_TEST_SLOW=5 $(MAKE) check BUILD=build-asan OPT=-O1 \
 	    SAN="-fsanitize=address,undefined -fno-sanitize-recover=all"
 
+ws-echo: ## build/ws_echo PORT: the WebSocket code as an echo server
+	@tests/deps.sh build
+	@$(MAKE) $(JOBS) $(BUILD)/ws_echo
+
+conformance: ## RFC 6455 by Autobahn, HTTP against nginx and HAProxy
+	@tests/deps.sh build check conformance
+	@$(MAKE) $(JOBS) all $(BUILD)/ws_echo $(NPM)
+	@tests/run.sh $(BUILD) conformance
+
 FUZZMAKE = $(MAKE) BUILD=build-fuzz CC=clang OPT=-O1 \
 	SAN="-fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all" WARN=-w
@@ -137,14 +156,23 @@ format: ## clang-format all of our C
 	@tests/deps.sh lint
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
+$(BUILD)/floor: tests/bench/floor.c
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) -O2 -o $@ $<
+
+bench: ## the numbers, beside the bare floor (QUICK=1: two minutes)
+	@tests/deps.sh build
+	@$(MAKE) $(JOBS) all $(BUILD)/floor
+	@tests/bench/bench.sh $(BUILD)
+
 clean: ## remove all that was built
 	rm -rf build build-asan build-cover build-fuzz
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1 \2/p' $(firstword \
-	    $(MAKEFILE_LIST)) | while read -r t d; do printf '%-8s %s\n' \
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1 \2/p' $(firstword \
+	    $(MAKEFILE_LIST)) | while read -r t d; do printf '%-11s %s\n' \
 	    "$$t" "$$d"; done
 
 .PHONY: all unit-bins corpus-bins fuzz-bins deps run check unit system asan \
-	fuzz cover lint format clean help
+	fuzz ws-echo conformance cover lint format clean help
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
