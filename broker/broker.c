@@ -151,6 +151,7 @@ broker_init(struct broker *br, const struct conf *conf)
 	users_init(br);
 	claims_init(&br->claims);
 	control_init(br);
+	resync_init(br);
 	br->started = broker_now();
 	ev_prepare_init(&br->prepare, on_prepare);
 	ev_idle_init(&br->busy, on_busy);
@@ -164,6 +165,7 @@ broker_init(struct broker *br, const struct conf *conf)
 void
 broker_clear(struct broker *br)
 {
+	resync_clear(br);
 	peer_drop_all(br);
 	query_drop(br, NULL);
 	peer_reap(br);
@@ -232,7 +234,9 @@ start(struct broker *br, const struct inherit *in)
 	ev_io_start(br->loop, &br->life);
 	ev_io_init(&br->accept, on_accept, in->broker_fd, EV_READ);
 	ev_io_start(br->loop, &br->accept);
-	control_start(br, in->control_fd);
+	/* Later brokers shall give higher stamps than their predecessors. */
+	br->stamp = (uint64_t)(broker_now() * 1e9);
+	resync_begin(br);
 }
 
 static void

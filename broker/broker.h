@@ -13,6 +13,7 @@
 #include "broker/claims.h"
 #include "broker/control.h"
 #include "broker/registry.h"
+#include "broker/resync.h"
 #include "broker/users.h"
 #include "shared/buf.h"
 #include "shared/list.h"
@@ -39,6 +40,8 @@ struct broker {
 	struct peer *peers[PROC_MAX_WORKERS]; /* by slot, after HELLO */
 	uint64_t origins[PROC_MAX_WORKERS];   /* of the last HELLO */
 	struct list links;                    /* every struct peer */
+	struct peer *cause;                   /* whose message is handled */
+	struct resync resync;
 	struct list gone;                     /* freed at the end of the turn */
 	uint64_t ping_id;                     /* the last one given out */
 

@@ -6,6 +6,11 @@
  *
  * What is over is never given out, and swept away little by little, a bounded
  * number of entries each second.  Must never look inside a frame.
+ *
+ * A broker's death must not lose them, and a file would make the broker wait
+ * for a disk.  So one worker, chosen by the name, holds each of them as well
+ * (CACHED), and gives it back in its replay.  That worker's own death loses
+ * nothing: the broker hands them to its successor.
  */
 
 #include "broker/cache.h"
@@ -13,12 +18,15 @@
 #include <stdlib.h>
 
 #include "broker/broker.h"
+#include "broker/peer.h"
 #include "shared/base.h"
 #include "shared/conf.h"
+#include "shared/hash.h"
 #include "shared/xmalloc.h"
 
-#define SWEEP_ENTRIES 5000 /* looked at in one second */
-#define HEAP_OVERHEAD 32   /* of the two blocks, about */
+#define SWEEP_ENTRIES 5000     /* looked at in one second */
+#define HEAP_OVERHEAD 32       /* of the two blocks, about */
+#define HAND_BYTES (32u << 20) /* given to a new link, at most */
 
 void
 cache_init(struct broker *br)
@@ -40,11 +48,72 @@ detach(struct broker *br, struct cached *e)
 	free(e);
 }
 
+/* ---- what workers hold ---- */
+
+/* The same in every broker process, hence not the keyed hash. */
+static struct peer *
+holder_of(struct broker *br, uint32_t app, struct str name)
+{
+	unsigned at = (unsigned)(hash_sip13(0, 0, app, name) % br->nslots);
+
+	for (unsigned i = 0; i < br->nslots; i++, at = (at + 1) % br->nslots)
+		if (br->peers[at] != NULL)
+			return br->peers[at];
+	return NULL;
+}
+
+static void
+hand(struct peer *p, const struct cached *e)
+{
+	struct broker *br = p->br;
+	struct msg_cached m = { .app = e->channel->app->num,
+		.stamp = e->stamp,
+		.due_ms = (uint64_t)(e->due * 1000),
+		.channel = registry_name(&br->registry, e->channel),
+		.frame = str_make(e->frame, e->frame_len) };
+
+	ipc_send_cached(&p->ipc, &m);
+	if (br->cause != NULL)
+		br->cause->targets |= UINT64_C(1) << p->slot;
+}
+
+/* A later broker must not bring it back. */
+static void
+tell_gone(struct broker *br, const struct channel *c)
+{
+	struct msg_cached m = { .app = c->app->num,
+		.stamp = c->cached->stamp,
+		.channel = registry_name(&br->registry, c) };
+	struct peer *p = holder_of(br, m.app, m.channel);
+
+	if (p != NULL)
+		ipc_send_cached(&p->ipc, &m);
+}
+
+void
+cache_hand_all(struct peer *p)
+{
+	struct list *e;
+
+	if (resync_is_on(p->br))
+		return; /* it is about to tell us */
+	LIST_FOREACH(e, &p->br->cache.lru) {
+		const struct cached *c = LIST_ITEM(e, struct cached, lru);
+		struct str name = registry_name(&p->br->registry, c->channel);
+
+		if (outq_bytes(&p->ipc.out) > HAND_BYTES)
+			return; /* the link has a bound; the rest is not held */
+		if (holder_of(p->br, c->channel->app->num, name) == p)
+			hand(p, c);
+	}
+}
+
 void
 cache_purge(struct broker *br, struct channel *c)
 {
 	if (c->cached == NULL)
 		return;
+	tell_gone(br, c);
 	detach(br, c->cached);
 	registry_release(&br->registry, c);
 }
@@ -62,33 +131,75 @@ cache_clear(struct broker *br)
 		cache_purge(br, first(br)->channel);
 }
 
-void
-cache_put(struct broker *br, uint32_t app, struct str channel, struct str frame)
+/* Makes the entry; the caller sees to the bound. */
+static struct cached *
+insert(struct broker *br, const struct msg_cached *m)
 {
-	const struct broker_app *a = apps_find(br, app);
-	struct channel *c;
-	struct cached *e;
+	struct channel *c = registry_get(&br->registry, m->app, m->channel);
+	struct cached *e = xmalloc(sizeof(*e) + m->frame.n);
 
-	if (a == NULL)
-		return;
-	c = registry_get(&br->registry, app, channel);
 	if (c->cached != NULL)
 		detach(br, c->cached);
-	e = xmalloc(sizeof(*e) + frame.n);
 	e->channel = c;
-	e->due = broker_now() + a->app.cache_ttl;
-	e->frame_len = (uint32_t)frame.n;
-	e->cost = (uint32_t)(sizeof(*e) + frame.n + sizeof(*c) +
-	    br->nslots * sizeof(c->count[0]) + channel.n + HEAP_OVERHEAD);
-	if (frame.n > 0)
-		memcpy(e->frame, frame.p, frame.n);
+	e->stamp = m->stamp;
+	e->due = (double)m->due_ms / 1000;
+	e->frame_len = (uint32_t)m->frame.n;
+	e->cost = (uint32_t)(sizeof(*e) + m->frame.n + sizeof(*c) +
+	    br->nslots * sizeof(c->count[0]) + m->channel.n + HEAP_OVERHEAD);
+	if (m->frame.n > 0)
+		memcpy(e->frame, m->frame.p, m->frame.n);
 	list_init(&e->lru);
 	list_append(&br->cache.lru, &e->lru);
 	br->cache.bytes += e->cost;
 	br->cache.n++;
 	c->cached = e;
+	return e;
+}
+
+static void
+keep_bound(struct broker *br)
+{
 	while (br->cache.bytes > br->conf->cache_memory)
 		cache_purge(br, first(br)->channel);
+}
+
+void
+cache_put(struct broker *br, uint32_t app, struct str channel, struct str frame)
+{
+	const struct broker_app *a = apps_find(br, app);
+	struct msg_cached m = {
+		.app = app, .channel = channel, .frame = frame
+	};
+	struct cached *e;
+	struct peer *p;
+
+	if (a == NULL)
+		return;
+	m.stamp = ++br->stamp;
+	m.due_ms = (uint64_t)((broker_now() + a->app.cache_ttl) * 1000);
+	e = insert(br, &m);
+	if ((p = holder_of(br, app, channel)) != NULL)
+		hand(p, e);
+	keep_bound(br);
+}
+
+int
+cache_on_cached(struct peer *p, const struct msg_cached *m)
+{
+	struct broker *br = p->br;
+	const struct channel *c;
+
+	if (m->channel.n == 0 || m->channel.n > REGISTRY_NAME_MAX)
+		return -1;
+	br->stamp = MAX(br->stamp, m->stamp);
+	c = registry_find(&br->registry, m->app, m->channel);
+	if (p->known || apps_find(br, m->app) == NULL ||
+	    (double)m->due_ms <= broker_now() * 1000 ||
+	    (c != NULL && c->cached != NULL && c->cached->stamp >= m->stamp))
+		return 0; /* we know better */
+	insert(br, m);
+	keep_bound(br);
+	return 0;
 }
 
 struct str

@@ -13,16 +13,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shared/ipc_msg.h"
 #include "shared/list.h"
 #include "shared/str.h"
 
 struct broker;
 struct channel;
+struct peer;
 
 struct cached {
 	struct list lru; /* in cache->lru, most recently used last */
 	struct channel *channel;
-	double due; /* broker_now() when it is over */
+	double due;     /* broker_now() when it is over */
+	uint64_t stamp; /* the later one counts in a replay */
 	uint32_t cost, frame_len;
 	char frame[];
 };
@@ -49,6 +52,13 @@ bool cache_has(const struct channel *);
 /* Forgets it; frees the channel when nothing else keeps it. */
 void cache_purge(struct broker *, struct channel *);
 void cache_purge_app(struct broker *, uint32_t app);
+/*
+ * Each event is held by one worker too, in case this process dies: gives a
+ * new link what its worker has to hold.
+ */
+void cache_hand_all(struct peer *);
+/* Handler of CACHED: a worker gives back what it held. */
+int cache_on_cached(struct peer *, const struct msg_cached *);
 /* Forgets some of what is over; called once a second. */
 void cache_sweep(struct broker *);
 

@@ -36,7 +36,9 @@ wait_or(struct peer *p, const struct ipc_in *in, bool costly)
 			return r == 1 ? 0 : -1; \
 		if (msg_##name##_get(&m, in->body) == -1) \
 			return -1; \
-		return function(p, &m); \
+		r = function(p, &m); \
+		peer_step(p); \
+		return r; \
 	}
 
 HANDLER(resync_done, peer_on_resync_done, false)
@@ -53,6 +55,7 @@ HANDLER(claim, claims_on_claim, true)
 HANDLER(fulfil, claims_on_fulfil, false)
 HANDLER(signin, users_on_signin, true)
 HANDLER(signout, users_on_signout, false)
+HANDLER(cached, cache_on_cached, false)
 
 /* These pass the bytes on as they are. */
 static int
@@ -60,7 +63,11 @@ on_event(void *owner, const struct ipc_in *in)
 {
 	int r = wait_or(owner, in, false);
 
-	return r == 0 ? route_on_event(owner, in) : r == 1 ? 0 : -1;
+	if (r != 0)
+		return r == 1 ? 0 : -1;
+	r = route_on_event(owner, in);
+	peer_step(owner);
+	return r;
 }
 
 static int
@@ -68,7 +75,11 @@ on_terminate(void *owner, const struct ipc_in *in)
 {
 	int r = wait_or(owner, in, false);
 
-	return r == 0 ? users_on_terminate(owner, in) : r == 1 ? 0 : -1;
+	if (r != 0)
+		return r == 1 ? 0 : -1;
+	r = users_on_terminate(owner, in);
+	peer_step(owner);
+	return r;
 }
 
 static int
@@ -91,6 +102,7 @@ const ipc_handler broker_handlers[IPC_NTYPES] = {
 	[IPC_SUB_AGAIN] = on_sub_again,
 	[IPC_UNSUB] = on_unsub,
 	[IPC_EVENT] = on_event, /* the hot path */
+	[IPC_CACHED] = on_cached,
 	[IPC_QUERY] = on_query,
 	[IPC_TAKE] = on_take,
 	[IPC_CLAIM] = on_claim,

@@ -204,6 +204,7 @@ peer_drop(struct peer *p, const char *why)
 	users_drop(br, (unsigned)slot);
 	subscribe_drop(br, (unsigned)slot);
 	control_on_pong(br, (unsigned)slot, UINT64_MAX);
+	resync_check(br);
 }
 
 void
@@ -251,12 +252,14 @@ peer_on_hello(struct peer *p, const struct msg_hello *m)
 	p->slot = (int)m->slot;
 	p->pid = m->pid;
 	p->origin = m->origin;
-	p->known = br->origins[m->slot] == m->origin;
+	p->known = br->origins[m->slot] == m->origin ||
+	    br->resync.state != RESYNC_QUIET;
 	p->since = broker_now();
 	br->peers[m->slot] = p;
 	br->origins[m->slot] = m->origin;
 	log_debug("worker %u: link up pid=%u", m->slot, m->pid);
 	apps_send_all(br, p);
+	cache_hand_all(p);
 	return 0;
 }
 
@@ -284,9 +287,26 @@ peer_on_pong(struct peer *p, const struct msg_pong *m)
 int
 peer_on_resync_done(struct peer *p, const struct msg_resync_done *m)
 {
-	UNUSED(m);
 	log_debug("worker %d: has said what it has", p->slot);
+	resync_on_done(p, m->seq);
 	return 0;
+}
+
+void
+peer_number(struct peer *p, uint64_t seq)
+{
+	if (seq == 0)
+		return; /* a replay */
+	p->routed = p->last = seq;
+	p->br->cause = p;
+}
+
+void
+peer_step(struct peer *p)
+{
+	p->br->cause = NULL;
+	if (resync_is_on(p->br))
+		resync_step(p);
 }
 
 uint64_t
@@ -341,7 +361,8 @@ send_ack(struct peer *p)
 {
 	struct msg_ack m = { .seq = p->done };
 
-	if (p->done == p->acked)
+	/* Unless all is answered the worker has to keep its questions. */
+	if (p->done == p->acked || resync_is_on(p->br))
 		return;
 	p->acked = p->done;
 	ipc_send_ack(&p->ipc, &m);

@@ -39,7 +39,14 @@ struct peer {
 	double since;        /* broker_now() of accept, then of HELLO */
 	unsigned unanswered; /* pings in a row */
 	uint64_t pong;       /* id of the last one answered */
-	bool known;          /* this process had a link to this broker before */
+	/*
+	 * Others have been told of the end of what it replays: it had a link to
+	 * this broker before, or came after the quiet time.
+	 */
+	bool known;
+	bool synced; /* has said RESYNC_DONE, with this seq: */
+	uint64_t upto;
+	uint64_t last; /* highest seq handled */
 	uint32_t nconns;
 
 	uint64_t routed;          /* last seq of this turn; 0: none */
@@ -81,6 +88,11 @@ uint64_t peer_ping(struct broker *, uint64_t *slots);
 void peer_refuse(struct peer *, uint64_t sid, struct str channel);
 /* Forgets it: true when there was one, and UNSUB means nothing. */
 bool peer_was_refused(struct peer *, uint64_t sid, struct str channel);
+
+/* The message at hand has this number; what comes of it carries it too. */
+void peer_number(struct peer *, uint64_t seq);
+/* The message has been handled. */
+void peer_step(struct peer *);
 
 /* Handlers of HELLO, PING, PONG, RESYNC_DONE. */
 int peer_on_hello(struct peer *, const struct msg_hello *);

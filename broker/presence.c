@@ -178,6 +178,14 @@ take_older(struct presence *p, struct member *m, const struct presence_join *j)
 	return m;
 }
 
+bool
+presence_is_oldest(const struct presence *p, struct str id, uint64_t stamp)
+{
+	const struct member *m = find(p, id);
+
+	return m != NULL && m->stamp == stamp;
+}
+
 enum presence_joined
 presence_join(struct presence *p, const struct presence_join *j)
 {

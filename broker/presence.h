@@ -79,6 +79,8 @@ struct presence_join {
 	uint64_t stamp;
 	uint32_t max; /* distinct users */
 };
+/* Is the user's oldest subscription the one with this stamp? */
+bool presence_is_oldest(const struct presence *, struct str id, uint64_t stamp);
 enum presence_joined presence_join(
     struct presence *, const struct presence_join *);
 enum presence_left presence_leave(

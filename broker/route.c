@@ -30,7 +30,7 @@ route_on_event(void *owner, const struct ipc_in *in)
 	if (m.flags & EVENT_CACHE)
 		cache_put(br, m.app, m.channel, m.frame);
 	br->nevents++;
-	p->routed = m.seq;
+	peer_number(p, m.seq);
 	c = registry_find(&br->registry, m.app, m.channel);
 	if (c == NULL)
 		return 0;
@@ -65,8 +65,15 @@ route_frame(struct broker *br, const struct channel *c, uint64_t slots,
 		.except = except,
 		.channel = registry_name(&br->registry, c),
 		.frame = frame };
+	struct peer *cause = br->cause;
 
-	send(br, slots & c->slots, &m);
+	slots &= c->slots;
+	if (cause != NULL) {
+		m.origin = cause->origin;
+		m.seq = cause->last;
+		cause->targets |= slots;
+	}
+	send(br, slots, &m);
 }
 
 uint32_t

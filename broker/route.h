@@ -16,7 +16,8 @@ struct channel;
 int route_on_event(void *owner, const struct ipc_in *);
 /*
  * An event of the broker itself: to everyone in the channel but `except`, on
- * these of its slots.
+ * these of its slots.  It carries the number of the message that is being
+ * handled, if there is one.
  */
 void route_frame(struct broker *, const struct channel *, uint64_t slots,
     struct str frame, uint64_t except);

@@ -73,6 +73,17 @@ answer(
 	ipc_send_sub_done(&p->ipc, &done);
 }
 
+void
+subscribe_answer(struct peer *p, const struct msg_sub *m, uint64_t stamp)
+{
+	struct channel *c = registry_find(&p->br->registry, m->app, m->channel);
+
+	if (resync_is_on(p->br))
+		resync_put_off_sub(p, m, stamp);
+	else if (c != NULL) /* else it has left again */
+		answer(p, c, m, stamp);
+}
+
 static void
 refuse(struct peer *p, const struct msg_sub *m, enum presence_joined why,
     uint32_t max)
@@ -159,6 +170,24 @@ join(struct peer *p, struct channel *c, const struct msg_sub *m,
 }
 
 /*
+ * The old broker has answered, but perhaps not told the others; the replay
+ * has entered it here.
+ */
+static int
+announce(struct peer *p, const struct msg_sub *m)
+{
+	struct channel *c = registry_find(&p->br->registry, m->app, m->channel);
+
+	if (c == NULL || c->count[p->slot] == 0)
+		return -1;
+	if (m->user_id.n > 0 && !p->known && c->presence != NULL &&
+	    presence_is_oldest(c->presence, m->user_id, m->stamp))
+		tell_added(p, c, m);
+	tally_changed(p->br, c);
+	return 0;
+}
+
+/*
  * A replay is of somebody whom others know already, unless this broker has
  * told them that he left: it knew the worker, and the link was gone for long.
  */
@@ -178,6 +207,11 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 
 	if (!is_sound(m->channel, m->user_id) || m->user_info.n > INFO_MAX)
 		return -1;
+	peer_number(p, m->seq);
+	if (m->stamp == SUB_VOID)
+		return 0;
+	if (replay && m->seq != 0)
+		return announce(p, m);
 	if (replay)
 		br->stamp = MAX(br->stamp, m->stamp);
 	else
@@ -197,7 +231,7 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 	}
 	registry_enter(&br->registry, c, j.slot);
 	if (!replay)
-		answer(p, c, m, j.stamp);
+		subscribe_answer(p, m, j.stamp);
 	if (joined == PRESENCE_FIRST && (!replay || p->known))
 		tell_added(p, c, m);
 	if (!replay || p->known)
@@ -233,6 +267,7 @@ subscribe_on_unsub(struct peer *p, const struct msg_unsub *m)
 
 	if (!is_sound(m->channel, m->user_id))
 		return -1;
+	peer_number(p, m->seq);
 	if (peer_was_refused(p, m->sid, m->channel))
 		return 0;
 	c = registry_find(&br->registry, m->app, m->channel);

@@ -14,6 +14,9 @@
 struct broker;
 struct peer;
 
+/* SUB_DONE for somebody who has been let in; later, while all is quiet. */
+void subscribe_answer(struct peer *, const struct msg_sub *, uint64_t stamp);
+
 /* Handlers of SUB, SUB_AGAIN, UNSUB. */
 int subscribe_on_sub(struct peer *, const struct msg_sub *);
 int subscribe_on_sub_again(struct peer *, const struct msg_sub_again *);

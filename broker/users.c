@@ -200,6 +200,8 @@ tell_watchers(struct broker *br, const struct user *u, bool online,
 		if (s == except || br->peers[s->slot] == NULL)
 			continue;
 		m.sid = s->sid;
+		if (br->cause != NULL)
+			br->cause->targets |= UINT64_C(1) << s->slot;
 		ipc_send_direct(&br->peers[s->slot]->ipc, &m);
 	}
 }
@@ -348,18 +350,36 @@ session_end(struct broker *br, struct session *s)
 		begin_leaving(br, u);
 }
 
+void
+users_answer(struct peer *p, uint64_t sid)
+{
+	struct msg_signin_done done = { .sid = sid };
+	struct session *s = session_find(p->br, sid);
+	struct buf **b;
+
+	if (resync_is_on(p->br)) {
+		resync_put_off_signin(p, sid);
+		return;
+	}
+	if (s == NULL)
+		return; /* has left again */
+	b = broker_scratch(p->br);
+	write_state(b, s);
+	done.frames = buf_str(*b);
+	ipc_send_signin_done(&p->ipc, &done);
+}
+
 int
 users_on_signin(struct peer *p, const struct msg_signin *m)
 {
 	struct broker *br = p->br;
-	struct msg_signin_done done = { .sid = m->sid };
 	struct session *s = session_find(br, m->sid);
-	struct buf **b;
 	struct user *u;
 	bool came = false;
 
 	if (m->user_id.n == 0 || m->user_id.n > ID_MAX)
 		return -1;
+	peer_number(p, m->seq);
 	if (s == NULL) {
 		u = user_get(br, m->app, m->user_id);
 		came = !is_online(u);
@@ -368,16 +388,17 @@ users_on_signin(struct peer *p, const struct msg_signin *m)
 	} else if (s->slot != (unsigned)p->slot || s->user->app != m->app ||
 	    !str_eq(user_id(s->user), m->user_id)) {
 		return -1;
+	} else if (m->replay && m->seq != 0 && !p->known) {
+		/* Answered, but the watchers may not have heard of it. */
+		if (s->user->nsessions == 1)
+			tell_watchers(br, s->user, true, s);
+		return 0;
 	}
 	unwatch(br, s);
 	if (watch_all(br, s, m->watchlist) == -1)
 		return -1;
-	if (!m->replay) {
-		b = broker_scratch(br);
-		write_state(b, s);
-		done.frames = buf_str(*b);
-		ipc_send_signin_done(&p->ipc, &done);
-	}
+	if (!m->replay)
+		users_answer(p, m->sid);
 	if (came && (!m->replay || p->known))
 		tell_watchers(br, s->user, true, s);
 	return 0;
@@ -388,6 +409,7 @@ users_on_signout(struct peer *p, const struct msg_signout *m)
 {
 	struct session *s = session_find(p->br, m->sid);
 
+	peer_number(p, m->seq);
 	if (s == NULL || s->slot != (unsigned)p->slot)
 		return -1;
 	session_end(p->br, s);
@@ -405,9 +427,11 @@ users_on_terminate(void *owner, const struct ipc_in *in)
 
 	if (p->slot == -1 || msg_terminate_get(&m, in->body) == -1)
 		return -1;
+	peer_number(p, m.seq);
 	u = user_find(br, m.app, m.user_id);
 	if (u == NULL || u->channel == NULL)
 		return 0;
+	p->targets |= u->channel->slots;
 	for (mask = u->channel->slots; mask != 0; mask &= mask - 1)
 		ipc_pass(&br->peers[__builtin_ctzll(mask)]->ipc, in);
 	return 0;

@@ -37,6 +37,9 @@ void users_drop(struct broker *, unsigned slot);
 /* Those who did not come back are offline. */
 void users_on_offline_timer(struct ev_loop *, ev_timer *, int);
 
+/* SIGNIN_DONE; later, while all is quiet. */
+void users_answer(struct peer *, uint64_t sid);
+
 /* Handlers of SIGNIN, SIGNOUT, TERMINATE (a struct peer owns it). */
 int users_on_signin(struct peer *, const struct msg_signin *);
 int users_on_signout(struct peer *, const struct msg_signout *);

@@ -28,9 +28,9 @@
 #include "shared/xmalloc.h"
 #include "worker/worker.h"
 
-#define LONG_LIFE_MS 60000 /* after it a death is no longer "again" */
+#define LONG_LIFE_MS 10000 /* after it a death is no longer "again" */
 
-static const unsigned backoff_s[] = { 0, 1, 2, 4, 8, 16, 30 };
+static const unsigned backoff_s[] = { 0, 0, 0, 1, 2, 4, 8, 16, 30 };
 
 uint64_t
 child_now_ms(void)

@@ -40,7 +40,7 @@ void child_forget_ready(struct child *);
 /*
  * The process is gone, with this status of waitpid(2).  Forgets it, says in
  * ending how ("was killed by signal 9 (Killed)"), and sets respawn_ms, later
- * each time, until one has lived for a minute.  Returns the seconds until it.
+ * each time, until one has lived for ten seconds.  Returns the seconds until it.
  */
 unsigned child_gone(struct child *, int status);
 

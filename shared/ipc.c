@@ -28,9 +28,13 @@
 #define FLUSH_BYTES (4u << 20)  /* written in one turn, at most */
 
 static void
-set_events(struct ipc *l, int events)
+set_events(struct ipc *l)
 {
+	int events = (l->paused ? 0 : EV_READ) | (l->blocked ? EV_WRITE : 0);
+
 	ev_io_stop(l->loop, &l->io);
+	if (events == 0)
+		return;
 	ev_io_set(&l->io, l->fd, events);
 	ev_io_start(l->loop, &l->io);
 }
@@ -112,11 +116,11 @@ dispatch(struct ipc *l)
 			die(l, ipc_name(m.type));
 			break;
 		}
-		if (l->fd == -1 || l->dead)
+		if (l->fd == -1 || l->dead || l->paused)
 			break;
 	}
 	buf_unref(b);
-	return l->fd == -1 || l->dead ? 0 : missing;
+	return l->fd == -1 || l->dead || l->paused ? 0 : missing;
 }
 
 /*
@@ -143,6 +147,13 @@ read_input(struct ipc *l, size_t max)
 	size_t total = 0, missing = 0;
 	ssize_t n;
 
+	if (l->paused)
+		return;
+	if (l->waiting) { /* from before the pause */
+		l->waiting = false;
+		if ((missing = dispatch(l)) == 0)
+			return;
+	}
 	while (total < max) {
 		if (l->in_off == l->in->len)
 			rewind_input(l);
@@ -176,7 +187,7 @@ on_io(struct ev_loop *loop, ev_io *w, int revents)
 		read_input(l, TURN_BYTES);
 	if ((revents & EV_WRITE) && l->fd != -1 && !l->dead) {
 		l->blocked = false;
-		set_events(l, EV_READ);
+		set_events(l);
 		ipc_flush(l);
 	}
 }
@@ -217,6 +228,25 @@ ipc_drain_input(struct ipc *l)
 {
 	if (ipc_is_open(l))
 		read_input(l, SIZE_MAX);
+}
+
+void
+ipc_pause(struct ipc *l)
+{
+	if (!ipc_is_open(l) || l->paused)
+		return;
+	l->paused = l->waiting = true;
+	set_events(l);
+}
+
+void
+ipc_resume(struct ipc *l)
+{
+	if (!ipc_is_open(l) || !l->paused)
+		return;
+	l->paused = false;
+	set_events(l);
+	ev_feed_event(l->loop, &l->io, EV_READ);
 }
 
 char *
@@ -266,7 +296,7 @@ ipc_flush(struct ipc *l)
 	}
 	if (r == 0) {
 		l->blocked = true;
-		set_events(l, EV_READ | EV_WRITE);
+		set_events(l);
 		return;
 	}
 	/* All out: start small again, so that an idle link holds nothing. */

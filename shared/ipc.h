@@ -50,6 +50,8 @@ struct ipc {
 	int fd;       /* -1: closed */
 	bool dead;    /* on_dead has been called */
 	bool blocked; /* the socket is full; the write watcher runs */
+	bool paused;  /* nothing is read or dispatched */
+	bool waiting; /* messages may have been read before the pause */
 	struct ev_loop *loop;
 	ev_io io;
 	const struct ipc_ops *ops;
@@ -72,6 +74,12 @@ bool ipc_is_open(const struct ipc *);
  * waiting: for the last words of a peer that died.
  */
 void ipc_drain_input(struct ipc *);
+/*
+ * Stops reading and dispatching, from a handler too: the message behind the
+ * present one waits.  ipc_resume() goes on from the loop, not at once.
+ */
+void ipc_pause(struct ipc *);
+void ipc_resume(struct ipc *);
 /* Room for one message of n bytes in the queue; the caller fills it. */
 char *ipc_reserve(struct ipc *, size_t n);
 /* Queues a message just as it came in: a reference, no copy. */

@@ -30,6 +30,9 @@ enum event_flags {
 	EVENT_CLIENT = 1 << 1 /* a client event */
 };
 
+/* SUB.stamp: see there */
+#define SUB_VOID UINT64_MAX
+
 /* QUERY.kind */
 enum query_kind {
 	QUERY_CHANNELS,   /* occupied channels with a prefix */

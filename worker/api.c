@@ -35,6 +35,7 @@ static struct http *
 http_new(struct conn *c)
 {
 	c->http = xcalloc(1, sizeof(*c->http));
+	list_init(&c->http->parked);
 	return c->http;
 }
 
@@ -56,6 +57,7 @@ api_free(struct conn *c)
 	if (h == NULL)
 		return;
 	ev_timer_stop(c->w->loop, &h->choke);
+	api_park_forget(c);
 	api_claim_answer(c, 0, S(""));
 	drop_copy(h);
 	free(h);

@@ -46,8 +46,8 @@ int api_on_reply(struct worker *, const struct msg_reply *);
 int api_on_take_done(struct worker *, const struct msg_take_done *);
 
 /*
- * The broker is gone: requests that wait for its answer get 503 with
- * Retry-After.
+ * The broker is gone: questions get 503 with Retry-After, publishes wait for
+ * the next one.
  */
 void api_link_lost(struct worker *);
 

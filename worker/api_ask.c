@@ -31,7 +31,7 @@ wait_for(struct conn *c, enum api_state state)
 bool
 api_may_ask(const struct api_request *r)
 {
-	if (link_is_open(r->c->w))
+	if (link_is_up(r->c->w))
 		return true;
 	api_unavailable(r->c, S("the server is starting again"));
 	return false;
@@ -91,8 +91,10 @@ api_take(const struct api_request *r, enum take_kind kind, uint32_t n)
 
 	if (r->granted || limit == 0)
 		return true;
-	if (!api_may_ask(r))
+	if (!link_is_up(r->c->w)) {
+		api_park(r);
 		return false;
+	}
 	r->c->http->take = kind;
 	r->c->http->limit = limit;
 	ipc_send_take(&r->c->w->link.ipc, &m);
@@ -205,8 +207,7 @@ answer_lost(struct conn *c)
 	struct json_writer jw;
 	struct buf *b;
 
-	if (h->state != API_ASKS || h->answer == ANSWER_QUERY ||
-	    h->answer == ANSWER_STATS) {
+	if (h->answer == ANSWER_QUERY || h->answer == ANSWER_STATS) {
 		api_unavailable(c, S("the server is starting again"));
 		return;
 	}
@@ -236,9 +237,14 @@ api_link_lost(struct worker *w)
 	     n = hash_next(&w->conns, n)) {
 		struct conn *c = container_of(n, struct conn, node);
 
-		if (c->closed || c->http == NULL || c->http->state < API_ASKS)
+		if (c->closed || c->http == NULL)
 			continue;
-		answer_lost(c);
-		api_settle(c);
+		if (c->http->state == API_ASKS) {
+			answer_lost(c);
+			api_settle(c);
+		} else if (c->http->state == API_TAKES ||
+		    c->http->state == API_CLAIMS) {
+			api_park_copy(c); /* it has done nothing yet */
+		}
 	}
 }

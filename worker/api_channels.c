@@ -13,6 +13,7 @@
 #include "shared/json_slice.h"
 #include "worker/api_ask.h"
 #include "worker/api_params.h"
+#include "worker/kept.h"
 #include "worker/worker.h"
 
 /*
@@ -164,7 +165,7 @@ api_channels_terminate(const struct api_request *r)
 	}
 	if (!api_may_ask(r))
 		return;
-	ipc_send_terminate(&r->c->w->link.ipc, &m);
+	kept_send_terminate(r->c->w, &m);
 	r->c->hold = true;
 	api_reply(r->c, 200, S("{}"));
 }

@@ -27,8 +27,10 @@ api_claim(const struct api_request *r)
 		    key.n, API_CLAIM_KEY_MAX);
 		return false;
 	}
-	if (!api_may_ask(r))
+	if (!link_is_up(r->c->w)) {
+		api_park(r);
 		return false;
+	}
 	ipc_send_claim(&r->c->w->link.ipc, &m);
 	h->asked_key = buf_from(key);
 	h->claim_app = m.app;
@@ -47,7 +49,7 @@ api_claim_answer(struct conn *c, unsigned status, struct str body)
 
 	if (h->claim == NULL)
 		return;
-	if (link_is_open(c->w))
+	if (link_is_up(c->w))
 		ipc_send_fulfil(&c->w->link.ipc, &m);
 	buf_unref(h->claim);
 	h->claim = NULL;

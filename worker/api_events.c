@@ -125,6 +125,10 @@ parse_object(const struct api_request *r, struct str text, struct json *root)
 static bool
 may_publish(const struct api_request *r, uint32_t n, bool asks)
 {
+	if (!link_is_up(r->c->w)) {
+		api_park(r);
+		return false;
+	}
 	if (!link_may_publish(r->c->w)) {
 		api_unavailable(r->c,
 		    S("the server has more events queued than it can take"));

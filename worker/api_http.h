@@ -24,7 +24,8 @@ enum api_state {
 	API_RUNS,   /* a handler has it */
 	API_ASKS,   /* QUERY is out; the connection is paused */
 	API_TAKES,  /* TAKE is out; the connection is paused */
-	API_CLAIMS  /* CLAIM is out; the connection is paused */
+	API_CLAIMS, /* CLAIM is out; the connection is paused */
+	API_PARKED  /* waits for a broker; the connection is paused */
 };
 
 /* What becomes of the broker's REPLY, and what is said without one. */
@@ -53,7 +54,10 @@ struct http {
 	struct buf *asked_key; /* API_CLAIMS: the idempotency key */
 	struct buf *claim;     /* … that is ours: the answer is owed */
 	uint32_t claim_app;
-	ev_timer choke; /* until the peer has read some replies */
+	struct list parked; /* API_PARKED: in w->parked.requests */
+	struct conn *conn;  /* API_PARKED: whose request it is */
+	double parked_at;   /* API_PARKED: loop time */
+	ev_timer choke;     /* until the peer has read some replies */
 };
 
 /* Answers with further header lines (each with CRLF), or NULL. */

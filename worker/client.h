@@ -4,6 +4,7 @@
 
 /* Pusher events from a client: one table, event name -> what happens. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "shared/ipc_msg.h"
@@ -22,17 +23,14 @@ void client_close(struct conn *, unsigned code, struct str text);
 void client_on_subscribed(struct conn *, struct str channel);
 /* Handler of SIGNIN_DONE. */
 int client_on_signin_done(struct worker *, const struct msg_signin_done *);
-/* Says to a new broker who is signed in here, and asks again what the old
- * one did not answer. */
+/* Says to a new broker who is signed in here. */
 void client_signin_replay(struct conn *);
+/* Has the SIGNIN with this number been answered? */
+bool client_signin_is_answered(const struct conn *, uint64_t seq);
 /* Leaves the broker's list of users; forgets who it was. */
 void client_signin_end(struct conn *);
 /* Handler of DIRECT: finished frames for one connection. */
 int client_on_direct(struct worker *, const struct msg_direct *);
-/* Handler of DIRECT. */
-int client_on_direct(struct worker *, const struct msg_direct *);
-/* The broker let the connection into this channel. */
-void client_on_subscribed(struct conn *, struct str channel);
 /* Handler of TERMINATE: 4009 for every connection of this user. */
 int client_on_terminate(struct worker *, const struct msg_terminate *);
 

@@ -21,6 +21,7 @@
 #include "worker/conn.h"
 #include "worker/handshake.h"
 #include "worker/identity.h"
+#include "worker/kept.h"
 #include "worker/subscription.h"
 #include "worker/topic.h"
 #include "worker/worker.h"
@@ -29,33 +30,40 @@
 
 struct signin {
 	struct signin *next;
+	uint64_t seq;       /* of SIGNIN */
 	struct buf *frames; /* pusher:signin_success, perhaps 4302 */
 };
 
-static void
-send_signin(struct conn *c, bool replay)
+static struct msg_signin
+message(const struct conn *c)
 {
-	struct msg_signin m = { .app = c->app->num,
+	return (struct msg_signin){ .app = c->app->num,
 		.sid = conn_sid(c),
-		.replay = replay,
 		.user_id = c->user->id,
 		.watchlist = c->user->watchlist };
-
-	if (link_is_open(c->w)) /* else the replay says it */
-		ipc_send_signin(&c->w->link.ipc, &m);
 }
 
 void
 client_signin_replay(struct conn *c)
 {
-	struct signin *s;
+	struct msg_signin m;
 
-	if (c->user == NULL)
+	if (c->user == NULL || !c->signed_in)
 		return;
-	if (c->signins == NULL)
-		send_signin(c, true);
+	m = message(c);
+	m.replay = 1;
+	ipc_send_signin(&c->w->link.ipc, &m);
+}
+
+bool
+client_signin_is_answered(const struct conn *c, uint64_t seq)
+{
+	const struct signin *s;
+
 	for (s = c->signins; s != NULL; s = s->next)
-		send_signin(c, false);
+		if (s->seq == seq)
+			return false;
+	return true;
 }
 
 /* Remembers what to say when the broker has answered; false: too many. */
@@ -71,6 +79,7 @@ wait_for_answer(struct conn *c, struct buf *frames)
 		return false;
 	s = xcalloc(1, sizeof(*s));
 	s->frames = buf_ref(frames);
+	s->seq = c->w->link.seq + 1; /* it is sent next */
 	*at = s;
 	return true;
 }
@@ -94,6 +103,7 @@ static void
 sign_in(struct conn *c, const struct identity *who, struct str user_data)
 {
 	struct buf *frames = NULL, *text = NULL;
+	struct msg_signin m;
 
 	frame_signin_success(&frames, user_data);
 	if (who->nwatch > IDENTITY_WATCH_MAX) {
@@ -107,7 +117,8 @@ sign_in(struct conn *c, const struct identity *who, struct str user_data)
 	if (wait_for_answer(c, frames)) {
 		free(c->user);
 		c->user = member_new(who->id, who->info, buf_str(who->watch));
-		send_signin(c, false);
+		m = message(c);
+		kept_send_signin(c->w, &m);
 	} else {
 		client_error(c, PUSHER_UNAUTHORIZED,
 		    S("sign-in refused: earlier ones wait for an answer"));
@@ -201,6 +212,7 @@ client_on_signin_done(struct worker *w, const struct msg_signin_done *m)
 
 	if (c == NULL || c->user == NULL)
 		return 0; /* left while we waited; SIGNOUT said so */
+	c->signed_in = true;
 	join_user_channel(c);
 	frames = answered(c);
 	conn_queue_bytes(c, buf_str(frames));
@@ -223,8 +235,11 @@ client_signin_end(struct conn *c)
 	m = (struct msg_signout){
 		.app = c->app->num, .sid = conn_sid(c), .user_id = c->user->id
 	};
-	if (link_is_open(c->w))
-		ipc_send_signout(&c->w->link.ipc, &m);
-	free(c->user);
+	kept_send_signout(c->w, &m);
+	if (c->signed_in)
+		kept_end_user(c->w, m.app, m.sid, c->user);
+	else
+		free(c->user);
 	c->user = NULL;
+	c->signed_in = false;
 }

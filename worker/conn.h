@@ -95,6 +95,7 @@ struct conn {
 	bool asking : 1;     /* CONN_OPEN waits for CONN_OK */
 	bool counted : 1;    /* the broker knows it: CONN_CLOSE is owed */
 	bool authorized : 1; /* signed in, or in a private channel */
+	bool signed_in : 1;  /* a sign-in has been answered */
 	bool close_sent : 1; /* a WebSocket close frame is out */
 };
 

@@ -11,6 +11,8 @@
 #include "worker/api_claim.h"
 #include "worker/client.h"
 #include "worker/handshake.h"
+#include "worker/held.h"
+#include "worker/kept.h"
 #include "worker/subscription.h"
 #include "worker/topic.h"
 #include "worker/worker.h"
@@ -22,7 +24,8 @@ on_event(void *w, const struct ipc_in *in)
 
 	if (msg_event_get(&m, in->body) == -1)
 		return -1;
-	topic_on_event(w, &m);
+	if (link_is_news(w, &m))
+		topic_on_event(w, &m);
 	return 0;
 }
 
@@ -46,7 +49,9 @@ on_apps_done(void *w, const struct ipc_in *in)
 ON(app_set, apps_on_set)
 ON(app_del, apps_on_del)
 ON(ping, link_on_ping)
-ON(ack, link_on_ack)
+ON(pong, link_on_pong)
+ON(ack, kept_on_ack)
+ON(cached, held_on_cached)
 ON(conn_ok, handshake_on_conn_ok)
 ON(sub_done, subscription_on_done)
 ON(reply, api_on_reply)
@@ -72,4 +77,6 @@ const ipc_handler worker_handlers[IPC_NTYPES] = {
 	[IPC_APP_DEL] = on_app_del,
 	[IPC_APPS_DONE] = on_apps_done,
 	[IPC_PING] = on_ping,
+	[IPC_PONG] = on_pong,
+	[IPC_CACHED] = on_cached,
 };

@@ -290,7 +290,7 @@ check_server(const struct worker *w)
 	if (w->draining)
 		return (struct refusal){ PUSHER_OVER_CAPACITY,
 			S("The server is restarting: try again in a moment") };
-	if (w->link.state != LINK_UP)
+	if (!w->serving)
 		return (struct refusal){ PUSHER_OVER_CAPACITY,
 			S("The server is not ready: try again in a moment") };
 	if (w->nconns > w->max_conns)
@@ -315,6 +315,9 @@ check_client(struct conn *c, const struct http_head *head)
 	if (r.code != 0)
 		return r;
 	a = apps_by_key(c->w, key);
+	if (a == NULL && c->w->link.state != LINK_UP) /* not yet, perhaps */
+		return (struct refusal){ PUSHER_OVER_CAPACITY,
+			S("The server is not ready: try again in a moment") };
 	if (a == NULL)
 		return (struct refusal){ PUSHER_APP_UNKNOWN,
 			pusher_error_text(PUSHER_APP_UNKNOWN) };
@@ -386,12 +389,21 @@ handshake_end(struct conn *c)
 void
 handshake_replay(struct conn *c)
 {
-	struct msg_conn_open m = { .sid = conn_sid(c), .ask = c->asking };
+	struct msg_conn_open m = { .app = c->app->num, .sid = conn_sid(c) };
 
-	if (!c->counted && !c->asking)
-		return;
-	m.app = c->app->num;
-	ipc_send_conn_open(&c->w->link.ipc, &m);
+	if (c->counted)
+		ipc_send_conn_open(&c->w->link.ipc, &m);
+}
+
+void
+handshake_ask_again(struct conn *c)
+{
+	struct msg_conn_open m = {
+		.app = c->app->num, .sid = conn_sid(c), .ask = 1
+	};
+
+	if (c->asking)
+		ipc_send_conn_open(&c->w->link.ipc, &m);
 }
 
 /* Nobody is there any more for whom the broker has kept a place. */

@@ -26,8 +26,10 @@ void handshake_request(struct conn *, const struct http_head *);
 void handshake_authorize(struct conn *);
 /* It is going: the broker forgets it. */
 void handshake_end(struct conn *);
-/* Says to a new broker that it is there, or asks again whether it may be. */
+/* Says to a new broker that it is there. */
 void handshake_replay(struct conn *);
+/* Asks it once more whether the connection may be there. */
+void handshake_ask_again(struct conn *);
 /* Handler of CONN_OK. */
 int handshake_on_conn_ok(struct worker *, const struct msg_conn_ok *);
 

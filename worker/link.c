@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * link.c: the link to the broker.  Owns the socket, the numbering of this
- * worker's events, and a copy (by reference) of every event until the broker
- * says that all who want it have it.
+ * link.c: the link to the broker.  Owns the socket, and knows which events of
+ * which origin have been here.
  *
  * When the broker dies the worker keeps its clients: it reads the old link to
  * its end, connects to the replacement, says who is there (replay), and sends
@@ -25,6 +24,8 @@
 #include "worker/conn.h"
 #include "worker/dispatch.h"
 #include "worker/handshake.h"
+#include "worker/held.h"
+#include "worker/kept.h"
 #include "worker/subscription.h"
 #include "worker/topic.h"
 #include "worker/worker.h"
@@ -33,7 +34,8 @@
 #define HIGH_BYTES (8u << 20)  /* queued: publishes are refused above */
 #define LOW_BYTES (2u << 20)   /* … and accepted again below */
 #define KEPT_BYTES (64u << 20) /* not acknowledged, at most */
-#define ARENA_BYTES (64u << 10)
+#define PING_SECONDS 5.
+#define UNANSWERED_MAX 3 /* pings */
 
 static void
 send_hello(struct worker *w)
@@ -55,14 +57,18 @@ replay_conn(struct conn *c)
 
 	handshake_replay(c);
 	client_signin_replay(c);
-	LIST_FOREACH(e, &c->subs)
-		subscription_send(LIST_ITEM(e, struct subscription, in_conn));
+	LIST_FOREACH(e, &c->subs) {
+		struct subscription *s =
+		    LIST_ITEM(e, struct subscription, in_conn);
+
+		if (s->on && !s->user)
+			subscription_replay(c->w, s, conn_sid(c));
+	}
 }
 
 static void
-replay(struct worker *w)
+each_conn(struct worker *w, void (*fn)(struct conn *))
 {
-	struct msg_resync_done done = { 0 };
 	struct hash_node *n;
 
 	for (n = hash_first(&w->conns); n != NULL;
@@ -70,22 +76,35 @@ replay(struct worker *w)
 		struct conn *c = container_of(n, struct conn, node);
 
 		if (!c->closed && c->app != NULL)
-			replay_conn(c);
+			fn(c);
 	}
-	ipc_send_resync_done(&w->link.ipc, &done);
 }
 
-/* Queues every event again that the old broker did not acknowledge. */
+/* Questions that nobody has answered, behind everything else. */
 static void
-resend(struct worker *w)
+ask_again(struct conn *c)
 {
-	struct outq *q = &w->link.kept;
+	struct list *e;
 
-	for (uint32_t i = 0; i < q->n; i++) {
-		const struct slice *s = outq_at(q, i);
+	handshake_ask_again(c);
+	LIST_FOREACH(e, &c->subs)
+		subscription_ask_again(
+		    LIST_ITEM(e, struct subscription, in_conn));
+}
 
-		ipc_queue(&w->link.ipc, s->b, s->off, s->len);
-	}
+static void
+replay(struct worker *w)
+{
+	struct msg_resync_done done = { 0 };
+
+	if (w->link.seq > w->link.acked)
+		done.seq = w->link.seq;
+	kept_replay(w);
+	each_conn(w, replay_conn);
+	held_replay(w);
+	ipc_send_resync_done(&w->link.ipc, &done);
+	kept_resend(w);
+	each_conn(w, ask_again);
 }
 
 static void on_dead(void *owner, const char *why);
@@ -122,9 +141,9 @@ link_connect(struct worker *w)
 	ipc_init(&w->link.ipc, w->loop, fd, &ops, w);
 	w->link.state = LINK_FILLING;
 	apps_mark(w);
+	w->link.pong = w->link.ping;
 	send_hello(w);
 	replay(w);
-	resend(w);
 }
 
 static void
@@ -136,7 +155,6 @@ on_dead(void *owner, const char *why)
 		log_warnx("link to the broker lost: %s", why);
 	ipc_close(&w->link.ipc);
 	w->link.state = LINK_DOWN;
-	w->link.down_since = worker_now();
 	api_link_lost(w);
 	retry_later(w);
 }
@@ -149,15 +167,40 @@ on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 	link_connect(container_of(timer, struct worker, link.retry));
 }
 
+/*
+ * Counts pings, not seconds: a worker that was stopped for a minute must not
+ * blame the broker.
+ */
+static void
+on_ping_timer(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct worker *w = container_of(timer, struct worker, link.pinger);
+	struct link *l = &w->link;
+	struct msg_ping m;
+
+	UNUSED(loop);
+	UNUSED(revents);
+	if (!link_is_open(w))
+		return;
+	if (l->ping - l->pong >= UNANSWERED_MAX) {
+		on_dead(w, "no answer for 15 seconds");
+		return;
+	}
+	m.id = ++l->ping;
+	ipc_send_ping(&l->ipc, &m);
+}
+
 void
 link_init(struct worker *w)
 {
 	w->link.ipc.fd = -1;
 	w->link.state = LINK_DOWN;
-	w->link.down_since = worker_now();
 	w->link.origin = proc_random();
 	outq_init(&w->link.kept);
 	ev_timer_init(&w->link.retry, on_retry, 0., 0.);
+	ev_timer_init(
+	    &w->link.pinger, on_ping_timer, PING_SECONDS, PING_SECONDS);
+	ev_timer_start(w->loop, &w->link.pinger);
 	link_connect(w);
 }
 
@@ -165,10 +208,9 @@ void
 link_free(struct worker *w)
 {
 	ev_timer_stop(w->loop, &w->link.retry);
+	ev_timer_stop(w->loop, &w->link.pinger);
 	ipc_close(&w->link.ipc);
-	outq_clear(&w->link.kept);
-	free(w->link.kept_len);
-	buf_unref(w->link.arena);
+	kept_free(w);
 }
 
 void
@@ -183,6 +225,16 @@ link_is_open(const struct worker *w)
 	return ipc_is_open(&w->link.ipc);
 }
 
+/*
+ * A connection alone says nothing: the master holds the listening socket also
+ * while there is no broker.
+ */
+bool
+link_is_up(const struct worker *w)
+{
+	return link_is_open(w) && w->link.state == LINK_UP;
+}
+
 bool
 link_is_drained(const struct worker *w)
 {
@@ -193,11 +245,10 @@ bool
 link_may_publish(struct worker *w)
 {
 	struct link *l = &w->link;
-	size_t queued = l->ipc.fd == -1 ? 0 : outq_bytes(&l->ipc.out);
+	size_t queued = outq_bytes(&l->ipc.out);
 
-	if (l->state == LINK_DOWN &&
-	    worker_now() - l->down_since > LINK_HOLD_SECONDS)
-		return false;
+	if (!link_is_up(w))
+		return outq_bytes(&l->kept) < HIGH_BYTES;
 	if (queued > HIGH_BYTES)
 		l->high = true;
 	else if (queued < LOW_BYTES)
@@ -205,66 +256,31 @@ link_may_publish(struct worker *w)
 	return !l->high && outq_bytes(&l->kept) < KEPT_BYTES;
 }
 
-/* Remembers that the next kept event is n bytes long. */
-static void
-keep_length(struct link *l, uint32_t n)
-{
-	uint32_t count = (uint32_t)(l->seq - l->acked - 1);
-
-	if (count == l->kept_cap) {
-		uint32_t cap = MAX(64u, l->kept_cap * 2);
-		uint32_t *v = xcalloc(cap, sizeof(*v));
-
-		for (uint32_t i = 0; i < count; i++)
-			v[i] =
-			    l->kept_len[(l->kept_head + i) & (l->kept_cap - 1)];
-		free(l->kept_len);
-		l->kept_len = v;
-		l->kept_head = 0;
-		l->kept_cap = cap;
-	}
-	l->kept_len[(l->kept_head + count) & (l->kept_cap - 1)] = n;
-}
-
-void
-link_send_event(struct worker *w, struct msg_event *m)
+bool
+link_is_news(struct worker *w, const struct msg_event *m)
 {
 	struct link *l = &w->link;
-	uint32_t n, off;
+	struct seen *s = &l->seen[l->seen_at];
 
-	m->origin = l->origin;
-	m->seq = ++l->seq;
-	n = (uint32_t)msg_event_size(m);
-	if (l->arena != NULL && l->arena->refs == 1)
-		l->arena->len = 0;
-	if (l->arena == NULL || buf_room(l->arena) < n) {
-		buf_unref(l->arena);
-		l->arena = buf_new(MAX(n, ARENA_BYTES));
+	if (m->origin == 0)
+		return true;
+	if (s->origin != m->origin) {
+		for (unsigned i = 0; i < LINK_SEEN; i++)
+			if (l->seen[i].origin == m->origin) {
+				l->seen_at = i;
+				break;
+			}
+		if (l->seen[l->seen_at].origin != m->origin) {
+			l->seen_at = l->seen_next;
+			l->seen_next = (l->seen_next + 1) % LINK_SEEN;
+			l->seen[l->seen_at] = (struct seen){ m->origin, 0 };
+		}
+		s = &l->seen[l->seen_at];
 	}
-	off = l->arena->len;
-	msg_event_put(l->arena->data + off, m);
-	l->arena->len += n;
-	keep_length(l, n);
-	outq_push(&l->kept, l->arena, off, n);
-	if (link_is_open(w))
-		ipc_queue(&l->ipc, l->arena, off, n);
-}
-
-int
-link_on_ack(struct worker *w, const struct msg_ack *m)
-{
-	struct link *l = &w->link;
-	size_t bytes = 0;
-
-	if (m->seq > l->seq)
-		return -1;
-	while (l->acked < m->seq) {
-		bytes += l->kept_len[l->kept_head];
-		l->kept_head = (l->kept_head + 1) & (l->kept_cap - 1);
-		l->acked++;
-	}
-	outq_consume(&l->kept, bytes);
-	return 0;
+	if (m->seq <= s->seq)
+		return false;
+	s->seq = m->seq;
+	return true;
 }
 
 int
@@ -273,6 +289,7 @@ link_on_apps_done(struct worker *w)
 	w->link.state = LINK_UP;
 	apps_sweep(w);
 	worker_serve(w);
+	api_park_run(w);
 	return 0;
 }
 
@@ -282,5 +299,14 @@ link_on_ping(struct worker *w, const struct msg_ping *m)
 	struct msg_pong pong = { .id = m->id };
 
 	ipc_send_pong(&w->link.ipc, &pong);
+	return 0;
+}
+
+int
+link_on_pong(struct worker *w, const struct msg_pong *m)
+{
+	if (m->id > w->link.ping)
+		return -1;
+	w->link.pong = m->id;
 	return 0;
 }

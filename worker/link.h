@@ -4,19 +4,25 @@
 
 /*
  * The link to the broker: connect, HELLO, reconnect and replay after the
- * broker's death, numbering of events, and the events that the broker has
- * not acknowledged yet.
+ * broker's death.  What is kept for it is in worker/kept.h.
  */
 
 #include <ev.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shared/hash.h"
 #include "shared/ipc.h"
 
 struct worker;
 
-#define LINK_HOLD_SECONDS 1.0 /* publishes wait for a new broker so long */
+#define LINK_SEEN 128 /* origins; there are 64 at most at one time */
+
+struct ended;
+
+struct seen {
+	uint64_t origin, seq;
+};
 
 enum link_state {
 	LINK_DOWN,    /* no broker; tried again soon */
@@ -29,14 +35,19 @@ struct link {
 	enum link_state state;
 	bool high; /* above the water mark: publishes are refused */
 	ev_timer retry;
-	double down_since;  /* loop time, while LINK_DOWN */
-	uint64_t origin;    /* random; names this process in its events */
-	uint64_t seq;       /* of the last event sent */
+	uint64_t origin;    /* random; names this process in what it sends */
+	uint64_t seq;       /* of the last numbered message */
 	uint64_t acked;     /* the broker has handed on everything up to it */
-	struct buf *arena;  /* where events are built */
-	struct outq kept;   /* events acked + 1 .. seq, for sending again */
+	struct buf *arena;  /* where they are built */
+	struct outq kept;   /* acked + 1 .. seq, for sending again */
 	uint32_t *kept_len; /* ring: the length of each of them */
 	uint32_t kept_head, kept_cap;
+	struct ended *ended, **ended_end; /* see worker/kept.h; by seq */
+	struct hash ended_refs;           /* subscriptions of them, by ref */
+	struct seen seen[LINK_SEEN];      /* newest events by origin */
+	unsigned seen_at, seen_next;
+	uint64_t ping, pong; /* ids: the last one sent, answered */
+	ev_timer pinger;
 };
 
 void link_init(struct worker *);
@@ -45,16 +56,18 @@ void link_free(struct worker *);
 void link_flush(struct worker *);
 /* Messages can be sent: there is a broker, or there will be one soon. */
 bool link_is_open(const struct worker *);
+/* The broker at the other end has answered: it serves. */
+bool link_is_up(const struct worker *);
 /* The kernel has taken everything that was queued. */
 bool link_is_drained(const struct worker *);
 /* May an event be published now?  False above the high-water mark. */
 bool link_may_publish(struct worker *);
-/* Numbers the event (m->origin, m->seq) and sends it. */
-void link_send_event(struct worker *, struct msg_event *m);
+/* Is the event new here, or did an earlier broker send it already? */
+bool link_is_news(struct worker *, const struct msg_event *);
 
-/* Handlers of ACK, APPS_DONE, PING. */
-int link_on_ack(struct worker *, const struct msg_ack *);
+/* Handlers of APPS_DONE, PING, PONG. */
 int link_on_apps_done(struct worker *);
 int link_on_ping(struct worker *, const struct msg_ping *);
+int link_on_pong(struct worker *, const struct msg_pong *);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "shared/app.h"
 #include "shared/frames.h"
+#include "worker/kept.h"
 #include "worker/worker.h"
 
 void
@@ -21,5 +22,5 @@ publish_event(struct worker *w, const struct app *app, const struct publish *p)
 
 	frame_event(b, p->event, p->channel, p->data_raw, p->user_id);
 	m.frame = buf_str(*b);
-	link_send_event(w, &m);
+	kept_send_event(w, &m);
 }

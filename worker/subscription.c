@@ -15,6 +15,7 @@
 #include "shared/xmalloc.h"
 #include "worker/client.h"
 #include "worker/conn.h"
+#include "worker/kept.h"
 #include "worker/topic.h"
 #include "worker/worker.h"
 
@@ -61,28 +62,51 @@ subscription_find(struct conn *c, struct str channel)
 	return NULL;
 }
 
-void
-subscription_send(struct subscription *s)
+static struct msg_sub
+message(const struct subscription *s, uint64_t sid)
 {
 	struct msg_sub m = { .app = s->t->app,
-		.sid = conn_sid(s->c),
+		.sid = sid,
 		.ref = s->ref,
 		.stamp = s->stamp,
 		.channel = topic_name(s->t) };
 
-	if (s->user || !link_is_open(s->c->w))
-		return; /* the replay will say it */
 	if (s->member != NULL) {
 		m.user_id = s->member->id;
 		m.user_info = s->member->info;
 	}
-	ipc_send_sub(&s->c->w->link.ipc, &m);
+	return m;
+}
+
+void
+subscription_replay(
+    struct worker *w, const struct subscription *s, uint64_t sid)
+{
+	struct msg_sub m = message(s, sid);
+
+	ipc_send_sub(&w->link.ipc, &m);
+}
+
+struct subscription *
+subscription_by_ref(struct conn *c, uint32_t ref)
+{
+	struct list *e;
+
+	LIST_FOREACH(e, &c->subs) {
+		struct subscription *s =
+		    LIST_ITEM(e, struct subscription, in_conn);
+
+		if (s->ref == ref)
+			return s;
+	}
+	return NULL;
 }
 
 void
 subscription_request(struct conn *c, struct str channel, struct member *member)
 {
 	struct subscription *s = xcalloc(1, sizeof(*s));
+	struct msg_sub m;
 
 	s->c = c;
 	s->t = topic_get(c->w, c->app->num, channel);
@@ -90,11 +114,12 @@ subscription_request(struct conn *c, struct str channel, struct member *member)
 	s->ref = ++c->w->next_ref;
 	list_append(&c->subs, &s->in_conn);
 	c->nsubs++;
-	subscription_send(s);
+	m = message(s, conn_sid(c));
+	kept_send_sub(c->w, &m);
 }
 
-void
-subscription_again(struct subscription *s)
+static void
+send_again(const struct subscription *s)
 {
 	struct msg_sub_again m = { .app = s->t->app,
 		.sid = conn_sid(s->c),
@@ -102,23 +127,46 @@ subscription_again(struct subscription *s)
 		.stamp = s->stamp,
 		.channel = topic_name(s->t) };
 
-	/* Before the first answer the confirmation is on its way anyway. */
-	if (s->on && link_is_open(s->c->w))
+	if (link_is_open(s->c->w))
 		ipc_send_sub_again(&s->c->w->link.ipc, &m);
+}
+
+void
+subscription_again(struct subscription *s)
+{
+	if (s->again == UINT16_MAX)
+		return;
+	s->again++;
+	if (s->on) /* else behind the first answer */
+		send_again(s);
+}
+
+void
+subscription_ask_again(struct subscription *s)
+{
+	for (uint16_t i = 0; i < s->again && s->on; i++)
+		send_again(s);
+}
+
+/* Takes it out of the connection and out of the topic's entries. */
+static void
+detach(struct subscription *s)
+{
+	if (s->on)
+		topic_remove(s->t, s);
+	list_remove(&s->in_conn);
+	if (!s->user)
+		s->c->nsubs--;
 }
 
 /* Takes it out of everything here, without a word to the broker. */
 static void
 drop(struct subscription *s)
 {
-	struct conn *c = s->c;
+	struct worker *w = s->c->w;
 
-	if (s->on)
-		topic_remove(s->t, s);
-	topic_unref(c->w, s->t);
-	list_remove(&s->in_conn);
-	if (!s->user)
-		c->nsubs--;
+	detach(s);
+	topic_unref(w, s->t);
 	free(s->member);
 	free(s);
 }
@@ -129,12 +177,18 @@ subscription_end(struct subscription *s)
 	struct msg_unsub m = { .app = s->t->app,
 		.sid = conn_sid(s->c),
 		.channel = topic_name(s->t) };
+	struct worker *w = s->c->w;
 
+	if (s->user) {
+		drop(s);
+		return;
+	}
 	if (s->member != NULL)
 		m.user_id = s->member->id;
-	if (!s->user && link_is_open(s->c->w))
-		ipc_send_unsub(&s->c->w->link.ipc, &m);
-	drop(s);
+	kept_send_unsub(w, &m);
+	detach(s);
+	s->c = NULL;
+	kept_end_subscription(w, s, m.sid);
 }
 
 void
@@ -149,29 +203,27 @@ int
 subscription_on_done(struct worker *w, const struct msg_sub_done *m)
 {
 	struct conn *c = conn_find(w, m->sid);
-	struct subscription *s = NULL;
-	struct list *e;
+	struct subscription *s;
 
-	if (c == NULL)
-		return 0; /* left while we waited; UNSUB said so */
-	LIST_FOREACH(e, &c->subs) {
-		s = LIST_ITEM(e, struct subscription, in_conn);
-		if (s->ref == m->ref)
-			break;
-		s = NULL;
+	/* It may have left, or unsubscribed, while we waited. */
+	if (c == NULL || (s = subscription_by_ref(c, m->ref)) == NULL) {
+		kept_on_late_answer(w, m);
+		return 0;
 	}
-	if (s == NULL)
-		return 0; /* unsubscribed meanwhile */
 	conn_queue_bytes(c, m->frames);
 	if (m->status != 0) {
 		drop(s);
 		return 0;
 	}
 	s->stamp = m->stamp;
-	if (!s->on) {
-		s->on = true;
-		topic_add(s->t, s);
-		client_on_subscribed(c, topic_name(s->t));
+	if (s->on) {
+		if (s->again > 0)
+			s->again--;
+		return 0;
 	}
+	s->on = true;
+	topic_add(s->t, s);
+	client_on_subscribed(c, topic_name(s->t));
+	subscription_ask_again(s);
 	return 0;
 }

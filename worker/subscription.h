@@ -35,6 +35,7 @@ struct subscription {
 	uint64_t stamp;        /* the broker's, for a replay */
 	uint32_t ref;          /* names it in SUB and SUB_DONE */
 	uint32_t index;        /* in t->v while on */
+	uint16_t again;        /* SUB_AGAIN that were not answered */
 	bool on;
 	bool user; /* #server-to-user-…: made by the sign-in */
 };
@@ -49,11 +50,16 @@ struct subscription *subscription_find(struct conn *, struct str channel);
  */
 void subscription_request(
     struct conn *, struct str channel, struct member *member);
-/* Sends SUB for it: at first, and again in a replay. */
-void subscription_send(struct subscription *);
+/* By the number that SUB_DONE gives; NULL: there is none. */
+struct subscription *subscription_by_ref(struct conn *, uint32_t ref);
+/* Says to a new broker that this connection is, or was, in the channel. */
+void subscription_replay(
+    struct worker *, const struct subscription *, uint64_t sid);
 /* It is subscribed already and asks once more. */
 void subscription_again(struct subscription *);
-/* Leaves the channel; frees s. */
+/* Asks a new broker what the old one did not answer. */
+void subscription_ask_again(struct subscription *);
+/* Leaves the channel; s is gone. */
 void subscription_end(struct subscription *);
 /* The connection closes: leaves everything. */
 void subscription_end_all(struct conn *);

@@ -24,6 +24,7 @@
 #include "worker/api.h"
 #include "worker/client.h"
 #include "worker/conn.h"
+#include "worker/kept.h"
 #include "worker/ws.h"
 
 #define ARENA_BYTES (64u << 10)
@@ -143,7 +144,11 @@ on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	UNUSED(loop);
 	UNUSED(revents);
-	conn_check_slow(container_of(timer, struct worker, tick));
+	struct worker *w = container_of(timer, struct worker, tick);
+
+	conn_check_slow(w);
+	kept_tick(w);
+	held_tick(w);
 }
 
 void
@@ -268,6 +273,8 @@ start(struct worker *w)
 	list_init(&w->blocked);
 	list_init(&w->slow);
 	list_init(&w->closed);
+	held_init(w);
+	api_park_init(w);
 	w->recv = xmalloc(WORKER_RECV_BYTES);
 	w->max_conns = connection_limit(w->conf);
 
@@ -301,6 +308,8 @@ stop(struct worker *w)
 	link_flush(w);
 	listener_free(w);
 	link_free(w);
+	held_free(w);
+	ev_timer_stop(w->loop, &w->parked.timer);
 	apps_free(w);
 	timeouts_free(w);
 	hash_clear(&w->conns);

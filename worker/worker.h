@@ -12,7 +12,9 @@
 #include "shared/hash.h"
 #include "shared/list.h"
 #include "shared/outq.h"
+#include "worker/api_park.h"
 #include "worker/apps.h"
+#include "worker/held.h"
 #include "worker/link.h"
 #include "worker/listener.h"
 #include "worker/timeout.h"
@@ -49,7 +51,9 @@ struct worker {
 	struct list slow;    /* over their limit; told at the end */
 	struct list closed;  /* to be freed at the end of the turn */
 	struct hash topics;  /* by (app, channel) */
-	uint32_t next_ref;   /* of subscriptions */
+	struct held held_events;
+	struct api_parked parked;
+	uint32_t next_ref; /* of subscriptions */
 
 	char *recv;          /* WORKER_RECV_BYTES */
 	uint32_t nevents;    /* fanned out in this turn */

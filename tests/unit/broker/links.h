@@ -105,14 +105,14 @@ links_next_any(struct links *l, unsigned slot, struct said *s)
 	return true;
 }
 
-/* The next one that is neither ACK nor PING; pings are answered. */
+/* The next one that is no ACK, CACHED or PING; pings are answered. */
 static inline bool
 links_next(struct links *l, unsigned slot, struct said *s)
 {
 	struct msg_ping ping;
 
 	while (links_next_any(l, slot, s)) {
-		if (s->type == IPC_ACK)
+		if (s->type == IPC_ACK || s->type == IPC_CACHED)
 			continue;
 		if (s->type != IPC_PING)
 			return true;

@@ -168,6 +168,7 @@ a_replay_is_silent(void **state)
 	struct links *l = links_new(NULL);
 
 	(void)state;
+	l->br.peers[0]->known = l->br.peers[1]->known = false;
 	SEND(l, 0, signin, .app = 1, .sid = 1, .replay = 1, .user_id = S("ada"),
 	    .watchlist = S("[\"bob\"]"));
 	SEND(

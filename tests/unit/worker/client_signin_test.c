@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/worker/client_rig.h"
+#include "worker/kept.h"
 
 static void
 sign_in(void **state)
@@ -126,7 +127,14 @@ waiting_sign_ins(void **state)
 	rig_expect_text(&rig, ERROR_4009);
 	signin_done(NULL);
 	rig_expect_text(&rig, "{\"event\":\"pusher:signin_success\",*");
+	/* A new broker: what was answered is said, the rest is asked again. */
 	client_signin_replay(rig.c);
+	HEAR(signin, SIGNIN, m);
+	assert_int_equal(m.replay, 1);
+	assert_int_equal(m.seq, 0);
+	kept_resend(&rig.w);
+	HEAR(signin, SIGNIN, m);
+	assert_int_equal(m.replay, 1);
 	for (int i = 0; i < 3; i++) {
 		HEAR(signin, SIGNIN, m);
 		assert_int_equal(m.replay, 0);

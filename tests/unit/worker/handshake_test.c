@@ -335,10 +335,11 @@ capacity(void **state)
 	rig.w.link.state = LINK_FILLING;
 	http(GET("/app/not-here-yet") ALL "\r\n");
 	expect_refusal(4100);
-	rig.w.link.state = LINK_DOWN;
+	rig.w.link.state = LINK_UP;
+	rig.w.serving = false;
 	http(GET(PATH) ALL "\r\n");
 	expect_refusal(4100);
-	rig.w.link.state = LINK_UP;
+	rig.w.serving = true;
 	rig.w.draining = true;
 	http(GET(PATH) ALL "\r\n");
 	expect_refusal(4100);

@@ -93,6 +93,7 @@ rig_init(struct rig *r)
 	r->w.max_conns = 100;
 	r->w.link.ipc.fd = -1;
 	r->w.link.state = LINK_UP;
+	r->w.serving = true;
 	outq_init(&r->w.link.kept);
 	ev_timer_init(&r->w.link.retry, NULL, 0., 0.);
 	rig_add_app(r);

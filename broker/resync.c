@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * resync.c: what a new broker does before it speaks.  Owns the answers that
+ * are put off.
+ *
+ * QUIET: the workers replay what they have; it is only entered.  A worker that
+ * has said RESYNC_DONE is not read any further, until all have, or 2 s have
+ * passed.  BACKLOG: each worker is read as far as its messages are a second
+ * sending of what the old broker did not acknowledge.  What comes of them goes
+ * out with the number of its cause, so that whoever has seen it drops it.
+ * Their answers wait: a list of members that was written before all of the
+ * backlog is in could lack somebody whose member_added will be dropped as
+ * seen.  LIVE: the answers go out, all links are read, the control socket too.
+ *
+ * Must never keep a broker quiet for longer than twice RESYNC_SECONDS.
+ */
+
+#include "broker/resync.h"
+
+#include <stdlib.h>
+
+#include "broker/broker.h"
+#include "broker/peer.h"
+#include "broker/subscribe.h"
+#include "broker/users.h"
+#include "shared/base.h"
+#include "shared/log.h"
+#include "shared/xmalloc.h"
+
+struct put_off {
+	struct list link;
+	uint64_t origin, sid, stamp;
+	unsigned slot;
+	bool signin;
+	uint32_t app, ref;
+	size_t name_len;
+	char name[];
+};
+
+static void on_timer(struct ev_loop *, ev_timer *, int);
+
+void
+resync_init(struct broker *br)
+{
+	list_init(&br->resync.answers);
+	ev_init(&br->resync.timer, on_timer);
+}
+
+static struct put_off *
+first_answer(struct broker *br)
+{
+	struct put_off *a =
+	    LIST_ITEM(br->resync.answers.next, struct put_off, link);
+
+	list_remove(&a->link);
+	return a;
+}
+
+void
+resync_clear(struct broker *br)
+{
+	ev_timer_stop(br->loop, &br->resync.timer);
+	while (!list_is_empty(&br->resync.answers))
+		free(first_answer(br));
+}
+
+static void
+wait_a_little(struct broker *br)
+{
+	ev_timer_stop(br->loop, &br->resync.timer);
+	ev_timer_set(&br->resync.timer, RESYNC_SECONDS, 0.);
+	ev_timer_start(br->loop, &br->resync.timer);
+}
+
+void
+resync_begin(struct broker *br)
+{
+	br->resync.state = RESYNC_QUIET;
+	br->resync.began = broker_now();
+	wait_a_little(br);
+}
+
+bool
+resync_is_on(const struct broker *br)
+{
+	return br->resync.state != RESYNC_LIVE;
+}
+
+static bool
+is_caught_up(const struct peer *p)
+{
+	return p->synced && p->last >= p->upto;
+}
+
+/* ---- the answers ---- */
+
+static struct put_off *
+put_off(struct peer *p, uint64_t sid, struct str name)
+{
+	struct put_off *a = xcalloc(1, sizeof(*a) + name.n);
+
+	a->origin = p->origin;
+	a->slot = (unsigned)p->slot;
+	a->sid = sid;
+	a->name_len = name.n;
+	if (name.n > 0)
+		memcpy(a->name, name.p, name.n);
+	list_init(&a->link);
+	list_append(&p->br->resync.answers, &a->link);
+	return a;
+}
+
+void
+resync_put_off_sub(struct peer *p, const struct msg_sub *m, uint64_t stamp)
+{
+	struct put_off *a = put_off(p, m->sid, m->channel);
+
+	a->app = m->app;
+	a->ref = m->ref;
+	a->stamp = stamp;
+}
+
+void
+resync_put_off_signin(struct peer *p, uint64_t sid)
+{
+	put_off(p, sid, S(""))->signin = true;
+}
+
+static void
+answer_all(struct broker *br)
+{
+	while (!list_is_empty(&br->resync.answers)) {
+		struct put_off *a = first_answer(br);
+		struct peer *p = br->peers[a->slot];
+		struct msg_sub m = { .app = a->app,
+			.sid = a->sid,
+			.ref = a->ref,
+			.channel = str_make(a->name, a->name_len) };
+
+		if (p == NULL || p->origin != a->origin)
+			; /* nobody is there to hear it */
+		else if (a->signin)
+			users_answer(p, a->sid);
+		else
+			subscribe_answer(p, &m, a->stamp);
+		free(a);
+	}
+}
+
+/* ---- from one state to the next ---- */
+
+static void
+go_live(struct broker *br)
+{
+	unsigned n = 0;
+
+	br->resync.state = RESYNC_LIVE;
+	ev_timer_stop(br->loop, &br->resync.timer);
+	answer_all(br);
+	for (unsigned i = 0; i < br->nslots; i++) {
+		struct peer *p = br->peers[i];
+
+		if (p == NULL)
+			continue;
+		n++;
+		ipc_resume(&p->ipc);
+	}
+	if (br->inherit != NULL)
+		control_start(br, br->inherit->control_fd);
+	log_info("resync: complete workers=%u/%u channels=%zu ms=%.0f", n,
+	    br->nslots, br->registry.channels.n,
+	    (broker_now() - br->resync.began) * 1000);
+}
+
+static void
+read_backlog(struct broker *br)
+{
+	br->resync.state = RESYNC_BACKLOG;
+	wait_a_little(br);
+	for (unsigned i = 0; i < br->nslots; i++) {
+		struct peer *p = br->peers[i];
+
+		if (p == NULL)
+			continue;
+		if (!p->synced)
+			p->known = true; /* too late for the quiet time */
+		else if (!is_caught_up(p))
+			ipc_resume(&p->ipc);
+	}
+}
+
+void
+resync_check(struct broker *br)
+{
+	unsigned i;
+
+	if (br->resync.state == RESYNC_QUIET) {
+		for (i = 0; i < br->nslots; i++)
+			if (br->peers[i] == NULL || !br->peers[i]->synced)
+				return;
+		read_backlog(br);
+	}
+	if (br->resync.state == RESYNC_BACKLOG) {
+		for (i = 0; i < br->nslots; i++)
+			if (br->peers[i] != NULL && br->peers[i]->synced &&
+			    !is_caught_up(br->peers[i]))
+				return;
+		go_live(br);
+	}
+}
+
+static void
+on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct broker *br = container_of(w, struct broker, resync.timer);
+
+	UNUSED(loop);
+	UNUSED(revents);
+	log_warnx("resync: not every worker is there in time");
+	if (br->resync.state == RESYNC_QUIET) {
+		read_backlog(br);
+		resync_check(br);
+	} else {
+		go_live(br);
+	}
+}
+
+void
+resync_on_done(struct peer *p, uint64_t upto)
+{
+	p->synced = true;
+	p->upto = upto;
+	if (p->br->resync.state == RESYNC_QUIET)
+		ipc_pause(&p->ipc);
+	resync_check(p->br);
+}
+
+void
+resync_step(struct peer *p)
+{
+	if (p->br->resync.state != RESYNC_BACKLOG || !is_caught_up(p))
+		return;
+	ipc_pause(&p->ipc);
+	resync_check(p->br);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_RESYNC_H
+#define BROKER_RESYNC_H
+
+/*
+ * The quiet time after a broker's start, in which the workers say what they
+ * have: see resync.c.
+ */
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/ipc_msg.h"
+#include "shared/list.h"
+
+struct broker;
+struct peer;
+
+#define RESYNC_SECONDS 2. /* that a slow worker is waited for, at most */
+
+enum resync_state {
+	RESYNC_LIVE,    /* everyday */
+	RESYNC_QUIET,   /* workers replay their state */
+	RESYNC_BACKLOG, /* workers send again what was not acknowledged */
+};
+
+struct resync {
+	enum resync_state state;
+	ev_timer timer;
+	struct list answers; /* that were put off, in their order */
+	double began;        /* broker_now() */
+};
+
+void resync_init(struct broker *);
+void resync_clear(struct broker *);
+/* The quiet time begins. */
+void resync_begin(struct broker *);
+/* Nobody may be told or asked anything yet. */
+bool resync_is_on(const struct broker *);
+/* The worker has said RESYNC_DONE. */
+void resync_on_done(struct peer *, uint64_t upto);
+/* A message of this peer has been handled. */
+void resync_step(struct peer *);
+/* A link has come or gone: is everything there now? */
+void resync_check(struct broker *);
+/* SUB and SIGNIN of the backlog are answered when all of it is in. */
+void resync_put_off_sub(struct peer *, const struct msg_sub *, uint64_t stamp);
+void resync_put_off_signin(struct peer *, uint64_t sid);
+
+#endif
