@@ -244,8 +244,14 @@ suite('channel', (d) => {
 	test('subscribes in one breath, also the same one', async () => {
 		const c = await Client.connect(d, app);
 		for (const name of ['a', 'b', 'a', 'b', 'a']) c.sendSubscribe(name);
-		for (const name of ['a', 'b', 'a', 'b', 'a'])
-			await c.expect('pusher_internal:subscription_succeeded', name);
+		// One answer each; two channels may be answered in either order.
+		const n = { a: 0, b: 0 };
+		for (let i = 0; i < 5; i++) {
+			const m = await c.next();
+			assert.equal(m.event, 'pusher_internal:subscription_succeeded');
+			n[m.channel]++;
+		}
+		assert.deepEqual(n, { a: 3, b: 2 });
 		await publish(d, app, ['a', 'b'], 'e', '1');
 		const got = [(await c.next()).channel, (await c.next()).channel];
 		assert.deepEqual(got.sort(), ['a', 'b']);

@@ -239,8 +239,13 @@ class Daemon {
 	}
 
 	async end(within) {
-		const late = sleep(within * SLOW).then(() => 'late');
-		if (await Promise.race([this.exited, late]) !== 'late') return;
+		let timer;
+		const late = new Promise((ok) => {
+			timer = setTimeout(ok, within * SLOW, 'late');
+		});
+		const got = await Promise.race([this.exited, late]);
+		clearTimeout(timer);
+		if (got !== 'late') return;
 		const log = this.readLog().slice(-4000);
 		this.kill();
 		assert.fail(`pusherd did not end in ${within} ms:\n${log}`);
