@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# run.sh BUILD unit|fuzz|system ...: runs the unit tests in BUILD/unit, the fuzz
-# targets in BUILD/fuzz over their corpora (each counts as one test), and the
-# system tests against BUILD/pusherd.  The last line counts all of them, and
+# run.sh BUILD unit|fuzz|system|conformance ...: runs the unit tests in
+# BUILD/unit, the fuzz targets in BUILD/fuzz over their corpora (each counts as
+# one test), and the tests against BUILD/pusherd and BUILD/ws_echo.  The last line counts all of them, and
 # the exit code is not 0 when one has failed.
 set -u
 
@@ -60,17 +60,28 @@ fuzz() {
 	done
 }
 
+# The short form: what kills and starves, in about a minute.
+faults() {
+	local ok bad
+	PUSHERD_BIN=$build/pusherd timeout 600 node tests/faults/run.js \
+		--short 2>&1 </dev/null | tee "$out/faults"
+	ok=$(sed -n 's/^# faults \([0-9]*\) passed.*/\1/p' "$out/faults")
+	bad=$(sed -n 's/^# faults .*, \([0-9]*\) failed$/\1/p' "$out/faults")
+	passed=$((passed + ${ok:-0}))
+	failed=$((failed + ${bad:-1}))
+}
+
 number() { sed -n "s/^# $1 \([0-9]*\)$/\1/p" "$out/tap" | tail -n 1; }
 
 # Test files of their own process, one after another: they share two cores.
-system() {
+node_tests() {
 	local ok bad cancelled
 	: >"$out/tap"
 	PUSHERD_BIN=$build/pusherd timeout 2400 node --test \
 		--test-concurrency=1 \
 		--test-reporter=spec --test-reporter-destination=stdout \
 		--test-reporter=tap --test-reporter-destination="$out/tap" \
-		tests/system/*.test.js </dev/null
+		"tests/$1"/*.test.js </dev/null
 	local code=$?
 	ok=$(number pass)
 	bad=$(number fail)
@@ -88,7 +99,8 @@ for kind in "$@"; do
 	case $kind in
 	unit) unit ;;
 	fuzz) fuzz ;;
-	system) system ;;
+	faults) faults ;;
+	system | conformance) node_tests "$kind" ;;
 	*)
 		echo "run.sh: what is \"$kind\"?" >&2
 		exit 2

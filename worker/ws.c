@@ -25,11 +25,18 @@
 #include "worker/subscription.h"
 #include "worker/worker.h"
 
-#define CLOSE_SECONDS 3    /* for the peer's close frame after ours */
+#define CLOSE_SECONDS 3 /* for the peer's close frame after ours */
+#define MAX_PONGS 16    /* for the pings of one read */
+#define PART_BYTES 256  /* of the first buffer */
+/* tests/conformance/ws_echo.c has this file with WS_ECHO: bytes are bytes. */
+#ifdef WS_ECHO
+#define MAX_FRAGMENTS UINT32_MAX
+#define MAX_EMPTY UINT32_MAX
+void ws_echo_binary(struct conn *, struct str bytes);
+#else
 #define MAX_FRAGMENTS 1024 /* of one message */
 #define MAX_EMPTY 64       /* of them without a byte */
-#define MAX_PONGS 16       /* for the pings of one read */
-#define PART_BYTES 256     /* of the first buffer */
+#endif
 
 struct ws_part {
 	char *data;
@@ -40,6 +47,7 @@ struct ws_part {
 	uint32_t fragments, empty;
 	uint8_t mask[4];
 	bool fin; /* the message ends with this frame */
+	bool binary;
 };
 
 /* The pings of one read (RFC 6455, 5.5.3: the latest one may do). */
@@ -199,6 +207,20 @@ take_control(struct conn *c, const struct ws_head *h, char *p, size_t n,
 	return body.n;
 }
 
+static void
+deliver(struct conn *c, bool binary, struct str s)
+{
+#ifdef WS_ECHO
+	if (binary) {
+		ws_echo_binary(c, s);
+		return;
+	}
+#else
+	UNUSED(binary); /* they are refused */
+#endif
+	client_message(c, s);
+}
+
 /* The whole message is in the part. */
 static void
 message(struct conn *c)
@@ -210,8 +232,8 @@ message(struct conn *c)
 		return;
 	}
 	c->part = NULL; /* whatever happens to the connection now */
-	client_message(
-	    c, str_make(part->data == NULL ? "" : part->data, part->len));
+	deliver(c, part->binary,
+	    str_make(part->data == NULL ? "" : part->data, part->len));
 	free(part->data);
 	free(part);
 }
@@ -243,7 +265,7 @@ take_payload(struct conn *c, char *p, size_t n)
 		n = (size_t)part->left;
 	if (!c->close_sent) {
 		ws_mask(p, n, part->mask, part->phase);
-		if (!utf8_feed(&part->utf8, p, n)) {
+		if (!part->binary && !utf8_feed(&part->utf8, p, n)) {
 			fail(c, 1007, S("message is not UTF-8"));
 			return n;
 		}
@@ -266,8 +288,10 @@ begin_part(struct conn *c, const struct ws_head *h, char *p, size_t n)
 {
 	struct ws_part *part = c->part;
 
-	if (part == NULL)
+	if (part == NULL) {
 		part = c->part = xcalloc(1, sizeof(*part));
+		part->binary = h->opcode == WS_BINARY;
+	}
 	part->left = h->len;
 	part->phase = 0;
 	part->fin = h->fin;
@@ -292,11 +316,13 @@ take_data(struct conn *c, const struct ws_head *h, char *p, size_t n)
 
 	if (c->close_sent)
 		return begin_part(c, h, p, n);
+#ifndef WS_ECHO
 	if (h->opcode == WS_BINARY) {
 		fail(
 		    c, 1003, S("binary messages are not part of the protocol"));
 		return 0;
 	}
+#endif
 	if ((h->opcode == WS_CONT) != (c->part != NULL)) {
 		fail(c, 1002, S("continuation out of place"));
 		return 0;
@@ -307,13 +333,13 @@ take_data(struct conn *c, const struct ws_head *h, char *p, size_t n)
 		fail(c, 1009, str_of(why));
 		return 0;
 	}
-	if (h->opcode != WS_TEXT || !h->fin || n < h->len)
+	if (h->opcode == WS_CONT || !h->fin || n < h->len)
 		return begin_part(c, h, p, n);
 	ws_mask(p, (size_t)h->len, h->mask, 0);
-	if (!utf8_is_valid(str_make(p, (size_t)h->len)))
+	if (h->opcode == WS_TEXT && !utf8_is_valid(str_make(p, (size_t)h->len)))
 		fail(c, 1007, S("message is not UTF-8"));
 	else
-		client_message(c, str_make(p, (size_t)h->len));
+		deliver(c, h->opcode == WS_BINARY, str_make(p, (size_t)h->len));
 	return (size_t)h->len;
 }
 
