@@ -28,7 +28,7 @@ SHARED  := $(wildcard shared/*.c)
 BROKER  := $(wildcard broker/*.c broker/courier/*.c)
 WORKER  := $(wildcard worker/*.c)
 DAEMON  := cli/pusherd.c cli/master.c cli/child.c cli/listen.c cli/notify.c \
-	cli/rundir.c
+	cli/rundir.c cli/watchdog.c
 CTL     := $(filter-out $(DAEMON),$(wildcard cli/*.c))
 UNIT    := $(wildcard tests/unit/*/*_test.c)
 FUZZ    := $(wildcard tests/fuzz/*_fuzz.c)
@@ -108,12 +108,16 @@ $(NPM): tests/system/package-lock.json
 check: ## unit and system tests, with all they need
 	@tests/deps.sh build check
 	@$(MAKE) $(JOBS) all unit-bins corpus-bins $(NPM)
-	@tests/run.sh $(BUILD) unit fuzz system
+	@tests/run.sh $(BUILD) unit fuzz system faults
 
 unit: ## unit tests (cmocka)
 	@tests/deps.sh build check
 	@$(MAKE) $(JOBS) unit-bins
 	@tests/run.sh $(BUILD) unit
+
+faults: all $(NPM) ## kill, stop and starve it (long; NAME=recipe SEED=n)
+	@PUSHERD_BIN=$(BUILD)/pusherd node tests/faults/run.js \
+	    $(if $(SEED),--seed $(SEED)) $(NAME)
 
 system: ## the real daemon and the official clients (node --test)
 	@tests/deps.sh build check
@@ -173,6 +177,6 @@ help: ## this list
 	    $(MAKEFILE_LIST)) | while read -r t d; do printf '%-11s %s\n' \
 	    "$$t" "$$d"; done
 
-.PHONY: all unit-bins corpus-bins fuzz-bins deps run check unit system asan \
+.PHONY: all unit-bins corpus-bins fuzz-bins deps run check faults unit system asan \
 	fuzz ws-echo conformance cover lint format clean help
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -234,6 +234,7 @@ start(struct broker *br, const struct inherit *in)
 	ev_io_start(br->loop, &br->life);
 	ev_io_init(&br->accept, on_accept, in->broker_fd, EV_READ);
 	ev_io_start(br->loop, &br->accept);
+	pulse_start(&br->pulse, br->loop, in->pulse);
 	/* Later brokers shall give higher stamps than their predecessors. */
 	br->stamp = (uint64_t)(broker_now() * 1e9);
 	resync_begin(br);

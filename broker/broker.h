@@ -18,6 +18,7 @@
 #include "shared/buf.h"
 #include "shared/list.h"
 #include "shared/proc.h"
+#include "shared/pulse.h"
 
 struct conf;
 struct peer;
@@ -29,10 +30,11 @@ struct broker {
 	ev_prepare prepare; /* end of the turn: flush, acknowledge, reap */
 	ev_idle busy;       /* runs while a turn left work over */
 	ev_timer tick;      /* once a second: what has expired */
-	ev_timer ping;      /* every 5 s: are the links alive? */
-	ev_timer ack;       /* acknowledgements that found no company */
-	ev_timer suspect;   /* members of dead workers */
-	ev_timer offline;   /* users who may come back */
+	struct pulse pulse;
+	ev_timer ping;    /* every 5 s: are the links alive? */
+	ev_timer ack;     /* acknowledgements that found no company */
+	ev_timer suspect; /* members of dead workers */
+	ev_timer offline; /* users who may come back */
 	ev_signal term, quit;
 	ev_io life, accept;
 
@@ -42,8 +44,8 @@ struct broker {
 	struct list links;                    /* every struct peer */
 	struct peer *cause;                   /* whose message is handled */
 	struct resync resync;
-	struct list gone;                     /* freed at the end of the turn */
-	uint64_t ping_id;                     /* the last one given out */
+	struct list gone; /* freed at the end of the turn */
+	uint64_t ping_id; /* the last one given out */
 
 	struct registry registry;
 	struct cache cache;

@@ -100,7 +100,8 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 		.broker_fd = -1,
 		.control_fd = -1,
 		.life_fd = life_fd,
-		.ready_fd = ready_fd };
+		.ready_fd = ready_fd,
+		.pulse = c->pulse };
 	enum log_level level = LOG_LEVEL_INFO;
 	char name[32];
 
@@ -159,6 +160,7 @@ child_start(struct child *c, const struct master_start *start, int life_fd)
 	c->ready_fd = ready[0];
 	c->ready = false;
 	c->started_ms = child_now_ms();
+	watchdog_begin(&c->watchdog, c->started_ms);
 }
 
 void

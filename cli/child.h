@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cli/watchdog.h"
+
 struct master_start;
 
 struct child {
@@ -20,7 +22,9 @@ struct child {
 	unsigned deaths;     /* in a row */
 	uint64_t started_ms; /* while pid != 0 */
 	uint64_t respawn_ms; /* while pid == 0: when to start another */
-	char ending[96];     /* of the process before this one */
+	uint64_t *pulse;     /* the counter of this place */
+	struct watchdog watchdog;
+	char ending[96]; /* of the process before this one */
 };
 
 /* Milliseconds of a clock that never jumps. */
@@ -40,7 +44,8 @@ void child_forget_ready(struct child *);
 /*
  * The process is gone, with this status of waitpid(2).  Forgets it, says in
  * ending how ("was killed by signal 9 (Killed)"), and sets respawn_ms, later
- * each time, until one has lived for ten seconds.  Returns the seconds until it.
+ * each time, until one has lived for ten seconds.  Returns the seconds until
+ * it.
  */
 unsigned child_gone(struct child *, int status);
 

@@ -30,6 +30,7 @@
 #include "shared/base.h"
 #include "shared/conf.h"
 #include "shared/proc.h"
+#include "shared/pulse.h"
 
 #define START_MS 30000      /* for all to be ready the first time */
 #define START_DEATHS 3      /* so many before that: give up */
@@ -53,6 +54,7 @@ struct master {
 	uint64_t deadline_ms; /* of the phase; 0: none */
 	int exit_code;
 	unsigned start_deaths;
+	uint64_t pulse_ms; /* when the children's pulses were looked at */
 	int signal_fd;
 	int life[2];
 	struct child children[PROC_MAX_WORKERS + 1]; /* the broker first */
@@ -241,6 +243,30 @@ say_ready(struct master *m)
 
 /* ---- what is due ---- */
 
+/* Ends children that do not turn their loop any more. */
+static void
+check_pulses(struct master *m, uint64_t now)
+{
+	struct child *c;
+	char name[32];
+	int sig;
+
+	if (now < m->pulse_ms + WATCHDOG_LOOK_MS)
+		return;
+	m->pulse_ms = now;
+	for (size_t i = 0; i < m->nchildren; i++) {
+		c = &m->children[i];
+		if (c->pid == 0 || !c->ready ||
+		    (sig = watchdog_look(&c->watchdog, now)) == 0)
+			continue;
+		child_name(c, name, sizeof(name));
+		log_warnx("%s: stuck, no sign of life for %u ms: sending "
+			  "signal %d pid=%d",
+		    name, WATCHDOG_STALE_MS, sig, (int)c->pid);
+		kill(c->pid, sig);
+	}
+}
+
 static void
 check_running(struct master *m, uint64_t now)
 {
@@ -260,8 +286,10 @@ check_running(struct master *m, uint64_t now)
 		}
 		all_ready = all_ready && c->ready;
 	}
-	if (m->phase != PHASE_START)
+	if (m->phase != PHASE_START) {
+		check_pulses(m, now);
 		return;
+	}
 	if (all_ready)
 		say_ready(m);
 	else if (m->start_deaths >= START_DEATHS)
@@ -301,6 +329,8 @@ next_timeout(const struct master *m, uint64_t now)
 	for (i = 0; !is_stopping(m) && i < m->nchildren; i++)
 		if (m->children[i].pid == 0)
 			at = MIN(at, m->children[i].respawn_ms);
+	if (m->phase == PHASE_RUN)
+		at = MIN(at, m->pulse_ms + WATCHDOG_LOOK_MS);
 	if (at == UINT64_MAX)
 		return -1;
 	return at <= now ? 0 : (int)MIN(at - now, 60000);
@@ -360,16 +390,21 @@ int
 master_run(const struct master_start *start)
 {
 	struct master m = { .start = start };
+	uint64_t *pulses;
 	size_t i;
 
 	take_signals(&m);
 	if (pipe2(m.life, O_CLOEXEC) == -1)
 		fatal("pipe");
 	m.nchildren = start->conf->nworkers + 1;
+	if ((pulses = pulse_map((unsigned)m.nchildren)) == NULL)
+		fatal("mmap");
 	for (i = 0; i < m.nchildren; i++) {
 		m.children[i].is_broker = i == 0;
 		m.children[i].slot = i == 0 ? 0 : (unsigned)i - 1;
 		m.children[i].ready_fd = -1;
+		m.children[i].pulse = &pulses[i];
+		m.children[i].watchdog.counter = &pulses[i];
 	}
 	m.deadline_ms = child_now_ms() + START_MS;
 	do {

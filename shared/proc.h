@@ -20,10 +20,11 @@ struct inherit {
 	unsigned slot;         /* workers: 0 .. conf->workers - 1 */
 	const int *listen_fds; /* workers: this slot's, one per listener */
 	size_t nlisten;
-	int broker_fd;  /* broker: the listening socket of the links, or -1 */
-	int control_fd; /* broker: the listening control socket, or -1 */
-	int life_fd;    /* EOF here: the master is gone */
-	int ready_fd;   /* write one byte when serving, then close */
+	int broker_fd;   /* broker: the listening socket of the links, or -1 */
+	int control_fd;  /* broker: the listening control socket, or -1 */
+	int life_fd;     /* EOF here: the master is gone */
+	int ready_fd;    /* write one byte when serving, then close */
+	uint64_t *pulse; /* to be raised (shared/pulse.h), or NULL */
 };
 
 /* Must run before the first proc_title(). */

@@ -283,6 +283,7 @@ start(struct worker *w)
 	ev_idle_init(&w->busy, on_busy);
 	ev_timer_init(&w->tick, on_tick, 1., 1.);
 	ev_timer_start(w->loop, &w->tick);
+	pulse_start(&w->pulse, w->loop, w->inherit->pulse);
 	ev_timer_init(&w->drain, on_drain, 0., 0.);
 	ev_signal_init(&w->term, on_term, SIGTERM);
 	ev_signal_start(w->loop, &w->term);

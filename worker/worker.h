@@ -12,6 +12,7 @@
 #include "shared/hash.h"
 #include "shared/list.h"
 #include "shared/outq.h"
+#include "shared/pulse.h"
 #include "worker/api_park.h"
 #include "worker/apps.h"
 #include "worker/held.h"
@@ -30,9 +31,10 @@ struct worker {
 	struct ev_loop *loop;
 	ev_prepare prepare; /* end of the turn: flush, reap */
 	ev_idle busy;       /* runs while a turn left work over */
-	ev_timer tick;      /* once a second: slow clients */
-	double drain_end;   /* loop time by which all have been told */
-	ev_timer drain;     /* paces the closes of a stop */
+	struct pulse pulse;
+	ev_timer tick;    /* once a second: slow clients */
+	double drain_end; /* loop time by which all have been told */
+	ev_timer drain;   /* paces the closes of a stop */
 	ev_signal term, quit;
 	ev_io life;
 

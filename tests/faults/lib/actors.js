@@ -126,7 +126,8 @@ class Publisher {
 		const events = Array.from({ length: n }, () => this.next());
 		const now = performance.now().toFixed(3);
 		const body = { batch: events.map((e) => ({ name: 'n',
-			channel: e.channel, data: `${e.seq} ${now}` })) };
+			channel: e.channel,
+			data: `${e.seq} ${now}${this.pad ? ` ${this.pad}` : ''}` })) };
 		let status = 0; // nobody knows
 		try {
 			if (!this.http || this.http.ended)

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pulse.c: a child's sign of life for the master.  A loop that hangs in an
+ * endless computation, or in a call that never returns, raises nothing; the
+ * master then puts another process into its place (cli/watchdog.c).
+ */
+
+#include "shared/pulse.h"
+
+#include <stddef.h>
+#include <sys/mman.h>
+
+#include "shared/base.h"
+
+uint64_t *
+pulse_map(unsigned n)
+{
+	void *p = mmap(NULL, n * sizeof(uint64_t), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+uint64_t
+pulse_read(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+static void
+on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct pulse *p = container_of(timer, struct pulse, timer);
+
+	UNUSED(loop);
+	UNUSED(revents);
+	__atomic_fetch_add(p->counter, 1, __ATOMIC_RELAXED);
+}
+
+void
+pulse_start(struct pulse *p, struct ev_loop *loop, uint64_t *counter)
+{
+	p->counter = counter;
+	ev_timer_init(&p->timer, on_timer, 0., PULSE_SECONDS);
+	if (counter != NULL)
+		ev_timer_start(loop, &p->timer);
+}
+
+void
+pulse_stop(struct pulse *p, struct ev_loop *loop)
+{
+	ev_timer_stop(loop, &p->timer);
+}
