@@ -132,7 +132,7 @@ listing_free(struct listing *l)
 
 	registry_cursor_close(&br->registry, &l->cursor);
 	list_remove(&l->link);
-	buf_unref(json_writer_take(&l->w));
+	buf_unref(l->w.b); /* it may end in the middle */
 	free(l);
 }
 

@@ -275,3 +275,10 @@ json_writer_take(struct json_writer *w)
 	json_writer_init(w);
 	return b;
 }
+
+void
+json_writer_drop(struct json_writer *w)
+{
+	buf_unref(w->b);
+	json_writer_init(w);
+}

@@ -47,7 +47,9 @@ void json_put_bool(struct json_writer *, bool);
 void json_put_null(struct json_writer *);
 /* A finished JSON text. */
 void json_put_raw(struct json_writer *, struct str);
-/* The text so far; the caller owns the reference. */
+/* The finished text; the caller owns the reference. */
 struct buf *json_writer_take(struct json_writer *);
+/* Throws away what has been written, finished or not. */
+void json_writer_drop(struct json_writer *);
 
 #endif
