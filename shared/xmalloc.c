@@ -8,6 +8,7 @@
 
 #include "shared/xmalloc.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -80,4 +81,10 @@ xasprintf(const char *fmt, ...)
 	if (n == -1)
 		fatalx("out of memory for a text");
 	return p;
+}
+
+void
+xtrim(void)
+{
+	malloc_trim(0);
 }

@@ -22,4 +22,7 @@ char *xstrndup(const char *s, size_t n);
 /* sprintf into fresh memory. */
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* Gives what was freed back to the system; takes a while. */
+void xtrim(void);
+
 #endif

@@ -35,6 +35,7 @@
 #define DRAIN_MIN_RATE 100.0    /* closes per second, at least */
 #define DRAIN_GRACE 3.0         /* seconds for peers to answer the close */
 #define ORPHAN_DRAIN 0.5        /* seconds, when the master is gone */
+#define ORPHAN_GRACE 1.0        /* likewise: a new group waits for us */
 
 static double
 read_clock(clockid_t which)
@@ -139,6 +140,44 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 		ev_break(loop, EVBREAK_ALL);
 }
 
+/*
+ * Who is connected stays; who comes is refused first.  What was freed goes
+ * back to the system before it counts.
+ */
+static void
+check_memory(struct worker *w)
+{
+	uint64_t used, limit = w->memory.limit;
+
+	if (limit == 0)
+		return;
+	if ((used = memory_used(&w->memory)) > limit) {
+		xtrim();
+		used = memory_used(&w->memory);
+	}
+	if (!w->over_memory && used > limit) {
+		log_warnx(
+		    "over memory_limit: %llu of %llu bytes of this worker, "
+		    "new clients are refused",
+		    (unsigned long long)used, (unsigned long long)limit);
+		w->over_memory = true;
+	} else if (w->over_memory && used < limit - limit / 10) {
+		log_info("below memory_limit again");
+		w->over_memory = false;
+	}
+}
+
+/* This worker's share. */
+static uint64_t
+memory_share(const struct conf *conf)
+{
+	uint64_t limit = conf->memory_limit;
+
+	if (limit == 0)
+		limit = memory_available() / 4 * 3;
+	return limit / conf->nworkers;
+}
+
 static void
 on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 {
@@ -146,6 +185,7 @@ on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 	UNUSED(revents);
 	struct worker *w = container_of(timer, struct worker, tick);
 
+	check_memory(w);
 	conn_check_slow(w);
 	kept_tick(w);
 	held_tick(w);
@@ -184,7 +224,7 @@ on_drain(struct ev_loop *loop, ev_timer *timer, int revents)
 	long portion;
 
 	UNUSED(revents);
-	if (left < -DRAIN_GRACE) {
+	if (left < -w->drain_grace) {
 		log_info("drain: %u connections did not leave", w->nconns);
 		ev_break(loop, EVBREAK_ALL);
 		return;
@@ -210,6 +250,7 @@ worker_drain(struct worker *w, double seconds)
 	w->draining = true;
 	log_info("drain: %u connections over %.1f s", w->nconns, seconds);
 	listener_stop(w);
+	w->drain_grace = DRAIN_GRACE;
 	w->drain_end = worker_now() + seconds;
 	ev_timer_set(&w->drain, 0., DRAIN_TICK);
 	ev_timer_start(w->loop, &w->drain);
@@ -242,6 +283,8 @@ on_life(struct ev_loop *loop, ev_io *io, int revents)
 	ev_io_stop(loop, io);
 	log_warnx("the master is gone, leaving");
 	worker_drain(w, ORPHAN_DRAIN);
+	w->drain_end = MIN(w->drain_end, worker_now() + ORPHAN_DRAIN);
+	w->drain_grace = ORPHAN_GRACE;
 }
 
 /* How many sockets this worker may hold. */
@@ -283,6 +326,7 @@ start(struct worker *w)
 	ev_idle_init(&w->busy, on_busy);
 	ev_timer_init(&w->tick, on_tick, 1., 1.);
 	ev_timer_start(w->loop, &w->tick);
+	memory_init(&w->memory, memory_share(w->conf));
 	pulse_start(&w->pulse, w->loop, w->inherit->pulse);
 	ev_timer_init(&w->drain, on_drain, 0., 0.);
 	ev_signal_init(&w->term, on_term, SIGTERM);
@@ -310,6 +354,7 @@ stop(struct worker *w)
 	listener_free(w);
 	link_free(w);
 	held_free(w);
+	memory_free(&w->memory);
 	ev_timer_stop(w->loop, &w->parked.timer);
 	apps_free(w);
 	timeouts_free(w);

@@ -11,6 +11,7 @@
 #include "shared/buf.h"
 #include "shared/hash.h"
 #include "shared/list.h"
+#include "shared/memory.h"
 #include "shared/outq.h"
 #include "shared/pulse.h"
 #include "worker/api_park.h"
@@ -32,9 +33,12 @@ struct worker {
 	ev_prepare prepare; /* end of the turn: flush, reap */
 	ev_idle busy;       /* runs while a turn left work over */
 	struct pulse pulse;
-	ev_timer tick;    /* once a second: slow clients */
-	double drain_end; /* loop time by which all have been told */
-	ev_timer drain;   /* paces the closes of a stop */
+	struct memory memory;
+	bool over_memory;   /* new clients are refused */
+	ev_timer tick;      /* once a second: slow clients */
+	double drain_end;   /* loop time by which all have been told */
+	double drain_grace; /* seconds behind it for peers to answer */
+	ev_timer drain;     /* paces the closes of a stop */
 	ev_signal term, quit;
 	ev_io life;
 

@@ -43,7 +43,8 @@ module.exports = async function broker({ start, random, history, short }) {
 		members: 20, users: 20, rate: 400, kills: 3, every: 700 }
 		: { channels: 100, watchers: 400, publishers: 4, members: 100,
 			users: 100, rate: 5000, kills: 20, every: 11000 };
-	const { d, app } = await start({ workers: 4 }, {});
+	const { d, app } = await start({ workers: 4 },
+		{ max_presence_members: 1000 });
 	d.allow(KILLED, /another one in/);
 	const all = await cast({ d, app, history, random, size });
 	all.publishers.forEach((p) => p.start(size.rate / size.publishers));

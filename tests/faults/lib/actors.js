@@ -108,6 +108,7 @@ class Publisher {
 
 	start(rate) {
 		this.done = this.run(rate);
+		this.done.catch(() => {}); // stop() tells
 	}
 
 	stop() {
@@ -176,6 +177,7 @@ class Crowd {
 
 	start(n, pause) {
 		this.done = this.run(n, pause);
+		this.done.catch(() => {}); // stop() tells
 	}
 
 	stop() {
