@@ -13,6 +13,7 @@
 #include "shared/json_write.h"
 #include "tests/unit/worker/rig.h"
 #include "worker/api.h"
+#include "worker/api_park.h"
 
 #define CLIENTS 4
 
@@ -233,12 +234,47 @@ house_api(struct house *h, unsigned i, const char *method, const char *path,
 	buf_unref(text);
 }
 
-static inline void
-house_init(struct house *h)
+/* Where a worker finds its broker; the file lives only for a moment. */
+static inline int
+house_listen(char *path, size_t cap)
 {
+	char dir[] = "/tmp/pusherd-fuzz-XXXXXX";
+	int fd;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, cap, "%s/broker.sock", dir);
+	fd = sock_listen_unix(path, 0600);
+	assert_int_not_equal(fd, -1);
+	return fd;
+}
+
+static inline void
+house_unlisten(int fd, char *path)
+{
+	close(fd);
+	unlink(path);
+	*strrchr(path, '/') = '\0';
+	assert_int_equal(rmdir(path), 0);
+}
+
+/* A worker that has connected to its broker; the broker's end: *broker. */
+static inline void
+house_init(struct house *h, int *broker)
+{
+	char path[64];
+	int fd;
+
 	*h = (struct house){ .turn = NULL };
 	rig_init(&h->r);
 	h->r.w.serving = true;
+	held_init(&h->r.w);
+	api_park_init(&h->r.w);
+	fd = house_listen(path, sizeof(path));
+	h->r.conf.broker_path = xstrdup(path);
+	link_init(&h->r.w);
+	*broker = sock_accept(fd, NULL);
+	assert_int_not_equal(*broker, -1);
+	house_unlisten(fd, path);
 	h->sign = sign_key_new(S(RIG_SECRET));
 	for (unsigned i = 0; i < CLIENTS; i++)
 		h->fd[i] = -1;
@@ -250,6 +286,8 @@ house_clear(struct house *h)
 	for (unsigned i = 0; i < CLIENTS; i++)
 		house_hang_up(h, i);
 	sign_key_free(h->sign);
+	held_free(&h->r.w);
+	ev_timer_stop(h->r.w.loop, &h->r.w.parked.timer);
 	rig_clear(&h->r);
 }
 

@@ -10,32 +10,6 @@
 
 #include "tests/fuzz/house.h"
 #include "tests/fuzz/messages.h"
-#include "worker/dispatch.h"
-
-static void
-on_dead(void *owner, const char *why)
-{
-	struct worker *w = owner;
-
-	UNUSED(why);
-	ipc_close(&w->link.ipc);
-	w->link.state = LINK_DOWN;
-	w->link.down_since = ev_now(w->loop);
-	api_link_lost(w);
-}
-
-static void
-on_drained(void *owner)
-{
-	conn_release_held(owner);
-}
-
-static const struct ipc_ops ops = {
-	.peer = FROM_BROKER,
-	.handlers = worker_handlers,
-	.on_dead = on_dead,
-	.on_drained = on_drained,
-};
 
 static void
 turn(struct house *h)
@@ -49,19 +23,41 @@ turn(struct house *h)
 		conn_reap(&h->r.w);
 		link_flush(&h->r.w);
 	}
-	while (recv(h->r.broker, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+	while (h->r.broker != -1 &&
+	    recv(h->r.broker, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
 		continue;
 }
 
+/* What every broker begins with. */
 static void
-connect_link(struct house *h)
+fill(struct house *h)
 {
-	int fds[2];
+	struct msg_app_set m = {
+		.app = RIG_APP,
+		.id = S("77"),
+		.key = S(RIG_KEY),
+		.secret = S(RIG_SECRET),
+		.name = S("demo"),
+		.enabled = 1,
+#define APP_UINT(field, def, min, max, help) .field = def,
+#define APP_BOOL(field, def, help) .field = def,
+#define APP_TEXT(field, def, help) .field = S(def),
+#include "shared/app_settings.def"
+#undef APP_UINT
+#undef APP_BOOL
+#undef APP_TEXT
+	};
+	struct msg_apps_done done = { 0 };
+	size_t n = msg_app_set_size(&m), all = n + msg_apps_done_size(&done);
+	char *p = xmalloc(all);
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
-	assert_int_equal(sock_set_nonblock(fds[1]), 0);
-	h->r.broker = fds[0];
-	ipc_init(&h->r.w.link.ipc, h->r.w.loop, fds[1], &ops, &h->r.w);
+	m.client_events = 1;
+	msg_app_set_put(p, &m);
+	msg_apps_done_put(p + n, &done);
+	assert_int_equal(send(h->r.broker, p, all, MSG_NOSIGNAL), all);
+	free(p);
+	turn(h);
+	assert_int_equal(h->r.w.link.state, LINK_UP);
 }
 
 /* What the broker of this worker knows. */
@@ -104,8 +100,9 @@ stop(struct house *h)
 	struct worker *w = &h->r.w;
 	struct hash_node *n;
 
-	if (link_is_open(w))
-		on_dead(w, "the end");
+	close(h->r.broker);
+	h->r.broker = -1;
+	turn(h);
 	for (n = hash_first(&w->conns); n != NULL; n = hash_next(&w->conns, n))
 		conn_close(container_of(n, struct conn, node));
 	house_clear(h);
@@ -118,9 +115,9 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct house h;
 
 	fuzz_start();
-	house_init(&h);
+	house_init(&h, &h.r.broker);
 	h.turn = turn;
-	connect_link(&h);
+	fill(&h);
 	for (int i = 0; i < 200 && in.n > 0 && link_is_open(&h.r.w); i++) {
 		if (*in.p & 1)
 			send_message(&h, (input_u8(&in), &in));
