@@ -132,7 +132,7 @@ listing_free(struct listing *l)
 
 	registry_cursor_close(&br->registry, &l->cursor);
 	list_remove(&l->link);
-	buf_unref(l->w.b); /* it may end in the middle */
+	json_writer_drop(&l->w); /* it may end in the middle */
 	free(l);
 }
 
@@ -359,7 +359,7 @@ query_on_query(struct peer *p, const struct msg_query *m)
 		return -1;
 	}
 	if (r == -1)
-		buf_unref(json_writer_take(&w));
+		json_writer_drop(&w);
 	else
 		reply_json(p, m->id, &w);
 	return r;
