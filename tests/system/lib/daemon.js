@@ -160,7 +160,9 @@ class Daemon {
 			const text = fs.readFileSync(file, 'utf8');
 			this.addresses = text.trim().split('\n');
 			this.port = Number(this.addresses[0].replace(/^.*:/, ''));
-			return text.endsWith('\n') && ready(this.port);
+			// One worker may serve before the others do.
+			return text.endsWith('\n') && await ready(this.port) &&
+				/ready: listening/.test(this.readLog());
 		});
 		return this;
 	}

@@ -147,12 +147,21 @@ async function api(d, app, method, path, how = {}) {
 	}
 }
 
-// Publishes; has to succeed.
+// Publishes; has to succeed.  All on one connection, one after another: what
+// one connection publishes to a channel keeps its order.
 async function publish(d, app, channels, name, data, more = {}) {
 	const list = Array.isArray(channels) ? { channels } :
 		{ channel: channels };
-	const r = await api(d, app, 'POST', '/events',
-		{ body: { name, data, ...list, ...more } });
+	const before = d.publishing ?? Promise.resolve();
+	const asked = before.catch(() => {}).then(async () => {
+		if (!d.publisher || d.publisher.ended)
+			d.publisher = await Http.connect(d);
+		d.publisher.sock.unref();
+		return d.publisher.api(app, 'POST', '/events',
+			{ body: { name, data, ...list, ...more } });
+	});
+	d.publishing = asked;
+	const r = await asked;
 	assert.equal(r.status, 200, `publish: ${r.status} ${r.text}`);
 	return r.json;
 }
