@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* A broker that has just begun, and workers that have been there longer. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/broker/links.h"
+
+#define ROOM S("presence-room")
+
+static struct links *
+begin(void)
+{
+	struct links *l = xcalloc(1, sizeof(*l));
+
+	conf_init(&l->conf);
+	l->conf.nworkers = LINKS;
+	broker_init(&l->br, &l->conf);
+	links_app(l, 1, NULL);
+	resync_begin(&l->br);
+	for (unsigned i = 0; i < LINKS; i++)
+		links_hello(l, i, i + 1);
+	return l;
+}
+
+static void
+replay(struct links *l, unsigned slot, uint64_t sid, uint64_t stamp,
+    const char *user)
+{
+	SEND(l, slot, sub, .app = 1, .sid = sid, .ref = 1, .stamp = stamp,
+	    .channel = ROOM, .user_id = str_of(user));
+}
+
+static void
+done(struct links *l, unsigned slot, uint64_t upto)
+{
+	SEND(l, slot, resync_done, .seq = upto);
+}
+
+static void
+expect_ids(const struct msg_sub_done *m, const char *ids)
+{
+	char *text = links_text(m->frames);
+
+	if (strstr(text, ids) == NULL)
+		fail_msg("%s is not in %s", ids, text);
+	free(text);
+}
+
+static void
+nobody_is_answered_before_all_are_there(void **state)
+{
+	struct links *l = begin();
+	struct msg_sub_done m;
+	struct msg_event e;
+
+	(void)state;
+	replay(l, 0, 1, 70, "zoe");
+	replay(l, 1, 2, 50, "ada");
+	for (unsigned i = 0; i < LINKS - 1; i++)
+		done(l, i, 0);
+	SEND(l, 0, sub, .seq = 1, .app = 1, .sid = 3, .ref = 2, .channel = ROOM,
+	    .user_id = S("bob"));
+	for (unsigned i = 0; i < LINKS; i++)
+		expect_nothing(l, i);
+	done(l, LINKS - 1, 0);
+	EXPECT(l, 0, sub_done, SUB_DONE, &m);
+	expect_ids(&m, "[\\\"ada\\\",\\\"zoe\\\",\\\"bob\\\"]");
+	EXPECT(l, 1, event, EVENT, &e);
+	assert_int_equal(e.origin, 1);
+	assert_int_equal(e.seq, 1);
+	links_free(l);
+}
+
+static void
+the_backlog_is_answered_last(void **state)
+{
+	struct links *l = begin();
+	struct msg_sub_done m;
+	struct msg_event e;
+	struct said s;
+
+	(void)state;
+	replay(l, 0, 1, 70, "zoe");
+	replay(l, 1, 2, 50, "ada");
+	done(l, 0, 3);
+	SEND(l, 0, sub, .seq = 3, .app = 1, .sid = 3, .ref = 2, .channel = ROOM,
+	    .user_id = S("bob"));
+	done(l, 1, 5);
+	done(l, 2, 0);
+	done(l, 3, 0);
+	links_turn(l);
+	assert_int_equal(l->br.resync.state, RESYNC_BACKLOG);
+	SEND(l, 1, unsub, .seq = 5, .app = 1, .sid = 2, .channel = ROOM,
+	    .user_id = S("ada"));
+	/* What others are told has the number of its cause. */
+	EXPECT(l, 0, event, EVENT, &e); /* bob, for zoe */
+	assert_int_equal(e.origin, 1);
+	assert_int_equal(e.seq, 3);
+	EXPECT(l, 0, event, EVENT, &e); /* ada has left */
+	assert_int_equal(e.origin, 2);
+	assert_int_equal(e.seq, 5);
+	EXPECT(l, 0, sub_done, SUB_DONE, &m);
+	expect_ids(&m, "[\\\"zoe\\\",\\\"bob\\\"]");
+	links_wait(l, 0.02);
+	assert_true(links_next_any(l, 0, &s));
+	assert_int_equal(s.type, IPC_ACK);
+	links_free(l);
+}
+
+static void
+what_was_answered_is_only_told(void **state)
+{
+	struct links *l = begin();
+	struct msg_event e;
+
+	(void)state;
+	replay(l, 0, 1, 70, "zoe");
+	replay(l, 1, 2, 80, "ada");
+	done(l, 0, 0);
+	done(l, 1, 2);
+	SEND(l, 1, sub, .seq = 1, .app = 1, .sid = 9, .ref = 8,
+	    .stamp = SUB_VOID, .channel = ROOM, .user_id = S("nobody"));
+	SEND(l, 1, sub, .seq = 2, .app = 1, .sid = 2, .ref = 1, .stamp = 80,
+	    .channel = ROOM, .user_id = S("ada"));
+	done(l, 2, 0);
+	done(l, 3, 0);
+	EXPECT(l, 0, event, EVENT, &e);
+	assert_int_equal(e.origin, 2);
+	assert_int_equal(e.seq, 2);
+	assert_int_equal(e.except, 2);
+	expect_nothing(l, 0);
+	expect_nothing(l, 1);
+	links_free(l);
+}
+
+static void
+cached_events_come_back(void **state)
+{
+	struct links *l = begin();
+	uint64_t due = (uint64_t)(broker_now() * 1000) + 60000;
+	struct msg_sub_done m;
+
+	(void)state;
+	SEND(l, 0, cached, .app = 1, .stamp = 9, .due_ms = due,
+	    .channel = S("cache-x"), .frame = S("\x81\x03new"));
+	SEND(l, 1, cached, .app = 1, .stamp = 8, .due_ms = due,
+	    .channel = S("cache-x"), .frame = S("\x81\x03old"));
+	SEND(l, 1, cached, .app = 1, .stamp = 7, .due_ms = 1,
+	    .channel = S("cache-y"), .frame = S("\x81\x04over"));
+	for (unsigned i = 0; i < LINKS; i++)
+		done(l, i, 0);
+	SEND(l, 2, sub, .seq = 1, .app = 1, .sid = 3, .ref = 2,
+	    .channel = S("cache-x"));
+	EXPECT(l, 2, sub_done, SUB_DONE, &m);
+	expect_ids(&m, "new");
+	SEND(l, 2, sub, .seq = 2, .app = 1, .sid = 3, .ref = 3,
+	    .channel = S("cache-y"));
+	EXPECT(l, 2, sub_done, SUB_DONE, &m);
+	expect_ids(&m, "pusher:cache_miss");
+	links_free(l);
+}
+
+static void
+a_missing_worker_is_not_waited_for(void **state)
+{
+	struct links *l = begin();
+	struct msg_sub_done m;
+
+	(void)state;
+	for (unsigned i = 0; i < LINKS - 1; i++)
+		done(l, i, 0);
+	SEND(l, 0, sub, .seq = 1, .app = 1, .sid = 3, .ref = 2,
+	    .channel = S("a"));
+	links_wait(l, RESYNC_SECONDS + 0.1);
+	EXPECT(l, 0, sub_done, SUB_DONE, &m);
+	links_free(l);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nobody_is_answered_before_all_are_there),
+		cmocka_unit_test(the_backlog_is_answered_last),
+		cmocka_unit_test(what_was_answered_is_only_told),
+		cmocka_unit_test(cached_events_come_back),
+		cmocka_unit_test(a_missing_worker_is_not_waited_for),
+	};
+
+	hash_seed();
+	log_set_level(LOG_LEVEL_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
