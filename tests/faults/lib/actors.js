@@ -49,6 +49,7 @@ class Watcher extends Client {
 		if (f.opcode === OP.CLOSE) {
 			const c = closeOf(f);
 			this.closed = `${c.code} ${c.reason}`;
+			this.sendFrame(OP.CLOSE, f.payload);
 			return undefined;
 		}
 		if (f.opcode !== OP.TEXT) return undefined;
