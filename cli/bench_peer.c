@@ -75,6 +75,13 @@ send_text(struct run *run, struct peer *p, struct str text)
 
 /* ---- input ---- */
 
+/* Of lower-case hex, which is what put_event() writes. */
+static uint64_t
+hex_digit(char c)
+{
+	return c <= '9' ? (uint64_t)(c - '0') : (uint64_t)(c - 'a') + 10;
+}
+
 static void
 on_delivery(struct run *run, struct peer *p, struct str text)
 {
@@ -88,11 +95,8 @@ on_delivery(struct run *run, struct peer *p, struct str text)
 		at = run->data_at = str_find(text, '[');
 	if (at == -1 || text.n < (size_t)at + 17)
 		return;
-	for (size_t i = (size_t)at + 1; i < (size_t)at + 17; i++) {
-		unsigned char c = (unsigned char)text.p[i];
-
-		seq = seq << 4 | (c <= '9' ? c - '0' + 0u : c - 'a' + 10u);
-	}
+	for (size_t i = (size_t)at + 1; i < (size_t)at + 17; i++)
+		seq = seq << 4 | hex_digit(text.p[i]);
 	run->r->delivered++;
 	f = &run->flights[seq & run->mask];
 	if (f->seq != seq)
