@@ -35,7 +35,7 @@ module.exports = async function worker({ start, random, history, short }) {
 			{ data: { user_id: `m${i}` } }));
 	const publisher = new Publisher(d, app, history,
 		Array.from({ length: 20 }, (_, i) => `c${i}`));
-	publisher.start(short ? 300 : 1000);
+	publisher.start(short ? 300 : 20); // each to n / 20 clients
 	await sleep(300);
 	const pid = random.pick(d.pidsOf('worker'));
 	const at = performance.now();
