@@ -234,47 +234,51 @@ house_api(struct house *h, unsigned i, const char *method, const char *path,
 	buf_unref(text);
 }
 
-/* Where a worker finds its broker; the file lives only for a moment. */
-static inline int
-house_listen(char *path, size_t cap)
-{
-	char dir[] = "/tmp/pusherd-fuzz-XXXXXX";
-	int fd;
-
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, cap, "%s/broker.sock", dir);
-	fd = sock_listen_unix(path, 0600);
-	assert_int_not_equal(fd, -1);
-	return fd;
-}
+static char house_dir[] = "/tmp/pusherd-fuzz-XXXXXX";
+static char house_path[sizeof(house_dir) + 16];
 
 static inline void
-house_unlisten(int fd, char *path)
+house_unlisten(void)
 {
-	close(fd);
-	unlink(path);
-	*strrchr(path, '/') = '\0';
-	assert_int_equal(rmdir(path), 0);
+	unlink(house_path);
+	rmdir(house_dir);
+}
+
+/* Where workers find their broker; made once for the process. */
+static inline int
+house_listen(void)
+{
+	static int listener = -1;
+	int fd;
+
+	if (listener == -1) {
+		assert_non_null(mkdtemp(house_dir));
+		snprintf(house_path, sizeof(house_path), "%s/broker.sock",
+		    house_dir);
+		listener = sock_listen_unix(house_path, 0600);
+		assert_int_not_equal(listener, -1);
+		atexit(house_unlisten);
+	}
+	while ((fd = sock_accept(listener, NULL)) != -1)
+		close(fd); /* of earlier inputs */
+	return listener;
 }
 
 /* A worker that has connected to its broker; the broker's end: *broker. */
 static inline void
 house_init(struct house *h, int *broker)
 {
-	char path[64];
-	int fd;
+	int fd = house_listen();
 
 	*h = (struct house){ .turn = NULL };
 	rig_init(&h->r);
 	h->r.w.serving = true;
 	held_init(&h->r.w);
 	api_park_init(&h->r.w);
-	fd = house_listen(path, sizeof(path));
-	h->r.conf.broker_path = xstrdup(path);
+	h->r.conf.broker_path = xstrdup(house_path);
 	link_init(&h->r.w);
 	*broker = sock_accept(fd, NULL);
 	assert_int_not_equal(*broker, -1);
-	house_unlisten(fd, path);
 	h->sign = sign_key_new(S(RIG_SECRET));
 	for (unsigned i = 0; i < CLIENTS; i++)
 		h->fd[i] = -1;
