@@ -9,7 +9,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const { Http } = require('../system/lib/http');
 const { until } = require('../system/lib/daemon');
-const { Watcher, sleep } = require('./lib/actors');
+const { Watcher, sleep, settle } = require('./lib/actors');
 
 const N = 200;
 const PAD = ` ${'x'.repeat(90000)}`;
@@ -20,7 +20,7 @@ function rss(pid) {
 }
 
 module.exports = async function bound({ start, history }) {
-	const { d, app } = await start({ workers: 1 },
+	const { d, app } = await start({ workers: 1, client_buffer: 64 << 20 },
 		{ max_event_bytes: 100000 });
 	const w = await Watcher.open(d, app, history, 'watcher',
 		Array.from({ length: N }, (_, i) => `c${i}`));
@@ -44,7 +44,7 @@ module.exports = async function bound({ start, history }) {
 	assert.ok(grown < 64 << 20, `the worker has grown by ${grown} bytes`);
 	process.kill(broker, 'SIGCONT');
 	await Promise.all(all);
-	await sleep(300);
+	await settle([w]);
 	history.checkWatcher(w);
 	assert.ok(status[200] > 50 && status[503] > 50, JSON.stringify(status));
 	return { answers: status, 'MiB that the worker grew': grown >> 20 };

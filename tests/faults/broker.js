@@ -8,7 +8,7 @@ const assert = require('node:assert/strict');
 const { Client } = require('../system/lib/client');
 const { publish, get } = require('../system/lib/http');
 const { until } = require('../system/lib/daemon');
-const { Watcher, Publisher, Crowd, sleep } = require('./lib/actors');
+const { Watcher, Publisher, Crowd, sleep, settle } = require('./lib/actors');
 
 const KILLED = /broker was killed by signal 9|link to the broker lost/;
 
@@ -58,7 +58,7 @@ module.exports = async function broker({ start, random, history, short }) {
 	}
 	await Promise.all(all.publishers.map((p) => p.stop()));
 	await all.crowd.stop();
-	await sleep(500);
+	await settle(all.watchers);
 	const stable = [...all.watchers, ...all.crowd.members.values()];
 	for (const w of stable) history.checkWatcher(w);
 	const here = [...all.crowd.members.keys()];

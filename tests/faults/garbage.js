@@ -8,7 +8,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const net = require('node:net');
 const path = require('node:path');
-const { Watcher, Publisher, sleep } = require('./lib/actors');
+const { Watcher, Publisher, settle } = require('./lib/actors');
 
 function throwAt(file, bytes) {
 	return new Promise((ok) => {
@@ -47,7 +47,7 @@ module.exports = async function garbage({ start, random, history, short }) {
 	for (let i = 0; i < n; i++)
 		await throwAt(random.pick(files), nonsense(random));
 	await publisher.stop();
-	await sleep(200);
+	await settle([w]);
 	history.checkWatcher(w);
 	assert.deepEqual(Object.keys(d.processes()).sort(), pids,
 		'every process lives');

@@ -7,7 +7,7 @@
 
 const assert = require('node:assert/strict');
 const { until } = require('../system/lib/daemon');
-const { Watcher, Publisher, sleep } = require('./lib/actors');
+const { Watcher, Publisher, sleep, settle } = require('./lib/actors');
 
 module.exports = async function hang({ start, history, short }) {
 	const { d, app } = await start({ workers: 2 }, {});
@@ -37,7 +37,7 @@ module.exports = async function hang({ start, history, short }) {
 	const replaced = performance.now() - history.faults[0].at;
 	await sleep(1000);
 	await Promise.all(publishers.map((p) => p.stop()));
-	await sleep(300);
+	await settle(watchers);
 	for (const w of watchers) history.checkWatcher(w);
 	const recovered = history.recovery(watchers, 'broker stopped');
 	const answers = {};

@@ -6,7 +6,7 @@
 
 const assert = require('node:assert/strict');
 const { until } = require('../system/lib/daemon');
-const { Watcher, Publisher, sleep } = require('./lib/actors');
+const { Watcher, Publisher, settle } = require('./lib/actors');
 
 module.exports = async function slow({ start, history, short }) {
 	const { d, app } = await start({ workers: 2, client_buffer: 65536,
@@ -31,7 +31,7 @@ module.exports = async function slow({ start, history, short }) {
 	}, 15000);
 	const ms = performance.now() - began;
 	await publisher.stop();
-	await sleep(500);
+	await settle(honest);
 	for (const w of honest) history.checkWatcher(w);
 	assert.ok(honest.every((w) => !w.gone));
 	for (const w of stalled) w.sock.resume();

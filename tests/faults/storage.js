@@ -9,7 +9,7 @@ const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
-const { Watcher, Publisher, sleep } = require('./lib/actors');
+const { Watcher, Publisher, sleep, settle } = require('./lib/actors');
 
 const run = (...args) => execFileSync(args[0], args.slice(1),
 	{ stdio: ['ignore', 'pipe', 'pipe'] });
@@ -72,7 +72,7 @@ module.exports = async function storage({ start, history }) {
 			/not a database|malformed|corrupt/i);
 		fs.writeFileSync(file, good);
 		await publisher.stop();
-		await sleep(200);
+		await settle([w]);
 		history.checkWatcher(w);
 		assert.deepEqual(Object.keys(publisher.status), ['200']);
 		await w.leave();

@@ -9,7 +9,7 @@ const assert = require('node:assert/strict');
 const { Client } = require('../system/lib/client');
 const { get } = require('../system/lib/http');
 const { until, SLOW } = require('../system/lib/daemon');
-const { Watcher, Publisher, sleep } = require('./lib/actors');
+const { Watcher, Publisher, sleep, settle } = require('./lib/actors');
 
 const ROOM = 'presence-room';
 // A sanitizer would report the first as an error of the program's own.
@@ -63,7 +63,7 @@ module.exports = async function worker({ start, random, history, short }) {
 	await until('a new worker', () => d.pidsOf('worker').length === 4);
 	await sleep(3500);
 	await publisher.stop();
-	await sleep(200);
+	await settle(watchers);
 	const here = [...stay, ...again].map((m) => m.name.split(' ')[0]);
 	for (const m of [...stay, ...again]) m.roster.expect(here);
 	for (const w of watchers) {

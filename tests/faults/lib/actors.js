@@ -6,6 +6,7 @@
 
 const { Client, OP, closeOf } = require('../../system/lib/client');
 const { Http } = require('../../system/lib/http');
+const { SLOW } = require('../../system/lib/daemon');
 const { Roster } = require('./history');
 
 const sleep = (ms) => new Promise((ok) => setTimeout(ok, ms));
@@ -187,4 +188,13 @@ class Crowd {
 	}
 }
 
-module.exports = { Watcher, Publisher, Crowd, sleep };
+// Until nothing has come to anybody for a while.
+async function settle(watchers) {
+	const count = () => watchers.reduce((n, w) => n + w.times.length, 0);
+	for (let i = 0, before = -1; i < 40 && before !== count(); i++) {
+		before = count();
+		await sleep(400 * SLOW);
+	}
+}
+
+module.exports = { Watcher, Publisher, Crowd, settle, sleep };
