@@ -12,6 +12,7 @@
 
 #include "cli/cmd.h"
 #include "cli/cmd_bench.h"
+#include "cli/page.h"
 #include "shared/base.h"
 #include "shared/buf.h"
 #include "shared/sign.h"
@@ -242,6 +243,23 @@ look_up(int argc, char **argv, const char *self, int *used, int *r)
 	return v;
 }
 
+/* What `make pages` writes into etc/: not for people, so not in the help. */
+static int
+print_page(const char *which)
+{
+	if (strcmp(which, "pusherctl.8") == 0)
+		page_print_manual(stdout, verbs, nitems(verbs));
+	else if (strcmp(which, "pusherd.conf.5") == 0)
+		conf_print_man(stdout);
+	else if (strcmp(which, "pusherd.conf") == 0)
+		conf_print_example(stdout);
+	else if (strcmp(which, "completion") == 0)
+		page_print_completion(stdout, verbs, nitems(verbs));
+	else
+		return CMD_USAGE;
+	return CMD_OK;
+}
+
 /* `pusherctl help [COMMAND]`; argv begins behind "help". */
 static int
 help(int argc, char **argv, const char *self)
@@ -254,6 +272,8 @@ help(int argc, char **argv, const char *self)
 		print_help(stdout);
 		return CMD_OK;
 	}
+	if (argc == 2 && strcmp(argv[0], "--print") == 0)
+		return print_page(argv[1]);
 	if (argc == 1 && find_verb(argv[0]) == NULL && is_noun(argv[0])) {
 		noun[0] = argv[0];
 		look_up(2, noun, self, &used, &r);

@@ -84,5 +84,7 @@ int conf_load(struct conf *, const char *file, char *const *arguments,
 void conf_print(const struct conf *, FILE *);
 /* The commented example file (etc/pusherd.conf). */
 void conf_print_example(FILE *);
+/* The manual page (etc/man/pusherd.conf.5). */
+void conf_print_man(FILE *);
 
 #endif

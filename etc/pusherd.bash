@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+# bash completion of pusherctl and pusherd.
+# Generated from their tables by `make pages`.
+
+_pusherd_options='listen workers database runtime_dir pid_file user log_level log_format max_connections max_message_bytes max_request_bytes max_head_bytes handshake_timeout keepalive_timeout pong_timeout client_buffer client_buffer_age max_bad_messages drain_time crash_grace cache_memory memory_limit strict_protocol strict_subscribe'
+_pusherd_settings='name client_events subscription_count max_connections max_client_events_per_second max_presence_members max_presence_member_bytes max_channel_name_length max_event_name_length max_event_channels max_event_bytes max_batch_events activity_timeout allowed_origins cache_ttl max_subscriptions max_backend_events_per_second max_read_requests_per_second authorized_connections authorized_connection_timeout tls_only'
+
+_pusherd_assign()
+{
+	compopt -o nospace 2>/dev/null
+	mapfile -t COMPREPLY < <(compgen -S = -W "$1" -- "$2")
+}
+
+_pusherd_files()
+{
+	compopt -o filenames 2>/dev/null
+	mapfile -t COMPREPLY < <(compgen -f -- "$1")
+}
+
+_pusherd()
+{
+	case $3 in
+	-c) _pusherd_files "$2" ;;
+	-o) _pusherd_assign "$_pusherd_options" "$2" ;;
+	*) mapfile -t COMPREPLY < <(compgen -W \
+		'-c -o -F -t -T -V --version -h --help' -- "$2") ;;
+	esac
+}
+
+# The words of the command so far; a value behind = or : is none.
+_pusherctl_words()
+{
+	local i
+	words=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		= | : | -c | -o) ((i++)) ;;
+		--name | --id | --key | --from | --prefix | --socket-id | --host | --port | --app | --app-id | --key | --clients | --channels | --publishers | --in-flight | --rate | --batch | --size | --seconds | --pid | --set) ((i++)) ;;
+		--secret-from | --secret-from) ((i++)) ;;
+		-*) ;;
+		*) words+=("${COMP_WORDS[i]}") ;;
+		esac
+	done
+}
+
+_pusherctl()
+{
+	local cur=$2 list='' files='' verb
+	local -a words
+	case $3 in
+	= | :) return ;;
+	-c) _pusherd_files "$cur"; return ;;
+	-o) _pusherd_assign "$_pusherd_options" "$cur"; return ;;
+	--set) _pusherd_assign "$_pusherd_settings" "$cur"; return ;;
+	--secret-from | --secret-from) _pusherd_files "$cur"; return ;;
+	--name | --id | --key | --from | --prefix | --socket-id | --host | --port | --app | --app-id | --key | --clients | --channels | --publishers | --in-flight | --rate | --batch | --size | --seconds | --pid) return ;;
+	esac
+	_pusherctl_words
+	if [[ ${words[0]-} == help ]]; then words=("${words[@]:1}"); fi
+	verb=${words[0]-}
+	case $verb in
+	app)
+		case ${words[1]-} in
+		create)
+			list='--name --id --key --secret-from --set --if-none' ;;
+		list)
+			list='' ;;
+		show)
+			list='--reveal' ;;
+		set)
+			if ((${#words[@]} > 2)) && [[ $cur != -* ]]; then
+				_pusherd_assign "$_pusherd_settings" "$cur"
+				return
+			fi
+			list='' ;;
+		enable)
+			list='' ;;
+		disable)
+			list='' ;;
+		delete)
+			list='--yes' ;;
+		import)
+			list='--from --dry-run --replace' files=1 ;;
+		snippets)
+			list='' ;;
+		'') list='create list show set enable disable delete import snippets' ;;
+		esac ;;
+	status) list='' ;;
+	channels) list='--prefix' ;;
+	channel)
+		case ${words[1]-} in
+		purge-cache)
+			list='' ;;
+		'') list='purge-cache' ;;
+		esac ;;
+	publish) list='--socket-id' ;;
+	bench) list='--host --port --app --app-id --key --secret-from --clients --channels --publishers --in-flight --rate --batch --size --seconds --pid' ;;
+	'')
+		if [[ $cur == -* ]]; then list='-c -o -V --version'
+		else list='app status channels channel publish bench help'; fi ;;
+	esac
+	case $cur in
+	-*) list+=' -j --help' ;;
+	esac
+	if [[ $files && $cur != -* ]]; then
+		_pusherd_files "$cur"
+	else
+		mapfile -t COMPREPLY < <(compgen -W "$list" -- "$cur")
+	fi
+}
+
+complete -F _pusherctl pusherctl
+complete -F _pusherd pusherd

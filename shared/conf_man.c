@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conf_man.c: the manual page pusherd.conf(5), by the list in
+ * conf_options.def, so that no option can be forgotten in it.  Writes only to
+ * the stream it is given.
+ */
+
+#include <inttypes.h>
+
+#include "shared/base.h"
+#include "shared/conf.h"
+#include "shared/roff.h"
+
+static const char head[] =
+    ".\\\" SPDX-License-Identifier: MIT\n"
+    ".\\\" Generated from shared/conf_options.def by `make pages`.\n"
+    ".TH PUSHERD.CONF 5 \"\" \"pusherd " PUSHERD_VERSION "\"\n"
+    ".SH NAME\n"
+    "pusherd.conf \\- configuration of pusherd and pusherctl\n"
+    ".SH DESCRIPTION\n"
+    ".BR pusherd (8)\n"
+    "and\n"
+    ".BR pusherctl (8)\n"
+    "read\n"
+    ".I " CONF_DEFAULT_FILE "\n"
+    "when it exists, or the file that\n"
+    ".B \\-c\n"
+    "names, which must exist.\n"
+    ".PP\n"
+    "A line is an option, blanks, and its value.\n"
+    "A # starts a comment.\n"
+    "A value with blanks, # or quotes stands in double quotes, in which \\e "
+    "is\n"
+    "written before a quote and before itself.\n"
+    "An unknown option or a value out of its range is an error that names "
+    "file\n"
+    "and line; then nothing is started.\n"
+    ".PP\n"
+    "Each option can also be given as an environment variable, PUSHERD_ and "
+    "its\n"
+    "name in upper case, and on the command line with\n"
+    ".BR \\-o \" \" \\fIoption\\fB=\\fIvalue\\fR.\n"
+    "The command line counts more than the environment, the environment more\n"
+    "than the file, the file more than the default.\n"
+    ".PP\n"
+    ".B pusherd \\-t\n"
+    "tests a configuration,\n"
+    ".B pusherd \\-T\n"
+    "shows what is in force and where each value comes from.\n"
+    "The configuration is read once, at the start.\n"
+    ".SH OPTIONS\n";
+
+static const char tail[] = ".SH EXAMPLES\n"
+			   ".nf\n"
+			   "listen      0.0.0.0:6001\n"
+			   "listen      [::]:6001\n"
+			   "workers     auto\n"
+			   "user        pusherd\n"
+			   "log_format  json\n"
+			   ".fi\n"
+			   ".SH FILES\n"
+			   ".TP\n"
+			   ".I " CONF_DEFAULT_FILE "\n"
+			   "read when there is no\n"
+			   ".BR \\-c .\n"
+			   ".SH SEE ALSO\n"
+			   ".BR pusherd (8),\n"
+			   ".BR pusherctl (8)\n";
+
+static void
+put_option(FILE *f, const char *name, const char *what, const char *def,
+    const char *help)
+{
+	fprintf(f, ".TP\n.BR %s \" \" \\fI", name);
+	roff_inline(f, what);
+	fputs("\\fR\n", f);
+	roff_text(f, help);
+	fputs(".\n", f);
+	if (*def == '\0')
+		return;
+	fputs("Default: ", f);
+	roff_inline(f, def);
+	fputs(".\n", f);
+}
+
+static void
+put_number(FILE *f, const char *name, const uint64_t v[3], const char *help)
+{
+	char def[32], range[80];
+
+	snprintf(def, sizeof(def), "%" PRIu64, v[0]);
+	snprintf(range, sizeof(range), "%" PRIu64 "..%" PRIu64, v[1], v[2]);
+	put_option(f, name, range, def, help);
+}
+
+void
+conf_print_man(FILE *f)
+{
+	fputs(head, f);
+#define CONF_TEXT(name, def, help) put_option(f, #name, "text", def, help);
+#define CONF_PATH(name, def, help) put_option(f, #name, "path", def, help);
+#define CONF_LIST(name, def, help) \
+	put_option(f, #name, "value", def, help); \
+	fputs("May be given several times; blanks or " \
+	      "commas separate several values.\n", \
+	    f);
+#define CONF_UINT(name, def, min, max, help) \
+	put_number(f, #name, (const uint64_t[3]){ def, min, max }, help);
+#define CONF_ENUM(name, def, choices, help) \
+	put_option(f, #name, choices, def, help);
+#define CONF_BOOL(name, def, help) \
+	put_option(f, #name, "on|off", (def) ? "on" : "off", help);
+#include "shared/conf_options.def"
+#undef CONF_TEXT
+#undef CONF_PATH
+#undef CONF_LIST
+#undef CONF_UINT
+#undef CONF_ENUM
+#undef CONF_BOOL
+	fputs(tail, f);
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+//
+// What etc/ says of the programs is what the programs say of themselves:
+// manual pages, example configuration and completion are current, complete,
+// and do what they should in the real man(1) and bash(1).
+'use strict';
+
+const assert = require('node:assert/strict');
+const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
+const { test } = require('node:test');
+const { PUSHERD, PUSHERCTL, environment } = require('./lib/daemon');
+
+const TOP = path.resolve(__dirname, '../..');
+const read = (file) => fs.readFileSync(path.join(TOP, file), 'utf8');
+
+function run(program, args) {
+	const r = spawnSync(program, args, { env: environment(),
+		encoding: 'utf8', timeout: 30000 });
+	assert.equal(r.error, undefined);
+	assert.equal(r.status, 0, r.stderr);
+	return r.stdout;
+}
+
+const plain = (roff) => roff.replace(/\\-/g, '-').replace(/\\\(aq/g, "'")
+	.replace(/\\f[A-Z]/g, '').replace(/\\&/g, '').replace(/\\e/g, '\\');
+
+// [name, usage] of every command, by the program's own help.
+function commands() {
+	const help = run(PUSHERCTL, ['help']);
+	const list = help.slice(help.indexOf('commands:\n') + 10);
+	return list.slice(0, list.indexOf('\n\n')).split('\n')
+		.map((line) => line.trim().split(/ {2,}/)[0]
+			.replace(/ [A-Z[].*$/, ''))
+		.filter((name) => name !== 'help');
+}
+
+for (const [page, file] of [['pusherctl.8', 'etc/man/pusherctl.8'],
+	['pusherd.conf.5', 'etc/man/pusherd.conf.5'],
+	['pusherd.conf', 'etc/pusherd.conf'],
+	['completion', 'etc/pusherd.bash']])
+	test(`${file} is current (make pages)`, () => {
+		assert.equal(read(file), run(PUSHERCTL, ['help', '--print', page]));
+	});
+
+test('pusherctl(8) has every command, option and exit code', () => {
+	const page = plain(read('etc/man/pusherctl.8'));
+	const names = commands();
+	assert.ok(names.length >= 14, names.join());
+	for (const name of names) {
+		assert.match(page, new RegExp(`^\\.TP\n${name}( |$)`, 'm'), name);
+		const help = run(PUSHERCTL, ['help', ...name.split(' ')]);
+		for (const [, option] of help.matchAll(/^ {2}(--[a-z-]+)/gm))
+			assert.ok(page.includes(`.TP\n${option}`), `${name} ${option}`);
+	}
+	const help = run(PUSHERCTL, ['--help']);
+	for (const [, option] of help.matchAll(/^ {2}(-[a-zA-Z])/gm))
+		assert.ok(page.includes(option), option);
+	for (const [, code] of help.matchAll(/^ {2}(\d) {2}/gm))
+		assert.ok(page.includes(`.TP\n.B ${code}\n`), `exit code ${code}`);
+});
+
+test('pusherd(8) has every option', () => {
+	const page = plain(read('etc/man/pusherd.8'));
+	const help = run(PUSHERD, ['-h']);
+	const options = [...help.matchAll(/^ {2}(-[a-zA-Z])/gm)];
+	assert.ok(options.length >= 7);
+	for (const [, option] of options)
+		assert.match(page, new RegExp(`^\\.BR? ${option}\\b`, 'm'), option);
+	const version = run(PUSHERD, ['-V']).trim();
+	for (const file of fs.readdirSync(path.join(TOP, 'etc/man')))
+		assert.ok(read(`etc/man/${file}`).includes(`"${version}"`), file);
+});
+
+// The words that bash offers behind this line.
+function complete(line) {
+	const words = line.match(/=|[^\s=]+|\s$/g).map((w) => w.trim());
+	const program = words[0];
+	const quoted = words.map((w) => `'${w}'`).join(' ');
+	return run('bash', ['-uc', `source etc/pusherd.bash
+		COMP_WORDS=(${quoted}); COMP_CWORD=${words.length - 1}
+		COMPREPLY=()
+		_${program} ${program} '${words.at(-1)}' '${words.at(-2)}'
+		printf '%s\\n' "\${COMPREPLY[@]}"`.replace('etc/', `${TOP}/etc/`)])
+		.split('\n').filter(Boolean);
+}
+
+for (const [line, want] of [
+	['pusherctl st', ['status']],
+	['pusherctl app sh', ['show']],
+	['pusherctl app show --r', ['--reveal']],
+	['pusherctl app create --secret', ['--secret-from']],
+	['pusherctl app create --name x --if', ['--if-none']],
+	['pusherctl app create --set client_', ['client_events=']],
+	['pusherctl app set shop client_events=on max_conn',
+		['max_connections=']],
+	['pusherctl -o workers=2 chan', ['channels', 'channel']],
+	['pusherctl -o drain', ['drain_time=']],
+	['pusherctl -c /dev/nul', ['/dev/null']],
+	['pusherctl help app del', ['delete']],
+	['pusherctl -V', ['-V']],
+	['pusherctl --j', []],
+	['pusherd -o wor', ['workers=']],
+	['pusherd --vers', ['--version']],
+])
+	test(`completion: ${line}`, () => {
+		assert.deepEqual(complete(line), want);
+	});
+
+test('completion offers every command', () => {
+	const words = new Set();
+	for (const first of complete('pusherctl '))
+		for (const word of [first, ...complete(`pusherctl ${first} `)
+			.filter((w) => !w.startsWith('-')).map((w) => `${first} ${w}`)])
+			words.add(word);
+	for (const name of commands())
+		assert.ok(words.has(name), name);
+});
