@@ -158,6 +158,8 @@ lint: ## format, clang-tidy, cppcheck, includes, banned functions, ...
 	@tests/deps.sh build lint
 	@tests/lint/lint.sh
 
+include etc/install.mk
+
 format: ## clang-format all of our C
 	@tests/deps.sh lint
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
@@ -175,8 +177,8 @@ clean: ## remove all that was built
 	rm -rf build build-asan build-cover build-fuzz
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1 \2/p' $(firstword \
-	    $(MAKEFILE_LIST)) | while read -r t d; do printf '%-11s %s\n' \
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1 \2/p' Makefile \
+	    etc/install.mk | while read -r t d; do printf '%-11s %s\n' \
 	    "$$t" "$$d"; done
 
 .PHONY: all unit-bins corpus-bins fuzz-bins deps run check faults unit system asan \

@@ -20,6 +20,9 @@ packages() {
 		;;
 	lint) echo clang-format clang-tidy cppcheck git ;;
 	cover) echo gcovr ;;
+	deb) echo dpkg-dev binutils ;;
+	debtest) echo debootstrap procps ;;
+	proxy) echo nginx-light haproxy openssl ;;
 	fuzz) echo clang llvm libclang-rt-dev ;;
 	conformance) echo nginx-light haproxy ;;
 	*)

@@ -1,0 +1,64 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# build.sh BUILD VERSION: makes BUILD/pusherd_VERSION_ARCH.deb from what is
+# built, with dpkg-deb alone.  What it depends on is read from the binaries.
+set -eu
+
+build=$1
+version=$2
+cd "$(dirname "$0")/../.."
+arch=$(dpkg --print-architecture)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+root=$work/root
+umask 022
+
+make -s install BUILD="$build" DESTDIR="$root" PREFIX=/usr
+doc=$root/usr/share/doc/pusherd
+strip --strip-unneeded --remove-section=.comment "$root"/usr/sbin/*
+find "$root/usr/share/man" -type f -exec gzip -9n {} +
+{
+	echo 'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/'
+	echo 'Upstream-Name: pusherd'
+	echo
+	echo 'Files: *'
+	sed -n 's/^Copyright (c) /Copyright: /p' LICENSE
+	echo 'License: MIT'
+	sed -e '1,/^Copyright/d' -e '/./,$!d' -e 's/^$/./' -e 's/^/ /' LICENSE |
+		sed '1{/^ \.$/d}'
+} >"$doc/copyright"
+rm "$doc/LICENSE"
+
+# dpkg-shlibdeps wants a source package around it.
+mkdir "$work/debian"
+printf 'Source: pusherd\n\nPackage: pusherd\nArchitecture: any\n' \
+	>"$work/debian/control"
+depends=$(cd "$work" && dpkg-shlibdeps -O root/usr/sbin/* 2>/dev/null |
+	sed -n 's/^shlibs:Depends=//p')
+[ -n "$depends" ]
+
+mkdir "$root/DEBIAN"
+cat >"$root/DEBIAN/control" <<EOF
+Package: pusherd
+Version: $version
+Architecture: $arch
+Maintainer: the pusherd authors <root@localhost>
+Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f 1)
+Depends: $depends, adduser
+Section: net
+Priority: optional
+Description: Pusher-Channels-compatible WebSocket server
+ pusherd serves the Pusher Channels protocol and HTTP API, so that
+ pusher-js, Laravel Echo and the Pusher server libraries work with a
+ server of one's own. pusherctl is its admin command.
+EOF
+echo /etc/pusherd/pusherd.conf >"$root/DEBIAN/conffiles"
+for script in postinst prerm postrm; do
+	install -m 755 "etc/debian/$script" "$root/DEBIAN/$script"
+done
+(cd "$root" && find usr -type f -exec md5sum {} +) >"$root/DEBIAN/md5sums"
+
+deb=$build/pusherd_${version}_$arch.deb
+dpkg-deb --root-owner-group -Zxz --build "$root" "$deb" >/dev/null
+echo "$deb"

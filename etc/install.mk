@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+# install, uninstall and deb: read by the Makefile.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+SBINDIR := $(PREFIX)/sbin
+MANDIR  := $(PREFIX)/share/man
+DOCDIR  := $(PREFIX)/share/doc/pusherd
+COMPDIR := $(PREFIX)/share/bash-completion/completions
+# Both /usr/lib and /usr/local/lib are searched by systemd.
+UNITDIR := $(PREFIX)/lib/systemd/system
+CONFDIR := /etc/pusherd
+INSTALL := install -D -m
+
+DOCS := README.md LICENSE $(wildcard etc/doc/*)
+
+pages: all ## write the manual pages and the completion in etc/ anew
+	$(BUILD)/pusherctl help --print pusherctl.8 >etc/man/pusherctl.8
+	$(BUILD)/pusherctl help --print pusherd.conf.5 >etc/man/pusherd.conf.5
+	$(BUILD)/pusherctl help --print pusherd.conf >etc/pusherd.conf
+	$(BUILD)/pusherctl help --print completion >etc/pusherd.bash
+
+# A configuration that is there is never touched.  Installed, it names the
+# user, so that root may start pusherd and make apps.
+install: all ## install below DESTDIR and PREFIX (/usr/local)
+	$(INSTALL) 755 $(BUILD)/pusherd "$(DESTDIR)$(SBINDIR)/pusherd"
+	$(INSTALL) 755 $(BUILD)/pusherctl "$(DESTDIR)$(SBINDIR)/pusherctl"
+	$(INSTALL) 644 etc/man/pusherd.8 "$(DESTDIR)$(MANDIR)/man8/pusherd.8"
+	$(INSTALL) 644 etc/man/pusherctl.8 \
+	    "$(DESTDIR)$(MANDIR)/man8/pusherctl.8"
+	$(INSTALL) 644 etc/man/pusherd.conf.5 \
+	    "$(DESTDIR)$(MANDIR)/man5/pusherd.conf.5"
+	$(INSTALL) 644 etc/pusherd.bash "$(DESTDIR)$(COMPDIR)/pusherctl"
+	ln -sf pusherctl "$(DESTDIR)$(COMPDIR)/pusherd"
+	$(INSTALL) 644 etc/pusherd.sysusers \
+	    "$(DESTDIR)$(PREFIX)/lib/sysusers.d/pusherd.conf"
+	$(INSTALL) 644 etc/pusherd.tmpfiles \
+	    "$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/pusherd.conf"
+	mkdir -p "$(DESTDIR)$(UNITDIR)"
+	sed 's|@SBINDIR@|$(SBINDIR)|' etc/pusherd.service \
+	    >"$(DESTDIR)$(UNITDIR)/pusherd.service"
+	chmod 644 "$(DESTDIR)$(UNITDIR)/pusherd.service"
+	for f in $(DOCS); do \
+	    $(INSTALL) 644 $$f "$(DESTDIR)$(DOCDIR)/$${f##*/}" || exit 1; done
+	mkdir -p -m 755 "$(DESTDIR)$(CONFDIR)"
+	[ -e "$(DESTDIR)$(CONFDIR)/pusherd.conf" ] || { \
+	    sed 's/^#user ""$$/user pusherd/' etc/pusherd.conf \
+	    >"$(DESTDIR)$(CONFDIR)/pusherd.conf" && \
+	    chmod 644 "$(DESTDIR)$(CONFDIR)/pusherd.conf"; }
+
+uninstall: ## remove what install has put there, but no configuration, no data
+	rm -f "$(DESTDIR)$(SBINDIR)/pusherd" "$(DESTDIR)$(SBINDIR)/pusherctl" \
+	    "$(DESTDIR)$(MANDIR)/man8/pusherd.8" \
+	    "$(DESTDIR)$(MANDIR)/man8/pusherctl.8" \
+	    "$(DESTDIR)$(MANDIR)/man5/pusherd.conf.5" \
+	    "$(DESTDIR)$(COMPDIR)/pusherctl" "$(DESTDIR)$(COMPDIR)/pusherd" \
+	    "$(DESTDIR)$(PREFIX)/lib/sysusers.d/pusherd.conf" \
+	    "$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/pusherd.conf" \
+	    "$(DESTDIR)$(UNITDIR)/pusherd.service"
+	rm -rf "$(DESTDIR)$(DOCDIR)"
+
+deb: ## build/pusherd_VERSION_ARCH.deb
+	@tests/deps.sh build deb
+	@$(MAKE) $(JOBS) all
+	@etc/debian/build.sh $(BUILD) $(VERSION)
+
+debtest: deb ## the package in a clean Debian (root, debootstrap)
+	@tests/deps.sh debtest
+	@tests/deb.sh $(BUILD)/pusherd_$(VERSION)_*.deb
+
+.PHONY: pages install uninstall deb debtest
