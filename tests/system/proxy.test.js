@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+//
+// The files of etc/doc for nginx and HAProxy with the real programs: pusher-js
+// over WSS, the server library over HTTPS, a large publish, a close code, all
+// through the proxy.  Only addresses, ports and certificates are replaced.
+'use strict';
+
+const assert = require('node:assert/strict');
+const { spawn, spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const https = require('node:https');
+const net = require('node:net');
+const os = require('node:os');
+const path = require('node:path');
+const { describe, test, before, after } = require('node:test');
+const WebSocket = require('ws');
+const { Daemon, until } = require('./lib/daemon');
+const { server, client, once, connected } = require('./lib/official');
+
+const TOP = path.resolve(__dirname, '../..');
+const OK = 'pusher:subscription_succeeded';
+
+function run(program, args) {
+	const r = spawnSync(program, args, { encoding: 'utf8', timeout: 300000 });
+	assert.equal(r.error, undefined, `${program}: ${r.error}`);
+	assert.equal(r.status, 0, `${program}: ${r.stdout}${r.stderr}`);
+}
+
+async function freePort() {
+	const s = net.createServer().listen(0, '127.0.0.1');
+	await new Promise((ok) => s.once('listening', ok));
+	const { port } = s.address();
+	await new Promise((ok) => s.close(ok));
+	return port;
+}
+
+// Replaces exactly what is there, or fails: the file may have changed.
+function edit(file, changes) {
+	let text = fs.readFileSync(path.join(TOP, 'etc/doc', file), 'utf8');
+	for (const [from, to] of changes) {
+		assert.ok(text.includes(from), `${file} has "${from}"`);
+		text = text.replaceAll(from, to);
+	}
+	return text;
+}
+
+const PROXIES = {
+	nginx(dir, front, back) {
+		const text = edit('nginx.conf', [
+			['listen 443', `listen 127.0.0.1:${front}`],
+			['127.0.0.1:6001', `127.0.0.1:${back}`],
+			['/etc/ssl/ws.example.com.pem', `${dir}/cert.pem`],
+			['/etc/ssl/ws.example.com.key', `${dir}/key.pem`]]);
+		fs.writeFileSync(`${dir}/nginx.conf`, `daemon off;
+			pid ${dir}/nginx.pid; error_log ${dir}/error.log;
+			events { worker_connections 512; }
+			http { access_log off; client_body_temp_path ${dir}/body;
+			proxy_temp_path ${dir}/proxy; fastcgi_temp_path ${dir}/f;
+			uwsgi_temp_path ${dir}/u; scgi_temp_path ${dir}/s;
+			${text} }`);
+		return ['/usr/sbin/nginx', ['-p', dir, '-c', `${dir}/nginx.conf`,
+			'-e', `${dir}/error.log`]];
+	},
+	haproxy(dir, front, back) {
+		fs.writeFileSync(`${dir}/both.pem`,
+			fs.readFileSync(`${dir}/cert.pem`, 'utf8') +
+			fs.readFileSync(`${dir}/key.pem`, 'utf8'));
+		fs.writeFileSync(`${dir}/haproxy.cfg`, edit('haproxy.cfg', [
+			['bind :443', `bind 127.0.0.1:${front}`],
+			['127.0.0.1:6001', `127.0.0.1:${back}`],
+			['/etc/ssl/ws.example.com.pem', `${dir}/both.pem`]]));
+		return ['/usr/sbin/haproxy', ['-db', '-f', `${dir}/haproxy.cfg`]];
+	},
+};
+
+// Answers GET /ready through the proxy.
+function isReady(port, ca) {
+	return new Promise((resolve) => {
+		https.get({ port, host: '127.0.0.1', path: '/ready', ca,
+			agent: false }, (res) => {
+			res.resume();
+			resolve(res.statusCode === 200);
+		}).on('error', () => resolve(false));
+	});
+}
+
+for (const [name, write] of Object.entries(PROXIES)) {
+	describe(`behind ${name}`, () => {
+		const d = new Daemon({ workers: 2 });
+		const app = d.app({ max_event_bytes: '400000' });
+		let dir;
+		let port;
+		let proxy;
+		let ca;
+		let lib;
+		let agent;
+		const open = [];
+
+		before(async () => {
+			run(path.join(TOP, 'tests/deps.sh'), ['proxy']);
+			await d.start();
+			dir = fs.mkdtempSync(path.join(os.tmpdir(), 'pusherd-proxy-'));
+			// nginx gives its work to a user that has to get here.
+			fs.chmodSync(dir, 0o755);
+			run('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt',
+				'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
+				'-subj', '/CN=127.0.0.1', '-addext',
+				'subjectAltName=IP:127.0.0.1', '-keyout',
+				`${dir}/key.pem`, '-out', `${dir}/cert.pem`]);
+			ca = fs.readFileSync(`${dir}/cert.pem`);
+			port = await freePort();
+			const out = fs.openSync(`${dir}/out`, 'a');
+			proxy = spawn(...write(dir, port, d.port),
+				{ stdio: ['ignore', out, out] });
+			fs.closeSync(out);
+			await until(`${name} to be ready`, () => {
+				if (proxy.exitCode !== null)
+					assert.fail(fs.readFileSync(`${dir}/out`, 'utf8'));
+				return isReady(port, ca);
+			});
+			agent = new https.Agent({ ca, keepAlive: true });
+			lib = server({ port }, app, { useTLS: true, agent });
+		});
+
+		after(async () => {
+			for (const p of open) p.disconnect();
+			agent?.destroy();
+			if (proxy && proxy.exitCode === null) {
+				proxy.kill('SIGTERM');
+				await new Promise((ok) => proxy.once('exit', ok));
+			}
+			try {
+				await d.stop();
+			} catch (e) {
+				d.kill();
+				throw e;
+			} finally {
+				if (dir) fs.rmSync(dir, { recursive: true });
+			}
+		});
+
+		// A WebSocket that trusts the test's own certificate.
+		const socket = () => new WebSocket(`wss://127.0.0.1:${port}/app/` +
+			`${app.key}?protocol=7&client=js&version=8.6.0`, { ca });
+
+		test('pusher-js subscribes and gets what the library sends',
+			async () => {
+				// faye-websocket in pusher-js has no place for a CA.
+				process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
+				const p = client(8, { port: 1 }, app, undefined, {
+					wsPort: 1, wssPort: port, forceTLS: true,
+					enabledTransports: ['ws', 'wss'] });
+				open.push(p);
+				await connected(p);
+				delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
+				const ch = p.subscribe('room');
+				await once(ch, OK);
+				for (let i = 0; i < 20; i++) {
+					const got = once(ch, 'my-event');
+					await lib.trigger('room', 'my-event', { i, é: '🎈' });
+					assert.deepEqual(await got, { i, é: '🎈' });
+				}
+			});
+
+		test('a large event comes whole', async () => {
+			const ws = socket();
+			const got = new Promise((ok, bad) => {
+				ws.on('error', bad);
+				ws.on('message', (m) => {
+					const e = JSON.parse(m);
+					if (e.event === 'pusher:connection_established')
+						ws.send(JSON.stringify({ event: 'pusher:subscribe',
+							data: { channel: 'large' } }));
+					if (e.event === 'pusher_internal:subscription_succeeded')
+						lib.trigger('large', 'big', 'x'.repeat(390000))
+							.catch(bad);
+					if (e.event === 'big') ok(e.data);
+				});
+			});
+			assert.equal((await got).length, 390000);
+			ws.terminate();
+		});
+
+		test('the API answers: channels, a wrong signature', async () => {
+			const r = await lib.get({ path: '/channels' });
+			assert.equal(r.status, 200);
+			const bad = server({ port }, { ...app, secret: 'wrong' },
+				{ useTLS: true, agent });
+			await assert.rejects(bad.trigger('a', 'b', {}),
+				(e) => e.status === 401);
+		});
+
+		test('close codes reach the client', async () => {
+			const ws = new WebSocket(
+				`wss://127.0.0.1:${port}/app/no-such-key?protocol=7`, { ca });
+			const code = await new Promise((ok, bad) => {
+				ws.on('error', bad);
+				ws.on('close', ok);
+			});
+			assert.equal(code, 4001);
+		});
+	});
+}
