@@ -127,7 +127,7 @@ system: ## the real daemon and the official clients (node --test)
 	@tests/run.sh $(BUILD) system
 
 asan: ## the same tests with address and undefined behaviour sanitizers
-	@PUSHERD_TEST_SLOW=5 $(MAKE) check BUILD=build-asan OPT=-O1 \
+	@TEST_SLOW=5 $(MAKE) check BUILD=build-asan OPT=-O1 \
 	    SAN="-fsanitize=address,undefined -fno-sanitize-recover=all"
 
 ws-echo: ## build/ws_echo PORT: the WebSocket code as an echo server

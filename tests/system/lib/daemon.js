@@ -18,7 +18,7 @@ const PUSHERD = path.resolve(process.env.PUSHERD_BIN || `${BUILD}/pusherd`);
 const PUSHERCTL = path.resolve(process.env.PUSHERCTL_BIN ||
 	path.join(path.dirname(PUSHERD), 'pusherctl'));
 // A slow machine, or one with sanitizers, gets more time everywhere.
-const SLOW = Number(process.env.PUSHERD_TEST_SLOW || 1);
+const SLOW = Number(process.env.TEST_SLOW || 1);
 
 // Whatever a failed test left running ends with its file.
 const started = new Set();
