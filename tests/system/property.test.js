@@ -3,7 +3,7 @@
 // Random subscribes, unsubscribes, sign-ins, closes and publishes, all at the
 // same time, against a small model.  In the end lists, counts, occupancy,
 // watchlists and the order of events have to agree for everyone.  The seed is
-// printed; PUSHERD_TEST_SEED repeats a run's choices.
+// printed; TEST_SEED repeats a run's choices.
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -14,7 +14,7 @@ const { Http, get } = require('./lib/http');
 const { suite } = require('./lib/suite');
 
 const ACTORS = 24;
-const STEPS = Number(process.env.PUSHERD_TEST_STEPS || 120);
+const STEPS = Number(process.env.TEST_STEPS || 120);
 const CHANNELS = ['a', 'b', 'private-p', 'presence-q', 'presence-r'];
 const USERS = Array.from({ length: 10 }, (_, i) => `user-${i}`);
 
@@ -174,7 +174,7 @@ suite('property', (d) => {
 	const app = d.app();
 
 	test('everyone agrees in the end', async (t) => {
-		const seed = Number(process.env.PUSHERD_TEST_SEED ||
+		const seed = Number(process.env.TEST_SEED ||
 			Math.floor(Math.random() * 2 ** 31));
 		t.diagnostic(`seed ${seed}`);
 		const watcher = new Actor(d, app, 'watcher', 1);

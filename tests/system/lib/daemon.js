@@ -261,7 +261,7 @@ class Daemon {
 	}
 
 	remove() {
-		if (!process.env.PUSHERD_TEST_KEEP)
+		if (!process.env.TEST_KEEP)
 			fs.rmSync(this.dir, { recursive: true, force: true });
 	}
 

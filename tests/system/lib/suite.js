@@ -8,7 +8,7 @@
 const { describe, before, after } = require('node:test');
 const { Daemon } = require('./daemon');
 
-const WORKERS = (process.env.PUSHERD_TEST_WORKERS || '1,4')
+const WORKERS = (process.env.TEST_WORKERS || '1,4')
 	.split(',').map(Number);
 
 function suite(name, fn, conf = {}) {
