@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# run.sh BUILD unit|fuzz|system|conformance ...: runs the unit tests in
-# BUILD/unit, the fuzz targets in BUILD/fuzz over their corpora (each counts as
-# one test), and the tests against BUILD/pusherd and BUILD/ws_echo.  The last line counts all of them, and
-# the exit code is not 0 when one has failed.
+# run.sh BUILD unit|fuzz|system|faults|conformance ...: runs the unit tests
+# in BUILD/unit, the fuzz targets in BUILD/fuzz over their corpora (each counts
+# as one test), and the others against BUILD/pusherd and BUILD/ws_echo.  The
+# last line counts all of them, and the exit code is not 0 when one has failed.
 set -u
 
 build=$1
