@@ -47,6 +47,8 @@ module.exports = async function gap({ start, history }) {
 	history.published('c0', 2, then.status);
 	await late.expect('n', 'c0');
 	assert.equal(then.status, 200);
+	// The watcher may sit in the other worker, and hear of it later.
+	await until('the watcher has it', () => w.seen.get('c0').at(-1) === 2);
 	history.checkWatcher(w);
 	await Promise.all([a, b, late].map((c) => c.close()));
 	return { 'ms until 503': Math.round(ms) };
