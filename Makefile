@@ -22,10 +22,12 @@ LDHARD  := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed \
 WERROR  := $(if $(CI),-Werror)
 CFLAGS  := $(CSTD) -g $(OPT) $(WARN) $(HARDEN) $(WERROR) $(SAN) -MMD -MP
 LDFLAGS := $(LDHARD) $(SAN)
-LIBS    := -lev -lssl -lcrypto -lcjson -lsqlite3 -lm
+LIBS    := -lev -lssl -lcrypto -lcjson -lsqlite3 -lcurl -lm
 
 SHARED  := $(wildcard shared/*.c)
 BROKER  := $(wildcard broker/*.c broker/courier/*.c)
+# pusherctl looks into the outbox, too.
+OUTBOX  := broker/courier/outbox.c broker/courier/outbox_rows.c
 WORKER  := $(wildcard worker/*.c)
 DAEMON  := cli/pusherd.c cli/master.c cli/child.c cli/listen.c cli/notify.c \
 	cli/rundir.c cli/watchdog.c
@@ -50,7 +52,7 @@ all: $(BUILD)/pusherd $(BUILD)/pusherctl ## build pusherd and pusherctl
 $(BUILD)/pusherd: $(call obj,$(DAEMON) $(SHARED) $(BROKER) $(WORKER))
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/pusherctl: $(call obj,$(CTL) $(SHARED))
+$(BUILD)/pusherctl: $(call obj,$(CTL) $(SHARED) $(OUTBOX))
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/obj/%.o: %.c

@@ -59,6 +59,25 @@ static const char *const steps[] = {
 	" created_at INTEGER NOT NULL DEFAULT (unixepoch())"
 	") STRICT;"
 	"PRAGMA user_version = 1;",
+	/* AUTOINCREMENT: the outbox knows endpoints by their numbers. */
+	"ALTER TABLE apps"
+	" ADD COLUMN webhook_allow_private INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TABLE webhooks ("
+	" num INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" app INTEGER NOT NULL,"
+	" url TEXT NOT NULL,"
+	" events TEXT NOT NULL DEFAULT '',"
+	" prefix TEXT NOT NULL DEFAULT '',"
+	" suffix TEXT NOT NULL DEFAULT '',"
+	" glob TEXT NOT NULL DEFAULT '',"
+	" headers TEXT NOT NULL DEFAULT '',"
+	" batch INTEGER NOT NULL DEFAULT 0,"
+	" enabled INTEGER NOT NULL DEFAULT 1,"
+	" created_at INTEGER NOT NULL DEFAULT (unixepoch())"
+	") STRICT;"
+	"CREATE TRIGGER app_deleted AFTER DELETE ON apps BEGIN"
+	" DELETE FROM webhooks WHERE app = OLD.num; END;"
+	"PRAGMA user_version = 2;",
 };
 
 #define NEWEST ((int)nitems(steps))

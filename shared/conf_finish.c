@@ -158,6 +158,25 @@ make_absolute(struct conf *c, enum option_index i, const char *name,
 	return 0;
 }
 
+/* The outbox lives beside the database unless it is told otherwise. */
+static int
+finish_outbox(struct conf *c, char **why)
+{
+	const char *slash = strrchr(c->database, '/');
+
+	if (c->outbox[0] == '\0') {
+		free(c->outbox);
+		c->outbox = xasprintf("%.*s/outbox.db",
+		    slash == NULL ? 0 : (int)(slash - c->database),
+		    c->database);
+	}
+	if (c->webhook_ca_file[0] != '\0' &&
+	    make_absolute(c, OPT_webhook_ca_file, "webhook_ca_file",
+		&c->webhook_ca_file, why) == -1)
+		return -1;
+	return make_absolute(c, OPT_outbox, "outbox", &c->outbox, why);
+}
+
 static int
 finish_paths(struct conf *c, char **why)
 {
@@ -167,6 +186,8 @@ finish_paths(struct conf *c, char **why)
 		-1 ||
 	    make_absolute(
 		c, OPT_runtime_dir, "runtime_dir", &c->runtime_dir, why) == -1)
+		return -1;
+	if (finish_outbox(c, why) == -1)
 		return -1;
 	free(c->broker_path);
 	free(c->control_path);

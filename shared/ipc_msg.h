@@ -59,7 +59,8 @@ enum ipc_sender {
 	FROM_BROKER = 1 << 1,
 	FROM_BOTH = FROM_WORKER | FROM_BROKER,
 	FROM_CTL = 1 << 2,
-	TO_CTL = 1 << 3
+	TO_CTL = 1 << 3,
+	FROM_COURIER = 1 << 4
 };
 
 enum ipc_type {

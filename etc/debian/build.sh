@@ -46,6 +46,7 @@ Architecture: $arch
 Maintainer: the pusherd authors <root@localhost>
 Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f 1)
 Depends: $depends, adduser
+Recommends: ca-certificates
 Section: net
 Priority: optional
 Description: Pusher-Channels-compatible WebSocket server

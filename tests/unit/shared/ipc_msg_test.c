@@ -323,7 +323,7 @@ static void
 names_and_directions(void **state)
 {
 	static const enum ipc_sender senders[] = { FROM_WORKER, FROM_BROKER,
-		FROM_CTL, TO_CTL };
+		FROM_CTL, TO_CTL, FROM_COURIER };
 	static const uint32_t unknown[] = { IPC_NONE, IPC_NTYPES,
 		IPC_NTYPES + 1, 0x80000000, UINT32_MAX };
 	size_t i, j;

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * webhook_addr.c: which addresses a webhook may be sent to.  Asked about the
+ * address that is really connected to, after every name lookup; so a name
+ * that changes its address gains nothing.  The ranges are those of the IANA
+ * special-purpose registries.  Pure.
+ */
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "shared/base.h"
+#include "shared/webhook.h"
+
+static const struct {
+	uint32_t net;
+	unsigned bits;
+} closed4[] = {
+	{ 0x00000000, 8 },  /* 0.0.0.0/8 */
+	{ 0x0a000000, 8 },  /* 10.0.0.0/8 */
+	{ 0x64400000, 10 }, /* 100.64.0.0/10 */
+	{ 0x7f000000, 8 },  /* 127.0.0.0/8 */
+	{ 0xa9fe0000, 16 }, /* 169.254.0.0/16 */
+	{ 0xac100000, 12 }, /* 172.16.0.0/12 */
+	{ 0xc0000000, 24 }, /* 192.0.0.0/24 */
+	{ 0xc0a80000, 16 }, /* 192.168.0.0/16 */
+	{ 0xc6120000, 15 }, /* 198.18.0.0/15 */
+	{ 0xe0000000, 3 },  /* 224.0.0.0/3: multicast, reserved, broadcast */
+};
+
+static const struct {
+	unsigned char net[16];
+	unsigned bits;
+} closed6[] = {
+	{ { 0x01 }, 64 },                         /* 100::/64, discard */
+	{ { 0x20, 0x01, 0, 0 }, 32 },             /* 2001::/32, Teredo */
+	{ { 0x20, 0x01, 0x0d, 0xb8 }, 32 },       /* 2001:db8::/32 */
+	{ { 0, 0x64, 0xff, 0x9b, 0, 0x01 }, 48 }, /* 64:ff9b:1::/48 */
+	{ { 0xfc }, 7 },                          /* fc00::/7 */
+	{ { 0xfe, 0x80 }, 10 },                   /* fe80::/10 */
+	{ { 0xfe, 0xc0 }, 10 },                   /* fec0::/10 */
+	{ { 0xff }, 8 },                          /* ff00::/8 */
+};
+
+static bool
+is_public4(uint32_t a)
+{
+	for (size_t i = 0; i < nitems(closed4); i++)
+		if ((a ^ closed4[i].net) >> (32 - closed4[i].bits) == 0)
+			return false;
+	return true;
+}
+
+static uint32_t
+read4(const unsigned char *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	    (uint32_t)p[2] << 8 | p[3];
+}
+
+static bool
+is_in6(const unsigned char *a, const unsigned char *net, unsigned bits)
+{
+	unsigned bytes = bits / 8, rest = bits % 8;
+
+	return memcmp(a, net, bytes) == 0 &&
+	    (rest == 0 || (a[bytes] ^ net[bytes]) >> (8 - rest) == 0);
+}
+
+static bool
+is_public6(const unsigned char *a)
+{
+	static const unsigned char mapped[16] = { [10] = 0xff, [11] = 0xff };
+	static const unsigned char nat64[16] = { 0, 0x64, 0xff, 0x9b };
+	static const unsigned char compat[16] = { 0 };
+	static const unsigned char six_to_four[16] = { 0x20, 0x02 };
+
+	if (is_in6(a, mapped, 96) || is_in6(a, nat64, 96))
+		return is_public4(read4(a + 12));
+	if (is_in6(a, six_to_four, 16))
+		return is_public4(read4(a + 2));
+	if (is_in6(a, compat, 80))
+		return false; /* ::, ::1 and what has long been given up */
+	for (size_t i = 0; i < nitems(closed6); i++)
+		if (is_in6(a, closed6[i].net, closed6[i].bits))
+			return false;
+	return true;
+}
+
+bool
+webhook_addr_is_public(const struct sockaddr *sa)
+{
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+
+	switch (sa->sa_family) {
+	case AF_INET:
+		memcpy(&in, sa, sizeof(in));
+		return is_public4(ntohl(in.sin_addr.s_addr));
+	case AF_INET6:
+		memcpy(&in6, sa, sizeof(in6));
+		return is_public6(in6.sin6_addr.s6_addr);
+	default:
+		return false;
+	}
+}
