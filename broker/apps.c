@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "broker/broker.h"
+#include "broker/hook_apps.h"
 #include "broker/peer.h"
 #include "shared/appdb.h"
 #include "shared/base.h"
@@ -259,6 +260,11 @@ apps_read(struct broker *br, char **why)
 		result = -1;
 	} else {
 		apply(br, &r);
+		if (hook_apps_read(br, db) == -1) {
+			*why = xasprintf(
+			    "%s: %s", br->conf->database, appdb_error(db));
+			result = -1;
+		}
 	}
 	appdb_close(db);
 	for (size_t i = 0; i < r.n; i++)

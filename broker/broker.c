@@ -151,6 +151,7 @@ broker_init(struct broker *br, const struct conf *conf)
 	users_init(br);
 	claims_init(&br->claims);
 	control_init(br);
+	hooks_init(br);
 	resync_init(br);
 	br->started = broker_now();
 	ev_prepare_init(&br->prepare, on_prepare);
@@ -169,6 +170,7 @@ broker_clear(struct broker *br)
 	peer_drop_all(br);
 	query_drop(br, NULL);
 	peer_reap(br);
+	hooks_clear(br);
 	tally_clear(br);
 	subscribe_clear(br);
 	users_clear(br);

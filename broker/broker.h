@@ -12,6 +12,7 @@
 #include "broker/cache.h"
 #include "broker/claims.h"
 #include "broker/control.h"
+#include "broker/hooks.h"
 #include "broker/registry.h"
 #include "broker/resync.h"
 #include "broker/users.h"
@@ -53,6 +54,7 @@ struct broker {
 	struct broker_apps apps;
 	struct claims claims;
 	struct control control;
+	struct hooks hooks;
 	struct list suspects; /* struct member, by the time they leave */
 	struct list queries;  /* lists that take several turns */
 

@@ -138,6 +138,7 @@ insert(struct broker *br, const struct msg_cached *m)
 	struct channel *c = registry_get(&br->registry, m->app, m->channel);
 	struct cached *e = xmalloc(sizeof(*e) + m->frame.n);
 
+	hooks_filled(br, m->app, m->channel);
 	if (c->cached != NULL)
 		detach(br, c->cached);
 	e->channel = c;

@@ -11,6 +11,7 @@
 
 #include "broker/broker.h"
 #include "broker/claims.h"
+#include "broker/hooks.h"
 #include "broker/peer.h"
 #include "broker/query.h"
 #include "broker/quota.h"
@@ -82,6 +83,32 @@ on_terminate(void *owner, const struct ipc_in *in)
 	return r;
 }
 
+#define COURIER(name, function) \
+	static int on_##name(void *owner, const struct ipc_in *in) \
+	{ \
+		struct peer *p = owner; \
+		struct msg_##name m; \
+\
+		if (!p->courier || msg_##name##_get(&m, in->body) == -1) \
+			return -1; \
+		return function(p, &m); \
+	}
+
+COURIER(courier_state, hook_queue_on_state)
+COURIER(hook_ack, hook_queue_on_ack)
+COURIER(told, hooks_on_told)
+COURIER(told_done, hooks_on_told_done)
+
+static int
+on_courier_hello(void *owner, const struct ipc_in *in)
+{
+	struct msg_courier_hello m;
+
+	if (msg_courier_hello_get(&m, in->body) == -1)
+		return -1;
+	return hook_queue_on_hello(owner, &m);
+}
+
 static int
 on_hello(void *owner, const struct ipc_in *in)
 {
@@ -110,4 +137,9 @@ const ipc_handler broker_handlers[IPC_NTYPES] = {
 	[IPC_SIGNIN] = on_signin,
 	[IPC_SIGNOUT] = on_signout,
 	[IPC_TERMINATE] = on_terminate,
+	[IPC_COURIER_HELLO] = on_courier_hello,
+	[IPC_COURIER_STATE] = on_courier_state,
+	[IPC_HOOK_ACK] = on_hook_ack,
+	[IPC_TOLD] = on_told,
+	[IPC_TOLD_DONE] = on_told_done,
 };

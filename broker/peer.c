@@ -112,7 +112,7 @@ on_dead(void *owner, const char *why)
 }
 
 static const struct ipc_ops ops = {
-	.peer = FROM_WORKER,
+	.peer = FROM_WORKER | FROM_COURIER,
 	.handlers = broker_handlers,
 	.on_dead = on_dead,
 };
@@ -187,13 +187,17 @@ peer_drop(struct peer *p, const char *why)
 
 	if (p->ipc.fd == -1)
 		return; /* in br->gone already */
-	if (slot == -1)
+	if (p->courier)
+		log_info("courier: link ended: %s pid=%u", why, p->pid);
+	else if (slot == -1)
 		log_warnx("link dropped before hello: %s pid=%u", why, p->pid);
 	else
 		log_info("worker %d: link ended: %s pid=%u", slot, why, p->pid);
 	ipc_close(&p->ipc);
 	list_remove(&p->link);
 	list_append(&br->gone, &p->link);
+	if (p->courier)
+		hook_queue_lost(&br->hooks.queue);
 	if (slot == -1)
 		return;
 	br->peers[slot] = NULL;
@@ -238,7 +242,7 @@ peer_on_hello(struct peer *p, const struct msg_hello *m)
 {
 	struct broker *br = p->br;
 
-	if (p->slot != -1)
+	if (p->slot != -1 || p->courier)
 		return -1;
 	if (m->version != IPC_VERSION ||
 	    !str_eq(m->build, str_of(proc_build_id()))) {
@@ -340,6 +344,8 @@ peer_on_ping_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	LIST_FOREACH_SAFE(e, tmp, &br->links) {
 		struct peer *p = LIST_ITEM(e, struct peer, link);
 
+		if (p->courier)
+			continue; /* nobody waits for it */
 		if (p->slot == -1) {
 			if (broker_now() - p->since > HELLO_SECONDS)
 				peer_drop(p, "no hello");

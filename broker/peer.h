@@ -39,6 +39,7 @@ struct peer {
 	double since;        /* broker_now() of accept, then of HELLO */
 	unsigned unanswered; /* pings in a row */
 	uint64_t pong;       /* id of the last one answered */
+	bool courier;        /* no worker: it takes webhooks */
 	/*
 	 * Others have been told of the end of what it replays: it had a link to
 	 * this broker before, or came after the quiet time.

@@ -170,6 +170,7 @@ go_live(struct broker *br)
 	log_info("resync: complete workers=%u/%u channels=%zu ms=%.0f", n,
 	    br->nslots, br->registry.channels.n,
 	    (broker_now() - br->resync.began) * 1000);
+	hooks_on_live(br);
 }
 
 static void

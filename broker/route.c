@@ -29,6 +29,8 @@ route_on_event(void *owner, const struct ipc_in *in)
 		return -1;
 	if (m.flags & EVENT_CACHE)
 		cache_put(br, m.app, m.channel, m.frame);
+	if (m.flags & EVENT_CLIENT)
+		hooks_client_event(br, &m);
 	br->nevents++;
 	peer_number(p, m.seq);
 	c = registry_find(&br->registry, m.app, m.channel);

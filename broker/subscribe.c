@@ -68,6 +68,8 @@ answer(
 			buf_append(b, cached);
 		else
 			frame_cache_miss(b, m->channel);
+		if (cached.p == NULL)
+			hooks_missed(p->br, c);
 	}
 	done.frames = buf_str(*b);
 	ipc_send_sub_done(&p->ipc, &done);
@@ -230,6 +232,7 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 		return 0;
 	}
 	registry_enter(&br->registry, c, j.slot);
+	hooks_entered(br, c, joined == PRESENCE_FIRST ? m->user_id : S(""));
 	if (!replay)
 		subscribe_answer(p, m, j.stamp);
 	if (joined == PRESENCE_FIRST && (!replay || p->known))
@@ -284,6 +287,7 @@ subscribe_on_unsub(struct peer *p, const struct msg_unsub *m)
 		return -1;
 	if (left == PRESENCE_GONE)
 		tell_removed(br, c, m->user_id);
+	hooks_left(br, c, left == PRESENCE_GONE ? m->user_id : S(""));
 	tally_changed(br, c);
 	release(br, c);
 	return 0;
@@ -295,9 +299,12 @@ static void
 expire(struct broker *br, struct member *m)
 {
 	struct channel *c = m->presence->channel;
+	struct buf *id = buf_from(member_id(m));
 
-	tell_removed(br, c, member_id(m));
+	tell_removed(br, c, buf_str(id));
 	presence_expire(m);
+	hooks_left(br, c, buf_str(id));
+	buf_unref(id);
 	release(br, c);
 }
 
@@ -336,8 +343,10 @@ subscribe_drop(struct broker *br, unsigned slot)
 		next = hash_next(channels, n);
 		if (c->presence != NULL)
 			presence_drop(c->presence, slot, due, &br->suspects);
-		if (registry_drop(&br->registry, c, slot) > 0)
+		if (registry_drop(&br->registry, c, slot) > 0) {
+			hooks_left(br, c, S(""));
 			tally_changed(br, c);
+		}
 		release(br, c);
 	}
 	if (list_is_empty(&br->suspects) || ev_is_active(&br->suspect))

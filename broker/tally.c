@@ -82,6 +82,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	b = broker_scratch(br);
 	frame_subscription_count(b, registry_name(&br->registry, c), c->total);
 	route_frame(br, c, c->slots, buf_str(*b), 0);
+	hooks_counted(br, c);
 }
 
 void

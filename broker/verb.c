@@ -18,6 +18,7 @@
 #include "broker/peer.h"
 #include "broker/presence.h"
 #include "broker/route.h"
+#include "broker/verb_webhook.h"
 #include "shared/base.h"
 #include "shared/channel_name.h"
 #include "shared/frames.h"
@@ -137,6 +138,7 @@ status(struct control_client *k, struct json args)
 	put_number(&w, "apps", br->apps.n);
 	put_number(&w, "events", br->nevents);
 	row_end(k, &w);
+	verb_webhooks_row(k);
 	for (unsigned i = 0; i < br->nslots; i++)
 		worker_row(k, i);
 	control_end(k);
@@ -445,6 +447,7 @@ static const struct {
 	{ "apps-changed", apps_changed, true },
 	{ "publish", publish, true },
 	{ "purge-cache", purge_cache, true },
+	{ "webhook-test", verb_webhook_test, true },
 };
 
 void

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "broker/broker.h"
+#include "broker/courier/courier.h"
 #include "cli/listen.h"
 #include "cli/master.h"
 #include "shared/base.h"
@@ -46,6 +47,8 @@ child_name(const struct child *c, char *out, size_t cap)
 {
 	if (c->is_broker)
 		snprintf(out, cap, "broker");
+	else if (c->is_courier)
+		snprintf(out, cap, "courier");
 	else
 		snprintf(out, cap, "worker %u", c->slot);
 }
@@ -108,7 +111,7 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 	if (c->is_broker) {
 		in.broker_fd = start->broker_fd;
 		in.control_fd = start->control_fd;
-	} else {
+	} else if (!c->is_courier) {
 		in.listen_fds = listen_slot(start->listen, c->slot);
 		in.nlisten = start->listen->n;
 	}
@@ -120,6 +123,8 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 	if (start->to_syslog)
 		log_to_syslog();
 	put_signals_in_order();
+	if (c->is_courier)
+		exit(courier_main(&in));
 	exit(c->is_broker ? broker_main(&in) : worker_main(&in));
 }
 

@@ -14,10 +14,10 @@
 struct master_start;
 
 struct child {
-	bool is_broker;
-	unsigned slot; /* workers */
-	pid_t pid;     /* 0: none */
-	int ready_fd;  /* -1: has said it, or is gone */
+	bool is_broker, is_courier; /* else a worker */
+	unsigned slot;              /* workers */
+	pid_t pid;                  /* 0: none */
+	int ready_fd;               /* -1: has said it, or is gone */
 	bool ready;
 	unsigned deaths;     /* in a row */
 	uint64_t started_ms; /* while pid != 0 */

@@ -38,12 +38,14 @@
 #define BROKER_STOP_MS 2000 /* from SIGTERM to SIGKILL */
 #define QUICK_STOP_MS 1000  /* from SIGQUIT to SIGKILL */
 
+#define FIRST_WORKER 2 /* among the children */
+
 /* What the master is doing; it only ever goes forward. */
 enum phase {
 	PHASE_START,  /* not all have been ready yet */
 	PHASE_RUN,    /* the long one */
 	PHASE_DRAIN,  /* workers have SIGTERM */
-	PHASE_BROKER, /* workers are gone, the broker has SIGTERM */
+	PHASE_BROKER, /* workers are gone, the others have SIGTERM */
 	PHASE_QUICK,  /* workers have SIGQUIT, and then the broker */
 	PHASE_KILL    /* everybody has SIGKILL */
 };
@@ -57,7 +59,8 @@ struct master {
 	uint64_t pulse_ms; /* when the children's pulses were looked at */
 	int signal_fd;
 	int life[2];
-	struct child children[PROC_MAX_WORKERS + 1]; /* the broker first */
+	/* The broker, the courier, the workers. */
+	struct child children[PROC_MAX_WORKERS + FIRST_WORKER];
 	size_t nchildren;
 };
 
@@ -107,7 +110,7 @@ begin_drain(struct master *m, const char *because)
 	log_info("stop: %s, closing clients over %llu s", because,
 	    (unsigned long long)drain_s);
 	enter(m, PHASE_DRAIN, drain_s * 1000 + DRAIN_EXTRA_MS);
-	signal_all(m, 1, SIGTERM);
+	signal_all(m, FIRST_WORKER, SIGTERM);
 }
 
 static void
@@ -118,7 +121,7 @@ begin_quick(struct master *m, const char *because)
 	notify("STOPPING=1");
 	log_info("stop: %s, at once", because);
 	enter(m, PHASE_QUICK, QUICK_STOP_MS);
-	signal_all(m, 1, SIGQUIT);
+	signal_all(m, FIRST_WORKER, SIGQUIT);
 }
 
 static void
@@ -302,15 +305,16 @@ check_running(struct master *m, uint64_t now)
 static void
 check_stopping(struct master *m, uint64_t now)
 {
-	if (m->phase == PHASE_DRAIN && count_alive(m, 1) == 0) {
+	if (m->phase == PHASE_DRAIN && count_alive(m, FIRST_WORKER) == 0) {
 		enter(m, PHASE_BROKER, BROKER_STOP_MS);
 		signal_all(m, 0, SIGTERM);
 	} else if (m->phase == PHASE_DRAIN && now >= m->deadline_ms) {
 		log_warnx("stop: %zu workers do not leave, killing them",
-		    count_alive(m, 1));
-		signal_all(m, 1, SIGKILL);
+		    count_alive(m, FIRST_WORKER));
+		signal_all(m, FIRST_WORKER, SIGKILL);
 		m->deadline_ms = now + DRAIN_EXTRA_MS;
-	} else if (m->phase == PHASE_QUICK && count_alive(m, 1) == 0) {
+	} else if (m->phase == PHASE_QUICK &&
+	    count_alive(m, FIRST_WORKER) == 0) {
 		/* Only now: no worker shall wonder where it has gone. */
 		signal_all(m, 0, SIGQUIT);
 	}
@@ -339,8 +343,8 @@ next_timeout(const struct master *m, uint64_t now)
 static void
 wait_for_something(struct master *m)
 {
-	struct pollfd p[PROC_MAX_WORKERS + 2];
-	size_t who[PROC_MAX_WORKERS + 2], i;
+	struct pollfd p[PROC_MAX_WORKERS + FIRST_WORKER + 1];
+	size_t who[PROC_MAX_WORKERS + FIRST_WORKER + 1], i;
 	nfds_t n = 0, k;
 
 	p[n++] = (struct pollfd){ m->signal_fd, POLLIN, 0 };
@@ -396,12 +400,14 @@ master_run(const struct master_start *start)
 	take_signals(&m);
 	if (pipe2(m.life, O_CLOEXEC) == -1)
 		fatal("pipe");
-	m.nchildren = start->conf->nworkers + 1;
+	m.nchildren = start->conf->nworkers + FIRST_WORKER;
 	if ((pulses = pulse_map((unsigned)m.nchildren)) == NULL)
 		fatal("mmap");
 	for (i = 0; i < m.nchildren; i++) {
 		m.children[i].is_broker = i == 0;
-		m.children[i].slot = i == 0 ? 0 : (unsigned)i - 1;
+		m.children[i].is_courier = i == 1;
+		if (i >= FIRST_WORKER)
+			m.children[i].slot = (unsigned)i - FIRST_WORKER;
 		m.children[i].ready_fd = -1;
 		m.children[i].pulse = &pulses[i];
 		m.children[i].watchdog.counter = &pulses[i];

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * courier.c: the courier process: its loop, its link to the broker, and the
+ * moments at which the outbox is committed.  Owns struct courier.
+ *
+ * What the broker sends is acknowledged when it is on disk, and sent out only
+ * then.  When the disk is full or the outbox broken, everything in memory is
+ * given up and the broker keeps what it has: it is all still there, in the
+ * file or in the broker, when the outbox works again.  Until an app has an
+ * endpoint there is no file and nothing to do.
+ */
+
+#include "broker/courier/courier.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "broker/courier/deliver.h"
+#include "broker/courier/endpoint.h"
+#include "broker/courier/intake.h"
+#include "shared/base.h"
+#include "shared/conf.h"
+#include "shared/log.h"
+#include "shared/proc.h"
+#include "shared/sign.h"
+#include "shared/sock.h"
+#include "shared/xmalloc.h"
+
+#define RETRY_SECONDS 0.1 /* to connect again */
+#define REOPEN_SECONDS 5. /* to try the outbox again */
+#define PRUNE_SECONDS 600.
+
+uint64_t
+courier_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* ---- what the broker is told ---- */
+
+static bool
+is_ready(const struct courier *c)
+{
+	return c->outbox != NULL && !c->full && c->known;
+}
+
+void
+courier_send_state(struct courier *c)
+{
+	struct msg_courier_state m = { .ready = is_ready(c),
+		.dropped = c->dropped };
+	struct outbox_counts now = { 0, 0, 0 };
+
+	if (c->outbox != NULL)
+		outbox_count(c->outbox, &now);
+	m.waiting = now.waiting;
+	m.dead = now.dead;
+	if (c->trouble != NULL)
+		m.trouble = str_of(c->trouble);
+	c->said_ready = is_ready(c);
+	c->said = now;
+	if (!c->said_ready)
+		c->started = false;
+	if (ipc_is_open(&c->ipc))
+		ipc_send_courier_state(&c->ipc, &m);
+}
+
+void
+courier_set_trouble(struct courier *c, char *why)
+{
+	if (why != NULL &&
+	    (c->trouble == NULL || !str_eq(str_of(why), str_of(c->trouble))))
+		log_warnx("webhooks wait: %s", why);
+	if (why == NULL && c->trouble != NULL)
+		log_info("webhooks go on");
+	free(c->trouble);
+	c->trouble = why;
+}
+
+/* ---- the outbox ---- */
+
+static void
+drop_fresh(struct courier *c)
+{
+	while (!list_is_empty(&c->fresh)) {
+		struct item *i = LIST_ITEM(c->fresh.next, struct item, link);
+
+		list_remove(&i->link);
+		free(i);
+	}
+}
+
+void
+courier_trouble(struct courier *c)
+{
+	if (c->outbox == NULL)
+		return;
+	courier_set_trouble(
+	    c, xasprintf("%s: %s", c->conf->outbox, outbox_error(c->outbox)));
+	outbox_close(c->outbox);
+	c->outbox = NULL;
+	c->owes_ack = false;
+	c->try_at = ev_now(c->loop) + REOPEN_SECONDS;
+	ev_timer_stop(c->loop, &c->commit);
+	drop_fresh(c);
+	endpoint_forget_all(c);
+	courier_send_state(c);
+}
+
+/* Rows of endpoints that have been removed. */
+struct loading {
+	struct courier *c;
+	uint32_t orphan; /* of this endpoint */
+};
+
+static int
+load_row(void *arg, const struct outbox_row *r)
+{
+	struct loading *l = arg;
+	struct endpoint *e = endpoint_find(l->c, r->endpoint);
+
+	if (e == NULL || e->gone) {
+		l->orphan = r->endpoint;
+		return 1;
+	}
+	endpoint_load(e, r);
+	return 0;
+}
+
+/* Everything that waits, from the file. */
+int
+courier_load(struct courier *c)
+{
+	struct outbox_query q = { .state = OUTBOX_WAITING };
+	struct loading l = { .c = c };
+
+	do {
+		l.orphan = 0;
+		endpoint_forget_all(c);
+		if (outbox_each(c->outbox, &q, load_row, &l) == -1)
+			return -1;
+		if (l.orphan != 0 &&
+		    outbox_delete(c->outbox,
+			&(struct outbox_query){
+			    .state = -1, .endpoint = l.orphan }) == -1)
+			return -1;
+	} while (l.orphan != 0);
+	return outbox_commit(c->outbox);
+}
+
+void
+courier_open_outbox(struct courier *c)
+{
+	char *why = NULL;
+
+	c->try_at = ev_now(c->loop) + REOPEN_SECONDS;
+	c->outbox = outbox_open(c->conf->outbox, true, &why);
+	if (c->outbox == NULL) {
+		courier_set_trouble(c, why);
+		courier_send_state(c);
+		return;
+	}
+	if (outbox_probe(c->outbox) == -1 || courier_load(c) == -1) {
+		courier_trouble(c);
+		return;
+	}
+	outbox_has_changed(c->outbox);
+	courier_set_trouble(c, NULL);
+	c->full = false;
+	courier_send_state(c);
+	endpoint_kick_all(c);
+}
+
+bool
+courier_is_over_bound(const struct courier *c, unsigned percent)
+{
+	struct outbox_counts n;
+
+	outbox_count(c->outbox, &n);
+	return n.waiting + n.dead > c->conf->outbox_max_rows / 100 * percent ||
+	    n.bytes > c->conf->outbox_max_bytes / 100 * percent;
+}
+
+/* Some app has an endpoint, or something is left from when one had. */
+bool
+courier_is_needed(const struct courier *c)
+{
+	return c->known &&
+	    (c->endpoints.n > 0 || access(c->conf->outbox, F_OK) == 0);
+}
+
+void
+courier_commit(struct courier *c)
+{
+	struct msg_hook_ack ack = { .seq = c->seq };
+
+	ev_timer_stop(c->loop, &c->commit);
+	if (c->outbox == NULL)
+		return;
+	if (endpoint_write_batches(c) == -1 ||
+	    (c->owes_ack &&
+		outbox_set_seq(
+		    c->outbox, c->origin, c->seq, courier_now_ms()) == -1) ||
+	    outbox_commit(c->outbox) == -1) {
+		courier_trouble(c);
+		return;
+	}
+	if (c->owes_ack && c->started && ipc_is_open(&c->ipc))
+		ipc_send_hook_ack(&c->ipc, &ack);
+	c->owes_ack = false;
+	while (!list_is_empty(&c->fresh)) {
+		struct item *i = LIST_ITEM(c->fresh.next, struct item, link);
+		struct endpoint *e = i->e;
+
+		endpoint_queue(i);
+		endpoint_kick(e);
+		if (c->outbox == NULL)
+			return;
+	}
+}
+
+static void
+on_commit(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	UNUSED(loop);
+	UNUSED(revents);
+	courier_commit(container_of(w, struct courier, commit));
+}
+
+void
+courier_commit_soon(struct courier *c, double seconds)
+{
+	if (ev_is_active(&c->commit)) {
+		if (ev_timer_remaining(c->loop, &c->commit) <= seconds)
+			return;
+		ev_timer_stop(c->loop, &c->commit);
+	}
+	ev_timer_set(&c->commit, seconds, 0.);
+	ev_timer_start(c->loop, &c->commit);
+}
+
+/* ---- the link ---- */
+
+static void
+retry_later(struct courier *c)
+{
+	ev_timer_set(&c->retry, RETRY_SECONDS, 0.);
+	ev_timer_start(c->loop, &c->retry);
+}
+
+static void
+on_dead(void *owner, const char *why)
+{
+	struct courier *c = owner;
+
+	log_info("link to the broker lost: %s", why);
+	ipc_close(&c->ipc);
+	courier_commit(c); /* what it said before */
+	c->started = c->said_ready = false;
+	retry_later(c);
+}
+
+static const struct ipc_ops ops = {
+	.peer = FROM_BROKER,
+	.handlers = intake_handlers,
+	.on_dead = on_dead,
+};
+
+static void
+link_up(struct courier *c)
+{
+	struct msg_courier_hello hello = { .version = IPC_VERSION,
+		.build = str_of(proc_build_id()),
+		.pid = (uint32_t)getpid() };
+	int fd = sock_connect_unix(c->conf->broker_path);
+
+	if (fd == -1) {
+		retry_later(c);
+		return;
+	}
+	ipc_init(&c->ipc, c->loop, fd, &ops, c);
+	ipc_send_courier_hello(&c->ipc, &hello);
+	/* How we are is said behind ENDPOINTS_DONE. */
+}
+
+static void
+on_retry(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	UNUSED(loop);
+	UNUSED(revents);
+	link_up(container_of(w, struct courier, retry));
+}
+
+/* ---- the loop ---- */
+
+static int
+prune(struct courier *c)
+{
+	uint64_t days = c->conf->webhook_dead_letter_days;
+	uint64_t age = days * 24 * 3600 * 1000;
+
+	c->prune_at = ev_now(c->loop) + PRUNE_SECONDS;
+	if (outbox_prune(c->outbox, courier_now_ms() - age) == -1)
+		return -1;
+	courier_commit_soon(c, COURIER_COMMIT_LATER);
+	return 0;
+}
+
+/* pusherctl has changed the file. */
+static int
+reload(struct courier *c)
+{
+	courier_commit(c);
+	if (c->outbox == NULL)
+		return 0;
+	if (courier_load(c) == -1)
+		return -1;
+	endpoint_kick_all(c);
+	return 0;
+}
+
+static void
+look_after_outbox(struct courier *c)
+{
+	int r = 0;
+
+	if (ev_now(c->loop) >= c->prune_at)
+		r = prune(c);
+	if (r == 0 && !outbox_is_dirty(c->outbox) &&
+	    outbox_has_changed(c->outbox))
+		r = reload(c);
+	if (r == -1) {
+		courier_trouble(c);
+		return;
+	}
+	if (c->outbox != NULL && c->full && !courier_is_over_bound(c, 90)) {
+		c->full = false;
+		courier_set_trouble(c, NULL);
+		courier_send_state(c);
+	}
+}
+
+static void
+on_tick(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct courier *c = container_of(w, struct courier, tick);
+	struct outbox_counts now;
+
+	UNUSED(loop);
+	UNUSED(revents);
+	if (c->outbox != NULL)
+		look_after_outbox(c);
+	else if (courier_is_needed(c) && ev_now(c->loop) >= c->try_at)
+		courier_open_outbox(c);
+	if (c->outbox == NULL || !c->said_ready)
+		return;
+	outbox_count(c->outbox, &now);
+	if (now.waiting != c->said.waiting || now.dead != c->said.dead)
+		courier_send_state(c);
+}
+
+static void
+on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	UNUSED(loop);
+	UNUSED(revents);
+	ipc_flush(&container_of(w, struct courier, prepare)->ipc);
+}
+
+static void
+on_life(struct ev_loop *loop, ev_io *w, int revents)
+{
+	char byte;
+
+	UNUSED(revents);
+	if (read(w->fd, &byte, 1) == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	log_warnx("the master is gone");
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void
+on_signal(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	UNUSED(w);
+	UNUSED(revents);
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void
+start(struct courier *c, const struct inherit *in)
+{
+	c->deliver = deliver_new(c->loop, c->conf, endpoint_on_done);
+	ev_prepare_init(&c->prepare, on_prepare);
+	ev_prepare_start(c->loop, &c->prepare);
+	ev_timer_init(&c->tick, on_tick, 1., 1.);
+	ev_timer_start(c->loop, &c->tick);
+	ev_init(&c->retry, on_retry);
+	ev_init(&c->commit, on_commit);
+	ev_signal_init(&c->term, on_signal, SIGTERM);
+	ev_signal_start(c->loop, &c->term);
+	ev_signal_init(&c->quit, on_signal, SIGQUIT);
+	ev_signal_start(c->loop, &c->quit);
+	ev_io_init(&c->life, on_life, in->life_fd, EV_READ);
+	ev_io_start(c->loop, &c->life);
+	pulse_start(&c->pulse, c->loop, in->pulse);
+	link_up(c);
+}
+
+/* What the broker said last still counts; what is under way goes again. */
+static void
+stop(struct courier *c)
+{
+	if (ipc_is_open(&c->ipc)) {
+		ipc_drain_input(&c->ipc);
+		courier_commit(c);
+		ipc_flush(&c->ipc);
+		ipc_close(&c->ipc);
+	}
+	deliver_free(c->deliver);
+	drop_fresh(c);
+	endpoint_clear_all(c);
+	outbox_close(c->outbox);
+	free(c->trouble);
+	sign_cleanup();
+	ev_loop_destroy(c->loop);
+}
+
+int
+courier_main(const struct inherit *in)
+{
+	struct courier c = { .inherit = in, .conf = in->conf };
+
+	proc_signal(SIGPIPE, SIG_IGN);
+	hash_seed();
+	c.loop = ev_loop_new(EVFLAG_AUTO);
+	if (c.loop == NULL)
+		fatalx("cannot make an event loop");
+	c.ipc.fd = -1;
+	list_init(&c.fresh);
+	start(&c, in);
+	if (in->ready_fd != -1) {
+		if (write(in->ready_fd, "1", 1) != 1)
+			log_warn("ready line");
+		close(in->ready_fd);
+	}
+	ev_run(c.loop, 0);
+	stop(&c);
+	return 0;
+}

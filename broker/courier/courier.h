@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_COURIER_COURIER_H
+#define BROKER_COURIER_COURIER_H
+
+/*
+ * The courier role: takes webhooks from the broker, keeps them on disk, and
+ * delivers them.  No message of a channel ever waits for it.
+ */
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/courier/outbox.h"
+#include "shared/hash.h"
+#include "shared/ipc.h"
+#include "shared/list.h"
+#include "shared/pulse.h"
+
+struct conf;
+struct deliver;
+struct inherit;
+
+#define COURIER_COMMIT 0.005      /* seconds that new events wait for more */
+#define COURIER_COMMIT_LATER 0.05 /* that results wait */
+
+struct courier {
+	const struct inherit *inherit;
+	const struct conf *conf;
+	struct ev_loop *loop;
+	struct ipc ipc; /* to the broker; fd -1: there is none */
+	ev_prepare prepare;
+	ev_timer retry;  /* the link */
+	ev_timer commit; /* the transaction */
+	ev_timer tick;   /* once a second */
+	ev_signal term, quit;
+	ev_io life;
+	struct pulse pulse;
+
+	struct outbox *outbox; /* NULL: it cannot be used, or nobody needs it */
+	char *trouble;         /* why, or NULL */
+	double try_at;         /* when to open it again */
+	double prune_at;
+	bool full;    /* takes no more for now */
+	bool started; /* HOOKs count, of this origin: */
+	uint64_t origin, seq;
+	bool owes_ack;
+	uint64_t dropped; /* for lack of room */
+
+	bool known; /* all endpoints have been said */
+	struct hash endpoints;
+	struct list fresh; /* struct item, not committed */
+	struct deliver *deliver;
+	/* What the broker knows of us. */
+	bool said_ready;
+	struct outbox_counts said;
+};
+
+/* The whole life of the courier process; returns its exit code. */
+int courier_main(const struct inherit *);
+
+/* Unix milliseconds. */
+uint64_t courier_now_ms(void);
+/* Says to the broker whether and how the outbox works. */
+void courier_send_state(struct courier *);
+/* Takes the sentence; NULL: all is well. */
+void courier_set_trouble(struct courier *, char *why);
+/* Some app has an endpoint, or something is left from when one had. */
+bool courier_is_needed(const struct courier *);
+void courier_open_outbox(struct courier *);
+/* Queues everything that waits in the file: 0, or -1. */
+int courier_load(struct courier *);
+/* Is more in the outbox than so many percent of its bounds? */
+bool courier_is_over_bound(const struct courier *, unsigned percent);
+/* Writes it all, acknowledges it, and lets it go. */
+void courier_commit(struct courier *);
+/* Commits within so many seconds. */
+void courier_commit_soon(struct courier *, double seconds);
+/* The outbox has failed: gives it up until it can be used again. */
+void courier_trouble(struct courier *);
+
+#endif

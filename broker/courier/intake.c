@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * intake.c: what the broker sends: endpoints, and events for them.  Each event
+ * becomes rows of the outbox, together with what the application will have
+ * been told; what has come before, from this broker or the one before it, is
+ * known by its number.  Must never acknowledge anything itself: that is for
+ * courier_commit().
+ */
+
+#include "broker/courier/intake.h"
+
+#include "broker/courier/courier.h"
+#include "broker/courier/endpoint.h"
+#include "shared/base.h"
+#include "shared/conf.h"
+#include "shared/log.h"
+#include "shared/webhook.h"
+#include "shared/xmalloc.h"
+
+#define SHRINK 2000 /* rows that go when there is no room */
+
+static int
+on_endpoint(void *owner, const struct ipc_in *in)
+{
+	struct msg_endpoint m;
+
+	if (msg_endpoint_get(&m, in->body) == -1)
+		return -1;
+	endpoint_set(owner, &m);
+	return 0;
+}
+
+static int
+on_endpoints_done(void *owner, const struct ipc_in *in)
+{
+	struct courier *c = owner;
+	struct msg_endpoints_done m;
+	size_t before = c->endpoints.n;
+
+	if (msg_endpoints_done_get(&m, in->body) == -1)
+		return -1;
+	courier_commit(c); /* so that nothing fresh points at those that go */
+	endpoint_sweep(c);
+	c->known = true;
+	if (c->outbox == NULL) {
+		if (courier_is_needed(c) && c->trouble == NULL)
+			courier_open_outbox(c);
+		else
+			courier_send_state(c);
+		return 0;
+	}
+	if (c->endpoints.n != before && courier_load(c) == -1)
+		courier_trouble(c);
+	if (!c->said_ready)
+		courier_send_state(c);
+	endpoint_kick_all(c);
+	return 0;
+}
+
+static int
+send_told(void *arg, const struct outbox_fact *f)
+{
+	struct courier *c = arg;
+	struct msg_told m = { .app = f->app,
+		.missed = f->missed,
+		.channel = f->channel,
+		.user_id = f->user };
+
+	ipc_send_told(&c->ipc, &m);
+	return 0;
+}
+
+static int
+on_start(void *owner, const struct ipc_in *in)
+{
+	struct courier *c = owner;
+	struct msg_hook_start m;
+	struct msg_told_done done = { 0 };
+
+	if (msg_hook_start_get(&m, in->body) == -1)
+		return -1;
+	if (c->outbox == NULL || c->full)
+		return 0; /* it has been told so */
+	courier_commit(c);
+	if (c->outbox == NULL)
+		return 0;
+	c->origin = m.origin;
+	if (outbox_get_seq(c->outbox, m.origin, &c->seq) == -1 ||
+	    (m.want_told && outbox_each_told(c->outbox, send_told, c) == -1)) {
+		courier_trouble(c);
+		return 0;
+	}
+	if (m.want_told)
+		ipc_send_told_done(&c->ipc, &done);
+	c->started = true;
+	return 0;
+}
+
+/* What the application will have been told when this is on disk. */
+static int
+tell(struct courier *c, const struct msg_hook *m)
+{
+	struct outbox_fact f = {
+		.app = m->app, .channel = m->channel, .user = m->user_id
+	};
+
+	switch (m->kind) {
+	case WEBHOOK_CACHE_MISS:
+		f.missed = true;
+		return outbox_tell(c->outbox, &f);
+	case WEBHOOK_OCCUPIED:
+	case WEBHOOK_MEMBER_ADDED:
+	case WEBHOOK_FILLED:
+		return outbox_tell(c->outbox, &f);
+	case WEBHOOK_VACATED:
+	case WEBHOOK_MEMBER_REMOVED:
+		return outbox_untell(c->outbox, &f);
+	default:
+		return 0;
+	}
+}
+
+/* A client event that an earlier broker has handed over, too: 1. */
+static int
+is_repeated(struct courier *c, const struct msg_hook *m)
+{
+	uint64_t seq;
+
+	if (m->source == 0)
+		return 0;
+	if (outbox_get_seq(c->outbox, m->source, &seq) == -1)
+		return -1;
+	if (m->source_seq <= seq)
+		return 1;
+	return outbox_set_seq(
+	    c->outbox, m->source, m->source_seq, courier_now_ms());
+}
+
+static int
+take(struct courier *c, const struct msg_hook *m)
+{
+	struct endpoint *e;
+	uint32_t num;
+	int r = is_repeated(c, m);
+
+	if (r != 0)
+		return r == 1 ? 0 : -1;
+	if (tell(c, m) == -1)
+		return -1;
+	for (size_t i = 0; i < m->endpoints.n; i += sizeof(num)) {
+		memcpy(&num, m->endpoints.p + i, sizeof(num));
+		e = endpoint_find(c, num);
+		if (e != NULL && endpoint_add(e, m) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * Makes room: the oldest dead ones go first, then the oldest client events.
+ * When nothing may go, the broker has to keep what it has.
+ */
+static int
+make_room(struct courier *c)
+{
+	int n = 0;
+
+	if (!courier_is_over_bound(c, 100))
+		return 0;
+	n = outbox_shrink(c->outbox, SHRINK);
+	if (n == -1)
+		return -1;
+	if (n > 0) {
+		c->dropped += (uint64_t)n;
+		log_warnx("webhooks: the outbox is full, the oldest dead "
+			  "letters or client events are dropped total=%llu",
+		    (unsigned long long)c->dropped);
+		return 0;
+	}
+	courier_commit(c);
+	if (c->outbox == NULL)
+		return 0;
+	c->full = true;
+	courier_set_trouble(c,
+	    xasprintf("%s is full (outbox_max_rows, outbox_max_bytes)",
+		c->conf->outbox));
+	courier_send_state(c);
+	return 0;
+}
+
+static int
+on_hook(void *owner, const struct ipc_in *in)
+{
+	struct courier *c = owner;
+	struct msg_hook m;
+
+	if (msg_hook_get(&m, in->body) == -1 ||
+	    m.endpoints.n % sizeof(uint32_t) != 0)
+		return -1;
+	if (!c->started || c->outbox == NULL)
+		return 0; /* it comes again behind HOOK_START */
+	c->owes_ack = true;
+	if (m.seq > c->seq) {
+		if (take(c, &m) == -1) {
+			courier_trouble(c);
+			return 0;
+		}
+		c->seq = m.seq;
+	}
+	courier_commit_soon(c, COURIER_COMMIT);
+	if (make_room(c) == -1)
+		courier_trouble(c);
+	return 0;
+}
+
+static int
+on_ping(void *owner, const struct ipc_in *in)
+{
+	struct courier *c = owner;
+	struct msg_ping m;
+	struct msg_pong pong;
+
+	if (msg_ping_get(&m, in->body) == -1)
+		return -1;
+	pong = (struct msg_pong){ .id = m.id };
+	ipc_send_pong(&c->ipc, &pong);
+	return 0;
+}
+
+const ipc_handler intake_handlers[IPC_NTYPES] = {
+	[IPC_ENDPOINT] = on_endpoint,
+	[IPC_ENDPOINTS_DONE] = on_endpoints_done,
+	[IPC_HOOK_START] = on_start,
+	[IPC_HOOK] = on_hook,
+	[IPC_PING] = on_ping,
+};

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lane.c: one request after the other, and what becomes of each: arrived, to
+ * be tried again, or given up.
+ *
+ * A request is tried for as long as its time lasts (Pusher documentation,
+ * "Webhooks": five minutes), after 1, 2, 4 … 60 seconds, each a little later
+ * at random, with the same body, signature and id.  Those behind it wait, so
+ * that the events of a channel stay in their order.  Must never log a URL.
+ */
+
+#include "broker/courier/courier.h"
+#include "broker/courier/deliver.h"
+#include "broker/courier/endpoint.h"
+#include "shared/base.h"
+#include "shared/log.h"
+#include "shared/proc.h"
+#include "shared/sign.h"
+#include "shared/webhook.h"
+
+#define BACKOFF_MIN_MS 1000
+#define BACKOFF_MAX_MS 60000
+
+/* 1: it is under way; 0: the row does not wait any more; -1: no outbox. */
+static int
+start(struct lane *l, struct item *i)
+{
+	struct endpoint *e = l->e;
+	struct courier *c = e->c;
+	struct buf *events = NULL, *body = NULL;
+	unsigned char mac[SIGN_SHA256_LEN];
+	char hex[SIGN_HEX_LEN + 1], name[OUTBOX_NAME_MAX];
+	struct str bytes;
+	int r = outbox_events(c->outbox, i->id, &events);
+
+	if (r == 1) {
+		webhook_put_body(&body, i->time_ms, buf_str(events));
+		bytes = buf_str(body);
+		sign_hmac(e->sign, &bytes, 1, mac);
+		str_hex(mac, sizeof(mac), hex);
+		outbox_name(c->outbox, i->id, name);
+		list_remove(&i->link);
+		l->active = i;
+		deliver_start(c->deliver,
+		    &(struct deliver_request){ .url = e->url,
+			.headers = e->headers,
+			.key = e->key,
+			.signature = hex,
+			.name = name,
+			.body = bytes,
+			.allow_private = e->allow_private,
+			.owner = l });
+	}
+	buf_unref(events);
+	buf_unref(body);
+	return r;
+}
+
+/* Starts the lane's first request, or its timer. */
+static void
+kick(struct lane *l)
+{
+	struct courier *c = l->e->c;
+	uint64_t now = courier_now_ms();
+	struct item *i;
+	int r = 0;
+
+	while (r == 0 && c->outbox != NULL && l->e->enabled &&
+	    l->active == NULL && !list_is_empty(&l->waiting)) {
+		i = LIST_ITEM(l->waiting.next, struct item, link);
+		if (i->next_ms > now) {
+			ev_timer_stop(c->loop, &l->timer);
+			ev_timer_set(&l->timer,
+			    (double)MIN(i->next_ms - now, BACKOFF_MAX_MS * 2) /
+				1000,
+			    0.);
+			ev_timer_start(c->loop, &l->timer);
+			return;
+		}
+		r = start(l, i);
+		if (r == 0)
+			item_free(i);
+	}
+	if (r == -1)
+		courier_trouble(c);
+}
+
+void
+lane_on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	UNUSED(loop);
+	UNUSED(revents);
+	kick(container_of(w, struct lane, timer));
+}
+
+void
+endpoint_kick(struct endpoint *e)
+{
+	for (size_t i = 0; i < ENDPOINT_LANES; i++)
+		kick(&e->lanes[i]);
+}
+
+/* 1, 2, 4 … 60 s, and up to a quarter more, so that nobody marches in step. */
+static uint64_t
+backoff_ms(uint32_t attempts)
+{
+	uint64_t ms = BACKOFF_MIN_MS;
+
+	while (--attempts > 0 && ms < BACKOFF_MAX_MS)
+		ms *= 2;
+	ms = MIN(ms, BACKOFF_MAX_MS);
+	return ms + proc_random() % (ms / 4);
+}
+
+static int
+record_failure(struct item *i, struct outbox_row *r)
+{
+	uint64_t now = r->changed_ms;
+
+	if (now >= i->until_ms) {
+		r->state = OUTBOX_DEAD;
+		log_warnx("webhook %u: given up after %u tries: %s", i->e->num,
+		    i->attempts, r->answer.p);
+	} else {
+		r->state = OUTBOX_WAITING;
+		r->next_ms = MIN(now + backoff_ms(i->attempts), i->until_ms);
+		i->next_ms = r->next_ms;
+	}
+	return outbox_failed(i->e->c->outbox, r);
+}
+
+/* The row gets what came of the try; the item stays when it is not over. */
+static int
+record(struct item *i, const struct deliver_result *result, bool *over)
+{
+	struct courier *c = i->e->c;
+	struct outbox_row r = { .id = i->id,
+		.attempts = ++i->attempts,
+		.status = result->status,
+		.changed_ms = courier_now_ms(),
+		.answer = str_of(result->text),
+		.bytes = i->bytes };
+	int n;
+
+	if (result->ok) {
+		*over = true;
+		return outbox_done(c->outbox, &r);
+	}
+	log_debug(
+	    "webhook %u: %s attempts=%u", i->e->num, result->text, i->attempts);
+	n = record_failure(i, &r);
+	*over = r.state == OUTBOX_DEAD;
+	return n;
+}
+
+void
+endpoint_on_done(void *owner, const struct deliver_result *result)
+{
+	struct lane *l = owner;
+	struct endpoint *e = l->e;
+	struct courier *c = e->c;
+	struct item *i = l->active;
+	bool over = true;
+	int r = 0;
+
+	l->active = NULL;
+	if (c->outbox != NULL && !e->gone)
+		r = record(i, result, &over);
+	if (over || r == -1) {
+		item_free(i);
+	} else { /* before those that have waited behind it */
+		list_append(l->waiting.next, &i->link);
+	}
+	if (e->gone && endpoint_is_idle(e)) {
+		endpoint_free(e);
+		return;
+	}
+	if (r == -1) {
+		courier_trouble(c);
+		return;
+	}
+	courier_commit_soon(c, COURIER_COMMIT_LATER);
+	kick(l);
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * outbox.c: webhooks on disk.  Owns the SQLite file: write-ahead log, every
+ * commit synchronous, because what is committed is what the broker forgets.
+ * The rows are outbox_rows.c.
+ *
+ * pusherctl reads and changes the same file; SQLite keeps the two apart.  Must
+ * never log, and never wait for anything but the disk.
+ */
+
+#include "broker/courier/outbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "broker/courier/outbox_rows.h"
+#include "shared/base.h"
+#include "shared/proc.h"
+#include "shared/xmalloc.h"
+
+#define BUSY_MS 2000
+
+static const char schema[] =
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE requests ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " endpoint INTEGER NOT NULL,"
+    " app INTEGER NOT NULL,"
+    " kind INTEGER NOT NULL,"
+    " lane INTEGER NOT NULL,"
+    " count INTEGER NOT NULL,"
+    " state INTEGER NOT NULL,"
+    " attempts INTEGER NOT NULL,"
+    " status INTEGER NOT NULL,"
+    " time_ms INTEGER NOT NULL,"
+    " next_ms INTEGER NOT NULL,"
+    " until_ms INTEGER NOT NULL,"
+    " changed_ms INTEGER NOT NULL,"
+    " channel TEXT NOT NULL,"
+    " answer TEXT NOT NULL,"
+    " events TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX by_state ON requests (state, id);"
+    "CREATE TABLE told ("
+    " app INTEGER NOT NULL,"
+    " channel TEXT NOT NULL,"
+    " user TEXT NOT NULL,"
+    " missed INTEGER NOT NULL,"
+    " PRIMARY KEY (app, channel, user)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE TABLE origins ("
+    " origin INTEGER PRIMARY KEY,"
+    " seq INTEGER NOT NULL,"
+    " heard_ms INTEGER NOT NULL"
+    ") STRICT;"
+    "PRAGMA user_version = 1;";
+
+static int
+ask_number(struct outbox *o, const char *sql, uint64_t *n)
+{
+	sqlite3_stmt *s;
+	int r = -1;
+
+	if (sqlite3_prepare_v2(o->db, sql, -1, &s, NULL) != SQLITE_OK)
+		return -1;
+	if (sqlite3_step(s) == SQLITE_ROW) {
+		*n = (uint64_t)sqlite3_column_int64(s, 0);
+		r = 0;
+	}
+	return sqlite3_finalize(s) == SQLITE_OK ? r : -1;
+}
+
+/* It may hold what clients said: only the owner may look. */
+static int
+prepare_file(const char *path, bool create, char **why)
+{
+	struct stat st;
+	int fd;
+
+	fd = open(path,
+	    create ? O_RDWR | O_CREAT | O_CLOEXEC : O_RDWR | O_CLOEXEC, 0600);
+	if (fd == -1) {
+		*why = xasprintf(
+		    "cannot use the outbox %s: %s", path, strerror(errno));
+		return -1;
+	}
+	if (fstat(fd, &st) == 0 && (st.st_mode & 077) != 0) {
+		*why = xasprintf("others may use the outbox %s (mode %04o): "
+				 "chmod 600 %s",
+		    path, st.st_mode & 07777, path);
+		close(fd);
+		return -1;
+	}
+	close(fd);
+	return 0;
+}
+
+/* Somebody else may have made it meanwhile. */
+static int
+make_schema(struct outbox *o)
+{
+	uint64_t version;
+	char *sql;
+	int r;
+
+	if (outbox_begin(o) == -1 ||
+	    ask_number(o, "PRAGMA user_version", &version) == -1)
+		return -1;
+	if (version != 0)
+		return outbox_commit(o);
+	sql = xasprintf("%s INSERT INTO meta VALUES ('name', %lld);"
+			"INSERT INTO meta VALUES ('probe', 0); COMMIT;",
+	    schema, (long long)(int64_t)proc_random());
+	r = sqlite3_exec(o->db, sql, NULL, NULL, NULL);
+	free(sql);
+	return r == SQLITE_OK ? 0 : -1;
+}
+
+/* 1: it is there; 0: it is not, and shall not be made; -1: error. */
+static int
+prepare_schema(struct outbox *o, bool create)
+{
+	uint64_t version;
+
+	if (create &&
+	    sqlite3_exec(o->db, "PRAGMA journal_mode = WAL", NULL, NULL,
+		NULL) != SQLITE_OK)
+		return -1;
+	if (sqlite3_exec(o->db,
+		"PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2000;"
+		"PRAGMA journal_size_limit = 67108864;",
+		NULL, NULL, NULL) != SQLITE_OK ||
+	    ask_number(o, "PRAGMA user_version", &version) == -1)
+		return -1;
+	if (version == 0 && !create)
+		return 0;
+	if (version == 0 && make_schema(o) == -1)
+		return -1;
+	return ask_number(o, "SELECT value FROM meta WHERE name = 'name'",
+		   &o->name) == 0
+	    ? 1
+	    : -1;
+}
+
+int
+outbox_recount(struct outbox *o)
+{
+	if (ask_number(o, "SELECT count(*) FROM requests WHERE state = 0",
+		&o->counts.waiting) == -1 ||
+	    ask_number(o, "SELECT count(*) FROM requests WHERE state = 1",
+		&o->counts.dead) == -1 ||
+	    ask_number(o,
+		"SELECT coalesce(sum(length(CAST(events AS BLOB))), 0)"
+		" FROM requests",
+		&o->counts.bytes) == -1)
+		return -1;
+	return 0;
+}
+
+struct outbox *
+outbox_open(const char *path, bool create, char **why)
+{
+	struct outbox *o;
+	int r = -1;
+
+	*why = NULL;
+	if (prepare_file(path, create, why) == -1)
+		return NULL;
+	o = xcalloc(1, sizeof(*o));
+	if (sqlite3_open_v2(path, &o->db,
+		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+		NULL) == SQLITE_OK) {
+		sqlite3_db_config(o->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+		sqlite3_busy_timeout(o->db, BUSY_MS);
+		r = prepare_schema(o, create);
+		if (r == 1 && outbox_rows_prepare(o) == 0 &&
+		    outbox_recount(o) == 0)
+			return o;
+	}
+	if (r != 0)
+		*why = xasprintf("the outbox %s: %s", path,
+		    o->db == NULL ? "no memory" : sqlite3_errmsg(o->db));
+	outbox_close(o);
+	return NULL;
+}
+
+void
+outbox_close(struct outbox *o)
+{
+	if (o == NULL)
+		return;
+	outbox_rows_finalize(o);
+	sqlite3_close(o->db);
+	free(o);
+}
+
+const char *
+outbox_error(const struct outbox *o)
+{
+	return sqlite3_errmsg(o->db);
+}
+
+int
+outbox_begin(struct outbox *o)
+{
+	if (!sqlite3_get_autocommit(o->db))
+		return 0;
+	return sqlite3_exec(o->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) ==
+		SQLITE_OK
+	    ? 0
+	    : -1;
+}
+
+bool
+outbox_is_dirty(const struct outbox *o)
+{
+	return !sqlite3_get_autocommit(o->db);
+}
+
+int
+outbox_commit(struct outbox *o)
+{
+	if (!outbox_is_dirty(o))
+		return 0;
+	return sqlite3_exec(o->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK
+	    ? 0
+	    : -1;
+}
+
+int
+outbox_probe(struct outbox *o)
+{
+	static const char sql[] =
+	    "UPDATE meta SET value = value + 1 WHERE name = 'probe'";
+
+	if (outbox_begin(o) == -1 ||
+	    sqlite3_exec(o->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return -1;
+	return outbox_commit(o);
+}
+
+bool
+outbox_has_changed(struct outbox *o)
+{
+	uint64_t version = o->data_version;
+
+	if (ask_number(o, "PRAGMA data_version", &version) == -1 ||
+	    version == o->data_version)
+		return false;
+	o->data_version = version;
+	outbox_recount(o);
+	return true;
+}
+
+void
+outbox_count(const struct outbox *o, struct outbox_counts *c)
+{
+	*c = o->counts;
+}
+
+void
+outbox_name(const struct outbox *o, uint64_t id, char out[OUTBOX_NAME_MAX])
+{
+	snprintf(out, OUTBOX_NAME_MAX, "%016llx-%llu",
+	    (unsigned long long)o->name, (unsigned long long)id);
+}

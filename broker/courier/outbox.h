@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_COURIER_OUTBOX_H
+#define BROKER_COURIER_OUTBOX_H
+
+/*
+ * Webhooks on disk (SQLite, WAL): requests that wait, that have failed for
+ * good, and the last ones that arrived; what applications have been told; how
+ * far each broker has been heard.
+ *
+ * A change begins a transaction when there is none; outbox_commit() ends it.
+ * Unless said otherwise functions return 0, or -1 with outbox_error(): then
+ * nothing of the transaction is to be counted on, call outbox_close().
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/buf.h"
+#include "shared/str.h"
+
+struct outbox;
+
+enum outbox_state { OUTBOX_WAITING, OUTBOX_DEAD, OUTBOX_DONE };
+
+/* How many requests that arrived are remembered. */
+#define OUTBOX_DONE_KEPT 1000
+
+/* One request. */
+struct outbox_row {
+	uint64_t id; /* never used again */
+	uint32_t endpoint, app;
+	uint32_t kind;  /* enum webhook_kind, of the first event */
+	uint32_t lane;  /* requests of one lane go one after the other */
+	uint32_t count; /* events */
+	uint32_t state;
+	uint32_t attempts;
+	uint32_t status;     /* HTTP status of the last answer, or 0 */
+	uint64_t time_ms;    /* of the first event */
+	uint64_t next_ms;    /* not before */
+	uint64_t until_ms;   /* no more tries after it */
+	uint64_t changed_ms; /* when it got its state */
+	struct str channel;  /* of the first event */
+	struct str answer;   /* the last one, in words */
+	struct str events;   /* JSON, with commas between them */
+	size_t bytes;        /* of events on disk */
+};
+
+struct outbox_counts {
+	uint64_t waiting, dead, bytes; /* bytes: of events that are kept */
+};
+
+/*
+ * Opens the file; makes it (mode 0600) when it is missing and create is set.
+ * NULL and *why (free(3) it); without a *why: it has not been made yet.
+ */
+struct outbox *outbox_open(const char *path, bool create, char **why);
+/* Rolls back what is not committed. */
+void outbox_close(struct outbox *);
+const char *outbox_error(const struct outbox *);
+/* Writes something, so that a full disk shows. */
+int outbox_probe(struct outbox *);
+int outbox_commit(struct outbox *);
+bool outbox_is_dirty(const struct outbox *);
+/* Has another process written since the last call? */
+bool outbox_has_changed(struct outbox *);
+void outbox_count(const struct outbox *, struct outbox_counts *);
+/* X-Pusherd-Delivery of a row: the same for every try. */
+#define OUTBOX_NAME_MAX 40
+void outbox_name(const struct outbox *, uint64_t id, char out[OUTBOX_NAME_MAX]);
+
+/* Inserts and sets row->id and row->bytes. */
+int outbox_put(struct outbox *, struct outbox_row *);
+/* The same row with more events: id, count, events; sets bytes. */
+int outbox_extend(struct outbox *, struct outbox_row *);
+/* It has arrived. */
+int outbox_done(struct outbox *, const struct outbox_row *);
+/* Not yet: attempts, next_ms, status, answer; or, with state DEAD, never. */
+int outbox_failed(struct outbox *, const struct outbox_row *);
+/* Appends the events of a row that waits: 1; 0: it does not wait any more. */
+int outbox_events(struct outbox *, uint64_t id, struct buf **events);
+
+/*
+ * Calls back for rows by id, without their events; state -1: all; endpoint
+ * 0: all; id: only that one, 0: all.  Texts are valid during the call.  Stops
+ * when fn returns non-zero.
+ */
+struct outbox_query {
+	int state;
+	uint32_t endpoint, app;
+	uint64_t id, after; /* after: only larger ids */
+};
+typedef int (*outbox_fn)(void *arg, const struct outbox_row *);
+int outbox_each(
+    struct outbox *, const struct outbox_query *, outbox_fn, void *);
+/* Dead ones wait again, from now on: how many, or -1. */
+int outbox_revive(struct outbox *, const struct outbox_query *, uint64_t now_ms,
+    uint64_t until_ms);
+/* Deletes rows: how many, or -1. */
+int outbox_delete(struct outbox *, const struct outbox_query *);
+/*
+ * Deletes up to n of the oldest dead ones, or else of client events and
+ * counts that wait: how many, or -1.
+ */
+int outbox_shrink(struct outbox *, unsigned n);
+/* Deletes dead ones from before then, and all but the last that arrived. */
+int outbox_prune(struct outbox *, uint64_t before_ms);
+
+/* What applications have been told; user is empty for a channel. */
+struct outbox_fact {
+	uint32_t app;
+	struct str channel, user;
+	bool missed; /* a cache miss */
+};
+int outbox_tell(struct outbox *, const struct outbox_fact *);
+int outbox_untell(struct outbox *, const struct outbox_fact *);
+int outbox_each_told(struct outbox *,
+    int (*fn)(void *arg, const struct outbox_fact *), void *arg);
+
+/* The last seq that came from this origin; 0: none. */
+int outbox_get_seq(struct outbox *, uint64_t origin, uint64_t *seq);
+int outbox_set_seq(
+    struct outbox *, uint64_t origin, uint64_t seq, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_COURIER_OUTBOX_ROWS_H
+#define BROKER_COURIER_OUTBOX_ROWS_H
+
+/* What outbox.c and outbox_rows.c share; nobody else includes it. */
+
+#include <sqlite3.h>
+
+#include "broker/courier/outbox.h"
+
+enum outbox_stmt {
+	OUTBOX_PUT,
+	OUTBOX_EXTEND,
+	OUTBOX_SET_DONE,
+	OUTBOX_SET_FAILED,
+	OUTBOX_EVENTS,
+	OUTBOX_TELL,
+	OUTBOX_UNTELL,
+	OUTBOX_GET_SEQ,
+	OUTBOX_SET_SEQ,
+	OUTBOX_STMTS
+};
+
+struct outbox {
+	sqlite3 *db;
+	sqlite3_stmt *stmts[OUTBOX_STMTS];
+	struct outbox_counts counts;
+	uint64_t name; /* random, of this file */
+	uint64_t data_version;
+};
+
+/* Begins a transaction when there is none. */
+int outbox_begin(struct outbox *);
+/* Counts the rows anew. */
+int outbox_recount(struct outbox *);
+int outbox_rows_prepare(struct outbox *);
+void outbox_rows_finalize(struct outbox *);
+
+#endif
