@@ -6,6 +6,8 @@
  * first worker opens the table.
  */
 
+#include <stdlib.h>
+
 #include "cli/cmd.h"
 #include "shared/base.h"
 
@@ -42,6 +44,25 @@ put_server(struct out *o, struct json row)
 }
 
 static void
+put_webhooks(struct out *o, struct json row)
+{
+	struct str state = json_get(row, S("state")).raw;
+	bool good =
+	    !str_eq(state, S("\"down\"")) && !str_eq(state, S("\"stuck\""));
+	char *text = str_dup(str_make(state.p + 1, state.n - 2));
+
+	out_record_open(o, "webhooks");
+	out_state(o, "state", text, good);
+	out_json(o, "queued", json_get(row, S("queued")));
+	out_json(o, "waiting", json_get(row, S("waiting")));
+	out_json(o, "dead", json_get(row, S("dead")));
+	out_json(o, "dropped", json_get(row, S("dropped")));
+	out_json(o, "trouble", json_get(row, S("trouble")));
+	out_record_close(o);
+	free(text);
+}
+
+static void
 put_worker(struct out *o, struct json row)
 {
 	bool up = str_eq(json_get(row, S("state")).raw, S("\"up\""));
@@ -66,6 +87,9 @@ on_row(void *arg, struct json row)
 	if (str_eq(type, S("\"server\"")) && !s->server && !s->workers) {
 		s->server = true;
 		put_server(s->out, row);
+	} else if (str_eq(type, S("\"webhooks\"")) && !s->workers &&
+	    json_get(row, S("state")).kind == JSON_STRING) {
+		put_webhooks(s->out, row);
 	} else if (str_eq(type, S("\"worker\""))) {
 		if (!s->workers)
 			out_table_open(s->out, "workers", worker_keys,

@@ -12,6 +12,7 @@
 
 #include "cli/cmd.h"
 #include "cli/cmd_bench.h"
+#include "cli/cmd_webhook.h"
 #include "cli/page.h"
 #include "shared/base.h"
 #include "shared/buf.h"
@@ -53,6 +54,7 @@ static const struct cmd_option publish_options[] = {
 };
 
 #define APP_TEXT_HELP "APP is an app's id, its key, or its name when unique."
+#define WEBHOOK_TEXT_HELP "WEBHOOK is its number in webhook list."
 #define SETTING(field, range, help) "\n  " #field " (" range ")\n      " help
 #define APP_UINT(field, def, min, max, help) \
 	SETTING(field, #min ".." #max ", " #def, help)
@@ -103,6 +105,43 @@ static const struct cmd_verb verbs[] = {
 	    APP_TEXT_HELP "  DATA is sent as it is, byte for byte;\n"
 			  "- reads it from stdin.",
 	    publish_options, cmd_publish },
+	{ "webhook add", "APP URL", 2, 2, "Tell a URL what happens in an app",
+	    APP_TEXT_HELP
+	    "\n"
+	    "URL gets signed POST requests: channel_occupied,\n"
+	    "channel_vacated, member_added, member_removed, client_event,\n"
+	    "cache_miss, subscription_count.  Private addresses need\n"
+	    "app set APP webhook_allow_private=on.",
+	    cmd_webhook_add_options, cmd_webhook_add },
+	{ "webhook list", "[APP]", 0, 1, "List the webhooks", APP_TEXT_HELP,
+	    NULL, cmd_webhook_list },
+	{ "webhook show", "WEBHOOK", 1, 1, "Print a webhook", WEBHOOK_TEXT_HELP,
+	    cmd_webhook_show_options, cmd_webhook_show },
+	{ "webhook set", "WEBHOOK [option=value...]", 1, 1000,
+	    "Change a webhook",
+	    WEBHOOK_TEXT_HELP
+	    "\noptions: url, events, channel-prefix, "
+	    "channel-suffix,\nchannel-glob, batch (on|off), enabled (on|off)",
+	    cmd_webhook_set_options, cmd_webhook_set },
+	{ "webhook remove", "WEBHOOK", 1, 1,
+	    "Remove a webhook and what waits for it", WEBHOOK_TEXT_HELP, NULL,
+	    cmd_webhook_remove },
+	{ "webhook test", "WEBHOOK", 1, 1,
+	    "Send an event of no meaning and wait for the answer",
+	    WEBHOOK_TEXT_HELP, NULL, cmd_webhook_test },
+	{ "webhook deliveries", "[WEBHOOK [DELIVERY]]", 0, 2,
+	    "List requests: waiting, dead, and the last ones that arrived",
+	    WEBHOOK_TEXT_HELP, cmd_webhook_deliveries_options,
+	    cmd_webhook_deliveries },
+	{ "webhook retry", "WEBHOOK [DELIVERY]", 1, 2,
+	    "Send dead requests again, under the same delivery id",
+	    WEBHOOK_TEXT_HELP, NULL, cmd_webhook_retry },
+	{ "webhook purge", "WEBHOOK [DELIVERY]", 1, 2, "Delete dead requests",
+	    WEBHOOK_TEXT_HELP, cmd_webhook_purge_options, cmd_webhook_purge },
+	{ "verify-webhook", "APP SIGNATURE [FILE|-]", 2, 3,
+	    "Check the signature of a webhook's body",
+	    APP_TEXT_HELP "  SIGNATURE is what\nX-Pusher-Signature said.", NULL,
+	    cmd_verify_webhook },
 	{ "bench", "SCENARIO", 1, 1, "Put load on a server and measure", NULL,
 	    cmd_bench_options, cmd_bench },
 };
