@@ -263,7 +263,7 @@ describe('start', () => {
 		await d.start();
 		// A child carries its parent's title until it has set its own.
 		await until('all titles', () => Object.values(d.processes()).sort()
-			.join() === 'pusherd: broker,pusherd: master,' +
+			.join() === 'pusherd: broker,pusherd: courier,pusherd: master,' +
 			'pusherd: worker 0,pusherd: worker 1,pusherd: worker 2');
 		assert.match(d.readLog(), /descriptor|nofile/i);
 		await d.stop();
