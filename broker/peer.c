@@ -365,12 +365,13 @@ peer_on_ping_timer(struct ev_loop *loop, ev_timer *w, int revents)
 static void
 send_ack(struct peer *p)
 {
-	struct msg_ack m = { .seq = p->done };
+	struct msg_ack m = { .seq = p->done, .taken = p->last };
 
 	/* Unless all is answered the worker has to keep its questions. */
-	if (p->done == p->acked || resync_is_on(p->br))
+	if ((p->done == p->acked && p->last == p->told) || resync_is_on(p->br))
 		return;
 	p->acked = p->done;
+	p->told = p->last;
 	ipc_send_ack(&p->ipc, &m);
 }
 
@@ -469,8 +470,10 @@ peer_flush(struct broker *br)
 		if (p == NULL)
 			continue;
 		raise_barrier(br, p);
-		if (!outq_is_empty(&p->ipc.out))
-			send_ack(p); /* in good company */
+		/* In good company; or publishers of several workers wait. */
+		if (!outq_is_empty(&p->ipc.out) ||
+		    (br->nslots > 1 && p->last != p->told))
+			send_ack(p);
 	}
 	/* A link that ends here makes others busy; each ends only once. */
 	while (flush_links(br))

@@ -54,6 +54,7 @@ struct peer {
 	uint64_t targets;         /* slots that got events of this turn */
 	struct barrier now, next; /* seq 0: none */
 	uint64_t done, acked;     /* seq that may be, that was acknowledged */
+	uint64_t told;            /* `last` as the worker knows it */
 
 	struct hash refused; /* subscriptions; see peer_refuse() */
 	struct park park;    /* messages that wait for room */

@@ -263,11 +263,14 @@ flush(struct conn *c)
 	struct worker *w = c->w;
 	int r;
 
-	if (c->hold && !link_is_drained(w)) {
-		move_to(c, &w->held);
-		return;
+	if (c->hold) {
+		c->held_until = w->link.seq;
+		if (!link_may_answer(w, c->held_until)) {
+			move_to(c, &w->held);
+			return;
+		}
+		c->hold = false;
 	}
-	c->hold = false;
 	r = outq_send(&c->out, c->io.fd, FLUSH_BYTES);
 	if (r == -1) {
 		conn_close(c);
@@ -342,7 +345,15 @@ conn_reap(struct worker *w)
 void
 conn_release_held(struct worker *w)
 {
-	list_splice(&w->dirty, &w->held);
+	struct conn *c;
+
+	while (!list_is_empty(&w->held)) { /* the longest wait is in front */
+		c = LIST_ITEM(w->held.next, struct conn, link);
+		if (!link_may_answer(w, c->held_until))
+			return;
+		c->hold = false;
+		move_to(c, &w->dirty);
+	}
 }
 
 void

@@ -70,11 +70,14 @@ struct conn {
 	struct http *http; /* the request that is being read or answered */
 
 	/* WebSocket */
-	struct ws_part *part;   /* half a message */
-	struct list subs;       /* struct subscription */
-	struct member *user;    /* signed in as, or NULL */
-	double opened_at;       /* loop time */
-	double bucket_at;       /* client events: when tokens was right */
+	struct ws_part *part; /* half a message */
+	struct list subs;     /* struct subscription */
+	struct member *user;  /* signed in as, or NULL */
+	double opened_at;     /* loop time */
+	union {
+		double bucket_at;    /* client events: when tokens was right */
+		uint64_t held_until; /* HTTP: the seq that hold waits for */
+	};
 	float bucket;           /* client events: tokens */
 	struct signin *signins; /* not answered yet, oldest first */
 	uint32_t nsubs;
@@ -86,7 +89,7 @@ struct conn {
 	bool closed : 1;     /* will be freed at the end of the turn */
 	bool paused : 1;     /* do not feed until conn_resume() */
 	bool finishing : 1;  /* no more input counts; close when flushed */
-	bool hold : 1;       /* flush only when the link is empty */
+	bool hold : 1;       /* flush only when link_may_answer() */
 	bool blocked : 1;    /* the socket is full; write watcher runs */
 	bool slow : 1;       /* over the limit; takes no more output */
 	bool feeding : 1;    /* inside ops->feed */
@@ -135,7 +138,7 @@ void conn_resume(struct conn *);
 /* End of the turn.  True when sockets are left over for the next turn. */
 bool conn_flush_dirty(struct worker *);
 void conn_reap(struct worker *);
-/* The link is empty: replies that waited for it may go. */
+/* Replies that wait for link_may_answer() go if they may. */
 void conn_release_held(struct worker *);
 /* Closes clients whose bytes have waited too long (once a second). */
 void conn_check_slow(struct worker *);

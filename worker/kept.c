@@ -202,7 +202,7 @@ kept_on_ack(struct worker *w, const struct msg_ack *m)
 	struct link *l = &w->link;
 	size_t bytes = 0;
 
-	if (m->seq > l->seq)
+	if (m->taken > l->seq || m->seq > m->taken)
 		return -1;
 	while (l->acked < m->seq) {
 		bytes += l->kept_len[l->kept_head];
@@ -211,6 +211,8 @@ kept_on_ack(struct worker *w, const struct msg_ack *m)
 	}
 	outq_consume(&l->kept, bytes);
 	forget(w);
+	l->taken = MAX(l->taken, m->taken);
+	conn_release_held(w);
 	return 0;
 }
 

@@ -154,6 +154,8 @@ on_dead(void *owner, const char *why)
 	if (!w->draining)
 		log_warnx("link to the broker lost: %s", why);
 	ipc_close(&w->link.ipc);
+	if (w->link.state == LINK_UP)
+		w->link.down_at = worker_now();
 	w->link.state = LINK_DOWN;
 	api_link_lost(w);
 	retry_later(w);
@@ -195,6 +197,7 @@ link_init(struct worker *w)
 {
 	w->link.ipc.fd = -1;
 	w->link.state = LINK_DOWN;
+	w->link.down_at = worker_now();
 	w->link.origin = proc_random();
 	outq_init(&w->link.kept);
 	ev_timer_init(&w->link.retry, on_retry, 0., 0.);
@@ -236,9 +239,22 @@ link_is_up(const struct worker *w)
 }
 
 bool
-link_is_drained(const struct worker *w)
+link_may_answer(const struct worker *w, uint64_t seq)
 {
-	return ipc_is_open(&w->link.ipc) && outq_is_empty(&w->link.ipc.out);
+	const struct link *l = &w->link;
+
+	if (!link_is_up(w) && worker_now() - l->down_at > LINK_ANSWER_SECONDS)
+		return true;
+	if (w->conf->nworkers > 1)
+		return seq <= l->taken;
+	return link_is_open(w) && outq_is_empty(&l->ipc.out);
+}
+
+void
+link_tick(struct worker *w)
+{
+	if (!link_is_up(w))
+		conn_release_held(w);
 }
 
 bool

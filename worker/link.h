@@ -38,6 +38,8 @@ struct link {
 	uint64_t origin;    /* random; names this process in what it sends */
 	uint64_t seq;       /* of the last numbered message */
 	uint64_t acked;     /* the broker has handed on everything up to it */
+	uint64_t taken;     /* … and put everything up to this in its order */
+	double down_at;     /* worker_now() when the last broker was lost */
 	struct buf *arena;  /* where they are built */
 	struct outq kept;   /* acked + 1 .. seq, for sending again */
 	uint32_t *kept_len; /* ring: the length of each of them */
@@ -58,8 +60,17 @@ void link_flush(struct worker *);
 bool link_is_open(const struct worker *);
 /* The broker at the other end has answered: it serves. */
 bool link_is_up(const struct worker *);
-/* The kernel has taken everything that was queued. */
-bool link_is_drained(const struct worker *);
+/*
+ * May it be answered that what was sent up to this seq is published?  With one
+ * worker, once the kernel has taken it: nothing can overtake it on this link.
+ * With several, once the broker has given it its place before everything that
+ * is published later through another one.  Without a broker for longer than
+ * LINK_ANSWER_SECONDS: it is kept here and will be sent.
+ */
+bool link_may_answer(const struct worker *, uint64_t seq);
+#define LINK_ANSWER_SECONDS 1.
+/* Once a second. */
+void link_tick(struct worker *);
 /* May an event be published now?  False above the high-water mark. */
 bool link_may_publish(struct worker *);
 /* Is the event new here, or did an earlier broker send it already? */

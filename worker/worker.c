@@ -189,6 +189,7 @@ on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 	conn_check_slow(w);
 	kept_tick(w);
 	held_tick(w);
+	link_tick(w);
 }
 
 void
