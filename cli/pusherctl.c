@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pusherctl.c: the admin command: the table of its commands, the help, and
- * main().  Start reading here.  What a command does stands in the file of its
- * noun (cmd_*.c); configuration, arguments and output are ready when it runs.
+ * pusherctl.c: the admin command: the help, finding a command, and main().
+ * Start reading here, and then the table in commands.c.  What a command does
+ * stands in the file of its noun (cmd_*.c); configuration, arguments and output
+ * are ready when it runs.
  */
 
 #include <errno.h>
@@ -11,140 +12,13 @@
 #include <string.h>
 
 #include "cli/cmd.h"
-#include "cli/cmd_bench.h"
-#include "cli/cmd_webhook.h"
+#include "cli/commands.h"
 #include "cli/page.h"
 #include "shared/base.h"
 #include "shared/buf.h"
 #include "shared/sign.h"
 #include "shared/suggest.h"
 #include "shared/xmalloc.h"
-
-static const struct cmd_option create_options[] = {
-	{ "name", "N", "a label for people" },
-	{ "id", "ID", "(default: random digits)" },
-	{ "key", "KEY", "(default: 20 random hex digits)" },
-	{ "secret-from", "FILE|-",
-	    "the file with the secret, - for stdin (default: random)" },
-	{ "set", "option=value", "a setting; may be given several times" },
-	{ "if-none", NULL, "do nothing when there is an app already" },
-	{ NULL, NULL, NULL },
-};
-static const struct cmd_option show_options[] = {
-	{ "reveal", NULL, "print the secret, too" },
-	{ NULL, NULL, NULL },
-};
-static const struct cmd_option delete_options[] = {
-	{ "yes", NULL, "do not ask" },
-	{ NULL, NULL, NULL },
-};
-static const struct cmd_option import_options[] = {
-	{ "from", "soketi", "whose apps these are" },
-	{ "dry-run", NULL, "say what would be done, write nothing" },
-	{ "replace", NULL, "overwrite apps that have the same id" },
-	{ NULL, NULL, NULL },
-};
-static const struct cmd_option channels_options[] = {
-	{ "prefix", "P", "only channels whose name begins so" },
-	{ NULL, NULL, NULL },
-};
-static const struct cmd_option publish_options[] = {
-	{ "socket-id", "ID", "the connection that does not get the event" },
-	{ NULL, NULL, NULL },
-};
-
-#define APP_TEXT_HELP "APP is an app's id, its key, or its name when unique."
-#define WEBHOOK_TEXT_HELP "WEBHOOK is its number in webhook list."
-#define SETTING(field, range, help) "\n  " #field " (" range ")\n      " help
-#define APP_UINT(field, def, min, max, help) \
-	SETTING(field, #min ".." #max ", " #def, help)
-#define APP_BOOL(field, def, help) SETTING(field, "on|off", help)
-#define APP_TEXT(field, def, help) SETTING(field, "text", help)
-static const char settings_help[] =
-    APP_TEXT_HELP "\n\nsettings (range, default):"
-		  "\n  name (text)\n      A label for people"
-#include "shared/app_settings.def"
-    ;
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
-
-static const struct cmd_verb verbs[] = {
-	{ "app create", "", 0, 0, "Make an app and print its credentials",
-	    "For the settings: pusherctl help app set", create_options,
-	    cmd_app_create },
-	{ "app list", "", 0, 0, "List the apps", NULL, NULL, cmd_app_list },
-	{ "app show", "APP", 1, 1, "Print an app with all its settings",
-	    APP_TEXT_HELP, show_options, cmd_app_show },
-	{ "app set", "APP option=value...", 2, 1000,
-	    "Change settings of an app", settings_help, NULL, cmd_app_set },
-	{ "app enable", "APP", 1, 1, "Let clients connect again", APP_TEXT_HELP,
-	    NULL, cmd_app_enable },
-	{ "app disable", "APP", 1, 1,
-	    "Refuse clients and close those that are there", APP_TEXT_HELP,
-	    NULL, cmd_app_disable },
-	{ "app delete", "APP", 1, 1, "Delete an app and close its clients",
-	    APP_TEXT_HELP, delete_options, cmd_app_delete },
-	{ "app import", "FILE|-", 1, 1, "Take over apps of another server",
-	    "FILE is a JSON array of soketi's apps, or a soketi\n"
-	    "configuration file with appManager.array.apps.  All apps are\n"
-	    "taken, or, after an error in one of them, none.",
-	    import_options, cmd_app_import },
-	{ "app snippets", "[APP]", 0, 1,
-	    "Print code for clients and servers, filled in",
-	    APP_TEXT_HELP "  The secret is shown.", NULL, cmd_app_snippets },
-	{ "status", "", 0, 0, "Print what the server and its workers do", NULL,
-	    NULL, cmd_status },
-	{ "channels", "[APP]", 0, 1, "List the occupied channels",
-	    APP_TEXT_HELP, channels_options, cmd_channels },
-	{ "channel purge-cache", "APP CHANNEL", 2, 2,
-	    "Forget the cached event of a cache channel", APP_TEXT_HELP, NULL,
-	    cmd_channel_purge_cache },
-	{ "publish", "APP CHANNEL EVENT DATA", 4, 4,
-	    "Send an event to a channel",
-	    APP_TEXT_HELP "  DATA is sent as it is, byte for byte;\n"
-			  "- reads it from stdin.",
-	    publish_options, cmd_publish },
-	{ "webhook add", "APP URL", 2, 2, "Tell a URL what happens in an app",
-	    APP_TEXT_HELP
-	    "\n"
-	    "URL gets signed POST requests: channel_occupied,\n"
-	    "channel_vacated, member_added, member_removed, client_event,\n"
-	    "cache_miss, subscription_count.  Private addresses need\n"
-	    "app set APP webhook_allow_private=on.",
-	    cmd_webhook_add_options, cmd_webhook_add },
-	{ "webhook list", "[APP]", 0, 1, "List the webhooks", APP_TEXT_HELP,
-	    NULL, cmd_webhook_list },
-	{ "webhook show", "WEBHOOK", 1, 1, "Print a webhook", WEBHOOK_TEXT_HELP,
-	    cmd_webhook_show_options, cmd_webhook_show },
-	{ "webhook set", "WEBHOOK [option=value...]", 1, 1000,
-	    "Change a webhook",
-	    WEBHOOK_TEXT_HELP
-	    "\noptions: url, events, channel-prefix, "
-	    "channel-suffix,\nchannel-glob, batch (on|off), enabled (on|off)",
-	    cmd_webhook_set_options, cmd_webhook_set },
-	{ "webhook remove", "WEBHOOK", 1, 1,
-	    "Remove a webhook and what waits for it", WEBHOOK_TEXT_HELP, NULL,
-	    cmd_webhook_remove },
-	{ "webhook test", "WEBHOOK", 1, 1,
-	    "Send an event of no meaning and wait for the answer",
-	    WEBHOOK_TEXT_HELP, NULL, cmd_webhook_test },
-	{ "webhook deliveries", "[WEBHOOK [DELIVERY]]", 0, 2,
-	    "List requests: waiting, dead, and the last ones that arrived",
-	    WEBHOOK_TEXT_HELP, cmd_webhook_deliveries_options,
-	    cmd_webhook_deliveries },
-	{ "webhook retry", "WEBHOOK [DELIVERY]", 1, 2,
-	    "Send dead requests again, under the same delivery id",
-	    WEBHOOK_TEXT_HELP, NULL, cmd_webhook_retry },
-	{ "webhook purge", "WEBHOOK [DELIVERY]", 1, 2, "Delete dead requests",
-	    WEBHOOK_TEXT_HELP, cmd_webhook_purge_options, cmd_webhook_purge },
-	{ "verify-webhook", "APP SIGNATURE [FILE|-]", 2, 3,
-	    "Check the signature of a webhook's body",
-	    APP_TEXT_HELP "  SIGNATURE is what\nX-Pusher-Signature said.", NULL,
-	    cmd_verify_webhook },
-	{ "bench", "SCENARIO", 1, 1, "Put load on a server and measure", NULL,
-	    cmd_bench_options, cmd_bench },
-};
 
 /* ---- help ---- */
 
@@ -155,8 +29,8 @@ print_verbs(FILE *f, struct str noun)
 	char line[80];
 	size_t i;
 
-	for (i = 0; i < nitems(verbs); i++) {
-		v = &verbs[i];
+	for (i = 0; i < commands_n; i++) {
+		v = &commands[i];
 		if (!str_starts(str_of(v->name), noun))
 			continue;
 		snprintf(line, sizeof(line), "%s %s", v->name, v->args);
@@ -197,9 +71,9 @@ is_noun(const char *word)
 {
 	size_t n = strlen(word), i;
 
-	for (i = 0; i < nitems(verbs); i++)
-		if (strncmp(verbs[i].name, word, n) == 0 &&
-		    verbs[i].name[n] == ' ')
+	for (i = 0; i < commands_n; i++)
+		if (strncmp(commands[i].name, word, n) == 0 &&
+		    commands[i].name[n] == ' ')
 			return true;
 	return false;
 }
@@ -209,9 +83,9 @@ find_verb(const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < nitems(verbs); i++)
-		if (strcmp(verbs[i].name, name) == 0)
-			return &verbs[i];
+	for (i = 0; i < commands_n; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
 	return NULL;
 }
 
@@ -219,15 +93,15 @@ find_verb(const char *name)
 static int
 unknown_command(const char *what, const char *self)
 {
-	const char *names[nitems(verbs) * 2], *near;
-	char *nouns[nitems(verbs)];
+	const char **names = xcalloc(commands_n * 2, sizeof(*names)), *near;
+	char **nouns = xcalloc(commands_n, sizeof(*nouns));
 	size_t n = 0, i, len;
 
-	for (i = 0; i < nitems(verbs); i++) {
-		len = strcspn(verbs[i].name, " ");
-		nouns[i] = xstrndup(verbs[i].name, len);
-		names[n++] = verbs[i].name;
-		if (verbs[i].name[len] != '\0')
+	for (i = 0; i < commands_n; i++) {
+		len = strcspn(commands[i].name, " ");
+		nouns[i] = xstrndup(commands[i].name, len);
+		names[n++] = commands[i].name;
+		if (commands[i].name[len] != '\0')
 			names[n++] = nouns[i];
 	}
 	near = suggest_nearest(str_of(what), names, n);
@@ -240,8 +114,10 @@ unknown_command(const char *what, const char *self)
 		fprintf(
 		    stderr, "pusherctl: there is no command \"%s\"\n", what);
 	fprintf(stderr, "try: %s help\n", self);
-	for (i = 0; i < nitems(verbs); i++)
+	for (i = 0; i < commands_n; i++)
 		free(nouns[i]);
+	free(nouns);
+	free(names);
 	return CMD_USAGE;
 }
 
@@ -287,13 +163,13 @@ static int
 print_page(const char *which)
 {
 	if (strcmp(which, "pusherctl.8") == 0)
-		page_print_manual(stdout, verbs, nitems(verbs));
+		page_print_manual(stdout, commands, commands_n);
 	else if (strcmp(which, "pusherd.conf.5") == 0)
 		conf_print_man(stdout);
 	else if (strcmp(which, "pusherd.conf") == 0)
 		conf_print_example(stdout);
 	else if (strcmp(which, "completion") == 0)
-		page_print_completion(stdout, verbs, nitems(verbs));
+		page_print_completion(stdout, commands, commands_n);
 	else
 		return CMD_USAGE;
 	return CMD_OK;

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+/* The table of pusherctl's commands. */
+
+#include "cli/cmd.h"
+
+extern const struct cmd_verb commands[];
+extern const size_t commands_n;
+
+#endif
