@@ -20,6 +20,7 @@
 #include "shared/conf.h"
 #include "shared/http_reply.h"
 #include "shared/xmalloc.h"
+#include "worker/api_ask.h"
 #include "worker/api_claim.h"
 #include "worker/api_http.h"
 #include "worker/api_route.h"
@@ -450,6 +451,10 @@ on_timeout(struct conn *c)
 			return;
 		c->http->head_only = false;
 		api_refuse(c, 408, S("the request did not arrive in time"));
+		return;
+	}
+	if (state == API_ASKS || state == API_TAKES || state == API_CLAIMS) {
+		api_ask_late(c);
 		return;
 	}
 	if (outq_is_empty(&c->out))

@@ -19,12 +19,15 @@
 #include "shared/json_write.h"
 #include "worker/worker.h"
 
-/* Stops the clock and the input until the broker has answered. */
+/* Stops the input until the broker has answered, or time is up. */
 static void
 wait_for(struct conn *c, enum api_state state)
 {
 	c->http->state = state;
-	timeout_clear(c);
+	if (state == API_PARKED)
+		timeout_clear(c); /* has a clock of its own */
+	else
+		timeout_set(c->w, c, API_ASK_SECONDS);
 	conn_pause(c);
 }
 
@@ -226,6 +229,17 @@ answer_lost(struct conn *c)
 	b = json_writer_take(&jw);
 	api_reply(c, 200, buf_str(b));
 	buf_unref(b);
+}
+
+/* A late answer must find no other request, so the connection ends. */
+void
+api_ask_late(struct conn *c)
+{
+	c->http->keep_alive = false;
+	if (c->http->state == API_ASKS)
+		answer_lost(c);
+	else
+		api_unavailable(c, S("the server does not answer in time"));
 }
 
 void

@@ -29,5 +29,8 @@ void api_ask(const struct api_request *, enum query_kind, uint32_t info,
  * them.  So call it before anything happens that may not happen twice.
  */
 bool api_take(const struct api_request *, enum take_kind, uint32_t n);
+/* The broker owes an answer for API_ASK_SECONDS: answers without it. */
+void api_ask_late(struct conn *);
+#define API_ASK_SECONDS 10
 
 #endif

@@ -89,6 +89,8 @@ rig_init(struct rig *r)
 	list_init(&r->w.blocked);
 	list_init(&r->w.slow);
 	list_init(&r->w.closed);
+	held_init(&r->w);
+	api_park_init(&r->w);
 	r->w.recv = xmalloc(WORKER_RECV_BYTES);
 	r->w.max_conns = 100;
 	r->w.link.ipc.fd = -1;
@@ -232,6 +234,7 @@ rig_clear(struct rig *r)
 	apps_free(&r->w);
 	timeouts_free(&r->w);
 	link_free(&r->w);
+	held_free(&r->w);
 	assert_int_equal(r->w.topics.n, 0);
 	hash_clear(&r->w.conns);
 	hash_clear(&r->w.topics);
