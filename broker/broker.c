@@ -277,6 +277,7 @@ broker_main(const struct inherit *in)
 			log_warn("ready line");
 		close(in->ready_fd);
 	}
+	proc_unblock_signals();
 	ev_run(br.loop, 0);
 	stop(&br);
 	broker_clear(&br);

@@ -53,12 +53,15 @@ child_name(const struct child *c, char *out, size_t cap)
 		snprintf(out, cap, "worker %u", c->slot);
 }
 
+/*
+ * The master has them blocked, and so they stay until the role has its
+ * handlers: who is told to leave while it starts leaves in order.
+ */
 static void
 put_signals_in_order(void)
 {
 	static const int to_default[] = { SIGTERM, SIGQUIT, SIGCHLD, SIGALRM };
 	static const int to_ignore[] = { SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE };
-	sigset_t none;
 	size_t i;
 
 	for (i = 0; i < nitems(to_default); i++)
@@ -67,8 +70,6 @@ put_signals_in_order(void)
 		proc_signal(to_ignore[i], SIG_IGN);
 	/* Ctrl-C reaches the whole group; the master says what to do. */
 	proc_signal(SIGINT, SIG_IGN);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 static void

@@ -170,6 +170,16 @@ proc_signal(int sig, void (*handler)(int))
 		fatal("sigaction %d", sig);
 }
 
+void
+proc_unblock_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	if (sigprocmask(SIG_SETMASK, &none, NULL) == -1)
+		fatal("sigprocmask");
+}
+
 int
 proc_daemonize(void)
 {

@@ -42,6 +42,8 @@ int proc_drop_privileges(const char *user);
 int proc_find_user(const char *user, uid_t *uid, gid_t *gid);
 /* sigaction(2) without SA_RESTART; handler may be SIG_IGN or SIG_DFL. */
 void proc_signal(int sig, void (*handler)(int));
+/* Takes the signals that were blocked; their handlers stand. */
+void proc_unblock_signals(void);
 /* Leaves the terminal: fork, setsid, stdio to /dev/null. */
 int proc_daemonize(void);
 /* Closes every descriptor above stderr that is not in keep[]. */

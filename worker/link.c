@@ -151,8 +151,7 @@ on_dead(void *owner, const char *why)
 {
 	struct worker *w = owner;
 
-	if (!w->draining)
-		log_warnx("link to the broker lost: %s", why);
+	w->link.lost = why;
 	ipc_close(&w->link.ipc);
 	if (w->link.state == LINK_UP)
 		w->link.down_at = worker_now();
@@ -161,12 +160,18 @@ on_dead(void *owner, const char *why)
 	retry_later(w);
 }
 
+/* Only now is it logged: when all are told to leave, this one is too. */
 static void
 on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 {
+	struct worker *w = container_of(timer, struct worker, link.retry);
+
 	UNUSED(loop);
 	UNUSED(revents);
-	link_connect(container_of(timer, struct worker, link.retry));
+	if (w->link.lost != NULL && !w->draining)
+		log_warnx("link to the broker lost: %s", w->link.lost);
+	w->link.lost = NULL;
+	link_connect(w);
 }
 
 /*

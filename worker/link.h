@@ -33,7 +33,8 @@ enum link_state {
 struct link {
 	struct ipc ipc;
 	enum link_state state;
-	bool high; /* above the water mark: publishes are refused */
+	bool high;        /* above the water mark: publishes are refused */
+	const char *lost; /* why, while that has not been logged */
 	ev_timer retry;
 	uint64_t origin;    /* random; names this process in what it sends */
 	uint64_t seq;       /* of the last numbered message */

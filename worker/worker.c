@@ -378,6 +378,7 @@ worker_main(const struct inherit *inherit)
 	if ((w.loop = ev_default_loop(EVFLAG_AUTO)) == NULL)
 		fatalx("no event loop");
 	start(&w);
+	proc_unblock_signals();
 	ev_run(w.loop, 0);
 	stop(&w);
 	return 0;

@@ -450,6 +450,7 @@ courier_main(const struct inherit *in)
 			log_warn("ready line");
 		close(in->ready_fd);
 	}
+	proc_unblock_signals();
 	ev_run(c.loop, 0);
 	stop(&c);
 	return 0;

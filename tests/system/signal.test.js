@@ -17,6 +17,15 @@ async function daemon(conf, settings) {
 	return { d, app };
 }
 
+// The newest child of the master, unless that is the old one; at once.
+function childOf(master, old) {
+	const pids = fs.readFileSync(
+		`/proc/${master}/task/${master}/children`, 'utf8')
+		.trim().split(' ').map(Number);
+	const newest = pids.at(-1);
+	return newest > old ? newest : null;
+}
+
 describe('stop', () => {
 	for (const sig of ['SIGTERM', 'SIGINT'])
 		test(`${sig}: clients get 4200, exit 0, no files`, async () => {
@@ -76,9 +85,34 @@ describe('stop', () => {
 			await d.stop();
 		});
 
+	test('SIGQUIT to the whole group, as from a terminal: no complaints',
+		async () => {
+			const { d } = await daemon();
+			process.kill(-d.child.pid, 'SIGQUIT');
+			await d.exited;
+			await d.stop();
+		});
+
+	test('a process that is told to leave while it starts leaves in order',
+		async () => {
+			const { d } = await daemon({ workers: 1 });
+			d.allow(/worker 0 (was killed by signal 9|left with exit)/);
+			for (let i = 0; i < 3; i++) {
+				const old = d.pidsOf('worker')[0];
+				process.kill(old, 'SIGKILL');
+				const pid = await until('the next one', () =>
+					childOf(d.child.pid, old));
+				process.kill(pid, 'SIGTERM');
+				await until('another one', () =>
+					d.pidsOf('worker').some((p) => p !== old && p !== pid));
+			}
+			await until('it to serve', () => /ready again/.test(d.readLog()));
+			assert.doesNotMatch(d.readLog(), /signal 15/);
+			await d.stop();
+		});
+
 	test('SIGQUIT: at once', async () => {
 		const { d, app } = await daemon({ drain_time: 60 });
-		d.allow(/link to the broker/);
 		const all = await Client.several(d, app, 20);
 		const begin = Date.now();
 		await d.stop({ sig: 'SIGQUIT', within: 5000 });
