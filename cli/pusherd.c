@@ -8,6 +8,7 @@
  */
 
 #include <errno.h>
+#include <ev.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdbool.h>
@@ -333,6 +334,7 @@ main(int argc, char **argv)
 	char *why;
 	int code = 0;
 
+	ev_set_allocator(xalloc_hook);
 	proc_title_init(argc, argv);
 	parse_command(&cmd, argc, argv);
 	if (conf_load(&conf, cmd.file, cmd.options, cmd.noptions, &why) == -1)

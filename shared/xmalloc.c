@@ -48,6 +48,16 @@ xreallocarray(void *p, size_t n, size_t size)
 	return must(realloc(p, MAX(n * size, 1)), n * size);
 }
 
+void *
+xalloc_hook(void *p, long size)
+{
+	if (size <= 0) {
+		free(p);
+		return NULL;
+	}
+	return xreallocarray(p, 1, (size_t)size);
+}
+
 char *
 xstrdup(const char *s)
 {

@@ -22,6 +22,12 @@ char *xstrndup(const char *s, size_t n);
 /* sprintf into fresh memory. */
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/*
+ * For libraries with a hook like realloc(3) that do not check what it returns,
+ * as libev: size 0 frees.
+ */
+void *xalloc_hook(void *p, long size);
+
 /* Gives what was freed back to the system; takes a while. */
 void xtrim(void);
 
