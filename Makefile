@@ -87,6 +87,16 @@ $(BUILD)/ws_echo: tests/conformance/ws_echo.c $(TESTOBJ)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(ECHO)/ws.o $(ECHO)/client.o \
 	    $(filter-out %/worker/ws.o %/worker/client.o,$(TESTOBJ)) $(LIBS)
 
+# What tests use: a reader to compare with, a library that makes calls fail.
+$(BUILD)/json_say: tests/conformance/json_say.c $(call obj,$(SHARED))
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/torture_shim.so: tests/torture/shim.c
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) -O2 -Wall -Wextra $(WERROR) -fPIC -shared -o $@ $<
+
+tools: $(BUILD)/json_say $(BUILD)/torture_shim.so
 corpus-bins: $(CORPUSBIN)
 fuzz-bins: $(FUZZBIN)
 
@@ -111,7 +121,7 @@ $(NPM): tests/system/package-lock.json
 
 check: ## unit and system tests, with all they need
 	@tests/deps.sh build check
-	@$(MAKE) $(JOBS) all unit-bins corpus-bins $(NPM)
+	@$(MAKE) $(JOBS) all unit-bins corpus-bins tools $(NPM)
 	@tests/run.sh $(BUILD) unit fuzz system faults
 
 unit: ## unit tests (cmocka)
@@ -125,8 +135,13 @@ faults: all $(NPM) ## kill, stop and starve it (long; NAME=recipe SEED=n)
 
 system: ## the real daemon and the official clients (node --test)
 	@tests/deps.sh build check
-	@$(MAKE) $(JOBS) all $(NPM)
+	@$(MAKE) $(JOBS) all tools $(NPM)
 	@tests/run.sh $(BUILD) system
+
+torture: ## make each call fail once (hours; NAME="ROLE:CALL[:N] ...")
+	@tests/deps.sh build check
+	@$(MAKE) $(JOBS) all tools $(NPM)
+	@PUSHERD_BIN=$(BUILD)/pusherd node tests/torture/run.js $(NAME)
 
 asan: ## the same tests with address and undefined behaviour sanitizers
 	@TEST_SLOW=5 $(MAKE) check BUILD=build-asan OPT=-O1 \
@@ -183,6 +198,6 @@ help: ## this list
 	    etc/install.mk | while read -r t d; do printf '%-11s %s\n' \
 	    "$$t" "$$d"; done
 
-.PHONY: all unit-bins corpus-bins fuzz-bins deps run check faults unit system asan \
+.PHONY: all unit-bins corpus-bins tools torture fuzz-bins deps run check faults unit system asan \
 	fuzz ws-echo conformance cover lint format clean help
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -131,7 +131,8 @@ class Daemon {
 		const out = fs.openSync(path.join(this.dir, 'log'), 'a');
 		this.child = spawn(PUSHERD,
 			[...options(this.conf), '-F', ...extra], {
-				env: environment(), cwd: this.dir, detached: true,
+				env: { ...environment(), ...this.env }, cwd: this.dir,
+				detached: true,
 				stdio: ['ignore', out, out],
 			});
 		fs.closeSync(out);
