@@ -92,6 +92,10 @@ $(BUILD)/json_say: tests/conformance/json_say.c $(call obj,$(SHARED))
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+$(BUILD)/timing: tests/conformance/timing.c $(call obj,$(SHARED))
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 $(BUILD)/torture_shim.so: tests/torture/shim.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) -O2 -Wall -Wextra $(WERROR) -fPIC -shared -o $@ $<
@@ -137,6 +141,9 @@ system: ## the real daemon and the official clients (node --test)
 	@tests/deps.sh build check
 	@$(MAKE) $(JOBS) all tools $(NPM)
 	@tests/run.sh $(BUILD) system
+
+timing: $(BUILD)/timing ## can a signature be guessed by the clock?
+	@$(BUILD)/timing
 
 torture: ## make each call fail once (hours; NAME="ROLE:CALL[:N] ...")
 	@tests/deps.sh build check
@@ -198,6 +205,6 @@ help: ## this list
 	    etc/install.mk | while read -r t d; do printf '%-11s %s\n' \
 	    "$$t" "$$d"; done
 
-.PHONY: all unit-bins corpus-bins tools torture fuzz-bins deps run check faults unit system asan \
+.PHONY: all unit-bins corpus-bins tools timing torture fuzz-bins deps run check faults unit system asan \
 	fuzz ws-echo conformance cover lint format clean help
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -27,7 +27,18 @@
 #define SQLITE_IOERR 10
 #define NAME_BYTES 16 /* that the kernel keeps, with NUL */
 
-enum call { MALLOC, READ, SEND, ACCEPT, OPEN, FSYNC, STEP, SOCKET, CONNECT, FORK };
+enum call {
+	MALLOC,
+	READ,
+	SEND,
+	ACCEPT,
+	OPEN,
+	FSYNC,
+	STEP,
+	SOCKET,
+	CONNECT,
+	FORK
+};
 
 static const struct {
 	const char *name;
@@ -181,9 +192,8 @@ pwrite64(int fd, const void *p, size_t n, off_t off)
 ssize_t
 send(int fd, const void *p, size_t n, int flags)
 {
-	return fails(SEND)
-	    ? -1
-	    : syscall(SYS_sendto, fd, p, few(n), flags, NULL, 0);
+	return fails(SEND) ? -1
+			   : syscall(SYS_sendto, fd, p, few(n), flags, NULL, 0);
 }
 
 ssize_t
