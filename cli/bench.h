@@ -12,39 +12,75 @@
 #include "shared/sign.h"
 #include "shared/sock.h"
 
+#define BENCH_PROCESSES_MAX 64
+
+struct bench_scenario;
+struct out;
+struct peer;
+struct run;
+
 struct bench_conf {
-	const char *scenario; /* "connect", "fanout", "publish", "idle" */
+	const struct bench_scenario *scenario;
 	struct sock_addr server;
 	const char *host; /* for the Host header */
 	const char *app_id, *key;
 	struct sign_key *sign;
-	uint32_t clients;    /* WebSocket connections */
-	uint32_t channels;   /* they are spread over */
-	uint32_t publishers; /* HTTP connections */
-	uint32_t in_flight;  /* closed loop: publishes not delivered yet */
-	uint32_t batch;      /* events per request; 1 = POST events */
-	double rate;         /* open loop: publishes per second; 0 = closed */
-	double seconds;      /* of the measured part */
-	uint32_t size;       /* bytes of data */
-	pid_t pid;           /* of the server's master, or 0 */
-	bool progress;       /* write it to stderr */
+	uint32_t clients;       /* WebSocket connections */
+	uint32_t channels;      /* they are spread over */
+	uint32_t subscriptions; /* channels of one client */
+	uint32_t publishers;    /* HTTP connections */
+	uint32_t in_flight;     /* closed loop: what is under way */
+	uint32_t batch;         /* events per request; 1 = POST events */
+	double rate;            /* open loop: per second; 0 = closed */
+	double seconds;         /* of the measured part */
+	uint32_t size;          /* bytes of data */
+	uint32_t at_once;       /* handshakes under way, of one process */
+	uint32_t slow;          /* clients that stop reading */
+	uint32_t sources;       /* addresses 127.0.0.1, .2, ... */
+	uint32_t processes;     /* of the load generator */
+	pid_t pid;              /* of the server's master, or 0 */
+	bool progress;          /* write it to stderr */
 };
 
+/* What one process of the generator saw; bench_run() adds them up. */
 struct bench_result {
-	double connect_seconds;      /* until every client was subscribed */
-	double seconds;              /* of the measured part */
-	uint64_t published, refused; /* answered 200, answered otherwise */
+	uint64_t connects, connect_ns; /* clients brought up, in which time */
+	uint64_t rounds;               /* connect, stampede */
+	uint64_t joins, join_ns;       /* presence: the first ones */
+	uint64_t churns;               /* presence: joins and leaves */
+	double seconds;                /* of the measured part */
+	uint64_t published, refused;   /* answered 200, answered otherwise */
 	uint64_t delivered;
 	uint64_t lost, duplicate, disorder, closed;
-	double server_cpu, tool_cpu; /* seconds in the measured part */
-	uint64_t server_pss;         /* bytes, all processes of the group */
-	struct histogram latency;    /* publish to delivery, or to its answer */
+	uint64_t slow_closed;        /* of the slow ones */
+	double server_cpu;           /* seconds in the measured part */
+	double tool_cpu, tool_busy;  /* likewise; busy: with work to do */
+	uint64_t tool_lag;           /* ns, the longest turn */
+	uint64_t pss_empty, pss;     /* bytes, all processes of the server */
+	struct histogram latency;    /* publish to delivery, or see report */
+	struct histogram round_time; /* connect, stampede */
 };
+
+struct bench_scenario {
+	const char *name, *help;
+	const char *prefix; /* of channel names */
+	struct bench_conf defaults;
+	/* For messages to clients that have subscribed; NULL: none count. */
+	void (*on_text)(struct run *, struct peer *, struct str);
+	/* All phases, in one process of the generator. */
+	void (*run)(struct run *);
+};
+
+/* Up to name == NULL. */
+extern const struct bench_scenario bench_scenarios[];
 
 /* Runs one scenario.  0, or -1 and *why (free(3) it). */
 int bench_run(const struct bench_conf *, struct bench_result *, char **why);
+/* Writes one record. */
+void bench_report(
+    struct out *, const struct bench_conf *, const struct bench_result *);
 
-/* CPU seconds and PSS bytes of a process and its children. */
+/* CPU seconds and PSS bytes of a process and all its descendants. */
 double bench_cpu(pid_t pid);
 uint64_t bench_pss(pid_t pid);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * bench_group.c: what the processes of a server cost: CPU time and memory of
- * one process and its children, from /proc.  Memory is the proportional set
+ * one process and its descendants, from /proc.  Memory is the proportional set
  * size, so that pages shared after a fork are not counted twice.
  */
 
@@ -12,6 +12,8 @@
 #include "cli/bench.h"
 #include "shared/base.h"
 #include "shared/str.h"
+
+#define DEPTH 16 /* of a tree of processes */
 
 struct stat_line {
 	pid_t parent;
@@ -79,7 +81,24 @@ read_pss(pid_t pid)
 	return 0;
 }
 
-/* Calls back for the process and each of its children. */
+/* Is it the process, or a descendant of it? */
+static bool
+belongs(pid_t pid, pid_t to, struct stat_line *s)
+{
+	struct stat_line up;
+
+	if (!read_stat(pid, s))
+		return false;
+	up = *s;
+	for (int depth = 0; pid != to && depth < DEPTH; depth++) {
+		pid = up.parent;
+		if (pid <= 1 || (pid != to && !read_stat(pid, &up)))
+			return false;
+	}
+	return pid == to;
+}
+
+/* Calls back for the process and each of its descendants. */
 static void
 each(pid_t pid, void (*fn)(pid_t, const struct stat_line *, void *), void *arg)
 {
@@ -90,13 +109,10 @@ each(pid_t pid, void (*fn)(pid_t, const struct stat_line *, void *), void *arg)
 
 	if (dir == NULL)
 		return;
-	while ((d = readdir(dir)) != NULL) {
-		if (str_to_u64(str_of(d->d_name), INT32_MAX, &n) == -1 ||
-		    !read_stat((pid_t)n, &s))
-			continue;
-		if ((pid_t)n == pid || s.parent == pid)
+	while ((d = readdir(dir)) != NULL)
+		if (str_to_u64(str_of(d->d_name), INT32_MAX, &n) == 0 &&
+		    belongs((pid_t)n, pid, &s))
 			fn((pid_t)n, &s, arg);
-	}
 	closedir(dir);
 }
 

@@ -1,40 +1,118 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench_peer.c: bytes of the load generator: writes frames and requests, reads
- * frames and replies, and checks every delivery for order and duplicates.  It
- * parses as little as it can, so that the tool is not the bottleneck.
+ * bench_peer.c: bytes of the load generator: opens sockets, writes frames and
+ * requests, reads frames and replies.  It parses as little as it can, so that
+ * the tool is not the bottleneck.  What a message means once a client has
+ * subscribed is the scenario's business.
  */
 
 #include "cli/bench_peer.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
 #include <sys/epoll.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "shared/base.h"
+#include "shared/json_write.h"
 #include "shared/ws_frame.h"
 #include "shared/xmalloc.h"
 
-uint64_t
-bench_now(void)
-{
-	struct timespec t;
+#define EVENT_WITHIN 80 /* of a message: its event stands at the front */
+#define SLOW_RECV_BYTES \
+	4096 /* of the socket of a client that will not read \
+	      */
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+/* ---- life ---- */
+
+/* Binds to 127.0.0.k; the port is chosen when it connects. */
+static int
+bind_source(int fd, uint32_t k)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK + k) };
+	int on = 1;
+
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	return bind(fd, (const struct sockaddr *)&a, sizeof(a));
+}
+
+static int
+open_socket(struct run *run, const struct peer *p)
+{
+	const struct bench_conf *conf = run->conf;
+	const struct sock_addr *to = &conf->server;
+	int bytes = SLOW_RECV_BYTES;
+	int fd = socket(
+	    to->ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd == -1)
+		return -1;
+	if (p->slow)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	sock_tune_client(fd, 0);
+	if ((conf->sources > 1 && to->ss.ss_family == AF_INET &&
+		bind_source(fd, p->index % conf->sources) == -1) ||
+	    (connect(fd, (const struct sockaddr *)&to->ss, to->len) == -1 &&
+		errno != EINPROGRESS)) {
+		int e = errno;
+
+		close(fd);
+		errno = e;
+		return -1;
+	}
+	return fd;
 }
 
 void
-bench_fail(struct run *run, const char *why)
+peer_open(struct run *run, struct peer *p)
 {
-	if (run->why == NULL)
-		run->why = xstrdup(why);
+	const struct bench_conf *conf = run->conf;
+	struct epoll_event e = { .events = EPOLLIN | EPOLLOUT, .data.ptr = p };
+
+	p->fd = open_socket(run, p);
+	if (p->fd == -1) {
+		bench_fail(run, "cannot connect: %s", strerror(errno));
+		return;
+	}
+	epoll_ctl(run->ep, EPOLL_CTL_ADD, p->fd, &e);
+	p->state = PEER_CONNECTING;
+	p->started = bench_now();
+	p->ends = false;
+	if (p->publisher)
+		return;
+	buf_printf(&p->out,
+	    "GET /app/%s?protocol=7&client=bench&version=1.0 HTTP/1.1\r\n"
+	    "Host: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+	    "Sec-WebSocket-Key: cHVzaGVyY3RsIGJlbmNoIQ==\r\n"
+	    "Sec-WebSocket-Version: 13\r\n\r\n",
+	    conf->key, conf->host);
+}
+
+void
+peer_close(struct peer *p, bool hard)
+{
+	struct linger l = { .l_onoff = 1 };
+
+	if (p->fd == -1)
+		return;
+	if (hard)
+		setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	close(p->fd);
+	p->fd = -1;
+	buf_unref(p->in);
+	buf_unref(p->out);
+	p->in = p->out = NULL;
+	p->out_off = 0;
+	p->state = PEER_CONNECTING;
 }
 
 /* ---- output ---- */
 
-void
-peer_watch(struct run *run, struct peer *p, bool write)
+static void
+watch(struct run *run, struct peer *p, bool write)
 {
 	struct epoll_event e = { .events = EPOLLIN | (write ? EPOLLOUT : 0),
 		.data.ptr = p };
@@ -42,77 +120,121 @@ peer_watch(struct run *run, struct peer *p, bool write)
 	epoll_ctl(run->ep, EPOLL_CTL_MOD, p->fd, &e);
 }
 
+/* It is over with this connection. */
+static void
+lose(struct run *run, struct peer *p)
+{
+	if (p->slow && p->state == PEER_ON) {
+		run->r->slow_closed++;
+		peer_close(p, false);
+	} else if (p->publisher && (p->ends || !p->busy)) {
+		peer_close(p, false);
+	} else
+		bench_fail(run, "the server closed a connection");
+}
+
 void
 peer_write(struct run *run, struct peer *p)
 {
-	size_t left = p->out->len - p->out_off;
-	ssize_t n = send(p->fd, p->out->data + p->out_off, left, MSG_NOSIGNAL);
+	size_t left = p->out == NULL ? 0 : p->out->len - p->out_off;
+	bool was_late = p->out_off > 0 || p->state == PEER_CONNECTING;
+	ssize_t n = 0;
 
-	if (n == -1 && errno != EAGAIN) {
-		bench_fail(
-		    run, "the server closed a connection while we wrote");
+	if (left > 0)
+		n = send(p->fd, p->out->data + p->out_off, left, MSG_NOSIGNAL);
+	if (n == -1 && errno != EAGAIN && errno != ENOTCONN) {
+		lose(run, p);
 		return;
 	}
 	p->out_off += n > 0 ? (uint32_t)n : 0;
-	peer_watch(run, p, p->out_off < p->out->len);
-	if (p->out_off == p->out->len)
-		p->out->len = p->out_off = 0;
+	if (n > 0 && p->out_off < p->out->len)
+		was_late = true;
+	if (was_late || n == -1)
+		watch(run, p, p->out != NULL && p->out_off < p->out->len);
+	if (p->publisher && n > 0)
+		p->state = PEER_ON;
+	if (p->out == NULL || p->out_off < p->out->len)
+		return;
+	p->out_off = 0;
+	p->out->len = 0;
+	if (!p->publisher && run->nlast == 0) { /* memory of idle clients */
+		buf_unref(p->out);
+		p->out = NULL;
+	}
 }
 
-/* Sends a masked text frame. */
 static void
-send_text(struct run *run, struct peer *p, struct str text)
+put_frame(struct peer *p, enum ws_opcode opcode, struct str text)
 {
 	static const uint8_t mask[4] = { 0x5a, 0xc3, 0x17, 0x88 };
 	unsigned char head[WS_HEAD_MAX];
-	size_t n = ws_head_write_masked(WS_TEXT, text.n, mask, head);
+	size_t n = ws_head_write_masked(opcode, text.n, mask, head);
 
 	buf_append(&p->out, str_make(head, n));
 	buf_append(&p->out, text);
 	ws_mask(p->out->data + p->out->len - text.n, text.n, mask, 0);
+}
+
+void
+peer_text(struct peer *p, struct str text)
+{
+	put_frame(p, WS_TEXT, text);
+}
+
+/* The members that sign a subscription (protocol of private channels). */
+static void
+put_auth(struct run *run, struct peer *p, struct buf **b, const char *channel)
+{
+	const struct bench_conf *conf = run->conf;
+	char hex[SIGN_HEX_LEN + 1], data[40] = "";
+	unsigned char mac[SIGN_SHA256_LEN];
+	struct str parts[5] = { str_of(p->socket_id), S(":"), str_of(channel),
+		S(":"), { NULL, 0 } };
+	bool presence = str_starts(str_of(channel), S("presence-"));
+
+	if (presence)
+		snprintf(
+		    data, sizeof(data), "{\"user_id\":\"#%06u\"}", p->index);
+	parts[4] = str_of(data);
+	sign_hmac(conf->sign, parts, presence ? 5 : 3, mac);
+	str_hex(mac, sizeof(mac), hex);
+	buf_printf(b, ",\"auth\":\"%s:%s\"", conf->key, hex);
+	if (presence) {
+		buf_append(b, S(",\"channel_data\":"));
+		json_quote(b, str_of(data));
+	}
+}
+
+void
+peer_subscribe(struct run *run, struct peer *p, uint32_t number)
+{
+	char *name = xasprintf("%s%u", run->conf->scenario->prefix, number);
+	struct buf *b = NULL;
+
+	buf_printf(&b,
+	    "{\"event\":\"pusher:subscribe\",\"data\":{\"channel\":\"%s\"",
+	    name);
+	if (!str_starts(str_of(name), S("bench-")))
+		put_auth(run, p, &b, name);
+	buf_append(&b, S("}}"));
+	peer_text(p, buf_str(b));
+	buf_unref(b);
+	free(name);
+}
+
+void
+peer_subscribe_all(struct run *run, struct peer *p)
+{
+	const struct bench_conf *conf = run->conf;
+
+	p->state = PEER_SUBSCRIBING;
+	p->left = conf->subscriptions;
+	for (uint32_t i = 0; i < conf->subscriptions; i++)
+		peer_subscribe(run, p, (p->channel + i) % conf->channels);
 	peer_write(run, p);
 }
 
 /* ---- input ---- */
-
-/* Of lower-case hex, which is what put_event() writes. */
-static uint64_t
-hex_digit(char c)
-{
-	return c <= '9' ? (uint64_t)(c - '0') : (uint64_t)(c - 'a') + 10;
-}
-
-static void
-on_delivery(struct run *run, struct peer *p, struct str text)
-{
-	ssize_t at;
-	uint64_t seq = 0, *last;
-	struct flight *f;
-
-	/* data is the first "[" of the frame, whatever the member order. */
-	at = run->data_at;
-	if (text.n <= (size_t)at || text.p[at] != '[')
-		at = run->data_at = str_find(text, '[');
-	if (at == -1 || text.n < (size_t)at + 17)
-		return;
-	for (size_t i = (size_t)at + 1; i < (size_t)at + 17; i++)
-		seq = seq << 4 | hex_digit(text.p[i]);
-	run->r->delivered++;
-	f = &run->flights[seq & run->mask];
-	if (f->seq != seq)
-		return; /* long ago: counted as lost */
-	last = &p->last[f->publisher];
-	if (seq == *last)
-		run->r->duplicate++;
-	else if (seq < *last)
-		run->r->disorder++;
-	*last = seq;
-	if (f->left == 0)
-		return;
-	histogram_add(&run->r->latency, run->moved - f->start);
-	if (--f->left == 0)
-		run->nflights--;
-}
 
 static bool
 contains(struct str s, struct str what)
@@ -120,37 +242,86 @@ contains(struct str s, struct str what)
 	return memmem(s.p, s.n, what.p, what.n) != NULL;
 }
 
+bool
+peer_is_event(struct str text, struct str event)
+{
+	return contains(str_make(text.p, MIN(text.n, EVENT_WITHIN)), event);
+}
+
+static void
+on_ready(struct run *run, struct peer *p, enum peer_state state)
+{
+	p->state = state;
+	run->ready++;
+	if (run->count_ready)
+		histogram_add(&run->r->latency, run->moved - p->started);
+}
+
+/* The value of socket_id: digits and a dot, wherever it stands. */
+static void
+take_socket_id(struct peer *p, struct str text)
+{
+	const char *at = memmem(text.p, text.n, "socket_id", 9);
+	size_t n = 0, i;
+
+	if (at == NULL)
+		return;
+	text = str_from(text, (size_t)(at - text.p) + 9);
+	for (i = 0; i < text.n && (text.p[i] < '0' || text.p[i] > '9'); i++)
+		;
+	for (; i < text.n && n < sizeof(p->socket_id) - 1; i++) {
+		if (text.p[i] != '.' && (text.p[i] < '0' || text.p[i] > '9'))
+			break;
+		p->socket_id[n++] = text.p[i];
+	}
+	p->socket_id[n] = '\0';
+}
+
+static void
+on_greeting(struct run *run, struct peer *p, struct str text)
+{
+	if (!contains(text, S("connection_established"))) {
+		bench_fail(run, "the server refused a connection: %.*s",
+		    (int)MIN(text.n, 120), text.p);
+		return;
+	}
+	take_socket_id(p, text);
+	if (run->conf->subscriptions > 0)
+		peer_subscribe_all(run, p);
+	else
+		on_ready(run, p, PEER_GREETED);
+}
+
 static void
 on_text(struct run *run, struct peer *p, struct str text)
 {
-	char *sub;
+	if (p->state == PEER_GREETING) {
+		on_greeting(run, p, text);
+	} else if (p->left > 0) {
+		if (peer_is_event(text, S("subscription_succeeded")) &&
+		    --p->left == 0)
+			on_ready(run, p, PEER_ON);
+		else if (peer_is_event(text, S("_error\"")) ||
+		    peer_is_event(text, S("pusher:error")))
+			bench_fail(run, "a subscription was refused: %.*s",
+			    (int)MIN(text.n, 150), text.p);
+	} else if (run->conf->scenario->on_text != NULL) {
+		run->conf->scenario->on_text(run, p, text);
+	}
+}
 
-	switch (p->state) {
-	case PEER_GREETING:
-		if (!contains(text, S("connection_established"))) {
-			bench_fail(run, "the server refused a connection");
-			return;
-		}
-		p->state = PEER_SUBSCRIBING;
-		sub = xasprintf("{\"event\":\"pusher:subscribe\",\"data\":"
-				"{\"channel\":\"bench-%u\"}}",
-		    p->channel);
-		send_text(run, p, str_of(sub));
-		free(sub);
-		break;
-	case PEER_SUBSCRIBING:
-		if (!contains(text, S("subscription_succeeded")))
-			break;
-		p->state = PEER_ON;
-		run->ready++;
-		run->subs[p->channel]++;
-		break;
-	case PEER_ON:
-		if (contains(str_make(text.p, MIN(text.n, 60)), S("bench\"")))
-			on_delivery(run, p, text);
-		break;
-	case PEER_CONNECTING:
-		break;
+static void
+on_control(struct run *run, struct peer *p, unsigned opcode, struct str body)
+{
+	if (opcode == WS_CLOSE && p->slow) {
+		lose(run, p);
+	} else if (opcode == WS_CLOSE) {
+		run->r->closed++;
+		bench_fail(run, "the server closed a client: %.*s",
+		    (int)(body.n < 2 ? 0 : MIN(body.n - 2, 120)), body.p + 2);
+	} else if (opcode == WS_PING) {
+		put_frame(p, WS_PONG, body);
+		peer_write(run, p);
 	}
 }
 
@@ -162,14 +333,34 @@ take_frame(struct run *run, struct peer *p, struct str in)
 	ssize_t n = ws_head_read(&h, in);
 	struct str body;
 
+	if (n == -1)
+		bench_fail(run, "the server sent a malformed frame");
 	if (n <= 0 || in.n - (size_t)n < h.len)
 		return 0;
 	body = str_make(in.p + n, (size_t)h.len);
-	if (h.opcode == WS_TEXT)
+	if (h.opcode != WS_TEXT)
+		on_control(run, p, h.opcode, body);
+	else if (peer_is_event(body, S("\"pusher:ping\""))) {
+		peer_text(p, S("{\"event\":\"pusher:pong\",\"data\":{}}"));
+		peer_write(run, p);
+	} else
 		on_text(run, p, body);
-	else if (h.opcode == WS_CLOSE)
-		run->r->closed++;
 	return (size_t)n + (size_t)h.len;
+}
+
+/* A whole reply to a publish is here. */
+static void
+on_reply(struct run *run, struct peer *p, struct str head)
+{
+	struct bench_result *r = run->r;
+
+	if (contains(str_make(head.p, 12), S("200")))
+		r->published += run->conf->batch;
+	else
+		r->refused += run->conf->batch;
+	if (run->conf->clients == 0)
+		histogram_add(&r->latency, run->moved - p->started);
+	p->busy = false;
 }
 
 static size_t
@@ -178,15 +369,11 @@ take_http(struct run *run, struct peer *p, struct str in)
 	const char *end = memmem(in.p, in.n, "\r\n\r\n", 4);
 	const char *len;
 	uint64_t body = 0;
-	size_t head, total;
+	size_t head;
 
 	if (end == NULL)
 		return 0;
 	head = (size_t)(end - in.p) + 4;
-	len = memmem(in.p, head, "ength: ", 7);
-	for (len = len == NULL ? "" : len + 7; *len >= '0' && *len <= '9';
-	     len++)
-		body = body * 10 + (uint64_t)(*len - '0');
 	if (!p->publisher) { /* the answer to the upgrade */
 		if (!contains(str_make(in.p, 12), S("101")))
 			bench_fail(
@@ -194,40 +381,27 @@ take_http(struct run *run, struct peer *p, struct str in)
 		p->state = PEER_GREETING;
 		return head;
 	}
-	total = head + (size_t)body;
-	if (in.n < total)
+	len = memmem(in.p, head, "ength: ", 7);
+	for (len = len == NULL ? "" : len + 7; *len >= '0' && *len <= '9';
+	     len++)
+		body = body * 10 + (uint64_t)(*len - '0');
+	if (in.n < head + (size_t)body)
 		return 0;
-	if (contains(str_make(in.p, 12), S("200")))
-		run->r->published += run->conf->batch;
-	else
-		run->r->refused += run->conf->batch;
-	if (run->conf->clients == 0) {
-		histogram_add(&run->r->latency, run->moved - p->started);
-	}
-	p->busy = false;
-	return total;
+	p->ends = contains(str_make(in.p, head), S("onnection: close"));
+	on_reply(run, p, str_make(in.p, head));
+	return head + (size_t)body;
 }
 
-void
-peer_read(struct run *run, struct peer *p)
+static void
+take_all(struct run *run, struct peer *p, struct str in)
 {
-	struct str in;
 	size_t used;
-	ssize_t n = recv(p->fd, run->recv, BENCH_RECV_BYTES, 0);
 
-	if (n == -1 && errno == EAGAIN)
-		return;
-	if (n <= 0) {
-		bench_fail(run, "the server closed a connection");
-		return;
-	}
-	run->moved = bench_now();
-	in = str_make(run->recv, (size_t)n);
 	if (p->in != NULL) {
 		buf_append(&p->in, in);
 		in = buf_str(p->in);
 	}
-	while (in.n > 0 && run->why == NULL) {
+	while (in.n > 0 && p->fd != -1 && bench_is_ok(run)) {
 		used = p->publisher || p->state == PEER_CONNECTING
 		    ? take_http(run, p, in)
 		    : take_frame(run, p, in);
@@ -235,6 +409,8 @@ peer_read(struct run *run, struct peer *p)
 			break;
 		in = str_from(in, used);
 	}
+	if (p->fd == -1)
+		return; /* closed, and p->in is gone */
 	if (in.n == 0) {
 		buf_unref(p->in);
 		p->in = NULL;
@@ -244,4 +420,25 @@ peer_read(struct run *run, struct peer *p)
 		memmove(p->in->data, in.p, in.n);
 		p->in->len = (uint32_t)in.n;
 	}
+}
+
+void
+peer_read(struct run *run, struct peer *p)
+{
+	ssize_t n = recv(p->fd, run->recv, BENCH_RECV_BYTES, 0);
+
+	if (n == -1 && errno == EAGAIN)
+		return;
+	if (n == -1 && p->state == PEER_CONNECTING && !p->publisher) {
+		bench_fail(run, "cannot connect: %s", strerror(errno));
+		return;
+	}
+	if (n <= 0) {
+		lose(run, p);
+		return;
+	}
+	run->moved = bench_now();
+	take_all(run, p, str_make(run->recv, (size_t)n));
+	if (p->publisher && p->ends && !p->busy)
+		peer_close(p, false);
 }

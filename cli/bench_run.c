@@ -1,230 +1,203 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench_run.c: the engine of the load generator: connects subscribers, then
- * publishes over keep-alive HTTP connections and checks every delivery.
+ * bench_run.c: the engine of the load generator: its processes, its loop, and
+ * how clients are brought up.  What is measured is the scenario's business.
  *
- * Closed loop: `in_flight` publishes are under way; one is over when all its
- * subscribers have it.  Open loop: publishes start at fixed times, and a
- * latency counts from the time at which it should have started, so that a
- * stalled server cannot hide (coordinated omission).
+ * Closed loop: so much is under way, and the next begins when one has
+ * arrived.  Open loop: things begin at fixed times, and a latency counts from
+ * the time at which it should have begun, so that a stalled server cannot
+ * hide (coordinated omission).
  *
- * The loop never sleeps while it measures: a sleeping reader would be woken by
- * every send of the server, and that cost would be charged to the server.
+ * The loop never sleeps: a sleeping reader would be woken by every send of
+ * the server, and that cost would be charged to the server.  Several processes
+ * on one core give way to each other when they have nothing to do.
  */
 
 #include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cli/bench_peer.h"
 #include "shared/base.h"
-#include "shared/buf.h"
 #include "shared/proc.h"
 #include "shared/xmalloc.h"
 
-#define CONNECTING_MAX 400 /* handshakes under way */
 #define EVENTS 512
 #define STALL_SECONDS 10.0 /* nothing moves: give up */
+#define NS 1e9
 
-/* ---- publishing ---- */
+const struct bench_scenario bench_scenarios[] = {
+	{ "connect", "clients come, are greeted, and go", "bench-",
+	    { .clients = 5000, .at_once = 400, .sources = 8 }, NULL,
+	    crowd_run_connect },
+	{ "fanout", "events over HTTP to many subscribers", "bench-",
+	    { .clients = 1000,
+		.subscriptions = 1,
+		.publishers = 1,
+		.at_once = 400 },
+	    flight_on_text, publish_run },
+	{ "publish", "events over HTTP to nobody", "bench-",
+	    { .publishers = 8, .in_flight = 8 }, NULL, publish_run },
+	{ "client-events", "clients of a channel write to each other",
+	    "private-bench-",
+	    { .clients = 100,
+		.channels = 50,
+		.subscriptions = 1,
+		.at_once = 400 },
+	    flight_on_text, event_run },
+	{ "presence", "members leave and come back", "presence-bench-",
+	    { .clients = 1000, .channels = 10, .at_once = 400 },
+	    presence_on_text, presence_run },
+	{ "stampede", "all clients drop and come back", "bench-",
+	    { .clients = 5000,
+		.channels = 100,
+		.subscriptions = 1,
+		.at_once = 400,
+		.sources = 8 },
+	    NULL, crowd_run_stampede },
+	{ "slow", "fanout while some clients stop reading", "bench-",
+	    { .clients = 1000,
+		.subscriptions = 1,
+		.publishers = 1,
+		.slow = 100,
+		.at_once = 400,
+		.size = 2000 },
+	    flight_on_text, publish_run_slow },
+	{ "idle", "clients that only stay", "bench-",
+	    { .clients = 10000,
+		.channels = 100,
+		.subscriptions = 1,
+		.at_once = 400 },
+	    NULL, idle_run },
+	{ .name = NULL },
+};
 
-/* The data of one event: fixed width, so that it can be read in place. */
-static void
-put_event(struct run *run, struct buf **b, uint64_t seq, uint32_t channel)
+uint64_t
+bench_now(void)
 {
-	uint32_t pad = run->conf->size > 20 ? run->conf->size - 20 : 0;
-	char *p;
+	struct timespec t;
 
-	buf_printf(b,
-	    "{\"name\":\"bench\",\"channel\":\"bench-%u\","
-	    "\"data\":\"[%016llx,",
-	    channel, (unsigned long long)seq);
-	p = buf_reserve(b, pad);
-	memset(p, '1', pad);
-	(*b)->len += pad;
-	buf_append(b, S("1]\"}"));
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static void
-put_request(struct run *run, struct peer *p, struct str body)
+void
+bench_fail(struct run *run, const char *fmt, ...)
 {
-	const struct bench_conf *conf = run->conf;
-	const char *what = conf->batch > 1 ? "batch_events" : "events";
-	char md5[SIGN_MD5_HEX_LEN + 1], hex[SIGN_HEX_LEN + 1];
-	unsigned char mac[SIGN_SHA256_LEN];
-	char *query, *text;
-	struct str part;
+	struct shared *s = run->shared;
+	uint32_t none = 0;
+	va_list ap;
 
-	sign_md5_hex(body, md5);
-	query = xasprintf("auth_key=%s&auth_timestamp=%lld&auth_version=1.0"
-			  "&body_md5=%s",
-	    conf->key, (long long)time(NULL), md5);
-	text = xasprintf("POST\n/apps/%s/%s\n%s", conf->app_id, what, query);
-	part = str_of(text);
-	sign_hmac(conf->sign, &part, 1, mac);
-	str_hex(mac, sizeof(mac), hex);
-	buf_printf(&p->out,
-	    "POST /apps/%s/%s?%s&auth_signature=%s HTTP/1.1\r\n"
-	    "Host: %s\r\nContent-Type: application/json\r\n"
-	    "Content-Length: %zu\r\n\r\n",
-	    conf->app_id, what, query, hex, conf->host, body.n);
-	buf_append(&p->out, body);
-	free(query);
-	free(text);
-}
-
-/* Starts one publish on an idle HTTP connection. */
-static void
-publish(struct run *run, struct peer *p, uint64_t start)
-{
-	struct buf *body = NULL;
-	struct flight *f;
-
-	if (run->conf->batch > 1)
-		buf_append(&body, S("{\"batch\":["));
-	for (uint32_t i = 0; i < run->conf->batch; i++) {
-		uint64_t seq = ++run->next_seq;
-
-		if (i > 0)
-			buf_putc(&body, ',');
-		f = &run->flights[seq & run->mask];
-		f->seq = seq;
-		f->start = start;
-		f->publisher = (uint32_t)(p - run->publishers);
-		f->left = run->subs[run->next_channel];
-		run->nflights += f->left > 0;
-		put_event(run, &body, seq, run->next_channel);
-		run->next_channel =
-		    (run->next_channel + 1) % run->conf->channels;
-	}
-	if (run->conf->batch > 1)
-		buf_append(&body, S("]}"));
-	p->busy = true;
-	p->started = start;
-	put_request(run, p, buf_str(body));
-	buf_unref(body);
-	peer_write(run, p);
-}
-
-/* Starts what the loop's kind wants to have started by now. */
-static void
-feed_publishers(struct run *run, uint64_t now)
-{
-	const struct bench_conf *conf = run->conf;
-	uint64_t step = conf->rate > 0 ? (uint64_t)(1e9 / conf->rate) : 0;
-
-	for (uint32_t i = 0; i < conf->publishers; i++) {
-		struct peer *p = &run->publishers[i];
-
-		if (p->busy)
-			continue;
-		if (conf->rate > 0) {
-			if (run->intended > now)
-				return;
-			publish(run, p, run->intended);
-			run->intended += step;
-		} else if (run->nflights < conf->in_flight)
-			publish(run, p, now);
-	}
-}
-
-/* ---- phases ---- */
-
-static void
-open_peer(struct run *run, struct peer *p)
-{
-	const struct bench_conf *conf = run->conf;
-	struct epoll_event e = { .events = EPOLLIN | EPOLLOUT, .data.ptr = p };
-
-	p->fd = socket(conf->server.ss.ss_family,
-	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (p->fd == -1 ||
-	    (connect(p->fd, (const struct sockaddr *)&conf->server.ss,
-		 conf->server.len) == -1 &&
-		errno != EINPROGRESS)) {
-		run->why = xasprintf("cannot connect: %s", strerror(errno));
+	if (!atomic_compare_exchange_strong(&s->failed, &none, 1))
 		return;
-	}
-	sock_tune_client(p->fd, 0);
-	epoll_ctl(run->ep, EPOLL_CTL_ADD, p->fd, &e);
-	p->out = buf_new(512);
-	if (p->publisher)
-		return;
-	p->last = xcalloc(conf->publishers + 1, sizeof(*p->last));
-	buf_printf(&p->out,
-	    "GET /app/%s?protocol=7&client=bench&version=1.0 HTTP/1.1\r\n"
-	    "Host: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-	    "Sec-WebSocket-Key: cHVzaGVyY3RsIGJlbmNoIQ==\r\n"
-	    "Sec-WebSocket-Version: 13\r\n\r\n",
-	    conf->key, conf->host);
+	va_start(ap, fmt);
+	vsnprintf(s->why, sizeof(s->why), fmt, ap);
+	va_end(ap);
 }
 
-/* One turn: what epoll has, without waiting. */
-static void
-turn(struct run *run)
+bool
+bench_is_ok(const struct run *run)
+{
+	return atomic_load_explicit(
+		   &run->shared->failed, memory_order_relaxed) == 0;
+}
+
+/* ---- the loop ---- */
+
+void
+bench_turn(struct run *run)
 {
 	struct epoll_event e[EVENTS];
+	uint64_t before = run->now;
 	int n = epoll_wait(run->ep, e, EVENTS, 0);
 
-	for (int i = 0; i < n && run->why == NULL; i++) {
+	for (int i = 0; i < n && bench_is_ok(run); i++) {
 		struct peer *p = e[i].data.ptr;
 
-		if ((e[i].events & EPOLLOUT) && p->out->len > p->out_off)
+		if (e[i].events & EPOLLOUT)
 			peer_write(run, p);
-		else if (e[i].events & EPOLLOUT)
-			peer_watch(run, p, false);
-		if (e[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		if (p->fd != -1 &&
+		    (e[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
 			peer_read(run, p);
 	}
+	if (n <= 0 && !run->worked && run->conf->processes > 1)
+		sched_yield();
+	run->now = bench_now();
+	if (n > 0 || run->worked) {
+		run->busy += run->now - before;
+		run->lag = MAX(run->lag, run->now - before);
+	}
+	run->worked = false;
 }
 
 static void
 progress(struct run *run, const char *what, uint64_t n, uint64_t of)
 {
-	static uint64_t last;
-	uint64_t now = bench_now();
+	static uint64_t last; /* of this process */
 
-	if (!run->conf->progress || now - last < 200000000u)
+	if (!run->conf->progress || run->process != 0 ||
+	    run->now - last < 200000000u)
 		return;
-	last = now;
-	fprintf(stderr, "\r%s %llu / %llu ", what, (unsigned long long)n,
-	    (unsigned long long)of);
+	last = run->now;
+	fprintf(stderr, "\r%s: %s %llu", run->conf->scenario->name, what,
+	    (unsigned long long)n);
+	if (of > 0)
+		fprintf(stderr, " of %llu", (unsigned long long)of);
+	fprintf(stderr, "   ");
 }
 
-static void
-connect_all(struct run *run)
+void
+bench_wait_turn(struct run *run, const char *what, uint64_t n, uint64_t of)
 {
-	const struct bench_conf *conf = run->conf;
-	uint64_t t0 = bench_now(), moved = t0, now;
-	uint32_t ready = 0;
+	bench_turn(run);
+	progress(run, what, n, of);
+	if ((double)(run->now - MIN(run->now, run->moved)) > STALL_SECONDS * NS)
+		bench_fail(run, "%s: nothing has moved for %.0f seconds", what,
+		    STALL_SECONDS);
+}
 
-	while (run->ready < conf->clients && run->why == NULL) {
-		while (run->started < conf->clients &&
-		    run->started - run->ready < CONNECTING_MAX &&
-		    run->why == NULL) {
-			struct peer *p = &run->clients[run->started];
+void
+bench_barrier(struct run *run)
+{
+	_Atomic uint32_t *arrived = &run->shared->arrived;
+	uint32_t want = ++run->barriers * run->conf->processes;
+	uint64_t looked = run->now;
 
-			p->channel = run->started++ % conf->channels;
-			open_peer(run, p);
-		}
-		turn(run);
-		now = bench_now();
-		if (run->ready != ready)
-			moved = now;
-		ready = run->ready;
-		progress(run, "subscribed", ready, conf->clients);
-		if ((double)(now - moved) > STALL_SECONDS * 1e9)
-			bench_fail(run, "no client gets through any more");
-	}
-	run->r->connect_seconds = (double)(bench_now() - t0) / 1e9;
-	for (uint32_t i = 0; i < conf->publishers && run->why == NULL; i++) {
-		run->publishers[i].publisher = true;
-		open_peer(run, &run->publishers[i]);
+	atomic_fetch_add(arrived, 1);
+	while (atomic_load(arrived) < want && bench_is_ok(run)) {
+		bench_turn(run);
+		if (run->process != 0 || run->now - looked < NS / 10)
+			continue;
+		looked = run->now;
+		if (waitpid(-1, NULL, WNOHANG) > 0 &&
+		    atomic_load(arrived) < want)
+			bench_fail(run, "a process of the generator has died");
 	}
 }
+
+void
+bench_bring_up(struct run *run)
+{
+	uint32_t at_once = run->conf->at_once;
+
+	run->moved = run->now = bench_now();
+	while (run->ready < run->nclients && bench_is_ok(run)) {
+		while (run->opened < run->nclients &&
+		    run->opened - run->ready < at_once && bench_is_ok(run))
+			peer_open(run, &run->clients[run->opened++]);
+		bench_wait_turn(
+		    run, "clients that are ready", run->ready, run->nclients);
+	}
+}
+
+/* ---- the measured part ---- */
 
 static double
 own_cpu(void)
@@ -236,97 +209,208 @@ own_cpu(void)
 	    (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
-static bool
-anything_under_way(const struct run *run)
+void
+bench_begin(struct run *run)
 {
-	for (uint32_t i = 0; i < run->conf->publishers; i++)
-		if (run->publishers[i].busy)
-			return true;
-	return run->nflights > 0;
+	pid_t pid = run->process == 0 ? run->conf->pid : 0;
+
+	run->server_cpu0 = pid != 0 ? bench_cpu(pid) : 0;
+	run->cpu0 = own_cpu();
+	run->busy = run->lag = 0;
+	run->start = run->moved = run->intended = run->now = bench_now();
+}
+
+bool
+bench_may_go_on(struct run *run, const char *what)
+{
+	uint64_t length = (uint64_t)(run->conf->seconds * NS);
+	struct shared *s = run->shared;
+
+	bench_wait_turn(run, what, run->r->delivered + run->r->published, 0);
+	if (run->process == 0 && run->now - run->start >= length)
+		atomic_store(&s->over, 1);
+	return bench_is_ok(run) &&
+	    atomic_load_explicit(&s->over, memory_order_relaxed) == 0;
+}
+
+void
+bench_end(struct run *run)
+{
+	pid_t pid = run->process == 0 ? run->conf->pid : 0;
+	struct bench_result *r = run->r;
+
+	r->seconds = (double)(run->now - run->start) / NS;
+	r->server_cpu = pid != 0 ? bench_cpu(pid) - run->server_cpu0 : 0;
+	r->tool_cpu = own_cpu() - run->cpu0;
+	r->tool_busy = (double)run->busy / NS;
+	r->tool_lag = run->lag;
+}
+
+/* ---- the processes ---- */
+
+/* Members of a channel stay together when there are enough channels. */
+static bool
+is_ours(const struct run *run, uint32_t client)
+{
+	uint32_t channels = run->conf->channels;
+	uint32_t n = MAX(run->conf->processes, 1);
+
+	return (channels >= n ? client % channels : client) % n == run->process;
 }
 
 static void
-measure(struct run *run)
+make_peers(struct run *run)
 {
 	const struct bench_conf *conf = run->conf;
-	uint64_t length = (uint64_t)(conf->seconds * 1e9), now;
-	double cpu = conf->pid != 0 ? bench_cpu(conf->pid) : 0;
-	double own = own_cpu();
+	uint32_t n = 0;
 
-	run->start = run->moved = run->intended = now = bench_now();
-	while (now - run->start < length && run->why == NULL) {
-		feed_publishers(run, now);
-		turn(run);
-		now = bench_now();
-		progress(run, "milliseconds", (now - run->start) / 1000000,
-		    length / 1000000);
-		if ((double)(now - run->moved) > STALL_SECONDS * 1e9)
-			bench_fail(run, "nothing arrives any more");
+	run->clients = xcalloc(conf->clients + 1, sizeof(*run->clients));
+	for (uint32_t i = 0; i < conf->clients; i++) {
+		struct peer *p = &run->clients[n];
+
+		if (!is_ours(run, i))
+			continue;
+		n++;
+		p->fd = -1;
+		p->index = i;
+		p->slow = i < conf->slow;
+		p->channel = conf->subscriptions > 1
+		    ? (uint32_t)((uint64_t)i * conf->subscriptions %
+			  conf->channels)
+		    : i % conf->channels;
 	}
-	run->r->seconds = (double)(now - run->start) / 1e9;
-	run->r->server_cpu = conf->pid != 0 ? bench_cpu(conf->pid) - cpu : 0;
-	run->r->tool_cpu = own_cpu() - own;
-}
-
-/* Waits for what is under way; what does not arrive is lost. */
-static void
-settle(struct run *run)
-{
-	uint64_t end = bench_now() + 2000000000u;
-	uint64_t delivered = run->r->delivered;
-	struct histogram keep = run->r->latency;
-
-	while (anything_under_way(run) && bench_now() < end && run->why == NULL)
-		turn(run);
-	for (uint32_t i = 0; i <= run->mask && run->nflights > 0; i++)
-		run->r->lost += run->flights[i].left;
-	run->r->delivered = delivered; /* of the measured part only */
-	run->r->latency = keep;
+	run->nclients = n;
+	run->publishers = xcalloc(conf->publishers + 1, sizeof(struct peer));
+	for (uint32_t i = 0; i < conf->publishers; i++) {
+		run->publishers[i].fd = -1;
+		run->publishers[i].publisher = true;
+	}
 }
 
 static void
-close_all(struct peer *p, uint32_t n)
+free_peers(struct peer *v, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		if (p[i].out == NULL)
-			continue;
-		close(p[i].fd);
-		buf_unref(p[i].in);
-		buf_unref(p[i].out);
-		free(p[i].last);
+		peer_close(&v[i], false);
+		free(v[i].last);
+		free(v[i].view);
 	}
-	free(p);
+	free(v);
+}
+
+/* One process of the generator, from its first socket to its last. */
+static void
+run_process(const struct bench_conf *conf, struct shared *s, uint32_t process)
+{
+	struct run run = { .conf = conf,
+		.r = &s->results[process],
+		.shared = s,
+		.flights = s->flights,
+		.nlast = conf->publishers,
+		.process = process,
+		.now = bench_now() };
+
+	run.ep = epoll_create1(EPOLL_CLOEXEC);
+	run.recv = xmalloc(BENCH_RECV_BYTES);
+	make_peers(&run);
+	if (conf->pid != 0 && process == 0)
+		run.r->pss_empty = bench_pss(conf->pid);
+	bench_barrier(&run);
+	conf->scenario->run(&run);
+	if (conf->pid != 0 && process == 0 && run.r->pss == 0)
+		run.r->pss = bench_pss(conf->pid);
+	bench_barrier(&run); /* the memory is read while all are there */
+	free_peers(run.clients, run.nclients);
+	free_peers(run.publishers, conf->publishers);
+	close(run.ep);
+	buf_unref(run.text);
+	free(run.free);
+	free(run.recv);
+}
+
+static void
+add_histogram(struct histogram *to, const struct histogram *h)
+{
+	to->n += h->n;
+	to->max = MAX(to->max, h->max);
+	for (size_t i = 0; i < nitems(to->slot); i++)
+		to->slot[i] += h->slot[i];
+}
+
+static void
+add(struct bench_result *to, const struct bench_result *r)
+{
+	to->connects += r->connects;
+	to->connect_ns = MAX(to->connect_ns, r->connect_ns);
+	to->rounds += r->rounds;
+	to->joins += r->joins;
+	to->join_ns = MAX(to->join_ns, r->join_ns);
+	to->churns += r->churns;
+	to->seconds = MAX(to->seconds, r->seconds);
+	to->published += r->published;
+	to->refused += r->refused;
+	to->delivered += r->delivered;
+	to->lost += r->lost;
+	to->duplicate += r->duplicate;
+	to->disorder += r->disorder;
+	to->closed += r->closed;
+	to->slow_closed += r->slow_closed;
+	to->server_cpu += r->server_cpu;
+	to->tool_cpu += r->tool_cpu;
+	to->tool_busy += r->tool_busy;
+	to->tool_lag = MAX(to->tool_lag, r->tool_lag);
+	to->pss_empty += r->pss_empty;
+	to->pss += r->pss;
+	add_histogram(&to->latency, &r->latency);
+	add_histogram(&to->round_time, &r->round_time);
+}
+
+static void
+run_all(const struct bench_conf *conf, struct shared *s)
+{
+	pid_t pid[BENCH_PROCESSES_MAX];
+	uint32_t n;
+
+	for (n = 1; n < conf->processes; n++) {
+		pid[n] = fork();
+		if (pid[n] == -1) {
+			atomic_store(&s->failed, 1);
+			snprintf(s->why, sizeof(s->why), "fork: %s",
+			    strerror(errno));
+			break;
+		}
+		if (pid[n] == 0) {
+			run_process(conf, s, n);
+			_exit(0);
+		}
+	}
+	run_process(conf, s, 0);
+	while (--n > 0)
+		waitpid(pid[n], NULL, 0);
 }
 
 int
 bench_run(const struct bench_conf *conf, struct bench_result *r, char **why)
 {
-	struct run run = { .conf = conf, .r = r };
+	struct shared *s;
+	size_t size = sizeof(*s) + conf->channels * sizeof(s->subs[0]);
 
 	*r = (struct bench_result){ 0 };
-	run.ep = epoll_create1(EPOLL_CLOEXEC);
-	run.clients = xcalloc(conf->clients + 1, sizeof(*run.clients));
-	run.publishers = xcalloc(conf->publishers + 1, sizeof(*run.publishers));
-	run.subs = xcalloc(conf->channels, sizeof(*run.subs));
-	run.mask = (1u << 16) - 1;
-	run.flights = xcalloc(run.mask + 1, sizeof(*run.flights));
-	run.recv = xmalloc(BENCH_RECV_BYTES);
-	proc_raise_nofile();
-	connect_all(&run);
-	if (run.why == NULL && conf->publishers > 0) {
-		measure(&run);
-		settle(&run);
+	*why = NULL;
+	s = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+	    -1, 0);
+	if (s == MAP_FAILED) {
+		*why = xasprintf("no memory: %s", strerror(errno));
+		return -1;
 	}
-	if (conf->pid != 0)
-		r->server_pss = bench_pss(conf->pid);
+	proc_raise_nofile();
+	run_all(conf, s);
 	if (conf->progress)
-		fprintf(stderr, "\r%40s\r", "");
-	close_all(run.clients, conf->clients);
-	close_all(run.publishers, conf->publishers);
-	close(run.ep);
-	free(run.subs);
-	free(run.flights);
-	free(run.recv);
-	*why = run.why;
-	return run.why == NULL ? 0 : -1;
+		fprintf(stderr, "\r%60s\r", "");
+	for (uint32_t i = 0; i < conf->processes; i++)
+		add(r, &s->results[i]);
+	if (atomic_load(&s->failed) != 0)
+		*why = xstrdup(s->why);
+	munmap(s, size);
+	return *why == NULL ? 0 : -1;
 }

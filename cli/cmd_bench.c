@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/bench.h"
+#include "cli/bench_peer.h"
 #include "cli/cmd.h"
 #include "cli/cmd_bench.h"
 #include "shared/base.h"
@@ -19,24 +20,28 @@
 const struct cmd_option cmd_bench_options[] = {
 	{ "host", "ADDRESS", "the server's address (127.0.0.1)" },
 	{ "port", "PORT", "its port (6001)" },
-	{ "app", "APP", "an app of the local database (the only one)" },
+	{ "app", "APP", "an app of the local database (demo)" },
 	{ "app-id", "ID", "for another server: the app's id," },
 	{ "key", "KEY", "its key," },
 	{ "secret-from", "FILE|-", "and the file that holds its secret" },
-	{ "clients", "N", "subscribers (1000; 0 for publish)" },
-	{ "channels", "N", "that they are spread over (1)" },
+	{ "clients", "N", "WebSocket connections (1000 or more)" },
+	{ "channels", "N", "that they are spread over (1 or more)" },
+	{ "subscriptions", "N", "channels of one client (1)" },
 	{ "publishers", "N", "HTTP connections that publish (1)" },
-	{ "in-flight", "N", "closed loop: publishes under way (1)" },
-	{ "rate", "N", "open loop: publishes per second" },
+	{ "in-flight", "N",
+	    "closed loop: publishes under way; of each client for "
+	    "client-events, of each channel for presence (1)" },
+	{ "rate", "N", "open loop: so many per second" },
 	{ "batch", "N", "events in one request (1)" },
 	{ "size", "BYTES", "of an event's data (100)" },
+	{ "at-once", "N", "connects or joins under way (400)" },
+	{ "slow", "N", "clients that stop reading (slow: 100)" },
+	{ "sources", "N", "addresses 127.0.0.1, .2, ... to come from" },
+	{ "processes", "N", "of the load generator (1)" },
 	{ "seconds", "S", "to measure (5)" },
-	{ "pid", "PID", "the server's master: adds its CPU and memory" },
+	{ "pid", "PID", "the server's first process: adds CPU and memory" },
 	{ NULL, NULL, NULL },
 };
-
-static const char *const scenarios[] = { "connect", "fanout", "publish",
-	"idle" };
 
 /* A whole number of an option: 0, or CMD_USAGE after a message. */
 static int
@@ -66,11 +71,16 @@ get_numbers(const struct cmd *cmd, struct bench_conf *b)
 	} n[] = {
 		{ "clients", 0, 1000000, &b->clients },
 		{ "channels", 1, 1000000, &b->channels },
+		{ "subscriptions", 0, 100000, &b->subscriptions },
 		{ "publishers", 1, 1000, &b->publishers },
 		{ "in-flight", 1, 10000, &b->in_flight },
 		{ "rate", 1, 10000000, &rate },
 		{ "batch", 1, 1000, &b->batch },
-		{ "size", 20, 1000000, &b->size },
+		{ "size", BENCH_DATA_MIN, 1000000, &b->size },
+		{ "at-once", 1, 100000, &b->at_once },
+		{ "slow", 0, 1000000, &b->slow },
+		{ "sources", 1, 250, &b->sources },
+		{ "processes", 1, BENCH_PROCESSES_MAX, &b->processes },
 		{ "seconds", 1, 3600, &seconds },
 		{ "pid", 1, INT32_MAX, &pid },
 	};
@@ -134,117 +144,81 @@ get_app(const struct cmd *cmd, struct bench_conf *b, struct app *app)
 	return CMD_OK;
 }
 
-/* "12345" of a value that is no whole number. */
-static void
-put_micros(struct out *o, const char *key, uint64_t ns)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%.1f", (double)ns / 1000);
-	out_text(o, key, text);
-}
-
-static void
-put_rate(struct out *o, const char *key, double n, double seconds)
-{
-	out_num(o, key, seconds > 0 ? (uint64_t)(n / seconds) : 0);
-}
-
-static void
-put_server(
-    struct out *o, const struct bench_conf *b, const struct bench_result *r)
-{
-	uint64_t work = r->delivered != 0 ? r->delivered : r->published;
-
-	if (b->pid == 0)
-		return;
-	put_micros(o, "server_cpu_us_each",
-	    work == 0 ? 0 : (uint64_t)(r->server_cpu * 1e9 / (double)work));
-	put_rate(o, "server_cpu_percent", r->server_cpu * 100, r->seconds);
-	out_bytes(o, "server_memory", r->server_pss);
-	if (b->clients > 0)
-		out_num(
-		    o, "server_bytes_per_client", r->server_pss / b->clients);
-}
-
-static void
-print(struct out *o, const struct bench_conf *b, const struct bench_result *r)
-{
-	out_record_open(o, NULL);
-	out_text(o, "scenario", b->scenario);
-	out_num(o, "clients", b->clients);
-	out_num(o, "channels", b->channels);
-	out_text(o, "loop", b->rate > 0 ? "open" : "closed");
-	if (b->clients > 0)
-		put_rate(
-		    o, "connects_per_second", b->clients, r->connect_seconds);
-	if (b->publishers > 0) {
-		put_rate(o, "published_per_second", (double)r->published,
-		    r->seconds);
-		put_rate(o, "delivered_per_second", (double)r->delivered,
-		    r->seconds);
-		out_num(o, "refused", r->refused);
-		out_num(o, "lost", r->lost);
-		out_num(o, "duplicate", r->duplicate);
-		out_num(o, "out_of_order", r->disorder);
-		put_micros(o, "p50_us", histogram_at(&r->latency, 0.5));
-		put_micros(o, "p99_us", histogram_at(&r->latency, 0.99));
-		put_micros(o, "p999_us", histogram_at(&r->latency, 0.999));
-		put_micros(o, "max_us", r->latency.max);
-		put_rate(o, "tool_cpu_percent", r->tool_cpu * 100, r->seconds);
-	}
-	put_server(o, b, r);
-	out_record_close(o);
-}
-
-/* What a scenario is, in terms of clients and publishers. */
+/* Finds it and takes over its defaults. */
 static int
 set_scenario(const struct cmd *cmd, struct bench_conf *b)
 {
-	size_t i;
+	const struct bench_scenario *s;
+	struct buf *names = NULL;
+	int r;
 
-	for (i = 0; i < nitems(scenarios); i++)
-		if (strcmp(cmd->args[0], scenarios[i]) == 0)
-			break;
-	if (i == nitems(scenarios))
+	for (s = bench_scenarios; s->name != NULL; s++) {
+		if (strcmp(cmd->args[0], s->name) == 0) {
+			*b = s->defaults;
+			b->scenario = s;
+			b->channels = MAX(b->channels, 1);
+			b->in_flight = MAX(b->in_flight, 1);
+			b->size = b->size == 0 ? 100 : b->size;
+			b->batch = b->sources = b->processes = 1;
+			b->sources = MAX(s->defaults.sources, 1);
+			b->progress = isatty(STDERR_FILENO);
+			return CMD_OK;
+		}
+		buf_printf(&names, "%s%s", names == NULL ? "" : ", ", s->name);
+	}
+	r = cmd_usage(cmd, "there is no scenario \"%s\"; there are %.*s",
+	    cmd->args[0], STR_ARG(buf_str(names)));
+	buf_unref(names);
+	return r;
+}
+
+/* What does not fit together. */
+static int
+check(const struct cmd *cmd, struct bench_conf *b)
+{
+	bool groups = b->scenario->run == event_run,
+	     members = b->scenario->run == presence_run;
+
+	if (b->rate == 0 && b->publishers > 0)
+		b->publishers = MAX(b->publishers, b->in_flight);
+	if (b->scenario->defaults.clients == 0)
+		b->clients = 0; /* publish: to nobody */
+	if (b->subscriptions > b->channels)
+		return cmd_usage(
+		    cmd, "--subscriptions is more than --channels");
+	if (!groups && !members)
+		return CMD_OK;
+	b->subscriptions = b->scenario->defaults.subscriptions;
+	if (b->clients % b->channels != 0 || b->clients / b->channels < 2)
 		return cmd_usage(cmd,
-		    "there is no scenario \"%s\"; there are "
-		    "connect, fanout, publish, idle",
-		    cmd->args[0]);
-	b->scenario = scenarios[i];
-	if (strcmp(b->scenario, "publish") == 0)
-		b->clients = 0;
-	if (strcmp(b->scenario, "connect") == 0 ||
-	    strcmp(b->scenario, "idle") == 0)
-		b->publishers = 0;
+		    "%s wants two or more clients in each channel, "
+		    "everywhere as many",
+		    b->scenario->name);
+	if (groups && b->channels < b->processes)
+		return cmd_usage(cmd, "--processes is more than --channels");
+	if (members && b->in_flight >= b->clients / b->channels)
+		return cmd_usage(
+		    cmd, "--in-flight: somebody has to stay in the channel");
 	return CMD_OK;
 }
 
 int
 cmd_bench(struct cmd *cmd)
 {
-	struct bench_conf b = { .clients = 1000,
-		.channels = 1,
-		.publishers = 1,
-		.in_flight = 1,
-		.batch = 1,
-		.size = 100,
-		.progress = isatty(STDERR_FILENO) };
+	struct bench_conf b = { 0 };
 	struct bench_result *r = xcalloc(1, sizeof(*r));
 	struct app app;
 	char *why;
 	int code;
 
 	app_init(&app);
-	if ((code = get_numbers(cmd, &b)) == CMD_OK &&
-	    (code = set_scenario(cmd, &b)) == CMD_OK &&
+	if ((code = set_scenario(cmd, &b)) == CMD_OK &&
+	    (code = get_numbers(cmd, &b)) == CMD_OK &&
+	    (code = check(cmd, &b)) == CMD_OK &&
 	    (code = get_server(cmd, &b)) == CMD_OK &&
 	    (code = get_app(cmd, &b, &app)) == CMD_OK) {
-		if (b.in_flight > b.publishers && b.rate == 0 &&
-		    b.publishers > 0)
-			b.publishers = b.in_flight;
 		if (bench_run(&b, r, &why) == 0)
-			print(cmd->out, &b, r);
+			bench_report(cmd->out, &b, r);
 		else {
 			code = cmd_fail("%s", why);
 			free(why);
