@@ -47,6 +47,7 @@ struct broker {
 	struct resync resync;
 	struct list gone; /* freed at the end of the turn */
 	uint64_t ping_id; /* the last one given out */
+	uint64_t survey_id;
 
 	struct registry registry;
 	struct cache cache;

@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 #include "broker/broker.h"
+#include "broker/snapshot.h"
+#include "broker/survey.h"
 #include "broker/verb.h"
 #include "shared/base.h"
 #include "shared/log.h"
@@ -36,6 +38,7 @@ drop(struct control_client *k)
 	if (k->ipc.fd == -1)
 		return;
 	ipc_close(&k->ipc);
+	survey_free(k->survey);
 	snapshot_free(k->names);
 	k->names = NULL;
 	list_remove(&k->link);
@@ -214,8 +217,12 @@ control_go_on(struct broker *br)
 		struct control_client *k =
 		    LIST_ITEM(e, struct control_client, link);
 
-		if (k->names != NULL && outq_bytes(&k->ipc.out) < QUEUE_MAX)
+		if (outq_bytes(&k->ipc.out) >= QUEUE_MAX)
+			continue;
+		if (k->names != NULL)
 			snapshot_write(k, &k->names);
+		if (survey_may_go_on(k->survey))
+			survey_go_on(k->survey);
 	}
 }
 
@@ -247,7 +254,8 @@ control_reap(struct broker *br)
 		const struct control_client *k =
 		    LIST_ITEM(e, struct control_client, link);
 
-		if (k->names != NULL && !k->ipc.blocked)
+		if (!k->ipc.blocked &&
+		    (k->names != NULL || survey_may_go_on(k->survey)))
 			return true;
 	}
 	return false;

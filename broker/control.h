@@ -16,6 +16,7 @@
 
 struct broker;
 struct snapshot;
+struct survey;
 
 struct control {
 	struct list clients, gone;
@@ -35,6 +36,7 @@ struct control_client {
 	uint64_t sent;          /* bytes that had left then */
 	uint64_t ping, slots;   /* waits for these PONGs of these workers */
 	struct snapshot *names; /* a list that takes several turns */
+	struct survey *survey;  /* workers are asked */
 };
 
 void control_init(struct broker *);

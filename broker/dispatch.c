@@ -17,6 +17,7 @@
 #include "broker/quota.h"
 #include "broker/route.h"
 #include "broker/subscribe.h"
+#include "broker/survey.h"
 #include "broker/users.h"
 
 /* What comes behind a message that waits for room has to wait too. */
@@ -57,6 +58,7 @@ HANDLER(fulfil, claims_on_fulfil, false)
 HANDLER(signin, users_on_signin, true)
 HANDLER(signout, users_on_signout, false)
 HANDLER(cached, cache_on_cached, false)
+HANDLER(walk_rows, survey_on_rows, false)
 
 /* These pass the bytes on as they are. */
 static int
@@ -137,6 +139,7 @@ const ipc_handler broker_handlers[IPC_NTYPES] = {
 	[IPC_SIGNIN] = on_signin,
 	[IPC_SIGNOUT] = on_signout,
 	[IPC_TERMINATE] = on_terminate,
+	[IPC_WALK_ROWS] = on_walk_rows,
 	[IPC_COURIER_HELLO] = on_courier_hello,
 	[IPC_COURIER_STATE] = on_courier_state,
 	[IPC_HOOK_ACK] = on_hook_ack,

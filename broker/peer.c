@@ -19,6 +19,7 @@
 #include "broker/query.h"
 #include "broker/quota.h"
 #include "broker/subscribe.h"
+#include "broker/survey.h"
 #include "shared/base.h"
 #include "shared/conf.h"
 #include "shared/log.h"
@@ -208,6 +209,7 @@ peer_drop(struct peer *p, const char *why)
 	users_drop(br, (unsigned)slot);
 	subscribe_drop(br, (unsigned)slot);
 	control_on_pong(br, (unsigned)slot, UINT64_MAX);
+	survey_drop(br, (unsigned)slot);
 	resync_check(br);
 }
 

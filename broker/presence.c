@@ -307,6 +307,26 @@ presence_write(struct presence *p, struct buf **b)
 	buf_printf(b, "},\\\"count\\\":%u}}", presence_count(p));
 }
 
+const struct member *
+presence_find(const struct presence *p, struct str id)
+{
+	struct hash_node *n =
+	    hash_find(&p->members, hash_str(id, 0), member_eq, &id);
+
+	return n == NULL ? NULL : container_of(n, const struct member, node);
+}
+
+void
+member_put_info(struct json_writer *w, const struct member *m)
+{
+	struct buf *b = buf_from(S("\""));
+
+	buf_append(&b, member_info(m));
+	buf_putc(&b, '"');
+	json_put_raw(w, buf_str(b));
+	buf_unref(b);
+}
+
 void
 presence_each(
     struct presence *p, void (*fn)(void *, const struct member *), void *arg)

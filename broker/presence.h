@@ -18,6 +18,7 @@
 #include "shared/str.h"
 
 struct channel;
+struct json_writer;
 
 /*
  * Bytes of the whole list in a frame; above it nobody new is let in.  Far
@@ -103,6 +104,10 @@ presence_count(const struct presence *p)
 }
 
 struct str member_id(const struct member *);
+/* The user_info, as a JSON string that holds JSON. */
+void member_put_info(struct json_writer *, const struct member *);
+/* The user with this id, or NULL. */
+const struct member *presence_find(const struct presence *, struct str id);
 /*
  * Appends {"presence":{"ids":[…],"hash":{…},"count":n}} as it stands inside
  * the string `data` of a frame.

@@ -27,45 +27,10 @@
 #define LIST_MAX (1u << 20) /* bytes of a watchlist; workers allow less */
 #define OFFLINE_AT_ONCE 500 /* in one turn */
 
-struct user {
-	struct hash_node node;
-	struct list watchers;    /* struct watch */
-	struct list leaving;     /* in users->leaving */
-	double due;              /* leaving: when it is offline */
-	struct channel *channel; /* while it has sessions */
-	uint32_t app;
-	uint32_t nsessions;
-	size_t id_len;
-	char id[];
-};
-
-/* "The connection s watches the user u." */
-struct watch {
-	struct list in_user;
-	struct session *s;
-	struct user *u;
-};
-
-struct session {
-	struct hash_node node; /* node.hash is hash_u64(sid) */
-	struct list in_slot;
-	struct user *user;
-	struct watch *watches;
-	size_t nwatches;
-	uint64_t sid;
-	unsigned slot;
-};
-
 struct user_key {
 	uint32_t app;
 	struct str id;
 };
-
-static struct str
-user_id(const struct user *u)
-{
-	return str_make(u->id, u->id_len);
-}
 
 static bool
 user_eq(const struct hash_node *n, const void *key)
@@ -84,8 +49,8 @@ session_eq(const struct hash_node *n, const void *key)
 	return container_of(n, const struct session, node)->sid == *sid;
 }
 
-static struct user *
-user_find(const struct broker *br, uint32_t app, struct str id)
+struct user *
+users_find(const struct broker *br, uint32_t app, struct str id)
 {
 	struct user_key k = { app, id };
 	struct hash_node *n =
@@ -97,7 +62,7 @@ user_find(const struct broker *br, uint32_t app, struct str id)
 static struct user *
 user_get(struct broker *br, uint32_t app, struct str id)
 {
-	struct user *u = user_find(br, app, id);
+	struct user *u = users_find(br, app, id);
 
 	if (u != NULL)
 		return u;
@@ -428,7 +393,7 @@ users_on_terminate(void *owner, const struct ipc_in *in)
 	if (p->slot == -1 || msg_terminate_get(&m, in->body) == -1)
 		return -1;
 	peer_number(p, m.seq);
-	u = user_find(br, m.app, m.user_id);
+	u = users_find(br, m.app, m.user_id);
 	if (u == NULL || u->channel == NULL)
 		return 0;
 	p->targets |= u->channel->slots;

@@ -16,12 +16,44 @@
 #include "shared/ipc.h"
 #include "shared/list.h"
 #include "shared/proc.h"
+#include "shared/str.h"
 
 struct broker;
+struct channel;
 struct peer;
+struct session;
 
 #define USERS_OFFLINE 3.        /* seconds in which one may come back */
 #define USERS_WATCHLIST_MAX 100 /* ids of one connection */
+
+struct user {
+	struct hash_node node;
+	struct list watchers;    /* struct watch */
+	struct list leaving;     /* in users->leaving */
+	double due;              /* leaving: when it is offline */
+	struct channel *channel; /* while it has sessions */
+	uint32_t app;
+	uint32_t nsessions;
+	size_t id_len;
+	char id[];
+};
+
+/* "The connection s watches the user u." */
+struct watch {
+	struct list in_user;
+	struct session *s;
+	struct user *u;
+};
+
+struct session {
+	struct hash_node node; /* node.hash is hash_u64(sid) */
+	struct list in_slot;
+	struct user *user;
+	struct watch *watches;
+	size_t nwatches;
+	uint64_t sid;
+	unsigned slot;
+};
 
 struct users {
 	struct hash by_id;   /* struct user, by (app, id) */
@@ -29,6 +61,15 @@ struct users {
 	struct list leaving; /* struct user: offline soon, by time */
 	struct list sessions[PROC_MAX_WORKERS]; /* by slot */
 };
+
+static inline struct str
+user_id(const struct user *u)
+{
+	return str_make(u->id, u->id_len);
+}
+
+/* NULL: nobody knows that user.  One without sessions is just watched. */
+struct user *users_find(const struct broker *, uint32_t app, struct str id);
 
 void users_init(struct broker *);
 void users_clear(struct broker *);

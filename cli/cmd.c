@@ -213,6 +213,26 @@ cmd_usage(const struct cmd *c, const char *fmt, ...)
 	return CMD_USAGE;
 }
 
+int
+cmd_confirm(const struct cmd *c, const char *fmt, ...)
+{
+	char line[16];
+	va_list ap;
+	ssize_t n;
+
+	if (isatty(STDIN_FILENO) != 1)
+		return cmd_usage(c, "nobody to ask: add --yes");
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputs(" [y/N] ", stderr);
+	n = read(STDIN_FILENO, line, sizeof(line) - 1);
+	line[n > 0 ? n : 0] = '\0';
+	if (strcmp(line, "y\n") == 0 || strcmp(line, "yes\n") == 0)
+		return CMD_OK;
+	return cmd_fail("nothing was done");
+}
+
 /* ---- the database ---- */
 
 struct appdb *

@@ -86,6 +86,13 @@ int cmd_usage(const struct cmd *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void cmd_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/*
+ * Asks on the terminal, y or N: CMD_OK, or CMD_FAILED after "not done", or
+ * CMD_USAGE after saying that --yes is needed, when there is nobody to ask.
+ */
+int cmd_confirm(const struct cmd *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* The database of the apps; NULL after a message. */
 struct appdb *cmd_open_db(const struct cmd *, enum appdb_mode);
 /* CMD_OK and *app (app_clear() it), or CMD_FAILED after a message. */
@@ -125,6 +132,7 @@ int cmd_app_import(struct cmd *);
 int cmd_app_snippets(struct cmd *);
 int cmd_status(struct cmd *);
 int cmd_channels(struct cmd *);
+int cmd_channel_show(struct cmd *);
 int cmd_channel_purge_cache(struct cmd *);
 int cmd_publish(struct cmd *);
 

@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 
 #include "cli/cmd_bench.h"
+#include "cli/cmd_connection.h"
 #include "cli/cmd_webhook.h"
 #include "shared/base.h"
 
@@ -88,9 +89,34 @@ const struct cmd_verb commands[] = {
 	    NULL, cmd_status },
 	{ "channels", "[APP]", 0, 1, "List the occupied channels",
 	    APP_TEXT_HELP, channels_options, cmd_channels },
+	{ "channel", "APP CHANNEL", 2, 2,
+	    "Print a channel: subscriptions by worker, cached event, members",
+	    APP_TEXT_HELP, NULL, cmd_channel_show },
 	{ "channel purge-cache", "APP CHANNEL", 2, 2,
 	    "Forget the cached event of a cache channel", APP_TEXT_HELP, NULL,
 	    cmd_channel_purge_cache },
+	{ "connections list", "[APP]", 0, 1, "List the connected clients",
+	    APP_TEXT_HELP
+	    "  idle is the time since the\nclient was last heard of, queued "
+	    "what it has not read yet.",
+	    cmd_connections_list_options, cmd_connections_list },
+	{ "connections show", "SOCKET_ID", 1, 1,
+	    "Print a connection and its channels", NULL, NULL,
+	    cmd_connections_show },
+	{ "connections kill", "[SOCKET_ID]", 0, 1,
+	    "Close a connection, or those of an app or a user",
+	    "They are closed with 4009: official clients do not come back by\n"
+	    "themselves.  With --reconnect it is 4200, and they do at once.\n"
+	    "Many are closed at a pace at which nobody else notices.",
+	    cmd_connections_kill_options, cmd_connections_kill },
+	{ "users list", "[APP]", 0, 1, "List the users that are signed in",
+	    APP_TEXT_HELP, NULL, cmd_users_list },
+	{ "users show", "APP USER", 2, 2,
+	    "Print a signed-in user's connections", APP_TEXT_HELP, NULL,
+	    cmd_users_show },
+	{ "users kick", "APP USER", 2, 2,
+	    "Close a signed-in user's connections", APP_TEXT_HELP,
+	    cmd_users_kick_options, cmd_users_kick },
 	{ "publish", "APP CHANNEL EVENT DATA", 4, 4,
 	    "Send an event to a channel",
 	    APP_TEXT_HELP "  DATA is sent as it is, byte for byte;\n"

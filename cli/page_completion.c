@@ -128,6 +128,19 @@ has_same_noun(const struct cmd_verb *a, const struct cmd_verb *b)
 	return n == noun_length(b) && memcmp(a->name, b->name, n) == 0;
 }
 
+/* Does its noun have commands of two words? */
+static bool
+has_words(const struct cmd_verb *verbs, size_t n, size_t i)
+{
+	size_t k;
+
+	for (k = 0; k < n; k++)
+		if (has_same_noun(&verbs[k], &verbs[i]) &&
+		    verbs[k].name[noun_length(&verbs[k])] == ' ')
+			return true;
+	return false;
+}
+
 /* Is it the first command of its noun? */
 static bool
 is_first(const struct cmd_verb *verbs, size_t i)
@@ -175,7 +188,9 @@ static void
 put_noun(FILE *f, const struct cmd_verb *verbs, size_t n, size_t first)
 {
 	int len = (int)noun_length(&verbs[first]);
+	const struct cmd_verb *bare = NULL; /* the noun is a command, too */
 	const char *word;
+	bool any = false;
 	size_t i;
 
 	fprintf(
@@ -183,6 +198,10 @@ put_noun(FILE *f, const struct cmd_verb *verbs, size_t n, size_t first)
 	for (i = first; i < n; i++) {
 		if (!has_same_noun(&verbs[first], &verbs[i]))
 			continue;
+		if (verbs[i].name[len] == '\0') {
+			bare = &verbs[i];
+			continue;
+		}
 		word = verbs[i].name + len + 1;
 		fprintf(f, "\t\t%s)\n", word);
 		if (strstr(verbs[i].args, "option=value") != NULL)
@@ -196,11 +215,20 @@ put_noun(FILE *f, const struct cmd_verb *verbs, size_t n, size_t first)
 		fputs(" ;;\n", f);
 	}
 	fputs("\t\t'') list='", f);
-	for (i = first; i < n; i++)
-		if (has_same_noun(&verbs[first], &verbs[i]))
-			fprintf(f, "%s%s", i == first ? "" : " ",
-			    verbs[i].name + len + 1);
-	fputs("' ;;\n\t\tesac ;;\n", f);
+	for (i = first; i < n; i++) {
+		if (!has_same_noun(&verbs[first], &verbs[i]) ||
+		    &verbs[i] == bare)
+			continue;
+		fprintf(f, "%s%s", any ? " " : "", verbs[i].name + len + 1);
+		any = true;
+	}
+	fputs("' ;;\n", f);
+	if (bare != NULL) {
+		fputs("\t\t*) ", f);
+		put_command(f, bare);
+		fputs(" ;;\n", f);
+	}
+	fputs("\t\tesac ;;\n", f);
 }
 
 void
@@ -227,7 +255,7 @@ page_print_completion(FILE *f, const struct cmd_verb *verbs, size_t n)
 	for (i = 0; i < n; i++) {
 		if (!is_first(verbs, i))
 			continue;
-		if (verbs[i].name[noun_length(&verbs[i])] != '\0') {
+		if (has_words(verbs, n, i)) {
 			put_noun(f, verbs, n, i);
 			continue;
 		}

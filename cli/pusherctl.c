@@ -121,6 +121,17 @@ unknown_command(const char *what, const char *self)
 	return CMD_USAGE;
 }
 
+/* "app list"; NULL: there is no such command. */
+static const struct cmd_verb *
+find_two(char **argv)
+{
+	char *name = xasprintf("%s %s", argv[0], argv[1]);
+	const struct cmd_verb *v = find_verb(name);
+
+	free(name);
+	return v;
+}
+
 /*
  * The command that the first one or two words name; *used: how many words.
  * NULL and the exit code in *r after a message, or after the help of a noun.
@@ -130,9 +141,14 @@ look_up(int argc, char **argv, const char *self, int *used, int *r)
 {
 	const struct cmd_verb *v = find_verb(argv[0]);
 	bool noun = is_noun(argv[0]), help;
-	char *two;
+	const struct cmd_verb *two;
+	char *words;
 
 	*used = 1;
+	if (noun && argc > 1 && (two = find_two(argv)) != NULL) {
+		*used = 2;
+		return two;
+	}
 	if (v != NULL || !noun) {
 		if (v == NULL)
 			*r = unknown_command(argv[0], self);
@@ -141,21 +157,18 @@ look_up(int argc, char **argv, const char *self, int *used, int *r)
 	help = argc > 1 &&
 	    (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
 	if (argc < 2 || help) {
-		two = xasprintf("%s ", argv[0]);
+		words = xasprintf("%s ", argv[0]);
 		fprintf(help ? stdout : stderr, "usage: %s %s VERB ...\n\n",
 		    self, argv[0]);
-		print_verbs(help ? stdout : stderr, str_of(two));
-		free(two);
+		print_verbs(help ? stdout : stderr, str_of(words));
+		free(words);
 		*r = help ? CMD_OK : CMD_USAGE;
 		return NULL;
 	}
-	two = xasprintf("%s %s", argv[0], argv[1]);
-	v = find_verb(two);
-	*used = 2;
-	if (v == NULL)
-		*r = unknown_command(two, self);
-	free(two);
-	return v;
+	words = xasprintf("%s %s", argv[0], argv[1]);
+	*r = unknown_command(words, self);
+	free(words);
+	return NULL;
 }
 
 /* What `make pages` writes into etc/: not for people, so not in the help. */

@@ -35,7 +35,7 @@ _pusherctl_words()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		= | : | -c | -o) ((i++)) ;;
-		--name | --id | --key | --from | --prefix | --socket-id | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid | --set) ((i++)) ;;
+		--name | --id | --key | --from | --prefix | --channel | --user | --sort | --limit | --app | --channel | --user | --socket-id | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid | --set) ((i++)) ;;
 		--secret-from | --secret-from) ((i++)) ;;
 		-*) ;;
 		*) words+=("${COMP_WORDS[i]}") ;;
@@ -53,7 +53,7 @@ _pusherctl()
 	-o) _pusherd_assign "$_pusherd_options" "$cur"; return ;;
 	--set) _pusherd_assign "$_pusherd_settings" "$cur"; return ;;
 	--secret-from | --secret-from) _pusherd_files "$cur"; return ;;
-	--name | --id | --key | --from | --prefix | --socket-id | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid) return ;;
+	--name | --id | --key | --from | --prefix | --channel | --user | --sort | --limit | --app | --channel | --user | --socket-id | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid) return ;;
 	esac
 	_pusherctl_words
 	if [[ ${words[0]-} == help ]]; then words=("${words[@]:1}"); fi
@@ -92,6 +92,27 @@ _pusherctl()
 		purge-cache)
 			list='' ;;
 		'') list='purge-cache' ;;
+		*) list='' ;;
+		esac ;;
+	connections)
+		case ${words[1]-} in
+		list)
+			list='--channel --user --sort --reverse --limit' ;;
+		show)
+			list='' ;;
+		kill)
+			list='--app --channel --user --reconnect --yes' ;;
+		'') list='list show kill' ;;
+		esac ;;
+	users)
+		case ${words[1]-} in
+		list)
+			list='' ;;
+		show)
+			list='' ;;
+		kick)
+			list='--reconnect' ;;
+		'') list='list show kick' ;;
 		esac ;;
 	publish) list='--socket-id' ;;
 	webhook)
@@ -124,7 +145,7 @@ _pusherctl()
 	bench) list='--host --port --app --app-id --key --secret-from --clients --channels --subscriptions --publishers --in-flight --rate --batch --size --at-once --slow --sources --processes --seconds --pid' ;;
 	'')
 		if [[ $cur == -* ]]; then list='-c -o -V --version'
-		else list='app status channels channel publish webhook verify-webhook bench help'; fi ;;
+		else list='app status channels channel connections users publish webhook verify-webhook bench help'; fi ;;
 	esac
 	case $cur in
 	-*) list+=' -j --help' ;;

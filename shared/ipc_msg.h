@@ -50,6 +50,14 @@ enum query_info {
 	INFO_CACHE = 1 << 2
 };
 
+/* WALK.kind */
+enum walk_kind {
+	WALK_LIST,
+	WALK_SHOW,     /* with the channels of each */
+	WALK_KILL,     /* 4009: not to come back */
+	WALK_RECONNECT /* 4200: to come back at once */
+};
+
 /* TAKE.kind */
 enum take_kind { TAKE_EVENTS, TAKE_READS };
 

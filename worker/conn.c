@@ -216,6 +216,7 @@ conn_close(struct conn *c)
 	c->closed = true;
 	ev_io_stop(c->w->loop, &c->io);
 	timeout_clear(c);
+	walks_step_over(c);
 	list_remove(&c->client);
 	move_to(c, &c->w->closed);
 	c->ops->on_close(c);

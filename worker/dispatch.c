@@ -15,6 +15,7 @@
 #include "worker/kept.h"
 #include "worker/subscription.h"
 #include "worker/topic.h"
+#include "worker/walk.h"
 #include "worker/worker.h"
 
 static int
@@ -60,6 +61,9 @@ ON(claimed, api_claim_on_claimed)
 ON(signin_done, client_on_signin_done)
 ON(direct, client_on_direct)
 ON(terminate, client_on_terminate)
+ON(walk, walk_on_walk)
+ON(walk_go, walk_on_go)
+ON(walk_end, walk_on_end)
 #undef ON
 
 const ipc_handler worker_handlers[IPC_NTYPES] = {
@@ -79,4 +83,7 @@ const ipc_handler worker_handlers[IPC_NTYPES] = {
 	[IPC_PING] = on_ping,
 	[IPC_PONG] = on_pong,
 	[IPC_CACHED] = on_cached,
+	[IPC_WALK] = on_walk,
+	[IPC_WALK_GO] = on_walk_go,
+	[IPC_WALK_END] = on_walk_end,
 };

@@ -157,6 +157,7 @@ on_dead(void *owner, const char *why)
 		w->link.down_at = worker_now();
 	w->link.state = LINK_DOWN;
 	api_link_lost(w);
+	walks_clear(w);
 	retry_later(w);
 }
 

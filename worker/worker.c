@@ -319,6 +319,7 @@ start(struct worker *w)
 	list_init(&w->closed);
 	held_init(w);
 	api_park_init(w);
+	walks_init(w);
 	w->recv = xmalloc(WORKER_RECV_BYTES);
 	w->max_conns = connection_limit(w->conf);
 
@@ -352,6 +353,7 @@ stop(struct worker *w)
 	while (!list_is_empty(&w->closed))
 		conn_reap(w);
 	link_flush(w);
+	walks_clear(w);
 	listener_free(w);
 	link_free(w);
 	held_free(w);

@@ -20,6 +20,7 @@
 #include "worker/link.h"
 #include "worker/listener.h"
 #include "worker/timeout.h"
+#include "worker/walk.h"
 
 struct conf;
 struct inherit;
@@ -59,7 +60,8 @@ struct worker {
 	struct hash topics;  /* by (app, channel) */
 	struct held held_events;
 	struct api_parked parked;
-	uint32_t next_ref; /* of subscriptions */
+	struct walks walks; /* what pusherctl asks */
+	uint32_t next_ref;  /* of subscriptions */
 
 	char *recv;          /* WORKER_RECV_BYTES */
 	uint32_t nevents;    /* fanned out in this turn */

@@ -91,6 +91,7 @@ rig_init(struct rig *r)
 	list_init(&r->w.closed);
 	held_init(&r->w);
 	api_park_init(&r->w);
+	walks_init(&r->w);
 	r->w.recv = xmalloc(WORKER_RECV_BYTES);
 	r->w.max_conns = 100;
 	r->w.link.ipc.fd = -1;
@@ -227,6 +228,7 @@ static inline void
 rig_clear(struct rig *r)
 {
 	rig_hang_up(r);
+	walks_clear(&r->w);
 	assert_int_equal(r->w.nconns, 0);
 	if (r->broker != -1)
 		close(r->broker);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_WALK_H
+#define WORKER_WALK_H
+
+/*
+ * What pusherctl asks about this worker's connections, and its closing many
+ * of them: walks over the list of clients, a portion at a time.
+ */
+
+#include <stdint.h>
+
+#include "shared/ipc_msg.h"
+#include "shared/list.h"
+
+struct conn;
+struct worker;
+
+struct walks {
+	struct list all; /* struct walk */
+};
+
+void walks_init(struct worker *);
+/* Ends every walk: the link is gone, and with it who asked. */
+void walks_clear(struct worker *);
+/* The connection is about to leave the list of clients. */
+void walks_step_over(struct conn *);
+
+/* Handlers of WALK, WALK_GO, WALK_END. */
+int walk_on_walk(struct worker *, const struct msg_walk *);
+int walk_on_go(struct worker *, const struct msg_walk_go *);
+int walk_on_end(struct worker *, const struct msg_walk_end *);
+
+#endif
