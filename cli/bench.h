@@ -54,7 +54,8 @@ struct bench_result {
 	uint64_t lost, duplicate, disorder, closed;
 	uint64_t slow_closed;        /* of the slow ones */
 	double server_cpu;           /* seconds in the measured part */
-	double tool_cpu, tool_busy;  /* likewise; busy: with work to do */
+	double tool_seconds;         /* of it, without naps */
+	double tool_cpu, tool_busy;  /* seconds; busy: with work to do */
 	uint64_t tool_lag;           /* ns, the longest turn */
 	uint64_t pss_empty, pss;     /* bytes, all processes of the server */
 	struct histogram latency;    /* publish to delivery, or see report */

@@ -5,8 +5,6 @@
  * drop, and measures until all are back in their channels.
  */
 
-#include <time.h>
-
 #include "cli/bench_peer.h"
 #include "shared/base.h"
 
@@ -39,8 +37,6 @@ bring_up(struct run *run, uint64_t start)
 static void
 crowd_run(struct run *run, bool stampede)
 {
-	struct timespec nap = { .tv_nsec = NAP_NS };
-
 	if (stampede) { /* the first time is no coming back */
 		bench_bring_up(run);
 		bench_barrier(run);
@@ -51,7 +47,7 @@ crowd_run(struct run *run, bool stampede)
 
 		drop_all(run, !stampede);
 		if (!stampede) /* their closing is not what is measured */
-			nanosleep(&nap, NULL);
+			bench_nap(run, NAP_NS);
 		bring_up(run, stampede ? start : bench_now());
 	} while (bench_may_go_on(run, "rounds"));
 	bench_end(run);

@@ -70,7 +70,7 @@ void
 peer_open(struct run *run, struct peer *p)
 {
 	const struct bench_conf *conf = run->conf;
-	struct epoll_event e = { .events = EPOLLIN | EPOLLOUT, .data.ptr = p };
+	struct epoll_event e = { .events = EPOLLIN, .data.ptr = p };
 
 	p->fd = open_socket(run, p);
 	if (p->fd == -1) {
@@ -80,7 +80,7 @@ peer_open(struct run *run, struct peer *p)
 	epoll_ctl(run->ep, EPOLL_CTL_ADD, p->fd, &e);
 	p->state = PEER_CONNECTING;
 	p->started = bench_now();
-	p->ends = false;
+	p->ends = p->watched = false;
 	if (p->publisher)
 		return;
 	buf_printf(&p->out,
@@ -89,6 +89,7 @@ peer_open(struct run *run, struct peer *p)
 	    "Sec-WebSocket-Key: cHVzaGVyY3RsIGJlbmNoIQ==\r\n"
 	    "Sec-WebSocket-Version: 13\r\n\r\n",
 	    conf->key, conf->host);
+	peer_write(run, p); /* a local server has accepted by now */
 }
 
 void
@@ -137,7 +138,7 @@ void
 peer_write(struct run *run, struct peer *p)
 {
 	size_t left = p->out == NULL ? 0 : p->out->len - p->out_off;
-	bool was_late = p->out_off > 0 || p->state == PEER_CONNECTING;
+	bool late = p->watched;
 	ssize_t n = 0;
 
 	if (left > 0)
@@ -147,13 +148,10 @@ peer_write(struct run *run, struct peer *p)
 		return;
 	}
 	p->out_off += n > 0 ? (uint32_t)n : 0;
-	if (n > 0 && p->out_off < p->out->len)
-		was_late = true;
-	if (was_late || n == -1)
-		watch(run, p, p->out != NULL && p->out_off < p->out->len);
-	if (p->publisher && n > 0)
-		p->state = PEER_ON;
-	if (p->out == NULL || p->out_off < p->out->len)
+	p->watched = p->out != NULL && p->out_off < p->out->len;
+	if (p->watched != late)
+		watch(run, p, p->watched);
+	if (p->out == NULL || p->watched)
 		return;
 	p->out_off = 0;
 	p->out->len = 0;

@@ -38,10 +38,11 @@ enum peer_state {
 struct peer {
 	int fd; /* -1: not open */
 	bool publisher;
-	bool slow;   /* will stop reading */
-	bool busy;   /* publisher: waits for an answer */
-	bool ends;   /* publisher: the server closes after the answer */
-	bool churns; /* presence: is the one that comes and goes */
+	bool slow;    /* will stop reading */
+	bool watched; /* for the socket to take more */
+	bool busy;    /* publisher: waits for an answer */
+	bool ends;    /* publisher: the server closes after the answer */
+	bool churns;  /* presence: is the one that comes and goes */
 	enum peer_state state;
 	uint32_t index;   /* client: number in the whole run */
 	uint32_t channel; /* the first of its channels */
@@ -92,6 +93,7 @@ struct run {
 	uint64_t now, start; /* ns: end of the last turn; of the part */
 	uint64_t moved;      /* ns: when something was read last */
 	uint64_t busy, lag;  /* ns: with work; the longest turn */
+	uint64_t napped;     /* ns: asleep on purpose */
 	double cpu0, server_cpu0;
 	bool worked;      /* has sent something in this turn */
 	bool count_ready; /* clients that come up go into the histogram */
@@ -122,6 +124,8 @@ void bench_barrier(struct run *);
  * has got as far as it shall.
  */
 void bench_bring_up(struct run *);
+/* Sleeps, when there is nothing that could come. */
+void bench_nap(struct run *, long ns);
 /* The measured part. */
 void bench_begin(struct run *);
 bool bench_may_go_on(struct run *, const char *what);

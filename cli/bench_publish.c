@@ -16,6 +16,7 @@
 #include "shared/xmalloc.h"
 
 #define SLOW_DRAIN_NS 3000000000u
+#define IDLE_NAP_NS 20000000
 
 static void
 put_event(struct run *run, struct buf **b, uint64_t seq, uint32_t channel)
@@ -192,9 +193,7 @@ idle_run(struct run *run)
 	bench_begin(run);
 	end = run->start + (uint64_t)(run->conf->seconds * 1e9);
 	while (bench_now() < end && bench_is_ok(run)) {
-		struct timespec nap = { .tv_nsec = 20000000 };
-
-		nanosleep(&nap, NULL); /* nothing is sent to be woken by */
+		bench_nap(run, IDLE_NAP_NS);
 		bench_turn(run);
 	}
 	bench_end(run);

@@ -119,17 +119,16 @@ static void
 put_tool(
     struct out *o, const struct bench_conf *b, const struct bench_result *r)
 {
-	double n = b->processes;
+	double seconds = r->tool_seconds;
 
-	if (r->seconds <= 0)
+	if (seconds <= 0 || work(r) == 0)
 		return;
-	put_rate(o, "tool_cpu_percent", r->tool_cpu * 100, r->seconds);
-	put_rate(o, "tool_busy_percent", r->tool_busy * 100, r->seconds);
+	put_rate(o, "tool_cpu_percent", r->tool_cpu * 100, seconds);
+	put_rate(o, "tool_busy_percent", r->tool_busy * 100, seconds);
 	put_micros(o, "tool_longest_turn_us", (double)r->tool_lag);
-	if (r->tool_busy > TOOL_BUSY * n * r->seconds)
+	if (r->tool_busy > TOOL_BUSY * seconds)
 		out_state(o, "limit", "the tool", false);
-	else if (b->processes == 1 && r->tool_cpu < TOOL_RAN * r->seconds &&
-	    work(r) > 0)
+	else if (b->processes == 1 && r->tool_cpu < TOOL_RAN * seconds)
 		out_state(o, "limit", "the tool did not get its core", false);
 	else
 		out_state(o, "limit", "not the tool", true);

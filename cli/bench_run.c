@@ -197,6 +197,17 @@ bench_bring_up(struct run *run)
 	}
 }
 
+void
+bench_nap(struct run *run, long ns)
+{
+	struct timespec nap = { .tv_nsec = ns };
+	uint64_t before = bench_now();
+
+	nanosleep(&nap, NULL);
+	run->now = bench_now();
+	run->napped += run->now - before;
+}
+
 /* ---- the measured part ---- */
 
 static double
@@ -216,7 +227,7 @@ bench_begin(struct run *run)
 
 	run->server_cpu0 = pid != 0 ? bench_cpu(pid) : 0;
 	run->cpu0 = own_cpu();
-	run->busy = run->lag = 0;
+	run->busy = run->lag = run->napped = 0;
 	run->start = run->moved = run->intended = run->now = bench_now();
 }
 
@@ -241,6 +252,7 @@ bench_end(struct run *run)
 
 	r->seconds = (double)(run->now - run->start) / NS;
 	r->server_cpu = pid != 0 ? bench_cpu(pid) - run->server_cpu0 : 0;
+	r->tool_seconds = r->seconds - (double)run->napped / NS;
 	r->tool_cpu = own_cpu() - run->cpu0;
 	r->tool_busy = (double)run->busy / NS;
 	r->tool_lag = run->lag;
@@ -356,6 +368,7 @@ add(struct bench_result *to, const struct bench_result *r)
 	to->closed += r->closed;
 	to->slow_closed += r->slow_closed;
 	to->server_cpu += r->server_cpu;
+	to->tool_seconds += r->tool_seconds;
 	to->tool_cpu += r->tool_cpu;
 	to->tool_busy += r->tool_busy;
 	to->tool_lag = MAX(to->tool_lag, r->tool_lag);

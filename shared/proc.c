@@ -233,17 +233,26 @@ proc_close_others(const int *keep, size_t n)
 		fatal("close_range");
 }
 
+void
+proc_random_many(uint64_t *v, size_t n)
+{
+	size_t size = n * sizeof(*v);
+	ssize_t r;
+
+	assert(size <= 256); /* getrandom(2): so much comes in one piece */
+	do {
+		r = getrandom(v, size, 0);
+	} while (r == -1 && errno == EINTR);
+	if (r != (ssize_t)size)
+		fatal("no random bytes from the system");
+}
+
 uint64_t
 proc_random(void)
 {
 	uint64_t v;
-	ssize_t n;
 
-	do {
-		n = getrandom(&v, sizeof(v), 0);
-	} while (n == -1 && errno == EINTR);
-	if (n != (ssize_t)sizeof(v))
-		fatal("no random bytes from the system");
+	proc_random_many(&v, 1);
 	return v;
 }
 

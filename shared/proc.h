@@ -50,6 +50,8 @@ int proc_daemonize(void);
 void proc_close_others(const int *keep, size_t n);
 /* 64 random bits from the system; dies when there are none. */
 uint64_t proc_random(void);
+/* The same, n <= 32 of them in one call. */
+void proc_random_many(uint64_t *v, size_t n);
 /* A text that changes with every build; both ends of a link compare it. */
 const char *proc_build_id(void);
 

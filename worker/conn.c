@@ -137,11 +137,26 @@ on_io(struct ev_loop *loop, ev_io *io, int revents)
 	}
 }
 
+/* A number that nobody can guess and nobody has. */
+static uint64_t
+new_sid(struct worker *w)
+{
+	uint64_t sid;
+
+	do {
+		if (w->nsids == 0) {
+			proc_random_many(w->sids, nitems(w->sids));
+			w->nsids = nitems(w->sids);
+		}
+		sid = w->sids[--w->nsids];
+	} while (sid == 0 || conn_find(w, sid) != NULL);
+	return sid;
+}
+
 struct conn *
 conn_new(struct worker *w, int fd, const struct conn_ops *ops)
 {
 	struct conn *c = xcalloc(1, sizeof(*c));
-	uint64_t sid;
 
 	c->ops = ops;
 	c->w = w;
@@ -151,10 +166,7 @@ conn_new(struct worker *w, int fd, const struct conn_ops *ops)
 	list_init(&c->client);
 	list_init(&c->timeout);
 	list_init(&c->subs);
-	do
-		sid = proc_random();
-	while (sid == 0 || conn_find(w, sid) != NULL);
-	hash_insert(&w->conns, &c->node, sid);
+	hash_insert(&w->conns, &c->node, new_sid(w));
 	w->nconns++;
 	ev_io_init(&c->io, on_io, fd, EV_READ);
 	ev_io_start(w->loop, &c->io);
@@ -198,7 +210,7 @@ conn_queue_bytes(struct conn *c, struct str bytes)
 
 	if (bytes.n == 0)
 		return;
-	s = worker_arena(c->w, bytes);
+	s = worker_arena(&c->w->arena, bytes);
 	conn_queue(c, s.b, s.off, s.len);
 }
 

@@ -98,7 +98,7 @@ topic_on_event(struct worker *w, const struct msg_event *m)
 
 	if (t == NULL || t->n == 0 || m->frame.n == 0)
 		return;
-	s = worker_arena(w, m->frame);
+	s = worker_arena(&w->events, m->frame);
 	w->nevents++;
 	w->fanout += t->n;
 	for (uint32_t i = 0; i < t->n; i++) {

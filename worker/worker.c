@@ -62,19 +62,27 @@ worker_scratch(struct worker *w)
 }
 
 struct slice
-worker_arena(struct worker *w, struct str bytes)
+worker_arena(struct buf **arena, struct str bytes)
 {
-	struct buf *b = w->arena;
+	struct buf *b = *arena;
 	struct slice s;
 
 	if (b == NULL || buf_room(b) < bytes.n) {
 		buf_unref(b);
-		b = w->arena = buf_new(MAX(bytes.n, ARENA_BYTES));
+		b = *arena = buf_new(MAX(bytes.n, ARENA_BYTES));
 	}
 	s = (struct slice){ b, b->len, (uint32_t)bytes.n };
 	memcpy(b->data + b->len, bytes.p, bytes.n);
 	b->len += (uint32_t)bytes.n;
 	return s;
+}
+
+/* Nobody is behind any more: start at its front, to stay in the cache. */
+static void
+rewind_arena(struct buf *b)
+{
+	if (b != NULL && b->refs == 1)
+		b->len = 0;
 }
 
 static void
@@ -134,8 +142,8 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 		ev_idle_start(loop, &w->busy);
 	else
 		ev_idle_stop(loop, &w->busy);
-	if (w->arena != NULL && w->arena->refs == 1)
-		w->arena->len = 0; /* nobody is behind: stay in the cache */
+	rewind_arena(w->arena);
+	rewind_arena(w->events);
 	if (w->draining && w->nconns == 0)
 		ev_break(loop, EVBREAK_ALL);
 }
@@ -364,6 +372,7 @@ stop(struct worker *w)
 	hash_clear(&w->conns);
 	hash_clear(&w->topics);
 	buf_unref(w->arena);
+	buf_unref(w->events);
 	buf_unref(w->scratch);
 	free(w->recv);
 	ev_loop_destroy(w->loop);

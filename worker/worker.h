@@ -62,6 +62,8 @@ struct worker {
 	struct api_parked parked;
 	struct walks walks; /* what pusherctl asks */
 	uint32_t next_ref;  /* of subscriptions */
+	uint64_t sids[32];  /* random numbers that are to be used */
+	unsigned nsids;
 
 	char *recv;          /* WORKER_RECV_BYTES */
 	uint32_t nevents;    /* fanned out in this turn */
@@ -69,7 +71,8 @@ struct worker {
 	uint32_t fanout;     /* deliveries queued in this turn */
 	double wait_until;   /* the flush may wait for more; 0: it does not */
 	uint64_t nslow;      /* clients closed for reading too slowly */
-	struct buf *arena;   /* outgoing frames, next to each other */
+	struct buf *arena;   /* outgoing bytes for one, next to each other */
+	struct buf *events;  /* and those for many: what continues merges */
 	struct buf *scratch; /* where one frame is built */
 	bool serving, draining;
 };
@@ -91,8 +94,10 @@ struct buf **worker_scratch(struct worker *);
 /*
  * Copies bytes behind those of earlier calls and says where they lie.  The
  * slice borrows the arena's reference: queue it before the next call.
+ * arena: &w->arena or &w->events; events that lie next to each other are one
+ * slice in the queues of their subscribers.
  */
-struct slice worker_arena(struct worker *, struct str bytes);
+struct slice worker_arena(struct buf **arena, struct str bytes);
 /* The apps are here: begins to accept, and tells the master. */
 void worker_serve(struct worker *);
 /* Stops accepting and closes all clients over so many seconds. */

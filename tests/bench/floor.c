@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * floor.c: what the kernel alone asks for a delivery: N TCP connections on
- * loopback, one process that only sends, one that only reads (and never
- * sleeps).  Prints one JSON line for each way of sending.
+ * loopback, one process that only sends, on the first core, one that only
+ * reads (and never sleeps), on the second.  Prints one JSON line for each way
+ * of sending.
  *
  *   floor CONNECTIONS SECONDS
  */
@@ -11,6 +12,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +52,18 @@ die(const char *what)
 {
 	perror(what);
 	exit(1);
+}
+
+/* Server and reader each have a core, like a daemon and the load generator. */
+static void
+stay_on(int core)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)core, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) == -1)
+		fprintf(stderr, "floor: there is no core %d\n", core);
 }
 
 /* The reader: takes everything, in a loop without sleep. */
@@ -131,14 +145,18 @@ main(int argc, char **argv)
 	    listen(l, 4096) == -1 ||
 	    getsockname(l, (struct sockaddr *)&a, &len) == -1)
 		die("listen");
-	if ((child = fork()) == 0)
+	if ((child = fork()) == 0) {
+		stay_on(1);
 		read_all(ntohs(a.sin_port), n);
+	}
+	stay_on(0);
 	for (int i = 0; i < n; i++) {
 		if ((fds[i] = accept(l, NULL, NULL)) == -1)
 			die("accept");
 		setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	}
 	run("send", fds, n, seconds, 1, 0);
+	run("send 8 together", fds, n, seconds, MANY / 2, 0);
 	run("send 16 together", fds, n, seconds, MANY, 0);
 	run("sendmsg of 16", fds, n, seconds, MANY, 1);
 	kill(child, SIGTERM);
