@@ -23,8 +23,8 @@
 #include "shared/json_write.h"
 #include "shared/xmalloc.h"
 
-#define ID_MAX 128          /* bytes; they are ASCII */
-#define LIST_MAX (1u << 20) /* bytes of a watchlist; workers allow less */
+#define ID_MAX 200          /* bytes; they are ASCII */
+#define LIST_MAX (2u << 20) /* bytes of a watchlist; workers allow less */
 #define OFFLINE_AT_ONCE 500 /* in one turn */
 
 struct user_key {

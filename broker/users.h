@@ -23,8 +23,8 @@ struct channel;
 struct peer;
 struct session;
 
-#define USERS_OFFLINE 3.        /* seconds in which one may come back */
-#define USERS_WATCHLIST_MAX 100 /* ids of one connection */
+#define USERS_OFFLINE 3.         /* seconds in which one may come back */
+#define USERS_WATCHLIST_MAX 1000 /* ids of one connection, at most */
 
 struct user {
 	struct hash_node node;

@@ -48,7 +48,7 @@ bool
 verb_is_channel(const struct app *a, struct str name)
 {
 	return channel_name_is_valid(name, a->max_channel_name_length) ||
-	    channel_user_is_valid(name, a->max_channel_name_length);
+	    channel_user_is_valid(name, a->max_user_id_length);
 }
 
 void

@@ -78,6 +78,15 @@ static const char *const steps[] = {
 	"CREATE TRIGGER app_deleted AFTER DELETE ON apps BEGIN"
 	" DELETE FROM webhooks WHERE app = OLD.num; END;"
 	"PRAGMA user_version = 2;",
+	"ALTER TABLE apps"
+	" ADD COLUMN max_messages_per_second INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE apps"
+	" ADD COLUMN max_user_id_length INTEGER NOT NULL DEFAULT 128;"
+	"ALTER TABLE apps"
+	" ADD COLUMN max_watchlist_ids INTEGER NOT NULL DEFAULT 100;"
+	"ALTER TABLE apps"
+	" ADD COLUMN max_timestamp_age INTEGER NOT NULL DEFAULT 600;"
+	"PRAGMA user_version = 3;",
 };
 
 #define NEWEST ((int)nitems(steps))

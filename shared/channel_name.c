@@ -13,8 +13,6 @@
 
 #include <stdio.h>
 
-#define USER_ID_MAX 128
-
 /* A-Z a-z 0-9 _ - = @ , . ; */
 static bool
 is_name_char(unsigned char c)
@@ -78,8 +76,8 @@ channel_name_is_valid(struct str name, size_t max)
 bool
 channel_user_is_valid(struct str name, size_t max)
 {
-	return name.n <= max && str_starts(name, S(CHANNEL_USER_PREFIX)) &&
-	    user_id_is_valid(channel_user_id(name));
+	return str_starts(name, S(CHANNEL_USER_PREFIX)) &&
+	    user_id_is_valid(channel_user_id(name), max);
 }
 
 struct str
@@ -89,9 +87,9 @@ channel_user_id(struct str name)
 }
 
 bool
-user_id_is_valid(struct str id)
+user_id_is_valid(struct str id, size_t max)
 {
-	return id.n >= 1 && id.n <= USER_ID_MAX && all_name_chars(id);
+	return channel_name_is_valid(id, max);
 }
 
 /* Digits at the start of s. */

@@ -30,12 +30,12 @@ unsigned channel_flags(struct str name);
  * Names that start with '#' are not valid here.
  */
 bool channel_name_is_valid(struct str name, size_t max);
-/* #server-to-user-<id> with a legal, non-empty id. */
+/* #server-to-user-<id> with an id of 1 to `max` such characters. */
 bool channel_user_is_valid(struct str name, size_t max);
 /* The <id> of a CHANNEL_USER name. */
 struct str channel_user_id(struct str name);
-/* Characters of a signed-in user's id: as in channel names, 1 to 128. */
-bool user_id_is_valid(struct str id);
+/* A signed-in user's id: 1 to `max` characters as in channel names. */
+bool user_id_is_valid(struct str id, size_t max);
 
 /* digits '.' digits: what every official server library requires. */
 bool socket_id_is_valid(struct str);

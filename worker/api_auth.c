@@ -243,14 +243,14 @@ check_timestamp(const struct api_auth *a, struct buf **why)
 		return false;
 	}
 	off = ts > a->now ? ts - a->now : a->now - ts;
-	if (off < API_AUTH_WINDOW)
+	if (off < a->max_age)
 		return true;
 	buf_printf(why,
 	    "Timestamp expired: Given timestamp (%" PRIu64
-	    ") not within %us of server time (%" PRIu64
+	    ") not within %us (max_timestamp_age) of server time (%" PRIu64
 	    "): the sender's clock is %" PRIu64
 	    " s %s, or the request is that old",
-	    ts, API_AUTH_WINDOW, a->now, off, ts > a->now ? "ahead" : "behind");
+	    ts, a->max_age, a->now, off, ts > a->now ? "ahead" : "behind");
 	return false;
 }
 

@@ -15,8 +15,6 @@
 #include "shared/str.h"
 #include "worker/api_params.h"
 
-#define API_AUTH_WINDOW 600 /* seconds; a timestamp this far off is refused */
-
 struct api_auth {
 	struct str method;
 	struct str path; /* as in the request line, without the query */
@@ -25,6 +23,7 @@ struct api_auth {
 	struct str key;        /* of the app in the path */
 	struct sign_key *sign; /* keyed with its secret */
 	uint64_t now;          /* Unix seconds */
+	uint32_t max_age;      /* a timestamp this many off is refused */
 };
 
 /*

@@ -148,6 +148,7 @@ void
 api_channels_terminate(const struct api_request *r)
 {
 	struct msg_terminate m = { .app = r->app->app.num, .user_id = r->arg };
+	uint32_t max = r->app->app.max_user_id_length;
 	const char *err;
 	struct json v;
 
@@ -157,10 +158,11 @@ api_channels_terminate(const struct api_request *r)
 		    r->c, 400, S("the body has to be empty or a JSON object"));
 		return;
 	}
-	if (!user_id_is_valid(r->arg)) {
-		api_error(r->c, 400,
-		    S("not a user id: it has 1 to 128 characters out of "
-		      "A-Z a-z 0-9 _ - = @ , . ;"));
+	if (!user_id_is_valid(r->arg, max)) {
+		api_errorf(r->c, 400,
+		    "not a user id: it has 1 to %u (max_user_id_length) "
+		    "characters out of A-Z a-z 0-9 _ - = @ , . ;",
+		    max);
 		return;
 	}
 	if (!api_may_ask(r))

@@ -232,7 +232,7 @@ read_channel(struct reader *r, enum field f, struct json v)
 	if (!read_string(r, f, v, &ch.name, &ch.tmp))
 		return false;
 	if (!channel_name_is_valid(ch.name, max) &&
-	    !channel_user_is_valid(ch.name, max)) {
+	    !channel_user_is_valid(ch.name, r->app->max_user_id_length)) {
 		refuse_channel(r, ch.name);
 		free(ch.tmp);
 		return false;

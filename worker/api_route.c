@@ -164,6 +164,8 @@ refuse_unknown_app(struct conn *c, struct api_auth *a, struct str id)
 	if (n != NULL) {
 		a->sign = container_of(n, struct client_app, num_node)->sign;
 		a->key = api_params_get(a->params, S("auth_key"));
+		a->max_age = container_of(n, struct client_app, num_node)
+				 ->app.max_timestamp_age;
 		api_auth_check(a, &why);
 		buf_unref(why);
 	}
@@ -195,6 +197,7 @@ authenticate(struct api_request *r, struct str id)
 		return app; /* it was checked before it waited */
 	a.key = str_of(app->app.key);
 	a.sign = app->sign;
+	a.max_age = app->app.max_timestamp_age;
 	if (api_auth_check(&a, &why))
 		return app;
 	api_error(c, 401, buf_str(why));

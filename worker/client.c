@@ -21,6 +21,7 @@
 #include "shared/conf.h"
 #include "shared/frames.h"
 #include "shared/pusher_errors.h"
+#include "shared/xmalloc.h"
 #include "worker/client_msg.h"
 #include "worker/conn.h"
 #include "worker/handshake.h"
@@ -30,6 +31,8 @@
 #include "worker/ws.h"
 
 #define ERROR_BYTES 1024 /* of one error text */
+#define MESSAGE_BURST 2  /* seconds' worth of messages at once */
+#define FLOOD 10         /* times the limit: not an accident any more */
 
 /* ---- answers ---- */
 
@@ -81,6 +84,14 @@ client_auth_app(const struct conn *c)
 {
 	return (
 	    struct auth_app){ client_app_sign(c->app), str_of(c->app->key) };
+}
+
+struct pace *
+client_pace(struct conn *c)
+{
+	if (c->pace == NULL)
+		c->pace = xcalloc(1, sizeof(*c->pace));
+	return c->pace;
 }
 
 /* ---- messages ---- */
@@ -162,6 +173,38 @@ senseless(struct conn *c, const char *why)
 	client_close(c, PUSHER_UNAUTHORIZED, str_of(text));
 }
 
+/*
+ * More than max_messages_per_second?  What is above is dropped before anybody
+ * reads it; whoever sends ten times as many is told to stay away.
+ */
+static bool
+is_too_fast(struct conn *c)
+{
+	uint32_t rate = c->app->max_messages_per_second;
+	double now = worker_now(), at;
+	struct pace *p;
+	char text[96];
+
+	if (rate == 0)
+		return false;
+	p = client_pace(c);
+	at = p->messages_at; /* both are taken from at the same moments */
+	if (!limit_take(&p->flood, &at, now, rate * FLOOD)) {
+		snprintf(text, sizeof(text),
+		    "more than ten times max_messages_per_second (%u)", rate);
+		client_close(c, PUSHER_UNAUTHORIZED, str_of(text));
+		return true;
+	}
+	if (limit_take_burst(
+		&p->messages, &p->messages_at, now, rate, rate * MESSAGE_BURST))
+		return false;
+	client_errorf(c, PUSHER_CLIENT_EVENT_RATE,
+	    "message dropped: more than %u in one second "
+	    "(max_messages_per_second)",
+	    rate);
+	return true;
+}
+
 void
 client_message(struct conn *c, struct str text)
 {
@@ -172,6 +215,8 @@ client_message(struct conn *c, struct str text)
 	const char *err;
 	char *tmp = NULL;
 
+	if (is_too_fast(c))
+		return;
 	if (json_parse(text, &root, &err) == -1) {
 		senseless(c, err);
 		return;

@@ -105,9 +105,10 @@ static bool
 check_rate(struct conn *c)
 {
 	uint32_t rate = c->app->max_client_events_per_second;
+	struct pace *p = rate == 0 ? NULL : client_pace(c);
 
-	if (rate != 0 &&
-	    !limit_take(&c->bucket, &c->bucket_at, worker_now(), rate)) {
+	if (p != NULL &&
+	    !limit_take(&p->events, &p->events_at, worker_now(), rate)) {
 		client_errorf(c, PUSHER_CLIENT_EVENT_RATE,
 		    "client event dropped: more than %u in one second "
 		    "(max_client_events_per_second)",

@@ -11,6 +11,7 @@
 #include "worker/auth.h"
 
 struct conn;
+struct pace;
 
 /* A message from a client; views into its bytes. */
 struct client_msg {
@@ -26,6 +27,8 @@ bool client_msg_object(const struct client_msg *, struct json *out, char **tmp);
 /* pusher:error with code null, or another code; closes nothing. */
 void client_errorf(struct conn *, unsigned code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* Its buckets, made when they are missing; they go with the connection. */
+struct pace *client_pace(struct conn *);
 /* How the connection's app signs. */
 struct auth_app client_auth_app(const struct conn *);
 /* For texts: the beginning of something that may be long. */

@@ -106,10 +106,11 @@ sign_in(struct conn *c, const struct identity *who, struct str user_data)
 	struct msg_signin m;
 
 	frame_signin_success(&frames, user_data);
-	if (who->nwatch > IDENTITY_WATCH_MAX) {
+	if (who->nwatch > c->app->max_watchlist_ids) {
 		buf_printf(&text,
-		    "the watchlist has %zu ids, only the first %u count: ",
-		    who->nwatch, IDENTITY_WATCH_MAX);
+		    "the watchlist has %zu ids, only the first %u "
+		    "(max_watchlist_ids) count: ",
+		    who->nwatch, c->app->max_watchlist_ids);
 		buf_append(&text, buf_str(who->watch));
 		frame_error(&frames, PUSHER_WATCHLIST_LIMIT, buf_str(text));
 		buf_unref(text);
@@ -130,12 +131,21 @@ sign_in(struct conn *c, const struct identity *who, struct str user_data)
 static void
 check_user(struct conn *c, struct str user_data)
 {
+	struct identity_limits limits = { c->app->max_user_id_length,
+		c->app->max_watchlist_ids };
+	enum identity_result result;
 	struct identity who;
 	const char *why;
 
-	if (identity_of_user_data(&who, user_data, &why) != IDENTITY_OK)
+	result = identity_of_user_data(&who, user_data, limits, &why);
+	if (result == IDENTITY_BAD)
 		client_errorf(
 		    c, PUSHER_UNAUTHORIZED, "sign-in refused: %s", why);
+	else if (result == IDENTITY_LIMIT)
+		client_errorf(c, PUSHER_UNAUTHORIZED,
+		    "sign-in refused: the id has %zu characters, "
+		    "max_user_id_length is %u",
+		    who.id.n, limits.id);
 	else if (c->user != NULL && !str_eq(c->user->id, who.id))
 		client_errorf(c, PUSHER_UNAUTHORIZED,
 		    "sign-in refused: signed in as \"%.*s\" already",

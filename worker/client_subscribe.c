@@ -18,6 +18,7 @@
 #include "worker/client_msg.h"
 #include "worker/conn.h"
 #include "worker/identity.h"
+#include "worker/limit.h"
 #include "worker/subscription.h"
 #include "worker/worker.h"
 
@@ -149,6 +150,7 @@ static struct member *
 find_member(const struct request *r)
 {
 	const struct member *user = r->c->user;
+	struct identity_limits limits = { .id = r->c->app->max_user_id_length };
 	uint32_t max = r->c->app->max_presence_member_bytes;
 	struct identity who = { 0 };
 	enum identity_result result = IDENTITY_OK;
@@ -156,7 +158,8 @@ find_member(const struct request *r)
 	const char *why;
 
 	if (r->channel_data.p != NULL) {
-		result = identity_of_channel_data(&who, r->channel_data, &why);
+		result = identity_of_channel_data(
+		    &who, r->channel_data, limits, &why);
 	} else if (user != NULL) {
 		who.id = user->id;
 		who.info = user->info;
@@ -167,7 +170,9 @@ find_member(const struct request *r)
 	if (result == IDENTITY_BAD)
 		refuse(r, AUTH_ERROR, "%s", why);
 	else if (result == IDENTITY_LIMIT)
-		refuse(r, LIMIT_REACHED, "%s", why);
+		refuse(r, LIMIT_REACHED,
+		    "user_id has %zu characters, max_user_id_length is %u",
+		    limit_characters(who.id), limits.id);
 	else if (who.info.n > max)
 		refuse(r, LIMIT_REACHED,
 		    "user_info has %zu bytes, max_presence_member_bytes is %u",

@@ -27,6 +27,7 @@ struct app;
 struct conn;
 struct http;
 struct member;
+struct pace;
 struct signin;
 struct timeout_list;
 struct worker;
@@ -70,15 +71,12 @@ struct conn {
 	struct http *http; /* the request that is being read or answered */
 
 	/* WebSocket */
-	struct ws_part *part; /* half a message */
-	struct list subs;     /* struct subscription */
-	struct member *user;  /* signed in as, or NULL */
-	double opened_at;     /* loop time */
-	union {
-		double bucket_at;    /* client events: when tokens was right */
-		uint64_t held_until; /* HTTP: the seq that hold waits for */
-	};
-	float bucket;           /* client events: tokens */
+	struct ws_part *part;   /* half a message */
+	struct list subs;       /* struct subscription */
+	struct member *user;    /* signed in as, or NULL */
+	double opened_at;       /* loop time */
+	uint64_t held_until;    /* HTTP: the seq that hold waits for */
+	struct pace *pace;      /* how fast it sends; NULL: never limited */
 	struct signin *signins; /* not answered yet, oldest first */
 	uint32_t nsubs;
 	uint32_t bad_messages;

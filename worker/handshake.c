@@ -456,7 +456,6 @@ handshake_request(struct conn *c, const struct http_head *head)
 		return;
 	accept_upgrade(c, head);
 	c->ops = &ws_ops;
-	c->bucket_at = 0.; /* was held_until */
 	r = check_client(c, head);
 	if (r.code != 0) {
 		client_close(c, r.code, r.text);

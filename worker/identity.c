@@ -30,8 +30,8 @@ info_of(struct json v)
 }
 
 enum identity_result
-identity_of_channel_data(
-    struct identity *who, struct str data, const char **why)
+identity_of_channel_data(struct identity *who, struct str data,
+    struct identity_limits limits, const char **why)
 {
 	static const struct str keys[] = { { "user_id", 7 },
 		{ "user_info", 9 } };
@@ -53,15 +53,14 @@ identity_of_channel_data(
 	if (who->id.n == 0)
 		return bad(why, "user_id is empty");
 	who->info = info_of(v[1]);
-	if (limit_characters(who->id) <= IDENTITY_ID_MAX)
-		return IDENTITY_OK;
-	*why = "user_id has more than 128 characters";
-	return IDENTITY_LIMIT;
+	return limit_characters(who->id) <= limits.id ? IDENTITY_OK
+						      : IDENTITY_LIMIT;
 }
 
 /* Writes the first ids of the list as an array of their own. */
 static enum identity_result
-read_watchlist(struct identity *who, struct json list, const char **why)
+read_watchlist(
+    struct identity *who, struct json list, uint32_t max, const char **why)
 {
 	struct json e;
 	struct str id;
@@ -70,11 +69,11 @@ read_watchlist(struct identity *who, struct json list, const char **why)
 	int r = 0;
 
 	while (r == 0 && json_next(list, &pos, &e)) {
-		if (e.kind != JSON_STRING) {
+		if (e.kind != JSON_STRING || e.raw.n > IDENTITY_WATCH_BYTES) {
 			r = -1;
 			break;
 		}
-		if (who->nwatch++ >= IDENTITY_WATCH_MAX)
+		if (who->nwatch++ >= max)
 			continue;
 		r = json_string(e, &id, &tmp);
 		buf_putc(&who->watch, who->nwatch == 1 ? '[' : ',');
@@ -82,14 +81,17 @@ read_watchlist(struct identity *who, struct json list, const char **why)
 	}
 	free(tmp);
 	if (r == -1)
-		return bad(why, "watchlist holds something else than strings");
+		return bad(why,
+		    "watchlist holds something else than strings of at most "
+		    "1024 bytes");
 	if (who->watch != NULL)
 		buf_putc(&who->watch, ']');
 	return IDENTITY_OK;
 }
 
 enum identity_result
-identity_of_user_data(struct identity *who, struct str data, const char **why)
+identity_of_user_data(struct identity *who, struct str data,
+    struct identity_limits limits, const char **why)
 {
 	static const struct str keys[] = { { "id", 2 }, { "user_info", 9 },
 		{ "watchlist", 9 } };
@@ -103,16 +105,18 @@ identity_of_user_data(struct identity *who, struct str data, const char **why)
 	if (v[0].kind != JSON_STRING)
 		return bad(why, "user_data has no id that is a string");
 	if (json_string(v[0], &who->id, &who->tmp) == -1 ||
-	    !user_id_is_valid(who->id))
+	    !user_id_is_valid(who->id, SIZE_MAX))
 		return bad(why,
-		    "the id is not 1 to 128 characters out of "
+		    "the id is not one or more characters out of "
 		    "A-Z a-z 0-9 _ - = @ , . ;");
+	if (who->id.n > limits.id)
+		return IDENTITY_LIMIT;
 	who->info = info_of(v[1]);
 	if (v[2].kind == JSON_NONE || v[2].kind == JSON_NULL)
 		return IDENTITY_OK;
 	if (v[2].kind != JSON_ARRAY)
 		return bad(why, "watchlist is not an array");
-	return read_watchlist(who, v[2], why);
+	return read_watchlist(who, v[2], limits.watch, why);
 }
 
 void

@@ -13,8 +13,13 @@
 #include "shared/buf.h"
 #include "shared/str.h"
 
-#define IDENTITY_ID_MAX 128    /* characters of an id */
-#define IDENTITY_WATCH_MAX 100 /* ids of a watchlist that count */
+#define IDENTITY_WATCH_BYTES 1024 /* of one id of a watchlist, as JSON */
+
+/* What an app allows. */
+struct identity_limits {
+	uint32_t id;    /* characters of an id */
+	uint32_t watch; /* ids of a watchlist that count */
+};
 
 struct identity {
 	struct str id;     /* plain text */
@@ -27,7 +32,7 @@ struct identity {
 enum identity_result {
 	IDENTITY_OK,
 	IDENTITY_BAD,  /* *why says what is wrong */
-	IDENTITY_LIMIT /* *why says what is too long */
+	IDENTITY_LIMIT /* the id has more characters than limits.id */
 };
 
 /*
@@ -35,11 +40,11 @@ enum identity_result {
  * an optional user_info of any kind.  The views point into data or into the
  * identity.  Whatever comes out: identity_clear().  *why is static.
  */
-enum identity_result identity_of_channel_data(
-    struct identity *, struct str data, const char **why);
+enum identity_result identity_of_channel_data(struct identity *,
+    struct str data, struct identity_limits, const char **why);
 /* user_data: id (a string), and an optional user_info and watchlist. */
-enum identity_result identity_of_user_data(
-    struct identity *, struct str data, const char **why);
+enum identity_result identity_of_user_data(struct identity *, struct str data,
+    struct identity_limits, const char **why);
 void identity_clear(struct identity *);
 
 #endif

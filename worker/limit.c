@@ -12,14 +12,21 @@
 bool
 limit_take(float *tokens, double *at, double now, uint32_t rate)
 {
+	return limit_take_burst(tokens, at, now, rate, rate);
+}
+
+bool
+limit_take_burst(
+    float *tokens, double *at, double now, uint32_t rate, uint32_t burst)
+{
 	double have = (double)*tokens;
 
 	if (*at == 0.)
-		have = (double)rate;
+		have = (double)burst;
 	else if (now > *at)
 		have += (now - *at) * (double)rate;
-	if (have > (double)rate)
-		have = (double)rate;
+	if (have > (double)burst)
+		have = (double)burst;
 	*at = now;
 	/* A third of a second ten times over must not lose the last token. */
 	if (have < 1. - 1e-4) {

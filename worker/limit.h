@@ -10,6 +10,14 @@
 
 #include "shared/str.h"
 
+/* The buckets of one connection. */
+struct pace {
+	double events_at, messages_at; /* when the tokens were right */
+	float events;                  /* client events */
+	float messages;                /* all messages, */
+	float flood;                   /* and those before it is closed */
+};
+
 /*
  * A token bucket that holds `rate` tokens and gets `rate` more in each
  * second.  *at is when *tokens was right; 0: never used, so it is full.
@@ -17,6 +25,9 @@
  * a clock that may stand still or jump back.
  */
 bool limit_take(float *tokens, double *at, double now, uint32_t rate);
+/* The same with a bucket that holds `burst` tokens. */
+bool limit_take_burst(
+    float *tokens, double *at, double now, uint32_t rate, uint32_t burst);
 /* Characters (code points) of valid UTF-8. */
 size_t limit_characters(struct str);
 /* The longest beginning of valid UTF-8 that has at most max bytes. */

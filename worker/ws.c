@@ -443,6 +443,8 @@ on_close(struct conn *c)
 {
 	leave(c);
 	ws_part_free(c);
+	free(c->pace);
+	c->pace = NULL;
 }
 
 const struct conn_ops ws_ops = {

@@ -49,7 +49,8 @@ auth(struct str path, struct str query, struct str body, struct sign_key *sign)
 		.body = body,
 		.key = S(KEY),
 		.sign = sign,
-		.now = NOW };
+		.now = NOW,
+		.max_age = 600 };
 	struct buf *why = NULL;
 	unsigned ok;
 

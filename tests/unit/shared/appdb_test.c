@@ -125,10 +125,10 @@ test_newer_version(void **state)
 
 	appdb_close(open_or_fail(p->path, APPDB_CREATE));
 	assert_int_equal(appdb_check(p->path, &why), 0);
-	raw_sql(p->path, "PRAGMA user_version = 3");
-	refused(p->path, APPDB_READ, "newer version of pusherd (schema 3");
-	refused(p->path, APPDB_WRITE, "newer version of pusherd (schema 3");
-	refused(p->path, APPDB_CREATE, "newer version of pusherd (schema 3");
+	raw_sql(p->path, "PRAGMA user_version = 4");
+	refused(p->path, APPDB_READ, "newer version of pusherd (schema 4");
+	refused(p->path, APPDB_WRITE, "newer version of pusherd (schema 4");
+	refused(p->path, APPDB_CREATE, "newer version of pusherd (schema 4");
 	assert_int_equal(appdb_check(p->path, &why), -1);
 	assert_non_null(strstr(why, "newer version"));
 	free(why);
@@ -146,7 +146,7 @@ test_not_ours(void **state)
 	refused(p->path, APPDB_WRITE, "database of something else");
 	assert_int_equal(appdb_check(p->path, &why), -1);
 	free(why);
-	raw_sql(p->path, "PRAGMA user_version = 2");
+	raw_sql(p->path, "PRAGMA user_version = 3");
 	refused(p->path, APPDB_CREATE, "no database of pusherd");
 	refused(p->path, APPDB_READ, "no database of pusherd");
 	assert_int_equal(appdb_check(p->path, &why), -1);

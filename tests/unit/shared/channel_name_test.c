@@ -106,7 +106,7 @@ every_byte_of_a_name(void **state)
 		name[1] = (char)c;
 		assert_int_equal(
 		    channel_name_is_valid(str_make(name, 3), MAX_NAME), ok);
-		assert_int_equal(user_id_is_valid(str_make(name, 3)), ok);
+		assert_int_equal(user_id_is_valid(str_make(name, 3), 128), ok);
 		assert_int_equal(
 		    channel_name_is_valid(str_make(name + 1, 1), MAX_NAME), ok);
 	}
@@ -123,14 +123,14 @@ lengths_are_bounded(void **state)
 	assert_false(channel_name_is_valid(str_make(text, 165), 164));
 	assert_true(channel_name_is_valid(str_make(text, 200), 200));
 	assert_false(channel_name_is_valid(str_make(text, 0), 164));
-	assert_true(user_id_is_valid(str_make(text, 128)));
-	assert_false(user_id_is_valid(str_make(text, 129)));
-	assert_false(user_id_is_valid(S("")));
+	assert_true(user_id_is_valid(str_make(text, 128), 128));
+	assert_false(user_id_is_valid(str_make(text, 129), 128));
+	assert_false(user_id_is_valid(S(""), 128));
 
 	memcpy(text, CHANNEL_USER_PREFIX, strlen(CHANNEL_USER_PREFIX));
-	assert_true(channel_user_is_valid(str_make(text, 16 + 128), 164));
-	assert_false(channel_user_is_valid(str_make(text, 16 + 129), 164));
-	assert_false(channel_user_is_valid(str_make(text, 16 + 128), 143));
+	assert_true(channel_user_is_valid(str_make(text, 16 + 128), 128));
+	assert_false(channel_user_is_valid(str_make(text, 16 + 129), 128));
+	assert_false(channel_user_is_valid(str_make(text, 16 + 128), 127));
 	assert_false(channel_user_is_valid(str_make(text, 16), 164));
 }
 

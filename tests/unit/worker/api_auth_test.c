@@ -84,7 +84,8 @@ check(struct request r, struct buf **why)
 		.body = r.body,
 		.key = r.key,
 		.sign = sign,
-		.now = r.now };
+		.now = r.now,
+		.max_age = 600 };
 	unsigned status;
 
 	a.path = str_cut(&r.target, '?');
@@ -227,7 +228,8 @@ static const struct {
 	{ BASE VERSION TIME SIGNATURE, "", 1700000599, 200, NULL },
 	{ BASE VERSION TIME SIGNATURE, "", 1700000600, 401,
 	    "Timestamp expired: Given timestamp (1700000000) not within 600s "
-	    "of server time (1700000600): the sender's clock is 600 s behind" },
+	    "(max_timestamp_age) of server time (1700000600): the sender's "
+	    "clock is 600 s behind" },
 	{ BASE VERSION TIME SIGNATURE, "", 1699999400, 401, "600 s ahead" },
 	{ BASE VERSION "&auth_timestamp=-1", "", 1, 401, "-1 is not a number" },
 	{ BASE VERSION "&auth_timestamp=%2B1", "", 1, 401, "+1 is not" },

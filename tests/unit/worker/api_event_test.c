@@ -31,6 +31,7 @@ app_make(void)
 {
 	struct app app = { .max_channel_name_length = 40,
 		.max_event_name_length = 8,
+		.max_user_id_length = 8,
 		.max_event_channels = 6,
 		.max_event_bytes = 10 };
 

@@ -17,6 +17,8 @@
 #include "worker/auth.h"
 #include "worker/identity.h"
 
+static const struct identity_limits limits = { 128, 100 };
+
 #define NCHANNEL 46
 #define NUSER 17
 
@@ -71,7 +73,7 @@ channel_accepted(const struct vector *v, struct str channel, struct str data)
 	if (!(channel_flags(channel) & CHANNEL_PRESENCE) || data.p == NULL ||
 	    str_eq(v->id, S("ca-20")))
 		return true;
-	ok = identity_of_channel_data(&who, data, &why) == IDENTITY_OK;
+	ok = identity_of_channel_data(&who, data, limits, &why) == IDENTITY_OK;
 	identity_clear(&who);
 	return ok;
 }
@@ -114,7 +116,7 @@ user_accepted(const struct vector *v, struct str data)
 
 	if (auth_user(&v->app, v->auth, v->sid, data) != AUTH_OK)
 		return false;
-	ok = identity_of_user_data(&who, data, &why) == IDENTITY_OK;
+	ok = identity_of_user_data(&who, data, limits, &why) == IDENTITY_OK;
 	if (str_eq(v->id, S("ua-05"))) {
 		assert_false(ok);
 		ok = true;

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/worker/client_rig.h"
+#include "worker/limit.h"
 
 static void
 client_events(void **state)
@@ -69,7 +70,8 @@ client_events(void **state)
 	rig_expect_text(&rig, NULL_ERROR);
 	rig_app(&rig)->client_events = 1;
 	for (size_t i = 0; i < nitems(rows); i++) {
-		rig.c->bucket_at = 0.;
+		if (rig.c->pace != NULL)
+			rig.c->pace->events_at = 0.;
 		say(rows[i].text);
 		if (rows[i].frame == NULL) {
 			rig_expect_text(&rig, NULL_ERROR);

@@ -11,6 +11,8 @@
 #include "shared/base.h"
 #include "worker/identity.h"
 
+static const struct identity_limits limits = { 128, 100 };
+
 static void
 assert_str(struct str s, const char *want)
 {
@@ -58,8 +60,8 @@ channel_data(void **state)
 		struct identity who;
 		const char *why = NULL;
 
-		if (identity_of_channel_data(
-			&who, str_of(rows[i].data), &why) != rows[i].want)
+		if (identity_of_channel_data(&who, str_of(rows[i].data), limits,
+			&why) != rows[i].want)
 			fail_msg("%s", rows[i].data);
 		if (rows[i].want == IDENTITY_OK) {
 			assert_str(who.id, rows[i].id);
@@ -87,7 +89,7 @@ id_length(void **state)
 			buf_append(&b, S("\xc3\xa9"));
 		buf_append(&b, S("\"}"));
 		assert_int_equal(
-		    identity_of_channel_data(&who, buf_str(b), &why),
+		    identity_of_channel_data(&who, buf_str(b), limits, &why),
 		    n <= 128 ? IDENTITY_OK : IDENTITY_LIMIT);
 		identity_clear(&who);
 		buf_unref(b);
@@ -127,8 +129,8 @@ user_data(void **state)
 		struct identity who;
 		const char *why = NULL;
 
-		if (identity_of_user_data(&who, str_of(rows[i].data), &why) !=
-		    rows[i].want)
+		if (identity_of_user_data(&who, str_of(rows[i].data), limits,
+			&why) != rows[i].want)
 			fail_msg("%s", rows[i].data);
 		if (rows[i].watch != NULL)
 			assert_str(buf_str(who.watch), rows[i].watch);
@@ -156,7 +158,7 @@ long_watchlist(void **state)
 	buf_append(&b, S("]}"));
 	buf_putc(&want, ']');
 	assert_int_equal(
-	    identity_of_user_data(&who, buf_str(b), &why), IDENTITY_OK);
+	    identity_of_user_data(&who, buf_str(b), limits, &why), IDENTITY_OK);
 	assert_int_equal(who.nwatch, 250);
 	assert_true(str_eq(buf_str(who.watch), buf_str(want)));
 	identity_clear(&who);

@@ -82,6 +82,26 @@ flood(void **state)
 	}
 }
 
+/* It may hold more than one second gives. */
+static void
+bursts(void **state)
+{
+	float tokens = 0.f;
+	double at = 0.;
+	unsigned n = 0;
+
+	UNUSED(state);
+	for (unsigned i = 0; i < 100; i++)
+		n += limit_take_burst(&tokens, &at, 1e6, 10, 20);
+	assert_int_equal(n, 20);
+	for (unsigned i = 0; i < 100; i++)
+		n += limit_take_burst(&tokens, &at, 1e6 + 1., 10, 20);
+	assert_int_equal(n, 30);
+	for (unsigned i = 0; i < 100; i++)
+		n += limit_take_burst(&tokens, &at, 1e6 + 100., 10, 20);
+	assert_int_equal(n, 50);
+}
+
 static void
 lengths(void **state)
 {
@@ -122,6 +142,7 @@ main(void)
 		cmocka_unit_test(bucket),
 		cmocka_unit_test(steady),
 		cmocka_unit_test(flood),
+		cmocka_unit_test(bursts),
 		cmocka_unit_test(lengths),
 		cmocka_unit_test(cuts),
 	};
