@@ -12,6 +12,7 @@
 #include "broker/apps.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "broker/broker.h"
 #include "broker/hook_apps.h"
@@ -77,6 +78,8 @@ copy(struct app *out, const struct app *a)
 	out->key = copy_text(a->key);
 	out->secret = copy_text(a->secret);
 	out->name = copy_text(a->name);
+	out->old_key = copy_text(a->old_key);
+	out->old_secret = copy_text(a->old_secret);
 #define APP_UINT(field, def, min, max, help)
 #define APP_BOOL(field, def, help)
 #define APP_TEXT(field, def, help) out->field = copy_text(a->field);
@@ -98,7 +101,10 @@ is_same(const struct app *a, const struct app *b)
 	bool same = is_same_text(a->id, b->id) &&
 	    is_same_text(a->key, b->key) &&
 	    is_same_text(a->secret, b->secret) &&
-	    is_same_text(a->name, b->name) && a->enabled == b->enabled;
+	    is_same_text(a->name, b->name) && a->enabled == b->enabled &&
+	    is_same_text(a->old_key, b->old_key) &&
+	    is_same_text(a->old_secret, b->old_secret) &&
+	    a->old_until == b->old_until;
 
 #define APP_UINT(field, def, min, max, help) \
 	same = same && a->field == b->field;
@@ -115,11 +121,15 @@ is_same(const struct app *a, const struct app *b)
 static void
 send_set(struct peer *p, const struct app *a)
 {
+	bool old = app_has_old_key(a, (uint64_t)time(NULL));
 	struct msg_app_set m = {
 		.app = a->num,
 		.id = str_of(a->id),
 		.key = str_of(a->key),
 		.secret = str_of(a->secret),
+		.old_key = str_of(old ? a->old_key : NULL),
+		.old_secret = str_of(old ? a->old_secret : NULL),
+		.old_until = old ? a->old_until : 0,
 		.name = str_of(a->name),
 		.enabled = a->enabled,
 #define APP_UINT(f, def, min, max, help) .f = a->f,
@@ -150,6 +160,50 @@ apps_send_all(struct broker *br, struct peer *p)
 	ipc_send_apps_done(&p->ipc, &done);
 }
 
+static void
+send_to_all(struct broker *br, const struct app *a)
+{
+	for (unsigned i = 0; i < br->nslots; i++)
+		if (br->peers[i] != NULL)
+			send_set(br->peers[i], a);
+}
+
+/*
+ * Workers look at the clock themselves; this is so that secrets do not stay
+ * in memory, and that the courier signs with the key that is left.
+ */
+void
+apps_expire(struct broker *br)
+{
+	uint64_t now = (uint64_t)time(NULL), next = 0;
+	struct hash_node *n;
+	bool any = false;
+
+	if (br->apps.expires == 0 || br->apps.expires > now)
+		return;
+	for (n = hash_first(&br->apps.by_num); n != NULL;
+	     n = hash_next(&br->apps.by_num, n)) {
+		struct broker_app *a = container_of(n, struct broker_app, node);
+
+		if (a->app.old_until == 0)
+			continue;
+		if (a->app.old_until > now) {
+			next = next == 0 ? a->app.old_until
+					 : MIN(next, a->app.old_until);
+			continue;
+		}
+		log_info(
+		    "app key ended app=%s key=%s", a->app.id, a->app.old_key);
+		app_drop_old_key(&a->app);
+		if (!a->deleted)
+			send_to_all(br, &a->app);
+		any = true;
+	}
+	br->apps.expires = next;
+	if (any && br->hooks.queue.courier != NULL)
+		hook_apps_send(br, br->hooks.queue.courier);
+}
+
 void
 apps_put(struct broker *br, const struct app *app)
 {
@@ -170,9 +224,10 @@ apps_put(struct broker *br, const struct app *app)
 	copy(&a->app, app);
 	a->deleted = false;
 	a->seen = true;
-	for (unsigned i = 0; i < br->nslots; i++)
-		if (br->peers[i] != NULL)
-			send_set(br->peers[i], &a->app);
+	if (a->app.old_until != 0 &&
+	    (br->apps.expires == 0 || a->app.old_until < br->apps.expires))
+		br->apps.expires = a->app.old_until;
+	send_to_all(br, &a->app);
 }
 
 static void delete (struct broker *br, struct broker_app *a)

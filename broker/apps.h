@@ -36,7 +36,8 @@ struct broker_app {
 
 struct broker_apps {
 	struct hash by_num;
-	size_t n; /* not deleted */
+	size_t n;         /* not deleted */
+	uint64_t expires; /* Unix second: the next old key ends; 0: none */
 };
 
 /*
@@ -47,6 +48,9 @@ int apps_read(struct broker *, char **why);
 void apps_clear(struct broker *);
 /* All of them, then APPS_DONE: the beginning of a link. */
 void apps_send_all(struct broker *, struct peer *);
+
+/* Once a second: forgets old keys whose time is over. */
+void apps_expire(struct broker *);
 
 /* NULL when there is none; apps_find() also when it was deleted. */
 struct broker_app *apps_find(const struct broker *, uint32_t num);

@@ -94,6 +94,7 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 
 	UNUSED(loop);
 	UNUSED(revents);
+	apps_expire(br);
 	cache_sweep(br);
 	claims_expire(br);
 	control_tick(br);

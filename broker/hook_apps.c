@@ -8,6 +8,7 @@
 #include "broker/hook_apps.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "broker/broker.h"
 #include "broker/peer.h"
@@ -101,6 +102,9 @@ static void
 send_app(struct broker *br, struct peer *p, const struct hook_app *a)
 {
 	const struct broker_app *app = apps_find(br, a->num);
+	/* The oldest key that counts (protocol reference, 6.2). */
+	bool old =
+	    app != NULL && app_has_old_key(&app->app, (uint64_t)time(NULL));
 
 	for (size_t i = 0; app != NULL && i < a->n; i++) {
 		const struct webhook *h = &a->v[i];
@@ -113,8 +117,9 @@ send_app(struct broker *br, struct peer *p, const struct hook_app *a)
 			    app->app.webhook_allow_private,
 			.url = str_of(h->url),
 			.headers = str_of(h->headers),
-			.key = str_of(app->app.key),
-			.secret = str_of(app->app.secret),
+			.key = str_of(old ? app->app.old_key : app->app.key),
+			.secret =
+			    str_of(old ? app->app.old_secret : app->app.secret),
 		};
 
 		ipc_send_endpoint(&p->ipc, &m);

@@ -130,6 +130,8 @@ int cmd_app_disable(struct cmd *);
 int cmd_app_delete(struct cmd *);
 int cmd_app_import(struct cmd *);
 int cmd_app_snippets(struct cmd *);
+extern const struct cmd_option cmd_app_rotate_options[];
+int cmd_app_rotate_key(struct cmd *);
 int cmd_status(struct cmd *);
 int cmd_channels(struct cmd *);
 int cmd_channel_show(struct cmd *);

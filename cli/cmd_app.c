@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/cmd.h"
@@ -19,13 +20,15 @@
 /* ---- printing ---- */
 
 static const char *const list_keys[] = { "id", "key", "secret", "name",
-	"enabled" };
+	"enabled", "old_key", "old_key_seconds" };
 static const char *const all_keys[] = {
 	"id",
 	"key",
 	"secret",
 	"name",
 	"enabled",
+	"old_key",
+	"old_key_seconds",
 #define APP_UINT(field, def, min, max, help) #field,
 #define APP_BOOL(field, def, help) #field,
 #define APP_TEXT(field, def, help) #field,
@@ -34,6 +37,21 @@ static const char *const all_keys[] = {
 #undef APP_BOOL
 #undef APP_TEXT
 };
+
+/* The key before the last rotation, and how long it still counts. */
+static void
+put_old_key(struct out *o, const struct app *a)
+{
+	uint64_t now = (uint64_t)time(NULL);
+
+	if (app_has_old_key(a, now)) {
+		out_text(o, "old_key", a->old_key);
+		out_seconds(o, "old_key_seconds", a->old_until - now);
+	} else {
+		out_null(o, "old_key");
+		out_null(o, "old_key_seconds");
+	}
+}
 
 static void
 put_credentials(struct out *o, const struct app *a, bool reveal)
@@ -45,6 +63,7 @@ put_credentials(struct out *o, const struct app *a, bool reveal)
 	out_text(o, "secret", reveal ? a->secret : mask);
 	out_text(o, "name", a->name);
 	out_bool(o, "enabled", a->enabled != 0);
+	put_old_key(o, a);
 	free(mask);
 }
 

@@ -323,15 +323,23 @@ cmd_webhook_test(struct cmd *c)
 
 /* ---- verify-webhook ---- */
 
+static bool
+is_signed(const char *secret, struct str body, const char *signature)
+{
+	struct sign_key *key = sign_key_new(str_of(secret));
+	bool valid = sign_verify(key, &body, 1, str_of(signature));
+
+	sign_key_free(key);
+	return valid;
+}
+
 int
 cmd_verify_webhook(struct cmd *c)
 {
 	const char *file = c->nargs > 2 ? c->args[2] : "-";
-	struct sign_key *key;
 	struct buf *b;
-	struct str body;
 	struct app a;
-	bool valid;
+	bool valid, old;
 	int r = cmd_read_app(c, c->args[0], &a);
 
 	if (r != CMD_OK)
@@ -341,13 +349,13 @@ cmd_verify_webhook(struct cmd *c)
 		app_clear(&a);
 		return CMD_FAILED;
 	}
-	body = buf_str(b);
-	key = sign_key_new(str_of(a.secret));
-	valid = sign_verify(key, &body, 1, str_of(c->args[1]));
-	sign_key_free(key);
+	/* The old key signs as long as it counts. */
+	old = app_has_old_key(&a, (uint64_t)time(NULL)) &&
+	    is_signed(a.old_secret, buf_str(b), c->args[1]);
+	valid = old || is_signed(a.secret, buf_str(b), c->args[1]);
 	out_record_open(c->out, NULL);
 	out_bool(c->out, "valid", valid);
-	out_text(c->out, "key", a.key);
+	out_text(c->out, "key", old ? a.old_key : a.key);
 	out_record_close(c->out);
 	buf_unref(b);
 	app_clear(&a);

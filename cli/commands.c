@@ -85,6 +85,12 @@ const struct cmd_verb commands[] = {
 	{ "app snippets", "[APP]", 0, 1,
 	    "Print code for clients and servers, filled in",
 	    APP_TEXT_HELP "  The secret is shown.", NULL, cmd_app_snippets },
+	{ "app rotate-key", "APP", 1, 1, "Give an app a new key and secret",
+	    APP_TEXT_HELP
+	    "  The key before counts\nfor --overlap seconds more, for "
+	    "clients, API and webhooks, and then\nends by itself.  Nobody is "
+	    "disconnected.",
+	    cmd_app_rotate_options, cmd_app_rotate_key },
 	{ "status", "", 0, 0, "Print what the server and its workers do", NULL,
 	    NULL, cmd_status },
 	{ "channels", "[APP]", 0, 1, "List the occupied channels",

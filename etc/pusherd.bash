@@ -35,7 +35,7 @@ _pusherctl_words()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		= | : | -c | -o) ((i++)) ;;
-		--name | --id | --key | --from | --prefix | --channel | --user | --sort | --limit | --app | --channel | --user | --socket-id | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid | --set) ((i++)) ;;
+		--name | --id | --key | --from | --overlap | --prefix | --channel | --user | --sort | --limit | --app | --channel | --user | --socket-id | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid | --set) ((i++)) ;;
 		--secret-from | --secret-from) ((i++)) ;;
 		-*) ;;
 		*) words+=("${COMP_WORDS[i]}") ;;
@@ -53,7 +53,7 @@ _pusherctl()
 	-o) _pusherd_assign "$_pusherd_options" "$cur"; return ;;
 	--set) _pusherd_assign "$_pusherd_settings" "$cur"; return ;;
 	--secret-from | --secret-from) _pusherd_files "$cur"; return ;;
-	--name | --id | --key | --from | --prefix | --channel | --user | --sort | --limit | --app | --channel | --user | --socket-id | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid) return ;;
+	--name | --id | --key | --from | --overlap | --prefix | --channel | --user | --sort | --limit | --app | --channel | --user | --socket-id | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid) return ;;
 	esac
 	_pusherctl_words
 	if [[ ${words[0]-} == help ]]; then words=("${words[@]:1}"); fi
@@ -83,7 +83,9 @@ _pusherctl()
 			list='--from --dry-run --replace' files=1 ;;
 		snippets)
 			list='' ;;
-		'') list='create list show set enable disable delete import snippets' ;;
+		rotate-key)
+			list='--overlap --finish' ;;
+		'') list='create list show set enable disable delete import snippets rotate-key' ;;
 		esac ;;
 	status) list='' ;;
 	channels) list='--prefix' ;;

@@ -70,10 +70,22 @@ app_init(struct app *a)
 }
 
 void
+app_drop_old_key(struct app *a)
+{
+	if (a->old_secret != NULL)
+		explicit_bzero(a->old_secret, strlen(a->old_secret));
+	free(a->old_key);
+	free(a->old_secret);
+	a->old_key = a->old_secret = NULL;
+	a->old_until = 0;
+}
+
+void
 app_clear(struct app *a)
 {
 	size_t i;
 
+	app_drop_old_key(a);
 	if (a->secret != NULL)
 		explicit_bzero(a->secret, strlen(a->secret));
 	free(a->id);

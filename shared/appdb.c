@@ -87,6 +87,19 @@ static const char *const steps[] = {
 	"ALTER TABLE apps"
 	" ADD COLUMN max_timestamp_age INTEGER NOT NULL DEFAULT 600;"
 	"PRAGMA user_version = 3;",
+	/* The key before the last rotation; no key means two apps. */
+	"ALTER TABLE apps ADD COLUMN old_key TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE apps ADD COLUMN old_secret TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE apps ADD COLUMN old_until INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TRIGGER app_key_inserted BEFORE INSERT ON apps"
+	" WHEN EXISTS (SELECT 1 FROM apps WHERE old_key = NEW.key"
+	" AND old_until > unixepoch())"
+	" BEGIN SELECT RAISE(ABORT, 'apps.key'); END;"
+	"CREATE TRIGGER app_key_changed BEFORE UPDATE OF key ON apps"
+	" WHEN EXISTS (SELECT 1 FROM apps WHERE old_key = NEW.key"
+	" AND old_until > unixepoch() AND num <> NEW.num)"
+	" BEGIN SELECT RAISE(ABORT, 'apps.key'); END;"
+	"PRAGMA user_version = 4;",
 };
 
 #define NEWEST ((int)nitems(steps))

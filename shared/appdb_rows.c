@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "shared/base.h"
 #include "shared/xmalloc.h"
@@ -18,7 +19,7 @@
 #define APP_UINT(field, def, min, max, help) ", " #field
 #define APP_BOOL(field, def, help) ", " #field
 #define APP_TEXT(field, def, help) ", " #field
-#define COLUMNS "id, key, secret, name, enabled"
+#define COLUMNS "id, key, secret, name, enabled, old_key, old_secret, old_until"
 static const char select_all[] = "SELECT num, " COLUMNS
 #include "shared/app_settings.def"
 				 " FROM apps ORDER BY num";
@@ -27,7 +28,8 @@ static const char select_by_id[] = "SELECT num, " COLUMNS
 				   " FROM apps WHERE id = ?1";
 static const char select_by_key[] = "SELECT num, " COLUMNS
 #include "shared/app_settings.def"
-				    " FROM apps WHERE key = ?1";
+				    " FROM apps WHERE key = ?1 OR (old_key = ?1"
+				    " AND old_until > unixepoch())";
 static const char select_by_name[] = "SELECT num, " COLUMNS
 #include "shared/app_settings.def"
 				     " FROM apps WHERE name = ?1 LIMIT 2";
@@ -39,7 +41,7 @@ static const char insert_names[] = "INSERT INTO apps (" COLUMNS
 #define APP_UINT(field, def, min, max, help) ", ?"
 #define APP_BOOL(field, def, help) ", ?"
 #define APP_TEXT(field, def, help) ", ?"
-				   ") VALUES (?, ?, ?, ?, ?"
+				   ") VALUES (?, ?, ?, ?, ?, ?, ?, ?"
 #include "shared/app_settings.def"
 				   ")";
 #undef APP_UINT
@@ -49,7 +51,8 @@ static const char insert_names[] = "INSERT INTO apps (" COLUMNS
 #define APP_BOOL(field, def, help) ", " #field " = ?"
 #define APP_TEXT(field, def, help) ", " #field " = ?"
 static const char update[] =
-    "UPDATE apps SET id = ?, key = ?, secret = ?, name = ?, enabled = ?"
+    "UPDATE apps SET id = ?, key = ?, secret = ?, name = ?, enabled = ?,"
+    " old_key = ?, old_secret = ?, old_until = ?"
 #include "shared/app_settings.def"
     " WHERE num = ?";
 #undef APP_UINT
@@ -163,6 +166,18 @@ row_number(struct row *r, int64_t min, int64_t max)
 	return (uint32_t)n;
 }
 
+/* A Unix time. */
+static uint64_t
+row_seconds(struct row *r)
+{
+	int64_t n = sqlite3_column_int64(r->s, r->column);
+
+	if (n < 0)
+		row_bad(r, "is out of range");
+	r->column++;
+	return (uint64_t)MAX(n, 0);
+}
+
 static void
 row_text(struct row *r, char **out)
 {
@@ -189,6 +204,11 @@ row_read(struct appdb *d, sqlite3_stmt *s, struct app *a)
 	row_text(&r, &a->secret);
 	row_text(&r, &a->name);
 	a->enabled = row_number(&r, 0, 1);
+	row_text(&r, &a->old_key);
+	row_text(&r, &a->old_secret);
+	a->old_until = row_seconds(&r);
+	if (a->old_until == 0)
+		app_drop_old_key(a);
 #define APP_UINT(field, def, min, max, help) \
 	a->field = row_number(&r, min, max);
 #define APP_BOOL(field, def, help) a->field = row_number(&r, 0, 1);
@@ -270,6 +290,8 @@ appdb_find(struct appdb *d, const char *which, struct app *out)
 static int
 bind_app(sqlite3_stmt *s, const struct app *a)
 {
+	/* What is over is not kept: it is a secret. */
+	bool old = app_has_old_key(a, (uint64_t)time(NULL));
 	int i = 1;
 
 	sqlite3_bind_text(s, i++, a->id, -1, SQLITE_STATIC);
@@ -278,6 +300,9 @@ bind_app(sqlite3_stmt *s, const struct app *a)
 	sqlite3_bind_text(
 	    s, i++, a->name != NULL ? a->name : "", -1, SQLITE_STATIC);
 	sqlite3_bind_int64(s, i++, a->enabled);
+	sqlite3_bind_text(s, i++, old ? a->old_key : "", -1, SQLITE_STATIC);
+	sqlite3_bind_text(s, i++, old ? a->old_secret : "", -1, SQLITE_STATIC);
+	sqlite3_bind_int64(s, i++, old ? (sqlite3_int64)a->old_until : 0);
 #define APP_UINT(field, def, min, max, help) \
 	sqlite3_bind_int64(s, i++, a->field);
 #define APP_BOOL(field, def, help) sqlite3_bind_int64(s, i++, a->field);

@@ -183,6 +183,7 @@ authenticate(struct api_request *r, struct str id)
 		.body = r->body,
 		.now = (uint64_t)ev_now(c->w->loop) };
 	struct client_app *app = apps_by_id(c->w, id);
+	struct auth_app who;
 	struct buf *why = NULL;
 
 	if (app == NULL) {
@@ -195,8 +196,10 @@ authenticate(struct api_request *r, struct str id)
 	}
 	if (r->granted)
 		return app; /* it was checked before it waited */
-	a.key = str_of(app->app.key);
-	a.sign = app->sign;
+	who =
+	    client_app_auth(&app->app, api_params_get(a.params, S("auth_key")));
+	a.key = who.key;
+	a.sign = who.sign;
 	a.max_age = app->app.max_timestamp_age;
 	if (api_auth_check(&a, &why))
 		return app;

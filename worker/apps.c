@@ -9,6 +9,7 @@
 #include "worker/apps.h"
 
 #include <openssl/crypto.h>
+#include <time.h>
 
 #include "shared/xmalloc.h"
 #include "worker/client.h"
@@ -61,13 +62,37 @@ apps_by_id(struct worker *w, struct str id)
 	return n == NULL ? NULL : container_of(n, struct client_app, id_node);
 }
 
+static bool
+old_key_eq(const struct hash_node *n, const void *key)
+{
+	const struct client_app *a =
+	    container_of(n, const struct client_app, old_key_node);
+
+	return str_eq(str_of(a->app.old_key), *(const struct str *)key);
+}
+
+/* The wall clock: a rotation says when the old key ends in Unix time. */
+static bool
+old_key_counts(const struct client_app *a)
+{
+	return a->old_sign != NULL &&
+	    app_has_old_key(&a->app, (uint64_t)time(NULL));
+}
+
 struct client_app *
 apps_by_key(struct worker *w, struct str key)
 {
 	struct hash_node *n =
 	    hash_find(&w->apps.by_key, hash_str(key, 1), key_eq, &key);
+	struct client_app *a;
 
-	return n == NULL ? NULL : container_of(n, struct client_app, key_node);
+	if (n != NULL)
+		return container_of(n, struct client_app, key_node);
+	n = hash_find(&w->apps.by_old_key, hash_str(key, 1), old_key_eq, &key);
+	if (n == NULL)
+		return NULL;
+	a = container_of(n, struct client_app, old_key_node);
+	return old_key_counts(a) ? a : NULL;
 }
 
 struct app *
@@ -89,13 +114,18 @@ client_app_unref(struct app *app)
 		return;
 	app_clear(&a->app);
 	sign_key_free(a->sign);
+	sign_key_free(a->old_sign);
 	free(a);
 }
 
-struct sign_key *
-client_app_sign(struct app *app)
+struct auth_app
+client_app_auth(struct app *app, struct str key)
 {
-	return container_of(app, struct client_app, app)->sign;
+	struct client_app *a = container_of(app, struct client_app, app);
+
+	if (old_key_counts(a) && str_eq(key, str_of(app->old_key)))
+		return (struct auth_app){ a->old_sign, str_of(app->old_key) };
+	return (struct auth_app){ a->sign, str_of(app->key) };
 }
 
 /* Closes every client of the app. */
@@ -124,6 +154,31 @@ set_text(char **field, struct str s)
 	free(*field);
 	*field = str_dup(s);
 	return true;
+}
+
+static void
+forget_old_key(struct worker *w, struct client_app *a)
+{
+	if (a->old_sign == NULL)
+		return;
+	hash_remove(&w->apps.by_old_key, &a->old_key_node);
+	sign_key_free(a->old_sign);
+	a->old_sign = NULL;
+	app_drop_old_key(&a->app);
+}
+
+static void
+set_old_key(struct worker *w, struct client_app *a, const struct msg_app_set *m)
+{
+	forget_old_key(w, a);
+	if (m->old_until == 0)
+		return;
+	a->app.old_key = str_dup(m->old_key);
+	a->app.old_secret = str_dup(m->old_secret);
+	a->app.old_until = m->old_until;
+	a->old_sign = sign_key_new(m->old_secret);
+	hash_insert(&w->apps.by_old_key, &a->old_key_node,
+	    hash_str(str_of(a->app.old_key), 1));
 }
 
 static struct client_app *
@@ -158,6 +213,7 @@ apps_on_set(struct worker *w, const struct msg_app_set *m)
 		sign_key_free(a->sign);
 		a->sign = sign_key_new(m->secret);
 	}
+	set_old_key(w, a, m);
 	hash_insert(&w->apps.by_id, &a->id_node, hash_str(m->id, 0));
 	hash_insert(&w->apps.by_key, &a->key_node, hash_str(m->key, 1));
 	a->app.enabled = m->enabled;
@@ -180,6 +236,7 @@ forget(struct worker *w, struct client_app *a)
 	hash_remove(&w->apps.by_num, &a->num_node);
 	hash_remove(&w->apps.by_id, &a->id_node);
 	hash_remove(&w->apps.by_key, &a->key_node);
+	forget_old_key(w, a);
 	close_clients(w, a, 4001, S("the app does not exist any more"));
 	client_app_unref(&a->app);
 }
@@ -226,4 +283,5 @@ apps_free(struct worker *w)
 	hash_clear(&w->apps.by_num);
 	hash_clear(&w->apps.by_id);
 	hash_clear(&w->apps.by_key);
+	hash_clear(&w->apps.by_old_key);
 }

@@ -16,32 +16,39 @@
 #include "shared/ipc_msg.h"
 #include "shared/sign.h"
 #include "shared/str.h"
+#include "worker/auth.h"
 
 struct worker;
 
 struct apps {
-	struct hash by_num, by_id, by_key;
+	struct hash by_num, by_id, by_key, by_old_key;
 };
 
 /* What conn->app points at: begins with the app itself. */
 struct client_app {
 	struct app app;
-	struct sign_key *sign; /* keyed with the secret */
+	struct sign_key *sign;     /* keyed with the secret */
+	struct sign_key *old_sign; /* … of the old key, or NULL */
 	uint32_t refs;
 	bool deleted;
 	bool stale; /* a new broker has not named it yet */
 	struct hash_node num_node, id_node, key_node;
+	struct hash_node old_key_node; /* while old_sign != NULL */
 };
 
 struct client_app *apps_by_num(struct worker *, uint32_t num);
 struct client_app *apps_by_id(struct worker *, struct str id);
+/* By its key, or by the old one while that counts. */
 struct client_app *apps_by_key(struct worker *, struct str key);
 /* Counts one more user of it; conn->app is &a->app. */
 struct app *client_app_ref(struct client_app *);
 /* NULL is allowed. */
 void client_app_unref(struct app *);
-/* The keyed HMAC of a conn->app. */
-struct sign_key *client_app_sign(struct app *);
+/*
+ * What somebody signs with who calls himself by this key: the old key when it
+ * is that and still counts, else the present one.
+ */
+struct auth_app client_app_auth(struct app *, struct str key);
 void apps_free(struct worker *);
 
 /*

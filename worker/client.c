@@ -80,10 +80,9 @@ client_close(struct conn *c, unsigned code, struct str text)
 }
 
 struct auth_app
-client_auth_app(const struct conn *c)
+client_auth_app(const struct conn *c, struct str auth)
 {
-	return (
-	    struct auth_app){ client_app_sign(c->app), str_of(c->app->key) };
+	return client_app_auth(c->app, str_cut(&auth, ':'));
 }
 
 struct pace *

@@ -29,8 +29,8 @@ void client_errorf(struct conn *, unsigned code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Its buckets, made when they are missing; they go with the connection. */
 struct pace *client_pace(struct conn *);
-/* How the connection's app signs. */
-struct auth_app client_auth_app(const struct conn *);
+/* How the connection's app signs; auth: "key:signature", or anything. */
+struct auth_app client_auth_app(const struct conn *, struct str auth);
 /* For texts: the beginning of something that may be long. */
 #define CLIENT_SHOWN 200
 

@@ -159,7 +159,7 @@ void
 client_signin(struct conn *c, const struct client_msg *m)
 {
 	static const struct str keys[] = { { "auth", 4 }, { "user_data", 9 } };
-	struct auth_app app = client_auth_app(c);
+	struct auth_app app;
 	struct json obj, v[2];
 	struct str auth, user_data;
 	enum auth_result result;
@@ -180,6 +180,7 @@ client_signin(struct conn *c, const struct client_msg *m)
 		      "strings"));
 		goto out;
 	}
+	app = client_auth_app(c, auth);
 	result = auth_user(&app, auth, str_of(sid), user_data);
 	if (result == AUTH_OK)
 		check_user(c, user_data);

@@ -115,7 +115,7 @@ subscribe_user(const struct request *r)
 static bool
 check_auth(struct request *r)
 {
-	struct auth_app app = client_auth_app(r->c);
+	struct auth_app app;
 	char sid[SOCKET_ID_MAX];
 	struct str auth = S("");
 	enum auth_result result;
@@ -133,6 +133,7 @@ check_auth(struct request *r)
 	if (r->auth.kind == JSON_STRING &&
 	    json_string(r->auth, &auth, &r->tmp[3]) == -1)
 		auth = S("");
+	app = client_auth_app(r->c, auth);
 	socket_id_text(conn_sid(r->c), sid);
 	result =
 	    auth_channel(&app, auth, str_of(sid), r->channel, r->channel_data);

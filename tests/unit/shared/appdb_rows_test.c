@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include <time.h>
+
 #include "tests/unit/shared/appdb_place.h"
 
 static void
@@ -50,6 +52,49 @@ test_every_field_round_trips(void **state)
 #undef APP_UINT
 #undef APP_BOOL
 #undef APP_TEXT
+	app_clear(&a);
+	app_clear(&b);
+	appdb_close(d);
+}
+
+/* The key before the last one: found while it counts, and then not kept. */
+static void
+test_old_key(void **state)
+{
+	struct place *p = *state;
+	struct app a, b;
+	struct appdb *d = open_or_fail(p->path, APPDB_CREATE);
+
+	make_app(&a, "id", "new", "one");
+	a.old_key = xstrdup("old");
+	a.old_secret = xstrdup("old secret");
+	a.old_until = (uint64_t)time(NULL) + 1000;
+	assert_int_equal(appdb_insert(d, &a), 0);
+	assert_int_equal(appdb_find(d, "old", &b), 1);
+	assert_string_equal(b.key, "new");
+	assert_string_equal(b.old_secret, "old secret");
+	assert_int_equal(b.old_until, a.old_until);
+	app_clear(&b);
+	make_app(&b, "id2", "old", "two");
+	assert_int_equal(appdb_insert(d, &b), -1);
+	assert_non_null(strstr(appdb_error(d), "this key already"));
+	a.old_until = 1;
+	assert_int_equal(appdb_update(d, &a), 0);
+	assert_int_equal(appdb_insert(d, &b), 0);
+	app_clear(&b);
+	assert_int_equal(appdb_find(d, "id", &b), 1);
+	assert_null(b.old_key);
+	assert_null(b.old_secret);
+	app_clear(&b);
+	/* Nor may a key become what is another's old one. */
+	a.old_until = (uint64_t)time(NULL) + 1000;
+	free(a.old_key);
+	a.old_key = xstrdup("older");
+	assert_int_equal(appdb_update(d, &a), 0);
+	assert_int_equal(appdb_find(d, "id2", &b), 1);
+	free(b.key);
+	b.key = xstrdup("older");
+	assert_int_equal(appdb_update(d, &b), -1);
 	app_clear(&a);
 	app_clear(&b);
 	appdb_close(d);
@@ -210,6 +255,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_every_field_round_trips),
+		TEST(test_old_key),
 		TEST(test_find),
 		TEST(test_each_and_numbers_are_never_used_again),
 		TEST(test_update_and_conflicts),

@@ -28,6 +28,9 @@ static const struct column wanted[] = {
 	{ "secret", "TEXT", NULL },
 	{ "name", "TEXT", "''" },
 	{ "enabled", "INTEGER", "1" },
+	{ "old_key", "TEXT", "''" },
+	{ "old_secret", "TEXT", "''" },
+	{ "old_until", "INTEGER", "0" },
 #define APP_UINT(field, def, min, max, help) { #field, "INTEGER", #def },
 #define APP_BOOL(field, def, help) { #field, "INTEGER", #def },
 #define APP_TEXT(field, def, help) { #field, "TEXT", "'" def "'" },
@@ -125,13 +128,58 @@ test_newer_version(void **state)
 
 	appdb_close(open_or_fail(p->path, APPDB_CREATE));
 	assert_int_equal(appdb_check(p->path, &why), 0);
-	raw_sql(p->path, "PRAGMA user_version = 4");
-	refused(p->path, APPDB_READ, "newer version of pusherd (schema 4");
-	refused(p->path, APPDB_WRITE, "newer version of pusherd (schema 4");
-	refused(p->path, APPDB_CREATE, "newer version of pusherd (schema 4");
+	raw_sql(p->path, "PRAGMA user_version = 5");
+	refused(p->path, APPDB_READ, "newer version of pusherd (schema 5");
+	refused(p->path, APPDB_WRITE, "newer version of pusherd (schema 5");
+	refused(p->path, APPDB_CREATE, "newer version of pusherd (schema 5");
 	assert_int_equal(appdb_check(p->path, &why), -1);
 	assert_non_null(strstr(why, "newer version"));
 	free(why);
+}
+
+/* Each older schema, with an app in it, becomes the newest one. */
+static void
+test_older_versions(void **state)
+{
+	static const char *const back[] = {
+		"DROP TRIGGER app_key_inserted;"
+		"DROP TRIGGER app_key_changed;"
+		"ALTER TABLE apps DROP COLUMN old_key;"
+		"ALTER TABLE apps DROP COLUMN old_secret;"
+		"ALTER TABLE apps DROP COLUMN old_until;"
+		"PRAGMA user_version = 3",
+		"ALTER TABLE apps DROP COLUMN max_messages_per_second;"
+		"ALTER TABLE apps DROP COLUMN max_user_id_length;"
+		"ALTER TABLE apps DROP COLUMN max_watchlist_ids;"
+		"ALTER TABLE apps DROP COLUMN max_timestamp_age;"
+		"PRAGMA user_version = 2",
+		"DROP TRIGGER app_deleted; DROP TABLE webhooks;"
+		"ALTER TABLE apps DROP COLUMN webhook_allow_private;"
+		"PRAGMA user_version = 1",
+	};
+	struct place *p = *state;
+	struct appdb *d;
+	struct app a;
+	char *why = NULL;
+
+	for (size_t steps = 1; steps <= nitems(back); steps++) {
+		unlink(p->path);
+		d = open_or_fail(p->path, APPDB_CREATE);
+		insert(d, "1", "k1", "one");
+		appdb_close(d);
+		for (size_t i = 0; i < steps; i++)
+			raw_sql(p->path, back[i]);
+		refused(p->path, APPDB_READ, "and not 4 yet: start pusherd");
+		assert_int_equal(appdb_check(p->path, &why), 0);
+		d = open_or_fail(p->path, APPDB_WRITE);
+		assert_int_equal(appdb_find(d, "k1", &a), 1);
+		assert_string_equal(a.id, "1");
+		assert_null(a.old_key);
+		assert_int_equal(a.old_until, 0);
+		app_clear(&a);
+		appdb_close(d);
+		appdb_close(open_or_fail(p->path, APPDB_READ));
+	}
 }
 
 static void
@@ -146,7 +194,7 @@ test_not_ours(void **state)
 	refused(p->path, APPDB_WRITE, "database of something else");
 	assert_int_equal(appdb_check(p->path, &why), -1);
 	free(why);
-	raw_sql(p->path, "PRAGMA user_version = 3");
+	raw_sql(p->path, "PRAGMA user_version = 4");
 	refused(p->path, APPDB_CREATE, "no database of pusherd");
 	refused(p->path, APPDB_READ, "no database of pusherd");
 	assert_int_equal(appdb_check(p->path, &why), -1);
@@ -282,6 +330,7 @@ main(void)
 		TEST(test_create_is_private_and_repeatable),
 		TEST(test_others_may_read),
 		TEST(test_newer_version),
+		TEST(test_older_versions),
 		TEST(test_not_ours),
 		TEST(test_damaged),
 		TEST(test_empty_file),
