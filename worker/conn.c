@@ -199,8 +199,10 @@ conn_queue(struct conn *c, struct buf *b, uint32_t off, uint32_t len)
 	if (outq_bytes(&c->out) > c->w->conf->client_buffer) {
 		c->slow = true;
 		move_to(c, &c->w->slow);
-	} else if (list_is_empty(&c->link))
+	} else if (list_is_empty(&c->link)) {
 		list_append(&c->w->dirty, &c->link);
+		c->w->ndirty++;
+	}
 }
 
 void

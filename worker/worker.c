@@ -28,14 +28,17 @@
 #include "worker/ws.h"
 
 #define ARENA_BYTES (64u << 10)
-#define COALESCE_CLIENTS 256    /* deliveries that make waiting worth it */
-#define COALESCE_SECONDS 0.0003 /* how long, at most */
-#define RESERVED_FDS 64         /* links, listeners, log */
-#define DRAIN_TICK 0.05         /* seconds between two portions of closes */
-#define DRAIN_MIN_RATE 100.0    /* closes per second, at least */
-#define DRAIN_GRACE 3.0         /* seconds for peers to answer the close */
-#define ORPHAN_DRAIN 0.5        /* seconds, when the master is gone */
-#define ORPHAN_GRACE 1.0        /* likewise: a new group waits for us */
+/* What makes waiting worth it: so many sockets, or deliveries. */
+#define COALESCE_CLIENTS 64
+#define COALESCE_EVENTS 256
+#define COALESCE_SECONDS 0.000001 /* how long, for each delivery, ... */
+#define COALESCE_MAX 0.0003       /* ... and at most */
+#define RESERVED_FDS 64           /* links, listeners, log */
+#define DRAIN_TICK 0.05           /* seconds between two portions of closes */
+#define DRAIN_MIN_RATE 100.0      /* closes per second, at least */
+#define DRAIN_GRACE 3.0           /* seconds for peers to answer the close */
+#define ORPHAN_DRAIN 0.5          /* seconds, when the master is gone */
+#define ORPHAN_GRACE 1.0          /* likewise: a new group waits for us */
 
 static double
 read_clock(clockid_t which)
@@ -93,25 +96,35 @@ on_busy(struct ev_loop *loop, ev_idle *idle, int revents)
 	UNUSED(revents); /* its being active keeps the loop from sleeping */
 }
 
+/* Have several events gone to the same clients, to leave in one call? */
+static bool
+is_shared(const struct worker *w)
+{
+	return w->nevents >= 2 && w->fanout >= w->ndirty + w->ndirty / 2;
+}
+
 /*
- * Under load a little patience pays: when several events for many clients
+ * Under load a little patience pays: when several events for the same clients
  * came at about the same time, they will again, and each that arrives before
  * the flush shares its system calls.  True while the flush shall wait: not for
- * events that come one at a time, and not once as many are there as the last
- * time.
+ * events that come one at a time or go to different clients, and not once as
+ * many are there as the last time.
  */
 static bool
 may_wait(struct worker *w)
 {
 	double now;
 
-	if (w->fanout < COALESCE_CLIENTS || MAX(w->nevents, w->flushed) < 2)
+	if (w->ndirty < COALESCE_CLIENTS && w->fanout < COALESCE_EVENTS)
 		return false;
-	if (w->nevents >= w->flushed && w->flushed >= 2 && w->wait_until != 0)
+	if (w->expected < 2 && !is_shared(w))
+		return false;
+	if (w->expected >= 2 && w->nevents >= w->expected && w->wait_until != 0)
 		return false;
 	now = read_clock(CLOCK_MONOTONIC);
 	if (w->wait_until == 0)
-		w->wait_until = now + COALESCE_SECONDS;
+		w->wait_until =
+		    now + MIN(COALESCE_MAX, w->fanout * COALESCE_SECONDS);
 	return now < w->wait_until;
 }
 
@@ -130,9 +143,9 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 		return;
 	}
 	if (w->nevents > 0)
-		w->flushed = w->nevents;
+		w->expected = is_shared(w) ? w->nevents : 1;
 	w->wait_until = 0;
-	w->nevents = w->fanout = 0;
+	w->nevents = w->fanout = w->ndirty = 0;
 	left = conn_flush_dirty(w);
 	conn_reap(w);
 	link_flush(w); /* closing has words for the broker, too */

@@ -67,8 +67,9 @@ struct worker {
 
 	char *recv;          /* WORKER_RECV_BYTES */
 	uint32_t nevents;    /* fanned out in this turn */
-	uint32_t flushed;    /* nevents of the last turn that had any */
 	uint32_t fanout;     /* deliveries queued in this turn */
+	uint32_t ndirty;     /* sockets that got something in this turn */
+	uint32_t expected;   /* nevents of the last flush, if it paid; or 1 */
 	double wait_until;   /* the flush may wait for more; 0: it does not */
 	uint64_t nslow;      /* clients closed for reading too slowly */
 	struct buf *arena;   /* outgoing bytes for one, next to each other */
