@@ -12,6 +12,7 @@
 
 #include "shared/app.h"
 #include "shared/hash.h"
+#include "shared/stats.h"
 #include "shared/str.h"
 
 struct broker;
@@ -30,6 +31,7 @@ struct broker_app {
 	bool deleted;             /* lives until its connections are gone */
 	bool seen;                /* while the database is read */
 	struct bucket buckets[2]; /* enum take_kind */
+	struct stats_app stats;   /* what workers have counted */
 	uint32_t nconns;
 	uint32_t conns[]; /* by slot */
 };

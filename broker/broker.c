@@ -65,6 +65,8 @@ broker_turn(struct broker *br)
 {
 	bool more = query_continue(br);
 
+	more = scrape_continue(br) || more;
+
 	control_go_on(br);
 	more = park_resume(br) || more;
 	/* What ends or asks while it is flushed makes others busy. */
@@ -82,9 +84,12 @@ broker_turn(struct broker *br)
 static void
 on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
 {
+	struct broker *br = container_of(w, struct broker, prepare);
+
 	UNUSED(loop);
 	UNUSED(revents);
-	broker_turn(container_of(w, struct broker, prepare));
+	broker_turn(br);
+	sums_turn_ends(br);
 }
 
 static void
@@ -98,6 +103,7 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	cache_sweep(br);
 	claims_expire(br);
 	control_tick(br);
+	sums_tick(br);
 }
 
 /*
@@ -152,6 +158,8 @@ broker_init(struct broker *br, const struct conf *conf)
 	users_init(br);
 	claims_init(&br->claims);
 	control_init(br);
+	sums_init(br);
+	scrape_init(br);
 	hooks_init(br);
 	resync_init(br);
 	br->started = broker_now();
@@ -170,6 +178,7 @@ broker_clear(struct broker *br)
 	resync_clear(br);
 	peer_drop_all(br);
 	query_drop(br, NULL);
+	scrape_drop(br, NULL);
 	peer_reap(br);
 	hooks_clear(br);
 	tally_clear(br);
@@ -177,6 +186,7 @@ broker_clear(struct broker *br)
 	users_clear(br);
 	cache_clear(br);
 	claims_clear(&br->claims);
+	sums_clear(br);
 	registry_clear(&br->registry);
 	apps_clear(br);
 	buf_unref(br->scratch);

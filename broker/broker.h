@@ -15,6 +15,8 @@
 #include "broker/hooks.h"
 #include "broker/registry.h"
 #include "broker/resync.h"
+#include "broker/scrape.h"
+#include "broker/sums.h"
 #include "broker/users.h"
 #include "shared/buf.h"
 #include "shared/list.h"
@@ -56,6 +58,8 @@ struct broker {
 	struct claims claims;
 	struct control control;
 	struct hooks hooks;
+	struct sums sums;
+	struct list scrapes;  /* GET /metrics, see scrape.c */
 	struct list suspects; /* struct member, by the time they leave */
 	struct list queries;  /* lists that take several turns */
 

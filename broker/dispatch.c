@@ -59,6 +59,7 @@ HANDLER(signin, users_on_signin, true)
 HANDLER(signout, users_on_signout, false)
 HANDLER(cached, cache_on_cached, false)
 HANDLER(walk_rows, survey_on_rows, false)
+HANDLER(stats, sums_on_stats, false)
 
 /* These pass the bytes on as they are. */
 static int
@@ -132,6 +133,7 @@ const ipc_handler broker_handlers[IPC_NTYPES] = {
 	[IPC_UNSUB] = on_unsub,
 	[IPC_EVENT] = on_event, /* the hot path */
 	[IPC_CACHED] = on_cached,
+	[IPC_STATS] = on_stats,
 	[IPC_QUERY] = on_query,
 	[IPC_TAKE] = on_take,
 	[IPC_CLAIM] = on_claim,

@@ -204,12 +204,14 @@ peer_drop(struct peer *p, const char *why)
 	br->peers[slot] = NULL;
 	lower_barriers(br, (unsigned)slot);
 	query_drop(br, p);
+	scrape_drop(br, p);
 	quota_drop(br, (unsigned)slot);
 	claims_drop(br, (unsigned)slot);
 	users_drop(br, (unsigned)slot);
 	subscribe_drop(br, (unsigned)slot);
 	control_on_pong(br, (unsigned)slot, UINT64_MAX);
 	survey_drop(br, (unsigned)slot);
+	sums_on_pong(br, (unsigned)slot, UINT64_MAX);
 	resync_check(br);
 }
 
@@ -262,6 +264,7 @@ peer_on_hello(struct peer *p, const struct msg_hello *m)
 	    br->resync.state != RESYNC_QUIET;
 	p->since = broker_now();
 	br->peers[m->slot] = p;
+	sums_on_hello(p, br->origins[m->slot] != m->origin);
 	br->origins[m->slot] = m->origin;
 	log_debug("worker %u: link up pid=%u", m->slot, m->pid);
 	apps_send_all(br, p);
@@ -287,6 +290,7 @@ peer_on_pong(struct peer *p, const struct msg_pong *m)
 	p->unanswered = 0;
 	forget_refusals(p, m->id);
 	control_on_pong(p->br, (unsigned)p->slot, m->id);
+	sums_on_pong(p->br, (unsigned)p->slot, m->id);
 	return 0;
 }
 

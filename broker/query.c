@@ -336,6 +336,10 @@ query_on_query(struct peer *p, const struct msg_query *m)
 	struct json_writer w;
 	int r = 0;
 
+	if (m->kind == QUERY_METRICS) {
+		scrape_on_query(p, m);
+		return 0;
+	}
 	if (m->kind == QUERY_CHANNELS) {
 		list_channels(p, m);
 		return 0;

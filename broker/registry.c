@@ -157,6 +157,7 @@ registry_enter(struct registry *r, struct channel *c, unsigned slot)
 	if (c->hidden)
 		return;
 	r->nsubs[slot]++;
+	c->app->nsubs++;
 	if (c->total == 1) {
 		list_append(&c->app->occupied, &c->in_app);
 		c->app->noccupied++;
@@ -174,6 +175,7 @@ take_away(struct registry *r, struct channel *c, unsigned slot, uint32_t n)
 	if (c->hidden)
 		return;
 	r->nsubs[slot] -= n;
+	c->app->nsubs -= n;
 	if (c->total == 0)
 		unlist(r, c);
 }

@@ -28,6 +28,7 @@ struct registry_app {
 	uint32_t num;
 	uint32_t refs;        /* channels of any kind */
 	uint32_t noccupied;   /* in the list below */
+	uint64_t nsubs;       /* subscriptions, not hidden */
 	struct list occupied; /* struct channel: subscribed, not hidden */
 	struct list cursors;  /* struct registry_cursor */
 };

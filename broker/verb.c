@@ -164,7 +164,7 @@ get_publication(struct json args, struct publication *u)
 static void
 publish(struct control_client *k, struct json args)
 {
-	const struct broker_app *a = verb_app(k, args);
+	struct broker_app *a = verb_app(k, args);
 	struct publication u = { .channel = { NULL, 0 } };
 	struct msg_event m = { 0 };
 	struct buf **b;
@@ -187,6 +187,7 @@ publish(struct control_client *k, struct json args)
 			m.flags = EVENT_CACHE;
 		verb_row_begin(&w, NULL);
 		verb_put_number(&w, "subscriptions", route_publish(k->br, &m));
+		a->stats.events_ctl++;
 		verb_row_end(k, &w);
 		control_end(k);
 	}

@@ -115,6 +115,7 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 	} else if (!c->is_courier) {
 		in.listen_fds = listen_slot(start->listen, c->slot);
 		in.nlisten = start->listen->n;
+		in.nmetrics = start->listen->nmetrics;
 	}
 	child_name(c, name, sizeof(name));
 	log_level_parse(str_of(conf->log_level), &level);

@@ -36,7 +36,7 @@ port_of(const struct sock_addr *a)
 
 /* The sentence for errno. */
 static int
-refuse(const struct sock_addr *a, char **why)
+refuse(const struct sock_addr *a, const char *option, char **why)
 {
 	char text[80];
 	unsigned port = port_of(a);
@@ -47,8 +47,8 @@ refuse(const struct sock_addr *a, char **why)
 	case EADDRINUSE:
 		*why = xasprintf("cannot listen on %s: the port is in use: see "
 				 "who has it with `ss -ltnp 'sport = :%u'`, or "
-				 "change the option listen",
-		    text, port);
+				 "change the option %s",
+		    text, port, option);
 		break;
 	case EACCES:
 	case EPERM:
@@ -64,8 +64,8 @@ refuse(const struct sock_addr *a, char **why)
 		break;
 	case EAFNOSUPPORT:
 		*why = xasprintf("cannot listen on %s: this machine has no "
-				 "IPv6: change the option listen",
-		    text);
+				 "IPv6: change the option %s",
+		    text, option);
 		break;
 	case EMFILE:
 	case ENFILE:
@@ -106,20 +106,38 @@ try_alone(const struct sock_addr *a)
 	return r;
 }
 
+/* The option that the i-th address comes from. */
+static const char *
+option_of(size_t i, size_t nlisten)
+{
+	return i < nlisten ? "listen" : "metrics_listen";
+}
+
 static int
 parse(const struct conf *conf, size_t i, struct sock_addr *a, char **why)
 {
-	if (sock_addr_parse(str_of(conf->listen.v[i]), a) == 0)
+	const char *text =
+	    i < conf->listen.n ? conf->listen.v[i] : conf->metrics_listen;
+
+	if (sock_addr_parse(str_of(text), a) == 0)
 		return 0;
-	*why = xasprintf("listen is \"%s\": must be an address and a port",
-	    conf->listen.v[i]);
+	*why = xasprintf("%s is \"%s\": must be an address and a port",
+	    option_of(i, conf->listen.n), text);
 	return -1;
+}
+
+/* Of the option metrics_listen: 0 or 1. */
+static size_t
+count_metrics(const struct conf *conf)
+{
+	return conf->metrics_listen[0] == '\0' ? 0 : 1;
 }
 
 /* One address on every slot; the first slot says what port 0 became. */
 static int
 open_address(struct listen_set *l, size_t i, char **why)
 {
+	const char *option = option_of(i, l->n - l->nmetrics);
 	struct sock_addr *a = &l->addrs[i];
 	unsigned slot;
 	int fd;
@@ -127,11 +145,11 @@ open_address(struct listen_set *l, size_t i, char **why)
 	for (slot = 0; slot < l->nslots; slot++) {
 		fd = sock_listen_tcp(a);
 		if (fd == -1)
-			return refuse(a, why);
+			return refuse(a, option, why);
 		l->fds[slot * l->n + i] = fd;
 		a->len = sizeof(a->ss);
 		if (getsockname(fd, (void *)&a->ss, &a->len) == -1)
-			return refuse(a, why);
+			return refuse(a, option, why);
 	}
 	return 0;
 }
@@ -142,7 +160,8 @@ listen_open(struct listen_set *l, const struct conf *conf, char **why)
 	size_t i;
 	int r = 0;
 
-	l->n = conf->listen.n;
+	l->nmetrics = count_metrics(conf);
+	l->n = conf->listen.n + l->nmetrics;
 	l->nslots = conf->nworkers;
 	l->addrs = xcalloc(l->n, sizeof(*l->addrs));
 	l->fds = xcalloc(l->n * l->nslots, sizeof(*l->fds));
@@ -152,7 +171,8 @@ listen_open(struct listen_set *l, const struct conf *conf, char **why)
 	for (i = 0; r == 0 && i < l->n; i++) {
 		r = parse(conf, i, &l->addrs[i], why);
 		if (r == 0 && try_alone(&l->addrs[i]) == -1)
-			r = refuse(&l->addrs[i], why);
+			r = refuse(
+			    &l->addrs[i], option_of(i, conf->listen.n), why);
 	}
 	for (i = 0; r == 0 && i < l->n; i++)
 		r = open_address(l, i, why);
@@ -189,7 +209,8 @@ join(const struct listen_set *l, const char *between, const char *end)
 
 	for (i = 0; i < l->n; i++) {
 		sock_addr_text(&l->addrs[i], text, sizeof(text));
-		buf_printf(&b, "%s%s", i == 0 ? "" : between, text);
+		buf_printf(&b, "%s%s%s", i == 0 ? "" : between, text,
+		    i < l->n - l->nmetrics ? "" : " (metrics)");
 	}
 	buf_printf(&b, "%s", end);
 	out = xstrndup(b->data, b->len);
@@ -246,11 +267,11 @@ listen_check(const struct conf *conf, char **why)
 	struct sock_addr a;
 	size_t i;
 
-	for (i = 0; i < conf->listen.n; i++) {
+	for (i = 0; i < conf->listen.n + count_metrics(conf); i++) {
 		if (parse(conf, i, &a, why) == -1)
 			return -1;
 		if (try_alone(&a) == -1 && errno != EADDRINUSE)
-			return refuse(&a, why);
+			return refuse(&a, option_of(i, conf->listen.n), why);
 	}
 	return 0;
 }

@@ -15,7 +15,8 @@
 struct conf;
 
 struct listen_set {
-	size_t n;                /* addresses */
+	size_t n;                /* addresses, metrics_listen included */
+	size_t nmetrics;         /* 1: the last one is metrics_listen */
 	unsigned nslots;         /* worker slots */
 	struct sock_addr *addrs; /* what is listened on, ports filled in */
 	int *fds;                /* slot * n + address; -1: not open */

@@ -131,6 +131,47 @@ finish_listen(struct conf *c, char **why)
 	return 0;
 }
 
+/* [a-zA-Z_:][a-zA-Z0-9_:]*, as Prometheus has it. */
+static bool
+is_metric_prefix(const char *s)
+{
+	const char *p;
+
+	for (p = s; *p != '\0'; p++)
+		if (!(*p >= 'a' && *p <= 'z') && !(*p >= 'A' && *p <= 'Z') &&
+		    *p != '_' && *p != ':' && (p == s || *p < '0' || *p > '9'))
+			return false;
+	return p - s <= 64;
+}
+
+static int
+finish_metrics(struct conf *c, char **why)
+{
+	struct sock_addr a;
+	char text[80];
+
+	if (!is_metric_prefix(c->metrics_prefix))
+		return refuse(c, OPT_metrics_prefix,
+		    xasprintf("metrics_prefix is \"%.80s\": must be at most 64 "
+			      "letters, digits, _ and :, and not begin with a "
+			      "digit",
+			c->metrics_prefix),
+		    why);
+	if (c->metrics_listen[0] == '\0')
+		return 0;
+	if (sock_addr_parse(str_of(c->metrics_listen), &a) == -1)
+		return refuse(c, OPT_metrics_listen,
+		    xasprintf("metrics_listen is \"%.80s\": must be an address "
+			      "and a port, as in 127.0.0.1:9601, or empty",
+			c->metrics_listen),
+		    why);
+	sock_addr_text(&a, text, sizeof(text));
+	if (is_listed(c, c->listen.n, text))
+		return refuse(c, OPT_metrics_listen,
+		    xasprintf("metrics_listen is %s, as is listen", text), why);
+	return 0;
+}
+
 /* A daemon leaves the directory it was started in. */
 static int
 make_absolute(struct conf *c, enum option_index i, const char *name,
@@ -211,7 +252,8 @@ finish_paths(struct conf *c, char **why)
 int
 conf_finish(struct conf *c, char **why)
 {
-	if (finish_workers(c, why) == -1 || finish_listen(c, why) == -1)
+	if (finish_workers(c, why) == -1 || finish_listen(c, why) == -1 ||
+	    finish_metrics(c, why) == -1)
 		return -1;
 	return finish_paths(c, why);
 }

@@ -35,12 +35,13 @@ enum event_flags {
 
 /* QUERY.kind */
 enum query_kind {
-	QUERY_CHANNELS,   /* occupied channels with a prefix */
-	QUERY_CHANNEL,    /* one channel */
-	QUERY_USERS,      /* members of a presence channel */
-	QUERY_EVENT_INFO, /* {"channels":{…}} for a publish with info */
-	QUERY_BATCH_INFO, /* {"batch":[…]}, one element for each line */
-	QUERY_CONNECTIONS /* {"connections":n} */
+	QUERY_CHANNELS,    /* occupied channels with a prefix */
+	QUERY_CHANNEL,     /* one channel */
+	QUERY_USERS,       /* members of a presence channel */
+	QUERY_EVENT_INFO,  /* {"channels":{…}} for a publish with info */
+	QUERY_BATCH_INFO,  /* {"batch":[…]}, one element for each line */
+	QUERY_CONNECTIONS, /* {"connections":n} */
+	QUERY_METRICS      /* the text of GET /metrics; no app */
 };
 
 /* QUERY.info, and the digit of each line */

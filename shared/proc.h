@@ -20,6 +20,7 @@ struct inherit {
 	unsigned slot;         /* workers: 0 .. conf->workers - 1 */
 	const int *listen_fds; /* workers: this slot's, one per listener */
 	size_t nlisten;
+	size_t nmetrics; /* … of which the last ones are for metrics */
 	int broker_fd;   /* broker: the listening socket of the links, or -1 */
 	int control_fd;  /* broker: the listening control socket, or -1 */
 	int life_fd;     /* EOF here: the master is gone */

@@ -66,7 +66,7 @@ ok 'the database is of the user'
 
 # Started by root it becomes the user; port 0 is a free one.
 listen='listen=127.0.0.1:0'
-chroot "$root" pusherd -F -o "$listen" >"$root/log" 2>&1 &
+chroot "$root" pusherd -F -o "$listen" -o metrics_listen= >"$root/log" 2>&1 &
 daemon=$!
 for _ in $(seq 100); do
 	grep -q 'ready: listening' "$root/log" && break

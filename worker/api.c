@@ -80,26 +80,45 @@ end_request(struct conn *c, bool keep_alive)
 		conn_finish(c);
 }
 
+static void
+reply(struct conn *c, struct http_reply *r)
+{
+	uint64_t queued = c->out.in;
+
+	r->keep_alive = c->http->keep_alive && !c->w->draining;
+	r->head_only = c->http->head_only;
+	http_reply_write(worker_scratch(c->w), r);
+	conn_queue_scratch(c);
+	stats_on_reply(c, r->status, c->out.in - queued);
+	end_request(c, r->keep_alive);
+}
+
 void
 api_reply_extra(
     struct conn *c, unsigned status, const char *extra, struct str json)
 {
-	struct http *h = c->http;
-	struct http_reply r = { .status = status,
-		.extra = extra,
-		.body = json,
-		.keep_alive = h->keep_alive && !c->w->draining,
-		.head_only = h->head_only };
+	struct http_reply r = {
+		.status = status, .extra = extra, .body = json
+	};
 
 	api_claim_answer(c, status, json);
-	http_reply_write(worker_scratch(c->w), &r);
-	conn_queue_scratch(c);
-	end_request(c, r.keep_alive);
+	reply(c, &r);
+}
+
+void
+api_reply_typed(
+    struct conn *c, unsigned status, const char *type, struct str body)
+{
+	struct http_reply r = { .status = status, .type = type, .body = body };
+
+	reply(c, &r);
 }
 
 void
 api_reply(struct conn *c, unsigned status, struct str json)
 {
+	uint64_t queued = c->out.in;
+
 	/* What most publishes get is ready. */
 	if (status == 200 && str_eq(json, S("{}")) && c->http->keep_alive &&
 	    c->http->claim == NULL && !c->http->head_only && !c->w->draining) {
@@ -110,6 +129,7 @@ api_reply(struct conn *c, unsigned status, struct str json)
 		      "Connection: keep-alive\r\n"
 		      "\r\n"
 		      "{}"));
+		stats_on_reply(c, status, c->out.in - queued);
 		end_request(c, true);
 		return;
 	}
@@ -173,6 +193,8 @@ static void
 run(struct conn *c, const struct http_head *head, struct str body, bool granted)
 {
 	c->http->state = API_RUNS;
+	c->http->app = 0;
+	c->w->stats.counts.http_requests++;
 	api_route(c, head, body, granted);
 	assert(c->http->state != API_RUNS);
 	if (c->http->state == API_IDLE)
@@ -353,7 +375,7 @@ feed_request(struct conn *c, struct str in)
 	h->seen = 0;
 	h->keep_alive = head.keep_alive;
 	h->head_only = str_eq(head.method, S("HEAD"));
-	if (is_upgrade(&head))
+	if (!c->metrics && is_upgrade(&head))
 		return upgrade(c, &head, in, used);
 	h->raw = str_make(in.p, used);
 	if (head.chunked) {

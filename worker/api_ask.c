@@ -17,6 +17,7 @@
 
 #include "shared/json_slice.h"
 #include "shared/json_write.h"
+#include "worker/metrics.h"
 #include "worker/worker.h"
 
 /* Stops the input until the broker has answered, or time is up. */
@@ -45,7 +46,7 @@ api_ask(const struct api_request *r, enum query_kind kind, uint32_t info,
     struct str channel, enum api_answer answer)
 {
 	struct msg_query m = { .id = conn_sid(r->c),
-		.app = r->app->app.num,
+		.app = r->app == NULL ? 0 : r->app->app.num,
 		.kind = kind,
 		.info = info,
 		.channel = channel };
@@ -158,7 +159,9 @@ api_on_reply(struct worker *w, const struct msg_reply *m)
 
 	if (c == NULL)
 		return 0;
-	if (c->http->answer != ANSWER_STATS || m->status != 200)
+	if (c->http->answer == ANSWER_METRICS && m->status == 200)
+		api_reply_typed(c, 200, METRICS_TYPE, m->body);
+	else if (c->http->answer != ANSWER_STATS || m->status != 200)
 		api_reply(c, m->status, m->body);
 	else if (!reply_stats(c, m->body))
 		return -1;
@@ -210,7 +213,8 @@ answer_lost(struct conn *c)
 	struct json_writer jw;
 	struct buf *b;
 
-	if (h->answer == ANSWER_QUERY || h->answer == ANSWER_STATS) {
+	if (h->answer == ANSWER_QUERY || h->answer == ANSWER_STATS ||
+	    h->answer == ANSWER_METRICS) {
 		api_unavailable(c, S("the server is starting again"));
 		return;
 	}

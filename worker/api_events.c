@@ -130,6 +130,7 @@ may_publish(const struct api_request *r, uint32_t n, bool asks)
 		return false;
 	}
 	if (!link_may_publish(r->c->w)) {
+		r->c->w->stats.counts.publishes_refused++;
 		api_unavailable(r->c,
 		    S("the server has more events queued than it can take"));
 		return false;
@@ -150,6 +151,7 @@ publish(const struct api_request *r, const struct event *e)
 		    (e->v[i].flags & CHANNEL_CACHE) != 0 ? EVENT_CACHE : 0;
 		publish_event(r->c->w, &r->app->app, &p);
 	}
+	r->app->stats.events_api += e->n;
 	r->c->hold = true;
 }
 

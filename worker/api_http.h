@@ -33,7 +33,8 @@ enum api_answer {
 	ANSWER_QUERY,      /* as it is; 503 */
 	ANSWER_STATS,      /* counts under their old names; 503 */
 	ANSWER_EVENT_INFO, /* as it is; 200 without counts */
-	ANSWER_BATCH_INFO  /* as it is; 200 without counts */
+	ANSWER_BATCH_INFO, /* as it is; 200 without counts */
+	ANSWER_METRICS     /* text; 503 */
 };
 
 struct http {
@@ -47,6 +48,7 @@ struct http {
 	enum take_kind take; /* API_TAKES: what was asked for */
 	uint32_t limit;      /* API_TAKES: and the app's setting */
 	bool keep_alive, head_only; /* of the request in hand */
+	uint32_t app;               /* whose request it is; 0: nobody knows */
 	struct http_chunks chunks;
 	struct str raw;        /* the head's bytes, while a handler runs */
 	struct buf *head;      /* a copy of them: chunks, API_TAKES */
@@ -63,6 +65,9 @@ struct http {
 /* Answers with further header lines (each with CRLF), or NULL. */
 void api_reply_extra(
     struct conn *, unsigned status, const char *extra, struct str json);
+/* The same for a body that is no JSON. */
+void api_reply_typed(
+    struct conn *, unsigned status, const char *type, struct str body);
 /* 503 with Retry-After. */
 void api_unavailable(struct conn *, struct str text);
 /* The request cannot be read on: answers and closes. */

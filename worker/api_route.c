@@ -17,6 +17,7 @@
 #include "worker/api_channels.h"
 #include "worker/api_claim.h"
 #include "worker/api_events.h"
+#include "worker/metrics.h"
 #include "worker/worker.h"
 
 #define SEGMENTS_MAX 5
@@ -64,6 +65,21 @@ get_ready(struct conn *c)
 	api_reply_extra(c, 503, "Retry-After: 1\r\n", why);
 }
 
+/* As soketi has it: may a load balancer send more clients here? */
+static void
+get_accept_traffic(struct conn *c)
+{
+	const struct worker *w = c->w;
+
+	if (w->over_memory || w->nconns >= w->max_conns)
+		api_reply_extra(c, 503, "Retry-After: 1\r\n",
+		    w->over_memory
+			? S("{\"ready\":false,\"reason\":\"memory\"}")
+			: S("{\"ready\":false,\"reason\":\"connections\"}"));
+	else
+		get_ready(c);
+}
+
 #define SEG(text) \
 	{ \
 		(text), sizeof(text) - 1 \
@@ -95,7 +111,8 @@ static const struct route routes[] = {
 	{ 1, { SEG("up") }, false, get_health, NULL },
 	{ 1, { SEG("live") }, false, get_health, NULL },
 	{ 1, { SEG("ready") }, false, get_ready, NULL },
-	{ 1, { SEG("accept-traffic") }, false, get_ready, NULL },
+	{ 1, { SEG("accept-traffic") }, false, get_accept_traffic, NULL },
+	{ 1, { SEG("metrics") }, false, metrics_get, NULL },
 };
 /* clang-format on */
 
@@ -114,12 +131,21 @@ fits(const struct route *r, const struct path *p)
 	return true;
 }
 
+/* GET /metrics is for metrics_listen, the API for the other addresses. */
+static bool
+is_here(const struct route *r, const struct conn *c)
+{
+	if (r->open == metrics_get)
+		return c->metrics;
+	return r->api == NULL || !c->metrics;
+}
+
 static const struct route *
-find(const struct path *p)
+find(const struct path *p, const struct conn *c)
 {
 	for (size_t i = 0; i < nitems(routes); i++)
 		if (fits(&routes[i], p))
-			return &routes[i];
+			return is_here(&routes[i], c) ? &routes[i] : NULL;
 	return NULL;
 }
 
@@ -194,8 +220,10 @@ authenticate(struct api_request *r, struct str id)
 		api_errorf(c, 403, "the app %.*s is disabled", STR_ARG(id));
 		return NULL;
 	}
+	c->http->app = app->app.num;
 	if (r->granted)
 		return app; /* it was checked before it waited */
+	app->stats.api_in += c->http->raw.n + r->body.n;
 	who =
 	    client_app_auth(&app->app, api_params_get(a.params, S("auth_key")));
 	a.key = who.key;
@@ -203,6 +231,7 @@ authenticate(struct api_request *r, struct str id)
 	a.max_age = app->app.max_timestamp_age;
 	if (api_auth_check(&a, &why))
 		return app;
+	app->stats.auth_api++;
 	api_error(c, 401, buf_str(why));
 	buf_unref(why);
 	return NULL;
@@ -288,7 +317,7 @@ api_route(
 	struct path p;
 
 	if (path_parse(&p, head->path))
-		route = find(&p);
+		route = find(&p, c);
 	if (route == NULL)
 		no_route(c, head);
 	else if (str_eq(head->method, S("OPTIONS")))

@@ -15,6 +15,7 @@
 #include "shared/hash.h"
 #include "shared/ipc_msg.h"
 #include "shared/sign.h"
+#include "shared/stats.h"
 #include "shared/str.h"
 #include "worker/auth.h"
 
@@ -34,6 +35,7 @@ struct client_app {
 	bool stale; /* a new broker has not named it yet */
 	struct hash_node num_node, id_node, key_node;
 	struct hash_node old_key_node; /* while old_sign != NULL */
+	struct stats_app stats; /* since the last report; see worker/stats.h */
 };
 
 struct client_app *apps_by_num(struct worker *, uint32_t num);

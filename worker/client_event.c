@@ -113,6 +113,7 @@ check_rate(struct conn *c)
 		    "client event dropped: more than %u in one second "
 		    "(max_client_events_per_second)",
 		    rate);
+		stats_of(c->app)->limited_client++;
 		return false;
 	}
 	if (!link_may_publish(c->w)) {
@@ -149,6 +150,7 @@ publish(
 			p.user_id = s->member->id;
 		p.data_raw = buf_str(data);
 		publish_event(c->w, c->app, &p);
+		stats_of(c->app)->events_client++;
 	}
 	buf_unref(data);
 }

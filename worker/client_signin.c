@@ -182,14 +182,16 @@ client_signin(struct conn *c, const struct client_msg *m)
 	}
 	app = client_auth_app(c, auth);
 	result = auth_user(&app, auth, str_of(sid), user_data);
-	if (result == AUTH_OK)
+	if (result == AUTH_OK) {
 		check_user(c, user_data);
-	else
+	} else {
+		stats_of(c->app)->auth_signin++;
 		client_errorf(c, PUSHER_UNAUTHORIZED,
 		    "sign-in refused: %.*s; it has to be <app "
 		    "key>:<HMAC-SHA256 "
 		    "of \"%s::user::<user_data>\">",
 		    STR_ARG(auth_text(result)), sid);
+	}
 out:
 	for (size_t i = 0; i < nitems(tmp); i++)
 		free(tmp[i]);

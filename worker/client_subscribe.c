@@ -139,6 +139,7 @@ check_auth(struct request *r)
 	    auth_channel(&app, auth, str_of(sid), r->channel, r->channel_data);
 	if (result == AUTH_OK)
 		return true;
+	stats_of(r->c->app)->auth_subscribe++;
 	refuse(r, AUTH_ERROR,
 	    "%.*s; it has to be <app key>:<HMAC-SHA256 of \"%s:%.*s%s\">",
 	    STR_ARG(auth_text(result)), sid, STR_ARG(r->channel),

@@ -196,7 +196,9 @@ conn_queue(struct conn *c, struct buf *b, uint32_t off, uint32_t len)
 	if (c->closed || c->finishing || c->slow)
 		return;
 	outq_push(&c->out, b, off, len);
-	if (outq_bytes(&c->out) > c->w->conf->client_buffer) {
+	/* What has no goodbye asked for it: one answer may be longer. */
+	if (outq_bytes(&c->out) > c->w->conf->client_buffer &&
+	    c->ops->on_slow != NULL) {
 		c->slow = true;
 		move_to(c, &c->w->slow);
 	} else if (list_is_empty(&c->link)) {
@@ -213,6 +215,7 @@ conn_queue_bytes(struct conn *c, struct str bytes)
 	if (bytes.n == 0)
 		return;
 	s = worker_arena(&c->w->arena, bytes);
+	stats_on_answer(c, bytes);
 	conn_queue(c, s.b, s.off, s.len);
 }
 
@@ -276,6 +279,7 @@ static void
 flush(struct conn *c)
 {
 	struct worker *w = c->w;
+	uint64_t before;
 	int r;
 
 	if (c->hold) {
@@ -286,7 +290,10 @@ flush(struct conn *c)
 		}
 		c->hold = false;
 	}
+	before = c->out.out;
 	r = outq_send(&c->out, c->io.fd, FLUSH_BYTES);
+	if (c->app != NULL)
+		stats_of(c->app)->bytes_out += c->out.out - before;
 	if (r == -1) {
 		conn_close(c);
 		return;
@@ -303,6 +310,13 @@ flush(struct conn *c)
 		shutdown(c->io.fd, SHUT_WR);
 }
 
+static void
+count_slow(struct conn *c)
+{
+	if (c->app != NULL)
+		stats_of(c->app)->slow++;
+}
+
 /* Clients over their limit: tell them, outside of any loop over topics. */
 static void
 close_slow(struct worker *w)
@@ -312,7 +326,7 @@ close_slow(struct worker *w)
 
 	LIST_FOREACH_SAFE(e, tmp, &w->slow) {
 		c = LIST_ITEM(e, struct conn, link);
-		w->nslow++;
+		count_slow(c);
 		log_debug("client closed: over buffer limit queued=%zu",
 		    outq_bytes(&c->out));
 		if (c->ops->on_slow == NULL || c->finishing) {
@@ -382,7 +396,9 @@ conn_check_slow(struct worker *w)
 		c = LIST_ITEM(e, struct conn, link);
 		if (c->blocked_at > limit)
 			continue;
-		w->nslow++;
+		count_slow(c);
+		stats_on_close(
+		    c, 4100, S("took nothing for client_buffer_age"));
 		log_debug("client closed: took nothing for %llu s queued=%zu",
 		    (unsigned long long)w->conf->client_buffer_age,
 		    outq_bytes(&c->out));

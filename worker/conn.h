@@ -84,20 +84,23 @@ struct conn {
 
 	double blocked_at; /* since when the socket takes nothing */
 
-	bool closed : 1;     /* will be freed at the end of the turn */
-	bool paused : 1;     /* do not feed until conn_resume() */
-	bool finishing : 1;  /* no more input counts; close when flushed */
-	bool hold : 1;       /* flush only when link_may_answer() */
-	bool blocked : 1;    /* the socket is full; write watcher runs */
-	bool slow : 1;       /* over the limit; takes no more output */
-	bool feeding : 1;    /* inside ops->feed */
-	bool pinged : 1;     /* a ping waits for its pong */
-	bool greeted : 1;    /* connection_established is out */
-	bool asking : 1;     /* CONN_OPEN waits for CONN_OK */
-	bool counted : 1;    /* the broker knows it: CONN_CLOSE is owed */
-	bool authorized : 1; /* signed in, or in a private channel */
-	bool signed_in : 1;  /* a sign-in has been answered */
-	bool close_sent : 1; /* a WebSocket close frame is out */
+	bool closed : 1;        /* will be freed at the end of the turn */
+	bool paused : 1;        /* do not feed until conn_resume() */
+	bool finishing : 1;     /* no more input counts; close when flushed */
+	bool hold : 1;          /* flush only when link_may_answer() */
+	bool blocked : 1;       /* the socket is full; write watcher runs */
+	bool slow : 1;          /* over the limit; takes no more output */
+	bool feeding : 1;       /* inside ops->feed */
+	bool pinged : 1;        /* a ping waits for its pong */
+	bool greeted : 1;       /* connection_established is out */
+	bool asking : 1;        /* CONN_OPEN waits for CONN_OK */
+	bool counted : 1;       /* the broker knows it: CONN_CLOSE is owed */
+	bool authorized : 1;    /* signed in, or in a private channel */
+	bool signed_in : 1;     /* a sign-in has been answered */
+	bool close_sent : 1;    /* a WebSocket close frame is out */
+	bool peer_closed : 1;   /* the peer's close frame came first */
+	bool close_counted : 1; /* stats_on_close() has seen it */
+	bool metrics : 1;       /* it came to metrics_listen */
 };
 
 /* The id by which the rest of the system names the connection. */

@@ -13,6 +13,7 @@
 #include "worker/handshake.h"
 #include "worker/held.h"
 #include "worker/kept.h"
+#include "worker/stats.h"
 #include "worker/subscription.h"
 #include "worker/topic.h"
 #include "worker/walk.h"
@@ -64,6 +65,7 @@ ON(terminate, client_on_terminate)
 ON(walk, walk_on_walk)
 ON(walk_go, walk_on_go)
 ON(walk_end, walk_on_end)
+ON(stats_ask, stats_on_ask)
 #undef ON
 
 const ipc_handler worker_handlers[IPC_NTYPES] = {
@@ -86,4 +88,5 @@ const ipc_handler worker_handlers[IPC_NTYPES] = {
 	[IPC_WALK] = on_walk,
 	[IPC_WALK_GO] = on_walk_go,
 	[IPC_WALK_END] = on_walk_end,
+	[IPC_STATS_ASK] = on_stats_ask,
 };

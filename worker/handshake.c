@@ -345,6 +345,7 @@ greet(struct conn *c)
 	conn_queue_scratch(c);
 	c->greeted = true;
 	c->opened_at = worker_now();
+	stats_of(c->app)->opened++;
 	ws_arm(c);
 }
 
@@ -452,8 +453,11 @@ handshake_request(struct conn *c, const struct http_head *head)
 {
 	struct refusal r;
 
-	if (!check_upgrade(c, head))
+	c->w->stats.counts.http_requests++;
+	if (!check_upgrade(c, head)) {
+		c->w->stats.counts.http_refused++;
 		return;
+	}
 	accept_upgrade(c, head);
 	c->ops = &ws_ops;
 	r = check_client(c, head);

@@ -37,12 +37,15 @@ on_accept(struct ev_loop *loop, ev_io *io, int revents)
 		fd = sock_accept(io->fd, NULL);
 		if (fd != -1) {
 			c = conn_new(w, fd, &http_ops);
+			c->metrics = l->metrics;
+			w->stats.counts.accepted++;
 			timeout_set(w, c, (uint32_t)w->conf->handshake_timeout);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 		    errno == ENOMEM) {
 			log_warn("accept paused");
+			w->stats.counts.accept_pauses++;
 			listener_stop(w);
 			ev_timer_set(&w->listeners.pause, PAUSE_SECONDS, 0.);
 			ev_timer_start(loop, &w->listeners.pause);
@@ -73,6 +76,7 @@ listener_init(struct worker *w)
 		ls->v[i].w = w;
 		/* What it accepts inherits these: two system calls less. */
 		sock_tune_client(w->inherit->listen_fds[i], NOTSENT_LOWAT);
+		ls->v[i].metrics = i >= ls->n - w->inherit->nmetrics;
 		ev_io_init(&ls->v[i].io, on_accept, w->inherit->listen_fds[i],
 		    EV_READ);
 	}

@@ -17,6 +17,7 @@ struct worker;
 struct listener {
 	ev_io io;
 	struct worker *w;
+	bool metrics; /* of metrics_listen */
 };
 
 struct listeners {

@@ -222,6 +222,7 @@ subscription_on_done(struct worker *w, const struct msg_sub_done *m)
 		return 0;
 	}
 	s->on = true;
+	stats_of(c->app)->subscribes++;
 	topic_add(s->t, s);
 	client_on_subscribed(c, topic_name(s->t));
 	subscription_ask_again(s);

@@ -94,6 +94,7 @@ void
 topic_on_event(struct worker *w, const struct msg_event *m)
 {
 	struct topic *t = topic_find(w, m->app, m->channel);
+	struct stats_app *a;
 	struct slice s;
 
 	if (t == NULL || t->n == 0 || m->frame.n == 0)
@@ -101,12 +102,20 @@ topic_on_event(struct worker *w, const struct msg_event *m)
 	s = worker_arena(&w->events, m->frame);
 	w->nevents++;
 	w->fanout += t->n;
+	stats_sample(&w->stats, m->read_us);
+	a = stats_of(t->v[0].c->app);
+	a->deliveries += t->n;
+	a->messages_out += t->n;
 	for (uint32_t i = 0; i < t->n; i++) {
 		struct conn *c = t->v[i].c;
 
 		if (i + PREFETCH < t->n)
 			__builtin_prefetch(&t->v[i + PREFETCH].c->out, 1);
-		if (conn_sid(c) != m->except)
+		if (conn_sid(c) == m->except) {
+			a->deliveries--;
+			a->messages_out--;
+		} else {
 			conn_queue(c, s.b, s.off, s.len);
+		}
 	}
 }

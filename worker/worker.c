@@ -149,6 +149,7 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 	left = conn_flush_dirty(w);
 	conn_reap(w);
 	link_flush(w); /* closing has words for the broker, too */
+	stats_turn_ends(w);
 	left = left || !list_is_empty(&w->closed) ||
 	    !list_is_empty(&w->dirty) || !list_is_empty(&w->slow);
 	if (left)
@@ -207,6 +208,7 @@ on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 	struct worker *w = container_of(timer, struct worker, tick);
 
 	check_memory(w);
+	stats_report(w);
 	conn_check_slow(w);
 	kept_tick(w);
 	held_tick(w);
@@ -360,6 +362,7 @@ start(struct worker *w)
 	ev_io_start(w->loop, &w->life);
 	listener_init(w);
 	link_init(w);
+	stats_init(w);
 }
 
 static void
@@ -379,6 +382,7 @@ stop(struct worker *w)
 	link_free(w);
 	held_free(w);
 	memory_free(&w->memory);
+	stats_free(w);
 	ev_timer_stop(w->loop, &w->parked.timer);
 	apps_free(w);
 	timeouts_free(w);

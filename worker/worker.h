@@ -19,6 +19,7 @@
 #include "worker/held.h"
 #include "worker/link.h"
 #include "worker/listener.h"
+#include "worker/stats.h"
 #include "worker/timeout.h"
 #include "worker/walk.h"
 
@@ -47,6 +48,7 @@ struct worker {
 	struct apps apps;
 	struct listeners listeners;
 	struct timeouts timeouts;
+	struct stats stats;
 
 	struct hash conns;   /* by sid, every socket */
 	uint32_t nconns;     /* sockets */
@@ -71,7 +73,6 @@ struct worker {
 	uint32_t ndirty;     /* sockets that got something in this turn */
 	uint32_t expected;   /* nevents of the last flush, if it paid; or 1 */
 	double wait_until;   /* the flush may wait for more; 0: it does not */
-	uint64_t nslow;      /* clients closed for reading too slowly */
 	struct buf *arena;   /* outgoing bytes for one, next to each other */
 	struct buf *events;  /* and those for many: what continues merges */
 	struct buf *scratch; /* where one frame is built */

@@ -105,6 +105,7 @@ ws_close(struct conn *c, unsigned code, struct str reason)
 		conn_queue_scratch(c);
 	c->close_sent = true;
 	c->close_code = (uint16_t)code;
+	stats_on_close(c, code == 0 ? 1005 : code, reason);
 	if (c->part != NULL) {
 		free(c->part->data);
 		c->part->data = NULL;
@@ -182,8 +183,10 @@ take_close(struct conn *c, struct str body)
 		fail(c, 1002, S("invalid close code"));
 	else if (!utf8_is_valid(str_from(body, 2)))
 		fail(c, 1007, S("close reason is not UTF-8"));
-	else
+	else {
+		c->peer_closed = true;
 		fail(c, code, S(""));
+	}
 }
 
 /* A control frame; 0 until all of it is here (it has at most 125 bytes). */
@@ -210,6 +213,8 @@ take_control(struct conn *c, const struct ws_head *h, char *p, size_t n,
 static void
 deliver(struct conn *c, bool binary, struct str s)
 {
+	if (c->app != NULL)
+		stats_of(c->app)->messages_in++;
 #ifdef WS_ECHO
 	if (binary) {
 		ws_echo_binary(c, s);
@@ -385,6 +390,8 @@ feed(struct conn *c, char *p, size_t n)
 	send_pong(c, &pings);
 	if (used > 0)
 		alive(c);
+	if (c->app != NULL)
+		stats_of(c->app)->bytes_in += used;
 	return used;
 }
 
@@ -441,6 +448,7 @@ on_slow(struct conn *c)
 static void
 on_close(struct conn *c)
 {
+	stats_on_close(c, 1006, S("connection lost"));
 	leave(c);
 	ws_part_free(c);
 	free(c->pace);

@@ -15,7 +15,8 @@ if [ -n "${QUICK:-}" ]; then
 fi
 dir=$(mktemp -d)
 chmod 700 "$dir"
-opts=(-o "database=$dir/apps.db" -o "runtime_dir=$dir/run")
+opts=(-o "database=$dir/apps.db" -o "runtime_dir=$dir/run"
+	-o metrics_listen=)
 unset "${!PUSHERD_@}"
 trap 'stop; rm -rf "$dir"' EXIT
 pid=

@@ -64,6 +64,7 @@ class Daemon {
 		this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'pusherd-test-'));
 		this.conf = {
 			listen: '127.0.0.1:0',
+			metrics_listen: '',
 			database: path.join(this.dir, 'apps.db'),
 			runtime_dir: path.join(this.dir, 'run'),
 			workers: 1,
@@ -161,6 +162,8 @@ class Daemon {
 			const text = fs.readFileSync(file, 'utf8');
 			this.addresses = text.trim().split('\n');
 			this.port = Number(this.addresses[0].replace(/^.*:/, ''));
+			this.metrics = Number((/:(\d+) \(metrics\)/.exec(text) ||
+				[])[1]);
 			// One worker may serve before the others do.
 			return text.endsWith('\n') && await ready(this.port) &&
 				/ready: listening/.test(this.readLog());

@@ -26,6 +26,7 @@ make_conf(struct conf *c, const char *listen, const char *workers)
 
 	conf_init(c);
 	if (conf_set(c, S("listen"), str_of(listen), "test", 0, &why) == -1 ||
+	    conf_set(c, S("metrics_listen"), S(""), "test", 0, &why) == -1 ||
 	    conf_set(c, S("workers"), str_of(workers), "test", 0, &why) == -1 ||
 	    conf_finish(c, &why) == -1)
 		fail_msg("%s", why);
