@@ -314,7 +314,7 @@ api_route(
 		.c = c, .head = head, .body = body, .granted = granted
 	};
 	const struct route *route = NULL;
-	struct path p;
+	struct path p = { .n = 0 };
 
 	if (path_parse(&p, head->path))
 		route = find(&p, c);

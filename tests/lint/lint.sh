@@ -8,14 +8,14 @@ set -u
 cd "$(dirname "$0")/../.." || exit 2
 bad=0
 jobs=$(nproc)
-flags="-std=c11 -D_GNU_SOURCE -I."
 
 mapfile -t sources < <(git ls-files -co --exclude-standard -- \
 	'shared/*.c' 'broker/*.c' 'worker/*.c' 'cli/*.c')
 mapfile -t headers < <(git ls-files -co --exclude-standard -- \
 	'shared/*.h' 'broker/*.h' 'worker/*.h' 'cli/*.h')
 mapfile -t tests < <(git ls-files -co --exclude-standard -- \
-	'tests/unit/*.[ch]' 'tests/fuzz/*.[ch]')
+	'tests/unit/*.[ch]' 'tests/fuzz/*.[ch]' 'tests/conformance/*.[ch]' \
+	'tests/torture/*.[ch]')
 mapfile -t scripts < <(git ls-files -co --exclude-standard -- \
 	'tests/*.sh' 'tests/*.js' 'tests/lint/*' .ci/run)
 ours=("${sources[@]}" "${headers[@]}")
@@ -36,14 +36,15 @@ format() {
 		xargs -r clang-format --dry-run -Werror
 }
 
-# clang-tidy says on stderr how many warnings it did not show.
-tidy() {
-	printf '%s\n' "${sources[@]}" | xargs -r -P "$jobs" -n 4 sh -c '
-		clang-tidy --quiet "$@" -- '"$flags"' 2>/dev/null' tidy
+# each TOOL: on every source, several at a time.
+each() {
+	printf '%s\n' "${sources[@]}" |
+		xargs -r -P "$jobs" -n 1 tests/lint/each.sh "$1"
 }
 
 cppcheck_all() {
-	cppcheck --quiet --std=c11 --enable=warning,portability,performance \
+	mkdir -p build/lint/cppcheck
+	cppcheck --quiet --cppcheck-build-dir=build/lint/cppcheck --std=c11 --enable=warning,portability,performance \
 		--inline-suppr --error-exitcode=1 -j "$jobs" -I. -D_GNU_SOURCE \
 		--suppressions-list=tests/lint/cppcheck.txt "${sources[@]}"
 }
@@ -115,5 +116,6 @@ check 'includes' tests/lint/includes.sh
 check 'commit subjects' tests/lint/commits.sh
 check 'format' format
 check 'cppcheck' cppcheck_all
-check 'clang-tidy' tidy
+check 'clang-tidy' each tidy
+check 'gcc -fanalyzer' each analyze
 exit $bad

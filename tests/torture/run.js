@@ -191,8 +191,7 @@ async function one(role, call, n) {
 	return r;
 }
 
-// How many of these calls a run makes that nothing happens to: found by
-// doubling, so that --short can draw one that is reached.
+// Small numbers more often: the large ones are not reached in every role.
 function lots(rnd) {
 	return Array.from({ length: LOTS }, () => [
 		ROLES[rnd.below(ROLES.length)], CALLS[rnd.below(CALLS.length)],
