@@ -192,10 +192,10 @@ $(BUILD)/floor: tests/bench/floor.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) -O2 -o $@ $<
 
-bench: ## the numbers, beside the bare floor (QUICK=1: two minutes)
-	@tests/deps.sh build
+bench: ## the numbers, beside the floor and peers (QUICK=1: two minutes)
+	@tests/deps.sh build check
 	@$(MAKE) $(JOBS) all $(BUILD)/floor
-	@tests/bench/bench.sh $(BUILD)
+	@node tests/bench/bench.js $(BUILD)
 
 clean: ## remove all that was built
 	rm -rf build build-asan build-cover build-fuzz

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: MIT
+//
+// bench.js BUILD: measures pusherd, the bare floor and, where npm has them,
+// other servers, side by side: in each round every server has its turn, the
+// servers on the first core, the load generator on the second.  Prints a table
+// of medians and ratios, and keeps every record in BUILD/bench.jsonl.
+//
+//   RUNS=5 SECONDS=3 QUICK=1 ONLY=regexp PEERS=uws,ws,soketi SOCKUDO=/path
+'use strict';
+
+const { execFileSync, spawn, spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const net = require('node:net');
+const os = require('node:os');
+const path = require('node:path');
+
+const BUILD = path.resolve(process.argv[2] || 'build');
+const QUICK = Boolean(process.env.QUICK);
+const RUNS = Number(process.env.RUNS) || (QUICK ? 1 : 5);
+const SECONDS = Number(process.env.SECONDS) || (QUICK ? 1 : 3);
+const ONLY = new RegExp(process.env.ONLY || '');
+const PEERS = path.join(__dirname, 'peers');
+const DIR = fs.mkdtempSync(path.join(os.tmpdir(), 'pusherd-bench-'));
+const SECRET = path.join(DIR, 'secret');
+const CREDENTIALS = ['--app-id', 'bench', '--key', 'benchkey',
+	'--secret-from', SECRET];
+const TWO_CORES = os.cpus().length > 1;
+const running = [];
+
+const all = ['pusherd', 'uws', 'ws', 'soketi', 'sockudo'];
+const pusher = ['pusherd', 'soketi', 'sockudo']; // with presence
+const ours = ['pusherd'];
+const big = ['--clients', '10000', '--channels', '100'];
+
+// name: [servers, field, arguments of the load generator]
+const SCENARIOS = {
+	'fan-out 1 x 1,000, one at a time': [all, 'delivered', ['fanout']],
+	'fan-out 1 x 1,000, 8 in flight': [all, 'delivered',
+		['fanout', '--in-flight', '8']],
+	'fan-out 100 x 100, 4 in flight': [all, 'delivered',
+		['fanout', ...big, '--in-flight', '4']],
+	'the same, open loop at half of that': [all, 'p50_us',
+		['fanout', ...big, '--publishers', '8']],
+	'publish, 8 connections': [all, 'published', ['publish']],
+	'publish, batches of 10': [all, 'published',
+		['publish', '--batch', '10']],
+	'client events, 50 pairs': [all, 'delivered', ['client-events']],
+	'client events, 10 groups of 10': [all, 'delivered',
+		['client-events', '--channels', '10']],
+	'client events, 2,000/s': [all, 'p50_us',
+		['client-events', '--rate', '2000']],
+	'presence, all join 10 x 100': [pusher, 'joins',
+		['presence', '--at-once', '1000']],
+	'presence, 10 x 100, 10 come and go in each': [pusher,
+		'joins_and_leaves', ['presence', '--in-flight', '10']],
+	'presence, 1 x 500, 20 come and go': [pusher, 'joins_and_leaves',
+		['presence', '--clients', '500', '--channels', '1',
+			'--in-flight', '20']],
+	'connects, to the greeting': [all, 'connects', ['connect']],
+	'stampede of 5,000, 400 at once': [all, 'round_us', ['stampede']],
+	'one in ten does not read': [all, 'delivered', ['slow']],
+	'idle, 10,000 subscribed: bytes each': [all, 'server_bytes_per_client',
+		['idle', ...big]],
+};
+
+// Only pusherd: name: [workers, field, arguments]
+const grow = (n, channels) => ['fanout', '--clients', String(n),
+	'--channels', String(channels), '--in-flight', '4'];
+const OURS = {
+	'one to one, another worker': [4, 'p50_us', ['fanout', '--clients',
+		'16', '--channels', '16', '--rate', '200', '--publishers', '4']],
+	'idle, 50,000 on 4 workers: bytes each': [4, 'server_bytes_per_client',
+		['idle', '--clients', '50000', '--channels', '500', '--processes',
+			'4', '--sources', '4']],
+	'4 workers: fan-out, one at a time': [4, 'delivered', ['fanout']],
+	'4 workers: fan-out, 8 in flight': [4, 'delivered',
+		['fanout', '--in-flight', '8']],
+	'4 workers: fan-out 100 x 100': [4, 'delivered',
+		['fanout', ...big, '--in-flight', '4']],
+	'4 workers: publish, 8 connections': [4, 'published', ['publish']],
+	'4 workers: publish, 64 connections': [4, 'published',
+		['publish', '--in-flight', '64']],
+	'1 worker: publish, 64 connections': [1, 'published',
+		['publish', '--in-flight', '64']],
+	'4 workers: client events, 50 pairs': [4, 'delivered',
+		['client-events']],
+	'4 workers: presence, 10 x 100': [4, 'joins_and_leaves',
+		['presence', '--in-flight', '10']],
+	'4 workers: connects': [4, 'connects', ['connect']],
+	'growth: 100 subscribers of 1': [1, 'server_cpu_us_each', grow(100, 1)],
+	'growth: 10,000 of 1': [1, 'server_cpu_us_each', grow(10000, 1)],
+	'growth: 10,000 of 1,000': [1, 'server_cpu_us_each',
+		grow(10000, 1000)],
+	'growth: 50,000 subscriptions to 5,000 by 10,000': [1,
+		'server_cpu_us_each', [...grow(10000, 5000), '--subscriptions',
+			'5']],
+	'growth: 100,000 subscriptions to 100,000 by 10,000': [1,
+		'server_cpu_us_each', [...grow(10000, 100000), '--subscriptions',
+			'10']],
+};
+
+const on = (core, argv) =>
+	(TWO_CORES ? ['taskset', '-c', String(core), ...argv] : argv);
+
+function launch(argv, cwd) {
+	const out = fs.openSync(path.join(DIR, 'log'), 'a');
+	const [file, ...args] = on(0, argv);
+	const child = spawn(file, args, { cwd, stdio: ['ignore', out, out] });
+	running.push(child);
+	return child;
+}
+
+const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+
+function connects(port) {
+	return new Promise((resolve) => {
+		const s = net.connect(port, '127.0.0.1');
+		s.on('connect', () => { s.destroy(); resolve(true); });
+		s.on('error', () => resolve(false));
+	});
+}
+
+// A port that nobody has at the moment.
+function freePort() {
+	return new Promise((resolve) => {
+		const s = net.createServer();
+		s.listen(0, '127.0.0.1', () => {
+			const { port } = s.address();
+			s.close(() => resolve(port));
+		});
+	});
+}
+
+function pusherd(workers) {
+	return (port) => {
+		const dir = fs.mkdtempSync(path.join(DIR, 'd'));
+		const opts = ['-o', `database=${dir}/apps.db`, '-o',
+			`runtime_dir=${dir}/run`];
+		const set = { max_presence_members: 1000, client_events: 'on',
+			max_client_events_per_second: 0, max_subscriptions: 100000 };
+		execFileSync(path.join(BUILD, 'pusherctl'), [...opts, 'app',
+			'create', '--id', 'bench', '--key', 'benchkey', '--name', 'demo',
+			'--secret-from', SECRET, ...Object.entries(set).flatMap(
+				([k, v]) => ['--set', `${k}=${v}`])],
+		{ stdio: 'ignore' });
+		return launch([path.join(BUILD, 'pusherd'), ...opts, '-F', '-o',
+			`workers=${workers}`, '-o', `listen=127.0.0.1:${port}`]);
+	};
+}
+
+function soketi(port) {
+	const file = path.join(DIR, 'soketi.json');
+	fs.writeFileSync(file, JSON.stringify({
+		port, host: '127.0.0.1', 'metrics.enabled': false,
+		presence: { maxMembersPerChannel: 1000, maxMemberSizeInKb: 2 },
+		'appManager.driver': 'array',
+		'appManager.array.apps': [{ id: 'bench', key: 'benchkey',
+			secret: 'benchsecret', maxConnections: -1, enabled: true,
+			enableClientMessages: true, maxBackendEventsPerSecond: -1,
+			maxClientEventsPerSecond: -1, maxReadRequestsPerSecond: -1,
+			webhooks: [] }],
+	}));
+	return launch(['node', 'node_modules/@soketi/soketi/bin/server.js',
+		'start', `--config=${file}`], PEERS);
+}
+
+function sockudo(port) {
+	const file = path.join(DIR, 'sockudo.json');
+	const many = '10000000';
+	fs.writeFileSync(file, JSON.stringify({
+		host: '127.0.0.1', port, mode: 'production',
+		adapter: { driver: 'local' }, cache: { driver: 'memory' },
+		queue: { driver: 'memory' }, metrics: { enabled: false },
+		rate_limiter: { enabled: false },
+		presence: { max_members_per_channel: 1000,
+			max_member_size_in_kb: 2 },
+		app_manager: { driver: 'memory', array: { apps: [{ id: 'bench',
+			key: 'benchkey', secret: 'benchsecret', enabled: true,
+			max_connections: many, enable_client_messages: true,
+			max_client_events_per_second: many,
+			max_backend_events_per_second: many,
+			max_read_requests_per_second: many }] } },
+	}));
+	return launch([process.env.SOCKUDO, '--config', file], DIR);
+}
+
+const START = {
+	pusherd: pusherd(1),
+	uws: (port) => launch(['node', 'uws.js', String(port)], PEERS),
+	ws: (port) => launch(['node', 'ws.js', String(port)], PEERS),
+	soketi,
+	...(process.env.SOCKUDO ? { sockudo } : {}),
+};
+
+async function start(name, fn) {
+	const port = await freePort();
+	const child = fn(port);
+	for (let i = 0; i < 200 && child.exitCode === null; i++) {
+		if (await connects(port)) return { name, port, child };
+		await sleep(50);
+	}
+	child.kill('SIGKILL');
+	console.log(`(${name} does not start here: left out)`);
+	return null;
+}
+
+async function stop(server) {
+	const { child } = server;
+	child.kill('SIGTERM');
+	for (let i = 0; i < 60 && child.exitCode === null; i++) await sleep(50);
+	child.kill('SIGKILL');
+}
+
+// The peers that npm can give us.
+function install() {
+	if (fs.existsSync(path.join(PEERS, 'node_modules/.package-lock.json')))
+		return true;
+	const r = spawnSync('npm', ['install', '--no-package-lock',
+		'--ignore-scripts', '--no-audit', '--no-fund'],
+	{ cwd: PEERS, encoding: 'utf8' });
+	if (r.status !== 0)
+		console.log('(npm cannot install the peers: only pusherd)');
+	return r.status === 0;
+}
+
+const records = fs.createWriteStream(path.join(BUILD, 'bench.jsonl'),
+	{ flags: 'a' });
+
+function measure(server, scenario, args) {
+	const [file, ...rest] = on(1, [path.join(BUILD, 'pusherctl'), '-j',
+		'bench', ...args, '--seconds', String(SECONDS), '--port',
+		String(server.port), '--pid', String(server.child.pid),
+		...CREDENTIALS]);
+	const r = spawnSync(file, rest, { encoding: 'utf8' });
+	if (r.status !== 0)
+		return { error: r.stderr.trim().replace(/^pusherctl: /, '') };
+	const record = JSON.parse(r.stdout);
+	records.write(`${JSON.stringify({ server: server.name,
+		name: scenario, ...record })}\n`);
+	return record;
+}
+
+const median = (v) => [...v].sort((a, b) => a - b)[(v.length - 1) >> 1];
+const value = (r, field) => Number(r[field] ?? r[`${field}_per_second`]);
+const shown = (n) => (n >= 100 ? Math.round(n).toLocaleString('en')
+	: n.toFixed(2));
+
+// One cell: the median, and what else there is to say.
+function cell(rs, field) {
+	const good = rs.filter((r) => !r.error);
+	if (good.length === 0) return rs.length === 0 ? '-' : rs[0].error;
+	const get = (f) => median(good.map((r) => value(r, f)));
+	let text = shown(get(field));
+	if (field.endsWith('_us'))
+		text += good[0].p99_us ? `, p99 ${shown(get('p99_us'))}` : '';
+	else if (get('server_cpu_us_each') > 0 && field !== 'server_cpu_us_each')
+		text += ` (${get('server_cpu_us_each').toFixed(2)} us)`;
+	for (const f of ['lost', 'duplicate', 'out_of_order'])
+		if (good.some((r) => r[f] > 0)) text += ` ${f.toUpperCase()}`;
+	if (good.some((r) => r.limit === 'the tool')) text += ' TOOL';
+	if (good.some((r) => /get its core/.test(r.limit))) text += ' BUSY';
+	return text;
+}
+
+// How many times better the first is than the second.
+function ratio(a, b, field) {
+	const get = (rs) => median(rs.filter((r) => !r.error)
+		.map((r) => value(r, field)));
+	const less = /_us|bytes/.test(field);
+	const n = less ? get(b) / get(a) : get(a) / get(b);
+	return Number.isFinite(n) ? n.toFixed(2) : '-';
+}
+
+function floor(connections) {
+	const out = execFileSync(path.join(BUILD, 'floor'),
+		[String(connections), String(QUICK ? 0.5 : 1)], { encoding: 'utf8' });
+	return out.trim().split('\n').map((line) => JSON.parse(line));
+}
+
+function printFloor(rounds) {
+	console.log('\n| floor: what the kernel alone takes | per second | us each |');
+	console.log('| --- | --- | --- |');
+	for (const [i, f] of rounds[0].entries()) {
+		const get = (k) => median(rounds.map((r) => r[i][k]));
+		console.log(`| ${f.connections.toLocaleString('en')} connections, ` +
+			`${f.floor} | ${shown(get('per_second'))} | ` +
+			`${get('cpu_us_each').toFixed(3)} |`);
+	}
+}
+
+function progress(text) {
+	if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}
+
+// One measurement; of memory, on a server that nobody has used.
+async function oneRun(server, name, field, args) {
+	if (!field.includes('bytes')) return measure(server, name, args);
+	const fresh = await start(server.name, START[server.name]);
+	if (fresh === null) return { error: 'did not start' };
+	const r = measure(fresh, name, args);
+	await stop(fresh);
+	return r;
+}
+
+// Every scenario on every server, RUNS times, the servers taking turns.
+async function sideBySide(servers) {
+	const floors = [];
+	const names = servers.map((s) => s.name);
+	const peers = names.slice(1);
+	console.log(`\n| scenario | ${names.join(' | ')} | pusherd / ` +
+		`${peers.join(' | pusherd / ')} |`);
+	console.log(`|${' --- |'.repeat(1 + names.length + peers.length)}`);
+	let half = 0;
+	for (const [name, [who, field, args]] of Object.entries(SCENARIOS)) {
+		if (!ONLY.test(name)) continue;
+		const got = Object.fromEntries(names.map((n) => [n, []]));
+		const more = field === 'p50_us' && half > 0 && !args.includes('--rate')
+			? ['--rate', String(half)] : [];
+		for (let run = 0; run < RUNS; run++) {
+			if (floors.length < RUNS)
+				floors.push([...floor(1000), ...floor(10000)]);
+			for (const s of servers) {
+				if (!who.includes(s.name)) continue;
+				progress(`${name}: ${run + 1}/${RUNS} ${s.name}`);
+				got[s.name].push(await oneRun(s, name, field,
+					[...args, ...more]));
+			}
+		}
+		progress('');
+		if (name.startsWith('fan-out 100 x 100'))
+			half = Math.max(1, Math.round(median(got.pusherd.map(
+				(r) => value(r, 'published') || 2)) / 2));
+		console.log(`| ${name}${more.length ? ` (${half * 100}/s)` : ''} | ` +
+			`${names.map((n) => cell(got[n], field)).join(' | ')} | ` +
+			`${peers.map((n) => ratio(got.pusherd, got[n], field))
+				.join(' | ')} |`);
+	}
+	if (floors.length > 0) printFloor(floors);
+}
+
+async function alone() {
+	console.log('\n| pusherd alone | |\n| --- | --- |');
+	for (const [name, [workers, field, args]] of Object.entries(OURS)) {
+		if (!ONLY.test(name)) continue;
+		const got = [];
+		for (let run = 0; run < RUNS; run++) {
+			progress(`${name}: ${run + 1}/${RUNS}`);
+			const s = await start('pusherd', pusherd(workers));
+			if (s === null) break;
+			got.push(measure(s, name, args));
+			await stop(s);
+		}
+		progress('');
+		console.log(`| ${name} | ${cell(got, field)} |`);
+	}
+}
+
+async function main() {
+	fs.writeFileSync(SECRET, 'benchsecret');
+	console.log(`${new Date().toISOString().slice(0, 10)}, ` +
+		`${os.cpus().length} cores, ${os.cpus()[0].model}, Linux ` +
+		`${os.release()}, medians of ${RUNS} runs of ${SECONDS} s`);
+	if (!TWO_CORES)
+		console.log('one core only: server and tool share it');
+	const wanted = (process.env.PEERS || 'uws,ws,soketi,sockudo').split(',');
+	const there = install() ? Object.keys(START) : ['pusherd'];
+	const servers = [];
+	for (const name of there) {
+		if (name !== 'pusherd' && !wanted.includes(name)) continue;
+		const s = await start(name, START[name]);
+		if (s !== null) servers.push(s);
+	}
+	await sideBySide(servers);
+	for (const s of servers) await stop(s);
+	if (!QUICK) await alone();
+}
+
+process.on('exit', () => {
+	for (const child of running) child.kill('SIGKILL');
+	fs.rmSync(DIR, { recursive: true, force: true });
+});
+process.on('SIGINT', () => process.exit(130));
+main().catch((e) => {
+	console.error(e);
+	process.exit(1);
+});
