@@ -15,6 +15,7 @@
 #include "broker/peer.h"
 #include "broker/query.h"
 #include "broker/quota.h"
+#include "broker/roll.h"
 #include "broker/route.h"
 #include "broker/subscribe.h"
 #include "broker/survey.h"
@@ -51,6 +52,8 @@ HANDLER(conn_close, quota_on_conn_close, false)
 HANDLER(sub, subscribe_on_sub, true)
 HANDLER(sub_again, subscribe_on_sub_again, true)
 HANDLER(unsub, subscribe_on_unsub, false)
+HANDLER(roster, roll_on_roster, false)
+HANDLER(member, roll_on_member, false)
 HANDLER(query, query_on_query, true)
 HANDLER(take, quota_on_take, false)
 HANDLER(claim, claims_on_claim, true)
@@ -134,6 +137,8 @@ const ipc_handler broker_handlers[IPC_NTYPES] = {
 	[IPC_EVENT] = on_event, /* the hot path */
 	[IPC_CACHED] = on_cached,
 	[IPC_STATS] = on_stats,
+	[IPC_ROSTER] = on_roster,
+	[IPC_MEMBER] = on_member,
 	[IPC_QUERY] = on_query,
 	[IPC_TAKE] = on_take,
 	[IPC_CLAIM] = on_claim,

@@ -44,7 +44,7 @@ member_key(const struct member *m)
 	return str_make(texts(m) + m->id_len, m->key_len);
 }
 
-static struct str
+struct str
 member_info(const struct member *m)
 {
 	return str_make(texts(m) + m->id_len + m->key_len, m->info_len);
@@ -104,8 +104,9 @@ find(const struct presence *p, struct str id)
 	return n == NULL ? NULL : container_of(n, struct member, node);
 }
 
+/* info as it stands in frames */
 static struct member *
-member_new(struct presence *p, struct str id, struct str info)
+member_make(struct presence *p, struct str id, struct str info)
 {
 	struct buf *quoted = NULL, *b = NULL;
 	size_t counts = p->nslots * sizeof(uint32_t);
@@ -115,7 +116,7 @@ member_new(struct presence *p, struct str id, struct str info)
 	json_quote(&quoted, id);
 	json_nest(&b, buf_str(quoted));
 	key_len = b->len;
-	json_nest(&b, info.n == 0 ? S("null") : info);
+	buf_append(&b, info);
 	buf_unref(quoted);
 
 	m = xcalloc(1, sizeof(*m) + counts + id.n + b->len);
@@ -128,6 +129,18 @@ member_new(struct presence *p, struct str id, struct str info)
 	buf_unref(b);
 	list_init(&m->order);
 	list_init(&m->suspect);
+	return m;
+}
+
+static struct member *
+member_new(struct presence *p, struct str id, struct str info)
+{
+	struct buf *b = NULL;
+	struct member *m;
+
+	json_nest(&b, info.n == 0 ? S("null") : info);
+	m = member_make(p, id, buf_str(b));
+	buf_unref(b);
 	return m;
 }
 
@@ -184,6 +197,30 @@ presence_is_oldest(const struct presence *p, struct str id, uint64_t stamp)
 	const struct member *m = find(p, id);
 
 	return m != NULL && m->stamp == stamp;
+}
+
+bool
+presence_has(const struct presence *p, struct str id)
+{
+	return p != NULL && find(p, id) != NULL;
+}
+
+bool
+presence_recall(struct presence *p, struct str id, struct str info,
+    uint64_t stamp, struct list *suspects)
+{
+	struct member *m;
+
+	if (find(p, id) != NULL)
+		return false;
+	m = member_make(p, id, info);
+	if (p->bytes + member_bytes(m) > PRESENCE_MAX_BYTES) {
+		free(m);
+		return false;
+	}
+	insert(p, m, stamp);
+	list_append(suspects, &m->suspect);
+	return true;
 }
 
 enum presence_joined

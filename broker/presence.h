@@ -45,6 +45,7 @@ struct presence {
 	struct hash members;
 	struct list order;
 	unsigned nslots;
+	uint64_t told;          /* slots whose workers have the roster */
 	bool stale;             /* ids and hash have to be made anew */
 	bool unsorted;          /* a replay came out of order */
 	size_t bytes;           /* of all keys and infos */
@@ -80,6 +81,14 @@ struct presence_join {
 	uint64_t stamp;
 	uint32_t max; /* distinct users */
 };
+/*
+ * Somebody whom clients have been told of and who has no connection: is there
+ * as a suspect at the end of *suspects, unless the user is there anyway.
+ * info as it stands in frames.  True when it is so now.
+ */
+bool presence_recall(struct presence *, struct str id, struct str info,
+    uint64_t stamp, struct list *suspects);
+bool presence_has(const struct presence *, struct str id);
 /* Is the user's oldest subscription the one with this stamp? */
 bool presence_is_oldest(const struct presence *, struct str id, uint64_t stamp);
 enum presence_joined presence_join(
@@ -108,6 +117,8 @@ struct str member_id(const struct member *);
 void member_put_info(struct json_writer *, const struct member *);
 /* The user with this id, or NULL. */
 const struct member *presence_find(const struct presence *, struct str id);
+/* As it stands inside the string `data` of a frame. */
+struct str member_info(const struct member *);
 /*
  * Appends {"presence":{"ids":[…],"hash":{…},"count":n}} as it stands inside
  * the string `data` of a frame.

@@ -22,6 +22,7 @@
 #include "broker/broker.h"
 #include "broker/peer.h"
 #include "broker/subscribe.h"
+#include "broker/tally.h"
 #include "broker/users.h"
 #include "shared/base.h"
 #include "shared/log.h"
@@ -156,6 +157,10 @@ go_live(struct broker *br)
 
 	br->resync.state = RESYNC_LIVE;
 	ev_timer_stop(br->loop, &br->resync.timer);
+	subscribe_on_live(br);
+	users_on_live(br);
+	if (br->resync.fresh)
+		tally_all(br);
 	answer_all(br);
 	for (unsigned i = 0; i < br->nslots; i++) {
 		struct peer *p = br->peers[i];
@@ -231,6 +236,9 @@ resync_on_done(struct peer *p, uint64_t upto)
 {
 	p->synced = true;
 	p->upto = upto;
+	/* It replaces one whose clients are gone, perhaps. */
+	if (p->nconns == 0 && p->br->registry.nsubs[p->slot] == 0)
+		p->br->resync.fresh = true;
 	if (p->br->resync.state == RESYNC_QUIET)
 		ipc_pause(&p->ipc);
 	resync_check(p->br);

@@ -27,6 +27,7 @@ enum resync_state {
 
 struct resync {
 	enum resync_state state;
+	bool fresh; /* some worker has nothing to replay */
 	ev_timer timer;
 	struct list answers; /* that were put off, in their order */
 	double began;        /* broker_now() */

@@ -42,6 +42,16 @@ route_on_event(void *owner, const struct ipc_in *in)
 	return 0;
 }
 
+/* The whole of b to each of them; drops the reference. */
+static void
+spread(struct broker *br, uint64_t slots, struct buf *b)
+{
+	for (; slots != 0; slots &= slots - 1)
+		ipc_queue(
+		    &br->peers[__builtin_ctzll(slots)]->ipc, b, 0, b->len);
+	buf_unref(b);
+}
+
 static void
 send(struct broker *br, uint64_t slots, const struct msg_event *m)
 {
@@ -53,10 +63,32 @@ send(struct broker *br, uint64_t slots, const struct msg_event *m)
 	b = buf_new(n);
 	msg_event_put(b->data, m);
 	b->len = (uint32_t)n;
-	for (; slots != 0; slots &= slots - 1)
-		ipc_queue(
-		    &br->peers[__builtin_ctzll(slots)]->ipc, b, 0, b->len);
-	buf_unref(b);
+	spread(br, slots, b);
+}
+
+void
+route_member(struct broker *br, const struct channel *c, uint64_t slots,
+    struct msg_member *m)
+{
+	struct peer *cause = br->cause;
+	struct buf *b;
+	size_t n;
+
+	slots &= c->slots;
+	if (slots == 0)
+		return;
+	m->app = c->app->num;
+	m->channel = registry_name(&br->registry, c);
+	if (cause != NULL) {
+		m->origin = cause->origin;
+		m->seq = cause->last;
+		cause->targets |= slots;
+	}
+	n = msg_member_size(m);
+	b = buf_new(n);
+	msg_member_put(b->data, m);
+	b->len = (uint32_t)n;
+	spread(br, slots, b);
 }
 
 void

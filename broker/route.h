@@ -22,6 +22,12 @@ int route_on_event(void *owner, const struct ipc_in *);
 void route_frame(struct broker *, const struct channel *, uint64_t slots,
     struct str frame, uint64_t except);
 /*
+ * The same for a member who comes or goes; fills in app, channel, and the
+ * number.
+ */
+void route_member(struct broker *, const struct channel *, uint64_t slots,
+    struct msg_member *);
+/*
  * An event of the control socket.  It is kept as the channel's last one when
  * flags say so; returns how many subscriptions the channel has.
  */

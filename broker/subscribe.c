@@ -15,7 +15,7 @@
 #include "broker/broker.h"
 #include "broker/peer.h"
 #include "broker/presence.h"
-#include "broker/route.h"
+#include "broker/roll.h"
 #include "broker/tally.h"
 #include "shared/base.h"
 #include "shared/channel_name.h"
@@ -61,6 +61,8 @@ answer(
 	};
 	struct str cached;
 
+	if (c->presence != NULL)
+		roll_give(p, c);
 	write_confirmation(p->br, c, b);
 	if (channel_flags(m->channel) & CHANNEL_CACHE) {
 		cached = cache_get(p->br, c, NULL);
@@ -112,31 +114,6 @@ refuse(struct peer *p, const struct msg_sub *m, enum presence_joined why,
 	peer_refuse(p, m->sid, m->channel);
 }
 
-static void
-tell_added(struct peer *p, struct channel *c, const struct msg_sub *m)
-{
-	struct buf **b = broker_scratch(p->br);
-	uint64_t slots = c->slots;
-
-	if (c->count[p->slot] == 1) /* the newcomer is alone there */
-		slots &= ~(UINT64_C(1) << p->slot);
-	if (slots == 0)
-		return;
-	frame_member_added(b, m->channel, m->user_id, m->user_info);
-	route_frame(p->br, c, slots, buf_str(*b), m->sid);
-}
-
-static void
-tell_removed(struct broker *br, struct channel *c, struct str user_id)
-{
-	struct buf **b = broker_scratch(br);
-
-	if (c->slots == 0)
-		return;
-	frame_member_removed(b, registry_name(&br->registry, c), user_id);
-	route_frame(br, c, c->slots, buf_str(*b), 0);
-}
-
 /* Frees what nobody keeps any more. */
 static void
 release(struct broker *br, struct channel *c)
@@ -184,7 +161,7 @@ announce(struct peer *p, const struct msg_sub *m)
 		return -1;
 	if (m->user_id.n > 0 && !p->known && c->presence != NULL &&
 	    presence_is_oldest(c->presence, m->user_id, m->stamp))
-		tell_added(p, c, m);
+		roll_tell_added(p, c, m, m->stamp);
 	tally_changed(p->br, c);
 	return 0;
 }
@@ -236,7 +213,7 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 	if (!replay)
 		subscribe_answer(p, m, j.stamp);
 	if (joined == PRESENCE_FIRST && (!replay || p->known))
-		tell_added(p, c, m);
+		roll_tell_added(p, c, m, j.stamp);
 	if (!replay || p->known)
 		tally_changed(br, c);
 	return 0;
@@ -286,7 +263,9 @@ subscribe_on_unsub(struct peer *p, const struct msg_unsub *m)
 	if (registry_leave(&br->registry, c, slot) == -1)
 		return -1;
 	if (left == PRESENCE_GONE)
-		tell_removed(br, c, m->user_id);
+		roll_tell_removed(br, c, m->user_id);
+	if (c->presence != NULL)
+		c->presence->told &= c->slots;
 	hooks_left(br, c, left == PRESENCE_GONE ? m->user_id : S(""));
 	tally_changed(br, c);
 	release(br, c);
@@ -301,7 +280,7 @@ expire(struct broker *br, struct member *m)
 	struct channel *c = m->presence->channel;
 	struct buf *id = buf_from(member_id(m));
 
-	tell_removed(br, c, buf_str(id));
+	roll_tell_removed(br, c, buf_str(id));
 	presence_expire(m);
 	hooks_left(br, c, buf_str(id));
 	buf_unref(id);
@@ -318,6 +297,8 @@ subscribe_on_suspect_timer(struct ev_loop *loop, ev_timer *w, int revents)
 
 	UNUSED(loop);
 	UNUSED(revents);
+	if (resync_is_on(br))
+		return; /* subscribe_on_live() begins anew */
 	while (!list_is_empty(&br->suspects)) {
 		m = LIST_ITEM(br->suspects.next, struct member, suspect);
 		if (m->due > now || left-- == 0) {
@@ -329,11 +310,39 @@ subscribe_on_suspect_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	}
 }
 
+static void
+run_suspect_timer(struct broker *br)
+{
+	if (list_is_empty(&br->suspects) || ev_is_active(&br->suspect))
+		return;
+	ev_timer_set(&br->suspect, (double)br->conf->crash_grace, 0.);
+	ev_timer_start(br->loop, &br->suspect);
+}
+
+/*
+ * Who was recalled by rosters and is not back has died together with the old
+ * broker, or shortly before.
+ */
+void
+subscribe_on_live(struct broker *br)
+{
+	double due = broker_now() + (double)br->conf->crash_grace;
+	struct list *e;
+
+	LIST_FOREACH(e, &br->suspects) {
+		struct member *m = LIST_ITEM(e, struct member, suspect);
+
+		m->due = due;
+		roll_tell_suspect(br, m);
+	}
+	ev_timer_stop(br->loop, &br->suspect);
+	run_suspect_timer(br);
+}
+
 void
 subscribe_drop(struct broker *br, unsigned slot)
 {
-	double grace = (double)br->conf->crash_grace;
-	double due = broker_now() + grace;
+	double due = broker_now() + (double)br->conf->crash_grace;
 	struct hash *channels = &br->registry.channels;
 	struct hash_node *n, *next;
 
@@ -347,12 +356,11 @@ subscribe_drop(struct broker *br, unsigned slot)
 			hooks_left(br, c, S(""));
 			tally_changed(br, c);
 		}
+		if (c->presence != NULL)
+			c->presence->told &= c->slots;
 		release(br, c);
 	}
-	if (list_is_empty(&br->suspects) || ev_is_active(&br->suspect))
-		return;
-	ev_timer_set(&br->suspect, grace, 0.);
-	ev_timer_start(br->loop, &br->suspect);
+	run_suspect_timer(br);
 }
 
 void

@@ -27,6 +27,8 @@ int subscribe_on_unsub(struct peer *, const struct msg_unsub *);
  * no other worker have conf->crash_grace seconds to come back.
  */
 void subscribe_drop(struct broker *, unsigned slot);
+/* The quiet time is over: whoever nobody has replayed becomes suspect. */
+void subscribe_on_live(struct broker *);
 /* Suspects whose time is over leave. */
 void subscribe_on_suspect_timer(struct ev_loop *, ev_timer *, int);
 /* Takes the members away from all channels, without a word (at the end). */

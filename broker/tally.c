@@ -114,6 +114,16 @@ tally_changed(struct broker *br, struct channel *c)
 }
 
 void
+tally_all(struct broker *br)
+{
+	struct hash *channels = &br->registry.channels;
+	struct hash_node *n;
+
+	for (n = hash_first(channels); n != NULL; n = hash_next(channels, n))
+		tally_changed(br, container_of(n, struct channel, node));
+}
+
+void
 tally_clear(struct broker *br)
 {
 	struct hash *channels = &br->registry.channels;

@@ -14,6 +14,8 @@ struct channel;
 
 /* The channel has one subscription more or less. */
 void tally_changed(struct broker *, struct channel *);
+/* Subscriptions may have gone unseen. */
+void tally_all(struct broker *);
 /* Forgets everything that is due (at the end). */
 void tally_clear(struct broker *);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * users.c: signed-in connections (struct session), the users they belong to,
- * and watchlists in both directions.  Owns all three.
+ * users.c: signed-in connections (struct session) and the users they belong
+ * to.  Owns both; who watches whom is watch.c.
  *
  * A user's channel "#server-to-user-<id>" is in the registry, hidden, with a
  * count for each session, so that an event to it takes the hot path.  What
@@ -16,15 +16,12 @@
 
 #include "broker/broker.h"
 #include "broker/peer.h"
+#include "broker/watch.h"
 #include "shared/base.h"
 #include "shared/channel_name.h"
-#include "shared/frames.h"
-#include "shared/json_slice.h"
-#include "shared/json_write.h"
 #include "shared/xmalloc.h"
 
 #define ID_MAX 200          /* bytes; they are ASCII */
-#define LIST_MAX (2u << 20) /* bytes of a watchlist; workers allow less */
 #define OFFLINE_AT_ONCE 500 /* in one turn */
 
 struct user_key {
@@ -59,7 +56,7 @@ users_find(const struct broker *br, uint32_t app, struct str id)
 	return n == NULL ? NULL : container_of(n, struct user, node);
 }
 
-static struct user *
+struct user *
 user_get(struct broker *br, uint32_t app, struct str id)
 {
 	struct user *u = users_find(br, app, id);
@@ -76,23 +73,10 @@ user_get(struct broker *br, uint32_t app, struct str id)
 	return u;
 }
 
-static bool
-is_leaving(const struct user *u)
-{
-	return !list_is_empty(&u->leaving);
-}
-
-static bool
-is_online(const struct user *u)
-{
-	return u->nsessions > 0 || is_leaving(u);
-}
-
-/* Frees it when nobody needs it. */
-static void
+void
 user_release(struct broker *br, struct user *u)
 {
-	if (is_online(u) || !list_is_empty(&u->watchers))
+	if (user_is_online(u) || !list_is_empty(&u->watchers))
 		return;
 	hash_remove(&br->users.by_id, &u->node);
 	free(u);
@@ -105,153 +89,6 @@ session_find(const struct broker *br, uint64_t sid)
 	    hash_find(&br->users.by_sid, hash_u64(sid), session_eq, &sid);
 
 	return n == NULL ? NULL : container_of(n, struct session, node);
-}
-
-/* ---- what watchers are told ---- */
-
-/* {"name":"online","user_ids":["a"]}, with a comma before if need be. */
-static void
-write_change(struct buf **b, const char *name, struct str ids)
-{
-	if (ids.n == 0)
-		return;
-	if ((*b)->len > 0 && (*b)->data[(*b)->len - 1] == '}')
-		buf_putc(b, ',');
-	buf_printf(b, "{\"name\":\"%s\",\"user_ids\":[", name);
-	json_raw(b, ids);
-	json_raw(b, S("]}"));
-}
-
-/* Both are lists of JSON strings, separated by commas; may be empty. */
-static void
-write_frame(struct buf **b, struct str online, struct str offline)
-{
-	struct buf *inner = buf_new(64 + online.n + offline.n);
-	size_t mark = frame_begin(b);
-
-	json_raw(&inner, S("{\"events\":["));
-	write_change(&inner, "online", online);
-	write_change(&inner, "offline", offline);
-	json_raw(&inner, S("]}"));
-	json_raw(b,
-	    S("{\"event\":\"pusher_internal:watchlist_events\","
-	      "\"data\":\""));
-	json_nest(b, buf_str(inner));
-	json_raw(b, S("\"}"));
-	frame_end(b, mark);
-	buf_unref(inner);
-}
-
-/* Tells everybody who watches u, but for one connection. */
-static void
-tell_watchers(struct broker *br, const struct user *u, bool online,
-    const struct session *except)
-{
-	struct buf *id = NULL, **b = broker_scratch(br);
-	struct msg_direct m = { 0 };
-	struct list *e;
-
-	if (list_is_empty(&u->watchers))
-		return;
-	json_quote(&id, user_id(u));
-	write_frame(
-	    b, online ? buf_str(id) : S(""), online ? S("") : buf_str(id));
-	buf_unref(id);
-	m.frames = buf_str(*b);
-	LIST_FOREACH(e, &u->watchers) {
-		const struct session *s =
-		    LIST_ITEM(e, struct watch, in_user)->s;
-
-		if (s == except || br->peers[s->slot] == NULL)
-			continue;
-		m.sid = s->sid;
-		if (br->cause != NULL)
-			br->cause->targets |= UINT64_C(1) << s->slot;
-		ipc_send_direct(&br->peers[s->slot]->ipc, &m);
-	}
-}
-
-/* The present state of everybody whom the connection watches. */
-static void
-write_state(struct buf **b, const struct session *s)
-{
-	struct buf *lists[2] = { NULL, NULL };
-
-	for (size_t i = 0; i < s->nwatches; i++) {
-		const struct user *u = s->watches[i].u;
-		struct buf **list = &lists[is_online(u) ? 0 : 1];
-
-		if (*list != NULL)
-			buf_putc(list, ',');
-		json_quote(list, user_id(u));
-	}
-	if (s->nwatches > 0)
-		write_frame(b, buf_str(lists[0]), buf_str(lists[1]));
-	buf_unref(lists[0]);
-	buf_unref(lists[1]);
-}
-
-/* ---- watchlists ---- */
-
-static void
-unwatch(struct broker *br, struct session *s)
-{
-	for (size_t i = 0; i < s->nwatches; i++) {
-		list_remove(&s->watches[i].in_user);
-		user_release(br, s->watches[i].u);
-	}
-	free(s->watches);
-	s->watches = NULL;
-	s->nwatches = 0;
-}
-
-static void
-watch(struct broker *br, struct session *s, struct str id)
-{
-	struct user *u = user_get(br, s->user->app, id);
-	struct watch *w;
-
-	for (size_t i = 0; i < s->nwatches; i++)
-		if (s->watches[i].u == u)
-			return; /* named twice */
-	w = &s->watches[s->nwatches++];
-	w->s = s;
-	w->u = u;
-	list_init(&w->in_user);
-	list_append(&u->watchers, &w->in_user);
-}
-
-/* text: a JSON array of strings, or empty.  -1: it is neither. */
-static int
-watch_all(struct broker *br, struct session *s, struct str text)
-{
-	struct json list, e;
-	size_t pos = 0, n = 0;
-	const char *err;
-	char *tmp = NULL;
-	struct str id;
-
-	if (text.n == 0)
-		return 0;
-	if (text.n > LIST_MAX || json_parse(text, &list, &err) == -1 ||
-	    list.kind != JSON_ARRAY)
-		return -1;
-	while (json_next(list, &pos, &e))
-		n++;
-	if (n > USERS_WATCHLIST_MAX)
-		return -1;
-	if (n > 0)
-		s->watches = xcalloc(n, sizeof(*s->watches));
-	pos = 0;
-	while (json_next(list, &pos, &e)) {
-		if (e.kind != JSON_STRING || json_string(e, &id, &tmp) == -1) {
-			free(tmp);
-			return -1;
-		}
-		watch(br, s, id);
-	}
-	free(tmp);
-	return 0;
 }
 
 /* ---- sessions ---- */
@@ -287,12 +124,10 @@ session_new(
 	return s;
 }
 
-/* The user's last session is over: offline, unless somebody comes back. */
+/* Nobody is signed in as this user: offline, unless somebody comes back. */
 static void
 begin_leaving(struct broker *br, struct user *u)
 {
-	registry_release(&br->registry, u->channel);
-	u->channel = NULL;
 	u->due = broker_now() + USERS_OFFLINE;
 	list_append(&br->users.leaving, &u->leaving);
 	if (!ev_is_active(&br->offline)) {
@@ -306,18 +141,22 @@ session_end(struct broker *br, struct session *s)
 {
 	struct user *u = s->user;
 
-	unwatch(br, s);
+	watch_clear(br, s);
 	registry_leave(&br->registry, u->channel, s->slot);
 	list_remove(&s->in_slot);
 	hash_remove(&br->users.by_sid, &s->node);
 	free(s);
-	if (--u->nsessions == 0)
-		begin_leaving(br, u);
+	if (--u->nsessions > 0)
+		return;
+	registry_release(&br->registry, u->channel);
+	u->channel = NULL;
+	begin_leaving(br, u);
 }
 
 void
 users_answer(struct peer *p, uint64_t sid)
 {
+	uint8_t online[WATCH_BYTES] = { 0 };
 	struct msg_signin_done done = { .sid = sid };
 	struct session *s = session_find(p->br, sid);
 	struct buf **b;
@@ -329,8 +168,10 @@ users_answer(struct peer *p, uint64_t sid)
 	if (s == NULL)
 		return; /* has left again */
 	b = broker_scratch(p->br);
-	write_state(b, s);
+	watch_write(b, s, online);
+	done.online = str_make((const char *)online, (s->nlist + 7) / 8);
 	done.frames = buf_str(*b);
+	s->answered = true;
 	ipc_send_signin_done(&p->ipc, &done);
 }
 
@@ -347,26 +188,45 @@ users_on_signin(struct peer *p, const struct msg_signin *m)
 	peer_number(p, m->seq);
 	if (s == NULL) {
 		u = user_get(br, m->app, m->user_id);
-		came = !is_online(u);
+		came = !user_is_online(u);
 		list_remove(&u->leaving);
 		s = session_new(br, p, m->sid, u);
 	} else if (s->slot != (unsigned)p->slot || s->user->app != m->app ||
 	    !str_eq(user_id(s->user), m->user_id)) {
 		return -1;
-	} else if (m->replay && m->seq != 0 && !p->known) {
-		/* Answered, but the watchers may not have heard of it. */
-		if (s->user->nsessions == 1)
-			tell_watchers(br, s->user, true, s);
-		return 0;
+	} else if (m->replay && m->seq != 0) {
+		return 0; /* it was answered, and has been replayed */
 	}
-	unwatch(br, s);
-	if (watch_all(br, s, m->watchlist) == -1)
+	if (watch_set(br, s, m) == -1)
 		return -1;
+	s->answered = m->replay;
 	if (!m->replay)
 		users_answer(p, m->sid);
 	if (came && (!m->replay || p->known))
-		tell_watchers(br, s->user, true, s);
+		watch_tell(br, s->user, true, s);
+	if (m->replay && p->known)
+		watch_correct(br, s);
 	return 0;
+}
+
+/*
+ * Watchers may have been told of users who died together with the old broker,
+ * or not yet of those who came last.
+ */
+void
+users_on_live(struct broker *br)
+{
+	struct hash *all = &br->users.by_id;
+	struct hash_node *n;
+
+	for (n = hash_first(all); n != NULL; n = hash_next(all, n)) {
+		struct user *u = container_of(n, struct user, node);
+
+		if (user_is_online(u))
+			watch_tell(br, u, true, NULL);
+		else if (watch_is_told(u))
+			begin_leaving(br, u);
+	}
 }
 
 int
@@ -420,7 +280,7 @@ users_on_offline_timer(struct ev_loop *loop, ev_timer *w, int revents)
 			return;
 		}
 		list_remove(&u->leaving);
-		tell_watchers(br, u, false, NULL);
+		watch_tell(br, u, false, NULL);
 		user_release(br, u);
 	}
 }

@@ -9,6 +9,7 @@
  */
 
 #include <ev.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,6 +44,8 @@ struct watch {
 	struct list in_user;
 	struct session *s;
 	struct user *u;
+	uint16_t at; /* which element of its list */
+	bool told;   /* the connection has been told: online */
 };
 
 struct session {
@@ -51,8 +54,10 @@ struct session {
 	struct user *user;
 	struct watch *watches;
 	size_t nwatches;
+	size_t nlist; /* elements of its list, some of them twice */
 	uint64_t sid;
 	unsigned slot;
+	bool answered; /* it has SIGNIN_DONE: changes are told */
 };
 
 struct users {
@@ -68,8 +73,24 @@ user_id(const struct user *u)
 	return str_make(u->id, u->id_len);
 }
 
+static inline bool
+user_is_leaving(const struct user *u)
+{
+	return !list_is_empty(&u->leaving);
+}
+
+static inline bool
+user_is_online(const struct user *u)
+{
+	return u->nsessions > 0 || user_is_leaving(u);
+}
+
 /* NULL: nobody knows that user.  One without sessions is just watched. */
 struct user *users_find(const struct broker *, uint32_t app, struct str id);
+
+struct user *user_get(struct broker *, uint32_t app, struct str id);
+/* Frees it when nobody needs it. */
+void user_release(struct broker *, struct user *);
 
 void users_init(struct broker *);
 void users_clear(struct broker *);
@@ -77,6 +98,9 @@ void users_clear(struct broker *);
 void users_drop(struct broker *, unsigned slot);
 /* Those who did not come back are offline. */
 void users_on_offline_timer(struct ev_loop *, ev_timer *, int);
+
+/* The quiet time is over: watchers are told what they do not know. */
+void users_on_live(struct broker *);
 
 /* SIGNIN_DONE; later, while all is quiet. */
 void users_answer(struct peer *, uint64_t sid);

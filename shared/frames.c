@@ -207,7 +207,7 @@ frame_member_added(
 	json_raw(b, S("\"{\\\"user_id\\\":"));
 	nest_quoted(b, user_id);
 	json_raw(b, S(",\\\"user_info\\\":"));
-	json_nest(b, info.n == 0 ? S("null") : info);
+	json_raw(b, info);
 	json_raw(b, S("}\"}"));
 	frame_end(b, mark);
 }

@@ -49,7 +49,7 @@ void frame_subscription_error(struct buf **b, struct str channel,
  */
 void frame_event(struct buf **b, struct str event, struct str channel,
     struct str data_raw, struct str user_id);
-/* pusher_internal:member_added; info is raw JSON, or empty for null. */
+/* pusher_internal:member_added; info as it stands inside the string data. */
 void frame_member_added(
     struct buf **b, struct str channel, struct str user_id, struct str info);
 void frame_member_removed(

@@ -33,6 +33,9 @@ enum event_flags {
 /* SUB.stamp: see there */
 #define SUB_VOID UINT64_MAX
 
+/* MEMBER.change */
+enum member_change { MEMBER_IS, MEMBER_ADDED, MEMBER_REMOVED };
+
 /* QUERY.kind */
 enum query_kind {
 	QUERY_CHANNELS,    /* occupied channels with a prefix */

@@ -26,6 +26,7 @@
 #include "worker/conn.h"
 #include "worker/handshake.h"
 #include "worker/limit.h"
+#include "worker/subscription.h"
 #include "worker/topic.h"
 #include "worker/worker.h"
 #include "worker/ws.h"
@@ -246,12 +247,29 @@ client_on_subscribed(struct conn *c, struct str channel)
 		handshake_authorize(c);
 }
 
+/* Notes what the client is told; false: it knows. */
+static bool
+note_online(struct conn *c, uint32_t at, bool online)
+{
+	unsigned bit = 1u << at % 8;
+	char *bits;
+
+	if (c->user == NULL || at >= c->user->nwatch)
+		return false; /* of an earlier list */
+	bits = member_online(c->user);
+	if (((unsigned char)bits[at / 8] & bit) / bit == online)
+		return false;
+	bits[at / 8] = (char)((unsigned char)bits[at / 8] ^ bit);
+	return true;
+}
+
 int
 client_on_direct(struct worker *w, const struct msg_direct *m)
 {
 	struct conn *c = conn_find(w, m->sid);
 
-	if (c != NULL && !c->close_sent)
+	if (c != NULL && !c->close_sent &&
+	    note_online(c, m->at, m->online != 0))
 		conn_queue_bytes(c, m->frames);
 	return 0;
 }

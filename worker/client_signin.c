@@ -52,6 +52,8 @@ client_signin_replay(struct conn *c)
 		return;
 	m = message(c);
 	m.replay = 1;
+	m.online =
+	    str_make(member_online(c->user), member_online_bytes(c->user));
 	ipc_send_signin(&c->w->link.ipc, &m);
 }
 
@@ -103,6 +105,7 @@ static void
 sign_in(struct conn *c, const struct identity *who, struct str user_data)
 {
 	struct buf *frames = NULL, *text = NULL;
+	uint16_t nwatch = (uint16_t)MIN(who->nwatch, c->app->max_watchlist_ids);
 	struct msg_signin m;
 
 	frame_signin_success(&frames, user_data);
@@ -117,7 +120,8 @@ sign_in(struct conn *c, const struct identity *who, struct str user_data)
 	}
 	if (wait_for_answer(c, frames)) {
 		free(c->user);
-		c->user = member_new(who->id, who->info, buf_str(who->watch));
+		c->user =
+		    member_new(who->id, who->info, buf_str(who->watch), nwatch);
 		m = message(c);
 		kept_send_signin(c->w, &m);
 	} else {
@@ -225,6 +229,9 @@ client_on_signin_done(struct worker *w, const struct msg_signin_done *m)
 
 	if (c == NULL || c->user == NULL)
 		return 0; /* left while we waited; SIGNOUT said so */
+	/* An answer to an earlier one is followed by the right bits. */
+	if (m->online.n > 0 && m->online.n == member_online_bytes(c->user))
+		memcpy(member_online(c->user), m->online.p, m->online.n);
 	c->signed_in = true;
 	join_user_channel(c);
 	frames = answered(c);

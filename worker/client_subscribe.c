@@ -180,7 +180,7 @@ find_member(const struct request *r)
 		    "user_info has %zu bytes, max_presence_member_bytes is %u",
 		    who.info.n, max);
 	else
-		member = member_new(who.id, who.info, S(""));
+		member = member_new(who.id, who.info, S(""), 0);
 	identity_clear(&who);
 	return member;
 }

@@ -13,6 +13,7 @@
 #include "worker/handshake.h"
 #include "worker/held.h"
 #include "worker/kept.h"
+#include "worker/roster.h"
 #include "worker/stats.h"
 #include "worker/subscription.h"
 #include "worker/topic.h"
@@ -26,7 +27,7 @@ on_event(void *w, const struct ipc_in *in)
 
 	if (msg_event_get(&m, in->body) == -1)
 		return -1;
-	if (link_is_news(w, &m))
+	if (link_is_news(w, m.origin, m.seq))
 		topic_on_event(w, &m);
 	return 0;
 }
@@ -54,6 +55,8 @@ ON(ping, link_on_ping)
 ON(pong, link_on_pong)
 ON(ack, kept_on_ack)
 ON(cached, held_on_cached)
+ON(roster, roster_on_roster)
+ON(member, roster_on_member)
 ON(conn_ok, handshake_on_conn_ok)
 ON(sub_done, subscription_on_done)
 ON(reply, api_on_reply)
@@ -89,4 +92,6 @@ const ipc_handler worker_handlers[IPC_NTYPES] = {
 	[IPC_WALK_GO] = on_walk_go,
 	[IPC_WALK_END] = on_walk_end,
 	[IPC_STATS_ASK] = on_stats_ask,
+	[IPC_ROSTER] = on_roster,
+	[IPC_MEMBER] = on_member,
 };

@@ -26,6 +26,7 @@
 #include "worker/handshake.h"
 #include "worker/held.h"
 #include "worker/kept.h"
+#include "worker/roster.h"
 #include "worker/subscription.h"
 #include "worker/topic.h"
 #include "worker/worker.h"
@@ -101,6 +102,7 @@ replay(struct worker *w)
 		done.seq = w->link.seq;
 	kept_replay(w);
 	each_conn(w, replay_conn);
+	roster_replay(w);
 	held_replay(w);
 	ipc_send_resync_done(&w->link.ipc, &done);
 	kept_resend(w);
@@ -279,29 +281,29 @@ link_may_publish(struct worker *w)
 }
 
 bool
-link_is_news(struct worker *w, const struct msg_event *m)
+link_is_news(struct worker *w, uint64_t origin, uint64_t seq)
 {
 	struct link *l = &w->link;
 	struct seen *s = &l->seen[l->seen_at];
 
-	if (m->origin == 0)
+	if (origin == 0)
 		return true;
-	if (s->origin != m->origin) {
+	if (s->origin != origin) {
 		for (unsigned i = 0; i < LINK_SEEN; i++)
-			if (l->seen[i].origin == m->origin) {
+			if (l->seen[i].origin == origin) {
 				l->seen_at = i;
 				break;
 			}
-		if (l->seen[l->seen_at].origin != m->origin) {
+		if (l->seen[l->seen_at].origin != origin) {
 			l->seen_at = l->seen_next;
 			l->seen_next = (l->seen_next + 1) % LINK_SEEN;
-			l->seen[l->seen_at] = (struct seen){ m->origin, 0 };
+			l->seen[l->seen_at] = (struct seen){ origin, 0 };
 		}
 		s = &l->seen[l->seen_at];
 	}
-	if (m->seq <= s->seq)
+	if (seq <= s->seq)
 		return false;
-	s->seq = m->seq;
+	s->seq = seq;
 	return true;
 }
 

@@ -74,8 +74,8 @@ bool link_may_answer(const struct worker *, uint64_t seq);
 void link_tick(struct worker *);
 /* May an event be published now?  False above the high-water mark. */
 bool link_may_publish(struct worker *);
-/* Is the event new here, or did an earlier broker send it already? */
-bool link_is_news(struct worker *, const struct msg_event *);
+/* Is what has this number new here, or did an earlier broker send it? */
+bool link_is_news(struct worker *, uint64_t origin, uint64_t seq);
 
 /* Handlers of APPS_DONE, PING, PONG. */
 int link_on_apps_done(struct worker *);

@@ -32,15 +32,24 @@ place(char **p, struct str s)
 }
 
 struct member *
-member_new(struct str id, struct str info, struct str watch)
+member_new(struct str id, struct str info, struct str watch, uint16_t nwatch)
 {
-	struct member *m = xmalloc(sizeof(*m) + id.n + info.n + watch.n);
+	size_t bits = (nwatch + 7u) / 8;
+	struct member *m =
+	    xcalloc(1, sizeof(*m) + id.n + info.n + watch.n + bits);
 	char *p = m->bytes;
 
+	m->nwatch = nwatch;
 	m->id = place(&p, id);
 	m->info = place(&p, info);
 	m->watchlist = place(&p, watch);
 	return m;
+}
+
+char *
+member_online(struct member *m)
+{
+	return m->bytes + m->id.n + m->info.n + m->watchlist.n;
 }
 
 struct subscription *

@@ -24,7 +24,8 @@ struct member {
 	struct str id;        /* plain text */
 	struct str info;      /* raw JSON, or empty */
 	struct str watchlist; /* JSON array, or empty; signed in only */
-	char bytes[];         /* where they lie */
+	uint16_t nwatch;      /* its elements */
+	char bytes[];         /* where they lie; see member_online() */
 };
 
 struct subscription {
@@ -40,7 +41,19 @@ struct subscription {
 	bool user; /* #server-to-user-…: made by the sign-in */
 };
 
-struct member *member_new(struct str id, struct str info, struct str watch);
+/* nwatch: the elements of the watchlist. */
+struct member *member_new(
+    struct str id, struct str info, struct str watch, uint16_t nwatch);
+/*
+ * Who of the watchlist is online, as the client has been told: the bits of
+ * SIGNIN_DONE, in so many bytes.
+ */
+char *member_online(struct member *);
+static inline size_t
+member_online_bytes(const struct member *m)
+{
+	return (m->nwatch + 7u) / 8;
+}
 
 /* This connection's subscription to the channel, or NULL. */
 struct subscription *subscription_find(struct conn *, struct str channel);

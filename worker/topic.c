@@ -13,6 +13,7 @@
 
 #include "shared/xmalloc.h"
 #include "worker/conn.h"
+#include "worker/roster.h"
 #include "worker/subscription.h"
 #include "worker/worker.h"
 
@@ -65,6 +66,7 @@ topic_unref(struct worker *w, struct topic *t)
 		return;
 	hash_remove(&w->topics, &t->node);
 	free(t->v);
+	roster_free(t->roster);
 	free(t);
 }
 

@@ -29,6 +29,7 @@ struct topic {
 	uint32_t refs;   /* subscriptions, also those not on yet */
 	uint32_t n, cap; /* entries */
 	struct topic_entry *v;
+	struct roster *roster; /* presence channels, or NULL */
 	size_t name_len;
 	char name[];
 };

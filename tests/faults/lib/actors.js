@@ -189,8 +189,8 @@ class Crowd {
 }
 
 // Until nothing has come to anybody for a while.
-async function settle(watchers) {
-	const count = () => watchers.reduce((n, w) => n + w.times.length, 0);
+async function settle(watchers, of = (w) => w.times.length) {
+	const count = () => watchers.reduce((n, w) => n + of(w), 0);
 	for (let i = 0, before = -1; i < 40 && before !== count(); i++) {
 		before = count();
 		await sleep(400 * SLOW);

@@ -105,14 +105,29 @@ links_next_any(struct links *l, unsigned slot, struct said *s)
 	return true;
 }
 
-/* The next one that is no ACK, CACHED or PING; pings are answered. */
+/* Part of a roster that is given as a whole. */
+static inline bool
+links_is_given(const struct said *s)
+{
+	struct msg_member m;
+
+	return s->type == IPC_ROSTER ||
+	    (s->type == IPC_MEMBER && msg_member_get(&m, s->body) == 0 &&
+		m.change == MEMBER_IS);
+}
+
+/*
+ * The next one that is no ACK, CACHED or PING, and no roster; pings are
+ * answered.
+ */
 static inline bool
 links_next(struct links *l, unsigned slot, struct said *s)
 {
 	struct msg_ping ping;
 
 	while (links_next_any(l, slot, s)) {
-		if (s->type == IPC_ACK || s->type == IPC_CACHED)
+		if (s->type == IPC_ACK || s->type == IPC_CACHED ||
+		    links_is_given(s))
 			continue;
 		if (s->type != IPC_PING)
 			return true;
@@ -272,6 +287,19 @@ assert_bytes(struct str got, struct str want)
 {
 	if (!str_eq(got, want))
 		fail_msg("%.*s\nis not %.*s", STR_ARG(got), STR_ARG(want));
+}
+
+/* The next message says this of a member. */
+static inline void
+links_expect_member(struct links *l, unsigned slot, enum member_change change,
+    const char *user, const char *info)
+{
+	struct msg_member m;
+
+	EXPECT(l, slot, member, MEMBER, &m);
+	assert_int_equal(m.change, change);
+	assert_bytes(m.user_id, str_of(user));
+	assert_bytes(m.user_info, str_of(info));
 }
 
 /* Subscribes, and throws the answer away. */

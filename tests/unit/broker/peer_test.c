@@ -173,7 +173,7 @@ long_answers_wait_for_room(void **state)
 	struct msg_sub m = { .app = 1, .channel = S("presence-a") };
 	struct msg_sub_done done;
 	struct msg_pong pong;
-	struct msg_event e;
+	struct msg_member e;
 	char id[16], info[300];
 
 	(void)state;
@@ -199,7 +199,7 @@ long_answers_wait_for_room(void **state)
 			l->at[0] = 0;
 		}
 		if (sid > 1) {
-			EXPECT(l, 0, event, EVENT, &e);
+			EXPECT(l, 0, member, MEMBER, &e);
 			assert_int_equal(e.except, sid);
 		}
 	}

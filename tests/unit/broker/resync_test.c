@@ -36,6 +36,15 @@ replay(struct links *l, unsigned slot, uint64_t sid, uint64_t stamp,
 	    .channel = ROOM, .user_id = str_of(user));
 }
 
+/* The clients of this worker have been told of this one. */
+static void
+knows(struct links *l, unsigned slot, const char *user, const char *info)
+{
+	SEND(l, slot, roster, .app = 1, .channel = ROOM);
+	SEND(l, slot, member, .app = 1, .stamp = 60, .channel = ROOM,
+	    .user_id = str_of(user), .user_info = str_of(info));
+}
+
 static void
 done(struct links *l, unsigned slot, uint64_t upto)
 {
@@ -57,11 +66,12 @@ nobody_is_answered_before_all_are_there(void **state)
 {
 	struct links *l = begin();
 	struct msg_sub_done m;
-	struct msg_event e;
+	struct msg_member e;
 
 	(void)state;
 	replay(l, 0, 1, 70, "zoe");
 	replay(l, 1, 2, 50, "ada");
+	knows(l, 1, "zoe", "null");
 	for (unsigned i = 0; i < LINKS - 1; i++)
 		done(l, i, 0);
 	SEND(l, 0, sub, .seq = 1, .app = 1, .sid = 3, .ref = 2, .channel = ROOM,
@@ -71,7 +81,7 @@ nobody_is_answered_before_all_are_there(void **state)
 	done(l, LINKS - 1, 0);
 	EXPECT(l, 0, sub_done, SUB_DONE, &m);
 	expect_ids(&m, "[\\\"ada\\\",\\\"zoe\\\",\\\"bob\\\"]");
-	EXPECT(l, 1, event, EVENT, &e);
+	EXPECT(l, 1, member, MEMBER, &e);
 	assert_int_equal(e.origin, 1);
 	assert_int_equal(e.seq, 1);
 	links_free(l);
@@ -82,12 +92,13 @@ the_backlog_is_answered_last(void **state)
 {
 	struct links *l = begin();
 	struct msg_sub_done m;
-	struct msg_event e;
+	struct msg_member e;
 	struct said s;
 
 	(void)state;
 	replay(l, 0, 1, 70, "zoe");
 	replay(l, 1, 2, 50, "ada");
+	knows(l, 0, "ada", "null");
 	done(l, 0, 3);
 	SEND(l, 0, sub, .seq = 3, .app = 1, .sid = 3, .ref = 2, .channel = ROOM,
 	    .user_id = S("bob"));
@@ -99,10 +110,10 @@ the_backlog_is_answered_last(void **state)
 	SEND(l, 1, unsub, .seq = 5, .app = 1, .sid = 2, .channel = ROOM,
 	    .user_id = S("ada"));
 	/* What others are told has the number of its cause. */
-	EXPECT(l, 0, event, EVENT, &e); /* bob, for zoe */
+	EXPECT(l, 0, member, MEMBER, &e); /* bob, for zoe */
 	assert_int_equal(e.origin, 1);
 	assert_int_equal(e.seq, 3);
-	EXPECT(l, 0, event, EVENT, &e); /* ada has left */
+	EXPECT(l, 0, member, MEMBER, &e); /* ada has left */
 	assert_int_equal(e.origin, 2);
 	assert_int_equal(e.seq, 5);
 	EXPECT(l, 0, sub_done, SUB_DONE, &m);
@@ -117,11 +128,12 @@ static void
 what_was_answered_is_only_told(void **state)
 {
 	struct links *l = begin();
-	struct msg_event e;
+	struct msg_member e;
 
 	(void)state;
 	replay(l, 0, 1, 70, "zoe");
 	replay(l, 1, 2, 80, "ada");
+	knows(l, 0, "zoe", "null");
 	done(l, 0, 0);
 	done(l, 1, 2);
 	SEND(l, 1, sub, .seq = 1, .app = 1, .sid = 9, .ref = 8,
@@ -130,12 +142,99 @@ what_was_answered_is_only_told(void **state)
 	    .channel = ROOM, .user_id = S("ada"));
 	done(l, 2, 0);
 	done(l, 3, 0);
-	EXPECT(l, 0, event, EVENT, &e);
+	EXPECT(l, 0, member, MEMBER, &e);
 	assert_int_equal(e.origin, 2);
 	assert_int_equal(e.seq, 2);
 	assert_int_equal(e.except, 2);
 	expect_nothing(l, 0);
 	expect_nothing(l, 1);
+	links_free(l);
+}
+
+/* bob's worker has died together with the old broker. */
+static void
+who_is_lost_leaves_once(void **state)
+{
+	struct links *l = begin();
+	struct msg_sub_done m;
+
+	(void)state;
+	l->conf.crash_grace = 1;
+	replay(l, 0, 1, 70, "zoe");
+	knows(l, 0, "bob", "{\\\"n\\\":1}");
+	replay(l, 1, 2, 80, "ada");
+	knows(l, 1, "bob", "{\\\"n\\\":1}");
+	replay(l, 2, 3, 90, "cleo"); /* has never been told of bob */
+	SEND(l, 2, roster, .app = 1, .channel = ROOM);
+	for (unsigned i = 0; i < LINKS; i++)
+		done(l, i, 0);
+	/* So that all know the same; workers drop what they know. */
+	for (unsigned i = 0; i < 3; i++)
+		links_expect_member(l, i, MEMBER_ADDED, "bob", "{\\\"n\\\":1}");
+	SEND(l, 3, sub, .seq = 1, .app = 1, .sid = 4, .ref = 4, .channel = ROOM,
+	    .user_id = S("dan"));
+	EXPECT(l, 3, sub_done, SUB_DONE, &m);
+	expect_ids(&m, "[\\\"bob\\\",\\\"zoe\\\",\\\"ada\\\"");
+	for (unsigned i = 0; i < 3; i++)
+		links_expect_member(l, i, MEMBER_ADDED, "dan", "null");
+	links_wait(l, 1.1);
+	for (unsigned i = 0; i < LINKS; i++) {
+		links_expect_member(l, i, MEMBER_REMOVED, "bob", "");
+		expect_nothing(l, i);
+	}
+	links_free(l);
+}
+
+static void
+who_is_back_in_time_was_never_away(void **state)
+{
+	struct links *l = begin();
+	struct msg_sub_done m;
+
+	(void)state;
+	l->conf.crash_grace = 1;
+	replay(l, 0, 1, 70, "zoe");
+	knows(l, 0, "bob", "null");
+	knows(l, 0, "ada", "null");
+	replay(l, 1, 2, 80, "ada"); /* is replayed later */
+	for (unsigned i = 0; i < LINKS; i++)
+		done(l, i, 0);
+	links_expect_member(l, 0, MEMBER_ADDED, "bob", "null");
+	SEND(l, 3, sub, .seq = 1, .app = 1, .sid = 4, .ref = 4, .channel = ROOM,
+	    .user_id = S("bob"));
+	EXPECT(l, 3, sub_done, SUB_DONE, &m);
+	links_wait(l, 1.2);
+	for (unsigned i = 0; i < LINKS; i++)
+		expect_nothing(l, i);
+	links_free(l);
+}
+
+static void
+watchers_are_told_what_they_do_not_know(void **state)
+{
+	static const struct str list = { "[\"ada\",\"bob\",\"cleo\",\"dan\"]",
+		26 };
+	struct links *l = begin();
+	struct msg_direct m;
+
+	(void)state;
+	/* Has been told: bob and cleo are online. */
+	SEND(l, 0, signin, .app = 1, .sid = 1, .replay = 1,
+	    .user_id = S("watcher"), .watchlist = list, .online = S("\x06"));
+	/* ada came last, cleo is still there; bob died with the broker. */
+	SEND(
+	    l, 1, signin, .app = 1, .sid = 2, .replay = 1, .user_id = S("ada"));
+	SEND(l, 1, signin, .app = 1, .sid = 3, .replay = 1,
+	    .user_id = S("cleo"));
+	for (unsigned i = 0; i < LINKS; i++)
+		done(l, i, 0);
+	EXPECT(l, 0, direct, DIRECT, &m);
+	assert_true(m.sid == 1 && m.at == 0 && m.online == 1);
+	expect_nothing(l, 0);
+	links_wait(l, 3.2);
+	EXPECT(l, 0, direct, DIRECT, &m);
+	assert_true(m.sid == 1 && m.at == 1 && m.online == 0);
+	expect_nothing(l, 0);
 	links_free(l);
 }
 
@@ -189,6 +288,9 @@ main(void)
 		cmocka_unit_test(nobody_is_answered_before_all_are_there),
 		cmocka_unit_test(the_backlog_is_answered_last),
 		cmocka_unit_test(what_was_answered_is_only_told),
+		cmocka_unit_test(who_is_lost_leaves_once),
+		cmocka_unit_test(who_is_back_in_time_was_never_away),
+		cmocka_unit_test(watchers_are_told_what_they_do_not_know),
 		cmocka_unit_test(cached_events_come_back),
 		cmocka_unit_test(a_missing_worker_is_not_waited_for),
 	};

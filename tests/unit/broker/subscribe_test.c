@@ -16,13 +16,10 @@
 	"{\"event\":\"pusher_internal:subscription_succeeded\"," \
 	"\"channel\":\"" channel "\",\"data\":\"" data "\"}"
 
-#define ADDED(user, info) \
-	"{\"event\":\"pusher_internal:member_added\",\"channel\":" \
-	"\"presence-a\",\"data\":\"{\\\"user_id\\\":\\\"" user "\\\"," \
-	"\\\"user_info\\\":" info "}\"}"
-#define REMOVED(user) \
-	"{\"event\":\"pusher_internal:member_removed\",\"channel\":" \
-	"\"presence-a\",\"data\":\"{\\\"user_id\\\":\\\"" user "\\\"}\"}"
+#define ADDED(l, slot, user, info) \
+	links_expect_member(l, slot, MEMBER_ADDED, user, info)
+#define REMOVED(l, slot, user) \
+	links_expect_member(l, slot, MEMBER_REMOVED, user, "")
 
 static void
 a_confirmation_precedes_later_events(void **state)
@@ -49,7 +46,7 @@ members_come_and_go(void **state)
 {
 	struct links *l = links_new(NULL);
 	struct msg_sub_done done;
-	struct msg_event m;
+	struct msg_member m;
 
 	(void)state;
 	links_sub(l, 0, 1, "presence-a", "ada");
@@ -62,15 +59,16 @@ members_come_and_go(void **state)
 		"\\\"hash\\\":{\\\"ada\\\":null,\\\"bob\\\":{\\\"n\\\":1}},"
 		"\\\"count\\\":2}}"));
 	expect_nothing(l, 1); /* nobody else is there */
-	EXPECT(l, 0, event, EVENT, &m);
+	EXPECT(l, 0, member, MEMBER, &m);
 	assert_int_equal(m.origin, 0);
 	assert_int_equal(m.except, 2);
-	assert_frames(m.frame, ADDED("bob", "{\\\"n\\\":1}"));
+	assert_int_equal(m.change, MEMBER_ADDED);
+	assert_bytes(m.user_id, S("bob"));
+	assert_bytes(m.user_info, S("{\\\"n\\\":1}"));
 	/* on the joiner's worker behind the confirmation, if anyone is there */
 	links_sub(l, 0, 4, "presence-a", "cleo");
-	EXPECT(l, 0, event, EVENT, &m);
-	assert_frames(m.frame, ADDED("cleo", "null"));
-	EXPECT(l, 1, event, EVENT, &m);
+	ADDED(l, 0, "cleo", "null");
+	ADDED(l, 1, "cleo", "null");
 	links_sub(l, 2, 3, "presence-a", "bob"); /* once more: no event */
 	expect_nothing(l, 0);
 	SEND(l, 1, unsub, .app = 1, .sid = 2, .channel = S("presence-a"),
@@ -78,8 +76,7 @@ members_come_and_go(void **state)
 	expect_nothing(l, 0);
 	SEND(l, 2, unsub, .app = 1, .sid = 3, .channel = S("presence-a"),
 	    .user_id = S("bob"));
-	EXPECT(l, 0, event, EVENT, &m);
-	assert_frames(m.frame, REMOVED("bob"));
+	REMOVED(l, 0, "bob");
 	expect_nothing(l, 1);
 	expect_nothing(l, 2);
 	links_free(l);
@@ -178,17 +175,15 @@ static void
 a_dead_worker_takes_its_members_along(void **state)
 {
 	struct links *l = links_new(NULL);
-	struct msg_event m;
 
 	(void)state;
 	links_sub(l, 0, 1, "presence-a", "ada");
 	links_sub(l, 1, 2, "presence-a", "bob");
-	EXPECT(l, 0, event, EVENT, &m);
+	ADDED(l, 0, "bob", "null");
 	links_sub(l, 1, 3, "presence-a", "ada");
 	links_kill(l, 1);
 	assert_int_equal(l->br.registry.nsubs[1], 0);
-	EXPECT(l, 0, event, EVENT, &m);
-	assert_frames(m.frame, REMOVED("bob"));
+	REMOVED(l, 0, "bob");
 	expect_nothing(l, 0);
 	links_free(l);
 }
@@ -197,22 +192,20 @@ static void
 members_have_time_to_come_back(void **state)
 {
 	struct links *l = links_new(NULL);
-	struct msg_event m;
 
 	(void)state;
 	l->conf.crash_grace = 1;
 	links_sub(l, 0, 1, "presence-a", "ada");
 	links_sub(l, 1, 2, "presence-a", "bob");
-	EXPECT(l, 0, event, EVENT, &m);
+	ADDED(l, 0, "bob", "null");
 	links_sub(l, 1, 3, "presence-a", "cleo");
-	EXPECT(l, 0, event, EVENT, &m);
+	ADDED(l, 0, "cleo", "null");
 	links_kill(l, 1);
 	expect_nothing(l, 0);
 	links_sub(l, 2, 4, "presence-a", "bob");
 	expect_nothing(l, 0);
 	links_wait(l, 1.1);
-	EXPECT(l, 0, event, EVENT, &m); /* cleo alone */
-	assert_frames(m.frame, REMOVED("cleo"));
+	REMOVED(l, 0, "cleo"); /* she alone */
 	expect_nothing(l, 0);
 	links_free(l);
 }
@@ -248,22 +241,106 @@ static void
 a_known_worker_that_is_late_joins_anew(void **state)
 {
 	struct links *l = links_new(NULL);
-	struct msg_event m;
 
 	(void)state;
 	links_sub(l, 0, 1, "presence-a", "ada");
 	links_sub(l, 1, 2, "presence-a", "bob");
-	EXPECT(l, 0, event, EVENT, &m);
+	ADDED(l, 0, "bob", "null");
+	links_sub(l, 2, 3, "presence-a", "cleo");
+	ADDED(l, 0, "cleo", "null");
+	ADDED(l, 1, "cleo", "null");
 	links_kill(l, 1);
-	EXPECT(l, 0, event, EVENT, &m); /* removed */
+	REMOVED(l, 0, "bob");
+	REMOVED(l, 2, "bob");
+	links_kill(l, 2);
+	REMOVED(l, 0, "cleo");
 	links_hello(l, 1, 2);
 	SEND(l, 1, sub, .app = 1, .sid = 2, .stamp = 2,
 	    .channel = S("presence-a"), .user_id = S("bob"));
-	EXPECT(l, 0, event, EVENT, &m);
-	assert_frames(m.frame,
-	    "{\"event\":\"pusher_internal:member_added\",\"channel\":"
-	    "\"presence-a\",\"data\":\"{\\\"user_id\\\":\\\"bob\\\","
-	    "\\\"user_info\\\":null}\"}");
+	ADDED(l, 0, "bob", "null");
+	/* Its clients believe in cleo, and are told who is there. */
+	SEND(l, 1, roster, .app = 1, .channel = S("presence-a"));
+	SEND(l, 1, member, .app = 1, .channel = S("presence-a"),
+	    .user_id = S("bob"), .user_info = S("null"));
+	SEND(l, 1, member, .app = 1, .channel = S("presence-a"),
+	    .user_id = S("cleo"), .user_info = S("null"));
+	ADDED(l, 1, "ada", "null");
+	ADDED(l, 1, "bob", "null"); /* which the worker drops */
+	REMOVED(l, 1, "cleo");
+	expect_nothing(l, 0);
+	expect_nothing(l, 1);
+	links_free(l);
+}
+
+static void
+a_roster_comes_before_the_first_answer(void **state)
+{
+	struct links *l = links_new(NULL);
+	struct msg_member m;
+	struct said s;
+
+	(void)state;
+	SEND(l, 0, sub, .app = 1, .sid = 1, .channel = S("presence-a"),
+	    .user_id = S("ada"), .user_info = S("{\"n\":1}"));
+	SEND(l, 0, sub, .app = 1, .sid = 2, .channel = S("presence-a"),
+	    .user_id = S("bob"));
+	assert_true(links_next_any(l, 0, &s) && s.type == IPC_ROSTER);
+	assert_true(links_next_any(l, 0, &s) && s.type == IPC_MEMBER);
+	assert_int_equal(msg_member_get(&m, s.body), 0);
+	assert_int_equal(m.change, MEMBER_IS);
+	assert_bytes(m.user_id, S("ada"));
+	assert_bytes(m.user_info, S("{\\\"n\\\":1}"));
+	assert_true(links_next_any(l, 0, &s) && s.type == IPC_SUB_DONE);
+	assert_true(links_next_any(l, 0, &s) && s.type == IPC_SUB_DONE);
+	ADDED(l, 0, "bob", "null"); /* the worker has one already */
+	/* All have gone: the next one begins anew. */
+	SEND(l, 0, unsub, .app = 1, .sid = 1, .channel = S("presence-a"),
+	    .user_id = S("ada"));
+	REMOVED(l, 0, "ada");
+	SEND(l, 0, unsub, .app = 1, .sid = 2, .channel = S("presence-a"),
+	    .user_id = S("bob"));
+	expect_nothing(l, 0);
+	SEND(l, 0, sub, .app = 1, .sid = 3, .channel = S("presence-a"),
+	    .user_id = S("cleo"));
+	assert_true(links_next_any(l, 0, &s) && s.type == IPC_ROSTER);
+	links_free(l);
+}
+
+static void
+a_roster_of_nobodys_ends_the_link(void **state)
+{
+	static const struct {
+		const char *channel, *user, *info;
+		uint32_t change;
+		bool begins;
+	} said[] = {
+		{ "presence-b", "x", "null", MEMBER_IS, true },
+		{ "room", "x", "null", MEMBER_IS, true },
+		{ "presence-a", "", "null", MEMBER_IS, true },
+		{ "presence-a", "x", "null", MEMBER_ADDED, true },
+		{ "presence-a", "x", "null", MEMBER_REMOVED, true },
+		{ "presence-a", "x", "null", MEMBER_IS, false },
+	};
+	struct links *l = links_new(NULL);
+
+	(void)state;
+	links_sub(l, 1, 1, "presence-a", "ada");
+	links_sub(l, 1, 2, "room", "");
+	for (size_t i = 0; i < nitems(said); i++) {
+		SEND(l, 0, sub, .app = 1, .sid = 9, .stamp = 5,
+		    .channel = S("presence-a"), .user_id = S("eve"));
+		if (said[i].begins)
+			SEND(l, 0, roster, .app = 1,
+			    .channel = str_of(said[i].channel));
+		SEND(l, 0, member, .app = 1, .change = said[i].change,
+		    .channel = str_of(said[i].channel),
+		    .user_id = str_of(said[i].user),
+		    .user_info = str_of(said[i].info));
+		if (!links_is_over(l, 0))
+			fail_msg("case %zu is believed", i);
+		close(l->fd[0]);
+		links_hello(l, 0, 100 + i);
+	}
 	links_free(l);
 }
 
@@ -322,6 +399,8 @@ main(void)
 		cmocka_unit_test(members_have_time_to_come_back),
 		cmocka_unit_test(a_replay_is_not_answered),
 		cmocka_unit_test(a_known_worker_that_is_late_joins_anew),
+		cmocka_unit_test(a_roster_comes_before_the_first_answer),
+		cmocka_unit_test(a_roster_of_nobodys_ends_the_link),
 		cmocka_unit_test(subscribers_are_told_their_number),
 	};
 

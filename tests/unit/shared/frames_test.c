@@ -33,7 +33,7 @@ other_forms(void **state)
 	    S("{\"event\":\"pusher:error\",\"data\":{\"code\":4003,"
 	      "\"message\":\"This app is disabled\"}}"));
 	b = NULL;
-	frame_member_added(&b, S("presence-x"), S("u"), S(""));
+	frame_member_added(&b, S("presence-x"), S("u"), S("null"));
 	assert_frame(b,
 	    S("{\"event\":\"pusher_internal:member_added\",\"channel\":"
 	      "\"presence-x\",\"data\":\"{\\\"user_id\\\":\\\"u\\\","

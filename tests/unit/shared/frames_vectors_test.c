@@ -73,7 +73,7 @@ static void
 member_added(struct buf **b)
 {
 	frame_member_added(
-	    b, S("presence-lobby"), S("u-7"), S("{\"nick\":\"Ada\"}"));
+	    b, S("presence-lobby"), S("u-7"), S("{\\\"nick\\\":\\\"Ada\\\"}"));
 }
 
 static void

@@ -85,20 +85,38 @@ static void
 terminate(void **state)
 {
 	struct msg_terminate t = { .app = RIG_APP, .user_id = S("u-7") };
-	struct msg_direct d = { .frames = { "\x81\x02{}", 4 } };
+	struct msg_direct d = {
+		.at = 1, .online = 1, .frames = { "\x81\x02{}", 4 }
+	};
 	struct msg_signin m;
 	struct msg_signout out;
 
 	UNUSED(state);
 	assert_int_equal(client_on_terminate(&rig.w, &t), 0);
-	signin("{\"id\":\"u-7\"}");
+	signin("{\"id\":\"u-7\",\"watchlist\":[\"a\",\"b\"]}");
 	HEAR(signin, SIGNIN, m);
 	signin_done(NULL);
 	rig_expect_text(&rig, "{\"event\":\"pusher:signin_success\",*");
 	d.sid = conn_sid(rig.c);
 	assert_int_equal(client_on_direct(&rig.w, &d), 0);
+	assert_int_equal(client_on_direct(&rig.w, &d), 0); /* it knows */
 	rig_turn(&rig);
 	rig_expect_text(&rig, "{}");
+	rig_expect_nothing(&rig);
+	/* A new broker hears what the client believes. */
+	client_signin_replay(rig.c);
+	HEAR(signin, SIGNIN, m);
+	assert_int_equal(m.online.n, 1);
+	assert_int_equal(m.online.p[0], 2);
+	d.online = 0;
+	assert_int_equal(client_on_direct(&rig.w, &d), 0);
+	rig_turn(&rig);
+	rig_expect_text(&rig, "{}");
+	d.at = 2; /* there is none */
+	d.online = 1;
+	assert_int_equal(client_on_direct(&rig.w, &d), 0);
+	rig_turn(&rig);
+	rig_expect_nothing(&rig);
 	t.app++;
 	client_on_terminate(&rig.w, &t);
 	rig_turn(&rig);
