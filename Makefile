@@ -29,8 +29,8 @@ BROKER  := $(wildcard broker/*.c broker/courier/*.c)
 # pusherctl looks into the outbox, too.
 OUTBOX  := broker/courier/outbox.c broker/courier/outbox_rows.c
 WORKER  := $(wildcard worker/*.c)
-DAEMON  := cli/pusherd.c cli/master.c cli/child.c cli/listen.c cli/notify.c \
-	cli/rundir.c cli/watchdog.c
+DAEMON  := cli/pusherd.c cli/asked.c cli/child.c cli/listen.c cli/log_place.c \
+	cli/master.c cli/notify.c cli/reload.c cli/rundir.c cli/watchdog.c
 CTL     := $(filter-out $(DAEMON),$(wildcard cli/*.c))
 UNIT    := $(wildcard tests/unit/*/*_test.c)
 FUZZ    := $(wildcard tests/fuzz/*_fuzz.c)

@@ -20,6 +20,7 @@
 #include "broker/query.h"
 #include "broker/subscribe.h"
 #include "broker/tally.h"
+#include "broker/verb_master.h"
 #include "shared/base.h"
 #include "shared/conf.h"
 #include "shared/hash.h"
@@ -104,6 +105,7 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	claims_expire(br);
 	control_tick(br);
 	sums_tick(br);
+	log_tick();
 }
 
 /*
@@ -143,7 +145,8 @@ invoke_in_order(struct ev_loop *loop)
 void
 broker_init(struct broker *br, const struct conf *conf)
 {
-	*br = (struct broker){ .conf = conf, .nslots = conf->nworkers };
+	*br = (struct broker){ .conf = conf,
+		.nslots = proc_slot_room(conf->nworkers) };
 	br->loop = ev_loop_new(EVFLAG_AUTO);
 	if (br->loop == NULL)
 		fatalx("cannot make an event loop");
@@ -233,6 +236,28 @@ on_signal(struct ev_loop *loop, ev_signal *w, int revents)
 	ev_break(loop, EVBREAK_ALL);
 }
 
+/* The configuration has changed: what does not look at it by itself. */
+static void
+on_reconf(void *owner, const struct msg_reconf *m, const int *fds, size_t n)
+{
+	struct broker *br = owner;
+	char *why = NULL;
+
+	UNUSED(m);
+	UNUSED(fds);
+	UNUSED(n);
+	cache_shrink(br);
+	resync_check(br); /* fewer to wait for */
+	if (apps_read(br, &why) == -1)
+		log_warnx("apps not read: %s", why);
+	free(why);
+}
+
+static const struct orders_ops orders_ops = {
+	.on_reconf = on_reconf,
+	.on_said = verb_on_said,
+};
+
 static void
 start(struct broker *br, const struct inherit *in)
 {
@@ -248,6 +273,8 @@ start(struct broker *br, const struct inherit *in)
 	ev_io_init(&br->accept, on_accept, in->broker_fd, EV_READ);
 	ev_io_start(br->loop, &br->accept);
 	pulse_start(&br->pulse, br->loop, in->pulse);
+	orders_start(
+	    &br->orders, br->loop, in->cord_fd, in->conf, &orders_ops, br);
 	/* Later brokers shall give higher stamps than their predecessors. */
 	br->stamp = (uint64_t)(broker_now() * 1e9);
 	resync_begin(br);
@@ -257,6 +284,7 @@ static void
 stop(struct broker *br)
 {
 	control_clear(br);
+	orders_stop(&br->orders, br->loop);
 	ev_io_stop(br->loop, &br->accept);
 	ev_io_stop(br->loop, &br->life);
 	ev_signal_stop(br->loop, &br->term);
@@ -282,7 +310,7 @@ broker_main(const struct inherit *in)
 	if (apps_read(&br, &why) == -1)
 		fatalx("cannot read the apps: %s", why);
 	start(&br, in);
-	log_info("serving workers=%u apps=%zu", br.nslots, br.apps.n);
+	log_info("serving workers=%u apps=%zu", in->conf->nworkers, br.apps.n);
 	if (in->ready_fd != -1) {
 		if (write(in->ready_fd, "1", 1) != 1)
 			log_warn("ready line");

@@ -20,6 +20,7 @@
 #include "broker/users.h"
 #include "shared/buf.h"
 #include "shared/list.h"
+#include "shared/orders.h"
 #include "shared/proc.h"
 #include "shared/pulse.h"
 
@@ -40,8 +41,9 @@ struct broker {
 	ev_timer offline; /* users who may come back */
 	ev_signal term, quit;
 	ev_io life, accept;
+	struct orders orders;
 
-	unsigned nslots;
+	unsigned nslots; /* room for workers; conf->nworkers are expected */
 	struct peer *peers[PROC_MAX_WORKERS]; /* by slot, after HELLO */
 	uint64_t origins[PROC_MAX_WORKERS];   /* of the last HELLO */
 	struct list links;                    /* every struct peer */
@@ -50,6 +52,7 @@ struct broker {
 	struct list gone; /* freed at the end of the turn */
 	uint64_t ping_id; /* the last one given out */
 	uint64_t survey_id;
+	uint64_t ask_id; /* likewise, of questions to the master */
 
 	struct registry registry;
 	struct cache cache;

@@ -157,8 +157,8 @@ insert(struct broker *br, const struct msg_cached *m)
 	return e;
 }
 
-static void
-keep_bound(struct broker *br)
+void
+cache_shrink(struct broker *br)
 {
 	while (br->cache.bytes > br->conf->cache_memory)
 		cache_purge(br, first(br)->channel);
@@ -181,7 +181,7 @@ cache_put(struct broker *br, uint32_t app, struct str channel, struct str frame)
 	e = insert(br, &m);
 	if ((p = holder_of(br, app, channel)) != NULL)
 		hand(p, e);
-	keep_bound(br);
+	cache_shrink(br);
 }
 
 int
@@ -199,7 +199,7 @@ cache_on_cached(struct peer *p, const struct msg_cached *m)
 	    (c != NULL && c->cached != NULL && c->cached->stamp >= m->stamp))
 		return 0; /* we know better */
 	insert(br, m);
-	keep_bound(br);
+	cache_shrink(br);
 	return 0;
 }
 

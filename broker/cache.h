@@ -59,6 +59,8 @@ void cache_purge_app(struct broker *, uint32_t app);
 void cache_hand_all(struct peer *);
 /* Handler of CACHED: a worker gives back what it held. */
 int cache_on_cached(struct peer *, const struct msg_cached *);
+/* conf->cache_memory may be less than it was. */
+void cache_shrink(struct broker *);
 /* Forgets some of what is over; called once a second. */
 void cache_sweep(struct broker *);
 

@@ -35,6 +35,7 @@ struct control_client {
 	double moved;           /* broker_now() of the last progress */
 	uint64_t sent;          /* bytes that had left then */
 	uint64_t ping, slots;   /* waits for these PONGs of these workers */
+	uint64_t asked_master;  /* waits for this answer of the master; or 0 */
 	struct snapshot *names; /* a list that takes several turns */
 	struct survey *survey;  /* workers are asked */
 };

@@ -25,6 +25,7 @@
 #include "broker/tally.h"
 #include "broker/users.h"
 #include "shared/base.h"
+#include "shared/conf.h"
 #include "shared/log.h"
 #include "shared/xmalloc.h"
 
@@ -173,7 +174,7 @@ go_live(struct broker *br)
 	if (br->inherit != NULL)
 		control_start(br, br->inherit->control_fd);
 	log_info("resync: complete workers=%u/%u channels=%zu ms=%.0f", n,
-	    br->nslots, br->registry.channels.n,
+	    br->conf->nworkers, br->registry.channels.n,
 	    (broker_now() - br->resync.began) * 1000);
 	hooks_on_live(br);
 }
@@ -201,7 +202,7 @@ resync_check(struct broker *br)
 	unsigned i;
 
 	if (br->resync.state == RESYNC_QUIET) {
-		for (i = 0; i < br->nslots; i++)
+		for (i = 0; i < br->conf->nworkers; i++)
 			if (br->peers[i] == NULL || !br->peers[i]->synced)
 				return;
 		read_backlog(br);

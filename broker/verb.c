@@ -18,9 +18,11 @@
 #include "broker/verb_args.h"
 #include "broker/verb_channels.h"
 #include "broker/verb_connections.h"
+#include "broker/verb_master.h"
 #include "broker/verb_webhook.h"
 #include "shared/base.h"
 #include "shared/channel_name.h"
+#include "shared/conf.h"
 #include "shared/frames.h"
 #include "shared/json_slice.h"
 #include "shared/log.h"
@@ -64,7 +66,7 @@ status(struct control_client *k, struct json args)
 	json_put_str(&w, S(PUSHERD_VERSION));
 	verb_put_number(&w, "pid", (uint64_t)getpid());
 	verb_put_number(&w, "uptime", (uint64_t)(broker_now() - br->started));
-	verb_put_number(&w, "workers", br->nslots);
+	verb_put_number(&w, "workers", br->conf->nworkers);
 	verb_put_number(&w, "connections", nconns);
 	verb_put_number(&w, "channels", br->registry.noccupied);
 	verb_put_number(&w, "apps", br->apps.n);
@@ -72,7 +74,8 @@ status(struct control_client *k, struct json args)
 	verb_row_end(k, &w);
 	verb_webhooks_row(k);
 	for (unsigned i = 0; i < br->nslots; i++)
-		worker_row(k, i);
+		if (i < br->conf->nworkers || br->peers[i] != NULL)
+			worker_row(k, i);
 	control_end(k);
 }
 
@@ -212,6 +215,9 @@ static const struct {
 	{ "publish", publish, true },
 	{ "purge-cache", verb_purge_cache, true },
 	{ "webhook-test", verb_webhook_test, true },
+	{ "reload", verb_reload, true },
+	{ "drain", verb_drain, true },
+	{ "log-level", verb_log_level, true },
 };
 
 void

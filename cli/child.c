@@ -3,11 +3,12 @@
  * child.c: makes a process of the group and tells its story.  Between fork and
  * the role's main function a child gets its name, loses every descriptor that
  * is not its business, and has its signals put in order.  Owns the ready line
- * of each child; what the group as a whole does is master.c.
+ * and the cord of each child; what the group as a whole does is master.c.
  */
 
 #include "cli/child.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 #include "cli/master.h"
 #include "shared/base.h"
 #include "shared/conf.h"
+#include "shared/cord.h"
 #include "shared/log.h"
 #include "shared/proc.h"
 #include "shared/xmalloc.h"
@@ -76,7 +78,7 @@ static void
 close_others(const struct master_start *start, const struct inherit *in)
 {
 	size_t n = 0, i;
-	int *keep = xcalloc(in->nlisten + 5, sizeof(*keep));
+	int *keep = xcalloc(in->nlisten + 6, sizeof(*keep));
 
 	for (i = 0; i < in->nlisten; i++)
 		keep[n++] = in->listen_fds[i];
@@ -86,9 +88,10 @@ close_others(const struct master_start *start, const struct inherit *in)
 		keep[n++] = in->control_fd;
 	keep[n++] = in->life_fd;
 	keep[n++] = in->ready_fd;
+	keep[n++] = in->cord_fd;
 	/* As long as one of us lives no new group may begin. */
 	keep[n++] = start->lock_fd;
-	if (start->to_syslog)
+	if (start->log.to_syslog)
 		closelog(); /* it would not notice, and use the number */
 	proc_close_others(keep, n);
 	free(keep);
@@ -96,33 +99,33 @@ close_others(const struct master_start *start, const struct inherit *in)
 
 _Noreturn static void
 run(const struct child *c, const struct master_start *start, int life_fd,
-    int ready_fd)
+    const int fds[2])
 {
-	const struct conf *conf = start->conf;
-	struct inherit in = { .conf = conf,
+	struct inherit in = { .conf = start->conf,
 		.slot = c->slot,
 		.broker_fd = -1,
 		.control_fd = -1,
 		.life_fd = life_fd,
-		.ready_fd = ready_fd,
+		.ready_fd = fds[0],
+		.cord_fd = fds[1],
 		.pulse = c->pulse };
-	enum log_level level = LOG_LEVEL_INFO;
 	char name[32];
 
 	if (c->is_broker) {
 		in.broker_fd = start->broker_fd;
 		in.control_fd = start->control_fd;
 	} else if (!c->is_courier) {
-		in.listen_fds = listen_slot(start->listen, c->slot);
 		in.nlisten = start->listen->n;
-		in.nmetrics = start->listen->nmetrics;
+		in.listen_fds = xcalloc(in.nlisten, sizeof(*in.listen_fds));
+		in.listen_ids = xcalloc(in.nlisten, sizeof(*in.listen_ids));
+		listen_slot(
+		    start->listen, c->slot, in.listen_fds, in.listen_ids);
 	}
 	child_name(c, name, sizeof(name));
-	log_level_parse(str_of(conf->log_level), &level);
-	log_init(name, level, start->log_format);
+	log_init(name, start->log.level, start->log.format);
 	proc_title("pusherd: %s", name);
 	close_others(start, &in);
-	if (start->to_syslog)
+	if (start->log.to_syslog)
 		log_to_syslog();
 	put_signals_in_order();
 	if (c->is_courier)
@@ -140,34 +143,79 @@ start_later(struct child *c)
 	return delay;
 }
 
+/* The ready line and the cord: our ends first.  0, or -1 with errno. */
+static int
+open_lines(int ours[2], int theirs[2])
+{
+	int pair[2];
+
+	if (pipe2(pair, O_CLOEXEC) == -1)
+		return -1;
+	ours[0] = pair[0];
+	theirs[0] = pair[1];
+	if (cord_pair(pair) == 0) {
+		ours[1] = pair[0];
+		theirs[1] = pair[1];
+		return 0;
+	}
+	close(ours[0]);
+	close(theirs[0]);
+	return -1;
+}
+
 void
 child_start(struct child *c, const struct master_start *start, int life_fd)
 {
+	int ours[2], theirs[2];
 	char name[32];
-	int ready[2];
 	pid_t pid;
 
 	child_name(c, name, sizeof(name));
-	if (pipe2(ready, O_CLOEXEC) == -1) {
-		log_warn("%s: cannot make a pipe", name);
+	if (open_lines(ours, theirs) == -1) {
+		log_warn("%s: cannot make a line to it", name);
 		start_later(c);
 		return;
 	}
 	pid = fork();
 	if (pid == 0)
-		run(c, start, life_fd, ready[1]);
-	close(ready[1]);
+		run(c, start, life_fd, theirs);
+	close(theirs[0]);
+	close(theirs[1]);
 	if (pid == -1) {
 		log_warn("%s: cannot fork", name);
-		close(ready[0]);
+		close(ours[0]);
+		close(ours[1]);
 		start_later(c);
 		return;
 	}
 	c->pid = pid;
-	c->ready_fd = ready[0];
+	c->ready_fd = ours[0];
+	c->cord_fd = ours[1];
 	c->ready = false;
+	c->owes = 0;
+	c->tell_conf = c->tell_log = c->replaced = false;
+	c->room = proc_slot_room(start->conf->nworkers);
 	c->started_ms = child_now_ms();
 	watchdog_begin(&c->watchdog, c->started_ms);
+}
+
+int
+child_tell(
+    struct child *c, const void *bytes, size_t n, const int *fds, size_t nfds)
+{
+	if (c->pid == 0 || c->cord_fd == -1) {
+		errno = ENOTCONN;
+		return -1;
+	}
+	return cord_send(c->cord_fd, bytes, n, fds, nfds);
+}
+
+void
+child_cut_cord(struct child *c)
+{
+	if (c->cord_fd != -1)
+		close(c->cord_fd);
+	c->cord_fd = -1;
 }
 
 void
@@ -212,8 +260,10 @@ child_gone(struct child *c, int status)
 	if (child_now_ms() - c->started_ms >= LONG_LIFE_MS)
 		c->deaths = 0;
 	c->pid = 0;
+	c->owes = 0;
 	c->ready = false;
 	child_forget_ready(c);
+	child_cut_cord(c);
 	describe(c, status);
 	return start_later(c);
 }

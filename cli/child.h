@@ -18,12 +18,19 @@ struct child {
 	unsigned slot;              /* workers */
 	pid_t pid;                  /* 0: none */
 	int ready_fd;               /* -1: has said it, or is gone */
+	int cord_fd;                /* our end (shared/cord.h); -1: none */
 	bool ready;
 	unsigned deaths;     /* in a row */
 	uint64_t started_ms; /* while pid != 0 */
 	uint64_t respawn_ms; /* while pid == 0: when to start another */
 	uint64_t *pulse;     /* the counter of this place */
 	struct watchdog watchdog;
+	unsigned room;   /* broker: slots that it has room for */
+	uint64_t owes;   /* the order it has not confirmed, or 0 */
+	bool tell_conf;  /* an order that it could not take yet */
+	bool tell_log;   /* likewise */
+	bool retiring;   /* is not replaced */
+	bool replaced;   /* has been told to go, for another one */
 	char ending[96]; /* of the process before this one */
 };
 
@@ -39,6 +46,11 @@ void child_name(const struct child *, char *out, size_t cap);
 void child_start(struct child *, const struct master_start *, int life_fd);
 /* Its byte has come, or the line is broken.  True when it is ready. */
 bool child_read_ready(struct child *);
+/* Sends a message; 0, or -1 with errno as cord_send(). */
+int child_tell(
+    struct child *, const void *bytes, size_t n, const int *fds, size_t nfds);
+/* Closes the cord. */
+void child_cut_cord(struct child *);
 /* Closes the ready line. */
 void child_forget_ready(struct child *);
 /*

@@ -137,5 +137,8 @@ int cmd_channels(struct cmd *);
 int cmd_channel_show(struct cmd *);
 int cmd_channel_purge_cache(struct cmd *);
 int cmd_publish(struct cmd *);
+int cmd_reload(struct cmd *);
+int cmd_drain(struct cmd *);
+int cmd_log_level(struct cmd *);
 
 #endif

@@ -45,6 +45,11 @@ static const struct cmd_option publish_options[] = {
 	{ NULL, NULL, NULL },
 };
 
+static const struct cmd_option drain_options[] = {
+	{ "time", "SECONDS", "over how long (default: the option drain_time)" },
+	{ NULL, NULL, NULL },
+};
+
 #define APP_TEXT_HELP "APP is an app's id, its key, or its name when unique."
 #define WEBHOOK_TEXT_HELP "WEBHOOK is its number in webhook list."
 #define SETTING(field, range, help) "\n  " #field " (" range ")\n      " help
@@ -165,6 +170,19 @@ const struct cmd_verb commands[] = {
 	    "Check the signature of a webhook's body",
 	    APP_TEXT_HELP "  SIGNATURE is what\nX-Pusher-Signature said.", NULL,
 	    cmd_verify_webhook },
+	{ "reload", "", 0, 0, "Read the configuration again",
+	    "File, environment and command line of pusherd are read as at its\n"
+	    "start.  When something is wrong with them nothing changes.  Apps\n"
+	    "need no reload.  SIGHUP does the same.",
+	    NULL, cmd_reload },
+	{ "drain", "", 0, 0, "Close all clients over a time, and stop pusherd",
+	    "Nobody new is accepted.  Clients get 4200, which tells them to\n"
+	    "connect again: those without subscriptions first.  SIGTERM does\n"
+	    "the same.",
+	    drain_options, cmd_drain },
+	{ "log-level", "LEVEL", 1, 1, "Change how much is logged",
+	    "LEVEL is error, warn, info or debug; until the next reload.", NULL,
+	    cmd_log_level },
 	{ "bench", "SCENARIO", 1, 1, "Put load on a server and measure", NULL,
 	    cmd_bench_options, cmd_bench },
 };

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,71 +134,268 @@ count_metrics(const struct conf *conf)
 	return conf->metrics_listen[0] == '\0' ? 0 : 1;
 }
 
-/* One address on every slot; the first slot says what port 0 became. */
-static int
-open_address(struct listen_set *l, size_t i, char **why)
+/* ---- one address ---- */
+
+static struct listener_place *
+place_new(const struct sock_addr *a, const char *option)
 {
-	const char *option = option_of(i, l->n - l->nmetrics);
-	struct sock_addr *a = &l->addrs[i];
-	unsigned slot;
+	struct listener_place *p = xcalloc(1, sizeof(*p));
+
+	p->wanted = p->addr = *a;
+	p->option = option;
+	p->from = -1;
+	return p;
+}
+
+/* The sockets of slots from `from` on. */
+static void
+close_sockets(struct listener_place *p, unsigned from)
+{
+	if (p->shared) {
+		if (from == 0)
+			close(p->fds[0]);
+		return;
+	}
+	while (p->nfds > from)
+		close(p->fds[--p->nfds]);
+}
+
+/*
+ * Sockets up to this slot; the first one says what port 0 became.  One that
+ * was opened stays for good: a slot that is given up has its place in the
+ * kernel's list, which steer() counts on.
+ */
+static int
+open_sockets(struct listener_place *p, unsigned nslots, char **why)
+{
 	int fd;
 
-	for (slot = 0; slot < l->nslots; slot++) {
-		fd = sock_listen_tcp(a);
+	while (!p->shared && p->nfds < nslots) {
+		fd = sock_listen_tcp(&p->addr);
 		if (fd == -1)
-			return refuse(a, option, why);
-		l->fds[slot * l->n + i] = fd;
-		a->len = sizeof(a->ss);
-		if (getsockname(fd, (void *)&a->ss, &a->len) == -1)
-			return refuse(a, option, why);
+			return refuse(&p->addr, p->option, why);
+		p->fds[p->nfds++] = fd;
+		p->addr.len = sizeof(p->addr.ss);
+		if (getsockname(fd, (void *)&p->addr.ss, &p->addr.len) == -1)
+			return refuse(&p->addr, p->option, why);
 	}
 	return 0;
+}
+
+/*
+ * Tells the kernel to choose among the first n sockets of the group only:
+ * who connects is then never put into the queue of a slot that nobody
+ * serves.  (socket(7), SO_ATTACH_REUSEPORT_CBPF: the number that the program
+ * returns is that of the socket in the order of bind(2).)
+ */
+static bool
+steer(const struct listener_place *p, unsigned n)
+{
+	struct sock_filter code[] = {
+		{ BPF_LD | BPF_W | BPF_ABS, 0, 0,
+		    (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM) },
+		{ BPF_ALU | BPF_MOD | BPF_K, 0, 0, n },
+		{ BPF_RET | BPF_A, 0, 0, 0 },
+	};
+	const struct sock_fprog prog = { .len = nitems(code), .filter = code };
+
+	return p->shared ||
+	    setsockopt(p->fds[0], SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog,
+		sizeof(prog)) == 0;
+}
+
+/* ---- all of them ---- */
+
+static bool
+is_same_addr(const struct sock_addr *a, const struct sock_addr *b)
+{
+	return a->len == b->len && memcmp(&a->ss, &b->ss, a->len) == 0;
+}
+
+/* The place that listens on this already and is not yet in `next`. */
+static struct listener_place *
+find_place(const struct listen_set *l, const struct listen_set *next,
+    const struct sock_addr *a, const char *option)
+{
+	struct listener_place *p;
+	size_t i, k;
+
+	for (i = 0; i < l->n; i++) {
+		p = l->v[i];
+		for (k = 0; k < next->n && next->v[k] != p; k++)
+			continue;
+		if (k == next->n && is_same_addr(&p->wanted, a) &&
+		    strcmp(p->option, option) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+/* Our own sockets are no reason to refuse: 0.0.0.0 in place of 127.0.0.1. */
+static bool
+is_own_port(const struct listen_set *l, const struct sock_addr *a)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (port_of(&l->v[i]->addr) == port_of(a) && port_of(a) != 0)
+			return true;
+	return false;
+}
+
+static int
+add_place(struct listen_set *next, const struct listen_set *now,
+    const struct sock_addr *a, const char *option, char **why)
+{
+	struct listener_place *p = find_place(now, next, a, option);
+
+	if (p == NULL) {
+		if (try_alone(a) == -1 &&
+		    (errno != EADDRINUSE || !is_own_port(now, a)))
+			return refuse(a, option, why);
+		p = place_new(a, option);
+		p->id = ++next->last_id;
+	}
+	next->v[next->n++] = p;
+	return 0;
+}
+
+/* Opens what is missing; *nold: how many sockets each place had before. */
+static int
+open_places(struct listen_set *next, char **why)
+{
+	for (size_t i = 0; i < next->n; i++) {
+		next->v[i]->from = (int)next->v[i]->nfds;
+		if (open_sockets(next->v[i], next->nslots, why) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static bool
+has_place(const struct listen_set *l, const struct listener_place *p)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i] == p)
+			return true;
+	return false;
+}
+
+static void
+place_free(struct listener_place *p)
+{
+	close_sockets(p, 0);
+	free(p);
+}
+
+void
+listen_abandon(struct listen_set *next, const struct listen_set *now)
+{
+	struct listener_place *p;
+
+	for (size_t i = 0; i < next->n; i++) {
+		p = next->v[i];
+		if (!has_place(now, p))
+			place_free(p);
+		else if (p->from != -1)
+			close_sockets(p, (unsigned)p->from);
+	}
+	free(next->v);
+	memset(next, 0, sizeof(*next));
+}
+
+int
+listen_prepare(struct listen_set *next, const struct listen_set *now,
+    const struct conf *conf, char **why)
+{
+	size_t total = conf->listen.n + count_metrics(conf), i;
+	struct sock_addr a;
+	int r = 0;
+
+	*next = (struct listen_set){ .nslots = conf->nworkers,
+		.last_id = now->last_id };
+	next->v = xcalloc(total, sizeof(struct listener_place *));
+	for (i = 0; i < now->n; i++)
+		now->v[i]->from = -1;
+	/* All are tried first: our own 0.0.0.0 is not in the way of ours. */
+	for (i = 0; r == 0 && i < total; i++) {
+		r = parse(conf, i, &a, why);
+		if (r == 0)
+			r = add_place(
+			    next, now, &a, option_of(i, conf->listen.n), why);
+	}
+	if (r == 0)
+		r = open_places(next, why);
+	if (r == -1)
+		listen_abandon(next, now);
+	return r;
+}
+
+void
+listen_take(struct listen_set *now, struct listen_set *next)
+{
+	struct listen_set old = *now;
+
+	*now = *next;
+	now->gone = old.gone;
+	now->ngone = old.ngone;
+	for (size_t i = 0; i < old.n; i++) {
+		if (has_place(now, old.v[i]))
+			continue;
+		now->gone = xreallocarray(
+		    now->gone, now->ngone + 1, sizeof(struct listener_place *));
+		now->gone[now->ngone++] = old.v[i];
+	}
+	free(old.v);
+	memset(next, 0, sizeof(*next));
+}
+
+void
+listen_forget_gone(struct listen_set *l)
+{
+	for (size_t i = 0; i < l->ngone; i++)
+		place_free(l->gone[i]);
+	free(l->gone);
+	l->gone = NULL;
+	l->ngone = 0;
+}
+
+bool
+listen_steer(struct listen_set *l, unsigned n)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < l->n; i++)
+		ok = steer(l->v[i], n) && ok;
+	return ok;
 }
 
 int
 listen_open(struct listen_set *l, const struct conf *conf, char **why)
 {
-	size_t i;
-	int r = 0;
+	struct listen_set next;
 
-	l->nmetrics = count_metrics(conf);
-	l->n = conf->listen.n + l->nmetrics;
-	l->nslots = conf->nworkers;
-	l->addrs = xcalloc(l->n, sizeof(*l->addrs));
-	l->fds = xcalloc(l->n * l->nslots, sizeof(*l->fds));
-	for (i = 0; i < l->n * l->nslots; i++)
-		l->fds[i] = -1;
-	/* All are tried first: our own 0.0.0.0 is not in the way of ours. */
-	for (i = 0; r == 0 && i < l->n; i++) {
-		r = parse(conf, i, &l->addrs[i], why);
-		if (r == 0 && try_alone(&l->addrs[i]) == -1)
-			r = refuse(
-			    &l->addrs[i], option_of(i, conf->listen.n), why);
-	}
-	for (i = 0; r == 0 && i < l->n; i++)
-		r = open_address(l, i, why);
-	if (r == -1)
-		listen_close(l);
-	return r;
+	if (listen_prepare(&next, l, conf, why) == -1)
+		return -1;
+	listen_take(l, &next);
+	return 0;
 }
 
 void
 listen_close(struct listen_set *l)
 {
-	size_t i;
-
-	for (i = 0; i < l->n * l->nslots; i++)
-		if (l->fds[i] != -1)
-			close(l->fds[i]);
-	free(l->fds);
-	free(l->addrs);
+	for (size_t i = 0; i < l->n; i++)
+		place_free(l->v[i]);
+	free(l->v);
+	listen_forget_gone(l);
 	memset(l, 0, sizeof(*l));
 }
 
-const int *
-listen_slot(const struct listen_set *l, unsigned slot)
+void
+listen_slot(const struct listen_set *l, unsigned slot, int *fds, uint32_t *ids)
 {
-	return l->fds + slot * l->n;
+	for (size_t i = 0; i < l->n; i++) {
+		fds[i] = l->v[i]->fds[l->v[i]->shared ? 0 : slot];
+		ids[i] = l->v[i]->id;
+	}
 }
 
 static char *
@@ -208,9 +406,9 @@ join(const struct listen_set *l, const char *between, const char *end)
 	size_t i;
 
 	for (i = 0; i < l->n; i++) {
-		sock_addr_text(&l->addrs[i], text, sizeof(text));
+		sock_addr_text(&l->v[i]->addr, text, sizeof(text));
 		buf_printf(&b, "%s%s%s", i == 0 ? "" : between, text,
-		    i < l->n - l->nmetrics ? "" : " (metrics)");
+		    strcmp(l->v[i]->option, "listen") == 0 ? "" : " (metrics)");
 	}
 	buf_printf(&b, "%s", end);
 	out = xstrndup(b->data, b->len);

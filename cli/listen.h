@@ -8,18 +8,35 @@
  * queue outlives its worker.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#include "shared/proc.h"
 #include "shared/sock.h"
 
 struct conf;
 
+/* One address. */
+struct listener_place {
+	uint32_t id;               /* never given again */
+	const char *option;        /* that it comes from */
+	struct sock_addr wanted;   /* as the configuration has it */
+	struct sock_addr addr;     /* with the port filled in */
+	bool shared;               /* all slots have fds[0] */
+	unsigned nfds;             /* slots that have a socket */
+	int fds[PROC_MAX_WORKERS]; /* by slot */
+	int from;                  /* nfds before a change, or -1 */
+};
+
 struct listen_set {
-	size_t n;                /* addresses, metrics_listen included */
-	size_t nmetrics;         /* 1: the last one is metrics_listen */
-	unsigned nslots;         /* worker slots */
-	struct sock_addr *addrs; /* what is listened on, ports filled in */
-	int *fds;                /* slot * n + address; -1: not open */
+	size_t n;
+	unsigned nslots; /* worker slots */
+	struct listener_place **v;
+	uint32_t last_id;
+	/* Not listened on any more, but workers may still hold them. */
+	struct listener_place **gone;
+	size_t ngone;
 };
 
 /*
@@ -27,12 +44,30 @@ struct listen_set {
  * address, what is wrong and what to do.
  */
 
-/* Opens everything or nothing. */
+/* Opens everything or nothing; the set is all zero before. */
 int listen_open(struct listen_set *, const struct conf *, char **why);
 /* Closes everything; harmless when nothing is open. */
 void listen_close(struct listen_set *);
-/* The sockets of one slot, one for each address. */
-const int *listen_slot(const struct listen_set *, unsigned slot);
+/*
+ * The set for another configuration: what is listened on now is taken over,
+ * what is new is opened.  One of listen_take() and listen_abandon() follows.
+ */
+int listen_prepare(struct listen_set *next, const struct listen_set *now,
+    const struct conf *, char **why);
+/* Everything is as before listen_prepare(). */
+void listen_abandon(struct listen_set *next, const struct listen_set *now);
+/* *next takes the place of *now; what is in it no more waits in `gone`. */
+void listen_take(struct listen_set *now, struct listen_set *next);
+/* No worker accepts there any more: closes it. */
+void listen_forget_gone(struct listen_set *);
+/*
+ * Newcomers go to the first n slots only.  False when the kernel does not do
+ * that; then every slot gets its share.
+ */
+bool listen_steer(struct listen_set *, unsigned n);
+/* The sockets of one slot and their ids, one for each address. */
+void listen_slot(
+    const struct listen_set *, unsigned slot, int *fds, uint32_t *ids);
 /* Every address, with ", " between; free(3) it. */
 char *listen_text(const struct listen_set *);
 /* Writes one address a line to a file, which appears whole. */

@@ -20,17 +20,22 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/child.h"
+#include "cli/group.h"
 #include "cli/listen.h"
 #include "cli/notify.h"
 #include "shared/base.h"
 #include "shared/conf.h"
+#include "shared/cord.h"
+#include "shared/ipc_msg.h"
 #include "shared/proc.h"
 #include "shared/pulse.h"
+#include "shared/xmalloc.h"
 
 #define START_MS 30000      /* for all to be ready the first time */
 #define START_DEATHS 3      /* so many before that: give up */
@@ -38,34 +43,8 @@
 #define BROKER_STOP_MS 2000 /* from SIGTERM to SIGKILL */
 #define QUICK_STOP_MS 1000  /* from SIGQUIT to SIGKILL */
 
-#define FIRST_WORKER 2 /* among the children */
-
-/* What the master is doing; it only ever goes forward. */
-enum phase {
-	PHASE_START,  /* not all have been ready yet */
-	PHASE_RUN,    /* the long one */
-	PHASE_DRAIN,  /* workers have SIGTERM */
-	PHASE_BROKER, /* workers are gone, the others have SIGTERM */
-	PHASE_QUICK,  /* workers have SIGQUIT, and then the broker */
-	PHASE_KILL    /* everybody has SIGKILL */
-};
-
-struct master {
-	const struct master_start *start;
-	enum phase phase;
-	uint64_t deadline_ms; /* of the phase; 0: none */
-	int exit_code;
-	unsigned start_deaths;
-	uint64_t pulse_ms; /* when the children's pulses were looked at */
-	int signal_fd;
-	int life[2];
-	/* The broker, the courier, the workers. */
-	struct child children[PROC_MAX_WORKERS + FIRST_WORKER];
-	size_t nchildren;
-};
-
-static bool
-is_stopping(const struct master *m)
+bool
+master_is_stopping(const struct master *m)
 {
 	return m->phase > PHASE_RUN;
 }
@@ -101,16 +80,31 @@ enter(struct master *m, enum phase phase, uint64_t limit_ms)
 
 /* ---- the ways to stop ---- */
 
+/* Who cannot be told how long it may take has the option drain_time. */
 static void
-begin_drain(struct master *m, const char *because)
+tell_drain(struct master *m, uint64_t ms)
 {
-	uint64_t drain_s = m->start->conf->drain_time;
+	struct msg_drain drain = { .ms = ms };
+	char bytes[64];
 
+	msg_drain_put(bytes, &drain);
+	for (size_t i = FIRST_WORKER; i < m->nchildren; i++) {
+		struct child *c = &m->children[i];
+
+		if (c->pid != 0 && !c->retiring &&
+		    child_tell(c, bytes, msg_drain_size(&drain), NULL, 0) == -1)
+			kill(c->pid, SIGTERM);
+	}
+}
+
+void
+master_drain(struct master *m, const char *because, uint64_t ms)
+{
 	notify("STOPPING=1");
-	log_info("stop: %s, closing clients over %llu s", because,
-	    (unsigned long long)drain_s);
-	enter(m, PHASE_DRAIN, drain_s * 1000 + DRAIN_EXTRA_MS);
-	signal_all(m, FIRST_WORKER, SIGTERM);
+	log_info("stop: %s, closing clients over %.1f s", because,
+	    (double)ms / 1000);
+	enter(m, PHASE_DRAIN, ms + DRAIN_EXTRA_MS);
+	tell_drain(m, ms);
 }
 
 static void
@@ -149,19 +143,21 @@ on_signal(struct master *m, int sig)
 	switch (sig) {
 	case SIGTERM:
 	case SIGINT:
-		if (is_stopping(m))
+		if (master_is_stopping(m))
 			begin_quick(m, "told a second time");
 		else
-			begin_drain(
-			    m, sig == SIGINT ? "interrupted" : "terminated");
+			master_drain(m,
+			    sig == SIGINT ? "interrupted" : "terminated",
+			    m->start->conf->drain_time * 1000);
 		break;
 	case SIGQUIT:
 		begin_quick(m, "told to quit");
 		break;
 	case SIGHUP:
-		log_info("SIGHUP: changes of apps take effect at once, through "
-			 "pusherctl; the configuration is read when pusherd "
-			 "starts");
+		reload_begin(m, 0);
+		break;
+	case SIGUSR1:
+		reload_log(m);
 		break;
 	default: /* SIGCHLD: reap() looks each time */
 		break;
@@ -186,7 +182,11 @@ on_death(struct master *m, struct child *c, int status)
 
 	child_name(c, name, sizeof(name));
 	delay = child_gone(c, status);
-	if (!is_stopping(m)) {
+	if (c->retiring || c->replaced) {
+		log_info("%s %s pid=%d", name, c->ending, (int)pid);
+		if (c->replaced)
+			c->deaths = 0;
+	} else if (!master_is_stopping(m)) {
 		log_warnx("%s %s pid=%d; another one in %u s", name, c->ending,
 		    (int)pid, delay);
 		if (m->phase == PHASE_START)
@@ -280,7 +280,7 @@ check_running(struct master *m, uint64_t now)
 
 	for (i = 0; i < m->nchildren; i++) {
 		c = &m->children[i];
-		if (c->pid == 0 && c->respawn_ms <= now) {
+		if (c->pid == 0 && c->respawn_ms <= now && !c->retiring) {
 			child_start(c, m->start, m->life[0]);
 			child_name(c, name, sizeof(name));
 			if (c->pid != 0)
@@ -291,6 +291,9 @@ check_running(struct master *m, uint64_t now)
 	}
 	if (m->phase != PHASE_START) {
 		check_pulses(m, now);
+		reload_check(m, now);
+		reload_resend(m);
+		log_tick();
 		return;
 	}
 	if (all_ready)
@@ -330,11 +333,13 @@ next_timeout(const struct master *m, uint64_t now)
 	uint64_t at = m->deadline_ms == 0 ? UINT64_MAX : m->deadline_ms;
 	size_t i;
 
-	for (i = 0; !is_stopping(m) && i < m->nchildren; i++)
-		if (m->children[i].pid == 0)
+	for (i = 0; !master_is_stopping(m) && i < m->nchildren; i++)
+		if (m->children[i].pid == 0 && !m->children[i].retiring)
 			at = MIN(at, m->children[i].respawn_ms);
 	if (m->phase == PHASE_RUN)
 		at = MIN(at, m->pulse_ms + WATCHDOG_LOOK_MS);
+	if (!master_is_stopping(m))
+		at = MIN(at, reload_due(m));
 	if (at == UINT64_MAX)
 		return -1;
 	return at <= now ? 0 : (int)MIN(at - now, 60000);
@@ -343,35 +348,43 @@ next_timeout(const struct master *m, uint64_t now)
 static void
 wait_for_something(struct master *m)
 {
-	struct pollfd p[PROC_MAX_WORKERS + FIRST_WORKER + 1];
-	size_t who[PROC_MAX_WORKERS + FIRST_WORKER + 1], i;
+	struct pollfd p[2 * (PROC_MAX_WORKERS + FIRST_WORKER) + 1];
+	size_t who[nitems(p)], i;
 	nfds_t n = 0, k;
+	struct child *c;
 
 	p[n++] = (struct pollfd){ m->signal_fd, POLLIN, 0 };
 	for (i = 0; i < m->nchildren; i++) {
-		if (m->children[i].ready_fd == -1)
-			continue;
-		who[n] = i;
+		who[n] = who[n + 1] = i;
+		/* poll(2) ignores those that are -1. */
 		p[n++] = (struct pollfd){ m->children[i].ready_fd, POLLIN, 0 };
+		p[n++] = (struct pollfd){ m->children[i].cord_fd, POLLIN, 0 };
 	}
 	if (poll(p, n, next_timeout(m, child_now_ms())) == -1) {
 		if (errno != EINTR)
 			fatal("poll");
 		return;
 	}
+	/* First what a child has said, then what a signal says of it. */
+	for (k = 1; k < n; k++) {
+		c = &m->children[who[k]];
+		if (p[k].revents == 0)
+			continue;
+		if (p[k].fd == c->ready_fd)
+			on_ready(m, c);
+		else if (p[k].fd == c->cord_fd)
+			asked_on_cord(m, c);
+	}
 	if (p[0].revents != 0)
 		read_signals(m);
-	for (k = 1; k < n; k++)
-		if (p[k].revents != 0)
-			on_ready(m, &m->children[who[k]]);
 }
 
 static void
 take_signals(struct master *m)
 {
-	static const int taken[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP,
+	static const int taken[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1,
 		SIGCHLD };
-	static const int ignored[] = { SIGPIPE, SIGUSR1, SIGUSR2 };
+	static const int ignored[] = { SIGPIPE, SIGUSR2 };
 	sigset_t set;
 	size_t i;
 
@@ -390,41 +403,47 @@ take_signals(struct master *m)
 		fatal("signalfd");
 }
 
+void
+master_add_child(struct master *m, size_t i)
+{
+	m->children[i] = (struct child){ .is_broker = i == 0,
+		.is_courier = i == 1,
+		.slot = i < FIRST_WORKER ? 0 : (unsigned)i - FIRST_WORKER,
+		.ready_fd = -1,
+		.cord_fd = -1,
+		.pulse = &m->pulses[i],
+		.watchdog = { .counter = &m->pulses[i] } };
+}
+
 int
-master_run(const struct master_start *start)
+master_run(struct master_start *start)
 {
 	struct master m = { .start = start };
-	uint64_t *pulses;
 	size_t i;
 
 	take_signals(&m);
 	if (pipe2(m.life, O_CLOEXEC) == -1)
 		fatal("pipe");
 	m.nchildren = start->conf->nworkers + FIRST_WORKER;
-	if ((pulses = pulse_map((unsigned)m.nchildren)) == NULL)
+	if ((m.pulses = pulse_map(nitems(m.children))) == NULL)
 		fatal("mmap");
-	for (i = 0; i < m.nchildren; i++) {
-		m.children[i].is_broker = i == 0;
-		m.children[i].is_courier = i == 1;
-		if (i >= FIRST_WORKER)
-			m.children[i].slot = (unsigned)i - FIRST_WORKER;
-		m.children[i].ready_fd = -1;
-		m.children[i].pulse = &pulses[i];
-		m.children[i].watchdog.counter = &pulses[i];
-	}
+	for (i = 0; i < m.nchildren; i++)
+		master_add_child(&m, i);
+	m.steered = listen_steer(start->listen, start->conf->nworkers);
 	m.deadline_ms = child_now_ms() + START_MS;
 	do {
-		if (!is_stopping(&m))
+		if (!master_is_stopping(&m))
 			check_running(&m, child_now_ms());
-		if (is_stopping(&m))
+		if (master_is_stopping(&m))
 			check_stopping(&m, child_now_ms());
-		if (count_alive(&m, 0) > 0 || !is_stopping(&m))
+		if (count_alive(&m, 0) > 0 || !master_is_stopping(&m))
 			wait_for_something(&m);
 		reap(&m);
-	} while (!is_stopping(&m) || count_alive(&m, 0) > 0);
+	} while (!master_is_stopping(&m) || count_alive(&m, 0) > 0);
 	close(m.signal_fd);
 	close(m.life[0]);
 	close(m.life[1]);
+	free(m.reload.notes);
 	log_info("stopped");
 	return m.exit_code;
 }

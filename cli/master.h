@@ -6,27 +6,36 @@
 
 #include <stdbool.h>
 
-#include "shared/log.h"
+#include "cli/log_place.h"
 
 struct conf;
 struct listen_set;
 
+/* Where the configuration came from, to read it once more. */
+struct source {
+	const char *base; /* the directory at the start */
+	const char *file; /* a full path, or NULL */
+	char *const *arguments;
+	size_t narguments;
+};
+
 /* What pusherd has made before there are children. */
 struct master_start {
-	const struct conf *conf;
-	const struct listen_set *listen;
+	struct conf *conf;
+	struct listen_set *listen;
+	const char *listen_path; /* the file with the addresses */
+	struct source source;
 	int broker_fd;  /* listening socket of the links */
 	int control_fd; /* listening control socket */
 	int lock_fd;    /* every process of the group holds it */
 	int waiter_fd;  /* one byte is written when all serve; or -1 */
-	enum log_format log_format;
-	bool to_syslog;
+	struct log_place log;
 };
 
 /*
  * Runs until a signal ends it and returns the exit code; in the children it
  * does not return.  Nobody is left running when it does.
  */
-int master_run(const struct master_start *);
+int master_run(struct master_start *);
 
 #endif

@@ -269,11 +269,47 @@ tidy_descriptors(void)
 
 /* ---- the three actions ---- */
 
-static int
-run(const struct conf *conf, bool foreground)
+/* The way to the configuration, wherever we are when it is read again. */
+static void
+note_source(struct source *s, const struct command *cmd)
 {
-	struct master_start start = { .conf = conf, .waiter_fd = -1 };
-	enum log_level level = LOG_LEVEL_INFO;
+	char *base = getcwd(NULL, 0);
+
+	s->base = base; /* NULL: relative paths will be refused */
+	s->arguments = cmd->options;
+	s->narguments = cmd->noptions;
+	s->file = cmd->file;
+	if (cmd->file != NULL && cmd->file[0] != '/' && base != NULL)
+		s->file = xasprintf("%s/%s", base, cmd->file);
+}
+
+/* Leaves the terminal, if it may, and sends the log where it belongs. */
+static int
+settle(struct master_start *start, char **why)
+{
+	struct log_place *log = &start->log;
+	int fd;
+
+	if (!log->foreground && (start->waiter_fd = daemonize()) == -1) {
+		*why = xasprintf("cannot become a daemon: %s", strerror(errno));
+		return -1;
+	}
+	log->stderr_fd =
+	    fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (log_place_open(log, start->conf, &fd, why) == -1)
+		return -1;
+	log_place_use(log, start->conf, fd);
+	log_init("master", log->level, log->format);
+	proc_title("pusherd: master");
+	return 0;
+}
+
+static int
+run(struct conf *conf, const struct command *cmd)
+{
+	struct master_start start = {
+		.conf = conf, .waiter_fd = -1, .log.foreground = cmd->foreground
+	};
 	struct listen_set l = { 0 };
 	struct rundir r;
 	uint64_t nofile;
@@ -285,25 +321,16 @@ run(const struct conf *conf, bool foreground)
 	nofile = proc_raise_nofile();
 	if (prepare(conf, &r, &l, &why) == -1)
 		fatalx("%s", why);
-	if (!foreground && (start.waiter_fd = daemonize()) == -1) {
-		rundir_close(&r);
-		fatal("cannot become a daemon");
-	}
-	if (rundir_write_pid(&r, &why) == -1) {
+	note_source(&start.source, cmd);
+	if (settle(&start, &why) == -1 || rundir_write_pid(&r, &why) == -1) {
 		rundir_close(&r);
 		fatalx("%s", why);
 	}
 	start.listen = &l;
+	start.listen_path = r.listen_path;
 	start.broker_fd = r.broker_fd;
 	start.control_fd = r.control_fd;
 	start.lock_fd = r.lock_fd;
-	start.to_syslog = !foreground;
-	start.log_format = strcmp(conf->log_format, "json") == 0
-	    ? LOG_FORMAT_JSON
-	    : LOG_FORMAT_LOGFMT;
-	log_level_parse(str_of(conf->log_level), &level);
-	log_init("master", level, start.log_format);
-	proc_title("pusherd: master");
 	report_limits(conf, nofile);
 	code = master_run(&start);
 	listen_close(&l);
@@ -341,7 +368,7 @@ main(int argc, char **argv)
 		fatalx("%s", why);
 	switch (cmd.action) {
 	case ACTION_RUN:
-		code = run(&conf, cmd.foreground);
+		code = run(&conf, &cmd);
 		break;
 	case ACTION_TEST:
 		code = test(&conf);

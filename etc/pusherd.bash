@@ -2,7 +2,7 @@
 # bash completion of pusherctl and pusherd.
 # Generated from their tables by `make pages`.
 
-_pusherd_options='listen metrics_listen metrics_prefix metrics_soketi_names workers database runtime_dir pid_file user log_level log_format max_connections max_message_bytes max_request_bytes max_head_bytes handshake_timeout keepalive_timeout pong_timeout client_buffer client_buffer_age max_bad_messages drain_time crash_grace cache_memory memory_limit strict_protocol strict_subscribe outbox outbox_max_rows outbox_max_bytes webhook_allow_private webhook_ca_file webhook_timeout webhook_retry_time webhook_dead_letter_days'
+_pusherd_options='listen metrics_listen metrics_prefix metrics_soketi_names workers database runtime_dir pid_file user log log_level log_format max_connections max_message_bytes max_request_bytes max_head_bytes handshake_timeout keepalive_timeout pong_timeout client_buffer client_buffer_age max_bad_messages drain_time crash_grace cache_memory memory_limit strict_protocol strict_subscribe outbox outbox_max_rows outbox_max_bytes webhook_allow_private webhook_ca_file webhook_timeout webhook_retry_time webhook_dead_letter_days'
 _pusherd_settings='name client_events subscription_count max_connections max_client_events_per_second max_messages_per_second max_presence_members max_presence_member_bytes max_user_id_length max_watchlist_ids max_channel_name_length max_event_name_length max_event_channels max_event_bytes max_batch_events activity_timeout allowed_origins cache_ttl max_subscriptions max_backend_events_per_second max_read_requests_per_second max_timestamp_age authorized_connections authorized_connection_timeout tls_only webhook_allow_private'
 
 _pusherd_assign()
@@ -35,7 +35,7 @@ _pusherctl_words()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		= | : | -c | -o) ((i++)) ;;
-		--name | --id | --key | --from | --overlap | --prefix | --channel | --user | --sort | --limit | --app | --channel | --user | --socket-id | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid | --set) ((i++)) ;;
+		--name | --id | --key | --from | --overlap | --prefix | --channel | --user | --sort | --limit | --app | --channel | --user | --socket-id | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --time | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid | --set) ((i++)) ;;
 		--secret-from | --secret-from) ((i++)) ;;
 		-*) ;;
 		*) words+=("${COMP_WORDS[i]}") ;;
@@ -53,7 +53,7 @@ _pusherctl()
 	-o) _pusherd_assign "$_pusherd_options" "$cur"; return ;;
 	--set) _pusherd_assign "$_pusherd_settings" "$cur"; return ;;
 	--secret-from | --secret-from) _pusherd_files "$cur"; return ;;
-	--name | --id | --key | --from | --overlap | --prefix | --channel | --user | --sort | --limit | --app | --channel | --user | --socket-id | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid) return ;;
+	--name | --id | --key | --from | --overlap | --prefix | --channel | --user | --sort | --limit | --app | --channel | --user | --socket-id | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --time | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid) return ;;
 	esac
 	_pusherctl_words
 	if [[ ${words[0]-} == help ]]; then words=("${words[@]:1}"); fi
@@ -144,10 +144,13 @@ _pusherctl()
 		'') list='add list show set remove test deliveries retry purge' ;;
 		esac ;;
 	verify-webhook) list='' files=1 ;;
+	reload) list='' ;;
+	drain) list='--time' ;;
+	log-level) list='' ;;
 	bench) list='--host --port --app --app-id --key --secret-from --clients --channels --subscriptions --publishers --in-flight --rate --batch --size --at-once --slow --sources --processes --seconds --pid' ;;
 	'')
 		if [[ $cur == -* ]]; then list='-c -o -V --version'
-		else list='app status channels channel connections users publish webhook verify-webhook bench help'; fi ;;
+		else list='app status channels channel connections users publish webhook verify-webhook reload drain log-level bench help'; fi ;;
 	esac
 	case $cur in
 	-*) list+=' -j --help' ;;

@@ -300,6 +300,15 @@ conf_set(struct conf *c, struct str name, struct str value, const char *source,
 	return 0;
 }
 
+const char *
+conf_origin(const struct conf *c, const char *name)
+{
+	for (size_t i = 0; i < nitems(options); i++)
+		if (strcmp(options[i].name, name) == 0)
+			return c->origin[i];
+	return "";
+}
+
 void
 conf_init(struct conf *c)
 {
@@ -348,5 +357,6 @@ conf_clear(struct conf *c)
 	free(c->origin);
 	free(c->broker_path);
 	free(c->control_path);
+	free(c->base);
 	memset(c, 0, sizeof(*c));
 }

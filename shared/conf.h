@@ -39,6 +39,8 @@ struct conf {
 	char *control_path; /* runtime_dir/ctl.sock */
 	/* Where each option's value came from, in the order of the list. */
 	char **origin;
+	/* What relative paths begin with; NULL: the current directory. */
+	char *base;
 };
 
 #define CONF_DEFAULT_FILE "/etc/pusherd/pusherd.conf"
@@ -80,6 +82,14 @@ int conf_finish(struct conf *, char **why);
  */
 int conf_load(struct conf *, const char *file, char *const *arguments,
     size_t narguments, char **why);
+/*
+ * The same once more while the server runs, wherever it is now.  base: the
+ * directory that it was started in, for relative paths.
+ */
+int conf_load_again(struct conf *, const char *base, const char *file,
+    char *const *arguments, size_t narguments, char **why);
+/* Where the value of an option came from; "" for an unknown one. */
+const char *conf_origin(const struct conf *, const char *name);
 /* "name value    # origin" for each option (pusherd -T). */
 void conf_print(const struct conf *, FILE *);
 /* The commented example file (etc/pusherd.conf). */

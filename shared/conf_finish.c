@@ -184,7 +184,7 @@ make_absolute(struct conf *c, enum option_index i, const char *name,
 	if ((*path)[0] == '\0')
 		return refuse(
 		    c, i, xasprintf("%s must not be empty", name), why);
-	cwd = getcwd(NULL, 0);
+	cwd = c->base != NULL ? xstrdup(c->base) : getcwd(NULL, 0);
 	if (cwd == NULL)
 		return refuse(c, i,
 		    xasprintf("%s is \"%s\", and the current directory is "
@@ -218,6 +218,18 @@ finish_outbox(struct conf *c, char **why)
 	return make_absolute(c, OPT_outbox, "outbox", &c->outbox, why);
 }
 
+/* A word, or the path of a file. */
+static int
+finish_log(struct conf *c, char **why)
+{
+	static const char *const words[] = { "auto", "stderr", "syslog" };
+
+	for (size_t i = 0; i < nitems(words); i++)
+		if (strcmp(c->log, words[i]) == 0)
+			return 0;
+	return make_absolute(c, OPT_log, "log", &c->log, why);
+}
+
 static int
 finish_paths(struct conf *c, char **why)
 {
@@ -228,7 +240,7 @@ finish_paths(struct conf *c, char **why)
 	    make_absolute(
 		c, OPT_runtime_dir, "runtime_dir", &c->runtime_dir, why) == -1)
 		return -1;
-	if (finish_outbox(c, why) == -1)
+	if (finish_outbox(c, why) == -1 || finish_log(c, why) == -1)
 		return -1;
 	free(c->broker_path);
 	free(c->control_path);

@@ -282,7 +282,16 @@ int
 conf_load(struct conf *c, const char *file, char *const *arguments,
     size_t narguments, char **why)
 {
+	return conf_load_again(c, NULL, file, arguments, narguments, why);
+}
+
+int
+conf_load_again(struct conf *c, const char *base, const char *file,
+    char *const *arguments, size_t narguments, char **why)
+{
 	conf_init(c);
+	if (base != NULL)
+		c->base = xstrdup(base);
 	if (read_all(c, file, arguments, narguments, why) == 0)
 		return 0;
 	conf_clear(c);

@@ -72,7 +72,9 @@ enum ipc_sender {
 	FROM_BOTH = FROM_WORKER | FROM_BROKER,
 	FROM_CTL = 1 << 2,
 	TO_CTL = 1 << 3,
-	FROM_COURIER = 1 << 4
+	FROM_COURIER = 1 << 4,
+	FROM_MASTER = 1 << 5,
+	TO_MASTER = 1 << 6
 };
 
 enum ipc_type {

@@ -28,6 +28,7 @@
 #define LINE_BYTES 4096 /* PIPE_BUF: lines of two processes do not mix */
 #define CUT "…"         /* ends a message that was too long */
 #define QUIET_MS 1000   /* between two warnings of one format */
+#define TEXT_MAX 256    /* what is kept of one that was not printed */
 
 static struct {
 	char process[32];
@@ -40,7 +41,8 @@ static struct {
 static struct quiet {
 	const char *fmt;
 	uint64_t printed_ms;
-	unsigned more; /* not printed since */
+	unsigned more;       /* not printed since */
+	char text[TEXT_MAX]; /* the last of them */
 } quiet[32];
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
@@ -67,9 +69,23 @@ log_to_syslog(void)
 }
 
 void
+log_to_stderr(void)
+{
+	if (conf.to_syslog)
+		closelog();
+	conf.to_syslog = false;
+}
+
+void
 log_set_level(enum log_level level)
 {
 	conf.level = level;
+}
+
+void
+log_set_format(enum log_format format)
+{
+	conf.format = format;
 }
 
 bool
@@ -99,34 +115,6 @@ now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
-/*
- * May a warning with this format be printed?  *more is how many were not
- * since the last one.
- */
-static bool
-may_warn(const char *fmt, unsigned *more)
-{
-	struct quiet *q = &quiet[0];
-	uint64_t now = now_ms();
-	size_t i;
-
-	for (i = 0; i < nitems(quiet); i++) {
-		if (quiet[i].fmt == fmt) {
-			q = &quiet[i];
-			break;
-		}
-		if (quiet[i].printed_ms < q->printed_ms)
-			q = &quiet[i]; /* the oldest makes room */
-	}
-	if (q->fmt == fmt && now - q->printed_ms < QUIET_MS) {
-		q->more++;
-		return false;
-	}
-	*more = q->fmt == fmt ? q->more : 0;
-	*q = (struct quiet){ fmt, now, 0 };
-	return true;
 }
 
 /*
@@ -301,16 +289,80 @@ vlog(enum log_level level, int err, unsigned more, const char *fmt, va_list ap)
 	emit(level, str_make(msg, n));
 }
 
+/* ---- warnings that repeat ---- */
+
+static void
+tell_repeats(struct quiet *q)
+{
+	char text[TEXT_MAX + 64];
+	int n;
+
+	n = snprintf(text, sizeof(text), "%u more: %s", q->more, q->text);
+	q->more = 0;
+	emit(LOG_LEVEL_WARN, str_make(text, (size_t)MAX(n, 0)));
+}
+
+/* The place of this format; the oldest one makes room. */
+static struct quiet *
+quiet_of(const char *fmt)
+{
+	struct quiet *q = &quiet[0];
+	size_t i;
+
+	for (i = 0; i < nitems(quiet); i++) {
+		if (quiet[i].fmt == fmt)
+			return &quiet[i];
+		if (quiet[i].printed_ms < q->printed_ms)
+			q = &quiet[i];
+	}
+	if (q->more > 0)
+		tell_repeats(q);
+	*q = (struct quiet){ .fmt = fmt };
+	return q;
+}
+
+/* Prints, or counts when the same was printed a moment ago. */
+__attribute__((format(printf, 2, 0))) static void
+vwarn(int err, const char *fmt, va_list ap)
+{
+	struct quiet *q = quiet_of(fmt);
+	uint64_t now = now_ms();
+	unsigned more = q->more;
+
+	if (q->printed_ms != 0 && now - q->printed_ms < QUIET_MS) {
+		vsnprintf(q->text, sizeof(q->text), fmt, ap);
+		q->more++;
+		return;
+	}
+	q->printed_ms = now;
+	q->more = 0;
+	vlog(LOG_LEVEL_WARN, err, more, fmt, ap);
+}
+
+void
+log_tick(void)
+{
+	int saved = errno;
+	uint64_t now = now_ms();
+
+	for (size_t i = 0; i < nitems(quiet); i++) {
+		if (quiet[i].more == 0 || now - quiet[i].printed_ms < QUIET_MS)
+			continue;
+		quiet[i].printed_ms = now;
+		tell_repeats(&quiet[i]);
+	}
+	errno = saved;
+}
+
 void
 log_warn(const char *fmt, ...)
 {
 	int saved = errno;
-	unsigned more;
 	va_list ap;
 
-	if (conf.level >= LOG_LEVEL_WARN && may_warn(fmt, &more)) {
+	if (conf.level >= LOG_LEVEL_WARN) {
 		va_start(ap, fmt);
-		vlog(LOG_LEVEL_WARN, saved, more, fmt, ap);
+		vwarn(saved, fmt, ap);
 		va_end(ap);
 	}
 	errno = saved;
@@ -320,12 +372,11 @@ void
 log_warnx(const char *fmt, ...)
 {
 	int saved = errno;
-	unsigned more;
 	va_list ap;
 
-	if (conf.level >= LOG_LEVEL_WARN && may_warn(fmt, &more)) {
+	if (conf.level >= LOG_LEVEL_WARN) {
 		va_start(ap, fmt);
-		vlog(LOG_LEVEL_WARN, 0, more, fmt, ap);
+		vwarn(0, fmt, ap);
 		va_end(ap);
 	}
 	errno = saved;

@@ -28,7 +28,15 @@ enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 void log_init(const char *process, enum log_level, enum log_format);
 /* Sends lines to syslog instead of stderr (a daemon without a terminal). */
 void log_to_syslog(void);
+/* And back; what stderr is may have changed. */
+void log_to_stderr(void);
 void log_set_level(enum log_level);
+void log_set_format(enum log_format);
+/*
+ * Once a second: tells how often warnings came again that were not printed
+ * because they repeat.
+ */
+void log_tick(void);
 bool log_is_debug(void);
 /* "error", "warn", "info", "debug": 0, or -1. */
 int log_level_parse(struct str, enum log_level *);

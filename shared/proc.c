@@ -233,6 +233,12 @@ proc_close_others(const int *keep, size_t n)
 		fatal("close_range");
 }
 
+unsigned
+proc_slot_room(unsigned nworkers)
+{
+	return MIN((MAX(nworkers, 1) + 7) / 8 * 8, PROC_MAX_WORKERS);
+}
+
 void
 proc_random_many(uint64_t *v, size_t n)
 {

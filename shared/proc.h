@@ -16,13 +16,14 @@ struct conf;
 
 /* All that a child gets from the master.  Anything else is closed. */
 struct inherit {
-	const struct conf *conf;
-	unsigned slot;         /* workers: 0 .. conf->workers - 1 */
-	const int *listen_fds; /* workers: this slot's, one per listener */
+	struct conf *conf;    /* its contents change with a reload */
+	unsigned slot;        /* workers: 0 .. conf->workers - 1 */
+	int *listen_fds;      /* workers: this slot's; metrics_listen last */
+	uint32_t *listen_ids; /* and how the master calls it */
 	size_t nlisten;
-	size_t nmetrics; /* … of which the last ones are for metrics */
 	int broker_fd;   /* broker: the listening socket of the links, or -1 */
 	int control_fd;  /* broker: the listening control socket, or -1 */
+	int cord_fd;     /* orders of the master (shared/orders.h), or -1 */
 	int life_fd;     /* EOF here: the master is gone */
 	int ready_fd;    /* write one byte when serving, then close */
 	uint64_t *pulse; /* to be raised (shared/pulse.h), or NULL */
@@ -49,6 +50,11 @@ void proc_unblock_signals(void);
 int proc_daemonize(void);
 /* Closes every descriptor above stderr that is not in keep[]. */
 void proc_close_others(const int *keep, size_t n);
+/*
+ * For how many workers the broker makes room when it starts with so many:
+ * some more, since their number may grow while it runs.
+ */
+unsigned proc_slot_room(unsigned nworkers);
 /* 64 random bits from the system; dies when there are none. */
 uint64_t proc_random(void);
 /* The same, n <= 32 of them in one call. */

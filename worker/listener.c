@@ -3,13 +3,16 @@
  * listener.c: accepts connections on this slot's sockets.  A bounded number
  * in a turn, so that a stampede does not starve the clients that are there.
  * Out of descriptors: pauses, because a level-triggered loop would spin on a
- * socket that it cannot accept from.  The sockets belong to the master; a
- * worker never closes them before it exits.
+ * socket that it cannot accept from.  The sockets are the master's, too; a
+ * worker closes its copies when the configuration has given them up, or when
+ * it exits.
  */
 
 #include "worker/listener.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "shared/conf.h"
 #include "shared/log.h"
@@ -65,22 +68,91 @@ on_pause_over(struct ev_loop *loop, ev_timer *timer, int revents)
 		listener_start(w);
 }
 
+static struct listener *
+make(struct worker *w, int fd, uint32_t id)
+{
+	struct listener *l = xcalloc(1, sizeof(*l));
+
+	l->w = w;
+	l->id = id;
+	/* What it accepts inherits these: two system calls less. */
+	sock_tune_client(fd, NOTSENT_LOWAT);
+	ev_io_init(&l->io, on_accept, fd, EV_READ);
+	return l;
+}
+
+/* What the configuration says of its i-th listener. */
+static void
+describe(struct listener *l, size_t i)
+{
+	l->metrics = i >= l->w->conf->listen.n;
+}
+
 void
 listener_init(struct worker *w)
 {
+	const struct inherit *in = w->inherit;
 	struct listeners *ls = &w->listeners;
 
-	ls->n = w->inherit->nlisten;
-	ls->v = xcalloc(ls->n, sizeof(*ls->v));
+	ls->n = in->nlisten;
+	ls->v = xcalloc(ls->n, sizeof(struct listener *));
 	for (size_t i = 0; i < ls->n; i++) {
-		ls->v[i].w = w;
-		/* What it accepts inherits these: two system calls less. */
-		sock_tune_client(w->inherit->listen_fds[i], NOTSENT_LOWAT);
-		ls->v[i].metrics = i >= ls->n - w->inherit->nmetrics;
-		ev_io_init(&ls->v[i].io, on_accept, w->inherit->listen_fds[i],
-		    EV_READ);
+		ls->v[i] = make(w, in->listen_fds[i], in->listen_ids[i]);
+		describe(ls->v[i], i);
 	}
 	ev_timer_init(&ls->pause, on_pause_over, 0., 0.);
+}
+
+/* Takes it out of the list; NULL when there is none with this id. */
+static struct listener *
+take(struct listeners *ls, uint32_t id)
+{
+	struct listener *l;
+
+	for (size_t i = 0; i < ls->n; i++) {
+		l = ls->v[i];
+		if (l->id != id)
+			continue;
+		ls->v[i] = ls->v[--ls->n];
+		return l;
+	}
+	return NULL;
+}
+
+/* Who is in its queue has connected before it was given up. */
+static void
+give_up(struct worker *w, struct listener *l)
+{
+	if (ev_is_active(&l->io))
+		on_accept(w->loop, &l->io, EV_READ);
+	ev_io_stop(w->loop, &l->io);
+	close(l->io.fd);
+	free(l);
+}
+
+void
+listener_replace(
+    struct worker *w, const int *fds, const uint32_t *ids, size_t n)
+{
+	struct listeners *ls = &w->listeners;
+	struct listener **v = xcalloc(n, sizeof(struct listener *));
+
+	for (size_t i = 0; i < n; i++) {
+		v[i] = take(ls, ids[i]);
+		if (v[i] != NULL) {
+			close(fds[i]); /* of the same socket */
+		} else {
+			v[i] = make(w, fds[i], ids[i]);
+			if (ls->on)
+				ev_io_start(w->loop, &v[i]->io);
+		}
+		describe(v[i], i);
+	}
+	while (ls->n > 0)
+		give_up(w, ls->v[--ls->n]);
+	free(ls->v);
+	ls->v = v;
+	ls->n = n;
 }
 
 void
@@ -90,7 +162,7 @@ listener_start(struct worker *w)
 		return;
 	w->listeners.on = true;
 	for (size_t i = 0; i < w->listeners.n; i++)
-		ev_io_start(w->loop, &w->listeners.v[i].io);
+		ev_io_start(w->loop, &w->listeners.v[i]->io);
 }
 
 void
@@ -100,7 +172,7 @@ listener_stop(struct worker *w)
 		return;
 	w->listeners.on = false;
 	for (size_t i = 0; i < w->listeners.n; i++)
-		ev_io_stop(w->loop, &w->listeners.v[i].io);
+		ev_io_stop(w->loop, &w->listeners.v[i]->io);
 }
 
 void
@@ -108,5 +180,7 @@ listener_free(struct worker *w)
 {
 	listener_stop(w);
 	ev_timer_stop(w->loop, &w->listeners.pause);
+	for (size_t i = 0; i < w->listeners.n; i++)
+		free(w->listeners.v[i]);
 	free(w->listeners.v);
 }

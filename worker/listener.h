@@ -11,17 +11,19 @@
 #include <ev.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct worker;
 
 struct listener {
 	ev_io io;
+	uint32_t id; /* the master's name for it */
 	struct worker *w;
 	bool metrics; /* of metrics_listen */
 };
 
 struct listeners {
-	struct listener *v;
+	struct listener **v;
 	size_t n;
 	bool on;
 	ev_timer pause; /* until accepting is tried again */
@@ -29,6 +31,12 @@ struct listeners {
 
 /* Prepares the sockets of inherit->listen_fds; does not accept yet. */
 void listener_init(struct worker *);
+/*
+ * Another configuration: takes the descriptors.  Who waits in the queue of one
+ * that is given up is accepted first; its clients stay.
+ */
+void listener_replace(
+    struct worker *, const int *fds, const uint32_t *ids, size_t n);
 void listener_start(struct worker *);
 /* Stops accepting; the sockets stay open (they are the master's too). */
 void listener_stop(struct worker *);

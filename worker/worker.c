@@ -10,14 +10,15 @@
 
 #include "worker/worker.h"
 
-#include <math.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "shared/conf.h"
+#include "shared/cord.h"
 #include "shared/log.h"
 #include "shared/proc.h"
 #include "shared/xmalloc.h"
@@ -34,11 +35,7 @@
 #define COALESCE_SECONDS 0.000001 /* how long, for each delivery, ... */
 #define COALESCE_MAX 0.0003       /* ... and at most */
 #define RESERVED_FDS 64           /* links, listeners, log */
-#define DRAIN_TICK 0.05           /* seconds between two portions of closes */
-#define DRAIN_MIN_RATE 100.0      /* closes per second, at least */
-#define DRAIN_GRACE 3.0           /* seconds for peers to answer the close */
 #define ORPHAN_DRAIN 0.5          /* seconds, when the master is gone */
-#define ORPHAN_GRACE 1.0          /* likewise: a new group waits for us */
 
 static double
 read_clock(clockid_t which)
@@ -158,7 +155,7 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 		ev_idle_stop(loop, &w->busy);
 	rewind_arena(w->arena);
 	rewind_arena(w->events);
-	if (w->draining && w->nconns == 0)
+	if (drain_is_over(w))
 		ev_break(loop, EVBREAK_ALL);
 }
 
@@ -191,13 +188,13 @@ check_memory(struct worker *w)
 
 /* This worker's share. */
 static uint64_t
-memory_share(const struct conf *conf)
+memory_share(const struct worker *w)
 {
-	uint64_t limit = conf->memory_limit;
+	uint64_t limit = w->conf->memory_limit;
 
 	if (limit == 0)
-		limit = memory_available() / 4 * 3;
-	return limit / conf->nworkers;
+		limit = w->memory_available / 4 * 3;
+	return limit / w->conf->nworkers;
 }
 
 static void
@@ -213,6 +210,7 @@ on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 	kept_tick(w);
 	held_tick(w);
 	link_tick(w);
+	log_tick();
 }
 
 void
@@ -229,57 +227,6 @@ worker_serve(struct worker *w)
 	close(w->inherit->ready_fd);
 }
 
-/* Closes one connection in the way its protocol has for it. */
-static void
-send_away(struct conn *c)
-{
-	if (c->ops == &ws_ops)
-		client_close(c, 4200, S("the server is restarting"));
-	else if (!c->paused)
-		conn_finish(c);
-}
-
-static void
-on_drain(struct ev_loop *loop, ev_timer *timer, int revents)
-{
-	struct worker *w = container_of(timer, struct worker, drain);
-	double left = w->drain_end - worker_now(), rate;
-	struct hash_node *n, *next;
-	long portion;
-
-	UNUSED(revents);
-	if (left < -w->drain_grace) {
-		log_info("drain: %u connections did not leave", w->nconns);
-		ev_break(loop, EVBREAK_ALL);
-		return;
-	}
-	rate = MAX(DRAIN_MIN_RATE, w->nconns / MAX(left, DRAIN_TICK));
-	portion = (long)ceil(rate * DRAIN_TICK);
-	for (n = hash_first(&w->conns); n != NULL && portion > 0; n = next) {
-		struct conn *c = container_of(n, struct conn, node);
-
-		next = hash_next(&w->conns, n);
-		if (c->closed || c->finishing || c->close_sent)
-			continue;
-		send_away(c);
-		portion--;
-	}
-}
-
-void
-worker_drain(struct worker *w, double seconds)
-{
-	if (w->draining)
-		return;
-	w->draining = true;
-	log_info("drain: %u connections over %.1f s", w->nconns, seconds);
-	listener_stop(w);
-	w->drain_grace = DRAIN_GRACE;
-	w->drain_end = worker_now() + seconds;
-	ev_timer_set(&w->drain, 0., DRAIN_TICK);
-	ev_timer_start(w->loop, &w->drain);
-}
-
 static void
 on_term(struct ev_loop *loop, ev_signal *sig, int revents)
 {
@@ -287,7 +234,7 @@ on_term(struct ev_loop *loop, ev_signal *sig, int revents)
 
 	UNUSED(loop);
 	UNUSED(revents);
-	worker_drain(w, (double)w->conf->drain_time);
+	drain_start(w, (double)w->conf->drain_time);
 }
 
 static void
@@ -306,9 +253,7 @@ on_life(struct ev_loop *loop, ev_io *io, int revents)
 	UNUSED(revents);
 	ev_io_stop(loop, io);
 	log_warnx("the master is gone, leaving");
-	worker_drain(w, ORPHAN_DRAIN);
-	w->drain_end = MIN(w->drain_end, worker_now() + ORPHAN_DRAIN);
-	w->drain_grace = ORPHAN_GRACE;
+	drain_hurry(w, ORPHAN_DRAIN);
 }
 
 /* How many sockets this worker may hold. */
@@ -331,6 +276,41 @@ connection_limit(const struct conf *conf)
 	return (uint32_t)limit;
 }
 
+/* What follows from the configuration, and from how many we are. */
+static void
+take_shares(struct worker *w)
+{
+	w->max_conns = connection_limit(w->conf);
+	w->memory.limit = memory_share(w);
+}
+
+static void
+on_reconf(void *owner, const struct msg_reconf *m, const int *fds, size_t n)
+{
+	struct worker *w = owner;
+	uint32_t ids[CORD_FDS];
+
+	memcpy(ids, m->listeners.p, n * sizeof(ids[0]));
+	listener_replace(w, fds, ids, n);
+	take_shares(w);
+}
+
+static void
+on_drain_order(void *owner, const struct msg_drain *m)
+{
+	struct worker *w = owner;
+
+	if (m->retire)
+		drain_retire(w, (double)m->ms / 1000);
+	else
+		drain_start(w, (double)m->ms / 1000);
+}
+
+static const struct orders_ops orders_ops = {
+	.on_reconf = on_reconf,
+	.on_drain = on_drain_order,
+};
+
 static void
 start(struct worker *w)
 {
@@ -344,16 +324,17 @@ start(struct worker *w)
 	api_park_init(w);
 	walks_init(w);
 	w->recv = xmalloc(WORKER_RECV_BYTES);
-	w->max_conns = connection_limit(w->conf);
 
 	ev_prepare_init(&w->prepare, on_prepare);
 	ev_prepare_start(w->loop, &w->prepare);
 	ev_idle_init(&w->busy, on_busy);
 	ev_timer_init(&w->tick, on_tick, 1., 1.);
 	ev_timer_start(w->loop, &w->tick);
-	memory_init(&w->memory, memory_share(w->conf));
+	memory_init(&w->memory, 0);
+	w->memory_available = memory_available();
+	take_shares(w);
 	pulse_start(&w->pulse, w->loop, w->inherit->pulse);
-	ev_timer_init(&w->drain, on_drain, 0., 0.);
+	drain_init(w);
 	ev_signal_init(&w->term, on_term, SIGTERM);
 	ev_signal_start(w->loop, &w->term);
 	ev_signal_init(&w->quit, on_quit, SIGQUIT);
@@ -363,6 +344,8 @@ start(struct worker *w)
 	listener_init(w);
 	link_init(w);
 	stats_init(w);
+	orders_start(&w->orders, w->loop, w->inherit->cord_fd, w->inherit->conf,
+	    &orders_ops, w);
 }
 
 static void
@@ -379,6 +362,7 @@ stop(struct worker *w)
 	link_flush(w);
 	walks_clear(w);
 	listener_free(w);
+	drain_free(w);
 	link_free(w);
 	held_free(w);
 	memory_free(&w->memory);

@@ -12,10 +12,12 @@
 #include "shared/hash.h"
 #include "shared/list.h"
 #include "shared/memory.h"
+#include "shared/orders.h"
 #include "shared/outq.h"
 #include "shared/pulse.h"
 #include "worker/api_park.h"
 #include "worker/apps.h"
+#include "worker/drain.h"
 #include "worker/held.h"
 #include "worker/link.h"
 #include "worker/listener.h"
@@ -36,11 +38,11 @@ struct worker {
 	ev_idle busy;       /* runs while a turn left work over */
 	struct pulse pulse;
 	struct memory memory;
-	bool over_memory;   /* new clients are refused */
-	ev_timer tick;      /* once a second: slow clients */
-	double drain_end;   /* loop time by which all have been told */
-	double drain_grace; /* seconds behind it for peers to answer */
-	ev_timer drain;     /* paces the closes of a stop */
+	uint64_t memory_available; /* bytes, of the machine or our group */
+	bool over_memory;          /* new clients are refused */
+	ev_timer tick;             /* once a second: slow clients */
+	struct drain drain;
+	struct orders orders;
 	ev_signal term, quit;
 	ev_io life;
 
@@ -102,7 +104,5 @@ struct buf **worker_scratch(struct worker *);
 struct slice worker_arena(struct buf **arena, struct str bytes);
 /* The apps are here: begins to accept, and tells the master. */
 void worker_serve(struct worker *);
-/* Stops accepting and closes all clients over so many seconds. */
-void worker_drain(struct worker *, double seconds);
 
 #endif

@@ -354,6 +354,7 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 
 	UNUSED(loop);
 	UNUSED(revents);
+	log_tick();
 	if (c->outbox != NULL)
 		look_after_outbox(c);
 	else if (courier_is_needed(c) && ev_now(c->loop) >= c->try_at)
@@ -393,6 +394,8 @@ on_signal(struct ev_loop *loop, ev_signal *w, int revents)
 	ev_break(loop, EVBREAK_ALL);
 }
 
+static const struct orders_ops orders_ops = { .on_reconf = NULL };
+
 static void
 start(struct courier *c, const struct inherit *in)
 {
@@ -410,6 +413,9 @@ start(struct courier *c, const struct inherit *in)
 	ev_io_init(&c->life, on_life, in->life_fd, EV_READ);
 	ev_io_start(c->loop, &c->life);
 	pulse_start(&c->pulse, c->loop, in->pulse);
+	/* All that the configuration says is looked up when it is needed. */
+	orders_start(
+	    &c->orders, c->loop, in->cord_fd, in->conf, &orders_ops, c);
 	link_up(c);
 }
 
@@ -423,6 +429,7 @@ stop(struct courier *c)
 		ipc_flush(&c->ipc);
 		ipc_close(&c->ipc);
 	}
+	orders_stop(&c->orders, c->loop);
 	deliver_free(c->deliver);
 	drop_fresh(c);
 	endpoint_clear_all(c);

@@ -15,6 +15,7 @@
 #include "shared/hash.h"
 #include "shared/ipc.h"
 #include "shared/list.h"
+#include "shared/orders.h"
 #include "shared/pulse.h"
 
 struct conf;
@@ -29,6 +30,7 @@ struct courier {
 	const struct conf *conf;
 	struct ev_loop *loop;
 	struct ipc ipc; /* to the broker; fd -1: there is none */
+	struct orders orders;
 	ev_prepare prepare;
 	ev_timer retry;  /* the link */
 	ev_timer commit; /* the transaction */

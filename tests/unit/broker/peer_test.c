@@ -133,7 +133,8 @@ another_build_is_refused(void **state)
 			    .version = i == 1 ? IPC_VERSION + 1 : IPC_VERSION,
 			    .build =
 				i == 2 ? S("other") : str_of(proc_build_id()),
-			    .slot = i == 3 ? LINKS : 0, .origin = 9);
+			    .slot = i == 3 ? proc_slot_room(LINKS) : 0,
+			    .origin = 9);
 		links_turn(l);
 		assert_int_equal(recv(fds[1], &byte, 1, MSG_DONTWAIT), 0);
 	}

@@ -41,6 +41,17 @@ open_or_fail(struct listen_set *l, const struct conf *c)
 		fail_msg("%s", why);
 }
 
+static int
+fd_of(const struct listen_set *l, unsigned slot, size_t i)
+{
+	uint32_t ids[8];
+	int fds[8];
+
+	assert_in_range(l->n, 1, nitems(fds));
+	listen_slot(l, slot, fds, ids);
+	return fds[i];
+}
+
 /* The address of the socket itself. */
 static char *
 name_of(int fd)
@@ -56,7 +67,7 @@ name_of(int fd)
 static void
 test_slots_share_the_port(void **state)
 {
-	struct listen_set l;
+	struct listen_set l = { 0 };
 	char *first, *other;
 	struct conf c;
 	unsigned slot;
@@ -66,18 +77,18 @@ test_slots_share_the_port(void **state)
 	open_or_fail(&l, &c);
 	assert_int_equal(l.n, 2);
 	assert_int_equal(l.nslots, 5);
-	first = name_of(listen_slot(&l, 0)[0]);
+	first = name_of(fd_of(&l, 0, 0));
 	assert_string_not_equal(first, "127.0.0.1:0");
 	for (slot = 1; slot < 5; slot++) {
-		other = name_of(listen_slot(&l, slot)[0]);
+		other = name_of(fd_of(&l, slot, 0));
 		assert_string_equal(first, other);
 		free(other);
 	}
 	/* The second address has a port of its own, on all slots too. */
-	other = name_of(listen_slot(&l, 0)[1]);
+	other = name_of(fd_of(&l, 0, 1));
 	assert_string_not_equal(first, other);
 	free(first);
-	first = name_of(listen_slot(&l, 4)[1]);
+	first = name_of(fd_of(&l, 4, 1));
 	assert_string_equal(first, other);
 	free(first);
 	free(other);
@@ -89,7 +100,7 @@ test_slots_share_the_port(void **state)
 static void
 test_port_in_use(void **state)
 {
-	struct listen_set l, second = { 0 };
+	struct listen_set l = { 0 }, second = { 0 };
 	struct conf c, again;
 	char *text, *why = NULL;
 
@@ -104,7 +115,7 @@ test_port_in_use(void **state)
 	assert_non_null(strstr(why, "the port is in use"));
 	assert_non_null(strstr(why, strchr(text, ':')));
 	free(why);
-	assert_null(second.fds);
+	assert_null(second.v);
 	/* -t must say yes while the server runs. */
 	assert_int_equal(listen_check(&again, &why), 0);
 	listen_close(&l);
@@ -130,7 +141,7 @@ test_foreign_address(void **state)
 	assert_non_null(strstr(why, "192.0.2.1:6001"));
 	assert_non_null(strstr(why, "does not have the address"));
 	free(why);
-	assert_null(l.fds);
+	assert_null(l.v);
 	conf_clear(&c);
 }
 
@@ -138,7 +149,7 @@ test_foreign_address(void **state)
 static void
 test_overlap(void **state)
 {
-	struct listen_set l, both;
+	struct listen_set l = { 0 }, both = { 0 };
 	char *text, *port, *list;
 	struct conf c, again;
 
@@ -163,7 +174,7 @@ test_write(void **state)
 {
 	char dir[] = "/tmp/listen_test.XXXXXX", have[200] = "", *why = NULL;
 	char *path, *fresh, *text, *want;
-	struct listen_set l;
+	struct listen_set l = { 0 };
 	struct conf c;
 	struct stat st;
 	int fd;

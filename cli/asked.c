@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * asked.c: what children say to the master: that an order has been carried
+ * out, and what pusherctl wants of the master, which the broker hands on.  A
+ * child is believed nothing else; what is no message of these cuts its cord,
+ * and then only signals reach it.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/group.h"
+#include "cli/master.h"
+#include "shared/base.h"
+#include "shared/conf.h"
+#include "shared/cord.h"
+#include "shared/ipc_msg.h"
+#include "shared/xmalloc.h"
+
+#define DRAIN_MAX_MS 3600000
+
+void
+master_say(struct master *m, uint64_t id, unsigned code, struct str text)
+{
+	struct msg_master_said said = { .id = id, .code = code, .text = text };
+	size_t n = msg_master_said_size(&said);
+	char *bytes = xmalloc(n);
+
+	msg_master_said_put(bytes, &said);
+	if (child_tell(&m->children[0], bytes, n, NULL, 0) == -1)
+		log_warn("pusherctl gets no answer");
+	free(bytes);
+}
+
+static void
+on_ask_drain(struct master *m, const struct msg_master_ask *ask)
+{
+	uint64_t ms = m->start->conf->drain_time * 1000;
+	char text[80];
+
+	if (master_is_stopping(m)) {
+		master_say(m, ask->id, 1, S("pusherd is stopping already"));
+		return;
+	}
+	if (ask->arg.n > 0 && str_to_u64(ask->arg, DRAIN_MAX_MS, &ms) == -1) {
+		master_say(m, ask->id, 1, S("the time is no number"));
+		return;
+	}
+	snprintf(
+	    text, sizeof(text), "{\"drain_ms\":%llu}", (unsigned long long)ms);
+	master_say(m, ask->id, 0, str_of(text));
+	master_drain(m, "told by pusherctl", ms);
+}
+
+static void
+on_ask(struct master *m, struct str body)
+{
+	struct msg_master_ask ask;
+
+	if (msg_master_ask_get(&ask, body) == -1)
+		log_warnx("a question that makes no sense");
+	else if (str_eq(ask.verb, S("drain")))
+		on_ask_drain(m, &ask);
+	else if (master_is_stopping(m))
+		master_say(m, ask.id, 1, S("pusherd is stopping"));
+	else if (str_eq(ask.verb, S("reload")))
+		reload_begin(m, ask.id);
+	else if (str_eq(ask.verb, S("log-level")))
+		reload_set_level(m, &ask);
+	else
+		master_say(m, ask.id, 1, S("pusherd does not know this"));
+}
+
+/* A child has something to say; no child is believed more than that. */
+void
+asked_on_cord(struct master *m, struct child *c)
+{
+	char bytes[4096];
+	int fds[CORD_FDS];
+	struct msg_done done;
+	struct str body;
+	uint32_t head[2];
+	size_t nfds;
+	ssize_t n;
+
+	n = cord_recv(c->cord_fd, bytes, sizeof(bytes), fds, &nfds);
+	while (nfds > 0)
+		close(fds[--nfds]);
+	if (n < IPC_HEAD) {
+		if (n >= 0 || errno != EAGAIN)
+			child_cut_cord(c); /* it is dying */
+		return;
+	}
+	memcpy(head, bytes, sizeof(head));
+	body = str_make(bytes + IPC_HEAD, (size_t)n - IPC_HEAD);
+	if (head[1] == IPC_DONE && msg_done_get(&done, body) == 0)
+		reload_on_done(m, c, done.id);
+	else if (head[1] == IPC_MASTER_ASK && c->is_broker)
+		on_ask(m, body);
+}

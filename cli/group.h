@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_GROUP_H
+#define CLI_GROUP_H
+
+/* The master's view of the group: what master.c and reload.c share. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "cli/child.h"
+#include "shared/proc.h"
+
+struct master_start;
+struct msg_master_ask;
+struct str;
+
+#define FIRST_WORKER 2 /* among the children */
+
+/* What the master is doing; it only ever goes forward. */
+enum phase {
+	PHASE_START,  /* not all have been ready yet */
+	PHASE_RUN,    /* the long one */
+	PHASE_DRAIN,  /* workers have been told to close their clients */
+	PHASE_BROKER, /* workers are gone, the others have SIGTERM */
+	PHASE_QUICK,  /* workers have SIGQUIT, and then the broker */
+	PHASE_KILL    /* everybody has SIGKILL */
+};
+
+/* A change of the configuration that is under way. */
+struct reload {
+	bool active;
+	bool again;           /* SIGHUP came meanwhile */
+	uint64_t order;       /* what the children confirm */
+	uint64_t began_ms;    /* child_now_ms() */
+	uint64_t deadline_ms; /* then it is over, confirmed or not */
+	uint64_t replace_ms;  /* when the broker is replaced; 0: it is not */
+	uint64_t asked;       /* the broker's number of the question; 0: none */
+	char *notes;          /* options that need a restart, or NULL */
+};
+
+struct master {
+	struct master_start *start;
+	enum phase phase;
+	uint64_t deadline_ms; /* of the phase; 0: none */
+	int exit_code;
+	unsigned start_deaths;
+	uint64_t pulse_ms; /* when the children's pulses were looked at */
+	int signal_fd;
+	int life[2];
+	bool steered;        /* the kernel chooses among living slots only */
+	uint64_t last_order; /* number of the last message to children */
+	struct reload reload;
+	uint64_t *pulses;
+	/* The broker, the courier, the workers. */
+	struct child children[PROC_MAX_WORKERS + FIRST_WORKER];
+	size_t nchildren;
+};
+
+bool master_is_stopping(const struct master *);
+/* Closes all clients over so many milliseconds, and then leaves. */
+void master_drain(struct master *, const char *because, uint64_t ms);
+/* Something has come over the child's cord. */
+void asked_on_cord(struct master *, struct child *);
+/* Makes the place of child i, without a process. */
+void master_add_child(struct master *, size_t i);
+/* Answers the broker's question with this number; code 0: text is JSON. */
+void master_say(struct master *, uint64_t id, unsigned code, struct str text);
+
+/* SIGHUP, or (asked != 0) a question of pusherctl's. */
+void reload_begin(struct master *, uint64_t asked);
+/* Looks whether it is over; milliseconds of child_now_ms(). */
+void reload_check(struct master *, uint64_t now_ms);
+/* When reload_check() has to look again; UINT64_MAX: not by itself. */
+uint64_t reload_due(const struct master *);
+/* A child has confirmed an order. */
+void reload_on_done(struct master *, struct child *, uint64_t order);
+/* SIGUSR1: a log file is opened anew, everywhere. */
+void reload_log(struct master *);
+/* Sends what a child could not take before. */
+void reload_resend(struct master *);
+/* A question of pusherctl's that is not a reload. */
+void reload_set_level(struct master *, const struct msg_master_ask *);
+
+#endif

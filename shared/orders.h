@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_ORDERS_H
+#define SHARED_ORDERS_H
+
+/*
+ * A child's end of the cord to the master: what all roles do with an order
+ * (the configuration, the log), and what each does besides.
+ */
+
+#include <ev.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/ipc_msg.h"
+
+struct conf;
+
+struct orders_ops {
+	/*
+	 * conf holds the new values already.  fds belong to the callee: one
+	 * for each of the message's listeners.  May be NULL.
+	 */
+	void (*on_reconf)(void *owner, const struct msg_reconf *,
+	    const int *fds, size_t nfds);
+	/* NULL: not for this role. */
+	void (*on_drain)(void *owner, const struct msg_drain *);
+	void (*on_said)(void *owner, const struct msg_master_said *);
+};
+
+struct orders {
+	ev_io io;
+	struct conf *conf; /* the one that the whole process looks at */
+	const struct orders_ops *ops;
+	void *owner;
+};
+
+/* Begins to obey; fd -1: nobody gives orders (tests). */
+void orders_start(struct orders *, struct ev_loop *, int fd, struct conf *,
+    const struct orders_ops *, void *owner);
+void orders_stop(struct orders *, struct ev_loop *);
+/* Asks the master.  0, or -1 with errno when it cannot be asked. */
+int orders_ask(struct orders *, const struct msg_master_ask *);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_DRAIN_H
+#define WORKER_DRAIN_H
+
+/* Sends all clients away, in order and without a stampede. */
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct worker;
+
+struct drain {
+	ev_timer timer; /* the next portion */
+	bool on;        /* drain_start() or drain_retire() has been called */
+	bool retiring;
+	double began, end; /* worker_now(): by `end` all have been told */
+	double grace;      /* seconds behind it for peers to answer */
+	uint64_t *sids;    /* whom to tell, in this order */
+	size_t n, next;
+};
+
+void drain_init(struct worker *);
+void drain_free(struct worker *);
+/*
+ * Stops accepting and closes all clients over so many seconds: first those
+ * without subscriptions, among them and then among the others those that
+ * have been silent for longest.  WebSocket clients get 4200.
+ */
+void drain_start(struct worker *, double seconds);
+/*
+ * The same for a slot that is given up while the others go on: who still
+ * comes here is served, and then sent to them.
+ */
+void drain_retire(struct worker *, double seconds);
+/* The same, at once or sooner than it was told. */
+void drain_hurry(struct worker *, double seconds);
+/* Nobody is left: the process may leave. */
+bool drain_is_over(const struct worker *);
+
+#endif
