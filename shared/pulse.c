@@ -27,14 +27,19 @@ pulse_read(const uint64_t *counter)
 	return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
 
+void
+pulse_beat(struct pulse *p)
+{
+	if (p->counter != NULL)
+		__atomic_fetch_add(p->counter, 1, __ATOMIC_RELAXED);
+}
+
 static void
 on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 {
-	struct pulse *p = container_of(timer, struct pulse, timer);
-
 	UNUSED(loop);
 	UNUSED(revents);
-	__atomic_fetch_add(p->counter, 1, __ATOMIC_RELAXED);
+	pulse_beat(container_of(timer, struct pulse, timer));
 }
 
 void

@@ -22,6 +22,8 @@ uint64_t *pulse_map(unsigned n);
 uint64_t pulse_read(const uint64_t *counter);
 /* Raises the counter from the loop from now on. */
 void pulse_start(struct pulse *, struct ev_loop *, uint64_t *counter);
+/* Raises it in the middle of a long piece of work that comes to an end. */
+void pulse_beat(struct pulse *);
 void pulse_stop(struct pulse *, struct ev_loop *);
 
 #endif

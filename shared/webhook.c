@@ -15,6 +15,8 @@
 #include "shared/json_write.h"
 #include "shared/xmalloc.h"
 
+#define ALL_KINDS ((1u << WEBHOOK_KINDS) - 1)
+
 static const char *const kinds[WEBHOOK_KINDS_ALL] = {
 	[WEBHOOK_OCCUPIED] = "channel_occupied",
 	[WEBHOOK_VACATED] = "channel_vacated",
@@ -30,7 +32,7 @@ static const char *const kinds[WEBHOOK_KINDS_ALL] = {
 void
 webhook_init(struct webhook *h)
 {
-	*h = (struct webhook){ .enabled = 1 };
+	*h = (struct webhook){ .enabled = 1, .mask = ALL_KINDS };
 	h->url = xstrdup("");
 	h->events = xstrdup("");
 	h->prefix = xstrdup("");
@@ -184,6 +186,7 @@ set_events(struct webhook *h, const char *value, char **why)
 			buf_printf(
 			    &list, "%s%s", list == NULL ? "" : " ", kinds[k]);
 	replace(&h->events, str_dup(buf_str(list)));
+	h->mask = mask == 0 ? ALL_KINDS : mask;
 	buf_unref(list);
 	return 0;
 }
@@ -348,19 +351,6 @@ webhook_add_header(struct webhook *h, const char *line, char **why)
 }
 
 /* ---- filters ---- */
-
-uint32_t
-webhook_mask(const struct webhook *h)
-{
-	struct str rest = str_of(h->events), word;
-	uint32_t mask = 0;
-	int k;
-
-	while ((word = next_word(&rest)).n > 0)
-		if ((k = kind_parse(word)) != -1)
-			mask |= 1u << k;
-	return mask == 0 ? (1u << WEBHOOK_KINDS) - 1 : mask;
-}
 
 /* Linear: after a mismatch only the last * takes one character more. */
 bool

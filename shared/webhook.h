@@ -39,7 +39,8 @@ enum webhook_kind {
 struct webhook {
 	uint32_t num, app; /* row numbers; never used again */
 	char *url;
-	char *events;                 /* names, separated by blanks; "": all */
+	char *events;  /* names, separated by blanks; "": all */
+	uint32_t mask; /* the same: a bit per enum webhook_kind */
 	char *prefix, *suffix, *glob; /* of the channel; "": any */
 	char *headers;                /* lines "Name: value", each with \n */
 	uint32_t batch, enabled;
@@ -63,8 +64,6 @@ int webhook_add_header(struct webhook *, const char *line, char **why);
 
 /* "channel_occupied", …; "?" for a kind that there is not. */
 const char *webhook_kind_name(enum webhook_kind);
-/* Bit per enum webhook_kind of the events that it wants. */
-uint32_t webhook_mask(const struct webhook *);
 /* Does the channel pass every filter? */
 bool webhook_wants_channel(const struct webhook *, struct str channel);
 /* The whole text; * stands for any characters, ? for one. */
