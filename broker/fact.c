@@ -17,7 +17,9 @@
 #include <stdlib.h>
 
 #include "broker/broker.h"
+#include "broker/cache.h"
 #include "broker/hook_apps.h"
+#include "broker/registry.h"
 #include "shared/base.h"
 #include "shared/xmalloc.h"
 
@@ -35,8 +37,10 @@ struct fact {
 	double due;       /* held: when it is told */
 	uint32_t app;
 	uint16_t channel_len, user_len; /* user_len 0: a channel */
-	bool present, told, missed;
-	char key[]; /* channel, user id */
+	bool present, told;
+	bool missed;    /* a cache miss has been told */
+	bool owes_miss; /* one waits to be told */
+	char key[];     /* channel, user id */
 };
 
 static struct str
@@ -100,7 +104,7 @@ fact_free(struct broker *br, struct fact *f)
 
 	list_remove(&f->link);
 	hash_remove(&h->facts, &f->node);
-	h->nmissed -= f->missed;
+	h->nmissed -= f->missed || f->owes_miss;
 	h->active = h->apps.n > 0 || h->facts.n > 0;
 	free(f);
 }
@@ -146,29 +150,56 @@ run_timer(struct broker *br, double seconds)
 	ev_timer_start(br->loop, w);
 }
 
+/* What nobody has been told of it. */
 static void
 tell_present(struct broker *br, struct fact *f)
 {
 	list_remove(&f->link);
+	if (!f->told)
+		tell(br, f,
+		    f->user_len > 0 ? WEBHOOK_MEMBER_ADDED : WEBHOOK_OCCUPIED);
 	f->told = true;
-	tell(br, f, f->user_len > 0 ? WEBHOOK_MEMBER_ADDED : WEBHOOK_OCCUPIED);
+	if (f->owes_miss) {
+		f->owes_miss = false;
+		f->missed = true;
+		tell(br, f, WEBHOOK_CACHE_MISS);
+	}
+}
+
+/* Nobody needs to hear of a miss that waits. */
+static void
+forgive_miss(struct broker *br, struct fact *f)
+{
+	if (!f->owes_miss)
+		return;
+	f->owes_miss = false;
+	br->hooks.nmissed--;
+	if (f->told)
+		list_remove(&f->link); /* it waited for that only */
+}
+
+/* Now, unless others wait: those are older, and nobody overtakes. */
+static void
+tell_in_turn(struct broker *br, struct fact *f)
+{
+	if (!list_is_empty(&f->link))
+		return;
+	if (may_tell(br) && list_is_empty(&br->hooks.untold))
+		tell_present(br, f);
+	else
+		list_append(&br->hooks.untold, &f->link);
 }
 
 void
 fact_begin(struct broker *br, struct fact *f)
 {
+	bool was_present = f->present;
+
 	f->present = true;
-	if (f->told) {
+	if (!f->told)
+		tell_in_turn(br, f);
+	else if (!was_present)
 		list_remove(&f->link); /* back in time */
-		return;
-	}
-	if (!list_is_empty(&f->link))
-		return;
-	/* Those that wait are older: nobody overtakes. */
-	if (may_tell(br) && list_is_empty(&br->hooks.untold))
-		tell_present(br, f);
-	else
-		list_append(&br->hooks.untold, &f->link);
 }
 
 static void
@@ -184,6 +215,7 @@ fact_end(struct broker *br, struct fact *f)
 {
 	if (!f->present)
 		return;
+	forgive_miss(br, f);
 	f->present = false;
 	list_remove(&f->link);
 	if (!f->told)
@@ -252,16 +284,17 @@ fact_get(struct broker *br, const struct fact_key *k)
 void
 fact_miss(struct broker *br, struct fact *f)
 {
-	if (f->missed || !f->told || !may_tell(br))
+	if (f->missed || f->owes_miss || !f->present)
 		return;
-	f->missed = true;
+	f->owes_miss = true;
 	br->hooks.nmissed++;
-	tell(br, f, WEBHOOK_CACHE_MISS);
+	tell_in_turn(br, f);
 }
 
 void
 fact_fill(struct broker *br, struct fact *f)
 {
+	forgive_miss(br, f);
 	if (!f->missed)
 		return;
 	f->missed = false;
@@ -285,12 +318,25 @@ fact_told(struct broker *br, const struct fact_key *k, bool missed)
 
 	if (f == NULL)
 		f = fact_new(br, k);
-	list_remove(&f->link);
 	f->told = true;
+	if (missed)
+		forgive_miss(br, f);
+	if (!f->owes_miss)
+		list_remove(&f->link);
 	if (missed && !f->missed) {
 		f->missed = true;
 		br->hooks.nmissed++;
 	}
+}
+
+/* The event may have come while nobody knew of the miss. */
+static bool
+is_filled(struct broker *br, const struct fact *f)
+{
+	const struct channel *c =
+	    registry_find(&br->registry, f->app, fact_channel(f));
+
+	return c != NULL && cache_has(c);
 }
 
 void
@@ -305,7 +351,11 @@ facts_settle(struct broker *br)
 		     n = hash_next(&h->facts, n)) {
 			struct fact *f = container_of(n, struct fact, node);
 
-			if (!f->present && (f->user_len > 0) == members)
+			if ((f->user_len > 0) != members)
+				continue;
+			if (f->missed && is_filled(br, f))
+				fact_fill(br, f);
+			if (!f->present)
 				hold(br, f);
 		}
 	facts_tell_untold(br);

@@ -77,7 +77,7 @@ collect(void *arg, const struct webhook *h)
 	a->v = xreallocarray(a->v, a->n + 1, sizeof(*a->v));
 	webhook_copy(&a->v[a->n++], h);
 	if (h->enabled)
-		a->mask |= webhook_mask(h);
+		a->mask |= h->mask;
 	return 0;
 }
 
@@ -144,7 +144,7 @@ hook_apps_wants(const struct hook_app *a, uint32_t mask, struct str channel)
 	if (a == NULL || (a->mask & mask) == 0)
 		return false;
 	for (size_t i = 0; i < a->n; i++)
-		if (a->v[i].enabled && (webhook_mask(&a->v[i]) & mask) != 0 &&
+		if (a->v[i].enabled && (a->v[i].mask & mask) != 0 &&
 		    webhook_wants_channel(&a->v[i], channel))
 			return true;
 	return false;
@@ -163,8 +163,8 @@ hook_apps_match(const struct hook_app *a, enum webhook_kind kind,
 			    str_make(&a->v[i].num, sizeof(a->v[i].num)));
 }
 
-uint32_t
-hook_apps_owner(const struct broker *br, uint32_t endpoint)
+const struct webhook *
+hook_apps_endpoint(const struct broker *br, uint32_t num)
 {
 	struct hash_node *n;
 
@@ -174,8 +174,8 @@ hook_apps_owner(const struct broker *br, uint32_t endpoint)
 		    container_of(n, const struct hook_app, node);
 
 		for (size_t i = 0; i < a->n; i++)
-			if (a->v[i].num == endpoint)
-				return a->num;
+			if (a->v[i].num == num)
+				return &a->v[i];
 	}
-	return 0;
+	return NULL;
 }

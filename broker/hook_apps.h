@@ -40,7 +40,7 @@ bool hook_apps_wants(
 /* Appends the numbers of those that want it; NULL: of none. */
 void hook_apps_match(const struct hook_app *, enum webhook_kind,
     struct str channel, struct buf **numbers);
-/* The app of an endpoint, 0: there is none of this number. */
-uint32_t hook_apps_owner(const struct broker *, uint32_t endpoint);
+/* The endpoint of this number, or NULL. */
+const struct webhook *hook_apps_endpoint(const struct broker *, uint32_t num);
 
 #endif

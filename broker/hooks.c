@@ -187,22 +187,27 @@ hooks_client_event(struct broker *br, const struct msg_event *e)
 	buf_unref(event);
 }
 
-int
+const char *
 hooks_test(struct broker *br, uint32_t endpoint)
 {
-	struct msg_hook m = { .app = hook_apps_owner(br, endpoint),
-		.kind = WEBHOOK_TEST,
+	const struct webhook *h = hook_apps_endpoint(br, endpoint);
+	struct msg_hook m = { .kind = WEBHOOK_TEST,
 		.channel = S("pusherd-test"),
 		.endpoints = str_make(&endpoint, sizeof(endpoint)) };
 	struct buf *event = NULL;
 
-	if (m.app == 0)
-		return -1;
+	if (h == NULL)
+		return "the running pusherd knows no such webhook";
+	if (!h->enabled)
+		return "the webhook is off (enabled=off)";
+	if (!hook_queue_has_room(&br->hooks.queue))
+		return "the queue to the courier is full";
+	m.app = h->app;
 	webhook_put_event(&event, WEBHOOK_TEST, m.channel, none);
 	m.event = buf_str(event);
 	hooks_put(br, &m);
 	buf_unref(event);
-	return 0;
+	return NULL;
 }
 
 /* ---- beginnings ---- */

@@ -55,8 +55,8 @@ void hooks_filled(struct broker *, uint32_t app, struct str channel);
 void hooks_counted(struct broker *, const struct channel *);
 /* An accepted client event. */
 void hooks_client_event(struct broker *, const struct msg_event *);
-/* An event of no meaning for this endpoint: -1 when there is none. */
-int hooks_test(struct broker *, uint32_t endpoint);
+/* An event of no meaning for this endpoint: NULL, or why not. */
+const char *hooks_test(struct broker *, uint32_t endpoint);
 
 /* Fills in the time, and queues it. */
 void hooks_put(struct broker *, struct msg_hook *);

@@ -49,11 +49,13 @@ verb_webhooks_row(struct control_client *k)
 void
 verb_webhook_test(struct control_client *k, struct json args)
 {
+	const char *why = "webhook: not a number";
 	uint64_t num;
 
-	if (json_u64(json_get(args, S("webhook")), UINT32_MAX, &num) == -1 ||
-	    hooks_test(k->br, (uint32_t)num) == -1)
-		control_fail(k, "the running pusherd knows no such webhook");
+	if (json_u64(json_get(args, S("webhook")), UINT32_MAX, &num) == 0)
+		why = hooks_test(k->br, (uint32_t)num);
+	if (why != NULL)
+		control_fail(k, "%s", why);
 	else
 		control_end(k);
 }

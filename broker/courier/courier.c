@@ -32,6 +32,7 @@
 #define RETRY_SECONDS 0.1 /* to connect again */
 #define REOPEN_SECONDS 5. /* to try the outbox again */
 #define PRUNE_SECONDS 600.
+#define PULSE_ROWS 10000 /* that are read between two signs of life */
 
 uint64_t
 courier_now_ms(void)
@@ -55,7 +56,7 @@ courier_send_state(struct courier *c)
 {
 	struct msg_courier_state m = { .ready = is_ready(c),
 		.dropped = c->dropped };
-	struct outbox_counts now = { 0, 0, 0 };
+	struct outbox_counts now = { 0 };
 
 	if (c->outbox != NULL)
 		outbox_count(c->outbox, &now);
@@ -117,6 +118,7 @@ courier_trouble(struct courier *c)
 struct loading {
 	struct courier *c;
 	uint32_t orphan; /* of this endpoint */
+	unsigned n;
 };
 
 static int
@@ -125,6 +127,8 @@ load_row(void *arg, const struct outbox_row *r)
 	struct loading *l = arg;
 	struct endpoint *e = endpoint_find(l->c, r->endpoint);
 
+	if (l->n++ % PULSE_ROWS == 0)
+		pulse_beat(&l->c->pulse);
 	if (e == NULL || e->gone) {
 		l->orphan = r->endpoint;
 		return 1;
@@ -328,10 +332,16 @@ reload(struct courier *c)
 static void
 look_after_outbox(struct courier *c)
 {
+	struct outbox_counts n;
 	int r = 0;
 
 	if (ev_now(c->loop) >= c->prune_at)
 		r = prune(c);
+	outbox_count(c->outbox, &n);
+	if (r == 0 && n.done > 2 * OUTBOX_DONE_KEPT) {
+		r = outbox_forget_done(c->outbox);
+		courier_commit_soon(c, COURIER_COMMIT_LATER);
+	}
 	if (r == 0 && !outbox_is_dirty(c->outbox) &&
 	    outbox_has_changed(c->outbox))
 		r = reload(c);
@@ -423,9 +433,10 @@ start(struct courier *c, const struct inherit *in)
 static void
 stop(struct courier *c)
 {
-	if (ipc_is_open(&c->ipc)) {
+	if (ipc_is_open(&c->ipc))
 		ipc_drain_input(&c->ipc);
-		courier_commit(c);
+	courier_commit(c);
+	if (ipc_is_open(&c->ipc)) {
 		ipc_flush(&c->ipc);
 		ipc_close(&c->ipc);
 	}

@@ -25,6 +25,7 @@
 #include "shared/xmalloc.h"
 
 #define ANSWER_MAX 4096 /* bytes of a body that are read */
+#define HEADS_MAX 65536 /* bytes of the lines before it */
 #define POOL_MAX 64     /* handles that wait to be used again */
 
 struct deliver {
@@ -46,7 +47,9 @@ struct request {
 	struct buf *body;
 	void *owner;
 	bool allow_private, refused;
+	bool answered; /* with a whole head */
 	size_t answer; /* bytes of the body so far */
+	size_t heads;  /* bytes of the lines before it */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -106,6 +109,21 @@ on_body(char *p, size_t size, size_t n, void *arg)
 	UNUSED(p);
 	r->answer += size * n;
 	return r->answer > ANSWER_MAX ? 0 : size * n;
+}
+
+/* Somebody may send lines for as long as a try lasts. */
+static size_t
+on_head(char *p, size_t size, size_t n, void *arg)
+{
+	struct request *r = arg;
+	struct str line = str_make(p, size * n);
+
+	if (str_starts(line, S("HTTP/")))
+		r->answered = false; /* there may be several: 1xx */
+	else if (line.n > 0 && (line.p[0] == '\r' || line.p[0] == '\n'))
+		r->answered = true;
+	r->heads += size * n;
+	return r->heads > HEADS_MAX ? 0 : size * n;
 }
 
 /* ---- the loop ---- */
@@ -230,8 +248,8 @@ take(struct deliver *d)
 		list_remove(&r->link);
 		d->npool--;
 	}
-	r->refused = false;
-	r->answer = 0;
+	r->refused = r->answered = false;
+	r->answer = r->heads = 0;
 	r->error[0] = '\0';
 	list_append(&d->requests, &r->link);
 	return r;
@@ -249,12 +267,12 @@ finish(struct request *r, CURLcode code)
 	curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
 	result.status = (uint32_t)status;
 	result.text = text;
-	/* With the status it has answered, whatever becomes of the body. */
-	result.ok = status >= 200 && status <= 299;
+	/* With the head it has answered, whatever becomes of the body. */
+	result.ok = r->answered && status >= 200 && status <= 299;
 	if (r->refused && status == 0)
 		snprintf(text, sizeof(text),
 		    "the address is private (webhook_allow_private)");
-	else if (status >= 200)
+	else if (r->answered && status >= 200)
 		snprintf(text, sizeof(text), "HTTP %ld", status);
 	else
 		snprintf(text, sizeof(text), "%s",
@@ -329,6 +347,8 @@ set_up(struct request *r, const char *url)
 	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(e, CURLOPT_PROXY, "");
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	/* A name lookup that lasts longer than the try is left to itself. */
+	curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(
 	    e, CURLOPT_TIMEOUT_MS, (long)conf->webhook_timeout * 1000);
 	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, r->error);
@@ -339,6 +359,8 @@ set_up(struct request *r, const char *url)
 	curl_easy_setopt(e, CURLOPT_POSTFIELDS, body);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, r);
+	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_head);
+	curl_easy_setopt(e, CURLOPT_HEADERDATA, r);
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open);
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, r);
 	curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_prereq);

@@ -50,7 +50,7 @@ item_new(struct endpoint *e, const struct outbox_row *r)
 	i->until_ms = r->until_ms;
 	i->bytes = r->bytes;
 	i->attempts = r->attempts;
-	i->lane = r->lane % ENDPOINT_LANES;
+	i->lane = r->lane % ENDPOINT_ALL_LANES;
 	return i;
 }
 
@@ -73,7 +73,7 @@ endpoint_new(struct courier *c, uint32_t num)
 	e->c = c;
 	e->num = num;
 	ev_init(&e->window, on_window);
-	for (size_t i = 0; i < ENDPOINT_LANES; i++) {
+	for (size_t i = 0; i < ENDPOINT_ALL_LANES; i++) {
 		e->lanes[i].e = e;
 		list_init(&e->lanes[i].waiting);
 		ev_init(&e->lanes[i].timer, lane_on_timer);
@@ -113,7 +113,7 @@ endpoint_set(struct courier *c, const struct msg_endpoint *m)
 static void
 forget(struct endpoint *e)
 {
-	for (size_t i = 0; i < ENDPOINT_LANES; i++) {
+	for (size_t i = 0; i < ENDPOINT_ALL_LANES; i++) {
 		struct lane *l = &e->lanes[i];
 
 		ev_timer_stop(e->c->loop, &l->timer);
@@ -133,7 +133,7 @@ forget(struct endpoint *e)
 bool
 endpoint_is_idle(const struct endpoint *e)
 {
-	for (size_t i = 0; i < ENDPOINT_LANES; i++)
+	for (size_t i = 0; i < ENDPOINT_ALL_LANES; i++)
 		if (e->lanes[i].active != NULL)
 			return false;
 	return true;
@@ -144,7 +144,7 @@ endpoint_free(struct endpoint *e)
 {
 	forget(e);
 	hash_remove(&e->c->endpoints, &e->node);
-	for (size_t i = 0; i < ENDPOINT_LANES; i++)
+	for (size_t i = 0; i < ENDPOINT_ALL_LANES; i++)
 		free(e->lanes[i].active);
 	sign_key_free(e->sign);
 	free(e->url);
@@ -164,23 +164,26 @@ each(struct courier *c, void (*fn)(struct endpoint *))
 	}
 }
 
-static void
-sweep(struct endpoint *e)
-{
-	if (e->seen) {
-		e->seen = false;
-		return;
-	}
-	e->gone = true;
-	forget(e);
-	if (endpoint_is_idle(e))
-		endpoint_free(e);
-}
-
-void
+bool
 endpoint_sweep(struct courier *c)
 {
-	each(c, sweep);
+	struct hash_node *n, *next;
+	bool any = false;
+
+	for (n = hash_first(&c->endpoints); n != NULL; n = next) {
+		struct endpoint *e = container_of(n, struct endpoint, node);
+
+		next = hash_next(&c->endpoints, n);
+		if (e->seen) {
+			e->seen = false;
+			continue;
+		}
+		any = e->gone = true;
+		forget(e);
+		if (endpoint_is_idle(e))
+			endpoint_free(e);
+	}
+	return any;
 }
 
 void
@@ -226,6 +229,10 @@ row_init(struct endpoint *e, const struct msg_hook *m, struct outbox_row *r)
 		.events = m->event };
 	/* Receivers refuse what is older than five minutes. */
 	r->until_ms = m->time_ms + life - MIN(life / 20, 5000);
+	if (m->kind == WEBHOOK_TEST) { /* once, alone, now */
+		r->lane = ENDPOINT_LANES;
+		r->until_ms = m->time_ms;
+	}
 }
 
 static int
@@ -293,18 +300,19 @@ add_to_batch(struct endpoint *e, const struct msg_hook *m)
 int
 endpoint_add(struct endpoint *e, const struct msg_hook *m)
 {
+	bool alone = !e->batch || m->kind == WEBHOOK_TEST;
 	struct outbox_row r;
 	struct item *i;
 
 	if (e->gone)
 		return 0;
-	if (e->open != NULL)
+	if (e->open != NULL && !alone)
 		return add_to_batch(e, m);
 	row_init(e, m, &r);
 	if (outbox_put(e->c->outbox, &r) == -1)
 		return -1;
 	i = item_new(e, &r);
-	if (!e->batch) {
+	if (alone) {
 		list_append(&e->c->fresh, &i->link);
 		return 0;
 	}
@@ -340,7 +348,7 @@ endpoint_load(struct endpoint *e, const struct outbox_row *r)
 {
 	if (e->open != NULL && e->open->id == r->id)
 		return;
-	for (size_t i = 0; i < ENDPOINT_LANES; i++)
+	for (size_t i = 0; i < ENDPOINT_ALL_LANES; i++)
 		if (e->lanes[i].active != NULL &&
 		    e->lanes[i].active->id == r->id)
 			return;

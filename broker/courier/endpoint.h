@@ -6,6 +6,7 @@
  * Where webhooks go, and what waits for each of them.  An endpoint has lanes:
  * the requests of one lane go one after the other, so that the events of a
  * channel stay in their order; lanes and endpoints do not wait for each other.
+ * The last lane is for tests, which shall not wait for what they are to tell.
  */
 
 #include <ev.h>
@@ -21,7 +22,8 @@ struct courier;
 struct deliver_result;
 struct endpoint;
 
-#define ENDPOINT_LANES 4
+#define ENDPOINT_LANES 4 /* of channels */
+#define ENDPOINT_ALL_LANES (ENDPOINT_LANES + 1)
 
 /* A request: a row of the outbox that waits. */
 struct item {
@@ -37,6 +39,7 @@ struct lane {
 	struct list waiting;
 	struct item *active; /* under way; in no list */
 	ev_timer timer;      /* until the first one may be tried again */
+	unsigned failed;     /* tries in a row */
 };
 
 struct endpoint {
@@ -48,7 +51,7 @@ struct endpoint {
 	bool gone; /* freed when nothing is under way */
 	char *url, *headers, *key;
 	struct sign_key *sign;
-	struct lane lanes[ENDPOINT_LANES];
+	struct lane lanes[ENDPOINT_ALL_LANES];
 	/* The batch that is being collected. */
 	struct item *open;
 	struct buf *events;
@@ -60,8 +63,8 @@ struct endpoint {
 struct endpoint *endpoint_find(const struct courier *, uint32_t num);
 /* Makes or changes it. */
 void endpoint_set(struct courier *, const struct msg_endpoint *);
-/* Forgets those that were not seen since the last call. */
-void endpoint_sweep(struct courier *);
+/* Forgets those that were not seen since the last call: were there any? */
+bool endpoint_sweep(struct courier *);
 void endpoint_clear_all(struct courier *);
 
 /*

@@ -35,12 +35,12 @@ on_endpoints_done(void *owner, const struct ipc_in *in)
 {
 	struct courier *c = owner;
 	struct msg_endpoints_done m;
-	size_t before = c->endpoints.n;
+	bool gone;
 
 	if (msg_endpoints_done_get(&m, in->body) == -1)
 		return -1;
 	courier_commit(c); /* so that nothing fresh points at those that go */
-	endpoint_sweep(c);
+	gone = endpoint_sweep(c);
 	c->known = true;
 	if (c->outbox == NULL) {
 		if (courier_is_needed(c) && c->trouble == NULL)
@@ -49,7 +49,7 @@ on_endpoints_done(void *owner, const struct ipc_in *in)
 			courier_send_state(c);
 		return 0;
 	}
-	if (c->endpoints.n != before && courier_load(c) == -1)
+	if (gone && courier_load(c) == -1)
 		courier_trouble(c);
 	if (!c->said_ready)
 		courier_send_state(c);

@@ -6,7 +6,10 @@
  * A request is tried for as long as its time lasts (Pusher documentation,
  * "Webhooks": five minutes), after 1, 2, 4 … 60 seconds, each a little later
  * at random, with the same body, signature and id.  Those behind it wait, so
- * that the events of a channel stay in their order.  Must never log a URL.
+ * that the events of a channel stay in their order.  Whose time is over while
+ * one after the other fails is given up without a try: otherwise each of them
+ * would cost a whole time-out, and the rest would never get its turn.  Must
+ * never log a URL.
  */
 
 #include "broker/courier/courier.h"
@@ -20,6 +23,8 @@
 
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS 60000
+#define IN_A_ROW 3    /* failures after which nobody answers there */
+#define AT_ONCE 20000 /* requests that are given up together */
 
 /* 1: it is under way; 0: the row does not wait any more; -1: no outbox. */
 static int
@@ -56,6 +61,13 @@ start(struct lane *l, struct item *i)
 	return r;
 }
 
+/* Also when the clock was set back: nothing waits longer than that. */
+static bool
+is_due(const struct item *i, uint64_t now)
+{
+	return i->next_ms <= now || i->next_ms > now + 2 * BACKOFF_MAX_MS;
+}
+
 /* Starts the lane's first request, or its timer. */
 static void
 kick(struct lane *l)
@@ -68,12 +80,10 @@ kick(struct lane *l)
 	while (r == 0 && c->outbox != NULL && l->e->enabled &&
 	    l->active == NULL && !list_is_empty(&l->waiting)) {
 		i = LIST_ITEM(l->waiting.next, struct item, link);
-		if (i->next_ms > now) {
+		if (!is_due(i, now)) {
 			ev_timer_stop(c->loop, &l->timer);
-			ev_timer_set(&l->timer,
-			    (double)MIN(i->next_ms - now, BACKOFF_MAX_MS * 2) /
-				1000,
-			    0.);
+			ev_timer_set(
+			    &l->timer, (double)(i->next_ms - now) / 1000, 0.);
 			ev_timer_start(c->loop, &l->timer);
 			return;
 		}
@@ -96,11 +106,11 @@ lane_on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 void
 endpoint_kick(struct endpoint *e)
 {
-	for (size_t i = 0; i < ENDPOINT_LANES; i++)
+	for (size_t i = 0; i < ENDPOINT_ALL_LANES; i++)
 		kick(&e->lanes[i]);
 }
 
-/* 1, 2, 4 … 60 s, and up to a quarter more, so that nobody marches in step. */
+/* 1, 2, 4 … 60 s, and up to a quarter of it at random: no march in step. */
 static uint64_t
 backoff_ms(uint32_t attempts)
 {
@@ -108,7 +118,7 @@ backoff_ms(uint32_t attempts)
 
 	while (--attempts > 0 && ms < BACKOFF_MAX_MS)
 		ms *= 2;
-	ms = MIN(ms, BACKOFF_MAX_MS);
+	ms = MIN(ms, BACKOFF_MAX_MS * 4 / 5);
 	return ms + proc_random() % (ms / 4);
 }
 
@@ -140,8 +150,10 @@ record(struct item *i, const struct deliver_result *result, bool *over)
 		.changed_ms = courier_now_ms(),
 		.answer = str_of(result->text),
 		.bytes = i->bytes };
+	struct lane *l = &i->e->lanes[i->lane];
 	int n;
 
+	l->failed = result->ok ? 0 : l->failed + 1;
 	if (result->ok) {
 		*over = true;
 		return outbox_done(c->outbox, &r);
@@ -151,6 +163,35 @@ record(struct item *i, const struct deliver_result *result, bool *over)
 	n = record_failure(i, &r);
 	*over = r.state == OUTBOX_DEAD;
 	return n;
+}
+
+/* Those whose time is over behind several that failed. */
+static int
+give_up(struct lane *l)
+{
+	struct outbox_row r = { .state = OUTBOX_DEAD,
+		.changed_ms = courier_now_ms(),
+		.answer = S("not tried: those before it failed") };
+	unsigned n = 0;
+	struct item *i;
+
+	while (l->failed >= IN_A_ROW && !list_is_empty(&l->waiting) &&
+	    n < AT_ONCE) {
+		i = LIST_ITEM(l->waiting.next, struct item, link);
+		if (i->until_ms > r.changed_ms)
+			break;
+		r.id = i->id;
+		r.attempts = i->attempts;
+		item_free(i);
+		n++;
+		if (outbox_failed(l->e->c->outbox, &r) == -1)
+			return -1;
+	}
+	if (n > 0)
+		log_warnx("webhook %u: %u more given up, those before them "
+			  "have failed",
+		    l->e->num, n);
+	return 0;
 }
 
 void
@@ -175,6 +216,8 @@ endpoint_on_done(void *owner, const struct deliver_result *result)
 		endpoint_free(e);
 		return;
 	}
+	if (r == 0 && over && c->outbox != NULL)
+		r = give_up(l);
 	if (r == -1) {
 		courier_trouble(c);
 		return;

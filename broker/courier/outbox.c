@@ -40,11 +40,12 @@ static const char schema[] =
     " next_ms INTEGER NOT NULL,"
     " until_ms INTEGER NOT NULL,"
     " changed_ms INTEGER NOT NULL,"
+    " bytes INTEGER NOT NULL,"
     " channel TEXT NOT NULL,"
     " answer TEXT NOT NULL,"
     " events TEXT NOT NULL"
     ") STRICT;"
-    "CREATE INDEX by_state ON requests (state, id);"
+    "CREATE INDEX by_state ON requests (state, id, bytes);"
     "CREATE TABLE told ("
     " app INTEGER NOT NULL,"
     " channel TEXT NOT NULL,"
@@ -149,16 +150,21 @@ prepare_schema(struct outbox *o, bool create)
 int
 outbox_recount(struct outbox *o)
 {
-	if (ask_number(o, "SELECT count(*) FROM requests WHERE state = 0",
-		&o->counts.waiting) == -1 ||
-	    ask_number(o, "SELECT count(*) FROM requests WHERE state = 1",
-		&o->counts.dead) == -1 ||
-	    ask_number(o,
-		"SELECT coalesce(sum(length(CAST(events AS BLOB))), 0)"
-		" FROM requests",
-		&o->counts.bytes) == -1)
+	static const char sql[] = "SELECT state, count(*), sum(bytes)"
+				  " FROM requests GROUP BY state";
+	sqlite3_stmt *s;
+	int step;
+
+	o->counts = (struct outbox_counts){ 0 };
+	if (sqlite3_prepare_v2(o->db, sql, -1, &s, NULL) != SQLITE_OK)
 		return -1;
-	return 0;
+	while ((step = sqlite3_step(s)) == SQLITE_ROW) {
+		*outbox_counter(o, sqlite3_column_int(s, 0)) =
+		    (uint64_t)sqlite3_column_int64(s, 1);
+		o->counts.bytes += (uint64_t)sqlite3_column_int64(s, 2);
+	}
+	sqlite3_finalize(s);
+	return step == SQLITE_DONE ? 0 : -1;
 }
 
 struct outbox *

@@ -42,11 +42,12 @@ struct outbox_row {
 	struct str channel;  /* of the first event */
 	struct str answer;   /* the last one, in words */
 	struct str events;   /* JSON, with commas between them */
-	size_t bytes;        /* of events on disk */
+	size_t bytes;        /* of events on disk; 0 when it has arrived */
 };
 
 struct outbox_counts {
-	uint64_t waiting, dead, bytes; /* bytes: of events that are kept */
+	uint64_t waiting, dead, done;
+	uint64_t bytes; /* of events that are kept */
 };
 
 /*
@@ -102,7 +103,9 @@ int outbox_delete(struct outbox *, const struct outbox_query *);
  * counts that wait: how many, or -1.
  */
 int outbox_shrink(struct outbox *, unsigned n);
-/* Deletes dead ones from before then, and all but the last that arrived. */
+/* Deletes all but the last that arrived. */
+int outbox_forget_done(struct outbox *);
+/* Deletes dead ones and origins from before then. */
 int outbox_prune(struct outbox *, uint64_t before_ms);
 
 /* What applications have been told; user is empty for a channel. */

@@ -13,13 +13,15 @@
 static const char *const sql[OUTBOX_STMTS] = {
 	[OUTBOX_PUT] = "INSERT INTO requests (endpoint, app, kind, lane, count,"
 		       " state, attempts, status, time_ms, next_ms, until_ms,"
-		       " changed_ms, channel, answer, events)"
-		       " VALUES (?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, '', ?)",
-	[OUTBOX_EXTEND] = "UPDATE requests SET count = ?2, events = ?3"
-			  " WHERE id = ?1",
-	[OUTBOX_SET_DONE] = "UPDATE requests SET state = 2, attempts = ?2,"
-			    " status = ?3, answer = ?4, changed_ms = ?5,"
-			    " events = '' WHERE id = ?1 AND state = 0",
+		       " changed_ms, bytes, channel, answer, events)"
+		       " VALUES (?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?, '',"
+		       " ?)",
+	[OUTBOX_EXTEND] = "UPDATE requests SET count = ?2, events = ?3,"
+			  " bytes = ?4 WHERE id = ?1",
+	[OUTBOX_SET_DONE] =
+	    "UPDATE requests SET state = 2, attempts = ?2,"
+	    " status = ?3, answer = ?4, changed_ms = ?5,"
+	    " bytes = 0, events = '' WHERE id = ?1 AND state = 0",
 	[OUTBOX_SET_FAILED] = "UPDATE requests SET state = ?2, attempts = ?3,"
 			      " status = ?4, answer = ?5, changed_ms = ?6,"
 			      " next_ms = ?7 WHERE id = ?1 AND state = 0",
@@ -48,6 +50,20 @@ outbox_rows_finalize(struct outbox *o)
 {
 	for (size_t i = 0; i < OUTBOX_STMTS; i++)
 		sqlite3_finalize(o->stmts[i]);
+}
+
+uint64_t *
+outbox_counter(struct outbox *o, int state)
+{
+	return state == OUTBOX_WAITING ? &o->counts.waiting
+	    : state == OUTBOX_DEAD     ? &o->counts.dead
+				       : &o->counts.done;
+}
+
+static void
+lower(uint64_t *n, uint64_t by)
+{
+	*n -= MIN(*n, by); /* pusherctl may have been quicker */
 }
 
 static void
@@ -90,8 +106,9 @@ outbox_put(struct outbox *o, struct outbox_row *row)
 	bind_u64(s, 7, row->next_ms);
 	bind_u64(s, 8, row->until_ms);
 	bind_u64(s, 9, row->changed_ms);
-	bind_str(s, 10, row->channel);
-	bind_str(s, 11, row->events);
+	bind_u64(s, 10, row->events.n);
+	bind_str(s, 11, row->channel);
+	bind_str(s, 12, row->events);
 	if (finish(o, s) == -1)
 		return -1;
 	row->id = (uint64_t)sqlite3_last_insert_rowid(o->db);
@@ -109,6 +126,7 @@ outbox_extend(struct outbox *o, struct outbox_row *row)
 	bind_u64(s, 1, row->id);
 	bind_u64(s, 2, row->count);
 	bind_str(s, 3, row->events);
+	bind_u64(s, 4, row->events.n);
 	if (finish(o, s) == -1)
 		return -1;
 	o->counts.bytes += row->events.n - row->bytes;
@@ -128,9 +146,11 @@ outbox_done(struct outbox *o, const struct outbox_row *row)
 	bind_u64(s, 5, row->changed_ms);
 	if (finish(o, s) == -1)
 		return -1;
-	if (sqlite3_changes(o->db) > 0)
-		o->counts.waiting--;
-	o->counts.bytes -= MIN(o->counts.bytes, row->bytes);
+	if (sqlite3_changes(o->db) > 0) {
+		lower(&o->counts.waiting, 1);
+		o->counts.done++;
+		lower(&o->counts.bytes, row->bytes);
+	}
 	return 0;
 }
 
@@ -149,7 +169,7 @@ outbox_failed(struct outbox *o, const struct outbox_row *row)
 	if (finish(o, s) == -1)
 		return -1;
 	if (row->state == OUTBOX_DEAD && sqlite3_changes(o->db) > 0) {
-		o->counts.waiting--;
+		lower(&o->counts.waiting, 1);
 		o->counts.dead++;
 	}
 	return 0;
@@ -234,7 +254,7 @@ outbox_each(
 	sqlite3_stmt *s = prepare(o,
 	    "SELECT id, endpoint, app, kind, lane, count, state, attempts,"
 	    " status, time_ms, next_ms, until_ms, changed_ms, channel, answer,"
-	    " length(CAST(events AS BLOB))"
+	    " bytes"
 	    " FROM requests" WHERE " ORDER BY id",
 	    q);
 	struct outbox_row row;
@@ -251,18 +271,23 @@ outbox_each(
 	return step == SQLITE_ROW || step == SQLITE_DONE ? 0 : -1;
 }
 
-/* Runs a change of several rows and counts anew: how many, or -1. */
-static int
-change(struct outbox *o, sqlite3_stmt *s)
-{
-	int r = -1;
+/* How a change of several rows counts. */
+#define RETURNING " RETURNING state, bytes"
 
-	if (s != NULL && outbox_begin(o) == 0 && sqlite3_step(s) == SQLITE_DONE)
-		r = sqlite3_changes(o->db);
+/* Those that it returns are deleted: how many, or -1. */
+static int delete (struct outbox *o, sqlite3_stmt *s)
+{
+	int n = 0, step = SQLITE_ERROR;
+
+	if (s != NULL && outbox_begin(o) == 0)
+		while ((step = sqlite3_step(s)) == SQLITE_ROW) {
+			lower(outbox_counter(o, sqlite3_column_int(s, 0)), 1);
+			lower(&o->counts.bytes,
+			    (uint64_t)sqlite3_column_int64(s, 1));
+			n++;
+		}
 	sqlite3_finalize(s);
-	if (r > 0 && outbox_recount(o) == -1)
-		r = -1;
-	return r;
+	return step == SQLITE_DONE ? n : -1;
 }
 
 int
@@ -273,70 +298,87 @@ outbox_revive(struct outbox *o, const struct outbox_query *q, uint64_t now_ms,
 	    "UPDATE requests SET state = 0, attempts = 0, next_ms = ?6,"
 	    " until_ms = ?7, changed_ms = ?6" WHERE " AND state = 1",
 	    q);
+	int n = -1;
 
-	if (s != NULL) {
-		bind_u64(s, 6, now_ms);
-		bind_u64(s, 7, until_ms);
+	if (s == NULL)
+		return -1;
+	bind_u64(s, 6, now_ms);
+	bind_u64(s, 7, until_ms);
+	if (outbox_begin(o) == 0 && sqlite3_step(s) == SQLITE_DONE) {
+		n = sqlite3_changes(o->db);
+		lower(&o->counts.dead, (uint64_t)n);
+		o->counts.waiting += (uint64_t)n;
 	}
-	return change(o, s);
+	sqlite3_finalize(s);
+	return n;
 }
 
 int
 outbox_delete(struct outbox *o, const struct outbox_query *q)
 {
-	return change(o, prepare(o, "DELETE FROM requests" WHERE, q));
+	return delete (
+	    o, prepare(o, "DELETE FROM requests" WHERE RETURNING, q));
 }
 
 int
 outbox_shrink(struct outbox *o, unsigned n)
 {
-	struct outbox_query q = { .state = -1 };
+	static const char dead[] =
+	    "DELETE FROM requests WHERE id IN (SELECT id FROM requests"
+	    " WHERE state = 1 ORDER BY id LIMIT ?1)" RETURNING;
+	static const char events[] =
+	    "DELETE FROM requests WHERE id IN (SELECT id FROM requests"
+	    " WHERE state = 0 AND kind IN (?2, ?3) ORDER BY id LIMIT "
+	    "?1)" RETURNING;
+	bool any_dead = o->counts.dead > 0;
 	sqlite3_stmt *s;
 
-	s = prepare(o,
-	    "DELETE FROM requests WHERE id IN (SELECT id FROM requests" WHERE
-	    " AND state = 1 ORDER BY id LIMIT ?6)",
-	    &q);
-	if (s != NULL && o->counts.dead > 0) {
-		bind_u64(s, 6, n);
-		return change(o, s);
+	if (sqlite3_prepare_v2(o->db, any_dead ? dead : events, -1, &s, NULL) !=
+	    SQLITE_OK)
+		return -1;
+	bind_u64(s, 1, n);
+	if (!any_dead) {
+		bind_u64(s, 2, WEBHOOK_CLIENT_EVENT);
+		bind_u64(s, 3, WEBHOOK_COUNT);
 	}
-	sqlite3_finalize(s);
-	s = prepare(o,
-	    "DELETE FROM requests WHERE id IN (SELECT id FROM requests" WHERE
-	    " AND state = 0 AND kind IN (?7, ?8) ORDER BY id LIMIT ?6)",
-	    &q);
-	if (s != NULL) {
-		bind_u64(s, 6, n);
-		bind_u64(s, 7, WEBHOOK_CLIENT_EVENT);
-		bind_u64(s, 8, WEBHOOK_COUNT);
-	}
-	return change(o, s);
+	return delete (o, s);
+}
+
+int
+outbox_forget_done(struct outbox *o)
+{
+	static const char text[] =
+	    "DELETE FROM requests WHERE state = 2 AND id <= (SELECT id"
+	    " FROM requests WHERE state = 2 ORDER BY id DESC"
+	    " LIMIT 1 OFFSET ?1)" RETURNING;
+	sqlite3_stmt *s;
+
+	if (o->counts.done <= OUTBOX_DONE_KEPT)
+		return 0;
+	if (sqlite3_prepare_v2(o->db, text, -1, &s, NULL) != SQLITE_OK)
+		return -1;
+	bind_u64(s, 1, OUTBOX_DONE_KEPT);
+	return delete (o, s) == -1 ? -1 : 0;
 }
 
 int
 outbox_prune(struct outbox *o, uint64_t before_ms)
 {
-	struct outbox_query q = { .state = -1 };
 	sqlite3_stmt *s;
 
-	s = prepare(o,
-	    "DELETE FROM requests" WHERE
-	    " AND ((state = 1 AND changed_ms < ?6) OR (state = 2 AND id <="
-	    " (SELECT id FROM requests WHERE state = 2 ORDER BY id DESC"
-	    " LIMIT 1 OFFSET ?7)))",
-	    &q);
-	if (s != NULL) {
-		bind_u64(s, 6, before_ms);
-		bind_u64(s, 7, OUTBOX_DONE_KEPT);
-	}
-	if (change(o, s) == -1)
+	if (sqlite3_prepare_v2(o->db,
+		"DELETE FROM requests WHERE state = 1 AND changed_ms < "
+		"?1" RETURNING,
+		-1, &s, NULL) != SQLITE_OK)
+		return -1;
+	bind_u64(s, 1, before_ms);
+	if (delete (o, s) == -1)
 		return -1;
 	if (sqlite3_prepare_v2(o->db, "DELETE FROM origins WHERE heard_ms < ?1",
 		-1, &s, NULL) != SQLITE_OK)
 		return -1;
 	bind_u64(s, 1, before_ms);
-	return change(o, s) == -1 ? -1 : 0;
+	return delete (o, s) == -1 ? -1 : 0;
 }
 
 /* ---- told, origins ---- */

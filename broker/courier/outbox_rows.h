@@ -33,6 +33,8 @@ struct outbox {
 int outbox_begin(struct outbox *);
 /* Counts the rows anew. */
 int outbox_recount(struct outbox *);
+/* How many rows have this state. */
+uint64_t *outbox_counter(struct outbox *, int state);
 int outbox_rows_prepare(struct outbox *);
 void outbox_rows_finalize(struct outbox *);
 

@@ -276,6 +276,42 @@ a_new_broker_says_only_the_difference(void **state)
 	desk_free(d);
 }
 
+#define CACHE(what, n) "{\"name\":\"" what "\",\"channel\":\"cache-" n "\"}"
+
+static void
+a_miss_that_nobody_could_tell_is_told_later(void **state)
+{
+	struct desk *d = desk_new("");
+	struct buf *frame = NULL;
+
+	(void)state;
+	frame_event(&frame, S("e"), S("cache-d"), S("\"1\""), S(""));
+	links_sub(d->l, 0, 1, "cache-a", ""); /* the miss waits */
+	links_sub(d->l, 0, 2, "cache-b", ""); /* it is told already */
+	links_sub(d->l, 0, 3, "cache-c", ""); /* they leave again */
+	leave(d, 0, 3, "cache-c", "");
+	links_sub(d->l, 0, 4, "cache-d", ""); /* it is filled meanwhile */
+	links_sub(d->l, 0, 5, "cache-e", ""); /* told, and filled meanwhile */
+	links_event(d->l, 1, "cache-d", buf_str(frame), EVENT_CACHE);
+	links_event(d->l, 1, "cache-e", buf_str(frame), EVENT_CACHE);
+	links_turn(d->l);
+	courier_comes(d);
+	COURIER(d, told, .app = 1, .channel = S("cache-a"));
+	COURIER(d, told, .app = 1, .missed = 1, .channel = S("cache-b"));
+	COURIER(d, told, .app = 1, .missed = 1, .channel = S("cache-e"));
+	COURIER(d, told_done, .end_ = 0);
+	expect_hook(d, ""); /* cache-e: no miss any more */
+	expect_hook(d, CACHE("cache_miss", "a"));
+	expect_hook(d, CACHE("channel_occupied", "d"));
+	expect_hook(d, NULL);
+	assert_int_equal(d->l->br.hooks.nmissed, 2);
+	links_sub(d->l, 1, 6, "cache-a", "");
+	links_sub(d->l, 1, 7, "cache-b", "");
+	expect_hook(d, NULL);
+	buf_unref(frame);
+	desk_free(d);
+}
+
 static void
 without_room_facts_wait_and_client_events_go(void **state)
 {
@@ -341,6 +377,7 @@ main(void)
 		cmocka_unit_test(
 		    a_courier_that_comes_back_gets_what_it_did_not_acknowledge),
 		cmocka_unit_test(a_new_broker_says_only_the_difference),
+		cmocka_unit_test(a_miss_that_nobody_could_tell_is_told_later),
 		cmocka_unit_test(without_room_facts_wait_and_client_events_go),
 		cmocka_unit_test(client_events_have_string_values),
 	};

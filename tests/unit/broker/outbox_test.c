@@ -210,13 +210,19 @@ static void
 arrived_rows_are_remembered_for_a_while(void **state)
 {
 	struct place *p = *state;
+	struct outbox_counts n;
 	struct outbox_row r;
 
 	for (int i = 0; i < OUTBOX_DONE_KEPT + 50; i++) {
 		r = put(p, 1, 0, "e");
 		assert_int_equal(outbox_done(p->o, &r), 0);
 	}
-	assert_int_equal(outbox_prune(p->o, 1), 0);
+	outbox_count(p->o, &n);
+	assert_int_equal(n.done, OUTBOX_DONE_KEPT + 50);
+	assert_int_equal(outbox_forget_done(p->o), 0);
+	outbox_count(p->o, &n);
+	assert_int_equal(n.done, OUTBOX_DONE_KEPT);
+	assert_int_equal(n.bytes, 0);
 	assert_int_equal(look(p, OUTBOX_DONE, 0).n, OUTBOX_DONE_KEPT);
 	assert_int_equal(look(p, OUTBOX_DONE, 0).last.id, r.id);
 }
@@ -226,6 +232,7 @@ what_may_go_goes_first(void **state)
 {
 	struct place *p = *state;
 	struct outbox_row dead = put(p, 1, WEBHOOK_OCCUPIED, "d");
+	struct outbox_counts n;
 
 	put(p, 1, WEBHOOK_OCCUPIED, "s");
 	put(p, 1, WEBHOOK_CLIENT_EVENT, "c1");
@@ -235,6 +242,10 @@ what_may_go_goes_first(void **state)
 	assert_int_equal(outbox_shrink(p->o, 1), 1);
 	assert_int_equal(look(p, OUTBOX_DEAD, 0).n, 0);
 	assert_int_equal(outbox_shrink(p->o, 1), 1);
+	outbox_count(p->o, &n);
+	assert_int_equal(n.waiting, 2);
+	assert_int_equal(n.dead, 0);
+	assert_int_equal(n.bytes, 3);
 	assert_int_equal(look(p, OUTBOX_WAITING, 0).n, 2);
 	assert_int_equal(outbox_shrink(p->o, 10), 1);
 	assert_int_equal(outbox_shrink(p->o, 10), 0);
