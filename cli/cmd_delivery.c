@@ -276,22 +276,37 @@ ask_for_test(const struct cmd *c, uint32_t num)
 	return r;
 }
 
-/* Until the first try has been answered. */
+/* CMD_OK and f->tried, once the first try has been answered. */
 static int
-wait_for_test(struct cmd *c, struct outbox *o, struct outbox_query *q)
+look_for_test(struct cmd *c, const struct outbox_query *q, struct found *f)
+{
+	struct outbox *o;
+	int r = open_outbox(c, &o);
+
+	f->list.outbox = o;
+	if (o != NULL && outbox_each(o, q, find_test, f) == -1)
+		r = failed(c, o);
+	outbox_close(o);
+	return r;
+}
+
+static int
+wait_for_test(struct cmd *c, const struct outbox_query *q)
 {
 	const struct timespec moment = { 0, 50000000 };
-	struct found f = { .list = { c->out, o, now_ms() } };
+	struct found f = { .list = { .out = c->out, .now = now_ms() } };
+	int r = CMD_OK;
 
-	for (int i = 0; i < TEST_SECONDS * 20; i++) {
-		if (outbox_each(o, q, find_test, &f) == -1)
-			return failed(c, o);
-		if (f.tried)
+	for (int i = 0; i < TEST_SECONDS * 20 && r == CMD_OK; i++) {
+		r = look_for_test(c, q, &f);
+		if (r == CMD_OK && f.tried)
 			return f.last >= 200 && f.last <= 299
 			    ? CMD_OK
 			    : cmd_fail("the test did not arrive");
 		nanosleep(&moment, NULL);
 	}
+	if (r != CMD_OK)
+		return r;
 	return cmd_fail("no answer in %d seconds; to see what becomes of it: "
 			"%s webhook deliveries %u",
 	    TEST_SECONDS, c->self, q->endpoint);
@@ -310,15 +325,10 @@ cmd_webhook_test(struct cmd *c)
 	if (o != NULL && outbox_each(o, &q, find_last, &before) == -1)
 		r = failed(c, o);
 	outbox_close(o);
-	if (r != CMD_OK || (r = ask_for_test(c, q.endpoint)) != CMD_OK ||
-	    (r = open_outbox(c, &o)) != CMD_OK)
+	if (r != CMD_OK || (r = ask_for_test(c, q.endpoint)) != CMD_OK)
 		return r;
-	if (o == NULL)
-		return cmd_fail("pusherd has no outbox %s", c->conf->outbox);
 	q.after = before.last;
-	r = wait_for_test(c, o, &q);
-	outbox_close(o);
-	return r;
+	return wait_for_test(c, &q);
 }
 
 /* ---- verify-webhook ---- */
