@@ -5,35 +5,9 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
-const os = require('node:os');
-const path = require('node:path');
 const { Watcher, Publisher, sleep, settle } = require('./lib/actors');
-
-const run = (...args) => execFileSync(args[0], args.slice(1),
-	{ stdio: ['ignore', 'pipe', 'pipe'] });
-
-function mount() {
-	const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'pusherd-disk-'));
-	try {
-		run('mount', '-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', dir);
-	} catch {
-		fs.rmdirSync(dir);
-		return null;
-	}
-	return dir;
-}
-
-function fill(file) {
-	const fd = fs.openSync(file, 'w');
-	for (const size of [65536, 4096, 1]) {
-		try {
-			for (;;) if (fs.writeSync(fd, Buffer.alloc(size)) < size) break;
-		} catch { /* full */ }
-	}
-	fs.closeSync(fd);
-}
+const { Disk } = require('./lib/disk');
 
 function refused(d, args, why) {
 	const r = d.ctlRaw(args);
@@ -43,30 +17,30 @@ function refused(d, args, why) {
 }
 
 module.exports = async function storage({ start, history }) {
-	const dir = mount();
-	if (dir === null) return { skipped: 'no right to mount a tmpfs' };
+	const disk = Disk.mount('2m');
+	if (disk === null) return { skipped: 'no right to mount a tmpfs' };
 	const said = {};
 	try {
 		const { d, app } = await start({ workers: 1,
-			database: path.join(dir, 'apps.db') });
+			database: disk.path('apps.db') });
 		d.allow(/database|disk|apps/);
 		const w = await Watcher.open(d, app, history, 'watcher', ['c0']);
 		const publisher = new Publisher(d, app, history, ['c0']);
 		publisher.start(200);
 		await sleep(200);
-		fill(path.join(dir, 'ballast'));
+		disk.fill();
 		said.full = refused(d, ['app', 'create', '--name', 'x'],
 			/full|space|disk/i);
-		fs.unlinkSync(path.join(dir, 'ballast'));
+		disk.empty();
 		d.ctl(['app', 'create', '--name', 'y']);
-		run('mount', '-o', 'remount,ro', dir);
+		assert.ok(disk.remount('ro'));
 		said.readonly = refused(d, ['app', 'create', '--name', 'z'],
 			/read-?only/i);
-		run('mount', '-o', 'remount,rw', dir);
-		const file = path.join(dir, 'apps.db');
+		assert.ok(disk.remount('rw'));
+		const file = disk.path('apps.db');
 		const good = fs.readFileSync(file);
-		for (const f of fs.readdirSync(dir))
-			if (/-wal$|-shm$/.test(f)) fs.unlinkSync(path.join(dir, f));
+		for (const f of fs.readdirSync(disk.dir))
+			if (/-wal$|-shm$/.test(f)) fs.unlinkSync(disk.path(f));
 		fs.writeFileSync(file, Buffer.alloc(good.length, 0x5a));
 		said.corrupt = refused(d, ['app', 'create', '--name', 'w'],
 			/not a database|malformed|corrupt/i);
@@ -79,8 +53,7 @@ module.exports = async function storage({ start, history }) {
 		await d.stop();
 	} finally {
 		await sleep(100);
-		try { run('umount', '-l', dir); } catch { /* it says so below */ }
-		fs.rmSync(dir, { recursive: true, force: true });
+		disk.remove();
 	}
 	return said;
 };

@@ -106,7 +106,9 @@ describe('answers', () => {
 			assert.match(deliveries(d, nums.hang)[0].answer, /time/i);
 			assert.match(d.readLog(), /given up after/);
 			well = true;
-			const before = new Set(rs.missing.hooks.map((h) => h.id));
+			const before = new Set(deliveries(d, nums.missing)
+				.map((x) => x.delivery));
+			assert.ok(rs.missing.hooks.every((h) => before.has(h.id)));
 			rs.missing.hooks.length = 0;
 			assert.deepEqual(d.ctl(['webhook', 'retry', nums.missing]),
 				[{ retried: 20 }]);

@@ -130,8 +130,9 @@ class Daemon {
 
 	spawn(extra = []) {
 		const out = fs.openSync(path.join(this.dir, 'log'), 'a');
-		this.child = spawn(PUSHERD,
-			[...options(this.conf), '-F', ...extra], {
+		const [command, ...args] = [...(this.wrap ?? []), PUSHERD];
+		this.child = spawn(command,
+			[...args, ...options(this.conf), '-F', ...extra], {
 				env: { ...environment(), ...this.env }, cwd: this.dir,
 				detached: true,
 				stdio: ['ignore', out, out],

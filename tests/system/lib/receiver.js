@@ -7,6 +7,7 @@
 const assert = require('node:assert/strict');
 const http = require('node:http');
 const https = require('node:https');
+const net = require('node:net');
 const { until } = require('./daemon');
 const { hmac } = require('./sign');
 
@@ -69,4 +70,35 @@ class Receiver {
 	}
 }
 
-module.exports = { Receiver };
+// One that answers each request with whatever a function writes: fn(socket).
+class Raw {
+	static async start(fn) {
+		const r = new Raw();
+		r.requests = 0;
+		r.sockets = new Set();
+		r.server = net.createServer((s) => {
+			let text = '';
+			r.sockets.add(s);
+			s.on('error', () => {});
+			s.on('close', () => r.sockets.delete(s));
+			s.on('data', (b) => {
+				text += b.toString('latin1');
+				if (!text.includes('\r\n\r\n{') || !text.endsWith(']}'))
+					return;
+				text = '';
+				r.requests++;
+				fn(s);
+			});
+		});
+		await new Promise((ok) => r.server.listen(0, '127.0.0.1', ok));
+		r.url = `http://127.0.0.1:${r.server.address().port}/`;
+		return r;
+	}
+
+	async stop() {
+		for (const s of this.sockets) s.destroy();
+		await new Promise((ok) => this.server.close(ok));
+	}
+}
+
+module.exports = { Receiver, Raw };
