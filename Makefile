@@ -126,6 +126,7 @@ $(NPM): tests/system/package-lock.json
 check: ## unit and system tests, with all they need
 	@tests/deps.sh build check
 	@$(MAKE) $(JOBS) all unit-bins corpus-bins tools $(NPM)
+	@tests/libraries.sh
 	@tests/run.sh $(BUILD) unit fuzz system faults
 
 unit: ## unit tests (cmocka)
@@ -140,6 +141,7 @@ faults: all $(NPM) ## kill, stop and starve it (long; NAME=recipe SEED=n)
 system: ## the real daemon and the official clients (node --test)
 	@tests/deps.sh build check
 	@$(MAKE) $(JOBS) all tools $(NPM)
+	@tests/libraries.sh
 	@tests/run.sh $(BUILD) system
 
 timing: $(BUILD)/timing ## can a signature be guessed by the clock?

@@ -17,6 +17,10 @@ packages() {
 		    2>/dev/null || ! command -v npm >/dev/null; then
 			echo nodejs npm
 		fi
+		# For the server libraries of these languages.
+		python3 -c 'import ensurepip, venv' 2>/dev/null ||
+			echo python3 python3-venv
+		command -v go >/dev/null || echo golang-go ca-certificates
 		;;
 	lint) echo clang-format clang-tidy cppcheck git ;;
 	cover) echo gcovr ;;
