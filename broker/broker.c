@@ -156,6 +156,7 @@ broker_init(struct broker *br, const struct conf *conf)
 	list_init(&br->gone);
 	list_init(&br->suspects);
 	list_init(&br->queries);
+	list_init(&br->tails);
 	registry_init(&br->registry, br->nslots);
 	cache_init(br);
 	users_init(br);

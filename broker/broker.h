@@ -17,6 +17,7 @@
 #include "broker/resync.h"
 #include "broker/scrape.h"
 #include "broker/sums.h"
+#include "broker/tail.h"
 #include "broker/users.h"
 #include "shared/buf.h"
 #include "shared/list.h"
@@ -65,6 +66,8 @@ struct broker {
 	struct list scrapes;  /* GET /metrics, see scrape.c */
 	struct list suspects; /* struct member, by the time they leave */
 	struct list queries;  /* lists that take several turns */
+	struct list tails;    /* who watches events pass, */
+	unsigned ntails;      /* and how many */
 
 	struct buf *scratch; /* where one answer is built */
 	uint64_t stamp;      /* of the last subscription, in time order */

@@ -39,6 +39,7 @@ drop(struct control_client *k)
 		return;
 	ipc_close(&k->ipc);
 	survey_free(k->survey);
+	tail_free(k->tail);
 	snapshot_free(k->names);
 	k->names = NULL;
 	list_remove(&k->link);
@@ -271,7 +272,10 @@ control_tick(struct broker *br)
 		struct control_client *k =
 		    LIST_ITEM(e, struct control_client, link);
 
-		if (ipc_sent(&k->ipc) != k->sent) {
+		if (k->tail != NULL)
+			tail_tick(k->tail);
+		if (ipc_sent(&k->ipc) != k->sent ||
+		    (k->tail != NULL && outq_is_empty(&k->ipc.out))) {
 			k->sent = ipc_sent(&k->ipc);
 			k->moved = now;
 		}

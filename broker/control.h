@@ -17,6 +17,7 @@
 struct broker;
 struct snapshot;
 struct survey;
+struct tail;
 
 struct control {
 	struct list clients, gone;
@@ -38,6 +39,7 @@ struct control_client {
 	uint64_t asked_master;  /* waits for this answer of the master; or 0 */
 	struct snapshot *names; /* a list that takes several turns */
 	struct survey *survey;  /* workers are asked */
+	struct tail *tail;      /* it is told of events until it goes */
 };
 
 void control_init(struct broker *);

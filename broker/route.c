@@ -32,6 +32,9 @@ route_on_event(void *owner, const struct ipc_in *in)
 	if (m.flags & EVENT_CLIENT)
 		hooks_client_event(br, &m);
 	br->nevents++;
+	if (br->ntails != 0)
+		tail_event(
+		    br, &m, m.flags & EVENT_CLIENT ? TAIL_CLIENT : TAIL_EVENT);
 	peer_number(p, m.seq);
 	c = registry_find(&br->registry, m.app, m.channel);
 	if (c == NULL)
@@ -79,6 +82,8 @@ route_member(struct broker *br, const struct channel *c, uint64_t slots,
 		return;
 	m->app = c->app->num;
 	m->channel = registry_name(&br->registry, c);
+	if (br->ntails != 0)
+		tail_member(br, m);
 	if (cause != NULL) {
 		m->origin = cause->origin;
 		m->seq = cause->last;
@@ -101,6 +106,8 @@ route_frame(struct broker *br, const struct channel *c, uint64_t slots,
 		.frame = frame };
 	struct peer *cause = br->cause;
 
+	if (br->ntails != 0)
+		tail_event(br, &m, TAIL_OWN);
 	slots &= c->slots;
 	if (cause != NULL) {
 		m.origin = cause->origin;
@@ -118,6 +125,8 @@ route_publish(struct broker *br, const struct msg_event *m)
 	if (m->flags & EVENT_CACHE)
 		cache_put(br, m->app, m->channel, m->frame);
 	br->nevents++;
+	if (br->ntails != 0)
+		tail_event(br, m, TAIL_EVENT);
 	c = registry_find(&br->registry, m->app, m->channel);
 	if (c == NULL)
 		return 0;

@@ -198,6 +198,23 @@ publish(struct control_client *k, struct json args)
 		free(u.tmp[i]);
 }
 
+static void
+tail(struct control_client *k, struct json args)
+{
+	bool own = json_get(args, S("own")).kind == JSON_TRUE;
+	struct broker_app *a;
+	struct str pattern;
+	char *tmp = NULL;
+
+	if (verb_app_or_all(k, args, &a) == -1)
+		return;
+	if (verb_text(args, S("channel"), &pattern, &tmp) == -1)
+		control_fail(k, "channel: not a text");
+	else
+		tail_begin(k, a == NULL ? 0 : a->app.num, pattern, own);
+	free(tmp);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(struct control_client *, struct json args);
@@ -213,6 +230,7 @@ static const struct {
 	{ "user", verb_user, false },
 	{ "apps-changed", apps_changed, true },
 	{ "publish", publish, true },
+	{ "tail", tail, false },
 	{ "purge-cache", verb_purge_cache, true },
 	{ "webhook-test", verb_webhook_test, true },
 	{ "reload", verb_reload, true },

@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "cli/ws_client.h"
 #include "shared/base.h"
 #include "shared/json_write.h"
 #include "shared/ws_frame.h"
@@ -161,22 +162,10 @@ peer_write(struct run *run, struct peer *p)
 	}
 }
 
-static void
-put_frame(struct peer *p, enum ws_opcode opcode, struct str text)
-{
-	static const uint8_t mask[4] = { 0x5a, 0xc3, 0x17, 0x88 };
-	unsigned char head[WS_HEAD_MAX];
-	size_t n = ws_head_write_masked(opcode, text.n, mask, head);
-
-	buf_append(&p->out, str_make(head, n));
-	buf_append(&p->out, text);
-	ws_mask(p->out->data + p->out->len - text.n, text.n, mask, 0);
-}
-
 void
 peer_text(struct peer *p, struct str text)
 {
-	put_frame(p, WS_TEXT, text);
+	ws_client_put_frame(&p->out, WS_TEXT, text);
 }
 
 /* The members that sign a subscription (protocol of private channels). */
@@ -318,7 +307,7 @@ on_control(struct run *run, struct peer *p, unsigned opcode, struct str body)
 		bench_fail(run, "the server closed a client: %.*s",
 		    (int)(body.n < 2 ? 0 : MIN(body.n - 2, 120)), body.p + 2);
 	} else if (opcode == WS_PING) {
-		put_frame(p, WS_PONG, body);
+		ws_client_put_frame(&p->out, WS_PONG, body);
 		peer_write(run, p);
 	}
 }

@@ -281,22 +281,15 @@ cmd_read_app(const struct cmd *c, const char *which, struct app *app)
 
 /* ---- the daemon ---- */
 
-int
-cmd_ask(const struct cmd *c, const char *verb, struct str args, ctl_row fn,
-    void *arg)
+static int
+ask(const struct ctl_question *q)
 {
-	struct ctl_question q = { .path = c->conf->control_path,
-		.verb = verb,
-		.args = args,
-		.timeout_ms = CTL_TIMEOUT_MS,
-		.on_row = fn,
-		.arg = arg };
 	char *why;
 	int r = CMD_FAILED;
 
-	if (!utf8_is_valid(args))
+	if (!utf8_is_valid(q->args))
 		return cmd_fail("an argument is not UTF-8");
-	switch (ctl_ask(&q, &why)) {
+	switch (ctl_ask(q, &why)) {
 	case CTL_DONE:
 		r = CMD_OK;
 		break;
@@ -310,6 +303,34 @@ cmd_ask(const struct cmd *c, const char *verb, struct str args, ctl_row fn,
 	}
 	free(why);
 	return r;
+}
+
+int
+cmd_ask(const struct cmd *c, const char *verb, struct str args, ctl_row fn,
+    void *arg)
+{
+	struct ctl_question q = { .path = c->conf->control_path,
+		.verb = verb,
+		.args = args,
+		.timeout_ms = CTL_TIMEOUT_MS,
+		.on_row = fn,
+		.arg = arg };
+
+	return ask(&q);
+}
+
+int
+cmd_watch(const struct cmd *c, const char *verb, struct str args, ctl_row fn,
+    void *arg, const bool *stop)
+{
+	struct ctl_question q = { .path = c->conf->control_path,
+		.verb = verb,
+		.args = args,
+		.on_row = fn,
+		.arg = arg,
+		.stop = stop };
+
+	return ask(&q);
 }
 
 int

@@ -106,6 +106,9 @@ int cmd_read_app(const struct cmd *, const char *which, struct app *app);
  */
 int cmd_ask(const struct cmd *, const char *verb, struct str args, ctl_row fn,
     void *arg);
+/* The same without an end: until *stop is true after a row. */
+int cmd_watch(const struct cmd *, const char *verb, struct str args, ctl_row fn,
+    void *arg, const bool *stop);
 /*
  * The apps in the database have changed: returns when every worker knows.
  * No daemon is fine (CMD_OK and a note).
@@ -117,6 +120,11 @@ int cmd_tell_apps_changed(const struct cmd *);
  * NULL after a message.
  */
 struct buf *cmd_read_file(const char *path, size_t max);
+/*
+ * Where clients on this machine reach the server: CMD_OK, or another after a
+ * message.  free(3) *host in any case; it may begin as NULL.
+ */
+int cmd_find_address(const struct cmd *, char **host, unsigned *port);
 /* The word for sh(1): as it is, or in single quotes; free(3) it. */
 char *cmd_shell_quote(const char *word);
 

@@ -65,9 +65,8 @@ url_host(const struct sock_addr *a, unsigned *port)
 	return xstrdup(text);
 }
 
-/* *host is free(3)d by the caller, also after an error. */
-static int
-find_address(const struct cmd *c, char **host, unsigned *port)
+int
+cmd_find_address(const struct cmd *c, char **host, unsigned *port)
 {
 	const struct conf_list *l = &c->conf->listen;
 	struct sock_addr a;
@@ -157,7 +156,7 @@ cmd_app_snippets(struct cmd *c)
 	if (r != CMD_OK)
 		return r;
 	v.app = &a;
-	r = find_address(c, &host, &v.port);
+	r = cmd_find_address(c, &host, &v.port);
 	v.host = host;
 	if (r == CMD_OK)
 		put_snippets(c->out, &v);

@@ -9,6 +9,8 @@
 
 #include "cli/cmd_bench.h"
 #include "cli/cmd_connection.h"
+#include "cli/cmd_sign.h"
+#include "cli/cmd_tail.h"
 #include "cli/cmd_webhook.h"
 #include "shared/base.h"
 
@@ -133,6 +135,19 @@ const struct cmd_verb commands[] = {
 	    APP_TEXT_HELP "  DATA is sent as it is, byte for byte;\n"
 			  "- reads it from stdin.",
 	    publish_options, cmd_publish },
+	{ "tail", "[APP [CHANNEL]]", 0, 2, "Print events as they pass",
+	    APP_TEXT_HELP
+	    "  CHANNEL may have * and ?\nin it.  Client events are shown, too; "
+	    "events that nobody is subscribed to\nas well.",
+	    cmd_tail_options, cmd_tail },
+	{ "subscribe", "APP CHANNEL...", 2, 1000,
+	    "Be a client: print the events of channels",
+	    APP_TEXT_HELP "  Private and presence\nchannels are signed with "
+			  "the app's secret.",
+	    cmd_subscribe_options, cmd_subscribe },
+	{ "sign", "APP SOCKET_ID [CHANNEL [CHANNEL_DATA]]", 2, 4,
+	    "Print what an auth endpoint has to answer", APP_TEXT_HELP,
+	    cmd_sign_options, cmd_sign },
 	{ "webhook add", "APP URL", 2, 2, "Tell a URL what happens in an app",
 	    APP_TEXT_HELP
 	    "\n"

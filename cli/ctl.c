@@ -66,7 +66,8 @@ wait_for(const struct talk *t, short events)
 	int n;
 
 	do
-		n = poll(&p, 1, (int)t->q->timeout_ms);
+		n = poll(
+		    &p, 1, t->q->timeout_ms == 0 ? -1 : (int)t->q->timeout_ms);
 	while (n == -1 && errno == EINTR);
 	return n > 0;
 }
@@ -76,13 +77,15 @@ static enum ctl_result
 open_socket(struct talk *t)
 {
 	struct timespec pause = { 0, RETRY_MS * 1000000L };
-	unsigned waited = 0;
+	unsigned waited = 0, patience = t->q->timeout_ms;
 
+	if (patience == 0)
+		patience = CTL_TIMEOUT_MS;
 	for (;;) {
 		t->fd = sock_connect_unix(t->q->path);
 		if (t->fd != -1)
 			return CTL_DONE;
-		if (errno != EAGAIN || waited >= t->q->timeout_ms)
+		if (errno != EAGAIN || waited >= patience)
 			break;
 		nanosleep(&pause, NULL);
 		waited += RETRY_MS;
@@ -209,6 +212,8 @@ read_answer(struct talk *t)
 			return fail(t, "a message that is no answer");
 		if ((r = on_row(t, body)) != CTL_DONE)
 			break;
+		if (t->q->stop != NULL && *t->q->stop)
+			return CTL_DONE;
 	}
 	return r;
 }

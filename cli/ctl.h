@@ -4,6 +4,7 @@
 
 /* Asks the running daemon, over its control socket; blocking. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "shared/json_slice.h"
@@ -24,10 +25,12 @@ typedef void (*ctl_row)(void *arg, struct json row);
 struct ctl_question {
 	const char *path; /* conf->control_path */
 	const char *verb;
-	struct str args;     /* a JSON object */
-	unsigned timeout_ms; /* how long the other end may be silent */
-	ctl_row on_row;      /* NULL: rows are not wanted */
-	void *arg;           /* of on_row */
+	struct str args; /* a JSON object */
+	/* How long the other end may be silent; 0: for ever. */
+	unsigned timeout_ms;
+	ctl_row on_row;   /* NULL: rows are not wanted */
+	void *arg;        /* of on_row */
+	const bool *stop; /* NULL, or: when true, that was enough */
 };
 
 /*

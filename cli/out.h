@@ -44,6 +44,12 @@ void out_drop(struct out *);
 void out_free(struct out *);
 bool out_is_json(const struct out *);
 
+/*
+ * A text of others' for a terminal or a pipe, as the text styles write it;
+ * free(3) it.
+ */
+char *out_clean(struct str);
+
 /* Several parts as one document. */
 void out_group_open(struct out *);
 void out_group_close(struct out *);

@@ -83,6 +83,14 @@ clean(struct str s, size_t *width)
 	return text;
 }
 
+char *
+out_clean(struct str s)
+{
+	size_t width;
+
+	return clean(s, &width);
+}
+
 static void
 seconds_text(char *out, size_t cap, uint64_t n)
 {
