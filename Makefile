@@ -194,13 +194,20 @@ $(BUILD)/floor: tests/bench/floor.c
 	@mkdir -p $(@D)
 	$(CC) $(CSTD) -O2 -o $@ $<
 
-bench: ## the numbers, beside the floor and peers (QUICK=1: two minutes)
+# What is installed from a package, and measured.
+RELEASE := BUILD=build-release OPT="-O3 -flto=auto"
+
+release: ## build with -O3 -flto into build-release/
+	@tests/deps.sh build
+	@$(MAKE) $(JOBS) $(RELEASE) all
+
+bench: release ## the numbers, beside the floor and peers (QUICK=1: 2 min)
 	@tests/deps.sh build check
-	@$(MAKE) $(JOBS) all $(BUILD)/floor
-	@node tests/bench/bench.js $(BUILD)
+	@$(MAKE) $(JOBS) $(RELEASE) build-release/floor
+	@node tests/bench/bench.js build-release
 
 clean: ## remove all that was built
-	rm -rf build build-asan build-cover build-fuzz
+	rm -rf build build-release build-asan build-cover build-fuzz
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1 \2/p' Makefile \
@@ -208,5 +215,5 @@ help: ## this list
 	    "$$t" "$$d"; done
 
 .PHONY: all unit-bins corpus-bins tools timing torture fuzz-bins deps run check faults unit system asan \
-	fuzz ws-echo conformance cover lint format clean help
+	fuzz release bench ws-echo conformance cover lint format clean help
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

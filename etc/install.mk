@@ -59,13 +59,12 @@ uninstall: ## remove what install has put there, but no configuration, no data
 	    "$(DESTDIR)$(UNITDIR)/pusherd.service"
 	rm -rf "$(DESTDIR)$(DOCDIR)"
 
-deb: ## build/pusherd_VERSION_ARCH.deb
+deb: release ## build-release/pusherd_VERSION_ARCH.deb
 	@tests/deps.sh build deb
-	@$(MAKE) $(JOBS) all
-	@etc/debian/build.sh $(BUILD) $(VERSION)
+	@etc/debian/build.sh build-release $(VERSION)
 
 debtest: deb ## the package in a clean Debian (root, debootstrap)
 	@tests/deps.sh debtest
-	@tests/deb.sh $(BUILD)/pusherd_$(VERSION)_*.deb
+	@tests/deb.sh build-release/pusherd_$(VERSION)_*.deb
 
 .PHONY: pages install uninstall deb debtest

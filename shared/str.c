@@ -17,15 +17,33 @@ lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
-/* The value of a lower-case hex digit, or -1. */
+/*
+ * The value of a lower-case hex digit, or -1.  A table, because the digits of
+ * a signature are random and no branch on them can be foreseen.
+ */
 static int
 hex_value(char c)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
+	static const signed char above[256] = { /* the value and one */
+		['0'] = 1,
+		['1'] = 2,
+		['2'] = 3,
+		['3'] = 4,
+		['4'] = 5,
+		['5'] = 6,
+		['6'] = 7,
+		['7'] = 8,
+		['8'] = 9,
+		['9'] = 10,
+		['a'] = 11,
+		['b'] = 12,
+		['c'] = 13,
+		['d'] = 14,
+		['e'] = 15,
+		['f'] = 16
+	};
+
+	return above[(unsigned char)c] - 1;
 }
 
 bool
@@ -138,7 +156,7 @@ str_hex(const void *bytes, size_t n, char *out)
 int
 str_unhex(struct str s, unsigned char *out, size_t n)
 {
-	int high, low;
+	int high, low, bad = 0;
 	size_t i;
 
 	if (s.n % 2 != 0 || s.n / 2 != n)
@@ -146,11 +164,10 @@ str_unhex(struct str s, unsigned char *out, size_t n)
 	for (i = 0; i < n; i++) {
 		high = hex_value(s.p[2 * i]);
 		low = hex_value(s.p[2 * i + 1]);
-		if (high == -1 || low == -1)
-			return -1;
-		out[i] = (unsigned char)(high << 4 | low);
+		bad |= high | low; /* negative when one of them is */
+		out[i] = (unsigned char)((unsigned)high << 4 | (unsigned)low);
 	}
-	return 0;
+	return bad < 0 ? -1 : 0;
 }
 
 size_t

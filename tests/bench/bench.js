@@ -144,7 +144,7 @@ function pusherd(workers) {
 				([k, v]) => ['--set', `${k}=${v}`])],
 		{ stdio: 'ignore' });
 		return launch([path.join(BUILD, 'pusherd'), ...opts, '-F', '-o',
-			`workers=${workers}`, '-o', `listen=127.0.0.1:${port}`]);
+			`workers=${workers}`, '-o', 'metrics_listen=', '-o', `listen=127.0.0.1:${port}`]);
 	};
 }
 
