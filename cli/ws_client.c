@@ -107,7 +107,10 @@ read_head(struct ws_client *c)
 	const char *end;
 	struct str head;
 
-	while ((end = memmem(c->in->data, c->in->len, "\r\n\r\n", 4)) == NULL) {
+	for (;;) {
+		end = memmem(c->in->data, c->in->len, "\r\n\r\n", 4);
+		if (end != NULL)
+			break;
 		if (c->in->len > HEAD_MAX)
 			return fail(c, "the answer is no HTTP");
 		switch (read_more(c)) {
