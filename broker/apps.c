@@ -251,6 +251,7 @@ apps_release(struct broker *br, struct broker_app *a)
 		return;
 	hash_remove(&br->apps.by_num, &a->node);
 	app_clear(&a->app);
+	history_app_free(a->history);
 	free(a);
 }
 
@@ -339,6 +340,7 @@ apps_clear(struct broker *br)
 		next = hash_next(&br->apps.by_num, n);
 		hash_remove(&br->apps.by_num, n);
 		app_clear(&a->app);
+		history_app_free(a->history);
 		free(a);
 	}
 	hash_clear(&br->apps.by_num);

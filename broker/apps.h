@@ -16,6 +16,7 @@
 #include "shared/str.h"
 
 struct broker;
+struct history_app;
 struct peer;
 
 /* Filled at `rate` tokens a second, up to one second's worth. */
@@ -28,10 +29,11 @@ struct bucket {
 struct broker_app {
 	struct hash_node node;
 	struct app app;
-	bool deleted;             /* lives until its connections are gone */
-	bool seen;                /* while the database is read */
-	struct bucket buckets[2]; /* enum take_kind */
-	struct stats_app stats;   /* what workers have counted */
+	bool deleted;                /* lives until its connections are gone */
+	bool seen;                   /* while the database is read */
+	struct bucket buckets[2];    /* enum take_kind */
+	struct stats_app stats;      /* what workers have counted */
+	struct history_app *history; /* see broker/history.h */
 	uint32_t nconns;
 	uint32_t conns[]; /* by slot */
 };

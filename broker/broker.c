@@ -106,6 +106,7 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	control_tick(br);
 	sums_tick(br);
 	log_tick();
+	history_tick(br);
 }
 
 /*
@@ -163,6 +164,7 @@ broker_init(struct broker *br, const struct conf *conf)
 	claims_init(&br->claims);
 	control_init(br);
 	sums_init(br);
+	history_init(br);
 	scrape_init(br);
 	hooks_init(br);
 	resync_init(br);
@@ -191,6 +193,7 @@ broker_clear(struct broker *br)
 	cache_clear(br);
 	claims_clear(&br->claims);
 	sums_clear(br);
+	history_clear(br);
 	registry_clear(&br->registry);
 	apps_clear(br);
 	buf_unref(br->scratch);

@@ -12,6 +12,7 @@
 #include "broker/cache.h"
 #include "broker/claims.h"
 #include "broker/control.h"
+#include "broker/history.h"
 #include "broker/hooks.h"
 #include "broker/registry.h"
 #include "broker/resync.h"
@@ -63,6 +64,7 @@ struct broker {
 	struct control control;
 	struct hooks hooks;
 	struct sums sums;
+	struct history history;
 	struct list scrapes;  /* GET /metrics, see scrape.c */
 	struct list suspects; /* struct member, by the time they leave */
 	struct list queries;  /* lists that take several turns */

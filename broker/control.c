@@ -38,6 +38,7 @@ drop(struct control_client *k)
 	if (k->ipc.fd == -1)
 		return;
 	ipc_close(&k->ipc);
+	sums_forget(&k->wait);
 	survey_free(k->survey);
 	tail_free(k->tail);
 	snapshot_free(k->names);
@@ -95,6 +96,24 @@ control_fail(struct control_client *k, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	send_end(k, 1, str_of(text));
+}
+
+static void
+on_numbers(struct broker *br, struct sums_wait *wait)
+{
+	struct control_client *k =
+	    container_of(wait, struct control_client, wait);
+
+	UNUSED(br);
+	k->then(k);
+}
+
+void
+control_ask(struct control_client *k, void (*then)(struct control_client *))
+{
+	k->then = then;
+	k->wait.done = on_numbers;
+	sums_ask(k->br, &k->wait);
 }
 
 static int

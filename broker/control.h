@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "broker/sums.h"
 #include "shared/ipc.h"
 #include "shared/json_write.h"
 #include "shared/list.h"
@@ -40,6 +41,10 @@ struct control_client {
 	struct snapshot *names; /* a list that takes several turns */
 	struct survey *survey;  /* workers are asked */
 	struct tail *tail;      /* it is told of events until it goes */
+	struct sums_wait wait;  /* workers are asked for numbers */
+	void (*then)(struct control_client *); /* they have answered */
+	uint32_t app;                          /* what was asked: 0: all apps */
+	uint64_t limit;                        /* rows */
 };
 
 void control_init(struct broker *);
@@ -59,6 +64,13 @@ void control_tick(struct broker *);
  * gone, and nothing waits for it.
  */
 void control_on_pong(struct broker *, unsigned slot, uint64_t id);
+
+/*
+ * Asks the workers for their numbers; then() goes on when they are there, or
+ * late.  It ends the question.
+ */
+void control_ask(
+    struct control_client *, void (*then)(struct control_client *));
 
 /* For the verbs: a finished row (takes what was written), and the end. */
 void control_row(struct control_client *, struct json_writer *);

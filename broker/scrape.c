@@ -255,6 +255,8 @@ put_workers(struct broker *br, struct buf **b, const struct metric *m,
 
 	for (; m < end; m++)
 		for (unsigned i = 0; i < br->nslots; i++) {
+			if (!sums_has_worker(br, i))
+				continue;
 			snprintf(name, sizeof(name), "%u", i);
 			put_worker(br, b, m, i, name);
 		}

@@ -157,12 +157,13 @@ sums_on_hello(struct peer *p, bool is_new)
 }
 
 static void
-add_row(struct broker *br, const char *bytes)
+add_row(struct broker *br, struct sums_slot *s, const char *bytes)
 {
 	struct broker_app *a;
 	struct stats_row row;
 
 	memcpy(&row, bytes, sizeof(row));
+	stats_add(&s->apps, &row.counts, sizeof(row.counts));
 	if (row.app <= UINT32_MAX &&
 	    (a = apps_lookup(br, (uint32_t)row.app)) != NULL)
 		stats_add(&a->stats, &row.counts, sizeof(row.counts));
@@ -173,6 +174,7 @@ sums_on_stats(struct peer *p, const struct msg_stats *m)
 {
 	struct sums_slot *s = &p->br->sums.slots[p->slot];
 	struct stats_worker all;
+	struct stats_close c;
 
 	if (m->worker.n != sizeof(all) ||
 	    m->apps.n % sizeof(struct stats_row) != 0 ||
@@ -182,11 +184,23 @@ sums_on_stats(struct peer *p, const struct msg_stats *m)
 	stats_add(&s->counts, &all.counts, sizeof(all.counts));
 	s->gauges = all.gauges;
 	for (size_t i = 0; i < m->apps.n; i += sizeof(struct stats_row))
-		add_row(p->br, m->apps.p + i);
+		add_row(p->br, s, m->apps.p + i);
+	for (size_t i = 0; i < m->closes.n; i += sizeof(c)) {
+		memcpy(&c, m->closes.p + i, sizeof(c));
+		history_closed(p->br, &c);
+	}
+	p->br->sums.turn_max = MAX(p->br->sums.turn_max, all.gauges.turn_max);
 	return 0;
 }
 
 /* ---- what there is just now ---- */
+
+bool
+sums_has_worker(const struct broker *br, unsigned slot)
+{
+	return slot < br->conf->nworkers || br->peers[slot] != NULL ||
+	    br->sums.slots[slot].starts > 0;
+}
 
 static uint64_t
 cpu_time(void)
@@ -210,7 +224,7 @@ sums_now_broker(struct broker *br, struct stats_broker *out)
 		rl.rlim_cur = 0;
 	*out = (struct stats_broker){
 		.apps = br->apps.n,
-		.workers = br->nslots,
+		.workers = br->conf->nworkers,
 		.channels = br->registry.noccupied,
 		.cached_events = br->cache.n,
 		.cached_bytes = br->cache.bytes,

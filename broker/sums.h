@@ -26,6 +26,7 @@ struct peer;
 /* Of one worker slot. */
 struct sums_slot {
 	struct stats_counts counts; /* of all its processes */
+	struct stats_app apps;      /* likewise, of all apps together */
 	struct stats_gauges gauges; /* of the last report */
 	uint64_t starts;            /* processes */
 };
@@ -35,6 +36,7 @@ struct sums {
 	struct stats_hist turn; /* of the broker's loop */
 	uint64_t turn_max;      /* microseconds; the longest of this minute */
 	uint64_t woke;          /* microseconds; 0: between two turns */
+	uint64_t events_ctl;    /* published by pusherctl */
 	uint64_t started;       /* microseconds since 1970 */
 	struct memory memory;
 	struct list waiting; /* struct sums_wait */
@@ -71,6 +73,8 @@ void sums_on_hello(struct peer *, bool is_new);
 /* Handler of STATS. */
 int sums_on_stats(struct peer *, const struct msg_stats *);
 
+/* There is, or was, a worker of this slot: it has a row everywhere. */
+bool sums_has_worker(const struct broker *, unsigned slot);
 /* The truth of this moment. */
 void sums_now_broker(struct broker *, struct stats_broker *);
 void sums_now_app(const struct broker *, uint32_t app, struct stats_app_now *);

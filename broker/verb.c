@@ -19,6 +19,7 @@
 #include "broker/verb_channels.h"
 #include "broker/verb_connections.h"
 #include "broker/verb_master.h"
+#include "broker/verb_stats.h"
 #include "broker/verb_webhook.h"
 #include "shared/base.h"
 #include "shared/channel_name.h"
@@ -34,6 +35,7 @@ static void
 worker_row(struct control_client *k, unsigned slot)
 {
 	struct broker *br = k->br;
+	const struct stats_gauges *g = &br->sums.slots[slot].gauges;
 	const struct peer *p = br->peers[slot];
 	struct json_writer w;
 
@@ -45,19 +47,21 @@ worker_row(struct control_client *k, unsigned slot)
 	verb_put_number(&w, "connections", p == NULL ? 0 : p->nconns);
 	verb_put_number(&w, "subscriptions", br->registry.nsubs[slot]);
 	verb_put_number(&w, "queued", p == NULL ? 0 : outq_bytes(&p->ipc.out));
+	verb_put_number(&w, "memory", p == NULL ? 0 : g->memory);
+	verb_put_number(&w, "descriptors", p == NULL ? 0 : g->fds);
 	verb_put_number(
 	    &w, "uptime", p == NULL ? 0 : (uint64_t)(broker_now() - p->since));
 	verb_row_end(k, &w);
 }
 
+/* The workers have said what they have. */
 static void
-status(struct control_client *k, struct json args)
+status_rows(struct control_client *k)
 {
 	struct broker *br = k->br;
 	uint64_t nconns = 0;
 	struct json_writer w;
 
-	UNUSED(args);
 	for (unsigned i = 0; i < br->nslots; i++)
 		if (br->peers[i] != NULL)
 			nconns += br->peers[i]->nconns;
@@ -76,7 +80,15 @@ status(struct control_client *k, struct json args)
 	for (unsigned i = 0; i < br->nslots; i++)
 		if (i < br->conf->nworkers || br->peers[i] != NULL)
 			worker_row(k, i);
+	verb_limits(k);
 	control_end(k);
+}
+
+static void
+status(struct control_client *k, struct json args)
+{
+	UNUSED(args);
+	control_ask(k, status_rows);
 }
 
 /* ---- changes ---- */
@@ -191,6 +203,7 @@ publish(struct control_client *k, struct json args)
 		verb_row_begin(&w, NULL);
 		verb_put_number(&w, "subscriptions", route_publish(k->br, &m));
 		a->stats.events_ctl++;
+		k->br->sums.events_ctl++;
 		verb_row_end(k, &w);
 		control_end(k);
 	}
@@ -232,6 +245,9 @@ static const struct {
 	{ "publish", publish, true },
 	{ "tail", tail, false },
 	{ "purge-cache", verb_purge_cache, true },
+	{ "stats", verb_stats, false },
+	{ "history", verb_history, false },
+	{ "closes", verb_closes, false },
 	{ "webhook-test", verb_webhook_test, true },
 	{ "reload", verb_reload, true },
 	{ "drain", verb_drain, true },

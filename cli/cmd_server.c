@@ -10,14 +10,27 @@
 
 #include "cli/cmd.h"
 #include "shared/base.h"
+#include "shared/xmalloc.h"
 
 static const char *const worker_keys[] = { "slot", "pid", "state",
-	"connections", "subscriptions", "queued", "uptime" };
+	"connections", "subscriptions", "queued", "memory", "descriptors",
+	"uptime" };
+static const char *const limit_keys[] = { "limit", "percent", "used",
+	"maximum" };
+
+/* How much of a limit is used. */
+struct limit {
+	char *what;
+	bool bytes;
+	uint64_t used, max;
+};
 
 struct status {
 	struct out *out;
 	bool server;  /* its row came */
 	bool workers; /* the table is open */
+	struct limit *limits;
+	size_t nlimits;
 };
 
 static uint64_t
@@ -74,8 +87,78 @@ put_worker(struct out *o, struct json row)
 	out_json(o, "connections", json_get(row, S("connections")));
 	out_json(o, "subscriptions", json_get(row, S("subscriptions")));
 	out_bytes(o, "queued", number(row, S("queued")));
+	out_bytes(o, "memory", number(row, S("memory")));
+	out_json(o, "descriptors", json_get(row, S("descriptors")));
 	out_seconds(o, "uptime", number(row, S("uptime")));
 	out_row_close(o);
+}
+
+static void
+add_limit(struct status *s, struct json row)
+{
+	struct str what = json_get(row, S("what")).raw;
+	struct limit l = { .used = number(row, S("used")),
+		.max = number(row, S("limit")) };
+
+	if (json_get(row, S("what")).kind != JSON_STRING || l.max == 0)
+		return;
+	l.what = str_dup(str_make(what.p + 1, what.n - 2));
+	l.bytes = str_eq(json_get(row, S("unit")).raw, S("\"bytes\""));
+	s->limits =
+	    xreallocarray(s->limits, s->nlimits + 1, sizeof(*s->limits));
+	s->limits[s->nlimits++] = l;
+}
+
+/* The one that is hit first comes first. */
+static int
+by_nearness(const void *x, const void *y)
+{
+	const struct limit *a = x, *b = y;
+	double pa = (double)a->used / (double)a->max;
+	double pb = (double)b->used / (double)b->max;
+
+	if (pa != pb)
+		return pa < pb ? 1 : -1;
+	return strcmp(a->what, b->what);
+}
+
+static void
+put_limits(struct status *s)
+{
+	struct out *o = s->out;
+	size_t i;
+
+	if (s->nlimits == 0)
+		return;
+	qsort(s->limits, s->nlimits, sizeof(*s->limits), by_nearness);
+	out_table_open(o, "limits", limit_keys, nitems(limit_keys));
+	for (i = 0; i < s->nlimits; i++) {
+		const struct limit *l = &s->limits[i];
+
+		out_row_open(o);
+		out_text(o, "limit", l->what);
+		out_num(o, "percent",
+		    (uint64_t)((double)l->used * 100. / (double)l->max));
+		if (l->bytes) {
+			out_bytes(o, "used", l->used);
+			out_bytes(o, "maximum", l->max);
+		} else {
+			out_num(o, "used", l->used);
+			out_num(o, "maximum", l->max);
+		}
+		out_row_close(o);
+	}
+	out_table_close(o);
+}
+
+static void
+free_limits(struct status *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nlimits; i++)
+		free(s->limits[i].what);
+	free(s->limits);
 }
 
 static void
@@ -96,6 +179,8 @@ on_row(void *arg, struct json row)
 			    nitems(worker_keys));
 		s->workers = true;
 		put_worker(s->out, row);
+	} else if (str_eq(type, S("\"limit\""))) {
+		add_limit(s, row);
 	}
 }
 
@@ -113,6 +198,9 @@ cmd_status(struct cmd *c)
 		out_drop(c->out);
 	if (s.workers)
 		out_table_close(c->out);
+	if (r == CMD_OK)
+		put_limits(&s);
+	free_limits(&s);
 	out_group_close(c->out);
 	return r;
 }

@@ -10,6 +10,7 @@
 #include "cli/cmd_bench.h"
 #include "cli/cmd_connection.h"
 #include "cli/cmd_sign.h"
+#include "cli/cmd_stats.h"
 #include "cli/cmd_tail.h"
 #include "cli/cmd_webhook.h"
 #include "shared/base.h"
@@ -98,8 +99,25 @@ const struct cmd_verb commands[] = {
 	    "clients, API and webhooks, and then\nends by itself.  Nobody is "
 	    "disconnected.",
 	    cmd_app_rotate_options, cmd_app_rotate_key },
-	{ "status", "", 0, 0, "Print what the server and its workers do", NULL,
+	{ "status", "", 0, 0, "Print what the server and its workers do",
+	    "The limits come with what is used of them: the first one is\n"
+	    "the one that is hit first.",
 	    NULL, cmd_status },
+	{ "top", "", 0, 0, "Watch the rates of workers and apps",
+	    "On a terminal until q is pressed; into a pipe one snapshot.",
+	    cmd_top_options, cmd_top },
+	{ "stats", "[APP]", 0, 1,
+	    "Print what was counted, also minute by minute",
+	    APP_TEXT_HELP
+	    "  Counters begin\nwith the broker process.  In the last minutes "
+	    "and hours, connections\nare the most at one time, and "
+	    "turn_max_ms is for how long nobody was\nserved.",
+	    cmd_stats_options, cmd_stats },
+	{ "closes", "[APP]", 0, 1,
+	    "List the connections that ended last, and why",
+	    APP_TEXT_HELP "  Code 1006: the\nconnection was lost; 1005: the "
+			  "client gave no reason.",
+	    cmd_closes_options, cmd_closes },
 	{ "channels", "[APP]", 0, 1, "List the occupied channels",
 	    APP_TEXT_HELP, channels_options, cmd_channels },
 	{ "channel", "APP CHANNEL", 2, 2,

@@ -181,6 +181,8 @@ print_page(const char *which)
 		conf_print_man(stdout);
 	else if (strcmp(which, "pusherd.conf") == 0)
 		conf_print_example(stdout);
+	else if (strcmp(which, "metrics") == 0)
+		page_print_metrics(stdout);
 	else if (strcmp(which, "completion") == 0)
 		page_print_completion(stdout, commands, commands_n);
 	else

@@ -18,6 +18,7 @@ pages: all ## write the manual pages and the completion in etc/ anew
 	$(BUILD)/pusherctl help --print pusherctl.8 >etc/man/pusherctl.8
 	$(BUILD)/pusherctl help --print pusherd.conf.5 >etc/man/pusherd.conf.5
 	$(BUILD)/pusherctl help --print pusherd.conf >etc/pusherd.conf
+	$(BUILD)/pusherctl help --print metrics >etc/doc/metrics.md
 	$(BUILD)/pusherctl help --print completion >etc/pusherd.bash
 
 # A configuration that is there is never touched.  Installed, it names the

@@ -5,6 +5,8 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
 const { test } = require('node:test');
 const { Client, closeAll } = require('./lib/client');
 const { Daemon, until } = require('./lib/daemon');
@@ -49,6 +51,18 @@ suite('metrics', (d) => {
 		}
 		assert.equal(m.value('pusherd_build_info', { version: '0.1.0' }), 1);
 		await c.close();
+	});
+
+	test('every family is in the documentation, and nothing else', async () => {
+		const page = fs.readFileSync(path.join(__dirname,
+			'../../etc/doc/metrics.md'), 'utf8');
+		const m = await scrape(d);
+		const rows = [...page.matchAll(
+			/^\| `([a-z_]+)` \| (counter|gauge|histogram) \|/gm)]
+			.filter(([, name]) => !name.startsWith('soketi_'));
+		assert.deepEqual(
+			rows.map(([, name, type]) => `pusherd_${name} ${type}`).sort(),
+			[...m.families].map(([name, f]) => `${name} ${f.type}`).sort());
 	});
 
 	test('gauges and counters of an app are exact', async () => {

@@ -39,6 +39,7 @@ function commands() {
 for (const [page, file] of [['pusherctl.8', 'etc/man/pusherctl.8'],
 	['pusherd.conf.5', 'etc/man/pusherd.conf.5'],
 	['pusherd.conf', 'etc/pusherd.conf'],
+	['metrics', 'etc/doc/metrics.md'],
 	['completion', 'etc/pusherd.bash']])
 	test(`${file} is current (make pages)`, () => {
 		assert.equal(read(file), run(PUSHERCTL, ['help', '--print', page]));
@@ -87,7 +88,7 @@ function complete(line) {
 }
 
 for (const [line, want] of [
-	['pusherctl st', ['status']],
+	['pusherctl sta', ['status', 'stats']],
 	['pusherctl app sh', ['show']],
 	['pusherctl app show --r', ['--reveal']],
 	['pusherctl app create --secret', ['--secret-from']],
