@@ -133,7 +133,7 @@ suite('API authentication', (d) => {
 		assert.equal((await api(d, mixed, 'GET', '/channels')).status, 401);
 	});
 
-	test('the window of the timestamp', async () => {
+	test('D06 the window of the timestamp', async () => {
 		for (const [shift, want] of [[0, 200], [-595, 200], [595, 200],
 			[-601, 401], [601, 401], [-86400, 401], [1e9, 401]])
 			assert.equal(await status('GET', '/channels', { auth:

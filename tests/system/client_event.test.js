@@ -190,7 +190,7 @@ suite('client event', (d) => {
 		await closeAll(all);
 	});
 
-	test('messages that make no sense: an error each, then 4009',
+	test('D12 messages that make no sense: an error each, then 4009',
 		async () => {
 			const c = await Client.connect(d, app);
 			const bad = ['', 'x', '{', '[]', '7', 'null', '"e"', '{}',

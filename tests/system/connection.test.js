@@ -294,7 +294,7 @@ suite('connections', (d) => {
 			['connections', 'list', app.id]).length === 0);
 	});
 
-	test('1,000 closes are not felt in another app', async () => {
+	test('B16 1,000 closes are not felt in another app', async () => {
 		const all = await Client.several(d, app, 1000);
 		const theirs = await Client.onEachWorker(d, other);
 		const p = d.ctlAsync(['-j', 'connections', 'kill', '--app', app.id,

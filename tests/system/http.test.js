@@ -97,7 +97,7 @@ suite('http', (d) => {
 		await c.close();
 	});
 
-	test('keep-alive by default, close when asked', async () => {
+	test('D13 keep-alive by default, close when asked', async () => {
 		const h = await Http.connect(d);
 		for (let i = 0; i < 5; i++)
 			assert.equal((await h.ask('GET', '/up')).status, 200);

@@ -53,7 +53,7 @@ suite('metrics', (d) => {
 		await c.close();
 	});
 
-	test('every family is in the documentation, and nothing else', async () => {
+	test('B39 every family is in the documentation, and nothing else', async () => {
 		const page = fs.readFileSync(path.join(__dirname,
 			'../../etc/doc/metrics.md'), 'utf8');
 		const m = await scrape(d);
@@ -65,7 +65,7 @@ suite('metrics', (d) => {
 			[...m.families].map(([name, f]) => `${name} ${f.type}`).sort());
 	});
 
-	test('gauges and counters of an app are exact', async () => {
+	test('B15 gauges and counters of an app are exact', async () => {
 		const own = d.app();
 		const id = { app: own.id };
 		const all = await Client.several(d, own, 9);
@@ -265,7 +265,7 @@ suite('metrics and deaths', (d) => {
 		await c.close();
 	});
 
-	test('a stopped worker does not hide the others', async () => {
+	test('B19 a stopped worker does not hide the others', async () => {
 		const [pid] = d.pidsOf('worker');
 		process.kill(pid, 'SIGSTOP');
 		try {

@@ -181,7 +181,7 @@ for (const [name, write] of Object.entries(PROXIES)) {
 			ws.terminate();
 		});
 
-		test('the API answers: channels, a wrong signature', async () => {
+		test('B27 the API answers: channels, a wrong signature', async () => {
 			const r = await lib.get({ path: '/channels' });
 			assert.equal(r.status, 200);
 			const bad = server({ port }, { ...app, secret: 'wrong' },

@@ -174,7 +174,7 @@ describe('stop', () => {
 });
 
 describe('a worker is killed', () => {
-	test('others keep their clients; the slot comes back', async () => {
+	test('B43 others keep their clients; the slot comes back', async () => {
 		const { d, app } = await daemon({ crash_grace: 1 });
 		d.allow(/worker/);
 		const all = await Client.onEachWorker(d, app);
@@ -243,7 +243,7 @@ describe('a worker is killed', () => {
 		await d.stop();
 	});
 
-	test('B08 counts and occupancy are right afterwards', async () => {
+	test('B08 B44 counts and occupancy are right afterwards', async () => {
 		const { d, app } = await daemon({ crash_grace: 0 });
 		d.allow(/worker/);
 		const all = await Client.several(d, app, 24);

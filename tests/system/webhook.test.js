@@ -72,7 +72,7 @@ suite('webhooks', (d) => {
 		await r.stop();
 	});
 
-	test('one emission per fact on several workers', async () => {
+	test('B09 one emission per fact on several workers', async () => {
 		const { app, r } = await make({});
 		const all = await Client.onEachWorker(d, app);
 		for (const c of all) await c.join('presence-x', 'u');
@@ -87,7 +87,7 @@ suite('webhooks', (d) => {
 		await r.stop();
 	});
 
-	test('client_event with string values, as relayed', async () => {
+	test('B47 client_event with string values, as relayed', async () => {
 		const { app, r } = await make({ client_events: 'on' },
 			'--events', 'client_event');
 		const [a, b] = await Client.several(d, app, 2);
@@ -140,7 +140,7 @@ suite('webhooks', (d) => {
 		await r.stop();
 	});
 
-	test('filters: events, prefix, suffix, glob', async () => {
+	test('B12 D03 filters: events, prefix, suffix, glob', async () => {
 		const { app, r } = await make({}, '--events',
 			'channel_occupied,member_added');
 		const add = async (...args) => {
@@ -172,7 +172,7 @@ suite('webhooks', (d) => {
 		}
 	});
 
-	test('batches, and never two apps in one body', async () => {
+	test('B11 batches, and never two apps in one body', async () => {
 		const one = await make({}, '--batch');
 		const two = await make({}, '--batch');
 		const a = await Client.connect(d, one.app);

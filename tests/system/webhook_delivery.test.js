@@ -44,7 +44,7 @@ async function occupy(c, prefix, n, rate = Infinity) {
 }
 
 describe('answers', () => {
-	withDaemon('500 three times, then 200: same id, body, signature', {},
+	withDaemon('B10 500 three times, then 200: same id, body, signature', {},
 		async (d, app) => {
 			let n = 0;
 			const r = await Receiver.start({ answer: (req, res) => {
@@ -70,7 +70,7 @@ describe('answers', () => {
 			await r.stop();
 		});
 
-	withDaemon('redirect, 404, hang, reset, nobody: dead, retried by hand',
+	withDaemon('D21 redirect, 404, hang, reset, nobody: dead, retried by hand',
 		{ webhook_retry_time: 3, webhook_timeout: 1 }, async (d, app) => {
 			d.allow(/given up/);
 			const other = await Receiver.start();
