@@ -28,6 +28,8 @@ SHARED  := $(wildcard shared/*.c)
 BROKER  := $(wildcard broker/*.c broker/courier/*.c)
 # pusherctl looks into the outbox, too.
 OUTBOX  := broker/courier/outbox.c broker/courier/outbox_rows.c
+# It checks requests as a worker does.
+APIAUTH := worker/api_auth.c worker/api_params.c
 WORKER  := $(wildcard worker/*.c)
 DAEMON  := cli/pusherd.c cli/asked.c cli/child.c cli/listen.c cli/log_place.c \
 	cli/master.c cli/notify.c cli/reload.c cli/rundir.c cli/watchdog.c
@@ -52,7 +54,7 @@ all: $(BUILD)/pusherd $(BUILD)/pusherctl ## build pusherd and pusherctl
 $(BUILD)/pusherd: $(call obj,$(DAEMON) $(SHARED) $(BROKER) $(WORKER))
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/pusherctl: $(call obj,$(CTL) $(SHARED) $(OUTBOX))
+$(BUILD)/pusherctl: $(call obj,$(CTL) $(SHARED) $(OUTBOX) $(APIAUTH))
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/obj/%.o: %.c

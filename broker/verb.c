@@ -212,6 +212,26 @@ publish(struct control_client *k, struct json args)
 }
 
 static void
+config_row(void *arg, const char *name, const char *value, const char *origin)
+{
+	struct json_writer w;
+
+	verb_row_begin(&w, NULL);
+	verb_put_text(&w, "option", str_of(name));
+	verb_put_text(&w, "value", str_of(value));
+	verb_put_text(&w, "origin", str_of(origin));
+	verb_row_end(arg, &w);
+}
+
+static void
+config(struct control_client *k, struct json args)
+{
+	UNUSED(args);
+	conf_each(k->br->conf, config_row, k);
+	control_end(k);
+}
+
+static void
 tail(struct control_client *k, struct json args)
 {
 	bool own = json_get(args, S("own")).kind == JSON_TRUE;
@@ -244,6 +264,7 @@ static const struct {
 	{ "apps-changed", apps_changed, true },
 	{ "publish", publish, true },
 	{ "tail", tail, false },
+	{ "config", config, false },
 	{ "purge-cache", verb_purge_cache, true },
 	{ "stats", verb_stats, false },
 	{ "history", verb_history, false },

@@ -141,6 +141,8 @@ int cmd_app_snippets(struct cmd *);
 extern const struct cmd_option cmd_app_rotate_options[];
 int cmd_app_rotate_key(struct cmd *);
 int cmd_status(struct cmd *);
+extern const struct cmd_option cmd_config_options[];
+int cmd_config(struct cmd *);
 int cmd_channels(struct cmd *);
 int cmd_channel_show(struct cmd *);
 int cmd_channel_purge_cache(struct cmd *);

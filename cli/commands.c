@@ -9,6 +9,7 @@
 
 #include "cli/cmd_bench.h"
 #include "cli/cmd_connection.h"
+#include "cli/cmd_explain.h"
 #include "cli/cmd_sign.h"
 #include "cli/cmd_stats.h"
 #include "cli/cmd_tail.h"
@@ -118,6 +119,12 @@ const struct cmd_verb commands[] = {
 	    APP_TEXT_HELP "  Code 1006: the\nconnection was lost; 1005: the "
 			  "client gave no reason.",
 	    cmd_closes_options, cmd_closes },
+	{ "config", "[OPTION]", 0, 1,
+	    "Print the configuration and where each value comes from",
+	    "It is that of the running pusherd, which may differ from what "
+	    "the files\nsay by now; without one, or with --here, what this "
+	    "command itself reads.",
+	    cmd_config_options, cmd_config },
 	{ "channels", "[APP]", 0, 1, "List the occupied channels",
 	    APP_TEXT_HELP, channels_options, cmd_channels },
 	{ "channel", "APP CHANNEL", 2, 2,
@@ -166,6 +173,12 @@ const struct cmd_verb commands[] = {
 	{ "sign", "APP SOCKET_ID [CHANNEL [CHANNEL_DATA]]", 2, 4,
 	    "Print what an auth endpoint has to answer", APP_TEXT_HELP,
 	    cmd_sign_options, cmd_sign },
+	{ "explain-auth", "METHOD TARGET [FILE|-]", 2, 3,
+	    "Say what is wrong with the signature of an API request",
+	    "METHOD and TARGET are those of the request line, or TARGET its "
+	    "URL;\nFILE holds the body.  Exit code 1 when the request is "
+	    "refused.",
+	    cmd_explain_options, cmd_explain_auth },
 	{ "webhook add", "APP URL", 2, 2, "Tell a URL what happens in an app",
 	    APP_TEXT_HELP
 	    "\n"

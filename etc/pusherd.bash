@@ -35,7 +35,7 @@ _pusherctl_words()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		= | : | -c | -o) ((i++)) ;;
-		--name | --id | --key | --from | --overlap | --interval | --minutes | --hours | --limit | --prefix | --channel | --user | --sort | --limit | --app | --channel | --user | --socket-id | --events | --grep | --limit | --user | --info | --events | --grep | --limit | --user | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --time | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid | --set) ((i++)) ;;
+		--name | --id | --key | --from | --overlap | --interval | --minutes | --hours | --limit | --prefix | --channel | --user | --sort | --limit | --app | --channel | --user | --socket-id | --events | --grep | --limit | --user | --info | --events | --grep | --limit | --user | --at | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --time | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid | --set) ((i++)) ;;
 		--secret-from | --secret-from) ((i++)) ;;
 		-*) ;;
 		*) words+=("${COMP_WORDS[i]}") ;;
@@ -53,7 +53,7 @@ _pusherctl()
 	-o) _pusherd_assign "$_pusherd_options" "$cur"; return ;;
 	--set) _pusherd_assign "$_pusherd_settings" "$cur"; return ;;
 	--secret-from | --secret-from) _pusherd_files "$cur"; return ;;
-	--name | --id | --key | --from | --overlap | --interval | --minutes | --hours | --limit | --prefix | --channel | --user | --sort | --limit | --app | --channel | --user | --socket-id | --events | --grep | --limit | --user | --info | --events | --grep | --limit | --user | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --time | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid) return ;;
+	--name | --id | --key | --from | --overlap | --interval | --minutes | --hours | --limit | --prefix | --channel | --user | --sort | --limit | --app | --channel | --user | --socket-id | --events | --grep | --limit | --user | --info | --events | --grep | --limit | --user | --at | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --time | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid) return ;;
 	esac
 	_pusherctl_words
 	if [[ ${words[0]-} == help ]]; then words=("${words[@]:1}"); fi
@@ -91,6 +91,7 @@ _pusherctl()
 	top) list='--interval' ;;
 	stats) list='--minutes --hours' ;;
 	closes) list='--limit' ;;
+	config) list='--here' ;;
 	channels) list='--prefix' ;;
 	channel)
 		case ${words[1]-} in
@@ -123,6 +124,7 @@ _pusherctl()
 	tail) list='--events --grep --own --limit' ;;
 	subscribe) list='--user --info --events --grep --limit' ;;
 	sign) list='--user' ;;
+	explain-auth) list='--at' files=1 ;;
 	webhook)
 		case ${words[1]-} in
 		add)
@@ -156,7 +158,7 @@ _pusherctl()
 	bench) list='--host --port --app --app-id --key --secret-from --clients --channels --subscriptions --publishers --in-flight --rate --batch --size --at-once --slow --sources --processes --seconds --pid' ;;
 	'')
 		if [[ $cur == -* ]]; then list='-c -o -V --version'
-		else list='app status top stats closes channels channel connections users publish tail subscribe sign webhook verify-webhook reload drain log-level bench help'; fi ;;
+		else list='app status top stats closes config channels channel connections users publish tail subscribe sign explain-auth webhook verify-webhook reload drain log-level bench help'; fi ;;
 	esac
 	case $cur in
 	-*) list+=' -j --help' ;;

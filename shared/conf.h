@@ -90,6 +90,10 @@ int conf_load_again(struct conf *, const char *base, const char *file,
     char *const *arguments, size_t narguments, char **why);
 /* Where the value of an option came from; "" for an unknown one. */
 const char *conf_origin(const struct conf *, const char *name);
+/* Calls back for each option, for a list with each of its values. */
+typedef void (*conf_each_fn)(
+    void *arg, const char *name, const char *value, const char *origin);
+void conf_each(const struct conf *, conf_each_fn, void *arg);
 /* "name value    # origin" for each option (pusherd -T). */
 void conf_print(const struct conf *, FILE *);
 /* The commented example file (etc/pusherd.conf). */

@@ -30,37 +30,39 @@ put_value(FILE *f, const char *v)
 }
 
 static void
-put_line(FILE *f, const char *name, const char *value, const char *origin)
+each_number(const char *name, uint64_t n, const char *origin, conf_each_fn fn,
+    void *arg)
 {
-	fprintf(f, "%s ", name);
-	put_value(f, value);
-	fprintf(f, "    # %s\n", origin);
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, n);
+	fn(arg, name, text, origin);
 }
 
 static void
-put_list(
-    FILE *f, const char *name, const struct conf_list *l, const char *origin)
+each_list(const char *name, const struct conf_list *l, const char *origin,
+    conf_each_fn fn, void *arg)
 {
 	size_t i;
 
 	for (i = 0; i < l->n; i++)
-		put_line(f, name, l->v[i], origin);
+		fn(arg, name, l->v[i], origin);
 }
 
 void
-conf_print(const struct conf *c, FILE *f)
+conf_each(const struct conf *c, conf_each_fn fn, void *arg)
 {
 	char *const *origin = c->origin;
 
-#define CONF_TEXT(name, def, help) put_line(f, #name, c->name, *origin++);
-#define CONF_PATH(name, def, help) put_line(f, #name, c->name, *origin++);
-#define CONF_LIST(name, def, help) put_list(f, #name, &c->name, *origin++);
+#define CONF_TEXT(name, def, help) fn(arg, #name, c->name, *origin++);
+#define CONF_PATH(name, def, help) fn(arg, #name, c->name, *origin++);
+#define CONF_LIST(name, def, help) \
+	each_list(#name, &c->name, *origin++, fn, arg);
 #define CONF_UINT(name, def, min, max, help) \
-	fprintf(f, "%s %" PRIu64 "    # %s\n", #name, c->name, *origin++);
-#define CONF_ENUM(name, def, choices, help) \
-	put_line(f, #name, c->name, *origin++);
+	each_number(#name, c->name, *origin++, fn, arg);
+#define CONF_ENUM(name, def, choices, help) fn(arg, #name, c->name, *origin++);
 #define CONF_BOOL(name, def, help) \
-	put_line(f, #name, c->name ? "on" : "off", *origin++);
+	fn(arg, #name, c->name ? "on" : "off", *origin++);
 #include "shared/conf_options.def"
 #undef CONF_TEXT
 #undef CONF_PATH
@@ -68,6 +70,22 @@ conf_print(const struct conf *c, FILE *f)
 #undef CONF_UINT
 #undef CONF_ENUM
 #undef CONF_BOOL
+}
+
+static void
+put_line(void *arg, const char *name, const char *value, const char *origin)
+{
+	FILE *f = arg;
+
+	fprintf(f, "%s ", name);
+	put_value(f, value);
+	fprintf(f, "    # %s\n", origin);
+}
+
+void
+conf_print(const struct conf *c, FILE *f)
+{
+	conf_each(c, put_line, f);
 }
 
 /* An option's help, what it may be, and its default as a comment. */

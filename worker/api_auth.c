@@ -321,10 +321,38 @@ check_signature(const struct api_auth *a, struct buf **why)
 	return ok;
 }
 
+static bool (*const parts[API_AUTH_PARTS])(
+    const struct api_auth *, struct buf **) = {
+	[API_AUTH_REPEATED] = check_repeated,
+	[API_AUTH_KEY] = check_key,
+	[API_AUTH_VERSION] = check_version,
+	[API_AUTH_TIMESTAMP] = check_timestamp,
+	[API_AUTH_BODY] = check_body,
+	[API_AUTH_SIGNATURE] = check_signature,
+};
+
+bool
+api_auth_check_part(
+    const struct api_auth *a, enum api_auth_part part, struct buf **why)
+{
+	return parts[part](a, why);
+}
+
 bool
 api_auth_check(const struct api_auth *a, struct buf **why)
 {
-	return check_repeated(a, why) && check_key(a, why) &&
-	    check_version(a, why) && check_timestamp(a, why) &&
-	    check_body(a, why) && check_signature(a, why);
+	for (enum api_auth_part part = 0; part < API_AUTH_PARTS; part++)
+		if (!parts[part](a, why))
+			return false;
+	return true;
+}
+
+void
+api_auth_put_text(const struct api_auth *a, struct buf **text)
+{
+	struct text t;
+
+	text_init(&t, a);
+	buf_append(text, build(&t, a, false, FORM_PLAIN));
+	text_clear(&t);
 }

@@ -33,4 +33,19 @@ struct api_auth {
  */
 bool api_auth_check(const struct api_auth *, struct buf **why);
 
+/* For pusherctl explain-auth: one check of those above, in their order. */
+enum api_auth_part {
+	API_AUTH_REPEATED,
+	API_AUTH_KEY,
+	API_AUTH_VERSION,
+	API_AUTH_TIMESTAMP,
+	API_AUTH_BODY,
+	API_AUTH_SIGNATURE,
+	API_AUTH_PARTS
+};
+bool api_auth_check_part(
+    const struct api_auth *, enum api_auth_part, struct buf **why);
+/* Appends the string to sign. */
+void api_auth_put_text(const struct api_auth *, struct buf **text);
+
 #endif
