@@ -22,7 +22,7 @@ LDHARD  := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed \
 WERROR  := $(if $(CI),-Werror)
 CFLAGS  := $(CSTD) -g $(OPT) $(WARN) $(HARDEN) $(WERROR) $(SAN) -MMD -MP
 LDFLAGS := $(LDHARD) $(SAN)
-LIBS    := -lev -lssl -lcrypto -lcjson -lsqlite3 -lcurl -lm
+LIBS    := -lev -lssl -lcrypto -lcjson -lsqlite3 -lcurl -lseccomp -lm
 
 SHARED  := $(wildcard shared/*.c)
 BROKER  := $(wildcard broker/*.c broker/courier/*.c)
@@ -31,7 +31,8 @@ OUTBOX  := broker/courier/outbox.c broker/courier/outbox_rows.c
 # It checks requests as a worker does.
 APIAUTH := worker/api_auth.c worker/api_params.c
 WORKER  := $(wildcard worker/*.c)
-DAEMON  := cli/pusherd.c cli/asked.c cli/child.c cli/listen.c cli/log_place.c \
+DAEMON  := cli/pusherd.c cli/activation.c cli/asked.c cli/child.c \
+	cli/first_app.c cli/listen.c cli/listen_text.c cli/log_place.c \
 	cli/master.c cli/notify.c cli/reload.c cli/rundir.c cli/watchdog.c
 CTL     := $(filter-out $(DAEMON),$(wildcard cli/*.c))
 UNIT    := $(wildcard tests/unit/*/*_test.c)

@@ -46,7 +46,10 @@ struct master {
 	uint64_t deadline_ms; /* of the phase; 0: none */
 	int exit_code;
 	unsigned start_deaths;
-	uint64_t pulse_ms; /* when the children's pulses were looked at */
+	uint64_t pulse_ms;    /* when the children's pulses were looked at */
+	uint64_t notify_ms;   /* between two signs of life; 0: none wanted */
+	uint64_t notified_ms; /* the last one */
+	uint64_t unwell_ms;   /* since when something is missing; 0: nothing */
 	int signal_fd;
 	int life[2];
 	bool steered;        /* the kernel chooses among living slots only */

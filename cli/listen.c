@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #include "shared/base.h"
-#include "shared/buf.h"
 #include "shared/conf.h"
+#include "shared/log.h"
 #include "shared/xmalloc.h"
 
 static unsigned
@@ -241,12 +241,40 @@ is_own_port(const struct listen_set *l, const struct sock_addr *a)
 	return false;
 }
 
+/* A socket that the service manager has made for this address; or -1. */
+static int
+take_given(struct listen_set *l, const struct sock_addr *a)
+{
+	struct sock_addr have;
+	int fd;
+
+	for (size_t i = 0; i < l->ngiven; i++) {
+		fd = l->given[i];
+		memset(&have, 0, sizeof(have));
+		have.len = sizeof(have.ss);
+		if (getsockname(fd, (void *)&have.ss, &have.len) == -1 ||
+		    !is_same_addr(&have, a))
+			continue;
+		l->given[i] = l->given[--l->ngiven];
+		return fd;
+	}
+	return -1;
+}
+
 static int
 add_place(struct listen_set *next, const struct listen_set *now,
     const struct sock_addr *a, const char *option, char **why)
 {
 	struct listener_place *p = find_place(now, next, a, option);
 
+	int fd = p == NULL ? take_given(next, a) : -1;
+
+	if (fd != -1) {
+		p = place_new(a, option);
+		p->id = ++next->last_id;
+		p->shared = true;
+		p->fds[0] = fd;
+	}
 	if (p == NULL) {
 		if (try_alone(a) == -1 &&
 		    (errno != EADDRINUSE || !is_own_port(now, a)))
@@ -312,6 +340,8 @@ listen_prepare(struct listen_set *next, const struct listen_set *now,
 
 	*next = (struct listen_set){ .nslots = conf->nworkers,
 		.last_id = now->last_id };
+	memcpy(next->given, now->given, sizeof(now->given));
+	next->ngiven = now->ngiven;
 	next->v = xcalloc(total, sizeof(struct listener_place *));
 	for (i = 0; i < now->n; i++)
 		now->v[i]->from = -1;
@@ -376,6 +406,11 @@ listen_open(struct listen_set *l, const struct conf *conf, char **why)
 	if (listen_prepare(&next, l, conf, why) == -1)
 		return -1;
 	listen_take(l, &next);
+	while (l->ngiven > 0) {
+		log_warnx("a socket of the service manager has an address that "
+			  "the option listen does not have: it is closed");
+		close(l->given[--l->ngiven]);
+	}
 	return 0;
 }
 
@@ -396,67 +431,6 @@ listen_slot(const struct listen_set *l, unsigned slot, int *fds, uint32_t *ids)
 		fds[i] = l->v[i]->fds[l->v[i]->shared ? 0 : slot];
 		ids[i] = l->v[i]->id;
 	}
-}
-
-static char *
-join(const struct listen_set *l, const char *between, const char *end)
-{
-	struct buf *b = NULL;
-	char text[80], *out;
-	size_t i;
-
-	for (i = 0; i < l->n; i++) {
-		sock_addr_text(&l->v[i]->addr, text, sizeof(text));
-		buf_printf(&b, "%s%s%s", i == 0 ? "" : between, text,
-		    strcmp(l->v[i]->option, "listen") == 0 ? "" : " (metrics)");
-	}
-	buf_printf(&b, "%s", end);
-	out = xstrndup(b->data, b->len);
-	buf_unref(b);
-	return out;
-}
-
-char *
-listen_text(const struct listen_set *l)
-{
-	return join(l, ", ", "");
-}
-
-/* 0, or -1 with errno. */
-static int
-write_file(const char *path, struct str text)
-{
-	int fd, saved;
-	ssize_t n;
-
-	fd = open(
-	    path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd == -1)
-		return -1;
-	errno = ENOSPC; /* of a write that is short */
-	n = write(fd, text.p, text.n);
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return n == (ssize_t)text.n ? 0 : -1;
-}
-
-int
-listen_write(const struct listen_set *l, const char *path, char **why)
-{
-	char *text = join(l, "\n", "\n");
-	char *fresh = xasprintf("%s.new", path);
-	int r = write_file(fresh, str_of(text));
-
-	if (r == 0)
-		r = rename(fresh, path);
-	if (r == -1) {
-		*why = xasprintf("cannot write %s: %s", path, strerror(errno));
-		unlink(fresh);
-	}
-	free(fresh);
-	free(text);
-	return r;
 }
 
 int

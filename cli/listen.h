@@ -17,6 +17,8 @@
 
 struct conf;
 
+#define LISTEN_GIVEN 64
+
 /* One address. */
 struct listener_place {
 	uint32_t id;               /* never given again */
@@ -34,6 +36,8 @@ struct listen_set {
 	unsigned nslots; /* worker slots */
 	struct listener_place **v;
 	uint32_t last_id;
+	int given[LISTEN_GIVEN]; /* by the service manager, not used yet */
+	size_t ngiven;
 	/* Not listened on any more, but workers may still hold them. */
 	struct listener_place **gone;
 	size_t ngone;

@@ -40,6 +40,7 @@
 #define START_MS 30000      /* for all to be ready the first time */
 #define START_DEATHS 3      /* so many before that: give up */
 #define DRAIN_EXTRA_MS 5000 /* beyond drain_time */
+#define UNWELL_MS 30000     /* without broker or workers: not alive */
 #define BROKER_STOP_MS 2000 /* from SIGTERM to SIGKILL */
 #define QUICK_STOP_MS 1000  /* from SIGQUIT to SIGKILL */
 
@@ -100,7 +101,11 @@ tell_drain(struct master *m, uint64_t ms)
 void
 master_drain(struct master *m, const char *because, uint64_t ms)
 {
-	notify("STOPPING=1");
+	char text[80];
+
+	snprintf(text, sizeof(text), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu",
+	    (unsigned long long)(ms + 2 * DRAIN_EXTRA_MS) * 1000);
+	notify(text);
 	log_info("stop: %s, closing clients over %.1f s", because,
 	    (double)ms / 1000);
 	enter(m, PHASE_DRAIN, ms + DRAIN_EXTRA_MS);
@@ -326,6 +331,34 @@ check_stopping(struct master *m, uint64_t now)
 		begin_kill(m);
 }
 
+/* The broker and some worker serve. */
+static bool
+is_well(const struct master *m)
+{
+	for (size_t i = FIRST_WORKER; i < m->nchildren; i++)
+		if (m->children[i].ready)
+			return m->children[0].ready;
+	return false;
+}
+
+/*
+ * Tells the service manager that the group serves, and also that it does not
+ * for a while: what dies is replaced.  Who is silent for good is ended by it.
+ */
+static void
+check_health(struct master *m, uint64_t now)
+{
+	if (is_well(m) || m->phase != PHASE_RUN)
+		m->unwell_ms = 0;
+	else if (m->unwell_ms == 0)
+		m->unwell_ms = now;
+	if (m->notify_ms == 0 || now < m->notified_ms + m->notify_ms ||
+	    (m->unwell_ms != 0 && now > m->unwell_ms + UNWELL_MS))
+		return;
+	m->notified_ms = now;
+	notify("WATCHDOG=1");
+}
+
 /* Milliseconds until something is due; -1: nothing is. */
 static int
 next_timeout(const struct master *m, uint64_t now)
@@ -340,6 +373,8 @@ next_timeout(const struct master *m, uint64_t now)
 		at = MIN(at, m->pulse_ms + WATCHDOG_LOOK_MS);
 	if (!master_is_stopping(m))
 		at = MIN(at, reload_due(m));
+	if (m->notify_ms != 0)
+		at = MIN(at, MAX(m->notified_ms, now) + m->notify_ms);
 	if (at == UINT64_MAX)
 		return -1;
 	return at <= now ? 0 : (int)MIN(at - now, 60000);
@@ -421,6 +456,7 @@ master_run(struct master_start *start)
 	struct master m = { .start = start };
 	size_t i;
 
+	m.notify_ms = notify_period();
 	take_signals(&m);
 	if (pipe2(m.life, O_CLOEXEC) == -1)
 		fatal("pipe");
@@ -436,6 +472,7 @@ master_run(struct master_start *start)
 			check_running(&m, child_now_ms());
 		if (master_is_stopping(&m))
 			check_stopping(&m, child_now_ms());
+		check_health(&m, child_now_ms());
 		if (count_alive(&m, 0) > 0 || !master_is_stopping(&m))
 			wait_for_something(&m);
 		reap(&m);

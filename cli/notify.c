@@ -14,7 +14,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "shared/base.h"
 #include "shared/log.h"
+#include "shared/str.h"
 
 void
 notify(const char *state)
@@ -41,4 +43,20 @@ notify(const char *state)
 		log_warn("cannot notify %s", path);
 	if (fd != -1)
 		close(fd);
+}
+
+uint64_t
+notify_period(void)
+{
+	const char *usec = getenv("WATCHDOG_USEC");
+	const char *pid = getenv("WATCHDOG_PID");
+	uint64_t n;
+
+	if (usec == NULL ||
+	    (pid != NULL &&
+		(str_to_u64(str_of(pid), INT32_MAX, &n) == -1 ||
+		    n != (uint64_t)getpid())) ||
+	    str_to_u64(str_of(usec), UINT64_MAX / 2, &n) == -1 || n == 0)
+		return 0;
+	return MAX(n / 1000 / 3, 1);
 }

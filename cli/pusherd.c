@@ -18,6 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/activation.h"
+#include "cli/first_app.h"
 #include "cli/listen.h"
 #include "cli/master.h"
 #include "cli/rundir.h"
@@ -176,7 +178,7 @@ prepare(
 		return -1;
 	if (rundir_open(r, conf, &owner, why) == -1)
 		return -1;
-	if (listen_open(l, conf, why) == 0) {
+	if (first_app_make(conf, why) == 0 && listen_open(l, conf, why) == 0) {
 		if (drop_privileges(conf, why) == 0 &&
 		    listen_write(l, r->listen_path, why) == 0)
 			return 0;
@@ -255,11 +257,15 @@ report_limits(const struct conf *conf, uint64_t nofile)
  * must not become a socket that log lines are written to.
  */
 static void
-tidy_descriptors(void)
+tidy_descriptors(struct listen_set *l)
 {
-	int fd;
+	int keep[ACTIVATION_MAX], fd;
+	size_t i;
 
-	proc_close_others(NULL, 0);
+	l->ngiven = activation_take();
+	for (i = 0; i < l->ngiven; i++)
+		l->given[i] = keep[i] = ACTIVATION_FIRST + (int)i;
+	proc_close_others(keep, l->ngiven);
 	do {
 		fd = open("/dev/null", O_RDWR);
 	} while (fd != -1 && fd <= STDERR_FILENO);
@@ -317,10 +323,12 @@ run(struct conf *conf, const struct command *cmd)
 	int code;
 
 	umask(077);
-	tidy_descriptors();
+	tidy_descriptors(&l);
 	nofile = proc_raise_nofile();
 	if (prepare(conf, &r, &l, &why) == -1)
 		fatalx("%s", why);
+	if (!conf->core_dumps)
+		proc_hide_memory();
 	note_source(&start.source, cmd);
 	if (settle(&start, &why) == -1 || rundir_write_pid(&r, &why) == -1) {
 		rundir_close(&r);
@@ -331,6 +339,8 @@ run(struct conf *conf, const struct command *cmd)
 	start.broker_fd = r.broker_fd;
 	start.control_fd = r.control_fd;
 	start.lock_fd = r.lock_fd;
+	for (size_t i = 0; i < conf->notes.n; i++)
+		log_info("%s", conf->notes.v[i]);
 	report_limits(conf, nofile);
 	code = master_run(&start);
 	listen_close(&l);
@@ -349,6 +359,8 @@ test(const struct conf *conf)
 	    rundir_check(conf, &owner, &why) == -1 ||
 	    appdb_check(conf->database, &why) == -1)
 		fatalx("%s", why);
+	for (size_t i = 0; i < conf->notes.n; i++)
+		fprintf(stderr, "pusherd: %s\n", conf->notes.v[i]);
 	puts("configuration is fine");
 	return 0;
 }

@@ -37,6 +37,10 @@ install: all ## install below DESTDIR and PREFIX (/usr/local)
 	    "$(DESTDIR)$(PREFIX)/lib/sysusers.d/pusherd.conf"
 	$(INSTALL) 644 etc/pusherd.tmpfiles \
 	    "$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/pusherd.conf"
+	$(INSTALL) 644 etc/pusherd.logrotate \
+	    "$(DESTDIR)/etc/logrotate.d/pusherd"
+	$(INSTALL) 644 etc/pusherd.socket \
+	    "$(DESTDIR)$(DOCDIR)/pusherd.socket"
 	mkdir -p "$(DESTDIR)$(UNITDIR)"
 	sed 's|@SBINDIR@|$(SBINDIR)|' etc/pusherd.service \
 	    >"$(DESTDIR)$(UNITDIR)/pusherd.service"
@@ -57,7 +61,8 @@ uninstall: ## remove what install has put there, but no configuration, no data
 	    "$(DESTDIR)$(COMPDIR)/pusherctl" "$(DESTDIR)$(COMPDIR)/pusherd" \
 	    "$(DESTDIR)$(PREFIX)/lib/sysusers.d/pusherd.conf" \
 	    "$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/pusherd.conf" \
-	    "$(DESTDIR)$(UNITDIR)/pusherd.service"
+	    "$(DESTDIR)$(UNITDIR)/pusherd.service" \
+	    "$(DESTDIR)/etc/logrotate.d/pusherd"
 	rm -rf "$(DESTDIR)$(DOCDIR)"
 
 deb: release ## build-release/pusherd_VERSION_ARCH.deb

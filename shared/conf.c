@@ -358,5 +358,6 @@ conf_clear(struct conf *c)
 	free(c->broker_path);
 	free(c->control_path);
 	free(c->base);
+	list_clear(&c->notes);
 	memset(c, 0, sizeof(*c));
 }

@@ -39,6 +39,8 @@ struct conf {
 	char *control_path; /* runtime_dir/ctl.sock */
 	/* Where each option's value came from, in the order of the list. */
 	char **origin;
+	/* What the operator should know: sentences. */
+	struct conf_list notes;
 	/* What relative paths begin with; NULL: the current directory. */
 	char *base;
 };

@@ -28,6 +28,8 @@ static const char *const at_start[] = {
 	"runtime_dir",
 	"pid_file",
 	"user",
+	"sandbox",
+	"core_dumps",
 	"outbox",
 };
 

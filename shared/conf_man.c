@@ -9,6 +9,7 @@
 
 #include "shared/base.h"
 #include "shared/conf.h"
+#include "shared/env_names.h"
 #include "shared/roff.h"
 
 static const char head[] =
@@ -47,7 +48,12 @@ static const char head[] =
     "tests a configuration,\n"
     ".B pusherd \\-T\n"
     "shows what is in force and where each value comes from.\n"
-    "The configuration is read once, at the start.\n"
+    "The configuration is read at the start, and again on SIGHUP and by\n"
+    ".BR \"pusherctl reload\" .\n"
+    "Then either all of it is in force, or, after an error, nothing has "
+    "changed.\n"
+    "The options database, runtime_dir, pid_file, user, outbox, sandbox and\n"
+    "core_dumps need a restart, and the answer says so.\n"
     ".SH OPTIONS\n";
 
 static const char tail[] = ".SH EXAMPLES\n"
@@ -93,6 +99,67 @@ put_number(FILE *f, const char *name, const uint64_t v[3], const char *help)
 	put_option(f, name, range, def, help);
 }
 
+static void
+put_env(FILE *f, const struct env_name *e)
+{
+	switch (e->kind) {
+	case ENV_SETS:
+		fprintf(f, ".TP\n.B %s\nThe option %s.\n", e->name, e->target);
+		break;
+	case ENV_MAKES:
+		fprintf(f, ".TP\n.B %s\n%s of the first app.\n", e->name,
+		    e->target);
+		break;
+	case ENV_ASKS:
+		fprintf(f, ".TP\n.B %s\nMust be %s: ", e->name, e->choices);
+		roff_text(f, e->why);
+		fputs(".\n", f);
+		break;
+	case ENV_ENDS:
+		fprintf(f, ".TP\n.B %s\nRefused: ", e->name);
+		roff_text(f, e->why);
+		fputs(".\n", f);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+put_env_list(FILE *f, const char *title, enum env_kind kind)
+{
+	const char *between = "";
+
+	fprintf(f, ".PP\n%s\n", title);
+	for (size_t i = 0; i < env_names_n; i++) {
+		if (env_names[i].kind != kind)
+			continue;
+		fprintf(f, "%s%s", between, env_names[i].name);
+		between = ",\n";
+	}
+	fputs(".\n", f);
+}
+
+/* The names of other servers. */
+static void
+put_environment(FILE *f)
+{
+	fputs(".SH ENVIRONMENT\n"
+	      "Names that other servers have, too; those with PUSHERD_ count "
+	      "more.\n"
+	      "The first app is made at the start, when there is an id, a key "
+	      "and a secret in\n"
+	      "one family of names and no app has this id; later it is changed "
+	      "with\n"
+	      ".BR pusherctl (8).\n",
+	    f);
+	for (size_t i = 0; i < env_names_n; i++)
+		put_env(f, &env_names[i]);
+	put_env_list(
+	    f, "Not used; pusherd says why when it starts:", ENV_SKIPS);
+	put_env_list(f, "For others, and not looked at:", ENV_KEEPS);
+}
+
 void
 conf_print_man(FILE *f)
 {
@@ -117,5 +184,6 @@ conf_print_man(FILE *f)
 #undef CONF_UINT
 #undef CONF_ENUM
 #undef CONF_BOOL
+	put_environment(f);
 	fputs(tail, f);
 }

@@ -16,6 +16,7 @@
 
 #include "shared/base.h"
 #include "shared/conf.h"
+#include "shared/env_names.h"
 #include "shared/xmalloc.h"
 
 #define FILE_BYTES_MAX (1u << 20)
@@ -230,6 +231,8 @@ conf_read_environment(struct conf *c, char **why)
 	struct str rest, name;
 	char **e;
 
+	if (env_names_apply(c, why) == -1)
+		return -1;
 	for (e = environ; e != NULL && *e != NULL; e++) {
 		rest = str_of(*e);
 		if (!str_starts(rest, S(ENV_PREFIX)))

@@ -180,6 +180,30 @@ proc_unblock_signals(void)
 		fatal("sigprocmask");
 }
 
+void
+proc_trap(int sig, void (*handler)(int, siginfo_t *, void *))
+{
+	struct sigaction sa = { .sa_sigaction = handler,
+		.sa_flags = SA_SIGINFO };
+
+	sigemptyset(&sa.sa_mask);
+	if (sigaction(sig, &sa, NULL) == -1)
+		fatal("sigaction %d", sig);
+}
+
+void
+proc_hide_memory(void)
+{
+	struct rlimit none = { 0, 0 };
+
+	if (setrlimit(RLIMIT_CORE, &none) == -1)
+		log_warn("core dumps");
+#ifndef __SANITIZE_ADDRESS__ /* looks for leaks with ptrace(2) */
+	if (prctl(PR_SET_DUMPABLE, 0) == -1)
+		log_warn("core dumps");
+#endif
+}
+
 int
 proc_daemonize(void)
 {

@@ -4,6 +4,7 @@
 
 /* What a process does to itself: privileges, limits, title, signals. */
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,6 +47,13 @@ int proc_find_user(const char *user, uid_t *uid, gid_t *gid);
 void proc_signal(int sig, void (*handler)(int));
 /* Takes the signals that were blocked; their handlers stand. */
 void proc_unblock_signals(void);
+/* The same for a signal that a system call of this process has caused. */
+void proc_trap(int sig, void (*handler)(int, siginfo_t *, void *));
+/*
+ * Nobody may read this process's memory: no core dump, no ptrace(2) by others
+ * than root.
+ */
+void proc_hide_memory(void);
 /* Leaves the terminal: fork, setsid, stdio to /dev/null. */
 int proc_daemonize(void);
 /* Closes every descriptor above stderr that is not in keep[]. */

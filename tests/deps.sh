@@ -9,7 +9,7 @@ set -eu
 packages() {
 	case $1 in
 	build) echo gcc libc6-dev make libev-dev libssl-dev libcjson-dev \
-		libsqlite3-dev libcurl4-openssl-dev ;;
+		libsqlite3-dev libcurl4-openssl-dev libseccomp-dev ;;
 	check)
 		echo libcmocka-dev procps
 		# Whatever Node.js is there will do, if it is 18 or newer.

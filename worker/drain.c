@@ -107,6 +107,9 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 		ev_break(loop, EVBREAK_ALL);
 		return;
 	}
+	/* Where all slots share a socket, others accept from it. */
+	if (d->retiring && worker_now() > d->began + RETIRE_SECONDS)
+		listener_stop(w);
 	if (d->next == d->n)
 		make_list(w);
 	rate = MAX(MIN_RATE, (double)(d->n - d->next) / MAX(left, TICK));

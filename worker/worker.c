@@ -26,6 +26,7 @@
 #include "worker/client.h"
 #include "worker/conn.h"
 #include "worker/kept.h"
+#include "worker/sandbox.h"
 #include "worker/ws.h"
 
 #define ARENA_BYTES (64u << 10)
@@ -390,6 +391,8 @@ worker_main(const struct inherit *inherit)
 	if ((w.loop = ev_default_loop(EVFLAG_AUTO)) == NULL)
 		fatalx("no event loop");
 	start(&w);
+	if (w.conf->sandbox)
+		sandbox_enter();
 	proc_unblock_signals();
 	ev_run(w.loop, 0);
 	stop(&w);

@@ -54,7 +54,8 @@ Description: Pusher-Channels-compatible WebSocket server
  pusher-js, Laravel Echo and the Pusher server libraries work with a
  server of one's own. pusherctl is its admin command.
 EOF
-echo /etc/pusherd/pusherd.conf >"$root/DEBIAN/conffiles"
+printf '%s\n' /etc/pusherd/pusherd.conf /etc/logrotate.d/pusherd \
+	>"$root/DEBIAN/conffiles"
 for script in postinst prerm postrm; do
 	install -m 755 "etc/debian/$script" "$root/DEBIAN/$script"
 done

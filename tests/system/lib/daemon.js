@@ -46,8 +46,10 @@ function environment() {
 		...process.env,
 	};
 	// The options under test are the ones of the test, not of the caller.
+	// PUSHERD_SANDBOX=on puts every worker of the suite into its sandbox.
 	for (const name of Object.keys(env))
-		if (name.startsWith('PUSHERD_')) delete env[name];
+		if (name.startsWith('PUSHERD_') && name !== 'PUSHERD_SANDBOX')
+			delete env[name];
 	return env;
 }
 

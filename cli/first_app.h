@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_FIRST_APP_H
+#define CLI_FIRST_APP_H
+
+struct conf;
+
+/*
+ * Makes the app that the environment describes (shared/env_names.def), unless
+ * there is one with its id: then nothing is changed.  Wipes its secret from
+ * the environment.  0, or -1 and *why (free(3) it).
+ */
+int first_app_make(const struct conf *, char **why);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sandbox.c: the system calls of a worker, and what happens with others.  A
+ * worker that is taken over by a bug can talk to the sockets that it has and
+ * make no others but Unix ones (to the broker, to syslog); it opens no file.
+ *
+ * Refused means EPERM and a line in the log, not death: a call that a library
+ * makes once a year shall not disconnect everybody.  What only an intruder
+ * would do ends the process.  Must be entered when everything is open.
+ */
+
+#include "worker/sandbox.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <ucontext.h>
+
+#include "shared/base.h"
+#include "shared/log.h"
+#include "shared/proc.h"
+
+static const int allowed[] = {
+	/* sockets that are there */
+	SCMP_SYS(accept),
+	SCMP_SYS(accept4),
+	SCMP_SYS(close),
+	SCMP_SYS(connect),
+	SCMP_SYS(getpeername),
+	SCMP_SYS(getsockname),
+	SCMP_SYS(getsockopt),
+	SCMP_SYS(read),
+	SCMP_SYS(readv),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(recvmmsg),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(sendmmsg),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(sendto),
+	SCMP_SYS(setsockopt),
+	SCMP_SYS(shutdown),
+	SCMP_SYS(write),
+	SCMP_SYS(writev),
+	/* descriptors */
+	SCMP_SYS(dup2),
+	SCMP_SYS(dup3),
+	SCMP_SYS(fcntl),
+	SCMP_SYS(fstat),
+	SCMP_SYS(lseek),
+	SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64),
+	/* the loop */
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(epoll_create1),
+	SCMP_SYS(epoll_ctl),
+	SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_wait),
+	SCMP_SYS(eventfd2),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(nanosleep),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(pselect6),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(select),
+	SCMP_SYS(time),
+	SCMP_SYS(timerfd_create),
+	SCMP_SYS(timerfd_settime),
+	/* memory; mmap and mprotect stand below */
+	SCMP_SYS(brk),
+	SCMP_SYS(futex),
+	SCMP_SYS(madvise),
+	SCMP_SYS(mremap),
+	SCMP_SYS(munmap),
+	/* signals and the end */
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(tgkill),
+	/* who and where we are */
+	SCMP_SYS(getcpu),
+	SCMP_SYS(getegid),
+	SCMP_SYS(geteuid),
+	SCMP_SYS(getgid),
+	SCMP_SYS(getpid),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(getrusage),
+	SCMP_SYS(gettid),
+	SCMP_SYS(getuid),
+	SCMP_SYS(rseq),
+	SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(sysinfo),
+	SCMP_SYS(uname),
+};
+
+/* No library does this behind our back. */
+static const int deadly[] = {
+	SCMP_SYS(execve),
+	SCMP_SYS(execveat),
+	SCMP_SYS(fork),
+	SCMP_SYS(vfork),
+	SCMP_SYS(kexec_load),
+	SCMP_SYS(mount),
+	SCMP_SYS(process_vm_readv),
+	SCMP_SYS(process_vm_writev),
+	SCMP_SYS(ptrace),
+};
+
+/* Makes the refused call return -EPERM; false where we do not know how. */
+static bool
+return_eperm(ucontext_t *u)
+{
+#if defined(__x86_64__)
+	u->uc_mcontext.gregs[REG_RAX] = -EPERM;
+	return true;
+#elif defined(__aarch64__)
+	u->uc_mcontext.regs[0] = (uint64_t)-EPERM;
+	return true;
+#else
+	(void)u;
+	return false;
+#endif
+}
+
+/* In the middle of our own code: the call that caused it waits for us. */
+static void
+on_refused(int sig, siginfo_t *si, void *context)
+{
+	char *name;
+
+	UNUSED(sig);
+	name = seccomp_syscall_resolve_num_arch(si->si_arch, si->si_syscall);
+	log_warnx("sandbox: system call %s (%d) is refused",
+	    name == NULL ? "?" : name, si->si_syscall);
+	free(name);
+	if (!return_eperm(context))
+		exit(1);
+}
+
+static int
+add_rules(scmp_filter_ctx ctx)
+{
+	int r = 0;
+	size_t i;
+
+	for (i = 0; r == 0 && i < nitems(allowed); i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
+	for (i = 0; r == 0 && i < nitems(deadly); i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+		    SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+	if (r == 0) /* reads a limit, but sets none */
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64),
+		    1, SCMP_A2(SCMP_CMP_EQ, 0));
+	/* Memory never becomes code. */
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+		    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+		    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	return r;
+}
+
+void
+sandbox_enter(void)
+{
+	scmp_filter_ctx ctx;
+	int r = -ENOMEM;
+
+	tzset(); /* syslog(3) would open a file for it, OpenSSL another one */
+	OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL);
+	proc_trap(SIGSYS, on_refused);
+	ctx = seccomp_init(SCMP_ACT_TRAP);
+	if (ctx != NULL)
+		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	if (r == 0)
+		r = add_rules(ctx);
+	if (r == 0)
+		r = seccomp_load(ctx); /* sets no_new_privs */
+	if (r != 0) {
+		errno = -r;
+		fatal("the option sandbox is on, but it cannot be entered");
+	}
+	seccomp_release(ctx);
+	log_debug("sandbox: entered");
+}
