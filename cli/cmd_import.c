@@ -189,6 +189,15 @@ import(struct cmd *c, struct import *im)
 	return written ? cmd_tell_apps_changed(c) : r;
 }
 
+static const struct {
+	const char *name;
+	int (*read)(struct str text, struct import *, char **why);
+} sources[] = {
+	{ "soketi", import_soketi },
+	{ "sockudo", import_sockudo },
+	{ "reverb", import_reverb },
+};
+
 int
 cmd_app_import(struct cmd *c)
 {
@@ -196,17 +205,23 @@ cmd_app_import(struct cmd *c)
 	struct import im;
 	struct buf *b;
 	char *why = NULL;
+	size_t i = 0;
 	int r;
 
 	if (from == NULL)
-		return cmd_usage(c, "--from is missing: --from soketi");
-	if (strcmp(from, "soketi") != 0)
 		return cmd_usage(
-		    c, "cannot import from \"%s\", only from soketi", from);
+		    c, "--from is missing: --from soketi, sockudo or reverb");
+	while (i < nitems(sources) && strcmp(from, sources[i].name) != 0)
+		i++;
+	if (i == nitems(sources))
+		return cmd_usage(c,
+		    "cannot import from \"%s\", only from soketi, sockudo "
+		    "and reverb",
+		    from);
 	b = cmd_read_file(c->args[0], FILE_MAX);
 	if (b == NULL)
 		return CMD_FAILED;
-	if (import_soketi(buf_str(b), &im, &why) == -1) {
+	if (sources[i].read(buf_str(b), &im, &why) == -1) {
 		r = cmd_fail("%s: %s", c->args[0], why);
 		free(why);
 	} else {

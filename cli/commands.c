@@ -35,7 +35,7 @@ static const struct cmd_option delete_options[] = {
 	{ NULL, NULL, NULL },
 };
 static const struct cmd_option import_options[] = {
-	{ "from", "soketi", "whose apps these are" },
+	{ "from", "SERVER", "soketi, sockudo or reverb" },
 	{ "dry-run", NULL, "say what would be done, write nothing" },
 	{ "replace", NULL, "overwrite apps that have the same id" },
 	{ NULL, NULL, NULL },
@@ -87,9 +87,10 @@ const struct cmd_verb commands[] = {
 	{ "app delete", "APP", 1, 1, "Delete an app and close its clients",
 	    APP_TEXT_HELP, delete_options, cmd_app_delete },
 	{ "app import", "FILE|-", 1, 1, "Take over apps of another server",
-	    "FILE is a JSON array of soketi's apps, or a soketi\n"
-	    "configuration file with appManager.array.apps.  All apps are\n"
-	    "taken, or, after an error in one of them, none.",
+	    "FILE is a JSON array of the server's apps, or its configuration:\n"
+	    "JSON of soketi, JSON, TOML or .env of Sockudo, .env of Reverb or\n"
+	    "its config/reverb.php as JSON.  All apps are taken, or, after an\n"
+	    "error in one of them, none.",
 	    import_options, cmd_app_import },
 	{ "app snippets", "[APP]", 0, 1,
 	    "Print code for clients and servers, filled in",

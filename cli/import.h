@@ -43,6 +43,10 @@ struct import {
  * is nothing of that; errors inside an app are notes.
  */
 int import_soketi(struct str text, struct import *, char **why);
+/* Sockudo's apps: JSON, TOML, or SOCKUDO_DEFAULT_APP_ variables. */
+int import_sockudo(struct str text, struct import *, char **why);
+/* Reverb's: JSON of config/reverb.php, or REVERB_APP_ variables (.env). */
+int import_reverb(struct str text, struct import *, char **why);
 void import_clear(struct import *);
 
 /* For the readers of each kind. */

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+//
+// pusherctl app import from Sockudo and Reverb: what people have in their
+// files becomes apps that work, and nothing of it is lost without a word.
+'use strict';
+
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
+const { test } = require('node:test');
+const { Client } = require('./lib/client');
+const { publish } = require('./lib/http');
+const { suite } = require('./lib/suite');
+
+const toml = (id) => `# a sample
+debug = false
+host = "0.0.0.0"
+port = 6001
+
+[app_manager]
+driver = "memory"
+
+[[app_manager.array.apps]]   # the first
+id = "${id}-1"
+key = 'key-${id}-1'
+secret = "s3cret # \\"quoted\\""
+enabled = true
+max_connections = 1_000
+max_client_events_per_second = 50
+max_event_payload_in_kb = 20
+enable_client_messages = true
+allowed_origins = ["https://a.example.com", # one
+  "*.example.org"]
+
+[[app_manager.array.apps]]
+id = "${id}-2"
+key = "key-${id}-2"
+secret = "secret-two"
+[app_manager.array.apps.policy.limits]
+max_presence_members_per_channel = 7
+decay_seconds = 1
+[app_manager.array.apps.policy.features]
+enable_client_messages = true
+enable_watchlist_events = true
+
+[cache]
+options = { a = 1, "b c" = [1, 2.5, -3] }
+`;
+
+const env = (id) => `APP_NAME=Laravel
+APP_KEY=base64:xxxx
+REVERB_APP_ID=${id}
+REVERB_APP_KEY="key-${id}"   # the key
+export REVERB_APP_SECRET='a secret'
+REVERB_APP_MAX_CONNECTIONS=
+REVERB_APP_ACTIVITY_TIMEOUT=30
+REVERB_APP_MAX_MESSAGE_SIZE=10_000_is_wrong
+REVERB_HOST="localhost"
+`;
+
+suite('import', (d) => {
+	const show = (id) => d.ctl(['app', 'show', '--reveal', id])[0];
+	let n = 0;
+
+	function run(from, text, ...more) {
+		const file = path.join(d.dir, `import-${++n}`);
+		fs.writeFileSync(file, text);
+		const r = d.ctlRaw(['-j', 'app', 'import', '--from', from, file,
+			...more]);
+		return { code: r.code, err: r.err,
+			...(r.out ? JSON.parse(r.out) : {}) };
+	}
+
+	test('Sockudo: TOML', async () => {
+		const dry = run('sockudo', toml('dry'), '--dry-run');
+		assert.equal(dry.code, 0, dry.err);
+		assert.equal(dry.result.written, false);
+		assert.equal(d.ctlRaw(['app', 'show', 'dry-1']).code, 1);
+		const r = run('sockudo', toml('st'));
+		assert.equal(r.code, 0, r.err);
+		assert.deepEqual(r.result, { apps: 2, written: true });
+		const a = show('st-1');
+		assert.equal(a.secret, 's3cret # "quoted"');
+		assert.equal(a.max_connections, 1000);
+		assert.equal(a.max_client_events_per_second, 50);
+		assert.equal(a.max_event_bytes, 20480);
+		assert.equal(a.client_events, true);
+		assert.equal(a.allowed_origins, 'https://a.example.com *.example.org');
+		const b = show('st-2');
+		assert.equal(b.max_presence_members, 7);
+		assert.equal(b.client_events, true);
+		assert.ok(r.fields.some((f) => f.field === 'decay_seconds' &&
+			f.result === 'ignored'));
+		assert.ok(!JSON.stringify(r).includes('secret-two'));
+		await (await Client.connect(d, b)).close();
+		await publish(d, b, 'c', 'e', '');
+	});
+
+	test('Sockudo: JSON, and its environment', () => {
+		const r = run('sockudo', JSON.stringify({ app_manager: { array: {
+			apps: [{ id: 'sj', key: 'sjk', secret: 'sjs', policy: {
+				limits: { max_connections: 5 } } }] } } }));
+		assert.equal(r.code, 0, r.err);
+		assert.equal(show('sj').max_connections, 5);
+		const e = run('sockudo', 'PORT=6001\nSOCKUDO_DEFAULT_APP_ID=se\n' +
+			'SOCKUDO_DEFAULT_APP_KEY=sek\nSOCKUDO_DEFAULT_APP_SECRET=ses\n' +
+			'SOCKUDO_DEFAULT_APP_ENABLE_CLIENT_MESSAGES=true\n' +
+			'SOCKUDO_DEFAULT_APP_ALLOWED_ORIGINS=https://x.y,https://z\n');
+		assert.equal(e.code, 0, e.err);
+		assert.equal(show('se').client_events, true);
+		assert.equal(show('se').allowed_origins, 'https://x.y https://z');
+	});
+
+	test('Reverb: .env', async () => {
+		const bad = run('reverb', env('re'));
+		assert.equal(bad.code, 1);
+		assert.match(JSON.stringify(bad.fields), /max_message_size/);
+		assert.match(bad.err, /nothing was written/);
+		const text = env('re').replace(/10_000_is_wrong/, '10000')
+			.replace(/REVERB_APP_MAX_CONNECTIONS=\n/, '');
+		const r = run('reverb', text);
+		assert.equal(r.code, 0, r.err);
+		const a = show('re');
+		assert.equal(a.key, 'key-re');
+		assert.equal(a.secret, 'a secret');
+		assert.equal(a.activity_timeout, 30);
+		assert.equal(a.max_event_bytes, 10000);
+		await publish(d, a, 'c', 'e', '');
+	});
+
+	test('Reverb: the array of config/reverb.php as JSON', () => {
+		for (const [from, on] of [['members', true], ['all', true],
+			['none', false]]) {
+			const id = `rj-${from}`;
+			const r = run('reverb', JSON.stringify([{ key: `k-${id}`,
+				secret: 's', app_id: id, options: { host: 'x', port: 443 },
+				allowed_origins: ['*'], ping_interval: 60,
+				activity_timeout: 30, max_connections: null,
+				max_message_size: 10000, accept_client_events_from: from,
+				rate_limiting: { enabled: false } }]));
+			assert.equal(r.code, 0, r.err);
+			assert.equal(show(id).client_events, on);
+			assert.equal(show(id).allowed_origins, '');
+		}
+	});
+
+	test('what is wrong is said with its line', () => {
+		for (const [from, text, re] of [
+			['sockudo', '[a\nb = 1', /line 1: a heading without/],
+			['sockudo', '[a]\nb = "x', /line 2: a string without its end/],
+			['sockudo', '[a]\nb = 1979-05-27', /line 2: a value/],
+			['sockudo', '[a]\nb = """x"""', /line 2: .*several lines/],
+			['sockudo', '[a]\nb = 1\nb = 2', /line 3: the same name twice/],
+			['sockudo', '[a]\nb = 1 c', /line 2: something behind/],
+			['sockudo', `[a]\nb = ${'['.repeat(40)}`, /line 2: too deep/],
+			['sockudo', '[a]\nb = 1', /no array of apps.*app_manager/],
+			['sockudo', 'PORT=1', /neither JSON.*SOCKUDO_DEFAULT_APP_/],
+			['reverb', 'A=1', /neither JSON.*REVERB_APP_/],
+			['reverb', '{"apps"', /not JSON/],
+			['reverb', 'REVERB_APP_ID="x', /line 1: a string without/],
+			['reverb', 'REVERB_APP_ID=1\n', /error/],
+			['nginx', '', /only from soketi, sockudo and reverb/],
+		]) {
+			const r = run(from, text);
+			assert.notEqual(r.code, 0, text);
+			assert.match(r.err, re, text);
+		}
+	});
+});
