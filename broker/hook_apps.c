@@ -102,7 +102,6 @@ static void
 send_app(struct broker *br, struct peer *p, const struct hook_app *a)
 {
 	const struct broker_app *app = apps_find(br, a->num);
-	/* The oldest key that counts (protocol reference, 6.2). */
 	bool old =
 	    app != NULL && app_has_old_key(&app->app, (uint64_t)time(NULL));
 
@@ -117,9 +116,11 @@ send_app(struct broker *br, struct peer *p, const struct hook_app *a)
 			    app->app.webhook_allow_private,
 			.url = str_of(h->url),
 			.headers = str_of(h->headers),
-			.key = str_of(old ? app->app.old_key : app->app.key),
-			.secret =
-			    str_of(old ? app->app.old_secret : app->app.secret),
+			.key = str_of(app->app.key),
+			.secret = str_of(app->app.secret),
+			.old_key = old ? str_of(app->app.old_key) : S(""),
+			.old_secret = old ? str_of(app->app.old_secret) : S(""),
+			.old_until = old ? app->app.old_until : 0,
 		};
 
 		ipc_send_endpoint(&p->ipc, &m);

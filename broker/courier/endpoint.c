@@ -103,8 +103,12 @@ endpoint_set(struct courier *c, const struct msg_endpoint *m)
 	e->url = keep(e->url, m->url);
 	e->headers = keep(e->headers, m->headers);
 	e->key = keep(e->key, m->key);
+	e->old_key = keep(e->old_key, m->old_key);
+	e->old_until = m->old_until;
 	sign_key_free(e->sign);
 	e->sign = sign_key_new(m->secret);
+	sign_key_free(e->old_sign);
+	e->old_sign = sign_key_new(m->old_secret);
 	e->seen = true;
 	e->gone = false;
 }
@@ -147,9 +151,11 @@ endpoint_free(struct endpoint *e)
 	for (size_t i = 0; i < ENDPOINT_ALL_LANES; i++)
 		free(e->lanes[i].active);
 	sign_key_free(e->sign);
+	sign_key_free(e->old_sign);
 	free(e->url);
 	free(e->headers);
 	free(e->key);
+	free(e->old_key);
 	free(e);
 }
 

@@ -22,7 +22,7 @@ struct courier;
 struct deliver_result;
 struct endpoint;
 
-#define ENDPOINT_LANES 4 /* of channels */
+#define ENDPOINT_LANES 8 /* of channels */
 #define ENDPOINT_ALL_LANES (ENDPOINT_LANES + 1)
 
 /* A request: a row of the outbox that waits. */
@@ -49,8 +49,9 @@ struct endpoint {
 	bool enabled, batch, allow_private;
 	bool seen; /* in this list of all */
 	bool gone; /* freed when nothing is under way */
-	char *url, *headers, *key;
-	struct sign_key *sign;
+	char *url, *headers, *key, *old_key;
+	struct sign_key *sign, *old_sign;
+	uint64_t old_until; /* Unix seconds until which the old key signs */
 	struct lane lanes[ENDPOINT_ALL_LANES];
 	/* The batch that is being collected. */
 	struct item *open;

@@ -17,7 +17,7 @@
 #include "shared/webhook.h"
 #include "shared/xmalloc.h"
 
-#define SHRINK 2000 /* rows that go when there is no room */
+#define SHRINK 2000 /* rows at most that go when there is no room */
 
 static int
 on_endpoint(void *owner, const struct ipc_in *in)
@@ -163,11 +163,12 @@ take(struct courier *c, const struct msg_hook *m)
 static int
 make_room(struct courier *c)
 {
-	int n = 0;
+	uint64_t some = MIN(c->conf->outbox_max_rows / 100, SHRINK);
+	int n;
 
 	if (!courier_is_over_bound(c, 100))
 		return 0;
-	n = outbox_shrink(c->outbox, SHRINK);
+	n = outbox_shrink(c->outbox, (unsigned)some);
 	if (n == -1)
 		return -1;
 	if (n > 0) {

@@ -35,13 +35,15 @@ start(struct lane *l, struct item *i)
 	struct buf *events = NULL, *body = NULL;
 	unsigned char mac[SIGN_SHA256_LEN];
 	char hex[SIGN_HEX_LEN + 1], name[OUTBOX_NAME_MAX];
+	bool old = e->old_until > courier_now_ms() / 1000;
 	struct str bytes;
 	int r = outbox_events(c->outbox, i->id, &events);
 
 	if (r == 1) {
 		webhook_put_body(&body, i->time_ms, buf_str(events));
 		bytes = buf_str(body);
-		sign_hmac(e->sign, &bytes, 1, mac);
+		/* The oldest key that counts (protocol reference, 6.2). */
+		sign_hmac(old ? e->old_sign : e->sign, &bytes, 1, mac);
 		str_hex(mac, sizeof(mac), hex);
 		outbox_name(c->outbox, i->id, name);
 		list_remove(&i->link);
@@ -49,7 +51,7 @@ start(struct lane *l, struct item *i)
 		deliver_start(c->deliver,
 		    &(struct deliver_request){ .url = e->url,
 			.headers = e->headers,
-			.key = e->key,
+			.key = old ? e->old_key : e->key,
 			.signature = hex,
 			.name = name,
 			.body = bytes,

@@ -188,8 +188,7 @@ outbox_open(const char *path, bool create, char **why)
 			return o;
 	}
 	if (r != 0)
-		*why = xasprintf("the outbox %s: %s", path,
-		    o->db == NULL ? "no memory" : sqlite3_errmsg(o->db));
+		*why = xasprintf("the outbox %s: %s", path, outbox_error(o));
 	outbox_close(o);
 	return NULL;
 }
@@ -207,6 +206,11 @@ outbox_close(struct outbox *o)
 const char *
 outbox_error(const struct outbox *o)
 {
+	int code = sqlite3_errcode(o->db);
+
+	if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
+		return "it is damaged or no SQLite file: move it away with "
+		       "its -wal and -shm, and a new one is made";
 	return sqlite3_errmsg(o->db);
 }
 
