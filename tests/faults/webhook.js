@@ -155,7 +155,7 @@ const quiet = (d, mailboxes) => until('the outbox to be empty', () => {
 	const [{ webhooks }] = d.ctl(['status']);
 	return webhooks.queued === 0 && webhooks.waiting === 0 &&
 		mailboxes.every((m) => performance.now() - m.last > 1000);
-}, 120000);
+}, 600000);
 
 module.exports = async function webhook({ start, history, random, short }) {
 	const size = short ? { guests: 4, rooms: 40, rate: 400, kills: 6,

@@ -228,6 +228,24 @@ suite('webhooks', (d) => {
 			await r.stop();
 		});
 
+	test('the oldest key that counts signs, and then the next', async () => {
+		const { app, r } = await make({}, '--events', 'channel_occupied');
+		const [now] = d.ctl(['app', 'rotate-key', app.id, '--overlap', '2']);
+		const end = Date.now() + 2000;
+		const c = await Client.connect(d, app);
+		await c.subscribe('one');
+		await r.have(1);
+		await sleep(Math.max(0, end + 1100 - Date.now()));
+		await c.subscribe('two');
+		await r.have(2);
+		const keys = r.hooks.map((h) => h.headers['x-pusher-key']);
+		if (r.hooks[0].at < end) assert.equal(keys[0], app.key);
+		assert.equal(keys[1], now.key);
+		r.hooks.forEach((h, i) => r.check(h, keys[i] === app.key ? app : now));
+		await c.close();
+		await r.stop();
+	});
+
 	test('test, set, remove, verify', async () => {
 		const { app, r, num } = await make({});
 		const answer = await d.ctlAsync(['-j', 'webhook', 'test', num]);

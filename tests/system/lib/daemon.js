@@ -83,7 +83,7 @@ class Daemon {
 	ctlRaw(args, input) {
 		const r = spawnSync(PUSHERCTL, [...options(this.conf), ...args], {
 			env: environment(), input: input ?? '', encoding: 'utf8',
-			timeout: 30000 * SLOW,
+			timeout: 30000 * SLOW, maxBuffer: 1 << 28,
 		});
 		// It may end before it reads its input.
 		if (r.error && r.error.code !== 'EPIPE')

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+//
+// The bounds of the outbox: what goes when it is full, what stays, and that it
+// is said.  (The bound of what waits in the broker: tests/faults/outbox.js.)
+'use strict';
+
+const assert = require('node:assert/strict');
+const { test } = require('node:test');
+const { Client } = require('./lib/client');
+const { Daemon, until } = require('./lib/daemon');
+const { Receiver } = require('./lib/receiver');
+
+const status = (d) => d.ctl(['status'])[0].webhooks;
+
+// A receiver that refuses everything until well is set.
+async function withSick(conf, fn) {
+	const d = new Daemon({ workers: 1, webhook_allow_private: 'on', ...conf });
+	const app = d.app({ client_events: 'on', max_subscriptions: 10000,
+		max_client_events_per_second: 0 });
+	const sick = { well: false };
+	d.allow(/outbox/);
+	await d.start();
+	const r = await Receiver.start({ answer: (req, res) => {
+		res.statusCode = sick.well ? 200 : 503;
+		res.end();
+	} });
+	d.ctl(['webhook', 'add', app.id, r.url]);
+	const c = await Client.connect(d, app);
+	await c.subscribe('private-x');
+	c.onFrame = () => {};
+	const talk = (from, to, pad = '') => {
+		for (let i = from; i < to; i++)
+			c.trigger('private-x', 'client-n', `${i} ${pad}`);
+	};
+	const enter = (from, to) => {
+		for (let i = from; i < to; i++) c.sendSubscribe(`room-${i}`);
+	};
+	try {
+		await fn({ d, r, sick, talk, enter });
+		await c.close();
+		await d.stop();
+	} catch (e) {
+		d.kill();
+		throw e;
+	} finally {
+		await r.stop();
+	}
+}
+
+// All that has arrived, each delivery once.
+function arrived(r) {
+	const first = new Map(r.hooks.map((h) => [h.id, h.json.events]));
+	return [...first.values()].flat();
+}
+
+test('rows: dead letters and the oldest client events go, then all waits',
+	() => withSick({ outbox_max_rows: 1000 }, async (x) => {
+		const { d, r, sick } = x;
+		x.enter(0, 100);
+		await until('the rooms', () => status(d).waiting >= 101);
+		x.talk(0, 2000);
+		await until('drops', () => {
+			const w = status(d);
+			return w.queued === 0 && w.dropped + w.waiting === 2101;
+		});
+		assert.ok(status(d).waiting <= 1001);
+		assert.match(d.readLog(), /the outbox is full, the oldest/);
+		assert.equal(status(d).state, 'up');
+		x.enter(100, 1600);
+		await until('nothing may go any more', () => {
+			const w = status(d);
+			return w.state === 'stuck' && /is full/.test(w.trouble) &&
+				w.waiting + w.queued === 1601;
+		});
+		const early = arrived(r).length;
+		sick.well = true;
+		await until('all rooms', () => new Set(arrived(r).filter((e) =>
+			e.name === 'channel_occupied').map((e) => e.channel)).size ===
+			1601, 60000);
+		assert.ok(early < 10, 'the refused ones are the heads of the lanes');
+		await until('well again', () => {
+			const w = status(d);
+			return w.state === 'up' && w.waiting === 0 && w.trouble === '';
+		});
+	}));
+
+test('bytes: the newest client events stay', () => withSick(
+	{ outbox_max_bytes: 1048576 }, async (x) => {
+		const { d, r, sick } = x;
+		x.talk(0, 300, 'x'.repeat(9000));
+		await until('drops', () => {
+			const w = status(d);
+			return w.dropped > 150 && w.queued === 0 &&
+				w.dropped + w.waiting === 301;
+		});
+		const { waiting } = status(d);
+		assert.ok(waiting > 20 && waiting < 118, `${waiting} wait`);
+		sick.well = true;
+		await until('an empty outbox', () => status(d).waiting === 0, 60000);
+		const numbers = arrived(r).filter((e) => e.event)
+			.map((e) => Number(e.data.split(' ')[0]));
+		const last = numbers.slice(-waiting + 2);
+		last.forEach((n, i) => assert.equal(n, last[0] + i));
+		assert.equal(last.at(-1), 299);
+	}));
