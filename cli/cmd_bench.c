@@ -36,12 +36,34 @@ const struct cmd_option cmd_bench_options[] = {
 	{ "size", "BYTES", "of an event's data (100)" },
 	{ "at-once", "N", "connects or joins under way (400)" },
 	{ "slow", "N", "clients that stop reading (slow: 100)" },
-	{ "sources", "N", "addresses 127.0.0.1, .2, ... to come from" },
+	{ "sources", "N", "addresses 127.0.0.1, .2, ... to come from, for a "
+			  "server on this machine (8 for connect, stampede)" },
 	{ "processes", "N", "of the load generator (1)" },
 	{ "seconds", "S", "to measure (5)" },
 	{ "pid", "PID", "the server's first process: adds CPU and memory" },
 	{ NULL, NULL, NULL },
 };
+
+const char cmd_bench_help[] =
+    "SCENARIO is one of:\n"
+    "  connect        clients come, are greeted, and go\n"
+    "  fanout         events over HTTP to many subscribers\n"
+    "  publish        events over HTTP to nobody\n"
+    "  client-events  clients of a channel write to each other\n"
+    "  presence       all members join; then some leave and come back\n"
+    "  stampede       all clients drop and come back\n"
+    "  slow           fanout while some clients stop reading\n"
+    "  idle           clients that only stay\n"
+    "\n"
+    "The server may be any that speaks the Pusher protocol.  Each\n"
+    "delivery is checked for order, loss and duplicates, and each\n"
+    "member event for being right.  Without --rate the next begins\n"
+    "when one has arrived (closed loop); with it things begin at fixed\n"
+    "times, and a latency counts from the time that was meant.\n"
+    "\n"
+    "The tool polls without sleeping, so that the server need not wake\n"
+    "it; give it a core of its own (taskset).  `limit` says whether it\n"
+    "was the bottleneck.";
 
 /* A whole number of an option: 0, or CMD_USAGE after a message. */
 static int
@@ -105,6 +127,8 @@ get_server(const struct cmd *cmd, struct bench_conf *b)
 	int r = sock_addr_parse(str_of(text), &b->server);
 
 	b->host = host == NULL ? "127.0.0.1" : host;
+	if (!str_starts(str_of(b->host), S("127.")))
+		b->sources = 1; /* the others are of this machine only */
 	free(text);
 	return r == 0
 	    ? CMD_OK

@@ -6,6 +6,7 @@ struct cmd;
 struct cmd_option;
 
 extern const struct cmd_option cmd_bench_options[];
+extern const char cmd_bench_help[];
 int cmd_bench(struct cmd *);
 
 #endif

@@ -230,8 +230,8 @@ const struct cmd_verb commands[] = {
 	{ "log-level", "LEVEL", 1, 1, "Change how much is logged",
 	    "LEVEL is error, warn, info or debug; until the next reload.", NULL,
 	    cmd_log_level },
-	{ "bench", "SCENARIO", 1, 1, "Put load on a server and measure", NULL,
-	    cmd_bench_options, cmd_bench },
+	{ "bench", "SCENARIO", 1, 1, "Put load on a server and measure",
+	    cmd_bench_help, cmd_bench_options, cmd_bench },
 };
 
 const size_t commands_n = nitems(commands);
