@@ -36,8 +36,9 @@ const struct cmd_option cmd_bench_options[] = {
 	{ "size", "BYTES", "of an event's data (100)" },
 	{ "at-once", "N", "connects or joins under way (400)" },
 	{ "slow", "N", "clients that stop reading (slow: 100)" },
-	{ "sources", "N", "addresses 127.0.0.1, .2, ... to come from, for a "
-			  "server on this machine (8 for connect, stampede)" },
+	{ "sources", "N",
+	    "addresses 127.0.0.1, .2, ... to come from, for a "
+	    "server on this machine (8 for connect, stampede)" },
 	{ "processes", "N", "of the load generator (1)" },
 	{ "seconds", "S", "to measure (5)" },
 	{ "pid", "PID", "the server's first process: adds CPU and memory" },

@@ -64,8 +64,9 @@ const SCENARIOS = {
 };
 
 // Only pusherd: name: [workers, field, arguments]
-const grow = (n, channels) => ['fanout', '--clients', String(n),
-	'--channels', String(channels), '--in-flight', '4'];
+const grow = (channels, subscriptions) => ['fanout', '--clients', '10000',
+	'--channels', String(channels), '--subscriptions',
+	String(subscriptions)];
 const OURS = {
 	'one to one, another worker': [4, 'p50_us', ['fanout', '--clients',
 		'16', '--channels', '16', '--rate', '200', '--publishers', '4']],
@@ -87,16 +88,18 @@ const OURS = {
 	'4 workers: presence, 10 x 100': [4, 'joins_and_leaves',
 		['presence', '--in-flight', '10']],
 	'4 workers: connects': [4, 'connects', ['connect']],
-	'growth: 100 subscribers of 1': [1, 'server_cpu_us_each', grow(100, 1)],
-	'growth: 10,000 of 1': [1, 'server_cpu_us_each', grow(10000, 1)],
-	'growth: 10,000 of 1,000': [1, 'server_cpu_us_each',
-		grow(10000, 1000)],
-	'growth: 50,000 subscriptions to 5,000 by 10,000': [1,
-		'server_cpu_us_each', [...grow(10000, 5000), '--subscriptions',
-			'5']],
-	'growth: 100,000 subscriptions to 100,000 by 10,000': [1,
-		'server_cpu_us_each', [...grow(10000, 100000), '--subscriptions',
-			'10']],
+	'growth: 1 channel of 10,000': [1, 'server_cpu_us_each', grow(1, 1)],
+	'growth: 100 channels of 100': [1, 'server_cpu_us_each', grow(100, 1)],
+	'growth: 500 channels of 100 (50,000 subscriptions)': [1,
+		'server_cpu_us_each', grow(500, 5)],
+	'growth: 1,000 channels of 10': [1, 'server_cpu_us_each',
+		grow(1000, 1)],
+	'growth: 10,000 channels of 10 (100,000 subscriptions)': [1,
+		'server_cpu_us_each', grow(10000, 10)],
+	'growth: 10,000 channels of 1': [1, 'server_cpu_us_each',
+		grow(10000, 1)],
+	'growth: 100,000 channels of 1': [1, 'server_cpu_us_each',
+		grow(100000, 10)],
 };
 
 const on = (core, argv) =>
@@ -307,8 +310,8 @@ async function sideBySide(servers) {
 	const floors = [];
 	const names = servers.map((s) => s.name);
 	const peers = names.slice(1);
-	console.log(`\n| scenario | ${names.join(' | ')} | pusherd / ` +
-		`${peers.join(' | pusherd / ')} |`);
+	const ratios = peers.map((n) => ` pusherd / ${n} |`).join('');
+	console.log(`\n| scenario | ${names.join(' | ')} |${ratios}`);
 	console.log(`|${' --- |'.repeat(1 + names.length + peers.length)}`);
 	let half = 0;
 	for (const [name, [who, field, args]] of Object.entries(SCENARIOS)) {
