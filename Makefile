@@ -168,6 +168,11 @@ conformance: ## RFC 6455 by Autobahn, HTTP against nginx and HAProxy
 	@$(MAKE) $(JOBS) all $(BUILD)/ws_echo $(NPM)
 	@tests/run.sh $(BUILD) conformance
 
+prometheus: ## the metrics, rules and the board with a real Prometheus
+	@tests/deps.sh build check prometheus
+	@$(MAKE) $(JOBS) all $(NPM)
+	@PUSHERD_BIN=$(BUILD)/pusherd node tests/prometheus/run.js
+
 FUZZMAKE = $(MAKE) BUILD=build-fuzz CC=clang OPT=-O1 \
 	SAN="-fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all" WARN=-w
@@ -218,5 +223,5 @@ help: ## this list
 	    "$$t" "$$d"; done
 
 .PHONY: all unit-bins corpus-bins tools timing torture fuzz-bins deps run check faults unit system asan \
-	fuzz release bench ws-echo conformance cover lint format clean help
+	fuzz release bench ws-echo conformance prometheus cover lint format clean help
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

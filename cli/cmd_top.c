@@ -204,8 +204,9 @@ static void
 put_workers(const struct screen *s, struct out *o)
 {
 	static const char *const keys[] = { "worker", "state", "connections",
-		"in_per_s", "out_per_s", "bytes_in_per_s", "bytes_out_per_s", "published_per_s",
-		"api_per_s", "cpu_percent", "memory", "queued", "turn_max_ms" };
+		"in_per_s", "out_per_s", "bytes_in_per_s", "bytes_out_per_s",
+		"published_per_s", "api_per_s", "cpu_percent", "memory",
+		"queued", "turn_max_ms" };
 	size_t i;
 
 	out_table_open(o, "workers", keys, nitems(keys));
@@ -252,8 +253,8 @@ static void
 put_apps(const struct screen *s, struct out *o, size_t max)
 {
 	static const char *const keys[] = { "app", "connections",
-		"subscriptions", "in_per_s", "out_per_s", "bytes_in_per_s", "bytes_out_per_s",
-		"published_per_s", "api_per_s" };
+		"subscriptions", "in_per_s", "out_per_s", "bytes_in_per_s",
+		"bytes_out_per_s", "published_per_s", "api_per_s" };
 	struct busy *v = xcalloc(MAX(s->now.n, 1), sizeof(*v));
 	size_t i, n = 0;
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# deps.sh build|check|lint|cover|fuzz|conformance ...: installs the Debian
-# packages that these parts need and that are not there yet.  Asks apt-get only
+# deps.sh build|check|lint|cover|fuzz|conformance|prometheus ...: installs the
+# Debian packages that these parts need and that are missing.  Asks apt-get only
 # when something is missing, and uses sudo only when it is not root.
 set -eu
 
@@ -29,6 +29,7 @@ packages() {
 	proxy) echo nginx-light haproxy openssl ;;
 	fuzz) echo clang llvm libclang-rt-dev ;;
 	conformance) echo nginx-light haproxy ;;
+	prometheus) echo prometheus ;;
 	*)
 		echo "deps.sh: what is \"$1\"?" >&2
 		exit 2
