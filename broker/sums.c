@@ -39,7 +39,7 @@ on_check(struct ev_loop *loop, ev_check *check, int revents)
 
 	UNUSED(loop);
 	UNUSED(revents);
-	br->sums.woke = now_us(CLOCK_MONOTONIC);
+	br->sums.woke = now_us(CLOCK_MONOTONIC_COARSE);
 }
 
 void
@@ -50,7 +50,7 @@ sums_turn_ends(struct broker *br)
 
 	if (s->woke == 0)
 		return;
-	turn = now_us(CLOCK_MONOTONIC) - s->woke;
+	turn = now_us(CLOCK_MONOTONIC_COARSE) - s->woke;
 	s->woke = 0;
 	s->turn_max = MAX(s->turn_max, turn);
 	stats_observe(&s->turn, stats_bounds_short, turn);

@@ -16,7 +16,7 @@ publish_event(struct worker *w, const struct app *app, const struct publish *p)
 {
 	struct buf **b = worker_scratch(w);
 	struct msg_event m = { .app = app->num,
-		.read_us = (uint32_t)w->stats.woke,
+		.read_us = stats_stamp(w),
 		.except = p->except,
 		.flags = p->flags,
 		.channel = p->channel };

@@ -29,12 +29,13 @@
 
 /* ---- the turn ---- */
 
-uint64_t
-stats_now(void)
+/* Microseconds of a monotonic clock. */
+static uint64_t
+now(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
@@ -45,25 +46,43 @@ on_check(struct ev_loop *loop, ev_check *check, int revents)
 
 	UNUSED(loop);
 	UNUSED(revents);
-	w->stats.woke = stats_now();
+	w->stats.woke = now(CLOCK_MONOTONIC_COARSE);
+}
+
+/* The clock is read once for all publishes of a turn. */
+uint32_t
+stats_stamp(struct worker *w)
+{
+	if (w->stats.stamp == 0)
+		w->stats.stamp = (uint32_t)now(CLOCK_MONOTONIC) | 1;
+	return w->stats.stamp;
+}
+
+static void
+observe_latency(struct stats *s)
+{
+	uint32_t us = (uint32_t)now(CLOCK_MONOTONIC) | 1;
+
+	for (unsigned i = 0; i < s->nsamples; i++)
+		stats_observe(&s->counts.write_latency, stats_bounds_short,
+		    us - s->samples[i]);
+	s->nsamples = 0;
 }
 
 void
 stats_turn_ends(struct worker *w)
 {
 	struct stats *s = &w->stats;
-	uint64_t now, turn;
+	uint64_t turn;
 
+	if (s->nsamples > 0)
+		observe_latency(s);
+	s->stamp = 0;
 	if (s->woke == 0)
 		return;
-	now = stats_now();
-	turn = now - s->woke;
+	turn = now(CLOCK_MONOTONIC_COARSE) - s->woke;
 	stats_observe(&s->counts.turn, stats_bounds_short, turn);
 	s->turn_max = MAX(s->turn_max, turn);
-	for (unsigned i = 0; i < s->nsamples; i++)
-		stats_observe(&s->counts.write_latency, stats_bounds_short,
-		    (uint32_t)now - s->samples[i]);
-	s->nsamples = 0;
 	s->woke = 0;
 }
 

@@ -25,7 +25,8 @@ struct worker;
 struct stats {
 	struct stats_counts counts; /* since the last report */
 	uint64_t turn_max;          /* likewise: microseconds */
-	uint64_t woke;              /* this turn began; see stats_now() */
+	uint64_t woke;              /* this turn began, by the coarse clock */
+	uint32_t stamp;             /* of this turn's publishes; 0: none yet */
 	uint64_t cpu;               /* microseconds that were reported */
 	uint32_t base_fds;          /* descriptors that are no clients */
 	uint32_t samples[STATS_SAMPLES];
@@ -37,8 +38,8 @@ struct stats {
 
 void stats_init(struct worker *);
 void stats_free(struct worker *);
-/* Microseconds of the monotonic clock. */
-uint64_t stats_now(void);
+/* EVENT.read_us for what is published in this turn. */
+uint32_t stats_stamp(struct worker *);
 /* Everything of this turn has been written. */
 void stats_turn_ends(struct worker *);
 /* Tells the broker, if there is one. */
