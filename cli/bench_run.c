@@ -68,7 +68,7 @@ const struct bench_scenario bench_scenarios[] = {
 		.publishers = 1,
 		.slow = 100,
 		.at_once = 400,
-		.size = 2000 },
+		.size = 8000 },
 	    flight_on_text, publish_run_slow },
 	{ "idle", "clients that only stay", "bench-",
 	    { .clients = 10000,
