@@ -7,10 +7,9 @@
  */
 
 #include "cli/import_json.h"
+#include "cli/import_value.h"
 
 #include <inttypes.h>
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "cli/credential.h"
@@ -20,86 +19,6 @@
 #include "shared/xmalloc.h"
 
 #define MAX_APPS 10000
-#define VALUE_SHOWN 60 /* bytes of a value in a note */
-
-/* A value for people: a string without quotes and escapes, shortened. */
-static char *
-value_text(struct json v)
-{
-	struct str s = v.raw;
-	char *tmp = NULL, *text;
-	size_t n;
-
-	/* A webhook may have passwords in it. */
-	if (v.kind == JSON_ARRAY || v.kind == JSON_OBJECT)
-		return xstrdup(
-		    v.kind == JSON_ARRAY ? "[\xe2\x80\xa6]" : "{\xe2\x80\xa6}");
-	if (v.kind == JSON_STRING && json_string(v, &s, &tmp) == -1)
-		s = v.raw;
-	n = MIN(s.n, VALUE_SHOWN);
-	while (n < s.n && n > 0 && ((unsigned char)s.p[n] & 0xc0) == 0x80)
-		n--;
-	text = xasprintf("%.*s%s", (int)n, s.p, n < s.n ? "\xe2\x80\xa6" : "");
-	free(tmp);
-	return text;
-}
-
-/* ---- values ---- */
-
-/*
- * The text of a string or a number, NUL-terminated, free(3) it; NULL when it
- * is neither or has a NUL or a lone surrogate in it.
- */
-static char *
-scalar(struct json v)
-{
-	struct str s = v.raw;
-	char *tmp = NULL, *text = NULL;
-
-	if (v.kind != JSON_STRING && v.kind != JSON_NUMBER)
-		return NULL;
-	if (v.kind == JSON_NUMBER || json_string(v, &s, &tmp) == 0)
-		if (str_find(s, '\0') == -1)
-			text = str_dup(s);
-	free(tmp);
-	return text;
-}
-
-/* true, false, 1, 0 and the same as text: 1, 0, or -1. */
-static int
-truth(struct json v)
-{
-	char *s = scalar(v);
-	int r = -1;
-
-	if (v.kind == JSON_TRUE || v.kind == JSON_FALSE)
-		r = v.kind == JSON_TRUE;
-	else if (s != NULL && (strcmp(s, "1") == 0 || strcmp(s, "true") == 0))
-		r = 1;
-	else if (s != NULL && (strcmp(s, "0") == 0 || strcmp(s, "false") == 0))
-		r = 0;
-	free(s);
-	return r;
-}
-
-/*
- * A decimal number of kilobytes, perhaps with a fraction, as whole bytes in
- * decimal: free(3) it.  NULL when it is no such number.
- */
-static char *
-kilobytes(const char *s)
-{
-	double bytes;
-	char *end;
-
-	/* strtod(3) takes more than decimals: blanks, hex, inf, nan. */
-	if (*s == '\0' || s[strspn(s, "0123456789.eE+-")] != '\0')
-		return NULL;
-	bytes = ceil(strtod(s, &end) * 1024);
-	if (*end != '\0' || !(bytes >= 0) || bytes > 1e15)
-		return NULL;
-	return xasprintf("%.0f", bytes);
-}
 
 /* ---- fields ---- */
 
@@ -141,7 +60,7 @@ read_credential(struct reading *r)
 	char **field = secret                   ? &app->secret
 	    : strcmp(r->f->setting, "key") == 0 ? &app->key
 						: &app->id;
-	char *s = scalar(r->v);
+	char *s = import_scalar(r->v);
 	const char *bad;
 
 	if (secret) {
@@ -173,7 +92,7 @@ read_credential(struct reading *r)
 static void
 read_name(struct reading *r)
 {
-	char *s = scalar(r->v);
+	char *s = import_scalar(r->v);
 	const char *bad;
 
 	bad = s == NULL ? "is not a text" : credential_check_label(str_of(s));
@@ -190,7 +109,7 @@ read_name(struct reading *r)
 static void
 read_bool(struct reading *r)
 {
-	int on = truth(r->v);
+	int on = import_truth(r->v);
 	char *why = NULL;
 
 	if (on == -1) {
@@ -210,10 +129,10 @@ read_bool(struct reading *r)
 static void
 read_number(struct reading *r)
 {
-	char *s = scalar(r->v), *bytes, *why = NULL;
+	char *s = import_scalar(r->v), *bytes, *why = NULL;
 
 	if (s != NULL && r->f->kind == IMPORT_KILOBYTES) {
-		bytes = kilobytes(s);
+		bytes = import_kilobytes(s);
 		free(s);
 		s = bytes;
 	} else if (s != NULL && r->f->kind == IMPORT_LIMIT &&
@@ -261,7 +180,7 @@ add_origin(struct buf **list, struct str origin)
 static void
 read_origins(struct reading *r)
 {
-	char *text = scalar(r->v), *one, *why = NULL;
+	char *text = import_scalar(r->v), *one, *why = NULL;
 	struct buf *list = NULL;
 	struct str rest = str_of(text);
 	struct json e;
@@ -270,7 +189,7 @@ read_origins(struct reading *r)
 	while (text != NULL && rest.p != NULL)
 		add_origin(&list, str_trim(str_cut(&rest, ',')));
 	while (r->v.kind == JSON_ARRAY && json_next(r->v, &pos, &e)) {
-		one = scalar(e);
+		one = import_scalar(e);
 		add_origin(&list, str_of(one));
 		free(one);
 	}
@@ -290,7 +209,7 @@ read_origins(struct reading *r)
 static void
 read_senders(struct reading *r)
 {
-	char *s = scalar(r->v), *why = NULL;
+	char *s = import_scalar(r->v), *why = NULL;
 	bool members = s != NULL && strcmp(s, "members") == 0;
 	bool all = s != NULL && strcmp(s, "all") == 0;
 
@@ -384,7 +303,7 @@ read_member(struct import *im, struct import_app *a, const char *name,
 	char *why;
 
 	r.f = find_field(seen->from, name);
-	r.shown = value_text(v);
+	r.shown = import_value_text(v);
 	if (r.f == NULL) {
 		why = xasprintf(
 		    "no such field in %s, or not used by it", seen->from->name);
@@ -410,7 +329,7 @@ read_members(
 	size_t pos = 0;
 
 	while (json_next_member(obj, &pos, &key, &v)) {
-		name = scalar(key);
+		name = import_scalar(key);
 		if (name == NULL)
 			name = str_dup(key.raw);
 		read_member(im, a, name, v, seen);

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#include "cli/dotenv.h"
 #include "cli/import_json.h"
 #include "cli/toml.h"
 #include "shared/base.h"

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "cli/dotenv.h"
 #include "shared/base.h"
 #include "shared/buf.h"
 #include "shared/ws_frame.h"
@@ -401,20 +402,6 @@ read_all(struct toml *t, cJSON *root)
 	}
 }
 
-/* The tree as text; it may hold secrets, so nothing of it is left. */
-static char *
-finish(cJSON *root)
-{
-	char *printed = cJSON_PrintUnformatted(root), *text;
-
-	text = xstrdup(printed == NULL ? "{}" : printed);
-	if (printed != NULL)
-		explicit_bzero(printed, strlen(printed));
-	cJSON_free(printed);
-	cJSON_Delete(root);
-	return text;
-}
-
 char *
 toml_to_json(struct str text, char **why)
 {
@@ -425,85 +412,7 @@ toml_to_json(struct str text, char **why)
 	if (!utf8_is_valid(text))
 		fail(&t, "not UTF-8");
 	else if (read_all(&t, root) == 0)
-		return finish(root);
-	cJSON_Delete(root);
-	return NULL;
-}
-
-/* ---- .env ---- */
-
-/* What stands behind the '=': in quotes, or up to a comment. */
-static char *
-read_variable(struct toml *t, struct str value)
-{
-	struct toml v = { .rest = value, .line = t->line, .why = t->why };
-	const char *hash;
-	char *s;
-
-	if (value.n > 0 && (value.p[0] == '"' || value.p[0] == '\'')) {
-		s = read_string(&v);
-		skip(&v, false);
-		if (s != NULL && v.rest.n > 0) {
-			fail(&v, "something behind the value");
-			free(s);
-			s = NULL;
-		}
-		return s;
-	}
-	hash = memmem(value.p, value.n, " #", 2);
-	if (hash != NULL)
-		value.n = (size_t)(hash - value.p);
-	return str_dup(str_trim(value));
-}
-
-static int
-read_line(struct toml *t, struct str line, const char *prefix, cJSON *root)
-{
-	struct str name, value = str_trim(line);
-	char *key, *s;
-
-	if (str_ends(value, S("\r")))
-		value.n--;
-	if (str_starts(value, S("export ")))
-		value = str_trim(str_from(value, 7));
-	if (value.n == 0 || value.p[0] == '#')
-		return 0;
-	name = str_trim(str_cut(&value, '='));
-	if (!str_starts(name, str_of(prefix)))
-		return 0; /* of another program */
-	if (value.p == NULL)
-		return fail(t, "a name without \"=value\"");
-	if ((s = read_variable(t, str_trim(value))) == NULL)
-		return -1;
-	key = str_dup(str_from(name, strlen(prefix)));
-	for (char *p = key; *p != '\0'; p++)
-		if (*p >= 'A' && *p <= 'Z')
-			*p = (char)(*p - 'A' + 'a');
-	/* The last one counts, as for the programs that read such files. */
-	cJSON_DeleteItemFromObjectCaseSensitive(root, key);
-	cJSON_AddStringToObject(root, key, s);
-	explicit_bzero(s, strlen(s));
-	free(s);
-	free(key);
-	return 0;
-}
-
-char *
-dotenv_to_json(struct str text, const char *prefix, char **why)
-{
-	struct toml t = { .line = 0, .why = why };
-	cJSON *root = cJSON_CreateObject();
-	int r = 0;
-
-	*why = NULL;
-	if (!utf8_is_valid(text))
-		r = fail(&t, "not UTF-8");
-	while (r == 0 && text.p != NULL) {
-		t.line++;
-		r = read_line(&t, str_cut(&text, '\n'), prefix, root);
-	}
-	if (r == 0)
-		return finish(root);
+		return dotenv_finish(root);
 	cJSON_Delete(root);
 	return NULL;
 }
