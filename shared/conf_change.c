@@ -236,7 +236,7 @@ static int
 load_lines(struct conf *c, struct str text, uint64_t *nworkers, char **why)
 {
 	struct str rest = text;
-	struct line l;
+	struct line l = { .origin = text };
 
 	while (rest.n > 0 && next_line(&rest, &l)) {
 		if (str_eq(l.name, S("nworkers"))) {
@@ -246,7 +246,7 @@ load_lines(struct conf *c, struct str text, uint64_t *nworkers, char **why)
 			return -1;
 		}
 	}
-	if (rest.n > 0 || *nworkers == 0) {
+	if (rest.n > 0 || l.origin.p == NULL || *nworkers == 0) {
 		*why = xasprintf(SOURCE ": this is no configuration");
 		return -1;
 	}

@@ -301,6 +301,17 @@ repeated_warnings_stay_quiet(void **state)
 	nanosleep(&pause, NULL);
 	repeat(103);
 	assert_string_equal(next_text(), "worker 2: warn: repeated 103");
+	/* And when it stops the rest is told. */
+	repeat(104);
+	repeat(105);
+	log_tick();
+	assert_null(next_line());
+	nanosleep(&pause, NULL);
+	log_tick();
+	assert_string_equal(
+	    next_text(), "worker 2: warn: 2 more: repeated 105");
+	log_tick();
+	assert_null(next_line());
 }
 
 static void
