@@ -31,9 +31,10 @@ OUTBOX  := broker/courier/outbox.c broker/courier/outbox_rows.c
 # It checks requests as a worker does.
 APIAUTH := worker/api_auth.c worker/api_params.c
 WORKER  := $(wildcard worker/*.c)
-DAEMON  := cli/pusherd.c cli/activation.c cli/asked.c cli/child.c \
-	cli/first_app.c cli/listen.c cli/listen_text.c cli/log_place.c \
-	cli/master.c cli/notify.c cli/reload.c cli/rundir.c cli/watchdog.c
+DAEMON  := cli/pusherd.c cli/activation.c cli/asked.c cli/certs.c \
+	cli/child.c cli/first_app.c cli/listen.c cli/listen_text.c \
+	cli/log_place.c cli/master.c cli/notify.c cli/reload.c cli/rundir.c \
+	cli/watchdog.c
 CTL     := $(filter-out $(DAEMON),$(wildcard cli/*.c))
 UNIT    := $(wildcard tests/unit/*/*_test.c)
 FUZZ    := $(wildcard tests/fuzz/*_fuzz.c)

@@ -21,6 +21,7 @@
 
 #include "broker/broker.h"
 #include "broker/courier/courier.h"
+#include "cli/certs.h"
 #include "cli/listen.h"
 #include "cli/master.h"
 #include "shared/base.h"
@@ -28,6 +29,7 @@
 #include "shared/cord.h"
 #include "shared/log.h"
 #include "shared/proc.h"
+#include "shared/tls_store.h"
 #include "shared/xmalloc.h"
 #include "worker/worker.h"
 
@@ -108,6 +110,7 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 		.life_fd = life_fd,
 		.ready_fd = fds[0],
 		.cord_fd = fds[1],
+		.certs = start->certs->board,
 		.pulse = c->pulse };
 	char name[32];
 
@@ -120,7 +123,10 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 		in.listen_ids = xcalloc(in.nlisten, sizeof(*in.listen_ids));
 		listen_slot(
 		    start->listen, c->slot, in.listen_fds, in.listen_ids);
+		in.tls = start->certs->store;
 	}
+	if (in.tls == NULL) /* keys are for those who serve with them */
+		tls_store_unmap(start->certs->store);
 	child_name(c, name, sizeof(name));
 	log_init(name, start->log.level, start->log.format);
 	proc_title("pusherd: %s", name);

@@ -13,14 +13,26 @@
 #include "cli/cmd.h"
 #include "cli/snippet.h"
 #include "shared/buf.h"
+#include "shared/listen_spec.h"
 #include "shared/sock.h"
 #include "shared/xmalloc.h"
 
 #define LISTEN_FILE_MAX 65536
 
-/* The first address that the daemon listens on: 0, or -1. */
+/* The listener for clients whose address a client can be told, or -1. */
+static ssize_t
+find_public(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->nlisteners; i++)
+		if (conf->listeners[i].role == LISTEN_PUBLIC &&
+		    !listen_spec_is_unix(&conf->listeners[i]))
+			return (ssize_t)i;
+	return -1;
+}
+
+/* Where the daemon listens with listener i: 0, or -1. */
 static int
-daemon_address(const struct conf *conf, struct sock_addr *a)
+daemon_address(const struct conf *conf, size_t i, struct sock_addr *a)
 {
 	char *path = xasprintf("%s/listen", conf->runtime_dir);
 	struct buf *b = NULL;
@@ -31,7 +43,10 @@ daemon_address(const struct conf *conf, struct sock_addr *a)
 		b = cmd_read_file(path, LISTEN_FILE_MAX);
 	if (b != NULL) {
 		rest = buf_str(b);
-		r = sock_addr_parse(str_trim(str_cut(&rest, '\n')), a);
+		while (i-- > 0 && rest.p != NULL)
+			str_cut(&rest, '\n');
+		if (rest.p != NULL)
+			r = sock_addr_parse(str_trim(str_cut(&rest, '\n')), a);
 	}
 	buf_unref(b);
 	free(path);
@@ -68,12 +83,13 @@ url_host(const struct sock_addr *a, unsigned *port)
 int
 cmd_find_address(const struct cmd *c, char **host, unsigned *port)
 {
-	const struct conf_list *l = &c->conf->listen;
+	ssize_t i = find_public(c->conf);
 	struct sock_addr a;
 
-	if (daemon_address(c->conf, &a) == -1 &&
-	    (l->n == 0 || sock_addr_parse(str_of(l->v[0]), &a) == -1))
-		return cmd_fail("the configuration has no listen address");
+	if (i == -1)
+		return cmd_fail("the configuration has no address for clients");
+	if (daemon_address(c->conf, (size_t)i, &a) == -1)
+		a = c->conf->listeners[i].addr;
 	*host = url_host(&a, port);
 	if (*port != 0)
 		return CMD_OK;

@@ -21,35 +21,40 @@
 #include "shared/log.h"
 #include "shared/xmalloc.h"
 
-static unsigned
-port_of(const struct sock_addr *a)
+static int
+refuse_unix(const struct sock_addr *a, char **why)
 {
-	struct sockaddr_in sin;
-	struct sockaddr_in6 sin6;
+	const char *path = sock_addr_path(a);
+	int saved = errno;
 
-	if (a->ss.ss_family == AF_INET6) {
-		memcpy(&sin6, &a->ss, sizeof(sin6));
-		return ntohs(sin6.sin6_port);
-	}
-	memcpy(&sin, &a->ss, sizeof(sin));
-	return ntohs(sin.sin_port);
+	if (saved == EADDRINUSE)
+		*why = xasprintf("cannot listen on unix:%s: it is no socket, "
+				 "or somebody listens there",
+		    path);
+	else
+		*why = xasprintf("cannot listen on unix:%s: %s: its directory "
+				 "must be there, and open to who starts "
+				 "pusherd",
+		    path, strerror(saved));
+	return -1;
 }
 
 /* The sentence for errno. */
 static int
 refuse(const struct sock_addr *a, const char *option, char **why)
 {
-	char text[80];
-	unsigned port = port_of(a);
+	char text[SOCK_TEXT_MAX];
 	int saved = errno;
 
+	if (a->ss.ss_family == AF_UNIX)
+		return refuse_unix(a, why);
 	sock_addr_text(a, text, sizeof(text));
 	switch (saved) {
 	case EADDRINUSE:
 		*why = xasprintf("cannot listen on %s: the port is in use: see "
 				 "who has it with `ss -ltnp 'sport = :%u'`, or "
 				 "change the option %s",
-		    text, port, option);
+		    text, sock_addr_port(a), option);
 		break;
 	case EACCES:
 	case EPERM:
@@ -92,6 +97,8 @@ try_alone(const struct sock_addr *a)
 {
 	int fd, r, saved, on = 1;
 
+	if (a->ss.ss_family == AF_UNIX)
+		return 0; /* to bind it is the only way to know */
 	fd = socket(a->ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return -1;
@@ -114,34 +121,15 @@ option_of(size_t i, size_t nlisten)
 	return i < nlisten ? "listen" : "metrics_listen";
 }
 
-static int
-parse(const struct conf *conf, size_t i, struct sock_addr *a, char **why)
-{
-	const char *text =
-	    i < conf->listen.n ? conf->listen.v[i] : conf->metrics_listen;
-
-	if (sock_addr_parse(str_of(text), a) == 0)
-		return 0;
-	*why = xasprintf("%s is \"%s\": must be an address and a port",
-	    option_of(i, conf->listen.n), text);
-	return -1;
-}
-
-/* Of the option metrics_listen: 0 or 1. */
-static size_t
-count_metrics(const struct conf *conf)
-{
-	return conf->metrics_listen[0] == '\0' ? 0 : 1;
-}
-
 /* ---- one address ---- */
 
 static struct listener_place *
-place_new(const struct sock_addr *a, const char *option)
+place_new(const struct listen_spec *spec, const char *option)
 {
 	struct listener_place *p = xcalloc(1, sizeof(*p));
 
-	p->wanted = p->addr = *a;
+	p->wanted = p->addr = spec->addr;
+	p->mode = spec->mode;
 	p->option = option;
 	p->from = -1;
 	return p;
@@ -151,11 +139,10 @@ place_new(const struct sock_addr *a, const char *option)
 static void
 close_sockets(struct listener_place *p, unsigned from)
 {
-	if (p->shared) {
-		if (from == 0)
-			close(p->fds[0]);
-		return;
-	}
+	const char *path = sock_addr_path(&p->addr);
+
+	if (from == 0 && p->nfds > 0 && path != NULL && !p->foreign)
+		unlink(path);
 	while (p->nfds > from)
 		close(p->fds[--p->nfds]);
 }
@@ -168,8 +155,16 @@ close_sockets(struct listener_place *p, unsigned from)
 static int
 open_sockets(struct listener_place *p, unsigned nslots, char **why)
 {
+	const char *path = sock_addr_path(&p->addr);
 	int fd;
 
+	if (path != NULL && p->nfds == 0) {
+		fd = sock_listen_unix(path, p->mode);
+		if (fd == -1)
+			return refuse(&p->addr, p->option, why);
+		p->shared = true;
+		p->fds[p->nfds++] = fd;
+	}
 	while (!p->shared && p->nfds < nslots) {
 		fd = sock_listen_tcp(&p->addr);
 		if (fd == -1)
@@ -215,7 +210,7 @@ is_same_addr(const struct sock_addr *a, const struct sock_addr *b)
 /* The place that listens on this already and is not yet in `next`. */
 static struct listener_place *
 find_place(const struct listen_set *l, const struct listen_set *next,
-    const struct sock_addr *a, const char *option)
+    const struct sock_addr *a)
 {
 	struct listener_place *p;
 	size_t i, k;
@@ -224,8 +219,7 @@ find_place(const struct listen_set *l, const struct listen_set *next,
 		p = l->v[i];
 		for (k = 0; k < next->n && next->v[k] != p; k++)
 			continue;
-		if (k == next->n && is_same_addr(&p->wanted, a) &&
-		    strcmp(p->option, option) == 0)
+		if (k == next->n && is_same_addr(&p->wanted, a))
 			return p;
 	}
 	return NULL;
@@ -236,7 +230,8 @@ static bool
 is_own_port(const struct listen_set *l, const struct sock_addr *a)
 {
 	for (size_t i = 0; i < l->n; i++)
-		if (port_of(&l->v[i]->addr) == port_of(a) && port_of(a) != 0)
+		if (sock_addr_port(&l->v[i]->addr) == sock_addr_port(a) &&
+		    sock_addr_port(a) != 0)
 			return true;
 	return false;
 }
@@ -263,25 +258,28 @@ take_given(struct listen_set *l, const struct sock_addr *a)
 
 static int
 add_place(struct listen_set *next, const struct listen_set *now,
-    const struct sock_addr *a, const char *option, char **why)
+    const struct listen_spec *spec, const char *option, char **why)
 {
-	struct listener_place *p = find_place(now, next, a, option);
+	const struct sock_addr *a = &spec->addr;
+	struct listener_place *p = find_place(now, next, a);
 
 	int fd = p == NULL ? take_given(next, a) : -1;
 
 	if (fd != -1) {
-		p = place_new(a, option);
+		p = place_new(spec, option);
 		p->id = ++next->last_id;
-		p->shared = true;
+		p->shared = p->foreign = true;
 		p->fds[0] = fd;
+		p->nfds = 1;
 	}
 	if (p == NULL) {
 		if (try_alone(a) == -1 &&
 		    (errno != EADDRINUSE || !is_own_port(now, a)))
 			return refuse(a, option, why);
-		p = place_new(a, option);
+		p = place_new(spec, option);
 		p->id = ++next->last_id;
 	}
+	p->role = spec->role;
 	next->v[next->n++] = p;
 	return 0;
 }
@@ -334,8 +332,7 @@ int
 listen_prepare(struct listen_set *next, const struct listen_set *now,
     const struct conf *conf, char **why)
 {
-	size_t total = conf->listen.n + count_metrics(conf), i;
-	struct sock_addr a;
+	size_t total = conf->nlisteners, i;
 	int r = 0;
 
 	*next = (struct listen_set){ .nslots = conf->nworkers,
@@ -346,12 +343,9 @@ listen_prepare(struct listen_set *next, const struct listen_set *now,
 	for (i = 0; i < now->n; i++)
 		now->v[i]->from = -1;
 	/* All are tried first: our own 0.0.0.0 is not in the way of ours. */
-	for (i = 0; r == 0 && i < total; i++) {
-		r = parse(conf, i, &a, why);
-		if (r == 0)
-			r = add_place(
-			    next, now, &a, option_of(i, conf->listen.n), why);
-	}
+	for (i = 0; r == 0 && i < total; i++)
+		r = add_place(next, now, &conf->listeners[i],
+		    option_of(i, conf->listen.n), why);
 	if (r == 0)
 		r = open_places(next, why);
 	if (r == -1)
@@ -436,14 +430,12 @@ listen_slot(const struct listen_set *l, unsigned slot, int *fds, uint32_t *ids)
 int
 listen_check(const struct conf *conf, char **why)
 {
-	struct sock_addr a;
-	size_t i;
+	const struct sock_addr *a;
 
-	for (i = 0; i < conf->listen.n + count_metrics(conf); i++) {
-		if (parse(conf, i, &a, why) == -1)
-			return -1;
-		if (try_alone(&a) == -1 && errno != EADDRINUSE)
-			return refuse(&a, option_of(i, conf->listen.n), why);
+	for (size_t i = 0; i < conf->nlisteners; i++) {
+		a = &conf->listeners[i].addr;
+		if (try_alone(a) == -1 && errno != EADDRINUSE)
+			return refuse(a, option_of(i, conf->listen.n), why);
 	}
 	return 0;
 }

@@ -5,15 +5,16 @@
 /*
  * The sockets that clients connect to: for each address in the configuration
  * one per worker slot, so that the kernel spreads connections and a slot's
- * queue outlives its worker.
+ * queue outlives its worker.  A Unix socket, and one that systemd has made, is
+ * one for all slots.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shared/listen_spec.h"
 #include "shared/proc.h"
-#include "shared/sock.h"
 
 struct conf;
 
@@ -21,11 +22,14 @@ struct conf;
 
 /* One address. */
 struct listener_place {
-	uint32_t id;               /* never given again */
-	const char *option;        /* that it comes from */
-	struct sock_addr wanted;   /* as the configuration has it */
-	struct sock_addr addr;     /* with the port filled in */
+	uint32_t id;             /* never given again */
+	const char *option;      /* that it comes from */
+	struct sock_addr wanted; /* as the configuration has it */
+	struct sock_addr addr;   /* with the port filled in */
+	mode_t mode;             /* of a Unix socket */
+	enum listen_role role;
 	bool shared;               /* all slots have fds[0] */
+	bool foreign;              /* systemd has made it */
 	unsigned nfds;             /* slots that have a socket */
 	int fds[PROC_MAX_WORKERS]; /* by slot */
 	int from;                  /* nfds before a change, or -1 */

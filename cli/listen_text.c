@@ -20,13 +20,15 @@ static char *
 join(const struct listen_set *l, const char *between, const char *end)
 {
 	struct buf *b = NULL;
-	char text[80], *out;
+	char text[SOCK_TEXT_MAX], *out;
 	size_t i;
 
 	for (i = 0; i < l->n; i++) {
 		sock_addr_text(&l->v[i]->addr, text, sizeof(text));
-		buf_printf(&b, "%s%s%s", i == 0 ? "" : between, text,
-		    strcmp(l->v[i]->option, "listen") == 0 ? "" : " (metrics)");
+		buf_printf(&b, "%s%s", i == 0 ? "" : between, text);
+		if (l->v[i]->role != LISTEN_PUBLIC)
+			buf_printf(
+			    &b, " (%s)", listen_role_text(l->v[i]->role));
 	}
 	buf_printf(&b, "%s", end);
 	out = xstrndup(b->data, b->len);

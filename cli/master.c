@@ -25,6 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/certs.h"
 #include "cli/child.h"
 #include "cli/group.h"
 #include "cli/listen.h"
@@ -299,6 +300,7 @@ check_running(struct master *m, uint64_t now)
 		reload_check(m, now);
 		reload_resend(m);
 		log_tick();
+		certs_tick(m->start->certs, m->start->conf, now);
 		return;
 	}
 	if (all_ready)

@@ -8,6 +8,7 @@
 
 #include "cli/log_place.h"
 
+struct certs;
 struct conf;
 struct listen_set;
 
@@ -24,6 +25,7 @@ struct master_start {
 	struct conf *conf;
 	struct listen_set *listen;
 	const char *listen_path; /* the file with the addresses */
+	struct certs *certs;
 	struct source source;
 	int broker_fd;  /* listening socket of the links */
 	int control_fd; /* listening control socket */

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "cli/activation.h"
+#include "cli/certs.h"
 #include "cli/first_app.h"
 #include "cli/listen.h"
 #include "cli/master.h"
@@ -111,6 +112,13 @@ parse_command(struct command *cmd, int argc, char **argv)
 	refuse_command();
 }
 
+/* What the group needs and its master owns. */
+struct start {
+	struct listen_set listen;
+	struct rundir rundir;
+	struct certs certs;
+};
+
 /* ---- steps of the start: 0, or -1 and a sentence ---- */
 
 /* Whom we will become, if somebody else. */
@@ -169,22 +177,22 @@ drop_privileges(const struct conf *conf, char **why)
 
 /* Everything that the group needs, up to and with the loss of privileges. */
 static int
-prepare(
-    const struct conf *conf, struct rundir *r, struct listen_set *l, char **why)
+prepare(const struct conf *conf, struct start *s, char **why)
 {
 	struct rundir_owner owner;
 
-	if (find_owner(conf, &owner, why) == -1)
+	if (find_owner(conf, &owner, why) == -1 ||
+	    certs_open(&s->certs, conf, why) == -1 ||
+	    rundir_open(&s->rundir, conf, &owner, why) == -1)
 		return -1;
-	if (rundir_open(r, conf, &owner, why) == -1)
-		return -1;
-	if (first_app_make(conf, why) == 0 && listen_open(l, conf, why) == 0) {
+	if (first_app_make(conf, why) == 0 &&
+	    listen_open(&s->listen, conf, why) == 0) {
 		if (drop_privileges(conf, why) == 0 &&
-		    listen_write(l, r->listen_path, why) == 0)
+		    listen_write(&s->listen, s->rundir.listen_path, why) == 0)
 			return 0;
-		listen_close(l);
+		listen_close(&s->listen);
 	}
-	rundir_close(r);
+	rundir_close(&s->rundir);
 	return -1;
 }
 
@@ -316,35 +324,37 @@ run(struct conf *conf, const struct command *cmd)
 	struct master_start start = {
 		.conf = conf, .waiter_fd = -1, .log.foreground = cmd->foreground
 	};
-	struct listen_set l = { 0 };
-	struct rundir r;
+	static struct start s;
 	uint64_t nofile;
 	char *why;
 	int code;
 
 	umask(077);
-	tidy_descriptors(&l);
+	tidy_descriptors(&s.listen);
 	nofile = proc_raise_nofile();
-	if (prepare(conf, &r, &l, &why) == -1)
+	if (prepare(conf, &s, &why) == -1)
 		fatalx("%s", why);
 	if (!conf->core_dumps)
 		proc_hide_memory();
 	note_source(&start.source, cmd);
-	if (settle(&start, &why) == -1 || rundir_write_pid(&r, &why) == -1) {
-		rundir_close(&r);
+	if (settle(&start, &why) == -1 ||
+	    rundir_write_pid(&s.rundir, &why) == -1) {
+		rundir_close(&s.rundir);
 		fatalx("%s", why);
 	}
-	start.listen = &l;
-	start.listen_path = r.listen_path;
-	start.broker_fd = r.broker_fd;
-	start.control_fd = r.control_fd;
-	start.lock_fd = r.lock_fd;
+	start.listen = &s.listen;
+	start.listen_path = s.rundir.listen_path;
+	start.certs = &s.certs;
+	start.broker_fd = s.rundir.broker_fd;
+	start.control_fd = s.rundir.control_fd;
+	start.lock_fd = s.rundir.lock_fd;
 	for (size_t i = 0; i < conf->notes.n; i++)
 		log_info("%s", conf->notes.v[i]);
 	report_limits(conf, nofile);
 	code = master_run(&start);
-	listen_close(&l);
-	rundir_close(&r);
+	listen_close(&s.listen);
+	certs_close(&s.certs);
+	rundir_close(&s.rundir);
 	return code;
 }
 
@@ -352,15 +362,18 @@ static int
 test(const struct conf *conf)
 {
 	struct rundir_owner owner;
+	struct certs_loaded certs;
 	char *why;
 
 	if (find_owner(conf, &owner, &why) == -1 ||
+	    certs_load(&certs, conf, &why) == -1 ||
 	    listen_check(conf, &why) == -1 ||
 	    rundir_check(conf, &owner, &why) == -1 ||
 	    appdb_check(conf->database, &why) == -1)
 		fatalx("%s", why);
 	for (size_t i = 0; i < conf->notes.n; i++)
 		fprintf(stderr, "pusherd: %s\n", conf->notes.v[i]);
+	certs_forget(&certs);
 	puts("configuration is fine");
 	return 0;
 }

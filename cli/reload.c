@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/certs.h"
 #include "cli/group.h"
 #include "cli/listen.h"
 #include "cli/master.h"
@@ -39,6 +40,7 @@
 struct change {
 	struct conf conf;
 	struct listen_set listen;
+	struct certs_loaded certs;
 	int log_fd;  /* or -1 */
 	char *notes; /* needs a restart; or NULL */
 };
@@ -238,12 +240,14 @@ prepare(struct master *m, struct change *ch, char **why)
 		return -1;
 	ch->notes = conf_keep(&ch->conf, s->conf);
 	if (check_workers(m, ch, why) == 0 && check_size(&ch->conf, why) == 0 &&
+	    certs_load(&ch->certs, &ch->conf, why) == 0 &&
 	    log_place_open(&s->log, &ch->conf, &ch->log_fd, why) == 0) {
 		if (listen_prepare(&ch->listen, s->listen, &ch->conf, why) == 0)
 			return 0;
 		if (ch->log_fd != -1)
 			close(ch->log_fd);
 	}
+	certs_forget(&ch->certs);
 	conf_clear(&ch->conf);
 	free(ch->notes);
 	return -1;
@@ -301,6 +305,9 @@ commit(struct master *m, struct change *ch)
 
 	conf_replace(s->conf, &ch->conf);
 	listen_take(s->listen, &ch->listen);
+	/* Before listeners with TLS: who gets them looks at both. */
+	certs_publish(s->certs, &ch->certs, s->conf);
+	certs_forget(&ch->certs);
 	log_place_use(&s->log, s->conf, ch->log_fd);
 	if (listen_write(s->listen, s->listen_path, &why) == -1) {
 		log_warnx("%s", why);

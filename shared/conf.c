@@ -152,22 +152,21 @@ list_add(struct conf_list *l, struct str s)
 	l->v[l->n++] = xstrndup(s.p, s.n);
 }
 
-/* Adds the words of the value, which blanks or commas separate. */
+/* Adds the items of the value, which commas separate. */
 static size_t
-list_add_words(struct conf_list *l, struct str value)
+list_add_items(struct conf_list *l, struct str value)
 {
-	size_t start = 0, i, words = 0;
+	struct str item;
+	size_t n = 0;
 
-	for (i = 0; i <= value.n; i++) {
-		if (i < value.n && strchr(" \t,", value.p[i]) == NULL)
+	while (value.p != NULL) {
+		item = str_trim(str_cut(&value, ','));
+		if (item.n == 0)
 			continue;
-		if (i > start) {
-			list_add(l, str_make(value.p + start, i - start));
-			words++;
-		}
-		start = i + 1;
+		list_add(l, item);
+		n++;
 	}
-	return words;
+	return n;
 }
 
 /* Did this origin come from the same file, or both from the command line? */
@@ -231,7 +230,7 @@ set_list(struct conf *c, size_t index, struct str value, const struct place *at,
 	/* A source replaces what those below it said, and then adds. */
 	if (!is_same_source(c->origin[index], at->source))
 		list_clear(l);
-	if (list_add_words(l, value) == 0)
+	if (list_add_items(l, value) == 0 && options[index].text[0] != '\0')
 		return refuse_value(
 		    at, options[index].name, value, "at least one", why);
 	return 0;
@@ -322,7 +321,7 @@ conf_init(struct conf *c)
 		c->origin[i] = xstrdup("default");
 		switch (o->kind) {
 		case KIND_LIST:
-			list_add_words(field_of(c, o), str_of(o->text));
+			list_add_items(field_of(c, o), str_of(o->text));
 			break;
 		case KIND_UINT:
 			*(uint64_t *)field_of(c, o) = o->def;
@@ -359,5 +358,6 @@ conf_clear(struct conf *c)
 	free(c->control_path);
 	free(c->base);
 	list_clear(&c->notes);
+	conf_unfinish(c);
 	memset(c, 0, sizeof(*c));
 }

@@ -14,6 +14,9 @@
 
 #include "shared/str.h"
 
+struct ip_net;
+struct listen_spec;
+
 struct conf_list {
 	char **v;
 	size_t n;
@@ -35,8 +38,12 @@ struct conf {
 #undef CONF_BOOL
 	/* Worked out from the above by conf_finish(). */
 	unsigned nworkers;
-	char *broker_path;  /* runtime_dir/broker.sock */
-	char *control_path; /* runtime_dir/ctl.sock */
+	char *broker_path;             /* runtime_dir/broker.sock */
+	char *control_path;            /* runtime_dir/ctl.sock */
+	struct listen_spec *listeners; /* of listen */
+	size_t nlisteners;
+	struct ip_net *trusted; /* of trusted_proxies */
+	size_t ntrusted;
 	/* Where each option's value came from, in the order of the list. */
 	char **origin;
 	/* What the operator should know: sentences. */
@@ -59,7 +66,7 @@ void conf_clear(struct conf *);
 /*
  * One option from text.  source: "environment", or with line != 0 a file's
  * name.  A list is replaced by the first value of a source and grows with the
- * next ones; blanks or commas separate several in one value.
+ * next ones; commas separate several in one value.
  */
 int conf_set(struct conf *, struct str name, struct str value,
     const char *source, unsigned line, char **why);
@@ -73,10 +80,12 @@ int conf_read_environment(struct conf *, char **why);
 /* "key=value" from -o. */
 int conf_read_argument(struct conf *, const char *text, char **why);
 /*
- * Checks what needs all options together and fills in the rest: addresses,
- * worker count, pid_file; makes paths absolute.
+ * Checks what needs all options together and fills in the rest: listeners,
+ * networks, worker count, pid_file; makes paths absolute.
  */
 int conf_finish(struct conf *, char **why);
+/* Forgets listeners and networks that conf_finish() has worked out. */
+void conf_unfinish(struct conf *);
 /*
  * All of it in the right order, for pusherd and pusherctl alike.  file: what
  * -c gave, or NULL: CONF_DEFAULT_FILE if it exists.  The conf need not be

@@ -14,7 +14,10 @@
 #include <unistd.h>
 
 #include "shared/base.h"
+#include "shared/cert.h"
 #include "shared/conf.h"
+#include "shared/ip.h"
+#include "shared/listen_spec.h"
 #include "shared/proc.h"
 #include "shared/sock.h"
 #include "shared/xmalloc.h"
@@ -85,48 +88,95 @@ finish_workers(struct conf *c, char **why)
 
 /* The same address twice; port 0 is another one each time. */
 static bool
-is_listed(const struct conf *c, size_t upto, const char *text)
+is_listed(const struct conf *c, const char *text)
 {
-	struct sock_addr a;
-	char other[80];
-	size_t i;
+	char other[SOCK_TEXT_MAX];
 
 	if (str_ends(str_of(text), S(":0")))
 		return false;
-	for (i = 0; i < upto; i++) {
-		if (sock_addr_parse(str_of(c->listen.v[i]), &a) == -1)
-			continue;
-		sock_addr_text(&a, other, sizeof(other));
+	for (size_t i = 0; i < c->nlisteners; i++) {
+		sock_addr_text(&c->listeners[i].addr, other, sizeof(other));
 		if (strcmp(other, text) == 0)
 			return true;
 	}
 	return false;
 }
 
+/* What one listener needs of the other options: NULL, or what is missing. */
+static const char *
+find_need(const struct conf *c, const struct listen_spec *l)
+{
+	if (l->tls && c->tls_certificate.n == 0)
+		return "tls needs the option tls_certificate";
+	if (l->proxy_protocol && !listen_spec_is_unix(l) &&
+	    c->trusted_proxies.n == 0)
+		return "proxy_protocol needs the option trusted_proxies";
+	return NULL;
+}
+
+static int
+add_listener(struct conf *c, const char *value, char **why)
+{
+	struct listen_spec l;
+	const char *need;
+	char *must, *sentence, text[SOCK_TEXT_MAX];
+
+	if (listen_spec_parse(&l, str_of(value), &must) == -1) {
+		sentence = xasprintf("listen is \"%.80s\": %s", value, must);
+		free(must);
+		return refuse(c, OPT_listen, sentence, why);
+	}
+	sock_addr_text(&l.addr, text, sizeof(text));
+	if (is_listed(c, text))
+		return refuse(
+		    c, OPT_listen, xasprintf("listen has %s twice", text), why);
+	c->listeners[c->nlisteners++] = l;
+	if ((need = find_need(c, &l)) == NULL)
+		return 0;
+	return refuse(c, OPT_listen,
+	    xasprintf("listen is \"%.80s\": %s", value, need), why);
+}
+
 static int
 finish_listen(struct conf *c, char **why)
 {
-	struct sock_addr a;
-	char text[80];
-	size_t i;
-
 	if (c->listen.n > LISTEN_MAX)
 		return refuse(c, OPT_listen,
 		    xasprintf("listen has %zu addresses: at most %d",
 			c->listen.n, LISTEN_MAX),
 		    why);
-	for (i = 0; i < c->listen.n; i++) {
-		if (sock_addr_parse(str_of(c->listen.v[i]), &a) == -1)
-			return refuse(c, OPT_listen,
-			    xasprintf("listen is \"%.80s\": must be an "
-				      "address and a port, as in 0.0.0.0:6001, "
-				      "[::]:6001 or *:6001",
-				c->listen.v[i]),
+	/* And one for metrics_listen. */
+	c->listeners = xcalloc(c->listen.n + 1, sizeof(*c->listeners));
+	for (size_t i = 0; i < c->listen.n; i++)
+		if (add_listener(c, c->listen.v[i], why) == -1)
+			return -1;
+	return 0;
+}
+
+/* Blanks may separate networks, too. */
+static int
+finish_trusted(struct conf *c, char **why)
+{
+	const struct conf_list *l = &c->trusted_proxies;
+	struct str rest, word;
+
+	for (size_t i = 0; i < l->n; i++) {
+		rest = str_of(l->v[i]);
+		while (rest.p != NULL) {
+			word = str_trim(str_cut(&rest, ' '));
+			if (word.n == 0)
+				continue;
+			c->trusted = xreallocarray(
+			    c->trusted, c->ntrusted + 1, sizeof(*c->trusted));
+			if (ip_net_parse(word, &c->trusted[c->ntrusted++]) == 0)
+				continue;
+			return refuse(c, OPT_trusted_proxies,
+			    xasprintf("trusted_proxies has \"%.*s\": must be "
+				      "addresses or networks, as in "
+				      "10.0.0.0/8 or ::1",
+				(int)MIN(word.n, 64), word.p),
 			    why);
-		sock_addr_text(&a, text, sizeof(text));
-		if (is_listed(c, i, text))
-			return refuse(c, OPT_listen,
-			    xasprintf("listen has %s twice", text), why);
+		}
 	}
 	return 0;
 }
@@ -147,7 +197,7 @@ is_metric_prefix(const char *s)
 static int
 finish_metrics(struct conf *c, char **why)
 {
-	struct sock_addr a;
+	struct listen_spec *l = &c->listeners[c->nlisteners];
 	char text[80];
 
 	if (!is_metric_prefix(c->metrics_prefix))
@@ -159,17 +209,38 @@ finish_metrics(struct conf *c, char **why)
 		    why);
 	if (c->metrics_listen[0] == '\0')
 		return 0;
-	if (sock_addr_parse(str_of(c->metrics_listen), &a) == -1)
+	*l = (struct listen_spec){ .role = LISTEN_METRICS };
+	if (sock_addr_parse(str_of(c->metrics_listen), &l->addr) == -1)
 		return refuse(c, OPT_metrics_listen,
 		    xasprintf("metrics_listen is \"%.80s\": must be an address "
 			      "and a port, as in 127.0.0.1:9601, or empty",
 			c->metrics_listen),
 		    why);
-	sock_addr_text(&a, text, sizeof(text));
-	if (is_listed(c, c->listen.n, text))
+	sock_addr_text(&l->addr, text, sizeof(text));
+	if (is_listed(c, text))
 		return refuse(c, OPT_metrics_listen,
 		    xasprintf("metrics_listen is %s, as is listen", text), why);
+	c->nlisteners++;
 	return 0;
+}
+
+/* "/ws/" is "/ws", "/" is nothing. */
+static int
+finish_prefix(struct conf *c, char **why)
+{
+	size_t n = strlen(c->path_prefix);
+
+	while (n > 0 && c->path_prefix[n - 1] == '/')
+		c->path_prefix[--n] = '\0';
+	if (n == 0)
+		return 0;
+	if (c->path_prefix[0] == '/' && strpbrk(c->path_prefix, "?#% ") == NULL)
+		return 0;
+	return refuse(c, OPT_path_prefix,
+	    xasprintf("path_prefix is \"%.80s\": must begin with / and have "
+		      "no ?, #, %% and blanks",
+		c->path_prefix),
+	    why);
 }
 
 /* A daemon leaves the directory it was started in. */
@@ -231,6 +302,35 @@ finish_log(struct conf *c, char **why)
 }
 
 static int
+finish_tls(struct conf *c, char **why)
+{
+	size_t i;
+
+	if (c->tls_key.n != 0 && c->tls_key.n != c->tls_certificate.n)
+		return refuse(c, OPT_tls_key,
+		    xasprintf("there are %zu values of tls_key and %zu of "
+			      "tls_certificate: must be as many, in the same "
+			      "order, or no tls_key at all",
+			c->tls_key.n, c->tls_certificate.n),
+		    why);
+	if (c->tls_certificate.n > CERT_MAX)
+		return refuse(c, OPT_tls_certificate,
+		    xasprintf("there are %zu values of tls_certificate: at "
+			      "most %d",
+			c->tls_certificate.n, CERT_MAX),
+		    why);
+	for (i = 0; i < c->tls_certificate.n; i++)
+		if (make_absolute(c, OPT_tls_certificate, "tls_certificate",
+			&c->tls_certificate.v[i], why) == -1)
+			return -1;
+	for (i = 0; i < c->tls_key.n; i++)
+		if (make_absolute(
+			c, OPT_tls_key, "tls_key", &c->tls_key.v[i], why) == -1)
+			return -1;
+	return 0;
+}
+
+static int
 finish_paths(struct conf *c, char **why)
 {
 	const size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
@@ -261,11 +361,23 @@ finish_paths(struct conf *c, char **why)
 	return 0;
 }
 
+void
+conf_unfinish(struct conf *c)
+{
+	free(c->listeners);
+	free(c->trusted);
+	c->listeners = NULL;
+	c->trusted = NULL;
+	c->nlisteners = c->ntrusted = 0;
+}
+
 int
 conf_finish(struct conf *c, char **why)
 {
-	if (finish_workers(c, why) == -1 || finish_listen(c, why) == -1 ||
-	    finish_metrics(c, why) == -1)
+	conf_unfinish(c);
+	if (finish_workers(c, why) == -1 || finish_trusted(c, why) == -1 ||
+	    finish_listen(c, why) == -1 || finish_metrics(c, why) == -1 ||
+	    finish_prefix(c, why) == -1 || finish_tls(c, why) == -1)
 		return -1;
 	return finish_paths(c, why);
 }

@@ -168,8 +168,8 @@ conf_print_man(FILE *f)
 #define CONF_PATH(name, def, help) put_option(f, #name, "path", def, help);
 #define CONF_LIST(name, def, help) \
 	put_option(f, #name, "value", def, help); \
-	fputs("May be given several times; blanks or " \
-	      "commas separate several values.\n", \
+	fputs("May be given several times; commas separate " \
+	      "several values.\n", \
 	    f);
 #define CONF_UINT(name, def, min, max, help) \
 	put_number(f, #name, (const uint64_t[3]){ def, min, max }, help);

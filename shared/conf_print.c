@@ -45,6 +45,8 @@ each_list(const char *name, const struct conf_list *l, const char *origin,
 {
 	size_t i;
 
+	if (l->n == 0)
+		fn(arg, name, "", origin);
 	for (i = 0; i < l->n; i++)
 		fn(arg, name, l->v[i], origin);
 }

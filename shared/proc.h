@@ -10,7 +10,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct cert_board;
 struct conf;
+struct tls_store;
 
 /* At most this many workers; a bit of struct channel's mask each. */
 #define PROC_MAX_WORKERS 64
@@ -19,9 +21,11 @@ struct conf;
 struct inherit {
 	struct conf *conf;    /* its contents change with a reload */
 	unsigned slot;        /* workers: 0 .. conf->workers - 1 */
-	int *listen_fds;      /* workers: this slot's; metrics_listen last */
+	int *listen_fds;      /* workers: this slot's, as conf->listeners */
 	uint32_t *listen_ids; /* and how the master calls it */
 	size_t nlisten;
+	struct tls_store *tls;          /* workers: certificates; or NULL */
+	const struct cert_board *certs; /* what all may know; or NULL */
 	int broker_fd;   /* broker: the listening socket of the links, or -1 */
 	int control_fd;  /* broker: the listening control socket, or -1 */
 	int cord_fd;     /* orders of the master (shared/orders.h), or -1 */

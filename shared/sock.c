@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -107,9 +108,30 @@ sock_addr_text(const struct sock_addr *a, char *out, size_t cap)
 		inet_ntop(AF_INET6, &sin6.sin6_addr, ip, sizeof(ip));
 		snprintf(out, cap, "[%s]:%u", ip, ntohs(sin6.sin6_port));
 	} else {
-		snprintf(
-		    out, cap, "%s", a->ss.ss_family == AF_UNIX ? "unix" : "?");
+		const char *path = sock_addr_path(a);
+
+		if (path != NULL)
+			snprintf(out, cap, "unix:%s", path);
+		else
+			snprintf(out, cap, "%s",
+			    a->ss.ss_family == AF_UNIX ? "unix" : "?");
 	}
+}
+
+unsigned
+sock_addr_port(const struct sock_addr *a)
+{
+	struct sockaddr_in sin;
+	struct sockaddr_in6 sin6;
+
+	if (a->ss.ss_family == AF_INET6 && a->len >= sizeof(sin6)) {
+		memcpy(&sin6, &a->ss, sizeof(sin6));
+		return ntohs(sin6.sin6_port);
+	}
+	if (a->ss.ss_family != AF_INET || a->len < sizeof(sin))
+		return 0;
+	memcpy(&sin, &a->ss, sizeof(sin));
+	return ntohs(sin.sin_port);
 }
 
 int
@@ -131,19 +153,34 @@ sock_listen_tcp(const struct sock_addr *a)
 	return fd;
 }
 
-static int
-unix_addr(const char *path, struct sockaddr_un *sun)
+int
+sock_addr_unix(const char *path, struct sock_addr *a)
 {
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	size_t n = strlen(path);
 
-	memset(sun, 0, sizeof(*sun));
-	sun->sun_family = AF_UNIX;
-	if (n == 0 || n >= sizeof(sun->sun_path)) {
+	if (n == 0 || n >= sizeof(sun.sun_path)) {
 		errno = n == 0 ? EINVAL : ENAMETOOLONG;
 		return -1;
 	}
-	memcpy(sun->sun_path, path, n);
+	memcpy(sun.sun_path, path, n);
+	memset(a, 0, sizeof(*a));
+	memcpy(&a->ss, &sun, sizeof(sun));
+	a->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + 1);
 	return 0;
+}
+
+const char *
+sock_addr_path(const struct sock_addr *a)
+{
+	const struct sockaddr_un *sun = (const void *)&a->ss;
+
+	/* The storage is larger than what the kernel fills of it. */
+	if (a->ss.ss_family != AF_UNIX ||
+	    a->len <= offsetof(struct sockaddr_un, sun_path) + 1 ||
+	    a->len > sizeof(*sun) || sun->sun_path[0] == '\0')
+		return NULL;
+	return sun->sun_path;
 }
 
 /*
@@ -172,19 +209,19 @@ int
 sock_listen_unix(const char *path, mode_t mode)
 {
 	const struct sockaddr *sa;
-	struct sockaddr_un sun;
+	struct sock_addr a;
 	int fd, r;
 
-	if (unix_addr(path, &sun) == -1)
+	if (sock_addr_unix(path, &a) == -1)
 		return -1;
 	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_FLAGS, 0)) == -1)
 		return -1;
-	sa = (const void *)&sun;
-	r = bind(fd, sa, sizeof(sun));
+	sa = (const void *)&a.ss;
+	r = bind(fd, sa, a.len);
 	if (r == -1 && errno == EADDRINUSE) {
 		if (remove_stale(path) == -1)
 			return give_up(fd);
-		r = bind(fd, sa, sizeof(sun));
+		r = bind(fd, sa, a.len);
 	}
 	if (r == -1)
 		return give_up(fd);
@@ -202,15 +239,15 @@ int
 sock_connect_unix(const char *path)
 {
 	const struct sockaddr *sa;
-	struct sockaddr_un sun;
+	struct sock_addr a;
 	int fd;
 
-	if (unix_addr(path, &sun) == -1)
+	if (sock_addr_unix(path, &a) == -1)
 		return -1;
 	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_FLAGS, 0)) == -1)
 		return -1;
-	sa = (const void *)&sun;
-	if (connect(fd, sa, sizeof(sun)) == -1)
+	sa = (const void *)&a.ss;
+	if (connect(fd, sa, a.len) == -1)
 		return give_up(fd);
 	return fd;
 }

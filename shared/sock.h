@@ -13,6 +13,8 @@
 
 #include "shared/str.h"
 
+#define SOCK_TEXT_MAX 128 /* of any address, with its NUL */
+
 struct sock_addr {
 	struct sockaddr_storage ss;
 	socklen_t len;
@@ -20,8 +22,17 @@ struct sock_addr {
 
 /* "1.2.3.4:6001", "[::1]:6001", "*:6001" (all IPv4), "[::]:6001". */
 int sock_addr_parse(struct str text, struct sock_addr *);
-/* "1.2.3.4:6001" / "[::1]:6001" into out; always NUL-terminated. */
+/*
+ * "1.2.3.4:6001", "[::1]:6001", "unix:/path" or "unix" into out; always
+ * NUL-terminated.
+ */
 void sock_addr_text(const struct sock_addr *, char *out, size_t cap);
+/* Of a Unix socket; -1 with errno when the path is too long. */
+int sock_addr_unix(const char *path, struct sock_addr *);
+/* The path of a Unix socket's address, or NULL. */
+const char *sock_addr_path(const struct sock_addr *);
+/* 0 when it has none. */
+unsigned sock_addr_port(const struct sock_addr *);
 /* Listens with SO_REUSEADDR and SO_REUSEPORT; IPv6 sockets are v6-only. */
 int sock_listen_tcp(const struct sock_addr *);
 /* Replaces a stale socket file; sets the mode before anyone can connect. */

@@ -19,12 +19,14 @@
 
 #include "shared/conf.h"
 #include "shared/http_reply.h"
+#include "shared/listen_spec.h"
 #include "shared/xmalloc.h"
 #include "worker/api_ask.h"
 #include "worker/api_claim.h"
 #include "worker/api_http.h"
 #include "worker/api_route.h"
 #include "worker/handshake.h"
+#include "worker/via.h"
 #include "worker/worker.h"
 
 #define BODY_RATE 1024          /* bytes per second, at least */
@@ -205,8 +207,12 @@ static ssize_t
 read_head(const struct conn *c, struct http_head *head, struct str in,
     enum http_error *err, const char **why)
 {
-	return http_head_read(head, in, c->http->seen,
+	ssize_t n = http_head_read(head, in, c->http->seen,
 	    (size_t)c->w->conf->max_head_bytes, err, why);
+
+	if (n > 0)
+		api_route_strip(c->w->conf, head);
+	return n;
 }
 
 /* Runs the request whose head and body have been copied. */
@@ -301,16 +307,6 @@ feed_chunks(struct conn *c, char *bytes, size_t n)
 
 /* ---- feed ---- */
 
-/* Is this one for worker/handshake.h? */
-static bool
-is_upgrade(const struct http_head *head)
-{
-	struct str up = http_header(head, S("Upgrade"));
-
-	return (up.p != NULL && http_has_token(up, S("websocket"))) ||
-	    str_starts(head->path, S("/app/")) || str_eq(head->path, S("/app"));
-}
-
 static size_t
 upgrade(
     struct conn *c, const struct http_head *head, struct str in, size_t used)
@@ -375,7 +371,9 @@ feed_request(struct conn *c, struct str in)
 	h->seen = 0;
 	h->keep_alive = head.keep_alive;
 	h->head_only = str_eq(head.method, S("HEAD"));
-	if (!c->metrics && is_upgrade(&head))
+	if (c->trusted)
+		via_request(c, &head);
+	if (handshake_is_for(&head) && (c->serves & LISTEN_PUBLIC))
 		return upgrade(c, &head, in, used);
 	h->raw = str_make(in.p, used);
 	if (head.chunked) {

@@ -11,6 +11,8 @@
 
 #include "worker/api_route.h"
 
+#include "shared/conf.h"
+#include "shared/listen_spec.h"
 #include "shared/xmalloc.h"
 #include "worker/api_ask.h"
 #include "worker/api_auth.h"
@@ -28,7 +30,8 @@
 struct route {
 	size_t n;                          /* segments */
 	struct str segments[SEGMENTS_MAX]; /* "*" fits any that is not empty */
-	bool post;                         /* else GET and HEAD */
+	unsigned on; /* enum listen_role: the listeners that have it */
+	bool post;   /* else GET and HEAD */
 	/* One of them: for anyone, or behind the authentication. */
 	void (*open)(struct conn *);
 	void (*api)(const struct api_request *);
@@ -89,30 +92,31 @@ get_accept_traffic(struct conn *c)
 /* clang-format off */
 static const struct route routes[] = {
 	{ 3, { SEG("apps"), ANY, SEG("events") },
-	    true, NULL, api_events_post },
+	    LISTEN_API, true, NULL, api_events_post },
 	{ 3, { SEG("apps"), ANY, SEG("batch_events") },
-	    true, NULL, api_events_post_batch },
+	    LISTEN_API, true, NULL, api_events_post_batch },
 	{ 3, { SEG("apps"), ANY, SEG("channels") },
-	    false, NULL, api_channels_list },
+	    LISTEN_API, false, NULL, api_channels_list },
 	{ 4, { SEG("apps"), ANY, SEG("channels"), ANY },
-	    false, NULL, api_channels_get },
+	    LISTEN_API, false, NULL, api_channels_get },
 	{ 5, { SEG("apps"), ANY, SEG("channels"), ANY, SEG("users") },
-	    false, NULL, api_channels_users },
+	    LISTEN_API, false, NULL, api_channels_users },
 	{ 5, { SEG("apps"), ANY, SEG("channels"), ANY, SEG("events") },
-	    true, NULL, api_events_post_channel },
+	    LISTEN_API, true, NULL, api_events_post_channel },
 	{ 5, { SEG("apps"), ANY, SEG("channels"), ANY, SEG("stats") },
-	    false, NULL, api_channels_stats },
+	    LISTEN_API, false, NULL, api_channels_stats },
 	{ 5, { SEG("apps"), ANY, SEG("users"), ANY,
 	    SEG("terminate_connections") },
-	    true, NULL, api_channels_terminate },
+	    LISTEN_API, true, NULL, api_channels_terminate },
 	{ 3, { SEG("apps"), ANY, SEG("connections") },
-	    false, NULL, api_channels_connections },
-	{ 1, { SEG("") }, false, get_health, NULL },
-	{ 1, { SEG("up") }, false, get_health, NULL },
-	{ 1, { SEG("live") }, false, get_health, NULL },
-	{ 1, { SEG("ready") }, false, get_ready, NULL },
-	{ 1, { SEG("accept-traffic") }, false, get_accept_traffic, NULL },
-	{ 1, { SEG("metrics") }, false, metrics_get, NULL },
+	    LISTEN_API, false, NULL, api_channels_connections },
+	{ 1, { SEG("") }, LISTEN_ANY, false, get_health, NULL },
+	{ 1, { SEG("up") }, LISTEN_ANY, false, get_health, NULL },
+	{ 1, { SEG("live") }, LISTEN_ANY, false, get_health, NULL },
+	{ 1, { SEG("ready") }, LISTEN_ANY, false, get_ready, NULL },
+	{ 1, { SEG("accept-traffic") }, LISTEN_ANY, false, get_accept_traffic,
+	    NULL },
+	{ 1, { SEG("metrics") }, LISTEN_METRICS, false, metrics_get, NULL },
 };
 /* clang-format on */
 
@@ -131,22 +135,23 @@ fits(const struct route *r, const struct path *p)
 	return true;
 }
 
-/* GET /metrics is for metrics_listen, the API for the other addresses. */
-static bool
-is_here(const struct route *r, const struct conn *c)
-{
-	if (r->open == metrics_get)
-		return c->metrics;
-	return r->api == NULL || !c->metrics;
-}
-
 static const struct route *
-find(const struct path *p, const struct conn *c)
+find(const struct path *p)
 {
 	for (size_t i = 0; i < nitems(routes); i++)
 		if (fits(&routes[i], p))
-			return is_here(&routes[i], c) ? &routes[i] : NULL;
+			return &routes[i];
 	return NULL;
+}
+
+void
+api_route_strip(const struct conf *conf, struct http_head *head)
+{
+	struct str prefix = str_of(conf->path_prefix);
+
+	if (prefix.n > 0 && head->path.n > prefix.n &&
+	    head->path.p[prefix.n] == '/' && str_starts(head->path, prefix))
+		head->path = str_from(head->path, prefix.n);
 }
 
 /* False when no route has that many segments. */
@@ -198,6 +203,28 @@ refuse_unknown_app(struct conn *c, struct api_auth *a, struct str id)
 	api_errorf(c, 404, "there is no app with the id %.*s", STR_ARG(id));
 }
 
+/*
+ * With path_prefix some libraries sign the path that they ask for, and some
+ * the one behind the prefix; either names the same request.
+ */
+static bool
+is_signed_with_prefix(const struct api_request *r, struct api_auth a)
+{
+	struct str prefix = str_of(r->c->w->conf->path_prefix);
+	struct str path = r->head->path, target = r->head->target;
+	struct buf *why = NULL;
+	bool good;
+
+	if (prefix.n == 0 || (size_t)(path.p - target.p) < prefix.n)
+		return false;
+	a.path = str_make(path.p - prefix.n, prefix.n + path.n);
+	if (!str_starts(a.path, prefix))
+		return false; /* this request had none */
+	good = api_auth_check(&a, &why);
+	buf_unref(why);
+	return good;
+}
+
 /* Finds the app and checks the signature; NULL when that was refused. */
 static struct client_app *
 authenticate(struct api_request *r, struct str id)
@@ -229,12 +256,13 @@ authenticate(struct api_request *r, struct str id)
 	a.key = who.key;
 	a.sign = who.sign;
 	a.max_age = app->app.max_timestamp_age;
-	if (api_auth_check(&a, &why))
-		return app;
-	app->stats.auth_api++;
-	api_error(c, 401, buf_str(why));
+	if (!api_auth_check(&a, &why) && !is_signed_with_prefix(r, a)) {
+		app->stats.auth_api++;
+		api_error(c, 401, buf_str(why));
+		app = NULL;
+	}
 	buf_unref(why);
-	return NULL;
+	return app;
 }
 
 static bool
@@ -300,10 +328,14 @@ no_route(struct conn *c, const struct http_head *head)
 		api_reply_extra(c, 204, ALLOW_ALL, S(""));
 	else if (str_eq(head->method, S("CONNECT")))
 		refuse_method(c, ALLOW_ALL);
-	else
+	else if (c->serves == (LISTEN_PUBLIC | LISTEN_API))
 		api_error(c, 404,
 		    S("there is nothing at this path: the API is at "
 		      "/apps/{id}/…, clients connect to /app/{key}"));
+	else
+		api_error(c, 404,
+		    S("there is nothing at this path on this address: see the "
+		      "option listen"));
 }
 
 void
@@ -317,8 +349,8 @@ api_route(
 	struct path p = { .n = 0 };
 
 	if (path_parse(&p, head->path))
-		route = find(&p, c);
-	if (route == NULL)
+		route = find(&p);
+	if (route == NULL || !(route->on & c->serves))
 		no_route(c, head);
 	else if (str_eq(head->method, S("OPTIONS")))
 		api_reply_extra(c, 204, allow_of(route), S(""));

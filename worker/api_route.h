@@ -9,8 +9,11 @@
 #include "shared/http.h"
 #include "shared/str.h"
 
+struct conf;
 struct conn;
 
+/* Takes path_prefix from the path, when it is there. */
+void api_route_strip(const struct conf *, struct http_head *);
 /* A whole request: answers it, or leaves it waiting for the broker. */
 void api_route(
     struct conn *, const struct http_head *, struct str body, bool granted);

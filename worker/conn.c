@@ -20,9 +20,12 @@
 #include <unistd.h>
 
 #include "shared/conf.h"
+#include "shared/ip.h"
+#include "shared/listen_spec.h"
 #include "shared/log.h"
 #include "shared/proc.h"
 #include "shared/xmalloc.h"
+#include "worker/via.h"
 #include "worker/worker.h"
 
 #define FLUSH_SOCKETS 4096       /* written in one turn, at most */
@@ -33,7 +36,8 @@
 static void
 set_events(struct conn *c)
 {
-	int events = (c->paused ? 0 : EV_READ) | (c->blocked ? EV_WRITE : 0);
+	int events = (c->paused ? 0 : EV_READ) |
+	    (c->blocked || via_wants_write(c) ? EV_WRITE : 0);
 
 	ev_io_stop(c->w->loop, &c->io);
 	if (events == 0)
@@ -110,10 +114,15 @@ static void
 on_readable(struct conn *c)
 {
 	struct worker *w = c->w;
-	ssize_t n = recv(c->io.fd, w->recv, WORKER_RECV_BYTES, 0);
+	ssize_t n = c->via == NULL
+	    ? recv(c->io.fd, w->recv, WORKER_RECV_BYTES, 0)
+	    : via_recv(c, w->recv, WORKER_RECV_BYTES);
 
-	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+	if (n == -1 && (errno == EAGAIN || errno == EINTR)) {
+		if (via_wants_write(c))
+			set_events(c);
 		return;
+	}
 	if (n == -1)
 		conn_close(c);
 	else if (n == 0)
@@ -128,8 +137,13 @@ on_io(struct ev_loop *loop, ev_io *io, int revents)
 	struct conn *c = container_of(io, struct conn, io);
 
 	UNUSED(loop);
-	if (revents & EV_READ)
+	if ((revents & EV_READ) || via_wants_write(c)) {
+		bool waited = via_wants_write(c);
+
 		on_readable(c);
+		if (waited && !c->closed)
+			set_events(c);
+	}
 	if ((revents & EV_WRITE) && !c->closed && c->blocked) {
 		c->blocked = false;
 		set_events(c);
@@ -160,6 +174,7 @@ conn_new(struct worker *w, int fd, const struct conn_ops *ops)
 
 	c->ops = ops;
 	c->w = w;
+	c->serves = LISTEN_PUBLIC | LISTEN_API;
 	c->opened_at = worker_now();
 	outq_init(&c->out);
 	list_init(&c->link);
@@ -291,7 +306,10 @@ flush(struct conn *c)
 		c->hold = false;
 	}
 	before = c->out.out;
-	r = outq_send(&c->out, c->io.fd, FLUSH_BYTES);
+	r = c->via == NULL ? outq_send(&c->out, c->io.fd, FLUSH_BYTES)
+			   : via_send(c, FLUSH_BYTES);
+	if (r == 1 && c->finishing && c->via != NULL)
+		r = via_finish(c);
 	if (c->app != NULL)
 		stats_of(c->app)->bytes_out += c->out.out - before;
 	if (r == -1) {
@@ -363,6 +381,7 @@ conn_reap(struct worker *w)
 		list_remove(&c->link);
 		hash_remove(&w->conns, &c->node);
 		w->nconns--;
+		via_free(c);
 		close(c->io.fd);
 		outq_clear(&c->out);
 		buf_unref(c->in);
@@ -409,10 +428,19 @@ conn_check_slow(struct worker *w)
 void
 conn_peer_text(const struct conn *c, char *out, size_t cap)
 {
-	struct sock_addr a = { .len = sizeof(a.ss) };
+	char text[IP_TEXT_MAX];
+	uint16_t port;
+	struct ip ip;
 
-	if (getpeername(c->io.fd, (struct sockaddr *)&a.ss, &a.len) == -1)
-		snprintf(out, cap, "?");
+	if (!via_client(c, &ip, &port)) {
+		snprintf(out, cap, "unix");
+		return;
+	}
+	ip_text(&ip, text);
+	if (port == 0)
+		snprintf(out, cap, "%s", text);
 	else
-		sock_addr_text(&a, out, cap);
+		snprintf(out, cap,
+		    strchr(text, ':') == NULL ? "%s:%u" : "[%s]:%u", text,
+		    port);
 }

@@ -30,6 +30,7 @@ struct member;
 struct pace;
 struct signin;
 struct timeout_list;
+struct via;
 struct worker;
 struct ws_part;
 
@@ -66,6 +67,7 @@ struct conn {
 	double due;                    /* when the timeout fires */
 	struct hash_node node;         /* in w->conns; node.hash is the sid */
 	struct app *app; /* NULL until the handshake; referenced */
+	struct via *via; /* TLS, proxies; NULL: the socket is the client */
 
 	/* HTTP */
 	struct http *http; /* the request that is being read or answered */
@@ -78,12 +80,13 @@ struct conn {
 	uint64_t held_until;    /* HTTP: the seq that hold waits for */
 	struct pace *pace;      /* how fast it sends; NULL: never limited */
 	struct signin *signins; /* not answered yet, oldest first */
+	double blocked_at;      /* since when the socket takes nothing */
 	uint32_t nsubs;
 	uint32_t bad_messages;
 	uint16_t close_code; /* what we closed it with, for the log */
 
-	double blocked_at; /* since when the socket takes nothing */
-
+	uint8_t serves;         /* enum listen_role: what it may ask for */
+	bool trusted : 1;       /* the peer is a proxy that is believed */
 	bool closed : 1;        /* will be freed at the end of the turn */
 	bool paused : 1;        /* do not feed until conn_resume() */
 	bool finishing : 1;     /* no more input counts; close when flushed */
@@ -100,7 +103,6 @@ struct conn {
 	bool close_sent : 1;    /* a WebSocket close frame is out */
 	bool peer_closed : 1;   /* the peer's close frame came first */
 	bool close_counted : 1; /* stats_on_close() has seen it */
-	bool metrics : 1;       /* it came to metrics_listen */
 };
 
 /* The id by which the rest of the system names the connection. */
@@ -144,7 +146,10 @@ void conn_release_held(struct worker *);
 /* Closes clients whose bytes have waited too long (once a second). */
 void conn_check_slow(struct worker *);
 
-/* "1.2.3.4:5678" for the log. */
+/*
+ * "1.2.3.4:5678" for the log: the client, also behind trusted proxies (then
+ * perhaps without a port); "unix" on a Unix socket.
+ */
 void conn_peer_text(const struct conn *, char *out, size_t cap);
 
 #endif

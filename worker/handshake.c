@@ -24,6 +24,7 @@
 #include "worker/client.h"
 #include "worker/conn.h"
 #include "worker/origin.h"
+#include "worker/via.h"
 #include "worker/worker.h"
 #include "worker/ws.h"
 
@@ -329,7 +330,7 @@ check_client(struct conn *c, const struct http_head *head)
 		http_header(head, S("Origin"))))
 		return (struct refusal){ PUSHER_UNAUTHORIZED,
 			S("This origin is not in the app's allowed_origins") };
-	if (c->app->tls_only)
+	if (c->app->tls_only && !via_is_secure(c))
 		return (struct refusal){ PUSHER_TLS_ONLY,
 			pusher_error_text(PUSHER_TLS_ONLY) };
 	return check_protocol(c->w->conf, head);
@@ -446,6 +447,15 @@ handshake_on_conn_ok(struct worker *w, const struct msg_conn_ok *m)
 	greet(c);
 	conn_resume(c);
 	return 0;
+}
+
+bool
+handshake_is_for(const struct http_head *head)
+{
+	struct str up = http_header(head, S("Upgrade"));
+
+	return (up.p != NULL && http_has_token(up, S("websocket"))) ||
+	    str_starts(head->path, S("/app/")) || str_eq(head->path, S("/app"));
 }
 
 void

@@ -8,16 +8,17 @@
  * inside the socket (protocol reference, 1.2).
  */
 
+#include <stdbool.h>
+
 #include "shared/http.h"
 #include "shared/ipc_msg.h"
 
 struct conn;
 struct worker;
 
-/*
- * Is this request one for us: an upgrade, or a path under /app?  Answers it
- * and swaps c->ops, or answers 426.
- */
+/* Is this request one for us: an upgrade, or a path under /app? */
+bool handshake_is_for(const struct http_head *);
+/* Answers it and swaps c->ops, or answers 426. */
 void handshake_request(struct conn *, const struct http_head *);
 /*
  * The connection has signed in or joined a private channel: from now on it

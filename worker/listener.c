@@ -10,39 +10,75 @@
 
 #include "worker/listener.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "shared/conf.h"
+#include "shared/ip.h"
+#include "shared/listen_spec.h"
 #include "shared/log.h"
 #include "shared/proc.h"
 #include "shared/sock.h"
 #include "shared/xmalloc.h"
 #include "worker/api.h"
 #include "worker/conn.h"
+#include "worker/via.h"
 #include "worker/worker.h"
 
 #define ACCEPT_BUDGET 128    /* in one turn and listener */
 #define PAUSE_SECONDS 0.1    /* when out of descriptors */
 #define NOTSENT_LOWAT 16384u /* bytes the kernel may hold back unsent */
 
+/* May the peer say for whom it speaks? */
+static bool
+is_trusted(const struct listener *l, const struct sock_addr *a)
+{
+	const struct conf *conf = l->w->conf;
+	struct ip ip;
+
+	if (l->local)
+		return true; /* the mode of the socket decides who comes */
+	return ip_of_sock(a, &ip) &&
+	    ip_nets_have(conf->trusted, conf->ntrusted, &ip);
+}
+
+static void
+welcome(struct listener *l, int fd, const struct sock_addr *a)
+{
+	struct worker *w = l->w;
+	bool trusted = is_trusted(l, a);
+	struct conn *c;
+
+	if (l->proxy_protocol && !trusted) {
+		log_debug("connection refused: the peer is not among "
+			  "trusted_proxies");
+		close(fd);
+		return;
+	}
+	c = conn_new(w, fd, &http_ops);
+	w->stats.counts.accepted++;
+	c->serves = l->serves;
+	c->trusted = trusted;
+	timeout_set(w, c, (uint32_t)w->conf->handshake_timeout);
+	if (!via_begin(c, l->tls, l->proxy_protocol))
+		conn_close(c);
+}
+
 static void
 on_accept(struct ev_loop *loop, ev_io *io, int revents)
 {
 	struct listener *l = container_of(io, struct listener, io);
 	struct worker *w = l->w;
-	struct conn *c;
+	struct sock_addr a;
 	int fd;
 
 	UNUSED(revents);
 	for (int i = 0; i < ACCEPT_BUDGET; i++) {
-		fd = sock_accept(io->fd, NULL);
+		fd = sock_accept(io->fd, &a);
 		if (fd != -1) {
-			c = conn_new(w, fd, &http_ops);
-			c->metrics = l->metrics;
-			w->stats.counts.accepted++;
-			timeout_set(w, c, (uint32_t)w->conf->handshake_timeout);
+			welcome(l, fd, &a);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
@@ -81,11 +117,37 @@ make(struct worker *w, int fd, uint32_t id)
 	return l;
 }
 
+/* The API has left the public listeners once it has one of its own. */
+static uint8_t
+serves(const struct conf *conf, const struct listen_spec *spec)
+{
+	switch (spec->role) {
+	case LISTEN_API:
+	case LISTEN_METRICS:
+		return (uint8_t)spec->role;
+	case LISTEN_ADMIN:
+		return LISTEN_ADMIN | LISTEN_API | LISTEN_METRICS;
+	case LISTEN_PUBLIC:
+		break;
+	}
+	for (size_t i = 0; i < conf->nlisteners; i++)
+		if (conf->listeners[i].role == LISTEN_API)
+			return LISTEN_PUBLIC;
+	return LISTEN_PUBLIC | LISTEN_API;
+}
+
 /* What the configuration says of its i-th listener. */
 static void
 describe(struct listener *l, size_t i)
 {
-	l->metrics = i >= l->w->conf->listen.n;
+	const struct conf *conf = l->w->conf;
+	const struct listen_spec *spec = &conf->listeners[i];
+
+	assert(i < conf->nlisteners);
+	l->serves = serves(conf, spec);
+	l->tls = spec->tls;
+	l->proxy_protocol = spec->proxy_protocol;
+	l->local = listen_spec_is_unix(spec);
 }
 
 void

@@ -19,7 +19,9 @@ struct listener {
 	ev_io io;
 	uint32_t id; /* the master's name for it */
 	struct worker *w;
-	bool metrics; /* of metrics_listen */
+	uint8_t serves; /* enum listen_role of its connections */
+	bool tls, proxy_protocol;
+	bool local; /* a Unix socket: whoever comes is trusted */
 };
 
 struct listeners {

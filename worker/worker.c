@@ -134,6 +134,7 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 	bool left;
 
 	UNUSED(revents);
+	tls_turn(w);
 	link_flush(w);
 	if (may_wait(w)) {
 		ev_idle_start(loop, &w->busy);
@@ -208,6 +209,7 @@ on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 	check_memory(w);
 	stats_report(w);
 	conn_check_slow(w);
+	tls_refresh(w);
 	kept_tick(w);
 	held_tick(w);
 	link_tick(w);
@@ -292,6 +294,7 @@ on_reconf(void *owner, const struct msg_reconf *m, const int *fds, size_t n)
 	uint32_t ids[CORD_FDS];
 
 	memcpy(ids, m->listeners.p, n * sizeof(ids[0]));
+	tls_refresh(w);
 	listener_replace(w, fds, ids, n);
 	take_shares(w);
 }
@@ -342,6 +345,7 @@ start(struct worker *w)
 	ev_signal_start(w->loop, &w->quit);
 	ev_io_init(&w->life, on_life, w->inherit->life_fd, EV_READ);
 	ev_io_start(w->loop, &w->life);
+	tls_init(w);
 	listener_init(w);
 	link_init(w);
 	stats_init(w);
@@ -364,6 +368,7 @@ stop(struct worker *w)
 	walks_clear(w);
 	listener_free(w);
 	drain_free(w);
+	tls_free(w);
 	link_free(w);
 	held_free(w);
 	memory_free(&w->memory);

@@ -23,6 +23,7 @@
 #include "worker/listener.h"
 #include "worker/stats.h"
 #include "worker/timeout.h"
+#include "worker/tls.h"
 #include "worker/walk.h"
 
 struct conf;
@@ -51,6 +52,7 @@ struct worker {
 	struct listeners listeners;
 	struct timeouts timeouts;
 	struct stats stats;
+	struct tls tls;
 
 	struct hash conns;   /* by sid, every socket */
 	uint32_t nconns;     /* sockets */

@@ -306,7 +306,9 @@ suite('official libraries', (d) => {
 	});
 
 	test('ws: connect, ping, close', async () => {
-		const ws = new WebSocket(`ws://127.0.0.1:${d.port}/app/${app.key}` +
+		const scheme = d.tls ? 'wss' : 'ws';
+		const ws = new WebSocket(
+			`${scheme}://127.0.0.1:${d.port}/app/${app.key}` +
 			'?protocol=7', { perMessageDeflate: true });
 		const first = await new Promise((ok) => ws.once('message', ok));
 		assert.match(first.toString(), /connection_established/);

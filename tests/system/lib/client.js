@@ -7,8 +7,7 @@
 
 const assert = require('node:assert/strict');
 const crypto = require('node:crypto');
-const net = require('node:net');
-const { SLOW } = require('./daemon');
+const { connect, SLOW } = require('./daemon');
 const { channelAuth, userAuth } = require('./sign');
 
 const OP = { CONT: 0, TEXT: 1, BINARY: 2, CLOSE: 8, PING: 9, PONG: 10 };
@@ -73,7 +72,7 @@ class Client {
 		this.answerPings = true;
 		this.pings = 0;
 		this.key = crypto.randomBytes(16).toString('base64');
-		this.sock = net.connect({ port: d.port, host });
+		this.sock = connect(d, { host });
 		this.sock.setNoDelay(true);
 		this.sock.on('data', (b) => this.onData(b));
 		this.sock.on('error', (e) => { this.error = e; });
@@ -372,7 +371,7 @@ class Client {
 	}
 
 	reset() {
-		this.sock.resetAndDestroy();
+		(this.sock.raw ?? this.sock).resetAndDestroy();
 	}
 }
 

@@ -9,9 +9,11 @@
 const assert = require('node:assert/strict');
 const { spawn, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
+const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const { after } = require('node:test');
+const tls = require('node:tls');
 
 const BUILD = path.resolve(__dirname, '../../../build');
 const PUSHERD = path.resolve(process.env.PUSHERD_BIN || `${BUILD}/pusherd`);
@@ -25,6 +27,9 @@ const started = new Set();
 after(() => {
 	for (const d of started) d.kill();
 });
+
+// A directory of lib/tls.js: clients come by TLS (over_tls.test.js).
+const OVER_TLS = process.env.TEST_TLS;
 
 const sleep = (ms) => new Promise((ok) => setTimeout(ok, ms));
 
@@ -74,6 +79,13 @@ class Daemon {
 			drain_time: 0,
 			...conf,
 		};
+		if (OVER_TLS && !conf.listen) {
+			this.tls = true;
+			Object.assign(this.conf, {
+				listen: ['127.0.0.1:0', '127.0.0.1:0 tls'],
+				tls_certificate: path.join(OVER_TLS, 'cert.pem'),
+				tls_key: path.join(OVER_TLS, 'key.pem') });
+		}
 		this.log = '';
 		this.allowed = [];
 		this.exit = null;
@@ -164,11 +176,13 @@ class Daemon {
 			if (!fs.existsSync(file)) return false;
 			const text = fs.readFileSync(file, 'utf8');
 			this.addresses = text.trim().split('\n');
-			this.port = Number(this.addresses[0].replace(/^.*:/, ''));
+			this.ports = this.addresses.map((a) =>
+				parseInt(a.replace(/^.*:/, ''), 10));
+			this.port = this.ports[this.tls ? 1 : 0];
 			this.metrics = Number((/:(\d+) \(metrics\)/.exec(text) ||
 				[])[1]);
 			// One worker may serve before the others do.
-			return text.endsWith('\n') && await ready(this.port) &&
+			return text.endsWith('\n') && await ready(this.ports[0]) &&
 				/ready: listening/.test(this.readLog());
 		});
 		return this;
@@ -288,6 +302,14 @@ class Daemon {
 	}
 }
 
+// A connection to where clients go; d: at least { port }.
+function connect(d, options) {
+	const how = { port: d.port, host: '127.0.0.1', ...options };
+	const raw = net.connect(how);
+	if (!d.tls) return raw;
+	return Object.assign(tls.connect({ ...how, socket: raw }), { raw });
+}
+
 function isWarning(line) {
 	try {
 		return ['warn', 'error'].includes(JSON.parse(line).level);
@@ -333,5 +355,5 @@ function ready(port) {
 	});
 }
 
-module.exports = { Daemon, until, sleep, options, environment, rows,
+module.exports = { Daemon, connect, until, sleep, options, environment, rows,
 	PUSHERD, PUSHERCTL, SLOW };

@@ -5,8 +5,7 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const net = require('node:net');
-const { SLOW } = require('./daemon');
+const { connect, SLOW } = require('./daemon');
 const { signedTarget } = require('./sign');
 
 class Http {
@@ -17,7 +16,7 @@ class Http {
 			h.in = Buffer.alloc(0);
 			h.ended = false;
 			h.wake = () => {};
-			h.sock = net.connect({ port: d.port, host: address || '127.0.0.1',
+			h.sock = connect(d, { host: address || '127.0.0.1',
 				allowHalfOpen: true });
 			h.sock.setNoDelay(true);
 			h.sock.on('connect', () => resolve(h));

@@ -21,7 +21,7 @@ const VERSIONS = { 8: 'pusher-js', 7: 'pusher-js-7', 6: 'pusher-js-6',
 function server(d, app, more = {}) {
 	return new ServerLibrary({ appId: app.id, key: app.key,
 		secret: app.secret, host: '127.0.0.1', port: String(d.port),
-		useTLS: false, ...more });
+		useTLS: Boolean(d.tls), ...more });
 }
 
 // POST /pusher/auth and /pusher/user-auth.  user: what signed-in users and
@@ -66,8 +66,9 @@ function client(version, d, app, auth, { user = 'nobody', watch = [],
 	const endpoint = `${auth?.url}/pusher/auth?user=${user}`;
 	const q = watch.map((w) => `&watch=${w}`).join('');
 	const p = new Pusher(app.key, {
-		wsHost: '127.0.0.1', wsPort: d.port, forceTLS: false,
-		encrypted: false, enabledTransports: ['ws'], disableStats: true,
+		wsHost: '127.0.0.1', wsPort: d.port, wssPort: d.port,
+		forceTLS: Boolean(d.tls), encrypted: Boolean(d.tls),
+		enabledTransports: ['ws', 'wss'], disableStats: true,
 		cluster: 'local', authEndpoint: endpoint,
 		userAuthentication: { transport: 'ajax',
 			endpoint: `${auth?.url}/pusher/user-auth?user=${user}${q}` },

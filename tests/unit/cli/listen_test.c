@@ -73,7 +73,7 @@ test_slots_share_the_port(void **state)
 	unsigned slot;
 
 	UNUSED(state);
-	make_conf(&c, "127.0.0.1:0 127.0.0.1:0", "5");
+	make_conf(&c, "127.0.0.1:0, 127.0.0.1:0", "5");
 	open_or_fail(&l, &c);
 	assert_int_equal(l.n, 2);
 	assert_int_equal(l.nslots, 5);
@@ -134,7 +134,7 @@ test_foreign_address(void **state)
 	struct conf c;
 
 	UNUSED(state);
-	make_conf(&c, "127.0.0.1:0 192.0.2.1:6001", "2");
+	make_conf(&c, "127.0.0.1:0, 192.0.2.1:6001", "2");
 	assert_int_equal(listen_check(&c, &why), -1);
 	free(why);
 	assert_int_equal(listen_open(&l, &c, &why), -1);
@@ -159,7 +159,7 @@ test_overlap(void **state)
 	text = listen_text(&l);
 	listen_close(&l);
 	port = strrchr(text, ':') + 1;
-	list = xasprintf("0.0.0.0:%s 127.0.0.1:%s", port, port);
+	list = xasprintf("0.0.0.0:%s, 127.0.0.1:%s", port, port);
 	make_conf(&again, list, "2");
 	open_or_fail(&both, &again);
 	listen_close(&both);
@@ -208,6 +208,45 @@ test_write(void **state)
 	conf_clear(&c);
 }
 
+static void
+test_unix(void **state)
+{
+	char dir[] = "/tmp/listen_test.XXXXXX", *why = NULL;
+	struct listen_set l = { 0 }, second = { 0 };
+	char *value, *path, *text;
+	struct conf c;
+	struct stat st;
+
+	UNUSED(state);
+	assert_non_null(mkdtemp(dir));
+	path = xasprintf("%s/sock", dir);
+	value = xasprintf("127.0.0.1:0, unix:%s mode=0606 role=api", path);
+	make_conf(&c, value, "3");
+	open_or_fail(&l, &c);
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(S_ISSOCK(st.st_mode));
+	assert_int_equal(st.st_mode & 0777, 0606);
+	/* All slots have the one socket. */
+	assert_int_equal(fd_of(&l, 0, 1), fd_of(&l, 2, 1));
+	assert_int_equal(l.v[1]->role, LISTEN_API);
+	text = listen_text(&l);
+	assert_non_null(strstr(text, path));
+	free(text);
+	assert_int_equal(listen_open(&second, &c, &why), -1);
+	assert_non_null(strstr(why, path));
+	free(why);
+	listen_close(&l);
+	assert_int_equal(stat(path, &st), -1);
+	/* A dead server's socket is not in the way. */
+	assert_int_equal(close(sock_listen_unix(path, 0600)), 0);
+	open_or_fail(&l, &c);
+	listen_close(&l);
+	assert_int_equal(rmdir(dir), 0);
+	free(value);
+	free(path);
+	conf_clear(&c);
+}
+
 int
 main(void)
 {
@@ -217,6 +256,7 @@ main(void)
 		cmocka_unit_test(test_foreign_address),
 		cmocka_unit_test(test_overlap),
 		cmocka_unit_test(test_write),
+		cmocka_unit_test(test_unix),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,8 +60,7 @@ test_page_is_current(void **state)
 #define CONF_LIST(name, def, help) ".TP\n.BR " #name " ",
 #define CONF_UINT(name, def, min, max, help) \
 	".TP\n.BR " #name " \" \" \\fI" #min ".." #max "\\fR\n",
-#define CONF_ENUM(name, def, choices, help) \
-	".TP\n.BR " #name " \" \" \\fI" choices "\\fR\n",
+#define CONF_ENUM(name, def, choices, help) ".TP\n.BR " #name " \" \" \\fI",
 #define CONF_BOOL(name, def, help) ".TP\n.BR " #name " \" \" \\fIon|off\\fR\n",
 static const char *const wanted[] = {
 #include "shared/conf_options.def"

@@ -47,7 +47,7 @@ test_file(void **state)
 	    "client_buffer 0016384\n"
 	    "pid_file \"\"\n"
 	    "listen 127.0.0.1:1\n"
-	    "listen 127.0.0.1:2 [::1]:3, *:4\n"
+	    "listen 127.0.0.1:2 tls, [::1]:3, *:4\n"
 	    "drain_time 0");
 	assert_string_equal(c.log_level, "debug");
 	assert_string_equal(c.log_format, "json");
