@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,6 +34,7 @@
 #define REOPEN_SECONDS 5. /* to try the outbox again */
 #define PRUNE_SECONDS 600.
 #define PULSE_ROWS 10000 /* that are read between two signs of life */
+#define NICE 10          /* no message waits for a webhook's turn */
 
 uint64_t
 courier_now_ms(void)
@@ -456,6 +458,8 @@ courier_main(const struct inherit *in)
 	struct courier c = { .inherit = in, .conf = in->conf };
 
 	proc_signal(SIGPIPE, SIG_IGN);
+	if (setpriority(PRIO_PROCESS, 0, NICE) == -1)
+		log_warn("priority");
 	hash_seed();
 	c.loop = ev_loop_new(EVFLAG_AUTO);
 	if (c.loop == NULL)
