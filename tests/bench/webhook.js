@@ -101,27 +101,29 @@ async function start() {
 	return { child, port };
 }
 
-// CPU seconds of the courier so far.
-function courierCpu() {
+// CPU seconds so far, by role.
+function cpuSeconds() {
+	const all = { worker: 0, broker: 0, courier: 0 };
 	for (const pid of fs.readdirSync('/proc').filter((p) => /^\d+$/.test(p))) {
 		try {
 			const title = fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8');
 			const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
 			const f = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-			if (title.includes(': courier') && Number(f[1]) === group)
-				return (Number(f[11]) + Number(f[12])) / 100;
+			const [role] = title.replace(/^.*: /, '').split(/[ \0]/);
+			if (role in all && Number(f[1]) === master)
+				all[role] += (Number(f[11]) + Number(f[12])) / 100;
 		} catch { /* it is gone */ }
 	}
-	return 0;
+	return all;
 }
-let group;
+let master;
 
 // One run: { p50, p99, sent, arrived in time, s until all had arrived, … }
 async function run({ port, box, num }, { rate, webhook }) {
 	ctl('webhook', 'set', num, `enabled=${webhook ? 'on' : 'off'}`,
 		`batch=${webhook === 'batch' ? 'on' : 'off'}`);
 	const before = await ask(box);
-	const cpu = courierCpu();
+	const cpu = cpuSeconds();
 	const began = performance.now();
 	const [events, publish] = await Promise.all([
 		bench('client-events', '--port', port, '--clients', '20',
@@ -142,7 +144,8 @@ async function run({ port, box, num }, { rate, webhook }) {
 		inTime: atEnd.events - before.events,
 		arrived: after.events - before.events,
 		requests: after.requests - before.requests,
-		cpu: courierCpu() - cpu };
+		...Object.fromEntries(Object.entries(cpuSeconds()).map(
+			([k, v]) => [k, (v - cpu[k]) * 1e6 / sent])) };
 }
 
 const MODES = {
@@ -160,7 +163,7 @@ async function main() {
 		box.once('message', resolve);
 	});
 	const { child, port } = await start();
-	group = child.pid;
+	master = child.pid;
 	const [added] = [JSON.parse(ctl('webhook', 'add', 'demo',
 		`http://127.0.0.1:${target}/`, '--events', 'client_event'))].flat();
 	const num = String(added.webhook);
@@ -171,17 +174,17 @@ async function main() {
 	console.log(`${new Date().toISOString().slice(0, 10)}, ` +
 		`${os.cpus().length} cores, medians of ${RUNS} runs of ${SECONDS} s`);
 	console.log('| | p50 of publishes, us | p99 | ratio of p99 | ' +
-		'arrived by the end of the load | in all | requests | courier, us ' +
-		'CPU each |\n| --- | --- | --- | --- | --- | --- | --- | --- |');
+		'arrived by the end of the load | in all | requests | CPU us of ' +
+		`each event: worker, broker, courier |\n|${' --- |'.repeat(8)}`);
 	let base = 0;
 	for (const [name, rs] of Object.entries(got)) {
 		const m = (f) => median(rs.map((r) => r[f]));
 		if (!MODES[name].webhook) base = m('p99');
 		console.log(`| ${name} | ${m('p50')} | ${m('p99')} | ` +
 			`${(m('p99') / base).toFixed(2)} | ${m('inTime')} of ` +
-			`${m('sent')} | ${m('arrived')} | ${m('requests')} | ${
-				m('arrived') > 0 ? (m('cpu') * 1e6 / m('arrived')).toFixed(1) :
-					'-'} |`);
+			`${m('sent')} | ${m('arrived')} | ${m('requests')} | ` +
+			`${['worker', 'broker', 'courier'].map((r) =>
+				m(r).toFixed(1)).join(', ')} |`);
 	}
 	child.kill('SIGTERM');
 	await new Promise((resolve) => { child.on('exit', resolve); });

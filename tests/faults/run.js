@@ -11,6 +11,7 @@ const { Daemon } = require('../system/lib/daemon');
 const { History, random } = require('./lib/history');
 
 const LIMIT_S = 900;
+const running = new Set(); // daemons, for the end of patience
 
 function arguments_() {
 	const all = { short: false, seed: null, names: [] };
@@ -36,6 +37,7 @@ async function run(name, { short, seed }) {
 	const start = async (conf, settings) => {
 		const d = new Daemon(conf);
 		daemons.push(d);
+		running.add(d);
 		const app = d.app({ max_backend_events_per_second: 0, ...settings });
 		await d.start();
 		return { d, app };
@@ -71,6 +73,7 @@ async function main() {
 	console.log(`faults: seed ${how.seed}`);
 	setTimeout(() => {
 		console.log('not ok faults: takes too long');
+		for (const d of running) if (d.child) d.kill();
 		process.exit(1);
 	}, LIMIT_S * 1000).unref();
 	for (const name of names) if (!await run(name, how)) failed++;
