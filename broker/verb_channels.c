@@ -163,6 +163,8 @@ channel_row(struct control_client *k, const struct broker_app *a,
 	put_cached(&w, a, c);
 	verb_row_end(k, &w);
 	for (unsigned i = 0; i < k->br->nslots; i++) {
+		if (k->br->peers[i] == NULL && c->count[i] == 0)
+			continue; /* kept for a reload */
 		verb_row_begin(&w, "worker");
 		verb_put_number(&w, "worker", i);
 		verb_put_number(&w, "subscriptions", c->count[i]);

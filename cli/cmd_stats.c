@@ -336,7 +336,7 @@ print_history(struct cmd *c, const char *app, bool hours, uint64_t n)
 int
 cmd_stats(struct cmd *c)
 {
-	uint64_t minutes, hours;
+	uint64_t minutes = 0, hours = 0;
 	char *app = NULL;
 	int r;
 

@@ -6,6 +6,8 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
 const { test } = require('node:test');
 const { Client, OP, closeAll, closeOf } = require('./lib/client');
 const { sleep, until } = require('./lib/daemon');
@@ -206,6 +208,25 @@ suite('connections', (d) => {
 		for (const c of mine) assert.equal(await closeCode(c), 4009);
 		await out.sync();
 		await out.close();
+	});
+
+	test('the control socket: owner and group; changes leave a line', () => {
+		const file = path.join(d.conf.runtime_dir, 'ctl.sock');
+		assert.equal(fs.statSync(file).mode & 0o777, 0o660);
+		const audits = (verb) => d.logLines().filter((l) =>
+			l.includes(`control: ${verb}`)).length;
+		for (const [verb, args] of [['publish', ['publish', app.id, 'c', 'e',
+			'']], ['apps-changed', ['app', 'set', app.id, 'name=x']],
+		['kill', ['connections', 'kill', '--app', other.id, '--yes']]]) {
+			const n = audits(verb);
+			d.ctl(args);
+			assert.equal(audits(verb), n + 1, verb);
+		}
+		const n = d.logLines().filter((l) => /control: /.test(l)).length;
+		d.ctl(['status']);
+		d.ctl(['connections', 'list']);
+		assert.equal(d.logLines().filter((l) => /control: /.test(l)).length,
+			n);
 	});
 
 	test('every close is in the log: who and what', async () => {
