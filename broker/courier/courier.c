@@ -31,18 +31,33 @@
 #include "shared/xmalloc.h"
 
 #define RETRY_SECONDS 0.1 /* to connect again */
-#define REOPEN_SECONDS 5. /* to try the outbox again */
-#define PRUNE_SECONDS 600.
+#define REOPEN_MS 5000    /* to try the outbox again */
+#define PRUNE_MS 600000
 #define PULSE_ROWS 10000 /* that are read between two signs of life */
 #define NICE 10          /* no message waits for a webhook's turn */
 
-uint64_t
-courier_now_ms(void)
+static uint64_t
+clock_ms(clockid_t which)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_REALTIME, &ts);
+	clock_gettime(which, &ts);
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/*
+ * What is written down has to mean something to the next courier, and a step
+ * of the wall clock must neither put off a try nor give a delivery up.  So it
+ * is the wall clock of our first look, and goes on by itself.
+ */
+uint64_t
+courier_now_ms(void)
+{
+	static uint64_t ahead; /* of the monotonic clock */
+
+	if (ahead == 0)
+		ahead = clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_MONOTONIC);
+	return clock_ms(CLOCK_MONOTONIC) + ahead;
 }
 
 /* ---- what the broker is told ---- */
@@ -109,7 +124,7 @@ courier_trouble(struct courier *c)
 	outbox_close(c->outbox);
 	c->outbox = NULL;
 	c->owes_ack = false;
-	c->try_at = ev_now(c->loop) + REOPEN_SECONDS;
+	c->try_at = courier_now_ms() + REOPEN_MS;
 	ev_timer_stop(c->loop, &c->commit);
 	drop_fresh(c);
 	endpoint_forget_all(c);
@@ -165,7 +180,7 @@ courier_open_outbox(struct courier *c)
 {
 	char *why = NULL;
 
-	c->try_at = ev_now(c->loop) + REOPEN_SECONDS;
+	c->try_at = courier_now_ms() + REOPEN_MS;
 	c->outbox = outbox_open(c->conf->outbox, true, &why);
 	if (c->outbox == NULL) {
 		courier_set_trouble(c, why);
@@ -311,7 +326,7 @@ prune(struct courier *c)
 	uint64_t days = c->conf->webhook_dead_letter_days;
 	uint64_t age = days * 24 * 3600 * 1000;
 
-	c->prune_at = ev_now(c->loop) + PRUNE_SECONDS;
+	c->prune_at = courier_now_ms() + PRUNE_MS;
 	if (outbox_prune(c->outbox, courier_now_ms() - age) == -1)
 		return -1;
 	courier_commit_soon(c, COURIER_COMMIT_LATER);
@@ -337,7 +352,7 @@ look_after_outbox(struct courier *c)
 	struct outbox_counts n;
 	int r = 0;
 
-	if (ev_now(c->loop) >= c->prune_at)
+	if (courier_now_ms() >= c->prune_at)
 		r = prune(c);
 	outbox_count(c->outbox, &n);
 	if (r == 0 && n.done > 2 * OUTBOX_DONE_KEPT) {
@@ -369,7 +384,7 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	log_tick();
 	if (c->outbox != NULL)
 		look_after_outbox(c);
-	else if (courier_is_needed(c) && ev_now(c->loop) >= c->try_at)
+	else if (courier_is_needed(c) && courier_now_ms() >= c->try_at)
 		courier_open_outbox(c);
 	if (c->outbox == NULL || !c->said_ready)
 		return;

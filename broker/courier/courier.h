@@ -41,8 +41,8 @@ struct courier {
 
 	struct outbox *outbox; /* NULL: it cannot be used, or nobody needs it */
 	char *trouble;         /* why, or NULL */
-	double try_at;         /* when to open it again */
-	double prune_at;
+	uint64_t try_at;       /* courier_now_ms(): to open it again */
+	uint64_t prune_at;
 	bool full;    /* takes no more for now */
 	bool started; /* HOOKs count, of this origin: */
 	uint64_t origin, seq;
@@ -61,7 +61,7 @@ struct courier {
 /* The whole life of the courier process; returns its exit code. */
 int courier_main(const struct inherit *);
 
-/* Unix milliseconds. */
+/* Unix milliseconds, of a clock that never steps. */
 uint64_t courier_now_ms(void);
 /* Says to the broker whether and how the outbox works. */
 void courier_send_state(struct courier *);

@@ -65,25 +65,19 @@ forget(struct model *m, size_t i)
 	m->n--;
 }
 
-static bool
-holds(struct str s, const char *what)
-{
-	return memmem(s.p, s.n, what, strlen(what)) != NULL;
-}
-
-/* A frame of the broker's own for the watcher. */
+/* A member who comes or goes, for the watcher. */
 static void
-take_news(struct model *m, const struct msg_event *e)
+take_news(struct model *m, const struct msg_member *e)
 {
 	for (unsigned c = 0; c < CHANNELS; c++) {
 		if (!str_eq(e->channel, str_of(channels[c])))
 			continue;
 		for (unsigned u = 0; u < USERS; u++) {
-			if (!holds(e->frame, users[u]))
+			if (!str_eq(e->user_id, str_of(users[u])))
 				continue;
-			if (holds(e->frame, "internal:member_added"))
+			if (e->change == MEMBER_ADDED)
 				m->heard.added[c][u]++;
-			if (holds(e->frame, "internal:member_removed"))
+			else
 				m->heard.removed[c][u]++;
 		}
 	}
@@ -92,13 +86,13 @@ take_news(struct model *m, const struct msg_event *e)
 static void
 hear(struct links *l, struct model *m)
 {
-	struct msg_event e;
+	struct msg_member e;
 	struct said s;
 
 	while (links_next(l, WATCHER, &s)) {
-		if (s.type != IPC_EVENT)
+		if (s.type != IPC_MEMBER)
 			continue;
-		assert_int_equal(msg_event_get(&e, s.body), 0);
+		assert_int_equal(msg_member_get(&e, s.body), 0);
 		take_news(m, &e);
 	}
 	for (unsigned i = 0; i < LINKS; i++) {
