@@ -12,8 +12,8 @@ const { describe, test, before, after } = require('node:test');
 const { SLOW } = require('./lib/daemon');
 const { Authority } = require('./lib/tls');
 
-const FILES = ['official', 'channel', 'data', 'order', 'presence',
-	'websocket', 'session', 'api_events'];
+const FILES = ['official', 'channel', 'presence', 'websocket', 'session',
+	'api_events'];
 
 // node --test in a process of its own; { code, out }.
 function run(file, authority) {
