@@ -14,8 +14,8 @@ struct listen_set;
 
 /* Where the configuration came from, to read it once more. */
 struct source {
-	const char *base; /* the directory at the start */
-	const char *file; /* a full path, or NULL */
+	char *base; /* the directory at the start */
+	char *file; /* a full path, or NULL */
 	char *const *arguments;
 	size_t narguments;
 };

@@ -292,9 +292,10 @@ note_source(struct source *s, const struct command *cmd)
 	s->base = base; /* NULL: relative paths will be refused */
 	s->arguments = cmd->options;
 	s->narguments = cmd->noptions;
-	s->file = cmd->file;
 	if (cmd->file != NULL && cmd->file[0] != '/' && base != NULL)
 		s->file = xasprintf("%s/%s", base, cmd->file);
+	else if (cmd->file != NULL)
+		s->file = xstrdup(cmd->file);
 }
 
 /* Leaves the terminal, if it may, and sends the log where it belongs. */
@@ -355,6 +356,8 @@ run(struct conf *conf, const struct command *cmd)
 	listen_close(&s.listen);
 	certs_close(&s.certs);
 	rundir_close(&s.rundir);
+	free(start.source.base);
+	free(start.source.file);
 	return code;
 }
 
