@@ -123,9 +123,10 @@ describe('every option', () => {
 
 const names = rows('shared/env_names.def');
 // A value that each of them takes.
-const sample = (name, unit) => unit === 'UNIT_BOOL' ||
+const sample = (name, unit) => /PATH_PREFIX$/.test(name) ? '/text' :
+	unit === 'UNIT_BOOL' ||
 	unit === 'UNIT_SWITCH' || unit === 'UNIT_DEBUG' ? 'true' :
-	unit === 'UNIT_HOST' ? '127.0.0.9' : unit === 'UNIT_TEXT' ? '/text' :
+	unit === 'UNIT_HOST' ? '127.0.0.9' : unit === 'UNIT_TEXT' ? 'text' :
 		unit === 'UNIT_MS' ? '2500' : unit === 'UNIT_PORT' ? '7001' : '10';
 
 describe('every name of another server', () => {
