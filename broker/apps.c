@@ -147,7 +147,7 @@ send_set(struct peer *p, const struct app *a)
 void
 apps_send_all(struct broker *br, struct peer *p)
 {
-	struct msg_apps_done done = { 0 };
+	struct msg_apps_done done = { .broker = br->id };
 	struct hash_node *n;
 
 	for (n = hash_first(&br->apps.by_num); n != NULL;

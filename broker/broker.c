@@ -168,6 +168,7 @@ broker_init(struct broker *br, const struct conf *conf)
 	scrape_init(br);
 	hooks_init(br);
 	resync_init(br);
+	br->id = proc_random();
 	br->started = broker_now();
 	ev_prepare_init(&br->prepare, on_prepare);
 	ev_idle_init(&br->busy, on_busy);

@@ -27,6 +27,7 @@
 #include "shared/xmalloc.h"
 
 #define QUEUE_MAX (64u << 20) /* bytes; above it the worker is stuck */
+#define TRIM_BYTES (1u << 20) /* queued: they go back to the system */
 #define UNANSWERED_MAX 3      /* pings: 15 s */
 #define HELLO_SECONDS 5.      /* until HELLO */
 #define LINKS_MAX (2 * PROC_MAX_WORKERS)
@@ -194,6 +195,7 @@ peer_drop(struct peer *p, const char *why)
 		log_warnx("link dropped before hello: %s pid=%u", why, p->pid);
 	else
 		log_info("worker %d: link ended: %s pid=%u", slot, why, p->pid);
+	p->large = outq_bytes(&p->ipc.out) > TRIM_BYTES;
 	ipc_close(&p->ipc);
 	list_remove(&p->link);
 	list_append(&br->gone, &p->link);
@@ -219,16 +221,20 @@ void
 peer_reap(struct broker *br)
 {
 	struct list *e, *tmp;
+	bool trim = false;
 
 	LIST_FOREACH_SAFE(e, tmp, &br->gone) {
 		struct peer *p = LIST_ITEM(e, struct peer, link);
 
+		trim = trim || p->large;
 		list_remove(e);
 		forget_refusals(p, UINT64_MAX);
 		park_clear(p);
 		hash_clear(&p->refused);
 		free(p);
 	}
+	if (trim)
+		xtrim();
 }
 
 void

@@ -56,6 +56,7 @@ struct peer {
 	uint64_t done, acked;     /* seq that may be, that was acknowledged */
 	uint64_t told;            /* `last` as the worker knows it */
 
+	bool large;          /* gone, with a long queue */
 	struct hash refused; /* subscriptions; see peer_refuse() */
 	struct park park;    /* messages that wait for room */
 };

@@ -38,7 +38,7 @@ on_apps_done(void *w, const struct ipc_in *in)
 	struct msg_apps_done m;
 
 	return msg_apps_done_get(&m, in->body) == -1 ? -1
-						     : link_on_apps_done(w);
+						     : link_on_apps_done(w, &m);
 }
 
 /* The rest all look alike: decode, call. */

@@ -37,6 +37,7 @@
 #define KEPT_BYTES (64u << 20) /* not acknowledged, at most */
 #define PING_SECONDS 5.
 #define UNANSWERED_MAX 3 /* pings */
+#define LEAVE_SECONDS 1. /* in which the clients are told */
 
 static void
 send_hello(struct worker *w)
@@ -307,10 +308,25 @@ link_is_news(struct worker *w, uint64_t origin, uint64_t seq)
 	return true;
 }
 
+/*
+ * The same broker once more: it has thrown away what was queued for us.  Our
+ * clients lack events, and have to know it.
+ */
+static void
+check_broker(struct worker *w, uint64_t broker)
+{
+	if (broker == w->link.broker && broker != 0) {
+		log_warnx("the broker had dropped this worker: leaving");
+		drain_start(w, LEAVE_SECONDS);
+	}
+	w->link.broker = broker;
+}
+
 int
-link_on_apps_done(struct worker *w)
+link_on_apps_done(struct worker *w, const struct msg_apps_done *m)
 {
 	w->link.state = LINK_UP;
+	check_broker(w, m->broker);
 	apps_sweep(w);
 	worker_serve(w);
 	api_park_run(w);

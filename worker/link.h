@@ -36,6 +36,7 @@ struct link {
 	bool high;        /* above the water mark: publishes are refused */
 	const char *lost; /* why, while that has not been logged */
 	ev_timer retry;
+	uint64_t broker;    /* the process at the other end; 0: none yet */
 	uint64_t origin;    /* random; names this process in what it sends */
 	uint64_t seq;       /* of the last numbered message */
 	uint64_t acked;     /* the broker has handed on everything up to it */
@@ -78,7 +79,7 @@ bool link_may_publish(struct worker *);
 bool link_is_news(struct worker *, uint64_t origin, uint64_t seq);
 
 /* Handlers of APPS_DONE, PING, PONG. */
-int link_on_apps_done(struct worker *);
+int link_on_apps_done(struct worker *, const struct msg_apps_done *);
 int link_on_ping(struct worker *, const struct msg_ping *);
 int link_on_pong(struct worker *, const struct msg_pong *);
 
