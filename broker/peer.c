@@ -484,7 +484,7 @@ peer_flush(struct broker *br)
 		raise_barrier(br, p);
 		/* In good company; or publishers of several workers wait. */
 		if (!outq_is_empty(&p->ipc.out) ||
-		    (br->nslots > 1 && p->last != p->told))
+		    (br->conf->nworkers > 1 && p->last != p->told))
 			send_ack(p);
 	}
 	/* A link that ends here makes others busy; each ends only once. */

@@ -8,6 +8,7 @@
 
 #include "shared/cord.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -58,6 +59,7 @@ cord_send(int fd, const void *bytes, size_t n, const int *fds, size_t nfds)
 		m.msg_control = &control;
 		m.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
 		c = CMSG_FIRSTHDR(&m);
+		assert(c != NULL); /* there is room for it */
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(nfds * sizeof(int));
