@@ -36,7 +36,7 @@
 static void
 set_events(struct conn *c)
 {
-	int events = (c->paused ? 0 : EV_READ) |
+	int events = (c->paused || c->ended ? 0 : EV_READ) |
 	    (c->blocked || via_wants_write(c) ? EV_WRITE : 0);
 
 	ev_io_stop(c->w->loop, &c->io);
@@ -104,10 +104,13 @@ take_input(struct conn *c, char *p, size_t n)
 static void
 on_eof(struct conn *c)
 {
-	if (c->ops->half_close && !c->finishing && !outq_is_empty(&c->out))
-		conn_finish(c);
-	else
+	if (!c->ops->half_close || outq_is_empty(&c->out)) {
 		conn_close(c);
+		return;
+	}
+	c->ended = true; /* it would be read again and again */
+	set_events(c);
+	conn_finish(c);
 }
 
 static void
@@ -324,7 +327,9 @@ flush(struct conn *c)
 		return;
 	}
 	list_remove(&c->link);
-	if (c->finishing)
+	if (c->ended)
+		conn_close(c);
+	else if (c->finishing)
 		shutdown(c->io.fd, SHUT_WR);
 }
 

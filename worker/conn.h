@@ -90,6 +90,7 @@ struct conn {
 	bool closed : 1;        /* will be freed at the end of the turn */
 	bool paused : 1;        /* do not feed until conn_resume() */
 	bool finishing : 1;     /* no more input counts; close when flushed */
+	bool ended : 1;         /* the peer will send no more */
 	bool hold : 1;          /* flush only when link_may_answer() */
 	bool blocked : 1;       /* the socket is full; write watcher runs */
 	bool slow : 1;          /* over the limit; takes no more output */

@@ -71,12 +71,15 @@ async function main() {
 	const names = how.names.length > 0 ? how.names : recipes();
 	let failed = 0;
 	console.log(`faults: seed ${how.seed}`);
-	setTimeout(() => {
-		console.log('not ok faults: takes too long');
-		for (const d of running) if (d.child) d.kill();
-		process.exit(1);
-	}, LIMIT_S * 1000).unref();
-	for (const name of names) if (!await run(name, how)) failed++;
+	for (const name of names) {
+		const timer = setTimeout(() => {
+			console.log(`not ok faults/${name}: takes too long`);
+			for (const d of running) if (d.child) d.kill();
+			process.exit(1);
+		}, LIMIT_S * 1000);
+		if (!await run(name, how)) failed++;
+		clearTimeout(timer);
+	}
 	console.log(`# faults ${names.length - failed} passed, ${failed} failed`);
 	process.exit(failed > 0 ? 1 : 0);
 }
