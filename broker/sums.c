@@ -13,22 +13,13 @@
 
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "broker/broker.h"
 #include "broker/peer.h"
 #include "shared/base.h"
 #include "shared/conf.h"
+#include "shared/proc.h"
 #include "shared/xmalloc.h"
-
-static uint64_t
-now_us(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 /* ---- the broker's own turn ---- */
 
@@ -39,7 +30,7 @@ on_check(struct ev_loop *loop, ev_check *check, int revents)
 
 	UNUSED(loop);
 	UNUSED(revents);
-	br->sums.woke = now_us(CLOCK_MONOTONIC_COARSE);
+	br->sums.woke = proc_clock_us(CLOCK_MONOTONIC_COARSE);
 }
 
 void
@@ -50,7 +41,7 @@ sums_turn_ends(struct broker *br)
 
 	if (s->woke == 0)
 		return;
-	turn = now_us(CLOCK_MONOTONIC_COARSE) - s->woke;
+	turn = proc_clock_us(CLOCK_MONOTONIC_COARSE) - s->woke;
 	s->woke = 0;
 	s->turn_max = MAX(s->turn_max, turn);
 	stats_observe(&s->turn, stats_bounds_short, turn);
@@ -62,7 +53,7 @@ sums_init(struct broker *br)
 	struct sums *s = &br->sums;
 
 	s->slots = xcalloc(br->nslots, sizeof(*s->slots));
-	s->started = now_us(CLOCK_REALTIME);
+	s->started = proc_clock_us(CLOCK_REALTIME);
 	memory_init(&s->memory, 0);
 	list_init(&s->waiting);
 	ev_check_init(&s->check, on_check);

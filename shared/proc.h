@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 struct cert_board;
 struct conf;
@@ -67,6 +68,8 @@ void proc_close_others(const int *keep, size_t n);
  * some more, since their number may grow while it runs.
  */
 unsigned proc_slot_room(unsigned nworkers);
+/* Microseconds of this clock. */
+uint64_t proc_clock_us(clockid_t);
 /* 64 random bits from the system; dies when there are none. */
 uint64_t proc_random(void);
 /* The same, n <= 32 of them in one call. */

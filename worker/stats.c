@@ -15,11 +15,11 @@
 #include <dirent.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "shared/buf.h"
 #include "shared/conf.h"
 #include "shared/log.h"
+#include "shared/proc.h"
 #include "shared/ws_frame.h"
 #include "shared/xmalloc.h"
 #include "worker/api_http.h"
@@ -29,16 +29,6 @@
 
 /* ---- the turn ---- */
 
-/* Microseconds of a monotonic clock. */
-static uint64_t
-now(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 static void
 on_check(struct ev_loop *loop, ev_check *check, int revents)
 {
@@ -46,7 +36,7 @@ on_check(struct ev_loop *loop, ev_check *check, int revents)
 
 	UNUSED(loop);
 	UNUSED(revents);
-	w->stats.woke = now(CLOCK_MONOTONIC_COARSE);
+	w->stats.woke = proc_clock_us(CLOCK_MONOTONIC_COARSE);
 }
 
 /* The clock is read once for all publishes of a turn. */
@@ -54,14 +44,14 @@ uint32_t
 stats_stamp(struct worker *w)
 {
 	if (w->stats.stamp == 0)
-		w->stats.stamp = (uint32_t)now(CLOCK_MONOTONIC) | 1;
+		w->stats.stamp = (uint32_t)proc_clock_us(CLOCK_MONOTONIC) | 1;
 	return w->stats.stamp;
 }
 
 static void
 observe_latency(struct stats *s)
 {
-	uint32_t us = (uint32_t)now(CLOCK_MONOTONIC) | 1;
+	uint32_t us = (uint32_t)proc_clock_us(CLOCK_MONOTONIC) | 1;
 
 	for (unsigned i = 0; i < s->nsamples; i++)
 		stats_observe(&s->counts.write_latency, stats_bounds_short,
@@ -80,7 +70,7 @@ stats_turn_ends(struct worker *w)
 	s->stamp = 0;
 	if (s->woke == 0)
 		return;
-	turn = now(CLOCK_MONOTONIC_COARSE) - s->woke;
+	turn = proc_clock_us(CLOCK_MONOTONIC_COARSE) - s->woke;
 	stats_observe(&s->counts.turn, stats_bounds_short, turn);
 	s->turn_max = MAX(s->turn_max, turn);
 	s->woke = 0;
