@@ -52,6 +52,7 @@ async function authServer(library) {
 		});
 	});
 	await new Promise((ok) => s.listen(0, '127.0.0.1', ok));
+	s.unref(); // a test that failed may have left it open
 	s.url = `http://127.0.0.1:${s.address().port}`;
 	s.stop = () => new Promise((ok) => {
 		s.closeAllConnections?.();

@@ -23,6 +23,7 @@ class Receiver {
 		r.server.on('connection', () => { r.connections++; });
 		r.server.keepAliveTimeout = 60000;
 		await new Promise((ok) => r.server.listen(port, host, ok));
+		r.server.unref(); // a test that failed may have left it open
 		r.port = r.server.address().port;
 		r.url = `${tls ? 'https' : 'http'}://${host}:${r.port}/hook`;
 		return r;
@@ -91,6 +92,7 @@ class Raw {
 			});
 		});
 		await new Promise((ok) => r.server.listen(0, '127.0.0.1', ok));
+		r.server.unref();
 		r.url = `http://127.0.0.1:${r.server.address().port}/`;
 		return r;
 	}
