@@ -2,26 +2,130 @@
 //
 // The queue from worker to broker is driven to its bound (8 MiB) while the
 // broker is stopped: publishes above it are refused with 503 and are never
-// delivered, those below it are delivered when it goes on.
+// delivered, those below it are delivered when it goes on.  The same with
+// client events, which get pusher:error: when the broker goes on, when it dies
+// and they are sent again, and while there is none.
 'use strict';
 
 const assert = require('node:assert/strict');
-const fs = require('node:fs');
+const { Client } = require('../system/lib/client');
 const { Http } = require('../system/lib/http');
 const { until } = require('../system/lib/daemon');
-const { Watcher, sleep, settle } = require('./lib/actors');
+const { Watcher, sleep, settle, rss } = require('./lib/actors');
 
 const N = 200;
 const PAD = ` ${'x'.repeat(90000)}`;
 
-function rss(pid) {
-	const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
-	return Number(/VmRSS:\s*(\d+)/.exec(status)[1]) * 1024;
+const KILLED = /broker was killed by signal 9|link to the broker lost/;
+const EVENTS = 300;
+const EVENT_PAD = 'x'.repeat(50000);
+const DEATHS = 5; // the fifth one in a row costs two seconds
+
+// Sends client events until some are refused; how many were taken.  Nothing
+// leaves the worker meanwhile, so those are the first ones.
+async function overflow(a, round) {
+	const before = rss(a.worker);
+	for (let i = 1; i <= EVENTS; i++)
+		a.trigger('private-x', `client-${round}`, `${i} ${EVENT_PAD}`);
+	const refused = (await a.sync()).map((m) => {
+		assert.equal(m.event, 'pusher:error', JSON.stringify(m));
+		assert.equal(m.data.code, null);
+		assert.match(m.data.message, /the server is overloaded/);
+	}).length;
+	const taken = EVENTS - refused;
+	const bytes = taken * EVENT_PAD.length;
+	assert.ok(bytes > 7 << 20 && bytes < 10 << 20, `${taken} were taken`);
+	const grown = rss(a.worker) - before;
+	assert.ok(grown < 32 << 20, `the worker has grown by ${grown} bytes`);
+	return taken;
 }
 
-module.exports = async function bound({ start, history }) {
+// Each one that was taken comes once and in order, and the next one too.
+async function arrive(a, b, round, taken) {
+	for (let i = 1; i <= taken; i++) {
+		const data = await b.expect(`client-${round}`, 'private-x');
+		assert.equal(Number(data.split(' ')[0]), i);
+	}
+	a.trigger('private-x', `client-${round}`, 'again');
+	assert.equal(await b.expect(`client-${round}`, 'private-x'), 'again');
+}
+
+async function noBroker(d) {
+	for (let i = 0, last = 0; i < DEATHS; i++) {
+		last = await until('a broker', () => d.pidsOf('broker')
+			.find((p) => p !== last));
+		process.kill(last, 'SIGKILL');
+	}
+	await until('no broker', () => d.pidsOf('broker').length === 0);
+}
+
+// While there is no broker a publish waits for a second; 8 MiB of them, and
+// what is over that is refused at once.  No 503 is delivered later.
+async function waiting(d, app, history, w) {
+	const status = {};
+	let atOnce = 0;
+	await noBroker(d);
+	const [worker] = d.pidsOf('worker');
+	const before = rss(worker);
+	await Promise.all(Array.from({ length: N }, async (_, i) => {
+		const h = await Http.connect(d);
+		const began = performance.now();
+		const a = await h.api(app, 'POST', '/events', { body: { name: 'n',
+			channel: `c${i}`, data: `2 ${performance.now()}${PAD}` } });
+		status[a.status] = (status[a.status] ?? 0) + 1;
+		if (a.status === 503 && performance.now() - began < 700) atOnce++;
+		history.published(`c${i}`, 2, a.status);
+		h.end();
+	}));
+	const grown = rss(worker) - before;
+	assert.ok(grown < 64 << 20, `the worker has grown by ${grown} bytes`);
+	assert.ok(atOnce >= 50 && atOnce < 150, `${atOnce} at once`);
+	await until('a broker', async () => {
+		const h = await Http.connect(d);
+		const a = await h.api(app, 'POST', '/events', { body: { name: 'n',
+			channel: 'c0', data: `3 ${performance.now()}` } });
+		h.end();
+		return a.status === 200;
+	});
+	history.published('c0', 3, 200);
+	await settle([w]);
+	history.checkWatcher(w);
+	return { ...status, 'of them at once': atOnce };
+}
+
+async function clientEvents(start) {
+	const { d, app } = await start({ workers: 2, client_buffer: 64 << 20 },
+		{ max_event_bytes: 100000, client_events: 'on',
+			max_client_events_per_second: 0 });
+	d.allow(KILLED);
+	const [a, b] = await Client.onEachWorker(d, app);
+	await a.subscribe('private-x');
+	await b.subscribe('private-x');
+	const rounds = {
+		'goes on': (pid) => process.kill(pid, 'SIGCONT'),
+		dies: (pid) => process.kill(pid, 'SIGKILL'),
+	};
+	const figures = {};
+	for (const [round, end] of Object.entries(rounds)) {
+		const [pid] = d.pidsOf('broker');
+		process.kill(pid, 'SIGSTOP');
+		figures[round] = await overflow(a, round);
+		end(pid);
+		await arrive(a, b, round, figures[round]);
+	}
+	await noBroker(d);
+	figures['is not there'] = await overflow(a, 'gone');
+	await arrive(a, b, 'gone', figures['is not there']);
+	assert.deepEqual(await b.sync(), []);
+	await a.close();
+	await b.close();
+	return figures;
+}
+
+async function publishes({ start, history }) {
 	const { d, app } = await start({ workers: 1, client_buffer: 64 << 20 },
 		{ max_event_bytes: 100000 });
+	d.allow(KILLED);
 	const w = await Watcher.open(d, app, history, 'watcher',
 		Array.from({ length: N }, (_, i) => `c${i}`));
 	const [worker] = d.pidsOf('worker');
@@ -47,5 +151,11 @@ module.exports = async function bound({ start, history }) {
 	await settle([w]);
 	history.checkWatcher(w);
 	assert.ok(status[200] > 50 && status[503] > 50, JSON.stringify(status));
-	return { answers: status, 'MiB that the worker grew': grown >> 20 };
+	return { answers: status, 'MiB that the worker grew': grown >> 20,
+		'while there is no broker': await waiting(d, app, history, w) };
+};
+
+module.exports = async function bound(how) {
+	return { ...await publishes(how),
+		'client events taken when the broker': await clientEvents(how.start) };
 };

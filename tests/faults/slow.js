@@ -6,9 +6,9 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const fs = require('node:fs');
 const { until } = require('../system/lib/daemon');
-const { Watcher, Publisher, sleep, settle } = require('./lib/actors');
+const { Watcher, Publisher, sleep, settle, isOpen } =
+	require('./lib/actors');
 
 // Far above what is seen: both halves share this machine with others.
 const RATIO = 5;
@@ -72,12 +72,3 @@ module.exports = async function slow({ start, history, short }) {
 	'p99 without, ms': Number(without.toFixed(1)),
 	'p99 beside them, ms': Number(beside.toFixed(1)) };
 };
-
-// Is the server's end of this client's connection established?
-function isOpen(d, port) {
-	const hex = (n) => n.toString(16).toUpperCase().padStart(4, '0');
-	return fs.readFileSync('/proc/net/tcp', 'utf8').split('\n')
-		.map((l) => l.trim().split(/\s+/))
-		.some((f) => f[1]?.endsWith(`:${hex(d.port)}`) &&
-			f[2].endsWith(`:${hex(port)}`) && f[3] === '01');
-}

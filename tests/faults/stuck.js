@@ -7,18 +7,12 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const fs = require('node:fs');
 const { Http, get } = require('../system/lib/http');
 const { until, SLOW } = require('../system/lib/daemon');
-const { Watcher, Publisher, sleep, settle } = require('./lib/actors');
+const { Watcher, Publisher, sleep, settle, rss } = require('./lib/actors');
 
 const BIG = Array.from({ length: 10 }, (_, i) => `big${i}`);
 const PAD = ` ${'x'.repeat(500000)}`;
-
-function rss(pid) {
-	const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
-	return Number(/VmRSS:\s*(\d+)/.exec(status)[1]) * 1024;
-}
 
 // Watchers of the channel, so many on the worker that will suffer and so many
 // elsewhere.

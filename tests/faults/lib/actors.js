@@ -4,6 +4,7 @@
 // publishers that number what they send, members that come and go.
 'use strict';
 
+const fs = require('node:fs');
 const { Client, OP, closeOf } = require('../../system/lib/client');
 const { Http } = require('../../system/lib/http');
 const { SLOW } = require('../../system/lib/daemon');
@@ -197,4 +198,19 @@ async function settle(watchers, of = (w) => w.times.length) {
 	}
 }
 
-module.exports = { Watcher, Publisher, Crowd, settle, sleep };
+// Bytes of a process that are in memory.
+function rss(pid) {
+	const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
+	return Number(/VmRSS:\s*(\d+)/.exec(status)[1]) * 1024;
+}
+
+// Is the server's end of this client's connection established?
+function isOpen(d, port) {
+	const hex = (n) => n.toString(16).toUpperCase().padStart(4, '0');
+	return fs.readFileSync('/proc/net/tcp', 'utf8').split('\n')
+		.map((l) => l.trim().split(/\s+/))
+		.some((f) => f[1]?.endsWith(`:${hex(d.port)}`) &&
+			f[2].endsWith(`:${hex(port)}`) && f[3] === '01');
+}
+
+module.exports = { Watcher, Publisher, Crowd, settle, sleep, rss, isOpen };
