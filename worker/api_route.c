@@ -21,6 +21,7 @@
 #include "worker/api_channels.h"
 #include "worker/api_claim.h"
 #include "worker/api_events.h"
+#include "worker/guess.h"
 #include "worker/metrics.h"
 #include "worker/worker.h"
 
@@ -202,7 +203,11 @@ refuse_unknown_app(struct conn *c, struct api_auth *a, struct str id)
 		api_auth_check(a, &why);
 		buf_unref(why);
 	}
-	api_errorf(c, 404, "there is no app with the id %.*s", STR_ARG(id));
+	if (!guess_count(c))
+		guess_refuse(c);
+	else
+		api_errorf(
+		    c, 404, "there is no app with the id %.*s", STR_ARG(id));
 }
 
 /*
@@ -260,7 +265,10 @@ authenticate(struct api_request *r, struct str id)
 	a.max_age = app->app.max_timestamp_age;
 	if (!api_auth_check(&a, &why) && !is_signed_with_prefix(r, a)) {
 		app->stats.auth_api++;
-		api_error(c, 401, buf_str(why));
+		if (!guess_count(c))
+			guess_refuse(c);
+		else
+			api_error(c, 401, buf_str(why));
 		app = NULL;
 	}
 	buf_unref(why);

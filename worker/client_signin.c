@@ -19,6 +19,7 @@
 #include "worker/client.h"
 #include "worker/client_msg.h"
 #include "worker/conn.h"
+#include "worker/guess.h"
 #include "worker/handshake.h"
 #include "worker/identity.h"
 #include "worker/kept.h"
@@ -159,6 +160,19 @@ check_user(struct conn *c, struct str user_data)
 	identity_clear(&who);
 }
 
+static void
+refuse_signature(struct conn *c, enum auth_result result, const char *sid)
+{
+	stats_of(c->app)->auth_signin++;
+	if (!guess_count(c))
+		guess_close(c);
+	else
+		client_errorf(c, PUSHER_UNAUTHORIZED,
+		    "sign-in refused: %.*s; it has to be <app "
+		    "key>:<HMAC-SHA256 of \"%s::user::<user_data>\">",
+		    STR_ARG(auth_text(result)), sid);
+}
+
 void
 client_signin(struct conn *c, const struct client_msg *m)
 {
@@ -186,16 +200,10 @@ client_signin(struct conn *c, const struct client_msg *m)
 	}
 	app = client_auth_app(c, auth);
 	result = auth_user(&app, auth, str_of(sid), user_data);
-	if (result == AUTH_OK) {
+	if (result == AUTH_OK)
 		check_user(c, user_data);
-	} else {
-		stats_of(c->app)->auth_signin++;
-		client_errorf(c, PUSHER_UNAUTHORIZED,
-		    "sign-in refused: %.*s; it has to be <app "
-		    "key>:<HMAC-SHA256 "
-		    "of \"%s::user::<user_data>\">",
-		    STR_ARG(auth_text(result)), sid);
-	}
+	else
+		refuse_signature(c, result, sid);
 out:
 	for (size_t i = 0; i < nitems(tmp); i++)
 		free(tmp[i]);

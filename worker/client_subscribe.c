@@ -17,6 +17,7 @@
 #include "worker/client.h"
 #include "worker/client_msg.h"
 #include "worker/conn.h"
+#include "worker/guess.h"
 #include "worker/identity.h"
 #include "worker/limit.h"
 #include "worker/subscription.h"
@@ -140,6 +141,10 @@ check_auth(struct request *r)
 	if (result == AUTH_OK)
 		return true;
 	stats_of(r->c->app)->auth_subscribe++;
+	if (!guess_count(r->c)) {
+		guess_close(r->c);
+		return false;
+	}
 	refuse(r, AUTH_ERROR,
 	    "%.*s; it has to be <app key>:<HMAC-SHA256 of \"%s:%.*s%s\">",
 	    STR_ARG(auth_text(result)), sid, STR_ARG(r->channel),

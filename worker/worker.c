@@ -376,6 +376,7 @@ stop(struct worker *w)
 	ev_timer_stop(w->loop, &w->parked.timer);
 	apps_free(w);
 	timeouts_free(w);
+	guess_clear(&w->guesses);
 	hash_clear(&w->conns);
 	hash_clear(&w->topics);
 	buf_unref(w->arena);

@@ -18,6 +18,7 @@
 #include "worker/api_park.h"
 #include "worker/apps.h"
 #include "worker/drain.h"
+#include "worker/guess.h"
 #include "worker/held.h"
 #include "worker/link.h"
 #include "worker/listener.h"
@@ -53,6 +54,7 @@ struct worker {
 	struct timeouts timeouts;
 	struct stats stats;
 	struct tls tls;
+	struct guesses guesses;
 
 	struct hash conns;   /* by sid, every socket */
 	uint32_t nconns;     /* sockets */

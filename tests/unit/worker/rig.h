@@ -235,6 +235,7 @@ rig_clear(struct rig *r)
 	free(r->heard);
 	apps_free(&r->w);
 	timeouts_free(&r->w);
+	guess_clear(&r->w.guesses);
 	link_free(&r->w);
 	held_free(&r->w);
 	assert_int_equal(r->w.topics.n, 0);
