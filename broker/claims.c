@@ -2,8 +2,9 @@
 /*
  * claims.c: idempotency keys.  Owns each key with its state: claimed by a
  * worker (others wait for its answer), or answered.  A claim that ends without
- * an answer worth keeping (a refusal, a dead worker) passes to who waits
- * longest, or is forgotten.
+ * an answer worth keeping (a refusal, a dead worker, a question that nobody
+ * remembers) passes to who waits longest, or is forgotten; if the worker had
+ * said that it is done, what it promised is the answer.
  *
  * Bounded by number and bytes: the oldest go first, which only means that a
  * repetition would be sent again.  Lost with the broker, for the same price.
@@ -27,7 +28,8 @@ struct claim {
 	uint32_t app;
 	unsigned slot;    /* whose it is, until it is answered */
 	uint32_t status;  /* of the answer; 0: there is none yet */
-	struct buf *body; /* of the answer */
+	uint32_t promise; /* … and what it is if none follows, or 0 */
+	struct buf *body; /* of the answer, or the promised one */
 	double at;        /* broker_now() of the claim */
 	size_t key_len;
 	char key[];
@@ -73,9 +75,13 @@ find(struct claims *cs, uint32_t app, struct str key)
 static void
 tell(struct broker *br, unsigned slot, uint64_t id, const struct claim *cl)
 {
-	struct msg_claimed m = {
-		.id = id, .status = cl->status, .body = buf_str(cl->body)
-	};
+	struct msg_claimed m = { .id = id,
+		.app = cl->app,
+		.status = cl->status,
+		.key = key_of(cl) };
+
+	if (cl->status != 0)
+		m.body = buf_str(cl->body);
 
 	if (br->peers[slot] != NULL)
 		ipc_send_claimed(&br->peers[slot]->ipc, &m);
@@ -99,7 +105,7 @@ tell_waiters(struct broker *br, struct claim *cl)
 static void
 forget(struct broker *br, struct claim *cl)
 {
-	cl->status = 0; /* who waits may do it */
+	cl->status = cl->promise; /* 0: who waits may do it */
 	tell_waiters(br, cl);
 	hash_remove(&br->claims.keys, &cl->node);
 	list_remove(&cl->order);
@@ -109,11 +115,29 @@ forget(struct broker *br, struct claim *cl)
 	free(cl);
 }
 
-/* No answer came of it: the next one may try, or nobody wants it. */
+static void
+set_body(struct broker *br, struct claim *cl, struct str body)
+{
+	br->claims.bytes -= buf_str(cl->body).n;
+	buf_unref(cl->body);
+	cl->body = buf_from(body);
+	br->claims.bytes += body.n;
+}
+
+/*
+ * No answer came of it.  It was done all the same, and a promise says so; or
+ * the next one may try; or nobody wants it.
+ */
 static void
 pass_on(struct broker *br, struct claim *cl)
 {
 	struct waiter *w;
+
+	if (cl->promise != 0) {
+		cl->status = cl->promise;
+		tell_waiters(br, cl);
+		return;
+	}
 
 	while (!list_is_empty(&cl->waiters)) {
 		w = LIST_ITEM(cl->waiters.next, struct waiter, link);
@@ -193,9 +217,12 @@ claims_on_fulfil(struct peer *p, const struct msg_fulfil *m)
 		pass_on(p->br, cl);
 		return 0;
 	}
+	set_body(p->br, cl, m->body);
+	if (m->promise != 0) {
+		cl->promise = m->status;
+		return 0;
+	}
 	cl->status = m->status;
-	cl->body = buf_from(m->body);
-	p->br->claims.bytes += m->body.n;
 	tell_waiters(p->br, cl);
 	return 0;
 }

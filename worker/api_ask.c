@@ -17,6 +17,7 @@
 
 #include "shared/json_slice.h"
 #include "shared/json_write.h"
+#include "worker/api_claim.h"
 #include "worker/metrics.h"
 #include "worker/worker.h"
 
@@ -41,6 +42,39 @@ api_may_ask(const struct api_request *r)
 	return false;
 }
 
+/* What is said of a publish whose counts nobody will tell. */
+static struct buf *
+without_counts(const struct http *h)
+{
+	struct json_writer jw;
+
+	if (h->answer == ANSWER_EVENT_INFO)
+		return buf_from(S("{\"channels\":{}}"));
+	json_writer_init(&jw);
+	json_object_open(&jw);
+	json_key(&jw, "batch");
+	json_array_open(&jw);
+	for (uint32_t i = 0; i < h->nbatch; i++)
+		json_put_raw(&jw, S("{}"));
+	json_array_close(&jw);
+	json_object_close(&jw);
+	return json_writer_take(&jw);
+}
+
+/* It is published: nobody may do that again while the counts are fetched. */
+static void
+promise(struct conn *c)
+{
+	struct buf *b;
+
+	if (c->http->claim == NULL || c->http->answer < ANSWER_EVENT_INFO ||
+	    c->http->answer > ANSWER_BATCH_INFO)
+		return;
+	b = without_counts(c->http);
+	api_claim_promise(c, buf_str(b));
+	buf_unref(b);
+}
+
 void
 api_ask(const struct api_request *r, enum query_kind kind, uint32_t info,
     struct str channel, enum api_answer answer)
@@ -53,6 +87,7 @@ api_ask(const struct api_request *r, enum query_kind kind, uint32_t info,
 
 	ipc_send_query(&r->c->w->link.ipc, &m);
 	r->c->http->answer = answer;
+	promise(r->c);
 	wait_for(r->c, API_ASKS);
 }
 
@@ -210,7 +245,6 @@ static void
 answer_lost(struct conn *c)
 {
 	struct http *h = c->http;
-	struct json_writer jw;
 	struct buf *b;
 
 	if (h->answer == ANSWER_QUERY || h->answer == ANSWER_STATS ||
@@ -218,19 +252,7 @@ answer_lost(struct conn *c)
 		api_unavailable(c, S("the server is starting again"));
 		return;
 	}
-	if (h->answer == ANSWER_EVENT_INFO) {
-		api_reply(c, 200, S("{\"channels\":{}}"));
-		return;
-	}
-	json_writer_init(&jw);
-	json_object_open(&jw);
-	json_key(&jw, "batch");
-	json_array_open(&jw);
-	for (uint32_t i = 0; i < h->nbatch; i++)
-		json_put_raw(&jw, S("{}"));
-	json_array_close(&jw);
-	json_object_close(&jw);
-	b = json_writer_take(&jw);
+	b = without_counts(h);
 	api_reply(c, 200, buf_str(b));
 	buf_unref(b);
 }

@@ -39,20 +39,47 @@ api_claim(const struct api_request *r)
 }
 
 void
-api_claim_answer(struct conn *c, unsigned status, struct str body)
+api_claim_forget(struct conn *c)
+{
+	buf_unref(c->http->claim);
+	c->http->claim = NULL;
+}
+
+static void
+fulfil(struct conn *c, unsigned status, bool promise, struct str body)
 {
 	struct http *h = c->http;
 	struct msg_fulfil m = { .app = h->claim_app,
 		.key = buf_str(h->claim),
-		.status = status == 200 ? status : 0,
+		.promise = promise,
+		.status = status,
 		.body = body };
 
-	if (h->claim == NULL)
-		return;
-	if (link_is_up(c->w))
+	if (h->claim != NULL && link_is_up(c->w))
 		ipc_send_fulfil(&c->w->link.ipc, &m);
-	buf_unref(h->claim);
-	h->claim = NULL;
+}
+
+void
+api_claim_promise(struct conn *c, struct str body)
+{
+	fulfil(c, 200, true, body);
+}
+
+void
+api_claim_answer(struct conn *c, unsigned status, struct str body)
+{
+	fulfil(c, status / 100 == 2 ? status : 0, false, body);
+	api_claim_forget(c);
+}
+
+/* Who asked has gone: the key is for others. */
+static void
+give_back(struct worker *w, const struct msg_claimed *m)
+{
+	struct msg_fulfil none = { .app = m->app, .key = m->key };
+
+	if (m->status == 0)
+		ipc_send_fulfil(&w->link.ipc, &none);
 }
 
 int
@@ -61,8 +88,10 @@ api_claim_on_claimed(struct worker *w, const struct msg_claimed *m)
 	struct conn *c = conn_find(w, m->id);
 	struct http *h = c == NULL ? NULL : c->http;
 
-	if (h == NULL || h->state != API_CLAIMS)
+	if (h == NULL || h->state != API_CLAIMS) {
+		give_back(w, m);
 		return 0;
+	}
 	if (m->status == 0) {
 		h->claim = h->asked_key;
 		h->asked_key = NULL;

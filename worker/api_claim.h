@@ -22,8 +22,15 @@ struct worker;
  * will be, or the request runs once more from its beginning.
  */
 bool api_claim(const struct api_request *);
-/* The request is answered; only a 200 is worth keeping. */
+/*
+ * The request is done, and its answer will be a 200: this body, if nothing
+ * better is said.  It holds even if the connection or the process ends now.
+ */
+void api_claim_promise(struct conn *, struct str body);
+/* The request is answered; only a success is worth keeping. */
 void api_claim_answer(struct conn *, unsigned status, struct str body);
+/* The broker that gave the key away is gone; it has to be asked for again. */
+void api_claim_forget(struct conn *);
 /* Handler of CLAIMED. */
 int api_claim_on_claimed(struct worker *, const struct msg_claimed *);
 

@@ -12,6 +12,7 @@
 #include "worker/api_park.h"
 
 #include "worker/api_ask.h"
+#include "worker/api_claim.h"
 #include "worker/api_http.h"
 #include "worker/worker.h"
 
@@ -100,6 +101,7 @@ put(struct conn *c)
 
 	buf_unref(h->asked_key); /* the claim is made once more */
 	h->asked_key = NULL;
+	api_claim_forget(c);
 	h->state = API_PARKED;
 	h->conn = c;
 	h->parked_at = worker_now();

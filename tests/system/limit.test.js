@@ -124,6 +124,51 @@ suite('limit', (d) => {
 		for (const h of https) h.end();
 		await c.close();
 	});
+
+	test('idempotency: the route that answers 202', async () => {
+		const app = d.app();
+		const c = await Client.connect(d, app);
+		await c.subscribe('room');
+		for (let i = 0; i < 3; i++)
+			assert.equal((await api(d, app, 'POST',
+				'/channels/room/events', { query: { name: 'e' },
+					body: 'old', headers: { 'X-Idempotency-Key': 'k' } }))
+				.status, 202);
+		assert.equal(await c.expect('e'), 'old');
+		assert.deepEqual(await c.sync(), []);
+		await c.close();
+	});
+
+	// The first try is under way when its connection ends.
+	for (const info of [undefined, 'subscription_count'])
+		test(`idempotency: the connection is lost, info ${info}`, async () => {
+			const app = d.app({ max_backend_events_per_second: 0 });
+			const c = await Client.connect(d, app);
+			await c.subscribe('room');
+			const [broker] = d.pidsOf('broker');
+			for (let i = 0; i < 20; i++) {
+				const go = async (h) => h.api(app, 'POST', '/events', {
+					body: { name: 'e', channel: 'room', data: `${i}`, info },
+					headers: { 'X-Idempotency-Key': `lost-${i}` } });
+				const h = await Http.connect(d);
+				process.kill(broker, 'SIGSTOP');
+				go(h).catch(() => {});
+				await sleep(10);
+				if (i % 2) h.sock.resetAndDestroy();
+				else h.end();
+				const other = await Http.connect(d);
+				const retry = go(other);
+				await sleep(10);
+				process.kill(broker, 'SIGCONT');
+				const r = await retry;
+				assert.equal(r.status, 200);
+				other.end();
+			}
+			for (let i = 0; i < 20; i++)
+				assert.equal(await c.expect('e'), `${i}`);
+			assert.deepEqual(await c.sync(), []);
+			await c.close();
+		});
 });
 
 suite('origin', (d) => {

@@ -11,6 +11,7 @@
 #include "tests/unit/worker/rig.h"
 #include "worker/api.h"
 #include "worker/api_ask.h"
+#include "worker/api_claim.h"
 #include "worker/api_http.h"
 
 static const struct {
@@ -70,11 +71,45 @@ late(void **state)
 	}
 }
 
+/* A key that comes when nobody wants it any more is given back at once. */
+static void
+a_late_key_is_given_back(void **state)
+{
+	struct msg_claimed m = { .app = 7, .key = S("k") };
+	struct msg_fulfil f;
+	struct str body;
+	struct rig r;
+
+	UNUSED(state);
+	rig_init(&r);
+	rig_link(&r);
+	first_request(&r);
+	m.id = conn_sid(r.c);
+	r.c->http->state = API_CLAIMS;
+	conn_pause(r.c);
+	timeout_set(&r.w, r.c, API_ASK_SECONDS);
+	http_ops.on_timeout(r.c);
+	for (int i = 0; i < 2; i++) { /* it closes; it is gone */
+		assert_int_equal(api_claim_on_claimed(&r.w, &m), 0);
+		assert_int_equal(rig_heard(&r, &body), IPC_FULFIL);
+		assert_int_equal(msg_fulfil_get(&f, body), 0);
+		assert_true(f.app == 7 && str_eq(f.key, S("k")));
+		assert_int_equal(f.status, 0);
+		assert_int_equal(f.promise, 0);
+		rig_turn(&r);
+	}
+	m.status = 200; /* an answer is nothing to give back */
+	assert_int_equal(api_claim_on_claimed(&r.w, &m), 0);
+	rig_heard_nothing(&r);
+	rig_clear(&r);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(late),
+		cmocka_unit_test(a_late_key_is_given_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
