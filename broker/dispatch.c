@@ -101,6 +101,7 @@ on_terminate(void *owner, const struct ipc_in *in)
 	}
 
 COURIER(courier_state, hook_queue_on_state)
+COURIER(courier_stats, sums_on_courier)
 COURIER(hook_ack, hook_queue_on_ack)
 COURIER(told, hooks_on_told)
 COURIER(told_done, hooks_on_told_done)
@@ -149,6 +150,7 @@ const ipc_handler broker_handlers[IPC_NTYPES] = {
 	[IPC_WALK_ROWS] = on_walk_rows,
 	[IPC_COURIER_HELLO] = on_courier_hello,
 	[IPC_COURIER_STATE] = on_courier_state,
+	[IPC_COURIER_STATS] = on_courier_stats,
 	[IPC_HOOK_ACK] = on_hook_ack,
 	[IPC_TOLD] = on_told,
 	[IPC_TOLD_DONE] = on_told_done,

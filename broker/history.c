@@ -86,7 +86,7 @@ read_server(struct broker *br, struct history_row *r)
 
 	*r = (struct history_row){ 0 };
 	sums_now_broker(br, &now);
-	r->cpu_us = now.cpu;
+	r->cpu_us = now.cpu + now.courier_cpu + now.master_cpu;
 	for (unsigned i = 0; i < br->nslots; i++) {
 		const struct sums_slot *s = &br->sums.slots[i];
 

@@ -32,7 +32,7 @@ struct broker;
 	X(delivered) \
 	X(api) \
 	X(slow)        /* closed for reading too slowly */ \
-	X(cpu_us)      /* server only: all workers and the broker */ \
+	X(cpu_us)      /* server only: all processes */ \
 	X(turn_max_us) /* server only: the longest turn of a loop */
 
 struct history_row {

@@ -201,6 +201,7 @@ peer_drop(struct peer *p, const char *why)
 	list_append(&br->gone, &p->link);
 	if (p->courier)
 		hook_queue_lost(&br->hooks.queue);
+	sums_courier_lost(br);
 	if (slot == -1)
 		return;
 	br->peers[slot] = NULL;

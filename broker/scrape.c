@@ -14,12 +14,14 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "broker/broker.h"
 #include "broker/peer.h"
 #include "shared/base.h"
 #include "shared/conf.h"
 #include "shared/http_reply.h"
+#include "shared/tls_store.h"
 #include "shared/xmalloc.h"
 
 #define BYTES_MAX (32u << 20) /* of one text */
@@ -99,6 +101,13 @@ put_name(const struct broker *br, struct buf **b, const struct metric *m,
 }
 
 /* ---- families ---- */
+
+static void
+put_head(const struct broker *br, struct buf **b, const struct metric *m)
+{
+	buf_printf(b, "# HELP %s%s %s\n# TYPE %s%s %s\n", prefix_of(br, m),
+	    m->name, m->help, prefix_of(br, m), m->name, stats_type(m));
+}
 
 /* The port that soketi's label names. */
 static const char *
@@ -262,12 +271,38 @@ put_workers(struct broker *br, struct buf **b, const struct metric *m,
 		}
 }
 
+/* Nothing at all without certificates. */
+static void
+put_certs(struct broker *br, struct buf **b, const struct metric *m)
+{
+	struct cert_facts facts[CERT_MAX];
+	size_t n =
+	    br->inherit == NULL ? 0 : cert_board_get(br->inherit->certs, facts);
+	struct stats_cert v;
+	uint64_t bits;
+
+	if (n > 0)
+		put_head(br, b, m);
+	for (size_t i = 0; i < n; i++) {
+		v.days_left = cert_days_left(&facts[i], (int64_t)time(NULL));
+		v.expires = facts[i].expires;
+		bits = number_at(&v, m);
+		buf_printf(b, "%s%s{certificate=\"%zu\",name=\"",
+		    prefix_of(br, m), m->name, i);
+		put_escaped(b, facts[i].name);
+		buf_printf(b, "\"} %" PRId64 "\n", (int64_t)bits);
+	}
+}
+
 static void
 put_family(struct broker *br, struct scrape *s, const struct metric *m,
     const struct metric *end)
 {
-	buf_printf(&s->b, "# HELP %s%s %s\n# TYPE %s%s %s\n", prefix_of(br, m),
-	    m->name, m->help, prefix_of(br, m), m->name, stats_type(m));
+	if (m->scope == METRIC_CERT) {
+		put_certs(br, &s->b, m);
+		return;
+	}
+	put_head(br, &s->b, m);
 	switch (m->scope) {
 	case METRIC_APP:
 	case METRIC_APP_NOW:
@@ -280,8 +315,10 @@ put_family(struct broker *br, struct scrape *s, const struct metric *m,
 			put_value(&s->b, m, number_at(&s->broker, m));
 		}
 		break;
-	case METRIC_TURN:
-		put_hist(br, &s->b, m, &br->sums.turn, NULL);
+	case METRIC_BROKER_HIST:
+		put_hist(br, &s->b, m,
+		    (const void *)((const char *)&br->sums.hists + m->at),
+		    NULL);
 		break;
 	case METRIC_CODES:
 		put_codes(br, &s->b, m);

@@ -19,6 +19,7 @@
 #include "shared/base.h"
 #include "shared/conf.h"
 #include "shared/proc.h"
+#include "shared/usage.h"
 #include "shared/xmalloc.h"
 
 /* ---- the broker's own turn ---- */
@@ -44,7 +45,7 @@ sums_turn_ends(struct broker *br)
 	turn = proc_clock_us(CLOCK_MONOTONIC_COARSE) - s->woke;
 	s->woke = 0;
 	s->turn_max = MAX(s->turn_max, turn);
-	stats_observe(&s->turn, stats_bounds_short, turn);
+	stats_observe(&s->hists.turn, stats_bounds_short, turn);
 }
 
 void
@@ -193,16 +194,25 @@ sums_has_worker(const struct broker *br, unsigned slot)
 	    br->sums.slots[slot].starts > 0;
 }
 
-static uint64_t
-cpu_time(void)
+int
+sums_on_courier(struct peer *p, const struct msg_courier_stats *m)
 {
-	struct rusage r;
+	struct sums *s = &p->br->sums;
+	struct stats_hist ages;
 
-	if (getrusage(RUSAGE_SELF, &r) == -1)
-		return 0;
-	return ((uint64_t)r.ru_utime.tv_sec + (uint64_t)r.ru_stime.tv_sec) *
-	    1000000 +
-	    (uint64_t)r.ru_utime.tv_usec + (uint64_t)r.ru_stime.tv_usec;
+	if (m->ages.n != sizeof(ages))
+		return -1;
+	memcpy(&ages, m->ages.p, sizeof(ages));
+	stats_add(&s->hists.hook_age, &ages, sizeof(ages));
+	s->courier_cpu += m->cpu_us;
+	s->courier_memory = m->memory;
+	return 0;
+}
+
+void
+sums_courier_lost(struct broker *br)
+{
+	br->sums.courier_memory = 0;
 }
 
 void
@@ -210,7 +220,10 @@ sums_now_broker(struct broker *br, struct stats_broker *out)
 {
 	const struct hook_queue *q = &br->hooks.queue;
 	struct rlimit rl = { 0 };
+	struct usage master = { 0 };
 
+	if (br->inherit != NULL)
+		usage_get(br->inherit->master, &master);
 	if (getrlimit(RLIMIT_NOFILE, &rl) == -1)
 		rl.rlim_cur = 0;
 	*out = (struct stats_broker){
@@ -224,7 +237,11 @@ sums_now_broker(struct broker *br, struct stats_broker *out)
 		.events = br->nevents,
 		.memory = memory_used(&br->sums.memory),
 		.fds_limit = rl.rlim_cur,
-		.cpu = cpu_time(),
+		.cpu = usage_cpu_us(),
+		.courier_memory = br->sums.courier_memory,
+		.courier_cpu = br->sums.courier_cpu,
+		.master_memory = master.memory,
+		.master_cpu = master.cpu_us,
 		.started = br->sums.started,
 		.courier = q->courier != NULL,
 		.hooks_queued = q->n,

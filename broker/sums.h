@@ -33,11 +33,13 @@ struct sums_slot {
 
 struct sums {
 	struct sums_slot *slots;
-	struct stats_hist turn; /* of the broker's loop */
-	uint64_t turn_max;      /* microseconds; the longest of this minute */
-	uint64_t woke;          /* microseconds; 0: between two turns */
-	uint64_t events_ctl;    /* published by pusherctl */
-	uint64_t started;       /* microseconds since 1970 */
+	struct stats_broker_hists hists;
+	uint64_t courier_cpu;    /* microseconds, of all its processes */
+	uint64_t courier_memory; /* of the last report */
+	uint64_t turn_max;       /* microseconds; the longest of this minute */
+	uint64_t woke;           /* microseconds; 0: between two turns */
+	uint64_t events_ctl;     /* published by pusherctl */
+	uint64_t started;        /* microseconds since 1970 */
 	struct memory memory;
 	struct list waiting; /* struct sums_wait */
 	ev_check check;
@@ -72,6 +74,11 @@ void sums_tick(struct broker *);
 void sums_on_hello(struct peer *, bool is_new);
 /* Handler of STATS. */
 int sums_on_stats(struct peer *, const struct msg_stats *);
+
+/* Handler of COURIER_STATS. */
+int sums_on_courier(struct peer *, const struct msg_courier_stats *);
+/* The courier's link is gone. */
+void sums_courier_lost(struct broker *);
 
 /* There is, or was, a worker of this slot: it has a row everywhere. */
 bool sums_has_worker(const struct broker *, unsigned slot);

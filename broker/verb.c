@@ -10,6 +10,7 @@
 #include "broker/verb.h"
 
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "broker/broker.h"
@@ -27,6 +28,7 @@
 #include "shared/frames.h"
 #include "shared/json_slice.h"
 #include "shared/log.h"
+#include "shared/tls_store.h"
 #include "shared/xmalloc.h"
 
 /* ---- status ---- */
@@ -52,6 +54,27 @@ worker_row(struct control_client *k, unsigned slot)
 	verb_put_number(
 	    &w, "uptime", p == NULL ? 0 : (uint64_t)(broker_now() - p->since));
 	verb_row_end(k, &w);
+}
+
+static void
+certificate_rows(struct control_client *k)
+{
+	const struct inherit *in = k->br->inherit;
+	struct cert_facts facts[CERT_MAX];
+	size_t n = in == NULL ? 0 : cert_board_get(in->certs, facts);
+	struct json_writer w;
+
+	for (size_t i = 0; i < n; i++) {
+		verb_row_begin(&w, "certificate");
+		verb_put_text(&w, "name", str_of(facts[i].name));
+		json_key(&w, "expires");
+		json_put_i64(&w, facts[i].expires);
+		json_key(&w, "days_left");
+		json_put_i64(
+		    &w, cert_days_left(&facts[i], (int64_t)time(NULL)));
+		verb_put_text(&w, "sha256", str_of(facts[i].fingerprint));
+		verb_row_end(k, &w);
+	}
 }
 
 /* The workers have said what they have. */
@@ -80,6 +103,7 @@ status_rows(struct control_client *k)
 	for (unsigned i = 0; i < br->nslots; i++)
 		if (i < br->conf->nworkers || br->peers[i] != NULL)
 			worker_row(k, i);
+	certificate_rows(k);
 	verb_limits(k);
 	control_end(k);
 }

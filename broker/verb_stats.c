@@ -85,7 +85,8 @@ server_row(struct control_client *k)
 	verb_put_number(&w, "accepted", counts.accepted);
 	verb_put_number(&w, "http_requests", counts.http_requests);
 	verb_put_number(&w, "events", now.events);
-	verb_put_number(&w, "cpu_us", counts.cpu + now.cpu);
+	verb_put_number(&w, "cpu_us",
+	    counts.cpu + now.cpu + now.courier_cpu + now.master_cpu);
 	verb_put_number(&w, "broker_cpu_us", now.cpu);
 	verb_put_number(&w, "broker_memory", now.memory);
 	verb_row_end(k, &w);

@@ -111,6 +111,7 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 		.ready_fd = fds[0],
 		.cord_fd = fds[1],
 		.certs = start->certs->board,
+		.master = start->usage,
 		.pulse = c->pulse };
 	char name[32];
 

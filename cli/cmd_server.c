@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * cmd_server.c: `pusherctl status`.  The broker sends one row about the
- * server and one for each worker; the table can only be printed when the
- * record before it is complete, so rows are printed as they come and the
- * first worker opens the table.
+ * server, one for each worker and each certificate; a table can only be
+ * printed when what is before it is complete, so rows are printed as they
+ * come and the first of a kind opens its table.
  */
 
 #include <stdlib.h>
 
 #include "cli/cmd.h"
+#include "cli/cmd_stats.h"
 #include "shared/base.h"
 #include "shared/xmalloc.h"
 
 static const char *const worker_keys[] = { "slot", "pid", "state",
 	"connections", "subscriptions", "queued", "memory", "descriptors",
 	"uptime" };
+static const char *const cert_keys[] = { "certificate", "days_left", "expires",
+	"sha256" };
 static const char *const limit_keys[] = { "limit", "percent", "used",
 	"maximum" };
 
@@ -28,7 +31,8 @@ struct limit {
 struct status {
 	struct out *out;
 	bool server;  /* its row came */
-	bool workers; /* the table is open */
+	bool workers; /* the table is open, or was */
+	bool certs;   /* likewise */
 	struct limit *limits;
 	size_t nlimits;
 };
@@ -90,6 +94,31 @@ put_worker(struct out *o, struct json row)
 	out_bytes(o, "memory", number(row, S("memory")));
 	out_json(o, "descriptors", json_get(row, S("descriptors")));
 	out_seconds(o, "uptime", number(row, S("uptime")));
+	out_row_close(o);
+}
+
+static void
+open_certs(struct status *s)
+{
+	if (s->workers && !s->certs)
+		out_table_close(s->out);
+	if (!s->certs)
+		out_table_open(
+		    s->out, "certificates", cert_keys, nitems(cert_keys));
+	s->certs = true;
+}
+
+static void
+put_certificate(struct status *s, struct json row)
+{
+	struct out *o = s->out;
+
+	open_certs(s);
+	out_row_open(o);
+	out_json(o, "certificate", json_get(row, S("name")));
+	out_json(o, "days_left", json_get(row, S("days_left")));
+	cmd_stats_put_time(o, "expires", number(row, S("expires")));
+	out_json(o, "sha256", json_get(row, S("sha256")));
 	out_row_close(o);
 }
 
@@ -173,12 +202,14 @@ on_row(void *arg, struct json row)
 	} else if (str_eq(type, S("\"webhooks\"")) && !s->workers &&
 	    json_get(row, S("state")).kind == JSON_STRING) {
 		put_webhooks(s->out, row);
-	} else if (str_eq(type, S("\"worker\""))) {
+	} else if (str_eq(type, S("\"worker\"")) && !s->certs) {
 		if (!s->workers)
 			out_table_open(s->out, "workers", worker_keys,
 			    nitems(worker_keys));
 		s->workers = true;
 		put_worker(s->out, row);
+	} else if (str_eq(type, S("\"certificate\""))) {
+		put_certificate(s, row);
 	} else if (str_eq(type, S("\"limit\""))) {
 		add_limit(s, row);
 	}
@@ -196,7 +227,9 @@ cmd_status(struct cmd *c)
 		r = cmd_fail("pusherd answered without its status");
 	if (r != CMD_OK)
 		out_drop(c->out);
-	if (s.workers)
+	if (r == CMD_OK && out_is_json(c->out))
+		open_certs(&s); /* there, though perhaps empty */
+	if (s.workers || s.certs)
 		out_table_close(c->out);
 	if (r == CMD_OK)
 		put_limits(&s);

@@ -255,19 +255,19 @@ struct period {
 	bool any;
 };
 
-static void
-put_time(struct out *o, uint64_t seconds)
+void
+cmd_stats_put_time(struct out *o, const char *key, uint64_t seconds)
 {
 	time_t t = (time_t)seconds;
 	struct tm tm;
 	char text[32];
 
 	if (out_is_json(o) || localtime_r(&t, &tm) == NULL) {
-		out_num(o, "time", seconds);
+		out_num(o, key, seconds);
 		return;
 	}
 	strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &tm);
-	out_text(o, "time", text);
+	out_text(o, key, text);
 }
 
 static void
@@ -278,7 +278,7 @@ put_period(struct period *p)
 	if (!p->any)
 		return;
 	out_row_open(p->out);
-	put_time(p->out, p->time);
+	cmd_stats_put_time(p->out, "time", p->time);
 	out_num(p->out, "connections", p->peak);
 	for (i = 0; i < NSUMS; i++) {
 		const char *key = history_keys[i + 2];

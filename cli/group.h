@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "cli/child.h"
+#include "shared/memory.h"
 #include "shared/proc.h"
 
 struct master_start;
@@ -56,6 +57,7 @@ struct master {
 	uint64_t last_order; /* number of the last message to children */
 	struct reload reload;
 	uint64_t *pulses;
+	struct memory memory; /* of this process */
 	/* The broker, the courier, the workers. */
 	struct child children[PROC_MAX_WORKERS + FIRST_WORKER];
 	size_t nchildren;

@@ -36,6 +36,7 @@
 #include "shared/ipc_msg.h"
 #include "shared/proc.h"
 #include "shared/pulse.h"
+#include "shared/usage.h"
 #include "shared/xmalloc.h"
 
 #define START_MS 30000      /* for all to be ready the first time */
@@ -263,6 +264,7 @@ check_pulses(struct master *m, uint64_t now)
 	if (now < m->pulse_ms + WATCHDOG_LOOK_MS)
 		return;
 	m->pulse_ms = now;
+	usage_put(m->start->usage, &m->memory);
 	for (size_t i = 0; i < m->nchildren; i++) {
 		c = &m->children[i];
 		if (c->pid == 0 || !c->ready ||
@@ -463,7 +465,10 @@ master_run(struct master_start *start)
 	if (pipe2(m.life, O_CLOEXEC) == -1)
 		fatal("pipe");
 	m.nchildren = start->conf->nworkers + FIRST_WORKER;
-	if ((m.pulses = pulse_map(nitems(m.children))) == NULL)
+	memory_init(&m.memory, 0);
+	start->usage = usage_map();
+	m.pulses = pulse_map(nitems(m.children));
+	if (m.pulses == NULL || start->usage == NULL)
 		fatal("mmap");
 	for (i = 0; i < m.nchildren; i++)
 		master_add_child(&m, i);
@@ -483,6 +488,7 @@ master_run(struct master_start *start)
 	close(m.life[0]);
 	close(m.life[1]);
 	free(m.reload.notes);
+	memory_free(&m.memory);
 	log_info("stopped");
 	return m.exit_code;
 }

@@ -26,6 +26,7 @@ struct master_start {
 	struct listen_set *listen;
 	const char *listen_path; /* the file with the addresses */
 	struct certs *certs;
+	struct usage *usage; /* made by master_run() */
 	struct source source;
 	int broker_fd;  /* listening socket of the links */
 	int control_fd; /* listening control socket */

@@ -32,6 +32,10 @@ static const char head[] =
     "* Labels: `app` is an app's id, `worker` a slot from 0, `code` a "
     "WebSocket close code. There is none for channels:\n"
     "  there is no end to them.\n"
+    "* `certificate` is the place in `tls_certificate`, from 0, `name` the "
+    "first "
+    "name that it is for. Without TLS there are no\n"
+    "  such series.\n"
     "* Series for apps that are deleted end.\n"
     "\n"
     "In `prometheus.yml`:\n"
@@ -55,7 +59,9 @@ static const struct {
 	{ "Histograms of workers", METRIC_HIST, METRIC_HIST, METRIC_HIST },
 	{ "Connections by close code", METRIC_CODES, METRIC_CODES,
 	    METRIC_CODES },
-	{ "Broker and webhooks", METRIC_BROKER, METRIC_TURN, METRIC_BROKER },
+	{ "Broker and webhooks", METRIC_BROKER, METRIC_BROKER_HIST,
+	    METRIC_BROKER },
+	{ "Certificates", METRIC_CERT, METRIC_CERT, METRIC_CERT },
 	{ "The names of soketi, with `metrics_soketi_names on`", METRIC_ALIAS,
 	    METRIC_ALIAS, METRIC_ALIAS },
 };
@@ -75,11 +81,14 @@ print_labels(FILE *f, size_t i)
 	case METRIC_ALIAS:
 		own = "`app_id`, `port`";
 		break;
+	case METRIC_CERT:
+		own = "`certificate`, `name`";
+		break;
 	case METRIC_CODES:
 		own = "`code`";
 		break;
 	case METRIC_BROKER:
-	case METRIC_TURN:
+	case METRIC_BROKER_HIST:
 		break;
 	default:
 		own = "`worker`";

@@ -14,6 +14,7 @@
 struct cert_board;
 struct conf;
 struct tls_store;
+struct usage;
 
 /* At most this many workers; a bit of struct channel's mask each. */
 #define PROC_MAX_WORKERS 64
@@ -27,6 +28,7 @@ struct inherit {
 	size_t nlisten;
 	struct tls_store *tls;          /* workers: certificates; or NULL */
 	const struct cert_board *certs; /* what all may know; or NULL */
+	const struct usage *master;     /* what it uses; or NULL */
 	int broker_fd;   /* broker: the listening socket of the links, or -1 */
 	int control_fd;  /* broker: the listening control socket, or -1 */
 	int cord_fd;     /* orders of the master (shared/orders.h), or -1 */

@@ -17,6 +17,11 @@ const uint64_t stats_bounds_short[STATS_BOUNDS] = { 100, 250, 500, 1 * MS, 2500,
 	5 * MS, 10 * MS, 20 * MS, 50 * MS, 100 * MS, 250 * MS, 500 * MS,
 	1 * SECOND, 2500 * MS, 5 * SECOND, 10 * SECOND };
 
+const uint64_t stats_bounds_age[STATS_BOUNDS] = { 5 * MS, 10 * MS, 25 * MS,
+	50 * MS, 100 * MS, 250 * MS, 500 * MS, 1 * SECOND, 2500 * MS,
+	5 * SECOND, 10 * SECOND, 30 * SECOND, 60 * SECOND, 120 * SECOND,
+	300 * SECOND, 600 * SECOND };
+
 const uint64_t stats_bounds_long[STATS_BOUNDS] = { 1ull * SECOND, 2ull * SECOND,
 	5ull * SECOND, 10ull * SECOND, 30ull * SECOND, 60ull * SECOND,
 	300ull * SECOND, 900ull * SECOND, 1800ull * SECOND, 3600ull * SECOND,
@@ -117,7 +122,10 @@ const struct metric stats_metrics[] = {
 #define WORKER_HIST(field, name, bounds, help) \
 	{ METRIC_HIST, true, name, "", help, AT(stats_counts, field), bounds },
 #define BROKER_HIST(field, name, bounds, help) \
-	{ METRIC_TURN, true, name, "", help, 0, bounds },
+	{ METRIC_BROKER_HIST, true, name, "", help, \
+		AT(stats_broker_hists, field), bounds },
+#define CERT_GAUGE(field, name, label, help) \
+	LINE(CERT, false, name, label, help, AT(stats_cert, field))
 #include "shared/stats.def"
 };
 const size_t stats_nmetrics = nitems(stats_metrics);

@@ -22,8 +22,9 @@ struct stats_hist {
 	uint64_t sum;                 /* microseconds */
 };
 
-/* Microseconds, ascending: 100 us to 10 s, and 1 s to 4 days. */
+/* Microseconds, ascending: 100 us to 10 s, 5 ms to 10 min, 1 s to 4 days. */
 extern const uint64_t stats_bounds_short[STATS_BOUNDS];
+extern const uint64_t stats_bounds_age[STATS_BOUNDS];
 extern const uint64_t stats_bounds_long[STATS_BOUNDS];
 
 /* Counts one value. */
@@ -89,6 +90,16 @@ struct stats_broker {
 #include "shared/stats.def"
 };
 
+struct stats_broker_hists {
+#define BROKER_HIST(field, name, bounds, help) struct stats_hist field;
+#include "shared/stats.def"
+};
+/* Of one certificate; signed numbers. */
+struct stats_cert {
+#define CERT_GAUGE(field, name, label, help) int64_t field;
+#include "shared/stats.def"
+};
+
 /* What the broker knows of one app, and of the link to one worker. */
 struct stats_app_now {
 #define APP_GAUGE(field, name, label, help) uint64_t field;
@@ -120,16 +131,17 @@ struct stats_close {
 
 /* Which struct a line of stats.def belongs to. */
 enum metric_scope {
-	METRIC_APP,     /* struct stats_app */
-	METRIC_APP_NOW, /* struct stats_app_now */
-	METRIC_WORKER,  /* struct stats_counts */
-	METRIC_GAUGE,   /* struct stats_gauges */
-	METRIC_LINK,    /* struct stats_link */
-	METRIC_BROKER,  /* struct stats_broker */
-	METRIC_HIST,    /* struct stats_counts; a struct stats_hist */
-	METRIC_TURN,    /* the broker's histogram */
-	METRIC_CODES,   /* struct stats_counts; an array by enum stats_code */
-	METRIC_ALIAS    /* struct stats_alias */
+	METRIC_APP,         /* struct stats_app */
+	METRIC_APP_NOW,     /* struct stats_app_now */
+	METRIC_WORKER,      /* struct stats_counts */
+	METRIC_GAUGE,       /* struct stats_gauges */
+	METRIC_LINK,        /* struct stats_link */
+	METRIC_BROKER,      /* struct stats_broker */
+	METRIC_HIST,        /* struct stats_counts; a struct stats_hist */
+	METRIC_BROKER_HIST, /* struct stats_broker_hists */
+	METRIC_CERT,        /* struct stats_cert */
+	METRIC_CODES, /* struct stats_counts; an array by enum stats_code */
+	METRIC_ALIAS  /* struct stats_alias */
 };
 
 /* One line of stats.def. */

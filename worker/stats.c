@@ -20,6 +20,7 @@
 #include "shared/conf.h"
 #include "shared/log.h"
 #include "shared/proc.h"
+#include "shared/usage.h"
 #include "shared/ws_frame.h"
 #include "shared/xmalloc.h"
 #include "worker/api_http.h"
@@ -110,18 +111,6 @@ stats_free(struct worker *w)
 
 /* ---- the report ---- */
 
-static uint64_t
-cpu_time(void)
-{
-	struct rusage r;
-
-	if (getrusage(RUSAGE_SELF, &r) == -1)
-		return 0;
-	return ((uint64_t)r.ru_utime.tv_sec + (uint64_t)r.ru_stime.tv_sec) *
-	    1000000 +
-	    (uint64_t)r.ru_utime.tv_usec + (uint64_t)r.ru_stime.tv_usec;
-}
-
 static void
 gauge(struct worker *w, struct stats_gauges *g)
 {
@@ -198,7 +187,7 @@ stats_report(struct worker *w)
 	struct stats_worker all;
 	struct buf *apps, *closes;
 	struct msg_stats m;
-	uint64_t cpu = cpu_time();
+	uint64_t cpu = usage_cpu_us();
 
 	if (!link_is_up(w))
 		return;

@@ -22,6 +22,7 @@
 #include "broker/courier/deliver.h"
 #include "broker/courier/endpoint.h"
 #include "broker/courier/intake.h"
+#include "broker/courier/report.h"
 #include "shared/base.h"
 #include "shared/conf.h"
 #include "shared/log.h"
@@ -60,47 +61,6 @@ courier_now_ms(void)
 	return clock_ms(CLOCK_MONOTONIC) + ahead;
 }
 
-/* ---- what the broker is told ---- */
-
-static bool
-is_ready(const struct courier *c)
-{
-	return c->outbox != NULL && !c->full && c->known;
-}
-
-void
-courier_send_state(struct courier *c)
-{
-	struct msg_courier_state m = { .ready = is_ready(c),
-		.dropped = c->dropped };
-	struct outbox_counts now = { 0 };
-
-	if (c->outbox != NULL)
-		outbox_count(c->outbox, &now);
-	m.waiting = now.waiting;
-	m.dead = now.dead;
-	if (c->trouble != NULL)
-		m.trouble = str_of(c->trouble);
-	c->said_ready = is_ready(c);
-	c->said = now;
-	if (!c->said_ready)
-		c->started = false;
-	if (ipc_is_open(&c->ipc))
-		ipc_send_courier_state(&c->ipc, &m);
-}
-
-void
-courier_set_trouble(struct courier *c, char *why)
-{
-	if (why != NULL &&
-	    (c->trouble == NULL || !str_eq(str_of(why), str_of(c->trouble))))
-		log_warnx("webhooks wait: %s", why);
-	if (why == NULL && c->trouble != NULL)
-		log_info("webhooks go on");
-	free(c->trouble);
-	c->trouble = why;
-}
-
 /* ---- the outbox ---- */
 
 static void
@@ -119,7 +79,7 @@ courier_trouble(struct courier *c)
 {
 	if (c->outbox == NULL)
 		return;
-	courier_set_trouble(
+	report_trouble(
 	    c, xasprintf("%s: %s", c->conf->outbox, outbox_error(c->outbox)));
 	outbox_close(c->outbox);
 	c->outbox = NULL;
@@ -128,7 +88,7 @@ courier_trouble(struct courier *c)
 	ev_timer_stop(c->loop, &c->commit);
 	drop_fresh(c);
 	endpoint_forget_all(c);
-	courier_send_state(c);
+	report_state(c);
 }
 
 /* Rows of endpoints that have been removed. */
@@ -183,8 +143,8 @@ courier_open_outbox(struct courier *c)
 	c->try_at = courier_now_ms() + REOPEN_MS;
 	c->outbox = outbox_open(c->conf->outbox, true, &why);
 	if (c->outbox == NULL) {
-		courier_set_trouble(c, why);
-		courier_send_state(c);
+		report_trouble(c, why);
+		report_state(c);
 		return;
 	}
 	if (outbox_probe(c->outbox) == -1 || courier_load(c) == -1) {
@@ -192,9 +152,9 @@ courier_open_outbox(struct courier *c)
 		return;
 	}
 	outbox_has_changed(c->outbox);
-	courier_set_trouble(c, NULL);
+	report_trouble(c, NULL);
 	c->full = false;
-	courier_send_state(c);
+	report_state(c);
 	endpoint_kick_all(c);
 }
 
@@ -368,8 +328,8 @@ look_after_outbox(struct courier *c)
 	}
 	if (c->outbox != NULL && c->full && !courier_is_over_bound(c, 90)) {
 		c->full = false;
-		courier_set_trouble(c, NULL);
-		courier_send_state(c);
+		report_trouble(c, NULL);
+		report_state(c);
 	}
 }
 
@@ -382,6 +342,7 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	UNUSED(loop);
 	UNUSED(revents);
 	log_tick();
+	report_stats(c);
 	if (c->outbox != NULL)
 		look_after_outbox(c);
 	else if (courier_is_needed(c) && courier_now_ms() >= c->try_at)
@@ -390,7 +351,7 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 		return;
 	outbox_count(c->outbox, &now);
 	if (now.waiting != c->said.waiting || now.dead != c->said.dead)
-		courier_send_state(c);
+		report_state(c);
 }
 
 static void
@@ -463,6 +424,7 @@ stop(struct courier *c)
 	endpoint_clear_all(c);
 	outbox_close(c->outbox);
 	free(c->trouble);
+	memory_free(&c->memory);
 	sign_cleanup();
 	ev_loop_destroy(c->loop);
 }
@@ -480,6 +442,7 @@ courier_main(const struct inherit *in)
 	if (c.loop == NULL)
 		fatalx("cannot make an event loop");
 	c.ipc.fd = -1;
+	memory_init(&c.memory, 0);
 	list_init(&c.fresh);
 	start(&c, in);
 	if (in->ready_fd != -1) {

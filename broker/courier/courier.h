@@ -15,8 +15,10 @@
 #include "shared/hash.h"
 #include "shared/ipc.h"
 #include "shared/list.h"
+#include "shared/memory.h"
 #include "shared/orders.h"
 #include "shared/pulse.h"
+#include "shared/stats.h"
 
 struct conf;
 struct deliver;
@@ -48,6 +50,10 @@ struct courier {
 	uint64_t origin, seq;
 	bool owes_ack;
 	uint64_t dropped; /* for lack of room */
+	/* Not told yet: */
+	struct stats_hist ages;
+	uint64_t cpu; /* microseconds that were told */
+	struct memory memory;
 
 	bool known; /* all endpoints have been said */
 	struct hash endpoints;
@@ -63,10 +69,6 @@ int courier_main(const struct inherit *);
 
 /* Unix milliseconds, of a clock that never steps. */
 uint64_t courier_now_ms(void);
-/* Says to the broker whether and how the outbox works. */
-void courier_send_state(struct courier *);
-/* Takes the sentence; NULL: all is well. */
-void courier_set_trouble(struct courier *, char *why);
 /* Some app has an endpoint, or something is left from when one had. */
 bool courier_is_needed(const struct courier *);
 void courier_open_outbox(struct courier *);

@@ -11,6 +11,8 @@
 
 #include "broker/courier/courier.h"
 #include "broker/courier/endpoint.h"
+#include "broker/courier/report.h"
+
 #include "shared/base.h"
 #include "shared/conf.h"
 #include "shared/log.h"
@@ -46,13 +48,13 @@ on_endpoints_done(void *owner, const struct ipc_in *in)
 		if (courier_is_needed(c) && c->trouble == NULL)
 			courier_open_outbox(c);
 		else
-			courier_send_state(c);
+			report_state(c);
 		return 0;
 	}
 	if (gone && courier_load(c) == -1)
 		courier_trouble(c);
 	if (!c->said_ready)
-		courier_send_state(c);
+		report_state(c);
 	endpoint_kick_all(c);
 	return 0;
 }
@@ -182,10 +184,10 @@ make_room(struct courier *c)
 	if (c->outbox == NULL)
 		return 0;
 	c->full = true;
-	courier_set_trouble(c,
+	report_trouble(c,
 	    xasprintf("%s is full (outbox_max_rows, outbox_max_bytes)",
 		c->conf->outbox));
-	courier_send_state(c);
+	report_state(c);
 	return 0;
 }
 

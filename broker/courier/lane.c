@@ -141,6 +141,15 @@ record_failure(struct item *i, struct outbox_row *r)
 	return outbox_failed(i->e->c->outbox, r);
 }
 
+/* An event of a broker whose clock was ahead has no age. */
+static void
+observe_age(struct courier *c, const struct item *i, uint64_t now)
+{
+	uint64_t ms = now > i->time_ms ? now - i->time_ms : 0;
+
+	stats_observe(&c->ages, stats_bounds_age, ms * 1000);
+}
+
 /* The row gets what came of the try; the item stays when it is not over. */
 static int
 record(struct item *i, const struct deliver_result *result, bool *over)
@@ -158,6 +167,7 @@ record(struct item *i, const struct deliver_result *result, bool *over)
 	l->failed = result->ok ? 0 : l->failed + 1;
 	if (result->ok) {
 		*over = true;
+		observe_age(c, i, r.changed_ms);
 		return outbox_done(c->outbox, &r);
 	}
 	log_debug(

@@ -20,7 +20,7 @@ const RULES = path.join(TOP, 'etc/prometheus/pusherd.rules.yml');
 const BOARD = path.join(TOP, 'etc/grafana/pusherd.json');
 
 // Panels that show something only when something is wrong or set up.
-const MAY_BE_EMPTY = /refused|webhook|_limit.*> 0/i;
+const MAY_BE_EMPTY = /refused|webhook|certificate|_limit.*> 0/i;
 
 function freePort() {
 	return new Promise((ok) => {

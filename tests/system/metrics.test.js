@@ -12,6 +12,7 @@ const { Client, closeAll } = require('./lib/client');
 const { Daemon, until } = require('./lib/daemon');
 const { Http, api } = require('./lib/http');
 const { parse } = require('./lib/prometheus');
+const { Receiver } = require('./lib/receiver');
 const { suite } = require('./lib/suite');
 
 async function get(d, path = '/metrics') {
@@ -59,7 +60,8 @@ suite('metrics', (d) => {
 		const m = await scrape(d);
 		const rows = [...page.matchAll(
 			/^\| `([a-z_]+)` \| (counter|gauge|histogram) \|/gm)]
-			.filter(([, name]) => !name.startsWith('soketi_'));
+			// Without TLS there are no certificates: see tls.test.js.
+			.filter(([, name]) => !/^(soketi|certificate)_/.test(name));
 		assert.deepEqual(
 			rows.map(([, name, type]) => `pusherd_${name} ${type}`).sort(),
 			[...m.families].map(([name, f]) => `${name} ${f.type}`).sort());
@@ -176,7 +178,12 @@ suite('metrics', (d) => {
 	});
 
 	test('limits and what is used of them', async () => {
-		const m = await scrape(d);
+		// The courier says what it uses once a second.
+		const m = await until('all processes', async () => {
+			const now = await scrape(d);
+			return now.value('pusherd_courier_resident_memory_bytes') > 0 &&
+				now;
+		});
 		for (let i = 0; i < d.conf.workers; i++) {
 			const w = { worker: String(i) };
 			assert.equal(m.value('pusherd_worker_up', w), 1);
@@ -185,6 +192,11 @@ suite('metrics', (d) => {
 			assert.ok(m.value('pusherd_worker_resident_memory_bytes', w) > 1e6);
 			assert.ok(m.value('pusherd_worker_cpu_seconds_total', w) > 0);
 			assert.equal(m.value('pusherd_worker_draining', w), 0);
+		}
+		for (const who of ['broker', 'courier', 'master']) {
+			assert.ok(m.value(`pusherd_${who}_cpu_seconds_total`) > 0, who);
+			assert.ok(m.value(`pusherd_${who}_resident_memory_bytes`) > 1e6,
+				who);
 		}
 		const started = m.value('pusherd_broker_start_time_seconds');
 		assert.ok(Math.abs(Date.now() / 1000 - started) < 600);
@@ -283,6 +295,42 @@ suite('metrics and deaths', (d) => {
 		}
 	});
 }, { metrics_listen: '127.0.0.1:0' });
+
+test('the age of webhooks, also of those that come late', async () => {
+	const d = new Daemon({ workers: 1, metrics_listen: '127.0.0.1:0',
+		webhook_allow_private: 'on' });
+	const app = d.app();
+	await d.start();
+	try {
+		let n = 0;
+		const r = await Receiver.start({ answer: (req, res) => {
+			res.statusCode = n++ < 1 ? 500 : 200;
+			res.end();
+		} });
+		d.ctl(['webhook', 'add', app.id, r.url, '--events',
+			'channel_occupied']);
+		const c = await Client.connect(d, app);
+		await c.subscribe('first');
+		const count = async (le) => (await scrape(d)).value(
+			'pusherd_webhook_age_seconds_bucket', { le });
+		await until('the late one', async () => await count('+Inf') === 1);
+		assert.equal(await count('0.5'), 0, 'the first try failed');
+		await c.subscribe('second');
+		await until('the next', async () => await count('+Inf') === 2);
+		assert.equal(await count('600'), 2);
+		process.kill(d.pidsOf('courier')[0], 'SIGKILL');
+		d.allow(/courier/);
+		await until('another courier', async () => (await scrape(d)).value(
+			'pusherd_courier_resident_memory_bytes') > 0);
+		assert.equal(await count('+Inf'), 2);
+		await c.close();
+		await r.stop();
+		await d.stop();
+	} catch (e) {
+		d.kill();
+		throw e;
+	}
+});
 
 test('soketi names, another prefix, and off', async () => {
 	const d = new Daemon({ metrics_listen: '127.0.0.1:0',

@@ -12,12 +12,14 @@ const { describe, test, before, after } = require('node:test');
 const tls = require('node:tls');
 const { Daemon, until } = require('./lib/daemon');
 const { Client } = require('./lib/client');
+const { parse } = require('./lib/prometheus');
 const { Authority } = require('./lib/tls');
 
 describe('TLS', () => {
 	const a = new Authority();
 	const other = a.sign('other-', ['DNS:other.test', 'DNS:*.wild.test']);
 	const d = new Daemon({ workers: 4, handshake_timeout: 2,
+		metrics_listen: '127.0.0.1:0',
 		listen: ['127.0.0.1:0', '127.0.0.1:0 tls'],
 		tls_certificate: [a.file('cert.pem'), other.cert],
 		tls_key: [a.file('key.pem'), other.key] });
@@ -113,6 +115,27 @@ describe('TLS', () => {
 		s.on('error', () => {});
 		s.write(Buffer.from('16030100', 'hex'));
 		await new Promise((ok) => s.once('close', ok));
+	});
+
+	test('days to expiry in status and metrics', async () => {
+		const [{ certificates }] = d.ctl(['status']);
+		assert.deepEqual(certificates.map((c) => c.certificate),
+			['localhost', 'other.test']);
+		for (const c of certificates) {
+			assert.equal(c.days_left, 89);
+			assert.match(c.sha256, /^[0-9a-f]{64}$/);
+			const left = c.expires - Date.now() / 1000;
+			assert.equal(Math.floor(left / 86400), 89);
+		}
+		const r = await fetch(`http://127.0.0.1:${d.metrics}/metrics`);
+		const m = parse(await r.text());
+		certificates.forEach((c, i) => {
+			const labels = { certificate: String(i), name: c.certificate };
+			assert.equal(m.value('pusherd_certificate_days_left', labels),
+				c.days_left);
+			assert.equal(m.value('pusherd_certificate_expiry_time_seconds',
+				labels), c.expires);
+		});
 	});
 
 	test('certificates change under handshakes; a bad one does not',

@@ -22,6 +22,7 @@ bounds_ascend(void **state)
 	(void)state;
 	for (unsigned i = 1; i < STATS_BOUNDS; i++) {
 		assert_true(stats_bounds_short[i] > stats_bounds_short[i - 1]);
+		assert_true(stats_bounds_age[i] > stats_bounds_age[i - 1]);
 		assert_true(stats_bounds_long[i] > stats_bounds_long[i - 1]);
 	}
 }
