@@ -221,26 +221,6 @@ on_accept(struct ev_loop *loop, ev_io *w, int revents)
 	}
 }
 
-static void
-on_life(struct ev_loop *loop, ev_io *w, int revents)
-{
-	char byte;
-
-	UNUSED(revents);
-	if (read(w->fd, &byte, 1) == -1 && (errno == EAGAIN || errno == EINTR))
-		return;
-	log_warnx("the master is gone");
-	ev_break(loop, EVBREAK_ALL);
-}
-
-static void
-on_signal(struct ev_loop *loop, ev_signal *w, int revents)
-{
-	UNUSED(w);
-	UNUSED(revents);
-	ev_break(loop, EVBREAK_ALL);
-}
-
 /* The configuration has changed: what does not look at it by itself. */
 static void
 on_reconf(void *owner, const struct msg_reconf *m, const int *fds, size_t n)
@@ -269,12 +249,7 @@ start(struct broker *br, const struct inherit *in)
 	ev_prepare_start(br->loop, &br->prepare);
 	ev_timer_start(br->loop, &br->tick);
 	ev_timer_start(br->loop, &br->ping);
-	ev_signal_init(&br->term, on_signal, SIGTERM);
-	ev_signal_start(br->loop, &br->term);
-	ev_signal_init(&br->quit, on_signal, SIGQUIT);
-	ev_signal_start(br->loop, &br->quit);
-	ev_io_init(&br->life, on_life, in->life_fd, EV_READ);
-	ev_io_start(br->loop, &br->life);
+	leave_start(&br->leave, br->loop, in->life_fd);
 	ev_io_init(&br->accept, on_accept, in->broker_fd, EV_READ);
 	ev_io_start(br->loop, &br->accept);
 	pulse_start(&br->pulse, br->loop, in->pulse);
@@ -291,9 +266,7 @@ stop(struct broker *br)
 	control_clear(br);
 	orders_stop(&br->orders, br->loop);
 	ev_io_stop(br->loop, &br->accept);
-	ev_io_stop(br->loop, &br->life);
-	ev_signal_stop(br->loop, &br->term);
-	ev_signal_stop(br->loop, &br->quit);
+	leave_stop(&br->leave, br->loop);
 	ev_prepare_stop(br->loop, &br->prepare);
 	ev_idle_stop(br->loop, &br->busy);
 }

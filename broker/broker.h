@@ -21,6 +21,7 @@
 #include "broker/tail.h"
 #include "broker/users.h"
 #include "shared/buf.h"
+#include "shared/leave.h"
 #include "shared/list.h"
 #include "shared/orders.h"
 #include "shared/proc.h"
@@ -41,8 +42,8 @@ struct broker {
 	ev_timer ack;     /* acknowledgements that found no company */
 	ev_timer suspect; /* members of dead workers */
 	ev_timer offline; /* users who may come back */
-	ev_signal term, quit;
-	ev_io life, accept;
+	struct leave leave;
+	ev_io accept;
 	struct orders orders;
 
 	uint64_t id;     /* random; names this process */

@@ -12,7 +12,6 @@
 
 #include "broker/courier/courier.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -362,26 +361,6 @@ on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
 	ipc_flush(&container_of(w, struct courier, prepare)->ipc);
 }
 
-static void
-on_life(struct ev_loop *loop, ev_io *w, int revents)
-{
-	char byte;
-
-	UNUSED(revents);
-	if (read(w->fd, &byte, 1) == -1 && (errno == EAGAIN || errno == EINTR))
-		return;
-	log_warnx("the master is gone");
-	ev_break(loop, EVBREAK_ALL);
-}
-
-static void
-on_signal(struct ev_loop *loop, ev_signal *w, int revents)
-{
-	UNUSED(w);
-	UNUSED(revents);
-	ev_break(loop, EVBREAK_ALL);
-}
-
 static const struct orders_ops orders_ops = { .on_reconf = NULL };
 
 static void
@@ -394,12 +373,7 @@ start(struct courier *c, const struct inherit *in)
 	ev_timer_start(c->loop, &c->tick);
 	ev_init(&c->retry, on_retry);
 	ev_init(&c->commit, on_commit);
-	ev_signal_init(&c->term, on_signal, SIGTERM);
-	ev_signal_start(c->loop, &c->term);
-	ev_signal_init(&c->quit, on_signal, SIGQUIT);
-	ev_signal_start(c->loop, &c->quit);
-	ev_io_init(&c->life, on_life, in->life_fd, EV_READ);
-	ev_io_start(c->loop, &c->life);
+	leave_start(&c->leave, c->loop, in->life_fd);
 	pulse_start(&c->pulse, c->loop, in->pulse);
 	/* All that the configuration says is looked up when it is needed. */
 	orders_start(
@@ -419,6 +393,7 @@ stop(struct courier *c)
 		ipc_close(&c->ipc);
 	}
 	orders_stop(&c->orders, c->loop);
+	leave_stop(&c->leave, c->loop);
 	deliver_free(c->deliver);
 	drop_fresh(c);
 	endpoint_clear_all(c);

@@ -14,6 +14,7 @@
 #include "broker/courier/outbox.h"
 #include "shared/hash.h"
 #include "shared/ipc.h"
+#include "shared/leave.h"
 #include "shared/list.h"
 #include "shared/memory.h"
 #include "shared/orders.h"
@@ -37,8 +38,7 @@ struct courier {
 	ev_timer retry;  /* the link */
 	ev_timer commit; /* the transaction */
 	ev_timer tick;   /* once a second */
-	ev_signal term, quit;
-	ev_io life;
+	struct leave leave;
 	struct pulse pulse;
 
 	struct outbox *outbox; /* NULL: it cannot be used, or nobody needs it */
