@@ -11,6 +11,11 @@
  * for a disk.  So one worker, chosen by the name, holds each of them as well
  * (CACHED), and gives it back in its replay.  That worker's own death loses
  * nothing: the broker hands them to its successor.
+ *
+ * What the dead broker did not acknowledge is sent again, each worker's events
+ * in their order, but the workers' among each other in any.  So the holder
+ * also knows how far it had been given each worker's events (CACHED_UPTO):
+ * those up to there are older than what it holds, or are it.
  */
 
 #include "broker/cache.h"
@@ -27,6 +32,8 @@
 #define SWEEP_ENTRIES 5000     /* looked at in one second */
 #define HEAP_OVERHEAD 32       /* of the two blocks, about */
 #define HAND_BYTES (32u << 20) /* given to a new link, at most */
+/* Said by one worker: it forgets old origins (LINK_SEEN). */
+#define UPTO_MAX 256
 
 void
 cache_init(struct broker *br)
@@ -63,7 +70,7 @@ holder_of(struct broker *br, uint32_t app, struct str name)
 }
 
 static void
-hand(struct peer *p, const struct cached *e)
+hand(struct peer *p, const struct cached *e, const struct msg_event *event)
 {
 	struct broker *br = p->br;
 	struct msg_cached m = { .app = e->channel->app->num,
@@ -72,9 +79,28 @@ hand(struct peer *p, const struct cached *e)
 		.channel = registry_name(&br->registry, e->channel),
 		.frame = str_make(e->frame, e->frame_len) };
 
+	if (event != NULL) {
+		m.origin = event->origin;
+		m.seq = event->seq;
+	}
 	ipc_send_cached(&p->ipc, &m);
+	br->cache.handed |= UINT64_C(1) << p->slot;
 	if (br->cause != NULL)
 		br->cause->targets |= UINT64_C(1) << p->slot;
+}
+
+void
+cache_flush(struct broker *br)
+{
+	uint64_t mask = br->cache.handed;
+
+	br->cache.handed = 0;
+	for (; mask != 0; mask &= mask - 1) {
+		struct peer *p = br->peers[__builtin_ctzll(mask)];
+
+		if (p != NULL && !p->ipc.blocked)
+			ipc_flush(&p->ipc);
+	}
 }
 
 /* A later broker must not bring it back. */
@@ -93,10 +119,20 @@ tell_gone(struct broker *br, const struct channel *c)
 void
 cache_hand_all(struct peer *p)
 {
+	struct broker *br = p->br;
 	struct list *e;
 
-	if (resync_is_on(p->br))
+	if (resync_is_on(br))
 		return; /* it is about to tell us */
+	for (unsigned i = 0; i < br->nslots; i++) {
+		struct msg_cached_upto m;
+
+		if (br->peers[i] == NULL || br->peers[i] == p)
+			continue;
+		m.origin = br->peers[i]->origin;
+		m.seq = br->peers[i]->last;
+		ipc_send_cached_upto(&p->ipc, &m);
+	}
 	LIST_FOREACH(e, &p->br->cache.lru) {
 		const struct cached *c = LIST_ITEM(e, struct cached, lru);
 		struct str name = registry_name(&p->br->registry, c->channel);
@@ -104,7 +140,7 @@ cache_hand_all(struct peer *p)
 		if (outq_bytes(&p->ipc.out) > HAND_BYTES)
 			return; /* the link has a bound; the rest is not held */
 		if (holder_of(p->br, c->channel->app->num, name) == p)
-			hand(p, c);
+			hand(p, c, NULL);
 	}
 }
 
@@ -129,6 +165,7 @@ cache_clear(struct broker *br)
 {
 	while (!list_is_empty(&br->cache.lru))
 		cache_purge(br, first(br)->channel);
+	cache_on_live(br);
 }
 
 /* Makes the entry; the caller sees to the bound. */
@@ -139,8 +176,11 @@ insert(struct broker *br, const struct msg_cached *m)
 	struct cached *e = xmalloc(sizeof(*e) + m->frame.n);
 
 	hooks_filled(br, m->app, m->channel);
-	if (c->cached != NULL)
+	e->from = -1;
+	if (c->cached != NULL) {
+		e->from = c->cached->from; /* what is older stays older */
 		detach(br, c->cached);
+	}
 	e->channel = c;
 	e->stamp = m->stamp;
 	e->due = (double)m->due_ms / 1000;
@@ -164,23 +204,40 @@ cache_shrink(struct broker *br)
 		cache_purge(br, first(br)->channel);
 }
 
-void
-cache_put(struct broker *br, uint32_t app, struct str channel, struct str frame)
+/* Sent again: had what we have been given back seen it? */
+static bool
+is_old(struct broker *br, const struct msg_event *event)
 {
-	const struct broker_app *a = apps_find(br, app);
-	struct msg_cached m = {
-		.app = app, .channel = channel, .frame = frame
-	};
+	const struct cache *cache = &br->cache;
+	const struct channel *c =
+	    registry_find(&br->registry, event->app, event->channel);
+
+	if (c == NULL || c->cached == NULL || c->cached->from == -1)
+		return false;
+	for (size_t i = 0; i < cache->nupto; i++)
+		if (cache->upto[i].origin == event->origin &&
+		    cache->upto[i].slot == (unsigned)c->cached->from)
+			return event->seq <= cache->upto[i].seq;
+	return false;
+}
+
+void
+cache_put(struct broker *br, const struct msg_event *event)
+{
+	const struct broker_app *a = apps_find(br, event->app);
+	struct msg_cached m = { .app = event->app,
+		.channel = event->channel,
+		.frame = event->frame };
 	struct cached *e;
 	struct peer *p;
 
-	if (a == NULL)
+	if (a == NULL || (br->cache.nupto > 0 && is_old(br, event)))
 		return;
 	m.stamp = ++br->stamp;
 	m.due_ms = (uint64_t)((broker_now() + a->app.cache_ttl) * 1000);
 	e = insert(br, &m);
-	if ((p = holder_of(br, app, channel)) != NULL)
-		hand(p, e);
+	if ((p = holder_of(br, m.app, m.channel)) != NULL)
+		hand(p, e, event);
 	cache_shrink(br);
 }
 
@@ -198,9 +255,37 @@ cache_on_cached(struct peer *p, const struct msg_cached *m)
 	    (double)m->due_ms <= broker_now() * 1000 ||
 	    (c != NULL && c->cached != NULL && c->cached->stamp >= m->stamp))
 		return 0; /* we know better */
-	insert(br, m);
+	insert(br, m)->from = p->slot;
 	cache_shrink(br);
 	return 0;
+}
+
+int
+cache_on_upto(struct peer *p, const struct msg_cached_upto *m)
+{
+	struct cache *cache = &p->br->cache;
+	size_t n = 0;
+
+	if (!resync_is_on(p->br))
+		return 0; /* we know better */
+	for (size_t i = 0; i < cache->nupto; i++)
+		n += cache->upto[i].slot == (unsigned)p->slot;
+	if (n >= UPTO_MAX)
+		return -1;
+	cache->upto =
+	    xreallocarray(cache->upto, cache->nupto + 1, sizeof(*cache->upto));
+	cache->upto[cache->nupto++] = (struct cache_upto){
+		.origin = m->origin, .seq = m->seq, .slot = (unsigned)p->slot
+	};
+	return 0;
+}
+
+void
+cache_on_live(struct broker *br)
+{
+	free(br->cache.upto);
+	br->cache.upto = NULL;
+	br->cache.nupto = 0;
 }
 
 struct str

@@ -26,8 +26,15 @@ struct cached {
 	struct channel *channel;
 	double due;     /* broker_now() when it is over */
 	uint64_t stamp; /* the later one counts in a replay */
+	int from;       /* slot that gave it back, or -1 */
 	uint32_t cost, frame_len;
 	char frame[];
+};
+
+/* How far a worker's events had been handed to another one. */
+struct cache_upto {
+	uint64_t origin, seq;
+	unsigned slot; /* of who says so */
 };
 
 struct cache {
@@ -35,13 +42,15 @@ struct cache {
 	struct list *sweep; /* the next one to look at */
 	uint64_t bytes;
 	size_t n;
+	uint64_t handed;         /* slots that got some in this turn */
+	struct cache_upto *upto; /* during a resync */
+	size_t nupto;
 };
 
 void cache_init(struct broker *);
 void cache_clear(struct broker *);
-/* Keeps a copy of this frame as the channel's last event. */
-void cache_put(
-    struct broker *, uint32_t app, struct str channel, struct str frame);
+/* Keeps a copy of its frame as the channel's last event. */
+void cache_put(struct broker *, const struct msg_event *);
 /*
  * The frame, byte for byte, or p == NULL.  Valid until the next call of a
  * function of this file.  *left, when not NULL: seconds it still has.
@@ -57,8 +66,17 @@ void cache_purge_app(struct broker *, uint32_t app);
  * new link what its worker has to hold.
  */
 void cache_hand_all(struct peer *);
-/* Handler of CACHED: a worker gives back what it held. */
+/*
+ * Sends what this turn has handed on.  It goes out before anything else, so
+ * that nobody sees an event, or hears that it was taken, of which a later
+ * broker could not know that it was.
+ */
+void cache_flush(struct broker *);
+/* Handlers of CACHED, CACHED_UPTO: a worker gives back what it held. */
 int cache_on_cached(struct peer *, const struct msg_cached *);
+int cache_on_upto(struct peer *, const struct msg_cached_upto *);
+/* The resync is over. */
+void cache_on_live(struct broker *);
 /* conf->cache_memory may be less than it was. */
 void cache_shrink(struct broker *);
 /* Forgets some of what is over; called once a second. */

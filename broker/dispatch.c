@@ -61,6 +61,7 @@ HANDLER(fulfil, claims_on_fulfil, false)
 HANDLER(signin, users_on_signin, true)
 HANDLER(signout, users_on_signout, false)
 HANDLER(cached, cache_on_cached, false)
+HANDLER(cached_upto, cache_on_upto, false)
 HANDLER(walk_rows, survey_on_rows, false)
 HANDLER(stats, sums_on_stats, false)
 
@@ -137,6 +138,7 @@ const ipc_handler broker_handlers[IPC_NTYPES] = {
 	[IPC_UNSUB] = on_unsub,
 	[IPC_EVENT] = on_event, /* the hot path */
 	[IPC_CACHED] = on_cached,
+	[IPC_CACHED_UPTO] = on_cached_upto,
 	[IPC_STATS] = on_stats,
 	[IPC_ROSTER] = on_roster,
 	[IPC_MEMBER] = on_member,

@@ -488,6 +488,7 @@ peer_flush(struct broker *br)
 		    (br->conf->nworkers > 1 && p->last != p->told))
 			send_ack(p);
 	}
+	cache_flush(br);
 	/* A link that ends here makes others busy; each ends only once. */
 	while (flush_links(br))
 		;

@@ -158,6 +158,7 @@ go_live(struct broker *br)
 
 	br->resync.state = RESYNC_LIVE;
 	ev_timer_stop(br->loop, &br->resync.timer);
+	cache_on_live(br);
 	subscribe_on_live(br);
 	users_on_live(br);
 	if (br->resync.fresh)

@@ -27,15 +27,15 @@ route_on_event(void *owner, const struct ipc_in *in)
 	    m.origin != p->origin || m.seq == 0 || m.channel.n == 0 ||
 	    m.channel.n > REGISTRY_NAME_MAX)
 		return -1;
+	peer_number(p, m.seq);
 	if (m.flags & EVENT_CACHE)
-		cache_put(br, m.app, m.channel, m.frame);
+		cache_put(br, &m);
 	if (m.flags & EVENT_CLIENT)
 		hooks_client_event(br, &m);
 	br->nevents++;
 	if (br->ntails != 0)
 		tail_event(
 		    br, &m, m.flags & EVENT_CLIENT ? TAIL_CLIENT : TAIL_EVENT);
-	peer_number(p, m.seq);
 	c = registry_find(&br->registry, m.app, m.channel);
 	if (c == NULL)
 		return 0;
@@ -123,7 +123,7 @@ route_publish(struct broker *br, const struct msg_event *m)
 	struct channel *c;
 
 	if (m->flags & EVENT_CACHE)
-		cache_put(br, m->app, m->channel, m->frame);
+		cache_put(br, m);
 	br->nevents++;
 	if (br->ntails != 0)
 		tail_event(br, m, TAIL_EVENT);

@@ -55,6 +55,7 @@ ON(ping, link_on_ping)
 ON(pong, link_on_pong)
 ON(ack, kept_on_ack)
 ON(cached, held_on_cached)
+ON(cached_upto, held_on_upto)
 ON(roster, roster_on_roster)
 ON(member, roster_on_member)
 ON(conn_ok, handshake_on_conn_ok)
@@ -88,6 +89,7 @@ const ipc_handler worker_handlers[IPC_NTYPES] = {
 	[IPC_PING] = on_ping,
 	[IPC_PONG] = on_pong,
 	[IPC_CACHED] = on_cached,
+	[IPC_CACHED_UPTO] = on_cached_upto,
 	[IPC_WALK] = on_walk,
 	[IPC_WALK_GO] = on_walk_go,
 	[IPC_WALK_END] = on_walk_end,

@@ -107,6 +107,31 @@ insert(struct held *h, const struct msg_cached *m)
 	h->bytes += cost(e);
 }
 
+static void
+raise_upto(struct held *h, uint64_t origin, uint64_t seq)
+{
+	struct held_upto *u = NULL;
+
+	if (origin == 0)
+		return;
+	for (unsigned i = 0; i < HELD_ORIGINS && u == NULL; i++)
+		if (h->upto[i].origin == origin)
+			u = &h->upto[i];
+	if (u == NULL) {
+		u = &h->upto[h->upto_next];
+		h->upto_next = (h->upto_next + 1) % HELD_ORIGINS;
+		*u = (struct held_upto){ .origin = origin };
+	}
+	u->seq = MAX(u->seq, seq);
+}
+
+int
+held_on_upto(struct worker *w, const struct msg_cached_upto *m)
+{
+	raise_upto(&w->held_events, m->origin, m->seq);
+	return 0;
+}
+
 int
 held_on_cached(struct worker *w, const struct msg_cached *m)
 {
@@ -115,6 +140,7 @@ held_on_cached(struct worker *w, const struct msg_cached *m)
 	struct hash_node *n =
 	    hash_find(&h->by_name, hash_str(k.name, k.app), held_eq, &k);
 
+	raise_upto(h, m->origin, m->seq);
 	if (n != NULL)
 		discard(h, container_of(n, struct held_event, node));
 	if (m->due_ms != 0 && m->channel.n > 0 && m->frame.n > 0)
@@ -127,9 +153,17 @@ held_on_cached(struct worker *w, const struct msg_cached *m)
 void
 held_replay(struct worker *w)
 {
+	const struct held *h = &w->held_events;
 	struct list *l;
 
-	LIST_FOREACH(l, &w->held_events.events) {
+	for (unsigned i = 0; i < HELD_ORIGINS; i++) {
+		struct msg_cached_upto m = { .origin = h->upto[i].origin,
+			.seq = h->upto[i].seq };
+
+		if (m.origin != 0)
+			ipc_send_cached_upto(&w->link.ipc, &m);
+	}
+	LIST_FOREACH(l, &h->events) {
 		const struct held_event *e =
 		    LIST_ITEM(l, struct held_event, link);
 		struct msg_cached m = { .app = e->app,

@@ -12,10 +12,19 @@
 
 struct worker;
 
+#define HELD_ORIGINS 128 /* there are 64 at most at one time */
+
+struct held_upto {
+	uint64_t origin, seq;
+};
+
 struct held {
 	struct hash by_name;
 	struct list events; /* struct held_event, oldest first */
 	uint64_t bytes;
+	/* What has been handed to us, by origin; 0: none. */
+	struct held_upto upto[HELD_ORIGINS];
+	unsigned upto_next; /* makes room for another origin */
 };
 
 void held_init(struct worker *);
@@ -24,7 +33,8 @@ void held_replay(struct worker *);
 /* Once a second: drops what is over. */
 void held_tick(struct worker *);
 void held_free(struct worker *);
-/* Handler of CACHED. */
+/* Handlers of CACHED, CACHED_UPTO. */
 int held_on_cached(struct worker *, const struct msg_cached *);
+int held_on_upto(struct worker *, const struct msg_cached_upto *);
 
 #endif

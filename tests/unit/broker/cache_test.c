@@ -157,6 +157,7 @@ the_least_recently_used_goes_first(void **state)
 static void
 sweeping_goes_round(void **state)
 {
+	struct msg_event m = { .app = 1, .frame = S("frame") };
 	struct links *l = links_new(NULL);
 	char name[32];
 
@@ -164,7 +165,8 @@ sweeping_goes_round(void **state)
 	cache_sweep(&l->br);
 	for (int i = 0; i < 12000; i++) {
 		snprintf(name, sizeof(name), "cache-%d", i);
-		cache_put(&l->br, 1, str_of(name), S("frame"));
+		m.channel = str_of(name);
+		cache_put(&l->br, &m);
 		if (i % 3 == 0)
 			registry_find(&l->br.registry, 1, str_of(name))
 			    ->cached->due = 0;

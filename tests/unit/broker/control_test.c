@@ -264,6 +264,11 @@ events_are_published(void **state)
 static void
 channels_are_sorted(void **state)
 {
+	const struct msg_event z = {
+		.app = 1, .channel = S("cache-z"), .frame = S("frame")
+	};
+	const struct msg_event y = { .channel = S("cache-y"),
+		.frame = S("frame") };
 	struct desk *d = desk_new();
 
 	(void)state;
@@ -271,8 +276,8 @@ channels_are_sorted(void **state)
 	links_sub(d->l, 1, 2, "presence-a", "ada");
 	links_sub(d->l, 1, 3, "presence-a", "ada");
 	links_app(d->l, 0, NULL);
-	cache_put(&d->l->br, 1, S("cache-z"), S("frame"));
-	cache_put(&d->l->br, 0, S("cache-y"), S("frame"));
+	cache_put(&d->l->br, &z);
+	cache_put(&d->l->br, &y);
 	desk_ask(d, "channels", "{}");
 	assert_row(d,
 	    "{\"app\":\"app0\",\"channel\":\"cache-y\",\"subscriptions\":0,"

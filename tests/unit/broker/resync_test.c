@@ -265,6 +265,103 @@ cached_events_come_back(void **state)
 	links_free(l);
 }
 
+/* An event that is sent again by this worker, to a cache channel. */
+static void
+again(struct links *l, unsigned slot, uint64_t seq, const char *channel,
+    const char *frame)
+{
+	SEND(l, slot, event, .origin = slot + 1, .seq = seq, .app = 1,
+	    .flags = EVENT_CACHE, .channel = str_of(channel),
+	    .frame = str_of(frame));
+	links_turn(l);
+}
+
+static void
+expect_cached(
+    struct links *l, const char *channel, uint32_t ref, const char *want)
+{
+	struct msg_sub_done m;
+
+	SEND(l, 3, sub, .seq = ref, .app = 1, .sid = 3, .ref = ref,
+	    .channel = str_of(channel));
+	EXPECT(l, 3, sub_done, SUB_DONE, &m);
+	expect_ids(&m, want);
+}
+
+/*
+ * Worker 0 keeps what four channels had, after events 1 to 10 of worker 0 and
+ * 1 to 5 of worker 1: what is sent again of these is older.
+ */
+static void
+an_older_event_does_not_come_back(void **state)
+{
+	static const char *const channels[] = { "cache-a", "cache-b", "cache-c",
+		"cache-d" };
+	struct links *l = begin();
+	uint64_t due = (uint64_t)(broker_now() * 1000) + 60000;
+
+	(void)state;
+	SEND(l, 0, cached_upto, .origin = 1, .seq = 10);
+	SEND(l, 0, cached_upto, .origin = 2, .seq = 5);
+	SEND(l, 1, cached_upto, .origin = 1, .seq = 99); /* of others */
+	for (unsigned i = 0; i < 4; i++)
+		SEND(l, 0, cached, .app = 1, .stamp = 9, .due_ms = due,
+		    .channel = str_of(channels[i]), .frame = S("\x81\x04kept"));
+	done(l, 0, 12);
+	done(l, 1, 7);
+	done(l, 2, 0);
+	done(l, 3, 0);
+	links_turn(l);
+	assert_int_equal(l->br.resync.state, RESYNC_BACKLOG);
+	again(l, 0, 9, "cache-a", "\x81\x03old");
+	again(l, 0, 10, "cache-b", "\x81\x03old");
+	again(l, 0, 11, "cache-c", "\x81\x03new");
+	again(l, 1, 4, "cache-a", "\x81\x03old");
+	again(l, 1, 5, "cache-c", "\x81\x03old"); /* behind a newer one */
+	again(l, 1, 6, "cache-d", "\x81\x03new");
+	again(l, 0, 12, "cache-e", "\x81\x03new"); /* nobody keeps one */
+	again(l, 1, 7, "x", "\x81\x03new");
+	assert_int_equal(l->br.resync.state, RESYNC_LIVE);
+	expect_cached(l, "cache-a", 1, "kept");
+	expect_cached(l, "cache-b", 2, "kept");
+	expect_cached(l, "cache-c", 3, "new");
+	expect_cached(l, "cache-d", 4, "new");
+	expect_cached(l, "cache-e", 5, "new");
+	links_free(l);
+}
+
+/* Who keeps an event is told whose it is, and it counts as a target. */
+static void
+the_keeper_knows_whose_it_is(void **state)
+{
+	struct links *l = begin();
+	struct msg_cached m;
+	struct msg_ack ack;
+	struct said s;
+	unsigned keeper = LINKS;
+
+	(void)state;
+	for (unsigned i = 0; i < LINKS; i++)
+		done(l, i, 0);
+	links_turn(l);
+	for (unsigned i = 0; i < LINKS; i++)
+		while (links_next_any(l, i, &s))
+			;
+	again(l, 1, 1, "cache-a", "\x81\x03new");
+	for (unsigned i = 0; i < LINKS; i++)
+		while (links_next_any(l, i, &s))
+			if (s.type == IPC_CACHED) {
+				keeper = i;
+				assert_int_equal(msg_cached_get(&m, s.body), 0);
+			} else if (s.type == IPC_ACK) {
+				assert_int_equal(msg_ack_get(&ack, s.body), 0);
+			}
+	assert_true(keeper < LINKS);
+	assert_true(m.origin == 2 && m.seq == 1);
+	assert_true(l->br.peers[1]->done == 1);
+	links_free(l);
+}
+
 static void
 a_missing_worker_is_not_waited_for(void **state)
 {
@@ -292,6 +389,8 @@ main(void)
 		cmocka_unit_test(who_is_back_in_time_was_never_away),
 		cmocka_unit_test(watchers_are_told_what_they_do_not_know),
 		cmocka_unit_test(cached_events_come_back),
+		cmocka_unit_test(an_older_event_does_not_come_back),
+		cmocka_unit_test(the_keeper_knows_whose_it_is),
 		cmocka_unit_test(a_missing_worker_is_not_waited_for),
 	};
 
