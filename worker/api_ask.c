@@ -208,8 +208,11 @@ static void
 reply_limited(struct conn *c, uint32_t wait_ms)
 {
 	uint64_t seconds = ((uint64_t)wait_ms + 999) / 1000;
+	struct client_app *a = apps_by_num(c->w, c->http->app);
 	char extra[64], text[256];
 
+	if (a != NULL)
+		a->stats.limited_api++;
 	snprintf(extra, sizeof(extra), "Retry-After: %" PRIu64 "\r\n", seconds);
 	snprintf(text, sizeof(text),
 	    "{\"error\":\"the app's limit is %u %s: try again in %" PRIu64

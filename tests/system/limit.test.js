@@ -80,6 +80,8 @@ suite('limit', (d) => {
 			assert.equal((await https[0].api(app, 'POST', '/batch_events',
 				{ body: batch })).status, want);
 		assert.equal((await https[0].api(app, 'GET', '/channels')).status, 200);
+		assert.equal(d.ctl(['stats', app.id])[0].app.limited_api,
+			all.length - ok + 1);
 		for (const h of https) h.end();
 	});
 
@@ -92,6 +94,8 @@ suite('limit', (d) => {
 		const ok = got.filter((s) => s === 200).length;
 		assert.ok(ok >= 10 && ok <= 20, `${ok} answered`);
 		assert.ok(got.every((s) => s === 200 || s === 429));
+		assert.equal(d.ctl(['stats', app.id])[0].app.limited_api,
+			got.length - ok);
 		assert.equal((await h.api(app, 'POST', '/events', { body:
 			{ name: 'e', channel: 'x', data: '1' } })).status, 200);
 		h.end();
