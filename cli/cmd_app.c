@@ -38,6 +38,9 @@ static const char *const all_keys[] = {
 #undef APP_TEXT
 };
 
+/* The columns of list_keys that nobody has to see when there is nothing. */
+#define OLD_KEYS 2
+
 /* The key before the last rotation, and how long it still counts. */
 static void
 put_old_key(struct out *o, const struct app *a)
@@ -54,7 +57,7 @@ put_old_key(struct out *o, const struct app *a)
 }
 
 static void
-put_credentials(struct out *o, const struct app *a, bool reveal)
+put_credentials(struct out *o, const struct app *a, bool reveal, bool old_key)
 {
 	char *mask = credential_mask(a->secret);
 
@@ -63,7 +66,8 @@ put_credentials(struct out *o, const struct app *a, bool reveal)
 	out_text(o, "secret", reveal ? a->secret : mask);
 	out_text(o, "name", a->name);
 	out_bool(o, "enabled", a->enabled != 0);
-	put_old_key(o, a);
+	if (old_key)
+		put_old_key(o, a);
 	free(mask);
 }
 
@@ -83,7 +87,8 @@ void
 cmd_app_put(struct out *o, const struct app *a, bool reveal, bool settings)
 {
 	out_record_open(o, NULL);
-	put_credentials(o, a, reveal);
+	put_credentials(o, a, reveal,
+	    out_is_json(o) || app_has_old_key(a, (uint64_t)time(NULL)));
 	if (settings || out_is_json(o))
 		put_settings(o, a);
 	out_record_close(o);
@@ -230,13 +235,28 @@ cmd_app_disable(struct cmd *c)
 
 /* ---- list and show ---- */
 
+struct listing {
+	struct out *out;
+	bool old_keys; /* some app has one, or the columns have to be there */
+};
+
+static int
+look_for_old_key(void *arg, const struct app *a)
+{
+	struct listing *l = arg;
+
+	l->old_keys = app_has_old_key(a, (uint64_t)time(NULL));
+	return l->old_keys;
+}
+
 static int
 put_row(void *arg, const struct app *a)
 {
-	struct out *o = arg;
+	const struct listing *l = arg;
+	struct out *o = l->out;
 
 	out_row_open(o);
-	put_credentials(o, a, false);
+	put_credentials(o, a, false, l->old_keys);
 	if (out_is_json(o))
 		put_settings(o, a);
 	out_row_close(o);
@@ -246,16 +266,22 @@ put_row(void *arg, const struct app *a)
 int
 cmd_app_list(struct cmd *c)
 {
+	/* A pipe gets the same columns every time. */
+	struct listing l = { .out = c->out,
+		.old_keys = !out_is_terminal(c->out) };
 	struct appdb *db = cmd_open_db(c, APPDB_READ);
 	int r = CMD_OK;
 
 	if (db == NULL)
 		return CMD_FAILED;
+	if (!l.old_keys && appdb_each(db, look_for_old_key, &l) == -1)
+		r = cmd_fail("%s", appdb_error(db));
 	if (out_is_json(c->out))
 		out_table_open(c->out, NULL, all_keys, nitems(all_keys));
 	else
-		out_table_open(c->out, NULL, list_keys, nitems(list_keys));
-	if (appdb_each(db, put_row, c->out) == -1)
+		out_table_open(c->out, NULL, list_keys,
+		    nitems(list_keys) - (l.old_keys ? 0 : OLD_KEYS));
+	if (r == CMD_OK && appdb_each(db, put_row, &l) == -1)
 		r = cmd_fail("%s", appdb_error(db));
 	if (r != CMD_OK)
 		out_drop(c->out);

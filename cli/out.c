@@ -82,6 +82,12 @@ out_is_json(const struct out *o)
 	return o->style == OUT_JSON;
 }
 
+bool
+out_is_terminal(const struct out *o)
+{
+	return o->style == OUT_TABLE;
+}
+
 void
 out_group_open(struct out *o)
 {

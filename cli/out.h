@@ -43,6 +43,7 @@ int out_finish(struct out *);
 void out_drop(struct out *);
 void out_free(struct out *);
 bool out_is_json(const struct out *);
+bool out_is_terminal(const struct out *);
 
 /*
  * A text of others' for a terminal or a pipe, as the text styles write it;

@@ -61,7 +61,12 @@ suite('rotation', (d) => {
 
 	test('shown with the rest of its time; secrets are not', async () => {
 		const app = d.app();
+		// For people and pipes only when there is one; in JSON always.
+		const shown = () => d.ctlRaw(['app', 'show', app.id]).out;
+		assert.doesNotMatch(shown(), /old_key/);
+		assert.equal(d.ctl(['app', 'show', app.id])[0].old_key, null);
 		const now = rotate(d, app, '--overlap', '600');
+		assert.match(shown(), /old_key_seconds/);
 		for (const args of [['app', 'show', app.id], ['app', 'list']]) {
 			const [row] = d.ctl(args).filter((r) => r.id === app.id);
 			assert.equal(row.key, now.key);
