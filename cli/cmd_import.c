@@ -13,6 +13,7 @@
 #include "cli/cmd.h"
 #include "cli/cmd_app.h"
 #include "cli/import.h"
+#include "cli/import_diff.h"
 #include "shared/base.h"
 #include "shared/buf.h"
 
@@ -56,18 +57,16 @@ put_notes(struct out *o, const struct import *im)
 
 /*
  * An app of the database with the id, or else with the key, of `a`: 1 and
- * *num, 0 none, -1 after a message.
+ * *twin (app_clear() it), 0 none, -1 after a message.
  */
 static int
-find_twin(struct appdb *db, const struct app *a, uint32_t *num, bool *by_id)
+find_twin(struct appdb *db, const struct app *a, struct app *twin, bool *by_id)
 {
 	const char *which[] = { a->id, a->key };
-	struct app other;
 	size_t i;
-	bool same;
 
 	for (i = 0; i < nitems(which); i++) {
-		switch (appdb_find(db, which[i], &other)) {
+		switch (appdb_find(db, which[i], twin)) {
 		case 0:
 			continue;
 		case 1:
@@ -76,12 +75,10 @@ find_twin(struct appdb *db, const struct app *a, uint32_t *num, bool *by_id)
 			cmd_fail("%s", appdb_error(db));
 			return -1;
 		}
-		*by_id = strcmp(other.id, a->id) == 0;
-		same = *by_id || strcmp(other.key, a->key) == 0;
-		*num = other.num;
-		app_clear(&other);
-		if (same)
+		*by_id = strcmp(twin->id, a->id) == 0;
+		if (*by_id || strcmp(twin->key, a->key) == 0)
 			return 1;
+		app_clear(twin);
 	}
 	return 0;
 }
@@ -91,11 +88,15 @@ static int
 store_app(const struct cmd *c, struct appdb *db, struct app *a, bool write)
 {
 	bool by_id = false;
-	uint32_t num;
-	int found = find_twin(db, a, &num, &by_id), r = 0;
+	struct app twin = { .num = 0 };
+	int found = find_twin(db, a, &twin, &by_id), r = 0;
 
 	if (found == -1)
 		return CMD_FAILED;
+	if (found == 1) {
+		a->num = twin.num;
+		app_clear(&twin);
+	}
 	if (found == 1 && !by_id)
 		return cmd_fail("app %s: another app has its key", a->id);
 	if (found == 1 && !cmd_has(c, "replace"))
@@ -104,13 +105,85 @@ store_app(const struct cmd *c, struct appdb *db, struct app *a, bool write)
 		    a->id);
 	if (!write)
 		return CMD_OK;
-	if (found == 1) {
-		a->num = num;
-		r = appdb_update(db, a);
-	} else {
-		r = appdb_insert(db, a);
-	}
+	r = found == 1 ? appdb_update(db, a) : appdb_insert(db, a);
 	return r == 0 ? CMD_OK : cmd_fail("app %s: %s", a->id, appdb_error(db));
+}
+
+/* ---- what it would change ---- */
+
+static const char *const change_keys[] = { "app", "change", "setting", "from",
+	"to" };
+
+struct changes {
+	struct out *out;
+	const char *app;
+};
+
+static void
+put_change(void *arg, const char *setting, const char *from, const char *to)
+{
+	struct changes *ch = arg;
+	struct out *o = ch->out;
+
+	out_row_open(o);
+	out_text(o, "app", ch->app);
+	out_text(o, "change", "changed");
+	out_text(o, "setting", setting);
+	if (from == NULL)
+		out_null(o, "from");
+	else
+		out_text(o, "from", from);
+	out_text(o, "to", to == NULL ? "changed" : to);
+	out_row_close(o);
+}
+
+static void
+put_app(struct changes *ch, const char *what)
+{
+	out_row_open(ch->out);
+	out_text(ch->out, "app", ch->app);
+	out_text(ch->out, "change", what);
+	out_null(ch->out, "setting");
+	out_null(ch->out, "from");
+	out_null(ch->out, "to");
+	out_row_close(ch->out);
+}
+
+/* One app against the database; db NULL: there is none. */
+static int
+compare_app(struct changes *ch, struct appdb *db, const struct app *a)
+{
+	struct app twin;
+	bool by_id = false;
+	int found = db == NULL ? 0 : find_twin(db, a, &twin, &by_id);
+
+	ch->app = a->id;
+	if (found == -1)
+		return CMD_FAILED;
+	if (found == 0) {
+		put_app(ch, "new");
+		return CMD_OK;
+	}
+	if (!by_id)
+		put_app(ch, "conflict");
+	else if (import_diff(&twin, a, put_change, ch) == 0)
+		put_app(ch, "unchanged");
+	app_clear(&twin);
+	return CMD_OK;
+}
+
+static int
+put_changes(struct out *o, struct appdb *db, const struct import *im)
+{
+	struct changes ch = { .out = o };
+	int r = CMD_OK;
+	size_t i;
+
+	out_table_open(o, "changes", change_keys, nitems(change_keys));
+	for (i = 0; r == CMD_OK && i < im->napps; i++)
+		r = compare_app(&ch, db, &im->apps[i].app);
+	out_table_close(o);
+	return r;
 }
 
 /* Goes over all apps, so that everything in the way is said at once. */
@@ -126,7 +199,10 @@ store_apps(const struct cmd *c, struct appdb *db, struct import *im, bool write)
 	return r;
 }
 
-/* Only what --dry-run may do: read a database if there is one. */
+/*
+ * Only what --dry-run may do: read a database if there is one, and say how
+ * the apps differ from those in it.
+ */
 static int
 check_only(const struct cmd *c, struct import *im)
 {
@@ -134,11 +210,13 @@ check_only(const struct cmd *c, struct import *im)
 	int r;
 
 	if (access(c->conf->database, F_OK) == -1 && errno == ENOENT)
-		return CMD_OK;
+		return put_changes(c->out, NULL, im);
 	db = cmd_open_db(c, APPDB_READ);
 	if (db == NULL)
 		return CMD_FAILED;
-	r = store_apps(c, db, im, false);
+	r = put_changes(c->out, db, im);
+	if (r == CMD_OK)
+		r = store_apps(c, db, im, false);
 	appdb_close(db);
 	return r;
 }
@@ -171,14 +249,14 @@ import(struct cmd *c, struct import *im)
 	bool dry = cmd_has(c, "dry-run"), written;
 	int r;
 
+	out_group_open(c->out);
+	put_notes(c->out, im);
 	if (im->nerrors > 0)
 		r = cmd_fail("%zu error%s in the file", im->nerrors,
 		    im->nerrors == 1 ? "" : "s");
 	else
 		r = dry ? check_only(c, im) : write_all(c, im);
 	written = r == CMD_OK && !dry;
-	out_group_open(c->out);
-	put_notes(c->out, im);
 	out_record_open(c->out, "result");
 	out_num(c->out, "apps", im->napps);
 	out_bool(c->out, "written", written);

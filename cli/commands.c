@@ -36,7 +36,8 @@ static const struct cmd_option delete_options[] = {
 };
 static const struct cmd_option import_options[] = {
 	{ "from", "SERVER", "soketi, sockudo or reverb" },
-	{ "dry-run", NULL, "say what would be done, write nothing" },
+	{ "dry-run", NULL,
+	    "say what would be done to which app, and write nothing" },
 	{ "replace", NULL, "overwrite apps that have the same id" },
 	{ NULL, NULL, NULL },
 };
@@ -90,7 +91,10 @@ const struct cmd_verb commands[] = {
 	    "FILE is a JSON array of the server's apps, or its configuration:\n"
 	    "JSON of soketi, JSON, TOML or .env of Sockudo, .env of Reverb or\n"
 	    "its config/reverb.php as JSON.  All apps are taken, or, after an\n"
-	    "error in one of them, none.",
+	    "error in one of them, none.  --dry-run says of each app whether "
+	    "it is\n"
+	    "new, unchanged, or what of it changes; of a secret only that it "
+	    "does.",
 	    import_options, cmd_app_import },
 	{ "app snippets", "[APP]", 0, 1,
 	    "Print code for clients and servers, filled in",

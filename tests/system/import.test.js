@@ -144,6 +144,59 @@ suite('import', (d) => {
 		}
 	});
 
+	test('a dry run says how the apps differ from those that are there', () => {
+		const of = (apps) => JSON.stringify(apps.map(([id, more]) =>
+			({ id, key: `${id}-key`, secret: `${id}-first-secret`, ...more })));
+		const env = (id, secret, more) => `SOCKUDO_DEFAULT_APP_ID=${id}\n` +
+			`SOCKUDO_DEFAULT_APP_KEY=${id}-key\n` +
+			`SOCKUDO_DEFAULT_APP_SECRET=${secret}\n${more}`;
+		const reverb = (id, secret, more) => `REVERB_APP_ID=${id}\n` +
+			`REVERB_APP_KEY=${id}-key\nREVERB_APP_SECRET=${secret}\n${more}`;
+		const dry = (from, text) => {
+			const r = run(from, text, '--dry-run', '--replace');
+			assert.equal(r.code, 0, r.err);
+			assert.equal(r.result.written, false);
+			assert.doesNotMatch(JSON.stringify(r), /-secret/);
+			return r.changes;
+		};
+		const none = { setting: null, from: null, to: null };
+		const changed = (app, setting, from, to) =>
+			({ app, change: 'changed', setting, from, to });
+
+		assert.equal(run('soketi', of([['da', {}], ['db', {}]])).code, 0);
+		assert.deepEqual(dry('soketi', of([['dz', {}], ['db', {}],
+			['da', { secret: 'da-other-secret', maxConnections: 9,
+				enableClientMessages: true }]])),
+		[{ app: 'dz', change: 'new', ...none },
+			{ app: 'db', change: 'unchanged', ...none },
+			changed('da', 'secret', null, 'changed'),
+			changed('da', 'client_events', 'off', 'on'),
+			changed('da', 'max_connections', '0', '9')]);
+		// Without --replace it says so, too, and what would stop it.
+		const r = run('soketi', of([['da', {}]]), '--dry-run');
+		assert.equal(r.code, 1);
+		assert.equal(r.changes[0].change, 'unchanged');
+		assert.match(r.err, /give --replace/);
+		const twin = run('soketi', of([['dx', { key: 'da-key' }]]),
+			'--dry-run');
+		assert.equal(twin.changes[0].change, 'conflict');
+
+		assert.equal(run('sockudo', env('dc', 'dc-1-secret', '')).code, 0);
+		assert.deepEqual(dry('sockudo', env('dc', 'dc-2-secret',
+			'SOCKUDO_DEFAULT_APP_ENABLE_CLIENT_MESSAGES=true\n')).map((c) =>
+			c.setting), ['secret', 'client_events']);
+		assert.equal(run('reverb', reverb('dd', 'dd-1-secret', '')).code, 0);
+		const of60 = reverb('dd', 'dd-1-secret',
+			'REVERB_APP_ACTIVITY_TIMEOUT=60\n');
+		assert.deepEqual(dry('reverb', of60), [
+			changed('dd', 'activity_timeout',
+				String(show('dd').activity_timeout), '60')]);
+		assert.equal(show('da').max_connections, 0, 'nothing was written');
+		assert.deepEqual(Object.keys(run('reverb', of60, '--replace')),
+			['code', 'err', 'fields', 'result']);
+		assert.equal(dry('reverb', of60)[0].change, 'unchanged');
+	});
+
 	test('what is wrong is said with its line', () => {
 		for (const [from, text, re] of [
 			['sockudo', '[a\nb = 1', /line 1: a heading without/],
