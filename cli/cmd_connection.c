@@ -18,7 +18,8 @@ const struct cmd_option cmd_connections_list_options[] = {
 	{ "channel", "C", "only those in this channel (needs APP)" },
 	{ "user", "U", "only those signed in as this user (needs APP)" },
 	{ "sort", "COLUMN",
-	    "age, idle, queued, subscriptions: the highest first; socket_id, "
+	    "received, sent, bytes_sent, queued, subscriptions, age, idle: the "
+	    "highest first; socket_id, "
 	    "app, worker, address, user" },
 	{ "reverse", NULL, "sort the other way round" },
 	{ "limit", "N", "at most so many" },
@@ -35,7 +36,8 @@ const struct cmd_option cmd_connections_kill_options[] = {
 };
 
 const char *const cmd_connection_keys[] = { "socket_id", "app", "worker",
-	"address", "age", "idle", "user", "subscriptions", "queued" };
+	"address", "age", "idle", "user", "subscriptions", "received", "sent",
+	"bytes_sent", "queued" };
 const size_t cmd_connection_nkeys = nitems(cmd_connection_keys);
 
 static uint64_t
@@ -64,6 +66,9 @@ put_values(struct out *o, struct json row)
 		out_null(o, "idle");
 	out_json(o, "user", json_get(row, S("user")));
 	out_json(o, "subscriptions", json_get(row, S("subscriptions")));
+	out_json(o, "received", json_get(row, S("received")));
+	out_json(o, "sent", json_get(row, S("sent")));
+	out_bytes(o, "bytes_sent", number(row, "bytes_sent"));
 	out_bytes(o, "queued", number(row, "queued"));
 }
 

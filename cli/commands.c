@@ -140,8 +140,9 @@ const struct cmd_verb commands[] = {
 	    cmd_channel_purge_cache },
 	{ "connections list", "[APP]", 0, 1, "List the connected clients",
 	    APP_TEXT_HELP
-	    "  idle is the time since the\nclient was last heard of, queued "
-	    "what it has not read yet.",
+	    "  idle is the time since the\nclient was last heard of, received "
+	    "and sent count messages since it\ncame, queued is what it has not "
+	    "read yet.  Who hogs: --sort sent,\nbytes_sent, received, queued.",
 	    cmd_connections_list_options, cmd_connections_list },
 	{ "connections show", "SOCKET_ID", 1, 1,
 	    "Print a connection and its channels", NULL, NULL,

@@ -72,6 +72,7 @@ outq_push(struct outq *q, struct buf *b, uint32_t off, uint32_t len)
 	if (len == 0)
 		return;
 	q->in += len;
+	q->pushes++;
 	if (q->n > 0) {
 		last = q->v == NULL ? &q->one : at(q, q->n - 1);
 		if (last->b == b && last->off + last->len == off) {

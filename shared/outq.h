@@ -28,6 +28,7 @@ struct outq {
 	struct slice one; /* used instead of v while n <= 1 and v == NULL */
 	struct slice *v;  /* ring, NULL until a second slice is queued */
 	uint32_t head, n, cap; /* cap: a power of two */
+	uint32_t pushes;       /* ever, merged or not; modulo 2^32 */
 	uint64_t in, out;
 };
 

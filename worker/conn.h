@@ -82,8 +82,8 @@ struct conn {
 	struct signin *signins; /* not answered yet, oldest first */
 	double blocked_at;      /* since when the socket takes nothing */
 	uint32_t nsubs;
-	uint32_t bad_messages;
-	uint16_t close_code; /* what we closed it with, for the log */
+	uint32_t messages_in; /* modulo 2^32 */
+	uint16_t close_code;  /* what we closed it with, for the log */
 
 	uint8_t serves;         /* enum listen_role: what it may ask for */
 	bool trusted : 1;       /* the peer is a proxy that is believed */
@@ -104,6 +104,7 @@ struct conn {
 	bool close_sent : 1;    /* a WebSocket close frame is out */
 	bool peer_closed : 1;   /* the peer's close frame came first */
 	bool close_counted : 1; /* stats_on_close() has seen it */
+	unsigned bad_messages : 21; /* max_bad_messages is at most 10^6 */
 };
 
 /* The id by which the rest of the system names the connection. */

@@ -250,6 +250,9 @@ put_conn(struct buf **rows, const struct walk *k, const struct conn *c)
 	else
 		json_put_null(&w);
 	put_number(&w, "subscriptions", c->nsubs);
+	put_number(&w, "received", c->messages_in);
+	put_number(&w, "sent", c->out.pushes);
+	put_number(&w, "bytes_sent", c->out.out);
 	put_number(&w, "queued", outq_bytes(&c->out));
 	if (k->kind == WALK_SHOW)
 		put_channels(&w, c);

@@ -213,6 +213,7 @@ take_control(struct conn *c, const struct ws_head *h, char *p, size_t n,
 static void
 deliver(struct conn *c, bool binary, struct str s)
 {
+	c->messages_in++;
 	if (c->app != NULL)
 		stats_of(c->app)->messages_in++;
 #ifdef WS_ECHO

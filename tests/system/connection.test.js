@@ -15,7 +15,7 @@ const { publish } = require('./lib/http');
 const { suite } = require('./lib/suite');
 
 const KEYS = ['socket_id', 'app', 'worker', 'address', 'age', 'idle', 'user',
-	'subscriptions', 'queued'];
+	'subscriptions', 'received', 'sent', 'bytes_sent', 'queued'];
 const byText = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 
 // What it is closed with, whatever comes before that.
@@ -93,6 +93,29 @@ suite('connections', (d) => {
 				b - a : byText(a, b)));
 			assert.deepEqual(got, want, key);
 		}
+		await closeAll(all);
+	});
+
+	test('list: who hogs', async () => {
+		const own = d.app({ client_events: 'on' });
+		const all = await Client.several(d, own, 3);
+		await all[0].subscribe('private-x');
+		await all[1].subscribe('private-x');
+		const rows = () => Object.fromEntries(d.ctl(['connections', 'list',
+			own.id]).map((r) => [r.socket_id, r]));
+		const before = rows();
+		for (let i = 0; i < 5; i++)
+			all[0].trigger('private-x', 'client-e', { i });
+		for (let i = 0; i < 5; i++) await all[1].expect('client-e');
+		const now = rows();
+		const grown = (c, key) => now[c.sid][key] - before[c.sid][key];
+		assert.equal(grown(all[0], 'received'), 5);
+		assert.equal(grown(all[0], 'sent'), 0);
+		assert.equal(grown(all[1], 'sent'), 5);
+		assert.ok(grown(all[1], 'bytes_sent') > 5 * 50);
+		assert.equal(grown(all[2], 'bytes_sent'), 0);
+		assert.equal(d.ctl(['connections', 'list', own.id, '--sort',
+			'received', '--limit', '1'])[0].socket_id, all[0].sid);
 		await closeAll(all);
 	});
 
