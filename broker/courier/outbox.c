@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -23,6 +24,7 @@
 #include "shared/xmalloc.h"
 
 #define BUSY_MS 2000
+#define VERSION 1
 
 static const char schema[] =
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;"
@@ -58,7 +60,7 @@ static const char schema[] =
     " seq INTEGER NOT NULL,"
     " heard_ms INTEGER NOT NULL"
     ") STRICT;"
-    "PRAGMA user_version = 1;";
+    "PRAGMA user_version = 1;"; /* VERSION */
 
 static int
 ask_number(struct outbox *o, const char *sql, uint64_t *n)
@@ -121,9 +123,12 @@ make_schema(struct outbox *o)
 	return r == SQLITE_OK ? 0 : -1;
 }
 
-/* 1: it is there; 0: it is not, and shall not be made; -1: error. */
+/*
+ * 1: it is there; 0: it is not, and shall not be made; -1: error, in *why
+ * when SQLite does not know it.
+ */
 static int
-prepare_schema(struct outbox *o, bool create)
+prepare_schema(struct outbox *o, bool create, char **why)
 {
 	uint64_t version;
 
@@ -137,6 +142,13 @@ prepare_schema(struct outbox *o, bool create)
 		NULL, NULL, NULL) != SQLITE_OK ||
 	    ask_number(o, "PRAGMA user_version", &version) == -1)
 		return -1;
+	if (version > VERSION) {
+		*why = xasprintf("it was made by a newer version of pusherd "
+				 "(schema %" PRIu64 ", this one knows %d): "
+				 "install that version, or move it away",
+		    version, VERSION);
+		return -1;
+	}
 	if (version == 0 && !create)
 		return 0;
 	if (version == 0 && make_schema(o) == -1)
@@ -170,6 +182,7 @@ outbox_recount(struct outbox *o)
 struct outbox *
 outbox_open(const char *path, bool create, char **why)
 {
+	char *trouble = NULL;
 	struct outbox *o;
 	int r = -1;
 
@@ -182,13 +195,15 @@ outbox_open(const char *path, bool create, char **why)
 		NULL) == SQLITE_OK) {
 		sqlite3_db_config(o->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 		sqlite3_busy_timeout(o->db, BUSY_MS);
-		r = prepare_schema(o, create);
+		r = prepare_schema(o, create, &trouble);
 		if (r == 1 && outbox_rows_prepare(o) == 0 &&
 		    outbox_recount(o) == 0)
 			return o;
 	}
 	if (r != 0)
-		*why = xasprintf("the outbox %s: %s", path, outbox_error(o));
+		*why = xasprintf("the outbox %s: %s", path,
+		    trouble != NULL ? trouble : outbox_error(o));
+	free(trouble);
 	outbox_close(o);
 	return NULL;
 }

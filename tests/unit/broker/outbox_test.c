@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -342,6 +343,23 @@ wrong_files_are_refused(void **state)
 	free(path);
 }
 
+static void
+a_newer_file_is_left_alone(void **state)
+{
+	struct place *p = *state;
+	char *why = NULL;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL),
+	    SQLITE_OK);
+	sqlite3_close(db);
+	assert_null(outbox_open(p->path, true, &why));
+	assert_non_null(strstr(why, "schema 2, this one knows 1"));
+	free(why);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
@@ -356,6 +374,7 @@ main(void)
 		TEST(facts_and_origins),
 		TEST(changes_of_others_are_seen),
 		TEST(wrong_files_are_refused),
+		TEST(a_newer_file_is_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
