@@ -2,8 +2,8 @@
 /*
  * asked.c: what children say to the master: that an order has been carried
  * out, and what pusherctl wants of the master, which the broker hands on.  A
- * child is believed nothing else; what is no message of these cuts its cord,
- * and then only signals reach it.
+ * child is believed nothing else.  One whose cord is broken is dying or has to
+ * leave: what it does not hear of it would never do.
  */
 
 #include <errno.h>
@@ -91,7 +91,7 @@ asked_on_cord(struct master *m, struct child *c)
 		close(fds[--nfds]);
 	if (n < IPC_HEAD) {
 		if (n >= 0 || errno != EAGAIN)
-			child_cut_cord(c); /* it is dying */
+			child_cut_cord(c);
 		return;
 	}
 	memcpy(head, bytes, sizeof(head));

@@ -214,7 +214,13 @@ child_tell(
 		errno = ENOTCONN;
 		return -1;
 	}
-	return cord_send(c->cord_fd, bytes, n, fds, nfds);
+	if (cord_send(c->cord_fd, bytes, n, fds, nfds) == 0)
+		return 0;
+	if (errno == EPIPE || errno == ECONNRESET) {
+		child_cut_cord(c);
+		errno = EPIPE;
+	}
+	return -1;
 }
 
 void
@@ -223,6 +229,8 @@ child_cut_cord(struct child *c)
 	if (c->cord_fd != -1)
 		close(c->cord_fd);
 	c->cord_fd = -1;
+	if (c->pid != 0)
+		kill(c->pid, SIGTERM);
 }
 
 void
@@ -240,6 +248,8 @@ child_read_ready(struct child *c)
 
 	if (read(c->ready_fd, &byte, 1) == 1)
 		c->ready = true;
+	else if (c->pid != 0)
+		kill(c->pid, SIGTERM); /* nobody would know that it serves */
 	child_forget_ready(c);
 	return c->ready;
 }

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "shared/base.h"
@@ -21,6 +22,17 @@
 #include "shared/log.h"
 #include "shared/xmalloc.h"
 
+/*
+ * A master that is there takes it for our end and has us leave, so that the
+ * next one hears again; nobody keeps a configuration that is not in force.
+ */
+static void
+break_cord(struct orders *o)
+{
+	if (errno != EAGAIN && errno != EMSGSIZE)
+		shutdown(o->io.fd, SHUT_RDWR);
+}
+
 static void
 answer(struct orders *o, uint64_t id)
 {
@@ -28,8 +40,10 @@ answer(struct orders *o, uint64_t id)
 	char bytes[64];
 
 	msg_done_put(bytes, &m);
-	if (cord_send(o->io.fd, bytes, msg_done_size(&m), NULL, 0) == -1)
+	if (cord_send(o->io.fd, bytes, msg_done_size(&m), NULL, 0) == -1) {
 		log_warn("cannot answer the master");
+		break_cord(o);
+	}
 }
 
 static void
@@ -155,6 +169,7 @@ on_order(struct ev_loop *loop, ev_io *io, int revents)
 		close_all(fds, nfds);
 	} else if (n == -1 && errno != EAGAIN) {
 		log_warn("orders of the master");
+		break_cord(o);
 	}
 	free(bytes);
 }
