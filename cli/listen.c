@@ -192,8 +192,11 @@ steer(const struct listener_place *p, unsigned n)
 		{ BPF_ALU | BPF_MOD | BPF_K, 0, 0, n },
 		{ BPF_RET | BPF_A, 0, 0, 0 },
 	};
-	const struct sock_fprog prog = { .len = nitems(code), .filter = code };
+	struct sock_fprog prog;
 
+	memset(&prog, 0, sizeof(prog)); /* the kernel gets its padding, too */
+	prog.len = nitems(code);
+	prog.filter = code;
 	return p->shared ||
 	    setsockopt(p->fds[0], SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog,
 		sizeof(prog)) == 0;
