@@ -187,6 +187,7 @@ set_scenario(const struct cmd *cmd, struct bench_conf *b)
 			b->batch = b->sources = b->processes = 1;
 			b->sources = MAX(s->defaults.sources, 1);
 			b->progress = isatty(STDERR_FILENO);
+			buf_unref(names);
 			return CMD_OK;
 		}
 		buf_printf(&names, "%s%s", names == NULL ? "" : ", ", s->name);
@@ -232,11 +233,10 @@ cmd_bench(struct cmd *cmd)
 {
 	struct bench_conf b = { 0 };
 	struct bench_result *r = xcalloc(1, sizeof(*r));
-	struct app app;
+	struct app app = { 0 };
 	char *why;
 	int code;
 
-	app_init(&app);
 	if ((code = set_scenario(cmd, &b)) == CMD_OK &&
 	    (code = get_numbers(cmd, &b)) == CMD_OK &&
 	    (code = check(cmd, &b)) == CMD_OK &&

@@ -60,10 +60,13 @@ proc_title_init(int argc, char **argv)
 	title.p = argv[0];
 	title.n = (size_t)(end - title.p);
 
-	/* Everybody who reads these must not read titles. */
-	copy = xcalloc(n + 1, sizeof(copy[0]));
+	/*
+	 * Everybody who reads these must not read titles.  libc changes the
+	 * first half (unsetenv(3)), the second keeps what is ours.
+	 */
+	copy = xcalloc(2 * (n + 1), sizeof(copy[0]));
 	for (i = 0; i < n; i++)
-		copy[i] = xstrdup(environ[i]);
+		copy[i] = copy[n + 1 + i] = xstrdup(environ[i]);
 	environ = title.environ_copy = copy;
 	for (i = 0; i < (size_t)argc; i++)
 		argv[i] = xstrdup(argv[i]);
