@@ -131,7 +131,7 @@ check: ## unit and system tests, with all they need
 	@tests/deps.sh build check
 	@$(MAKE) $(JOBS) all unit-bins corpus-bins tools $(NPM)
 	@tests/libraries.sh
-	@tests/run.sh $(BUILD) unit fuzz system faults
+	@tests/run.sh $(BUILD) unit fuzz system faults torture
 
 unit: ## unit tests (cmocka)
 	@tests/deps.sh build check
@@ -157,8 +157,19 @@ torture: ## make each call fail once (hours; NAME="ROLE:CALL[:N] ...")
 	@PUSHERD_BIN=$(BUILD)/pusherd node tests/torture/run.js $(NAME)
 
 asan: ## the same tests with address and undefined behaviour sanitizers
-	@TEST_SLOW=5 $(MAKE) check BUILD=build-asan OPT=-O1 \
+	@TEST_SLOW=5 $(MAKE) check BUILD=build-asan \
+	    OPT="-O1 -fno-omit-frame-pointer" \
 	    SAN="-fsanitize=address,undefined -fno-sanitize-recover=all"
+
+MEMCHECK := valgrind -q --trace-children=yes --error-exitcode=99 \
+	--leak-check=full --show-leak-kinds=definite \
+	--errors-for-leak-kinds=definite --num-callers=24
+
+valgrind: ## the system tests, the daemon under memcheck (an hour)
+	@tests/deps.sh build check valgrind
+	@$(MAKE) $(JOBS) BUILD=build-valgrind OPT=-O1 all tools $(NPM)
+	@TEST_SLOW=10 TEST_WORKERS=1 TEST_WRAP="$(MEMCHECK)" \
+	    tests/run.sh build-valgrind system
 
 ws-echo: ## build/ws_echo PORT: the WebSocket code as an echo server
 	@tests/deps.sh build
@@ -217,13 +228,14 @@ bench: release ## the numbers, beside the floor and peers (QUICK=1: 2 min)
 	@[ -n "$(QUICK)" ] || node tests/bench/tls.js build-release
 
 clean: ## remove all that was built
-	rm -rf build build-release build-asan build-cover build-fuzz
+	rm -rf build build-release build-asan build-cover build-fuzz \
+	    build-valgrind
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1 \2/p' Makefile \
 	    etc/install.mk | while read -r t d; do printf '%-11s %s\n' \
 	    "$$t" "$$d"; done
 
-.PHONY: all unit-bins corpus-bins tools timing torture fuzz-bins deps run check faults unit system asan \
+.PHONY: all unit-bins corpus-bins tools timing torture valgrind fuzz-bins deps run check faults unit system asan \
 	fuzz release bench ws-echo conformance prometheus cover lint format clean help
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# deps.sh build|check|lint|cover|fuzz|conformance|prometheus ...: installs the
-# Debian packages that these parts need and that are missing.  Asks apt-get only
-# when something is missing, and uses sudo only when it is not root.
+# deps.sh build|check|lint|cover|fuzz|conformance|prometheus|valgrind ...:
+# installs the Debian packages that these parts need and that are missing.  Asks
+# apt-get only when something is missing, and uses sudo only when it is not root.
 set -eu
 
 packages() {
@@ -26,6 +26,7 @@ packages() {
 	cover) echo gcovr ;;
 	deb) echo dpkg-dev binutils ;;
 	debtest) echo debootstrap procps ;;
+	valgrind) echo valgrind ;;
 	proxy) echo nginx-light haproxy openssl ;;
 	fuzz) echo clang llvm libclang-rt-dev ;;
 	conformance) echo nginx-light haproxy ;;

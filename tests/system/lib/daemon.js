@@ -21,6 +21,8 @@ const PUSHERCTL = path.resolve(process.env.PUSHERCTL_BIN ||
 	path.join(path.dirname(PUSHERD), 'pusherctl'));
 // A slow machine, or one with sanitizers, gets more time everywhere.
 const SLOW = Number(process.env.TEST_SLOW || 1);
+// What the daemon runs in (make valgrind), with its options.
+const WRAP = (process.env.TEST_WRAP ?? '').split(' ').filter(Boolean);
 
 // Whatever a failed test left running ends with its file.
 const started = new Set();
@@ -144,7 +146,8 @@ class Daemon {
 
 	spawn(extra = []) {
 		const out = fs.openSync(path.join(this.dir, 'log'), 'a');
-		const [command, ...args] = [...(this.wrap ?? []), PUSHERD];
+		const [command, ...args] = [...(this.wrap ?? []), ...WRAP,
+			PUSHERD];
 		this.child = spawn(command,
 			[...args, ...options(this.conf), '-F', ...extra], {
 				env: { ...environment(), ...this.env }, cwd: this.dir,
@@ -212,8 +215,10 @@ class Daemon {
 				const [state, , pgrp] = rest.split(' ');
 				if (Number(pgrp) !== this.child.pid || state === 'Z')
 					continue;
-				all[pid] = fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-					.replace(/\0+$/, '').replace(/\0/g, ' ');
+				// The command line of what it runs in says nothing.
+				const file = WRAP.length > 0 ? 'comm' : 'cmdline';
+				all[pid] = fs.readFileSync(`/proc/${pid}/${file}`, 'utf8')
+					.replace(/\0+$|\n/, '').replace(/\0/g, ' ');
 			} catch { /* it is gone */ }
 		}
 		return all;
