@@ -22,10 +22,15 @@ class Watcher extends Client {
 		w.seen = new Map();
 		w.times = [];
 		w.roster = new Roster(history, name);
-		await w.greeted();
-		for (const c of channels) {
-			w.seen.set(c, []);
-			await w.subscribe(c, how);
+		try {
+			await w.greeted();
+			for (const c of channels) {
+				w.seen.set(c, []);
+				await w.subscribe(c, how);
+			}
+		} catch (e) {
+			w.destroy();
+			throw e;
 		}
 		w.live = true;
 		for (const f of w.frames.splice(0)) w.take(f);
