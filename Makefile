@@ -148,6 +148,9 @@ system: ## the real daemon and the official clients (node --test)
 	@tests/libraries.sh
 	@tests/run.sh $(BUILD) system
 
+sandboxed: ## the system tests with every worker in its sandbox
+	@PUSHERD_SANDBOX=on $(MAKE) system
+
 timing: $(BUILD)/timing ## can a signature be guessed by the clock?
 	@$(BUILD)/timing
 
@@ -236,6 +239,6 @@ help: ## this list
 	    etc/install.mk | while read -r t d; do printf '%-11s %s\n' \
 	    "$$t" "$$d"; done
 
-.PHONY: all unit-bins corpus-bins tools timing torture valgrind fuzz-bins deps run check faults unit system asan \
+.PHONY: all unit-bins corpus-bins tools timing torture valgrind fuzz-bins deps run check faults unit system sandboxed asan \
 	fuzz release bench ws-echo conformance prometheus cover lint format clean help
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -4,6 +4,7 @@
 
 /* The load generator: `pusherctl bench`. */
 
+#include <openssl/types.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -23,6 +24,7 @@ struct bench_conf {
 	const struct bench_scenario *scenario;
 	struct sock_addr server;
 	const char *host; /* for the Host header */
+	SSL_CTX *tls;     /* or NULL */
 	const char *app_id, *key;
 	struct sign_key *sign;
 	uint32_t clients;       /* WebSocket connections */

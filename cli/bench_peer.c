@@ -11,10 +11,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "cli/tls_client.h"
 #include "cli/ws_client.h"
 #include "shared/base.h"
 #include "shared/json_write.h"
@@ -78,6 +80,8 @@ peer_open(struct run *run, struct peer *p)
 		bench_fail(run, "cannot connect: %s", strerror(errno));
 		return;
 	}
+	if (conf->tls != NULL)
+		p->ssl = tls_client_attach(conf->tls, p->fd);
 	epoll_ctl(run->ep, EPOLL_CTL_ADD, p->fd, &e);
 	p->state = PEER_CONNECTING;
 	p->started = bench_now();
@@ -102,6 +106,8 @@ peer_close(struct peer *p, bool hard)
 		return;
 	if (hard)
 		setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	SSL_free(p->ssl);
+	p->ssl = NULL;
 	close(p->fd);
 	p->fd = -1;
 	buf_unref(p->in);
@@ -135,6 +141,13 @@ lose(struct run *run, struct peer *p)
 		bench_fail(run, "the server closed a connection");
 }
 
+static ssize_t
+put(struct peer *p, const char *bytes, size_t n)
+{
+	return p->ssl != NULL ? tls_client_send(p->ssl, bytes, n)
+			      : send(p->fd, bytes, n, MSG_NOSIGNAL);
+}
+
 void
 peer_write(struct run *run, struct peer *p)
 {
@@ -143,7 +156,7 @@ peer_write(struct run *run, struct peer *p)
 	ssize_t n = 0;
 
 	if (left > 0)
-		n = send(p->fd, p->out->data + p->out_off, left, MSG_NOSIGNAL);
+		n = put(p, p->out->data + p->out_off, left);
 	if (n == -1 && errno != EAGAIN && errno != ENOTCONN) {
 		lose(run, p);
 		return;
@@ -412,7 +425,9 @@ take_all(struct run *run, struct peer *p, struct str in)
 void
 peer_read(struct run *run, struct peer *p)
 {
-	ssize_t n = recv(p->fd, run->recv, BENCH_RECV_BYTES, 0);
+	ssize_t n = p->ssl != NULL
+	    ? tls_client_recv(p->ssl, run->recv, BENCH_RECV_BYTES)
+	    : recv(p->fd, run->recv, BENCH_RECV_BYTES, 0);
 
 	if (n == -1 && errno == EAGAIN)
 		return;

@@ -36,7 +36,8 @@ enum peer_state {
 };
 
 struct peer {
-	int fd; /* -1: not open */
+	int fd;   /* -1: not open */
+	SSL *ssl; /* or NULL */
 	bool publisher;
 	bool slow;    /* will stop reading */
 	bool watched; /* for the socket to take more */

@@ -120,11 +120,18 @@ int cmd_tell_apps_changed(const struct cmd *);
  * NULL after a message.
  */
 struct buf *cmd_read_file(const char *path, size_t max);
+/* Where clients on this machine reach the server. */
+struct cmd_address {
+	char *host; /* for an URL: IPv6 in brackets; free(3) it */
+	unsigned port;
+	bool tls;
+};
 /*
- * Where clients on this machine reach the server: CMD_OK, or another after a
- * message.  free(3) *host in any case; it may begin as NULL.
+ * The listener that clients of this app may use, without TLS if there is such
+ * a one: CMD_OK, or another after a message.  free(3) host in any case.
  */
-int cmd_find_address(const struct cmd *, char **host, unsigned *port);
+int cmd_find_address(
+    const struct cmd *, const struct app *, struct cmd_address *);
 /* The word for sh(1): as it is, or in single quotes; free(3) it. */
 char *cmd_shell_quote(const char *word);
 

@@ -5,6 +5,7 @@
  * another server, from --app-id, --key and --secret-from.
  */
 
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "cli/bench_peer.h"
 #include "cli/cmd.h"
 #include "cli/cmd_bench.h"
+#include "cli/tls_client.h"
 #include "shared/base.h"
 #include "shared/buf.h"
 #include "shared/xmalloc.h"
@@ -20,6 +22,7 @@
 const struct cmd_option cmd_bench_options[] = {
 	{ "host", "ADDRESS", "the server's address (127.0.0.1)" },
 	{ "port", "PORT", "its port (6001)" },
+	{ "tls", NULL, "by TLS; whose certificate it is does not matter" },
 	{ "app", "APP", "an app of the local database (demo)" },
 	{ "app-id", "ID", "for another server: the app's id," },
 	{ "key", "KEY", "its key," },
@@ -127,6 +130,8 @@ get_server(const struct cmd *cmd, struct bench_conf *b)
 	    port == NULL ? "6001" : port);
 	int r = sock_addr_parse(str_of(text), &b->server);
 
+	if (cmd_has(cmd, "tls"))
+		b->tls = tls_client_ctx();
 	b->host = host == NULL ? "127.0.0.1" : host;
 	if (!str_starts(str_of(b->host), S("127.")))
 		b->sources = 1; /* the others are of this machine only */
@@ -250,6 +255,7 @@ cmd_bench(struct cmd *cmd)
 		}
 		sign_key_free(b.sign);
 	}
+	SSL_CTX_free(b.tls);
 	app_clear(&app);
 	free(r);
 	return code;

@@ -12,6 +12,7 @@
 
 #include "cli/cmd.h"
 #include "cli/snippet.h"
+#include "cli/tls_client.h"
 #include "shared/buf.h"
 #include "shared/listen_spec.h"
 #include "shared/sock.h"
@@ -19,15 +20,26 @@
 
 #define LISTEN_FILE_MAX 65536
 
+/* How little a client of this kind can do with it. */
+static unsigned
+rank(const struct listen_spec *l, bool tls)
+{
+	return (l->proxy_protocol ? 2u : 0u) + (l->tls != tls ? 1u : 0u);
+}
+
 /* The listener for clients whose address a client can be told, or -1. */
 static ssize_t
-find_public(const struct conf *conf)
+find_public(const struct conf *conf, bool tls)
 {
+	const struct listen_spec *all = conf->listeners;
+	ssize_t best = -1;
+
 	for (size_t i = 0; i < conf->nlisteners; i++)
-		if (conf->listeners[i].role == LISTEN_PUBLIC &&
-		    !listen_spec_is_unix(&conf->listeners[i]))
-			return (ssize_t)i;
-	return -1;
+		if (all[i].role == LISTEN_PUBLIC &&
+		    !listen_spec_is_unix(&all[i]) &&
+		    (best == -1 || rank(&all[i], tls) < rank(&all[best], tls)))
+			best = (ssize_t)i;
+	return best;
 }
 
 /* Where the daemon listens with listener i: 0, or -1. */
@@ -81,17 +93,20 @@ url_host(const struct sock_addr *a, unsigned *port)
 }
 
 int
-cmd_find_address(const struct cmd *c, char **host, unsigned *port)
+cmd_find_address(
+    const struct cmd *c, const struct app *app, struct cmd_address *at)
 {
-	ssize_t i = find_public(c->conf);
+	ssize_t i = find_public(c->conf, app->tls_only);
 	struct sock_addr a;
 
+	*at = (struct cmd_address){ 0 };
 	if (i == -1)
 		return cmd_fail("the configuration has no address for clients");
 	if (daemon_address(c->conf, (size_t)i, &a) == -1)
 		a = c->conf->listeners[i].addr;
-	*host = url_host(&a, port);
-	if (*port != 0)
+	at->tls = c->conf->listeners[i].tls;
+	at->host = url_host(&a, &at->port);
+	if (at->port != 0)
 		return CMD_OK;
 	cmd_note("the port is chosen when pusherd starts: start it first");
 	return CMD_NO_DAEMON;
@@ -151,6 +166,7 @@ put_snippets(struct out *o, const struct snippet_values *v)
 	out_text(o, "secret", v->app->secret);
 	out_text(o, "host", v->host);
 	out_num(o, "port", v->port);
+	out_bool(o, "tls", v->tls);
 	out_record_close(o);
 	for (i = 0; i < nsnippets; i++) {
 		b = buf_new(1024);
@@ -161,22 +177,43 @@ put_snippets(struct out *o, const struct snippet_values *v)
 	out_group_close(o);
 }
 
+/* A certificate is for a name, and clients have to ask for that. */
+static void
+name_host(const struct conf *conf, struct cmd_address *at)
+{
+	struct tls_client t;
+	char *why = NULL;
+
+	if (tls_client_init(&t, conf, &why) == -1)
+		cmd_note("%s: put the host name in by hand", why);
+	if (t.name != NULL) {
+		free(at->host);
+		at->host = xstrdup(t.name);
+	}
+	tls_client_clear(&t);
+	free(why);
+}
+
 int
 cmd_app_snippets(struct cmd *c)
 {
 	struct snippet_values v = { .self = c->self };
 	struct app a = { .id = NULL };
-	char *host = NULL;
+	struct cmd_address at;
 	int r = find_app(c, &a);
 
 	if (r != CMD_OK)
 		return r;
 	v.app = &a;
-	r = cmd_find_address(c, &host, &v.port);
-	v.host = host;
+	r = cmd_find_address(c, &a, &at);
+	if (r == CMD_OK && at.tls)
+		name_host(c->conf, &at);
+	v.host = at.host;
+	v.port = at.port;
+	v.tls = at.tls;
 	if (r == CMD_OK)
 		put_snippets(c->out, &v);
-	free(host);
+	free(at.host);
 	app_clear(&a);
 	return r;
 }

@@ -232,28 +232,34 @@ check(const struct cmd *c, const struct app *a)
 static int
 connect_and_run(struct session *s)
 {
-	char *host = NULL, *path, *where;
+	char *path, *where, *why = NULL;
+	struct tls_client tls = { 0 };
 	struct sock_addr address;
-	unsigned port;
-	int r = cmd_find_address(s->c, &host, &port);
+	struct cmd_address at;
+	int r = cmd_find_address(s->c, s->app, &at);
 
 	if (r != CMD_OK) {
-		free(host);
+		free(at.host);
 		return r;
 	}
-	where = xasprintf("%s:%u", host, port);
+	where = xasprintf("%s:%u", at.host, at.port);
 	path = xasprintf(
 	    "/app/%s?protocol=7&client=pusherctl&version=1.0", s->app->key);
 	if (sock_addr_parse(str_of(where), &address) == -1)
 		r = cmd_fail("%s: no address", where);
-	else if (ws_client_open(&s->ws, &address, where, path) == -1)
+	else if (at.tls && tls_client_init(&tls, s->c->conf, &why) == -1)
+		r = cmd_fail("%s", why);
+	else if (ws_client_open(
+		     &s->ws, &address, at.tls ? &tls : NULL, where, path) == -1)
 		r = cmd_fail("%s: %s", where, s->ws.why);
 	else
 		r = run(s);
 	ws_client_clear(&s->ws);
+	tls_client_clear(&tls);
+	free(why);
 	free(path);
 	free(where);
-	free(host);
+	free(at.host);
 	return r;
 }
 

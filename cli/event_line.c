@@ -177,7 +177,8 @@ event_line_put(struct event_filter *f, const struct event_line *l, bool json)
 		else
 			put_text(l, channel, event, data);
 		fflush(stdout);
-		f->done = ++f->n == f->limit;
+		/* An error: nobody reads it any more. */
+		f->done = ++f->n == f->limit || ferror(stdout) != 0;
 	}
 	for (size_t i = 0; i < 3; i++)
 		free(tmp[i]);

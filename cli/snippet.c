@@ -66,15 +66,16 @@ write_pusher_js(struct buf **b, const struct snippet_values *v)
 	    "\n"
 	    "const pusher = new Pusher(%s, {\n"
 	    "  wsHost: '%s',\n"
-	    "  wsPort: %u,\n"
-	    "  forceTLS: false,\n"
-	    "  enabledTransports: ['ws'],\n"
+	    "  %s: %u,\n"
+	    "  forceTLS: %s,\n"
+	    "  enabledTransports: ['%s'],\n"
 	    "  cluster: 'local', // wanted by the library, not used\n"
 	    "});\n"
 	    "pusher.subscribe('my-channel').bind('my-event', (data) => {\n"
 	    "  console.log(data);\n"
 	    "});\n",
-	    key, v->host, v->port);
+	    key, v->host, v->tls ? "wssPort" : "wsPort", v->port,
+	    v->tls ? "true" : "false", v->tls ? "wss" : "ws");
 	free(key);
 }
 
@@ -92,16 +93,17 @@ write_echo(struct buf **b, const struct snippet_values *v)
 	    "  broadcaster: 'pusher',\n"
 	    "  key: %s,\n"
 	    "  wsHost: '%s',\n"
-	    "  wsPort: %u,\n"
-	    "  forceTLS: false,\n"
-	    "  enabledTransports: ['ws'],\n"
+	    "  %s: %u,\n"
+	    "  forceTLS: %s,\n"
+	    "  enabledTransports: ['%s'],\n"
 	    "  cluster: 'local', // wanted by the library, not used\n"
 	    "});\n"
 	    "window.Echo.channel('my-channel').listen('.my-event', (data) => "
 	    "{\n"
 	    "  console.log(data);\n"
 	    "});\n",
-	    key, v->host, v->port);
+	    key, v->host, v->tls ? "wssPort" : "wsPort", v->port,
+	    v->tls ? "true" : "false", v->tls ? "wss" : "ws");
 	free(key);
 }
 
@@ -118,9 +120,9 @@ write_laravel(struct buf **b, const struct snippet_values *v)
 	    "PUSHER_APP_SECRET=%s\n"
 	    "PUSHER_HOST=%s\n"
 	    "PUSHER_PORT=%u\n"
-	    "PUSHER_SCHEME=http\n"
+	    "PUSHER_SCHEME=%s\n"
 	    "PUSHER_APP_CLUSTER=local\n",
-	    id, key, secret, v->host, v->port);
+	    id, key, secret, v->host, v->port, v->tls ? "https" : "http");
 	free(id);
 	free(key);
 	free(secret);
@@ -141,10 +143,10 @@ write_node(struct buf **b, const struct snippet_values *v)
 	    "  secret: %s,\n"
 	    "  host: '%s',\n"
 	    "  port: %u,\n"
-	    "  useTLS: false,\n"
+	    "  useTLS: %s,\n"
 	    "});\n"
 	    "pusher.trigger('my-channel', 'my-event', { hello: 'world' });\n",
-	    id, key, secret, v->host, v->port);
+	    id, key, secret, v->host, v->port, v->tls ? "true" : "false");
 	free(id);
 	free(key);
 	free(secret);
@@ -160,12 +162,13 @@ write_php(struct buf **b, const struct snippet_values *v)
 	    "$pusher = new Pusher\\Pusher(%s, %s, %s, [\n"
 	    "    'host' => '%s',\n"
 	    "    'port' => %u,\n"
-	    "    'scheme' => 'http',\n"
-	    "    'useTLS' => false,\n"
+	    "    'scheme' => '%s',\n"
+	    "    'useTLS' => %s,\n"
 	    "]);\n"
 	    "$pusher->trigger('my-channel', 'my-event', "
 	    "['hello' => 'world']);\n",
-	    key, secret, id, v->host, v->port);
+	    key, secret, id, v->host, v->port, v->tls ? "https" : "http",
+	    v->tls ? "true" : "false");
 	free(id);
 	free(key);
 	free(secret);
@@ -194,8 +197,9 @@ write_curl(struct buf **b, const struct snippet_values *v)
 	    "sign=$(printf 'POST\\n%%s\\n%%s' \"$path\" \"$query\" |\n"
 	    "  openssl dgst -sha256 -hmac %s | sed 's/.* //')\n"
 	    "curl -H 'Content-Type: application/json' -d \"$body\" \\\n"
-	    "  \"http://%s:%u$path?$query&auth_signature=$sign\"\n",
-	    v->app->id, v->app->key, secret, v->host, v->port);
+	    "  \"%s://%s:%u$path?$query&auth_signature=$sign\"\n",
+	    v->app->id, v->app->key, secret, v->tls ? "https" : "http", v->host,
+	    v->port);
 	free(secret);
 }
 

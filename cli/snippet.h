@@ -4,6 +4,7 @@
 
 /* Code to copy, filled in with an app's credentials.  Pure. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@ struct snippet_values {
 	const struct app *app;
 	const char *host; /* for an URL: IPv6 in brackets */
 	unsigned port;
+	bool tls;         /* that is how clients have to come */
 	const char *self; /* how pusherctl was called, for the shell */
 };
 

@@ -8,6 +8,7 @@
 #include "cli/ws_client.h"
 
 #include <errno.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -45,6 +46,20 @@ fail(struct ws_client *c, const char *what)
 	return -1;
 }
 
+static ssize_t
+put(struct ws_client *c, const char *p, size_t n)
+{
+	return c->ssl != NULL ? tls_client_send(c->ssl, p, n)
+			      : send(c->fd, p, n, MSG_NOSIGNAL);
+}
+
+static ssize_t
+get(struct ws_client *c, char *p, size_t n)
+{
+	return c->ssl != NULL ? tls_client_recv(c->ssl, p, n)
+			      : recv(c->fd, p, n, 0);
+}
+
 static int
 send_all(struct ws_client *c)
 {
@@ -52,8 +67,7 @@ send_all(struct ws_client *c)
 	ssize_t n;
 
 	while (off < c->out->len) {
-		n = send(
-		    c->fd, c->out->data + off, c->out->len - off, MSG_NOSIGNAL);
+		n = put(c, c->out->data + off, c->out->len - off);
 		if (n > 0)
 			off += (size_t)n;
 		else if (errno != EINTR)
@@ -89,7 +103,7 @@ read_more(struct ws_client *c)
 	}
 	buf_reserve(&c->in, READ_BYTES);
 	do
-		n = recv(c->fd, c->in->data + c->in->len, READ_BYTES, 0);
+		n = get(c, c->in->data + c->in->len, READ_BYTES);
 	while (n == -1 && errno == EINTR);
 	if (n == -1)
 		return fail(c,
@@ -144,9 +158,11 @@ set_timeout(const struct ws_client *c, time_t seconds)
 }
 
 int
-ws_client_open(struct ws_client *c, const struct sock_addr *a, const char *host,
-    const char *path)
+ws_client_open(struct ws_client *c, const struct sock_addr *a,
+    const struct tls_client *tls, const char *host, const char *path)
 {
+	const char *why = NULL;
+
 	*c = (struct ws_client){ .fd = -1 };
 	c->in = buf_new(READ_BYTES);
 	c->out = buf_new(4096);
@@ -156,6 +172,9 @@ ws_client_open(struct ws_client *c, const struct sock_addr *a, const char *host,
 	set_timeout(c, CONNECT_SECONDS);
 	if (connect(c->fd, (const struct sockaddr *)&a->ss, a->len) == -1)
 		return fail(c, strerror(errno));
+	if (tls != NULL &&
+	    (c->ssl = tls_client_connect(tls, c->fd, &why)) == NULL)
+		return fail(c, why);
 	buf_printf(&c->out,
 	    "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\n"
 	    "Connection: Upgrade\r\nSec-WebSocket-Key: %s\r\n"
@@ -170,6 +189,7 @@ ws_client_open(struct ws_client *c, const struct sock_addr *a, const char *host,
 void
 ws_client_clear(struct ws_client *c)
 {
+	SSL_free(c->ssl);
 	if (c->fd != -1)
 		close(c->fd);
 	buf_unref(c->in);

@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "cli/tls_client.h"
 #include "shared/buf.h"
 #include "shared/sock.h"
 #include "shared/str.h"
@@ -13,6 +14,7 @@
 
 struct ws_client {
 	int fd;
+	SSL *ssl; /* or NULL */
 	struct buf *in;
 	uint32_t off;    /* first byte not taken yet */
 	struct buf *out; /* where a frame is built */
@@ -23,11 +25,11 @@ struct ws_client {
 };
 
 /*
- * Connects and upgrades: 0, or -1 and c->why.  In both cases
- * ws_client_clear() it.
+ * Connects, by TLS unless tls is NULL, and upgrades: 0, or -1 and c->why.  In
+ * both cases ws_client_clear() it.
  */
 int ws_client_open(struct ws_client *, const struct sock_addr *,
-    const char *host, const char *path);
+    const struct tls_client *tls, const char *host, const char *path);
 void ws_client_clear(struct ws_client *);
 /* Sends a text message: 0, or -1 and c->why. */
 int ws_client_send(struct ws_client *, struct str text);

@@ -117,7 +117,8 @@ async function http(d, app) {
 		return !isOpen(d, port);
 	}, 3 * AGE_MS);
 	const ms = performance.now() - began;
-	assert.ok(ms > AGE_MS - 3000 && ms < AGE_MS + 5000 * SLOW, `${ms} ms`);
+	// Its socket may take a little more meanwhile, and the time begins anew.
+	assert.ok(ms > AGE_MS - 3000, `${ms} ms`);
 	assert.ok(most < 8 * MIB, `the worker has grown by ${most} bytes`);
 	h.end();
 	await c.close();

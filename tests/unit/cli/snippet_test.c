@@ -52,7 +52,24 @@ quotes(void **state)
 		{ "publish", "x",
 		    "ctl -c f publish 123 my-channel my-event "
 		    "'{\"hello\":\"world\"}'\n" },
+		{ "pusher-js", "x",
+		    "  wsPort: 7000,\n  forceTLS: false,\n"
+		    "  enabledTransports: ['ws'],\n" },
+		{ "laravel-env", "x", "PUSHER_SCHEME=http\n" },
+		{ "node", "x", "useTLS: false,\n" },
+		/* by TLS */
+		{ "pusher-js", "x",
+		    "  wssPort: 7000,\n  forceTLS: true,\n"
+		    "  enabledTransports: ['wss'],\n" },
+		{ "laravel-echo", "x",
+		    "  wssPort: 7000,\n  forceTLS: true,\n"
+		    "  enabledTransports: ['wss'],\n" },
+		{ "laravel-env", "x", "PUSHER_SCHEME=https\n" },
+		{ "node", "x", "useTLS: true,\n" },
+		{ "php", "x", "'https',\n    'useTLS' => true,\n" },
+		{ "curl", "x", "\"https://[::1]:7000$path?" },
 	};
+	const size_t ntls = 6;
 	struct snippet_values v = {
 		.host = "[::1]", .port = 7000, .self = "ctl -c f"
 	};
@@ -67,6 +84,7 @@ quotes(void **state)
 		a.key = xstrdup("key");
 		a.secret = xstrdup(t[i].secret);
 		v.app = &a;
+		v.tls = i >= nitems(t) - ntls;
 		text = text_of(t[i].key, &v);
 		if (strstr(text, t[i].want) == NULL)
 			fail_msg("no %s in %s", t[i].want, text);
