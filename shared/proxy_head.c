@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * proxy_head.c: reads the head of the PROXY protocol in any split.  Strict: a
- * head that could be read in two ways is none.  What a version 2 head carries
- * behind the addresses (TLVs) is skipped, its bounds are checked.  Pure, owns
- * nothing.  Must never decide whom to believe: that is who accepts.
+ * head that could be read in two ways is none.  Of what a version 2 head
+ * carries behind the addresses (TLVs) only PP2_TYPE_SSL is looked at, the
+ * bounds of all are checked.  Pure, owns nothing.  Must never decide whom to
+ * believe: that is who accepts.
  */
 
 #include "shared/proxy_head.h"
@@ -17,6 +18,9 @@
 #define V2_FAMILY_INET 1
 #define V2_FAMILY_INET6 2
 #define V2_FAMILY_UNIX 3
+#define V2_TYPE_SSL 0x20 /* flags, 4 bytes of result, more TLVs (2.2.6) */
+#define V2_SSL_MIN 5
+#define V2_CLIENT_SSL 1
 
 static const char v2_sign[12] = "\r\n\r\n\0\r\nQUIT\n";
 
@@ -115,7 +119,7 @@ addresses_of(unsigned family)
 
 /* type, length, value until the end: nothing may stick out. */
 static bool
-tlvs_are_whole(struct str in)
+read_tlvs(struct proxy_head *h, struct str in)
 {
 	size_t n;
 
@@ -123,6 +127,11 @@ tlvs_are_whole(struct str in)
 		n = u16_at(in, 1);
 		if (n > in.n - 3)
 			return false;
+		if ((unsigned char)in.p[0] == V2_TYPE_SSL) {
+			if (n < V2_SSL_MIN)
+				return false;
+			h->tls = ((unsigned char)in.p[3] & V2_CLIENT_SSL) != 0;
+		}
 		in = str_from(in, 3 + n);
 	}
 	return in.n == 0;
@@ -153,7 +162,7 @@ read_v2(struct proxy_head *h, struct str in)
 		return (ssize_t)(V2_HEAD + len);
 	n = addresses_of(family);
 	if (n == -1 || body.n < (size_t)n ||
-	    !tlvs_are_whole(str_from(body, (size_t)n)))
+	    !read_tlvs(h, str_from(body, (size_t)n)))
 		return -1;
 	if (family == V2_FAMILY_INET) {
 		h->ip = ip_from_v4(body.p);

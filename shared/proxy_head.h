@@ -22,6 +22,7 @@ struct proxy_head {
 	bool known;    /* it names a client; else the peer speaks for itself */
 	struct ip ip;  /* of the client, when known */
 	uint16_t port; /* likewise */
+	bool tls;      /* it came by TLS, which the proxy has ended */
 };
 
 /*

@@ -27,7 +27,7 @@ packages() {
 	deb) echo dpkg-dev binutils ;;
 	debtest) echo debootstrap procps ;;
 	valgrind) echo valgrind ;;
-	proxy) echo nginx-light haproxy openssl ;;
+	proxy) echo nginx-light libnginx-mod-stream haproxy openssl ;;
 	fuzz) echo clang llvm libclang-rt-dev ;;
 	conformance) echo nginx-light haproxy ;;
 	prometheus) echo prometheus ;;

@@ -65,6 +65,7 @@ take_head(struct conn *c, const struct proxy_head *h)
 	if (!h->known)
 		return; /* a health check of the proxy's own */
 	v->head = (struct via_client){ h->ip, h->port, true };
+	v->head_tls = h->tls;
 	/* What stands in its requests counts if it is a proxy itself. */
 	c->trusted = ip_nets_have(conf->trusted, conf->ntrusted, &h->ip);
 }
@@ -167,7 +168,8 @@ via_request(struct conn *c, const struct http_head *head)
 bool
 via_is_secure(const struct conn *c)
 {
-	return c->via != NULL && (c->via->tls.ssl != NULL || c->via->https);
+	return c->via != NULL &&
+	    (c->via->tls.ssl != NULL || c->via->head_tls || c->via->https);
 }
 
 static const struct via_client *

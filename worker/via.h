@@ -30,6 +30,7 @@ struct via {
 	struct via_client head;    /* by the PROXY protocol */
 	struct via_client request; /* by the request at hand: counts more */
 	bool https;                /* the client speaks TLS, to the proxy */
+	bool head_tls;             /* it came by TLS, says the PROXY protocol */
 	bool awaits_head;          /* of the PROXY protocol */
 };
 

@@ -64,7 +64,8 @@ function parseFrame(buf) {
 
 class Client {
 	// Connects and sends the upgrade; does not wait for anything.
-	constructor(d, path, { headers = {}, host = '127.0.0.1', raw } = {}) {
+	constructor(d, path, { headers = {}, host = '127.0.0.1', raw,
+		sock } = {}) {
 		this.daemon = d;
 		this.in = Buffer.alloc(0);
 		this.frames = [];
@@ -72,7 +73,7 @@ class Client {
 		this.answerPings = true;
 		this.pings = 0;
 		this.key = crypto.randomBytes(16).toString('base64');
-		this.sock = connect(d, { host });
+		this.sock = sock ? sock() : connect(d, { host });
 		this.sock.setNoDelay(true);
 		this.sock.on('data', (b) => this.onData(b));
 		this.sock.on('error', (e) => { this.error = e; });

@@ -21,27 +21,37 @@ static const struct {
 	struct str in;
 	const char *ip; /* NULL: not known */
 	uint16_t port;
+	bool tls;
 } good[] = {
-	{ BYTES("PROXY TCP4 1.2.3.4 5.6.7.8 9 10\r\n"), "1.2.3.4", 9 },
-	{ BYTES("PROXY TCP6 2001:db8::1 ::1 65535 0\r\n"), "2001:db8::1",
-	    65535 },
-	{ BYTES("PROXY UNKNOWN\r\n"), NULL, 0 },
-	{ BYTES("PROXY UNKNOWN whatever it says\r\n"), NULL, 0 },
+	{ BYTES("PROXY TCP4 1.2.3.4 5.6.7.8 9 10\r\n"), "1.2.3.4", 9, false },
+	{ BYTES("PROXY TCP6 2001:db8::1 ::1 65535 0\r\n"), "2001:db8::1", 65535,
+	    false },
+	{ BYTES("PROXY UNKNOWN\r\n"), NULL, 0, false },
+	{ BYTES("PROXY UNKNOWN whatever it says\r\n"), NULL, 0, false },
 	{ BYTES(SIGN "\x21\x11\0\x0c\1\2\3\4\5\6\7\x08\1\2\3\4"), "1.2.3.4",
-	    258 },
+	    258, false },
 	{ BYTES(SIGN "\x21\x21\0\x24"
 		     "\x20\1\xd\xb8\0\0\0\0\0\0\0\0\0\0\0\1"
 		     "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\7\0\x08"),
-	    "2001:db8::1", 7 },
+	    "2001:db8::1", 7, false },
 	/* with a TLV of two bytes behind it */
 	{ BYTES(SIGN "\x21\x11\0\x11\1\2\3\4\5\6\7\x08\0\1\0\2\4\0\2xy"),
-	    "1.2.3.4", 1 },
-	{ BYTES(SIGN "\x20\0\0\0"), NULL, 0 },
-	{ BYTES(SIGN "\x20\x11\0\3abc"), NULL, 0 },
-	{ BYTES(SIGN "\x21\0\0\0"), NULL, 0 },
+	    "1.2.3.4", 1, false },
+	/* PP2_TYPE_SSL: by TLS, and not; with another one in between */
+	{ BYTES(SIGN "\x21\x11\0\x14\1\2\3\4\5\6\7\x08\0\1\0\2"
+		     "\x20\0\5\1\0\0\0\0"),
+	    "1.2.3.4", 1, true },
+	{ BYTES(SIGN "\x21\x11\0\x18\1\2\3\4\5\6\7\x08\0\1\0\2"
+		     "\4\0\1x\x20\0\5\6\0\0\0\0"),
+	    "1.2.3.4", 1, false },
+	{ BYTES(SIGN "\x20\0\0\0"), NULL, 0, false },
+	{ BYTES(SIGN "\x20\x11\0\3abc"), NULL, 0, false },
+	{ BYTES(SIGN "\x21\0\0\0"), NULL, 0, false },
 };
 
 static const struct str bad[] = {
+	/* PP2_TYPE_SSL without its result */
+	BYTES(SIGN "\x21\x11\0\x10\1\2\3\4\5\6\7\x08\0\1\0\2\x20\0\1\1"),
 	BYTES("GET / HTTP/1.1\r\n\r\n"),
 	BYTES("PROXY TCP4 1.2.3.4 5.6.7.8 9 10\n"),
 	BYTES("PROXY TCP4 1.2.3.4 5.6.7.8 9\r\n"),
@@ -79,6 +89,7 @@ test_good(void **state)
 		assert_int_equal(proxy_head_read(&h, in), in.n);
 		assert_int_equal(h.known, good[i].ip != NULL);
 		assert_int_equal(h.port, good[i].port);
+		assert_int_equal(h.tls, good[i].tls);
 		if (!h.known)
 			continue;
 		ip_text(&h.ip, text);
