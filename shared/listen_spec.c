@@ -92,7 +92,8 @@ read_address(struct listen_spec *l, struct str word)
 	int r;
 
 	if (str_starts(word, S("unix:"))) {
-		if (word.n < 7 || word.p[5] != '/')
+		if (word.n < 7 || word.p[5] != '/' ||
+		    str_find(word, '\0') != -1)
 			return "behind unix: must be a full path";
 		path = str_dup(str_from(word, 5));
 		r = sock_addr_unix(path, &l->addr);
