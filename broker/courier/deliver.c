@@ -13,6 +13,7 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -26,7 +27,6 @@
 
 #define ANSWER_MAX 4096 /* bytes of a body that are read */
 #define HEADS_MAX 65536 /* bytes of the lines before it */
-#define POOL_MAX 64     /* handles that wait to be used again */
 
 struct deliver {
 	struct ev_loop *loop;
@@ -35,21 +35,21 @@ struct deliver {
 	CURLM *multi;
 	ev_timer timer;
 	struct list requests;
-	struct list pool;
-	unsigned npool;
 };
 
 struct request {
-	struct list link; /* in requests or pool */
+	struct list link; /* in requests */
 	struct deliver *d;
 	CURL *easy;
 	struct curl_slist *headers;
 	struct buf *body;
 	void *owner;
 	bool allow_private, refused;
-	bool answered; /* with a whole head */
-	size_t answer; /* bytes of the body so far */
-	size_t heads;  /* bytes of the lines before it */
+	uint32_t status; /* of the answer at hand; 0: not there yet */
+	bool answered;   /* with a whole head */
+	bool garbled;    /* the answer begins with no status line */
+	size_t answer;   /* bytes of the body so far */
+	size_t heads;    /* bytes of the lines before it */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -111,6 +111,25 @@ on_body(char *p, size_t size, size_t n, void *arg)
 	return r->answer > ANSWER_MAX ? 0 : size * n;
 }
 
+/*
+ * The status of "HTTP/1.1 204 No Content", or 0.  curl takes any line that
+ * begins like that, in capitals or not, for HTTP, and one that it does not
+ * understand for a 200.
+ */
+static uint32_t
+status_of(struct str line)
+{
+	uint64_t status;
+
+	if (line.n < 13 || !str_starts(line, S("HTTP/1.")) ||
+	    (line.p[7] != '0' && line.p[7] != '1') || line.p[8] != ' ' ||
+	    (line.p[12] != ' ' && line.p[12] != '\r' && line.p[12] != '\n') ||
+	    str_to_u64(str_make(line.p + 9, 3), 999, &status) == -1 ||
+	    status < 100)
+		return 0;
+	return (uint32_t)status;
+}
+
 /* Somebody may send lines for as long as a try lasts. */
 static size_t
 on_head(char *p, size_t size, size_t n, void *arg)
@@ -118,12 +137,18 @@ on_head(char *p, size_t size, size_t n, void *arg)
 	struct request *r = arg;
 	struct str line = str_make(p, size * n);
 
-	if (str_starts(line, S("HTTP/")))
-		r->answered = false; /* there may be several: 1xx */
-	else if (line.n > 0 && (line.p[0] == '\r' || line.p[0] == '\n'))
-		r->answered = true;
+	if (r->status == 0) {
+		r->status = status_of(line);
+		r->garbled = r->status == 0;
+	} else if (line.n > 0 && (line.p[0] == '\r' || line.p[0] == '\n')) {
+		/* Behind 1xx comes another one; and trailers have no end. */
+		if (r->status < 200 && r->status != 101)
+			r->status = 0;
+		else
+			r->answered = true;
+	}
 	r->heads += size * n;
-	return r->heads > HEADS_MAX ? 0 : size * n;
+	return r->garbled || r->heads > HEADS_MAX ? 0 : size * n;
 }
 
 /* ---- the loop ---- */
@@ -211,46 +236,21 @@ request_free(struct request *r)
 	free(r);
 }
 
-/* Keeps the handle for the next request. */
-static void
-put_back(struct request *r)
-{
-	struct deliver *d = r->d;
-
-	if (d->npool >= POOL_MAX) {
-		request_free(r);
-		return;
-	}
-	curl_slist_free_all(r->headers);
-	buf_unref(r->body);
-	r->headers = NULL;
-	r->body = NULL;
-	curl_easy_reset(r->easy);
-	list_remove(&r->link);
-	list_append(&d->pool, &r->link);
-	d->npool++;
-}
-
+/*
+ * Always a new handle: libcurl before 8.1 keeps a pointer to the last header
+ * of a handle's transfer before, and an answer that begins with a folded line
+ * would be written there.  The connections are the multi handle's.
+ */
 static struct request *
-take(struct deliver *d)
+request_new(struct deliver *d)
 {
-	struct request *r;
+	struct request *r = xcalloc(1, sizeof(*r));
 
-	if (list_is_empty(&d->pool)) {
-		r = xcalloc(1, sizeof(*r));
-		r->d = d;
-		r->easy = curl_easy_init();
-		if (r->easy == NULL)
-			fatalx("no memory for a request");
-		list_init(&r->link);
-	} else {
-		r = LIST_ITEM(d->pool.next, struct request, link);
-		list_remove(&r->link);
-		d->npool--;
-	}
-	r->refused = r->answered = false;
-	r->answer = r->heads = 0;
-	r->error[0] = '\0';
+	r->d = d;
+	r->easy = curl_easy_init();
+	if (r->easy == NULL)
+		fatalx("no memory for a request");
+	list_init(&r->link);
 	list_append(&d->requests, &r->link);
 	return r;
 }
@@ -262,22 +262,22 @@ finish(struct request *r, CURLcode code)
 	struct deliver *d = r->d;
 	void *owner = r->owner;
 	char text[CURL_ERROR_SIZE + 64];
-	long status = 0;
 
-	curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
-	result.status = (uint32_t)status;
+	result.status = r->status;
 	result.text = text;
 	/* With the head it has answered, whatever becomes of the body. */
-	result.ok = r->answered && status >= 200 && status <= 299;
-	if (r->refused && status == 0)
+	result.ok = r->answered && r->status >= 200 && r->status <= 299;
+	if (r->refused && r->status == 0)
 		snprintf(text, sizeof(text),
 		    "the address is private (webhook_allow_private)");
-	else if (r->answered && status >= 200)
-		snprintf(text, sizeof(text), "HTTP %ld", status);
+	else if (r->answered && r->status >= 200)
+		snprintf(text, sizeof(text), "HTTP %" PRIu32, r->status);
+	else if (r->garbled)
+		snprintf(text, sizeof(text), "the answer is no HTTP");
 	else
 		snprintf(text, sizeof(text), "%s",
 		    r->error[0] != '\0' ? r->error : curl_easy_strerror(code));
-	put_back(r);
+	request_free(r);
 	d->done(owner, &result);
 }
 
@@ -372,7 +372,7 @@ set_up(struct request *r, const char *url)
 void
 deliver_start(struct deliver *d, const struct deliver_request *q)
 {
-	struct request *r = take(d);
+	struct request *r = request_new(d);
 
 	r->owner = q->owner;
 	r->allow_private = q->allow_private;
@@ -392,7 +392,6 @@ deliver_new(struct ev_loop *loop, const struct conf *conf, deliver_done done)
 	d->conf = conf;
 	d->done = done;
 	list_init(&d->requests);
-	list_init(&d->pool);
 	ev_init(&d->timer, on_timer);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
 	    (d->multi = curl_multi_init()) == NULL)
@@ -415,8 +414,6 @@ deliver_free(struct deliver *d)
 		curl_multi_remove_handle(d->multi, r->easy);
 		request_free(r);
 	}
-	while (!list_is_empty(&d->pool))
-		request_free(LIST_ITEM(d->pool.next, struct request, link));
 	curl_multi_cleanup(d->multi);
 	curl_global_cleanup();
 	ev_timer_stop(d->loop, &d->timer);

@@ -60,6 +60,9 @@ const bad = {
 	'bytes': (s) => s.write(crypto.randomBytes(4096)),
 	'HTTP/0.9': (s) => s.end('fine, thank you\n'),
 	'another version': (s) => s.end('HTTP/9.9 200 OK\r\n\r\n'),
+	// curl takes both for a 200.
+	'small letters': (s) => s.end('http/1.1 500 x\r\n\r\n'),
+	'a status line that is none': (s) => s.end('HTTP/x 500\r\n\r\n'),
 	'half a status': (s) => s.end('HTTP/1.1 2'),
 	'nothing': (s) => s.end(),
 	'a reset': (s) => s.resetAndDestroy(),
