@@ -281,6 +281,16 @@ cmd_read_app(const struct cmd *c, const char *which, struct app *app)
 
 /* ---- the daemon ---- */
 
+/* It may name what others have chosen, and so what steers a terminal. */
+static void
+note_answer(const char *why)
+{
+	char *text = out_clean(str_of(why));
+
+	cmd_note("%s", text);
+	free(text);
+}
+
 static int
 ask(const struct ctl_question *q)
 {
@@ -298,7 +308,7 @@ ask(const struct ctl_question *q)
 		/* FALLTHROUGH */
 	case CTL_REFUSED:
 	case CTL_FAILED:
-		cmd_note("%s", why);
+		note_answer(why);
 		break;
 	}
 	free(why);
@@ -317,6 +327,34 @@ cmd_ask(const struct cmd *c, const char *verb, struct str args, ctl_row fn,
 		.arg = arg };
 
 	return ask(&q);
+}
+
+struct only {
+	ctl_row fn;
+	void *arg;
+	bool seen;
+};
+
+static void
+on_only_row(void *arg, struct json row)
+{
+	struct only *o = arg;
+
+	if (!o->seen)
+		o->fn(o->arg, row);
+	o->seen = true;
+}
+
+int
+cmd_ask_one(const struct cmd *c, const char *verb, struct str args, ctl_row fn,
+    void *arg)
+{
+	struct only o = { .fn = fn, .arg = arg };
+	int r = cmd_ask(c, verb, args, on_only_row, &o);
+
+	if (r == CMD_OK && !o.seen)
+		r = cmd_fail("pusherd has done it, but does not say what");
+	return r;
 }
 
 int
@@ -340,7 +378,7 @@ cmd_tell_apps_changed(const struct cmd *c)
 		.verb = "apps-changed",
 		.args = S("{}"),
 		.timeout_ms = CTL_TIMEOUT_MS };
-	char *why;
+	char *why, *text;
 	int r = CMD_OK;
 
 	switch (ctl_ask(&q, &why)) {
@@ -351,9 +389,11 @@ cmd_tell_apps_changed(const struct cmd *c)
 		break;
 	case CTL_REFUSED:
 	case CTL_FAILED:
+		text = out_clean(str_of(why));
 		r = cmd_fail("written to %s, but pusherd did not confirm that "
 			     "it knows: %s",
-		    c->conf->database, why);
+		    c->conf->database, text);
+		free(text);
 		break;
 	}
 	free(why);

@@ -106,7 +106,10 @@ int cmd_read_app(const struct cmd *, const char *which, struct app *app);
  */
 int cmd_ask(const struct cmd *, const char *verb, struct str args, ctl_row fn,
     void *arg);
-/* The same without an end: until *stop is true after a row. */
+/* The same where one row is the answer: fn is called once, or it failed. */
+int cmd_ask_one(const struct cmd *, const char *verb, struct str args,
+    ctl_row fn, void *arg);
+/* As cmd_ask() without an end: until *stop is true after a row. */
 int cmd_watch(const struct cmd *, const char *verb, struct str args, ctl_row fn,
     void *arg, const bool *stop);
 /*

@@ -193,7 +193,7 @@ cmd_channel_purge_cache(struct cmd *c)
 		return r;
 	args = make_args(a.id, "channel", c->args[1]);
 	app_clear(&a);
-	r = cmd_ask(c, "purge-cache", buf_str(args), put_purged, c->out);
+	r = cmd_ask_one(c, "purge-cache", buf_str(args), put_purged, c->out);
 	buf_unref(args);
 	return r;
 }

@@ -305,7 +305,7 @@ cmd_connections_show(struct cmd *c)
 		return r;
 	args = socket_id_args(c->args[0]);
 	out_group_open(c->out);
-	r = cmd_ask(c, "connection", buf_str(args), put_connection, c->out);
+	r = cmd_ask_one(c, "connection", buf_str(args), put_connection, c->out);
 	if (r == CMD_FAILED)
 		cmd_note(
 		    "to see which there are: %s connections list", c->self);

@@ -35,7 +35,7 @@ ask(struct cmd *c, const char *verb, struct str args, const char *const *keys,
 {
 	struct answer a = { c->out, keys, nkeys };
 
-	return cmd_ask(c, verb, args, put_answer, &a);
+	return cmd_ask_one(c, verb, args, put_answer, &a);
 }
 
 int

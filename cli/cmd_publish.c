@@ -64,7 +64,7 @@ publish(struct cmd *c, struct str data)
 		return r;
 	args = make_args(c, &a, data);
 	app_clear(&a);
-	r = cmd_ask(c, "publish", buf_str(args), put_result, c->out);
+	r = cmd_ask_one(c, "publish", buf_str(args), put_result, c->out);
 	buf_unref(args);
 	return r;
 }

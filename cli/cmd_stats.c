@@ -130,7 +130,7 @@ put_record(struct out *o, struct json row, bool app)
 		"channels", "opened", "ended", "messages_in", "messages_out" };
 	static const char *const more[] = { "subscribes", "slow", "auth_api",
 		"auth_subscribe", "auth_signin", "limited_client",
-		"limited_api" };
+		"limited_api", "limited_auth" };
 	size_t i;
 
 	out_record_open(o, app ? "app" : "server");
