@@ -200,14 +200,14 @@ split(struct str s, char sep, struct str *out, size_t cap)
 
 /* All hops of the headers of this name, from the left to the right. */
 static size_t
-all_hops(const struct http_head *h, struct str name, struct str *out, size_t cap)
+all_hops(
+    const struct http_head *h, struct str name, struct str *out, size_t cap)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < h->nheaders; i++)
 		if (str_eq_nocase(h->headers[i].name, name))
-			n += split(
-			    h->headers[i].value, ',', out + n, cap - n);
+			n += split(h->headers[i].value, ',', out + n, cap - n);
 	return n;
 }
 
@@ -218,8 +218,7 @@ address(struct str s, struct ip *ip)
 
 	if (s.n > 0 && s.p[0] == '[') {
 		end = memchr(s.p, ']', s.n);
-		return end != NULL &&
-		    (end + 1 == s.p + s.n || end[1] == ':') &&
+		return end != NULL && (end + 1 == s.p + s.n || end[1] == ':') &&
 		    ip_parse(str_make(s.p + 1, (size_t)(end - s.p - 1)), ip) ==
 		    0;
 	}
@@ -337,8 +336,7 @@ listener(struct str in)
 	assert_true(l.mode <= 0777);
 	sock_addr_text(&l.addr, text, sizeof(text));
 	line = xasprintf("%s %srole=%s %s", text, l.tls ? "tls " : "",
-	    listen_role_text(l.role),
-	    l.proxy_protocol ? "proxy_protocol" : "");
+	    listen_role_text(l.role), l.proxy_protocol ? "proxy_protocol" : "");
 	if (listen_spec_is_unix(&l)) {
 		why = xasprintf("%s mode=%o", line, (unsigned)l.mode);
 		free(line);
@@ -351,15 +349,16 @@ listener(struct str in)
 	assert_true(memcmp(&l.addr.ss, &again.addr.ss, l.addr.len) == 0);
 	assert_true(l.mode == again.mode && l.role == again.role &&
 	    l.tls == again.tls && l.proxy_protocol == again.proxy_protocol);
-	assert_true(listen_spec_is_unix(&l) || sock_addr_port(&l.addr) <= 65535);
+	assert_true(
+	    listen_spec_is_unix(&l) || sock_addr_port(&l.addr) <= 65535);
 	free(line);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-	static void (*const readers[])(struct str) = { head, addresses, headers,
-		listener };
+	static void (*const readers[])(
+	    struct str) = { head, addresses, headers, listener };
 	struct input in = { p, n };
 	uint8_t which = input_u8(&in);
 

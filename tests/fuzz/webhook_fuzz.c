@@ -56,7 +56,6 @@ struct receiver {
 	struct deliver_result result;
 };
 
-
 static int
 listener(unsigned *port)
 {
@@ -109,8 +108,7 @@ hang_up(struct receiver *r, bool rudely)
 	if (r->fd == -1)
 		return;
 	if (rudely)
-		setsockopt(
-		    r->fd, SOL_SOCKET, SO_LINGER, &rude, sizeof(rude));
+		setsockopt(r->fd, SOL_SOCKET, SO_LINGER, &rude, sizeof(rude));
 	close(r->fd);
 	r->fd = -1;
 }
@@ -376,8 +374,7 @@ wants(const struct webhook *w, struct str c)
 
 	if (p.n > c.n || (p.n > 0 && memcmp(c.p, p.p, p.n) != 0))
 		return false;
-	if (s.n > c.n ||
-	    (s.n > 0 && memcmp(c.p + c.n - s.n, s.p, s.n) != 0))
+	if (s.n > c.n || (s.n > 0 && memcmp(c.p + c.n - s.n, s.p, s.n) != 0))
 		return false;
 	return g.n == 0 || matches(g, c);
 }
