@@ -141,9 +141,9 @@ obey(struct orders *o, struct str in, const int *fds, size_t nfds)
 	case IPC_LOGGING:
 		return on_logging(o, body, fds, nfds);
 	case IPC_DRAIN:
-		return on_drain(o, body);
+		return nfds > 0 ? -1 : on_drain(o, body);
 	case IPC_MASTER_SAID:
-		return on_said(o, body);
+		return nfds > 0 ? -1 : on_said(o, body);
 	default:
 		return -1;
 	}
@@ -163,6 +163,7 @@ on_order(struct ev_loop *loop, ev_io *io, int revents)
 	n = cord_recv(io->fd, bytes, CORD_BYTES, fds, &nfds);
 	if (n == 0) { /* the life line says what to do */
 		ev_io_stop(loop, io);
+		close_all(fds, nfds); /* of an empty message */
 	} else if (n > 0 &&
 	    obey(o, str_make(bytes, (size_t)n), fds, nfds) == -1) {
 		log_warnx("an order of the master makes no sense");
