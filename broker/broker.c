@@ -263,6 +263,10 @@ start(struct broker *br, const struct inherit *in)
 static void
 stop(struct broker *br)
 {
+	/* What the master has answered pusherctl before it ended us. */
+	orders_take_all(&br->orders);
+	while (control_flush(br))
+		;
 	control_clear(br);
 	orders_stop(&br->orders, br->loop);
 	ev_io_stop(br->loop, &br->accept);

@@ -149,20 +149,17 @@ obey(struct orders *o, struct str in, const int *fds, size_t nfds)
 	}
 }
 
-static void
-on_order(struct ev_loop *loop, ev_io *io, int revents)
+/* The next order, if there is one: 1; 0: the cord has ended; -1: not now. */
+static int
+take(struct orders *o)
 {
-	struct orders *o = container_of(io, struct orders, io);
-	char *bytes;
+	char *bytes = xmalloc(CORD_BYTES);
 	int fds[CORD_FDS];
 	size_t nfds;
 	ssize_t n;
 
-	UNUSED(revents);
-	bytes = xmalloc(CORD_BYTES);
-	n = cord_recv(io->fd, bytes, CORD_BYTES, fds, &nfds);
-	if (n == 0) { /* the life line says what to do */
-		ev_io_stop(loop, io);
+	n = cord_recv(o->io.fd, bytes, CORD_BYTES, fds, &nfds);
+	if (n == 0) {
 		close_all(fds, nfds); /* of an empty message */
 	} else if (n > 0 &&
 	    obey(o, str_make(bytes, (size_t)n), fds, nfds) == -1) {
@@ -173,6 +170,24 @@ on_order(struct ev_loop *loop, ev_io *io, int revents)
 		break_cord(o);
 	}
 	free(bytes);
+	return n > 0 ? 1 : (int)n;
+}
+
+static void
+on_order(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct orders *o = container_of(io, struct orders, io);
+
+	UNUSED(revents);
+	if (take(o) == 0) /* the life line says what to do */
+		ev_io_stop(loop, io);
+}
+
+void
+orders_take_all(struct orders *o)
+{
+	while (ev_is_active(&o->io) && take(o) == 1)
+		;
 }
 
 void

@@ -37,6 +37,8 @@ struct orders {
 /* Begins to obey; fd -1: nobody gives orders (tests). */
 void orders_start(struct orders *, struct ev_loop *, int fd, struct conf *,
     const struct orders_ops *, void *owner);
+/* Obeys all that have come, without waiting. */
+void orders_take_all(struct orders *);
 void orders_stop(struct orders *, struct ev_loop *);
 /* Asks the master.  0, or -1 with errno when it cannot be asked. */
 int orders_ask(struct orders *, const struct msg_master_ask *);
