@@ -9,6 +9,7 @@ set -eu
 
 deb=$(realpath "$1")
 root=$(mktemp -d /tmp/pusherd-deb-XXXXXX)
+chmod 755 "$root" # it is the / of users without rights
 daemon=
 clean() {
 	[ -z "$daemon" ] || kill "$daemon" 2>/dev/null || true
