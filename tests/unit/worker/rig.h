@@ -236,12 +236,14 @@ rig_clear(struct rig *r)
 	apps_free(&r->w);
 	timeouts_free(&r->w);
 	guess_clear(&r->w.guesses);
+	free(r->w.stats.closes);
 	link_free(&r->w);
 	held_free(&r->w);
 	assert_int_equal(r->w.topics.n, 0);
 	hash_clear(&r->w.conns);
 	hash_clear(&r->w.topics);
 	buf_unref(r->w.arena);
+	buf_unref(r->w.events);
 	buf_unref(r->w.scratch);
 	free(r->w.recv);
 	free(r->in);
