@@ -202,6 +202,14 @@ cover: ## line coverage of all tests, into build-cover/index.html
 	@$(MAKE) check BUILD=build-cover OPT=-O0 SAN=--coverage
 	@gcovr -r . --object-directory build-cover -e tests/ \
 	    --html-details build-cover/index.html --print-summary
+	@tests/fuzz/cover.sh build-cover
+
+cover-parsers: ## lines of what reads foreign bytes, by unit tests and corpora
+	@tests/deps.sh build check cover
+	@$(MAKE) $(JOBS) unit-bins corpus-bins BUILD=build-cover OPT=-O0 \
+	    SAN=--coverage
+	@tests/run.sh build-cover unit fuzz
+	@tests/fuzz/cover.sh build-cover
 
 lint: ## format, clang-tidy, cppcheck, includes, banned functions, ...
 	@tests/deps.sh build lint
@@ -236,9 +244,9 @@ clean: ## remove all that was built
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1 \2/p' Makefile \
-	    etc/install.mk | while read -r t d; do printf '%-11s %s\n' \
+	    etc/install.mk | while read -r t d; do printf '%-13s %s\n' \
 	    "$$t" "$$d"; done
 
 .PHONY: all unit-bins corpus-bins tools timing torture valgrind fuzz-bins deps run check faults unit system sandboxed asan \
-	fuzz release bench ws-echo conformance prometheus cover lint format clean help
+	fuzz release bench ws-echo conformance prometheus cover cover-parsers lint format clean help
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
