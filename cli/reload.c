@@ -162,11 +162,11 @@ end(struct master *m)
 	struct reload *r = &m->reload;
 	bool again = r->again;
 
-	say_done(m);
 	log_info("reload: done in %llu ms%s%s",
 	    (unsigned long long)(child_now_ms() - r->began_ms),
 	    r->notes == NULL ? "" : "; needs a restart: ",
 	    r->notes == NULL ? "" : r->notes);
+	say_done(m);
 	free(r->notes);
 	*r = (struct reload){ .order = r->order };
 	notify("READY=1");
