@@ -11,6 +11,12 @@ const { sleep, until } = require('./lib/daemon');
 const { Http, api, get, onEachWorker } = require('./lib/http');
 const { suite } = require('./lib/suite');
 
+// What a bucket of this rate may have given since, on a slow machine too.
+function allowed(rate) {
+	const began = performance.now();
+	return () => rate + Math.ceil((performance.now() - began) / 1000 * rate);
+}
+
 suite('limit', (d) => {
 	async function tryConnect(app, how) {
 		const c = new Client(d, `/app/${app.key}?protocol=7`, how);
@@ -59,6 +65,7 @@ suite('limit', (d) => {
 		const app = d.app({ max_backend_events_per_second: 20 });
 		const https = await onEachWorker(d);
 		const body = { name: 'e', channel: 'x', data: '1' };
+		let may = allowed(20);
 		const results = await Promise.all(https.map(async (h) => {
 			const list = [];
 			for (let i = 0; i < 60 / https.length; i++)
@@ -67,7 +74,8 @@ suite('limit', (d) => {
 		}));
 		const all = results.flat();
 		const ok = all.filter((r) => r.status === 200).length;
-		assert.ok(ok >= 20 && ok <= 50, `${ok} accepted`);
+		assert.ok(ok >= Math.min(20, all.length) && ok <= may(),
+			`${ok} accepted`);
 		for (const r of all.filter((x) => x.status !== 200)) {
 			assert.equal(r.status, 429);
 			assert.match(r.headers['retry-after'], /^[1-9]\d*$/);
@@ -76,23 +84,28 @@ suite('limit', (d) => {
 		await sleep(1200);
 		// A batch takes as many as it holds, all or nothing.
 		const batch = { batch: Array.from({ length: 10 }, () => body) };
-		for (const want of [200, 200, 429])
-			assert.equal((await https[0].api(app, 'POST', '/batch_events',
-				{ body: batch })).status, want);
+		may = allowed(20);
+		const got = [];
+		for (let i = 0; i < 3; i++)
+			got.push((await https[0].api(app, 'POST', '/batch_events',
+				{ body: batch })).status);
+		assert.deepEqual(got.slice(0, 2), [200, 200]);
+		assert.ok(got[2] === 429 || may() >= 30, `${got}`);
 		assert.equal((await https[0].api(app, 'GET', '/channels')).status, 200);
 		assert.equal(d.ctl(['stats', app.id])[0].app.limited_api,
-			all.length - ok + 1);
+			all.length - ok + (got[2] === 429));
 		for (const h of https) h.end();
 	});
 
 	test('max_read_requests_per_second', async () => {
 		const app = d.app({ max_read_requests_per_second: 10 });
 		const h = await Http.connect(d);
+		const may = allowed(10);
 		const got = [];
 		for (let i = 0; i < 30; i++)
 			got.push((await h.api(app, 'GET', '/channels')).status);
 		const ok = got.filter((s) => s === 200).length;
-		assert.ok(ok >= 10 && ok <= 20, `${ok} answered`);
+		assert.ok(ok >= 10 && ok <= may(), `${ok} answered`);
 		assert.ok(got.every((s) => s === 200 || s === 429));
 		assert.equal(d.ctl(['stats', app.id])[0].app.limited_api,
 			got.length - ok);
