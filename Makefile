@@ -154,7 +154,7 @@ sandboxed: ## the system tests with every worker in its sandbox
 timing: $(BUILD)/timing ## can a signature be guessed by the clock?
 	@$(BUILD)/timing
 
-torture: ## make each call fail once (hours; NAME="ROLE:CALL[:N] ...")
+torture: ## make each call fail once (an hour; NAME="ROLE:CALL[:N] ...")
 	@tests/deps.sh build check
 	@$(MAKE) $(JOBS) all tools $(NPM)
 	@PUSHERD_BIN=$(BUILD)/pusherd node tests/torture/run.js $(NAME)
@@ -164,8 +164,8 @@ asan: ## the same tests with address and undefined behaviour sanitizers
 	    OPT="-O1 -fno-omit-frame-pointer" \
 	    SAN="-fsanitize=address,undefined -fno-sanitize-recover=all"
 
-MEMCHECK := valgrind -q --trace-children=yes --error-exitcode=99 \
-	--leak-check=full --show-leak-kinds=definite \
+MEMCHECK := valgrind -q --trace-children=yes --vgdb=no \
+	--error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
 	--errors-for-leak-kinds=definite --num-callers=24
 
 valgrind: ## the system tests, the daemon under memcheck (an hour)

@@ -218,10 +218,12 @@ class Daemon {
 				const [state, , pgrp] = rest.split(' ');
 				if (Number(pgrp) !== this.child.pid || state === 'Z')
 					continue;
-				// The command line of what it runs in says nothing.
+				// The command line of what it runs in says nothing; of the
+				// name the kernel keeps 15 bytes.
 				const file = WRAP.length > 0 ? 'comm' : 'cmdline';
 				all[pid] = fs.readFileSync(`/proc/${pid}/${file}`, 'utf8')
-					.replace(/\0+$|\n/, '').replace(/\0/g, ' ');
+					.replace(/\0+$|\n/, '').replace(/\0/g, ' ')
+					.replace(/: courie$/, ': courier');
 			} catch { /* it is gone */ }
 		}
 		return all;
