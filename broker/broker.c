@@ -285,6 +285,7 @@ broker_main(const struct inherit *in)
 	hash_seed();
 	broker_init(&br, in->conf);
 	br.inherit = in;
+	history_recall(&br);
 	/*
 	 * Without the apps every client would be told that its app is gone;
 	 * so better no broker for now: the workers keep them meanwhile.

@@ -21,16 +21,16 @@
 
 /* ---- series ---- */
 
-const struct history_row *
+const struct ledger_row *
 history_row(const struct history_series *s, uint32_t i)
 {
 	return &s->v[(s->first + i) % s->cap];
 }
 
-static struct history_row *
-append(struct history_series *s, const struct history_row *row)
+static struct ledger_row *
+append(struct history_series *s, const struct ledger_row *row)
 {
-	struct history_row *to;
+	struct ledger_row *to;
 
 	if (s->v == NULL)
 		s->v = xcalloc(s->cap, sizeof(*s->v));
@@ -45,26 +45,21 @@ append(struct history_series *s, const struct history_row *row)
 
 /* Adds a minute to the hour that it belongs to. */
 static void
-append_hour(struct history_series *s, const struct history_row *row)
+append_hour(struct history_series *s, const struct ledger_row *row)
 {
 	uint64_t hour = row->time / 3600 * 3600;
-	struct history_row *to, begun = { .time = hour };
+	struct ledger_row *to, begun = { .time = hour };
 
 	to = s->n == 0 ? NULL : &s->v[(s->first + s->n - 1) % s->cap];
 	if (to == NULL || to->time != hour)
 		to = append(s, &begun);
-	begun = *to;
-#define X(field) to->field += row->field;
-	HISTORY_FIELDS(X)
-#undef X
-	to->connections = MAX(begun.connections, row->connections);
-	to->turn_max_us = MAX(begun.turn_max_us, row->turn_max_us);
+	ledger_add(to, row);
 }
 
 /* ---- minutes ---- */
 
 static void
-add_app(struct history_row *r, const struct stats_app *s)
+add_app(struct ledger_row *r, const struct stats_app *s)
 {
 	r->opened += s->opened;
 	r->closed += s->ended;
@@ -80,12 +75,13 @@ add_app(struct history_row *r, const struct stats_app *s)
 
 /* The counters of the whole server, as they are. */
 static void
-read_server(struct broker *br, struct history_row *r)
+read_server(struct broker *br, struct ledger_row *r)
 {
 	struct stats_broker now;
 
-	*r = (struct history_row){ 0 };
+	*r = (struct ledger_row){ 0 };
 	sums_now_broker(br, &now);
+	r->seconds = (uint64_t)(broker_now() - br->started);
 	r->cpu_us = now.cpu + now.courier_cpu + now.master_cpu;
 	for (unsigned i = 0; i < br->nslots; i++) {
 		const struct sums_slot *s = &br->sums.slots[i];
@@ -98,50 +94,142 @@ read_server(struct broker *br, struct history_row *r)
 	r->published += br->sums.events_ctl;
 }
 
-/* a becomes a - b; the last two fields of server rows are no counters. */
+/* a becomes a - b; some fields are no counters, and set after it. */
 static void
-subtract(struct history_row *a, const struct history_row *b)
+subtract(struct ledger_row *a, const struct ledger_row *b)
 {
 #define X(field) a->field -= b->field;
-	HISTORY_FIELDS(X)
+	LEDGER_FIELDS(X)
 #undef X
 }
 
+static uint64_t
+count_connections(const struct broker *br)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < br->nslots; i++)
+		if (br->peers[i] != NULL)
+			n += br->peers[i]->nconns;
+	return n;
+}
+
+/* This minute until now; *now gets the counters. */
 static void
-end_minute(struct broker *br, uint64_t time)
+read_minute(struct broker *br, struct ledger_row *row, struct ledger_row *now)
 {
 	struct history *h = &br->history;
-	struct history_row now, row;
 
-	read_server(br, &now);
-	row = now;
-	subtract(&row, &h->last);
-	row.time = time;
-	row.connections = h->peak;
-	row.turn_max_us = br->sums.turn_max;
+	read_server(br, now);
+	*row = *now;
+	subtract(row, &h->last);
+	row->time = h->minute * 60;
+	h->peak = MAX(h->peak, count_connections(br));
+	row->connections = h->peak;
+	row->turn_max_us = br->sums.turn_max;
+	if (h->begun.time == row->time)
+		ledger_add(row, &h->begun);
+}
+
+static struct ledger *
+ledger_of(const struct broker *br)
+{
+	return br->inherit == NULL ? NULL : br->inherit->ledger;
+}
+
+/* Should this process die, the next one knows. */
+static void
+note_minute(struct broker *br)
+{
+	struct ledger_row row, now;
+
+	if (ledger_of(br) == NULL)
+		return;
+	read_minute(br, &row, &now);
+	ledger_put(ledger_of(br), &row);
+}
+
+/* Returns the seconds of it that were counted. */
+static uint64_t
+end_minute(struct broker *br)
+{
+	struct history *h = &br->history;
+	struct ledger_row now, row;
+
+	read_minute(br, &row, &now);
 	append(&h->minutes, &row);
+	ledger_put(ledger_of(br), &row);
 	h->last = now;
+	h->begun = (struct ledger_row){ 0 };
 	h->peak = 0;
 	br->sums.turn_max = 0;
+	return row.seconds;
+}
+
+void
+history_recall(struct broker *br)
+{
+	struct history *h = &br->history;
+	struct ledger_row *v;
+	size_t n;
+
+	if (ledger_of(br) == NULL)
+		return;
+	v = xcalloc(LEDGER_ROWS, sizeof(*v));
+	n = ledger_get(ledger_of(br), (uint64_t)time(NULL), v);
+	if (n > 0 && v[n - 1].time == h->minute * 60)
+		h->begun = v[--n];
+	for (size_t i = 0; i < n; i++)
+		append(&h->minutes, &v[i]);
+	free(v);
+}
+
+/* The app's minute until now. */
+static void
+read_app_minute(const struct broker_app *a, struct ledger_row *row)
+{
+	const struct history_app *h = a->history;
+	struct ledger_row last = { 0 };
+
+	*row = (struct ledger_row){ 0 };
+	add_app(row, &a->stats);
+	add_app(&last, &h->last);
+	subtract(row, &last);
+	row->connections = MAX(h->peak, a->nconns);
 }
 
 static void
-end_app_minute(struct broker_app *a, uint64_t time)
+end_app_minute(struct broker_app *a, uint64_t time, uint64_t seconds)
 {
 	struct history_app *h = a->history;
-	struct history_row row = { 0 }, last = { 0 };
+	struct ledger_row row;
 
 	if (h == NULL)
 		return;
-	add_app(&row, &a->stats);
-	add_app(&last, &h->last);
-	subtract(&row, &last);
+	read_app_minute(a, &row);
 	row.time = time;
-	row.connections = MAX(h->peak, a->nconns);
+	row.seconds = seconds;
 	h->peak = a->nconns;
 	h->last = a->stats;
 	append(&h->minutes, &row);
 	append_hour(&h->hours, &row);
+}
+
+void
+history_running(
+    struct broker *br, const struct broker_app *a, struct ledger_row *row)
+{
+	struct ledger_row all, now;
+
+	read_minute(br, &all, &now);
+	*row = all;
+	if (a == NULL)
+		return;
+	*row = (struct ledger_row){ 0 };
+	if (a->history != NULL)
+		read_app_minute(a, row);
+	row->time = all.time;
+	row->seconds = all.seconds;
 }
 
 void
@@ -170,36 +258,27 @@ see_app(struct broker_app *a)
 		a->history->peak = MAX(a->history->peak, a->nconns);
 }
 
-static uint64_t
-count_connections(const struct broker *br)
-{
-	uint64_t n = 0;
-
-	for (unsigned i = 0; i < br->nslots; i++)
-		if (br->peers[i] != NULL)
-			n += br->peers[i]->nconns;
-	return n;
-}
-
 void
 history_tick(struct broker *br)
 {
 	struct history *h = &br->history;
-	uint64_t minute = (uint64_t)time(NULL) / 60;
+	uint64_t minute = (uint64_t)time(NULL) / 60, was = h->minute;
+	uint64_t seconds = 0;
 	struct hash_node *n;
 
 	h->peak = MAX(h->peak, count_connections(br));
+	if (minute != was)
+		seconds = end_minute(br);
+	h->minute = minute;
+	note_minute(br);
 	for (n = hash_first(&br->apps.by_num); n != NULL;
 	     n = hash_next(&br->apps.by_num, n)) {
 		struct broker_app *a = container_of(n, struct broker_app, node);
 
 		see_app(a);
-		if (minute != h->minute)
-			end_app_minute(a, h->minute * 60);
+		if (minute != was)
+			end_app_minute(a, was * 60, seconds);
 	}
-	if (minute != h->minute)
-		end_minute(br, h->minute * 60);
-	h->minute = minute;
 }
 
 void

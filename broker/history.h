@@ -4,47 +4,26 @@
 
 /*
  * What happened: the last 1,000 connections that ended, and what each minute
- * brought.  It lives in memory and ends with the broker process.
+ * brought.  The minutes of the whole server outlive this process
+ * (shared/ledger.h); those of apps and the connections end with it.
  */
 
 #include <stdint.h>
 
+#include "shared/ledger.h"
 #include "shared/stats.h"
 
 struct broker;
+struct broker_app;
 
 #define HISTORY_CLOSES 1000
-#define HISTORY_MINUTES 1440   /* of the whole server */
-#define HISTORY_APP_MINUTES 60 /* of one app */
+#define HISTORY_MINUTES LEDGER_ROWS /* of the whole server */
+#define HISTORY_APP_MINUTES 60      /* of one app */
 #define HISTORY_APP_HOURS 24
-
-/* The columns of a minute or an hour, one line each: field, unit. */
-#define HISTORY_FIELDS(X) \
-	X(connections) /* at most, at one time */ \
-	X(opened) \
-	X(closed) \
-	X(refused) /* server only */ \
-	X(messages_in) \
-	X(messages_out) \
-	X(bytes_in) \
-	X(bytes_out) \
-	X(published) \
-	X(delivered) \
-	X(api) \
-	X(slow)        /* closed for reading too slowly */ \
-	X(cpu_us)      /* server only: all processes */ \
-	X(turn_max_us) /* server only: the longest turn of a loop */
-
-struct history_row {
-	uint64_t time; /* when it began: seconds since 1970 */
-#define X(field) uint64_t field;
-	HISTORY_FIELDS(X)
-#undef X
-};
 
 /* The last rows, the oldest at `first`. */
 struct history_series {
-	struct history_row *v; /* NULL until the first */
+	struct ledger_row *v; /* NULL until the first */
 	uint32_t cap, n, first;
 };
 
@@ -57,7 +36,8 @@ struct history_app {
 
 struct history {
 	struct history_series minutes;
-	struct history_row last; /* the counters when this minute began */
+	struct ledger_row last;  /* the counters when this minute began */
+	struct ledger_row begun; /* what the process before had of it */
 	uint64_t minute;         /* since 1970 */
 	uint64_t peak;
 	struct stats_close *closes; /* HISTORY_CLOSES, a ring */
@@ -65,14 +45,18 @@ struct history {
 };
 
 void history_init(struct broker *);
+/* Takes what was before this process (br->inherit). */
+void history_recall(struct broker *);
 void history_clear(struct broker *);
 void history_app_free(struct history_app *);
 /* Once a second. */
 void history_tick(struct broker *);
+/* The minute that is not over, of all or of one app (NULL: all). */
+void history_running(
+    struct broker *, const struct broker_app *, struct ledger_row *);
 /* A connection ended; the bytes come from a worker and are made safe. */
 void history_closed(struct broker *, const struct stats_close *);
 /* The i-th row from the oldest; i < s->n. */
-const struct history_row *history_row(
-    const struct history_series *, uint32_t i);
+const struct ledger_row *history_row(const struct history_series *, uint32_t i);
 
 #endif

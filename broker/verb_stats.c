@@ -240,21 +240,30 @@ verb_stats(struct control_client *k, struct json args)
 /* ---- history ---- */
 
 static void
-history_rows(struct control_client *k, const struct history_series *s)
+period_row(struct control_client *k, const struct ledger_row *r)
 {
-	uint32_t i = s->n > k->limit ? s->n - (uint32_t)k->limit : 0;
 	struct json_writer w;
 
-	for (; i < s->n; i++) {
-		const struct history_row *r = history_row(s, i);
-
-		verb_row_begin(&w, NULL);
-		verb_put_number(&w, "time", r->time);
+	verb_row_begin(&w, NULL);
+	verb_put_number(&w, "time", r->time);
 #define X(field) verb_put_number(&w, #field, r->field);
-		HISTORY_FIELDS(X)
+	LEDGER_FIELDS(X)
 #undef X
-		verb_row_end(k, &w);
-	}
+	verb_row_end(k, &w);
+}
+
+/* The last ones, and the minute that is not over. */
+static void
+history_rows(struct control_client *k, const struct history_series *s,
+    const struct broker_app *a)
+{
+	uint32_t n = (uint32_t)k->limit - 1;
+	struct ledger_row running;
+
+	for (uint32_t i = s->n > n ? s->n - n : 0; i < s->n; i++)
+		period_row(k, history_row(s, i));
+	history_running(k->br, a, &running);
+	period_row(k, &running);
 }
 
 void
@@ -265,13 +274,15 @@ verb_history(struct control_client *k, struct json args)
 
 	if (get_args(k, args, 60, HISTORY_MINUTES) == -1)
 		return;
+	k->limit = MAX(k->limit, 1);
 	if (k->app == 0) {
-		history_rows(k, &k->br->history.minutes);
+		history_rows(k, &k->br->history.minutes, NULL);
 	} else {
 		a = apps_find(k->br, k->app);
 		if (a != NULL && a->history != NULL)
 			history_rows(k,
-			    hours ? &a->history->hours : &a->history->minutes);
+			    hours ? &a->history->hours : &a->history->minutes,
+			    a);
 	}
 	control_end(k);
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "cli/periods.h"
 #include "shared/base.h"
 #include "shared/json_write.h"
 #include "shared/xmalloc.h"
@@ -220,41 +221,6 @@ on_total(void *arg, struct json row)
 	}
 }
 
-static int
-print_totals(struct cmd *c, const char *app)
-{
-	struct totals t = { .out = c->out, .app = app != NULL };
-	struct buf *args = cmd_stats_args(app, 20, false);
-	int r;
-
-	out_group_open(c->out);
-	r = cmd_ask(c, "stats", buf_str(args), on_total, &t);
-	if (r == CMD_OK && !t.record)
-		r = cmd_fail("pusherd answered without its numbers");
-	if (r != CMD_OK)
-		out_drop(c->out);
-	open_table(&t, NULL, NULL, 0);
-	out_group_close(c->out);
-	buf_unref(args);
-	return r;
-}
-
-/* ---- minutes and hours ---- */
-
-static const char *const history_keys[] = { "time", "connections", "opened",
-	"closed", "refused", "messages_in", "messages_out", "bytes_in",
-	"bytes_out", "published", "delivered", "api", "slow", "cpu_ms",
-	"turn_max_ms" };
-
-#define NSUMS 11 /* behind connections: they are added up */
-
-struct period {
-	struct out *out;
-	bool hours; /* add minutes up */
-	uint64_t time, peak, sums[NSUMS], cpu, turn_max;
-	bool any;
-};
-
 void
 cmd_stats_put_time(struct out *o, const char *key, uint64_t seconds)
 {
@@ -270,66 +236,64 @@ cmd_stats_put_time(struct out *o, const char *key, uint64_t seconds)
 	out_text(o, key, text);
 }
 
-static void
-put_period(struct period *p)
+static int
+read_history(struct cmd *c, const char *app, uint64_t rows, struct periods *all)
 {
-	size_t i;
+	struct buf *args = cmd_stats_args(app, rows, app != NULL && all->hours);
+	int r = cmd_ask(c, "history", buf_str(args), periods_on_row, all);
 
-	if (!p->any)
-		return;
-	out_row_open(p->out);
-	cmd_stats_put_time(p->out, "time", p->time);
-	out_num(p->out, "connections", p->peak);
-	for (i = 0; i < NSUMS; i++) {
-		const char *key = history_keys[i + 2];
-
-		if (str_starts(str_of(key), S("bytes_")))
-			out_bytes(p->out, key, p->sums[i]);
-		else
-			out_num(p->out, key, p->sums[i]);
-	}
-	out_num(p->out, "cpu_ms", p->cpu / 1000);
-	out_num(p->out, "turn_max_ms", p->turn_max / 1000);
-	out_row_close(p->out);
-	*p = (struct period){ .out = p->out, .hours = p->hours };
+	buf_unref(args);
+	return r;
 }
 
-static void
-on_period(void *arg, struct json row)
+/* Of the last day, or, of an app, of the last hour. */
+static int
+print_peaks(struct cmd *c, const char *app)
 {
-	struct period *p = arg;
-	uint64_t time = cmd_stats_number(row, "time");
-	size_t i;
+	struct periods all = { .hours = false };
+	int r = read_history(c, app, MINUTES_MAX, &all);
 
-	if (p->hours)
-		time = time / 3600 * 3600;
-	if (p->any && time != p->time)
-		put_period(p);
-	p->any = true;
-	p->time = time;
-	p->peak = MAX(p->peak, cmd_stats_number(row, "connections"));
-	for (i = 0; i < NSUMS; i++)
-		p->sums[i] += cmd_stats_number(row, history_keys[i + 2]);
-	p->cpu += cmd_stats_number(row, "cpu_us");
-	p->turn_max = MAX(p->turn_max, cmd_stats_number(row, "turn_max_us"));
+	if (r != CMD_OK)
+		out_drop(c->out);
+	else if (all.n > 0 || out_is_json(c->out))
+		periods_put_peaks(&all, c->out);
+	periods_clear(&all);
+	return r;
 }
+
+static int
+print_totals(struct cmd *c, const char *app)
+{
+	struct totals t = { .out = c->out, .app = app != NULL };
+	struct buf *args = cmd_stats_args(app, 20, false);
+	int r;
+
+	out_group_open(c->out);
+	r = cmd_ask(c, "stats", buf_str(args), on_total, &t);
+	if (r == CMD_OK && !t.record)
+		r = cmd_fail("pusherd answered without its numbers");
+	if (r != CMD_OK)
+		out_drop(c->out);
+	open_table(&t, NULL, NULL, 0);
+	if (r == CMD_OK)
+		r = print_peaks(c, app);
+	out_group_close(c->out);
+	buf_unref(args);
+	return r;
+}
+
+/* ---- minutes and hours ---- */
 
 static int
 print_history(struct cmd *c, const char *app, bool hours, uint64_t n)
 {
-	uint64_t rows = hours && app == NULL ? n * 60 : n;
-	struct period p = { .out = c->out, .hours = hours };
-	struct buf *args = cmd_stats_args(app, rows, hours);
+	struct periods all = { .hours = hours };
 	int r;
 
-	out_table_open(c->out, NULL, history_keys, nitems(history_keys));
-	r = cmd_ask(c, "history", buf_str(args), on_period, &p);
+	r = read_history(c, app, hours && app == NULL ? n * 60 : n, &all);
 	if (r == CMD_OK)
-		put_period(&p);
-	else
-		out_drop(c->out);
-	out_table_close(c->out);
-	buf_unref(args);
+		periods_put(&all, c->out);
+	periods_clear(&all);
 	return r;
 }
 

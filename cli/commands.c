@@ -113,11 +113,16 @@ const struct cmd_verb commands[] = {
 	    "On a terminal until q is pressed; into a pipe one snapshot.",
 	    cmd_top_options, cmd_top },
 	{ "stats", "[APP]", 0, 1,
-	    "Print what was counted, also minute by minute",
+	    "Print what was counted, peaks, rates minute by minute",
 	    APP_TEXT_HELP
-	    "  Counters begin\nwith the broker process.  In the last minutes "
-	    "and hours, connections\nare the most at one time, and "
-	    "turn_max_ms is for how long nobody was\nserved.",
+	    "  Counters begin\nwith the broker process; peaks are those of the "
+	    "last day, of an app of\nthe last hour.  With --minutes and "
+	    "--hours "
+	    "connections are the most at\none time, cpu_percent is that of all "
+	    "processes (100: one processor),\nturn_max_ms for how long nobody "
+	    "was served, peak_of what was at its\nhighest then; the last row "
+	    "is not over.  The minutes of the server are\nkept in the file "
+	    "history beside the outbox, those of apps end with the\nbroker.",
 	    cmd_stats_options, cmd_stats },
 	{ "closes", "[APP]", 0, 1,
 	    "List the connections that ended last, and why",

@@ -27,6 +27,8 @@ struct master_start {
 	const char *listen_path; /* the file with the addresses */
 	struct certs *certs;
 	struct usage *usage; /* made by master_run() */
+	struct ledger
+	    *ledger; /* what each minute brought, for broker and courier */
 	struct source source;
 	int broker_fd;  /* listening socket of the links */
 	int control_fd; /* listening control socket */

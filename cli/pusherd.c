@@ -27,6 +27,7 @@
 #include "shared/appdb.h"
 #include "shared/base.h"
 #include "shared/conf.h"
+#include "shared/ledger.h"
 #include "shared/log.h"
 #include "shared/proc.h"
 #include "shared/xmalloc.h"
@@ -319,6 +320,21 @@ settle(struct master_start *start, char **why)
 	return 0;
 }
 
+/* What an earlier run has left of the last day; none is no reason to stop. */
+static struct ledger *
+open_ledger(const struct conf *conf)
+{
+	struct ledger *l = ledger_map();
+	char *path = ledger_path(conf->outbox);
+
+	if (l == NULL)
+		fatal("mmap");
+	if (ledger_load(l, path) == -1)
+		log_warn("statistics of earlier runs are not read: %s", path);
+	free(path);
+	return l;
+}
+
 static int
 run(struct conf *conf, const struct command *cmd)
 {
@@ -346,6 +362,7 @@ run(struct conf *conf, const struct command *cmd)
 	start.listen = &s.listen;
 	start.listen_path = s.rundir.listen_path;
 	start.certs = &s.certs;
+	start.ledger = open_ledger(conf);
 	start.broker_fd = s.rundir.broker_fd;
 	start.control_fd = s.rundir.control_fd;
 	start.lock_fd = s.rundir.lock_fd;

@@ -13,6 +13,7 @@
 
 struct cert_board;
 struct conf;
+struct ledger;
 struct tls_store;
 struct usage;
 
@@ -29,6 +30,7 @@ struct inherit {
 	struct tls_store *tls;          /* workers: certificates; or NULL */
 	const struct cert_board *certs; /* what all may know; or NULL */
 	const struct usage *master;     /* what it uses; or NULL */
+	struct ledger *ledger;          /* broker, courier; or NULL */
 	int broker_fd;   /* broker: the listening socket of the links, or -1 */
 	int control_fd;  /* broker: the listening control socket, or -1 */
 	int cord_fd;     /* orders of the master (shared/orders.h), or -1 */

@@ -342,6 +342,8 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	UNUSED(revents);
 	log_tick();
 	report_stats(c);
+	if (courier_now_ms() >= c->save_at)
+		report_save(c);
 	if (c->outbox != NULL)
 		look_after_outbox(c);
 	else if (courier_is_needed(c) && courier_now_ms() >= c->try_at)
@@ -388,6 +390,7 @@ stop(struct courier *c)
 	if (ipc_is_open(&c->ipc))
 		ipc_drain_input(&c->ipc);
 	courier_commit(c);
+	report_save(c);
 	if (ipc_is_open(&c->ipc)) {
 		ipc_flush(&c->ipc);
 		ipc_close(&c->ipc);

@@ -54,6 +54,9 @@ struct courier {
 	struct stats_hist ages;
 	uint64_t cpu; /* microseconds that were told */
 	struct memory memory;
+	/* What of the ledger is on disk, and when to look again. */
+	uint64_t saved, save_at;
+	int save_errno; /* of the last try */
 
 	bool known; /* all endpoints have been said */
 	struct hash endpoints;

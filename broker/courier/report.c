@@ -1,18 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * report.c: what the courier says of itself to the broker: the state of the
- * outbox with what is wrong with it, and what it has counted.  Owns the
- * sentence.  While there is no broker nothing is said and nothing lost.  Must
- * never say that it is ready when it could not take a hook.
+ * outbox with what is wrong with it, and what it has counted; and what it
+ * writes down of the broker's counting.  Owns the sentence.  While there is no
+ * broker nothing is said and nothing lost.  Must never say that it is ready
+ * when it could not take a hook.
  */
 
 #include "broker/courier/report.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #include "broker/courier/courier.h"
+#include "shared/conf.h"
+#include "shared/ledger.h"
 #include "shared/log.h"
+#include "shared/proc.h"
 #include "shared/usage.h"
+#include "shared/xmalloc.h"
+
+#define SAVE_MS 60000
 
 static bool
 is_ready(const struct courier *c)
@@ -66,4 +76,24 @@ report_stats(struct courier *c)
 	ipc_send_courier_stats(&c->ipc, &m);
 	c->cpu = cpu;
 	c->ages = (struct stats_hist){ .sum = 0 };
+}
+
+void
+report_save(struct courier *c)
+{
+	char *path;
+	int r;
+
+	c->save_at = courier_now_ms() + SAVE_MS;
+	if (c->inherit->ledger == NULL)
+		return;
+	path = ledger_path(c->conf->outbox);
+	r = ledger_save(
+	    c->inherit->ledger, path, (uint64_t)time(NULL), &c->saved);
+	r = r == -1 ? errno : 0;
+	if (r != 0 && r != c->save_errno)
+		log_warnx("statistics are not kept on disk: %s: %s", path,
+		    strerror(r));
+	c->save_errno = r;
+	free(path);
 }

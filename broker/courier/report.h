@@ -12,5 +12,7 @@ void report_state(struct courier *);
 void report_trouble(struct courier *, char *why);
 /* What was counted since the last time; once a second. */
 void report_stats(struct courier *);
+/* Writes the minutes of the last day to disk, as far as they are new. */
+void report_save(struct courier *);
 
 #endif

@@ -5,9 +5,12 @@
 
 const assert = require('node:assert/strict');
 const { spawn } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
 const { test } = require('node:test');
 const { Client, closeAll } = require('./lib/client');
-const { PUSHERCTL, environment, options, until } = require('./lib/daemon');
+const { Daemon, PUSHERCTL, environment, options, sleep, until } =
+	require('./lib/daemon');
 const { api } = require('./lib/http');
 const { suite } = require('./lib/suite');
 
@@ -55,14 +58,20 @@ suite('numbers for an operator', (d) => {
 
 	test('stats: minutes and hours', async () => {
 		const all = await Client.several(d, app, 2);
-		// The minute that is running is not a row yet.
 		for (const args of [['--minutes', '5'], ['--hours', '2']])
 			for (const who of [[], [app.id]]) {
-				const rows = d.ctl(['stats', ...who, ...args]);
+				const rows = await until('rows', () => {
+					const got = d.ctl(['stats', ...who, ...args]);
+					return got.length > 0 && got;
+				});
 				for (const r of rows) {
 					assert.equal(r.time % 60, 0);
 					assert.ok(r.connections >= 0 && r.messages_in >= 0);
 				}
+				// The last one is not over.
+				assert.ok(rows.length <= Number(args[1]) + 1);
+				assert.equal(rows.filter((r) =>
+					r.peak_of.includes('connections')).length, 1);
 			}
 		assert.equal(d.ctlRaw(['stats', '--minutes', '0']).code, 2);
 		assert.equal(d.ctlRaw(['stats', '--minutes', '1', '--hours', '1'])
@@ -184,4 +193,64 @@ suite('nobody is there', (d) => {
 		assert.equal(d.ctlRaw(['closes', '--limit', '2000']).code, 2);
 		assert.equal(d.ctlRaw(['top', '--interval', 'x']).code, 2);
 	});
+});
+
+test('a spike is still known when broker and daemon have died', async () => {
+	const d = new Daemon({ workers: 2 });
+	const app = d.app();
+	await d.start();
+	const again = async (between = () => {}) => {
+		d.signal('SIGTERM');
+		await d.exited;
+		between();
+		d.exit = null;
+		await d.start();
+	};
+	try {
+		// A minute ends under the test: what is asked for are sums.
+		const sums = () => {
+			const rows = d.ctl(['stats', '--minutes', '10']);
+			const sum = (key) => rows.reduce((n, r) => n + r[key], 0);
+			assert.ok(rows.every((r) => r.seconds <= 61), 'rows are minutes');
+			return { opened: sum('opened'), api: sum('api'),
+				out: sum('messages_out'), cpu: sum('cpu_ms'),
+				peak: Math.max(...rows.map((r) => r.connections)) };
+		};
+		const all = await Client.several(d, app, 20);
+		await until('20 to be seen', () => sums().peak === 20);
+		await closeAll(all);
+		await sleep(2200); // the broker writes down, once a second
+		const peak = (s) => s.peaks.find((p) => p.peak === 'connections');
+		const [before] = d.ctl(['stats']);
+		assert.equal(peak(before).value, 20);
+		assert.ok(peak(before).cpu_percent >= 0);
+
+		d.allow(/broker|link/);
+		const [broker] = d.pidsOf('broker');
+		process.kill(broker, 'SIGKILL');
+		await until('another broker', () => {
+			const r = d.ctlRaw(['-j', 'stats', '--minutes', '10']);
+			return r.code === 0 && d.pidsOf('broker')[0] !== broker;
+		});
+		assert.equal(sums().opened, 20);
+		assert.equal(sums().peak, 20);
+
+		await again();
+		assert.ok(fs.statSync(path.join(d.dir, 'history')).size < 1 << 18);
+		assert.equal(sums().opened, 20);
+		assert.equal(peak(d.ctl(['stats'])[0]).value, 20);
+		// What is none of ours stays, and nothing else minds.
+		d.allow(/statistics/);
+		await again(() => fs.writeFileSync(path.join(d.dir, 'history'),
+			'my diary '.repeat(9)));
+		assert.equal(sums().opened, 0);
+		d.signal('SIGTERM');
+		await d.exited;
+		assert.match(fs.readFileSync(path.join(d.dir, 'history'), 'utf8'),
+			/^my diary/);
+		await d.stop();
+	} catch (e) {
+		d.kill();
+		throw e;
+	}
 });
