@@ -69,12 +69,15 @@ put_webhooks(struct out *o, struct json row)
 	char *text = str_dup(str_make(state.p + 1, state.n - 2));
 
 	out_record_open(o, "webhooks");
-	out_state(o, "state", text, good);
+	/* In a text nothing else says whose state it is. */
+	out_state(o, out_is_json(o) ? "state" : "webhooks", text, good);
 	out_json(o, "queued", json_get(row, S("queued")));
 	out_json(o, "waiting", json_get(row, S("waiting")));
 	out_json(o, "dead", json_get(row, S("dead")));
 	out_json(o, "dropped", json_get(row, S("dropped")));
-	out_json(o, "trouble", json_get(row, S("trouble")));
+	if (out_is_json(o) ||
+	    !str_eq(json_get(row, S("trouble")).raw, S("\"\"")))
+		out_json(o, "trouble", json_get(row, S("trouble")));
 	out_record_close(o);
 	free(text);
 }

@@ -20,6 +20,8 @@
 #include "shared/suggest.h"
 #include "shared/xmalloc.h"
 
+#define NAME_WIDTH 32 /* of commands in the help */
+
 /* ---- help ---- */
 
 static void
@@ -34,7 +36,11 @@ print_verbs(FILE *f, struct str noun)
 		if (!str_starts(str_of(v->name), noun))
 			continue;
 		snprintf(line, sizeof(line), "%s %s", v->name, v->args);
-		fprintf(f, "  %-32s %s\n", line, v->summary);
+		if (strlen(line) > NAME_WIDTH)
+			fprintf(f, "  %s\n  %-*s %s\n", line, NAME_WIDTH, "",
+			    v->summary);
+		else
+			fprintf(f, "  %-*s %s\n", NAME_WIDTH, line, v->summary);
 	}
 }
 

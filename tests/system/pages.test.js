@@ -31,6 +31,8 @@ function commands() {
 	const help = run(PUSHERCTL, ['help']);
 	const list = help.slice(help.indexOf('commands:\n') + 10);
 	return list.slice(0, list.indexOf('\n\n')).split('\n')
+		// What a long one does stands in the next line.
+		.filter((line) => !/^ {4}/.test(line))
 		.map((line) => line.trim().split(/ {2,}/)[0]
 			.replace(/ [A-Z[].*$/, ''))
 		.filter((name) => name !== 'help');
