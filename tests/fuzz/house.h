@@ -275,6 +275,7 @@ house_init(struct house *h, int *broker)
 	h->r.w.serving = true;
 	held_init(&h->r.w);
 	api_park_init(&h->r.w);
+	drain_init(&h->r.w); /* a living broker may send it away */
 	h->r.conf.broker_path = xstrdup(house_path);
 	link_init(&h->r.w);
 	*broker = sock_accept(fd, NULL);
@@ -291,6 +292,7 @@ house_clear(struct house *h)
 		house_hang_up(h, i);
 	sign_key_free(h->sign);
 	held_free(&h->r.w);
+	drain_free(&h->r.w);
 	ev_timer_stop(h->r.w.loop, &h->r.w.parked.timer);
 	rig_clear(&h->r);
 }
