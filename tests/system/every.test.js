@@ -114,7 +114,7 @@ const calls = (x) => ({
 // Measuring has tests of its own; these are other shapes of one scenario.
 const ELSEWHERE = { bench: ['--app-id', '--key', '--secret-from',
 	'--subscriptions', '--publishers', '--in-flight', '--rate', '--batch',
-	'--size', '--slow', '--sources', '--processes'] };
+	'--size', '--slow', '--sources', '--processes', '--tls'] };
 
 describe('every command', () => {
 	const d = new Daemon({ webhook_allow_private: 'on', workers: 2 });
