@@ -131,6 +131,7 @@ async function main() {
 	process.removeAllListeners('warning');
 	pin(process.pid, 1);
 	const s = await sServer(authority);
+	process.on('exit', () => s.p.kill());
 	const ours = [];
 	const theirs = [];
 	const deliveries = { tls: [], plain: [] };

@@ -148,8 +148,7 @@ suite('app', (d) => {
 	test('delete closes with 4001; the name is free again', async () => {
 		const app = d.app();
 		const all = await Client.onEachWorker(d, app);
-		for (const c of all) await c.join('presence-x', c.sid);
-		for (const c of all.slice(0, -1)) await c.sync();
+		await Client.joinAll(all, 'presence-x', (c) => ({ id: c.sid }));
 		const refused = d.ctlRaw(['app', 'delete', app.id]);
 		assert.notEqual(refused.code, 0, 'wants --yes');
 		const r = await d.ctlAsync(['app', 'delete', '--yes', app.id]);

@@ -205,9 +205,7 @@ describe('a worker is killed', () => {
 			const { d, app } = await daemon({ crash_grace: 1 });
 			d.allow(/worker/);
 			const all = await Client.onEachWorker(d, app);
-			for (const [i, c] of all.entries())
-				await c.join('presence-x', `u${i}`);
-			for (const c of all) await c.sync();
+			await Client.joinAll(all, 'presence-x', (_, i) => ({ id: `u${i}` }));
 			process.kill(all[0].worker, 'SIGKILL');
 			for (const c of all.slice(1))
 				assert.deepEqual(await c.expect(
@@ -227,9 +225,8 @@ describe('a worker is killed', () => {
 		const { d, app } = await daemon({ crash_grace: 5 });
 		d.allow(/worker/);
 		const all = await Client.onEachWorker(d, app);
-		for (const [i, c] of all.entries())
-			await c.join('presence-x', `u${i}`, { i });
-		for (const c of all) await c.sync();
+		await Client.joinAll(all, 'presence-x',
+			(_, i) => ({ id: `u${i}`, info: { i } }));
 		process.kill(all[0].worker, 'SIGKILL');
 		await all[0].ended();
 		const back = await Client.connect(d, app);
@@ -283,11 +280,9 @@ describe('the broker is killed', () => {
 			const { d, app } = await daemon();
 			d.allow(/broker|worker/);
 			const all = await Client.onEachWorker(d, app);
-			for (const [i, c] of all.entries()) {
-				await c.subscribe('room');
-				await c.join('presence-x', `u${i}`, { i });
-			}
-			for (const c of all) await c.sync();
+			for (const c of all) await c.subscribe('room');
+			await Client.joinAll(all, 'presence-x',
+				(_, i) => ({ id: `u${i}`, info: { i } }));
 			for (let round = 0; round < 3; round++) {
 				const [pid] = d.pidsOf('broker');
 				process.kill(pid, 'SIGKILL');

@@ -337,6 +337,18 @@ class Client {
 		return (await this.subscribe(channel, { data })).presence;
 	}
 
+	// Each joins as this user and is seen by those before it, so that
+	// nothing of it is on its way any more.
+	static async joinAll(all, channel, who) {
+		for (const [i, c] of all.entries()) {
+			const { id, info } = who(c, i);
+			await c.join(channel, id, info);
+			for (const before of all.slice(0, i))
+				assert.equal((await before.expect(
+					'pusher_internal:member_added', channel)).user_id, id);
+		}
+	}
+
 	unsubscribe(channel) {
 		this.send({ event: 'pusher:unsubscribe', data: { channel } });
 	}
