@@ -51,58 +51,74 @@ FUZZBIN := $(patsubst tests/%_fuzz.c,$(BUILD)/%_fuzz,$(FUZZ))
 JOBS    := -j$(shell nproc)
 MAKEFLAGS += --no-print-directory
 
+# A line for each file built; V=1 prints the commands instead.
+Q        = $(if $(V),,@)
+say      = $(if $(V),,@printf '%-4s %s\n' $(1) $(2))
+# Builds a program from one file of its own and objects.
+program  = $(CC) $(CFLAGS) -MT $@ $(LDFLAGS) -o $@
+
 all: $(BUILD)/pusherd $(BUILD)/pusherctl ## build pusherd and pusherctl
 
 $(BUILD)/pusherd: $(call obj,$(DAEMON) $(SHARED) $(BROKER) $(WORKER))
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/pusherctl: $(call obj,$(CTL) $(SHARED) $(OUTBOX) $(APIAUTH))
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
 
 # gcc does not know that a failed assertion of cmocka's does not return.
 TESTWARN := -Wno-null-dereference -Wno-maybe-uninitialized
 $(BUILD)/unit/%: tests/unit/%.c $(TESTOBJ)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(TESTWARN) $(LDFLAGS) -o $@ $< $(TESTOBJ) $(LIBS) -lcmocka
+	$(call say,CC,$<)
+	$(Q)$(program) $(TESTWARN) $< $(TESTOBJ) $(LIBS) -lcmocka
 
 unit-bins: $(UNITBIN)
 
-$(BUILD)/fuzz/%_corpus: tests/fuzz/%_fuzz.c tests/fuzz/corpus.c $(TESTOBJ)
+FUZZOBJ := $(call obj,$(FUZZ) tests/fuzz/corpus.c)
+$(BUILD)/fuzz/%_corpus: $(BUILD)/obj/tests/fuzz/%_fuzz.o \
+    $(BUILD)/obj/tests/fuzz/corpus.o $(TESTOBJ)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< tests/fuzz/corpus.c $(TESTOBJ) \
-	    $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(TESTOBJ)
+$(BUILD)/fuzz/%_fuzz: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(TESTOBJ)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(TESTOBJ) \
-	    $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 # worker/ws.c for any bytes, and what looks into messages replaced.
 ECHO    := $(BUILD)/obj/tests/conformance
 $(BUILD)/ws_echo: tests/conformance/ws_echo.c $(TESTOBJ)
 	@mkdir -p $(ECHO)
-	$(CC) $(CFLAGS) -DWS_ECHO -c -o $(ECHO)/ws.o worker/ws.c
-	objcopy --weaken-symbol=client_message $(BUILD)/obj/worker/client.o \
-	    $(ECHO)/client.o
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(ECHO)/ws.o $(ECHO)/client.o \
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) -DWS_ECHO -c -o $(ECHO)/ws.o worker/ws.c
+	$(Q)objcopy --weaken-symbol=client_message \
+	    $(BUILD)/obj/worker/client.o $(ECHO)/client.o
+	$(Q)$(program) $< $(ECHO)/ws.o $(ECHO)/client.o \
 	    $(filter-out %/worker/ws.o %/worker/client.o,$(TESTOBJ)) $(LIBS)
 
 # What tests use: a reader to compare with, a library that makes calls fail.
 $(BUILD)/json_say: tests/conformance/json_say.c $(call obj,$(SHARED))
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,CC,$<)
+	$(Q)$(program) $(filter %.c %.o,$^) $(LIBS)
 
 $(BUILD)/timing: tests/conformance/timing.c $(call obj,$(SHARED))
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,CC,$<)
+	$(Q)$(program) $(filter %.c %.o,$^) $(LIBS)
 
 $(BUILD)/torture_shim.so: tests/torture/shim.c
 	@mkdir -p $(@D)
-	$(CC) $(CSTD) -O2 -Wall -Wextra $(WERROR) -fPIC -shared -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CSTD) -O2 -Wall -Wextra $(WERROR) -fPIC -shared -o $@ $<
 
 tools: $(BUILD)/json_say $(BUILD)/torture_shim.so
 corpus-bins: $(CORPUSBIN)
@@ -223,7 +239,8 @@ format: ## clang-format all of our C
 
 $(BUILD)/floor: tests/bench/floor.c
 	@mkdir -p $(@D)
-	$(CC) $(CSTD) -O2 -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CSTD) -O2 -o $@ $<
 
 # What is installed from a package, and measured.
 RELEASE := BUILD=build-release OPT="-O3 -flto=auto"
@@ -247,6 +264,9 @@ help: ## this list
 	    etc/install.mk | while read -r t d; do printf '%-13s %s\n' \
 	    "$$t" "$$d"; done
 
-.PHONY: all unit-bins corpus-bins tools timing torture valgrind fuzz-bins deps run check faults unit system sandboxed asan \
-	fuzz release bench ws-echo conformance prometheus cover cover-parsers lint format clean help
+.SECONDARY: $(FUZZOBJ)
+.PHONY: all unit-bins corpus-bins fuzz-bins tools timing torture valgrind \
+	deps run check faults unit system sandboxed asan fuzz release bench \
+	ws-echo conformance prometheus cover cover-parsers lint format clean \
+	help
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

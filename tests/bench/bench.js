@@ -42,6 +42,8 @@ const SCENARIOS = {
 	'the same, open loop at half of that': [all, 'p50_us',
 		['fanout', ...big, '--publishers', '8']],
 	'publish, 8 connections': [all, 'published', ['publish']],
+	'publish, 64 connections': [all, 'published',
+		['publish', '--in-flight', '64']],
 	'publish, batches of 10': [all, 'published',
 		['publish', '--batch', '10']],
 	'client events, 50 pairs': [all, 'delivered', ['client-events']],
@@ -73,21 +75,6 @@ const OURS = {
 	'idle, 50,000 on 4 workers: bytes each': [4, 'server_bytes_per_client',
 		['idle', '--clients', '50000', '--channels', '500', '--processes',
 			'4', '--sources', '4']],
-	'4 workers: fan-out, one at a time': [4, 'delivered', ['fanout']],
-	'4 workers: fan-out, 8 in flight': [4, 'delivered',
-		['fanout', '--in-flight', '8']],
-	'4 workers: fan-out 100 x 100': [4, 'delivered',
-		['fanout', ...big, '--in-flight', '4']],
-	'4 workers: publish, 8 connections': [4, 'published', ['publish']],
-	'4 workers: publish, 64 connections': [4, 'published',
-		['publish', '--in-flight', '64']],
-	'1 worker: publish, 64 connections': [1, 'published',
-		['publish', '--in-flight', '64']],
-	'4 workers: client events, 50 pairs': [4, 'delivered',
-		['client-events']],
-	'4 workers: presence, 10 x 100': [4, 'joins_and_leaves',
-		['presence', '--in-flight', '10']],
-	'4 workers: connects': [4, 'connects', ['connect']],
 	'growth: 1 channel of 10,000': [1, 'server_cpu_us_each', grow(1, 1)],
 	'growth: 100 channels of 100': [1, 'server_cpu_us_each', grow(100, 1)],
 	'growth: 500 channels of 100 (50,000 subscriptions)': [1,
@@ -102,12 +89,12 @@ const OURS = {
 		grow(100000, 10)],
 };
 
-const on = (core, argv) =>
-	(TWO_CORES ? ['taskset', '-c', String(core), ...argv] : argv);
+const on = (cores, argv) =>
+	(TWO_CORES ? ['taskset', '-c', cores, ...argv] : argv);
 
-function launch(argv, cwd) {
+function launch(argv, { cwd, cores = '0' } = {}) {
 	const out = fs.openSync(path.join(DIR, 'log'), 'a');
-	const [file, ...args] = on(0, argv);
+	const [file, ...args] = on(cores, argv);
 	const child = spawn(file, args, { cwd, stdio: ['ignore', out, out] });
 	running.push(child);
 	return child;
@@ -134,7 +121,7 @@ function freePort() {
 	});
 }
 
-function pusherd(workers) {
+function pusherd(workers, cores) {
 	return (port) => {
 		const dir = fs.mkdtempSync(path.join(DIR, 'd'));
 		const opts = ['-o', `database=${dir}/apps.db`, '-o',
@@ -147,7 +134,8 @@ function pusherd(workers) {
 				([k, v]) => ['--set', `${k}=${v}`])],
 		{ stdio: 'ignore' });
 		return launch([path.join(BUILD, 'pusherd'), ...opts, '-F', '-o',
-			`workers=${workers}`, '-o', 'metrics_listen=', '-o', `listen=127.0.0.1:${port}`]);
+			`workers=${workers}`, '-o', 'metrics_listen=', '-o', `listen=127.0.0.1:${port}`],
+		{ cores });
 	};
 }
 
@@ -164,7 +152,7 @@ function soketi(port) {
 			webhooks: [] }],
 	}));
 	return launch(['node', 'node_modules/@soketi/soketi/bin/server.js',
-		'start', `--config=${file}`], PEERS);
+		'start', `--config=${file}`], { cwd: PEERS });
 }
 
 function sockudo(port) {
@@ -184,13 +172,15 @@ function sockudo(port) {
 			max_backend_events_per_second: many,
 			max_read_requests_per_second: many }] } },
 	}));
-	return launch([process.env.SOCKUDO, '--config', file], DIR);
+	return launch([process.env.SOCKUDO, '--config', file], { cwd: DIR });
 }
 
 const START = {
 	pusherd: pusherd(1),
-	uws: (port) => launch(['node', 'uws.js', String(port)], PEERS),
-	ws: (port) => launch(['node', 'ws.js', String(port)], PEERS),
+	uws: (port) => launch(['node', 'uws.js', String(port)],
+		{ cwd: PEERS }),
+	ws: (port) => launch(['node', 'ws.js', String(port)],
+		{ cwd: PEERS }),
 	soketi,
 	...(process.env.SOCKUDO ? { sockudo } : {}),
 };
@@ -199,7 +189,7 @@ async function start(name, fn) {
 	const port = await freePort();
 	const child = fn(port);
 	for (let i = 0; i < 200 && child.exitCode === null; i++) {
-		if (await connects(port)) return { name, port, child };
+		if (await connects(port)) return { name, port, child, fn };
 		await sleep(50);
 	}
 	child.kill('SIGKILL');
@@ -230,7 +220,7 @@ const records = fs.createWriteStream(path.join(BUILD, 'bench.jsonl'),
 	{ flags: 'a' });
 
 function measure(server, scenario, args) {
-	const [file, ...rest] = on(1, [path.join(BUILD, 'pusherctl'), '-j',
+	const [file, ...rest] = on('1', [path.join(BUILD, 'pusherctl'), '-j',
 		'bench', ...args, '--seconds', String(SECONDS), '--port',
 		String(server.port), '--pid', String(server.child.pid),
 		...CREDENTIALS]);
@@ -298,7 +288,7 @@ function progress(text) {
 // One measurement; of memory, on a server that nobody has used.
 async function oneRun(server, name, field, args) {
 	if (!field.includes('bytes')) return measure(server, name, args);
-	const fresh = await start(server.name, START[server.name]);
+	const fresh = await start(server.name, server.fn);
 	if (fresh === null) return { error: 'did not start' };
 	const r = measure(fresh, name, args);
 	await stop(fresh);
@@ -341,6 +331,36 @@ async function sideBySide(servers) {
 	if (floors.length > 0) printFloor(floors);
 }
 
+// Four workers and the broker against one, in turns: all on the first core,
+// and with both, of which the load generator then takes what it needs.
+async function fourWorkers() {
+	const kinds = [['1 worker', 1, '0'], ['4 workers', 4, '0'],
+		['1 worker, both cores', 1, '0,1'],
+		['4 workers, both cores', 4, '0,1']];
+	const servers = [];
+	for (const [name, workers, cores] of kinds)
+		servers.push(await start(name, pusherd(workers, cores)));
+	if (servers.includes(null)) return;
+	console.log(`\n| scenario |${servers.map((s) => ` ${s.name} |`).join('')}` +
+		' 4 / 1 | 4 / 1, both cores |');
+	console.log(`|${' --- |'.repeat(3 + servers.length)}`);
+	for (const [name, [, field, args]] of Object.entries(SCENARIOS)) {
+		if (!ONLY.test(name) || name.includes('open loop')) continue;
+		const got = servers.map(() => []);
+		for (let run = 0; run < RUNS; run++)
+			for (const [i, s] of servers.entries()) {
+				progress(`${name}: ${run + 1}/${RUNS} ${s.name}`);
+				got[i].push(await oneRun(s, name, field, args));
+			}
+		progress('');
+		console.log(`| ${name} | ` +
+			`${got.map((rs) => cell(rs, field)).join(' | ')} | ` +
+			`${ratio(got[1], got[0], field)} | ` +
+			`${ratio(got[3], got[2], field)} |`);
+	}
+	for (const s of servers) await stop(s);
+}
+
 async function alone() {
 	console.log('\n| pusherd alone | |\n| --- | --- |');
 	for (const [name, [workers, field, args]] of Object.entries(OURS)) {
@@ -375,7 +395,9 @@ async function main() {
 	}
 	await sideBySide(servers);
 	for (const s of servers) await stop(s);
-	if (!QUICK) await alone();
+	if (QUICK) return;
+	await fourWorkers();
+	await alone();
 }
 
 process.on('exit', () => {
