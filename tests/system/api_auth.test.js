@@ -7,11 +7,17 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const vectors = require('../vectors.json').vectors;
+const { sleep } = require('./lib/daemon');
 const { Http, api } = require('./lib/http');
 const { hmac, md5, signedTarget } = require('./lib/sign');
 const { suite } = require('./lib/suite');
 
 const now = () => Math.floor(Date.now() / 1000);
+
+// What is at the very second of a limit wants both clocks in one second.
+async function midSecond() {
+	while (Math.abs(Date.now() % 1000 - 450) > 400) await sleep(20);
+}
 
 // Vectors that cannot be sent to a server whose clock is right or whose
 // routes are ours; the unit tests of the authenticator run all of them as
@@ -57,6 +63,7 @@ suite('API authentication', (d) => {
 		test(`vector ${v.id} (${v.level}) at the present time`, () => run(v));
 
 	async function run(v) {
+		await midSecond();
 		const stamp = Number(/auth_timestamp=(-?\d+)/
 			.exec(v.input.target)?.[1] ?? v.input.server_time);
 		const fresh = now() - (v.input.server_time - stamp);
