@@ -233,6 +233,23 @@ function measure(server, scenario, args) {
 	return record;
 }
 
+// The clock ticks that the processes on the servers' core have worked.
+function worked() {
+	const [, user, nice, system] = fs.readFileSync('/proc/stat', 'utf8')
+		.match(/^cpu0 +(\d+) (\d+) (\d+)/m).map(Number);
+	return user + nice + system;
+}
+
+// Some servers tidy up for seconds after their clients have gone: that is not
+// for the next one to pay.
+async function quiet() {
+	for (let i = 0, last = worked(), now; i < 50; i++, last = now) {
+		await sleep(200);
+		now = worked();
+		if (now - last <= 1) return;
+	}
+}
+
 const median = (v) => [...v].sort((a, b) => a - b)[(v.length - 1) >> 1];
 const value = (r, field) => Number(r[field] ?? r[`${field}_per_second`]);
 const shown = (n) => (n >= 100 ? Math.round(n).toLocaleString('en')
@@ -287,6 +304,7 @@ function progress(text) {
 
 // One measurement; of memory, on a server that nobody has used.
 async function oneRun(server, name, field, args) {
+	await quiet();
 	if (!field.includes('bytes')) return measure(server, name, args);
 	const fresh = await start(server.name, server.fn);
 	if (fresh === null) return { error: 'did not start' };
@@ -370,6 +388,7 @@ async function alone() {
 			progress(`${name}: ${run + 1}/${RUNS}`);
 			const s = await start('pusherd', pusherd(workers));
 			if (s === null) break;
+			await quiet();
 			got.push(measure(s, name, args));
 			await stop(s);
 		}
