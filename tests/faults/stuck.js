@@ -117,7 +117,8 @@ async function full(d, app, history) {
 	for (const w of rest) history.checkWatcher(w);
 	assert.deepEqual(d.pidsOf('broker'), [broker], 'the broker lives');
 	await until('the memory to come back', () =>
-		rss(broker) < before + (24 << 20), 10000);
+		// Sanitizers keep what is freed: theirs is the leak checker.
+		SLOW > 1 || rss(broker) < before + (24 << 20), 10000);
 	for (const w of rest) await w.leave();
 	assert.ok(!slow || SLOW > 1, 'the bound was reached before the watchdog');
 	return { answers, told: lost.filter((w) => /^4200/.test(w.closed)).length,

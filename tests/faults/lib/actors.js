@@ -203,7 +203,8 @@ async function settle(watchers, of = (w) => w.times.length) {
 	}
 }
 
-// Bytes of a process that are in memory.
+// Bytes of a process that are in memory.  Sanitizers keep for a while what is
+// freed: bounds are for SLOW times as much.
 function rss(pid) {
 	const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
 	return Number(/VmRSS:\s*(\d+)/.exec(status)[1]) * 1024;
