@@ -48,6 +48,8 @@ struct peer {
 	bool synced; /* has said RESYNC_DONE, with this seq: */
 	uint64_t upto;
 	uint64_t last; /* highest seq handled */
+	bool waits;    /* its next event of the backlog is not the oldest: */
+	uint32_t head; /* when that was read (EVENT.read_us) */
 	uint32_t nconns;
 
 	uint64_t routed;          /* last seq of this turn; 0: none */

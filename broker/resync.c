@@ -8,6 +8,8 @@
  * passed.  BACKLOG: each worker is read as far as its messages are a second
  * sending of what the old broker did not acknowledge.  What comes of them goes
  * out with the number of its cause, so that whoever has seen it drops it.
+ * Events are merged by the time when a worker read them: one that was published
+ * through worker 1 after the 200 of worker 2 is not to come before that one's.
  * Their answers wait: a list of members that was written before all of the
  * backlog is in could lack somebody whose member_added will be dropped as
  * seen.  LIVE: the answers go out, all links are read, the control socket too.
@@ -197,6 +199,67 @@ read_backlog(struct broker *br)
 	}
 }
 
+/* ---- one order of what several workers send again ---- */
+
+/* NULL unless this slot's worker has more of its backlog to send. */
+static struct peer *
+behind(struct broker *br, unsigned slot)
+{
+	struct peer *p = br->peers[slot];
+
+	return p != NULL && p->synced && !is_caught_up(p) ? p : NULL;
+}
+
+/* The clock has 32 bits: right for what lies within 35 minutes. */
+static bool
+is_older(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0;
+}
+
+bool
+resync_must_wait(struct peer *p, const struct msg_event *m)
+{
+	struct broker *br = p->br;
+
+	if (br->resync.state != RESYNC_BACKLOG || m->read_us == 0 ||
+	    !p->synced || p->park.resuming)
+		return false;
+	for (unsigned i = 0; i < br->nslots; i++) {
+		const struct peer *q = behind(br, i);
+
+		if (q == NULL || q == p ||
+		    (q->waits && !is_older(q->head, m->read_us)))
+			continue;
+		p->waits = true;
+		p->head = m->read_us;
+		ipc_defer(&p->ipc);
+		resync_check(br);
+		return true;
+	}
+	return false;
+}
+
+/* All that are behind wait for each other: the oldest event comes first. */
+static void
+take_oldest(struct broker *br)
+{
+	struct peer *oldest = NULL, *p;
+
+	for (unsigned i = 0; i < br->nslots; i++) {
+		if ((p = behind(br, i)) == NULL)
+			continue;
+		if (!p->waits)
+			return; /* it is being read */
+		if (oldest == NULL || is_older(p->head, oldest->head))
+			oldest = p;
+	}
+	if (oldest == NULL)
+		return;
+	oldest->waits = false;
+	ipc_resume(&oldest->ipc);
+}
+
 void
 resync_check(struct broker *br)
 {
@@ -210,9 +273,10 @@ resync_check(struct broker *br)
 	}
 	if (br->resync.state == RESYNC_BACKLOG) {
 		for (i = 0; i < br->nslots; i++)
-			if (br->peers[i] != NULL && br->peers[i]->synced &&
-			    !is_caught_up(br->peers[i]))
+			if (behind(br, i) != NULL) {
+				take_oldest(br);
 				return;
+			}
 		go_live(br);
 	}
 }

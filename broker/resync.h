@@ -41,6 +41,11 @@ void resync_begin(struct broker *);
 bool resync_is_on(const struct broker *);
 /* The worker has said RESYNC_DONE. */
 void resync_on_done(struct peer *, uint64_t upto);
+/*
+ * Does this event have to wait, because another worker may have an older one
+ * in its backlog?  Then it will come again.
+ */
+bool resync_must_wait(struct peer *, const struct msg_event *);
 /* A message of this peer has been handled. */
 void resync_step(struct peer *);
 /* A link has come or gone: is everything there now? */

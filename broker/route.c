@@ -27,6 +27,8 @@ route_on_event(void *owner, const struct ipc_in *in)
 	    m.origin != p->origin || m.seq == 0 || m.channel.n == 0 ||
 	    m.channel.n > REGISTRY_NAME_MAX)
 		return -1;
+	if (resync_must_wait(p, &m))
+		return 0;
 	peer_number(p, m.seq);
 	if (m.flags & EVENT_CACHE)
 		cache_put(br, &m);

@@ -116,6 +116,12 @@ dispatch(struct ipc *l)
 			die(l, ipc_name(m.type));
 			break;
 		}
+		if (l->deferred) {
+			l->deferred = false;
+			l->in_off = m.off;
+			l->nin--;
+			break;
+		}
 		if (l->fd == -1 || l->dead || l->paused)
 			break;
 	}
@@ -237,6 +243,13 @@ ipc_pause(struct ipc *l)
 		return;
 	l->paused = l->waiting = true;
 	set_events(l);
+}
+
+void
+ipc_defer(struct ipc *l)
+{
+	ipc_pause(l);
+	l->deferred = l->paused;
 }
 
 void

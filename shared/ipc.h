@@ -47,11 +47,12 @@ struct ipc_ops {
 };
 
 struct ipc {
-	int fd;       /* -1: closed */
-	bool dead;    /* on_dead has been called */
-	bool blocked; /* the socket is full; the write watcher runs */
-	bool paused;  /* nothing is read or dispatched */
-	bool waiting; /* messages may have been read before the pause */
+	int fd;        /* -1: closed */
+	bool dead;     /* on_dead has been called */
+	bool blocked;  /* the socket is full; the write watcher runs */
+	bool paused;   /* nothing is read or dispatched */
+	bool waiting;  /* messages may have been read before the pause */
+	bool deferred; /* the message being handled comes again */
 	struct ev_loop *loop;
 	ev_io io;
 	const struct ipc_ops *ops;
@@ -80,6 +81,11 @@ void ipc_drain_input(struct ipc *);
  */
 void ipc_pause(struct ipc *);
 void ipc_resume(struct ipc *);
+/*
+ * ipc_pause(), and the message at hand waits too: after ipc_resume() its
+ * handler gets it as if for the first time.
+ */
+void ipc_defer(struct ipc *);
 /* Room for one message of n bytes in the queue; the caller fills it. */
 char *ipc_reserve(struct ipc *, size_t n);
 /* Queues a message just as it came in: a reference, no copy. */

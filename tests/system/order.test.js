@@ -180,4 +180,30 @@ suite('order', (d) => {
 		assert.deepEqual(got, { a: want, b: want });
 		await c.close();
 	});
+
+	test('what a dying broker leaves behind comes in the order it had',
+		async () => {
+			d.allow(/broker was killed by signal 9|link to the broker lost/);
+			const clients = await Client.onEachWorker(d, app);
+			const watcher = await Client.connect(d, app);
+			for (const c of [...clients, watcher])
+				await c.subscribe('private-left');
+			const [broker] = d.pidsOf('broker');
+			process.kill(broker, 'SIGSTOP');
+			const want = [];
+			for (let i = 0; i < 25; i++)
+				// To and fro, so that no order of the workers is right.
+				for (const c of i % 2 ? clients : clients.toReversed()) {
+					c.trigger('private-left', 'client-e', `${want.length}`);
+					await c.sync(); // the worker has it
+					want.push(`${want.length}`);
+				}
+			process.kill(broker, 'SIGKILL');
+			const got = [];
+			while (got.length < want.length)
+				got.push(await watcher.expect('client-e', 'private-left'));
+			assert.deepEqual(got, want);
+			for (const c of clients) c.destroy();
+			await watcher.close();
+		});
 });

@@ -362,6 +362,93 @@ the_keeper_knows_whose_it_is(void **state)
 	links_free(l);
 }
 
+/* Was read then, is sent again now. */
+static void
+sent_again(struct links *l, unsigned slot, uint64_t seq, uint32_t read_us,
+    const char *frame)
+{
+	SEND(l, slot, event, .origin = slot + 1, .seq = seq, .app = 1,
+	    .read_us = read_us, .channel = S("x"), .frame = str_of(frame));
+	links_turn(l);
+}
+
+static struct links *
+begin_with_subscriber(void)
+{
+	struct links *l = begin();
+
+	SEND(l, 3, sub, .app = 1, .sid = 3, .ref = 1, .stamp = 1,
+	    .channel = S("x"));
+	return l;
+}
+
+static void
+expect_events(struct links *l, const char *frames)
+{
+	struct msg_event m;
+
+	for (; *frames != '\0'; frames++) {
+		EXPECT(l, 3, event, EVENT, &m);
+		assert_bytes(m.frame, str_make(frames, 1));
+	}
+	expect_nothing(l, 3);
+}
+
+static void
+the_backlogs_are_merged_by_time(void **state)
+{
+	struct links *l = begin_with_subscriber();
+
+	(void)state;
+	done(l, 0, 4);
+	done(l, 1, 3);
+	done(l, 2, 1);
+	done(l, 3, 0);
+	links_turn(l);
+	sent_again(l, 0, 1, UINT32_MAX - 1, "b"); /* the clock turns over */
+	sent_again(l, 0, 2, 9, "f");
+	sent_again(l, 1, 1, UINT32_MAX - 5, "a");
+	expect_events(l, "");
+	sent_again(l, 2, 1, 7, "e");
+	expect_events(l, "a"); /* the next one of worker 1 may be older */
+	sent_again(l, 1, 2, 3, "c");
+	expect_events(l, "bc");
+	sent_again(l, 1, 3, 5, "d");
+	expect_events(l, "def");
+	assert_int_equal(l->br.resync.state, RESYNC_BACKLOG);
+	SEND(l, 0, sub, .seq = 3, .app = 1, .sid = 9, .ref = 1,
+	    .channel = S("x"));
+	sent_again(l, 0, 4, 8, "g"); /* nobody else has any more */
+	expect_events(l, "g");
+	assert_int_equal(l->br.resync.state, RESYNC_LIVE);
+	links_free(l);
+}
+
+/* Worker 1 dies, worker 2 is stuck with half of its backlog. */
+static void
+who_does_not_go_on_is_not_waited_for(void **state)
+{
+	struct links *l = begin_with_subscriber();
+
+	(void)state;
+	done(l, 0, 2);
+	done(l, 1, 1);
+	done(l, 2, 2);
+	done(l, 3, 0);
+	links_turn(l);
+	sent_again(l, 0, 1, 20, "b");
+	sent_again(l, 2, 1, 10, "a");
+	expect_events(l, "");
+	links_kill(l, 1);
+	expect_events(l, "a");
+	links_wait(l, RESYNC_SECONDS + 0.1);
+	assert_int_equal(l->br.resync.state, RESYNC_LIVE);
+	expect_events(l, "b");
+	sent_again(l, 2, 2, 12, "c");
+	expect_events(l, "c");
+	links_free(l);
+}
+
 static void
 a_missing_worker_is_not_waited_for(void **state)
 {
@@ -391,6 +478,8 @@ main(void)
 		cmocka_unit_test(cached_events_come_back),
 		cmocka_unit_test(an_older_event_does_not_come_back),
 		cmocka_unit_test(the_keeper_knows_whose_it_is),
+		cmocka_unit_test(the_backlogs_are_merged_by_time),
+		cmocka_unit_test(who_does_not_go_on_is_not_waited_for),
 		cmocka_unit_test(a_missing_worker_is_not_waited_for),
 	};
 
