@@ -171,6 +171,20 @@ read_key(struct toml *t)
 	return s;
 }
 
+/* Notes in a table that no heading may name it any more. */
+static cJSON *
+complete(cJSON *table)
+{
+	table->valueint = 1;
+	return table;
+}
+
+static bool
+is_complete(const cJSON *table)
+{
+	return table->valueint == 1;
+}
+
 static cJSON *read_value(struct toml *t, int depth);
 static int read_pair(struct toml *t, cJSON *table, int depth);
 
@@ -205,7 +219,7 @@ bad:
 static cJSON *
 read_inline(struct toml *t, int depth)
 {
-	cJSON *table = cJSON_CreateObject();
+	cJSON *table = complete(cJSON_CreateObject());
 
 	next(t);
 	skip(t, false);
@@ -228,6 +242,12 @@ bad:
 	return NULL;
 }
 
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
 /* true, false, a number: kept as it is written. */
 static cJSON *
 read_word(struct toml *t)
@@ -241,9 +261,14 @@ read_word(struct toml *t)
 			fail(t, "a value that is no number and has no quotes");
 			return NULL;
 		}
-		if (peek(t) != '_')
-			text[n++] = peek(t);
-		next(t);
+		if (peek(t) == '_') {
+			next(t);
+			if (n > 0 && is_digit(text[n - 1]) && is_digit(peek(t)))
+				continue;
+			fail(t, "a _ that is not between two digits");
+			return NULL;
+		}
+		text[n++] = next(t);
 	}
 	text[n] = '\0';
 	if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
@@ -366,6 +391,12 @@ read_heading(struct toml *t, cJSON *root)
 		fail(t, "a heading without its ]");
 	} else if (!array) {
 		found = enter(t, table, key);
+		if (found != NULL && is_complete(found)) {
+			fail(t, "the same table twice");
+			found = NULL;
+		} else if (found != NULL) {
+			complete(found);
+		}
 	} else {
 		list = cJSON_GetObjectItemCaseSensitive(table, key);
 		if (list == NULL)
@@ -373,7 +404,7 @@ read_heading(struct toml *t, cJSON *root)
 		if (!cJSON_IsArray(list)) {
 			fail(t, "a name that is a table and a list");
 		} else {
-			found = cJSON_CreateObject();
+			found = complete(cJSON_CreateObject());
 			cJSON_AddItemToArray(list, found);
 		}
 	}
