@@ -3,7 +3,9 @@
  * A broker, an honest worker, and others that have been taken over: they may
  * send any message with any content, die and come back.  The honest one keeps
  * its link, its channels and its members, and when all have gone nothing is
- * left.  Input: steps of the hostile workers.
+ * left.  Now and then the broker dies: the next one hears from the honest one
+ * what there was, and lies from the others.  Input: steps of the hostile
+ * workers.
  */
 
 #include "tests/fuzz/fuzz.h"
@@ -14,7 +16,11 @@
 #include "tests/unit/broker/links.h"
 
 #define HONEST 3
+#define SILENT 2  /* has no clients */
 #define HOSTILE 2 /* slots 0 and 1 */
+
+static const char *const settings[] = { "max_presence_members", "5",
+	"max_connections", "4", "subscription_count", "on", NULL };
 
 static const uint64_t numbers[] = { 1, 2, 3, 0x100000001, 0x100000002, 77,
 	UINT64_MAX, UINT32_MAX };
@@ -70,6 +76,42 @@ say(struct links *l, unsigned slot, struct input *in)
 }
 
 static void
+replay(struct links *l, uint64_t sid, const char *channel, const char *user)
+{
+	SEND(l, HONEST, sub, .app = 1, .sid = sid, .ref = (uint32_t)sid,
+	    .stamp = sid, .channel = str_of(channel), .user_id = str_of(user));
+}
+
+static void
+replace_broker(struct links *l)
+{
+	for (unsigned i = 0; i < LINKS; i++)
+		if (l->fd[i] != -1)
+			close(l->fd[i]);
+	broker_clear(&l->br);
+	broker_init(&l->br, &l->conf);
+	links_app(l, 1, settings);
+	resync_begin(&l->br);
+	for (unsigned i = 0; i < LINKS; i++)
+		links_hello(l, i, i + 1);
+	replay(l, 9001, "room", "");
+	replay(l, 9002, "presence-x", "honest");
+	SEND(l, HONEST, resync_done, .seq = 0);
+	SEND(l, SILENT, resync_done, .seq = 0);
+}
+
+/* Its patience is at an end: for the replays, then for the backlogs. */
+static void
+end_resync(struct links *l)
+{
+	links_turn(l);
+	for (int i = 0; i < 2 && resync_is_on(&l->br); i++)
+		ev_invoke(l->br.loop, &l->br.resync.timer, EV_TIMER);
+	assert_false(resync_is_on(&l->br));
+	links_turn(l);
+}
+
+static void
 step(struct links *l, struct input *in)
 {
 	uint8_t op = input_u8(in);
@@ -81,6 +123,10 @@ step(struct links *l, struct input *in)
 		reconnect(l, slot, true);
 	else if (op < 0xf8)
 		reconnect(l, slot, false);
+	else if (op == 0xf8)
+		replace_broker(l);
+	else if (op == 0xf9)
+		end_resync(l);
 	links_turn(l);
 	hear(l, slot);
 	hear(l, HONEST);
@@ -121,8 +167,6 @@ check_empty(struct links *l)
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-	static const char *const settings[] = { "max_presence_members", "5",
-		"max_connections", "4", "subscription_count", "on", NULL };
 	struct input in = { p, n };
 	struct links *l;
 
@@ -132,6 +176,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	links_sub(l, HONEST, 9002, "presence-x", "honest");
 	for (int i = 0; i < 200 && in.n > 0; i++)
 		step(l, &in);
+	end_resync(l);
 	check_honest(l);
 	for (unsigned i = 0; i < LINKS; i++)
 		if (l->fd[i] != -1)
