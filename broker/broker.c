@@ -257,6 +257,7 @@ start(struct broker *br, const struct inherit *in)
 	    &br->orders, br->loop, in->cord_fd, in->conf, &orders_ops, br);
 	/* Later brokers shall give higher stamps than their predecessors. */
 	br->stamp = (uint64_t)(broker_now() * 1e9);
+	br->places = in->places;
 	resync_begin(br);
 }
 

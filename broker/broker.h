@@ -46,7 +46,8 @@ struct broker {
 	ev_io accept;
 	struct orders orders;
 
-	uint64_t id;     /* random; names this process */
+	struct places *places; /* what the next broker has to know, or NULL */
+	uint64_t id;           /* random; names this process */
 	unsigned nslots; /* room for workers; conf->nworkers are expected */
 	struct peer *peers[PROC_MAX_WORKERS]; /* by slot, after HELLO */
 	uint64_t origins[PROC_MAX_WORKERS];   /* of the last HELLO */

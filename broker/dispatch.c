@@ -44,22 +44,30 @@ wait_or(struct peer *p, const struct ipc_in *in, bool costly)
 		return r; \
 	}
 
+/* What a worker may send again: in a resync the order of all counts. */
+#define NUMBERED(name, function, costly) \
+	static int take_##name(struct peer *p, const struct msg_##name *m) \
+	{ \
+		return resync_must_wait(p, m->seq, 0) ? 0 : function(p, m); \
+	} \
+	HANDLER(name, take_##name, costly)
+
 HANDLER(resync_done, peer_on_resync_done, false)
 HANDLER(ping, peer_on_ping, false)
 HANDLER(pong, peer_on_pong, false)
 HANDLER(conn_open, quota_on_conn_open, false)
 HANDLER(conn_close, quota_on_conn_close, false)
-HANDLER(sub, subscribe_on_sub, true)
+NUMBERED(sub, subscribe_on_sub, true)
 HANDLER(sub_again, subscribe_on_sub_again, true)
-HANDLER(unsub, subscribe_on_unsub, false)
+NUMBERED(unsub, subscribe_on_unsub, false)
 HANDLER(roster, roll_on_roster, false)
 HANDLER(member, roll_on_member, false)
 HANDLER(query, query_on_query, true)
 HANDLER(take, quota_on_take, false)
 HANDLER(claim, claims_on_claim, true)
 HANDLER(fulfil, claims_on_fulfil, false)
-HANDLER(signin, users_on_signin, true)
-HANDLER(signout, users_on_signout, false)
+NUMBERED(signin, users_on_signin, true)
+NUMBERED(signout, users_on_signout, false)
 HANDLER(cached, cache_on_cached, false)
 HANDLER(cached_upto, cache_on_upto, false)
 HANDLER(walk_rows, survey_on_rows, false)

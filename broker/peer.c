@@ -23,6 +23,7 @@
 #include "shared/base.h"
 #include "shared/conf.h"
 #include "shared/log.h"
+#include "shared/places.h"
 #include "shared/sock.h"
 #include "shared/xmalloc.h"
 
@@ -314,6 +315,7 @@ peer_number(struct peer *p, uint64_t seq)
 {
 	if (seq == 0)
 		return; /* a replay */
+	places_add(p->br->places, p->origin, seq);
 	p->routed = p->last = seq;
 	p->br->cause = p;
 }

@@ -48,8 +48,11 @@ struct peer {
 	bool synced; /* has said RESYNC_DONE, with this seq: */
 	uint64_t upto;
 	uint64_t last; /* highest seq handled */
-	bool waits;    /* its next event of the backlog is not the oldest: */
-	uint32_t head; /* when that was read (EVENT.read_us) */
+	/* In a resync: its next message waits for older ones of others. */
+	bool waits;
+	uint64_t head;    /* where that one stands: see resync.c */
+	uint32_t read_us; /* when the last event before it was read */
+	uint32_t run;     /* see places_find() */
 	uint32_t nconns;
 
 	uint64_t routed;          /* last seq of this turn; 0: none */

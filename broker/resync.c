@@ -8,11 +8,13 @@
  * passed.  BACKLOG: each worker is read as far as its messages are a second
  * sending of what the old broker did not acknowledge.  What comes of them goes
  * out with the number of its cause, so that whoever has seen it drops it.
- * Events are merged by the time when a worker read them: one that was published
- * through worker 1 after the 200 of worker 2 is not to come before that one's.
- * Their answers wait: a list of members that was written before all of the
- * backlog is in could lack somebody whose member_added will be dropped as
- * seen.  LIVE: the answers go out, all links are read, the control socket too.
+ * Backlogs are merged: what the old broker had taken goes out in the order in
+ * which it was taken (places.h), since it had been handed to some workers and
+ * not to others; the rest by the time when it was read, since one event may
+ * have been published after the 200 of another. Their answers wait: a list of
+ * members that was written before all of the backlog is in could lack somebody
+ * whose member_added will be dropped as seen.  LIVE: the answers go out, all
+ * links are read, the control socket too.
  *
  * Must never keep a broker quiet for longer than twice RESYNC_SECONDS.
  */
@@ -29,6 +31,8 @@
 #include "shared/base.h"
 #include "shared/conf.h"
 #include "shared/log.h"
+#include "shared/places.h"
+#include "shared/proc.h"
 #include "shared/xmalloc.h"
 
 struct put_off {
@@ -60,12 +64,21 @@ first_answer(struct broker *br)
 	return a;
 }
 
+static void
+forget_runs(struct broker *br)
+{
+	free(br->resync.runs);
+	br->resync.runs = NULL;
+	br->resync.nruns = 0;
+}
+
 void
 resync_clear(struct broker *br)
 {
 	ev_timer_stop(br->loop, &br->resync.timer);
 	while (!list_is_empty(&br->resync.answers))
 		free(first_answer(br));
+	forget_runs(br);
 }
 
 static void
@@ -81,6 +94,10 @@ resync_begin(struct broker *br)
 {
 	br->resync.state = RESYNC_QUIET;
 	br->resync.began = broker_now();
+	br->resync.base_us =
+	    (uint32_t)proc_clock_us(CLOCK_MONOTONIC) - (UINT32_C(1) << 31);
+	if (br->places != NULL)
+		br->resync.runs = places_get(br->places, &br->resync.nruns);
 	wait_a_little(br);
 }
 
@@ -159,6 +176,7 @@ go_live(struct broker *br)
 	unsigned n = 0;
 
 	br->resync.state = RESYNC_LIVE;
+	forget_runs(br);
 	ev_timer_stop(br->loop, &br->resync.timer);
 	cache_on_live(br);
 	subscribe_on_live(br);
@@ -210,29 +228,41 @@ behind(struct broker *br, unsigned slot)
 	return p != NULL && p->synced && !is_caught_up(p) ? p : NULL;
 }
 
-/* The clock has 32 bits: right for what lies within 35 minutes. */
-static bool
-is_older(uint32_t a, uint32_t b)
+/*
+ * Where a message stands among those of all workers: first comes what an older
+ * broker has taken, as it has; then the others by the time when they were read,
+ * what is no event as if at the time of the event before it.  The clock has 32
+ * bits: right for 35 minutes.
+ */
+static uint64_t
+place_of(struct peer *p, uint64_t seq, uint32_t read_us)
 {
-	return (int32_t)(a - b) < 0;
+	const struct resync *r = &p->br->resync;
+
+	if (read_us != 0)
+		p->read_us = read_us - r->base_us;
+	return (uint64_t)places_find(r->runs, r->nruns, &p->run, p->origin, seq)
+	    << 32 |
+	    p->read_us;
 }
 
 bool
-resync_must_wait(struct peer *p, const struct msg_event *m)
+resync_must_wait(struct peer *p, uint64_t seq, uint32_t read_us)
 {
 	struct broker *br = p->br;
+	uint64_t place;
 
-	if (br->resync.state != RESYNC_BACKLOG || m->read_us == 0 ||
-	    !p->synced || p->park.resuming)
+	if (br->resync.state != RESYNC_BACKLOG || !p->synced || seq == 0 ||
+	    p->park.resuming)
 		return false;
+	place = place_of(p, seq, read_us);
 	for (unsigned i = 0; i < br->nslots; i++) {
 		const struct peer *q = behind(br, i);
 
-		if (q == NULL || q == p ||
-		    (q->waits && !is_older(q->head, m->read_us)))
+		if (q == NULL || q == p || (q->waits && q->head >= place))
 			continue;
 		p->waits = true;
-		p->head = m->read_us;
+		p->head = place;
 		ipc_defer(&p->ipc);
 		resync_check(br);
 		return true;
@@ -240,7 +270,7 @@ resync_must_wait(struct peer *p, const struct msg_event *m)
 	return false;
 }
 
-/* All that are behind wait for each other: the oldest event comes first. */
+/* All that are behind wait for each other: the oldest message comes first. */
 static void
 take_oldest(struct broker *br)
 {
@@ -251,7 +281,7 @@ take_oldest(struct broker *br)
 			continue;
 		if (!p->waits)
 			return; /* it is being read */
-		if (oldest == NULL || is_older(p->head, oldest->head))
+		if (oldest == NULL || p->head < oldest->head)
 			oldest = p;
 	}
 	if (oldest == NULL)

@@ -29,8 +29,11 @@ struct resync {
 	enum resync_state state;
 	bool fresh; /* some worker has nothing to replay */
 	ev_timer timer;
-	struct list answers; /* that were put off, in their order */
-	double began;        /* broker_now() */
+	struct list answers;     /* that were put off, in their order */
+	struct places_run *runs; /* what brokers before had taken */
+	size_t nruns;
+	uint32_t base_us; /* what EVENT.read_us is counted from: long ago */
+	double began;     /* broker_now() */
 };
 
 void resync_init(struct broker *);
@@ -42,10 +45,11 @@ bool resync_is_on(const struct broker *);
 /* The worker has said RESYNC_DONE. */
 void resync_on_done(struct peer *, uint64_t upto);
 /*
- * Does this event have to wait, because another worker may have an older one
- * in its backlog?  Then it will come again.
+ * Does this message of the backlog have to wait, because another worker may
+ * have an older one in its own?  Then it will come again.  read_us: of an
+ * EVENT, else 0.
  */
-bool resync_must_wait(struct peer *, const struct msg_event *);
+bool resync_must_wait(struct peer *, uint64_t seq, uint32_t read_us);
 /* A message of this peer has been handled. */
 void resync_step(struct peer *);
 /* A link has come or gone: is everything there now? */

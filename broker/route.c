@@ -27,7 +27,7 @@ route_on_event(void *owner, const struct ipc_in *in)
 	    m.origin != p->origin || m.seq == 0 || m.channel.n == 0 ||
 	    m.channel.n > REGISTRY_NAME_MAX)
 		return -1;
-	if (resync_must_wait(p, &m))
+	if (resync_must_wait(p, m.seq, m.read_us))
 		return 0;
 	peer_number(p, m.seq);
 	if (m.flags & EVENT_CACHE)

@@ -119,6 +119,7 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 	if (c->is_broker) {
 		in.broker_fd = start->broker_fd;
 		in.control_fd = start->control_fd;
+		in.places = start->places;
 	} else if (!c->is_courier) {
 		in.nlisten = start->listen->n;
 		in.listen_fds = xcalloc(in.nlisten, sizeof(*in.listen_fds));

@@ -29,6 +29,7 @@ struct master_start {
 	struct usage *usage; /* made by master_run() */
 	struct ledger
 	    *ledger; /* what each minute brought, for broker and courier */
+	struct places *places; /* what outlives a broker, for the next one */
 	struct source source;
 	int broker_fd;  /* listening socket of the links */
 	int control_fd; /* listening control socket */

@@ -29,6 +29,7 @@
 #include "shared/conf.h"
 #include "shared/ledger.h"
 #include "shared/log.h"
+#include "shared/places.h"
 #include "shared/proc.h"
 #include "shared/xmalloc.h"
 
@@ -335,6 +336,16 @@ open_ledger(const struct conf *conf)
 	return l;
 }
 
+static struct places *
+open_places(void)
+{
+	struct places *p = places_map();
+
+	if (p == NULL)
+		fatal("mmap");
+	return p;
+}
+
 static int
 run(struct conf *conf, const struct command *cmd)
 {
@@ -363,6 +374,7 @@ run(struct conf *conf, const struct command *cmd)
 	start.listen_path = s.rundir.listen_path;
 	start.certs = &s.certs;
 	start.ledger = open_ledger(conf);
+	start.places = open_places();
 	start.broker_fd = s.rundir.broker_fd;
 	start.control_fd = s.rundir.control_fd;
 	start.lock_fd = s.rundir.lock_fd;

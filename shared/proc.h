@@ -14,6 +14,7 @@
 struct cert_board;
 struct conf;
 struct ledger;
+struct places;
 struct tls_store;
 struct usage;
 
@@ -31,6 +32,7 @@ struct inherit {
 	const struct cert_board *certs; /* what all may know; or NULL */
 	const struct usage *master;     /* what it uses; or NULL */
 	struct ledger *ledger;          /* broker, courier; or NULL */
+	struct places *places;          /* broker; else NULL */
 	int broker_fd;   /* broker: the listening socket of the links, or -1 */
 	int control_fd;  /* broker: the listening control socket, or -1 */
 	int cord_fd;     /* orders of the master (shared/orders.h), or -1 */

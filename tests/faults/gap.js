@@ -7,7 +7,7 @@
 
 const assert = require('node:assert/strict');
 const { Client } = require('../system/lib/client');
-const { api } = require('../system/lib/http');
+const { api, onEachWorker } = require('../system/lib/http');
 const { until } = require('../system/lib/daemon');
 const { Watcher } = require('./lib/actors');
 
@@ -20,6 +20,7 @@ module.exports = async function gap({ start, history }) {
 	const [a, b] = await Client.several(d, app, 2);
 	await a.subscribe('private-x');
 	await b.subscribe('private-x');
+	const https = await onEachWorker(d);
 	let last = 0;
 	for (let i = 0; i < DEATHS; i++) {
 		const pid = await until('a broker', () => d.pidsOf('broker')
@@ -27,7 +28,11 @@ module.exports = async function gap({ start, history }) {
 		process.kill(pid, 'SIGKILL');
 		last = pid;
 	}
-	await until('no broker', () => d.pidsOf('broker').length === 0);
+	// What a worker takes before it has noticed is kept, and answered 200.
+	await until('all workers to miss it', async () => (await Promise.all(
+		https.map((h) => h.ask('GET', '/ready'))))
+		.every((r) => r.status === 503));
+	for (const h of https) h.end();
 	const began = performance.now();
 	const refused = api(d, app, 'POST', '/events', { body: { name: 'n',
 		channel: 'c0', data: `1 ${began}` } });

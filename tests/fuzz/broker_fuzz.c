@@ -12,6 +12,7 @@
 
 #include "broker/presence.h"
 #include "broker/registry.h"
+#include "shared/places.h"
 #include "tests/fuzz/messages.h"
 #include "tests/unit/broker/links.h"
 
@@ -85,11 +86,14 @@ replay(struct links *l, uint64_t sid, const char *channel, const char *user)
 static void
 replace_broker(struct links *l)
 {
+	struct places *places = l->br.places;
+
 	for (unsigned i = 0; i < LINKS; i++)
 		if (l->fd[i] != -1)
 			close(l->fd[i]);
 	broker_clear(&l->br);
 	broker_init(&l->br, &l->conf);
+	l->br.places = places;
 	links_app(l, 1, settings);
 	resync_begin(&l->br);
 	for (unsigned i = 0; i < LINKS; i++)
@@ -167,11 +171,15 @@ check_empty(struct links *l)
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
+	static struct places *places;
 	struct input in = { p, n };
 	struct links *l;
 
 	fuzz_start();
+	if (places == NULL)
+		places = places_map();
 	l = links_new(settings);
+	l->br.places = places;
 	links_sub(l, HONEST, 9001, "room", "");
 	links_sub(l, HONEST, 9002, "presence-x", "honest");
 	for (int i = 0; i < 200 && in.n > 0; i++)

@@ -64,6 +64,25 @@ class History {
 			this.wrong(`${w.name}: closed: ${w.closed}`);
 	}
 
+	// Two who were subscribed all the time: one order, nothing twice, all of it.
+	checkSame(w, other) {
+		if (w.closed) this.wrong(`${w.name}: closed: ${w.closed}`);
+		for (const [channel, seqs] of w.seen) {
+			const theirs = other.seen.get(channel);
+			const at = seqs.findIndex((seq, i) => seq !== theirs[i]);
+			if (at !== -1)
+				this.wrong(`${channel}: ${w.name} has ${seqs[at]} where ` +
+					`${other.name} has ${theirs[at]}`);
+			const got = new Set(seqs);
+			if (got.size !== seqs.length)
+				this.wrong(`${w.name}: ${channel}: an event came twice`);
+			for (const [seq, a] of this.answers.get(channel))
+				if ((a.status === 200) !== got.has(seq))
+					this.wrong(`${w.name}: ${channel}: ${seq} was answered ` +
+						`${a.status} and is ${got.has(seq) ? '' : 'not '}there`);
+		}
+	}
+
 	// Seconds from each fault to the first event published behind it.
 	recovery(watchers, what) {
 		let worst = 0;

@@ -238,6 +238,30 @@ links_new(const char *const *settings)
 	return l;
 }
 
+/* A broker that has just begun, with what the one before it left. */
+static inline struct links *
+links_resync(struct places *places)
+{
+	struct links *l = xcalloc(1, sizeof(*l));
+
+	conf_init(&l->conf);
+	l->conf.nworkers = LINKS;
+	broker_init(&l->br, &l->conf);
+	l->br.places = places;
+	links_app(l, 1, NULL);
+	resync_begin(&l->br);
+	for (unsigned i = 0; i < LINKS; i++)
+		links_hello(l, i, i + 1);
+	return l;
+}
+
+/* This worker has said what it has; so much of its backlog follows. */
+static inline void
+links_done(struct links *l, unsigned slot, uint64_t upto)
+{
+	SEND(l, slot, resync_done, .seq = upto);
+}
+
 static inline void
 links_free(struct links *l)
 {
