@@ -11,7 +11,7 @@
  * Backlogs are merged: what the old broker had taken goes out in the order in
  * which it was taken (places.h), since it had been handed to some workers and
  * not to others; the rest by the time when it was read, since one event may
- * have been published after the 200 of another. Their answers wait: a list of
+ * have been published after the 200 of another.  All answers wait: a list of
  * members that was written before all of the backlog is in could lack somebody
  * whose member_added will be dropped as seen.  LIVE: the answers go out, all
  * links are read, the control socket too.
