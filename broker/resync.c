@@ -96,8 +96,7 @@ resync_begin(struct broker *br)
 	br->resync.began = broker_now();
 	br->resync.base_us =
 	    (uint32_t)proc_clock_us(CLOCK_MONOTONIC) - (UINT32_C(1) << 31);
-	if (br->places != NULL)
-		br->resync.runs = places_get(br->places, &br->resync.nruns);
+	br->resync.runs = places_get(br->places, &br->resync.nruns);
 	wait_a_little(br);
 }
 
@@ -246,32 +245,39 @@ place_of(struct peer *p, uint64_t seq, uint32_t read_us)
 	    p->read_us;
 }
 
-bool
-resync_must_wait(struct peer *p, uint64_t seq, uint32_t read_us)
+/* May another worker still have something that stands before p->head? */
+static bool
+is_ahead(const struct peer *p)
 {
-	struct broker *br = p->br;
-	uint64_t place;
+	for (unsigned i = 0; i < p->br->nslots; i++) {
+		const struct peer *q = behind(p->br, i);
 
-	if (br->resync.state != RESYNC_BACKLOG || !p->synced || seq == 0 ||
-	    p->park.resuming)
-		return false;
-	place = place_of(p, seq, read_us);
-	for (unsigned i = 0; i < br->nslots; i++) {
-		const struct peer *q = behind(br, i);
-
-		if (q == NULL || q == p || (q->waits && q->head >= place))
-			continue;
-		p->waits = true;
-		p->head = place;
-		ipc_defer(&p->ipc);
-		resync_check(br);
-		return true;
+		if (q != NULL && q != p && (!q->waits || q->head < p->head))
+			return true;
 	}
 	return false;
 }
 
-/* All that are behind wait for each other: the oldest message comes first. */
-static void
+bool
+resync_must_wait(struct peer *p, uint64_t seq, uint32_t read_us)
+{
+	if (p->br->resync.state != RESYNC_BACKLOG || !p->synced || seq == 0 ||
+	    p->park.resuming)
+		return false;
+	p->head = place_of(p, seq, read_us);
+	if (!is_ahead(p))
+		return false;
+	p->waits = true;
+	ipc_defer(&p->ipc);
+	resync_check(p->br);
+	return true;
+}
+
+/*
+ * When all that are behind wait for each other, the oldest message is next.
+ * False: nobody is behind.
+ */
+static bool
 take_oldest(struct broker *br)
 {
 	struct peer *oldest = NULL, *p;
@@ -280,35 +286,28 @@ take_oldest(struct broker *br)
 		if ((p = behind(br, i)) == NULL)
 			continue;
 		if (!p->waits)
-			return; /* it is being read */
+			return true; /* it is being read */
 		if (oldest == NULL || p->head < oldest->head)
 			oldest = p;
 	}
 	if (oldest == NULL)
-		return;
+		return false;
 	oldest->waits = false;
 	ipc_resume(&oldest->ipc);
+	return true;
 }
 
 void
 resync_check(struct broker *br)
 {
-	unsigned i;
-
 	if (br->resync.state == RESYNC_QUIET) {
-		for (i = 0; i < br->conf->nworkers; i++)
+		for (unsigned i = 0; i < br->conf->nworkers; i++)
 			if (br->peers[i] == NULL || !br->peers[i]->synced)
 				return;
 		read_backlog(br);
 	}
-	if (br->resync.state == RESYNC_BACKLOG) {
-		for (i = 0; i < br->nslots; i++)
-			if (behind(br, i) != NULL) {
-				take_oldest(br);
-				return;
-			}
+	if (br->resync.state == RESYNC_BACKLOG && !take_oldest(br))
 		go_live(br);
-	}
 }
 
 static void

@@ -410,9 +410,8 @@ bench_run(const struct bench_conf *conf, struct bench_result *r, char **why)
 
 	*r = (struct bench_result){ 0 };
 	*why = NULL;
-	s = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-	    -1, 0);
-	if (s == MAP_FAILED) {
+	s = proc_map_shared(size);
+	if (s == NULL) {
 		*why = xasprintf("no memory: %s", strerror(errno));
 		return -1;
 	}

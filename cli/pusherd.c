@@ -336,16 +336,6 @@ open_ledger(const struct conf *conf)
 	return l;
 }
 
-static struct places *
-open_places(void)
-{
-	struct places *p = places_map();
-
-	if (p == NULL)
-		fatal("mmap");
-	return p;
-}
-
 static int
 run(struct conf *conf, const struct command *cmd)
 {
@@ -374,7 +364,9 @@ run(struct conf *conf, const struct command *cmd)
 	start.listen_path = s.rundir.listen_path;
 	start.certs = &s.certs;
 	start.ledger = open_ledger(conf);
-	start.places = open_places();
+	start.places = places_map();
+	if (start.places == NULL)
+		fatal("mmap");
 	start.broker_fd = s.rundir.broker_fd;
 	start.control_fd = s.rundir.control_fd;
 	start.lock_fd = s.rundir.lock_fd;

@@ -17,11 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "shared/base.h"
+#include "shared/proc.h"
 #include "shared/xmalloc.h"
 
 #define MINUTE 60
@@ -102,10 +102,7 @@ ledger_add(struct ledger_row *sum, const struct ledger_row *v)
 struct ledger *
 ledger_map(void)
 {
-	void *p = mmap(NULL, sizeof(struct ledger), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
+	return proc_map_shared(sizeof(struct ledger));
 }
 
 void

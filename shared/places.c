@@ -10,9 +10,8 @@
 
 #include "shared/places.h"
 
-#include <sys/mman.h>
-
 #include "shared/base.h"
+#include "shared/proc.h"
 #include "shared/xmalloc.h"
 
 #define N_BITS 16
@@ -31,10 +30,7 @@ struct places {
 struct places *
 places_map(void)
 {
-	void *p = mmap(NULL, sizeof(struct places), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
+	return proc_map_shared(sizeof(struct places));
 }
 
 void
@@ -59,7 +55,7 @@ places_add(struct places *p, uint64_t origin, uint64_t seq)
 struct places_run *
 places_get(const struct places *p, size_t *n)
 {
-	uint64_t end = __atomic_load_n(&p->n, __ATOMIC_ACQUIRE);
+	uint64_t end = p == NULL ? 0 : __atomic_load_n(&p->n, __ATOMIC_ACQUIRE);
 	size_t count = MIN(end, PLACES_MAX - 1);
 	struct places_run *v = xcalloc(MAX(count, 1), sizeof(*v));
 

@@ -30,7 +30,7 @@ struct places;
 struct places *places_map(void);
 /* Only the broker: this one is taken now.  NULL: nobody will ask. */
 void places_add(struct places *, uint64_t origin, uint64_t seq);
-/* The runs, oldest first; free(3) them. */
+/* The runs, oldest first; free(3) them.  NULL: there are none. */
 struct places_run *places_get(const struct places *, size_t *n);
 /*
  * Where this message stands among n runs.  *at: 0 for the first message of an

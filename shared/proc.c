@@ -20,6 +20,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -264,6 +265,15 @@ unsigned
 proc_slot_room(unsigned nworkers)
 {
 	return MIN((MAX(nworkers, 1) + 7) / 8 * 8, PROC_MAX_WORKERS);
+}
+
+void *
+proc_map_shared(size_t n)
+{
+	void *p = mmap(
+	    NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
 }
 
 uint64_t

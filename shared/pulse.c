@@ -8,17 +8,14 @@
 #include "shared/pulse.h"
 
 #include <stddef.h>
-#include <sys/mman.h>
 
 #include "shared/base.h"
+#include "shared/proc.h"
 
 uint64_t *
 pulse_map(unsigned n)
 {
-	void *p = mmap(NULL, n * sizeof(uint64_t), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
+	return proc_map_shared(n * sizeof(uint64_t));
 }
 
 uint64_t

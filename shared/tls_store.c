@@ -20,6 +20,7 @@
 
 #include "shared/base.h"
 #include "shared/log.h"
+#include "shared/proc.h"
 #include "shared/xmalloc.h"
 
 struct tls_store {
@@ -64,15 +65,6 @@ static uint32_t
 next_generation(uint32_t g)
 {
 	return g + 1 == 0 ? 2 : g + 1;
-}
-
-static void *
-map(size_t n)
-{
-	void *p = mmap(
-	    NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
 }
 
 /* ---- bundles ---- */
@@ -158,7 +150,7 @@ tls_bundle_next(struct tls_bundle *t, struct str *cert, struct str *key)
 struct tls_store *
 tls_store_map(void)
 {
-	struct tls_store *s = map(sizeof(*s));
+	struct tls_store *s = proc_map_shared(sizeof(*s));
 
 	if (s != NULL)
 		madvise(s, sizeof(*s), MADV_DONTDUMP);
@@ -256,7 +248,7 @@ tls_store_tickets(const struct tls_store *s,
 struct cert_board *
 cert_board_map(void)
 {
-	return map(sizeof(struct cert_board));
+	return proc_map_shared(sizeof(struct cert_board));
 }
 
 void

@@ -8,11 +8,11 @@
 
 #include "shared/usage.h"
 
-#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "shared/base.h"
 #include "shared/memory.h"
+#include "shared/proc.h"
 
 #define US_PER_S 1000000
 
@@ -31,10 +31,7 @@ usage_cpu_us(void)
 struct usage *
 usage_map(void)
 {
-	void *p = mmap(NULL, sizeof(struct usage), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
+	return proc_map_shared(sizeof(struct usage));
 }
 
 void

@@ -7,10 +7,8 @@
 const assert = require('node:assert/strict');
 const { Client } = require('../system/lib/client');
 const { publish, get } = require('../system/lib/http');
-const { until } = require('../system/lib/daemon');
-const { Watcher, Publisher, Crowd, sleep, settle } = require('./lib/actors');
-
-const KILLED = /broker was killed by signal 9|link to the broker lost/;
+const { BROKER_KILLED, Watcher, Publisher, Crowd, newBroker, sleep,
+	settle } = require('./lib/actors');
 
 async function cast({ d, app, history, random, size }) {
 	const channels = Array.from({ length: size.channels }, (_, i) => `c${i}`);
@@ -32,10 +30,7 @@ async function kill(d, history) {
 	const [pid] = d.pidsOf('broker');
 	history.fault('broker killed');
 	process.kill(pid, 'SIGKILL');
-	await until('a new broker', () => {
-		const now = d.pidsOf('broker');
-		return now.length === 1 && now[0] !== pid;
-	});
+	await newBroker(d, pid);
 }
 
 module.exports = async function broker({ start, random, history, short }) {
@@ -45,7 +40,7 @@ module.exports = async function broker({ start, random, history, short }) {
 			users: 100, rate: 5000, kills: 20, every: 11000 };
 	const { d, app } = await start({ workers: 4 },
 		{ max_presence_members: 1000 });
-	d.allow(KILLED, /another one in/);
+	d.allow(...BROKER_KILLED);
 	const all = await cast({ d, app, history, random, size });
 	all.publishers.forEach((p) => p.start(size.rate / size.publishers));
 	all.crowd.start(size.users, 10);

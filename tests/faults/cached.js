@@ -10,9 +10,8 @@ const assert = require('node:assert/strict');
 const { Client } = require('../system/lib/client');
 const { Http, get } = require('../system/lib/http');
 const { until } = require('../system/lib/daemon');
-const { Watcher, settle, sleep } = require('./lib/actors');
-
-const KILLED = /broker was killed by signal 9|link to the broker lost/;
+const { BROKER_KILLED, Watcher, newBroker, settle, sleep } =
+	require('./lib/actors');
 
 // One who changes one channel; `last` is the number that was answered.
 class Writer {
@@ -69,17 +68,14 @@ const several = (d, n) => Promise.all(Array.from({ length: n }, () =>
 
 async function kill(d, pid) {
 	process.kill(pid, 'SIGKILL');
-	await until('a new broker', () => {
-		const now = d.pidsOf('broker');
-		return now.length === 1 && now[0] !== pid;
-	});
+	await newBroker(d, pid);
 }
 
 module.exports = async function cached({ start, random, history, short }) {
 	const size = short ? { channels: 2, kills: 3, every: 700 } :
 		{ channels: 8, kills: 20, every: 11000 };
 	const { d, app } = await start({ workers: 4 });
-	d.allow(KILLED, /another one in/);
+	d.allow(...BROKER_KILLED);
 	const names = Array.from({ length: size.channels }, (_, i) =>
 		`cache-${i}`);
 	const watcher = await Watcher.open(d, app, history, 'watcher', []);

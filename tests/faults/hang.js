@@ -6,8 +6,7 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const { until } = require('../system/lib/daemon');
-const { Watcher, Publisher, sleep, settle } = require('./lib/actors');
+const { Watcher, Publisher, newBroker, sleep, settle } = require('./lib/actors');
 
 module.exports = async function hang({ start, history, short }) {
 	const { d, app } = await start({ workers: 2 }, {});
@@ -30,10 +29,7 @@ module.exports = async function hang({ start, history, short }) {
 	assert.deepEqual(d.pidsOf('broker'), [pid], 'no restart');
 	history.fault('broker stopped');
 	process.kill(pid, 'SIGSTOP');
-	await until('a new broker', () => {
-		const now = d.pidsOf('broker');
-		return now.length === 1 && now[0] !== pid;
-	}, 9000);
+	await newBroker(d, pid, 9000);
 	const replaced = performance.now() - history.faults[0].at;
 	await sleep(1000);
 	await Promise.all(publishers.map((p) => p.stop()));

@@ -6,36 +6,21 @@
 // events in the same order, on whichever worker.
 'use strict';
 
-const assert = require('node:assert/strict');
 const { Http } = require('../system/lib/http');
-const { until } = require('../system/lib/daemon');
-const { Watcher, settle, sleep } = require('./lib/actors');
+const { onePerWorker } = require('../system/lib/daemon');
+const { BROKER_KILLED, Watcher, newBroker, settle, sleep } = require('./lib/actors');
 
-const KILLED = /broker was killed by signal 9|link to the broker lost/;
-const WORKERS = 4;
 const PAD = 'x'.repeat(2000); // a link is soon full
-
-// A watcher on each worker.
-async function onEachWorker(d, app, history, channels) {
-	const found = new Map();
-	for (let i = 0; i < 400 && found.size < WORKERS; i++) {
-		const w = await Watcher.open(d, app, history, `watcher ${i}`,
-			channels);
-		if (found.has(w.worker)) await w.leave();
-		else found.set(w.worker, w);
-	}
-	assert.equal(found.size, WORKERS, 'a watcher on each worker');
-	return [...found.values()];
-}
 
 module.exports = async function order({ start, random, history, short }) {
 	const size = short ? { publishers: 16, kills: 3, every: 700 } :
 		{ publishers: 32, kills: 20, every: 11000 };
-	const { d, app } = await start({ workers: WORKERS,
+	const { d, app } = await start({ workers: 4,
 		client_buffer: 64 << 20 });
-	d.allow(KILLED, /another one in/);
+	d.allow(...BROKER_KILLED);
 	const channels = ['x', 'y'];
-	const watchers = await onEachWorker(d, app, history, channels);
+	const watchers = await onePerWorker(d, (i) => Watcher.open(d, app, history,
+		`watcher ${i}`, channels), (w) => w.leave());
 	let going = true;
 	let seq = 0; // of all publishers together, in the order of asking
 	const publishers = Array.from({ length: size.publishers }, async (_, i) => {
@@ -57,10 +42,7 @@ module.exports = async function order({ start, random, history, short }) {
 		await sleep(300);
 		process.kill(pid, 'SIGKILL');
 		process.kill(slow, 'SIGCONT');
-		await until('a new broker', () => {
-			const now = d.pidsOf('broker');
-			return now.length === 1 && now[0] !== pid;
-		});
+		await newBroker(d, pid);
 	}
 	await sleep(200);
 	going = false;

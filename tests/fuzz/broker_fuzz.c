@@ -92,12 +92,7 @@ replace_broker(struct links *l)
 		if (l->fd[i] != -1)
 			close(l->fd[i]);
 	broker_clear(&l->br);
-	broker_init(&l->br, &l->conf);
-	l->br.places = places;
-	links_app(l, 1, settings);
-	resync_begin(&l->br);
-	for (unsigned i = 0; i < LINKS; i++)
-		links_hello(l, i, i + 1);
+	links_next_broker(l, settings, places);
 	replay(l, 9001, "room", "");
 	replay(l, 9002, "presence-x", "honest");
 	SEND(l, HONEST, resync_done, .seq = 0);

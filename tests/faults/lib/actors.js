@@ -7,7 +7,7 @@
 const fs = require('node:fs');
 const { Client, OP, closeOf } = require('../../system/lib/client');
 const { Http } = require('../../system/lib/http');
-const { SLOW } = require('../../system/lib/daemon');
+const { SLOW, until } = require('../../system/lib/daemon');
 const { Roster } = require('./history');
 
 const sleep = (ms) => new Promise((ok) => setTimeout(ok, ms));
@@ -194,6 +194,18 @@ class Crowd {
 	}
 }
 
+// What the log says when a broker is killed.
+const BROKER_KILLED = [
+	/broker was killed by signal 9|link to the broker lost/, /another one in/];
+
+// Until another broker is there than this one.
+function newBroker(d, old, ms) {
+	return until('a new broker', () => {
+		const now = d.pidsOf('broker');
+		return now.length === 1 && now[0] !== old;
+	}, ms);
+}
+
 // Until nothing has come to anybody for a while.
 async function settle(watchers, of = (w) => w.times.length) {
 	const count = () => watchers.reduce((n, w) => n + of(w), 0);
@@ -219,4 +231,5 @@ function isOpen(d, port) {
 			f[2].endsWith(`:${hex(port)}`) && f[3] === '01');
 }
 
-module.exports = { Watcher, Publisher, Crowd, settle, sleep, rss, isOpen };
+module.exports = { BROKER_KILLED, Watcher, Publisher, Crowd, newBroker, settle,
+	sleep, rss, isOpen };

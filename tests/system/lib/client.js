@@ -7,7 +7,7 @@
 
 const assert = require('node:assert/strict');
 const crypto = require('node:crypto');
-const { connect, SLOW } = require('./daemon');
+const { connect, onePerWorker, SLOW } = require('./daemon');
 const { channelAuth, userAuth } = require('./sign');
 
 const OP = { CONT: 0, TEXT: 1, BINARY: 2, CLOSE: 8, PING: 9, PONG: 10 };
@@ -106,17 +106,9 @@ class Client {
 	}
 
 	// One client on every worker, in the order of the workers' pids.
-	static async onEachWorker(d, app, how) {
-		const want = d.pidsOf('worker').length;
-		const found = new Map();
-		for (let i = 0; i < 400 && found.size < want; i++) {
-			const c = await Client.connect(d, app, how);
-			if (found.has(c.worker)) await c.close();
-			else found.set(c.worker, c);
-		}
-		assert.equal(found.size, want, 'a client on each worker');
-		return [...found.keys()].sort((a, b) => a - b)
-			.map((pid) => found.get(pid));
+	static onEachWorker(d, app, how) {
+		return onePerWorker(d, () => Client.connect(d, app, how),
+			(c) => c.close());
 	}
 
 	get worker() {

@@ -49,6 +49,21 @@ async function until(what, fn, ms = 10000) {
 	}
 }
 
+// One of what open() gives on every worker, in the order of the workers' pids;
+// close() ends what is one too many.
+async function onePerWorker(d, open, close) {
+	const want = d.pidsOf('worker').length;
+	const found = new Map();
+	for (let i = 0; i < 400 && found.size < want; i++) {
+		const c = await open(i);
+		if (found.has(c.worker)) await close(c);
+		else found.set(c.worker, c);
+	}
+	assert.equal(found.size, want, 'one on each worker');
+	return [...found.keys()].sort((a, b) => a - b)
+		.map((pid) => found.get(pid));
+}
+
 function environment() {
 	const env = {
 		ASAN_OPTIONS: 'detect_leaks=1:abort_on_error=0',
@@ -365,5 +380,5 @@ function ready(port) {
 	});
 }
 
-module.exports = { Daemon, connect, until, sleep, options, environment, rows,
-	PUSHERD, PUSHERCTL, SLOW, WRAP };
+module.exports = { Daemon, connect, until, sleep, onePerWorker, options,
+	environment, rows, PUSHERD, PUSHERCTL, SLOW, WRAP };

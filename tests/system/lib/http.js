@@ -5,7 +5,7 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const { connect, SLOW } = require('./daemon');
+const { connect, onePerWorker, SLOW } = require('./daemon');
 const { signedTarget } = require('./sign');
 
 class Http {
@@ -172,18 +172,13 @@ async function get(d, app, path, query) {
 }
 
 // One keep-alive connection on every worker.
-async function onEachWorker(d) {
-	const found = new Map();
-	const want = d.pidsOf('worker').length;
-	for (let i = 0; i < 400 && found.size < want; i++) {
+function onEachWorker(d) {
+	return onePerWorker(d, async () => {
 		const h = await Http.connect(d);
 		// An answer shows that a worker has accepted.
 		await h.ask('GET', '/up');
-		if (found.has(h.worker)) h.end();
-		else found.set(h.worker, h);
-	}
-	assert.equal(found.size, want, 'a connection on each worker');
-	return [...found.values()];
+		return h;
+	}, (h) => h.end());
 }
 
 module.exports = { Http, api, publish, get, onEachWorker };

@@ -22,15 +22,23 @@ sent_again(struct links *l, unsigned slot, uint64_t seq, uint32_t read_us,
 	links_turn(l);
 }
 
-/* The clock stands at 0; somebody on worker 3 is subscribed. */
+/*
+ * The clock stands at 0; somebody on worker 3 is subscribed; all have said what
+ * they have, and how far their backlogs go.
+ */
 static struct links *
-begin(struct places *places)
+begin(struct places *places, uint64_t upto0, uint64_t upto1, uint64_t upto2)
 {
 	struct links *l = links_resync(places);
 
 	l->br.resync.base_us = UINT32_C(1) << 31;
 	SEND(l, 3, sub, .app = 1, .sid = 3, .ref = 1, .stamp = 1,
 	    .channel = S("x"));
+	links_done(l, 0, upto0);
+	links_done(l, 1, upto1);
+	links_done(l, 2, upto2);
+	links_done(l, 3, 0);
+	links_turn(l);
 	return l;
 }
 
@@ -49,14 +57,9 @@ expect_events(struct links *l, const char *frames)
 static void
 the_backlogs_are_merged_by_time(void **state)
 {
-	struct links *l = begin(NULL);
+	struct links *l = begin(NULL, 4, 3, 1);
 
 	(void)state;
-	links_done(l, 0, 4);
-	links_done(l, 1, 3);
-	links_done(l, 2, 1);
-	links_done(l, 3, 0);
-	links_turn(l);
 	sent_again(l, 0, 1, UINT32_MAX - 1, "b"); /* the clock turns over */
 	sent_again(l, 0, 2, 9, "f");
 	sent_again(l, 1, 1, UINT32_MAX - 5, "a");
@@ -90,12 +93,7 @@ what_was_taken_keeps_its_place(void **state)
 	(void)state;
 	for (size_t i = 0; i < nitems(taken); i++)
 		places_add(places, taken[i].origin, taken[i].seq);
-	l = begin(places);
-	links_done(l, 0, 6);
-	links_done(l, 1, 4);
-	links_done(l, 2, 1);
-	links_done(l, 3, 0);
-	links_turn(l);
+	l = begin(places, 6, 4, 1);
 	sent_again(l, 0, 3, 80, "a"); /* longer ago than is remembered */
 	sent_again(l, 0, 4, 90, "d");
 	sent_again(l, 0, 5, 91, "f");
@@ -115,14 +113,9 @@ what_was_taken_keeps_its_place(void **state)
 static void
 who_does_not_go_on_is_not_waited_for(void **state)
 {
-	struct links *l = begin(NULL);
+	struct links *l = begin(NULL, 2, 1, 2);
 
 	(void)state;
-	links_done(l, 0, 2);
-	links_done(l, 1, 1);
-	links_done(l, 2, 2);
-	links_done(l, 3, 0);
-	links_turn(l);
 	sent_again(l, 0, 1, 20, "b");
 	sent_again(l, 2, 1, 10, "a");
 	expect_events(l, "");

@@ -223,6 +223,15 @@ links_app(struct links *l, uint32_t num, const char *const *settings)
 	app_clear(&a);
 }
 
+/* A broker begins: with app 1, and all workers say HELLO. */
+static inline void
+links_start(struct links *l, const char *const *settings)
+{
+	links_app(l, 1, settings);
+	for (unsigned i = 0; i < LINKS; i++)
+		links_hello(l, i, i + 1);
+}
+
 static inline struct links *
 links_new(const char *const *settings)
 {
@@ -232,13 +241,21 @@ links_new(const char *const *settings)
 	l->conf.nworkers = LINKS;
 	l->conf.crash_grace = 0;
 	broker_init(&l->br, &l->conf);
-	links_app(l, 1, settings);
-	for (unsigned i = 0; i < LINKS; i++)
-		links_hello(l, i, i + 1);
+	links_start(l, settings);
 	return l;
 }
 
-/* A broker that has just begun, with what the one before it left. */
+/* The next broker, with what the one before it left. */
+static inline void
+links_next_broker(
+    struct links *l, const char *const *settings, struct places *places)
+{
+	broker_init(&l->br, &l->conf);
+	l->br.places = places;
+	resync_begin(&l->br);
+	links_start(l, settings);
+}
+
 static inline struct links *
 links_resync(struct places *places)
 {
@@ -246,12 +263,7 @@ links_resync(struct places *places)
 
 	conf_init(&l->conf);
 	l->conf.nworkers = LINKS;
-	broker_init(&l->br, &l->conf);
-	l->br.places = places;
-	links_app(l, 1, NULL);
-	resync_begin(&l->br);
-	for (unsigned i = 0; i < LINKS; i++)
-		links_hello(l, i, i + 1);
+	links_next_broker(l, NULL, places);
 	return l;
 }
 
