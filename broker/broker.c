@@ -10,7 +10,6 @@
 
 #include "broker/broker.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -25,7 +24,6 @@
 #include "shared/conf.h"
 #include "shared/hash.h"
 #include "shared/log.h"
-#include "shared/sock.h"
 
 #define SCRATCH_KEEP (1u << 20) /* bytes; a larger scratch is given back */
 #define ACCEPTS_PER_TURN 16
@@ -204,19 +202,15 @@ broker_clear(struct broker *br)
 static void
 on_accept(struct ev_loop *loop, ev_io *w, int revents)
 {
-	struct broker *br = container_of(w, struct broker, accept);
+	struct broker *br = container_of(w, struct broker, door.io);
 	int fd;
 
 	UNUSED(loop);
 	UNUSED(revents);
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-		fd = sock_accept(w->fd, NULL);
-		if (fd == -1) {
-			if (errno != EAGAIN && errno != EINTR &&
-			    errno != ECONNABORTED)
-				log_warn("link: accept");
+		fd = door_accept(&br->door);
+		if (fd == -1)
 			return;
-		}
 		peer_accept(br, fd);
 	}
 }
@@ -250,8 +244,8 @@ start(struct broker *br, const struct inherit *in)
 	ev_timer_start(br->loop, &br->tick);
 	ev_timer_start(br->loop, &br->ping);
 	leave_start(&br->leave, br->loop, in->life_fd);
-	ev_io_init(&br->accept, on_accept, in->broker_fd, EV_READ);
-	ev_io_start(br->loop, &br->accept);
+	door_init(&br->door, br->loop, "link", on_accept);
+	door_open(&br->door, in->broker_fd, false);
 	pulse_start(&br->pulse, br->loop, in->pulse);
 	orders_start(
 	    &br->orders, br->loop, in->cord_fd, in->conf, &orders_ops, br);
@@ -270,7 +264,7 @@ stop(struct broker *br)
 		;
 	control_clear(br);
 	orders_stop(&br->orders, br->loop);
-	ev_io_stop(br->loop, &br->accept);
+	door_close(&br->door);
 	leave_stop(&br->leave, br->loop);
 	ev_prepare_stop(br->loop, &br->prepare);
 	ev_idle_stop(br->loop, &br->busy);

@@ -12,6 +12,7 @@
 #include "broker/cache.h"
 #include "broker/claims.h"
 #include "broker/control.h"
+#include "broker/door.h"
 #include "broker/history.h"
 #include "broker/hooks.h"
 #include "broker/registry.h"
@@ -43,7 +44,7 @@ struct broker {
 	ev_timer suspect; /* members of dead workers */
 	ev_timer offline; /* users who may come back */
 	struct leave leave;
-	ev_io accept;
+	struct door door; /* the workers' and the courier's socket */
 	struct orders orders;
 
 	struct places *places; /* what the next broker has to know, or NULL */

@@ -11,7 +11,6 @@
 
 #include "broker/control.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,8 +44,9 @@ drop(struct control_client *k)
 	k->names = NULL;
 	list_remove(&k->link);
 	list_append(&control->gone, &k->link);
+	door_refill(&control->door);
 	if (control->n-- == CLIENTS_MAX)
-		ev_io_start(k->br->loop, &control->accept);
+		door_resume(&control->door);
 }
 
 static void
@@ -161,18 +161,15 @@ static const struct ipc_ops ops = {
 static void
 on_accept(struct ev_loop *loop, ev_io *w, int revents)
 {
-	struct broker *br = container_of(w, struct broker, control.accept);
+	struct broker *br = container_of(w, struct broker, control.door.io);
 	struct control_client *k;
 	gid_t gid;
 	int fd;
 
 	UNUSED(revents);
-	fd = sock_accept(w->fd, NULL);
-	if (fd == -1) {
-		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			log_warn("control: accept");
+	fd = door_accept(&br->control.door);
+	if (fd == -1)
 		return;
-	}
 	k = xcalloc(1, sizeof(*k));
 	if (sock_peer(fd, &k->pid, &k->uid, &gid) == -1) {
 		log_warn("control: credentials");
@@ -186,7 +183,7 @@ on_accept(struct ev_loop *loop, ev_io *w, int revents)
 	list_append(&br->control.clients, &k->link);
 	ipc_init(&k->ipc, loop, fd, &ops, k);
 	if (++br->control.n == CLIENTS_MAX)
-		ev_io_stop(loop, w);
+		door_hold(&br->control.door);
 }
 
 void
@@ -194,7 +191,7 @@ control_init(struct broker *br)
 {
 	list_init(&br->control.clients);
 	list_init(&br->control.gone);
-	ev_init(&br->control.accept, on_accept);
+	door_init(&br->control.door, br->loop, "control", on_accept);
 }
 
 void
@@ -202,8 +199,7 @@ control_start(struct broker *br, int fd)
 {
 	if (fd == -1)
 		return;
-	ev_io_set(&br->control.accept, fd, EV_READ);
-	ev_io_start(br->loop, &br->control.accept);
+	door_open(&br->control.door, fd, true);
 }
 
 static void
@@ -224,7 +220,7 @@ control_clear(struct broker *br)
 
 	while (!list_is_empty(clients))
 		drop(LIST_ITEM(clients->next, struct control_client, link));
-	ev_io_stop(br->loop, &br->control.accept);
+	door_close(&br->control.door);
 	reap(br);
 }
 
@@ -287,6 +283,7 @@ control_tick(struct broker *br)
 	double now = broker_now();
 	struct list *e, *tmp;
 
+	door_refill(&br->control.door);
 	LIST_FOREACH_SAFE(e, tmp, &br->control.clients) {
 		struct control_client *k =
 		    LIST_ITEM(e, struct control_client, link);

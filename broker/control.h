@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "broker/door.h"
 #include "broker/sums.h"
 #include "shared/ipc.h"
 #include "shared/json_write.h"
@@ -22,7 +23,7 @@ struct tail;
 
 struct control {
 	struct list clients, gone;
-	ev_io accept;
+	struct door door;
 	unsigned n;
 };
 

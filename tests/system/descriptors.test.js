@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+//
+// The broker runs out of descriptors: it does not spin, publishes go on, and
+// pusherctl is answered with the descriptor that is kept for it.
+'use strict';
+
+const assert = require('node:assert/strict');
+const { execFileSync } = require('node:child_process');
+const fs = require('node:fs');
+const net = require('node:net');
+const path = require('node:path');
+const { test } = require('node:test');
+const { Client } = require('./lib/client');
+const { Daemon, sleep, until } = require('./lib/daemon');
+const { publish } = require('./lib/http');
+
+const TICKS = 100; // of the kernel's clock in a second
+
+function cpuTicks(pid) {
+	const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
+	const f = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+	return Number(f[11]) + Number(f[12]);
+}
+
+const limit = (pid, n) => execFileSync('prlimit',
+	['--pid', String(pid), `--nofile=${n}:`]);
+
+const highest = (pid) => Math.max(...fs.readdirSync(`/proc/${pid}/fd`)
+	.map(Number));
+
+async function running() {
+	const d = new Daemon({ workers: 1 });
+	const app = d.app();
+	await d.start();
+	d.allow(/accept paused/, /link dropped before hello/);
+	const [broker] = d.pidsOf('broker');
+	const c = await Client.connect(d, app);
+	await c.subscribe('room');
+	return { d, app, broker, c };
+}
+
+const visit = (d, name, n) => Array.from({ length: n }, () =>
+	net.connect(path.join(d.conf.runtime_dir, name)).on('error', () => {}));
+
+for (const [what, name] of [['control', 'ctl.sock'], ['link', 'broker.sock']]) {
+	test(`T3: no descriptor for who waits at the ${what} socket: no ` +
+		'spinning, publishes go on, then all are let in', async () => {
+		const { d, app, broker, c } = await running();
+		limit(broker, 3);
+		const waiting = visit(d, name, 8);
+		await until('the log to say so', () =>
+			/accept paused/.test(d.readLog()));
+		const before = cpuTicks(broker);
+		for (let i = 0; i < 10; i++) {
+			await publish(d, app, 'room', 'e', String(i));
+			assert.equal(await c.expect('e', 'room'), String(i));
+			await sleep(100);
+		}
+		const share = (cpuTicks(broker) - before) / TICKS;
+		assert.ok(share < 0.3, `it spins: ${share} of a core`);
+		limit(broker, 500);
+		for (const s of waiting) s.destroy();
+		assert.equal(d.ctl(['status']).length > 0, true);
+		await c.close();
+		await d.stop();
+	});
+}
+
+test('T3: pusherctl is answered by a broker without a free descriptor, ' +
+	'again and again', async () => {
+	const { d, broker, c } = await running();
+	limit(broker, highest(broker) + 1);
+	// What is free below the highest one, and nobody else comes.
+	const taken = visit(d, 'broker.sock', 20);
+	await until('all to be in use', () => /link: accept paused/
+		.test(d.readLog()));
+	for (let i = 0; i < 5; i++)
+		assert.equal(d.ctl(['status']).length > 0, true);
+	for (const s of taken) s.destroy();
+	await c.close();
+	await d.stop();
+});
