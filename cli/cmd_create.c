@@ -14,7 +14,7 @@
 
 #include "cli/cmd.h"
 #include "cli/cmd_app.h"
-#include "cli/credential.h"
+#include "shared/credential.h"
 #include "shared/base.h"
 #include "shared/buf.h"
 #include "shared/proc.h"

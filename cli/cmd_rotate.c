@@ -13,7 +13,7 @@
 
 #include "cli/cmd.h"
 #include "cli/cmd_app.h"
-#include "cli/credential.h"
+#include "shared/credential.h"
 #include "shared/base.h"
 #include "shared/sign.h"
 #include "shared/xmalloc.h"

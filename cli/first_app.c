@@ -71,6 +71,17 @@ make(const struct conf *conf, struct appdb *db, struct app *a, char **why)
 }
 
 int
+first_app_check(char **why)
+{
+	struct app a;
+	int r = env_names_app(&a, why);
+
+	if (r == 1)
+		app_clear(&a);
+	return r == -1 ? -1 : 0;
+}
+
+int
 first_app_make(const struct conf *conf, char **why)
 {
 	struct appdb *db;

@@ -10,5 +10,7 @@ struct conf;
  * the environment.  0, or -1 and *why (free(3) it).
  */
 int first_app_make(const struct conf *, char **why);
+/* Only whether it could be made: 0, or -1 and *why (free(3) it). */
+int first_app_check(char **why);
 
 #endif

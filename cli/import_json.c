@@ -12,7 +12,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "cli/credential.h"
+#include "shared/credential.h"
 #include "shared/base.h"
 #include "shared/buf.h"
 #include "shared/json_slice.h"

@@ -389,6 +389,8 @@ test(const struct conf *conf)
 	struct certs_loaded certs;
 	char *why;
 
+	if (first_app_check(&why) == -1)
+		fatalx("%s", why);
 	if (find_owner(conf, &owner, &why) == -1 ||
 	    certs_load(&certs, conf, &why) == -1 ||
 	    listen_check(conf, &why) == -1 ||

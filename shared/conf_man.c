@@ -251,7 +251,11 @@ put_environment(FILE *f)
 	      "and a secret in\n"
 	      "one family of names and no app has this id; later it is changed "
 	      "with\n"
-	      ".BR pusherctl (8).\n",
+	      ".BR pusherctl (8).\n"
+	      "Variables that Kubernetes and Docker set for a service "
+	      "\n(PUSHERD_PORT=tcp://..., SOKETI_SERVICE_HOST) are not "
+	      "used;\none "
+	      "line of the log names them.\n",
 	    f);
 	for (size_t i = 0; i < env_names_n; i++)
 		put_env(f, &env_names[i]);

@@ -16,6 +16,7 @@
 
 #include "shared/base.h"
 #include "shared/conf.h"
+#include "shared/env_link.h"
 #include "shared/env_names.h"
 #include "shared/xmalloc.h"
 
@@ -237,8 +238,10 @@ conf_read_environment(struct conf *c, char **why)
 		rest = str_of(*e);
 		if (!str_starts(rest, S(ENV_PREFIX)))
 			continue;
-		rest = str_from(rest, sizeof(ENV_PREFIX) - 1);
 		name = str_cut(&rest, '=');
+		if (env_link_is(name, rest))
+			continue; /* env_names_apply() has a note for it */
+		name = str_from(name, sizeof(ENV_PREFIX) - 1);
 		if (rest.p != NULL && read_variable(c, name, rest, why) == -1)
 			return -1;
 	}

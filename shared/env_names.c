@@ -22,6 +22,8 @@
 #include "shared/base.h"
 #include "shared/buf.h"
 #include "shared/conf.h"
+#include "shared/credential.h"
+#include "shared/env_link.h"
 #include "shared/str.h"
 #include "shared/xmalloc.h"
 
@@ -58,13 +60,13 @@ const struct env_name env_names[] = {
 
 const size_t env_names_n = nitems(env_names);
 
-/* What stands in the environment; NULL: nothing. */
+/* What stands in the environment; NULL: nothing that is meant for us. */
 static const char *
 value_of(const struct env_name *e)
 {
 	const char *v = getenv(e->name);
 
-	return v == NULL || v[0] == '\0' ? NULL : v;
+	return v == NULL || v[0] == '\0' || env_link_has(e->name) ? NULL : v;
 }
 
 static int
@@ -238,6 +240,7 @@ note_unknown(struct conf *c)
 		rest = str_of(*e);
 		name = str_cut(&rest, '=');
 		if (name.n <= 100 && !is_known(name) &&
+		    !env_link_is(name, rest) &&
 		    (str_starts(name, S("SOKETI_")) ||
 			str_starts(name, S("REVERB_")) ||
 			str_starts(name, S("PUSHER_APP_"))))
@@ -246,6 +249,18 @@ note_unknown(struct conf *c)
 				      "%.*s: the name is not known",
 				STR_ARG(name)));
 	}
+}
+
+/* Variables of services that have a name like ours. */
+static void
+note_links(struct conf *c)
+{
+	static const char *const prefixes[] = { "PUSHERD_", "SOKETI_",
+		"REVERB_", "PUSHER_" };
+	char *note = env_link_note(prefixes, nitems(prefixes));
+
+	if (note != NULL)
+		add_note(c, note);
 }
 
 static int
@@ -312,6 +327,7 @@ env_names_apply(struct conf *c, char **why)
 	    set_address(c, &h[1], "127.0.0.1", "9601", "", why) == -1)
 		return -1;
 	note_unknown(c);
+	note_links(c);
 	return 0;
 }
 
@@ -368,6 +384,32 @@ set_field(struct app *a, const struct env_name *e, const char *v, char **why)
 	return r;
 }
 
+/* As `pusherctl app create` and `app import` ask it of an id, a key, a secret.
+ */
+static int
+check_family(struct app *a, const char *family, char **why)
+{
+	const char *bad;
+
+	for (size_t i = 0; i < nitems(env_names); i++) {
+		const struct env_name *e = &env_names[i];
+		char **field;
+
+		if (!is_of(e, family) ||
+		    (field = text_field(a, e->target)) == NULL)
+			continue;
+		bad = *field == a->secret
+		    ? credential_check_secret(str_of(*field))
+		    : credential_check_name(str_of(*field));
+		if (bad == NULL)
+			continue;
+		*why = xasprintf("environment variable %s: the %s %s", e->name,
+		    e->target, bad);
+		return -1;
+	}
+	return 1;
+}
+
 static int
 read_family(struct app *a, const char *family, char **why)
 {
@@ -382,7 +424,9 @@ read_family(struct app *a, const char *family, char **why)
 		if (set_field(a, e, v, why) == -1)
 			return -1;
 	}
-	return a->id != NULL && a->key != NULL && a->secret != NULL;
+	if (a->id == NULL || a->key == NULL || a->secret == NULL)
+		return 0;
+	return check_family(a, family, why);
 }
 
 int

@@ -9,13 +9,13 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-#include "cli/credential.h"
+#include "shared/credential.h"
 #include "shared/base.h"
 
 static char long_text[300];
 
 static void
-forms(void **state)
+o10_forms(void **state)
 {
 	const struct {
 		struct str s;
@@ -35,6 +35,10 @@ forms(void **state)
 		{ S("\xc3\xbc"), false, true, true },
 		{ S("\xc3"), false, false, false },
 		{ S("\xff"), false, false, false },
+		{ S("\"abc\""), false, false, true },
+		{ S("'abc'"), false, false, true },
+		{ S("\"abc"), false, true, true },
+		{ S("\""), false, true, true },
 		{ str_make(long_text, 128), true, true, true },
 		{ str_make(long_text, 129), false, true, false },
 		{ str_make(long_text, 256), false, true, false },
@@ -102,7 +106,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(forms),
+		cmocka_unit_test(o10_forms),
 		cmocka_unit_test(masks),
 		cmocka_unit_test(ids),
 	};

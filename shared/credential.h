@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef CLI_CREDENTIAL_H
-#define CLI_CREDENTIAL_H
+#ifndef SHARED_CREDENTIAL_H
+#define SHARED_CREDENTIAL_H
 
 /* Ids, keys and secrets of apps: made, checked, masked. */
 
@@ -23,7 +23,7 @@ void credential_make_id(char out[CREDENTIAL_ID_MAX], unsigned digits);
 const char *credential_check_name(struct str);
 /*
  * The same for a secret: 1 to 256 bytes of UTF-8 without control
- * characters and blanks at its ends.
+ * characters, and without blanks or a pair of quotes at its ends.
  */
 const char *credential_check_secret(struct str);
 /* For people and logs: the label of an app.  At most 128 bytes, may be "". */

@@ -5,7 +5,7 @@
  * sentences it returns are about its form only.
  */
 
-#include "cli/credential.h"
+#include "shared/credential.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -19,6 +19,9 @@
 #define SECRET_MAX_BYTES 256
 #define MASK_SHOWN 4
 #define MASK_LEAST 12
+
+static const char quoted[] = "stands in quotes, which would be a part of it: "
+			     "leave them out";
 
 void
 credential_make_id(char out[CREDENTIAL_ID_MAX], unsigned digits)
@@ -39,6 +42,17 @@ credential_make_id(char out[CREDENTIAL_ID_MAX], unsigned digits)
 	snprintf(out, CREDENTIAL_ID_MAX, "%" PRIu64, least + n % (9 * least));
 }
 
+/*
+ * Quotes that a tool handed on with the value (docker --env-file does): they
+ * would count as a part of it.
+ */
+static bool
+is_quoted(struct str s)
+{
+	return s.n >= 2 && (s.p[0] == '"' || s.p[0] == '\'') &&
+	    s.p[s.n - 1] == s.p[0];
+}
+
 const char *
 credential_check_name(struct str s)
 {
@@ -47,6 +61,8 @@ credential_check_name(struct str s)
 
 	if (s.n == 0)
 		return "is empty";
+	if (is_quoted(s))
+		return quoted;
 	if (s.n > NAME_MAX_BYTES)
 		return "is longer than 128 characters";
 	for (i = 0; i < s.n; i++) {
@@ -80,6 +96,8 @@ credential_check_secret(struct str s)
 		return "has control characters";
 	if (!utf8_is_valid(s))
 		return "is not UTF-8";
+	if (is_quoted(s))
+		return quoted;
 	if (str_trim(s).n != s.n)
 		return "begins or ends with a blank";
 	return NULL;
