@@ -13,6 +13,7 @@
 
 #include "cli/cmd.h"
 #include "cli/commands.h"
+#include "cli/conf_ask.h"
 #include "cli/page.h"
 #include "shared/base.h"
 #include "shared/buf.h"
@@ -237,13 +238,18 @@ run(const struct call *call, struct cmd *c)
 {
 	struct conf conf;
 	char *why = NULL;
-	int r;
+	int r = conf_load(
+	    &conf, call->file, call->arguments, call->narguments, &why);
 
-	if (conf_load(&conf, call->file, call->arguments, call->narguments,
-		&why) == -1) {
-		r = cmd_fail("%s", why);
+	if (r == -1) {
+		cmd_note("%s", why);
 		free(why);
-		return r;
+		if (cmd_has(c, "here") ||
+		    conf_ask(&conf, call->file, call->arguments,
+			call->narguments) == -1)
+			return CMD_FAILED;
+		cmd_note("the configuration above is not used: pusherd goes on "
+			 "with the one it has, and so does this command");
 	}
 	c->conf = &conf;
 	c->out = out_new_for(stdout, call->json || c->json);

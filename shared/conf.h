@@ -84,6 +84,8 @@ int conf_read_argument(struct conf *, const char *text, char **why);
  * networks, worker count, pid_file; makes paths absolute.
  */
 int conf_finish(struct conf *, char **why);
+/* Only the paths of it. */
+int conf_finish_paths(struct conf *, char **why);
 /* Forgets listeners and networks that conf_finish() has worked out. */
 void conf_unfinish(struct conf *);
 /*
@@ -99,6 +101,13 @@ int conf_load(struct conf *, const char *file, char *const *arguments,
  */
 int conf_load_again(struct conf *, const char *base, const char *file,
     char *const *arguments, size_t narguments, char **why);
+/*
+ * For a configuration that conf_load() refuses: only where the control socket
+ * is, from what is right of the file, the environment and the command line.
+ * *is_said: one of them says so.  free(3) it; NULL: an argument is wrong.
+ */
+char *conf_find_socket(
+    const char *file, char *const *arguments, size_t narguments, bool *is_said);
 /* Where the value of an option came from; "" for an unknown one. */
 const char *conf_origin(const struct conf *, const char *name);
 /* Calls back for each option, for a list with each of its values. */

@@ -330,8 +330,8 @@ finish_tls(struct conf *c, char **why)
 	return 0;
 }
 
-static int
-finish_paths(struct conf *c, char **why)
+int
+conf_finish_paths(struct conf *c, char **why)
 {
 	const size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
 
@@ -379,5 +379,5 @@ conf_finish(struct conf *c, char **why)
 	    finish_listen(c, why) == -1 || finish_metrics(c, why) == -1 ||
 	    finish_prefix(c, why) == -1 || finish_tls(c, why) == -1)
 		return -1;
-	return finish_paths(c, why);
+	return conf_finish_paths(c, why);
 }

@@ -252,7 +252,7 @@ put_environment(FILE *f)
 	      "one family of names and no app has this id; later it is changed "
 	      "with\n"
 	      ".BR pusherctl (8).\n"
-	      "Variables that Kubernetes and Docker set for a service "
+	      "Variables that Kubernetes and Docker set for a service"
 	      "\n(PUSHERD_PORT=tcp://..., SOKETI_SERVICE_HOST) are not "
 	      "used;\none "
 	      "line of the log names them.\n",

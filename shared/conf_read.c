@@ -284,6 +284,50 @@ read_all(struct conf *c, const char *file, char *const *arguments,
 	return conf_finish(c, why);
 }
 
+/* Each line that can be read counts; the others do not matter. */
+static void
+read_what_is_right(struct conf *c, const char *path)
+{
+	char *text = xmalloc(FILE_BYTES_MAX), *why;
+	ssize_t n = slurp(path, text, FILE_BYTES_MAX);
+	struct str rest = str_make(text, (size_t)MAX(n, 0));
+	struct line l = { .file = path };
+
+	l.value = xmalloc(rest.n + 1);
+	while (rest.p != NULL) {
+		l.number++;
+		if (read_line(c, &l, str_cut(&rest, '\n'), &why) == -1)
+			free(why);
+	}
+	free(l.value);
+	free(text);
+}
+
+char *
+conf_find_socket(
+    const char *file, char *const *arguments, size_t narguments, bool *is_said)
+{
+	const char *dir = getenv(ENV_PREFIX "RUNTIME_DIR");
+	struct conf c;
+	char *path = NULL, *why = NULL;
+	size_t i;
+	int r = 0;
+
+	conf_init(&c);
+	read_what_is_right(&c, file != NULL ? file : CONF_DEFAULT_FILE);
+	if (dir != NULL)
+		r = conf_set(
+		    &c, S("runtime_dir"), str_of(dir), SOURCE, 0, &why);
+	for (i = 0; r == 0 && i < narguments; i++)
+		r = conf_read_argument(&c, arguments[i], &why);
+	*is_said = strcmp(conf_origin(&c, "runtime_dir"), "default") != 0;
+	if (r == 0 && conf_finish_paths(&c, &why) == 0)
+		path = xstrdup(c.control_path);
+	free(why);
+	conf_clear(&c);
+	return path;
+}
+
 int
 conf_load(struct conf *c, const char *file, char *const *arguments,
     size_t narguments, char **why)
