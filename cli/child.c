@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -65,7 +64,8 @@ static void
 put_signals_in_order(void)
 {
 	static const int to_default[] = { SIGTERM, SIGQUIT, SIGCHLD, SIGALRM };
-	static const int to_ignore[] = { SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE };
+	static const int to_ignore[] = { SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE,
+		SIGXFSZ };
 	size_t i;
 
 	for (i = 0; i < nitems(to_default); i++)
@@ -94,7 +94,7 @@ close_others(const struct master_start *start, const struct inherit *in)
 	/* As long as one of us lives no new group may begin. */
 	keep[n++] = start->lock_fd;
 	if (start->log.to_syslog)
-		closelog(); /* it would not notice, and use the number */
+		log_to_stderr(); /* until the others are closed */
 	proc_close_others(keep, n);
 	free(keep);
 }

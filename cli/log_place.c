@@ -11,9 +11,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "shared/conf.h"
+#include "shared/log_out.h"
 #include "shared/xmalloc.h"
 
 #define LOG_MODE 0600
@@ -24,6 +26,26 @@ is_syslog(const struct log_place *p, const struct conf *conf)
 	if (strcmp(conf->log, "auto") == 0)
 		return !p->foreground;
 	return strcmp(conf->log, "syslog") == 0;
+}
+
+/* A full disk may have cut off the last line of an earlier run. */
+static bool
+ends_in_half_a_line(const struct conf *conf)
+{
+	char last = '\n';
+	struct stat st;
+	int fd;
+
+	if (conf->log[0] != '/' || lstat(conf->log, &st) == -1 ||
+	    !S_ISREG(st.st_mode) || st.st_size == 0)
+		return false;
+	fd = open(conf->log, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd == -1)
+		return false;
+	if (pread(fd, &last, 1, st.st_size - 1) != 1)
+		last = '\n';
+	close(fd);
+	return last != '\n';
 }
 
 int
@@ -59,6 +81,7 @@ log_place_use(struct log_place *p, const struct conf *conf, int fd)
 		if (dup2(fd, STDERR_FILENO) == -1)
 			log_warn("dup2");
 		close(fd);
+		log_out_fresh(ends_in_half_a_line(conf));
 	}
 	log_set_level(p->level);
 	log_set_format(p->format);

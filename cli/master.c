@@ -423,7 +423,7 @@ take_signals(struct master *m)
 {
 	static const int taken[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1,
 		SIGCHLD };
-	static const int ignored[] = { SIGPIPE, SIGUSR2 };
+	static const int ignored[] = { SIGPIPE, SIGUSR2, SIGXFSZ };
 	sigset_t set;
 	size_t i;
 

@@ -17,6 +17,7 @@
 #include "cli/page.h"
 #include "shared/base.h"
 #include "shared/buf.h"
+#include "shared/log_out.h"
 #include "shared/sign.h"
 #include "shared/suggest.h"
 #include "shared/xmalloc.h"
@@ -343,6 +344,7 @@ main(int argc, char **argv)
 
 	if (argc < 1)
 		return CMD_USAGE;
+	log_out_guard();
 	call.arguments = xcalloc((size_t)argc, sizeof(*call.arguments));
 	call.self = xstrdup(argv[0]);
 	r = parse_options(&call, argc, argv);

@@ -29,6 +29,7 @@
 #include "shared/conf.h"
 #include "shared/ledger.h"
 #include "shared/log.h"
+#include "shared/log_out.h"
 #include "shared/places.h"
 #include "shared/proc.h"
 #include "shared/xmalloc.h"
@@ -311,8 +312,8 @@ settle(struct master_start *start, char **why)
 		*why = xasprintf("cannot become a daemon: %s", strerror(errno));
 		return -1;
 	}
-	log->stderr_fd =
-	    fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (log->stderr_fd == -1)
+		log->stderr_fd = log_out_copy(STDERR_FILENO);
 	if (log_place_open(log, start->conf, &fd, why) == -1)
 		return -1;
 	log_place_use(log, start->conf, fd);
@@ -339,9 +340,9 @@ open_ledger(const struct conf *conf)
 static int
 run(struct conf *conf, const struct command *cmd)
 {
-	struct master_start start = {
-		.conf = conf, .waiter_fd = -1, .log.foreground = cmd->foreground
-	};
+	struct master_start start = { .conf = conf,
+		.waiter_fd = -1,
+		.log = { .foreground = cmd->foreground, .stderr_fd = -1 } };
 	static struct start s;
 	uint64_t nofile;
 	char *why;
@@ -349,6 +350,9 @@ run(struct conf *conf, const struct command *cmd)
 
 	umask(077);
 	tidy_descriptors(&s.listen);
+	log_out_share();
+	if (cmd->foreground) /* while we may open what root has opened */
+		start.log.stderr_fd = log_out_copy(STDERR_FILENO);
 	nofile = proc_raise_nofile();
 	if (prepare(conf, &s, &why) == -1)
 		fatalx("%s", why);
@@ -412,6 +416,7 @@ main(int argc, char **argv)
 	char *why;
 	int code = 0;
 
+	log_out_guard();
 	ev_set_allocator(xalloc_hook);
 	proc_title_init(argc, argv);
 	parse_command(&cmd, argc, argv);

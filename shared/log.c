@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * log.c: one line, one write(2), to stderr or syslog, as text or as a JSON
- * object.  Owns the level, the format and the name of the process, and a small
- * table that keeps a warning which repeats from filling the disk.
+ * object.  Owns the level, the format and the name of the process, a small
+ * table that keeps a warning which repeats from filling the disk, and the
+ * number of lines that the log did not take: no line is worth waiting for
+ * (log_out.c), and when the log takes lines again, one says how many are lost.
  *
  * A line never holds a control byte or bytes that are not UTF-8: whatever a
  * client managed to get into a message, it cannot forge a line or steer a
@@ -23,6 +25,7 @@
 #include <unistd.h>
 
 #include "shared/base.h"
+#include "shared/log_out.h"
 
 #define MESSAGE_BYTES 2048
 #define LINE_BYTES 4096 /* PIPE_BUF: lines of two processes do not mix */
@@ -45,6 +48,12 @@ static struct quiet {
 	char text[TEXT_MAX]; /* the last of them */
 } quiet[32];
 
+/* Lines that the log did not take, and why it did not take the last one. */
+static struct {
+	unsigned long n;
+	int err;
+} lost;
+
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
 
 struct line {
@@ -64,15 +73,13 @@ log_init(const char *process, enum log_level level, enum log_format format)
 void
 log_to_syslog(void)
 {
-	openlog("pusherd", LOG_PID, LOG_DAEMON);
 	conf.to_syslog = true;
 }
 
 void
 log_to_stderr(void)
 {
-	if (conf.to_syslog)
-		closelog();
+	log_out_close_syslog();
 	conf.to_syslog = false;
 }
 
@@ -242,23 +249,46 @@ line_make(struct line *l, enum log_level level, struct str msg)
 	line_put(l, S("\n"), 0);
 }
 
-static void
-emit(enum log_level level, struct str msg)
+/* False with errno when the line is lost. */
+static bool
+print(enum log_level level, struct str msg)
 {
 	static const int priorities[] = { LOG_ERR, LOG_WARNING, LOG_INFO,
 		LOG_DEBUG };
 	struct line l;
-	ssize_t n;
 
 	line_make(&l, level, msg);
-	if (conf.to_syslog) {
-		syslog(priorities[level], "%.*s", (int)l.n - 1, l.p);
+	if (conf.to_syslog)
+		return log_out_syslog(priorities[level], l.p, l.n - 1);
+	return log_out_stderr(l.p, l.n, !conf.named);
+}
+
+/* False when the log takes nothing yet. */
+static bool
+tell_lost(void)
+{
+	char text[160], known[80];
+	int n;
+
+	if (lost.n == 0)
+		return true;
+	n = snprintf(text, sizeof(text),
+	    "%lu %s lost: the log did not take %s: %s", lost.n,
+	    lost.n == 1 ? "line" : "lines", lost.n == 1 ? "it" : "them",
+	    strerror_r(lost.err, known, sizeof(known)));
+	if (!print(LOG_LEVEL_WARN, str_make(text, (size_t)MAX(n, 0))))
+		return false;
+	lost.n = 0;
+	return true;
+}
+
+static void
+emit(enum log_level level, struct str msg)
+{
+	if (tell_lost() && print(level, msg))
 		return;
-	}
-	do {
-		n = write(STDERR_FILENO, l.p, l.n);
-	} while (n == -1 && errno == EINTR);
-	/* Nobody is left to be told when this fails. */
+	lost.n++;
+	lost.err = errno;
 }
 
 /* err: the errno to explain, or 0. */
@@ -345,6 +375,7 @@ log_tick(void)
 	int saved = errno;
 	uint64_t now = now_ms();
 
+	tell_lost();
 	for (size_t i = 0; i < nitems(quiet); i++) {
 		if (quiet[i].more == 0 || now - quiet[i].printed_ms < QUIET_MS)
 			continue;

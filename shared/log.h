@@ -6,7 +6,8 @@
  * Six words.  One line, one write(2):
  *   2026-01-31T12:00:00.123Z worker 2: client closed: … app=3 sid=912.77
  * Control bytes are escaped.  errno is saved and restored.  Secrets and
- * event data are never logged.
+ * event data are never logged.  A call never waits: a line that the log does
+ * not take at once is lost, and counted.
  */
 
 #include <stdbool.h>
@@ -33,8 +34,8 @@ void log_to_stderr(void);
 void log_set_level(enum log_level);
 void log_set_format(enum log_format);
 /*
- * Once a second: tells how often warnings came again that were not printed
- * because they repeat.
+ * Once a second: tells how many lines are lost, if the log takes any again,
+ * and how often warnings came again that were not printed because they repeat.
  */
 void log_tick(void);
 bool log_is_debug(void);

@@ -56,6 +56,7 @@ static const int allowed[] = {
 	SCMP_SYS(lseek),
 	SCMP_SYS(pread64),
 	SCMP_SYS(pwrite64),
+	SCMP_SYS(pwritev2),
 	/* the loop */
 	SCMP_SYS(clock_gettime),
 	SCMP_SYS(clock_nanosleep),

@@ -14,14 +14,18 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "shared/base.h"
 #include "shared/log.h"
+#include "shared/log_out.h"
 
 static int reader = -1, real_stderr = -1;
 static char line[8192];
@@ -340,6 +344,52 @@ fatal_ends_the_process(void **state)
 	}
 }
 
+/* A syslog that is stuck, then reads again, then is started anew. */
+static void
+o1_a_syslog_that_nobody_reads(void **state)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	char dir[] = "/tmp/pusherd-syslog-XXXXXX", text[4096];
+	int fd, i, n = 0;
+	ssize_t got;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s/log", dir);
+	log_out_syslog_at(a.sun_path);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(fd, (void *)&a, sizeof(a)), 0);
+	log_to_syslog();
+	for (i = 0; i < 5000; i++)
+		log_info("line %d", i);
+	while (recv(fd, text, sizeof(text), 0) > 0)
+		n++;
+	assert_true(n > 0 && n < 5000);
+	log_info("the last");
+	got = recv(fd, text, sizeof(text) - 1, 0);
+	assert_true(got > 0);
+	text[got] = '\0';
+	assert_int_equal(strncmp(text, "<28>", 4), 0);
+	snprintf(
+	    text + 2000, 100, "%d lines lost: the log did not take", 5000 - n);
+	assert_non_null(strstr(text, text + 2000));
+	assert_true(recv(fd, text, sizeof(text), 0) > 0);
+	close(fd);
+	log_info("lost");
+	unlink(a.sun_path);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	assert_int_equal(bind(fd, (void *)&a, sizeof(a)), 0);
+	log_tick();
+	got = recv(fd, text, sizeof(text) - 1, 0);
+	assert_true(got > 0);
+	text[got] = '\0';
+	assert_non_null(strstr(text, "1 line lost: the log did not take it"));
+	log_to_stderr();
+	close(fd);
+	unlink(a.sun_path);
+	rmdir(dir);
+}
+
 int
 main(void)
 {
@@ -356,6 +406,8 @@ main(void)
 		    errno_stays, catch_stderr, release_stderr),
 		cmocka_unit_test_setup_teardown(
 		    repeated_warnings_stay_quiet, catch_stderr, release_stderr),
+		cmocka_unit_test_setup_teardown(o1_a_syslog_that_nobody_reads,
+		    catch_stderr, release_stderr),
 		cmocka_unit_test_setup_teardown(
 		    fatal_ends_the_process, catch_stderr, release_stderr),
 	};
