@@ -122,7 +122,7 @@ registry_get(struct registry *r, uint32_t app, struct str name)
 	c = xcalloc(1, sizeof(*c) + r->nslots * sizeof(c->count[0]) + name.n);
 	c->app = app_get(r, app);
 	c->app->refs++;
-	c->name_len = (uint8_t)name.n;
+	c->name_len = (uint16_t)name.n;
 	c->hidden = name.p[0] == '#';
 	memcpy(&c->count[r->nslots], name.p, name.n);
 	list_init(&c->in_app);

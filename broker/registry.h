@@ -20,7 +20,8 @@ struct presence;
 struct tally;
 
 /* Longer names never come from a worker that works. */
-#define REGISTRY_NAME_MAX 255
+/* "#server-to-user-" and an id of 200 characters of four bytes fit. */
+#define REGISTRY_NAME_MAX 1024
 
 /* The channels of one app. */
 struct registry_app {
@@ -42,7 +43,7 @@ struct channel {
 	struct tally *tally;       /* subscription_count that is due */
 	uint64_t slots;            /* bit per worker that has subscribers */
 	uint32_t total;            /* subscriptions */
-	uint8_t name_len;
+	uint16_t name_len;
 	bool hidden;      /* '#': never listed, never counted */
 	uint32_t count[]; /* per slot; behind them the name */
 };

@@ -21,7 +21,7 @@
 #include "shared/channel_name.h"
 #include "shared/xmalloc.h"
 
-#define ID_MAX 200          /* bytes; they are ASCII */
+#define ID_MAX USER_ID_BYTES
 #define OFFLINE_AT_ONCE 500 /* in one turn */
 
 struct user_key {

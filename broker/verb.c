@@ -137,16 +137,6 @@ apps_changed(struct control_client *k, struct json args)
 		control_end(k);
 }
 
-static size_t
-count_characters(struct str s)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s.n; i++)
-		n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-	return n;
-}
-
 struct publication {
 	struct str channel, event, data, socket_id;
 	struct str data_raw;
@@ -160,13 +150,22 @@ may_publish(
 {
 	if (!a->enabled)
 		control_fail(k, "app %s is disabled", a->id);
+	else if (channel_flags(u->channel) & CHANNEL_USER &&
+	    !verb_is_channel(a, u->channel))
+		control_fail(k,
+		    "channel: the id of the user %s: it has 1 to %u "
+		    "characters (max_user_id_length) and no control "
+		    "characters",
+		    user_id_text(user_id_check(
+			channel_user_id(u->channel), a->max_user_id_length)),
+		    a->max_user_id_length);
 	else if (u->channel.p == NULL || !verb_is_channel(a, u->channel))
 		control_fail(k,
 		    "channel: 1 to %u characters out of A-Z a-z 0-9 _ - = @ "
 		    ", . ; (max_channel_name_length)",
 		    a->max_channel_name_length);
 	else if (u->event.n == 0 ||
-	    count_characters(u->event) > a->max_event_name_length)
+	    str_characters(u->event) > a->max_event_name_length)
 		control_fail(k,
 		    "event: 1 to %u characters (max_event_name_length)",
 		    a->max_event_name_length);

@@ -13,6 +13,8 @@
 
 #include <stdio.h>
 
+#include "shared/ws_frame.h"
+
 /* A-Z a-z 0-9 _ - = @ , . ; */
 static bool
 is_name_char(unsigned char c)
@@ -86,10 +88,50 @@ channel_user_id(struct str name)
 	return str_from(name, sizeof(CHANNEL_USER_PREFIX) - 1);
 }
 
+/* U+0000 to U+001F and U+007F to U+009F; id is valid UTF-8. */
+static bool
+has_control(struct str id)
+{
+	const unsigned char *p = (const unsigned char *)id.p;
+
+	for (size_t i = 0; i < id.n; i++)
+		if (p[i] < 0x20 || p[i] == 0x7f ||
+		    (p[i] == 0xc2 && p[i + 1] < 0xa0))
+			return true;
+	return false;
+}
+
+enum user_id_fault
+user_id_check(struct str id, size_t max)
+{
+	if (id.n == 0)
+		return USER_ID_EMPTY;
+	if (!utf8_is_valid(id))
+		return USER_ID_NOT_UTF8;
+	if (has_control(id))
+		return USER_ID_CONTROL;
+	return id.n > max && str_characters(id) > max ? USER_ID_LONG
+						      : USER_ID_GOOD;
+}
+
 bool
 user_id_is_valid(struct str id, size_t max)
 {
-	return channel_name_is_valid(id, max);
+	return user_id_check(id, max) == USER_ID_GOOD;
+}
+
+const char *
+user_id_text(enum user_id_fault fault)
+{
+	static const char *const texts[] = {
+		[USER_ID_GOOD] = "is right",
+		[USER_ID_EMPTY] = "is empty",
+		[USER_ID_NOT_UTF8] = "is not valid UTF-8",
+		[USER_ID_CONTROL] = "has a control character",
+		[USER_ID_LONG] = "is too long",
+	};
+
+	return texts[fault];
 }
 
 /* Digits at the start of s. */

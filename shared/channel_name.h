@@ -30,12 +30,28 @@ unsigned channel_flags(struct str name);
  * Names that start with '#' are not valid here.
  */
 bool channel_name_is_valid(struct str name, size_t max);
-/* #server-to-user-<id> with an id of 1 to `max` such characters. */
+/* #server-to-user-<id> with an id that user_id_is_valid(). */
 bool channel_user_is_valid(struct str name, size_t max);
 /* The <id> of a CHANNEL_USER name. */
 struct str channel_user_id(struct str name);
-/* A signed-in user's id: 1 to `max` characters as in channel names. */
+/*
+ * The one rule for the id of a user, wherever it comes from: sign-in,
+ * channel_data, watchlist, the name of a user's channel, the path of
+ * terminate_connections.  It is UTF-8 of 1 to `max` characters, and none of
+ * them is a control character (U+0000 to U+001F, U+007F to U+009F).
+ */
+enum user_id_fault {
+	USER_ID_GOOD,
+	USER_ID_EMPTY,
+	USER_ID_NOT_UTF8,
+	USER_ID_CONTROL,
+	USER_ID_LONG
+};
+#define USER_ID_BYTES 800 /* of an id as long as a setting may allow */
+enum user_id_fault user_id_check(struct str id, size_t max);
 bool user_id_is_valid(struct str id, size_t max);
+/* What is wrong, to stand behind "the id of the user "; never NULL. */
+const char *user_id_text(enum user_id_fault);
 
 /* digits '.' digits: what every official server library requires. */
 bool socket_id_is_valid(struct str);

@@ -133,6 +133,16 @@ str_to_u64(struct str s, uint64_t max, uint64_t *out)
 	return 0;
 }
 
+size_t
+str_characters(struct str s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+	return n;
+}
+
 char *
 str_dup(struct str s)
 {

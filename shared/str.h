@@ -78,6 +78,8 @@ struct str str_cut(struct str *rest, char sep);
  * allowed.  0, or -1 when it is no number or above `max`.
  */
 int str_to_u64(struct str s, uint64_t max, uint64_t *out);
+/* Characters (code points) of valid UTF-8. */
+size_t str_characters(struct str s);
 /* A NUL-terminated copy; free(3) it. */
 char *str_dup(struct str s);
 /* Lower-case hex of n bytes into out[2 * n + 1], NUL-terminated. */

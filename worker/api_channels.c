@@ -149,6 +149,7 @@ api_channels_terminate(const struct api_request *r)
 {
 	struct msg_terminate m = { .app = r->app->app.num, .user_id = r->arg };
 	uint32_t max = r->app->app.max_user_id_length;
+	enum user_id_fault fault;
 	const char *err;
 	struct json v;
 
@@ -158,11 +159,13 @@ api_channels_terminate(const struct api_request *r)
 		    r->c, 400, S("the body has to be empty or a JSON object"));
 		return;
 	}
-	if (!user_id_is_valid(r->arg, max)) {
+	fault = user_id_check(r->arg, max);
+	if (fault != USER_ID_GOOD) {
 		api_errorf(r->c, 400,
-		    "not a user id: it has 1 to %u (max_user_id_length) "
-		    "characters out of A-Z a-z 0-9 _ - = @ , . ;",
-		    max);
+		    "the id of the user %s: it has 1 to %u "
+		    "(max_user_id_length) characters of UTF-8 and no control "
+		    "characters",
+		    user_id_text(fault), max);
 		return;
 	}
 	if (!api_may_ask(r))

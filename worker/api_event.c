@@ -77,16 +77,6 @@ is_absent(struct json v)
 	return v.kind == JSON_NONE || v.kind == JSON_NULL;
 }
 
-static size_t
-count_characters(struct str utf8)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < utf8.n; i++)
-		n += ((unsigned char)utf8.p[i] & 0xc0) != 0x80;
-	return n;
-}
-
 static bool
 read_name(struct reader *r, struct json v)
 {
@@ -98,7 +88,7 @@ read_name(struct reader *r, struct json v)
 		return false;
 	if (name->n == 0)
 		return refuse(r, 400, S("name is empty"));
-	if (name->n > max && (n = count_characters(*name)) > max) {
+	if (name->n > max && (n = str_characters(*name)) > max) {
 		buf_printf(r->why,
 		    "name has %zu characters: at most %u "
 		    "(max_event_name_length)",
@@ -187,6 +177,15 @@ refuse_channel(struct reader *r, struct str name)
 
 	if (name.n == 0)
 		return refuse(r, 400, S("a channel name is empty"));
+	if (channel_flags(name) & CHANNEL_USER) {
+		max = r->app->max_user_id_length;
+		buf_printf(r->why,
+		    "the id of the user in a channel name %s: it has 1 to %u "
+		    "(max_user_id_length) characters and no control characters",
+		    user_id_text(user_id_check(channel_user_id(name), max)),
+		    max);
+		return refuse(r, 400, S(""));
+	}
 	if (name.n > max) {
 		buf_printf(r->why,
 		    "a channel name has %zu bytes: at most %u "

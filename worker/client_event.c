@@ -168,7 +168,7 @@ client_event(struct conn *c, const struct client_msg *m)
 		      "app"));
 		return;
 	}
-	n = limit_characters(m->event);
+	n = str_characters(m->event);
 	if (n > app->max_event_name_length) {
 		client_errorf(c, 0,
 		    "client event dropped: its name has %zu characters, "

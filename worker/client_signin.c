@@ -150,7 +150,7 @@ check_user(struct conn *c, struct str user_data)
 		client_errorf(c, PUSHER_UNAUTHORIZED,
 		    "sign-in refused: the id has %zu characters, "
 		    "max_user_id_length is %u",
-		    who.id.n, limits.id);
+		    str_characters(who.id), limits.id);
 	else if (c->user != NULL && !str_eq(c->user->id, who.id))
 		client_errorf(c, PUSHER_UNAUTHORIZED,
 		    "sign-in refused: signed in as \"%.*s\" already",

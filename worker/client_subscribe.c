@@ -179,7 +179,7 @@ find_member(const struct request *r)
 	else if (result == IDENTITY_LIMIT)
 		refuse(r, LIMIT_REACHED,
 		    "user_id has %zu characters, max_user_id_length is %u",
-		    limit_characters(who.id), limits.id);
+		    str_characters(who.id), limits.id);
 	else if (who.info.n > max)
 		refuse(r, LIMIT_REACHED,
 		    "user_info has %zu bytes, max_presence_member_bytes is %u",

@@ -13,7 +13,9 @@
 
 #include "shared/channel_name.h"
 #include "shared/json_slice.h"
-#include "worker/limit.h"
+
+/* A watched id as JSON: every character of it may be two \\u escapes. */
+#define WATCH_JSON_MAX (2 + 12 * (USER_ID_BYTES / 4))
 
 static enum identity_result
 bad(const char **why, const char *text)
@@ -50,40 +52,52 @@ identity_of_channel_data(struct identity *who, struct str data,
 		return bad(why, "user_id is neither a string nor a number");
 	else if (json_string(v[0], &who->id, &who->tmp) == -1)
 		return bad(why, "user_id holds half a surrogate pair");
-	if (who->id.n == 0)
-		return bad(why, "user_id is empty");
 	who->info = info_of(v[1]);
-	return limit_characters(who->id) <= limits.id ? IDENTITY_OK
-						      : IDENTITY_LIMIT;
+	switch (user_id_check(who->id, limits.id)) {
+	case USER_ID_GOOD:
+		return IDENTITY_OK;
+	case USER_ID_LONG:
+		return IDENTITY_LIMIT;
+	case USER_ID_EMPTY:
+		return bad(why, "user_id is empty");
+	default:
+		return bad(why, "user_id has a control character");
+	}
+}
+
+static bool
+is_user_id(struct json v, uint32_t max)
+{
+	struct str id;
+	char *tmp = NULL;
+	bool good;
+
+	if (v.kind != JSON_STRING || v.raw.n > WATCH_JSON_MAX)
+		return false;
+	good = json_string(v, &id, &tmp) == 0 && user_id_is_valid(id, max);
+	free(tmp);
+	return good;
 }
 
 /* Writes the first ids of the list as an array of their own. */
 static enum identity_result
-read_watchlist(
-    struct identity *who, struct json list, uint32_t max, const char **why)
+read_watchlist(struct identity *who, struct json list,
+    struct identity_limits limits, const char **why)
 {
 	struct json e;
-	struct str id;
 	size_t pos = 0;
-	char *tmp = NULL;
-	int r = 0;
 
-	while (r == 0 && json_next(list, &pos, &e)) {
-		if (e.kind != JSON_STRING || e.raw.n > IDENTITY_WATCH_BYTES) {
-			r = -1;
-			break;
-		}
-		if (who->nwatch++ >= max)
+	while (json_next(list, &pos, &e)) {
+		if (!is_user_id(e, limits.id))
+			return bad(why,
+			    "watchlist holds something that is no id of a "
+			    "user: a string of 1 to max_user_id_length "
+			    "characters without control characters");
+		if (who->nwatch++ >= limits.watch)
 			continue;
-		r = json_string(e, &id, &tmp);
 		buf_putc(&who->watch, who->nwatch == 1 ? '[' : ',');
 		buf_append(&who->watch, e.raw);
 	}
-	free(tmp);
-	if (r == -1)
-		return bad(why,
-		    "watchlist holds something else than strings of at most "
-		    "1024 bytes");
 	if (who->watch != NULL)
 		buf_putc(&who->watch, ']');
 	return IDENTITY_OK;
@@ -104,19 +118,24 @@ identity_of_user_data(struct identity *who, struct str data,
 	json_get_many(obj, keys, v, 3);
 	if (v[0].kind != JSON_STRING)
 		return bad(why, "user_data has no id that is a string");
-	if (json_string(v[0], &who->id, &who->tmp) == -1 ||
-	    !user_id_is_valid(who->id, SIZE_MAX))
-		return bad(why,
-		    "the id is not one or more characters out of "
-		    "A-Z a-z 0-9 _ - = @ , . ;");
-	if (who->id.n > limits.id)
+	if (json_string(v[0], &who->id, &who->tmp) == -1)
+		return bad(why, "the id holds half a surrogate pair");
+	switch (user_id_check(who->id, limits.id)) {
+	case USER_ID_GOOD:
+		break;
+	case USER_ID_LONG:
 		return IDENTITY_LIMIT;
+	case USER_ID_EMPTY:
+		return bad(why, "the id is empty");
+	default:
+		return bad(why, "the id has a control character");
+	}
 	who->info = info_of(v[1]);
 	if (v[2].kind == JSON_NONE || v[2].kind == JSON_NULL)
 		return IDENTITY_OK;
 	if (v[2].kind != JSON_ARRAY)
 		return bad(why, "watchlist is not an array");
-	return read_watchlist(who, v[2], limits.watch, why);
+	return read_watchlist(who, v[2], limits, why);
 }
 
 void

@@ -13,8 +13,6 @@
 #include "shared/buf.h"
 #include "shared/str.h"
 
-#define IDENTITY_WATCH_BYTES 1024 /* of one id of a watchlist, as JSON */
-
 /* What an app allows. */
 struct identity_limits {
 	uint32_t id;    /* characters of an id */

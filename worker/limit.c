@@ -37,16 +37,6 @@ limit_take_burst(
 	return true;
 }
 
-size_t
-limit_characters(struct str s)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s.n; i++)
-		n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-	return n;
-}
-
 struct str
 limit_cut(struct str s, size_t max)
 {

@@ -28,8 +28,6 @@ bool limit_take(float *tokens, double *at, double now, uint32_t rate);
 /* The same with a bucket that holds `burst` tokens. */
 bool limit_take_burst(
     float *tokens, double *at, double now, uint32_t rate, uint32_t burst);
-/* Characters (code points) of valid UTF-8. */
-size_t limit_characters(struct str);
 /* The longest beginning of valid UTF-8 that has at most max bytes. */
 struct str limit_cut(struct str, size_t max);
 

@@ -106,7 +106,6 @@ every_byte_of_a_name(void **state)
 		name[1] = (char)c;
 		assert_int_equal(
 		    channel_name_is_valid(str_make(name, 3), MAX_NAME), ok);
-		assert_int_equal(user_id_is_valid(str_make(name, 3), 128), ok);
 		assert_int_equal(
 		    channel_name_is_valid(str_make(name + 1, 1), MAX_NAME), ok);
 	}
@@ -135,6 +134,50 @@ lengths_are_bounded(void **state)
 }
 
 static void
+c1_user_ids_are_utf8_without_control_characters(void **state)
+{
+#define ID(lit) \
+	{ \
+		lit, sizeof(lit) - 1 \
+	}
+	static const struct {
+		struct str id;
+		enum user_id_fault want;
+	} rows[] = {
+		{ ID("auth0|123"), USER_ID_GOOD },
+		{ ID("ann+x@y.o"), USER_ID_GOOD },
+		{ ID("{0f}"), USER_ID_GOOD },
+		{ ID("J\xc3\xbcrgen"), USER_ID_GOOD },
+		{ ID("users/1"), USER_ID_GOOD },
+		{ ID("a b@c"), USER_ID_GOOD },
+		{ ID(" "), USER_ID_GOOD },
+		{ ID("#a%?&\"\\"), USER_ID_GOOD },
+		{ ID("\xc2\xa0"), USER_ID_GOOD }, /* U+00A0 */
+		{ ID("\xf0\x9f\x98\x80"), USER_ID_GOOD },
+		{ ID("12345678\xe2\x82\xac\xe2\x82\xac"), USER_ID_GOOD },
+		{ ID("12345678\xe2\x82\xac\xe2\x82\xac!"), USER_ID_LONG },
+		{ ID("12345678901"), USER_ID_LONG },
+		{ ID(""), USER_ID_EMPTY },
+		{ ID("\0"), USER_ID_CONTROL },
+		{ ID("a\nb"), USER_ID_CONTROL },
+		{ ID("\x1f"), USER_ID_CONTROL },
+		{ ID("\x7f"), USER_ID_CONTROL },
+		{ ID("\xc2\x80"), USER_ID_CONTROL },
+		{ ID("a\xc2\x9f"), USER_ID_CONTROL },
+		{ ID("\xc2"), USER_ID_NOT_UTF8 },
+		{ ID("J\xfcrgen"), USER_ID_NOT_UTF8 },
+		{ ID("\xed\xa0\x80"), USER_ID_NOT_UTF8 },
+		{ ID("\xc0\xaf"), USER_ID_NOT_UTF8 },
+	};
+
+#undef ID
+	UNUSED(state);
+	for (size_t i = 0; i < nitems(rows); i++)
+		if (user_id_check(rows[i].id, 10) != rows[i].want)
+			fail_msg("row %zu: %.*s", i, STR_ARG(rows[i].id));
+}
+
+static void
 user_channels(void **state)
 {
 	struct str id = channel_user_id(S("#server-to-user-u-7"));
@@ -142,7 +185,8 @@ user_channels(void **state)
 	UNUSED(state);
 	assert_true(str_eq(id, S("u-7")));
 	assert_true(channel_user_is_valid(S("#server-to-user-u-7"), 164));
-	assert_false(channel_user_is_valid(S("#server-to-user-u 7"), 164));
+	assert_true(channel_user_is_valid(S("#server-to-user-u 7"), 164));
+	assert_false(channel_user_is_valid(S("#server-to-user-u\n"), 164));
 	assert_false(channel_user_is_valid(S("#server-to-user-u\0"), 164));
 	assert_false(channel_user_is_valid(S("#server-to-user"), 164));
 	assert_false(channel_user_is_valid(S("#Server-to-user-a"), 164));
@@ -191,6 +235,8 @@ main(void)
 		cmocka_unit_test(socket_id_vectors),
 		cmocka_unit_test(every_byte_of_a_name),
 		cmocka_unit_test(lengths_are_bounded),
+		cmocka_unit_test(
+		    c1_user_ids_are_utf8_without_control_characters),
 		cmocka_unit_test(user_channels),
 		cmocka_unit_test(socket_ids_come_back),
 	};

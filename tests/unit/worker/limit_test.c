@@ -120,8 +120,7 @@ lengths(void **state)
 
 	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++)
-		assert_int_equal(
-		    limit_characters(str_of(rows[i].s)), rows[i].n);
+		assert_int_equal(str_characters(str_of(rows[i].s)), rows[i].n);
 }
 
 static void
