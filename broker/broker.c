@@ -102,6 +102,7 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	cache_sweep(br);
 	claims_expire(br);
 	control_tick(br);
+	alive_tick(br);
 	sums_tick(br);
 	log_tick();
 	history_tick(br);
@@ -171,7 +172,7 @@ broker_init(struct broker *br, const struct conf *conf)
 	ev_prepare_init(&br->prepare, on_prepare);
 	ev_idle_init(&br->busy, on_busy);
 	ev_timer_init(&br->tick, on_tick, 1., 1.);
-	ev_timer_init(&br->ping, peer_on_ping_timer, PEER_PING, PEER_PING);
+	ev_timer_init(&br->ping, alive_on_ping_timer, ALIVE_PING, ALIVE_PING);
 	ev_init(&br->ack, peer_on_ack_timer);
 	ev_init(&br->suspect, subscribe_on_suspect_timer);
 	ev_init(&br->offline, users_on_offline_timer);

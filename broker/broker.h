@@ -54,6 +54,7 @@ struct broker {
 	uint64_t origins[PROC_MAX_WORKERS];   /* of the last HELLO */
 	struct list links;                    /* every struct peer */
 	struct peer *cause;                   /* whose message is handled */
+	bool congested; /* a worker has too much to read: none is read */
 	struct resync resync;
 	struct list gone; /* freed at the end of the turn */
 	uint64_t ping_id; /* the last one given out */

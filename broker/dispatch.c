@@ -21,7 +21,10 @@
 #include "broker/survey.h"
 #include "broker/users.h"
 
-/* What comes behind a message that waits for room has to wait too. */
+/*
+ * What comes behind a message that waits for room has to wait too.  1: it
+ * waits; 0: it may go; -1: there was no HELLO.
+ */
 static int
 wait_or(struct peer *p, const struct ipc_in *in, bool costly)
 {

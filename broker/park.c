@@ -2,9 +2,11 @@
 /*
  * park.c: keeps messages of a worker that has more answers to read than is
  * good.  Owns references to the bytes as they came in.  Without it a burst of
- * short questions becomes gigabytes of answers in one turn.
+ * short questions becomes gigabytes of answers in one turn.  When much waits,
+ * or when some worker has too much to read, the links are not read: then the
+ * workers feel it, and in the end their clients.
  *
- * Must never change the order of a link.
+ * Must never change the order of a link, nor end one for being busy.
  */
 
 #include "broker/park.h"
@@ -35,17 +37,31 @@ park_has_room(const struct peer *p)
 	return outq_bytes(&p->ipc.out) <= PARK_ABOVE;
 }
 
-int
+/* Answers are put off in a resync, so there is always room. */
+static bool
+may_go(const struct peer *p, bool costly)
+{
+	const struct park *k = &p->park;
+
+	if (k->resuming || resync_is_on(p->br))
+		return true;
+	return list_is_empty(&k->waiting) && !p->br->congested &&
+	    !(costly && !park_has_room(p));
+}
+
+bool
 park_message(struct peer *p, const struct ipc_in *in, bool costly)
 {
 	struct park *k = &p->park;
 	struct parked *m;
 
-	if (k->resuming ||
-	    (list_is_empty(&k->waiting) && !(costly && !park_has_room(p))))
-		return 0;
-	if (k->bytes + in->len > PARK_MAX)
-		return -1;
+	if (may_go(p, costly))
+		return false;
+	if (p->br->congested || k->bytes + in->len > PARK_MAX) {
+		ipc_defer(&p->ipc);
+		k->stopped = true;
+		return true;
+	}
 	m = xcalloc(1, sizeof(*m));
 	m->b = buf_ref(in->b);
 	m->off = in->off;
@@ -54,7 +70,7 @@ park_message(struct peer *p, const struct ipc_in *in, bool costly)
 	list_init(&m->link);
 	list_append(&k->waiting, &m->link);
 	k->bytes += in->len;
-	return 1;
+	return true;
 }
 
 /* Takes the first one out; *in holds its reference to the bytes. */
@@ -106,18 +122,34 @@ resume(struct peer *p)
 	k->resuming = false;
 }
 
+/* Reads on, once most of what waited is done. */
+static void
+read_on(struct peer *p)
+{
+	struct park *k = &p->park;
+
+	if (!k->stopped || k->bytes > PARK_MAX / 2)
+		return;
+	k->stopped = false;
+	ipc_resume(&p->ipc);
+}
+
 bool
 park_resume(struct broker *br)
 {
 	bool more = false;
 
+	if (br->congested)
+		return false;
 	for (unsigned i = 0; i < br->nslots; i++) {
 		struct peer *p = br->peers[i];
 
-		if (p == NULL || list_is_empty(&p->park.waiting))
+		if (p == NULL)
 			continue;
-		if (outq_bytes(&p->ipc.out) < PARK_BELOW)
+		if (!list_is_empty(&p->park.waiting) &&
+		    outq_bytes(&p->ipc.out) < PARK_BELOW)
 			resume(p);
+		read_on(p);
 		more = more ||
 		    (p->ipc.fd != -1 && !list_is_empty(&p->park.waiting) &&
 			!p->ipc.blocked);

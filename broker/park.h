@@ -20,21 +20,22 @@ struct peer;
 
 #define PARK_ABOVE (16u << 20) /* bytes queued to a worker: others wait */
 #define PARK_BELOW (4u << 20)  /* they go on */
-#define PARK_MAX (64u << 20)   /* bytes waiting; above it the link ends */
+#define PARK_MAX (16u << 20)   /* bytes waiting; above it it is not read */
 
 struct park {
 	struct list waiting; /* struct parked */
 	size_t bytes;
 	bool resuming;
+	bool stopped; /* the link is not read; its next message waits in it */
 };
 
 void park_init(struct peer *);
 void park_clear(struct peer *);
 /*
- * Has this message to wait?  1: yes, and it is kept; 0: no, handle it; -1:
- * too much waits.  costly: its answer may be long.
+ * Has this message to wait?  True: yes, and it is kept here, or stays in the
+ * link, which is not read any further.  costly: its answer may be long.
  */
-int park_message(struct peer *, const struct ipc_in *, bool costly);
+bool park_message(struct peer *, const struct ipc_in *, bool costly);
 /* Is there room for another long answer? */
 bool park_has_room(const struct peer *);
 /*

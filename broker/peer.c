@@ -5,8 +5,7 @@
  * worker is acknowledged once the kernel has taken it for all its targets.
  *
  * A link may end while its own bytes are being dispatched or flushed, so
- * peer_drop() closes and peer_reap() frees.  Must never wait for a worker: a
- * queue over its bound, or silence, ends the link.
+ * peer_drop() closes and peer_reap() frees.  Must never wait for a worker.
  */
 
 #include "broker/peer.h"
@@ -14,6 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "broker/alive.h"
 #include "broker/broker.h"
 #include "broker/dispatch.h"
 #include "broker/query.h"
@@ -27,10 +27,7 @@
 #include "shared/sock.h"
 #include "shared/xmalloc.h"
 
-#define QUEUE_MAX (64u << 20) /* bytes; above it the worker is stuck */
 #define TRIM_BYTES (1u << 20) /* queued: they go back to the system */
-#define UNANSWERED_MAX 3      /* pings: 15 s */
-#define HELLO_SECONDS 5.      /* until HELLO */
 #define LINKS_MAX (2 * PROC_MAX_WORKERS)
 #define ACK_SECONDS 0.005 /* that an acknowledgement waits for company */
 
@@ -295,7 +292,6 @@ peer_on_pong(struct peer *p, const struct msg_pong *m)
 	if (m->id <= p->pong || m->id > p->br->ping_id)
 		return -1;
 	p->pong = m->id;
-	p->unanswered = 0;
 	forget_refusals(p, m->id);
 	control_on_pong(p->br, (unsigned)p->slot, m->id);
 	sums_on_pong(p->br, (unsigned)p->slot, m->id);
@@ -341,38 +337,6 @@ peer_ping(struct broker *br, uint64_t *slots)
 		*slots |= UINT64_C(1) << i;
 	}
 	return m.id;
-}
-
-/*
- * Counts pings, not seconds: a broker that was stopped for a minute must not
- * blame its workers.
- */
-void
-peer_on_ping_timer(struct ev_loop *loop, ev_timer *w, int revents)
-{
-	struct broker *br = container_of(w, struct broker, ping);
-	struct list *e, *tmp;
-	uint64_t slots;
-
-	UNUSED(loop);
-	UNUSED(revents);
-	LIST_FOREACH_SAFE(e, tmp, &br->links) {
-		struct peer *p = LIST_ITEM(e, struct peer, link);
-
-		if (p->courier)
-			continue; /* nobody waits for it */
-		if (p->slot == -1) {
-			if (broker_now() - p->since > HELLO_SECONDS)
-				peer_drop(p, "no hello");
-		} else if (p->unanswered >= UNANSWERED_MAX) {
-			log_warnx("worker %d: no answer for 15 seconds pid=%u",
-			    p->slot, p->pid);
-			peer_drop(p, "no answer");
-		} else {
-			p->unanswered++;
-		}
-	}
-	peer_ping(br, &slots);
 }
 
 /* ---- the end of the turn ---- */
@@ -459,13 +423,6 @@ flush_links(struct broker *br)
 	LIST_FOREACH_SAFE(e, tmp, &br->links) {
 		struct peer *p = LIST_ITEM(e, struct peer, link);
 
-		if (outq_bytes(&p->ipc.out) > QUEUE_MAX) {
-			log_warnx("worker %d: does not read: %zu bytes queued "
-				  "pid=%u",
-			    p->slot, outq_bytes(&p->ipc.out), p->pid);
-			peer_drop(p, "queue over its bound");
-			return true;
-		}
 		if (p->ipc.blocked || outq_is_empty(&p->ipc.out))
 			continue;
 		any = true;
@@ -494,6 +451,7 @@ peer_flush(struct broker *br)
 	/* A link that ends here makes others busy; each ends only once. */
 	while (flush_links(br))
 		;
+	alive_check_queues(br);
 	for (unsigned i = 0; i < br->nslots; i++)
 		if (br->peers[i] != NULL)
 			check_barriers(br, br->peers[i]);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "broker/alive.h"
 #include "broker/park.h"
 #include "shared/hash.h"
 #include "shared/ipc.h"
@@ -36,10 +37,10 @@ struct peer {
 	int slot;         /* -1 before HELLO */
 	uint32_t pid;
 	uint64_t origin;
-	double since;        /* broker_now() of accept, then of HELLO */
-	unsigned unanswered; /* pings in a row */
-	uint64_t pong;       /* id of the last one answered */
-	bool courier;        /* no worker: it takes webhooks */
+	double since; /* broker_now() of accept, then of HELLO */
+	struct alive alive;
+	uint64_t pong; /* id of the last one answered */
+	bool courier;  /* no worker: it takes webhooks */
 	/*
 	 * Others have been told of the end of what it replays: it had a link to
 	 * this broker before, or came after the quiet time.
@@ -82,9 +83,6 @@ void peer_drop_all(struct broker *);
 void peer_flush(struct broker *);
 /* Acknowledgements wait for company until this timer. */
 void peer_on_ack_timer(struct ev_loop *, ev_timer *, int);
-/* Every PEER_PING seconds; drops who has not answered. */
-void peer_on_ping_timer(struct ev_loop *, ev_timer *, int);
-#define PEER_PING 5.
 /* Pings every worker; returns the id, and in *slots who was asked. */
 uint64_t peer_ping(struct broker *, uint64_t *slots);
 

@@ -77,6 +77,17 @@ answer(
 	ipc_send_sub_done(&p->ipc, &done);
 }
 
+/* It has left again, but every question has an answer: somebody counts. */
+static void
+answer_gone(struct peer *p, const struct msg_sub *m, uint64_t stamp)
+{
+	struct msg_sub_done done = {
+		.sid = m->sid, .ref = m->ref, .stamp = stamp
+	};
+
+	ipc_send_sub_done(&p->ipc, &done);
+}
+
 void
 subscribe_answer(struct peer *p, const struct msg_sub *m, uint64_t stamp)
 {
@@ -84,8 +95,10 @@ subscribe_answer(struct peer *p, const struct msg_sub *m, uint64_t stamp)
 
 	if (resync_is_on(p->br))
 		resync_put_off_sub(p, m, stamp);
-	else if (c != NULL) /* else it has left again */
+	else if (c != NULL)
 		answer(p, c, m, stamp);
+	else
+		answer_gone(p, m, stamp);
 }
 
 static void

@@ -125,6 +125,7 @@ sign_in(struct conn *c, const struct identity *who, struct str user_data)
 		    member_new(who->id, who->info, buf_str(who->watch), nwatch);
 		m = message(c);
 		kept_send_signin(c->w, &m);
+		flow_asked(c, FLOW_SIGNIN);
 	} else {
 		client_error(c, PUSHER_UNAUTHORIZED,
 		    S("sign-in refused: earlier ones wait for an answer"));
@@ -237,6 +238,7 @@ client_on_signin_done(struct worker *w, const struct msg_signin_done *m)
 
 	if (c == NULL || c->user == NULL)
 		return 0; /* left while we waited; SIGNOUT said so */
+	flow_answered(c, FLOW_SIGNIN);
 	/* An answer to an earlier one is followed by the right bits. */
 	if (m->online.n > 0 && m->online.n == member_online_bytes(c->user))
 		memcpy(member_online(c->user), m->online.p, m->online.n);

@@ -36,7 +36,7 @@
 static void
 set_events(struct conn *c)
 {
-	int events = (c->paused || c->ended ? 0 : EV_READ) |
+	int events = (c->paused || c->stopped || c->ended ? 0 : EV_READ) |
 	    (c->blocked || via_wants_write(c) ? EV_WRITE : 0);
 
 	ev_io_stop(c->w->loop, &c->io);
@@ -54,18 +54,27 @@ move_to(struct conn *c, struct list *l)
 	list_append(l, &c->link);
 }
 
+static bool
+is_halted(const struct conn *c)
+{
+	return c->paused || c->stopped;
+}
+
 /* Feeds n bytes; returns how many need not be kept. */
 static size_t
 feed(struct conn *c, char *p, size_t n)
 {
+	unsigned times = 0;
 	size_t used = 0, k;
 
 	c->feeding = true;
-	while (used < n && !c->closed && !c->paused && !c->finishing) {
+	while (used < n && !c->closed && !is_halted(c) && !c->finishing) {
 		k = c->ops->feed(c, p + used, n - used);
 		if (k == 0)
 			break;
 		used += k;
+		if (++times == FLOW_REQUESTS && used < n)
+			flow_yield(c);
 	}
 	c->feeding = false;
 	return c->closed || c->finishing ? n : used;
@@ -263,8 +272,8 @@ conn_finish(struct conn *c)
 	if (c->closed || c->finishing)
 		return;
 	c->finishing = true;
-	if (c->paused) {
-		c->paused = false;
+	if (is_halted(c)) {
+		c->paused = c->stopped = false;
 		set_events(c);
 	}
 	timeout_set(c->w, c, FINISH_SECONDS);
@@ -281,15 +290,39 @@ conn_pause(struct conn *c)
 	set_events(c);
 }
 
+static void
+go_on(struct conn *c)
+{
+	set_events(c);
+	if (c->in != NULL && !c->feeding && !is_halted(c))
+		feed_kept(c);
+}
+
 void
 conn_resume(struct conn *c)
 {
 	if (!c->paused || c->closed)
 		return;
 	c->paused = false;
+	go_on(c);
+}
+
+void
+conn_stop(struct conn *c)
+{
+	if (c->stopped || c->closed || c->finishing)
+		return;
+	c->stopped = true;
 	set_events(c);
-	if (c->in != NULL && !c->feeding)
-		feed_kept(c);
+}
+
+void
+conn_go(struct conn *c)
+{
+	if (!c->stopped || c->closed)
+		return;
+	c->stopped = false;
+	go_on(c);
 }
 
 /* Writes what the client's socket takes and puts it where it belongs. */

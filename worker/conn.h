@@ -82,6 +82,7 @@ struct conn {
 	struct signin *signins; /* not answered yet, oldest first */
 	double blocked_at;      /* since when the socket takes nothing */
 	uint32_t nsubs;
+	uint32_t asked;       /* questions at the broker; see worker/flow.h */
 	uint32_t messages_in; /* modulo 2^32 */
 	uint16_t close_code;  /* what we closed it with, for the log */
 
@@ -89,6 +90,8 @@ struct conn {
 	bool trusted : 1;       /* the peer is a proxy that is believed */
 	bool closed : 1;        /* will be freed at the end of the turn */
 	bool paused : 1;        /* do not feed until conn_resume() */
+	bool stopped : 1;       /* nor until conn_go(); see worker/flow.h */
+	bool in_line : 1;       /* in w->flow */
 	bool finishing : 1;     /* no more input counts; close when flushed */
 	bool ended : 1;         /* the peer will send no more */
 	bool hold : 1;          /* flush only when link_may_answer() */
@@ -139,6 +142,9 @@ void conn_finish(struct conn *);
 /* Stops feeding and reading until conn_resume(), which feeds what waits. */
 void conn_pause(struct conn *);
 void conn_resume(struct conn *);
+/* The same for another reason: both have to be over. */
+void conn_stop(struct conn *);
+void conn_go(struct conn *);
 
 /* End of the turn.  True when sockets are left over for the next turn. */
 bool conn_flush_dirty(struct worker *);

@@ -25,7 +25,8 @@
 #include "worker/worker.h"
 
 #define ARENA_BYTES (64u << 10)
-#define OFFLINE_SECONDS 3. /* that the broker waits before "offline" */
+#define EVENT (UINT32_C(1) << 31) /* in kept_len: it is one */
+#define OFFLINE_SECONDS 3.        /* that the broker waits before "offline" */
 
 struct ended {
 	struct hash_node node; /* in link.ended_refs: subscriptions */
@@ -40,7 +41,7 @@ struct ended {
 
 /* ---- numbering ---- */
 
-/* Remembers that the next kept message is n bytes long. */
+/* Remembers that the next kept message is n bytes long, and perhaps EVENT. */
 static void
 keep_length(struct link *l, uint32_t n)
 {
@@ -61,9 +62,9 @@ keep_length(struct link *l, uint32_t n)
 	l->kept_len[(l->kept_head + count) & (l->kept_cap - 1)] = n;
 }
 
-/* Room for the message with the number that is next. */
+/* Room for the message with the number that is next; kind: EVENT or 0. */
 static char *
-reserve(struct worker *w, size_t size)
+reserve(struct worker *w, size_t size, uint32_t kind)
 {
 	struct link *l = &w->link;
 	uint32_t n = (uint32_t)size, off;
@@ -77,7 +78,7 @@ reserve(struct worker *w, size_t size)
 	}
 	off = l->arena->len;
 	l->arena->len += n;
-	keep_length(l, n);
+	keep_length(l, n | kind);
 	outq_push(&l->kept, l->arena, off, n);
 	if (link_is_open(w))
 		ipc_queue(&l->ipc, l->arena, off, n);
@@ -88,7 +89,7 @@ reserve(struct worker *w, size_t size)
 	void kept_send_##name(struct worker *w, struct msg_##name *m) \
 	{ \
 		m->seq = w->link.seq + 1; \
-		msg_##name##_put(reserve(w, msg_##name##_size(m)), m); \
+		msg_##name##_put(reserve(w, msg_##name##_size(m), 0), m); \
 	}
 SEND(sub)
 SEND(unsub)
@@ -100,9 +101,13 @@ SEND(terminate)
 void
 kept_send_event(struct worker *w, struct msg_event *m)
 {
+	size_t n;
+
 	m->origin = w->link.origin;
 	m->seq = w->link.seq + 1;
-	msg_event_put(reserve(w, msg_event_size(m)), m);
+	n = msg_event_size(m);
+	w->link.events += n;
+	msg_event_put(reserve(w, n, EVENT), m);
 }
 
 /* ---- what has ended ---- */
@@ -201,11 +206,15 @@ kept_on_ack(struct worker *w, const struct msg_ack *m)
 {
 	struct link *l = &w->link;
 	size_t bytes = 0;
+	uint32_t n;
 
 	if (m->taken > l->seq || m->seq > m->taken)
 		return -1;
 	while (l->acked < m->seq) {
-		bytes += l->kept_len[l->kept_head];
+		n = l->kept_len[l->kept_head];
+		if (n & EVENT)
+			l->events -= n & ~EVENT;
+		bytes += n & ~EVENT;
 		l->kept_head = (l->kept_head + 1) & (l->kept_cap - 1);
 		l->acked++;
 	}
@@ -300,10 +309,15 @@ mark(struct worker *w, char *p, uint32_t n)
 		sub.stamp = stamp_of(w, &sub);
 		/* Fields of fixed size stay where they are. */
 		memcpy(p + IPC_HEAD + 8 + 4 + 8 + 4, &sub.stamp, 8);
+		c = conn_find(w, sub.sid);
+		if (c != NULL && sub.stamp == 0)
+			flow_asked(c, 1);
 	} else if (type == IPC_SIGNIN && msg_signin_get(&in, body) == 0) {
 		c = conn_find(w, in.sid);
 		if (c != NULL && client_signin_is_answered(c, in.seq))
 			p[IPC_HEAD + 8 + 4 + 8] = 1; /* replay */
+		else if (c != NULL)
+			flow_asked(c, FLOW_SIGNIN);
 	}
 }
 
@@ -318,7 +332,8 @@ kept_resend(struct worker *w)
 
 		n = l->kept_len[(l->kept_head +
 				    (uint32_t)(seq - l->acked - 1)) &
-		    (l->kept_cap - 1)];
+			(l->kept_cap - 1)] &
+		    ~EVENT;
 		assert(used + n <= s->len);
 		mark(w, s->b->data + s->off + used, n);
 		ipc_queue(&l->ipc, s->b, s->off + used, n);

@@ -89,9 +89,13 @@ ask_again(struct conn *c)
 	struct list *e;
 
 	handshake_ask_again(c);
-	LIST_FOREACH(e, &c->subs)
-		subscription_ask_again(
-		    LIST_ITEM(e, struct subscription, in_conn));
+	LIST_FOREACH(e, &c->subs) {
+		struct subscription *s =
+		    LIST_ITEM(e, struct subscription, in_conn);
+
+		flow_asked(c, s->again);
+		subscription_ask_again(s);
+	}
 }
 
 static void
@@ -101,6 +105,7 @@ replay(struct worker *w)
 
 	if (w->link.seq > w->link.acked)
 		done.seq = w->link.seq;
+	each_conn(w, flow_forget);
 	kept_replay(w);
 	each_conn(w, replay_conn);
 	roster_replay(w);
@@ -108,6 +113,7 @@ replay(struct worker *w)
 	ipc_send_resync_done(&w->link.ipc, &done);
 	kept_resend(w);
 	each_conn(w, ask_again);
+	each_conn(w, flow_check);
 }
 
 static void on_dead(void *owner, const char *why);
@@ -144,7 +150,8 @@ link_connect(struct worker *w)
 	ipc_init(&w->link.ipc, w->loop, fd, &ops, w);
 	w->link.state = LINK_FILLING;
 	apps_mark(w);
-	w->link.pong = w->link.ping;
+	w->link.silent = 0;
+	w->link.heard = 0;
 	send_hello(w);
 	replay(w);
 }
@@ -180,7 +187,8 @@ on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 
 /*
  * Counts pings, not seconds: a worker that was stopped for a minute must not
- * blame the broker.
+ * blame the broker.  Any message is a sign of life: the answer to a ping may
+ * stand behind many others.
  */
 static void
 on_ping_timer(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -193,10 +201,13 @@ on_ping_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	UNUSED(revents);
 	if (!link_is_open(w))
 		return;
-	if (l->ping - l->pong >= UNANSWERED_MAX) {
+	if (l->heard != l->ipc.nin)
+		l->silent = 0;
+	if (l->silent++ >= UNANSWERED_MAX) {
 		on_dead(w, "no answer for 15 seconds");
 		return;
 	}
+	l->heard = l->ipc.nin;
 	m.id = ++l->ping;
 	ipc_send_ping(&l->ipc, &m);
 }
@@ -270,15 +281,16 @@ bool
 link_may_publish(struct worker *w)
 {
 	struct link *l = &w->link;
-	size_t queued = outq_bytes(&l->ipc.out);
+	/* Of the events that are kept, no more than this has not left yet. */
+	size_t queued = MIN(outq_bytes(&l->ipc.out), l->events);
 
 	if (!link_is_up(w))
-		return outq_bytes(&l->kept) < HIGH_BYTES;
+		return l->events < HIGH_BYTES;
 	if (queued > HIGH_BYTES)
 		l->high = true;
 	else if (queued < LOW_BYTES)
 		l->high = false;
-	return !l->high && outq_bytes(&l->kept) < KEPT_BYTES;
+	return !l->high && l->events < KEPT_BYTES;
 }
 
 bool
@@ -345,8 +357,5 @@ link_on_ping(struct worker *w, const struct msg_ping *m)
 int
 link_on_pong(struct worker *w, const struct msg_pong *m)
 {
-	if (m->id > w->link.ping)
-		return -1;
-	w->link.pong = m->id;
-	return 0;
+	return m->id > w->link.ping ? -1 : 0;
 }

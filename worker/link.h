@@ -44,13 +44,16 @@ struct link {
 	double down_at;     /* worker_now() when the last broker was lost */
 	struct buf *arena;  /* where they are built */
 	struct outq kept;   /* acked + 1 .. seq, for sending again */
+	size_t events;      /* bytes of them that are events */
 	uint32_t *kept_len; /* ring: the length of each of them */
 	uint32_t kept_head, kept_cap;
 	struct ended *ended, **ended_end; /* see worker/kept.h; by seq */
 	struct hash ended_refs;           /* subscriptions of them, by ref */
 	struct seen seen[LINK_SEEN];      /* newest events by origin */
 	unsigned seen_at, seen_next;
-	uint64_t ping, pong; /* ids: the last one sent, answered */
+	unsigned silent; /* pings during which the broker said nothing */
+	uint64_t heard;  /* messages of it, at the last ping */
+	uint64_t ping;   /* id of the last one */
 	ev_timer pinger;
 };
 
@@ -73,7 +76,10 @@ bool link_may_answer(const struct worker *, uint64_t seq);
 #define LINK_ANSWER_SECONDS 1.
 /* Once a second. */
 void link_tick(struct worker *);
-/* May an event be published now?  False above the high-water mark. */
+/*
+ * May an event be published now?  False above the high-water mark, for which
+ * only events count.
+ */
 bool link_may_publish(struct worker *);
 /* Is what has this number new here, or did an earlier broker send it? */
 bool link_is_news(struct worker *, uint64_t origin, uint64_t seq);

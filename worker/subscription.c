@@ -125,6 +125,7 @@ subscription_request(struct conn *c, struct str channel, struct member *member)
 	c->nsubs++;
 	m = message(s, conn_sid(c));
 	kept_send_sub(c->w, &m);
+	flow_asked(c, 1);
 }
 
 static void
@@ -146,6 +147,7 @@ subscription_again(struct subscription *s)
 	if (s->again == UINT16_MAX)
 		return;
 	s->again++;
+	flow_asked(s->c, 1);
 	if (s->on) /* else behind the first answer */
 		send_again(s);
 }
@@ -214,6 +216,8 @@ subscription_on_done(struct worker *w, const struct msg_sub_done *m)
 	struct conn *c = conn_find(w, m->sid);
 	struct subscription *s;
 
+	if (c != NULL)
+		flow_answered(c, 1);
 	/* It may have left, or unsubscribed, while we waited. */
 	if (c == NULL || (s = subscription_by_ref(c, m->ref)) == NULL) {
 		kept_on_late_answer(w, m);

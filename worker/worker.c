@@ -135,6 +135,7 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 
 	UNUSED(revents);
 	tls_turn(w);
+	left = flow_run(w);
 	link_flush(w);
 	if (may_wait(w)) {
 		ev_idle_start(loop, &w->busy);
@@ -145,11 +146,11 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 		w->expected = is_shared(w) ? w->nevents : 1;
 	w->wait_until = 0;
 	w->nevents = w->fanout = w->ndirty = 0;
-	left = conn_flush_dirty(w);
+	left = conn_flush_dirty(w) || left;
 	conn_reap(w);
 	link_flush(w); /* closing has words for the broker, too */
 	stats_turn_ends(w);
-	left = left || !list_is_empty(&w->closed) ||
+	left = left || w->flow.n > 0 || !list_is_empty(&w->closed) ||
 	    !list_is_empty(&w->dirty) || !list_is_empty(&w->slow);
 	if (left)
 		ev_idle_start(loop, &w->busy);
@@ -366,6 +367,7 @@ stop(struct worker *w)
 		conn_reap(w);
 	link_flush(w);
 	walks_clear(w);
+	flow_clear(w);
 	listener_free(w);
 	drain_free(w);
 	tls_free(w);

@@ -18,6 +18,7 @@
 #include "worker/api_park.h"
 #include "worker/apps.h"
 #include "worker/drain.h"
+#include "worker/flow.h"
 #include "worker/guess.h"
 #include "worker/held.h"
 #include "worker/link.h"
@@ -69,6 +70,7 @@ struct worker {
 	struct held held_events;
 	struct api_parked parked;
 	struct walks walks; /* what pusherctl asks */
+	struct flow flow;   /* clients whose input goes on */
 	uint32_t next_ref;  /* of subscriptions */
 	uint64_t sids[32];  /* random numbers that are to be used */
 	unsigned nsids;

@@ -114,6 +114,7 @@ ws_close(struct conn *c, unsigned code, struct str reason)
 	leave(c);
 	timeout_set(c->w, c, CLOSE_SECONDS);
 	conn_resume(c);
+	conn_go(c);
 }
 
 /* Fails the connection (RFC 6455, 7.1.7): what follows is not read. */
@@ -379,6 +380,7 @@ static size_t
 feed(struct conn *c, char *p, size_t n)
 {
 	struct pings pings = { 0 };
+	uint32_t first = c->messages_in;
 	size_t used = 0, k;
 
 	do {
@@ -386,8 +388,10 @@ feed(struct conn *c, char *p, size_t n)
 		    ? take_payload(c, p + used, n - used)
 		    : take_frame(c, p + used, n - used, &pings);
 		used += k;
-	} while (
-	    k > 0 && used < n && !c->closed && !c->finishing && !c->paused);
+		if (c->messages_in - first >= FLOW_MESSAGES && used < n)
+			flow_yield(c);
+	} while (k > 0 && used < n && !c->closed && !c->finishing &&
+	    !c->paused && !c->stopped);
 	send_pong(c, &pings);
 	if (used > 0)
 		alive(c);

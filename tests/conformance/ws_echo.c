@@ -149,10 +149,11 @@ on_idle(struct ev_loop *loop, ev_idle *idle, int revents)
 static void
 on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 {
-	bool left = conn_flush_dirty(&w);
+	bool left = flow_run(&w);
 
 	UNUSED(prepare);
 	UNUSED(revents);
+	left = conn_flush_dirty(&w) || left;
 	conn_reap(&w);
 	if (left || !list_is_empty(&w.dirty) || !list_is_empty(&w.closed))
 		ev_idle_start(loop, &w.busy);

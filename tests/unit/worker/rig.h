@@ -182,6 +182,7 @@ rig_turn(struct rig *r)
 {
 	for (int i = 0; i < 3; i++) {
 		ev_run(r->w.loop, EVRUN_NOWAIT);
+		flow_run(&r->w);
 		conn_flush_dirty(&r->w);
 		conn_reap(&r->w);
 		if (r->fd != -1)
@@ -229,6 +230,7 @@ rig_clear(struct rig *r)
 {
 	rig_hang_up(r);
 	walks_clear(&r->w);
+	flow_clear(&r->w);
 	assert_int_equal(r->w.nconns, 0);
 	if (r->broker != -1)
 		close(r->broker);
