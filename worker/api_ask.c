@@ -278,7 +278,7 @@ api_link_lost(struct worker *w)
 
 	for (n = hash_first(&w->conns); n != NULL;
 	     n = hash_next(&w->conns, n)) {
-		struct conn *c = container_of(n, struct conn, node);
+		struct conn *c = CONN_OF(n, node);
 
 		if (c->closed || c->http == NULL)
 			continue;

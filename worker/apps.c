@@ -136,7 +136,7 @@ close_clients(
 	struct list *e, *tmp;
 
 	LIST_FOREACH_SAFE(e, tmp, &w->clients) {
-		struct conn *c = LIST_ITEM(e, struct conn, client);
+		struct conn *c = CONN_OF(e, client);
 
 		if (c->app == &a->app)
 			client_close(c, code, text);

@@ -14,16 +14,12 @@
 #include "worker/conn.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "shared/conf.h"
-#include "shared/ip.h"
 #include "shared/listen_spec.h"
 #include "shared/log.h"
-#include "shared/proc.h"
 #include "shared/xmalloc.h"
 #include "worker/via.h"
 #include "worker/worker.h"
@@ -36,7 +32,8 @@
 static void
 set_events(struct conn *c)
 {
-	int events = (c->paused || c->stopped || c->ended ? 0 : EV_READ) |
+	int events =
+	    (c->paused || c->stopped || c->ended || c->deaf ? 0 : EV_READ) |
 	    (c->blocked || via_wants_write(c) ? EV_WRITE : 0);
 
 	ev_io_stop(c->w->loop, &c->io);
@@ -122,6 +119,27 @@ on_eof(struct conn *c)
 	conn_finish(c);
 }
 
+/* Not read any more: it can only go on sending until its window is full. */
+static void
+deafen(struct conn *c)
+{
+	c->deaf = true;
+	set_events(c);
+}
+
+/* n bytes came behind our goodbye; false: that is enough of them. */
+static bool
+hear_out(struct conn *c, size_t n)
+{
+	if (c->ops->unheard_max == 0)
+		return true;
+	c->unheard += (uint32_t)n; /* at most WORKER_RECV_BYTES at a time */
+	if (c->unheard <= c->ops->unheard_max)
+		return true;
+	deafen(c);
+	return false;
+}
+
 static void
 on_readable(struct conn *c)
 {
@@ -139,6 +157,8 @@ on_readable(struct conn *c)
 		conn_close(c);
 	else if (n == 0)
 		on_eof(c);
+	else if ((c->close_sent || c->finishing) && !hear_out(c, (size_t)n))
+		return;
 	else if (!c->finishing)
 		take_input(c, w->recv, (size_t)n);
 }
@@ -146,10 +166,10 @@ on_readable(struct conn *c)
 static void
 on_io(struct ev_loop *loop, ev_io *io, int revents)
 {
-	struct conn *c = container_of(io, struct conn, io);
+	struct conn *c = CONN_OF(io, io);
 
 	UNUSED(loop);
-	if ((revents & EV_READ) || via_wants_write(c)) {
+	if (!c->deaf && ((revents & EV_READ) || via_wants_write(c))) {
 		bool waited = via_wants_write(c);
 
 		on_readable(c);
@@ -163,27 +183,12 @@ on_io(struct ev_loop *loop, ev_io *io, int revents)
 	}
 }
 
-/* A number that nobody can guess and nobody has. */
-static uint64_t
-new_sid(struct worker *w)
-{
-	uint64_t sid;
-
-	do {
-		if (w->nsids == 0) {
-			proc_random_many(w->sids, nitems(w->sids));
-			w->nsids = nitems(w->sids);
-		}
-		sid = w->sids[--w->nsids];
-	} while (sid == 0 || conn_find(w, sid) != NULL);
-	return sid;
-}
-
 struct conn *
 conn_new(struct worker *w, int fd, const struct conn_ops *ops)
 {
 	struct conn *c = xcalloc(1, sizeof(*c));
 
+	c->magic = MAGIC_CONN;
 	c->ops = ops;
 	c->w = w;
 	c->serves = LISTEN_PUBLIC | LISTEN_API;
@@ -193,33 +198,16 @@ conn_new(struct worker *w, int fd, const struct conn_ops *ops)
 	list_init(&c->client);
 	list_init(&c->timeout);
 	list_init(&c->subs);
-	hash_insert(&w->conns, &c->node, new_sid(w));
-	w->nconns++;
+	conn_name(c);
 	ev_io_init(&c->io, on_io, fd, EV_READ);
 	ev_io_start(w->loop, &c->io);
 	return c;
 }
 
-static bool
-any(const struct hash_node *n, const void *key)
-{
-	UNUSED(n);
-	UNUSED(key);
-	return true; /* the hash is the sid */
-}
-
-struct conn *
-conn_find(struct worker *w, uint64_t sid)
-{
-	struct hash_node *n = hash_find(&w->conns, sid, any, NULL);
-	struct conn *c = n == NULL ? NULL : container_of(n, struct conn, node);
-
-	return c == NULL || c->closed ? NULL : c;
-}
-
 void
 conn_queue(struct conn *c, struct buf *b, uint32_t off, uint32_t len)
 {
+	assert(c->magic == MAGIC_CONN);
 	if (c->closed || c->finishing || c->slow)
 		return;
 	outq_push(&c->out, b, off, len);
@@ -260,8 +248,7 @@ conn_close(struct conn *c)
 	c->closed = true;
 	ev_io_stop(c->w->loop, &c->io);
 	timeout_clear(c);
-	walks_step_over(c);
-	list_remove(&c->client);
+	conn_delist(c);
 	move_to(c, &c->w->closed);
 	c->ops->on_close(c);
 }
@@ -325,6 +312,18 @@ conn_go(struct conn *c)
 	go_on(c);
 }
 
+/* Everything has left: says so, and listens for the peer's own end. */
+static void
+say_end(struct conn *c)
+{
+	shutdown(c->io.fd, SHUT_WR);
+	if (!c->deaf || c->unheard > c->ops->unheard_max)
+		return;
+	c->deaf = false;
+	set_events(c);
+	timeout_set(c->w, c, FINISH_SECONDS);
+}
+
 /* Writes what the client's socket takes and puts it where it belongs. */
 static void
 flush(struct conn *c)
@@ -363,7 +362,7 @@ flush(struct conn *c)
 	if (c->ended)
 		conn_close(c);
 	else if (c->finishing)
-		shutdown(c->io.fd, SHUT_WR);
+		say_end(c);
 }
 
 static void
@@ -381,7 +380,7 @@ close_slow(struct worker *w)
 	struct conn *c;
 
 	LIST_FOREACH_SAFE(e, tmp, &w->slow) {
-		c = LIST_ITEM(e, struct conn, link);
+		c = CONN_OF(e, link);
 		count_slow(c);
 		log_debug("client closed: over buffer limit queued=%zu",
 		    outq_bytes(&c->out));
@@ -390,6 +389,7 @@ close_slow(struct worker *w)
 			continue;
 		}
 		move_to(c, c->blocked ? &w->blocked : &w->dirty);
+		deafen(c);
 		c->ops->on_slow(c);
 	}
 }
@@ -403,7 +403,7 @@ conn_flush_dirty(struct worker *w)
 	while (!list_is_empty(&w->dirty)) {
 		if (budget-- == 0)
 			return true;
-		flush(LIST_ITEM(w->dirty.next, struct conn, link));
+		flush(CONN_OF(w->dirty.next, link));
 	}
 	return false;
 }
@@ -415,15 +415,15 @@ conn_reap(struct worker *w)
 	struct conn *c;
 
 	while (!list_is_empty(&w->closed) && budget-- > 0) {
-		c = LIST_ITEM(w->closed.next, struct conn, link);
+		c = CONN_OF(w->closed.next, link);
 		list_remove(&c->link);
-		hash_remove(&w->conns, &c->node);
-		w->nconns--;
+		conn_unname(c);
 		via_free(c);
 		close(c->io.fd);
 		outq_clear(&c->out);
 		buf_unref(c->in);
 		client_app_unref(c->app);
+		magic_poison(&c->magic);
 		free(c);
 	}
 }
@@ -434,7 +434,7 @@ conn_release_held(struct worker *w)
 	struct conn *c;
 
 	while (!list_is_empty(&w->held)) { /* the longest wait is in front */
-		c = LIST_ITEM(w->held.next, struct conn, link);
+		c = CONN_OF(w->held.next, link);
 		if (!link_may_answer(w, c->held_until))
 			return;
 		c->hold = false;
@@ -450,7 +450,7 @@ conn_check_slow(struct worker *w)
 	struct conn *c;
 
 	LIST_FOREACH_SAFE(e, tmp, &w->blocked) {
-		c = LIST_ITEM(e, struct conn, link);
+		c = CONN_OF(e, link);
 		if (c->blocked_at > limit)
 			continue;
 		count_slow(c);
@@ -461,24 +461,4 @@ conn_check_slow(struct worker *w)
 		    outq_bytes(&c->out));
 		conn_close(c);
 	}
-}
-
-void
-conn_peer_text(const struct conn *c, char *out, size_t cap)
-{
-	char text[IP_TEXT_MAX];
-	uint16_t port;
-	struct ip ip;
-
-	if (!via_client(c, &ip, &port)) {
-		snprintf(out, cap, "unix");
-		return;
-	}
-	ip_text(&ip, text);
-	if (port == 0)
-		snprintf(out, cap, "%s", text);
-	else
-		snprintf(out, cap,
-		    strchr(text, ':') == NULL ? "%s:%u" : "[%s]:%u", text,
-		    port);
 }

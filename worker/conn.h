@@ -11,14 +11,17 @@
  * and takes it out of everything, the memory goes at the end of the turn.
  */
 
+#include <assert.h>
 #include <ev.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "shared/base.h"
 #include "shared/hash.h"
 #include "shared/list.h"
+#include "shared/magic.h"
 #include "shared/outq.h"
 #include "shared/sock.h"
 #include "shared/str.h"
@@ -52,6 +55,8 @@ struct conn_ops {
 	void (*on_slow)(struct conn *);
 	/* A peer that sent FIN may still wait for what is queued. */
 	bool half_close;
+	/* So much is read behind our goodbye, then no more; 0: all of it. */
+	uint32_t unheard_max;
 };
 
 struct conn {
@@ -85,6 +90,8 @@ struct conn {
 	uint32_t asked;       /* questions at the broker; see worker/flow.h */
 	uint32_t messages_in; /* modulo 2^32 */
 	uint16_t close_code;  /* what we closed it with, for the log */
+	uint32_t magic;       /* MAGIC_CONN while it lives */
+	uint32_t unheard;     /* bytes that came behind our goodbye */
 
 	uint8_t serves;         /* enum listen_role: what it may ask for */
 	bool trusted : 1;       /* the peer is a proxy that is believed */
@@ -107,8 +114,22 @@ struct conn {
 	bool close_sent : 1;    /* a WebSocket close frame is out */
 	bool peer_closed : 1;   /* the peer's close frame came first */
 	bool close_counted : 1; /* stats_on_close() has seen it */
-	unsigned bad_messages : 21; /* max_bad_messages is at most 10^6 */
+	bool deaf : 1;          /* not read any more */
+	unsigned bad_messages : 20; /* max_bad_messages is at most 10^6 */
 };
+
+/*
+ * What a list, a table or a callback leads to.  Everything that lives longer
+ * than a turn names a connection by its socket id instead, and asks
+ * conn_find(); only its own parts point at it.
+ */
+static inline struct conn *
+conn_living(struct conn *c)
+{
+	assert(c->magic == MAGIC_CONN);
+	return c;
+}
+#define CONN_OF(p, member) conn_living(container_of(p, struct conn, member))
 
 /* The id by which the rest of the system names the connection. */
 static inline uint64_t
@@ -119,8 +140,18 @@ conn_sid(const struct conn *c)
 
 /* Takes over an accepted socket and starts reading. */
 struct conn *conn_new(struct worker *, int fd, const struct conn_ops *);
+/* Gives it a socket id that nobody can guess; takes it away. */
+void conn_name(struct conn *);
+void conn_unname(struct conn *);
 /* By sid; NULL when there is none or it is closed. */
 struct conn *conn_find(struct worker *, uint64_t sid);
+/* It is a WebSocket client of an app: into w->clients. */
+void conn_enlist(struct conn *);
+/*
+ * Out of w->clients; the only way out of there.  Harmless when it is not in
+ * it.
+ */
+void conn_delist(struct conn *);
 
 /*
  * Queues bytes for the end of the turn.  A client whose queue grows above
@@ -153,11 +184,5 @@ void conn_reap(struct worker *);
 void conn_release_held(struct worker *);
 /* Closes clients whose bytes have waited too long (once a second). */
 void conn_check_slow(struct worker *);
-
-/*
- * "1.2.3.4:5678" for the log: the client, also behind trusted proxies (then
- * perhaps without a port); "unix" on a Unix socket.
- */
-void conn_peer_text(const struct conn *, char *out, size_t cap);
 
 #endif

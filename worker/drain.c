@@ -62,7 +62,7 @@ make_list(struct worker *w)
 
 	for (n = hash_first(&w->conns); n != NULL && count < w->nconns;
 	     n = hash_next(&w->conns, n)) {
-		const struct conn *c = container_of(n, struct conn, node);
+		const struct conn *c = CONN_OF(n, node);
 
 		if (is_told(c))
 			continue;

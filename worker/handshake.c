@@ -475,7 +475,7 @@ handshake_request(struct conn *c, const struct http_head *head)
 		client_close(c, r.code, r.text);
 		return;
 	}
-	list_append(&c->w->clients, &c->client);
+	conn_enlist(c);
 	c->authorized = !c->app->authorized_connections;
 	if (c->authorized)
 		open_place(c);

@@ -75,7 +75,7 @@ each_conn(struct worker *w, void (*fn)(struct conn *))
 
 	for (n = hash_first(&w->conns); n != NULL;
 	     n = hash_next(&w->conns, n)) {
-		struct conn *c = container_of(n, struct conn, node);
+		struct conn *c = CONN_OF(n, node);
 
 		if (!c->closed && c->app != NULL)
 			fn(c);

@@ -26,6 +26,7 @@
 #include "worker/api_http.h"
 #include "worker/conn.h"
 #include "worker/limit.h"
+#include "worker/via.h"
 #include "worker/worker.h"
 
 /* ---- the turn ---- */
@@ -304,7 +305,7 @@ stats_on_close(struct conn *c, unsigned code, struct str reason)
 		.code = (uint16_t)code,
 		.by_client = c->peer_closed,
 		.greeted = c->greeted };
-	conn_peer_text(c, r->peer, sizeof(r->peer));
+	via_peer_text(c, r->peer, sizeof(r->peer));
 	reason = limit_cut(reason, sizeof(r->reason) - 1);
 	if (reason.n > 0)
 		memcpy(r->reason, reason.p, reason.n);

@@ -25,7 +25,7 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 
 	UNUSED(revents);
 	while (!list_is_empty(&l->conns) && budget-- > 0) {
-		c = LIST_ITEM(l->conns.next, struct conn, timeout);
+		c = CONN_OF(l->conns.next, timeout);
 		if (c->due > now)
 			break;
 		timeout_clear(c);
@@ -33,7 +33,7 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	}
 	if (list_is_empty(&l->conns))
 		return;
-	c = LIST_ITEM(l->conns.next, struct conn, timeout);
+	c = CONN_OF(l->conns.next, timeout);
 	ev_timer_set(timer, c->due > now ? c->due - now : 0., 0.);
 	ev_timer_start(loop, timer);
 }

@@ -12,12 +12,14 @@
 #include "worker/via.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "shared/base.h"
 #include "shared/conf.h"
 #include "shared/forwarded.h"
+#include "shared/ip.h"
 #include "shared/log.h"
 #include "shared/proxy_head.h"
 #include "shared/sock.h"
@@ -200,4 +202,24 @@ via_client(const struct conn *c, struct ip *ip, uint16_t *port)
 	if (port != NULL)
 		*port = (uint16_t)sock_addr_port(&a);
 	return true;
+}
+
+void
+via_peer_text(const struct conn *c, char *out, size_t cap)
+{
+	char text[IP_TEXT_MAX];
+	uint16_t port;
+	struct ip ip;
+
+	if (!via_client(c, &ip, &port)) {
+		snprintf(out, cap, "unix");
+		return;
+	}
+	ip_text(&ip, text);
+	if (port == 0)
+		snprintf(out, cap, "%s", text);
+	else
+		snprintf(out, cap,
+		    strchr(text, ':') == NULL ? "%s:%u" : "[%s]:%u", text,
+		    port);
 }

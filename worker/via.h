@@ -56,5 +56,10 @@ bool via_is_secure(const struct conn *);
  * for a peer on a Unix socket that is no proxy.  port may be NULL.
  */
 bool via_client(const struct conn *, struct ip *, uint16_t *port);
+/*
+ * "1.2.3.4:5678" for the log: the client, also behind trusted proxies (then
+ * perhaps without a port); "unix" on a Unix socket.
+ */
+void via_peer_text(const struct conn *, char *out, size_t cap);
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * walk.c: answers what pusherctl asks about the connections of this worker,
  * and closes them when it says so.  Owns struct walk: a place in the list of
- * clients, which whoever leaves that list steps over.
+ * clients, which is the socket id of the next one.  conn_delist() moves it on
+ * when that one leaves.
  *
  * A portion is bounded by rows and by how much is looked at, and the next one
  * is only made when the broker has room for it; closing is paced by a timer.
@@ -26,6 +27,7 @@
 #include "worker/conn.h"
 #include "worker/subscription.h"
 #include "worker/topic.h"
+#include "worker/via.h"
 #include "worker/worker.h"
 
 #define WALKS_MAX 64        /* as many as the broker has clients */
@@ -41,11 +43,11 @@ struct walk {
 	struct worker *w;
 	uint64_t id, sid;
 	uint32_t kind, app;
-	struct list *next; /* &w->clients: the end */
-	double began;      /* who came later is not meant */
-	uint32_t n;        /* since the last WALK_ROWS */
-	double told;       /* when that was */
-	ev_timer timer;    /* WALK_KILL */
+	uint64_t next;  /* socket id; 0: the end */
+	double began;   /* who came later is not meant */
+	uint32_t n;     /* since the last WALK_ROWS */
+	double told;    /* when that was */
+	ev_timer timer; /* WALK_KILL */
 	size_t channel_len, user_len;
 	char text[]; /* channel, user */
 };
@@ -104,16 +106,27 @@ walks_clear(struct worker *w)
 }
 
 void
-walks_step_over(struct conn *c)
+walks_step_over(struct worker *w, uint64_t sid, uint64_t next)
 {
 	struct list *e;
 
-	LIST_FOREACH(e, &c->w->walks.all) {
+	LIST_FOREACH(e, &w->walks.all) {
 		struct walk *k = LIST_ITEM(e, struct walk, link);
 
-		if (k->next == &c->client)
-			k->next = c->client.next;
+		if (k->next == sid)
+			k->next = next;
 	}
+}
+
+bool
+walks_stand_on(const struct worker *w, uint64_t sid)
+{
+	struct list *e;
+
+	LIST_FOREACH(e, &w->walks.all)
+		if (LIST_ITEM(e, struct walk, link)->next == sid)
+			return true;
+	return false;
 }
 
 /* ---- which connections ---- */
@@ -144,17 +157,25 @@ is_meant(struct walk *k, struct conn *c, size_t *looked)
 	return channel.n == 0 || is_in_channel(c, channel, looked);
 }
 
+static uint64_t
+sid_at(const struct worker *w, struct list *e)
+{
+	return e == &w->clients ? 0 : conn_sid(CONN_OF(e, client));
+}
+
 /* The next one that is meant, or NULL: at the end, or looked at enough. */
 static struct conn *
 walk_next(struct walk *k, size_t *looked)
 {
 	struct conn *c;
 
-	while (k->next != &k->w->clients && *looked < LOOK_MAX) {
-		c = LIST_ITEM(k->next, struct conn, client);
-		k->next = k->sid != 0 ? &k->w->clients : k->next->next;
+	while (k->next != 0 && *looked < LOOK_MAX) {
+		c = conn_find(k->w, k->next);
+		k->next = c == NULL || k->sid != 0 || list_is_empty(&c->client)
+		    ? 0
+		    : sid_at(k->w, c->client.next);
 		++*looked;
-		if (is_meant(k, c, looked))
+		if (c != NULL && is_meant(k, c, looked))
 			return c;
 	}
 	return NULL;
@@ -236,7 +257,7 @@ put_conn(struct buf **rows, const struct walk *k, const struct conn *c)
 	put_text(&w, "socket_id", str_of(sid));
 	put_text(&w, "app", str_of(c->app->id));
 	put_number(&w, "worker", k->w->inherit->slot);
-	conn_peer_text(c, address, sizeof(address));
+	via_peer_text(c, address, sizeof(address));
 	put_text(&w, "address", str_of(address));
 	put_number(&w, "age", (uint64_t)MAX(worker_now() - c->opened_at, 0.));
 	json_key(&w, "idle");
@@ -290,7 +311,7 @@ go_on(struct walk *k)
 		put_conn(&rows, k, c);
 		k->n++;
 	}
-	tell(k, buf_str(rows), k->next == &k->w->clients);
+	tell(k, buf_str(rows), k->next == 0);
 	buf_unref(rows);
 }
 
@@ -323,7 +344,7 @@ on_kill_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 	UNUSED(loop);
 	UNUSED(revents);
 	kill_some(k);
-	if (k->next == &k->w->clients)
+	if (k->next == 0)
 		tell(k, S(""), true);
 	else if (worker_now() - k->told >= TELL_SECONDS)
 		tell(k, S(""), false);
@@ -332,16 +353,15 @@ on_kill_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 /* ---- handlers ---- */
 
 /* Where it begins: one connection that is known, or the first one. */
-static struct list *
+static uint64_t
 first(struct worker *w, uint64_t sid)
 {
 	struct conn *c;
 
 	if (sid == 0)
-		return w->clients.next;
+		return sid_at(w, w->clients.next);
 	c = conn_find(w, sid);
-	return c == NULL || list_is_empty(&c->client) ? &w->clients
-						      : &c->client;
+	return c == NULL || list_is_empty(&c->client) ? 0 : sid;
 }
 
 int

@@ -7,12 +7,12 @@
  * of them: walks over the list of clients, a portion at a time.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "shared/ipc_msg.h"
 #include "shared/list.h"
 
-struct conn;
 struct worker;
 
 struct walks {
@@ -22,8 +22,13 @@ struct walks {
 void walks_init(struct worker *);
 /* Ends every walk: the link is gone, and with it who asked. */
 void walks_clear(struct worker *);
-/* The connection is about to leave the list of clients. */
-void walks_step_over(struct conn *);
+/*
+ * This connection leaves the list of clients, and that one (0: none) came
+ * behind it.
+ */
+void walks_step_over(struct worker *, uint64_t sid, uint64_t next);
+/* For checks: has a walk its place there? */
+bool walks_stand_on(const struct worker *, uint64_t sid);
 
 /* Handlers of WALK, WALK_GO, WALK_END. */
 int walk_on_walk(struct worker *, const struct msg_walk *);

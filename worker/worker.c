@@ -316,8 +316,8 @@ static const struct orders_ops orders_ops = {
 	.on_drain = on_drain_order,
 };
 
-static void
-start(struct worker *w)
+void
+worker_init(struct worker *w)
 {
 	list_init(&w->clients);
 	list_init(&w->dirty);
@@ -328,6 +328,12 @@ start(struct worker *w)
 	held_init(w);
 	api_park_init(w);
 	walks_init(w);
+}
+
+static void
+start(struct worker *w)
+{
+	worker_init(w);
 	w->recv = xmalloc(WORKER_RECV_BYTES);
 
 	ev_prepare_init(&w->prepare, on_prepare);

@@ -87,6 +87,11 @@ struct worker {
 	bool serving, draining;
 };
 
+/*
+ * Makes the lists and tables empty: of a worker, and of every program that
+ * borrows its connections.
+ */
+void worker_init(struct worker *);
 /* The whole life of a worker process; returns its exit code. */
 int worker_main(const struct inherit *);
 

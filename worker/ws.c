@@ -23,11 +23,13 @@
 #include "worker/client.h"
 #include "worker/handshake.h"
 #include "worker/subscription.h"
+#include "worker/via.h"
 #include "worker/worker.h"
 
-#define CLOSE_SECONDS 3 /* for the peer's close frame after ours */
-#define MAX_PONGS 16    /* for the pings of one read */
-#define PART_BYTES 256  /* of the first buffer */
+#define CLOSE_SECONDS 3        /* for the peer's close frame after ours */
+#define MAX_PONGS 16           /* for the pings of one read */
+#define PART_BYTES 256         /* of the first buffer */
+#define UNHEARD_MAX (1u << 20) /* bytes read behind our close frame */
 /* tests/conformance/ws_echo.c has this file with WS_ECHO: bytes are bytes. */
 #ifdef WS_ECHO
 #define MAX_FRAGMENTS UINT32_MAX
@@ -73,7 +75,7 @@ leave(struct conn *c)
 	subscription_end_all(c);
 	client_signin_end(c);
 	handshake_end(c);
-	list_remove(&c->client);
+	conn_delist(c);
 }
 
 static void
@@ -83,7 +85,7 @@ log_close(const struct conn *c, unsigned code, struct str reason)
 
 	if (!log_is_debug())
 		return;
-	conn_peer_text(c, peer, sizeof(peer));
+	via_peer_text(c, peer, sizeof(peer));
 	log_debug("client closed: %.*s code=%u app=%u sid=%llu peer=%s",
 	    STR_ARG(reason), code, c->app == NULL ? 0 : c->app->num,
 	    (unsigned long long)conn_sid(c), peer);
@@ -446,6 +448,7 @@ on_slow(struct conn *c)
 	    "wait",
 	    (unsigned long long)c->w->conf->client_buffer);
 	client_close(c, 4100, str_of(text));
+	conn_finish(c); /* its close frame is not waited for: it is not read */
 	/* All that is queued may take longer than an answer. */
 	timeout_set(c->w, c, (uint32_t)c->w->conf->client_buffer_age);
 }
@@ -462,6 +465,7 @@ on_close(struct conn *c)
 
 const struct conn_ops ws_ops = {
 	.feed = feed,
+	.unheard_max = UNHEARD_MAX,
 	.on_timeout = on_timeout,
 	.on_close = on_close,
 	.on_slow = on_slow,

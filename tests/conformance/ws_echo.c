@@ -107,7 +107,7 @@ feed(struct conn *c, char *bytes, size_t n)
 	c->ops = &ws_ops;
 	c->app = client_app_ref(apps_by_num(&w, 1));
 	c->greeted = c->authorized = true;
-	list_append(&w.clients, &c->client);
+	conn_enlist(c);
 	ws_arm(c);
 	return (size_t)used;
 }
@@ -175,12 +175,7 @@ init(void)
 	w.inherit = &inherit;
 	inherit.conf = &conf;
 	w.loop = ev_loop_new(EVFLAG_AUTO);
-	list_init(&w.clients);
-	list_init(&w.dirty);
-	list_init(&w.held);
-	list_init(&w.blocked);
-	list_init(&w.slow);
-	list_init(&w.closed);
+	worker_init(&w);
 	w.recv = xmalloc(WORKER_RECV_BYTES);
 	w.max_conns = 1000;
 	w.link.ipc.fd = -1;

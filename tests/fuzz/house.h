@@ -273,8 +273,6 @@ house_init(struct house *h, int *broker)
 	*h = (struct house){ .turn = NULL };
 	rig_init(&h->r);
 	h->r.w.serving = true;
-	held_init(&h->r.w);
-	api_park_init(&h->r.w);
 	drain_init(&h->r.w); /* a living broker may send it away */
 	h->r.conf.broker_path = xstrdup(house_path);
 	link_init(&h->r.w);

@@ -83,15 +83,7 @@ rig_init(struct rig *r)
 	r->inherit.conf = &r->conf;
 	r->w.loop = ev_loop_new(EVFLAG_AUTO);
 	assert_non_null(r->w.loop);
-	list_init(&r->w.clients);
-	list_init(&r->w.dirty);
-	list_init(&r->w.held);
-	list_init(&r->w.blocked);
-	list_init(&r->w.slow);
-	list_init(&r->w.closed);
-	held_init(&r->w);
-	api_park_init(&r->w);
-	walks_init(&r->w);
+	worker_init(&r->w);
 	r->w.recv = xmalloc(WORKER_RECV_BYTES);
 	r->w.max_conns = 100;
 	r->w.link.ipc.fd = -1;
@@ -221,7 +213,7 @@ rig_greeted(struct rig *r)
 	rig_connect(r, &ws_ops);
 	r->c->app = client_app_ref(apps_by_num(&r->w, RIG_APP));
 	r->c->greeted = r->c->authorized = true;
-	list_append(&r->w.clients, &r->c->client);
+	conn_enlist(r->c);
 	ws_arm(r->c);
 }
 

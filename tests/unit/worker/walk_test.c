@@ -104,7 +104,7 @@ add_many(int fds[MANY])
 		c = conn_new(&rig.w, pair[1], &ws_ops);
 		c->app = client_app_ref(apps_by_num(&rig.w, RIG_APP));
 		c->greeted = c->authorized = true;
-		list_append(&rig.w.clients, &c->client);
+		conn_enlist(c);
 		ws_arm(c);
 	}
 }
@@ -116,6 +116,44 @@ hang_up_all(int fds[MANY])
 		close(fds[i]);
 	for (int i = 0; i < 20; i++)
 		rig_turn(&rig);
+}
+
+/* Both walks stand on a client that sends a close frame of its own. */
+static void
+m1_walks_outlive_a_goodbye(void **state)
+{
+	static const char *const bye = "\x88\x80\1\2\3\4";
+	struct msg_walk_end end;
+	struct msg_walk_go go;
+	int fds[MANY];
+
+	(void)state;
+	add_many(fds);
+	ask((struct msg_walk){ .kind = WALK_LIST });
+	expect_rows(200, false);
+	go.id = walk_id;
+	/* The list stands on number 200 from now on, fds[199]. */
+	for (size_t i = 190; i < 210; i++)
+		assert_int_equal(send(fds[i], bye, 6, 0), 6);
+	for (int i = 0; i < 20; i++)
+		rig_turn(&rig);
+	assert_int_equal(walk_on_go(&rig.w, &go), 0);
+	expect_rows(200, false);
+	end.id = walk_id;
+	assert_int_equal(walk_on_end(&rig.w, &end), 0);
+	/* A kill, whose every next one says goodbye first. */
+	ask((struct msg_walk){ .kind = WALK_RECONNECT });
+	for (size_t i = 0; i < MANY; i++) {
+		send(fds[i], bye, 6, MSG_NOSIGNAL);
+		if (i % 30 == 0)
+			rig_turn(&rig);
+	}
+	for (int i = 0; i < 400 && !list_is_empty(&rig.w.walks.all); i++) {
+		usleep(10000);
+		rig_turn(&rig);
+	}
+	assert_true(list_is_empty(&rig.w.walks.all));
+	hang_up_all(fds);
 }
 
 static void
@@ -191,6 +229,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(who_is_meant),
 		TEST(a_row_says_who_hogs),
+		TEST(m1_walks_outlive_a_goodbye),
 		TEST(portions_wait_to_be_asked_for),
 		TEST(closing_is_for_good_or_not),
 		TEST(bad_questions),
