@@ -100,6 +100,13 @@ static const char *const steps[] = {
 	" AND old_until > unixepoch() AND num <> NEW.num)"
 	" BEGIN SELECT RAISE(ABORT, 'apps.key'); END;"
 	"PRAGMA user_version = 4;",
+	/* Numbers of apps mean something only together with this. */
+	"CREATE TABLE meta ("
+	" name TEXT PRIMARY KEY,"
+	" value TEXT NOT NULL"
+	") STRICT;"
+	"INSERT INTO meta VALUES ('uuid', lower(hex(randomblob(16))));"
+	"PRAGMA user_version = 5;",
 };
 
 #define NEWEST ((int)nitems(steps))
@@ -311,6 +318,26 @@ check_empty(struct appdb *d, const char *path, char **why)
 	return -1;
 }
 
+/* Made once, together with the schema: 32 hex digits. */
+static int
+read_uuid(struct appdb *d)
+{
+	sqlite3_stmt *s;
+	int r = -1;
+
+	if (sqlite3_prepare_v2(d->db,
+		"SELECT value FROM meta WHERE name = 'uuid'", -1, &s,
+		NULL) != SQLITE_OK)
+		return -1;
+	if (sqlite3_step(s) == SQLITE_ROW &&
+	    sqlite3_column_bytes(s, 0) == APPDB_UUID_LEN) {
+		memcpy(d->uuid, sqlite3_column_text(s, 0), APPDB_UUID_LEN);
+		r = 0;
+	}
+	sqlite3_finalize(s);
+	return r;
+}
+
 /* In one transaction, so that two processes do not both take a step. */
 static int
 migrate(struct appdb *d, const char *path, char **why)
@@ -346,7 +373,7 @@ check_schema(
 		return refuse_version(path, version, why);
 	if (version < NEWEST && migrate(d, path, why) == -1)
 		return -1;
-	if (appdb_rows_prepare(d) == -1) {
+	if (read_uuid(d) == -1 || appdb_rows_prepare(d) == -1) {
 		*why = xasprintf("%s is no database of pusherd (%s): change "
 				 "the option database",
 		    path, sqlite3_errmsg(d->db));
@@ -382,6 +409,12 @@ appdb_close(struct appdb *d)
 	sqlite3_close(d->db);
 	free(d->error);
 	free(d);
+}
+
+const char *
+appdb_uuid(const struct appdb *d)
+{
+	return d->uuid;
 }
 
 /* A start makes the file, and its directory when that is missing. */

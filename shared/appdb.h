@@ -34,6 +34,13 @@ void appdb_close(struct appdb *);
  * can be made)?  Changes nothing.  0, or -1 and *why.
  */
 int appdb_check(const char *path, char **why);
+/*
+ * The UUID of this database as hex digits, without dashes: random, made with
+ * the schema.  The row number of an app or an endpoint in another file means
+ * the same one only under the same UUID.  (A copy has the same UUID.)
+ */
+#define APPDB_UUID_LEN 32
+const char *appdb_uuid(const struct appdb *);
 /* The text of the last error. */
 const char *appdb_error(const struct appdb *);
 

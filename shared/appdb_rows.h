@@ -22,6 +22,7 @@ enum appdb_stmt {
 struct appdb {
 	sqlite3 *db;
 	sqlite3_stmt *stmts[STMT_COUNT];
+	char uuid[APPDB_UUID_LEN + 1];
 	char *error; /* the last sentence, or NULL */
 };
 

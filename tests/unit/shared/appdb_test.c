@@ -128,10 +128,10 @@ test_newer_version(void **state)
 
 	appdb_close(open_or_fail(p->path, APPDB_CREATE));
 	assert_int_equal(appdb_check(p->path, &why), 0);
-	raw_sql(p->path, "PRAGMA user_version = 5");
-	refused(p->path, APPDB_READ, "newer version of pusherd (schema 5");
-	refused(p->path, APPDB_WRITE, "newer version of pusherd (schema 5");
-	refused(p->path, APPDB_CREATE, "newer version of pusherd (schema 5");
+	raw_sql(p->path, "PRAGMA user_version = 6");
+	refused(p->path, APPDB_READ, "newer version of pusherd (schema 6");
+	refused(p->path, APPDB_WRITE, "newer version of pusherd (schema 6");
+	refused(p->path, APPDB_CREATE, "newer version of pusherd (schema 6");
 	assert_int_equal(appdb_check(p->path, &why), -1);
 	assert_non_null(strstr(why, "newer version"));
 	free(why);
@@ -142,6 +142,7 @@ static void
 test_older_versions(void **state)
 {
 	static const char *const back[] = {
+		"DROP TABLE meta; PRAGMA user_version = 4",
 		"DROP TRIGGER app_key_inserted;"
 		"DROP TRIGGER app_key_changed;"
 		"ALTER TABLE apps DROP COLUMN old_key;"
@@ -169,7 +170,7 @@ test_older_versions(void **state)
 		appdb_close(d);
 		for (size_t i = 0; i < steps; i++)
 			raw_sql(p->path, back[i]);
-		refused(p->path, APPDB_READ, "and not 4 yet: start pusherd");
+		refused(p->path, APPDB_READ, "and not 5 yet: start pusherd");
 		assert_int_equal(appdb_check(p->path, &why), 0);
 		d = open_or_fail(p->path, APPDB_WRITE);
 		assert_int_equal(appdb_find(d, "k1", &a), 1);
@@ -180,6 +181,27 @@ test_older_versions(void **state)
 		appdb_close(d);
 		appdb_close(open_or_fail(p->path, APPDB_READ));
 	}
+}
+
+static void
+t2_each_database_has_its_uuid(void **state)
+{
+	struct place *p = *state;
+	char first[APPDB_UUID_LEN + 1];
+	struct appdb *d = open_or_fail(p->path, APPDB_CREATE);
+
+	assert_int_equal(strlen(appdb_uuid(d)), APPDB_UUID_LEN);
+	assert_int_equal(
+	    strspn(appdb_uuid(d), "0123456789abcdef"), APPDB_UUID_LEN);
+	memcpy(first, appdb_uuid(d), sizeof(first));
+	appdb_close(d);
+	d = open_or_fail(p->path, APPDB_READ);
+	assert_string_equal(appdb_uuid(d), first);
+	appdb_close(d);
+	unlink(p->path);
+	d = open_or_fail(p->path, APPDB_CREATE);
+	assert_string_not_equal(appdb_uuid(d), first);
+	appdb_close(d);
 }
 
 static void
@@ -194,7 +216,7 @@ test_not_ours(void **state)
 	refused(p->path, APPDB_WRITE, "database of something else");
 	assert_int_equal(appdb_check(p->path, &why), -1);
 	free(why);
-	raw_sql(p->path, "PRAGMA user_version = 4");
+	raw_sql(p->path, "PRAGMA user_version = 5");
 	refused(p->path, APPDB_CREATE, "no database of pusherd");
 	refused(p->path, APPDB_READ, "no database of pusherd");
 	assert_int_equal(appdb_check(p->path, &why), -1);
@@ -331,6 +353,7 @@ main(void)
 		TEST(test_others_may_read),
 		TEST(test_newer_version),
 		TEST(test_older_versions),
+		TEST(t2_each_database_has_its_uuid),
 		TEST(test_not_ours),
 		TEST(test_damaged),
 		TEST(test_empty_file),
