@@ -34,7 +34,7 @@ WORKER  := $(wildcard worker/*.c)
 DAEMON  := cli/pusherd.c cli/activation.c cli/asked.c cli/certs.c \
 	cli/child.c cli/first_app.c cli/listen.c cli/listen_text.c \
 	cli/log_place.c cli/master.c cli/notify.c cli/reload.c cli/rundir.c \
-	cli/watchdog.c
+	cli/stop.c cli/watchdog.c
 CTL     := $(filter-out $(DAEMON),$(wildcard cli/*.c))
 UNIT    := $(wildcard tests/unit/*/*_test.c)
 FUZZ    := $(wildcard tests/fuzz/*_fuzz.c)

@@ -81,6 +81,7 @@ asked_on_cord(struct master *m, struct child *c)
 	char bytes[4096];
 	int fds[CORD_FDS];
 	struct msg_done done;
+	struct msg_drained drained;
 	struct str body;
 	uint32_t head[2];
 	size_t nfds;
@@ -98,6 +99,8 @@ asked_on_cord(struct master *m, struct child *c)
 	body = str_make(bytes + IPC_HEAD, (size_t)n - IPC_HEAD);
 	if (head[1] == IPC_DONE && msg_done_get(&done, body) == 0)
 		reload_on_done(m, c, done.id);
+	else if (head[1] == IPC_DRAINED && msg_drained_get(&drained, body) == 0)
+		c->drained = true;
 	else if (head[1] == IPC_MASTER_ASK && c->is_broker)
 		on_ask(m, body);
 }

@@ -29,6 +29,7 @@ struct child {
 	uint64_t owes;   /* the order it has not confirmed, or 0 */
 	bool tell_conf;  /* an order that it could not take yet */
 	bool tell_log;   /* likewise */
+	bool drained;    /* has sent its clients away */
 	bool retiring;   /* is not replaced */
 	bool replaced;   /* has been told to go, for another one */
 	char ending[96]; /* of the process before this one */

@@ -233,7 +233,7 @@ const struct cmd_verb commands[] = {
 	    "need no reload.  SIGHUP does the same.",
 	    NULL, cmd_reload },
 	{ "drain", "", 0, 0, "Close all clients over a time, and stop pusherd",
-	    "Nobody new is accepted.  Clients get 4200, which tells them to\n"
+	    "Nobody new is served.  Clients get 4100 or 4200, and then\n"
 	    "connect again: those without subscriptions first.  SIGTERM does\n"
 	    "the same.",
 	    drain_options, cmd_drain },

@@ -54,6 +54,7 @@ struct master {
 	int signal_fd;
 	int life[2];
 	bool steered;        /* the kernel chooses among living slots only */
+	bool told_end;       /* drained workers have been told to leave */
 	uint64_t last_order; /* number of the last message to children */
 	struct reload reload;
 	uint64_t *pulses;
@@ -66,6 +67,16 @@ struct master {
 bool master_is_stopping(const struct master *);
 /* Closes all clients over so many milliseconds, and then leaves. */
 void master_drain(struct master *, const char *because, uint64_t ms);
+/* Goes on to the next phase, for so many milliseconds; 0: no limit. */
+void master_enter(struct master *, enum phase, uint64_t limit_ms);
+/* Children with a process, from this one on. */
+size_t master_alive(const struct master *, size_t from);
+/* Ends everything without a word to the clients. */
+void stop_quick(struct master *, const char *because);
+/* The start has failed. */
+void stop_start(struct master *, const char *because);
+/* Moves on when the time of a phase, or its processes, have run out. */
+void stop_check(struct master *, uint64_t now_ms);
 /* Something has come over the child's cord. */
 void asked_on_cord(struct master *, struct child *);
 /* Makes the place of child i, without a process. */

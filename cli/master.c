@@ -34,112 +34,20 @@
 #include "shared/conf.h"
 #include "shared/cord.h"
 #include "shared/ipc_msg.h"
+#include "shared/orders.h"
 #include "shared/proc.h"
 #include "shared/pulse.h"
 #include "shared/usage.h"
 #include "shared/xmalloc.h"
 
-#define START_MS 30000      /* for all to be ready the first time */
-#define START_DEATHS 3      /* so many before that: give up */
-#define DRAIN_EXTRA_MS 5000 /* beyond drain_time */
-#define UNWELL_MS 30000     /* without broker or workers: not alive */
-#define BROKER_STOP_MS 2000 /* from SIGTERM to SIGKILL */
-#define QUICK_STOP_MS 1000  /* from SIGQUIT to SIGKILL */
+#define START_MS 30000  /* for all to be ready the first time */
+#define START_DEATHS 3  /* so many before that: give up */
+#define UNWELL_MS 30000 /* without broker or workers: not alive */
 
 bool
 master_is_stopping(const struct master *m)
 {
 	return m->phase > PHASE_RUN;
-}
-
-static size_t
-count_alive(const struct master *m, size_t from)
-{
-	size_t n = 0, i;
-
-	for (i = from; i < m->nchildren; i++)
-		if (m->children[i].pid != 0)
-			n++;
-	return n;
-}
-
-static void
-signal_all(const struct master *m, size_t from, int sig)
-{
-	size_t i;
-
-	for (i = from; i < m->nchildren; i++)
-		if (m->children[i].pid != 0)
-			kill(m->children[i].pid, sig);
-}
-
-static void
-enter(struct master *m, enum phase phase, uint64_t limit_ms)
-{
-	assert(phase > m->phase);
-	m->phase = phase;
-	m->deadline_ms = limit_ms == 0 ? 0 : child_now_ms() + limit_ms;
-}
-
-/* ---- the ways to stop ---- */
-
-/* Who cannot be told how long it may take has the option drain_time. */
-static void
-tell_drain(struct master *m, uint64_t ms)
-{
-	struct msg_drain drain = { .ms = ms };
-	char bytes[64];
-
-	msg_drain_put(bytes, &drain);
-	for (size_t i = FIRST_WORKER; i < m->nchildren; i++) {
-		struct child *c = &m->children[i];
-
-		if (c->pid != 0 && !c->retiring &&
-		    child_tell(c, bytes, msg_drain_size(&drain), NULL, 0) == -1)
-			kill(c->pid, SIGTERM);
-	}
-}
-
-void
-master_drain(struct master *m, const char *because, uint64_t ms)
-{
-	char text[80];
-
-	snprintf(text, sizeof(text), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu",
-	    (unsigned long long)(ms + 2 * DRAIN_EXTRA_MS) * 1000);
-	notify(text);
-	log_info("stop: %s, closing clients over %.1f s", because,
-	    (double)ms / 1000);
-	enter(m, PHASE_DRAIN, ms + DRAIN_EXTRA_MS);
-	tell_drain(m, ms);
-}
-
-static void
-begin_quick(struct master *m, const char *because)
-{
-	if (m->phase >= PHASE_QUICK)
-		return;
-	notify("STOPPING=1");
-	log_info("stop: %s, at once", because);
-	enter(m, PHASE_QUICK, QUICK_STOP_MS);
-	signal_all(m, FIRST_WORKER, SIGQUIT);
-}
-
-static void
-begin_kill(struct master *m)
-{
-	log_warnx("stop: %zu processes do not leave, killing them",
-	    count_alive(m, 0));
-	enter(m, PHASE_KILL, 0);
-	signal_all(m, 0, SIGKILL);
-}
-
-static void
-give_up(struct master *m, const char *because)
-{
-	log_warnx("giving up the start: %s", because);
-	m->exit_code = 1;
-	begin_quick(m, "the start has failed");
 }
 
 /* ---- what happens ---- */
@@ -151,14 +59,14 @@ on_signal(struct master *m, int sig)
 	case SIGTERM:
 	case SIGINT:
 		if (master_is_stopping(m))
-			begin_quick(m, "told a second time");
+			stop_quick(m, "told a second time");
 		else
 			master_drain(m,
 			    sig == SIGINT ? "interrupted" : "terminated",
 			    m->start->conf->drain_time * 1000);
 		break;
 	case SIGQUIT:
-		begin_quick(m, "told to quit");
+		stop_quick(m, "told to quit");
 		break;
 	case SIGHUP:
 		reload_begin(m, 0);
@@ -237,7 +145,7 @@ say_ready(struct master *m)
 {
 	char *where, state[64];
 
-	enter(m, PHASE_RUN, 0);
+	master_enter(m, PHASE_RUN, 0);
 	where = listen_text(m->start->listen);
 	log_info("ready: listening on %s workers=%u pid=%d", where,
 	    m->start->conf->nworkers, (int)getpid());
@@ -308,31 +216,9 @@ check_running(struct master *m, uint64_t now)
 	if (all_ready)
 		say_ready(m);
 	else if (m->start_deaths >= START_DEATHS)
-		give_up(m, "processes die before they are ready");
+		stop_start(m, "processes die before they are ready");
 	else if (now >= m->deadline_ms)
-		give_up(m, "not all processes became ready in time");
-}
-
-/* Moves on when the time of a phase, or its processes, have run out. */
-static void
-check_stopping(struct master *m, uint64_t now)
-{
-	if (m->phase == PHASE_DRAIN && count_alive(m, FIRST_WORKER) == 0) {
-		enter(m, PHASE_BROKER, BROKER_STOP_MS);
-		signal_all(m, 0, SIGTERM);
-	} else if (m->phase == PHASE_DRAIN && now >= m->deadline_ms) {
-		log_warnx("stop: %zu workers do not leave, killing them",
-		    count_alive(m, FIRST_WORKER));
-		signal_all(m, FIRST_WORKER, SIGKILL);
-		m->deadline_ms = now + DRAIN_EXTRA_MS;
-	} else if (m->phase == PHASE_QUICK &&
-	    count_alive(m, FIRST_WORKER) == 0) {
-		/* Only now: no worker shall wonder where it has gone. */
-		signal_all(m, 0, SIGQUIT);
-	}
-	if (m->phase != PHASE_DRAIN && m->phase < PHASE_KILL &&
-	    now >= m->deadline_ms)
-		begin_kill(m);
+		stop_start(m, "not all processes became ready in time");
 }
 
 /* The broker and some worker serve. */
@@ -478,12 +364,12 @@ master_run(struct master_start *start)
 		if (!master_is_stopping(&m))
 			check_running(&m, child_now_ms());
 		if (master_is_stopping(&m))
-			check_stopping(&m, child_now_ms());
+			stop_check(&m, child_now_ms());
 		check_health(&m, child_now_ms());
-		if (count_alive(&m, 0) > 0 || !master_is_stopping(&m))
+		if (master_alive(&m, 0) > 0 || !master_is_stopping(&m))
 			wait_for_something(&m);
 		reap(&m);
-	} while (!master_is_stopping(&m) || count_alive(&m, 0) > 0);
+	} while (!master_is_stopping(&m) || master_alive(&m, 0) > 0);
 	close(m.signal_fd);
 	close(m.life[0]);
 	close(m.life[1]);

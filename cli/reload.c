@@ -31,6 +31,7 @@
 #include "shared/cord.h"
 #include "shared/ipc_msg.h"
 #include "shared/json_write.h"
+#include "shared/orders.h"
 #include "shared/xmalloc.h"
 
 #define CONFIRM_MS 8000 /* for the children, and for new workers to serve */
@@ -279,7 +280,7 @@ static void
 retire_workers(struct master *m)
 {
 	struct msg_drain drain = { .ms = m->start->conf->drain_time * 1000,
-		.retire = 1 };
+		.how = DRAIN_RETIRE };
 	unsigned n = m->start->conf->nworkers;
 	char bytes[64];
 

@@ -220,3 +220,13 @@ orders_ask(struct orders *o, const struct msg_master_ask *m)
 	free(bytes);
 	return r;
 }
+
+int
+orders_drained(struct orders *o, uint32_t held)
+{
+	struct msg_drained m = { .held = held };
+	char bytes[32];
+
+	msg_drained_put(bytes, &m);
+	return cord_send(o->io.fd, bytes, msg_drained_size(&m), NULL, 0);
+}

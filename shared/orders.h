@@ -15,6 +15,8 @@
 
 struct conf;
 
+enum drain_how { DRAIN_STOP, DRAIN_RETIRE, DRAIN_END };
+
 struct orders_ops {
 	/*
 	 * conf holds the new values already.  fds belong to the callee: one
@@ -40,6 +42,8 @@ void orders_start(struct orders *, struct ev_loop *, int fd, struct conf *,
 /* Obeys all that have come, without waiting. */
 void orders_take_all(struct orders *);
 void orders_stop(struct orders *, struct ev_loop *);
+/* All clients have been sent away.  0, or -1 with errno. */
+int orders_drained(struct orders *, uint32_t held);
 /* Asks the master.  0, or -1 with errno when it cannot be asked. */
 int orders_ask(struct orders *, const struct msg_master_ask *);
 

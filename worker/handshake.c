@@ -34,6 +34,8 @@
 #define PARAM_MAX 64  /* bytes of protocol and version */
 #define ASK_SECONDS 8 /* for CONN_OK; pusher-js gives up after ten */
 
+#define HOLD_SECONDS 5 /* while the group leaves */
+
 /* Why a client is refused inside the socket; code 0: it is not. */
 struct refusal {
 	unsigned code;
@@ -471,6 +473,12 @@ handshake_request(struct conn *c, const struct http_head *head)
 	accept_upgrade(c, head);
 	c->ops = &ws_ops;
 	r = check_client(c, head);
+	if (r.code != 0 && c->w->draining && drain_holds(c)) {
+		/* The timeout says 4100, too. */
+		timeout_set(c->w, c, HOLD_SECONDS);
+		conn_pause(c);
+		return;
+	}
 	if (r.code != 0) {
 		client_close(c, r.code, r.text);
 		return;

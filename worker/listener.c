@@ -100,7 +100,7 @@ on_pause_over(struct ev_loop *loop, ev_timer *timer, int revents)
 
 	UNUSED(loop);
 	UNUSED(revents);
-	if (!w->draining)
+	if (!w->draining || w->drain.stopping)
 		listener_start(w);
 }
 
@@ -235,6 +235,13 @@ listener_stop(struct worker *w)
 	w->listeners.on = false;
 	for (size_t i = 0; i < w->listeners.n; i++)
 		ev_io_stop(w->loop, &w->listeners.v[i]->io);
+}
+
+void
+listener_take_all(struct worker *w)
+{
+	for (size_t i = 0; w->listeners.on && i < w->listeners.n; i++)
+		on_accept(w->loop, &w->listeners.v[i]->io, EV_READ);
 }
 
 void

@@ -42,6 +42,8 @@ void listener_replace(
 void listener_start(struct worker *);
 /* Stops accepting; the sockets stay open (they are the master's too). */
 void listener_stop(struct worker *);
+/* Accepts those who are connected already, for once outside the loop. */
+void listener_take_all(struct worker *);
 void listener_free(struct worker *);
 
 #endif

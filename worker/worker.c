@@ -305,10 +305,12 @@ on_drain_order(void *owner, const struct msg_drain *m)
 {
 	struct worker *w = owner;
 
-	if (m->retire)
+	if (m->how == DRAIN_RETIRE)
 		drain_retire(w, (double)m->ms / 1000);
+	else if (m->how == DRAIN_END)
+		drain_end(w);
 	else
-		drain_start(w, (double)m->ms / 1000);
+		drain_stop(w, (double)m->ms / 1000);
 }
 
 static const struct orders_ops orders_ops = {

@@ -28,14 +28,14 @@ function childOf(master, old) {
 
 describe('stop', () => {
 	for (const sig of ['SIGTERM', 'SIGINT'])
-		test(`${sig}: clients get 4200, exit 0, no files`, async () => {
+		test(`${sig}: clients get 4100, exit 0, no files`, async () => {
 			const { d, app } = await daemon();
 			const all = await Client.several(d, app, 20);
 			for (const c of all) await c.subscribe('room');
 			d.signal(sig);
 			for (const c of all) {
-				await c.expectError(4200);
-				await c.expectClose(4200);
+				await c.expectError(4100);
+				await c.expectClose(4100);
 			}
 			await d.stop();
 		});
