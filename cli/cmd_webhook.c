@@ -87,6 +87,7 @@ find_app_id(void *arg, const struct app *a)
 	if (a->num != w->num)
 		return 0;
 	w->id = xstrdup(a->id);
+	w->allow_private = a->webhook_allow_private;
 	return 1;
 }
 
@@ -132,6 +133,19 @@ set_headers(const struct cmd *c, struct webhook *h, char **why)
 	return 0;
 }
 
+/* The courier will refuse to connect there: say so now. */
+static void
+warn_if_closed(const struct cmd *c, const struct webhook *h, bool allowed)
+{
+	if (allowed || c->conf->webhook_allow_private ||
+	    !webhook_url_is_closed(h->url))
+		return;
+	cmd_note("warning: webhook %u will never be delivered: its address is "
+		 "private, and neither the app's setting nor the option "
+		 "webhook_allow_private allows that",
+	    h->num);
+}
+
 /* ---- add ---- */
 
 static int
@@ -175,6 +189,7 @@ cmd_webhook_add(struct cmd *c)
 		r = cmd_fail("%s", appdb_error(db));
 	appdb_close(db);
 	if (r == CMD_OK) {
+		warn_if_closed(c, &h, a.webhook_allow_private);
 		put_record(c->out, &h, a.id, false);
 		r = cmd_tell_apps_changed(c);
 	}
@@ -313,6 +328,7 @@ cmd_webhook_set(struct cmd *c)
 		r = cmd_fail("%s", appdb_error(db));
 	appdb_close(db);
 	if (r == CMD_OK) {
+		warn_if_closed(c, &h, owner.allow_private);
 		put_record(c->out, &h, owner.id, false);
 		r = cmd_tell_apps_changed(c);
 	}

@@ -11,6 +11,7 @@
 struct webhook_owner {
 	uint32_t num;
 	char *id;
+	bool allow_private; /* the app's webhook_allow_private */
 };
 
 /* The number of a webhook: CMD_OK, or CMD_USAGE after a message. */

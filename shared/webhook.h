@@ -74,6 +74,11 @@ bool webhook_glob(struct str pattern, struct str text);
  * and reserved addresses, nor to IPv6 addresses that stand for one of them.
  */
 bool webhook_addr_is_public(const struct sockaddr *);
+/*
+ * Is the host of this URL written as an address that is not public, or
+ * localhost?  Looks no name up.
+ */
+bool webhook_url_is_closed(const char *url);
 
 /* One element of "events".  user_id is left out when it is empty. */
 void webhook_put_event(

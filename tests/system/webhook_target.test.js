@@ -121,7 +121,7 @@ describe('certificates', () => {
 });
 
 describe('addresses', () => {
-	test('every way to write a private address is refused', async () => {
+	test('O14: every way to write a private address is refused', async () => {
 		const r = await Receiver.start();
 		const r6 = await Receiver.start({ host: '::1' }).catch(() => null);
 		await withDaemon({}, async (d, app) => {
@@ -130,7 +130,9 @@ describe('addresses', () => {
 				'0177.0.0.1', '0', '0.0.0.0', 'localhost', 'LOCALHOST',
 				'localhost.', '[::1]', '[::]', '[::ffff:127.0.0.1]',
 				'[::ffff:7f00:1]', '[::127.0.0.1]', '[64:ff9b::7f00:1]',
-				'[2002:7f00:1::]', '127.0.0.1.', '[0:0:0:0:0:0:0:1]'];
+				'[2002:7f00:1::]', '127.0.0.1.', '[::ffff:0:127.0.0.1]',
+				'[::ffff:0:7f00:1]', '[64:ff9b:1::7f00:1]',
+				'[2001:0:7f00:1::1]', '[0:0:0:0:0:0:0:1]'];
 			const nums = hosts.map((host) => add(d, app,
 				`http://${host}:${r.port}/`));
 			if (r6) nums.push(add(d, app, `http://[::1]:${r6.port}/`));
@@ -147,6 +149,20 @@ describe('addresses', () => {
 		await r.stop();
 		await r6?.stop();
 	});
+
+	test('C10: add and set warn of an address that is never reached',
+		() => withDaemon({}, async (d, app) => {
+			const run = (...args) => d.ctlRaw(['webhook', ...args]);
+			d.ctl(['app', 'set', app.id, 'webhook_allow_private=off']);
+			const r = run('add', app.id, 'http://localhost:1/');
+			assert.equal(r.code, 0);
+			assert.match(r.err, /never be delivered.*webhook_allow_private/);
+			assert.equal(run('add', app.id, 'http://example.com/').err, '');
+			assert.match(run('set', '2', 'url=http://[::ffff:0:a00:1]/').err,
+				/webhook 2 will never be delivered/);
+			d.ctl(['app', 'set', app.id, 'webhook_allow_private=on']);
+			assert.equal(run('add', app.id, 'http://127.0.0.1:1/').err, '');
+		}));
 
 	test('a connection that was kept is of no use when that is over',
 		async () => {

@@ -293,6 +293,63 @@ addresses(void **state)
 	assert_false(webhook_addr_is_public(&local));
 }
 
+/* Each way to carry a local IPv4 address in IPv6, for each local range. */
+static void
+o14_no_form_of_a_local_address(void **state)
+{
+	static const char *const forms[] = { "::", "::ffff:", "::ffff:0:",
+		"64:ff9b::", "64:ff9b:1::", "64:ff9b:1:5::", "2001:0:1:2:3:4:",
+		"2606:4700::5efe:", "2606:4700::200:5efe:", "fe80::5efe:" };
+	static const char *const local[] = { "0.1.2.3", "10.1.2.3",
+		"100.64.0.1", "127.0.0.1", "169.254.169.254", "172.20.0.1",
+		"192.0.0.1", "192.168.1.1", "198.19.255.255", "224.0.0.1",
+		"240.0.0.1", "255.255.255.255" };
+	static const char *const more[] = { "2002:a00:1::1",
+		"2002:7f00:1::", "2002:a9fe:a9fe::1",
+		"2002:6440:1::", "2001:2::1", "2001:10::1", "2001:20::1",
+		"3fff::1", "5f00::1", "4000::1", "100::1", "100:0:0:1::1",
+		"fd00::1", "febf::1", "feff::1", "ff0e::1", "1::1" };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+	char ip[64];
+
+	(void)state;
+	for (size_t i = 0; i < nitems(forms) * nitems(local); i++) {
+		snprintf(ip, sizeof(ip), "%s%s", forms[i % nitems(forms)],
+		    local[i / nitems(forms)]);
+		assert_int_equal(inet_pton(AF_INET6, ip, &in6.sin6_addr), 1);
+		if (webhook_addr_is_public((const struct sockaddr *)&in6))
+			fail_msg("%s", ip);
+	}
+	for (size_t i = 0; i < nitems(more); i++) {
+		assert_int_equal(
+		    inet_pton(AF_INET6, more[i], &in6.sin6_addr), 1);
+		if (webhook_addr_is_public((const struct sockaddr *)&in6))
+			fail_msg("%s", more[i]);
+	}
+}
+
+static void
+c10_urls_of_closed_addresses(void **state)
+{
+	static const char *const closed[] = { "http://127.0.0.1/",
+		"http://localhost:8000/hook", "https://x.LOCALHOST./",
+		"http://127.1", "http://0x7f000001/", "http://2130706433/",
+		"http://[::1]:80/", "http://[fe80::1%25eth0]/",
+		"http://u:p@10.0.0.1/x", "http://192.168.0.1?x=@1.1.1.1",
+		"http://[::ffff:0:10.0.0.1]/", "http://127.0.0.1./" };
+	static const char *const open[] = { "https://example.com/",
+		"http://1.1.1.1/", "http://[2606:4700::1111]/",
+		"http://u@1.1.1.1:80/127.0.0.1", "http://localhost.example/" };
+
+	(void)state;
+	for (size_t i = 0; i < nitems(closed); i++)
+		if (!webhook_url_is_closed(closed[i]))
+			fail_msg("%s", closed[i]);
+	for (size_t i = 0; i < nitems(open); i++)
+		if (webhook_url_is_closed(open[i]))
+			fail_msg("%s", open[i]);
+}
+
 int
 main(void)
 {
@@ -303,6 +360,8 @@ main(void)
 		cmocka_unit_test(options),
 		cmocka_unit_test(headers),
 		cmocka_unit_test(addresses),
+		cmocka_unit_test(o14_no_form_of_a_local_address),
+		cmocka_unit_test(c10_urls_of_closed_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
