@@ -57,6 +57,11 @@ parse_option(struct cmd *c, int argc, char **argv, int *i)
 	while (o != NULL && o->name != NULL &&
 	    !str_eq(str_of(o->name), str_make(arg, n)))
 		o++;
+	/* Of every command, unless it has one of the name itself. */
+	if ((o == NULL || o->name == NULL) && strcmp(arg, "header") == 0) {
+		c->header = true;
+		return CMD_OK;
+	}
 	if (o == NULL || o->name == NULL)
 		return unknown_option(c, arg, n);
 	if (o->arg == NULL && value != NULL)

@@ -62,7 +62,7 @@ struct cmd {
 	size_t nargs;
 	struct cmd_value *values; /* the options in their order */
 	size_t nvalues;
-	bool help, json; /* --help, -j among the arguments */
+	bool help, json, header; /* --help, -j, --header among the arguments */
 };
 
 /*

@@ -235,6 +235,9 @@ cmd_connections_list(struct cmd *c)
 	json_object_close(&w);
 	args = json_writer_take(&w);
 	app_clear(&a);
+	out_table_order(c->out,
+	    "socket_id app user address age idle queued sent received "
+	    "bytes_sent subscriptions worker");
 	out_table_open(c->out, NULL, cmd_connection_keys, cmd_connection_nkeys);
 	r = cmd_ask(c, "connections", buf_str(args), on_row, &l);
 	if (r != CMD_OK)

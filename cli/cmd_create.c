@@ -14,9 +14,9 @@
 
 #include "cli/cmd.h"
 #include "cli/cmd_app.h"
-#include "shared/credential.h"
 #include "shared/base.h"
 #include "shared/buf.h"
+#include "shared/credential.h"
 #include "shared/proc.h"
 #include "shared/sign.h"
 #include "shared/xmalloc.h"

@@ -164,6 +164,9 @@ cmd_webhook_deliveries(struct cmd *c)
 	if ((r = open_outbox(c, &o)) != CMD_OK)
 		return r;
 	l.outbox = o;
+	out_table_order(c->out,
+	    "delivery state status age kind attempts answer channel webhook "
+	    "events");
 	out_table_open(c->out, NULL, delivery_keys, nitems(delivery_keys));
 	if (o != NULL && outbox_each(o, &q, put_row, &l) == -1) {
 		r = failed(c, o);

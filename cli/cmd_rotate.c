@@ -13,8 +13,8 @@
 
 #include "cli/cmd.h"
 #include "cli/cmd_app.h"
-#include "shared/credential.h"
 #include "shared/base.h"
+#include "shared/credential.h"
 #include "shared/sign.h"
 #include "shared/xmalloc.h"
 

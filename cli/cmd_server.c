@@ -206,9 +206,13 @@ on_row(void *arg, struct json row)
 	    json_get(row, S("state")).kind == JSON_STRING) {
 		put_webhooks(s->out, row);
 	} else if (str_eq(type, S("\"worker\"")) && !s->certs) {
-		if (!s->workers)
+		if (!s->workers) {
+			out_table_order(s->out,
+			    "slot state connections memory pid queued uptime "
+			    "subscriptions descriptors");
 			out_table_open(s->out, "workers", worker_keys,
 			    nitems(worker_keys));
+		}
 		s->workers = true;
 		put_worker(s->out, row);
 	} else if (str_eq(type, S("\"certificate\""))) {

@@ -183,8 +183,12 @@ open_table(
 	if (t->open != NULL)
 		out_table_close(t->out);
 	t->open = keys;
-	if (keys != NULL)
-		out_table_open(t->out, name, keys, n);
+	if (keys == NULL)
+		return;
+	out_table_order(t->out,
+	    "app name connections messages_out published bytes_out "
+	    "messages_in api channels delivered bytes_in");
+	out_table_open(t->out, name, keys, n);
 }
 
 static void
@@ -372,6 +376,8 @@ cmd_closes(struct cmd *c)
 	if (r != CMD_OK)
 		return r;
 	args = cmd_stats_args(app, limit, false);
+	out_table_order(
+	    c->out, "time code reason app address age by bytes_out");
 	out_table_open(c->out, NULL, close_keys, nitems(close_keys));
 	r = cmd_ask(c, "closes", buf_str(args), put_close, c->out);
 	if (r != CMD_OK)

@@ -98,6 +98,9 @@ on_row(void *arg, struct json row)
 		out_record_open(s->out, "user");
 		put_values(s->out, row);
 		out_record_close(s->out);
+		out_table_order(s->out,
+		    "socket_id address age idle queued sent received "
+		    "bytes_sent subscriptions worker");
 		out_table_open(s->out, "connections", cmd_connection_keys,
 		    cmd_connection_nkeys);
 		s->table = true;

@@ -246,6 +246,9 @@ cmd_webhook_list(struct cmd *c)
 	if (c->nargs > 0)
 		r = cmd_find_app(c, l.db, c->args[0], &a);
 	if (r == CMD_OK) {
+		out_table_order(c->out,
+		    "webhook app url enabled events batch channel-prefix "
+		    "channel-glob channel-suffix headers");
 		out_table_open(c->out, NULL, list_keys, nitems(list_keys));
 		if (appdb_each(l.db, collect_app, &l) == -1 ||
 		    appdb_hooks_each(l.db, a.num, put_row, &l) == -1) {

@@ -110,7 +110,11 @@ const struct cmd_verb commands[] = {
 	    "the one that is hit first.",
 	    NULL, cmd_status },
 	{ "top", "", 0, 0, "Watch the rates of workers and apps",
-	    "On a terminal until q is pressed; into a pipe one snapshot.",
+	    "On a terminal until q is pressed; into a pipe one snapshot.  Keys "
+	    "sort\n"
+	    "the apps: t traffic, c connections, s subscriptions, i in, o "
+	    "out,\n"
+	    "p published, a api, n name; r reverses.",
 	    cmd_top_options, cmd_top },
 	{ "stats", "[APP]", 0, 1,
 	    "Print what was counted, peaks, rates minute by minute",

@@ -9,10 +9,14 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cli/out_ops.h"
+#include "cli/pager.h"
 #include "shared/xmalloc.h"
+
+#define WIDTH_DEFAULT 80 /* of a terminal that does not say */
 
 void
 out_put(struct out *o, struct str s)
@@ -34,18 +38,58 @@ out_new(FILE *f, enum out_style style, bool colour)
 	return o;
 }
 
+/* Places of a line; 0: this is no terminal. */
+static size_t
+terminal_width(int fd)
+{
+	struct winsize size = { .ws_col = 0 };
+	const char *columns = getenv("COLUMNS");
+	uint64_t n;
+
+	if (isatty(fd) != 1)
+		return 0;
+	if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		return size.ws_col;
+	if (columns != NULL && str_to_u64(str_of(columns), 10000, &n) == 0 &&
+	    n > 0)
+		return n;
+	return WIDTH_DEFAULT;
+}
+
 struct out *
 out_new_for(FILE *f, bool json)
 {
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 	bool tty = isatty(fileno(f)) == 1;
-
-	return out_new(f,
-	    json      ? OUT_JSON
-		: tty ? OUT_TABLE
-		      : OUT_TABS,
+	bool table = tty || (!json && pager_reads(fileno(f)));
+	struct out *o = out_new(f,
+	    json        ? OUT_JSON
+		: table ? OUT_TABLE
+			: OUT_TABS,
 	    tty && (no_color == NULL || *no_color == '\0') &&
 		(term == NULL || strcmp(term, "dumb") != 0));
+
+	if (table)
+		o->width = terminal_width(tty ? fileno(f) : STDERR_FILENO);
+	return o;
+}
+
+void
+out_set_header(struct out *o)
+{
+	o->header = true;
+}
+
+void
+out_set_width(struct out *o, size_t width)
+{
+	o->width = width;
+}
+
+void
+out_set_live(struct out *o)
+{
+	o->live = true;
 }
 
 int
@@ -122,9 +166,16 @@ out_table_open(
 }
 
 void
+out_table_order(struct out *o, const char *keys)
+{
+	o->order = keys;
+}
+
+void
 out_table_close(struct out *o)
 {
 	o->ops->table(o, NULL, false);
+	o->order = NULL;
 }
 
 void

@@ -5,9 +5,10 @@
 /*
  * What a command prints, said once and written in one of three styles:
  *
- *   OUT_TABLE  a terminal: aligned columns with a heading, human numbers
- *   OUT_TABS   a pipe: one line per row, cells separated by tabs, no
- *              heading, plain numbers
+ *   OUT_TABLE  a terminal, or a pager: aligned columns with a heading, as
+ *              many as fit, human numbers
+ *   OUT_TABS   a pipe: one line per row, cells separated by tabs, plain
+ *              numbers, a heading only when it is asked for
  *   OUT_JSON   one JSON document on one line
  *
  * A document is one record, one table, or a group of named records, tables
@@ -30,10 +31,16 @@ struct out;
 /* Writes to f, which stays the caller's. */
 struct out *out_new(FILE *f, enum out_style style, bool colour);
 /*
- * The style and colour for a terminal or a pipe; json: what -j says.
- * NO_COLOR (any value that is not empty) and TERM=dumb are respected.
+ * The style, width and colour for a terminal, a pager or a pipe; json: what
+ * -j says.  NO_COLOR (any value that is not empty) and TERM=dumb are respected.
  */
 struct out *out_new_for(FILE *f, bool json);
+/* Tables have a heading in a pipe, too. */
+void out_set_header(struct out *);
+/* Places of a line; 0: no limit. */
+void out_set_width(struct out *, size_t width);
+/* For a screen that is drawn again and again: nothing but the document. */
+void out_set_live(struct out *);
 /* Ends the document and flushes.  0, or -1 with errno: not all was written. */
 int out_finish(struct out *);
 /*
@@ -50,6 +57,9 @@ bool out_is_terminal(const struct out *);
  * free(3) it.
  */
 char *out_clean(struct str);
+
+/* "1.2k", or "1.2K" of bytes, for a narrow place; free(3) it. */
+char *out_short(uint64_t, bool bytes);
 
 /* Several parts as one document. */
 void out_group_open(struct out *);
@@ -69,6 +79,12 @@ void out_record_close(struct out *);
  */
 void out_table_open(
     struct out *, const char *name, const char *const *keys, size_t n);
+/*
+ * Before out_table_open(): its keys with blanks between them, the most
+ * important first.  On a narrow terminal the last ones leave first, and before
+ * them those that are not named.  Without it their order is that of the table.
+ */
+void out_table_order(struct out *, const char *keys);
 void out_row_open(struct out *);
 void out_row_close(struct out *);
 void out_table_close(struct out *);

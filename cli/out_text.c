@@ -15,6 +15,8 @@
 #include "shared/ws_frame.h"
 #include "shared/xmalloc.h"
 
+#define RECORD_MIN 20 /* places for a value that is broken into lines */
+
 static const char bold[] = "1", dim[] = "2", red[] = "31", green[] = "32";
 
 static void
@@ -71,7 +73,7 @@ clean(struct str s, size_t *width)
 	*width = 0;
 	for (; s.n > 0; s = str_from(s, n)) {
 		n = character_len(s);
-		*width += n == 0 ? 4 : 1;
+		*width += n == 0 ? 4 : out_places(s.p, n);
 		if (n == 0)
 			buf_printf(&b, "\\x%02x", (unsigned char)s.p[0]);
 		else
@@ -179,21 +181,19 @@ text_value(struct out *o, const char *key, const struct out_value *v)
 	c->right = o->in_table &&
 	    (v->kind == OUT_NUM || v->kind == OUT_BYTES ||
 		v->kind == OUT_SECONDS);
+	if (c->right && o->width > 0)
+		c->brief = out_brief(v->kind, v->n);
 	c->colour = v->kind == OUT_GOOD ? green
 	    : v->kind == OUT_BAD        ? red
 					: NULL;
 }
 
-struct column {
-	size_t width;
-	bool right; /* numbers */
-};
-
 /* One line of ncols cells. */
 static void
-put_line(struct out *o, const struct out_cell *cells, const struct column *cols)
+put_line(
+    struct out *o, const struct out_cell *cells, const struct out_column *cols)
 {
-	size_t i, pad;
+	size_t pad = 0, i, n = 0;
 
 	for (i = 0; i < o->ncols; i++) {
 		if (o->style == OUT_TABS) {
@@ -201,13 +201,42 @@ put_line(struct out *o, const struct out_cell *cells, const struct column *cols)
 			put_text(o, cells[i].text);
 			continue;
 		}
+		if (cols[i].gone)
+			continue;
+		/* What the column before left open. */
+		put_blanks(o, n++ == 0 ? 0 : pad + 2);
 		pad = cols[i].width - cells[i].width;
-		put_blanks(o, i == 0 ? 0 : 2);
-		put_blanks(o, cols[i].right ? pad : 0);
-		put_coloured(o, cells[i].colour, cells[i].text);
-		if (!cols[i].right && i + 1 < o->ncols)
+		if (cols[i].right) {
 			put_blanks(o, pad);
+			pad = 0;
+		}
+		put_coloured(o, cells[i].colour, cells[i].text);
 	}
+	put_text(o, "\n");
+}
+
+/* The value of a record in lines of its own, broken at blanks. */
+static void
+put_wrapped(struct out *o, const struct out_cell *cells, size_t indent)
+{
+	size_t room = o->width - indent, n;
+	const char *s = cells[1].text;
+
+	put_coloured(o, cells[0].colour, cells[0].text);
+	put_blanks(o, indent - cells[0].width);
+	while (strlen(s) > room) {
+		for (n = room; n > 0 && s[n] != ' '; n--)
+			;
+		if (n == 0) /* a word that is longer stays whole */
+			n = strcspn(s, " ");
+		if (s[n] == '\0')
+			break;
+		out_put(o, str_make(s, n));
+		put_text(o, "\n");
+		put_blanks(o, indent);
+		s += n + 1;
+	}
+	put_text(o, s);
 	put_text(o, "\n");
 }
 
@@ -233,36 +262,58 @@ make_heading(const struct out *o)
 void
 out_clear_cells(struct out_cell *cells, size_t n)
 {
-	while (n-- > 0)
+	while (n-- > 0) {
 		free(cells[n].text);
+		free(cells[n].brief);
+	}
+}
+
+/* A record, or the rows of a table. */
+static void
+put_rows(struct out *o, const struct out_column *cols)
+{
+	bool wraps = !o->in_table && o->style == OUT_TABLE &&
+	    o->width >= cols[0].width + 2 + RECORD_MIN;
+	size_t indent = cols[0].width + 2, i;
+
+	for (i = 0; i + o->ncols <= o->ncells; i += o->ncols) {
+		const struct out_cell *cells = o->cells + i;
+
+		if (wraps && cells[1].width > o->width - indent)
+			put_wrapped(o, cells, indent);
+		else
+			put_line(o, cells, cols);
+	}
 }
 
 /* Writes the collected cells. */
 static void
 put_cells(struct out *o)
 {
-	bool heading = o->in_table && o->style == OUT_TABLE;
+	bool heading = o->in_table && (o->style == OUT_TABLE || o->header);
 	struct out_cell *h = heading ? make_heading(o) : NULL;
-	struct column *cols = xcalloc(o->ncols, sizeof(*cols)), *col;
-	size_t i;
+	struct out_column *cols = xcalloc(o->ncols, sizeof(*cols));
+	char *gone = NULL;
 
 	assert(o->ncols > 0);
-	for (i = 0; heading && i < o->ncols; i++)
-		cols[i].width = h[i].width;
-	for (i = 0; i < o->ncells; i++) {
-		col = &cols[i % o->ncols];
-		col->width = MAX(col->width, o->cells[i].width);
-		/* One number, and the whole column stands at the right. */
-		col->right = col->right || o->cells[i].right;
+	out_measure(o, h, cols);
+	if (heading && o->style == OUT_TABLE && o->width > 0) {
+		out_fit(o, h, cols);
+		gone = o->live ? NULL : out_gone(o, cols);
 	}
 	if (heading && !o->dropped)
 		put_line(o, h, cols);
-	for (i = 0; i + o->ncols <= o->ncells && !o->dropped; i += o->ncols)
-		put_line(o, o->cells + i, cols);
+	if (!o->dropped)
+		put_rows(o, cols);
+	if (gone != NULL && !o->dropped) {
+		put_coloured(o, dim, gone);
+		put_text(o, "\n");
+	}
 	if (heading)
 		out_clear_cells(h, o->ncols);
 	out_clear_cells(o->cells, o->ncells);
 	o->ncells = 0;
+	free(gone);
 	free(h);
 	free(cols);
 }

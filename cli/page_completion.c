@@ -102,7 +102,7 @@ static const char middle[] =
 static const char tail[] =
     "\tesac\n"
     "\tcase $cur in\n"
-    "\t-*) list+=' -j --help' ;;\n"
+    "\t-*) list+=' -j --header --help' ;;\n"
     "\tesac\n"
     "\tif [[ $files && $cur != -* ]]; then\n"
     "\t\t_pusherd_files \"$cur\"\n"

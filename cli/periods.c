@@ -167,6 +167,10 @@ periods_put(const struct periods *all, struct out *o)
 
 	for (k = 0; k < nitems(peaks); k++)
 		at[k] = peak_of(all, peaks[k].kept);
+	out_table_order(o,
+	    "time connections out_per_s bytes_out_per_s published_per_s "
+	    "cpu_percent turn_max_ms peak_of in_per_s delivered_per_s opened "
+	    "closed refused slow api_per_s bytes_in_per_s");
 	out_table_open(o, NULL, history_keys,
 	    out_is_json(o) ? nitems(history_keys) : NSHOWN);
 	for (i = 0; i < all->n; i++) {

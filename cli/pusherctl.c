@@ -49,7 +49,8 @@ print_verbs(FILE *f, struct str noun)
 static void
 print_help(FILE *f)
 {
-	fputs("usage: pusherctl [-c FILE] [-o key=value]... [-j] COMMAND ...\n"
+	fputs("usage: pusherctl [-c FILE] [-o key=value]... [-j] [--header] "
+	      "COMMAND ...\n"
 	      "\ncommands:\n",
 	    f);
 	print_verbs(f, S(""));
@@ -59,6 +60,8 @@ print_help(FILE *f)
 	      "  -c FILE       configuration file (" CONF_DEFAULT_FILE ")\n"
 	      "  -o key=value  one option of it, as for pusherd\n"
 	      "  -j            print JSON (also behind the command)\n"
+	      "  --header      a heading for tables in a pipe (also behind the "
+	      "command)\n"
 	      "  -h, --help    print this; behind a command: its help\n"
 	      "  -V            print the version\n"
 	      "\nFile, options and PUSHERD_ environment are those of pusherd: "
@@ -229,7 +232,7 @@ struct call {
 	const char *file; /* -c */
 	char **arguments; /* -o */
 	size_t narguments;
-	bool json;
+	bool json, header;
 	bool help, version;
 	char *self;
 };
@@ -254,6 +257,8 @@ run(const struct call *call, struct cmd *c)
 	}
 	c->conf = &conf;
 	c->out = out_new_for(stdout, call->json || c->json);
+	if (call->header || c->header)
+		out_set_header(c->out);
 	r = c->verb->run(c);
 	if (out_finish(c->out) == -1)
 		r = cmd_fail("stdout: %s", strerror(errno));
@@ -303,6 +308,7 @@ static int
 parse_options(struct call *call, int argc, char **argv)
 {
 	static const struct option longs[] = {
+		{ "header", no_argument, NULL, 'H' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
@@ -321,6 +327,9 @@ parse_options(struct call *call, int argc, char **argv)
 			break;
 		case 'j':
 			call->json = true;
+			break;
+		case 'H':
+			call->header = true;
 			break;
 		case 'h':
 			call->help = true;

@@ -161,7 +161,7 @@ _pusherctl()
 		else list='app status top stats closes config channels channel connections users publish tail subscribe sign explain-auth webhook verify-webhook reload drain log-level bench help'; fi ;;
 	esac
 	case $cur in
-	-*) list+=' -j --help' ;;
+	-*) list+=' -j --header --help' ;;
 	esac
 	if [[ $files && $cur != -* ]]; then
 		_pusherd_files "$cur"

@@ -156,7 +156,7 @@ suite('numbers for an operator', (d) => {
 			assert.equal(code, 0);
 			assert.ok(text.includes('\x1b[?1049h'));
 			assert.ok(text.trimEnd().endsWith('\x1b[?1049l'));
-			assert.match(text, /CONNECTIONS/);
+			assert.match(text, /CONN/);
 		});
 
 	test('numbers survive a worker, and nobody waits for a stopped one',

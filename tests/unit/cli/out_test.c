@@ -297,6 +297,74 @@ many_rows(void **state)
 	free(text);
 }
 
+static const char *const many_keys[] = { "id", "text", "bytes_out_per_s",
+	"connections", "nothing" };
+
+static void
+wide_table(struct out *o)
+{
+	out_table_order(o, "id connections text");
+	out_table_open(o, NULL, many_keys, nitems(many_keys));
+	out_row_open(o);
+	out_text(o, "id", "12345.67890");
+	out_text(o, "text", "gr\xc3\xbc\xc3\x9f, and many words behind it");
+	out_bytes(o, "bytes_out_per_s", 1572864);
+	out_num(o, "connections", 1234567);
+	out_text(o, "nothing", "");
+	out_row_close(o);
+	out_table_close(o);
+}
+
+static void
+c11_a_table_fits_the_terminal(void **state)
+{
+	static const struct {
+		size_t width;
+		const char *want;
+	} t[] = {
+		{ 200,
+		    "ID           TEXT                            "
+		    "BYTES_OUT_PER_S  CONNECTIONS  NOTHING\n"
+		    "12345.67890  gr\xc3\xbc\xc3\x9f, and many words behind it "
+		    " "
+		    "        1.5 MiB      1234567  \n" },
+		{ 62,
+		    "ID           TEXT                            B_OUT/S  "
+		    "CONNS\n"
+		    "12345.67890  gr\xc3\xbc\xc3\x9f, and many words behind it "
+		    " "
+		    "   1.5M   1.2M\n"
+		    "(no room for nothing)\n" },
+		{ 45,
+		    "ID           TEXT              B_OUT/S  CONNS\n"
+		    "12345.67890  gr\xc3\xbc\xc3\x9f, and many \xe2\x80\xa6  "
+		    "   1.5M   1.2M\n"
+		    "(no room for nothing)\n" },
+		{ 40,
+		    "ID           TEXT                  CONNS\n"
+		    "12345.67890  gr\xc3\xbc\xc3\x9f, and many "
+		    "word\xe2\x80\xa6   1.2M\n"
+		    "(no room for bytes_out_per_s, nothing)\n" },
+		{ 8, "ID\n12345.6\xe2\x80\xa6\n(no roo\xe2\x80\xa6\n" },
+	};
+
+	UNUSED(state);
+	for (size_t i = 0; i < nitems(t); i++) {
+		char *text = NULL;
+		size_t n = 0;
+		FILE *f = open_memstream(&text, &n);
+		struct out *o = out_new(f, OUT_TABLE, false);
+
+		out_set_width(o, t[i].width);
+		wide_table(o);
+		assert_int_equal(out_finish(o), 0);
+		out_free(o);
+		fclose(f);
+		assert_string_equal(text, t[i].want);
+		free(text);
+	}
+}
+
 int
 main(void)
 {
@@ -306,6 +374,7 @@ main(void)
 		cmocka_unit_test(half_an_answer_is_not_printed),
 		cmocka_unit_test(a_full_disk_is_an_error),
 		cmocka_unit_test(many_rows),
+		cmocka_unit_test(c11_a_table_fits_the_terminal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
