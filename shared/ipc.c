@@ -175,6 +175,7 @@ read_input(struct ipc *l, size_t max)
 			return;
 		}
 		l->in->len += (uint32_t)n;
+		l->nread += (size_t)n;
 		total += (size_t)n;
 		if ((missing = dispatch(l)) == 0)
 			return;

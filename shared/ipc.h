@@ -62,6 +62,7 @@ struct ipc {
 	struct buf *tail; /* small messages are written next to each other */
 	struct outq out;
 	uint64_t nin, nout; /* messages */
+	uint64_t nread;     /* bytes */
 };
 
 /* Takes the descriptor and starts reading. */

@@ -94,6 +94,16 @@ memory_available(void)
 	return smaller(machine, cgroup_limit());
 }
 
+uint64_t
+memory_share(uint64_t limit, uint64_t available, enum memory_part part)
+{
+	if (limit == 0)
+		limit = available / 4 * 3;
+	if (limit == 0)
+		return 0;
+	return MAX(limit / 16 * part, 1);
+}
+
 void
 memory_init(struct memory *m, uint64_t limit)
 {

@@ -219,6 +219,25 @@ outq_peek(const struct outq *q, void *dst, size_t cap)
 	return n;
 }
 
+bool
+outq_cut(struct outq *q, size_t max)
+{
+	const struct slice *s = outq_front(q);
+	struct buf *b;
+
+	if (s == NULL)
+		return true;
+	if (s->len > max)
+		return false;
+	b = buf_from(str_make(s->b->data + s->off, s->len));
+	outq_clear(q);
+	q->in -= b->len; /* it has not left, after all */
+	q->out = q->in;
+	outq_push(q, b, 0, b->len);
+	buf_unref(b);
+	return true;
+}
+
 void
 outq_clear(struct outq *q)
 {

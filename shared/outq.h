@@ -51,6 +51,12 @@ const struct slice *outq_at(const struct outq *, uint32_t i);
 size_t outq_peek(const struct outq *, void *dst, size_t cap);
 /* Removes n bytes from the front. */
 void outq_consume(struct outq *, size_t n);
+/*
+ * Drops everything but what is left of the first slice, which may have begun
+ * to leave, and copies that.  False: it has more than max bytes, and nothing
+ * is dropped.
+ */
+bool outq_cut(struct outq *, size_t max);
 /* Drops everything; the queue can be used again. */
 void outq_clear(struct outq *);
 

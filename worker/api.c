@@ -22,6 +22,7 @@
 #include "shared/listen_spec.h"
 #include "shared/xmalloc.h"
 #include "worker/api_ask.h"
+#include "worker/api_body.h"
 #include "worker/api_claim.h"
 #include "worker/api_http.h"
 #include "worker/api_route.h"
@@ -29,7 +30,6 @@
 #include "worker/via.h"
 #include "worker/worker.h"
 
-#define BODY_RATE 1024          /* bytes per second, at least */
 #define CHOKE_BYTES (64u << 10) /* of replies that nobody reads */
 #define CHOKE_SECONDS 0.01      /* between two looks at them */
 #define RETRY_AFTER "Retry-After: 1\r\n"
@@ -189,6 +189,22 @@ api_refuse(struct conn *c, unsigned status, struct str text)
 	api_error(c, status, text);
 }
 
+void
+api_over(struct conn *c, struct str text)
+{
+	struct http *h = c->http;
+
+	if (h == NULL || !outq_is_empty(&c->out) || c->finishing ||
+	    (h->state != API_HEAD && h->state != API_BODY &&
+		h->state != API_CHUNKS)) {
+		conn_close(c);
+		return;
+	}
+	h->head_only = h->keep_alive = false;
+	error_extra(c, 503, RETRY_AFTER, text);
+	drop_copy(h);
+}
+
 /* ---- one request ---- */
 
 static void
@@ -251,58 +267,6 @@ api_settle(struct conn *c)
 		return;
 	drop_copy(c->http);
 	conn_resume(c);
-}
-
-/* ---- bodies ---- */
-
-static void
-refuse_size(struct conn *c)
-{
-	char text[160];
-
-	snprintf(text, sizeof(text),
-	    "the body is too large: at most %llu bytes (max_request_bytes)",
-	    (unsigned long long)c->w->conf->max_request_bytes);
-	api_refuse(c, 413, str_of(text));
-}
-
-/* The head is complete and acceptable, the body is not there yet. */
-static void
-begin_body(struct conn *c, const struct http_head *head, enum api_state state,
-    size_t received)
-{
-	struct http *h = c->http;
-
-	h->state = state;
-	h->received = received;
-	h->waited = 0;
-	timeout_set(c->w, c, (uint32_t)c->w->conf->handshake_timeout);
-	if (head->expect_continue && head->minor == 1)
-		conn_queue_bytes(c, S("HTTP/1.1 100 Continue\r\n\r\n"));
-}
-
-static size_t
-feed_chunks(struct conn *c, char *bytes, size_t n)
-{
-	struct http *h = c->http;
-	size_t nout = 0;
-	bool done = false;
-	ssize_t used = http_chunks_read(&h->chunks, bytes, n, &nout, &done);
-
-	if (used == -1) {
-		api_refuse(c, 400, S("the chunked body is malformed"));
-		return n;
-	}
-	h->received += (size_t)used;
-	if (buf_str(h->body).n + nout > c->w->conf->max_request_bytes) {
-		refuse_size(c);
-		return n;
-	}
-	if (nout > 0)
-		buf_append(&h->body, str_make(bytes, nout));
-	if (done)
-		run_copy(c, false);
-	return (size_t)used;
 }
 
 /* ---- feed ---- */
@@ -377,18 +341,18 @@ feed_request(struct conn *c, struct str in)
 		return upgrade(c, &head, in, used);
 	h->raw = str_make(in.p, used);
 	if (head.chunked) {
-		h->head = buf_from(h->raw);
-		h->chunks = (struct http_chunks){ 0 };
-		begin_body(c, &head, API_CHUNKS, 0);
+		api_body_begin(c, &head, API_CHUNKS, 0);
 		return used;
 	}
 	if (head.length > c->w->conf->max_request_bytes) {
-		refuse_size(c);
+		api_body_too_large(c);
 		return in.n;
 	}
 	if (in.n - used < head.length) {
+		if (h->state != API_BODY && !api_body_admit(c, &head))
+			return in.n;
 		h->need = used + (size_t)head.length;
-		begin_body(c, &head, API_BODY, in.n - used);
+		api_body_begin(c, &head, API_BODY, in.n - used);
 		return 0;
 	}
 	run(c, &head, str_make(in.p + used, (size_t)head.length), false);
@@ -425,7 +389,7 @@ http_feed(struct conn *c, char *bytes, size_t n)
 	struct http *h = c->http != NULL ? c->http : http_new(c);
 
 	if (h->state == API_CHUNKS)
-		return feed_chunks(c, bytes, n);
+		return api_body_feed(c, bytes, n);
 	if (h->state == API_BODY) {
 		h->received = n;
 		if (n < h->need)
@@ -439,24 +403,6 @@ http_feed(struct conn *c, char *bytes, size_t n)
 
 /* ---- the ends ---- */
 
-/*
- * A body may take handshake_timeout plus a second for each BODY_RATE bytes
- * that have come.  The timeout fires first after handshake_timeout, then
- * every second.
- */
-static bool
-body_is_late(struct conn *c)
-{
-	struct http *h = c->http;
-	uint64_t base = c->w->conf->handshake_timeout;
-
-	h->waited += h->waited == 0 ? (uint32_t)base : 1;
-	if (h->waited >= base + h->received / BODY_RATE)
-		return true;
-	timeout_set(c->w, c, 1);
-	return false;
-}
-
 static void
 on_timeout(struct conn *c)
 {
@@ -467,7 +413,7 @@ on_timeout(struct conn *c)
 		return;
 	}
 	if (state == API_HEAD || state == API_BODY || state == API_CHUNKS) {
-		if (state != API_HEAD && !body_is_late(c))
+		if (state != API_HEAD && !api_body_is_late(c))
 			return;
 		c->http->head_only = false;
 		api_refuse(c, 408, S("the request did not arrive in time"));

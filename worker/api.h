@@ -30,6 +30,8 @@ struct api_request {
 	struct str body;
 	struct str arg; /* {name} or {uid} of the path, percent-decoded */
 	bool granted;   /* the tokens that it needs have been taken */
+	/* Only the head is here: nothing is done but to judge it. */
+	bool awaits_body;
 };
 
 /* Answers the request; the connection goes on with the next one. */
@@ -38,6 +40,9 @@ void api_reply(struct conn *, unsigned status, struct str json);
 void api_error(struct conn *, unsigned status, struct str text);
 void api_errorf(struct conn *, unsigned status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* It is closed, with 503 when an answer makes sense, and all it held is freed.
+ */
+void api_over(struct conn *, struct str text);
 /* Frees c->http. */
 void api_free(struct conn *);
 

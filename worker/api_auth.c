@@ -260,7 +260,7 @@ check_body(const struct api_auth *a, struct buf **why)
 	struct str v = api_params_get(a->params, S("body_md5"));
 	char md5[SIGN_MD5_HEX_LEN + 1];
 
-	if (v.p == NULL && a->body.n == 0)
+	if (v.p == NULL && a->body.n == 0 && !a->has_body)
 		return true;
 	if (v.p == NULL) {
 		buf_append(why,
@@ -268,6 +268,8 @@ check_body(const struct api_auth *a, struct buf **why)
 		      "the body is not empty"));
 		return false;
 	}
+	if (a->awaits_body)
+		return true;
 	sign_md5_hex(a->body, md5);
 	if (str_eq(v, str_of(md5)))
 		return true;

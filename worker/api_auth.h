@@ -8,6 +8,7 @@
  * clock is given.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "shared/buf.h"
@@ -20,6 +21,8 @@ struct api_auth {
 	struct str path; /* as in the request line, without the query */
 	const struct api_params *params;
 	struct str body;
+	bool has_body;         /* though body is empty: it is still to come */
+	bool awaits_body;      /* likewise; its digest is not judged yet */
 	struct str key;        /* of the app in the path */
 	struct sign_key *sign; /* keyed with its secret */
 	uint64_t now;          /* Unix seconds */

@@ -43,11 +43,13 @@ struct http {
 	size_t seen;         /* bytes of the head that were looked at */
 	size_t need;         /* API_BODY: bytes of head and body together */
 	uint64_t received;   /* bytes of the body's message so far */
+	uint64_t nbody;      /* API_CHUNKS: bytes of the body so far */
 	uint32_t waited;     /* seconds that its timeout has run */
 	uint32_t nbatch;     /* ANSWER_BATCH_INFO: elements */
 	enum take_kind take; /* API_TAKES: what was asked for */
 	uint32_t limit;      /* API_TAKES: and the app's setting */
 	bool keep_alive, head_only; /* of the request in hand */
+	bool unkept;                /* API_CHUNKS: the head is not signed */
 	uint32_t app;               /* whose request it is; 0: nobody knows */
 	struct http_chunks chunks;
 	struct str raw;        /* the head's bytes, while a handler runs */

@@ -77,9 +77,9 @@ get_accept_traffic(struct conn *c)
 {
 	const struct worker *w = c->w;
 
-	if (w->over_memory || w->nconns >= w->max_conns)
+	if (w->hold.over || w->nconns >= w->max_conns)
 		api_reply_extra(c, 503, "Retry-After: 1\r\n",
-		    w->over_memory
+		    w->hold.over
 			? S("{\"ready\":false,\"reason\":\"memory\"}")
 			: S("{\"ready\":false,\"reason\":\"connections\"}"));
 	else
@@ -232,20 +232,41 @@ is_signed_with_prefix(const struct api_request *r, struct api_auth a)
 	return good;
 }
 
+static void
+begin_auth(struct api_auth *a, const struct api_request *r)
+{
+	*a = (struct api_auth){ .method = r->head->method,
+		.path = r->head->path,
+		.params = r->params,
+		.body = r->body,
+		.has_body = r->awaits_body && r->head->length > 0,
+		.awaits_body = r->awaits_body,
+		.now = (uint64_t)time(NULL) };
+}
+
+static bool
+is_signed(const struct api_request *r, struct api_auth *a,
+    struct client_app *app, struct buf **why)
+{
+	struct auth_app who = client_app_auth(
+	    &app->app, api_params_get(a->params, S("auth_key")));
+
+	a->key = who.key;
+	a->sign = who.sign;
+	a->max_age = app->app.max_timestamp_age;
+	return api_auth_check(a, why) || is_signed_with_prefix(r, *a);
+}
+
 /* Finds the app and checks the signature; NULL when that was refused. */
 static struct client_app *
 authenticate(struct api_request *r, struct str id)
 {
 	struct conn *c = r->c;
-	struct api_auth a = { .method = r->head->method,
-		.path = r->head->path,
-		.params = r->params,
-		.body = r->body,
-		.now = (uint64_t)time(NULL) };
 	struct client_app *app = apps_by_id(c->w, id);
-	struct auth_app who;
 	struct buf *why = NULL;
+	struct api_auth a;
 
+	begin_auth(&a, r);
 	if (app == NULL) {
 		refuse_unknown_app(c, &a, id);
 		return NULL;
@@ -257,13 +278,9 @@ authenticate(struct api_request *r, struct str id)
 	c->http->app = app->app.num;
 	if (r->granted)
 		return app; /* it was checked before it waited */
-	app->stats.api_in += c->http->raw.n + r->body.n;
-	who =
-	    client_app_auth(&app->app, api_params_get(a.params, S("auth_key")));
-	a.key = who.key;
-	a.sign = who.sign;
-	a.max_age = app->app.max_timestamp_age;
-	if (!api_auth_check(&a, &why) && !is_signed_with_prefix(r, a)) {
+	if (!r->awaits_body)
+		app->stats.api_in += c->http->raw.n + r->body.n;
+	if (!is_signed(r, &a, app, &why)) {
 		app->stats.auth_api++;
 		if (!guess_count(c))
 			guess_refuse(c);
@@ -325,6 +342,7 @@ run_api(struct api_request *r, const struct route *route, const struct path *p)
 	if (!method_fits(route, r->head->method))
 		run_wrong(r, route, p->segments[1]);
 	else if ((r->app = authenticate(r, p->segments[1])) != NULL &&
+	    !r->awaits_body &&
 	    (route->post ? api_claim(r) : api_take(r, TAKE_READS, 1)))
 		route->api(r);
 	api_params_clear(&params);
@@ -348,13 +366,11 @@ no_route(struct conn *c, const struct http_head *head)
 		      "option listen"));
 }
 
-void
-api_route(
-    struct conn *c, const struct http_head *head, struct str body, bool granted)
+static void
+answer(struct api_request *r)
 {
-	struct api_request r = {
-		.c = c, .head = head, .body = body, .granted = granted
-	};
+	struct conn *c = r->c;
+	const struct http_head *head = r->head;
 	const struct route *route = NULL;
 	struct path p = { .n = 0 };
 
@@ -365,10 +381,58 @@ api_route(
 	else if (str_eq(head->method, S("OPTIONS")))
 		api_reply_extra(c, 204, allow_of(route), S(""));
 	else if (route->api != NULL)
-		run_api(&r, route, &p);
+		run_api(r, route, &p);
 	else if (method_fits(route, head->method))
 		route->open(c);
 	else
 		refuse_method(c, allow_of(route));
 	free(p.mem);
+}
+
+void
+api_route(
+    struct conn *c, const struct http_head *head, struct str body, bool granted)
+{
+	struct api_request r = {
+		.c = c, .head = head, .body = body, .granted = granted
+	};
+
+	answer(&r);
+}
+
+bool
+api_route_admit(struct conn *c, const struct http_head *head)
+{
+	struct api_request r = { .c = c, .head = head, .awaits_body = true };
+
+	answer(&r);
+	return r.app != NULL;
+}
+
+bool
+api_route_is_signed(struct conn *c, const struct http_head *head)
+{
+	struct api_request r = { .c = c, .head = head, .awaits_body = true };
+	const struct route *route = NULL;
+	struct client_app *app = NULL;
+	struct buf *why = NULL;
+	struct api_params params;
+	struct api_auth a;
+	struct path p = { .n = 0 };
+	bool good = false;
+
+	if (path_parse(&p, head->path))
+		route = find(&p);
+	if (route != NULL && (route->on & c->serves) && route->api != NULL)
+		app = apps_by_id(c->w, p.segments[1]);
+	if (app != NULL && app->app.enabled &&
+	    api_params_parse(&params, head->query) == 0) {
+		r.params = &params;
+		begin_auth(&a, &r);
+		good = is_signed(&r, &a, app, &why);
+		api_params_clear(&params);
+	}
+	buf_unref(why);
+	free(p.mem);
+	return good;
 }

@@ -18,4 +18,13 @@ void api_route_strip(const struct conf *, struct http_head *);
 void api_route(
     struct conn *, const struct http_head *, struct str body, bool granted);
 
+/*
+ * The head is here and its body is not.  True: the request is signed, so the
+ * body may be kept.  False: it has been answered, and what follows is thrown
+ * away.
+ */
+bool api_route_admit(struct conn *, const struct http_head *);
+/* Would it say yes?  Answers nothing. */
+bool api_route_is_signed(struct conn *, const struct http_head *);
+
 #endif

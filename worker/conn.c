@@ -144,10 +144,13 @@ static void
 on_readable(struct conn *c)
 {
 	struct worker *w = c->w;
-	ssize_t n = c->via == NULL
-	    ? recv(c->io.fd, w->recv, WORKER_RECV_BYTES, 0)
-	    : via_recv(c, w->recv, WORKER_RECV_BYTES);
+	ssize_t n;
 
+	hold_check(w);
+	if (c->closed)
+		return;
+	n = c->via == NULL ? recv(c->io.fd, w->recv, WORKER_RECV_BYTES, 0)
+			   : via_recv(c, w->recv, WORKER_RECV_BYTES);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR)) {
 		if (via_wants_write(c))
 			set_events(c);
@@ -159,8 +162,10 @@ on_readable(struct conn *c)
 		on_eof(c);
 	else if ((c->close_sent || c->finishing) && !hear_out(c, (size_t)n))
 		return;
-	else if (!c->finishing)
+	else if (!c->finishing) {
+		w->hold.taken += (size_t)n;
 		take_input(c, w->recv, (size_t)n);
+	}
 }
 
 static void

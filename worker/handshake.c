@@ -296,7 +296,10 @@ check_server(const struct worker *w)
 	if (!w->serving)
 		return (struct refusal){ PUSHER_OVER_CAPACITY,
 			S("The server is not ready: try again in a moment") };
-	if (w->nconns > w->max_conns || w->over_memory)
+	if (w->hold.over)
+		return (struct refusal){ PUSHER_OVER_CAPACITY,
+			str_of(w->hold.refusal) };
+	if (w->nconns > w->max_conns)
 		return (struct refusal){ PUSHER_OVER_CAPACITY,
 			pusher_error_text(PUSHER_OVER_CAPACITY) };
 	return (struct refusal){ 0 };

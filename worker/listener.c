@@ -28,6 +28,8 @@
 #include "worker/worker.h"
 
 #define ACCEPT_BUDGET 128    /* in one turn and listener */
+#define CONN_BYTES 1024      /* that a connection costs, about */
+#define TLS_BYTES 32768      /* with TLS */
 #define PAUSE_SECONDS 0.1    /* when out of descriptors */
 #define NOTSENT_LOWAT 16384u /* bytes the kernel may hold back unsent */
 
@@ -59,6 +61,7 @@ welcome(struct listener *l, int fd, const struct sock_addr *a)
 	}
 	c = conn_new(w, fd, &http_ops);
 	w->stats.counts.accepted++;
+	w->hold.taken += l->tls ? TLS_BYTES : CONN_BYTES;
 	c->serves = l->serves;
 	c->trusted = trusted;
 	timeout_set(w, c, (uint32_t)w->conf->handshake_timeout);

@@ -146,6 +146,7 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 		w->expected = is_shared(w) ? w->nevents : 1;
 	w->wait_until = 0;
 	w->nevents = w->fanout = w->ndirty = 0;
+	hold_check(w);
 	left = conn_flush_dirty(w) || left;
 	conn_reap(w);
 	link_flush(w); /* closing has words for the broker, too */
@@ -162,44 +163,6 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 		ev_break(loop, EVBREAK_ALL);
 }
 
-/*
- * Who is connected stays; who comes is refused first.  What was freed goes
- * back to the system before it counts.
- */
-static void
-check_memory(struct worker *w)
-{
-	uint64_t used, limit = w->memory.limit;
-
-	if (limit == 0)
-		return;
-	if ((used = memory_used(&w->memory)) > limit) {
-		xtrim();
-		used = memory_used(&w->memory);
-	}
-	if (!w->over_memory && used > limit) {
-		log_warnx(
-		    "over memory_limit: %llu of %llu bytes of this worker, "
-		    "new clients are refused",
-		    (unsigned long long)used, (unsigned long long)limit);
-		w->over_memory = true;
-	} else if (w->over_memory && used < limit - limit / 10) {
-		log_info("below memory_limit again");
-		w->over_memory = false;
-	}
-}
-
-/* This worker's share. */
-static uint64_t
-memory_share(const struct worker *w)
-{
-	uint64_t limit = w->conf->memory_limit;
-
-	if (limit == 0)
-		limit = w->memory_available / 4 * 3;
-	return limit / w->conf->nworkers;
-}
-
 static void
 on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 {
@@ -207,7 +170,7 @@ on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 	UNUSED(revents);
 	struct worker *w = container_of(timer, struct worker, tick);
 
-	check_memory(w);
+	hold_tick(w);
 	stats_report(w);
 	conn_check_slow(w);
 	tls_refresh(w);
@@ -285,7 +248,7 @@ static void
 take_shares(struct worker *w)
 {
 	w->max_conns = connection_limit(w->conf);
-	w->memory.limit = memory_share(w);
+	hold_share(w);
 }
 
 static void
@@ -343,8 +306,7 @@ start(struct worker *w)
 	ev_idle_init(&w->busy, on_busy);
 	ev_timer_init(&w->tick, on_tick, 1., 1.);
 	ev_timer_start(w->loop, &w->tick);
-	memory_init(&w->memory, 0);
-	w->memory_available = memory_available();
+	hold_init(w);
 	take_shares(w);
 	pulse_start(&w->pulse, w->loop, w->inherit->pulse);
 	drain_init(w);
@@ -381,7 +343,7 @@ stop(struct worker *w)
 	tls_free(w);
 	link_free(w);
 	held_free(w);
-	memory_free(&w->memory);
+	hold_free(w);
 	stats_free(w);
 	ev_timer_stop(w->loop, &w->parked.timer);
 	apps_free(w);

@@ -11,7 +11,6 @@
 #include "shared/buf.h"
 #include "shared/hash.h"
 #include "shared/list.h"
-#include "shared/memory.h"
 #include "shared/orders.h"
 #include "shared/outq.h"
 #include "shared/pulse.h"
@@ -21,6 +20,7 @@
 #include "worker/flow.h"
 #include "worker/guess.h"
 #include "worker/held.h"
+#include "worker/hold.h"
 #include "worker/link.h"
 #include "worker/listener.h"
 #include "worker/stats.h"
@@ -40,10 +40,8 @@ struct worker {
 	ev_prepare prepare; /* end of the turn: flush, reap */
 	ev_idle busy;       /* runs while a turn left work over */
 	struct pulse pulse;
-	struct memory memory;
-	uint64_t memory_available; /* bytes, of the machine or our group */
-	bool over_memory;          /* new clients are refused */
-	ev_timer tick;             /* once a second: slow clients */
+	struct hold hold;
+	ev_timer tick; /* once a second: slow clients */
 	struct drain drain;
 	struct orders orders;
 	ev_signal term, quit;

@@ -68,6 +68,12 @@ ws_part_free(struct conn *c)
 	c->part = NULL;
 }
 
+size_t
+ws_held(const struct conn *c)
+{
+	return c->part == NULL ? 0 : sizeof(*c->part) + c->part->len;
+}
+
 /* Leaves everything: no event and no answer is meant for it any more. */
 static void
 leave(struct conn *c)

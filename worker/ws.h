@@ -25,4 +25,7 @@ void ws_close(struct conn *, unsigned code, struct str reason);
 /* Frees c->part. */
 void ws_part_free(struct conn *);
 
+/* Bytes of the half message that is kept. */
+size_t ws_held(const struct conn *);
+
 #endif

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+//
+// memory_limit is true: whatever clients send and do not read, a worker stays
+// within its share, those that hold most are closed with the reason, and
+// who holds nothing stays.  Strangers are refused before a body is kept.
+'use strict';
+
+const assert = require('node:assert/strict');
+const crypto = require('node:crypto');
+const fs = require('node:fs');
+const net = require('node:net');
+const { test } = require('node:test');
+const { Client, frame, OP } = require('./lib/client');
+const { Daemon, sleep, until, SLOW } = require('./lib/daemon');
+const { Http, publish } = require('./lib/http');
+const { signedTarget } = require('./lib/sign');
+
+const MIB = 1 << 20;
+// With sanitizers a process is large from its beginning.
+const LIMIT = (SLOW > 1 ? 1024 : 64) * MIB;
+const SHARE = LIMIT / 16 * 10;
+const N = SLOW > 1 ? 0.3 : 1; // of the clients
+
+function rss(pid) {
+	const text = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
+	return Number(/^VmRSS:\s+(\d+)/m.exec(text)[1]) * 1024;
+}
+
+// A daemon with one worker, an honest client, and the peak of the worker.
+async function running(conf = {}, settings = {}) {
+	const d = new Daemon({ workers: 1, memory_limit: LIMIT, ...conf });
+	const app = d.app({ max_backend_events_per_second: 0, ...settings });
+	d.env = { ASAN_OPTIONS: 'detect_leaks=1:abort_on_error=0:' +
+		'quarantine_size_mb=1:allocator_release_to_os_interval_ms=0' };
+	await d.start();
+	d.allow(/over memory_limit/);
+	const honest = await Client.connect(d, app);
+	await honest.subscribe('room');
+	const [worker] = d.pidsOf('worker');
+	const r = { d, app, honest, worker, peak: 0 };
+	r.timer = setInterval(() => {
+		r.peak = Math.max(r.peak, rss(worker));
+	}, 20);
+	return r;
+}
+
+// The honest one is still there, and the worker is the same.
+async function check({ d, app, honest, worker, peak, timer }) {
+	clearInterval(timer);
+	assert.deepEqual(d.pidsOf('worker'), [worker]);
+	assert.ok(peak < SHARE, `${peak >> 20} of ${SHARE >> 20} MiB`);
+	await publish(d, app, 'room', 'e', 'x');
+	assert.equal(await honest.expect('e', 'room'), 'x');
+	await honest.close();
+	await d.stop();
+}
+
+// A socket of somebody who does not care.
+function raw(d, bytes) {
+	const s = net.connect({ port: d.port, host: '127.0.0.1' });
+	s.got = '';
+	s.on('error', () => {}).on('close', () => { s.gone = true; });
+	s.on('data', (b) => { s.got += b.toString('latin1'); });
+	if (bytes) s.write(bytes);
+	return s;
+}
+
+const upgrade = (app) => `GET /app/${app.key}?protocol=7 HTTP/1.1\r\n` +
+	'Host: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+	'Sec-WebSocket-Version: 13\r\n' +
+	`Sec-WebSocket-Key: ${crypto.randomBytes(16).toString('base64')}` +
+	'\r\n\r\n';
+
+// n WebSockets in steps, so that none is refused for want of a place.
+async function sockets(d, app, n) {
+	const all = [];
+	while (all.length < n) {
+		const some = Array.from({ length: Math.min(100, n - all.length) },
+			() => raw(d, upgrade(app)));
+		await until('greetings', () => some.every((s) => s.gone ||
+			/connection_established|pusher:error/.test(s.got)));
+		all.push(...some);
+	}
+	return all;
+}
+
+test('S4: a body without a signature is answered 401 from its head', async () => {
+	const { d, app, timer, ...rest } = await running();
+	const body = Buffer.alloc(MIB - 1, 0x20);
+	const all = Array.from({ length: 1500 * N }, () => raw(d,
+		`POST /apps/${app.id}/events?auth_key=${app.key}&auth_timestamp=` +
+		`${Date.now() / 1000 | 0}&auth_version=1.0&auth_signature=` +
+		`${'0'.repeat(64)}&body_md5=${'0'.repeat(32)} HTTP/1.1\r\n` +
+		`Host: a\r\nContent-Length: ${MIB - 1}\r\n\r\n`));
+	for (const s of all) s.write(body.subarray(0, 200000));
+	await until('answers', () => all.every((s) => s.gone ||
+		/^HTTP\/1.1 (401|429)/.test(s.got)), 30000);
+	const grown = rest.peak;
+	for (const s of all) s.destroy();
+	assert.ok(grown < 40 * MIB * SLOW);
+	await check({ d, app, timer, ...rest });
+});
+
+const HEADS = {
+	'an unknown app': ['POST', '/apps/none/events', /^HTTP\/1.1 404/],
+	'no such path': ['POST', '/nothing', /^HTTP\/1.1 404/],
+	'a health check': ['GET', '/up', /^HTTP\/1.1 200/],
+	'a wrong method': ['PUT', '/up', /^HTTP\/1.1 405/],
+	'a GET of the API': ['GET', '/apps/101/channels', /^HTTP\/1.1 401/],
+	'no query': ['POST', '/apps/101/events', /^HTTP\/1.1 401/],
+};
+
+test('S4: nothing of a body is awaited that is for nobody', async () => {
+	const d = new Daemon();
+	await d.start();
+	for (const [what, [method, path, want]] of Object.entries(HEADS)) {
+		const s = raw(d, `${method} ${path} HTTP/1.1\r\nHost: a\r\n` +
+			'Content-Length: 1000000\r\n\r\nx');
+		await until(what, () => want.test(s.got));
+		s.destroy();
+	}
+	await d.stop();
+});
+
+test('S4: a chunked body without a signature is read and thrown away',
+	async () => {
+		const { d, app, ...rest } = await running();
+		const part = `10000\r\n${'x'.repeat(65536)}\r\n`;
+		const all = Array.from({ length: 500 * N }, () => raw(d,
+			`POST /apps/${app.id}/events HTTP/1.1\r\nHost: a\r\n` +
+			'Transfer-Encoding: chunked\r\n\r\n'));
+		for (let i = 0; i < 10; i++)
+			for (const s of all) s.write(part);
+		for (const s of all) s.write('0\r\n\r\n');
+		await until('answers', () => all.every((s) =>
+			/^HTTP\/1.1 (401|429)/.test(s.got)), 30000);
+		for (const s of all) s.destroy();
+		await check({ d, app, ...rest });
+	});
+
+test('S4: a signed body in pieces is still read', async () => {
+	const { d, app, ...rest } = await running();
+	const body = JSON.stringify({ name: 'e', channel: 'room',
+		data: 'y'.repeat(9000) }).padEnd(500000);
+	const target = signedTarget(app, 'POST', `/apps/${app.id}/events`,
+		{ body });
+	const h = await Http.connect(d);
+	await h.write(`POST ${target} HTTP/1.1\r\nHost: a\r\n` +
+		`Content-Length: ${body.length}\r\n\r\n`);
+	for (let i = 0; i < body.length; i += 100000)
+		await h.write(body.slice(i, i + 100000));
+	assert.equal((await h.answer()).status, 200);
+	assert.equal((await rest.honest.expect('e', 'room')).length, 9000);
+	// And the body's own digest counts as ever.
+	await h.write(`POST ${target} HTTP/1.1\r\nHost: a\r\n` +
+		`Content-Length: ${body.length}\r\n\r\n`);
+	await sleep(50);
+	await h.write(' '.repeat(body.length));
+	const a = await h.answer();
+	assert.equal(a.status, 401);
+	assert.match(a.text, /body_md5 .* does not match/);
+	h.end();
+	await check({ d, app, ...rest });
+});
+
+test('S4: signed bodies that never end: the largest get 503, memory_limit ' +
+	'holds', async () => {
+	const r = await running();
+	const body = Buffer.alloc(MIB - 1, 0x20);
+	const target = signedTarget(r.app, 'POST', `/apps/${r.app.id}/events`,
+		{ body });
+	const all = Array.from({ length: 150 }, () => raw(r.d,
+		`POST ${target} HTTP/1.1\r\nHost: a\r\n` +
+		`Content-Length: ${body.length}\r\n\r\n`));
+	for (const s of all) s.write(body.subarray(0, MIB - 2));
+	if (SLOW === 1)
+		await until('some to be closed', () => all.some((s) =>
+			/^HTTP\/1.1 503[^]*memory_limit/.test(s.got)), 20000);
+	await sleep(1000);
+	for (const s of all) s.destroy();
+	await check(r);
+});
+
+test('S4: 3,000 unfinished messages: the largest holders are closed, 4100',
+	async () => {
+		const r = await running();
+		const all = await sockets(r.d, r.app, 3000 * N);
+		const begun = frame(OP.TEXT, Buffer.alloc(131071, 0x20))
+			.subarray(0, 131000);
+		for (const s of all) s.write(begun);
+		if (SLOW === 1) {
+			await until('some to be closed', () => all.some((s) =>
+				/"code":4100[^]*memory_limit|memory_limit[^]*4100/
+					.test(s.got)), 20000);
+			const closes = r.d.ctl(['closes']);
+			assert.ok(closes.some((c) =>
+				/over memory_limit .* you held \d+/.test(c.reason)),
+			JSON.stringify(closes.slice(0, 3)));
+		}
+		await sleep(1000);
+		for (const s of all) s.destroy();
+		await check(r);
+	});
+
+test('S4: 1,500 clients that do not read a cache channel', async () => {
+	const r = await running({}, { max_event_bytes: 10240 });
+	await publish(r.d, r.app, 'cache-c', 'e', 'z'.repeat(10000));
+	const all = await sockets(r.d, r.app, 1500 * N);
+	for (const s of all) s.pause();
+	const sub = (event) => frame(OP.TEXT, JSON.stringify({ event,
+		data: { channel: 'cache-c' } }));
+	const pair = Buffer.concat([sub('pusher:subscribe'),
+		sub('pusher:unsubscribe')]);
+	for (let i = 0; i < 60; i++) {
+		for (const s of all) if (!s.gone) s.write(pair);
+		await sleep(20);
+	}
+	await sleep(1000);
+	for (const s of all) s.destroy();
+	await check(r);
+});
