@@ -94,6 +94,14 @@ xasprintf(const char *fmt, ...)
 }
 
 void
+xheap_init(void)
+{
+	/* Above what links read at a time, below what clients may send. */
+	mallopt(M_MMAP_THRESHOLD, 512 << 10);
+	mallopt(M_TRIM_THRESHOLD, 4 << 20);
+}
+
+void
 xtrim(void)
 {
 	malloc_trim(0);

@@ -28,6 +28,11 @@ char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  */
 void *xalloc_hook(void *p, long size);
 
+/*
+ * At the start of a process that serves: large blocks lie apart from others,
+ * so that each goes back to the system when it is freed.
+ */
+void xheap_init(void);
 /* Gives what was freed back to the system; takes a while. */
 void xtrim(void);
 

@@ -155,7 +155,7 @@ relieve(struct worker *w, uint64_t need)
 
 	h->barren = n == 0;
 	if (n > 0)
-		conn_peer_text(v[0].c, peer, sizeof(peer));
+		via_peer_text(v[0].c, peer, sizeof(peer));
 	for (i = 0; i < n && freed < need; i++) {
 		if (i == 0)
 			log_warnx(
@@ -174,11 +174,11 @@ relieve(struct worker *w, uint64_t need)
 
 /* ---- the limit ---- */
 
-/* Sixteenths of the share: 14 refuse newcomers, 15 close, 13 are left. */
+/* Sixteenths of the share: 13 refuse newcomers, 14 close, 12 are left. */
 static uint64_t
 refuse_at(uint64_t limit)
 {
-	return limit - limit / 8;
+	return limit - limit / 16 * 3;
 }
 
 static void
@@ -220,9 +220,9 @@ look(struct worker *w)
 	for (unsigned i = 0; used > refuse_at(limit) && i < ROUNDS; i++) {
 		xtrim(); /* what was freed does not count */
 		used = memory_used(&h->memory);
-		if (used <= limit - limit / 16)
+		if (used <= limit - limit / 8)
 			break;
-		relieve(w, used - (limit - limit / 16 * 3));
+		relieve(w, used - (limit - limit / 4));
 		if (h->barren)
 			break;
 	}
@@ -284,6 +284,7 @@ hold_share(struct worker *w)
 void
 hold_init(struct worker *w)
 {
+	xheap_init();
 	memory_init(&w->hold.memory, 0);
 	w->hold.available = memory_available();
 	hold_share(w);

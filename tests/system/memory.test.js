@@ -219,3 +219,32 @@ test('S4: 1,500 clients that do not read a cache channel', async () => {
 	for (const s of all) s.destroy();
 	await check(r);
 });
+test('S4: subscribe and unsubscribe while no broker runs', async () => {
+	const r = await running();
+	r.d.allow(/broker was killed|link to the broker lost/);
+	const all = await sockets(r.d, r.app, 50);
+	for (let i = 0, last = 0; i < 4; i++) {
+		last = await until('a broker', () => r.d.pidsOf('broker')
+			.find((p) => p !== last));
+		process.kill(last, 'SIGKILL');
+	}
+	const sub = (event) => frame(OP.TEXT, JSON.stringify({ event,
+		data: { channel: `c${'x'.repeat(150)}` } }));
+	const pair = Buffer.concat(Array.from({ length: 100 }, () =>
+		[sub('pusher:subscribe'), sub('pusher:unsubscribe')]).flat());
+	const end = Date.now() + 1500;
+	while (Date.now() < end) {
+		for (const s of all)
+			if (!s.gone && s.writableLength < MIB) s.write(pair);
+		await sleep(1);
+	}
+	for (const s of all) s.destroy();
+	await until('a broker', () => r.d.pidsOf('broker').length > 0, 20000);
+	await until('it to serve', async () => {
+		const h = await Http.connect(r.d);
+		const a = await h.ask('GET', '/ready');
+		h.end();
+		return a.status === 200;
+	}, 20000);
+	await check(r);
+});
