@@ -246,7 +246,7 @@ client_on_signin_done(struct worker *w, const struct msg_signin_done *m)
 	join_user_channel(c);
 	frames = answered(c);
 	conn_queue_bytes(c, buf_str(frames));
-	conn_queue_bytes(c, m->frames);
+	conn_queue_answer(c, m->frames);
 	buf_unref(frames);
 	handshake_authorize(c);
 	return 0;

@@ -5,7 +5,7 @@
  *
  * During a turn output is only queued; conn_flush_dirty() writes each client
  * once at its end.  A client whose socket is full waits for its write watcher;
- * one whose queue passes the limit is told so and closed.  Nothing is freed
+ * one whose queue passes the limit is judged by slow.c.  Nothing is freed
  * before conn_reap().
  *
  * Must never know what the bytes mean: that is c->ops.
@@ -21,6 +21,7 @@
 #include "shared/listen_spec.h"
 #include "shared/log.h"
 #include "shared/xmalloc.h"
+#include "worker/slow.h"
 #include "worker/via.h"
 #include "worker/worker.h"
 
@@ -43,9 +44,8 @@ set_events(struct conn *c)
 	ev_io_start(c->w->loop, &c->io);
 }
 
-/* Puts the connection into one of the worker's lists, out of any other. */
-static void
-move_to(struct conn *c, struct list *l)
+void
+conn_move(struct conn *c, struct list *l)
 {
 	list_remove(&c->link);
 	list_append(l, &c->link);
@@ -119,9 +119,8 @@ on_eof(struct conn *c)
 	conn_finish(c);
 }
 
-/* Not read any more: it can only go on sending until its window is full. */
-static void
-deafen(struct conn *c)
+void
+conn_deafen(struct conn *c)
 {
 	c->deaf = true;
 	set_events(c);
@@ -136,7 +135,7 @@ hear_out(struct conn *c, size_t n)
 	c->unheard += (uint32_t)n; /* at most WORKER_RECV_BYTES at a time */
 	if (c->unheard <= c->ops->unheard_max)
 		return true;
-	deafen(c);
+	conn_deafen(c);
 	return false;
 }
 
@@ -184,7 +183,7 @@ on_io(struct ev_loop *loop, ev_io *io, int revents)
 	if ((revents & EV_WRITE) && !c->closed && c->blocked) {
 		c->blocked = false;
 		set_events(c);
-		move_to(c, &c->w->dirty);
+		conn_move(c, &c->w->dirty);
 	}
 }
 
@@ -217,10 +216,11 @@ conn_queue(struct conn *c, struct buf *b, uint32_t off, uint32_t len)
 		return;
 	outq_push(&c->out, b, off, len);
 	/* What has no goodbye asked for it: one answer may be longer. */
-	if (outq_bytes(&c->out) > c->w->conf->client_buffer &&
+	if (outq_bytes(&c->out) > c->w->conf->client_buffer + c->owed &&
 	    c->ops->on_slow != NULL) {
-		c->slow = true;
-		move_to(c, &c->w->slow);
+		if (!c->over)
+			conn_move(c, &c->w->slow);
+		c->over = true;
 	} else if (list_is_empty(&c->link)) {
 		list_append(&c->w->dirty, &c->link);
 		c->w->ndirty++;
@@ -240,6 +240,13 @@ conn_queue_bytes(struct conn *c, struct str bytes)
 }
 
 void
+conn_queue_answer(struct conn *c, struct str bytes)
+{
+	c->owed += (uint32_t)bytes.n;
+	conn_queue_bytes(c, bytes);
+}
+
+void
 conn_queue_scratch(struct conn *c)
 {
 	conn_queue_bytes(c, buf_str(c->w->scratch));
@@ -254,7 +261,7 @@ conn_close(struct conn *c)
 	ev_io_stop(c->w->loop, &c->io);
 	timeout_clear(c);
 	conn_delist(c);
-	move_to(c, &c->w->closed);
+	conn_move(c, &c->w->closed);
 	c->ops->on_close(c);
 }
 
@@ -329,9 +336,8 @@ say_end(struct conn *c)
 	timeout_set(c->w, c, FINISH_SECONDS);
 }
 
-/* Writes what the client's socket takes and puts it where it belongs. */
-static void
-flush(struct conn *c)
+void
+conn_flush(struct conn *c)
 {
 	struct worker *w = c->w;
 	uint64_t before;
@@ -340,7 +346,7 @@ flush(struct conn *c)
 	if (c->hold) {
 		c->held_until = w->link.seq;
 		if (!link_may_answer(w, c->held_until)) {
-			move_to(c, &w->held);
+			conn_move(c, &w->held);
 			return;
 		}
 		c->hold = false;
@@ -356,12 +362,18 @@ flush(struct conn *c)
 		conn_close(c);
 		return;
 	}
+	slow_written(c);
 	if (r == 0) {
+		if (!c->blocked || c->out.out != before)
+			c->blocked_at = worker_now();
 		c->blocked = true;
-		c->blocked_at = worker_now();
-		move_to(c, &w->blocked);
+		conn_move(c, &w->blocked);
 		set_events(c);
 		return;
+	}
+	if (c->blocked) {
+		c->blocked = false;
+		set_events(c);
 	}
 	list_remove(&c->link);
 	if (c->ended)
@@ -370,45 +382,16 @@ flush(struct conn *c)
 		say_end(c);
 }
 
-static void
-count_slow(struct conn *c)
-{
-	if (c->app != NULL)
-		stats_of(c->app)->slow++;
-}
-
-/* Clients over their limit: tell them, outside of any loop over topics. */
-static void
-close_slow(struct worker *w)
-{
-	struct list *e, *tmp;
-	struct conn *c;
-
-	LIST_FOREACH_SAFE(e, tmp, &w->slow) {
-		c = CONN_OF(e, link);
-		count_slow(c);
-		log_debug("client closed: over buffer limit queued=%zu",
-		    outq_bytes(&c->out));
-		if (c->ops->on_slow == NULL || c->finishing) {
-			conn_close(c);
-			continue;
-		}
-		move_to(c, c->blocked ? &w->blocked : &w->dirty);
-		deafen(c);
-		c->ops->on_slow(c);
-	}
-}
-
 bool
 conn_flush_dirty(struct worker *w)
 {
 	unsigned budget = FLUSH_SOCKETS;
 
-	close_slow(w);
+	slow_judge(w);
 	while (!list_is_empty(&w->dirty)) {
 		if (budget-- == 0)
 			return true;
-		flush(CONN_OF(w->dirty.next, link));
+		conn_flush(CONN_OF(w->dirty.next, link));
 	}
 	return false;
 }
@@ -443,27 +426,6 @@ conn_release_held(struct worker *w)
 		if (!link_may_answer(w, c->held_until))
 			return;
 		c->hold = false;
-		move_to(c, &w->dirty);
-	}
-}
-
-void
-conn_check_slow(struct worker *w)
-{
-	double limit = worker_now() - (double)w->conf->client_buffer_age;
-	struct list *e, *tmp;
-	struct conn *c;
-
-	LIST_FOREACH_SAFE(e, tmp, &w->blocked) {
-		c = CONN_OF(e, link);
-		if (c->blocked_at > limit)
-			continue;
-		count_slow(c);
-		stats_on_close(
-		    c, 4100, S("took nothing for client_buffer_age"));
-		log_debug("client closed: took nothing for %llu s queued=%zu",
-		    (unsigned long long)w->conf->client_buffer_age,
-		    outq_bytes(&c->out));
-		conn_close(c);
+		conn_move(c, &w->dirty);
 	}
 }

@@ -86,6 +86,8 @@ struct conn {
 	struct pace *pace;      /* how fast it sends; NULL: never limited */
 	struct signin *signins; /* not answered yet, oldest first */
 	double blocked_at;      /* since when the socket takes nothing */
+	double over_since;      /* its queue is over the limit; 0: it is not */
+	uint32_t owed;          /* bytes of the queue that it has asked for */
 	uint32_t nsubs;
 	uint32_t asked;       /* questions at the broker; see worker/flow.h */
 	uint32_t messages_in; /* modulo 2^32 */
@@ -103,7 +105,8 @@ struct conn {
 	bool ended : 1;         /* the peer will send no more */
 	bool hold : 1;          /* flush only when link_may_answer() */
 	bool blocked : 1;       /* the socket is full; write watcher runs */
-	bool slow : 1;          /* over the limit; takes no more output */
+	bool over : 1;          /* over the limit: in w->slow, to be judged */
+	bool slow : 1;          /* reads too slowly; takes no more output */
 	bool feeding : 1;       /* inside ops->feed */
 	bool pinged : 1;        /* a ping waits for its pong */
 	bool greeted : 1;       /* connection_established is out */
@@ -155,10 +158,13 @@ void conn_delist(struct conn *);
 
 /*
  * Queues bytes for the end of the turn.  A client whose queue grows above
- * conf->client_buffer is closed.  Ignored when closed or finishing.
+ * conf->client_buffer is judged then: see slow.h.  Ignored when closed or
+ * finishing.
  */
 void conn_queue(struct conn *, struct buf *, uint32_t off, uint32_t len);
 void conn_queue_bytes(struct conn *, struct str);
+/* The answer to a question of the client: the limit does not count it. */
+void conn_queue_answer(struct conn *, struct str);
 /* Queues what was built in worker_scratch(). */
 void conn_queue_scratch(struct conn *);
 
@@ -182,7 +188,11 @@ bool conn_flush_dirty(struct worker *);
 void conn_reap(struct worker *);
 /* Replies that wait for link_may_answer() go if they may. */
 void conn_release_held(struct worker *);
-/* Closes clients whose bytes have waited too long (once a second). */
-void conn_check_slow(struct worker *);
+/* Not read any more: it can only go on sending until its window is full. */
+void conn_deafen(struct conn *);
+/* Writes what the client's socket takes and puts it where it belongs. */
+void conn_flush(struct conn *);
+/* Puts it into one of the worker's lists, out of any other. */
+void conn_move(struct conn *, struct list *);
 
 #endif

@@ -11,14 +11,22 @@
 
 #include <stdlib.h>
 
+#include "shared/conf.h"
 #include "shared/xmalloc.h"
 #include "worker/conn.h"
 #include "worker/worker.h"
 
+/* Its own messages shall not fill its queue. */
+bool
+flow_is_full(const struct conn *c)
+{
+	return outq_bytes(&c->out) > c->w->conf->client_buffer / 2;
+}
+
 static bool
 may_read(const struct conn *c)
 {
-	return c->asked <= FLOW_GO_ON;
+	return c->asked <= FLOW_GO_ON && !flow_is_full(c);
 }
 
 /* Its turn comes; a connection is in the list once. */

@@ -4,8 +4,9 @@
 
 /*
  * How much of a client's input is used: a connection has a window of
- * questions that the broker has not answered yet, and a share of each turn.
- * Over either of them it is not read, and TCP holds its client back.  So one
+ * questions that the broker has not answered yet, a share of each turn, and
+ * half of client_buffer.  Over any of them it is not read, and TCP holds its
+ * client back.  So one
  * connection's cost is paid by that connection.
  *
  * An HTTP request that asks the broker pauses its connection: its window is
@@ -38,6 +39,8 @@ void flow_answered(struct conn *, unsigned n);
 void flow_forget(struct conn *);
 /* Reads on, from the next turn on, unless something is in the way. */
 void flow_check(struct conn *);
+/* Has it so much to read that it shall not ask for more? */
+bool flow_is_full(const struct conn *);
 /* It has had its share of this turn. */
 void flow_yield(struct conn *);
 /* Once a turn.  True: some have to wait for the next one. */

@@ -223,7 +223,7 @@ subscription_on_done(struct worker *w, const struct msg_sub_done *m)
 		kept_on_late_answer(w, m);
 		return 0;
 	}
-	conn_queue_bytes(c, m->frames);
+	conn_queue_answer(c, m->frames);
 	if (m->status != 0) {
 		drop(s);
 		return 0;

@@ -172,7 +172,7 @@ on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 
 	hold_tick(w);
 	stats_report(w);
-	conn_check_slow(w);
+	slow_tick(w);
 	tls_refresh(w);
 	kept_tick(w);
 	held_tick(w);

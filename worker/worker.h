@@ -23,6 +23,7 @@
 #include "worker/hold.h"
 #include "worker/link.h"
 #include "worker/listener.h"
+#include "worker/slow.h"
 #include "worker/stats.h"
 #include "worker/timeout.h"
 #include "worker/tls.h"

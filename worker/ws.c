@@ -396,7 +396,8 @@ feed(struct conn *c, char *p, size_t n)
 		    ? take_payload(c, p + used, n - used)
 		    : take_frame(c, p + used, n - used, &pings);
 		used += k;
-		if (c->messages_in - first >= FLOW_MESSAGES && used < n)
+		if ((used < n && c->messages_in - first >= FLOW_MESSAGES) ||
+		    flow_is_full(c))
 			flow_yield(c);
 	} while (k > 0 && used < n && !c->closed && !c->finishing &&
 	    !c->paused && !c->stopped);
@@ -428,6 +429,8 @@ on_timeout(struct conn *c)
 		client_close(c, 4009,
 		    S("connection timed out: neither signed in nor subscribed "
 		      "to a private or presence channel in time"));
+	} else if (c->stopped) {
+		ws_arm(c); /* its silence is ours */
 	} else if (c->pinged) {
 		ws_close(c, 4201, S("pong not received"));
 	} else {

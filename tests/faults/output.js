@@ -62,7 +62,8 @@ async function byBytes(d, app, history) {
 	// TCP_NOTSENT_LOWAT: the kernel alone would take 4 MiB.
 	assert.ok(seq * EVENT > MIB && seq * EVENT < 3 * MIB,
 		`closed after ${seq} events`);
-	assert.ok(most <= MIB, `${most} bytes waited`);
+	// It is given 0.3 s to take something, in case that it is only busy.
+	assert.ok(most <= 3 * MIB, `${most} bytes waited`);
 	assert.ok(worst(d) < before + 16 * MIB, `${worst(d) - before} bytes`);
 	await settle([honest]);
 	history.checkWatcher(honest);

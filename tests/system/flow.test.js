@@ -8,7 +8,7 @@ const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { Client, frame, OP } = require('./lib/client');
 const { sleep, SLOW } = require('./lib/daemon');
-const { publish } = require('./lib/http');
+const { Http, publish } = require('./lib/http');
 const { suite } = require('./lib/suite');
 
 const FLOOD_MS = 2500;
@@ -86,4 +86,70 @@ suite('flow', (d) => {
 			assert.doesNotMatch(d.readLog(),
 				/link (ended|to the broker lost)|does not read/);
 		});
+
+	test('L10: 150 cache channels of 10 KB asked for at once', async () => {
+		const names = Array.from({ length: 150 }, (_, i) => `cache-l10-${i}`);
+		for (let i = 0; i < names.length; i += 50)
+			await publish(d, app, names.slice(i, i + 50), 'e',
+				'x'.repeat(10000));
+		const c = await Client.connect(d, app);
+		c.sock.write(Buffer.concat(names.map((channel) =>
+			say('pusher:subscribe', { channel }))));
+		for (const name of names) {
+			await c.expect('pusher_internal:subscription_succeeded', name);
+			assert.equal((await c.expect('e', name)).length, 10000);
+		}
+		await c.close();
+	});
+
+	test('L10: 6 MB of batches at once for a client that reads', async () => {
+		const c = await Client.connect(d, app);
+		await c.subscribe('burst');
+		const batch = Array.from({ length: 10 }, () =>
+			({ channel: 'burst', name: 'e', data: 'x'.repeat(10000) }));
+		const all = await Promise.all(Array.from({ length: 60 }, async () => {
+			const h = await Http.connect(d);
+			const a = await h.api(app, 'POST', '/batch_events',
+				{ body: { batch } });
+			h.end();
+			return a.status;
+		}));
+		assert.deepEqual(all, Array(60).fill(200));
+		for (let i = 0; i < 600; i++) await c.expect('e', 'burst');
+		await c.close();
+	});
 });
+
+suite('a small client_buffer', (d) => {
+	const app = d.app();
+
+	test('L10: a list of members that is larger', async () => {
+		const all = await Client.several(d, app, 60);
+		for (const [i, c] of all.entries())
+			await c.join('presence-large', `u${i}`, { x: 'y'.repeat(900) });
+		const last = await Client.connect(d, app);
+		const list = await last.join('presence-large', 'last', {});
+		assert.equal(list.count, 61);
+		await publish(d, app, 'presence-large', 'e', '1');
+		assert.equal(await last.expect('e', 'presence-large'), '1');
+		for (const c of [...all, last]) c.sock.destroy();
+	});
+
+	test('L10: a client that does not read is closed', async () => {
+		const c = await Client.connect(d, app);
+		await c.subscribe('slow');
+		c.sock.pause();
+		for (let i = 0; i < 400; i++) {
+			await publish(d, app, 'slow', 'e', 'x'.repeat(10000));
+			await sleep(2);
+		}
+		c.sock.resume();
+		let n = 0;
+		let f = await c.nextFrame();
+		for (; f.opcode === OP.TEXT && /"e"/.test(f.payload); n++)
+			f = await c.nextFrame();
+		assert.match(String(f.payload), /client reads too slowly/);
+		assert.ok(n < 400, `${n} events`);
+		c.sock.destroy();
+	});
+}, { client_buffer: 32768 });
