@@ -24,6 +24,7 @@
 #include "shared/conf.h"
 #include "shared/hash.h"
 #include "shared/log.h"
+#include "shared/xmalloc.h"
 
 #define SCRATCH_KEEP (1u << 20) /* bytes; a larger scratch is given back */
 #define ACCEPTS_PER_TURN 16
@@ -217,20 +218,23 @@ on_accept(struct ev_loop *loop, ev_io *w, int revents)
 }
 
 /* The configuration has changed: what does not look at it by itself. */
-static void
+static char *
 on_reconf(void *owner, const struct msg_reconf *m, const int *fds, size_t n)
 {
 	struct broker *br = owner;
-	char *why = NULL;
+	char *why = NULL, *failed;
 
 	UNUSED(m);
 	UNUSED(fds);
 	UNUSED(n);
 	cache_shrink(br);
 	resync_check(br); /* fewer to wait for */
-	if (apps_read(br, &why) == -1)
-		log_warnx("apps not read: %s", why);
+	if (apps_read(br, &why) == 0)
+		return NULL;
+	log_warnx("apps not read: %s", why);
+	failed = xasprintf("the apps stay as they were: %s", why);
 	free(why);
+	return failed;
 }
 
 static const struct orders_ops orders_ops = {

@@ -18,6 +18,7 @@
 #include "shared/conf.h"
 #include "shared/cord.h"
 #include "shared/ipc_msg.h"
+#include "shared/orders.h"
 #include "shared/xmalloc.h"
 
 #define DRAIN_MAX_MS 3600000
@@ -52,7 +53,8 @@ on_ask_drain(struct master *m, const struct msg_master_ask *ask)
 	snprintf(
 	    text, sizeof(text), "{\"drain_ms\":%llu}", (unsigned long long)ms);
 	master_say(m, ask->id, 0, str_of(text));
-	master_drain(m, "told by pusherctl", ms);
+	master_drain(m, "told by pusherctl",
+	    ask->arg.n > 0 ? DRAIN_SPREAD : DRAIN_STOP, ms);
 }
 
 static void
@@ -98,9 +100,38 @@ asked_on_cord(struct master *m, struct child *c)
 	memcpy(head, bytes, sizeof(head));
 	body = str_make(bytes + IPC_HEAD, (size_t)n - IPC_HEAD);
 	if (head[1] == IPC_DONE && msg_done_get(&done, body) == 0)
-		reload_on_done(m, c, done.id);
+		reload_on_done(m, c, done.id, done.failed);
 	else if (head[1] == IPC_DRAINED && msg_drained_get(&drained, body) == 0)
 		c->drained = true;
 	else if (head[1] == IPC_MASTER_ASK && c->is_broker)
 		on_ask(m, body);
+}
+
+char *
+asked_failures(struct master *m)
+{
+	char *all = NULL, *more, name[32];
+
+	for (size_t i = 0; i < m->nchildren; i++) {
+		struct child *c = &m->children[i];
+
+		if (!child_is_late(c) && c->failed == NULL)
+			continue;
+		child_name(c, name, sizeof(name));
+		if (c->failed != NULL)
+			more = xasprintf("%s%s%s: %s", all == NULL ? "" : all,
+			    all == NULL ? "" : "; ", name, c->failed);
+		else
+			more = xasprintf("%s%s%s (pid %d) has not confirmed "
+					 "the configuration in %d s: it takes "
+					 "it when it goes on, or its "
+					 "replacement does",
+			    all == NULL ? "" : all, all == NULL ? "" : "; ",
+			    name, (int)c->pid, CONFIRM_MS / 1000);
+		free(all);
+		all = more;
+		free(c->failed);
+		c->failed = NULL;
+	}
+	return all;
 }

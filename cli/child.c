@@ -136,6 +136,7 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 	close_others(start, &in);
 	if (start->log.to_syslog)
 		log_to_syslog();
+	proc_forget_capabilities();
 	put_signals_in_order();
 	if (c->is_courier)
 		exit(courier_main(&in));
@@ -256,6 +257,12 @@ child_read_ready(struct child *c)
 	return c->ready;
 }
 
+bool
+child_is_late(const struct child *c)
+{
+	return c->owes != 0 || (!c->ready && !c->retiring);
+}
+
 /* How it ended, for the log. */
 static void
 describe(struct child *c, int status)
@@ -280,6 +287,8 @@ child_gone(struct child *c, int status)
 		c->deaths = 0;
 	c->pid = 0;
 	c->owes = 0;
+	free(c->failed);
+	c->failed = NULL;
 	c->ready = false;
 	child_forget_ready(c);
 	child_cut_cord(c);

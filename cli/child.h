@@ -27,6 +27,7 @@ struct child {
 	struct watchdog watchdog;
 	unsigned room;   /* broker: slots that it has room for */
 	uint64_t owes;   /* the order it has not confirmed, or 0 */
+	char *failed;    /* what an order could not do there, or NULL */
 	bool tell_conf;  /* an order that it could not take yet */
 	bool tell_log;   /* likewise */
 	bool drained;    /* has sent its clients away */
@@ -52,6 +53,8 @@ int child_tell(
     struct child *, const void *bytes, size_t n, const int *fds, size_t nfds);
 /* Closes the cord. */
 void child_cut_cord(struct child *);
+/* An order waits for it, or it does not serve yet. */
+bool child_is_late(const struct child *);
 /* Closes the ready line. */
 void child_forget_ready(struct child *);
 /*

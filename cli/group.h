@@ -11,13 +11,15 @@
 
 #include "cli/child.h"
 #include "shared/memory.h"
+#include "shared/orders.h"
 #include "shared/proc.h"
 
 struct master_start;
 struct msg_master_ask;
 struct str;
 
-#define FIRST_WORKER 2 /* among the children */
+#define FIRST_WORKER 2  /* among the children */
+#define CONFIRM_MS 8000 /* for children to confirm an order, and to serve */
 
 /* What the master is doing; it only ever goes forward. */
 enum phase {
@@ -66,7 +68,8 @@ struct master {
 
 bool master_is_stopping(const struct master *);
 /* Closes all clients over so many milliseconds, and then leaves. */
-void master_drain(struct master *, const char *because, uint64_t ms);
+void master_drain(
+    struct master *, const char *because, enum drain_how, uint64_t ms);
 /* Goes on to the next phase, for so many milliseconds; 0: no limit. */
 void master_enter(struct master *, enum phase, uint64_t limit_ms);
 /* Children with a process, from this one on. */
@@ -84,6 +87,11 @@ void master_add_child(struct master *, size_t i);
 /* Answers the broker's question with this number; code 0: text is JSON. */
 void master_say(struct master *, uint64_t id, unsigned code, struct str text);
 
+/*
+ * What children could not do, or have not confirmed, as one sentence
+ * (free(3) it); NULL: all is well.
+ */
+char *asked_failures(struct master *);
 /* SIGHUP, or (asked != 0) a question of pusherctl's. */
 void reload_begin(struct master *, uint64_t asked);
 /* Looks whether it is over; milliseconds of child_now_ms(). */
@@ -91,7 +99,8 @@ void reload_check(struct master *, uint64_t now_ms);
 /* When reload_check() has to look again; UINT64_MAX: not by itself. */
 uint64_t reload_due(const struct master *);
 /* A child has confirmed an order. */
-void reload_on_done(struct master *, struct child *, uint64_t order);
+void reload_on_done(
+    struct master *, struct child *, uint64_t order, struct str failed);
 /* SIGUSR1: a log file is opened anew, everywhere. */
 void reload_log(struct master *);
 /* Sends what a child could not take before. */

@@ -411,6 +411,16 @@ listen_open(struct listen_set *l, const struct conf *conf, char **why)
 	return 0;
 }
 
+int
+listen_give(const struct listen_set *l, uid_t uid, gid_t gid)
+{
+	for (size_t i = 0; i < l->n; i++)
+		for (unsigned k = 0; !l->v[i]->shared && k < l->v[i]->nfds; k++)
+			if (fchown(l->v[i]->fds[k], uid, gid) == -1)
+				return -1;
+	return 0;
+}
+
 void
 listen_close(struct listen_set *l)
 {

@@ -55,6 +55,12 @@ struct listen_set {
 /* Opens everything or nothing; the set is all zero before. */
 int listen_open(struct listen_set *, const struct conf *, char **why);
 /* Closes everything; harmless when nothing is open. */
+/*
+ * Gives the TCP sockets to the user that the master becomes: SO_REUSEPORT
+ * lets only sockets of one user share a port, and a reload makes more of them.
+ * 0, or -1 with errno.
+ */
+int listen_give(const struct listen_set *, uid_t, gid_t);
 void listen_close(struct listen_set *);
 /*
  * The set for another configuration: what is listened on now is taken over,

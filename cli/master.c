@@ -63,7 +63,7 @@ on_signal(struct master *m, int sig)
 		else
 			master_drain(m,
 			    sig == SIGINT ? "interrupted" : "terminated",
-			    m->start->conf->drain_time * 1000);
+			    DRAIN_STOP, m->start->conf->drain_time * 1000);
 		break;
 	case SIGQUIT:
 		stop_quick(m, "told to quit");
@@ -92,11 +92,16 @@ static void
 on_death(struct master *m, struct child *c, int status)
 {
 	unsigned delay;
+	bool owed = m->reload.active && c->owes != 0 && !c->replaced;
 	pid_t pid = c->pid;
 	char name[32];
 
 	child_name(c, name, sizeof(name));
 	delay = child_gone(c, status);
+	if (owed && !c->retiring)
+		c->failed = xasprintf("pid %d did not take it and %s; the next "
+				      "one has it",
+		    (int)pid, c->ending);
 	if (c->retiring || c->replaced) {
 		log_info("%s %s pid=%d", name, c->ending, (int)pid);
 		if (c->replaced)

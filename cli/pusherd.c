@@ -155,10 +155,15 @@ find_owner(const struct conf *conf, struct rundir_owner *owner, char **why)
 
 /* What the group needs must be open to the user that it is now. */
 static int
-drop_privileges(const struct conf *conf, char **why)
+drop_privileges(const struct conf *conf, const struct listen_set *l,
+    const struct rundir_owner *owner, char **why)
 {
 	if (conf->user[0] == '\0')
 		return 0;
+	if (owner->give && listen_give(l, owner->uid, owner->gid) == -1)
+		log_warn("a reload cannot add workers: the listening sockets "
+			 "are not given to the user %s",
+		    conf->user);
 	if (proc_drop_privileges(conf->user) == -1) {
 		*why = xasprintf("cannot become the user %s: %s", conf->user,
 		    strerror(errno));
@@ -190,7 +195,7 @@ prepare(const struct conf *conf, struct start *s, char **why)
 		return -1;
 	if (first_app_make(conf, why) == 0 &&
 	    listen_open(&s->listen, conf, why) == 0) {
-		if (drop_privileges(conf, why) == 0 &&
+		if (drop_privileges(conf, &s->listen, &owner, why) == 0 &&
 		    listen_write(&s->listen, s->rundir.listen_path, why) == 0)
 			return 0;
 		listen_close(&s->listen);

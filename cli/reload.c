@@ -34,8 +34,7 @@
 #include "shared/orders.h"
 #include "shared/xmalloc.h"
 
-#define CONFIRM_MS 8000 /* for the children, and for new workers to serve */
-#define REPLACE_MS 300  /* for an answer to leave through the old broker */
+#define REPLACE_MS 300 /* for an answer to leave through the old broker */
 
 /* What will take the place of what is in force. */
 struct change {
@@ -162,7 +161,16 @@ end(struct master *m)
 {
 	struct reload *r = &m->reload;
 	bool again = r->again;
+	char *failed = asked_failures(m), *text;
 
+	if (failed != NULL) {
+		log_warnx("reload: not everywhere: %s", failed);
+		text =
+		    xasprintf("the configuration is in force, but %s", failed);
+		say(m, 1, str_of(text));
+		free(text);
+	}
+	free(failed);
 	log_info("reload: done in %llu ms%s%s",
 	    (unsigned long long)(child_now_ms() - r->began_ms),
 	    r->notes == NULL ? "" : "; needs a restart: ",
@@ -359,17 +367,13 @@ reload_begin(struct master *m, uint64_t asked)
 
 /* ---- while it is under way ---- */
 
-/* The name of a child that has not done what it has to, or NULL. */
-static const struct child *
-find_late(const struct master *m)
+static bool
+all_are_done(const struct master *m)
 {
-	for (size_t i = 0; i < m->nchildren; i++) {
-		const struct child *c = &m->children[i];
-
-		if (c->owes != 0 || (!c->ready && !c->retiring))
-			return c;
-	}
-	return NULL;
+	for (size_t i = 0; i < m->nchildren; i++)
+		if (child_is_late(&m->children[i]))
+			return false;
+	return true;
 }
 
 /* Places at the end that nobody will fill again. */
@@ -397,8 +401,6 @@ void
 reload_check(struct master *m, uint64_t now)
 {
 	struct reload *r = &m->reload;
-	const struct child *late;
-	char name[32];
 
 	forget_retired(m);
 	if (!r->active)
@@ -407,13 +409,8 @@ reload_check(struct master *m, uint64_t now)
 		r->replace_ms = 0;
 		replace_broker(&m->children[0]);
 	}
-	late = find_late(m);
-	if (r->replace_ms != 0 || (late != NULL && now < r->deadline_ms))
+	if (r->replace_ms != 0 || (!all_are_done(m) && now < r->deadline_ms))
 		return;
-	if (late != NULL) {
-		child_name(late, name, sizeof(name));
-		log_warnx("reload: %s has not confirmed it yet", name);
-	}
 	listen_steer(m->start->listen, m->start->conf->nworkers);
 	listen_forget_gone(m->start->listen);
 	end(m);
@@ -430,11 +427,15 @@ reload_due(const struct master *m)
 }
 
 void
-reload_on_done(struct master *m, struct child *c, uint64_t order)
+reload_on_done(
+    struct master *m, struct child *c, uint64_t order, struct str failed)
 {
 	UNUSED(m);
-	if (c->owes == order)
-		c->owes = 0;
+	if (c->owes != order)
+		return;
+	c->owes = 0;
+	free(c->failed);
+	c->failed = failed.n == 0 ? NULL : xstrndup(failed.p, failed.n);
 }
 
 /* ---- the log ---- */

@@ -86,7 +86,8 @@ end_drain(struct master *m)
 }
 
 void
-master_drain(struct master *m, const char *because, uint64_t ms)
+master_drain(
+    struct master *m, const char *because, enum drain_how how, uint64_t ms)
 {
 	char text[80];
 
@@ -96,7 +97,7 @@ master_drain(struct master *m, const char *because, uint64_t ms)
 	log_info("stop: %s, closing clients over %.1f s", because,
 	    (double)ms / 1000);
 	master_enter(m, PHASE_DRAIN, ms + DRAIN_EXTRA_MS);
-	tell_drain(m, DRAIN_STOP, ms);
+	tell_drain(m, how, ms);
 }
 
 void

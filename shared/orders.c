@@ -22,6 +22,8 @@
 #include "shared/log.h"
 #include "shared/xmalloc.h"
 
+#define FAILED_MAX 1024 /* bytes of a sentence */
+
 /*
  * A master that is there takes it for our end and has us leave, so that the
  * next one hears again; nobody keeps a configuration that is not in force.
@@ -34,10 +36,12 @@ break_cord(struct orders *o)
 }
 
 static void
-answer(struct orders *o, uint64_t id)
+answer(struct orders *o, uint64_t id, const char *failed)
 {
-	struct msg_done m = { .id = id };
-	char bytes[64];
+	struct str text = failed == NULL ? S("") : str_of(failed);
+	struct msg_done m = { .id = id,
+		.failed = str_make(text.p, MIN(text.n, FAILED_MAX)) };
+	char bytes[FAILED_MAX + 64];
 
 	msg_done_put(bytes, &m);
 	if (cord_send(o->io.fd, bytes, msg_done_size(&m), NULL, 0) == -1) {
@@ -58,7 +62,7 @@ on_reconf(struct orders *o, struct str body, const int *fds, size_t nfds)
 {
 	struct msg_reconf m;
 	struct conf fresh;
-	char *why = NULL;
+	char *why = NULL, *failed = NULL;
 
 	if (msg_reconf_get(&m, body) == -1 ||
 	    m.listeners.n != nfds * sizeof(uint32_t))
@@ -70,11 +74,12 @@ on_reconf(struct orders *o, struct str body, const int *fds, size_t nfds)
 	}
 	conf_replace(o->conf, &fresh);
 	if (o->ops->on_reconf != NULL)
-		o->ops->on_reconf(o->owner, &m, fds, nfds);
+		failed = o->ops->on_reconf(o->owner, &m, fds, nfds);
 	else
 		close_all(fds, nfds);
 	log_debug("the configuration has changed");
-	answer(o, m.id);
+	answer(o, m.id, failed);
+	free(failed);
 	return 0;
 }
 
@@ -97,7 +102,7 @@ on_logging(struct orders *o, struct str body, const int *fds, size_t nfds)
 		log_to_syslog();
 	else
 		log_to_stderr();
-	answer(o, m.id);
+	answer(o, m.id, NULL);
 	return 0;
 }
 

@@ -15,14 +15,15 @@
 
 struct conf;
 
-enum drain_how { DRAIN_STOP, DRAIN_RETIRE, DRAIN_END };
+enum drain_how { DRAIN_STOP, DRAIN_RETIRE, DRAIN_END, DRAIN_SPREAD };
 
 struct orders_ops {
 	/*
 	 * conf holds the new values already.  fds belong to the callee: one
-	 * for each of the message's listeners.  May be NULL.
+	 * for each of the message's listeners.  Returns NULL, or a sentence
+	 * on what has failed (free(3) it).  May be NULL.
 	 */
-	void (*on_reconf)(void *owner, const struct msg_reconf *,
+	char *(*on_reconf)(void *owner, const struct msg_reconf *,
 	    const int *fds, size_t nfds);
 	/* NULL: not for this role. */
 	void (*on_drain)(void *owner, const struct msg_drain *);

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <link.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -24,6 +25,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "shared/base.h"
@@ -134,6 +136,24 @@ proc_find_user(const char *user, uid_t *uid, gid_t *gid)
 	return 0;
 }
 
+/* The raw system call: libc has none.  0, or -1 with errno. */
+static int
+set_capabilities(uint32_t low)
+{
+	struct __user_cap_header_struct h = { .version =
+						  _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct d[2] = { { low, low, 0 }, { 0, 0, 0 } };
+
+	return (int)syscall(SYS_capset, &h, d);
+}
+
+void
+proc_forget_capabilities(void)
+{
+	if (geteuid() != 0 && set_capabilities(0) == -1)
+		fatal("capset");
+}
+
 int
 proc_drop_privileges(const char *user)
 {
@@ -149,8 +169,14 @@ proc_drop_privileges(const char *user)
 		errno = EPERM;
 		return -1;
 	}
-	if (initgroups(user, gid) == -1 || setresgid(gid, gid, gid) == -1 ||
-	    setresuid(uid, uid, uid) == -1)
+	/* Ports below 1024 shall be open to a reload, too. */
+	if (prctl(PR_SET_KEEPCAPS, 1) == -1 || initgroups(user, gid) == -1 ||
+	    setresgid(gid, gid, gid) == -1 || setresuid(uid, uid, uid) == -1 ||
+	    prctl(PR_SET_KEEPCAPS, 0) == -1)
+		return -1;
+	/* A container may not have given it to us. */
+	if (uid != 0 && set_capabilities(1u << CAP_NET_BIND_SERVICE) == -1 &&
+	    set_capabilities(0) == -1)
 		return -1;
 	if (getresuid(&ruid, &euid, &suid) == -1 ||
 	    getresgid(&rgid, &egid, &sgid) == -1)

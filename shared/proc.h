@@ -52,6 +52,8 @@ uint64_t proc_raise_nofile(void);
  * undone.  0, or -1 with errno (ENOENT: no such user).
  */
 int proc_drop_privileges(const char *user);
+/* Gives up the capability that proc_drop_privileges() has kept. */
+void proc_forget_capabilities(void);
 /* Looks the user up; -1 with errno ENOENT when there is none. */
 int proc_find_user(const char *user, uid_t *uid, gid_t *gid);
 /* sigaction(2) without SA_RESTART; handler may be SIG_IGN or SIG_DFL. */

@@ -196,12 +196,11 @@ begin(struct worker *w, double seconds)
 
 	d->began = worker_now();
 	d->end = d->began + seconds;
-	if (d->stopping && w->nconns <= FEW)
+	if (d->few)
 		d->end = d->began;
 	if (d->on)
 		return;
 	d->on = true;
-	d->few = d->stopping && w->nconns <= FEW;
 	d->grace = GRACE;
 	if (d->stopping)
 		d->grace = d->few ? FEW_GRACE : STOP_GRACE;
@@ -235,13 +234,14 @@ drain_start(struct worker *w, double seconds)
 }
 
 void
-drain_stop(struct worker *w, double seconds)
+drain_stop(struct worker *w, double seconds, bool spread)
 {
 	if (w->draining)
 		return;
 	w->draining = true;
 	w->drain.retiring = false;
 	w->drain.stopping = true;
+	w->drain.few = !spread && w->nconns <= FEW;
 	log_info("drain: %u connections over %.1f s", w->nconns, seconds);
 	begin(w, seconds);
 }

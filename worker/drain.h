@@ -16,10 +16,10 @@ struct drain {
 	ev_timer timer; /* the next portion */
 	bool on;        /* drain_start() or drain_retire() has been called */
 	bool retiring;
-	bool stopping; /* the whole group leaves: newcomers are held */
-	bool told;     /* the master knows that nobody is left but them */
-	bool last;     /* it is time for them, too */
-	bool few;      /* all are told at once, to come back in a second */
+	bool stopping;     /* the whole group leaves: newcomers are held */
+	bool told;         /* the master knows that nobody is left but them */
+	bool last;         /* it is time for them, too */
+	bool few;          /* all are told at once, to come back in a second */
 	double began, end; /* worker_now(): by `end` all have been told */
 	double grace;      /* seconds behind it for peers to answer */
 	double quiet_at;   /* since when only newcomers are here; or 0 */
@@ -37,10 +37,11 @@ void drain_free(struct worker *);
 void drain_start(struct worker *, double seconds);
 /*
  * The same when the whole group leaves.  Whoever connects meanwhile is held
- * without a greeting: a client whose connection is refused by the system may
- * wait 15 seconds.  When nobody else is left the master is told.
+ * without a greeting (spread: a few are not told at once): a client whose
+ * connection is refused by the system may wait 15 seconds.  When nobody else is
+ * left the master is told.
  */
-void drain_stop(struct worker *, double seconds);
+void drain_stop(struct worker *, double seconds, bool spread);
 /* All workers are that far: newcomers get 4100, and the process leaves. */
 void drain_end(struct worker *);
 /* Does this one, which is not greeted yet, have to wait for drain_end()? */

@@ -251,7 +251,7 @@ take_shares(struct worker *w)
 	hold_share(w);
 }
 
-static void
+static char *
 on_reconf(void *owner, const struct msg_reconf *m, const int *fds, size_t n)
 {
 	struct worker *w = owner;
@@ -261,6 +261,7 @@ on_reconf(void *owner, const struct msg_reconf *m, const int *fds, size_t n)
 	tls_refresh(w);
 	listener_replace(w, fds, ids, n);
 	take_shares(w);
+	return NULL;
 }
 
 static void
@@ -273,7 +274,7 @@ on_drain_order(void *owner, const struct msg_drain *m)
 	else if (m->how == DRAIN_END)
 		drain_end(w);
 	else
-		drain_stop(w, (double)m->ms / 1000);
+		drain_stop(w, (double)m->ms / 1000, m->how == DRAIN_SPREAD);
 }
 
 static const struct orders_ops orders_ops = {

@@ -83,7 +83,7 @@ struct child_end {
 	unsigned taken;
 };
 
-static void
+static char *
 on_reconf(void *owner, const struct msg_reconf *m, const int *fds, size_t n)
 {
 	struct child_end *e = owner;
@@ -92,6 +92,7 @@ on_reconf(void *owner, const struct msg_reconf *m, const int *fds, size_t n)
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(close(fds[i]), 0);
 	e->taken++;
+	return NULL;
 }
 
 static void
@@ -99,7 +100,7 @@ on_drain(void *owner, const struct msg_drain *m)
 {
 	struct child_end *e = owner;
 
-	assert_true(m->retire <= UINT8_MAX);
+	assert_true(m->how <= UINT8_MAX);
 	e->taken++;
 }
 
