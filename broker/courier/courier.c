@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "broker/courier/claim.h"
 #include "broker/courier/deliver.h"
 #include "broker/courier/endpoint.h"
 #include "broker/courier/intake.h"
@@ -32,6 +33,8 @@
 
 #define RETRY_SECONDS 0.1 /* to connect again */
 #define REOPEN_MS 5000    /* to try the outbox again */
+#define CLAIM_MS 500      /* to ask again whether another server has it */
+#define SHOWN_MS 2000     /* a trouble that we can mend is shown */
 #define PRUNE_MS 600000
 #define PULSE_ROWS 10000 /* that are read between two signs of life */
 #define NICE 10          /* no message waits for a webhook's turn */
@@ -73,13 +76,9 @@ drop_fresh(struct courier *c)
 	}
 }
 
-void
-courier_trouble(struct courier *c)
+static void
+courier_close(struct courier *c)
 {
-	if (c->outbox == NULL)
-		return;
-	report_trouble(
-	    c, xasprintf("%s: %s", c->conf->outbox, outbox_error(c->outbox)));
 	outbox_close(c->outbox);
 	c->outbox = NULL;
 	c->owes_ack = false;
@@ -88,6 +87,16 @@ courier_trouble(struct courier *c)
 	drop_fresh(c);
 	endpoint_forget_all(c);
 	report_state(c);
+}
+
+void
+courier_trouble(struct courier *c)
+{
+	if (c->outbox == NULL)
+		return;
+	report_trouble(
+	    c, xasprintf("%s: %s", c->conf->outbox, outbox_error(c->outbox)));
+	courier_close(c);
 }
 
 /* Rows of endpoints that have been removed. */
@@ -134,12 +143,30 @@ courier_load(struct courier *c)
 	return outbox_commit(c->outbox);
 }
 
+bool
+courier_has_claim(struct courier *c)
+{
+	char *why = NULL;
+
+	if (claim_take(
+		&c->claim_fd, c->conf->outbox, c->conf->runtime_dir, &why) == 0)
+		return true;
+	report_trouble(c, why);
+	return false;
+}
+
 void
 courier_open_outbox(struct courier *c)
 {
 	char *why = NULL;
 
+	if (!courier_has_claim(c)) {
+		c->try_at = courier_now_ms() + CLAIM_MS;
+		report_state(c);
+		return;
+	}
 	c->try_at = courier_now_ms() + REOPEN_MS;
+	outbox_bring_back(c->conf->outbox);
 	c->outbox = outbox_open(c->conf->outbox, true, &why);
 	if (c->outbox == NULL) {
 		report_trouble(c, why);
@@ -306,11 +333,47 @@ reload(struct courier *c)
 }
 
 static void
+beat(void *arg)
+{
+	pulse_beat(&((struct courier *)arg)->pulse);
+}
+
+/*
+ * The file has been deleted, replaced or overwritten under our hands.  What
+ * it held is still in the open one: it goes into a new file, from which all
+ * goes on a second later.  (Until then status says what has happened.)
+ */
+static bool
+is_lost(struct courier *c)
+{
+	const char *what = outbox_is_lost(c->outbox);
+	char *why;
+
+	if (what == NULL)
+		return false;
+	courier_commit(c);
+	if (c->outbox == NULL)
+		return true;
+	why = xasprintf("%s %s while in use", c->conf->outbox, what);
+	if (outbox_save(c->outbox, c->conf->outbox, beat, c) == -1) {
+		courier_trouble(c);
+		free(why);
+		return true;
+	}
+	report_trouble(c, why);
+	courier_close(c);
+	c->try_at = courier_now_ms() + SHOWN_MS;
+	return true;
+}
+
+static void
 look_after_outbox(struct courier *c)
 {
 	struct outbox_counts n;
 	int r = 0;
 
+	if (is_lost(c))
+		return;
 	if (courier_now_ms() >= c->prune_at)
 		r = prune(c);
 	outbox_count(c->outbox, &n);
@@ -401,6 +464,7 @@ stop(struct courier *c)
 	drop_fresh(c);
 	endpoint_clear_all(c);
 	outbox_close(c->outbox);
+	claim_drop(&c->claim_fd);
 	free(c->trouble);
 	memory_free(&c->memory);
 	sign_cleanup();
@@ -420,6 +484,7 @@ courier_main(const struct inherit *in)
 	if (c.loop == NULL)
 		fatalx("cannot make an event loop");
 	c.ipc.fd = -1;
+	c.claim_fd = -1;
 	memory_init(&c.memory, 0);
 	list_init(&c.fresh);
 	start(&c, in);

@@ -43,6 +43,7 @@ struct courier {
 
 	struct outbox *outbox; /* NULL: it cannot be used, or nobody needs it */
 	char *trouble;         /* why, or NULL */
+	int claim_fd;          /* claim.h; -1: another server may have it */
 	uint64_t try_at;       /* courier_now_ms(): to open it again */
 	uint64_t prune_at;
 	bool full;    /* takes no more for now */
@@ -83,6 +84,8 @@ bool courier_is_over_bound(const struct courier *, unsigned percent);
 void courier_commit(struct courier *);
 /* Commits within so many seconds. */
 void courier_commit_soon(struct courier *, double seconds);
+/* Is the outbox ours (claim.h)?  Says why not. */
+bool courier_has_claim(struct courier *);
 /* The outbox has failed: gives it up until it can be used again. */
 void courier_trouble(struct courier *);
 

@@ -55,6 +55,20 @@ struct outbox_counts {
  * NULL and *why (free(3) it); without a *why: it has not been made yet.
  */
 struct outbox *outbox_open(const char *path, bool create, char **why);
+/*
+ * NULL: the path still names the file that is open, whole as far as can be
+ * seen at once; or what has become of it: "was deleted …".
+ */
+const char *outbox_is_lost(struct outbox *);
+/*
+ * Writes all that is committed to <path>.saved; another process cannot be
+ * using it.  beat is called meanwhile.  After outbox_close(),
+ * outbox_bring_back() puts it in the place of path, where a file that is
+ * there already is renamed to <path>.found.
+ */
+int outbox_save(
+    struct outbox *, const char *path, void (*beat)(void *), void *arg);
+void outbox_bring_back(const char *path);
 /* Rolls back what is not committed. */
 void outbox_close(struct outbox *);
 const char *outbox_error(const struct outbox *);

@@ -27,6 +27,7 @@ struct outbox {
 	struct outbox_counts counts;
 	uint64_t name; /* random, of this file */
 	uint64_t data_version;
+	sqlite3_int64 file_size; /* it never shrinks */
 };
 
 /* Begins a transaction when there is none. */

@@ -85,7 +85,7 @@ report_save(struct courier *c)
 	int r;
 
 	c->save_at = courier_now_ms() + SAVE_MS;
-	if (c->inherit->ledger == NULL)
+	if (c->inherit->ledger == NULL || !courier_has_claim(c))
 		return;
 	path = ledger_path(c->conf->outbox);
 	r = ledger_save(
