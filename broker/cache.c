@@ -49,6 +49,8 @@ detach(struct broker *br, struct cached *e)
 	if (br->cache.sweep == &e->lru)
 		br->cache.sweep = e->lru.next;
 	list_remove(&e->lru);
+	list_remove(&e->in_app);
+	shares_sub(&br->cache.shares, e->share, e->cost);
 	br->cache.bytes -= e->cost;
 	br->cache.n--;
 	e->channel->cached = NULL;
@@ -165,6 +167,7 @@ cache_clear(struct broker *br)
 {
 	while (!list_is_empty(&br->cache.lru))
 		cache_purge(br, first(br)->channel);
+	shares_clear(&br->cache.shares);
 	cache_on_live(br);
 }
 
@@ -191,6 +194,10 @@ insert(struct broker *br, const struct msg_cached *m)
 		memcpy(e->frame, m->frame.p, m->frame.n);
 	list_init(&e->lru);
 	list_append(&br->cache.lru, &e->lru);
+	e->share = shares_get(&br->cache.shares, m->app);
+	list_init(&e->in_app);
+	list_append(&e->share->entries, &e->in_app);
+	shares_add(&br->cache.shares, e->share, e->cost);
 	br->cache.bytes += e->cost;
 	br->cache.n++;
 	c->cached = e;
@@ -200,8 +207,12 @@ insert(struct broker *br, const struct msg_cached *m)
 void
 cache_shrink(struct broker *br)
 {
-	while (br->cache.bytes > br->conf->cache_memory)
-		cache_purge(br, first(br)->channel);
+	struct share *s;
+
+	while (br->cache.bytes > br->conf->cache_memory &&
+	    (s = shares_largest(&br->cache.shares)) != NULL)
+		cache_purge(br,
+		    LIST_ITEM(s->entries.next, struct cached, in_app)->channel);
 }
 
 /* Sent again: had what we have been given back seen it? */
@@ -300,6 +311,8 @@ cache_get(struct broker *br, struct channel *c, double *left)
 		br->cache.sweep = e->lru.next;
 	list_remove(&e->lru);
 	list_append(&br->cache.lru, &e->lru);
+	list_remove(&e->in_app);
+	list_append(&e->share->entries, &e->in_app);
 	if (left != NULL)
 		*left = rest;
 	return str_make(e->frame, e->frame_len);

@@ -5,14 +5,15 @@
 /*
  * The last event of each cache channel (Pusher documentation, "Cache
  * channels"): kept for the app's cache_ttl, also when nobody is subscribed;
- * all of them together are bounded by conf->cache_memory, and then the least
- * recently used go first.
+ * all of them together are bounded by conf->cache_memory, and then those of
+ * the app that holds most go, the least recently used first.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "broker/shares.h"
 #include "shared/ipc_msg.h"
 #include "shared/list.h"
 #include "shared/str.h"
@@ -22,7 +23,9 @@ struct channel;
 struct peer;
 
 struct cached {
-	struct list lru; /* in cache->lru, most recently used last */
+	struct list lru;    /* in cache->lru, most recently used last */
+	struct list in_app; /* in its app's share, likewise */
+	struct share *share;
 	struct channel *channel;
 	double due;     /* broker_now() when it is over */
 	uint64_t stamp; /* the later one counts in a replay */
@@ -39,6 +42,7 @@ struct cache_upto {
 
 struct cache {
 	struct list lru;
+	struct shares shares;
 	struct list *sweep; /* the next one to look at */
 	uint64_t bytes;
 	size_t n;

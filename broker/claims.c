@@ -6,8 +6,9 @@
  * remembers) passes to who waits longest, or is forgotten; if the worker had
  * said that it is done, what it promised is the answer.
  *
- * Bounded by number and bytes: the oldest go first, which only means that a
- * repetition would be sent again.  Lost with the broker, for the same price.
+ * Bounded by number and bytes: the oldest of the app that holds most go first,
+ * which only means that its repetitions would be sent again.  Lost with the
+ * broker, for the same price.
  */
 
 #include "broker/claims.h"
@@ -23,7 +24,9 @@
 
 struct claim {
 	struct hash_node node;
-	struct list order;   /* in claims.order */
+	struct list order;  /* in claims.order */
+	struct list in_app; /* in its app's share, oldest first */
+	struct share *share;
 	struct list waiters; /* struct waiter, first come first */
 	uint32_t app;
 	unsigned slot;    /* whose it is, until it is answered */
@@ -102,6 +105,13 @@ tell_waiters(struct broker *br, struct claim *cl)
 	}
 }
 
+/* What counts in its app's share: each one is something, too. */
+static uint64_t
+cost(const struct claim *cl)
+{
+	return CLAIMS_BYTES / CLAIMS_MAX + cl->key_len + buf_str(cl->body).n;
+}
+
 static void
 forget(struct broker *br, struct claim *cl)
 {
@@ -109,6 +119,8 @@ forget(struct broker *br, struct claim *cl)
 	tell_waiters(br, cl);
 	hash_remove(&br->claims.keys, &cl->node);
 	list_remove(&cl->order);
+	list_remove(&cl->in_app);
+	shares_sub(&br->claims.shares, cl->share, cost(cl));
 	br->claims.n--;
 	br->claims.bytes -= cl->key_len + buf_str(cl->body).n;
 	buf_unref(cl->body);
@@ -119,9 +131,11 @@ static void
 set_body(struct broker *br, struct claim *cl, struct str body)
 {
 	br->claims.bytes -= buf_str(cl->body).n;
+	shares_sub(&br->claims.shares, cl->share, buf_str(cl->body).n);
 	buf_unref(cl->body);
 	cl->body = buf_from(body);
 	br->claims.bytes += body.n;
+	shares_add(&br->claims.shares, cl->share, body.n);
 }
 
 /*
@@ -158,8 +172,11 @@ make_room(struct broker *br)
 {
 	struct claims *cs = &br->claims;
 
-	while (cs->n >= CLAIMS_MAX || cs->bytes > CLAIMS_BYTES)
-		forget(br, LIST_ITEM(cs->order.next, struct claim, order));
+	struct share *s;
+
+	while ((cs->n >= CLAIMS_MAX || cs->bytes > CLAIMS_BYTES) &&
+	    (s = shares_largest(&cs->shares)) != NULL)
+		forget(br, LIST_ITEM(s->entries.next, struct claim, in_app));
 }
 
 static struct claim *
@@ -176,6 +193,10 @@ add(struct broker *br, uint32_t app, struct str key)
 	hash_insert(&br->claims.keys, &cl->node, hash_str(key, app));
 	list_init(&cl->order);
 	list_append(&br->claims.order, &cl->order);
+	cl->share = shares_get(&br->claims.shares, app);
+	list_init(&cl->in_app);
+	list_append(&cl->share->entries, &cl->in_app);
+	shares_add(&br->claims.shares, cl->share, cost(cl));
 	br->claims.n++;
 	br->claims.bytes += key.n;
 	return cl;
@@ -275,4 +296,5 @@ claims_clear(struct claims *cs)
 		free(cl);
 	}
 	hash_clear(&cs->keys);
+	shares_clear(&cs->shares);
 }

@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "broker/shares.h"
 #include "shared/hash.h"
 #include "shared/ipc_msg.h"
 #include "shared/list.h"
@@ -22,6 +23,7 @@ struct claims {
 	struct list order; /* all of them, oldest first */
 	uint32_t n;
 	uint64_t bytes; /* of keys and answers */
+	struct shares shares;
 };
 
 void claims_init(struct claims *);

@@ -154,6 +154,38 @@ the_oldest_make_room(void **state)
 	links_free(l);
 }
 
+/* Another app's keys stay, however many the first one has. */
+static void
+s7_only_the_largest_app_loses_keys(void **state)
+{
+	enum { N = 65536 };
+	struct links *l = links_new(NULL);
+	struct msg_claimed m;
+	struct said s;
+	char key[16];
+
+	(void)state;
+	SEND(l, 1, claim, .id = 1, .app = 2, .key = S("theirs"));
+	links_turn(l);
+	EXPECT(l, 1, claimed, CLAIMED, &m);
+	SEND(l, 1, fulfil, .app = 2, .key = S("theirs"), .status = 200,
+	    .body = S("{}"));
+	for (unsigned i = 0; i < N + 100; i++) {
+		snprintf(key, sizeof(key), "k%u", i);
+		claim(l, 0, i, key);
+		assert_true(links_next(l, 0, &s));
+		if (l->at[0] > 1 << 20) { /* forget what has been read */
+			assert_int_equal(l->at[0], l->in[0]->len);
+			l->at[0] = l->in[0]->len = 0;
+		}
+	}
+	SEND(l, 1, claim, .id = 2, .app = 2, .key = S("theirs"));
+	links_turn(l);
+	EXPECT(l, 1, claimed, CLAIMED, &m);
+	assert_int_equal(m.status, 200);
+	links_free(l);
+}
+
 static void
 answers_make_room_too(void **state)
 {
@@ -191,6 +223,7 @@ main(void)
 		cmocka_unit_test(a_key_without_an_answer_is_passed_on),
 		cmocka_unit_test(a_promise_is_kept),
 		cmocka_unit_test(the_oldest_make_room),
+		cmocka_unit_test(s7_only_the_largest_app_loses_keys),
 		cmocka_unit_test(answers_make_room_too),
 	};
 
