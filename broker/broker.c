@@ -66,6 +66,7 @@ broker_turn(struct broker *br)
 	bool more = query_continue(br);
 
 	more = scrape_continue(br) || more;
+	more = resync_go_on(br) || more;
 
 	control_go_on(br);
 	more = park_resume(br) || more;

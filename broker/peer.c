@@ -344,12 +344,13 @@ peer_ping(struct broker *br, uint64_t *slots)
 static void
 send_ack(struct peer *p)
 {
-	struct msg_ack m = { .seq = p->done, .taken = p->last };
-
 	/* Unless all is answered the worker has to keep its questions. */
-	if ((p->done == p->acked && p->last == p->told) || resync_is_on(p->br))
+	struct msg_ack m = { .seq = p->owed > 0 ? p->acked : p->done,
+		.taken = p->last };
+
+	if ((m.seq == p->acked && p->last == p->told) || resync_is_on(p->br))
 		return;
-	p->acked = p->done;
+	p->acked = m.seq;
 	p->told = p->last;
 	ipc_send_ack(&p->ipc, &m);
 }

@@ -61,6 +61,7 @@ struct peer {
 	struct barrier now, next; /* seq 0: none */
 	uint64_t done, acked;     /* seq that may be, that was acknowledged */
 	uint64_t told;            /* `last` as the worker knows it */
+	size_t owed;              /* answers that a resync has put off */
 
 	bool large;          /* gone, with a long queue */
 	struct hash refused; /* subscriptions; see peer_refuse() */

@@ -13,8 +13,9 @@
  * not to others; the rest by the time when it was read, since one event may
  * have been published after the 200 of another.  All answers wait: a list of
  * members that was written before all of the backlog is in could lack somebody
- * whose member_added will be dropped as seen.  LIVE: the answers go out, all
- * links are read, the control socket too.
+ * whose member_added will be dropped as seen.  LIVE: the answers go out, in
+ * portions and as far as there is room, and until then the questions are not
+ * acknowledged; all links are read, the control socket too.
  *
  * Must never keep a broker quiet for longer than twice RESYNC_SECONDS.
  */
@@ -44,6 +45,8 @@ struct put_off {
 	size_t name_len;
 	char name[];
 };
+
+#define ANSWERS_AT_ONCE 1000
 
 static void on_timer(struct ev_loop *, ev_timer *, int);
 
@@ -127,6 +130,7 @@ put_off(struct peer *p, uint64_t sid, struct str name)
 		memcpy(a->name, name.p, name.n);
 	list_init(&a->link);
 	list_append(&p->br->resync.answers, &a->link);
+	p->owed++;
 	return a;
 }
 
@@ -146,25 +150,53 @@ resync_put_off_signin(struct peer *p, uint64_t sid)
 	put_off(p, sid, S(""))->signin = true;
 }
 
-static void
-answer_all(struct broker *br)
+/* Who asked; NULL: nobody is there to hear it. */
+static struct peer *
+asker(const struct broker *br, const struct put_off *a)
 {
-	while (!list_is_empty(&br->resync.answers)) {
-		struct put_off *a = first_answer(br);
-		struct peer *p = br->peers[a->slot];
-		struct msg_sub m = { .app = a->app,
-			.sid = a->sid,
-			.ref = a->ref,
-			.channel = str_make(a->name, a->name_len) };
+	struct peer *p = br->peers[a->slot];
 
-		if (p == NULL || p->origin != a->origin)
-			; /* nobody is there to hear it */
-		else if (a->signin)
-			users_answer(p, a->sid);
-		else
-			subscribe_answer(p, &m, a->stamp);
-		free(a);
+	return p != NULL && p->origin == a->origin ? p : NULL;
+}
+
+static void
+give_answer(struct broker *br, struct put_off *a)
+{
+	struct peer *p = asker(br, a);
+	struct msg_sub m = { .app = a->app,
+		.sid = a->sid,
+		.ref = a->ref,
+		.channel = str_make(a->name, a->name_len) };
+
+	list_remove(&a->link);
+	if (p != NULL && p->owed > 0)
+		p->owed--;
+	if (p != NULL && a->signin)
+		users_answer(p, a->sid);
+	else if (p != NULL)
+		subscribe_answer(p, &m, a->stamp);
+	free(a);
+}
+
+bool
+resync_go_on(struct broker *br)
+{
+	unsigned left = ANSWERS_AT_ONCE;
+	struct list *e, *tmp;
+
+	if (resync_is_on(br))
+		return false;
+	LIST_FOREACH_SAFE(e, tmp, &br->resync.answers) {
+		struct put_off *a = LIST_ITEM(e, struct put_off, link);
+		struct peer *p = asker(br, a);
+
+		if (p != NULL && !park_has_room(p))
+			continue; /* its link goes on by itself */
+		if (left-- == 0)
+			return true;
+		give_answer(br, a);
 	}
+	return false;
 }
 
 /* ---- from one state to the next ---- */
@@ -182,7 +214,7 @@ go_live(struct broker *br)
 	users_on_live(br);
 	if (br->resync.fresh)
 		tally_all(br);
-	answer_all(br);
+	resync_go_on(br);
 	for (unsigned i = 0; i < br->nslots; i++) {
 		struct peer *p = br->peers[i];
 

@@ -50,6 +50,8 @@ void resync_on_done(struct peer *, uint64_t upto);
  * EVENT, else 0.
  */
 bool resync_must_wait(struct peer *, uint64_t seq, uint32_t read_us);
+/* Gives answers that were put off.  True: more can go in the next turn. */
+bool resync_go_on(struct broker *);
 /* A message of this peer has been handled. */
 void resync_step(struct peer *);
 /* A link has come or gone: is everything there now? */

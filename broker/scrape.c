@@ -4,10 +4,10 @@
  * one question of a worker, from the asking of all workers to the finished
  * text.
  *
- * The text is written one family in a turn, so that thousands of apps do not
- * keep events waiting.  Every family is complete in itself and taken from the
- * numbers of its moment.  Labels name apps, workers and codes, never channels:
- * there is no end to those.
+ * The text is written in portions: one family in a turn, or APPS_AT_ONCE apps
+ * of it, so that thousands of apps do not keep events waiting.  Every line is
+ * taken from the numbers of its moment.  Labels name apps, workers and codes,
+ * never channels: there is no end to those.
  */
 
 #include "broker/scrape.h"
@@ -26,14 +26,17 @@
 
 #define BYTES_MAX (32u << 20) /* of one text */
 #define WRITES_MAX 8          /* that are written at the same time */
+#define APPS_AT_ONCE 500
 
 struct scrape {
 	struct list link; /* in br->scrapes */
 	struct sums_wait wait;
 	struct peer *peer;
 	uint64_t id;
-	bool ready;  /* the numbers are there */
-	size_t next; /* line of the table */
+	bool ready;       /* the numbers are there */
+	size_t next;      /* line of the table */
+	uint32_t *apps;   /* their numbers, as they were in the beginning */
+	size_t napps, at; /* how many, and which one of the family is next */
 	struct buf *b;
 	struct stats_broker broker;
 };
@@ -164,20 +167,33 @@ put_app(const struct broker *br, struct buf **b, const struct metric *m,
 	}
 }
 
-static void
-put_apps(const struct broker *br, struct buf **b, const struct metric *m,
+/* A portion; true: the family is finished. */
+static bool
+put_apps(const struct broker *br, struct scrape *s, const struct metric *m,
     const struct metric *end)
+{
+	size_t stop = MIN(s->at + APPS_AT_ONCE, s->napps);
+
+	for (; s->at < stop; s->at++) {
+		const struct broker_app *a = apps_lookup(br, s->apps[s->at]);
+
+		if (a != NULL && !a->deleted)
+			put_app(br, &s->b, m, end, a);
+	}
+	return s->at == s->napps;
+}
+
+static void
+note_apps(const struct broker *br, struct scrape *s)
 {
 	struct hash_node *n;
 
+	s->apps =
+	    xcalloc(MAX(br->apps.n, br->apps.by_num.n) + 1, sizeof(*s->apps));
 	for (n = hash_first(&br->apps.by_num); n != NULL;
-	     n = hash_next(&br->apps.by_num, n)) {
-		const struct broker_app *a =
-		    container_of(n, struct broker_app, node);
-
-		if (!a->deleted)
-			put_app(br, b, m, end, a);
-	}
+	     n = hash_next(&br->apps.by_num, n))
+		s->apps[s->napps++] =
+		    container_of(n, struct broker_app, node)->app.num;
 }
 
 static void
@@ -294,21 +310,34 @@ put_certs(struct broker *br, struct buf **b, const struct metric *m)
 	}
 }
 
-static void
+static bool
+is_of_apps(const struct metric *m)
+{
+	return m->scope == METRIC_APP || m->scope == METRIC_APP_NOW ||
+	    m->scope == METRIC_ALIAS;
+}
+
+static bool
+is_wanted(const struct broker *br, const struct metric *m)
+{
+	return (!is_of_apps(m) || br->conf->metrics_per_app) &&
+	    (m->scope != METRIC_ALIAS || br->conf->metrics_soketi_names);
+}
+
+/* True: it is finished. */
+static bool
 put_family(struct broker *br, struct scrape *s, const struct metric *m,
     const struct metric *end)
 {
 	if (m->scope == METRIC_CERT) {
 		put_certs(br, &s->b, m);
-		return;
+		return true;
 	}
-	put_head(br, &s->b, m);
+	if (s->at == 0)
+		put_head(br, &s->b, m);
+	if (is_of_apps(m))
+		return put_apps(br, s, m, end);
 	switch (m->scope) {
-	case METRIC_APP:
-	case METRIC_APP_NOW:
-	case METRIC_ALIAS:
-		put_apps(br, &s->b, m, end);
-		break;
 	case METRIC_BROKER:
 		for (; m < end; m++) {
 			put_name(br, &s->b, m, NULL, NULL);
@@ -326,6 +355,7 @@ put_family(struct broker *br, struct scrape *s, const struct metric *m,
 	default:
 		put_workers(br, &s->b, m, end);
 	}
+	return true;
 }
 
 /* ---- one scrape ---- */
@@ -336,6 +366,7 @@ scrape_free(struct scrape *s)
 	sums_forget(&s->wait);
 	list_remove(&s->link);
 	buf_unref(s->b);
+	free(s->apps);
 	free(s);
 }
 
@@ -370,6 +401,8 @@ on_numbers(struct broker *br, struct sums_wait *wait)
 
 	s->ready = true;
 	s->b = buf_new(16384);
+	if (br->conf->metrics_per_app)
+		note_apps(br, s);
 	sums_now_broker(br, &s->broker);
 	buf_printf(&s->b,
 	    "# HELP %sbuild_info Always 1; the label says the version\n"
@@ -413,16 +446,18 @@ static bool
 go_on(struct broker *br, struct scrape *s)
 {
 	const struct metric *m;
-	size_t first = s->next;
+	size_t end = s->next;
 
-	if (first == stats_nmetrics || s->b->len > BYTES_MAX)
+	if (end == stats_nmetrics || s->b->len > BYTES_MAX)
 		return true;
 	do
-		s->next++;
-	while (s->next < stats_nmetrics && !stats_begins_family(s->next));
-	m = &stats_metrics[first];
-	if (m->scope != METRIC_ALIAS || br->conf->metrics_soketi_names)
-		put_family(br, s, m, &stats_metrics[s->next]);
+		end++;
+	while (end < stats_nmetrics && !stats_begins_family(end));
+	m = &stats_metrics[s->next];
+	if (is_wanted(br, m) && !put_family(br, s, m, &stats_metrics[end]))
+		return false;
+	s->next = end;
+	s->at = 0;
 	return false;
 }
 

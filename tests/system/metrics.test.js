@@ -329,7 +329,7 @@ test('the age of webhooks, also of those that come late', async () => {
 	}
 });
 
-test('soketi names, another prefix, and off', async () => {
+test('O17: soketi names, another prefix, not per app, and off', async () => {
 	const d = new Daemon({ metrics_listen: '127.0.0.1:0',
 		metrics_prefix: 'ws:', metrics_soketi_names: 'on' });
 	const app = d.app();
@@ -346,6 +346,14 @@ test('soketi names, another prefix, and off', async () => {
 	assert.equal(m.value('ws:connections', { app: app.id }), 1);
 	await c.close();
 	await d.stop();
+	const few = new Daemon({ metrics_listen: '127.0.0.1:0',
+		metrics_per_app: 'off' });
+	few.app();
+	await few.start();
+	const short = await scrape(few);
+	assert.ok(!short.samples.some((s) => 'app' in s.labels));
+	assert.equal(short.value('pusherd_apps'), 1);
+	await few.stop();
 	const off = await new Daemon({ metrics_listen: '' }).start();
 	assert.equal(off.addresses.length, 1);
 	await off.stop();
