@@ -112,6 +112,7 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 		.cord_fd = fds[1],
 		.certs = start->certs->board,
 		.master = start->usage,
+		.noted = start->noted,
 		.ledger = start->ledger,
 		.pulse = c->pulse };
 	char name[32];

@@ -27,6 +27,7 @@ struct master_start {
 	const char *listen_path; /* the file with the addresses */
 	struct certs *certs;
 	struct usage *usage; /* made by master_run() */
+	uint64_t *noted;     /* likewise: proc_map_noted() */
 	struct ledger
 	    *ledger; /* what each minute brought, for broker and courier */
 	struct places *places; /* what outlives a broker, for the next one */

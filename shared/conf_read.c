@@ -141,6 +141,7 @@ conf_read_text(struct conf *c, const char *name, struct str text, char **why)
 	struct line l = { .file = name };
 	int r = 0;
 
+	text = str_skip_bom(text);
 	l.value = xmalloc(text.n + 1);
 	while (r == 0 && text.p != NULL) {
 		l.number++;

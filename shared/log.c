@@ -31,6 +31,7 @@
 #define LINE_BYTES 4096 /* PIPE_BUF: lines of two processes do not mix */
 #define CUT "…"         /* ends a message that was too long */
 #define QUIET_MS 1000   /* between two warnings of one format */
+#define NOTES 10        /* log_note() lines of one format in QUIET_MS */
 #define TEXT_MAX 256    /* what is kept of one that was not printed */
 
 static struct {
@@ -40,11 +41,13 @@ static struct {
 	bool named, to_syslog;
 } conf = { .level = LOG_LEVEL_INFO };
 
-/* The formats that warned last. */
+/* The formats of log_warn() and log_note() that were used last. */
 static struct quiet {
 	const char *fmt;
 	uint64_t printed_ms;
-	unsigned more;       /* not printed since */
+	unsigned printed; /* since printed_ms */
+	unsigned more;    /* not printed since */
+	enum log_level level;
 	char text[TEXT_MAX]; /* the last of them */
 } quiet[32];
 
@@ -329,12 +332,12 @@ tell_repeats(struct quiet *q)
 
 	n = snprintf(text, sizeof(text), "%u more: %s", q->more, q->text);
 	q->more = 0;
-	emit(LOG_LEVEL_WARN, str_make(text, (size_t)MAX(n, 0)));
+	emit(q->level, str_make(text, (size_t)MAX(n, 0)));
 }
 
 /* The place of this format; the oldest one makes room. */
 static struct quiet *
-quiet_of(const char *fmt)
+quiet_of(enum log_level level, const char *fmt)
 {
 	struct quiet *q = &quiet[0];
 	size_t i;
@@ -347,26 +350,33 @@ quiet_of(const char *fmt)
 	}
 	if (q->more > 0)
 		tell_repeats(q);
-	*q = (struct quiet){ .fmt = fmt };
+	*q = (struct quiet){ .fmt = fmt, .level = level };
 	return q;
 }
 
-/* Prints, or counts when the same was printed a moment ago. */
-__attribute__((format(printf, 2, 0))) static void
-vwarn(int err, const char *fmt, va_list ap)
+/*
+ * Prints, or counts when the same has been printed often enough a moment ago:
+ * a warning once, a note NOTES times.
+ */
+__attribute__((format(printf, 3, 0))) static void
+vquiet(enum log_level level, int err, const char *fmt, va_list ap)
 {
-	struct quiet *q = quiet_of(fmt);
+	struct quiet *q = quiet_of(level, fmt);
 	uint64_t now = now_ms();
 	unsigned more = q->more;
+	unsigned often = level == LOG_LEVEL_WARN ? 1 : NOTES;
 
-	if (q->printed_ms != 0 && now - q->printed_ms < QUIET_MS) {
+	if (q->printed_ms == 0 || now - q->printed_ms >= QUIET_MS)
+		q->printed = 0;
+	if (q->printed >= often) {
 		vsnprintf(q->text, sizeof(q->text), fmt, ap);
 		q->more++;
 		return;
 	}
-	q->printed_ms = now;
+	if (q->printed++ == 0)
+		q->printed_ms = now;
 	q->more = 0;
-	vlog(LOG_LEVEL_WARN, err, more, fmt, ap);
+	vlog(level, err, more, fmt, ap);
 }
 
 void
@@ -380,6 +390,7 @@ log_tick(void)
 		if (quiet[i].more == 0 || now - quiet[i].printed_ms < QUIET_MS)
 			continue;
 		quiet[i].printed_ms = now;
+		quiet[i].printed = 1;
 		tell_repeats(&quiet[i]);
 	}
 	errno = saved;
@@ -393,7 +404,7 @@ log_warn(const char *fmt, ...)
 
 	if (conf.level >= LOG_LEVEL_WARN) {
 		va_start(ap, fmt);
-		vwarn(saved, fmt, ap);
+		vquiet(LOG_LEVEL_WARN, saved, fmt, ap);
 		va_end(ap);
 	}
 	errno = saved;
@@ -407,7 +418,21 @@ log_warnx(const char *fmt, ...)
 
 	if (conf.level >= LOG_LEVEL_WARN) {
 		va_start(ap, fmt);
-		vwarn(0, fmt, ap);
+		vquiet(LOG_LEVEL_WARN, 0, fmt, ap);
+		va_end(ap);
+	}
+	errno = saved;
+}
+
+void
+log_note(const char *fmt, ...)
+{
+	int saved = errno;
+	va_list ap;
+
+	if (conf.level >= LOG_LEVEL_INFO) {
+		va_start(ap, fmt);
+		vquiet(LOG_LEVEL_INFO, 0, fmt, ap);
 		va_end(ap);
 	}
 	errno = saved;

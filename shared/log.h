@@ -46,6 +46,12 @@ int log_level_parse(struct str, enum log_level *);
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warnx(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/*
+ * As log_info(), for what strangers can bring about as often as they like:
+ * some lines of a format in one second, then it counts those that it does not
+ * print, and the next line or log_tick() says how many.
+ */
+void log_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Like log_warn()/log_warnx() at level error, then exit(1). */
 _Noreturn void fatal(const char *fmt, ...)

@@ -395,3 +395,25 @@ proc_build_id(void)
 	}
 	return text;
 }
+
+#define NOTED 256 /* places */
+
+uint64_t *
+proc_map_noted(void)
+{
+	return proc_map_shared(NOTED * sizeof(uint64_t));
+}
+
+bool
+proc_note(uint64_t *noted, struct str bytes)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+
+	if (noted == NULL)
+		return true;
+	for (size_t i = 0; i < bytes.n; i++)
+		h = (h ^ (unsigned char)bytes.p[i]) * UINT64_C(0x100000001b3);
+	h |= 1; /* 0: an empty place */
+	return __atomic_exchange_n(
+		   &noted[(h >> 32) % NOTED], h, __ATOMIC_RELAXED) != h;
+}

@@ -11,6 +11,8 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "shared/str.h"
+
 struct cert_board;
 struct conf;
 struct ledger;
@@ -38,8 +40,18 @@ struct inherit {
 	int cord_fd;     /* orders of the master (shared/orders.h), or -1 */
 	int life_fd;     /* EOF here: the master is gone */
 	int ready_fd;    /* write one byte when serving, then close */
+	uint64_t *noted; /* proc_note(); or NULL */
 	uint64_t *pulse; /* to be raised (shared/pulse.h), or NULL */
 };
+
+/*
+ * What one process of the group has logged, the others need not repeat: a
+ * small table in memory that all share.  True when these bytes are not in it;
+ * then they are.  Two that fall together push each other out.  noted: NULL,
+ * then always true; else of proc_map_noted().
+ */
+uint64_t *proc_map_noted(void);
+bool proc_note(uint64_t *noted, struct str bytes);
 
 /* Must run before the first proc_title(). */
 void proc_title_init(int argc, char **argv);

@@ -143,6 +143,12 @@ str_characters(struct str s)
 	return n;
 }
 
+struct str
+str_skip_bom(struct str s)
+{
+	return str_starts(s, S("\xef\xbb\xbf")) ? str_from(s, 3) : s;
+}
+
 char *
 str_dup(struct str s)
 {

@@ -27,6 +27,7 @@
 #include "worker/api_http.h"
 #include "worker/api_route.h"
 #include "worker/handshake.h"
+#include "worker/refused.h"
 #include "worker/via.h"
 #include "worker/worker.h"
 
@@ -103,6 +104,8 @@ api_reply_extra(
 		.status = status, .extra = extra, .body = json
 	};
 
+	if (status >= 400)
+		refused_request(c, status, json);
 	api_claim_answer(c, status, json);
 	reply(c, &r);
 }
@@ -214,6 +217,7 @@ run(struct conn *c, const struct http_head *head, struct str body, bool granted)
 	c->http->app = 0;
 	c->w->stats.counts.http_requests++;
 	api_route(c, head, body, granted);
+	c->http->raw.n = 0; /* the bytes go */
 	assert(c->http->state != API_RUNS);
 	if (c->http->state == API_IDLE)
 		drop_copy(c->http);
@@ -335,8 +339,7 @@ feed_request(struct conn *c, struct str in)
 	h->seen = 0;
 	h->keep_alive = head.keep_alive;
 	h->head_only = str_eq(head.method, S("HEAD"));
-	if (c->trusted)
-		via_request(c, &head);
+	via_request(c, &head);
 	if (handshake_is_for(&head) && (c->serves & LISTEN_PUBLIC))
 		return upgrade(c, &head, in, used);
 	h->raw = str_make(in.p, used);
@@ -398,7 +401,10 @@ http_feed(struct conn *c, char *bytes, size_t n)
 		choke(c);
 		return 0;
 	}
-	return feed_request(c, str_make(bytes, n));
+	n = feed_request(c, str_make(bytes, n));
+	if (c->http != NULL)
+		c->http->raw.n = 0; /* the bytes go */
+	return n;
 }
 
 /* ---- the ends ---- */

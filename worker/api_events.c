@@ -102,6 +102,35 @@ body_from_query(
 	return b;
 }
 
+/* No body, and the query does not stand for one; then it was answered. */
+static bool
+is_empty(const struct api_request *r, struct str one, struct str other)
+{
+	if (api_params_get(r->params, one).p != NULL ||
+	    api_params_get(r->params, other).p != NULL)
+		return false;
+	api_error(r->c, 400,
+	    S("the body is empty: it has to be a JSON object, with "
+	      "Content-Length or chunked"));
+	return true;
+}
+
+/* What a body that is no JSON looks like, or "". */
+static const char *
+other_kind(struct str text)
+{
+	struct str name;
+
+	if (str_starts(text, S("--")))
+		return ": this looks like multipart/form-data, send JSON";
+	name = str_cut(&text, '=');
+	if (text.p != NULL && name.n > 0 && name.p[0] != '{' &&
+	    name.p[0] != '[' && name.p[0] != '"' && str_find(name, ' ') == -1)
+		return ": this looks like a form "
+		       "(application/x-www-form-urlencoded), send JSON";
+	return "";
+}
+
 /* Parses the parameters; false when they were refused. */
 static bool
 parse_object(const struct api_request *r, struct str text, struct json *root)
@@ -109,8 +138,8 @@ parse_object(const struct api_request *r, struct str text, struct json *root)
 	const char *err;
 
 	if (json_parse(text, root, &err) == -1) {
-		api_errorf(
-		    r->c, 400, "the parameters are not valid JSON: %s", err);
+		api_errorf(r->c, 400, "the parameters are not valid JSON: %s%s",
+		    err, other_kind(text));
 		return false;
 	}
 	if (root->kind == JSON_OBJECT)
@@ -213,6 +242,8 @@ api_events_post(const struct api_request *r)
 		post_text(r, r->body, 200);
 		return;
 	}
+	if (is_empty(r, S("name"), S("data")))
+		return;
 	made = body_from_query(r->params, none, none);
 	post_text(r, buf_str(made), 200);
 	buf_unref(made);
@@ -321,6 +352,8 @@ api_events_post_batch(const struct api_request *r)
 	size_t n;
 
 	if (text.n == 0) {
+		if (is_empty(r, S("batch"), S("batch")))
+			return;
 		made = body_from_query(r->params, none, none);
 		text = buf_str(made);
 	}

@@ -147,14 +147,33 @@ find(const struct path *p)
 	return NULL;
 }
 
+/*
+ * How many bytes of the path are the prefix, or 0; doubled slashes are one.
+ * A slash follows.
+ */
+static size_t
+prefix_length(struct str path, struct str prefix)
+{
+	size_t i = 0;
+
+	for (size_t j = 0; j < prefix.n; j++) {
+		if (i == path.n || path.p[i] != prefix.p[j])
+			return 0;
+		i++;
+		while (prefix.p[j] == '/' && i < path.n && path.p[i] == '/')
+			i++;
+	}
+	return i < path.n && path.p[i] == '/' ? i : 0;
+}
+
 void
 api_route_strip(const struct conf *conf, struct http_head *head)
 {
-	struct str prefix = str_of(conf->path_prefix);
+	size_t n = prefix_length(head->path, str_of(conf->path_prefix));
 
-	if (prefix.n > 0 && head->path.n > prefix.n &&
-	    head->path.p[prefix.n] == '/' && str_starts(head->path, prefix))
-		head->path = str_from(head->path, prefix.n);
+	head->path = str_from(head->path, n);
+	while (str_starts(head->path, S("//")))
+		head->path = str_from(head->path, 1);
 }
 
 /* False when no route has that many segments. */
@@ -172,6 +191,8 @@ path_parse(struct path *p, struct str text)
 		p->mem = xmalloc(text.n);
 	while (rest.p != NULL) {
 		s = str_cut(&rest, '/');
+		if (s.n == 0 && rest.n > 0)
+			continue; /* a doubled slash */
 		if (p->n == SEGMENTS_MAX)
 			return false;
 		if (p->mem != NULL) {
@@ -210,26 +231,57 @@ refuse_unknown_app(struct conn *c, struct api_auth *a, struct str id)
 		    c, 404, "there is no app with the id %.*s", STR_ARG(id));
 }
 
-/*
- * With path_prefix some libraries sign the path that they ask for, and some
- * the one behind the prefix; either names the same request.
- */
 static bool
-is_signed_with_prefix(const struct api_request *r, struct api_auth a)
+is_signed(struct api_auth a, struct str path)
 {
-	struct str prefix = str_of(r->c->w->conf->path_prefix);
-	struct str path = r->head->path, target = r->head->target;
 	struct buf *why = NULL;
 	bool good;
 
-	if (prefix.n == 0 || (size_t)(path.p - target.p) < prefix.n)
-		return false;
-	a.path = str_make(path.p - prefix.n, prefix.n + path.n);
-	if (!str_starts(a.path, prefix))
-		return false; /* this request had none */
+	a.path = path;
 	good = api_auth_check(&a, &why);
 	buf_unref(why);
 	return good;
+}
+
+/* The path with its doubled slashes as one, in a copy. */
+static bool
+is_signed_single(struct api_auth a, struct str path)
+{
+	char *copy = xmalloc(path.n + 1);
+	size_t n = 0;
+	bool good;
+
+	for (size_t i = 0; i < path.n; i++)
+		if (n == 0 || path.p[i] != '/' || copy[n - 1] != '/')
+			copy[n++] = path.p[i];
+	good = n < path.n && is_signed(a, str_make(copy, n));
+	free(copy);
+	return good;
+}
+
+/*
+ * With path_prefix some libraries sign the path that they ask for, and some
+ * the one behind the prefix; some ask for doubled slashes and sign single
+ * ones.  All of it names the same request.
+ */
+static bool
+is_signed_otherwise(const struct api_request *r, struct api_auth a)
+{
+	struct str path = r->head->path, target = r->head->target;
+	size_t before = (size_t)(path.p - target.p);
+	struct str sent = str_make(path.p - before, before + path.n);
+
+	if (!str_starts(sent, S("/"))) {
+		/* http://host/path: it begins at the third slash. */
+		for (int i = 0; i < 3 && sent.n > path.n; i++) {
+			ssize_t at = str_find(sent, '/');
+
+			sent = str_from(sent, (size_t)at + (i < 2));
+		}
+	}
+	return (sent.n > path.n && is_signed(a, sent)) ||
+	    is_signed_single(a, path) ||
+	    (sent.n > path.n && is_signed_single(a, sent));
 }
 
 static void
@@ -245,7 +297,7 @@ begin_auth(struct api_auth *a, const struct api_request *r)
 }
 
 static bool
-is_signed(const struct api_request *r, struct api_auth *a,
+is_signed_by(const struct api_request *r, struct api_auth *a,
     struct client_app *app, struct buf **why)
 {
 	struct auth_app who = client_app_auth(
@@ -254,7 +306,7 @@ is_signed(const struct api_request *r, struct api_auth *a,
 	a->key = who.key;
 	a->sign = who.sign;
 	a->max_age = app->app.max_timestamp_age;
-	return api_auth_check(a, why) || is_signed_with_prefix(r, *a);
+	return api_auth_check(a, why) || is_signed_otherwise(r, *a);
 }
 
 /* Finds the app and checks the signature; NULL when that was refused. */
@@ -280,7 +332,7 @@ authenticate(struct api_request *r, struct str id)
 		return app; /* it was checked before it waited */
 	if (!r->awaits_body)
 		app->stats.api_in += c->http->raw.n + r->body.n;
-	if (!is_signed(r, &a, app, &why)) {
+	if (!is_signed_by(r, &a, app, &why)) {
 		app->stats.auth_api++;
 		if (!guess_count(c))
 			guess_refuse(c);
@@ -429,7 +481,7 @@ api_route_is_signed(struct conn *c, const struct http_head *head)
 	    api_params_parse(&params, head->query) == 0) {
 		r.params = &params;
 		begin_auth(&a, &r);
-		good = is_signed(&r, &a, app, &why);
+		good = is_signed_by(&r, &a, app, &why);
 		api_params_clear(&params);
 	}
 	buf_unref(why);

@@ -23,6 +23,7 @@
 #include "worker/handshake.h"
 #include "worker/identity.h"
 #include "worker/kept.h"
+#include "worker/refused.h"
 #include "worker/subscription.h"
 #include "worker/topic.h"
 #include "worker/worker.h"
@@ -165,6 +166,7 @@ static void
 refuse_signature(struct conn *c, enum auth_result result, const char *sid)
 {
 	stats_of(c->app)->auth_signin++;
+	refused_signature(c, "sign-in", S(""), auth_text(result));
 	if (!guess_count(c))
 		guess_close(c);
 	else

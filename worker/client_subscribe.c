@@ -20,6 +20,7 @@
 #include "worker/guess.h"
 #include "worker/identity.h"
 #include "worker/limit.h"
+#include "worker/refused.h"
 #include "worker/subscription.h"
 #include "worker/worker.h"
 
@@ -141,6 +142,7 @@ check_auth(struct request *r)
 	if (result == AUTH_OK)
 		return true;
 	stats_of(r->c->app)->auth_subscribe++;
+	refused_signature(r->c, "subscribe", r->channel, auth_text(result));
 	if (!guess_count(r->c)) {
 		guess_close(r->c);
 		return false;

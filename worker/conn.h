@@ -97,6 +97,9 @@ struct conn {
 
 	uint8_t serves;         /* enum listen_role: what it may ask for */
 	bool trusted : 1;       /* the peer is a proxy that is believed */
+	bool looked : 1;        /* at the head of its first request */
+	bool unbelieved : 1;    /* no trusted proxy, but it speaks as one */
+	bool waits : 1;         /* for its refusal: refused_late() */
 	bool closed : 1;        /* will be freed at the end of the turn */
 	bool paused : 1;        /* do not feed until conn_resume() */
 	bool stopped : 1;       /* nor until conn_go(); see worker/flow.h */

@@ -24,6 +24,7 @@
 #include "worker/client.h"
 #include "worker/conn.h"
 #include "worker/origin.h"
+#include "worker/refused.h"
 #include "worker/via.h"
 #include "worker/worker.h"
 #include "worker/ws.h"
@@ -276,6 +277,8 @@ key_of(struct str path, char out[KEY_MAX])
 	if (!str_starts(path, prefix))
 		return str_make(NULL, 0);
 	key = str_from(path, prefix.n);
+	while (str_starts(key, S("/")))
+		key = str_from(key, 1);
 	if (key.n == 0 || str_find(key, '/') != -1)
 		return str_make(NULL, 0);
 	if (key.n > KEY_MAX)
@@ -301,7 +304,8 @@ check_server(const struct worker *w)
 			str_of(w->hold.refusal) };
 	if (w->nconns > w->max_conns)
 		return (struct refusal){ PUSHER_OVER_CAPACITY,
-			pusher_error_text(PUSHER_OVER_CAPACITY) };
+			S("The server is over its limit of connections "
+			  "(max_connections, open files): try again later") };
 	return (struct refusal){ 0 };
 }
 
@@ -483,7 +487,7 @@ handshake_request(struct conn *c, const struct http_head *head)
 		return;
 	}
 	if (r.code != 0) {
-		client_close(c, r.code, r.text);
+		refused_client(c, head, r.code, r.text);
 		return;
 	}
 	conn_enlist(c);

@@ -19,8 +19,10 @@
 #include "shared/base.h"
 #include "shared/conf.h"
 #include "shared/forwarded.h"
+#include "shared/http.h"
 #include "shared/ip.h"
 #include "shared/log.h"
+#include "shared/proc.h"
 #include "shared/proxy_head.h"
 #include "shared/sock.h"
 #include "shared/xmalloc.h"
@@ -149,6 +151,46 @@ via_wants_write(const struct conn *c)
 
 /* ---- who the client is ---- */
 
+/* The header by which a proxy says for whom it speaks, or p == NULL. */
+static struct str
+proxy_header(const struct http_head *head)
+{
+	static const struct str prefix = { "X-Forwarded-", 12 };
+	struct str name;
+
+	for (size_t i = 0; i < head->nheaders; i++) {
+		name = head->headers[i].name;
+		if (str_eq_nocase(name, S("Forwarded")) ||
+		    (name.n > prefix.n &&
+			str_eq_nocase(str_make(name.p, prefix.n), prefix)))
+			return name;
+	}
+	return str_make(NULL, 0);
+}
+
+/* It speaks as a proxy does: once for each address the log says so. */
+static bool
+is_unbelieved(const struct conn *c, const struct http_head *head)
+{
+	struct str name = proxy_header(head);
+	char text[IP_TEXT_MAX];
+	struct ip ip;
+
+	if (name.p == NULL)
+		return false;
+	if (via_client(c, &ip, NULL) &&
+	    proc_note(c->w->inherit == NULL ? NULL : c->w->inherit->noted,
+		str_make(ip.b, sizeof(ip.b)))) {
+		ip_text(&ip, text);
+		log_note("the peer %s sends %.*s and is not in "
+			 "trusted_proxies: its clients have its address and "
+			 "count as not encrypted; if it is your proxy, add "
+			 "the line: trusted_proxies %s",
+		    text, STR_ARG(name), text);
+	}
+	return true;
+}
+
 void
 via_request(struct conn *c, const struct http_head *head)
 {
@@ -156,6 +198,12 @@ via_request(struct conn *c, const struct http_head *head)
 	struct forwarded f;
 	struct via *v;
 
+	if (!c->trusted) {
+		if (!c->looked)
+			c->unbelieved = is_unbelieved(c, head);
+		c->looked = true;
+		return;
+	}
 	forwarded_read(&f, head,
 	    strcmp(conf->client_address_header, "forwarded") == 0,
 	    conf->trusted, conf->ntrusted);

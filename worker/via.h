@@ -46,7 +46,11 @@ int via_finish(struct conn *);
 /* Reading goes on when the socket can be written. */
 bool via_wants_write(const struct conn *);
 
-/* What the head of a request says, for a connection whose peer is trusted. */
+/*
+ * What the head of a request says of the client, if the peer is trusted.  If
+ * it is not and speaks as a proxy does, the log names it, once for each
+ * address.
+ */
 void via_request(struct conn *, const struct http_head *);
 
 /* Does the client speak TLS, to us or to a trusted proxy? */

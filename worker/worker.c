@@ -350,6 +350,7 @@ stop(struct worker *w)
 	apps_free(w);
 	timeouts_free(w);
 	guess_clear(&w->guesses);
+	guess_clear(&w->tls_told);
 	hash_clear(&w->conns);
 	hash_clear(&w->topics);
 	buf_unref(w->arena);

@@ -55,6 +55,9 @@ struct worker {
 	struct stats stats;
 	struct tls tls;
 	struct guesses guesses;
+	struct guesses tls_told; /* who was sent away without TLS */
+	float tls_waits;         /* how many more may wait for that */
+	double tls_waits_at;
 
 	struct hash conns;   /* by sid, every socket */
 	uint32_t nconns;     /* sockets */

@@ -22,6 +22,7 @@
 #include "shared/xmalloc.h"
 #include "worker/client.h"
 #include "worker/handshake.h"
+#include "worker/refused.h"
 #include "worker/subscription.h"
 #include "worker/via.h"
 #include "worker/worker.h"
@@ -423,6 +424,8 @@ on_timeout(struct conn *c)
 {
 	if (c->finishing || c->close_sent) {
 		conn_close(c);
+	} else if (refused_late(c)) {
+		return;
 	} else if (!c->greeted) {
 		client_close(c, 4100, S("the server is not ready: try again"));
 	} else if (is_too_late(c)) {

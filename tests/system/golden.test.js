@@ -68,10 +68,11 @@ suite('golden', (d) => {
 	test('to the client: a refusal before the greeting', async () => {
 		const c = new Client(d, '/app/nobody?protocol=7');
 		await c.upgraded();
-		await golden(c, ERROR(4001, 'There is no app with this key'));
+		await golden(c, ERROR(4001, 'There is no app with this key: "nobody"'));
 		const f = await c.nextFrame();
 		assert.deepEqual([f.opcode, closeOf(f)], [OP.CLOSE,
-			{ code: 4001, reason: 'There is no app with this key' }]);
+			{ code: 4001,
+				reason: 'There is no app with this key: "nobody"' }]);
 		c.destroy();
 	});
 

@@ -92,7 +92,7 @@ bad_sign_in(void **state)
 		"\"user_data\":\"\\ud800\"}}",
 	};
 	static const char *const signed_rows[] = { "", "x", "{}", "{\"id\":7}",
-		"{\"id\":\"\"}", "{\"id\":\"a b\"}",
+		"{\"id\":\"\"}", "{\"id\":\"a\\nb\"}",
 		"{\"id\":\"a\",\"watchlist\":{}}",
 		"{\"id\":\"a\",\"watchlist\":[7]}" };
 
