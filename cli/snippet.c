@@ -174,6 +174,87 @@ write_php(struct buf **b, const struct snippet_values *v)
 	free(secret);
 }
 
+/*
+ * "text" for Go, Java and Python, and for Ruby with the '#' escaped; free(3)
+ * it.
+ */
+static char *
+quote_double(const char *text, bool ruby)
+{
+	struct buf *b = NULL;
+	char *s;
+
+	buf_putc(&b, '"');
+	for (; *text != '\0'; text++) {
+		if (*text == '"' || *text == '\\' || (ruby && *text == '#'))
+			buf_putc(&b, '\\');
+		buf_putc(&b, *text);
+	}
+	buf_putc(&b, '"');
+	s = str_dup(buf_str(b));
+	buf_unref(b);
+	return s;
+}
+
+/* fmt: id, key, secret, host, port, a word that says whether TLS is used. */
+#define SNIPPET(name, ruby, on, off, ...) \
+	static void name(struct buf **b, const struct snippet_values *v) \
+	{ \
+		char *id = quote_double(v->app->id, ruby); \
+		char *key = quote_double(v->app->key, ruby); \
+		char *secret = quote_double(v->app->secret, ruby); \
+\
+		buf_printf(b, __VA_ARGS__, id, key, secret, v->host, v->port, \
+		    v->tls ? (on) : (off)); \
+		free(id); \
+		free(key); \
+		free(secret); \
+	}
+
+SNIPPET(write_ruby, true, "true", "false",
+    "require 'pusher'\n"
+    "\n"
+    "pusher = Pusher::Client.new(\n"
+    "  app_id: %s,\n"
+    "  key: %s,\n"
+    "  secret: %s,\n"
+    "  host: '%s',\n"
+    "  port: %u,\n"
+    "  use_tls: %s,\n"
+    ")\n"
+    "pusher.trigger('my-channel', 'my-event', { hello: 'world' })\n")
+
+SNIPPET(write_python, false, "True", "False",
+    "import pusher\n"
+    "\n"
+    "client = pusher.Pusher(\n"
+    "    app_id=%s,  # this library takes digits only\n"
+    "    key=%s,\n"
+    "    secret=%s,\n"
+    "    host='%s',\n"
+    "    port=%u,\n"
+    "    ssl=%s,\n"
+    ")\n"
+    "client.trigger('my-channel', 'my-event', {'hello': 'world'})\n")
+
+SNIPPET(write_go, false, "true", "false",
+    "client := pusher.Client{ // github.com/pusher/pusher-http-go/v5\n"
+    "\tAppID:  %s,\n"
+    "\tKey:    %s,\n"
+    "\tSecret: %s,\n"
+    "\tHost:   \"%s:%u\",\n"
+    "\tSecure: %s,\n"
+    "}\n"
+    "err := client.Trigger(\"my-channel\", \"my-event\",\n"
+    "\tmap[string]string{\"hello\": \"world\"})\n")
+
+SNIPPET(write_java, false, "true", "false",
+    "Pusher pusher = new Pusher(%s, %s, %s); // com.pusher.rest\n"
+    "pusher.setHost(\"%s:%u\");\n"
+    "pusher.setEncrypted(%s);\n"
+    "pusher.trigger(\"my-channel\", \"my-event\",\n"
+    "    Collections.singletonMap(\"hello\", \"world\"));\n")
+
 static void
 write_publish(struct buf **b, const struct snippet_values *v)
 {
@@ -209,6 +290,10 @@ const struct snippet snippets[] = {
 	{ "laravel-env", "Laravel (.env)", write_laravel },
 	{ "node", "Node.js server library", write_node },
 	{ "php", "PHP server library", write_php },
+	{ "ruby", "Ruby server library", write_ruby },
+	{ "python", "Python server library", write_python },
+	{ "go", "Go server library", write_go },
+	{ "java", "Java server library", write_java },
 	{ "publish", "Next: publish an event from here", write_publish },
 	{ "curl", "Or over HTTP, signed with openssl", write_curl },
 };

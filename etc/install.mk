@@ -12,7 +12,8 @@ UNITDIR := $(PREFIX)/lib/systemd/system
 CONFDIR := /etc/pusherd
 INSTALL := install -D -m
 
-DOCS := README.md LICENSE $(wildcard etc/doc/*)
+DOCS := README.md LICENSE $(wildcard etc/doc/*) etc/grafana/pusherd.json \
+    etc/prometheus/pusherd.rules.yml
 
 pages: all ## write the manual pages and the completion in etc/ anew
 	$(BUILD)/pusherctl help --print pusherctl.8 >etc/man/pusherctl.8

@@ -31,7 +31,7 @@ suite('greeting', (d) => {
 		assert.equal(typeof m.data, 'string');
 		assert.match(c.sid, /^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$/);
 		assert.ok(c.sid.length <= 33);
-		assert.equal(c.greeting.activity_timeout, 120);
+		assert.equal(c.greeting.activity_timeout, 30);
 		await c.quiet(50);
 		await c.close();
 	});
@@ -42,10 +42,10 @@ suite('greeting', (d) => {
 		await closeAll(all);
 	});
 
-	test('activity_timeout of the app', async () => {
-		const short = d.app({ activity_timeout: 30 });
+	test('C6: activity_timeout of the app', async () => {
+		const short = d.app({ activity_timeout: 45 });
 		const c = await Client.connect(d, short);
-		assert.equal(c.greeting.activity_timeout, 30);
+		assert.equal(c.greeting.activity_timeout, 45);
 		await c.close();
 	});
 

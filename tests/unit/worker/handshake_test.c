@@ -146,7 +146,7 @@ expect_greeting(void)
 	socket_id_text(conn_sid(rig.c), sid);
 	snprintf(want, sizeof(want),
 	    "{\"event\":\"pusher:connection_established\",\"data\":"
-	    "\"{\\\"socket_id\\\":\\\"%s\\\",\\\"activity_timeout\\\":120}\"}",
+	    "\"{\\\"socket_id\\\":\\\"%s\\\",\\\"activity_timeout\\\":30}\"}",
 	    sid);
 	assert_true(rig_next(&rig, &op, &b));
 	assert_int_equal(op, WS_TEXT);

@@ -313,18 +313,18 @@ liveness(void **state)
 	struct buf *b = NULL;
 
 	UNUSED(state);
-	assert_int_equal(armed(), 120);
+	assert_int_equal(armed(), 30);
 	expire();
 	rig_expect(&rig, WS_PING, S("*"));
 	assert_int_equal(armed(), 30);
 	rig_frame(&b, true, WS_PONG, S(""));
 	rig_send(&rig, b->data, b->len);
-	assert_int_equal(armed(), 120);
+	assert_int_equal(armed(), 30);
 	expire();
 	rig_expect(&rig, WS_PING, S("*"));
 	rig_text(&rig, S(PING)); /* any frame is a sign of life */
 	rig_expect_text(&rig, PONG);
-	assert_int_equal(armed(), 120);
+	assert_int_equal(armed(), 30);
 	expire();
 	rig_expect(&rig, WS_PING, S("*"));
 	expire();
@@ -365,7 +365,7 @@ authorisation(void **state)
 	client_on_subscribed(rig.c, S("private-room"));
 	assert_true(rig.c->authorized);
 	assert_true(rig.c->counted);
-	assert_int_equal(armed(), 120);
+	assert_int_equal(armed(), 30);
 	/* Switched off meanwhile. */
 	rig_greeted(&rig);
 	rig.c->authorized = false;
