@@ -4,10 +4,13 @@
  * Knows no command by name.  Writes only to the stream it is given.
  */
 
+#include <stdlib.h>
+
 #include "cli/cmd.h"
 #include "cli/page.h"
 #include "shared/base.h"
 #include "shared/roff.h"
+#include "shared/str.h"
 
 static const char head[] =
     ".\\\" SPDX-License-Identifier: MIT\n"
@@ -117,6 +120,29 @@ put_option(FILE *f, const struct cmd_option *o)
 	fputc('\n', f);
 }
 
+/* Each line begins anew at its indent, and wraps there if it must. */
+static void
+put_lines(FILE *f, const char *text)
+{
+	struct str rest = str_of(text), line;
+	unsigned indent;
+	char *copy;
+
+	while (rest.p != NULL) {
+		line = str_cut(&rest, '\n');
+		for (indent = 0; indent < line.n && line.p[indent] == ' ';)
+			indent++;
+		copy = str_dup(str_from(line, indent));
+		fprintf(f, line.n == 0 ? ".sp\n" : ".br\n");
+		if (line.n > 0) {
+			fprintf(f, ".in +%un\n", indent);
+			roff_text(f, copy);
+			fprintf(f, "\n.br\n.in -%un\n", indent);
+		}
+		free(copy);
+	}
+}
+
 static void
 put_verb(FILE *f, const struct cmd_verb *v)
 {
@@ -137,9 +163,9 @@ put_verb(FILE *f, const struct cmd_verb *v)
 	fputs(".\n", f);
 	if (v->text != NULL) {
 		/* It has lines and indents of its own. */
-		fputs(".IP\n.nf\n", f);
-		roff_text(f, v->text);
-		fputs("\n.fi\n", f);
+		fputs(".IP\n.na\n", f);
+		put_lines(f, v->text);
+		fputs(".ad\n", f);
 	}
 	if (o == NULL || o->name == NULL)
 		return;

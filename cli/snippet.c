@@ -239,14 +239,14 @@ SNIPPET(write_python, false, "True", "False",
 
 SNIPPET(write_go, false, "true", "false",
     "client := pusher.Client{ // github.com/pusher/pusher-http-go/v5\n"
-    "\tAppID:  %s,\n"
-    "\tKey:    %s,\n"
-    "\tSecret: %s,\n"
-    "\tHost:   \"%s:%u\",\n"
-    "\tSecure: %s,\n"
+    "    AppID:  %s,\n"
+    "    Key:    %s,\n"
+    "    Secret: %s,\n"
+    "    Host:   \"%s:%u\",\n"
+    "    Secure: %s,\n"
     "}\n"
     "err := client.Trigger(\"my-channel\", \"my-event\",\n"
-    "\tmap[string]string{\"hello\": \"world\"})\n")
+    "    map[string]string{\"hello\": \"world\"})\n")
 
 SNIPPET(write_java, false, "true", "false",
     "Pusher pusher = new Pusher(%s, %s, %s); // com.pusher.rest\n"

@@ -120,3 +120,27 @@ test('completion offers every command', () => {
 	for (const name of commands())
 		assert.ok(words.has(name), name);
 });
+
+test('pages: pusherctl(8) fits into 80 columns', () => {
+	const page = path.join(TOP, 'etc/man/pusherctl.8');
+	const r = spawnSync('groff', ['-K', 'utf8', '-man', '-Tutf8', '-P-cbou',
+		'-ww', '-rLL=78n', page], { encoding: 'utf8' });
+	assert.equal(r.status, 0, r.stderr);
+	assert.equal(r.stderr, '');
+	for (const line of r.stdout.split('\n'))
+		assert.ok([...line].length <= 80, line);
+});
+
+test('O4: every proxy snippet says what pusherd needs', () => {
+	for (const file of ['nginx.conf', 'Caddyfile', 'haproxy.cfg', 'apache.conf'])
+		assert.match(read(`etc/doc/${file}`), /trusted_proxies 127\.0\.0\.1/);
+});
+
+test('pages: what metrics.md names is installed', () => {
+	const mk = read('etc/install.mk');
+	for (const file of ['etc/grafana/pusherd.json',
+		'etc/prometheus/pusherd.rules.yml']) {
+		assert.ok(mk.includes(file));
+		assert.ok(fs.existsSync(path.join(TOP, file)));
+	}
+});
