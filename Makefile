@@ -15,8 +15,13 @@ WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes \
 	-Wcast-qual -Wcast-align=strict -Wwrite-strings -Wformat=2 -Wundef \
 	-Wvla -Wconversion -Wno-sign-conversion -Wimplicit-fallthrough \
 	-Wnull-dereference -Wduplicated-cond -Wlogical-op
+# A flag that this compiler has for its machine, or nothing.
+cc-option = $(shell echo 'int x;' | $(CC) -Werror $(1) -x c -c -o /dev/null - \
+	2>/dev/null && echo '$(1)')
 HARDEN  := -fno-common -fno-strict-aliasing -D_FORTIFY_SOURCE=3 \
-	-fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
+	-fstack-protector-strong -fPIE $(call cc-option,-fstack-clash-protection) \
+	$(call cc-option,-fcf-protection) \
+	$(call cc-option,-mbranch-protection=standard)
 LDHARD  := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed \
 	-Wl,--build-id=sha1
 WERROR  := $(if $(CI),-Werror)
@@ -33,7 +38,7 @@ OUTBOX  := broker/courier/outbox.c broker/courier/outbox_rows.c \
 APIAUTH := worker/api_auth.c worker/api_params.c
 WORKER  := $(wildcard worker/*.c)
 DAEMON  := cli/pusherd.c cli/activation.c cli/asked.c cli/certs.c \
-	cli/child.c cli/first_app.c cli/listen.c cli/listen_text.c \
+	cli/child.c cli/first_app.c cli/leftover.c cli/listen.c cli/listen_text.c \
 	cli/log_place.c cli/master.c cli/notify.c cli/reload.c cli/rundir.c \
 	cli/stop.c cli/watchdog.c
 CTL     := $(filter-out $(DAEMON),$(wildcard cli/*.c))

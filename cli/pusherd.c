@@ -391,8 +391,28 @@ run(struct conf *conf, const struct command *cmd)
 	return code;
 }
 
+/* A reload reads these again, and then with the rights of the user. */
 static int
-test(const struct conf *conf)
+check_as_user(const struct conf *conf, const char *file,
+    const struct rundir_owner *owner, struct certs_loaded *certs, char **why)
+{
+	const char *as = conf->user[0] == '\0' ? "" : " as the user ";
+
+	if (owner->give && proc_drop_privileges(conf->user) == -1) {
+		*why = xasprintf("cannot become the user %s: %s", conf->user,
+		    strerror(errno));
+		return -1;
+	}
+	if (file != NULL && access(file, R_OK) == -1) {
+		*why = xasprintf("a reload cannot read %s%s%s: %s", file, as,
+		    conf->user, strerror(errno));
+		return -1;
+	}
+	return certs_load(certs, conf, why);
+}
+
+static int
+test(const struct conf *conf, const char *file)
 {
 	struct rundir_owner owner;
 	struct certs_loaded certs;
@@ -401,10 +421,10 @@ test(const struct conf *conf)
 	if (first_app_check(&why) == -1)
 		fatalx("%s", why);
 	if (find_owner(conf, &owner, &why) == -1 ||
-	    certs_load(&certs, conf, &why) == -1 ||
 	    listen_check(conf, &why) == -1 ||
 	    rundir_check(conf, &owner, &why) == -1 ||
-	    appdb_check(conf->database, &why) == -1)
+	    appdb_check(conf->database, &why) == -1 ||
+	    check_as_user(conf, file, &owner, &certs, &why) == -1)
 		fatalx("%s", why);
 	for (size_t i = 0; i < conf->notes.n; i++)
 		fprintf(stderr, "pusherd: %s\n", conf->notes.v[i]);
@@ -429,10 +449,12 @@ main(int argc, char **argv)
 		fatalx("%s", why);
 	switch (cmd.action) {
 	case ACTION_RUN:
+		/* When the first process of a container ends, all end. */
+		cmd.foreground = cmd.foreground || getpid() == 1;
 		code = run(&conf, &cmd);
 		break;
 	case ACTION_TEST:
-		code = test(&conf);
+		code = test(&conf, cmd.file);
 		break;
 	case ACTION_PRINT:
 		conf_print(&conf, stdout);

@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/leftover.h"
 #include "shared/appdb.h"
 #include "shared/base.h"
 #include "shared/conf.h"
@@ -30,7 +31,10 @@
 #include "shared/str.h"
 #include "shared/xmalloc.h"
 
-#define LEAVE_TRIES 80 /* times 100 ms: for an old group to leave */
+/* Times 100 ms: for an old group to leave. */
+#define STOPPED_TRIES 15 /* then those that are stopped are killed */
+#define KILL_TRIES 80    /* then all */
+#define LEAVE_TRIES 100
 
 /* What is before the last '/'; free(3) it. */
 static char *
@@ -41,6 +45,13 @@ parent_of(const char *path)
 	if (slash == NULL)
 		return xstrdup(".");
 	return xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+static void
+close_if_open(int fd)
+{
+	if (fd != -1)
+		close(fd);
 }
 
 static int
@@ -98,8 +109,10 @@ make_directory(struct rundir *r, char **why)
 {
 	const char *path = r->conf->runtime_dir;
 	struct stat st;
+	bool made = mkdir(path, 0700) == 0;
+	int fd;
 
-	if (mkdir(path, 0700) == -1 && errno != EEXIST) {
+	if (!made && errno != EEXIST) {
 		*why =
 		    xasprintf("cannot make runtime_dir %s: %s: make it (mode "
 			      "0700), or choose another one",
@@ -113,12 +126,17 @@ make_directory(struct rundir *r, char **why)
 	}
 	if (check_directory(path, &st, &r->owner, why) == -1)
 		return -1;
-	if (give_path(r, path) == -1) {
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* The group may come as far as the control socket (its mode: 0660). */
+	if (fd == -1 || give_fd(r, fd) == -1 ||
+	    (made && r->owner.give && fchmod(fd, 0710) == -1)) {
+		close_if_open(fd);
 		*why = xasprintf("cannot give runtime_dir %s to the user %s: "
 				 "%s",
 		    path, r->conf->user, strerror(errno));
 		return -1;
 	}
+	close(fd);
 	return 0;
 }
 
@@ -173,26 +191,27 @@ write_pid(int fd)
 
 /*
  * Opens and locks a file that is still the one of this name.  The descriptor,
- * or -1: errno EWOULDBLOCK and *holder (0: unknown) when another has it.
+ * or -1: errno EWOULDBLOCK, *holder (the number in it, 0: unknown) and *held
+ * when another has it.
  */
 static int
-lock_once(const char *path, pid_t *holder)
+lock_once(const char *path, pid_t *holder, struct stat *held)
 {
-	struct stat mine, named;
+	struct stat named;
 	int fd, saved;
 
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd == -1)
 		return -1;
-	if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
+	if (fstat(fd, held) == -1 || flock(fd, LOCK_EX | LOCK_NB) == -1) {
 		saved = errno;
 		*holder = read_pid(fd);
 		close(fd);
 		errno = saved;
 		return -1;
 	}
-	if (fstat(fd, &mine) == 0 && stat(path, &named) == 0 &&
-	    mine.st_ino == named.st_ino && mine.st_dev == named.st_dev)
+	if (stat(path, &named) == 0 && held->st_ino == named.st_ino &&
+	    held->st_dev == named.st_dev)
 		return fd;
 	close(fd); /* removed while we waited for it */
 	*holder = 0;
@@ -200,55 +219,76 @@ lock_once(const char *path, pid_t *holder)
 	return -1;
 }
 
+/* Does a server hold it, or only what one has left behind? */
 static bool
-is_alive(pid_t pid)
+is_served(const struct leftover *v, size_t n, pid_t holder)
 {
-	return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+	for (size_t i = 0; i < n; i++)
+		if (v[i].pid == holder || !v[i].orphan)
+			return true;
+	return n == 0 && leftover_may_be(holder);
 }
 
-/* Waits a little when the holder is the rest of a group that is leaving. */
+/*
+ * Waits a little when the rest of a group holds it that is leaving, and ends
+ * what does not leave.  -1 with errno; EWOULDBLOCK: *who holds it (free(3)
+ * it; it may be empty).
+ */
 static int
-lock_file(const char *path, pid_t *holder)
+lock_file(const char *path, char **who)
 {
 	const struct timespec moment = { 0, 100000000 };
-	int fd, tries;
+	struct leftover v[LEFTOVER_MAX];
+	struct stat held;
+	pid_t holder;
+	size_t n;
+	int fd, tries, saved;
 
 	for (tries = 0;; tries++) {
-		*holder = 0;
-		fd = lock_once(path, holder);
-		if (fd != -1 || errno != EWOULDBLOCK || is_alive(*holder) ||
-		    tries == LEAVE_TRIES)
+		holder = 0;
+		fd = lock_once(path, &holder, &held);
+		if (fd != -1 || errno != EWOULDBLOCK)
 			return fd;
+		n = leftover_find(&held, v);
+		if (is_served(v, n, holder) || tries == LEAVE_TRIES) {
+			*who = leftover_text(v, n);
+			saved = EWOULDBLOCK;
+			break;
+		}
 		if (tries == 1)
 			log_info("waiting for the processes of a server that "
 				 "has died to leave");
+		if (tries == STOPPED_TRIES)
+			leftover_end(v, n, true);
+		else if (tries == KILL_TRIES)
+			leftover_end(v, n, false);
 		nanosleep(&moment, NULL);
 	}
+	errno = saved;
+	return -1;
 }
 
 static int
 take_lock(struct rundir *r, char **why)
 {
-	pid_t pid;
+	char *who = NULL;
 
-	r->lock_fd = lock_file(r->lock_path, &pid);
+	r->lock_fd = lock_file(r->lock_path, &who);
 	if (r->lock_fd != -1)
 		unlink(r->listen_path); /* of a server that was killed */
 	if (r->lock_fd != -1 && write_pid(r->lock_fd) == 0 &&
 	    give_fd(r, r->lock_fd) == 0)
 		return 0;
-	if (r->lock_fd == -1 && errno == EWOULDBLOCK && pid != 0)
-		*why = xasprintf("another pusherd (pid %d) runs with "
-				 "runtime_dir %s: stop it with `kill %d`, or "
-				 "give this one its own runtime_dir",
-		    (int)pid, r->conf->runtime_dir, (int)pid);
-	else if (r->lock_fd == -1 && errno == EWOULDBLOCK)
-		*why = xasprintf("another pusherd runs with runtime_dir %s: "
-				 "give this one its own runtime_dir",
-		    r->conf->runtime_dir);
+	if (who != NULL)
+		*why =
+		    xasprintf("another pusherd runs with runtime_dir %s%s%s: "
+			      "stop it, or give this one its own "
+			      "runtime_dir",
+			r->conf->runtime_dir, who[0] == '\0' ? "" : ": ", who);
 	else
 		*why = xasprintf(
 		    "cannot write %s: %s", r->lock_path, strerror(errno));
+	free(who);
 	return -1;
 }
 
@@ -256,20 +296,22 @@ static int
 open_pid_file(struct rundir *r, char **why)
 {
 	const char *path = r->conf->pid_file;
-	pid_t pid;
+	char *who = NULL;
 
-	r->pid_fd = lock_file(path, &pid);
+	r->pid_fd = lock_file(path, &who);
 	if (r->pid_fd != -1 && fchmod(r->pid_fd, 0644) == 0 &&
 	    give_fd(r, r->pid_fd) == 0)
 		return 0;
-	if (r->pid_fd == -1 && errno == EWOULDBLOCK)
-		*why = xasprintf("another pusherd (pid %d) has the pid_file "
-				 "%s: give this one its own",
-		    (int)pid, path);
+	if (who != NULL)
+		*why =
+		    xasprintf("another pusherd has the pid_file %s%s%s: give "
+			      "this one its own",
+			path, who[0] == '\0' ? "" : ": ", who);
 	else
 		*why = xasprintf("cannot write pid_file %s: %s: its directory "
 				 "must exist and be writable",
 		    path, strerror(errno));
+	free(who);
 	return -1;
 }
 
@@ -352,13 +394,6 @@ rundir_open(struct rundir *r, const struct conf *conf,
 		return 0;
 	rundir_close(r);
 	return -1;
-}
-
-static void
-close_if_open(int fd)
-{
-	if (fd != -1)
-		close(fd);
 }
 
 void

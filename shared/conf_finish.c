@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -301,6 +302,24 @@ finish_log(struct conf *c, char **why)
 	return make_absolute(c, OPT_log, "log", &c->log, why);
 }
 
+/*
+ * A directory that others may write into (an emptyDir of Kubernetes) belongs
+ * to nobody: a directory in it is ours.
+ */
+static void
+use_own_directory(struct conf *c)
+{
+	char *own;
+	struct stat st;
+
+	if (stat(c->runtime_dir, &st) == -1 || !S_ISDIR(st.st_mode) ||
+	    (st.st_mode & 022) == 0)
+		return;
+	own = xasprintf("%s/pusherd", c->runtime_dir);
+	free(c->runtime_dir);
+	c->runtime_dir = own;
+}
+
 static int
 finish_tls(struct conf *c, char **why)
 {
@@ -342,6 +361,7 @@ conf_finish_paths(struct conf *c, char **why)
 		return -1;
 	if (finish_outbox(c, why) == -1 || finish_log(c, why) == -1)
 		return -1;
+	use_own_directory(c);
 	free(c->broker_path);
 	free(c->control_path);
 	c->broker_path = xasprintf("%s/broker.sock", c->runtime_dir);

@@ -250,7 +250,7 @@ proc_daemonize(void)
 	if (setsid() == -1)
 		return -1;
 	if ((fd = open("/dev/null", O_RDWR | O_CLOEXEC)) == -1)
-		return -1;
+		fatal("cannot become a daemon: /dev/null");
 	if (dup2(fd, STDIN_FILENO) == -1 || dup2(fd, STDOUT_FILENO) == -1 ||
 	    dup2(fd, STDERR_FILENO) == -1)
 		return -1;
