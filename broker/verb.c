@@ -91,7 +91,7 @@ status_rows(struct control_client *k)
 	verb_row_begin(&w, "server");
 	json_key(&w, "version");
 	json_put_str(&w, S(PUSHERD_VERSION));
-	verb_put_number(&w, "pid", (uint64_t)getpid());
+	verb_put_number(&w, "pid", (uint64_t)getppid());
 	verb_put_number(&w, "uptime", (uint64_t)(broker_now() - br->started));
 	verb_put_number(&w, "workers", br->conf->nworkers);
 	verb_put_number(&w, "connections", nconns);

@@ -226,8 +226,8 @@ warn_of_expiry(struct certs *c)
 			  "refuse it",
 		    f->name);
 	else
-		log_warnx("the certificate of %s expires in %lld days", f->name,
-		    (long long)days);
+		log_warnx("the certificate of %s expires in %lld day%s",
+		    f->name, (long long)days, days == 1 ? "" : "s");
 }
 
 void

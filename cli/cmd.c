@@ -13,6 +13,8 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shared/base.h"
@@ -21,7 +23,10 @@
 #include "shared/ws_frame.h"
 #include "shared/xmalloc.h"
 
-#define MAX_OPTIONS 32 /* of one verb */
+#define MAX_OPTIONS 32   /* of one verb */
+#define BUSY_MS 60000    /* how long others may write before us */
+#define BUSY_PAUSE_MS 50 /* between two tries */
+#define NAMESAKES_MAX 10 /* that an error lists */
 
 /* ---- arguments ---- */
 
@@ -240,18 +245,77 @@ cmd_confirm(const struct cmd *c, const char *fmt, ...)
 
 /* ---- the database ---- */
 
+static bool
+is_busy(const char *why)
+{
+	return why != NULL &&
+	    (strstr(why, "busy with another process") != NULL ||
+		strstr(why, "database is locked") != NULL);
+}
+
 struct appdb *
 cmd_open_db(const struct cmd *c, enum appdb_mode mode)
 {
+	struct timespec pause = { 0, BUSY_PAUSE_MS * 1000000L };
+	unsigned waited = 0;
 	struct appdb *db;
 	char *why = NULL;
 
-	db = appdb_open(c->conf->database, mode, &why);
+	/* Many commands at once: each has its turn. */
+	while ((db = appdb_open(c->conf->database, mode, &why)) == NULL &&
+	    is_busy(why) && waited < BUSY_MS) {
+		free(why);
+		why = NULL;
+		nanosleep(&pause, NULL);
+		waited += BUSY_PAUSE_MS;
+	}
+	if (db != NULL)
+		appdb_wait(db, BUSY_MS);
 	if (db == NULL) {
 		cmd_fail("%s", why != NULL ? why : c->conf->database);
 		free(why);
 	}
 	return db;
+}
+
+struct namesakes {
+	const char *name;
+	struct buf *ids;
+	size_t n;
+};
+
+static int
+add_namesake(void *arg, const struct app *a)
+{
+	struct namesakes *l = arg;
+
+	if (strcmp(a->name, l->name) != 0)
+		return 0;
+	if (l->n++ < NAMESAKES_MAX)
+		buf_printf(&l->ids, "%s%s", l->n > 1 ? ", " : "", a->id);
+	return 0;
+}
+
+/* No app is meant, or more than one. */
+static int
+not_found(const struct cmd *c, struct appdb *db, const char *which)
+{
+	struct namesakes l = { .name = which };
+	int r;
+
+	if (*which != '\0' && appdb_each(db, add_namesake, &l) == -1)
+		r = cmd_fail("%s", appdb_error(db));
+	else if (l.n > 1)
+		r = cmd_fail("%zu apps have the name \"%s\": say which by its "
+			     "id: %.*s%s",
+		    l.n, which, STR_ARG(buf_str(l.ids)),
+		    l.n > NAMESAKES_MAX ? ", ..." : "");
+	else
+		r = cmd_fail("no app has the id, the key or the name \"%s\"; "
+			     "to see them: %s app list",
+		    which, c->self);
+	buf_unref(l.ids);
+	return r;
 }
 
 int
@@ -262,10 +326,7 @@ cmd_find_app(
 	case 1:
 		return CMD_OK;
 	case 0:
-		return cmd_fail("no app has the id, the key or, as the only "
-				"one, the name \"%s\"; to see them: "
-				"%s app list",
-		    which, c->self);
+		return not_found(c, db, which);
 	default:
 		return cmd_fail("%s", appdb_error(db));
 	}
@@ -297,14 +358,15 @@ note_answer(const char *why)
 }
 
 static int
-ask(const struct ctl_question *q)
+ask_with(const struct ctl_question *q, enum ctl_result *result)
 {
 	char *why;
 	int r = CMD_FAILED;
 
+	*result = CTL_REFUSED;
 	if (!utf8_is_valid(q->args))
 		return cmd_fail("an argument is not UTF-8");
-	switch (ctl_ask(q, &why)) {
+	switch (*result = ctl_ask(q, &why)) {
 	case CTL_DONE:
 		r = CMD_OK;
 		break;
@@ -313,6 +375,7 @@ ask(const struct ctl_question *q)
 		/* FALLTHROUGH */
 	case CTL_REFUSED:
 	case CTL_FAILED:
+	case CTL_SILENT:
 		note_answer(why);
 		break;
 	}
@@ -320,9 +383,17 @@ ask(const struct ctl_question *q)
 	return r;
 }
 
+static int
+ask(const struct ctl_question *q)
+{
+	enum ctl_result result;
+
+	return ask_with(q, &result);
+}
+
 int
-cmd_ask(const struct cmd *c, const char *verb, struct str args, ctl_row fn,
-    void *arg)
+cmd_ask_ctl(const struct cmd *c, const char *verb, struct str args, ctl_row fn,
+    void *arg, enum ctl_result *result)
 {
 	struct ctl_question q = { .path = c->conf->control_path,
 		.verb = verb,
@@ -331,7 +402,16 @@ cmd_ask(const struct cmd *c, const char *verb, struct str args, ctl_row fn,
 		.on_row = fn,
 		.arg = arg };
 
-	return ask(&q);
+	return ask_with(&q, result);
+}
+
+int
+cmd_ask(const struct cmd *c, const char *verb, struct str args, ctl_row fn,
+    void *arg)
+{
+	enum ctl_result result;
+
+	return cmd_ask_ctl(c, verb, args, fn, arg, &result);
 }
 
 struct only {
@@ -383,10 +463,20 @@ cmd_tell_apps_changed(const struct cmd *c)
 		.verb = "apps-changed",
 		.args = S("{}"),
 		.timeout_ms = CTL_TIMEOUT_MS };
+	struct timespec pause = { 0, BUSY_PAUSE_MS * 1000000L };
+	enum ctl_result result;
+	unsigned waited = 0;
 	char *why, *text;
 	int r = CMD_OK;
 
-	switch (ctl_ask(&q, &why)) {
+	/* Others write at the same time: the daemon reads when they have. */
+	while ((result = ctl_ask(&q, &why)) == CTL_REFUSED && is_busy(why) &&
+	    waited < BUSY_MS) {
+		free(why);
+		nanosleep(&pause, NULL);
+		waited += BUSY_PAUSE_MS;
+	}
+	switch (result) {
 	case CTL_DONE:
 		break;
 	case CTL_ABSENT:
@@ -394,6 +484,7 @@ cmd_tell_apps_changed(const struct cmd *c)
 		break;
 	case CTL_REFUSED:
 	case CTL_FAILED:
+	case CTL_SILENT:
 		text = out_clean(str_of(why));
 		r = cmd_fail("written to %s, but pusherd did not confirm that "
 			     "it knows: %s",
@@ -403,63 +494,4 @@ cmd_tell_apps_changed(const struct cmd *c)
 	}
 	free(why);
 	return r;
-}
-
-/* ---- files ---- */
-
-struct buf *
-cmd_read_file(const char *path, size_t max)
-{
-	bool from_stdin = strcmp(path, "-") == 0;
-	int fd = from_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-	const char *name = from_stdin ? "stdin" : path;
-	struct buf *b = buf_new(4096);
-	ssize_t n = -1;
-
-	while (fd != -1) {
-		buf_reserve(&b, 4096);
-		n = read(fd, b->data + b->len, buf_room(b));
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		b->len += (uint32_t)n;
-		if (b->len > max)
-			break;
-	}
-	if (n == -1)
-		cmd_fail("%s: %s", name, strerror(errno));
-	else if (b->len > max)
-		cmd_fail("%s: more than %zu bytes", name, max);
-	if (fd != -1 && !from_stdin)
-		close(fd);
-	if (n == -1 || b->len > max) {
-		buf_unref(b);
-		return NULL;
-	}
-	return b;
-}
-
-char *
-cmd_shell_quote(const char *word)
-{
-	static const char safe[] = "abcdefghijklmnopqrstuvwxyz"
-				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				   "0123456789_-./:=,@%+";
-	struct buf *b = NULL;
-	char *s;
-
-	if (*word != '\0' && word[strspn(word, safe)] == '\0')
-		return xstrdup(word);
-	buf_putc(&b, '\'');
-	for (; *word != '\0'; word++) {
-		if (*word == '\'')
-			buf_append(&b, S("'\\''"));
-		else
-			buf_putc(&b, *word);
-	}
-	buf_putc(&b, '\'');
-	s = str_dup(buf_str(b));
-	buf_unref(b);
-	return s;
 }

@@ -106,6 +106,9 @@ int cmd_read_app(const struct cmd *, const char *which, struct app *app);
  */
 int cmd_ask(const struct cmd *, const char *verb, struct str args, ctl_row fn,
     void *arg);
+/* The same; *result: how it ended. */
+int cmd_ask_ctl(const struct cmd *, const char *verb, struct str args,
+    ctl_row fn, void *arg, enum ctl_result *result);
 /* The same where one row is the answer: fn is called once, or it failed. */
 int cmd_ask_one(const struct cmd *, const char *verb, struct str args,
     ctl_row fn, void *arg);

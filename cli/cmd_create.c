@@ -207,6 +207,10 @@ cmd_app_create(struct cmd *c)
 		goto out;
 	cmd_app_put(c->out, &a, true, false);
 	out_hint(c->out, "\nnext: %s app snippets %s", c->self, a.id);
+	if (a.id[strspn(a.id, "0123456789")] != '\0')
+		cmd_note("the id %s has more than digits in it: some official "
+			 "server libraries (Python) take only digits",
+		    a.id);
 	r = cmd_tell_apps_changed(c);
 out:
 	app_clear(&a);

@@ -66,7 +66,7 @@ find_twin(struct appdb *db, const struct app *a, struct app *twin, bool *by_id)
 	size_t i;
 
 	for (i = 0; i < nitems(which); i++) {
-		switch (appdb_find(db, which[i], twin)) {
+		switch (appdb_find_exact(db, which[i], twin)) {
 		case 0:
 			continue;
 		case 1:

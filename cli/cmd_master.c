@@ -34,8 +34,15 @@ ask(struct cmd *c, const char *verb, struct str args, const char *const *keys,
     size_t nkeys)
 {
 	struct answer a = { c->out, keys, nkeys };
+	enum ctl_result result;
+	int r = cmd_ask_ctl(c, verb, args, put_answer, &a, &result);
 
-	return cmd_ask_one(c, verb, args, put_answer, &a);
+	/* Nobody can take it back: the master reads it when it goes on. */
+	if (result == CTL_SILENT)
+		cmd_note("the master process may be stopped or busy; it has "
+			 "the %s before it and does it as soon as it goes on",
+		    verb);
+	return r;
 }
 
 int

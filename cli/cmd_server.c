@@ -6,12 +6,16 @@
  * come and the first of a kind opens its table.
  */
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/cmd.h"
 #include "cli/cmd_stats.h"
 #include "shared/base.h"
 #include "shared/xmalloc.h"
+
+#define ADDRESSES_MAX 8192
 
 static const char *const worker_keys[] = { "slot", "pid", "state",
 	"connections", "subscriptions", "queued", "memory", "descriptors",
@@ -29,6 +33,7 @@ struct limit {
 };
 
 struct status {
+	const struct cmd *c;
 	struct out *out;
 	bool server;  /* its row came */
 	bool workers; /* the table is open, or was */
@@ -45,13 +50,36 @@ number(struct json row, struct str key)
 	return json_u64(json_get(row, key), UINT64_MAX, &n) == 0 ? n : 0;
 }
 
+/* Where it listens, as it has written it; "" when that cannot be read. */
 static void
-put_server(struct out *o, struct json row)
+put_addresses(const struct status *s)
 {
+	char *path = xasprintf("%s/listen", s->c->conf->runtime_dir);
+	char text[ADDRESSES_MAX] = "";
+	FILE *f = fopen(path, "re");
+	size_t n = f == NULL ? 0 : fread(text, 1, sizeof(text) - 1, f);
+
+	while (n > 0 && text[n - 1] == '\n')
+		n--;
+	text[n] = '\0';
+	for (char *p = text; (p = strchr(p, '\n')) != NULL;)
+		*p = ' ';
+	out_text(s->out, "addresses", text);
+	if (f != NULL)
+		fclose(f);
+	free(path);
+}
+
+static void
+put_server(const struct status *s, struct json row)
+{
+	struct out *o = s->out;
+
 	out_record_open(o, "server");
 	out_json(o, "version", json_get(row, S("version")));
 	out_seconds(o, "uptime", number(row, S("uptime")));
 	out_json(o, "pid", json_get(row, S("pid")));
+	put_addresses(s);
 	out_json(o, "workers", json_get(row, S("workers")));
 	out_json(o, "connections", json_get(row, S("connections")));
 	out_json(o, "channels", json_get(row, S("channels")));
@@ -201,7 +229,7 @@ on_row(void *arg, struct json row)
 
 	if (str_eq(type, S("\"server\"")) && !s->server && !s->workers) {
 		s->server = true;
-		put_server(s->out, row);
+		put_server(s, row);
 	} else if (str_eq(type, S("\"webhooks\"")) && !s->workers &&
 	    json_get(row, S("state")).kind == JSON_STRING) {
 		put_webhooks(s->out, row);
@@ -225,7 +253,7 @@ on_row(void *arg, struct json row)
 int
 cmd_status(struct cmd *c)
 {
-	struct status s = { .out = c->out };
+	struct status s = { .c = c, .out = c->out };
 	int r;
 
 	out_group_open(c->out);

@@ -25,6 +25,9 @@
 #define READ_BYTES (64u << 10)
 #define RETRY_MS 20 /* while the daemon's queue of connections is full */
 
+static const char hung_up[] = "pusherd hung up before its answer: it is "
+			      "stopping, or starts anew";
+
 struct talk {
 	const struct ctl_question *q;
 	int fd;
@@ -157,12 +160,15 @@ next_message(struct talk *t, uint32_t *type, struct str *body)
 		if (n > 0) {
 			t->in->len += (uint32_t)n;
 		} else if (n == 0) {
-			return fail(t, "pusherd hung up before its answer");
+			return fail(t, hung_up);
 		} else if (errno == EAGAIN) {
-			if (!wait_for(t, POLLIN))
-				return fail(t, "pusherd does not answer");
+			if (!wait_for(t, POLLIN)) {
+				fail(t, "pusherd does not answer");
+				return CTL_SILENT;
+			}
 		} else if (errno != EINTR) {
-			return fail(t, strerror(errno));
+			return fail(
+			    t, errno == ECONNRESET ? hung_up : strerror(errno));
 		}
 	}
 	*body = str_make(t->in->data + t->off + IPC_HEAD, len + 4 - IPC_HEAD);

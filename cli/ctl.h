@@ -16,6 +16,7 @@ enum ctl_result {
 	CTL_DONE,    /* answered, code 0 */
 	CTL_REFUSED, /* answered, another code; why is its text */
 	CTL_ABSENT,  /* nobody listens: no daemon runs; why says where */
+	CTL_SILENT,  /* the question was sent, and no answer came in time */
 	CTL_FAILED   /* cannot be reached, or no proper answer */
 };
 

@@ -32,6 +32,8 @@ enum phase {
 };
 
 /* A change of the configuration that is under way. */
+#define RELOAD_ASKERS 256
+
 struct reload {
 	bool active;
 	bool again;           /* SIGHUP came meanwhile */
@@ -39,8 +41,13 @@ struct reload {
 	uint64_t began_ms;    /* child_now_ms() */
 	uint64_t deadline_ms; /* then it is over, confirmed or not */
 	uint64_t replace_ms;  /* when the broker is replaced; 0: it is not */
-	uint64_t asked;       /* the broker's number of the question; 0: none */
-	char *notes;          /* options that need a restart, or NULL */
+	/* The broker's numbers of the questions that it answers. */
+	uint64_t asked[RELOAD_ASKERS];
+	size_t nasked;
+	/* And of those that came meanwhile: the next one is theirs. */
+	uint64_t waiting[RELOAD_ASKERS];
+	size_t nwaiting;
+	char *notes; /* options that need a restart, or NULL */
 };
 
 struct master {

@@ -140,6 +140,10 @@ on_ready(struct master *m, struct child *c)
 	if (!child_read_ready(c) || m->phase != PHASE_RUN)
 		return;
 	child_name(c, name, sizeof(name));
+	if (c->ending[0] == '\0') { /* a reload wanted one more */
+		log_info("%s: ready pid=%d", name, (int)c->pid);
+		return;
+	}
 	/* Says it once more: of several warnings in a row one is printed. */
 	log_info("%s: ready again pid=%d; the one before %s", name, (int)c->pid,
 	    c->ending);

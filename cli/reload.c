@@ -127,9 +127,11 @@ reload_resend(struct master *m)
 static void
 say(struct master *m, unsigned code, struct str text)
 {
-	if (m->reload.asked != 0)
-		master_say(m, m->reload.asked, code, text);
-	m->reload.asked = 0;
+	struct reload *r = &m->reload;
+
+	for (size_t i = 0; i < r->nasked; i++)
+		master_say(m, r->asked[i], code, text);
+	r->nasked = 0;
 }
 
 static void
@@ -156,11 +158,12 @@ say_done(struct master *m)
 	buf_unref(b);
 }
 
+static void begin(struct master *);
+
 static void
 end(struct master *m)
 {
-	struct reload *r = &m->reload;
-	bool again = r->again;
+	struct reload *r = &m->reload, was = *r;
 	char *failed = asked_failures(m), *text;
 
 	if (failed != NULL) {
@@ -179,8 +182,11 @@ end(struct master *m)
 	free(r->notes);
 	*r = (struct reload){ .order = r->order };
 	notify("READY=1");
-	if (again)
-		reload_begin(m, 0);
+	/* All who asked meanwhile get the answer of one more. */
+	memcpy(r->asked, was.waiting, sizeof(r->asked));
+	r->nasked = was.nwaiting;
+	if (was.again || was.nwaiting > 0)
+		begin(m);
 }
 
 static void
@@ -331,29 +337,19 @@ commit(struct master *m, struct change *ch)
 		retire_workers(m);
 }
 
-void
-reload_begin(struct master *m, uint64_t asked)
+static void
+begin(struct master *m)
 {
 	struct reload *r = &m->reload;
 	struct change ch = { .log_fd = -1 };
 	struct timespec ts;
 	char *why, text[80];
 
-	if (r->active || m->phase != PHASE_RUN) {
-		if (asked != 0)
-			master_say(m, asked, 1,
-			    r->active ? S("another reload is under way")
-				      : S("pusherd is starting or stopping"));
-		else
-			r->again = r->active;
-		return;
-	}
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
 	    (long long)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
 	notify(text);
 	log_info("reload: reading the configuration");
-	r->asked = asked;
 	r->began_ms = child_now_ms();
 	if (prepare(m, &ch, &why) == -1) {
 		refuse(m, why);
@@ -363,6 +359,28 @@ reload_begin(struct master *m, uint64_t asked)
 	r->notes = ch.notes;
 	r->deadline_ms = r->began_ms + CONFIRM_MS;
 	commit(m, &ch);
+}
+
+void
+reload_begin(struct master *m, uint64_t asked)
+{
+	struct reload *r = &m->reload;
+
+	if (m->phase != PHASE_RUN) {
+		if (asked != 0)
+			master_say(
+			    m, asked, 1, S("pusherd is starting or stopping"));
+	} else if (!r->active) {
+		if (asked != 0)
+			r->asked[r->nasked++] = asked;
+		begin(m);
+	} else if (asked == 0) {
+		r->again = true;
+	} else if (r->nwaiting < RELOAD_ASKERS) {
+		r->waiting[r->nwaiting++] = asked;
+	} else {
+		master_say(m, asked, 1, S("too many reloads at once"));
+	}
 }
 
 /* ---- while it is under way ---- */

@@ -107,6 +107,9 @@ static const char *const steps[] = {
 	") STRICT;"
 	"INSERT INTO meta VALUES ('uuid', lower(hex(randomblob(16))));"
 	"PRAGMA user_version = 5;",
+	/* Each new key is looked for among the old ones, too. */
+	"CREATE INDEX apps_old_key ON apps (old_key);"
+	"PRAGMA user_version = 6;",
 };
 
 #define NEWEST ((int)nitems(steps))
@@ -374,6 +377,8 @@ check_schema(
 	if (version < NEWEST && migrate(d, path, why) == -1)
 		return -1;
 	if (read_uuid(d) == -1 || appdb_rows_prepare(d) == -1) {
+		if (sqlite3_errcode(d->db) == SQLITE_BUSY)
+			return refuse_sqlite(d, path, why);
 		*why = xasprintf("%s is no database of pusherd (%s): change "
 				 "the option database",
 		    path, sqlite3_errmsg(d->db));
@@ -397,6 +402,12 @@ appdb_open(const char *path, enum appdb_mode mode, char **why)
 		return d;
 	appdb_close(d);
 	return NULL;
+}
+
+void
+appdb_wait(struct appdb *d, unsigned ms)
+{
+	sqlite3_busy_timeout(d->db, (int)ms);
 }
 
 void

@@ -28,6 +28,8 @@ enum appdb_mode {
  * made by a newer version.
  */
 struct appdb *appdb_open(const char *path, enum appdb_mode, char **why);
+/* How long a busy database is waited for, instead of 2 s (readers: 0.1 s). */
+void appdb_wait(struct appdb *, unsigned ms);
 void appdb_close(struct appdb *);
 /*
  * Would a start be content with this database (which may be missing, when it
@@ -53,6 +55,8 @@ int appdb_each(
  * Finds an app by id, or else by key, or else by name when only one has it.
  * 1: found (app_clear() it), 0: there is none, -1: error.
  */
+/* By id or key only, and never by name: 1 and *app, 0 none, -1 error. */
+int appdb_find_exact(struct appdb *, const char *which, struct app *);
 int appdb_find(struct appdb *, const char *which, struct app *out);
 /* Inserts and sets app->num.  Fails when the id or the key is taken. */
 int appdb_insert(struct appdb *, struct app *);

@@ -273,13 +273,18 @@ find_by(
 }
 
 int
+appdb_find_exact(struct appdb *d, const char *which, struct app *out)
+{
+	int r = find_by(d, STMT_BY_ID, which, out);
+
+	return r == 0 ? find_by(d, STMT_BY_KEY, which, out) : r;
+}
+
+int
 appdb_find(struct appdb *d, const char *which, struct app *out)
 {
-	int r;
+	int r = appdb_find_exact(d, which, out);
 
-	r = find_by(d, STMT_BY_ID, which, out);
-	if (r == 0)
-		r = find_by(d, STMT_BY_KEY, which, out);
 	if (r == 0 && which[0] != '\0')
 		r = find_by(d, STMT_BY_NAME, which, out);
 	return r;
