@@ -179,8 +179,8 @@ lower_barriers(struct broker *br, unsigned slot)
 	}
 }
 
-void
-peer_drop(struct peer *p, const char *why)
+static void
+end_link(struct peer *p, const char *why)
 {
 	struct broker *br = p->br;
 	int slot = p->slot;
@@ -217,6 +217,14 @@ peer_drop(struct peer *p, const char *why)
 }
 
 void
+peer_drop(struct peer *p, const char *why)
+{
+	if (p->slot != -1)
+		places_set_complete(p->br->places, (unsigned)p->slot, 0);
+	end_link(p, why);
+}
+
+void
 peer_reap(struct broker *br)
 {
 	struct list *e, *tmp;
@@ -240,7 +248,8 @@ void
 peer_drop_all(struct broker *br)
 {
 	while (!list_is_empty(&br->links))
-		peer_drop(LIST_ITEM(br->links.next, struct peer, link),
+		/* What is queued was not acknowledged: it is sent again. */
+		end_link(LIST_ITEM(br->links.next, struct peer, link),
 		    "the broker leaves");
 }
 
@@ -292,16 +301,47 @@ peer_on_pong(struct peer *p, const struct msg_pong *m)
 	if (m->id <= p->pong || m->id > p->br->ping_id)
 		return -1;
 	p->pong = m->id;
+	if (p->told_missed != 0 && m->id >= p->told_missed) {
+		places_set_complete(
+		    p->br->places, (unsigned)p->slot, p->origin);
+		p->told_missed = 0;
+	}
 	forget_refusals(p, m->id);
 	control_on_pong(p->br, (unsigned)p->slot, m->id);
 	sums_on_pong(p->br, (unsigned)p->slot, m->id);
 	return 0;
 }
 
+/*
+ * Absence is told: a worker that has clients and may have missed an event for
+ * them hears of it.  Until it has read that, it counts as one that was not
+ * told: this broker may die before.
+ */
+static void
+check_complete(struct peer *p)
+{
+	unsigned slot = (unsigned)p->slot;
+	struct msg_missed m = { 0 };
+	struct msg_ping ping;
+
+	if (places_is_complete(p->br->places, slot, p->origin))
+		return;
+	if (p->nconns == 0 && p->br->registry.nsubs[slot] == 0) {
+		places_set_complete(p->br->places, slot, p->origin);
+		return;
+	}
+	log_info("worker %u: went on without it: its clients are told pid=%u",
+	    slot, p->pid);
+	ipc_send_missed(&p->ipc, &m);
+	p->told_missed = ping.id = ++p->br->ping_id;
+	ipc_send_ping(&p->ipc, &ping);
+}
+
 int
 peer_on_resync_done(struct peer *p, const struct msg_resync_done *m)
 {
 	log_debug("worker %d: has said what it has", p->slot);
+	check_complete(p);
 	resync_on_done(p, m->seq);
 	return 0;
 }

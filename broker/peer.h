@@ -46,7 +46,9 @@ struct peer {
 	 * this broker before, or came after the quiet time.
 	 */
 	bool known;
-	bool synced; /* has said RESYNC_DONE, with this seq: */
+	uint64_t heard_resync; /* ipc.nin when resync looked last */
+	uint64_t told_missed;  /* id of the PING behind MISSED; 0: none */
+	bool synced;           /* has said RESYNC_DONE, with this seq: */
 	uint64_t upto;
 	uint64_t last; /* highest seq handled */
 	/* In a resync: its next message waits for older ones of others. */

@@ -5,19 +5,22 @@
  *
  * QUIET: the workers replay what they have; it is only entered.  A worker that
  * has said RESYNC_DONE is not read any further, until all have, or 2 s have
- * passed.  BACKLOG: each worker is read as far as its messages are a second
- * sending of what the old broker did not acknowledge.  What comes of them goes
- * out with the number of its cause, so that whoever has seen it drops it.
- * Backlogs are merged: what the old broker had taken goes out in the order in
- * which it was taken (places.h), since it had been handed to some workers and
- * not to others; the rest by the time when it was read, since one event may
- * have been published after the 200 of another.  All answers wait: a list of
- * members that was written before all of the backlog is in could lack somebody
- * whose member_added will be dropped as seen.  LIVE: the answers go out, in
- * portions and as far as there is room, and until then the questions are not
- * acknowledged; all links are read, the control socket too.
+ * passed; longer while a replay that has begun moves.  What happens then is
+ * not for a worker that is late: it is told so (MISSED).  BACKLOG: each worker
+ * is read as far as its messages are a second sending of what the old broker
+ * did not acknowledge.  What comes of them goes out with the number of its
+ * cause, so that whoever has seen it drops it. Backlogs are merged: what the
+ * old broker had taken goes out in the order in which it was taken (places.h),
+ * since it had been handed to some workers and not to others; the rest by the
+ * time when it was read, since one event may have been published after the 200
+ * of another.  All answers wait: a list of members that was written before all
+ * of the backlog is in could lack somebody whose member_added will be dropped
+ * as seen.  LIVE: the answers go out, in portions and as far as there is room,
+ * and until then the questions are not acknowledged; all links are read, the
+ * control socket too.
  *
- * Must never keep a broker quiet for longer than twice RESYNC_SECONDS.
+ * Must never keep a broker quiet for a worker that is stopped, and for others
+ * no longer than RESYNC_MAX.
  */
 
 #include "broker/resync.h"
@@ -239,6 +242,8 @@ read_backlog(struct broker *br)
 	for (unsigned i = 0; i < br->nslots; i++) {
 		struct peer *p = br->peers[i];
 
+		if (p == NULL || !p->synced)
+			places_set_complete(br->places, i, 0);
 		if (p == NULL)
 			continue;
 		if (!p->synced)
@@ -342,6 +347,26 @@ resync_check(struct broker *br)
 		go_live(br);
 }
 
+/*
+ * Is somebody in the middle of what is waited for, and has been heard since
+ * this was asked last?
+ */
+static bool
+has_moved(struct broker *br)
+{
+	bool moved = false;
+
+	for (unsigned i = 0; i < br->nslots; i++) {
+		struct peer *p = br->peers[i];
+
+		if (p == NULL || (p->synced && is_caught_up(p)))
+			continue;
+		moved = moved || p->ipc.nin != p->heard_resync;
+		p->heard_resync = p->ipc.nin;
+	}
+	return moved && broker_now() - br->resync.began < RESYNC_MAX;
+}
+
 static void
 on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -349,6 +374,10 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 
 	UNUSED(loop);
 	UNUSED(revents);
+	if (has_moved(br)) {
+		wait_a_little(br);
+		return;
+	}
 	log_warnx("resync: not every worker is there in time");
 	if (br->resync.state == RESYNC_QUIET) {
 		read_backlog(br);

@@ -17,7 +17,8 @@
 struct broker;
 struct peer;
 
-#define RESYNC_SECONDS 2. /* that a slow worker is waited for, at most */
+#define RESYNC_SECONDS 2. /* that a worker is waited for without a word */
+#define RESYNC_MAX 15.    /* that all are waited for while replays move */
 
 enum resync_state {
 	RESYNC_LIVE,    /* everyday */

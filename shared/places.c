@@ -23,7 +23,8 @@ struct run {
 };
 
 struct places {
-	uint64_t n; /* runs that were begun */
+	uint64_t complete[PROC_MAX_WORKERS]; /* origin by slot; 0: nobody */
+	uint64_t n;                          /* runs that were begun */
 	struct run v[PLACES_MAX];
 };
 
@@ -31,6 +32,20 @@ struct places *
 places_map(void)
 {
 	return proc_map_shared(sizeof(struct places));
+}
+
+void
+places_set_complete(struct places *p, unsigned slot, uint64_t origin)
+{
+	if (p != NULL)
+		__atomic_store_n(&p->complete[slot], origin, __ATOMIC_RELEASE);
+}
+
+bool
+places_is_complete(const struct places *p, unsigned slot, uint64_t origin)
+{
+	return p == NULL ||
+	    __atomic_load_n(&p->complete[slot], __ATOMIC_ACQUIRE) == origin;
 }
 
 void

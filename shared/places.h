@@ -8,6 +8,7 @@
  * not, and they have to get it in the same order from the next broker.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,14 @@ struct places;
 
 /* Before there are children; NULL with errno. */
 struct places *places_map(void);
+/*
+ * Only the broker: the worker with this origin has had, or will have, every
+ * event since its clients came; 0: the worker in this slot may have missed
+ * some.  It outlives the broker, so that its successor can tell the worker.
+ */
+void places_set_complete(struct places *, unsigned slot, uint64_t origin);
+/* NULL: yes. */
+bool places_is_complete(const struct places *, unsigned slot, uint64_t origin);
 /* Only the broker: this one is taken now.  NULL: nobody will ask. */
 void places_add(struct places *, uint64_t origin, uint64_t seq);
 /* The runs, oldest first; free(3) them.  NULL: there are none. */

@@ -33,6 +33,14 @@ on_event(void *w, const struct ipc_in *in)
 }
 
 static int
+on_missed(void *w, const struct ipc_in *in)
+{
+	struct msg_missed m;
+
+	return msg_missed_get(&m, in->body) == -1 ? -1 : link_on_missed(w);
+}
+
+static int
 on_apps_done(void *w, const struct ipc_in *in)
 {
 	struct msg_apps_done m;
@@ -86,6 +94,7 @@ const ipc_handler worker_handlers[IPC_NTYPES] = {
 	[IPC_APP_SET] = on_app_set,
 	[IPC_APP_DEL] = on_app_del,
 	[IPC_APPS_DONE] = on_apps_done,
+	[IPC_MISSED] = on_missed,
 	[IPC_PING] = on_ping,
 	[IPC_PONG] = on_pong,
 	[IPC_CACHED] = on_cached,

@@ -165,7 +165,12 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	long portion;
 
 	UNUSED(revents);
-	if (left < -d->grace && !d->stopping) {
+	if (d->telling && !d->on && d->next == d->n) {
+		d->telling = false;
+		ev_timer_stop(loop, timer);
+		return;
+	}
+	if (d->on && left < -d->grace && !d->stopping) {
 		log_info("drain: %u connections did not leave", w->nconns);
 		ev_break(loop, EVBREAK_ALL);
 		return;
@@ -173,7 +178,7 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	/* Where all slots share a socket, others accept from it. */
 	if (d->retiring && worker_now() > d->began + RETIRE_SECONDS)
 		listener_stop(w);
-	if (d->next == d->n)
+	if (d->on && d->next == d->n)
 		make_list(w);
 	rate = MAX(d->few ? FEW / TICK : MIN_RATE,
 	    (double)(d->n - d->next) / MAX(left, TICK));
@@ -275,6 +280,23 @@ drain_retire(struct worker *w, double seconds)
 	w->drain.retiring = true;
 	log_info("retire: %u connections over %.1f s", w->nconns, seconds);
 	begin(w, MAX(seconds, RETIRE_SECONDS));
+}
+
+void
+drain_tell(struct worker *w, double seconds)
+{
+	struct drain *d = &w->drain;
+
+	if (d->on || w->nconns == 0)
+		return; /* they are told anyhow */
+	log_warnx("events may be missing: %u connections are closed for a "
+		  "reconnect",
+	    w->nconns);
+	make_list(w);
+	d->end = worker_now() + seconds;
+	d->telling = true;
+	ev_timer_set(&d->timer, 0., TICK);
+	ev_timer_start(w->loop, &d->timer);
 }
 
 void

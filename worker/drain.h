@@ -15,6 +15,7 @@ struct worker;
 struct drain {
 	ev_timer timer; /* the next portion */
 	bool on;        /* drain_start() or drain_retire() has been called */
+	bool telling;   /* drain_tell(): the process stays */
 	bool retiring;
 	bool stopping;     /* the whole group leaves: newcomers are held */
 	bool told;         /* the master knows that nobody is left but them */
@@ -53,6 +54,11 @@ bool drain_holds(const struct conn *);
 void drain_retire(struct worker *, double seconds);
 /* The same, at once or sooner than it was told. */
 void drain_hurry(struct worker *, double seconds);
+/*
+ * Closes with 4200 those who are there now, over so many seconds; the process
+ * goes on and serves whoever comes.
+ */
+void drain_tell(struct worker *, double seconds);
 /* Nobody is left: the process may leave. */
 bool drain_is_over(const struct worker *);
 

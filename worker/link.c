@@ -11,6 +11,7 @@
 
 #include "worker/link.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "shared/app.h"
@@ -153,7 +154,9 @@ link_connect(struct worker *w)
 	w->link.silent = 0;
 	w->link.heard = 0;
 	send_hello(w);
-	replay(w);
+	link_flush(w); /* so that the broker knows: a replay takes a while */
+	if (link_is_open(w))
+		replay(w);
 }
 
 static void
@@ -186,6 +189,23 @@ on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 }
 
 /*
+ * Ends a link whose broker says nothing.  What the kernel has taken for this
+ * worker has been acknowledged, so it is read to its end; nothing can be added
+ * behind it.
+ */
+static void
+give_up(struct worker *w)
+{
+	struct ipc *l = &w->link.ipc;
+
+	shutdown(l->fd, SHUT_RDWR);
+	ipc_drain_input(l); /* the end of it calls on_dead() */
+	if (link_is_open(w))
+		on_dead(w, "");
+	w->link.lost = "no answer for 15 seconds";
+}
+
+/*
  * Counts pings, not seconds: a worker that was stopped for a minute must not
  * blame the broker.  Any message is a sign of life: the answer to a ping may
  * stand behind many others.
@@ -199,12 +219,17 @@ on_ping_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 
 	UNUSED(loop);
 	UNUSED(revents);
-	if (!link_is_open(w))
+	/* A broker that has not begun to serve owes no answer. */
+	if (!link_is_up(w))
+		return;
+	if (l->silent >= UNANSWERED_MAX)
+		ipc_drain_input(&l->ipc); /* a word may be there, unread */
+	if (!link_is_up(w))
 		return;
 	if (l->heard != l->ipc.nin)
 		l->silent = 0;
 	if (l->silent++ >= UNANSWERED_MAX) {
-		on_dead(w, "no answer for 15 seconds");
+		give_up(w);
 		return;
 	}
 	l->heard = l->ipc.nin;
@@ -342,6 +367,13 @@ link_on_apps_done(struct worker *w, const struct msg_apps_done *m)
 	apps_sweep(w);
 	worker_serve(w);
 	api_park_run(w);
+	return 0;
+}
+
+int
+link_on_missed(struct worker *w)
+{
+	drain_tell(w, LEAVE_SECONDS);
 	return 0;
 }
 

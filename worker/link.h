@@ -84,8 +84,9 @@ bool link_may_publish(struct worker *);
 /* Is what has this number new here, or did an earlier broker send it? */
 bool link_is_news(struct worker *, uint64_t origin, uint64_t seq);
 
-/* Handlers of APPS_DONE, PING, PONG. */
+/* Handlers of APPS_DONE, MISSED, PING, PONG. */
 int link_on_apps_done(struct worker *, const struct msg_apps_done *);
+int link_on_missed(struct worker *);
 int link_on_ping(struct worker *, const struct msg_ping *);
 int link_on_pong(struct worker *, const struct msg_pong *);
 

@@ -10,7 +10,7 @@ const path = require('node:path');
 const { Daemon } = require('../system/lib/daemon');
 const { History, random } = require('./lib/history');
 
-const LIMIT_S = 900;
+const LIMIT_S = 900 + 60 * Number(process.env.MINUTES ?? 0);
 const running = new Set(); // daemons, for the end of patience
 
 function arguments_() {
@@ -34,12 +34,13 @@ function recipes() {
 async function run(name, { short, seed }) {
 	const history = new History();
 	const daemons = [];
-	const start = async (conf, settings) => {
+	// prepare: what to do before the start; the arguments to add.
+	const start = async (conf, settings, prepare = () => []) => {
 		const d = new Daemon(conf);
 		daemons.push(d);
 		running.add(d);
 		const app = d.app({ max_backend_events_per_second: 0, ...settings });
-		await d.start();
+		await d.start(prepare(d));
 		return { d, app };
 	};
 	const began = performance.now();
