@@ -122,7 +122,8 @@ static const struct {
 	{ "{" NAME "," DATA ",\"channel\":\"a b\"}", 400,
 	    "a b is not a channel name: it may have A-Z a-z 0-9 _" },
 	{ "{" NAME "," DATA ",\"channel\":\"#x\"}", 400, "#x is not a ch" },
-	{ "{" NAME "," DATA ",\"channel\":\"#server-to-user-\"}", 400, "not" },
+	{ "{" NAME "," DATA ",\"channel\":\"#server-to-user-\"}", 400,
+	    "the id of the user" },
 	{ "{" NAME "," DATA ",\"channel\":\"#server-to-user-u-7\"}", 200,
 	    "#server-to-user-u-7" },
 	{ "{" NAME "," DATA
