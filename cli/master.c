@@ -11,7 +11,6 @@
 
 #include "cli/master.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -6,7 +6,6 @@
  * Owns nothing.  Must never wait: the master's loop goes on.
  */
 
-#include <assert.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -46,7 +45,8 @@ signal_all(const struct master *m, size_t from, int sig)
 void
 master_enter(struct master *m, enum phase phase, uint64_t limit_ms)
 {
-	assert(phase > m->phase);
+	if (phase <= m->phase) /* signals come when they like */
+		return;
 	m->phase = phase;
 	m->deadline_ms = limit_ms == 0 ? 0 : child_now_ms() + limit_ms;
 }

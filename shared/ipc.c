@@ -268,7 +268,8 @@ ipc_reserve(struct ipc *l, size_t n)
 {
 	char *p;
 
-	assert(l->fd != -1 && n <= IPC_MAX_MESSAGE);
+	assert(l->fd != -1);
+	l->overlong = l->overlong || n > IPC_MAX_MESSAGE;
 	if (l->tail == NULL || buf_room(l->tail) < n) {
 		buf_unref(l->tail);
 		l->tail = buf_new(MAX(n, TAIL_BYTES));
@@ -301,6 +302,10 @@ ipc_flush(struct ipc *l)
 
 	if (!ipc_is_open(l) || l->blocked || outq_is_empty(&l->out))
 		return;
+	if (l->overlong) { /* what it says came from clients */
+		die(l, "a message for it is larger than 64 MiB");
+		return;
+	}
 	r = outq_send(&l->out, l->fd, FLUSH_BYTES);
 	if (r == -1) {
 		/* The peer is gone; what it said before still counts. */

@@ -53,6 +53,7 @@ struct ipc {
 	bool paused;   /* nothing is read or dispatched */
 	bool waiting;  /* messages may have been read before the pause */
 	bool deferred; /* the message being handled comes again */
+	bool overlong; /* a message of ours is over IPC_MAX_MESSAGE */
 	struct ev_loop *loop;
 	ev_io io;
 	const struct ipc_ops *ops;

@@ -223,18 +223,6 @@ run(struct conn *c, const struct http_head *head, struct str body, bool granted)
 		drop_copy(c->http);
 }
 
-static ssize_t
-read_head(const struct conn *c, struct http_head *head, struct str in,
-    enum http_error *err, const char **why)
-{
-	ssize_t n = http_head_read(head, in, c->http->seen,
-	    (size_t)c->w->conf->max_head_bytes, err, why);
-
-	if (n > 0)
-		api_route_strip(c->w->conf, head);
-	return n;
-}
-
 /* Runs the request whose head and body have been copied. */
 static void
 run_copy(struct conn *c, bool granted)
@@ -247,8 +235,12 @@ run_copy(struct conn *c, bool granted)
 
 	h->seen = 0;
 	h->raw = buf_str(h->head);
-	n = read_head(c, &head, h->raw, &err, &why);
-	assert(n > 0); /* it has been read before */
+	n = http_head_read(&head, h->raw, 0, h->max_head, &err, &why);
+	if (n <= 0) {
+		api_refuse(c, 500, S("the head has changed meanwhile"));
+		return;
+	}
+	head.path = str_from(head.path, h->stripped);
 	run(c, &head, buf_str(h->body), granted);
 }
 
@@ -300,8 +292,7 @@ refuse_head(struct conn *c, enum http_error err, const char *why, size_t n)
 	if (err == HTTP_HEAD_TOO_LARGE)
 		snprintf(text, sizeof(text),
 		    "%s: at most %llu bytes (max_head_bytes) and %d headers",
-		    why, (unsigned long long)c->w->conf->max_head_bytes,
-		    HTTP_MAX_HEADERS);
+		    why, (unsigned long long)h->max_head, HTTP_MAX_HEADERS);
 	else
 		snprintf(text, sizeof(text), "%s", why);
 	api_refuse(c, (unsigned)err, str_of(text));
@@ -329,13 +320,17 @@ feed_request(struct conn *c, struct str in)
 	struct http_head head;
 	enum http_error err;
 	const char *why;
-	ssize_t r = read_head(c, &head, in, &err, &why);
+	ssize_t r = http_head_read(&head, in, h->seen, h->max_head, &err, &why);
 	size_t used = (size_t)r;
 
 	if (r == -1)
 		return refuse_head(c, err, why, in.n);
 	if (r == 0)
 		return wait_for_head(c, in.n);
+	if (h->state == API_BODY) /* it has been read before */
+		head.path = str_from(head.path, h->stripped);
+	else
+		h->stripped = api_route_strip(c->w->conf, &head);
 	h->seen = 0;
 	h->keep_alive = head.keep_alive;
 	h->head_only = str_eq(head.method, S("HEAD"));
@@ -347,7 +342,7 @@ feed_request(struct conn *c, struct str in)
 		api_body_begin(c, &head, API_CHUNKS, 0);
 		return used;
 	}
-	if (head.length > c->w->conf->max_request_bytes) {
+	if (head.length > h->max_body) {
 		api_body_too_large(c);
 		return in.n;
 	}
@@ -386,11 +381,21 @@ choke(struct conn *c)
 	ev_timer_start(c->w->loop, timer);
 }
 
+/* A request keeps the limits with which its first byte came. */
+static void
+begin_request(struct http *h, const struct conf *conf)
+{
+	h->max_head = (size_t)conf->max_head_bytes;
+	h->max_body = conf->max_request_bytes;
+}
+
 static size_t
 http_feed(struct conn *c, char *bytes, size_t n)
 {
 	struct http *h = c->http != NULL ? c->http : http_new(c);
 
+	if (h->state == API_IDLE)
+		begin_request(h, c->w->conf);
 	if (h->state == API_CHUNKS)
 		return api_body_feed(c, bytes, n);
 	if (h->state == API_BODY) {

@@ -25,7 +25,7 @@ api_body_too_large(struct conn *c)
 
 	snprintf(text, sizeof(text),
 	    "the body is too large: at most %llu bytes (max_request_bytes)",
-	    (unsigned long long)c->w->conf->max_request_bytes);
+	    (unsigned long long)c->http->max_body);
 	api_refuse(c, 413, str_of(text));
 }
 
@@ -104,7 +104,7 @@ api_body_feed(struct conn *c, char *bytes, size_t n)
 	}
 	h->received += (size_t)used;
 	h->nbody += nout;
-	if (h->nbody > c->w->conf->max_request_bytes) {
+	if (h->nbody > c->http->max_body) {
 		api_body_too_large(c);
 		return n;
 	}

@@ -41,6 +41,9 @@ struct http {
 	enum api_state state;
 	enum api_answer answer;
 	size_t seen;         /* bytes of the head that were looked at */
+	size_t max_head;     /* max_head_bytes when it began, */
+	uint64_t max_body;   /* max_request_bytes likewise, */
+	size_t stripped;     /* bytes of path_prefix in front of its path */
 	size_t need;         /* API_BODY: bytes of head and body together */
 	uint64_t received;   /* bytes of the body's message so far */
 	uint64_t nbody;      /* API_CHUNKS: bytes of the body so far */

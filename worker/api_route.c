@@ -166,14 +166,16 @@ prefix_length(struct str path, struct str prefix)
 	return i < path.n && path.p[i] == '/' ? i : 0;
 }
 
-void
+size_t
 api_route_strip(const struct conf *conf, struct http_head *head)
 {
 	size_t n = prefix_length(head->path, str_of(conf->path_prefix));
+	size_t before = head->path.n;
 
 	head->path = str_from(head->path, n);
 	while (str_starts(head->path, S("//")))
 		head->path = str_from(head->path, 1);
+	return before - head->path.n;
 }
 
 /* False when no route has that many segments. */

@@ -5,6 +5,7 @@
 /* Method and path of a request -> its handler. */
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "shared/http.h"
 #include "shared/str.h"
@@ -12,8 +13,8 @@
 struct conf;
 struct conn;
 
-/* Takes path_prefix from the path, when it is there. */
-void api_route_strip(const struct conf *, struct http_head *);
+/* Takes path_prefix from the path, when it is there; its length, or 0. */
+size_t api_route_strip(const struct conf *, struct http_head *);
 /* A whole request: answers it, or leaves it waiting for the broker. */
 void api_route(
     struct conn *, const struct http_head *, struct str body, bool granted);

@@ -11,7 +11,6 @@
 
 #include "worker/client.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,16 +54,15 @@ client_error(struct conn *c, unsigned code, struct str text)
 void
 client_errorf(struct conn *c, unsigned code, const char *fmt, ...)
 {
-	char text[ERROR_BYTES];
+	char text[ERROR_BYTES + 4]; /* a cut falls between two characters */
 	va_list ap;
 	int n;
 
 	va_start(ap, fmt);
 	n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	/* Callers bound what they show; a cut could fall into a character. */
-	assert(n >= 0 && n < ERROR_BYTES);
-	client_error(c, code, str_make(text, (size_t)n));
+	client_error(c, code,
+	    n < 0 ? S("?") : limit_cut(str_make(text, (size_t)n), ERROR_BYTES));
 }
 
 void

@@ -10,7 +10,6 @@
 
 #include "worker/listener.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -146,7 +145,13 @@ describe(struct listener *l, size_t i)
 	const struct conf *conf = l->w->conf;
 	const struct listen_spec *spec = &conf->listeners[i];
 
-	assert(i < conf->nlisteners);
+	if (i >= conf->nlisteners) { /* the master counts otherwise */
+		log_warnx("listener %zu is in no configuration: it answers "
+			  "nothing until the next reload",
+		    i);
+		l->serves = 0;
+		return;
+	}
 	l->serves = serves(conf, spec);
 	l->tls = spec->tls;
 	l->proxy_protocol = spec->proxy_protocol;

@@ -48,6 +48,7 @@ struct ws_part {
 	uint64_t phase; /* bytes of this frame that have come */
 	uint32_t utf8;
 	uint32_t fragments, empty;
+	size_t max; /* max_message_bytes when it began */
 	uint8_t mask[4];
 	bool fin; /* the message ends with this frame */
 	bool binary;
@@ -306,6 +307,7 @@ begin_part(struct conn *c, const struct ws_head *h, char *p, size_t n)
 
 	if (part == NULL) {
 		part = c->part = xcalloc(1, sizeof(*part));
+		part->max = (size_t)c->w->conf->max_message_bytes;
 		part->binary = h->opcode == WS_BINARY;
 	}
 	part->left = h->len;
@@ -327,7 +329,9 @@ begin_part(struct conn *c, const struct ws_head *h, char *p, size_t n)
 static size_t
 take_data(struct conn *c, const struct ws_head *h, char *p, size_t n)
 {
-	size_t max = c->w->conf->max_message_bytes;
+	size_t have = c->part == NULL ? 0 : c->part->len;
+	size_t max = c->part == NULL ? (size_t)c->w->conf->max_message_bytes
+				     : c->part->max;
 	char why[96];
 
 	if (c->close_sent)
@@ -343,7 +347,7 @@ take_data(struct conn *c, const struct ws_head *h, char *p, size_t n)
 		fail(c, 1002, S("continuation out of place"));
 		return 0;
 	}
-	if (h->len > max - (c->part == NULL ? 0 : c->part->len)) {
+	if (h->len > max || have + h->len > max) {
 		snprintf(why, sizeof(why),
 		    "message is over max_message_bytes (%zu)", max);
 		fail(c, 1009, str_of(why));
