@@ -126,7 +126,7 @@ $(BUILD)/torture_shim.so: tests/torture/shim.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CSTD) -O2 -Wall -Wextra $(WERROR) -fPIC -shared -o $@ $<
 
-tools: $(BUILD)/json_say $(BUILD)/torture_shim.so
+tools: $(BUILD)/json_say $(BUILD)/torture_shim.so $(BUILD)/ws_echo
 corpus-bins: $(CORPUSBIN)
 fuzz-bins: $(FUZZBIN)
 

@@ -170,12 +170,13 @@ hooks_client_event(struct broker *br, const struct msg_event *e)
 	    json_parse(frame_json(e->frame), &json, &err) == -1)
 		return;
 	json_get_many(json, keys, v, nitems(keys));
-	if (v[0].kind != JSON_STRING || v[1].kind != JSON_STRING)
+	if (v[0].kind != JSON_STRING ||
+	    (v[1].kind != JSON_STRING && v[1].kind != JSON_NONE))
 		return;
 	webhook_put_client_event(&event,
 	    &(struct webhook_client_event){ .channel = e->channel,
 		.event = v[0].raw,
-		.data = v[1].raw,
+		.data = v[1].kind == JSON_STRING ? v[1].raw : none,
 		.user_id = v[2].kind == JSON_STRING ? v[2].raw : none,
 		.sid = e->except });
 	m.app = e->app;

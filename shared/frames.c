@@ -70,9 +70,9 @@ frame_end(struct buf **b, size_t mark)
 	(*b)->len = (uint32_t)(mark + head + n);
 }
 
-/* {"event":"…","channel":"…","data": */
+/* {"event":"…","channel":"…" */
 static size_t
-channel_begin(struct buf **b, struct str event, struct str channel)
+channel_only(struct buf **b, struct str event, struct str channel)
 {
 	size_t mark = frame_begin(b);
 
@@ -80,6 +80,15 @@ channel_begin(struct buf **b, struct str event, struct str channel)
 	json_quote(b, event);
 	json_raw(b, S(",\"channel\":"));
 	json_quote(b, channel);
+	return mark;
+}
+
+/* {"event":"…","channel":"…","data": */
+static size_t
+channel_begin(struct buf **b, struct str event, struct str channel)
+{
+	size_t mark = channel_only(b, event, channel);
+
 	json_raw(b, S(",\"data\":"));
 	return mark;
 }
@@ -187,8 +196,10 @@ frame_event(struct buf **b, struct str event, struct str channel,
 	/* One reservation for all; only escapes in names could need more. */
 	buf_reserve(
 	    b, event.n + channel.n + data_raw.n + user_id.n + WS_HEAD_MAX + 64);
-	mark = channel_begin(b, event, channel);
-	json_raw(b, data_raw);
+	mark = data_raw.p == NULL ? channel_only(b, event, channel)
+				  : channel_begin(b, event, channel);
+	if (data_raw.p != NULL)
+		json_raw(b, data_raw);
 	if (user_id.p != NULL) {
 		json_raw(b, S(",\"user_id\":"));
 		json_quote(b, user_id);

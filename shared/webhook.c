@@ -423,8 +423,10 @@ webhook_put_client_event(struct buf **b, const struct webhook_client_event *e)
 	put_head(b, WEBHOOK_CLIENT_EVENT, e->channel);
 	json_raw(b, S(",\"event\":"));
 	json_raw(b, e->event);
-	json_raw(b, S(",\"data\":"));
-	json_raw(b, e->data);
+	if (e->data.n > 0) {
+		json_raw(b, S(",\"data\":"));
+		json_raw(b, e->data);
+	}
 	buf_printf(b, ",\"socket_id\":\"%s\"", sid);
 	if (e->user_id.n > 0) {
 		json_raw(b, S(",\"user_id\":"));

@@ -20,6 +20,7 @@
 #include "shared/conf.h"
 #include "shared/http_reply.h"
 #include "shared/listen_spec.h"
+#include "shared/log.h"
 #include "shared/xmalloc.h"
 #include "worker/api_ask.h"
 #include "worker/api_body.h"
@@ -389,11 +390,30 @@ begin_request(struct http *h, const struct conf *conf)
 	h->max_body = conf->max_request_bytes;
 }
 
+/* A client hello (RFC 8446, 5.1) where no TLS is spoken: says so, closes. */
+static bool
+is_tls(struct conn *c, const char *bytes)
+{
+	char peer[64];
+
+	if (bytes[0] != 0x16)
+		return false;
+	via_peer_text(c, peer, sizeof(peer));
+	log_warnx("TLS on a listener without TLS: the client has to use ws:// "
+		  "or http:// there, or its listen line needs \"tls\" peer=%s",
+	    peer);
+	stats_on_close(c, 1006, S("TLS on a listener without TLS"));
+	conn_close(c);
+	return true;
+}
+
 static size_t
 http_feed(struct conn *c, char *bytes, size_t n)
 {
 	struct http *h = c->http != NULL ? c->http : http_new(c);
 
+	if (h->state == API_IDLE && is_tls(c, bytes))
+		return n;
 	if (h->state == API_IDLE)
 		begin_request(h, c->w->conf);
 	if (h->state == API_CHUNKS)

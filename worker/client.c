@@ -154,19 +154,26 @@ dispatch(struct conn *c, const struct client_msg *m)
 	    STR_ARG(limit_cut(m->event, CLIENT_SHOWN)));
 }
 
-/* It makes no sense: says so, and ends it when there are too many of them. */
+/*
+ * It makes no sense: says so, and ends it when too many of them come in a
+ * minute.  Heartbeats of a client's own ({"type":"ping"}) go on for ever.
+ */
 static void
 senseless(struct conn *c, const char *why)
 {
 	uint64_t max = c->w->conf->max_bad_messages;
-	char text[96];
+	struct pace *p = client_pace(c);
+	char text[120];
 
-	if (++c->bad_messages <= max) {
+	/* A bucket whose second is a minute. */
+	if (limit_take(
+		&p->bad, &p->bad_at, worker_now() / 60., (uint32_t)max)) {
 		client_errorf(c, 0, "bad message: %s", why);
 		return;
 	}
 	snprintf(text, sizeof(text),
-	    "more than max_bad_messages (%llu) messages that make no sense",
+	    "more than max_bad_messages (%llu) messages in a minute that make "
+	    "no sense",
 	    (unsigned long long)max);
 	client_close(c, PUSHER_UNAUTHORIZED, str_of(text));
 }

@@ -132,11 +132,13 @@ publish(
 		.event = m->event,
 		.except = conn_sid(c),
 		.flags = EVENT_CLIENT };
-	struct buf *data;
-	size_t bytes;
+	bool none = m->data.kind == JSON_NONE; /* then it is relayed without */
+	struct buf *data = NULL;
+	size_t bytes = 0;
 
-	data = data_string(m->data, &bytes);
-	if (data == NULL)
+	if (!none)
+		data = data_string(m->data, &bytes);
+	if (data == NULL && !none)
 		client_error(c, 0,
 		    S("client event dropped: data holds half a surrogate "
 		      "pair"));
@@ -148,7 +150,7 @@ publish(
 	else if (check_rate(c)) {
 		if (s->member != NULL)
 			p.user_id = s->member->id;
-		p.data_raw = buf_str(data);
+		p.data_raw = none ? str_make(NULL, 0) : buf_str(data);
 		publish_event(c->w, c->app, &p);
 		stats_of(c->app)->events_client++;
 	}
@@ -174,10 +176,6 @@ client_event(struct conn *c, const struct client_msg *m)
 		    "client event dropped: its name has %zu characters, "
 		    "max_event_name_length is %u",
 		    n, app->max_event_name_length);
-		return;
-	}
-	if (m->data.kind == JSON_NONE) {
-		client_error(c, 0, S("client event dropped: it has no data"));
 		return;
 	}
 	if ((s = check_channel(c, m)) != NULL)

@@ -121,7 +121,6 @@ struct conn {
 	bool peer_closed : 1;   /* the peer's close frame came first */
 	bool close_counted : 1; /* stats_on_close() has seen it */
 	bool deaf : 1;          /* not read any more */
-	unsigned bad_messages : 20; /* max_bad_messages is at most 10^6 */
 };
 
 /*

@@ -16,6 +16,8 @@ struct pace {
 	float events;                  /* client events */
 	float messages;                /* all messages, */
 	float flood;                   /* and those before it is closed */
+	float bad;                     /* messages that make no sense */
+	double bad_at;
 };
 
 /*

@@ -14,7 +14,7 @@ struct worker;
 struct publish {
 	struct str channel;
 	struct str event;    /* plain text */
-	struct str data_raw; /* a raw JSON string, quotes included */
+	struct str data_raw; /* a raw JSON string, quotes included, or none */
 	struct str user_id;  /* p == NULL: none */
 	uint64_t except;     /* sid, or 0 */
 	uint32_t flags;      /* enum event_flags */

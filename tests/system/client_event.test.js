@@ -91,7 +91,6 @@ suite('client event', (d) => {
 			{ event: 'client-e', channel: 'private-x', data: 1 }, // not in
 			{ event: 'client-e', channel: 'room', data: 1 },
 			{ event: 'client-e', channel: 'cache-x', data: 1 },
-			{ event: 'client-e', channel: 'private-y' }, // no data
 			{ event: 'client-e', data: 1 }, // no channel
 			{ event: 'client-e', channel: 7, data: 1 },
 			{ event: 'client-e', channel: null, data: 1 },

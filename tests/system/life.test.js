@@ -89,3 +89,51 @@ suite('deaf', (d) => {
 			c.destroy();
 		});
 }, { client_buffer: 65536 });
+
+suite('bytes of clients', (d) => {
+	const app = d.app({ client_events: 'on', max_messages_per_second: 0,
+		max_client_events_per_second: 0 });
+
+	test('C2: a client event without data is relayed without data',
+		async () => {
+			const [a, b] = await Client.several(d, app, 2);
+			await a.subscribe('private-c2');
+			await b.subscribe('private-c2');
+			for (const [data, want] of [[undefined, undefined],
+				[null, 'null'], ['', '""'], [{}, '{}']]) {
+				a.send({ event: 'client-x', channel: 'private-c2', data });
+				await b.next();
+				const m = JSON.parse(b.text);
+				assert.equal('data' in m, want !== undefined, b.text);
+				assert.deepEqual(Object.keys(m), want === undefined ?
+					['event', 'channel'] : ['event', 'channel', 'data']);
+			}
+			await Promise.all([a.close(), b.close()]);
+		});
+
+	test('C3: heartbeats of a client go on for ever, a flood does not',
+		async () => {
+			const c = await Client.connect(d, app);
+			for (let i = 0; i < 630; i++) { // 600 at once, ten a second
+				c.sendText(i % 2 ? 'ping' : '{"type":"ping"}');
+				await c.expectError(null);
+				if (i > 590) await sleep(120);
+			}
+			for (let i = 0; i < 700; i++) c.sendText('ping');
+			for (let i = 0; i < 700; i++)
+				if ((await c.next()).data.code === 4009) break;
+			await c.expectClose(4009, /max_bad_messages \(600\)/);
+		});
+
+	test('C4: TLS on a plain port is in the log and in closes', async () => {
+		d.allow(/TLS on a listener without TLS/);
+		const tls = require('node:tls');
+		const s = tls.connect({ port: d.port, host: '127.0.0.1',
+			rejectUnauthorized: false });
+		await new Promise((ok) => { s.on('error', ok); });
+		await until('the line', () => /TLS on a listener without TLS/
+			.test(d.readLog()));
+		await until('the close', () => d.ctl(['closes']).some((r) =>
+			/TLS on a listener/.test(r.reason)));
+	});
+}, { max_bad_messages: 600 });

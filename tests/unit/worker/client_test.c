@@ -47,7 +47,8 @@ bad_messages(void **state)
 	}
 	rig_heard_nothing(&rig);
 	/* Too many that make no sense at all. */
-	rig.c->bad_messages = 0;
+	free(rig.c->pace);
+	rig.c->pace = NULL;
 	rig.conf.max_bad_messages = 2;
 	say("{\"event\":\"unknown\"}");
 	rig_expect_text(&rig, NULL_ERROR);
