@@ -43,7 +43,8 @@ client_events(void **state)
 		  "\"data\":1,\"user_id\":\"forged\"}",
 		    "{\"event\":\"client-x\",\"channel\":\"presence-a\","
 		    "\"data\":\"1\",\"user_id\":\"u\\\"7\"}" },
-		{ "{\"event\":\"client-x\",\"channel\":\"private-a\"}", NULL },
+		{ "{\"event\":\"client-x\",\"channel\":\"private-a\"}",
+		    "{\"event\":\"client-x\",\"channel\":\"private-a\"}" },
 		{ "{\"event\":\"client-x\",\"data\":\"x\"}", NULL },
 		{ "{\"event\":\"client-x\",\"channel\":7,\"data\":\"x\"}",
 		    NULL },
