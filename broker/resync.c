@@ -349,7 +349,7 @@ resync_check(struct broker *br)
 
 /*
  * Is somebody in the middle of what is waited for, and has been heard since
- * this was asked last?
+ * this was asked last?  HELLO alone (message 1) is no replay.
  */
 static bool
 has_moved(struct broker *br)
@@ -361,7 +361,7 @@ has_moved(struct broker *br)
 
 		if (p == NULL || (p->synced && is_caught_up(p)))
 			continue;
-		moved = moved || p->ipc.nin != p->heard_resync;
+		moved = moved || p->ipc.nin > MAX(p->heard_resync, UINT64_C(1));
 		p->heard_resync = p->ipc.nin;
 	}
 	return moved && broker_now() - br->resync.began < RESYNC_MAX;

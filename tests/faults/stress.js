@@ -213,8 +213,9 @@ async function present(s, guests) {
 	const want = guests.map((g) => g.id).sort();
 	await until('everybody to be there', async () => {
 		if (!guests.every((g) => g.w && !g.w.closed)) return false;
-		const { users } = await get(s.d, s.app, `/channels/${ROOM}/users`);
-		return users?.length === want.length;
+		const users = await get(s.d, s.app, `/channels/${ROOM}/users`)
+			.then((r) => r.users, () => []); // the master may wait, too
+		return users.length === want.length;
 	}, 60000);
 	await sleep(4000 * SLOW); // those who left while it was dark
 	await settle(guests.map((g) => g.w).filter(Boolean));
