@@ -112,7 +112,8 @@ check 'file lengths' lengths
 check 'file comments' heads
 check 'no typedef of structs' typedefs
 check 'banned functions' banned
-check 'includes' tests/lint/includes.sh
+check 'rooms and circles' tests/lint/rooms.sh
+check 'promises' tests/lint/promises.sh
 check 'commit subjects' tests/lint/commits.sh
 check 'format' format
 check 'cppcheck' cppcheck_all
