@@ -207,12 +207,12 @@ for (const [name, write] of Object.entries({ nginx, haproxy })) {
 			assert.equal(c.head, undefined);
 		});
 
-		test('TLS that the proxy ends, told by the PROXY protocol',
-			{ skip: name === 'nginx' && 'version 1 cannot say it' },
-			async () => {
-				const c = come(d, 'tls', strict, true);
-				await shows(c, (port) => `${CLIENT}:${port}`);
-				c.destroy();
-			});
+		// nginx sends version 1, which cannot say it.
+		if (name === 'nginx') return;
+		test('TLS that the proxy ends, told by the PROXY protocol', async () => {
+			const c = come(d, 'tls', strict, true);
+			await shows(c, (port) => `${CLIENT}:${port}`);
+			c.destroy();
+		});
 	});
 }
