@@ -81,14 +81,13 @@ END {
 		graph = substr(key, 1, length(key) - length(name) - 1)
 		if (!is_in_circle(graph, name))
 			continue
-		if (graph == "modules")
-			circle[name] = 1
-		if (list && graph == "modules")
+		if (graph == "rooms")
+			name = name "/"
+		circle[name] = 1
+		if (list)
 			print name
-		else if (!list && graph == "rooms")
-			complain("a circle of rooms goes through " name)
-		else if (!list && !(name in listed))
-			complain("a circle of modules goes through " name)
+		else if (!(name in listed))
+			complain("a circle of " graph " goes through " name)
 	}
 	for (name in listed)
 		if (!list && !(name in circle))

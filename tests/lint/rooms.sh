@@ -4,10 +4,10 @@
 # rooms.sh [--list]: the arrows of the house.  A module is NAME.c, NAME.h and
 # NAME.def together; every include of ours is an edge between two modules and
 # between the rooms (folders) they are in.  rooms.txt names each room and the
-# rooms that it may use; circles.txt names the modules that are still part of
-# a circle.  Refuses an include that is not written from the root, an edge
-# that rooms.txt does not allow, a circle of rooms, and a module that is in a
-# circle and not listed, or listed and no longer in one.
+# rooms that it may use; circles.txt names the modules, and with a slash the
+# rooms, that are still part of a circle.  Refuses an include that is not
+# written from the root, an edge that rooms.txt does not allow, a module or
+# room that is in a circle and not listed, and one that is listed and in none.
 set -u
 
 cd "$(dirname "$0")/../.." || exit 2
