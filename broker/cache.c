@@ -27,6 +27,7 @@
 #include "shared/base.h"
 #include "shared/conf.h"
 #include "shared/hash.h"
+#include "shared/memory.h"
 #include "shared/xmalloc.h"
 
 #define SWEEP_ENTRIES 5000     /* looked at in one second */
@@ -39,6 +40,7 @@ void
 cache_init(struct broker *br)
 {
 	list_init(&br->cache.lru);
+	br->cache.available = memory_available();
 	br->cache.sweep = &br->cache.lru;
 }
 
@@ -204,12 +206,23 @@ insert(struct broker *br, const struct msg_cached *m)
 	return e;
 }
 
+/* Half of the broker's part of memory_limit, at most. */
+static uint64_t
+bound(const struct broker *br)
+{
+	uint64_t share = memory_share(
+	    br->conf->memory_limit, br->cache.available, MEMORY_BROKER);
+	uint64_t max = br->conf->cache_memory;
+
+	return share == 0 ? max : MIN(max, share / 2);
+}
+
 void
 cache_shrink(struct broker *br)
 {
 	struct share *s;
 
-	while (br->cache.bytes > br->conf->cache_memory &&
+	while (br->cache.bytes > bound(br) &&
 	    (s = shares_largest(&br->cache.shares)) != NULL)
 		cache_purge(br,
 		    LIST_ITEM(s->entries.next, struct cached, in_app)->channel);

@@ -43,6 +43,7 @@ struct cache_upto {
 struct cache {
 	struct list lru;
 	struct shares shares;
+	uint64_t available; /* bytes, of the machine or our group */
 	struct list *sweep; /* the next one to look at */
 	uint64_t bytes;
 	size_t n;
