@@ -33,7 +33,7 @@ SHARED  := $(wildcard shared/*.c)
 BROKER  := $(wildcard broker/*.c broker/courier/*.c)
 # pusherctl looks into the outbox, too.
 OUTBOX  := broker/courier/outbox.c broker/courier/outbox_rows.c \
-	broker/courier/outbox_rescue.c
+	broker/courier/outbox_rescue.c broker/courier/outbox_share.c
 # It checks requests as a worker does.
 APIAUTH := worker/api_auth.c worker/api_params.c
 WORKER  := $(wildcard worker/*.c)

@@ -366,3 +366,27 @@ endpoint_kick_all(struct courier *c)
 {
 	each(c, endpoint_kick);
 }
+
+static int
+by_id(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+void
+endpoint_drop(struct endpoint *e, uint64_t *ids, size_t n)
+{
+	struct list *l, *next;
+
+	qsort(ids, n, sizeof(*ids), by_id);
+	for (size_t i = 0; i < ENDPOINT_ALL_LANES; i++)
+		LIST_FOREACH_SAFE(l, next, &e->lanes[i].waiting) {
+			struct item *it = LIST_ITEM(l, struct item, link);
+
+			if (bsearch(&it->id, ids, n, sizeof(*ids), by_id) !=
+			    NULL)
+				item_free(it);
+		}
+}

@@ -81,6 +81,8 @@ void endpoint_load(struct endpoint *, const struct outbox_row *);
 void endpoint_queue(struct item *);
 /* Forgets all that waits (it is in the outbox). */
 void endpoint_forget_all(struct courier *);
+/* Forgets those that wait of these n rows, which have been deleted. */
+void endpoint_drop(struct endpoint *, uint64_t *ids, size_t n);
 /* Starts what may go. */
 void endpoint_kick(struct endpoint *);
 void endpoint_kick_all(struct courier *);

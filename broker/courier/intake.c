@@ -159,6 +159,45 @@ take(struct courier *c, const struct msg_hook *m)
 }
 
 /*
+ * The endpoint that holds more than its share of a full outbox gives way, so
+ * that one that does not answer never keeps out those of others: how many of
+ * its rows went, or -1.
+ */
+static int
+yield_share(struct courier *c, unsigned some)
+{
+	const struct conf *conf = c->conf;
+	struct outbox_counts all;
+	struct outbox_holder h;
+	struct endpoint *e;
+	uint64_t ids[SHRINK];
+	bool by_bytes;
+	int n;
+
+	if (c->endpoints.n < 2)
+		return 0;
+	outbox_count(c->outbox, &all);
+	by_bytes = all.bytes > conf->outbox_max_bytes;
+	if (outbox_largest(c->outbox, by_bytes, &h) == -1)
+		return -1;
+	if (h.rows <= conf->outbox_max_rows / c->endpoints.n &&
+	    h.bytes <= conf->outbox_max_bytes / c->endpoints.n)
+		return 0;
+	n = outbox_yield(c->outbox, h.endpoint, MIN(some, SHRINK), ids);
+	if (n <= 0)
+		return n;
+	e = endpoint_find(c, h.endpoint);
+	if (e != NULL)
+		endpoint_drop(e, ids, (size_t)n);
+	c->dropped += (uint64_t)n;
+	log_warnx("webhook %u: the outbox is full and it holds most of it "
+		  "(%llu requests): its oldest are dropped total=%llu",
+	    h.endpoint, (unsigned long long)h.rows,
+	    (unsigned long long)c->dropped);
+	return n;
+}
+
+/*
  * Makes room: the oldest dead ones go first, then the oldest client events.
  * When nothing may go, the broker has to keep what it has.
  */
@@ -170,6 +209,9 @@ make_room(struct courier *c)
 
 	if (!courier_is_over_bound(c, 100))
 		return 0;
+	n = yield_share(c, (unsigned)some);
+	if (n != 0)
+		return n == -1 ? -1 : 0;
 	n = outbox_shrink(c->outbox, (unsigned)some);
 	if (n == -1)
 		return -1;

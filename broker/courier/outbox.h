@@ -117,6 +117,20 @@ int outbox_delete(struct outbox *, const struct outbox_query *);
  * counts that wait: how many, or -1.
  */
 int outbox_shrink(struct outbox *, unsigned n);
+/*
+ * The endpoint that holds most of what waits or is dead, by rows or by bytes:
+ * 0, or -1.  *endpoint 0: there is none.
+ */
+struct outbox_holder {
+	uint32_t endpoint;
+	uint64_t rows, bytes;
+};
+int outbox_largest(struct outbox *, bool by_bytes, struct outbox_holder *);
+/*
+ * Deletes up to n of the oldest rows of an endpoint, dead ones and client
+ * events first: how many, with their ids (room for n), or -1.
+ */
+int outbox_yield(struct outbox *, uint32_t endpoint, unsigned n, uint64_t *ids);
 /* Deletes all but the last that arrived. */
 int outbox_forget_done(struct outbox *);
 /* Deletes dead ones and origins from before then. */

@@ -18,7 +18,7 @@ async function withSick(conf, fn) {
 	const app = d.app({ client_events: 'on', max_subscriptions: 10000,
 		max_client_events_per_second: 0 });
 	const sick = { well: false };
-	d.allow(/outbox/);
+	d.allow(/outbox|webhook 1: /);
 	await d.start();
 	const r = await Receiver.start({ answer: (req, res) => {
 		res.statusCode = sick.well ? 200 : 503;
@@ -102,4 +102,21 @@ test('bytes: the newest client events stay', () => withSick(
 		const last = numbers.slice(-waiting + 2);
 		last.forEach((n, i) => assert.equal(n, last[0] + i));
 		assert.equal(last.at(-1), 299);
+	}));
+
+test('S5: a dead endpoint fills the outbox; another app gets its webhooks',
+	() => withSick({ outbox_max_rows: 1000 }, async (x) => {
+		const { d } = x;
+		const other = d.app();
+		const good = await Receiver.start();
+		d.ctl(['webhook', 'add', other.id, good.url]);
+		x.enter(0, 3000);
+		await until('it is full', () => status(d).dropped > 500, 20000);
+		const c = await Client.connect(d, other);
+		for (let i = 0; i < 20; i++) await c.subscribe(`good-${i}`);
+		await good.have(20);
+		assert.equal(status(d).state, 'up');
+		assert.match(d.readLog(), /webhook 1: the outbox is full and it holds/);
+		await c.close();
+		await good.stop();
 	}));
