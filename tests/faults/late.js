@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+//
+// L1: a worker is stopped while the broker dies, and comes late to the new
+// one: its clients are closed with 4200 unless they have every event.
+// L2: no broker for longer than a worker waits for the answer to its pings:
+// what was answered 200 arrives, or the client is closed.
+'use strict';
+
+const assert = require('node:assert/strict');
+const { Watcher, newBroker, sleep } = require('./lib/actors');
+const { until } = require('../system/lib/daemon');
+const { api, onEachWorker } = require('../system/lib/http');
+
+const PINGS_MS = 21000; // four pings of a worker
+
+// Watchers of channel c0, by the pid of the worker that serves them.
+async function crowd(d, app, history) {
+	const all = [];
+	for (let i = 0; i < 16; i++) {
+		const w = await Watcher.open(d, app, history, `watcher ${i}`,
+			['c0', 'presence-x'], { data: { user_id: `u${i}` } });
+		w.pid = d.workerOf(w.sock.localPort);
+		all.push(w);
+	}
+	return all;
+}
+
+async function publish(d, app, http, seq) {
+	const r = await http.api(app, 'POST', '/events', { body: { name: 'n',
+		channel: 'c0', data: `${seq} ${performance.now()}` } });
+	return r.status === 200 ? seq : null;
+}
+
+const hasAll = (w, seqs) => seqs.every((s) => w.seen.get('c0').includes(s));
+
+// Each watcher has them all, or was told to come back.
+async function judge(watchers, seqs) {
+	await until('each watcher to have all events, or to be closed', () =>
+		watchers.every((w) => w.closed || hasAll(w, seqs)), 10000);
+	for (const w of watchers)
+		if (w.closed) assert.match(w.closed, /^4200 /, w.name);
+}
+
+async function comesLate(d, app, history) {
+	const watchers = await crowd(d, app, history);
+	const late = watchers[0].pid;
+	const others = watchers.filter((w) => w.pid !== late);
+	assert.ok(others.length > 0, 'clients on both workers');
+	const https = await onEachWorker(d);
+	const http = https.find((h) => d.workerOf(h.sock.localPort) !== late);
+	const [broker] = d.pidsOf('broker');
+	process.kill(late, 'SIGSTOP');
+	const seqs = [];
+	try {
+		process.kill(broker, 'SIGKILL');
+		await newBroker(d, broker, 5000);
+		await until('the new broker goes on without it', () =>
+			/resync: complete workers=1\/2/.test(d.readLog()), 10000);
+		for (let s = 1; s <= 20; s++) seqs.push(await publish(d, app, http, s));
+		await sleep(500);
+	} finally {
+		process.kill(late, 'SIGCONT');
+	}
+	const taken = seqs.filter((s) => s !== null);
+	assert.ok(taken.length > 0, 'events were answered 200');
+	await judge(watchers, taken);
+	for (const w of others) assert.equal(w.closed, undefined, w.name);
+	assert.deepEqual(d.pidsOf('worker').filter((p) => p === late), [late],
+		'the worker goes on');
+	// Whoever comes back is served, through the same worker too.
+	const again = await crowd(d, app, history);
+	const more = [await publish(d, app, http, 100)];
+	for (const h of https) h.end();
+	await judge(again, more);
+	assert.ok(again.every((w) => !w.closed));
+	for (const w of [...watchers, ...again]) await w.leave();
+	return taken.length;
+}
+
+async function noBroker(d, app, history) {
+	const watchers = await crowd(d, app, history);
+	const https = await onEachWorker(d);
+	const [broker] = d.pidsOf('broker');
+	d.signal('SIGSTOP'); // the master: nobody starts another one
+	let seqs;
+	try {
+		// What a worker takes before it has noticed is kept, and answered 200.
+		process.kill(broker, 'SIGSTOP');
+		const asked = https.map((h, i) => publish(d, app, h, 200 + i));
+		await sleep(200);
+		process.kill(broker, 'SIGKILL');
+		seqs = await Promise.all(asked);
+		await sleep(PINGS_MS);
+	} finally {
+		d.signal('SIGCONT');
+	}
+	for (const h of https) h.end();
+	assert.ok(seqs.some((s) => s !== null), 'events were answered 200');
+	await newBroker(d, broker, 5000);
+	await judge(watchers, seqs.filter((s) => s !== null));
+	const open = watchers.filter((w) => !w.closed);
+	await until('a publish goes through again', async () =>
+		(await api(d, app, 'POST', '/events', { body: { name: 'n',
+			channel: 'c0', data: `300 ${performance.now()}` } })).status === 200,
+	10000);
+	await judge(open, [300]);
+	for (const w of watchers) await w.leave();
+	return seqs.filter((s) => s !== null).length;
+}
+
+module.exports = async function late({ start, history }) {
+	const { d, app } = await start({ workers: 2 }, {});
+	d.allow(/broker was killed by signal 9|link to the broker lost/,
+		/resync: not every worker is there in time/,
+		/the broker went on without this worker/, /stuck/);
+	const L1 = await comesLate(d, app, history);
+	const L2 = await noBroker(d, app, history);
+	return { 'L1: events a late worker missed': L1,
+		'L2: events that waited 21 s for a broker': L2 };
+};
