@@ -67,7 +67,7 @@ fuzz() {
 # torture (what makes calls fail, always the same ones).
 short() {
 	local ok bad
-	PUSHERD_BIN=$build/pusherd timeout $((600 * slow)) \
+	PUSHERD_BIN=$build/pusherd timeout $((1200 * slow)) \
 		node "tests/$1/run.js" --short 2>&1 </dev/null | tee "$out/short"
 	ok=$(sed -n "s/^# $1 \([0-9]*\) passed.*/\1/p" "$out/short")
 	bad=$(sed -n "s/^# $1 .*, \([0-9]*\) failed\$/\1/p" "$out/short")
