@@ -12,9 +12,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "shared/credential.h"
 #include "shared/base.h"
 #include "shared/buf.h"
+#include "shared/credential.h"
 #include "shared/json_slice.h"
 #include "shared/xmalloc.h"
 

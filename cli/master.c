@@ -363,8 +363,7 @@ master_run(struct master_start *start)
 	start->usage = usage_map();
 	start->noted = proc_map_noted();
 	m.pulses = pulse_map(nitems(m.children));
-	if (m.pulses == NULL || start->usage == NULL ||
-	    start->noted == NULL)
+	if (m.pulses == NULL || start->usage == NULL || start->noted == NULL)
 		fatal("mmap");
 	for (i = 0; i < m.nchildren; i++)
 		master_add_child(&m, i);

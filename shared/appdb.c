@@ -47,7 +47,7 @@ static const char *const steps[] = {
 	" max_event_channels INTEGER NOT NULL DEFAULT 100,"
 	" max_event_bytes INTEGER NOT NULL DEFAULT 10240,"
 	" max_batch_events INTEGER NOT NULL DEFAULT 10,"
-	" activity_timeout INTEGER NOT NULL DEFAULT 120,"
+	" activity_timeout INTEGER NOT NULL DEFAULT 30,"
 	" allowed_origins TEXT NOT NULL DEFAULT '',"
 	" cache_ttl INTEGER NOT NULL DEFAULT 1800,"
 	" max_subscriptions INTEGER NOT NULL DEFAULT 1000,"

@@ -5,9 +5,8 @@
  * within the app's max_connections, and the greeting.
  *
  * A request that is no proper upgrade gets an HTTP status.  Everything after
- * that is refused inside the socket, where a browser can see it; and never
- * with 42xx, upon which clients would come back without a pause (protocol
- * reference, 1.2).
+ * that is refused inside the socket, where a browser can see it; never with
+ * 42xx: clients would come back without a pause (protocol reference, 1.2).
  */
 
 #include "worker/handshake.h"
@@ -34,7 +33,6 @@
 #define KEY_MAX 256   /* bytes of an app key; longer ones do not exist */
 #define PARAM_MAX 64  /* bytes of protocol and version */
 #define ASK_SECONDS 8 /* for CONN_OK; pusher-js gives up after ten */
-
 #define HOLD_SECONDS 5 /* while the group leaves */
 
 /* Why a client is refused inside the socket; code 0: it is not. */
@@ -422,7 +420,6 @@ static void
 give_back(struct worker *w, const struct msg_conn_ok *ok)
 {
 	struct msg_conn_close m = { .app = ok->app, .sid = ok->sid };
-
 	if (ok->granted && link_is_open(w))
 		ipc_send_conn_close(&w->link.ipc, &m);
 }

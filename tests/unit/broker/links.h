@@ -117,7 +117,7 @@ links_is_given(const struct said *s)
 }
 
 /*
- * The next one that is no ACK, CACHED or PING, and no roster; pings are
+ * The next one that is no ACK, CACHED, MISSED or PING, and no roster; pings are
  * answered.
  */
 static inline bool
@@ -127,6 +127,7 @@ links_next(struct links *l, unsigned slot, struct said *s)
 
 	while (links_next_any(l, slot, s)) {
 		if (s->type == IPC_ACK || s->type == IPC_CACHED ||
+		    s->type == IPC_MISSED ||
 		    s->type == IPC_CACHED_UPTO || links_is_given(s))
 			continue;
 		if (s->type != IPC_PING)

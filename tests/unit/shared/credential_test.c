@@ -9,8 +9,8 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-#include "shared/credential.h"
 #include "shared/base.h"
+#include "shared/credential.h"
 
 static char long_text[300];
 
