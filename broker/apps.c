@@ -218,6 +218,10 @@ apps_put(struct broker *br, const struct app *app)
 		hash_insert(&br->apps.by_num, &a->node, hash_u64(app->num));
 		br->apps.n++;
 	} else {
+		if (strcmp(a->app.id, app->id) != 0) {
+			history_app_free(a->history);
+			a->history = NULL;
+		}
 		br->apps.n += a->deleted;
 		app_clear(&a->app);
 	}
@@ -288,7 +292,8 @@ apply(struct broker *br, const struct reading *r)
 	for (size_t i = 0; i < r->n; i++) {
 		struct broker_app *a = apps_lookup(br, r->v[i].num);
 
-		if (a != NULL)
+		/* Another id: the file is another one, and so is the app. */
+		if (a != NULL && strcmp(a->app.id, r->v[i].id) == 0)
 			a->seen = true;
 	}
 	for (n = hash_first(&br->apps.by_num); n != NULL; n = next) {

@@ -269,13 +269,15 @@ int
 cache_on_cached(struct peer *p, const struct msg_cached *m)
 {
 	struct broker *br = p->br;
+	const struct broker_app *a = apps_find(br, m->app);
 	const struct channel *c;
 
 	if (m->channel.n == 0 || m->channel.n > REGISTRY_NAME_MAX)
 		return -1;
 	br->stamp = MAX(br->stamp, m->stamp);
 	c = registry_find(&br->registry, m->app, m->channel);
-	if (p->known || apps_find(br, m->app) == NULL ||
+	if (p->known || a == NULL ||
+	    (m->id.n > 0 && !str_eq(m->id, str_of(a->app.id))) ||
 	    (double)m->due_ms <= broker_now() * 1000 ||
 	    (c != NULL && c->cached != NULL && c->cached->stamp >= m->stamp))
 		return 0; /* we know better */

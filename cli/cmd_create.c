@@ -14,6 +14,7 @@
 
 #include "cli/cmd.h"
 #include "cli/cmd_app.h"
+#include "cli/conf_ask.h"
 #include "shared/base.h"
 #include "shared/buf.h"
 #include "shared/credential.h"
@@ -24,15 +25,36 @@
 #define SECRET_FILE_MAX 4096
 #define ID_TRIES 100
 
+/*
+ * A server that runs has the apps of the file that is gone: numbers of a new
+ * file would be taken for theirs.
+ */
+static bool
+is_gone_below_server(const struct conf *conf)
+{
+	char *used = conf_ask_database(conf->control_path);
+	bool r = used != NULL && strcmp(used, conf->database) == 0;
+
+	if (r)
+		cmd_fail("%s is gone, and the server that uses it is running: "
+			 "put it back, or stop the server first",
+		    conf->database);
+	free(used);
+	return r;
+}
+
 struct appdb *
 cmd_app_open_db(const struct cmd *c)
 {
 	const struct conf *conf = c->conf;
 	bool is_new = access(conf->database, F_OK) == -1 && errno == ENOENT;
-	struct appdb *db = cmd_open_db(c, APPDB_CREATE);
+	struct appdb *db;
 	uid_t uid;
 	gid_t gid;
 
+	if (is_new && is_gone_below_server(conf))
+		return NULL;
+	db = cmd_open_db(c, APPDB_CREATE);
 	if (db == NULL || !is_new || geteuid() != 0 || *conf->user == '\0')
 		return db;
 	/* Root made the file; the daemon reads it as somebody else. */

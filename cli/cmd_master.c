@@ -16,13 +16,17 @@ struct answer {
 	struct out *out;
 	const char *const *keys;
 	size_t nkeys;
+	bool is_put; /* only the first one counts */
 };
 
 static void
 put_answer(void *arg, struct json row)
 {
-	const struct answer *a = arg;
+	struct answer *a = arg;
 
+	if (a->is_put)
+		return;
+	a->is_put = true;
 	out_record_open(a->out, NULL);
 	for (size_t i = 0; i < a->nkeys; i++)
 		out_json(a->out, a->keys[i], json_get(row, str_of(a->keys[i])));
@@ -33,7 +37,7 @@ static int
 ask(struct cmd *c, const char *verb, struct str args, const char *const *keys,
     size_t nkeys)
 {
-	struct answer a = { c->out, keys, nkeys };
+	struct answer a = { c->out, keys, nkeys, false };
 	enum ctl_result result;
 	int r = cmd_ask_ctl(c, verb, args, put_answer, &a, &result);
 

@@ -101,6 +101,34 @@ ask(struct asking *a, const char *path, bool is_said)
 	return -1;
 }
 
+static void
+on_database(void *arg, struct json row)
+{
+	char **database = arg, *name = text_of(row, "option");
+
+	if (name != NULL && strcmp(name, "database") == 0) {
+		free(*database);
+		*database = text_of(row, "value");
+	}
+	free(name);
+}
+
+char *
+conf_ask_database(const char *control_path)
+{
+	char *database = NULL, *why = NULL;
+	struct ctl_question q = { .path = control_path,
+		.verb = "config",
+		.args = S("{}"),
+		.timeout_ms = CTL_TIMEOUT_MS,
+		.on_row = on_database,
+		.arg = &database };
+
+	ctl_ask(&q, &why);
+	free(why);
+	return database;
+}
+
 int
 conf_ask(struct conf *conf, const char *file, char *const *arguments,
     size_t narguments)

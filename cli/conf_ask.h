@@ -13,5 +13,10 @@ struct conf;
  */
 int conf_ask(
     struct conf *, const char *file, char *const *arguments, size_t narguments);
+/*
+ * The path of the database of the daemon behind this control socket, or NULL
+ * when none answers; free(3) it.
+ */
+char *conf_ask_database(const char *control_path);
 
 #endif

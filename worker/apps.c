@@ -193,12 +193,32 @@ add(struct worker *w, uint32_t num)
 	return a;
 }
 
+static void
+forget(struct worker *w, struct client_app *a)
+{
+	a->deleted = true;
+	hash_remove(&w->apps.by_num, &a->num_node);
+	hash_remove(&w->apps.by_id, &a->id_node);
+	hash_remove(&w->apps.by_key, &a->key_node);
+	forget_old_key(w, a);
+	close_clients(w, a, 4001, S("the app does not exist any more"));
+	client_app_unref(&a->app);
+}
+
 int
 apps_on_set(struct worker *w, const struct msg_app_set *m)
 {
 	struct client_app *a = apps_by_num(w, m->app);
-	bool is_new = a == NULL, was_enabled = !is_new && a->app.enabled;
+	bool is_new, was_enabled;
 
+	/* The number belongs to another app now: the database is another. */
+	if (a != NULL && !str_eq(str_of(a->app.id), m->id)) {
+		held_forget(w, m->app);
+		forget(w, a);
+		a = NULL;
+	}
+	is_new = a == NULL;
+	was_enabled = !is_new && a->app.enabled;
 	if (is_new)
 		a = add(w, m->app);
 	else {
@@ -227,18 +247,6 @@ apps_on_set(struct worker *w, const struct msg_app_set *m)
 	if (was_enabled && !a->app.enabled)
 		close_clients(w, a, 4003, S("the app is disabled"));
 	return 0;
-}
-
-static void
-forget(struct worker *w, struct client_app *a)
-{
-	a->deleted = true;
-	hash_remove(&w->apps.by_num, &a->num_node);
-	hash_remove(&w->apps.by_id, &a->id_node);
-	hash_remove(&w->apps.by_key, &a->key_node);
-	forget_old_key(w, a);
-	close_clients(w, a, 4001, S("the app does not exist any more"));
-	client_app_unref(&a->app);
 }
 
 int

@@ -166,7 +166,9 @@ held_replay(struct worker *w)
 	LIST_FOREACH(l, &h->events) {
 		const struct held_event *e =
 		    LIST_ITEM(l, struct held_event, link);
+		const struct client_app *a = apps_by_num(w, e->app);
 		struct msg_cached m = { .app = e->app,
+			.id = str_of(a == NULL ? "" : a->app.id),
 			.stamp = e->stamp,
 			.due_ms = e->due_ms,
 			.channel = str_make(e->bytes, e->name_len),
@@ -174,6 +176,20 @@ held_replay(struct worker *w)
 			    str_make(e->bytes + e->name_len, e->frame_len) };
 
 		ipc_send_cached(&w->link.ipc, &m);
+	}
+}
+
+void
+held_forget(struct worker *w, uint32_t app)
+{
+	struct held *h = &w->held_events;
+	struct list *l, *tmp;
+
+	LIST_FOREACH_SAFE(l, tmp, &h->events) {
+		struct held_event *e = LIST_ITEM(l, struct held_event, link);
+
+		if (e->app == app)
+			discard(h, e);
 	}
 }
 

@@ -30,6 +30,8 @@ struct held {
 void held_init(struct worker *);
 /* Gives all of them to a new broker. */
 void held_replay(struct worker *);
+/* Forgets those of an app, whose number belongs to another one now. */
+void held_forget(struct worker *, uint32_t app);
 /* Once a second: drops what is over. */
 void held_tick(struct worker *);
 void held_free(struct worker *);

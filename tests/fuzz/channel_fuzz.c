@@ -27,6 +27,19 @@ all_in(struct str s, const char *set)
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-=@,." \
 	";"
 
+/* UTF-8 without U+0000 to U+001F and U+007F to U+009F. */
+static bool
+is_printable(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+			return false;
+	for (unsigned char c = 0x80; c < 0xa0; c++)
+		if (memmem(s.p, s.n, (char[]){ '\xc2', (char)c }, 2) != NULL)
+			return false;
+	return utf8_is_valid(s);
+}
+
 static void
 check_name(struct str s, size_t max)
 {
@@ -49,7 +62,7 @@ check_name(struct str s, size_t max)
 		assert_false(channel_name_is_valid(s, max));
 	}
 	assert_true(user_id_is_valid(s, 128) ==
-	    (s.n >= 1 && s.n <= 128 && all_in(s, NAME_SET)));
+	    (s.n >= 1 && str_characters(s) <= 128 && is_printable(s)));
 }
 
 static void

@@ -223,7 +223,6 @@ suite('http', (d) => {
 		['two Hosts', `${GOOD}Host: y\r\n\r\n`],
 		['a method with control bytes', 'G\x01T /up HTTP/1.1\r\nHost: x\r\n\r\n'],
 		['a target without slash', 'GET up HTTP/1.1\r\nHost: x\r\n\r\n'],
-		['TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n'],
 		['chunk size missing', chunked('\r\nx\r\n0\r\n\r\n')],
 		['chunk size -1', chunked('-1\r\nx\r\n0\r\n\r\n')],
 		['chunk size 0x1', chunked('0x1\r\nx\r\n0\r\n\r\n')],
