@@ -30,9 +30,9 @@
 
 #define PROTOCOL_MIN 4
 #define PROTOCOL_MAX 7
-#define KEY_MAX 256   /* bytes of an app key; longer ones do not exist */
-#define PARAM_MAX 64  /* bytes of protocol and version */
-#define ASK_SECONDS 8 /* for CONN_OK; pusher-js gives up after ten */
+#define KEY_MAX 256    /* bytes of an app key; longer ones do not exist */
+#define PARAM_MAX 64   /* bytes of protocol and version */
+#define ASK_SECONDS 8  /* for CONN_OK; pusher-js gives up after ten */
 #define HOLD_SECONDS 5 /* while the group leaves */
 
 /* Why a client is refused inside the socket; code 0: it is not. */
