@@ -11,7 +11,8 @@ packages() {
 	build) echo gcc libc6-dev make libev-dev libssl-dev libcjson-dev \
 		libsqlite3-dev libcurl4-openssl-dev libseccomp-dev ;;
 	check)
-		echo libcmocka-dev procps sqlite3 util-linux
+		echo libcmocka-dev procps sqlite3 util-linux bsdutils \
+			groff-base openssl
 		# Whatever Node.js is there will do, if it is 18 or newer.
 		if ! node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' \
 		    2>/dev/null || ! command -v npm >/dev/null; then
