@@ -5,11 +5,11 @@
  *
  * QUIET: the workers replay what they have; it is only entered.  A worker that
  * has said RESYNC_DONE is not read any further, until all have, or 2 s have
- * passed; longer while a replay that has begun moves.  What happens then is
- * not for a worker that is late: it is told so (MISSED).  BACKLOG: each worker
+ * passed; longer while a replay that has begun moves.  A worker that comes
+ * later is told that its clients may lack events (MISSED).  BACKLOG: each worker
  * is read as far as its messages are a second sending of what the old broker
  * did not acknowledge.  What comes of them goes out with the number of its
- * cause, so that whoever has seen it drops it. Backlogs are merged: what the
+ * cause, so that whoever has seen it drops it.  Backlogs are merged: what the
  * old broker had taken goes out in the order in which it was taken (places.h),
  * since it had been handed to some workers and not to others; the rest by the
  * time when it was read, since one event may have been published after the 200
@@ -153,7 +153,7 @@ resync_put_off_signin(struct peer *p, uint64_t sid)
 	put_off(p, sid, S(""))->signin = true;
 }
 
-/* Who asked; NULL: nobody is there to hear it. */
+/* The worker that asked; NULL: it is gone. */
 static struct peer *
 asker(const struct broker *br, const struct put_off *a)
 {
@@ -348,8 +348,8 @@ resync_check(struct broker *br)
 }
 
 /*
- * Is somebody in the middle of what is waited for, and has been heard since
- * this was asked last?  HELLO alone (message 1) is no replay.
+ * Has a worker that is not done sent anything since the last call?  HELLO
+ * alone (message 1) is no replay.
  */
 static bool
 has_moved(struct broker *br)
