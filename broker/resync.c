@@ -6,18 +6,18 @@
  * QUIET: the workers replay what they have; it is only entered.  A worker that
  * has said RESYNC_DONE is not read any further, until all have, or 2 s have
  * passed; longer while a replay that has begun moves.  A worker that comes
- * later is told that its clients may lack events (MISSED).  BACKLOG: each worker
- * is read as far as its messages are a second sending of what the old broker
- * did not acknowledge.  What comes of them goes out with the number of its
- * cause, so that whoever has seen it drops it.  Backlogs are merged: what the
- * old broker had taken goes out in the order in which it was taken (places.h),
- * since it had been handed to some workers and not to others; the rest by the
- * time when it was read, since one event may have been published after the 200
- * of another.  All answers wait: a list of members that was written before all
- * of the backlog is in could lack somebody whose member_added will be dropped
- * as seen.  LIVE: the answers go out, in portions and as far as there is room,
- * and until then the questions are not acknowledged; all links are read, the
- * control socket too.
+ * later is told that its clients may lack events (MISSED).  BACKLOG: each
+ * worker is read as far as its messages are a second sending of what the old
+ * broker did not acknowledge.  What comes of them goes out with the number of
+ * its cause, so that whoever has seen it drops it.  Backlogs are merged: what
+ * the old broker had taken goes out in the order in which it was taken
+ * (places.h), since it had been handed to some workers and not to others; the
+ * rest by the time when it was read, since one event may have been published
+ * after the 200 of another.  All answers wait: a list of members that was
+ * written before all of the backlog is in could lack somebody whose
+ * member_added will be dropped as seen.  LIVE: the answers go out, in portions
+ * and as far as there is room, and until then the questions are not
+ * acknowledged; all links are read, the control socket too.
  *
  * Must never keep a broker quiet for a worker that is stopped, and for others
  * no longer than RESYNC_MAX.
