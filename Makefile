@@ -29,20 +29,17 @@ CFLAGS  := $(CSTD) -g $(OPT) $(WARN) $(HARDEN) $(WERROR) $(SAN) -MMD -MP
 LDFLAGS := $(LDHARD) $(SAN)
 LIBS    := -lev -lssl -lcrypto -lcjson -lsqlite3 -lcurl -lseccomp -lm
 
-SHARED  := $(wildcard shared/*.c)
-BROKER  := $(wildcard broker/*.c broker/courier/*.c)
+files    = $(shell find $(1) -name '*$(2).c' | sort)
+SHARED  := $(call files,shared)
+BROKER  := $(call files,broker)
 # pusherctl looks into the outbox, too.
-OUTBOX  := broker/courier/outbox.c broker/courier/outbox_rows.c \
-	broker/courier/outbox_rescue.c broker/courier/outbox_share.c
+OUTBOX  := $(wildcard broker/courier/outbox*.c)
 # It checks requests as a worker does.
-APIAUTH := worker/api_auth.c worker/api_params.c
-WORKER  := $(wildcard worker/*.c)
-DAEMON  := cli/pusherd.c cli/activation.c cli/asked.c cli/certs.c \
-	cli/child.c cli/first_app.c cli/leftover.c cli/listen.c cli/listen_text.c \
-	cli/log_place.c cli/master.c cli/notify.c cli/reload.c cli/rundir.c \
-	cli/stop.c cli/watchdog.c
-CTL     := $(filter-out $(DAEMON),$(wildcard cli/*.c))
-UNIT    := $(wildcard tests/unit/*/*_test.c)
+APIAUTH := worker/api/api_auth.c worker/api/api_params.c
+WORKER  := $(call files,worker)
+DAEMON  := cli/pusherd.c $(call files,cli/master)
+CTL     := $(filter-out $(DAEMON),$(call files,cli))
+UNIT    := $(call files,tests/unit,_test)
 FUZZ    := $(wildcard tests/fuzz/*_fuzz.c)
 
 obj      = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -99,16 +96,16 @@ $(BUILD)/fuzz/%_fuzz: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(TESTOBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
-# worker/ws.c for any bytes, and what looks into messages replaced.
+# worker/conn/ws.c for any bytes, and what looks into messages replaced.
 ECHO    := $(BUILD)/obj/tests/conformance
 $(BUILD)/ws_echo: tests/conformance/ws_echo.c $(TESTOBJ)
 	@mkdir -p $(ECHO)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CFLAGS) -DWS_ECHO -c -o $(ECHO)/ws.o worker/ws.c
+	$(Q)$(CC) $(CFLAGS) -DWS_ECHO -c -o $(ECHO)/ws.o worker/conn/ws.c
 	$(Q)objcopy --weaken-symbol=client_message \
-	    $(BUILD)/obj/worker/client.o $(ECHO)/client.o
+	    $(BUILD)/obj/worker/client/client.o $(ECHO)/client.o
 	$(Q)$(program) $< $(ECHO)/ws.o $(ECHO)/client.o \
-	    $(filter-out %/worker/ws.o %/worker/client.o,$(TESTOBJ)) $(LIBS)
+	    $(filter-out %/worker/conn/ws.o %/worker/client/client.o,$(TESTOBJ)) $(LIBS)
 
 # What tests use: a reader to compare with, a library that makes calls fail.
 $(BUILD)/json_say: tests/conformance/json_say.c $(call obj,$(SHARED))

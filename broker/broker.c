@@ -15,16 +15,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "broker/peer.h"
-#include "broker/query.h"
-#include "broker/subscribe.h"
-#include "broker/tally.h"
-#include "broker/verb_master.h"
-#include "shared/base.h"
-#include "shared/conf.h"
-#include "shared/hash.h"
-#include "shared/log.h"
-#include "shared/xmalloc.h"
+#include "broker/channel/query.h"
+#include "broker/channel/subscribe.h"
+#include "broker/channel/tally.h"
+#include "broker/control/verb_master.h"
+#include "broker/link/peer.h"
+#include "shared/base/base.h"
+#include "shared/base/hash.h"
+#include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
 
 #define SCRATCH_KEEP (1u << 20) /* bytes; a larger scratch is given back */
 #define ACCEPTS_PER_TURN 16

@@ -9,17 +9,17 @@
 
 #include "broker/dispatch.h"
 
+#include "broker/app/claims.h"
+#include "broker/app/quota.h"
 #include "broker/broker.h"
-#include "broker/claims.h"
-#include "broker/hooks.h"
-#include "broker/peer.h"
-#include "broker/query.h"
-#include "broker/quota.h"
-#include "broker/roll.h"
-#include "broker/route.h"
-#include "broker/subscribe.h"
-#include "broker/survey.h"
-#include "broker/users.h"
+#include "broker/channel/query.h"
+#include "broker/channel/roll.h"
+#include "broker/channel/route.h"
+#include "broker/channel/subscribe.h"
+#include "broker/control/survey.h"
+#include "broker/link/peer.h"
+#include "broker/user/users.h"
+#include "broker/webhook/hooks.h"
 
 /*
  * What comes behind a message that waits for room has to wait too.  1: it

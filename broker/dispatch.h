@@ -2,7 +2,7 @@
 #ifndef BROKER_DISPATCH_H
 #define BROKER_DISPATCH_H
 
-#include "shared/ipc.h"
+#include "shared/ipc/ipc.h"
 
 /* What the broker does with each message from a worker (a struct peer). */
 extern const ipc_handler broker_handlers[IPC_NTYPES];

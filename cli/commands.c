@@ -7,14 +7,14 @@
 
 #include "cli/commands.h"
 
-#include "cli/cmd_bench.h"
-#include "cli/cmd_connection.h"
-#include "cli/cmd_explain.h"
-#include "cli/cmd_sign.h"
-#include "cli/cmd_stats.h"
-#include "cli/cmd_tail.h"
-#include "cli/cmd_webhook.h"
-#include "shared/base.h"
+#include "cli/cmd/cmd_bench.h"
+#include "cli/cmd/cmd_connection.h"
+#include "cli/cmd/cmd_explain.h"
+#include "cli/cmd/cmd_sign.h"
+#include "cli/cmd/cmd_stats.h"
+#include "cli/cmd/cmd_tail.h"
+#include "cli/cmd/cmd_webhook.h"
+#include "shared/base/base.h"
 
 static const struct cmd_option create_options[] = {
 	{ "name", "N", "a label for people" },
@@ -65,7 +65,7 @@ static const struct cmd_option drain_options[] = {
 static const char settings_help[] =
     APP_TEXT_HELP "\n\nsettings (range, default):"
 		  "\n  name (text)\n      A label for people"
-#include "shared/app_settings.def"
+#include "shared/app/app_settings.def"
     ;
 #undef APP_UINT
 #undef APP_BOOL

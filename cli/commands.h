@@ -4,7 +4,7 @@
 
 /* The table of pusherctl's commands. */
 
-#include "cli/cmd.h"
+#include "cli/cmd/cmd.h"
 
 extern const struct cmd_verb commands[];
 extern const size_t commands_n;

@@ -11,16 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cmd.h"
+#include "cli/cmd/cmd.h"
+#include "cli/cmd/conf_ask.h"
+#include "cli/cmd/page.h"
 #include "cli/commands.h"
-#include "cli/conf_ask.h"
-#include "cli/page.h"
-#include "shared/base.h"
-#include "shared/buf.h"
-#include "shared/log_out.h"
-#include "shared/sign.h"
-#include "shared/suggest.h"
-#include "shared/xmalloc.h"
+#include "shared/base/base.h"
+#include "shared/base/buf.h"
+#include "shared/base/suggest.h"
+#include "shared/base/xmalloc.h"
+#include "shared/crypto/sign.h"
+#include "shared/proc/log_out.h"
 
 #define NAME_WIDTH 32 /* of commands in the help */
 

@@ -42,9 +42,10 @@ unit_program() {
 
 unit() {
 	local program
-	for program in "$build"/unit/*/*_test; do
+	find "$build/unit" -name '*_test' | sort >"$out/programs"
+	while read -r program; do
 		unit_program "$program"
-	done
+	done <"$out/programs"
 }
 
 fuzz() {

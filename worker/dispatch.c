@@ -7,17 +7,17 @@
 
 #include "worker/dispatch.h"
 
-#include "worker/api.h"
-#include "worker/api_claim.h"
-#include "worker/client.h"
-#include "worker/handshake.h"
-#include "worker/held.h"
-#include "worker/kept.h"
-#include "worker/roster.h"
-#include "worker/stats.h"
-#include "worker/subscription.h"
-#include "worker/topic.h"
-#include "worker/walk.h"
+#include "worker/admin/walk.h"
+#include "worker/api/api_claim.h"
+#include "worker/app/stats.h"
+#include "worker/channel/roster.h"
+#include "worker/channel/subscription.h"
+#include "worker/channel/topic.h"
+#include "worker/client/client.h"
+#include "worker/client/handshake.h"
+#include "worker/conn/api.h"
+#include "worker/link/held.h"
+#include "worker/link/kept.h"
 #include "worker/worker.h"
 
 static int

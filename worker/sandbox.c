@@ -24,9 +24,9 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "shared/base.h"
-#include "shared/log.h"
-#include "shared/proc.h"
+#include "shared/base/base.h"
+#include "shared/base/log.h"
+#include "shared/proc/proc.h"
 
 static const int allowed[] = {
 	/* sockets that are there */

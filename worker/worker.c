@@ -17,17 +17,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "shared/conf.h"
-#include "shared/cord.h"
-#include "shared/log.h"
-#include "shared/proc.h"
-#include "shared/xmalloc.h"
-#include "worker/api.h"
-#include "worker/client.h"
-#include "worker/conn.h"
-#include "worker/kept.h"
+#include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/ipc/cord.h"
+#include "shared/proc/proc.h"
+#include "worker/client/client.h"
+#include "worker/conn/api.h"
+#include "worker/conn/conn.h"
+#include "worker/conn/ws.h"
+#include "worker/link/kept.h"
 #include "worker/sandbox.h"
-#include "worker/ws.h"
 
 #define ARENA_BYTES (64u << 10)
 /* What makes waiting worth it: so many sockets, or deliveries. */

@@ -19,8 +19,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "shared/base.h"
-#include "shared/xmalloc.h"
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
 
 /* Two names of one directory or file have one lock. */
 static char *

@@ -23,13 +23,13 @@
 #include "broker/courier/endpoint.h"
 #include "broker/courier/intake.h"
 #include "broker/courier/report.h"
-#include "shared/base.h"
-#include "shared/conf.h"
-#include "shared/log.h"
-#include "shared/proc.h"
-#include "shared/sign.h"
-#include "shared/sock.h"
-#include "shared/xmalloc.h"
+#include "shared/base/base.h"
+#include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/crypto/sign.h"
+#include "shared/net/sock.h"
+#include "shared/proc/proc.h"
 
 #define RETRY_SECONDS 0.1 /* to connect again */
 #define REOPEN_MS 5000    /* to try the outbox again */

@@ -12,14 +12,14 @@
 #include <stdint.h>
 
 #include "broker/courier/outbox.h"
-#include "shared/hash.h"
-#include "shared/ipc.h"
-#include "shared/leave.h"
-#include "shared/list.h"
-#include "shared/memory.h"
-#include "shared/orders.h"
-#include "shared/pulse.h"
-#include "shared/stats.h"
+#include "shared/base/hash.h"
+#include "shared/base/list.h"
+#include "shared/ipc/ipc.h"
+#include "shared/proc/memory.h"
+#include "shared/role/leave.h"
+#include "shared/role/orders.h"
+#include "shared/role/pulse.h"
+#include "shared/stats/stats.h"
 
 struct conf;
 struct deliver;

@@ -18,12 +18,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "shared/base.h"
-#include "shared/conf.h"
-#include "shared/list.h"
-#include "shared/log.h"
-#include "shared/webhook.h"
-#include "shared/xmalloc.h"
+#include "shared/base/base.h"
+#include "shared/base/list.h"
+#include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/pusher/webhook.h"
 
 #define ANSWER_MAX 4096 /* bytes of a body that are read */
 #define HEADS_MAX 65536 /* bytes of the lines before it */

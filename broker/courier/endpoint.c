@@ -11,11 +11,11 @@
 #include <stdlib.h>
 
 #include "broker/courier/courier.h"
-#include "shared/base.h"
-#include "shared/conf.h"
-#include "shared/sign.h"
-#include "shared/webhook.h"
-#include "shared/xmalloc.h"
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/crypto/sign.h"
+#include "shared/pusher/webhook.h"
 
 #define BATCH_SECONDS 0.05
 #define BATCH_EVENTS 100

@@ -14,9 +14,9 @@
 #include <stdint.h>
 
 #include "broker/courier/outbox.h"
-#include "shared/hash.h"
-#include "shared/ipc_msg.h"
-#include "shared/list.h"
+#include "shared/base/hash.h"
+#include "shared/base/list.h"
+#include "shared/ipc/ipc_msg.h"
 
 struct courier;
 struct deliver_result;

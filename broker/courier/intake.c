@@ -13,11 +13,11 @@
 #include "broker/courier/endpoint.h"
 #include "broker/courier/report.h"
 
-#include "shared/base.h"
-#include "shared/conf.h"
-#include "shared/log.h"
-#include "shared/webhook.h"
-#include "shared/xmalloc.h"
+#include "shared/base/base.h"
+#include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/pusher/webhook.h"
 
 #define SHRINK 2000 /* rows at most that go when there is no room */
 

@@ -15,11 +15,11 @@
 #include "broker/courier/courier.h"
 #include "broker/courier/deliver.h"
 #include "broker/courier/endpoint.h"
-#include "shared/base.h"
-#include "shared/log.h"
-#include "shared/proc.h"
-#include "shared/sign.h"
-#include "shared/webhook.h"
+#include "shared/base/base.h"
+#include "shared/base/log.h"
+#include "shared/crypto/sign.h"
+#include "shared/proc/proc.h"
+#include "shared/pusher/webhook.h"
 
 #define BACKOFF_MIN_MS 1000
 #define BACKOFF_MAX_MS 60000

@@ -19,9 +19,9 @@
 #include <unistd.h>
 
 #include "broker/courier/outbox_rows.h"
-#include "shared/base.h"
-#include "shared/proc.h"
-#include "shared/xmalloc.h"
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
+#include "shared/proc/proc.h"
 
 #define BUSY_MS 2000
 #define VERSION 1

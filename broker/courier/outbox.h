@@ -15,8 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "shared/buf.h"
-#include "shared/str.h"
+#include "shared/base/buf.h"
+#include "shared/base/str.h"
 
 struct outbox;
 

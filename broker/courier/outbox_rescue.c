@@ -20,8 +20,8 @@
 
 #include "broker/courier/outbox.h"
 #include "broker/courier/outbox_rows.h"
-#include "shared/base.h"
-#include "shared/xmalloc.h"
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
 
 #define STEPS 10000 /* of SQLite between two signs of life */
 

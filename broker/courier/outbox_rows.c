@@ -7,8 +7,8 @@
 
 #include "broker/courier/outbox_rows.h"
 
-#include "shared/base.h"
-#include "shared/webhook.h"
+#include "shared/base/base.h"
+#include "shared/pusher/webhook.h"
 
 static const char *const sql[OUTBOX_STMTS] = {
 	[OUTBOX_PUT] = "INSERT INTO requests (endpoint, app, kind, lane, count,"

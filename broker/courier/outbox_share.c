@@ -5,7 +5,7 @@
  */
 
 #include "broker/courier/outbox_rows.h"
-#include "shared/webhook.h"
+#include "shared/pusher/webhook.h"
 
 int
 outbox_largest(struct outbox *o, bool by_bytes, struct outbox_holder *h)

@@ -15,12 +15,12 @@
 #include <time.h>
 
 #include "broker/courier/courier.h"
-#include "shared/conf.h"
-#include "shared/ledger.h"
-#include "shared/log.h"
-#include "shared/proc.h"
-#include "shared/usage.h"
-#include "shared/xmalloc.h"
+#include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/proc/proc.h"
+#include "shared/proc/usage.h"
+#include "shared/stats/ledger.h"
 
 #define SAVE_MS 60000
 

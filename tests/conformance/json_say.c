@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json_say: says what shared/json_slice.c reads, for a comparison with other
- * readers.  Input: texts, each behind its length in four bytes, the lowest
- * first.  Output, a line for each: "-" for what is refused, else its values:
- * true, false, null, n NUMBER as written, sSTRING in hex, l a string that has
- * no UTF-8, [ ... ], { sKEY VALUE ... }.
+ * json_say: says what shared/json/json_slice.c reads, for a comparison with
+ * other readers.  Input: texts, each behind its length in four bytes, the
+ * lowest first.  Output, a line for each: "-" for what is refused, else its
+ * values: true, false, null, n NUMBER as written, sSTRING in hex, l a string
+ * that has no UTF-8, [ ... ], { sKEY VALUE ... }.
  */
 
 #include <stdio.h>
 
-#include "shared/json_slice.h"
-#include "shared/xmalloc.h"
+#include "shared/base/xmalloc.h"
+#include "shared/json/json_slice.h"
 
 #define TEXT_MAX (16u << 20)
 

@@ -14,10 +14,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "shared/hash.h"
-#include "shared/proc.h"
-#include "shared/sign.h"
-#include "shared/xmalloc.h"
+#include "shared/base/hash.h"
+#include "shared/base/xmalloc.h"
+#include "shared/crypto/sign.h"
+#include "shared/proc/proc.h"
 
 #define SAMPLES 400000
 #define ROUNDS 3

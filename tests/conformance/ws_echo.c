@@ -6,7 +6,8 @@
  *
  * It takes the place of what looks into messages (client_message() is weak
  * in this program) and of the handshake with its greeting; all bytes of a
- * connection behind the upgrade go through worker/conn.c and worker/ws.c.
+ * connection behind the upgrade go through worker/conn/conn.c and
+ * worker/conn/ws.c.
  */
 
 #include <errno.h>
@@ -15,18 +16,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "shared/base.h"
-#include "shared/conf.h"
-#include "shared/http.h"
-#include "shared/log.h"
-#include "shared/proc.h"
-#include "shared/sign.h"
-#include "shared/ws_frame.h"
-#include "shared/xmalloc.h"
-#include "worker/client.h"
-#include "worker/conn.h"
+#include "shared/base/base.h"
+#include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/crypto/sign.h"
+#include "shared/http/http.h"
+#include "shared/net/ws_frame.h"
+#include "shared/proc/proc.h"
+#include "worker/client/client.h"
+#include "worker/conn/conn.h"
+#include "worker/conn/ws.h"
 #include "worker/worker.h"
-#include "worker/ws.h"
 
 #define MESSAGE_MAX (16u << 20)
 
@@ -72,7 +73,7 @@ add_app(void)
 #define APP_UINT(field, def, min, max, help) .field = def,
 #define APP_BOOL(field, def, help) .field = def,
 #define APP_TEXT(field, def, help) .field = S(def),
-#include "shared/app_settings.def"
+#include "shared/app/app_settings.def"
 #undef APP_UINT
 #undef APP_BOOL
 #undef APP_TEXT

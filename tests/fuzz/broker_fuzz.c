@@ -10,9 +10,9 @@
 
 #include "tests/fuzz/fuzz.h"
 
-#include "broker/presence.h"
-#include "broker/registry.h"
-#include "shared/places.h"
+#include "broker/channel/presence.h"
+#include "broker/channel/registry.h"
+#include "shared/proc/places.h"
 #include "tests/fuzz/messages.h"
 #include "tests/unit/broker/links.h"
 

@@ -4,13 +4,13 @@
  * JSON about who they are.  Input: which of them, a limit, the bytes.
  */
 
-#include "shared/channel_name.h"
-#include "shared/json_slice.h"
-#include "shared/ws_frame.h"
+#include "shared/json/json_slice.h"
+#include "shared/net/ws_frame.h"
+#include "shared/pusher/channel_name.h"
 #include "tests/fuzz/fuzz.h"
-#include "worker/auth.h"
-#include "worker/identity.h"
-#include "worker/origin.h"
+#include "worker/client/auth.h"
+#include "worker/client/identity.h"
+#include "worker/client/origin.h"
 
 static const struct identity_limits limits = { 128, 100 };
 

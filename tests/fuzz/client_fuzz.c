@@ -9,10 +9,10 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "broker/broker.h"
-#include "broker/peer.h"
-#include "broker/presence.h"
+#include "broker/channel/presence.h"
+#include "broker/link/peer.h"
 #include "tests/fuzz/house.h"
-#include "worker/topic.h"
+#include "worker/channel/topic.h"
 
 static struct broker br;
 

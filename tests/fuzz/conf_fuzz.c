@@ -5,7 +5,7 @@
  * Input: the file.
  */
 
-#include "shared/conf.h"
+#include "shared/conf/conf.h"
 #include "tests/fuzz/fuzz.h"
 
 static char *

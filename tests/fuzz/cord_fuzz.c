@@ -14,14 +14,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "cli/group.h"
-#include "cli/master.h"
-#include "shared/buf.h"
-#include "shared/conf.h"
-#include "shared/conf_change.h"
-#include "shared/cord.h"
-#include "shared/orders.h"
-#include "shared/xmalloc.h"
+#include "cli/master/group.h"
+#include "cli/master/master.h"
+#include "shared/base/buf.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/conf/conf_change.h"
+#include "shared/ipc/cord.h"
+#include "shared/role/orders.h"
 #include "tests/fuzz/messages.h"
 
 #define CHILDREN 4

@@ -7,14 +7,14 @@
 set -u
 
 cd "$(dirname "$0")/../.." || exit 2
-files=(shared/http.c shared/http_chunks.c shared/http_field.c
-	shared/ws_frame.c shared/json_parse.c shared/json_slice.c
-	shared/json_write.c shared/str.c shared/channel_name.c
-	shared/ipc_msg.c shared/frames.c shared/conf.c shared/conf_read.c
-	shared/listen_spec.c shared/proxy_head.c shared/forwarded.c
-	shared/ip.c shared/sign.c shared/webhook.c shared/webhook_addr.c
-	shared/cord.c worker/api_params.c worker/api_auth.c worker/auth.c
-	worker/identity.c worker/origin.c worker/guess.c cli/asked.c)
+files=(shared/http/http.c shared/http/http_chunks.c shared/http/http_field.c
+	shared/net/ws_frame.c shared/json/json_parse.c shared/json/json_slice.c
+	shared/json/json_write.c shared/base/str.c shared/pusher/channel_name.c
+	shared/ipc/ipc_msg.c shared/pusher/frames.c shared/conf/conf.c shared/conf/conf_read.c
+	shared/net/listen_spec.c shared/net/proxy_head.c shared/net/forwarded.c
+	shared/net/ip.c shared/crypto/sign.c shared/pusher/webhook.c shared/pusher/webhook_addr.c
+	shared/ipc/cord.c worker/api/api_params.c worker/api/api_auth.c worker/client/auth.c
+	worker/client/identity.c worker/client/origin.c worker/app/guess.c cli/master/asked.c)
 filters=()
 for f in "${files[@]}"; do
 	filters+=(-f "${f//./\\.}\$")

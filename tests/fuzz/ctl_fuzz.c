@@ -15,12 +15,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/cmd.h"
+#include "cli/cmd/cmd.h"
 #include "cli/commands.h"
-#include "shared/appdb.h"
-#include "shared/json_write.h"
-#include "shared/sock.h"
-#include "shared/ws_frame.h"
+#include "shared/app/appdb.h"
+#include "shared/json/json_write.h"
+#include "shared/net/sock.h"
+#include "shared/net/ws_frame.h"
 #include "tests/fuzz/messages.h"
 
 #define MESSAGES_MAX 60

@@ -13,11 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared/base.h"
-#include "shared/hash.h"
-#include "shared/log.h"
-#include "shared/str.h"
-#include "shared/xmalloc.h"
+#include "shared/base/base.h"
+#include "shared/base/hash.h"
+#include "shared/base/log.h"
+#include "shared/base/str.h"
+#include "shared/base/xmalloc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

@@ -10,10 +10,10 @@
 
 #include <time.h>
 
-#include "shared/json_write.h"
+#include "shared/json/json_write.h"
 #include "tests/unit/worker/rig.h"
-#include "worker/api.h"
-#include "worker/api_park.h"
+#include "worker/api/api_park.h"
+#include "worker/conn/api.h"
 
 #define CLIENTS 4
 

@@ -4,8 +4,8 @@
  * read.  Input: a seed for the splits, a limit for heads, the stream.
  */
 
-#include "shared/buf.h"
-#include "shared/http.h"
+#include "shared/base/buf.h"
+#include "shared/http/http.h"
 #include "tests/fuzz/fuzz.h"
 
 enum state { HEAD, BODY, CHUNKS, OVER };

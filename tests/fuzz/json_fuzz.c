@@ -8,10 +8,10 @@
 #include <cjson/cJSON.h>
 #include <math.h>
 
-#include "shared/buf.h"
-#include "shared/json_slice.h"
-#include "shared/json_write.h"
-#include "shared/ws_frame.h"
+#include "shared/base/buf.h"
+#include "shared/json/json_slice.h"
+#include "shared/json/json_write.h"
+#include "shared/net/ws_frame.h"
 #include "tests/fuzz/fuzz.h"
 
 /* ---- the naive reader: by recursion, from the grammar ---- */

@@ -34,13 +34,13 @@ check_##name(struct str body) \
 #define U64(f)
 #define STR(f)
 #define END(name)
-#include "shared/ctl_msgs.def"
-#include "shared/ipc_msgs.def"
+#include "shared/ipc/ctl_msgs.def"
+#include "shared/ipc/ipc_msgs.def"
 #undef MSG
 #define MSG(name, NAME, sender) [IPC_##NAME] = check_##name,
 static void (*const checks[IPC_NTYPES])(struct str) = {
-#include "shared/ctl_msgs.def"
-#include "shared/ipc_msgs.def"
+#include "shared/ipc/ctl_msgs.def"
+#include "shared/ipc/ipc_msgs.def"
 };
 /* clang-format on */
 

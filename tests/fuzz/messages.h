@@ -8,8 +8,8 @@
  * those that the other end knows (struct words).  Include it behind fuzz.h.
  */
 
-#include "shared/buf.h"
-#include "shared/ipc_msg.h"
+#include "shared/base/buf.h"
+#include "shared/ipc/ipc_msg.h"
 
 struct words {
 	const uint64_t *u64;
@@ -61,8 +61,8 @@ message_make_##name(struct input *in, const struct words *w, struct buf **b) \
 	msg_##name##_put(buf_reserve(b, msg_##name##_size(&m)), &m); \
 	(*b)->len += (uint32_t)msg_##name##_size(&m); \
 }
-#include "shared/ctl_msgs.def"
-#include "shared/ipc_msgs.def"
+#include "shared/ipc/ctl_msgs.def"
+#include "shared/ipc/ipc_msgs.def"
 #undef MSG
 #undef U8
 #undef U32
@@ -79,8 +79,8 @@ static void (*const message_makers[IPC_NTYPES])(
 #define U64(f)
 #define STR(f)
 #define END(name)
-#include "shared/ctl_msgs.def"
-#include "shared/ipc_msgs.def"
+#include "shared/ipc/ctl_msgs.def"
+#include "shared/ipc/ipc_msgs.def"
 #undef MSG
 #undef U8
 #undef U32

@@ -12,10 +12,10 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include "shared/forwarded.h"
-#include "shared/http.h"
-#include "shared/listen_spec.h"
-#include "shared/proxy_head.h"
+#include "shared/http/http.h"
+#include "shared/net/forwarded.h"
+#include "shared/net/listen_spec.h"
+#include "shared/net/proxy_head.h"
 
 /* ---- the PROXY protocol ---- */
 

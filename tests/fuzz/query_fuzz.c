@@ -6,9 +6,9 @@
  * body and the query.
  */
 
-#include "shared/http.h"
+#include "shared/http/http.h"
 #include "tests/fuzz/fuzz.h"
-#include "worker/api_auth.h"
+#include "worker/api/api_auth.h"
 
 #define KEY "k1"
 #define NOW 1700000000

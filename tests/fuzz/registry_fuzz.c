@@ -9,8 +9,8 @@
 
 #include "tests/fuzz/fuzz.h"
 
-#include "broker/presence.h"
-#include "broker/registry.h"
+#include "broker/channel/presence.h"
+#include "broker/channel/registry.h"
 #include "tests/unit/broker/links.h"
 
 #define CHANNELS 4

@@ -19,10 +19,10 @@
 #include <unistd.h>
 
 #include "broker/courier/deliver.h"
-#include "shared/buf.h"
-#include "shared/conf.h"
-#include "shared/sock.h"
-#include "shared/webhook.h"
+#include "shared/base/buf.h"
+#include "shared/conf/conf.h"
+#include "shared/net/sock.h"
+#include "shared/pusher/webhook.h"
 
 #define SENT_MAX (256u << 10) /* bytes for one request */
 #define PATIENCE 20000        /* turns of a millisecond at most */

@@ -43,7 +43,7 @@ fill(struct house *h)
 #define APP_UINT(field, def, min, max, help) .field = def,
 #define APP_BOOL(field, def, help) .field = def,
 #define APP_TEXT(field, def, help) .field = S(def),
-#include "shared/app_settings.def"
+#include "shared/app/app_settings.def"
 #undef APP_UINT
 #undef APP_BOOL
 #undef APP_TEXT

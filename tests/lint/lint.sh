@@ -52,7 +52,7 @@ cppcheck_all() {
 spdx() {
 	local f r=0
 	for f in "${ours[@]}" "${tests[@]}" "${scripts[@]}" \
-		shared/*.def Makefile; do
+		shared/*/*.def Makefile; do
 		case $f in *.json | *.txt) continue ;; esac
 		if ! head -n 3 "$f" | grep -q 'SPDX-License-Identifier: MIT'; then
 			echo "$f: no SPDX line at its head"
@@ -94,10 +94,10 @@ banned() {
 	local f all
 	all=$(for f in "${sources[@]}"; do
 		banned_in "$f" 'strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|atol|alloca|rand|strncpy|strncat|system|popen'
-		[ "$f" = shared/xmalloc.c ] ||
+		[ "$f" = shared/base/xmalloc.c ] ||
 			banned_in "$f" 'malloc|calloc|realloc|strdup|strndup'
 		case $f in cli/*) ;; *) banned_in "$f" 'printf|puts|putchar' ;; esac
-		[ "$f" = shared/proc.c ] || banned_in "$f" signal
+		[ "$f" = shared/proc/proc.c ] || banned_in "$f" signal
 	done)
 	[ -z "$all" ] || { echo "$all" && false; }
 }

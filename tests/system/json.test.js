@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// shared/json_slice.c beside the JSON.parse of Node: a table of what is nearly
+// shared/json/json_slice.c beside the JSON.parse of Node: a table of what is nearly
 // JSON, and texts that are mended and broken by lot.  Both accept the same
 // texts, but for nesting deeper than 32, and read the same values.
 'use strict';

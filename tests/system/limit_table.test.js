@@ -255,7 +255,7 @@ suite('limit', (d) => {
 
 test('no limit of an app without a row', () => {
 	const list = fs.readFileSync(path.join(__dirname,
-		'../../shared/app_settings.def'), 'utf8');
+		'../../shared/app/app_settings.def'), 'utf8');
 	const names = [...list.matchAll(/^APP_UINT\((max_\w+),/gm)]
 		.map((m) => m[1]);
 	assert.ok(names.length > 10);

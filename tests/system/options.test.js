@@ -82,7 +82,7 @@ function shown(out, name) {
 		origin: m[2] };
 }
 
-const options = rows('shared/conf_options.def');
+const options = rows('shared/conf/conf_options.def');
 
 describe('every option', () => {
 	assert.ok(options.length > 30);
@@ -128,7 +128,7 @@ describe('every option', () => {
 	}
 });
 
-const names = rows('shared/env_names.def');
+const names = rows('shared/conf/env_names.def');
 // A value that each of them takes.
 const sample = (name, unit) => /PATH_PREFIX$/.test(name) ? '/text' :
 	unit === 'UNIT_BOOL' ||

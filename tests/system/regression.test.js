@@ -287,7 +287,7 @@ test('D17 the same settings however an app is made', async () => {
 	for (const id of ['import', 'live', 'made'])
 		assert.deepEqual(settings(id), want, id);
 	const list = fs.readFileSync(path.join(__dirname,
-		'../../shared/app_settings.def'), 'utf8');
+		'../../shared/app/app_settings.def'), 'utf8');
 	for (const [, name, value] of list.matchAll(/^APP_UINT\((\w+), (\d+),/gm))
 		assert.equal(want[name], Number(value), name);
 	await d.stop();

@@ -44,11 +44,10 @@ describe('vectors', () => {
 
 	test('and used where it is said', () => {
 		const unit = path.join(__dirname, '../unit');
-		const c = fs.readdirSync(unit, { withFileTypes: true })
-			.filter((e) => e.isDirectory())
-			.flatMap((e) => fs.readdirSync(path.join(unit, e.name))
-				.map((f) => path.join(unit, e.name, f)))
-			.map((f) => fs.readFileSync(f, 'utf8')).join();
+		const c = fs.readdirSync(unit, { recursive: true })
+			.filter((f) => /\.[ch]$/.test(f))
+			.map((f) => fs.readFileSync(path.join(unit, f), 'utf8'))
+			.join();
 		for (const [kind, a] of Object.entries(ACCOUNT)) {
 			assert.equal(c.includes(`"${kind}"`), !!a.unit, kind);
 			assert.ok(a.unit || a.system, kind);

@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-#include "shared/appdb.h"
+#include "shared/app/appdb.h"
 #include "tests/unit/broker/links.h"
 
 struct desk {

@@ -12,15 +12,15 @@
 #include <unistd.h>
 
 #include "broker/broker.h"
-#include "broker/peer.h"
-#include "shared/app.h"
-#include "shared/base.h"
-#include "shared/conf.h"
-#include "shared/frames.h"
-#include "shared/log.h"
-#include "shared/sock.h"
-#include "shared/ws_frame.h"
-#include "shared/xmalloc.h"
+#include "broker/link/peer.h"
+#include "shared/app/app.h"
+#include "shared/base/base.h"
+#include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/net/sock.h"
+#include "shared/net/ws_frame.h"
+#include "shared/pusher/frames.h"
 
 #define LINKS 4
 

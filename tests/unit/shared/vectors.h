@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "shared/json_slice.h"
-#include "shared/xmalloc.h"
+#include "shared/base/xmalloc.h"
+#include "shared/json/json_slice.h"
 
 struct vectors {
 	char *text;

@@ -13,18 +13,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "shared/app.h"
-#include "shared/buf.h"
-#include "shared/channel_name.h"
-#include "shared/conf.h"
-#include "shared/proc.h"
-#include "shared/sign.h"
-#include "shared/sock.h"
-#include "shared/ws_frame.h"
-#include "shared/xmalloc.h"
-#include "worker/conn.h"
+#include "shared/app/app.h"
+#include "shared/base/buf.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/crypto/sign.h"
+#include "shared/net/sock.h"
+#include "shared/net/ws_frame.h"
+#include "shared/proc/proc.h"
+#include "shared/pusher/channel_name.h"
+#include "worker/conn/conn.h"
+#include "worker/conn/ws.h"
 #include "worker/worker.h"
-#include "worker/ws.h"
 
 #define RIG_APP 7
 #define RIG_KEY "demo-app-key-01"
@@ -63,7 +63,7 @@ rig_add_app(struct rig *r)
 #define APP_UINT(field, def, min, max, help) .field = def,
 #define APP_BOOL(field, def, help) .field = def,
 #define APP_TEXT(field, def, help) .field = S(def),
-#include "shared/app_settings.def"
+#include "shared/app/app_settings.def"
 #undef APP_UINT
 #undef APP_BOOL
 #undef APP_TEXT

@@ -22,8 +22,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "shared/base.h"
-#include "shared/log.h"
+#include "shared/base/base.h"
+#include "shared/base/log.h"
 #include "worker/sandbox.h"
 
 static int

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * apps.c: the apps in memory.  Owns struct broker_app.  The database is
+ * opened for each reading and closed again; what cannot be read changes
+ * nothing, because an app that vanishes disconnects its clients for good.
+ *
+ * A deleted app is kept, unseen, until its last connection has gone, so that
+ * counts stay exact.  Row numbers are never used again.  Must never write to
+ * the database and never log a secret.
+ */
+
+#include "broker/app/apps.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "broker/broker.h"
+#include "broker/link/peer.h"
+#include "broker/webhook/hook_apps.h"
+#include "shared/app/appdb.h"
+#include "shared/base/base.h"
+#include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+
+static bool
+app_eq(const struct hash_node *n, const void *key)
+{
+	const uint32_t *num = key;
+
+	return container_of(n, const struct broker_app, node)->app.num == *num;
+}
+
+struct broker_app *
+apps_lookup(const struct broker *br, uint32_t num)
+{
+	struct hash_node *n =
+	    hash_find(&br->apps.by_num, hash_u64(num), app_eq, &num);
+
+	return n == NULL ? NULL : container_of(n, struct broker_app, node);
+}
+
+struct broker_app *
+apps_find(const struct broker *br, uint32_t num)
+{
+	struct broker_app *a = apps_lookup(br, num);
+
+	return a == NULL || a->deleted ? NULL : a;
+}
+
+struct broker_app *
+apps_find_id(const struct broker *br, struct str id)
+{
+	struct hash_node *n;
+
+	for (n = hash_first(&br->apps.by_num); n != NULL;
+	     n = hash_next(&br->apps.by_num, n)) {
+		struct broker_app *a = container_of(n, struct broker_app, node);
+
+		if (!a->deleted && str_eq(str_of(a->app.id), id))
+			return a;
+	}
+	return NULL;
+}
+
+static char *
+copy_text(const char *s)
+{
+	return s == NULL ? NULL : xstrdup(s);
+}
+
+/* out is empty or cleared. */
+static void
+copy(struct app *out, const struct app *a)
+{
+	*out = *a;
+	out->id = copy_text(a->id);
+	out->key = copy_text(a->key);
+	out->secret = copy_text(a->secret);
+	out->name = copy_text(a->name);
+	out->old_key = copy_text(a->old_key);
+	out->old_secret = copy_text(a->old_secret);
+#define APP_UINT(field, def, min, max, help)
+#define APP_BOOL(field, def, help)
+#define APP_TEXT(field, def, help) out->field = copy_text(a->field);
+#include "shared/app/app_settings.def"
+#undef APP_UINT
+#undef APP_BOOL
+#undef APP_TEXT
+}
+
+static bool
+is_same_text(const char *a, const char *b)
+{
+	return str_eq(str_of(a), str_of(b));
+}
+
+static bool
+is_same(const struct app *a, const struct app *b)
+{
+	bool same = is_same_text(a->id, b->id) &&
+	    is_same_text(a->key, b->key) &&
+	    is_same_text(a->secret, b->secret) &&
+	    is_same_text(a->name, b->name) && a->enabled == b->enabled &&
+	    is_same_text(a->old_key, b->old_key) &&
+	    is_same_text(a->old_secret, b->old_secret) &&
+	    a->old_until == b->old_until;
+
+#define APP_UINT(field, def, min, max, help) \
+	same = same && a->field == b->field;
+#define APP_BOOL(field, def, help) same = same && a->field == b->field;
+#define APP_TEXT(field, def, help) \
+	same = same && is_same_text(a->field, b->field);
+#include "shared/app/app_settings.def"
+#undef APP_UINT
+#undef APP_BOOL
+#undef APP_TEXT
+	return same;
+}
+
+static void
+send_set(struct peer *p, const struct app *a)
+{
+	bool old = app_has_old_key(a, (uint64_t)time(NULL));
+	struct msg_app_set m = {
+		.app = a->num,
+		.id = str_of(a->id),
+		.key = str_of(a->key),
+		.secret = str_of(a->secret),
+		.old_key = str_of(old ? a->old_key : NULL),
+		.old_secret = str_of(old ? a->old_secret : NULL),
+		.old_until = old ? a->old_until : 0,
+		.name = str_of(a->name),
+		.enabled = a->enabled,
+#define APP_UINT(f, def, min, max, help) .f = a->f,
+#define APP_BOOL(f, def, help) .f = a->f,
+#define APP_TEXT(f, def, help) .f = str_of(a->f),
+#include "shared/app/app_settings.def"
+#undef APP_UINT
+#undef APP_BOOL
+#undef APP_TEXT
+	};
+
+	ipc_send_app_set(&p->ipc, &m);
+}
+
+void
+apps_send_all(struct broker *br, struct peer *p)
+{
+	struct msg_apps_done done = { .broker = br->id };
+	struct hash_node *n;
+
+	for (n = hash_first(&br->apps.by_num); n != NULL;
+	     n = hash_next(&br->apps.by_num, n)) {
+		struct broker_app *a = container_of(n, struct broker_app, node);
+
+		if (!a->deleted)
+			send_set(p, &a->app);
+	}
+	ipc_send_apps_done(&p->ipc, &done);
+}
+
+static void
+send_to_all(struct broker *br, const struct app *a)
+{
+	for (unsigned i = 0; i < br->nslots; i++)
+		if (br->peers[i] != NULL)
+			send_set(br->peers[i], a);
+}
+
+/*
+ * Workers look at the clock themselves; this is so that secrets do not stay
+ * in memory, and that the courier signs with the key that is left.
+ */
+void
+apps_expire(struct broker *br)
+{
+	uint64_t now = (uint64_t)time(NULL), next = 0;
+	struct hash_node *n;
+	bool any = false;
+
+	if (br->apps.expires == 0 || br->apps.expires > now)
+		return;
+	for (n = hash_first(&br->apps.by_num); n != NULL;
+	     n = hash_next(&br->apps.by_num, n)) {
+		struct broker_app *a = container_of(n, struct broker_app, node);
+
+		if (a->app.old_until == 0)
+			continue;
+		if (a->app.old_until > now) {
+			next = next == 0 ? a->app.old_until
+					 : MIN(next, a->app.old_until);
+			continue;
+		}
+		log_info(
+		    "app key ended app=%s key=%s", a->app.id, a->app.old_key);
+		app_drop_old_key(&a->app);
+		if (!a->deleted)
+			send_to_all(br, &a->app);
+		any = true;
+	}
+	br->apps.expires = next;
+	if (any && br->hooks.queue.courier != NULL)
+		hook_apps_send(br, br->hooks.queue.courier);
+}
+
+void
+apps_put(struct broker *br, const struct app *app)
+{
+	struct broker_app *a = apps_lookup(br, app->num);
+
+	if (a != NULL && !a->deleted && is_same(&a->app, app)) {
+		a->seen = true;
+		return;
+	}
+	if (a == NULL) {
+		a = xcalloc(1, sizeof(*a) + br->nslots * sizeof(a->conns[0]));
+		hash_insert(&br->apps.by_num, &a->node, hash_u64(app->num));
+		br->apps.n++;
+	} else {
+		if (strcmp(a->app.id, app->id) != 0) {
+			history_app_free(a->history);
+			a->history = NULL;
+		}
+		br->apps.n += a->deleted;
+		app_clear(&a->app);
+	}
+	copy(&a->app, app);
+	a->deleted = false;
+	a->seen = true;
+	if (a->app.old_until != 0 &&
+	    (br->apps.expires == 0 || a->app.old_until < br->apps.expires))
+		br->apps.expires = a->app.old_until;
+	send_to_all(br, &a->app);
+}
+
+static void delete (struct broker *br, struct broker_app *a)
+{
+	struct msg_app_del m = { .app = a->app.num };
+
+	log_info("app deleted app=%s", a->app.id);
+	a->deleted = true;
+	br->apps.n--;
+	for (unsigned i = 0; i < br->nslots; i++)
+		if (br->peers[i] != NULL)
+			ipc_send_app_del(&br->peers[i]->ipc, &m);
+	cache_purge_app(br, a->app.num);
+	apps_release(br, a);
+}
+
+void
+apps_release(struct broker *br, struct broker_app *a)
+{
+	if (!a->deleted || a->nconns > 0)
+		return;
+	hash_remove(&br->apps.by_num, &a->node);
+	app_clear(&a->app);
+	history_app_free(a->history);
+	free(a);
+}
+
+/* What appdb_each() gives, before anything is changed. */
+struct reading {
+	struct app *v;
+	size_t n, cap;
+};
+
+static int
+collect(void *arg, const struct app *app)
+{
+	struct reading *r = arg;
+
+	if (r->n == r->cap) {
+		r->cap = r->cap == 0 ? 16 : r->cap * 2;
+		r->v = xreallocarray(r->v, r->cap, sizeof(*r->v));
+	}
+	copy(&r->v[r->n++], app);
+	return 0;
+}
+
+/*
+ * Those that are gone first: their keys may belong to others now.
+ */
+static void
+apply(struct broker *br, const struct reading *r)
+{
+	struct hash_node *n, *next;
+
+	for (n = hash_first(&br->apps.by_num); n != NULL;
+	     n = hash_next(&br->apps.by_num, n))
+		container_of(n, struct broker_app, node)->seen = false;
+	for (size_t i = 0; i < r->n; i++) {
+		struct broker_app *a = apps_lookup(br, r->v[i].num);
+
+		/* Another id: the file is another one, and so is the app. */
+		if (a != NULL && strcmp(a->app.id, r->v[i].id) == 0)
+			a->seen = true;
+	}
+	for (n = hash_first(&br->apps.by_num); n != NULL; n = next) {
+		struct broker_app *a = container_of(n, struct broker_app, node);
+
+		next = hash_next(&br->apps.by_num, n);
+		if (!a->seen && !a->deleted)
+			delete (br, a);
+	}
+	for (size_t i = 0; i < r->n; i++)
+		apps_put(br, &r->v[i]);
+}
+
+int
+apps_read(struct broker *br, char **why)
+{
+	struct appdb *db = appdb_open(br->conf->database, APPDB_READ, why);
+	struct reading r = { NULL, 0, 0 };
+	int result = 0;
+
+	if (db == NULL)
+		return -1;
+	if (appdb_each(db, collect, &r) == -1) {
+		*why = xasprintf("%s: %s", br->conf->database, appdb_error(db));
+		result = -1;
+	} else {
+		apply(br, &r);
+		if (hook_apps_read(br, db) == -1) {
+			*why = xasprintf(
+			    "%s: %s", br->conf->database, appdb_error(db));
+			result = -1;
+		}
+	}
+	appdb_close(db);
+	for (size_t i = 0; i < r.n; i++)
+		app_clear(&r.v[i]);
+	free(r.v);
+	return result;
+}
+
+void
+apps_clear(struct broker *br)
+{
+	struct hash_node *n, *next;
+
+	for (n = hash_first(&br->apps.by_num); n != NULL; n = next) {
+		struct broker_app *a = container_of(n, struct broker_app, node);
+
+		next = hash_next(&br->apps.by_num, n);
+		hash_remove(&br->apps.by_num, n);
+		app_clear(&a->app);
+		history_app_free(a->history);
+		free(a);
+	}
+	hash_clear(&br->apps.by_num);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_APP_APPS_H
+#define BROKER_APP_APPS_H
+
+/*
+ * The apps in memory, from the database, and what is counted for each of
+ * them: connections by worker, and token buckets.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/app/app.h"
+#include "shared/base/hash.h"
+#include "shared/base/str.h"
+#include "shared/stats/stats.h"
+
+struct broker;
+struct history_app;
+struct peer;
+
+/* Filled at `rate` tokens a second, up to one second's worth. */
+struct bucket {
+	double tokens; /* below 0: taken in advance */
+	double at;     /* broker_now() when tokens was right */
+	bool used;     /* false: it is full */
+};
+
+struct broker_app {
+	struct hash_node node;
+	struct app app;
+	bool deleted;                /* lives until its connections are gone */
+	bool seen;                   /* while the database is read */
+	struct bucket buckets[2];    /* enum take_kind */
+	struct stats_app stats;      /* what workers have counted */
+	struct history_app *history; /* see broker/stats/history.h */
+	uint32_t nconns;
+	uint32_t conns[]; /* by slot */
+};
+
+struct broker_apps {
+	struct hash by_num;
+	size_t n;         /* not deleted */
+	uint64_t expires; /* Unix second: the next old key ends; 0: none */
+};
+
+/*
+ * Reads the database and tells every worker what has changed.  0, or -1 and
+ * *why (free(3) it): then everything is as it was.
+ */
+int apps_read(struct broker *, char **why);
+void apps_clear(struct broker *);
+/* All of them, then APPS_DONE: the beginning of a link. */
+void apps_send_all(struct broker *, struct peer *);
+
+/* Once a second: forgets old keys whose time is over. */
+void apps_expire(struct broker *);
+
+/* NULL when there is none; apps_find() also when it was deleted. */
+struct broker_app *apps_find(const struct broker *, uint32_t num);
+struct broker_app *apps_find_id(const struct broker *, struct str id);
+/* Also those that are deleted and not quite gone. */
+struct broker_app *apps_lookup(const struct broker *, uint32_t num);
+/* Frees it when it is deleted and without connections. */
+void apps_release(struct broker *, struct broker_app *);
+/* Adds or changes one, as if the database had said so; tells the workers. */
+void apps_put(struct broker *, const struct app *);
+
+#endif

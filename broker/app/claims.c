@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * claims.c: idempotency keys.  Owns each key with its state: claimed by a
+ * worker (others wait for its answer), or answered.  A claim that ends without
+ * an answer worth keeping (a refusal, a dead worker, a question that nobody
+ * remembers) passes to who waits longest, or is forgotten; if the worker had
+ * said that it is done, what it promised is the answer.
+ *
+ * Bounded by number and bytes: the oldest of the app that holds most go first,
+ * which only means that its repetitions would be sent again.  Lost with the
+ * broker, for the same price.
+ */
+
+#include "broker/app/claims.h"
+
+#include "broker/broker.h"
+#include "broker/link/peer.h"
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
+
+#define CLAIM_SECONDS 120.
+#define CLAIMS_MAX 65536
+#define CLAIMS_BYTES (16u << 20)
+
+struct claim {
+	struct hash_node node;
+	struct list order;  /* in claims.order */
+	struct list in_app; /* in its app's share, oldest first */
+	struct share *share;
+	struct list waiters; /* struct waiter, first come first */
+	uint32_t app;
+	unsigned slot;    /* whose it is, until it is answered */
+	uint32_t status;  /* of the answer; 0: there is none yet */
+	uint32_t promise; /* … and what it is if none follows, or 0 */
+	struct buf *body; /* of the answer, or the promised one */
+	double at;        /* broker_now() of the claim */
+	size_t key_len;
+	char key[];
+};
+
+struct waiter {
+	struct list link;
+	unsigned slot;
+	uint64_t id; /* of its CLAIM */
+};
+
+struct claim_key {
+	uint32_t app;
+	struct str key;
+};
+
+static struct str
+key_of(const struct claim *cl)
+{
+	return str_make(cl->key, cl->key_len);
+}
+
+static bool
+claim_eq(const struct hash_node *n, const void *key)
+{
+	const struct claim_key *k = key;
+	const struct claim *cl = container_of(n, const struct claim, node);
+
+	return cl->app == k->app && str_eq(key_of(cl), k->key);
+}
+
+static struct claim *
+find(struct claims *cs, uint32_t app, struct str key)
+{
+	struct claim_key k = { app, key };
+	struct hash_node *n =
+	    hash_find(&cs->keys, hash_str(key, app), claim_eq, &k);
+
+	return n == NULL ? NULL : container_of(n, struct claim, node);
+}
+
+/* A worker that is gone finds nobody, and that is fine. */
+static void
+tell(struct broker *br, unsigned slot, uint64_t id, const struct claim *cl)
+{
+	struct msg_claimed m = { .id = id,
+		.app = cl->app,
+		.status = cl->status,
+		.key = key_of(cl) };
+
+	if (cl->status != 0)
+		m.body = buf_str(cl->body);
+
+	if (br->peers[slot] != NULL)
+		ipc_send_claimed(&br->peers[slot]->ipc, &m);
+}
+
+/* Says the same to everybody who waits. */
+static void
+tell_waiters(struct broker *br, struct claim *cl)
+{
+	struct list *e, *tmp;
+
+	LIST_FOREACH_SAFE(e, tmp, &cl->waiters) {
+		struct waiter *w = LIST_ITEM(e, struct waiter, link);
+
+		tell(br, w->slot, w->id, cl);
+		list_remove(&w->link);
+		free(w);
+	}
+}
+
+/* What counts in its app's share: each one is something, too. */
+static uint64_t
+cost(const struct claim *cl)
+{
+	return CLAIMS_BYTES / CLAIMS_MAX + cl->key_len + buf_str(cl->body).n;
+}
+
+static void
+forget(struct broker *br, struct claim *cl)
+{
+	cl->status = cl->promise; /* 0: who waits may do it */
+	tell_waiters(br, cl);
+	hash_remove(&br->claims.keys, &cl->node);
+	list_remove(&cl->order);
+	list_remove(&cl->in_app);
+	shares_sub(&br->claims.shares, cl->share, cost(cl));
+	br->claims.n--;
+	br->claims.bytes -= cl->key_len + buf_str(cl->body).n;
+	buf_unref(cl->body);
+	free(cl);
+}
+
+static void
+set_body(struct broker *br, struct claim *cl, struct str body)
+{
+	br->claims.bytes -= buf_str(cl->body).n;
+	shares_sub(&br->claims.shares, cl->share, buf_str(cl->body).n);
+	buf_unref(cl->body);
+	cl->body = buf_from(body);
+	br->claims.bytes += body.n;
+	shares_add(&br->claims.shares, cl->share, body.n);
+}
+
+/*
+ * No answer came of it.  It was done all the same, and a promise says so; or
+ * the next one may try; or nobody wants it.
+ */
+static void
+pass_on(struct broker *br, struct claim *cl)
+{
+	struct waiter *w;
+
+	if (cl->promise != 0) {
+		cl->status = cl->promise;
+		tell_waiters(br, cl);
+		return;
+	}
+
+	while (!list_is_empty(&cl->waiters)) {
+		w = LIST_ITEM(cl->waiters.next, struct waiter, link);
+		list_remove(&w->link);
+		if (br->peers[w->slot] != NULL) {
+			cl->slot = w->slot;
+			tell(br, w->slot, w->id, cl);
+			free(w);
+			return;
+		}
+		free(w);
+	}
+	forget(br, cl);
+}
+
+static void
+make_room(struct broker *br)
+{
+	struct claims *cs = &br->claims;
+
+	struct share *s;
+
+	while ((cs->n >= CLAIMS_MAX || cs->bytes > CLAIMS_BYTES) &&
+	    (s = shares_largest(&cs->shares)) != NULL)
+		forget(br, LIST_ITEM(s->entries.next, struct claim, in_app));
+}
+
+static struct claim *
+add(struct broker *br, uint32_t app, struct str key)
+{
+	struct claim *cl = xcalloc(1, sizeof(*cl) + key.n);
+
+	make_room(br);
+	list_init(&cl->waiters);
+	cl->app = app;
+	cl->at = broker_now();
+	cl->key_len = key.n;
+	memcpy(cl->key, key.p, key.n);
+	hash_insert(&br->claims.keys, &cl->node, hash_str(key, app));
+	list_init(&cl->order);
+	list_append(&br->claims.order, &cl->order);
+	cl->share = shares_get(&br->claims.shares, app);
+	list_init(&cl->in_app);
+	list_append(&cl->share->entries, &cl->in_app);
+	shares_add(&br->claims.shares, cl->share, cost(cl));
+	br->claims.n++;
+	br->claims.bytes += key.n;
+	return cl;
+}
+
+int
+claims_on_claim(struct peer *p, const struct msg_claim *m)
+{
+	struct broker *br = p->br;
+	struct claim *cl;
+	struct waiter *w;
+
+	if (m->key.n == 0)
+		return -1;
+	cl = find(&br->claims, m->app, m->key);
+	if (cl == NULL) {
+		cl = add(br, m->app, m->key);
+		cl->slot = (unsigned)p->slot;
+		tell(br, cl->slot, m->id, cl);
+	} else if (cl->status != 0) {
+		tell(br, (unsigned)p->slot, m->id, cl);
+	} else {
+		w = xcalloc(1, sizeof(*w));
+		w->slot = (unsigned)p->slot;
+		w->id = m->id;
+		list_append(&cl->waiters, &w->link);
+	}
+	return 0;
+}
+
+int
+claims_on_fulfil(struct peer *p, const struct msg_fulfil *m)
+{
+	struct claim *cl = find(&p->br->claims, m->app, m->key);
+
+	if (cl == NULL || cl->status != 0 || cl->slot != (unsigned)p->slot)
+		return 0; /* made room for others meanwhile */
+	if (m->status == 0) {
+		pass_on(p->br, cl);
+		return 0;
+	}
+	set_body(p->br, cl, m->body);
+	if (m->promise != 0) {
+		cl->promise = m->status;
+		return 0;
+	}
+	cl->status = m->status;
+	tell_waiters(p->br, cl);
+	return 0;
+}
+
+void
+claims_drop(struct broker *br, unsigned slot)
+{
+	struct list *e, *tmp;
+
+	LIST_FOREACH_SAFE(e, tmp, &br->claims.order) {
+		struct claim *cl = LIST_ITEM(e, struct claim, order);
+
+		if (cl->status == 0 && cl->slot == slot)
+			pass_on(br, cl);
+	}
+}
+
+void
+claims_expire(struct broker *br)
+{
+	double limit = broker_now() - CLAIM_SECONDS;
+	struct claim *cl;
+
+	while (!list_is_empty(&br->claims.order)) {
+		cl = LIST_ITEM(br->claims.order.next, struct claim, order);
+		if (cl->at > limit)
+			break;
+		forget(br, cl);
+	}
+}
+
+void
+claims_init(struct claims *cs)
+{
+	*cs = (struct claims){ 0 };
+	list_init(&cs->order);
+}
+
+void
+claims_clear(struct claims *cs)
+{
+	struct list *e, *tmp, *f, *tmp2;
+
+	LIST_FOREACH_SAFE(e, tmp, &cs->order) {
+		struct claim *cl = LIST_ITEM(e, struct claim, order);
+
+		LIST_FOREACH_SAFE(f, tmp2, &cl->waiters)
+			free(LIST_ITEM(f, struct waiter, link));
+		buf_unref(cl->body);
+		free(cl);
+	}
+	hash_clear(&cs->keys);
+	shares_clear(&cs->shares);
+}

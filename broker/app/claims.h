@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_APP_CLAIMS_H
+#define BROKER_APP_CLAIMS_H
+
+/*
+ * Requests with an X-Idempotency-Key: the first one claims the key and later
+ * says what it answered; whoever comes with the same key within two minutes
+ * gets that answer, through whichever worker.
+ */
+
+#include <stdint.h>
+
+#include "shared/base/hash.h"
+#include "shared/base/list.h"
+#include "shared/base/shares.h"
+#include "shared/ipc/ipc_msg.h"
+
+struct broker;
+struct peer;
+
+struct claims {
+	struct hash keys;  /* struct claim by (app, key) */
+	struct list order; /* all of them, oldest first */
+	uint32_t n;
+	uint64_t bytes; /* of keys and answers */
+	struct shares shares;
+};
+
+void claims_init(struct claims *);
+void claims_clear(struct claims *);
+/* Once a second: forgets what is older than two minutes. */
+void claims_expire(struct broker *);
+/* A worker is gone: what it had claimed and not answered is free again. */
+void claims_drop(struct broker *, unsigned slot);
+
+/* Handlers of CLAIM and FULFIL. */
+int claims_on_claim(struct peer *, const struct msg_claim *);
+int claims_on_fulfil(struct peer *, const struct msg_fulfil *);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * quota.c: the limits that only the broker can keep exactly, because it sees
+ * all workers: connections of an app, publishes and reads a second.
+ *
+ * Connections are counted by worker, so that those of a dead one are gone at
+ * once and never drift.  Must never decide what a client is told.
+ */
+
+#include "broker/app/quota.h"
+
+#include <math.h>
+
+#include "broker/broker.h"
+#include "broker/link/peer.h"
+#include "shared/base/base.h"
+
+int
+quota_on_conn_open(struct peer *p, const struct msg_conn_open *m)
+{
+	struct broker_app *a = apps_lookup(p->br, m->app);
+	struct msg_conn_ok ok = { .app = m->app, .sid = m->sid };
+	uint32_t max;
+
+	if (a != NULL) {
+		max = a->app.max_connections;
+		ok.granted =
+		    !m->ask || (!a->deleted && (max == 0 || a->nconns < max));
+		if (ok.granted) {
+			a->conns[p->slot]++;
+			a->nconns++;
+			p->nconns++;
+		}
+	}
+	if (m->ask)
+		ipc_send_conn_ok(&p->ipc, &ok);
+	return 0;
+}
+
+int
+quota_on_conn_close(struct peer *p, const struct msg_conn_close *m)
+{
+	struct broker_app *a = apps_lookup(p->br, m->app);
+
+	if (a == NULL)
+		return 0; /* it was not counted either */
+	if (a->conns[p->slot] == 0)
+		return -1;
+	a->conns[p->slot]--;
+	a->nconns--;
+	p->nconns--;
+	apps_release(p->br, a);
+	return 0;
+}
+
+void
+quota_drop(struct broker *br, unsigned slot)
+{
+	struct hash_node *n, *next;
+
+	for (n = hash_first(&br->apps.by_num); n != NULL; n = next) {
+		struct broker_app *a = container_of(n, struct broker_app, node);
+
+		next = hash_next(&br->apps.by_num, n);
+		a->nconns -= a->conns[slot];
+		a->conns[slot] = 0;
+		apps_release(br, a);
+	}
+}
+
+uint32_t
+quota_take(struct bucket *b, uint32_t rate, uint32_t n, double now)
+{
+	double need = MIN(n, rate), wait;
+
+	if (!b->used) {
+		b->used = true;
+		b->tokens = rate;
+	} else if (now > b->at) {
+		b->tokens += (now - b->at) * rate;
+	}
+	b->at = now;
+	b->tokens = MIN(b->tokens, rate);
+	if (b->tokens >= need) {
+		b->tokens -= n;
+		return 0;
+	}
+	wait = ceil((need - b->tokens) / rate * 1000);
+	return (uint32_t)MAX(1., MIN(wait, (double)UINT32_MAX));
+}
+
+int
+quota_on_take(struct peer *p, const struct msg_take *m)
+{
+	struct broker_app *a = apps_find(p->br, m->app);
+	struct msg_take_done done = { .id = m->id };
+	uint32_t rate = 0;
+
+	if (m->kind != TAKE_EVENTS && m->kind != TAKE_READS)
+		return -1;
+	if (a != NULL)
+		rate = m->kind == TAKE_EVENTS
+		    ? a->app.max_backend_events_per_second
+		    : a->app.max_read_requests_per_second;
+	if (rate > 0)
+		done.wait_ms =
+		    quota_take(&a->buckets[m->kind], rate, m->n, broker_now());
+	ipc_send_take_done(&p->ipc, &done);
+	return 0;
+}

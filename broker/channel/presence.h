@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_CHANNEL_PRESENCE_H
+#define BROKER_CHANNEL_PRESENCE_H
+
+/*
+ * The members of one presence channel: distinct users in the order in which
+ * they joined, each with its connections counted by worker slot (Pusher
+ * documentation, "Presence channels").
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/base/buf.h"
+#include "shared/base/hash.h"
+#include "shared/base/list.h"
+#include "shared/base/str.h"
+
+struct channel;
+struct json_writer;
+
+/*
+ * Bytes of the whole list in a frame; above it nobody new is let in.  Far
+ * more than a client reads, far less than a link carries.
+ */
+#define PRESENCE_MAX_BYTES (8u << 20)
+
+struct member {
+	struct hash_node node;
+	struct list order;   /* in presence->order */
+	struct list suspect; /* its worker died; see presence_drop() */
+	struct presence *presence;
+	double due;        /* suspects: when they leave */
+	uint64_t stamp;    /* of its oldest subscription */
+	uint32_t total;    /* connections; 0: suspect */
+	uint32_t id_len;   /* plain text */
+	uint32_t key_len;  /* the id as a doubly escaped JSON string */
+	uint32_t info_len; /* user_info, doubly escaped */
+	uint32_t count[];  /* per slot; behind them id, key, info */
+};
+
+struct presence {
+	struct channel *channel; /* whose members these are */
+	struct hash members;
+	struct list order;
+	unsigned nslots;
+	uint64_t told;          /* slots whose workers have the roster */
+	bool stale;             /* ids and hash have to be made anew */
+	bool unsorted;          /* a replay came out of order */
+	size_t bytes;           /* of all keys and infos */
+	struct buf *ids, *hash; /* the list as it stands in frames */
+};
+
+enum presence_joined {
+	PRESENCE_FIRST,     /* this user was not there */
+	PRESENCE_MORE,      /* one more connection, or back in time */
+	PRESENCE_FULL,      /* more than `max` users: refused */
+	PRESENCE_TOO_LARGE, /* more than PRESENCE_MAX_BYTES: refused */
+};
+
+enum presence_left {
+	PRESENCE_STAYS,   /* other connections are left */
+	PRESENCE_GONE,    /* that was the last one */
+	PRESENCE_UNKNOWN, /* there is no such connection */
+};
+
+struct presence *presence_new(struct channel *, unsigned nslots);
+/* Frees all members; NULL is allowed. */
+void presence_free(struct presence *);
+
+/*
+ * A connection of this worker joins as user `id`.  info: raw JSON, or empty
+ * for null; the first one counts until the user has left entirely.  stamp:
+ * the time order of joining, also of subscriptions that are replayed: then
+ * the oldest one decides about place and info.
+ */
+struct presence_join {
+	unsigned slot;
+	struct str id, info;
+	uint64_t stamp;
+	uint32_t max; /* distinct users */
+};
+/*
+ * Somebody whom clients have been told of and who has no connection: is there
+ * as a suspect at the end of *suspects, unless the user is there anyway.
+ * info as it stands in frames.  True when it is so now.
+ */
+bool presence_recall(struct presence *, struct str id, struct str info,
+    uint64_t stamp, struct list *suspects);
+bool presence_has(const struct presence *, struct str id);
+/* Is the user's oldest subscription the one with this stamp? */
+bool presence_is_oldest(const struct presence *, struct str id, uint64_t stamp);
+enum presence_joined presence_join(
+    struct presence *, const struct presence_join *);
+enum presence_left presence_leave(
+    struct presence *, unsigned slot, struct str id);
+/*
+ * A worker is gone: its counts vanish.  Users without any other connection
+ * stay in the list until `due` and are appended to *suspects; whoever joins
+ * again is taken off it.  Returns how many.
+ */
+size_t presence_drop(
+    struct presence *, unsigned slot, double due, struct list *suspects);
+/* Removes a suspect for good. */
+void presence_expire(struct member *);
+
+/* Distinct users. */
+static inline uint32_t
+presence_count(const struct presence *p)
+{
+	return p == NULL ? 0 : (uint32_t)p->members.n;
+}
+
+struct str member_id(const struct member *);
+/* The user_info, as a JSON string that holds JSON. */
+void member_put_info(struct json_writer *, const struct member *);
+/* The user with this id, or NULL. */
+const struct member *presence_find(const struct presence *, struct str id);
+/* As it stands inside the string `data` of a frame. */
+struct str member_info(const struct member *);
+/*
+ * Appends {"presence":{"ids":[…],"hash":{…},"count":n}} as it stands inside
+ * the string `data` of a frame.
+ */
+void presence_write(struct presence *, struct buf **b);
+/* Calls back for each user in the order of joining. */
+void presence_each(
+    struct presence *, void (*fn)(void *arg, const struct member *), void *arg);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_CHANNEL_REGISTRY_H
+#define BROKER_CHANNEL_REGISTRY_H
+
+/*
+ * (app, channel) -> struct channel: who is in it, counted by worker slot.
+ * A channel exists while it has a subscription, a member, or a cached event.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/base/hash.h"
+#include "shared/base/list.h"
+#include "shared/base/str.h"
+#include "shared/proc/proc.h"
+
+struct cached;
+struct presence;
+struct tally;
+
+/* Longer names never come from a worker that works. */
+/* "#server-to-user-" and an id of 200 characters of four bytes fit. */
+#define REGISTRY_NAME_MAX 1024
+
+/* The channels of one app. */
+struct registry_app {
+	struct hash_node node;
+	uint32_t num;
+	uint32_t refs;        /* channels of any kind */
+	uint32_t noccupied;   /* in the list below */
+	uint64_t nsubs;       /* subscriptions, not hidden */
+	struct list occupied; /* struct channel: subscribed, not hidden */
+	struct list cursors;  /* struct registry_cursor */
+};
+
+struct channel {
+	struct hash_node node;
+	struct list in_app; /* while occupied and not hidden */
+	struct registry_app *app;
+	struct presence *presence; /* NULL without members */
+	struct cached *cached;     /* NULL without an event */
+	struct tally *tally;       /* subscription_count that is due */
+	uint64_t slots;            /* bit per worker that has subscribers */
+	uint32_t total;            /* subscriptions */
+	uint16_t name_len;
+	bool hidden;      /* '#': never listed, never counted */
+	uint32_t count[]; /* per slot; behind them the name */
+};
+
+/* Walks the occupied channels of an app over several turns. */
+struct registry_cursor {
+	struct list in_app;
+	struct registry_app *app;
+	struct list *next; /* &app->occupied: the end */
+};
+
+struct registry {
+	struct hash channels, apps;
+	unsigned nslots;
+	uint64_t noccupied; /* channels with subscriptions, not hidden */
+	uint64_t nsubs[PROC_MAX_WORKERS]; /* by slot, not hidden */
+};
+
+void registry_init(struct registry *, unsigned nslots);
+/* Frees the channels; presence, cache and tally must be gone. */
+void registry_clear(struct registry *);
+
+struct channel *registry_find(
+    const struct registry *, uint32_t app, struct str name);
+/* Finds or makes it.  name: 1 to REGISTRY_NAME_MAX bytes. */
+struct channel *registry_get(struct registry *, uint32_t app, struct str name);
+struct str registry_name(const struct registry *, const struct channel *);
+
+/* One more subscription of this worker. */
+void registry_enter(struct registry *, struct channel *, unsigned slot);
+/* One less: 0, or -1 when it had none. */
+int registry_leave(struct registry *, struct channel *, unsigned slot);
+/* All of this worker's are gone; returns how many there were. */
+uint32_t registry_drop(struct registry *, struct channel *, unsigned slot);
+/* Frees the channel when nothing keeps it. */
+void registry_release(struct registry *, struct channel *);
+
+/* NULL when the app has no channels. */
+struct registry_app *registry_app_find(const struct registry *, uint32_t app);
+
+/*
+ * Channels that come or go meanwhile are seen or not; every other one is
+ * seen once.  app may be NULL.  Call registry_cursor_close() in any case.
+ */
+void registry_cursor_open(struct registry_cursor *, struct registry_app *);
+struct channel *registry_cursor_next(struct registry_cursor *);
+void registry_cursor_close(struct registry *, struct registry_cursor *);
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * roll.c: keeps the workers' rosters what the members of a channel are.  A
+ * worker drops what its roster says already, so that telling once too often
+ * does no harm; what it has never been told it can not know, so telling too
+ * little does.
+ *
+ * A broker forgets its suspects when it dies, and who dies with it is replayed
+ * by nobody.  But the clients have seen them come: their workers' rosters name
+ * them, and they become suspects of the new broker.  A worker that replays
+ * after the quiet time is corrected instead: the others know better.
+ *
+ * Must never tell a worker of a channel whose roster it has not.
+ */
+
+#include "broker/channel/roll.h"
+
+#include "broker/broker.h"
+#include "broker/channel/presence.h"
+#include "broker/channel/route.h"
+#include "broker/link/peer.h"
+#include "shared/base/base.h"
+#include "shared/json/json_write.h"
+
+#define ID_MAX 4096          /* bytes of a user id; workers allow less */
+#define INFO_MAX (16u << 20) /* bytes of a user_info, escaped twice */
+
+static uint64_t
+bit_of(const struct peer *p)
+{
+	return UINT64_C(1) << p->slot;
+}
+
+struct giving {
+	struct peer *p;
+	struct msg_member m;
+};
+
+static void
+give(void *arg, const struct member *mb)
+{
+	struct giving *g = arg;
+
+	g->m.stamp = mb->stamp;
+	g->m.user_id = member_id(mb);
+	g->m.user_info = member_info(mb);
+	ipc_send_member(&g->p->ipc, &g->m);
+}
+
+/* Every member to one worker. */
+static void
+give_all(struct peer *p, struct channel *c, enum member_change change)
+{
+	struct giving g = { .p = p,
+		.m = { .app = c->app->num,
+		    .change = change,
+		    .channel = registry_name(&p->br->registry, c) } };
+
+	presence_each(c->presence, give, &g);
+}
+
+void
+roll_give(struct peer *p, struct channel *c)
+{
+	struct msg_roster r = { .app = c->app->num,
+		.channel = registry_name(&p->br->registry, c) };
+
+	if (c->presence->told & bit_of(p))
+		return;
+	c->presence->told |= bit_of(p);
+	ipc_send_roster(&p->ipc, &r);
+	give_all(p, c, MEMBER_IS);
+}
+
+void
+roll_tell_added(
+    struct peer *p, struct channel *c, const struct msg_sub *m, uint64_t stamp)
+{
+	uint64_t slots = c->slots & c->presence->told;
+	struct msg_member t = { .except = m->sid,
+		.change = MEMBER_ADDED,
+		.stamp = stamp,
+		.user_id = m->user_id };
+	struct buf *info = NULL;
+
+	if (c->count[p->slot] == 1) /* the newcomer is alone there */
+		slots &= ~bit_of(p);
+	if (slots == 0)
+		return;
+	json_nest(&info, m->user_info.n == 0 ? S("null") : m->user_info);
+	t.user_info = buf_str(info);
+	route_member(p->br, c, slots, &t);
+	buf_unref(info);
+}
+
+void
+roll_tell_removed(struct broker *br, struct channel *c, struct str user_id)
+{
+	struct msg_member t = { .change = MEMBER_REMOVED, .user_id = user_id };
+
+	route_member(br, c, c->presence->told, &t);
+}
+
+void
+roll_tell_suspect(struct broker *br, const struct member *m)
+{
+	struct msg_member t = { .change = MEMBER_ADDED,
+		.stamp = m->stamp,
+		.user_id = member_id(m),
+		.user_info = member_info(m) };
+
+	route_member(br, m->presence->channel, m->presence->told, &t);
+}
+
+/* ---- replays ---- */
+
+static struct channel *
+channel_of(struct peer *p, uint32_t app, struct str name)
+{
+	struct channel *c = registry_find(&p->br->registry, app, name);
+
+	return c == NULL || c->presence == NULL || c->count[p->slot] == 0 ? NULL
+									  : c;
+}
+
+int
+roll_on_roster(struct peer *p, const struct msg_roster *m)
+{
+	struct channel *c = channel_of(p, m->app, m->channel);
+
+	if (c == NULL)
+		return -1;
+	c->presence->told |= bit_of(p);
+	if (p->known)
+		give_all(p, c, MEMBER_ADDED);
+	return 0;
+}
+
+int
+roll_on_member(struct peer *p, const struct msg_member *m)
+{
+	struct broker *br = p->br;
+	struct channel *c = channel_of(p, m->app, m->channel);
+	struct msg_member gone = { .change = MEMBER_REMOVED,
+		.user_id = m->user_id };
+
+	if (c == NULL || !(c->presence->told & bit_of(p)) ||
+	    m->change != MEMBER_IS || m->user_id.n == 0 ||
+	    m->user_id.n > ID_MAX || m->user_info.n > INFO_MAX)
+		return -1;
+	if (presence_has(c->presence, m->user_id))
+		return 0;
+	if (p->known)
+		route_member(br, c, bit_of(p), &gone);
+	else if (presence_recall(c->presence, m->user_id, m->user_info,
+		     m->stamp, &br->suspects))
+		hooks_entered(br, c, m->user_id);
+	return 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_CHANNEL_ROUTE_H
+#define BROKER_CHANNEL_ROUTE_H
+
+/* The hot path: an EVENT in, the same bytes out to each worker. */
+
+#include <stdint.h>
+
+#include "shared/base/str.h"
+#include "shared/ipc/ipc.h"
+
+struct broker;
+struct channel;
+
+/* Handler of EVENT; the owner is a struct peer. */
+int route_on_event(void *owner, const struct ipc_in *);
+/*
+ * An event of the broker itself: to everyone in the channel but `except`, on
+ * these of its slots.  It carries the number of the message that is being
+ * handled, if there is one.
+ */
+void route_frame(struct broker *, const struct channel *, uint64_t slots,
+    struct str frame, uint64_t except);
+/*
+ * The same for a member who comes or goes; fills in app, channel, and the
+ * number.
+ */
+void route_member(struct broker *, const struct channel *, uint64_t slots,
+    struct msg_member *);
+/*
+ * An event of the control socket.  It is kept as the channel's last one when
+ * flags say so; returns how many subscriptions the channel has.
+ */
+uint32_t route_publish(struct broker *, const struct msg_event *);
+
+#endif

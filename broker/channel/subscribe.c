@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * subscribe.c: what happens when a connection enters or leaves a channel.
+ * Owns the members' lives (struct presence of a channel) and the order of
+ * what follows (protocol reference, 10.2): the joiner's confirmation, then
+ * its cached event, then member_added to the others, then the count.
+ *
+ * The newcomer's bit is set before member_added goes out, which therefore
+ * reaches its own worker behind its SUB_DONE; `except` keeps it from itself.
+ * Must never answer a replay.
+ */
+
+#include "broker/channel/subscribe.h"
+
+#include "broker/broker.h"
+#include "broker/channel/presence.h"
+#include "broker/channel/roll.h"
+#include "broker/channel/tally.h"
+#include "broker/link/peer.h"
+#include "shared/base/base.h"
+#include "shared/conf/conf.h"
+#include "shared/json/json_write.h"
+#include "shared/pusher/channel_name.h"
+#include "shared/pusher/frames.h"
+
+#define ID_MAX 4096          /* bytes of a user id; workers allow less */
+#define INFO_MAX (2u << 20)  /* bytes of a user_info; likewise */
+#define SUSPECTS_AT_ONCE 500 /* that leave in one turn */
+
+#define REFUSED 413 /* SUB_DONE.status */
+
+/* pusher_internal:subscription_succeeded as things are now. */
+static void
+write_confirmation(struct broker *br, struct channel *c, struct buf **b)
+{
+	struct str name = registry_name(&br->registry, c);
+	size_t mark;
+
+	if (c->presence == NULL) {
+		frame_subscribed(b, name);
+		return;
+	}
+	mark = frame_begin(b);
+	json_raw(b,
+	    S("{\"event\":\"pusher_internal:subscription_succeeded\","
+	      "\"channel\":"));
+	json_quote(b, name);
+	json_raw(b, S(",\"data\":\""));
+	presence_write(c->presence, b);
+	json_raw(b, S("\"}"));
+	frame_end(b, mark);
+}
+
+static void
+answer(
+    struct peer *p, struct channel *c, const struct msg_sub *m, uint64_t stamp)
+{
+	struct buf **b = broker_scratch(p->br);
+	struct msg_sub_done done = {
+		.sid = m->sid, .ref = m->ref, .stamp = stamp
+	};
+	struct str cached;
+
+	if (c->presence != NULL)
+		roll_give(p, c);
+	write_confirmation(p->br, c, b);
+	if (channel_flags(m->channel) & CHANNEL_CACHE) {
+		cached = cache_get(p->br, c, NULL);
+		if (cached.p != NULL)
+			buf_append(b, cached);
+		else
+			frame_cache_miss(b, m->channel);
+		if (cached.p == NULL)
+			hooks_missed(p->br, c);
+	}
+	done.frames = buf_str(*b);
+	ipc_send_sub_done(&p->ipc, &done);
+}
+
+/* It has left again, but every question has an answer: somebody counts. */
+static void
+answer_gone(struct peer *p, const struct msg_sub *m, uint64_t stamp)
+{
+	struct msg_sub_done done = {
+		.sid = m->sid, .ref = m->ref, .stamp = stamp
+	};
+
+	ipc_send_sub_done(&p->ipc, &done);
+}
+
+void
+subscribe_answer(struct peer *p, const struct msg_sub *m, uint64_t stamp)
+{
+	struct channel *c = registry_find(&p->br->registry, m->app, m->channel);
+
+	if (resync_is_on(p->br))
+		resync_put_off_sub(p, m, stamp);
+	else if (c != NULL)
+		answer(p, c, m, stamp);
+	else
+		answer_gone(p, m, stamp);
+}
+
+static void
+refuse(struct peer *p, const struct msg_sub *m, enum presence_joined why,
+    uint32_t max)
+{
+	struct buf **b = broker_scratch(p->br), *text = NULL;
+	struct msg_sub_done done = {
+		.sid = m->sid, .ref = m->ref, .status = REFUSED
+	};
+
+	if (why == PRESENCE_FULL)
+		buf_printf(&text,
+		    "channel has %u members, the limit of "
+		    "max_presence_members",
+		    max);
+	else
+		buf_printf(&text,
+		    "the members of the channel take more than %u bytes",
+		    PRESENCE_MAX_BYTES);
+	frame_subscription_error(
+	    b, m->channel, "LimitReached", REFUSED, buf_str(text));
+	buf_unref(text);
+	done.frames = buf_str(*b);
+	ipc_send_sub_done(&p->ipc, &done);
+	peer_refuse(p, m->sid, m->channel);
+}
+
+/* Frees what nobody keeps any more. */
+static void
+release(struct broker *br, struct channel *c)
+{
+	if (presence_count(c->presence) == 0) {
+		presence_free(c->presence);
+		c->presence = NULL;
+	}
+	registry_release(&br->registry, c);
+}
+
+/* Does the message make sense at all? */
+static bool
+is_sound(struct str channel, struct str user_id)
+{
+	bool presence;
+
+	if (channel.n == 0 || channel.n > REGISTRY_NAME_MAX)
+		return false;
+	presence = (channel_flags(channel) & CHANNEL_PRESENCE) != 0;
+	return presence == (user_id.n > 0) && user_id.n <= ID_MAX;
+}
+
+static enum presence_joined
+join(struct peer *p, struct channel *c, const struct msg_sub *m,
+    const struct presence_join *j)
+{
+	if (m->user_id.n == 0)
+		return PRESENCE_MORE; /* no members here, so nobody is told */
+	if (c->presence == NULL)
+		c->presence = presence_new(c, p->br->nslots);
+	return presence_join(c->presence, j);
+}
+
+/*
+ * The old broker has answered, but perhaps not told the others; the replay
+ * has entered it here.
+ */
+static int
+announce(struct peer *p, const struct msg_sub *m)
+{
+	struct channel *c = registry_find(&p->br->registry, m->app, m->channel);
+
+	if (c == NULL || c->count[p->slot] == 0)
+		return -1;
+	if (m->user_id.n > 0 && !p->known && c->presence != NULL &&
+	    presence_is_oldest(c->presence, m->user_id, m->stamp))
+		roll_tell_added(p, c, m, m->stamp);
+	tally_changed(p->br, c);
+	return 0;
+}
+
+/*
+ * A replay is of somebody whom others know already, unless this broker has
+ * told them that he left: it knew the worker, and the link was gone for long.
+ */
+int
+subscribe_on_sub(struct peer *p, const struct msg_sub *m)
+{
+	struct broker *br = p->br;
+	const struct broker_app *a = apps_find(br, m->app);
+	struct presence_join j = { .slot = (unsigned)p->slot,
+		.id = m->user_id,
+		.info = m->user_info,
+		.stamp = m->stamp,
+		.max = UINT32_MAX };
+	enum presence_joined joined;
+	bool replay = m->stamp != 0;
+	struct channel *c;
+
+	if (!is_sound(m->channel, m->user_id) || m->user_info.n > INFO_MAX)
+		return -1;
+	peer_number(p, m->seq);
+	if (m->stamp == SUB_VOID)
+		return 0;
+	if (replay && m->seq != 0)
+		return announce(p, m);
+	if (replay)
+		br->stamp = MAX(br->stamp, m->stamp);
+	else
+		j.stamp = ++br->stamp;
+	if (a != NULL && !replay)
+		j.max = a->app.max_presence_members;
+	/* It asks once more: it has read the refusal, and owes no UNSUB. */
+	peer_was_refused(p, m->sid, m->channel);
+	c = registry_get(&br->registry, m->app, m->channel);
+	joined = join(p, c, m, &j);
+	if (joined != PRESENCE_FIRST && joined != PRESENCE_MORE) {
+		if (replay)
+			return -1;
+		refuse(p, m, joined, j.max);
+		release(br, c);
+		return 0;
+	}
+	registry_enter(&br->registry, c, j.slot);
+	hooks_entered(br, c, joined == PRESENCE_FIRST ? m->user_id : S(""));
+	if (!replay)
+		subscribe_answer(p, m, j.stamp);
+	if (joined == PRESENCE_FIRST && (!replay || p->known))
+		roll_tell_added(p, c, m, j.stamp);
+	if (!replay || p->known)
+		tally_changed(br, c);
+	return 0;
+}
+
+int
+subscribe_on_sub_again(struct peer *p, const struct msg_sub_again *m)
+{
+	struct broker *br = p->br;
+	struct buf **b = broker_scratch(br);
+	struct msg_sub_done done = {
+		.sid = m->sid, .ref = m->ref, .stamp = m->stamp
+	};
+	struct channel *c = registry_find(&br->registry, m->app, m->channel);
+
+	if (c == NULL || c->count[p->slot] == 0)
+		return -1;
+	write_confirmation(br, c, b);
+	done.frames = buf_str(*b);
+	ipc_send_sub_done(&p->ipc, &done);
+	return 0;
+}
+
+int
+subscribe_on_unsub(struct peer *p, const struct msg_unsub *m)
+{
+	struct broker *br = p->br;
+	unsigned slot = (unsigned)p->slot;
+	enum presence_left left = PRESENCE_STAYS;
+	struct channel *c;
+
+	if (!is_sound(m->channel, m->user_id))
+		return -1;
+	peer_number(p, m->seq);
+	if (peer_was_refused(p, m->sid, m->channel))
+		return 0;
+	c = registry_find(&br->registry, m->app, m->channel);
+	if (c == NULL || c->count[slot] == 0)
+		return -1;
+	if (m->user_id.n > 0) {
+		if (c->presence == NULL)
+			return -1;
+		left = presence_leave(c->presence, slot, m->user_id);
+		if (left == PRESENCE_UNKNOWN)
+			return -1;
+	}
+	if (registry_leave(&br->registry, c, slot) == -1)
+		return -1;
+	if (left == PRESENCE_GONE)
+		roll_tell_removed(br, c, m->user_id);
+	if (c->presence != NULL)
+		c->presence->told &= c->slots;
+	hooks_left(br, c, left == PRESENCE_GONE ? m->user_id : S(""));
+	tally_changed(br, c);
+	release(br, c);
+	return 0;
+}
+
+/* ---- dead workers ---- */
+
+static void
+expire(struct broker *br, struct member *m)
+{
+	struct channel *c = m->presence->channel;
+	struct buf *id = buf_from(member_id(m));
+
+	roll_tell_removed(br, c, buf_str(id));
+	presence_expire(m);
+	hooks_left(br, c, buf_str(id));
+	buf_unref(id);
+	release(br, c);
+}
+
+void
+subscribe_on_suspect_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct broker *br = container_of(w, struct broker, suspect);
+	double now = broker_now();
+	struct member *m;
+	int left = SUSPECTS_AT_ONCE;
+
+	UNUSED(loop);
+	UNUSED(revents);
+	if (resync_is_on(br))
+		return; /* subscribe_on_live() begins anew */
+	while (!list_is_empty(&br->suspects)) {
+		m = LIST_ITEM(br->suspects.next, struct member, suspect);
+		if (m->due > now || left-- == 0) {
+			ev_timer_set(w, MAX(m->due - now, 0.001), 0.);
+			ev_timer_start(br->loop, w);
+			return;
+		}
+		expire(br, m);
+	}
+}
+
+static void
+run_suspect_timer(struct broker *br)
+{
+	if (list_is_empty(&br->suspects) || ev_is_active(&br->suspect))
+		return;
+	ev_timer_set(&br->suspect, (double)br->conf->crash_grace, 0.);
+	ev_timer_start(br->loop, &br->suspect);
+}
+
+/*
+ * Who was recalled by rosters and is not back has died together with the old
+ * broker, or shortly before.
+ */
+void
+subscribe_on_live(struct broker *br)
+{
+	double due = broker_now() + (double)br->conf->crash_grace;
+	struct list *e;
+
+	LIST_FOREACH(e, &br->suspects) {
+		struct member *m = LIST_ITEM(e, struct member, suspect);
+
+		m->due = due;
+		roll_tell_suspect(br, m);
+	}
+	ev_timer_stop(br->loop, &br->suspect);
+	run_suspect_timer(br);
+}
+
+void
+subscribe_drop(struct broker *br, unsigned slot)
+{
+	double due = broker_now() + (double)br->conf->crash_grace;
+	struct hash *channels = &br->registry.channels;
+	struct hash_node *n, *next;
+
+	for (n = hash_first(channels); n != NULL; n = next) {
+		struct channel *c = container_of(n, struct channel, node);
+
+		next = hash_next(channels, n);
+		if (c->presence != NULL)
+			presence_drop(c->presence, slot, due, &br->suspects);
+		if (registry_drop(&br->registry, c, slot) > 0) {
+			hooks_left(br, c, S(""));
+			tally_changed(br, c);
+		}
+		if (c->presence != NULL)
+			c->presence->told &= c->slots;
+		release(br, c);
+	}
+	run_suspect_timer(br);
+}
+
+void
+subscribe_clear(struct broker *br)
+{
+	struct hash *channels = &br->registry.channels;
+	struct hash_node *n;
+
+	for (n = hash_first(channels); n != NULL; n = hash_next(channels, n)) {
+		struct channel *c = container_of(n, struct channel, node);
+
+		presence_free(c->presence);
+		c->presence = NULL;
+	}
+}

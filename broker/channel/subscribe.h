@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_CHANNEL_SUBSCRIBE_H
+#define BROKER_CHANNEL_SUBSCRIBE_H
+
+/*
+ * Into a channel and out of it: registry, members, the answer, and what the
+ * others are told.
+ */
+
+#include <ev.h>
+
+#include "shared/ipc/ipc_msg.h"
+
+struct broker;
+struct peer;
+
+/* SUB_DONE for somebody who has been let in; later, while all is quiet. */
+void subscribe_answer(struct peer *, const struct msg_sub *, uint64_t stamp);
+
+/* Handlers of SUB, SUB_AGAIN, UNSUB. */
+int subscribe_on_sub(struct peer *, const struct msg_sub *);
+int subscribe_on_sub_again(struct peer *, const struct msg_sub_again *);
+int subscribe_on_unsub(struct peer *, const struct msg_unsub *);
+
+/*
+ * A worker is gone: its subscriptions are over; users who were connected to
+ * no other worker have conf->crash_grace seconds to come back.
+ */
+void subscribe_drop(struct broker *, unsigned slot);
+/* The quiet time is over: whoever nobody has replayed becomes suspect. */
+void subscribe_on_live(struct broker *);
+/* Suspects whose time is over leave. */
+void subscribe_on_suspect_timer(struct ev_loop *, ev_timer *, int);
+/* Takes the members away from all channels, without a word (at the end). */
+void subscribe_clear(struct broker *);
+
+#endif

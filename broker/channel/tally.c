@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tally.c: who is due to be told the subscription count, and when.  Owns
+ * struct tally, which a channel has from its first change until its last
+ * subscriber has left, so that the pause between two events is kept.
+ *
+ * Must never tell a channel with members: they have member_added.
+ */
+
+#include "broker/channel/tally.h"
+
+#include <ev.h>
+#include <stdlib.h>
+
+#include "broker/broker.h"
+#include "broker/channel/route.h"
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
+#include "shared/pusher/frames.h"
+
+#define TOGETHER 0.05 /* seconds: changes within are one */
+#define MANY 100      /* subscribers; above them: */
+#define PAUSE 5.      /* seconds between two events */
+
+struct tally {
+	ev_timer timer;
+	struct broker *br;
+	struct channel *channel;
+	double told; /* broker_now() of the last event, or 0 */
+};
+
+static bool
+is_wanted(const struct broker *br, const struct channel *c)
+{
+	const struct broker_app *a = apps_find(br, c->app->num);
+
+	return a != NULL && a->app.subscription_count && c->total > 0;
+}
+
+static void
+forget(struct channel *c)
+{
+	if (c->tally == NULL)
+		return;
+	ev_timer_stop(c->tally->br->loop, &c->tally->timer);
+	free(c->tally);
+	c->tally = NULL;
+}
+
+/* Seconds until many subscribers may be told again. */
+static double
+pause_left(const struct tally *t, double now)
+{
+	if (t->channel->total <= MANY || t->told == 0)
+		return 0;
+	return MAX(t->told + PAUSE - now, 0.);
+}
+
+static void
+on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct tally *t = container_of(w, struct tally, timer);
+	struct broker *br = t->br;
+	struct channel *c = t->channel;
+	double now = broker_now(), wait;
+	struct buf **b;
+
+	UNUSED(loop);
+	UNUSED(revents);
+	if (!is_wanted(br, c)) {
+		forget(c);
+		registry_release(&br->registry, c);
+		return;
+	}
+	wait = pause_left(t, now);
+	if (wait > 0) { /* they have become many meanwhile */
+		ev_timer_set(w, wait, 0.);
+		ev_timer_start(br->loop, w);
+		return;
+	}
+	t->told = now;
+	b = broker_scratch(br);
+	frame_subscription_count(b, registry_name(&br->registry, c), c->total);
+	route_frame(br, c, c->slots, buf_str(*b), 0);
+	hooks_counted(br, c);
+}
+
+void
+tally_changed(struct broker *br, struct channel *c)
+{
+	double wait;
+	struct tally *t = c->tally;
+
+	if (c->hidden || c->presence != NULL)
+		return;
+	if (!is_wanted(br, c)) {
+		forget(c);
+		return;
+	}
+	if (t == NULL) {
+		t = c->tally = xcalloc(1, sizeof(*t));
+		t->br = br;
+		t->channel = c;
+		ev_init(&t->timer, on_timer);
+	}
+	if (ev_is_active(&t->timer) &&
+	    (c->total > MANY ||
+		ev_timer_remaining(br->loop, &t->timer) <= 2 * TOGETHER))
+		return;
+	ev_timer_stop(br->loop, &t->timer); /* no longer many: sooner */
+	wait = MAX(pause_left(t, broker_now()), TOGETHER);
+	ev_timer_set(&t->timer, wait, 0.);
+	ev_timer_start(br->loop, &t->timer);
+}
+
+void
+tally_all(struct broker *br)
+{
+	struct hash *channels = &br->registry.channels;
+	struct hash_node *n;
+
+	for (n = hash_first(channels); n != NULL; n = hash_next(channels, n))
+		tally_changed(br, container_of(n, struct channel, node));
+}
+
+void
+tally_clear(struct broker *br)
+{
+	struct hash *channels = &br->registry.channels;
+	struct hash_node *n;
+
+	for (n = hash_first(channels); n != NULL; n = hash_next(channels, n))
+		forget(container_of(n, struct channel, node));
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_CHANNEL_TALLY_H
+#define BROKER_CHANNEL_TALLY_H
+
+/*
+ * pusher_internal:subscription_count (Pusher documentation, "Events"): tells
+ * subscribers how many they are, for apps that want it and channels without
+ * members.  Changes within 50 ms are one; above 100 subscribers there is at
+ * most one in 5 seconds.
+ */
+
+struct broker;
+struct channel;
+
+/* The channel has one subscription more or less. */
+void tally_changed(struct broker *, struct channel *);
+/* Subscriptions may have gone unseen. */
+void tally_all(struct broker *);
+/* Forgets everything that is due (at the end). */
+void tally_clear(struct broker *);
+
+#endif

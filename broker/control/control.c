@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * control.c: pusherctl's end of the broker.  Owns struct control_client: one
+ * connection, one question, its rows and one end.  Who may connect is decided
+ * by the mode of the socket file.
+ *
+ * A client that does not read gets no more rows than fit its bound; one that
+ * sends nonsense is dropped.  Must never keep the workers waiting: long lists
+ * are written in portions, at the end of a turn.
+ */
+
+#include "broker/control/control.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "broker/broker.h"
+#include "broker/control/snapshot.h"
+#include "broker/control/survey.h"
+#include "broker/control/verb.h"
+#include "shared/base/base.h"
+#include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
+#include "shared/net/sock.h"
+
+#define CLIENTS_MAX 64
+#define QUEUE_MAX (1u << 20) /* bytes; above it no more rows */
+#define IDLE_SECONDS 30.     /* without progress */
+
+static void
+drop(struct control_client *k)
+{
+	struct control *control = &k->br->control;
+
+	if (k->ipc.fd == -1)
+		return;
+	ipc_close(&k->ipc);
+	sums_forget(&k->wait);
+	survey_free(k->survey);
+	tail_free(k->tail);
+	snapshot_free(k->names);
+	k->names = NULL;
+	list_remove(&k->link);
+	list_append(&control->gone, &k->link);
+	door_refill(&control->door);
+	if (control->n-- == CLIENTS_MAX)
+		door_resume(&control->door);
+}
+
+static void
+on_dead(void *owner, const char *why)
+{
+	struct control_client *k = owner;
+
+	if (!k->ended)
+		log_debug("control: client gone: %s pid=%d", why, (int)k->pid);
+	drop(k);
+}
+
+static void
+send_end(struct control_client *k, uint32_t code, struct str text)
+{
+	struct msg_ctl_end m = { .code = code, .text = text };
+
+	if (k->ended)
+		return;
+	k->ended = true;
+	ipc_send_ctl_end(&k->ipc, &m);
+}
+
+void
+control_row(struct control_client *k, struct json_writer *w)
+{
+	struct buf *b = json_writer_take(w);
+	struct msg_ctl_row m = { .json = buf_str(b) };
+
+	ipc_send_ctl_row(&k->ipc, &m);
+	buf_unref(b);
+}
+
+void
+control_end(struct control_client *k)
+{
+	send_end(k, 0, S(""));
+}
+
+void
+control_fail(struct control_client *k, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	send_end(k, 1, str_of(text));
+}
+
+static void
+on_numbers(struct broker *br, struct sums_wait *wait)
+{
+	struct control_client *k =
+	    container_of(wait, struct control_client, wait);
+
+	UNUSED(br);
+	k->then(k);
+}
+
+void
+control_ask(struct control_client *k, void (*then)(struct control_client *))
+{
+	k->then = then;
+	k->wait.done = on_numbers;
+	sums_ask(k->br, &k->wait);
+}
+
+static int
+on_hello(void *owner, const struct ipc_in *in)
+{
+	struct control_client *k = owner;
+	struct msg_ctl_hello m;
+
+	if (k->hello || msg_ctl_hello_get(&m, in->body) == -1)
+		return -1;
+	k->hello = true;
+	if (!str_eq(m.build, S(PUSHERD_VERSION)))
+		control_fail(k,
+		    "pusherctl is version %.*s, but the running pusherd is "
+		    "version %s: restart it, or use its pusherctl",
+		    (int)MIN(m.build.n, 64), m.build.p, PUSHERD_VERSION);
+	return 0;
+}
+
+static int
+on_ask(void *owner, const struct ipc_in *in)
+{
+	struct control_client *k = owner;
+	struct msg_ctl_ask m;
+
+	if (!k->hello || k->asked || msg_ctl_ask_get(&m, in->body) == -1)
+		return -1;
+	k->asked = true;
+	if (!k->ended)
+		verb_run(k, m.verb, m.args);
+	return 0;
+}
+
+static const ipc_handler handlers[IPC_NTYPES] = {
+	[IPC_CTL_HELLO] = on_hello,
+	[IPC_CTL_ASK] = on_ask,
+};
+
+static const struct ipc_ops ops = {
+	.peer = FROM_CTL,
+	.handlers = handlers,
+	.on_dead = on_dead,
+};
+
+static void
+on_accept(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct broker *br = container_of(w, struct broker, control.door.io);
+	struct control_client *k;
+	gid_t gid;
+	int fd;
+
+	UNUSED(revents);
+	fd = door_accept(&br->control.door);
+	if (fd == -1)
+		return;
+	k = xcalloc(1, sizeof(*k));
+	if (sock_peer(fd, &k->pid, &k->uid, &gid) == -1) {
+		log_warn("control: credentials");
+		close(fd);
+		free(k);
+		return;
+	}
+	k->br = br;
+	k->moved = broker_now();
+	list_init(&k->link);
+	list_append(&br->control.clients, &k->link);
+	ipc_init(&k->ipc, loop, fd, &ops, k);
+	if (++br->control.n == CLIENTS_MAX)
+		door_hold(&br->control.door);
+}
+
+void
+control_init(struct broker *br)
+{
+	list_init(&br->control.clients);
+	list_init(&br->control.gone);
+	door_init(&br->control.door, br->loop, "control", on_accept);
+}
+
+void
+control_start(struct broker *br, int fd)
+{
+	if (fd == -1)
+		return;
+	door_open(&br->control.door, fd, true);
+}
+
+static void
+reap(struct broker *br)
+{
+	struct list *e, *tmp;
+
+	LIST_FOREACH_SAFE(e, tmp, &br->control.gone) {
+		list_remove(e);
+		free(LIST_ITEM(e, struct control_client, link));
+	}
+}
+
+void
+control_clear(struct broker *br)
+{
+	struct list *clients = &br->control.clients;
+
+	while (!list_is_empty(clients))
+		drop(LIST_ITEM(clients->next, struct control_client, link));
+	door_close(&br->control.door);
+	reap(br);
+}
+
+void
+control_go_on(struct broker *br)
+{
+	struct list *e;
+
+	LIST_FOREACH(e, &br->control.clients) {
+		struct control_client *k =
+		    LIST_ITEM(e, struct control_client, link);
+
+		if (outq_bytes(&k->ipc.out) >= QUEUE_MAX)
+			continue;
+		if (k->names != NULL)
+			snapshot_write(k, &k->names);
+		if (survey_may_go_on(k->survey))
+			survey_go_on(k->survey);
+	}
+}
+
+bool
+control_flush(struct broker *br)
+{
+	struct list *e, *tmp;
+	bool any = false;
+
+	LIST_FOREACH_SAFE(e, tmp, &br->control.clients) {
+		struct control_client *k =
+		    LIST_ITEM(e, struct control_client, link);
+
+		if (k->ipc.blocked || outq_is_empty(&k->ipc.out))
+			continue;
+		any = true;
+		ipc_flush(&k->ipc);
+	}
+	return any;
+}
+
+bool
+control_reap(struct broker *br)
+{
+	struct list *e;
+
+	reap(br);
+	LIST_FOREACH(e, &br->control.clients) {
+		const struct control_client *k =
+		    LIST_ITEM(e, struct control_client, link);
+
+		if (!k->ipc.blocked &&
+		    (k->names != NULL || survey_may_go_on(k->survey)))
+			return true;
+	}
+	return false;
+}
+
+void
+control_tick(struct broker *br)
+{
+	double now = broker_now();
+	struct list *e, *tmp;
+
+	door_refill(&br->control.door);
+	LIST_FOREACH_SAFE(e, tmp, &br->control.clients) {
+		struct control_client *k =
+		    LIST_ITEM(e, struct control_client, link);
+
+		if (k->tail != NULL)
+			tail_tick(k->tail);
+		if (ipc_sent(&k->ipc) != k->sent ||
+		    (k->tail != NULL && outq_is_empty(&k->ipc.out))) {
+			k->sent = ipc_sent(&k->ipc);
+			k->moved = now;
+		}
+		if (now - k->moved > IDLE_SECONDS)
+			drop(k);
+	}
+}
+
+void
+control_on_pong(struct broker *br, unsigned slot, uint64_t id)
+{
+	struct list *e;
+
+	LIST_FOREACH(e, &br->control.clients) {
+		struct control_client *k =
+		    LIST_ITEM(e, struct control_client, link);
+
+		if (k->slots == 0 || id < k->ping)
+			continue;
+		k->slots &= ~(UINT64_C(1) << slot);
+		if (k->slots == 0)
+			control_end(k);
+	}
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * snapshot.c: a copy of names, so that a long list can be written over many
+ * turns while what it lists comes and goes; what a row says is looked up when
+ * it is written.  Owns struct snapshot.
+ */
+
+#include "broker/control/snapshot.h"
+
+#include <stdlib.h>
+
+#include "broker/broker.h"
+#include "shared/base/xmalloc.h"
+
+#define PORTION 1000 /* rows in one turn */
+
+struct snapshot_name {
+	const char *app_id; /* while sorting */
+	struct str name;
+	uint32_t app;
+};
+
+struct snapshot {
+	snapshot_row row;
+	struct buf *about; /* for the rows */
+	struct snapshot_name *v;
+	size_t n, cap, next;
+	struct buf *bytes; /* the names */
+};
+
+struct snapshot *
+snapshot_new(snapshot_row row, struct str about)
+{
+	struct snapshot *s = xcalloc(1, sizeof(*s));
+
+	s->row = row;
+	s->about = buf_from(about);
+	return s;
+}
+
+void
+snapshot_free(struct snapshot *s)
+{
+	if (s == NULL)
+		return;
+	buf_unref(s->about);
+	buf_unref(s->bytes);
+	free(s->v);
+	free(s);
+}
+
+/* name.p is set when all are there: the bytes may move until then. */
+void
+snapshot_add(struct snapshot *s, const struct broker_app *a, struct str name)
+{
+	if (s->n == s->cap) {
+		s->cap = s->cap == 0 ? 64 : s->cap * 2;
+		s->v = xreallocarray(s->v, s->cap, sizeof(*s->v));
+	}
+	s->v[s->n++] =
+	    (struct snapshot_name){ a->app.id, { NULL, name.n }, a->app.num };
+	buf_append(&s->bytes, name);
+}
+
+static int
+by_app_and_name(const void *a, const void *b)
+{
+	const struct snapshot_name *x = a, *y = b;
+	int r = str_cmp(str_of(x->app_id), str_of(y->app_id));
+
+	return r != 0 ? r : str_cmp(x->name, y->name);
+}
+
+void
+snapshot_close(struct snapshot *s, bool sort)
+{
+	const char *p = buf_str(s->bytes).p;
+
+	for (size_t i = 0; i < s->n; i++) {
+		s->v[i].name.p = p;
+		p += s->v[i].name.n;
+	}
+	if (sort && s->n > 0)
+		qsort(s->v, s->n, sizeof(*s->v), by_app_and_name);
+}
+
+void
+snapshot_write(struct control_client *k, struct snapshot **sp)
+{
+	struct snapshot *s = *sp;
+
+	for (int i = 0; i < PORTION && s->next < s->n; i++) {
+		const struct snapshot_name *e = &s->v[s->next++];
+		const struct broker_app *a = apps_find(k->br, e->app);
+
+		if (a != NULL)
+			s->row(k, a, e->name, buf_str(s->about));
+	}
+	if (s->next < s->n)
+		return;
+	snapshot_free(s);
+	*sp = NULL;
+	control_end(k);
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * survey.c: asks the workers about their connections, for pusherctl.  Owns
+ * struct survey, of which a client of the control socket has one at most.
+ *
+ * Lists go from worker to worker, one portion at a time, and the next one is
+ * asked for when the client has taken what it has: whatever there is to list,
+ * a portion is what it costs.  Closing goes on in all workers side by side.
+ */
+
+#include "broker/control/survey.h"
+
+#include <stdlib.h>
+
+#include "broker/broker.h"
+#include "broker/control/verb_args.h"
+#include "broker/link/peer.h"
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
+
+struct survey {
+	struct control_client *k;
+	struct msg_walk what; /* its texts lie in `text` */
+	uint64_t waits;       /* bit per worker that owes WALK_ROWS */
+	uint64_t open;        /* … whose walk is not over */
+	unsigned next;        /* lists: the worker to ask next */
+	uint64_t n, limit;    /* connections */
+	char text[];
+};
+
+static bool
+is_kill(const struct survey *s)
+{
+	return s->what.kind == WALK_KILL || s->what.kind == WALK_RECONNECT;
+}
+
+void
+survey_free(struct survey *s)
+{
+	struct msg_walk_end m;
+	uint64_t mask;
+
+	if (s == NULL)
+		return;
+	m.id = s->what.id;
+	for (mask = s->open; mask != 0; mask &= mask - 1) {
+		struct peer *p = s->k->br->peers[__builtin_ctzll(mask)];
+
+		if (p != NULL)
+			ipc_send_walk_end(&p->ipc, &m);
+	}
+	s->k->survey = NULL;
+	free(s);
+}
+
+static void
+killed_row(struct survey *s)
+{
+	struct json_writer w;
+
+	verb_row_begin(&w, "closed");
+	verb_put_number(&w, "closed", s->n);
+	verb_row_end(s->k, &w);
+}
+
+/* Nothing is owed any more. */
+static void
+finish(struct survey *s)
+{
+	struct control_client *k = s->k;
+
+	if (is_kill(s))
+		killed_row(s);
+	if (s->n == 0 && s->what.sid != 0)
+		control_fail(k, "there is no such connection (any more)");
+	else
+		control_end(k);
+	survey_free(s);
+}
+
+static void
+ask(struct survey *s, unsigned slot)
+{
+	s->open |= UINT64_C(1) << slot;
+	s->waits |= UINT64_C(1) << slot;
+	ipc_send_walk(&s->k->br->peers[slot]->ipc, &s->what);
+}
+
+/* Lists: the next worker that there is. */
+static void
+ask_next(struct survey *s)
+{
+	struct broker *br = s->k->br;
+
+	while (s->next < br->nslots && br->peers[s->next] == NULL)
+		s->next++;
+	if (s->next < br->nslots)
+		ask(s, s->next++);
+	else
+		finish(s);
+}
+
+void
+survey_begin(
+    struct control_client *k, const struct msg_walk *what, uint64_t limit)
+{
+	struct survey *s =
+	    xcalloc(1, sizeof(*s) + what->channel.n + what->user_id.n);
+
+	s->k = k;
+	s->limit = limit;
+	s->what = *what;
+	s->what.id = ++k->br->survey_id;
+	if (what->channel.n > 0)
+		memcpy(s->text, what->channel.p, what->channel.n);
+	if (what->user_id.n > 0)
+		memcpy(s->text + what->channel.n, what->user_id.p,
+		    what->user_id.n);
+	s->what.channel.p = s->text;
+	s->what.user_id.p = s->text + what->channel.n;
+	k->survey = s;
+	if (!is_kill(s)) {
+		ask_next(s);
+		return;
+	}
+	for (unsigned i = 0; i < k->br->nslots; i++)
+		if (k->br->peers[i] != NULL)
+			ask(s, i);
+	if (s->open == 0)
+		finish(s);
+}
+
+bool
+survey_may_go_on(const struct survey *s)
+{
+	return s != NULL && !is_kill(s) && s->waits == 0;
+}
+
+void
+survey_go_on(struct survey *s)
+{
+	struct msg_walk_go m = { .id = s->what.id };
+	struct peer *p;
+
+	if (!survey_may_go_on(s))
+		return;
+	if (s->open == 0) {
+		ask_next(s);
+		return;
+	}
+	s->waits = s->open;
+	p = s->k->br->peers[__builtin_ctzll(s->open)];
+	ipc_send_walk_go(&p->ipc, &m);
+}
+
+static struct survey *
+find(const struct broker *br, uint64_t id)
+{
+	struct list *e;
+
+	LIST_FOREACH(e, &br->control.clients) {
+		struct control_client *k =
+		    LIST_ITEM(e, struct control_client, link);
+
+		if (k->survey != NULL && k->survey->what.id == id)
+			return k->survey;
+	}
+	return NULL;
+}
+
+/* One line each; true when that is enough. */
+static bool
+pass_rows(struct survey *s, struct str rows)
+{
+	while (rows.p != NULL && rows.n > 0) {
+		struct msg_ctl_row row = { .json = str_cut(&rows, '\n') };
+
+		ipc_send_ctl_row(&s->k->ipc, &row);
+		s->n++;
+		if (s->limit != 0 && s->n == s->limit)
+			return true;
+	}
+	return false;
+}
+
+int
+survey_on_rows(struct peer *p, const struct msg_walk_rows *m)
+{
+	struct survey *s = find(p->br, m->id);
+	uint64_t bit = UINT64_C(1) << p->slot;
+
+	if (s == NULL)
+		return 0; /* nobody wants to know any more */
+	if ((s->open & bit) == 0)
+		return -1;
+	s->waits &= ~bit;
+	if (m->last)
+		s->open &= ~bit;
+	if (is_kill(s)) {
+		s->n += m->n;
+		if (s->open == 0)
+			finish(s);
+		else
+			killed_row(s); /* it goes on */
+	} else if (pass_rows(s, m->rows) || (s->n > 0 && s->what.sid != 0)) {
+		finish(s);
+	}
+	return 0;
+}
+
+void
+survey_drop(struct broker *br, unsigned slot)
+{
+	uint64_t bit = UINT64_C(1) << slot;
+	struct list *e, *tmp;
+
+	LIST_FOREACH_SAFE(e, tmp, &br->control.clients) {
+		struct survey *s =
+		    LIST_ITEM(e, struct control_client, link)->survey;
+
+		if (s == NULL || (s->open & bit) == 0)
+			continue;
+		s->open &= ~bit;
+		s->waits &= ~bit;
+		if (is_kill(s) && s->open == 0)
+			finish(s);
+	}
+}

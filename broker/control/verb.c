@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verb.c: the verbs of the control socket, one function each.  The
+ * table at the end names them all; larger nouns have files of their own.
+ *
+ * Arguments come from whoever may open the socket: they are checked like
+ * those of the HTTP API.  Must never log event data.
+ */
+
+#include "broker/control/verb.h"
+
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "broker/broker.h"
+#include "broker/channel/route.h"
+#include "broker/control/verb_args.h"
+#include "broker/control/verb_channels.h"
+#include "broker/control/verb_connections.h"
+#include "broker/control/verb_master.h"
+#include "broker/control/verb_stats.h"
+#include "broker/control/verb_webhook.h"
+#include "broker/link/peer.h"
+#include "shared/base/base.h"
+#include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/crypto/tls_store.h"
+#include "shared/json/json_slice.h"
+#include "shared/pusher/channel_name.h"
+#include "shared/pusher/frames.h"
+
+/* ---- status ---- */
+
+static void
+worker_row(struct control_client *k, unsigned slot)
+{
+	struct broker *br = k->br;
+	const struct stats_gauges *g = &br->sums.slots[slot].gauges;
+	const struct peer *p = br->peers[slot];
+	struct json_writer w;
+
+	verb_row_begin(&w, "worker");
+	verb_put_number(&w, "slot", slot);
+	verb_put_number(&w, "pid", p == NULL ? 0 : p->pid);
+	json_key(&w, "state");
+	json_put_str(&w, p == NULL ? S("down") : S("up"));
+	verb_put_number(&w, "connections", p == NULL ? 0 : p->nconns);
+	verb_put_number(&w, "subscriptions", br->registry.nsubs[slot]);
+	verb_put_number(&w, "queued", p == NULL ? 0 : outq_bytes(&p->ipc.out));
+	verb_put_number(&w, "memory", p == NULL ? 0 : g->memory);
+	verb_put_number(&w, "descriptors", p == NULL ? 0 : g->fds);
+	verb_put_number(
+	    &w, "uptime", p == NULL ? 0 : (uint64_t)(broker_now() - p->since));
+	verb_row_end(k, &w);
+}
+
+static void
+certificate_rows(struct control_client *k)
+{
+	const struct inherit *in = k->br->inherit;
+	struct cert_facts facts[CERT_MAX];
+	size_t n = in == NULL ? 0 : cert_board_get(in->certs, facts);
+	struct json_writer w;
+
+	for (size_t i = 0; i < n; i++) {
+		verb_row_begin(&w, "certificate");
+		verb_put_text(&w, "name", str_of(facts[i].name));
+		json_key(&w, "expires");
+		json_put_i64(&w, facts[i].expires);
+		json_key(&w, "days_left");
+		json_put_i64(
+		    &w, cert_days_left(&facts[i], (int64_t)time(NULL)));
+		verb_put_text(&w, "sha256", str_of(facts[i].fingerprint));
+		verb_row_end(k, &w);
+	}
+}
+
+/* The workers have said what they have. */
+static void
+status_rows(struct control_client *k)
+{
+	struct broker *br = k->br;
+	uint64_t nconns = 0;
+	struct json_writer w;
+
+	for (unsigned i = 0; i < br->nslots; i++)
+		if (br->peers[i] != NULL)
+			nconns += br->peers[i]->nconns;
+	verb_row_begin(&w, "server");
+	json_key(&w, "version");
+	json_put_str(&w, S(PUSHERD_VERSION));
+	verb_put_number(&w, "pid", (uint64_t)getppid());
+	verb_put_number(&w, "uptime", (uint64_t)(broker_now() - br->started));
+	verb_put_number(&w, "workers", br->conf->nworkers);
+	verb_put_number(&w, "connections", nconns);
+	verb_put_number(&w, "channels", br->registry.noccupied);
+	verb_put_number(&w, "apps", br->apps.n);
+	verb_put_number(&w, "events", br->nevents);
+	verb_row_end(k, &w);
+	verb_webhooks_row(k);
+	for (unsigned i = 0; i < br->nslots; i++)
+		if (i < br->conf->nworkers || br->peers[i] != NULL)
+			worker_row(k, i);
+	certificate_rows(k);
+	verb_limits(k);
+	control_end(k);
+}
+
+static void
+status(struct control_client *k, struct json args)
+{
+	UNUSED(args);
+	control_ask(k, status_rows);
+}
+
+/* ---- changes ---- */
+
+static void
+apps_changed(struct control_client *k, struct json args)
+{
+	char *why = NULL;
+
+	UNUSED(args);
+	if (apps_read(k->br, &why) == -1) {
+		log_warnx("apps not read: %s", why);
+		control_fail(k,
+		    "the running pusherd could not read the apps and keeps "
+		    "those it has: %s",
+		    why);
+		free(why);
+		return;
+	}
+	k->ping = peer_ping(k->br, &k->slots);
+	if (k->slots == 0)
+		control_end(k);
+}
+
+struct publication {
+	struct str channel, event, data, socket_id;
+	struct str data_raw;
+	char *tmp[4];
+};
+
+/* Checks as POST /events does; false after a sentence. */
+static bool
+may_publish(
+    struct control_client *k, const struct app *a, const struct publication *u)
+{
+	if (!a->enabled)
+		control_fail(k, "app %s is disabled", a->id);
+	else if (channel_flags(u->channel) & CHANNEL_USER &&
+	    !verb_is_channel(a, u->channel))
+		control_fail(k,
+		    "channel: the id of the user %s: it has 1 to %u "
+		    "characters (max_user_id_length) and no control "
+		    "characters",
+		    user_id_text(user_id_check(
+			channel_user_id(u->channel), a->max_user_id_length)),
+		    a->max_user_id_length);
+	else if (u->channel.p == NULL || !verb_is_channel(a, u->channel))
+		control_fail(k,
+		    "channel: 1 to %u characters out of A-Z a-z 0-9 _ - = @ "
+		    ", . ; (max_channel_name_length)",
+		    a->max_channel_name_length);
+	else if (u->event.n == 0 ||
+	    str_characters(u->event) > a->max_event_name_length)
+		control_fail(k,
+		    "event: 1 to %u characters (max_event_name_length)",
+		    a->max_event_name_length);
+	else if (str_starts(u->event, S("pusher:")) ||
+	    str_starts(u->event, S("pusher_internal:")))
+		control_fail(k,
+		    "event: names that start with pusher: or "
+		    "pusher_internal: are reserved");
+	else if (u->data.n > a->max_event_bytes)
+		control_fail(k, "data: %zu bytes, but max_event_bytes is %u",
+		    u->data.n, a->max_event_bytes);
+	else if (u->socket_id.p != NULL && !socket_id_is_valid(u->socket_id))
+		control_fail(k, "socket_id: digits, a dot, digits");
+	else
+		return true;
+	return false;
+}
+
+static int
+get_publication(struct json args, struct publication *u)
+{
+	struct json data = json_get(args, S("data"));
+
+	if (verb_text(args, S("channel"), &u->channel, &u->tmp[0]) == -1 ||
+	    verb_text(args, S("event"), &u->event, &u->tmp[1]) == -1 ||
+	    verb_text(args, S("socket_id"), &u->socket_id, &u->tmp[2]) == -1)
+		return -1;
+	u->data_raw = data.raw;
+	return data.kind == JSON_STRING
+	    ? json_string(data, &u->data, &u->tmp[3])
+	    : -1;
+}
+
+static void
+publish(struct control_client *k, struct json args)
+{
+	struct broker_app *a = verb_app(k, args);
+	struct publication u = { .channel = { NULL, 0 } };
+	struct msg_event m = { 0 };
+	struct buf **b;
+	struct json_writer w;
+
+	if (a == NULL)
+		return;
+	if (get_publication(args, &u) == -1) {
+		control_fail(k, "channel, event and data have to be texts");
+	} else if (may_publish(k, &a->app, &u)) {
+		b = broker_scratch(k->br);
+		frame_event(
+		    b, u.event, u.channel, u.data_raw, (struct str){ NULL, 0 });
+		m.app = a->app.num;
+		m.channel = u.channel;
+		m.frame = buf_str(*b);
+		if (u.socket_id.p != NULL)
+			m.except = socket_id_parse(u.socket_id);
+		if (channel_flags(u.channel) & CHANNEL_CACHE)
+			m.flags = EVENT_CACHE;
+		verb_row_begin(&w, NULL);
+		verb_put_number(&w, "subscriptions", route_publish(k->br, &m));
+		a->stats.events_ctl++;
+		k->br->sums.events_ctl++;
+		verb_row_end(k, &w);
+		control_end(k);
+	}
+	for (size_t i = 0; i < nitems(u.tmp); i++)
+		free(u.tmp[i]);
+}
+
+static void
+config_row(void *arg, const char *name, const char *value, const char *origin)
+{
+	struct json_writer w;
+
+	verb_row_begin(&w, NULL);
+	verb_put_text(&w, "option", str_of(name));
+	verb_put_text(&w, "value", str_of(value));
+	verb_put_text(&w, "origin", str_of(origin));
+	verb_row_end(arg, &w);
+}
+
+static void
+config(struct control_client *k, struct json args)
+{
+	UNUSED(args);
+	conf_each(k->br->conf, config_row, k);
+	control_end(k);
+}
+
+static void
+tail(struct control_client *k, struct json args)
+{
+	bool own = json_get(args, S("own")).kind == JSON_TRUE;
+	struct broker_app *a;
+	struct str pattern;
+	char *tmp = NULL;
+
+	if (verb_app_or_all(k, args, &a) == -1)
+		return;
+	if (verb_text(args, S("channel"), &pattern, &tmp) == -1)
+		control_fail(k, "channel: not a text");
+	else
+		tail_begin(k, a == NULL ? 0 : a->app.num, pattern, own);
+	free(tmp);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(struct control_client *, struct json args);
+	bool changes; /* goes to the log */
+} verbs[] = {
+	{ "status", status, false },
+	{ "channels", verb_channels, false },
+	{ "channel", verb_channel, false },
+	{ "connections", verb_connections, false },
+	{ "connection", verb_connection, false },
+	{ "kill", verb_kill, true },
+	{ "users", verb_users, false },
+	{ "user", verb_user, false },
+	{ "apps-changed", apps_changed, true },
+	{ "publish", publish, true },
+	{ "tail", tail, false },
+	{ "config", config, false },
+	{ "purge-cache", verb_purge_cache, true },
+	{ "stats", verb_stats, false },
+	{ "history", verb_history, false },
+	{ "closes", verb_closes, false },
+	{ "webhook-test", verb_webhook_test, true },
+	{ "reload", verb_reload, true },
+	{ "drain", verb_drain, true },
+	{ "log-level", verb_log_level, true },
+};
+
+void
+verb_run(struct control_client *k, struct str verb, struct str args)
+{
+	struct json object;
+	const char *err;
+
+	for (size_t i = 0; i < nitems(verbs); i++) {
+		if (!str_eq(verb, str_of(verbs[i].name)))
+			continue;
+		if (json_parse(args, &object, &err) == -1 ||
+		    object.kind != JSON_OBJECT) {
+			control_fail(k, "arguments are no JSON object");
+			return;
+		}
+		if (verbs[i].changes)
+			log_info("control: %s uid=%u pid=%d", verbs[i].name,
+			    (unsigned)k->uid, (int)k->pid);
+		verbs[i].run(k, object);
+		return;
+	}
+	control_fail(k, "unknown verb \"%.*s\"", (int)MIN(verb.n, 64), verb.p);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verb_args.c: what the verbs of the control socket share: arguments are
+ * looked up and checked, rows begun and ended.  Arguments come from whoever
+ * may open the socket; nothing here believes them.
+ */
+
+#include "broker/control/verb_args.h"
+
+#include <stdlib.h>
+
+#include "broker/broker.h"
+#include "shared/base/base.h"
+#include "shared/pusher/channel_name.h"
+
+#define TEXT_MAX 65536 /* bytes of one argument that is a name */
+
+int
+verb_text(struct json args, struct str key, struct str *out, char **tmp)
+{
+	struct json v = json_get(args, key);
+
+	*out = (struct str){ NULL, 0 };
+	if (v.kind == JSON_NONE)
+		return 0;
+	if (v.kind != JSON_STRING || v.raw.n > TEXT_MAX)
+		return -1;
+	return json_string(v, out, tmp) == -1 ? -1 : 0;
+}
+
+struct broker_app *
+verb_app(struct control_client *k, struct json args)
+{
+	struct broker_app *a = NULL;
+	struct str id;
+	char *tmp = NULL;
+
+	if (verb_text(args, S("app"), &id, &tmp) == -1 || id.p == NULL)
+		control_fail(k, "app: the id of an app is missing");
+	else if ((a = apps_find_id(k->br, id)) == NULL)
+		control_fail(k, "the running pusherd knows no app \"%.*s\"",
+		    (int)MIN(id.n, 128), id.p);
+	free(tmp);
+	return a;
+}
+
+bool
+verb_is_channel(const struct app *a, struct str name)
+{
+	return channel_name_is_valid(name, a->max_channel_name_length) ||
+	    channel_user_is_valid(name, a->max_user_id_length);
+}
+
+void
+verb_row_begin(struct json_writer *w, const char *type)
+{
+	json_writer_init(w);
+	json_object_open(w);
+	if (type != NULL) {
+		json_key(w, "type");
+		json_put_str(w, str_of(type));
+	}
+}
+
+void
+verb_put_number(struct json_writer *w, const char *key, uint64_t v)
+{
+	json_key(w, key);
+	json_put_u64(w, v);
+}
+
+void
+verb_row_end(struct control_client *k, struct json_writer *w)
+{
+	json_object_close(w);
+	control_row(k, w);
+}
+
+int
+verb_app_or_all(
+    struct control_client *k, struct json args, struct broker_app **a)
+{
+	*a = NULL;
+	if (json_get(args, S("app")).kind == JSON_NONE)
+		return 0;
+	*a = verb_app(k, args);
+	return *a == NULL ? -1 : 0;
+}
+
+void
+verb_put_text(struct json_writer *w, const char *key, struct str s)
+{
+	json_key(w, key);
+	json_put_str(w, s);
+}

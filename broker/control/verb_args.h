@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_CONTROL_VERB_ARGS_H
+#define BROKER_CONTROL_VERB_ARGS_H
+
+/* What the verbs have in common: arguments in, rows out. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/base/str.h"
+#include "shared/json/json_slice.h"
+#include "shared/json/json_write.h"
+
+struct app;
+struct broker_app;
+struct control_client;
+
+/*
+ * A string member, unescaped; p == NULL when it is missing.  *tmp (free(3)
+ * it) may hold it.  -1: it is no string, or far too long.
+ */
+int verb_text(struct json args, struct str key, struct str *out, char **tmp);
+/* The app that the arguments name, or NULL after a sentence. */
+struct broker_app *verb_app(struct control_client *, struct json args);
+/* The same, but none is fine too: -1 after a sentence. */
+int verb_app_or_all(
+    struct control_client *, struct json args, struct broker_app **);
+/* Also a user's own channel. */
+bool verb_is_channel(const struct app *, struct str name);
+
+/* One row: {"type":type,… ; type may be NULL. */
+void verb_row_begin(struct json_writer *, const char *type);
+void verb_put_number(struct json_writer *, const char *key, uint64_t);
+void verb_put_text(struct json_writer *, const char *key, struct str);
+void verb_row_end(struct control_client *, struct json_writer *);
+
+#endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verb_channels.c: what pusherctl can ask the broker about channels: the list,
+ * one of them with its members, and that a cached event be forgotten.  Must
+ * never log or show event data.
+ */
+
+#include "broker/control/verb_channels.h"
+
+#include <stdlib.h>
+
+#include "broker/broker.h"
+#include "broker/channel/presence.h"
+#include "broker/control/snapshot.h"
+#include "broker/control/verb_args.h"
+#include "broker/link/peer.h"
+#include "shared/base/base.h"
+#include "shared/pusher/channel_name.h"
+
+/* ---- the list ---- */
+
+static void
+list_row(struct control_client *k, const struct broker_app *a, struct str name,
+    struct str about)
+{
+	const struct channel *c =
+	    registry_find(&k->br->registry, a->app.num, name);
+	struct json_writer w;
+
+	UNUSED(about);
+	if (c == NULL || (c->total == 0 && !cache_has(c)))
+		return;
+
+	verb_row_begin(&w, NULL);
+	verb_put_text(&w, "app", str_of(a->app.id));
+	verb_put_text(&w, "channel", name);
+	verb_put_number(&w, "subscriptions", c->total);
+	json_key(&w, "users");
+	if (channel_flags(name) & CHANNEL_PRESENCE)
+		json_put_u64(&w, presence_count(c->presence));
+	else
+		json_put_null(&w);
+	json_key(&w, "cached");
+	json_put_bool(&w, cache_has(c));
+	verb_row_end(k, &w);
+}
+
+static struct snapshot *
+list(struct broker *br, const struct broker_app *only, struct str prefix)
+{
+	struct snapshot *s = snapshot_new(list_row, S(""));
+	struct hash *all = &br->registry.channels;
+	const struct broker_app *a = only;
+	struct hash_node *n;
+
+	for (n = hash_first(all); n != NULL; n = hash_next(all, n)) {
+		const struct channel *c =
+		    container_of(n, const struct channel, node);
+		struct str name = registry_name(&br->registry, c);
+
+		if (c->hidden || (c->total == 0 && !cache_has(c)) ||
+		    !str_starts(name, prefix))
+			continue;
+		if (only != NULL && only->app.num != c->app->num)
+			continue;
+		if (only == NULL && (a == NULL || a->app.num != c->app->num))
+			a = apps_find(br, c->app->num);
+		if (a != NULL)
+			snapshot_add(s, a, name);
+	}
+	snapshot_close(s, true);
+	return s;
+}
+
+void
+verb_channels(struct control_client *k, struct json args)
+{
+	struct broker_app *a;
+	struct str prefix;
+	char *tmp = NULL;
+
+	if (verb_app_or_all(k, args, &a) == -1)
+		return;
+	if (verb_text(args, S("prefix"), &prefix, &tmp) == -1)
+		control_fail(k, "prefix: not a text");
+	else
+		k->names = list(k->br, a, prefix);
+	free(tmp);
+}
+
+/* ---- one channel ---- */
+
+static void
+member_row(struct control_client *k, const struct broker_app *a,
+    struct str name, struct str about)
+{
+	const struct channel *c =
+	    registry_find(&k->br->registry, a->app.num, about);
+	const struct member *m = c == NULL || c->presence == NULL
+	    ? NULL
+	    : presence_find(c->presence, name);
+	struct json_writer w;
+
+	if (m == NULL)
+		return; /* has left meanwhile */
+	verb_row_begin(&w, "member");
+	verb_put_text(&w, "user", name);
+	verb_put_number(&w, "connections", m->total);
+	json_key(&w, "info");
+	member_put_info(&w, m);
+	verb_row_end(k, &w);
+}
+
+struct collecting {
+	struct snapshot *s;
+	const struct broker_app *a;
+};
+
+static void
+collect(void *arg, const struct member *m)
+{
+	struct collecting *to = arg;
+
+	snapshot_add(to->s, to->a, member_id(m));
+}
+
+/* {"bytes":n,"age":s,"ttl":s}, or null. */
+static void
+put_cached(
+    struct json_writer *w, const struct broker_app *a, const struct channel *c)
+{
+	double left;
+
+	json_key(w, "cached");
+	if (!cache_has(c)) {
+		json_put_null(w);
+		return;
+	}
+	left = MAX(c->cached->due - broker_now(), 0.);
+	json_object_open(w);
+	verb_put_number(w, "bytes", c->cached->frame_len);
+	verb_put_number(
+	    w, "age", (uint64_t)MAX((double)a->app.cache_ttl - left, 0.));
+	verb_put_number(w, "ttl", (uint64_t)left);
+	json_object_close(w);
+}
+
+static void
+channel_row(struct control_client *k, const struct broker_app *a,
+    const struct channel *c, struct str name)
+{
+	struct json_writer w;
+
+	verb_row_begin(&w, "channel");
+	verb_put_text(&w, "app", str_of(a->app.id));
+	verb_put_text(&w, "channel", name);
+	verb_put_number(&w, "subscriptions", c->total);
+	json_key(&w, "users");
+	if (channel_flags(name) & CHANNEL_PRESENCE)
+		json_put_u64(&w, presence_count(c->presence));
+	else
+		json_put_null(&w);
+	put_cached(&w, a, c);
+	verb_row_end(k, &w);
+	for (unsigned i = 0; i < k->br->nslots; i++) {
+		if (k->br->peers[i] == NULL && c->count[i] == 0)
+			continue; /* kept for a reload */
+		verb_row_begin(&w, "worker");
+		verb_put_number(&w, "worker", i);
+		verb_put_number(&w, "subscriptions", c->count[i]);
+		verb_row_end(k, &w);
+	}
+}
+
+static void
+show(struct control_client *k, const struct broker_app *a, struct str name)
+{
+	const struct channel *c =
+	    registry_find(&k->br->registry, a->app.num, name);
+	struct collecting to = { .a = a };
+
+	if (c == NULL) {
+		control_fail(k,
+		    "nobody is in the channel %.*s of app %s, and it has no "
+		    "cached event",
+		    (int)name.n, name.p, a->app.id);
+		return;
+	}
+	channel_row(k, a, c, name);
+	to.s = snapshot_new(member_row, name);
+	if (c->presence != NULL)
+		presence_each(c->presence, collect, &to);
+	snapshot_close(to.s, false);
+	k->names = to.s;
+}
+
+void
+verb_channel(struct control_client *k, struct json args)
+{
+	const struct broker_app *a = verb_app(k, args);
+	struct str name;
+	char *tmp = NULL;
+
+	if (a == NULL)
+		return;
+	if (verb_text(args, S("channel"), &name, &tmp) == -1 ||
+	    name.p == NULL || !verb_is_channel(&a->app, name))
+		control_fail(k, "channel: this is no name of a channel");
+	else
+		show(k, a, name);
+	free(tmp);
+}
+
+void
+verb_purge_cache(struct control_client *k, struct json args)
+{
+	const struct broker_app *a = verb_app(k, args);
+	struct channel *c = NULL;
+	struct json_writer w;
+	struct str name;
+	char *tmp = NULL;
+
+	if (a == NULL)
+		return;
+	if (verb_text(args, S("channel"), &name, &tmp) == -1 ||
+	    name.p == NULL || !verb_is_channel(&a->app, name)) {
+		control_fail(k, "channel: this is no name of a channel");
+	} else {
+		c = registry_find(&k->br->registry, a->app.num, name);
+		verb_row_begin(&w, NULL);
+		json_key(&w, "purged");
+		json_put_bool(&w, c != NULL && cache_has(c));
+		verb_row_end(k, &w);
+		if (c != NULL)
+			cache_purge(k->br, c);
+		control_end(k);
+	}
+	free(tmp);
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verb_connections.c: what pusherctl can ask about connections and signed-in
+ * users.  Users are known here; connections are the workers', so that those
+ * questions are passed on as a survey.
+ *
+ * Closing is for good (4009) unless the operator wants the clients back: a
+ * client that is closed because somebody wants it gone must not be there
+ * again a second later (protocol reference, 2.1 and 2.2).
+ */
+
+#include "broker/control/verb_connections.h"
+
+#include <stdlib.h>
+
+#include "broker/broker.h"
+#include "broker/control/snapshot.h"
+#include "broker/control/survey.h"
+#include "broker/control/verb_args.h"
+#include "shared/base/base.h"
+#include "shared/base/log.h"
+#include "shared/pusher/channel_name.h"
+
+/* The texts of a question about connections. */
+struct wanted {
+	struct broker_app *a; /* NULL: every app */
+	struct str channel, user, sid;
+	char *tmp[3];
+};
+
+static void
+wanted_clear(struct wanted *q)
+{
+	for (size_t i = 0; i < nitems(q->tmp); i++)
+		free(q->tmp[i]);
+}
+
+/* -1 after a sentence; wanted_clear() it in any case. */
+static int
+wanted_read(struct control_client *k, struct json args, struct wanted *q)
+{
+	*q = (struct wanted){ .a = NULL };
+	if (verb_app_or_all(k, args, &q->a) == -1)
+		return -1;
+	if (verb_text(args, S("channel"), &q->channel, &q->tmp[0]) == -1 ||
+	    verb_text(args, S("user"), &q->user, &q->tmp[1]) == -1 ||
+	    verb_text(args, S("socket_id"), &q->sid, &q->tmp[2]) == -1)
+		control_fail(k, "channel, user and socket_id have to be texts");
+	else if (q->sid.p != NULL && socket_id_parse(q->sid) == 0)
+		control_fail(k, "there is no connection \"%.*s\"",
+		    (int)MIN(q->sid.n, 64), q->sid.p);
+	else if ((q->channel.p != NULL || q->user.p != NULL) && q->a == NULL)
+		control_fail(k, "a channel or a user needs its app");
+	else
+		return 0;
+	return -1;
+}
+
+static struct msg_walk
+walk_of(const struct wanted *q, enum walk_kind kind)
+{
+	return (struct msg_walk){ .kind = kind,
+		.app = q->a == NULL ? 0 : q->a->app.num,
+		.sid = q->sid.p == NULL ? 0 : socket_id_parse(q->sid),
+		.channel = q->channel.p == NULL ? S("") : q->channel,
+		.user_id = q->user.p == NULL ? S("") : q->user };
+}
+
+/* ---- connections ---- */
+
+void
+verb_connections(struct control_client *k, struct json args)
+{
+	struct json v = json_get(args, S("limit"));
+	struct msg_walk walk;
+	uint64_t limit = 0;
+	struct wanted q;
+
+	if (wanted_read(k, args, &q) == -1)
+		;
+	else if (v.kind != JSON_NONE && json_u64(v, UINT64_MAX, &limit) == -1)
+		control_fail(k, "limit has to be a number");
+	else {
+		walk = walk_of(&q, WALK_LIST);
+		survey_begin(k, &walk, limit);
+	}
+	wanted_clear(&q);
+}
+
+void
+verb_connection(struct control_client *k, struct json args)
+{
+	struct msg_walk walk;
+	struct wanted q;
+
+	if (wanted_read(k, args, &q) == 0) {
+		walk = walk_of(&q, WALK_SHOW);
+		if (walk.sid == 0)
+			control_fail(k, "socket_id is missing");
+		else
+			survey_begin(k, &walk, 1);
+	}
+	wanted_clear(&q);
+}
+
+void
+verb_kill(struct control_client *k, struct json args)
+{
+	bool back = json_get(args, S("reconnect")).kind == JSON_TRUE;
+	struct msg_walk walk;
+	struct wanted q;
+
+	if (wanted_read(k, args, &q) == 0) {
+		walk = walk_of(&q, back ? WALK_RECONNECT : WALK_KILL);
+		if (walk.sid == 0 && walk.app == 0)
+			control_fail(k, "an app or a socket_id is missing");
+		else
+			survey_begin(k, &walk, 0);
+	}
+	wanted_clear(&q);
+}
+
+/* ---- users ---- */
+
+static size_t
+count_watchers(const struct user *u)
+{
+	struct list *e;
+	size_t n = 0;
+
+	LIST_FOREACH(e, &u->watchers)
+		n++;
+	return n;
+}
+
+static void
+user_row(struct control_client *k, const struct broker_app *a, struct str id,
+    struct str type)
+{
+	const struct user *u = users_find(k->br, a->app.num, id);
+	struct json_writer w;
+
+	if (u == NULL || (u->nsessions == 0 && type.n == 0))
+		return; /* has left meanwhile */
+	verb_row_begin(&w, type.n == 0 ? NULL : "user");
+	verb_put_text(&w, "app", str_of(a->app.id));
+	verb_put_text(&w, "user", id);
+	verb_put_number(&w, "connections", u->nsessions);
+	verb_put_number(&w, "watchers", count_watchers(u));
+	verb_row_end(k, &w);
+}
+
+void
+verb_users(struct control_client *k, struct json args)
+{
+	struct hash *all = &k->br->users.by_id;
+	struct broker_app *only, *a;
+	struct hash_node *n;
+	struct snapshot *s;
+
+	if (verb_app_or_all(k, args, &only) == -1)
+		return;
+	s = snapshot_new(user_row, S(""));
+	for (n = hash_first(all); n != NULL; n = hash_next(all, n)) {
+		const struct user *u = container_of(n, const struct user, node);
+
+		if (u->nsessions == 0 ||
+		    (only != NULL && u->app != only->app.num))
+			continue;
+		a = only != NULL ? only : apps_find(k->br, u->app);
+		if (a != NULL)
+			snapshot_add(s, a, user_id(u));
+	}
+	snapshot_close(s, true);
+	k->names = s;
+}
+
+/* The user, then every connection that is signed in as that. */
+void
+verb_user(struct control_client *k, struct json args)
+{
+	struct msg_walk walk;
+	const struct user *u;
+	struct wanted q;
+
+	if (wanted_read(k, args, &q) == -1) {
+		;
+	} else if (q.a == NULL || q.user.p == NULL) {
+		control_fail(k, "app and user are needed");
+	} else {
+		u = users_find(k->br, q.a->app.num, q.user);
+		if (u == NULL || u->nsessions == 0) {
+			control_fail(k,
+			    "nobody is signed in to app %s as \"%.*s\"",
+			    q.a->app.id, (int)MIN(q.user.n, 128), q.user.p);
+		} else {
+			user_row(k, q.a, q.user, S("user"));
+			walk = walk_of(&q, WALK_LIST);
+			survey_begin(k, &walk, 0);
+		}
+	}
+	wanted_clear(&q);
+}

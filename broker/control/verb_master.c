@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verb_master.c: the verbs of the control socket that are the master's to do:
+ * reload, drain, log-level.  The broker hands the question on over its cord
+ * and the answer back; a client that has left meanwhile is not missed.
+ *
+ * Must never wait for the master.
+ */
+
+#include "broker/control/verb_master.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/broker.h"
+#include "broker/control/control.h"
+#include "shared/base/base.h"
+#include "shared/base/list.h"
+#include "shared/ipc/ipc_msg.h"
+
+#define DRAIN_MAX_SECONDS 3600
+
+static void
+ask(struct control_client *k, struct str verb, struct str arg)
+{
+	struct msg_master_ask m = {
+		.id = ++k->br->ask_id, .verb = verb, .arg = arg
+	};
+
+	if (orders_ask(&k->br->orders, &m) == -1)
+		control_fail(
+		    k, "the master cannot be asked: %s", strerror(errno));
+	else
+		k->asked_master = m.id;
+}
+
+void
+verb_reload(struct control_client *k, struct json args)
+{
+	UNUSED(args);
+	ask(k, S("reload"), S(""));
+}
+
+void
+verb_drain(struct control_client *k, struct json args)
+{
+	struct json v = json_get(args, S("seconds"));
+	uint64_t seconds;
+	char text[32] = "";
+
+	if (v.kind != JSON_NONE) {
+		if (json_u64(v, DRAIN_MAX_SECONDS, &seconds) == -1) {
+			control_fail(k, "seconds: a number from 0 to %d",
+			    DRAIN_MAX_SECONDS);
+			return;
+		}
+		snprintf(text, sizeof(text), "%llu",
+		    (unsigned long long)seconds * 1000);
+	}
+	ask(k, S("drain"), str_of(text));
+}
+
+void
+verb_log_level(struct control_client *k, struct json args)
+{
+	struct json v = json_get(args, S("level"));
+	char *tmp = NULL;
+	struct str level;
+
+	if (v.kind != JSON_STRING || v.raw.n > 64 ||
+	    json_string(v, &level, &tmp) == -1)
+		control_fail(k, "level: one of error, warn, info, debug");
+	else
+		ask(k, S("log-level"), level);
+	free(tmp);
+}
+
+void
+verb_on_said(void *owner, const struct msg_master_said *m)
+{
+	struct broker *br = owner;
+	struct json_writer w;
+	struct list *e;
+
+	LIST_FOREACH(e, &br->control.clients) {
+		struct control_client *k =
+		    LIST_ITEM(e, struct control_client, link);
+
+		if (k->asked_master != m->id)
+			continue;
+		k->asked_master = 0;
+		if (m->code != 0) {
+			control_fail(
+			    k, "%.*s", (int)MIN(m->text.n, 480), m->text.p);
+			return;
+		}
+		json_writer_init(&w);
+		json_put_raw(&w, m->text);
+		control_row(k, &w);
+		control_end(k);
+		return;
+	}
+}

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verb_stats.c: what pusherctl can ask about numbers: counters since the
+ * broker began, rates (pusherctl takes two readings), the last minutes and
+ * hours, connections that ended, and how near each limit is.
+ *
+ * Lists are bounded, so that each fits one turn.  Must never look at channels:
+ * there may be a million.
+ */
+
+#include "broker/control/verb_stats.h"
+
+#include <stdlib.h>
+
+#include "broker/broker.h"
+#include "broker/control/verb_args.h"
+#include "broker/link/peer.h"
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+
+#define APPS_MAX 1000 /* rows */
+#define APPS_DEFAULT 20
+#define NEAR_APPS 5 /* that `status` names */
+
+/* A count, or `otherwise` when there is none; too large is the largest. */
+static uint64_t
+get_limit(struct json args, uint64_t otherwise, uint64_t max)
+{
+	uint64_t n;
+
+	if (json_u64(json_get(args, S("limit")), UINT64_MAX, &n) == -1)
+		n = otherwise;
+	return MIN(n, max);
+}
+
+/* Takes app and limit from the arguments; -1 after a sentence. */
+static int
+get_args(struct control_client *k, struct json args, uint64_t otherwise,
+    uint64_t max)
+{
+	struct broker_app *a = NULL;
+
+	if (verb_app_or_all(k, args, &a) == -1)
+		return -1;
+	k->app = a == NULL ? 0 : a->app.num;
+	k->limit = get_limit(args, otherwise, max);
+	return 0;
+}
+
+/* ---- stats ---- */
+
+static void
+put_counts(struct json_writer *w, const struct stats_app *s)
+{
+#define APP_COUNT(field, name, label, help) \
+	verb_put_number(w, #field, s->field);
+#include "shared/stats/stats.def"
+}
+
+static void
+server_row(struct control_client *k)
+{
+	struct broker *br = k->br;
+	struct stats_app all = { .events_ctl = br->sums.events_ctl };
+	struct stats_counts counts = { 0 };
+	struct stats_broker now;
+	struct json_writer w;
+	uint64_t connections = 0, subscriptions = 0;
+
+	sums_now_broker(br, &now);
+	for (unsigned i = 0; i < br->nslots; i++) {
+		stats_add(&all, &br->sums.slots[i].apps, sizeof(all));
+		stats_add(&counts, &br->sums.slots[i].counts, sizeof(counts));
+		subscriptions += br->registry.nsubs[i];
+		if (br->peers[i] != NULL)
+			connections += br->peers[i]->nconns;
+	}
+	verb_row_begin(&w, "server");
+	verb_put_number(&w, "uptime", (uint64_t)(broker_now() - br->started));
+	verb_put_number(&w, "connections", connections);
+	verb_put_number(&w, "subscriptions", subscriptions);
+	verb_put_number(&w, "channels", now.channels);
+	put_counts(&w, &all);
+	verb_put_number(&w, "accepted", counts.accepted);
+	verb_put_number(&w, "http_requests", counts.http_requests);
+	verb_put_number(&w, "events", now.events);
+	verb_put_number(&w, "cpu_us",
+	    counts.cpu + now.cpu + now.courier_cpu + now.master_cpu);
+	verb_put_number(&w, "broker_cpu_us", now.cpu);
+	verb_put_number(&w, "broker_memory", now.memory);
+	verb_row_end(k, &w);
+}
+
+static void
+worker_row(struct control_client *k, unsigned slot)
+{
+	const struct sums_slot *s = &k->br->sums.slots[slot];
+	struct stats_link now;
+	struct json_writer w;
+
+	sums_now_link(k->br, slot, &now);
+	verb_row_begin(&w, "worker");
+	verb_put_number(&w, "worker", slot);
+#define LINK_GAUGE(field, name, label, help) \
+	verb_put_number(&w, #field, now.field);
+#define WORKER_GAUGE(field, name, label, help) \
+	verb_put_number(&w, #field, now.up ? s->gauges.field : 0);
+#include "shared/stats/stats.def"
+	verb_put_number(&w, "turn_max_us", now.up ? s->gauges.turn_max : 0);
+	verb_put_number(&w, "cpu_us", s->counts.cpu);
+	put_counts(&w, &s->apps);
+	verb_row_end(k, &w);
+}
+
+static void
+app_row(struct control_client *k, const struct broker_app *a)
+{
+	struct stats_app_now now;
+	struct json_writer w;
+
+	sums_now_app(k->br, a->app.num, &now);
+	verb_row_begin(&w, "app");
+	verb_put_text(&w, "app", str_of(a->app.id));
+	verb_put_text(&w, "name", str_of(a->app.name));
+#define APP_GAUGE(field, name, label, help) \
+	verb_put_number(&w, #field, now.field);
+#include "shared/stats/stats.def"
+	put_counts(&w, &a->stats);
+	verb_row_end(k, &w);
+}
+
+static void
+code_rows(struct control_client *k)
+{
+	struct broker *br = k->br;
+	struct json_writer w;
+
+	for (unsigned code = 0; code < STATS_NCODES; code++) {
+		uint64_t closed = 0, refused = 0;
+
+		for (unsigned i = 0; i < br->nslots; i++) {
+			closed += br->sums.slots[i].counts.closed[code];
+			refused += br->sums.slots[i].counts.refused[code];
+		}
+		if (closed + refused == 0)
+			continue;
+		verb_row_begin(&w, "code");
+		verb_put_text(&w, "code", str_of(stats_code_name(code)));
+		verb_put_text(&w, "meaning", str_of(stats_code_text(code)));
+		verb_put_number(&w, "closed", closed);
+		verb_put_number(&w, "refused", refused);
+		verb_row_end(k, &w);
+	}
+}
+
+/* How long connections lived: as many as ended after at most `seconds`. */
+static void
+lifetime_rows(struct control_client *k)
+{
+	struct broker *br = k->br;
+	struct stats_hist all = { .sum = 0 };
+	struct json_writer w;
+
+	for (unsigned i = 0; i < br->nslots; i++)
+		stats_add(
+		    &all, &br->sums.slots[i].counts.lifetime, sizeof(all));
+	for (unsigned i = 0; i <= STATS_BOUNDS; i++) {
+		if (all.n[i] == 0)
+			continue;
+		verb_row_begin(&w, "lifetime");
+		json_key(&w, "seconds");
+		if (i < STATS_BOUNDS)
+			json_put_u64(&w, stats_bounds_long[i] / 1000000);
+		else
+			json_put_null(&w);
+		verb_put_number(&w, "closed", all.n[i]);
+		verb_row_end(k, &w);
+	}
+}
+
+static int
+by_size(const void *x, const void *y)
+{
+	const struct broker_app *a = *(const struct broker_app *const *)x;
+	const struct broker_app *b = *(const struct broker_app *const *)y;
+	uint64_t na = a->stats.messages_in + a->stats.messages_out;
+	uint64_t nb = b->stats.messages_in + b->stats.messages_out;
+
+	if (a->nconns != b->nconns)
+		return a->nconns < b->nconns ? 1 : -1;
+	if (na != nb)
+		return na < nb ? 1 : -1;
+	return a->app.num < b->app.num ? -1 : 1;
+}
+
+static void
+app_rows(struct control_client *k)
+{
+	struct broker *br = k->br;
+	const struct broker_app **v =
+	    xcalloc(MAX(br->apps.by_num.n, 1), sizeof(*v));
+	size_t n = 0;
+
+	for (struct hash_node *e = hash_first(&br->apps.by_num); e != NULL;
+	     e = hash_next(&br->apps.by_num, e)) {
+		const struct broker_app *a =
+		    container_of(e, struct broker_app, node);
+
+		if (!a->deleted && (k->app == 0 || a->app.num == k->app))
+			v[n++] = a;
+	}
+	if (n > 0)
+		qsort(v, n, sizeof(*v), by_size);
+	for (size_t i = 0; i < n && i < k->limit; i++)
+		app_row(k, v[i]);
+	free(v);
+}
+
+static void
+stats_rows(struct control_client *k)
+{
+	server_row(k);
+	for (unsigned i = 0; i < k->br->nslots; i++)
+		if (sums_has_worker(k->br, i))
+			worker_row(k, i);
+	app_rows(k);
+	code_rows(k);
+	lifetime_rows(k);
+	control_end(k);
+}
+
+void
+verb_stats(struct control_client *k, struct json args)
+{
+	if (get_args(k, args, APPS_DEFAULT, APPS_MAX) == 0)
+		control_ask(k, stats_rows);
+}
+
+/* ---- history ---- */
+
+static void
+period_row(struct control_client *k, const struct ledger_row *r)
+{
+	struct json_writer w;
+
+	verb_row_begin(&w, NULL);
+	verb_put_number(&w, "time", r->time);
+#define X(field) verb_put_number(&w, #field, r->field);
+	LEDGER_FIELDS(X)
+#undef X
+	verb_row_end(k, &w);
+}
+
+/* The last ones, and the minute that is not over. */
+static void
+history_rows(struct control_client *k, const struct history_series *s,
+    const struct broker_app *a)
+{
+	uint32_t n = (uint32_t)k->limit - 1;
+	struct ledger_row running;
+
+	for (uint32_t i = s->n > n ? s->n - n : 0; i < s->n; i++)
+		period_row(k, history_row(s, i));
+	history_running(k->br, a, &running);
+	period_row(k, &running);
+}
+
+void
+verb_history(struct control_client *k, struct json args)
+{
+	bool hours = json_get(args, S("hours")).kind == JSON_TRUE;
+	const struct broker_app *a;
+
+	if (get_args(k, args, 60, HISTORY_MINUTES) == -1)
+		return;
+	k->limit = MAX(k->limit, 1);
+	if (k->app == 0) {
+		history_rows(k, &k->br->history.minutes, NULL);
+	} else {
+		a = apps_find(k->br, k->app);
+		if (a != NULL && a->history != NULL)
+			history_rows(k,
+			    hours ? &a->history->hours : &a->history->minutes,
+			    a);
+	}
+	control_end(k);
+}
+
+/* ---- closes ---- */
+
+static void
+close_row(struct control_client *k, const struct stats_close *c)
+{
+	const struct broker_app *a = apps_lookup(k->br, c->app);
+	struct json_writer w;
+
+	verb_row_begin(&w, NULL);
+	verb_put_number(&w, "time_ms", c->time_ms);
+	json_key(&w, "app");
+	if (a == NULL)
+		json_put_null(&w);
+	else
+		json_put_str(&w, str_of(a->app.id));
+	verb_put_text(&w, "address", str_of(c->peer));
+	verb_put_number(&w, "age_ms", c->age_ms);
+	verb_put_number(&w, "bytes_out", c->bytes_out);
+	verb_put_number(&w, "code", c->code);
+	verb_put_text(&w, "by",
+	    c->code == 1006    ? S("network")
+		: c->by_client ? S("client")
+			       : S("server"));
+	json_key(&w, "greeted");
+	json_put_bool(&w, c->greeted);
+	verb_put_text(&w, "reason", str_of(c->reason));
+	verb_row_end(k, &w);
+}
+
+static void
+close_rows(struct control_client *k)
+{
+	const struct history *h = &k->br->history;
+	uint64_t n = 0;
+
+	for (uint32_t i = h->nclosed; i > 0 && n < k->limit; i--) {
+		const struct stats_close *c =
+		    &h->closes[(h->first + i - 1) % HISTORY_CLOSES];
+
+		if (k->app != 0 && c->app != k->app)
+			continue;
+		close_row(k, c);
+		n++;
+	}
+	control_end(k);
+}
+
+void
+verb_closes(struct control_client *k, struct json args)
+{
+	if (get_args(k, args, HISTORY_CLOSES, HISTORY_CLOSES) == 0)
+		control_ask(k, close_rows);
+}
+
+/* ---- limits ---- */
+
+static void
+limit_row(struct control_client *k, struct str what, struct str unit,
+    uint64_t used, uint64_t limit)
+{
+	struct json_writer w;
+
+	if (limit == 0)
+		return; /* there is none */
+	verb_row_begin(&w, "limit");
+	verb_put_text(&w, "what", what);
+	verb_put_text(&w, "unit", unit);
+	verb_put_number(&w, "used", used);
+	verb_put_number(&w, "limit", limit);
+	verb_row_end(k, &w);
+}
+
+static void
+worker_limits(struct control_client *k, unsigned slot)
+{
+	const struct stats_gauges *g = &k->br->sums.slots[slot].gauges;
+	char what[64];
+
+	snprintf(what, sizeof(what), "worker %u connections", slot);
+	limit_row(k, str_of(what), S("number"), g->sockets, g->sockets_limit);
+	snprintf(what, sizeof(what), "worker %u descriptors", slot);
+	limit_row(k, str_of(what), S("number"), g->fds, g->fds_limit);
+	snprintf(what, sizeof(what), "worker %u memory", slot);
+	limit_row(k, str_of(what), S("bytes"), g->memory, g->memory_limit);
+}
+
+/* Connections of the apps that are nearest to their max_connections. */
+static void
+app_limits(struct control_client *k)
+{
+	const struct broker_app *near[NEAR_APPS];
+	struct hash *apps = &k->br->apps.by_num;
+	unsigned n = 0, at;
+	char what[160];
+
+	for (struct hash_node *e = hash_first(apps); e != NULL;
+	     e = hash_next(apps, e)) {
+		const struct broker_app *a =
+		    container_of(e, struct broker_app, node);
+		double part;
+
+		if (a->deleted || a->app.max_connections == 0)
+			continue;
+		part = (double)a->nconns / a->app.max_connections;
+		for (at = n; at > 0 &&
+		     part > (double)near[at - 1]->nconns /
+			     near[at - 1]->app.max_connections;
+		     at--)
+			if (at < NEAR_APPS)
+				near[at] = near[at - 1];
+		if (at < NEAR_APPS)
+			near[at] = a;
+		n = MIN(n + 1, NEAR_APPS);
+	}
+	for (at = 0; at < n; at++) {
+		snprintf(what, sizeof(what), "app %.120s connections",
+		    near[at]->app.id);
+		limit_row(k, str_of(what), S("number"), near[at]->nconns,
+		    near[at]->app.max_connections);
+	}
+}
+
+void
+verb_limits(struct control_client *k)
+{
+	struct broker *br = k->br;
+	const struct hook_queue *q = &br->hooks.queue;
+
+	for (unsigned i = 0; i < br->nslots; i++)
+		if (br->peers[i] != NULL)
+			worker_limits(k, i);
+	app_limits(k);
+	limit_row(k, S("cached events"), S("bytes"), br->cache.bytes,
+	    br->conf->cache_memory);
+	limit_row(k, S("webhook queue"), S("bytes"), q->bytes, HOOK_QUEUE_MAX);
+	limit_row(k, S("webhook outbox"), S("number"), q->waiting + q->dead,
+	    br->conf->outbox_max_rows);
+}

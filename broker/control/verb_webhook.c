@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verb_webhook.c: what pusherctl can ask the broker about webhooks: their
+ * state, and a test.  What waits and what has failed is in the outbox, which
+ * pusherctl reads itself.  Must never log a URL.
+ */
+
+#include "broker/control/verb_webhook.h"
+
+#include "broker/broker.h"
+#include "broker/control/control.h"
+#include "shared/json/json_write.h"
+
+static void
+put_number(struct json_writer *w, const char *key, uint64_t v)
+{
+	json_key(w, key);
+	json_put_u64(w, v);
+}
+
+void
+verb_webhooks_row(struct control_client *k)
+{
+	const struct hook_queue *q = &k->br->hooks.queue;
+	bool idle = k->br->hooks.apps.n == 0 && q->n == 0 && !q->ready;
+	struct json_writer w;
+
+	json_writer_init(&w);
+	json_object_open(&w);
+	json_key(&w, "type");
+	json_put_str(&w, S("webhooks"));
+	json_key(&w, "state");
+	if (q->courier == NULL)
+		json_put_str(&w, S("down"));
+	else if (q->ready)
+		json_put_str(&w, S("up"));
+	else
+		json_put_str(&w, idle ? S("idle") : S("stuck"));
+	put_number(&w, "queued", q->n);
+	put_number(&w, "waiting", q->waiting);
+	put_number(&w, "dead", q->dead);
+	put_number(&w, "dropped", q->dropped + q->outbox_dropped);
+	json_key(&w, "trouble");
+	json_put_str(&w, q->trouble == NULL ? S("") : str_of(q->trouble));
+	json_object_close(&w);
+	control_row(k, &w);
+}
+
+void
+verb_webhook_test(struct control_client *k, struct json args)
+{
+	const char *why = "webhook: not a number";
+	uint64_t num;
+
+	if (json_u64(json_get(args, S("webhook")), UINT32_MAX, &num) == 0)
+		why = hooks_test(k->br, (uint32_t)num);
+	if (why != NULL)
+		control_fail(k, "%s", why);
+	else
+		control_end(k);
+}

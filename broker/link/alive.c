@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * alive.c: which links are alive.  Owns struct alive of each peer, and
+ * br->congested.
+ *
+ * Pings and ticks are counted, not seconds: a broker that was stopped for a
+ * minute must not blame its workers.  Any message is a sign of life, and so
+ * is that the worker reads: the answer to a ping may stand behind many
+ * others.  Must never end a link for being busy: over the bound of a queue no
+ * worker is read, so that it grows no further, until it is shorter or its
+ * worker has read nothing for STILL_MAX ticks.
+ */
+
+#include "broker/link/alive.h"
+
+#include "broker/broker.h"
+#include "broker/link/peer.h"
+#include "shared/base/base.h"
+#include "shared/base/log.h"
+
+#define QUEUE_MAX (64u << 20) /* bytes; above it no worker is read */
+#define STILL_MAX 2           /* ticks that such a queue may stand still */
+#define SILENT_MAX 3          /* pings: 15 s */
+#define HELLO_SECONDS 5.      /* until HELLO */
+
+static bool
+shows_life(struct peer *p)
+{
+	struct alive *a = &p->alive;
+	uint64_t sent = ipc_sent(&p->ipc);
+	bool life = p->ipc.nin != a->heard || (a->blocked && sent != a->read);
+
+	a->heard = p->ipc.nin;
+	a->read = sent;
+	a->blocked = p->ipc.blocked;
+	return life;
+}
+
+void
+alive_on_ping_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct broker *br = container_of(w, struct broker, ping);
+	struct list *e, *tmp;
+	uint64_t slots;
+
+	UNUSED(loop);
+	UNUSED(revents);
+	LIST_FOREACH_SAFE(e, tmp, &br->links) {
+		struct peer *p = LIST_ITEM(e, struct peer, link);
+
+		if (p->courier)
+			continue; /* nobody waits for it */
+		if (p->slot == -1) {
+			if (broker_now() - p->since > HELLO_SECONDS)
+				peer_drop(p, "no hello");
+			continue;
+		}
+		if (shows_life(p))
+			p->alive.silent = 0;
+		if (p->alive.silent++ >= SILENT_MAX) {
+			log_warnx("worker %d: no answer for 15 seconds pid=%u",
+			    p->slot, p->pid);
+			peer_drop(p, "no answer");
+		}
+	}
+	peer_ping(br, &slots);
+}
+
+void
+alive_tick(struct broker *br)
+{
+	struct list *e, *tmp;
+
+	LIST_FOREACH_SAFE(e, tmp, &br->links) {
+		struct peer *p = LIST_ITEM(e, struct peer, link);
+		struct alive *a = &p->alive;
+		size_t n = outq_bytes(&p->ipc.out);
+		uint64_t sent = ipc_sent(&p->ipc);
+
+		a->still = n > QUEUE_MAX && sent == a->taken ? a->still + 1 : 0;
+		a->taken = sent;
+		if (a->still <= STILL_MAX)
+			continue;
+		log_warnx("worker %d: does not read: %zu bytes queued pid=%u",
+		    p->slot, n, p->pid);
+		peer_drop(p, "queue over its bound");
+	}
+}
+
+void
+alive_check_queues(struct broker *br)
+{
+	br->congested = false;
+	for (unsigned i = 0; i < br->nslots; i++)
+		if (br->peers[i] != NULL &&
+		    outq_bytes(&br->peers[i]->ipc.out) > QUEUE_MAX)
+			br->congested = true;
+}

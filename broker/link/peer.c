@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * peer.c: the links to the workers.  Owns struct peer.  A slot has one link;
+ * whatever is queued leaves at the end of the turn, and every EVENT of a
+ * worker is acknowledged once the kernel has taken it for all its targets.
+ *
+ * A link may end while its own bytes are being dispatched or flushed, so
+ * peer_drop() closes and peer_reap() frees.  Must never wait for a worker.
+ */
+
+#include "broker/link/peer.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "broker/app/quota.h"
+#include "broker/broker.h"
+#include "broker/channel/query.h"
+#include "broker/channel/subscribe.h"
+#include "broker/control/survey.h"
+#include "broker/dispatch.h"
+#include "broker/link/alive.h"
+#include "shared/base/base.h"
+#include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/net/sock.h"
+#include "shared/proc/places.h"
+
+#define TRIM_BYTES (1u << 20) /* queued: they go back to the system */
+#define LINKS_MAX (2 * PROC_MAX_WORKERS)
+#define ACK_SECONDS 0.005 /* that an acknowledgement waits for company */
+
+struct refusal {
+	struct hash_node node;
+	uint64_t sid;
+	uint64_t ping; /* forgotten once this one is answered */
+	size_t name_len;
+	char name[];
+};
+
+struct refusal_key {
+	uint64_t sid;
+	struct str name;
+};
+
+/* ---- refusals ---- */
+
+static bool
+refusal_eq(const struct hash_node *n, const void *key)
+{
+	const struct refusal_key *k = key;
+	const struct refusal *r = container_of(n, const struct refusal, node);
+
+	return r->sid == k->sid &&
+	    str_eq(str_make(r->name, r->name_len), k->name);
+}
+
+void
+peer_refuse(struct peer *p, uint64_t sid, struct str channel)
+{
+	struct refusal *r = xcalloc(1, sizeof(*r) + channel.n);
+
+	r->sid = sid;
+	r->ping = p->br->ping_id + 1; /* none of these has been sent yet */
+	r->name_len = channel.n;
+	memcpy(r->name, channel.p, channel.n);
+	hash_insert(&p->refused, &r->node, hash_str(channel, sid));
+}
+
+bool
+peer_was_refused(struct peer *p, uint64_t sid, struct str channel)
+{
+	struct refusal_key k = { sid, channel };
+	struct hash_node *n;
+
+	if (p->refused.n == 0)
+		return false;
+	n = hash_find(&p->refused, hash_str(channel, sid), refusal_eq, &k);
+	if (n == NULL)
+		return false;
+	hash_remove(&p->refused, n);
+	free(container_of(n, struct refusal, node));
+	return true;
+}
+
+/* Forgets those that the worker has read: ping `id` was behind them. */
+static void
+forget_refusals(struct peer *p, uint64_t id)
+{
+	struct hash_node *n, *next;
+
+	if (p->refused.n == 0)
+		return;
+	for (n = hash_first(&p->refused); n != NULL; n = next) {
+		struct refusal *r = container_of(n, struct refusal, node);
+
+		next = hash_next(&p->refused, n);
+		if (r->ping > id)
+			continue;
+		hash_remove(&p->refused, n);
+		free(r);
+	}
+}
+
+/* ---- life and death ---- */
+
+static void
+on_dead(void *owner, const char *why)
+{
+	peer_drop(owner, why);
+}
+
+static const struct ipc_ops ops = {
+	.peer = FROM_WORKER | FROM_COURIER,
+	.handlers = broker_handlers,
+	.on_dead = on_dead,
+};
+
+static size_t
+count_links(const struct broker *br)
+{
+	struct list *e;
+	size_t n = 0;
+
+	LIST_FOREACH(e, &br->links)
+		n++;
+	return n;
+}
+
+void
+peer_accept(struct broker *br, int fd)
+{
+	struct peer *p;
+	uid_t uid;
+	pid_t pid;
+	gid_t gid;
+
+	if (sock_peer(fd, &pid, &uid, &gid) == -1) {
+		log_warn("link: credentials");
+		close(fd);
+		return;
+	}
+	if (uid != geteuid() && uid != 0) {
+		log_warnx("link refused: not our user uid=%u pid=%d",
+		    (unsigned)uid, (int)pid);
+		close(fd);
+		return;
+	}
+	if (count_links(br) >= LINKS_MAX) {
+		log_warnx("link refused: too many");
+		close(fd);
+		return;
+	}
+	p = xcalloc(1, sizeof(*p));
+	p->br = br;
+	p->slot = -1;
+	p->pid = (uint32_t)pid;
+	p->since = broker_now();
+	list_init(&p->link);
+	list_append(&br->links, &p->link);
+	park_init(p);
+	ipc_init(&p->ipc, br->loop, fd, &ops, p);
+}
+
+/* Nobody waits for what this slot was to get any more. */
+static void
+lower_barriers(struct broker *br, unsigned slot)
+{
+	uint64_t bit = UINT64_C(1) << slot;
+	struct list *e;
+
+	LIST_FOREACH(e, &br->links) {
+		struct peer *p = LIST_ITEM(e, struct peer, link);
+
+		p->targets &= ~bit;
+		p->now.targets &= ~bit;
+		p->next.targets &= ~bit;
+	}
+}
+
+static void
+end_link(struct peer *p, const char *why)
+{
+	struct broker *br = p->br;
+	int slot = p->slot;
+
+	if (p->ipc.fd == -1)
+		return; /* in br->gone already */
+	if (p->courier)
+		log_info("courier: link ended: %s pid=%u", why, p->pid);
+	else if (slot == -1)
+		log_warnx("link dropped before hello: %s pid=%u", why, p->pid);
+	else
+		log_info("worker %d: link ended: %s pid=%u", slot, why, p->pid);
+	p->large = outq_bytes(&p->ipc.out) > TRIM_BYTES;
+	ipc_close(&p->ipc);
+	list_remove(&p->link);
+	list_append(&br->gone, &p->link);
+	if (p->courier)
+		hook_queue_lost(&br->hooks.queue);
+	sums_courier_lost(br);
+	if (slot == -1)
+		return;
+	br->peers[slot] = NULL;
+	lower_barriers(br, (unsigned)slot);
+	query_drop(br, p);
+	scrape_drop(br, p);
+	quota_drop(br, (unsigned)slot);
+	claims_drop(br, (unsigned)slot);
+	users_drop(br, (unsigned)slot);
+	subscribe_drop(br, (unsigned)slot);
+	control_on_pong(br, (unsigned)slot, UINT64_MAX);
+	survey_drop(br, (unsigned)slot);
+	sums_on_pong(br, (unsigned)slot, UINT64_MAX);
+	resync_check(br);
+}
+
+void
+peer_drop(struct peer *p, const char *why)
+{
+	if (p->slot != -1)
+		places_set_complete(p->br->places, (unsigned)p->slot, 0);
+	end_link(p, why);
+}
+
+void
+peer_reap(struct broker *br)
+{
+	struct list *e, *tmp;
+	bool trim = false;
+
+	LIST_FOREACH_SAFE(e, tmp, &br->gone) {
+		struct peer *p = LIST_ITEM(e, struct peer, link);
+
+		trim = trim || p->large;
+		list_remove(e);
+		forget_refusals(p, UINT64_MAX);
+		park_clear(p);
+		hash_clear(&p->refused);
+		free(p);
+	}
+	if (trim)
+		xtrim();
+}
+
+void
+peer_drop_all(struct broker *br)
+{
+	while (!list_is_empty(&br->links))
+		/* What is queued was not acknowledged: it is sent again. */
+		end_link(LIST_ITEM(br->links.next, struct peer, link),
+		    "the broker leaves");
+}
+
+/* ---- messages ---- */
+
+int
+peer_on_hello(struct peer *p, const struct msg_hello *m)
+{
+	struct broker *br = p->br;
+
+	if (p->slot != -1 || p->courier)
+		return -1;
+	if (m->version != IPC_VERSION ||
+	    !str_eq(m->build, str_of(proc_build_id()))) {
+		log_warnx("link refused: another build pid=%u", m->pid);
+		return -1;
+	}
+	if (m->slot >= br->nslots || m->origin == 0)
+		return -1;
+	if (br->peers[m->slot] != NULL)
+		peer_drop(br->peers[m->slot], "replaced by a new link");
+	p->slot = (int)m->slot;
+	p->pid = m->pid;
+	p->origin = m->origin;
+	p->known = br->origins[m->slot] == m->origin ||
+	    br->resync.state != RESYNC_QUIET;
+	p->since = broker_now();
+	br->peers[m->slot] = p;
+	sums_on_hello(p, br->origins[m->slot] != m->origin);
+	br->origins[m->slot] = m->origin;
+	log_debug("worker %u: link up pid=%u", m->slot, m->pid);
+	apps_send_all(br, p);
+	cache_hand_all(p);
+	return 0;
+}
+
+int
+peer_on_ping(struct peer *p, const struct msg_ping *m)
+{
+	struct msg_pong pong = { .id = m->id };
+
+	ipc_send_pong(&p->ipc, &pong);
+	return 0;
+}
+
+int
+peer_on_pong(struct peer *p, const struct msg_pong *m)
+{
+	if (m->id <= p->pong || m->id > p->br->ping_id)
+		return -1;
+	p->pong = m->id;
+	if (p->told_missed != 0 && m->id >= p->told_missed) {
+		places_set_complete(
+		    p->br->places, (unsigned)p->slot, p->origin);
+		p->told_missed = 0;
+	}
+	forget_refusals(p, m->id);
+	control_on_pong(p->br, (unsigned)p->slot, m->id);
+	sums_on_pong(p->br, (unsigned)p->slot, m->id);
+	return 0;
+}
+
+/*
+ * Absence is told: a worker that has clients and may have missed an event for
+ * them hears of it.  Until it has read that, it counts as one that was not
+ * told: this broker may die before.
+ */
+static void
+check_complete(struct peer *p)
+{
+	unsigned slot = (unsigned)p->slot;
+	struct msg_missed m = { 0 };
+	struct msg_ping ping;
+
+	if (places_is_complete(p->br->places, slot, p->origin))
+		return;
+	if (p->nconns == 0 && p->br->registry.nsubs[slot] == 0) {
+		places_set_complete(p->br->places, slot, p->origin);
+		return;
+	}
+	log_info("worker %u: went on without it: its clients are told pid=%u",
+	    slot, p->pid);
+	ipc_send_missed(&p->ipc, &m);
+	p->told_missed = ping.id = ++p->br->ping_id;
+	ipc_send_ping(&p->ipc, &ping);
+}
+
+int
+peer_on_resync_done(struct peer *p, const struct msg_resync_done *m)
+{
+	log_debug("worker %d: has said what it has", p->slot);
+	check_complete(p);
+	resync_on_done(p, m->seq);
+	return 0;
+}
+
+void
+peer_number(struct peer *p, uint64_t seq)
+{
+	if (seq == 0)
+		return; /* a replay */
+	places_add(p->br->places, p->origin, seq);
+	p->routed = p->last = seq;
+	p->br->cause = p;
+}
+
+void
+peer_step(struct peer *p)
+{
+	p->br->cause = NULL;
+	if (resync_is_on(p->br))
+		resync_step(p);
+}
+
+uint64_t
+peer_ping(struct broker *br, uint64_t *slots)
+{
+	struct msg_ping m = { .id = ++br->ping_id };
+
+	*slots = 0;
+	for (unsigned i = 0; i < br->nslots; i++) {
+		if (br->peers[i] == NULL)
+			continue;
+		ipc_send_ping(&br->peers[i]->ipc, &m);
+		*slots |= UINT64_C(1) << i;
+	}
+	return m.id;
+}
+
+/* ---- the end of the turn ---- */
+
+static void
+send_ack(struct peer *p)
+{
+	/* Unless all is answered the worker has to keep its questions. */
+	struct msg_ack m = { .seq = p->owed > 0 ? p->acked : p->done,
+		.taken = p->last };
+
+	if ((m.seq == p->acked && p->last == p->told) || resync_is_on(p->br))
+		return;
+	p->acked = m.seq;
+	p->told = p->last;
+	ipc_send_ack(&p->ipc, &m);
+}
+
+void
+peer_on_ack_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct broker *br = container_of(w, struct broker, ack);
+
+	UNUSED(loop);
+	UNUSED(revents);
+	for (unsigned i = 0; i < br->nslots; i++)
+		if (br->peers[i] != NULL)
+			send_ack(br->peers[i]);
+}
+
+/* Notes how far each target has to get for the events of this turn. */
+static void
+raise_barrier(struct broker *br, struct peer *p)
+{
+	struct barrier *b = p->now.seq == 0 ? &p->now : &p->next;
+	uint64_t mask;
+
+	if (p->routed == 0)
+		return;
+	b->seq = p->routed;
+	b->targets |= p->targets;
+	for (mask = p->targets; mask != 0; mask &= mask - 1) {
+		int slot = __builtin_ctzll(mask);
+
+		b->pos[slot] = ipc_queued(&br->peers[slot]->ipc);
+	}
+	p->routed = p->targets = 0;
+}
+
+static bool
+has_passed(struct broker *br, struct barrier *b)
+{
+	uint64_t mask;
+
+	for (mask = b->targets; mask != 0; mask &= mask - 1) {
+		int slot = __builtin_ctzll(mask);
+
+		if (ipc_sent(&br->peers[slot]->ipc) >= b->pos[slot])
+			b->targets &= ~(UINT64_C(1) << slot);
+	}
+	return b->targets == 0;
+}
+
+static void
+check_barriers(struct broker *br, struct peer *p)
+{
+	while (p->now.seq != 0 && has_passed(br, &p->now)) {
+		p->done = p->now.seq;
+		p->now = p->next;
+		p->next.seq = p->next.targets = 0;
+	}
+	if (p->done != p->acked && !ev_is_active(&br->ack)) {
+		ev_timer_set(&br->ack, ACK_SECONDS, 0.);
+		ev_timer_start(br->loop, &br->ack);
+	}
+}
+
+/* Flushes each link that can take something; true when one had something. */
+static bool
+flush_links(struct broker *br)
+{
+	struct list *e, *tmp;
+	bool any = false;
+
+	LIST_FOREACH_SAFE(e, tmp, &br->links) {
+		struct peer *p = LIST_ITEM(e, struct peer, link);
+
+		if (p->ipc.blocked || outq_is_empty(&p->ipc.out))
+			continue;
+		any = true;
+		ipc_flush(&p->ipc);
+		if (p->ipc.fd == -1)
+			return true; /* the list has changed */
+	}
+	return any;
+}
+
+void
+peer_flush(struct broker *br)
+{
+	for (unsigned i = 0; i < br->nslots; i++) {
+		struct peer *p = br->peers[i];
+
+		if (p == NULL)
+			continue;
+		raise_barrier(br, p);
+		/* In good company; or publishers of several workers wait. */
+		if (!outq_is_empty(&p->ipc.out) ||
+		    (br->conf->nworkers > 1 && p->last != p->told))
+			send_ack(p);
+	}
+	cache_flush(br);
+	/* A link that ends here makes others busy; each ends only once. */
+	while (flush_links(br))
+		;
+	alive_check_queues(br);
+	for (unsigned i = 0; i < br->nslots; i++)
+		if (br->peers[i] != NULL)
+			check_barriers(br, br->peers[i]);
+}

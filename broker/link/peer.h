@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_LINK_PEER_H
+#define BROKER_LINK_PEER_H
+
+/*
+ * The broker's end of a worker's link: hello, ping, death, and the
+ * acknowledgement of events.
+ */
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/link/alive.h"
+#include "broker/link/park.h"
+#include "shared/base/hash.h"
+#include "shared/base/list.h"
+#include "shared/ipc/ipc.h"
+#include "shared/proc/proc.h"
+
+struct broker;
+
+/*
+ * Events up to `seq` have been handed on once each link in `targets` has
+ * sent what it had queued then.
+ */
+struct barrier {
+	uint64_t seq;
+	uint64_t targets; /* bit per slot that is still awaited */
+	uint64_t pos[PROC_MAX_WORKERS];
+};
+
+struct peer {
+	struct ipc ipc;
+	struct broker *br;
+	struct list link; /* in br->links, or br->gone */
+	int slot;         /* -1 before HELLO */
+	uint32_t pid;
+	uint64_t origin;
+	double since; /* broker_now() of accept, then of HELLO */
+	struct alive alive;
+	uint64_t pong; /* id of the last one answered */
+	bool courier;  /* no worker: it takes webhooks */
+	/*
+	 * Others have been told of the end of what it replays: it had a link to
+	 * this broker before, or came after the quiet time.
+	 */
+	bool known;
+	uint64_t heard_resync; /* ipc.nin when resync looked last */
+	uint64_t told_missed;  /* id of the PING behind MISSED; 0: none */
+	bool synced;           /* has said RESYNC_DONE, with this seq: */
+	uint64_t upto;
+	uint64_t last; /* highest seq handled */
+	/* In a resync: its next message waits for older ones of others. */
+	bool waits;
+	uint64_t head;    /* where that one stands: see resync.c */
+	uint32_t read_us; /* when the last event before it was read */
+	uint32_t run;     /* see places_find() */
+	uint32_t nconns;
+
+	uint64_t routed;          /* last seq of this turn; 0: none */
+	uint64_t targets;         /* slots that got events of this turn */
+	struct barrier now, next; /* seq 0: none */
+	uint64_t done, acked;     /* seq that may be, that was acknowledged */
+	uint64_t told;            /* `last` as the worker knows it */
+	size_t owed;              /* answers that a resync has put off */
+
+	bool large;          /* gone, with a long queue */
+	struct hash refused; /* subscriptions; see peer_refuse() */
+	struct park park;    /* messages that wait for room */
+};
+
+/* Takes an accepted connection. */
+void peer_accept(struct broker *, int fd);
+/*
+ * Ends the link, now: the worker's counts vanish, its members become
+ * suspect.  The struct itself lives until the end of the turn.
+ */
+void peer_drop(struct peer *, const char *why);
+/* Frees what peer_drop() left. */
+void peer_reap(struct broker *);
+/* Drops every link. */
+void peer_drop_all(struct broker *);
+
+/* Sends what the turn has queued, and acknowledges what has left. */
+void peer_flush(struct broker *);
+/* Acknowledgements wait for company until this timer. */
+void peer_on_ack_timer(struct ev_loop *, ev_timer *, int);
+/* Pings every worker; returns the id, and in *slots who was asked. */
+uint64_t peer_ping(struct broker *, uint64_t *slots);
+
+/*
+ * A subscription was refused.  The worker may have sent UNSUB for it before
+ * it read that, so the refusal is remembered until the worker has answered a
+ * ping behind it.
+ */
+void peer_refuse(struct peer *, uint64_t sid, struct str channel);
+/* Forgets it: true when there was one, and UNSUB means nothing. */
+bool peer_was_refused(struct peer *, uint64_t sid, struct str channel);
+
+/* The message at hand has this number; what comes of it carries it too. */
+void peer_number(struct peer *, uint64_t seq);
+/* The message has been handled. */
+void peer_step(struct peer *);
+
+/* Handlers of HELLO, PING, PONG, RESYNC_DONE. */
+int peer_on_hello(struct peer *, const struct msg_hello *);
+int peer_on_ping(struct peer *, const struct msg_ping *);
+int peer_on_pong(struct peer *, const struct msg_pong *);
+int peer_on_resync_done(struct peer *, const struct msg_resync_done *);
+
+#endif

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * resync.c: what a new broker does before it speaks.  Owns the answers that
+ * are put off.
+ *
+ * QUIET: the workers replay what they have; it is only entered.  A worker that
+ * has said RESYNC_DONE is not read any further, until all have, or 2 s have
+ * passed; longer while a replay that has begun moves.  A worker that comes
+ * later is told that its clients may lack events (MISSED).  BACKLOG: each
+ * worker is read as far as its messages are a second sending of what the old
+ * broker did not acknowledge.  What comes of them goes out with the number of
+ * its cause, so that whoever has seen it drops it.  Backlogs are merged: what
+ * the old broker had taken goes out in the order in which it was taken
+ * (places.h), since it had been handed to some workers and not to others; the
+ * rest by the time when it was read, since one event may have been published
+ * after the 200 of another.  All answers wait: a list of members that was
+ * written before all of the backlog is in could lack somebody whose
+ * member_added will be dropped as seen.  LIVE: the answers go out, in portions
+ * and as far as there is room, and until then the questions are not
+ * acknowledged; all links are read, the control socket too.
+ *
+ * Must never keep a broker quiet for a worker that is stopped, and for others
+ * no longer than RESYNC_MAX.
+ */
+
+#include "broker/link/resync.h"
+
+#include <stdlib.h>
+
+#include "broker/broker.h"
+#include "broker/channel/subscribe.h"
+#include "broker/channel/tally.h"
+#include "broker/link/peer.h"
+#include "broker/user/users.h"
+#include "shared/base/base.h"
+#include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/proc/places.h"
+#include "shared/proc/proc.h"
+
+struct put_off {
+	struct list link;
+	uint64_t origin, sid, stamp;
+	unsigned slot;
+	bool signin;
+	uint32_t app, ref;
+	size_t name_len;
+	char name[];
+};
+
+#define ANSWERS_AT_ONCE 1000
+
+static void on_timer(struct ev_loop *, ev_timer *, int);
+
+void
+resync_init(struct broker *br)
+{
+	list_init(&br->resync.answers);
+	ev_init(&br->resync.timer, on_timer);
+}
+
+static struct put_off *
+first_answer(struct broker *br)
+{
+	struct put_off *a =
+	    LIST_ITEM(br->resync.answers.next, struct put_off, link);
+
+	list_remove(&a->link);
+	return a;
+}
+
+static void
+forget_runs(struct broker *br)
+{
+	free(br->resync.runs);
+	br->resync.runs = NULL;
+	br->resync.nruns = 0;
+}
+
+void
+resync_clear(struct broker *br)
+{
+	ev_timer_stop(br->loop, &br->resync.timer);
+	while (!list_is_empty(&br->resync.answers))
+		free(first_answer(br));
+	forget_runs(br);
+}
+
+static void
+wait_a_little(struct broker *br)
+{
+	ev_timer_stop(br->loop, &br->resync.timer);
+	ev_timer_set(&br->resync.timer, RESYNC_SECONDS, 0.);
+	ev_timer_start(br->loop, &br->resync.timer);
+}
+
+void
+resync_begin(struct broker *br)
+{
+	br->resync.state = RESYNC_QUIET;
+	br->resync.began = broker_now();
+	br->resync.base_us =
+	    (uint32_t)proc_clock_us(CLOCK_MONOTONIC) - (UINT32_C(1) << 31);
+	br->resync.runs = places_get(br->places, &br->resync.nruns);
+	wait_a_little(br);
+}
+
+bool
+resync_is_on(const struct broker *br)
+{
+	return br->resync.state != RESYNC_LIVE;
+}
+
+static bool
+is_caught_up(const struct peer *p)
+{
+	return p->synced && p->last >= p->upto;
+}
+
+/* ---- the answers ---- */
+
+static struct put_off *
+put_off(struct peer *p, uint64_t sid, struct str name)
+{
+	struct put_off *a = xcalloc(1, sizeof(*a) + name.n);
+
+	a->origin = p->origin;
+	a->slot = (unsigned)p->slot;
+	a->sid = sid;
+	a->name_len = name.n;
+	if (name.n > 0)
+		memcpy(a->name, name.p, name.n);
+	list_init(&a->link);
+	list_append(&p->br->resync.answers, &a->link);
+	p->owed++;
+	return a;
+}
+
+void
+resync_put_off_sub(struct peer *p, const struct msg_sub *m, uint64_t stamp)
+{
+	struct put_off *a = put_off(p, m->sid, m->channel);
+
+	a->app = m->app;
+	a->ref = m->ref;
+	a->stamp = stamp;
+}
+
+void
+resync_put_off_signin(struct peer *p, uint64_t sid)
+{
+	put_off(p, sid, S(""))->signin = true;
+}
+
+/* The worker that asked; NULL: it is gone. */
+static struct peer *
+asker(const struct broker *br, const struct put_off *a)
+{
+	struct peer *p = br->peers[a->slot];
+
+	return p != NULL && p->origin == a->origin ? p : NULL;
+}
+
+static void
+give_answer(struct broker *br, struct put_off *a)
+{
+	struct peer *p = asker(br, a);
+	struct msg_sub m = { .app = a->app,
+		.sid = a->sid,
+		.ref = a->ref,
+		.channel = str_make(a->name, a->name_len) };
+
+	list_remove(&a->link);
+	if (p != NULL && p->owed > 0)
+		p->owed--;
+	if (p != NULL && a->signin)
+		users_answer(p, a->sid);
+	else if (p != NULL)
+		subscribe_answer(p, &m, a->stamp);
+	free(a);
+}
+
+bool
+resync_go_on(struct broker *br)
+{
+	unsigned left = ANSWERS_AT_ONCE;
+	struct list *e, *tmp;
+
+	if (resync_is_on(br))
+		return false;
+	LIST_FOREACH_SAFE(e, tmp, &br->resync.answers) {
+		struct put_off *a = LIST_ITEM(e, struct put_off, link);
+		struct peer *p = asker(br, a);
+
+		if (p != NULL && !park_has_room(p))
+			continue; /* its link goes on by itself */
+		if (left-- == 0)
+			return true;
+		give_answer(br, a);
+	}
+	return false;
+}
+
+/* ---- from one state to the next ---- */
+
+static void
+go_live(struct broker *br)
+{
+	unsigned n = 0;
+
+	br->resync.state = RESYNC_LIVE;
+	forget_runs(br);
+	ev_timer_stop(br->loop, &br->resync.timer);
+	cache_on_live(br);
+	subscribe_on_live(br);
+	users_on_live(br);
+	if (br->resync.fresh)
+		tally_all(br);
+	resync_go_on(br);
+	for (unsigned i = 0; i < br->nslots; i++) {
+		struct peer *p = br->peers[i];
+
+		if (p == NULL)
+			continue;
+		n++;
+		ipc_resume(&p->ipc);
+	}
+	if (br->inherit != NULL)
+		control_start(br, br->inherit->control_fd);
+	log_info("resync: complete workers=%u/%u channels=%zu ms=%.0f", n,
+	    br->conf->nworkers, br->registry.channels.n,
+	    (broker_now() - br->resync.began) * 1000);
+	hooks_on_live(br);
+}
+
+static void
+read_backlog(struct broker *br)
+{
+	br->resync.state = RESYNC_BACKLOG;
+	wait_a_little(br);
+	for (unsigned i = 0; i < br->nslots; i++) {
+		struct peer *p = br->peers[i];
+
+		if (p == NULL || !p->synced)
+			places_set_complete(br->places, i, 0);
+		if (p == NULL)
+			continue;
+		if (!p->synced)
+			p->known = true; /* too late for the quiet time */
+		else if (!is_caught_up(p))
+			ipc_resume(&p->ipc);
+	}
+}
+
+/* ---- one order of what several workers send again ---- */
+
+/* NULL unless this slot's worker has more of its backlog to send. */
+static struct peer *
+behind(struct broker *br, unsigned slot)
+{
+	struct peer *p = br->peers[slot];
+
+	return p != NULL && p->synced && !is_caught_up(p) ? p : NULL;
+}
+
+/*
+ * Where a message stands among those of all workers: first comes what an older
+ * broker has taken, as it has; then the others by the time when they were read,
+ * what is no event as if at the time of the event before it.  The clock has 32
+ * bits: right for 35 minutes.
+ */
+static uint64_t
+place_of(struct peer *p, uint64_t seq, uint32_t read_us)
+{
+	const struct resync *r = &p->br->resync;
+
+	if (read_us != 0)
+		p->read_us = read_us - r->base_us;
+	return (uint64_t)places_find(r->runs, r->nruns, &p->run, p->origin, seq)
+	    << 32 |
+	    p->read_us;
+}
+
+/* May another worker still have something that stands before p->head? */
+static bool
+is_ahead(const struct peer *p)
+{
+	for (unsigned i = 0; i < p->br->nslots; i++) {
+		const struct peer *q = behind(p->br, i);
+
+		if (q != NULL && q != p && (!q->waits || q->head < p->head))
+			return true;
+	}
+	return false;
+}
+
+bool
+resync_must_wait(struct peer *p, uint64_t seq, uint32_t read_us)
+{
+	if (p->br->resync.state != RESYNC_BACKLOG || !p->synced || seq == 0 ||
+	    p->park.resuming)
+		return false;
+	p->head = place_of(p, seq, read_us);
+	if (!is_ahead(p))
+		return false;
+	p->waits = true;
+	ipc_defer(&p->ipc);
+	resync_check(p->br);
+	return true;
+}
+
+/*
+ * When all that are behind wait for each other, the oldest message is next.
+ * False: nobody is behind.
+ */
+static bool
+take_oldest(struct broker *br)
+{
+	struct peer *oldest = NULL, *p;
+
+	for (unsigned i = 0; i < br->nslots; i++) {
+		if ((p = behind(br, i)) == NULL)
+			continue;
+		if (!p->waits)
+			return true; /* it is being read */
+		if (oldest == NULL || p->head < oldest->head)
+			oldest = p;
+	}
+	if (oldest == NULL)
+		return false;
+	oldest->waits = false;
+	ipc_resume(&oldest->ipc);
+	return true;
+}
+
+void
+resync_check(struct broker *br)
+{
+	if (br->resync.state == RESYNC_QUIET) {
+		for (unsigned i = 0; i < br->conf->nworkers; i++)
+			if (br->peers[i] == NULL || !br->peers[i]->synced)
+				return;
+		read_backlog(br);
+	}
+	if (br->resync.state == RESYNC_BACKLOG && !take_oldest(br))
+		go_live(br);
+}
+
+/*
+ * Has a worker that is not done sent anything since the last call?  HELLO
+ * alone (message 1) is no replay.
+ */
+static bool
+has_moved(struct broker *br)
+{
+	bool moved = false;
+
+	for (unsigned i = 0; i < br->nslots; i++) {
+		struct peer *p = br->peers[i];
+
+		if (p == NULL || (p->synced && is_caught_up(p)))
+			continue;
+		moved = moved || p->ipc.nin > MAX(p->heard_resync, UINT64_C(1));
+		p->heard_resync = p->ipc.nin;
+	}
+	return moved && broker_now() - br->resync.began < RESYNC_MAX;
+}
+
+static void
+on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct broker *br = container_of(w, struct broker, resync.timer);
+
+	UNUSED(loop);
+	UNUSED(revents);
+	if (has_moved(br)) {
+		wait_a_little(br);
+		return;
+	}
+	log_warnx("resync: not every worker is there in time");
+	if (br->resync.state == RESYNC_QUIET) {
+		read_backlog(br);
+		resync_check(br);
+	} else {
+		go_live(br);
+	}
+}
+
+void
+resync_on_done(struct peer *p, uint64_t upto)
+{
+	p->synced = true;
+	p->upto = upto;
+	/* It replaces one whose clients are gone, perhaps. */
+	if (p->nconns == 0 && p->br->registry.nsubs[p->slot] == 0)
+		p->br->resync.fresh = true;
+	if (p->br->resync.state == RESYNC_QUIET)
+		ipc_pause(&p->ipc);
+	resync_check(p->br);
+}
+
+void
+resync_step(struct peer *p)
+{
+	if (p->br->resync.state != RESYNC_BACKLOG || !is_caught_up(p))
+		return;
+	ipc_pause(&p->ipc);
+	resync_check(p->br);
+}

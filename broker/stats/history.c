@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * history.c: the last connections that ended, and the rows of the last
+ * minutes and hours.  A row is the difference of two readings of the counters;
+ * an app has rows only for times in which something happened, so that
+ * thousands of idle ones cost nothing.
+ *
+ * Must never count anything itself, and never hold more than its bounds.
+ */
+
+#include "broker/stats/history.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "broker/broker.h"
+#include "broker/link/peer.h"
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
+#include "shared/net/ws_frame.h"
+
+/* ---- series ---- */
+
+const struct ledger_row *
+history_row(const struct history_series *s, uint32_t i)
+{
+	return &s->v[(s->first + i) % s->cap];
+}
+
+static struct ledger_row *
+append(struct history_series *s, const struct ledger_row *row)
+{
+	struct ledger_row *to;
+
+	if (s->v == NULL)
+		s->v = xcalloc(s->cap, sizeof(*s->v));
+	to = &s->v[(s->first + s->n) % s->cap];
+	if (s->n < s->cap)
+		s->n++;
+	else
+		s->first = (s->first + 1) % s->cap;
+	*to = *row;
+	return to;
+}
+
+/* Adds a minute to the hour that it belongs to. */
+static void
+append_hour(struct history_series *s, const struct ledger_row *row)
+{
+	uint64_t hour = row->time / 3600 * 3600;
+	struct ledger_row *to, begun = { .time = hour };
+
+	to = s->n == 0 ? NULL : &s->v[(s->first + s->n - 1) % s->cap];
+	if (to == NULL || to->time != hour)
+		to = append(s, &begun);
+	ledger_add(to, row);
+}
+
+/* ---- minutes ---- */
+
+static void
+add_app(struct ledger_row *r, const struct stats_app *s)
+{
+	r->opened += s->opened;
+	r->closed += s->ended;
+	r->messages_in += s->messages_in;
+	r->messages_out += s->messages_out;
+	r->bytes_in += s->bytes_in;
+	r->bytes_out += s->bytes_out;
+	r->published += s->events_api + s->events_client + s->events_ctl;
+	r->delivered += s->deliveries;
+	r->api += s->api_2xx + s->api_4xx + s->api_5xx;
+	r->slow += s->slow;
+}
+
+/* The counters of the whole server, as they are. */
+static void
+read_server(struct broker *br, struct ledger_row *r)
+{
+	struct stats_broker now;
+
+	*r = (struct ledger_row){ 0 };
+	sums_now_broker(br, &now);
+	r->seconds = (uint64_t)(broker_now() - br->started);
+	r->cpu_us = now.cpu + now.courier_cpu + now.master_cpu;
+	for (unsigned i = 0; i < br->nslots; i++) {
+		const struct sums_slot *s = &br->sums.slots[i];
+
+		add_app(r, &s->apps);
+		r->cpu_us += s->counts.cpu;
+		for (unsigned code = 0; code < STATS_NCODES; code++)
+			r->refused += s->counts.refused[code];
+	}
+	r->published += br->sums.events_ctl;
+}
+
+/* a becomes a - b; some fields are no counters, and set after it. */
+static void
+subtract(struct ledger_row *a, const struct ledger_row *b)
+{
+#define X(field) a->field -= b->field;
+	LEDGER_FIELDS(X)
+#undef X
+}
+
+static uint64_t
+count_connections(const struct broker *br)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < br->nslots; i++)
+		if (br->peers[i] != NULL)
+			n += br->peers[i]->nconns;
+	return n;
+}
+
+/* This minute until now; *now gets the counters. */
+static void
+read_minute(struct broker *br, struct ledger_row *row, struct ledger_row *now)
+{
+	struct history *h = &br->history;
+
+	read_server(br, now);
+	*row = *now;
+	subtract(row, &h->last);
+	row->time = h->minute * 60;
+	h->peak = MAX(h->peak, count_connections(br));
+	row->connections = h->peak;
+	row->turn_max_us = br->sums.turn_max;
+	if (h->begun.time == row->time)
+		ledger_add(row, &h->begun);
+}
+
+static struct ledger *
+ledger_of(const struct broker *br)
+{
+	return br->inherit == NULL ? NULL : br->inherit->ledger;
+}
+
+/* Should this process die, the next one knows. */
+static void
+note_minute(struct broker *br)
+{
+	struct ledger_row row, now;
+
+	if (ledger_of(br) == NULL)
+		return;
+	read_minute(br, &row, &now);
+	ledger_put(ledger_of(br), &row);
+}
+
+/* Returns the seconds of it that were counted. */
+static uint64_t
+end_minute(struct broker *br)
+{
+	struct history *h = &br->history;
+	struct ledger_row now, row;
+
+	read_minute(br, &row, &now);
+	append(&h->minutes, &row);
+	ledger_put(ledger_of(br), &row);
+	h->last = now;
+	h->begun = (struct ledger_row){ 0 };
+	h->peak = 0;
+	br->sums.turn_max = 0;
+	return row.seconds;
+}
+
+void
+history_recall(struct broker *br)
+{
+	struct history *h = &br->history;
+	struct ledger_row *v;
+	size_t n;
+
+	if (ledger_of(br) == NULL)
+		return;
+	v = xcalloc(LEDGER_ROWS, sizeof(*v));
+	n = ledger_get(ledger_of(br), (uint64_t)time(NULL), v);
+	if (n > 0 && v[n - 1].time == h->minute * 60)
+		h->begun = v[--n];
+	for (size_t i = 0; i < n; i++)
+		append(&h->minutes, &v[i]);
+	free(v);
+}
+
+/* The app's minute until now. */
+static void
+read_app_minute(const struct broker_app *a, struct ledger_row *row)
+{
+	const struct history_app *h = a->history;
+	struct ledger_row last = { 0 };
+
+	*row = (struct ledger_row){ 0 };
+	add_app(row, &a->stats);
+	add_app(&last, &h->last);
+	subtract(row, &last);
+	row->connections = MAX(h->peak, a->nconns);
+}
+
+static void
+end_app_minute(struct broker_app *a, uint64_t time, uint64_t seconds)
+{
+	struct history_app *h = a->history;
+	struct ledger_row row;
+
+	if (h == NULL)
+		return;
+	read_app_minute(a, &row);
+	row.time = time;
+	row.seconds = seconds;
+	h->peak = a->nconns;
+	h->last = a->stats;
+	append(&h->minutes, &row);
+	append_hour(&h->hours, &row);
+}
+
+void
+history_running(
+    struct broker *br, const struct broker_app *a, struct ledger_row *row)
+{
+	struct ledger_row all, now;
+
+	read_minute(br, &all, &now);
+	*row = all;
+	if (a == NULL)
+		return;
+	*row = (struct ledger_row){ 0 };
+	if (a->history != NULL)
+		read_app_minute(a, row);
+	row->time = all.time;
+	row->seconds = all.seconds;
+}
+
+void
+history_app_free(struct history_app *h)
+{
+	if (h == NULL)
+		return;
+	free(h->minutes.v);
+	free(h->hours.v);
+	free(h);
+}
+
+/* Something has happened in this app since it was looked at last. */
+static void
+see_app(struct broker_app *a)
+{
+	static const struct stats_app zero;
+
+	if (a->history == NULL &&
+	    (a->nconns > 0 || memcmp(&a->stats, &zero, sizeof(zero)) != 0)) {
+		a->history = xcalloc(1, sizeof(*a->history));
+		a->history->minutes.cap = HISTORY_APP_MINUTES;
+		a->history->hours.cap = HISTORY_APP_HOURS;
+	}
+	if (a->history != NULL)
+		a->history->peak = MAX(a->history->peak, a->nconns);
+}
+
+void
+history_tick(struct broker *br)
+{
+	struct history *h = &br->history;
+	uint64_t minute = (uint64_t)time(NULL) / 60, was = h->minute;
+	uint64_t seconds = 0;
+	struct hash_node *n;
+
+	h->peak = MAX(h->peak, count_connections(br));
+	if (minute != was)
+		seconds = end_minute(br);
+	h->minute = minute;
+	note_minute(br);
+	for (n = hash_first(&br->apps.by_num); n != NULL;
+	     n = hash_next(&br->apps.by_num, n)) {
+		struct broker_app *a = container_of(n, struct broker_app, node);
+
+		see_app(a);
+		if (minute != was)
+			end_app_minute(a, was * 60, seconds);
+	}
+}
+
+void
+history_init(struct broker *br)
+{
+	br->history.minute = (uint64_t)time(NULL) / 60;
+	br->history.minutes.cap = HISTORY_MINUTES;
+}
+
+void
+history_clear(struct broker *br)
+{
+	free(br->history.minutes.v);
+	free(br->history.closes);
+	br->history.minutes.v = NULL;
+	br->history.closes = NULL;
+}
+
+/* ---- connections that ended ---- */
+
+/* What came as a text is one: it ends, and it is UTF-8. */
+static void
+make_safe(char *text, size_t size)
+{
+	text[size - 1] = '\0';
+	if (!utf8_is_valid(str_of(text)))
+		text[0] = '\0';
+}
+
+void
+history_closed(struct broker *br, const struct stats_close *c)
+{
+	struct history *h = &br->history;
+	struct stats_close *to;
+
+	if (h->closes == NULL)
+		h->closes = xcalloc(HISTORY_CLOSES, sizeof(*h->closes));
+	to = &h->closes[(h->first + h->nclosed) % HISTORY_CLOSES];
+	if (h->nclosed < HISTORY_CLOSES)
+		h->nclosed++;
+	else
+		h->first = (h->first + 1) % HISTORY_CLOSES;
+	*to = *c;
+	make_safe(to->peer, sizeof(to->peer));
+	make_safe(to->reason, sizeof(to->reason));
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_STATS_HISTORY_H
+#define BROKER_STATS_HISTORY_H
+
+/*
+ * What happened: the last 1,000 connections that ended, and what each minute
+ * brought.  The minutes of the whole server outlive this process
+ * (shared/stats/ledger.h); those of apps and the connections end with it.
+ */
+
+#include <stdint.h>
+
+#include "shared/stats/ledger.h"
+#include "shared/stats/stats.h"
+
+struct broker;
+struct broker_app;
+
+#define HISTORY_CLOSES 1000
+#define HISTORY_MINUTES LEDGER_ROWS /* of the whole server */
+#define HISTORY_APP_MINUTES 60      /* of one app */
+#define HISTORY_APP_HOURS 24
+
+/* The last rows, the oldest at `first`. */
+struct history_series {
+	struct ledger_row *v; /* NULL until the first */
+	uint32_t cap, n, first;
+};
+
+/* Of one app; NULL in struct broker_app until something happens there. */
+struct history_app {
+	struct history_series minutes, hours;
+	struct stats_app last; /* its counters when this minute began */
+	uint64_t peak;         /* connections in this minute */
+};
+
+struct history {
+	struct history_series minutes;
+	struct ledger_row last;  /* the counters when this minute began */
+	struct ledger_row begun; /* what the process before had of it */
+	uint64_t minute;         /* since 1970 */
+	uint64_t peak;
+	struct stats_close *closes; /* HISTORY_CLOSES, a ring */
+	uint32_t nclosed, first;
+};
+
+void history_init(struct broker *);
+/* Takes what was before this process (br->inherit). */
+void history_recall(struct broker *);
+void history_clear(struct broker *);
+void history_app_free(struct history_app *);
+/* Once a second. */
+void history_tick(struct broker *);
+/* The minute that is not over, of all or of one app (NULL: all). */
+void history_running(
+    struct broker *, const struct broker_app *, struct ledger_row *);
+/* A connection ended; the bytes come from a worker and are made safe. */
+void history_closed(struct broker *, const struct stats_close *);
+/* The i-th row from the oldest; i < s->n. */
+const struct ledger_row *history_row(const struct history_series *, uint32_t i);
+
+#endif

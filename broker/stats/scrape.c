@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scrape.c: GET /metrics, from the table of stats.def.  Owns struct scrape:
+ * one question of a worker, from the asking of all workers to the finished
+ * text.
+ *
+ * The text is written in portions: one family in a turn, or APPS_AT_ONCE apps
+ * of it, so that thousands of apps do not keep events waiting.  Every line is
+ * taken from the numbers of its moment.  Labels name apps, workers and codes,
+ * never channels: there is no end to those.
+ */
+
+#include "broker/stats/scrape.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "broker/broker.h"
+#include "broker/link/peer.h"
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/crypto/tls_store.h"
+#include "shared/http/http_reply.h"
+
+#define BYTES_MAX (32u << 20) /* of one text */
+#define WRITES_MAX 8          /* that are written at the same time */
+#define APPS_AT_ONCE 500
+
+struct scrape {
+	struct list link; /* in br->scrapes */
+	struct sums_wait wait;
+	struct peer *peer;
+	uint64_t id;
+	bool ready;       /* the numbers are there */
+	size_t next;      /* line of the table */
+	uint32_t *apps;   /* their numbers, as they were in the beginning */
+	size_t napps, at; /* how many, and which one of the family is next */
+	struct buf *b;
+	struct stats_broker broker;
+};
+
+/* ---- lines ---- */
+
+static void
+put_value(struct buf **b, const struct metric *m, uint64_t v)
+{
+	if (m->seconds)
+		buf_printf(
+		    b, "%" PRIu64 ".%06" PRIu64 "\n", v / 1000000, v % 1000000);
+	else
+		buf_printf(b, "%" PRIu64 "\n", v);
+}
+
+static uint64_t
+number_at(const void *values, const struct metric *m)
+{
+	uint64_t v;
+
+	memcpy(&v, (const char *)values + m->at, sizeof(v));
+	return v;
+}
+
+/* A label's value (text format: \\, \" and \n). */
+static void
+put_escaped(struct buf **b, const char *s)
+{
+	for (; *s != '\0'; s++) {
+		if (*s == '\\' || *s == '"')
+			buf_putc(b, '\\');
+		if (*s == '\n')
+			buf_append(b, S("\\n"));
+		else
+			buf_putc(b, *s);
+	}
+}
+
+static const char *
+prefix_of(const struct broker *br, const struct metric *m)
+{
+	return m->scope == METRIC_ALIAS ? "soketi_" : br->conf->metrics_prefix;
+}
+
+/* name{key="value",label} and a blank; value NULL: no such pair. */
+static void
+put_name(const struct broker *br, struct buf **b, const struct metric *m,
+    const char *key, const char *value)
+{
+	buf_printf(b, "%s%s", prefix_of(br, m), m->name);
+	if (value != NULL || m->label[0] != '\0')
+		buf_putc(b, '{');
+	if (value != NULL) {
+		buf_printf(b, "%s=\"", key);
+		put_escaped(b, value);
+		buf_putc(b, '"');
+	}
+	if (value != NULL && m->label[0] != '\0')
+		buf_putc(b, ',');
+	buf_append(b, str_of(m->label));
+	if (value != NULL || m->label[0] != '\0')
+		buf_putc(b, '}');
+	buf_putc(b, ' ');
+}
+
+/* ---- families ---- */
+
+static void
+put_head(const struct broker *br, struct buf **b, const struct metric *m)
+{
+	buf_printf(b, "# HELP %s%s %s\n# TYPE %s%s %s\n", prefix_of(br, m),
+	    m->name, m->help, prefix_of(br, m), m->name, stats_type(m));
+}
+
+/* The port that soketi's label names. */
+static const char *
+first_port(const struct broker *br)
+{
+	const char *colon = br->conf->listen.n == 0
+	    ? NULL
+	    : strrchr(br->conf->listen.v[0], ':');
+
+	return colon == NULL ? "" : colon + 1;
+}
+
+static void
+put_alias(const struct broker *br, struct buf **b, const struct metric *m,
+    const struct broker_app *a)
+{
+	const struct stats_app *s = &a->stats;
+	struct stats_alias v = { .connected = a->nconns,
+		.opened = s->opened,
+		.ended = s->ended,
+		.bytes_in = s->bytes_in,
+		.bytes_out = s->bytes_out,
+		.messages_in = s->messages_in,
+		.messages_out = s->messages_out,
+		.api_in = s->api_in,
+		.api_out = s->api_out,
+		.api_calls = s->api_2xx + s->api_4xx + s->api_5xx };
+
+	buf_printf(b, "soketi_%s{app_id=\"", m->name);
+	put_escaped(b, a->app.id);
+	buf_append(b, S("\",port=\""));
+	put_escaped(b, first_port(br));
+	buf_append(b, S("\"} "));
+	put_value(b, m, number_at(&v, m));
+}
+
+/* The lines of one family, [m, end), for one app. */
+static void
+put_app(const struct broker *br, struct buf **b, const struct metric *m,
+    const struct metric *end, const struct broker_app *a)
+{
+	struct stats_app_now now;
+
+	sums_now_app(br, a->app.num, &now);
+	for (; m < end; m++) {
+		if (m->scope == METRIC_ALIAS) {
+			put_alias(br, b, m, a);
+			continue;
+		}
+		put_name(br, b, m, "app", a->app.id);
+		put_value(b, m,
+		    m->scope == METRIC_APP ? number_at(&a->stats, m)
+					   : number_at(&now, m));
+	}
+}
+
+/* A portion; true: the family is finished. */
+static bool
+put_apps(const struct broker *br, struct scrape *s, const struct metric *m,
+    const struct metric *end)
+{
+	size_t stop = MIN(s->at + APPS_AT_ONCE, s->napps);
+
+	for (; s->at < stop; s->at++) {
+		const struct broker_app *a = apps_lookup(br, s->apps[s->at]);
+
+		if (a != NULL && !a->deleted)
+			put_app(br, &s->b, m, end, a);
+	}
+	return s->at == s->napps;
+}
+
+static void
+note_apps(const struct broker *br, struct scrape *s)
+{
+	struct hash_node *n;
+
+	s->apps =
+	    xcalloc(MAX(br->apps.n, br->apps.by_num.n) + 1, sizeof(*s->apps));
+	for (n = hash_first(&br->apps.by_num); n != NULL;
+	     n = hash_next(&br->apps.by_num, n))
+		s->apps[s->napps++] =
+		    container_of(n, struct broker_app, node)->app.num;
+}
+
+static void
+put_hist(const struct broker *br, struct buf **b, const struct metric *m,
+    const struct stats_hist *h, const char *worker)
+{
+	char pair[32] = "", le[32];
+	uint64_t n = 0;
+
+	if (worker != NULL)
+		snprintf(pair, sizeof(pair), "worker=\"%s\"", worker);
+	for (unsigned i = 0; i <= STATS_BOUNDS; i++) {
+		n += h->n[i];
+		if (i == STATS_BOUNDS)
+			snprintf(le, sizeof(le), "+Inf");
+		else
+			snprintf(
+			    le, sizeof(le), "%g", (double)m->bounds[i] / 1e6);
+		buf_printf(b, "%s%s_bucket{%s%sle=\"%s\"} %" PRIu64 "\n",
+		    prefix_of(br, m), m->name, pair, worker == NULL ? "" : ",",
+		    le, n);
+	}
+	buf_printf(b, "%s%s_sum%s%s%s ", prefix_of(br, m), m->name,
+	    worker == NULL ? "" : "{", pair, worker == NULL ? "" : "}");
+	put_value(b, m, h->sum);
+	buf_printf(b, "%s%s_count%s%s%s %" PRIu64 "\n", prefix_of(br, m),
+	    m->name, worker == NULL ? "" : "{", pair, worker == NULL ? "" : "}",
+	    n);
+}
+
+static void
+put_worker(struct broker *br, struct buf **b, const struct metric *m,
+    unsigned slot, const char *name)
+{
+	const struct sums_slot *s = &br->sums.slots[slot];
+	struct stats_link now;
+
+	switch (m->scope) {
+	case METRIC_WORKER:
+		put_name(br, b, m, "worker", name);
+		put_value(b, m, number_at(&s->counts, m));
+		break;
+	case METRIC_HIST:
+		put_hist(br, b, m,
+		    (const void *)((const char *)&s->counts + m->at), name);
+		break;
+	case METRIC_GAUGE:
+		if (br->peers[slot] == NULL)
+			break; /* it has nothing */
+		put_name(br, b, m, "worker", name);
+		put_value(b, m, number_at(&s->gauges, m));
+		break;
+	default:
+		sums_now_link(br, slot, &now);
+		put_name(br, b, m, "worker", name);
+		put_value(b, m, number_at(&now, m));
+	}
+}
+
+static void
+put_codes(const struct broker *br, struct buf **b, const struct metric *m)
+{
+	for (unsigned code = 0; code < STATS_NCODES; code++) {
+		uint64_t n = 0;
+
+		for (unsigned i = 0; i < br->nslots; i++) {
+			const char *counts =
+			    (const char *)&br->sums.slots[i].counts + m->at;
+			uint64_t v;
+
+			memcpy(&v, counts + code * sizeof(v), sizeof(v));
+			n += v;
+		}
+		buf_printf(b, "%s%s{code=\"%s\"} %" PRIu64 "\n",
+		    prefix_of(br, m), m->name, stats_code_name(code), n);
+	}
+}
+
+static void
+put_workers(struct broker *br, struct buf **b, const struct metric *m,
+    const struct metric *end)
+{
+	char name[16];
+
+	for (; m < end; m++)
+		for (unsigned i = 0; i < br->nslots; i++) {
+			if (!sums_has_worker(br, i))
+				continue;
+			snprintf(name, sizeof(name), "%u", i);
+			put_worker(br, b, m, i, name);
+		}
+}
+
+/* Nothing at all without certificates. */
+static void
+put_certs(struct broker *br, struct buf **b, const struct metric *m)
+{
+	struct cert_facts facts[CERT_MAX];
+	size_t n =
+	    br->inherit == NULL ? 0 : cert_board_get(br->inherit->certs, facts);
+	struct stats_cert v;
+	uint64_t bits;
+
+	if (n > 0)
+		put_head(br, b, m);
+	for (size_t i = 0; i < n; i++) {
+		v.days_left = cert_days_left(&facts[i], (int64_t)time(NULL));
+		v.expires = facts[i].expires;
+		bits = number_at(&v, m);
+		buf_printf(b, "%s%s{certificate=\"%zu\",name=\"",
+		    prefix_of(br, m), m->name, i);
+		put_escaped(b, facts[i].name);
+		buf_printf(b, "\"} %" PRId64 "\n", (int64_t)bits);
+	}
+}
+
+static bool
+is_of_apps(const struct metric *m)
+{
+	return m->scope == METRIC_APP || m->scope == METRIC_APP_NOW ||
+	    m->scope == METRIC_ALIAS;
+}
+
+static bool
+is_wanted(const struct broker *br, const struct metric *m)
+{
+	return (!is_of_apps(m) || br->conf->metrics_per_app) &&
+	    (m->scope != METRIC_ALIAS || br->conf->metrics_soketi_names);
+}
+
+/* True: it is finished. */
+static bool
+put_family(struct broker *br, struct scrape *s, const struct metric *m,
+    const struct metric *end)
+{
+	if (m->scope == METRIC_CERT) {
+		put_certs(br, &s->b, m);
+		return true;
+	}
+	if (s->at == 0)
+		put_head(br, &s->b, m);
+	if (is_of_apps(m))
+		return put_apps(br, s, m, end);
+	switch (m->scope) {
+	case METRIC_BROKER:
+		for (; m < end; m++) {
+			put_name(br, &s->b, m, NULL, NULL);
+			put_value(&s->b, m, number_at(&s->broker, m));
+		}
+		break;
+	case METRIC_BROKER_HIST:
+		put_hist(br, &s->b, m,
+		    (const void *)((const char *)&br->sums.hists + m->at),
+		    NULL);
+		break;
+	case METRIC_CODES:
+		put_codes(br, &s->b, m);
+		break;
+	default:
+		put_workers(br, &s->b, m, end);
+	}
+	return true;
+}
+
+/* ---- one scrape ---- */
+
+static void
+scrape_free(struct scrape *s)
+{
+	sums_forget(&s->wait);
+	list_remove(&s->link);
+	buf_unref(s->b);
+	free(s->apps);
+	free(s);
+}
+
+static void
+reply(const struct scrape *s, uint32_t status, struct str body)
+{
+	struct msg_reply m = { .id = s->id, .status = status, .body = body };
+
+	ipc_send_reply(&s->peer->ipc, &m);
+}
+
+static void
+refuse(const struct scrape *s, const char *why)
+{
+	struct buf *b = NULL;
+
+	http_error_body(&b, 503, str_of(why));
+	reply(s, 503, buf_str(b));
+	buf_unref(b);
+}
+
+void
+scrape_init(struct broker *br)
+{
+	list_init(&br->scrapes);
+}
+
+static void
+on_numbers(struct broker *br, struct sums_wait *wait)
+{
+	struct scrape *s = container_of(wait, struct scrape, wait);
+
+	s->ready = true;
+	s->b = buf_new(16384);
+	if (br->conf->metrics_per_app)
+		note_apps(br, s);
+	sums_now_broker(br, &s->broker);
+	buf_printf(&s->b,
+	    "# HELP %sbuild_info Always 1; the label says the version\n"
+	    "# TYPE %sbuild_info gauge\n"
+	    "%sbuild_info{version=\"%s\"} 1\n",
+	    br->conf->metrics_prefix, br->conf->metrics_prefix,
+	    br->conf->metrics_prefix, PUSHERD_VERSION);
+}
+
+static size_t
+count(const struct list *l)
+{
+	struct list *e;
+	size_t n = 0;
+
+	LIST_FOREACH(e, l)
+		n++;
+	return n;
+}
+
+void
+scrape_on_query(struct peer *p, const struct msg_query *m)
+{
+	struct scrape *s = xcalloc(1, sizeof(*s));
+
+	s->peer = p;
+	s->id = m->id;
+	list_init(&s->link);
+	if (count(&p->br->scrapes) >= WRITES_MAX) {
+		refuse(s, "too many questions at once");
+		free(s);
+		return;
+	}
+	list_append(&p->br->scrapes, &s->link);
+	s->wait.done = on_numbers;
+	sums_ask(p->br, &s->wait);
+}
+
+/* True: the text is finished, or there is too much of it. */
+static bool
+go_on(struct broker *br, struct scrape *s)
+{
+	const struct metric *m;
+	size_t end = s->next;
+
+	if (end == stats_nmetrics || s->b->len > BYTES_MAX)
+		return true;
+	do
+		end++;
+	while (end < stats_nmetrics && !stats_begins_family(end));
+	m = &stats_metrics[s->next];
+	if (is_wanted(br, m) && !put_family(br, s, m, &stats_metrics[end]))
+		return false;
+	s->next = end;
+	s->at = 0;
+	return false;
+}
+
+bool
+scrape_continue(struct broker *br)
+{
+	struct list *e, *tmp;
+	bool more = false;
+
+	LIST_FOREACH_SAFE(e, tmp, &br->scrapes) {
+		struct scrape *s = LIST_ITEM(e, struct scrape, link);
+
+		if (!s->ready || !park_has_room(s->peer))
+			continue;
+		if (!go_on(br, s)) {
+			more = true;
+			continue;
+		}
+		if (s->b->len > BYTES_MAX)
+			refuse(s, "there are too many apps for one text");
+		else
+			reply(s, 200, buf_str(s->b));
+		scrape_free(s);
+	}
+	return more;
+}
+
+void
+scrape_drop(struct broker *br, const struct peer *p)
+{
+	struct list *e, *tmp;
+
+	LIST_FOREACH_SAFE(e, tmp, &br->scrapes) {
+		struct scrape *s = LIST_ITEM(e, struct scrape, link);
+
+		if (p == NULL || s->peer == p)
+			scrape_free(s);
+	}
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_STATS_SCRAPE_H
+#define BROKER_STATS_SCRAPE_H
+
+/*
+ * GET /metrics: the text format of Prometheus, version 0.0.4, made from
+ * stats.def.
+ */
+
+#include <stdbool.h>
+
+#include "shared/ipc/ipc_msg.h"
+
+struct broker;
+struct peer;
+
+void scrape_init(struct broker *);
+/* QUERY_METRICS of a worker. */
+void scrape_on_query(struct peer *, const struct msg_query *);
+/* Writes on, one family each turn; true when something is left. */
+bool scrape_continue(struct broker *);
+/* Forgets what this worker asked, or all (NULL). */
+void scrape_drop(struct broker *, const struct peer *);
+
+#endif

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sums.c: adds up what the workers count, measures the broker's own loop, and
+ * asks the workers when somebody wants to know.  Owns the sums of the slots;
+ * those of an app are in its struct broker_app.
+ *
+ * Who waits for numbers gets them after SUMS_WAIT seconds in any case: a
+ * stuck worker must not hide the others.  Must never keep a gauge by adding
+ * and taking away: gauges are looked up when they are asked for.
+ */
+
+#include "broker/stats/sums.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "broker/broker.h"
+#include "broker/link/peer.h"
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/proc/proc.h"
+#include "shared/proc/usage.h"
+
+/* ---- the broker's own turn ---- */
+
+static void
+on_check(struct ev_loop *loop, ev_check *check, int revents)
+{
+	struct broker *br = container_of(check, struct broker, sums.check);
+
+	UNUSED(loop);
+	UNUSED(revents);
+	br->sums.woke = proc_clock_us(CLOCK_MONOTONIC_COARSE);
+}
+
+void
+sums_turn_ends(struct broker *br)
+{
+	struct sums *s = &br->sums;
+	uint64_t turn;
+
+	if (s->woke == 0)
+		return;
+	turn = proc_clock_us(CLOCK_MONOTONIC_COARSE) - s->woke;
+	s->woke = 0;
+	s->turn_max = MAX(s->turn_max, turn);
+	stats_observe(&s->hists.turn, stats_bounds_short, turn);
+}
+
+void
+sums_init(struct broker *br)
+{
+	struct sums *s = &br->sums;
+
+	s->slots = xcalloc(br->nslots, sizeof(*s->slots));
+	s->started = proc_clock_us(CLOCK_REALTIME);
+	memory_init(&s->memory, 0);
+	list_init(&s->waiting);
+	ev_check_init(&s->check, on_check);
+	ev_set_priority(&s->check, EV_MAXPRI);
+	ev_check_start(br->loop, &s->check);
+}
+
+void
+sums_clear(struct broker *br)
+{
+	ev_check_stop(br->loop, &br->sums.check);
+	memory_free(&br->sums.memory);
+	free(br->sums.slots);
+	br->sums.slots = NULL;
+}
+
+/* ---- asking ---- */
+
+void
+sums_forget(struct sums_wait *wait)
+{
+	if (wait->done == NULL)
+		return; /* it never waited */
+	list_remove(&wait->link);
+	wait->done = NULL;
+}
+
+static void
+finish(struct broker *br, struct sums_wait *wait)
+{
+	void (*done)(struct broker *, struct sums_wait *) = wait->done;
+
+	sums_forget(wait);
+	done(br, wait);
+}
+
+void
+sums_ask(struct broker *br, struct sums_wait *wait)
+{
+	struct msg_stats_ask m = { 0 };
+
+	for (unsigned i = 0; i < br->nslots; i++)
+		if (br->peers[i] != NULL)
+			ipc_send_stats_ask(&br->peers[i]->ipc, &m);
+	wait->ping = peer_ping(br, &wait->slots);
+	wait->due = broker_now() + SUMS_WAIT;
+	list_init(&wait->link);
+	list_append(&br->sums.waiting, &wait->link);
+	if (wait->slots == 0)
+		finish(br, wait);
+}
+
+void
+sums_on_pong(struct broker *br, unsigned slot, uint64_t id)
+{
+	struct list *e, *tmp;
+
+	LIST_FOREACH_SAFE(e, tmp, &br->sums.waiting) {
+		struct sums_wait *wait = LIST_ITEM(e, struct sums_wait, link);
+
+		if (id < wait->ping)
+			continue;
+		wait->slots &= ~(UINT64_C(1) << slot);
+		if (wait->slots == 0)
+			finish(br, wait);
+	}
+}
+
+void
+sums_tick(struct broker *br)
+{
+	double now = broker_now();
+	struct list *e, *tmp;
+
+	LIST_FOREACH_SAFE(e, tmp, &br->sums.waiting) {
+		struct sums_wait *wait = LIST_ITEM(e, struct sums_wait, link);
+
+		if (wait->due <= now)
+			finish(br, wait);
+	}
+}
+
+/* ---- what workers say ---- */
+
+void
+sums_on_hello(struct peer *p, bool is_new)
+{
+	struct sums_slot *s = &p->br->sums.slots[p->slot];
+
+	s->gauges = (struct stats_gauges){ 0 };
+	s->starts += is_new;
+}
+
+static void
+add_row(struct broker *br, struct sums_slot *s, const char *bytes)
+{
+	struct broker_app *a;
+	struct stats_row row;
+
+	memcpy(&row, bytes, sizeof(row));
+	stats_add(&s->apps, &row.counts, sizeof(row.counts));
+	if (row.app <= UINT32_MAX &&
+	    (a = apps_lookup(br, (uint32_t)row.app)) != NULL)
+		stats_add(&a->stats, &row.counts, sizeof(row.counts));
+}
+
+int
+sums_on_stats(struct peer *p, const struct msg_stats *m)
+{
+	struct sums_slot *s = &p->br->sums.slots[p->slot];
+	struct stats_worker all;
+	struct stats_close c;
+
+	if (m->worker.n != sizeof(all) ||
+	    m->apps.n % sizeof(struct stats_row) != 0 ||
+	    m->closes.n % sizeof(struct stats_close) != 0)
+		return -1;
+	memcpy(&all, m->worker.p, sizeof(all));
+	stats_add(&s->counts, &all.counts, sizeof(all.counts));
+	s->gauges = all.gauges;
+	for (size_t i = 0; i < m->apps.n; i += sizeof(struct stats_row))
+		add_row(p->br, s, m->apps.p + i);
+	for (size_t i = 0; i < m->closes.n; i += sizeof(c)) {
+		memcpy(&c, m->closes.p + i, sizeof(c));
+		history_closed(p->br, &c);
+	}
+	p->br->sums.turn_max = MAX(p->br->sums.turn_max, all.gauges.turn_max);
+	return 0;
+}
+
+/* ---- what there is just now ---- */
+
+bool
+sums_has_worker(const struct broker *br, unsigned slot)
+{
+	return slot < br->conf->nworkers || br->peers[slot] != NULL ||
+	    br->sums.slots[slot].starts > 0;
+}
+
+int
+sums_on_courier(struct peer *p, const struct msg_courier_stats *m)
+{
+	struct sums *s = &p->br->sums;
+	struct stats_hist ages;
+
+	if (m->ages.n != sizeof(ages))
+		return -1;
+	memcpy(&ages, m->ages.p, sizeof(ages));
+	stats_add(&s->hists.hook_age, &ages, sizeof(ages));
+	s->courier_cpu += m->cpu_us;
+	s->courier_memory = m->memory;
+	return 0;
+}
+
+void
+sums_courier_lost(struct broker *br)
+{
+	br->sums.courier_memory = 0;
+}
+
+void
+sums_now_broker(struct broker *br, struct stats_broker *out)
+{
+	const struct hook_queue *q = &br->hooks.queue;
+	struct rlimit rl = { 0 };
+	struct usage master = { 0 };
+
+	if (br->inherit != NULL)
+		usage_get(br->inherit->master, &master);
+	if (getrlimit(RLIMIT_NOFILE, &rl) == -1)
+		rl.rlim_cur = 0;
+	*out = (struct stats_broker){
+		.apps = br->apps.n,
+		.workers = br->conf->nworkers,
+		.channels = br->registry.noccupied,
+		.cached_events = br->cache.n,
+		.cached_bytes = br->cache.bytes,
+		.cached_limit = br->conf->cache_memory,
+		.users = br->users.by_id.n,
+		.events = br->nevents,
+		.memory = memory_used(&br->sums.memory),
+		.fds_limit = rl.rlim_cur,
+		.cpu = usage_cpu_us(),
+		.courier_memory = br->sums.courier_memory,
+		.courier_cpu = br->sums.courier_cpu,
+		.master_memory = master.memory,
+		.master_cpu = master.cpu_us,
+		.started = br->sums.started,
+		.courier = q->courier != NULL,
+		.hooks_queued = q->n,
+		.hooks_waiting = q->waiting,
+		.hooks_dead = q->dead,
+		.hooks_dropped = q->dropped + q->outbox_dropped,
+	};
+}
+
+void
+sums_now_app(const struct broker *br, uint32_t app, struct stats_app_now *out)
+{
+	const struct broker_app *a = apps_lookup(br, app);
+	const struct registry_app *r = registry_app_find(&br->registry, app);
+
+	*out = (struct stats_app_now){ 0 };
+	if (a != NULL) {
+		out->connections = a->nconns;
+		out->connections_limit = a->app.max_connections;
+	}
+	if (r != NULL) {
+		out->channels = r->noccupied;
+		out->subscriptions = r->nsubs;
+	}
+}
+
+void
+sums_now_link(const struct broker *br, unsigned slot, struct stats_link *out)
+{
+	const struct peer *p = br->peers[slot];
+
+	*out = (struct stats_link){
+		.subscriptions = br->registry.nsubs[slot],
+		.starts = br->sums.slots[slot].starts,
+	};
+	if (p == NULL)
+		return;
+	out->up = 1;
+	out->connections = p->nconns;
+	out->queued = outq_bytes(&p->ipc.out);
+}

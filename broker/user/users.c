@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * users.c: signed-in connections (struct session) and the users they belong
+ * to.  Owns both; who watches whom is watch.c.
+ *
+ * A user's channel "#server-to-user-<id>" is in the registry, hidden, with a
+ * count for each session, so that an event to it takes the hot path.  What
+ * watchers are told follows one rule: the state in the frame after a sign-in
+ * plus the later events is the state of the moment.  So a user who is leaving
+ * still counts as online, until "offline" has gone out.
+ */
+
+#include "broker/user/users.h"
+
+#include <stdlib.h>
+
+#include "broker/broker.h"
+#include "broker/link/peer.h"
+#include "broker/user/watch.h"
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
+#include "shared/pusher/channel_name.h"
+
+#define ID_MAX USER_ID_BYTES
+#define OFFLINE_AT_ONCE 500 /* in one turn */
+
+struct user_key {
+	uint32_t app;
+	struct str id;
+};
+
+static bool
+user_eq(const struct hash_node *n, const void *key)
+{
+	const struct user_key *k = key;
+	const struct user *u = container_of(n, const struct user, node);
+
+	return u->app == k->app && str_eq(user_id(u), k->id);
+}
+
+static bool
+session_eq(const struct hash_node *n, const void *key)
+{
+	const uint64_t *sid = key;
+
+	return container_of(n, const struct session, node)->sid == *sid;
+}
+
+struct user *
+users_find(const struct broker *br, uint32_t app, struct str id)
+{
+	struct user_key k = { app, id };
+	struct hash_node *n =
+	    hash_find(&br->users.by_id, hash_str(id, app), user_eq, &k);
+
+	return n == NULL ? NULL : container_of(n, struct user, node);
+}
+
+struct user *
+user_get(struct broker *br, uint32_t app, struct str id)
+{
+	struct user *u = users_find(br, app, id);
+
+	if (u != NULL)
+		return u;
+	u = xcalloc(1, sizeof(*u) + id.n);
+	u->app = app;
+	u->id_len = id.n;
+	memcpy(u->id, id.p, id.n);
+	list_init(&u->watchers);
+	list_init(&u->leaving);
+	hash_insert(&br->users.by_id, &u->node, hash_str(id, app));
+	return u;
+}
+
+void
+user_release(struct broker *br, struct user *u)
+{
+	if (user_is_online(u) || !list_is_empty(&u->watchers))
+		return;
+	hash_remove(&br->users.by_id, &u->node);
+	free(u);
+}
+
+static struct session *
+session_find(const struct broker *br, uint64_t sid)
+{
+	struct hash_node *n =
+	    hash_find(&br->users.by_sid, hash_u64(sid), session_eq, &sid);
+
+	return n == NULL ? NULL : container_of(n, struct session, node);
+}
+
+/* ---- sessions ---- */
+
+/* The name of the user's channel, in the scratch buf. */
+static struct str
+channel_of(struct broker *br, const struct user *u)
+{
+	struct buf **b = broker_scratch(br);
+
+	buf_append(b, S(CHANNEL_USER_PREFIX));
+	buf_append(b, user_id(u));
+	return buf_str(*b);
+}
+
+static struct session *
+session_new(
+    struct broker *br, const struct peer *p, uint64_t sid, struct user *u)
+{
+	struct session *s = xcalloc(1, sizeof(*s));
+
+	s->sid = sid;
+	s->slot = (unsigned)p->slot;
+	s->user = u;
+	list_init(&s->in_slot);
+	list_append(&br->users.sessions[s->slot], &s->in_slot);
+	hash_insert(&br->users.by_sid, &s->node, hash_u64(sid));
+	u->nsessions++;
+	if (u->channel == NULL)
+		u->channel =
+		    registry_get(&br->registry, u->app, channel_of(br, u));
+	registry_enter(&br->registry, u->channel, s->slot);
+	return s;
+}
+
+/* Nobody is signed in as this user: offline, unless somebody comes back. */
+static void
+begin_leaving(struct broker *br, struct user *u)
+{
+	u->due = broker_now() + USERS_OFFLINE;
+	list_append(&br->users.leaving, &u->leaving);
+	if (!ev_is_active(&br->offline)) {
+		ev_timer_set(&br->offline, USERS_OFFLINE, 0.);
+		ev_timer_start(br->loop, &br->offline);
+	}
+}
+
+static void
+session_end(struct broker *br, struct session *s)
+{
+	struct user *u = s->user;
+
+	watch_clear(br, s);
+	registry_leave(&br->registry, u->channel, s->slot);
+	list_remove(&s->in_slot);
+	hash_remove(&br->users.by_sid, &s->node);
+	free(s);
+	if (--u->nsessions > 0)
+		return;
+	registry_release(&br->registry, u->channel);
+	u->channel = NULL;
+	begin_leaving(br, u);
+}
+
+void
+users_answer(struct peer *p, uint64_t sid)
+{
+	uint8_t online[WATCH_BYTES] = { 0 };
+	struct msg_signin_done done = { .sid = sid };
+	struct session *s = session_find(p->br, sid);
+	struct buf **b;
+
+	if (resync_is_on(p->br)) {
+		resync_put_off_signin(p, sid);
+		return;
+	}
+	if (s == NULL)
+		return; /* has left again */
+	b = broker_scratch(p->br);
+	watch_write(b, s, online);
+	done.online = str_make((const char *)online, (s->nlist + 7) / 8);
+	done.frames = buf_str(*b);
+	s->answered = true;
+	ipc_send_signin_done(&p->ipc, &done);
+}
+
+int
+users_on_signin(struct peer *p, const struct msg_signin *m)
+{
+	struct broker *br = p->br;
+	struct session *s = session_find(br, m->sid);
+	struct user *u;
+	bool came = false;
+
+	if (m->user_id.n == 0 || m->user_id.n > ID_MAX)
+		return -1;
+	peer_number(p, m->seq);
+	if (s == NULL) {
+		u = user_get(br, m->app, m->user_id);
+		came = !user_is_online(u);
+		list_remove(&u->leaving);
+		s = session_new(br, p, m->sid, u);
+	} else if (s->slot != (unsigned)p->slot || s->user->app != m->app ||
+	    !str_eq(user_id(s->user), m->user_id)) {
+		return -1;
+	} else if (m->replay && m->seq != 0) {
+		return 0; /* it was answered, and has been replayed */
+	}
+	if (watch_set(br, s, m) == -1)
+		return -1;
+	s->answered = m->replay;
+	if (!m->replay)
+		users_answer(p, m->sid);
+	if (came && (!m->replay || p->known))
+		watch_tell(br, s->user, true, s);
+	if (m->replay && p->known)
+		watch_correct(br, s);
+	return 0;
+}
+
+/*
+ * Watchers may have been told of users who died together with the old broker,
+ * or not yet of those who came last.
+ */
+void
+users_on_live(struct broker *br)
+{
+	struct hash *all = &br->users.by_id;
+	struct hash_node *n;
+
+	for (n = hash_first(all); n != NULL; n = hash_next(all, n)) {
+		struct user *u = container_of(n, struct user, node);
+
+		if (user_is_online(u))
+			watch_tell(br, u, true, NULL);
+		else if (watch_is_told(u))
+			begin_leaving(br, u);
+	}
+}
+
+int
+users_on_signout(struct peer *p, const struct msg_signout *m)
+{
+	struct session *s = session_find(p->br, m->sid);
+
+	peer_number(p, m->seq);
+	if (s == NULL || s->slot != (unsigned)p->slot)
+		return -1;
+	session_end(p->br, s);
+	return 0;
+}
+
+int
+users_on_terminate(void *owner, const struct ipc_in *in)
+{
+	struct peer *p = owner;
+	struct broker *br = p->br;
+	struct msg_terminate m;
+	const struct user *u;
+	uint64_t mask;
+
+	if (p->slot == -1 || msg_terminate_get(&m, in->body) == -1)
+		return -1;
+	if (resync_must_wait(p, m.seq, 0))
+		return 0;
+	peer_number(p, m.seq);
+	u = users_find(br, m.app, m.user_id);
+	if (u == NULL || u->channel == NULL)
+		return 0;
+	p->targets |= u->channel->slots;
+	for (mask = u->channel->slots; mask != 0; mask &= mask - 1)
+		ipc_pass(&br->peers[__builtin_ctzll(mask)]->ipc, in);
+	return 0;
+}
+
+void
+users_on_offline_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct broker *br = container_of(w, struct broker, offline);
+	double now = broker_now();
+	struct user *u;
+	int left = OFFLINE_AT_ONCE;
+
+	UNUSED(loop);
+	UNUSED(revents);
+	while (!list_is_empty(&br->users.leaving)) {
+		u = LIST_ITEM(br->users.leaving.next, struct user, leaving);
+		if (u->due > now || left-- == 0) {
+			ev_timer_set(w, MAX(u->due - now, 0.001), 0.);
+			ev_timer_start(br->loop, w);
+			return;
+		}
+		list_remove(&u->leaving);
+		watch_tell(br, u, false, NULL);
+		user_release(br, u);
+	}
+}
+
+void
+users_drop(struct broker *br, unsigned slot)
+{
+	struct list *sessions = &br->users.sessions[slot];
+
+	while (!list_is_empty(sessions))
+		session_end(
+		    br, LIST_ITEM(sessions->next, struct session, in_slot));
+}
+
+void
+users_init(struct broker *br)
+{
+	list_init(&br->users.leaving);
+	for (size_t i = 0; i < nitems(br->users.sessions); i++)
+		list_init(&br->users.sessions[i]);
+}
+
+void
+users_clear(struct broker *br)
+{
+	for (unsigned i = 0; i < br->nslots; i++)
+		users_drop(br, i);
+	while (!list_is_empty(&br->users.leaving)) {
+		struct user *u =
+		    LIST_ITEM(br->users.leaving.next, struct user, leaving);
+
+		list_remove(&u->leaving);
+		user_release(br, u);
+	}
+	hash_clear(&br->users.by_id);
+	hash_clear(&br->users.by_sid);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * watch.c: watchlists in both directions, and what watchers are told.  Owns
+ * struct watch.
+ *
+ * Every watch knows what its connection has been told, and is told only what
+ * is different from that.  The connection's worker keeps the same (the bits of
+ * SIGNIN_DONE and DIRECT) and says it in its replay, so that this holds from
+ * one broker to the next.
+ */
+
+#include "broker/user/watch.h"
+
+#include <stdlib.h>
+
+#include "broker/broker.h"
+#include "broker/link/peer.h"
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
+#include "shared/json/json_slice.h"
+#include "shared/json/json_write.h"
+#include "shared/pusher/frames.h"
+
+#define LIST_MAX (2u << 20) /* bytes of a watchlist; workers allow less */
+
+/* {"name":"online","user_ids":["a"]}, with a comma before if need be. */
+static void
+write_change(struct buf **b, const char *name, struct str ids)
+{
+	if (ids.n == 0)
+		return;
+	if ((*b)->len > 0 && (*b)->data[(*b)->len - 1] == '}')
+		buf_putc(b, ',');
+	buf_printf(b, "{\"name\":\"%s\",\"user_ids\":[", name);
+	json_raw(b, ids);
+	json_raw(b, S("]}"));
+}
+
+/* Both are lists of JSON strings, separated by commas; may be empty. */
+static void
+write_frame(struct buf **b, struct str online, struct str offline)
+{
+	struct buf *inner = buf_new(64 + online.n + offline.n);
+	size_t mark = frame_begin(b);
+
+	json_raw(&inner, S("{\"events\":["));
+	write_change(&inner, "online", online);
+	write_change(&inner, "offline", offline);
+	json_raw(&inner, S("]}"));
+	json_raw(b,
+	    S("{\"event\":\"pusher_internal:watchlist_events\","
+	      "\"data\":\""));
+	json_nest(b, buf_str(inner));
+	json_raw(b, S("\"}"));
+	frame_end(b, mark);
+	buf_unref(inner);
+}
+
+static void
+tell(struct broker *br, struct watch *wa, bool online, struct str frames)
+{
+	const struct session *s = wa->s;
+	struct msg_direct m = {
+		.sid = s->sid, .at = wa->at, .online = online, .frames = frames
+	};
+
+	wa->told = online;
+	if (br->peers[s->slot] == NULL)
+		return;
+	if (br->cause != NULL)
+		br->cause->targets |= UINT64_C(1) << s->slot;
+	ipc_send_direct(&br->peers[s->slot]->ipc, &m);
+}
+
+/* The change of one user, in the scratch buf. */
+static struct str
+change_of(struct broker *br, const struct user *u, bool online)
+{
+	struct buf *id = NULL, **b = broker_scratch(br);
+
+	json_quote(&id, user_id(u));
+	write_frame(
+	    b, online ? buf_str(id) : S(""), online ? S("") : buf_str(id));
+	buf_unref(id);
+	return buf_str(*b);
+}
+
+void
+watch_tell(struct broker *br, const struct user *u, bool online,
+    const struct session *except)
+{
+	struct str frames = { NULL, 0 };
+	struct list *e;
+
+	LIST_FOREACH(e, &u->watchers) {
+		struct watch *wa = LIST_ITEM(e, struct watch, in_user);
+
+		if (wa->s == except || !wa->s->answered || wa->told == online)
+			continue;
+		if (frames.p == NULL)
+			frames = change_of(br, u, online);
+		tell(br, wa, online, frames);
+	}
+}
+
+bool
+watch_is_told(const struct user *u)
+{
+	struct list *e;
+
+	LIST_FOREACH(e, &u->watchers)
+		if (LIST_ITEM(e, struct watch, in_user)->told)
+			return true;
+	return false;
+}
+
+void
+watch_correct(struct broker *br, struct session *s)
+{
+	for (size_t i = 0; i < s->nwatches; i++) {
+		struct watch *wa = &s->watches[i];
+		bool online = user_is_online(wa->u);
+
+		if (wa->told != online)
+			tell(br, wa, online, change_of(br, wa->u, online));
+	}
+}
+
+void
+watch_write(struct buf **b, struct session *s, uint8_t online[WATCH_BYTES])
+{
+	struct buf *lists[2] = { NULL, NULL };
+
+	for (size_t i = 0; i < s->nwatches; i++) {
+		struct watch *wa = &s->watches[i];
+		struct buf **list;
+
+		wa->told = user_is_online(wa->u);
+		if (wa->told)
+			online[wa->at / 8] |= (uint8_t)(1u << wa->at % 8);
+		list = &lists[wa->told ? 0 : 1];
+		if (*list != NULL)
+			buf_putc(list, ',');
+		json_quote(list, user_id(wa->u));
+	}
+	if (s->nwatches > 0)
+		write_frame(b, buf_str(lists[0]), buf_str(lists[1]));
+	buf_unref(lists[0]);
+	buf_unref(lists[1]);
+}
+
+void
+watch_clear(struct broker *br, struct session *s)
+{
+	for (size_t i = 0; i < s->nwatches; i++) {
+		list_remove(&s->watches[i].in_user);
+		user_release(br, s->watches[i].u);
+	}
+	free(s->watches);
+	s->watches = NULL;
+	s->nwatches = s->nlist = 0;
+}
+
+/* Element `at` of the list is this user. */
+static void
+watch(struct broker *br, struct session *s, struct str id, size_t at, bool told)
+{
+	struct user *u = user_get(br, s->user->app, id);
+	struct watch *w;
+
+	for (size_t i = 0; i < s->nwatches; i++)
+		if (s->watches[i].u == u)
+			return; /* named twice */
+	w = &s->watches[s->nwatches++];
+	w->s = s;
+	w->u = u;
+	w->at = (uint16_t)at;
+	w->told = told;
+	list_init(&w->in_user);
+	list_append(&u->watchers, &w->in_user);
+}
+
+static bool
+has_bit(struct str bits, size_t at)
+{
+	return at / 8 < bits.n && ((uint8_t)bits.p[at / 8] >> at % 8 & 1) != 0;
+}
+
+/* Everybody in the list, which has as many elements as there is room for. */
+static int
+watch_all(
+    struct broker *br, struct session *s, struct json list, struct str online)
+{
+	struct json e;
+	size_t pos = 0;
+	char *tmp = NULL;
+	struct str id;
+
+	for (size_t at = 0; json_next(list, &pos, &e); at++) {
+		if (e.kind != JSON_STRING || json_string(e, &id, &tmp) == -1) {
+			free(tmp);
+			return -1;
+		}
+		watch(br, s, id, at, has_bit(online, at));
+	}
+	free(tmp);
+	return 0;
+}
+
+int
+watch_set(struct broker *br, struct session *s, const struct msg_signin *m)
+{
+	struct str text = m->watchlist;
+	struct json list, e;
+	size_t pos = 0, n = 0;
+	const char *err;
+
+	watch_clear(br, s);
+	if (text.n == 0)
+		return 0;
+	if (text.n > LIST_MAX || json_parse(text, &list, &err) == -1 ||
+	    list.kind != JSON_ARRAY)
+		return -1;
+	while (json_next(list, &pos, &e))
+		n++;
+	if (n > USERS_WATCHLIST_MAX)
+		return -1;
+	s->nlist = n;
+	if (n == 0)
+		return 0;
+	s->watches = xcalloc(n, sizeof(*s->watches));
+	return watch_all(br, s, list, m->online);
+}

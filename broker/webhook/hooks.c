@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hooks.c: turns what happens in channels into webhook events: facts (fact.c)
+ * and events that are none, for the endpoints that want them (hook_apps.c),
+ * into the queue (hook_queue.c).  Owns the question whether the broker knows
+ * enough to tell anything.  Must never look into an event unless an endpoint
+ * wants it.
+ */
+
+#include "broker/webhook/hooks.h"
+
+#include <time.h>
+
+#include "broker/broker.h"
+#include "broker/channel/presence.h"
+#include "broker/link/peer.h"
+#include "broker/webhook/fact.h"
+#include "broker/webhook/hook_apps.h"
+#include "shared/base/base.h"
+#include "shared/json/json_slice.h"
+#include "shared/net/ws_frame.h"
+
+#define USER_MAX 4096 /* bytes of a user id */
+#define BIT(kind) (1u << (kind))
+
+static const struct str none = { "", 0 };
+
+void
+hooks_put(struct broker *br, struct msg_hook *m)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	m->time_ms =
+	    (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	hook_queue_put(&br->hooks.queue, m);
+}
+
+void
+hooks_on_room(struct broker *br)
+{
+	if (!list_is_empty(&br->hooks.untold))
+		facts_tell_untold(br);
+}
+
+/* ---- what happens ---- */
+
+static struct fact_key
+key_of(const struct broker *br, const struct channel *c, struct str user)
+{
+	return (struct fact_key){ c->app->num, registry_name(&br->registry, c),
+		user };
+}
+
+void
+hooks_entered(struct broker *br, const struct channel *c, struct str user_id)
+{
+	struct fact_key k;
+	struct fact *f;
+
+	if (!br->hooks.active || c->hidden)
+		return;
+	k = key_of(br, c, none);
+	if (c->total == 1 && (f = fact_get(br, &k)) != NULL)
+		fact_begin(br, f);
+	k.user = user_id;
+	if (user_id.n > 0 && user_id.n <= USER_MAX &&
+	    (f = fact_get(br, &k)) != NULL)
+		fact_begin(br, f);
+}
+
+void
+hooks_left(struct broker *br, const struct channel *c, struct str user_id)
+{
+	struct fact_key k;
+	struct fact *f;
+
+	if (!br->hooks.active || c->hidden)
+		return;
+	k = key_of(br, c, user_id);
+	if (user_id.n > 0 && (f = fact_find(br, &k)) != NULL)
+		fact_end(br, f);
+	k.user = none;
+	/* Members of a dead worker may come back: they still occupy it. */
+	if (c->total == 0 && presence_count(c->presence) == 0 &&
+	    (f = fact_find(br, &k)) != NULL)
+		fact_end(br, f);
+}
+
+void
+hooks_missed(struct broker *br, const struct channel *c)
+{
+	struct fact_key k;
+	struct fact *f;
+
+	if (!br->hooks.active || c->hidden)
+		return;
+	k = key_of(br, c, none);
+	f = fact_find(br, &k);
+	if (f != NULL)
+		fact_miss(br, f);
+}
+
+void
+hooks_filled(struct broker *br, uint32_t app, struct str channel)
+{
+	struct fact_key k = { app, channel, none };
+	struct fact *f;
+
+	if (br->hooks.nmissed > 0 && (f = fact_find(br, &k)) != NULL)
+		fact_fill(br, f);
+}
+
+/* An event that is no fact: who wants it gets it, once. */
+static void
+pass(struct broker *br, struct msg_hook *m)
+{
+	struct buf *numbers = NULL;
+
+	hook_apps_match(
+	    hook_apps_find(br, m->app), m->kind, m->channel, &numbers);
+	m->endpoints = buf_str(numbers);
+	if (numbers != NULL)
+		hooks_put(br, m);
+	buf_unref(numbers);
+}
+
+void
+hooks_counted(struct broker *br, const struct channel *c)
+{
+	struct msg_hook m = { .kind = WEBHOOK_COUNT };
+	struct buf *event = NULL;
+
+	if (!br->hooks.active)
+		return;
+	m.app = c->app->num;
+	m.channel = registry_name(&br->registry, c);
+	if (!hook_apps_wants(
+		hook_apps_find(br, m.app), BIT(WEBHOOK_COUNT), m.channel))
+		return;
+	webhook_put_count(&event, m.channel, c->total);
+	m.event = buf_str(event);
+	pass(br, &m);
+	buf_unref(event);
+}
+
+/* The JSON inside a finished text frame. */
+static struct str
+frame_json(struct str frame)
+{
+	struct ws_head head;
+	ssize_t n = ws_head_read(&head, frame);
+
+	return n <= 0 ? none : str_from(frame, (size_t)n);
+}
+
+void
+hooks_client_event(struct broker *br, const struct msg_event *e)
+{
+	static const struct str keys[] = { { "event", 5 }, { "data", 4 },
+		{ "user_id", 7 } };
+	struct json json, v[nitems(keys)];
+	struct msg_hook m = { .kind = WEBHOOK_CLIENT_EVENT };
+	struct buf *event = NULL;
+	const char *err;
+
+	if (!br->hooks.active ||
+	    !hook_apps_wants(hook_apps_find(br, e->app),
+		BIT(WEBHOOK_CLIENT_EVENT), e->channel) ||
+	    json_parse(frame_json(e->frame), &json, &err) == -1)
+		return;
+	json_get_many(json, keys, v, nitems(keys));
+	if (v[0].kind != JSON_STRING ||
+	    (v[1].kind != JSON_STRING && v[1].kind != JSON_NONE))
+		return;
+	webhook_put_client_event(&event,
+	    &(struct webhook_client_event){ .channel = e->channel,
+		.event = v[0].raw,
+		.data = v[1].kind == JSON_STRING ? v[1].raw : none,
+		.user_id = v[2].kind == JSON_STRING ? v[2].raw : none,
+		.sid = e->except });
+	m.app = e->app;
+	m.channel = e->channel;
+	m.source = e->origin;
+	m.source_seq = e->seq;
+	m.event = buf_str(event);
+	pass(br, &m);
+	buf_unref(event);
+}
+
+const char *
+hooks_test(struct broker *br, uint32_t endpoint)
+{
+	const struct webhook *h = hook_apps_endpoint(br, endpoint);
+	struct msg_hook m = { .kind = WEBHOOK_TEST,
+		.channel = S("pusherd-test"),
+		.endpoints = str_make(&endpoint, sizeof(endpoint)) };
+	struct buf *event = NULL;
+
+	if (h == NULL)
+		return "the running pusherd knows no such webhook";
+	if (!h->enabled)
+		return "the webhook is off (enabled=off)";
+	if (!hook_queue_has_room(&br->hooks.queue))
+		return "the queue to the courier is full";
+	m.app = h->app;
+	webhook_put_event(&event, WEBHOOK_TEST, m.channel, none);
+	m.event = buf_str(event);
+	hooks_put(br, &m);
+	buf_unref(event);
+	return NULL;
+}
+
+/* ---- beginnings ---- */
+
+/* Both are known, what was told and what is so: the difference is news. */
+static void
+settle(struct broker *br)
+{
+	struct hooks *h = &br->hooks;
+
+	if (h->settled || !h->told || resync_is_on(br))
+		return;
+	h->settled = true;
+	facts_settle(br);
+}
+
+void
+hooks_on_live(struct broker *br)
+{
+	settle(br);
+}
+
+int
+hooks_on_told(struct peer *p, const struct msg_told *m)
+{
+	struct broker *br = p->br;
+	struct fact_key k = { m->app, m->channel, m->user_id };
+
+	if (br->hooks.told || m->channel.n == 0 ||
+	    m->channel.n > REGISTRY_NAME_MAX || m->user_id.n > USER_MAX)
+		return -1;
+	fact_told(br, &k, m->missed != 0);
+	return 0;
+}
+
+int
+hooks_on_told_done(struct peer *p, const struct msg_told_done *m)
+{
+	UNUSED(m);
+	if (p->br->hooks.told)
+		return -1;
+	p->br->hooks.told = true;
+	settle(p->br);
+	return 0;
+}
+
+struct seeding {
+	struct broker *br;
+	struct fact_key k;
+};
+
+static void
+seed_member(void *arg, const struct member *m)
+{
+	struct seeding *s = arg;
+
+	s->k.user = member_id(m);
+	fact_seed(s->br, &s->k);
+}
+
+/*
+ * What is so when somebody begins to be interested is not news, but its end
+ * will be.
+ */
+static void
+seed(struct broker *br, const struct channel *c)
+{
+	struct seeding s = { br, key_of(br, c, none) };
+
+	if (c->hidden || (c->total == 0 && c->presence == NULL))
+		return;
+	fact_seed(br, &s.k);
+	if (c->presence != NULL)
+		presence_each(c->presence, seed_member, &s);
+}
+
+void
+hooks_changed(struct broker *br)
+{
+	struct hash *channels = &br->registry.channels;
+	struct hash_node *n;
+
+	br->hooks.active = br->hooks.apps.n > 0 || br->hooks.facts.n > 0;
+	if (br->hooks.apps.n == 0)
+		return;
+	for (n = hash_first(channels); n != NULL; n = hash_next(channels, n))
+		seed(br, container_of(n, const struct channel, node));
+}
+
+void
+hooks_init(struct broker *br)
+{
+	list_init(&br->hooks.held);
+	list_init(&br->hooks.untold);
+	hook_queue_init(&br->hooks.queue);
+	ev_init(&br->hooks.timer, facts_on_timer);
+}
+
+void
+hooks_clear(struct broker *br)
+{
+	ev_timer_stop(br->loop, &br->hooks.timer);
+	facts_clear(br);
+	hook_queue_clear(&br->hooks.queue);
+	hook_apps_clear(br);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_WEBHOOK_HOOKS_H
+#define BROKER_WEBHOOK_HOOKS_H
+
+/*
+ * Webhooks: what the applications' servers are told of what happens here
+ * (Pusher documentation, "Webhooks").  When no app has an endpoint, each of
+ * these functions costs one branch.
+ */
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/webhook/hook_queue.h"
+#include "shared/base/hash.h"
+#include "shared/base/list.h"
+#include "shared/base/str.h"
+
+struct broker;
+struct channel;
+struct peer;
+
+#define HOOKS_HOLD 3. /* seconds for which vacated and removed wait */
+
+struct hooks {
+	bool active;        /* there is an endpoint, or a fact is left */
+	struct hash apps;   /* struct hook_app */
+	struct hash facts;  /* struct fact */
+	struct list held;   /* facts that are over, by time */
+	struct list untold; /* facts that nobody has been told of */
+	uint32_t nmissed;   /* facts with a cache miss */
+	ev_timer timer;     /* of held and untold */
+	bool told;          /* the courier has said what it has told */
+	bool settled; /* it is, and workers are known: events may be told */
+	struct hook_queue queue;
+};
+
+void hooks_init(struct broker *);
+void hooks_clear(struct broker *);
+/* The endpoints have changed. */
+void hooks_changed(struct broker *);
+
+/*
+ * A subscription came: the first one of the channel, or, with a user_id, the
+ * first one of this user.
+ */
+void hooks_entered(struct broker *, const struct channel *, struct str user_id);
+/* A subscription went; user_id: it was this user's last one. */
+void hooks_left(struct broker *, const struct channel *, struct str user_id);
+/* Somebody came to a cache channel without an event; it has one now. */
+void hooks_missed(struct broker *, const struct channel *);
+void hooks_filled(struct broker *, uint32_t app, struct str channel);
+/* Subscribers are told how many they are. */
+void hooks_counted(struct broker *, const struct channel *);
+/* An accepted client event. */
+void hooks_client_event(struct broker *, const struct msg_event *);
+/* An event of no meaning for this endpoint: NULL, or why not. */
+const char *hooks_test(struct broker *, uint32_t endpoint);
+
+/* Fills in the time, and queues it. */
+void hooks_put(struct broker *, struct msg_hook *);
+
+/* The workers have said what they have (resync.h). */
+void hooks_on_live(struct broker *);
+/* The queue has become shorter. */
+void hooks_on_room(struct broker *);
+/* Handlers of TOLD, TOLD_DONE. */
+int hooks_on_told(struct peer *, const struct msg_told *);
+int hooks_on_told_done(struct peer *, const struct msg_told_done *);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_CLIENT_TLS_CLIENT_H
+#define CLI_CLIENT_TLS_CLIENT_H
+
+/* The client's end of TLS, for commands that come through the front door. */
+
+#include <openssl/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "shared/crypto/cert.h"
+
+struct conf;
+
+struct tls_client {
+	SSL_CTX *ctx; /* NULL: no TLS */
+	X509 *own[CERT_MAX];
+	size_t nown;
+	char *name; /* that the first of them is for; NULL: none is known */
+};
+
+/* For servers of others, whose certificate is not checked; ctx or NULL. */
+SSL_CTX *tls_client_ctx(void);
+/*
+ * For the server of this configuration: it has to show one of the files of
+ * tls_certificate.  0, or -1 and *why (free(3) it).  In both cases
+ * tls_client_clear() it.
+ */
+int tls_client_init(struct tls_client *, const struct conf *, char **why);
+void tls_client_clear(struct tls_client *);
+
+/*
+ * Shakes hands on a blocking socket: NULL and *why (a static sentence), or
+ * what SSL_free() frees.
+ */
+SSL *tls_client_connect(const struct tls_client *, int fd, const char **why);
+/* For a socket that does not block; the first call shakes hands. */
+SSL *tls_client_attach(SSL_CTX *, int fd);
+/* As send(2) and recv(2) do: n, 0 at the end, or -1 with errno. */
+ssize_t tls_client_send(SSL *, const char *, size_t);
+ssize_t tls_client_recv(SSL *, char *, size_t);
+
+#endif

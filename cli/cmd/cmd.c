@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmd.c: what the commands share: their arguments, help and error messages,
+ * the database, the question to the daemon, files that are read whole.  It
+ * knows no command by name.  Errors go to stderr, never into the output of a
+ * command.
+ */
+
+#include "cli/cmd/cmd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "shared/base/base.h"
+#include "shared/base/buf.h"
+#include "shared/base/suggest.h"
+#include "shared/base/xmalloc.h"
+#include "shared/net/ws_frame.h"
+
+#define MAX_OPTIONS 32   /* of one verb */
+#define BUSY_MS 60000    /* how long others may write before us */
+#define BUSY_PAUSE_MS 50 /* between two tries */
+#define NAMESAKES_MAX 10 /* that an error lists */
+
+/* ---- arguments ---- */
+
+static int
+unknown_option(const struct cmd *c, const char *arg, size_t n)
+{
+	const char *names[MAX_OPTIONS], *near;
+	const struct cmd_option *o;
+	size_t nnames = 0;
+
+	for (o = c->verb->options; o != NULL && o->name != NULL; o++)
+		if (nnames < nitems(names))
+			names[nnames++] = o->name;
+	near = suggest_nearest(str_make(arg, n), names, nnames);
+	if (near != NULL)
+		return cmd_usage(c,
+		    "there is no option --%.*s; did you mean --%s?", (int)n,
+		    arg, near);
+	return cmd_usage(c, "there is no option --%.*s", (int)n, arg);
+}
+
+/*
+ * "--name", "--name=value" or "--name value" at argv[*i]; moves *i over what
+ * was used.
+ */
+static int
+parse_option(struct cmd *c, int argc, char **argv, int *i)
+{
+	const char *arg = argv[*i] + 2, *value = strchr(arg, '=');
+	size_t n = value != NULL ? (size_t)(value++ - arg) : strlen(arg);
+	const struct cmd_option *o = c->verb->options;
+
+	while (o != NULL && o->name != NULL &&
+	    !str_eq(str_of(o->name), str_make(arg, n)))
+		o++;
+	/* Of every command, unless it has one of the name itself. */
+	if ((o == NULL || o->name == NULL) && strcmp(arg, "header") == 0) {
+		c->header = true;
+		return CMD_OK;
+	}
+	if (o == NULL || o->name == NULL)
+		return unknown_option(c, arg, n);
+	if (o->arg == NULL && value != NULL)
+		return cmd_usage(c, "--%s takes no value", o->name);
+	if (o->arg != NULL && value == NULL) {
+		if (*i + 1 >= argc)
+			return cmd_usage(
+			    c, "--%s needs a value: %s", o->name, o->arg);
+		value = argv[++*i];
+	}
+	c->values[c->nvalues++] =
+	    (struct cmd_value){ o, value == NULL ? "" : value };
+	return CMD_OK;
+}
+
+int
+cmd_parse(struct cmd *c, int argc, char **argv)
+{
+	bool options = true;
+	int i;
+
+	c->args = xcalloc((size_t)argc + 1, sizeof(*c->args));
+	c->values = xcalloc((size_t)argc + 1, sizeof(*c->values));
+	for (i = 0; i < argc; i++) {
+		if (options && strcmp(argv[i], "--") == 0) {
+			options = false;
+		} else if (options &&
+		    (strcmp(argv[i], "--help") == 0 ||
+			strcmp(argv[i], "-h") == 0)) {
+			c->help = true;
+		} else if (options && strcmp(argv[i], "-j") == 0) {
+			c->json = true;
+		} else if (options && strncmp(argv[i], "--", 2) == 0) {
+			if (parse_option(c, argc, argv, &i) != CMD_OK)
+				return CMD_USAGE;
+		} else {
+			c->args[c->nargs++] = argv[i];
+		}
+	}
+	if (c->help)
+		return CMD_OK;
+	if (c->nargs < c->verb->min)
+		return cmd_usage(
+		    c, "%s needs %s", c->verb->name, c->verb->args);
+	if (c->nargs > c->verb->max)
+		return cmd_usage(c, "\"%s\" is one argument too many",
+		    c->args[c->verb->max]);
+	return CMD_OK;
+}
+
+void
+cmd_clear(struct cmd *c)
+{
+	free(c->args);
+	free(c->values);
+	c->args = NULL;
+	c->values = NULL;
+}
+
+const char *
+cmd_value(const struct cmd *c, const char *name)
+{
+	size_t i;
+
+	for (i = c->nvalues; i-- > 0;)
+		if (strcmp(c->values[i].option->name, name) == 0)
+			return c->values[i].value;
+	return NULL;
+}
+
+bool
+cmd_has(const struct cmd *c, const char *name)
+{
+	return cmd_value(c, name) != NULL;
+}
+
+/* ---- help and messages ---- */
+
+void
+cmd_print_usage(const struct cmd_verb *v, const char *self, FILE *f)
+{
+	const struct cmd_option *o;
+
+	fprintf(f, "usage: %s %s", self, v->name);
+	for (o = v->options; o != NULL && o->name != NULL; o++)
+		fprintf(f, " [--%s%s%s]", o->name, o->arg != NULL ? " " : "",
+		    o->arg != NULL ? o->arg : "");
+	fprintf(f, "%s%s\n", *v->args != '\0' ? " " : "", v->args);
+}
+
+void
+cmd_print_help(const struct cmd_verb *v, const char *self, FILE *f)
+{
+	const struct cmd_option *o;
+	int width = 0, n;
+
+	cmd_print_usage(v, self, f);
+	fprintf(f, "\n%s.\n", v->summary);
+	if (v->text != NULL)
+		fprintf(f, "\n%s\n", v->text);
+	for (o = v->options; o != NULL && o->name != NULL; o++) {
+		n = (int)strlen(o->name) +
+		    (o->arg != NULL ? (int)strlen(o->arg) + 1 : 0);
+		width = MAX(width, n);
+	}
+	if (width > 0)
+		fputs("\noptions:\n", f);
+	for (o = v->options; o != NULL && o->name != NULL; o++) {
+		n = fprintf(f, "  --%s%s%s", o->name, o->arg != NULL ? " " : "",
+		    o->arg != NULL ? o->arg : "");
+		fprintf(f, "%*s  %s\n", MAX(width + 4 - n, 0), "", o->help);
+	}
+}
+
+static void
+message(const char *fmt, va_list ap)
+{
+	fputs("pusherctl: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+}
+
+int
+cmd_fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	message(fmt, ap);
+	va_end(ap);
+	return CMD_FAILED;
+}
+
+void
+cmd_note(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	message(fmt, ap);
+	va_end(ap);
+}
+
+int
+cmd_usage(const struct cmd *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	message(fmt, ap);
+	va_end(ap);
+	cmd_print_usage(c->verb, c->self, stderr);
+	fprintf(stderr, "more: %s help %s\n", c->self, c->verb->name);
+	return CMD_USAGE;
+}
+
+int
+cmd_confirm(const struct cmd *c, const char *fmt, ...)
+{
+	char line[16];
+	va_list ap;
+	ssize_t n;
+
+	if (isatty(STDIN_FILENO) != 1)
+		return cmd_usage(c, "nobody to ask: add --yes");
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputs(" [y/N] ", stderr);
+	n = read(STDIN_FILENO, line, sizeof(line) - 1);
+	line[n > 0 ? n : 0] = '\0';
+	if (strcmp(line, "y\n") == 0 || strcmp(line, "yes\n") == 0)
+		return CMD_OK;
+	return cmd_fail("nothing was done");
+}
+
+/* ---- the database ---- */
+
+static bool
+is_busy(const char *why)
+{
+	return why != NULL &&
+	    (strstr(why, "busy with another process") != NULL ||
+		strstr(why, "database is locked") != NULL);
+}
+
+struct appdb *
+cmd_open_db(const struct cmd *c, enum appdb_mode mode)
+{
+	struct timespec pause = { 0, BUSY_PAUSE_MS * 1000000L };
+	unsigned waited = 0;
+	struct appdb *db;
+	char *why = NULL;
+
+	/* Many commands at once: each has its turn. */
+	while ((db = appdb_open(c->conf->database, mode, &why)) == NULL &&
+	    is_busy(why) && waited < BUSY_MS) {
+		free(why);
+		why = NULL;
+		nanosleep(&pause, NULL);
+		waited += BUSY_PAUSE_MS;
+	}
+	if (db != NULL)
+		appdb_wait(db, BUSY_MS);
+	if (db == NULL) {
+		cmd_fail("%s", why != NULL ? why : c->conf->database);
+		free(why);
+	}
+	return db;
+}
+
+struct namesakes {
+	const char *name;
+	struct buf *ids;
+	size_t n;
+};
+
+static int
+add_namesake(void *arg, const struct app *a)
+{
+	struct namesakes *l = arg;
+
+	if (strcmp(a->name, l->name) != 0)
+		return 0;
+	if (l->n++ < NAMESAKES_MAX)
+		buf_printf(&l->ids, "%s%s", l->n > 1 ? ", " : "", a->id);
+	return 0;
+}
+
+/* No app is meant, or more than one. */
+static int
+not_found(const struct cmd *c, struct appdb *db, const char *which)
+{
+	struct namesakes l = { .name = which };
+	int r;
+
+	if (*which != '\0' && appdb_each(db, add_namesake, &l) == -1)
+		r = cmd_fail("%s", appdb_error(db));
+	else if (l.n > 1)
+		r = cmd_fail("%zu apps have the name \"%s\": say which by its "
+			     "id: %.*s%s",
+		    l.n, which, STR_ARG(buf_str(l.ids)),
+		    l.n > NAMESAKES_MAX ? ", ..." : "");
+	else
+		r = cmd_fail("no app has the id, the key or the name \"%s\"; "
+			     "to see them: %s app list",
+		    which, c->self);
+	buf_unref(l.ids);
+	return r;
+}
+
+int
+cmd_find_app(
+    const struct cmd *c, struct appdb *db, const char *which, struct app *app)
+{
+	switch (appdb_find(db, which, app)) {
+	case 1:
+		return CMD_OK;
+	case 0:
+		return not_found(c, db, which);
+	default:
+		return cmd_fail("%s", appdb_error(db));
+	}
+}
+
+int
+cmd_read_app(const struct cmd *c, const char *which, struct app *app)
+{
+	struct appdb *db = cmd_open_db(c, APPDB_READ);
+	int r;
+
+	if (db == NULL)
+		return CMD_FAILED;
+	r = cmd_find_app(c, db, which, app);
+	appdb_close(db);
+	return r;
+}
+
+/* ---- the daemon ---- */
+
+/* It may name what others have chosen, and so what steers a terminal. */
+static void
+note_answer(const char *why)
+{
+	char *text = out_clean(str_of(why));
+
+	cmd_note("%s", text);
+	free(text);
+}
+
+static int
+ask_with(const struct ctl_question *q, enum ctl_result *result)
+{
+	char *why;
+	int r = CMD_FAILED;
+
+	*result = CTL_REFUSED;
+	if (!utf8_is_valid(q->args))
+		return cmd_fail("an argument is not UTF-8");
+	switch (*result = ctl_ask(q, &why)) {
+	case CTL_DONE:
+		r = CMD_OK;
+		break;
+	case CTL_ABSENT:
+		r = CMD_NO_DAEMON;
+		/* FALLTHROUGH */
+	case CTL_REFUSED:
+	case CTL_FAILED:
+	case CTL_SILENT:
+		note_answer(why);
+		break;
+	}
+	free(why);
+	return r;
+}
+
+static int
+ask(const struct ctl_question *q)
+{
+	enum ctl_result result;
+
+	return ask_with(q, &result);
+}
+
+int
+cmd_ask_ctl(const struct cmd *c, const char *verb, struct str args, ctl_row fn,
+    void *arg, enum ctl_result *result)
+{
+	struct ctl_question q = { .path = c->conf->control_path,
+		.verb = verb,
+		.args = args,
+		.timeout_ms = CTL_TIMEOUT_MS,
+		.on_row = fn,
+		.arg = arg };
+
+	return ask_with(&q, result);
+}
+
+int
+cmd_ask(const struct cmd *c, const char *verb, struct str args, ctl_row fn,
+    void *arg)
+{
+	enum ctl_result result;
+
+	return cmd_ask_ctl(c, verb, args, fn, arg, &result);
+}
+
+struct only {
+	ctl_row fn;
+	void *arg;
+	bool seen;
+};
+
+static void
+on_only_row(void *arg, struct json row)
+{
+	struct only *o = arg;
+
+	if (!o->seen)
+		o->fn(o->arg, row);
+	o->seen = true;
+}
+
+int
+cmd_ask_one(const struct cmd *c, const char *verb, struct str args, ctl_row fn,
+    void *arg)
+{
+	struct only o = { .fn = fn, .arg = arg };
+	int r = cmd_ask(c, verb, args, on_only_row, &o);
+
+	if (r == CMD_OK && !o.seen)
+		r = cmd_fail("pusherd has done it, but does not say what");
+	return r;
+}
+
+int
+cmd_watch(const struct cmd *c, const char *verb, struct str args, ctl_row fn,
+    void *arg, const bool *stop)
+{
+	struct ctl_question q = { .path = c->conf->control_path,
+		.verb = verb,
+		.args = args,
+		.on_row = fn,
+		.arg = arg,
+		.stop = stop };
+
+	return ask(&q);
+}
+
+int
+cmd_tell_apps_changed(const struct cmd *c)
+{
+	struct ctl_question q = { .path = c->conf->control_path,
+		.verb = "apps-changed",
+		.args = S("{}"),
+		.timeout_ms = CTL_TIMEOUT_MS };
+	struct timespec pause = { 0, BUSY_PAUSE_MS * 1000000L };
+	enum ctl_result result;
+	unsigned waited = 0;
+	char *why, *text;
+	int r = CMD_OK;
+
+	/* Others write at the same time: the daemon reads when they have. */
+	while ((result = ctl_ask(&q, &why)) == CTL_REFUSED && is_busy(why) &&
+	    waited < BUSY_MS) {
+		free(why);
+		nanosleep(&pause, NULL);
+		waited += BUSY_PAUSE_MS;
+	}
+	switch (result) {
+	case CTL_DONE:
+		break;
+	case CTL_ABSENT:
+		cmd_note("pusherd is not running: takes effect when it starts");
+		break;
+	case CTL_REFUSED:
+	case CTL_FAILED:
+	case CTL_SILENT:
+		text = out_clean(str_of(why));
+		r = cmd_fail("written to %s, but pusherd did not confirm that "
+			     "it knows: %s",
+		    c->conf->database, text);
+		free(text);
+		break;
+	}
+	free(why);
+	return r;
+}

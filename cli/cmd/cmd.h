@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_CMD_CMD_H
+#define CLI_CMD_CMD_H
+
+/*
+ * What the commands of pusherctl have in common: how a verb is described,
+ * its arguments after parsing, errors, the way to the database and to the
+ * daemon.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "cli/cmd/ctl.h"
+#include "cli/out/out.h"
+#include "shared/app/app.h"
+#include "shared/app/appdb.h"
+#include "shared/conf/conf.h"
+
+/* Exit codes of pusherctl. */
+enum cmd_exit {
+	CMD_OK,
+	CMD_FAILED,
+	CMD_USAGE,
+	CMD_NO_DAEMON /* only for commands that need the daemon */
+};
+
+struct cmd;
+
+/* --name, with a value unless arg is NULL. */
+struct cmd_option {
+	const char *name;
+	const char *arg; /* what the value is, for the help */
+	const char *help;
+};
+
+/* One command, as the table in pusherctl.c describes it. */
+struct cmd_verb {
+	const char *name; /* "app create" or "status" */
+	const char *args; /* "APP [CHANNEL]", or "" */
+	size_t min, max;  /* how many args */
+	const char *summary;
+	const char *text;                 /* more of the help, or NULL */
+	const struct cmd_option *options; /* up to name NULL; or NULL */
+	int (*run)(struct cmd *);         /* an enum cmd_exit */
+};
+
+struct cmd_value {
+	const struct cmd_option *option;
+	const char *value; /* "" when the option has none */
+};
+
+/* One call of pusherctl. */
+struct cmd {
+	const struct cmd_verb *verb;
+	const struct conf *conf;
+	struct out *out;
+	/* "build/pusherctl -c x.conf", quoted for the shell: for hints */
+	const char *self;
+	const char **args;
+	size_t nargs;
+	struct cmd_value *values; /* the options in their order */
+	size_t nvalues;
+	bool help, json, header; /* --help, -j, --header among the arguments */
+};
+
+/*
+ * Sorts argv (what follows the verb's name) into args and values, which
+ * point into argv.  CMD_OK, or CMD_USAGE after a message.
+ */
+int cmd_parse(struct cmd *, int argc, char **argv);
+void cmd_clear(struct cmd *);
+/* The last value of an option; NULL when it was not given. */
+const char *cmd_value(const struct cmd *, const char *name);
+bool cmd_has(const struct cmd *, const char *name);
+
+/* "usage: …" in one line, and the whole help of a verb. */
+void cmd_print_usage(const struct cmd_verb *, const char *self, FILE *);
+void cmd_print_help(const struct cmd_verb *, const char *self, FILE *);
+
+/* "pusherctl: …" to stderr.  The first returns CMD_FAILED, … */
+int cmd_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* … this one CMD_USAGE, after the usage and what to type next. */
+int cmd_usage(const struct cmd *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void cmd_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * Asks on the terminal, y or N: CMD_OK, or CMD_FAILED after "not done", or
+ * CMD_USAGE after saying that --yes is needed, when there is nobody to ask.
+ */
+int cmd_confirm(const struct cmd *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The database of the apps; NULL after a message. */
+struct appdb *cmd_open_db(const struct cmd *, enum appdb_mode);
+/* CMD_OK and *app (app_clear() it), or CMD_FAILED after a message. */
+int cmd_find_app(
+    const struct cmd *, struct appdb *, const char *which, struct app *app);
+/* The two together, for commands that only read. */
+int cmd_read_app(const struct cmd *, const char *which, struct app *app);
+
+/*
+ * Asks the daemon.  CMD_OK, or after a message CMD_FAILED or CMD_NO_DAEMON.
+ */
+int cmd_ask(const struct cmd *, const char *verb, struct str args, ctl_row fn,
+    void *arg);
+/* The same; *result: how it ended. */
+int cmd_ask_ctl(const struct cmd *, const char *verb, struct str args,
+    ctl_row fn, void *arg, enum ctl_result *result);
+/* The same where one row is the answer: fn is called once, or it failed. */
+int cmd_ask_one(const struct cmd *, const char *verb, struct str args,
+    ctl_row fn, void *arg);
+/* As cmd_ask() without an end: until *stop is true after a row. */
+int cmd_watch(const struct cmd *, const char *verb, struct str args, ctl_row fn,
+    void *arg, const bool *stop);
+/*
+ * The apps in the database have changed: returns when every worker knows.
+ * No daemon is fine (CMD_OK and a note).
+ */
+int cmd_tell_apps_changed(const struct cmd *);
+
+/*
+ * All of a file, or of stdin ("-"), at most max bytes: one reference, or
+ * NULL after a message.
+ */
+struct buf *cmd_read_file(const char *path, size_t max);
+/* Where clients on this machine reach the server. */
+struct cmd_address {
+	char *host; /* for an URL: IPv6 in brackets; free(3) it */
+	unsigned port;
+	bool tls;
+};
+/*
+ * The listener that clients of this app may use, without TLS if there is such
+ * a one: CMD_OK, or another after a message.  free(3) host in any case.
+ */
+int cmd_find_address(
+    const struct cmd *, const struct app *, struct cmd_address *);
+/* The word for sh(1): as it is, or in single quotes; free(3) it. */
+char *cmd_shell_quote(const char *word);
+
+/* The noun files. */
+int cmd_app_create(struct cmd *);
+int cmd_app_list(struct cmd *);
+int cmd_app_show(struct cmd *);
+int cmd_app_set(struct cmd *);
+int cmd_app_enable(struct cmd *);
+int cmd_app_disable(struct cmd *);
+int cmd_app_delete(struct cmd *);
+int cmd_app_import(struct cmd *);
+int cmd_app_snippets(struct cmd *);
+extern const struct cmd_option cmd_app_rotate_options[];
+int cmd_app_rotate_key(struct cmd *);
+int cmd_status(struct cmd *);
+extern const struct cmd_option cmd_config_options[];
+int cmd_config(struct cmd *);
+int cmd_channels(struct cmd *);
+int cmd_channel_show(struct cmd *);
+int cmd_channel_purge_cache(struct cmd *);
+int cmd_publish(struct cmd *);
+int cmd_reload(struct cmd *);
+int cmd_drain(struct cmd *);
+int cmd_log_level(struct cmd *);
+
+#endif

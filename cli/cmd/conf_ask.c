@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conf_ask.c: a configuration file may be broken while the daemon runs on with
+ * the one that it has read before.  Then pusherctl takes what is in force from
+ * the daemon, and needs of the file only where the socket is.
+ *
+ * A file that is not there at all says nothing of the socket: a daemon at the
+ * default place counts only when it has read this file, so that a mistyped -c
+ * never changes another server.
+ */
+
+#include "cli/cmd/conf_ask.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cmd/ctl.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+
+#define SOURCE "pusherd" /* where the values come from */
+
+struct asking {
+	struct conf *conf;
+	const char *file; /* -c, or NULL */
+	bool has_read;    /* a value comes from this file */
+};
+
+/* The text of a member, free(3) it; NULL: it is none. */
+static char *
+text_of(struct json row, const char *key)
+{
+	struct json v = json_get(row, str_of(key));
+	char *tmp = NULL, *text = NULL;
+	struct str s;
+
+	if (v.kind == JSON_STRING && json_string(v, &s, &tmp) == 0)
+		text = str_dup(s);
+	free(tmp);
+	return text;
+}
+
+/* "FILE:12", where the daemon may know a longer path of the same file. */
+static bool
+is_origin(const char *origin, const char *file)
+{
+	const char *colon = strrchr(origin, ':');
+	char *theirs, *ours;
+	bool r;
+
+	if (file == NULL || colon == NULL)
+		return false;
+	theirs = xstrndup(origin, (size_t)(colon - origin));
+	ours = realpath(file, NULL);
+	r = strcmp(theirs, file) == 0 ||
+	    (ours != NULL && strcmp(theirs, ours) == 0);
+	free(ours);
+	free(theirs);
+	return r;
+}
+
+static void
+on_row(void *arg, struct json row)
+{
+	struct asking *a = arg;
+	char *name = text_of(row, "option"), *value = text_of(row, "value");
+	char *origin = text_of(row, "origin"), *why = NULL;
+
+	if (name != NULL && value != NULL && origin != NULL) {
+		/* A daemon of another version may know another option. */
+		if (conf_set(a->conf, str_of(name), str_of(value), SOURCE, 0,
+			&why) == -1)
+			free(why);
+		a->has_read = a->has_read || is_origin(origin, a->file);
+	}
+	free(origin);
+	free(value);
+	free(name);
+}
+
+/* 0, or -1: it does not answer, or is not the one. */
+static int
+ask(struct asking *a, const char *path, bool is_said)
+{
+	struct ctl_question q = { .path = path,
+		.verb = "config",
+		.args = S("{}"),
+		.timeout_ms = CTL_TIMEOUT_MS,
+		.on_row = on_row,
+		.arg = a };
+	enum ctl_result r;
+	char *why;
+
+	r = ctl_ask(&q, &why);
+	free(why);
+	if (r != CTL_DONE || (a->file != NULL && !is_said && !a->has_read))
+		return -1;
+	if (conf_finish(a->conf, &why) == 0)
+		return 0;
+	free(why);
+	return -1;
+}
+
+static void
+on_database(void *arg, struct json row)
+{
+	char **database = arg, *name = text_of(row, "option");
+
+	if (name != NULL && strcmp(name, "database") == 0) {
+		free(*database);
+		*database = text_of(row, "value");
+	}
+	free(name);
+}
+
+char *
+conf_ask_database(const char *control_path)
+{
+	char *database = NULL, *why = NULL;
+	struct ctl_question q = { .path = control_path,
+		.verb = "config",
+		.args = S("{}"),
+		.timeout_ms = CTL_TIMEOUT_MS,
+		.on_row = on_database,
+		.arg = &database };
+
+	ctl_ask(&q, &why);
+	free(why);
+	return database;
+}
+
+int
+conf_ask(struct conf *conf, const char *file, char *const *arguments,
+    size_t narguments)
+{
+	struct asking a = { .conf = conf, .file = file };
+	bool is_said = false;
+	char *path = conf_find_socket(file, arguments, narguments, &is_said);
+	int r = -1;
+
+	if (path == NULL)
+		return -1;
+	conf_init(conf);
+	r = ask(&a, path, is_said);
+	if (r == -1)
+		conf_clear(conf);
+	free(path);
+	return r;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * page_metrics.c: the page about the metrics (etc/doc/metrics.md), from the
+ * table of which GET /metrics is made.  Knows no metric by name.  Writes only
+ * to the stream it is given.
+ */
+
+#include "cli/cmd/page.h"
+#include "shared/base/base.h"
+#include "shared/base/str.h"
+#include "shared/stats/stats.h"
+
+static const char head[] =
+    "# Metrics\n"
+    "\n"
+    "<!-- Generated from shared/stats/stats.def by `make pages`. -->\n"
+    "\n"
+    "`GET /metrics` on the address of the option `metrics_listen` "
+    "(127.0.0.1:9601; empty = none) gives the text format\n"
+    "of Prometheus, version 0.0.4. Any worker answers, for all processes: one "
+    "scrape is enough.\n"
+    "\n"
+    "* Names begin with the option `metrics_prefix` (`pusherd_`).\n"
+    "* Gauges are looked up at the moment of the scrape: every worker is "
+    "asked. A worker that does not answer within a second\n"
+    "  is given with its last numbers; one that is down has "
+    "`worker_up` 0 and no gauges.\n"
+    "* Counters begin at zero when the broker process begins "
+    "(`broker_start_time_seconds`); `rate()` and `increase()` know how\n"
+    "  to deal with that. When a worker dies, at most what it had counted in "
+    "its last second is missing.\n"
+    "* Labels: `app` is an app's id, `worker` a slot from 0, `code` a "
+    "WebSocket close code. There is none for channels:\n"
+    "  there is no end to them.\n"
+    "* `certificate` is the place in `tls_certificate`, from 0, `name` the "
+    "first "
+    "name that it is for. Without TLS there are no\n"
+    "  such series.\n"
+    "* Series for apps that are deleted end.\n"
+    "\n"
+    "In `prometheus.yml`:\n"
+    "\n"
+    "```yaml\n"
+    "scrape_configs:\n"
+    "  - job_name: pusherd\n"
+    "    static_configs:\n"
+    "      - targets: ['127.0.0.1:9601']\n"
+    "```\n"
+    "\n"
+    "Alert rules are in `etc/prometheus/pusherd.rules.yml`, a board for "
+    "Grafana in `etc/grafana/pusherd.json`.\n";
+
+static const struct {
+	const char *title;
+	enum metric_scope first, second, third;
+} sections[] = {
+	{ "Apps", METRIC_APP, METRIC_APP_NOW, METRIC_APP },
+	{ "Workers", METRIC_WORKER, METRIC_GAUGE, METRIC_LINK },
+	{ "Histograms of workers", METRIC_HIST, METRIC_HIST, METRIC_HIST },
+	{ "Connections by close code", METRIC_CODES, METRIC_CODES,
+	    METRIC_CODES },
+	{ "Broker and webhooks", METRIC_BROKER, METRIC_BROKER_HIST,
+	    METRIC_BROKER },
+	{ "Certificates", METRIC_CERT, METRIC_CERT, METRIC_CERT },
+	{ "The names of soketi, with `metrics_soketi_names on`", METRIC_ALIAS,
+	    METRIC_ALIAS, METRIC_ALIAS },
+};
+
+/* The labels of a family, in words. */
+static void
+print_labels(FILE *f, size_t i)
+{
+	const struct metric *m = &stats_metrics[i];
+	const char *own = "";
+
+	switch (m->scope) {
+	case METRIC_APP:
+	case METRIC_APP_NOW:
+		own = "`app`";
+		break;
+	case METRIC_ALIAS:
+		own = "`app_id`, `port`";
+		break;
+	case METRIC_CERT:
+		own = "`certificate`, `name`";
+		break;
+	case METRIC_CODES:
+		own = "`code`";
+		break;
+	case METRIC_BROKER:
+	case METRIC_BROKER_HIST:
+		break;
+	default:
+		own = "`worker`";
+	}
+	fputs(own, f);
+	for (; m->label[0] != '\0'; m = &stats_metrics[++i]) {
+		fprintf(f, "%s`%s`", own[0] == '\0' ? "" : ", ", m->label);
+		own = "x";
+		if (i + 1 == stats_nmetrics || stats_begins_family(i + 1))
+			break;
+	}
+}
+
+static void
+print_family(FILE *f, size_t i)
+{
+	const struct metric *m = &stats_metrics[i];
+
+	fprintf(f, "| `%s%s` | %s | ",
+	    m->scope == METRIC_ALIAS ? "soketi_" : "", m->name, stats_type(m));
+	print_labels(f, i);
+	fprintf(f, " | %s |\n", m->help);
+}
+
+void
+page_print_metrics(FILE *f)
+{
+	size_t s, i;
+
+	fputs(head, f);
+	for (s = 0; s < nitems(sections); s++) {
+		fprintf(f,
+		    "\n## %s\n\n| name | type | labels | meaning |\n"
+		    "| --- | --- | --- | --- |\n",
+		    sections[s].title);
+		if (sections[s].first == METRIC_BROKER)
+			fputs("| `build_info` | gauge | `version` | Always 1; "
+			      "the label says the version |\n",
+			    f);
+		for (i = 0; i < stats_nmetrics; i++) {
+			enum metric_scope scope = stats_metrics[i].scope;
+
+			if (stats_begins_family(i) &&
+			    (scope == sections[s].first ||
+				scope == sections[s].second ||
+				scope == sections[s].third))
+				print_family(f, i);
+		}
+	}
+	fputs("\n## Close codes\n\n| code | meaning |\n| --- | --- |\n", f);
+	for (i = 0; i < STATS_NCODES; i++)
+		fprintf(f, "| %s | %s |\n", stats_code_name((enum stats_code)i),
+		    stats_code_text((enum stats_code)i));
+}

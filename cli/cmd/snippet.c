@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * snippet.c: the text of each snippet.  Every credential is quoted by the
+ * rules of the language it stands in, because a secret may have any
+ * character.  Nothing is looked up here.
+ */
+
+#include "cli/cmd/snippet.h"
+
+#include <stdlib.h>
+
+#include "cli/cmd/cmd.h"
+#include "shared/app/app.h"
+#include "shared/base/base.h"
+
+/* 'text' for JavaScript, PHP: \ and ' with a backslash; free(3) it. */
+static char *
+quote(const char *text)
+{
+	struct buf *b = NULL;
+	char *s;
+
+	buf_putc(&b, '\'');
+	for (; *text != '\0'; text++) {
+		if (*text == '\'' || *text == '\\')
+			buf_putc(&b, '\\');
+		buf_putc(&b, *text);
+	}
+	buf_putc(&b, '\'');
+	s = str_dup(buf_str(b));
+	buf_unref(b);
+	return s;
+}
+
+/* "text" for a .env file, quoted only when it must be; free(3) it. */
+static char *
+quote_env(const char *text)
+{
+	static const char safe[] = "abcdefghijklmnopqrstuvwxyz"
+				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "0123456789_-./:";
+	struct buf *b = NULL;
+	char *s;
+
+	if (text[strspn(text, safe)] == '\0')
+		return str_dup(str_of(text));
+	buf_putc(&b, '"');
+	for (; *text != '\0'; text++) {
+		if (strchr("\"\\$", *text) != NULL)
+			buf_putc(&b, '\\');
+		buf_putc(&b, *text);
+	}
+	buf_putc(&b, '"');
+	s = str_dup(buf_str(b));
+	buf_unref(b);
+	return s;
+}
+
+static void
+write_pusher_js(struct buf **b, const struct snippet_values *v)
+{
+	char *key = quote(v->app->key);
+
+	buf_printf(b,
+	    "import Pusher from 'pusher-js';\n"
+	    "\n"
+	    "const pusher = new Pusher(%s, {\n"
+	    "  wsHost: '%s',\n"
+	    "  %s: %u,\n"
+	    "  forceTLS: %s,\n"
+	    "  enabledTransports: ['%s'],\n"
+	    "  cluster: 'local', // wanted by the library, not used\n"
+	    "});\n"
+	    "pusher.subscribe('my-channel').bind('my-event', (data) => {\n"
+	    "  console.log(data);\n"
+	    "});\n",
+	    key, v->host, v->tls ? "wssPort" : "wsPort", v->port,
+	    v->tls ? "true" : "false", v->tls ? "wss" : "ws");
+	free(key);
+}
+
+static void
+write_echo(struct buf **b, const struct snippet_values *v)
+{
+	char *key = quote(v->app->key);
+
+	buf_printf(b,
+	    "import Echo from 'laravel-echo';\n"
+	    "import Pusher from 'pusher-js';\n"
+	    "\n"
+	    "window.Pusher = Pusher;\n"
+	    "window.Echo = new Echo({\n"
+	    "  broadcaster: 'pusher',\n"
+	    "  key: %s,\n"
+	    "  wsHost: '%s',\n"
+	    "  %s: %u,\n"
+	    "  forceTLS: %s,\n"
+	    "  enabledTransports: ['%s'],\n"
+	    "  cluster: 'local', // wanted by the library, not used\n"
+	    "});\n"
+	    "window.Echo.channel('my-channel').listen('.my-event', (data) => "
+	    "{\n"
+	    "  console.log(data);\n"
+	    "});\n",
+	    key, v->host, v->tls ? "wssPort" : "wsPort", v->port,
+	    v->tls ? "true" : "false", v->tls ? "wss" : "ws");
+	free(key);
+}
+
+static void
+write_laravel(struct buf **b, const struct snippet_values *v)
+{
+	char *id = quote_env(v->app->id), *key = quote_env(v->app->key);
+	char *secret = quote_env(v->app->secret);
+
+	buf_printf(b,
+	    "BROADCAST_CONNECTION=pusher\n"
+	    "PUSHER_APP_ID=%s\n"
+	    "PUSHER_APP_KEY=%s\n"
+	    "PUSHER_APP_SECRET=%s\n"
+	    "PUSHER_HOST=%s\n"
+	    "PUSHER_PORT=%u\n"
+	    "PUSHER_SCHEME=%s\n"
+	    "PUSHER_APP_CLUSTER=local\n",
+	    id, key, secret, v->host, v->port, v->tls ? "https" : "http");
+	free(id);
+	free(key);
+	free(secret);
+}
+
+static void
+write_node(struct buf **b, const struct snippet_values *v)
+{
+	char *id = quote(v->app->id), *key = quote(v->app->key);
+	char *secret = quote(v->app->secret);
+
+	buf_printf(b,
+	    "const Pusher = require('pusher');\n"
+	    "\n"
+	    "const pusher = new Pusher({\n"
+	    "  appId: %s,\n"
+	    "  key: %s,\n"
+	    "  secret: %s,\n"
+	    "  host: '%s',\n"
+	    "  port: %u,\n"
+	    "  useTLS: %s,\n"
+	    "});\n"
+	    "pusher.trigger('my-channel', 'my-event', { hello: 'world' });\n",
+	    id, key, secret, v->host, v->port, v->tls ? "true" : "false");
+	free(id);
+	free(key);
+	free(secret);
+}
+
+static void
+write_php(struct buf **b, const struct snippet_values *v)
+{
+	char *id = quote(v->app->id), *key = quote(v->app->key);
+	char *secret = quote(v->app->secret);
+
+	buf_printf(b,
+	    "$pusher = new Pusher\\Pusher(%s, %s, %s, [\n"
+	    "    'host' => '%s',\n"
+	    "    'port' => %u,\n"
+	    "    'scheme' => '%s',\n"
+	    "    'useTLS' => %s,\n"
+	    "]);\n"
+	    "$pusher->trigger('my-channel', 'my-event', "
+	    "['hello' => 'world']);\n",
+	    key, secret, id, v->host, v->port, v->tls ? "https" : "http",
+	    v->tls ? "true" : "false");
+	free(id);
+	free(key);
+	free(secret);
+}
+
+/*
+ * "text" for Go, Java and Python, and for Ruby with the '#' escaped; free(3)
+ * it.
+ */
+static char *
+quote_double(const char *text, bool ruby)
+{
+	struct buf *b = NULL;
+	char *s;
+
+	buf_putc(&b, '"');
+	for (; *text != '\0'; text++) {
+		if (*text == '"' || *text == '\\' || (ruby && *text == '#'))
+			buf_putc(&b, '\\');
+		buf_putc(&b, *text);
+	}
+	buf_putc(&b, '"');
+	s = str_dup(buf_str(b));
+	buf_unref(b);
+	return s;
+}
+
+/* fmt: id, key, secret, host, port, a word that says whether TLS is used. */
+#define SNIPPET(name, ruby, on, off, ...) \
+	static void name(struct buf **b, const struct snippet_values *v) \
+	{ \
+		char *id = quote_double(v->app->id, ruby); \
+		char *key = quote_double(v->app->key, ruby); \
+		char *secret = quote_double(v->app->secret, ruby); \
+\
+		buf_printf(b, __VA_ARGS__, id, key, secret, v->host, v->port, \
+		    v->tls ? (on) : (off)); \
+		free(id); \
+		free(key); \
+		free(secret); \
+	}
+
+SNIPPET(write_ruby, true, "true", "false",
+    "require 'pusher'\n"
+    "\n"
+    "pusher = Pusher::Client.new(\n"
+    "  app_id: %s,\n"
+    "  key: %s,\n"
+    "  secret: %s,\n"
+    "  host: '%s',\n"
+    "  port: %u,\n"
+    "  use_tls: %s,\n"
+    ")\n"
+    "pusher.trigger('my-channel', 'my-event', { hello: 'world' })\n")
+
+SNIPPET(write_python, false, "True", "False",
+    "import pusher\n"
+    "\n"
+    "client = pusher.Pusher(\n"
+    "    app_id=%s,  # this library takes digits only\n"
+    "    key=%s,\n"
+    "    secret=%s,\n"
+    "    host='%s',\n"
+    "    port=%u,\n"
+    "    ssl=%s,\n"
+    ")\n"
+    "client.trigger('my-channel', 'my-event', {'hello': 'world'})\n")
+
+SNIPPET(write_go, false, "true", "false",
+    "client := pusher.Client{ // github.com/pusher/pusher-http-go/v5\n"
+    "    AppID:  %s,\n"
+    "    Key:    %s,\n"
+    "    Secret: %s,\n"
+    "    Host:   \"%s:%u\",\n"
+    "    Secure: %s,\n"
+    "}\n"
+    "err := client.Trigger(\"my-channel\", \"my-event\",\n"
+    "    map[string]string{\"hello\": \"world\"})\n")
+
+SNIPPET(write_java, false, "true", "false",
+    "Pusher pusher = new Pusher(%s, %s, %s); // com.pusher.rest\n"
+    "pusher.setHost(\"%s:%u\");\n"
+    "pusher.setEncrypted(%s);\n"
+    "pusher.trigger(\"my-channel\", \"my-event\",\n"
+    "    Collections.singletonMap(\"hello\", \"world\"));\n")
+
+static void
+write_publish(struct buf **b, const struct snippet_values *v)
+{
+	buf_printf(b,
+	    "%s publish %s my-channel my-event '{\"hello\":\"world\"}'\n",
+	    v->self, v->app->id);
+}
+
+static void
+write_curl(struct buf **b, const struct snippet_values *v)
+{
+	char *secret = cmd_shell_quote(v->app->secret);
+
+	buf_printf(b,
+	    "body='{\"name\":\"my-event\",\"channel\":\"my-channel\","
+	    "\"data\":\"{\\\"hello\\\":\\\"world\\\"}\"}'\n"
+	    "md5=$(printf %%s \"$body\" | openssl md5 | sed 's/.* //')\n"
+	    "path=/apps/%s/events\n"
+	    "query=\"auth_key=%s&auth_timestamp=$(date +%%s)"
+	    "&auth_version=1.0&body_md5=$md5\"\n"
+	    "sign=$(printf 'POST\\n%%s\\n%%s' \"$path\" \"$query\" |\n"
+	    "  openssl dgst -sha256 -hmac %s | sed 's/.* //')\n"
+	    "curl -H 'Content-Type: application/json' -d \"$body\" \\\n"
+	    "  \"%s://%s:%u$path?$query&auth_signature=$sign\"\n",
+	    v->app->id, v->app->key, secret, v->tls ? "https" : "http", v->host,
+	    v->port);
+	free(secret);
+}
+
+const struct snippet snippets[] = {
+	{ "pusher-js", "pusher-js (browser, Node.js)", write_pusher_js },
+	{ "laravel-echo", "Laravel Echo (browser)", write_echo },
+	{ "laravel-env", "Laravel (.env)", write_laravel },
+	{ "node", "Node.js server library", write_node },
+	{ "php", "PHP server library", write_php },
+	{ "ruby", "Ruby server library", write_ruby },
+	{ "python", "Python server library", write_python },
+	{ "go", "Go server library", write_go },
+	{ "java", "Java server library", write_java },
+	{ "publish", "Next: publish an event from here", write_publish },
+	{ "curl", "Or over HTTP, signed with openssl", write_curl },
+};
+const size_t nsnippets = nitems(snippets);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_MASTER_CERTS_H
+#define CLI_MASTER_CERTS_H
+
+/*
+ * The certificates that the configuration names: read and checked by the
+ * master, handed to the workers through memory, read again when the files
+ * change.
+ *
+ * A reload does certs_load() with the new configuration along with its other
+ * checks, and certs_publish() once all of them have passed; workers take over
+ * what was published within a second, or at once by tls_refresh().
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "shared/base/buf.h"
+#include "shared/crypto/cert.h"
+
+struct cert_board;
+struct conf;
+struct tls_store;
+
+/* What has been read and found good; wiped by certs_forget(). */
+struct certs_loaded {
+	struct buf *bundle; /* NULL: the configuration has none */
+	struct cert_facts facts[CERT_MAX];
+	size_t n;
+};
+
+struct certs {
+	struct tls_store *store;  /* what workers inherit; NULL without TLS */
+	struct cert_board *board; /* what all may see */
+	/* The watch: what the files looked like when they were read. */
+	uint64_t loaded, tried, seen;
+	uint64_t look_ms;   /* of the last look at the files */
+	uint64_t rotate_ms; /* of the last new ticket key */
+	int64_t warned_day; /* days left when it was said */
+};
+
+/*
+ * Reads and checks everything, publishes nothing: 0, or -1 and *why (free(3)
+ * it) with the file and what is wrong.
+ */
+int certs_load(struct certs_loaded *, const struct conf *, char **why);
+void certs_forget(struct certs_loaded *);
+
+/*
+ * Makes the shared memory and publishes: before privileges are dropped, and
+ * before there are children.  0, or -1 and *why.
+ */
+int certs_open(struct certs *, const struct conf *, char **why);
+/* Hands them to the workers that are there and that will be. */
+void certs_publish(
+    struct certs *, const struct certs_loaded *, const struct conf *);
+/*
+ * To be called every now and then: has a file changed, does a ticket key have
+ * to go, does one expire?  A new certificate that is bad is logged, and the
+ * old one stays.
+ */
+void certs_tick(struct certs *, const struct conf *, uint64_t now_ms);
+void certs_close(struct certs *);
+
+#endif

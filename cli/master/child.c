@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * child.c: makes a process of the group and tells its story.  Between fork and
+ * the role's main function a child gets its name, loses every descriptor that
+ * is not its business, and has its signals put in order.  Owns the ready line
+ * and the cord of each child; what the group as a whole does is master.c.
+ */
+
+#include "cli/master/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "broker/broker.h"
+#include "broker/courier/courier.h"
+#include "cli/master/certs.h"
+#include "cli/master/listen.h"
+#include "cli/master/master.h"
+#include "shared/base/base.h"
+#include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/crypto/tls_store.h"
+#include "shared/ipc/cord.h"
+#include "shared/proc/proc.h"
+#include "worker/worker.h"
+
+#define LONG_LIFE_MS 10000 /* after it a death is no longer "again" */
+
+static const unsigned backoff_s[] = { 0, 0, 0, 1, 2, 4, 8, 16, 30 };
+
+uint64_t
+child_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+void
+child_name(const struct child *c, char *out, size_t cap)
+{
+	if (c->is_broker)
+		snprintf(out, cap, "broker");
+	else if (c->is_courier)
+		snprintf(out, cap, "courier");
+	else
+		snprintf(out, cap, "worker %u", c->slot);
+}
+
+/*
+ * The master has them blocked, and so they stay until the role has its
+ * handlers: who is told to leave while it starts leaves in order.
+ */
+static void
+put_signals_in_order(void)
+{
+	static const int to_default[] = { SIGTERM, SIGQUIT, SIGCHLD, SIGALRM };
+	static const int to_ignore[] = { SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE,
+		SIGXFSZ };
+	size_t i;
+
+	for (i = 0; i < nitems(to_default); i++)
+		proc_signal(to_default[i], SIG_DFL);
+	for (i = 0; i < nitems(to_ignore); i++)
+		proc_signal(to_ignore[i], SIG_IGN);
+	/* Ctrl-C reaches the whole group; the master says what to do. */
+	proc_signal(SIGINT, SIG_IGN);
+}
+
+static void
+close_others(const struct master_start *start, const struct inherit *in)
+{
+	size_t n = 0, i;
+	int *keep = xcalloc(in->nlisten + 6, sizeof(*keep));
+
+	for (i = 0; i < in->nlisten; i++)
+		keep[n++] = in->listen_fds[i];
+	if (in->broker_fd != -1)
+		keep[n++] = in->broker_fd;
+	if (in->control_fd != -1)
+		keep[n++] = in->control_fd;
+	keep[n++] = in->life_fd;
+	keep[n++] = in->ready_fd;
+	keep[n++] = in->cord_fd;
+	/* As long as one of us lives no new group may begin. */
+	keep[n++] = start->lock_fd;
+	if (start->log.to_syslog)
+		log_to_stderr(); /* until the others are closed */
+	proc_close_others(keep, n);
+	free(keep);
+}
+
+_Noreturn static void
+run(const struct child *c, const struct master_start *start, int life_fd,
+    const int fds[2])
+{
+	struct inherit in = { .conf = start->conf,
+		.slot = c->slot,
+		.broker_fd = -1,
+		.control_fd = -1,
+		.life_fd = life_fd,
+		.ready_fd = fds[0],
+		.cord_fd = fds[1],
+		.certs = start->certs->board,
+		.master = start->usage,
+		.noted = start->noted,
+		.ledger = start->ledger,
+		.pulse = c->pulse };
+	char name[32];
+
+	if (c->is_broker) {
+		in.broker_fd = start->broker_fd;
+		in.control_fd = start->control_fd;
+		in.places = start->places;
+	} else if (!c->is_courier) {
+		in.nlisten = start->listen->n;
+		in.listen_fds = xcalloc(in.nlisten, sizeof(*in.listen_fds));
+		in.listen_ids = xcalloc(in.nlisten, sizeof(*in.listen_ids));
+		listen_slot(
+		    start->listen, c->slot, in.listen_fds, in.listen_ids);
+		in.tls = start->certs->store;
+	}
+	if (in.tls == NULL) /* keys are for those who serve with them */
+		tls_store_unmap(start->certs->store);
+	child_name(c, name, sizeof(name));
+	log_init(name, start->log.level, start->log.format);
+	proc_title("pusherd: %s", name);
+	close_others(start, &in);
+	if (start->log.to_syslog)
+		log_to_syslog();
+	proc_forget_capabilities();
+	put_signals_in_order();
+	if (c->is_courier)
+		exit(courier_main(&in));
+	exit(c->is_broker ? broker_main(&in) : worker_main(&in));
+}
+
+static unsigned
+start_later(struct child *c)
+{
+	unsigned delay = backoff_s[MIN(c->deaths, nitems(backoff_s) - 1)];
+
+	c->deaths++;
+	c->respawn_ms = child_now_ms() + delay * 1000u;
+	return delay;
+}
+
+/* The ready line and the cord: our ends first.  0, or -1 with errno. */
+static int
+open_lines(int ours[2], int theirs[2])
+{
+	int pair[2];
+
+	if (pipe2(pair, O_CLOEXEC) == -1)
+		return -1;
+	ours[0] = pair[0];
+	theirs[0] = pair[1];
+	if (cord_pair(pair) == 0) {
+		ours[1] = pair[0];
+		theirs[1] = pair[1];
+		return 0;
+	}
+	close(ours[0]);
+	close(theirs[0]);
+	return -1;
+}
+
+void
+child_start(struct child *c, const struct master_start *start, int life_fd)
+{
+	int ours[2], theirs[2];
+	char name[32];
+	pid_t pid;
+
+	child_name(c, name, sizeof(name));
+	if (open_lines(ours, theirs) == -1) {
+		log_warn("%s: cannot make a line to it", name);
+		start_later(c);
+		return;
+	}
+	pid = fork();
+	if (pid == 0)
+		run(c, start, life_fd, theirs);
+	close(theirs[0]);
+	close(theirs[1]);
+	if (pid == -1) {
+		log_warn("%s: cannot fork", name);
+		close(ours[0]);
+		close(ours[1]);
+		start_later(c);
+		return;
+	}
+	c->pid = pid;
+	c->ready_fd = ours[0];
+	c->cord_fd = ours[1];
+	c->ready = false;
+	c->owes = 0;
+	c->tell_conf = c->tell_log = c->replaced = false;
+	c->room = proc_slot_room(start->conf->nworkers);
+	c->started_ms = child_now_ms();
+	watchdog_begin(&c->watchdog, c->started_ms);
+}
+
+int
+child_tell(
+    struct child *c, const void *bytes, size_t n, const int *fds, size_t nfds)
+{
+	if (c->pid == 0 || c->cord_fd == -1) {
+		errno = ENOTCONN;
+		return -1;
+	}
+	if (cord_send(c->cord_fd, bytes, n, fds, nfds) == 0)
+		return 0;
+	if (errno == EPIPE || errno == ECONNRESET) {
+		child_cut_cord(c);
+		errno = EPIPE;
+	}
+	return -1;
+}
+
+void
+child_cut_cord(struct child *c)
+{
+	if (c->cord_fd != -1)
+		close(c->cord_fd);
+	c->cord_fd = -1;
+	if (c->pid != 0)
+		kill(c->pid, SIGTERM);
+}
+
+void
+child_forget_ready(struct child *c)
+{
+	if (c->ready_fd != -1)
+		close(c->ready_fd);
+	c->ready_fd = -1;
+}
+
+bool
+child_read_ready(struct child *c)
+{
+	char byte;
+
+	if (read(c->ready_fd, &byte, 1) == 1)
+		c->ready = true;
+	else if (c->pid != 0)
+		kill(c->pid, SIGTERM); /* nobody would know that it serves */
+	child_forget_ready(c);
+	return c->ready;
+}
+
+bool
+child_is_late(const struct child *c)
+{
+	return c->owes != 0 || (!c->ready && !c->retiring);
+}
+
+/* How it ended, for the log. */
+static void
+describe(struct child *c, int status)
+{
+	int sig;
+
+	if (WIFSIGNALED(status)) {
+		sig = WTERMSIG(status);
+		snprintf(c->ending, sizeof(c->ending),
+		    "was killed by signal %d (%s)%s", sig, strsignal(sig),
+		    WCOREDUMP(status) ? ", core dumped" : "");
+	} else {
+		snprintf(c->ending, sizeof(c->ending), "left with exit code %d",
+		    WEXITSTATUS(status));
+	}
+}
+
+unsigned
+child_gone(struct child *c, int status)
+{
+	if (child_now_ms() - c->started_ms >= LONG_LIFE_MS)
+		c->deaths = 0;
+	c->pid = 0;
+	c->owes = 0;
+	free(c->failed);
+	c->failed = NULL;
+	c->ready = false;
+	child_forget_ready(c);
+	child_cut_cord(c);
+	describe(c, status);
+	return start_later(c);
+}

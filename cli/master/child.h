@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_MASTER_CHILD_H
+#define CLI_MASTER_CHILD_H
+
+/* One place in the group, and the process that fills it at the moment. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "cli/master/watchdog.h"
+
+struct master_start;
+
+struct child {
+	bool is_broker, is_courier; /* else a worker */
+	unsigned slot;              /* workers */
+	pid_t pid;                  /* 0: none */
+	int ready_fd;               /* -1: has said it, or is gone */
+	int cord_fd;                /* our end (shared/ipc/cord.h); -1: none */
+	bool ready;
+	unsigned deaths;     /* in a row */
+	uint64_t started_ms; /* while pid != 0 */
+	uint64_t respawn_ms; /* while pid == 0: when to start another */
+	uint64_t *pulse;     /* the counter of this place */
+	struct watchdog watchdog;
+	unsigned room;   /* broker: slots that it has room for */
+	uint64_t owes;   /* the order it has not confirmed, or 0 */
+	char *failed;    /* what an order could not do there, or NULL */
+	bool tell_conf;  /* an order that it could not take yet */
+	bool tell_log;   /* likewise */
+	bool drained;    /* has sent its clients away */
+	bool retiring;   /* is not replaced */
+	bool replaced;   /* has been told to go, for another one */
+	char ending[96]; /* of the process before this one */
+};
+
+/* Milliseconds of a clock that never jumps. */
+uint64_t child_now_ms(void);
+/* "broker" or "worker 2". */
+void child_name(const struct child *, char *out, size_t cap);
+/*
+ * Forks; in the new process it does not return.  life_fd: the reading end of
+ * the life line.  When there can be no process now, respawn_ms says when to
+ * try again.
+ */
+void child_start(struct child *, const struct master_start *, int life_fd);
+/* Its byte has come, or the line is broken.  True when it is ready. */
+bool child_read_ready(struct child *);
+/* Sends a message; 0, or -1 with errno as cord_send(). */
+int child_tell(
+    struct child *, const void *bytes, size_t n, const int *fds, size_t nfds);
+/* Closes the cord. */
+void child_cut_cord(struct child *);
+/* An order waits for it, or it does not serve yet. */
+bool child_is_late(const struct child *);
+/* Closes the ready line. */
+void child_forget_ready(struct child *);
+/*
+ * The process is gone, with this status of waitpid(2).  Forgets it, says in
+ * ending how ("was killed by signal 9 (Killed)"), and sets respawn_ms, later
+ * each time, until one has lived for ten seconds.  Returns the seconds until
+ * it.
+ */
+unsigned child_gone(struct child *, int status);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_MASTER_LISTEN_H
+#define CLI_MASTER_LISTEN_H
+
+/*
+ * The sockets that clients connect to: for each address in the configuration
+ * one per worker slot, so that the kernel spreads connections and a slot's
+ * queue outlives its worker.  A Unix socket, and one that systemd has made, is
+ * one for all slots.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/net/listen_spec.h"
+#include "shared/proc/proc.h"
+
+struct conf;
+
+#define LISTEN_GIVEN 64
+
+/* One address. */
+struct listener_place {
+	uint32_t id;             /* never given again */
+	const char *option;      /* that it comes from */
+	struct sock_addr wanted; /* as the configuration has it */
+	struct sock_addr addr;   /* with the port filled in */
+	mode_t mode;             /* of a Unix socket */
+	enum listen_role role;
+	bool shared;               /* all slots have fds[0] */
+	bool foreign;              /* systemd has made it */
+	unsigned nfds;             /* slots that have a socket */
+	int fds[PROC_MAX_WORKERS]; /* by slot */
+	int from;                  /* nfds before a change, or -1 */
+};
+
+struct listen_set {
+	size_t n;
+	unsigned nslots; /* worker slots */
+	struct listener_place **v;
+	uint32_t last_id;
+	int given[LISTEN_GIVEN]; /* by the service manager, not used yet */
+	size_t ngiven;
+	/* Not listened on any more, but workers may still hold them. */
+	struct listener_place **gone;
+	size_t ngone;
+};
+
+/*
+ * All functions: 0, or -1 and *why (free(3) it): a sentence that names the
+ * address, what is wrong and what to do.
+ */
+
+/* Opens everything or nothing; the set is all zero before. */
+int listen_open(struct listen_set *, const struct conf *, char **why);
+/* Closes everything; harmless when nothing is open. */
+/*
+ * Gives the TCP sockets to the user that the master becomes: SO_REUSEPORT
+ * lets only sockets of one user share a port, and a reload makes more of them.
+ * 0, or -1 with errno.
+ */
+int listen_give(const struct listen_set *, uid_t, gid_t);
+void listen_close(struct listen_set *);
+/*
+ * The set for another configuration: what is listened on now is taken over,
+ * what is new is opened.  One of listen_take() and listen_abandon() follows.
+ */
+int listen_prepare(struct listen_set *next, const struct listen_set *now,
+    const struct conf *, char **why);
+/* Everything is as before listen_prepare(). */
+void listen_abandon(struct listen_set *next, const struct listen_set *now);
+/* *next takes the place of *now; what is in it no more waits in `gone`. */
+void listen_take(struct listen_set *now, struct listen_set *next);
+/* No worker accepts there any more: closes it. */
+void listen_forget_gone(struct listen_set *);
+/*
+ * Newcomers go to the first n slots only.  False when the kernel does not do
+ * that; then every slot gets its share.
+ */
+bool listen_steer(struct listen_set *, unsigned n);
+/* The sockets of one slot and their ids, one for each address. */
+void listen_slot(
+    const struct listen_set *, unsigned slot, int *fds, uint32_t *ids);
+/* Every address, with ", " between; free(3) it. */
+char *listen_text(const struct listen_set *);
+/* Writes one address a line to a file, which appears whole. */
+int listen_write(const struct listen_set *, const char *path, char **why);
+/*
+ * Could the addresses be listened on?  That something (perhaps this very
+ * server) listens there now is no error.
+ */
+int listen_check(const struct conf *, char **why);
+
+#endif

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * master.c: starts the broker and the workers, watches them, puts a new process
+ * into the place of one that died, and stops all of them in order.  Owns the
+ * children and the life line, whose end tells them that the master is gone.
+ *
+ * All signals stay blocked and are read from a descriptor, so that nothing
+ * ever runs in the middle of something else.  The master never parses a
+ * client's byte, never opens a database, and holds no state of the service.
+ */
+
+#include "cli/master/master.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/master/certs.h"
+#include "cli/master/child.h"
+#include "cli/master/group.h"
+#include "cli/master/listen.h"
+#include "cli/master/notify.h"
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/ipc/cord.h"
+#include "shared/ipc/ipc_msg.h"
+#include "shared/proc/proc.h"
+#include "shared/proc/usage.h"
+#include "shared/role/orders.h"
+#include "shared/role/pulse.h"
+
+#define START_MS 30000  /* for all to be ready the first time */
+#define START_DEATHS 3  /* so many before that: give up */
+#define UNWELL_MS 30000 /* without broker or workers: not alive */
+
+bool
+master_is_stopping(const struct master *m)
+{
+	return m->phase > PHASE_RUN;
+}
+
+/* ---- what happens ---- */
+
+static void
+on_signal(struct master *m, int sig)
+{
+	switch (sig) {
+	case SIGTERM:
+	case SIGINT:
+		if (master_is_stopping(m))
+			stop_quick(m, "told a second time");
+		else
+			master_drain(m,
+			    sig == SIGINT ? "interrupted" : "terminated",
+			    DRAIN_STOP, m->start->conf->drain_time * 1000);
+		break;
+	case SIGQUIT:
+		stop_quick(m, "told to quit");
+		break;
+	case SIGHUP:
+		reload_begin(m, 0);
+		break;
+	case SIGUSR1:
+		reload_log(m);
+		break;
+	default: /* SIGCHLD: reap() looks each time */
+		break;
+	}
+}
+
+static void
+read_signals(struct master *m)
+{
+	struct signalfd_siginfo si;
+
+	while (read(m->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si))
+		on_signal(m, (int)si.ssi_signo);
+}
+
+static void
+on_death(struct master *m, struct child *c, int status)
+{
+	unsigned delay;
+	bool owed = m->reload.active && c->owes != 0 && !c->replaced;
+	pid_t pid = c->pid;
+	char name[32];
+
+	child_name(c, name, sizeof(name));
+	delay = child_gone(c, status);
+	if (owed && !c->retiring)
+		c->failed = xasprintf("pid %d did not take it and %s; the next "
+				      "one has it",
+		    (int)pid, c->ending);
+	if (c->retiring || c->replaced) {
+		log_info("%s %s pid=%d", name, c->ending, (int)pid);
+		if (c->replaced)
+			c->deaths = 0;
+	} else if (!master_is_stopping(m)) {
+		log_warnx("%s %s pid=%d; another one in %u s", name, c->ending,
+		    (int)pid, delay);
+		if (m->phase == PHASE_START)
+			m->start_deaths++;
+	} else if (status == 0 || m->phase >= PHASE_QUICK) {
+		log_debug("%s %s pid=%d", name, c->ending, (int)pid);
+	} else {
+		log_warnx("%s %s pid=%d", name, c->ending, (int)pid);
+	}
+}
+
+static void
+reap(struct master *m)
+{
+	int status;
+	pid_t pid;
+	size_t i;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (i = 0; i < m->nchildren; i++)
+			if (m->children[i].pid == pid)
+				on_death(m, &m->children[i], status);
+}
+
+static void
+on_ready(struct master *m, struct child *c)
+{
+	char name[32];
+
+	/* A broken line: the process is dying and will be reaped. */
+	if (!child_read_ready(c) || m->phase != PHASE_RUN)
+		return;
+	child_name(c, name, sizeof(name));
+	if (c->ending[0] == '\0') { /* a reload wanted one more */
+		log_info("%s: ready pid=%d", name, (int)c->pid);
+		return;
+	}
+	/* Says it once more: of several warnings in a row one is printed. */
+	log_info("%s: ready again pid=%d; the one before %s", name, (int)c->pid,
+	    c->ending);
+}
+
+static void
+say_ready(struct master *m)
+{
+	char *where, state[64];
+
+	master_enter(m, PHASE_RUN, 0);
+	where = listen_text(m->start->listen);
+	log_info("ready: listening on %s workers=%u pid=%d", where,
+	    m->start->conf->nworkers, (int)getpid());
+	free(where);
+	snprintf(state, sizeof(state), "READY=1\nMAINPID=%d", (int)getpid());
+	notify(state);
+	if (m->start->waiter_fd == -1)
+		return;
+	if (write(m->start->waiter_fd, "", 1) == -1)
+		log_debug("nobody waits for the start");
+	close(m->start->waiter_fd);
+}
+
+/* ---- what is due ---- */
+
+/* Ends children that do not turn their loop any more. */
+static void
+check_pulses(struct master *m, uint64_t now)
+{
+	struct child *c;
+	char name[32];
+	int sig;
+
+	if (now < m->pulse_ms + WATCHDOG_LOOK_MS)
+		return;
+	m->pulse_ms = now;
+	usage_put(m->start->usage, &m->memory);
+	for (size_t i = 0; i < m->nchildren; i++) {
+		c = &m->children[i];
+		if (c->pid == 0 || !c->ready ||
+		    (sig = watchdog_look(&c->watchdog, now)) == 0)
+			continue;
+		child_name(c, name, sizeof(name));
+		log_warnx("%s: stuck, no sign of life for %u ms: sending "
+			  "signal %d pid=%d",
+		    name, WATCHDOG_STALE_MS, sig, (int)c->pid);
+		kill(c->pid, sig);
+	}
+}
+
+static void
+check_running(struct master *m, uint64_t now)
+{
+	bool all_ready = true;
+	struct child *c;
+	char name[32];
+	size_t i;
+
+	for (i = 0; i < m->nchildren; i++) {
+		c = &m->children[i];
+		if (c->pid == 0 && c->respawn_ms <= now && !c->retiring) {
+			child_start(c, m->start, m->life[0]);
+			child_name(c, name, sizeof(name));
+			if (c->pid != 0)
+				log_debug(
+				    "%s: started pid=%d", name, (int)c->pid);
+		}
+		all_ready = all_ready && c->ready;
+	}
+	if (m->phase != PHASE_START) {
+		check_pulses(m, now);
+		reload_check(m, now);
+		reload_resend(m);
+		log_tick();
+		certs_tick(m->start->certs, m->start->conf, now);
+		return;
+	}
+	if (all_ready)
+		say_ready(m);
+	else if (m->start_deaths >= START_DEATHS)
+		stop_start(m, "processes die before they are ready");
+	else if (now >= m->deadline_ms)
+		stop_start(m, "not all processes became ready in time");
+}
+
+/* The broker and some worker serve. */
+static bool
+is_well(const struct master *m)
+{
+	for (size_t i = FIRST_WORKER; i < m->nchildren; i++)
+		if (m->children[i].ready)
+			return m->children[0].ready;
+	return false;
+}
+
+/*
+ * Tells the service manager that the group serves, and also that it does not
+ * for a while: what dies is replaced.  Who is silent for good is ended by it.
+ */
+static void
+check_health(struct master *m, uint64_t now)
+{
+	if (is_well(m) || m->phase != PHASE_RUN)
+		m->unwell_ms = 0;
+	else if (m->unwell_ms == 0)
+		m->unwell_ms = now;
+	if (m->notify_ms == 0 || now < m->notified_ms + m->notify_ms ||
+	    (m->unwell_ms != 0 && now > m->unwell_ms + UNWELL_MS))
+		return;
+	m->notified_ms = now;
+	notify("WATCHDOG=1");
+}
+
+/* Milliseconds until something is due; -1: nothing is. */
+static int
+next_timeout(const struct master *m, uint64_t now)
+{
+	uint64_t at = m->deadline_ms == 0 ? UINT64_MAX : m->deadline_ms;
+	size_t i;
+
+	for (i = 0; !master_is_stopping(m) && i < m->nchildren; i++)
+		if (m->children[i].pid == 0 && !m->children[i].retiring)
+			at = MIN(at, m->children[i].respawn_ms);
+	if (m->phase == PHASE_RUN)
+		at = MIN(at, m->pulse_ms + WATCHDOG_LOOK_MS);
+	if (!master_is_stopping(m))
+		at = MIN(at, reload_due(m));
+	if (m->notify_ms != 0)
+		at = MIN(at, MAX(m->notified_ms, now) + m->notify_ms);
+	if (at == UINT64_MAX)
+		return -1;
+	return at <= now ? 0 : (int)MIN(at - now, 60000);
+}
+
+static void
+wait_for_something(struct master *m)
+{
+	struct pollfd p[2 * (PROC_MAX_WORKERS + FIRST_WORKER) + 1];
+	size_t who[nitems(p)], i;
+	nfds_t n = 0, k;
+	struct child *c;
+
+	p[n++] = (struct pollfd){ m->signal_fd, POLLIN, 0 };
+	for (i = 0; i < m->nchildren; i++) {
+		who[n] = who[n + 1] = i;
+		/* poll(2) ignores those that are -1. */
+		p[n++] = (struct pollfd){ m->children[i].ready_fd, POLLIN, 0 };
+		p[n++] = (struct pollfd){ m->children[i].cord_fd, POLLIN, 0 };
+	}
+	if (poll(p, n, next_timeout(m, child_now_ms())) == -1) {
+		if (errno != EINTR)
+			fatal("poll");
+		return;
+	}
+	/* First what a child has said, then what a signal says of it. */
+	for (k = 1; k < n; k++) {
+		c = &m->children[who[k]];
+		if (p[k].revents == 0)
+			continue;
+		if (p[k].fd == c->ready_fd)
+			on_ready(m, c);
+		else if (p[k].fd == c->cord_fd)
+			asked_on_cord(m, c);
+	}
+	if (p[0].revents != 0)
+		read_signals(m);
+}
+
+static void
+take_signals(struct master *m)
+{
+	static const int taken[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1,
+		SIGCHLD };
+	static const int ignored[] = { SIGPIPE, SIGUSR2, SIGXFSZ };
+	sigset_t set;
+	size_t i;
+
+	sigemptyset(&set);
+	for (i = 0; i < nitems(taken); i++) {
+		/* Whoever started us may have had them ignored. */
+		proc_signal(taken[i], SIG_DFL);
+		sigaddset(&set, taken[i]);
+	}
+	for (i = 0; i < nitems(ignored); i++)
+		proc_signal(ignored[i], SIG_IGN);
+	if (sigprocmask(SIG_SETMASK, &set, NULL) == -1)
+		fatal("sigprocmask");
+	m->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (m->signal_fd == -1)
+		fatal("signalfd");
+}
+
+void
+master_add_child(struct master *m, size_t i)
+{
+	m->children[i] = (struct child){ .is_broker = i == 0,
+		.is_courier = i == 1,
+		.slot = i < FIRST_WORKER ? 0 : (unsigned)i - FIRST_WORKER,
+		.ready_fd = -1,
+		.cord_fd = -1,
+		.pulse = &m->pulses[i],
+		.watchdog = { .counter = &m->pulses[i] } };
+}
+
+int
+master_run(struct master_start *start)
+{
+	struct master m = { .start = start };
+	size_t i;
+
+	m.notify_ms = notify_period();
+	take_signals(&m);
+	if (pipe2(m.life, O_CLOEXEC) == -1)
+		fatal("pipe");
+	m.nchildren = start->conf->nworkers + FIRST_WORKER;
+	memory_init(&m.memory, 0);
+	start->usage = usage_map();
+	start->noted = proc_map_noted();
+	m.pulses = pulse_map(nitems(m.children));
+	if (m.pulses == NULL || start->usage == NULL || start->noted == NULL)
+		fatal("mmap");
+	for (i = 0; i < m.nchildren; i++)
+		master_add_child(&m, i);
+	m.steered = listen_steer(start->listen, start->conf->nworkers);
+	m.deadline_ms = child_now_ms() + START_MS;
+	do {
+		if (!master_is_stopping(&m))
+			check_running(&m, child_now_ms());
+		if (master_is_stopping(&m))
+			stop_check(&m, child_now_ms());
+		check_health(&m, child_now_ms());
+		if (master_alive(&m, 0) > 0 || !master_is_stopping(&m))
+			wait_for_something(&m);
+		reap(&m);
+	} while (!master_is_stopping(&m) || master_alive(&m, 0) > 0);
+	close(m.signal_fd);
+	close(m.life[0]);
+	close(m.life[1]);
+	free(m.reload.notes);
+	memory_free(&m.memory);
+	log_info("stopped");
+	return m.exit_code;
+}

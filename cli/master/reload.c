@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reload.c: another configuration while the server runs.  Everything that can
+ * go wrong is tried first (the text, the addresses, the log file), and then
+ * nothing has changed; what follows cannot fail.  Then the children are told,
+ * over their cords; those that start later inherit it.
+ *
+ * More workers: they are started, and newcomers reach them when they serve.
+ * Fewer: the highest slots get no newcomers, close their clients over
+ * drain_time, and leave.  A listener that is gone is closed when all have
+ * confirmed that they do not accept there any more.
+ */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/master/certs.h"
+#include "cli/master/group.h"
+#include "cli/master/listen.h"
+#include "cli/master/master.h"
+#include "cli/master/notify.h"
+#include "shared/base/base.h"
+#include "shared/base/buf.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/conf/conf_change.h"
+#include "shared/ipc/cord.h"
+#include "shared/ipc/ipc_msg.h"
+#include "shared/json/json_write.h"
+#include "shared/role/orders.h"
+
+#define REPLACE_MS 300 /* for an answer to leave through the old broker */
+
+/* What will take the place of what is in force. */
+struct change {
+	struct conf conf;
+	struct listen_set listen;
+	struct certs_loaded certs;
+	int log_fd;  /* or -1 */
+	char *notes; /* needs a restart; or NULL */
+};
+
+/* ---- telling children ---- */
+
+static int
+tell_conf(struct master *m, struct child *c)
+{
+	const struct listen_set *l = m->start->listen;
+	uint32_t ids[CORD_FDS];
+	int fds[CORD_FDS];
+	struct msg_reconf r = { .id = m->reload.order };
+	struct buf *text = NULL, *b;
+	size_t nfds = 0;
+	int done;
+
+	if (!c->is_broker && !c->is_courier) {
+		listen_slot(l, c->slot, fds, ids);
+		nfds = l->n;
+	}
+	conf_dump(m->start->conf, &text);
+	r.conf = buf_str(text);
+	r.listeners = str_make(ids, nfds * sizeof(ids[0]));
+	b = buf_new(msg_reconf_size(&r));
+	msg_reconf_put(b->data, &r);
+	done = child_tell(c, b->data, msg_reconf_size(&r), fds, nfds);
+	if (done == 0)
+		c->owes = m->reload.order;
+	buf_unref(b);
+	buf_unref(text);
+	return done;
+}
+
+static int
+tell_log(struct master *m, struct child *c)
+{
+	const struct log_place *p = &m->start->log;
+	struct msg_logging l = { .id = ++m->last_order,
+		.level = (uint32_t)p->level,
+		.format = (uint32_t)p->format,
+		.to_syslog = p->to_syslog };
+	const int fd = STDERR_FILENO;
+	char bytes[64];
+
+	msg_logging_put(bytes, &l);
+	return child_tell(c, bytes, msg_logging_size(&l), &fd, 1);
+}
+
+/* Who cannot take it now gets it later (reload_resend()). */
+static void
+tell_all(struct master *m, bool conf, bool log)
+{
+	for (size_t i = 0; i < m->nchildren; i++) {
+		struct child *c = &m->children[i];
+
+		if (c->pid == 0)
+			continue;
+		c->tell_conf = c->tell_conf || conf;
+		c->tell_log = c->tell_log || log;
+		if (conf)
+			c->owes = m->reload.order;
+	}
+	reload_resend(m);
+}
+
+void
+reload_resend(struct master *m)
+{
+	for (size_t i = 0; i < m->nchildren; i++) {
+		struct child *c = &m->children[i];
+
+		if (c->pid == 0)
+			continue;
+		if (c->tell_conf && tell_conf(m, c) == 0)
+			c->tell_conf = false;
+		if (c->tell_log && tell_log(m, c) == 0)
+			c->tell_log = false;
+	}
+}
+
+/* ---- the end of a reload ---- */
+
+static void
+say(struct master *m, unsigned code, struct str text)
+{
+	struct reload *r = &m->reload;
+
+	for (size_t i = 0; i < r->nasked; i++)
+		master_say(m, r->asked[i], code, text);
+	r->nasked = 0;
+}
+
+static void
+say_done(struct master *m)
+{
+	const struct reload *r = &m->reload;
+	struct json_writer w;
+	struct buf *b;
+
+	json_writer_init(&w);
+	json_object_open(&w);
+	json_key(&w, "ms");
+	json_put_u64(&w, child_now_ms() - r->began_ms);
+	json_key(&w, "workers");
+	json_put_u64(&w, m->start->conf->nworkers);
+	json_key(&w, "needs_restart");
+	if (r->notes == NULL)
+		json_put_null(&w);
+	else
+		json_put_str(&w, str_of(r->notes));
+	json_object_close(&w);
+	b = json_writer_take(&w);
+	say(m, 0, buf_str(b));
+	buf_unref(b);
+}
+
+static void begin(struct master *);
+
+static void
+end(struct master *m)
+{
+	struct reload *r = &m->reload, was = *r;
+	char *failed = asked_failures(m), *text;
+
+	if (failed != NULL) {
+		log_warnx("reload: not everywhere: %s", failed);
+		text =
+		    xasprintf("the configuration is in force, but %s", failed);
+		say(m, 1, str_of(text));
+		free(text);
+	}
+	free(failed);
+	log_info("reload: done in %llu ms%s%s",
+	    (unsigned long long)(child_now_ms() - r->began_ms),
+	    r->notes == NULL ? "" : "; needs a restart: ",
+	    r->notes == NULL ? "" : r->notes);
+	say_done(m);
+	free(r->notes);
+	*r = (struct reload){ .order = r->order };
+	notify("READY=1");
+	/* All who asked meanwhile get the answer of one more. */
+	memcpy(r->asked, was.waiting, sizeof(r->asked));
+	r->nasked = was.nwaiting;
+	if (was.again || was.nwaiting > 0)
+		begin(m);
+}
+
+static void
+refuse(struct master *m, char *why)
+{
+	log_warnx("reload: nothing has changed: %s", why);
+	say(m, 1, str_of(why));
+	free(why);
+	notify("READY=1");
+}
+
+/* ---- the parts of a change, which may fail ---- */
+
+/* The number of workers that there can be now. */
+static int
+check_workers(struct master *m, struct change *ch, char **why)
+{
+	unsigned now = m->start->conf->nworkers, n = ch->conf.nworkers;
+	char *notes;
+	size_t i;
+
+	for (i = FIRST_WORKER; n > now && i < m->nchildren; i++) {
+		if (!m->children[i].retiring)
+			continue;
+		*why = xasprintf("%s: workers is %u, but worker %u is still "
+				 "leaving: try again when it has left",
+		    conf_origin(&ch->conf, "workers"), n, m->children[i].slot);
+		return -1;
+	}
+	if (n < now && !m->steered) {
+		ch->conf.nworkers = now;
+		notes = xasprintf("%s%sworkers (fewer, on this kernel)",
+		    ch->notes == NULL ? "" : ch->notes,
+		    ch->notes == NULL ? "" : ", ");
+		free(ch->notes);
+		ch->notes = notes;
+	}
+	return 0;
+}
+
+static int
+check_size(const struct conf *conf, char **why)
+{
+	struct buf *b = NULL;
+	size_t n;
+
+	conf_dump(conf, &b);
+	n = b->len;
+	buf_unref(b);
+	if (n + 4096 <= CORD_BYTES)
+		return 0;
+	*why = xasprintf("the configuration is too large: %zu bytes of at most "
+			 "%u",
+	    n, CORD_BYTES - 4096);
+	return -1;
+}
+
+static int
+prepare(struct master *m, struct change *ch, char **why)
+{
+	const struct master_start *s = m->start;
+	const struct source *from = &s->source;
+
+	if (conf_load_again(&ch->conf, from->base, from->file, from->arguments,
+		from->narguments, why) == -1)
+		return -1;
+	ch->notes = conf_keep(&ch->conf, s->conf);
+	if (check_workers(m, ch, why) == 0 && check_size(&ch->conf, why) == 0 &&
+	    certs_load(&ch->certs, &ch->conf, why) == 0 &&
+	    log_place_open(&s->log, &ch->conf, &ch->log_fd, why) == 0) {
+		if (listen_prepare(&ch->listen, s->listen, &ch->conf, why) == 0)
+			return 0;
+		if (ch->log_fd != -1)
+			close(ch->log_fd);
+	}
+	certs_forget(&ch->certs);
+	conf_clear(&ch->conf);
+	free(ch->notes);
+	return -1;
+}
+
+/* ---- and those that may not ---- */
+
+static void
+add_workers(struct master *m)
+{
+	struct child *broker = &m->children[0];
+	unsigned n = m->start->conf->nworkers;
+
+	/* Another broker costs nothing that a client notices. */
+	if (broker->pid != 0 && broker->room < n) {
+		say_done(m);
+		m->reload.replace_ms = child_now_ms() + REPLACE_MS;
+	}
+	while (m->nchildren < n + FIRST_WORKER) {
+		master_add_child(m, m->nchildren);
+		if (m->reload.replace_ms != 0)
+			m->children[m->nchildren].respawn_ms =
+			    m->reload.replace_ms + REPLACE_MS;
+		m->nchildren++;
+	}
+}
+
+static void
+retire_workers(struct master *m)
+{
+	struct msg_drain drain = { .ms = m->start->conf->drain_time * 1000,
+		.how = DRAIN_RETIRE };
+	unsigned n = m->start->conf->nworkers;
+	char bytes[64];
+
+	msg_drain_put(bytes, &drain);
+	for (size_t i = n + FIRST_WORKER; i < m->nchildren; i++) {
+		struct child *c = &m->children[i];
+
+		if (c->retiring)
+			continue;
+		c->retiring = true;
+		if (c->pid != 0 &&
+		    child_tell(c, bytes, msg_drain_size(&drain), NULL, 0) == -1)
+			kill(c->pid, SIGTERM);
+	}
+}
+
+static void
+commit(struct master *m, struct change *ch)
+{
+	struct master_start *s = m->start;
+	unsigned before = s->conf->nworkers;
+	char *why;
+
+	conf_replace(s->conf, &ch->conf);
+	listen_take(s->listen, &ch->listen);
+	/* Before listeners with TLS: who gets them looks at both. */
+	certs_publish(s->certs, &ch->certs, s->conf);
+	certs_forget(&ch->certs);
+	log_place_use(&s->log, s->conf, ch->log_fd);
+	if (listen_write(s->listen, s->listen_path, &why) == -1) {
+		log_warnx("%s", why);
+		free(why);
+	}
+	m->steered = listen_steer(s->listen, MIN(before, s->conf->nworkers));
+	m->reload.order = ++m->last_order;
+	tell_all(m, true, true);
+	if (s->conf->nworkers > before)
+		add_workers(m);
+	else
+		retire_workers(m);
+}
+
+static void
+begin(struct master *m)
+{
+	struct reload *r = &m->reload;
+	struct change ch = { .log_fd = -1 };
+	struct timespec ts;
+	char *why, text[80];
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
+	    (long long)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
+	notify(text);
+	log_info("reload: reading the configuration");
+	r->began_ms = child_now_ms();
+	if (prepare(m, &ch, &why) == -1) {
+		refuse(m, why);
+		return;
+	}
+	r->active = true;
+	r->notes = ch.notes;
+	r->deadline_ms = r->began_ms + CONFIRM_MS;
+	commit(m, &ch);
+}
+
+void
+reload_begin(struct master *m, uint64_t asked)
+{
+	struct reload *r = &m->reload;
+
+	if (m->phase != PHASE_RUN) {
+		if (asked != 0)
+			master_say(
+			    m, asked, 1, S("pusherd is starting or stopping"));
+	} else if (!r->active) {
+		if (asked != 0)
+			r->asked[r->nasked++] = asked;
+		begin(m);
+	} else if (asked == 0) {
+		r->again = true;
+	} else if (r->nwaiting < RELOAD_ASKERS) {
+		r->waiting[r->nwaiting++] = asked;
+	} else {
+		master_say(m, asked, 1, S("too many reloads at once"));
+	}
+}
+
+/* ---- while it is under way ---- */
+
+static bool
+all_are_done(const struct master *m)
+{
+	for (size_t i = 0; i < m->nchildren; i++)
+		if (child_is_late(&m->children[i]))
+			return false;
+	return true;
+}
+
+/* Places at the end that nobody will fill again. */
+static void
+forget_retired(struct master *m)
+{
+	while (m->nchildren > FIRST_WORKER &&
+	    m->children[m->nchildren - 1].retiring &&
+	    m->children[m->nchildren - 1].pid == 0)
+		m->nchildren--;
+}
+
+static void
+replace_broker(struct child *broker)
+{
+	if (broker->pid == 0)
+		return; /* the next one has room */
+	broker->replaced = true;
+	broker->ready = false;
+	broker->owes = 0;
+	kill(broker->pid, SIGTERM);
+}
+
+void
+reload_check(struct master *m, uint64_t now)
+{
+	struct reload *r = &m->reload;
+
+	forget_retired(m);
+	if (!r->active)
+		return;
+	if (r->replace_ms != 0 && now >= r->replace_ms) {
+		r->replace_ms = 0;
+		replace_broker(&m->children[0]);
+	}
+	if (r->replace_ms != 0 || (!all_are_done(m) && now < r->deadline_ms))
+		return;
+	listen_steer(m->start->listen, m->start->conf->nworkers);
+	listen_forget_gone(m->start->listen);
+	end(m);
+}
+
+uint64_t
+reload_due(const struct master *m)
+{
+	const struct reload *r = &m->reload;
+
+	if (!r->active)
+		return UINT64_MAX;
+	return r->replace_ms != 0 ? r->replace_ms : r->deadline_ms;
+}
+
+void
+reload_on_done(
+    struct master *m, struct child *c, uint64_t order, struct str failed)
+{
+	UNUSED(m);
+	if (c->owes != order)
+		return;
+	c->owes = 0;
+	free(c->failed);
+	c->failed = failed.n == 0 ? NULL : xstrndup(failed.p, failed.n);
+}
+
+/* ---- the log ---- */
+
+void
+reload_log(struct master *m)
+{
+	struct master_start *s = m->start;
+	char *why;
+	int fd;
+
+	if (log_place_open(&s->log, s->conf, &fd, &why) == -1) {
+		log_warnx("the log stays as it is: %s", why);
+		free(why);
+		return;
+	}
+	log_place_use(&s->log, s->conf, fd);
+	tell_all(m, false, true);
+	log_info("log: opened anew");
+}
+
+void
+reload_set_level(struct master *m, const struct msg_master_ask *ask)
+{
+	struct master_start *s = m->start;
+	char *why, *text, *old;
+
+	old = xstrdup(s->conf->log_level);
+	if (conf_set(s->conf, S("log_level"), ask->arg, "pusherctl", 0, &why) ==
+	    -1) {
+		master_say(m, ask->id, 1, str_of(why));
+		free(why);
+		free(old);
+		return;
+	}
+	log_place_use(&s->log, s->conf, -1);
+	tell_all(m, false, true);
+	log_info("log: level %s, was %s", s->conf->log_level, old);
+	text = xasprintf(
+	    "{\"level\":\"%s\",\"was\":\"%s\"}", s->conf->log_level, old);
+	master_say(m, ask->id, 0, str_of(text));
+	free(text);
+	free(old);
+}

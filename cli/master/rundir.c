@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rundir.c: makes, owns and removes what a running server has in the file
+ * system.  The lock in the runtime directory is held by every process of the
+ * group, so that a new group cannot begin beside the rest of an old one; the
+ * files are touched only by who holds it.
+ *
+ * Runs before privileges are dropped: never follows a symbolic link to a file
+ * that it gives away.
+ */
+
+#include "cli/master/rundir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/master/leftover.h"
+#include "shared/app/appdb.h"
+#include "shared/base/base.h"
+#include "shared/base/log.h"
+#include "shared/base/str.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/net/sock.h"
+
+/* Times 100 ms: for an old group to leave. */
+#define STOPPED_TRIES 15 /* then those that are stopped are killed */
+#define KILL_TRIES 80    /* then all */
+#define LEAVE_TRIES 100
+
+/* What is before the last '/'; free(3) it. */
+static char *
+parent_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		return xstrdup(".");
+	return xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+static void
+close_if_open(int fd)
+{
+	if (fd != -1)
+		close(fd);
+}
+
+static int
+give_fd(const struct rundir *r, int fd)
+{
+	if (!r->owner.give)
+		return 0;
+	return fchown(fd, r->owner.uid, r->owner.gid);
+}
+
+static int
+give_path(const struct rundir *r, const char *path)
+{
+	if (!r->owner.give)
+		return 0;
+	return lchown(path, r->owner.uid, r->owner.gid);
+}
+
+/* ---- the directory ---- */
+
+static int
+check_directory(const char *path, const struct stat *st,
+    const struct rundir_owner *owner, char **why)
+{
+	uid_t uid = st->st_uid;
+
+	if (!S_ISDIR(st->st_mode)) {
+		*why = xasprintf("runtime_dir %s is not a directory", path);
+		return -1;
+	}
+	if (uid != 0 && uid != geteuid() &&
+	    !(owner->give && uid == owner->uid)) {
+		*why = xasprintf("runtime_dir %s belongs to another user (id "
+				 "%u): name that user in the option user, or "
+				 "choose another directory",
+		    path, (unsigned)uid);
+		return -1;
+	}
+	if ((st->st_mode & 022) != 0) {
+		*why = xasprintf("others may write into runtime_dir %s (mode "
+				 "%04o): chmod 700 %s, or choose another one",
+		    path, st->st_mode & 07777, path);
+		return -1;
+	}
+	if (access(path, R_OK | W_OK | X_OK) == -1) {
+		*why = xasprintf("cannot write into runtime_dir %s: %s", path,
+		    strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+static int
+make_directory(struct rundir *r, char **why)
+{
+	const char *path = r->conf->runtime_dir;
+	struct stat st;
+	bool made = mkdir(path, 0700) == 0;
+	int fd;
+
+	if (!made && errno != EEXIST) {
+		*why =
+		    xasprintf("cannot make runtime_dir %s: %s: make it (mode "
+			      "0700), or choose another one",
+			path, strerror(errno));
+		return -1;
+	}
+	if (stat(path, &st) == -1) {
+		*why = xasprintf(
+		    "cannot use runtime_dir %s: %s", path, strerror(errno));
+		return -1;
+	}
+	if (check_directory(path, &st, &r->owner, why) == -1)
+		return -1;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* The group may come as far as the control socket (its mode: 0660). */
+	if (fd == -1 || give_fd(r, fd) == -1 ||
+	    (made && r->owner.give && fchmod(fd, 0710) == -1)) {
+		close_if_open(fd);
+		*why = xasprintf("cannot give runtime_dir %s to the user %s: "
+				 "%s",
+		    path, r->conf->user, strerror(errno));
+		return -1;
+	}
+	close(fd);
+	return 0;
+}
+
+int
+rundir_check(
+    const struct conf *conf, const struct rundir_owner *owner, char **why)
+{
+	const char *path = conf->runtime_dir;
+	struct stat st;
+	char *parent;
+	int r;
+
+	if (stat(path, &st) == 0)
+		return check_directory(path, &st, owner, why);
+	parent = parent_of(path);
+	r = errno == ENOENT ? access(parent, W_OK | X_OK) : -1;
+	if (r == -1)
+		*why =
+		    xasprintf("cannot make runtime_dir %s: %s: make it (mode "
+			      "0700), or choose another one",
+			path, strerror(errno));
+	free(parent);
+	return r;
+}
+
+/* ---- lock and pid file ---- */
+
+static pid_t
+read_pid(int fd)
+{
+	char text[32];
+	uint64_t pid;
+	ssize_t n = pread(fd, text, sizeof(text), 0);
+
+	if (n <= 1 || text[n - 1] != '\n' ||
+	    str_to_u64(str_make(text, (size_t)n - 1), INT32_MAX, &pid) == -1)
+		return 0;
+	return (pid_t)pid;
+}
+
+static int
+write_pid(int fd)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+
+	if (ftruncate(fd, 0) == -1)
+		return -1;
+	errno = ENOSPC; /* of a write that is short */
+	return pwrite(fd, text, (size_t)n, 0) == n ? 0 : -1;
+}
+
+/*
+ * Opens and locks a file that is still the one of this name.  The descriptor,
+ * or -1: errno EWOULDBLOCK, *holder (the number in it, 0: unknown) and *held
+ * when another has it.
+ */
+static int
+lock_once(const char *path, pid_t *holder, struct stat *held)
+{
+	struct stat named;
+	int fd, saved;
+
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd == -1)
+		return -1;
+	if (fstat(fd, held) == -1 || flock(fd, LOCK_EX | LOCK_NB) == -1) {
+		saved = errno;
+		*holder = read_pid(fd);
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	if (stat(path, &named) == 0 && held->st_ino == named.st_ino &&
+	    held->st_dev == named.st_dev)
+		return fd;
+	close(fd); /* removed while we waited for it */
+	*holder = 0;
+	errno = EAGAIN;
+	return -1;
+}
+
+/* Does a server hold it, or only what one has left behind? */
+static bool
+is_served(const struct leftover *v, size_t n, pid_t holder)
+{
+	for (size_t i = 0; i < n; i++)
+		if (v[i].pid == holder || !v[i].orphan)
+			return true;
+	return n == 0 && leftover_may_be(holder);
+}
+
+/*
+ * Waits a little when the rest of a group holds it that is leaving, and ends
+ * what does not leave.  -1 with errno; EWOULDBLOCK: *who holds it (free(3)
+ * it; it may be empty).
+ */
+static int
+lock_file(const char *path, char **who)
+{
+	const struct timespec moment = { 0, 100000000 };
+	struct leftover v[LEFTOVER_MAX];
+	struct stat held;
+	pid_t holder;
+	size_t n;
+	int fd, tries, saved;
+
+	for (tries = 0;; tries++) {
+		holder = 0;
+		fd = lock_once(path, &holder, &held);
+		if (fd != -1 || errno != EWOULDBLOCK)
+			return fd;
+		n = leftover_find(&held, v);
+		if (is_served(v, n, holder) || tries == LEAVE_TRIES) {
+			*who = leftover_text(v, n);
+			saved = EWOULDBLOCK;
+			break;
+		}
+		if (tries == 1)
+			log_info("waiting for the processes of a server that "
+				 "has died to leave");
+		if (tries == STOPPED_TRIES)
+			leftover_end(v, n, true);
+		else if (tries == KILL_TRIES)
+			leftover_end(v, n, false);
+		nanosleep(&moment, NULL);
+	}
+	errno = saved;
+	return -1;
+}
+
+static int
+take_lock(struct rundir *r, char **why)
+{
+	char *who = NULL;
+
+	r->lock_fd = lock_file(r->lock_path, &who);
+	if (r->lock_fd != -1)
+		unlink(r->listen_path); /* of a server that was killed */
+	if (r->lock_fd != -1 && write_pid(r->lock_fd) == 0 &&
+	    give_fd(r, r->lock_fd) == 0)
+		return 0;
+	if (who != NULL)
+		*why =
+		    xasprintf("another pusherd runs with runtime_dir %s%s%s: "
+			      "stop it, or give this one its own "
+			      "runtime_dir",
+			r->conf->runtime_dir, who[0] == '\0' ? "" : ": ", who);
+	else
+		*why = xasprintf(
+		    "cannot write %s: %s", r->lock_path, strerror(errno));
+	free(who);
+	return -1;
+}
+
+static int
+open_pid_file(struct rundir *r, char **why)
+{
+	const char *path = r->conf->pid_file;
+	char *who = NULL;
+
+	r->pid_fd = lock_file(path, &who);
+	if (r->pid_fd != -1 && fchmod(r->pid_fd, 0644) == 0 &&
+	    give_fd(r, r->pid_fd) == 0)
+		return 0;
+	if (who != NULL)
+		*why =
+		    xasprintf("another pusherd has the pid_file %s%s%s: give "
+			      "this one its own",
+			path, who[0] == '\0' ? "" : ": ", who);
+	else
+		*why = xasprintf("cannot write pid_file %s: %s: its directory "
+				 "must exist and be writable",
+		    path, strerror(errno));
+	free(who);
+	return -1;
+}
+
+int
+rundir_write_pid(struct rundir *r, char **why)
+{
+	if (write_pid(r->lock_fd) == 0 && write_pid(r->pid_fd) == 0)
+		return 0;
+	*why = xasprintf(
+	    "cannot write pid_file %s: %s", r->conf->pid_file, strerror(errno));
+	return -1;
+}
+
+/* ---- database and sockets ---- */
+
+/* Makes a missing directory, but not the one above it. */
+static int
+make_database(struct rundir *r, char **why)
+{
+	const char *path = r->conf->database;
+	char *dir = parent_of(path);
+	struct appdb *d;
+	int made = mkdir(dir, 0700) == 0 ? give_path(r, dir) : 0;
+
+	if (made == -1)
+		*why = xasprintf("cannot give %s to the user %s: %s", dir,
+		    r->conf->user, strerror(errno));
+	free(dir);
+	if (made == -1)
+		return -1;
+	d = appdb_open(path, APPDB_CREATE, why);
+	if (d == NULL)
+		return -1;
+	appdb_close(d);
+	if (give_path(r, path) == 0)
+		return 0;
+	*why = xasprintf("cannot give the database %s to the user %s: %s", path,
+	    r->conf->user, strerror(errno));
+	return -1;
+}
+
+static int
+open_socket(struct rundir *r, const char *path, mode_t mode, char **why)
+{
+	int fd = sock_listen_unix(path, mode);
+
+	if (fd != -1 && give_path(r, path) == 0)
+		return fd;
+	*why = xasprintf("cannot listen on %s: %s", path, strerror(errno));
+	if (fd != -1)
+		close(fd);
+	return -1;
+}
+
+static int
+open_sockets(struct rundir *r, char **why)
+{
+	r->broker_fd = open_socket(r, r->conf->broker_path, 0600, why);
+	if (r->broker_fd == -1)
+		return -1;
+	r->control_fd = open_socket(r, r->conf->control_path, 0660, why);
+	return r->control_fd == -1 ? -1 : 0;
+}
+
+int
+rundir_open(struct rundir *r, const struct conf *conf,
+    const struct rundir_owner *owner, char **why)
+{
+	*r = (struct rundir){ .conf = conf,
+		.owner = *owner,
+		.lock_fd = -1,
+		.pid_fd = -1,
+		.broker_fd = -1,
+		.control_fd = -1 };
+	r->lock_path = xasprintf("%s/lock", conf->runtime_dir);
+	r->listen_path = xasprintf("%s/listen", conf->runtime_dir);
+	if (make_directory(r, why) == 0 && take_lock(r, why) == 0 &&
+	    open_pid_file(r, why) == 0 && make_database(r, why) == 0 &&
+	    open_sockets(r, why) == 0)
+		return 0;
+	rundir_close(r);
+	return -1;
+}
+
+void
+rundir_close(struct rundir *r)
+{
+	/* Without the lock the files are those of another server. */
+	if (r->lock_fd != -1) {
+		unlink(r->conf->broker_path);
+		unlink(r->conf->control_path);
+		unlink(r->listen_path);
+		/* Where we may no longer remove it, it shall be empty. */
+		if (r->pid_fd != -1 && unlink(r->conf->pid_file) == -1 &&
+		    ftruncate(r->pid_fd, 0) == -1)
+			log_warn("cannot remove %s", r->conf->pid_file);
+		unlink(r->lock_path);
+	}
+	close_if_open(r->broker_fd);
+	close_if_open(r->control_fd);
+	close_if_open(r->pid_fd);
+	close_if_open(r->lock_fd);
+	free(r->lock_path);
+	free(r->listen_path);
+	*r = (struct rundir){
+		.lock_fd = -1, .pid_fd = -1, .broker_fd = -1, .control_fd = -1
+	};
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * watchdog.c: decides when a child is stuck.  SIGABRT comes first, because it
+ * leaves a core; who does not even take that gets SIGKILL.  A master that was
+ * stopped itself (a suspended machine) blames nobody: the gap does not count.
+ *
+ * Pure: the clock is the caller's.
+ */
+
+#include "cli/master/watchdog.h"
+
+#include <signal.h>
+
+#include "shared/role/pulse.h"
+
+void
+watchdog_begin(struct watchdog *w, uint64_t now_ms)
+{
+	w->seen = pulse_read(w->counter);
+	w->seen_ms = w->look_ms = now_ms;
+	w->aborted = false;
+}
+
+int
+watchdog_look(struct watchdog *w, uint64_t now_ms)
+{
+	uint64_t value = pulse_read(w->counter);
+	uint64_t gap = now_ms - w->look_ms;
+
+	w->look_ms = now_ms;
+	if (gap > 2 * WATCHDOG_LOOK_MS)
+		w->seen_ms += gap; /* we did not look, so we do not know */
+	if (value != w->seen) {
+		w->seen = value;
+		w->seen_ms = now_ms;
+		return 0;
+	}
+	if (now_ms < w->seen_ms + WATCHDOG_STALE_MS)
+		return 0;
+	if (!w->aborted) {
+		w->aborted = true;
+		return SIGABRT;
+	}
+	return now_ms < w->seen_ms + WATCHDOG_STALE_MS + WATCHDOG_KILL_MS
+	    ? 0
+	    : SIGKILL;
+}

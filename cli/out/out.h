@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_OUT_OUT_H
+#define CLI_OUT_OUT_H
+
+/*
+ * What a command prints, said once and written in one of three styles:
+ *
+ *   OUT_TABLE  a terminal, or a pager: aligned columns with a heading, as
+ *              many as fit, human numbers
+ *   OUT_TABS   a pipe: one line per row, cells separated by tabs, plain
+ *              numbers, a heading only when it is asked for
+ *   OUT_JSON   one JSON document on one line
+ *
+ * A document is one record, one table, or a group of named records, tables
+ * and texts.  In the text styles control bytes and bytes that are not UTF-8
+ * are written as \xNN, so that no name can steer the terminal.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "shared/base/str.h"
+#include "shared/json/json_slice.h"
+
+enum out_style { OUT_TABLE, OUT_TABS, OUT_JSON };
+
+struct out;
+
+/* Writes to f, which stays the caller's. */
+struct out *out_new(FILE *f, enum out_style style, bool colour);
+/*
+ * The style, width and colour for a terminal, a pager or a pipe; json: what
+ * -j says.  NO_COLOR (any value that is not empty) and TERM=dumb are respected.
+ */
+struct out *out_new_for(FILE *f, bool json);
+/* Tables have a heading in a pipe, too. */
+void out_set_header(struct out *);
+/* Places of a line; 0: no limit. */
+void out_set_width(struct out *, size_t width);
+/* For a screen that is drawn again and again: nothing but the document. */
+void out_set_live(struct out *);
+/* Ends the document and flushes.  0, or -1 with errno: not all was written. */
+int out_finish(struct out *);
+/*
+ * The command failed: forgets what is open or, in JSON, everything, so that
+ * nobody takes half an answer for a whole one.
+ */
+void out_drop(struct out *);
+void out_free(struct out *);
+bool out_is_json(const struct out *);
+bool out_is_terminal(const struct out *);
+
+/*
+ * A text of others' for a terminal or a pipe, as the text styles write it;
+ * free(3) it.
+ */
+char *out_clean(struct str);
+
+/* "1.2k", or "1.2K" of bytes, for a narrow place; free(3) it. */
+char *out_short(uint64_t, bool bytes);
+
+/* Several parts as one document. */
+void out_group_open(struct out *);
+void out_group_close(struct out *);
+
+/*
+ * A record: keys and values below each other.  name: the key inside a
+ * group, else NULL.
+ */
+void out_record_open(struct out *, const char *name);
+void out_record_close(struct out *);
+
+/*
+ * A table.  keys: the columns, of which the n pointers must live until the
+ * close; their upper case is the heading.  Every row gives each column once,
+ * in this order.
+ */
+void out_table_open(
+    struct out *, const char *name, const char *const *keys, size_t n);
+/*
+ * Before out_table_open(): its keys with blanks between them, the most
+ * important first.  On a narrow terminal the last ones leave first, and before
+ * them those that are not named.  Without it their order is that of the table.
+ */
+void out_table_order(struct out *, const char *keys);
+void out_row_open(struct out *);
+void out_row_close(struct out *);
+void out_table_close(struct out *);
+
+/* Values, in a record or in a row. */
+void out_str(struct out *, const char *key, struct str);
+void out_text(struct out *, const char *key, const char *);
+/* Green or red on a terminal. */
+void out_state(struct out *, const char *key, const char *, bool good);
+void out_num(struct out *, const char *key, uint64_t);
+/* "on" and "off"; true and false. */
+void out_bool(struct out *, const char *key, bool);
+/* "-"; null. */
+void out_null(struct out *, const char *key);
+/* "2d 03:04:05" on a terminal. */
+void out_seconds(struct out *, const char *key, uint64_t);
+/* "1.5 MiB" on a terminal. */
+void out_bytes(struct out *, const char *key, uint64_t);
+/* A value as it came in a row of the daemon's; JSON_NONE is null. */
+void out_json(struct out *, const char *key, struct json);
+
+/* A text of several lines in a group: "# title" above it; a JSON string. */
+void out_block(
+    struct out *, const char *key, const char *title, struct str text);
+/* A sentence for people: not there in JSON and in a pipe. */
+void out_hint(struct out *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

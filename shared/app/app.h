@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_APP_APP_H
+#define SHARED_APP_APP_H
+
+/* An app: its credentials and settings, as every process knows it. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct app {
+	uint32_t num; /* row in the database; never used again */
+	char *id, *key, *secret, *name;
+	/*
+	 * After a rotation the key before it counts too, until this Unix
+	 * second: then NULL, NULL and 0, or whatever is left of them.
+	 */
+	char *old_key, *old_secret;
+	uint64_t old_until;
+	uint32_t enabled;
+#define APP_UINT(field, def, min, max, help) uint32_t field;
+#define APP_BOOL(field, def, help) uint32_t field;
+#define APP_TEXT(field, def, help) char *field;
+#include "shared/app/app_settings.def"
+#undef APP_UINT
+#undef APP_BOOL
+#undef APP_TEXT
+};
+
+/* Every setting at its default, no credentials. */
+void app_init(struct app *);
+/* Frees the strings and wipes the secret. */
+void app_clear(struct app *);
+/* Does the old key count at this Unix second? */
+static inline bool
+app_has_old_key(const struct app *a, uint64_t now)
+{
+	return a->old_key != NULL && a->old_secret != NULL &&
+	    a->old_until > now;
+}
+/* Forgets the old key and wipes its secret. */
+void app_drop_old_key(struct app *);
+/*
+ * Sets one setting from text ("on"/"off" for booleans).  0, or -1 and *why:
+ * a sentence that names the setting, the value and the range; free(3) it.
+ */
+int app_set(struct app *, const char *setting, const char *value, char **why);
+
+#endif

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * appdb_rows.c: the rows of the table of apps, with statements prepared once.
+ * The columns come from app_settings.def.  A row that somebody changed by hand
+ * to values that pusherd does not know is an error with a sentence, and is
+ * never quietly bent into shape.
+ */
+
+#include "shared/app/appdb_rows.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
+
+#define APP_UINT(field, def, min, max, help) ", " #field
+#define APP_BOOL(field, def, help) ", " #field
+#define APP_TEXT(field, def, help) ", " #field
+#define COLUMNS "id, key, secret, name, enabled, old_key, old_secret, old_until"
+static const char select_all[] = "SELECT num, " COLUMNS
+#include "shared/app/app_settings.def"
+				 " FROM apps ORDER BY num";
+static const char select_by_id[] = "SELECT num, " COLUMNS
+#include "shared/app/app_settings.def"
+				   " FROM apps WHERE id = ?1";
+static const char select_by_key[] = "SELECT num, " COLUMNS
+#include "shared/app/app_settings.def"
+				    " FROM apps WHERE key = ?1 OR (old_key = ?1"
+				    " AND old_until > unixepoch())";
+static const char select_by_name[] = "SELECT num, " COLUMNS
+#include "shared/app/app_settings.def"
+				     " FROM apps WHERE name = ?1 LIMIT 2";
+static const char insert_names[] = "INSERT INTO apps (" COLUMNS
+#include "shared/app/app_settings.def"
+#undef APP_UINT
+#undef APP_BOOL
+#undef APP_TEXT
+#define APP_UINT(field, def, min, max, help) ", ?"
+#define APP_BOOL(field, def, help) ", ?"
+#define APP_TEXT(field, def, help) ", ?"
+				   ") VALUES (?, ?, ?, ?, ?, ?, ?, ?"
+#include "shared/app/app_settings.def"
+				   ")";
+#undef APP_UINT
+#undef APP_BOOL
+#undef APP_TEXT
+#define APP_UINT(field, def, min, max, help) ", " #field " = ?"
+#define APP_BOOL(field, def, help) ", " #field " = ?"
+#define APP_TEXT(field, def, help) ", " #field " = ?"
+static const char update[] =
+    "UPDATE apps SET id = ?, key = ?, secret = ?, name = ?, enabled = ?,"
+    " old_key = ?, old_secret = ?, old_until = ?"
+#include "shared/app/app_settings.def"
+    " WHERE num = ?";
+#undef APP_UINT
+#undef APP_BOOL
+#undef APP_TEXT
+
+static const char *const sql[STMT_COUNT] = {
+	[STMT_ALL] = select_all,
+	[STMT_BY_ID] = select_by_id,
+	[STMT_BY_KEY] = select_by_key,
+	[STMT_BY_NAME] = select_by_name,
+	[STMT_INSERT] = insert_names,
+	[STMT_UPDATE] = update,
+	[STMT_DELETE] = "DELETE FROM apps WHERE num = ?1",
+};
+
+int
+appdb_rows_prepare(struct appdb *d)
+{
+	size_t i;
+
+	for (i = 0; i < STMT_COUNT; i++)
+		if (sqlite3_prepare_v3(d->db, sql[i], -1,
+			SQLITE_PREPARE_PERSISTENT, &d->stmts[i],
+			NULL) != SQLITE_OK)
+			return -1;
+	return 0;
+}
+
+void
+appdb_rows_finalize(struct appdb *d)
+{
+	size_t i;
+
+	for (i = 0; i < STMT_COUNT; i++) {
+		sqlite3_finalize(d->stmts[i]);
+		d->stmts[i] = NULL;
+	}
+}
+
+const char *
+appdb_error(const struct appdb *d)
+{
+	return d->error != NULL ? d->error : "no error";
+}
+
+/* Takes the sentence. */
+static int
+fail(struct appdb *d, char *sentence)
+{
+	free(d->error);
+	d->error = sentence;
+	return -1;
+}
+
+/* After a statement that did not go well. */
+static int
+fail_sqlite(struct appdb *d)
+{
+	const char *text = sqlite3_errmsg(d->db);
+
+	switch (sqlite3_errcode(d->db)) {
+	case SQLITE_BUSY:
+		return fail(d,
+		    xstrdup("the database is busy with another process: try "
+			    "again"));
+	case SQLITE_FULL:
+		return fail(d, xstrdup("the disk of the database is full"));
+	case SQLITE_CONSTRAINT:
+		if (strstr(text, "apps.id") != NULL)
+			return fail(
+			    d, xstrdup("another app has this id already"));
+		if (strstr(text, "apps.key") != NULL)
+			return fail(
+			    d, xstrdup("another app has this key already"));
+		break;
+	default:
+		break;
+	}
+	return fail(d, xstrdup(text));
+}
+
+/* ---- a row into a struct app ---- */
+
+struct row {
+	struct appdb *d;
+	sqlite3_stmt *s;
+	int column; /* the next one */
+	bool bad;   /* a sentence has been set */
+};
+
+static void
+row_bad(struct row *r, const char *what)
+{
+	if (!r->bad)
+		fail(r->d,
+		    xasprintf("the row %lld of the table apps: %s %s",
+			(long long)sqlite3_column_int64(r->s, 0),
+			sqlite3_column_name(r->s, r->column), what));
+	r->bad = true;
+}
+
+static uint32_t
+row_number(struct row *r, int64_t min, int64_t max)
+{
+	int64_t n = sqlite3_column_int64(r->s, r->column);
+
+	if (n < min || n > max)
+		row_bad(r, "is out of range");
+	r->column++;
+	return (uint32_t)n;
+}
+
+/* A Unix time. */
+static uint64_t
+row_seconds(struct row *r)
+{
+	int64_t n = sqlite3_column_int64(r->s, r->column);
+
+	if (n < 0)
+		row_bad(r, "is out of range");
+	r->column++;
+	return (uint64_t)MAX(n, 0);
+}
+
+static void
+row_text(struct row *r, char **out)
+{
+	const char *p = (const char *)sqlite3_column_text(r->s, r->column);
+	size_t n = (size_t)sqlite3_column_bytes(r->s, r->column);
+
+	if (p == NULL || memchr(p, '\0', n) != NULL)
+		row_bad(r, "is no text");
+	free(*out);
+	*out = xstrdup(p != NULL ? p : "");
+	r->column++;
+}
+
+/* 0, or -1 with a sentence and nothing in *a. */
+static int
+row_read(struct appdb *d, sqlite3_stmt *s, struct app *a)
+{
+	struct row r = { d, s, 0, false };
+
+	memset(a, 0, sizeof(*a));
+	a->num = row_number(&r, 1, UINT32_MAX);
+	row_text(&r, &a->id);
+	row_text(&r, &a->key);
+	row_text(&r, &a->secret);
+	row_text(&r, &a->name);
+	a->enabled = row_number(&r, 0, 1);
+	row_text(&r, &a->old_key);
+	row_text(&r, &a->old_secret);
+	a->old_until = row_seconds(&r);
+	if (a->old_until == 0)
+		app_drop_old_key(a);
+#define APP_UINT(field, def, min, max, help) \
+	a->field = row_number(&r, min, max);
+#define APP_BOOL(field, def, help) a->field = row_number(&r, 0, 1);
+#define APP_TEXT(field, def, help) row_text(&r, &a->field);
+#include "shared/app/app_settings.def"
+#undef APP_UINT
+#undef APP_BOOL
+#undef APP_TEXT
+	if (!r.bad)
+		return 0;
+	app_clear(a);
+	return -1;
+}
+
+int
+appdb_each(struct appdb *d, int (*fn)(void *arg, const struct app *), void *arg)
+{
+	sqlite3_stmt *s = d->stmts[STMT_ALL];
+	struct app a;
+	int step, r = 0;
+
+	while ((step = sqlite3_step(s)) == SQLITE_ROW) {
+		r = row_read(d, s, &a);
+		if (r == -1)
+			break;
+		r = fn(arg, &a);
+		app_clear(&a);
+		if (r != 0) {
+			r = 0;
+			break;
+		}
+	}
+	if (step != SQLITE_ROW && step != SQLITE_DONE)
+		r = fail_sqlite(d);
+	sqlite3_reset(s);
+	return r;
+}
+
+/* 1: one row, in *out; 0: none, or more than one; -1: error. */
+static int
+find_by(
+    struct appdb *d, enum appdb_stmt which, const char *text, struct app *out)
+{
+	sqlite3_stmt *s = d->stmts[which];
+	int step, r = 0;
+
+	sqlite3_bind_text(s, 1, text, -1, SQLITE_STATIC);
+	step = sqlite3_step(s);
+	if (step == SQLITE_ROW) {
+		r = row_read(d, s, out) == -1 ? -1 : 1;
+		step = sqlite3_step(s);
+		if (r == 1 && step != SQLITE_DONE) {
+			app_clear(out);
+			r = 0;
+		}
+	}
+	if (r != -1 && step != SQLITE_ROW && step != SQLITE_DONE)
+		r = fail_sqlite(d);
+	sqlite3_reset(s);
+	sqlite3_clear_bindings(s);
+	return r;
+}
+
+int
+appdb_find_exact(struct appdb *d, const char *which, struct app *out)
+{
+	int r = find_by(d, STMT_BY_ID, which, out);
+
+	return r == 0 ? find_by(d, STMT_BY_KEY, which, out) : r;
+}
+
+int
+appdb_find(struct appdb *d, const char *which, struct app *out)
+{
+	int r = appdb_find_exact(d, which, out);
+
+	if (r == 0 && which[0] != '\0')
+		r = find_by(d, STMT_BY_NAME, which, out);
+	return r;
+}
+
+/* ---- a struct app into a row ---- */
+
+static int
+bind_app(sqlite3_stmt *s, const struct app *a)
+{
+	/* What is over is not kept: it is a secret. */
+	bool old = app_has_old_key(a, (uint64_t)time(NULL));
+	int i = 1;
+
+	sqlite3_bind_text(s, i++, a->id, -1, SQLITE_STATIC);
+	sqlite3_bind_text(s, i++, a->key, -1, SQLITE_STATIC);
+	sqlite3_bind_text(s, i++, a->secret, -1, SQLITE_STATIC);
+	sqlite3_bind_text(
+	    s, i++, a->name != NULL ? a->name : "", -1, SQLITE_STATIC);
+	sqlite3_bind_int64(s, i++, a->enabled);
+	sqlite3_bind_text(s, i++, old ? a->old_key : "", -1, SQLITE_STATIC);
+	sqlite3_bind_text(s, i++, old ? a->old_secret : "", -1, SQLITE_STATIC);
+	sqlite3_bind_int64(s, i++, old ? (sqlite3_int64)a->old_until : 0);
+#define APP_UINT(field, def, min, max, help) \
+	sqlite3_bind_int64(s, i++, a->field);
+#define APP_BOOL(field, def, help) sqlite3_bind_int64(s, i++, a->field);
+#define APP_TEXT(field, def, help) \
+	sqlite3_bind_text(s, i++, a->field, -1, SQLITE_STATIC);
+#include "shared/app/app_settings.def"
+#undef APP_UINT
+#undef APP_BOOL
+#undef APP_TEXT
+	return i;
+}
+
+/* Runs a statement that gives no row, and forgets what was bound. */
+static int
+finish(struct appdb *d, sqlite3_stmt *s)
+{
+	int r = 0;
+
+	if (sqlite3_step(s) != SQLITE_DONE)
+		r = fail_sqlite(d);
+	sqlite3_reset(s);
+	sqlite3_clear_bindings(s);
+	return r;
+}
+
+static int
+need_row(struct appdb *d, uint32_t num)
+{
+	if (sqlite3_changes(d->db) == 1)
+		return 0;
+	return fail(
+	    d, xasprintf("there is no app with the number %u any more", num));
+}
+
+int
+appdb_insert(struct appdb *d, struct app *a)
+{
+	sqlite3_stmt *s = d->stmts[STMT_INSERT];
+	sqlite3_int64 num;
+
+	bind_app(s, a);
+	if (finish(d, s) == -1)
+		return -1;
+	num = sqlite3_last_insert_rowid(d->db);
+	if (num < 1 || num > UINT32_MAX)
+		return fail(d, xstrdup("there are no more numbers for apps"));
+	a->num = (uint32_t)num;
+	return 0;
+}
+
+int
+appdb_update(struct appdb *d, const struct app *a)
+{
+	sqlite3_stmt *s = d->stmts[STMT_UPDATE];
+
+	sqlite3_bind_int64(s, bind_app(s, a), a->num);
+	if (finish(d, s) == -1)
+		return -1;
+	return need_row(d, a->num);
+}
+
+int
+appdb_delete(struct appdb *d, uint32_t num)
+{
+	sqlite3_stmt *s = d->stmts[STMT_DELETE];
+
+	sqlite3_bind_int64(s, 1, num);
+	if (finish(d, s) == -1)
+		return -1;
+	return need_row(d, num);
+}
+
+static int
+run(struct appdb *d, const char *text)
+{
+	if (sqlite3_exec(d->db, text, NULL, NULL, NULL) != SQLITE_OK)
+		return fail_sqlite(d);
+	return 0;
+}
+
+int
+appdb_begin(struct appdb *d)
+{
+	return run(d, "BEGIN IMMEDIATE");
+}
+
+int
+appdb_commit(struct appdb *d)
+{
+	return run(d, "COMMIT");
+}
+
+void
+appdb_rollback(struct appdb *d)
+{
+	if (!sqlite3_get_autocommit(d->db))
+		run(d, "ROLLBACK");
+}

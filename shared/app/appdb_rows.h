@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_APP_APPDB_ROWS_H
+#define SHARED_APP_APPDB_ROWS_H
+
+/* What appdb.c and appdb_rows.c share; nobody else includes it. */
+
+#include <sqlite3.h>
+
+#include "shared/app/appdb.h"
+
+enum appdb_stmt {
+	STMT_ALL,
+	STMT_BY_ID,
+	STMT_BY_KEY,
+	STMT_BY_NAME,
+	STMT_INSERT,
+	STMT_UPDATE,
+	STMT_DELETE,
+	STMT_COUNT
+};
+
+struct appdb {
+	sqlite3 *db;
+	sqlite3_stmt *stmts[STMT_COUNT];
+	char uuid[APPDB_UUID_LEN + 1];
+	char *error; /* the last sentence, or NULL */
+};
+
+/* Prepares every statement: -1 when the table is not what it should be. */
+int appdb_rows_prepare(struct appdb *);
+void appdb_rows_finalize(struct appdb *);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_BASE_MAGIC_H
+#define SHARED_BASE_MAGIC_H
+
+/*
+ * A number at a fixed place in structs to which lists, tables and callbacks
+ * point.  A pointer that comes out of one of these is asserted to lead to a
+ * living struct, also in release builds: a process that ends is replaced, one
+ * that goes on with freed memory is not to be trusted.
+ */
+
+#include <stdint.h>
+
+#define MAGIC_CONN UINT32_C(0x4e4e4f43)
+#define MAGIC_PEER UINT32_C(0x52454550)
+#define MAGIC_SUBSCRIPTION UINT32_C(0x53425553)
+#define MAGIC_FREED UINT32_C(0xdeadf4ee)
+
+/* Builds with sanitizers also look for pointers to what is being freed. */
+#if defined(__SANITIZE_ADDRESS__)
+#define MAGIC_SEARCH 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MAGIC_SEARCH 1
+#endif
+#endif
+#ifndef MAGIC_SEARCH
+#define MAGIC_SEARCH 0
+#endif
+
+/* Right before free(): the compiler must not leave this store out. */
+static inline void
+magic_poison(uint32_t *magic)
+{
+	*(volatile uint32_t *)magic = MAGIC_FREED;
+}
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shares.c: which app holds how much of a table.  Owns struct share; the
+ * entries are the table's.  The largest one is remembered together with what
+ * the second one had, so that most evictions need no search.
+ *
+ * Pure.  Must never decide when something has to go.
+ */
+
+#include "shared/base/shares.h"
+
+#include <stdlib.h>
+
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
+
+static bool
+share_eq(const struct hash_node *n, const void *key)
+{
+	const uint32_t *app = key;
+
+	return container_of(n, const struct share, node)->app == *app;
+}
+
+struct share *
+shares_get(struct shares *ss, uint32_t app)
+{
+	struct hash_node *n =
+	    hash_find(&ss->by_app, hash_u64(app), share_eq, &app);
+	struct share *s;
+
+	if (n != NULL)
+		return container_of(n, struct share, node);
+	s = xcalloc(1, sizeof(*s));
+	s->app = app;
+	list_init(&s->entries);
+	hash_insert(&ss->by_app, &s->node, hash_u64(app));
+	return s;
+}
+
+void
+shares_add(struct shares *ss, struct share *s, uint64_t bytes)
+{
+	s->bytes += bytes;
+	if (ss->top == NULL || s == ss->top)
+		return;
+	if (s->bytes > ss->top->bytes) {
+		ss->floor = ss->top->bytes;
+		ss->top = s;
+	} else {
+		ss->floor = MAX(ss->floor, s->bytes);
+	}
+}
+
+void
+shares_sub(struct shares *ss, struct share *s, uint64_t bytes)
+{
+	s->bytes -= MIN(s->bytes, bytes);
+	if (!list_is_empty(&s->entries))
+		return;
+	if (ss->top == s)
+		ss->top = NULL;
+	hash_remove(&ss->by_app, &s->node);
+	free(s);
+}
+
+struct share *
+shares_largest(struct shares *ss)
+{
+	struct hash_node *n;
+
+	if (ss->top != NULL && ss->top->bytes >= ss->floor)
+		return ss->top;
+	ss->top = NULL;
+	ss->floor = 0;
+	for (n = hash_first(&ss->by_app); n != NULL;
+	     n = hash_next(&ss->by_app, n)) {
+		struct share *s = container_of(n, struct share, node);
+
+		if (ss->top == NULL || s->bytes > ss->top->bytes) {
+			ss->floor = ss->top == NULL ? 0 : ss->top->bytes;
+			ss->top = s;
+		} else {
+			ss->floor = MAX(ss->floor, s->bytes);
+		}
+	}
+	return ss->top;
+}
+
+void
+shares_clear(struct shares *ss)
+{
+	struct hash_node *n, *next;
+
+	for (n = hash_first(&ss->by_app); n != NULL; n = next) {
+		next = hash_next(&ss->by_app, n);
+		free(container_of(n, struct share, node));
+	}
+	hash_clear(&ss->by_app);
+	*ss = (struct shares){ 0 };
+}

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conf_finish.c: what follows from all options together: the number of workers,
+ * good addresses, full paths.  Asks the system only for what it can answer at
+ * once (cores, current directory); whether an address or a path can be used is
+ * found out by those who use it.  Never prints, never exits.
+ */
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/crypto/cert.h"
+#include "shared/net/ip.h"
+#include "shared/net/listen_spec.h"
+#include "shared/net/sock.h"
+#include "shared/proc/proc.h"
+
+#define LISTEN_MAX 64 /* addresses */
+
+/* The place of each option in the list, and so in conf->origin. */
+enum option_index {
+#define CONF_TEXT(name, def, help) OPT_##name,
+#define CONF_PATH(name, def, help) OPT_##name,
+#define CONF_LIST(name, def, help) OPT_##name,
+#define CONF_UINT(name, def, min, max, help) OPT_##name,
+#define CONF_ENUM(name, def, choices, help) OPT_##name,
+#define CONF_BOOL(name, def, help) OPT_##name,
+#include "shared/conf/conf_options.def"
+#undef CONF_TEXT
+#undef CONF_PATH
+#undef CONF_LIST
+#undef CONF_UINT
+#undef CONF_ENUM
+#undef CONF_BOOL
+	NOPTIONS
+};
+
+/* "origin: " and the sentence, which it frees. */
+static int
+refuse(const struct conf *c, enum option_index i, char *sentence, char **why)
+{
+	*why = xasprintf("%s: %s", c->origin[i], sentence);
+	free(sentence);
+	return -1;
+}
+
+/* Asks the scheduler: a container may have fewer cores than the machine. */
+static unsigned
+count_cores(void)
+{
+	cpu_set_t set;
+	long n;
+
+	CPU_ZERO(&set);
+	if (sched_getaffinity(0, sizeof(set), &set) == 0)
+		n = CPU_COUNT(&set);
+	else
+		n = sysconf(_SC_NPROCESSORS_ONLN);
+	return (unsigned)MIN(MAX(n, 1), PROC_MAX_WORKERS);
+}
+
+static int
+finish_workers(struct conf *c, char **why)
+{
+	uint64_t n;
+
+	if (strcmp(c->workers, "auto") == 0) {
+		c->nworkers = count_cores();
+		return 0;
+	}
+	if (str_to_u64(str_of(c->workers), PROC_MAX_WORKERS, &n) == -1 ||
+	    n == 0)
+		return refuse(c, OPT_workers,
+		    xasprintf("workers is \"%.80s\": must be a number from 1 "
+			      "to %d, or auto",
+			c->workers, PROC_MAX_WORKERS),
+		    why);
+	c->nworkers = (unsigned)n;
+	return 0;
+}
+
+/* The same address twice; port 0 is another one each time. */
+static bool
+is_listed(const struct conf *c, const char *text)
+{
+	char other[SOCK_TEXT_MAX];
+
+	if (str_ends(str_of(text), S(":0")))
+		return false;
+	for (size_t i = 0; i < c->nlisteners; i++) {
+		sock_addr_text(&c->listeners[i].addr, other, sizeof(other));
+		if (strcmp(other, text) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What one listener needs of the other options: NULL, or what is missing. */
+static const char *
+find_need(const struct conf *c, const struct listen_spec *l)
+{
+	if (l->tls && c->tls_certificate.n == 0)
+		return "tls needs the option tls_certificate";
+	if (l->proxy_protocol && !listen_spec_is_unix(l) &&
+	    c->trusted_proxies.n == 0)
+		return "proxy_protocol needs the option trusted_proxies";
+	return NULL;
+}
+
+static int
+add_listener(struct conf *c, const char *value, char **why)
+{
+	struct listen_spec l;
+	const char *need;
+	char *must, *sentence, text[SOCK_TEXT_MAX];
+
+	if (listen_spec_parse(&l, str_of(value), &must) == -1) {
+		sentence = xasprintf("listen is \"%.80s\": %s", value, must);
+		free(must);
+		return refuse(c, OPT_listen, sentence, why);
+	}
+	sock_addr_text(&l.addr, text, sizeof(text));
+	if (is_listed(c, text))
+		return refuse(
+		    c, OPT_listen, xasprintf("listen has %s twice", text), why);
+	c->listeners[c->nlisteners++] = l;
+	if ((need = find_need(c, &l)) == NULL)
+		return 0;
+	return refuse(c, OPT_listen,
+	    xasprintf("listen is \"%.80s\": %s", value, need), why);
+}
+
+static int
+finish_listen(struct conf *c, char **why)
+{
+	if (c->listen.n > LISTEN_MAX)
+		return refuse(c, OPT_listen,
+		    xasprintf("listen has %zu addresses: at most %d",
+			c->listen.n, LISTEN_MAX),
+		    why);
+	/* And one for metrics_listen. */
+	c->listeners = xcalloc(c->listen.n + 1, sizeof(*c->listeners));
+	for (size_t i = 0; i < c->listen.n; i++)
+		if (add_listener(c, c->listen.v[i], why) == -1)
+			return -1;
+	return 0;
+}
+
+/* Blanks may separate networks, too. */
+static int
+finish_trusted(struct conf *c, char **why)
+{
+	const struct conf_list *l = &c->trusted_proxies;
+	struct str rest, word;
+
+	for (size_t i = 0; i < l->n; i++) {
+		rest = str_of(l->v[i]);
+		while (rest.p != NULL) {
+			word = str_trim(str_cut(&rest, ' '));
+			if (word.n == 0)
+				continue;
+			c->trusted = xreallocarray(
+			    c->trusted, c->ntrusted + 1, sizeof(*c->trusted));
+			if (ip_net_parse(word, &c->trusted[c->ntrusted++]) == 0)
+				continue;
+			return refuse(c, OPT_trusted_proxies,
+			    xasprintf("trusted_proxies has \"%.*s\": must be "
+				      "addresses or networks, as in "
+				      "10.0.0.0/8 or ::1",
+				(int)MIN(word.n, 64), word.p),
+			    why);
+		}
+	}
+	return 0;
+}
+
+/* [a-zA-Z_:][a-zA-Z0-9_:]*, as Prometheus has it. */
+static bool
+is_metric_prefix(const char *s)
+{
+	const char *p;
+
+	for (p = s; *p != '\0'; p++)
+		if (!(*p >= 'a' && *p <= 'z') && !(*p >= 'A' && *p <= 'Z') &&
+		    *p != '_' && *p != ':' && (p == s || *p < '0' || *p > '9'))
+			return false;
+	return p - s <= 64;
+}
+
+static int
+finish_metrics(struct conf *c, char **why)
+{
+	struct listen_spec *l = &c->listeners[c->nlisteners];
+	char text[80];
+
+	if (!is_metric_prefix(c->metrics_prefix))
+		return refuse(c, OPT_metrics_prefix,
+		    xasprintf("metrics_prefix is \"%.80s\": must be at most 64 "
+			      "letters, digits, _ and :, and not begin with a "
+			      "digit",
+			c->metrics_prefix),
+		    why);
+	if (c->metrics_listen[0] == '\0')
+		return 0;
+	*l = (struct listen_spec){ .role = LISTEN_METRICS };
+	if (sock_addr_parse(str_of(c->metrics_listen), &l->addr) == -1)
+		return refuse(c, OPT_metrics_listen,
+		    xasprintf("metrics_listen is \"%.80s\": must be an address "
+			      "and a port, as in 127.0.0.1:9601, or empty",
+			c->metrics_listen),
+		    why);
+	sock_addr_text(&l->addr, text, sizeof(text));
+	if (is_listed(c, text))
+		return refuse(c, OPT_metrics_listen,
+		    xasprintf("metrics_listen is %s, as is listen", text), why);
+	c->nlisteners++;
+	return 0;
+}
+
+/* "/ws/" is "/ws", "/" is nothing. */
+static int
+finish_prefix(struct conf *c, char **why)
+{
+	size_t n = strlen(c->path_prefix);
+
+	while (n > 0 && c->path_prefix[n - 1] == '/')
+		c->path_prefix[--n] = '\0';
+	if (n == 0)
+		return 0;
+	if (c->path_prefix[0] == '/' && strpbrk(c->path_prefix, "?#% ") == NULL)
+		return 0;
+	return refuse(c, OPT_path_prefix,
+	    xasprintf("path_prefix is \"%.80s\": must begin with / and have "
+		      "no ?, #, %% and blanks",
+		c->path_prefix),
+	    why);
+}
+
+/* A daemon leaves the directory it was started in. */
+static int
+make_absolute(struct conf *c, enum option_index i, const char *name,
+    char **path, char **why)
+{
+	char *cwd, *absolute;
+
+	if ((*path)[0] == '/')
+		return 0;
+	if ((*path)[0] == '\0')
+		return refuse(
+		    c, i, xasprintf("%s must not be empty", name), why);
+	cwd = c->base != NULL ? xstrdup(c->base) : getcwd(NULL, 0);
+	if (cwd == NULL)
+		return refuse(c, i,
+		    xasprintf("%s is \"%s\", and the current directory is "
+			      "unknown (%s): write a full path",
+			name, *path, strerror(errno)),
+		    why);
+	absolute = xasprintf("%s%s%s", cwd, strcmp(cwd, "/") == 0 ? "" : "/",
+	    strncmp(*path, "./", 2) == 0 ? *path + 2 : *path);
+	free(cwd);
+	free(*path);
+	*path = absolute;
+	return 0;
+}
+
+/* The outbox lives beside the database unless it is told otherwise. */
+static int
+finish_outbox(struct conf *c, char **why)
+{
+	const char *slash = strrchr(c->database, '/');
+
+	if (c->outbox[0] == '\0') {
+		free(c->outbox);
+		c->outbox = xasprintf("%.*s/outbox.db",
+		    slash == NULL ? 0 : (int)(slash - c->database),
+		    c->database);
+	}
+	if (c->webhook_ca_file[0] != '\0' &&
+	    make_absolute(c, OPT_webhook_ca_file, "webhook_ca_file",
+		&c->webhook_ca_file, why) == -1)
+		return -1;
+	return make_absolute(c, OPT_outbox, "outbox", &c->outbox, why);
+}
+
+/* A word, or the path of a file. */
+static int
+finish_log(struct conf *c, char **why)
+{
+	static const char *const words[] = { "auto", "stderr", "syslog" };
+
+	for (size_t i = 0; i < nitems(words); i++)
+		if (strcmp(c->log, words[i]) == 0)
+			return 0;
+	return make_absolute(c, OPT_log, "log", &c->log, why);
+}
+
+/*
+ * A directory that others may write into (an emptyDir of Kubernetes) belongs
+ * to nobody: a directory in it is ours.
+ */
+static void
+use_own_directory(struct conf *c)
+{
+	char *own;
+	struct stat st;
+
+	if (stat(c->runtime_dir, &st) == -1 || !S_ISDIR(st.st_mode) ||
+	    (st.st_mode & 022) == 0)
+		return;
+	own = xasprintf("%s/pusherd", c->runtime_dir);
+	free(c->runtime_dir);
+	c->runtime_dir = own;
+}
+
+static int
+finish_tls(struct conf *c, char **why)
+{
+	size_t i;
+
+	if (c->tls_key.n != 0 && c->tls_key.n != c->tls_certificate.n)
+		return refuse(c, OPT_tls_key,
+		    xasprintf("there are %zu values of tls_key and %zu of "
+			      "tls_certificate: must be as many, in the same "
+			      "order, or no tls_key at all",
+			c->tls_key.n, c->tls_certificate.n),
+		    why);
+	if (c->tls_certificate.n > CERT_MAX)
+		return refuse(c, OPT_tls_certificate,
+		    xasprintf("there are %zu values of tls_certificate: at "
+			      "most %d",
+			c->tls_certificate.n, CERT_MAX),
+		    why);
+	for (i = 0; i < c->tls_certificate.n; i++)
+		if (make_absolute(c, OPT_tls_certificate, "tls_certificate",
+			&c->tls_certificate.v[i], why) == -1)
+			return -1;
+	for (i = 0; i < c->tls_key.n; i++)
+		if (make_absolute(
+			c, OPT_tls_key, "tls_key", &c->tls_key.v[i], why) == -1)
+			return -1;
+	return 0;
+}
+
+int
+conf_finish_paths(struct conf *c, char **why)
+{
+	const size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+
+	if (make_absolute(c, OPT_database, "database", &c->database, why) ==
+		-1 ||
+	    make_absolute(
+		c, OPT_runtime_dir, "runtime_dir", &c->runtime_dir, why) == -1)
+		return -1;
+	if (finish_outbox(c, why) == -1 || finish_log(c, why) == -1)
+		return -1;
+	use_own_directory(c);
+	free(c->broker_path);
+	free(c->control_path);
+	c->broker_path = xasprintf("%s/broker.sock", c->runtime_dir);
+	c->control_path = xasprintf("%s/ctl.sock", c->runtime_dir);
+	if (strlen(c->broker_path) > max)
+		return refuse(c, OPT_runtime_dir,
+		    xasprintf("runtime_dir is too long for a socket, %zu bytes "
+			      "of at most %zu: %s",
+			strlen(c->runtime_dir), max - strlen("/broker.sock"),
+			c->runtime_dir),
+		    why);
+	if (c->pid_file[0] != '\0')
+		return make_absolute(
+		    c, OPT_pid_file, "pid_file", &c->pid_file, why);
+	free(c->pid_file);
+	c->pid_file = xasprintf("%s/pusherd.pid", c->runtime_dir);
+	return 0;
+}
+
+void
+conf_unfinish(struct conf *c)
+{
+	free(c->listeners);
+	free(c->trusted);
+	c->listeners = NULL;
+	c->trusted = NULL;
+	c->nlisteners = c->ntrusted = 0;
+}
+
+int
+conf_finish(struct conf *c, char **why)
+{
+	conf_unfinish(c);
+	if (finish_workers(c, why) == -1 || finish_trusted(c, why) == -1 ||
+	    finish_listen(c, why) == -1 || finish_metrics(c, why) == -1 ||
+	    finish_prefix(c, why) == -1 || finish_tls(c, why) == -1)
+		return -1;
+	return conf_finish_paths(c, why);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conf_print.c: shows a configuration (`pusherd -T`) and writes the commented
+ * example file, by the list in conf_options.def.  Both can be read back by
+ * conf_read_file().  Writes only to the stream it is given.
+ */
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "shared/conf/conf.h"
+
+/* In quotes when the reader would otherwise see less or something else. */
+static void
+put_value(FILE *f, const char *v)
+{
+	const char *p;
+
+	if (*v != '\0' && strpbrk(v, " \t#\"\\=") == NULL) {
+		fputs(v, f);
+		return;
+	}
+	fputc('"', f);
+	for (p = v; *p != '\0'; p++) {
+		if (*p == '"' || *p == '\\')
+			fputc('\\', f);
+		fputc(*p, f);
+	}
+	fputc('"', f);
+}
+
+static void
+each_number(const char *name, uint64_t n, const char *origin, conf_each_fn fn,
+    void *arg)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, n);
+	fn(arg, name, text, origin);
+}
+
+static void
+each_list(const char *name, const struct conf_list *l, const char *origin,
+    conf_each_fn fn, void *arg)
+{
+	size_t i;
+
+	if (l->n == 0)
+		fn(arg, name, "", origin);
+	for (i = 0; i < l->n; i++)
+		fn(arg, name, l->v[i], origin);
+}
+
+void
+conf_each(const struct conf *c, conf_each_fn fn, void *arg)
+{
+	char *const *origin = c->origin;
+
+#define CONF_TEXT(name, def, help) fn(arg, #name, c->name, *origin++);
+#define CONF_PATH(name, def, help) fn(arg, #name, c->name, *origin++);
+#define CONF_LIST(name, def, help) \
+	each_list(#name, &c->name, *origin++, fn, arg);
+#define CONF_UINT(name, def, min, max, help) \
+	each_number(#name, c->name, *origin++, fn, arg);
+#define CONF_ENUM(name, def, choices, help) fn(arg, #name, c->name, *origin++);
+#define CONF_BOOL(name, def, help) \
+	fn(arg, #name, c->name ? "on" : "off", *origin++);
+#include "shared/conf/conf_options.def"
+#undef CONF_TEXT
+#undef CONF_PATH
+#undef CONF_LIST
+#undef CONF_UINT
+#undef CONF_ENUM
+#undef CONF_BOOL
+}
+
+static void
+put_line(void *arg, const char *name, const char *value, const char *origin)
+{
+	FILE *f = arg;
+
+	fprintf(f, "%s ", name);
+	put_value(f, value);
+	fprintf(f, "    # %s\n", origin);
+}
+
+void
+conf_print(const struct conf *c, FILE *f)
+{
+	conf_each(c, put_line, f);
+}
+
+/* An option's help, what it may be, and its default as a comment. */
+static void
+put_example(FILE *f, const char *name, const char *def, const char *help,
+    const char *range)
+{
+	fprintf(f, "\n# %s.\n", help);
+	if (range[0] != '\0')
+		fprintf(f, "# %s\n", range);
+	fprintf(f, "#%s ", name);
+	put_value(f, def);
+	fputc('\n', f);
+}
+
+static void
+put_example_number(
+    FILE *f, const char *name, const uint64_t v[3], const char *help)
+{
+	char def[32], range[80];
+
+	snprintf(def, sizeof(def), "%" PRIu64, v[0]);
+	snprintf(range, sizeof(range), "%" PRIu64 " to %" PRIu64, v[1], v[2]);
+	put_example(f, name, def, help, range);
+}
+
+void
+conf_print_example(FILE *f)
+{
+	fputs("# The configuration of pusherd, with every option at its "
+	      "default.\n"
+	      "#\n"
+	      "# A line is `name value`; '#' starts a comment; a value with "
+	      "blanks stands in\n"
+	      "# \"quotes\".  Each option can also be given as environment "
+	      "variable, PUSHERD_ and\n"
+	      "# its name in upper case, and as -o name=value; the command "
+	      "line counts more\n"
+	      "# than the environment, and that more than this file.\n"
+	      "#\n"
+	      "# pusherd -t tests a configuration; pusherd -T shows each "
+	      "value and its origin.\n",
+	    f);
+#define CONF_TEXT(name, def, help) put_example(f, #name, def, help, "");
+#define CONF_PATH(name, def, help) put_example(f, #name, def, help, "");
+#define CONF_LIST(name, def, help) \
+	put_example(f, #name, def, help, "May be given several times.");
+#define CONF_UINT(name, def, min, max, help) \
+	put_example_number( \
+	    f, #name, (const uint64_t[3]){ def, min, max }, help);
+#define CONF_ENUM(name, def, choices, help) \
+	put_example(f, #name, def, help, choices);
+#define CONF_BOOL(name, def, help) \
+	put_example(f, #name, (def) ? "on" : "off", help, "on or off");
+#include "shared/conf/conf_options.def"
+#undef CONF_TEXT
+#undef CONF_PATH
+#undef CONF_LIST
+#undef CONF_UINT
+#undef CONF_ENUM
+#undef CONF_BOOL
+}

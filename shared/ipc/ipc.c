@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ipc.c: one end of a link.  Owns the descriptor, the bytes read and not yet
+ * dispatched, and the queue of bytes to send.
+ *
+ * Input lies in a large buf that messages passed on share by reference; when
+ * it is full and still shared, a fresh one takes over and only the half
+ * message at its end is copied.  Output: small messages are written next to
+ * each other into `tail`, so that the queue sees one slice and the kernel one
+ * write.
+ *
+ * Bytes from the other end are never trusted: a bad length, an unknown type, a
+ * wrong direction or a handler's -1 ends the link, never the process.
+ */
+
+#include "shared/ipc/ipc.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "shared/base/base.h"
+
+#define READ_BYTES (256u << 10) /* one read, at most */
+#define TURN_BYTES (1u << 20)   /* read in one turn, at most */
+#define TAIL_BYTES (32u << 10)  /* one buf of small messages */
+#define FLUSH_BYTES (4u << 20)  /* written in one turn, at most */
+
+static void
+set_events(struct ipc *l)
+{
+	int events = (l->paused ? 0 : EV_READ) | (l->blocked ? EV_WRITE : 0);
+
+	ev_io_stop(l->loop, &l->io);
+	if (events == 0)
+		return;
+	ev_io_set(&l->io, l->fd, events);
+	ev_io_start(l->loop, &l->io);
+}
+
+/* Ends the link once; later events find `dead` set. */
+static void
+die(struct ipc *l, const char *why)
+{
+	if (l->dead || l->fd == -1)
+		return;
+	l->dead = true;
+	ev_io_stop(l->loop, &l->io);
+	l->ops->on_dead(l->owner, why);
+}
+
+/* Makes room for at least n bytes behind the undispatched ones. */
+static void
+make_room(struct ipc *l, size_t n)
+{
+	uint32_t rest = l->in->len - l->in_off;
+	struct buf *b;
+
+	if (buf_room(l->in) >= n)
+		return;
+	if (l->in->refs == 1 && l->in->cap >= rest + n) {
+		memmove(l->in->data, l->in->data + l->in_off, rest);
+		l->in->len = rest;
+		l->in_off = 0;
+		return;
+	}
+	b = buf_new(MAX(rest + n, READ_BYTES));
+	buf_append(&b, str_make(l->in->data + l->in_off, rest));
+	buf_unref(l->in);
+	l->in = b;
+	l->in_off = 0;
+}
+
+/*
+ * Dispatches every whole message.  Returns how many bytes the next message
+ * still lacks at least, or 0 when the link is over.
+ */
+static size_t
+dispatch(struct ipc *l)
+{
+	struct ipc_in m;
+	struct buf *b = buf_ref(l->in); /* a handler may close the link */
+	uint32_t len, have;
+	ipc_handler h;
+	size_t missing = 0;
+
+	for (;;) {
+		have = b->len - l->in_off;
+		if (have < IPC_HEAD) {
+			missing = IPC_HEAD - have;
+			break;
+		}
+		memcpy(&len, b->data + l->in_off, sizeof(len));
+		memcpy(&m.type, b->data + l->in_off + 4, sizeof(m.type));
+		if (len < IPC_HEAD - 4 || len > IPC_MAX_MESSAGE - 4) {
+			die(l, "bad length");
+			break;
+		}
+		if (have - 4 < len) {
+			missing = len - (have - 4);
+			break;
+		}
+		m.b = b;
+		m.off = l->in_off;
+		m.len = len + 4;
+		m.body = str_make(b->data + m.off + IPC_HEAD, m.len - IPC_HEAD);
+		l->in_off += m.len;
+		l->nin++;
+		if (!ipc_may_send(m.type, l->ops->peer) ||
+		    (h = l->ops->handlers[m.type]) == NULL) {
+			die(l, "unexpected message");
+			break;
+		}
+		if (h(l->owner, &m) == -1) {
+			die(l, ipc_name(m.type));
+			break;
+		}
+		if (l->deferred) {
+			l->deferred = false;
+			l->in_off = m.off;
+			l->nin--;
+			break;
+		}
+		if (l->fd == -1 || l->dead || l->paused)
+			break;
+	}
+	buf_unref(b);
+	return l->fd == -1 || l->dead || l->paused ? 0 : missing;
+}
+
+/*
+ * Everything read has been dispatched: start at the front again, to stay in
+ * the cache, and let go of what one large message needed.
+ */
+static void
+rewind_input(struct ipc *l)
+{
+	if (l->in->cap > 2 * READ_BYTES) {
+		buf_unref(l->in);
+		l->in = buf_new(READ_BYTES);
+	} else if (l->in->refs == 1)
+		l->in->len = 0;
+	else
+		return;
+	l->in_off = 0;
+}
+
+/* Reads and dispatches up to about max bytes. */
+static void
+read_input(struct ipc *l, size_t max)
+{
+	size_t total = 0, missing = 0;
+	ssize_t n;
+
+	if (l->paused)
+		return;
+	if (l->waiting) { /* from before the pause */
+		l->waiting = false;
+		if ((missing = dispatch(l)) == 0)
+			return;
+	}
+	while (total < max) {
+		if (l->in_off == l->in->len)
+			rewind_input(l);
+		make_room(l, MAX(missing, READ_BYTES / 4));
+		n = recv(l->fd, l->in->data + l->in->len, buf_room(l->in), 0);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1 && errno == EAGAIN)
+			return;
+		if (n <= 0) {
+			die(l,
+			    n == 0 ? "closed by the other end" : "read error");
+			return;
+		}
+		l->in->len += (uint32_t)n;
+		l->nread += (size_t)n;
+		total += (size_t)n;
+		if ((missing = dispatch(l)) == 0)
+			return;
+		if (buf_room(l->in) > 0 && max != SIZE_MAX)
+			return; /* the kernel had no more */
+	}
+}
+
+static void
+on_io(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct ipc *l = container_of(w, struct ipc, io);
+
+	UNUSED(loop);
+	if (revents & EV_READ)
+		read_input(l, TURN_BYTES);
+	if ((revents & EV_WRITE) && l->fd != -1 && !l->dead) {
+		l->blocked = false;
+		set_events(l);
+		ipc_flush(l);
+	}
+}
+
+void
+ipc_init(struct ipc *l, struct ev_loop *loop, int fd, const struct ipc_ops *ops,
+    void *owner)
+{
+	*l = (struct ipc){ .fd = fd, .loop = loop, .ops = ops, .owner = owner };
+	outq_init(&l->out);
+	l->in = buf_new(READ_BYTES);
+	ev_io_init(&l->io, on_io, fd, EV_READ);
+	ev_io_start(loop, &l->io);
+}
+
+void
+ipc_close(struct ipc *l)
+{
+	if (l->fd == -1)
+		return;
+	ev_io_stop(l->loop, &l->io);
+	close(l->fd);
+	l->fd = -1;
+	outq_clear(&l->out);
+	buf_unref(l->in);
+	buf_unref(l->tail);
+	l->in = l->tail = NULL;
+}
+
+bool
+ipc_is_open(const struct ipc *l)
+{
+	return l->fd != -1 && !l->dead;
+}
+
+void
+ipc_drain_input(struct ipc *l)
+{
+	if (ipc_is_open(l))
+		read_input(l, SIZE_MAX);
+}
+
+void
+ipc_pause(struct ipc *l)
+{
+	if (!ipc_is_open(l) || l->paused)
+		return;
+	l->paused = l->waiting = true;
+	set_events(l);
+}
+
+void
+ipc_defer(struct ipc *l)
+{
+	ipc_pause(l);
+	l->deferred = l->paused;
+}
+
+void
+ipc_resume(struct ipc *l)
+{
+	if (!ipc_is_open(l) || !l->paused)
+		return;
+	l->paused = false;
+	set_events(l);
+	ev_feed_event(l->loop, &l->io, EV_READ);
+}
+
+char *
+ipc_reserve(struct ipc *l, size_t n)
+{
+	char *p;
+
+	assert(l->fd != -1);
+	l->overlong = l->overlong || n > IPC_MAX_MESSAGE;
+	if (l->tail == NULL || buf_room(l->tail) < n) {
+		buf_unref(l->tail);
+		l->tail = buf_new(MAX(n, TAIL_BYTES));
+	}
+	p = l->tail->data + l->tail->len;
+	outq_push(&l->out, l->tail, l->tail->len, (uint32_t)n);
+	l->tail->len += (uint32_t)n;
+	l->nout++;
+	return p;
+}
+
+void
+ipc_pass(struct ipc *l, const struct ipc_in *m)
+{
+	ipc_queue(l, m->b, m->off, m->len);
+}
+
+void
+ipc_queue(struct ipc *l, struct buf *b, uint32_t off, uint32_t len)
+{
+	assert(l->fd != -1);
+	outq_push(&l->out, b, off, len);
+	l->nout++;
+}
+
+void
+ipc_flush(struct ipc *l)
+{
+	int r;
+
+	if (!ipc_is_open(l) || l->blocked || outq_is_empty(&l->out))
+		return;
+	if (l->overlong) { /* what it says came from clients */
+		die(l, "a message for it is larger than 64 MiB");
+		return;
+	}
+	r = outq_send(&l->out, l->fd, FLUSH_BYTES);
+	if (r == -1) {
+		/* The peer is gone; what it said before still counts. */
+		read_input(l, SIZE_MAX);
+		die(l, "write error");
+		return;
+	}
+	if (r == 0) {
+		l->blocked = true;
+		set_events(l);
+		return;
+	}
+	/* All out: start small again, so that an idle link holds nothing. */
+	if (l->tail != NULL && l->tail->cap > TAIL_BYTES) {
+		buf_unref(l->tail);
+		l->tail = NULL;
+	} else if (l->tail != NULL && l->tail->refs == 1)
+		l->tail->len = 0;
+	if (l->ops->on_drained != NULL)
+		l->ops->on_drained(l->owner);
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_IPC_IPC_H
+#define SHARED_IPC_IPC_H
+
+/*
+ * One end of a link: reads a Unix stream socket, cuts it into messages,
+ * hands each to the handler of its type, and queues what is sent.  It knows
+ * nothing of what a message means; roles give it a const table of handlers.
+ *
+ * Nothing is written before ipc_flush(), which a role calls once per turn of
+ * its loop, so that many messages leave in one system call.
+ */
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/base/outq.h"
+#include "shared/ipc/ipc_msg.h"
+
+struct ipc;
+
+/* A message as it arrived. */
+struct ipc_in {
+	uint32_t type;
+	struct str body;   /* the fields; valid until the handler returns */
+	struct buf *b;     /* where it lies: [off, off + len), head included */
+	uint32_t off, len; /* for passing it on untouched */
+};
+
+/*
+ * 0, or -1 when the message is malformed or makes no sense: the link is then
+ * reported dead.  A handler may call ipc_close().
+ */
+typedef int (*ipc_handler)(void *owner, const struct ipc_in *);
+
+struct ipc_ops {
+	enum ipc_sender peer;        /* who is at the other end */
+	const ipc_handler *handlers; /* IPC_NTYPES of them; NULL = refuse */
+	/*
+	 * The link is over: EOF, error, or bad bytes (`why`, a static
+	 * sentence).  Called once, from the loop; the owner calls ipc_close().
+	 */
+	void (*on_dead)(void *owner, const char *why);
+	/* The queue was not empty and is now; may be NULL. */
+	void (*on_drained)(void *owner);
+};
+
+struct ipc {
+	int fd;        /* -1: closed */
+	bool dead;     /* on_dead has been called */
+	bool blocked;  /* the socket is full; the write watcher runs */
+	bool paused;   /* nothing is read or dispatched */
+	bool waiting;  /* messages may have been read before the pause */
+	bool deferred; /* the message being handled comes again */
+	bool overlong; /* a message of ours is over IPC_MAX_MESSAGE */
+	struct ev_loop *loop;
+	ev_io io;
+	const struct ipc_ops *ops;
+	void *owner;
+	struct buf *in;   /* bytes read; shared with messages passed on */
+	uint32_t in_off;  /* first byte not yet dispatched */
+	struct buf *tail; /* small messages are written next to each other */
+	struct outq out;
+	uint64_t nin, nout; /* messages */
+	uint64_t nread;     /* bytes */
+};
+
+/* Takes the descriptor and starts reading. */
+void ipc_init(struct ipc *, struct ev_loop *, int fd, const struct ipc_ops *,
+    void *owner);
+/* Stops, closes, frees; harmless when closed already. */
+void ipc_close(struct ipc *);
+bool ipc_is_open(const struct ipc *);
+/*
+ * Reads what the kernel has until EOF or EAGAIN and dispatches it, without
+ * waiting: for the last words of a peer that died.
+ */
+void ipc_drain_input(struct ipc *);
+/*
+ * Stops reading and dispatching, from a handler too: the message behind the
+ * present one waits.  ipc_resume() goes on from the loop, not at once.
+ */
+void ipc_pause(struct ipc *);
+void ipc_resume(struct ipc *);
+/*
+ * ipc_pause(), and the message at hand waits too: after ipc_resume() its
+ * handler gets it as if for the first time.
+ */
+void ipc_defer(struct ipc *);
+/* Room for one message of n bytes in the queue; the caller fills it. */
+char *ipc_reserve(struct ipc *, size_t n);
+/* Queues a message just as it came in: a reference, no copy. */
+void ipc_pass(struct ipc *, const struct ipc_in *);
+/*
+ * Queues a finished message that the caller keeps too (resending): the
+ * bytes [off, off + len) of b.
+ */
+void ipc_queue(struct ipc *, struct buf *b, uint32_t off, uint32_t len);
+/*
+ * Writes what the socket takes.  When not all: starts the write watcher and
+ * goes on by itself.
+ */
+void ipc_flush(struct ipc *);
+
+/* Positions in the outgoing stream, in bytes. */
+static inline uint64_t
+ipc_queued(const struct ipc *l)
+{
+	return l->out.in;
+}
+
+static inline uint64_t
+ipc_sent(const struct ipc *l)
+{
+	return l->out.out;
+}
+
+/* ipc_send_sub(link, &msg): queues a copy. */
+#define MSG(name, NAME, sender) \
+	static inline void ipc_send_##name( \
+	    struct ipc *l, const struct msg_##name *m) \
+	{ \
+		msg_##name##_put(ipc_reserve(l, msg_##name##_size(m)), m); \
+	}
+#define U8(f)
+#define U32(f)
+#define U64(f)
+#define STR(f)
+#define END(name)
+#include "shared/ipc/ctl_msgs.def"
+#include "shared/ipc/ipc_msgs.def"
+#undef MSG
+#undef U8
+#undef U32
+#undef U64
+#undef STR
+#undef END
+
+#endif

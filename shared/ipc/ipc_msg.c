@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ipc_msg.c: encoders, decoders, names and directions of the internal
+ * messages, all made by the preprocessor from ipc_msgs.def and ctl_msgs.def.
+ * Nothing here knows what a message means.  A decoder wants an exact fit: a
+ * body that is longer or shorter than its fields is refused, because it comes
+ * from a process that may have been taken over.
+ */
+
+#include "shared/ipc/ipc_msg.h"
+
+#include "shared/base/base.h"
+
+static char *
+put_bytes(char *p, const void *v, size_t n)
+{
+	if (n != 0)
+		memcpy(p, v, n);
+	return p + n;
+}
+
+static char *
+put_u8(char *p, uint8_t v)
+{
+	return put_bytes(p, &v, sizeof(v));
+}
+
+static char *
+put_u32(char *p, uint32_t v)
+{
+	return put_bytes(p, &v, sizeof(v));
+}
+
+static char *
+put_u64(char *p, uint64_t v)
+{
+	return put_bytes(p, &v, sizeof(v));
+}
+
+static char *
+put_str(char *p, struct str v)
+{
+	return put_bytes(put_u32(p, (uint32_t)v.n), v.p, v.n);
+}
+
+/* Takes n bytes off the front of *in; false when there are fewer. */
+static bool
+get_bytes(struct str *in, void *v, size_t n)
+{
+	if (in->n < n)
+		return false;
+	memcpy(v, in->p, n);
+	*in = str_from(*in, n);
+	return true;
+}
+
+static bool
+get_str(struct str *in, struct str *v)
+{
+	uint32_t n;
+
+	if (!get_bytes(in, &n, sizeof(n)) || in->n < n)
+		return false;
+	*v = str_make(in->p, n);
+	*in = str_from(*in, n);
+	return true;
+}
+
+/* clang-format off */
+#define MSG(name, NAME, sender) \
+size_t \
+msg_##name##_size(const struct msg_##name *m) \
+{ \
+	size_t n = IPC_HEAD; \
+	UNUSED(m);
+#define U8(f) n += 1;
+#define U32(f) n += 4;
+#define U64(f) n += 8;
+#define STR(f) n += 4 + m->f.n;
+#define END(name) return n; }
+#include "shared/ipc/ctl_msgs.def"
+#include "shared/ipc/ipc_msgs.def"
+#undef MSG
+#undef U8
+#undef U32
+#undef U64
+#undef STR
+#undef END
+
+#define MSG(name, NAME, sender) \
+void \
+msg_##name##_put(char *p, const struct msg_##name *m) \
+{ \
+	p = put_u32(p, (uint32_t)(msg_##name##_size(m) - 4)); \
+	p = put_u32(p, IPC_##NAME);
+#define U8(f) p = put_u8(p, m->f);
+#define U32(f) p = put_u32(p, m->f);
+#define U64(f) p = put_u64(p, m->f);
+#define STR(f) p = put_str(p, m->f);
+#define END(name) UNUSED(p); }
+#include "shared/ipc/ctl_msgs.def"
+#include "shared/ipc/ipc_msgs.def"
+#undef MSG
+#undef U8
+#undef U32
+#undef U64
+#undef STR
+#undef END
+
+#define MSG(name, NAME, sender) \
+int \
+msg_##name##_get(struct msg_##name *m, struct str in) \
+{ \
+	m->end_ = 0;
+#define FIELD(f) if (!get_bytes(&in, &m->f, sizeof(m->f))) return -1;
+#define U8(f) FIELD(f)
+#define U32(f) FIELD(f)
+#define U64(f) FIELD(f)
+#define STR(f) if (!get_str(&in, &m->f)) return -1;
+#define END(name) return in.n == 0 ? 0 : -1; }
+#include "shared/ipc/ctl_msgs.def"
+#include "shared/ipc/ipc_msgs.def"
+#undef MSG
+#undef FIELD
+#undef U8
+#undef U32
+#undef U64
+#undef STR
+#undef END
+/* clang-format on */
+
+static const struct {
+	const char *name;
+	enum ipc_sender sender;
+} types[IPC_NTYPES] = {
+#define MSG(name, NAME, sender) [IPC_##NAME] = { #NAME, sender },
+#define U8(f)
+#define U32(f)
+#define U64(f)
+#define STR(f)
+#define END(name)
+#include "shared/ipc/ctl_msgs.def"
+#include "shared/ipc/ipc_msgs.def"
+#undef MSG
+#undef U8
+#undef U32
+#undef U64
+#undef STR
+#undef END
+};
+
+const char *
+ipc_name(uint32_t type)
+{
+	return type > IPC_NONE && type < IPC_NTYPES ? types[type].name : "?";
+}
+
+bool
+ipc_may_send(uint32_t type, enum ipc_sender who)
+{
+	return type > IPC_NONE && type < IPC_NTYPES &&
+	    (types[type].sender & who) != 0;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_JSON_JSON_BYTES_H
+#define SHARED_JSON_JSON_BYTES_H
+
+/*
+ * What the files of JSON share: looking at eight bytes at a time and at the
+ * first byte of a value.  For nobody else.
+ */
+
+#include "shared/json/json_slice.h"
+
+#define JSON_ONES (~(uint64_t)0 / 255)
+#define JSON_TOPS (JSON_ONES * 128)
+
+static inline uint64_t
+load8(const uint8_t *p)
+{
+	uint64_t w;
+
+	memcpy(&w, p, sizeof(w));
+	return w;
+}
+
+/* The top bit of some byte is set when some byte of w is c. */
+static inline uint64_t
+has_byte(uint64_t w, unsigned char c)
+{
+	uint64_t x = w ^ (JSON_ONES * c);
+
+	return (x - JSON_ONES) & ~x & JSON_TOPS;
+}
+
+/* The top bit of some byte is set when some byte of w is below 0x20. */
+static inline uint64_t
+has_control(uint64_t w)
+{
+	return (w - JSON_ONES * 0x20) & ~w & JSON_TOPS;
+}
+
+static inline const uint8_t *
+skip_ws(const uint8_t *p, const uint8_t *end)
+{
+	while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+		p++;
+	return p;
+}
+
+static inline int
+hex_digit(unsigned char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+static inline enum json_kind
+kind_of(unsigned char first)
+{
+	switch (first) {
+	case '"':
+		return JSON_STRING;
+	case '{':
+		return JSON_OBJECT;
+	case '[':
+		return JSON_ARRAY;
+	case 't':
+		return JSON_TRUE;
+	case 'f':
+		return JSON_FALSE;
+	case 'n':
+		return JSON_NULL;
+	default:
+		return JSON_NUMBER;
+	}
+}
+
+#endif

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * json_parse(): the only place that judges JSON from outside.
+ *
+ * Grammar (RFC 8259), UTF-8 (RFC 3629) and depth in one pass, without
+ * recursion: the stack is one bit per open level.  A lone surrogate escape
+ * is JSON and passes; who wants the text behind it is told by
+ * json_unescape().
+ *
+ * Owns nothing, allocates nothing, changes nothing.  Must never let a text
+ * pass that another reader could take for something else.
+ */
+
+#include "shared/json/json_bytes.h"
+
+/* Bytes that need a look inside a string: quote, \, control, non-ASCII. */
+static const uint8_t *
+skip_plain(const uint8_t *p, const uint8_t *end)
+{
+	while (end - p >= 8) {
+		uint64_t w = load8(p);
+
+		if ((has_control(w) | (w & JSON_TOPS) | has_byte(w, '"') |
+			has_byte(w, '\\')) != 0)
+			break;
+		p += 8;
+	}
+	while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\')
+		p++;
+	return p;
+}
+
+/* Bytes of the UTF-8 character at p, which is not ASCII; 0 = malformed. */
+static size_t
+utf8_char(const uint8_t *p, const uint8_t *end)
+{
+	unsigned char lo = 0x80, hi = 0xbf;
+	size_t i, n;
+
+	if (*p >= 0xc2 && *p <= 0xdf)
+		n = 2;
+	else if (*p >= 0xe0 && *p <= 0xef)
+		n = 3;
+	else if (*p >= 0xf0 && *p <= 0xf4)
+		n = 4;
+	else
+		return 0;
+	if (*p == 0xe0)
+		lo = 0xa0; /* overlong */
+	else if (*p == 0xed)
+		hi = 0x9f; /* surrogates */
+	else if (*p == 0xf0)
+		lo = 0x90; /* overlong */
+	else if (*p == 0xf4)
+		hi = 0x8f; /* above U+10FFFF */
+	if ((size_t)(end - p) < n || p[1] < lo || p[1] > hi)
+		return 0;
+	for (i = 2; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+struct scan {
+	const uint8_t *p, *end;
+	const char *err;
+	uint64_t objects; /* bit per open level: it is an object */
+	unsigned depth;
+};
+
+static bool
+scan_fail(struct scan *s, const char *err)
+{
+	s->err = err;
+	return false;
+}
+
+/* Behind the backslash. */
+static bool
+scan_escape(struct scan *s)
+{
+	int i;
+
+	if (s->p == s->end)
+		return scan_fail(s, "the text ends inside a string");
+	switch (*s->p++) {
+	case '"':
+	case '\\':
+	case '/':
+	case 'b':
+	case 'f':
+	case 'n':
+	case 'r':
+	case 't':
+		return true;
+	case 'u':
+		for (i = 0; i < 4; i++, s->p++)
+			if (s->p == s->end || hex_digit(*s->p) == -1)
+				return scan_fail(
+				    s, "\\u without four hex digits");
+		return true;
+	default:
+		return scan_fail(s, "an escape that JSON does not have");
+	}
+}
+
+/* From the opening quote to behind the closing one. */
+static bool
+scan_string(struct scan *s)
+{
+	size_t n;
+
+	for (s->p++;;) {
+		s->p = skip_plain(s->p, s->end);
+		if (s->p == s->end)
+			return scan_fail(s, "the text ends inside a string");
+		if (*s->p == '"') {
+			s->p++;
+			return true;
+		}
+		if (*s->p == '\\') {
+			s->p++;
+			if (!scan_escape(s))
+				return false;
+		} else if (*s->p < 0x20) {
+			return scan_fail(
+			    s, "an unescaped control character in a string");
+		} else {
+			if ((n = utf8_char(s->p, s->end)) == 0)
+				return scan_fail(
+				    s, "a string is not valid UTF-8");
+			s->p += n;
+		}
+	}
+}
+
+static size_t
+scan_digits(struct scan *s)
+{
+	const uint8_t *from = s->p;
+
+	while (s->p < s->end && *s->p >= '0' && *s->p <= '9')
+		s->p++;
+	return (size_t)(s->p - from);
+}
+
+static bool
+scan_number(struct scan *s)
+{
+	const uint8_t *from;
+
+	if (*s->p == '-')
+		s->p++;
+	from = s->p;
+	if (scan_digits(s) == 0)
+		return scan_fail(s, "a minus sign without digits");
+	if (*from == '0' && s->p - from > 1)
+		return scan_fail(s, "a number with a leading zero");
+	if (s->p < s->end && *s->p == '.') {
+		s->p++;
+		if (scan_digits(s) == 0)
+			return scan_fail(
+			    s, "a number without digits behind its point");
+	}
+	if (s->p < s->end && (*s->p == 'e' || *s->p == 'E')) {
+		s->p++;
+		if (s->p < s->end && (*s->p == '+' || *s->p == '-'))
+			s->p++;
+		if (scan_digits(s) == 0)
+			return scan_fail(s, "a number with an empty exponent");
+	}
+	return true;
+}
+
+static bool
+scan_word(struct scan *s, const char *word, size_t n)
+{
+	if ((size_t)(s->end - s->p) < n || memcmp(s->p, word, n) != 0)
+		return scan_fail(s, "not a JSON value");
+	s->p += n;
+	return true;
+}
+
+static bool
+scan_open(struct scan *s)
+{
+	if (s->depth == JSON_MAX_DEPTH)
+		return scan_fail(s, "nested deeper than 32 levels");
+	s->objects = s->objects << 1 | (*s->p == '{');
+	s->depth++;
+	s->p++;
+	return true;
+}
+
+static bool
+scan_close(struct scan *s)
+{
+	s->objects >>= 1;
+	s->depth--;
+	s->p++;
+	return true;
+}
+
+/* A key, its colon and the white space behind. */
+static bool
+scan_key(struct scan *s)
+{
+	if (s->p == s->end || *s->p != '"')
+		return scan_fail(s, "an object wants a key in quotes");
+	if (!scan_string(s))
+		return false;
+	s->p = skip_ws(s->p, s->end);
+	if (s->p == s->end || *s->p != ':')
+		return scan_fail(s, "a key without a colon");
+	s->p = skip_ws(s->p + 1, s->end);
+	return true;
+}
+
+/*
+ * One value, or the opening of one.  *opened: a container was opened and
+ * the next thing is its first element (or its end).
+ */
+static bool
+scan_value(struct scan *s, bool *opened)
+{
+	*opened = false;
+	if (s->p == s->end)
+		return scan_fail(s, "the text ends where a value must be");
+	switch (*s->p) {
+	case '"':
+		return scan_string(s);
+	case '{':
+	case '[':
+		*opened = true;
+		return scan_open(s);
+	case 't':
+		return scan_word(s, "true", 4);
+	case 'f':
+		return scan_word(s, "false", 5);
+	case 'n':
+		return scan_word(s, "null", 4);
+	case '-':
+	case '0':
+	case '1':
+	case '2':
+	case '3':
+	case '4':
+	case '5':
+	case '6':
+	case '7':
+	case '8':
+	case '9':
+		return scan_number(s);
+	default:
+		return scan_fail(s, "not a JSON value");
+	}
+}
+
+/*
+ * Behind a value or an opening: takes closings and at most one comma, so
+ * that a value (in an object: behind its key) is next, or the text is over
+ * (depth 0).
+ */
+static bool
+scan_between(struct scan *s, bool opened)
+{
+	bool object;
+
+	while (s->depth > 0) {
+		object = (s->objects & 1) != 0;
+		s->p = skip_ws(s->p, s->end);
+		if (s->p == s->end)
+			return scan_fail(s,
+			    object ? "an object without its end"
+				   : "an array without its end");
+		if (*s->p == (object ? '}' : ']')) {
+			scan_close(s);
+			opened = false;
+			continue;
+		}
+		if (!opened) {
+			if (*s->p != ',')
+				return scan_fail(
+				    s, "a comma or an end is missing");
+			s->p = skip_ws(s->p + 1, s->end);
+		}
+		return object ? scan_key(s) : true;
+	}
+	return true;
+}
+
+int
+json_parse(struct str text, struct json *out, const char **err)
+{
+	struct scan s = { .p = (const uint8_t *)text.p };
+	bool opened;
+	const uint8_t *from;
+
+	s.end = s.p + text.n;
+	from = s.p = skip_ws(s.p, s.end);
+	*out = (struct json){ 0 };
+	if (s.p == s.end) {
+		*err = "the text is empty";
+		return -1;
+	}
+	do {
+		if (!scan_value(&s, &opened) || !scan_between(&s, opened)) {
+			*err = s.err;
+			return -1;
+		}
+	} while (s.depth > 0);
+	out->kind = kind_of(*from);
+	out->raw = str_make(from, (size_t)(s.p - from));
+	if (skip_ws(s.p, s.end) != s.end) {
+		*out = (struct json){ 0 };
+		*err = "something stands behind the value";
+		return -1;
+	}
+	*err = NULL;
+	return 0;
+}

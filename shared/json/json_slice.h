@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_JSON_JSON_SLICE_H
+#define SHARED_JSON_JSON_SLICE_H
+
+/*
+ * Walks one JSON text (RFC 8259) without building a tree and without
+ * allocating: validates it strictly (also its UTF-8) and gives the raw bytes
+ * of values, which can then be passed on untouched.
+ */
+
+#include <stdbool.h>
+
+#include "shared/base/str.h"
+
+#define JSON_MAX_DEPTH 32
+
+enum json_kind {
+	JSON_NONE, /* the member is missing */
+	JSON_NULL,
+	JSON_FALSE,
+	JSON_TRUE,
+	JSON_NUMBER,
+	JSON_STRING,
+	JSON_ARRAY,
+	JSON_OBJECT
+};
+
+/* A value inside a text: `raw` are its bytes, quotes included. */
+struct json {
+	enum json_kind kind;
+	struct str raw;
+};
+
+/*
+ * Checks the whole text: exactly one value, with nothing but white space
+ * around it.  0 and the value, or -1 and *err: a static sentence.
+ */
+int json_parse(struct str text, struct json *out, const char **err);
+/*
+ * The member of an object that json_parse() accepted; keys are compared
+ * after unescaping, case-sensitively; of duplicates the last one wins.
+ * JSON_NONE when it is missing or `obj` is no object.
+ */
+struct json json_get(struct json obj, struct str key);
+/*
+ * Several members in one walk: out[i] is the value of keys[i].
+ */
+void json_get_many(
+    struct json obj, const struct str *keys, struct json *out, size_t n);
+/*
+ * Walks an array: *pos starts at 0; each call gives the next element, or
+ * false at the end (or when `arr` is no array).
+ */
+bool json_next(struct json arr, size_t *pos, struct json *out);
+/* Walks an object likewise; *key is the raw key with its quotes. */
+bool json_next_member(
+    struct json obj, size_t *pos, struct json *key, struct json *out);
+/*
+ * Unescapes a JSON_STRING into out, which must have room for raw.n bytes.
+ * The number of bytes, or -1 when it holds a lone surrogate (\ud800), which
+ * has no UTF-8 form.  U+0000 becomes a zero byte.
+ */
+ssize_t json_unescape(struct json s, char *out);
+/*
+ * The string's bytes without escapes: a view into raw when there is nothing
+ * to unescape (the usual case), else unescaped into *tmp, which is grown
+ * with realloc and the caller frees.  -1 as json_unescape().
+ */
+int json_string(struct json s, struct str *out, char **tmp);
+/* A number written as a plain non-negative integer up to max: 0, or -1. */
+int json_u64(struct json v, uint64_t max, uint64_t *out);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_NET_FORWARDED_H
+#define SHARED_NET_FORWARDED_H
+
+/*
+ * What proxies in front of us have written into a request: the client's
+ * address and whether it speaks TLS (RFC 7239, and the older X-Forwarded-For
+ * and X-Forwarded-Proto).  Pure.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "shared/net/ip.h"
+
+struct http_head;
+
+struct forwarded {
+	bool known;   /* ip is that of the client */
+	bool https;   /* the client speaks TLS */
+	struct ip ip; /* when known */
+};
+
+/*
+ * The hops stand in the header from left to right; each proxy appends whom it
+ * talked to.  From the right, hops in `trusted` are passed over: the first
+ * that is not, is the client; when all are, the left-most.  A hop that is no
+ * address (unknown, _hidden, damaged) ends the search: the one to its right
+ * counts.
+ *
+ * standard: read Forwarded, and nothing else; else X-Forwarded-For and
+ * X-Forwarded-Proto, and nothing else, because a proxy that writes one of
+ * them may pass on what a client says in the other.
+ */
+void forwarded_read(struct forwarded *, const struct http_head *, bool standard,
+    const struct ip_net *trusted, size_t ntrusted);
+
+#endif

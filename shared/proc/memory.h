@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_PROC_MEMORY_H
+#define SHARED_PROC_MEMORY_H
+
+/* How much memory there is for us, and how much this process has. */
+
+#include <stdint.h>
+
+struct memory {
+	int fd;         /* /proc/self/statm, or -1 */
+	uint64_t limit; /* bytes; 0: none */
+};
+
+/*
+ * What this machine, or the control group (version 2 or 1), grants all of us:
+ * the smallest of them in bytes, or 0 when that cannot be found out.
+ */
+uint64_t memory_available(void);
+/*
+ * The parts of memory_limit, in sixteenths: all workers together, and the
+ * broker; the rest is for the master and the courier.
+ */
+enum memory_part { MEMORY_WORKERS = 10, MEMORY_BROKER = 4 };
+/*
+ * Bytes of a part.  limit: the option, 0 = three quarters of what is
+ * available; 0: nobody knows a limit.
+ */
+uint64_t memory_share(
+    uint64_t limit, uint64_t available, enum memory_part part);
+/* Opens what memory_used() reads; limit: of this process. */
+void memory_init(struct memory *, uint64_t limit);
+void memory_free(struct memory *);
+/* Bytes that are resident now, or 0. */
+uint64_t memory_used(const struct memory *);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_PROC_PLACES_H
+#define SHARED_PROC_PLACES_H
+
+/*
+ * The order in which the broker has taken what the workers sent, in memory
+ * that outlives it: some workers may have been handed what came of it, others
+ * not, and they have to get it in the same order from the next broker.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* So many runs are remembered: 1 MiB. */
+#define PLACES_MAX 65536
+
+/* What one worker (origin) sent, next to each other: seq first … first + n. */
+struct places_run {
+	uint64_t origin, first;
+	uint32_t n;
+};
+
+/* Where a message stands; smaller is earlier. */
+#define PLACES_BEFORE 0        /* taken, before all that is remembered */
+#define PLACES_NONE UINT32_MAX /* not taken, as far as is known */
+
+struct places;
+
+/* Before there are children; NULL with errno. */
+struct places *places_map(void);
+/*
+ * Only the broker: the worker with this origin has had, or will have, every
+ * event since its clients came; 0: the worker in this slot may have missed
+ * some.  It outlives the broker, so that its successor can tell the worker.
+ */
+void places_set_complete(struct places *, unsigned slot, uint64_t origin);
+/* NULL: yes. */
+bool places_is_complete(const struct places *, unsigned slot, uint64_t origin);
+/* Only the broker: this one is taken now.  NULL: nobody will ask. */
+void places_add(struct places *, uint64_t origin, uint64_t seq);
+/* The runs, oldest first; free(3) them.  NULL: there are none. */
+struct places_run *places_get(const struct places *, size_t *n);
+/*
+ * Where this message stands among n runs.  *at: 0 for the first message of an
+ * origin, then left alone; its messages are asked for in their order.
+ */
+uint32_t places_find(const struct places_run *, size_t n, uint32_t *at,
+    uint64_t origin, uint64_t seq);
+
+#endif

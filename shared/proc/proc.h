@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_PROC_PROC_H
+#define SHARED_PROC_PROC_H
+
+/* What a process does to itself: privileges, limits, title, signals. */
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "shared/base/str.h"
+
+struct cert_board;
+struct conf;
+struct ledger;
+struct places;
+struct tls_store;
+struct usage;
+
+/* At most this many workers; a bit of struct channel's mask each. */
+#define PROC_MAX_WORKERS 64
+
+/* All that a child gets from the master.  Anything else is closed. */
+struct inherit {
+	struct conf *conf;    /* its contents change with a reload */
+	unsigned slot;        /* workers: 0 .. conf->workers - 1 */
+	int *listen_fds;      /* workers: this slot's, as conf->listeners */
+	uint32_t *listen_ids; /* and how the master calls it */
+	size_t nlisten;
+	struct tls_store *tls;          /* workers: certificates; or NULL */
+	const struct cert_board *certs; /* what all may know; or NULL */
+	const struct usage *master;     /* what it uses; or NULL */
+	struct ledger *ledger;          /* broker, courier; or NULL */
+	struct places *places;          /* broker; else NULL */
+	int broker_fd;  /* broker: the listening socket of the links, or -1 */
+	int control_fd; /* broker: the listening control socket, or -1 */
+	int cord_fd;    /* orders of the master (shared/role/orders.h), or -1 */
+	int life_fd;    /* EOF here: the master is gone */
+	int ready_fd;   /* write one byte when serving, then close */
+	uint64_t *noted; /* proc_note(); or NULL */
+	uint64_t *pulse; /* to be raised (shared/role/pulse.h), or NULL */
+};
+
+/*
+ * What one process of the group has logged, the others need not repeat: a
+ * small table in memory that all share.  True when these bytes are not in it;
+ * then they are.  Two that fall together push each other out.  noted: NULL,
+ * then always true; else of proc_map_noted().
+ */
+uint64_t *proc_map_noted(void);
+bool proc_note(uint64_t *noted, struct str bytes);
+
+/* Must run before the first proc_title(). */
+void proc_title_init(int argc, char **argv);
+/* Shown by ps(1): "pusherd: worker 2". */
+void proc_title(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Raises RLIMIT_NOFILE to the hard limit; returns what it is now. */
+uint64_t proc_raise_nofile(void);
+/*
+ * Becomes this user for good: groups, gid, uid; checks that it cannot be
+ * undone.  0, or -1 with errno (ENOENT: no such user).
+ */
+int proc_drop_privileges(const char *user);
+/* Gives up the capability that proc_drop_privileges() has kept. */
+void proc_forget_capabilities(void);
+/* Looks the user up; -1 with errno ENOENT when there is none. */
+int proc_find_user(const char *user, uid_t *uid, gid_t *gid);
+/* sigaction(2) without SA_RESTART; handler may be SIG_IGN or SIG_DFL. */
+void proc_signal(int sig, void (*handler)(int));
+/* Takes the signals that were blocked; their handlers stand. */
+void proc_unblock_signals(void);
+/* The same for a signal that a system call of this process has caused. */
+void proc_trap(int sig, void (*handler)(int, siginfo_t *, void *));
+/*
+ * Nobody may read this process's memory: no core dump, no ptrace(2) by others
+ * than root.
+ */
+void proc_hide_memory(void);
+/* Leaves the terminal: fork, setsid, stdio to /dev/null. */
+int proc_daemonize(void);
+/* Closes every descriptor above stderr that is not in keep[]. */
+void proc_close_others(const int *keep, size_t n);
+/*
+ * For how many workers the broker makes room when it starts with so many:
+ * some more, since their number may grow while it runs.
+ */
+unsigned proc_slot_room(unsigned nworkers);
+/*
+ * n bytes of memory, all 0, that this process shares with the children it has
+ * from now on; NULL with errno.
+ */
+void *proc_map_shared(size_t n);
+/* Microseconds of this clock. */
+uint64_t proc_clock_us(clockid_t);
+/* 64 random bits from the system; dies when there are none. */
+uint64_t proc_random(void);
+/* The same, n <= 32 of them in one call. */
+void proc_random_many(uint64_t *v, size_t n);
+/* A text that changes with every build; both ends of a link compare it. */
+const char *proc_build_id(void);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_ROLE_ORDERS_H
+#define SHARED_ROLE_ORDERS_H
+
+/*
+ * A child's end of the cord to the master: what all roles do with an order
+ * (the configuration, the log), and what each does besides.
+ */
+
+#include <ev.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/ipc/ipc_msg.h"
+
+struct conf;
+
+enum drain_how { DRAIN_STOP, DRAIN_RETIRE, DRAIN_END, DRAIN_SPREAD };
+
+struct orders_ops {
+	/*
+	 * conf holds the new values already.  fds belong to the callee: one
+	 * for each of the message's listeners.  Returns NULL, or a sentence
+	 * on what has failed (free(3) it).  May be NULL.
+	 */
+	char *(*on_reconf)(void *owner, const struct msg_reconf *,
+	    const int *fds, size_t nfds);
+	/* NULL: not for this role. */
+	void (*on_drain)(void *owner, const struct msg_drain *);
+	void (*on_said)(void *owner, const struct msg_master_said *);
+};
+
+struct orders {
+	ev_io io;
+	struct conf *conf; /* the one that the whole process looks at */
+	const struct orders_ops *ops;
+	void *owner;
+};
+
+/* Begins to obey; fd -1: nobody gives orders (tests). */
+void orders_start(struct orders *, struct ev_loop *, int fd, struct conf *,
+    const struct orders_ops *, void *owner);
+/* Obeys all that have come, without waiting. */
+void orders_take_all(struct orders *);
+void orders_stop(struct orders *, struct ev_loop *);
+/* All clients have been sent away.  0, or -1 with errno. */
+int orders_drained(struct orders *, uint32_t held);
+/* Asks the master.  0, or -1 with errno when it cannot be asked. */
+int orders_ask(struct orders *, const struct msg_master_ask *);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_ROLE_PULSE_H
+#define SHARED_ROLE_PULSE_H
+
+/*
+ * Does a child turn its loop?  One counter for each, in memory that master
+ * and children share; it is raised four times a second.
+ */
+
+#include <ev.h>
+#include <stdint.h>
+
+#define PULSE_SECONDS 0.25
+
+struct pulse {
+	ev_timer timer;
+	uint64_t *counter; /* NULL: nobody looks */
+};
+
+/* n counters that survive fork(2); NULL with errno. */
+uint64_t *pulse_map(unsigned n);
+uint64_t pulse_read(const uint64_t *counter);
+/* Raises the counter from the loop from now on. */
+void pulse_start(struct pulse *, struct ev_loop *, uint64_t *counter);
+/* Raises it in the middle of a long piece of work that comes to an end. */
+void pulse_beat(struct pulse *);
+void pulse_stop(struct pulse *, struct ev_loop *);
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* tail_test.c: who sees which events pass, and who misses some. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "shared/json/json_slice.h"
+#include "tests/unit/broker/desk.h"
+
+#define TEXT "{\"event\":\"e\",\"channel\":\"room-1\",\"data\":\"x\"}"
+
+/* The next row's type; 0: there is none.  Its frame has to be this one. */
+static char
+next_type(struct desk *d, const char *frame)
+{
+	struct msg_ctl_row m;
+	struct json row;
+	const char *err;
+	struct said s;
+
+	if (!desk_next(d, &s))
+		return 0;
+	assert_int_equal(s.type, IPC_CTL_ROW);
+	assert_int_equal(msg_ctl_row_get(&m, s.body), 0);
+	assert_int_equal(json_parse(m.json, &row, &err), 0);
+	if (frame != NULL)
+		assert_bytes(json_get(row, S("frame")).raw, str_of(frame));
+	return json_get(row, S("type")).raw.p[1];
+}
+
+static void
+pass(struct desk *d, uint32_t app, enum tail_kind kind)
+{
+	struct buf *b = NULL;
+	struct msg_event m = { .app = app, .channel = S("room-1") };
+
+	frame_text(&b, S(TEXT));
+	m.frame = buf_str(b);
+	if (d->l->br.ntails > 0)
+		tail_event(&d->l->br, &m, kind);
+	buf_unref(b);
+}
+
+static void
+who_wants_what(void **state)
+{
+	static const struct {
+		const char *args;
+		uint32_t app;
+		enum tail_kind kind;
+		char type; /* of the row; 0: none comes */
+	} rows[] = {
+		{ "{}", 1, TAIL_EVENT, 'e' },
+		{ "{}", 1, TAIL_CLIENT, 'c' },
+		{ "{}", 1, TAIL_OWN, 0 },
+		{ "{}", 99, TAIL_EVENT, 0 },
+		{ "{\"own\":true}", 1, TAIL_OWN, 'o' },
+		{ "{\"own\":true}", 1, TAIL_EVENT, 'e' },
+		{ "{\"own\":1}", 1, TAIL_OWN, 0 },
+		{ "{\"app\":\"app1\"}", 1, TAIL_EVENT, 'e' },
+		{ "{\"app\":\"app1\"}", 2, TAIL_EVENT, 0 },
+		{ "{\"channel\":\"room-1\"}", 1, TAIL_EVENT, 'e' },
+		{ "{\"channel\":\"room-*\"}", 1, TAIL_EVENT, 'e' },
+		{ "{\"channel\":\"room-?\"}", 1, TAIL_CLIENT, 'c' },
+		{ "{\"channel\":\"room\"}", 1, TAIL_EVENT, 0 },
+		{ "{\"channel\":\"\"}", 1, TAIL_EVENT, 'e' },
+	};
+	struct desk *d = desk_new();
+
+	(void)state;
+	links_app(d->l, 2, NULL);
+	for (size_t i = 0; i < nitems(rows); i++) {
+		desk_ask(d, "tail", rows[i].args);
+		links_turn(d->l);
+		assert_int_equal(d->l->br.ntails, 1);
+		pass(d, rows[i].app, rows[i].kind);
+		if (next_type(d, TEXT) != rows[i].type)
+			fail_msg("row %zu", i);
+		assert_int_equal(next_type(d, NULL), 0);
+	}
+	close(d->fd);
+	d->fd = -1;
+	links_turn(d->l);
+	assert_int_equal(d->l->br.ntails, 0);
+	desk_free(d);
+}
+
+static void
+bad_questions(void **state)
+{
+	struct desk *d = desk_new();
+
+	(void)state;
+	desk_ask(d, "tail", "{\"channel\":7}");
+	assert_end(d, 1, "channel: not a text");
+	desk_ask(d, "tail", "{\"app\":\"nobody\"}");
+	assert_end(d, 1, "the running pusherd knows no app");
+	assert_int_equal(d->l->br.ntails, 0);
+	desk_free(d);
+}
+
+/* A frame that is none is nobody's business; nobody is held up. */
+static void
+who_does_not_read_misses_events(void **state)
+{
+	struct desk *d = desk_new();
+	struct control_client *k;
+	struct msg_event none = {
+		.app = 1, .channel = S("room-1"), .frame = S("\201")
+	};
+	unsigned seen = 0, n = 0;
+	struct said s;
+
+	(void)state;
+	desk_ask(d, "tail", "{}");
+	links_turn(d->l);
+	tail_event(&d->l->br, &none, TAIL_EVENT);
+	assert_int_equal(next_type(d, NULL), 0);
+	k = LIST_ITEM(
+	    d->l->br.control.clients.next, struct control_client, link);
+	while (k->tail->missed < 1000 && n++ < 100000)
+		pass(d, 1, TAIL_EVENT);
+	assert_int_equal(k->tail->missed, 1000);
+	assert_in_range(outq_bytes(&k->ipc.out), 1 << 20, (1 << 20) + 4096);
+	while (desk_next(d, &s))
+		seen++;
+	assert_int_equal(seen, n - 1000);
+	tail_tick(k->tail);
+	assert_row(d, "{\"type\":\"missed\",\"missed\":1000}");
+	assert_int_equal(k->tail->missed, 0);
+	pass(d, 1, TAIL_EVENT);
+	assert_int_equal(next_type(d, TEXT), 'e');
+	desk_free(d);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_wants_what),
+		cmocka_unit_test(bad_questions),
+		cmocka_unit_test(who_does_not_read_misses_events),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

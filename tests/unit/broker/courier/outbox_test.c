@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * outbox_test.c: rows, what has been told, origins; what survives a process
+ * that ends without a word, and what does not.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "broker/courier/outbox.h"
+#include "shared/base/xmalloc.h"
+#include "shared/pusher/webhook.h"
+
+struct place {
+	char dir[32];
+	char *path;
+	struct outbox *o;
+};
+
+static void
+reopen(struct place *p)
+{
+	char *why = NULL;
+
+	outbox_close(p->o);
+	p->o = outbox_open(p->path, true, &why);
+	if (p->o == NULL)
+		fail_msg("%s", why);
+}
+
+static int
+set_up(void **state)
+{
+	struct place *p = xcalloc(1, sizeof(*p));
+
+	memcpy(p->dir, "/tmp/outbox-test-XXXXXX", 24);
+	assert_non_null(mkdtemp(p->dir));
+	p->path = xasprintf("%s/outbox.db", p->dir);
+	reopen(p);
+	*state = p;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	struct place *p = *state;
+	char *name;
+
+	outbox_close(p->o);
+	for (int i = 0; i < 3; i++) {
+		name = xasprintf("%s%s", p->path,
+		    i == 0       ? ""
+			: i == 1 ? "-wal"
+				 : "-shm");
+		unlink(name);
+		free(name);
+	}
+	rmdir(p->dir);
+	free(p->path);
+	free(p);
+	return 0;
+}
+
+static struct outbox_row
+put(struct place *p, uint32_t endpoint, uint32_t kind, const char *events)
+{
+	struct outbox_row r = { .endpoint = endpoint,
+		.app = 1,
+		.kind = kind,
+		.lane = 2,
+		.count = 1,
+		.time_ms = 1000,
+		.next_ms = 1000,
+		.until_ms = 5000,
+		.channel = S("room"),
+		.events = str_of(events) };
+
+	assert_int_equal(outbox_put(p->o, &r), 0);
+	return r;
+}
+
+struct seen {
+	struct outbox_row last;
+	unsigned n;
+};
+
+static int
+see(void *arg, const struct outbox_row *r)
+{
+	struct seen *s = arg;
+
+	s->last = *r;
+	s->n++;
+	return 0;
+}
+
+static struct seen
+look(struct place *p, int state, uint32_t endpoint)
+{
+	struct outbox_query q = { .state = state, .endpoint = endpoint };
+	struct seen s = { .n = 0 };
+
+	assert_int_equal(outbox_each(p->o, &q, see, &s), 0);
+	return s;
+}
+
+static void
+only_what_is_committed_survives(void **state)
+{
+	struct place *p = *state;
+	struct outbox_counts n;
+	struct stat st;
+
+	assert_int_equal(stat(p->path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	put(p, 1, 0, "{}");
+	assert_true(outbox_is_dirty(p->o));
+	assert_int_equal(outbox_commit(p->o), 0);
+	put(p, 1, 0, "{}");
+	reopen(p);
+	assert_int_equal(look(p, OUTBOX_WAITING, 0).n, 1);
+	outbox_count(p->o, &n);
+	assert_int_equal(n.waiting, 1);
+	assert_int_equal(n.bytes, 2);
+}
+
+static void
+a_row_lives(void **state)
+{
+	struct place *p = *state;
+	struct outbox_row r = put(p, 7, 3, "{\"a\":1}"), again;
+	char one[OUTBOX_NAME_MAX], two[OUTBOX_NAME_MAX];
+	struct buf *events = NULL;
+	struct outbox_counts n;
+	struct seen s;
+
+	outbox_name(p->o, r.id, one);
+	r.events = S("{\"a\":1},{\"b\":2}");
+	r.count = 2;
+	assert_int_equal(outbox_extend(p->o, &r), 0);
+	r.attempts = 1;
+	r.status = 500;
+	r.answer = S("HTTP 500");
+	r.next_ms = 2000;
+	assert_int_equal(outbox_failed(p->o, &r), 0);
+	assert_int_equal(outbox_commit(p->o), 0);
+	reopen(p);
+	s = look(p, OUTBOX_WAITING, 7);
+	assert_int_equal(s.n, 1);
+	assert_int_equal(s.last.attempts, 1);
+	assert_int_equal(s.last.status, 500);
+	assert_int_equal(s.last.next_ms, 2000);
+	assert_int_equal(s.last.count, 2);
+	assert_int_equal(s.last.lane, 2);
+	assert_int_equal(s.last.bytes, 15);
+	assert_int_equal(outbox_events(p->o, r.id, &events), 1);
+	assert_true(str_eq(buf_str(events), S("{\"a\":1},{\"b\":2}")));
+	buf_unref(events);
+	outbox_name(p->o, r.id, two);
+	assert_string_equal(one, two);
+	assert_int_equal(outbox_done(p->o, &r), 0);
+	events = NULL;
+	assert_int_equal(outbox_events(p->o, r.id, &events), 0);
+	outbox_count(p->o, &n);
+	assert_int_equal(n.waiting, 0);
+	again = put(p, 7, 3, "x");
+	assert_true(again.id > r.id);
+}
+
+static void
+dead_rows_come_back_by_hand(void **state)
+{
+	struct place *p = *state;
+	struct outbox_row a = put(p, 1, 0, "a"), b = put(p, 2, 0, "b");
+	struct outbox_query q = { .state = -1, .endpoint = 1 };
+	struct outbox_counts n;
+	struct seen s;
+
+	a.state = b.state = OUTBOX_DEAD;
+	a.attempts = b.attempts = 9;
+	a.changed_ms = b.changed_ms = 100;
+	assert_int_equal(outbox_failed(p->o, &a), 0);
+	assert_int_equal(outbox_failed(p->o, &b), 0);
+	outbox_count(p->o, &n);
+	assert_int_equal(n.dead, 2);
+	assert_int_equal(outbox_revive(p->o, &q, 7000, 9000), 1);
+	s = look(p, OUTBOX_WAITING, 0);
+	assert_int_equal(s.n, 1);
+	assert_int_equal(s.last.id, a.id);
+	assert_int_equal(s.last.attempts, 0);
+	assert_int_equal(s.last.until_ms, 9000);
+	assert_int_equal(s.last.time_ms, 1000);
+	assert_int_equal(outbox_prune(p->o, 100), 0);
+	assert_int_equal(look(p, OUTBOX_DEAD, 0).n, 1);
+	assert_int_equal(outbox_prune(p->o, 101), 0);
+	assert_int_equal(look(p, OUTBOX_DEAD, 0).n, 0);
+}
+
+static void
+arrived_rows_are_remembered_for_a_while(void **state)
+{
+	struct place *p = *state;
+	struct outbox_counts n;
+	struct outbox_row r;
+
+	for (int i = 0; i < OUTBOX_DONE_KEPT + 50; i++) {
+		r = put(p, 1, 0, "e");
+		assert_int_equal(outbox_done(p->o, &r), 0);
+	}
+	outbox_count(p->o, &n);
+	assert_int_equal(n.done, OUTBOX_DONE_KEPT + 50);
+	assert_int_equal(outbox_forget_done(p->o), 0);
+	outbox_count(p->o, &n);
+	assert_int_equal(n.done, OUTBOX_DONE_KEPT);
+	assert_int_equal(n.bytes, 0);
+	assert_int_equal(look(p, OUTBOX_DONE, 0).n, OUTBOX_DONE_KEPT);
+	assert_int_equal(look(p, OUTBOX_DONE, 0).last.id, r.id);
+}
+
+static void
+what_may_go_goes_first(void **state)
+{
+	struct place *p = *state;
+	struct outbox_row dead = put(p, 1, WEBHOOK_OCCUPIED, "d");
+	struct outbox_counts n;
+
+	put(p, 1, WEBHOOK_OCCUPIED, "s");
+	put(p, 1, WEBHOOK_CLIENT_EVENT, "c1");
+	put(p, 1, WEBHOOK_CLIENT_EVENT, "c2");
+	dead.state = OUTBOX_DEAD;
+	assert_int_equal(outbox_failed(p->o, &dead), 0);
+	assert_int_equal(outbox_shrink(p->o, 1), 1);
+	assert_int_equal(look(p, OUTBOX_DEAD, 0).n, 0);
+	assert_int_equal(outbox_shrink(p->o, 1), 1);
+	outbox_count(p->o, &n);
+	assert_int_equal(n.waiting, 2);
+	assert_int_equal(n.dead, 0);
+	assert_int_equal(n.bytes, 3);
+	assert_int_equal(look(p, OUTBOX_WAITING, 0).n, 2);
+	assert_int_equal(outbox_shrink(p->o, 10), 1);
+	assert_int_equal(outbox_shrink(p->o, 10), 0);
+	assert_int_equal(
+	    look(p, OUTBOX_WAITING, 0).last.kind, WEBHOOK_OCCUPIED);
+}
+
+static int
+count_told(void *arg, const struct outbox_fact *f)
+{
+	unsigned *n = arg;
+
+	*n += f->missed ? 100 : 1;
+	return 0;
+}
+
+static void
+facts_and_origins(void **state)
+{
+	struct place *p = *state;
+	struct outbox_fact channel = { .app = 1, .channel = S("presence-x") };
+	struct outbox_fact user = {
+		.app = 1, .channel = S("presence-x"), .user = S("u\0x")
+	};
+	uint64_t seq, origin = UINT64_MAX - 3;
+	unsigned n = 0;
+
+	assert_int_equal(outbox_tell(p->o, &channel), 0);
+	assert_int_equal(outbox_tell(p->o, &user), 0);
+	assert_int_equal(outbox_tell(p->o, &user), 0);
+	channel.missed = true;
+	assert_int_equal(outbox_tell(p->o, &channel), 0);
+	assert_int_equal(outbox_set_seq(p->o, origin, 41, 1), 0);
+	assert_int_equal(outbox_set_seq(p->o, origin, 42, 1), 0);
+	assert_int_equal(outbox_commit(p->o), 0);
+	reopen(p);
+	assert_int_equal(outbox_each_told(p->o, count_told, &n), 0);
+	assert_int_equal(n, 101);
+	assert_int_equal(outbox_untell(p->o, &user), 0);
+	n = 0;
+	assert_int_equal(outbox_each_told(p->o, count_told, &n), 0);
+	assert_int_equal(n, 100);
+	assert_int_equal(outbox_get_seq(p->o, origin, &seq), 0);
+	assert_int_equal(seq, 42);
+	assert_int_equal(outbox_get_seq(p->o, 5, &seq), 0);
+	assert_int_equal(seq, 0);
+}
+
+static void
+changes_of_others_are_seen(void **state)
+{
+	struct place *p = *state;
+	struct outbox_query q = { .state = -1 };
+	struct outbox *other;
+	char *why = NULL;
+
+	put(p, 1, 0, "a");
+	assert_int_equal(outbox_commit(p->o), 0);
+	outbox_has_changed(p->o);
+	assert_false(outbox_has_changed(p->o));
+	other = outbox_open(p->path, false, &why);
+	assert_non_null(other);
+	assert_false(outbox_has_changed(p->o));
+	assert_int_equal(outbox_delete(other, &q), 1);
+	assert_int_equal(outbox_commit(other), 0);
+	outbox_close(other);
+	assert_true(outbox_has_changed(p->o));
+	assert_false(outbox_has_changed(p->o));
+}
+
+static void
+wrong_files_are_refused(void **state)
+{
+	struct place *p = *state;
+	char *why = NULL, *path = xasprintf("%s/other", p->dir);
+	FILE *f;
+
+	assert_null(outbox_open(path, false, &why));
+	assert_non_null(strstr(why, "cannot use the outbox"));
+	free(why);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	for (int i = 0; i < 200; i++)
+		fputs("this is no database\n", f);
+	fclose(f);
+	chmod(path, 0644);
+	assert_null(outbox_open(path, false, &why));
+	assert_non_null(strstr(why, "chmod 600"));
+	free(why);
+	chmod(path, 0600);
+	assert_null(outbox_open(path, true, &why));
+	free(why);
+	unlink(path);
+	free(path);
+}
+
+static void
+a_newer_file_is_left_alone(void **state)
+{
+	struct place *p = *state;
+	char *why = NULL;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL),
+	    SQLITE_OK);
+	sqlite3_close(db);
+	assert_null(outbox_open(p->path, true, &why));
+	assert_non_null(strstr(why, "schema 2, this one knows 1"));
+	free(why);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(only_what_is_committed_survives),
+		TEST(a_row_lives),
+		TEST(dead_rows_come_back_by_hand),
+		TEST(arrived_rows_are_remembered_for_a_while),
+		TEST(what_may_go_goes_first),
+		TEST(facts_and_origins),
+		TEST(changes_of_others_are_seen),
+		TEST(wrong_files_are_refused),
+		TEST(a_newer_file_is_left_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

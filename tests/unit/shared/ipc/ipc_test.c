@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ipc.c, reading: any split of the stream, bad bytes that end the one link
+ * they came in on, handlers that refuse or close, the other end's death.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/shared/ipc/ipc_end.h"
+
+static void
+split_at_every_byte(void **state)
+{
+	struct buf *b = sample();
+	struct end e;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i <= b->len; i++) {
+		end_open(&e);
+		far_write(&e, str_make(b->data, i));
+		turn(2);
+		assert_true(buf_str(e.got).n <= i);
+		far_write(&e, str_from(buf_str(b), i));
+		turn(2);
+		assert_int_equal(e.ngot, 5);
+		assert_int_equal(e.l.nin, 5);
+		assert_true(str_eq(buf_str(e.got), buf_str(b)));
+		assert_true(ipc_is_open(&e.l));
+		end_clear(&e);
+	}
+	end_open(&e); /* one byte at a time */
+	for (i = 0; i < b->len; i++) {
+		far_write(&e, str_make(b->data + i, 1));
+		turn(1);
+	}
+	assert_true(str_eq(buf_str(e.got), buf_str(b)));
+	end_clear(&e);
+	buf_unref(b);
+}
+
+/* What must end a link: what is written to it, and the sentence. */
+static void
+bad_bytes_end_only_their_link(void **state)
+{
+	static const struct {
+		uint32_t head[2];
+		const char *why;
+	} rows[] = {
+		{ { 0, IPC_PING }, "bad length" },
+		{ { 3, IPC_PING }, "bad length" },
+		{ { IPC_MAX_MESSAGE - 3, IPC_PING }, "bad length" },
+		{ { 0x80000000, IPC_PING }, "bad length" },
+		{ { UINT32_MAX, IPC_PING }, "bad length" },
+		{ { UINT32_MAX - 3, IPC_PING }, "bad length" },
+		{ { 4, IPC_NONE }, "unexpected message" },
+		{ { 4, IPC_NTYPES }, "unexpected message" },
+		{ { 4, UINT32_MAX }, "unexpected message" },
+		/* the wrong direction, though there is a handler */
+		{ { 4, IPC_APP_DEL }, "unexpected message" },
+		/* the right direction, but nobody wants it */
+		{ { 4, IPC_HELLO }, "unexpected message" },
+	};
+	struct buf *before = sample(), *after = sample();
+	struct end bad, good;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < nitems(rows); i++) {
+		end_open(&bad);
+		end_open(&good);
+		far_write(&bad, buf_str(before));
+		far_write(&bad, str_make(rows[i].head, IPC_HEAD));
+		far_write(&bad, buf_str(after));
+		far_write(&good, buf_str(before));
+		turn(3);
+		assert_int_equal(bad.ndead, 1);
+		assert_string_equal(bad.why, rows[i].why);
+		assert_false(ipc_is_open(&bad.l));
+		assert_true(str_eq(buf_str(bad.got), buf_str(before)));
+		assert_int_equal(bad.ngot, 5); /* nothing behind it */
+		far_write(&bad, buf_str(after));
+		far_write(&good, buf_str(after));
+		turn(3);
+		assert_int_equal(bad.ndead, 1);
+		assert_int_equal(bad.ngot, 5);
+		assert_int_equal(good.ndead, 0);
+		assert_int_equal(good.ngot, 10);
+		assert_true(ipc_is_open(&good.l));
+		ipc_flush(&bad.l); /* harmless */
+		end_clear(&bad);
+		end_clear(&good);
+	}
+	buf_unref(before);
+	buf_unref(after);
+}
+
+static void
+handlers_refuse_and_close(void **state)
+{
+	struct buf *b = sample();
+	struct end e;
+
+	(void)state;
+	end_open(&e);
+	e.refuse_at = 2;
+	far_write(&e, buf_str(b));
+	turn(3);
+	assert_int_equal(e.ngot, 2);
+	assert_int_equal(e.ndead, 1);
+	assert_string_equal(e.why, "EVENT");
+	end_clear(&e);
+
+	/* a handler that closes is not called again, and nobody died */
+	end_open(&e);
+	e.close_at = 2;
+	far_write(&e, buf_str(b));
+	turn(3);
+	assert_int_equal(e.ngot, 2);
+	assert_int_equal(e.ndead, 0);
+	assert_false(ipc_is_open(&e.l));
+	end_clear(&e);
+	buf_unref(b);
+}
+
+static void
+the_other_end_goes(void **state)
+{
+	struct buf *b = sample();
+	struct msg_ack ack = { .seq = 1 };
+	struct end e;
+
+	(void)state;
+	/* whole messages count, half a message does not */
+	end_open(&e);
+	far_write(&e, buf_str(b));
+	far_write(&e, str_make(b->data, 15));
+	close(e.far);
+	e.far = -1;
+	turn(3);
+	assert_int_equal(e.ngot, 5);
+	assert_int_equal(e.ndead, 1);
+	assert_string_equal(e.why, "closed by the other end");
+	end_clear(&e);
+
+	/* seen first while writing: what it said before still counts */
+	end_open(&e);
+	far_write(&e, buf_str(b));
+	close(e.far);
+	e.far = -1;
+	ipc_send_ack(&e.l, &ack);
+	ipc_flush(&e.l);
+	assert_int_equal(e.ngot, 5);
+	assert_int_equal(e.ndead, 1);
+	turn(3);
+	assert_int_equal(e.ndead, 1);
+	end_clear(&e);
+
+	/* asked for, without a turn of the loop */
+	end_open(&e);
+	far_write(&e, buf_str(b));
+	ipc_drain_input(&e.l);
+	assert_int_equal(e.ngot, 5);
+	assert_int_equal(e.ndead, 0);
+	far_write(&e, buf_str(b));
+	close(e.far);
+	e.far = -1;
+	ipc_drain_input(&e.l);
+	assert_int_equal(e.ngot, 10);
+	turn(3);
+	assert_int_equal(e.ndead, 1);
+	ipc_drain_input(&e.l); /* harmless */
+	assert_int_equal(e.ndead, 1);
+	end_clear(&e);
+	buf_unref(b);
+}
+
+static void
+nothing_is_written_before_the_flush(void **state)
+{
+	struct msg_ack ack = { .seq = 1 };
+	struct end e;
+	char byte;
+
+	(void)state;
+	end_open(&e);
+	ipc_flush(&e.l);
+	assert_int_equal(e.ndrained, 0);
+	ipc_send_ack(&e.l, &ack);
+	turn(3);
+	assert_int_equal(recv(e.far, &byte, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+	/* small messages lie next to each other */
+	ipc_send_ack(&e.l, &ack);
+	assert_int_equal(e.l.out.n, 1);
+	ipc_flush(&e.l);
+	assert_int_equal(e.ndrained, 1);
+	assert_int_equal(ipc_sent(&e.l), 2 * msg_ack_size(&ack));
+	end_clear(&e);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(split_at_every_byte),
+		cmocka_unit_test(bad_bytes_end_only_their_link),
+		cmocka_unit_test(handlers_refuse_and_close),
+		cmocka_unit_test(the_other_end_goes),
+		cmocka_unit_test(nothing_is_written_before_the_flush),
+	};
+	int failed;
+
+	loop = ev_loop_new(EVFLAG_AUTO);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	ev_loop_destroy(loop);
+	return failed;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_ADMIN_WALK_H
+#define WORKER_ADMIN_WALK_H
+
+/*
+ * What pusherctl asks about this worker's connections, and its closing many
+ * of them: walks over the list of clients, a portion at a time.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/base/list.h"
+#include "shared/ipc/ipc_msg.h"
+
+struct worker;
+
+struct walks {
+	struct list all; /* struct walk */
+};
+
+void walks_init(struct worker *);
+/* Ends every walk: the link is gone, and with it who asked. */
+void walks_clear(struct worker *);
+/*
+ * This connection leaves the list of clients, and that one (0: none) came
+ * behind it.
+ */
+void walks_step_over(struct worker *, uint64_t sid, uint64_t next);
+/* For checks: has a walk its place there? */
+bool walks_stand_on(const struct worker *, uint64_t sid);
+
+/* Handlers of WALK, WALK_GO, WALK_END. */
+int walk_on_walk(struct worker *, const struct msg_walk *);
+int walk_on_go(struct worker *, const struct msg_walk_go *);
+int walk_on_end(struct worker *, const struct msg_walk_end *);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_API_API_ROUTE_H
+#define WORKER_API_API_ROUTE_H
+
+/* Method and path of a request -> its handler. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "shared/base/str.h"
+#include "shared/http/http.h"
+
+struct conf;
+struct conn;
+
+/* Takes path_prefix from the path, when it is there; its length, or 0. */
+size_t api_route_strip(const struct conf *, struct http_head *);
+/* A whole request: answers it, or leaves it waiting for the broker. */
+void api_route(
+    struct conn *, const struct http_head *, struct str body, bool granted);
+
+/*
+ * The head is here and its body is not.  True: the request is signed, so the
+ * body may be kept.  False: it has been answered, and what follows is thrown
+ * away.
+ */
+bool api_route_admit(struct conn *, const struct http_head *);
+/* Would it say yes?  Answers nothing. */
+bool api_route_is_signed(struct conn *, const struct http_head *);
+
+#endif

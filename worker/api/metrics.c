@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * metrics.c: GET /metrics.  Any worker may be asked; the broker asks all of
+ * them for what they have just now, and its answer is passed on as it is.
+ * Must never count anything itself.
+ */
+
+#include "worker/api/metrics.h"
+
+#include "worker/api/api_ask.h"
+#include "worker/worker.h"
+
+void
+metrics_get(struct conn *c)
+{
+	const struct api_request r = { .c = c };
+
+	if (api_may_ask(&r))
+		api_ask(&r, QUERY_METRICS, 0, S(""), ANSWER_METRICS);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_APP_APPS_H
+#define WORKER_APP_APPS_H
+
+/*
+ * The apps as the broker told them, by row number, id and key.  A struct
+ * client_app is counted by its connections, so that it outlives APP_DEL
+ * until the last one is gone.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/app/app.h"
+#include "shared/base/hash.h"
+#include "shared/base/str.h"
+#include "shared/crypto/sign.h"
+#include "shared/ipc/ipc_msg.h"
+#include "shared/stats/stats.h"
+#include "worker/client/auth.h"
+
+struct worker;
+
+struct apps {
+	struct hash by_num, by_id, by_key, by_old_key;
+};
+
+/* What conn->app points at: begins with the app itself. */
+struct client_app {
+	struct app app;
+	struct sign_key *sign;     /* keyed with the secret */
+	struct sign_key *old_sign; /* … of the old key, or NULL */
+	uint32_t refs;
+	bool deleted;
+	bool stale; /* a new broker has not named it yet */
+	struct hash_node num_node, id_node, key_node;
+	struct hash_node old_key_node; /* while old_sign != NULL */
+	struct stats_app
+	    stats; /* since the last report; see worker/app/stats.h */
+};
+
+struct client_app *apps_by_num(struct worker *, uint32_t num);
+struct client_app *apps_by_id(struct worker *, struct str id);
+/* By its key, or by the old one while that counts. */
+struct client_app *apps_by_key(struct worker *, struct str key);
+/* Counts one more user of it; conn->app is &a->app. */
+struct app *client_app_ref(struct client_app *);
+/* NULL is allowed. */
+void client_app_unref(struct app *);
+/*
+ * What somebody signs with who calls himself by this key: the old key when it
+ * is that and still counts, else the present one.
+ */
+struct auth_app client_app_auth(struct app *, struct str key);
+void apps_free(struct worker *);
+
+/*
+ * A new broker is about to name every app: those it does not name until
+ * apps_sweep() are gone.
+ */
+void apps_mark(struct worker *);
+void apps_sweep(struct worker *);
+
+/* Handlers of APP_SET and APP_DEL: also close what may not stay. */
+int apps_on_set(struct worker *, const struct msg_app_set *);
+int apps_on_del(struct worker *, const struct msg_app_del *);
+
+#endif

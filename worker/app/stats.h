@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_APP_STATS_H
+#define WORKER_APP_STATS_H
+
+/*
+ * What this worker counts.  Counting is an increment of a field, here or in
+ * the struct stats_app of a struct client_app; once a second, and when it is
+ * asked, the broker is told, and all begin at zero again.
+ */
+
+#include <ev.h>
+#include <stdint.h>
+
+#include "shared/base/str.h"
+#include "shared/ipc/ipc_msg.h"
+#include "shared/stats/stats.h"
+
+struct app;
+struct conn;
+struct worker;
+
+#define STATS_SAMPLES 64  /* events of a turn whose latency is measured */
+#define STATS_CLOSES 1000 /* records between two reports */
+
+struct stats {
+	struct stats_counts counts; /* since the last report */
+	uint64_t turn_max;          /* likewise: microseconds */
+	uint64_t woke;              /* this turn began, by the coarse clock */
+	uint32_t stamp;             /* of this turn's publishes; 0: none yet */
+	uint64_t cpu;               /* microseconds that were reported */
+	uint32_t base_fds;          /* descriptors that are no clients */
+	uint32_t samples[STATS_SAMPLES];
+	unsigned nsamples;
+	struct stats_close *closes; /* a ring, NULL until the first */
+	uint32_t ncloses, first;
+	ev_check check;
+};
+
+void stats_init(struct worker *);
+void stats_free(struct worker *);
+/* EVENT.read_us for what is published in this turn. */
+uint32_t stats_stamp(struct worker *);
+/* Everything of this turn has been written. */
+void stats_turn_ends(struct worker *);
+/* Tells the broker, if there is one. */
+void stats_report(struct worker *);
+/* Handler of STATS_ASK. */
+int stats_on_ask(struct worker *, const struct msg_stats_ask *);
+
+/* Where an app of this worker is counted (conn->app). */
+struct stats_app *stats_of(struct app *);
+/* These frames are queued for a client; nothing before it is one. */
+void stats_on_answer(struct conn *, struct str frames);
+/* A request to the HTTP API has been answered with so many bytes. */
+void stats_on_reply(struct conn *, unsigned status, uint64_t bytes);
+/* A WebSocket client is on its way out, for good. */
+void stats_on_close(struct conn *, unsigned code, struct str reason);
+/* An event with this read_us is being queued for clients. */
+static inline void
+stats_sample(struct stats *s, uint32_t read_us)
+{
+	if (read_us != 0 && s->nsamples < STATS_SAMPLES)
+		s->samples[s->nsamples++] = read_us;
+}
+
+#endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * subscription.c: a connection's way into a channel and out of it.  Owns the
+ * struct subscription and its member.  Everything a client may do wrong has
+ * been refused before; here it is only asked, confirmed and ended, and the
+ * broker hears of each step in order.
+ *
+ * The subscription to #server-to-user-<id> (s->user) is made by the sign-in:
+ * the broker knows it from SIGNIN, so SUB and UNSUB are never sent for it.
+ */
+
+#include "worker/channel/subscription.h"
+
+#include "shared/app/app.h"
+#include "shared/base/xmalloc.h"
+#include "worker/channel/topic.h"
+#include "worker/client/client.h"
+#include "worker/conn/conn.h"
+#include "worker/link/kept.h"
+#include "worker/worker.h"
+
+/* Copies s to *p and moves *p behind it. */
+static struct str
+place(char **p, struct str s)
+{
+	struct str r = { *p, s.n };
+
+	if (s.n != 0)
+		memcpy(*p, s.p, s.n);
+	*p += s.n;
+	return r;
+}
+
+struct member *
+member_new(struct str id, struct str info, struct str watch, uint16_t nwatch)
+{
+	size_t bits = (nwatch + 7u) / 8;
+	struct member *m =
+	    xcalloc(1, sizeof(*m) + id.n + info.n + watch.n + bits);
+	char *p = m->bytes;
+
+	m->nwatch = nwatch;
+	m->id = place(&p, id);
+	m->info = place(&p, info);
+	m->watchlist = place(&p, watch);
+	return m;
+}
+
+char *
+member_online(struct member *m)
+{
+	return m->bytes + m->id.n + m->info.n + m->watchlist.n;
+}
+
+struct subscription *
+subscription_find(struct conn *c, struct str channel)
+{
+	struct topic *t;
+	struct list *e;
+
+	if (list_is_empty(&c->subs) ||
+	    (t = topic_find(c->w, c->app->num, channel)) == NULL)
+		return NULL;
+	LIST_FOREACH(e, &c->subs) {
+		struct subscription *s =
+		    LIST_ITEM(e, struct subscription, in_conn);
+
+		if (s->t == t)
+			return s;
+	}
+	return NULL;
+}
+
+static struct msg_sub
+message(const struct subscription *s, uint64_t sid)
+{
+	struct msg_sub m = { .app = s->t->app,
+		.sid = sid,
+		.ref = s->ref,
+		.stamp = s->stamp,
+		.channel = topic_name(s->t) };
+
+	if (s->member != NULL) {
+		m.user_id = s->member->id;
+		m.user_info = s->member->info;
+	}
+	return m;
+}
+
+void
+subscription_replay(
+    struct worker *w, const struct subscription *s, uint64_t sid)
+{
+	struct msg_sub m = message(s, sid);
+
+	ipc_send_sub(&w->link.ipc, &m);
+}
+
+struct subscription *
+subscription_by_ref(struct conn *c, uint32_t ref)
+{
+	struct list *e;
+
+	LIST_FOREACH(e, &c->subs) {
+		struct subscription *s =
+		    LIST_ITEM(e, struct subscription, in_conn);
+
+		if (s->ref == ref)
+			return s;
+	}
+	return NULL;
+}
+
+void
+subscription_request(struct conn *c, struct str channel, struct member *member)
+{
+	struct subscription *s = xcalloc(1, sizeof(*s));
+	struct msg_sub m;
+
+	s->c = c;
+	s->t = topic_get(c->w, c->app->num, channel);
+	s->member = member;
+	s->ref = ++c->w->next_ref;
+	list_append(&c->subs, &s->in_conn);
+	c->nsubs++;
+	m = message(s, conn_sid(c));
+	kept_send_sub(c->w, &m);
+	flow_asked(c, 1);
+}
+
+static void
+send_again(const struct subscription *s)
+{
+	struct msg_sub_again m = { .app = s->t->app,
+		.sid = conn_sid(s->c),
+		.ref = s->ref,
+		.stamp = s->stamp,
+		.channel = topic_name(s->t) };
+
+	if (link_is_open(s->c->w))
+		ipc_send_sub_again(&s->c->w->link.ipc, &m);
+}
+
+void
+subscription_again(struct subscription *s)
+{
+	if (s->again == UINT16_MAX)
+		return;
+	s->again++;
+	flow_asked(s->c, 1);
+	if (s->on) /* else behind the first answer */
+		send_again(s);
+}
+
+void
+subscription_ask_again(struct subscription *s)
+{
+	for (uint16_t i = 0; i < s->again && s->on; i++)
+		send_again(s);
+}
+
+/* Takes it out of the connection and out of the topic's entries. */
+static void
+detach(struct subscription *s)
+{
+	if (s->on)
+		topic_remove(s->t, s);
+	list_remove(&s->in_conn);
+	if (!s->user)
+		s->c->nsubs--;
+}
+
+/* Takes it out of everything here, without a word to the broker. */
+static void
+drop(struct subscription *s)
+{
+	struct worker *w = s->c->w;
+
+	detach(s);
+	topic_unref(w, s->t);
+	free(s->member);
+	free(s);
+}
+
+void
+subscription_end(struct subscription *s)
+{
+	struct msg_unsub m = { .app = s->t->app,
+		.sid = conn_sid(s->c),
+		.channel = topic_name(s->t) };
+	struct worker *w = s->c->w;
+
+	if (s->user) {
+		drop(s);
+		return;
+	}
+	if (s->member != NULL)
+		m.user_id = s->member->id;
+	kept_send_unsub(w, &m);
+	detach(s);
+	s->c = NULL;
+	kept_end_subscription(w, s, m.sid);
+}
+
+void
+subscription_end_all(struct conn *c)
+{
+	while (!list_is_empty(&c->subs))
+		subscription_end(
+		    LIST_ITEM(c->subs.next, struct subscription, in_conn));
+}
+
+int
+subscription_on_done(struct worker *w, const struct msg_sub_done *m)
+{
+	struct conn *c = conn_find(w, m->sid);
+	struct subscription *s;
+
+	if (c != NULL)
+		flow_answered(c, 1);
+	/* It may have left, or unsubscribed, while we waited. */
+	if (c == NULL || (s = subscription_by_ref(c, m->ref)) == NULL) {
+		kept_on_late_answer(w, m);
+		return 0;
+	}
+	conn_queue_answer(c, m->frames);
+	if (m->status != 0) {
+		drop(s);
+		return 0;
+	}
+	s->stamp = m->stamp;
+	if (s->on) {
+		if (s->again > 0)
+			s->again--;
+		return 0;
+	}
+	s->on = true;
+	stats_of(c->app)->subscribes++;
+	topic_add(s->t, s);
+	client_on_subscribed(c, topic_name(s->t));
+	subscription_ask_again(s);
+	return 0;
+}

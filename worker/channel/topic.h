@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_CHANNEL_TOPIC_H
+#define WORKER_CHANNEL_TOPIC_H
+
+/*
+ * A channel as one worker sees it: the dense array of its subscriptions that
+ * are on.  Stores subscriptions and hands bytes to conn_queue(); the
+ * channel's truth is in the broker.
+ */
+
+#include <stdint.h>
+
+#include "shared/base/hash.h"
+#include "shared/base/str.h"
+#include "shared/ipc/ipc_msg.h"
+
+struct conn;
+struct subscription;
+struct worker;
+
+struct topic_entry {
+	struct conn *c;
+	struct subscription *s;
+};
+
+struct topic {
+	struct hash_node node;
+	uint32_t app;
+	uint32_t refs;   /* subscriptions, also those not on yet */
+	uint32_t n, cap; /* entries */
+	struct topic_entry *v;
+	struct roster *roster; /* presence channels, or NULL */
+	size_t name_len;
+	char name[];
+};
+
+static inline struct str
+topic_name(const struct topic *t)
+{
+	return str_make(t->name, t->name_len);
+}
+
+struct topic *topic_find(struct worker *, uint32_t app, struct str name);
+/* Finds or makes it and takes a reference for a subscription. */
+struct topic *topic_get(struct worker *, uint32_t app, struct str name);
+/* Gives the reference back; frees with the last. */
+void topic_unref(struct worker *, struct topic *);
+/* The subscription is on: it gets every later event.  O(1). */
+void topic_add(struct topic *, struct subscription *);
+/* O(1): the last one takes its place. */
+void topic_remove(struct topic *, struct subscription *);
+/* EVENT from the broker: to every subscription but that of m->except. */
+void topic_on_event(struct worker *, const struct msg_event *m);
+
+#endif

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * client.c: Pusher events from a client.  Start reading at the table: event
+ * name -> what happens.  What is in none of its rows, or is no message at
+ * all, gets pusher:error and the connection stays (protocol reference, 10.1),
+ * unless it never stops.
+ *
+ * Everything here has been checked to be UTF-8 and within
+ * max_message_bytes; nothing else about it is believed.
+ */
+
+#include "worker/client/client.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "shared/app/app.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/pusher/channel_name.h"
+#include "shared/pusher/frames.h"
+#include "shared/pusher/pusher_errors.h"
+#include "worker/app/limit.h"
+#include "worker/channel/subscription.h"
+#include "worker/channel/topic.h"
+#include "worker/client/client_msg.h"
+#include "worker/client/handshake.h"
+#include "worker/conn/conn.h"
+#include "worker/conn/ws.h"
+#include "worker/worker.h"
+
+#define ERROR_BYTES 1024 /* of one error text */
+#define MESSAGE_BURST 2  /* seconds' worth of messages at once */
+#define FLOOD 10         /* times the limit: not an accident any more */
+
+/* ---- answers ---- */
+
+void
+client_error(struct conn *c, unsigned code, struct str text)
+{
+	struct buf **b;
+
+	if (c->closed || c->finishing || c->close_sent)
+		return;
+	b = worker_scratch(c->w);
+	frame_error(b, code, text);
+	if (c->slow) /* conn_queue() takes nothing from it any more */
+		outq_push_copy(&c->out, buf_str(*b));
+	else
+		conn_queue_scratch(c);
+}
+
+void
+client_errorf(struct conn *c, unsigned code, const char *fmt, ...)
+{
+	char text[ERROR_BYTES + 4]; /* a cut falls between two characters */
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	client_error(c, code,
+	    n < 0 ? S("?") : limit_cut(str_make(text, (size_t)n), ERROR_BYTES));
+}
+
+void
+client_close(struct conn *c, unsigned code, struct str text)
+{
+	/*
+	 * Before the greeting 42xx makes clients come back without any pause
+	 * (protocol reference, 1.2).
+	 */
+	if (!c->greeted && code >= 4200 && code <= 4299)
+		code = PUSHER_OVER_CAPACITY;
+	client_error(c, code, text);
+	ws_close(c, code, text);
+}
+
+struct auth_app
+client_auth_app(const struct conn *c, struct str auth)
+{
+	return client_app_auth(c->app, str_cut(&auth, ':'));
+}
+
+struct pace *
+client_pace(struct conn *c)
+{
+	if (c->pace == NULL)
+		c->pace = xcalloc(1, sizeof(*c->pace));
+	return c->pace;
+}
+
+/* ---- messages ---- */
+
+bool
+client_msg_object(const struct client_msg *m, struct json *out, char **tmp)
+{
+	const char *err;
+	struct str text;
+
+	if (m->data.kind == JSON_OBJECT) {
+		*out = m->data;
+		return true;
+	}
+	return m->data.kind == JSON_STRING &&
+	    json_string(m->data, &text, tmp) == 0 &&
+	    json_parse(text, out, &err) == 0 && out->kind == JSON_OBJECT;
+}
+
+static void
+ping(struct conn *c, const struct client_msg *m)
+{
+	UNUSED(m);
+	frame_pong(worker_scratch(c->w));
+	conn_queue_scratch(c);
+}
+
+static void
+pong(struct conn *c, const struct client_msg *m)
+{
+	UNUSED(c);
+	UNUSED(m); /* any message is a sign of life */
+}
+
+static const struct {
+	struct str event;
+	void (*handle)(struct conn *, const struct client_msg *);
+} table[] = {
+	{ { "pusher:subscribe", 16 }, client_subscribe },
+	{ { "pusher:unsubscribe", 18 }, client_unsubscribe },
+	{ { "pusher:ping", 11 }, ping },
+	{ { "pusher:pong", 11 }, pong },
+	{ { "pusher:signin", 13 }, client_signin },
+};
+
+static void
+dispatch(struct conn *c, const struct client_msg *m)
+{
+	if (str_starts(m->event, S("client-"))) {
+		client_event(c, m);
+		return;
+	}
+	for (size_t i = 0; i < nitems(table); i++) {
+		if (str_eq(m->event, table[i].event)) {
+			table[i].handle(c, m);
+			return;
+		}
+	}
+	client_errorf(c, 0,
+	    "unknown event \"%.*s\": names of client events start with "
+	    "client-",
+	    STR_ARG(limit_cut(m->event, CLIENT_SHOWN)));
+}
+
+/*
+ * It makes no sense: says so, and ends it when too many of them come in a
+ * minute.  Heartbeats of a client's own ({"type":"ping"}) go on for ever.
+ */
+static void
+senseless(struct conn *c, const char *why)
+{
+	uint64_t max = c->w->conf->max_bad_messages;
+	struct pace *p = client_pace(c);
+	char text[120];
+
+	/* A bucket whose second is a minute. */
+	if (limit_take(
+		&p->bad, &p->bad_at, worker_now() / 60., (uint32_t)max)) {
+		client_errorf(c, 0, "bad message: %s", why);
+		return;
+	}
+	snprintf(text, sizeof(text),
+	    "more than max_bad_messages (%llu) messages in a minute that make "
+	    "no sense",
+	    (unsigned long long)max);
+	client_close(c, PUSHER_UNAUTHORIZED, str_of(text));
+}
+
+/*
+ * More than max_messages_per_second?  What is above is dropped before anybody
+ * reads it; whoever sends ten times as many is told to stay away.
+ */
+static bool
+is_too_fast(struct conn *c)
+{
+	uint32_t rate = c->app->max_messages_per_second;
+	double now = worker_now(), at;
+	struct pace *p;
+	char text[96];
+
+	if (rate == 0)
+		return false;
+	p = client_pace(c);
+	at = p->messages_at; /* both are taken from at the same moments */
+	if (!limit_take(&p->flood, &at, now, rate * FLOOD)) {
+		snprintf(text, sizeof(text),
+		    "more than ten times max_messages_per_second (%u)", rate);
+		client_close(c, PUSHER_UNAUTHORIZED, str_of(text));
+		return true;
+	}
+	if (limit_take_burst(
+		&p->messages, &p->messages_at, now, rate, rate * MESSAGE_BURST))
+		return false;
+	client_errorf(c, PUSHER_CLIENT_EVENT_RATE,
+	    "message dropped: more than %u in one second "
+	    "(max_messages_per_second)",
+	    rate);
+	return true;
+}
+
+void
+client_message(struct conn *c, struct str text)
+{
+	static const struct str keys[] = { { "event", 5 }, { "channel", 7 },
+		{ "data", 4 } };
+	struct json root, v[3];
+	struct client_msg m;
+	const char *err;
+	char *tmp = NULL;
+
+	if (is_too_fast(c))
+		return;
+	if (json_parse(text, &root, &err) == -1) {
+		senseless(c, err);
+		return;
+	}
+	if (root.kind != JSON_OBJECT) {
+		senseless(c, "not a JSON object");
+		return;
+	}
+	json_get_many(root, keys, v, nitems(keys));
+	if (v[0].kind != JSON_STRING)
+		senseless(c, "no event that is a string");
+	else if (json_string(v[0], &m.event, &tmp) == -1)
+		senseless(c, "event holds half a surrogate pair");
+	else {
+		m.channel = v[1];
+		m.data = v[2];
+		dispatch(c, &m);
+	}
+	free(tmp);
+}
+
+/* ---- from the broker ---- */
+
+void
+client_on_subscribed(struct conn *c, struct str channel)
+{
+	if (channel_flags(channel) & CHANNEL_PRIVATE)
+		handshake_authorize(c);
+}
+
+/* Notes what the client is told; false: it knows. */
+static bool
+note_online(struct conn *c, uint32_t at, bool online)
+{
+	unsigned bit = 1u << at % 8;
+	char *bits;
+
+	if (c->user == NULL || at >= c->user->nwatch)
+		return false; /* of an earlier list */
+	bits = member_online(c->user);
+	if (((unsigned char)bits[at / 8] & bit) / bit == online)
+		return false;
+	bits[at / 8] = (char)((unsigned char)bits[at / 8] ^ bit);
+	return true;
+}
+
+int
+client_on_direct(struct worker *w, const struct msg_direct *m)
+{
+	struct conn *c = conn_find(w, m->sid);
+
+	if (c != NULL && !c->close_sent &&
+	    note_online(c, m->at, m->online != 0))
+		conn_queue_bytes(c, m->frames);
+	return 0;
+}
+
+int
+client_on_terminate(struct worker *w, const struct msg_terminate *m)
+{
+	struct buf *name = buf_from(S(CHANNEL_USER_PREFIX));
+	struct topic *t;
+
+	buf_append(&name, m->user_id);
+	/* Closing takes the last entry out, and frees the topic in the end. */
+	while ((t = topic_find(w, m->app, buf_str(name))) != NULL && t->n > 0)
+		client_close(t->v[t->n - 1].c, PUSHER_UNAUTHORIZED,
+		    S("connection terminated"));
+	buf_unref(name);
+	return 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_CLIENT_CLIENT_H
+#define WORKER_CLIENT_CLIENT_H
+
+/* Pusher events from a client: one table, event name -> what happens. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/base/str.h"
+#include "shared/ipc/ipc_msg.h"
+
+struct conn;
+struct worker;
+
+/* One complete text message, already valid UTF-8. */
+void client_message(struct conn *, struct str text);
+/* pusher:error for this client; code 0: null.  Closes nothing. */
+void client_error(struct conn *, unsigned code, struct str text);
+/* Sends pusher:error and a close frame with this code, then finishes. */
+void client_close(struct conn *, unsigned code, struct str text);
+/* The broker has let the connection into this channel. */
+void client_on_subscribed(struct conn *, struct str channel);
+/* Handler of SIGNIN_DONE. */
+int client_on_signin_done(struct worker *, const struct msg_signin_done *);
+/* Says to a new broker who is signed in here. */
+void client_signin_replay(struct conn *);
+/* Has the SIGNIN with this number been answered? */
+bool client_signin_is_answered(const struct conn *, uint64_t seq);
+/* Leaves the broker's list of users; forgets who it was. */
+void client_signin_end(struct conn *);
+/* Handler of DIRECT: finished frames for one connection. */
+int client_on_direct(struct worker *, const struct msg_direct *);
+/* Handler of TERMINATE: 4009 for every connection of this user. */
+int client_on_terminate(struct worker *, const struct msg_terminate *);
+
+#endif

@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * handshake.c: makes a WebSocket client out of an HTTP connection: the checks
+ * of RFC 6455 (4.2.1), the app, the protocol version, the origin, the place
+ * within the app's max_connections, and the greeting.
+ *
+ * A request that is no proper upgrade gets an HTTP status.  Everything after
+ * that is refused inside the socket, where a browser can see it; never with
+ * 42xx: clients would come back without a pause (protocol reference, 1.2).
+ */
+
+#include "worker/client/handshake.h"
+
+#include <stdio.h>
+
+#include "shared/app/app.h"
+#include "shared/conf/conf.h"
+#include "shared/crypto/sign.h"
+#include "shared/http/http_reply.h"
+#include "shared/pusher/channel_name.h"
+#include "shared/pusher/frames.h"
+#include "shared/pusher/pusher_errors.h"
+#include "worker/client/client.h"
+#include "worker/client/origin.h"
+#include "worker/client/refused.h"
+#include "worker/conn/conn.h"
+#include "worker/conn/via.h"
+#include "worker/conn/ws.h"
+#include "worker/worker.h"
+
+#define PROTOCOL_MIN 4
+#define PROTOCOL_MAX 7
+#define KEY_MAX 256    /* bytes of an app key; longer ones do not exist */
+#define PARAM_MAX 64   /* bytes of protocol and version */
+#define ASK_SECONDS 8  /* for CONN_OK; pusher-js gives up after ten */
+#define HOLD_SECONDS 5 /* while the group leaves */
+
+/* Why a client is refused inside the socket; code 0: it is not. */
+struct refusal {
+	unsigned code;
+	struct str text;
+};
+
+/* ---- HTTP: is it an upgrade? ---- */
+
+static void
+reply(struct conn *c, const struct http_head *head, unsigned status,
+    const char *extra, struct str text)
+{
+	struct buf *body = NULL;
+	struct http_reply r = { .status = status,
+		.extra = extra,
+		.head_only = str_eq(head->method, S("HEAD")) };
+
+	http_error_body(&body, status, text);
+	r.body = buf_str(body);
+	http_reply_write(worker_scratch(c->w), &r);
+	conn_queue_scratch(c);
+	buf_unref(body);
+	conn_finish(c);
+}
+
+static unsigned
+count_headers(const struct http_head *head, struct str name)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < head->nheaders; i++)
+		n += str_eq_nocase(head->headers[i].name, name);
+	return n;
+}
+
+static bool
+header_has(const struct http_head *head, struct str name, struct str token)
+{
+	for (size_t i = 0; i < head->nheaders; i++)
+		if (str_eq_nocase(head->headers[i].name, name) &&
+		    http_has_token(head->headers[i].value, token))
+			return true;
+	return false;
+}
+
+/* Base64 of exactly 16 bytes: 22 digits and two '='. */
+static bool
+key_is_valid(struct str key)
+{
+	if (key.n != 24 || key.p[22] != '=' || key.p[23] != '=')
+		return false;
+	for (size_t i = 0; i < 22; i++) {
+		char ch = key.p[i];
+
+		if (!((ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z') ||
+			(ch >= '0' && ch <= '9') || ch == '+' || ch == '/'))
+			return false;
+	}
+	return true;
+}
+
+/* Why this upgrade is malformed, or p == NULL. */
+static struct str
+find_fault(const struct http_head *head)
+{
+	if (!str_eq(head->method, S("GET")))
+		return S("the method of an upgrade has to be GET");
+	if (head->minor < 1)
+		return S("an upgrade needs HTTP/1.1");
+	if (head->chunked || head->length > 0)
+		return S("an upgrade has no body");
+	if (count_headers(head, S("Host")) != 1)
+		return S("an upgrade needs one Host header");
+	if (!header_has(head, S("Connection"), S("upgrade")))
+		return S("the Connection header does not say upgrade");
+	if (count_headers(head, S("Sec-WebSocket-Key")) != 1 ||
+	    !key_is_valid(http_header(head, S("Sec-WebSocket-Key"))))
+		return S(
+		    "Sec-WebSocket-Key has to be base64 of 16 bytes, once");
+	return str_make(NULL, 0);
+}
+
+/* Answers what is no upgrade; true when it is one. */
+static bool
+check_upgrade(struct conn *c, const struct http_head *head)
+{
+	static const char need[] = "Upgrade: websocket\r\n"
+				   "Sec-WebSocket-Version: 13\r\n";
+	struct str fault;
+
+	if (!header_has(head, S("Upgrade"), S("websocket"))) {
+		if (str_eq(head->method, S("GET")) ||
+		    str_eq(head->method, S("HEAD")))
+			reply(c, head, 426, need,
+			    S("this is for WebSocket clients: upgrade"));
+		else
+			reply(c, head, 405, "Allow: GET, HEAD\r\n",
+			    S("this is for WebSocket clients: GET and "
+			      "upgrade"));
+		return false;
+	}
+	fault = find_fault(head);
+	if (fault.p != NULL) {
+		reply(c, head, 400, NULL, fault);
+		return false;
+	}
+	if (count_headers(head, S("Sec-WebSocket-Version")) != 1 ||
+	    !str_eq(http_header(head, S("Sec-WebSocket-Version")), S("13"))) {
+		reply(c, head, 426, need,
+		    S("Sec-WebSocket-Version has to be 13"));
+		return false;
+	}
+	return true;
+}
+
+/* ---- inside the socket: may it stay? ---- */
+
+static bool
+is_protocol(struct str number)
+{
+	uint64_t v;
+
+	return str_to_u64(number, PROTOCOL_MAX, &v) == 0 && v >= PROTOCOL_MIN;
+}
+
+/*
+ * The first token pusher-channels-protocol-<n> that the client offers and we
+ * speak, or p == NULL.  Others are no reason to fail (1.1).
+ */
+static struct str
+choose_subprotocol(const struct http_head *head)
+{
+	const struct str prefix = S("pusher-channels-protocol-");
+
+	for (size_t i = 0; i < head->nheaders; i++) {
+		struct str rest = head->headers[i].value;
+
+		if (!str_eq_nocase(
+			head->headers[i].name, S("Sec-WebSocket-Protocol")))
+			continue;
+		while (rest.p != NULL) {
+			struct str token = str_trim(str_cut(&rest, ','));
+
+			if (str_starts(token, prefix) &&
+			    is_protocol(str_from(token, prefix.n)))
+				return token;
+		}
+	}
+	return str_make(NULL, 0);
+}
+
+static void
+accept_upgrade(struct conn *c, const struct http_head *head)
+{
+	struct buf **b = worker_scratch(c->w);
+	struct str proto = choose_subprotocol(head);
+	char accept[29];
+
+	sign_ws_accept(http_header(head, S("Sec-WebSocket-Key")), accept);
+	buf_printf(b,
+	    "HTTP/1.1 101 Switching Protocols\r\n"
+	    "Upgrade: websocket\r\n"
+	    "Connection: Upgrade\r\n"
+	    "Sec-WebSocket-Accept: %s\r\n",
+	    accept);
+	if (proto.p != NULL)
+		buf_printf(
+		    b, "Sec-WebSocket-Protocol: %.*s\r\n", STR_ARG(proto));
+	buf_append(b, S("\r\n"));
+	conn_queue_scratch(c);
+}
+
+/*
+ * The value of a query parameter, decoded into out; p == NULL when it is
+ * missing.  What is too long for out cannot be right and comes out as "?".
+ */
+static struct str
+param(const struct http_head *head, struct str name, char out[PARAM_MAX])
+{
+	struct str raw = http_query_get(head->query, name, NULL);
+
+	if (raw.p == NULL)
+		return raw;
+	if (raw.n > PARAM_MAX)
+		return S("?");
+	return str_make(out, str_percent_decode(raw, true, out));
+}
+
+/* Two to four numbers with dots between them, then perhaps a suffix. */
+static bool
+version_is_valid(struct str v)
+{
+	unsigned numbers = 0;
+	size_t i = 0, from;
+
+	for (;;) {
+		from = i;
+		while (i < v.n && v.p[i] >= '0' && v.p[i] <= '9')
+			i++;
+		if (i == from)
+			return false;
+		numbers++;
+		if (i == v.n || v.p[i] != '.' || numbers == 4)
+			break;
+		i++;
+	}
+	return numbers >= 2 && (i == v.n || v.p[i] != '.');
+}
+
+static struct refusal
+check_protocol(const struct conf *conf, const struct http_head *head)
+{
+	char room[PARAM_MAX];
+	struct str v = param(head, S("protocol"), room);
+
+	if (v.p == NULL && conf->strict_protocol)
+		return (struct refusal){ PUSHER_NO_PROTOCOL,
+			pusher_error_text(PUSHER_NO_PROTOCOL) };
+	if (v.p != NULL && !is_protocol(v))
+		return (struct refusal){ PUSHER_BAD_PROTOCOL,
+			pusher_error_text(PUSHER_BAD_PROTOCOL) };
+	if (!conf->strict_protocol)
+		return (struct refusal){ 0 };
+	v = param(head, S("version"), room);
+	if (v.p == NULL || !version_is_valid(v))
+		return (struct refusal){ PUSHER_BAD_VERSION,
+			pusher_error_text(PUSHER_BAD_VERSION) };
+	return (struct refusal){ 0 };
+}
+
+/* The <key> of /app/<key>, decoded into out; p == NULL: another path. */
+static struct str
+key_of(struct str path, char out[KEY_MAX])
+{
+	const struct str prefix = S("/app/");
+	struct str key;
+
+	if (!str_starts(path, prefix))
+		return str_make(NULL, 0);
+	key = str_from(path, prefix.n);
+	while (str_starts(key, S("/")))
+		key = str_from(key, 1);
+	if (key.n == 0 || str_find(key, '/') != -1)
+		return str_make(NULL, 0);
+	if (key.n > KEY_MAX)
+		return S(""); /* no app has it */
+	return str_make(out, str_percent_decode(key, false, out));
+}
+
+/*
+ * What the server cannot do now comes before what it does not know: a worker
+ * that is being filled does not know every app yet.
+ */
+static struct refusal
+check_server(const struct worker *w)
+{
+	if (w->draining)
+		return (struct refusal){ PUSHER_OVER_CAPACITY,
+			S("The server is restarting: try again in a moment") };
+	if (!w->serving)
+		return (struct refusal){ PUSHER_OVER_CAPACITY,
+			S("The server is not ready: try again in a moment") };
+	if (w->hold.over)
+		return (struct refusal){ PUSHER_OVER_CAPACITY,
+			str_of(w->hold.refusal) };
+	if (w->nconns > w->max_conns)
+		return (struct refusal){ PUSHER_OVER_CAPACITY,
+			S("The server is over its limit of connections "
+			  "(max_connections, open files): try again later") };
+	return (struct refusal){ 0 };
+}
+
+/* Finds c->app and everything that speaks against it. */
+static struct refusal
+check_client(struct conn *c, const struct http_head *head)
+{
+	char room[KEY_MAX];
+	struct str key = key_of(head->path, room);
+	struct refusal r;
+	struct client_app *a;
+
+	if (key.p == NULL)
+		return (struct refusal){ PUSHER_PATH_UNKNOWN,
+			pusher_error_text(PUSHER_PATH_UNKNOWN) };
+	r = check_server(c->w);
+	if (r.code != 0)
+		return r;
+	a = apps_by_key(c->w, key);
+	if (a == NULL && c->w->link.state != LINK_UP) /* not yet, perhaps */
+		return (struct refusal){ PUSHER_OVER_CAPACITY,
+			S("The server is not ready: try again in a moment") };
+	if (a == NULL)
+		return (struct refusal){ PUSHER_APP_UNKNOWN,
+			pusher_error_text(PUSHER_APP_UNKNOWN) };
+	c->app = client_app_ref(a);
+	if (!c->app->enabled)
+		return (struct refusal){ PUSHER_APP_DISABLED,
+			pusher_error_text(PUSHER_APP_DISABLED) };
+	if (!origin_is_allowed(str_of(c->app->allowed_origins),
+		http_header(head, S("Origin"))))
+		return (struct refusal){ PUSHER_UNAUTHORIZED,
+			S("This origin is not in the app's allowed_origins") };
+	if (c->app->tls_only && !via_is_secure(c))
+		return (struct refusal){ PUSHER_TLS_ONLY,
+			pusher_error_text(PUSHER_TLS_ONLY) };
+	return check_protocol(c->w->conf, head);
+}
+
+/* ---- the greeting, and the place among the app's connections ---- */
+
+static void
+greet(struct conn *c)
+{
+	frame_established(
+	    worker_scratch(c->w), conn_sid(c), c->app->activity_timeout);
+	conn_queue_scratch(c);
+	c->greeted = true;
+	c->opened_at = worker_now();
+	stats_of(c->app)->opened++;
+	ws_arm(c);
+}
+
+/* Tells the broker of the connection, or asks whether there is room. */
+static void
+open_place(struct conn *c)
+{
+	struct msg_conn_open m = { .app = c->app->num,
+		.sid = conn_sid(c),
+		.ask = c->app->max_connections > 0 };
+
+	c->asking = m.ask;
+	c->counted = !m.ask;
+	if (link_is_open(c->w)) /* else the replay says it */
+		ipc_send_conn_open(&c->w->link.ipc, &m);
+}
+
+void
+handshake_authorize(struct conn *c)
+{
+	if (c->authorized || c->closed || c->close_sent)
+		return;
+	c->authorized = true;
+	open_place(c);
+	ws_arm(c);
+}
+
+void
+handshake_end(struct conn *c)
+{
+	struct msg_conn_close m;
+
+	c->asking = false; /* a late grant is given back */
+	if (!c->counted)
+		return;
+	c->counted = false;
+	m = (struct msg_conn_close){ .app = c->app->num, .sid = conn_sid(c) };
+	if (link_is_open(c->w))
+		ipc_send_conn_close(&c->w->link.ipc, &m);
+}
+
+void
+handshake_replay(struct conn *c)
+{
+	struct msg_conn_open m = { .app = c->app->num, .sid = conn_sid(c) };
+
+	if (c->counted)
+		ipc_send_conn_open(&c->w->link.ipc, &m);
+}
+
+void
+handshake_ask_again(struct conn *c)
+{
+	struct msg_conn_open m = {
+		.app = c->app->num, .sid = conn_sid(c), .ask = 1
+	};
+
+	if (c->asking)
+		ipc_send_conn_open(&c->w->link.ipc, &m);
+}
+
+/* Nobody is there any more for whom the broker has kept a place. */
+static void
+give_back(struct worker *w, const struct msg_conn_ok *ok)
+{
+	struct msg_conn_close m = { .app = ok->app, .sid = ok->sid };
+	if (ok->granted && link_is_open(w))
+		ipc_send_conn_close(&w->link.ipc, &m);
+}
+
+int
+handshake_on_conn_ok(struct worker *w, const struct msg_conn_ok *m)
+{
+	struct conn *c = conn_find(w, m->sid);
+	char text[96];
+
+	if (c == NULL || !c->asking) {
+		give_back(w, m);
+		return 0;
+	}
+	c->asking = false;
+	if (!m->granted) {
+		snprintf(text, sizeof(text),
+		    "This app is over its connection limit: "
+		    "max_connections is %u",
+		    c->app->max_connections);
+		client_close(c, PUSHER_APP_FULL, str_of(text));
+		return 0;
+	}
+	c->counted = true;
+	if (c->greeted)
+		return 0;
+	if (w->draining) {
+		client_close(c, PUSHER_OVER_CAPACITY, check_server(w).text);
+		return 0;
+	}
+	greet(c);
+	conn_resume(c);
+	return 0;
+}
+
+bool
+handshake_is_for(const struct http_head *head)
+{
+	struct str up = http_header(head, S("Upgrade"));
+
+	return (up.p != NULL && http_has_token(up, S("websocket"))) ||
+	    str_starts(head->path, S("/app/")) || str_eq(head->path, S("/app"));
+}
+
+void
+handshake_request(struct conn *c, const struct http_head *head)
+{
+	struct refusal r;
+
+	c->w->stats.counts.http_requests++;
+	if (!check_upgrade(c, head)) {
+		c->w->stats.counts.http_refused++;
+		return;
+	}
+	accept_upgrade(c, head);
+	c->ops = &ws_ops;
+	r = check_client(c, head);
+	if (r.code != 0 && c->w->draining && drain_holds(c)) {
+		/* The timeout says 4100, too. */
+		timeout_set(c->w, c, HOLD_SECONDS);
+		conn_pause(c);
+		return;
+	}
+	if (r.code != 0) {
+		refused_client(c, head, r.code, r.text);
+		return;
+	}
+	conn_enlist(c);
+	c->authorized = !c->app->authorized_connections;
+	if (c->authorized)
+		open_place(c);
+	if (!c->asking) {
+		greet(c);
+		return;
+	}
+	timeout_set(c->w, c, ASK_SECONDS);
+	conn_pause(c);
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hold.c: what clients make this worker hold: half heads, bodies and
+ * messages, output that is not read, subscriptions.  The measure is what the
+ * process has in memory, so that nothing can be forgotten; it is looked at
+ * whenever some hundred kilobytes have come, which costs one pread(2).
+ *
+ * Only over the limit is it found out who holds what: each connection's
+ * buffers, those that several share by their part.  The largest holders are
+ * closed until some of the share is free again.  Who holds next to
+ * nothing is never closed.
+ *
+ * Must never cost anything for an event.
+ */
+
+#include "worker/client/hold.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "shared/app/app.h"
+#include "shared/base/base.h"
+#include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/pusher/pusher_errors.h"
+#include "worker/channel/subscription.h"
+#include "worker/client/client.h"
+#include "worker/conn/api_http.h"
+#include "worker/conn/conn.h"
+#include "worker/conn/via.h"
+#include "worker/conn/ws.h"
+#include "worker/worker.h"
+
+#define STEP_MIN (64u << 10)
+#define STEP_MAX (1u << 20)
+#define STEPS 128              /* of a share */
+#define HELD_MIN 512           /* bytes; who holds less stays */
+#define SUBSCRIPTION_BYTES 256 /* with its part of the topic, about */
+#define CALM_BYTES (64u << 10) /* in a second: then nothing is going on */
+#define PEAK_BYTES (16u << 20) /* so much has left gaps behind */
+#define ROUNDS 5 /* what many share is freed by the last of them */
+#define FRONT_BYTES (16u << 10) /* the rest of a slice that is being sent */
+
+struct holder {
+	struct conn *c;
+	uint64_t cost;
+};
+
+/* ---- one connection ---- */
+
+static uint64_t
+buf_cost(const struct buf *b)
+{
+	return b == NULL ? 0 : (sizeof(*b) + b->len) / b->refs;
+}
+
+static uint64_t
+output_cost(const struct outq *q)
+{
+	uint64_t sum = q->cap * sizeof(struct slice);
+
+	for (uint32_t i = 0; i < q->n; i++)
+		sum += buf_cost(outq_at(q, i)->b);
+	return sum;
+}
+
+uint64_t
+hold_cost(const struct conn *c)
+{
+	uint64_t sum = buf_cost(c->in) + output_cost(&c->out) +
+	    (uint64_t)c->nsubs * SUBSCRIPTION_BYTES + ws_held(c);
+
+	if (c->http != NULL)
+		sum += buf_cost(c->http->head) + buf_cost(c->http->body) +
+		    buf_cost(c->http->asked_key);
+	if (c->user != NULL)
+		sum += c->user->info.n + c->user->watchlist.n;
+	return sum;
+}
+
+/* ---- closing ---- */
+
+/* What is not begun will not be read: only the rest of the front stays. */
+static bool
+cut_output(struct conn *c)
+{
+	if (outq_bytes(&c->out) <= FRONT_BYTES / 4)
+		return true;
+	return (c->via == NULL || c->via->tls.ssl == NULL) &&
+	    outq_cut(&c->out, FRONT_BYTES);
+}
+
+static void
+close_holder(struct conn *c, uint64_t cost)
+{
+	const struct hold *h = &c->w->hold;
+	char text[160];
+
+	snprintf(text, sizeof(text),
+	    "over memory_limit (%llu bytes for this worker); you held %llu: "
+	    "read faster, send less, or raise it",
+	    (unsigned long long)h->memory.limit, (unsigned long long)cost);
+	if (c->ops == &http_ops) {
+		api_over(c, str_of(text));
+	} else if (c->close_sent || !cut_output(c)) {
+		stats_on_close(c, PUSHER_OVER_CAPACITY, str_of(text));
+		conn_close(c);
+	} else {
+		client_close(c, PUSHER_OVER_CAPACITY, str_of(text));
+	}
+	if (c->closed)
+		outq_clear(&c->out);
+	buf_unref(c->in);
+	c->in = NULL;
+}
+
+static int
+by_cost(const void *a, const void *b)
+{
+	const struct holder *x = a, *y = b;
+
+	return (x->cost < y->cost) - (x->cost > y->cost);
+}
+
+static struct holder *
+collect(struct worker *w, size_t *n)
+{
+	struct holder *v = xcalloc(w->nconns, sizeof(*v));
+	struct hash_node *node;
+
+	*n = 0;
+	for (node = hash_first(&w->conns); node != NULL;
+	     node = hash_next(&w->conns, node)) {
+		struct conn *c = container_of(node, struct conn, node);
+		uint64_t cost;
+
+		if (c->closed || (cost = hold_cost(c)) < HELD_MIN)
+			continue;
+		v[(*n)++] = (struct holder){ c, cost };
+	}
+	qsort(v, *n, sizeof(*v), by_cost);
+	return v;
+}
+
+/* Closes who holds most until about so many bytes are free. */
+static void
+relieve(struct worker *w, uint64_t need)
+{
+	struct hold *h = &w->hold;
+	uint64_t freed = 0;
+	size_t n, i;
+	struct holder *v = collect(w, &n);
+	char peer[64];
+
+	h->barren = n == 0;
+	if (n > 0)
+		via_peer_text(v[0].c, peer, sizeof(peer));
+	for (i = 0; i < n && freed < need; i++) {
+		if (i == 0)
+			log_warnx(
+			    "over memory_limit: %llu bytes have to go, the "
+			    "largest holders are closed held=%llu app=%u "
+			    "peer=%s",
+			    (unsigned long long)need,
+			    (unsigned long long)v[0].cost,
+			    v[0].c->app == NULL ? 0 : v[0].c->app->num, peer);
+		freed += v[i].cost;
+		close_holder(v[i].c, v[i].cost);
+	}
+	h->closed += i;
+	free(v);
+}
+
+/* ---- the limit ---- */
+
+/* Sixteenths of the share: 13 refuse newcomers, 14 close, 12 are left. */
+static uint64_t
+refuse_at(uint64_t limit)
+{
+	return limit - limit / 16 * 3;
+}
+
+static void
+set_over(struct worker *w, uint64_t used)
+{
+	struct hold *h = &w->hold;
+
+	if (h->over || used <= refuse_at(h->memory.limit))
+		return;
+	log_warnx("near or over memory_limit: %llu of %llu bytes of this "
+		  "worker, new clients are refused",
+	    (unsigned long long)used, (unsigned long long)h->memory.limit);
+	h->over = true;
+}
+
+/* Once a second, so that it does not go to and fro. */
+static void
+check_below(struct hold *h)
+{
+	uint64_t limit = h->memory.limit;
+
+	if (!h->over ||
+	    memory_used(&h->memory) >= refuse_at(limit) - limit / 32)
+		return;
+	log_info("below memory_limit again");
+	h->over = false;
+}
+
+static void
+look(struct worker *w)
+{
+	struct hold *h = &w->hold;
+	uint64_t used, limit = h->memory.limit;
+
+	if (limit == 0)
+		return;
+	h->barren = false;
+	used = memory_used(&h->memory);
+	for (unsigned i = 0; used > refuse_at(limit) && i < ROUNDS; i++) {
+		xtrim(); /* what was freed does not count */
+		used = memory_used(&h->memory);
+		if (used <= limit - limit / 8)
+			break;
+		relieve(w, used - (limit - limit / 4));
+		if (h->barren)
+			break;
+	}
+	set_over(w, used);
+}
+
+static uint64_t
+came(const struct worker *w)
+{
+	return w->hold.taken + w->link.ipc.nread;
+}
+
+void
+hold_check(struct worker *w)
+{
+	struct hold *h = &w->hold;
+	uint64_t now = came(w);
+
+	if (now - h->looked < h->step || h->barren)
+		return;
+	h->looked = now;
+	look(w);
+}
+
+void
+hold_tick(struct worker *w)
+{
+	struct hold *h = &w->hold;
+	uint64_t now = came(w), came_now = now - h->ticked;
+
+	h->ticked = now;
+	h->busy += came_now;
+	h->looked = now;
+	look(w);
+	check_below(h);
+	if (h->busy > PEAK_BYTES && came_now < CALM_BYTES) {
+		xtrim();
+		h->busy = 0;
+	}
+}
+
+void
+hold_share(struct worker *w)
+{
+	struct hold *h = &w->hold;
+
+	h->memory.limit =
+	    memory_share(w->conf->memory_limit, h->available, MEMORY_WORKERS);
+	h->memory.limit = MAX(h->memory.limit / w->conf->nworkers, 1);
+	h->step = h->memory.limit / STEPS;
+	h->step = MIN(MAX(h->step, STEP_MIN), STEP_MAX);
+	snprintf(h->refusal, sizeof(h->refusal),
+	    "The server has no memory for new clients: the %llu bytes of "
+	    "memory_limit for this worker are in use: try again later, or "
+	    "raise it",
+	    (unsigned long long)h->memory.limit);
+}
+
+void
+hold_init(struct worker *w)
+{
+	xheap_init();
+	memory_init(&w->hold.memory, 0);
+	w->hold.available = memory_available();
+	hold_share(w);
+}
+
+void
+hold_free(struct worker *w)
+{
+	memory_free(&w->hold.memory);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_CLIENT_HOLD_H
+#define WORKER_CLIENT_HOLD_H
+
+/*
+ * The account of what is held for clients, against this worker's share of
+ * memory_limit: refuses new clients shortly before the limit, and over it
+ * closes those that hold most.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/proc/memory.h"
+
+struct conn;
+struct worker;
+
+struct hold {
+	struct memory memory;
+	uint64_t available; /* bytes, of the machine or our group */
+	uint64_t taken;     /* bytes that came from clients, ever */
+	uint64_t looked; /* taken, and what the broker sent, at the last look */
+	uint64_t step;   /* bytes that may come between two looks */
+	uint64_t busy;   /* bytes that came since memory was given back */
+	uint64_t ticked; /* bytes that had come at the last tick */
+	uint64_t closed; /* clients that were closed for it */
+	bool over;       /* new clients are refused */
+	bool barren;     /* nothing was left to close at the last look */
+	char refusal[200]; /* why newcomers are refused */
+};
+
+void hold_init(struct worker *);
+void hold_free(struct worker *);
+/* The configuration or the number of workers is another one. */
+void hold_share(struct worker *);
+/*
+ * Looks when much has come since the last time.  Between two connections: it
+ * may close any of them.
+ */
+void hold_check(struct worker *);
+/* Once a second: looks, and gives back what a peak has left. */
+void hold_tick(struct worker *);
+/* Bytes that are held for this connection; shared ones by their part. */
+uint64_t hold_cost(const struct conn *);
+
+#endif

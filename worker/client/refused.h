@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_CLIENT_REFUSED_H
+#define WORKER_CLIENT_REFUSED_H
+
+/*
+ * What was refused, for the log: requests to the API, signatures of clients,
+ * clients that are not let in.
+ */
+
+#include <stdbool.h>
+
+#include "shared/base/str.h"
+
+struct conn;
+struct http_head;
+
+/*
+ * A request was answered with this status, 400 or more; json: the body of the
+ * answer.  Only requests to the API are logged.
+ */
+void refused_request(struct conn *, unsigned status, struct str json);
+/* what: "subscribe", "sign-in"; channel: may be empty. */
+void refused_signature(
+    struct conn *, const char *what, struct str channel, struct str why);
+/*
+ * A client is not let in: logs it, then sends pusher:error and closes.  For
+ * 4000 that may happen some seconds later.
+ */
+void refused_client(
+    struct conn *, const struct http_head *, unsigned code, struct str text);
+/* The time of a client that waits for its 4000 is over; false: none does. */
+bool refused_late(struct conn *);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_CONN_API_BODY_H
+#define WORKER_CONN_API_BODY_H
+
+/* Request bodies that come in pieces. */
+
+#include "worker/conn/api_http.h"
+
+struct conn;
+struct http_head;
+
+/*
+ * The head is here and not all of the body: may it be kept?  False: the
+ * request has been answered, and the connection ends.
+ */
+bool api_body_admit(struct conn *, const struct http_head *);
+/*
+ * The body is awaited; state: API_BODY or API_CHUNKS; received: bytes of it
+ * that are here.  The head's bytes are http->raw.
+ */
+void api_body_begin(
+    struct conn *, const struct http_head *, enum api_state, size_t received);
+/* Bytes of a chunked body; returns how many were used. */
+size_t api_body_feed(struct conn *, char *bytes, size_t n);
+/* Answers 413. */
+void api_body_too_large(struct conn *);
+/* Has the body had its time?  Else asks again in a second. */
+bool api_body_is_late(struct conn *);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_CONN_CONN_H
+#define WORKER_CONN_CONN_H
+
+/*
+ * A client's socket: receive, output queue, the end-of-turn flush, close and
+ * reap.  It knows neither HTTP nor WebSocket: it calls c->ops, and
+ * `handshake` swaps them.
+ *
+ * A connection is never freed in the middle of a turn: conn_close() marks it
+ * and takes it out of everything, the memory goes at the end of the turn.
+ */
+
+#include <assert.h>
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "shared/base/base.h"
+#include "shared/base/hash.h"
+#include "shared/base/list.h"
+#include "shared/base/magic.h"
+#include "shared/base/outq.h"
+#include "shared/base/str.h"
+#include "shared/net/sock.h"
+
+struct app;
+struct conn;
+struct http;
+struct member;
+struct pace;
+struct signin;
+struct timeout_list;
+struct via;
+struct worker;
+struct ws_part;
+
+struct conn_ops {
+	/*
+	 * Bytes from the peer (writable: unmasking happens in place).  Returns
+	 * how many were used up; the rest is given again with more behind it.
+	 * It may close the connection, and then returns anything.
+	 */
+	size_t (*feed)(struct conn *, char *bytes, size_t n);
+	/* The timeout that was set has passed. */
+	void (*on_timeout)(struct conn *);
+	/* The connection is being closed: let go of what you own. */
+	void (*on_close)(struct conn *);
+	/*
+	 * It reads too slowly (conf->client_buffer): say goodbye, at the end
+	 * of the queue, and leave everything.  NULL: it is just closed.
+	 */
+	void (*on_slow)(struct conn *);
+	/* A peer that sent FIN may still wait for what is queued. */
+	bool half_close;
+	/* So much is read behind our goodbye, then no more; 0: all of it. */
+	uint32_t unheard_max;
+};
+
+struct conn {
+	ev_io io;
+	const struct conn_ops *ops;
+	struct worker *w;
+	struct outq out;
+	struct buf *in;     /* bytes not used up yet; usually NULL */
+	struct list link;   /* in w->dirty, held, blocked or closed */
+	struct list client; /* in w->clients once greeted */
+	struct list timeout;
+	struct timeout_list *timeouts; /* the list it is in, or NULL */
+	double due;                    /* when the timeout fires */
+	struct hash_node node;         /* in w->conns; node.hash is the sid */
+	struct app *app; /* NULL until the handshake; referenced */
+	struct via *via; /* TLS, proxies; NULL: the socket is the client */
+
+	/* HTTP */
+	struct http *http; /* the request that is being read or answered */
+
+	/* WebSocket */
+	struct ws_part *part;   /* half a message */
+	struct list subs;       /* struct subscription */
+	struct member *user;    /* signed in as, or NULL */
+	double opened_at;       /* loop time */
+	uint64_t held_until;    /* HTTP: the seq that hold waits for */
+	struct pace *pace;      /* how fast it sends; NULL: never limited */
+	struct signin *signins; /* not answered yet, oldest first */
+	double blocked_at;      /* since when the socket takes nothing */
+	double over_since;      /* its queue is over the limit; 0: it is not */
+	uint32_t owed;          /* bytes of the queue that it has asked for */
+	uint32_t nsubs;
+	uint32_t asked; /* questions at the broker; see worker/conn/flow.h */
+	uint32_t messages_in; /* modulo 2^32 */
+	uint16_t close_code;  /* what we closed it with, for the log */
+	uint32_t magic;       /* MAGIC_CONN while it lives */
+	uint32_t unheard;     /* bytes that came behind our goodbye */
+
+	uint8_t serves;       /* enum listen_role: what it may ask for */
+	bool trusted : 1;     /* the peer is a proxy that is believed */
+	bool looked : 1;      /* at the head of its first request */
+	bool unbelieved : 1;  /* no trusted proxy, but it speaks as one */
+	bool waits : 1;       /* for its refusal: refused_late() */
+	bool closed : 1;      /* will be freed at the end of the turn */
+	bool paused : 1;      /* do not feed until conn_resume() */
+	bool stopped : 1;     /* nor until conn_go(); see worker/conn/flow.h */
+	bool in_line : 1;     /* in w->flow */
+	bool finishing : 1;   /* no more input counts; close when flushed */
+	bool ended : 1;       /* the peer will send no more */
+	bool hold : 1;        /* flush only when link_may_answer() */
+	bool blocked : 1;     /* the socket is full; write watcher runs */
+	bool over : 1;        /* over the limit: in w->slow, to be judged */
+	bool slow : 1;        /* reads too slowly; takes no more output */
+	bool feeding : 1;     /* inside ops->feed */
+	bool pinged : 1;      /* a ping waits for its pong */
+	bool greeted : 1;     /* connection_established is out */
+	bool asking : 1;      /* CONN_OPEN waits for CONN_OK */
+	bool counted : 1;     /* the broker knows it: CONN_CLOSE is owed */
+	bool authorized : 1;  /* signed in, or in a private channel */
+	bool signed_in : 1;   /* a sign-in has been answered */
+	bool close_sent : 1;  /* a WebSocket close frame is out */
+	bool peer_closed : 1; /* the peer's close frame came first */
+	bool close_counted : 1; /* stats_on_close() has seen it */
+	bool deaf : 1;          /* not read any more */
+};
+
+/*
+ * What a list, a table or a callback leads to.  Everything that lives longer
+ * than a turn names a connection by its socket id instead, and asks
+ * conn_find(); only its own parts point at it.
+ */
+static inline struct conn *
+conn_living(struct conn *c)
+{
+	assert(c->magic == MAGIC_CONN);
+	return c;
+}
+#define CONN_OF(p, member) conn_living(container_of(p, struct conn, member))
+
+/* The id by which the rest of the system names the connection. */
+static inline uint64_t
+conn_sid(const struct conn *c)
+{
+	return c->node.hash;
+}
+
+/* Takes over an accepted socket and starts reading. */
+struct conn *conn_new(struct worker *, int fd, const struct conn_ops *);
+/* Gives it a socket id that nobody can guess; takes it away. */
+void conn_name(struct conn *);
+void conn_unname(struct conn *);
+/* By sid; NULL when there is none or it is closed. */
+struct conn *conn_find(struct worker *, uint64_t sid);
+/* It is a WebSocket client of an app: into w->clients. */
+void conn_enlist(struct conn *);
+/*
+ * Out of w->clients; the only way out of there.  Harmless when it is not in
+ * it.
+ */
+void conn_delist(struct conn *);
+
+/*
+ * Queues bytes for the end of the turn.  A client whose queue grows above
+ * conf->client_buffer is judged then: see slow.h.  Ignored when closed or
+ * finishing.
+ */
+void conn_queue(struct conn *, struct buf *, uint32_t off, uint32_t len);
+void conn_queue_bytes(struct conn *, struct str);
+/* The answer to a question of the client: the limit does not count it. */
+void conn_queue_answer(struct conn *, struct str);
+/* Queues what was built in worker_scratch(). */
+void conn_queue_scratch(struct conn *);
+
+/* Closes at once; output that is still queued is lost.  Idempotent. */
+void conn_close(struct conn *);
+/*
+ * Closes once the queue has left, having told the peer (FIN) and waited a
+ * little for its own end.  Input is thrown away from now on.
+ */
+void conn_finish(struct conn *);
+
+/* Stops feeding and reading until conn_resume(), which feeds what waits. */
+void conn_pause(struct conn *);
+void conn_resume(struct conn *);
+/* The same for another reason: both have to be over. */
+void conn_stop(struct conn *);
+void conn_go(struct conn *);
+
+/* End of the turn.  True when sockets are left over for the next turn. */
+bool conn_flush_dirty(struct worker *);
+void conn_reap(struct worker *);
+/* Replies that wait for link_may_answer() go if they may. */
+void conn_release_held(struct worker *);
+/* Not read any more: it can only go on sending until its window is full. */
+void conn_deafen(struct conn *);
+/* Writes what the client's socket takes and puts it where it belongs. */
+void conn_flush(struct conn *);
+/* Puts it into one of the worker's lists, out of any other. */
+void conn_move(struct conn *, struct list *);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conn_table.c: which connections there are: the table by socket id of all of
+ * them, and the list of those that are clients of an app.  Whatever lives
+ * longer than a turn knows a connection by its socket id and asks here.
+ *
+ * Must never give out one that is closed.
+ */
+
+#include "worker/conn/conn.h"
+
+#include "shared/proc/proc.h"
+#include "worker/worker.h"
+
+/* A number that nobody can guess and nobody has. */
+static uint64_t
+new_sid(struct worker *w)
+{
+	uint64_t sid;
+
+	do {
+		if (w->nsids == 0) {
+			proc_random_many(w->sids, nitems(w->sids));
+			w->nsids = nitems(w->sids);
+		}
+		sid = w->sids[--w->nsids];
+	} while (sid == 0 || conn_find(w, sid) != NULL);
+	return sid;
+}
+
+void
+conn_name(struct conn *c)
+{
+	hash_insert(&c->w->conns, &c->node, new_sid(c->w));
+	c->w->nconns++;
+}
+
+/* Nobody may know it any more. */
+static void
+check_forgotten(const struct conn *c)
+{
+	assert(list_is_empty(&c->client) && list_is_empty(&c->timeout));
+	assert(list_is_empty(&c->subs) && c->nsubs == 0);
+	assert(c->http == NULL && c->part == NULL && c->signins == NULL);
+	assert(!walks_stand_on(c->w, conn_sid(c)));
+}
+
+void
+conn_unname(struct conn *c)
+{
+	if (MAGIC_SEARCH)
+		check_forgotten(c);
+	hash_remove(&c->w->conns, &c->node);
+	c->w->nconns--;
+}
+
+static bool
+any(const struct hash_node *n, const void *key)
+{
+	UNUSED(n);
+	UNUSED(key);
+	return true; /* the hash is the sid */
+}
+
+struct conn *
+conn_find(struct worker *w, uint64_t sid)
+{
+	struct hash_node *n = hash_find(&w->conns, sid, any, NULL);
+	struct conn *c = n == NULL ? NULL : CONN_OF(n, node);
+
+	return c == NULL || c->closed ? NULL : c;
+}
+
+void
+conn_enlist(struct conn *c)
+{
+	list_append(&c->w->clients, &c->client);
+}
+
+void
+conn_delist(struct conn *c)
+{
+	struct list *next = c->client.next;
+
+	if (list_is_empty(&c->client))
+		return;
+	walks_step_over(c->w, conn_sid(c),
+	    next == &c->w->clients ? 0 : conn_sid(CONN_OF(next, client)));
+	list_remove(&c->client);
+}

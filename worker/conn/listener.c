@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * listener.c: accepts connections on this slot's sockets.  A bounded number
+ * in a turn, so that a stampede does not starve the clients that are there.
+ * Out of descriptors: pauses, because a level-triggered loop would spin on a
+ * socket that it cannot accept from.  The sockets are the master's, too; a
+ * worker closes its copies when the configuration has given them up, or when
+ * it exits.
+ */
+
+#include "worker/conn/listener.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/net/ip.h"
+#include "shared/net/listen_spec.h"
+#include "shared/net/sock.h"
+#include "shared/proc/proc.h"
+#include "worker/conn/api.h"
+#include "worker/conn/conn.h"
+#include "worker/conn/via.h"
+#include "worker/worker.h"
+
+#define ACCEPT_BUDGET 128    /* in one turn and listener */
+#define CONN_BYTES 1024      /* that a connection costs, about */
+#define TLS_BYTES 32768      /* with TLS */
+#define PAUSE_SECONDS 0.1    /* when out of descriptors */
+#define NOTSENT_LOWAT 16384u /* bytes the kernel may hold back unsent */
+
+/* May the peer say for whom it speaks? */
+static bool
+is_trusted(const struct listener *l, const struct sock_addr *a)
+{
+	const struct conf *conf = l->w->conf;
+	struct ip ip;
+
+	if (l->local)
+		return true; /* the mode of the socket decides who comes */
+	return ip_of_sock(a, &ip) &&
+	    ip_nets_have(conf->trusted, conf->ntrusted, &ip);
+}
+
+static void
+welcome(struct listener *l, int fd, const struct sock_addr *a)
+{
+	struct worker *w = l->w;
+	bool trusted = is_trusted(l, a);
+	struct conn *c;
+
+	if (l->proxy_protocol && !trusted) {
+		log_debug("connection refused: the peer is not among "
+			  "trusted_proxies");
+		close(fd);
+		return;
+	}
+	c = conn_new(w, fd, &http_ops);
+	w->stats.counts.accepted++;
+	w->hold.taken += l->tls ? TLS_BYTES : CONN_BYTES;
+	c->serves = l->serves;
+	c->trusted = trusted;
+	timeout_set(w, c, (uint32_t)w->conf->handshake_timeout);
+	if (!via_begin(c, l->tls, l->proxy_protocol))
+		conn_close(c);
+}
+
+static void
+on_accept(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct listener *l = container_of(io, struct listener, io);
+	struct worker *w = l->w;
+	struct sock_addr a;
+	int fd;
+
+	UNUSED(revents);
+	for (int i = 0; i < ACCEPT_BUDGET; i++) {
+		fd = sock_accept(io->fd, &a);
+		if (fd != -1) {
+			welcome(l, fd, &a);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+		    errno == ENOMEM) {
+			log_warn("accept paused");
+			w->stats.counts.accept_pauses++;
+			listener_stop(w);
+			ev_timer_set(&w->listeners.pause, PAUSE_SECONDS, 0.);
+			ev_timer_start(loop, &w->listeners.pause);
+		}
+		return; /* EAGAIN, or a client that left already */
+	}
+}
+
+static void
+on_pause_over(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct worker *w = container_of(timer, struct worker, listeners.pause);
+
+	UNUSED(loop);
+	UNUSED(revents);
+	if (!w->draining || w->drain.stopping)
+		listener_start(w);
+}
+
+static struct listener *
+make(struct worker *w, int fd, uint32_t id)
+{
+	struct listener *l = xcalloc(1, sizeof(*l));
+
+	l->w = w;
+	l->id = id;
+	/* What it accepts inherits these: two system calls less. */
+	sock_tune_client(fd, NOTSENT_LOWAT);
+	ev_io_init(&l->io, on_accept, fd, EV_READ);
+	return l;
+}
+
+/* The API has left the public listeners once it has one of its own. */
+static uint8_t
+serves(const struct conf *conf, const struct listen_spec *spec)
+{
+	switch (spec->role) {
+	case LISTEN_API:
+	case LISTEN_METRICS:
+		return (uint8_t)spec->role;
+	case LISTEN_ADMIN:
+		return LISTEN_ADMIN | LISTEN_API | LISTEN_METRICS;
+	case LISTEN_PUBLIC:
+		break;
+	}
+	for (size_t i = 0; i < conf->nlisteners; i++)
+		if (conf->listeners[i].role == LISTEN_API)
+			return LISTEN_PUBLIC;
+	return LISTEN_PUBLIC | LISTEN_API;
+}
+
+/* What the configuration says of its i-th listener. */
+static void
+describe(struct listener *l, size_t i)
+{
+	const struct conf *conf = l->w->conf;
+	const struct listen_spec *spec = &conf->listeners[i];
+
+	if (i >= conf->nlisteners) { /* the master counts otherwise */
+		log_warnx("listener %zu is in no configuration: it answers "
+			  "nothing until the next reload",
+		    i);
+		l->serves = 0;
+		return;
+	}
+	l->serves = serves(conf, spec);
+	l->tls = spec->tls;
+	l->proxy_protocol = spec->proxy_protocol;
+	l->local = listen_spec_is_unix(spec);
+}
+
+void
+listener_init(struct worker *w)
+{
+	const struct inherit *in = w->inherit;
+	struct listeners *ls = &w->listeners;
+
+	ls->n = in->nlisten;
+	ls->v = xcalloc(ls->n, sizeof(struct listener *));
+	for (size_t i = 0; i < ls->n; i++) {
+		ls->v[i] = make(w, in->listen_fds[i], in->listen_ids[i]);
+		describe(ls->v[i], i);
+	}
+	ev_timer_init(&ls->pause, on_pause_over, 0., 0.);
+}
+
+/* Takes it out of the list; NULL when there is none with this id. */
+static struct listener *
+take(struct listeners *ls, uint32_t id)
+{
+	struct listener *l;
+
+	for (size_t i = 0; i < ls->n; i++) {
+		l = ls->v[i];
+		if (l->id != id)
+			continue;
+		ls->v[i] = ls->v[--ls->n];
+		return l;
+	}
+	return NULL;
+}
+
+/* Who is in its queue has connected before it was given up. */
+static void
+give_up(struct worker *w, struct listener *l)
+{
+	if (ev_is_active(&l->io))
+		on_accept(w->loop, &l->io, EV_READ);
+	ev_io_stop(w->loop, &l->io);
+	close(l->io.fd);
+	free(l);
+}
+
+void
+listener_replace(
+    struct worker *w, const int *fds, const uint32_t *ids, size_t n)
+{
+	struct listeners *ls = &w->listeners;
+	struct listener **v = xcalloc(n, sizeof(struct listener *));
+
+	for (size_t i = 0; i < n; i++) {
+		v[i] = take(ls, ids[i]);
+		if (v[i] != NULL) {
+			close(fds[i]); /* of the same socket */
+		} else {
+			v[i] = make(w, fds[i], ids[i]);
+			if (ls->on)
+				ev_io_start(w->loop, &v[i]->io);
+		}
+		describe(v[i], i);
+	}
+	while (ls->n > 0)
+		give_up(w, ls->v[--ls->n]);
+	free(ls->v);
+	ls->v = v;
+	ls->n = n;
+}
+
+void
+listener_start(struct worker *w)
+{
+	if (w->listeners.on)
+		return;
+	w->listeners.on = true;
+	for (size_t i = 0; i < w->listeners.n; i++)
+		ev_io_start(w->loop, &w->listeners.v[i]->io);
+}
+
+void
+listener_stop(struct worker *w)
+{
+	if (!w->listeners.on)
+		return;
+	w->listeners.on = false;
+	for (size_t i = 0; i < w->listeners.n; i++)
+		ev_io_stop(w->loop, &w->listeners.v[i]->io);
+}
+
+void
+listener_take_all(struct worker *w)
+{
+	for (size_t i = 0; w->listeners.on && i < w->listeners.n; i++)
+		on_accept(w->loop, &w->listeners.v[i]->io, EV_READ);
+}
+
+void
+listener_free(struct worker *w)
+{
+	listener_stop(w);
+	ev_timer_stop(w->loop, &w->listeners.pause);
+	for (size_t i = 0; i < w->listeners.n; i++)
+		free(w->listeners.v[i]);
+	free(w->listeners.v);
+}

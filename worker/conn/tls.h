@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_CONN_TLS_H
+#define WORKER_CONN_TLS_H
+
+/*
+ * TLS of one worker: the contexts in use, and the bytes of one connection.
+ * What it gives and takes is like recv(2) and send(2).
+ */
+
+#include <openssl/types.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "shared/crypto/tls_set.h"
+
+struct outq;
+struct worker;
+
+#define TLS_RECORD_BYTES 16384 /* of plain text, at most (RFC 8446, 5.1) */
+
+struct tls {
+	struct tls_home home;
+	uint32_t generation, ticket_generation; /* of the store */
+	char *record;      /* where small slices become one record */
+	unsigned started;  /* handshakes in this turn */
+	uint64_t accepted; /* handshakes that succeeded … */
+	uint64_t resumed;  /* … with a session ticket … */
+	uint64_t failed;   /* … or failed */
+};
+
+enum tls_state {
+	TLS_SHAKING, /* the handshake is not over */
+	TLS_OPEN,
+	TLS_ENDING, /* close_notify is out */
+	TLS_BROKEN  /* nothing more may be asked of it */
+};
+
+struct tls_conn {
+	SSL *ssl;
+	enum tls_state state;
+	bool wants_write; /* reading goes on when the socket takes bytes */
+};
+
+/* Takes what the master has published; dies when that cannot serve. */
+void tls_init(struct worker *);
+void tls_free(struct worker *);
+/*
+ * Looks whether the master has published other certificates or ticket keys,
+ * and uses them for connections that come from now on; those that are there
+ * keep theirs.  Cheap when there is nothing new.
+ */
+void tls_refresh(struct worker *);
+/* The turn is over: handshakes may begin again. */
+void tls_turn(struct worker *);
+
+/* For an accepted socket; false: this worker has no certificates. */
+bool tls_begin(struct worker *, struct tls_conn *, int fd);
+void tls_end(struct worker *, struct tls_conn *);
+/*
+ * Reads, and shakes hands before.  -1 with EAGAIN: later, and when
+ * wants_write is set once the socket can be written; -1 with another errno:
+ * it is broken; 0: the peer will send no more.  cap must be at least
+ * TLS_RECORD_BYTES, so that nothing stays inside.
+ */
+ssize_t tls_recv(struct worker *, struct tls_conn *, char *out, size_t cap);
+/* As outq_send(). */
+int tls_send(struct worker *, struct tls_conn *, struct outq *, size_t max);
+/* Sends close_notify: 1, 0 when the socket is full, -1: broken. */
+int tls_shutdown(struct tls_conn *);
+
+#endif

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ws.c: WebSocket messages from frames (RFC 6455), and the liveness of a
+ * connection (protocol reference, 1.5).  Owns c->part, the half of a message
+ * that is here; the usual message, one frame in one read, never needs it: it
+ * is unmasked where it lies and handed on.
+ *
+ * Whether a message is too large is decided by the head of its frame, before
+ * a byte of it is kept.  After our close frame nothing is sent any more, and
+ * of the input only the peer's close frame counts.
+ *
+ * Must never look into a message: that is client.c.
+ */
+
+#include "worker/conn/ws.h"
+
+#include "shared/app/app.h"
+#include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/net/ws_frame.h"
+#include "shared/pusher/frames.h"
+#include "worker/channel/subscription.h"
+#include "worker/client/client.h"
+#include "worker/client/handshake.h"
+#include "worker/client/refused.h"
+#include "worker/conn/via.h"
+#include "worker/worker.h"
+
+#define CLOSE_SECONDS 3        /* for the peer's close frame after ours */
+#define MAX_PONGS 16           /* for the pings of one read */
+#define PART_BYTES 256         /* of the first buffer */
+#define UNHEARD_MAX (1u << 20) /* bytes read behind our close frame */
+/* tests/conformance/ws_echo.c has this file with WS_ECHO: bytes are bytes. */
+#ifdef WS_ECHO
+#define MAX_FRAGMENTS UINT32_MAX
+#define MAX_EMPTY UINT32_MAX
+void ws_echo_binary(struct conn *, struct str bytes);
+#else
+#define MAX_FRAGMENTS 1024 /* of one message */
+#define MAX_EMPTY 64       /* of them without a byte */
+#endif
+
+struct ws_part {
+	char *data;
+	size_t len, cap;
+	uint64_t left;  /* bytes of this frame that are still to come */
+	uint64_t phase; /* bytes of this frame that have come */
+	uint32_t utf8;
+	uint32_t fragments, empty;
+	size_t max; /* max_message_bytes when it began */
+	uint8_t mask[4];
+	bool fin; /* the message ends with this frame */
+	bool binary;
+};
+
+/* The pings of one read (RFC 6455, 5.5.3: the latest one may do). */
+struct pings {
+	struct str last; /* p == NULL: answered already */
+	unsigned answered;
+};
+
+void
+ws_part_free(struct conn *c)
+{
+	if (c->part == NULL)
+		return;
+	free(c->part->data);
+	free(c->part);
+	c->part = NULL;
+}
+
+size_t
+ws_held(const struct conn *c)
+{
+	return c->part == NULL ? 0 : sizeof(*c->part) + c->part->len;
+}
+
+/* Leaves everything: no event and no answer is meant for it any more. */
+static void
+leave(struct conn *c)
+{
+	subscription_end_all(c);
+	client_signin_end(c);
+	handshake_end(c);
+	conn_delist(c);
+}
+
+static void
+log_close(const struct conn *c, unsigned code, struct str reason)
+{
+	char peer[64];
+
+	if (!log_is_debug())
+		return;
+	via_peer_text(c, peer, sizeof(peer));
+	log_debug("client closed: %.*s code=%u app=%u sid=%llu peer=%s",
+	    STR_ARG(reason), code, c->app == NULL ? 0 : c->app->num,
+	    (unsigned long long)conn_sid(c), peer);
+}
+
+void
+ws_close(struct conn *c, unsigned code, struct str reason)
+{
+	struct buf **b;
+
+	if (c->closed || c->finishing || c->close_sent)
+		return;
+	log_close(c, code, reason);
+	b = worker_scratch(c->w);
+	frame_ws_close(b, code, reason);
+	if (c->slow) /* conn_queue() takes nothing from it any more */
+		outq_push_copy(&c->out, buf_str(*b));
+	else
+		conn_queue_scratch(c);
+	c->close_sent = true;
+	c->close_code = (uint16_t)code;
+	stats_on_close(c, code == 0 ? 1005 : code, reason);
+	if (c->part != NULL) {
+		free(c->part->data);
+		c->part->data = NULL;
+		c->part->len = c->part->cap = 0;
+	}
+	leave(c);
+	timeout_set(c->w, c, CLOSE_SECONDS);
+	conn_resume(c);
+	conn_go(c);
+}
+
+/* Fails the connection (RFC 6455, 7.1.7): what follows is not read. */
+static void
+fail(struct conn *c, unsigned code, struct str reason)
+{
+	ws_close(c, code, reason);
+	conn_finish(c);
+}
+
+void
+ws_arm(struct conn *c)
+{
+	uint32_t seconds = c->pinged ? (uint32_t)c->w->conf->pong_timeout
+				     : c->app->activity_timeout;
+	double left;
+
+	if (!c->authorized && c->greeted) {
+		left = c->opened_at + c->app->authorized_connection_timeout -
+		    worker_now();
+		if (left < 0.)
+			left = 0.;
+		if (left < seconds)
+			seconds = (uint32_t)left + 1;
+	}
+	timeout_set(c->w, c, seconds);
+}
+
+/* The peer has said something. */
+static void
+alive(struct conn *c)
+{
+	if (c->closed || c->finishing || c->close_sent)
+		return;
+	if (c->pinged) {
+		c->pinged = false;
+		ws_arm(c);
+	} else if (c->authorized) {
+		timeout_touch(c->w, c);
+	}
+	/* Else the deadline for the authorisation stays where it is. */
+}
+
+static void
+send_pong(struct conn *c, struct pings *pings)
+{
+	if (pings->last.p == NULL || c->close_sent || c->closed)
+		return;
+	frame_ws_pong(worker_scratch(c->w), pings->last);
+	conn_queue_scratch(c);
+	pings->last.p = NULL;
+	pings->answered++;
+}
+
+/* The peer's close frame. */
+static void
+take_close(struct conn *c, struct str body)
+{
+	unsigned code = 0;
+
+	if (body.n >= 2)
+		code = (unsigned)(unsigned char)body.p[0] << 8 |
+		    (unsigned char)body.p[1];
+	if (body.n == 1)
+		fail(c, 1002, S("close frame of one byte"));
+	else if (body.n >= 2 && !ws_close_code_is_valid(code))
+		fail(c, 1002, S("invalid close code"));
+	else if (!utf8_is_valid(str_from(body, 2)))
+		fail(c, 1007, S("close reason is not UTF-8"));
+	else {
+		c->peer_closed = true;
+		fail(c, code, S(""));
+	}
+}
+
+/* A control frame; 0 until all of it is here (it has at most 125 bytes). */
+static size_t
+take_control(struct conn *c, const struct ws_head *h, char *p, size_t n,
+    struct pings *pings)
+{
+	struct str body = { p, (size_t)h->len };
+
+	if (n < body.n)
+		return 0;
+	ws_mask(p, body.n, h->mask, 0);
+	if (h->opcode == WS_CLOSE) {
+		send_pong(c, pings);
+		take_close(c, body);
+	} else if (h->opcode == WS_PING) {
+		pings->last = body;
+		if (pings->answered < MAX_PONGS)
+			send_pong(c, pings);
+	}
+	return body.n;
+}
+
+static void
+deliver(struct conn *c, bool binary, struct str s)
+{
+	c->messages_in++;
+	if (c->app != NULL)
+		stats_of(c->app)->messages_in++;
+#ifdef WS_ECHO
+	if (binary) {
+		ws_echo_binary(c, s);
+		return;
+	}
+#else
+	UNUSED(binary); /* they are refused */
+#endif
+	client_message(c, s);
+}
+
+/* The whole message is in the part. */
+static void
+message(struct conn *c)
+{
+	struct ws_part *part = c->part;
+
+	if (part->utf8 != 0) {
+		fail(c, 1007, S("message is not UTF-8"));
+		return;
+	}
+	c->part = NULL; /* whatever happens to the connection now */
+	deliver(c, part->binary,
+	    str_make(part->data == NULL ? "" : part->data, part->len));
+	free(part->data);
+	free(part);
+}
+
+static void
+keep(struct ws_part *part, const char *p, size_t n)
+{
+	size_t cap = part->cap == 0 ? PART_BYTES : part->cap;
+
+	if (n == 0)
+		return;
+	while (cap < part->len + n)
+		cap *= 2;
+	if (cap != part->cap) {
+		part->data = xreallocarray(part->data, cap, 1);
+		part->cap = cap;
+	}
+	memcpy(part->data + part->len, p, n);
+	part->len += n;
+}
+
+/* Bytes of the data frame that c->part is in the middle of. */
+static size_t
+take_payload(struct conn *c, char *p, size_t n)
+{
+	struct ws_part *part = c->part;
+
+	if (n > part->left)
+		n = (size_t)part->left;
+	if (!c->close_sent) {
+		ws_mask(p, n, part->mask, part->phase);
+		if (!part->binary && !utf8_feed(&part->utf8, p, n)) {
+			fail(c, 1007, S("message is not UTF-8"));
+			return n;
+		}
+		keep(part, p, n);
+	}
+	part->phase += n;
+	part->left -= n;
+	if (part->left > 0)
+		return n;
+	if (c->close_sent)
+		ws_part_free(c);
+	else if (part->fin)
+		message(c);
+	return n;
+}
+
+/* A data frame begins of which not all is here, or which is a fragment. */
+static size_t
+begin_part(struct conn *c, const struct ws_head *h, char *p, size_t n)
+{
+	struct ws_part *part = c->part;
+
+	if (part == NULL) {
+		part = c->part = xcalloc(1, sizeof(*part));
+		part->max = (size_t)c->w->conf->max_message_bytes;
+		part->binary = h->opcode == WS_BINARY;
+	}
+	part->left = h->len;
+	part->phase = 0;
+	part->fin = h->fin;
+	memcpy(part->mask, h->mask, sizeof(part->mask));
+	part->fragments++;
+	if (h->len == 0 && !h->fin)
+		part->empty++;
+	if (!c->close_sent &&
+	    (part->fragments > MAX_FRAGMENTS || part->empty > MAX_EMPTY)) {
+		fail(c, 1008, S("too many fragments"));
+		return 0;
+	}
+	return take_payload(c, p, n);
+}
+
+/* p: behind the head. */
+static size_t
+take_data(struct conn *c, const struct ws_head *h, char *p, size_t n)
+{
+	size_t have = c->part == NULL ? 0 : c->part->len;
+	size_t max = c->part == NULL ? (size_t)c->w->conf->max_message_bytes
+				     : c->part->max;
+	char why[96];
+
+	if (c->close_sent)
+		return begin_part(c, h, p, n);
+#ifndef WS_ECHO
+	if (h->opcode == WS_BINARY) {
+		fail(
+		    c, 1003, S("binary messages are not part of the protocol"));
+		return 0;
+	}
+#endif
+	if ((h->opcode == WS_CONT) != (c->part != NULL)) {
+		fail(c, 1002, S("continuation out of place"));
+		return 0;
+	}
+	if (h->len > max || have + h->len > max) {
+		snprintf(why, sizeof(why),
+		    "message is over max_message_bytes (%zu)", max);
+		fail(c, 1009, str_of(why));
+		return 0;
+	}
+	if (h->opcode == WS_CONT || !h->fin || n < h->len)
+		return begin_part(c, h, p, n);
+	ws_mask(p, (size_t)h->len, h->mask, 0);
+	if (h->opcode == WS_TEXT && !utf8_is_valid(str_make(p, (size_t)h->len)))
+		fail(c, 1007, S("message is not UTF-8"));
+	else
+		deliver(c, h->opcode == WS_BINARY, str_make(p, (size_t)h->len));
+	return (size_t)h->len;
+}
+
+/* One frame, or its beginning; 0 when more bytes are needed. */
+static size_t
+take_frame(struct conn *c, char *p, size_t n, struct pings *pings)
+{
+	struct ws_head h;
+	ssize_t head = ws_head_read(&h, str_make(p, n));
+	size_t k;
+
+	if (head == 0)
+		return 0;
+	if (head < 0) {
+		fail(c, 1002, S("malformed frame"));
+		return n;
+	}
+	if (!h.masked) {
+		fail(c, 1002, S("frame is not masked"));
+		return n;
+	}
+	p += head;
+	n -= (size_t)head;
+	if (!(h.opcode & 8))
+		return (size_t)head + take_data(c, &h, p, n);
+	k = take_control(c, &h, p, n, pings);
+	return k == 0 && h.len > 0 ? 0 : (size_t)head + k;
+}
+
+static size_t
+feed(struct conn *c, char *p, size_t n)
+{
+	struct pings pings = { 0 };
+	uint32_t first = c->messages_in;
+	size_t used = 0, k;
+
+	do {
+		k = c->part != NULL && c->part->left > 0
+		    ? take_payload(c, p + used, n - used)
+		    : take_frame(c, p + used, n - used, &pings);
+		used += k;
+		if ((used < n && c->messages_in - first >= FLOW_MESSAGES) ||
+		    flow_is_full(c))
+			flow_yield(c);
+	} while (k > 0 && used < n && !c->closed && !c->finishing &&
+	    !c->paused && !c->stopped);
+	send_pong(c, &pings);
+	if (used > 0)
+		alive(c);
+	if (c->app != NULL)
+		stats_of(c->app)->bytes_in += used;
+	return used;
+}
+
+/* The time for signing in or joining a private channel is over. */
+static bool
+is_too_late(const struct conn *c)
+{
+	return !c->authorized && c->app->authorized_connections &&
+	    worker_now() - c->opened_at >
+	    (double)c->app->authorized_connection_timeout - 0.05;
+}
+
+static void
+on_timeout(struct conn *c)
+{
+	if (c->finishing || c->close_sent) {
+		conn_close(c);
+	} else if (refused_late(c)) {
+		return;
+	} else if (!c->greeted) {
+		client_close(c, 4100, S("the server is not ready: try again"));
+	} else if (is_too_late(c)) {
+		client_close(c, 4009,
+		    S("connection timed out: neither signed in nor subscribed "
+		      "to a private or presence channel in time"));
+	} else if (c->stopped) {
+		ws_arm(c); /* its silence is ours */
+	} else if (c->pinged) {
+		ws_close(c, 4201, S("pong not received"));
+	} else {
+		if (!c->authorized && !c->app->authorized_connections)
+			handshake_authorize(c); /* not asked for any more */
+		frame_ws_ping(worker_scratch(c->w));
+		conn_queue_scratch(c);
+		c->pinged = true;
+		ws_arm(c);
+	}
+}
+
+static void
+on_slow(struct conn *c)
+{
+	char text[96];
+
+	if (c->close_sent) {
+		conn_close(c);
+		return;
+	}
+	snprintf(text, sizeof(text),
+	    "client reads too slowly: more than client_buffer (%llu) bytes "
+	    "wait",
+	    (unsigned long long)c->w->conf->client_buffer);
+	client_close(c, 4100, str_of(text));
+	conn_finish(c); /* its close frame is not waited for: it is not read */
+	/* All that is queued may take longer than an answer. */
+	timeout_set(c->w, c, (uint32_t)c->w->conf->client_buffer_age);
+}
+
+static void
+on_close(struct conn *c)
+{
+	stats_on_close(c, 1006, S("connection lost"));
+	leave(c);
+	ws_part_free(c);
+	free(c->pace);
+	c->pace = NULL;
+}
+
+const struct conn_ops ws_ops = {
+	.feed = feed,
+	.unheard_max = UNHEARD_MAX,
+	.on_timeout = on_timeout,
+	.on_close = on_close,
+	.on_slow = on_slow,
+};

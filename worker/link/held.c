@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * held.c: cached events in trust.  The broker is their owner and the only one
+ * that reads them; it hands each one to a worker, which gives it back when the
+ * broker has died.  Owns the copies, within conf->cache_memory: the oldest go
+ * first.
+ *
+ * Must never give one to a client.
+ */
+
+#include "worker/link/held.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "worker/worker.h"
+
+#define SWEEP_EVENTS 1000 /* looked at in one second */
+
+struct held_event {
+	struct hash_node node;
+	struct list link;
+	uint64_t stamp, due_ms;
+	uint32_t app, name_len, frame_len;
+	char bytes[]; /* name, frame */
+};
+
+struct held_key {
+	uint32_t app;
+	struct str name;
+};
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static bool
+held_eq(const struct hash_node *n, const void *key)
+{
+	const struct held_key *k = key;
+	const struct held_event *e =
+	    container_of(n, const struct held_event, node);
+
+	return e->app == k->app &&
+	    str_eq(str_make(e->bytes, e->name_len), k->name);
+}
+
+static uint64_t
+cost(const struct held_event *e)
+{
+	return sizeof(*e) + e->name_len + e->frame_len;
+}
+
+static void
+discard(struct held *h, struct held_event *e)
+{
+	hash_remove(&h->by_name, &e->node);
+	list_remove(&e->link);
+	h->bytes -= cost(e);
+	free(e);
+}
+
+static struct held_event *
+first(struct held *h)
+{
+	return LIST_ITEM(h->events.next, struct held_event, link);
+}
+
+void
+held_init(struct worker *w)
+{
+	list_init(&w->held_events.events);
+}
+
+void
+held_free(struct worker *w)
+{
+	struct held *h = &w->held_events;
+
+	while (!list_is_empty(&h->events))
+		discard(h, first(h));
+	hash_clear(&h->by_name);
+}
+
+static void
+insert(struct held *h, const struct msg_cached *m)
+{
+	struct held_event *e = xmalloc(sizeof(*e) + m->channel.n + m->frame.n);
+
+	e->stamp = m->stamp;
+	e->due_ms = m->due_ms;
+	e->app = m->app;
+	e->name_len = (uint32_t)m->channel.n;
+	e->frame_len = (uint32_t)m->frame.n;
+	memcpy(e->bytes, m->channel.p, m->channel.n);
+	memcpy(e->bytes + m->channel.n, m->frame.p, m->frame.n);
+	list_init(&e->link);
+	list_append(&h->events, &e->link);
+	hash_insert(&h->by_name, &e->node, hash_str(m->channel, m->app));
+	h->bytes += cost(e);
+}
+
+static void
+raise_upto(struct held *h, uint64_t origin, uint64_t seq)
+{
+	struct held_upto *u = NULL;
+
+	if (origin == 0)
+		return;
+	for (unsigned i = 0; i < HELD_ORIGINS && u == NULL; i++)
+		if (h->upto[i].origin == origin)
+			u = &h->upto[i];
+	if (u == NULL) {
+		u = &h->upto[h->upto_next];
+		h->upto_next = (h->upto_next + 1) % HELD_ORIGINS;
+		*u = (struct held_upto){ .origin = origin };
+	}
+	u->seq = MAX(u->seq, seq);
+}
+
+int
+held_on_upto(struct worker *w, const struct msg_cached_upto *m)
+{
+	raise_upto(&w->held_events, m->origin, m->seq);
+	return 0;
+}
+
+int
+held_on_cached(struct worker *w, const struct msg_cached *m)
+{
+	struct held *h = &w->held_events;
+	struct held_key k = { m->app, m->channel };
+	struct hash_node *n =
+	    hash_find(&h->by_name, hash_str(k.name, k.app), held_eq, &k);
+
+	raise_upto(h, m->origin, m->seq);
+	if (n != NULL)
+		discard(h, container_of(n, struct held_event, node));
+	if (m->due_ms != 0 && m->channel.n > 0 && m->frame.n > 0)
+		insert(h, m);
+	while (h->bytes > w->conf->cache_memory)
+		discard(h, first(h));
+	return 0;
+}
+
+void
+held_replay(struct worker *w)
+{
+	const struct held *h = &w->held_events;
+	struct list *l;
+
+	for (unsigned i = 0; i < HELD_ORIGINS; i++) {
+		struct msg_cached_upto m = { .origin = h->upto[i].origin,
+			.seq = h->upto[i].seq };
+
+		if (m.origin != 0)
+			ipc_send_cached_upto(&w->link.ipc, &m);
+	}
+	LIST_FOREACH(l, &h->events) {
+		const struct held_event *e =
+		    LIST_ITEM(l, struct held_event, link);
+		const struct client_app *a = apps_by_num(w, e->app);
+		struct msg_cached m = { .app = e->app,
+			.id = str_of(a == NULL ? "" : a->app.id),
+			.stamp = e->stamp,
+			.due_ms = e->due_ms,
+			.channel = str_make(e->bytes, e->name_len),
+			.frame =
+			    str_make(e->bytes + e->name_len, e->frame_len) };
+
+		ipc_send_cached(&w->link.ipc, &m);
+	}
+}
+
+void
+held_forget(struct worker *w, uint32_t app)
+{
+	struct held *h = &w->held_events;
+	struct list *l, *tmp;
+
+	LIST_FOREACH_SAFE(l, tmp, &h->events) {
+		struct held_event *e = LIST_ITEM(l, struct held_event, link);
+
+		if (e->app == app)
+			discard(h, e);
+	}
+}
+
+/* With one time to live the oldest are over first. */
+void
+held_tick(struct worker *w)
+{
+	struct held *h = &w->held_events;
+	uint64_t now = now_ms();
+	struct list *l, *tmp;
+	int left = SWEEP_EVENTS;
+
+	LIST_FOREACH_SAFE(l, tmp, &h->events) {
+		struct held_event *e = LIST_ITEM(l, struct held_event, link);
+
+		if (left-- == 0)
+			return;
+		if (e->due_ms <= now)
+			discard(h, e);
+	}
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * publish.c: finishes an event where it enters.  From here on it is opaque
+ * bytes: the frame that is built now is the one that every subscriber reads.
+ */
+
+#include "worker/link/publish.h"
+
+#include "shared/app/app.h"
+#include "shared/pusher/frames.h"
+#include "worker/link/kept.h"
+#include "worker/worker.h"
+
+void
+publish_event(struct worker *w, const struct app *app, const struct publish *p)
+{
+	struct buf **b = worker_scratch(w);
+	struct msg_event m = { .app = app->num,
+		.read_us = stats_stamp(w),
+		.except = p->except,
+		.flags = p->flags,
+		.channel = p->channel };
+
+	frame_event(b, p->event, p->channel, p->data_raw, p->user_id);
+	m.frame = buf_str(*b);
+	kept_send_event(w, &m);
+}
