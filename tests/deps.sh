@@ -9,7 +9,7 @@ set -eu
 packages() {
 	case $1 in
 	build) echo gcc libc6-dev make libev-dev libssl-dev libcjson-dev \
-		libsqlite3-dev libcurl4-openssl-dev libseccomp-dev ;;
+		libsqlite3-dev libcurl4-openssl-dev libseccomp-dev zlib1g-dev ;;
 	check)
 		echo libcmocka-dev procps sqlite3 util-linux bsdutils \
 			groff-base openssl

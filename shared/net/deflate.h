@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_NET_DEFLATE_H
+#define SHARED_NET_DEFLATE_H
+
+/*
+ * permessage-deflate (RFC 7692): the offer of a client, and messages that are
+ * compressed and decompressed one at a time.  No state belongs to a socket:
+ * an earlier message, of which the caller knows that the client has received
+ * it last, serves as the dictionary of the next one.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/base/str.h"
+
+struct buf;
+struct deflater;
+struct inflater;
+
+#define DEFLATE_BITS_MIN 9 /* zlib cannot write raw deflate with 8 */
+#define DEFLATE_BITS_MAX 15
+
+/* What server and client have agreed on. */
+struct deflate_terms {
+	uint8_t bits;        /* window for what we send; 0: not compressed */
+	bool bits_asked;     /* the client named server_max_window_bits */
+	bool self_contained; /* the client wants no context from us */
+};
+
+/*
+ * Takes the first acceptable offer out of one value of the header
+ * Sec-WebSocket-Extensions (RFC 7692, 5.1 and 7.1).  An offer with an unknown
+ * or repeated parameter or a bad value is declined, as are other extensions.
+ * False: nothing acceptable in it, *terms is untouched.
+ */
+bool deflate_negotiate(struct str offers, struct deflate_terms *terms);
+/* Appends the value of the header that accepts these terms. */
+void deflate_answer(const struct deflate_terms *terms, struct buf **b);
+
+/* level: 1 to 9, as zlib has it. */
+struct deflater *deflater_new(int level);
+void deflater_free(struct deflater *);
+/*
+ * Appends the compressed payload of one message (7.2.1).  before: the
+ * message that the receiver's window ends with, or empty for a message that
+ * needs no other one; of a long one the end is used.
+ */
+void deflater_run(struct deflater *, unsigned bits, struct str before,
+    struct str message, struct buf **out);
+
+enum inflate_result {
+	INFLATE_DONE,
+	INFLATE_TOO_LARGE, /* over max */
+	INFLATE_BROKEN     /* not deflate, or not complete */
+};
+
+struct inflater *inflater_new(void);
+void inflater_free(struct inflater *);
+/*
+ * Appends the message to *out (7.2.2), at most max bytes of it; the client
+ * keeps no context between its messages.
+ */
+enum inflate_result inflater_run(
+    struct inflater *, struct str in, size_t max, struct buf **out);
+
+#endif
