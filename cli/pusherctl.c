@@ -17,10 +17,10 @@
 #include "cli/commands.h"
 #include "shared/base/base.h"
 #include "shared/base/buf.h"
+#include "shared/base/log_out.h"
 #include "shared/base/suggest.h"
 #include "shared/base/xmalloc.h"
 #include "shared/crypto/sign.h"
-#include "shared/proc/log_out.h"
 
 #define NAME_WIDTH 32 /* of commands in the help */
 

@@ -26,6 +26,7 @@
 
 #include "cli/bench/bench_peer.h"
 #include "shared/base/base.h"
+#include "shared/base/shm.h"
 #include "shared/base/xmalloc.h"
 #include "shared/proc/proc.h"
 
@@ -410,7 +411,7 @@ bench_run(const struct bench_conf *conf, struct bench_result *r, char **why)
 
 	*r = (struct bench_result){ 0 };
 	*why = NULL;
-	s = proc_map_shared(size);
+	s = shm_map(size);
 	if (s == NULL) {
 		*why = xasprintf("no memory: %s", strerror(errno));
 		return -1;

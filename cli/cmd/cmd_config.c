@@ -11,6 +11,7 @@
 #include "cli/cmd/cmd.h"
 #include "shared/base/base.h"
 #include "shared/base/suggest.h"
+#include "shared/base/xmalloc.h"
 
 #define OPTIONS_MAX 256
 

@@ -10,6 +10,7 @@
 #include "cli/cmd/page.h"
 #include "shared/base/base.h"
 #include "shared/base/str.h"
+#include "shared/base/xmalloc.h"
 #include "shared/conf/roff.h"
 
 static const char head[] =

@@ -12,6 +12,7 @@
 #include "cli/cmd/cmd.h"
 #include "shared/app/app.h"
 #include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
 
 /* 'text' for JavaScript, PHP: \ and ' with a backslash; free(3) it. */
 static char *

@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shared/base/log_out.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
-#include "shared/proc/log_out.h"
 
 #define LOG_MODE 0600
 

@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 #include "shared/base/base.h"
-#include "shared/proc/log_out.h"
+#include "shared/base/log_out.h"
 
 #define MESSAGE_BYTES 2048
 #define LINE_BYTES 4096 /* PIPE_BUF: lines of two processes do not mix */

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * str.c: views of bytes: comparing, cutting, numbers, hex, percent-decoding.
- * Pure: no clock, no descriptor, no state.  Owns nothing except what
- * str_dup() hands out.  Must never look behind s.n, take a NUL for an end, or
- * ask the locale what a letter is.
+ * Pure: no clock, no descriptor, no state.  Owns nothing.  Must
+ * never look behind s.n, take a NUL for an end, or ask the locale what a letter
+ * is.
  */
 
 #include "shared/base/str.h"
 
 #include "shared/base/base.h"
-#include "shared/base/xmalloc.h"
 
 static char
 lower(char c)
@@ -147,12 +146,6 @@ struct str
 str_skip_bom(struct str s)
 {
 	return str_starts(s, S("\xef\xbb\xbf")) ? str_from(s, 3) : s;
-}
-
-char *
-str_dup(struct str s)
-{
-	return xstrndup(s.p, s.n);
 }
 
 void

@@ -82,8 +82,6 @@ int str_to_u64(struct str s, uint64_t max, uint64_t *out);
 size_t str_characters(struct str s);
 /* Without the byte order mark that some editors put in front of UTF-8. */
 struct str str_skip_bom(struct str s);
-/* A NUL-terminated copy; free(3) it. */
-char *str_dup(struct str s);
 /* Lower-case hex of n bytes into out[2 * n + 1], NUL-terminated. */
 void str_hex(const void *bytes, size_t n, char *out);
 /*

@@ -79,6 +79,12 @@ xstrndup(const char *s, size_t n)
 }
 
 char *
+str_dup(struct str s)
+{
+	return xstrndup(s.p, s.n);
+}
+
+char *
 xasprintf(const char *fmt, ...)
 {
 	va_list ap;

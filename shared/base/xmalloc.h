@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "shared/base/str.h"
+
 void *xmalloc(size_t size);
 /* Zeroed; dies when n * size overflows. */
 void *xcalloc(size_t n, size_t size);
@@ -19,6 +21,8 @@ void *xreallocarray(void *p, size_t n, size_t size);
 char *xstrdup(const char *s);
 /* A NUL-terminated copy of n bytes. */
 char *xstrndup(const char *s, size_t n);
+/* A NUL-terminated copy of a view. */
+char *str_dup(struct str);
 /* sprintf into fresh memory. */
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -20,6 +20,7 @@
 
 #include "shared/base/base.h"
 #include "shared/base/log.h"
+#include "shared/base/shm.h"
 #include "shared/base/xmalloc.h"
 #include "shared/proc/proc.h"
 
@@ -150,7 +151,7 @@ tls_bundle_next(struct tls_bundle *t, struct str *cert, struct str *key)
 struct tls_store *
 tls_store_map(void)
 {
-	struct tls_store *s = proc_map_shared(sizeof(*s));
+	struct tls_store *s = shm_map(sizeof(*s));
 
 	if (s != NULL)
 		madvise(s, sizeof(*s), MADV_DONTDUMP);
@@ -248,7 +249,7 @@ tls_store_tickets(const struct tls_store *s,
 struct cert_board *
 cert_board_map(void)
 {
-	return proc_map_shared(sizeof(struct cert_board));
+	return shm_map(sizeof(struct cert_board));
 }
 
 void

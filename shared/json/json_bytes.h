@@ -3,11 +3,12 @@
 #define SHARED_JSON_JSON_BYTES_H
 
 /*
- * What the files of JSON share: looking at eight bytes at a time and at the
- * first byte of a value.  For nobody else.
+ * What the files of JSON share: looking at eight bytes at a time.  For nobody
+ * else.
  */
 
-#include "shared/json/json_slice.h"
+#include <stdint.h>
+#include <string.h>
 
 #define JSON_ONES (~(uint64_t)0 / 255)
 #define JSON_TOPS (JSON_ONES * 128)
@@ -55,27 +56,6 @@ hex_digit(unsigned char c)
 	if (c >= 'A' && c <= 'F')
 		return c - 'A' + 10;
 	return -1;
-}
-
-static inline enum json_kind
-kind_of(unsigned char first)
-{
-	switch (first) {
-	case '"':
-		return JSON_STRING;
-	case '{':
-		return JSON_OBJECT;
-	case '[':
-		return JSON_ARRAY;
-	case 't':
-		return JSON_TRUE;
-	case 'f':
-		return JSON_FALSE;
-	case 'n':
-		return JSON_NULL;
-	default:
-		return JSON_NUMBER;
-	}
 }
 
 #endif

@@ -12,6 +12,7 @@
  */
 
 #include "shared/json/json_bytes.h"
+#include "shared/json/json_slice.h"
 
 /* Bytes that need a look inside a string: quote, \, control, non-ASCII. */
 static const uint8_t *
@@ -309,7 +310,7 @@ json_parse(struct str text, struct json *out, const char **err)
 			return -1;
 		}
 	} while (s.depth > 0);
-	out->kind = kind_of(*from);
+	out->kind = json_kind_of(*from);
 	out->raw = str_make(from, (size_t)(s.p - from));
 	if (skip_ws(s.p, s.end) != s.end) {
 		*out = (struct json){ 0 };

@@ -68,7 +68,7 @@ skip_value(const uint8_t *p, const uint8_t *end, struct json *out)
 	const uint8_t *from = p;
 	bool escaped;
 
-	out->kind = kind_of(*p);
+	out->kind = json_kind_of(*p);
 	switch (out->kind) {
 	case JSON_STRING:
 		p = skip_string(p, end, &escaped);

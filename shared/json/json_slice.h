@@ -70,4 +70,26 @@ int json_string(struct json s, struct str *out, char **tmp);
 /* A number written as a plain non-negative integer up to max: 0, or -1. */
 int json_u64(struct json v, uint64_t max, uint64_t *out);
 
+/* The kind of a value with this first byte. */
+static inline enum json_kind
+json_kind_of(unsigned char first)
+{
+	switch (first) {
+	case '"':
+		return JSON_STRING;
+	case '{':
+		return JSON_OBJECT;
+	case '[':
+		return JSON_ARRAY;
+	case 't':
+		return JSON_TRUE;
+	case 'f':
+		return JSON_FALSE;
+	case 'n':
+		return JSON_NULL;
+	default:
+		return JSON_NUMBER;
+	}
+}
+
 #endif

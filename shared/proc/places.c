@@ -11,6 +11,7 @@
 #include "shared/proc/places.h"
 
 #include "shared/base/base.h"
+#include "shared/base/shm.h"
 #include "shared/base/xmalloc.h"
 #include "shared/proc/proc.h"
 
@@ -31,7 +32,7 @@ struct places {
 struct places *
 places_map(void)
 {
-	return proc_map_shared(sizeof(struct places));
+	return shm_map(sizeof(struct places));
 }
 
 void

@@ -21,7 +21,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -30,6 +29,7 @@
 
 #include "shared/base/base.h"
 #include "shared/base/log.h"
+#include "shared/base/shm.h"
 #include "shared/base/str.h"
 #include "shared/base/xmalloc.h"
 
@@ -293,15 +293,6 @@ proc_slot_room(unsigned nworkers)
 	return MIN((MAX(nworkers, 1) + 7) / 8 * 8, PROC_MAX_WORKERS);
 }
 
-void *
-proc_map_shared(size_t n)
-{
-	void *p = mmap(
-	    NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
 uint64_t
 proc_clock_us(clockid_t clock)
 {
@@ -401,7 +392,7 @@ proc_build_id(void)
 uint64_t *
 proc_map_noted(void)
 {
-	return proc_map_shared(NOTED * sizeof(uint64_t));
+	return shm_map(NOTED * sizeof(uint64_t));
 }
 
 bool

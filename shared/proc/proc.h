@@ -88,11 +88,6 @@ void proc_close_others(const int *keep, size_t n);
  * some more, since their number may grow while it runs.
  */
 unsigned proc_slot_room(unsigned nworkers);
-/*
- * n bytes of memory, all 0, that this process shares with the children it has
- * from now on; NULL with errno.
- */
-void *proc_map_shared(size_t n);
 /* Microseconds of this clock. */
 uint64_t proc_clock_us(clockid_t);
 /* 64 random bits from the system; dies when there are none. */

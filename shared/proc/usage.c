@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include "shared/base/base.h"
+#include "shared/base/shm.h"
 #include "shared/proc/memory.h"
 #include "shared/proc/proc.h"
 
@@ -31,7 +32,7 @@ usage_cpu_us(void)
 struct usage *
 usage_map(void)
 {
-	return proc_map_shared(sizeof(struct usage));
+	return shm_map(sizeof(struct usage));
 }
 
 void

@@ -10,12 +10,13 @@
 #include <stddef.h>
 
 #include "shared/base/base.h"
+#include "shared/base/shm.h"
 #include "shared/proc/proc.h"
 
 uint64_t *
 pulse_map(unsigned n)
 {
-	return proc_map_shared(n * sizeof(uint64_t));
+	return shm_map(n * sizeof(uint64_t));
 }
 
 uint64_t

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "shared/base/base.h"
+#include "shared/base/shm.h"
 #include "shared/base/xmalloc.h"
 #include "shared/proc/proc.h"
 
@@ -102,7 +103,7 @@ ledger_add(struct ledger_row *sum, const struct ledger_row *v)
 struct ledger *
 ledger_map(void)
 {
-	return proc_map_shared(sizeof(struct ledger));
+	return shm_map(sizeof(struct ledger));
 }
 
 void

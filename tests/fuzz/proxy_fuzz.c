@@ -7,6 +7,7 @@
  * bytes.
  */
 
+#include "shared/base/xmalloc.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <arpa/inet.h>

@@ -20,6 +20,7 @@
 
 #include "broker/courier/deliver.h"
 #include "shared/base/buf.h"
+#include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/net/sock.h"
 #include "shared/pusher/webhook.h"

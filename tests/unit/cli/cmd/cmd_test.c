@@ -13,6 +13,7 @@
 #include "cli/cmd/cmd.h"
 #include "shared/base/base.h"
 #include "shared/base/buf.h"
+#include "shared/base/xmalloc.h"
 
 static const struct cmd_option options[] = {
 	{ "value", "V", "takes one" },

@@ -25,7 +25,7 @@
 
 #include "shared/base/base.h"
 #include "shared/base/log.h"
-#include "shared/proc/log_out.h"
+#include "shared/base/log_out.h"
 
 static int reader = -1, real_stderr = -1;
 static char line[8192];

@@ -16,6 +16,7 @@
 
 #include "shared/base/base.h"
 #include "shared/base/buf.h"
+#include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/conf/conf_change.h"
 

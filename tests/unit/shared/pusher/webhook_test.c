@@ -15,6 +15,7 @@
 #include <netinet/in.h>
 
 #include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
 #include "shared/pusher/channel_name.h"
 #include "shared/pusher/webhook.h"
 #include "tests/unit/shared/vectors.h"

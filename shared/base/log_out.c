@@ -15,7 +15,7 @@
  * line, which all processes of the group share.
  */
 
-#include "shared/proc/log_out.h"
+#include "shared/base/log_out.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@
 #include <unistd.h>
 
 #include "shared/base/base.h"
-#include "shared/proc/proc.h"
+#include "shared/base/shm.h"
 
 #define PATIENT_MS 1000
 #define SYSLOG_PATH "/dev/log"
@@ -50,7 +50,7 @@ static struct {
 void
 log_out_share(void)
 {
-	atomic_bool *shared = proc_map_shared(sizeof(*shared));
+	atomic_bool *shared = shm_map(sizeof(*shared));
 
 	if (shared != NULL)
 		out.half = shared;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef SHARED_PROC_LOG_OUT_H
-#define SHARED_PROC_LOG_OUT_H
+#ifndef SHARED_BASE_LOG_OUT_H
+#define SHARED_BASE_LOG_OUT_H
 
 /* Where lines of the log go: stderr or syslog.  Nothing here ever waits. */
 
