@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * endpoint.c: endpoints and their batches.  Owns struct endpoint and struct
- * item; bodies stay on disk until they are sent.  What becomes of a request
- * that may go is lane.c.  Must never queue what is not committed, and never
- * log a URL.
+ * endpoint.c: endpoints and their batches.  Owns struct endpoint; bodies stay
+ * on disk until they are sent (sender.c).  Must never queue a request that is
+ * not committed, and never log a URL.
  */
 
 #include "broker/courier/endpoint.h"
 
 #include <stdlib.h>
 
-#include "broker/courier/courier.h"
+#include "broker/courier/core.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
@@ -37,33 +36,28 @@ endpoint_find(const struct courier *c, uint32_t num)
 	return n == NULL ? NULL : container_of(n, struct endpoint, node);
 }
 
-static struct item *
-item_new(struct endpoint *e, const struct outbox_row *r)
-{
-	struct item *i = xcalloc(1, sizeof(*i));
-
-	list_init(&i->link);
-	i->e = e;
-	i->id = r->id;
-	i->time_ms = r->time_ms;
-	i->next_ms = r->next_ms;
-	i->until_ms = r->until_ms;
-	i->bytes = r->bytes;
-	i->attempts = r->attempts;
-	i->lane = r->lane % ENDPOINT_ALL_LANES;
-	return i;
-}
-
-void
-item_free(struct item *i)
-{
-	list_remove(&i->link);
-	free(i);
-}
-
 /* ---- endpoints ---- */
 
 static void on_window(struct ev_loop *, ev_timer *, int);
+
+static void
+on_ready(struct queues *qs)
+{
+	struct endpoint *e = container_of(qs, struct endpoint, queues);
+
+	e->c->on_ready(e->c, e->num);
+}
+
+static void
+on_rest(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct endpoint *e = container_of(w, struct endpoint, rest);
+
+	UNUSED(loop);
+	UNUSED(revents);
+	e->queues.resting = 0;
+	on_ready(&e->queues);
+}
 
 static struct endpoint *
 endpoint_new(struct courier *c, uint32_t num)
@@ -72,12 +66,9 @@ endpoint_new(struct courier *c, uint32_t num)
 
 	e->c = c;
 	e->num = num;
+	queues_init(&e->queues, c->loop, on_ready);
 	ev_init(&e->window, on_window);
-	for (size_t i = 0; i < ENDPOINT_ALL_LANES; i++) {
-		e->lanes[i].e = e;
-		list_init(&e->lanes[i].waiting);
-		ev_init(&e->lanes[i].timer, lane_on_timer);
-	}
+	ev_init(&e->rest, on_rest);
 	hash_insert(&c->endpoints, &e->node, hash_u64(num));
 	return e;
 }
@@ -100,6 +91,8 @@ endpoint_set(struct courier *c, const struct msg_endpoint *m)
 	e->enabled = m->enabled != 0;
 	e->batch = m->batch != 0;
 	e->allow_private = m->allow_private != 0;
+	if (e->url == NULL || !str_eq(str_of(e->url), m->url))
+		e->down = 0;
 	e->url = keep(e->url, m->url);
 	e->headers = keep(e->headers, m->headers);
 	e->key = keep(e->key, m->key);
@@ -113,20 +106,10 @@ endpoint_set(struct courier *c, const struct msg_endpoint *m)
 	e->gone = false;
 }
 
-/* Drops everything that waits and the batch. */
 static void
-forget(struct endpoint *e)
+drop_batch(struct endpoint *e)
 {
-	for (size_t i = 0; i < ENDPOINT_ALL_LANES; i++) {
-		struct lane *l = &e->lanes[i];
-
-		ev_timer_stop(e->c->loop, &l->timer);
-		while (!list_is_empty(&l->waiting))
-			item_free(
-			    LIST_ITEM(l->waiting.next, struct item, link));
-	}
 	ev_timer_stop(e->c->loop, &e->window);
-	free(e->open);
 	e->open = NULL;
 	buf_unref(e->events);
 	e->events = NULL;
@@ -134,22 +117,31 @@ forget(struct endpoint *e)
 	e->extended = false;
 }
 
-bool
-endpoint_is_idle(const struct endpoint *e)
+/* Drops everything that waits and the batch; this is for the outbox to keep. */
+static void
+forget(struct endpoint *e)
 {
-	for (size_t i = 0; i < ENDPOINT_ALL_LANES; i++)
-		if (e->lanes[i].active != NULL)
-			return false;
-	return true;
+	struct list *l, *next;
+
+	LIST_FOREACH_SAFE(l, next, &e->c->fresh) {
+		struct delivery *d = LIST_ITEM(l, struct delivery, link);
+
+		if (d->queue->of == &e->queues)
+			delivery_free(d);
+	}
+	if (e->open != NULL)
+		delivery_free(e->open);
+	drop_batch(e);
+	queues_forget(&e->queues);
 }
 
 void
 endpoint_free(struct endpoint *e)
 {
 	forget(e);
+	ev_timer_stop(e->c->loop, &e->rest);
+	queues_clear(&e->queues);
 	hash_remove(&e->c->endpoints, &e->node);
-	for (size_t i = 0; i < ENDPOINT_ALL_LANES; i++)
-		free(e->lanes[i].active);
 	sign_key_free(e->sign);
 	sign_key_free(e->old_sign);
 	free(e->url);
@@ -159,8 +151,8 @@ endpoint_free(struct endpoint *e)
 	free(e);
 }
 
-static void
-each(struct courier *c, void (*fn)(struct endpoint *))
+void
+endpoint_each(struct courier *c, void (*fn)(struct endpoint *))
 {
 	struct hash_node *n, *next;
 
@@ -186,7 +178,7 @@ endpoint_sweep(struct courier *c)
 		}
 		any = e->gone = true;
 		forget(e);
-		if (endpoint_is_idle(e))
+		if (queues_are_idle(&e->queues))
 			endpoint_free(e);
 	}
 	return any;
@@ -195,27 +187,45 @@ endpoint_sweep(struct courier *c)
 void
 endpoint_clear_all(struct courier *c)
 {
-	each(c, endpoint_free);
+	endpoint_each(c, endpoint_free);
 	hash_clear(&c->endpoints);
 }
 
 void
 endpoint_forget_all(struct courier *c)
 {
-	each(c, forget);
+	while (!list_is_empty(&c->fresh))
+		delivery_free(LIST_ITEM(c->fresh.next, struct delivery, link));
+	endpoint_each(c, forget);
 }
 
 /* ---- new events ---- */
 
-/* The same for every process: FNV-1a. */
-static uint32_t
-lane_of(struct str channel)
+static uint64_t
+key_of(const struct outbox_row *r)
 {
-	uint32_t h = 2166136261u;
+	switch (r->queue) {
+	case OUTBOX_TESTS:
+		return QUEUE_TESTS;
+	case OUTBOX_BATCHES:
+		return QUEUE_BATCHES;
+	default:
+		return hash_str(r->channel, 0);
+	}
+}
 
-	for (size_t i = 0; i < channel.n; i++)
-		h = (h ^ (unsigned char)channel.p[i]) * 16777619u;
-	return h % ENDPOINT_LANES;
+static struct delivery *
+delivery_of(struct endpoint *e, const struct outbox_row *r)
+{
+	struct delivery *d = delivery_new(&e->queues, key_of(r));
+
+	d->id = r->id;
+	d->time_ms = r->time_ms;
+	d->next_ms = r->next_ms;
+	d->until_ms = r->until_ms;
+	d->bytes = r->bytes;
+	d->attempts = r->attempts;
+	return d;
 }
 
 static void
@@ -226,7 +236,7 @@ row_init(struct endpoint *e, const struct msg_hook *m, struct outbox_row *r)
 	*r = (struct outbox_row){ .endpoint = e->num,
 		.app = e->app,
 		.kind = m->kind,
-		.lane = e->batch ? 0 : lane_of(m->channel),
+		.queue = e->batch ? OUTBOX_BATCHES : OUTBOX_CHANNEL,
 		.count = 1,
 		.time_ms = m->time_ms,
 		.next_ms = m->time_ms,
@@ -236,7 +246,7 @@ row_init(struct endpoint *e, const struct msg_hook *m, struct outbox_row *r)
 	/* Receivers refuse what is older than five minutes. */
 	r->until_ms = m->time_ms + life - MIN(life / 20, 5000);
 	if (m->kind == WEBHOOK_TEST) { /* once, alone, now */
-		r->lane = ENDPOINT_LANES;
+		r->queue = OUTBOX_TESTS;
 		r->until_ms = m->time_ms;
 	}
 }
@@ -268,13 +278,8 @@ close_batch(struct endpoint *e)
 	if (e->open == NULL)
 		return 0;
 	r = write_batch(e);
-	ev_timer_stop(e->c->loop, &e->window);
 	list_append(&e->c->fresh, &e->open->link);
-	e->open = NULL;
-	buf_unref(e->events);
-	e->events = NULL;
-	e->count = 0;
-	e->extended = false;
+	drop_batch(e);
 	return r;
 }
 
@@ -286,8 +291,10 @@ on_window(struct ev_loop *loop, ev_timer *w, int revents)
 
 	UNUSED(loop);
 	UNUSED(revents);
+	if (!courier_has_outbox(c))
+		return;
 	if (close_batch(e) == -1)
-		courier_trouble(c);
+		courier_outbox_failed(c);
 	else
 		courier_commit_soon(c, 0.);
 }
@@ -308,7 +315,7 @@ endpoint_add(struct endpoint *e, const struct msg_hook *m)
 {
 	bool alone = !e->batch || m->kind == WEBHOOK_TEST;
 	struct outbox_row r;
-	struct item *i;
+	struct delivery *d;
 
 	if (e->gone)
 		return 0;
@@ -317,12 +324,12 @@ endpoint_add(struct endpoint *e, const struct msg_hook *m)
 	row_init(e, m, &r);
 	if (outbox_put(e->c->outbox, &r) == -1)
 		return -1;
-	i = item_new(e, &r);
+	d = delivery_of(e, &r);
 	if (alone) {
-		list_append(&e->c->fresh, &i->link);
+		list_append(&e->c->fresh, &d->link);
 		return 0;
 	}
-	e->open = i;
+	e->open = d;
 	buf_append(&e->events, m->event);
 	e->count = 1;
 	ev_timer_set(&e->window, BATCH_SECONDS, 0.);
@@ -342,51 +349,20 @@ endpoint_write_batches(struct courier *c)
 	return 0;
 }
 
-void
-endpoint_queue(struct item *i)
+static bool
+is_active(const struct endpoint *e, uint64_t id, uint64_t key)
 {
-	list_remove(&i->link);
-	list_append(&i->e->lanes[i->lane].waiting, &i->link);
+	const struct queue *q = queues_find(&e->queues, key);
+
+	return q != NULL && q->active != NULL && q->active->id == id;
 }
 
 void
 endpoint_load(struct endpoint *e, const struct outbox_row *r)
 {
-	if (e->open != NULL && e->open->id == r->id)
+	if ((e->open != NULL && e->open->id == r->id) ||
+	    is_active(e, r->id, key_of(r)) ||
+	    is_active(e, r->id, QUEUE_BATCHES))
 		return;
-	for (size_t i = 0; i < ENDPOINT_ALL_LANES; i++)
-		if (e->lanes[i].active != NULL &&
-		    e->lanes[i].active->id == r->id)
-			return;
-	endpoint_queue(item_new(e, r));
-}
-
-void
-endpoint_kick_all(struct courier *c)
-{
-	each(c, endpoint_kick);
-}
-
-static int
-by_id(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-void
-endpoint_drop(struct endpoint *e, uint64_t *ids, size_t n)
-{
-	struct list *l, *next;
-
-	qsort(ids, n, sizeof(*ids), by_id);
-	for (size_t i = 0; i < ENDPOINT_ALL_LANES; i++)
-		LIST_FOREACH_SAFE(l, next, &e->lanes[i].waiting) {
-			struct item *it = LIST_ITEM(l, struct item, link);
-
-			if (bsearch(&it->id, ids, n, sizeof(*ids), by_id) !=
-			    NULL)
-				item_free(it);
-		}
+	delivery_queue(delivery_of(e, r));
 }

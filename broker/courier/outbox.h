@@ -21,6 +21,8 @@
 struct outbox;
 
 enum outbox_state { OUTBOX_WAITING, OUTBOX_DEAD, OUTBOX_DONE };
+/* The queue of a request: that of its channel, of batches, or of tests. */
+enum outbox_queue { OUTBOX_CHANNEL, OUTBOX_BATCHES, OUTBOX_TESTS };
 
 /* How many requests that arrived are remembered. */
 #define OUTBOX_DONE_KEPT 1000
@@ -30,7 +32,7 @@ struct outbox_row {
 	uint64_t id; /* never used again */
 	uint32_t endpoint, app;
 	uint32_t kind;  /* enum webhook_kind, of the first event */
-	uint32_t lane;  /* requests of one lane go one after the other */
+	uint32_t queue; /* enum outbox_queue */
 	uint32_t count; /* events */
 	uint32_t state;
 	uint32_t attempts;

@@ -18,8 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "broker/courier/outbox.h"
-#include "broker/courier/outbox_rows.h"
+#include "broker/courier/outbox_db.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 

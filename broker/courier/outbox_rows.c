@@ -5,17 +5,18 @@
  * asking.  SQL is constant text; what comes from outside is bound.
  */
 
-#include "broker/courier/outbox_rows.h"
+#include "broker/courier/outbox_db.h"
 
 #include "shared/base/base.h"
 #include "shared/pusher/webhook.h"
 
 static const char *const sql[OUTBOX_STMTS] = {
-	[OUTBOX_PUT] = "INSERT INTO requests (endpoint, app, kind, lane, count,"
-		       " state, attempts, status, time_ms, next_ms, until_ms,"
-		       " changed_ms, bytes, channel, answer, events)"
-		       " VALUES (?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?, '',"
-		       " ?)",
+	[OUTBOX_PUT] =
+	    "INSERT INTO requests (endpoint, app, kind, queue, count,"
+	    " state, attempts, status, time_ms, next_ms, until_ms,"
+	    " changed_ms, bytes, channel, answer, events)"
+	    " VALUES (?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?, '',"
+	    " ?)",
 	[OUTBOX_EXTEND] = "UPDATE requests SET count = ?2, events = ?3,"
 			  " bytes = ?4 WHERE id = ?1",
 	[OUTBOX_SET_DONE] =
@@ -34,30 +35,16 @@ static const char *const sql[OUTBOX_STMTS] = {
 	[OUTBOX_SET_SEQ] = "INSERT OR REPLACE INTO origins VALUES (?1, ?2, ?3)",
 };
 
-int
-outbox_rows_prepare(struct outbox *o)
+/* NULL with outbox_error(); SQLite's functions take that for a misuse. */
+static sqlite3_stmt *
+stmt(struct outbox *o, enum outbox_stmt which)
 {
-	for (size_t i = 0; i < OUTBOX_STMTS; i++)
-		if (sqlite3_prepare_v3(o->db, sql[i], -1,
-			SQLITE_PREPARE_PERSISTENT, &o->stmts[i],
-			NULL) != SQLITE_OK)
-			return -1;
-	return 0;
-}
+	sqlite3_stmt **s = &o->stmts[which];
 
-void
-outbox_rows_finalize(struct outbox *o)
-{
-	for (size_t i = 0; i < OUTBOX_STMTS; i++)
-		sqlite3_finalize(o->stmts[i]);
-}
-
-uint64_t *
-outbox_counter(struct outbox *o, int state)
-{
-	return state == OUTBOX_WAITING ? &o->counts.waiting
-	    : state == OUTBOX_DEAD     ? &o->counts.dead
-				       : &o->counts.done;
+	if (*s == NULL)
+		sqlite3_prepare_v3(
+		    o->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, s, NULL);
+	return *s;
 }
 
 static void
@@ -83,8 +70,11 @@ bind_str(sqlite3_stmt *s, int i, struct str v)
 static int
 finish(struct outbox *o, sqlite3_stmt *s)
 {
-	int r = outbox_begin(o);
+	int r;
 
+	if (s == NULL)
+		return -1;
+	r = outbox_begin(o);
 	if (r == 0 && sqlite3_step(s) != SQLITE_DONE)
 		r = -1;
 	sqlite3_reset(s);
@@ -95,12 +85,12 @@ finish(struct outbox *o, sqlite3_stmt *s)
 int
 outbox_put(struct outbox *o, struct outbox_row *row)
 {
-	sqlite3_stmt *s = o->stmts[OUTBOX_PUT];
+	sqlite3_stmt *s = stmt(o, OUTBOX_PUT);
 
 	bind_u64(s, 1, row->endpoint);
 	bind_u64(s, 2, row->app);
 	bind_u64(s, 3, row->kind);
-	bind_u64(s, 4, row->lane);
+	bind_u64(s, 4, row->queue);
 	bind_u64(s, 5, row->count);
 	bind_u64(s, 6, row->time_ms);
 	bind_u64(s, 7, row->next_ms);
@@ -121,7 +111,7 @@ outbox_put(struct outbox *o, struct outbox_row *row)
 int
 outbox_extend(struct outbox *o, struct outbox_row *row)
 {
-	sqlite3_stmt *s = o->stmts[OUTBOX_EXTEND];
+	sqlite3_stmt *s = stmt(o, OUTBOX_EXTEND);
 
 	bind_u64(s, 1, row->id);
 	bind_u64(s, 2, row->count);
@@ -137,7 +127,7 @@ outbox_extend(struct outbox *o, struct outbox_row *row)
 int
 outbox_done(struct outbox *o, const struct outbox_row *row)
 {
-	sqlite3_stmt *s = o->stmts[OUTBOX_SET_DONE];
+	sqlite3_stmt *s = stmt(o, OUTBOX_SET_DONE);
 
 	bind_u64(s, 1, row->id);
 	bind_u64(s, 2, row->attempts);
@@ -157,7 +147,7 @@ outbox_done(struct outbox *o, const struct outbox_row *row)
 int
 outbox_failed(struct outbox *o, const struct outbox_row *row)
 {
-	sqlite3_stmt *s = o->stmts[OUTBOX_SET_FAILED];
+	sqlite3_stmt *s = stmt(o, OUTBOX_SET_FAILED);
 
 	bind_u64(s, 1, row->id);
 	bind_u64(s, 2, row->state);
@@ -187,7 +177,7 @@ column_str(sqlite3_stmt *s, int i)
 int
 outbox_events(struct outbox *o, uint64_t id, struct buf **events)
 {
-	sqlite3_stmt *s = o->stmts[OUTBOX_EVENTS];
+	sqlite3_stmt *s = stmt(o, OUTBOX_EVENTS);
 	int step, r = 0;
 
 	bind_u64(s, 1, id);
@@ -232,7 +222,7 @@ row_read(sqlite3_stmt *s, struct outbox_row *r)
 	r->endpoint = (uint32_t)sqlite3_column_int64(s, i++);
 	r->app = (uint32_t)sqlite3_column_int64(s, i++);
 	r->kind = (uint32_t)sqlite3_column_int64(s, i++);
-	r->lane = (uint32_t)sqlite3_column_int64(s, i++);
+	r->queue = (uint32_t)sqlite3_column_int64(s, i++);
 	r->count = (uint32_t)sqlite3_column_int64(s, i++);
 	r->state = (uint32_t)sqlite3_column_int64(s, i++);
 	r->attempts = (uint32_t)sqlite3_column_int64(s, i++);
@@ -252,7 +242,7 @@ outbox_each(
     struct outbox *o, const struct outbox_query *q, outbox_fn fn, void *arg)
 {
 	sqlite3_stmt *s = prepare(o,
-	    "SELECT id, endpoint, app, kind, lane, count, state, attempts,"
+	    "SELECT id, endpoint, app, kind, queue, count, state, attempts,"
 	    " status, time_ms, next_ms, until_ms, changed_ms, channel, answer,"
 	    " bytes"
 	    " FROM requests" WHERE " ORDER BY id",
@@ -394,7 +384,7 @@ bind_fact(sqlite3_stmt *s, const struct outbox_fact *f)
 int
 outbox_tell(struct outbox *o, const struct outbox_fact *f)
 {
-	sqlite3_stmt *s = o->stmts[OUTBOX_TELL];
+	sqlite3_stmt *s = stmt(o, OUTBOX_TELL);
 
 	bind_fact(s, f);
 	sqlite3_bind_int(s, 4, f->missed);
@@ -404,8 +394,8 @@ outbox_tell(struct outbox *o, const struct outbox_fact *f)
 int
 outbox_untell(struct outbox *o, const struct outbox_fact *f)
 {
-	bind_fact(o->stmts[OUTBOX_UNTELL], f);
-	return finish(o, o->stmts[OUTBOX_UNTELL]);
+	bind_fact(stmt(o, OUTBOX_UNTELL), f);
+	return finish(o, stmt(o, OUTBOX_UNTELL));
 }
 
 int
@@ -435,7 +425,7 @@ outbox_each_told(struct outbox *o,
 int
 outbox_get_seq(struct outbox *o, uint64_t origin, uint64_t *seq)
 {
-	sqlite3_stmt *s = o->stmts[OUTBOX_GET_SEQ];
+	sqlite3_stmt *s = stmt(o, OUTBOX_GET_SEQ);
 	int step;
 
 	*seq = 0;
@@ -450,7 +440,7 @@ outbox_get_seq(struct outbox *o, uint64_t origin, uint64_t *seq)
 int
 outbox_set_seq(struct outbox *o, uint64_t origin, uint64_t seq, uint64_t now_ms)
 {
-	sqlite3_stmt *s = o->stmts[OUTBOX_SET_SEQ];
+	sqlite3_stmt *s = stmt(o, OUTBOX_SET_SEQ);
 
 	bind_u64(s, 1, origin);
 	bind_u64(s, 2, seq);

@@ -72,12 +72,11 @@ test('rows: dead letters and the oldest client events go, then all waits',
 			return w.state === 'stuck' && /is full/.test(w.trouble) &&
 				w.waiting + w.queued === 1601;
 		});
-		const early = arrived(r).length;
+		r.hooks.length = 0; // all that was refused
 		sick.well = true;
 		await until('all rooms', () => new Set(arrived(r).filter((e) =>
 			e.name === 'channel_occupied').map((e) => e.channel)).size ===
 			1601, 60000);
-		assert.ok(early < 10, 'the refused ones are the heads of the lanes');
 		await until('well again', () => {
 			const w = status(d);
 			return w.state === 'up' && w.waiting === 0 && w.trouble === '';

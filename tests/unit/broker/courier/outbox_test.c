@@ -78,7 +78,7 @@ put(struct place *p, uint32_t endpoint, uint32_t kind, const char *events)
 	struct outbox_row r = { .endpoint = endpoint,
 		.app = 1,
 		.kind = kind,
-		.lane = 2,
+		.queue = OUTBOX_BATCHES,
 		.count = 1,
 		.time_ms = 1000,
 		.next_ms = 1000,
@@ -162,7 +162,7 @@ a_row_lives(void **state)
 	assert_int_equal(s.last.status, 500);
 	assert_int_equal(s.last.next_ms, 2000);
 	assert_int_equal(s.last.count, 2);
-	assert_int_equal(s.last.lane, 2);
+	assert_int_equal(s.last.queue, OUTBOX_BATCHES);
 	assert_int_equal(s.last.bytes, 15);
 	assert_int_equal(outbox_events(p->o, r.id, &events), 1);
 	assert_true(str_eq(buf_str(events), S("{\"a\":1},{\"b\":2}")));
@@ -352,12 +352,50 @@ a_newer_file_is_left_alone(void **state)
 
 	assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
 	assert_int_equal(
-	    sqlite3_exec(db, "PRAGMA user_version = 2", NULL, NULL, NULL),
+	    sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL),
 	    SQLITE_OK);
 	sqlite3_close(db);
 	assert_null(outbox_open(p->path, true, &why));
-	assert_non_null(strstr(why, "schema 2, this one knows 1"));
+	assert_non_null(strstr(why, "schema 99, this one knows "));
 	free(why);
+}
+
+/* The first version had eight lanes for channels and one for tests. */
+static void
+s6_rows_of_the_first_version_get_their_queues(void **state)
+{
+	struct place *p = *state;
+	char *why = NULL;
+	struct seen s;
+	sqlite3 *db;
+
+	put(p, 1, 0, "{}");
+	put(p, 2, 0, "{},{}");
+	put(p, 3, WEBHOOK_TEST, "{}");
+	assert_int_equal(outbox_commit(p->o), 0);
+	outbox_close(p->o);
+	assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_exec(db,
+		"ALTER TABLE requests RENAME COLUMN queue TO lane;"
+		"UPDATE requests SET lane = 5 WHERE endpoint = 1;"
+		"UPDATE requests SET lane = 0, count = 2 WHERE endpoint = 2;"
+		"UPDATE requests SET lane = 8 WHERE endpoint = 3;"
+		"PRAGMA user_version = 1",
+		NULL, NULL, NULL),
+	    SQLITE_OK);
+	sqlite3_close(db);
+	p->o = outbox_open(p->path, false, &why);
+	if (p->o == NULL)
+		fail_msg("%s", why);
+	for (uint32_t i = 1; i <= 3; i++) {
+		s = look(p, OUTBOX_WAITING, i);
+		assert_int_equal(s.n, 1);
+		assert_int_equal(s.last.queue,
+		    i == 1       ? OUTBOX_CHANNEL
+			: i == 2 ? OUTBOX_BATCHES
+				 : OUTBOX_TESTS);
+	}
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -375,6 +413,7 @@ main(void)
 		TEST(changes_of_others_are_seen),
 		TEST(wrong_files_are_refused),
 		TEST(a_newer_file_is_left_alone),
+		TEST(s6_rows_of_the_first_version_get_their_queues),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * outbox.c: webhooks on disk.  Owns the SQLite file: write-ahead log, every
+ * outbox_db.c: webhooks on disk.  Owns the SQLite file: write-ahead log, every
  * commit synchronous, because what is committed is what the broker forgets.
  * The rows are outbox_rows.c.
  *
@@ -8,7 +8,7 @@
  * never log, and never wait for anything but the disk.
  */
 
-#include "broker/courier/outbox.h"
+#include "broker/courier/outbox_db.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,49 +18,56 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "broker/courier/outbox_rows.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/proc/proc.h"
 
 #define BUSY_MS 2000
-#define VERSION 1
 
-static const char schema[] =
-    "CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;"
-    "CREATE TABLE requests ("
-    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
-    " endpoint INTEGER NOT NULL,"
-    " app INTEGER NOT NULL,"
-    " kind INTEGER NOT NULL,"
-    " lane INTEGER NOT NULL,"
-    " count INTEGER NOT NULL,"
-    " state INTEGER NOT NULL,"
-    " attempts INTEGER NOT NULL,"
-    " status INTEGER NOT NULL,"
-    " time_ms INTEGER NOT NULL,"
-    " next_ms INTEGER NOT NULL,"
-    " until_ms INTEGER NOT NULL,"
-    " changed_ms INTEGER NOT NULL,"
-    " bytes INTEGER NOT NULL,"
-    " channel TEXT NOT NULL,"
-    " answer TEXT NOT NULL,"
-    " events TEXT NOT NULL"
-    ") STRICT;"
-    "CREATE INDEX by_state ON requests (state, id, bytes);"
-    "CREATE TABLE told ("
-    " app INTEGER NOT NULL,"
-    " channel TEXT NOT NULL,"
-    " user TEXT NOT NULL,"
-    " missed INTEGER NOT NULL,"
-    " PRIMARY KEY (app, channel, user)"
-    ") STRICT, WITHOUT ROWID;"
-    "CREATE TABLE origins ("
-    " origin INTEGER PRIMARY KEY,"
-    " seq INTEGER NOT NULL,"
-    " heard_ms INTEGER NOT NULL"
-    ") STRICT;"
-    "PRAGMA user_version = 1;"; /* VERSION */
+/* What each version of the schema adds to the one before it. */
+static const char *const schema[] = {
+	"CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) "
+	"STRICT;"
+	"CREATE TABLE requests ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" endpoint INTEGER NOT NULL,"
+	" app INTEGER NOT NULL,"
+	" kind INTEGER NOT NULL,"
+	" lane INTEGER NOT NULL,"
+	" count INTEGER NOT NULL,"
+	" state INTEGER NOT NULL,"
+	" attempts INTEGER NOT NULL,"
+	" status INTEGER NOT NULL,"
+	" time_ms INTEGER NOT NULL,"
+	" next_ms INTEGER NOT NULL,"
+	" until_ms INTEGER NOT NULL,"
+	" changed_ms INTEGER NOT NULL,"
+	" bytes INTEGER NOT NULL,"
+	" channel TEXT NOT NULL,"
+	" answer TEXT NOT NULL,"
+	" events TEXT NOT NULL"
+	") STRICT;"
+	"CREATE INDEX by_state ON requests (state, id, bytes);"
+	"CREATE TABLE told ("
+	" app INTEGER NOT NULL,"
+	" channel TEXT NOT NULL,"
+	" user TEXT NOT NULL,"
+	" missed INTEGER NOT NULL,"
+	" PRIMARY KEY (app, channel, user)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE origins ("
+	" origin INTEGER PRIMARY KEY,"
+	" seq INTEGER NOT NULL,"
+	" heard_ms INTEGER NOT NULL"
+	") STRICT;"
+	"INSERT INTO meta VALUES ('name', random());"
+	"INSERT INTO meta VALUES ('probe', 0);",
+	/* A queue for each channel instead of eight lanes and one of tests. */
+	"ALTER TABLE requests RENAME COLUMN lane TO queue;"
+	"UPDATE requests SET queue = CASE WHEN queue = 8 THEN 2"
+	" WHEN count > 1 THEN 1 ELSE 0 END;",
+};
+#define VERSION ((uint64_t)nitems(schema))
 
 static int
 ask_number(struct outbox *o, const char *sql, uint64_t *n)
@@ -102,25 +109,26 @@ prepare_file(const char *path, bool create, char **why)
 	return 0;
 }
 
-/* Somebody else may have made it meanwhile. */
+/* Another process may be quicker: then there is nothing left to do. */
 static int
-make_schema(struct outbox *o)
+upgrade(struct outbox *o)
 {
 	uint64_t version;
-	char *sql;
-	int r;
+	char sql[48];
 
 	if (outbox_begin(o) == -1 ||
 	    ask_number(o, "PRAGMA user_version", &version) == -1)
 		return -1;
-	if (version != 0)
+	if (version >= VERSION)
 		return outbox_commit(o);
-	sql = xasprintf("%s INSERT INTO meta VALUES ('name', %lld);"
-			"INSERT INTO meta VALUES ('probe', 0); COMMIT;",
-	    schema, (long long)(int64_t)proc_random());
-	r = sqlite3_exec(o->db, sql, NULL, NULL, NULL);
-	free(sql);
-	return r == SQLITE_OK ? 0 : -1;
+	for (; version < VERSION; version++)
+		if (sqlite3_exec(o->db, schema[version], NULL, NULL, NULL) !=
+		    SQLITE_OK)
+			return -1;
+	snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", (int)VERSION);
+	if (sqlite3_exec(o->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return -1;
+	return outbox_commit(o);
 }
 
 /*
@@ -144,19 +152,28 @@ prepare_schema(struct outbox *o, bool create, char **why)
 		return -1;
 	if (version > VERSION) {
 		*why = xasprintf("it was made by a newer version of pusherd "
-				 "(schema %" PRIu64 ", this one knows %d): "
+				 "(schema %" PRIu64 ", this one knows %" PRIu64
+				 "): "
 				 "install that version, or move it away",
 		    version, VERSION);
 		return -1;
 	}
 	if (version == 0 && !create)
 		return 0;
-	if (version == 0 && make_schema(o) == -1)
+	if (version < VERSION && upgrade(o) == -1)
 		return -1;
 	return ask_number(o, "SELECT value FROM meta WHERE name = 'name'",
 		   &o->name) == 0
 	    ? 1
 	    : -1;
+}
+
+uint64_t *
+outbox_counter(struct outbox *o, int state)
+{
+	return state == OUTBOX_WAITING ? &o->counts.waiting
+	    : state == OUTBOX_DEAD     ? &o->counts.dead
+				       : &o->counts.done;
 }
 
 int
@@ -196,8 +213,7 @@ outbox_open(const char *path, bool create, char **why)
 		sqlite3_db_config(o->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 		sqlite3_busy_timeout(o->db, BUSY_MS);
 		r = prepare_schema(o, create, &trouble);
-		if (r == 1 && outbox_rows_prepare(o) == 0 &&
-		    outbox_recount(o) == 0)
+		if (r == 1 && outbox_recount(o) == 0)
 			return o;
 	}
 	if (r != 0)
@@ -213,7 +229,8 @@ outbox_close(struct outbox *o)
 {
 	if (o == NULL)
 		return;
-	outbox_rows_finalize(o);
+	for (size_t i = 0; i < OUTBOX_STMTS; i++)
+		sqlite3_finalize(o->stmts[i]);
 	sqlite3_close(o->db);
 	free(o);
 }

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * intake.c: what the broker sends: endpoints, and events for them.  Each event
- * becomes rows of the outbox, together with what the application will have
- * been told; what has come before, from this broker or the one before it, is
- * known by its number.  Must never acknowledge anything itself: that is for
- * courier_commit().
+ * from_broker.c: the messages of the broker: endpoints, and events for them.
+ * Each event becomes rows of the outbox, together with what the application
+ * will have been told.  An event that has been received before, from this
+ * broker or the one before it, is recognized by its number.  Must never
+ * acknowledge anything itself: store_commit() does.
  */
 
-#include "broker/courier/intake.h"
+#include "broker/courier/from_broker.h"
 
-#include "broker/courier/courier.h"
+#include "broker/courier/core.h"
 #include "broker/courier/endpoint.h"
-#include "broker/courier/report.h"
-
+#include "broker/courier/outbox.h"
+#include "broker/courier/sender.h"
+#include "broker/courier/status.h"
+#include "broker/courier/store.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
@@ -41,21 +43,21 @@ on_endpoints_done(void *owner, const struct ipc_in *in)
 
 	if (msg_endpoints_done_get(&m, in->body) == -1)
 		return -1;
-	courier_commit(c); /* so that nothing fresh points at those that go */
+	store_commit(c); /* what is fresh may be for those that go */
 	gone = endpoint_sweep(c);
 	c->known = true;
 	if (c->outbox == NULL) {
-		if (courier_is_needed(c) && c->trouble == NULL)
-			courier_open_outbox(c);
+		if (store_is_needed(c) && c->trouble == NULL)
+			store_open(c);
 		else
-			report_state(c);
+			status_tell(c);
 		return 0;
 	}
-	if (gone && courier_load(c) == -1)
-		courier_trouble(c);
-	if (!c->said_ready)
-		report_state(c);
-	endpoint_kick_all(c);
+	if (gone)
+		store_load(c);
+	if (!c->told_ready)
+		status_tell(c);
+	sender_kick_all(c);
 	return 0;
 }
 
@@ -81,15 +83,15 @@ on_start(void *owner, const struct ipc_in *in)
 
 	if (msg_hook_start_get(&m, in->body) == -1)
 		return -1;
-	if (c->outbox == NULL || c->full)
+	if (c->full)
 		return 0; /* it has been told so */
-	courier_commit(c);
-	if (c->outbox == NULL)
+	store_commit(c);
+	if (!courier_has_outbox(c))
 		return 0;
 	c->origin = m.origin;
 	if (outbox_get_seq(c->outbox, m.origin, &c->seq) == -1 ||
 	    (m.want_told && outbox_each_told(c->outbox, send_told, c) == -1)) {
-		courier_trouble(c);
+		courier_outbox_failed(c);
 		return 0;
 	}
 	if (m.want_told)
@@ -187,8 +189,10 @@ yield_share(struct courier *c, unsigned some)
 	if (n <= 0)
 		return n;
 	e = endpoint_find(c, h.endpoint);
-	if (e != NULL)
-		endpoint_drop(e, ids, (size_t)n);
+	if (e != NULL) {
+		queues_drop(&e->queues, ids, (size_t)n);
+		sender_kick(e);
+	}
 	c->dropped += (uint64_t)n;
 	log_warnx("webhook %u: the outbox is full and it holds most of it "
 		  "(%llu requests): its oldest are dropped total=%llu",
@@ -207,7 +211,7 @@ make_room(struct courier *c)
 	uint64_t some = MIN(c->conf->outbox_max_rows / 100, SHRINK);
 	int n;
 
-	if (!courier_is_over_bound(c, 100))
+	if (!store_is_over_bound(c, 100))
 		return 0;
 	n = yield_share(c, (unsigned)some);
 	if (n != 0)
@@ -222,14 +226,14 @@ make_room(struct courier *c)
 		    (unsigned long long)c->dropped);
 		return 0;
 	}
-	courier_commit(c);
-	if (c->outbox == NULL)
+	store_commit(c);
+	if (!courier_has_outbox(c))
 		return 0;
 	c->full = true;
-	report_trouble(c,
+	status_trouble(c,
 	    xasprintf("%s is full (outbox_max_rows, outbox_max_bytes)",
 		c->conf->outbox));
-	report_state(c);
+	status_tell(c);
 	return 0;
 }
 
@@ -242,19 +246,19 @@ on_hook(void *owner, const struct ipc_in *in)
 	if (msg_hook_get(&m, in->body) == -1 ||
 	    m.endpoints.n % sizeof(uint32_t) != 0)
 		return -1;
-	if (!c->started || c->outbox == NULL)
-		return 0; /* it comes again behind HOOK_START */
+	if (!c->started || !courier_has_outbox(c))
+		return 0; /* it is sent again after the next HOOK_START */
 	c->owes_ack = true;
 	if (m.seq > c->seq) {
 		if (take(c, &m) == -1) {
-			courier_trouble(c);
+			courier_outbox_failed(c);
 			return 0;
 		}
 		c->seq = m.seq;
 	}
 	courier_commit_soon(c, COURIER_COMMIT);
 	if (make_room(c) == -1)
-		courier_trouble(c);
+		courier_outbox_failed(c);
 	return 0;
 }
 
@@ -272,7 +276,7 @@ on_ping(void *owner, const struct ipc_in *in)
 	return 0;
 }
 
-const ipc_handler intake_handlers[IPC_NTYPES] = {
+const ipc_handler from_broker_handlers[IPC_NTYPES] = {
 	[IPC_ENDPOINT] = on_endpoint,
 	[IPC_ENDPOINTS_DONE] = on_endpoints_done,
 	[IPC_HOOK_START] = on_start,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BROKER_COURIER_INTAKE_H
-#define BROKER_COURIER_INTAKE_H
+#ifndef BROKER_COURIER_FROM_BROKER_H
+#define BROKER_COURIER_FROM_BROKER_H
 
 #include "shared/ipc/ipc.h"
 
 /* What the courier does with each message from the broker. */
-extern const ipc_handler intake_handlers[IPC_NTYPES];
+extern const ipc_handler from_broker_handlers[IPC_NTYPES];
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BROKER_COURIER_OUTBOX_ROWS_H
-#define BROKER_COURIER_OUTBOX_ROWS_H
+#ifndef BROKER_COURIER_OUTBOX_DB_H
+#define BROKER_COURIER_OUTBOX_DB_H
 
-/* What outbox.c and outbox_rows.c share; nobody else includes it. */
+/* The open file; only for outbox_*.c. */
 
 #include <sqlite3.h>
 
@@ -23,7 +23,7 @@ enum outbox_stmt {
 
 struct outbox {
 	sqlite3 *db;
-	sqlite3_stmt *stmts[OUTBOX_STMTS];
+	sqlite3_stmt *stmts[OUTBOX_STMTS]; /* prepared at the first use */
 	struct outbox_counts counts;
 	uint64_t name; /* random, of this file */
 	uint64_t data_version;
@@ -32,11 +32,9 @@ struct outbox {
 
 /* Begins a transaction when there is none. */
 int outbox_begin(struct outbox *);
-/* Counts the rows anew. */
+/* Counts the rows again. */
 int outbox_recount(struct outbox *);
 /* How many rows have this state. */
 uint64_t *outbox_counter(struct outbox *, int state);
-int outbox_rows_prepare(struct outbox *);
-void outbox_rows_finalize(struct outbox *);
 
 #endif

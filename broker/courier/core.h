@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_COURIER_CORE_H
+#define BROKER_COURIER_CORE_H
+
+/*
+ * What all files of the courier share: the connection to the broker, the
+ * outbox, the endpoints, and the moment of the next commit.
+ */
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/base/hash.h"
+#include "shared/base/list.h"
+#include "shared/ipc/ipc.h"
+#include "shared/proc/memory.h"
+#include "shared/role/pulse.h"
+#include "shared/stats/stats.h"
+
+struct conf;
+struct deliver;
+struct inherit;
+struct outbox;
+
+#define COURIER_COMMIT 0.005      /* seconds that new events wait for more */
+#define COURIER_COMMIT_LATER 0.05 /* that results wait */
+
+struct courier {
+	const struct inherit *inherit;
+	const struct conf *conf;
+	struct ev_loop *loop;
+	struct ipc ipc; /* to the broker; fd -1: not connected */
+	struct pulse pulse;
+	struct memory memory;
+
+	/* The file (store.h). */
+	struct outbox *outbox; /* NULL: it cannot be used, or nobody needs it */
+	char *outbox_failed;   /* why it is closed at the end of this turn */
+	ev_timer commit;       /* the transaction */
+	int claim_fd;          /* claim.h; -1: another server may have it */
+	uint64_t try_at;       /* courier_now_ms(): when to open it again */
+	uint64_t prune_at;
+	uint64_t saved, save_at; /* minutes on disk; when to write the next */
+	int save_errno;          /* of the last attempt */
+
+	/* Events from the broker (from_broker.h). */
+	bool known;   /* all endpoints have been received */
+	bool full;    /* takes no more events for now */
+	bool started; /* HOOKs count, of this origin: */
+	uint64_t origin, seq;
+	bool owes_ack;
+	uint64_t dropped; /* for lack of room */
+
+	struct hash endpoints; /* struct endpoint */
+	struct list fresh;     /* struct delivery, not committed */
+	struct deliver *deliver;
+	void (*on_ready)(struct courier *, uint32_t endpoint);
+
+	/* What the broker was told last (status.h). */
+	char *trouble; /* why webhooks wait, or NULL */
+	bool told_ready;
+	uint64_t told_waiting, told_dead;
+	uint64_t told_cpu; /* microseconds */
+	struct stats_hist ages;
+};
+
+/* Unix milliseconds of a clock that is never set. */
+uint64_t courier_now_ms(void);
+/* Commits within this number of seconds. */
+void courier_commit_soon(struct courier *, double seconds);
+/* The outbox is open and has not failed in this turn. */
+bool courier_has_outbox(const struct courier *);
+/*
+ * The outbox has just failed: keeps its error.  Nothing is written any more,
+ * and at the end of the turn store_on_turn_end() closes it.
+ */
+void courier_outbox_failed(struct courier *);
+
+#endif

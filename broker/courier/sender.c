@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sender.c: starts requests, and records the result of each: delivered, to be
+ * tried again, or given up.
+ *
+ * A request is tried for as long as its time lasts (Pusher documentation,
+ * "Webhooks": five minutes), after 1, 2, 4 … 60 seconds plus a random part,
+ * with the same body, signature and id.  Later events of its channel wait for
+ * it (queue.h).
+ *
+ * An endpoint at which many attempts in a row found no working server is
+ * tried less often, so that a dead one with many channels costs little.
+ * Requests whose time is over are then given up without an attempt: each would
+ * cost a whole time-out, and the rest would never be tried.  Must never log a
+ * URL.
+ */
+
+#include "broker/courier/sender.h"
+
+#include "broker/courier/core.h"
+#include "broker/courier/deliver.h"
+#include "broker/courier/endpoint.h"
+#include "shared/base/base.h"
+#include "shared/base/log.h"
+#include "shared/crypto/sign.h"
+#include "shared/proc/proc.h"
+#include "shared/pusher/webhook.h"
+
+#define BACKOFF_MIN_MS 1000
+#define BACKOFF_MAX_MS 60000
+#define IN_A_ROW 3                 /* failures of a channel */
+#define IS_DOWN (3 * QUEUE_ACTIVE) /* failures of an endpoint */
+#define REST 0.1      /* seconds between attempts of a place in a dead one */
+#define AT_ONCE 20000 /* requests that are given up in one turn */
+
+/* 1: it is in progress; 0: the row does not wait any more; -1: no outbox. */
+static int
+start(struct endpoint *e, struct delivery *d)
+{
+	struct courier *c = e->c;
+	struct buf *events = NULL, *body = NULL;
+	unsigned char mac[SIGN_SHA256_LEN];
+	char hex[SIGN_HEX_LEN + 1], name[OUTBOX_NAME_MAX];
+	bool old = e->old_until > courier_now_ms() / 1000;
+	struct str bytes;
+	int r = outbox_events(c->outbox, d->id, &events);
+
+	if (r == 1) {
+		webhook_put_body(&body, d->time_ms, buf_str(events));
+		bytes = buf_str(body);
+		/* The oldest key that counts (protocol reference, 6.2). */
+		sign_hmac(old ? e->old_sign : e->sign, &bytes, 1, mac);
+		str_hex(mac, sizeof(mac), hex);
+		outbox_name(c->outbox, d->id, name);
+		delivery_start(d);
+		deliver_start(c->deliver,
+		    &(struct deliver_request){ .url = e->url,
+			.headers = e->headers,
+			.key = old ? e->old_key : e->key,
+			.signature = hex,
+			.name = name,
+			.body = bytes,
+			.allow_private = e->allow_private,
+			.owner = d });
+	}
+	buf_unref(events);
+	buf_unref(body);
+	return r;
+}
+
+/* Its time is over, and an attempt would only delay others. */
+static bool
+is_hopeless(const struct endpoint *e, const struct delivery *d)
+{
+	return (d->queue->failed >= IN_A_ROW ||
+		   (e->down >= IS_DOWN && d->attempts == 0)) &&
+	    d->until_ms <= courier_now_ms();
+}
+
+static int
+give_up(struct endpoint *e, const struct delivery *d)
+{
+	struct outbox_row r = { .id = d->id,
+		.state = OUTBOX_DEAD,
+		.attempts = d->attempts,
+		.changed_ms = courier_now_ms(),
+		.answer = S("not tried: those before it failed") };
+
+	return outbox_failed(e->c->outbox, &r);
+}
+
+void
+sender_kick(struct endpoint *e)
+{
+	struct courier *c = e->c;
+	struct delivery *d;
+	unsigned given_up = 0;
+	int r = 0;
+
+	while (r != -1 && e->enabled && !e->gone && courier_has_outbox(c) &&
+	    given_up < AT_ONCE && (d = queues_next(&e->queues)) != NULL) {
+		if (is_hopeless(e, d)) {
+			r = give_up(e, d);
+			given_up++;
+			delivery_free(d);
+		} else if ((r = start(e, d)) == 0) {
+			delivery_free(d);
+		}
+	}
+	if (given_up > 0) {
+		log_warnx("webhook %u: %u more given up, those before them "
+			  "have failed",
+		    e->num, given_up);
+		courier_commit_soon(c, COURIER_COMMIT_LATER);
+	}
+	if (given_up == AT_ONCE) /* the others in a later turn */
+		ev_feed_event(c->loop, &e->rest, EV_TIMER);
+	if (r == -1)
+		courier_outbox_failed(c);
+}
+
+void
+sender_kick_all(struct courier *c)
+{
+	endpoint_each(c, sender_kick);
+}
+
+void
+sender_on_ready(struct courier *c, uint32_t endpoint)
+{
+	struct endpoint *e = endpoint_find(c, endpoint);
+
+	if (e != NULL)
+		sender_kick(e);
+}
+
+/* 1, 2, 4 … 60 s, and up to a quarter of it at random. */
+static uint64_t
+backoff_ms(uint32_t attempts)
+{
+	uint64_t ms = BACKOFF_MIN_MS;
+
+	while (--attempts > 0 && ms < BACKOFF_MAX_MS)
+		ms *= 2;
+	ms = MIN(ms, BACKOFF_MAX_MS * 4 / 5);
+	return ms + proc_random() % (ms / 4);
+}
+
+static int
+record_failure(struct endpoint *e, struct delivery *d, struct outbox_row *r)
+{
+	uint64_t now = r->changed_ms;
+
+	if (now >= d->until_ms) {
+		r->state = OUTBOX_DEAD;
+		log_warnx("webhook %u: given up after %u tries: %s", e->num,
+		    d->attempts, r->answer.p);
+	} else {
+		r->state = OUTBOX_WAITING;
+		r->next_ms = MIN(now + backoff_ms(d->attempts), d->until_ms);
+		d->next_ms = r->next_ms;
+	}
+	return outbox_failed(e->c->outbox, r);
+}
+
+/* The clock of the broker may have been ahead. */
+static void
+observe_age(struct courier *c, const struct delivery *d, uint64_t now)
+{
+	uint64_t ms = now > d->time_ms ? now - d->time_ms : 0;
+
+	stats_observe(&c->ages, stats_bounds_age, ms * 1000);
+}
+
+/* Records the attempt in the row; *over: there is none after it. */
+static int
+record(struct endpoint *e, struct delivery *d,
+    const struct deliver_result *result, bool *over)
+{
+	struct courier *c = e->c;
+	struct outbox_row r = { .id = d->id,
+		.attempts = ++d->attempts,
+		.status = result->status,
+		.changed_ms = courier_now_ms(),
+		.answer = str_of(result->text),
+		.bytes = d->bytes };
+	int n;
+
+	d->queue->failed = result->ok ? 0 : d->queue->failed + 1;
+	if (result->ok) {
+		*over = true;
+		observe_age(c, d, r.changed_ms);
+		return outbox_done(c->outbox, &r);
+	}
+	log_debug(
+	    "webhook %u: %s attempts=%u", e->num, result->text, d->attempts);
+	n = record_failure(e, d, &r);
+	*over = r.state == OUTBOX_DEAD;
+	return n;
+}
+
+/* A refusal (4xx) is the answer of a server that works. */
+static void
+observe_health(struct endpoint *e, const struct delivery *d,
+    const struct deliver_result *result)
+{
+	bool works =
+	    result->ok || (result->status >= 300 && result->status <= 499);
+
+	if (works)
+		e->down = 0;
+	else if (d->queue->key != QUEUE_TESTS)
+		e->down++;
+	if (e->down < IS_DOWN || d->queue->key == QUEUE_TESTS)
+		return;
+	e->queues.resting++;
+	if (!ev_is_active(&e->rest)) {
+		ev_timer_set(&e->rest, REST, 0.);
+		ev_timer_start(e->c->loop, &e->rest);
+	}
+}
+
+void
+sender_on_done(void *owner, const struct deliver_result *result)
+{
+	struct delivery *d = owner;
+	struct endpoint *e =
+	    container_of(d->queue->of, struct endpoint, queues);
+	struct courier *c = e->c;
+	bool over = true;
+	int r = 0;
+
+	if (courier_has_outbox(c) && !e->gone)
+		r = record(e, d, result, &over);
+	observe_health(e, d, result);
+	if (over || r == -1)
+		delivery_free(d);
+	else
+		delivery_again(d);
+	if (e->gone && queues_are_idle(&e->queues)) {
+		endpoint_free(e);
+		return;
+	}
+	if (r == -1)
+		courier_outbox_failed(c);
+	courier_commit_soon(c, COURIER_COMMIT_LATER);
+	sender_kick(e);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * status.c: tells the broker the state of the outbox, what is wrong with it,
+ * and what the courier has counted.  Owns the sentence about the trouble.
+ * Counts are kept while there is no broker.  Must never say that the courier
+ * is ready when it could not take a hook.
+ */
+
+#include "broker/courier/status.h"
+
+#include <stdlib.h>
+
+#include "broker/courier/core.h"
+#include "broker/courier/outbox.h"
+#include "shared/base/log.h"
+#include "shared/proc/usage.h"
+
+static bool
+is_ready(const struct courier *c)
+{
+	return courier_has_outbox(c) && !c->full && c->known;
+}
+
+void
+status_tell(struct courier *c)
+{
+	struct msg_courier_state m = { .ready = is_ready(c),
+		.dropped = c->dropped };
+	struct outbox_counts now = { 0 };
+
+	if (c->outbox != NULL)
+		outbox_count(c->outbox, &now);
+	m.waiting = now.waiting;
+	m.dead = now.dead;
+	if (c->trouble != NULL)
+		m.trouble = str_of(c->trouble);
+	c->told_ready = is_ready(c);
+	c->told_waiting = now.waiting;
+	c->told_dead = now.dead;
+	if (!c->told_ready)
+		c->started = false;
+	if (ipc_is_open(&c->ipc))
+		ipc_send_courier_state(&c->ipc, &m);
+}
+
+void
+status_trouble(struct courier *c, char *why)
+{
+	if (why != NULL &&
+	    (c->trouble == NULL || !str_eq(str_of(why), str_of(c->trouble))))
+		log_warnx("webhooks wait: %s", why);
+	if (why == NULL && c->trouble != NULL)
+		log_info("webhooks go on");
+	free(c->trouble);
+	c->trouble = why;
+}
+
+void
+status_count(struct courier *c)
+{
+	struct msg_courier_stats m = { .memory = memory_used(&c->memory),
+		.ages = str_make((const char *)&c->ages, sizeof(c->ages)) };
+	uint64_t cpu = usage_cpu_us();
+
+	if (!ipc_is_open(&c->ipc))
+		return;
+	m.cpu_us = cpu - c->told_cpu;
+	ipc_send_courier_stats(&c->ipc, &m);
+	c->told_cpu = cpu;
+	c->ages = (struct stats_hist){ .sum = 0 };
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_COURIER_STATUS_H
+#define BROKER_COURIER_STATUS_H
+
+/* What the courier tells the broker about itself. */
+
+struct courier;
+
+/* Whether the outbox works, and how much is in it. */
+void status_tell(struct courier *);
+/* Takes the sentence (free(3)) that says why webhooks wait; NULL: all is well.
+ */
+void status_trouble(struct courier *, char *why);
+/* What was counted since the last call; once a second. */
+void status_count(struct courier *);
+
+#endif

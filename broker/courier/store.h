@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_COURIER_STORE_H
+#define BROKER_COURIER_STORE_H
+
+/* The moments at which the outbox is opened, read, committed and closed. */
+
+#include <stdbool.h>
+
+struct courier;
+
+/* Before anything else. */
+void store_start(struct courier *);
+/* Writes everything that is left. */
+void store_stop(struct courier *);
+void store_free(struct courier *);
+
+/* Opens the file and queues everything that waits in it. */
+void store_open(struct courier *);
+/* Queues everything that waits in the open file, instead of what is queued. */
+void store_load(struct courier *);
+/* An app has an endpoint, or something is left from when one had. */
+bool store_is_needed(const struct courier *);
+/* Does the outbox hold more than this percentage of its bounds? */
+bool store_is_over_bound(const struct courier *, unsigned percent);
+/* Writes everything, acknowledges it, and lets it be sent. */
+void store_commit(struct courier *);
+/* Once a second. */
+void store_tick(struct courier *);
+/* Closes an outbox that has failed in this turn; it is tried again later. */
+void store_on_turn_end(struct courier *);
+
+#endif
