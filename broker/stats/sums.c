@@ -256,6 +256,7 @@ sums_now_app(const struct broker *br, uint32_t app, struct stats_app_now *out)
 {
 	const struct broker_app *a = apps_lookup(br, app);
 	const struct registry_app *r = registry_app_find(&br->registry, app);
+	const struct hook_line *line = hook_queue_find(&br->hooks.queue, app);
 
 	*out = (struct stats_app_now){ 0 };
 	if (a != NULL) {
@@ -265,6 +266,10 @@ sums_now_app(const struct broker *br, uint32_t app, struct stats_app_now *out)
 	if (r != NULL) {
 		out->channels = r->noccupied;
 		out->subscriptions = r->nsubs;
+	}
+	if (line != NULL) {
+		out->hooks_queued = line->n;
+		out->hooks_dropped = line->dropped;
 	}
 }
 

@@ -33,7 +33,7 @@
 
 struct fact {
 	struct hash_node node;
-	struct list link; /* in held or untold, or nowhere */
+	struct list link; /* in hooks->held or line->untold, or nowhere */
 	double due;       /* held: when it is told */
 	uint32_t app;
 	uint16_t channel_len, user_len; /* user_len 0: a channel */
@@ -112,9 +112,15 @@ fact_free(struct broker *br, struct fact *f)
 /* ---- telling ---- */
 
 static bool
-may_tell(const struct broker *br)
+may_tell(struct broker *br, struct hook_line *line)
 {
-	return br->hooks.settled && hook_queue_has_room(&br->hooks.queue);
+	return br->hooks.settled && hook_queue_make_room(br, line);
+}
+
+static struct hook_line *
+line_of(struct broker *br, const struct fact *f)
+{
+	return hook_queue_line(&br->hooks.queue, f->app);
 }
 
 static void
@@ -178,16 +184,36 @@ forgive_miss(struct broker *br, struct fact *f)
 		list_remove(&f->link); /* it waited for that only */
 }
 
-/* Now, unless others wait: those are older, and nobody overtakes. */
+static void
+tell_end(struct broker *br, struct fact *f)
+{
+	tell(br, f, f->user_len > 0 ? WEBHOOK_MEMBER_REMOVED : WEBHOOK_VACATED);
+	fact_free(br, f);
+}
+
+/*
+ * Now, unless there is no room or older ones of the same app wait: those are
+ * told first.
+ */
 static void
 tell_in_turn(struct broker *br, struct fact *f)
 {
+	struct hook_line *line = line_of(br, f);
+
 	if (!list_is_empty(&f->link))
 		return;
-	if (may_tell(br) && list_is_empty(&br->hooks.untold))
-		tell_present(br, f);
-	else
-		list_append(&br->hooks.untold, &f->link);
+	if (may_tell(br, line) && list_is_empty(&line->untold)) {
+		if (f->present)
+			tell_present(br, f);
+		else
+			tell_end(br, f);
+		return;
+	}
+	list_append(&line->untold, &f->link);
+	if (list_is_empty(&line->blocked))
+		list_append(&br->hooks.untold, &line->blocked);
+	if (br->hooks.settled)
+		run_timer(br, NO_ROOM_WAIT);
 }
 
 void
@@ -225,16 +251,47 @@ fact_end(struct broker *br, struct fact *f)
 	/* else settle() will see it */
 }
 
+/* As many as there is room for; *left of all apps. */
+static void
+tell_line(struct broker *br, struct hook_line *line, int *left)
+{
+	while (
+	    !list_is_empty(&line->untold) && may_tell(br, line) && *left > 0) {
+		struct fact *f =
+		    LIST_ITEM(line->untold.next, struct fact, link);
+
+		--*left;
+		if (f->present)
+			tell_present(br, f);
+		else
+			tell_end(br, f);
+	}
+}
+
 void
 facts_tell_untold(struct broker *br)
 {
-	struct list *untold = &br->hooks.untold;
+	struct list *lines = &br->hooks.untold, *l, *next;
 	int left = AT_ONCE;
 
-	while (!list_is_empty(untold) && may_tell(br) && left-- > 0)
-		tell_present(br, LIST_ITEM(untold->next, struct fact, link));
-	if (!list_is_empty(untold) && br->hooks.settled)
-		run_timer(br, may_tell(br) ? 0. : NO_ROOM_WAIT);
+	if (!br->hooks.settled)
+		return;
+	LIST_FOREACH_SAFE(l, next, lines) {
+		struct hook_line *line =
+		    LIST_ITEM(l, struct hook_line, blocked);
+
+		tell_line(br, line, &left);
+		if (list_is_empty(&line->untold)) {
+			list_remove(&line->blocked);
+			hook_queue_release(&br->hooks.queue, line);
+		} else if (left == 0) { /* the others first, in the next turn */
+			list_remove(&line->blocked);
+			list_append(lines, &line->blocked);
+			break;
+		}
+	}
+	if (!list_is_empty(lines))
+		run_timer(br, left == 0 ? 0. : NO_ROOM_WAIT);
 }
 
 static void
@@ -247,14 +304,12 @@ tell_held(struct broker *br)
 
 	while (!list_is_empty(held)) {
 		f = LIST_ITEM(held->next, struct fact, link);
-		if (f->due > now || left-- == 0 || !may_tell(br)) {
-			run_timer(
-			    br, may_tell(br) ? f->due - now : NO_ROOM_WAIT);
+		if (f->due > now || left-- == 0) {
+			run_timer(br, f->due - now);
 			return;
 		}
-		tell(br, f,
-		    f->user_len > 0 ? WEBHOOK_MEMBER_REMOVED : WEBHOOK_VACATED);
-		fact_free(br, f);
+		list_remove(&f->link);
+		tell_in_turn(br, f);
 	}
 }
 

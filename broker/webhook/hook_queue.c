@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hook_queue.c: the broker's end of the way to the courier.  Owns struct hook
- * and the numbers.  A hook is forgotten when the courier has it on disk; until
- * then it is sent again to every new courier, which knows by origin and number
- * what it has already.
+ * hook_queue.c: the events that wait for the courier.  Owns struct hook,
+ * struct hook_line and the numbers.  A hook gets its number when it is sent,
+ * and is forgotten when the courier has it on disk; until then it is sent
+ * again to every new courier, which knows by origin and number what it has
+ * already.
  *
- * Only some of the queue is under way at a time, so that what must go can
- * still go.  Must never wait for the courier.
+ * Only some of the queue is in flight at a time, so that others can still be
+ * dropped, and the lines of other apps get their turn.  Must never wait for
+ * the courier.
  */
 
 #include "broker/webhook/hook_queue.h"
@@ -28,8 +30,10 @@
 #define TROUBLE_MAX 500   /* bytes of a sentence */
 
 struct hook {
-	struct list all, droppable;
-	uint64_t seq;
+	struct list all; /* in line->unsent, line->early or queue->sent */
+	struct list droppable;
+	struct hook_line *line;
+	uint64_t seq; /* 0: not sent yet */
 	struct buf *b;
 };
 
@@ -37,9 +41,47 @@ void
 hook_queue_init(struct hook_queue *q)
 {
 	*q = (struct hook_queue){ .origin = proc_random() | 1 };
-	list_init(&q->all);
-	list_init(&q->droppable);
-	q->unsent = &q->all;
+	list_init(&q->turns);
+	list_init(&q->sent);
+	q->resend = &q->sent;
+}
+
+/* ---- lines ---- */
+
+static bool
+line_eq(const struct hash_node *n, const void *key)
+{
+	const uint32_t *app = key;
+
+	return container_of(n, const struct hook_line, node)->app == *app;
+}
+
+struct hook_line *
+hook_queue_find(const struct hook_queue *q, uint32_t app)
+{
+	struct hash_node *n =
+	    hash_find(&q->lines, hash_u64(app), line_eq, &app);
+
+	return n == NULL ? NULL : container_of(n, struct hook_line, node);
+}
+
+struct hook_line *
+hook_queue_line(struct hook_queue *q, uint32_t app)
+{
+	struct hook_line *line = hook_queue_find(q, app);
+
+	if (line != NULL)
+		return line;
+	line = xcalloc(1, sizeof(*line));
+	line->app = app;
+	list_init(&line->turn);
+	list_init(&line->unsent);
+	list_init(&line->early);
+	list_init(&line->droppable);
+	list_init(&line->untold);
+	list_init(&line->blocked);
+	hash_insert(&q->lines, &line->node, hash_u64(app));
+	return line;
 }
 
 static size_t
@@ -51,59 +93,135 @@ cost(const struct hook *h)
 static void
 forget(struct hook_queue *q, struct hook *h)
 {
-	if (q->unsent == &h->all)
-		q->unsent = h->all.next;
+	struct hook_line *line = h->line;
+
+	if (q->resend == &h->all)
+		q->resend = h->all.next;
 	list_remove(&h->all);
 	list_remove(&h->droppable);
+	if (list_is_empty(&line->unsent))
+		list_remove(&line->turn);
+	line->bytes -= cost(h);
+	line->n--;
 	q->bytes -= cost(h);
 	q->n--;
 	buf_unref(h->b);
 	free(h);
 }
 
+static void
+forget_all(struct hook_queue *q, struct list *hooks)
+{
+	while (!list_is_empty(hooks))
+		forget(q, LIST_ITEM(hooks->next, struct hook, all));
+}
+
 void
 hook_queue_clear(struct hook_queue *q)
 {
-	while (!list_is_empty(&q->all))
-		forget(q, LIST_ITEM(q->all.next, struct hook, all));
+	struct hash_node *n, *next;
+
+	forget_all(q, &q->sent);
+	for (n = hash_first(&q->lines); n != NULL; n = next) {
+		struct hook_line *line =
+		    container_of(n, struct hook_line, node);
+
+		next = hash_next(&q->lines, n);
+		forget_all(q, &line->unsent);
+		forget_all(q, &line->early);
+		hash_remove(&q->lines, n);
+		free(line);
+	}
+	hash_clear(&q->lines);
 	free(q->trouble);
 	q->trouble = NULL;
 }
 
-/* Sends as much as may be under way. */
+/* ---- sending ---- */
+
+/* Its number follows that of the last one that was sent. */
+static void
+number(struct hook_queue *q, struct hook *h)
+{
+	struct buf *b = buf_new(h->b->len);
+	struct msg_hook m;
+
+	if (msg_hook_get(&m,
+		str_make(h->b->data + IPC_HEAD, h->b->len - IPC_HEAD)) == -1)
+		fatalx("a hook of our own cannot be read");
+	h->seq = m.seq = ++q->seq;
+	msg_hook_put(b->data, &m);
+	b->len = h->b->len;
+	buf_unref(h->b);
+	h->b = b;
+}
+
+/* The next one to send, or NULL: one of each line in turn. */
+static struct hook *
+next_hook(struct hook_queue *q)
+{
+	struct hook_line *line;
+	struct hook *h;
+
+	if (q->resend != &q->sent) {
+		h = LIST_ITEM(q->resend, struct hook, all);
+		q->resend = q->resend->next;
+		return h;
+	}
+	if (!q->open || list_is_empty(&q->turns))
+		return NULL;
+	line = LIST_ITEM(q->turns.next, struct hook_line, turn);
+	h = LIST_ITEM(line->unsent.next, struct hook, all);
+	list_remove(&line->turn);
+	list_remove(&h->all);
+	list_remove(&h->droppable);
+	if (!list_is_empty(&line->unsent))
+		list_append(&q->turns, &line->turn);
+	number(q, h);
+	list_append(&q->sent, &h->all);
+	return h;
+}
+
+/* Sends as much as may be in flight. */
 static void
 pump(struct hook_queue *q)
 {
-	while (q->ready && q->unsent != &q->all && q->in_flight < WINDOW) {
-		struct hook *h = LIST_ITEM(q->unsent, struct hook, all);
+	struct hook *h;
 
+	while (
+	    q->ready && q->in_flight < WINDOW && (h = next_hook(q)) != NULL) {
 		q->in_flight += cost(h);
 		ipc_queue(&q->courier->ipc, h->b, 0, h->b->len);
-		q->unsent = q->unsent->next;
-		list_remove(&h->droppable);
 	}
+}
+
+/* Half of what the others leave: there is always room for one more app. */
+static bool
+has_room(const struct hook_queue *q, const struct hook_line *line)
+{
+	return line->bytes + q->bytes < HOOK_QUEUE_MAX;
 }
 
 bool
-hook_queue_has_room(const struct hook_queue *q)
+hook_queue_make_room(struct broker *br, struct hook_line *line)
 {
-	return q->bytes < HOOK_QUEUE_MAX;
-}
+	struct hook_queue *q = &br->hooks.queue;
+	const struct broker_app *a = apps_find(br, line->app);
+	uint64_t before = line->dropped;
 
-/* The oldest that may go, until there is room or nothing is left of them. */
-static void
-make_room(struct hook_queue *q)
-{
-	uint64_t before = q->dropped;
-
-	while (!hook_queue_has_room(q) && !list_is_empty(&q->droppable)) {
-		forget(q, LIST_ITEM(q->droppable.next, struct hook, droppable));
+	while (!has_room(q, line) && !list_is_empty(&line->droppable)) {
+		forget(
+		    q, LIST_ITEM(line->droppable.next, struct hook, droppable));
+		line->dropped++;
 		q->dropped++;
 	}
-	if (q->dropped != before)
+	if (line->dropped != before)
 		log_warnx("webhooks: the courier does not keep up, the oldest "
-			  "client events are dropped total=%llu",
-		    (unsigned long long)q->dropped);
+			  "client events of an app are dropped app=%s "
+			  "total=%llu",
+		    a == NULL ? "" : a->app.id,
+		    (unsigned long long)line->dropped);
+	return has_room(q, line);
 }
 
 static bool
@@ -112,27 +230,72 @@ is_droppable(uint32_t kind)
 	return kind == WEBHOOK_CLIENT_EVENT || kind == WEBHOOK_COUNT;
 }
 
-void
-hook_queue_put(struct hook_queue *q, struct msg_hook *m)
+/* Appends it to those that may be sent. */
+static void
+append(struct hook_queue *q, struct hook *h)
 {
+	list_append(&h->line->unsent, &h->all);
+	if (list_is_empty(&h->line->turn))
+		list_append(&q->turns, &h->line->turn);
+}
+
+void
+hook_queue_put(struct broker *br, struct msg_hook *m)
+{
+	struct hook_queue *q = &br->hooks.queue;
+	struct hook_line *line = hook_queue_line(q, m->app);
 	struct hook *h = xcalloc(1, sizeof(*h));
 	size_t n = msg_hook_size(m);
 
-	h->seq = m->seq = ++q->seq;
+	h->line = line;
 	h->b = buf_new(n);
 	msg_hook_put(h->b->data, m);
 	h->b->len = (uint32_t)n;
 	list_init(&h->all);
 	list_init(&h->droppable);
-	list_append(&q->all, &h->all);
 	if (is_droppable(m->kind))
-		list_append(&q->droppable, &h->droppable);
-	if (q->unsent == &q->all)
-		q->unsent = &h->all;
+		list_append(&line->droppable, &h->droppable);
+	/* No event of a channel before the news that it is occupied. */
+	if (is_droppable(m->kind) &&
+	    (!q->open || !list_is_empty(&line->untold)))
+		list_append(&line->early, &h->all);
+	else
+		append(q, h);
+	line->bytes += cost(h);
+	line->n++;
 	q->bytes += cost(h);
 	q->n++;
 	pump(q);
-	make_room(q);
+	hook_queue_make_room(br, line);
+}
+
+void
+hook_queue_release(struct hook_queue *q, struct hook_line *line)
+{
+	while (!list_is_empty(&line->early)) {
+		struct hook *h = LIST_ITEM(line->early.next, struct hook, all);
+
+		list_remove(&h->all);
+		append(q, h);
+	}
+	pump(q);
+}
+
+void
+hook_queue_open(struct hook_queue *q)
+{
+	struct hash_node *n;
+
+	q->open = true;
+	for (n = hash_first(&q->lines); n != NULL;
+	     n = hash_next(&q->lines, n)) {
+		struct hook_line *line =
+		    container_of(n, struct hook_line, node);
+
+		if (list_is_empty(&line->untold))
+			hook_queue_release(q, line);
+	}
+	pump(q);
 }
 
 /* ---- the courier ---- */
@@ -143,7 +306,7 @@ hook_queue_lost(struct hook_queue *q)
 	q->courier = NULL;
 	q->ready = false;
 	q->in_flight = 0;
-	q->unsent = q->all.next;
+	q->resend = q->sent.next;
 }
 
 int
@@ -177,7 +340,7 @@ begin(struct broker *br, struct hook_queue *q)
 
 	q->ready = true;
 	q->in_flight = 0;
-	q->unsent = q->all.next;
+	q->resend = q->sent.next;
 	ipc_send_hook_start(&q->courier->ipc, &start);
 	pump(q);
 }
@@ -206,12 +369,12 @@ hook_queue_on_ack(struct peer *p, const struct msg_hook_ack *m)
 
 	if (m->seq > q->seq)
 		return -1;
-	while (!list_is_empty(&q->all)) {
-		struct hook *h = LIST_ITEM(q->all.next, struct hook, all);
+	while (!list_is_empty(&q->sent)) {
+		struct hook *h = LIST_ITEM(q->sent.next, struct hook, all);
 
 		if (h->seq > m->seq)
 			break;
-		if (q->unsent == &h->all)
+		if (q->resend == &h->all)
 			return -1; /* what it never got */
 		q->in_flight -= MIN(q->in_flight, cost(h));
 		forget(q, h);

@@ -4,28 +4,48 @@
 
 /*
  * Webhook events on their way to the courier: numbered, kept until it has
- * them on disk, sent again after it has been away.
+ * them on disk, sent again after it has been away.  Each app has a line of its
+ * own: lines are served in turn, and an app may hold only as many bytes as are
+ * still free, so that a flood of one app neither delays nor drops the events
+ * of another.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shared/base/hash.h"
 #include "shared/base/list.h"
 #include "shared/ipc/ipc_msg.h"
 
 struct broker;
 struct peer;
 
-/* Bytes that wait for the courier; above it see hook_queue_put(). */
+/* Bytes that wait for the courier, of all apps. */
 #define HOOK_QUEUE_MAX (16u << 20)
 
+/* The events of one app. */
+struct hook_line {
+	struct hash_node node;
+	uint32_t app;
+	struct list turn;      /* in queue->turns when it has unsent ones */
+	struct list unsent;    /* struct hook, oldest first */
+	struct list early;     /* those that wait for the facts before them */
+	struct list droppable; /* those of both that may be dropped */
+	struct list untold;    /* facts that wait for room (fact.c) */
+	struct list blocked;   /* in hooks->untold while some wait */
+	size_t n, bytes;       /* also of those that are not acknowledged */
+	uint64_t dropped;
+};
+
 struct hook_queue {
-	struct list all;       /* struct hook, oldest first */
-	struct list droppable; /* those of them that may go */
-	struct list *unsent;   /* the first that was not sent; &all: none */
-	uint64_t origin;       /* of this broker process */
-	uint64_t seq;          /* of the last one */
+	struct hash lines;   /* struct hook_line */
+	struct list turns;   /* lines with unsent hooks, the next one first */
+	struct list sent;    /* not acknowledged, by number */
+	struct list *resend; /* the first that this courier has not got */
+	bool open;           /* facts are known: unsent ones may go */
+	uint64_t origin;     /* of this broker process */
+	uint64_t seq;        /* of the last one that was sent */
 	size_t n, bytes, in_flight;
 	uint64_t dropped;
 	struct peer *courier; /* NULL: not there */
@@ -37,13 +57,20 @@ struct hook_queue {
 
 void hook_queue_init(struct hook_queue *);
 void hook_queue_clear(struct hook_queue *);
+struct hook_line *hook_queue_find(const struct hook_queue *, uint32_t app);
+/* Made when it is missing. */
+struct hook_line *hook_queue_line(struct hook_queue *, uint32_t app);
 /*
- * Queues a copy under the next number (m->seq is set).  Events of clients
- * and counts may be dropped, the oldest first, when there is no room; all
- * others are kept whatever happens: ask hook_queue_has_room() before.
+ * Queues a copy.  When the app has no room its oldest events of clients and
+ * counts are dropped; all others are kept: ask hook_queue_make_room() before.
  */
-void hook_queue_put(struct hook_queue *, struct msg_hook *m);
-bool hook_queue_has_room(const struct hook_queue *);
+void hook_queue_put(struct broker *, struct msg_hook *m);
+/* Has the app room, after such events of it have been dropped? */
+bool hook_queue_make_room(struct broker *, struct hook_line *);
+/* No fact of this app waits: the events behind the facts may go. */
+void hook_queue_release(struct hook_queue *, struct hook_line *);
+/* From now on everything may go. */
+void hook_queue_open(struct hook_queue *);
 
 /* The courier's link is gone. */
 void hook_queue_lost(struct hook_queue *);

@@ -33,7 +33,7 @@ hooks_put(struct broker *br, struct msg_hook *m)
 	clock_gettime(CLOCK_REALTIME, &ts);
 	m->time_ms =
 	    (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-	hook_queue_put(&br->hooks.queue, m);
+	hook_queue_put(br, m);
 }
 
 void
@@ -201,8 +201,9 @@ hooks_test(struct broker *br, uint32_t endpoint)
 		return "the running pusherd knows no such webhook";
 	if (!h->enabled)
 		return "the webhook is off (enabled=off)";
-	if (!hook_queue_has_room(&br->hooks.queue))
-		return "the queue to the courier is full";
+	if (!hook_queue_make_room(
+		br, hook_queue_line(&br->hooks.queue, h->app)))
+		return "the app has no room in the queue to the courier";
 	m.app = h->app;
 	webhook_put_event(&event, WEBHOOK_TEST, m.channel, none);
 	m.event = buf_str(event);
@@ -223,6 +224,7 @@ settle(struct broker *br)
 		return;
 	h->settled = true;
 	facts_settle(br);
+	hook_queue_open(&h->queue);
 }
 
 void

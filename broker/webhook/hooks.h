@@ -28,7 +28,7 @@ struct hooks {
 	struct hash apps;   /* struct hook_app */
 	struct hash facts;  /* struct fact */
 	struct list held;   /* facts that are over, by time */
-	struct list untold; /* facts that nobody has been told of */
+	struct list untold; /* struct hook_line with facts that wait */
 	uint32_t nmissed;   /* facts with a cache miss */
 	ev_timer timer;     /* of held and untold */
 	bool told;          /* the courier has said what it has told */

@@ -150,9 +150,14 @@ put_record(struct out *o, struct json row, bool app)
 	out_num(o, "api_errors", sum_of(row, "", "api_4xx", "api_5xx"));
 	for (i = 0; i < nitems(more); i++)
 		out_json(o, more[i], json_get(row, str_of(more[i])));
-	if (app)
+	if (app) {
 		out_json(o, "connections_limit",
 		    json_get(row, S("connections_limit")));
+		out_json(
+		    o, "webhooks_queued", json_get(row, S("hooks_queued")));
+		out_json(
+		    o, "webhooks_dropped", json_get(row, S("hooks_dropped")));
+	}
 	out_record_close(o);
 }
 

@@ -18,7 +18,7 @@ async function withSick(conf, fn) {
 	const app = d.app({ client_events: 'on', max_subscriptions: 10000,
 		max_client_events_per_second: 0 });
 	const sick = { well: false };
-	d.allow(/outbox|webhook 1: /);
+	d.allow(/outbox|webhook 1: |client events of an app are dropped/);
 	await d.start();
 	const r = await Receiver.start({ answer: (req, res) => {
 		res.statusCode = sick.well ? 200 : 503;
@@ -119,3 +119,37 @@ test('S5: a dead endpoint fills the outbox; another app gets its webhooks',
 		await c.close();
 		await good.stop();
 	}));
+
+test('S5: one app fills the way to a courier that is stopped; another loses ' +
+	'nothing and is served in turn', () => withSick({}, async (x) => {
+	const { d, r, sick } = x;
+	const other = d.app({ client_events: 'on' });
+	const good = await Receiver.start();
+	d.ctl(['webhook', 'add', other.id, good.url]);
+	const c = await Client.connect(d, other);
+	await c.subscribe('private-y');
+	await good.have(1);
+	sick.well = true;
+	const [courier] = d.pidsOf('courier');
+	process.kill(courier, 'SIGSTOP');
+	const apps = (id) => d.ctl(['stats', id])[0].app;
+	for (let i = 0; i < 40 && apps('101').webhooks_dropped === 0; i++) {
+		x.talk(i * 50, (i + 1) * 50, 'x'.repeat(9000));
+		await until('them to be queued', () => {
+			const a = apps('101');
+			return a.webhooks_dropped > 0 || a.webhooks_queued >= i * 50;
+		});
+	}
+	assert.ok(apps('101').webhooks_dropped > 0);
+	for (let i = 0; i < 5; i++) c.trigger('private-y', 'client-n', String(i));
+	for (let i = 0; i < 20; i++) await c.subscribe(`good-${i}`);
+	await until('25 to wait', () => apps(other.id).webhooks_queued === 25);
+	assert.equal(apps(other.id).webhooks_dropped, 0);
+	assert.match(d.readLog(), /does not keep up.*app.{1,5}101/);
+	const before = r.hooks.length;
+	process.kill(courier, 'SIGCONT');
+	await good.have(26);
+	assert.ok(r.hooks.length - before < 700, 'not behind the others');
+	await c.close();
+	await good.stop();
+}));

@@ -182,7 +182,7 @@ links_kill(struct links *l, unsigned slot)
 static inline void
 links_hello(struct links *l, unsigned slot, uint64_t origin)
 {
-	struct said s;
+	struct said s = { 0 };
 	int fds[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);

@@ -121,8 +121,9 @@ expect_hook(struct desk *d, const char *event)
 #define PRESENCE(what) \
 	"{\"name\":\"channel_" what "\",\"channel\":\"presence-x\"}"
 
+/* For each app from 1 to napps, whether it exists or not. */
 static void
-add_endpoint(struct desk *d, const char *events)
+add_endpoints(struct desk *d, const char *events, uint32_t napps)
 {
 	char path[64], *why = NULL;
 	struct appdb *db;
@@ -131,12 +132,14 @@ add_endpoint(struct desk *d, const char *events)
 	snprintf(path, sizeof(path), "%s/apps.db", d->dir);
 	db = appdb_open(path, APPDB_CREATE, &why);
 	assert_non_null(db);
-	webhook_init(&h);
-	h.app = 1;
-	assert_int_equal(webhook_set(&h, "url", "http://x/", &why), 0);
-	assert_int_equal(webhook_set(&h, "events", events, &why), 0);
-	assert_int_equal(appdb_hooks_insert(db, &h), 0);
-	webhook_clear(&h);
+	for (uint32_t app = 1; app <= napps; app++) {
+		webhook_init(&h);
+		h.app = app;
+		assert_int_equal(webhook_set(&h, "url", "http://x/", &why), 0);
+		assert_int_equal(webhook_set(&h, "events", events, &why), 0);
+		assert_int_equal(appdb_hooks_insert(db, &h), 0);
+		webhook_clear(&h);
+	}
 	assert_int_equal(hook_apps_read(&d->l->br, db), 0);
 	appdb_close(db);
 	unlink(path);
@@ -152,7 +155,7 @@ desk_new(const char *events)
 	assert_non_null(mkdtemp(d->dir));
 	d->l = links_new(NULL);
 	if (events != NULL)
-		add_endpoint(d, events);
+		add_endpoints(d, events, 1);
 	return d;
 }
 
@@ -368,6 +371,94 @@ client_events_have_string_values(void **state)
 	desk_free(d);
 }
 
+/* A client event of this app, so many times, with this many bytes. */
+static void
+say(struct desk *d, uint32_t app, const char *text, unsigned n, size_t bytes)
+{
+	struct buf *frame = NULL, *data = NULL;
+
+	buf_printf(&data, "\"%s", text);
+	while (data->len < bytes)
+		buf_append(&data, S("0123456789"));
+	buf_putc(&data, '"');
+	frame_event(&frame, S("client-a"), S("private-x"), buf_str(data),
+	    (struct str){ NULL, 0 });
+	for (unsigned i = 0; i < n; i++) {
+		SEND(d->l, 1, event, .origin = d->l->origin[1],
+		    .seq = ++d->l->seq[1], .app = app, .flags = EVENT_CLIENT,
+		    .channel = S("private-x"), .frame = buf_str(frame));
+		links_turn(d->l);
+	}
+	buf_unref(frame);
+	buf_unref(data);
+}
+
+/* The app of the next hook; 0: there is none. */
+static uint32_t
+next_app(struct desk *d)
+{
+	struct msg_hook m;
+	struct said s;
+
+	if (!next(d, &s))
+		return 0;
+	assert_int_equal(s.type, IPC_HOOK);
+	assert_int_equal(msg_hook_get(&m, s.body), 0);
+	assert_int_equal(m.seq, d->acked + 1);
+	d->acked = m.seq;
+	return m.app;
+}
+
+static void
+s5_a_flood_of_one_app_neither_drops_nor_delays_those_of_others(void **state)
+{
+	struct desk *d = desk_new("");
+	struct hook_queue *q = &d->l->br.hooks.queue;
+
+	(void)state;
+	add_endpoints(d, "", 3);
+	courier_comes(d);
+	COURIER(d, told_done, .end_ = 0);
+	courier_goes(d);
+	say(d, 2, "few", 10, 10);
+	say(d, 1, "flood", 200, 100000);
+	say(d, 3, "flood", 200, 100000);
+	say(d, 2, "few", 10, 10);
+	assert_true(hook_queue_line(q, 1)->dropped > 100);
+	assert_true(hook_queue_line(q, 3)->dropped > 100);
+	assert_int_equal(hook_queue_line(q, 2)->dropped, 0);
+	assert_true(hook_queue_make_room(&d->l->br, hook_queue_line(q, 2)));
+	assert_true(q->bytes < HOOK_QUEUE_MAX);
+	links_sub(d->l, 0, 1, "room", ""); /* app 1: it has just made room */
+	assert_true(list_is_empty(&d->l->br.hooks.untold));
+	d->acked = 0;
+	courier_comes(d);
+	for (unsigned i = 0; i < 3; i++) { /* in turn */
+		assert_int_equal(next_app(d), 2);
+		assert_int_equal(next_app(d), 1);
+		assert_int_equal(next_app(d), 3);
+	}
+	desk_free(d);
+}
+
+static void
+events_of_a_channel_follow_the_news_that_it_is_occupied(void **state)
+{
+	struct desk *d = desk_new("");
+
+	(void)state;
+	courier_comes(d);
+	links_sub(d->l, 0, 1, "private-x", "");
+	say(d, 1, "hello", 1, 0);
+	expect_hook(d, NULL);
+	COURIER(d, told_done, .end_ = 0);
+	expect_hook(
+	    d, "{\"name\":\"channel_occupied\",\"channel\":\"private-x\"}");
+	assert_int_equal(next_app(d), 1);
+	expect_hook(d, NULL);
+	desk_free(d);
+}
+
 int
 main(void)
 {
@@ -380,6 +471,10 @@ main(void)
 		cmocka_unit_test(a_miss_that_nobody_could_tell_is_told_later),
 		cmocka_unit_test(without_room_facts_wait_and_client_events_go),
 		cmocka_unit_test(client_events_have_string_values),
+		cmocka_unit_test(
+		    s5_a_flood_of_one_app_neither_drops_nor_delays_those_of_others),
+		cmocka_unit_test(
+		    events_of_a_channel_follow_the_news_that_it_is_occupied),
 	};
 
 	hash_seed();
