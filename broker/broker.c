@@ -144,11 +144,10 @@ invoke_in_order(struct ev_loop *loop)
 	ev_invoke_pending(loop);
 }
 
-void
-broker_init(struct broker *br, const struct conf *conf)
+static void
+init(struct broker *br, const struct conf *conf, unsigned nslots)
 {
-	*br = (struct broker){ .conf = conf,
-		.nslots = proc_slot_room(conf->nworkers) };
+	*br = (struct broker){ .conf = conf, .nslots = nslots };
 	br->loop = ev_loop_new(EVFLAG_AUTO);
 	if (br->loop == NULL)
 		fatalx("cannot make an event loop");
@@ -178,6 +177,12 @@ broker_init(struct broker *br, const struct conf *conf)
 	ev_init(&br->ack, peer_on_ack_timer);
 	ev_init(&br->suspect, subscribe_on_suspect_timer);
 	ev_init(&br->offline, users_on_offline_timer);
+}
+
+void
+broker_init(struct broker *br, const struct conf *conf)
+{
+	init(br, conf, proc_slot_room(conf->nworkers));
 }
 
 void
@@ -284,7 +289,7 @@ broker_main(const struct inherit *in)
 
 	proc_signal(SIGPIPE, SIG_IGN);
 	hash_seed();
-	broker_init(&br, in->conf);
+	init(&br, in->conf, in->room);
 	br.inherit = in;
 	history_recall(&br);
 	/*

@@ -338,8 +338,9 @@ void
 resync_check(struct broker *br)
 {
 	if (br->resync.state == RESYNC_QUIET) {
-		for (unsigned i = 0; i < br->conf->nworkers; i++)
-			if (br->peers[i] == NULL || !br->peers[i]->synced)
+		for (unsigned i = 0; i < br->nslots; i++)
+			if (br->peers[i] == NULL ? i < br->conf->nworkers
+						 : !br->peers[i]->synced)
 				return;
 		read_backlog(br);
 	}

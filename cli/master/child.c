@@ -105,6 +105,7 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 {
 	struct inherit in = { .conf = start->conf,
 		.slot = c->slot,
+		.room = c->room,
 		.broker_fd = -1,
 		.control_fd = -1,
 		.life_fd = life_fd,
@@ -205,7 +206,6 @@ child_start(struct child *c, const struct master_start *start, int life_fd)
 	c->ready = false;
 	c->owes = 0;
 	c->tell_conf = c->tell_log = c->replaced = false;
-	c->room = proc_slot_room(start->conf->nworkers);
 	c->started_ms = child_now_ms();
 	watchdog_begin(&c->watchdog, c->started_ms);
 }

@@ -205,6 +205,9 @@ check_running(struct master *m, uint64_t now)
 	for (i = 0; i < m->nchildren; i++) {
 		c = &m->children[i];
 		if (c->pid == 0 && c->respawn_ms <= now && !c->retiring) {
+			/* Also for workers that leave: they have to report. */
+			c->room = proc_slot_room(
+			    (unsigned)m->nchildren - FIRST_WORKER);
 			child_start(c, m->start, m->life[0]);
 			child_name(c, name, sizeof(name));
 			if (c->pid != 0)

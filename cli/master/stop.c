@@ -62,7 +62,7 @@ tell_drain(struct master *m, enum drain_how how, uint64_t ms)
 	for (size_t i = FIRST_WORKER; i < m->nchildren; i++) {
 		struct child *c = &m->children[i];
 
-		if (c->pid != 0 && !c->retiring &&
+		if (c->pid != 0 &&
 		    child_tell(c, bytes, msg_drain_size(&drain), NULL, 0) == -1)
 			kill(c->pid, how == DRAIN_END ? SIGQUIT : SIGTERM);
 	}

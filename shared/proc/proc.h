@@ -27,6 +27,7 @@ struct usage;
 struct inherit {
 	struct conf *conf;    /* its contents change with a reload */
 	unsigned slot;        /* workers: 0 .. conf->workers - 1 */
+	unsigned room;        /* broker: slots that it has room for */
 	int *listen_fds;      /* workers: this slot's, as conf->listeners */
 	uint32_t *listen_ids; /* and how the master calls it */
 	size_t nlisten;

@@ -5,8 +5,10 @@
  * the list of whom to tell, made when it begins and again when it has come to
  * its end, for those who came meanwhile.
  *
- * The process leaves when nobody is left, or some seconds after all have been
- * told, whether they have answered or not.
+ * Connections that have not answered are closed some seconds after all have
+ * been told.  The process leaves when nobody is left and a broker has taken
+ * everything that was accepted; it does not wait for a broker for ever, nor
+ * when the whole group leaves.
  *
  * When the whole group leaves, the next server is not there yet, and a client
  * whose connection the system refuses may wait for 15 seconds.  A few clients
@@ -29,6 +31,7 @@
 #include "worker/client/client.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/ws.h"
+#include "worker/link/kept.h"
 #include "worker/worker.h"
 
 #define TICK 0.05          /* seconds between two portions */
@@ -41,6 +44,7 @@
 #define QUIET_SECONDS 0.3  /* in which those who were told come back */
 #define LAST_SECONDS 0.2   /* for newcomers to take their 4100 */
 #define RETIRE_SECONDS 1.5 /* for connections that were on their way here */
+#define BROKER_SECONDS 60. /* for a broker to take what was accepted */
 
 struct candidate {
 	uint64_t sid;
@@ -156,6 +160,17 @@ check_quiet(struct worker *w)
 }
 
 static void
+close_all(struct worker *w)
+{
+	struct hash_node *n, *next;
+
+	for (n = hash_first(&w->conns); n != NULL; n = next) {
+		next = hash_next(&w->conns, n);
+		conn_close(CONN_OF(n, node));
+	}
+}
+
+static void
 on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct worker *w = container_of(timer, struct worker, drain.timer);
@@ -171,8 +186,10 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 		return;
 	}
 	if (d->on && left < -d->grace && !d->stopping) {
-		log_info("drain: %u connections did not leave", w->nconns);
-		ev_break(loop, EVBREAK_ALL);
+		if (w->nconns > 0)
+			log_info(
+			    "drain: %u connections did not leave", w->nconns);
+		close_all(w);
 		return;
 	}
 	/* Where all slots share a socket, others accept from it. */
@@ -245,7 +262,7 @@ drain_stop(struct worker *w, double seconds, bool spread)
 		return;
 	w->draining = true;
 	w->drain.retiring = false;
-	w->drain.stopping = true;
+	w->drain.stopping = w->drain.together = true;
 	w->drain.few = !spread && w->nconns <= FEW;
 	log_info("drain: %u connections over %.1f s", w->nconns, seconds);
 	begin(w, seconds);
@@ -303,6 +320,7 @@ void
 drain_hurry(struct worker *w, double seconds)
 {
 	drain_start(w, seconds);
+	w->drain.together = true;
 	if (w->drain.stopping) { /* nobody will say when it ends */
 		w->drain.stopping = false;
 		listener_stop(w);
@@ -311,12 +329,39 @@ drain_hurry(struct worker *w, double seconds)
 	w->drain.grace = HURRY_GRACE;
 }
 
+/*
+ * May it leave, as far as what it has accepted is concerned?  What a living
+ * broker's socket has taken will be read also when this process is gone.
+ */
+static bool
+is_handed_over(struct worker *w)
+{
+	struct drain *d = &w->drain;
+	double now = worker_now();
+	unsigned lost;
+
+	if (d->alone_at == 0)
+		d->alone_at = now;
+	if (kept_is_empty(w))
+		return true;
+	if (!d->together && now < d->alone_at + BROKER_SECONDS)
+		return false;
+	lost = kept_events(w);
+	if (lost > 0 && (!d->together || !link_is_up(w)))
+		log_warnx("drain: %u accepted events are lost: no broker has "
+			  "taken them in %.0f s",
+		    lost, now - d->alone_at);
+	return true;
+}
+
 bool
-drain_is_over(const struct worker *w)
+drain_is_over(struct worker *w)
 {
 	const struct drain *d = &w->drain;
 
 	if (!d->on || w->nconns > 0 || d->stopping)
 		return false;
-	return !d->retiring || worker_now() > d->began + RETIRE_SECONDS;
+	if (d->retiring && worker_now() <= d->began + RETIRE_SECONDS)
+		return false;
+	return is_handed_over(w);
 }

@@ -18,12 +18,14 @@ struct drain {
 	bool telling;   /* drain_tell(): the process stays */
 	bool retiring;
 	bool stopping;     /* the whole group leaves: newcomers are held */
+	bool together;     /* the whole group leaves, and the broker too */
 	bool told;         /* the master knows that nobody is left but them */
 	bool last;         /* it is time for them, too */
 	bool few;          /* all are told at once, to come back in a second */
 	double began, end; /* worker_now(): by `end` all have been told */
 	double grace;      /* seconds behind it for peers to answer */
 	double quiet_at;   /* since when only newcomers are here; or 0 */
+	double alone_at;   /* since when nobody is here; or 0 */
 	uint64_t *sids;    /* whom to tell, in this order */
 	size_t n, next;
 };
@@ -59,7 +61,7 @@ void drain_hurry(struct worker *, double seconds);
  * goes on and serves whoever comes.
  */
 void drain_tell(struct worker *, double seconds);
-/* Nobody is left: the process may leave. */
-bool drain_is_over(const struct worker *);
+/* Nobody is left, and nothing is left to hand over: the process may leave. */
+bool drain_is_over(struct worker *);
 
 #endif

@@ -201,6 +201,25 @@ kept_free(struct worker *w)
 	l->arena = NULL;
 }
 
+bool
+kept_is_empty(const struct worker *w)
+{
+	return w->link.acked == w->link.seq;
+}
+
+unsigned
+kept_events(const struct worker *w)
+{
+	const struct link *l = &w->link;
+	uint32_t count = (uint32_t)(l->seq - l->acked);
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		if (l->kept_len[(l->kept_head + i) & (l->kept_cap - 1)] & EVENT)
+			n++;
+	return n;
+}
+
 int
 kept_on_ack(struct worker *w, const struct msg_ack *m)
 {

@@ -7,6 +7,7 @@
  * there is a broker, and kept in any case until one acknowledges them.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "shared/ipc/ipc_msg.h"
@@ -41,6 +42,10 @@ void kept_resend(struct worker *);
 /* Once a second: forgets users who have left long ago. */
 void kept_tick(struct worker *);
 void kept_free(struct worker *);
+/* Has a broker acknowledged everything? */
+bool kept_is_empty(const struct worker *);
+/* Events that none has acknowledged. */
+unsigned kept_events(const struct worker *);
 
 /*
  * SUB_DONE for a subscription that has ended: if the broker has let it in, a
