@@ -101,6 +101,7 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	UNUSED(loop);
 	UNUSED(revents);
 	apps_expire(br);
+	apps_try(br);
 	cache_sweep(br);
 	claims_expire(br);
 	control_tick(br);
@@ -293,10 +294,10 @@ broker_main(const struct inherit *in)
 	br.inherit = in;
 	history_recall(&br);
 	/*
-	 * Without the apps every client would be told that its app is gone;
+	 * Without any apps every client would be told that its app is gone;
 	 * so better no broker for now: the workers keep them meanwhile.
 	 */
-	if (apps_read(&br, &why) == -1)
+	if (apps_start(&br, &why) == -1)
 		fatalx("cannot read the apps: %s", why);
 	start(&br, in);
 	log_info("serving workers=%u apps=%zu", in->conf->nworkers, br.apps.n);

@@ -31,6 +31,7 @@
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/proc/places.h"
+#include "shared/proc/relic.h"
 #include "shared/proc/proc.h"
 #include "shared/stats/ledger.h"
 
@@ -374,7 +375,8 @@ run(struct conf *conf, const struct command *cmd)
 	start.certs = &s.certs;
 	start.ledger = open_ledger(conf);
 	start.places = places_map();
-	if (start.places == NULL)
+	start.apps = relic_map();
+	if (start.places == NULL || start.apps == NULL)
 		fatal("mmap");
 	start.broker_fd = s.rundir.broker_fd;
 	start.control_fd = s.rundir.control_fd;

@@ -22,6 +22,7 @@
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
+#include "shared/proc/relic.h"
 
 static bool
 app_eq(const struct hash_node *n, const void *key)
@@ -307,31 +308,102 @@ apply(struct broker *br, const struct reading *r)
 		apps_put(br, &r->v[i]);
 }
 
-int
-apps_read(struct broker *br, char **why)
+/* What is in the database from now on; -1: then all is as it was. */
+static int
+take(struct broker *br, struct appdb *db)
 {
-	struct appdb *db = appdb_open(br->conf->database, APPDB_READ, why);
 	struct reading r = { NULL, 0, 0 };
-	int result = 0;
+	int result = appdb_each(db, collect, &r);
 
-	if (db == NULL)
-		return -1;
-	if (appdb_each(db, collect, &r) == -1) {
-		*why = xasprintf("%s: %s", br->conf->database, appdb_error(db));
-		result = -1;
-	} else {
+	if (result == 0) {
 		apply(br, &r);
-		if (hook_apps_read(br, db) == -1) {
-			*why = xasprintf(
-			    "%s: %s", br->conf->database, appdb_error(db));
-			result = -1;
-		}
+		result = hook_apps_read(br, db);
 	}
-	appdb_close(db);
 	for (size_t i = 0; i < r.n; i++)
 		app_clear(&r.v[i]);
 	free(r.v);
 	return result;
+}
+
+/* For the broker after this one. */
+static void
+keep(struct broker *br, struct appdb *db)
+{
+	struct relic *relic = br->inherit == NULL ? NULL : br->inherit->apps;
+	size_t n;
+	void *p;
+
+	if (relic == NULL)
+		return;
+	p = appdb_image(db, &n);
+	relic_put(relic, str_make(p, n));
+	if (n == 0 || n > RELIC_MAX)
+		log_warnx("apps: the database has %zu bytes, more than %u: a "
+			  "broker that cannot read it has no apps",
+		    n, RELIC_MAX);
+	appdb_image_free(p, n);
+}
+
+static int
+read_file(struct broker *br, enum appdb_mode mode, char **why)
+{
+	struct appdb *db = appdb_open(br->conf->database, mode, why);
+	bool was_late = br->apps.late;
+
+	br->apps.late = true;
+	if (db == NULL)
+		return -1;
+	if (take(br, db) == 0) {
+		keep(br, db);
+		br->apps.late = false;
+	} else {
+		*why = xasprintf("%s: %s", br->conf->database, appdb_error(db));
+	}
+	appdb_close(db);
+	if (br->apps.late)
+		return -1;
+	if (was_late)
+		log_info("apps: the database can be read again");
+	return 0;
+}
+
+int
+apps_read(struct broker *br, char **why)
+{
+	return read_file(br, APPDB_READ, why);
+}
+
+int
+apps_start(struct broker *br, char **why)
+{
+	struct str image;
+	struct appdb *db;
+	int result;
+
+	if (read_file(br, APPDB_READ, why) == 0)
+		return 0;
+	image = relic_get(br->inherit->apps);
+	db = image.n == 0 ? NULL : appdb_open_image(image.p, image.n);
+	if (db == NULL)
+		return -1;
+	result = take(br, db);
+	appdb_close(db);
+	if (result == -1)
+		return -1;
+	log_warnx("apps: those that were read last stay, and the database is "
+		  "tried again every second: %s",
+	    *why);
+	free(*why);
+	return 0;
+}
+
+void
+apps_try(struct broker *br)
+{
+	char *why = NULL;
+
+	if (br->apps.late && read_file(br, APPDB_TRY, &why) == -1)
+		free(why);
 }
 
 void

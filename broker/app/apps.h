@@ -42,6 +42,7 @@ struct broker_apps {
 	struct hash by_num;
 	size_t n;         /* not deleted */
 	uint64_t expires; /* Unix second: the next old key ends; 0: none */
+	bool late;        /* the database cannot be read: tried again */
 };
 
 /*
@@ -49,6 +50,13 @@ struct broker_apps {
  * *why (free(3) it): then everything is as it was.
  */
 int apps_read(struct broker *, char **why);
+/*
+ * At the start: when the database cannot be read the apps are those that the
+ * broker before has read, until it can.  -1 and *why: there are none.
+ */
+int apps_start(struct broker *, char **why);
+/* Once a second: tries again what apps_read() could not read. */
+void apps_try(struct broker *);
 void apps_clear(struct broker *);
 /* All of them, then APPS_DONE: the beginning of a link. */
 void apps_send_all(struct broker *, struct peer *);

@@ -30,6 +30,7 @@
 #include "shared/crypto/tls_store.h"
 #include "shared/ipc/cord.h"
 #include "shared/proc/proc.h"
+#include "shared/proc/relic.h"
 #include "worker/worker.h"
 
 #define LONG_LIFE_MS 10000 /* after it a death is no longer "again" */
@@ -122,6 +123,7 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 		in.broker_fd = start->broker_fd;
 		in.control_fd = start->control_fd;
 		in.places = start->places;
+		in.apps = start->apps;
 	} else if (!c->is_courier) {
 		in.nlisten = start->listen->n;
 		in.listen_fds = xcalloc(in.nlisten, sizeof(*in.listen_fds));
@@ -132,6 +134,8 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 	}
 	if (in.tls == NULL) /* keys are for those who serve with them */
 		tls_store_unmap(start->certs->store);
+	if (in.apps == NULL) /* there are secrets in it */
+		relic_unmap(start->apps);
 	child_name(c, name, sizeof(name));
 	log_init(name, start->log.level, start->log.format);
 	proc_title("pusherd: %s", name);

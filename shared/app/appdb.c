@@ -152,6 +152,7 @@ refuse_missing(const char *path, enum appdb_mode mode, char **why)
 static int
 check_file(const char *path, enum appdb_mode mode, char **why)
 {
+	bool is_reader = mode == APPDB_READ || mode == APPDB_TRY;
 	struct stat st;
 
 	if (stat(path, &st) == -1) {
@@ -173,11 +174,11 @@ check_file(const char *path, enum appdb_mode mode, char **why)
 		    path, st.st_mode & 07777, path);
 		return -1;
 	}
-	if (access(path, mode == APPDB_READ ? R_OK : R_OK | W_OK) == -1) {
+	if (access(path, is_reader ? R_OK : R_OK | W_OK) == -1) {
 		*why = xasprintf("cannot %s the database %s: %s: run as its "
 				 "owner (user id %u)",
-		    mode == APPDB_READ ? "read" : "write", path,
-		    strerror(errno), (unsigned)st.st_uid);
+		    is_reader ? "read" : "write", path, strerror(errno),
+		    (unsigned)st.st_uid);
 		return -1;
 	}
 	return 0;
@@ -264,7 +265,7 @@ connect_file(
 	 * finish the rollback that a killed writer left to the next one.
 	 */
 	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-	bool is_reader = mode == APPDB_READ;
+	bool is_reader = mode == APPDB_READ || mode == APPDB_TRY;
 
 	if (sqlite3_open_v2(path, &d->db, flags, NULL) != SQLITE_OK) {
 		if (d->db == NULL) {
@@ -275,7 +276,9 @@ connect_file(
 	}
 	sqlite3_db_config(d->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(d->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	sqlite3_busy_timeout(d->db, is_reader ? READ_WAIT_MS : WRITE_WAIT_MS);
+	if (mode != APPDB_TRY)
+		sqlite3_busy_timeout(
+		    d->db, is_reader ? READ_WAIT_MS : WRITE_WAIT_MS);
 	if (is_reader) {
 		if (run(d, "PRAGMA query_only = ON") == -1)
 			return refuse_sqlite(d, path, why);
@@ -372,7 +375,8 @@ check_schema(
 
 	if (version == -1)
 		return refuse_sqlite(d, path, why);
-	if (version > NEWEST || (version < NEWEST && mode == APPDB_READ))
+	if (version > NEWEST ||
+	    (version < NEWEST && (mode == APPDB_READ || mode == APPDB_TRY)))
 		return refuse_version(path, version, why);
 	if (version < NEWEST && migrate(d, path, why) == -1)
 		return -1;
@@ -385,6 +389,13 @@ check_schema(
 		return -1;
 	}
 	return 0;
+}
+
+bool
+appdb_is_ours(struct appdb *d)
+{
+	return ask_number(d, "PRAGMA user_version") == NEWEST &&
+	    read_uuid(d) == 0 && appdb_rows_prepare(d) == 0;
 }
 
 struct appdb *

@@ -17,6 +17,7 @@ struct appdb;
 
 enum appdb_mode {
 	APPDB_READ,  /* the file must exist */
+	APPDB_TRY,   /* the same, without a wait when it is busy */
 	APPDB_WRITE, /* the file must exist */
 	APPDB_CREATE /* makes it (mode 0600) and migrates it */
 };
@@ -28,6 +29,14 @@ enum appdb_mode {
  * made by a newer version.
  */
 struct appdb *appdb_open(const char *path, enum appdb_mode, char **why);
+/*
+ * All of it as bytes, for appdb_open_image(); NULL when there is no memory.
+ * They hold secrets: appdb_image_free() wipes them.
+ */
+void *appdb_image(struct appdb *, size_t *n);
+void appdb_image_free(void *, size_t n);
+/* Opens such bytes for reading.  NULL: they are no database of this version. */
+struct appdb *appdb_open_image(const void *, size_t n);
 /* How long a busy database is waited for, instead of 2 s (readers: 0.1 s). */
 void appdb_wait(struct appdb *, unsigned ms);
 void appdb_close(struct appdb *);

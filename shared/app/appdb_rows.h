@@ -29,5 +29,7 @@ struct appdb {
 /* Prepares every statement: -1 when the table is not what it should be. */
 int appdb_rows_prepare(struct appdb *);
 void appdb_rows_finalize(struct appdb *);
+/* It has the newest schema; everything is prepared. */
+bool appdb_is_ours(struct appdb *);
 
 #endif

@@ -17,6 +17,7 @@ struct cert_board;
 struct conf;
 struct ledger;
 struct places;
+struct relic;
 struct tls_store;
 struct usage;
 
@@ -36,6 +37,7 @@ struct inherit {
 	const struct usage *master;     /* what it uses; or NULL */
 	struct ledger *ledger;          /* broker, courier; or NULL */
 	struct places *places;          /* broker; else NULL */
+	struct relic *apps; /* broker: the database when last read */
 	int broker_fd;  /* broker: the listening socket of the links, or -1 */
 	int control_fd; /* broker: the listening control socket, or -1 */
 	int cord_fd;    /* orders of the master (shared/role/orders.h), or -1 */

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * appdb_image.c: a database as bytes, for the time when its file cannot be
+ * read.  Must never write it anywhere.
+ */
+
+#include <string.h>
+
+#include "shared/app/appdb_rows.h"
+#include "shared/base/xmalloc.h"
+
+void *
+appdb_image(struct appdb *d, size_t *n)
+{
+	sqlite3_int64 size = 0;
+	unsigned char *p = sqlite3_serialize(d->db, "main", &size, 0);
+
+	*n = p == NULL ? 0 : (size_t)size;
+	return p;
+}
+
+void
+appdb_image_free(void *p, size_t n)
+{
+	if (p != NULL)
+		explicit_bzero(p, n);
+	sqlite3_free(p);
+}
+
+struct appdb *
+appdb_open_image(const void *p, size_t n)
+{
+	struct appdb *d = xcalloc(1, sizeof(*d));
+	unsigned char *copy;
+
+	if (sqlite3_open_v2(":memory:", &d->db,
+		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+		NULL) == SQLITE_OK &&
+	    (copy = sqlite3_malloc64(n)) != NULL) {
+		memcpy(copy, p, n);
+		if (sqlite3_deserialize(d->db, "main", copy, (sqlite3_int64)n,
+			(sqlite3_int64)n,
+			SQLITE_DESERIALIZE_FREEONCLOSE |
+			    SQLITE_DESERIALIZE_READONLY) == SQLITE_OK &&
+		    appdb_is_ours(d))
+			return d;
+	}
+	appdb_close(d);
+	return NULL;
+}

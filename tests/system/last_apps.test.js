@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+//
+// A broker that dies while the database cannot be read: the next one has the
+// apps that were read last, and reads the database when that is possible.
+'use strict';
+
+const test = require('node:test');
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const { spawn } = require('node:child_process');
+const { Client } = require('./lib/client');
+const { Daemon, until } = require('./lib/daemon');
+const { publish } = require('./lib/http');
+
+const SOON = 5000; // ms; most of it is for a slow machine
+const LOCKED = 8000;
+
+// Holds the write lock; the function that gives it back.
+async function lock(file) {
+	const p = spawn('sqlite3', [file], { stdio: ['pipe', 'pipe', 'inherit'] });
+	p.stdin.write('BEGIN EXCLUSIVE;\n.print locked\n');
+	await new Promise((ok) => p.stdout.once('data', ok));
+	return () => {
+		p.stdin.end('ROLLBACK;\n');
+		return new Promise((ok) => p.on('exit', ok));
+	};
+}
+
+const SPOIL = {
+	locked: [/busy/, async (file) => {
+		const unlock = await lock(file);
+		const began = Date.now();
+		return async () => {
+			await until('8 s', () => Date.now() - began > LOCKED);
+			await unlock();
+		};
+	}],
+	damaged: [/damaged/, (file) => {
+		const good = fs.readFileSync(file);
+		fs.writeFileSync(file, Buffer.alloc(good.length, 'x'));
+		return () => fs.writeFileSync(file, good);
+	}],
+	'cut to nothing': [/schema 0/, (file) => {
+		const good = fs.readFileSync(file);
+		fs.truncateSync(file, 0);
+		return () => fs.writeFileSync(file, good);
+	}],
+	gone: [/there is no database/, (file) => {
+		fs.renameSync(file, `${file}.away`);
+		return () => fs.renameSync(`${file}.away`, file);
+	}],
+};
+
+async function killBroker(d) {
+	const [old] = d.pidsOf('broker');
+	process.kill(old, 'SIGKILL');
+	await until('a new broker', () => {
+		const now = d.pidsOf('broker');
+		return now.length === 1 && now[0] !== old;
+	});
+}
+
+const resyncs = (d) => d.readLog().split('resync: complete').length - 1;
+
+for (const [how, [says, spoil]] of Object.entries(SPOIL))
+	test(`L5: the database is ${how} while a broker starts`, async () => {
+		const d = new Daemon({ workers: 2 });
+		const app = d.app();
+		d.allow(/killed by signal 9|link to the broker lost/,
+			/those that were read last stay/, /apps not read/,
+			/reload: not everywhere/);
+		await d.start();
+		const later = d.app(); // the broker is told of it
+		const no = d.app();
+		d.ctl(['app', 'delete', '--yes', no.id]);
+		const old = await Client.connect(d, app);
+		await old.subscribe('room');
+		const mend = await spoil(d.conf.database);
+		const began = Date.now();
+		for (let i = 1; i <= 2; i++) { // also one that follows such a one
+			const n = resyncs(d);
+			await killBroker(d);
+			await until('it goes on', () => resyncs(d) > n, SOON);
+		}
+		for (const a of [app, later]) {
+			const c = await Client.connect(d, a);
+			await c.subscribe('room');
+			await publish(d, a, 'room', 'e', a.id);
+			assert.equal(await c.expect('e', 'room'), a.id);
+			await c.close();
+		}
+		assert.equal(await old.expect('e', 'room'), app.id);
+		if (how === 'locked')
+			assert.ok(Date.now() - began < LOCKED, 'while it is locked');
+		const gone = new Client(d, `/app/${no.key}?protocol=7`);
+		await gone.upgraded();
+		await gone.expectFatal(4001);
+		const r = d.ctlRaw(['reload']);
+		assert.equal(r.code, 1, r.out);
+		assert.match(r.err, says);
+		await mend();
+		await until('the database is read', () =>
+			/the database can be read again/.test(d.readLog()));
+		assert.equal(d.ctlRaw(['reload']).code, 0);
+		const fresh = d.app();
+		await (await Client.connect(d, fresh)).close();
+		await old.close();
+		await d.stop();
+	});
