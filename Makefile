@@ -33,9 +33,7 @@ files    = $(shell find $(1) -name '*$(2).c' | sort)
 SHARED  := $(call files,shared)
 BROKER  := $(call files,broker)
 # pusherctl looks into the outbox, too.
-OUTBOX  := $(wildcard broker/courier/outbox*.c)
-# It checks requests as a worker does.
-APIAUTH := worker/api/api_auth.c worker/api/api_params.c
+OUTBOX  := $(wildcard shared/app/outbox*.c)
 WORKER  := $(call files,worker)
 DAEMON  := cli/pusherd.c $(call files,cli/master)
 CTL     := $(filter-out $(DAEMON),$(call files,cli))
@@ -66,7 +64,7 @@ $(BUILD)/pusherd: $(call obj,$(DAEMON) $(SHARED) $(BROKER) $(WORKER))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(BUILD)/pusherctl: $(call obj,$(CTL) $(SHARED) $(OUTBOX) $(APIAUTH))
+$(BUILD)/pusherctl: $(call obj,$(CTL) $(SHARED))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 

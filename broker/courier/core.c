@@ -8,7 +8,7 @@
 
 #include <time.h>
 
-#include "broker/courier/outbox.h"
+#include "shared/app/outbox.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "broker/courier/outbox.h"
 #include "broker/courier/queue.h"
+#include "shared/app/outbox.h"
 #include "shared/base/hash.h"
 #include "shared/ipc/ipc_msg.h"
 

@@ -11,10 +11,10 @@
 
 #include "broker/courier/core.h"
 #include "broker/courier/endpoint.h"
-#include "broker/courier/outbox.h"
 #include "broker/courier/sender.h"
 #include "broker/courier/status.h"
 #include "broker/courier/store.h"
+#include "shared/app/outbox.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "broker/courier/core.h"
-#include "broker/courier/outbox.h"
+#include "shared/app/outbox.h"
 #include "shared/base/log.h"
 #include "shared/proc/usage.h"
 

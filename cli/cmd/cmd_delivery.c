@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "broker/courier/outbox.h"
 #include "cli/cmd/cmd_webhook.h"
+#include "shared/app/outbox.h"
 #include "shared/base/base.h"
 #include "shared/crypto/sign.h"
 #include "shared/json/json_write.h"

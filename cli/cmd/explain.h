@@ -5,7 +5,7 @@
 /* What somebody did wrong who signed a request to the HTTP API.  Pure. */
 
 #include "shared/app/app.h"
-#include "worker/api/api_auth.h"
+#include "shared/pusher/api_auth.h"
 
 struct explain {
 	const struct api_auth *auth; /* the request, with the app's key */

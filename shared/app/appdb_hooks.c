@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-#include "shared/app/appdb_rows.h"
+#include "shared/app/appdb_private.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 

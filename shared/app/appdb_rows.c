@@ -6,7 +6,7 @@
  * never quietly bent into shape.
  */
 
-#include "shared/app/appdb_rows.h"
+#include "shared/app/appdb_private.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

@@ -7,8 +7,9 @@
  */
 
 #include "shared/http/http.h"
+#include "shared/pusher/api_auth.h"
 #include "tests/fuzz/fuzz.h"
-#include "worker/api/api_auth.h"
+#include "worker/api/api_info.h"
 
 #define KEY "k1"
 #define NOW 1700000000

@@ -10,9 +10,10 @@
 #include "worker/api/api_channels.h"
 
 #include "shared/json/json_slice.h"
+#include "shared/pusher/api_params.h"
 #include "shared/pusher/channel_name.h"
 #include "worker/api/api_ask.h"
-#include "worker/api/api_params.h"
+#include "worker/api/api_info.h"
 #include "worker/link/kept.h"
 #include "worker/worker.h"
 

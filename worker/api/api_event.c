@@ -9,13 +9,14 @@
  */
 
 #include "worker/api/api_event.h"
+#include "worker/api/api_info.h"
 
 #include "shared/base/base.h"
 #include "shared/base/hash.h"
 #include "shared/base/xmalloc.h"
 #include "shared/ipc/ipc_msg.h"
+#include "shared/pusher/api_params.h"
 #include "shared/pusher/channel_name.h"
-#include "worker/api/api_params.h"
 
 enum field { NAME, DATA, CHANNEL, CHANNELS, SOCKET_ID, INFO, NFIELDS };
 

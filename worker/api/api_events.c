@@ -12,10 +12,10 @@
 
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_write.h"
+#include "shared/pusher/api_params.h"
 #include "shared/pusher/channel_name.h"
 #include "worker/api/api_ask.h"
 #include "worker/api/api_event.h"
-#include "worker/api/api_params.h"
 #include "worker/link/publish.h"
 #include "worker/worker.h"
 

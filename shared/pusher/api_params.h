@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef WORKER_API_API_PARAMS_H
-#define WORKER_API_API_PARAMS_H
+#ifndef SHARED_PUSHER_API_PARAMS_H
+#define SHARED_PUSHER_API_PARAMS_H
 
 /* The parameters of a request's query, decoded once.  Pure. */
 
@@ -41,10 +41,5 @@ struct str api_params_get(const struct api_params *, struct str key);
  */
 bool api_params_next(
     const struct api_params *, struct str name, size_t *pos, struct str *value);
-/*
- * Reads a comma list of attributes (`info`) and adds their bits (enum
- * query_info) to *info.  0, or -1 and the attribute that nobody knows.
- */
-int api_info_add(struct str list, uint32_t *info, struct str *unknown);
 
 #endif

@@ -12,7 +12,7 @@
  * Pure.  Must never put a signature that would have been right into a text.
  */
 
-#include "worker/api/api_auth.h"
+#include "shared/pusher/api_auth.h"
 
 #include <inttypes.h>
 

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "broker/courier/outbox_db.h"
+#include "shared/app/outbox_db.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 

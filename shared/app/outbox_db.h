@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BROKER_COURIER_OUTBOX_DB_H
-#define BROKER_COURIER_OUTBOX_DB_H
+#ifndef SHARED_APP_OUTBOX_DB_H
+#define SHARED_APP_OUTBOX_DB_H
 
 /* The open file; only for outbox_*.c. */
 
 #include <sqlite3.h>
 
-#include "broker/courier/outbox.h"
+#include "shared/app/outbox.h"
 
 enum outbox_stmt {
 	OUTBOX_PUT,

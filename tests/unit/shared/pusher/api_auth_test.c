@@ -17,7 +17,7 @@
 
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
-#include "worker/api/api_auth.h"
+#include "shared/pusher/api_auth.h"
 
 #define NVECTORS 100
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef SHARED_APP_APPDB_ROWS_H
-#define SHARED_APP_APPDB_ROWS_H
+#ifndef SHARED_APP_APPDB_PRIVATE_H
+#define SHARED_APP_APPDB_PRIVATE_H
 
-/* What appdb.c and appdb_rows.c share; nobody else includes it. */
+/* What the files appdb_*.c share; nobody else includes it. */
 
 #include <sqlite3.h>
 

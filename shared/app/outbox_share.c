@@ -4,7 +4,7 @@
  * way.  Asked only when the outbox is full.
  */
 
-#include "broker/courier/outbox_db.h"
+#include "shared/app/outbox_db.h"
 #include "shared/pusher/webhook.h"
 
 int

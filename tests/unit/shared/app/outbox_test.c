@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "broker/courier/outbox.h"
+#include "shared/app/outbox.h"
 #include "shared/base/xmalloc.h"
 #include "shared/pusher/webhook.h"
 

@@ -5,7 +5,7 @@
  * asking.  SQL is constant text; what comes from outside is bound.
  */
 
-#include "broker/courier/outbox_db.h"
+#include "shared/app/outbox_db.h"
 
 #include "shared/base/base.h"
 #include "shared/pusher/webhook.h"

@@ -8,7 +8,7 @@
  * never log, and never wait for anything but the disk.
  */
 
-#include "broker/courier/outbox_db.h"
+#include "shared/app/outbox_db.h"
 
 #include <errno.h>
 #include <fcntl.h>

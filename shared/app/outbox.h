@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BROKER_COURIER_OUTBOX_H
-#define BROKER_COURIER_OUTBOX_H
+#ifndef SHARED_APP_OUTBOX_H
+#define SHARED_APP_OUTBOX_H
 
 /*
  * Webhooks on disk (SQLite, WAL): requests that wait, that have failed for

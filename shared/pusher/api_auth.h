@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef WORKER_API_API_AUTH_H
-#define WORKER_API_API_AUTH_H
+#ifndef SHARED_PUSHER_API_AUTH_H
+#define SHARED_PUSHER_API_AUTH_H
 
 /*
  * Authentication of a request to the HTTP API (protocol reference, 5.2;
@@ -14,7 +14,7 @@
 #include "shared/base/buf.h"
 #include "shared/base/str.h"
 #include "shared/crypto/sign.h"
-#include "worker/api/api_params.h"
+#include "shared/pusher/api_params.h"
 
 struct api_auth {
 	struct str method;

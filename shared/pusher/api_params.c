@@ -8,11 +8,10 @@
  * parameter, in the order of the wire (protocol reference, 5.2).
  */
 
-#include "worker/api/api_params.h"
+#include "shared/pusher/api_params.h"
 
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
-#include "shared/ipc/ipc_msg.h"
 
 static bool
 has_upper(struct str s)
@@ -145,34 +144,4 @@ api_params_next(
 		}
 	}
 	return false;
-}
-
-int
-api_info_add(struct str list, uint32_t *info, struct str *unknown)
-{
-	static const struct {
-		struct str name;
-		uint32_t bit;
-	} known[] = {
-		{ { "user_count", 10 }, INFO_USER_COUNT },
-		{ { "subscription_count", 18 }, INFO_SUBSCRIPTION_COUNT },
-		{ { "cache", 5 }, INFO_CACHE },
-	};
-	struct str part;
-	size_t i;
-
-	while (list.p != NULL) {
-		part = str_trim(str_cut(&list, ','));
-		if (part.n == 0)
-			continue;
-		for (i = 0; i < nitems(known); i++)
-			if (str_eq(part, known[i].name))
-				break;
-		if (i == nitems(known)) {
-			*unknown = part;
-			return -1;
-		}
-		*info |= known[i].bit;
-	}
-	return 0;
 }

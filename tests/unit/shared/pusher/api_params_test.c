@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* api_params.c: decoding of a query, arrays, info lists. */
+/* api_params.c: decoding of a query, arrays. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,8 +10,7 @@
 
 #include "shared/base/base.h"
 #include "shared/base/buf.h"
-#include "shared/ipc/ipc_msg.h"
-#include "worker/api/api_params.h"
+#include "shared/pusher/api_params.h"
 
 static const struct {
 	const char *query;
@@ -118,39 +117,6 @@ test_next(void **state)
 	api_params_clear(&p);
 }
 
-static void
-test_info(void **state)
-{
-	static const struct {
-		const char *list;
-		int result;
-		uint32_t info;
-		const char *unknown;
-	} infos[] = {
-		{ "", 0, 0, NULL },
-		{ "user_count", 0, INFO_USER_COUNT, NULL },
-		{ "user_count,subscription_count,cache", 0, 7, NULL },
-		{ " cache , ,user_count", 0, INFO_CACHE | INFO_USER_COUNT,
-		    NULL },
-		{ "cache,cache", 0, INFO_CACHE, NULL },
-		{ "cache,User_count", -1, INFO_CACHE, "User_count" },
-		{ "user_counts", -1, 0, "user_counts" },
-	};
-
-	UNUSED(state);
-	for (size_t i = 0; i < nitems(infos); i++) {
-		uint32_t info = 0;
-		struct str unknown = S("");
-
-		assert_int_equal(
-		    api_info_add(str_of(infos[i].list), &info, &unknown),
-		    infos[i].result);
-		assert_int_equal(info, infos[i].info);
-		if (infos[i].unknown != NULL)
-			assert_true(str_eq(unknown, str_of(infos[i].unknown)));
-	}
-}
-
 int
 main(void)
 {
@@ -160,7 +126,6 @@ main(void)
 		cmocka_unit_test(test_nul),
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_next),
-		cmocka_unit_test(test_info),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

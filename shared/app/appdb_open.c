@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * appdb.c: opens the SQLite file with the apps, after making sure that nobody
- * else may read the secrets in it, and brings it to the newest schema.  What
- * is done with the rows is appdb_rows.c.
+ * appdb_open.c: opens the SQLite file with the apps, after making sure that
+ * nobody else may read the secrets in it, and brings it to the newest schema.
+ * What is done with the rows is appdb_rows.c.
  *
  * A schema never changes: a new one is another step at the end of `steps`,
  * and user_version counts the steps taken.  SQL is constant text; what comes
@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "shared/app/appdb_rows.h"
+#include "shared/app/appdb_private.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
