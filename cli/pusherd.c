@@ -24,6 +24,7 @@
 #include "cli/master/listen.h"
 #include "cli/master/master.h"
 #include "cli/master/rundir.h"
+#include "cli/master/start.h"
 #include "shared/app/appdb.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"

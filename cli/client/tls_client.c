@@ -18,9 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cmd/cmd.h"
 #include "shared/base/base.h"
-#include "shared/base/buf.h"
+#include "shared/base/file.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/proc/proc.h"
@@ -46,7 +45,7 @@ tls_client_ctx(void)
 static X509 *
 read_leaf(const char *path)
 {
-	struct buf *b = cmd_read_file(path, CERT_FILE_MAX);
+	struct buf *b = file_read_path(path, CERT_FILE_MAX);
 	X509 *x = NULL;
 	BIO *bio;
 

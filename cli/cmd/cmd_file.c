@@ -5,44 +5,25 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/cmd/cmd.h"
-#include "shared/base/buf.h"
+#include "shared/base/file.h"
 #include "shared/base/xmalloc.h"
 
 struct buf *
 cmd_read_file(const char *path, size_t max)
 {
-	bool from_stdin = strcmp(path, "-") == 0;
-	int fd = from_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-	const char *name = from_stdin ? "stdin" : path;
-	struct buf *b = buf_new(4096);
-	ssize_t n = -1;
+	bool is_stdin = strcmp(path, "-") == 0;
+	const char *name = is_stdin ? "stdin" : path;
+	struct buf *b;
 
-	while (fd != -1) {
-		buf_reserve(&b, 4096);
-		n = read(fd, b->data + b->len, buf_room(b));
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		b->len += (uint32_t)n;
-		if (b->len > max)
-			break;
-	}
-	if (n == -1)
-		cmd_fail("%s: %s", name, strerror(errno));
-	else if (b->len > max)
+	b = is_stdin ? file_read(STDIN_FILENO, max) : file_read_path(path, max);
+	if (b == NULL && errno == EFBIG)
 		cmd_fail("%s: more than %zu bytes", name, max);
-	if (fd != -1 && !from_stdin)
-		close(fd);
-	if (n == -1 || b->len > max) {
-		buf_unref(b);
-		return NULL;
-	}
+	else if (b == NULL)
+		cmd_fail("%s: %s", name, strerror(errno));
 	return b;
 }
 

@@ -12,6 +12,7 @@
 
 #include "cli/cmd/cmd.h"
 #include "cli/cmd/cmd_stats.h"
+#include "cli/cmd/row.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
@@ -148,7 +149,7 @@ put_certificate(struct status *s, struct json row)
 	out_row_open(o);
 	out_json(o, "certificate", json_get(row, S("name")));
 	out_json(o, "days_left", json_get(row, S("days_left")));
-	cmd_stats_put_time(o, "expires", number(row, S("expires")));
+	row_put_time(o, "expires", number(row, S("expires")));
 	out_json(o, "sha256", json_get(row, S("sha256")));
 	out_row_close(o);
 }

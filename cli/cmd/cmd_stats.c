@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "cli/cmd/periods.h"
+#include "cli/cmd/row.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_write.h"
@@ -30,15 +31,6 @@ const struct cmd_option cmd_closes_options[] = {
 	{ "limit", "N", "at most so many (1000)" },
 	{ NULL, NULL, NULL },
 };
-
-uint64_t
-cmd_stats_number(struct json row, const char *key)
-{
-	uint64_t n;
-
-	return json_u64(json_get(row, str_of(key)), UINT64_MAX, &n) == 0 ? n
-									 : 0;
-}
 
 struct buf *
 cmd_stats_args(const char *app, uint64_t limit, bool hours)
@@ -120,8 +112,7 @@ struct totals {
 static uint64_t
 sum_of(struct json row, const char *a, const char *b, const char *c)
 {
-	return cmd_stats_number(row, a) + cmd_stats_number(row, b) +
-	    cmd_stats_number(row, c);
+	return row_u64(row, a) + row_u64(row, b) + row_u64(row, c);
 }
 
 static void
@@ -138,11 +129,11 @@ put_record(struct out *o, struct json row, bool app)
 	if (app)
 		out_json(o, "app", json_get(row, S("app")));
 	else
-		out_seconds(o, "since", cmd_stats_number(row, "uptime"));
+		out_seconds(o, "since", row_u64(row, "uptime"));
 	for (i = 0; i < nitems(keys); i++)
 		out_json(o, keys[i], json_get(row, str_of(keys[i])));
-	out_bytes(o, "bytes_in", cmd_stats_number(row, "bytes_in"));
-	out_bytes(o, "bytes_out", cmd_stats_number(row, "bytes_out"));
+	out_bytes(o, "bytes_in", row_u64(row, "bytes_in"));
+	out_bytes(o, "bytes_out", row_u64(row, "bytes_out"));
 	out_num(o, "published",
 	    sum_of(row, "events_api", "events_client", "events_ctl"));
 	out_json(o, "delivered", json_get(row, S("deliveries")));
@@ -169,8 +160,8 @@ put_app(struct out *o, struct json row)
 	out_row_open(o);
 	for (i = 0; i < 6; i++)
 		out_json(o, app_keys[i], json_get(row, str_of(app_keys[i])));
-	out_bytes(o, "bytes_in", cmd_stats_number(row, "bytes_in"));
-	out_bytes(o, "bytes_out", cmd_stats_number(row, "bytes_out"));
+	out_bytes(o, "bytes_in", row_u64(row, "bytes_in"));
+	out_bytes(o, "bytes_out", row_u64(row, "bytes_out"));
 	out_num(o, "published",
 	    sum_of(row, "events_api", "events_client", "events_ctl"));
 	out_json(o, "delivered", json_get(row, S("deliveries")));
@@ -228,21 +219,6 @@ on_total(void *arg, struct json row)
 		open_table(t, "lifetimes", life_keys, nitems(life_keys));
 		put_plain(t->out, row, life_keys, nitems(life_keys));
 	}
-}
-
-void
-cmd_stats_put_time(struct out *o, const char *key, uint64_t seconds)
-{
-	time_t t = (time_t)seconds;
-	struct tm tm;
-	char text[32];
-
-	if (out_is_json(o) || localtime_r(&t, &tm) == NULL) {
-		out_num(o, key, seconds);
-		return;
-	}
-	strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &tm);
-	out_text(o, key, text);
 }
 
 static int
@@ -356,11 +332,11 @@ put_close(void *arg, struct json row)
 	struct out *o = arg;
 
 	out_row_open(o);
-	put_clock(o, cmd_stats_number(row, "time_ms"));
+	put_clock(o, row_u64(row, "time_ms"));
 	out_json(o, "app", json_get(row, S("app")));
 	out_json(o, "address", json_get(row, S("address")));
-	out_seconds(o, "age", cmd_stats_number(row, "age_ms") / 1000);
-	out_bytes(o, "bytes_out", cmd_stats_number(row, "bytes_out"));
+	out_seconds(o, "age", row_u64(row, "age_ms") / 1000);
+	out_bytes(o, "bytes_out", row_u64(row, "bytes_out"));
 	out_json(o, "code", json_get(row, S("code")));
 	out_json(o, "by", json_get(row, S("by")));
 	out_json(o, "reason", json_get(row, S("reason")));

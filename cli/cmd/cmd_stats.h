@@ -15,10 +15,6 @@ int cmd_stats(struct cmd *);
 int cmd_top(struct cmd *);
 int cmd_closes(struct cmd *);
 
-/* A time: a date to the minute, in JSON seconds since 1970. */
-void cmd_stats_put_time(struct out *, const char *key, uint64_t seconds);
-/* A number of a row; 0 when it is not there. */
-uint64_t cmd_stats_number(struct json row, const char *key);
 /*
  * {"app":id,"limit":n} and, when hours, "hours":true; app may be NULL.  The
  * caller's reference.

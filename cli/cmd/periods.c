@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli/cmd/cmd_stats.h"
+#include "cli/cmd/row.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
@@ -72,7 +72,7 @@ void
 periods_on_row(void *arg, struct json row)
 {
 	struct periods *all = arg;
-	uint64_t time = cmd_stats_number(row, "time");
+	uint64_t time = row_u64(row, "time");
 	struct period *p;
 	size_t i;
 
@@ -87,11 +87,11 @@ periods_on_row(void *arg, struct json row)
 		all->v[all->n++] = (struct period){ .time = time };
 	}
 	p = &all->v[all->n - 1];
-	p->seconds += cmd_stats_number(row, "seconds");
+	p->seconds += row_u64(row, "seconds");
 	for (i = 0; i < NCOUNTERS; i++)
-		p->v[i] += cmd_stats_number(row, kept_keys[i]);
+		p->v[i] += row_u64(row, kept_keys[i]);
 	for (; i < NKEPT; i++)
-		p->v[i] = MAX(p->v[i], cmd_stats_number(row, kept_keys[i]));
+		p->v[i] = MAX(p->v[i], row_u64(row, kept_keys[i]));
 }
 
 /* Per second, or the value itself when it is no counter. */
@@ -139,7 +139,7 @@ put_period(struct out *o, const struct period *p, const char *marks)
 	size_t i, k = 2;
 
 	out_row_open(o);
-	cmd_stats_put_time(o, "time", p->time);
+	row_put_time(o, "time", p->time);
 	out_num(o, "connections", p->v[CONNECTIONS]);
 	for (i = OPENED; i <= SLOW; i++)
 		out_num(o, history_keys[k++], p->v[i]);
@@ -210,7 +210,7 @@ periods_put_peaks(const struct periods *all, struct out *o)
 		out_num(o, "value",
 		    (uint64_t)(rate_of(&all->v[at], peaks[k].kept) + 0.5));
 		out_num(o, "average", (uint64_t)(sum / (double)all->n + 0.5));
-		cmd_stats_put_time(o, "time", all->v[at].time);
+		row_put_time(o, "time", all->v[at].time);
 		if (all->v[at].v[CPU] == 0) /* of an app nobody knows */
 			out_null(o, "cpu_percent");
 		else

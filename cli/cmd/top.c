@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "cli/cmd/cmd_stats.h"
+#include "cli/cmd/row.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
@@ -73,25 +74,23 @@ on_row(void *arg, struct json row)
 	l->kind = kind;
 	copy_text(l->name, json_get(row, str_of(kinds[kind].key)));
 	copy_text(l->label, json_get(row, S("name")));
-	l->connections = cmd_stats_number(row, "connections");
-	l->subscriptions = cmd_stats_number(row, "subscriptions");
-	l->queued = cmd_stats_number(row, "queued") +
-	    cmd_stats_number(row, "to_broker") +
-	    cmd_stats_number(row, "blocked_bytes");
-	l->memory = cmd_stats_number(row, "memory");
-	l->turn_max = cmd_stats_number(row, "turn_max_us");
-	l->uptime = cmd_stats_number(row, "uptime");
-	l->up = cmd_stats_number(row, "up") != 0;
-	l->counters[TOP_IN] = cmd_stats_number(row, "messages_in");
-	l->counters[TOP_OUT] = cmd_stats_number(row, "messages_out");
-	l->counters[TOP_BYTES_IN] = cmd_stats_number(row, "bytes_in");
-	l->counters[TOP_BYTES_OUT] = cmd_stats_number(row, "bytes_out");
-	l->counters[TOP_PUBLISHED] = cmd_stats_number(row, "events_api") +
-	    cmd_stats_number(row, "events_client") +
-	    cmd_stats_number(row, "events_ctl");
-	l->counters[TOP_API] = cmd_stats_number(row, "api_2xx") +
-	    cmd_stats_number(row, "api_4xx") + cmd_stats_number(row, "api_5xx");
-	l->counters[TOP_CPU] = cmd_stats_number(row, "cpu_us");
+	l->connections = row_u64(row, "connections");
+	l->subscriptions = row_u64(row, "subscriptions");
+	l->queued = row_u64(row, "queued") + row_u64(row, "to_broker") +
+	    row_u64(row, "blocked_bytes");
+	l->memory = row_u64(row, "memory");
+	l->turn_max = row_u64(row, "turn_max_us");
+	l->uptime = row_u64(row, "uptime");
+	l->up = row_u64(row, "up") != 0;
+	l->counters[TOP_IN] = row_u64(row, "messages_in");
+	l->counters[TOP_OUT] = row_u64(row, "messages_out");
+	l->counters[TOP_BYTES_IN] = row_u64(row, "bytes_in");
+	l->counters[TOP_BYTES_OUT] = row_u64(row, "bytes_out");
+	l->counters[TOP_PUBLISHED] = row_u64(row, "events_api") +
+	    row_u64(row, "events_client") + row_u64(row, "events_ctl");
+	l->counters[TOP_API] = row_u64(row, "api_2xx") +
+	    row_u64(row, "api_4xx") + row_u64(row, "api_5xx");
+	l->counters[TOP_CPU] = row_u64(row, "cpu_us");
 }
 
 int

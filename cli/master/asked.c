@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "cli/master/group.h"
-#include "cli/master/master.h"
+#include "cli/master/start.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"

@@ -22,7 +22,7 @@
 #include "broker/courier/courier.h"
 #include "cli/master/certs.h"
 #include "cli/master/listen.h"
-#include "cli/master/master.h"
+#include "cli/master/start.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"

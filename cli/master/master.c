@@ -29,6 +29,7 @@
 #include "cli/master/group.h"
 #include "cli/master/listen.h"
 #include "cli/master/notify.h"
+#include "cli/master/start.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"

@@ -11,8 +11,8 @@
 
 #include "cli/master/group.h"
 #include "cli/master/listen.h"
-#include "cli/master/master.h"
 #include "cli/master/notify.h"
+#include "cli/master/start.h"
 #include "shared/base/log.h"
 #include "shared/ipc/ipc_msg.h"
 #include "shared/role/orders.h"

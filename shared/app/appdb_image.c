@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "shared/app/appdb_rows.h"
+#include "shared/app/appdb_private.h"
 #include "shared/base/xmalloc.h"
 
 void *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * out_text.c: the writer for people and pipes.  A table or a record is
+ * text.c: the writer for people and pipes.  A table or a record is
  * collected cell by cell and written at its end, because the width of a
  * column is known only then.  It must never write a control byte that came
  * from outside: a name could steer the terminal.
@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "cli/out/out_ops.h"
+#include "cli/out/private.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/net/ws_frame.h"
@@ -257,15 +257,6 @@ make_heading(const struct out *o)
 		h[i].colour = bold;
 	}
 	return h;
-}
-
-void
-out_clear_cells(struct out_cell *cells, size_t n)
-{
-	while (n-- > 0) {
-		free(cells[n].text);
-		free(cells[n].brief);
-	}
 }
 
 /* A record, or the rows of a table. */

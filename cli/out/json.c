@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * out_json.c: the writer for programs.  The document goes into a json_writer
+ * json.c: the writer for programs.  The document goes into a json_writer
  * as it comes and is written as one line at the end.
  */
 
-#include "cli/out/out_ops.h"
+#include "cli/out/private.h"
 #include "shared/base/base.h"
 
 static void

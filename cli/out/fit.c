@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * out_fit.c: makes a table fit the terminal.  In this order: headings and
+ * fit.c: makes a table fit the terminal.  In this order: headings and
  * numbers are shortened, columns of little importance leave, long texts are
  * cut.  Works on the collected cells, and never touches what goes into a pipe
  * or into JSON.
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/out/out_ops.h"
+#include "cli/out/private.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/net/ws_frame.h"
@@ -371,4 +371,15 @@ out_gone(const struct out *o, const struct out_column *cols)
 	}
 	buf_unref(b);
 	return cell.text;
+}
+
+/* ---- cells ---- */
+
+void
+out_clear_cells(struct out_cell *cells, size_t n)
+{
+	while (n-- > 0) {
+		free(cells[n].text);
+		free(cells[n].brief);
+	}
 }

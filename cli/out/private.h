@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef CLI_OUT_OUT_OPS_H
-#define CLI_OUT_OUT_OPS_H
+#ifndef CLI_OUT_PRIVATE_H
+#define CLI_OUT_PRIVATE_H
 
-/* What out.c and the two writers (out_text.c, out_json.c) share. */
+/* What the files of this room share; nobody else includes it. */
+
+#include <errno.h>
+#include <stdio.h>
 
 #include "cli/out/out.h"
 #include "shared/json/json_write.h"
@@ -75,7 +78,13 @@ struct out {
 extern const struct out_ops out_text_ops, out_json_ops;
 
 /* Writes bytes as they are; the first error is kept. */
-void out_put(struct out *, struct str);
+static inline void
+out_put(struct out *o, struct str s)
+{
+	if (o->error == 0 && fwrite(s.p, 1, s.n, o->f) != s.n)
+		o->error = errno != 0 ? errno : EIO;
+}
+
 void out_clear_cells(struct out_cell *, size_t n);
 
 /* Places on a terminal of one character of n bytes. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * out.c: the struct in front of the writers: chooses one, passes everything
- * on, keeps the first write error.  It never owns the FILE.
+ * document.c: the struct in front of the writers: chooses one, passes
+ * everything on, keeps the first write error.  It never owns the FILE.
  */
 
 #include "cli/out/out.h"
@@ -12,18 +12,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "cli/out/out_ops.h"
 #include "cli/out/pager.h"
+#include "cli/out/private.h"
 #include "shared/base/xmalloc.h"
 
 #define WIDTH_DEFAULT 80 /* of a terminal that does not say */
-
-void
-out_put(struct out *o, struct str s)
-{
-	if (o->error == 0 && fwrite(s.p, 1, s.n, o->f) != s.n)
-		o->error = errno != 0 ? errno : EIO;
-}
 
 struct out *
 out_new(FILE *f, enum out_style style, bool colour)

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_MASTER_START_H
+#define CLI_MASTER_START_H
+
+/* What pusherd hands to the master role. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/master/log_place.h"
+
+struct certs;
+struct conf;
+struct listen_set;
+
+/* Where the configuration came from, to read it once more. */
+struct source {
+	char *base; /* the directory at the start */
+	char *file; /* a full path, or NULL */
+	char *const *arguments;
+	size_t narguments;
+};
+
+/* What pusherd has made before there are children. */
+struct master_start {
+	struct conf *conf;
+	struct listen_set *listen;
+	const char *listen_path; /* the file with the addresses */
+	struct certs *certs;
+	struct usage *usage; /* made by master_run() */
+	uint64_t *noted;     /* likewise: proc_map_noted() */
+	struct ledger
+	    *ledger; /* what each minute brought, for broker and courier */
+	struct places *places; /* what outlives a broker, for the next one */
+	struct relic *apps;    /* likewise: the database when last read */
+	struct source source;
+	int broker_fd;  /* listening socket of the links */
+	int control_fd; /* listening control socket */
+	int lock_fd;    /* every process of the group holds it */
+	int waiter_fd;  /* one byte is written when all serve; or -1 */
+	struct log_place log;
+};
+
+#endif
