@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * presence.c: the members of one presence channel.  Owns struct member and
- * the finished bytes of the list.
+ * the finished bytes of the list; the connections of a member are in seat.c.
  *
  * Every member keeps its id and info escaped as they stand in a frame, so
  * that a list is put together by copying: somebody who joins extends the
@@ -26,43 +26,36 @@ member_eq(const struct hash_node *n, const void *key)
 	    *(const struct str *)key);
 }
 
-static const char *
-texts(const struct member *m)
-{
-	return (const char *)&m->count[m->presence->nslots];
-}
-
 struct str
 member_id(const struct member *m)
 {
-	return str_make(texts(m), m->id_len);
+	return str_make(m->text, m->id_len);
 }
 
 static struct str
 member_key(const struct member *m)
 {
-	return str_make(texts(m) + m->id_len, m->key_len);
+	return str_make(m->text + m->id_len, m->key_len);
 }
 
 struct str
 member_info(const struct member *m)
 {
-	return str_make(texts(m) + m->id_len + m->key_len, m->info_len);
+	return buf_str(m->seats.first.info);
 }
 
 static size_t
-member_bytes(const struct member *m)
+key_bytes(const struct member *m)
 {
-	return (size_t)m->key_len * 2 + m->info_len + MEMBER_OVERHEAD;
+	return (size_t)m->key_len * 2 + MEMBER_OVERHEAD;
 }
 
 struct presence *
-presence_new(struct channel *c, unsigned nslots)
+presence_new(struct channel *c)
 {
 	struct presence *p = xcalloc(1, sizeof(*p));
 
 	p->channel = c;
-	p->nslots = nslots;
 	p->stale = true;
 	list_init(&p->order);
 	return p;
@@ -74,10 +67,11 @@ discard(struct member *m)
 {
 	struct presence *p = m->presence;
 
+	seats_clear(&p->seats, &m->seats);
 	hash_remove(&p->members, &m->node);
 	list_remove(&m->order);
 	list_remove(&m->suspect);
-	p->bytes -= member_bytes(m);
+	p->keys -= key_bytes(m);
 	p->stale = true;
 	free(m);
 }
@@ -90,6 +84,7 @@ presence_free(struct presence *p)
 	while (!list_is_empty(&p->order))
 		discard(LIST_ITEM(p->order.next, struct member, order));
 	hash_clear(&p->members);
+	hash_clear(&p->seats.more);
 	buf_unref(p->ids);
 	buf_unref(p->hash);
 	free(p);
@@ -104,43 +99,26 @@ find(const struct presence *p, struct str id)
 	return n == NULL ? NULL : container_of(n, struct member, node);
 }
 
-/* info as it stands in frames */
 static struct member *
-member_make(struct presence *p, struct str id, struct str info)
+member_new(struct presence *p, struct str id)
 {
-	struct buf *quoted = NULL, *b = NULL;
-	size_t counts = p->nslots * sizeof(uint32_t);
+	struct buf *quoted = NULL, *key = NULL;
 	struct member *m;
-	uint32_t key_len;
 
 	json_quote(&quoted, id);
-	json_nest(&b, buf_str(quoted));
-	key_len = b->len;
-	buf_append(&b, info);
+	json_nest(&key, buf_str(quoted));
 	buf_unref(quoted);
 
-	m = xcalloc(1, sizeof(*m) + counts + id.n + b->len);
+	m = xcalloc(1, sizeof(*m) + id.n + key->len);
 	m->presence = p;
 	m->id_len = (uint32_t)id.n;
-	m->key_len = key_len;
-	m->info_len = b->len - key_len;
-	memcpy(&m->count[p->nslots], id.p, id.n);
-	memcpy((char *)&m->count[p->nslots] + id.n, b->data, b->len);
-	buf_unref(b);
+	m->key_len = key->len;
+	memcpy(m->text, id.p, id.n);
+	memcpy(m->text + id.n, key->data, key->len);
+	buf_unref(key);
 	list_init(&m->order);
 	list_init(&m->suspect);
-	return m;
-}
-
-static struct member *
-member_new(struct presence *p, struct str id, struct str info)
-{
-	struct buf *b = NULL;
-	struct member *m;
-
-	json_nest(&b, info.n == 0 ? S("null") : info);
-	m = member_make(p, id, buf_str(b));
-	buf_unref(b);
+	seats_init(&m->seats);
 	return m;
 }
 
@@ -172,23 +150,19 @@ insert(struct presence *p, struct member *m, uint64_t stamp)
 		p->stale = p->unsorted = true;
 	list_append(&p->order, &m->order);
 	hash_insert(&p->members, &m->node, hash_str(member_id(m), 0));
-	p->bytes += member_bytes(m);
+	p->keys += key_bytes(m);
 	if (!p->stale)
 		extend_list(p, m);
 }
 
-/* A replay knows an older subscription of the same user. */
-static struct member *
-take_older(struct presence *p, struct member *m, const struct presence_join *j)
+/* The member has joined as early as this. */
+static void
+move_up(struct member *m, uint64_t stamp)
 {
-	struct member *old = m;
-
-	m = member_new(p, j->id, j->info);
-	m->total = old->total;
-	memcpy(m->count, old->count, p->nslots * sizeof(m->count[0]));
-	discard(old);
-	insert(p, m, j->stamp);
-	return m;
+	if (stamp >= m->stamp)
+		return;
+	m->stamp = stamp;
+	m->presence->stale = m->presence->unsorted = true;
 }
 
 bool
@@ -196,7 +170,7 @@ presence_is_oldest(const struct presence *p, struct str id, uint64_t stamp)
 {
 	const struct member *m = find(p, id);
 
-	return m != NULL && m->stamp == stamp;
+	return m != NULL && m->seats.first.stamp == stamp;
 }
 
 bool
@@ -205,16 +179,27 @@ presence_has(const struct presence *p, struct str id)
 	return p != NULL && find(p, id) != NULL;
 }
 
+/* With so many bytes more; infos are counted already. */
+static bool
+fits(const struct presence *p, size_t more)
+{
+	return p->keys + p->seats.bytes + more <= PRESENCE_MAX_BYTES;
+}
+
 bool
 presence_recall(struct presence *p, struct str id, struct str info,
     uint64_t stamp, struct list *suspects)
 {
-	struct member *m;
+	struct member *m = find(p, id);
 
-	if (find(p, id) != NULL)
+	if (m != NULL) {
+		move_up(m, stamp);
 		return false;
-	m = member_make(p, id, info);
-	if (p->bytes + member_bytes(m) > PRESENCE_MAX_BYTES) {
+	}
+	m = member_new(p, id);
+	m->seats.first.info = seats_keep_info(&p->seats, &m->seats, info);
+	if (!fits(p, key_bytes(m))) {
+		seats_clear(&p->seats, &m->seats);
 		free(m);
 		return false;
 	}
@@ -226,37 +211,43 @@ presence_recall(struct presence *p, struct str id, struct str info,
 enum presence_joined
 presence_join(struct presence *p, const struct presence_join *j)
 {
+	struct seat seat = { j->sid, j->stamp, NULL, j->slot };
 	struct member *m = find(p, j->id);
-	enum presence_joined r = PRESENCE_MORE;
+	bool is_new = m == NULL;
+	struct buf *info = NULL;
 
-	if (m == NULL) {
-		if (p->members.n >= j->max)
-			return PRESENCE_FULL;
-		m = member_new(p, j->id, j->info);
-		if (p->bytes + member_bytes(m) > PRESENCE_MAX_BYTES) {
+	if (is_new && p->members.n >= j->max && !j->replay)
+		return PRESENCE_FULL;
+	if (is_new)
+		m = member_new(p, j->id);
+	json_nest(&info, j->info.n == 0 ? S("null") : j->info);
+	seat.info = seats_keep_info(&p->seats, &m->seats, buf_str(info));
+	buf_unref(info);
+	if ((is_new || seat.info->refs == 1) && !j->replay &&
+	    !fits(p, is_new ? key_bytes(m) : 0)) {
+		seats_forget_info(&p->seats, seat.info);
+		if (is_new)
 			free(m);
-			return PRESENCE_TOO_LARGE;
-		}
-		insert(p, m, j->stamp);
-		r = PRESENCE_FIRST;
-	} else if (j->stamp < m->stamp) {
-		m = take_older(p, m, j);
+		return PRESENCE_TOO_LARGE;
 	}
-	m->count[j->slot]++;
-	m->total++;
+	seats_add(&p->seats, &m->seats, seat);
+	if (is_new) {
+		insert(p, m, j->stamp);
+		return PRESENCE_FIRST;
+	}
+	move_up(m, j->stamp);
 	list_remove(&m->suspect);
-	return r;
+	return PRESENCE_MORE;
 }
 
 enum presence_left
-presence_leave(struct presence *p, unsigned slot, struct str id)
+presence_leave(struct presence *p, unsigned slot, uint64_t sid, struct str id)
 {
 	struct member *m = find(p, id);
 
-	if (m == NULL || m->count[slot] == 0)
+	if (m == NULL || !seats_remove(&p->seats, &m->seats, slot, sid))
 		return PRESENCE_UNKNOWN;
-	m->count[slot]--;
-	if (--m->total > 0)
+	if (m->seats.n > 0)
 		return PRESENCE_STAYS;
 	discard(m);
 	return PRESENCE_GONE;
@@ -272,15 +263,14 @@ presence_drop(
 	LIST_FOREACH(e, &p->order) {
 		struct member *m = LIST_ITEM(e, struct member, order);
 
-		if (m->count[slot] == 0)
+		if (m->seats.n == 0)
 			continue;
-		m->total -= m->count[slot];
-		m->count[slot] = 0;
-		if (m->total == 0) {
-			m->due = due;
-			list_append(suspects, &m->suspect);
-			n++;
-		}
+		seats_drop(&p->seats, &m->seats, slot);
+		if (m->seats.n > 0)
+			continue;
+		m->due = due;
+		list_append(suspects, &m->suspect);
+		n++;
 	}
 	return n;
 }
@@ -291,30 +281,20 @@ presence_expire(struct member *m)
 	discard(m);
 }
 
+/* ---- the list ---- */
+
+static uint64_t
+stamp_of(const void *p)
+{
+	return LIST_ITEM(*(struct list *const *)p, struct member, order)->stamp;
+}
+
 static int
 by_stamp(const void *a, const void *b)
 {
-	const struct member *const *x = a, *const *y = b;
+	uint64_t x = stamp_of(a), y = stamp_of(b);
 
-	return ((*x)->stamp > (*y)->stamp) - ((*x)->stamp < (*y)->stamp);
-}
-
-/* Members of several workers were replayed, each in its own order. */
-static void
-sort(struct presence *p)
-{
-	struct member **v = xcalloc(p->members.n, sizeof(struct member *));
-	struct list *e;
-	size_t n = 0;
-
-	LIST_FOREACH(e, &p->order)
-		v[n++] = LIST_ITEM(e, struct member, order);
-	qsort(v, n, sizeof(*v), by_stamp);
-	list_init(&p->order);
-	for (size_t i = 0; i < n; i++)
-		list_append(&p->order, &v[i]->order);
-	free(v);
-	p->unsorted = false;
+	return (x > y) - (x < y);
 }
 
 static void
@@ -322,15 +302,16 @@ refresh(struct presence *p)
 {
 	struct list *e;
 
-	if (!p->stale)
+	if (!p->stale && !p->seats.changed)
 		return;
-	if (p->unsorted)
-		sort(p);
+	if (p->unsorted) /* workers replayed, each in its own order */
+		seats_sort_list(&p->order, p->members.n, by_stamp);
+	p->unsorted = false;
 	if (p->ids != NULL)
 		p->ids->len = p->hash->len = 0;
 	LIST_FOREACH(e, &p->order)
 		extend_list(p, LIST_ITEM(e, struct member, order));
-	p->stale = false;
+	p->stale = p->seats.changed = false;
 }
 
 void
@@ -347,10 +328,7 @@ presence_write(struct presence *p, struct buf **b)
 const struct member *
 presence_find(const struct presence *p, struct str id)
 {
-	struct hash_node *n =
-	    hash_find(&p->members, hash_str(id, 0), member_eq, &id);
-
-	return n == NULL ? NULL : container_of(n, const struct member, node);
+	return find(p, id);
 }
 
 void

@@ -4,14 +4,16 @@
 
 /*
  * The members of one presence channel: distinct users in the order in which
- * they joined, each with its connections counted by worker slot (Pusher
- * documentation, "Presence channels").
+ * they joined, each with its connections (Pusher documentation, "Presence
+ * channels").  The user_info of a member is that of its oldest connection
+ * that is still there.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "broker/channel/seat.h"
 #include "shared/base/buf.h"
 #include "shared/base/hash.h"
 #include "shared/base/list.h"
@@ -21,8 +23,9 @@ struct channel;
 struct json_writer;
 
 /*
- * Bytes of the whole list in a frame; above it nobody new is let in.  Far
- * more than a client reads, far less than a link carries.
+ * Bytes of the whole list in a frame, and of what else the connections of
+ * its members say in user_info; above it nothing new is let in.  Far more
+ * than a client reads, far less than a link carries.
  */
 #define PRESENCE_MAX_BYTES (8u << 20)
 
@@ -31,24 +34,23 @@ struct member {
 	struct list order;   /* in presence->order */
 	struct list suspect; /* its worker died; see presence_drop() */
 	struct presence *presence;
-	double due;        /* suspects: when they leave */
-	uint64_t stamp;    /* of its oldest subscription */
-	uint32_t total;    /* connections; 0: suspect */
-	uint32_t id_len;   /* plain text */
-	uint32_t key_len;  /* the id as a doubly escaped JSON string */
-	uint32_t info_len; /* user_info, doubly escaped */
-	uint32_t count[];  /* per slot; behind them id, key, info */
+	double due;         /* suspects: when they leave */
+	uint64_t stamp;     /* of its place in the order */
+	struct seats seats; /* n == 0: suspect */
+	uint32_t id_len;    /* plain text */
+	uint32_t key_len;   /* the id as a doubly escaped JSON string */
+	char text[];        /* id, key */
 };
 
 struct presence {
 	struct channel *channel; /* whose members these are */
 	struct hash members;
+	struct seat_table seats;
 	struct list order;
-	unsigned nslots;
 	uint64_t told;          /* slots whose workers have the roster */
 	bool stale;             /* ids and hash have to be made anew */
 	bool unsorted;          /* a replay came out of order */
-	size_t bytes;           /* of all keys and infos */
+	size_t keys;            /* bytes; with seats.bytes held to the bound */
 	struct buf *ids, *hash; /* the list as it stands in frames */
 };
 
@@ -65,26 +67,27 @@ enum presence_left {
 	PRESENCE_UNKNOWN, /* there is no such connection */
 };
 
-struct presence *presence_new(struct channel *, unsigned nslots);
+struct presence *presence_new(struct channel *);
 /* Frees all members; NULL is allowed. */
 void presence_free(struct presence *);
 
 /*
  * A connection of this worker joins as user `id`.  info: raw JSON, or empty
- * for null; the first one counts until the user has left entirely.  stamp:
- * the time order of joining, also of subscriptions that are replayed: then
- * the oldest one decides about place and info.
+ * for null.  stamp: the time order of joining, also of subscriptions that are
+ * replayed: the oldest one decides about place and info.
  */
 struct presence_join {
 	unsigned slot;
 	struct str id, info;
-	uint64_t stamp;
+	uint64_t sid, stamp;
 	uint32_t max; /* distinct users */
+	bool replay;  /* it has been let in before: no bound holds */
 };
 /*
  * Somebody whom clients have been told of and who has no connection: is there
- * as a suspect at the end of *suspects, unless the user is there anyway.
- * info as it stands in frames.  True when it is so now.
+ * as a suspect at the end of *suspects, unless the user is there anyway and
+ * only gets this place, if it is older.  info as it stands in frames.  True
+ * when it is a suspect now.
  */
 bool presence_recall(struct presence *, struct str id, struct str info,
     uint64_t stamp, struct list *suspects);
@@ -93,10 +96,11 @@ bool presence_has(const struct presence *, struct str id);
 bool presence_is_oldest(const struct presence *, struct str id, uint64_t stamp);
 enum presence_joined presence_join(
     struct presence *, const struct presence_join *);
+/* The older one, if the connection is there twice: replays enter it before. */
 enum presence_left presence_leave(
-    struct presence *, unsigned slot, struct str id);
+    struct presence *, unsigned slot, uint64_t sid, struct str id);
 /*
- * A worker is gone: its counts vanish.  Users without any other connection
+ * A worker is gone: its connections vanish.  Users without any other connection
  * stay in the list until `due` and are appended to *suspects; whoever joins
  * again is taken off it.  Returns how many.
  */

@@ -148,12 +148,12 @@ roll_on_member(struct peer *p, const struct msg_member *m)
 	    m->change != MEMBER_IS || m->user_id.n == 0 ||
 	    m->user_id.n > ID_MAX || m->user_info.n > INFO_MAX)
 		return -1;
-	if (presence_has(c->presence, m->user_id))
-		return 0;
-	if (p->known)
-		route_member(br, c, bit_of(p), &gone);
-	else if (presence_recall(c->presence, m->user_id, m->user_info,
-		     m->stamp, &br->suspects))
+	if (p->known) {
+		if (!presence_has(c->presence, m->user_id))
+			route_member(br, c, bit_of(p), &gone);
+	} else if (presence_recall(c->presence, m->user_id, m->user_info,
+		       m->stamp, &br->suspects)) {
 		hooks_entered(br, c, m->user_id);
+	}
 	return 0;
 }

@@ -151,13 +151,12 @@ is_sound(struct str channel, struct str user_id)
 }
 
 static enum presence_joined
-join(struct peer *p, struct channel *c, const struct msg_sub *m,
-    const struct presence_join *j)
+join(struct channel *c, const struct msg_sub *m, const struct presence_join *j)
 {
 	if (m->user_id.n == 0)
 		return PRESENCE_MORE; /* no members here, so nobody is told */
 	if (c->presence == NULL)
-		c->presence = presence_new(c, p->br->nslots);
+		c->presence = presence_new(c);
 	return presence_join(c->presence, j);
 }
 
@@ -191,10 +190,12 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 	struct presence_join j = { .slot = (unsigned)p->slot,
 		.id = m->user_id,
 		.info = m->user_info,
+		.sid = m->sid,
 		.stamp = m->stamp,
-		.max = UINT32_MAX };
+		.max = UINT32_MAX,
+		.replay = m->stamp != 0 };
 	enum presence_joined joined;
-	bool replay = m->stamp != 0;
+	bool replay = j.replay;
 	struct channel *c;
 
 	if (!is_sound(m->channel, m->user_id) || m->user_info.n > INFO_MAX)
@@ -208,15 +209,13 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 		br->stamp = MAX(br->stamp, m->stamp);
 	else
 		j.stamp = ++br->stamp;
-	if (a != NULL && !replay)
+	if (a != NULL)
 		j.max = a->app.max_presence_members;
 	/* It asks once more: it has read the refusal, and owes no UNSUB. */
 	peer_was_refused(p, m->sid, m->channel);
 	c = registry_get(&br->registry, m->app, m->channel);
-	joined = join(p, c, m, &j);
+	joined = join(c, m, &j);
 	if (joined != PRESENCE_FIRST && joined != PRESENCE_MORE) {
-		if (replay)
-			return -1;
 		refuse(p, m, joined, j.max);
 		release(br, c);
 		return 0;
@@ -269,7 +268,7 @@ subscribe_on_unsub(struct peer *p, const struct msg_unsub *m)
 	if (m->user_id.n > 0) {
 		if (c->presence == NULL)
 			return -1;
-		left = presence_leave(c->presence, slot, m->user_id);
+		left = presence_leave(c->presence, slot, m->sid, m->user_id);
 		if (left == PRESENCE_UNKNOWN)
 			return -1;
 	}

@@ -105,7 +105,7 @@ member_row(struct control_client *k, const struct broker_app *a,
 		return; /* has left meanwhile */
 	verb_row_begin(&w, "member");
 	verb_put_text(&w, "user", name);
-	verb_put_number(&w, "connections", m->total);
+	verb_put_number(&w, "connections", m->seats.n);
 	json_key(&w, "info");
 	member_put_info(&w, m);
 	verb_row_end(k, &w);

@@ -58,6 +58,16 @@ count(const struct model *m, unsigned channel, int slot, int user)
 	return n;
 }
 
+/* The connection that came first of those that are there. */
+static uint64_t
+oldest(const struct model *m, unsigned channel, unsigned user)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (m->v[i].channel == channel && m->v[i].user == user)
+			return m->v[i].sid;
+	return 0;
+}
+
 static void
 forget(struct model *m, size_t i)
 {
@@ -170,7 +180,9 @@ on_member(void *arg, const struct member *mb)
 			assert_true(mb->stamp > r->stamp);
 			r->stamp = mb->stamp;
 			assert_int_equal(
-			    mb->total, count(r->m, r->channel, -1, u));
+			    mb->seats.n, count(r->m, r->channel, -1, u));
+			assert_true(mb->seats.first.sid ==
+			    oldest(r->m, r->channel, (unsigned)u));
 			r->n++;
 			return;
 		}

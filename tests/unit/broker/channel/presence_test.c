@@ -12,48 +12,14 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "broker/channel/presence.h"
 #include "broker/channel/registry.h"
 #include "shared/base/base.h"
-#include "shared/json/json_slice.h"
-
-static uint64_t stamp;
-
-static enum presence_joined
-join(struct presence *p, unsigned slot, const char *id, const char *info)
-{
-	struct presence_join j = { slot, str_of(id), str_of(info), ++stamp,
-		100 };
-
-	return presence_join(p, &j);
-}
-
-/* What stands in the frame, with one level of escapes taken off. */
-static void
-assert_list(struct presence *p, const char *want)
-{
-	struct buf *b = NULL;
-	struct json text, inner;
-	const char *err;
-	struct str got;
-	char *tmp = NULL;
-
-	buf_putc(&b, '"');
-	presence_write(p, &b);
-	buf_putc(&b, '"');
-	assert_int_equal(json_parse(buf_str(b), &text, &err), 0);
-	assert_int_equal(json_string(text, &got, &tmp), 0);
-	assert_int_equal(json_parse(got, &inner, &err), 0);
-	if (!str_eq(got, str_of(want)))
-		fail_msg("%.*s\nis not %s", STR_ARG(got), want);
-	free(tmp);
-	buf_unref(b);
-}
+#include "tests/unit/broker/channel/members.h"
 
 static void
 users_are_counted_once(void **state)
 {
-	struct presence *p = presence_new(NULL, 2);
+	struct presence *p = presence_new(NULL);
 
 	(void)state;
 	assert_int_equal(join(p, 0, "u-7", "{\"a\":1}"), PRESENCE_FIRST);
@@ -63,11 +29,12 @@ users_are_counted_once(void **state)
 	assert_list(p,
 	    "{\"presence\":{\"ids\":[\"u-7\",\"u-8\"],\"hash\":{\"u-7\":"
 	    "{\"a\":1},\"u-8\":null},\"count\":2}}");
-	assert_int_equal(presence_leave(p, 0, S("u-8")), PRESENCE_UNKNOWN);
-	assert_int_equal(presence_leave(p, 0, S("u")), PRESENCE_UNKNOWN);
-	assert_int_equal(presence_leave(p, 0, S("u-7")), PRESENCE_STAYS);
-	assert_int_equal(presence_leave(p, 0, S("u-7")), PRESENCE_UNKNOWN);
-	assert_int_equal(presence_leave(p, 1, S("u-7")), PRESENCE_GONE);
+	assert_int_equal(leave(p, 0, "u-8", 1), PRESENCE_UNKNOWN);
+	assert_int_equal(leave(p, 1, "u-8", 0), PRESENCE_UNKNOWN);
+	assert_int_equal(leave(p, 0, "u", 2), PRESENCE_UNKNOWN);
+	assert_int_equal(leave(p, 0, "u-7", 2), PRESENCE_STAYS);
+	assert_int_equal(leave(p, 0, "u-7", 2), PRESENCE_UNKNOWN);
+	assert_int_equal(leave(p, 1, "u-7", 0), PRESENCE_GONE);
 	assert_list(p,
 	    "{\"presence\":{\"ids\":[\"u-8\"],\"hash\":{\"u-8\":null},"
 	    "\"count\":1}}");
@@ -77,7 +44,7 @@ users_are_counted_once(void **state)
 static void
 ids_and_infos_are_any_text(void **state)
 {
-	struct presence *p = presence_new(NULL, 1);
+	struct presence *p = presence_new(NULL);
 
 	(void)state;
 	join(p, 0, "0", "\"\\u00e9\\\\\"");
@@ -92,12 +59,12 @@ ids_and_infos_are_any_text(void **state)
 static void
 an_empty_list_is_one_too(void **state)
 {
-	struct presence *p = presence_new(NULL, 1);
+	struct presence *p = presence_new(NULL);
 
 	(void)state;
 	assert_list(p, "{\"presence\":{\"ids\":[],\"hash\":{},\"count\":0}}");
 	join(p, 0, "a", "");
-	assert_int_equal(presence_leave(p, 0, S("a")), PRESENCE_GONE);
+	assert_int_equal(leave(p, 0, "a", 0), PRESENCE_GONE);
 	assert_list(p, "{\"presence\":{\"ids\":[],\"hash\":{},\"count\":0}}");
 	presence_free(p);
 }
@@ -105,8 +72,8 @@ an_empty_list_is_one_too(void **state)
 static void
 a_full_channel_lets_its_users_in(void **state)
 {
-	struct presence *p = presence_new(NULL, 1);
-	struct presence_join j = { 0, S("a"), S(""), 1, 2 };
+	struct presence *p = presence_new(NULL);
+	struct presence_join j = { .id = S("a"), .stamp = 1, .max = 2 };
 
 	(void)state;
 	assert_int_equal(presence_join(p, &j), PRESENCE_FIRST);
@@ -117,7 +84,9 @@ a_full_channel_lets_its_users_in(void **state)
 	assert_int_equal(presence_count(p), 2);
 	j.id = S("a");
 	assert_int_equal(presence_join(p, &j), PRESENCE_MORE);
-	presence_leave(p, 0, S("b"));
+	j.sid++;
+	j.id = S("b");
+	assert_int_equal(presence_leave(p, 0, 0, S("b")), PRESENCE_GONE);
 	j.id = S("c");
 	assert_int_equal(presence_join(p, &j), PRESENCE_FIRST);
 	presence_free(p);
@@ -127,7 +96,7 @@ static void
 the_list_has_a_bound_in_bytes(void **state)
 {
 	enum { BIG = 1 << 20 };
-	struct presence *p = presence_new(NULL, 1);
+	struct presence *p = presence_new(NULL);
 	char *info = malloc(BIG + 1), id[16];
 	enum presence_joined r = PRESENCE_FIRST;
 	int n;
@@ -149,7 +118,7 @@ the_list_has_a_bound_in_bytes(void **state)
 static void
 a_dead_worker_leaves_suspects(void **state)
 {
-	struct presence *p = presence_new(NULL, 2);
+	struct presence *p = presence_new(NULL);
 	struct list suspects;
 	struct member *m;
 
@@ -164,11 +133,11 @@ a_dead_worker_leaves_suspects(void **state)
 	join(p, 1, "b", "");
 	assert_int_equal(presence_drop(p, 0, 7., &suspects), 2);
 	assert_int_equal(presence_count(p), 3); /* nobody has left yet */
-	/* c comes back, by another worker; its place and info stay */
+	/* c comes back, by another worker: with what it says now */
 	assert_int_equal(join(p, 1, "c", "9"), PRESENCE_MORE);
 	assert_list(p,
 	    "{\"presence\":{\"ids\":[\"a\",\"b\",\"c\"],\"hash\":{\"a\":null,"
-	    "\"b\":null,\"c\":{}},\"count\":3}}");
+	    "\"b\":null,\"c\":9},\"count\":3}}");
 	m = LIST_ITEM(suspects.next, struct member, suspect);
 	assert_true(str_eq(member_id(m), S("a")));
 	assert_true(m->due == 7.);
@@ -195,12 +164,16 @@ a_replay_restores_the_order(void **state)
 		{ "d", "5", 35 },
 		{ "b", "9", 50 },
 	};
-	struct presence *p = presence_new(NULL, 2);
+	struct presence *p = presence_new(NULL);
 
 	(void)state;
 	for (size_t i = 0; i < nitems(said); i++) {
-		struct presence_join j = { i % 2, str_of(said[i].id),
-			str_of(said[i].info), said[i].stamp, UINT32_MAX };
+		struct presence_join j = { .slot = i % 2,
+			.id = str_of(said[i].id),
+			.info = str_of(said[i].info),
+			.sid = i,
+			.stamp = said[i].stamp,
+			.replay = true };
 
 		presence_join(p, &j);
 		if (i == 1)
@@ -216,16 +189,20 @@ a_replay_restores_the_order(void **state)
 
 /* ---- the walk ---- */
 
-enum { SLOTS = 4, CHANNELS = 6, USERS = 12, STEPS = 200000 };
+enum { SLOTS = 4, CHANNELS = 6, USERS = 12, STEPS = 200000, SEATS = 64 };
 
-/* The model: connections as plain counts, members in an array. */
+/* The model: members and their connections in arrays, the oldest first. */
+struct model_seat {
+	uint64_t sid;
+	unsigned slot, info;
+};
+
 struct model_member {
-	int user;
-	bool suspect;
+	int user, n;
+	struct model_seat seats[SEATS];
 };
 
 struct model {
-	int count[CHANNELS][USERS][SLOTS];
 	struct model_member order[CHANNELS][USERS];
 	int n[CHANNELS];
 };
@@ -270,14 +247,14 @@ model_find(const struct model *m, unsigned ch, int user)
 	return -1;
 }
 
-static int
-model_connections(const struct model *m, unsigned ch, int user)
+/* Suspects keep the first one. */
+static void
+model_unseat(struct model_member *m, int at)
 {
-	int n = 0;
-
-	for (int s = 0; s < SLOTS; s++)
-		n += m->count[ch][user][s];
-	return n;
+	if (--m->n == 0)
+		m->seats[0] = m->seats[at];
+	for (int i = at; i < m->n; i++)
+		m->seats[i] = m->seats[i + 1];
 }
 
 static void
@@ -301,21 +278,27 @@ drop_empty(struct walk *w, struct channel *c)
 static void
 step_join(struct walk *w, unsigned ch, int user, unsigned slot)
 {
-	char name[16], id[16];
+	char name[16], id[16], info[2] = { (char)('0' + draw(w, 3)), '\0' };
 	struct channel *c =
 	    registry_get(&w->r, 1, str_of(channel_name(ch, name)));
 	int at = model_find(&w->m, ch, user);
+	struct model_member *m;
 	enum presence_joined r;
 
+	if (at != -1 && w->m.order[ch][at].n == SEATS)
+		return;
 	if (c->presence == NULL)
-		c->presence = presence_new(c, SLOTS);
-	r = join(c->presence, slot, user_name(user, id), "");
+		c->presence = presence_new(c);
+	r = join(c->presence, slot, user_name(user, id), info);
 	registry_enter(&w->r, c, slot);
 	assert_int_equal(r, at == -1 ? PRESENCE_FIRST : PRESENCE_MORE);
-	w->m.count[ch][user][slot]++;
-	if (at == -1)
+	if (at == -1) {
 		at = w->m.n[ch]++;
-	w->m.order[ch][at] = (struct model_member){ user, false };
+		w->m.order[ch][at] = (struct model_member){ .user = user };
+	}
+	m = &w->m.order[ch][at];
+	m->seats[m->n++] =
+	    (struct model_seat){ stamp, slot, (unsigned)info[0] };
 }
 
 static void
@@ -324,23 +307,28 @@ step_leave(struct walk *w, unsigned ch, int user, unsigned slot)
 	char name[16], id[16];
 	struct channel *c =
 	    registry_find(&w->r, 1, str_of(channel_name(ch, name)));
-	enum presence_left want = PRESENCE_STAYS, got = PRESENCE_UNKNOWN;
+	enum presence_left want = PRESENCE_UNKNOWN, got = PRESENCE_UNKNOWN;
+	int at = model_find(&w->m, ch, user), seat = 0;
+	struct model_member *m = at == -1 ? NULL : &w->m.order[ch][at];
+	uint64_t sid = 0;
 
-	if (w->m.count[ch][user][slot] == 0)
-		want = PRESENCE_UNKNOWN;
-	else if (model_connections(&w->m, ch, user) == 1)
-		want = PRESENCE_GONE;
+	if (m != NULL && m->n > 0) {
+		seat = (int)draw(w, (unsigned)m->n);
+		sid = m->seats[seat].sid;
+		if (m->seats[seat].slot == slot)
+			want = m->n == 1 ? PRESENCE_GONE : PRESENCE_STAYS;
+	}
 	if (c != NULL && c->presence != NULL)
 		got = presence_leave(
-		    c->presence, slot, str_of(user_name(user, id)));
+		    c->presence, slot, sid, str_of(user_name(user, id)));
 	assert_int_equal(got, want);
 	if (want == PRESENCE_UNKNOWN)
 		return;
 	assert_int_equal(registry_leave(&w->r, c, slot), 0);
 	drop_empty(w, c);
-	w->m.count[ch][user][slot]--;
+	model_unseat(m, seat);
 	if (want == PRESENCE_GONE)
-		model_remove(&w->m, ch, model_find(&w->m, ch, user));
+		model_remove(&w->m, ch, at);
 }
 
 static void
@@ -359,9 +347,10 @@ step_death(struct walk *w, unsigned slot)
 		for (int i = 0; i < w->m.n[ch]; i++) {
 			struct model_member *m = &w->m.order[ch][i];
 
-			w->m.count[ch][m->user][slot] = 0;
-			if (model_connections(&w->m, ch, m->user) == 0)
-				m->suspect = true;
+			/* The first one last, as its info stays. */
+			for (int k = m->n - 1; k >= 0; k--)
+				if (m->seats[k].slot == slot)
+					model_unseat(m, k);
 		}
 	}
 }
@@ -379,7 +368,7 @@ step_expire(struct walk *w)
 	}
 	for (unsigned ch = 0; ch < CHANNELS; ch++)
 		for (int i = w->m.n[ch] - 1; i >= 0; i--)
-			if (w->m.order[ch][i].suspect)
+			if (w->m.order[ch][i].n == 0)
 				model_remove(&w->m, ch, i);
 }
 
@@ -404,16 +393,16 @@ compare_channel(struct walk *w, unsigned ch)
 		    user_name(w->m.order[ch][i].user, id));
 	buf_append(&want, S("],\"hash\":{"));
 	for (int i = 0; i < w->m.n[ch]; i++)
-		buf_printf(&want, "%s\"%s\":null", i == 0 ? "" : ",",
-		    user_name(w->m.order[ch][i].user, id));
+		buf_printf(&want, "%s\"%s\":%c", i == 0 ? "" : ",",
+		    user_name(w->m.order[ch][i].user, id),
+		    (int)w->m.order[ch][i].seats[0].info);
 	buf_printf(&want, "},\"count\":%d}}%c", w->m.n[ch], 0);
 	assert_list(c->presence, want->data);
 	buf_unref(want);
-	for (int u = 0; u < USERS; u++)
-		for (int s = 0; s < SLOTS; s++) {
-			total += (uint32_t)w->m.count[ch][u][s];
-			if (w->m.count[ch][u][s] > 0)
-				slots |= UINT64_C(1) << s;
+	for (int i = 0; i < w->m.n[ch]; i++)
+		for (int k = 0; k < w->m.order[ch][i].n; k++) {
+			total++;
+			slots |= UINT64_C(1) << w->m.order[ch][i].seats[k].slot;
 		}
 	assert_int_equal(c->total, total);
 	assert_true(c->slots == slots);

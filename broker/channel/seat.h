@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_CHANNEL_SEAT_H
+#define BROKER_CHANNEL_SEAT_H
+
+/*
+ * The connections of one member of a presence channel.  Nearly every member
+ * has one: it is `first`, which is found without a search.  Further ones are
+ * in a list by their age, and in a table of the channel by their socket id.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/base/buf.h"
+#include "shared/base/hash.h"
+#include "shared/base/list.h"
+
+struct seat {
+	uint64_t sid, stamp;
+	struct buf *info; /* user_info, as it stands in frames */
+	unsigned slot;
+};
+
+struct seats {
+	struct seat first; /* the oldest; n == 0: the last one that was */
+	struct list more;  /* the others */
+	uint32_t n;
+	bool mixed; /* `more` is not in the order of the stamps */
+};
+
+/* What the members of one channel have in common. */
+struct seat_table {
+	struct hash more; /* all connections but the first ones */
+	size_t bytes;     /* of all infos; equal ones of a member count once */
+	bool changed;     /* the info of some first connection is another */
+};
+
+void seats_init(struct seats *);
+void seats_clear(struct seat_table *, struct seats *);
+/* A reference to this info for one more connection. */
+struct buf *seats_keep_info(
+    struct seat_table *, const struct seats *, struct str info);
+void seats_forget_info(struct seat_table *, struct buf *info);
+/* Takes the seat's reference to its info. */
+void seats_add(struct seat_table *, struct seats *, struct seat);
+/*
+ * False: there is no such connection.  When it is there twice (a replay enters
+ * both before it reads that one has ended), the older one leaves.
+ */
+bool seats_remove(
+    struct seat_table *, struct seats *, unsigned slot, uint64_t sid);
+/* All connections of a worker are gone. */
+void seats_drop(struct seat_table *, struct seats *, unsigned slot);
+
+/* Puts the n elements of a list in order; compare() gets struct list **. */
+void seats_sort_list(
+    struct list *, size_t n, int (*compare)(const void *, const void *));
+
+#endif
