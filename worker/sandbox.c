@@ -2,7 +2,8 @@
 /*
  * sandbox.c: the system calls of a worker, and what happens with others.  A
  * worker that is taken over by a bug can talk to the sockets that it has and
- * make no others but Unix ones (to the broker, to syslog); it opens no file.
+ * make no others but Unix ones for datagrams (to syslog).  It connects to no
+ * socket: the master hands it a link to a new broker.  It opens no file.
  *
  * Refused means EPERM and a line in the log, not death: a call that a library
  * makes once a year shall not disconnect everybody.  What only an intruder
@@ -28,12 +29,13 @@
 #include "shared/base/log.h"
 #include "shared/proc/proc.h"
 
+#define SOCK_TYPES 0xf /* socket(2): the rest are flags */
+
 static const int allowed[] = {
 	/* sockets that are there */
 	SCMP_SYS(accept),
 	SCMP_SYS(accept4),
 	SCMP_SYS(close),
-	SCMP_SYS(connect),
 	SCMP_SYS(getpeername),
 	SCMP_SYS(getsockname),
 	SCMP_SYS(getsockopt),
@@ -140,13 +142,21 @@ return_eperm(ucontext_t *u)
 static void
 on_refused(int sig, siginfo_t *si, void *context)
 {
+	static bool inside; /* the log may want what is refused, too */
 	char *name;
 
 	UNUSED(sig);
+	if (inside) {
+		if (!return_eperm(context))
+			exit(1);
+		return;
+	}
+	inside = true;
 	name = seccomp_syscall_resolve_num_arch(si->si_arch, si->si_syscall);
 	log_warnx("sandbox: system call %s (%d) is refused",
 	    name == NULL ? "?" : name, si->si_syscall);
 	free(name);
+	inside = false;
 	if (!return_eperm(context))
 		exit(1);
 }
@@ -162,8 +172,9 @@ add_rules(scmp_filter_ctx ctx)
 	for (i = 0; r == 0 && i < nitems(deadly); i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, deadly[i], 0);
 	if (r == 0)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-		    SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+		    SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
+		    SCMP_A1(SCMP_CMP_MASKED_EQ, SOCK_TYPES, SOCK_DGRAM));
 	if (r == 0) /* abort(3), and nobody else's signal */
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
 		    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));

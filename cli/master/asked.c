@@ -19,6 +19,7 @@
 #include "shared/conf/conf.h"
 #include "shared/ipc/cord.h"
 #include "shared/ipc/ipc_msg.h"
+#include "shared/net/sock.h"
 #include "shared/role/orders.h"
 
 #define DRAIN_MAX_MS 3600000
@@ -76,6 +77,22 @@ on_ask(struct master *m, struct str body)
 		master_say(m, ask.id, 1, S("pusherd does not know this"));
 }
 
+/* The socket belongs to the master while there is no broker, too. */
+int
+asked_give_link(struct master *m, struct child *c)
+{
+	int fd = sock_connect_unix(m->start->conf->broker_path);
+	struct msg_link link = { 0 };
+	char bytes[32];
+	int r;
+
+	msg_link_put(bytes, &link);
+	r = child_tell(c, bytes, msg_link_size(&link), &fd, fd == -1 ? 0 : 1);
+	if (fd != -1)
+		close(fd);
+	return r;
+}
+
 /* A child has something to say; no child is believed more than that. */
 void
 asked_on_cord(struct master *m, struct child *c)
@@ -103,6 +120,8 @@ asked_on_cord(struct master *m, struct child *c)
 		reload_on_done(m, c, done.id, done.failed);
 	else if (head[1] == IPC_DRAINED && msg_drained_get(&drained, body) == 0)
 		c->drained = true;
+	else if (head[1] == IPC_LINK_ASK && !c->is_broker && !c->is_courier)
+		c->tell_link = asked_give_link(m, c) == -1;
 	else if (head[1] == IPC_MASTER_ASK && c->is_broker)
 		on_ask(m, body);
 }

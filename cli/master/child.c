@@ -209,7 +209,7 @@ child_start(struct child *c, const struct master_start *start, int life_fd)
 	c->cord_fd = ours[1];
 	c->ready = false;
 	c->owes = 0;
-	c->tell_conf = c->tell_log = c->replaced = false;
+	c->tell_conf = c->tell_log = c->tell_link = c->replaced = false;
 	c->started_ms = child_now_ms();
 	watchdog_begin(&c->watchdog, c->started_ms);
 }

@@ -30,6 +30,7 @@ struct child {
 	char *failed;    /* what an order could not do there, or NULL */
 	bool tell_conf;  /* an order that it could not take yet */
 	bool tell_log;   /* likewise */
+	bool tell_link;  /* it waits for a link to the broker */
 	bool drained;    /* has sent its clients away */
 	bool retiring;   /* is not replaced */
 	bool replaced;   /* has been told to go, for another one */

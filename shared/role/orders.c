@@ -128,6 +128,17 @@ on_said(struct orders *o, struct str body)
 	return 0;
 }
 
+static int
+on_link(struct orders *o, struct str body, const int *fds, size_t nfds)
+{
+	struct msg_link m;
+
+	if (o->ops->on_link == NULL || msg_link_get(&m, body) == -1 || nfds > 1)
+		return -1;
+	o->ops->on_link(o->owner, nfds == 1 ? fds[0] : -1);
+	return 0;
+}
+
 /* 0, or -1 when it is no order for us; then the descriptors are left over. */
 static int
 obey(struct orders *o, struct str in, const int *fds, size_t nfds)
@@ -149,6 +160,8 @@ obey(struct orders *o, struct str in, const int *fds, size_t nfds)
 		return nfds > 0 ? -1 : on_drain(o, body);
 	case IPC_MASTER_SAID:
 		return nfds > 0 ? -1 : on_said(o, body);
+	case IPC_LINK:
+		return on_link(o, body, fds, nfds);
 	default:
 		return -1;
 	}
@@ -224,6 +237,16 @@ orders_ask(struct orders *o, const struct msg_master_ask *m)
 	r = cord_send(o->io.fd, bytes, n, NULL, 0);
 	free(bytes);
 	return r;
+}
+
+int
+orders_ask_link(struct orders *o)
+{
+	struct msg_link_ask m = { 0 };
+	char bytes[32];
+
+	msg_link_ask_put(bytes, &m);
+	return cord_send(o->io.fd, bytes, msg_link_ask_size(&m), NULL, 0);
 }
 
 int

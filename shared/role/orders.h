@@ -28,6 +28,8 @@ struct orders_ops {
 	/* NULL: not for this role. */
 	void (*on_drain)(void *owner, const struct msg_drain *);
 	void (*on_said)(void *owner, const struct msg_master_said *);
+	/* fd: a link to the broker, now the callee's; -1: not now. */
+	void (*on_link)(void *owner, int fd);
 };
 
 struct orders {
@@ -45,6 +47,8 @@ void orders_take_all(struct orders *);
 void orders_stop(struct orders *, struct ev_loop *);
 /* All clients have been sent away.  0, or -1 with errno. */
 int orders_drained(struct orders *, uint32_t held);
+/* Asks the master for another link to the broker.  0, or -1 with errno. */
+int orders_ask_link(struct orders *);
 /* Asks the master.  0, or -1 with errno when it cannot be asked. */
 int orders_ask(struct orders *, const struct msg_master_ask *);
 

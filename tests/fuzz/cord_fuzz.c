@@ -174,8 +174,9 @@ check_conf(const struct conf *c)
 static void
 child_end(struct input *in)
 {
-	static const struct orders_ops ops = { on_reconf, on_drain, on_said };
-	static const struct orders_ops few = { NULL, NULL, NULL };
+	static const struct orders_ops ops = { on_reconf, on_drain, on_said,
+		NULL };
+	static const struct orders_ops few = { NULL };
 	struct words words = { NULL, 0, NULL, 0 };
 	struct child_end e = { .taken = 0 };
 	int ends[2], before, saved = dup(STDERR_FILENO);

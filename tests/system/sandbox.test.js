@@ -16,7 +16,7 @@ const { get, publish } = require('./lib/http');
 const field = (pid, name) => fs.readFileSync(`/proc/${pid}/status`, 'utf8')
 	.match(new RegExp(`^${name}:\\s*(\\d+)`, 'm'))[1];
 
-test('a worker lives in its sandbox', { skip: /asan|valgrind/.test(
+test('O15: a worker lives in its sandbox', { skip: /asan|valgrind/.test(
 	process.env.PUSHERD_BIN ?? '') }, async () => {
 	const d = new Daemon({ workers: 2, sandbox: 'on',
 		log: path.join(fs.mkdtempSync('/tmp/pusherd-test-'), 'log'),

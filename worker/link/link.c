@@ -4,8 +4,9 @@
  * which origin have been here.
  *
  * When the broker dies the worker keeps its clients: it reads the old link to
- * its end, connects to the replacement, says who is there (replay), and sends
- * again what was not acknowledged.  Receivers drop what they have seen by
+ * its end, asks the master for a link to the replacement (the sandbox does not
+ * let it connect), says who is there (replay), and sends again what was not
+ * acknowledged.  Receivers drop what they have seen by
  * (origin, seq).
  */
 
@@ -139,11 +140,13 @@ retry_later(struct worker *w)
 	ev_timer_start(w->loop, &w->link.retry);
 }
 
-static void
-link_connect(struct worker *w)
+void
+link_take(struct worker *w, int fd)
 {
-	int fd = sock_connect_unix(w->conf->broker_path);
-
+	if (link_is_open(w)) {
+		close(fd); /* never asked for */
+		return;
+	}
 	if (fd == -1) {
 		retry_later(w);
 		return;
@@ -185,7 +188,10 @@ on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 	if (w->link.lost != NULL && !w->draining)
 		log_warnx("link to the broker lost: %s", w->link.lost);
 	w->link.lost = NULL;
-	link_connect(w);
+	if (!ev_is_active(&w->orders.io)) /* nobody to ask */
+		link_take(w, sock_connect_unix(w->conf->broker_path));
+	else if (orders_ask_link(&w->orders) == -1)
+		retry_later(w); /* else the answer goes on: link_take() */
 }
 
 /*
@@ -249,7 +255,7 @@ link_init(struct worker *w)
 	ev_timer_init(
 	    &w->link.pinger, on_ping_timer, PING_SECONDS, PING_SECONDS);
 	ev_timer_start(w->loop, &w->link.pinger);
-	link_connect(w);
+	link_take(w, sock_connect_unix(w->conf->broker_path));
 }
 
 void

@@ -59,6 +59,8 @@ struct link {
 
 void link_init(struct worker *);
 void link_free(struct worker *);
+/* What the master has handed over: a socket to the broker, or -1. */
+void link_take(struct worker *, int fd);
 /* Sends to the broker what this turn queued. */
 void link_flush(struct worker *);
 /* Messages can be sent: there is a broker, or there will be one soon. */

@@ -19,12 +19,17 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "shared/base/base.h"
 #include "shared/base/log.h"
+#include "shared/base/log_out.h"
 #include "worker/sandbox.h"
+
+/* A socket on which somebody listens. */
+static struct sockaddr_un stream = { .sun_family = AF_UNIX };
 
 static int
 is_refused(long result)
@@ -42,6 +47,33 @@ static int
 makes_inet_socket(void)
 {
 	return is_refused(socket(AF_INET, SOCK_STREAM, 0));
+}
+
+static int
+makes_unix_stream(void)
+{
+	return is_refused(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+}
+
+/* Be it a socket that was there before. */
+static int
+o15_connects(void)
+{
+	return is_refused(connect(0, (const void *)&stream, sizeof(stream)));
+}
+
+/* A syslog that takes streams only: the line is lost, not the worker. */
+static int
+o15_logs_to_a_stream(void)
+{
+	int r = makes_unix_stream();
+
+	log_out_syslog_at(stream.sun_path);
+	log_to_syslog();
+	log_warnx("nobody reads this");
+	r |= makes_inet_socket();
+	log_to_stderr();
+	return r;
 }
 
 static int
@@ -68,7 +100,7 @@ listens(void)
 static int
 does_its_work(void)
 {
-	int fds[2], fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fds[2], fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	char *p = malloc(10 << 20);
 	char byte = 1;
 
@@ -100,6 +132,9 @@ static const struct {
 } cases[] = {
 	{ "open", opens_file, 0 }, /* openat(2) */
 	{ "socket", makes_inet_socket, 0 },
+	{ "socket", makes_unix_stream, 0 },
+	{ "connect", o15_connects, 0 },
+	{ "socket", o15_logs_to_a_stream, 0 },
 	{ "mmap", makes_code, 0 },
 	{ "unlink", removes_file, 0 },
 	{ "listen", listens, 0 },
@@ -134,7 +169,7 @@ run_case(size_t i, char *out, size_t cap)
 }
 
 static void
-test_cases(void **state)
+o15_what_a_worker_may_do(void **state)
 {
 	char out[4096], want[80];
 	int status;
@@ -161,8 +196,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cases),
+		cmocka_unit_test(o15_what_a_worker_may_do),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), r;
+
+	snprintf(stream.sun_path, sizeof(stream.sun_path),
+	    "/tmp/pusherd-sandbox-%d", (int)getpid());
+	if (bind(fd, (const void *)&stream, sizeof(stream)) == -1 ||
+	    listen(fd, 1) == -1)
+		return 1;
+	r = cmocka_run_group_tests(tests, NULL, NULL);
+	unlink(stream.sun_path);
+	return r;
 }
