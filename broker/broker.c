@@ -10,46 +10,65 @@
 
 #include "broker/broker.h"
 
+#include <ev.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "broker/app/apps.h"
+#include "broker/app/claims.h"
+#include "broker/channel/cache.h"
 #include "broker/channel/query.h"
+#include "broker/channel/registry.h"
 #include "broker/channel/subscribe.h"
 #include "broker/channel/tally.h"
+#include "broker/control/control.h"
 #include "broker/control/verb_master.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/link/resync.h"
+#include "broker/stats/history.h"
+#include "broker/stats/scrape.h"
+#include "broker/stats/sums.h"
+#include "broker/user/users.h"
+#include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
 #include "shared/base/hash.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
+#include "shared/net/door.h"
+#include "shared/role/leave.h"
+#include "shared/role/orders.h"
+#include "shared/role/pulse.h"
 
-#define SCRATCH_KEEP (1u << 20) /* bytes; a larger scratch is given back */
 #define ACCEPTS_PER_TURN 16
 
-double
-broker_now(void)
-{
-	struct timespec ts;
+/* All that the broker consists of. */
+struct parts {
+	ev_prepare prepare; /* end of the turn: flush, acknowledge, reap */
+	ev_idle busy;       /* runs while a turn left work over */
+	ev_timer tick;      /* once a second: what has expired */
+	struct pulse pulse;
+	struct leave leave;
+	struct door door; /* the workers' and the courier's socket */
+	struct orders orders;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-}
-
-struct buf **
-broker_scratch(struct broker *br)
-{
-	if (br->scratch != NULL && br->scratch->cap > SCRATCH_KEEP) {
-		buf_unref(br->scratch);
-		br->scratch = NULL;
-	}
-	if (br->scratch == NULL)
-		br->scratch = buf_new(4096);
-	br->scratch->len = 0;
-	return &br->scratch;
-}
+	struct link_table links;
+	struct resync resync;
+	struct broker_apps apps;
+	struct claims claims;
+	struct registry registry;
+	struct cache cache;
+	struct suspects suspects;
+	struct users users;
+	struct queries queries;
+	struct hooks hooks;
+	struct sums sums;
+	struct history history;
+	struct scrapes scrapes;
+	struct control control;
+};
 
 static void
 on_busy(struct ev_loop *loop, ev_idle *w, int revents)
@@ -77,15 +96,15 @@ broker_turn(struct broker *br)
 	peer_reap(br);
 	more = control_reap(br) || more;
 	if (more)
-		ev_idle_start(br->loop, &br->busy);
+		ev_idle_start(br->loop, &br->parts->busy);
 	else
-		ev_idle_stop(br->loop, &br->busy);
+		ev_idle_stop(br->loop, &br->parts->busy);
 }
 
 static void
 on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
 {
-	struct broker *br = container_of(w, struct broker, prepare);
+	struct broker *br = w->data;
 
 	UNUSED(loop);
 	UNUSED(revents);
@@ -96,7 +115,7 @@ on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
 static void
 on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	struct broker *br = container_of(w, struct broker, tick);
+	struct broker *br = w->data;
 
 	UNUSED(loop);
 	UNUSED(revents);
@@ -145,6 +164,35 @@ invoke_in_order(struct ev_loop *loop)
 	ev_invoke_pending(loop);
 }
 
+bool
+broker_is_busy(const struct broker *br)
+{
+	return ev_is_active(&br->parts->busy);
+}
+
+static void
+wire(struct broker *br)
+{
+	struct parts *all = xcalloc(1, sizeof(*all));
+
+	br->parts = all;
+	br->links = &all->links;
+	br->resync = &all->resync;
+	br->apps = &all->apps;
+	br->claims = &all->claims;
+	br->registry = &all->registry;
+	br->cache = &all->cache;
+	br->suspects = &all->suspects;
+	br->users = &all->users;
+	br->queries = &all->queries;
+	br->hooks = &all->hooks;
+	br->sums = &all->sums;
+	br->history = &all->history;
+	br->scrapes = &all->scrapes;
+	br->control = &all->control;
+	br->orders = &all->orders;
+}
+
 static void
 init(struct broker *br, const struct conf *conf, unsigned nslots)
 {
@@ -154,15 +202,14 @@ init(struct broker *br, const struct conf *conf, unsigned nslots)
 		fatalx("cannot make an event loop");
 	ev_set_userdata(br->loop, br);
 	ev_set_invoke_pending_cb(br->loop, invoke_in_order);
-	list_init(&br->links);
-	list_init(&br->gone);
-	list_init(&br->suspects);
-	list_init(&br->queries);
-	list_init(&br->tails);
-	registry_init(&br->registry, br->nslots);
+	wire(br);
+	peer_init(br);
+	registry_init(br->registry, br->nslots);
 	cache_init(br);
+	subscribe_init(br);
+	query_init(br);
 	users_init(br);
-	claims_init(&br->claims);
+	claims_init(br->claims);
 	control_init(br);
 	sums_init(br);
 	history_init(br);
@@ -171,13 +218,10 @@ init(struct broker *br, const struct conf *conf, unsigned nslots)
 	resync_init(br);
 	br->id = proc_random();
 	br->started = broker_now();
-	ev_prepare_init(&br->prepare, on_prepare);
-	ev_idle_init(&br->busy, on_busy);
-	ev_timer_init(&br->tick, on_tick, 1., 1.);
-	ev_timer_init(&br->ping, alive_on_ping_timer, ALIVE_PING, ALIVE_PING);
-	ev_init(&br->ack, peer_on_ack_timer);
-	ev_init(&br->suspect, subscribe_on_suspect_timer);
-	ev_init(&br->offline, users_on_offline_timer);
+	ev_prepare_init(&br->parts->prepare, on_prepare);
+	ev_idle_init(&br->parts->busy, on_busy);
+	ev_timer_init(&br->parts->tick, on_tick, 1., 1.);
+	br->parts->prepare.data = br->parts->tick.data = br;
 }
 
 void
@@ -199,25 +243,26 @@ broker_clear(struct broker *br)
 	subscribe_clear(br);
 	users_clear(br);
 	cache_clear(br);
-	claims_clear(&br->claims);
+	claims_clear(br->claims);
 	sums_clear(br);
 	history_clear(br);
-	registry_clear(&br->registry);
+	registry_clear(br->registry);
 	apps_clear(br);
 	buf_unref(br->scratch);
 	ev_loop_destroy(br->loop);
+	free(br->parts);
 }
 
 static void
 on_accept(struct ev_loop *loop, ev_io *w, int revents)
 {
-	struct broker *br = container_of(w, struct broker, door.io);
+	struct broker *br = w->data;
 	int fd;
 
 	UNUSED(loop);
 	UNUSED(revents);
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-		fd = door_accept(&br->door);
+		fd = door_accept(&br->parts->door);
 		if (fd == -1)
 			return;
 		peer_accept(br, fd);
@@ -252,15 +297,16 @@ static const struct orders_ops orders_ops = {
 static void
 start(struct broker *br, const struct inherit *in)
 {
-	ev_prepare_start(br->loop, &br->prepare);
-	ev_timer_start(br->loop, &br->tick);
-	ev_timer_start(br->loop, &br->ping);
-	leave_start(&br->leave, br->loop, in->life_fd);
-	door_init(&br->door, br->loop, "link", on_accept);
-	door_open(&br->door, in->broker_fd, false);
-	pulse_start(&br->pulse, br->loop, in->pulse);
+	ev_prepare_start(br->loop, &br->parts->prepare);
+	ev_timer_start(br->loop, &br->parts->tick);
+	ev_timer_start(br->loop, &br->links->ping);
+	leave_start(&br->parts->leave, br->loop, in->life_fd);
+	door_init(&br->parts->door, br->loop, "link", on_accept);
+	br->parts->door.io.data = br;
+	door_open(&br->parts->door, in->broker_fd, false);
+	pulse_start(&br->parts->pulse, br->loop, in->pulse);
 	orders_start(
-	    &br->orders, br->loop, in->cord_fd, in->conf, &orders_ops, br);
+	    br->orders, br->loop, in->cord_fd, in->conf, &orders_ops, br);
 	/* Later brokers shall give higher stamps than their predecessors. */
 	br->stamp = (uint64_t)(broker_now() * 1e9);
 	br->places = in->places;
@@ -271,15 +317,15 @@ static void
 stop(struct broker *br)
 {
 	/* What the master has answered pusherctl before it ended us. */
-	orders_take_all(&br->orders);
+	orders_take_all(br->orders);
 	while (control_flush(br))
 		;
 	control_clear(br);
-	orders_stop(&br->orders, br->loop);
-	door_close(&br->door);
-	leave_stop(&br->leave, br->loop);
-	ev_prepare_stop(br->loop, &br->prepare);
-	ev_idle_stop(br->loop, &br->busy);
+	orders_stop(br->orders, br->loop);
+	door_close(&br->parts->door);
+	leave_stop(&br->parts->leave, br->loop);
+	ev_prepare_stop(br->loop, &br->parts->prepare);
+	ev_idle_stop(br->loop, &br->parts->busy);
 }
 
 int
@@ -300,7 +346,7 @@ broker_main(const struct inherit *in)
 	if (apps_start(&br, &why) == -1)
 		fatalx("cannot read the apps: %s", why);
 	start(&br, in);
-	log_info("serving workers=%u apps=%zu", in->conf->nworkers, br.apps.n);
+	log_info("serving workers=%u apps=%zu", in->conf->nworkers, br.apps->n);
 	if (in->ready_fd != -1) {
 		if (write(in->ready_fd, "1", 1) != 1)
 			log_warn("ready line");

@@ -11,13 +11,16 @@
 
 #include "broker/app/claims.h"
 #include "broker/app/quota.h"
-#include "broker/broker.h"
+#include "broker/channel/cache.h"
 #include "broker/channel/query.h"
 #include "broker/channel/roll.h"
 #include "broker/channel/route.h"
 #include "broker/channel/subscribe.h"
 #include "broker/control/survey.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/link/resync.h"
+#include "broker/stats/sums.h"
 #include "broker/user/users.h"
 #include "broker/webhook/hooks.h"
 

@@ -14,9 +14,12 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "broker/broker.h"
+#include "broker/channel/cache.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/stats/history.h"
 #include "broker/webhook/hook_apps.h"
+#include "broker/webhook/hooks.h"
 #include "shared/app/appdb.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
@@ -36,7 +39,7 @@ struct broker_app *
 apps_lookup(const struct broker *br, uint32_t num)
 {
 	struct hash_node *n =
-	    hash_find(&br->apps.by_num, hash_u64(num), app_eq, &num);
+	    hash_find(&br->apps->by_num, hash_u64(num), app_eq, &num);
 
 	return n == NULL ? NULL : container_of(n, struct broker_app, node);
 }
@@ -54,8 +57,8 @@ apps_find_id(const struct broker *br, struct str id)
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&br->apps.by_num); n != NULL;
-	     n = hash_next(&br->apps.by_num, n)) {
+	for (n = hash_first(&br->apps->by_num); n != NULL;
+	     n = hash_next(&br->apps->by_num, n)) {
 		struct broker_app *a = container_of(n, struct broker_app, node);
 
 		if (!a->deleted && str_eq(str_of(a->app.id), id))
@@ -151,8 +154,8 @@ apps_send_all(struct broker *br, struct peer *p)
 	struct msg_apps_done done = { .broker = br->id };
 	struct hash_node *n;
 
-	for (n = hash_first(&br->apps.by_num); n != NULL;
-	     n = hash_next(&br->apps.by_num, n)) {
+	for (n = hash_first(&br->apps->by_num); n != NULL;
+	     n = hash_next(&br->apps->by_num, n)) {
 		struct broker_app *a = container_of(n, struct broker_app, node);
 
 		if (!a->deleted)
@@ -180,10 +183,10 @@ apps_expire(struct broker *br)
 	struct hash_node *n;
 	bool any = false;
 
-	if (br->apps.expires == 0 || br->apps.expires > now)
+	if (br->apps->expires == 0 || br->apps->expires > now)
 		return;
-	for (n = hash_first(&br->apps.by_num); n != NULL;
-	     n = hash_next(&br->apps.by_num, n)) {
+	for (n = hash_first(&br->apps->by_num); n != NULL;
+	     n = hash_next(&br->apps->by_num, n)) {
 		struct broker_app *a = container_of(n, struct broker_app, node);
 
 		if (a->app.old_until == 0)
@@ -200,9 +203,9 @@ apps_expire(struct broker *br)
 			send_to_all(br, &a->app);
 		any = true;
 	}
-	br->apps.expires = next;
-	if (any && br->hooks.queue.courier != NULL)
-		hook_apps_send(br, br->hooks.queue.courier);
+	br->apps->expires = next;
+	if (any && br->hooks->queue.courier != NULL)
+		hook_apps_send(br, br->hooks->queue.courier);
 }
 
 void
@@ -216,22 +219,22 @@ apps_put(struct broker *br, const struct app *app)
 	}
 	if (a == NULL) {
 		a = xcalloc(1, sizeof(*a) + br->nslots * sizeof(a->conns[0]));
-		hash_insert(&br->apps.by_num, &a->node, hash_u64(app->num));
-		br->apps.n++;
+		hash_insert(&br->apps->by_num, &a->node, hash_u64(app->num));
+		br->apps->n++;
 	} else {
 		if (strcmp(a->app.id, app->id) != 0) {
 			history_app_free(a->history);
 			a->history = NULL;
 		}
-		br->apps.n += a->deleted;
+		br->apps->n += a->deleted;
 		app_clear(&a->app);
 	}
 	copy(&a->app, app);
 	a->deleted = false;
 	a->seen = true;
 	if (a->app.old_until != 0 &&
-	    (br->apps.expires == 0 || a->app.old_until < br->apps.expires))
-		br->apps.expires = a->app.old_until;
+	    (br->apps->expires == 0 || a->app.old_until < br->apps->expires))
+		br->apps->expires = a->app.old_until;
 	send_to_all(br, &a->app);
 }
 
@@ -241,7 +244,7 @@ static void delete (struct broker *br, struct broker_app *a)
 
 	log_info("app deleted app=%s", a->app.id);
 	a->deleted = true;
-	br->apps.n--;
+	br->apps->n--;
 	for (unsigned i = 0; i < br->nslots; i++)
 		if (br->peers[i] != NULL)
 			ipc_send_app_del(&br->peers[i]->ipc, &m);
@@ -254,7 +257,7 @@ apps_release(struct broker *br, struct broker_app *a)
 {
 	if (!a->deleted || a->nconns > 0)
 		return;
-	hash_remove(&br->apps.by_num, &a->node);
+	hash_remove(&br->apps->by_num, &a->node);
 	app_clear(&a->app);
 	history_app_free(a->history);
 	free(a);
@@ -287,8 +290,8 @@ apply(struct broker *br, const struct reading *r)
 {
 	struct hash_node *n, *next;
 
-	for (n = hash_first(&br->apps.by_num); n != NULL;
-	     n = hash_next(&br->apps.by_num, n))
+	for (n = hash_first(&br->apps->by_num); n != NULL;
+	     n = hash_next(&br->apps->by_num, n))
 		container_of(n, struct broker_app, node)->seen = false;
 	for (size_t i = 0; i < r->n; i++) {
 		struct broker_app *a = apps_lookup(br, r->v[i].num);
@@ -297,10 +300,10 @@ apply(struct broker *br, const struct reading *r)
 		if (a != NULL && strcmp(a->app.id, r->v[i].id) == 0)
 			a->seen = true;
 	}
-	for (n = hash_first(&br->apps.by_num); n != NULL; n = next) {
+	for (n = hash_first(&br->apps->by_num); n != NULL; n = next) {
 		struct broker_app *a = container_of(n, struct broker_app, node);
 
-		next = hash_next(&br->apps.by_num, n);
+		next = hash_next(&br->apps->by_num, n);
 		if (!a->seen && !a->deleted)
 			delete (br, a);
 	}
@@ -348,19 +351,19 @@ static int
 read_file(struct broker *br, enum appdb_mode mode, char **why)
 {
 	struct appdb *db = appdb_open(br->conf->database, mode, why);
-	bool was_late = br->apps.late;
+	bool was_late = br->apps->late;
 
-	br->apps.late = true;
+	br->apps->late = true;
 	if (db == NULL)
 		return -1;
 	if (take(br, db) == 0) {
 		keep(br, db);
-		br->apps.late = false;
+		br->apps->late = false;
 	} else {
 		*why = xasprintf("%s: %s", br->conf->database, appdb_error(db));
 	}
 	appdb_close(db);
-	if (br->apps.late)
+	if (br->apps->late)
 		return -1;
 	if (was_late)
 		log_info("apps: the database can be read again");
@@ -402,7 +405,7 @@ apps_try(struct broker *br)
 {
 	char *why = NULL;
 
-	if (br->apps.late && read_file(br, APPDB_TRY, &why) == -1)
+	if (br->apps->late && read_file(br, APPDB_TRY, &why) == -1)
 		free(why);
 }
 
@@ -411,14 +414,14 @@ apps_clear(struct broker *br)
 {
 	struct hash_node *n, *next;
 
-	for (n = hash_first(&br->apps.by_num); n != NULL; n = next) {
+	for (n = hash_first(&br->apps->by_num); n != NULL; n = next) {
 		struct broker_app *a = container_of(n, struct broker_app, node);
 
-		next = hash_next(&br->apps.by_num, n);
-		hash_remove(&br->apps.by_num, n);
+		next = hash_next(&br->apps->by_num, n);
+		hash_remove(&br->apps->by_num, n);
 		app_clear(&a->app);
 		history_app_free(a->history);
 		free(a);
 	}
-	hash_clear(&br->apps.by_num);
+	hash_clear(&br->apps->by_num);
 }

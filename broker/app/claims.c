@@ -13,7 +13,7 @@
 
 #include "broker/app/claims.h"
 
-#include "broker/broker.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
@@ -117,12 +117,12 @@ forget(struct broker *br, struct claim *cl)
 {
 	cl->status = cl->promise; /* 0: who waits may do it */
 	tell_waiters(br, cl);
-	hash_remove(&br->claims.keys, &cl->node);
+	hash_remove(&br->claims->keys, &cl->node);
 	list_remove(&cl->order);
 	list_remove(&cl->in_app);
-	shares_sub(&br->claims.shares, cl->share, cost(cl));
-	br->claims.n--;
-	br->claims.bytes -= cl->key_len + buf_str(cl->body).n;
+	shares_sub(&br->claims->shares, cl->share, cost(cl));
+	br->claims->n--;
+	br->claims->bytes -= cl->key_len + buf_str(cl->body).n;
 	buf_unref(cl->body);
 	free(cl);
 }
@@ -130,12 +130,12 @@ forget(struct broker *br, struct claim *cl)
 static void
 set_body(struct broker *br, struct claim *cl, struct str body)
 {
-	br->claims.bytes -= buf_str(cl->body).n;
-	shares_sub(&br->claims.shares, cl->share, buf_str(cl->body).n);
+	br->claims->bytes -= buf_str(cl->body).n;
+	shares_sub(&br->claims->shares, cl->share, buf_str(cl->body).n);
 	buf_unref(cl->body);
 	cl->body = buf_from(body);
-	br->claims.bytes += body.n;
-	shares_add(&br->claims.shares, cl->share, body.n);
+	br->claims->bytes += body.n;
+	shares_add(&br->claims->shares, cl->share, body.n);
 }
 
 /*
@@ -170,7 +170,7 @@ pass_on(struct broker *br, struct claim *cl)
 static void
 make_room(struct broker *br)
 {
-	struct claims *cs = &br->claims;
+	struct claims *cs = br->claims;
 
 	struct share *s;
 
@@ -190,15 +190,15 @@ add(struct broker *br, uint32_t app, struct str key)
 	cl->at = broker_now();
 	cl->key_len = key.n;
 	memcpy(cl->key, key.p, key.n);
-	hash_insert(&br->claims.keys, &cl->node, hash_str(key, app));
+	hash_insert(&br->claims->keys, &cl->node, hash_str(key, app));
 	list_init(&cl->order);
-	list_append(&br->claims.order, &cl->order);
-	cl->share = shares_get(&br->claims.shares, app);
+	list_append(&br->claims->order, &cl->order);
+	cl->share = shares_get(&br->claims->shares, app);
 	list_init(&cl->in_app);
 	list_append(&cl->share->entries, &cl->in_app);
-	shares_add(&br->claims.shares, cl->share, cost(cl));
-	br->claims.n++;
-	br->claims.bytes += key.n;
+	shares_add(&br->claims->shares, cl->share, cost(cl));
+	br->claims->n++;
+	br->claims->bytes += key.n;
 	return cl;
 }
 
@@ -211,7 +211,7 @@ claims_on_claim(struct peer *p, const struct msg_claim *m)
 
 	if (m->key.n == 0)
 		return -1;
-	cl = find(&br->claims, m->app, m->key);
+	cl = find(br->claims, m->app, m->key);
 	if (cl == NULL) {
 		cl = add(br, m->app, m->key);
 		cl->slot = (unsigned)p->slot;
@@ -230,7 +230,7 @@ claims_on_claim(struct peer *p, const struct msg_claim *m)
 int
 claims_on_fulfil(struct peer *p, const struct msg_fulfil *m)
 {
-	struct claim *cl = find(&p->br->claims, m->app, m->key);
+	struct claim *cl = find(p->br->claims, m->app, m->key);
 
 	if (cl == NULL || cl->status != 0 || cl->slot != (unsigned)p->slot)
 		return 0; /* made room for others meanwhile */
@@ -253,7 +253,7 @@ claims_drop(struct broker *br, unsigned slot)
 {
 	struct list *e, *tmp;
 
-	LIST_FOREACH_SAFE(e, tmp, &br->claims.order) {
+	LIST_FOREACH_SAFE(e, tmp, &br->claims->order) {
 		struct claim *cl = LIST_ITEM(e, struct claim, order);
 
 		if (cl->status == 0 && cl->slot == slot)
@@ -267,8 +267,8 @@ claims_expire(struct broker *br)
 	double limit = broker_now() - CLAIM_SECONDS;
 	struct claim *cl;
 
-	while (!list_is_empty(&br->claims.order)) {
-		cl = LIST_ITEM(br->claims.order.next, struct claim, order);
+	while (!list_is_empty(&br->claims->order)) {
+		cl = LIST_ITEM(br->claims->order.next, struct claim, order);
 		if (cl->at > limit)
 			break;
 		forget(br, cl);

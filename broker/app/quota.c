@@ -11,7 +11,8 @@
 
 #include <math.h>
 
-#include "broker/broker.h"
+#include "broker/app/apps.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "shared/base/base.h"
 
@@ -58,10 +59,10 @@ quota_drop(struct broker *br, unsigned slot)
 {
 	struct hash_node *n, *next;
 
-	for (n = hash_first(&br->apps.by_num); n != NULL; n = next) {
+	for (n = hash_first(&br->apps->by_num); n != NULL; n = next) {
 		struct broker_app *a = container_of(n, struct broker_app, node);
 
-		next = hash_next(&br->apps.by_num, n);
+		next = hash_next(&br->apps->by_num, n);
 		a->nconns -= a->conns[slot];
 		a->conns[slot] = 0;
 		apps_release(br, a);

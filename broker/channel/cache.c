@@ -22,8 +22,12 @@
 
 #include <stdlib.h>
 
-#include "broker/broker.h"
+#include "broker/app/apps.h"
+#include "broker/channel/registry.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/link/resync.h"
+#include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
 #include "shared/base/hash.h"
 #include "shared/base/xmalloc.h"
@@ -39,22 +43,22 @@
 void
 cache_init(struct broker *br)
 {
-	list_init(&br->cache.lru);
-	br->cache.available = memory_available();
-	br->cache.sweep = &br->cache.lru;
+	list_init(&br->cache->lru);
+	br->cache->available = memory_available();
+	br->cache->sweep = &br->cache->lru;
 }
 
 /* Off the channel, which stays. */
 static void
 detach(struct broker *br, struct cached *e)
 {
-	if (br->cache.sweep == &e->lru)
-		br->cache.sweep = e->lru.next;
+	if (br->cache->sweep == &e->lru)
+		br->cache->sweep = e->lru.next;
 	list_remove(&e->lru);
 	list_remove(&e->in_app);
-	shares_sub(&br->cache.shares, e->share, e->cost);
-	br->cache.bytes -= e->cost;
-	br->cache.n--;
+	shares_sub(&br->cache->shares, e->share, e->cost);
+	br->cache->bytes -= e->cost;
+	br->cache->n--;
 	e->channel->cached = NULL;
 	free(e);
 }
@@ -80,7 +84,7 @@ hand(struct peer *p, const struct cached *e, const struct msg_event *event)
 	struct msg_cached m = { .app = e->channel->app->num,
 		.stamp = e->stamp,
 		.due_ms = (uint64_t)(e->due * 1000),
-		.channel = registry_name(&br->registry, e->channel),
+		.channel = registry_name(br->registry, e->channel),
 		.frame = str_make(e->frame, e->frame_len) };
 
 	if (event != NULL) {
@@ -88,7 +92,7 @@ hand(struct peer *p, const struct cached *e, const struct msg_event *event)
 		m.seq = event->seq;
 	}
 	ipc_send_cached(&p->ipc, &m);
-	br->cache.handed |= UINT64_C(1) << p->slot;
+	br->cache->handed |= UINT64_C(1) << p->slot;
 	if (br->cause != NULL)
 		br->cause->targets |= UINT64_C(1) << p->slot;
 }
@@ -96,9 +100,9 @@ hand(struct peer *p, const struct cached *e, const struct msg_event *event)
 void
 cache_flush(struct broker *br)
 {
-	uint64_t mask = br->cache.handed;
+	uint64_t mask = br->cache->handed;
 
-	br->cache.handed = 0;
+	br->cache->handed = 0;
 	for (; mask != 0; mask &= mask - 1) {
 		struct peer *p = br->peers[__builtin_ctzll(mask)];
 
@@ -113,7 +117,7 @@ tell_gone(struct broker *br, const struct channel *c)
 {
 	struct msg_cached m = { .app = c->app->num,
 		.stamp = c->cached->stamp,
-		.channel = registry_name(&br->registry, c) };
+		.channel = registry_name(br->registry, c) };
 	struct peer *p = holder_of(br, m.app, m.channel);
 
 	if (p != NULL)
@@ -137,9 +141,9 @@ cache_hand_all(struct peer *p)
 		m.seq = br->peers[i]->last;
 		ipc_send_cached_upto(&p->ipc, &m);
 	}
-	LIST_FOREACH(e, &p->br->cache.lru) {
+	LIST_FOREACH(e, &p->br->cache->lru) {
 		const struct cached *c = LIST_ITEM(e, struct cached, lru);
-		struct str name = registry_name(&p->br->registry, c->channel);
+		struct str name = registry_name(p->br->registry, c->channel);
 
 		if (outq_bytes(&p->ipc.out) > HAND_BYTES)
 			return; /* the link has a bound; the rest is not held */
@@ -155,21 +159,21 @@ cache_purge(struct broker *br, struct channel *c)
 		return;
 	tell_gone(br, c);
 	detach(br, c->cached);
-	registry_release(&br->registry, c);
+	registry_release(br->registry, c);
 }
 
 static struct cached *
 first(struct broker *br)
 {
-	return LIST_ITEM(br->cache.lru.next, struct cached, lru);
+	return LIST_ITEM(br->cache->lru.next, struct cached, lru);
 }
 
 void
 cache_clear(struct broker *br)
 {
-	while (!list_is_empty(&br->cache.lru))
+	while (!list_is_empty(&br->cache->lru))
 		cache_purge(br, first(br)->channel);
-	shares_clear(&br->cache.shares);
+	shares_clear(&br->cache->shares);
 	cache_on_live(br);
 }
 
@@ -177,7 +181,7 @@ cache_clear(struct broker *br)
 static struct cached *
 insert(struct broker *br, const struct msg_cached *m)
 {
-	struct channel *c = registry_get(&br->registry, m->app, m->channel);
+	struct channel *c = registry_get(br->registry, m->app, m->channel);
 	struct cached *e = xmalloc(sizeof(*e) + m->frame.n);
 
 	hooks_filled(br, m->app, m->channel);
@@ -195,13 +199,13 @@ insert(struct broker *br, const struct msg_cached *m)
 	if (m->frame.n > 0)
 		memcpy(e->frame, m->frame.p, m->frame.n);
 	list_init(&e->lru);
-	list_append(&br->cache.lru, &e->lru);
-	e->share = shares_get(&br->cache.shares, m->app);
+	list_append(&br->cache->lru, &e->lru);
+	e->share = shares_get(&br->cache->shares, m->app);
 	list_init(&e->in_app);
 	list_append(&e->share->entries, &e->in_app);
-	shares_add(&br->cache.shares, e->share, e->cost);
-	br->cache.bytes += e->cost;
-	br->cache.n++;
+	shares_add(&br->cache->shares, e->share, e->cost);
+	br->cache->bytes += e->cost;
+	br->cache->n++;
 	c->cached = e;
 	return e;
 }
@@ -211,7 +215,7 @@ static uint64_t
 bound(const struct broker *br)
 {
 	uint64_t share = memory_share(
-	    br->conf->memory_limit, br->cache.available, MEMORY_BROKER);
+	    br->conf->memory_limit, br->cache->available, MEMORY_BROKER);
 	uint64_t max = br->conf->cache_memory;
 
 	return share == 0 ? max : MIN(max, share / 2);
@@ -222,8 +226,8 @@ cache_shrink(struct broker *br)
 {
 	struct share *s;
 
-	while (br->cache.bytes > bound(br) &&
-	    (s = shares_largest(&br->cache.shares)) != NULL)
+	while (br->cache->bytes > bound(br) &&
+	    (s = shares_largest(&br->cache->shares)) != NULL)
 		cache_purge(br,
 		    LIST_ITEM(s->entries.next, struct cached, in_app)->channel);
 }
@@ -232,9 +236,9 @@ cache_shrink(struct broker *br)
 static bool
 is_old(struct broker *br, const struct msg_event *event)
 {
-	const struct cache *cache = &br->cache;
+	const struct cache *cache = br->cache;
 	const struct channel *c =
-	    registry_find(&br->registry, event->app, event->channel);
+	    registry_find(br->registry, event->app, event->channel);
 
 	if (c == NULL || c->cached == NULL || c->cached->from == -1)
 		return false;
@@ -255,7 +259,7 @@ cache_put(struct broker *br, const struct msg_event *event)
 	struct cached *e;
 	struct peer *p;
 
-	if (a == NULL || (br->cache.nupto > 0 && is_old(br, event)))
+	if (a == NULL || (br->cache->nupto > 0 && is_old(br, event)))
 		return;
 	m.stamp = ++br->stamp;
 	m.due_ms = (uint64_t)((broker_now() + a->app.cache_ttl) * 1000);
@@ -275,7 +279,7 @@ cache_on_cached(struct peer *p, const struct msg_cached *m)
 	if (m->channel.n == 0 || m->channel.n > REGISTRY_NAME_MAX)
 		return -1;
 	br->stamp = MAX(br->stamp, m->stamp);
-	c = registry_find(&br->registry, m->app, m->channel);
+	c = registry_find(br->registry, m->app, m->channel);
 	if (p->known || a == NULL ||
 	    (m->id.n > 0 && !str_eq(m->id, str_of(a->app.id))) ||
 	    (double)m->due_ms <= broker_now() * 1000 ||
@@ -289,7 +293,7 @@ cache_on_cached(struct peer *p, const struct msg_cached *m)
 int
 cache_on_upto(struct peer *p, const struct msg_cached_upto *m)
 {
-	struct cache *cache = &p->br->cache;
+	struct cache *cache = p->br->cache;
 	size_t n = 0;
 
 	if (!resync_is_on(p->br))
@@ -309,9 +313,9 @@ cache_on_upto(struct peer *p, const struct msg_cached_upto *m)
 void
 cache_on_live(struct broker *br)
 {
-	free(br->cache.upto);
-	br->cache.upto = NULL;
-	br->cache.nupto = 0;
+	free(br->cache->upto);
+	br->cache->upto = NULL;
+	br->cache->nupto = 0;
 }
 
 struct str
@@ -322,10 +326,10 @@ cache_get(struct broker *br, struct channel *c, double *left)
 
 	if (e == NULL || (rest = e->due - broker_now()) <= 0)
 		return (struct str){ NULL, 0 };
-	if (br->cache.sweep == &e->lru)
-		br->cache.sweep = e->lru.next;
+	if (br->cache->sweep == &e->lru)
+		br->cache->sweep = e->lru.next;
 	list_remove(&e->lru);
-	list_append(&br->cache.lru, &e->lru);
+	list_append(&br->cache->lru, &e->lru);
 	list_remove(&e->in_app);
 	list_append(&e->share->entries, &e->in_app);
 	if (left != NULL)
@@ -344,7 +348,7 @@ cache_purge_app(struct broker *br, uint32_t app)
 {
 	struct list *e, *tmp;
 
-	LIST_FOREACH_SAFE(e, tmp, &br->cache.lru) {
+	LIST_FOREACH_SAFE(e, tmp, &br->cache->lru) {
 		struct channel *c = LIST_ITEM(e, struct cached, lru)->channel;
 
 		if (c->app->num == app)
@@ -355,7 +359,7 @@ cache_purge_app(struct broker *br, uint32_t app)
 void
 cache_sweep(struct broker *br)
 {
-	struct cache *cache = &br->cache;
+	struct cache *cache = br->cache;
 	double now = broker_now();
 
 	for (size_t i = MIN(cache->n, SWEEP_ENTRIES); i > 0; i--) {

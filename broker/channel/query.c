@@ -14,9 +14,13 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "broker/broker.h"
+#include "broker/app/apps.h"
+#include "broker/channel/cache.h"
 #include "broker/channel/presence.h"
+#include "broker/channel/registry.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/stats/scrape.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/http/http_reply.h"
@@ -28,7 +32,7 @@
 
 /* GET /channels, as far as it has come. */
 struct listing {
-	struct list link; /* in br->queries */
+	struct list link; /* in br->queries->all */
 	struct peer *peer;
 	struct registry_cursor cursor;
 	struct json_writer w;
@@ -130,7 +134,7 @@ listing_free(struct listing *l)
 {
 	struct broker *br = l->peer->br;
 
-	registry_cursor_close(&br->registry, &l->cursor);
+	registry_cursor_close(br->registry, &l->cursor);
 	list_remove(&l->link);
 	json_writer_drop(&l->w); /* it may end in the middle */
 	free(l);
@@ -151,7 +155,7 @@ listing_go_on(struct listing *l)
 			return true; /* refused as too long */
 		if ((c = registry_cursor_next(&l->cursor)) == NULL)
 			return true;
-		name = registry_name(&br->registry, c);
+		name = registry_name(br->registry, c);
 		if (!str_starts(name, prefix))
 			continue;
 		json_key_str(&l->w, name);
@@ -184,14 +188,14 @@ list_channels(struct peer *p, const struct msg_query *m)
 	if (m->channel.n > 0)
 		memcpy(l->prefix, m->channel.p, m->channel.n);
 	list_init(&l->link);
-	list_append(&p->br->queries, &l->link);
+	list_append(&p->br->queries->all, &l->link);
 	registry_cursor_open(
-	    &l->cursor, registry_app_find(&p->br->registry, m->app));
+	    &l->cursor, registry_app_find(p->br->registry, m->app));
 	json_writer_init(&l->w);
 	json_object_open(&l->w);
 	json_key(&l->w, "channels");
 	json_object_open(&l->w);
-	if (p->br->queries.next == &l->link && listing_go_on(l))
+	if (p->br->queries->all.next == &l->link && listing_go_on(l))
 		listing_finish(l);
 }
 
@@ -199,19 +203,25 @@ list_channels(struct peer *p, const struct msg_query *m)
  * One after the other, so that one long body at a time is in memory; but
  * nobody waits for a worker that does not read.
  */
+void
+query_init(struct broker *br)
+{
+	list_init(&br->queries->all);
+}
+
 bool
 query_continue(struct broker *br)
 {
 	struct list *e;
 
-	LIST_FOREACH(e, &br->queries) {
+	LIST_FOREACH(e, &br->queries->all) {
 		struct listing *l = LIST_ITEM(e, struct listing, link);
 
 		if (!park_has_room(l->peer))
 			continue;
 		if (listing_go_on(l))
 			listing_finish(l);
-		return !list_is_empty(&br->queries);
+		return !list_is_empty(&br->queries->all);
 	}
 	return false;
 }
@@ -221,7 +231,7 @@ query_drop(struct broker *br, const struct peer *p)
 {
 	struct list *e, *tmp;
 
-	LIST_FOREACH_SAFE(e, tmp, &br->queries) {
+	LIST_FOREACH_SAFE(e, tmp, &br->queries->all) {
 		struct listing *l = LIST_ITEM(e, struct listing, link);
 
 		if (p == NULL || l->peer == p)
@@ -234,7 +244,7 @@ query_drop(struct broker *br, const struct peer *p)
 static void
 one_channel(struct peer *p, const struct msg_query *m, struct json_writer *w)
 {
-	struct channel *c = registry_find(&p->br->registry, m->app, m->channel);
+	struct channel *c = registry_find(p->br->registry, m->app, m->channel);
 
 	json_object_open(w);
 	json_key(w, "occupied");
@@ -257,7 +267,7 @@ put_user(void *arg, const struct member *m)
 static void
 list_users(struct peer *p, const struct msg_query *m, struct json_writer *w)
 {
-	struct channel *c = registry_find(&p->br->registry, m->app, m->channel);
+	struct channel *c = registry_find(p->br->registry, m->app, m->channel);
 
 	json_object_open(w);
 	json_key(w, "users");
@@ -308,7 +318,7 @@ put_lines(struct peer *p, const struct msg_query *m, struct json_writer *w)
 			json_key_str(w, name);
 		json_object_open(w);
 		put_info(p->br, w, name,
-		    registry_find(&p->br->registry, m->app, name), info);
+		    registry_find(p->br->registry, m->app, name), info);
 		json_object_close(w);
 	}
 	if (batch)

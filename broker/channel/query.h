@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "shared/base/list.h"
 #include "shared/ipc/ipc_msg.h"
 
 struct broker;
@@ -17,6 +18,12 @@ struct peer;
 /* A list of channels is cut off here: the asker has to narrow it. */
 #define QUERY_MAX_BYTES (16u << 20)
 
+/* Lists that take several turns. */
+struct queries {
+	struct list all;
+};
+
+void query_init(struct broker *);
 /* Handler of QUERY. */
 int query_on_query(struct peer *, const struct msg_query *);
 /*

@@ -15,10 +15,13 @@
 
 #include "broker/channel/roll.h"
 
-#include "broker/broker.h"
 #include "broker/channel/presence.h"
+#include "broker/channel/registry.h"
 #include "broker/channel/route.h"
+#include "broker/channel/subscribe.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
 #include "shared/json/json_write.h"
 
@@ -54,7 +57,7 @@ give_all(struct peer *p, struct channel *c, enum member_change change)
 	struct giving g = { .p = p,
 		.m = { .app = c->app->num,
 		    .change = change,
-		    .channel = registry_name(&p->br->registry, c) } };
+		    .channel = registry_name(p->br->registry, c) } };
 
 	presence_each(c->presence, give, &g);
 }
@@ -63,7 +66,7 @@ void
 roll_give(struct peer *p, struct channel *c)
 {
 	struct msg_roster r = { .app = c->app->num,
-		.channel = registry_name(&p->br->registry, c) };
+		.channel = registry_name(p->br->registry, c) };
 
 	if (c->presence->told & bit_of(p))
 		return;
@@ -117,7 +120,7 @@ roll_tell_suspect(struct broker *br, const struct member *m)
 static struct channel *
 channel_of(struct peer *p, uint32_t app, struct str name)
 {
-	struct channel *c = registry_find(&p->br->registry, app, name);
+	struct channel *c = registry_find(p->br->registry, app, name);
 
 	return c == NULL || c->presence == NULL || c->count[p->slot] == 0 ? NULL
 									  : c;
@@ -152,7 +155,7 @@ roll_on_member(struct peer *p, const struct msg_member *m)
 		if (!presence_has(c->presence, m->user_id))
 			route_member(br, c, bit_of(p), &gone);
 	} else if (presence_recall(c->presence, m->user_id, m->user_info,
-		       m->stamp, &br->suspects)) {
+		       m->stamp, &br->suspects->members)) {
 		hooks_entered(br, c, m->user_id);
 	}
 	return 0;

@@ -10,8 +10,13 @@
 
 #include "broker/channel/route.h"
 
-#include "broker/broker.h"
+#include "broker/channel/cache.h"
+#include "broker/channel/registry.h"
+#include "broker/control/tail.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/link/resync.h"
+#include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
 
 int
@@ -38,7 +43,7 @@ route_on_event(void *owner, const struct ipc_in *in)
 	if (br->ntails != 0)
 		tail_event(
 		    br, &m, m.flags & EVENT_CLIENT ? TAIL_CLIENT : TAIL_EVENT);
-	c = registry_find(&br->registry, m.app, m.channel);
+	c = registry_find(br->registry, m.app, m.channel);
 	if (c == NULL)
 		return 0;
 	p->targets |= c->slots;
@@ -83,7 +88,7 @@ route_member(struct broker *br, const struct channel *c, uint64_t slots,
 	if (slots == 0)
 		return;
 	m->app = c->app->num;
-	m->channel = registry_name(&br->registry, c);
+	m->channel = registry_name(br->registry, c);
 	if (br->ntails != 0)
 		tail_member(br, m);
 	if (cause != NULL) {
@@ -104,7 +109,7 @@ route_frame(struct broker *br, const struct channel *c, uint64_t slots,
 {
 	struct msg_event m = { .app = c->app->num,
 		.except = except,
-		.channel = registry_name(&br->registry, c),
+		.channel = registry_name(br->registry, c),
 		.frame = frame };
 	struct peer *cause = br->cause;
 
@@ -129,7 +134,7 @@ route_publish(struct broker *br, const struct msg_event *m)
 	br->nevents++;
 	if (br->ntails != 0)
 		tail_event(br, m, TAIL_EVENT);
-	c = registry_find(&br->registry, m->app, m->channel);
+	c = registry_find(br->registry, m->app, m->channel);
 	if (c == NULL)
 		return 0;
 	send(br, c->slots, m);

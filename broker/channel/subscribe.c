@@ -12,11 +12,16 @@
 
 #include "broker/channel/subscribe.h"
 
-#include "broker/broker.h"
+#include "broker/app/apps.h"
+#include "broker/channel/cache.h"
 #include "broker/channel/presence.h"
+#include "broker/channel/registry.h"
 #include "broker/channel/roll.h"
 #include "broker/channel/tally.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/link/resync.h"
+#include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
 #include "shared/conf/conf.h"
 #include "shared/json/json_write.h"
@@ -33,7 +38,7 @@
 static void
 write_confirmation(struct broker *br, struct channel *c, struct buf **b)
 {
-	struct str name = registry_name(&br->registry, c);
+	struct str name = registry_name(br->registry, c);
 	size_t mark;
 
 	if (c->presence == NULL) {
@@ -91,7 +96,7 @@ answer_gone(struct peer *p, const struct msg_sub *m, uint64_t stamp)
 void
 subscribe_answer(struct peer *p, const struct msg_sub *m, uint64_t stamp)
 {
-	struct channel *c = registry_find(&p->br->registry, m->app, m->channel);
+	struct channel *c = registry_find(p->br->registry, m->app, m->channel);
 
 	if (resync_is_on(p->br))
 		resync_put_off_sub(p, m, stamp);
@@ -135,7 +140,7 @@ release(struct broker *br, struct channel *c)
 		presence_free(c->presence);
 		c->presence = NULL;
 	}
-	registry_release(&br->registry, c);
+	registry_release(br->registry, c);
 }
 
 /* Does the message make sense at all? */
@@ -167,7 +172,7 @@ join(struct channel *c, const struct msg_sub *m, const struct presence_join *j)
 static int
 announce(struct peer *p, const struct msg_sub *m)
 {
-	struct channel *c = registry_find(&p->br->registry, m->app, m->channel);
+	struct channel *c = registry_find(p->br->registry, m->app, m->channel);
 
 	if (c == NULL || c->count[p->slot] == 0)
 		return -1;
@@ -213,14 +218,14 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 		j.max = a->app.max_presence_members;
 	/* It asks once more: it has read the refusal, and owes no UNSUB. */
 	peer_was_refused(p, m->sid, m->channel);
-	c = registry_get(&br->registry, m->app, m->channel);
+	c = registry_get(br->registry, m->app, m->channel);
 	joined = join(c, m, &j);
 	if (joined != PRESENCE_FIRST && joined != PRESENCE_MORE) {
 		refuse(p, m, joined, j.max);
 		release(br, c);
 		return 0;
 	}
-	registry_enter(&br->registry, c, j.slot);
+	registry_enter(br->registry, c, j.slot);
 	hooks_entered(br, c, joined == PRESENCE_FIRST ? m->user_id : S(""));
 	if (!replay)
 		subscribe_answer(p, m, j.stamp);
@@ -239,7 +244,7 @@ subscribe_on_sub_again(struct peer *p, const struct msg_sub_again *m)
 	struct msg_sub_done done = {
 		.sid = m->sid, .ref = m->ref, .stamp = m->stamp
 	};
-	struct channel *c = registry_find(&br->registry, m->app, m->channel);
+	struct channel *c = registry_find(br->registry, m->app, m->channel);
 
 	if (c == NULL || c->count[p->slot] == 0)
 		return -1;
@@ -262,7 +267,7 @@ subscribe_on_unsub(struct peer *p, const struct msg_unsub *m)
 	peer_number(p, m->seq);
 	if (peer_was_refused(p, m->sid, m->channel))
 		return 0;
-	c = registry_find(&br->registry, m->app, m->channel);
+	c = registry_find(br->registry, m->app, m->channel);
 	if (c == NULL || c->count[slot] == 0)
 		return -1;
 	if (m->user_id.n > 0) {
@@ -272,7 +277,7 @@ subscribe_on_unsub(struct peer *p, const struct msg_unsub *m)
 		if (left == PRESENCE_UNKNOWN)
 			return -1;
 	}
-	if (registry_leave(&br->registry, c, slot) == -1)
+	if (registry_leave(br->registry, c, slot) == -1)
 		return -1;
 	if (left == PRESENCE_GONE)
 		roll_tell_removed(br, c, m->user_id);
@@ -299,10 +304,10 @@ expire(struct broker *br, struct member *m)
 	release(br, c);
 }
 
-void
-subscribe_on_suspect_timer(struct ev_loop *loop, ev_timer *w, int revents)
+static void
+on_suspect_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	struct broker *br = container_of(w, struct broker, suspect);
+	struct broker *br = w->data;
 	double now = broker_now();
 	struct member *m;
 	int left = SUSPECTS_AT_ONCE;
@@ -311,8 +316,9 @@ subscribe_on_suspect_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	UNUSED(revents);
 	if (resync_is_on(br))
 		return; /* subscribe_on_live() begins anew */
-	while (!list_is_empty(&br->suspects)) {
-		m = LIST_ITEM(br->suspects.next, struct member, suspect);
+	while (!list_is_empty(&br->suspects->members)) {
+		m = LIST_ITEM(
+		    br->suspects->members.next, struct member, suspect);
 		if (m->due > now || left-- == 0) {
 			ev_timer_set(w, MAX(m->due - now, 0.001), 0.);
 			ev_timer_start(br->loop, w);
@@ -325,10 +331,11 @@ subscribe_on_suspect_timer(struct ev_loop *loop, ev_timer *w, int revents)
 static void
 run_suspect_timer(struct broker *br)
 {
-	if (list_is_empty(&br->suspects) || ev_is_active(&br->suspect))
+	if (list_is_empty(&br->suspects->members) ||
+	    ev_is_active(&br->suspects->timer))
 		return;
-	ev_timer_set(&br->suspect, (double)br->conf->crash_grace, 0.);
-	ev_timer_start(br->loop, &br->suspect);
+	ev_timer_set(&br->suspects->timer, (double)br->conf->crash_grace, 0.);
+	ev_timer_start(br->loop, &br->suspects->timer);
 }
 
 /*
@@ -341,13 +348,13 @@ subscribe_on_live(struct broker *br)
 	double due = broker_now() + (double)br->conf->crash_grace;
 	struct list *e;
 
-	LIST_FOREACH(e, &br->suspects) {
+	LIST_FOREACH(e, &br->suspects->members) {
 		struct member *m = LIST_ITEM(e, struct member, suspect);
 
 		m->due = due;
 		roll_tell_suspect(br, m);
 	}
-	ev_timer_stop(br->loop, &br->suspect);
+	ev_timer_stop(br->loop, &br->suspects->timer);
 	run_suspect_timer(br);
 }
 
@@ -355,7 +362,7 @@ void
 subscribe_drop(struct broker *br, unsigned slot)
 {
 	double due = broker_now() + (double)br->conf->crash_grace;
-	struct hash *channels = &br->registry.channels;
+	struct hash *channels = &br->registry->channels;
 	struct hash_node *n, *next;
 
 	for (n = hash_first(channels); n != NULL; n = next) {
@@ -363,8 +370,9 @@ subscribe_drop(struct broker *br, unsigned slot)
 
 		next = hash_next(channels, n);
 		if (c->presence != NULL)
-			presence_drop(c->presence, slot, due, &br->suspects);
-		if (registry_drop(&br->registry, c, slot) > 0) {
+			presence_drop(
+			    c->presence, slot, due, &br->suspects->members);
+		if (registry_drop(br->registry, c, slot) > 0) {
 			hooks_left(br, c, S(""));
 			tally_changed(br, c);
 		}
@@ -376,9 +384,17 @@ subscribe_drop(struct broker *br, unsigned slot)
 }
 
 void
+subscribe_init(struct broker *br)
+{
+	list_init(&br->suspects->members);
+	ev_init(&br->suspects->timer, on_suspect_timer);
+	br->suspects->timer.data = br;
+}
+
+void
 subscribe_clear(struct broker *br)
 {
-	struct hash *channels = &br->registry.channels;
+	struct hash *channels = &br->registry->channels;
 	struct hash_node *n;
 
 	for (n = hash_first(channels); n != NULL; n = hash_next(channels, n)) {

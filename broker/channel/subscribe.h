@@ -9,11 +9,19 @@
 
 #include <ev.h>
 
+#include "shared/base/list.h"
 #include "shared/ipc/ipc_msg.h"
 
 struct broker;
 struct peer;
 
+/* Members without a connection, who leave unless they come back. */
+struct suspects {
+	struct list members; /* struct member, by the time they leave */
+	ev_timer timer;
+};
+
+void subscribe_init(struct broker *);
 /* SUB_DONE for somebody who has been let in; later, while all is quiet. */
 void subscribe_answer(struct peer *, const struct msg_sub *, uint64_t stamp);
 
@@ -29,8 +37,6 @@ int subscribe_on_unsub(struct peer *, const struct msg_unsub *);
 void subscribe_drop(struct broker *, unsigned slot);
 /* The quiet time is over: whoever nobody has replayed becomes suspect. */
 void subscribe_on_live(struct broker *);
-/* Suspects whose time is over leave. */
-void subscribe_on_suspect_timer(struct ev_loop *, ev_timer *, int);
 /* Takes the members away from all channels, without a word (at the end). */
 void subscribe_clear(struct broker *);
 

@@ -12,8 +12,11 @@
 #include <ev.h>
 #include <stdlib.h>
 
-#include "broker/broker.h"
+#include "broker/app/apps.h"
+#include "broker/channel/registry.h"
 #include "broker/channel/route.h"
+#include "broker/core/core.h"
+#include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/pusher/frames.h"
@@ -69,7 +72,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	UNUSED(revents);
 	if (!is_wanted(br, c)) {
 		forget(c);
-		registry_release(&br->registry, c);
+		registry_release(br->registry, c);
 		return;
 	}
 	wait = pause_left(t, now);
@@ -80,7 +83,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	}
 	t->told = now;
 	b = broker_scratch(br);
-	frame_subscription_count(b, registry_name(&br->registry, c), c->total);
+	frame_subscription_count(b, registry_name(br->registry, c), c->total);
 	route_frame(br, c, c->slots, buf_str(*b), 0);
 	hooks_counted(br, c);
 }
@@ -116,7 +119,7 @@ tally_changed(struct broker *br, struct channel *c)
 void
 tally_all(struct broker *br)
 {
-	struct hash *channels = &br->registry.channels;
+	struct hash *channels = &br->registry->channels;
 	struct hash_node *n;
 
 	for (n = hash_first(channels); n != NULL; n = hash_next(channels, n))
@@ -126,7 +129,7 @@ tally_all(struct broker *br)
 void
 tally_clear(struct broker *br)
 {
-	struct hash *channels = &br->registry.channels;
+	struct hash *channels = &br->registry->channels;
 	struct hash_node *n;
 
 	for (n = hash_first(channels); n != NULL; n = hash_next(channels, n))

@@ -16,10 +16,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "broker/broker.h"
 #include "broker/control/snapshot.h"
 #include "broker/control/survey.h"
+#include "broker/control/tail.h"
 #include "broker/control/verb.h"
+#include "broker/core/core.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
@@ -32,7 +33,7 @@
 static void
 drop(struct control_client *k)
 {
-	struct control *control = &k->br->control;
+	struct control *control = k->br->control;
 
 	if (k->ipc.fd == -1)
 		return;
@@ -161,13 +162,13 @@ static const struct ipc_ops ops = {
 static void
 on_accept(struct ev_loop *loop, ev_io *w, int revents)
 {
-	struct broker *br = container_of(w, struct broker, control.door.io);
+	struct broker *br = w->data;
 	struct control_client *k;
 	gid_t gid;
 	int fd;
 
 	UNUSED(revents);
-	fd = door_accept(&br->control.door);
+	fd = door_accept(&br->control->door);
 	if (fd == -1)
 		return;
 	k = xcalloc(1, sizeof(*k));
@@ -180,18 +181,20 @@ on_accept(struct ev_loop *loop, ev_io *w, int revents)
 	k->br = br;
 	k->moved = broker_now();
 	list_init(&k->link);
-	list_append(&br->control.clients, &k->link);
+	list_append(&br->control->clients, &k->link);
 	ipc_init(&k->ipc, loop, fd, &ops, k);
-	if (++br->control.n == CLIENTS_MAX)
-		door_hold(&br->control.door);
+	if (++br->control->n == CLIENTS_MAX)
+		door_hold(&br->control->door);
 }
 
 void
 control_init(struct broker *br)
 {
-	list_init(&br->control.clients);
-	list_init(&br->control.gone);
-	door_init(&br->control.door, br->loop, "control", on_accept);
+	list_init(&br->control->clients);
+	list_init(&br->control->gone);
+	door_init(&br->control->door, br->loop, "control", on_accept);
+	br->control->door.io.data = br;
+	list_init(&br->control->tails);
 }
 
 void
@@ -199,7 +202,7 @@ control_start(struct broker *br, int fd)
 {
 	if (fd == -1)
 		return;
-	door_open(&br->control.door, fd, true);
+	door_open(&br->control->door, fd, true);
 }
 
 static void
@@ -207,7 +210,7 @@ reap(struct broker *br)
 {
 	struct list *e, *tmp;
 
-	LIST_FOREACH_SAFE(e, tmp, &br->control.gone) {
+	LIST_FOREACH_SAFE(e, tmp, &br->control->gone) {
 		list_remove(e);
 		free(LIST_ITEM(e, struct control_client, link));
 	}
@@ -216,11 +219,11 @@ reap(struct broker *br)
 void
 control_clear(struct broker *br)
 {
-	struct list *clients = &br->control.clients;
+	struct list *clients = &br->control->clients;
 
 	while (!list_is_empty(clients))
 		drop(LIST_ITEM(clients->next, struct control_client, link));
-	door_close(&br->control.door);
+	door_close(&br->control->door);
 	reap(br);
 }
 
@@ -229,7 +232,7 @@ control_go_on(struct broker *br)
 {
 	struct list *e;
 
-	LIST_FOREACH(e, &br->control.clients) {
+	LIST_FOREACH(e, &br->control->clients) {
 		struct control_client *k =
 		    LIST_ITEM(e, struct control_client, link);
 
@@ -248,7 +251,7 @@ control_flush(struct broker *br)
 	struct list *e, *tmp;
 	bool any = false;
 
-	LIST_FOREACH_SAFE(e, tmp, &br->control.clients) {
+	LIST_FOREACH_SAFE(e, tmp, &br->control->clients) {
 		struct control_client *k =
 		    LIST_ITEM(e, struct control_client, link);
 
@@ -266,7 +269,7 @@ control_reap(struct broker *br)
 	struct list *e;
 
 	reap(br);
-	LIST_FOREACH(e, &br->control.clients) {
+	LIST_FOREACH(e, &br->control->clients) {
 		const struct control_client *k =
 		    LIST_ITEM(e, struct control_client, link);
 
@@ -283,8 +286,8 @@ control_tick(struct broker *br)
 	double now = broker_now();
 	struct list *e, *tmp;
 
-	door_refill(&br->control.door);
-	LIST_FOREACH_SAFE(e, tmp, &br->control.clients) {
+	door_refill(&br->control->door);
+	LIST_FOREACH_SAFE(e, tmp, &br->control->clients) {
 		struct control_client *k =
 		    LIST_ITEM(e, struct control_client, link);
 
@@ -305,7 +308,7 @@ control_on_pong(struct broker *br, unsigned slot, uint64_t id)
 {
 	struct list *e;
 
-	LIST_FOREACH(e, &br->control.clients) {
+	LIST_FOREACH(e, &br->control->clients) {
 		struct control_client *k =
 		    LIST_ITEM(e, struct control_client, link);
 

@@ -23,6 +23,8 @@ struct tail;
 
 struct control {
 	struct list clients, gone;
+	struct list tails;          /* struct tail; br->ntails of them */
+	uint64_t survey_id, ask_id; /* the last ones given out */
 	struct door door;
 	unsigned n;
 };

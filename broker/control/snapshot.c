@@ -9,7 +9,10 @@
 
 #include <stdlib.h>
 
-#include "broker/broker.h"
+#include "broker/app/apps.h"
+#include "broker/control/control.h"
+#include "broker/core/core.h"
+#include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
 
 #define PORTION 1000 /* rows in one turn */

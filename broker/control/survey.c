@@ -12,8 +12,9 @@
 
 #include <stdlib.h>
 
-#include "broker/broker.h"
+#include "broker/control/control.h"
 #include "broker/control/verb_args.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
@@ -110,7 +111,7 @@ survey_begin(
 	s->k = k;
 	s->limit = limit;
 	s->what = *what;
-	s->what.id = ++k->br->survey_id;
+	s->what.id = ++k->br->control->survey_id;
 	if (what->channel.n > 0)
 		memcpy(s->text, what->channel.p, what->channel.n);
 	if (what->user_id.n > 0)
@@ -158,7 +159,7 @@ find(const struct broker *br, uint64_t id)
 {
 	struct list *e;
 
-	LIST_FOREACH(e, &br->control.clients) {
+	LIST_FOREACH(e, &br->control->clients) {
 		struct control_client *k =
 		    LIST_ITEM(e, struct control_client, link);
 
@@ -214,7 +215,7 @@ survey_drop(struct broker *br, unsigned slot)
 	uint64_t bit = UINT64_C(1) << slot;
 	struct list *e, *tmp;
 
-	LIST_FOREACH_SAFE(e, tmp, &br->control.clients) {
+	LIST_FOREACH_SAFE(e, tmp, &br->control->clients) {
 		struct survey *s =
 		    LIST_ITEM(e, struct control_client, link)->survey;
 

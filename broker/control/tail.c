@@ -13,9 +13,13 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "broker/broker.h"
+#include "broker/app/apps.h"
+#include "broker/control/control.h"
 #include "broker/control/verb_args.h"
+#include "broker/core/core.h"
+#include "shared/base/outq.h"
 #include "shared/base/xmalloc.h"
+#include "shared/ipc/ipc_msg.h"
 #include "shared/net/ws_frame.h"
 #include "shared/pusher/frames.h"
 #include "shared/pusher/webhook.h"
@@ -34,7 +38,7 @@ tail_begin(struct control_client *k, uint32_t app, struct str pattern, bool own)
 	if (pattern.n > 0)
 		memcpy(t->pattern, pattern.p, pattern.n);
 	list_init(&t->link);
-	list_append(&k->br->tails, &t->link);
+	list_append(&k->br->control->tails, &t->link);
 	k->br->ntails++;
 	k->tail = t;
 }
@@ -121,7 +125,7 @@ tail_event(struct broker *br, const struct msg_event *m, enum tail_kind kind)
 {
 	struct list *e;
 
-	LIST_FOREACH(e, &br->tails) {
+	LIST_FOREACH(e, &br->control->tails) {
 		struct tail *t = LIST_ITEM(e, struct tail, link);
 
 		if (!is_wanted(t, m, kind))

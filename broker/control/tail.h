@@ -26,7 +26,7 @@ enum tail_kind {
 };
 
 struct tail {
-	struct list link; /* in br->tails */
+	struct list link; /* in br->control->tails */
 	struct control_client *k;
 	uint32_t app;    /* 0: every app */
 	bool own;        /* TAIL_OWN, too */

@@ -13,15 +13,20 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "broker/broker.h"
+#include "broker/app/apps.h"
+#include "broker/channel/registry.h"
 #include "broker/channel/route.h"
+#include "broker/control/control.h"
+#include "broker/control/tail.h"
 #include "broker/control/verb_args.h"
 #include "broker/control/verb_channels.h"
 #include "broker/control/verb_connections.h"
 #include "broker/control/verb_master.h"
 #include "broker/control/verb_stats.h"
 #include "broker/control/verb_webhook.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/stats/sums.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
@@ -37,7 +42,7 @@ static void
 worker_row(struct control_client *k, unsigned slot)
 {
 	struct broker *br = k->br;
-	const struct stats_gauges *g = &br->sums.slots[slot].gauges;
+	const struct stats_gauges *g = &br->sums->slots[slot].gauges;
 	const struct peer *p = br->peers[slot];
 	struct json_writer w;
 
@@ -47,7 +52,7 @@ worker_row(struct control_client *k, unsigned slot)
 	json_key(&w, "state");
 	json_put_str(&w, p == NULL ? S("down") : S("up"));
 	verb_put_number(&w, "connections", p == NULL ? 0 : p->nconns);
-	verb_put_number(&w, "subscriptions", br->registry.nsubs[slot]);
+	verb_put_number(&w, "subscriptions", br->registry->nsubs[slot]);
 	verb_put_number(&w, "queued", p == NULL ? 0 : outq_bytes(&p->ipc.out));
 	verb_put_number(&w, "memory", p == NULL ? 0 : g->memory);
 	verb_put_number(&w, "descriptors", p == NULL ? 0 : g->fds);
@@ -95,8 +100,8 @@ status_rows(struct control_client *k)
 	verb_put_number(&w, "uptime", (uint64_t)(broker_now() - br->started));
 	verb_put_number(&w, "workers", br->conf->nworkers);
 	verb_put_number(&w, "connections", nconns);
-	verb_put_number(&w, "channels", br->registry.noccupied);
-	verb_put_number(&w, "apps", br->apps.n);
+	verb_put_number(&w, "channels", br->registry->noccupied);
+	verb_put_number(&w, "apps", br->apps->n);
 	verb_put_number(&w, "events", br->nevents);
 	verb_row_end(k, &w);
 	verb_webhooks_row(k);
@@ -226,7 +231,7 @@ publish(struct control_client *k, struct json args)
 		verb_row_begin(&w, NULL);
 		verb_put_number(&w, "subscriptions", route_publish(k->br, &m));
 		a->stats.events_ctl++;
-		k->br->sums.events_ctl++;
+		k->br->sums->events_ctl++;
 		verb_row_end(k, &w);
 		control_end(k);
 	}

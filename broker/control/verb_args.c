@@ -9,7 +9,10 @@
 
 #include <stdlib.h>
 
-#include "broker/broker.h"
+#include "broker/app/apps.h"
+#include "broker/control/control.h"
+#include "broker/core/core.h"
+#include "shared/app/app.h"
 #include "shared/base/base.h"
 #include "shared/pusher/channel_name.h"
 

@@ -9,10 +9,14 @@
 
 #include <stdlib.h>
 
-#include "broker/broker.h"
+#include "broker/app/apps.h"
+#include "broker/channel/cache.h"
 #include "broker/channel/presence.h"
+#include "broker/channel/registry.h"
+#include "broker/control/control.h"
 #include "broker/control/snapshot.h"
 #include "broker/control/verb_args.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "shared/base/base.h"
 #include "shared/pusher/channel_name.h"
@@ -24,7 +28,7 @@ list_row(struct control_client *k, const struct broker_app *a, struct str name,
     struct str about)
 {
 	const struct channel *c =
-	    registry_find(&k->br->registry, a->app.num, name);
+	    registry_find(k->br->registry, a->app.num, name);
 	struct json_writer w;
 
 	UNUSED(about);
@@ -49,14 +53,14 @@ static struct snapshot *
 list(struct broker *br, const struct broker_app *only, struct str prefix)
 {
 	struct snapshot *s = snapshot_new(list_row, S(""));
-	struct hash *all = &br->registry.channels;
+	struct hash *all = &br->registry->channels;
 	const struct broker_app *a = only;
 	struct hash_node *n;
 
 	for (n = hash_first(all); n != NULL; n = hash_next(all, n)) {
 		const struct channel *c =
 		    container_of(n, const struct channel, node);
-		struct str name = registry_name(&br->registry, c);
+		struct str name = registry_name(br->registry, c);
 
 		if (c->hidden || (c->total == 0 && !cache_has(c)) ||
 		    !str_starts(name, prefix))
@@ -95,7 +99,7 @@ member_row(struct control_client *k, const struct broker_app *a,
     struct str name, struct str about)
 {
 	const struct channel *c =
-	    registry_find(&k->br->registry, a->app.num, about);
+	    registry_find(k->br->registry, a->app.num, about);
 	const struct member *m = c == NULL || c->presence == NULL
 	    ? NULL
 	    : presence_find(c->presence, name);
@@ -176,7 +180,7 @@ static void
 show(struct control_client *k, const struct broker_app *a, struct str name)
 {
 	const struct channel *c =
-	    registry_find(&k->br->registry, a->app.num, name);
+	    registry_find(k->br->registry, a->app.num, name);
 	struct collecting to = { .a = a };
 
 	if (c == NULL) {
@@ -226,7 +230,7 @@ verb_purge_cache(struct control_client *k, struct json args)
 	    name.p == NULL || !verb_is_channel(&a->app, name)) {
 		control_fail(k, "channel: this is no name of a channel");
 	} else {
-		c = registry_find(&k->br->registry, a->app.num, name);
+		c = registry_find(k->br->registry, a->app.num, name);
 		verb_row_begin(&w, NULL);
 		json_key(&w, "purged");
 		json_put_bool(&w, c != NULL && cache_has(c));

@@ -13,10 +13,13 @@
 
 #include <stdlib.h>
 
-#include "broker/broker.h"
+#include "broker/app/apps.h"
+#include "broker/control/control.h"
 #include "broker/control/snapshot.h"
 #include "broker/control/survey.h"
 #include "broker/control/verb_args.h"
+#include "broker/core/core.h"
+#include "broker/user/users.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/pusher/channel_name.h"
@@ -153,7 +156,7 @@ user_row(struct control_client *k, const struct broker_app *a, struct str id,
 void
 verb_users(struct control_client *k, struct json args)
 {
-	struct hash *all = &k->br->users.by_id;
+	struct hash *all = &k->br->users->by_id;
 	struct broker_app *only, *a;
 	struct hash_node *n;
 	struct snapshot *s;

@@ -14,11 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/broker.h"
 #include "broker/control/control.h"
+#include "broker/core/core.h"
 #include "shared/base/base.h"
 #include "shared/base/list.h"
 #include "shared/ipc/ipc_msg.h"
+#include "shared/role/orders.h"
 
 #define DRAIN_MAX_SECONDS 3600
 
@@ -26,10 +27,10 @@ static void
 ask(struct control_client *k, struct str verb, struct str arg)
 {
 	struct msg_master_ask m = {
-		.id = ++k->br->ask_id, .verb = verb, .arg = arg
+		.id = ++k->br->control->ask_id, .verb = verb, .arg = arg
 	};
 
-	if (orders_ask(&k->br->orders, &m) == -1)
+	if (orders_ask(k->br->orders, &m) == -1)
 		control_fail(
 		    k, "the master cannot be asked: %s", strerror(errno));
 	else
@@ -84,7 +85,7 @@ verb_on_said(void *owner, const struct msg_master_said *m)
 	struct json_writer w;
 	struct list *e;
 
-	LIST_FOREACH(e, &br->control.clients) {
+	LIST_FOREACH(e, &br->control->clients) {
 		struct control_client *k =
 		    LIST_ITEM(e, struct control_client, link);
 

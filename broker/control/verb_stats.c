@@ -12,9 +12,16 @@
 
 #include <stdlib.h>
 
-#include "broker/broker.h"
+#include "broker/app/apps.h"
+#include "broker/channel/cache.h"
+#include "broker/channel/registry.h"
+#include "broker/control/control.h"
 #include "broker/control/verb_args.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/stats/history.h"
+#include "broker/stats/sums.h"
+#include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
@@ -62,7 +69,7 @@ static void
 server_row(struct control_client *k)
 {
 	struct broker *br = k->br;
-	struct stats_app all = { .events_ctl = br->sums.events_ctl };
+	struct stats_app all = { .events_ctl = br->sums->events_ctl };
 	struct stats_counts counts = { 0 };
 	struct stats_broker now;
 	struct json_writer w;
@@ -70,9 +77,9 @@ server_row(struct control_client *k)
 
 	sums_now_broker(br, &now);
 	for (unsigned i = 0; i < br->nslots; i++) {
-		stats_add(&all, &br->sums.slots[i].apps, sizeof(all));
-		stats_add(&counts, &br->sums.slots[i].counts, sizeof(counts));
-		subscriptions += br->registry.nsubs[i];
+		stats_add(&all, &br->sums->slots[i].apps, sizeof(all));
+		stats_add(&counts, &br->sums->slots[i].counts, sizeof(counts));
+		subscriptions += br->registry->nsubs[i];
 		if (br->peers[i] != NULL)
 			connections += br->peers[i]->nconns;
 	}
@@ -95,7 +102,7 @@ server_row(struct control_client *k)
 static void
 worker_row(struct control_client *k, unsigned slot)
 {
-	const struct sums_slot *s = &k->br->sums.slots[slot];
+	const struct sums_slot *s = &k->br->sums->slots[slot];
 	struct stats_link now;
 	struct json_writer w;
 
@@ -140,8 +147,8 @@ code_rows(struct control_client *k)
 		uint64_t closed = 0, refused = 0;
 
 		for (unsigned i = 0; i < br->nslots; i++) {
-			closed += br->sums.slots[i].counts.closed[code];
-			refused += br->sums.slots[i].counts.refused[code];
+			closed += br->sums->slots[i].counts.closed[code];
+			refused += br->sums->slots[i].counts.refused[code];
 		}
 		if (closed + refused == 0)
 			continue;
@@ -164,7 +171,7 @@ lifetime_rows(struct control_client *k)
 
 	for (unsigned i = 0; i < br->nslots; i++)
 		stats_add(
-		    &all, &br->sums.slots[i].counts.lifetime, sizeof(all));
+		    &all, &br->sums->slots[i].counts.lifetime, sizeof(all));
 	for (unsigned i = 0; i <= STATS_BOUNDS; i++) {
 		if (all.n[i] == 0)
 			continue;
@@ -199,11 +206,11 @@ app_rows(struct control_client *k)
 {
 	struct broker *br = k->br;
 	const struct broker_app **v =
-	    xcalloc(MAX(br->apps.by_num.n, 1), sizeof(*v));
+	    xcalloc(MAX(br->apps->by_num.n, 1), sizeof(*v));
 	size_t n = 0;
 
-	for (struct hash_node *e = hash_first(&br->apps.by_num); e != NULL;
-	     e = hash_next(&br->apps.by_num, e)) {
+	for (struct hash_node *e = hash_first(&br->apps->by_num); e != NULL;
+	     e = hash_next(&br->apps->by_num, e)) {
 		const struct broker_app *a =
 		    container_of(e, struct broker_app, node);
 
@@ -276,7 +283,7 @@ verb_history(struct control_client *k, struct json args)
 		return;
 	k->limit = MAX(k->limit, 1);
 	if (k->app == 0) {
-		history_rows(k, &k->br->history.minutes, NULL);
+		history_rows(k, &k->br->history->minutes, NULL);
 	} else {
 		a = apps_find(k->br, k->app);
 		if (a != NULL && a->history != NULL)
@@ -319,7 +326,7 @@ close_row(struct control_client *k, const struct stats_close *c)
 static void
 close_rows(struct control_client *k)
 {
-	const struct history *h = &k->br->history;
+	const struct history *h = k->br->history;
 	uint64_t n = 0;
 
 	for (uint32_t i = h->nclosed; i > 0 && n < k->limit; i--) {
@@ -362,7 +369,7 @@ limit_row(struct control_client *k, struct str what, struct str unit,
 static void
 worker_limits(struct control_client *k, unsigned slot)
 {
-	const struct stats_gauges *g = &k->br->sums.slots[slot].gauges;
+	const struct stats_gauges *g = &k->br->sums->slots[slot].gauges;
 	char what[64];
 
 	snprintf(what, sizeof(what), "worker %u connections", slot);
@@ -378,7 +385,7 @@ static void
 app_limits(struct control_client *k)
 {
 	const struct broker_app *near[NEAR_APPS];
-	struct hash *apps = &k->br->apps.by_num;
+	struct hash *apps = &k->br->apps->by_num;
 	unsigned n = 0, at;
 	char what[160];
 
@@ -413,13 +420,13 @@ void
 verb_limits(struct control_client *k)
 {
 	struct broker *br = k->br;
-	const struct hook_queue *q = &br->hooks.queue;
+	const struct hook_queue *q = &br->hooks->queue;
 
 	for (unsigned i = 0; i < br->nslots; i++)
 		if (br->peers[i] != NULL)
 			worker_limits(k, i);
 	app_limits(k);
-	limit_row(k, S("cached events"), S("bytes"), br->cache.bytes,
+	limit_row(k, S("cached events"), S("bytes"), br->cache->bytes,
 	    br->conf->cache_memory);
 	limit_row(k, S("webhook queue"), S("bytes"), q->bytes, HOOK_QUEUE_MAX);
 	limit_row(k, S("webhook outbox"), S("number"), q->waiting + q->dead,

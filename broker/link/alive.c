@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * alive.c: which links are alive.  Owns struct alive of each peer, and
- * br->congested.
+ * br->links->congested.
  *
  * Pings and ticks are counted, not seconds: a broker that was stopped for a
  * minute must not blame its workers.  Any message is a sign of life, and so
@@ -13,7 +13,7 @@
 
 #include "broker/link/alive.h"
 
-#include "broker/broker.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
@@ -39,13 +39,13 @@ shows_life(struct peer *p)
 void
 alive_on_ping_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	struct broker *br = container_of(w, struct broker, ping);
+	struct broker *br = w->data;
 	struct list *e, *tmp;
 	uint64_t slots;
 
 	UNUSED(loop);
 	UNUSED(revents);
-	LIST_FOREACH_SAFE(e, tmp, &br->links) {
+	LIST_FOREACH_SAFE(e, tmp, &br->links->all) {
 		struct peer *p = LIST_ITEM(e, struct peer, link);
 
 		if (p->courier)
@@ -71,7 +71,7 @@ alive_tick(struct broker *br)
 {
 	struct list *e, *tmp;
 
-	LIST_FOREACH_SAFE(e, tmp, &br->links) {
+	LIST_FOREACH_SAFE(e, tmp, &br->links->all) {
 		struct peer *p = LIST_ITEM(e, struct peer, link);
 		struct alive *a = &p->alive;
 		size_t n = outq_bytes(&p->ipc.out);
@@ -90,9 +90,9 @@ alive_tick(struct broker *br)
 void
 alive_check_queues(struct broker *br)
 {
-	br->congested = false;
+	br->links->congested = false;
 	for (unsigned i = 0; i < br->nslots; i++)
 		if (br->peers[i] != NULL &&
 		    outq_bytes(&br->peers[i]->ipc.out) > QUEUE_MAX)
-			br->congested = true;
+			br->links->congested = true;
 }

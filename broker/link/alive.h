@@ -28,7 +28,7 @@ struct alive {
 void alive_on_ping_timer(struct ev_loop *, ev_timer *, int);
 /* Once a second: drops who has too much to read and does not read. */
 void alive_tick(struct broker *);
-/* Has some worker too much to read?  Then br->congested is set. */
+/* Has some worker too much to read?  Then br->links->congested is set. */
 void alive_check_queues(struct broker *);
 
 #endif

@@ -13,9 +13,10 @@
 
 #include <stdlib.h>
 
-#include "broker/broker.h"
+#include "broker/core/core.h"
 #include "broker/dispatch.h"
 #include "broker/link/peer.h"
+#include "broker/link/resync.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
@@ -45,7 +46,7 @@ may_go(const struct peer *p, bool costly)
 
 	if (k->resuming || resync_is_on(p->br))
 		return true;
-	return list_is_empty(&k->waiting) && !p->br->congested &&
+	return list_is_empty(&k->waiting) && !p->br->links->congested &&
 	    !(costly && !park_has_room(p));
 }
 
@@ -57,7 +58,7 @@ park_message(struct peer *p, const struct ipc_in *in, bool costly)
 
 	if (may_go(p, costly))
 		return false;
-	if (p->br->congested || k->bytes + in->len > PARK_MAX) {
+	if (p->br->links->congested || k->bytes + in->len > PARK_MAX) {
 		ipc_defer(&p->ipc);
 		k->stopped = true;
 		return true;
@@ -139,7 +140,7 @@ park_resume(struct broker *br)
 {
 	bool more = false;
 
-	if (br->congested)
+	if (br->links->congested)
 		return false;
 	for (unsigned i = 0; i < br->nslots; i++) {
 		struct peer *p = br->peers[i];

@@ -13,13 +13,23 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "broker/app/apps.h"
+#include "broker/app/claims.h"
 #include "broker/app/quota.h"
-#include "broker/broker.h"
+#include "broker/channel/cache.h"
 #include "broker/channel/query.h"
+#include "broker/channel/registry.h"
 #include "broker/channel/subscribe.h"
+#include "broker/control/control.h"
 #include "broker/control/survey.h"
+#include "broker/core/core.h"
 #include "broker/dispatch.h"
 #include "broker/link/alive.h"
+#include "broker/link/resync.h"
+#include "broker/stats/scrape.h"
+#include "broker/stats/sums.h"
+#include "broker/user/users.h"
+#include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
@@ -62,7 +72,8 @@ peer_refuse(struct peer *p, uint64_t sid, struct str channel)
 	struct refusal *r = xcalloc(1, sizeof(*r) + channel.n);
 
 	r->sid = sid;
-	r->ping = p->br->ping_id + 1; /* none of these has been sent yet */
+	r->ping =
+	    p->br->links->ping_id + 1; /* none of these has been sent yet */
 	r->name_len = channel.n;
 	memcpy(r->name, channel.p, channel.n);
 	hash_insert(&p->refused, &r->node, hash_str(channel, sid));
@@ -123,7 +134,7 @@ count_links(const struct broker *br)
 	struct list *e;
 	size_t n = 0;
 
-	LIST_FOREACH(e, &br->links)
+	LIST_FOREACH(e, &br->links->all)
 		n++;
 	return n;
 }
@@ -158,7 +169,7 @@ peer_accept(struct broker *br, int fd)
 	p->pid = (uint32_t)pid;
 	p->since = broker_now();
 	list_init(&p->link);
-	list_append(&br->links, &p->link);
+	list_append(&br->links->all, &p->link);
 	park_init(p);
 	ipc_init(&p->ipc, br->loop, fd, &ops, p);
 }
@@ -170,7 +181,7 @@ lower_barriers(struct broker *br, unsigned slot)
 	uint64_t bit = UINT64_C(1) << slot;
 	struct list *e;
 
-	LIST_FOREACH(e, &br->links) {
+	LIST_FOREACH(e, &br->links->all) {
 		struct peer *p = LIST_ITEM(e, struct peer, link);
 
 		p->targets &= ~bit;
@@ -186,7 +197,7 @@ end_link(struct peer *p, const char *why)
 	int slot = p->slot;
 
 	if (p->ipc.fd == -1)
-		return; /* in br->gone already */
+		return; /* in br->links->gone already */
 	if (p->courier)
 		log_info("courier: link ended: %s pid=%u", why, p->pid);
 	else if (slot == -1)
@@ -196,9 +207,9 @@ end_link(struct peer *p, const char *why)
 	p->large = outq_bytes(&p->ipc.out) > TRIM_BYTES;
 	ipc_close(&p->ipc);
 	list_remove(&p->link);
-	list_append(&br->gone, &p->link);
+	list_append(&br->links->gone, &p->link);
 	if (p->courier)
-		hook_queue_lost(&br->hooks.queue);
+		hook_queue_lost(&br->hooks->queue);
 	sums_courier_lost(br);
 	if (slot == -1)
 		return;
@@ -230,7 +241,7 @@ peer_reap(struct broker *br)
 	struct list *e, *tmp;
 	bool trim = false;
 
-	LIST_FOREACH_SAFE(e, tmp, &br->gone) {
+	LIST_FOREACH_SAFE(e, tmp, &br->links->gone) {
 		struct peer *p = LIST_ITEM(e, struct peer, link);
 
 		trim = trim || p->large;
@@ -247,9 +258,9 @@ peer_reap(struct broker *br)
 void
 peer_drop_all(struct broker *br)
 {
-	while (!list_is_empty(&br->links))
+	while (!list_is_empty(&br->links->all))
 		/* What is queued was not acknowledged: it is sent again. */
-		end_link(LIST_ITEM(br->links.next, struct peer, link),
+		end_link(LIST_ITEM(br->links->all.next, struct peer, link),
 		    "the broker leaves");
 }
 
@@ -274,12 +285,12 @@ peer_on_hello(struct peer *p, const struct msg_hello *m)
 	p->slot = (int)m->slot;
 	p->pid = m->pid;
 	p->origin = m->origin;
-	p->known = br->origins[m->slot] == m->origin ||
-	    br->resync.state != RESYNC_QUIET;
+	p->known = br->links->origins[m->slot] == m->origin ||
+	    br->resync->state != RESYNC_QUIET;
 	p->since = broker_now();
 	br->peers[m->slot] = p;
-	sums_on_hello(p, br->origins[m->slot] != m->origin);
-	br->origins[m->slot] = m->origin;
+	sums_on_hello(p, br->links->origins[m->slot] != m->origin);
+	br->links->origins[m->slot] = m->origin;
 	log_debug("worker %u: link up pid=%u", m->slot, m->pid);
 	apps_send_all(br, p);
 	cache_hand_all(p);
@@ -298,7 +309,7 @@ peer_on_ping(struct peer *p, const struct msg_ping *m)
 int
 peer_on_pong(struct peer *p, const struct msg_pong *m)
 {
-	if (m->id <= p->pong || m->id > p->br->ping_id)
+	if (m->id <= p->pong || m->id > p->br->links->ping_id)
 		return -1;
 	p->pong = m->id;
 	if (p->told_missed != 0 && m->id >= p->told_missed) {
@@ -326,14 +337,14 @@ check_complete(struct peer *p)
 
 	if (places_is_complete(p->br->places, slot, p->origin))
 		return;
-	if (p->nconns == 0 && p->br->registry.nsubs[slot] == 0) {
+	if (p->nconns == 0 && p->br->registry->nsubs[slot] == 0) {
 		places_set_complete(p->br->places, slot, p->origin);
 		return;
 	}
 	log_info("worker %u: went on without it: its clients are told pid=%u",
 	    slot, p->pid);
 	ipc_send_missed(&p->ipc, &m);
-	p->told_missed = ping.id = ++p->br->ping_id;
+	p->told_missed = ping.id = ++p->br->links->ping_id;
 	ipc_send_ping(&p->ipc, &ping);
 }
 
@@ -367,7 +378,7 @@ peer_step(struct peer *p)
 uint64_t
 peer_ping(struct broker *br, uint64_t *slots)
 {
-	struct msg_ping m = { .id = ++br->ping_id };
+	struct msg_ping m = { .id = ++br->links->ping_id };
 
 	*slots = 0;
 	for (unsigned i = 0; i < br->nslots; i++) {
@@ -395,16 +406,28 @@ send_ack(struct peer *p)
 	ipc_send_ack(&p->ipc, &m);
 }
 
-void
-peer_on_ack_timer(struct ev_loop *loop, ev_timer *w, int revents)
+static void
+on_ack_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	struct broker *br = container_of(w, struct broker, ack);
+	struct broker *br = w->data;
 
 	UNUSED(loop);
 	UNUSED(revents);
 	for (unsigned i = 0; i < br->nslots; i++)
 		if (br->peers[i] != NULL)
 			send_ack(br->peers[i]);
+}
+
+void
+peer_init(struct broker *br)
+{
+	struct link_table *t = br->links;
+
+	list_init(&t->all);
+	list_init(&t->gone);
+	ev_timer_init(&t->ping, alive_on_ping_timer, ALIVE_PING, ALIVE_PING);
+	ev_init(&t->ack, on_ack_timer);
+	t->ping.data = t->ack.data = br;
 }
 
 /* Notes how far each target has to get for the events of this turn. */
@@ -448,9 +471,9 @@ check_barriers(struct broker *br, struct peer *p)
 		p->now = p->next;
 		p->next.seq = p->next.targets = 0;
 	}
-	if (p->done != p->acked && !ev_is_active(&br->ack)) {
-		ev_timer_set(&br->ack, ACK_SECONDS, 0.);
-		ev_timer_start(br->loop, &br->ack);
+	if (p->done != p->acked && !ev_is_active(&br->links->ack)) {
+		ev_timer_set(&br->links->ack, ACK_SECONDS, 0.);
+		ev_timer_start(br->loop, &br->links->ack);
 	}
 }
 
@@ -461,7 +484,7 @@ flush_links(struct broker *br)
 	struct list *e, *tmp;
 	bool any = false;
 
-	LIST_FOREACH_SAFE(e, tmp, &br->links) {
+	LIST_FOREACH_SAFE(e, tmp, &br->links->all) {
 		struct peer *p = LIST_ITEM(e, struct peer, link);
 
 		if (p->ipc.blocked || outq_is_empty(&p->ipc.out))

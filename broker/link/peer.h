@@ -33,7 +33,7 @@ struct barrier {
 struct peer {
 	struct ipc ipc;
 	struct broker *br;
-	struct list link; /* in br->links, or br->gone */
+	struct list link; /* in br->links->all, or br->links->gone */
 	int slot;         /* -1 before HELLO */
 	uint32_t pid;
 	uint64_t origin;
@@ -70,6 +70,18 @@ struct peer {
 	struct park park;    /* messages that wait for room */
 };
 
+/* All links. */
+struct link_table {
+	struct list all;                    /* every struct peer */
+	struct list gone;                   /* freed at the end of the turn */
+	uint64_t origins[PROC_MAX_WORKERS]; /* by slot, of the last HELLO */
+	uint64_t ping_id;                   /* the last one given out */
+	bool congested; /* a worker has too much to read: none is read */
+	ev_timer ping;  /* every 5 s: are the links alive? */
+	ev_timer ack;   /* acknowledgements that found no company */
+};
+
+void peer_init(struct broker *);
 /* Takes an accepted connection. */
 void peer_accept(struct broker *, int fd);
 /*
@@ -84,8 +96,6 @@ void peer_drop_all(struct broker *);
 
 /* Sends what the turn has queued, and acknowledges what has left. */
 void peer_flush(struct broker *);
-/* Acknowledgements wait for company until this timer. */
-void peer_on_ack_timer(struct ev_loop *, ev_timer *, int);
 /* Pings every worker; returns the id, and in *slots who was asked. */
 uint64_t peer_ping(struct broker *, uint64_t *slots);
 

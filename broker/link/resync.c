@@ -27,11 +27,15 @@
 
 #include <stdlib.h>
 
-#include "broker/broker.h"
+#include "broker/channel/cache.h"
+#include "broker/channel/registry.h"
 #include "broker/channel/subscribe.h"
 #include "broker/channel/tally.h"
+#include "broker/control/control.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/user/users.h"
+#include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
@@ -56,15 +60,16 @@ static void on_timer(struct ev_loop *, ev_timer *, int);
 void
 resync_init(struct broker *br)
 {
-	list_init(&br->resync.answers);
-	ev_init(&br->resync.timer, on_timer);
+	list_init(&br->resync->answers);
+	ev_init(&br->resync->timer, on_timer);
+	br->resync->timer.data = br;
 }
 
 static struct put_off *
 first_answer(struct broker *br)
 {
 	struct put_off *a =
-	    LIST_ITEM(br->resync.answers.next, struct put_off, link);
+	    LIST_ITEM(br->resync->answers.next, struct put_off, link);
 
 	list_remove(&a->link);
 	return a;
@@ -73,16 +78,16 @@ first_answer(struct broker *br)
 static void
 forget_runs(struct broker *br)
 {
-	free(br->resync.runs);
-	br->resync.runs = NULL;
-	br->resync.nruns = 0;
+	free(br->resync->runs);
+	br->resync->runs = NULL;
+	br->resync->nruns = 0;
 }
 
 void
 resync_clear(struct broker *br)
 {
-	ev_timer_stop(br->loop, &br->resync.timer);
-	while (!list_is_empty(&br->resync.answers))
+	ev_timer_stop(br->loop, &br->resync->timer);
+	while (!list_is_empty(&br->resync->answers))
 		free(first_answer(br));
 	forget_runs(br);
 }
@@ -90,26 +95,26 @@ resync_clear(struct broker *br)
 static void
 wait_a_little(struct broker *br)
 {
-	ev_timer_stop(br->loop, &br->resync.timer);
-	ev_timer_set(&br->resync.timer, RESYNC_SECONDS, 0.);
-	ev_timer_start(br->loop, &br->resync.timer);
+	ev_timer_stop(br->loop, &br->resync->timer);
+	ev_timer_set(&br->resync->timer, RESYNC_SECONDS, 0.);
+	ev_timer_start(br->loop, &br->resync->timer);
 }
 
 void
 resync_begin(struct broker *br)
 {
-	br->resync.state = RESYNC_QUIET;
-	br->resync.began = broker_now();
-	br->resync.base_us =
+	br->resync->state = RESYNC_QUIET;
+	br->resync->began = broker_now();
+	br->resync->base_us =
 	    (uint32_t)proc_clock_us(CLOCK_MONOTONIC) - (UINT32_C(1) << 31);
-	br->resync.runs = places_get(br->places, &br->resync.nruns);
+	br->resync->runs = places_get(br->places, &br->resync->nruns);
 	wait_a_little(br);
 }
 
 bool
 resync_is_on(const struct broker *br)
 {
-	return br->resync.state != RESYNC_LIVE;
+	return br->resync->state != RESYNC_LIVE;
 }
 
 static bool
@@ -132,7 +137,7 @@ put_off(struct peer *p, uint64_t sid, struct str name)
 	if (name.n > 0)
 		memcpy(a->name, name.p, name.n);
 	list_init(&a->link);
-	list_append(&p->br->resync.answers, &a->link);
+	list_append(&p->br->resync->answers, &a->link);
 	p->owed++;
 	return a;
 }
@@ -189,7 +194,7 @@ resync_go_on(struct broker *br)
 
 	if (resync_is_on(br))
 		return false;
-	LIST_FOREACH_SAFE(e, tmp, &br->resync.answers) {
+	LIST_FOREACH_SAFE(e, tmp, &br->resync->answers) {
 		struct put_off *a = LIST_ITEM(e, struct put_off, link);
 		struct peer *p = asker(br, a);
 
@@ -209,13 +214,13 @@ go_live(struct broker *br)
 {
 	unsigned n = 0;
 
-	br->resync.state = RESYNC_LIVE;
+	br->resync->state = RESYNC_LIVE;
 	forget_runs(br);
-	ev_timer_stop(br->loop, &br->resync.timer);
+	ev_timer_stop(br->loop, &br->resync->timer);
 	cache_on_live(br);
 	subscribe_on_live(br);
 	users_on_live(br);
-	if (br->resync.fresh)
+	if (br->resync->fresh)
 		tally_all(br);
 	resync_go_on(br);
 	for (unsigned i = 0; i < br->nslots; i++) {
@@ -229,15 +234,15 @@ go_live(struct broker *br)
 	if (br->inherit != NULL)
 		control_start(br, br->inherit->control_fd);
 	log_info("resync: complete workers=%u/%u channels=%zu ms=%.0f", n,
-	    br->conf->nworkers, br->registry.channels.n,
-	    (broker_now() - br->resync.began) * 1000);
+	    br->conf->nworkers, br->registry->channels.n,
+	    (broker_now() - br->resync->began) * 1000);
 	hooks_on_live(br);
 }
 
 static void
 read_backlog(struct broker *br)
 {
-	br->resync.state = RESYNC_BACKLOG;
+	br->resync->state = RESYNC_BACKLOG;
 	wait_a_little(br);
 	for (unsigned i = 0; i < br->nslots; i++) {
 		struct peer *p = br->peers[i];
@@ -273,7 +278,7 @@ behind(struct broker *br, unsigned slot)
 static uint64_t
 place_of(struct peer *p, uint64_t seq, uint32_t read_us)
 {
-	const struct resync *r = &p->br->resync;
+	const struct resync *r = p->br->resync;
 
 	if (read_us != 0)
 		p->read_us = read_us - r->base_us;
@@ -298,7 +303,7 @@ is_ahead(const struct peer *p)
 bool
 resync_must_wait(struct peer *p, uint64_t seq, uint32_t read_us)
 {
-	if (p->br->resync.state != RESYNC_BACKLOG || !p->synced || seq == 0 ||
+	if (p->br->resync->state != RESYNC_BACKLOG || !p->synced || seq == 0 ||
 	    p->park.resuming)
 		return false;
 	p->head = place_of(p, seq, read_us);
@@ -337,14 +342,14 @@ take_oldest(struct broker *br)
 void
 resync_check(struct broker *br)
 {
-	if (br->resync.state == RESYNC_QUIET) {
+	if (br->resync->state == RESYNC_QUIET) {
 		for (unsigned i = 0; i < br->nslots; i++)
 			if (br->peers[i] == NULL ? i < br->conf->nworkers
 						 : !br->peers[i]->synced)
 				return;
 		read_backlog(br);
 	}
-	if (br->resync.state == RESYNC_BACKLOG && !take_oldest(br))
+	if (br->resync->state == RESYNC_BACKLOG && !take_oldest(br))
 		go_live(br);
 }
 
@@ -365,13 +370,13 @@ has_moved(struct broker *br)
 		moved = moved || p->ipc.nin > MAX(p->heard_resync, UINT64_C(1));
 		p->heard_resync = p->ipc.nin;
 	}
-	return moved && broker_now() - br->resync.began < RESYNC_MAX;
+	return moved && broker_now() - br->resync->began < RESYNC_MAX;
 }
 
 static void
 on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	struct broker *br = container_of(w, struct broker, resync.timer);
+	struct broker *br = w->data;
 
 	UNUSED(loop);
 	UNUSED(revents);
@@ -380,7 +385,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		return;
 	}
 	log_warnx("resync: not every worker is there in time");
-	if (br->resync.state == RESYNC_QUIET) {
+	if (br->resync->state == RESYNC_QUIET) {
 		read_backlog(br);
 		resync_check(br);
 	} else {
@@ -394,9 +399,9 @@ resync_on_done(struct peer *p, uint64_t upto)
 	p->synced = true;
 	p->upto = upto;
 	/* It replaces one whose clients are gone, perhaps. */
-	if (p->nconns == 0 && p->br->registry.nsubs[p->slot] == 0)
-		p->br->resync.fresh = true;
-	if (p->br->resync.state == RESYNC_QUIET)
+	if (p->nconns == 0 && p->br->registry->nsubs[p->slot] == 0)
+		p->br->resync->fresh = true;
+	if (p->br->resync->state == RESYNC_QUIET)
 		ipc_pause(&p->ipc);
 	resync_check(p->br);
 }
@@ -404,7 +409,7 @@ resync_on_done(struct peer *p, uint64_t upto)
 void
 resync_step(struct peer *p)
 {
-	if (p->br->resync.state != RESYNC_BACKLOG || !is_caught_up(p))
+	if (p->br->resync->state != RESYNC_BACKLOG || !is_caught_up(p))
 		return;
 	ipc_pause(&p->ipc);
 	resync_check(p->br);

@@ -13,8 +13,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "broker/broker.h"
+#include "broker/app/apps.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/stats/sums.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/net/ws_frame.h"
@@ -84,14 +86,14 @@ read_server(struct broker *br, struct ledger_row *r)
 	r->seconds = (uint64_t)(broker_now() - br->started);
 	r->cpu_us = now.cpu + now.courier_cpu + now.master_cpu;
 	for (unsigned i = 0; i < br->nslots; i++) {
-		const struct sums_slot *s = &br->sums.slots[i];
+		const struct sums_slot *s = &br->sums->slots[i];
 
 		add_app(r, &s->apps);
 		r->cpu_us += s->counts.cpu;
 		for (unsigned code = 0; code < STATS_NCODES; code++)
 			r->refused += s->counts.refused[code];
 	}
-	r->published += br->sums.events_ctl;
+	r->published += br->sums->events_ctl;
 }
 
 /* a becomes a - b; some fields are no counters, and set after it. */
@@ -118,7 +120,7 @@ count_connections(const struct broker *br)
 static void
 read_minute(struct broker *br, struct ledger_row *row, struct ledger_row *now)
 {
-	struct history *h = &br->history;
+	struct history *h = br->history;
 
 	read_server(br, now);
 	*row = *now;
@@ -126,7 +128,7 @@ read_minute(struct broker *br, struct ledger_row *row, struct ledger_row *now)
 	row->time = h->minute * 60;
 	h->peak = MAX(h->peak, count_connections(br));
 	row->connections = h->peak;
-	row->turn_max_us = br->sums.turn_max;
+	row->turn_max_us = br->sums->turn_max;
 	if (h->begun.time == row->time)
 		ledger_add(row, &h->begun);
 }
@@ -153,7 +155,7 @@ note_minute(struct broker *br)
 static uint64_t
 end_minute(struct broker *br)
 {
-	struct history *h = &br->history;
+	struct history *h = br->history;
 	struct ledger_row now, row;
 
 	read_minute(br, &row, &now);
@@ -162,14 +164,14 @@ end_minute(struct broker *br)
 	h->last = now;
 	h->begun = (struct ledger_row){ 0 };
 	h->peak = 0;
-	br->sums.turn_max = 0;
+	br->sums->turn_max = 0;
 	return row.seconds;
 }
 
 void
 history_recall(struct broker *br)
 {
-	struct history *h = &br->history;
+	struct history *h = br->history;
 	struct ledger_row *v;
 	size_t n;
 
@@ -261,7 +263,7 @@ see_app(struct broker_app *a)
 void
 history_tick(struct broker *br)
 {
-	struct history *h = &br->history;
+	struct history *h = br->history;
 	uint64_t minute = (uint64_t)time(NULL) / 60, was = h->minute;
 	uint64_t seconds = 0;
 	struct hash_node *n;
@@ -271,8 +273,8 @@ history_tick(struct broker *br)
 		seconds = end_minute(br);
 	h->minute = minute;
 	note_minute(br);
-	for (n = hash_first(&br->apps.by_num); n != NULL;
-	     n = hash_next(&br->apps.by_num, n)) {
+	for (n = hash_first(&br->apps->by_num); n != NULL;
+	     n = hash_next(&br->apps->by_num, n)) {
 		struct broker_app *a = container_of(n, struct broker_app, node);
 
 		see_app(a);
@@ -284,17 +286,17 @@ history_tick(struct broker *br)
 void
 history_init(struct broker *br)
 {
-	br->history.minute = (uint64_t)time(NULL) / 60;
-	br->history.minutes.cap = HISTORY_MINUTES;
+	br->history->minute = (uint64_t)time(NULL) / 60;
+	br->history->minutes.cap = HISTORY_MINUTES;
 }
 
 void
 history_clear(struct broker *br)
 {
-	free(br->history.minutes.v);
-	free(br->history.closes);
-	br->history.minutes.v = NULL;
-	br->history.closes = NULL;
+	free(br->history->minutes.v);
+	free(br->history->closes);
+	br->history->minutes.v = NULL;
+	br->history->closes = NULL;
 }
 
 /* ---- connections that ended ---- */
@@ -311,7 +313,7 @@ make_safe(char *text, size_t size)
 void
 history_closed(struct broker *br, const struct stats_close *c)
 {
-	struct history *h = &br->history;
+	struct history *h = br->history;
 	struct stats_close *to;
 
 	if (h->closes == NULL)

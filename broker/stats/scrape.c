@@ -16,8 +16,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "broker/broker.h"
+#include "broker/app/apps.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/stats/sums.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
@@ -29,7 +31,7 @@
 #define APPS_AT_ONCE 500
 
 struct scrape {
-	struct list link; /* in br->scrapes */
+	struct list link; /* in br->scrapes->all */
 	struct sums_wait wait;
 	struct peer *peer;
 	uint64_t id;
@@ -189,9 +191,9 @@ note_apps(const struct broker *br, struct scrape *s)
 	struct hash_node *n;
 
 	s->apps =
-	    xcalloc(MAX(br->apps.n, br->apps.by_num.n) + 1, sizeof(*s->apps));
-	for (n = hash_first(&br->apps.by_num); n != NULL;
-	     n = hash_next(&br->apps.by_num, n))
+	    xcalloc(MAX(br->apps->n, br->apps->by_num.n) + 1, sizeof(*s->apps));
+	for (n = hash_first(&br->apps->by_num); n != NULL;
+	     n = hash_next(&br->apps->by_num, n))
 		s->apps[s->napps++] =
 		    container_of(n, struct broker_app, node)->app.num;
 }
@@ -228,7 +230,7 @@ static void
 put_worker(struct broker *br, struct buf **b, const struct metric *m,
     unsigned slot, const char *name)
 {
-	const struct sums_slot *s = &br->sums.slots[slot];
+	const struct sums_slot *s = &br->sums->slots[slot];
 	struct stats_link now;
 
 	switch (m->scope) {
@@ -261,7 +263,7 @@ put_codes(const struct broker *br, struct buf **b, const struct metric *m)
 
 		for (unsigned i = 0; i < br->nslots; i++) {
 			const char *counts =
-			    (const char *)&br->sums.slots[i].counts + m->at;
+			    (const char *)&br->sums->slots[i].counts + m->at;
 			uint64_t v;
 
 			memcpy(&v, counts + code * sizeof(v), sizeof(v));
@@ -346,7 +348,7 @@ put_family(struct broker *br, struct scrape *s, const struct metric *m,
 		break;
 	case METRIC_BROKER_HIST:
 		put_hist(br, &s->b, m,
-		    (const void *)((const char *)&br->sums.hists + m->at),
+		    (const void *)((const char *)&br->sums->hists + m->at),
 		    NULL);
 		break;
 	case METRIC_CODES:
@@ -391,7 +393,7 @@ refuse(const struct scrape *s, const char *why)
 void
 scrape_init(struct broker *br)
 {
-	list_init(&br->scrapes);
+	list_init(&br->scrapes->all);
 }
 
 static void
@@ -431,12 +433,12 @@ scrape_on_query(struct peer *p, const struct msg_query *m)
 	s->peer = p;
 	s->id = m->id;
 	list_init(&s->link);
-	if (count(&p->br->scrapes) >= WRITES_MAX) {
+	if (count(&p->br->scrapes->all) >= WRITES_MAX) {
 		refuse(s, "too many questions at once");
 		free(s);
 		return;
 	}
-	list_append(&p->br->scrapes, &s->link);
+	list_append(&p->br->scrapes->all, &s->link);
 	s->wait.done = on_numbers;
 	sums_ask(p->br, &s->wait);
 }
@@ -467,7 +469,7 @@ scrape_continue(struct broker *br)
 	struct list *e, *tmp;
 	bool more = false;
 
-	LIST_FOREACH_SAFE(e, tmp, &br->scrapes) {
+	LIST_FOREACH_SAFE(e, tmp, &br->scrapes->all) {
 		struct scrape *s = LIST_ITEM(e, struct scrape, link);
 
 		if (!s->ready || !park_has_room(s->peer))
@@ -490,7 +492,7 @@ scrape_drop(struct broker *br, const struct peer *p)
 {
 	struct list *e, *tmp;
 
-	LIST_FOREACH_SAFE(e, tmp, &br->scrapes) {
+	LIST_FOREACH_SAFE(e, tmp, &br->scrapes->all) {
 		struct scrape *s = LIST_ITEM(e, struct scrape, link);
 
 		if (p == NULL || s->peer == p)

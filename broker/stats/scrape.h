@@ -9,10 +9,16 @@
 
 #include <stdbool.h>
 
+#include "shared/base/list.h"
 #include "shared/ipc/ipc_msg.h"
 
 struct broker;
 struct peer;
+
+/* The answers that are being written. */
+struct scrapes {
+	struct list all;
+};
 
 void scrape_init(struct broker *);
 /* QUERY_METRICS of a worker. */

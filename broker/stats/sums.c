@@ -14,8 +14,14 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#include "broker/broker.h"
+#include "broker/app/apps.h"
+#include "broker/channel/cache.h"
+#include "broker/channel/registry.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/stats/history.h"
+#include "broker/user/users.h"
+#include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
@@ -27,17 +33,17 @@
 static void
 on_check(struct ev_loop *loop, ev_check *check, int revents)
 {
-	struct broker *br = container_of(check, struct broker, sums.check);
+	struct broker *br = check->data;
 
 	UNUSED(loop);
 	UNUSED(revents);
-	br->sums.woke = proc_clock_us(CLOCK_MONOTONIC_COARSE);
+	br->sums->woke = proc_clock_us(CLOCK_MONOTONIC_COARSE);
 }
 
 void
 sums_turn_ends(struct broker *br)
 {
-	struct sums *s = &br->sums;
+	struct sums *s = br->sums;
 	uint64_t turn;
 
 	if (s->woke == 0)
@@ -51,13 +57,14 @@ sums_turn_ends(struct broker *br)
 void
 sums_init(struct broker *br)
 {
-	struct sums *s = &br->sums;
+	struct sums *s = br->sums;
 
 	s->slots = xcalloc(br->nslots, sizeof(*s->slots));
 	s->started = proc_clock_us(CLOCK_REALTIME);
 	memory_init(&s->memory, 0);
 	list_init(&s->waiting);
 	ev_check_init(&s->check, on_check);
+	s->check.data = br;
 	ev_set_priority(&s->check, EV_MAXPRI);
 	ev_check_start(br->loop, &s->check);
 }
@@ -65,10 +72,10 @@ sums_init(struct broker *br)
 void
 sums_clear(struct broker *br)
 {
-	ev_check_stop(br->loop, &br->sums.check);
-	memory_free(&br->sums.memory);
-	free(br->sums.slots);
-	br->sums.slots = NULL;
+	ev_check_stop(br->loop, &br->sums->check);
+	memory_free(&br->sums->memory);
+	free(br->sums->slots);
+	br->sums->slots = NULL;
 }
 
 /* ---- asking ---- */
@@ -102,7 +109,7 @@ sums_ask(struct broker *br, struct sums_wait *wait)
 	wait->ping = peer_ping(br, &wait->slots);
 	wait->due = broker_now() + SUMS_WAIT;
 	list_init(&wait->link);
-	list_append(&br->sums.waiting, &wait->link);
+	list_append(&br->sums->waiting, &wait->link);
 	if (wait->slots == 0)
 		finish(br, wait);
 }
@@ -112,7 +119,7 @@ sums_on_pong(struct broker *br, unsigned slot, uint64_t id)
 {
 	struct list *e, *tmp;
 
-	LIST_FOREACH_SAFE(e, tmp, &br->sums.waiting) {
+	LIST_FOREACH_SAFE(e, tmp, &br->sums->waiting) {
 		struct sums_wait *wait = LIST_ITEM(e, struct sums_wait, link);
 
 		if (id < wait->ping)
@@ -129,7 +136,7 @@ sums_tick(struct broker *br)
 	double now = broker_now();
 	struct list *e, *tmp;
 
-	LIST_FOREACH_SAFE(e, tmp, &br->sums.waiting) {
+	LIST_FOREACH_SAFE(e, tmp, &br->sums->waiting) {
 		struct sums_wait *wait = LIST_ITEM(e, struct sums_wait, link);
 
 		if (wait->due <= now)
@@ -142,7 +149,7 @@ sums_tick(struct broker *br)
 void
 sums_on_hello(struct peer *p, bool is_new)
 {
-	struct sums_slot *s = &p->br->sums.slots[p->slot];
+	struct sums_slot *s = &p->br->sums->slots[p->slot];
 
 	s->gauges = (struct stats_gauges){ 0 };
 	s->starts += is_new;
@@ -164,7 +171,7 @@ add_row(struct broker *br, struct sums_slot *s, const char *bytes)
 int
 sums_on_stats(struct peer *p, const struct msg_stats *m)
 {
-	struct sums_slot *s = &p->br->sums.slots[p->slot];
+	struct sums_slot *s = &p->br->sums->slots[p->slot];
 	struct stats_worker all;
 	struct stats_close c;
 
@@ -181,7 +188,7 @@ sums_on_stats(struct peer *p, const struct msg_stats *m)
 		memcpy(&c, m->closes.p + i, sizeof(c));
 		history_closed(p->br, &c);
 	}
-	p->br->sums.turn_max = MAX(p->br->sums.turn_max, all.gauges.turn_max);
+	p->br->sums->turn_max = MAX(p->br->sums->turn_max, all.gauges.turn_max);
 	return 0;
 }
 
@@ -191,13 +198,13 @@ bool
 sums_has_worker(const struct broker *br, unsigned slot)
 {
 	return slot < br->conf->nworkers || br->peers[slot] != NULL ||
-	    br->sums.slots[slot].starts > 0;
+	    br->sums->slots[slot].starts > 0;
 }
 
 int
 sums_on_courier(struct peer *p, const struct msg_courier_stats *m)
 {
-	struct sums *s = &p->br->sums;
+	struct sums *s = p->br->sums;
 	struct stats_hist ages;
 
 	if (m->ages.n != sizeof(ages))
@@ -212,13 +219,13 @@ sums_on_courier(struct peer *p, const struct msg_courier_stats *m)
 void
 sums_courier_lost(struct broker *br)
 {
-	br->sums.courier_memory = 0;
+	br->sums->courier_memory = 0;
 }
 
 void
 sums_now_broker(struct broker *br, struct stats_broker *out)
 {
-	const struct hook_queue *q = &br->hooks.queue;
+	const struct hook_queue *q = &br->hooks->queue;
 	struct rlimit rl = { 0 };
 	struct usage master = { 0 };
 
@@ -227,22 +234,22 @@ sums_now_broker(struct broker *br, struct stats_broker *out)
 	if (getrlimit(RLIMIT_NOFILE, &rl) == -1)
 		rl.rlim_cur = 0;
 	*out = (struct stats_broker){
-		.apps = br->apps.n,
+		.apps = br->apps->n,
 		.workers = br->conf->nworkers,
-		.channels = br->registry.noccupied,
-		.cached_events = br->cache.n,
-		.cached_bytes = br->cache.bytes,
+		.channels = br->registry->noccupied,
+		.cached_events = br->cache->n,
+		.cached_bytes = br->cache->bytes,
 		.cached_limit = br->conf->cache_memory,
-		.users = br->users.by_id.n,
+		.users = br->users->by_id.n,
 		.events = br->nevents,
-		.memory = memory_used(&br->sums.memory),
+		.memory = memory_used(&br->sums->memory),
 		.fds_limit = rl.rlim_cur,
 		.cpu = usage_cpu_us(),
-		.courier_memory = br->sums.courier_memory,
-		.courier_cpu = br->sums.courier_cpu,
+		.courier_memory = br->sums->courier_memory,
+		.courier_cpu = br->sums->courier_cpu,
 		.master_memory = master.memory,
 		.master_cpu = master.cpu_us,
-		.started = br->sums.started,
+		.started = br->sums->started,
 		.courier = q->courier != NULL,
 		.hooks_queued = q->n,
 		.hooks_waiting = q->waiting,
@@ -255,8 +262,8 @@ void
 sums_now_app(const struct broker *br, uint32_t app, struct stats_app_now *out)
 {
 	const struct broker_app *a = apps_lookup(br, app);
-	const struct registry_app *r = registry_app_find(&br->registry, app);
-	const struct hook_line *line = hook_queue_find(&br->hooks.queue, app);
+	const struct registry_app *r = registry_app_find(br->registry, app);
+	const struct hook_line *line = hook_queue_find(&br->hooks->queue, app);
 
 	*out = (struct stats_app_now){ 0 };
 	if (a != NULL) {
@@ -279,8 +286,8 @@ sums_now_link(const struct broker *br, unsigned slot, struct stats_link *out)
 	const struct peer *p = br->peers[slot];
 
 	*out = (struct stats_link){
-		.subscriptions = br->registry.nsubs[slot],
-		.starts = br->sums.slots[slot].starts,
+		.subscriptions = br->registry->nsubs[slot],
+		.starts = br->sums->slots[slot].starts,
 	};
 	if (p == NULL)
 		return;

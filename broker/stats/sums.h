@@ -47,7 +47,7 @@ struct sums {
 
 /* Somebody waits for fresh numbers. */
 struct sums_wait {
-	struct list link; /* in br->sums.waiting */
+	struct list link; /* in br->sums->waiting */
 	uint64_t ping, slots;
 	double due;
 	void (*done)(struct broker *, struct sums_wait *);

@@ -14,8 +14,10 @@
 
 #include <stdlib.h>
 
-#include "broker/broker.h"
+#include "broker/channel/registry.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/link/resync.h"
 #include "broker/user/watch.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
@@ -51,7 +53,7 @@ users_find(const struct broker *br, uint32_t app, struct str id)
 {
 	struct user_key k = { app, id };
 	struct hash_node *n =
-	    hash_find(&br->users.by_id, hash_str(id, app), user_eq, &k);
+	    hash_find(&br->users->by_id, hash_str(id, app), user_eq, &k);
 
 	return n == NULL ? NULL : container_of(n, struct user, node);
 }
@@ -69,7 +71,7 @@ user_get(struct broker *br, uint32_t app, struct str id)
 	memcpy(u->id, id.p, id.n);
 	list_init(&u->watchers);
 	list_init(&u->leaving);
-	hash_insert(&br->users.by_id, &u->node, hash_str(id, app));
+	hash_insert(&br->users->by_id, &u->node, hash_str(id, app));
 	return u;
 }
 
@@ -78,7 +80,7 @@ user_release(struct broker *br, struct user *u)
 {
 	if (user_is_online(u) || !list_is_empty(&u->watchers))
 		return;
-	hash_remove(&br->users.by_id, &u->node);
+	hash_remove(&br->users->by_id, &u->node);
 	free(u);
 }
 
@@ -86,7 +88,7 @@ static struct session *
 session_find(const struct broker *br, uint64_t sid)
 {
 	struct hash_node *n =
-	    hash_find(&br->users.by_sid, hash_u64(sid), session_eq, &sid);
+	    hash_find(&br->users->by_sid, hash_u64(sid), session_eq, &sid);
 
 	return n == NULL ? NULL : container_of(n, struct session, node);
 }
@@ -114,13 +116,13 @@ session_new(
 	s->slot = (unsigned)p->slot;
 	s->user = u;
 	list_init(&s->in_slot);
-	list_append(&br->users.sessions[s->slot], &s->in_slot);
-	hash_insert(&br->users.by_sid, &s->node, hash_u64(sid));
+	list_append(&br->users->sessions[s->slot], &s->in_slot);
+	hash_insert(&br->users->by_sid, &s->node, hash_u64(sid));
 	u->nsessions++;
 	if (u->channel == NULL)
 		u->channel =
-		    registry_get(&br->registry, u->app, channel_of(br, u));
-	registry_enter(&br->registry, u->channel, s->slot);
+		    registry_get(br->registry, u->app, channel_of(br, u));
+	registry_enter(br->registry, u->channel, s->slot);
 	return s;
 }
 
@@ -129,10 +131,10 @@ static void
 begin_leaving(struct broker *br, struct user *u)
 {
 	u->due = broker_now() + USERS_OFFLINE;
-	list_append(&br->users.leaving, &u->leaving);
-	if (!ev_is_active(&br->offline)) {
-		ev_timer_set(&br->offline, USERS_OFFLINE, 0.);
-		ev_timer_start(br->loop, &br->offline);
+	list_append(&br->users->leaving, &u->leaving);
+	if (!ev_is_active(&br->users->offline)) {
+		ev_timer_set(&br->users->offline, USERS_OFFLINE, 0.);
+		ev_timer_start(br->loop, &br->users->offline);
 	}
 }
 
@@ -142,13 +144,13 @@ session_end(struct broker *br, struct session *s)
 	struct user *u = s->user;
 
 	watch_clear(br, s);
-	registry_leave(&br->registry, u->channel, s->slot);
+	registry_leave(br->registry, u->channel, s->slot);
 	list_remove(&s->in_slot);
-	hash_remove(&br->users.by_sid, &s->node);
+	hash_remove(&br->users->by_sid, &s->node);
 	free(s);
 	if (--u->nsessions > 0)
 		return;
-	registry_release(&br->registry, u->channel);
+	registry_release(br->registry, u->channel);
 	u->channel = NULL;
 	begin_leaving(br, u);
 }
@@ -216,7 +218,7 @@ users_on_signin(struct peer *p, const struct msg_signin *m)
 void
 users_on_live(struct broker *br)
 {
-	struct hash *all = &br->users.by_id;
+	struct hash *all = &br->users->by_id;
 	struct hash_node *n;
 
 	for (n = hash_first(all); n != NULL; n = hash_next(all, n)) {
@@ -264,18 +266,18 @@ users_on_terminate(void *owner, const struct ipc_in *in)
 	return 0;
 }
 
-void
-users_on_offline_timer(struct ev_loop *loop, ev_timer *w, int revents)
+static void
+on_offline_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	struct broker *br = container_of(w, struct broker, offline);
+	struct broker *br = w->data;
 	double now = broker_now();
 	struct user *u;
 	int left = OFFLINE_AT_ONCE;
 
 	UNUSED(loop);
 	UNUSED(revents);
-	while (!list_is_empty(&br->users.leaving)) {
-		u = LIST_ITEM(br->users.leaving.next, struct user, leaving);
+	while (!list_is_empty(&br->users->leaving)) {
+		u = LIST_ITEM(br->users->leaving.next, struct user, leaving);
 		if (u->due > now || left-- == 0) {
 			ev_timer_set(w, MAX(u->due - now, 0.001), 0.);
 			ev_timer_start(br->loop, w);
@@ -290,7 +292,7 @@ users_on_offline_timer(struct ev_loop *loop, ev_timer *w, int revents)
 void
 users_drop(struct broker *br, unsigned slot)
 {
-	struct list *sessions = &br->users.sessions[slot];
+	struct list *sessions = &br->users->sessions[slot];
 
 	while (!list_is_empty(sessions))
 		session_end(
@@ -300,9 +302,11 @@ users_drop(struct broker *br, unsigned slot)
 void
 users_init(struct broker *br)
 {
-	list_init(&br->users.leaving);
-	for (size_t i = 0; i < nitems(br->users.sessions); i++)
-		list_init(&br->users.sessions[i]);
+	list_init(&br->users->leaving);
+	ev_init(&br->users->offline, on_offline_timer);
+	br->users->offline.data = br;
+	for (size_t i = 0; i < nitems(br->users->sessions); i++)
+		list_init(&br->users->sessions[i]);
 }
 
 void
@@ -310,13 +314,13 @@ users_clear(struct broker *br)
 {
 	for (unsigned i = 0; i < br->nslots; i++)
 		users_drop(br, i);
-	while (!list_is_empty(&br->users.leaving)) {
+	while (!list_is_empty(&br->users->leaving)) {
 		struct user *u =
-		    LIST_ITEM(br->users.leaving.next, struct user, leaving);
+		    LIST_ITEM(br->users->leaving.next, struct user, leaving);
 
 		list_remove(&u->leaving);
 		user_release(br, u);
 	}
-	hash_clear(&br->users.by_id);
-	hash_clear(&br->users.by_sid);
+	hash_clear(&br->users->by_id);
+	hash_clear(&br->users->by_sid);
 }

@@ -64,6 +64,7 @@ struct users {
 	struct hash by_id;   /* struct user, by (app, id) */
 	struct hash by_sid;  /* struct session */
 	struct list leaving; /* struct user: offline soon, by time */
+	ev_timer offline;    /* of the first of these */
 	struct list sessions[PROC_MAX_WORKERS]; /* by slot */
 };
 
@@ -96,8 +97,6 @@ void users_init(struct broker *);
 void users_clear(struct broker *);
 /* A worker is gone: its connections are signed out. */
 void users_drop(struct broker *, unsigned slot);
-/* Those who did not come back are offline. */
-void users_on_offline_timer(struct ev_loop *, ev_timer *, int);
 
 /* The quiet time is over: watchers are told what they do not know. */
 void users_on_live(struct broker *);

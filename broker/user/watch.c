@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-#include "broker/broker.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"

@@ -16,10 +16,11 @@
 
 #include <stdlib.h>
 
-#include "broker/broker.h"
 #include "broker/channel/cache.h"
 #include "broker/channel/registry.h"
+#include "broker/core/core.h"
 #include "broker/webhook/hook_apps.h"
+#include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
@@ -75,7 +76,7 @@ struct fact *
 fact_find(struct broker *br, const struct fact_key *k)
 {
 	struct hash_node *n =
-	    hash_find(&br->hooks.facts, fact_hash(k), fact_eq, k);
+	    hash_find(&br->hooks->facts, fact_hash(k), fact_eq, k);
 
 	return n == NULL ? NULL : container_of(n, struct fact, node);
 }
@@ -92,15 +93,15 @@ fact_new(struct broker *br, const struct fact_key *k)
 	if (k->user.n > 0)
 		memcpy(f->key + k->channel.n, k->user.p, k->user.n);
 	list_init(&f->link);
-	hash_insert(&br->hooks.facts, &f->node, fact_hash(k));
-	br->hooks.active = true;
+	hash_insert(&br->hooks->facts, &f->node, fact_hash(k));
+	br->hooks->active = true;
 	return f;
 }
 
 static void
 fact_free(struct broker *br, struct fact *f)
 {
-	struct hooks *h = &br->hooks;
+	struct hooks *h = br->hooks;
 
 	list_remove(&f->link);
 	hash_remove(&h->facts, &f->node);
@@ -114,13 +115,13 @@ fact_free(struct broker *br, struct fact *f)
 static bool
 may_tell(struct broker *br, struct hook_line *line)
 {
-	return br->hooks.settled && hook_queue_make_room(br, line);
+	return br->hooks->settled && hook_queue_make_room(br, line);
 }
 
 static struct hook_line *
 line_of(struct broker *br, const struct fact *f)
 {
-	return hook_queue_line(&br->hooks.queue, f->app);
+	return hook_queue_line(&br->hooks->queue, f->app);
 }
 
 static void
@@ -147,7 +148,7 @@ tell(struct broker *br, struct fact *f, enum webhook_kind kind)
 static void
 run_timer(struct broker *br, double seconds)
 {
-	ev_timer *w = &br->hooks.timer;
+	ev_timer *w = &br->hooks->timer;
 
 	if (ev_is_active(w) && ev_timer_remaining(br->loop, w) <= seconds)
 		return;
@@ -179,7 +180,7 @@ forgive_miss(struct broker *br, struct fact *f)
 	if (!f->owes_miss)
 		return;
 	f->owes_miss = false;
-	br->hooks.nmissed--;
+	br->hooks->nmissed--;
 	if (f->told)
 		list_remove(&f->link); /* it waited for that only */
 }
@@ -211,8 +212,8 @@ tell_in_turn(struct broker *br, struct fact *f)
 	}
 	list_append(&line->untold, &f->link);
 	if (list_is_empty(&line->blocked))
-		list_append(&br->hooks.untold, &line->blocked);
-	if (br->hooks.settled)
+		list_append(&br->hooks->untold, &line->blocked);
+	if (br->hooks->settled)
 		run_timer(br, NO_ROOM_WAIT);
 }
 
@@ -232,7 +233,7 @@ static void
 hold(struct broker *br, struct fact *f)
 {
 	f->due = broker_now() + HOOKS_HOLD;
-	list_append(&br->hooks.held, &f->link);
+	list_append(&br->hooks->held, &f->link);
 	run_timer(br, HOOKS_HOLD);
 }
 
@@ -246,7 +247,7 @@ fact_end(struct broker *br, struct fact *f)
 	list_remove(&f->link);
 	if (!f->told)
 		fact_free(br, f); /* nobody ever heard of it */
-	else if (br->hooks.settled)
+	else if (br->hooks->settled)
 		hold(br, f);
 	/* else settle() will see it */
 }
@@ -271,10 +272,10 @@ tell_line(struct broker *br, struct hook_line *line, int *left)
 void
 facts_tell_untold(struct broker *br)
 {
-	struct list *lines = &br->hooks.untold, *l, *next;
+	struct list *lines = &br->hooks->untold, *l, *next;
 	int left = AT_ONCE;
 
-	if (!br->hooks.settled)
+	if (!br->hooks->settled)
 		return;
 	LIST_FOREACH_SAFE(l, next, lines) {
 		struct hook_line *line =
@@ -283,7 +284,7 @@ facts_tell_untold(struct broker *br)
 		tell_line(br, line, &left);
 		if (list_is_empty(&line->untold)) {
 			list_remove(&line->blocked);
-			hook_queue_release(&br->hooks.queue, line);
+			hook_queue_release(&br->hooks->queue, line);
 		} else if (left == 0) { /* the others first, in the next turn */
 			list_remove(&line->blocked);
 			list_append(lines, &line->blocked);
@@ -297,7 +298,7 @@ facts_tell_untold(struct broker *br)
 static void
 tell_held(struct broker *br)
 {
-	struct list *held = &br->hooks.held;
+	struct list *held = &br->hooks->held;
 	double now = broker_now();
 	int left = AT_ONCE;
 	struct fact *f;
@@ -316,7 +317,7 @@ tell_held(struct broker *br)
 void
 facts_on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	struct broker *br = container_of(w, struct broker, hooks.timer);
+	struct broker *br = w->data;
 
 	UNUSED(loop);
 	UNUSED(revents);
@@ -342,7 +343,7 @@ fact_miss(struct broker *br, struct fact *f)
 	if (f->missed || f->owes_miss || !f->present)
 		return;
 	f->owes_miss = true;
-	br->hooks.nmissed++;
+	br->hooks->nmissed++;
 	tell_in_turn(br, f);
 }
 
@@ -353,7 +354,7 @@ fact_fill(struct broker *br, struct fact *f)
 	if (!f->missed)
 		return;
 	f->missed = false;
-	br->hooks.nmissed--;
+	br->hooks->nmissed--;
 	tell(br, f, WEBHOOK_FILLED);
 }
 
@@ -380,7 +381,7 @@ fact_told(struct broker *br, const struct fact_key *k, bool missed)
 		list_remove(&f->link);
 	if (missed && !f->missed) {
 		f->missed = true;
-		br->hooks.nmissed++;
+		br->hooks->nmissed++;
 	}
 }
 
@@ -389,7 +390,7 @@ static bool
 is_filled(struct broker *br, const struct fact *f)
 {
 	const struct channel *c =
-	    registry_find(&br->registry, f->app, fact_channel(f));
+	    registry_find(br->registry, f->app, fact_channel(f));
 
 	return c != NULL && cache_has(c);
 }
@@ -397,7 +398,7 @@ is_filled(struct broker *br, const struct fact *f)
 void
 facts_settle(struct broker *br)
 {
-	struct hooks *h = &br->hooks;
+	struct hooks *h = br->hooks;
 	struct hash_node *n;
 
 	/* Members go before their channels, here as ever. */
@@ -419,7 +420,7 @@ facts_settle(struct broker *br)
 void
 facts_clear(struct broker *br)
 {
-	struct hash *facts = &br->hooks.facts;
+	struct hash *facts = &br->hooks->facts;
 	struct hash_node *n, *next;
 
 	for (n = hash_first(facts); n != NULL; n = next) {

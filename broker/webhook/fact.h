@@ -41,7 +41,7 @@ void fact_told(struct broker *, const struct fact_key *, bool missed);
 void facts_settle(struct broker *);
 /* Tells what had to wait, as far as there is room. */
 void facts_tell_untold(struct broker *);
-/* br->hooks.timer */
+/* br->hooks->timer */
 void facts_on_timer(struct ev_loop *, ev_timer *, int);
 void facts_clear(struct broker *);
 

@@ -10,8 +10,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "broker/broker.h"
+#include "broker/app/apps.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/webhook/hooks.h"
 #include "shared/app/appdb_hooks.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
@@ -36,7 +38,7 @@ find(const struct hash *apps, uint32_t num)
 const struct hook_app *
 hook_apps_find(const struct broker *br, uint32_t app)
 {
-	return find(&br->hooks.apps, app);
+	return find(&br->hooks->apps, app);
 }
 
 static void
@@ -60,7 +62,7 @@ clear(struct hash *apps)
 void
 hook_apps_clear(struct broker *br)
 {
-	clear(&br->hooks.apps);
+	clear(&br->hooks->apps);
 }
 
 static int
@@ -90,10 +92,10 @@ hook_apps_read(struct broker *br, struct appdb *db)
 		clear(&apps);
 		return -1;
 	}
-	clear(&br->hooks.apps);
-	br->hooks.apps = apps;
-	if (br->hooks.queue.courier != NULL)
-		hook_apps_send(br, br->hooks.queue.courier);
+	clear(&br->hooks->apps);
+	br->hooks->apps = apps;
+	if (br->hooks->queue.courier != NULL)
+		hook_apps_send(br, br->hooks->queue.courier);
 	hooks_changed(br);
 	return 0;
 }
@@ -133,8 +135,8 @@ hook_apps_send(struct broker *br, struct peer *p)
 	struct msg_endpoints_done done = { 0 };
 	struct hash_node *n;
 
-	for (n = hash_first(&br->hooks.apps); n != NULL;
-	     n = hash_next(&br->hooks.apps, n))
+	for (n = hash_first(&br->hooks->apps); n != NULL;
+	     n = hash_next(&br->hooks->apps, n))
 		send_app(br, p, container_of(n, struct hook_app, node));
 	ipc_send_endpoints_done(&p->ipc, &done);
 }
@@ -169,8 +171,8 @@ hook_apps_endpoint(const struct broker *br, uint32_t num)
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&br->hooks.apps); n != NULL;
-	     n = hash_next(&br->hooks.apps, n)) {
+	for (n = hash_first(&br->hooks->apps); n != NULL;
+	     n = hash_next(&br->hooks->apps, n)) {
 		const struct hook_app *a =
 		    container_of(n, const struct hook_app, node);
 

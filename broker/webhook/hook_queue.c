@@ -15,7 +15,8 @@
 
 #include <stdlib.h>
 
-#include "broker/broker.h"
+#include "broker/app/apps.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/webhook/hook_apps.h"
 #include "broker/webhook/hooks.h"
@@ -205,7 +206,7 @@ has_room(const struct hook_queue *q, const struct hook_line *line)
 bool
 hook_queue_make_room(struct broker *br, struct hook_line *line)
 {
-	struct hook_queue *q = &br->hooks.queue;
+	struct hook_queue *q = &br->hooks->queue;
 	const struct broker_app *a = apps_find(br, line->app);
 	uint64_t before = line->dropped;
 
@@ -242,7 +243,7 @@ append(struct hook_queue *q, struct hook *h)
 void
 hook_queue_put(struct broker *br, struct msg_hook *m)
 {
-	struct hook_queue *q = &br->hooks.queue;
+	struct hook_queue *q = &br->hooks->queue;
 	struct hook_line *line = hook_queue_line(q, m->app);
 	struct hook *h = xcalloc(1, sizeof(*h));
 	size_t n = msg_hook_size(m);
@@ -313,7 +314,7 @@ int
 hook_queue_on_hello(struct peer *p, const struct msg_courier_hello *m)
 {
 	struct broker *br = p->br;
-	struct hook_queue *q = &br->hooks.queue;
+	struct hook_queue *q = &br->hooks->queue;
 
 	if (p->slot != -1 || p->courier)
 		return -1;
@@ -336,7 +337,7 @@ static void
 begin(struct broker *br, struct hook_queue *q)
 {
 	struct msg_hook_start start = { .origin = q->origin,
-		.want_told = !br->hooks.told };
+		.want_told = !br->hooks->told };
 
 	q->ready = true;
 	q->in_flight = 0;
@@ -348,7 +349,7 @@ begin(struct broker *br, struct hook_queue *q)
 int
 hook_queue_on_state(struct peer *p, const struct msg_courier_state *m)
 {
-	struct hook_queue *q = &p->br->hooks.queue;
+	struct hook_queue *q = &p->br->hooks->queue;
 
 	q->waiting = m->waiting;
 	q->dead = m->dead;
@@ -365,7 +366,7 @@ hook_queue_on_state(struct peer *p, const struct msg_courier_state *m)
 int
 hook_queue_on_ack(struct peer *p, const struct msg_hook_ack *m)
 {
-	struct hook_queue *q = &p->br->hooks.queue;
+	struct hook_queue *q = &p->br->hooks->queue;
 
 	if (m->seq > q->seq)
 		return -1;

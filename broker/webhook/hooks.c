@@ -11,9 +11,11 @@
 
 #include <time.h>
 
-#include "broker/broker.h"
 #include "broker/channel/presence.h"
+#include "broker/channel/registry.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/link/resync.h"
 #include "broker/webhook/fact.h"
 #include "broker/webhook/hook_apps.h"
 #include "shared/base/base.h"
@@ -39,7 +41,7 @@ hooks_put(struct broker *br, struct msg_hook *m)
 void
 hooks_on_room(struct broker *br)
 {
-	if (!list_is_empty(&br->hooks.untold))
+	if (!list_is_empty(&br->hooks->untold))
 		facts_tell_untold(br);
 }
 
@@ -48,7 +50,7 @@ hooks_on_room(struct broker *br)
 static struct fact_key
 key_of(const struct broker *br, const struct channel *c, struct str user)
 {
-	return (struct fact_key){ c->app->num, registry_name(&br->registry, c),
+	return (struct fact_key){ c->app->num, registry_name(br->registry, c),
 		user };
 }
 
@@ -58,7 +60,7 @@ hooks_entered(struct broker *br, const struct channel *c, struct str user_id)
 	struct fact_key k;
 	struct fact *f;
 
-	if (!br->hooks.active || c->hidden)
+	if (!br->hooks->active || c->hidden)
 		return;
 	k = key_of(br, c, none);
 	if (c->total == 1 && (f = fact_get(br, &k)) != NULL)
@@ -75,7 +77,7 @@ hooks_left(struct broker *br, const struct channel *c, struct str user_id)
 	struct fact_key k;
 	struct fact *f;
 
-	if (!br->hooks.active || c->hidden)
+	if (!br->hooks->active || c->hidden)
 		return;
 	k = key_of(br, c, user_id);
 	if (user_id.n > 0 && (f = fact_find(br, &k)) != NULL)
@@ -93,7 +95,7 @@ hooks_missed(struct broker *br, const struct channel *c)
 	struct fact_key k;
 	struct fact *f;
 
-	if (!br->hooks.active || c->hidden)
+	if (!br->hooks->active || c->hidden)
 		return;
 	k = key_of(br, c, none);
 	f = fact_find(br, &k);
@@ -107,7 +109,7 @@ hooks_filled(struct broker *br, uint32_t app, struct str channel)
 	struct fact_key k = { app, channel, none };
 	struct fact *f;
 
-	if (br->hooks.nmissed > 0 && (f = fact_find(br, &k)) != NULL)
+	if (br->hooks->nmissed > 0 && (f = fact_find(br, &k)) != NULL)
 		fact_fill(br, f);
 }
 
@@ -131,10 +133,10 @@ hooks_counted(struct broker *br, const struct channel *c)
 	struct msg_hook m = { .kind = WEBHOOK_COUNT };
 	struct buf *event = NULL;
 
-	if (!br->hooks.active)
+	if (!br->hooks->active)
 		return;
 	m.app = c->app->num;
-	m.channel = registry_name(&br->registry, c);
+	m.channel = registry_name(br->registry, c);
 	if (!hook_apps_wants(
 		hook_apps_find(br, m.app), BIT(WEBHOOK_COUNT), m.channel))
 		return;
@@ -164,7 +166,7 @@ hooks_client_event(struct broker *br, const struct msg_event *e)
 	struct buf *event = NULL;
 	const char *err;
 
-	if (!br->hooks.active ||
+	if (!br->hooks->active ||
 	    !hook_apps_wants(hook_apps_find(br, e->app),
 		BIT(WEBHOOK_CLIENT_EVENT), e->channel) ||
 	    json_parse(frame_json(e->frame), &json, &err) == -1)
@@ -202,7 +204,7 @@ hooks_test(struct broker *br, uint32_t endpoint)
 	if (!h->enabled)
 		return "the webhook is off (enabled=off)";
 	if (!hook_queue_make_room(
-		br, hook_queue_line(&br->hooks.queue, h->app)))
+		br, hook_queue_line(&br->hooks->queue, h->app)))
 		return "the app has no room in the queue to the courier";
 	m.app = h->app;
 	webhook_put_event(&event, WEBHOOK_TEST, m.channel, none);
@@ -218,7 +220,7 @@ hooks_test(struct broker *br, uint32_t endpoint)
 static void
 settle(struct broker *br)
 {
-	struct hooks *h = &br->hooks;
+	struct hooks *h = br->hooks;
 
 	if (h->settled || !h->told || resync_is_on(br))
 		return;
@@ -239,7 +241,7 @@ hooks_on_told(struct peer *p, const struct msg_told *m)
 	struct broker *br = p->br;
 	struct fact_key k = { m->app, m->channel, m->user_id };
 
-	if (br->hooks.told || m->channel.n == 0 ||
+	if (br->hooks->told || m->channel.n == 0 ||
 	    m->channel.n > REGISTRY_NAME_MAX || m->user_id.n > USER_MAX)
 		return -1;
 	fact_told(br, &k, m->missed != 0);
@@ -250,9 +252,9 @@ int
 hooks_on_told_done(struct peer *p, const struct msg_told_done *m)
 {
 	UNUSED(m);
-	if (p->br->hooks.told)
+	if (p->br->hooks->told)
 		return -1;
-	p->br->hooks.told = true;
+	p->br->hooks->told = true;
 	settle(p->br);
 	return 0;
 }
@@ -290,11 +292,11 @@ seed(struct broker *br, const struct channel *c)
 void
 hooks_changed(struct broker *br)
 {
-	struct hash *channels = &br->registry.channels;
+	struct hash *channels = &br->registry->channels;
 	struct hash_node *n;
 
-	br->hooks.active = br->hooks.apps.n > 0 || br->hooks.facts.n > 0;
-	if (br->hooks.apps.n == 0)
+	br->hooks->active = br->hooks->apps.n > 0 || br->hooks->facts.n > 0;
+	if (br->hooks->apps.n == 0)
 		return;
 	for (n = hash_first(channels); n != NULL; n = hash_next(channels, n))
 		seed(br, container_of(n, const struct channel, node));
@@ -303,17 +305,18 @@ hooks_changed(struct broker *br)
 void
 hooks_init(struct broker *br)
 {
-	list_init(&br->hooks.held);
-	list_init(&br->hooks.untold);
-	hook_queue_init(&br->hooks.queue);
-	ev_init(&br->hooks.timer, facts_on_timer);
+	list_init(&br->hooks->held);
+	list_init(&br->hooks->untold);
+	hook_queue_init(&br->hooks->queue);
+	ev_init(&br->hooks->timer, facts_on_timer);
+	br->hooks->timer.data = br;
 }
 
 void
 hooks_clear(struct broker *br)
 {
-	ev_timer_stop(br->loop, &br->hooks.timer);
+	ev_timer_stop(br->loop, &br->hooks->timer);
 	facts_clear(br);
-	hook_queue_clear(&br->hooks.queue);
+	hook_queue_clear(&br->hooks->queue);
 	hook_apps_clear(br);
 }

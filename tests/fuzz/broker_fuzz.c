@@ -104,9 +104,9 @@ static void
 end_resync(struct links *l)
 {
 	links_turn(l);
-	l->br.resync.began -= RESYNC_MAX; /* also with one that still sends */
+	l->br.resync->began -= RESYNC_MAX; /* also with one that still sends */
 	for (int i = 0; i < 2 && resync_is_on(&l->br); i++)
-		ev_invoke(l->br.loop, &l->br.resync.timer, EV_TIMER);
+		ev_invoke(l->br.loop, &l->br.resync->timer, EV_TIMER);
 	assert_false(resync_is_on(&l->br));
 	links_turn(l);
 }
@@ -138,10 +138,10 @@ check_honest(struct links *l)
 	struct channel *c;
 
 	assert_false(links_is_over(l, HONEST));
-	c = registry_find(&l->br.registry, 1, S("room"));
+	c = registry_find(l->br.registry, 1, S("room"));
 	assert_non_null(c);
 	assert_int_equal(c->count[HONEST], 1);
-	c = registry_find(&l->br.registry, 1, S("presence-x"));
+	c = registry_find(l->br.registry, 1, S("presence-x"));
 	assert_non_null(c);
 	assert_int_equal(c->count[HONEST], 1);
 	assert_true(presence_count(c->presence) >= 1);
@@ -152,15 +152,15 @@ check_empty(struct links *l)
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&l->br.registry.channels); n != NULL;
-	     n = hash_next(&l->br.registry.channels, n)) {
+	for (n = hash_first(&l->br.registry->channels); n != NULL;
+	     n = hash_next(&l->br.registry->channels, n)) {
 		struct channel *c = container_of(n, struct channel, node);
 
 		assert_int_equal(c->total, 0);
 		assert_true(c->cached != NULL ||
 		    presence_count(c->presence) > 0 || c->tally != NULL);
 	}
-	assert_int_equal(l->br.users.by_sid.n, 0);
+	assert_int_equal(l->br.users->by_sid.n, 0);
 	assert_int_equal(apps_find(&l->br, 1)->nconns, 0);
 }
 

@@ -8,9 +8,13 @@
 
 #include "tests/fuzz/fuzz.h"
 
+#include "broker/app/apps.h"
 #include "broker/broker.h"
 #include "broker/channel/presence.h"
+#include "broker/channel/registry.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/user/users.h"
 #include "tests/fuzz/house.h"
 #include "worker/channel/topic.h"
 
@@ -71,14 +75,14 @@ check_same(struct house *h)
 		if (t->n == 0 ||
 		    str_starts(topic_name(t), S(CHANNEL_USER_PREFIX)))
 			continue;
-		c = registry_find(&br.registry, t->app, topic_name(t));
+		c = registry_find(br.registry, t->app, topic_name(t));
 		assert_non_null(c);
 		assert_int_equal(c->total, t->n);
 		assert_true(presence_count(c->presence) <= t->n);
 		here++;
 	}
-	for (n = hash_first(&br.registry.channels); n != NULL;
-	     n = hash_next(&br.registry.channels, n)) {
+	for (n = hash_first(&br.registry->channels); n != NULL;
+	     n = hash_next(&br.registry->channels, n)) {
 		struct channel *c = container_of(n, struct channel, node);
 
 		there += c->total > 0 && !c->hidden;
@@ -92,9 +96,9 @@ check_empty(struct house *h)
 	struct hash_node *n;
 
 	assert_int_equal(h->r.w.nconns, 0);
-	assert_int_equal(br.users.by_sid.n, 0);
-	for (n = hash_first(&br.registry.channels); n != NULL;
-	     n = hash_next(&br.registry.channels, n)) {
+	assert_int_equal(br.users->by_sid.n, 0);
+	for (n = hash_first(&br.registry->channels); n != NULL;
+	     n = hash_next(&br.registry->channels, n)) {
 		struct channel *c = container_of(n, struct channel, node);
 
 		assert_int_equal(c->total, 0);

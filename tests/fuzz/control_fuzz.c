@@ -117,7 +117,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		if (fds[i] != -1)
 			close(fds[i]);
 	links_turn(l);
-	assert_int_equal(l->br.control.n, 0);
+	assert_int_equal(l->br.control->n, 0);
 	control_clear(&l->br);
 	links_free(l);
 	return 0;

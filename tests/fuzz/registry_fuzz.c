@@ -194,7 +194,7 @@ check(struct links *l, const struct model *m)
 {
 	for (unsigned i = 0; i < CHANNELS; i++) {
 		struct channel *c =
-		    registry_find(&l->br.registry, 1, str_of(channels[i]));
+		    registry_find(l->br.registry, 1, str_of(channels[i]));
 		struct roster r = { m, i, 0, 0 };
 		unsigned nusers = 0;
 

@@ -7,12 +7,21 @@
  * of socket pairs, and turns the loop itself.  Include it behind cmocka.h.
  */
 
+#include <ev.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "broker/app/apps.h"
 #include "broker/broker.h"
+#include "broker/channel/cache.h"
+#include "broker/channel/registry.h"
+#include "broker/control/control.h"
+#include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/link/resync.h"
+#include "broker/user/users.h"
+#include "broker/webhook/hooks.h"
 #include "shared/app/app.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"

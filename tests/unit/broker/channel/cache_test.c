@@ -65,7 +65,7 @@ the_last_event_is_kept(void **state)
 	assert_told(l, "cache-a", CONFIRMED("cache-a") " " MISS("cache-a"));
 	put(l, "cache-a", "\"1\"");
 	put(l, "cache-a", "\"\\u00e9 \\/\"");
-	assert_int_equal(l->br.cache.n, 1);
+	assert_int_equal(l->br.cache->n, 1);
 	/* byte for byte what was live, also when nobody was there */
 	live = event("cache-a", "\"\\u00e9 \\/\"");
 	frame_subscribed(&want, S("cache-a"));
@@ -95,17 +95,17 @@ client_events_and_other_apps_do_not_count(void **state)
 	SEND(l, 1, event, .origin = 2, .seq = ++l->seq[1], .app = 7,
 	    .flags = EVENT_CACHE, .channel = S("cache-a"), .frame = S("frame"));
 	links_turn(l);
-	assert_int_equal(l->br.cache.n, 0);
+	assert_int_equal(l->br.cache->n, 0);
 	links_app(l, 2, NULL);
 	while (links_next(l, 0, &s))
 		assert_int_equal(s.type, IPC_APP_SET);
 	SEND(l, 1, event, .origin = 2, .seq = ++l->seq[1], .app = 2,
 	    .flags = EVENT_CACHE, .channel = S("cache-a"), .frame = S("frame"));
 	assert_told(l, "cache-a", CONFIRMED("cache-a") " " MISS("cache-a"));
-	assert_int_equal(l->br.cache.n, 1);
+	assert_int_equal(l->br.cache->n, 1);
 	cache_purge_app(&l->br, 2);
-	assert_int_equal(l->br.cache.n, 0);
-	assert_int_equal(l->br.registry.channels.n, 0);
+	assert_int_equal(l->br.cache->n, 0);
+	assert_int_equal(l->br.registry->channels.n, 0);
 	links_free(l);
 }
 
@@ -120,9 +120,9 @@ it_ends_with_its_time(void **state)
 	links_wait(l, 1.05);
 	assert_told(l, "cache-a", CONFIRMED("cache-a") " " MISS("cache-a"));
 	cache_sweep(&l->br);
-	assert_int_equal(l->br.cache.n, 0);
-	assert_int_equal(l->br.cache.bytes, 0);
-	assert_int_equal(l->br.registry.channels.n, 0);
+	assert_int_equal(l->br.cache->n, 0);
+	assert_int_equal(l->br.cache->bytes, 0);
+	assert_int_equal(l->br.registry->channels.n, 0);
 	links_free(l);
 }
 
@@ -134,23 +134,23 @@ the_least_recently_used_goes_first(void **state)
 
 	(void)state;
 	put(l, "cache-0", "\"0\"");
-	one = l->br.cache.bytes;
+	one = l->br.cache->bytes;
 	l->conf.cache_memory = 3 * one;
 	put(l, "cache-1", "\"1\"");
 	put(l, "cache-2", "\"2\"");
-	assert_int_equal(l->br.cache.n, 3);
+	assert_int_equal(l->br.cache->n, 3);
 	links_sub(l, 0, 1000, "cache-0", ""); /* used: 1 is the oldest now */
 	put(l, "cache-3", "\"3\"");
-	assert_int_equal(l->br.cache.n, 3);
-	assert_null(registry_find(&l->br.registry, 1, S("cache-1")));
+	assert_int_equal(l->br.cache->n, 3);
+	assert_null(registry_find(l->br.registry, 1, S("cache-1")));
 	assert_told(l, "cache-1", CONFIRMED("cache-1") " " MISS("cache-1"));
 	assert_told(l, "cache-0",
 	    CONFIRMED("cache-0") " {\"event\":\"e\",\"channel\":\"cache-0\","
 				 "\"data\":\"0\"}");
 	l->conf.cache_memory = one - 1; /* does not fit at all */
 	put(l, "cache-4", "\"4\"");
-	assert_int_equal(l->br.cache.n, 0);
-	assert_int_equal(l->br.cache.bytes, 0);
+	assert_int_equal(l->br.cache->n, 0);
+	assert_int_equal(l->br.cache->bytes, 0);
 	links_free(l);
 }
 
@@ -168,14 +168,14 @@ sweeping_goes_round(void **state)
 		m.channel = str_of(name);
 		cache_put(&l->br, &m);
 		if (i % 3 == 0)
-			registry_find(&l->br.registry, 1, str_of(name))
+			registry_find(l->br.registry, 1, str_of(name))
 			    ->cached->due = 0;
 	}
 	cache_sweep(&l->br);
-	cache_purge(&l->br, registry_find(&l->br.registry, 1, S("cache-5002")));
+	cache_purge(&l->br, registry_find(l->br.registry, 1, S("cache-5002")));
 	for (int i = 0; i < 4; i++)
 		cache_sweep(&l->br);
-	assert_int_equal(l->br.cache.n, 8000 - 1);
+	assert_int_equal(l->br.cache->n, 8000 - 1);
 	links_free(l);
 }
 

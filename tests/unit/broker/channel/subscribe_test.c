@@ -113,12 +113,12 @@ a_full_channel_refuses_and_forgets(void **state)
 	SEND(l, 1, unsub, .app = 1, .sid = 2, .channel = S("presence-a"),
 	    .user_id = S("bob")); /* of the refused one: means nothing */
 	links_turn(l);
-	assert_int_equal(l->br.registry.nsubs[1], 1);
+	assert_int_equal(l->br.registry->nsubs[1], 1);
 	expect_nothing(l, 1);
 	SEND(l, 1, unsub, .app = 1, .sid = 3, .channel = S("presence-a"),
 	    .user_id = S("bob"));
 	links_turn(l);
-	assert_int_equal(l->br.registry.channels.n, 0);
+	assert_int_equal(l->br.registry->channels.n, 0);
 	assert_false(links_is_over(l, 1));
 	links_free(l);
 }
@@ -145,7 +145,7 @@ who_was_refused_may_come_and_go(void **state)
 	SEND(l, 1, unsub, .app = 1, .sid = 2, .channel = S("presence-a"),
 	    .user_id = S("bob"));
 	links_turn(l);
-	assert_int_equal(l->br.registry.channels.n, 0);
+	assert_int_equal(l->br.registry->channels.n, 0);
 	assert_false(links_is_over(l, 1));
 	links_free(l);
 }
@@ -182,7 +182,7 @@ a_dead_worker_takes_its_members_along(void **state)
 	ADDED(l, 0, "bob", "null");
 	links_sub(l, 1, 3, "presence-a", "ada");
 	links_kill(l, 1);
-	assert_int_equal(l->br.registry.nsubs[1], 0);
+	assert_int_equal(l->br.registry->nsubs[1], 0);
 	REMOVED(l, 0, "bob");
 	expect_nothing(l, 0);
 	links_free(l);

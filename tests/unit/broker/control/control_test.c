@@ -85,7 +85,7 @@ nonsense_drops_the_client_alone(void **state)
 			TELL(d, ping, .id = 1);
 		links_turn(d->l);
 		assert_int_not_equal(recv(d->fd, &byte, 1, MSG_DONTWAIT), 1);
-		assert_int_equal(d->l->br.control.n, 0);
+		assert_int_equal(d->l->br.control->n, 0);
 	}
 	desk_ask(d, "channels", "{}");
 	assert_end(d, 0, "");
@@ -174,14 +174,14 @@ a_long_list_waits_for_its_reader(void **state)
 	(void)state;
 	for (unsigned i = 0; i < N; i++) {
 		snprintf(name, sizeof(name), "room-%u", i);
-		registry_enter(&d->l->br.registry,
-		    registry_get(&d->l->br.registry, 1, str_of(name)), 0);
+		registry_enter(d->l->br.registry,
+		    registry_get(d->l->br.registry, 1, str_of(name)), 0);
 	}
 	desk_ask(d, "channels", "{}");
 	for (int i = 0; i < 100; i++)
 		links_turn(d->l);
 	k = LIST_ITEM(
-	    d->l->br.control.clients.next, struct control_client, link);
+	    d->l->br.control->clients.next, struct control_client, link);
 	assert_in_range(outq_bytes(&k->ipc.out), 1 << 19, 1 << 21);
 	while (desk_next(d, &s) && s.type == IPC_CTL_ROW)
 		n++;
@@ -265,7 +265,7 @@ changed_apps_reach_every_worker_first(void **state)
 		SEND(d->l, i, pong, .id = ping.id);
 	}
 	assert_end(d, 0, "");
-	assert_int_equal(d->l->br.apps.n, 1);
+	assert_int_equal(d->l->br.apps->n, 1);
 	desk_ask(d, "apps-changed", "{}"); /* nothing new */
 	for (unsigned i = 0; i < 3; i++)
 		expect_nothing(d->l, i);
@@ -284,7 +284,7 @@ an_unreadable_database_changes_nothing(void **state)
 	assert_end(d, 1,
 	    "the running pusherd could not read the apps and "
 	    "keeps those it has: ");
-	assert_int_equal(d->l->br.apps.n, 1);
+	assert_int_equal(d->l->br.apps->n, 1);
 	assert_non_null(apps_find_id(&d->l->br, S("app1")));
 	for (unsigned i = 0; i < LINKS; i++)
 		expect_nothing(d->l, i);

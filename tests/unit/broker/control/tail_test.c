@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "broker/control/tail.h"
 #include "shared/json/json_slice.h"
 #include "tests/unit/broker/desk.h"
 
@@ -121,7 +122,7 @@ who_does_not_read_misses_events(void **state)
 	tail_event(&d->l->br, &none, TAIL_EVENT);
 	assert_int_equal(next_type(d, NULL), 0);
 	k = LIST_ITEM(
-	    d->l->br.control.clients.next, struct control_client, link);
+	    d->l->br.control->clients.next, struct control_client, link);
 	while (k->tail->missed < 1000 && n++ < 100000)
 		pass(d, 1, TAIL_EVENT);
 	assert_int_equal(k->tail->missed, 1000);

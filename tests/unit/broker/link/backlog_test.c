@@ -31,7 +31,7 @@ begin(struct places *places, uint64_t upto0, uint64_t upto1, uint64_t upto2)
 {
 	struct links *l = links_resync(places);
 
-	l->br.resync.base_us = UINT32_C(1) << 31;
+	l->br.resync->base_us = UINT32_C(1) << 31;
 	SEND(l, 3, sub, .app = 1, .sid = 3, .ref = 1, .stamp = 1,
 	    .channel = S("x"));
 	links_done(l, 0, upto0);
@@ -70,12 +70,12 @@ the_backlogs_are_merged_by_time(void **state)
 	expect_events(l, "bc");
 	sent_again(l, 1, 3, 5, "d");
 	expect_events(l, "def");
-	assert_int_equal(l->br.resync.state, RESYNC_BACKLOG);
+	assert_int_equal(l->br.resync->state, RESYNC_BACKLOG);
 	SEND(l, 0, sub, .seq = 3, .app = 1, .sid = 9, .ref = 1,
 	    .channel = S("x"));
 	sent_again(l, 0, 4, 8, "g"); /* nobody else has any more */
 	expect_events(l, "g");
-	assert_int_equal(l->br.resync.state, RESYNC_LIVE);
+	assert_int_equal(l->br.resync->state, RESYNC_LIVE);
 	links_free(l);
 }
 
@@ -105,7 +105,7 @@ what_was_taken_keeps_its_place(void **state)
 	expect_events(l, "abcde");
 	sent_again(l, 1, 4, 23, "h"); /* was read before i */
 	expect_events(l, "fghi");
-	assert_int_equal(l->br.resync.state, RESYNC_LIVE);
+	assert_int_equal(l->br.resync->state, RESYNC_LIVE);
 	links_free(l);
 }
 
@@ -123,7 +123,7 @@ who_does_not_go_on_is_not_waited_for(void **state)
 	expect_events(l, "a");
 	/* It has moved in the first of these, and not in the second. */
 	links_wait(l, 2 * RESYNC_SECONDS + 0.1);
-	assert_int_equal(l->br.resync.state, RESYNC_LIVE);
+	assert_int_equal(l->br.resync->state, RESYNC_LIVE);
 	expect_events(l, "b");
 	sent_again(l, 2, 2, 12, "c");
 	expect_events(l, "c");

@@ -103,7 +103,7 @@ a_new_link_replaces_the_old_one(void **state)
 	(void)state;
 	links_sub(l, 0, 1, "room", "");
 	links_hello(l, 0, 50);
-	assert_int_equal(l->br.registry.nsubs[0], 0);
+	assert_int_equal(l->br.registry->nsubs[0], 0);
 	links_turn(l);
 	while (recv(old, &byte, 1, MSG_DONTWAIT) == 1)
 		;

@@ -85,7 +85,7 @@ the_backlog_is_answered_last(void **state)
 	links_done(l, 2, 0);
 	links_done(l, 3, 0);
 	links_turn(l);
-	assert_int_equal(l->br.resync.state, RESYNC_BACKLOG);
+	assert_int_equal(l->br.resync->state, RESYNC_BACKLOG);
 	SEND(l, 1, unsub, .seq = 5, .app = 1, .sid = 2, .channel = ROOM,
 	    .user_id = S("ada"));
 	/* What others are told has the number of its cause. */
@@ -291,7 +291,7 @@ an_older_event_does_not_come_back(void **state)
 	links_done(l, 2, 0);
 	links_done(l, 3, 0);
 	links_turn(l);
-	assert_int_equal(l->br.resync.state, RESYNC_BACKLOG);
+	assert_int_equal(l->br.resync->state, RESYNC_BACKLOG);
 	again(l, 0, 9, "cache-a", "\x81\x03old");
 	again(l, 0, 10, "cache-b", "\x81\x03old");
 	again(l, 0, 11, "cache-c", "\x81\x03new");
@@ -300,7 +300,7 @@ an_older_event_does_not_come_back(void **state)
 	again(l, 1, 6, "cache-d", "\x81\x03new");
 	again(l, 0, 12, "cache-e", "\x81\x03new"); /* nobody keeps one */
 	again(l, 1, 7, "x", "\x81\x03new");
-	assert_int_equal(l->br.resync.state, RESYNC_LIVE);
+	assert_int_equal(l->br.resync->state, RESYNC_LIVE);
 	expect_cached(l, "cache-a", 1, "kept");
 	expect_cached(l, "cache-b", 2, "kept");
 	expect_cached(l, "cache-c", 3, "new");

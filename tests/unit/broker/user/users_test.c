@@ -64,14 +64,14 @@ events_reach_a_signed_in_user(void **state)
 		EXPECT(l, i, event, EVENT, &m);
 		assert_bytes(m.channel, S("#server-to-user-ada"));
 	}
-	assert_int_equal(l->br.registry.noccupied, 0);
+	assert_int_equal(l->br.registry->noccupied, 0);
 	sign_out(l, 1, 2, "ada");
 	sign_out(l, 0, 1, "ada");
 	links_event(l, 2, "#server-to-user-ada", S("frame"), 0);
 	EXPECT(l, 1, event, EVENT, &m);
 	expect_nothing(l, 0);
 	sign_out(l, 1, 3, "ada");
-	assert_int_equal(l->br.registry.channels.n, 0);
+	assert_int_equal(l->br.registry->channels.n, 0);
 	links_event(l, 2, "#server-to-user-ada", S("frame"), 0);
 	expect_nothing(l, 1);
 	links_free(l);
@@ -154,8 +154,7 @@ a_dead_worker_signs_its_users_out(void **state)
 	    l, 1, 2, "bob", "[\"ada\"]", CHANGES(CHANGE("online", ID("ada"))));
 	assert_direct(l, 0, 1, CHANGES(CHANGE("online", ID("bob"))));
 	links_kill(l, 1);
-	assert_null(
-	    registry_find(&l->br.registry, 1, S("#server-to-user-bob")));
+	assert_null(registry_find(l->br.registry, 1, S("#server-to-user-bob")));
 	links_wait(l, 3.1);
 	assert_direct(l, 0, 1, CHANGES(CHANGE("offline", ID("bob"))));
 	sign_out(l, 0, 1, "ada"); /* nobody watches her any more */

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core.c: what every module of the broker needs: the clock and a scratch
+ * buffer.  Owns br->scratch.  Must never include another module of the broker.
+ */
+
+#include "broker/core/core.h"
+
+#include <time.h>
+
+#include "shared/base/buf.h"
+
+#define SCRATCH_KEEP (1u << 20) /* bytes; a larger scratch is given back */
+
+double
+broker_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
+}
+
+struct buf **
+broker_scratch(struct broker *br)
+{
+	if (br->scratch != NULL && br->scratch->cap > SCRATCH_KEEP) {
+		buf_unref(br->scratch);
+		br->scratch = NULL;
+	}
+	if (br->scratch == NULL)
+		br->scratch = buf_new(4096);
+	br->scratch->len = 0;
+	return &br->scratch;
+}

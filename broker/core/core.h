@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_CORE_CORE_H
+#define BROKER_CORE_CORE_H
+
+/*
+ * The context of the broker process.  It holds pointers only; broker.c
+ * allocates what they point to.  A module includes the headers of those that
+ * it uses.
+ */
+
+#include <stdint.h>
+
+#include "shared/proc/proc.h"
+
+struct broker_apps;
+struct buf;
+struct cache;
+struct claims;
+struct conf;
+struct control;
+struct ev_loop;
+struct history;
+struct hooks;
+struct inherit;
+struct link_table;
+struct orders;
+struct parts;
+struct peer;
+struct places;
+struct queries;
+struct registry;
+struct resync;
+struct scrapes;
+struct sums;
+struct suspects;
+struct users;
+
+struct broker {
+	const struct inherit *inherit; /* NULL in unit tests */
+	const struct conf *conf;
+	struct ev_loop *loop;
+	struct parts *parts; /* what the pointers below point to */
+
+	struct places *places; /* state for the next broker, or NULL */
+	uint64_t id;           /* random; names this process */
+	double started;        /* broker_now() */
+	uint64_t stamp;        /* of the last subscription, in time order */
+	uint64_t nevents;      /* that workers sent */
+	struct buf *scratch;   /* see broker_scratch() */
+
+	struct peer *cause; /* sender of the message that is being handled */
+	unsigned ntails;    /* clients that watch events pass */
+	unsigned nslots;    /* room for workers; conf->nworkers are expected */
+	struct peer *peers[PROC_MAX_WORKERS]; /* by slot, after HELLO */
+
+	struct link_table *links;
+	struct resync *resync;
+	struct broker_apps *apps;
+	struct claims *claims;
+	struct registry *registry;
+	struct cache *cache;
+	struct suspects *suspects;
+	struct users *users;
+	struct queries *queries;
+	struct hooks *hooks;
+	struct sums *sums;
+	struct history *history;
+	struct scrapes *scrapes;
+	struct control *control;
+	struct orders *orders;
+};
+
+/* Seconds of the monotonic clock. */
+double broker_now(void);
+/* An empty buf to build one answer in; gone when it is asked for again. */
+struct buf **broker_scratch(struct broker *);
+
+#endif
