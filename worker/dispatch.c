@@ -7,18 +7,20 @@
 
 #include "worker/dispatch.h"
 
+#include "worker/admin/drain.h"
 #include "worker/admin/walk.h"
 #include "worker/api/api_claim.h"
+#include "worker/app/apps.h"
 #include "worker/app/stats.h"
 #include "worker/channel/roster.h"
-#include "worker/channel/subscription.h"
 #include "worker/channel/topic.h"
 #include "worker/client/client.h"
 #include "worker/client/handshake.h"
 #include "worker/conn/api.h"
+#include "worker/core/core.h"
 #include "worker/link/held.h"
 #include "worker/link/kept.h"
-#include "worker/worker.h"
+#include "worker/link/link.h"
 
 static int
 on_event(void *w, const struct ipc_in *in)
@@ -37,7 +39,7 @@ on_missed(void *w, const struct ipc_in *in)
 {
 	struct msg_missed m;
 
-	return msg_missed_get(&m, in->body) == -1 ? -1 : link_on_missed(w);
+	return msg_missed_get(&m, in->body) == -1 ? -1 : drain_on_missed(w);
 }
 
 static int
@@ -67,7 +69,7 @@ ON(cached_upto, held_on_upto)
 ON(roster, roster_on_roster)
 ON(member, roster_on_member)
 ON(conn_ok, handshake_on_conn_ok)
-ON(sub_done, subscription_on_done)
+ON(sub_done, client_on_sub_done)
 ON(reply, api_on_reply)
 ON(take_done, api_on_take_done)
 ON(claimed, api_claim_on_claimed)

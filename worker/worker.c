@@ -22,69 +22,168 @@
 #include "shared/conf/conf.h"
 #include "shared/ipc/cord.h"
 #include "shared/proc/proc.h"
+#include "shared/role/orders.h"
+#include "shared/role/pulse.h"
+#include "worker/admin/drain.h"
+#include "worker/admin/walk.h"
+#include "worker/api/api_park.h"
+#include "worker/app/apps.h"
+#include "worker/app/guess.h"
+#include "worker/app/stats.h"
+#include "worker/channel/roster.h"
+#include "worker/channel/subscription.h"
 #include "worker/client/client.h"
+#include "worker/client/handshake.h"
+#include "worker/client/hold.h"
 #include "worker/conn/api.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/flow.h"
+#include "worker/conn/listener.h"
+#include "worker/conn/slow.h"
+#include "worker/conn/timeout.h"
+#include "worker/conn/tls.h"
 #include "worker/conn/ws.h"
+#include "worker/core/core.h"
+#include "worker/dispatch.h"
+#include "worker/link/held.h"
 #include "worker/link/kept.h"
+#include "worker/link/link.h"
 #include "worker/sandbox.h"
 
-#define ARENA_BYTES (64u << 10)
 /* What makes waiting worth it: so many sockets, or deliveries. */
 #define COALESCE_CLIENTS 64
 #define COALESCE_EVENTS 256
 #define COALESCE_SECONDS 0.000001 /* how long, for each delivery, ... */
 #define COALESCE_MAX 0.0003       /* ... and at most */
 #define RESERVED_FDS 64           /* links, listeners, log */
+#define LEAVE_SECONDS 1.          /* in which the clients are told */
 #define ORPHAN_DRAIN 0.5          /* seconds, when the master is gone */
 
-static double
-read_clock(clockid_t which)
-{
-	struct timespec t;
+/* The state of every module, in one piece; struct worker points into it. */
+struct modules {
+	struct api_parked parked;
+	struct apps apps;
+	struct drain drain;
+	struct flow flow;
+	struct guesses guesses, tls_told;
+	struct held held_events;
+	struct hold hold;
+	struct link link;
+	struct unacked unacked;
+	struct subscriptions subscriptions;
+	struct listeners listeners;
+	struct orders orders;
+	struct pulse pulse;
+	struct stats stats;
+	struct timeouts timeouts;
+	struct tls tls;
+	struct walks walks;
+};
 
-	clock_gettime(which, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-double
-worker_now(void)
-{
-	return read_clock(CLOCK_MONOTONIC_COARSE);
-}
-
-struct buf **
-worker_scratch(struct worker *w)
-{
-	if (w->scratch == NULL)
-		w->scratch = buf_new(4096);
-	w->scratch->len = 0;
-	return &w->scratch;
-}
-
-struct slice
-worker_arena(struct buf **arena, struct str bytes)
-{
-	struct buf *b = *arena;
-	struct slice s;
-
-	if (b == NULL || buf_room(b) < bytes.n) {
-		buf_unref(b);
-		b = *arena = buf_new(MAX(bytes.n, ARENA_BYTES));
-	}
-	s = (struct slice){ b, b->len, (uint32_t)bytes.n };
-	memcpy(b->data + b->len, bytes.p, bytes.n);
-	b->len += (uint32_t)bytes.n;
-	return s;
-}
-
-/* Nobody is behind any more: start at its front, to stay in the cache. */
+/* The apps are here: begins to accept, and tells the master. */
 static void
-rewind_arena(struct buf *b)
+serve(struct worker *w)
 {
-	if (b != NULL && b->refs == 1)
-		b->len = 0;
+	char one = 1;
+
+	if (w->serving || w->draining)
+		return;
+	w->serving = true;
+	listener_start(w);
+	if (write(w->inherit->ready_fd, &one, 1) == -1)
+		log_warn("cannot tell the master");
+	close(w->inherit->ready_fd);
 }
+
+/* ---- a broker comes and goes ---- */
+
+static void
+each_conn(struct worker *w, void (*fn)(struct conn *))
+{
+	struct hash_node *n;
+
+	for (n = hash_first(&w->conns); n != NULL;
+	     n = hash_next(&w->conns, n)) {
+		struct conn *c = CONN_OF(n, node);
+
+		if (!c->closed && c->app != NULL)
+			fn(c);
+	}
+}
+
+/* Says what one connection has, as if it happened now. */
+static void
+replay_conn(struct conn *c)
+{
+	handshake_replay(c);
+	client_signin_replay(c);
+	subscription_replay(c);
+}
+
+/* Questions that nobody has answered, behind everything else. */
+static void
+ask_again(struct conn *c)
+{
+	handshake_ask_again(c);
+	subscription_ask_again(c);
+}
+
+/* The order in which a new broker hears of everything that is here. */
+static void
+on_replay(struct worker *w)
+{
+	struct msg_resync_done done = { 0 };
+
+	if (w->unacked->seq > w->unacked->acked)
+		done.seq = w->unacked->seq;
+	each_conn(w, flow_forget);
+	kept_replay(w);
+	each_conn(w, replay_conn);
+	roster_replay(w);
+	held_replay(w);
+	link_send_resync_done(w, &done);
+	kept_resend(w);
+	each_conn(w, ask_again);
+	each_conn(w, flow_check);
+}
+
+static void
+on_link_up(struct worker *w, bool dropped)
+{
+	if (dropped) { /* our clients lack events, and have to know it */
+		log_warnx("the broker had dropped this worker: leaving");
+		drain_start(w, LEAVE_SECONDS);
+	}
+	apps_sweep(w);
+	serve(w);
+	api_park_run(w);
+}
+
+static void
+on_link_lost(struct worker *w)
+{
+	api_link_lost(w);
+	walks_clear(w);
+}
+
+static const struct link_ops link_ops = {
+	.handlers = worker_handlers,
+	.hello = apps_mark,
+	.replay = on_replay,
+	.up = on_link_up,
+	.lost = on_link_lost,
+};
+
+static void
+restamp(struct worker *w, uint32_t type, char *p, size_t n)
+{
+	if (type == IPC_SUB)
+		subscription_restamp(w, p, n);
+	else if (type == IPC_SIGNIN)
+		client_signin_restamp(w, p, n);
+}
+
+/* ---- the loop ---- */
 
 static void
 on_busy(struct ev_loop *loop, ev_idle *idle, int revents)
@@ -119,7 +218,7 @@ may_wait(struct worker *w)
 		return false;
 	if (w->expected >= 2 && w->nevents >= w->expected && w->wait_until != 0)
 		return false;
-	now = read_clock(CLOCK_MONOTONIC);
+	now = (double)proc_clock_us(CLOCK_MONOTONIC) / 1e6;
 	if (w->wait_until == 0)
 		w->wait_until =
 		    now + MIN(COALESCE_MAX, w->fanout * COALESCE_SECONDS);
@@ -137,6 +236,7 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 	tls_turn(w);
 	left = flow_run(w);
 	link_flush(w);
+	kept_release(w);
 	if (may_wait(w)) {
 		ev_idle_start(loop, &w->busy);
 		sched_yield(); /* to the broker, if it shares our core */
@@ -151,14 +251,14 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 	conn_reap(w);
 	link_flush(w); /* closing has words for the broker, too */
 	stats_turn_ends(w);
-	left = left || w->flow.n > 0 || !list_is_empty(&w->closed) ||
+	left = left || w->flow->n > 0 || !list_is_empty(&w->closed) ||
 	    !list_is_empty(&w->dirty) || !list_is_empty(&w->slow);
 	if (left)
 		ev_idle_start(loop, &w->busy);
 	else
 		ev_idle_stop(loop, &w->busy);
-	rewind_arena(w->arena);
-	rewind_arena(w->events);
+	worker_rewind(w->arena);
+	worker_rewind(w->events);
 	if (drain_is_over(w))
 		ev_break(loop, EVBREAK_ALL);
 }
@@ -176,22 +276,7 @@ on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 	tls_refresh(w);
 	kept_tick(w);
 	held_tick(w);
-	link_tick(w);
 	log_tick();
-}
-
-void
-worker_serve(struct worker *w)
-{
-	char one = 1;
-
-	if (w->serving || w->draining)
-		return;
-	w->serving = true;
-	listener_start(w);
-	if (write(w->inherit->ready_fd, &one, 1) == -1)
-		log_warn("cannot tell the master");
-	close(w->inherit->ready_fd);
 }
 
 static void
@@ -292,6 +377,28 @@ static const struct orders_ops orders_ops = {
 void
 worker_init(struct worker *w)
 {
+	struct modules *m = xcalloc(1, sizeof(*m));
+
+	w->parked = &m->parked;
+	w->apps = &m->apps;
+	w->drain = &m->drain;
+	w->flow = &m->flow;
+	w->guesses = &m->guesses;
+	w->tls_told = &m->tls_told;
+	w->held_events = &m->held_events;
+	w->hold = &m->hold;
+	w->link = &m->link;
+	w->link->ops = &link_ops;
+	w->unacked = &m->unacked;
+	w->unacked->restamp = restamp;
+	w->subscriptions = &m->subscriptions;
+	w->listeners = &m->listeners;
+	w->orders = &m->orders;
+	w->pulse = &m->pulse;
+	w->stats = &m->stats;
+	w->timeouts = &m->timeouts;
+	w->tls = &m->tls;
+	w->walks = &m->walks;
 	list_init(&w->clients);
 	list_init(&w->dirty);
 	list_init(&w->held);
@@ -299,8 +406,15 @@ worker_init(struct worker *w)
 	list_init(&w->slow);
 	list_init(&w->closed);
 	held_init(w);
+	kept_init(w);
 	api_park_init(w);
 	walks_init(w);
+}
+
+void
+worker_clear(struct worker *w)
+{
+	free(container_of(w->parked, struct modules, parked));
 }
 
 static void
@@ -316,7 +430,7 @@ start(struct worker *w)
 	ev_timer_start(w->loop, &w->tick);
 	hold_init(w);
 	take_shares(w);
-	pulse_start(&w->pulse, w->loop, w->inherit->pulse);
+	pulse_start(w->pulse, w->loop, w->inherit->pulse);
 	drain_init(w);
 	ev_signal_init(&w->term, on_term, SIGTERM);
 	ev_signal_start(w->loop, &w->term);
@@ -328,7 +442,7 @@ start(struct worker *w)
 	listener_init(w);
 	link_init(w);
 	stats_init(w);
-	orders_start(&w->orders, w->loop, w->inherit->cord_fd, w->inherit->conf,
+	orders_start(w->orders, w->loop, w->inherit->cord_fd, w->inherit->conf,
 	    &orders_ops, w);
 }
 
@@ -350,20 +464,23 @@ stop(struct worker *w)
 	drain_free(w);
 	tls_free(w);
 	link_free(w);
+	kept_free(w);
+	subscriptions_free(w);
 	held_free(w);
 	hold_free(w);
 	stats_free(w);
-	ev_timer_stop(w->loop, &w->parked.timer);
+	ev_timer_stop(w->loop, &w->parked->timer);
 	apps_free(w);
 	timeouts_free(w);
-	guess_clear(&w->guesses);
-	guess_clear(&w->tls_told);
+	guess_clear(w->guesses);
+	guess_clear(w->tls_told);
 	hash_clear(&w->conns);
 	hash_clear(&w->topics);
 	buf_unref(w->arena);
 	buf_unref(w->events);
 	buf_unref(w->scratch);
 	free(w->recv);
+	worker_clear(w);
 	ev_loop_destroy(w->loop);
 	sign_cleanup();
 }

@@ -24,9 +24,13 @@
 #include "shared/http/http.h"
 #include "shared/net/ws_frame.h"
 #include "shared/proc/proc.h"
+#include "worker/app/apps.h"
 #include "worker/client/client.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/flow.h"
 #include "worker/conn/ws.h"
+#include "worker/core/core.h"
+#include "worker/link/link.h"
 #include "worker/worker.h"
 
 #define MESSAGE_MAX (16u << 20)
@@ -179,8 +183,8 @@ init(void)
 	worker_init(&w);
 	w.recv = xmalloc(WORKER_RECV_BYTES);
 	w.max_conns = 1000;
-	w.link.ipc.fd = -1;
-	w.link.state = LINK_UP;
+	w.link->ipc.fd = -1;
+	w.link->state = LINK_UP;
 	ev_idle_init(&w.busy, on_idle);
 	ev_prepare_init(&w.prepare, on_prepare);
 	ev_prepare_start(w.loop, &w.prepare);

@@ -17,6 +17,8 @@
 #include "broker/user/users.h"
 #include "tests/fuzz/house.h"
 #include "worker/channel/topic.h"
+#include "worker/conn/flow.h"
+#include "worker/link/link.h"
 
 static struct broker br;
 
@@ -27,10 +29,12 @@ turn(struct house *h)
 	for (int i = 0; i < 4; i++) {
 		ev_run(h->r.w.loop, EVRUN_NOWAIT);
 		link_flush(&h->r.w);
+		kept_release(&h->r.w);
 		flow_run(&h->r.w);
 		conn_flush_dirty(&h->r.w);
 		conn_reap(&h->r.w);
 		link_flush(&h->r.w);
+		kept_release(&h->r.w);
 		ev_run(br.loop, EVRUN_NOWAIT);
 		broker_turn(&br);
 	}
@@ -64,7 +68,7 @@ check_same(struct house *h)
 	struct hash_node *n;
 	size_t here = 0, there = 0;
 
-	assert_int_equal(h->r.w.link.state, LINK_UP);
+	assert_int_equal(h->r.w.link->state, LINK_UP);
 	for (n = hash_first(&h->r.w.topics); n != NULL;
 	     n = hash_next(&h->r.w.topics, n)) {
 		struct topic *t = container_of(n, struct topic, node);

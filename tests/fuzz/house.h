@@ -12,8 +12,11 @@
 
 #include "shared/json/json_write.h"
 #include "tests/unit/worker/rig.h"
+#include "worker/admin/drain.h"
 #include "worker/api/api_park.h"
 #include "worker/conn/api.h"
+#include "worker/link/held.h"
+#include "worker/link/link.h"
 
 #define CLIENTS 4
 
@@ -291,7 +294,7 @@ house_clear(struct house *h)
 	sign_key_free(h->sign);
 	held_free(&h->r.w);
 	drain_free(&h->r.w);
-	ev_timer_stop(h->r.w.loop, &h->r.w.parked.timer);
+	ev_timer_stop(h->r.w.loop, &h->r.w.parked->timer);
 	rig_clear(&h->r);
 }
 

@@ -19,10 +19,12 @@ turn(struct house *h)
 	for (int i = 0; i < 3; i++) {
 		ev_run(h->r.w.loop, EVRUN_NOWAIT);
 		link_flush(&h->r.w);
+		kept_release(&h->r.w);
 		flow_run(&h->r.w);
 		conn_flush_dirty(&h->r.w);
 		conn_reap(&h->r.w);
 		link_flush(&h->r.w);
+		kept_release(&h->r.w);
 	}
 	while (h->r.broker != -1 &&
 	    recv(h->r.broker, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
@@ -58,7 +60,7 @@ fill(struct house *h)
 	assert_int_equal(send(h->r.broker, p, all, MSG_NOSIGNAL), all);
 	free(p);
 	turn(h);
-	assert_int_equal(h->r.w.link.state, LINK_UP);
+	assert_int_equal(h->r.w.link->state, LINK_UP);
 }
 
 /* What the broker of this worker knows. */
@@ -75,7 +77,7 @@ send_message(struct house *h, struct input *in)
 	u64[CLIENTS] = RIG_APP;
 	u64[CLIENTS + 1] = h->r.w.next_ref;
 	u64[CLIENTS + 2] = h->r.w.next_ref - 1;
-	u64[CLIENTS + 3] = h->r.w.link.seq;
+	u64[CLIENTS + 3] = h->r.w.unacked->seq;
 	u64[CLIENTS + 4] = RIG_APP + 1;
 	u64[CLIENTS + 5] = UINT64_MAX;
 	for (size_t i = 0; i < n; i++)

@@ -30,9 +30,12 @@
 #include "shared/role/orders.h"
 #include "worker/client/client.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/listener.h"
+#include "worker/conn/timeout.h"
 #include "worker/conn/ws.h"
+#include "worker/core/core.h"
 #include "worker/link/kept.h"
-#include "worker/worker.h"
+#include "worker/link/link.h"
 
 #define TICK 0.05          /* seconds between two portions */
 #define MIN_RATE 300.0     /* closes per second, at least */
@@ -43,6 +46,7 @@
 #define FEW_GRACE 0.25     /* likewise: they come back in a second */
 #define QUIET_SECONDS 0.3  /* in which those who were told come back */
 #define LAST_SECONDS 0.2   /* for newcomers to take their 4100 */
+#define MISSED_SECONDS 1.  /* in which clients that lack events are told */
 #define RETIRE_SECONDS 1.5 /* for connections that were on their way here */
 #define BROKER_SECONDS 60. /* for a broker to take what was accepted */
 
@@ -71,7 +75,7 @@ is_told(const struct conn *c)
 bool
 drain_holds(const struct conn *c)
 {
-	const struct drain *d = &c->w->drain;
+	const struct drain *d = c->w->drain;
 
 	return d->stopping && !d->last && !c->greeted &&
 	    c->opened_at >= d->began;
@@ -81,7 +85,7 @@ drain_holds(const struct conn *c)
 static void
 make_list(struct worker *w)
 {
-	struct drain *d = &w->drain;
+	struct drain *d = w->drain;
 	struct candidate *v = xcalloc(w->nconns, sizeof(*v));
 	struct hash_node *n;
 	size_t count = 0, i;
@@ -113,7 +117,7 @@ static void
 send_away(struct conn *c)
 {
 	if (c->ops == &ws_ops)
-		client_close(c, c->w->drain.few ? 4100 : 4200,
+		client_close(c, c->w->drain->few ? 4100 : 4200,
 		    S("the server is restarting"));
 	else if (!c->paused)
 		conn_finish(c);
@@ -123,7 +127,7 @@ send_away(struct conn *c)
 static bool
 is_quiet(struct worker *w)
 {
-	const struct drain *d = &w->drain;
+	const struct drain *d = w->drain;
 	bool late = worker_now() > d->end + d->grace;
 	struct hash_node *n;
 
@@ -143,7 +147,7 @@ is_quiet(struct worker *w)
 static void
 check_quiet(struct worker *w)
 {
-	struct drain *d = &w->drain;
+	struct drain *d = w->drain;
 	double wait = d->few ? 0. : QUIET_SECONDS;
 
 	if (d->told || d->next < d->n || !is_quiet(w))
@@ -153,7 +157,7 @@ check_quiet(struct worker *w)
 	if (worker_now() < d->quiet_at + wait)
 		return;
 	d->told = true;
-	if (orders_drained(&w->orders, w->nconns) == -1) {
+	if (orders_drained(w->orders, w->nconns) == -1) {
 		log_warn("drain: the master cannot be told");
 		ev_break(w->loop, EVBREAK_ALL);
 	}
@@ -173,8 +177,8 @@ close_all(struct worker *w)
 static void
 on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 {
-	struct worker *w = container_of(timer, struct worker, drain.timer);
-	struct drain *d = &w->drain;
+	struct worker *w = timer->data;
+	struct drain *d = w->drain;
 	double left = d->end - worker_now(), rate;
 	struct conn *c;
 	long portion;
@@ -214,7 +218,7 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 static void
 begin(struct worker *w, double seconds)
 {
-	struct drain *d = &w->drain;
+	struct drain *d = w->drain;
 
 	d->began = worker_now();
 	d->end = d->began + seconds;
@@ -233,14 +237,15 @@ begin(struct worker *w, double seconds)
 void
 drain_init(struct worker *w)
 {
-	ev_timer_init(&w->drain.timer, on_timer, 0., 0.);
+	ev_timer_init(&w->drain->timer, on_timer, 0., 0.);
+	w->drain->timer.data = w;
 }
 
 void
 drain_free(struct worker *w)
 {
-	ev_timer_stop(w->loop, &w->drain.timer);
-	free(w->drain.sids);
+	ev_timer_stop(w->loop, &w->drain->timer);
+	free(w->drain->sids);
 }
 
 void
@@ -249,7 +254,7 @@ drain_start(struct worker *w, double seconds)
 	if (w->draining)
 		return;
 	w->draining = true;
-	w->drain.retiring = false;
+	w->drain->retiring = false;
 	log_info("drain: %u connections over %.1f s", w->nconns, seconds);
 	listener_stop(w);
 	begin(w, seconds);
@@ -261,9 +266,9 @@ drain_stop(struct worker *w, double seconds, bool spread)
 	if (w->draining)
 		return;
 	w->draining = true;
-	w->drain.retiring = false;
-	w->drain.stopping = w->drain.together = true;
-	w->drain.few = !spread && w->nconns <= FEW;
+	w->drain->retiring = false;
+	w->drain->stopping = w->drain->together = true;
+	w->drain->few = !spread && w->nconns <= FEW;
 	log_info("drain: %u connections over %.1f s", w->nconns, seconds);
 	begin(w, seconds);
 }
@@ -272,7 +277,7 @@ drain_stop(struct worker *w, double seconds, bool spread)
 void
 drain_end(struct worker *w)
 {
-	struct drain *d = &w->drain;
+	struct drain *d = w->drain;
 	struct conn *c;
 
 	if (!d->stopping || d->last)
@@ -292,9 +297,9 @@ drain_end(struct worker *w)
 void
 drain_retire(struct worker *w, double seconds)
 {
-	if (w->drain.on)
+	if (w->drain->on)
 		return;
-	w->drain.retiring = true;
+	w->drain->retiring = true;
 	log_info("retire: %u connections over %.1f s", w->nconns, seconds);
 	begin(w, MAX(seconds, RETIRE_SECONDS));
 }
@@ -302,7 +307,7 @@ drain_retire(struct worker *w, double seconds)
 void
 drain_tell(struct worker *w, double seconds)
 {
-	struct drain *d = &w->drain;
+	struct drain *d = w->drain;
 
 	if (d->on || w->nconns == 0)
 		return; /* they are told anyhow */
@@ -316,17 +321,24 @@ drain_tell(struct worker *w, double seconds)
 	ev_timer_start(w->loop, &d->timer);
 }
 
+int
+drain_on_missed(struct worker *w)
+{
+	drain_tell(w, MISSED_SECONDS);
+	return 0;
+}
+
 void
 drain_hurry(struct worker *w, double seconds)
 {
 	drain_start(w, seconds);
-	w->drain.together = true;
-	if (w->drain.stopping) { /* nobody will say when it ends */
-		w->drain.stopping = false;
+	w->drain->together = true;
+	if (w->drain->stopping) { /* nobody will say when it ends */
+		w->drain->stopping = false;
 		listener_stop(w);
 	}
-	w->drain.end = MIN(w->drain.end, worker_now() + seconds);
-	w->drain.grace = HURRY_GRACE;
+	w->drain->end = MIN(w->drain->end, worker_now() + seconds);
+	w->drain->grace = HURRY_GRACE;
 }
 
 /*
@@ -336,7 +348,7 @@ drain_hurry(struct worker *w, double seconds)
 static bool
 is_handed_over(struct worker *w)
 {
-	struct drain *d = &w->drain;
+	struct drain *d = w->drain;
 	double now = worker_now();
 	unsigned lost;
 
@@ -357,7 +369,7 @@ is_handed_over(struct worker *w)
 bool
 drain_is_over(struct worker *w)
 {
-	const struct drain *d = &w->drain;
+	const struct drain *d = w->drain;
 
 	if (!d->on || w->nconns > 0 || d->stopping)
 		return false;

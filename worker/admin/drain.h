@@ -63,5 +63,7 @@ void drain_hurry(struct worker *, double seconds);
 void drain_tell(struct worker *, double seconds);
 /* Nobody is left, and nothing is left to hand over: the process may leave. */
 bool drain_is_over(struct worker *);
+/* Handler of MISSED: this worker's clients lack events. */
+int drain_on_missed(struct worker *);
 
 #endif

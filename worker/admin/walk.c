@@ -16,6 +16,7 @@
 #include <ev.h>
 #include <stdlib.h>
 
+#include "shared/app/app.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
@@ -27,8 +28,10 @@
 #include "worker/channel/topic.h"
 #include "worker/client/client.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/timeout.h"
 #include "worker/conn/via.h"
-#include "worker/worker.h"
+#include "worker/core/core.h"
+#include "worker/link/link.h"
 
 #define WALKS_MAX 64        /* as many as the broker has clients */
 #define ROWS_MAX 200        /* in one portion */
@@ -39,7 +42,7 @@
 #define TELL_SECONDS 0.5    /* between two counts */
 
 struct walk {
-	struct list link; /* in w->walks.all */
+	struct list link; /* in w->walks->all */
 	struct worker *w;
 	uint64_t id, sid;
 	uint32_t kind, app;
@@ -83,7 +86,7 @@ walk_find(struct worker *w, uint64_t id)
 {
 	struct list *e;
 
-	LIST_FOREACH(e, &w->walks.all) {
+	LIST_FOREACH(e, &w->walks->all) {
 		struct walk *k = LIST_ITEM(e, struct walk, link);
 
 		if (k->id == id)
@@ -95,14 +98,14 @@ walk_find(struct worker *w, uint64_t id)
 void
 walks_init(struct worker *w)
 {
-	list_init(&w->walks.all);
+	list_init(&w->walks->all);
 }
 
 void
 walks_clear(struct worker *w)
 {
-	while (!list_is_empty(&w->walks.all))
-		walk_free(LIST_ITEM(w->walks.all.next, struct walk, link));
+	while (!list_is_empty(&w->walks->all))
+		walk_free(LIST_ITEM(w->walks->all.next, struct walk, link));
 }
 
 void
@@ -110,7 +113,7 @@ walks_step_over(struct worker *w, uint64_t sid, uint64_t next)
 {
 	struct list *e;
 
-	LIST_FOREACH(e, &w->walks.all) {
+	LIST_FOREACH(e, &w->walks->all) {
 		struct walk *k = LIST_ITEM(e, struct walk, link);
 
 		if (k->next == sid)
@@ -123,7 +126,7 @@ walks_stand_on(const struct worker *w, uint64_t sid)
 {
 	struct list *e;
 
-	LIST_FOREACH(e, &w->walks.all)
+	LIST_FOREACH(e, &w->walks->all)
 		if (LIST_ITEM(e, struct walk, link)->next == sid)
 			return true;
 	return false;
@@ -293,8 +296,7 @@ tell(struct walk *k, struct str rows, bool last)
 
 	k->n = 0;
 	k->told = worker_now();
-	if (link_is_open(k->w))
-		ipc_send_walk_rows(&k->w->link.ipc, &m);
+	link_send_walk_rows(k->w, &m);
 	if (last)
 		walk_free(k);
 }
@@ -371,7 +373,7 @@ walk_on_walk(struct worker *w, const struct msg_walk *m)
 	struct list *e;
 	int n = 0;
 
-	LIST_FOREACH(e, &w->walks.all)
+	LIST_FOREACH(e, &w->walks->all)
 		n++;
 	if (m->kind > WALK_RECONNECT || n >= WALKS_MAX ||
 	    walk_find(w, m->id) != NULL)
@@ -391,7 +393,7 @@ walk_on_walk(struct worker *w, const struct msg_walk *m)
 	k->next = first(w, m->sid);
 	k->began = k->told = worker_now();
 	list_init(&k->link);
-	list_append(&w->walks.all, &k->link);
+	list_append(&w->walks->all, &k->link);
 	ev_timer_init(&k->timer, on_kill_tick, 0., KILL_TICK);
 	if (is_kill(k))
 		ev_timer_start(w->loop, &k->timer);

@@ -18,8 +18,12 @@
 #include "shared/json/json_slice.h"
 #include "shared/json/json_write.h"
 #include "worker/api/api_claim.h"
+#include "worker/api/api_park.h"
 #include "worker/api/metrics.h"
-#include "worker/worker.h"
+#include "worker/app/apps.h"
+#include "worker/conn/timeout.h"
+#include "worker/core/core.h"
+#include "worker/link/link.h"
 
 /* Stops the input until the broker has answered, or time is up. */
 static void
@@ -85,7 +89,7 @@ api_ask(const struct api_request *r, enum query_kind kind, uint32_t info,
 		.info = info,
 		.channel = channel };
 
-	ipc_send_query(&r->c->w->link.ipc, &m);
+	link_send_query(r->c->w, &m);
 	r->c->http->answer = answer;
 	promise(r->c);
 	wait_for(r->c, API_ASKS);
@@ -136,7 +140,7 @@ api_take(const struct api_request *r, enum take_kind kind, uint32_t n)
 	}
 	r->c->http->take = kind;
 	r->c->http->limit = limit;
-	ipc_send_take(&r->c->w->link.ipc, &m);
+	link_send_take(r->c->w, &m);
 	api_wait(r, API_TAKES);
 	return false;
 }

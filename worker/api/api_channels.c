@@ -14,8 +14,9 @@
 #include "shared/pusher/channel_name.h"
 #include "worker/api/api_ask.h"
 #include "worker/api/api_info.h"
+#include "worker/app/apps.h"
+#include "worker/core/core.h"
 #include "worker/link/kept.h"
-#include "worker/worker.h"
 
 /*
  * Reads info= in all its forms; `allowed` are the attributes that there are
@@ -172,6 +173,6 @@ api_channels_terminate(const struct api_request *r)
 	if (!api_may_ask(r))
 		return;
 	kept_send_terminate(r->c->w, &m);
-	r->c->hold = true;
+	conn_await(r->c, r->c->w->unacked->seq);
 	api_reply(r->c, 200, S("{}"));
 }

@@ -8,7 +8,10 @@
 #include "worker/api/api_claim.h"
 
 #include "worker/api/api_ask.h"
-#include "worker/worker.h"
+#include "worker/api/api_park.h"
+#include "worker/app/apps.h"
+#include "worker/core/core.h"
+#include "worker/link/link.h"
 
 bool
 api_claim(const struct api_request *r)
@@ -31,7 +34,7 @@ api_claim(const struct api_request *r)
 		api_park(r);
 		return false;
 	}
-	ipc_send_claim(&r->c->w->link.ipc, &m);
+	link_send_claim(r->c->w, &m);
 	h->asked_key = buf_from(key);
 	h->claim_app = m.app;
 	api_wait(r, API_CLAIMS);
@@ -56,7 +59,7 @@ fulfil(struct conn *c, unsigned status, bool promise, struct str body)
 		.body = body };
 
 	if (h->claim != NULL && link_is_up(c->w))
-		ipc_send_fulfil(&c->w->link.ipc, &m);
+		link_send_fulfil(c->w, &m);
 }
 
 void
@@ -79,7 +82,7 @@ give_back(struct worker *w, const struct msg_claimed *m)
 	struct msg_fulfil none = { .app = m->app, .key = m->key };
 
 	if (m->status == 0)
-		ipc_send_fulfil(&w->link.ipc, &none);
+		link_send_fulfil(w, &none);
 }
 
 int

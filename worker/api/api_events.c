@@ -16,8 +16,13 @@
 #include "shared/pusher/channel_name.h"
 #include "worker/api/api_ask.h"
 #include "worker/api/api_event.h"
+#include "worker/api/api_park.h"
+#include "worker/app/apps.h"
+#include "worker/app/stats.h"
+#include "worker/core/core.h"
+#include "worker/link/kept.h"
+#include "worker/link/link.h"
 #include "worker/link/publish.h"
-#include "worker/worker.h"
 
 /* ---- the body ---- */
 
@@ -158,8 +163,8 @@ may_publish(const struct api_request *r, uint32_t n, bool asks)
 		api_park(r);
 		return false;
 	}
-	if (!link_may_publish(r->c->w)) {
-		r->c->w->stats.counts.publishes_refused++;
+	if (!kept_may_publish(r->c->w)) {
+		r->c->w->stats->counts.publishes_refused++;
 		api_unavailable(r->c,
 		    S("the server has more events queued than it can take"));
 		return false;
@@ -181,7 +186,7 @@ publish(const struct api_request *r, const struct event *e)
 		publish_event(r->c->w, &r->app->app, &p);
 	}
 	r->app->stats.events_api += e->n;
-	r->c->hold = true;
+	conn_await(r->c, r->c->w->unacked->seq);
 }
 
 /* A line of QUERY for each of the event's channels. */

@@ -14,7 +14,8 @@
 #include "worker/api/api_ask.h"
 #include "worker/api/api_claim.h"
 #include "worker/conn/api_http.h"
-#include "worker/worker.h"
+#include "worker/core/core.h"
+#include "worker/link/link.h"
 
 static size_t
 bytes_of(const struct http *h)
@@ -25,13 +26,13 @@ bytes_of(const struct http *h)
 static struct http *
 first(struct worker *w)
 {
-	return LIST_ITEM(w->parked.requests.next, struct http, parked);
+	return LIST_ITEM(w->parked->requests.next, struct http, parked);
 }
 
 static void
 arm(struct worker *w)
 {
-	struct api_parked *p = &w->parked;
+	struct api_parked *p = w->parked;
 	double left;
 
 	ev_timer_stop(w->loop, &p->timer);
@@ -47,8 +48,8 @@ static void
 take_out(struct worker *w, struct http *h)
 {
 	list_remove(&h->parked);
-	w->parked.n--;
-	w->parked.bytes -= bytes_of(h);
+	w->parked->n--;
+	w->parked->bytes -= bytes_of(h);
 }
 
 static void
@@ -61,13 +62,13 @@ give_up(struct conn *c)
 static void
 on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 {
-	struct worker *w = container_of(timer, struct worker, parked.timer);
+	struct worker *w = timer->data;
 	double limit = worker_now() - API_PARK_SECONDS;
 	struct http *h;
 
 	UNUSED(loop);
 	UNUSED(revents);
-	while (!list_is_empty(&w->parked.requests)) {
+	while (!list_is_empty(&w->parked->requests)) {
 		h = first(w);
 		if (h->parked_at > limit + 0.001 &&
 		    h->parked_at <= worker_now())
@@ -81,15 +82,16 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 void
 api_park_init(struct worker *w)
 {
-	list_init(&w->parked.requests);
-	ev_timer_init(&w->parked.timer, on_timer, 0., 0.);
+	list_init(&w->parked->requests);
+	ev_timer_init(&w->parked->timer, on_timer, 0., 0.);
+	w->parked->timer.data = w;
 }
 
 static bool
 is_full(const struct worker *w, size_t bytes)
 {
-	return w->parked.n >= API_PARK_MAX ||
-	    w->parked.bytes + bytes > API_PARK_BYTES;
+	return w->parked->n >= API_PARK_MAX ||
+	    w->parked->bytes + bytes > API_PARK_BYTES;
 }
 
 /* Its bytes have been copied. */
@@ -105,10 +107,10 @@ put(struct conn *c)
 	h->state = API_PARKED;
 	h->conn = c;
 	h->parked_at = worker_now();
-	list_append(&w->parked.requests, &h->parked);
-	w->parked.n++;
-	w->parked.bytes += bytes_of(h);
-	if (!ev_is_active(&w->parked.timer))
+	list_append(&w->parked->requests, &h->parked);
+	w->parked->n++;
+	w->parked->bytes += bytes_of(h);
+	if (!ev_is_active(&w->parked->timer))
 		arm(w);
 }
 
@@ -147,7 +149,7 @@ api_park_run(struct worker *w)
 	struct http *h;
 	struct conn *c;
 
-	while (link_is_up(w) && !list_is_empty(&w->parked.requests)) {
+	while (link_is_up(w) && !list_is_empty(&w->parked->requests)) {
 		h = first(w);
 		c = h->conn;
 		take_out(w, h);

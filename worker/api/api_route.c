@@ -22,8 +22,11 @@
 #include "worker/api/api_claim.h"
 #include "worker/api/api_events.h"
 #include "worker/api/metrics.h"
+#include "worker/app/apps.h"
 #include "worker/app/guess.h"
-#include "worker/worker.h"
+#include "worker/client/hold.h"
+#include "worker/core/core.h"
+#include "worker/link/link.h"
 
 #define SEGMENTS_MAX 5
 #define ALLOW_GET "Allow: GET, HEAD, OPTIONS\r\n"
@@ -62,7 +65,7 @@ get_ready(struct conn *c)
 		why = S("{\"ready\":false,\"reason\":\"stopping\"}");
 	else if (!w->serving)
 		why = S("{\"ready\":false,\"reason\":\"starting\"}");
-	else if (w->link.state != LINK_UP)
+	else if (w->link->state != LINK_UP)
 		why = S("{\"ready\":false,\"reason\":\"no broker\"}");
 	else {
 		api_reply(c, 200, S("{\"ready\":true}"));
@@ -77,9 +80,9 @@ get_accept_traffic(struct conn *c)
 {
 	const struct worker *w = c->w;
 
-	if (w->hold.over || w->nconns >= w->max_conns)
+	if (w->hold->over || w->nconns >= w->max_conns)
 		api_reply_extra(c, 503, "Retry-After: 1\r\n",
-		    w->hold.over
+		    w->hold->over
 			? S("{\"ready\":false,\"reason\":\"memory\"}")
 			: S("{\"ready\":false,\"reason\":\"connections\"}"));
 	else
@@ -215,7 +218,7 @@ path_parse(struct path *p, struct str text)
 static void
 refuse_unknown_app(struct conn *c, struct api_auth *a, struct str id)
 {
-	struct hash_node *n = hash_first(&c->w->apps.by_num);
+	struct hash_node *n = hash_first(&c->w->apps->by_num);
 	struct buf *why = NULL;
 
 	if (n != NULL) {

@@ -8,7 +8,7 @@
 #include "worker/api/metrics.h"
 
 #include "worker/api/api_ask.h"
-#include "worker/worker.h"
+#include "worker/core/core.h"
 
 void
 metrics_get(struct conn *c)

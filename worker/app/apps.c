@@ -14,7 +14,8 @@
 #include "shared/base/xmalloc.h"
 #include "worker/client/client.h"
 #include "worker/conn/conn.h"
-#include "worker/worker.h"
+#include "worker/core/core.h"
+#include "worker/link/held.h"
 
 static bool
 any(const struct hash_node *n, const void *key)
@@ -46,7 +47,7 @@ struct client_app *
 apps_by_num(struct worker *w, uint32_t num)
 {
 	struct hash_node *n =
-	    hash_find(&w->apps.by_num, hash_u64(num), any, NULL);
+	    hash_find(&w->apps->by_num, hash_u64(num), any, NULL);
 	struct client_app *a =
 	    n == NULL ? NULL : container_of(n, struct client_app, num_node);
 
@@ -57,7 +58,7 @@ struct client_app *
 apps_by_id(struct worker *w, struct str id)
 {
 	struct hash_node *n =
-	    hash_find(&w->apps.by_id, hash_str(id, 0), id_eq, &id);
+	    hash_find(&w->apps->by_id, hash_str(id, 0), id_eq, &id);
 
 	return n == NULL ? NULL : container_of(n, struct client_app, id_node);
 }
@@ -83,12 +84,12 @@ struct client_app *
 apps_by_key(struct worker *w, struct str key)
 {
 	struct hash_node *n =
-	    hash_find(&w->apps.by_key, hash_str(key, 1), key_eq, &key);
+	    hash_find(&w->apps->by_key, hash_str(key, 1), key_eq, &key);
 	struct client_app *a;
 
 	if (n != NULL)
 		return container_of(n, struct client_app, key_node);
-	n = hash_find(&w->apps.by_old_key, hash_str(key, 1), old_key_eq, &key);
+	n = hash_find(&w->apps->by_old_key, hash_str(key, 1), old_key_eq, &key);
 	if (n == NULL)
 		return NULL;
 	a = container_of(n, struct client_app, old_key_node);
@@ -161,7 +162,7 @@ forget_old_key(struct worker *w, struct client_app *a)
 {
 	if (a->old_sign == NULL)
 		return;
-	hash_remove(&w->apps.by_old_key, &a->old_key_node);
+	hash_remove(&w->apps->by_old_key, &a->old_key_node);
 	sign_key_free(a->old_sign);
 	a->old_sign = NULL;
 	app_drop_old_key(&a->app);
@@ -177,7 +178,7 @@ set_old_key(struct worker *w, struct client_app *a, const struct msg_app_set *m)
 	a->app.old_secret = str_dup(m->old_secret);
 	a->app.old_until = m->old_until;
 	a->old_sign = sign_key_new(m->old_secret);
-	hash_insert(&w->apps.by_old_key, &a->old_key_node,
+	hash_insert(&w->apps->by_old_key, &a->old_key_node,
 	    hash_str(str_of(a->app.old_key), 1));
 }
 
@@ -189,7 +190,7 @@ add(struct worker *w, uint32_t num)
 	app_init(&a->app);
 	a->app.num = num;
 	a->refs = 1;
-	hash_insert(&w->apps.by_num, &a->num_node, hash_u64(num));
+	hash_insert(&w->apps->by_num, &a->num_node, hash_u64(num));
 	return a;
 }
 
@@ -197,9 +198,9 @@ static void
 forget(struct worker *w, struct client_app *a)
 {
 	a->deleted = true;
-	hash_remove(&w->apps.by_num, &a->num_node);
-	hash_remove(&w->apps.by_id, &a->id_node);
-	hash_remove(&w->apps.by_key, &a->key_node);
+	hash_remove(&w->apps->by_num, &a->num_node);
+	hash_remove(&w->apps->by_id, &a->id_node);
+	hash_remove(&w->apps->by_key, &a->key_node);
 	forget_old_key(w, a);
 	close_clients(w, a, 4001, S("the app does not exist any more"));
 	client_app_unref(&a->app);
@@ -222,8 +223,8 @@ apps_on_set(struct worker *w, const struct msg_app_set *m)
 	if (is_new)
 		a = add(w, m->app);
 	else {
-		hash_remove(&w->apps.by_id, &a->id_node);
-		hash_remove(&w->apps.by_key, &a->key_node);
+		hash_remove(&w->apps->by_id, &a->id_node);
+		hash_remove(&w->apps->by_key, &a->key_node);
 	}
 	a->stale = false;
 	set_text(&a->app.id, m->id);
@@ -234,8 +235,8 @@ apps_on_set(struct worker *w, const struct msg_app_set *m)
 		a->sign = sign_key_new(m->secret);
 	}
 	set_old_key(w, a, m);
-	hash_insert(&w->apps.by_id, &a->id_node, hash_str(m->id, 0));
-	hash_insert(&w->apps.by_key, &a->key_node, hash_str(m->key, 1));
+	hash_insert(&w->apps->by_id, &a->id_node, hash_str(m->id, 0));
+	hash_insert(&w->apps->by_key, &a->key_node, hash_str(m->key, 1));
 	a->app.enabled = m->enabled;
 #define APP_UINT(field, def, min, max, help) a->app.field = m->field;
 #define APP_BOOL(field, def, help) a->app.field = m->field;
@@ -264,8 +265,8 @@ apps_mark(struct worker *w)
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&w->apps.by_num); n != NULL;
-	     n = hash_next(&w->apps.by_num, n))
+	for (n = hash_first(&w->apps->by_num); n != NULL;
+	     n = hash_next(&w->apps->by_num, n))
 		container_of(n, struct client_app, num_node)->stale = true;
 }
 
@@ -275,8 +276,8 @@ apps_sweep(struct worker *w)
 	struct hash_node *n, *next;
 	struct client_app *a;
 
-	for (n = hash_first(&w->apps.by_num); n != NULL; n = next) {
-		next = hash_next(&w->apps.by_num, n);
+	for (n = hash_first(&w->apps->by_num); n != NULL; n = next) {
+		next = hash_next(&w->apps->by_num, n);
 		a = container_of(n, struct client_app, num_node);
 		if (a->stale)
 			forget(w, a);
@@ -288,8 +289,8 @@ apps_free(struct worker *w)
 {
 	apps_mark(w);
 	apps_sweep(w);
-	hash_clear(&w->apps.by_num);
-	hash_clear(&w->apps.by_id);
-	hash_clear(&w->apps.by_key);
-	hash_clear(&w->apps.by_old_key);
+	hash_clear(&w->apps->by_num);
+	hash_clear(&w->apps->by_id);
+	hash_clear(&w->apps->by_key);
+	hash_clear(&w->apps->by_old_key);
 }

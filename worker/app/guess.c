@@ -23,13 +23,15 @@
 #include "shared/conf/conf.h"
 #include "shared/net/ip.h"
 #include "shared/pusher/pusher_errors.h"
+#include "worker/app/apps.h"
 #include "worker/app/limit.h"
+#include "worker/app/stats.h"
 #include "worker/client/client.h"
 #include "worker/conn/api.h"
 #include "worker/conn/api_http.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/via.h"
-#include "worker/worker.h"
+#include "worker/core/core.h"
 
 #define SALT 0x6775657373ull /* other hashes of the process have others */
 #define V6_NET 8             /* bytes: a /64 */
@@ -86,8 +88,7 @@ guess_count(struct conn *c)
 	if (max == 0)
 		return true;
 	named = via_client(c, &ip, NULL);
-	return guess_take(
-	    &c->w->guesses, named ? &ip : NULL, worker_now(), max);
+	return guess_take(c->w->guesses, named ? &ip : NULL, worker_now(), max);
 }
 
 void

@@ -23,31 +23,36 @@
 #include "shared/net/ws_frame.h"
 #include "shared/proc/proc.h"
 #include "shared/proc/usage.h"
+#include "worker/api/api_park.h"
+#include "worker/app/apps.h"
 #include "worker/app/limit.h"
+#include "worker/client/hold.h"
 #include "worker/conn/api_http.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/via.h"
-#include "worker/worker.h"
+#include "worker/core/core.h"
+#include "worker/link/kept.h"
+#include "worker/link/link.h"
 
 /* ---- the turn ---- */
 
 static void
 on_check(struct ev_loop *loop, ev_check *check, int revents)
 {
-	struct worker *w = container_of(check, struct worker, stats.check);
+	struct worker *w = check->data;
 
 	UNUSED(loop);
 	UNUSED(revents);
-	w->stats.woke = proc_clock_us(CLOCK_MONOTONIC_COARSE);
+	w->stats->woke = proc_clock_us(CLOCK_MONOTONIC_COARSE);
 }
 
 /* The clock is read once for all publishes of a turn. */
 uint32_t
 stats_stamp(struct worker *w)
 {
-	if (w->stats.stamp == 0)
-		w->stats.stamp = (uint32_t)proc_clock_us(CLOCK_MONOTONIC) | 1;
-	return w->stats.stamp;
+	if (w->stats->stamp == 0)
+		w->stats->stamp = (uint32_t)proc_clock_us(CLOCK_MONOTONIC) | 1;
+	return w->stats->stamp;
 }
 
 static void
@@ -64,7 +69,7 @@ observe_latency(struct stats *s)
 void
 stats_turn_ends(struct worker *w)
 {
-	struct stats *s = &w->stats;
+	struct stats *s = w->stats;
 	uint64_t turn;
 
 	if (s->nsamples > 0)
@@ -96,18 +101,19 @@ count_fds(void)
 void
 stats_init(struct worker *w)
 {
-	ev_check_init(&w->stats.check, on_check);
-	ev_set_priority(&w->stats.check, EV_MAXPRI);
-	ev_check_start(w->loop, &w->stats.check);
-	w->stats.base_fds = count_fds();
+	ev_check_init(&w->stats->check, on_check);
+	w->stats->check.data = w;
+	ev_set_priority(&w->stats->check, EV_MAXPRI);
+	ev_check_start(w->loop, &w->stats->check);
+	w->stats->base_fds = count_fds();
 }
 
 void
 stats_free(struct worker *w)
 {
-	ev_check_stop(w->loop, &w->stats.check);
-	free(w->stats.closes);
-	w->stats.closes = NULL;
+	ev_check_stop(w->loop, &w->stats->check);
+	free(w->stats->closes);
+	w->stats->closes = NULL;
 }
 
 /* ---- the report ---- */
@@ -119,18 +125,16 @@ gauge(struct worker *w, struct stats_gauges *g)
 	struct list *e;
 
 	*g = (struct stats_gauges){
-		.to_broker = ipc_is_open(&w->link.ipc)
-		    ? outq_bytes(&w->link.ipc.out)
-		    : 0,
+		.to_broker = link_queued(w),
 		.sockets = w->nconns,
 		.sockets_limit = w->max_conns,
-		.fds = w->stats.base_fds + w->nconns,
-		.memory = memory_used(&w->hold.memory),
-		.memory_limit = w->hold.memory.limit,
-		.kept = outq_bytes(&w->link.kept),
-		.parked = w->parked.n,
+		.fds = w->stats->base_fds + w->nconns,
+		.memory = memory_used(&w->hold->memory),
+		.memory_limit = w->hold->memory.limit,
+		.kept = outq_bytes(&w->unacked->messages),
+		.parked = w->parked->n,
 		.draining = w->draining,
-		.turn_max = w->stats.turn_max,
+		.turn_max = w->stats->turn_max,
 	};
 	if (getrlimit(RLIMIT_NOFILE, &rl) == 0)
 		g->fds_limit = rl.rlim_cur;
@@ -149,8 +153,8 @@ take_apps(struct worker *w)
 	struct buf *b = NULL;
 	struct hash_node *n;
 
-	for (n = hash_first(&w->apps.by_num); n != NULL;
-	     n = hash_next(&w->apps.by_num, n)) {
+	for (n = hash_first(&w->apps->by_num); n != NULL;
+	     n = hash_next(&w->apps->by_num, n)) {
 		struct client_app *a =
 		    container_of(n, struct client_app, num_node);
 		struct stats_row row;
@@ -184,7 +188,7 @@ take_closes(struct stats *s)
 void
 stats_report(struct worker *w)
 {
-	struct stats *s = &w->stats;
+	struct stats *s = w->stats;
 	struct stats_worker all;
 	struct buf *apps, *closes;
 	struct msg_stats m;
@@ -201,7 +205,7 @@ stats_report(struct worker *w)
 	m.worker = str_make((const char *)&all, sizeof(all));
 	m.apps = buf_str(apps);
 	m.closes = buf_str(closes);
-	ipc_send_stats(&w->link.ipc, &m);
+	link_send_stats(w, &m);
 	s->counts = (struct stats_counts){ 0 };
 	s->turn_max = 0;
 	buf_unref(apps);
@@ -281,7 +285,7 @@ next_record(struct stats *s)
 void
 stats_on_close(struct conn *c, unsigned code, struct str reason)
 {
-	struct stats *s = &c->w->stats;
+	struct stats *s = c->w->stats;
 	struct stats_close *r;
 	double age;
 

@@ -20,7 +20,8 @@
 #include "shared/base/xmalloc.h"
 #include "shared/pusher/frames.h"
 #include "worker/channel/topic.h"
-#include "worker/worker.h"
+#include "worker/core/core.h"
+#include "worker/link/link.h"
 
 struct entry {
 	struct hash_node node;
@@ -159,7 +160,7 @@ replay(struct worker *w, const struct topic *t)
 	const struct hash *all = &t->roster->entries;
 	struct hash_node *n;
 
-	ipc_send_roster(&w->link.ipc, &r);
+	link_send_roster(w, &r);
 	for (n = hash_first(all); n != NULL; n = hash_next(all, n)) {
 		const struct entry *e =
 		    container_of(n, const struct entry, node);
@@ -167,7 +168,7 @@ replay(struct worker *w, const struct topic *t)
 		m.stamp = e->stamp;
 		m.user_id = str_make(e->bytes, e->id_len);
 		m.user_info = str_make(e->bytes + e->id_len, e->info_len);
-		ipc_send_member(&w->link.ipc, &m);
+		link_send_member(w, &m);
 	}
 }
 

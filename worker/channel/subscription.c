@@ -13,11 +13,24 @@
 
 #include "shared/app/app.h"
 #include "shared/base/xmalloc.h"
+#include "worker/app/stats.h"
 #include "worker/channel/topic.h"
-#include "worker/client/client.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/flow.h"
+#include "worker/core/core.h"
 #include "worker/link/kept.h"
-#include "worker/worker.h"
+#include "worker/link/link.h"
+
+/*
+ * One that has ended and may have to be told to a new broker: has left its
+ * connection and its topic's entries.
+ */
+struct ended {
+	struct tombstone tombstone;
+	struct hash_node node; /* in subscriptions.ended, by ref */
+	struct subscription *s;
+	uint64_t sid;
+};
 
 /* Copies s to *p and moves *p behind it. */
 static struct str
@@ -31,11 +44,11 @@ place(char **p, struct str s)
 	return r;
 }
 
-struct member *
+struct client_member *
 member_new(struct str id, struct str info, struct str watch, uint16_t nwatch)
 {
 	size_t bits = (nwatch + 7u) / 8;
-	struct member *m =
+	struct client_member *m =
 	    xcalloc(1, sizeof(*m) + id.n + info.n + watch.n + bits);
 	char *p = m->bytes;
 
@@ -47,7 +60,7 @@ member_new(struct str id, struct str info, struct str watch, uint16_t nwatch)
 }
 
 char *
-member_online(struct member *m)
+member_online(struct client_member *m)
 {
 	return m->bytes + m->id.n + m->info.n + m->watchlist.n;
 }
@@ -87,17 +100,30 @@ message(const struct subscription *s, uint64_t sid)
 	return m;
 }
 
-void
-subscription_replay(
-    struct worker *w, const struct subscription *s, uint64_t sid)
+static void
+replay(struct worker *w, const struct subscription *s, uint64_t sid)
 {
 	struct msg_sub m = message(s, sid);
 
-	ipc_send_sub(&w->link.ipc, &m);
+	link_send_sub(w, &m);
 }
 
-struct subscription *
-subscription_by_ref(struct conn *c, uint32_t ref)
+void
+subscription_replay(struct conn *c)
+{
+	struct list *e;
+
+	LIST_FOREACH(e, &c->subs) {
+		const struct subscription *s =
+		    LIST_ITEM(e, struct subscription, in_conn);
+
+		if (s->on && !s->user)
+			replay(c->w, s, conn_sid(c));
+	}
+}
+
+static struct subscription *
+by_ref(struct conn *c, uint32_t ref)
 {
 	struct list *e;
 
@@ -112,7 +138,8 @@ subscription_by_ref(struct conn *c, uint32_t ref)
 }
 
 void
-subscription_request(struct conn *c, struct str channel, struct member *member)
+subscription_request(
+    struct conn *c, struct str channel, struct client_member *member)
 {
 	struct subscription *s = xcalloc(1, sizeof(*s));
 	struct msg_sub m;
@@ -137,8 +164,7 @@ send_again(const struct subscription *s)
 		.stamp = s->stamp,
 		.channel = topic_name(s->t) };
 
-	if (link_is_open(s->c->w))
-		ipc_send_sub_again(&s->c->w->link.ipc, &m);
+	link_send_sub_again(s->c->w, &m);
 }
 
 void
@@ -152,11 +178,26 @@ subscription_again(struct subscription *s)
 		send_again(s);
 }
 
-void
-subscription_ask_again(struct subscription *s)
+/* What it asked once more, behind the first answer. */
+static void
+ask_again(struct subscription *s)
 {
 	for (uint16_t i = 0; i < s->again && s->on; i++)
 		send_again(s);
+}
+
+void
+subscription_ask_again(struct conn *c)
+{
+	struct list *e;
+
+	LIST_FOREACH(e, &c->subs) {
+		struct subscription *s =
+		    LIST_ITEM(e, struct subscription, in_conn);
+
+		flow_asked(c, s->again);
+		ask_again(s);
+	}
 }
 
 /* Takes it out of the connection and out of the topic's entries. */
@@ -182,6 +223,93 @@ drop(struct subscription *s)
 	free(s);
 }
 
+/* ---- what has ended ---- */
+
+static void
+replay_ended(struct worker *w, const struct tombstone *tombstone)
+{
+	const struct ended *e =
+	    container_of(tombstone, const struct ended, tombstone);
+
+	if (e->s->stamp != 0 && e->s->stamp != SUB_VOID &&
+	    !kept_is_acked(w, tombstone->seq))
+		replay(w, e->s, e->sid);
+}
+
+static void
+free_ended(struct worker *w, struct tombstone *tombstone)
+{
+	struct ended *e = container_of(tombstone, struct ended, tombstone);
+
+	hash_remove(&w->subscriptions->ended, &e->node);
+	topic_unref(w, e->s->t);
+	free(e->s->member);
+	free(e->s);
+	free(e);
+}
+
+static const struct tombstone_ops ended_ops = {
+	.replay = replay_ended,
+	.free = free_ended,
+};
+
+/* UNSUB has been sent for it. */
+static void
+entomb(struct worker *w, struct subscription *s, uint64_t sid)
+{
+	struct ended *e = xcalloc(1, sizeof(*e));
+
+	e->s = s;
+	e->sid = sid;
+	hash_insert(&w->subscriptions->ended, &e->node, hash_u64(s->ref));
+	kept_end(w, &e->tombstone, &ended_ops);
+}
+
+static bool
+has_ref(const struct hash_node *n, const void *key)
+{
+	const uint32_t *ref = key;
+
+	return container_of(n, const struct ended, node)->s->ref == *ref;
+}
+
+/* Of those that have ended; NULL: it was refused, or is long gone. */
+static struct subscription *
+find_ended(struct worker *w, uint32_t ref)
+{
+	struct hash_node *n =
+	    hash_find(&w->subscriptions->ended, hash_u64(ref), has_ref, &ref);
+
+	return n == NULL ? NULL : container_of(n, struct ended, node)->s;
+}
+
+void
+subscription_restamp(struct worker *w, char *p, size_t n)
+{
+	const struct subscription *s = NULL;
+	struct conn *c;
+	struct msg_sub m;
+
+	if (msg_sub_get(&m, str_make(p + IPC_HEAD, n - IPC_HEAD)) == -1)
+		return;
+	if ((c = conn_find(w, m.sid)) != NULL)
+		s = by_ref(c, m.ref);
+	if (s == NULL)
+		s = find_ended(w, m.ref);
+	m.stamp = s == NULL ? SUB_VOID : s->stamp;
+	buf_reserve(worker_scratch(w), n);
+	msg_sub_put(w->scratch->data, &m);
+	memcpy(p, w->scratch->data, n);
+	if (c != NULL && m.stamp == 0)
+		flow_asked(c, 1);
+}
+
+void
+subscriptions_free(struct worker *w)
+{
+	hash_clear(&w->subscriptions->ended);
+}
+
 void
 subscription_end(struct subscription *s)
 {
@@ -199,7 +327,7 @@ subscription_end(struct subscription *s)
 	kept_send_unsub(w, &m);
 	detach(s);
 	s->c = NULL;
-	kept_end_subscription(w, s, m.sid);
+	entomb(w, s, m.sid);
 }
 
 void
@@ -211,7 +339,8 @@ subscription_end_all(struct conn *c)
 }
 
 int
-subscription_on_done(struct worker *w, const struct msg_sub_done *m)
+subscription_on_done(
+    struct worker *w, const struct msg_sub_done *m, struct str *admitted)
 {
 	struct conn *c = conn_find(w, m->sid);
 	struct subscription *s;
@@ -219,8 +348,9 @@ subscription_on_done(struct worker *w, const struct msg_sub_done *m)
 	if (c != NULL)
 		flow_answered(c, 1);
 	/* It may have left, or unsubscribed, while we waited. */
-	if (c == NULL || (s = subscription_by_ref(c, m->ref)) == NULL) {
-		kept_on_late_answer(w, m);
+	if (c == NULL || (s = by_ref(c, m->ref)) == NULL) {
+		if ((s = find_ended(w, m->ref)) != NULL)
+			s->stamp = m->status == 0 ? m->stamp : SUB_VOID;
 		return 0;
 	}
 	conn_queue_answer(c, m->frames);
@@ -237,7 +367,7 @@ subscription_on_done(struct worker *w, const struct msg_sub_done *m)
 	s->on = true;
 	stats_of(c->app)->subscribes++;
 	topic_add(s->t, s);
-	client_on_subscribed(c, topic_name(s->t));
-	subscription_ask_again(s);
+	ask_again(s);
+	*admitted = topic_name(s->t);
 	return 0;
 }

@@ -12,10 +12,11 @@
 #include "worker/channel/topic.h"
 
 #include "shared/base/xmalloc.h"
+#include "worker/app/stats.h"
 #include "worker/channel/roster.h"
 #include "worker/channel/subscription.h"
 #include "worker/conn/conn.h"
-#include "worker/worker.h"
+#include "worker/core/core.h"
 
 #define PREFETCH 8 /* entries ahead */
 
@@ -104,7 +105,7 @@ topic_on_event(struct worker *w, const struct msg_event *m)
 	s = worker_arena(&w->events, m->frame);
 	w->nevents++;
 	w->fanout += t->n;
-	stats_sample(&w->stats, m->read_us);
+	stats_sample(w->stats, m->read_us);
 	a = stats_of(t->v[0].c->app);
 	a->deliveries += t->n;
 	a->messages_out += t->n;

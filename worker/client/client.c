@@ -21,6 +21,7 @@
 #include "shared/pusher/channel_name.h"
 #include "shared/pusher/frames.h"
 #include "shared/pusher/pusher_errors.h"
+#include "worker/app/apps.h"
 #include "worker/app/limit.h"
 #include "worker/channel/subscription.h"
 #include "worker/channel/topic.h"
@@ -28,7 +29,7 @@
 #include "worker/client/handshake.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/ws.h"
-#include "worker/worker.h"
+#include "worker/core/core.h"
 
 #define ERROR_BYTES 1024 /* of one error text */
 #define MESSAGE_BURST 2  /* seconds' worth of messages at once */
@@ -245,11 +246,15 @@ client_message(struct conn *c, struct str text)
 
 /* ---- from the broker ---- */
 
-void
-client_on_subscribed(struct conn *c, struct str channel)
+int
+client_on_sub_done(struct worker *w, const struct msg_sub_done *m)
 {
+	struct str channel = S("");
+	int r = subscription_on_done(w, m, &channel);
+
 	if (channel_flags(channel) & CHANNEL_PRIVATE)
-		handshake_authorize(c);
+		handshake_authorize(conn_find(w, m->sid));
+	return r;
 }
 
 /* Notes what the client is told; false: it knows. */

@@ -19,14 +19,14 @@ void client_message(struct conn *, struct str text);
 void client_error(struct conn *, unsigned code, struct str text);
 /* Sends pusher:error and a close frame with this code, then finishes. */
 void client_close(struct conn *, unsigned code, struct str text);
-/* The broker has let the connection into this channel. */
-void client_on_subscribed(struct conn *, struct str channel);
+/* Handler of SUB_DONE. */
+int client_on_sub_done(struct worker *, const struct msg_sub_done *);
 /* Handler of SIGNIN_DONE. */
 int client_on_signin_done(struct worker *, const struct msg_signin_done *);
 /* Says to a new broker who is signed in here. */
 void client_signin_replay(struct conn *);
-/* Has the SIGNIN with this number been answered? */
-bool client_signin_is_answered(const struct conn *, uint64_t seq);
+/* SIGNIN is sent again: notes whether it has been answered. */
+void client_signin_restamp(struct worker *, char *p, size_t n);
 /* Leaves the broker's list of users; forgets who it was. */
 void client_signin_end(struct conn *);
 /* Handler of DIRECT: finished frames for one connection. */

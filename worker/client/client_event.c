@@ -13,13 +13,16 @@
 #include "shared/pusher/channel_name.h"
 #include "shared/pusher/pusher_errors.h"
 #include "worker/app/limit.h"
+#include "worker/app/stats.h"
 #include "worker/channel/subscription.h"
 #include "worker/channel/topic.h"
 #include "worker/client/client.h"
 #include "worker/client/client_msg.h"
 #include "worker/conn/conn.h"
+#include "worker/core/core.h"
+#include "worker/link/kept.h"
+#include "worker/link/link.h"
 #include "worker/link/publish.h"
-#include "worker/worker.h"
 
 /* JSON text without the white space between its tokens. */
 static struct buf *
@@ -116,7 +119,7 @@ check_rate(struct conn *c)
 		stats_of(c->app)->limited_client++;
 		return false;
 	}
-	if (!link_may_publish(c->w)) {
+	if (!kept_may_publish(c->w)) {
 		client_error(
 		    c, 0, S("client event dropped: the server is overloaded"));
 		return false;

@@ -17,6 +17,7 @@
 #include "shared/pusher/frames.h"
 #include "shared/pusher/pusher_errors.h"
 #include "worker/app/guess.h"
+#include "worker/app/stats.h"
 #include "worker/channel/subscription.h"
 #include "worker/channel/topic.h"
 #include "worker/client/client.h"
@@ -25,10 +26,13 @@
 #include "worker/client/identity.h"
 #include "worker/client/refused.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/flow.h"
+#include "worker/core/core.h"
 #include "worker/link/kept.h"
-#include "worker/worker.h"
+#include "worker/link/link.h"
 
-#define MAX_WAITING 4 /* sign-ins of one connection at the broker */
+#define MAX_WAITING 4      /* sign-ins of one connection at the broker */
+#define OFFLINE_SECONDS 3. /* that the broker waits before "offline" */
 
 struct signin {
 	struct signin *next;
@@ -56,11 +60,11 @@ client_signin_replay(struct conn *c)
 	m.replay = 1;
 	m.online =
 	    str_make(member_online(c->user), member_online_bytes(c->user));
-	ipc_send_signin(&c->w->link.ipc, &m);
+	link_send_signin(c->w, &m);
 }
 
-bool
-client_signin_is_answered(const struct conn *c, uint64_t seq)
+static bool
+is_answered(const struct conn *c, uint64_t seq)
 {
 	const struct signin *s;
 
@@ -68,6 +72,25 @@ client_signin_is_answered(const struct conn *c, uint64_t seq)
 		if (s->seq == seq)
 			return false;
 	return true;
+}
+
+void
+client_signin_restamp(struct worker *w, char *p, size_t n)
+{
+	struct msg_signin m;
+	struct conn *c;
+
+	if (msg_signin_get(&m, str_make(p + IPC_HEAD, n - IPC_HEAD)) == -1 ||
+	    (c = conn_find(w, m.sid)) == NULL)
+		return;
+	if (!is_answered(c, m.seq)) {
+		flow_asked(c, FLOW_SIGNIN);
+		return;
+	}
+	m.replay = 1;
+	buf_reserve(worker_scratch(w), n);
+	msg_signin_put(w->scratch->data, &m);
+	memcpy(p, w->scratch->data, n);
 }
 
 /* Remembers what to say when the broker has answered; false: too many. */
@@ -83,7 +106,7 @@ wait_for_answer(struct conn *c, struct buf *frames)
 		return false;
 	s = xcalloc(1, sizeof(*s));
 	s->frames = buf_ref(frames);
-	s->seq = c->w->link.seq + 1; /* it is sent next */
+	s->seq = c->w->unacked->seq + 1; /* it is sent next */
 	*at = s;
 	return true;
 }
@@ -254,6 +277,62 @@ client_on_signin_done(struct worker *w, const struct msg_signin_done *m)
 	return 0;
 }
 
+/* ---- the end ---- */
+
+/* A user is "offline" some time later: a new broker has to know until then. */
+struct ended {
+	struct tombstone tombstone;
+	struct client_member *user;
+	uint64_t sid;
+	uint32_t app;
+};
+
+static void
+replay_ended(struct worker *w, const struct tombstone *tombstone)
+{
+	const struct ended *e =
+	    container_of(tombstone, const struct ended, tombstone);
+	struct msg_signin in = { .app = e->app,
+		.sid = e->sid,
+		.replay = 1,
+		.user_id = e->user->id,
+		.watchlist = e->user->watchlist };
+	struct msg_signout out = {
+		.app = e->app, .sid = e->sid, .user_id = e->user->id
+	};
+
+	link_send_signin(w, &in);
+	if (kept_is_acked(w, tombstone->seq)) /* else it follows */
+		link_send_signout(w, &out);
+}
+
+static void
+free_ended(struct worker *w, struct tombstone *tombstone)
+{
+	struct ended *e = container_of(tombstone, struct ended, tombstone);
+
+	UNUSED(w);
+	free(e->user);
+	free(e);
+}
+
+static const struct tombstone_ops ended_ops = {
+	.replay = replay_ended,
+	.free = free_ended,
+	.seconds = OFFLINE_SECONDS,
+};
+
+static void
+entomb(struct conn *c)
+{
+	struct ended *e = xcalloc(1, sizeof(*e));
+
+	e->user = c->user;
+	e->app = c->app->num;
+	e->sid = conn_sid(c);
+	kept_end(c->w, &e->tombstone, &ended_ops);
+}
+
 void
 client_signin_end(struct conn *c)
 {
@@ -269,7 +348,7 @@ client_signin_end(struct conn *c)
 	};
 	kept_send_signout(c->w, &m);
 	if (c->signed_in)
-		kept_end_user(c->w, m.app, m.sid, c->user);
+		entomb(c);
 	else
 		free(c->user);
 	c->user = NULL;

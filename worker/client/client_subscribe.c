@@ -16,13 +16,14 @@
 #include "shared/pusher/frames.h"
 #include "worker/app/guess.h"
 #include "worker/app/limit.h"
+#include "worker/app/stats.h"
 #include "worker/channel/subscription.h"
 #include "worker/client/client.h"
 #include "worker/client/client_msg.h"
 #include "worker/client/identity.h"
 #include "worker/client/refused.h"
 #include "worker/conn/conn.h"
-#include "worker/worker.h"
+#include "worker/core/core.h"
 
 #define NAME_SHOWN 1024 /* bytes of a wrong name that are sent back */
 
@@ -99,7 +100,7 @@ clear(struct request *r)
 static void
 subscribe_user(const struct request *r)
 {
-	const struct member *user = r->c->user;
+	const struct client_member *user = r->c->user;
 
 	if (!(channel_flags(r->channel) & CHANNEL_USER)) {
 		refuse(
@@ -155,15 +156,15 @@ check_auth(struct request *r)
 }
 
 /* Who the connection is in a presence channel (3.5); NULL: refused. */
-static struct member *
+static struct client_member *
 find_member(const struct request *r)
 {
-	const struct member *user = r->c->user;
+	const struct client_member *user = r->c->user;
 	struct identity_limits limits = { .id = r->c->app->max_user_id_length };
 	uint32_t max = r->c->app->max_presence_member_bytes;
 	struct identity who = { 0 };
 	enum identity_result result = IDENTITY_OK;
-	struct member *member = NULL;
+	struct client_member *member = NULL;
 	const char *why;
 
 	if (r->channel_data.p != NULL) {
@@ -196,7 +197,7 @@ static void
 subscribe(struct request *r)
 {
 	const struct app *app = r->c->app;
-	struct member *member = NULL;
+	struct client_member *member = NULL;
 	struct subscription *old;
 	unsigned flags;
 

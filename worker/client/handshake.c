@@ -20,13 +20,19 @@
 #include "shared/pusher/channel_name.h"
 #include "shared/pusher/frames.h"
 #include "shared/pusher/pusher_errors.h"
+#include "worker/admin/drain.h"
+#include "worker/app/apps.h"
+#include "worker/app/stats.h"
 #include "worker/client/client.h"
+#include "worker/client/hold.h"
 #include "worker/client/origin.h"
 #include "worker/client/refused.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/timeout.h"
 #include "worker/conn/via.h"
 #include "worker/conn/ws.h"
-#include "worker/worker.h"
+#include "worker/core/core.h"
+#include "worker/link/link.h"
 
 #define PROTOCOL_MIN 4
 #define PROTOCOL_MAX 7
@@ -297,9 +303,9 @@ check_server(const struct worker *w)
 	if (!w->serving)
 		return (struct refusal){ PUSHER_OVER_CAPACITY,
 			S("The server is not ready: try again in a moment") };
-	if (w->hold.over)
+	if (w->hold->over)
 		return (struct refusal){ PUSHER_OVER_CAPACITY,
-			str_of(w->hold.refusal) };
+			str_of(w->hold->refusal) };
 	if (w->nconns > w->max_conns)
 		return (struct refusal){ PUSHER_OVER_CAPACITY,
 			S("The server is over its limit of connections "
@@ -323,7 +329,7 @@ check_client(struct conn *c, const struct http_head *head)
 	if (r.code != 0)
 		return r;
 	a = apps_by_key(c->w, key);
-	if (a == NULL && c->w->link.state != LINK_UP) /* not yet, perhaps */
+	if (a == NULL && c->w->link->state != LINK_UP) /* not yet, perhaps */
 		return (struct refusal){ PUSHER_OVER_CAPACITY,
 			S("The server is not ready: try again in a moment") };
 	if (a == NULL)
@@ -367,8 +373,7 @@ open_place(struct conn *c)
 
 	c->asking = m.ask;
 	c->counted = !m.ask;
-	if (link_is_open(c->w)) /* else the replay says it */
-		ipc_send_conn_open(&c->w->link.ipc, &m);
+	link_send_conn_open(c->w, &m); /* without a link the replay says it */
 }
 
 void
@@ -391,8 +396,7 @@ handshake_end(struct conn *c)
 		return;
 	c->counted = false;
 	m = (struct msg_conn_close){ .app = c->app->num, .sid = conn_sid(c) };
-	if (link_is_open(c->w))
-		ipc_send_conn_close(&c->w->link.ipc, &m);
+	link_send_conn_close(c->w, &m);
 }
 
 void
@@ -401,7 +405,7 @@ handshake_replay(struct conn *c)
 	struct msg_conn_open m = { .app = c->app->num, .sid = conn_sid(c) };
 
 	if (c->counted)
-		ipc_send_conn_open(&c->w->link.ipc, &m);
+		link_send_conn_open(c->w, &m);
 }
 
 void
@@ -412,7 +416,7 @@ handshake_ask_again(struct conn *c)
 	};
 
 	if (c->asking)
-		ipc_send_conn_open(&c->w->link.ipc, &m);
+		link_send_conn_open(c->w, &m);
 }
 
 /* Nobody is there any more for whom the broker has kept a place. */
@@ -420,8 +424,9 @@ static void
 give_back(struct worker *w, const struct msg_conn_ok *ok)
 {
 	struct msg_conn_close m = { .app = ok->app, .sid = ok->sid };
-	if (ok->granted && link_is_open(w))
-		ipc_send_conn_close(&w->link.ipc, &m);
+
+	if (ok->granted)
+		link_send_conn_close(w, &m);
 }
 
 int
@@ -469,9 +474,9 @@ handshake_request(struct conn *c, const struct http_head *head)
 {
 	struct refusal r;
 
-	c->w->stats.counts.http_requests++;
+	c->w->stats->counts.http_requests++;
 	if (!check_upgrade(c, head)) {
-		c->w->stats.counts.http_refused++;
+		c->w->stats->counts.http_refused++;
 		return;
 	}
 	accept_upgrade(c, head);

@@ -24,13 +24,15 @@
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/pusher/pusher_errors.h"
+#include "worker/app/stats.h"
 #include "worker/channel/subscription.h"
 #include "worker/client/client.h"
 #include "worker/conn/api_http.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/via.h"
 #include "worker/conn/ws.h"
-#include "worker/worker.h"
+#include "worker/core/core.h"
+#include "worker/link/link.h"
 
 #define STEP_MIN (64u << 10)
 #define STEP_MAX (1u << 20)
@@ -94,7 +96,7 @@ cut_output(struct conn *c)
 static void
 close_holder(struct conn *c, uint64_t cost)
 {
-	const struct hold *h = &c->w->hold;
+	const struct hold *h = c->w->hold;
 	char text[160];
 
 	snprintf(text, sizeof(text),
@@ -147,7 +149,7 @@ collect(struct worker *w, size_t *n)
 static void
 relieve(struct worker *w, uint64_t need)
 {
-	struct hold *h = &w->hold;
+	struct hold *h = w->hold;
 	uint64_t freed = 0;
 	size_t n, i;
 	struct holder *v = collect(w, &n);
@@ -184,7 +186,7 @@ refuse_at(uint64_t limit)
 static void
 set_over(struct worker *w, uint64_t used)
 {
-	struct hold *h = &w->hold;
+	struct hold *h = w->hold;
 
 	if (h->over || used <= refuse_at(h->memory.limit))
 		return;
@@ -210,7 +212,7 @@ check_below(struct hold *h)
 static void
 look(struct worker *w)
 {
-	struct hold *h = &w->hold;
+	struct hold *h = w->hold;
 	uint64_t used, limit = h->memory.limit;
 
 	if (limit == 0)
@@ -232,13 +234,13 @@ look(struct worker *w)
 static uint64_t
 came(const struct worker *w)
 {
-	return w->hold.taken + w->link.ipc.nread;
+	return w->hold->taken + w->link->ipc.nread;
 }
 
 void
 hold_check(struct worker *w)
 {
-	struct hold *h = &w->hold;
+	struct hold *h = w->hold;
 	uint64_t now = came(w);
 
 	if (now - h->looked < h->step || h->barren)
@@ -250,7 +252,7 @@ hold_check(struct worker *w)
 void
 hold_tick(struct worker *w)
 {
-	struct hold *h = &w->hold;
+	struct hold *h = w->hold;
 	uint64_t now = came(w), came_now = now - h->ticked;
 
 	h->ticked = now;
@@ -267,7 +269,7 @@ hold_tick(struct worker *w)
 void
 hold_share(struct worker *w)
 {
-	struct hold *h = &w->hold;
+	struct hold *h = w->hold;
 
 	h->memory.limit =
 	    memory_share(w->conf->memory_limit, h->available, MEMORY_WORKERS);
@@ -285,13 +287,13 @@ void
 hold_init(struct worker *w)
 {
 	xheap_init();
-	memory_init(&w->hold.memory, 0);
-	w->hold.available = memory_available();
+	memory_init(&w->hold->memory, 0);
+	w->hold->available = memory_available();
 	hold_share(w);
 }
 
 void
 hold_free(struct worker *w)
 {
-	memory_free(&w->hold.memory);
+	memory_free(&w->hold->memory);
 }

@@ -30,8 +30,9 @@
 #include "worker/client/client.h"
 #include "worker/conn/api_http.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/timeout.h"
 #include "worker/conn/via.h"
-#include "worker/worker.h"
+#include "worker/core/core.h"
 
 #define PEER_MAX 64
 #define TARGET_SHOWN 200 /* bytes of a path */
@@ -165,7 +166,7 @@ must_wait(struct conn *c)
 	struct ip ip;
 	bool named = via_client(c, &ip, NULL);
 
-	return !guess_take(&c->w->tls_told, named ? &ip : NULL, worker_now(),
+	return !guess_take(c->w->tls_told, named ? &ip : NULL, worker_now(),
 		   SOON_PER_MINUTE) ||
 	    c->unbelieved;
 }

@@ -24,13 +24,16 @@
 #include "shared/net/listen_spec.h"
 #include "worker/api/api_ask.h"
 #include "worker/api/api_claim.h"
+#include "worker/api/api_park.h"
 #include "worker/api/api_route.h"
+#include "worker/app/stats.h"
 #include "worker/client/handshake.h"
 #include "worker/client/refused.h"
 #include "worker/conn/api_body.h"
 #include "worker/conn/api_http.h"
+#include "worker/conn/timeout.h"
 #include "worker/conn/via.h"
-#include "worker/worker.h"
+#include "worker/core/core.h"
 
 #define CHOKE_BYTES (64u << 10) /* of replies that nobody reads */
 #define CHOKE_SECONDS 0.01      /* between two looks at them */
@@ -216,7 +219,7 @@ run(struct conn *c, const struct http_head *head, struct str body, bool granted)
 {
 	c->http->state = API_RUNS;
 	c->http->app = 0;
-	c->w->stats.counts.http_requests++;
+	c->w->stats->counts.http_requests++;
 	api_route(c, head, body, granted);
 	c->http->raw.n = 0; /* the bytes go */
 	assert(c->http->state != API_RUNS);

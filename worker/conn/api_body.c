@@ -14,7 +14,9 @@
 
 #include "shared/conf/conf.h"
 #include "worker/api/api_route.h"
-#include "worker/worker.h"
+#include "worker/app/stats.h"
+#include "worker/conn/timeout.h"
+#include "worker/core/core.h"
 
 #define BODY_RATE 1024 /* bytes per second, at least */
 
@@ -42,7 +44,7 @@ api_body_admit(struct conn *c, const struct http_head *head)
 	h->app = 0;
 	h->keep_alive = false;
 	if (!api_route_admit(c, head)) {
-		c->w->stats.counts.http_requests++;
+		c->w->stats->counts.http_requests++;
 		return false;
 	}
 	h->keep_alive = head->keep_alive;

@@ -61,7 +61,7 @@ struct http {
 	struct buf *asked_key; /* API_CLAIMS: the idempotency key */
 	struct buf *claim;     /* … that is ours: the answer is owed */
 	uint32_t claim_app;
-	struct list parked; /* API_PARKED: in w->parked.requests */
+	struct list parked; /* API_PARKED: in w->parked->requests */
 	struct conn *conn;  /* API_PARKED: whose request it is */
 	double parked_at;   /* API_PARKED: loop time */
 	ev_timer choke;     /* until the peer has read some replies */

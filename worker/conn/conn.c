@@ -21,9 +21,14 @@
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/net/listen_spec.h"
+#include "worker/app/apps.h"
+#include "worker/app/stats.h"
+#include "worker/client/hold.h"
+#include "worker/conn/flow.h"
 #include "worker/conn/slow.h"
+#include "worker/conn/timeout.h"
 #include "worker/conn/via.h"
-#include "worker/worker.h"
+#include "worker/core/core.h"
 
 #define FLUSH_SOCKETS 4096       /* written in one turn, at most */
 #define FLUSH_BYTES (256u << 10) /* to one socket in one turn */
@@ -162,7 +167,7 @@ on_readable(struct conn *c)
 	else if ((c->close_sent || c->finishing) && !hear_out(c, (size_t)n))
 		return;
 	else if (!c->finishing) {
-		w->hold.taken += (size_t)n;
+		w->hold->taken += (size_t)n;
 		take_input(c, w->recv, (size_t)n);
 	}
 }
@@ -343,14 +348,11 @@ conn_flush(struct conn *c)
 	uint64_t before;
 	int r;
 
-	if (c->hold) {
-		c->held_until = w->link.seq;
-		if (!link_may_answer(w, c->held_until)) {
-			conn_move(c, &w->held);
-			return;
-		}
-		c->hold = false;
+	if (c->await_ack > w->released) {
+		conn_move(c, &w->held);
+		return;
 	}
+	c->await_ack = 0;
 	before = c->out.out;
 	r = c->via == NULL ? outq_send(&c->out, c->io.fd, FLUSH_BYTES)
 			   : via_send(c, FLUSH_BYTES);
@@ -417,15 +419,23 @@ conn_reap(struct worker *w)
 }
 
 void
-conn_release_held(struct worker *w)
+conn_await(struct conn *c, uint64_t seq)
+{
+	if (c->await_ack != 0 && !list_is_empty(&c->link) && !c->blocked)
+		conn_move(c, &c->w->held); /* its wait is the longest now */
+	c->await_ack = seq;
+}
+
+void
+conn_release(struct worker *w, uint64_t seq)
 {
 	struct conn *c;
 
-	while (!list_is_empty(&w->held)) { /* the longest wait is in front */
+	w->released = MAX(w->released, seq);
+	while (!list_is_empty(&w->held)) { /* the longest wait is behind */
 		c = CONN_OF(w->held.next, link);
-		if (!link_may_answer(w, c->held_until))
+		if (c->await_ack > w->released)
 			return;
-		c->hold = false;
 		conn_move(c, &w->dirty);
 	}
 }

@@ -29,7 +29,7 @@
 struct app;
 struct conn;
 struct http;
-struct member;
+struct client_member;
 struct pace;
 struct signin;
 struct timeout_list;
@@ -78,11 +78,11 @@ struct conn {
 	struct http *http; /* the request that is being read or answered */
 
 	/* WebSocket */
-	struct ws_part *part;   /* half a message */
-	struct list subs;       /* struct subscription */
-	struct member *user;    /* signed in as, or NULL */
-	double opened_at;       /* loop time */
-	uint64_t held_until;    /* HTTP: the seq that hold waits for */
+	struct ws_part *part;       /* half a message */
+	struct list subs;           /* struct subscription */
+	struct client_member *user; /* signed in as, or NULL */
+	double opened_at;           /* loop time */
+	uint64_t await_ack;     /* flushed when w->released is there; or 0 */
 	struct pace *pace;      /* how fast it sends; NULL: never limited */
 	struct signin *signins; /* not answered yet, oldest first */
 	double blocked_at;      /* since when the socket takes nothing */
@@ -106,7 +106,6 @@ struct conn {
 	bool in_line : 1;     /* in w->flow */
 	bool finishing : 1;   /* no more input counts; close when flushed */
 	bool ended : 1;       /* the peer will send no more */
-	bool hold : 1;        /* flush only when link_may_answer() */
 	bool blocked : 1;     /* the socket is full; write watcher runs */
 	bool over : 1;        /* over the limit: in w->slow, to be judged */
 	bool slow : 1;        /* reads too slowly; takes no more output */
@@ -188,8 +187,10 @@ void conn_go(struct conn *);
 /* End of the turn.  True when sockets are left over for the next turn. */
 bool conn_flush_dirty(struct worker *);
 void conn_reap(struct worker *);
-/* Replies that wait for link_may_answer() go if they may. */
-void conn_release_held(struct worker *);
+/* Its output waits until what was sent to the broker up to seq is safe. */
+void conn_await(struct conn *, uint64_t seq);
+/* It is, up to this seq: what waited for that goes at the end of the turn. */
+void conn_release(struct worker *, uint64_t seq);
 /* Not read any more: it can only go on sending until its window is full. */
 void conn_deafen(struct conn *);
 /* Writes what the client's socket takes and puts it where it belongs. */

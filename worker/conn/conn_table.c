@@ -10,7 +10,8 @@
 #include "worker/conn/conn.h"
 
 #include "shared/proc/proc.h"
-#include "worker/worker.h"
+#include "worker/admin/walk.h"
+#include "worker/core/core.h"
 
 /* A number that nobody can guess and nobody has. */
 static uint64_t

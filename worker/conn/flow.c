@@ -14,7 +14,7 @@
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "worker/conn/conn.h"
-#include "worker/worker.h"
+#include "worker/core/core.h"
 
 /* Its own messages shall not fill its queue. */
 bool
@@ -33,7 +33,7 @@ may_read(const struct conn *c)
 static void
 line_up(struct conn *c)
 {
-	struct flow *f = &c->w->flow;
+	struct flow *f = c->w->flow;
 
 	if (c->in_line)
 		return;
@@ -83,7 +83,7 @@ flow_yield(struct conn *c)
 bool
 flow_run(struct worker *w)
 {
-	struct flow *f = &w->flow;
+	struct flow *f = w->flow;
 	size_t n = f->n;
 	struct conn *c;
 
@@ -104,6 +104,6 @@ flow_run(struct worker *w)
 void
 flow_clear(struct worker *w)
 {
-	free(w->flow.sids);
-	w->flow = (struct flow){ 0 };
+	free(w->flow->sids);
+	*w->flow = (struct flow){ 0 };
 }

@@ -21,10 +21,14 @@
 #include "shared/net/listen_spec.h"
 #include "shared/net/sock.h"
 #include "shared/proc/proc.h"
+#include "worker/admin/drain.h"
+#include "worker/app/stats.h"
+#include "worker/client/hold.h"
 #include "worker/conn/api.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/timeout.h"
 #include "worker/conn/via.h"
-#include "worker/worker.h"
+#include "worker/core/core.h"
 
 #define ACCEPT_BUDGET 128    /* in one turn and listener */
 #define CONN_BYTES 1024      /* that a connection costs, about */
@@ -59,8 +63,8 @@ welcome(struct listener *l, int fd, const struct sock_addr *a)
 		return;
 	}
 	c = conn_new(w, fd, &http_ops);
-	w->stats.counts.accepted++;
-	w->hold.taken += l->tls ? TLS_BYTES : CONN_BYTES;
+	w->stats->counts.accepted++;
+	w->hold->taken += l->tls ? TLS_BYTES : CONN_BYTES;
 	c->serves = l->serves;
 	c->trusted = trusted;
 	timeout_set(w, c, (uint32_t)w->conf->handshake_timeout);
@@ -86,10 +90,10 @@ on_accept(struct ev_loop *loop, ev_io *io, int revents)
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 		    errno == ENOMEM) {
 			log_warn("accept paused");
-			w->stats.counts.accept_pauses++;
+			w->stats->counts.accept_pauses++;
 			listener_stop(w);
-			ev_timer_set(&w->listeners.pause, PAUSE_SECONDS, 0.);
-			ev_timer_start(loop, &w->listeners.pause);
+			ev_timer_set(&w->listeners->pause, PAUSE_SECONDS, 0.);
+			ev_timer_start(loop, &w->listeners->pause);
 		}
 		return; /* EAGAIN, or a client that left already */
 	}
@@ -98,11 +102,11 @@ on_accept(struct ev_loop *loop, ev_io *io, int revents)
 static void
 on_pause_over(struct ev_loop *loop, ev_timer *timer, int revents)
 {
-	struct worker *w = container_of(timer, struct worker, listeners.pause);
+	struct worker *w = timer->data;
 
 	UNUSED(loop);
 	UNUSED(revents);
-	if (!w->draining || w->drain.stopping)
+	if (!w->draining || w->drain->stopping)
 		listener_start(w);
 }
 
@@ -162,7 +166,7 @@ void
 listener_init(struct worker *w)
 {
 	const struct inherit *in = w->inherit;
-	struct listeners *ls = &w->listeners;
+	struct listeners *ls = w->listeners;
 
 	ls->n = in->nlisten;
 	ls->v = xcalloc(ls->n, sizeof(struct listener *));
@@ -171,6 +175,7 @@ listener_init(struct worker *w)
 		describe(ls->v[i], i);
 	}
 	ev_timer_init(&ls->pause, on_pause_over, 0., 0.);
+	ls->pause.data = w;
 }
 
 /* Takes it out of the list; NULL when there is none with this id. */
@@ -204,7 +209,7 @@ void
 listener_replace(
     struct worker *w, const int *fds, const uint32_t *ids, size_t n)
 {
-	struct listeners *ls = &w->listeners;
+	struct listeners *ls = w->listeners;
 	struct listener **v = xcalloc(n, sizeof(struct listener *));
 
 	for (size_t i = 0; i < n; i++) {
@@ -228,36 +233,36 @@ listener_replace(
 void
 listener_start(struct worker *w)
 {
-	if (w->listeners.on)
+	if (w->listeners->on)
 		return;
-	w->listeners.on = true;
-	for (size_t i = 0; i < w->listeners.n; i++)
-		ev_io_start(w->loop, &w->listeners.v[i]->io);
+	w->listeners->on = true;
+	for (size_t i = 0; i < w->listeners->n; i++)
+		ev_io_start(w->loop, &w->listeners->v[i]->io);
 }
 
 void
 listener_stop(struct worker *w)
 {
-	if (!w->listeners.on)
+	if (!w->listeners->on)
 		return;
-	w->listeners.on = false;
-	for (size_t i = 0; i < w->listeners.n; i++)
-		ev_io_stop(w->loop, &w->listeners.v[i]->io);
+	w->listeners->on = false;
+	for (size_t i = 0; i < w->listeners->n; i++)
+		ev_io_stop(w->loop, &w->listeners->v[i]->io);
 }
 
 void
 listener_take_all(struct worker *w)
 {
-	for (size_t i = 0; w->listeners.on && i < w->listeners.n; i++)
-		on_accept(w->loop, &w->listeners.v[i]->io, EV_READ);
+	for (size_t i = 0; w->listeners->on && i < w->listeners->n; i++)
+		on_accept(w->loop, &w->listeners->v[i]->io, EV_READ);
 }
 
 void
 listener_free(struct worker *w)
 {
 	listener_stop(w);
-	ev_timer_stop(w->loop, &w->listeners.pause);
-	for (size_t i = 0; i < w->listeners.n; i++)
-		free(w->listeners.v[i]);
-	free(w->listeners.v);
+	ev_timer_stop(w->loop, &w->listeners->pause);
+	for (size_t i = 0; i < w->listeners->n; i++)
+		free(w->listeners->v[i]);
+	free(w->listeners->v);
 }

@@ -13,8 +13,10 @@
 
 #include "shared/base/log.h"
 #include "shared/conf/conf.h"
+#include "worker/app/stats.h"
 #include "worker/conn/conn.h"
-#include "worker/worker.h"
+#include "worker/conn/flow.h"
+#include "worker/core/core.h"
 
 #define STILL_SECONDS 0.3
 #define BURST_MAX (16u << 20) /* bytes above the limit */

@@ -10,7 +10,7 @@
 
 #include "shared/base/xmalloc.h"
 #include "worker/conn/conn.h"
-#include "worker/worker.h"
+#include "worker/core/core.h"
 
 #define TURN_TIMEOUTS 1024 /* fired in one turn, at most */
 
@@ -41,7 +41,7 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 static struct timeout_list *
 list_for(struct worker *w, uint32_t seconds)
 {
-	struct timeouts *t = &w->timeouts;
+	struct timeouts *t = w->timeouts;
 	struct timeout_list *l;
 
 	for (size_t i = 0; i < t->n; i++)
@@ -100,9 +100,9 @@ timeout_clear(struct conn *c)
 void
 timeouts_free(struct worker *w)
 {
-	for (size_t i = 0; i < w->timeouts.n; i++) {
-		ev_timer_stop(w->loop, &w->timeouts.v[i]->timer);
-		free(w->timeouts.v[i]);
+	for (size_t i = 0; i < w->timeouts->n; i++) {
+		ev_timer_stop(w->loop, &w->timeouts->v[i]->timer);
+		free(w->timeouts->v[i]);
 	}
-	free(w->timeouts.v);
+	free(w->timeouts->v);
 }

@@ -23,7 +23,7 @@
 #include "shared/base/outq.h"
 #include "shared/base/xmalloc.h"
 #include "shared/proc/proc.h"
-#include "worker/worker.h"
+#include "worker/core/core.h"
 
 #define TURN_HANDSHAKES 32 /* steps of handshakes in one turn */
 
@@ -72,30 +72,30 @@ tls_refresh(struct worker *w)
 
 	if (store == NULL)
 		return;
-	take_tickets(&w->tls, store);
-	if (tls_store_generation(store) != w->tls.generation)
-		take_bundle(&w->tls, store);
+	take_tickets(w->tls, store);
+	if (tls_store_generation(store) != w->tls->generation)
+		take_bundle(w->tls, store);
 }
 
 void
 tls_init(struct worker *w)
 {
-	w->tls.record = xmalloc(TLS_RECORD_BYTES);
+	w->tls->record = xmalloc(TLS_RECORD_BYTES);
 	tls_refresh(w);
 }
 
 void
 tls_free(struct worker *w)
 {
-	tls_set_free(w->tls.home.set);
-	OPENSSL_cleanse(w->tls.home.tickets, sizeof(w->tls.home.tickets));
-	free(w->tls.record);
+	tls_set_free(w->tls->home.set);
+	OPENSSL_cleanse(w->tls->home.tickets, sizeof(w->tls->home.tickets));
+	free(w->tls->record);
 }
 
 void
 tls_turn(struct worker *w)
 {
-	w->tls.started = 0;
+	w->tls->started = 0;
 }
 
 /* ---- one connection ---- */
@@ -103,9 +103,9 @@ tls_turn(struct worker *w)
 bool
 tls_begin(struct worker *w, struct tls_conn *t, int fd)
 {
-	if (w->tls.home.set == NULL)
+	if (w->tls->home.set == NULL)
 		return false;
-	t->ssl = SSL_new(tls_set_default(w->tls.home.set));
+	t->ssl = SSL_new(tls_set_default(w->tls->home.set));
 	if (t->ssl == NULL || SSL_set_fd(t->ssl, fd) != 1)
 		fatalx("no memory for TLS");
 	SSL_set_accept_state(t->ssl);
@@ -119,7 +119,7 @@ tls_end(struct worker *w, struct tls_conn *t)
 	if (t->ssl == NULL)
 		return;
 	if (t->state == TLS_SHAKING)
-		w->tls.failed++;
+		w->tls->failed++;
 	/* Who is cut off shall see that it was us. */
 	if (t->state == TLS_OPEN)
 		tls_shutdown(t);
@@ -167,9 +167,9 @@ static void
 opened(struct worker *w, struct tls_conn *t)
 {
 	t->state = TLS_OPEN;
-	w->tls.accepted++;
+	w->tls->accepted++;
 	if (SSL_session_reused(t->ssl))
-		w->tls.resumed++;
+		w->tls->resumed++;
 }
 
 ssize_t
@@ -177,7 +177,7 @@ tls_recv(struct worker *w, struct tls_conn *t, char *out, size_t cap)
 {
 	int n;
 
-	if (t->state == TLS_SHAKING && w->tls.started++ >= TURN_HANDSHAKES)
+	if (t->state == TLS_SHAKING && w->tls->started++ >= TURN_HANDSHAKES)
 		return later(); /* the socket stays readable */
 	ERR_clear_error();
 	errno = 0;
@@ -209,7 +209,7 @@ gather(struct worker *w, const struct outq *q, size_t max)
 
 	if (q->n == 1 || s->len >= n)
 		return str_make(s->b->data + s->off, MIN((size_t)s->len, n));
-	return str_make(w->tls.record, outq_peek(q, w->tls.record, n));
+	return str_make(w->tls->record, outq_peek(q, w->tls->record, n));
 }
 
 /*

@@ -27,7 +27,8 @@
 #include "shared/net/sock.h"
 #include "shared/proc/proc.h"
 #include "worker/conn/conn.h"
-#include "worker/worker.h"
+#include "worker/conn/tls.h"
+#include "worker/core/core.h"
 
 static struct via *
 via_get(struct conn *c)

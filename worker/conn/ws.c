@@ -20,12 +20,15 @@
 #include "shared/conf/conf.h"
 #include "shared/net/ws_frame.h"
 #include "shared/pusher/frames.h"
+#include "worker/app/stats.h"
 #include "worker/channel/subscription.h"
 #include "worker/client/client.h"
 #include "worker/client/handshake.h"
 #include "worker/client/refused.h"
+#include "worker/conn/flow.h"
+#include "worker/conn/timeout.h"
 #include "worker/conn/via.h"
-#include "worker/worker.h"
+#include "worker/core/core.h"
 
 #define CLOSE_SECONDS 3        /* for the peer's close frame after ours */
 #define MAX_PONGS 16           /* for the pings of one read */

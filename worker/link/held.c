@@ -15,7 +15,9 @@
 
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
-#include "worker/worker.h"
+#include "worker/app/apps.h"
+#include "worker/core/core.h"
+#include "worker/link/link.h"
 
 #define SWEEP_EVENTS 1000 /* looked at in one second */
 
@@ -76,13 +78,13 @@ first(struct held *h)
 void
 held_init(struct worker *w)
 {
-	list_init(&w->held_events.events);
+	list_init(&w->held_events->events);
 }
 
 void
 held_free(struct worker *w)
 {
-	struct held *h = &w->held_events;
+	struct held *h = w->held_events;
 
 	while (!list_is_empty(&h->events))
 		discard(h, first(h));
@@ -128,14 +130,14 @@ raise_upto(struct held *h, uint64_t origin, uint64_t seq)
 int
 held_on_upto(struct worker *w, const struct msg_cached_upto *m)
 {
-	raise_upto(&w->held_events, m->origin, m->seq);
+	raise_upto(w->held_events, m->origin, m->seq);
 	return 0;
 }
 
 int
 held_on_cached(struct worker *w, const struct msg_cached *m)
 {
-	struct held *h = &w->held_events;
+	struct held *h = w->held_events;
 	struct held_key k = { m->app, m->channel };
 	struct hash_node *n =
 	    hash_find(&h->by_name, hash_str(k.name, k.app), held_eq, &k);
@@ -153,7 +155,7 @@ held_on_cached(struct worker *w, const struct msg_cached *m)
 void
 held_replay(struct worker *w)
 {
-	const struct held *h = &w->held_events;
+	const struct held *h = w->held_events;
 	struct list *l;
 
 	for (unsigned i = 0; i < HELD_ORIGINS; i++) {
@@ -161,7 +163,7 @@ held_replay(struct worker *w)
 			.seq = h->upto[i].seq };
 
 		if (m.origin != 0)
-			ipc_send_cached_upto(&w->link.ipc, &m);
+			link_send_cached_upto(w, &m);
 	}
 	LIST_FOREACH(l, &h->events) {
 		const struct held_event *e =
@@ -175,14 +177,14 @@ held_replay(struct worker *w)
 			.frame =
 			    str_make(e->bytes + e->name_len, e->frame_len) };
 
-		ipc_send_cached(&w->link.ipc, &m);
+		link_send_cached(w, &m);
 	}
 }
 
 void
 held_forget(struct worker *w, uint32_t app)
 {
-	struct held *h = &w->held_events;
+	struct held *h = w->held_events;
 	struct list *l, *tmp;
 
 	LIST_FOREACH_SAFE(l, tmp, &h->events) {
@@ -197,7 +199,7 @@ held_forget(struct worker *w, uint32_t app)
 void
 held_tick(struct worker *w)
 {
-	struct held *h = &w->held_events;
+	struct held *h = w->held_events;
 	uint64_t now = now_ms();
 	struct list *l, *tmp;
 	int left = SWEEP_EVENTS;

@@ -2,12 +2,14 @@
 /*
  * kept.c: what this worker has told the broker and the broker has not
  * acknowledged.  Owns the messages, by reference to the bytes that were sent,
- * and the subscriptions and sign-ins that have ended meanwhile: a new broker
- * has to enter them before it reads that they end, so that exactly one
- * member_removed comes of it.
+ * and a tombstone for what has ended meanwhile: a new broker has to enter it
+ * before it reads that it ends, so that exactly one member_removed comes of
+ * it.
  *
- * What the old broker has answered is marked in the copy that is sent again,
- * so that no client is answered twice.
+ * What the old broker has answered is noted in the copy that is sent again
+ * (restamp), so that no client is answered twice.
+ *
+ * Must never know whose messages these are.
  */
 
 #include "worker/link/kept.h"
@@ -16,57 +18,53 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "shared/app/app.h"
+#include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
-#include "worker/channel/subscription.h"
-#include "worker/channel/topic.h"
-#include "worker/client/client.h"
+#include "shared/conf/conf.h"
 #include "worker/conn/conn.h"
-#include "worker/worker.h"
+#include "worker/core/core.h"
+#include "worker/link/link.h"
 
 #define ARENA_BYTES (64u << 10)
-#define EVENT (UINT32_C(1) << 31) /* in kept_len: it is one */
-#define OFFLINE_SECONDS 3.        /* that the broker waits before "offline" */
+#define EVENT (UINT32_C(1) << 31) /* in len: it is one */
+#define HIGH_BYTES (8u << 20)     /* queued: publishes are refused above */
+#define LOW_BYTES (2u << 20)      /* … and accepted again below */
+#define KEPT_BYTES (64u << 20)    /* not acknowledged, at most */
+#define ANSWER_SECONDS 1.
 
-struct ended {
-	struct hash_node node; /* in link.ended_refs: subscriptions */
-	struct ended *next;
-	uint64_t seq; /* of UNSUB or SIGNOUT */
-	uint64_t sid;
-	struct subscription *s; /* NULL: a user */
-	struct member *user;
-	uint32_t app;
-	double at; /* user: when */
-};
+void
+kept_init(struct worker *w)
+{
+	outq_init(&w->unacked->messages);
+}
 
 /* ---- numbering ---- */
 
 /* Remembers that the next kept message is n bytes long, and perhaps EVENT. */
 static void
-keep_length(struct link *l, uint32_t n)
+keep_length(struct unacked *l, uint32_t n)
 {
 	uint32_t count = (uint32_t)(l->seq - l->acked - 1);
 
-	if (count == l->kept_cap) {
-		uint32_t cap = MAX(64u, l->kept_cap * 2);
+	if (count == l->cap) {
+		uint32_t cap = MAX(64u, l->cap * 2);
 		uint32_t *v = xcalloc(cap, sizeof(*v));
 
 		for (uint32_t i = 0; i < count; i++)
-			v[i] =
-			    l->kept_len[(l->kept_head + i) & (l->kept_cap - 1)];
-		free(l->kept_len);
-		l->kept_len = v;
-		l->kept_head = 0;
-		l->kept_cap = cap;
+			v[i] = l->len[(l->head + i) & (l->cap - 1)];
+		free(l->len);
+		l->len = v;
+		l->head = 0;
+		l->cap = cap;
 	}
-	l->kept_len[(l->kept_head + count) & (l->kept_cap - 1)] = n;
+	l->len[(l->head + count) & (l->cap - 1)] = n;
 }
 
 /* Room for the message with the number that is next; kind: EVENT or 0. */
 static char *
 reserve(struct worker *w, size_t size, uint32_t kind)
 {
-	struct link *l = &w->link;
+	struct unacked *l = w->unacked;
 	uint32_t n = (uint32_t)size, off;
 
 	l->seq++;
@@ -79,16 +77,16 @@ reserve(struct worker *w, size_t size, uint32_t kind)
 	off = l->arena->len;
 	l->arena->len += n;
 	keep_length(l, n | kind);
-	outq_push(&l->kept, l->arena, off, n);
-	if (link_is_open(w))
-		ipc_queue(&l->ipc, l->arena, off, n);
+	outq_push(&l->messages, l->arena, off, n);
+	if (link_ipc(w) != NULL)
+		ipc_queue(link_ipc(w), l->arena, off, n);
 	return l->arena->data + off;
 }
 
 #define SEND(name) \
 	void kept_send_##name(struct worker *w, struct msg_##name *m) \
 	{ \
-		m->seq = w->link.seq + 1; \
+		m->seq = w->unacked->seq + 1; \
 		msg_##name##_put(reserve(w, msg_##name##_size(m), 0), m); \
 	}
 SEND(sub)
@@ -103,80 +101,58 @@ kept_send_event(struct worker *w, struct msg_event *m)
 {
 	size_t n;
 
-	m->origin = w->link.origin;
-	m->seq = w->link.seq + 1;
+	m->origin = w->link->origin;
+	m->seq = w->unacked->seq + 1;
 	n = msg_event_size(m);
-	w->link.events += n;
+	w->unacked->events += n;
 	msg_event_put(reserve(w, n, EVENT), m);
 }
 
 /* ---- what has ended ---- */
 
-static struct ended *
-append(struct worker *w, uint64_t sid)
+void
+kept_end(struct worker *w, struct tombstone *e, const struct tombstone_ops *ops)
 {
-	struct link *l = &w->link;
-	struct ended *e = xcalloc(1, sizeof(*e));
+	struct unacked *l = w->unacked;
 
+	e->next = NULL;
+	e->ops = ops;
 	e->seq = l->seq;
-	e->sid = sid;
+	e->at = worker_now();
 	if (l->ended == NULL)
 		l->ended_end = &l->ended;
 	*l->ended_end = e;
 	l->ended_end = &e->next;
-	return e;
 }
 
-void
-kept_end_subscription(struct worker *w, struct subscription *s, uint64_t sid)
+bool
+kept_is_acked(const struct worker *w, uint64_t seq)
 {
-	struct ended *e = append(w, sid);
-
-	e->s = s;
-	hash_insert(&w->link.ended_refs, &e->node, hash_u64(s->ref));
-}
-
-void
-kept_end_user(struct worker *w, uint32_t app, uint64_t sid, struct member *user)
-{
-	struct ended *e = append(w, sid);
-
-	e->user = user;
-	e->app = app;
-	e->at = worker_now();
+	return seq <= w->unacked->acked;
 }
 
 static void
 forget_first(struct worker *w)
 {
-	struct link *l = &w->link;
-	struct ended *e = l->ended;
+	struct unacked *l = w->unacked;
+	struct tombstone *e = l->ended;
 
 	l->ended = e->next;
-	if (e->s != NULL) {
-		hash_remove(&l->ended_refs, &e->node);
-		topic_unref(w, e->s->t);
-		free(e->s->member);
-		free(e->s);
-	}
-	free(e->user);
-	free(e);
+	e->ops->free(w, e);
 }
 
-/* A user is "offline" some time later: a new broker has to know until then. */
 static bool
-is_needed(const struct worker *w, const struct ended *e)
+is_needed(const struct worker *w, const struct tombstone *e)
 {
 	double age = worker_now() - e->at;
 
-	return e->seq > w->link.acked ||
-	    (e->user != NULL && age >= 0 && age < OFFLINE_SECONDS);
+	return !kept_is_acked(w, e->seq) || (age >= 0 && age < e->ops->seconds);
 }
 
 static void
 forget(struct worker *w)
 {
-	while (w->link.ended != NULL && !is_needed(w, w->link.ended))
+	while (w->unacked->ended != NULL && !is_needed(w, w->unacked->ended))
 		forget_first(w);
 }
 
@@ -189,33 +165,32 @@ kept_tick(struct worker *w)
 void
 kept_free(struct worker *w)
 {
-	struct link *l = &w->link;
+	struct unacked *l = w->unacked;
 
 	while (l->ended != NULL)
 		forget_first(w);
-	hash_clear(&l->ended_refs);
-	outq_clear(&l->kept);
-	free(l->kept_len);
+	outq_clear(&l->messages);
+	free(l->len);
 	buf_unref(l->arena);
-	l->kept_len = NULL;
+	l->len = NULL;
 	l->arena = NULL;
 }
 
 bool
 kept_is_empty(const struct worker *w)
 {
-	return w->link.acked == w->link.seq;
+	return w->unacked->acked == w->unacked->seq;
 }
 
 unsigned
 kept_events(const struct worker *w)
 {
-	const struct link *l = &w->link;
+	const struct unacked *l = w->unacked;
 	uint32_t count = (uint32_t)(l->seq - l->acked);
 	unsigned n = 0;
 
 	for (uint32_t i = 0; i < count; i++)
-		if (l->kept_len[(l->kept_head + i) & (l->kept_cap - 1)] & EVENT)
+		if (l->len[(l->head + i) & (l->cap - 1)] & EVENT)
 			n++;
 	return n;
 }
@@ -223,139 +198,94 @@ kept_events(const struct worker *w)
 int
 kept_on_ack(struct worker *w, const struct msg_ack *m)
 {
-	struct link *l = &w->link;
+	struct unacked *l = w->unacked;
 	size_t bytes = 0;
 	uint32_t n;
 
 	if (m->taken > l->seq || m->seq > m->taken)
 		return -1;
 	while (l->acked < m->seq) {
-		n = l->kept_len[l->kept_head];
+		n = l->len[l->head];
 		if (n & EVENT)
 			l->events -= n & ~EVENT;
 		bytes += n & ~EVENT;
-		l->kept_head = (l->kept_head + 1) & (l->kept_cap - 1);
+		l->head = (l->head + 1) & (l->cap - 1);
 		l->acked++;
 	}
-	outq_consume(&l->kept, bytes);
+	outq_consume(&l->messages, bytes);
 	forget(w);
 	l->taken = MAX(l->taken, m->taken);
-	conn_release_held(w);
 	return 0;
+}
+
+/* ---- how much, and how far ---- */
+
+bool
+kept_may_publish(struct worker *w)
+{
+	struct unacked *l = w->unacked;
+	/* Of the events that are kept, no more than this has not left yet. */
+	size_t queued = MIN(link_queued(w), l->events);
+
+	if (!link_is_up(w))
+		return l->events < HIGH_BYTES;
+	if (queued > HIGH_BYTES)
+		l->high = true;
+	else if (queued < LOW_BYTES)
+		l->high = false;
+	return !l->high && l->events < KEPT_BYTES;
+}
+
+void
+kept_release(struct worker *w)
+{
+	const struct unacked *l = w->unacked;
+
+	if (!link_is_up(w) && worker_now() - w->link->down_at > ANSWER_SECONDS)
+		conn_release(w, l->seq);
+	else if (w->conf->nworkers > 1)
+		conn_release(w, l->taken);
+	else if (link_is_open(w) && link_queued(w) == 0)
+		conn_release(w, l->seq);
 }
 
 /* ---- a new broker ---- */
 
-static void
-replay_user(struct worker *w, const struct ended *e)
-{
-	struct msg_signin in = { .app = e->app,
-		.sid = e->sid,
-		.replay = 1,
-		.user_id = e->user->id,
-		.watchlist = e->user->watchlist };
-	struct msg_signout out = {
-		.app = e->app, .sid = e->sid, .user_id = e->user->id
-	};
-
-	ipc_send_signin(&w->link.ipc, &in);
-	if (e->seq <= w->link.acked) /* else it follows */
-		ipc_send_signout(&w->link.ipc, &out);
-}
-
 void
 kept_replay(struct worker *w)
 {
-	struct ended *e;
+	const struct tombstone *e;
 
 	forget(w);
-	for (e = w->link.ended; e != NULL; e = e->next) {
-		if (e->s == NULL)
-			replay_user(w, e);
-		else if (e->s->stamp != 0 && e->s->stamp != SUB_VOID &&
-		    e->seq > w->link.acked)
-			subscription_replay(w, e->s, e->sid);
-	}
+	for (e = w->unacked->ended; e != NULL; e = e->next)
+		e->ops->replay(w, e);
 }
 
-static bool
-has_ref(const struct hash_node *n, const void *key)
-{
-	const uint32_t *ref = key;
-
-	return container_of(n, const struct ended, node)->s->ref == *ref;
-}
-
-/* The stamp with which SUB is sent again. */
-static uint64_t
-stamp_of(struct worker *w, const struct msg_sub *m)
-{
-	struct conn *c = conn_find(w, m->sid);
-	const struct subscription *s;
-	struct hash_node *n;
-
-	if (c != NULL && (s = subscription_by_ref(c, m->ref)) != NULL)
-		return s->stamp;
-	n = hash_find(&w->link.ended_refs, hash_u64(m->ref), has_ref, &m->ref);
-	if (n != NULL)
-		return container_of(n, struct ended, node)->s->stamp;
-	return SUB_VOID; /* it was refused */
-}
-
-void
-kept_on_late_answer(struct worker *w, const struct msg_sub_done *m)
-{
-	struct hash_node *n =
-	    hash_find(&w->link.ended_refs, hash_u64(m->ref), has_ref, &m->ref);
-
-	if (n != NULL)
-		container_of(n, struct ended, node)->s->stamp =
-		    m->status == 0 ? m->stamp : SUB_VOID;
-}
-
-/* Notes in a kept message, in place, what has become of it. */
+/* Its kind notes in it, in place, what has become of it. */
 static void
-mark(struct worker *w, char *p, uint32_t n)
+restamp(struct worker *w, char *p, uint32_t n)
 {
-	struct str body = str_make(p + IPC_HEAD, n - IPC_HEAD);
-	struct msg_signin in;
-	struct msg_sub sub;
-	struct conn *c;
 	uint32_t type;
 
 	memcpy(&type, p + 4, sizeof(type));
-	if (type == IPC_SUB && msg_sub_get(&sub, body) == 0) {
-		sub.stamp = stamp_of(w, &sub);
-		/* Fields of fixed size stay where they are. */
-		memcpy(p + IPC_HEAD + 8 + 4 + 8 + 4, &sub.stamp, 8);
-		c = conn_find(w, sub.sid);
-		if (c != NULL && sub.stamp == 0)
-			flow_asked(c, 1);
-	} else if (type == IPC_SIGNIN && msg_signin_get(&in, body) == 0) {
-		c = conn_find(w, in.sid);
-		if (c != NULL && client_signin_is_answered(c, in.seq))
-			p[IPC_HEAD + 8 + 4 + 8] = 1; /* replay */
-		else if (c != NULL)
-			flow_asked(c, FLOW_SIGNIN);
-	}
+	w->unacked->restamp(w, type, p, n);
 }
 
 void
 kept_resend(struct worker *w)
 {
-	struct link *l = &w->link;
+	struct unacked *l = w->unacked;
 	uint32_t i = 0, used = 0, n;
 
 	for (uint64_t seq = l->acked + 1; seq <= l->seq; seq++) {
-		const struct slice *s = outq_at(&l->kept, i);
+		const struct slice *s = outq_at(&l->messages, i);
 
-		n = l->kept_len[(l->kept_head +
-				    (uint32_t)(seq - l->acked - 1)) &
-			(l->kept_cap - 1)] &
+		n = l->len[(l->head + (uint32_t)(seq - l->acked - 1)) &
+			(l->cap - 1)] &
 		    ~EVENT;
 		assert(used + n <= s->len);
-		mark(w, s->b->data + s->off + used, n);
-		ipc_queue(&l->ipc, s->b, s->off + used, n);
+		restamp(w, s->b->data + s->off + used, n);
+		ipc_queue(link_ipc(w), s->b, s->off + used, n);
 		used += n;
 		if (used == s->len) {
 			used = 0;

@@ -3,22 +3,20 @@
 #define WORKER_LINK_LINK_H
 
 /*
- * The link to the broker: connect, HELLO, reconnect and replay after the
- * broker's death.  What is kept for it is in worker/link/kept.h.
+ * The link to the broker: connects, says HELLO, watches that the broker
+ * lives, and connects again after its death.  It knows no message but its
+ * own: what has to happen when a broker comes or goes is in link_ops.
  */
 
 #include <ev.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "shared/base/hash.h"
 #include "shared/ipc/ipc.h"
 
 struct worker;
 
 #define LINK_SEEN 128 /* origins; there are 64 at most at one time */
-
-struct ended;
 
 struct seen {
 	uint64_t origin, seq;
@@ -30,26 +28,31 @@ enum link_state {
 	LINK_UP
 };
 
+struct link_ops {
+	const ipc_handler *handlers; /* of the broker's messages */
+	/* A broker is connected: before HELLO and behind it. */
+	void (*hello)(struct worker *);
+	void (*replay)(struct worker *);
+	/*
+	 * The broker has named every app and serves.  dropped: it is the one
+	 * of before, and has thrown away what was queued for this worker.
+	 */
+	void (*up)(struct worker *, bool dropped);
+	/* The link is gone. */
+	void (*lost)(struct worker *);
+};
+
 struct link {
 	struct ipc ipc;
+	const struct link_ops *ops;
+	struct ipc_ops ipc_ops; /* made of them */
 	enum link_state state;
-	bool high;        /* above the water mark: publishes are refused */
 	const char *lost; /* why, while that has not been logged */
 	ev_timer retry;
-	uint64_t broker;    /* the process at the other end; 0: none yet */
-	uint64_t origin;    /* random; names this process in what it sends */
-	uint64_t seq;       /* of the last numbered message */
-	uint64_t acked;     /* the broker has handed on everything up to it */
-	uint64_t taken;     /* … and put everything up to this in its order */
-	double down_at;     /* worker_now() when the last broker was lost */
-	struct buf *arena;  /* where they are built */
-	struct outq kept;   /* acked + 1 .. seq, for sending again */
-	size_t events;      /* bytes of them that are events */
-	uint32_t *kept_len; /* ring: the length of each of them */
-	uint32_t kept_head, kept_cap;
-	struct ended *ended, **ended_end; /* see worker/link/kept.h; by seq */
-	struct hash ended_refs;           /* subscriptions of them, by ref */
-	struct seen seen[LINK_SEEN];      /* newest events by origin */
+	uint64_t broker; /* the process at the other end; 0: none yet */
+	uint64_t origin; /* random; names this process in what it sends */
+	double down_at;  /* worker_now() when the last broker was lost */
+	struct seen seen[LINK_SEEN]; /* newest events by origin */
 	unsigned seen_at, seen_next;
 	unsigned silent; /* pings during which the broker said nothing */
 	uint64_t heard;  /* messages of it, at the last ping */
@@ -57,6 +60,7 @@ struct link {
 	ev_timer pinger;
 };
 
+/* Connects, or tries it until there is a broker. */
 void link_init(struct worker *);
 void link_free(struct worker *);
 /* What the master has handed over: a socket to the broker, or -1. */
@@ -67,29 +71,41 @@ void link_flush(struct worker *);
 bool link_is_open(const struct worker *);
 /* The broker at the other end has answered: it serves. */
 bool link_is_up(const struct worker *);
-/*
- * May it be answered that what was sent up to this seq is published?  With one
- * worker, once the kernel has taken it: nothing can overtake it on this link.
- * With several, once the broker has given it its place before everything that
- * is published later through another one.  Without a broker for longer than
- * LINK_ANSWER_SECONDS: it is kept here and will be sent.
- */
-bool link_may_answer(const struct worker *, uint64_t seq);
-#define LINK_ANSWER_SECONDS 1.
-/* Once a second. */
-void link_tick(struct worker *);
-/*
- * May an event be published now?  False above the high-water mark, for which
- * only events count.
- */
-bool link_may_publish(struct worker *);
+/* Bytes that are queued for the broker. */
+size_t link_queued(const struct worker *);
 /* Is what has this number new here, or did an earlier broker send it? */
 bool link_is_news(struct worker *, uint64_t origin, uint64_t seq);
 
-/* Handlers of APPS_DONE, MISSED, PING, PONG. */
+/* Handlers of APPS_DONE, PING, PONG. */
 int link_on_apps_done(struct worker *, const struct msg_apps_done *);
-int link_on_missed(struct worker *);
 int link_on_ping(struct worker *, const struct msg_ping *);
 int link_on_pong(struct worker *, const struct msg_pong *);
+
+struct ipc *link_ipc(struct worker *); /* NULL: the link is down */
+
+/*
+ * link_send_query(w, &msg): queues a copy; does nothing while the link is
+ * down.  Numbered messages go through worker/link/kept.h.
+ */
+#define MSG(name, NAME, sender) \
+	static inline void link_send_##name( \
+	    struct worker *w, const struct msg_##name *m) \
+	{ \
+		struct ipc *ipc = link_ipc(w); \
+		if (ipc != NULL) \
+			ipc_send_##name(ipc, m); \
+	}
+#define U8(f)
+#define U32(f)
+#define U64(f)
+#define STR(f)
+#define END(name)
+#include "shared/ipc/ipc_msgs.def"
+#undef MSG
+#undef U8
+#undef U32
+#undef U64
+#undef STR
+#undef END
 
 #endif

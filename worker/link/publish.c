@@ -8,8 +8,9 @@
 
 #include "shared/app/app.h"
 #include "shared/pusher/frames.h"
+#include "worker/app/stats.h"
+#include "worker/core/core.h"
 #include "worker/link/kept.h"
-#include "worker/worker.h"
 
 void
 publish_event(struct worker *w, const struct app *app, const struct publish *p)

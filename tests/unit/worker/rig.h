@@ -22,8 +22,19 @@
 #include "shared/net/ws_frame.h"
 #include "shared/proc/proc.h"
 #include "shared/pusher/channel_name.h"
+#include "worker/admin/walk.h"
+#include "worker/app/apps.h"
+#include "worker/app/guess.h"
+#include "worker/app/stats.h"
+#include "worker/channel/subscription.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/flow.h"
+#include "worker/conn/timeout.h"
 #include "worker/conn/ws.h"
+#include "worker/core/core.h"
+#include "worker/link/held.h"
+#include "worker/link/kept.h"
+#include "worker/link/link.h"
 #include "worker/worker.h"
 
 #define RIG_APP 7
@@ -86,11 +97,10 @@ rig_init(struct rig *r)
 	worker_init(&r->w);
 	r->w.recv = xmalloc(WORKER_RECV_BYTES);
 	r->w.max_conns = 100;
-	r->w.link.ipc.fd = -1;
-	r->w.link.state = LINK_UP;
+	r->w.link->ipc.fd = -1;
+	r->w.link->state = LINK_UP;
 	r->w.serving = true;
-	outq_init(&r->w.link.kept);
-	ev_timer_init(&r->w.link.retry, NULL, 0., 0.);
+	ev_timer_init(&r->w.link->retry, NULL, 0., 0.);
 	rig_add_app(r);
 }
 
@@ -133,7 +143,7 @@ rig_link(struct rig *r)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	assert_int_equal(sock_set_nonblock(fds[1]), 0);
 	r->broker = fds[0];
-	ipc_init(&r->w.link.ipc, r->w.loop, fds[1], &ops, &r->w);
+	ipc_init(&r->w.link->ipc, r->w.loop, fds[1], &ops, &r->w);
 }
 
 /* The next message to the broker: its type, or IPC_NONE; *body. */
@@ -175,6 +185,7 @@ rig_turn(struct rig *r)
 	for (int i = 0; i < 3; i++) {
 		ev_run(r->w.loop, EVRUN_NOWAIT);
 		flow_run(&r->w);
+		kept_release(&r->w);
 		conn_flush_dirty(&r->w);
 		conn_reap(&r->w);
 		if (r->fd != -1)
@@ -229,9 +240,11 @@ rig_clear(struct rig *r)
 	free(r->heard);
 	apps_free(&r->w);
 	timeouts_free(&r->w);
-	guess_clear(&r->w.guesses);
-	free(r->w.stats.closes);
+	guess_clear(r->w.guesses);
+	free(r->w.stats->closes);
 	link_free(&r->w);
+	kept_free(&r->w);
+	subscriptions_free(&r->w);
 	held_free(&r->w);
 	assert_int_equal(r->w.topics.n, 0);
 	hash_clear(&r->w.conns);
@@ -241,6 +254,7 @@ rig_clear(struct rig *r)
 	buf_unref(r->w.scratch);
 	free(r->w.recv);
 	free(r->in);
+	worker_clear(&r->w);
 	ev_loop_destroy(r->w.loop);
 	conf_clear(&r->conf);
 	sign_cleanup();

@@ -14,6 +14,7 @@
 #include "shared/json/json_slice.h"
 #include "tests/unit/worker/client/client_rig.h"
 #include "worker/admin/walk.h"
+#include "worker/app/apps.h"
 
 #define MANY 450 /* clients: three portions with the first one */
 
@@ -148,11 +149,11 @@ m1_walks_outlive_a_goodbye(void **state)
 		if (i % 30 == 0)
 			rig_turn(&rig);
 	}
-	for (int i = 0; i < 400 && !list_is_empty(&rig.w.walks.all); i++) {
+	for (int i = 0; i < 400 && !list_is_empty(&rig.w.walks->all); i++) {
 		usleep(10000);
 		rig_turn(&rig);
 	}
-	assert_true(list_is_empty(&rig.w.walks.all));
+	assert_true(list_is_empty(&rig.w.walks->all));
 	hang_up_all(fds);
 }
 

@@ -13,6 +13,7 @@
 #include "worker/api/api_claim.h"
 #include "worker/conn/api.h"
 #include "worker/conn/api_http.h"
+#include "worker/conn/timeout.h"
 
 static const struct {
 	enum api_state state;

@@ -11,6 +11,8 @@
 #include "shared/net/ip.h"
 #include "shared/net/listen_spec.h"
 #include "tests/unit/worker/client/client_rig.h"
+#include "worker/app/guess.h"
+#include "worker/app/stats.h"
 #include "worker/conn/api.h"
 
 #define ERROR_4100 \

@@ -105,7 +105,7 @@ confirm(uint32_t ref, uint32_t status)
 
 	frame_subscribed(&b, S("confirmed"));
 	m.frames = buf_str(b);
-	assert_int_equal(subscription_on_done(&rig.w, &m), 0);
+	assert_int_equal(client_on_sub_done(&rig.w, &m), 0);
 	buf_unref(b);
 	rig_turn(&rig);
 	rig_expect_text(&rig,

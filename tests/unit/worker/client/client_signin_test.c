@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/worker/client/client_rig.h"
+#include "worker/conn/flow.h"
 #include "worker/link/kept.h"
 
 static void

@@ -11,6 +11,7 @@
 #include "tests/unit/worker/rig.h"
 #include "worker/client/handshake.h"
 #include "worker/conn/api.h"
+#include "worker/link/link.h"
 
 static struct rig rig;
 
@@ -332,10 +333,10 @@ capacity(void **state)
 	http(GET(PATH) ALL "\r\n");
 	expect_refusal(4100);
 	rig.w.max_conns = 100;
-	rig.w.link.state = LINK_FILLING;
+	rig.w.link->state = LINK_FILLING;
 	http(GET("/app/not-here-yet") ALL "\r\n");
 	expect_refusal(4100);
-	rig.w.link.state = LINK_UP;
+	rig.w.link->state = LINK_UP;
 	rig.w.serving = false;
 	http(GET(PATH) ALL "\r\n");
 	expect_refusal(4100);

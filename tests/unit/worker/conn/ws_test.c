@@ -13,6 +13,7 @@
 
 #include "tests/unit/worker/rig.h"
 #include "worker/client/client.h"
+#include "worker/conn/timeout.h"
 
 #define PING "{\"event\":\"pusher:ping\",\"data\":{}}"
 #define PONG "{\"event\":\"pusher:pong\",\"data\":\"{}\"}"
@@ -338,6 +339,17 @@ liveness(void **state)
 	buf_unref(b);
 }
 
+/* The broker lets the client into a channel. */
+static void
+join(struct str channel)
+{
+	struct msg_sub_done m = { .sid = conn_sid(rig.c), .stamp = 1 };
+
+	subscription_request(rig.c, channel, NULL);
+	m.ref = rig.w.next_ref;
+	assert_int_equal(client_on_sub_done(&rig.w, &m), 0);
+}
+
 static void
 authorisation(void **state)
 {
@@ -360,9 +372,9 @@ authorisation(void **state)
 	rig.c->authorized = false;
 	rig.c->opened_at = worker_now();
 	ws_arm(rig.c);
-	client_on_subscribed(rig.c, S("room"));
+	join(S("room"));
 	assert_false(rig.c->authorized);
-	client_on_subscribed(rig.c, S("private-room"));
+	join(S("private-room"));
 	assert_true(rig.c->authorized);
 	assert_true(rig.c->counted);
 	assert_int_equal(armed(), 30);

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_CORE_CORE_H
+#define WORKER_CORE_CORE_H
+
+/*
+ * The context of a worker: its loop, its lists of connections, the buffers
+ * that everybody builds in, and a pointer to the state of each module.  It
+ * includes none of them: worker.c makes and wires them.
+ */
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/base/buf.h"
+#include "shared/base/hash.h"
+#include "shared/base/list.h"
+#include "shared/base/outq.h"
+#include "shared/base/str.h"
+
+struct api_parked;
+struct apps;
+struct conf;
+struct drain;
+struct flow;
+struct guesses;
+struct held;
+struct hold;
+struct inherit;
+struct link;
+struct listeners;
+struct orders;
+struct pulse;
+struct stats;
+struct timeouts;
+struct tls;
+struct subscriptions;
+struct unacked;
+struct walks;
+
+#define WORKER_RECV_BYTES (64u << 10) /* the one receive buffer */
+
+struct worker {
+	const struct inherit *inherit;
+	const struct conf *conf;
+	struct ev_loop *loop;
+	ev_prepare prepare; /* end of the turn: flush, reap */
+	ev_idle busy;       /* runs while a turn left work over */
+	struct pulse *pulse;
+	struct hold *hold;
+	ev_timer tick; /* once a second: slow clients */
+	struct drain *drain;
+	struct orders *orders;
+	ev_signal term, quit;
+	ev_io life;
+
+	struct link *link;
+	struct unacked *unacked; /* numbered messages to the broker */
+	struct subscriptions *subscriptions;
+	struct apps *apps;
+	struct listeners *listeners;
+	struct timeouts *timeouts;
+	struct stats *stats;
+	struct tls *tls;
+	struct guesses *guesses;
+	struct guesses *tls_told; /* who was sent away without TLS */
+	float tls_waits;          /* how many more may wait for that */
+	double tls_waits_at;
+
+	struct hash conns;   /* by sid, every socket */
+	uint32_t nconns;     /* sockets */
+	uint32_t max_conns;  /* of this worker; above it: 4100 */
+	struct list clients; /* every connection that has been greeted */
+	struct list dirty;   /* has output for the end of the turn */
+	struct list held;    /* replies that wait for the broker */
+	uint64_t released;   /* up to this seq they may go */
+	struct list blocked; /* the socket is full */
+	struct list slow;    /* over their limit; told at the end */
+	struct list closed;  /* to be freed at the end of the turn */
+	struct hash topics;  /* by (app, channel) */
+	struct held *held_events;
+	struct api_parked *parked;
+	struct walks *walks; /* what pusherctl asks */
+	struct flow *flow;   /* clients whose input goes on */
+	uint32_t next_ref;   /* of subscriptions */
+	uint64_t sids[32];   /* random numbers that are to be used */
+	unsigned nsids;
+
+	char *recv;          /* WORKER_RECV_BYTES */
+	uint32_t nevents;    /* fanned out in this turn */
+	uint32_t fanout;     /* deliveries queued in this turn */
+	uint32_t ndirty;     /* sockets that got something in this turn */
+	uint32_t expected;   /* nevents of the last flush, if it paid; or 1 */
+	double wait_until;   /* the flush may wait for more; 0: it does not */
+	struct buf *arena;   /* outgoing bytes for one, next to each other */
+	struct buf *events;  /* and those for many: what continues merges */
+	struct buf *scratch; /* where one frame is built */
+	bool serving, draining;
+};
+
+/*
+ * Seconds of the monotonic clock, to some milliseconds, cheaply.  Not
+ * ev_now(): that one follows the wall clock, and its jumps.
+ */
+double worker_now(void);
+
+/*
+ * An empty buf to build one frame or reply in; hand it to
+ * conn_queue_scratch() before it is asked for again.
+ */
+struct buf **worker_scratch(struct worker *);
+/*
+ * Copies bytes behind those of earlier calls and says where they lie.  The
+ * slice borrows the arena's reference: queue it before the next call.
+ * arena: &w->arena or &w->events; events that lie next to each other are one
+ * slice in the queues of their subscribers.
+ */
+struct slice worker_arena(struct buf **arena, struct str bytes);
+/*
+ * Nobody refers to the arena any more: the next bytes go to its front, to stay
+ * in the cache.
+ */
+void worker_rewind(struct buf *arena);
+
+#endif
