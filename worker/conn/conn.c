@@ -14,6 +14,7 @@
 #include "worker/conn/conn.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -345,17 +346,16 @@ void
 conn_flush(struct conn *c)
 {
 	struct worker *w = c->w;
-	uint64_t before;
+	uint64_t before = c->out.out;
+	size_t max = MIN(conn_may_write(c), (size_t)FLUSH_BYTES);
 	int r;
 
-	if (c->await_ack > w->released) {
-		conn_move(c, &w->held);
+	if (max == 0) {
+		conn_hold(c);
 		return;
 	}
-	c->await_ack = 0;
-	before = c->out.out;
-	r = c->via == NULL ? outq_send(&c->out, c->io.fd, FLUSH_BYTES)
-			   : via_send(c, FLUSH_BYTES);
+	r = c->via == NULL ? outq_send(&c->out, c->io.fd, max)
+			   : via_send(c, max);
 	if (r == 1 && c->finishing && c->via != NULL)
 		r = via_finish(c);
 	if (c->app != NULL)
@@ -365,7 +365,7 @@ conn_flush(struct conn *c)
 		return;
 	}
 	slow_written(c);
-	if (r == 0) {
+	if (r == 0 && conn_may_write(c) > 0) {
 		if (!c->blocked || c->out.out != before)
 			c->blocked_at = worker_now();
 		c->blocked = true;
@@ -376,6 +376,10 @@ conn_flush(struct conn *c)
 	if (c->blocked) {
 		c->blocked = false;
 		set_events(c);
+	}
+	if (r == 0) {
+		conn_hold(c);
+		return;
 	}
 	list_remove(&c->link);
 	if (c->ended)
@@ -412,30 +416,9 @@ conn_reap(struct worker *w)
 		close(c->io.fd);
 		outq_clear(&c->out);
 		buf_unref(c->in);
+		free(c->marks);
 		client_app_unref(c->app);
 		magic_poison(&c->magic);
 		free(c);
-	}
-}
-
-void
-conn_await(struct conn *c, uint64_t seq)
-{
-	if (c->await_ack != 0 && !list_is_empty(&c->link) && !c->blocked)
-		conn_move(c, &c->w->held); /* its wait is the longest now */
-	c->await_ack = seq;
-}
-
-void
-conn_release(struct worker *w, uint64_t seq)
-{
-	struct conn *c;
-
-	w->released = MAX(w->released, seq);
-	while (!list_is_empty(&w->held)) { /* the longest wait is behind */
-		c = CONN_OF(w->held.next, link);
-		if (c->await_ack > w->released)
-			return;
-		conn_move(c, &w->dirty);
 	}
 }

@@ -29,6 +29,7 @@
 struct app;
 struct conn;
 struct http;
+struct marks;
 struct client_member;
 struct pace;
 struct signin;
@@ -82,12 +83,12 @@ struct conn {
 	struct list subs;           /* struct subscription */
 	struct client_member *user; /* signed in as, or NULL */
 	double opened_at;           /* loop time */
-	uint64_t await_ack;     /* flushed when w->released is there; or 0 */
-	struct pace *pace;      /* how fast it sends; NULL: never limited */
-	struct signin *signins; /* not answered yet, oldest first */
-	double blocked_at;      /* since when the socket takes nothing */
-	double over_since;      /* its queue is over the limit; 0: it is not */
-	uint32_t owed;          /* bytes of the queue that it has asked for */
+	struct marks *marks;        /* in its output; NULL: never awaited */
+	struct pace *pace;          /* how fast it sends; NULL: never limited */
+	struct signin *signins;     /* not answered yet, oldest first */
+	double blocked_at;          /* since when the socket takes nothing */
+	double over_since; /* its queue is over the limit; 0: it is not */
+	uint32_t owed;     /* bytes of the queue that it has asked for */
 	uint32_t nsubs;
 	uint32_t asked; /* questions at the broker; see worker/conn/flow.h */
 	uint32_t messages_in; /* modulo 2^32 */
@@ -187,8 +188,15 @@ void conn_go(struct conn *);
 /* End of the turn.  True when sockets are left over for the next turn. */
 bool conn_flush_dirty(struct worker *);
 void conn_reap(struct worker *);
-/* Its output waits until what was sent to the broker up to seq is safe. */
+/*
+ * What is queued from now on waits until what was sent to the broker up to seq
+ * is safe.
+ */
 void conn_await(struct conn *, uint64_t seq);
+/* Bytes that may be written now; SIZE_MAX: all. */
+size_t conn_may_write(struct conn *);
+/* The rest waits for conn_release(). */
+void conn_hold(struct conn *);
 /* It is, up to this seq: what waited for that goes at the end of the turn. */
 void conn_release(struct worker *, uint64_t seq);
 /* Not read any more: it can only go on sending until its window is full. */

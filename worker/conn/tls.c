@@ -214,7 +214,7 @@ gather(struct worker *w, const struct outq *q, size_t max)
 
 /*
  * After WANT_WRITE the same bytes have to be given again: they still are the
- * first of the queue, which only grows, and max is never less than a record.
+ * first of the queue, which only grows, and so does what may be written of it.
  */
 int
 tls_send(struct worker *w, struct tls_conn *t, struct outq *q, size_t max)
@@ -222,13 +222,12 @@ tls_send(struct worker *w, struct tls_conn *t, struct outq *q, size_t max)
 	struct str s;
 	int n;
 
-	max = MAX(max, (size_t)TLS_RECORD_BYTES);
 	for (size_t sent = 0; !outq_is_empty(q); sent += (size_t)n) {
 		if (t->state != TLS_OPEN)
 			return -1;
 		if (sent >= max)
 			return 0;
-		s = gather(w, q, TLS_RECORD_BYTES);
+		s = gather(w, q, max - sent);
 		ERR_clear_error();
 		n = SSL_write(t->ssl, s.p, (int)s.n);
 		if (n > 0) {

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conn_await.c: answers that wait until what was sent to the broker is safe.
+ * Each has a mark in the output queue, behind which nothing leaves before its
+ * number is released: of several requests on one connection each is answered
+ * when its own event is safe.  Owns the marks, and w->held, which is sorted by
+ * what the connections in it wait for.
+ */
+
+#include <stdlib.h>
+
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
+#include "worker/conn/conn.h"
+#include "worker/core/core.h"
+
+#define FIRST_CAP 4u
+
+struct mark {
+	uint64_t pos; /* in the output queue: what is behind it waits */
+	uint64_t seq; /* for this */
+};
+
+struct marks {
+	uint32_t head, n, cap; /* a ring; cap: a power of two */
+	struct mark v[];
+};
+
+static struct mark *
+at(struct marks *m, uint32_t i)
+{
+	return &m->v[(m->head + i) & (m->cap - 1)];
+}
+
+static struct marks *
+larger(struct marks *old)
+{
+	uint32_t cap = old == NULL ? FIRST_CAP : old->cap * 2;
+	struct marks *m = xcalloc(1, sizeof(*m) + cap * sizeof(m->v[0]));
+
+	m->cap = cap;
+	for (; old != NULL && m->n < old->n; m->n++)
+		m->v[m->n] = *at(old, m->n);
+	free(old);
+	return m;
+}
+
+void
+conn_await(struct conn *c, uint64_t seq)
+{
+	struct marks *m = c->marks;
+
+	if (m == NULL || m->n == m->cap)
+		m = c->marks = larger(m);
+	if (m->n > 0 && at(m, m->n - 1)->pos == c->out.in)
+		m->n--; /* one answer to both */
+	*at(m, m->n++) = (struct mark){ c->out.in, seq };
+}
+
+size_t
+conn_may_write(struct conn *c)
+{
+	struct marks *m = c->marks;
+
+	if (m == NULL)
+		return SIZE_MAX;
+	while (m->n > 0 && at(m, 0)->seq <= c->w->released) {
+		m->head = (m->head + 1) & (m->cap - 1);
+		m->n--;
+	}
+	return m->n == 0 ? SIZE_MAX : (size_t)(at(m, 0)->pos - c->out.out);
+}
+
+void
+conn_hold(struct conn *c)
+{
+	struct list *e;
+
+	list_remove(&c->link);
+	for (e = c->w->held.prev; e != &c->w->held; e = e->prev)
+		if (at(CONN_OF(e, link)->marks, 0)->seq <= at(c->marks, 0)->seq)
+			break;
+	list_append(e->next, &c->link); /* before that one */
+}
+
+void
+conn_release(struct worker *w, uint64_t seq)
+{
+	struct conn *c;
+
+	w->released = MAX(w->released, seq);
+	while (!list_is_empty(&w->held)) {
+		c = CONN_OF(w->held.next, link);
+		if (at(c->marks, 0)->seq > w->released)
+			return;
+		conn_move(c, &w->dirty);
+	}
+}
