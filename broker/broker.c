@@ -24,6 +24,7 @@
 #include "broker/channel/tally.h"
 #include "broker/control/control.h"
 #include "broker/control/verb_master.h"
+#include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
@@ -204,7 +205,8 @@ init(struct broker *br, const struct conf *conf, unsigned nslots)
 	ev_set_invoke_pending_cb(br->loop, invoke_in_order);
 	wire(br);
 	peer_init(br);
-	registry_init(br->registry, br->nslots);
+	br->budget = budget_new(conf->memory_limit);
+	registry_init(br->registry, br->nslots, br->budget);
 	cache_init(br);
 	subscribe_init(br);
 	query_init(br);
@@ -248,6 +250,7 @@ broker_clear(struct broker *br)
 	history_clear(br);
 	registry_clear(br->registry);
 	apps_clear(br);
+	budget_free(br->budget);
 	buf_unref(br->scratch);
 	ev_loop_destroy(br->loop);
 	free(br->parts);
@@ -279,6 +282,7 @@ on_reconf(void *owner, const struct msg_reconf *m, const int *fds, size_t n)
 	UNUSED(m);
 	UNUSED(fds);
 	UNUSED(n);
+	budget_set(br->budget, br->conf->memory_limit);
 	cache_shrink(br);
 	resync_check(br); /* fewer to wait for */
 	if (apps_read(br, &why) == 0)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "broker/core/budget.h"
 #include "shared/app/app.h"
 #include "shared/base/hash.h"
 #include "shared/base/str.h"
@@ -34,6 +35,7 @@ struct broker_app {
 	struct bucket buckets[2];    /* enum take_kind */
 	struct stats_app stats;      /* what workers have counted */
 	struct history_app *history; /* see broker/stats/history.h */
+	struct budget_refusals refusals;
 	uint32_t nconns;
 	uint32_t conns[]; /* by slot */
 };

@@ -13,6 +13,7 @@
 
 #include "broker/app/claims.h"
 
+#include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "shared/base/base.h"
@@ -121,6 +122,7 @@ forget(struct broker *br, struct claim *cl)
 	list_remove(&cl->order);
 	list_remove(&cl->in_app);
 	shares_sub(&br->claims->shares, cl->share, cost(cl));
+	budget_sub(br->budget, cl->app, cost(cl));
 	br->claims->n--;
 	br->claims->bytes -= cl->key_len + buf_str(cl->body).n;
 	buf_unref(cl->body);
@@ -132,10 +134,12 @@ set_body(struct broker *br, struct claim *cl, struct str body)
 {
 	br->claims->bytes -= buf_str(cl->body).n;
 	shares_sub(&br->claims->shares, cl->share, buf_str(cl->body).n);
+	budget_sub(br->budget, cl->app, buf_str(cl->body).n);
 	buf_unref(cl->body);
 	cl->body = buf_from(body);
 	br->claims->bytes += body.n;
 	shares_add(&br->claims->shares, cl->share, body.n);
+	budget_add(br->budget, cl->app, body.n);
 }
 
 /*
@@ -167,14 +171,22 @@ pass_on(struct broker *br, struct claim *cl)
 	forget(br, cl);
 }
 
+/* An eighth of what is for all, at most. */
+static uint64_t
+max_bytes(const struct broker *br)
+{
+	uint64_t max = budget_max(br->budget);
+
+	return max == 0 ? CLAIMS_BYTES : MIN(CLAIMS_BYTES, max / 8);
+}
+
 static void
 make_room(struct broker *br)
 {
 	struct claims *cs = br->claims;
-
 	struct share *s;
 
-	while ((cs->n >= CLAIMS_MAX || cs->bytes > CLAIMS_BYTES) &&
+	while ((cs->n >= CLAIMS_MAX || cs->bytes > max_bytes(br)) &&
 	    (s = shares_largest(&cs->shares)) != NULL)
 		forget(br, LIST_ITEM(s->entries.next, struct claim, in_app));
 }
@@ -197,6 +209,7 @@ add(struct broker *br, uint32_t app, struct str key)
 	list_init(&cl->in_app);
 	list_append(&cl->share->entries, &cl->in_app);
 	shares_add(&br->claims->shares, cl->share, cost(cl));
+	budget_add(br->budget, app, cost(cl));
 	br->claims->n++;
 	br->claims->bytes += key.n;
 	return cl;

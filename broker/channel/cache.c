@@ -24,6 +24,7 @@
 
 #include "broker/app/apps.h"
 #include "broker/channel/registry.h"
+#include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
@@ -32,7 +33,6 @@
 #include "shared/base/hash.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
-#include "shared/proc/memory.h"
 
 #define SWEEP_ENTRIES 5000     /* looked at in one second */
 #define HEAP_OVERHEAD 32       /* of the two blocks, about */
@@ -44,8 +44,14 @@ void
 cache_init(struct broker *br)
 {
 	list_init(&br->cache->lru);
-	br->cache->available = memory_available();
 	br->cache->sweep = &br->cache->lru;
+}
+
+/* The channel has been booked by itself. */
+static size_t
+booked(const struct cached *e)
+{
+	return sizeof(*e) + e->frame_len + BUDGET_BLOCK;
 }
 
 /* Off the channel, which stays. */
@@ -57,6 +63,7 @@ detach(struct broker *br, struct cached *e)
 	list_remove(&e->lru);
 	list_remove(&e->in_app);
 	shares_sub(&br->cache->shares, e->share, e->cost);
+	budget_sub(br->budget, e->channel->app->num, booked(e));
 	br->cache->bytes -= e->cost;
 	br->cache->n--;
 	e->channel->cached = NULL;
@@ -204,32 +211,42 @@ insert(struct broker *br, const struct msg_cached *m)
 	list_init(&e->in_app);
 	list_append(&e->share->entries, &e->in_app);
 	shares_add(&br->cache->shares, e->share, e->cost);
+	budget_add(br->budget, m->app, booked(e));
 	br->cache->bytes += e->cost;
 	br->cache->n++;
 	c->cached = e;
 	return e;
 }
 
-/* Half of the broker's part of memory_limit, at most. */
+/* Two thirds of what the broker may hold, at most. */
 static uint64_t
 bound(const struct broker *br)
 {
-	uint64_t share = memory_share(
-	    br->conf->memory_limit, br->cache->available, MEMORY_BROKER);
-	uint64_t max = br->conf->cache_memory;
+	uint64_t part = budget_max(br->budget), max = br->conf->cache_memory;
 
-	return share == 0 ? max : MIN(max, share / 2);
+	return part == 0 ? max : MIN(max, part / 3 * 2);
+}
+
+static void
+purge_oldest(struct broker *br, const struct share *s)
+{
+	cache_purge(
+	    br, LIST_ITEM(s->entries.next, struct cached, in_app)->channel);
 }
 
 void
 cache_shrink(struct broker *br)
 {
 	struct share *s;
+	uint32_t app;
 
 	while (br->cache->bytes > bound(br) &&
 	    (s = shares_largest(&br->cache->shares)) != NULL)
-		cache_purge(br,
-		    LIST_ITEM(s->entries.next, struct cached, in_app)->channel);
+		purge_oldest(br, s);
+	/* Whoever holds too much loses cached events before anything else. */
+	while (budget_payer(br->budget, &app) &&
+	    (s = shares_find(&br->cache->shares, app)) != NULL)
+		purge_oldest(br, s);
 }
 
 /* Sent again: had what we have been given back seen it? */

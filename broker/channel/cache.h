@@ -43,7 +43,6 @@ struct cache_upto {
 struct cache {
 	struct list lru;
 	struct shares shares;
-	uint64_t available; /* bytes, of the machine or our group */
 	struct list *sweep; /* the next one to look at */
 	uint64_t bytes;
 	size_t n;
@@ -82,7 +81,10 @@ int cache_on_cached(struct peer *, const struct msg_cached *);
 int cache_on_upto(struct peer *, const struct msg_cached_upto *);
 /* The resync is over. */
 void cache_on_live(struct broker *);
-/* conf->cache_memory may be less than it was. */
+/*
+ * Holds it to its bound, which may be less than it was, and takes from an app
+ * that holds too much in all.
+ */
 void cache_shrink(struct broker *);
 /* Forgets some of what is over; called once a second. */
 void cache_sweep(struct broker *);

@@ -13,6 +13,8 @@
 
 #include <stdlib.h>
 
+#include "broker/channel/registry.h"
+#include "broker/core/budget.h"
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_write.h"
 
@@ -61,6 +63,30 @@ presence_new(struct channel *c)
 	return p;
 }
 
+/* What it costs now; connections behind a member's first one cost more. */
+static size_t
+cost(const struct presence *p)
+{
+	return sizeof(*p) + 5 * BUDGET_BLOCK +
+	    p->members.n * (sizeof(struct member) + 2 * BUDGET_BLOCK) +
+	    2 * (p->keys + p->seats.bytes) +
+	    p->seats.more.n * (2 * sizeof(struct seat) + BUDGET_BLOCK);
+}
+
+static void
+book(struct presence *p)
+{
+	size_t now = cost(p), was = p->booked;
+
+	if (p->budget == NULL)
+		return;
+	if (now > was)
+		budget_add(p->budget, p->channel->app->num, now - was);
+	else
+		budget_sub(p->budget, p->channel->app->num, was - now);
+	p->booked = now;
+}
+
 /* Takes the member out of everything and frees it. */
 static void
 discard(struct member *m)
@@ -74,6 +100,7 @@ discard(struct member *m)
 	p->keys -= key_bytes(m);
 	p->stale = true;
 	free(m);
+	book(p);
 }
 
 void
@@ -83,6 +110,8 @@ presence_free(struct presence *p)
 		return;
 	while (!list_is_empty(&p->order))
 		discard(LIST_ITEM(p->order.next, struct member, order));
+	if (p->budget != NULL)
+		budget_sub(p->budget, p->channel->app->num, p->booked);
 	hash_clear(&p->members);
 	hash_clear(&p->seats.more);
 	buf_unref(p->ids);
@@ -205,6 +234,7 @@ presence_recall(struct presence *p, struct str id, struct str info,
 	}
 	insert(p, m, stamp);
 	list_append(suspects, &m->suspect);
+	book(p);
 	return true;
 }
 
@@ -233,9 +263,11 @@ presence_join(struct presence *p, const struct presence_join *j)
 	seats_add(&p->seats, &m->seats, seat);
 	if (is_new) {
 		insert(p, m, j->stamp);
+		book(p);
 		return PRESENCE_FIRST;
 	}
 	move_up(m, j->stamp);
+	book(p);
 	list_remove(&m->suspect);
 	return PRESENCE_MORE;
 }
@@ -247,6 +279,7 @@ presence_leave(struct presence *p, unsigned slot, uint64_t sid, struct str id)
 
 	if (m == NULL || !seats_remove(&p->seats, &m->seats, slot, sid))
 		return PRESENCE_UNKNOWN;
+	book(p);
 	if (m->seats.n > 0)
 		return PRESENCE_STAYS;
 	discard(m);
@@ -272,6 +305,7 @@ presence_drop(
 		list_append(suspects, &m->suspect);
 		n++;
 	}
+	book(p);
 	return n;
 }
 

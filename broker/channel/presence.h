@@ -19,6 +19,7 @@
 #include "shared/base/list.h"
 #include "shared/base/str.h"
 
+struct budget;
 struct channel;
 struct json_writer;
 
@@ -43,6 +44,8 @@ struct member {
 };
 
 struct presence {
+	struct budget *budget; /* where it is booked, or NULL */
+	size_t booked;
 	struct channel *channel; /* whose members these are */
 	struct hash members;
 	struct seat_table seats;

@@ -13,6 +13,7 @@
 
 #include <stdlib.h>
 
+#include "broker/core/budget.h"
 #include "shared/base/xmalloc.h"
 
 struct channel_key {
@@ -39,9 +40,9 @@ app_eq(const struct hash_node *n, const void *key)
 }
 
 void
-registry_init(struct registry *r, unsigned nslots)
+registry_init(struct registry *r, unsigned nslots, struct budget *budget)
 {
-	*r = (struct registry){ .nslots = nslots };
+	*r = (struct registry){ .nslots = nslots, .budget = budget };
 }
 
 void
@@ -98,6 +99,7 @@ app_get(struct registry *r, uint32_t num)
 		list_init(&a->occupied);
 		list_init(&a->cursors);
 		hash_insert(&r->apps, &a->node, hash_u64(num));
+		budget_add(r->budget, num, sizeof(*a) + BUDGET_BLOCK);
 	}
 	return a;
 }
@@ -109,7 +111,15 @@ app_release(struct registry *r, struct registry_app *a)
 	if (a->refs > 0 || !list_is_empty(&a->cursors))
 		return;
 	hash_remove(&r->apps, &a->node);
+	budget_sub(r->budget, a->num, sizeof(*a) + BUDGET_BLOCK);
 	free(a);
+}
+
+size_t
+registry_cost(const struct registry *r, size_t name_len)
+{
+	return sizeof(struct channel) + r->nslots * sizeof(uint32_t) +
+	    name_len + BUDGET_BLOCK;
 }
 
 struct channel *
@@ -127,6 +137,7 @@ registry_get(struct registry *r, uint32_t app, struct str name)
 	memcpy(&c->count[r->nslots], name.p, name.n);
 	list_init(&c->in_app);
 	hash_insert(&r->channels, &c->node, hash_str(name, app));
+	budget_add(r->budget, app, registry_cost(r, name.n));
 	return c;
 }
 
@@ -206,6 +217,7 @@ registry_release(struct registry *r, struct channel *c)
 	    c->tally != NULL)
 		return;
 	hash_remove(&r->channels, &c->node);
+	budget_sub(r->budget, c->app->num, registry_cost(r, c->name_len));
 	c->app->refs--;
 	app_release(r, c->app);
 	free(c);

@@ -8,6 +8,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "shared/base/hash.h"
@@ -15,6 +16,7 @@
 #include "shared/base/str.h"
 #include "shared/proc/proc.h"
 
+struct budget;
 struct cached;
 struct presence;
 struct tally;
@@ -57,12 +59,13 @@ struct registry_cursor {
 
 struct registry {
 	struct hash channels, apps;
+	struct budget *budget; /* where channels are booked, or NULL */
 	unsigned nslots;
 	uint64_t noccupied; /* channels with subscriptions, not hidden */
 	uint64_t nsubs[PROC_MAX_WORKERS]; /* by slot, not hidden */
 };
 
-void registry_init(struct registry *, unsigned nslots);
+void registry_init(struct registry *, unsigned nslots, struct budget *);
 /* Frees the channels; presence, cache and tally must be gone. */
 void registry_clear(struct registry *);
 
@@ -70,6 +73,8 @@ struct channel *registry_find(
     const struct registry *, uint32_t app, struct str name);
 /* Finds or makes it.  name: 1 to REGISTRY_NAME_MAX bytes. */
 struct channel *registry_get(struct registry *, uint32_t app, struct str name);
+/* Bytes of a channel with such a name. */
+size_t registry_cost(const struct registry *, size_t name_len);
 struct str registry_name(const struct registry *, const struct channel *);
 
 /* One more subscription of this worker. */

@@ -18,6 +18,7 @@
 #include "broker/channel/registry.h"
 #include "broker/channel/roll.h"
 #include "broker/channel/tally.h"
+#include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
@@ -107,13 +108,24 @@ subscribe_answer(struct peer *p, const struct msg_sub *m, uint64_t stamp)
 }
 
 static void
-refuse(struct peer *p, const struct msg_sub *m, enum presence_joined why,
-    uint32_t max)
+refuse(struct peer *p, const struct msg_sub *m, struct str why)
 {
-	struct buf **b = broker_scratch(p->br), *text = NULL;
+	struct buf **b = broker_scratch(p->br);
 	struct msg_sub_done done = {
 		.sid = m->sid, .ref = m->ref, .status = REFUSED
 	};
+
+	frame_subscription_error(b, m->channel, "LimitReached", REFUSED, why);
+	done.frames = buf_str(*b);
+	ipc_send_sub_done(&p->ipc, &done);
+	peer_refuse(p, m->sid, m->channel);
+}
+
+static void
+refuse_member(struct peer *p, const struct msg_sub *m, enum presence_joined why,
+    uint32_t max)
+{
+	struct buf *text = NULL;
 
 	if (why == PRESENCE_FULL)
 		buf_printf(&text,
@@ -124,12 +136,33 @@ refuse(struct peer *p, const struct msg_sub *m, enum presence_joined why,
 		buf_printf(&text,
 		    "the members of the channel take more than %u bytes",
 		    PRESENCE_MAX_BYTES);
-	frame_subscription_error(
-	    b, m->channel, "LimitReached", REFUSED, buf_str(text));
+	refuse(p, m, buf_str(text));
 	buf_unref(text);
-	done.frames = buf_str(*b);
-	ipc_send_sub_done(&p->ipc, &done);
-	peer_refuse(p, m->sid, m->channel);
+}
+
+/*
+ * A channel that is not there yet costs memory, and each member does.  False:
+ * the app holds too much, and the client has been told.
+ */
+static bool
+has_room(struct peer *p, struct broker_app *a, const struct msg_sub *m)
+{
+	struct broker *br = p->br;
+	struct buf *text = NULL;
+	const struct channel *c;
+
+	if (a == NULL || budget_has_room(br->budget, m->app))
+		return true;
+	cache_shrink(br); /* its cached events go first */
+	if (budget_has_room(br->budget, m->app))
+		return true;
+	c = registry_find(br->registry, m->app, m->channel);
+	if (c != NULL && m->user_id.n == 0)
+		return true;
+	budget_refuse(br->budget, &a->refusals, m->app, a->app.id, &text);
+	refuse(p, m, buf_str(text));
+	buf_unref(text);
+	return false;
 }
 
 /* Frees what nobody keeps any more. */
@@ -156,12 +189,15 @@ is_sound(struct str channel, struct str user_id)
 }
 
 static enum presence_joined
-join(struct channel *c, const struct msg_sub *m, const struct presence_join *j)
+join(struct broker *br, struct channel *c, const struct msg_sub *m,
+    const struct presence_join *j)
 {
 	if (m->user_id.n == 0)
 		return PRESENCE_MORE; /* no members here, so nobody is told */
-	if (c->presence == NULL)
+	if (c->presence == NULL) {
 		c->presence = presence_new(c);
+		c->presence->budget = br->budget;
+	}
 	return presence_join(c->presence, j);
 }
 
@@ -191,7 +227,7 @@ int
 subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 {
 	struct broker *br = p->br;
-	const struct broker_app *a = apps_find(br, m->app);
+	struct broker_app *a = apps_find(br, m->app);
 	struct presence_join j = { .slot = (unsigned)p->slot,
 		.id = m->user_id,
 		.info = m->user_info,
@@ -218,10 +254,12 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 		j.max = a->app.max_presence_members;
 	/* It asks once more: it has read the refusal, and owes no UNSUB. */
 	peer_was_refused(p, m->sid, m->channel);
+	if (!replay && !has_room(p, a, m))
+		return 0;
 	c = registry_get(br->registry, m->app, m->channel);
-	joined = join(c, m, &j);
+	joined = join(br, c, m, &j);
 	if (joined != PRESENCE_FIRST && joined != PRESENCE_MORE) {
-		refuse(p, m, joined, j.max);
+		refuse_member(p, m, joined, j.max);
 		release(br, c);
 		return 0;
 	}

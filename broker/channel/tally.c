@@ -15,6 +15,7 @@
 #include "broker/app/apps.h"
 #include "broker/channel/registry.h"
 #include "broker/channel/route.h"
+#include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
@@ -32,6 +33,8 @@ struct tally {
 	double told; /* broker_now() of the last event, or 0 */
 };
 
+#define TALLY_COST (sizeof(struct tally) + BUDGET_BLOCK)
+
 static bool
 is_wanted(const struct broker *br, const struct channel *c)
 {
@@ -46,6 +49,7 @@ forget(struct channel *c)
 	if (c->tally == NULL)
 		return;
 	ev_timer_stop(c->tally->br->loop, &c->tally->timer);
+	budget_sub(c->tally->br->budget, c->app->num, TALLY_COST);
 	free(c->tally);
 	c->tally = NULL;
 }
@@ -104,6 +108,7 @@ tally_changed(struct broker *br, struct channel *c)
 		t = c->tally = xcalloc(1, sizeof(*t));
 		t->br = br;
 		t->channel = c;
+		budget_add(br->budget, c->app->num, TALLY_COST);
 		ev_init(&t->timer, on_timer);
 	}
 	if (ev_is_active(&t->timer) &&

@@ -13,6 +13,7 @@
 #include "shared/proc/proc.h"
 
 struct broker_apps;
+struct budget;
 struct buf;
 struct cache;
 struct claims;
@@ -55,6 +56,7 @@ struct broker {
 
 	struct link_table *links;
 	struct resync *resync;
+	struct budget *budget; /* of the memory, by app */
 	struct broker_apps *apps;
 	struct claims *claims;
 	struct registry *registry;

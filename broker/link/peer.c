@@ -39,6 +39,7 @@
 
 #define TRIM_BYTES (1u << 20) /* queued: they go back to the system */
 #define LINKS_MAX (2 * PROC_MAX_WORKERS)
+#define REFUSALS 256      /* behind so many a ping asks to forget them */
 #define ACK_SECONDS 0.005 /* that an acknowledgement waits for company */
 
 struct refusal {
@@ -77,6 +78,11 @@ peer_refuse(struct peer *p, uint64_t sid, struct str channel)
 	r->name_len = channel.n;
 	memcpy(r->name, channel.p, channel.n);
 	hash_insert(&p->refused, &r->node, hash_str(channel, sid));
+	if (++p->nrefused % REFUSALS == 0) {
+		struct msg_ping m = { .id = ++p->br->links->ping_id };
+
+		ipc_send_ping(&p->ipc, &m);
+	}
 }
 
 bool

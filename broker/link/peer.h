@@ -57,6 +57,7 @@ struct peer {
 	uint32_t read_us; /* when the last event before it was read */
 	uint32_t run;     /* see places_find() */
 	uint32_t nconns;
+	uint32_t nrefused; /* subscriptions, since HELLO */
 
 	uint64_t routed;          /* last seq of this turn; 0: none */
 	uint64_t targets;         /* slots that got events of this turn */

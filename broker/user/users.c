@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "broker/channel/registry.h"
+#include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
@@ -72,6 +73,7 @@ user_get(struct broker *br, uint32_t app, struct str id)
 	list_init(&u->watchers);
 	list_init(&u->leaving);
 	hash_insert(&br->users->by_id, &u->node, hash_str(id, app));
+	budget_add(br->budget, app, sizeof(*u) + id.n + BUDGET_BLOCK);
 	return u;
 }
 
@@ -81,6 +83,7 @@ user_release(struct broker *br, struct user *u)
 	if (user_is_online(u) || !list_is_empty(&u->watchers))
 		return;
 	hash_remove(&br->users->by_id, &u->node);
+	budget_sub(br->budget, u->app, sizeof(*u) + u->id_len + BUDGET_BLOCK);
 	free(u);
 }
 
@@ -118,6 +121,7 @@ session_new(
 	list_init(&s->in_slot);
 	list_append(&br->users->sessions[s->slot], &s->in_slot);
 	hash_insert(&br->users->by_sid, &s->node, hash_u64(sid));
+	budget_add(br->budget, u->app, sizeof(*s) + BUDGET_BLOCK);
 	u->nsessions++;
 	if (u->channel == NULL)
 		u->channel =
@@ -147,6 +151,7 @@ session_end(struct broker *br, struct session *s)
 	registry_leave(br->registry, u->channel, s->slot);
 	list_remove(&s->in_slot);
 	hash_remove(&br->users->by_sid, &s->node);
+	budget_sub(br->budget, u->app, sizeof(*s) + BUDGET_BLOCK);
 	free(s);
 	if (--u->nsessions > 0)
 		return;

@@ -13,6 +13,7 @@
 
 #include <stdlib.h>
 
+#include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "shared/base/base.h"
@@ -156,6 +157,7 @@ watch_clear(struct broker *br, struct session *s)
 		list_remove(&s->watches[i].in_user);
 		user_release(br, s->watches[i].u);
 	}
+	budget_sub(br->budget, s->user->app, s->nlist * sizeof(*s->watches));
 	free(s->watches);
 	s->watches = NULL;
 	s->nwatches = s->nlist = 0;
@@ -229,5 +231,6 @@ watch_set(struct broker *br, struct session *s, const struct msg_signin *m)
 	if (n == 0)
 		return 0;
 	s->watches = xcalloc(n, sizeof(*s->watches));
+	budget_add(br->budget, s->user->app, n * sizeof(*s->watches));
 	return watch_all(br, s, list, m->online);
 }

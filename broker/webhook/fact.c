@@ -18,6 +18,7 @@
 
 #include "broker/channel/cache.h"
 #include "broker/channel/registry.h"
+#include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/webhook/hook_apps.h"
 #include "broker/webhook/hooks.h"
@@ -81,6 +82,12 @@ fact_find(struct broker *br, const struct fact_key *k)
 	return n == NULL ? NULL : container_of(n, struct fact, node);
 }
 
+static size_t
+cost(const struct fact *f)
+{
+	return sizeof(*f) + f->channel_len + f->user_len + BUDGET_BLOCK;
+}
+
 static struct fact *
 fact_new(struct broker *br, const struct fact_key *k)
 {
@@ -94,6 +101,7 @@ fact_new(struct broker *br, const struct fact_key *k)
 		memcpy(f->key + k->channel.n, k->user.p, k->user.n);
 	list_init(&f->link);
 	hash_insert(&br->hooks->facts, &f->node, fact_hash(k));
+	budget_add(br->budget, f->app, cost(f));
 	br->hooks->active = true;
 	return f;
 }
@@ -105,6 +113,7 @@ fact_free(struct broker *br, struct fact *f)
 
 	list_remove(&f->link);
 	hash_remove(&h->facts, &f->node);
+	budget_sub(br->budget, f->app, cost(f));
 	h->nmissed -= f->missed || f->owes_miss;
 	h->active = h->apps.n > 0 || h->facts.n > 0;
 	free(f);

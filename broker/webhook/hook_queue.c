@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include "broker/app/apps.h"
+#include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/webhook/hook_apps.h"
@@ -39,9 +40,10 @@ struct hook {
 };
 
 void
-hook_queue_init(struct hook_queue *q)
+hook_queue_init(struct hook_queue *q, struct budget *budget)
 {
-	*q = (struct hook_queue){ .origin = proc_random() | 1 };
+	*q = (struct hook_queue){ .origin = proc_random() | 1,
+		.budget = budget };
 	list_init(&q->turns);
 	list_init(&q->sent);
 	q->resend = &q->sent;
@@ -103,6 +105,7 @@ forget(struct hook_queue *q, struct hook *h)
 	if (list_is_empty(&line->unsent))
 		list_remove(&line->turn);
 	line->bytes -= cost(h);
+	budget_sub(q->budget, line->app, cost(h));
 	line->n--;
 	q->bytes -= cost(h);
 	q->n--;
@@ -263,6 +266,7 @@ hook_queue_put(struct broker *br, struct msg_hook *m)
 	else
 		append(q, h);
 	line->bytes += cost(h);
+	budget_add(q->budget, line->app, cost(h));
 	line->n++;
 	q->bytes += cost(h);
 	q->n++;

@@ -19,6 +19,7 @@
 #include "shared/ipc/ipc_msg.h"
 
 struct broker;
+struct budget;
 struct peer;
 
 /* Bytes that wait for the courier, of all apps. */
@@ -39,13 +40,14 @@ struct hook_line {
 };
 
 struct hook_queue {
-	struct hash lines;   /* struct hook_line */
-	struct list turns;   /* lines with unsent hooks, the next one first */
-	struct list sent;    /* not acknowledged, by number */
-	struct list *resend; /* the first that this courier has not got */
-	bool open;           /* facts are known: unsent ones may go */
-	uint64_t origin;     /* of this broker process */
-	uint64_t seq;        /* of the last one that was sent */
+	struct hash lines;     /* struct hook_line */
+	struct list turns;     /* lines with unsent hooks, the next one first */
+	struct list sent;      /* not acknowledged, by number */
+	struct list *resend;   /* the first that this courier has not got */
+	bool open;             /* facts are known: unsent ones may go */
+	uint64_t origin;       /* of this broker process */
+	uint64_t seq;          /* of the last one that was sent */
+	struct budget *budget; /* where they are booked */
 	size_t n, bytes, in_flight;
 	uint64_t dropped;
 	struct peer *courier; /* NULL: not there */
@@ -55,7 +57,7 @@ struct hook_queue {
 	char *trouble;
 };
 
-void hook_queue_init(struct hook_queue *);
+void hook_queue_init(struct hook_queue *, struct budget *);
 void hook_queue_clear(struct hook_queue *);
 struct hook_line *hook_queue_find(const struct hook_queue *, uint32_t app);
 /* Made when it is missing. */

@@ -23,14 +23,21 @@ share_eq(const struct hash_node *n, const void *key)
 }
 
 struct share *
-shares_get(struct shares *ss, uint32_t app)
+shares_find(const struct shares *ss, uint32_t app)
 {
 	struct hash_node *n =
 	    hash_find(&ss->by_app, hash_u64(app), share_eq, &app);
-	struct share *s;
 
-	if (n != NULL)
-		return container_of(n, struct share, node);
+	return n == NULL ? NULL : container_of(n, struct share, node);
+}
+
+struct share *
+shares_get(struct shares *ss, uint32_t app)
+{
+	struct share *s = shares_find(ss, app);
+
+	if (s != NULL)
+		return s;
 	s = xcalloc(1, sizeof(*s));
 	s->app = app;
 	list_init(&s->entries);
@@ -56,7 +63,7 @@ void
 shares_sub(struct shares *ss, struct share *s, uint64_t bytes)
 {
 	s->bytes -= MIN(s->bytes, bytes);
-	if (!list_is_empty(&s->entries))
+	if (s->bytes > 0)
 		return;
 	if (ss->top == s)
 		ss->top = NULL;

@@ -29,9 +29,11 @@ struct shares {
 
 /* The app's share; made when it is missing. */
 struct share *shares_get(struct shares *, uint32_t app);
+/* The app's share, or NULL. */
+struct share *shares_find(const struct shares *, uint32_t app);
 /* It holds so many bytes more. */
 void shares_add(struct shares *, struct share *, uint64_t bytes);
-/* It holds so many bytes less; frees it with its last entry. */
+/* It holds so many bytes less; frees it when nothing is left. */
 void shares_sub(struct shares *, struct share *, uint64_t bytes);
 /* The share of the app that holds most, or NULL. */
 struct share *shares_largest(struct shares *);

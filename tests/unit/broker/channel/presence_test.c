@@ -418,7 +418,7 @@ a_random_walk_ends_like_the_model(void **state)
 	(void)state;
 	printf("SEED=%llu\n", (unsigned long long)w.rnd);
 	w.rnd = w.rnd * 2 + 1; /* never 0 */
-	registry_init(&w.r, SLOTS);
+	registry_init(&w.r, SLOTS, NULL);
 	list_init(&w.suspects);
 	for (int i = 0; i < STEPS; i++) {
 		unsigned what = draw(&w, 1000), ch = draw(&w, CHANNELS);

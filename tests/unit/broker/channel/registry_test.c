@@ -30,7 +30,7 @@ a_channel_is_found_by_app_and_name(void **state)
 	struct channel *a, *b;
 
 	(void)state;
-	registry_init(&r, 3);
+	registry_init(&r, 3, NULL);
 	assert_null(registry_find(&r, 1, S("room")));
 	a = registry_get(&r, 1, S("room"));
 	b = registry_get(&r, 2, S("room"));
@@ -54,7 +54,7 @@ the_mask_says_which_slots_count(void **state)
 	struct channel *c;
 
 	(void)state;
-	registry_init(&r, PROC_MAX_WORKERS);
+	registry_init(&r, PROC_MAX_WORKERS, NULL);
 	c = registry_get(&r, 1, S("room"));
 	registry_enter(&r, c, 0);
 	registry_enter(&r, c, 63);
@@ -86,7 +86,7 @@ anything_else_keeps_a_channel(void **state)
 	char thing;
 
 	(void)state;
-	registry_init(&r, 1);
+	registry_init(&r, 1, NULL);
 	c = registry_get(&r, 1, S("cache-a"));
 	c->cached = (void *)&thing;
 	registry_release(&r, c);
@@ -113,7 +113,7 @@ hidden_channels_are_in_no_list(void **state)
 	struct channel *c;
 
 	(void)state;
-	registry_init(&r, 1);
+	registry_init(&r, 1, NULL);
 	c = registry_get(&r, 1, S("#server-to-user-ada"));
 	registry_enter(&r, c, 0);
 	assert_true(c->hidden);
@@ -152,7 +152,7 @@ a_cursor_survives_changes(void **state)
 	struct channel *a, *b, *c, *d;
 
 	(void)state;
-	registry_init(&r, 1);
+	registry_init(&r, 1, NULL);
 	a = enter(&r, 1, "a");
 	b = enter(&r, 1, "b");
 	c = enter(&r, 1, "c");
@@ -191,7 +191,7 @@ many_channels(void **state)
 	size_t n = 0;
 
 	(void)state;
-	registry_init(&r, 2);
+	registry_init(&r, 2, NULL);
 	for (int i = 0; i < N; i++) {
 		snprintf(name, sizeof(name), "room-%d", i);
 		enter(&r, 1, name);

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+//
+// The broker keeps to its share of memory_limit: the app for which it holds
+// most gets no new channels and members, is told why, and all others do not
+// notice.  A kernel limit of memory_limit for the process would kill it.
+'use strict';
+
+const assert = require('node:assert/strict');
+const { execFileSync } = require('node:child_process');
+const fs = require('node:fs');
+const { test } = require('node:test');
+const { Client } = require('./lib/client');
+const { Daemon, until, SLOW } = require('./lib/daemon');
+const { api, publish } = require('./lib/http');
+
+const MIB = 1 << 20;
+const LIMIT = 64 * MIB;
+const ASAN = SLOW > 1; // a process with sanitizers is large from its beginning
+const LOADED = { max_backend_events_per_second: 0,
+	max_client_events_per_second: 0, max_subscriptions: 100000,
+	max_channel_name_length: 200, max_presence_members: 1000 };
+
+const AT_ONCE = 250;
+
+function memory(pid, what = 'VmRSS') {
+	const text = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
+	return Number(new RegExp(`^${what}:\\s+(\\d+)`, 'm').exec(text)[1]) * 1024;
+}
+
+async function running(conf = {}) {
+	const d = new Daemon({ workers: 2, memory_limit: LIMIT, ...conf });
+	const [greedy, other] = [d.app(LOADED), d.app(LOADED)];
+	await d.start();
+	d.allow(/app over its part of memory_limit/);
+	const [broker] = d.pidsOf('broker');
+	if (!ASAN)
+		execFileSync('prlimit', ['--pid', broker, `--data=${LIMIT}`]);
+	return { d, greedy, other, broker };
+}
+
+async function check({ d, other, broker }) {
+	assert.deepEqual(d.pidsOf('broker'), [broker], 'the same broker');
+	const peak = memory(broker, 'VmHWM');
+	if (!ASAN)
+		assert.ok(peak < LIMIT / 4 + 4 * MIB, `${peak >> 20} MiB`);
+	const c = await Client.connect(d, other);
+	await c.subscribe('cache-mine');
+	await c.expect('kept', 'cache-mine');
+	for (let i = 0; i < 50; i++) {
+		await c.subscribe(`new-${i}`);
+		await c.join(`presence-new-${i}`, 'u', { name: 'Ann' });
+	}
+	await publish(d, other, 'new-7', 'e', '1');
+	assert.equal(await c.expect('e', 'new-7'), '1');
+	await c.close();
+	await d.stop();
+	return peak;
+}
+
+// Channels of this client, many at a time; resolves with the answers counted
+// and the first refusal.
+async function open(c, n, name, data) {
+	const seen = { ok: 0, refused: 0, first: null };
+	let rest = '';
+	c.onData = (b) => {
+		let end = 0;
+		rest += b.toString('latin1');
+		for (const m of rest.matchAll(
+			/subscription_succeeded|pusher:subscription_error[^}]*}/g)) {
+			end = m.index + m[0].length;
+			if (m[0].startsWith('s')) seen.ok++;
+			else if (seen.refused++ === 0) seen.first = m[0];
+		}
+		rest = rest.slice(end);
+	};
+	for (let i = 0; i < n; i += AT_ONCE) {
+		for (let k = i; k < Math.min(n, i + AT_ONCE); k++)
+			c.sendSubscribe(name(k), { data });
+		await until('answers', () => c.gone ||
+			seen.ok + seen.refused >= Math.min(n, i + AT_ONCE), 30000);
+	}
+	assert.ok(!c.gone);
+	return seen;
+}
+
+test('S4: a stranger opens channels with long names as fast as he can: his ' +
+	'app gets no more, others do not notice', async (t) => {
+	const r = await running();
+	const { d, greedy, other } = r;
+	await publish(d, other, 'cache-mine', 'kept', 'x'.repeat(1000));
+	const all = await Client.several(d, greedy, 20);
+	const seen = await Promise.all(all.map((c, k) => open(c, 2500,
+		(i) => `c-${k}-${i}-`.padEnd(200, 'x'))));
+	const sum = (key) => seen.reduce((n, s) => n + s[key], 0);
+	t.diagnostic(`${sum('ok')} taken, ${sum('refused')} refused`);
+	assert.ok(sum('ok') > 10000 && sum('refused') > 10000);
+	const first = seen.find((s) => s.first).first;
+	assert.match(first, /LimitReached/);
+	assert.match(first, /holds \d+ bytes for this app.*of the \d+ that memory_limit/);
+	assert.match(first, /subscribe to fewer channels, or raise memory_limit/);
+	const lines = d.readLog().match(/app over its part of memory_limit.*/g);
+	assert.equal(lines.length, 1, 'once a minute');
+	assert.match(lines[0], new RegExp(`app=${greedy.id} `));
+	// What it has goes on; a channel that is there costs nothing more.
+	const more = await Client.connect(d, greedy);
+	await more.subscribe('c-0-0-'.padEnd(200, 'x'));
+	await publish(d, greedy, 'c-0-0-'.padEnd(200, 'x'), 'e', '2');
+	assert.equal(await more.expect('e'), '2');
+	more.sendSubscribe('one-more');
+	await more.expectRefused('one-more', 'LimitReached', 413);
+	// Room again when others have left.
+	for (const c of all.slice(0, 10)) c.sock.destroy();
+	await until('room', async () => {
+		more.sendSubscribe('again');
+		const m = await more.next();
+		if (/succeeded/.test(m.event)) return true;
+		await more.expectError(null);
+		return false;
+	});
+	for (const c of [...all.slice(10), more]) c.sock.destroy();
+	t.diagnostic(`peak ${await check(r) >> 20} MiB`);
+});
+
+test('S4: presence members with large infos', async (t) => {
+	const r = await running();
+	const { d, greedy, other } = r;
+	await publish(d, other, 'cache-mine', 'kept', 'x'.repeat(1000));
+	const all = await Client.several(d, greedy, 10);
+	const seen = await Promise.all(all.map((c, k) => open(c, 500,
+		(i) => `presence-${k}-${i}`,
+		{ user_id: `u${k}`, user_info: { x: 'y'.repeat(900) } })));
+	const refused = seen.reduce((n, s) => n + s.refused, 0);
+	assert.ok(refused > 1000);
+	for (const c of all) c.sock.destroy();
+	t.diagnostic(`refused ${refused}, peak ${await check(r) >> 20} MiB`);
+});
+
+test('S4: an app that holds too much loses its cached events before it is ' +
+	'refused channels', async () => {
+	const r = await running();
+	const { d, greedy, other } = r;
+	await publish(d, other, 'cache-mine', 'kept', 'x'.repeat(1000));
+	for (let i = 0; i < 120; i++) {
+		const batch = Array.from({ length: 10 }, (_, k) => ({ name: 'e',
+			channel: `cache-${i}-${k}`, data: 'x'.repeat(9000) }));
+		const a = await api(d, greedy, 'POST', '/batch_events',
+			{ body: { batch } });
+		assert.equal(a.status, 200, a.text);
+	}
+	const c = await Client.connect(d, greedy);
+	const seen = await open(c, 10000, (i) => `c-${i}-`.padEnd(200, 'x'));
+	assert.equal(seen.refused, 0);
+	c.sock.destroy();
+	await check(r);
+});
