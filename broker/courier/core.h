@@ -45,9 +45,10 @@ struct courier {
 	int save_errno;          /* of the last attempt */
 
 	/* Events from the broker (from_broker.h). */
-	bool known;   /* all endpoints have been received */
-	bool full;    /* takes no more events for now */
-	bool started; /* HOOKs count, of this origin: */
+	bool known;     /* all endpoints have been received */
+	char *database; /* the UUID of the one that they are from */
+	bool full;      /* takes no more events for now */
+	bool started;   /* HOOKs count, of this origin: */
 	uint64_t origin, seq;
 	bool owes_ack;
 	uint64_t dropped; /* for lack of room */

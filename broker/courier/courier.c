@@ -155,6 +155,7 @@ stop(struct role *r)
 	endpoint_clear_all(c);
 	store_free(c);
 	free(c->trouble);
+	free(c->database);
 	memory_free(&c->memory);
 	sign_cleanup();
 	ev_loop_destroy(c->loop);

@@ -94,6 +94,7 @@ endpoint_set(struct courier *c, const struct msg_endpoint *m)
 	if (e->url == NULL || !str_eq(str_of(e->url), m->url))
 		e->down = 0;
 	e->url = keep(e->url, m->url);
+	e->owner = keep(e->owner, m->owner);
 	e->headers = keep(e->headers, m->headers);
 	e->key = keep(e->key, m->key);
 	e->old_key = keep(e->old_key, m->old_key);
@@ -144,6 +145,7 @@ endpoint_free(struct endpoint *e)
 	hash_remove(&e->c->endpoints, &e->node);
 	sign_key_free(e->sign);
 	sign_key_free(e->old_sign);
+	free(e->owner);
 	free(e->url);
 	free(e->headers);
 	free(e->key);
@@ -225,7 +227,14 @@ delivery_of(struct endpoint *e, const struct outbox_row *r)
 	d->until_ms = r->until_ms;
 	d->bytes = r->bytes;
 	d->attempts = r->attempts;
+	d->owner = hash_str(r->owner, 0);
 	return d;
+}
+
+bool
+endpoint_owns(const struct endpoint *e, const struct delivery *d)
+{
+	return d->owner == hash_str(str_of(e->owner), 0);
 }
 
 static void
@@ -234,7 +243,8 @@ row_init(struct endpoint *e, const struct msg_hook *m, struct outbox_row *r)
 	uint64_t life = e->c->conf->webhook_retry_time * 1000;
 
 	*r = (struct outbox_row){ .endpoint = e->num,
-		.app = e->app,
+		.app = m->app,
+		.owner = m->owner,
 		.kind = m->kind,
 		.queue = e->batch ? OUTBOX_BATCHES : OUTBOX_CHANNEL,
 		.count = 1,
@@ -319,6 +329,9 @@ endpoint_add(struct endpoint *e, const struct msg_hook *m)
 
 	if (e->gone)
 		return 0;
+	if (e->open != NULL && !alone &&
+	    e->open->owner != hash_str(m->owner, 0) && close_batch(e) == -1)
+		return -1;
 	if (e->open != NULL && !alone)
 		return add_to_batch(e, m);
 	row_init(e, m, &r);

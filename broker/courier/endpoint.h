@@ -19,6 +19,7 @@ struct endpoint {
 	struct hash_node node;
 	struct courier *c;
 	uint32_t num, app;
+	char *owner; /* "UUID/ID" of the database and the app */
 	bool enabled, batch, allow_private;
 	bool seen; /* in this list of all */
 	bool gone; /* freed when nothing is in progress */
@@ -52,6 +53,8 @@ void endpoint_each(struct courier *, void (*)(struct endpoint *));
  * courier->fresh until the next commit.  0, or -1: the outbox has failed.
  */
 int endpoint_add(struct endpoint *, const struct msg_hook *);
+/* It is not of another app or database that had the number of this one. */
+bool endpoint_owns(const struct endpoint *, const struct delivery *);
 /* Writes the open batches as they are now: 0, or -1. */
 int endpoint_write_batches(struct courier *);
 /* A row that waits; it is queued at once. */

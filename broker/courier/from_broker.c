@@ -9,6 +9,8 @@
 
 #include "broker/courier/from_broker.h"
 
+#include <stdlib.h>
+
 #include "broker/courier/core.h"
 #include "broker/courier/endpoint.h"
 #include "broker/courier/sender.h"
@@ -46,6 +48,8 @@ on_endpoints_done(void *owner, const struct ipc_in *in)
 	store_commit(c); /* what is fresh may be for those that go */
 	gone = endpoint_sweep(c);
 	c->known = true;
+	free(c->database);
+	c->database = str_dup(m.database);
 	if (c->outbox == NULL) {
 		if (store_is_needed(c) && c->trouble == NULL)
 			store_open(c);
@@ -67,6 +71,7 @@ send_told(void *arg, const struct outbox_fact *f)
 	struct courier *c = arg;
 	struct msg_told m = { .app = f->app,
 		.missed = f->missed,
+		.owner = f->owner,
 		.channel = f->channel,
 		.user_id = f->user };
 
@@ -104,9 +109,10 @@ on_start(void *owner, const struct ipc_in *in)
 static int
 tell(struct courier *c, const struct msg_hook *m)
 {
-	struct outbox_fact f = {
-		.app = m->app, .channel = m->channel, .user = m->user_id
-	};
+	struct outbox_fact f = { .app = m->app,
+		.owner = m->owner,
+		.channel = m->channel,
+		.user = m->user_id };
 
 	switch (m->kind) {
 	case WEBHOOK_CACHE_MISS:

@@ -33,6 +33,7 @@ struct delivery {
 	struct queue *queue;
 	uint64_t id, time_ms, next_ms, until_ms;
 	size_t bytes;
+	uint64_t owner; /* hash of "UUID/ID"; see endpoint_owns() */
 	uint32_t attempts;
 	bool again; /* in progress: this is not the first attempt */
 };

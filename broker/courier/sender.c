@@ -78,13 +78,13 @@ is_hopeless(const struct endpoint *e, const struct delivery *d)
 }
 
 static int
-give_up(struct endpoint *e, const struct delivery *d)
+give_up(struct endpoint *e, const struct delivery *d, const char *why)
 {
 	struct outbox_row r = { .id = d->id,
 		.state = OUTBOX_DEAD,
 		.attempts = d->attempts,
 		.changed_ms = courier_now_ms(),
-		.answer = S("not tried: those before it failed") };
+		.answer = str_of(why) };
 
 	return outbox_failed(e->c->outbox, &r);
 }
@@ -94,26 +94,36 @@ sender_kick(struct endpoint *e)
 {
 	struct courier *c = e->c;
 	struct delivery *d;
-	unsigned given_up = 0;
+	unsigned given_up = 0, foreign = 0;
 	int r = 0;
 
 	while (r != -1 && e->enabled && !e->gone && courier_has_outbox(c) &&
-	    given_up < AT_ONCE && (d = queues_next(&e->queues)) != NULL) {
-		if (is_hopeless(e, d)) {
-			r = give_up(e, d);
+	    given_up + foreign < AT_ONCE &&
+	    (d = queues_next(&e->queues)) != NULL) {
+		if (!endpoint_owns(e, d)) {
+			r = give_up(
+			    e, d, "not sent: it belongs to another app");
+			foreign++;
+			delivery_free(d);
+		} else if (is_hopeless(e, d)) {
+			r = give_up(e, d, "not tried: those before it failed");
 			given_up++;
 			delivery_free(d);
 		} else if ((r = start(e, d)) == 0) {
 			delivery_free(d);
 		}
 	}
-	if (given_up > 0) {
+	if (foreign > 0)
+		log_warnx("webhook %u: %u requests belong to another app that "
+			  "had its number, and are kept as dead letters",
+		    e->num, foreign);
+	if (given_up > 0)
 		log_warnx("webhook %u: %u more given up, those before them "
 			  "have failed",
 		    e->num, given_up);
+	if (given_up + foreign > 0)
 		courier_commit_soon(c, COURIER_COMMIT_LATER);
-	}
-	if (given_up == AT_ONCE) /* the others in a later turn */
+	if (given_up + foreign == AT_ONCE) /* the others in a later turn */
 		ev_feed_event(c->loop, &e->rest, EV_TIMER);
 	if (r == -1)
 		courier_outbox_failed(c);

@@ -66,6 +66,7 @@ store_on_turn_end(struct courier *c)
 struct loading {
 	struct courier *c;
 	uint32_t orphan; /* of this endpoint */
+	bool adopt;      /* some have no owner yet */
 	unsigned n;
 };
 
@@ -81,7 +82,42 @@ load_row(void *arg, const struct outbox_row *r)
 		l->orphan = r->endpoint;
 		return 1;
 	}
+	if (r->owner.n == 0) {
+		l->adopt = true;
+		return 1;
+	}
 	endpoint_load(e, r);
+	return 0;
+}
+
+/* Its endpoint has been removed, or is one of another database. */
+static int
+disown(struct courier *c, uint32_t endpoint)
+{
+	int n =
+	    outbox_disown(c->outbox, endpoint, c->database, courier_now_ms());
+
+	if (n > 0)
+		log_warnx("webhook %u: %d requests belong to another database "
+			  "and are kept as dead letters",
+		    endpoint, n);
+	return n == -1 ? -1 : 0;
+}
+
+static int
+adopt(struct courier *c)
+{
+	struct hash_node *n;
+
+	for (n = hash_first(&c->endpoints); n != NULL;
+	     n = hash_next(&c->endpoints, n)) {
+		const struct endpoint *e =
+		    container_of(n, const struct endpoint, node);
+
+		if (!e->gone &&
+		    outbox_adopt(c->outbox, e->num, e->app, e->owner) == -1)
+			return -1;
+	}
 	return 0;
 }
 
@@ -93,15 +129,13 @@ load(struct courier *c)
 
 	do {
 		l.orphan = 0;
+		l.adopt = false;
 		endpoint_forget_all(c);
-		if (outbox_each(c->outbox, &q, load_row, &l) == -1)
+		if (outbox_each(c->outbox, &q, load_row, &l) == -1 ||
+		    (l.adopt && adopt(c) == -1) ||
+		    (l.orphan != 0 && disown(c, l.orphan) == -1))
 			return -1;
-		if (l.orphan != 0 &&
-		    outbox_delete(c->outbox,
-			&(struct outbox_query){
-			    .state = -1, .endpoint = l.orphan }) == -1)
-			return -1;
-	} while (l.orphan != 0);
+	} while (l.orphan != 0 || l.adopt);
 	return outbox_commit(c->outbox);
 }
 

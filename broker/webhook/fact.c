@@ -100,6 +100,7 @@ fact_new(struct broker *br, const struct fact_key *k)
 	if (k->user.n > 0)
 		memcpy(f->key + k->channel.n, k->user.p, k->user.n);
 	list_init(&f->link);
+	hooks_line(br, k->app);
 	hash_insert(&br->hooks->facts, &f->node, fact_hash(k));
 	budget_add(br->budget, f->app, cost(f));
 	br->hooks->active = true;
@@ -125,12 +126,6 @@ static bool
 may_tell(struct broker *br, struct hook_line *line)
 {
 	return br->hooks->settled && hook_queue_make_room(br, line);
-}
-
-static struct hook_line *
-line_of(struct broker *br, const struct fact *f)
-{
-	return hook_queue_line(&br->hooks->queue, f->app);
 }
 
 static void
@@ -208,7 +203,7 @@ tell_end(struct broker *br, struct fact *f)
 static void
 tell_in_turn(struct broker *br, struct fact *f)
 {
-	struct hook_line *line = line_of(br, f);
+	struct hook_line *line = hooks_line(br, f->app);
 
 	if (!list_is_empty(&f->link))
 		return;
@@ -437,4 +432,18 @@ facts_clear(struct broker *br)
 		fact_free(br, container_of(n, struct fact, node));
 	}
 	hash_clear(facts);
+}
+
+void
+facts_forget(struct broker *br, uint32_t app)
+{
+	struct hash_node *n, *next;
+
+	for (n = hash_first(&br->hooks->facts); n != NULL; n = next) {
+		struct fact *f = container_of(n, struct fact, node);
+
+		next = hash_next(&br->hooks->facts, n);
+		if (f->app == app)
+			fact_free(br, f);
+	}
 }

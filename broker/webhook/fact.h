@@ -44,5 +44,7 @@ void facts_tell_untold(struct broker *);
 /* br->hooks->timer */
 void facts_on_timer(struct ev_loop *, ev_timer *, int);
 void facts_clear(struct broker *);
+/* Nobody is told anything: the number belongs to another app now. */
+void facts_forget(struct broker *, uint32_t app);
 
 #endif

@@ -94,9 +94,11 @@ hook_apps_read(struct broker *br, struct appdb *db)
 	}
 	clear(&br->hooks->apps);
 	br->hooks->apps = apps;
+	memcpy(
+	    br->hooks->database, appdb_uuid(db), sizeof(br->hooks->database));
+	hooks_changed(br);
 	if (br->hooks->queue.courier != NULL)
 		hook_apps_send(br, br->hooks->queue.courier);
-	hooks_changed(br);
 	return 0;
 }
 
@@ -123,6 +125,7 @@ send_app(struct broker *br, struct peer *p, const struct hook_app *a)
 			.old_key = old ? str_of(app->app.old_key) : S(""),
 			.old_secret = old ? str_of(app->app.old_secret) : S(""),
 			.old_until = old ? app->app.old_until : 0,
+			.owner = str_of(hooks_line(br, h->app)->owner),
 		};
 
 		ipc_send_endpoint(&p->ipc, &m);
@@ -132,7 +135,8 @@ send_app(struct broker *br, struct peer *p, const struct hook_app *a)
 void
 hook_apps_send(struct broker *br, struct peer *p)
 {
-	struct msg_endpoints_done done = { 0 };
+	struct msg_endpoints_done done = { .database =
+					       str_of(br->hooks->database) };
 	struct hash_node *n;
 
 	for (n = hash_first(&br->hooks->apps); n != NULL;

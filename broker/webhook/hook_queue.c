@@ -134,6 +134,7 @@ hook_queue_clear(struct hook_queue *q)
 		forget_all(q, &line->unsent);
 		forget_all(q, &line->early);
 		hash_remove(&q->lines, n);
+		free(line->owner);
 		free(line);
 	}
 	hash_clear(&q->lines);

@@ -29,6 +29,8 @@ struct peer;
 struct hook_line {
 	struct hash_node node;
 	uint32_t app;
+	char *owner;  /* "UUID/ID" of database and app; NULL: not known yet */
+	bool changed; /* it has just got another owner */
 	struct list turn;      /* in queue->turns when it has unsent ones */
 	struct list unsent;    /* struct hook, oldest first */
 	struct list early;     /* those that wait for the facts before them */

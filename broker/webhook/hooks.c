@@ -11,6 +11,7 @@
 
 #include <time.h>
 
+#include "broker/app/apps.h"
 #include "broker/channel/presence.h"
 #include "broker/channel/registry.h"
 #include "broker/core/core.h"
@@ -19,6 +20,7 @@
 #include "broker/webhook/fact.h"
 #include "broker/webhook/hook_apps.h"
 #include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
 #include "shared/json/json_slice.h"
 #include "shared/net/ws_frame.h"
 
@@ -26,6 +28,55 @@
 #define BIT(kind) (1u << (kind))
 
 static const struct str none = { "", 0 };
+
+/* NULL: there is no such app. */
+static char *
+owner_of(struct broker *br, uint32_t app)
+{
+	const struct broker_app *a = apps_find(br, app);
+
+	return a == NULL ? NULL
+			 : xasprintf("%s/%s", br->hooks->database, a->app.id);
+}
+
+struct hook_line *
+hooks_line(struct broker *br, uint32_t app)
+{
+	struct hook_line *line = hook_queue_line(&br->hooks->queue, app);
+
+	if (line->owner == NULL)
+		line->owner = owner_of(br, app);
+	if (line->owner == NULL)
+		line->owner = xstrdup("");
+	return line;
+}
+
+/*
+ * Another database may give the number of an app to another one.  What waits
+ * names its owner; what the other one has been told is nothing to this one.
+ */
+static void
+update_owners(struct broker *br)
+{
+	struct hash *lines = &br->hooks->queue.lines;
+	struct hash_node *n;
+
+	for (n = hash_first(lines); n != NULL; n = hash_next(lines, n)) {
+		struct hook_line *line =
+		    container_of(n, struct hook_line, node);
+		char *owner = owner_of(br, line->app);
+
+		line->changed = false;
+		if (owner == NULL) /* it is deleted: its ends are told */
+			continue;
+		if (line->owner != NULL && strcmp(line->owner, owner) != 0) {
+			facts_forget(br, line->app);
+			line->changed = true;
+		}
+		free(line->owner);
+		line->owner = owner;
+	}
+}
 
 void
 hooks_put(struct broker *br, struct msg_hook *m)
@@ -35,6 +86,8 @@ hooks_put(struct broker *br, struct msg_hook *m)
 	clock_gettime(CLOCK_REALTIME, &ts);
 	m->time_ms =
 	    (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	if (m->owner.n == 0)
+		m->owner = str_of(hooks_line(br, m->app)->owner);
 	hook_queue_put(br, m);
 }
 
@@ -235,6 +288,20 @@ hooks_on_live(struct broker *br)
 	settle(br);
 }
 
+/* Another app was told: the outbox may forget it. */
+static void
+untell(struct broker *br, const struct msg_told *m)
+{
+	struct msg_hook h = { .app = m->app,
+		.kind =
+		    m->user_id.n > 0 ? WEBHOOK_MEMBER_REMOVED : WEBHOOK_VACATED,
+		.channel = m->channel,
+		.user_id = m->user_id,
+		.owner = m->owner };
+
+	hooks_put(br, &h);
+}
+
 int
 hooks_on_told(struct peer *p, const struct msg_told *m)
 {
@@ -244,7 +311,11 @@ hooks_on_told(struct peer *p, const struct msg_told *m)
 	if (br->hooks->told || m->channel.n == 0 ||
 	    m->channel.n > REGISTRY_NAME_MAX || m->user_id.n > USER_MAX)
 		return -1;
-	fact_told(br, &k, m->missed != 0);
+	if (m->owner.n > 0 && apps_find(br, m->app) != NULL &&
+	    !str_eq(m->owner, str_of(hooks_line(br, m->app)->owner)))
+		untell(br, m);
+	else
+		fact_told(br, &k, m->missed != 0);
 	return 0;
 }
 
@@ -284,6 +355,8 @@ seed(struct broker *br, const struct channel *c)
 
 	if (c->hidden || (c->total == 0 && c->presence == NULL))
 		return;
+	if (hooks_line(br, c->app->num)->changed)
+		return; /* the other app's; it ends when its clients leave */
 	fact_seed(br, &s.k);
 	if (c->presence != NULL)
 		presence_each(c->presence, seed_member, &s);
@@ -295,6 +368,7 @@ hooks_changed(struct broker *br)
 	struct hash *channels = &br->registry->channels;
 	struct hash_node *n;
 
+	update_owners(br);
 	br->hooks->active = br->hooks->apps.n > 0 || br->hooks->facts.n > 0;
 	if (br->hooks->apps.n == 0)
 		return;

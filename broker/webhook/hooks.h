@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "broker/webhook/hook_queue.h"
+#include "shared/app/appdb.h"
 #include "shared/base/hash.h"
 #include "shared/base/list.h"
 #include "shared/base/str.h"
@@ -24,6 +25,7 @@ struct peer;
 #define HOOKS_HOLD 3. /* seconds for which vacated and removed wait */
 
 struct hooks {
+	char database[APPDB_UUID_LEN + 1];
 	bool active;        /* there is an endpoint, or a fact is left */
 	struct hash apps;   /* struct hook_app */
 	struct hash facts;  /* struct fact */
@@ -58,7 +60,9 @@ void hooks_client_event(struct broker *, const struct msg_event *);
 /* An event of no meaning for this endpoint: NULL, or why not. */
 const char *hooks_test(struct broker *, uint32_t endpoint);
 
-/* Fills in the time, and queues it. */
+/* The app's line, with its owner. */
+struct hook_line *hooks_line(struct broker *, uint32_t app);
+/* Fills in time and owner, and queues it. */
 void hooks_put(struct broker *, struct msg_hook *);
 
 /* The workers have said what they have (resync.h). */

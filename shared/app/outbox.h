@@ -41,6 +41,7 @@ struct outbox_row {
 	uint64_t next_ms;    /* not before */
 	uint64_t until_ms;   /* no more tries after it */
 	uint64_t changed_ms; /* when it got its state */
+	struct str owner;    /* "UUID/ID" of database and app; "": unknown */
 	struct str channel;  /* of the first event */
 	struct str answer;   /* the last one, in words */
 	struct str events;   /* JSON, with commas between them */
@@ -133,6 +134,15 @@ int outbox_largest(struct outbox *, bool by_bytes, struct outbox_holder *);
  * events first: how many, with their ids (room for n), or -1.
  */
 int outbox_yield(struct outbox *, uint32_t endpoint, unsigned n, uint64_t *ids);
+/*
+ * This endpoint does not exist any more: deletes its rows.  Those of another
+ * database that wait are kept as dead letters: how many, or -1.
+ */
+int outbox_disown(
+    struct outbox *, uint32_t endpoint, const char *database, uint64_t now_ms);
+/* Rows of this endpoint from an earlier version get its owner. */
+int outbox_adopt(
+    struct outbox *, uint32_t endpoint, uint32_t app, const char *owner);
 /* Deletes all but the last that arrived. */
 int outbox_forget_done(struct outbox *);
 /* Deletes dead ones and origins from before then. */
@@ -141,6 +151,7 @@ int outbox_prune(struct outbox *, uint64_t before_ms);
 /* What applications have been told; user is empty for a channel. */
 struct outbox_fact {
 	uint32_t app;
+	struct str owner; /* as in a row */
 	struct str channel, user;
 	bool missed; /* a cache miss */
 };

@@ -66,6 +66,13 @@ static const char *const schema[] = {
 	"ALTER TABLE requests RENAME COLUMN lane TO queue;"
 	"UPDATE requests SET queue = CASE WHEN queue = 8 THEN 2"
 	" WHEN count > 1 THEN 1 ELSE 0 END;",
+	/* Numbers of apps and endpoints mean something in one database only. */
+	"ALTER TABLE requests ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE told ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
+	"CREATE TABLE dropped ("
+	" endpoint INTEGER PRIMARY KEY,"
+	" n INTEGER NOT NULL"
+	") STRICT;",
 };
 #define VERSION ((uint64_t)nitems(schema))
 

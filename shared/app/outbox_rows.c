@@ -14,9 +14,9 @@ static const char *const sql[OUTBOX_STMTS] = {
 	[OUTBOX_PUT] =
 	    "INSERT INTO requests (endpoint, app, kind, queue, count,"
 	    " state, attempts, status, time_ms, next_ms, until_ms,"
-	    " changed_ms, bytes, channel, answer, events)"
+	    " changed_ms, bytes, channel, answer, events, owner)"
 	    " VALUES (?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?, '',"
-	    " ?)",
+	    " ?, ?)",
 	[OUTBOX_EXTEND] = "UPDATE requests SET count = ?2, events = ?3,"
 			  " bytes = ?4 WHERE id = ?1",
 	[OUTBOX_SET_DONE] =
@@ -28,7 +28,8 @@ static const char *const sql[OUTBOX_STMTS] = {
 			      " next_ms = ?7 WHERE id = ?1 AND state = 0",
 	[OUTBOX_EVENTS] = "SELECT events FROM requests"
 			  " WHERE id = ?1 AND state = 0",
-	[OUTBOX_TELL] = "INSERT OR REPLACE INTO told VALUES (?1, ?2, ?3, ?4)",
+	[OUTBOX_TELL] =
+	    "INSERT OR REPLACE INTO told VALUES (?1, ?2, ?3, ?4, ?5)",
 	[OUTBOX_UNTELL] = "DELETE FROM told"
 			  " WHERE app = ?1 AND channel = ?2 AND user = ?3",
 	[OUTBOX_GET_SEQ] = "SELECT seq FROM origins WHERE origin = ?1",
@@ -99,6 +100,7 @@ outbox_put(struct outbox *o, struct outbox_row *row)
 	bind_u64(s, 10, row->events.n);
 	bind_str(s, 11, row->channel);
 	bind_str(s, 12, row->events);
+	bind_str(s, 13, row->owner);
 	if (finish(o, s) == -1)
 		return -1;
 	row->id = (uint64_t)sqlite3_last_insert_rowid(o->db);
@@ -234,6 +236,7 @@ row_read(sqlite3_stmt *s, struct outbox_row *r)
 	r->channel = column_str(s, i++);
 	r->answer = column_str(s, i++);
 	r->bytes = (size_t)sqlite3_column_int64(s, i++);
+	r->owner = column_str(s, i++);
 	r->events = S("");
 }
 
@@ -244,7 +247,7 @@ outbox_each(
 	sqlite3_stmt *s = prepare(o,
 	    "SELECT id, endpoint, app, kind, queue, count, state, attempts,"
 	    " status, time_ms, next_ms, until_ms, changed_ms, channel, answer,"
-	    " bytes"
+	    " bytes, owner"
 	    " FROM requests" WHERE " ORDER BY id",
 	    q);
 	struct outbox_row row;
@@ -388,6 +391,7 @@ outbox_tell(struct outbox *o, const struct outbox_fact *f)
 
 	bind_fact(s, f);
 	sqlite3_bind_int(s, 4, f->missed);
+	bind_str(s, 5, f->owner);
 	return finish(o, s);
 }
 
@@ -407,7 +411,7 @@ outbox_each_told(struct outbox *o,
 	int step;
 
 	if (sqlite3_prepare_v2(o->db,
-		"SELECT app, channel, user, missed FROM told", -1, &s,
+		"SELECT app, channel, user, missed, owner FROM told", -1, &s,
 		NULL) != SQLITE_OK)
 		return -1;
 	while ((step = sqlite3_step(s)) == SQLITE_ROW) {
@@ -415,6 +419,7 @@ outbox_each_told(struct outbox *o,
 		f.channel = column_str(s, 1);
 		f.user = column_str(s, 2);
 		f.missed = sqlite3_column_int(s, 3) != 0;
+		f.owner = column_str(s, 4);
 		if (fn(arg, &f) != 0)
 			break;
 	}

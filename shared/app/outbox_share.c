@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * outbox_share.c: which endpoint holds most of the outbox, and how it gives
- * way.  Asked only when the outbox is full.
+ * outbox_share.c: which endpoint holds most of the outbox and which of its rows
+ * are dropped, for a full outbox; and what becomes of rows whose endpoint or
+ * owner has changed.
  */
 
 #include "shared/app/outbox_db.h"
@@ -53,4 +54,56 @@ outbox_yield(struct outbox *o, uint32_t endpoint, unsigned n, uint64_t *ids)
 		ids[k++] = (uint64_t)sqlite3_column_int64(s, 0);
 	sqlite3_finalize(s);
 	return step != SQLITE_DONE || outbox_recount(o) == -1 ? -1 : k;
+}
+
+static int
+run(struct outbox *o, const char *sql, uint32_t endpoint, const char *text,
+    uint64_t number)
+{
+	sqlite3_stmt *s;
+	int step;
+
+	if (outbox_begin(o) == -1 ||
+	    sqlite3_prepare_v2(o->db, sql, -1, &s, NULL) != SQLITE_OK)
+		return -1;
+	sqlite3_bind_int64(s, 1, endpoint);
+	sqlite3_bind_text(s, 2, text, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(s, 3, (sqlite3_int64)number);
+	step = sqlite3_step(s);
+	sqlite3_finalize(s);
+	return step == SQLITE_DONE ? sqlite3_changes(o->db) : -1;
+}
+
+int
+outbox_disown(
+    struct outbox *o, uint32_t endpoint, const char *database, uint64_t now_ms)
+{
+	int n = run(o,
+	    "UPDATE requests SET state = 1, changed_ms = ?3,"
+	    " answer = 'not sent: it belongs to another database'"
+	    " WHERE endpoint = ?1 AND state = 0"
+	    " AND substr(owner, 1, 32) NOT IN ('', ?2)",
+	    endpoint, database, now_ms);
+
+	if (n == -1 ||
+	    run(o,
+		"DELETE FROM requests WHERE endpoint = ?1"
+		" AND substr(owner, 1, 32) IN ('', ?2)",
+		endpoint, database, 0) == -1 ||
+	    outbox_recount(o) == -1)
+		return -1;
+	return n;
+}
+
+/* The app is compared, too: the number may be another endpoint's by now. */
+int
+outbox_adopt(
+    struct outbox *o, uint32_t endpoint, uint32_t app, const char *owner)
+{
+	return run(o,
+		   "UPDATE requests SET owner = CASE WHEN app = ?3 THEN ?2"
+		   " ELSE 'unknown' END WHERE endpoint = ?1 AND owner = ''",
+		   endpoint, owner, app) == -1
+	    ? -1
+	    : 0;
 }

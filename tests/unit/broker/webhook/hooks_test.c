@@ -459,6 +459,32 @@ events_of_a_channel_follow_the_news_that_it_is_occupied(void **state)
 	desk_free(d);
 }
 
+static void
+t2_what_another_app_was_told_is_forgotten(void **state)
+{
+	struct desk *d = desk_new("");
+	struct msg_hook m;
+	struct said s;
+
+	(void)state;
+	links_sub(d->l, 0, 1, "room", "");
+	courier_comes(d);
+	COURIER(d, told, .app = 1, .channel = S("room"), .owner = S("other/1"));
+	COURIER(d, told, .app = 1, .channel = S("old"), .owner = S("other/1"));
+	COURIER(d, told_done, .end_ = 0);
+	for (int i = 0; i < 2; i++) {
+		assert_true(next(d, &s));
+		assert_int_equal(msg_hook_get(&m, s.body), 0);
+		assert_int_equal(m.kind, WEBHOOK_VACATED);
+		assert_int_equal(m.endpoints.n, 0);
+		assert_bytes(m.owner, S("other/1"));
+	}
+	expect_hook(d, OCCUPIED);
+	links_wait(d->l, HOOKS_HOLD + 0.2);
+	expect_hook(d, NULL);
+	desk_free(d);
+}
+
 int
 main(void)
 {
@@ -473,6 +499,7 @@ main(void)
 		cmocka_unit_test(client_events_have_string_values),
 		cmocka_unit_test(
 		    s5_a_flood_of_one_app_neither_drops_nor_delays_those_of_others),
+		cmocka_unit_test(t2_what_another_app_was_told_is_forgotten),
 		cmocka_unit_test(
 		    events_of_a_channel_follow_the_news_that_it_is_occupied),
 	};

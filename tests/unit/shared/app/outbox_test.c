@@ -378,6 +378,8 @@ s6_rows_of_the_first_version_get_their_queues(void **state)
 	assert_int_equal(
 	    sqlite3_exec(db,
 		"ALTER TABLE requests RENAME COLUMN queue TO lane;"
+		"ALTER TABLE requests DROP COLUMN owner;"
+		"ALTER TABLE told DROP COLUMN owner; DROP TABLE dropped;"
 		"UPDATE requests SET lane = 5 WHERE endpoint = 1;"
 		"UPDATE requests SET lane = 0, count = 2 WHERE endpoint = 2;"
 		"UPDATE requests SET lane = 8 WHERE endpoint = 3;"
@@ -398,6 +400,35 @@ s6_rows_of_the_first_version_get_their_queues(void **state)
 	}
 }
 
+static void
+t2_rows_of_another_database_become_dead_letters(void **state)
+{
+	struct place *p = *state;
+	static const char ours[] = "0123456789abcdef0123456789abcdef";
+	struct outbox_row r = { .endpoint = 1, .app = 1, .count = 1 };
+	struct seen s;
+
+	r.channel = r.events = S("x");
+	r.owner = S("0123456789abcdef0123456789abcdef/1");
+	assert_int_equal(outbox_put(p->o, &r), 0);
+	r.owner = S("f123456789abcdef0123456789abcdef/1");
+	assert_int_equal(outbox_put(p->o, &r), 0);
+	r.owner = S("");
+	assert_int_equal(outbox_put(p->o, &r), 0);
+	r.app = 2;
+	assert_int_equal(outbox_put(p->o, &r), 0);
+	assert_int_equal(outbox_adopt(p->o, 1, 2, "f/2"), 0);
+	s = look(p, OUTBOX_WAITING, 1);
+	assert_int_equal(s.n, 4);
+	r.endpoint = 2;
+	assert_int_equal(outbox_put(p->o, &r), 0);
+	assert_int_equal(outbox_disown(p->o, 2, ours, 7), 0);
+	assert_int_equal(look(p, -1, 2).n, 0);
+	assert_int_equal(outbox_disown(p->o, 1, ours, 7), 3);
+	assert_int_equal(look(p, OUTBOX_WAITING, 1).n, 0);
+	assert_int_equal(look(p, OUTBOX_DEAD, 1).n, 3);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
@@ -414,6 +445,7 @@ main(void)
 		TEST(wrong_files_are_refused),
 		TEST(a_newer_file_is_left_alone),
 		TEST(s6_rows_of_the_first_version_get_their_queues),
+		TEST(t2_rows_of_another_database_become_dead_letters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
