@@ -7,13 +7,13 @@
 
 #include "cli/commands.h"
 
-#include "cli/cmd/cmd_bench.h"
-#include "cli/cmd/cmd_connection.h"
-#include "cli/cmd/cmd_explain.h"
-#include "cli/cmd/cmd_sign.h"
-#include "cli/cmd/cmd_stats.h"
-#include "cli/cmd/cmd_tail.h"
-#include "cli/cmd/cmd_webhook.h"
+#include "cli/cmd/bench.h"
+#include "cli/cmd/connection.h"
+#include "cli/cmd/explain_auth.h"
+#include "cli/cmd/sign.h"
+#include "cli/cmd/stats.h"
+#include "cli/cmd/tail.h"
+#include "cli/cmd/webhook.h"
 #include "shared/base/base.h"
 
 static const struct cmd_option create_options[] = {

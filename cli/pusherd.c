@@ -32,8 +32,8 @@
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/proc/places.h"
-#include "shared/proc/relic.h"
 #include "shared/proc/proc.h"
+#include "shared/proc/relic.h"
 #include "shared/stats/ledger.h"
 
 #define USAGE "usage: pusherd [-FtTVh] [-c FILE] [-o OPTION=VALUE]...\n"
@@ -312,7 +312,7 @@ note_source(struct source *s, const struct command *cmd)
 static int
 settle(struct master_start *start, char **why)
 {
-	struct log_place *log = &start->log;
+	struct log_target *log = &start->log;
 	int fd;
 
 	if (!log->foreground && (start->waiter_fd = daemonize()) == -1) {
@@ -321,9 +321,9 @@ settle(struct master_start *start, char **why)
 	}
 	if (log->stderr_fd == -1)
 		log->stderr_fd = log_out_copy(STDERR_FILENO);
-	if (log_place_open(log, start->conf, &fd, why) == -1)
+	if (log_target_open(log, start->conf, &fd, why) == -1)
 		return -1;
-	log_place_use(log, start->conf, fd);
+	log_target_use(log, start->conf, fd);
 	log_init("master", log->level, log->format);
 	proc_title("pusherd: master");
 	return 0;

@@ -26,7 +26,7 @@
 static void
 ask(struct control_client *k, struct str verb, struct str arg)
 {
-	struct msg_master_ask m = {
+	struct msg_master_request m = {
 		.id = ++k->br->control->ask_id, .verb = verb, .arg = arg
 	};
 
@@ -79,7 +79,7 @@ verb_log_level(struct control_client *k, struct json args)
 }
 
 void
-verb_on_said(void *owner, const struct msg_master_said *m)
+verb_on_said(void *owner, const struct msg_master_reply *m)
 {
 	struct broker *br = owner;
 	struct json_writer w;

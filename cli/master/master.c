@@ -26,10 +26,10 @@
 
 #include "cli/master/certs.h"
 #include "cli/master/child.h"
-#include "cli/master/group.h"
 #include "cli/master/listen.h"
 #include "cli/master/notify.h"
 #include "cli/master/start.h"
+#include "cli/master/state.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
@@ -310,7 +310,7 @@ wait_for_something(struct master *m)
 		if (p[k].fd == c->ready_fd)
 			on_ready(m, c);
 		else if (p[k].fd == c->cord_fd)
-			asked_on_cord(m, c);
+			request_on_link(m, c);
 	}
 	if (p[0].revents != 0)
 		read_signals(m);

@@ -20,10 +20,10 @@
 #include <unistd.h>
 
 #include "cli/master/certs.h"
-#include "cli/master/group.h"
 #include "cli/master/listen.h"
 #include "cli/master/notify.h"
 #include "cli/master/start.h"
+#include "cli/master/state.h"
 #include "shared/base/base.h"
 #include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
@@ -78,7 +78,7 @@ tell_conf(struct master *m, struct child *c)
 static int
 tell_log(struct master *m, struct child *c)
 {
-	const struct log_place *p = &m->start->log;
+	const struct log_target *p = &m->start->log;
 	struct msg_logging l = { .id = ++m->last_order,
 		.level = (uint32_t)p->level,
 		.format = (uint32_t)p->format,
@@ -132,7 +132,7 @@ say(struct master *m, unsigned code, struct str text)
 	struct reload *r = &m->reload;
 
 	for (size_t i = 0; i < r->nasked; i++)
-		master_say(m, r->asked[i], code, text);
+		request_reply(m, r->asked[i], code, text);
 	r->nasked = 0;
 }
 
@@ -166,7 +166,7 @@ static void
 end(struct master *m)
 {
 	struct reload *r = &m->reload, was = *r;
-	char *failed = asked_failures(m), *text;
+	char *failed = request_failures(m), *text;
 
 	if (failed != NULL) {
 		log_warnx("reload: not everywhere: %s", failed);
@@ -258,7 +258,7 @@ prepare(struct master *m, struct change *ch, char **why)
 	ch->notes = conf_keep(&ch->conf, s->conf);
 	if (check_workers(m, ch, why) == 0 && check_size(&ch->conf, why) == 0 &&
 	    certs_load(&ch->certs, &ch->conf, why) == 0 &&
-	    log_place_open(&s->log, &ch->conf, &ch->log_fd, why) == 0) {
+	    log_target_open(&s->log, &ch->conf, &ch->log_fd, why) == 0) {
 		if (listen_prepare(&ch->listen, s->listen, &ch->conf, why) == 0)
 			return 0;
 		if (ch->log_fd != -1)
@@ -325,7 +325,7 @@ commit(struct master *m, struct change *ch)
 	/* Before listeners with TLS: who gets them looks at both. */
 	certs_publish(s->certs, &ch->certs, s->conf);
 	certs_forget(&ch->certs);
-	log_place_use(&s->log, s->conf, ch->log_fd);
+	log_target_use(&s->log, s->conf, ch->log_fd);
 	if (listen_write(s->listen, s->listen_path, &why) == -1) {
 		log_warnx("%s", why);
 		free(why);
@@ -370,7 +370,7 @@ reload_begin(struct master *m, uint64_t asked)
 
 	if (m->phase != PHASE_RUN) {
 		if (asked != 0)
-			master_say(
+			request_reply(
 			    m, asked, 1, S("pusherd is starting or stopping"));
 	} else if (!r->active) {
 		if (asked != 0)
@@ -381,7 +381,7 @@ reload_begin(struct master *m, uint64_t asked)
 	} else if (r->nwaiting < RELOAD_ASKERS) {
 		r->waiting[r->nwaiting++] = asked;
 	} else {
-		master_say(m, asked, 1, S("too many reloads at once"));
+		request_reply(m, asked, 1, S("too many reloads at once"));
 	}
 }
 
@@ -467,18 +467,18 @@ reload_log(struct master *m)
 	char *why;
 	int fd;
 
-	if (log_place_open(&s->log, s->conf, &fd, &why) == -1) {
+	if (log_target_open(&s->log, s->conf, &fd, &why) == -1) {
 		log_warnx("the log stays as it is: %s", why);
 		free(why);
 		return;
 	}
-	log_place_use(&s->log, s->conf, fd);
+	log_target_use(&s->log, s->conf, fd);
 	tell_all(m, false, true);
 	log_info("log: opened anew");
 }
 
 void
-reload_set_level(struct master *m, const struct msg_master_ask *ask)
+reload_set_level(struct master *m, const struct msg_master_request *ask)
 {
 	struct master_start *s = m->start;
 	char *why, *text, *old;
@@ -486,17 +486,17 @@ reload_set_level(struct master *m, const struct msg_master_ask *ask)
 	old = xstrdup(s->conf->log_level);
 	if (conf_set(s->conf, S("log_level"), ask->arg, "pusherctl", 0, &why) ==
 	    -1) {
-		master_say(m, ask->id, 1, str_of(why));
+		request_reply(m, ask->id, 1, str_of(why));
 		free(why);
 		free(old);
 		return;
 	}
-	log_place_use(&s->log, s->conf, -1);
+	log_target_use(&s->log, s->conf, -1);
 	tell_all(m, false, true);
 	log_info("log: level %s, was %s", s->conf->log_level, old);
 	text = xasprintf(
 	    "{\"level\":\"%s\",\"was\":\"%s\"}", s->conf->log_level, old);
-	master_say(m, ask->id, 0, str_of(text));
+	request_reply(m, ask->id, 0, str_of(text));
 	free(text);
 	free(old);
 }

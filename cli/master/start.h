@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cli/master/log_place.h"
+#include "cli/master/log_target.h"
 
 struct certs;
 struct conf;
@@ -38,7 +38,7 @@ struct master_start {
 	int control_fd; /* listening control socket */
 	int lock_fd;    /* every process of the group holds it */
 	int waiter_fd;  /* one byte is written when all serve; or -1 */
-	struct log_place log;
+	struct log_target log;
 };
 
 #endif

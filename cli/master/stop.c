@@ -9,10 +9,10 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "cli/master/group.h"
 #include "cli/master/listen.h"
 #include "cli/master/notify.h"
 #include "cli/master/start.h"
+#include "cli/master/state.h"
 #include "shared/base/log.h"
 #include "shared/ipc/ipc_msg.h"
 #include "shared/role/orders.h"

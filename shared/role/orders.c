@@ -120,9 +120,9 @@ on_drain(struct orders *o, struct str body)
 static int
 on_said(struct orders *o, struct str body)
 {
-	struct msg_master_said m;
+	struct msg_master_reply m;
 
-	if (o->ops->on_said == NULL || msg_master_said_get(&m, body) == -1)
+	if (o->ops->on_said == NULL || msg_master_reply_get(&m, body) == -1)
 		return -1;
 	o->ops->on_said(o->owner, &m);
 	return 0;
@@ -158,7 +158,7 @@ obey(struct orders *o, struct str in, const int *fds, size_t nfds)
 		return on_logging(o, body, fds, nfds);
 	case IPC_DRAIN:
 		return nfds > 0 ? -1 : on_drain(o, body);
-	case IPC_MASTER_SAID:
+	case IPC_MASTER_REPLY:
 		return nfds > 0 ? -1 : on_said(o, body);
 	case IPC_LINK:
 		return on_link(o, body, fds, nfds);
@@ -227,13 +227,13 @@ orders_stop(struct orders *o, struct ev_loop *loop)
 }
 
 int
-orders_ask(struct orders *o, const struct msg_master_ask *m)
+orders_ask(struct orders *o, const struct msg_master_request *m)
 {
-	size_t n = msg_master_ask_size(m);
+	size_t n = msg_master_request_size(m);
 	char *bytes = xmalloc(n);
 	int r;
 
-	msg_master_ask_put(bytes, m);
+	msg_master_request_put(bytes, m);
 	r = cord_send(o->io.fd, bytes, n, NULL, 0);
 	free(bytes);
 	return r;

@@ -27,7 +27,7 @@ struct orders_ops {
 	    const int *fds, size_t nfds);
 	/* NULL: not for this role. */
 	void (*on_drain)(void *owner, const struct msg_drain *);
-	void (*on_said)(void *owner, const struct msg_master_said *);
+	void (*on_said)(void *owner, const struct msg_master_reply *);
 	/* fd: a link to the broker, now the callee's; -1: not now. */
 	void (*on_link)(void *owner, int fd);
 };
@@ -50,6 +50,6 @@ int orders_drained(struct orders *, uint32_t held);
 /* Asks the master for another link to the broker.  0, or -1 with errno. */
 int orders_ask_link(struct orders *);
 /* Asks the master.  0, or -1 with errno when it cannot be asked. */
-int orders_ask(struct orders *, const struct msg_master_ask *);
+int orders_ask(struct orders *, const struct msg_master_request *);
 
 #endif

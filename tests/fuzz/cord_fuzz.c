@@ -14,8 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "cli/master/group.h"
 #include "cli/master/master.h"
+#include "cli/master/state.h"
 #include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
@@ -105,7 +105,7 @@ on_drain(void *owner, const struct msg_drain *m)
 }
 
 static void
-on_said(void *owner, const struct msg_master_said *m)
+on_said(void *owner, const struct msg_master_reply *m)
 {
 	struct child_end *e = owner;
 
@@ -284,7 +284,7 @@ master_end(struct input *in)
 		before = next_fd();
 		tell(ends[which], b, nfds);
 		dup2(null, STDERR_FILENO); /* "log: level debug" */
-		asked_on_cord(m, c);
+		request_on_link(m, c);
 		restore_log(saved);
 		open = c->cord_fd != -1;
 		for (size_t k = 0; k < CHILDREN; k++)

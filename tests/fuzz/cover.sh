@@ -14,7 +14,7 @@ files=(shared/http/http.c shared/http/http_chunks.c shared/http/http_field.c
 	shared/net/listen_spec.c shared/net/proxy_head.c shared/net/forwarded.c
 	shared/net/ip.c shared/crypto/sign.c shared/pusher/webhook.c shared/pusher/webhook_addr.c
 	shared/ipc/cord.c shared/pusher/api_params.c shared/pusher/api_auth.c worker/client/auth.c
-	worker/client/identity.c worker/client/origin.c worker/app/guess.c cli/master/asked.c)
+	worker/client/identity.c worker/client/origin.c worker/app/guess.c cli/master/request.c)
 filters=()
 for f in "${files[@]}"; do
 	filters+=(-f "${f//./\\.}\$")

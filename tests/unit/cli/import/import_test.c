@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* import.c, import_soketi.c: soketi's apps, field by field. */
+/* import.c, soketi.c: soketi's apps, field by field. */
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * crowd.c: clients that come in crowds: `connect` brings all up to the
+ * greeting and drops them with a reset, again and again; `stampede` lets all
+ * drop, and measures until all are back in their channels.
+ */
+
+#include "cli/bench/peer.h"
+#include "shared/base/base.h"
+
+#define NAP_NS 100000000 /* in which the server closes what we closed */
+
+static void
+drop_all(struct run *run, bool hard)
+{
+	for (uint32_t i = 0; i < run->nclients; i++)
+		peer_close(&run->clients[i], hard);
+	run->opened = run->ready = 0;
+}
+
+/* One time up; its duration counts from `start`. */
+static void
+bring_up(struct run *run, uint64_t start)
+{
+	struct bench_result *r = run->r;
+	uint64_t took;
+
+	run->count_ready = true;
+	bench_bring_up(run);
+	took = bench_now() - start;
+	r->rounds++;
+	r->connects += run->ready;
+	r->connect_ns += took;
+	histogram_add(&r->round_time, took);
+}
+
+static void
+crowd_run(struct run *run, bool stampede)
+{
+	if (stampede) { /* the first time is no coming back */
+		bench_bring_up(run);
+		bench_barrier(run);
+	}
+	bench_begin(run);
+	do {
+		uint64_t start = bench_now();
+
+		drop_all(run, !stampede);
+		if (!stampede) /* their closing is not what is measured */
+			bench_nap(run, NAP_NS);
+		bring_up(run, stampede ? start : bench_now());
+	} while (bench_may_go_on(run, "rounds"));
+	bench_end(run);
+	bench_barrier(run);
+}
+
+void
+crowd_run_connect(struct run *run)
+{
+	crowd_run(run, false);
+}
+
+void
+crowd_run_stampede(struct run *run)
+{
+	crowd_run(run, true);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * flight.c: events of the load generator that are under way.  Each has a
+ * number that stands in its data; whoever gets it is counted, and its order
+ * and its being the only one are checked for each sender and receiver.
+ */
+
+#include "cli/bench/peer.h"
+#include "shared/base/base.h"
+
+#define SETTLE_NS 3000000000u
+
+struct flight *
+flight_new(struct run *run, uint64_t start, uint32_t sender, uint32_t left)
+{
+	uint64_t seq = ++run->next_seq;
+	struct flight *f = &run->flights[seq % BENCH_FLIGHTS];
+	uint32_t old = atomic_exchange(&f->left, 0);
+
+	if (old > 0) { /* more than BENCH_FLIGHTS events ago */
+		run->r->lost += old;
+		atomic_fetch_sub(&run->shared->nflights, 1);
+	}
+	f->seq = seq;
+	f->start = start;
+	f->sender = sender;
+	f->by = NULL;
+	if (left > 0)
+		atomic_fetch_add(&run->shared->nflights, 1);
+	atomic_store(&f->left, left);
+	return f;
+}
+
+void
+flight_put_data(struct run *run, struct buf **b, uint64_t seq)
+{
+	uint32_t pad = run->conf->size - BENCH_DATA_MIN;
+	char *p;
+
+	buf_printf(b, "[%016llx,", (unsigned long long)seq);
+	p = buf_reserve(b, pad);
+	memset(p, '1', pad);
+	(*b)->len += pad;
+	buf_append(b, S("11]"));
+}
+
+/* Of lower-case hex, which is what flight_put_data() writes. */
+static uint64_t
+hex_digit(char c)
+{
+	return c <= '9' ? (uint64_t)(c - '0') : (uint64_t)(c - 'a') + 10;
+}
+
+/* The number of the event; 0: this is none of ours. */
+static uint64_t
+read_seq(struct run *run, struct str text)
+{
+	ssize_t at = run->data_at;
+	uint64_t seq = 0;
+
+	/* data is the first "[" of the frame, whatever the member order. */
+	if (text.n <= (size_t)at || text.p[at] != '[')
+		at = run->data_at = str_find(text, '[');
+	if (at == -1) {
+		run->data_at = 0;
+		return 0;
+	}
+	if (text.n < (size_t)at + 17)
+		return 0;
+	for (size_t i = (size_t)at + 1; i < (size_t)at + 17; i++)
+		seq = seq << 4 | hex_digit(text.p[i]);
+	return seq;
+}
+
+void
+flight_on_text(struct run *run, struct peer *p, struct str text)
+{
+	struct bench_result *r = run->r;
+	uint64_t seq, *last;
+	struct flight *f;
+
+	if (!peer_is_event(text, S("bench\"")) ||
+	    (seq = read_seq(run, text)) == 0)
+		return;
+	f = &run->flights[seq % BENCH_FLIGHTS];
+	if (f->seq != seq || f->sender >= run->nlast)
+		return; /* long ago: counted as lost */
+	r->delivered++;
+	last = &p->last[f->sender];
+	if (seq <= *last) {
+		r->duplicate += seq == *last;
+		r->disorder += seq < *last;
+		return;
+	}
+	*last = seq;
+	if (p->slow)
+		return;
+	histogram_add(&r->latency, run->moved - f->start);
+	if (atomic_fetch_sub_explicit(&f->left, 1, memory_order_relaxed) > 1)
+		return;
+	atomic_fetch_sub_explicit(
+	    &run->shared->nflights, 1, memory_order_relaxed);
+	if (f->by != NULL)
+		run->free[run->nfree++] = f->by;
+}
+
+static bool
+is_anything_under_way(const struct run *run)
+{
+	for (uint32_t i = 0; i < run->conf->publishers; i++)
+		if (run->publishers[i].busy)
+			return true;
+	return atomic_load(&run->shared->nflights) > 0;
+}
+
+void
+flight_settle(struct run *run)
+{
+	uint64_t end = bench_now() + SETTLE_NS;
+	struct bench_result *r = run->r;
+	uint64_t delivered = r->delivered, published = r->published;
+	struct histogram keep = r->latency;
+
+	while (
+	    is_anything_under_way(run) && bench_now() < end && bench_is_ok(run))
+		bench_turn(run);
+	bench_barrier(run);
+	for (uint32_t i = 0; i < BENCH_FLIGHTS; i++)
+		if (run->process == 0 || run->flights != run->shared->flights)
+			r->lost += atomic_load(&run->flights[i].left);
+	/* Only what came in the measured part counts as speed. */
+	r->delivered = delivered;
+	r->published = published;
+	r->latency = keep;
+}

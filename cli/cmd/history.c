@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * history.c: minutes and hours as rows with rates, the busiest of each kind
+ * marked, and a table of these.  Owns what it was given; knows nothing of
+ * where it comes from.  Must never call something a rate that is not divided
+ * by the seconds that were counted.
+ */
+
+#include "cli/cmd/history.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/cmd/row.h"
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
+
+/* What is kept of a minute: counters, and behind them two that are not. */
+enum kept {
+	OPENED,
+	CLOSED,
+	REFUSED,
+	SLOW,
+	IN,
+	OUT,
+	BYTES_IN,
+	BYTES_OUT,
+	PUBLISHED,
+	DELIVERED,
+	API,
+	CPU,
+	NCOUNTERS,
+	CONNECTIONS = NCOUNTERS,
+	TURN_MAX,
+	NKEPT
+};
+static const char *const kept_keys[NKEPT] = { "opened", "closed", "refused",
+	"slow", "messages_in", "messages_out", "bytes_in", "bytes_out",
+	"published", "delivered", "api", "cpu_us", "connections",
+	"turn_max_us" };
+
+static const char *const history_keys[] = { "time", "connections", "opened",
+	"closed", "refused", "slow", "in_per_s", "out_per_s", "bytes_in_per_s",
+	"bytes_out_per_s", "published_per_s", "delivered_per_s", "api_per_s",
+	"cpu_percent", "turn_max_ms", "peak_of",
+	/* In JSON, the counts as they are. */
+	"seconds", "messages_in", "messages_out", "bytes_in", "bytes_out",
+	"published", "delivered", "api", "cpu_ms" };
+#define NSHOWN 16
+
+/* Whose peaks are marked; CPU is that of all processes. */
+static const struct {
+	enum kept kept;
+	const char *name, *per_s;
+} peaks[] = {
+	{ CONNECTIONS, "connections", "connections" },
+	{ OPENED, "opened", "opened_per_s" },
+	{ IN, "in", "in_per_s" },
+	{ OUT, "out", "out_per_s" },
+	{ PUBLISHED, "published", "published_per_s" },
+	{ DELIVERED, "delivered", "delivered_per_s" },
+	{ API, "api", "api_per_s" },
+	{ CPU, "cpu", NULL },
+	{ TURN_MAX, "turn", NULL },
+};
+
+struct period {
+	uint64_t time, seconds, v[NKEPT];
+};
+
+void
+history_on_row(void *arg, struct json row)
+{
+	struct history_rows *all = arg;
+	uint64_t time = row_u64(row, "time");
+	struct period *p;
+	size_t i;
+
+	if (all->hours)
+		time = time / 3600 * 3600;
+	if (all->n == 0 || all->v[all->n - 1].time != time) {
+		if (all->n == all->cap) {
+			all->cap = MAX(all->cap * 2, 64);
+			all->v =
+			    xreallocarray(all->v, all->cap, sizeof(*all->v));
+		}
+		all->v[all->n++] = (struct period){ .time = time };
+	}
+	p = &all->v[all->n - 1];
+	p->seconds += row_u64(row, "seconds");
+	for (i = 0; i < NCOUNTERS; i++)
+		p->v[i] += row_u64(row, kept_keys[i]);
+	for (; i < NKEPT; i++)
+		p->v[i] = MAX(p->v[i], row_u64(row, kept_keys[i]));
+}
+
+/* Per second, or the value itself when it is no counter. */
+static double
+rate_of(const struct period *p, enum kept k)
+{
+	uint64_t seconds = k == CONNECTIONS || k == TURN_MAX ? 1 : p->seconds;
+
+	return (double)p->v[k] / (double)MAX(seconds, 1);
+}
+
+/* The one with the most, the first of several; all->n: there is nothing. */
+static size_t
+peak_of(const struct history_rows *all, enum kept k)
+{
+	size_t at = all->n, i;
+
+	for (i = 0; i < all->n; i++)
+		if (rate_of(&all->v[i], k) >
+		    (at == all->n ? 0. : rate_of(&all->v[at], k)))
+			at = i;
+	return at;
+}
+
+static uint64_t
+percent_of(const struct period *p)
+{
+	return (uint64_t)(rate_of(p, CPU) / 10000 + 0.5);
+}
+
+static void
+put_counts(struct out *o, const struct period *p)
+{
+	size_t i;
+
+	out_num(o, "seconds", p->seconds);
+	for (i = IN; i < CPU; i++)
+		out_num(o, kept_keys[i], p->v[i]);
+	out_num(o, "cpu_ms", p->v[CPU] / 1000);
+}
+
+static void
+put_period(struct out *o, const struct period *p, const char *marks)
+{
+	size_t i, k = 2;
+
+	out_row_open(o);
+	row_put_time(o, "time", p->time);
+	out_num(o, "connections", p->v[CONNECTIONS]);
+	for (i = OPENED; i <= SLOW; i++)
+		out_num(o, history_keys[k++], p->v[i]);
+	for (; i < CPU; i++) {
+		uint64_t rate = (uint64_t)(rate_of(p, (enum kept)i) + 0.5);
+
+		if (i == BYTES_IN || i == BYTES_OUT)
+			out_bytes(o, history_keys[k++], rate);
+		else
+			out_num(o, history_keys[k++], rate);
+	}
+	out_num(o, "cpu_percent", percent_of(p));
+	out_num(o, "turn_max_ms", p->v[TURN_MAX] / 1000);
+	out_text(o, "peak_of", marks);
+	if (out_is_json(o))
+		put_counts(o, p);
+	out_row_close(o);
+}
+
+void
+history_put(const struct history_rows *all, struct out *o)
+{
+	size_t at[nitems(peaks)], i, k, len;
+	char marks[128];
+
+	for (k = 0; k < nitems(peaks); k++)
+		at[k] = peak_of(all, peaks[k].kept);
+	out_table_order(o,
+	    "time connections out_per_s bytes_out_per_s published_per_s "
+	    "cpu_percent turn_max_ms peak_of in_per_s delivered_per_s opened "
+	    "closed refused slow api_per_s bytes_in_per_s");
+	out_table_open(o, NULL, history_keys,
+	    out_is_json(o) ? nitems(history_keys) : NSHOWN);
+	for (i = 0; i < all->n; i++) {
+		len = 0;
+		marks[0] = '\0';
+		for (k = 0; k < nitems(peaks); k++)
+			if (at[k] == i)
+				len += (size_t)snprintf(marks + len,
+				    sizeof(marks) - len, "%s%s",
+				    len == 0 ? "" : " ", peaks[k].name);
+		put_period(o, &all->v[i], marks);
+	}
+	out_table_close(o);
+}
+
+/* ---- was there a spike, and what did it cost? ---- */
+
+static const char *const peak_keys[] = { "peak", "value", "average", "time",
+	"cpu_percent" };
+
+/* Of the last day, or, of an app, of the last hour. */
+void
+history_put_peaks(const struct history_rows *all, struct out *o)
+{
+	size_t k, i, at;
+	double sum;
+
+	out_table_open(o, "peaks", peak_keys, nitems(peak_keys));
+	for (k = 0; k < nitems(peaks); k++) {
+		at = peak_of(all, peaks[k].kept);
+		if (peaks[k].per_s == NULL || at == all->n)
+			continue;
+		for (sum = 0, i = 0; i < all->n; i++)
+			sum += rate_of(&all->v[i], peaks[k].kept);
+		out_row_open(o);
+		out_text(o, "peak", peaks[k].per_s);
+		out_num(o, "value",
+		    (uint64_t)(rate_of(&all->v[at], peaks[k].kept) + 0.5));
+		out_num(o, "average", (uint64_t)(sum / (double)all->n + 0.5));
+		row_put_time(o, "time", all->v[at].time);
+		if (all->v[at].v[CPU] == 0) /* of an app nobody knows */
+			out_null(o, "cpu_percent");
+		else
+			out_num(o, "cpu_percent", percent_of(&all->v[at]));
+		out_row_close(o);
+	}
+	out_table_close(o);
+}
+
+void
+history_free(struct history_rows *all)
+{
+	free(all->v);
+	all->v = NULL;
+	all->n = all->cap = 0;
+}

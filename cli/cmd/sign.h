@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_CMD_SIGN_H
+#define CLI_CMD_SIGN_H
+
+#include "cli/cmd/cmd.h"
+
+extern const struct cmd_option cmd_sign_options[];
+
+int cmd_sign(struct cmd *);
+
+/*
+ * "key:signature" of socket_id:channel, of socket_id:channel:data when data
+ * is not NULL; and of socket_id::user::user_data.  free(3) them.
+ */
+char *cmd_sign_channel(const struct app *, const char *socket_id,
+    const char *channel, const char *data);
+char *cmd_sign_user(
+    const struct app *, const char *socket_id, const char *user_data);
+
+#endif

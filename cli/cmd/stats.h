@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_CMD_STATS_H
+#define CLI_CMD_STATS_H
+
+/* The commands about numbers: stats, top, closes. */
+
+#include "cli/cmd/cmd.h"
+#include "shared/base/buf.h"
+
+extern const struct cmd_option cmd_stats_options[];
+extern const struct cmd_option cmd_top_options[];
+extern const struct cmd_option cmd_closes_options[];
+
+int cmd_stats(struct cmd *);
+int cmd_top(struct cmd *);
+int cmd_closes(struct cmd *);
+
+/*
+ * {"app":id,"limit":n} and, when hours, "hours":true; app may be NULL.  The
+ * caller's reference.
+ */
+struct buf *cmd_stats_args(const char *app, uint64_t limit, bool hours);
+/*
+ * The value of an option as a number from 1 to max, or `otherwise` when it
+ * was not given: CMD_OK, or CMD_USAGE after a message.
+ */
+int cmd_stats_count(const struct cmd *, const char *option, uint64_t otherwise,
+    uint64_t max, uint64_t *out);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tail.c: `pusherctl tail`: events as they pass the broker.  What is not
+ * wanted is filtered here, so that the broker only has to compare an app and a
+ * channel; when this end is too slow the broker leaves events out and says how
+ * many.
+ */
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "cli/cmd/event_line.h"
+#include "cli/cmd/tail.h"
+#include "shared/base/base.h"
+#include "shared/json/json_write.h"
+
+const struct cmd_option cmd_tail_options[] = {
+	{ "events", "NAMES", "only these events; commas, * and ? are allowed" },
+	{ "grep", "RE",
+	    "only where this extended regular expression is in \"EVENT "
+	    "DATA\"" },
+	{ "own", NULL,
+	    "also what the server says: member_added, subscription_count" },
+	{ "limit", "N", "end after so many" },
+	{ NULL, NULL, NULL },
+};
+
+struct tailing {
+	struct event_filter filter;
+	bool json;
+};
+
+static struct str
+text(struct json row, struct str key, char **tmp)
+{
+	struct json v = json_get(row, key);
+	struct str s;
+
+	return v.kind == JSON_STRING && json_string(v, &s, tmp) == 0 ? s
+								     : S("");
+}
+
+static void
+put_missed(const struct tailing *t, uint64_t n)
+{
+	if (t->json)
+		printf("{\"missed\":%" PRIu64 "}\n", n);
+	else
+		cmd_note("%" PRIu64 " events not shown: this end reads too "
+			 "slowly",
+		    n);
+	fflush(stdout);
+}
+
+static void
+on_row(void *arg, struct json row)
+{
+	struct tailing *t = arg;
+	struct event_line l = { .frame = json_get(row, S("frame")) };
+	char *tmp[3] = { NULL, NULL, NULL };
+	uint64_t n;
+
+	if (json_u64(json_get(row, S("missed")), UINT64_MAX, &n) == 0)
+		put_missed(t, n);
+	if (l.frame.kind != JSON_OBJECT ||
+	    json_u64(json_get(row, S("time_ms")), UINT64_MAX, &l.time_ms) == -1)
+		return;
+	l.kind = text(row, S("type"), &tmp[0]);
+	l.app = text(row, S("app"), &tmp[1]);
+	l.channel = text(row, S("channel"), &tmp[2]);
+	event_line_put(&t->filter, &l, t->json);
+	for (size_t i = 0; i < nitems(tmp); i++)
+		free(tmp[i]);
+}
+
+static struct buf *
+make_args(const struct cmd *c, const struct app *a)
+{
+	struct json_writer w;
+
+	json_writer_init(&w);
+	json_object_open(&w);
+	if (a->id != NULL) {
+		json_key(&w, "app");
+		json_put_str(&w, str_of(a->id));
+	}
+	if (c->nargs > 1) {
+		json_key(&w, "channel");
+		json_put_str(&w, str_of(c->args[1]));
+	}
+	json_key(&w, "own");
+	json_put_bool(&w, cmd_has(c, "own"));
+	json_object_close(&w);
+	return json_writer_take(&w);
+}
+
+int
+cmd_tail(struct cmd *c)
+{
+	struct tailing t = { .json = out_is_json(c->out) };
+	struct app a = { .id = NULL };
+	struct buf *args;
+	int r = event_filter_init(&t.filter, c);
+
+	if (r == CMD_OK && c->nargs > 0)
+		r = cmd_read_app(c, c->args[0], &a);
+	if (r == CMD_OK) {
+		args = make_args(c, &a);
+		r = cmd_watch(
+		    c, "tail", buf_str(args), on_row, &t, &t.filter.done);
+		buf_unref(args);
+	}
+	app_clear(&a);
+	event_filter_clear(&t.filter);
+	return r;
+}

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * webhook.c: `pusherctl webhook add|list|show|set|remove`.  An endpoint is
+ * a row in the database of the apps; like there, a change is one transaction
+ * and then the running daemon is told.  Headers may hold secrets: their values
+ * are shown only with --reveal.
+ */
+
+#include "cli/cmd/webhook.h"
+
+#include <stdlib.h>
+
+#include "shared/app/appdb_hooks.h"
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
+
+static const char *const list_keys[] = { "webhook", "app", "url", "events",
+	"channel-prefix", "channel-suffix", "channel-glob", "headers", "batch",
+	"enabled" };
+
+/* ---- printing ---- */
+
+/* "Name, Name" or, revealed, "Name: value, Name: value". */
+static void
+put_headers(struct out *o, const struct webhook *h, bool reveal)
+{
+	struct str rest = str_of(h->headers), line;
+	struct buf *b = NULL;
+
+	while (rest.p != NULL) {
+		line = str_cut(&rest, '\n');
+		if (line.n == 0)
+			continue;
+		if (!reveal)
+			line.n = (size_t)str_find(line, ':');
+		buf_printf(&b, "%s%.*s", b == NULL ? "" : ", ", STR_ARG(line));
+	}
+	out_str(o, "headers", buf_str(b));
+	buf_unref(b);
+}
+
+static void
+put_fields(struct out *o, const struct webhook *h, const char *app, bool reveal)
+{
+	out_num(o, "webhook", h->num);
+	out_text(o, "app", app);
+	out_text(o, "url", h->url);
+	out_text(o, "events", *h->events == '\0' ? "all" : h->events);
+	out_text(o, "channel-prefix", h->prefix);
+	out_text(o, "channel-suffix", h->suffix);
+	out_text(o, "channel-glob", h->glob);
+	put_headers(o, h, reveal);
+	out_bool(o, "batch", h->batch != 0);
+	out_bool(o, "enabled", h->enabled != 0);
+}
+
+static void
+put_record(struct out *o, const struct webhook *h, const char *app, bool reveal)
+{
+	out_record_open(o, NULL);
+	put_fields(o, h, app, reveal);
+	out_record_close(o);
+}
+
+/* ---- what was asked for ---- */
+
+int
+cmd_webhook_number(const struct cmd *c, const char *text, uint32_t *num)
+{
+	uint64_t n = 0;
+
+	*num = 0;
+	if (str_to_u64(str_of(text), UINT32_MAX, &n) == -1 || n == 0)
+		return cmd_usage(c,
+		    "\"%s\" is no number of a webhook; to see them: "
+		    "%s webhook list",
+		    text, c->self);
+	*num = (uint32_t)n;
+	return CMD_OK;
+}
+
+static int
+find_app_id(void *arg, const struct app *a)
+{
+	struct webhook_owner *w = arg;
+
+	if (a->num != w->num)
+		return 0;
+	w->id = xstrdup(a->id);
+	w->allow_private = a->webhook_allow_private;
+	return 1;
+}
+
+int
+cmd_webhook_find(const struct cmd *c, struct appdb *db, const char *text,
+    struct webhook *h, struct webhook_owner *owner)
+{
+	uint32_t num;
+	int r = cmd_webhook_number(c, text, &num);
+
+	*owner = (struct webhook_owner){ .id = NULL };
+	if (r != CMD_OK)
+		return r;
+	switch (appdb_hooks_find(db, num, h)) {
+	case 1:
+		break;
+	case 0:
+		return cmd_fail("there is no webhook %u; to see them: "
+				"%s webhook list",
+		    num, c->self);
+	default:
+		return cmd_fail("%s", appdb_error(db));
+	}
+	*owner = (struct webhook_owner){ .num = h->app };
+	if (appdb_each(db, find_app_id, owner) == 0 && owner->id != NULL)
+		return CMD_OK;
+	webhook_clear(h);
+	return cmd_fail("the app of webhook %u: %s", num, appdb_error(db));
+}
+
+/* --header may be given several times; all of them replace those it had. */
+static int
+set_headers(const struct cmd *c, struct webhook *h, char **why)
+{
+	if (cmd_has(c, "header") || cmd_has(c, "no-headers")) {
+		free(h->headers);
+		h->headers = xstrdup("");
+	}
+	for (size_t i = 0; i < c->nvalues; i++)
+		if (str_eq(str_of(c->values[i].option->name), S("header")) &&
+		    webhook_add_header(h, c->values[i].value, why) == -1)
+			return -1;
+	return 0;
+}
+
+/* The courier will refuse to connect there: say so now. */
+static void
+warn_if_closed(const struct cmd *c, const struct webhook *h, bool allowed)
+{
+	if (allowed || c->conf->webhook_allow_private ||
+	    !webhook_url_is_closed(h->url))
+		return;
+	cmd_note("warning: webhook %u will never be delivered: its address is "
+		 "private, and neither the app's setting nor the option "
+		 "webhook_allow_private allows that",
+	    h->num);
+}
+
+/* ---- add ---- */
+
+static int
+set_from_options(const struct cmd *c, struct webhook *h, char **why)
+{
+	static const char *const names[] = { "events", "channel-prefix",
+		"channel-suffix", "channel-glob" };
+	const char *value;
+
+	for (size_t i = 0; i < nitems(names); i++) {
+		value = cmd_value(c, names[i]);
+		if (value != NULL && webhook_set(h, names[i], value, why) == -1)
+			return -1;
+	}
+	h->batch = cmd_has(c, "batch");
+	return set_headers(c, h, why);
+}
+
+int
+cmd_webhook_add(struct cmd *c)
+{
+	struct appdb *db = cmd_open_db(c, APPDB_WRITE);
+	struct webhook h;
+	struct app a = { .num = 0 };
+	char *why = NULL;
+	int r;
+
+	if (db == NULL)
+		return CMD_FAILED;
+	r = cmd_find_app(c, db, c->args[0], &a);
+	if (r != CMD_OK) {
+		appdb_close(db);
+		return r;
+	}
+	webhook_init(&h);
+	h.app = a.num;
+	if (webhook_set(&h, "url", c->args[1], &why) == -1 ||
+	    set_from_options(c, &h, &why) == -1)
+		r = cmd_usage(c, "%s", why);
+	else if (appdb_hooks_insert(db, &h) == -1)
+		r = cmd_fail("%s", appdb_error(db));
+	appdb_close(db);
+	if (r == CMD_OK) {
+		warn_if_closed(c, &h, a.webhook_allow_private);
+		put_record(c->out, &h, a.id, false);
+		r = cmd_tell_apps_changed(c);
+	}
+	free(why);
+	webhook_clear(&h);
+	app_clear(&a);
+	return r;
+}
+
+/* ---- list, show ---- */
+
+struct listing {
+	struct cmd *c;
+	struct appdb *db;
+	struct app *apps;
+	size_t n;
+};
+
+static int
+put_row(void *arg, const struct webhook *h)
+{
+	struct listing *l = arg;
+	struct webhook_owner owner = { .num = h->app };
+
+	for (size_t i = 0; i < l->n; i++)
+		if (l->apps[i].num == h->app)
+			owner.id = l->apps[i].id;
+	out_row_open(l->c->out);
+	put_fields(l->c->out, h, owner.id == NULL ? "" : owner.id, false);
+	out_row_close(l->c->out);
+	return 0;
+}
+
+/* Only number and id. */
+static int
+collect_app(void *arg, const struct app *a)
+{
+	struct listing *l = arg;
+
+	l->apps = xreallocarray(l->apps, l->n + 1, sizeof(*l->apps));
+	l->apps[l->n++] = (struct app){ .num = a->num, .id = xstrdup(a->id) };
+	return 0;
+}
+
+int
+cmd_webhook_list(struct cmd *c)
+{
+	struct listing l = { .c = c, .db = cmd_open_db(c, APPDB_READ) };
+	struct app a = { .num = 0 };
+	int r = CMD_OK;
+
+	if (l.db == NULL)
+		return CMD_FAILED;
+	if (c->nargs > 0)
+		r = cmd_find_app(c, l.db, c->args[0], &a);
+	if (r == CMD_OK) {
+		out_table_order(c->out,
+		    "webhook app url enabled events batch channel-prefix "
+		    "channel-glob channel-suffix headers");
+		out_table_open(c->out, NULL, list_keys, nitems(list_keys));
+		if (appdb_each(l.db, collect_app, &l) == -1 ||
+		    appdb_hooks_each(l.db, a.num, put_row, &l) == -1) {
+			r = cmd_fail("%s", appdb_error(l.db));
+			out_drop(c->out);
+		}
+		out_table_close(c->out);
+	}
+	appdb_close(l.db);
+	for (size_t i = 0; i < l.n; i++)
+		free(l.apps[i].id);
+	free(l.apps);
+	app_clear(&a);
+	return r;
+}
+
+int
+cmd_webhook_show(struct cmd *c)
+{
+	struct appdb *db = cmd_open_db(c, APPDB_READ);
+	struct webhook_owner owner = { .id = NULL };
+	struct webhook h = { .num = 0 };
+	int r;
+
+	if (db == NULL)
+		return CMD_FAILED;
+	r = cmd_webhook_find(c, db, c->args[0], &h, &owner);
+	appdb_close(db);
+	if (r != CMD_OK)
+		return r;
+	put_record(c->out, &h, owner.id, cmd_has(c, "reveal"));
+	free(owner.id);
+	webhook_clear(&h);
+	return CMD_OK;
+}
+
+/* ---- set, remove ---- */
+
+static int
+assign(const struct cmd *c, struct webhook *h)
+{
+	char *option, *why = NULL;
+	const char *eq;
+	int r = CMD_OK;
+
+	for (size_t i = 1; i < c->nargs && r == CMD_OK; i++) {
+		eq = strchr(c->args[i], '=');
+		if (eq == NULL)
+			return cmd_usage(c,
+			    "\"%s\" is not of the form option=value",
+			    c->args[i]);
+		option = xstrndup(c->args[i], (size_t)(eq - c->args[i]));
+		if (webhook_set(h, option, eq + 1, &why) == -1)
+			r = cmd_fail("%s", why);
+		free(option);
+	}
+	if (r == CMD_OK && set_headers(c, h, &why) == -1)
+		r = cmd_fail("%s", why);
+	free(why);
+	return r;
+}
+
+int
+cmd_webhook_set(struct cmd *c)
+{
+	struct appdb *db = cmd_open_db(c, APPDB_WRITE);
+	struct webhook_owner owner = { .id = NULL };
+	struct webhook h = { .num = 0 };
+	int r;
+
+	if (db == NULL)
+		return CMD_FAILED;
+	r = cmd_webhook_find(c, db, c->args[0], &h, &owner);
+	if (r != CMD_OK) {
+		appdb_close(db);
+		return r;
+	}
+	r = assign(c, &h);
+	if (r == CMD_OK && appdb_hooks_update(db, &h) == -1)
+		r = cmd_fail("%s", appdb_error(db));
+	appdb_close(db);
+	if (r == CMD_OK) {
+		warn_if_closed(c, &h, owner.allow_private);
+		put_record(c->out, &h, owner.id, false);
+		r = cmd_tell_apps_changed(c);
+	}
+	free(owner.id);
+	webhook_clear(&h);
+	return r;
+}
+
+int
+cmd_webhook_remove(struct cmd *c)
+{
+	struct appdb *db;
+	uint32_t num;
+	int r = cmd_webhook_number(c, c->args[0], &num);
+
+	if (r != CMD_OK)
+		return r;
+	db = cmd_open_db(c, APPDB_WRITE);
+	if (db == NULL)
+		return CMD_FAILED;
+	if (appdb_hooks_delete(db, num) == -1)
+		r = cmd_fail("%s", appdb_error(db));
+	appdb_close(db);
+	if (r != CMD_OK)
+		return r;
+	out_record_open(c->out, NULL);
+	out_num(c->out, "removed", num);
+	out_record_close(c->out);
+	return cmd_tell_apps_changed(c);
+}

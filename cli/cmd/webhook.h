@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_CMD_WEBHOOK_H
+#define CLI_CMD_WEBHOOK_H
+
+/* The commands of webhooks, and what their two files share. */
+
+#include "cli/cmd/cmd.h"
+#include "shared/pusher/webhook.h"
+
+/* The app of an endpoint; free(3) id. */
+struct webhook_owner {
+	uint32_t num;
+	char *id;
+	bool allow_private; /* the app's webhook_allow_private */
+};
+
+/* The number of a webhook: CMD_OK, or CMD_USAGE after a message. */
+int cmd_webhook_number(const struct cmd *, const char *text, uint32_t *num);
+/* CMD_OK with both filled, or another code after a message. */
+int cmd_webhook_find(const struct cmd *, struct appdb *, const char *text,
+    struct webhook *, struct webhook_owner *);
+
+extern const struct cmd_option cmd_webhook_add_options[];
+extern const struct cmd_option cmd_webhook_set_options[];
+extern const struct cmd_option cmd_webhook_show_options[];
+extern const struct cmd_option cmd_webhook_deliveries_options[];
+extern const struct cmd_option cmd_webhook_purge_options[];
+
+int cmd_webhook_add(struct cmd *);
+int cmd_webhook_list(struct cmd *);
+int cmd_webhook_show(struct cmd *);
+int cmd_webhook_set(struct cmd *);
+int cmd_webhook_remove(struct cmd *);
+int cmd_webhook_test(struct cmd *);
+int cmd_webhook_deliveries(struct cmd *);
+int cmd_webhook_retry(struct cmd *);
+int cmd_webhook_purge(struct cmd *);
+int cmd_verify_webhook(struct cmd *);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_IMPORT_DIFF_H
+#define CLI_IMPORT_DIFF_H
+
+/* What an import would change of an app that exists.  Pure. */
+
+struct app;
+
+/*
+ * A setting with another value; texts are valid during the call, "on" and
+ * "off" for booleans.  Of a secret both are NULL: only that it changes is
+ * said.
+ */
+typedef void (*import_diff_fn)(
+    void *arg, const char *setting, const char *from, const char *to);
+
+/*
+ * Calls back for everything that `now` has otherwise than `old`, credentials
+ * first, then the settings in the order of app_settings.def.  How many.
+ */
+unsigned import_diff(
+    const struct app *old, const struct app *now, import_diff_fn, void *arg);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_IMPORT_JSON_H
+#define CLI_IMPORT_JSON_H
+
+/* Apps of another server in JSON, by a table of its fields.  Pure. */
+
+#include "cli/import/import.h"
+
+enum import_kind {
+	IMPORT_CREDENTIAL,
+	IMPORT_NAME,
+	IMPORT_ENABLED,
+	IMPORT_BOOL,
+	IMPORT_LIMIT, /* -1: no limit, which is 0 with us */
+	IMPORT_NUMBER,
+	IMPORT_KILOBYTES,
+	IMPORT_WEBHOOKS,
+	IMPORT_ORIGINS, /* a list */
+	IMPORT_SENDERS, /* all, members, none */
+	IMPORT_NOTHING, /* has no counterpart: setting says why */
+	IMPORT_OBJECT   /* its members are fields of the app */
+};
+
+#define IMPORT_FIELDS_MAX 64
+
+/* The spellings: with a small or a capital first letter, and one more. */
+struct import_field {
+	const char *name, *other;
+	enum import_kind kind;
+	const char *setting; /* ours */
+};
+
+struct import_source {
+	const char *name; /* of the server, for sentences */
+	const struct import_field *fields;
+	size_t n; /* at most IMPORT_FIELDS_MAX */
+	/* Where the array of apps may stand in a file; up to NULL. */
+	const char *const *paths;
+};
+
+/* As import_soketi(). */
+int import_json(
+    struct str text, const struct import_source *, struct import *, char **why);
+
+#endif

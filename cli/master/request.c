@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * request.c: what children say to the master: that an order has been carried
+ * out, and what pusherctl wants of the master, which the broker hands on.  A
+ * child is believed nothing else.  One whose cord is broken is dying or has to
+ * leave: what it does not hear of it would never do.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/master/start.h"
+#include "cli/master/state.h"
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/ipc/cord.h"
+#include "shared/ipc/ipc_msg.h"
+#include "shared/net/sock.h"
+#include "shared/role/orders.h"
+
+#define DRAIN_MAX_MS 3600000
+
+void
+request_reply(struct master *m, uint64_t id, unsigned code, struct str text)
+{
+	struct msg_master_reply said = { .id = id, .code = code, .text = text };
+	size_t n = msg_master_reply_size(&said);
+	char *bytes = xmalloc(n);
+
+	msg_master_reply_put(bytes, &said);
+	if (child_tell(&m->children[0], bytes, n, NULL, 0) == -1)
+		log_warn("pusherctl gets no answer");
+	free(bytes);
+}
+
+static void
+on_ask_drain(struct master *m, const struct msg_master_request *ask)
+{
+	uint64_t ms = m->start->conf->drain_time * 1000;
+	char text[80];
+
+	if (master_is_stopping(m)) {
+		request_reply(m, ask->id, 1, S("pusherd is stopping already"));
+		return;
+	}
+	if (ask->arg.n > 0 && str_to_u64(ask->arg, DRAIN_MAX_MS, &ms) == -1) {
+		request_reply(m, ask->id, 1, S("the time is no number"));
+		return;
+	}
+	snprintf(
+	    text, sizeof(text), "{\"drain_ms\":%llu}", (unsigned long long)ms);
+	request_reply(m, ask->id, 0, str_of(text));
+	master_drain(m, "told by pusherctl",
+	    ask->arg.n > 0 ? DRAIN_SPREAD : DRAIN_STOP, ms);
+}
+
+static void
+on_ask(struct master *m, struct str body)
+{
+	struct msg_master_request ask;
+
+	if (msg_master_request_get(&ask, body) == -1)
+		log_warnx("a question that makes no sense");
+	else if (str_eq(ask.verb, S("drain")))
+		on_ask_drain(m, &ask);
+	else if (master_is_stopping(m))
+		request_reply(m, ask.id, 1, S("pusherd is stopping"));
+	else if (str_eq(ask.verb, S("reload")))
+		reload_begin(m, ask.id);
+	else if (str_eq(ask.verb, S("log-level")))
+		reload_set_level(m, &ask);
+	else
+		request_reply(m, ask.id, 1, S("pusherd does not know this"));
+}
+
+/* The socket belongs to the master while there is no broker, too. */
+int
+asked_give_link(struct master *m, struct child *c)
+{
+	int fd = sock_connect_unix(m->start->conf->broker_path);
+	struct msg_link link = { 0 };
+	char bytes[32];
+	int r;
+
+	msg_link_put(bytes, &link);
+	r = child_tell(c, bytes, msg_link_size(&link), &fd, fd == -1 ? 0 : 1);
+	if (fd != -1)
+		close(fd);
+	return r;
+}
+
+/* A child has something to say; no child is believed more than that. */
+void
+request_on_link(struct master *m, struct child *c)
+{
+	char bytes[4096];
+	int fds[CORD_FDS];
+	struct msg_done done;
+	struct msg_drained drained;
+	struct str body;
+	uint32_t head[2];
+	size_t nfds;
+	ssize_t n;
+
+	n = cord_recv(c->cord_fd, bytes, sizeof(bytes), fds, &nfds);
+	while (nfds > 0)
+		close(fds[--nfds]);
+	if (n < IPC_HEAD) {
+		if (n >= 0 || errno != EAGAIN)
+			child_cut_cord(c);
+		return;
+	}
+	memcpy(head, bytes, sizeof(head));
+	body = str_make(bytes + IPC_HEAD, (size_t)n - IPC_HEAD);
+	if (head[1] == IPC_DONE && msg_done_get(&done, body) == 0)
+		reload_on_done(m, c, done.id, done.failed);
+	else if (head[1] == IPC_DRAINED && msg_drained_get(&drained, body) == 0)
+		c->drained = true;
+	else if (head[1] == IPC_LINK_ASK && !c->is_broker && !c->is_courier)
+		c->tell_link = asked_give_link(m, c) == -1;
+	else if (head[1] == IPC_MASTER_REQUEST && c->is_broker)
+		on_ask(m, body);
+}
+
+char *
+request_failures(struct master *m)
+{
+	char *all = NULL, *more, name[32];
+
+	for (size_t i = 0; i < m->nchildren; i++) {
+		struct child *c = &m->children[i];
+
+		if (!child_is_late(c) && c->failed == NULL)
+			continue;
+		child_name(c, name, sizeof(name));
+		if (c->failed != NULL)
+			more = xasprintf("%s%s%s: %s", all == NULL ? "" : all,
+			    all == NULL ? "" : "; ", name, c->failed);
+		else
+			more = xasprintf("%s%s%s (pid %d) has not confirmed "
+					 "the configuration in %d s: it takes "
+					 "it when it goes on, or its "
+					 "replacement does",
+			    all == NULL ? "" : all, all == NULL ? "" : "; ",
+			    name, (int)c->pid, CONFIRM_MS / 1000);
+		free(all);
+		all = more;
+		free(c->failed);
+		c->failed = NULL;
+	}
+	return all;
+}
