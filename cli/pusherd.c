@@ -195,9 +195,9 @@ prepare(const struct conf *conf, struct start *s, char **why)
 	    certs_open(&s->certs, conf, why) == -1 ||
 	    rundir_open(&s->rundir, conf, &owner, why) == -1)
 		return -1;
-	if (first_app_make(conf, why) == 0 &&
-	    listen_open(&s->listen, conf, why) == 0) {
+	if (listen_open(&s->listen, conf, why) == 0) {
 		if (drop_privileges(conf, &s->listen, &owner, why) == 0 &&
+		    first_app_make(conf, why) == 0 &&
 		    listen_write(&s->listen, s->rundir.listen_path, why) == 0)
 			return 0;
 		listen_close(&s->listen);

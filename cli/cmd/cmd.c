@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cmd.c: what the commands share: their arguments, help and error messages,
- * the database, the question to the daemon, files that are read whole.  It
- * knows no command by name.  Errors go to stderr, never into the output of a
- * command.
+ * cmd.c: what the commands share: arguments, help, error messages (on stderr
+ * only), the database, the question to the daemon, files that are read whole.
+ * It knows no command by name.
  */
 
 #include "cli/cmd/cmd.h"
@@ -22,6 +21,7 @@
 #include "shared/base/suggest.h"
 #include "shared/base/xmalloc.h"
 #include "shared/net/ws_frame.h"
+#include "shared/proc/proc.h"
 
 #define MAX_OPTIONS 32   /* of one verb */
 #define BUSY_MS 60000    /* how long others may write before us */
@@ -261,20 +261,24 @@ cmd_open_db(const struct cmd *c, enum appdb_mode mode)
 	struct appdb *db;
 	char *why = NULL;
 
+	if (mode != APPDB_READ &&
+	    proc_leave_root(c->conf->user, c->conf->database) == -1) {
+		cmd_fail("cannot become the user %s", c->conf->user);
+		return NULL;
+	}
 	/* Many commands at once: each has its turn. */
-	while ((db = appdb_open(c->conf->database, mode, &why)) == NULL &&
-	    is_busy(why) && waited < BUSY_MS) {
+	for (; (db = appdb_open(c->conf->database, mode, &why)) == NULL &&
+	     is_busy(why) && waited < BUSY_MS;
+	     waited += BUSY_PAUSE_MS) {
 		free(why);
 		why = NULL;
 		nanosleep(&pause, NULL);
-		waited += BUSY_PAUSE_MS;
 	}
 	if (db != NULL)
 		appdb_wait(db, BUSY_MS);
-	if (db == NULL) {
+	else
 		cmd_fail("%s", why != NULL ? why : c->conf->database);
-		free(why);
-	}
+	free(why);
 	return db;
 }
 
@@ -473,6 +477,7 @@ cmd_tell_apps_changed(const struct cmd *c)
 	while ((result = ctl_ask(&q, &why)) == CTL_REFUSED && is_busy(why) &&
 	    waited < BUSY_MS) {
 		free(why);
+		why = NULL;
 		nanosleep(&pause, NULL);
 		waited += BUSY_PAUSE_MS;
 	}

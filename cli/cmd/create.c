@@ -57,7 +57,7 @@ cmd_app_open_db(const struct cmd *c)
 	db = cmd_open_db(c, APPDB_CREATE);
 	if (db == NULL || !is_new || geteuid() != 0 || *conf->user == '\0')
 		return db;
-	/* Root made the file; the daemon reads it as somebody else. */
+	/* Only root can have put something there; the daemon is another. */
 	if (proc_find_user(conf->user, &uid, &gid) == -1 ||
 	    chown(conf->database, uid, gid) == -1)
 		cmd_note("%s: cannot give it to user %s: %s", conf->database,

@@ -299,7 +299,7 @@ cmd_app_import(struct cmd *c)
 	b = cmd_read_file(c->args[0], FILE_MAX);
 	if (b == NULL)
 		return CMD_FAILED;
-	if (sources[i].read(buf_str(b), &im, &why) == -1) {
+	if (sources[i].read(str_skip_bom(buf_str(b)), &im, &why) == -1) {
 		r = cmd_fail("%s: %s", c->args[0], why);
 		free(why);
 	} else {

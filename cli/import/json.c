@@ -357,6 +357,13 @@ missing(struct import *im, struct import_app *a, const struct seen *seen)
 			    xasprintf("%s=%" PRIu32 " (%s: no limit)",
 				f->setting, a->app.max_client_events_per_second,
 				seen->from->name));
+		} else if (f->kind == IMPORT_SENDERS) {
+			import_add_note(a, IMPORT_DEFAULT, f->name, "",
+			    xasprintf("%s=off; %s lets members send events: "
+				      "pusherctl app set %s %s=on",
+				f->setting, seen->from->name,
+				a->app.id == NULL ? "APP" : a->app.id,
+				f->setting));
 		}
 	}
 	if (a->app.name == NULL)

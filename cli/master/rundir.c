@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/net/sock.h"
+#include "shared/proc/proc.h"
 
 /* Times 100 ms: for an old group to leave. */
 #define STOPPED_TRIES 15 /* then those that are stopped are killed */
@@ -54,20 +56,70 @@ close_if_open(int fd)
 		close(fd);
 }
 
+/* A file with a second name may be anybody's file: errno EMLINK. */
+static int
+is_one_name(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return -1;
+	if (S_ISDIR(st.st_mode) || (S_ISREG(st.st_mode) && st.st_nlink == 1))
+		return 0;
+	errno = EMLINK;
+	return -1;
+}
+
 static int
 give_fd(const struct rundir *r, int fd)
 {
 	if (!r->owner.give)
 		return 0;
+	if (is_one_name(fd) == -1)
+		return -1;
 	return fchown(fd, r->owner.uid, r->owner.gid);
 }
 
+/* A file or directory that must not be a link; none is fine. */
 static int
 give_path(const struct rundir *r, const char *path)
 {
+	int fd, rc, saved;
+
 	if (!r->owner.give)
 		return 0;
-	return lchown(path, r->owner.uid, r->owner.gid);
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd == -1)
+		return errno == ENOENT || errno == ELOOP ? 0 : -1;
+	rc = give_fd(r, fd);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return rc;
+}
+
+/*
+ * The user makes and opens what lies in directories that are his: whatever he
+ * has planted there leads to nothing that he may not open himself.  0, or -1
+ * with errno.
+ */
+static int
+become_user(const struct rundir *r)
+{
+	gid_t gid = r->owner.gid;
+
+	if (!r->owner.give)
+		return 0;
+	if (setgroups(1, &gid) == -1 || setegid(gid) == -1)
+		return -1;
+	return seteuid(r->owner.uid);
+}
+
+static void
+become_root(const struct rundir *r)
+{
+	if (r->owner.give && (seteuid(0) == -1 || setegid(0) == -1))
+		fatal("cannot become root again");
 }
 
 /* ---- the directory ---- */
@@ -203,7 +255,8 @@ lock_once(const char *path, pid_t *holder, struct stat *held)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd == -1)
 		return -1;
-	if (fstat(fd, held) == -1 || flock(fd, LOCK_EX | LOCK_NB) == -1) {
+	if (is_one_name(fd) == -1 || fstat(fd, held) == -1 ||
+	    flock(fd, LOCK_EX | LOCK_NB) == -1) {
 		saved = errno;
 		*holder = read_pid(fd);
 		close(fd);
@@ -334,6 +387,7 @@ make_database(struct rundir *r, char **why)
 	const char *path = r->conf->database;
 	char *dir = parent_of(path);
 	struct appdb *d;
+	bool exposed;
 	int made = mkdir(dir, 0700) == 0 ? give_path(r, dir) : 0;
 
 	if (made == -1)
@@ -342,11 +396,20 @@ make_database(struct rundir *r, char **why)
 	free(dir);
 	if (made == -1)
 		return -1;
+	exposed = proc_is_exposed(path);
+	if (give_path(r, path) == -1 || (exposed && become_user(r) == -1)) {
+		*why = xasprintf("cannot give the database %s to the user %s: "
+				 "%s",
+		    path, r->conf->user, strerror(errno));
+		return -1;
+	}
 	d = appdb_open(path, APPDB_CREATE, why);
+	if (exposed)
+		become_root(r);
 	if (d == NULL)
 		return -1;
 	appdb_close(d);
-	if (give_path(r, path) == 0)
+	if (exposed || give_path(r, path) == 0)
 		return 0;
 	*why = xasprintf("cannot give the database %s to the user %s: %s", path,
 	    r->conf->user, strerror(errno));
@@ -356,14 +419,13 @@ make_database(struct rundir *r, char **why)
 static int
 open_socket(struct rundir *r, const char *path, mode_t mode, char **why)
 {
-	int fd = sock_listen_unix(path, mode);
+	int fd = become_user(r) == -1 ? -1 : sock_listen_unix(path, mode);
 
-	if (fd != -1 && give_path(r, path) == 0)
-		return fd;
-	*why = xasprintf("cannot listen on %s: %s", path, strerror(errno));
-	if (fd != -1)
-		close(fd);
-	return -1;
+	if (fd == -1)
+		*why =
+		    xasprintf("cannot listen on %s: %s", path, strerror(errno));
+	become_root(r);
+	return fd;
 }
 
 static int

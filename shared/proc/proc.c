@@ -24,6 +24,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -154,6 +155,20 @@ proc_forget_capabilities(void)
 		fatal("capset");
 }
 
+bool
+proc_is_exposed(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = slash == NULL ? xstrdup(".")
+				  : xstrndup(path, (size_t)(slash - path) + 1);
+	struct stat st;
+	bool exposed = stat(dir, &st) == 0 &&
+	    (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0);
+
+	free(dir);
+	return exposed;
+}
+
 int
 proc_drop_privileges(const char *user)
 {
@@ -188,6 +203,14 @@ proc_drop_privileges(const char *user)
 		return -1;
 	}
 	return 0;
+}
+
+int
+proc_leave_root(const char *user, const char *path)
+{
+	if (geteuid() != 0 || *user == '\0' || !proc_is_exposed(path))
+		return 0;
+	return proc_drop_privileges(user);
 }
 
 void

@@ -69,6 +69,13 @@ uint64_t proc_raise_nofile(void);
 int proc_drop_privileges(const char *user);
 /* Gives up the capability that proc_drop_privileges() has kept. */
 void proc_forget_capabilities(void);
+/*
+ * May anybody but root make files, and so links, beside this one?  Then root
+ * must not open it by its name.
+ */
+bool proc_is_exposed(const char *path);
+/* If it is so, and this is root, becomes this user.  0, or -1 with errno. */
+int proc_leave_root(const char *user, const char *path);
 /* Looks the user up; -1 with errno ENOENT when there is none. */
 int proc_find_user(const char *user, uid_t *uid, gid_t *gid);
 /* sigaction(2) without SA_RESTART; handler may be SIG_IGN or SIG_DFL. */

@@ -128,6 +128,20 @@ suite('import', (d) => {
 		await publish(d, a, 'c', 'e', '');
 	});
 
+	test('C8: a byte order mark, and what Reverb says of client events', () => {
+		for (const [from, text] of [
+			['reverb', 'REVERB_APP_ID=bom1\nREVERB_APP_KEY=kb1\n' +
+				'REVERB_APP_SECRET=s\n'],
+			['reverb', '[{"id":"bom2","key":"kb2","secret":"s"}]'],
+			['sockudo', '[[apps]]\nid="bom3"\nkey="kb3"\nsecret="s"\n'],
+			['soketi', '[{"id":"bom4","key":"kb4","secret":"s"}]']]) {
+			const r = run(from, `\ufeff${text}`);
+			assert.equal(r.code, 0, r.err);
+			assert.equal(from === 'reverb', /off; Reverb lets members.*set bom/
+				.test(JSON.stringify(r.fields)));
+		}
+	});
+
 	test('Reverb: the array of config/reverb.php as JSON', () => {
 		for (const [from, on] of [['members', true], ['all', true],
 			['none', false]]) {

@@ -144,6 +144,66 @@ if (root) {
 			d.remove();
 		});
 
+	test('O13: links planted beside the database lead root nowhere',
+		async () => {
+			const d = new Daemon({ user: 'nobody', workers: 1 });
+			const db = path.join(d.dir, 'db');
+			const mine = path.join(d.dir, 'of-root');
+			fs.chmodSync(d.dir, 0o755);
+			fs.mkdirSync(db);
+			fs.chownSync(db, 65534, 65534);
+			d.conf.database = path.join(db, 'apps.db');
+			const start = () => spawnSync(PUSHERD, [...options(d.conf), '-F'],
+				{ env: environment(), encoding: 'utf8', timeout: 10000 });
+			const create = () => spawnSync(PUSHERCTL, [...options(d.conf),
+				'app', 'create'], { env: environment(), encoding: 'utf8' });
+			const untouched = (text) => {
+				const st = fs.statSync(mine);
+				assert.deepEqual([st.uid, st.size, st.mode & 0o777],
+					[0, text.length, 0o600]);
+				assert.equal(fs.readFileSync(mine, 'utf8'), text);
+			};
+			const plant = { 'symbolic link': () => fs.symlinkSync(mine,
+				d.conf.database),
+			'hard link': () => fs.linkSync(mine, d.conf.database) };
+			for (const [name, link] of Object.entries(plant))
+				for (const text of ['', 'a secret of root']) {
+					fs.writeFileSync(mine, text, { mode: 0o600 });
+					link();
+					for (const run of [start, create]) {
+						const r = run();
+						assert.equal(r.status, 1, `${name}: ${r.stderr}`);
+						untouched(text);
+					}
+					fs.rmSync(d.conf.database);
+				}
+			// One that leads to where there is nothing yet.
+			fs.rmSync(mine);
+			fs.symlinkSync(mine, d.conf.database);
+			for (const run of [start, create]) {
+				assert.equal(run().status, 1);
+				assert.ok(!fs.existsSync(mine));
+			}
+			fs.rmSync(d.conf.database);
+			// The same beside the lock and the pid file.
+			d.app();
+			assert.equal(fs.statSync(d.conf.database).uid, 65534);
+			for (const file of [path.join(d.conf.runtime_dir, 'lock'),
+				path.join(db, 'pid')]) {
+				fs.mkdirSync(d.conf.runtime_dir, { recursive: true });
+				fs.chownSync(d.conf.runtime_dir, 65534, 65534);
+				fs.writeFileSync(mine, 'text', { mode: 0o600 });
+				fs.linkSync(mine, file);
+				d.conf.pid_file = path.join(db, 'pid');
+				const r = start();
+				assert.equal(r.status, 1, r.stderr);
+				untouched('text');
+				fs.rmSync(file);
+			}
+			await d.start();
+			await d.stop();
+		});
+
 	test('O11: started by root: the group may use the control socket',
 		async () => {
 			const d = new Daemon({ user: 'nobody', workers: 1 });
