@@ -13,9 +13,11 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "shared/base/base.h"
@@ -27,6 +29,7 @@
 
 #define ANSWER_MAX 4096 /* bytes of a body that are read */
 #define HEADS_MAX 65536 /* bytes of the lines before it */
+#define FDS_NEEDED 6    /* by one request: resolver, socket, certificates */
 
 struct deliver {
 	struct ev_loop *loop;
@@ -45,6 +48,7 @@ struct request {
 	struct buf *body;
 	void *owner;
 	bool allow_private, refused;
+	bool starved;    /* no descriptor was free for a socket */
 	uint32_t status; /* of the answer at hand; 0: not there yet */
 	bool answered;   /* with a whole head */
 	bool garbled;    /* the answer begins with no status line */
@@ -64,13 +68,17 @@ static curl_socket_t
 on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 {
 	struct request *r = arg;
+	int fd;
 
 	UNUSED(purpose);
 	if (!r->allow_private && !webhook_addr_is_public(&a->addr)) {
 		r->refused = true;
 		return CURL_SOCKET_BAD;
 	}
-	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+	fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+	if (fd == -1 && (errno == EMFILE || errno == ENFILE))
+		r->starved = true;
+	return fd;
 }
 
 static bool
@@ -255,6 +263,20 @@ request_new(struct deliver *d)
 	return r;
 }
 
+static bool
+has_descriptors(void)
+{
+	int fds[FDS_NEEDED], n = 0;
+	bool all;
+
+	while (n < FDS_NEEDED && (fds[n] = eventfd(0, EFD_CLOEXEC)) != -1)
+		n++;
+	all = n == FDS_NEEDED;
+	while (n > 0)
+		close(fds[--n]);
+	return all;
+}
+
 static void
 finish(struct request *r, CURLcode code)
 {
@@ -267,6 +289,9 @@ finish(struct request *r, CURLcode code)
 	result.text = text;
 	/* With the head it has answered, whatever becomes of the body. */
 	result.ok = r->answered && r->status >= 200 && r->status <= 299;
+	/* Name lookups and certificates need descriptors, too. */
+	result.starved = !result.ok && r->status == 0 && !r->refused &&
+	    !r->garbled && (r->starved || !has_descriptors());
 	if (r->refused && r->status == 0)
 		snprintf(text, sizeof(text),
 		    "the address is private (webhook_allow_private)");
@@ -383,6 +408,32 @@ deliver_start(struct deliver *d, const struct deliver_request *q)
 		fatalx("curl takes no request");
 }
 
+static void
+open_multi(struct deliver *d)
+{
+	d->multi = curl_multi_init();
+	if (d->multi == NULL)
+		fatalx("cannot start curl");
+	curl_multi_setopt(d->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(d->multi, CURLMOPT_SOCKETDATA, d);
+	curl_multi_setopt(d->multi, CURLMOPT_TIMERFUNCTION, on_set_timer);
+	curl_multi_setopt(d->multi, CURLMOPT_TIMERDATA, d);
+	curl_multi_setopt(d->multi, CURLMOPT_MAXCONNECTS, 256L);
+}
+
+bool
+deliver_has_descriptors(struct deliver *d)
+{
+	if (has_descriptors())
+		return true;
+	if (!list_is_empty(&d->requests))
+		return false;
+	curl_multi_cleanup(d->multi);
+	ev_timer_stop(d->loop, &d->timer);
+	open_multi(d);
+	return has_descriptors();
+}
+
 struct deliver *
 deliver_new(struct ev_loop *loop, const struct conf *conf, deliver_done done)
 {
@@ -393,14 +444,9 @@ deliver_new(struct ev_loop *loop, const struct conf *conf, deliver_done done)
 	d->done = done;
 	list_init(&d->requests);
 	ev_init(&d->timer, on_timer);
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
-	    (d->multi = curl_multi_init()) == NULL)
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		fatalx("cannot start curl");
-	curl_multi_setopt(d->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	curl_multi_setopt(d->multi, CURLMOPT_SOCKETDATA, d);
-	curl_multi_setopt(d->multi, CURLMOPT_TIMERFUNCTION, on_set_timer);
-	curl_multi_setopt(d->multi, CURLMOPT_TIMERDATA, d);
-	curl_multi_setopt(d->multi, CURLMOPT_MAXCONNECTS, 256L);
+	open_multi(d);
 	return d;
 }
 

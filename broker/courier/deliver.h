@@ -24,6 +24,7 @@ struct deliver_request {
 
 struct deliver_result {
 	bool ok;          /* answered with 2xx */
+	bool starved;     /* no descriptor was free: this was no attempt */
 	uint32_t status;  /* HTTP status, or 0: none came */
 	const char *text; /* what happened, in words */
 };
@@ -35,6 +36,11 @@ struct deliver *deliver_new(
     struct ev_loop *, const struct conf *, deliver_done);
 /* Ends every request without a word. */
 void deliver_free(struct deliver *);
+/*
+ * Are there as many free descriptors as a request may need?  If not, idle
+ * connections are closed when no request is in progress.
+ */
+bool deliver_has_descriptors(struct deliver *);
 /* Copies what it needs. */
 void deliver_start(struct deliver *, const struct deliver_request *);
 

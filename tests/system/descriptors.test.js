@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The broker runs out of descriptors: it does not spin, publishes go on, and
-// pusherctl is answered with the descriptor that is kept for it.
+// pusherctl is answered with the descriptor that is kept for it.  The courier
+// does: no attempt is counted, and webhooks go on afterwards.
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -13,6 +14,7 @@ const { test } = require('node:test');
 const { Client } = require('./lib/client');
 const { Daemon, sleep, until } = require('./lib/daemon');
 const { publish } = require('./lib/http');
+const { Receiver } = require('./lib/receiver');
 
 const TICKS = 100; // of the kernel's clock in a second
 
@@ -80,3 +82,35 @@ test('T3: pusherctl is answered by a broker without a free descriptor, ' +
 	await c.close();
 	await d.stop();
 });
+
+for (const [what, host] of [['socket', '127.0.0.1'],
+	['name lookup', 'localhost']])
+	test(`T8: a courier without a descriptor for a ${what} waits, and counts ` +
+		'no attempt', async () => {
+		const d = new Daemon({ workers: 1, webhook_allow_private: 'on',
+			webhook_retry_time: 1 });
+		const app = d.app();
+		d.allow(/no free descriptor/, /not kept on disk.*open files/);
+		await d.start();
+		const r = await Receiver.start();
+		d.ctl(['webhook', 'add', app.id, r.url.replace('127.0.0.1', host)]);
+		const status = () => d.ctl(['status'])[0].webhooks;
+		await until('the courier', () => status().state === 'up');
+		const [courier] = d.pidsOf('courier');
+		limit(courier, 3);
+		const c = await Client.connect(d, app);
+		for (let i = 0; i < 20; i++) await c.subscribe(`room-${i}`);
+		await until('it to be told', () =>
+			/no free descriptor/.test(status().trouble));
+		await sleep(2500);
+		assert.equal(r.hooks.length, 0);
+		assert.equal(d.readLog().match(/no free descriptor/g).length, 1);
+		limit(courier, 500);
+		await r.have(20);
+		await until('the records', () => d.ctl(['webhook', 'deliveries'])
+			.every((x) => x.state === 'done' && x.attempts === 1));
+		assert.equal(status().trouble, '');
+		await c.close();
+		await d.stop();
+		await r.stop();
+	});
