@@ -28,6 +28,7 @@
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
+#include "broker/log/replay.h"
 #include "broker/stats/history.h"
 #include "broker/stats/scrape.h"
 #include "broker/stats/sums.h"
@@ -61,6 +62,7 @@ struct parts {
 	struct claims claims;
 	struct registry registry;
 	struct cache cache;
+	struct replay replay;
 	struct suspects suspects;
 	struct users users;
 	struct queries queries;
@@ -122,6 +124,7 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	UNUSED(revents);
 	apps_expire(br);
 	apps_try(br);
+	apps_expire_sessions(br);
 	cache_sweep(br);
 	claims_expire(br);
 	control_tick(br);
@@ -183,6 +186,7 @@ wire(struct broker *br)
 	br->claims = &all->claims;
 	br->registry = &all->registry;
 	br->cache = &all->cache;
+	br->replay = &all->replay;
 	br->suspects = &all->suspects;
 	br->users = &all->users;
 	br->queries = &all->queries;
@@ -210,6 +214,7 @@ init(struct broker *br, const struct conf *conf, unsigned nslots)
 	cache_init(br);
 	subscribe_init(br);
 	query_init(br);
+	replay_init(br->replay, conf);
 	users_init(br);
 	claims_init(br->claims);
 	control_init(br);
@@ -246,6 +251,7 @@ broker_clear(struct broker *br)
 	users_clear(br);
 	cache_clear(br);
 	claims_clear(br->claims);
+	replay_clear(br->replay);
 	sums_clear(br);
 	history_clear(br);
 	registry_clear(br->registry);
@@ -343,6 +349,7 @@ broker_main(const struct inherit *in)
 	init(&br, in->conf, in->room);
 	br.inherit = in;
 	history_recall(&br);
+	resumes_recall(&br.replay->sessions, in->sessions);
 	/*
 	 * Without any apps every client would be told that its app is gone;
 	 * so better no broker for now: the workers keep them meanwhile.

@@ -63,6 +63,8 @@ HANDLER(ping, peer_on_ping, false)
 HANDLER(pong, peer_on_pong, false)
 HANDLER(conn_open, quota_on_conn_open, false)
 HANDLER(conn_close, quota_on_conn_close, false)
+HANDLER(session, subscribe_on_session, false)
+HANDLER(session_end, subscribe_on_session_end, false)
 NUMBERED(sub, subscribe_on_sub, true)
 HANDLER(sub_again, subscribe_on_sub_again, true)
 NUMBERED(unsub, subscribe_on_unsub, false)
@@ -147,6 +149,8 @@ const ipc_handler broker_handlers[IPC_NTYPES] = {
 	[IPC_PONG] = on_pong,
 	[IPC_CONN_OPEN] = on_conn_open,
 	[IPC_CONN_CLOSE] = on_conn_close,
+	[IPC_SESSION] = on_session,
+	[IPC_SESSION_END] = on_session_end,
 	[IPC_SUB] = on_sub,
 	[IPC_SUB_AGAIN] = on_sub_again,
 	[IPC_UNSUB] = on_unsub,

@@ -34,6 +34,7 @@
 #include "shared/proc/places.h"
 #include "shared/proc/proc.h"
 #include "shared/proc/relic.h"
+#include "shared/proc/session_table.h"
 #include "shared/stats/ledger.h"
 
 #define USAGE "usage: pusherd [-FtTVh] [-c FILE] [-o OPTION=VALUE]...\n"
@@ -377,7 +378,9 @@ run(struct conf *conf, const struct command *cmd)
 	start.ledger = open_ledger(conf);
 	start.places = places_map();
 	start.apps = relic_map();
-	if (start.places == NULL || start.apps == NULL)
+	start.sessions = session_table_map((uint32_t)conf->resume_sessions);
+	if (start.places == NULL || start.apps == NULL ||
+	    start.sessions == NULL)
 		fatal("mmap");
 	start.broker_fd = s.rundir.broker_fd;
 	start.control_fd = s.rundir.control_fd;

@@ -61,6 +61,8 @@ on_apps_done(void *w, const struct ipc_in *in)
 	}
 ON(app_set, apps_on_set)
 ON(app_del, apps_on_del)
+ON(app_log, apps_on_log)
+ON(session_ok, client_on_session_ok)
 ON(ping, link_on_ping)
 ON(pong, link_on_pong)
 ON(ack, kept_on_ack)
@@ -95,6 +97,8 @@ const ipc_handler worker_handlers[IPC_NTYPES] = {
 	[IPC_TERMINATE] = on_terminate,
 	[IPC_APP_SET] = on_app_set,
 	[IPC_APP_DEL] = on_app_del,
+	[IPC_APP_LOG] = on_app_log,
+	[IPC_SESSION_OK] = on_session_ok,
 	[IPC_APPS_DONE] = on_apps_done,
 	[IPC_MISSED] = on_missed,
 	[IPC_PING] = on_ping,

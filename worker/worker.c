@@ -49,6 +49,7 @@
 #include "worker/link/kept.h"
 #include "worker/link/link.h"
 #include "worker/sandbox.h"
+#include "worker/session/session.h"
 
 /* What makes waiting worth it: so many sockets, or deliveries. */
 #define COALESCE_CLIENTS 64
@@ -74,6 +75,7 @@ struct modules {
 	struct listeners listeners;
 	struct orders orders;
 	struct pulse pulse;
+	struct sessions sessions;
 	struct stats stats;
 	struct timeouts timeouts;
 	struct tls tls;
@@ -116,6 +118,8 @@ static void
 replay_conn(struct conn *c)
 {
 	handshake_replay(c);
+	if (c->session != NULL && !c->parting)
+		session_hello(c->w->sessions, c->session, c->app->num);
 	client_signin_replay(c);
 	subscription_replay(c);
 }
@@ -247,6 +251,7 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 	w->wait_until = 0;
 	w->nevents = w->fanout = w->ndirty = 0;
 	hold_check(w);
+	sessions_turn(w->sessions);
 	left = conn_flush_dirty(w) || left;
 	conn_reap(w);
 	link_flush(w); /* closing has words for the broker, too */
@@ -276,6 +281,7 @@ on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 	tls_refresh(w);
 	kept_tick(w);
 	held_tick(w);
+	sessions_tick(w->sessions, client_log_pos);
 	log_tick();
 }
 
@@ -395,6 +401,7 @@ worker_init(struct worker *w)
 	w->listeners = &m->listeners;
 	w->orders = &m->orders;
 	w->pulse = &m->pulse;
+	w->sessions = &m->sessions;
 	w->stats = &m->stats;
 	w->timeouts = &m->timeouts;
 	w->tls = &m->tls;
@@ -406,6 +413,8 @@ worker_init(struct worker *w)
 	list_init(&w->slow);
 	list_init(&w->closed);
 	held_init(w);
+	sessions_init(w->sessions);
+	w->sessions->queue = conn_queue_bytes;
 	kept_init(w);
 	api_park_init(w);
 	walks_init(w);
@@ -438,6 +447,8 @@ start(struct worker *w)
 	ev_signal_start(w->loop, &w->quit);
 	ev_io_init(&w->life, on_life, w->inherit->life_fd, EV_READ);
 	ev_io_start(w->loop, &w->life);
+	sessions_start(
+	    w->sessions, w->conf, w->inherit->sessions, w->loop, &w->link->ipc);
 	tls_init(w);
 	listener_init(w);
 	link_init(w);
@@ -459,6 +470,7 @@ stop(struct worker *w)
 		conn_reap(w);
 	link_flush(w);
 	walks_clear(w);
+	sessions_clear(w->sessions);
 	flow_clear(w);
 	listener_free(w);
 	drain_free(w);

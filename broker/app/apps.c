@@ -17,6 +17,7 @@
 #include "broker/channel/cache.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/log/replay.h"
 #include "broker/stats/history.h"
 #include "broker/webhook/hook_apps.h"
 #include "broker/webhook/hooks.h"
@@ -122,6 +123,49 @@ is_same(const struct app *a, const struct app *b)
 	return same;
 }
 
+/* Where the log of the app stands, if it has one. */
+static void
+send_log(struct peer *p, uint32_t app)
+{
+	const struct app_log *l = app_logs_find(&p->br->replay->logs, app);
+	struct msg_app_log m = { .app = app };
+
+	if (l == NULL)
+		return;
+	m.epoch = ring_epoch(l->ring);
+	m.pos = ring_last(l->ring);
+	ipc_send_app_log(&p->ipc, &m);
+}
+
+/* The app has a log if it is to have one. */
+static void
+set_log(struct broker *br, const struct app *a)
+{
+	struct replay *x = br->replay;
+
+	if (a->resume) {
+		app_logs_open(&x->logs, a->num, str_of(a->id), a->resume_bytes);
+	} else if (app_logs_find(&x->logs, a->num) != NULL) {
+		app_logs_remove(&x->logs, a->num);
+		resumes_forget_app(&x->sessions, a->num);
+	}
+}
+
+static uint32_t
+resume_seconds(void *arg, uint32_t num)
+{
+	const struct broker_app *a = apps_find(arg, num);
+
+	return a == NULL ? 0 : a->app.resume_time;
+}
+
+void
+apps_expire_sessions(struct broker *br)
+{
+	if (br->replay->sessions.table != NULL)
+		resumes_expire(&br->replay->sessions, resume_seconds, br);
+}
+
 static void
 send_set(struct peer *p, const struct app *a)
 {
@@ -146,6 +190,7 @@ send_set(struct peer *p, const struct app *a)
 	};
 
 	ipc_send_app_set(&p->ipc, &m);
+	send_log(p, a->num);
 }
 
 void
@@ -235,6 +280,7 @@ apps_put(struct broker *br, const struct app *app)
 	if (a->app.old_until != 0 &&
 	    (br->apps->expires == 0 || a->app.old_until < br->apps->expires))
 		br->apps->expires = a->app.old_until;
+	set_log(br, &a->app);
 	send_to_all(br, &a->app);
 }
 
@@ -249,6 +295,8 @@ static void delete (struct broker *br, struct broker_app *a)
 		if (br->peers[i] != NULL)
 			ipc_send_app_del(&br->peers[i]->ipc, &m);
 	cache_purge_app(br, a->app.num);
+	app_logs_remove(&br->replay->logs, a->app.num);
+	resumes_forget_app(&br->replay->sessions, a->app.num);
 	apps_release(br, a);
 }
 

@@ -65,6 +65,8 @@ void apps_send_all(struct broker *, struct peer *);
 
 /* Once a second: forgets old keys whose time is over. */
 void apps_expire(struct broker *);
+/* Once a second: forgets sessions that have been away for too long. */
+void apps_expire_sessions(struct broker *);
 
 /* NULL when there is none; apps_find() also when it was deleted. */
 struct broker_app *apps_find(const struct broker *, uint32_t num);

@@ -16,8 +16,18 @@
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
+#include "broker/log/replay.h"
 #include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
+
+/* Its number in the app's log goes into the bytes as they came in. */
+static void
+number(struct broker *br, const struct msg_event *m, const struct ipc_in *in)
+{
+	uint64_t pos = replay_log(br->replay, m);
+
+	memcpy(in->b->data + in->off + IPC_HEAD, &pos, sizeof(pos));
+}
 
 int
 route_on_event(void *owner, const struct ipc_in *in)
@@ -35,6 +45,8 @@ route_on_event(void *owner, const struct ipc_in *in)
 	if (resync_must_wait(p, m.seq, m.read_us))
 		return 0;
 	peer_number(p, m.seq);
+	if (m.flags & EVENT_LOG)
+		number(br, &m, in);
 	if (m.flags & EVENT_CACHE)
 		cache_put(br, &m);
 	if (m.flags & EVENT_CLIENT)
@@ -125,10 +137,12 @@ route_frame(struct broker *br, const struct channel *c, uint64_t slots,
 }
 
 uint32_t
-route_publish(struct broker *br, const struct msg_event *m)
+route_publish(struct broker *br, struct msg_event *m)
 {
 	struct channel *c;
 
+	if (m->flags & EVENT_LOG)
+		m->pos = replay_log(br->replay, m);
 	if (m->flags & EVENT_CACHE)
 		cache_put(br, m);
 	br->nevents++;

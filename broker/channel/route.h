@@ -28,9 +28,10 @@ void route_frame(struct broker *, const struct channel *, uint64_t slots,
 void route_member(struct broker *, const struct channel *, uint64_t slots,
     struct msg_member *);
 /*
- * An event of the control socket.  It is kept as the channel's last one when
- * flags say so; returns how many subscriptions the channel has.
+ * An event of the control socket, which gets its number in the app's log.  It
+ * is kept as the channel's last one when flags say so; returns how many
+ * subscriptions the channel has.
  */
-uint32_t route_publish(struct broker *, const struct msg_event *);
+uint32_t route_publish(struct broker *, struct msg_event *);
 
 #endif

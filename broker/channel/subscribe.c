@@ -22,6 +22,7 @@
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
+#include "broker/log/replay.h"
 #include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
 #include "shared/conf/conf.h"
@@ -66,11 +67,15 @@ answer(
 		.sid = m->sid, .ref = m->ref, .stamp = stamp
 	};
 	struct str cached;
+	struct replay_sub r;
 
 	if (c->presence != NULL)
 		roll_give(p, c);
+	replay_begin(
+	    p->br->replay, &r, m->app, m->sid, m->channel, broker_now());
 	write_confirmation(p->br, c, b);
-	if (channel_flags(m->channel) & CHANNEL_CACHE) {
+	if ((channel_flags(m->channel) & CHANNEL_CACHE) &&
+	    replay_wants_cached(&r)) {
 		cached = cache_get(p->br, c, NULL);
 		if (cached.p != NULL)
 			buf_append(b, cached);
@@ -79,6 +84,9 @@ answer(
 		if (cached.p == NULL)
 			hooks_missed(p->br, c);
 	}
+	replay_write(p->br->replay, &r, m->sid, b);
+	done.pos = r.pos;
+	done.back = r.back;
 	done.frames = buf_str(*b);
 	ipc_send_sub_done(&p->ipc, &done);
 }
@@ -267,6 +275,9 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 	hooks_entered(br, c, joined == PRESENCE_FIRST ? m->user_id : S(""));
 	if (!replay)
 		subscribe_answer(p, m, j.stamp);
+	else
+		replay_recall(
+		    br->replay, m->app, m->sid, m->channel, m->pos, m->back);
 	if (joined == PRESENCE_FIRST && (!replay || p->known))
 		roll_tell_added(p, c, m, j.stamp);
 	if (!replay || p->known)
@@ -305,6 +316,7 @@ subscribe_on_unsub(struct peer *p, const struct msg_unsub *m)
 	peer_number(p, m->seq);
 	if (peer_was_refused(p, m->sid, m->channel))
 		return 0;
+	replay_left(br->replay, m->app, m->sid, m->channel);
 	c = registry_find(br->registry, m->app, m->channel);
 	if (c == NULL || c->count[slot] == 0)
 		return -1;
@@ -324,6 +336,45 @@ subscribe_on_unsub(struct peer *p, const struct msg_unsub *m)
 	hooks_left(br, c, left == PRESENCE_GONE ? m->user_id : S(""));
 	tally_changed(br, c);
 	release(br, c);
+	return 0;
+}
+
+/* ---- sessions ---- */
+
+int
+subscribe_on_session(struct peer *p, const struct msg_session *m)
+{
+	struct broker *br = p->br;
+	const struct app_log *l = app_logs_find(&br->replay->logs, m->app);
+	struct resume_hello h = { .app = m->app,
+		.id = m->id,
+		.sid = m->sid,
+		.slot = (unsigned)p->slot,
+		.now = broker_now(),
+		.replay = m->replay };
+	struct msg_session_ok ok = { .sid = m->sid, .row = UINT32_MAX };
+	const struct resume_session *s = NULL;
+
+	if (!session_id_is_valid(m->id))
+		return -1;
+	if (l != NULL) {
+		h.epoch = ring_epoch(l->ring);
+		s = resumes_attach(&br->replay->sessions, &h);
+	}
+	if (s != NULL)
+		ok.row = s->row;
+	ipc_send_session_ok(&p->ipc, &ok);
+	return 0;
+}
+
+int
+subscribe_on_session_end(struct peer *p, const struct msg_session_end *m)
+{
+	struct resumes *s = &p->br->replay->sessions;
+	struct resume_session *r = resumes_of(s, m->sid);
+
+	if (r != NULL)
+		resumes_park(s, r, broker_now());
 	return 0;
 }
 
@@ -403,6 +454,7 @@ subscribe_drop(struct broker *br, unsigned slot)
 	struct hash *channels = &br->registry->channels;
 	struct hash_node *n, *next;
 
+	resumes_drop(&br->replay->sessions, slot, broker_now());
 	for (n = hash_first(channels); n != NULL; n = next) {
 		struct channel *c = container_of(n, struct channel, node);
 

@@ -40,4 +40,8 @@ void subscribe_on_live(struct broker *);
 /* Takes the members away from all channels, without a word (at the end). */
 void subscribe_clear(struct broker *);
 
+/* Handlers of SESSION and SESSION_END. */
+int subscribe_on_session(struct peer *, const struct msg_session *);
+int subscribe_on_session_end(struct peer *, const struct msg_session_end *);
+
 #endif

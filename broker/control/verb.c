@@ -228,6 +228,8 @@ publish(struct control_client *k, struct json args)
 			m.except = socket_id_parse(u.socket_id);
 		if (channel_flags(u.channel) & CHANNEL_CACHE)
 			m.flags = EVENT_CACHE;
+		if (a->app.resume)
+			m.flags |= EVENT_LOG;
 		verb_row_begin(&w, NULL);
 		verb_put_number(&w, "subscriptions", route_publish(k->br, &m));
 		a->stats.events_ctl++;

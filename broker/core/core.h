@@ -30,6 +30,7 @@ struct peer;
 struct places;
 struct queries;
 struct registry;
+struct replay;
 struct resync;
 struct scrapes;
 struct sums;
@@ -61,6 +62,7 @@ struct broker {
 	struct claims *claims;
 	struct registry *registry;
 	struct cache *cache;
+	struct replay *replay; /* logs, and sessions that resume */
 	struct suspects *suspects;
 	struct users *users;
 	struct queries *queries;

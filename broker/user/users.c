@@ -19,6 +19,7 @@
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
+#include "broker/log/replay.h"
 #include "broker/user/watch.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
@@ -166,7 +167,8 @@ users_answer(struct peer *p, uint64_t sid)
 	uint8_t online[WATCH_BYTES] = { 0 };
 	struct msg_signin_done done = { .sid = sid };
 	struct session *s = session_find(p->br, sid);
-	struct buf **b;
+	struct buf **b, *name;
+	struct replay_sub r;
 
 	if (resync_is_on(p->br)) {
 		resync_put_off_signin(p, sid);
@@ -174,8 +176,15 @@ users_answer(struct peer *p, uint64_t sid)
 	}
 	if (s == NULL)
 		return; /* has left again */
+	name = buf_from(channel_of(p->br, s->user));
 	b = broker_scratch(p->br);
 	watch_write(b, s, online);
+	replay_begin(
+	    p->br->replay, &r, s->user->app, sid, buf_str(name), broker_now());
+	replay_write(p->br->replay, &r, sid, b);
+	buf_unref(name);
+	done.pos = r.pos;
+	done.back = r.back;
 	done.online = str_make((const char *)online, (s->nlist + 7) / 8);
 	done.frames = buf_str(*b);
 	s->answered = true;
@@ -209,6 +218,9 @@ users_on_signin(struct peer *p, const struct msg_signin *m)
 	s->answered = m->replay;
 	if (!m->replay)
 		users_answer(p, m->sid);
+	else
+		replay_recall(br->replay, m->app, m->sid,
+		    channel_of(br, s->user), m->pos, m->back);
 	if (came && (!m->replay || p->known))
 		watch_tell(br, s->user, true, s);
 	if (m->replay && p->known)

@@ -124,7 +124,9 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 		in.control_fd = start->control_fd;
 		in.places = start->places;
 		in.apps = start->apps;
+		in.sessions = start->sessions;
 	} else if (!c->is_courier) {
+		in.sessions = start->sessions;
 		in.nlisten = start->listen->n;
 		in.listen_fds = xcalloc(in.nlisten, sizeof(*in.listen_fds));
 		in.listen_ids = xcalloc(in.nlisten, sizeof(*in.listen_ids));

@@ -32,7 +32,8 @@ struct master_start {
 	struct ledger
 	    *ledger; /* what each minute brought, for broker and courier */
 	struct places *places; /* what outlives a broker, for the next one */
-	struct relic *apps;    /* likewise: the database when last read */
+	struct session_table *sessions; /* broker and workers */
+	struct relic *apps; /* likewise: the database when last read */
 	struct source source;
 	int broker_fd;  /* listening socket of the links */
 	int control_fd; /* listening control socket */

@@ -110,6 +110,14 @@ static const char *const steps[] = {
 	/* Each new key is looked for among the old ones, too. */
 	"CREATE INDEX apps_old_key ON apps (old_key);"
 	"PRAGMA user_version = 6;",
+	"ALTER TABLE apps ADD COLUMN resume INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE apps"
+	" ADD COLUMN resume_bytes INTEGER NOT NULL DEFAULT 16777216;"
+	"ALTER TABLE apps"
+	" ADD COLUMN resume_time INTEGER NOT NULL DEFAULT 120;"
+	"ALTER TABLE apps"
+	" ADD COLUMN resume_client_events INTEGER NOT NULL DEFAULT 0;"
+	"PRAGMA user_version = 7;",
 };
 
 #define NEWEST ((int)nitems(steps))

@@ -26,8 +26,9 @@
 
 /* EVENT.flags */
 enum event_flags {
-	EVENT_CACHE = 1 << 0, /* keep as the channel's last event */
-	EVENT_CLIENT = 1 << 1 /* a client event */
+	EVENT_CACHE = 1 << 0,  /* keep as the channel's last event */
+	EVENT_CLIENT = 1 << 1, /* a client event */
+	EVENT_LOG = 1 << 2     /* the app's log keeps it */
 };
 
 /* SUB.stamp: see there */

@@ -18,6 +18,7 @@ struct conf;
 struct ledger;
 struct places;
 struct relic;
+struct session_table;
 struct tls_store;
 struct usage;
 
@@ -38,6 +39,7 @@ struct inherit {
 	struct ledger *ledger;          /* broker, courier; or NULL */
 	struct places *places;          /* broker; else NULL */
 	struct relic *apps; /* broker: the database when last read */
+	struct session_table *sessions; /* broker, workers; or NULL */
 	int broker_fd;  /* broker: the listening socket of the links, or -1 */
 	int control_fd; /* broker: the listening control socket, or -1 */
 	int cord_fd;    /* orders of the master (shared/role/orders.h), or -1 */

@@ -255,6 +255,22 @@ frame_cache_miss(struct buf **b, struct str channel)
 }
 
 void
+frame_resume(struct buf **b, struct str channel, const char *status,
+    struct str reason, uint64_t replayed)
+{
+	size_t mark = channel_begin(b, S("pusher:resume"), channel);
+
+	buf_printf(b, "\"{\\\"status\\\":\\\"%s\\\",", status);
+	if (reason.p != NULL)
+		buf_printf(
+		    b, "\\\"reason\\\":\\\"%.*s\\\"}\"}", STR_ARG(reason));
+	else
+		buf_printf(b, "\\\"replayed\\\":%llu}\"}",
+		    (unsigned long long)replayed);
+	frame_end(b, mark);
+}
+
+void
 frame_signin_success(struct buf **b, struct str user_data)
 {
 	size_t mark = frame_begin(b);
@@ -271,6 +287,12 @@ void
 frame_ws_ping(struct buf **b)
 {
 	put_frame(b, WS_PING, S(""));
+}
+
+void
+frame_ws_ping_with(struct buf **b, struct str payload)
+{
+	put_frame(b, WS_PING, payload);
 }
 
 void

@@ -59,11 +59,18 @@ void frame_subscription_count(
     struct buf **b, struct str channel, uint32_t count);
 /* pusher:cache_miss */
 void frame_cache_miss(struct buf **b, struct str channel);
+/*
+ * pusher:resume: how it went on in the channel.  status: new, continued, gap,
+ * off; with a reason (p not NULL) that, else how many events were replayed.
+ */
+void frame_resume(struct buf **b, struct str channel, const char *status,
+    struct str reason, uint64_t replayed);
 /* pusher:signin_success; user_data is the plain text as it was signed. */
 void frame_signin_success(struct buf **b, struct str user_data);
 
 /* Control frames. */
 void frame_ws_ping(struct buf **b);
+void frame_ws_ping_with(struct buf **b, struct str payload);
 void frame_ws_pong(struct buf **b, struct str payload);
 /*
  * Reason is cut to 123 bytes at a character border; p == NULL: the default

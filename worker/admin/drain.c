@@ -69,7 +69,7 @@ compare(const void *a, const void *b)
 static bool
 is_told(const struct conn *c)
 {
-	return c->closed || c->finishing || c->close_sent;
+	return c->closed || c->finishing || c->close_sent || c->parting;
 }
 
 bool
@@ -117,8 +117,8 @@ static void
 send_away(struct conn *c)
 {
 	if (c->ops == &ws_ops)
-		client_close(c, c->w->drain->few ? 4100 : 4200,
-		    S("the server is restarting"));
+		client_part(c, c->w->drain->few ? 4100 : 4200,
+		    "the server is restarting");
 	else if (!c->paused)
 		conn_finish(c);
 }

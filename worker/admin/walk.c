@@ -322,18 +322,18 @@ go_on(struct walk *k)
 static void
 kill_some(struct walk *k)
 {
-	unsigned code =
-	    k->kind == WALK_KILL ? PUSHER_UNAUTHORIZED : PUSHER_RECONNECT;
-	struct str text = k->kind == WALK_KILL
-	    ? S("connection terminated")
-	    : S("connection closed by the operator: come back");
 	size_t looked = 0;
 	struct conn *c;
 
 	for (int i = 0; i < KILL_MAX; i++) {
 		if ((c = walk_next(k, &looked)) == NULL)
 			break;
-		client_close(c, code, text);
+		if (k->kind == WALK_KILL)
+			client_close(
+			    c, PUSHER_UNAUTHORIZED, S("connection terminated"));
+		else
+			client_part(c, PUSHER_RECONNECT,
+			    "connection closed by the operator: come back");
 		k->n++;
 	}
 }

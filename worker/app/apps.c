@@ -260,6 +260,21 @@ apps_on_del(struct worker *w, const struct msg_app_del *m)
 	return 0;
 }
 
+int
+apps_on_log(struct worker *w, const struct msg_app_log *m)
+{
+	struct client_app *a = apps_by_num(w, m->app);
+
+	if (a == NULL)
+		return 0;
+	if (a->log_epoch != 0 && a->log_epoch != m->epoch)
+		client_restart_log(w, &a->app, m->pos);
+	if (a->log_epoch != m->epoch)
+		a->log_pos = m->pos;
+	a->log_epoch = m->epoch;
+	return 0;
+}
+
 void
 apps_mark(struct worker *w)
 {

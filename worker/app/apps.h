@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "shared/app/app.h"
+#include "shared/base/base.h"
 #include "shared/base/hash.h"
 #include "shared/base/str.h"
 #include "shared/crypto/sign.h"
@@ -33,6 +34,9 @@ struct client_app {
 	uint32_t refs;
 	bool deleted;
 	bool stale; /* a new broker has not named it yet */
+	/* Of its log: the newest number that was seen here; 0: there is none.
+	 */
+	uint64_t log_pos, log_epoch;
 	struct hash_node num_node, id_node, key_node;
 	struct hash_node old_key_node; /* while old_sign != NULL */
 	struct stats_app
@@ -64,5 +68,13 @@ void apps_sweep(struct worker *);
 /* Handlers of APP_SET and APP_DEL: also close what may not stay. */
 int apps_on_set(struct worker *, const struct msg_app_set *);
 int apps_on_del(struct worker *, const struct msg_app_del *);
+/* Handler of APP_LOG. */
+int apps_on_log(struct worker *, const struct msg_app_log *);
+/* What is known of the log of a connection's app. */
+static inline struct client_app *
+client_app_of(struct app *app)
+{
+	return container_of(app, struct client_app, app);
+}
 
 #endif

@@ -13,6 +13,8 @@
 
 #include "shared/app/app.h"
 #include "shared/base/xmalloc.h"
+#include "shared/pusher/frames.h"
+#include "worker/app/apps.h"
 #include "worker/app/stats.h"
 #include "worker/channel/topic.h"
 #include "worker/conn/conn.h"
@@ -20,6 +22,7 @@
 #include "worker/core/core.h"
 #include "worker/link/kept.h"
 #include "worker/link/link.h"
+#include "worker/session/session.h"
 
 /*
  * One that has ended and may have to be told to a new broker: has left its
@@ -91,6 +94,8 @@ message(const struct subscription *s, uint64_t sid)
 		.sid = sid,
 		.ref = s->ref,
 		.stamp = s->stamp,
+		.pos = s->pos,
+		.back = s->back,
 		.channel = topic_name(s->t) };
 
 	if (s->member != NULL) {
@@ -338,6 +343,36 @@ subscription_end_all(struct conn *c)
 		    LIST_ITEM(c->subs.next, struct subscription, in_conn));
 }
 
+void
+subscription_note(struct subscription *s, uint64_t pos, uint32_t back)
+{
+	struct conn *c = s->c;
+	struct client_app *a = client_app_of(c->app);
+
+	s->pos = pos;
+	s->back = back;
+	if (pos > a->log_pos)
+		a->log_pos = pos;
+	if (c->session == NULL)
+		return;
+	if (pos != 0) {
+		session_sent(c->w->sessions, c->session, pos);
+		return;
+	}
+	frame_resume(worker_scratch(c->w), topic_name(s->t), "off",
+	    str_make(NULL, 0), 0);
+	conn_queue_scratch(c);
+}
+
+void
+subscription_restart(struct list *e, uint64_t pos)
+{
+	struct subscription *s = LIST_ITEM(e, struct subscription, in_conn);
+
+	s->pos = pos;
+	s->back = 0;
+}
+
 int
 subscription_on_done(
     struct worker *w, const struct msg_sub_done *m, struct str *admitted)
@@ -367,6 +402,7 @@ subscription_on_done(
 	s->on = true;
 	stats_of(c->app)->subscribes++;
 	topic_add(s->t, s);
+	subscription_note(s, m->pos, m->back);
 	ask_again(s);
 	*admitted = topic_name(s->t);
 	return 0;

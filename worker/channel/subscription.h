@@ -35,9 +35,11 @@ struct subscription {
 	struct list in_conn;
 	struct client_member *member; /* presence channels only */
 	uint64_t stamp;               /* the broker's, for a replay */
-	uint32_t ref;                 /* names it in SUB and SUB_DONE */
-	uint32_t index;               /* in t->v while on */
-	uint16_t again;               /* SUB_AGAIN that were not answered */
+	uint64_t pos;                 /* likewise: see SUB_DONE */
+	uint32_t back;
+	uint32_t ref;   /* names it in SUB and SUB_DONE */
+	uint32_t index; /* in t->v while on */
+	uint16_t again; /* SUB_AGAIN that were not answered */
 	bool on;
 	bool user; /* #server-to-user-…: made by the sign-in */
 };
@@ -80,6 +82,14 @@ void subscription_restamp(struct worker *, char *p, size_t n);
 void subscription_end(struct subscription *);
 /* The connection closes: leaves everything. */
 void subscription_end_all(struct conn *);
+
+/*
+ * The broker's answer says where the app's log stood: tells the client of a
+ * session for which there is no log, and asks others how far they have come.
+ */
+void subscription_note(struct subscription *, uint64_t pos, uint32_t back);
+/* The log of its app has begun anew at pos; e: in conn.subs. */
+void subscription_restart(struct list *e, uint64_t pos);
 
 /*
  * For the handler of SUB_DONE.  admitted: the channel that the connection is

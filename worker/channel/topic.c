@@ -12,11 +12,13 @@
 #include "worker/channel/topic.h"
 
 #include "shared/base/xmalloc.h"
+#include "worker/app/apps.h"
 #include "worker/app/stats.h"
 #include "worker/channel/roster.h"
 #include "worker/channel/subscription.h"
 #include "worker/conn/conn.h"
 #include "worker/core/core.h"
+#include "worker/session/session.h"
 
 #define PREFETCH 8 /* entries ahead */
 
@@ -93,6 +95,23 @@ topic_remove(struct topic *t, struct subscription *s)
 	}
 }
 
+/* The clients with a session will be asked whether they have it. */
+static void
+note_sessions(
+    struct worker *w, const struct topic *t, const struct msg_event *m)
+{
+	struct client_app *a = client_app_of(t->v[0].c->app);
+
+	if (m->pos > a->log_pos)
+		a->log_pos = m->pos;
+	for (uint32_t i = 0; i < t->n; i++) {
+		const struct conn *c = t->v[i].c;
+
+		if (c->session != NULL && conn_sid(c) != m->except)
+			session_sent(w->sessions, c->session, m->pos);
+	}
+}
+
 void
 topic_on_event(struct worker *w, const struct msg_event *m)
 {
@@ -106,6 +125,8 @@ topic_on_event(struct worker *w, const struct msg_event *m)
 	w->nevents++;
 	w->fanout += t->n;
 	stats_sample(w->stats, m->read_us);
+	if (m->pos != 0)
+		note_sessions(w, t, m);
 	a = stats_of(t->v[0].c->app);
 	a->deliveries += t->n;
 	a->messages_out += t->n;

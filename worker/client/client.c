@@ -18,6 +18,7 @@
 #include "shared/app/app.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
+#include "shared/proc/session_table.h"
 #include "shared/pusher/channel_name.h"
 #include "shared/pusher/frames.h"
 #include "shared/pusher/pusher_errors.h"
@@ -28,11 +29,14 @@
 #include "worker/client/client_msg.h"
 #include "worker/client/handshake.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/timeout.h"
 #include "worker/conn/ws.h"
 #include "worker/core/core.h"
+#include "worker/session/session.h"
 
 #define ERROR_BYTES 1024 /* of one error text */
 #define MESSAGE_BURST 2  /* seconds' worth of messages at once */
+#define PART_SECONDS 2   /* for the last confirmation */
 #define FLOOD 10         /* times the limit: not an accident any more */
 
 /* ---- answers ---- */
@@ -297,4 +301,86 @@ client_on_terminate(struct worker *w, const struct msg_terminate *m)
 		    S("connection terminated"));
 	buf_unref(name);
 	return 0;
+}
+
+/* ---- sessions ---- */
+
+void
+client_name_session(struct conn *c, struct str id)
+{
+	struct sessions *ss = c->w->sessions;
+
+	c->bad_session = !session_id_is_valid(id);
+	if (c->bad_session)
+		return;
+	c->session = session_new(ss, c, conn_sid(c), id);
+	session_hello(ss, c->session, c->app->num);
+}
+
+uint64_t
+client_log_pos(const struct conn *c)
+{
+	return client_app_of(c->app)->log_pos;
+}
+
+int
+client_on_session_ok(struct worker *w, const struct msg_session_ok *m)
+{
+	struct conn *c = conn_find(w, m->sid);
+
+	if (c != NULL && c->session != NULL)
+		session_set_row(w->sessions, c->session, m->row);
+	return 0;
+}
+
+/* What can be confirmed no more is asked for now, and then it is closed. */
+void
+client_part(struct conn *c, unsigned code, const char *text)
+{
+	struct sessions *ss = c->w->sessions;
+	struct client_session *s = c->session;
+
+	if (c->closed || c->finishing || c->close_sent || c->parting)
+		return;
+	if (s == NULL || !session_is_open(s) ||
+	    !session_ask(ss, s, client_log_pos(c))) {
+		client_close(c, code, str_of(text));
+		return;
+	}
+	ws_leave(c);
+	c->parting = true;
+	s->part_code = (uint16_t)code;
+	s->part_text = text;
+	timeout_set(c->w, c, PART_SECONDS);
+}
+
+void
+client_parted(struct conn *c)
+{
+	c->parting = false;
+	client_close(c, c->session->part_code, str_of(c->session->part_text));
+}
+
+void
+client_on_pong(struct conn *c, struct str payload)
+{
+	if (session_on_pong(c->w->sessions, c->session, payload) && c->parting)
+		client_parted(c);
+}
+
+void
+client_restart_log(struct worker *w, const struct app *app, uint64_t pos)
+{
+	struct list *e, *f;
+
+	LIST_FOREACH(e, &w->clients) {
+		struct conn *c = CONN_OF(e, client);
+
+		if (c->app != app)
+			continue;
+		if (c->session != NULL)
+			session_restart(w->sessions, c->session, pos);
+		LIST_FOREACH(f, &c->subs)
+			subscription_restart(f, pos);
+	}
 }

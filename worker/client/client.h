@@ -10,6 +10,7 @@
 #include "shared/base/str.h"
 #include "shared/ipc/ipc_msg.h"
 
+struct app;
 struct conn;
 struct worker;
 
@@ -33,5 +34,23 @@ void client_signin_end(struct conn *);
 int client_on_direct(struct worker *, const struct msg_direct *);
 /* Handler of TERMINATE: 4009 for every connection of this user. */
 int client_on_terminate(struct worker *, const struct msg_terminate *);
+
+/* The connection names the session with this id, which may be a bad one. */
+void client_name_session(struct conn *, struct str id);
+/*
+ * Closes it; one with a session is asked before how far it has come, and has
+ * two seconds to say so.  text: a literal.
+ */
+void client_part(struct conn *, unsigned code, const char *text);
+/* It has said so, or not: closes it. */
+void client_parted(struct conn *);
+/* A pong with this payload. */
+void client_on_pong(struct conn *, struct str payload);
+/* Handler of SESSION_OK. */
+int client_on_session_ok(struct worker *, const struct msg_session_ok *);
+/* The log of the app has begun anew: what clients confirmed means nothing. */
+void client_restart_log(struct worker *, const struct app *, uint64_t pos);
+/* The newest number of its app's log that this worker has seen. */
+uint64_t client_log_pos(const struct conn *);
 
 #endif

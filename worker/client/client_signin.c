@@ -49,15 +49,37 @@ message(const struct conn *c)
 		.watchlist = c->user->watchlist };
 }
 
+/* The one to #server-to-user-<id>, or NULL. */
+static struct subscription *
+user_subscription(const struct conn *c)
+{
+	struct list *e;
+
+	LIST_FOREACH(e, &c->subs) {
+		struct subscription *s =
+		    LIST_ITEM(e, struct subscription, in_conn);
+
+		if (s->user)
+			return s;
+	}
+	return NULL;
+}
+
 void
 client_signin_replay(struct conn *c)
 {
+	const struct subscription *s;
 	struct msg_signin m;
 
 	if (c->user == NULL || !c->signed_in)
 		return;
 	m = message(c);
 	m.replay = 1;
+	s = user_subscription(c);
+	if (s != NULL) {
+		m.pos = s->pos;
+		m.back = s->back;
+	}
 	m.online =
 	    str_make(member_online(c->user), member_online_bytes(c->user));
 	link_send_signin(c->w, &m);
@@ -259,6 +281,7 @@ int
 client_on_signin_done(struct worker *w, const struct msg_signin_done *m)
 {
 	struct conn *c = conn_find(w, m->sid);
+	struct subscription *s;
 	struct buf *frames;
 
 	if (c == NULL || c->user == NULL)
@@ -272,6 +295,8 @@ client_on_signin_done(struct worker *w, const struct msg_signin_done *m)
 	frames = answered(c);
 	conn_queue_bytes(c, buf_str(frames));
 	conn_queue_answer(c, m->frames);
+	if ((s = user_subscription(c)) != NULL)
+		subscription_note(s, m->pos, m->back);
 	buf_unref(frames);
 	handshake_authorize(c);
 	return 0;

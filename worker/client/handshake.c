@@ -33,10 +33,10 @@
 #include "worker/conn/ws.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
+#include "worker/session/session.h"
 
 #define PROTOCOL_MIN 4
 #define PROTOCOL_MAX 7
-#define KEY_MAX 256    /* bytes of an app key; longer ones do not exist */
 #define PARAM_MAX 64   /* bytes of protocol and version */
 #define ASK_SECONDS 8  /* for CONN_OK; pusher-js gives up after ten */
 #define HOLD_SECONDS 5 /* while the group leaves */
@@ -271,25 +271,6 @@ check_protocol(const struct conf *conf, const struct http_head *head)
 	return (struct refusal){ 0 };
 }
 
-/* The <key> of /app/<key>, decoded into out; p == NULL: another path. */
-static struct str
-key_of(struct str path, char out[KEY_MAX])
-{
-	const struct str prefix = S("/app/");
-	struct str key;
-
-	if (!str_starts(path, prefix))
-		return str_make(NULL, 0);
-	key = str_from(path, prefix.n);
-	while (str_starts(key, S("/")))
-		key = str_from(key, 1);
-	if (key.n == 0 || str_find(key, '/') != -1)
-		return str_make(NULL, 0);
-	if (key.n > KEY_MAX)
-		return S(""); /* no app has it */
-	return str_make(out, str_percent_decode(key, false, out));
-}
-
 /*
  * What the server cannot do now comes before what it does not know: a worker
  * that is being filled does not know every app yet.
@@ -317,8 +298,9 @@ check_server(const struct worker *w)
 static struct refusal
 check_client(struct conn *c, const struct http_head *head)
 {
-	char room[KEY_MAX];
-	struct str key = key_of(head->path, room);
+	char room[2 * SESSION_KEY_MAX];
+	struct session_path path = session_path(head->path, room);
+	struct str key = path.key;
 	struct refusal r;
 	struct client_app *a;
 
@@ -346,6 +328,8 @@ check_client(struct conn *c, const struct http_head *head)
 	if (c->app->tls_only && !via_is_secure(c))
 		return (struct refusal){ PUSHER_TLS_ONLY,
 			pusher_error_text(PUSHER_TLS_ONLY) };
+	if (path.id.p != NULL)
+		client_name_session(c, path.id);
 	return check_protocol(c->w->conf, head);
 }
 
@@ -360,6 +344,10 @@ greet(struct conn *c)
 	c->greeted = true;
 	c->opened_at = worker_now();
 	stats_of(c->app)->opened++;
+	if (c->bad_session)
+		client_error(c, 0,
+		    S("resume id ignored: 16 to 64 characters of A-Z a-z 0-9 "
+		      "_ -"));
 	ws_arm(c);
 }
 
@@ -466,7 +454,7 @@ handshake_is_for(const struct http_head *head)
 	struct str up = http_header(head, S("Upgrade"));
 
 	return (up.p != NULL && http_has_token(up, S("websocket"))) ||
-	    str_starts(head->path, S("/app/")) || str_eq(head->path, S("/app"));
+	    session_path_is_ours(head->path);
 }
 
 void

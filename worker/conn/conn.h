@@ -32,6 +32,7 @@ struct http;
 struct marks;
 struct client_member;
 struct pace;
+struct client_session;
 struct signin;
 struct timeout_list;
 struct via;
@@ -86,6 +87,7 @@ struct conn {
 	struct marks *marks;        /* in its output; NULL: never awaited */
 	struct pace *pace;          /* how fast it sends; NULL: never limited */
 	struct signin *signins;     /* not answered yet, oldest first */
+	struct client_session *session; /* resumable; or NULL */
 	double blocked_at;          /* since when the socket takes nothing */
 	double over_since; /* its queue is over the limit; 0: it is not */
 	uint32_t owed;     /* bytes of the queue that it has asked for */
@@ -121,6 +123,8 @@ struct conn {
 	bool peer_closed : 1; /* the peer's close frame came first */
 	bool close_counted : 1; /* stats_on_close() has seen it */
 	bool deaf : 1;          /* not read any more */
+	bool bad_session : 1;   /* the session that it names is ignored */
+	bool parting : 1; /* closed once it has answered, see ws_part_with() */
 };
 
 /*

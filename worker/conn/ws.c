@@ -29,6 +29,7 @@
 #include "worker/conn/timeout.h"
 #include "worker/conn/via.h"
 #include "worker/core/core.h"
+#include "worker/session/session.h"
 
 #define CLOSE_SECONDS 3        /* for the peer's close frame after ours */
 #define MAX_PONGS 16           /* for the pings of one read */
@@ -79,10 +80,11 @@ ws_held(const struct conn *c)
 	return c->part == NULL ? 0 : sizeof(*c->part) + c->part->len;
 }
 
-/* Leaves everything: no event and no answer is meant for it any more. */
-static void
-leave(struct conn *c)
+void
+ws_leave(struct conn *c)
 {
+	if (c->session != NULL)
+		session_end(c->w->sessions, c->session, client_log_pos(c));
 	subscription_end_all(c);
 	client_signin_end(c);
 	handshake_end(c);
@@ -124,7 +126,7 @@ ws_close(struct conn *c, unsigned code, struct str reason)
 		c->part->data = NULL;
 		c->part->len = c->part->cap = 0;
 	}
-	leave(c);
+	ws_leave(c);
 	timeout_set(c->w, c, CLOSE_SECONDS);
 	conn_resume(c);
 	conn_go(c);
@@ -220,6 +222,8 @@ take_control(struct conn *c, const struct ws_head *h, char *p, size_t n,
 		pings->last = body;
 		if (pings->answered < MAX_PONGS)
 			send_pong(c, pings);
+	} else if (h->opcode == WS_PONG && c->session != NULL) {
+		client_on_pong(c, body);
 	}
 	return body.n;
 }
@@ -227,6 +231,8 @@ take_control(struct conn *c, const struct ws_head *h, char *p, size_t n,
 static void
 deliver(struct conn *c, bool binary, struct str s)
 {
+	if (c->parting)
+		return; /* it has left */
 	c->messages_in++;
 	if (c->app != NULL)
 		stats_of(c->app)->messages_in++;
@@ -431,6 +437,8 @@ on_timeout(struct conn *c)
 {
 	if (c->finishing || c->close_sent) {
 		conn_close(c);
+	} else if (c->parting) {
+		client_parted(c);
 	} else if (refused_late(c)) {
 		return;
 	} else if (!c->greeted) {
@@ -476,7 +484,8 @@ static void
 on_close(struct conn *c)
 {
 	stats_on_close(c, 1006, S("connection lost"));
-	leave(c);
+	ws_leave(c);
+	session_free(c->w->sessions, c->session);
 	ws_part_free(c);
 	free(c->pace);
 	c->pace = NULL;

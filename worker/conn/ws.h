@@ -28,4 +28,7 @@ void ws_part_free(struct conn *);
 /* Bytes of the half message that is kept. */
 size_t ws_held(const struct conn *);
 
+/* Leaves everything: no event and no answer is meant for it any more. */
+void ws_leave(struct conn *);
+
 #endif

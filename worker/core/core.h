@@ -31,6 +31,7 @@ struct link;
 struct listeners;
 struct orders;
 struct pulse;
+struct sessions;
 struct stats;
 struct timeouts;
 struct tls;
@@ -60,6 +61,7 @@ struct worker {
 	struct apps *apps;
 	struct listeners *listeners;
 	struct timeouts *timeouts;
+	struct sessions *sessions; /* resumable ones */
 	struct stats *stats;
 	struct tls *tls;
 	struct guesses *guesses;

@@ -22,6 +22,9 @@ publish_event(struct worker *w, const struct app *app, const struct publish *p)
 		.flags = p->flags,
 		.channel = p->channel };
 
+	if (app->resume &&
+	    (!(p->flags & EVENT_CLIENT) || app->resume_client_events))
+		m.flags |= EVENT_LOG;
 	frame_event(b, p->event, p->channel, p->data_raw, p->user_id);
 	m.frame = buf_str(*b);
 	kept_send_event(w, &m);

@@ -180,8 +180,8 @@ a_blocked_writer(void **state)
 		ipc_send_event(&e.l, &m);
 		put_event(&all, i, m.frame);
 		/* put_event() numbers its origin 1 */
-		memset(
-		    all->data + all->len - msg_event_size(&m) + IPC_HEAD, 0, 8);
+		memset(all->data + all->len - msg_event_size(&m) + IPC_HEAD + 8,
+		    0, 8);
 	}
 	assert_int_equal(e.l.nout, 1000);
 	assert_int_equal(ipc_queued(&e.l), all->len);

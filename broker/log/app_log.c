@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * app_log.c: the log of each app with the setting `resume`.  Owns the rings
+ * and the index: the newest record of each channel; from there the records
+ * lead back to those before them.  The index is rebuilt by one scan.
+ *
+ * What a broker before this one has logged, and workers send again, is found
+ * by (origin, seq), so that nothing is logged twice.
+ *
+ * Must never believe that a channel had no event because none is found: that
+ * is so only as far as the ring reaches back.
+ */
+
+#include "broker/log/app_log.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "broker/log/ring_file.h"
+#include "shared/base/base.h"
+#include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
+
+#define LOGGED_MAX 262144 /* of the newest records, remembered by seq */
+
+struct head {
+	struct hash_node node; /* the hash of the channel */
+	uint64_t off, pos;
+};
+
+struct logged {
+	uint64_t origin, seq, pos;
+};
+
+static bool
+any(const struct hash_node *n, const void *key)
+{
+	UNUSED(n);
+	UNUSED(key);
+	return true; /* the hash is all that there is */
+}
+
+static struct head *
+head_of(const struct app_log *l, uint64_t hash)
+{
+	struct hash_node *n = hash_find(&l->heads, hash, any, NULL);
+
+	return n == NULL ? NULL : container_of(n, struct head, node);
+}
+
+static void
+set_head(struct app_log *l, const struct ring_record *r)
+{
+	struct head *h = head_of(l, r->hash);
+
+	if (h == NULL) {
+		h = xcalloc(1, sizeof(*h));
+		hash_insert(&l->heads, &h->node, r->hash);
+	}
+	h->off = r->off;
+	h->pos = r->pos;
+}
+
+static void
+clear_heads(struct app_log *l)
+{
+	struct hash_node *n, *next;
+
+	for (n = hash_first(&l->heads); n != NULL; n = next) {
+		next = hash_next(&l->heads, n);
+		hash_remove(&l->heads, n);
+		free(container_of(n, struct head, node));
+	}
+	hash_clear(&l->heads);
+}
+
+static void
+on_evicted(void *arg, const struct ring_record *r)
+{
+	struct app_log *l = arg;
+	struct head *h = head_of(l, r->hash);
+
+	if (h == NULL || h->off != r->off)
+		return;
+	hash_remove(&l->heads, &h->node);
+	free(h);
+}
+
+uint64_t
+app_log_hash(const struct app_log *l, struct str channel)
+{
+	/* The same in each broker, and not to be guessed. */
+	return hash_sip13(ring_epoch(l->ring), 0, 0, channel);
+}
+
+/* ---- what was logged before ---- */
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct logged *x = a, *y = b;
+
+	if (x->origin != y->origin)
+		return x->origin < y->origin ? -1 : 1;
+	return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+static void
+scan(struct app_log *l)
+{
+	uint64_t last = ring_last(l->ring), at = 0;
+	uint64_t from = last > LOGGED_MAX ? last - LOGGED_MAX : 0;
+	uint64_t n = last + 1 - ring_oldest(l->ring);
+	struct ring_record r;
+
+	l->logged = xcalloc(MIN(n, LOGGED_MAX) + 1, sizeof(*l->logged));
+	while (ring_next(l->ring, &at, &r)) {
+		const struct head *h;
+
+		r.hash = app_log_hash(l, r.channel);
+		h = head_of(l, r.hash);
+		if (h != NULL)
+			ring_chain(l->ring, &r, h->off, h->pos);
+		set_head(l, &r);
+		if (r.origin != 0 && r.pos > from)
+			l->logged[l->nlogged++] =
+			    (struct logged){ r.origin, r.seq, r.pos };
+	}
+	qsort(l->logged, l->nlogged, sizeof(*l->logged), compare);
+}
+
+uint64_t
+app_log_logged(const struct app_log *l, uint64_t origin, uint64_t seq)
+{
+	struct logged key = { origin, seq, 0 };
+	const struct logged *found;
+
+	if (l->nlogged == 0)
+		return 0;
+	found =
+	    bsearch(&key, l->logged, l->nlogged, sizeof(*l->logged), compare);
+	return found == NULL ? 0 : found->pos;
+}
+
+void
+app_log_forget(struct app_log *l)
+{
+	free(l->logged);
+	l->logged = NULL;
+	l->nlogged = 0;
+}
+
+/* ---- the table ---- */
+
+void
+app_logs_init(struct app_logs *s, const char *dir)
+{
+	s->dir = dir == NULL ? NULL : xstrdup(dir);
+}
+
+static bool
+app_eq(const struct hash_node *n, const void *key)
+{
+	return container_of(n, const struct app_log, node)->app ==
+	    *(const uint32_t *)key;
+}
+
+struct app_log *
+app_logs_find(const struct app_logs *s, uint32_t app)
+{
+	struct hash_node *n;
+
+	if (s->by_app.n == 0)
+		return NULL;
+	n = hash_find(&s->by_app, hash_u64(app), app_eq, &app);
+	return n == NULL ? NULL : container_of(n, struct app_log, node);
+}
+
+static void
+close_log(struct app_logs *s, struct app_log *l)
+{
+	hash_remove(&s->by_app, &l->node);
+	clear_heads(l);
+	app_log_forget(l);
+	ring_close(l->ring);
+	free(l->path);
+	free(l);
+}
+
+void
+app_logs_clear(struct app_logs *s)
+{
+	struct hash_node *n, *next;
+
+	for (n = hash_first(&s->by_app); n != NULL; n = next) {
+		next = hash_next(&s->by_app, n);
+		close_log(s, container_of(n, struct app_log, node));
+	}
+	hash_clear(&s->by_app);
+	free(s->dir);
+	s->dir = NULL;
+}
+
+struct app_log *
+app_logs_open(struct app_logs *s, uint32_t app, struct str id, uint64_t bytes)
+{
+	struct app_log *l = app_logs_find(s, app);
+	char *why;
+
+	if (l != NULL && ring_bytes(l->ring) == ((bytes + 7) & ~UINT64_C(7)))
+		return l;
+	if (l != NULL)
+		close_log(s, l);
+	l = xcalloc(1, sizeof(*l));
+	l->app = app;
+	l->path = xasprintf("%s/resume-%u.log", s->dir, app);
+	l->ring = ring_open(l->path, bytes, id, &why);
+	if (why != NULL)
+		log_warnx("resume log of the app %.*s: %s", STR_ARG(id), why);
+	free(why);
+	if (l->ring == NULL) {
+		free(l->path);
+		free(l);
+		return NULL;
+	}
+	hash_insert(&s->by_app, &l->node, hash_u64(app));
+	scan(l);
+	return l;
+}
+
+void
+app_logs_remove(struct app_logs *s, uint32_t app)
+{
+	struct app_log *l = app_logs_find(s, app);
+
+	if (l == NULL)
+		return;
+	unlink(l->path);
+	close_log(s, l);
+}
+
+/* ---- one log ---- */
+
+uint64_t
+app_log_append(struct app_log *l, struct ring_record *r)
+{
+	const struct head *h;
+
+	r->hash = app_log_hash(l, r->channel);
+	h = head_of(l, r->hash);
+	r->prev = h == NULL ? 0 : h->off;
+	r->prev_pos = h == NULL ? 0 : h->pos;
+	if (ring_append(l->ring, r, on_evicted, l)) {
+		set_head(l, r);
+		return r->pos;
+	}
+	clear_heads(l);
+	ring_skip(l->ring);
+	return ring_last(l->ring);
+}
+
+/* The newest record at off or before it that is of this very channel. */
+static bool
+find_back(const struct app_log *l, struct str channel, uint64_t off,
+    struct ring_record *r)
+{
+	while (ring_read(l->ring, off, r)) {
+		if (str_eq(r->channel, channel))
+			return true;
+		if (r->prev_pos == 0)
+			break;
+		off = r->prev;
+	}
+	return false;
+}
+
+bool
+app_log_newest(
+    const struct app_log *l, struct str channel, struct ring_record *r)
+{
+	const struct head *h = head_of(l, app_log_hash(l, channel));
+
+	return h != NULL && find_back(l, channel, h->off, r);
+}
+
+bool
+app_log_before(
+    const struct app_log *l, struct str channel, struct ring_record *r)
+{
+	return r->prev_pos != 0 && find_back(l, channel, r->prev, r);
+}
+
+static void
+add(struct app_log_part *part, const struct ring_record *r)
+{
+	if (part->n == part->cap) {
+		part->cap = part->cap == 0 ? 16 : part->cap * 2;
+		part->offs =
+		    xreallocarray(part->offs, part->cap, sizeof(*part->offs));
+	}
+	part->offs[part->n++] = r->off;
+	part->bytes += r->frame.n;
+}
+
+static bool
+is_own(const struct ring_record *r, const uint64_t *sids, size_t nsids)
+{
+	for (size_t i = 0; i < nsids && r->except != 0; i++)
+		if (sids[i] == r->except)
+			return true;
+	return false;
+}
+
+enum app_log_result
+app_log_since(const struct app_log *l, struct str channel, uint64_t pos,
+    const uint64_t *sids, size_t nsids, struct app_log_limits limits,
+    struct app_log_part *part)
+{
+	const struct head *h = head_of(l, app_log_hash(l, channel));
+	uint64_t off, at = h == NULL ? 0 : h->pos;
+	struct ring_record r;
+
+	*part = (struct app_log_part){ 0 };
+	for (off = h == NULL ? 0 : h->off; at > pos; off = r.prev) {
+		if (!ring_read(l->ring, off, &r))
+			return APP_LOG_EVICTED;
+		at = r.prev_pos;
+		if (!str_eq(r.channel, channel) || is_own(&r, sids, nsids))
+			continue;
+		add(part, &r);
+		if (part->n > limits.events || part->bytes > limits.bytes)
+			return APP_LOG_TOO_MANY;
+	}
+	/* The one before is known, and not newer: nothing is missing. */
+	if (at != 0 || pos + 1 >= ring_oldest(l->ring))
+		return APP_LOG_OK;
+	return APP_LOG_EVICTED;
+}

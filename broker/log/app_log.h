@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_LOG_APP_LOG_H
+#define BROKER_LOG_APP_LOG_H
+
+/*
+ * The log of one app: its ring, and where the newest record of each channel
+ * lies.  All of them hang in one table by the number of the app.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "broker/log/ring.h"
+#include "shared/base/hash.h"
+#include "shared/base/str.h"
+
+struct app_log {
+	struct hash_node node; /* in the table; the hash is that of the app */
+	uint32_t app;
+	struct ring *ring;
+	struct hash heads; /* struct head: newest record by channel */
+	/* What a broker before this one has logged, by (origin, seq). */
+	struct logged *logged;
+	size_t nlogged;
+	char *path;
+};
+
+struct app_logs {
+	struct hash by_app;
+	char *dir; /* where their files are */
+};
+
+/* What a channel has after a position; see app_log_since(). */
+struct app_log_part {
+	uint64_t *offs; /* of its records, newest first; free(3) them */
+	size_t n, cap;
+	size_t bytes; /* of their frames */
+};
+
+enum app_log_result {
+	APP_LOG_OK,
+	APP_LOG_EVICTED, /* the log no longer reaches back so far */
+	APP_LOG_TOO_MANY
+};
+
+struct app_log_limits {
+	size_t events, bytes;
+};
+
+void app_logs_init(struct app_logs *, const char *dir);
+/* Closes all; the files stay. */
+void app_logs_clear(struct app_logs *);
+/* NULL: this app has none. */
+struct app_log *app_logs_find(const struct app_logs *, uint32_t app);
+/* Opens or changes it; NULL: no memory.  Says in the log what is lost. */
+struct app_log *app_logs_open(
+    struct app_logs *, uint32_t app, struct str id, uint64_t bytes);
+/* Forgets it, and removes its file. */
+void app_logs_remove(struct app_logs *, uint32_t app);
+
+/* The next number; r has everything but off, pos, hash and the chain. */
+uint64_t app_log_append(struct app_log *, struct ring_record *r);
+/* The number that a broker before this one has given; 0: none. */
+uint64_t app_log_logged(const struct app_log *, uint64_t origin, uint64_t seq);
+/* Nobody will send again what that one had. */
+void app_log_forget(struct app_log *);
+/* The hash by which the log knows a channel. */
+uint64_t app_log_hash(const struct app_log *, struct str channel);
+/*
+ * The records of a channel with a number above pos, but for those that one of
+ * these nsids sent.  part->offs is to be freed in any case.
+ */
+enum app_log_result app_log_since(const struct app_log *, struct str channel,
+    uint64_t pos, const uint64_t *sids, size_t nsids, struct app_log_limits,
+    struct app_log_part *);
+/* The newest record of a channel; false: none is there. */
+bool app_log_newest(
+    const struct app_log *, struct str channel, struct ring_record *);
+/* The one before it in its channel; false: none is there. */
+bool app_log_before(
+    const struct app_log *, struct str channel, struct ring_record *);
+
+#endif

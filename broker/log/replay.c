@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * replay.c: what a resumed subscription gets.  Everything is found and written
+ * in one step of the broker, so that no event comes between: those with a
+ * number up to the log's newest are among what is written here, all others
+ * follow on the link.
+ *
+ * Either everything that is missing is sent, or nothing and the word `gap`.
+ */
+
+#include "broker/log/replay.h"
+
+#include <stdlib.h>
+
+#include "shared/base/base.h"
+#include "shared/conf/conf.h"
+#include "shared/proc/proc.h"
+#include "shared/pusher/frames.h"
+
+void
+replay_init(struct replay *x, const struct conf *conf)
+{
+	x->conf = conf;
+	app_logs_init(&x->logs, conf->runtime_dir);
+	resumes_init(&x->sessions);
+}
+
+void
+replay_clear(struct replay *x)
+{
+	app_logs_clear(&x->logs);
+	resumes_clear(&x->sessions);
+}
+
+uint64_t
+replay_log(struct replay *x, const struct msg_event *m)
+{
+	struct app_log *l = app_logs_find(&x->logs, m->app);
+	struct ring_record r = { .origin = m->origin,
+		.seq = m->seq,
+		.except = m->except,
+		.channel = m->channel,
+		.frame = m->frame };
+	uint64_t pos;
+
+	if (l == NULL)
+		return 0;
+	if (m->origin != 0 && (pos = app_log_logged(l, m->origin, m->seq)) != 0)
+		return pos;
+	r.time_us = proc_clock_us(CLOCK_REALTIME);
+	return app_log_append(l, &r);
+}
+
+static void
+refuse(struct replay_sub *r, enum resume_reason why)
+{
+	free(r->part.offs);
+	r->part = (struct app_log_part){ 0 };
+	r->answer.status = RESUME_GAP;
+	r->answer.reason = why;
+}
+
+void
+replay_begin(struct replay *x, struct replay_sub *r, uint32_t app, uint64_t sid,
+    struct str channel, double now)
+{
+	const struct resume_session *s;
+	const struct session_row *row;
+	struct app_log_limits limits = { x->conf->resume_max_events,
+		x->conf->client_buffer / 4 };
+	enum app_log_result found;
+
+	*r = (struct replay_sub){ .channel = channel };
+	r->log = app_logs_find(&x->logs, app);
+	if (r->log == NULL)
+		return;
+	r->pos = ring_last(r->log->ring);
+	s = resumes_of(&x->sessions, sid);
+	if (s == NULL)
+		return;
+	r->answer = resume_enter(s, app_log_hash(r->log, channel), now);
+	if (r->answer.status != RESUME_CONTINUED)
+		return;
+	row = resumes_row(&x->sessions, s);
+	found = app_log_since(r->log, channel, r->answer.from, row->sids,
+	    nitems(row->sids), limits, &r->part);
+	if (found == APP_LOG_EVICTED)
+		refuse(r, RESUME_EVICTED);
+	else if (found == APP_LOG_TOO_MANY)
+		refuse(r, RESUME_TOO_MANY);
+	else if (r->answer.from < r->pos)
+		r->back = (uint32_t)MIN(r->pos - r->answer.from, UINT32_MAX);
+}
+
+const char *
+resume_reason_text(enum resume_reason why)
+{
+	static const char *const texts[] = { "", "evicted", "expired",
+		"restarted", "too_many", "unconfirmed" };
+
+	return texts[why];
+}
+
+static void
+write_word(const struct replay_sub *r, struct buf **b)
+{
+	static const char *const words[] = { "", "new", "continued", "gap" };
+	struct str why = { NULL, 0 };
+
+	if (r->answer.status == RESUME_GAP)
+		why = str_of(resume_reason_text(r->answer.reason));
+	frame_resume(b, r->channel, words[r->answer.status], why, r->part.n);
+}
+
+void
+replay_write(
+    struct replay *x, struct replay_sub *r, uint64_t sid, struct buf **b)
+{
+	struct resume_session *s = resumes_of(&x->sessions, sid);
+	struct ring_record record;
+
+	if (s == NULL || r->log == NULL || r->answer.status == RESUME_NONE)
+		return;
+	for (size_t i = r->part.n; i-- > 0;)
+		if (ring_read(r->log->ring, r->part.offs[i], &record))
+			buf_append(b, record.frame);
+	write_word(r, b);
+	resume_entered(
+	    s, app_log_hash(r->log, r->channel), r->pos - r->back, r->pos);
+	x->statuses[r->answer.status]++;
+	x->reasons[r->answer.reason]++;
+	x->replayed += r->part.n;
+	free(r->part.offs);
+	r->part = (struct app_log_part){ 0 };
+}
+
+void
+replay_recall(struct replay *x, uint32_t app, uint64_t sid, struct str channel,
+    uint64_t pos, uint32_t back)
+{
+	const struct app_log *l = app_logs_find(&x->logs, app);
+	struct resume_session *s = resumes_of(&x->sessions, sid);
+
+	if (l == NULL || s == NULL || pos == 0 || pos > ring_last(l->ring))
+		return;
+	resume_entered(
+	    s, app_log_hash(l, channel), pos > back ? pos - back : 1, pos);
+}
+
+void
+replay_left(struct replay *x, uint32_t app, uint64_t sid, struct str channel)
+{
+	struct resume_session *s = resumes_of(&x->sessions, sid);
+	const struct app_log *l;
+
+	if (s == NULL || (l = app_logs_find(&x->logs, app)) == NULL)
+		return;
+	resume_left(s, app_log_hash(l, channel));
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_LOG_REPLAY_H
+#define BROKER_LOG_REPLAY_H
+
+/*
+ * What a resumed subscription gets: the events that its client has missed, and
+ * the word pusher:resume about them.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/log/app_log.h"
+#include "broker/log/resume.h"
+#include "shared/base/buf.h"
+#include "shared/ipc/ipc_msg.h"
+
+struct conf;
+
+struct replay {
+	const struct conf *conf;
+	struct app_logs logs;
+	struct resumes sessions;
+	/* Since this broker began, by enum resume_status and _reason. */
+	uint64_t statuses[RESUME_GAP + 1], reasons[RESUME_UNCONFIRMED + 1];
+	uint64_t replayed;
+};
+
+/* The answer to one subscription, before it is written. */
+struct replay_sub {
+	const struct app_log *log; /* NULL: the app has none */
+	struct resume_answer answer;
+	struct app_log_part part;
+	uint64_t pos;  /* the log's newest number */
+	uint32_t back; /* so far before it begins what is replayed */
+	struct str channel;
+};
+
+void replay_init(struct replay *, const struct conf *);
+void replay_clear(struct replay *);
+/* The event's number in its app's log, given now or before; 0: none. */
+uint64_t replay_log(struct replay *, const struct msg_event *);
+
+/*
+ * The connection has entered the channel: what is it owed?  now: seconds of
+ * the monotonic clock.  Then the cached event, if replay_wants_cached(), then
+ * replay_write(), which ends it.
+ */
+void replay_begin(struct replay *, struct replay_sub *, uint32_t app,
+    uint64_t sid, struct str channel, double now);
+/* On `continued` the cached event is among the others, or known. */
+static inline bool
+replay_wants_cached(const struct replay_sub *r)
+{
+	return r->answer.status != RESUME_CONTINUED;
+}
+void replay_write(
+    struct replay *, struct replay_sub *, uint64_t sid, struct buf **);
+/* A connection says again to a new broker that it is in the channel. */
+void replay_recall(struct replay *, uint32_t app, uint64_t sid,
+    struct str channel, uint64_t pos, uint32_t back);
+/* The connection has left the channel. */
+void replay_left(
+    struct replay *, uint32_t app, uint64_t sid, struct str channel);
+
+#endif

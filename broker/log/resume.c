@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * resume.c: resumable sessions.  Owns struct resume_session and the rows of
+ * the table, apart from `acked`, which the worker stores.
+ *
+ * A channel's `from` is what the client certainly has.  While it is subscribed
+ * a confirmation of everything up to `at` or more says more; that is taken
+ * into account when the connection ends or is taken over, because only then
+ * somebody asks.
+ *
+ * The channels themselves are in this process only.  After its death those of
+ * living connections are said again; of the others it is unknown in which
+ * channels they were, so they count as having been in all.
+ *
+ * Must never give a live session away for want of room.
+ */
+
+#include "broker/log/resume.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
+
+#define GONE_MS (24u * 3600 * 1000) /* for which "too late" is known */
+#define OLD_SECONDS 120.            /* then what is not subscribed is left */
+#define ALL_SECONDS 30.             /* in which a client subscribes again */
+#define CHANNELS_MAX 20000          /* of one session */
+#define EXPIRE_AT_ONCE 2000
+
+struct id_key {
+	const struct resumes *s;
+	uint32_t app;
+	struct str id;
+};
+
+static uint64_t
+wall_ms(void)
+{
+	return proc_clock_us(CLOCK_REALTIME) / 1000;
+}
+
+struct session_row *
+resumes_row(const struct resumes *s, const struct resume_session *r)
+{
+	return &s->table->rows[r->row];
+}
+
+static bool
+id_eq(const struct hash_node *n, const void *key)
+{
+	const struct id_key *k = key;
+	const struct session_row *row = resumes_row(
+	    k->s, container_of(n, const struct resume_session, by_id));
+
+	return row->app == k->app &&
+	    str_eq(str_make(row->id, row->id_len), k->id);
+}
+
+static bool
+sid_eq(const struct hash_node *n, const void *key)
+{
+	return container_of(n, const struct resume_session, by_sid)->sid ==
+	    *(const uint64_t *)key;
+}
+
+struct resume_session *
+resumes_of(const struct resumes *s, uint64_t sid)
+{
+	struct hash_node *n;
+
+	if (s->by_sid.n == 0)
+		return NULL;
+	n = hash_find(&s->by_sid, hash_u64(sid), sid_eq, &sid);
+	return n == NULL ? NULL
+			 : container_of(n, struct resume_session, by_sid);
+}
+
+struct resume_session *
+resumes_find(const struct resumes *s, uint32_t app, struct str id)
+{
+	struct id_key k = { s, app, id };
+	struct hash_node *n =
+	    hash_find(&s->by_id, hash_str(id, app), id_eq, &k);
+
+	return n == NULL ? NULL : container_of(n, struct resume_session, by_id);
+}
+
+/* ---- states ---- */
+
+static uint32_t *
+count_of(struct resumes *s, uint32_t state)
+{
+	return state == SESSION_LIVE  ? &s->nlive
+	    : state == SESSION_PARKED ? &s->nparked
+				      : &s->ngone;
+}
+
+static void
+set_state(struct resumes *s, struct resume_session *r, uint32_t state)
+{
+	struct session_row *row = resumes_row(s, r);
+
+	list_remove(&r->in_order);
+	if (row->state != SESSION_FREE)
+		--*count_of(s, row->state);
+	row->since_ms = wall_ms();
+	__atomic_store_n(&row->state, state, __ATOMIC_RELEASE);
+	if (state == SESSION_FREE)
+		return;
+	++*count_of(s, state);
+	if (state == SESSION_LIVE)
+		list_append(&s->slots[row->slot], &r->in_order);
+	else if (state == SESSION_PARKED)
+		list_append(&s->parked, &r->in_order);
+	else
+		list_append(&s->gone, &r->in_order);
+}
+
+static void
+forget_channels(struct resume_session *r)
+{
+	free(r->v);
+	r->v = NULL;
+	r->n = r->cap = 0;
+}
+
+static void
+detach(struct resumes *s, struct resume_session *r)
+{
+	if (r->sid == 0)
+		return;
+	hash_remove(&s->by_sid, &r->by_sid);
+	r->sid = 0;
+}
+
+static void
+release(struct resumes *s, struct resume_session *r)
+{
+	detach(s, r);
+	set_state(s, r, SESSION_FREE);
+	hash_remove(&s->by_id, &r->by_id);
+	forget_channels(r);
+	free(r);
+}
+
+/* Of everything it had there is nothing to continue. */
+static void
+lose(struct resume_session *r, enum resume_reason why)
+{
+	r->lost = why;
+	r->all_from = 0;
+	for (uint32_t i = 0; i < r->n; i++)
+		r->v[i].from = r->v[i].at = 0;
+}
+
+/* A parked session has waited for too long. */
+static void
+tombstone(struct resumes *s, struct resume_session *r)
+{
+	forget_channels(r);
+	r->all = true;
+	lose(r, RESUME_EXPIRED);
+	set_state(s, r, SESSION_GONE);
+}
+
+/* ---- the table ---- */
+
+static struct resume_session *
+make(struct resumes *s, uint32_t row)
+{
+	struct resume_session *r = xcalloc(1, sizeof(*r));
+	const struct session_row *t = &s->table->rows[row];
+
+	r->row = row;
+	list_init(&r->in_order);
+	hash_insert(
+	    &s->by_id, &r->by_id, hash_str(str_make(t->id, t->id_len), t->app));
+	return r;
+}
+
+static void
+recall(struct resumes *s, uint32_t i)
+{
+	struct session_row *row = &s->table->rows[i];
+	uint64_t since = row->since_ms;
+	struct resume_session *r;
+	uint32_t state = row->state;
+
+	if (state == SESSION_FREE)
+		return;
+	if (state > SESSION_GONE || row->id_len > SESSION_ID_MAX ||
+	    row->slot >= PROC_MAX_WORKERS) {
+		row->state = SESSION_FREE;
+		return;
+	}
+	r = make(s, i);
+	r->all = true;
+	r->all_from = row->acked;
+	if (row->acked == 0)
+		r->lost = RESUME_UNCONFIRMED;
+	if (state == SESSION_GONE)
+		lose(r, RESUME_EXPIRED);
+	row->state = SESSION_FREE; /* counted by set_state() */
+	/* A living one has its connection again when the worker says so. */
+	set_state(s, r, state == SESSION_LIVE ? SESSION_PARKED : state);
+	if (state != SESSION_LIVE)
+		row->since_ms = since;
+}
+
+void
+resumes_init(struct resumes *s)
+{
+	list_init(&s->parked);
+	list_init(&s->gone);
+	for (unsigned i = 0; i < nitems(s->slots); i++)
+		list_init(&s->slots[i]);
+}
+
+void
+resumes_recall(struct resumes *s, struct session_table *table)
+{
+	s->table = table;
+	for (uint32_t i = 0; table != NULL && i < table->used; i++)
+		recall(s, i);
+}
+
+void
+resumes_clear(struct resumes *s)
+{
+	struct hash_node *n, *next;
+
+	for (n = hash_first(&s->by_id); n != NULL; n = next) {
+		struct resume_session *r =
+		    container_of(n, struct resume_session, by_id);
+
+		/* The rows stay as they are: for the next broker. */
+		next = hash_next(&s->by_id, n);
+		detach(s, r);
+		hash_remove(&s->by_id, n);
+		forget_channels(r);
+		free(r);
+	}
+	hash_clear(&s->by_id);
+	hash_clear(&s->by_sid);
+}
+
+static struct resume_session *
+oldest(struct list *l)
+{
+	return LIST_ITEM(l->next, struct resume_session, in_order);
+}
+
+/* A row that is free, perhaps that of the session that waits longest. */
+static bool
+find_row(struct resumes *s, uint32_t *row)
+{
+	struct resume_session *r = NULL;
+
+	if (s->table->used < s->table->cap) {
+		*row = s->table->used++;
+		return true;
+	}
+	if (!list_is_empty(&s->gone))
+		r = oldest(&s->gone);
+	else if (!list_is_empty(&s->parked))
+		r = oldest(&s->parked);
+	if (r == NULL)
+		return false;
+	*row = r->row;
+	release(s, r);
+	return true;
+}
+
+static struct resume_session *
+add(struct resumes *s, const struct resume_hello *h)
+{
+	struct session_row *t;
+	uint32_t row;
+
+	if (!find_row(s, &row))
+		return NULL;
+	t = &s->table->rows[row];
+	*t = (struct session_row){
+		.app = h->app, .id_len = (uint32_t)h->id.n, .epoch = h->epoch
+	};
+	memcpy(t->id, h->id.p, h->id.n);
+	return make(s, row);
+}
+
+/* ---- connections come and go ---- */
+
+/*
+ * The connection before is over: what has the client of each channel?  Not
+ * sooner: it may confirm something up to its last moment, when the session is
+ * parked already.
+ */
+static void
+settle(struct resumes *s, struct resume_session *r)
+{
+	uint64_t acked =
+	    __atomic_load_n(&resumes_row(s, r)->acked, __ATOMIC_ACQUIRE);
+
+	for (uint32_t i = 0; i < r->n; i++) {
+		struct resume_channel *c = &r->v[i];
+
+		if (!c->now)
+			continue;
+		c->now = false;
+		if (acked >= c->at)
+			c->from = acked;
+		c->at = c->from;
+	}
+	if (acked == 0 && r->n > 0 && r->lost == RESUME_NO_REASON)
+		lose(r, RESUME_UNCONFIRMED);
+}
+
+/* Channels that the last connection could have had again, and did not. */
+static void
+forget_old(struct resume_session *r, double now)
+{
+	uint32_t n = 0;
+
+	if (!r->used || now - r->attached_at < OLD_SECONDS)
+		return;
+	for (uint32_t i = 0; i < r->n; i++)
+		if (r->v[i].now)
+			r->v[n++] = r->v[i];
+	r->n = n;
+	r->all = false;
+}
+
+static void
+give(struct resumes *s, struct resume_session *r, const struct resume_hello *h)
+{
+	struct session_row *row = resumes_row(s, r);
+
+	if (row->sids[0] != h->sid) {
+		memmove(&row->sids[1], &row->sids[0],
+		    (SESSION_SIDS - 1) * sizeof(row->sids[0]));
+		__atomic_store_n(&row->sids[0], h->sid, __ATOMIC_RELEASE);
+	}
+	row->slot = h->slot;
+	set_state(s, r, SESSION_LIVE);
+	r->sid = h->sid;
+	hash_insert(&s->by_sid, &r->by_sid, hash_u64(h->sid));
+	r->attached_at = h->now;
+	r->used = false;
+}
+
+struct resume_session *
+resumes_attach(struct resumes *s, const struct resume_hello *h)
+{
+	struct resume_session *r;
+	struct session_row *row;
+
+	if (s->table == NULL || resumes_of(s, h->sid) != NULL)
+		return NULL;
+	r = resumes_find(s, h->app, h->id);
+	if (h->replay && (r == NULL || resumes_row(s, r)->sids[0] != h->sid))
+		return NULL; /* another connection has taken it */
+	if (r == NULL && (r = add(s, h)) == NULL)
+		return NULL;
+	row = resumes_row(s, r);
+	if (r->sid != 0) {
+		forget_old(r, h->now);
+		detach(s, r);
+	}
+	settle(s, r);
+	if (row->epoch != h->epoch) {
+		row->epoch = h->epoch;
+		row->acked = 0;
+		if (r->lost != RESUME_EXPIRED)
+			lose(r, RESUME_RESTARTED);
+	}
+	give(s, r, h);
+	return r;
+}
+
+void
+resumes_park(struct resumes *s, struct resume_session *r, double now)
+{
+	if (r->sid == 0)
+		return;
+	forget_old(r, now);
+	detach(s, r);
+	set_state(s, r, SESSION_PARKED);
+}
+
+void
+resumes_drop(struct resumes *s, unsigned slot, double now)
+{
+	while (!list_is_empty(&s->slots[slot]))
+		resumes_park(s, oldest(&s->slots[slot]), now);
+}
+
+void
+resumes_forget_app(struct resumes *s, uint32_t app)
+{
+	struct hash_node *n, *next;
+
+	for (n = hash_first(&s->by_id); n != NULL; n = next) {
+		struct resume_session *r =
+		    container_of(n, struct resume_session, by_id);
+
+		next = hash_next(&s->by_id, n);
+		if (resumes_row(s, r)->app == app)
+			release(s, r);
+	}
+}
+
+void
+resumes_expire(
+    struct resumes *s, uint32_t (*seconds)(void *arg, uint32_t app), void *arg)
+{
+	uint64_t now = wall_ms();
+	unsigned left = EXPIRE_AT_ONCE;
+	struct list *e, *tmp;
+
+	/* Each app has its own time. */
+	LIST_FOREACH_SAFE(e, tmp, &s->parked) {
+		struct resume_session *r =
+		    LIST_ITEM(e, struct resume_session, in_order);
+		const struct session_row *row = resumes_row(s, r);
+
+		if (row->since_ms + seconds(arg, row->app) * 1000ull > now)
+			continue;
+		if (left-- == 0)
+			return;
+		tombstone(s, r);
+	}
+	while (!list_is_empty(&s->gone) && left-- > 0) {
+		struct resume_session *r = oldest(&s->gone);
+
+		if (resumes_row(s, r)->since_ms + GONE_MS > now)
+			return;
+		release(s, r);
+	}
+}
+
+/* ---- channels ---- */
+
+static struct resume_channel *
+find(const struct resume_session *r, uint64_t hash)
+{
+	for (uint32_t i = 0; i < r->n; i++)
+		if (r->v[i].hash == hash)
+			return &r->v[i];
+	return NULL;
+}
+
+struct resume_answer
+resume_enter(const struct resume_session *r, uint64_t hash, double now)
+{
+	const struct resume_channel *c = find(r, hash);
+	struct resume_answer a = { .status = RESUME_NEW };
+
+	if (c != NULL && c->now) /* it is there already */
+		return (struct resume_answer){ .status = RESUME_NONE };
+	if (c == NULL && (!r->all || now - r->attached_at > ALL_SECONDS))
+		return a;
+	a.from = c != NULL ? c->from : r->all_from;
+	a.status = a.from != 0 ? RESUME_CONTINUED : RESUME_GAP;
+	a.reason = a.from != 0 ? RESUME_NO_REASON : r->lost;
+	return a;
+}
+
+void
+resume_entered(
+    struct resume_session *r, uint64_t hash, uint64_t from, uint64_t at)
+{
+	struct resume_channel *c = find(r, hash);
+
+	r->used = true;
+	if (c == NULL && r->n >= CHANNELS_MAX)
+		return;
+	if (c == NULL && r->n == r->cap) {
+		r->cap = r->cap == 0 ? 4 : r->cap * 2;
+		r->v = xreallocarray(r->v, r->cap, sizeof(*r->v));
+	}
+	if (c == NULL)
+		c = &r->v[r->n++];
+	*c = (struct resume_channel){ hash, from, at, true };
+}
+
+void
+resume_left(struct resume_session *r, uint64_t hash)
+{
+	struct resume_channel *c = find(r, hash);
+
+	if (c != NULL)
+		*c = r->v[--r->n];
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_LOG_RESUME_H
+#define BROKER_LOG_RESUME_H
+
+/*
+ * Resumable sessions: which connection has one now, which channels it is in,
+ * and up to which number of the app's log the client has each of them.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/base/hash.h"
+#include "shared/base/list.h"
+#include "shared/base/str.h"
+#include "shared/proc/proc.h"
+#include "shared/proc/session_table.h"
+
+enum resume_status {
+	RESUME_NONE,      /* no session: nothing is said */
+	RESUME_NEW,       /* the channel is new in this session */
+	RESUME_CONTINUED, /* everything after `from` follows */
+	RESUME_GAP
+};
+
+enum resume_reason {
+	RESUME_NO_REASON,
+	RESUME_EVICTED,
+	RESUME_EXPIRED,
+	RESUME_RESTARTED,
+	RESUME_TOO_MANY,
+	RESUME_UNCONFIRMED
+};
+
+/* A channel of a session. */
+struct resume_channel {
+	uint64_t hash;
+	/* The client has the channel up to here; 0: see resume_session.lost */
+	uint64_t from;
+	/* … and, once it has confirmed this, up to what it has confirmed. */
+	uint64_t at;
+	bool now; /* in the present connection */
+};
+
+struct resume_session {
+	struct hash_node by_id, by_sid;
+	struct list in_order; /* parked, oldest first; or of its slot */
+	uint32_t row;
+	uint64_t sid; /* of its connection; 0: parked or gone */
+	struct resume_channel *v;
+	uint32_t n, cap;
+	bool all;          /* it may have been in channels that are not in v */
+	uint64_t all_from; /* then: it has them up to here; 0: see lost */
+	enum resume_reason lost;
+	double attached_at;
+	bool used; /* its connection has subscribed something */
+};
+
+struct resumes {
+	struct session_table *table; /* NULL: there are no sessions */
+	struct hash by_id, by_sid;
+	struct list slots[PROC_MAX_WORKERS]; /* with a connection */
+	struct list parked, gone;            /* oldest first */
+	uint32_t nlive, nparked, ngone;
+};
+
+/* What SUB of a session is to be answered with. */
+struct resume_answer {
+	enum resume_status status;
+	enum resume_reason reason;
+	uint64_t from; /* RESUME_CONTINUED: what is above it follows */
+};
+
+void resumes_init(struct resumes *);
+/* Takes over what a broker before this one has left in the table, or NULL. */
+void resumes_recall(struct resumes *, struct session_table *);
+void resumes_clear(struct resumes *);
+
+/* The session of this connection, or NULL. */
+struct resume_session *resumes_of(const struct resumes *, uint64_t sid);
+struct session_row *resumes_row(
+    const struct resumes *, const struct resume_session *);
+struct resume_session *resumes_find(
+    const struct resumes *, uint32_t app, struct str id);
+
+/* What a connection says when it comes. */
+struct resume_hello {
+	uint32_t app;
+	struct str id;
+	uint64_t sid;
+	unsigned slot;
+	uint64_t epoch; /* of the app's log */
+	double now;     /* seconds of the monotonic clock */
+	bool replay;    /* it was there before, with another broker */
+};
+/* The session is this connection's from now on; NULL: no room. */
+struct resume_session *resumes_attach(
+    struct resumes *, const struct resume_hello *);
+/* The connection has ended: the session may come back. */
+void resumes_park(struct resumes *, struct resume_session *, double now);
+/* All connections of this worker have ended. */
+void resumes_drop(struct resumes *, unsigned slot, double now);
+/* Sessions of the app are void: it has no log any more. */
+void resumes_forget_app(struct resumes *, uint32_t app);
+/* Parked for too long: seconds() gives how long an app's may be. */
+void resumes_expire(
+    struct resumes *, uint32_t (*seconds)(void *arg, uint32_t app), void *arg);
+
+/*
+ * What the client is owed that enters this channel now; then resume_entered()
+ * is told what it got.
+ */
+struct resume_answer resume_enter(
+    const struct resume_session *, uint64_t hash, double now);
+void resume_entered(
+    struct resume_session *, uint64_t hash, uint64_t from, uint64_t at);
+/* The connection has left it. */
+void resume_left(struct resume_session *, uint64_t hash);
+/* "evicted", …; "" for none. */
+const char *resume_reason_text(enum resume_reason);
+
+#endif

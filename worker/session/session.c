@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * session.c: how far the clients with a session have come.  Owns struct
+ * session.  Clients are asked by WebSocket pings: they answer them in order,
+ * behind everything that came before (RFC 6455, 5.5.3).
+ *
+ * A client is asked when it got something, at most every resume_ack_interval,
+ * with one question out at a time; all of them together at most
+ * resume_acks_per_second, the longest waiting first.  What is over that only
+ * makes the window larger in which a cut connection may get something twice.
+ *
+ * Must never cost anything for a connection without a session.
+ */
+
+#include "worker/session/session.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/ipc/ipc.h"
+#include "shared/proc/session_table.h"
+#include "shared/pusher/frames.h"
+
+#define TICK_SECONDS 0.05
+#define ANSWER_SECONDS 5. /* then the question counts as unanswered */
+#define UNANSWERED_MAX 3
+#define PORTIONS 8 /* seconds for one walk over all */
+
+static double
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void
+acknowledge(struct sessions *ss, struct client_session *s, uint64_t pos)
+{
+	struct session_row *row;
+
+	if (s->row == UINT32_MAX)
+		return;
+	row = &ss->table->rows[s->row];
+	if (row->sids[0] == s->sid)
+		session_row_ack(row, s->sid, pos);
+	else
+		s->refused = true; /* another connection has it now */
+}
+
+/* ---- questions ---- */
+
+static void
+ask(struct sessions *ss, struct client_session *s, uint64_t pos, double at)
+{
+	struct buf *b = NULL;
+
+	list_remove(&s->asking);
+	frame_ws_ping_with(&b, str_make(&pos, sizeof(pos)));
+	ss->queue(s->c, buf_str(b));
+	buf_unref(b);
+	s->asked = pos;
+	s->asked_at = at;
+}
+
+static bool
+take_token(struct sessions *ss, double at)
+{
+	double rate = (double)ss->conf->resume_acks_per_second;
+
+	/* A tenth of a second's worth at once. */
+	ss->tokens =
+	    MIN(MAX(rate / 10, 1.), ss->tokens + (at - ss->tokens_at) * rate);
+	ss->tokens_at = at;
+	if (ss->tokens < 1)
+		return false;
+	ss->tokens--;
+	return true;
+}
+
+static bool
+is_due(const struct sessions *ss, const struct client_session *s, double at)
+{
+	return at - s->asked_at >= (double)ss->conf->resume_ack_interval / 1000;
+}
+
+static void
+wait_for_turn(struct sessions *ss, struct client_session *s)
+{
+	list_remove(&s->asking);
+	list_append(&ss->waiting, &s->asking);
+	if (!ev_is_active(&ss->timer)) {
+		ev_timer_set(&ss->timer, TICK_SECONDS, TICK_SECONDS);
+		ev_timer_start(ss->loop, &ss->timer);
+	}
+}
+
+static bool
+may_be_asked(const struct client_session *s)
+{
+	return s->asked == 0 && !s->mute && !s->refused;
+}
+
+void
+sessions_turn(struct sessions *ss)
+{
+	struct list *e, *tmp;
+	double at;
+
+	if (list_is_empty(&ss->fresh))
+		return;
+	at = now();
+	LIST_FOREACH_SAFE(e, tmp, &ss->fresh) {
+		struct client_session *s =
+		    LIST_ITEM(e, struct client_session, asking);
+
+		if (s->open_at == 0)
+			s->open_at = at;
+		if (!may_be_asked(s))
+			list_remove(e); /* again when the answer comes */
+		else if (is_due(ss, s, at) && list_is_empty(&ss->waiting) &&
+		    take_token(ss, at))
+			ask(ss, s, s->sent, at);
+		else
+			wait_for_turn(ss, s);
+	}
+}
+
+static void
+on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct sessions *ss = container_of(timer, struct sessions, timer);
+	struct list *e, *tmp;
+	double at = now();
+
+	UNUSED(revents);
+	LIST_FOREACH_SAFE(e, tmp, &ss->waiting) {
+		struct client_session *s =
+		    LIST_ITEM(e, struct client_session, asking);
+
+		if (!may_be_asked(s)) {
+			list_remove(e);
+			continue;
+		}
+		if (!is_due(ss, s, at))
+			continue;
+		if (!take_token(ss, at))
+			return;
+		ask(ss, s, s->sent, at);
+	}
+	if (list_is_empty(&ss->waiting))
+		ev_timer_stop(loop, timer);
+}
+
+bool
+session_ask(struct sessions *ss, struct client_session *s, uint64_t pos)
+{
+	if (s->mute || s->refused || s->row == UINT32_MAX)
+		return false;
+	if (pos > s->sent)
+		s->sent = pos;
+	ask(ss, s, s->sent, now());
+	return true;
+}
+
+bool
+session_on_pong(
+    struct sessions *ss, struct client_session *s, struct str payload)
+{
+	uint64_t pos;
+	double at;
+
+	if (payload.n != sizeof(pos))
+		return false;
+	memcpy(&pos, payload.p, sizeof(pos));
+	if (pos == 0 || pos > s->sent || (pos <= s->acked && s->asked != pos))
+		return false;
+	at = now();
+	s->acked = MAX(s->acked, pos);
+	s->unanswered = 0;
+	s->mute = false;
+	acknowledge(ss, s, s->acked);
+	if (s->open_at != 0 && ss->confirmed != NULL)
+		ss->confirmed(s->c, at - s->open_at);
+	s->open_at = 0;
+	if (pos != s->asked)
+		return false;
+	s->asked = 0;
+	if (s->sent > s->acked) {
+		s->open_at = at;
+		wait_for_turn(ss, s);
+	}
+	return true;
+}
+
+/* ---- once a second ---- */
+
+/* Its ping has been out for too long. */
+static void
+give_up(struct sessions *ss, struct client_session *s)
+{
+	s->asked = 0;
+	if (++s->unanswered < UNANSWERED_MAX) {
+		wait_for_turn(ss, s);
+		return;
+	}
+	s->mute = true;
+	s->acked = 0;
+	acknowledge(ss, s, 0);
+}
+
+void
+session_settle(struct sessions *ss, struct client_session *s, uint64_t seen)
+{
+	if (s->acked == 0 || s->sent > s->acked)
+		return;
+	s->acked = s->sent = MAX(s->acked, seen);
+	acknowledge(ss, s, s->acked);
+}
+
+void
+sessions_tick(struct sessions *ss, uint64_t (*seen)(const struct conn *))
+{
+	uint32_t portion = ss->n / PORTIONS + 1;
+	double at;
+
+	if (ss->n == 0)
+		return;
+	at = now();
+	while (portion-- > 0 && !list_is_empty(&ss->all)) {
+		struct client_session *s =
+		    LIST_ITEM(ss->all.next, struct client_session, all);
+
+		list_remove(&s->all);
+		list_append(&ss->all, &s->all);
+		if (s->asked != 0 && at - s->asked_at > ANSWER_SECONDS)
+			give_up(ss, s);
+		else if (s->asked == 0 && list_is_empty(&s->asking) &&
+		    !s->ended)
+			session_settle(ss, s, seen(s->c));
+	}
+}
+
+/* ---- life ---- */
+
+void
+sessions_init(struct sessions *ss)
+{
+	list_init(&ss->fresh);
+	list_init(&ss->waiting);
+	list_init(&ss->all);
+	ev_init(&ss->timer, on_timer);
+}
+
+void
+sessions_start(struct sessions *ss, const struct conf *conf,
+    struct session_table *table, struct ev_loop *loop, struct ipc *link)
+{
+	ss->conf = conf;
+	ss->table = table;
+	ss->loop = loop;
+	ss->link = link;
+}
+
+void
+sessions_clear(struct sessions *ss)
+{
+	ev_timer_stop(ss->loop, &ss->timer);
+}
+
+struct client_session *
+session_new(struct sessions *ss, struct conn *c, uint64_t sid, struct str id)
+{
+	struct client_session *s = xcalloc(1, sizeof(*s));
+
+	s->c = c;
+	s->sid = sid;
+	s->id = str_dup(id);
+	s->row = UINT32_MAX;
+	list_init(&s->asking);
+	list_init(&s->all);
+	list_append(&ss->all, &s->all);
+	ss->n++;
+	return s;
+}
+
+void
+session_free(struct sessions *ss, struct client_session *s)
+{
+	if (s == NULL)
+		return;
+	list_remove(&s->asking);
+	list_remove(&s->all);
+	ss->n--;
+	if (s->row == UINT32_MAX)
+		free(s->id);
+	free(s);
+}
+
+void
+session_hello(struct sessions *ss, const struct client_session *s, uint32_t app)
+{
+	struct msg_session m = { .app = app, .sid = s->sid };
+	const struct session_row *row;
+
+	if (!ipc_is_open(ss->link) || s->refused)
+		return;
+	if (s->row == UINT32_MAX) {
+		m.id = str_of(s->id);
+	} else {
+		row = &ss->table->rows[s->row];
+		m.id = str_make(row->id, MIN(row->id_len, SESSION_ID_MAX));
+		m.replay = 1;
+	}
+	if (session_id_is_valid(m.id)) /* the row may be another's by now */
+		ipc_send_session(ss->link, &m);
+}
+
+void
+session_end(struct sessions *ss, struct client_session *s, uint64_t seen)
+{
+	struct msg_session_end m = { .sid = s->sid };
+
+	if (s->ended)
+		return;
+	s->ended = true;
+	session_settle(ss, s, seen);
+	list_remove(&s->asking);
+	if (ipc_is_open(ss->link) && !s->refused)
+		ipc_send_session_end(ss->link, &m);
+}
+
+void
+session_set_row(struct sessions *ss, struct client_session *s, uint32_t row)
+{
+	if (ss->table == NULL || row >= ss->table->cap) {
+		s->refused = true;
+		return;
+	}
+	if (s->row == UINT32_MAX) {
+		free(s->id);
+		s->part_text = NULL;
+	}
+	s->row = row;
+	if (s->acked != 0)
+		acknowledge(ss, s, s->acked);
+}
+
+void
+session_restart(struct sessions *ss, struct client_session *s, uint64_t pos)
+{
+	s->acked = s->asked = 0;
+	s->sent = pos;
+	if (list_is_empty(&s->asking))
+		list_append(&ss->fresh, &s->asking);
+}

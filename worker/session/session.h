@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_SESSION_SESSION_H
+#define WORKER_SESSION_SESSION_H
+
+/*
+ * The resumable session of a connection: how far its client has come.  Behind
+ * events goes a ping with the number of the last one, and the pong that comes
+ * back says that the client has everything up to it.
+ */
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/base/list.h"
+#include "shared/base/str.h"
+
+struct conf;
+struct conn;
+struct session_table;
+
+struct client_session {
+	struct list asking; /* in sessions.fresh or .waiting */
+	struct list all;
+	struct conn *c;
+	uint64_t sid;
+	union {
+		char *id;              /* without a row: its name */
+		const char *part_text; /* with one: see session.part_code */
+	};
+	uint64_t acked;     /* the client has everything up to here */
+	uint64_t sent;      /* the newest number that was queued */
+	uint64_t asked;     /* in the ping that is out; 0: none is */
+	double asked_at;    /* when the last one left */
+	double open_at;     /* when the oldest unconfirmed event was queued */
+	uint32_t row;       /* UINT32_MAX: none */
+	uint16_t part_code; /* it is closed with this when it has answered */
+	uint8_t unanswered;
+	bool mute : 1;    /* it answers no ping: it is not asked any more */
+	bool refused : 1; /* the broker has no room for it */
+	bool ended : 1;   /* its connection has left everything */
+};
+
+struct sessions {
+	const struct conf *conf;
+	struct session_table *table; /* NULL: nothing outlives this process */
+	struct ev_loop *loop;
+	struct ipc *link; /* to the broker */
+	ev_timer timer;
+	struct list fresh;   /* got something in this turn */
+	struct list waiting; /* to be asked later, longest waiting first */
+	struct list all;
+	uint32_t n;
+	double tokens, tokens_at;
+	/* Queues bytes for the client of the connection. */
+	void (*queue)(struct conn *, struct str);
+	/* An event was confirmed so many seconds after it was queued. */
+	void (*confirmed)(struct conn *, double seconds);
+};
+
+void sessions_init(struct sessions *);
+void sessions_start(struct sessions *, const struct conf *,
+    struct session_table *, struct ev_loop *, struct ipc *link);
+void sessions_clear(struct sessions *);
+/* The end of a turn, before the clients are written to. */
+void sessions_turn(struct sessions *);
+/*
+ * Once a second.  Of each session without open questions the client has all
+ * that this worker has seen: seen() gives that for a connection.
+ */
+void sessions_tick(struct sessions *, uint64_t (*seen)(const struct conn *));
+
+/* The connection with this sid names a session: 16 to 64 characters. */
+struct client_session *session_new(
+    struct sessions *, struct conn *, uint64_t sid, struct str id);
+/* NULL is allowed. */
+void session_free(struct sessions *, struct client_session *);
+/* Tells the broker, if there is one, or a new one once more. */
+void session_hello(
+    struct sessions *, const struct client_session *, uint32_t app);
+/* The connection ends: tells the broker, before it leaves its channels. */
+void session_end(struct sessions *, struct client_session *, uint64_t seen);
+/* The broker has given it this row, or UINT32_MAX: it is none any more. */
+void session_set_row(struct sessions *, struct client_session *, uint32_t row);
+/* Numbers begin anew at pos. */
+void session_restart(struct sessions *, struct client_session *, uint64_t pos);
+/* An event with this number, or an answer, has been queued. */
+static inline void
+session_sent(struct sessions *ss, struct client_session *s, uint64_t pos)
+{
+	if (pos > s->sent)
+		s->sent = pos;
+	if (list_is_empty(&s->asking))
+		list_append(&ss->fresh, &s->asking);
+}
+/* Has the client been sent something that it has not confirmed? */
+static inline bool
+session_is_open(const struct client_session *s)
+{
+	return s->sent > s->acked;
+}
+/* A pong has come with this payload; true: it was the answer to `asked`. */
+bool session_on_pong(
+    struct sessions *, struct client_session *, struct str payload);
+/* Asks now, whatever the ration says; false: it would not be answered. */
+bool session_ask(struct sessions *, struct client_session *, uint64_t pos);
+/* Notes what the client has if the connection ends now. */
+void session_settle(struct sessions *, struct client_session *, uint64_t seen);
+
+#define SESSION_KEY_MAX 256 /* bytes of an app key; longer ones are none */
+
+/* What the path of an upgrade says. */
+struct session_path {
+	struct str key; /* decoded, of the app; p == NULL: it is another path */
+	struct str id;  /* of the session; p == NULL: none is named */
+};
+/*
+ * /app/KEY, /app/KEY;resume=ID, /app/resume/ID/app/KEY, /resume/ID/app/KEY;
+ * path_prefix has been taken away.  The views are into path and room.
+ */
+struct session_path session_path(
+    struct str path, char room[2 * SESSION_KEY_MAX]);
+/* Is it one of those, or meant to be? */
+bool session_path_is_ours(struct str path);
+
+#endif
