@@ -383,6 +383,7 @@ hooks_init(struct broker *br)
 	list_init(&br->hooks->untold);
 	hook_queue_init(&br->hooks->queue, br->budget);
 	ev_init(&br->hooks->timer, facts_on_timer);
+	br->hooks->timer.data = br;
 }
 
 void
