@@ -368,16 +368,10 @@ on_drain_order(void *owner, const struct msg_drain *m)
 		drain_stop(w, (double)m->ms / 1000, m->how == DRAIN_SPREAD);
 }
 
-static void
-on_link(void *owner, int fd)
-{
-	link_take(owner, fd);
-}
-
 static const struct orders_ops orders_ops = {
 	.on_reconf = on_reconf,
 	.on_drain = on_drain_order,
-	.on_link = on_link,
+	.on_link = link_take,
 };
 
 void

@@ -262,10 +262,8 @@ cmd_open_db(const struct cmd *c, enum appdb_mode mode)
 	char *why = NULL;
 
 	if (mode != APPDB_READ &&
-	    proc_leave_root(c->conf->user, c->conf->database) == -1) {
-		cmd_fail("cannot become the user %s", c->conf->user);
-		return NULL;
-	}
+	    proc_leave_root(c->conf->user, c->conf->database) == -1)
+		return cmd_fail("cannot become %s", c->conf->user), NULL;
 	/* Many commands at once: each has its turn. */
 	for (; (db = appdb_open(c->conf->database, mode, &why)) == NULL &&
 	     is_busy(why) && waited < BUSY_MS;

@@ -221,6 +221,7 @@ check_running(struct master *m, uint64_t now)
 		check_pulses(m, now);
 		reload_check(m, now);
 		reload_resend(m);
+		asked_resend(m);
 		log_tick();
 		certs_tick(m->start->certs, m->start->conf, now);
 		return;

@@ -119,8 +119,6 @@ reload_resend(struct master *m)
 			c->tell_conf = false;
 		if (c->tell_log && tell_log(m, c) == 0)
 			c->tell_log = false;
-		if (c->tell_link && asked_give_link(m, c) == 0)
-			c->tell_link = false;
 	}
 }
 

@@ -78,19 +78,26 @@ on_ask(struct master *m, struct str body)
 }
 
 /* The socket belongs to the master while there is no broker, too. */
-int
-asked_give_link(struct master *m, struct child *c)
+static void
+give_link(struct master *m, struct child *c)
 {
 	int fd = sock_connect_unix(m->start->conf->broker_path);
 	struct msg_link link = { 0 };
 	char bytes[32];
-	int r;
 
 	msg_link_put(bytes, &link);
-	r = child_tell(c, bytes, msg_link_size(&link), &fd, fd == -1 ? 0 : 1);
+	c->tell_link = child_tell(c, bytes, msg_link_size(&link), &fd,
+			   fd == -1 ? 0 : 1) == -1;
 	if (fd != -1)
 		close(fd);
-	return r;
+}
+
+void
+asked_resend(struct master *m)
+{
+	for (size_t i = 0; i < m->nchildren; i++)
+		if (m->children[i].tell_link && m->children[i].pid != 0)
+			give_link(m, &m->children[i]);
 }
 
 /* A child has something to say; no child is believed more than that. */
@@ -121,7 +128,7 @@ request_on_link(struct master *m, struct child *c)
 	else if (head[1] == IPC_DRAINED && msg_drained_get(&drained, body) == 0)
 		c->drained = true;
 	else if (head[1] == IPC_LINK_ASK && !c->is_broker && !c->is_courier)
-		c->tell_link = asked_give_link(m, c) == -1;
+		give_link(m, c);
 	else if (head[1] == IPC_MASTER_REQUEST && c->is_broker)
 		on_ask(m, body);
 }

@@ -89,8 +89,8 @@ void stop_start(struct master *, const char *because);
 void stop_check(struct master *, uint64_t now_ms);
 /* Something has come over the child's cord. */
 void request_on_link(struct master *, struct child *);
-/* Hands a worker a link to the broker.  0, or -1: it cannot take it now. */
-int asked_give_link(struct master *, struct child *);
+/* Hands links to the broker to workers that could not take them before. */
+void asked_resend(struct master *);
 /* Makes the place of child i, without a process. */
 void master_add_child(struct master *, size_t i);
 /* Answers the broker's question with this number; code 0: text is JSON. */

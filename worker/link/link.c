@@ -49,8 +49,10 @@ retry_later(struct worker *w)
 static void on_dead(void *owner, const char *why);
 
 void
-link_take(struct worker *w, int fd)
+link_take(void *worker, int fd)
 {
+	struct worker *w = worker;
+
 	if (link_is_open(w)) {
 		close(fd); /* never asked for */
 		return;

@@ -63,8 +63,8 @@ struct link {
 /* Connects, or tries it until there is a broker. */
 void link_init(struct worker *);
 void link_free(struct worker *);
-/* What the master has handed over: a socket to the broker, or -1. */
-void link_take(struct worker *, int fd);
+/* What the master has handed to the worker: a socket to the broker, or -1. */
+void link_take(void *worker, int fd);
 /* Sends to the broker what this turn queued. */
 void link_flush(struct worker *);
 /* Messages can be sent: there is a broker, or there will be one soon. */
