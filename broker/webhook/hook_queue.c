@@ -222,8 +222,7 @@ hook_queue_make_room(struct broker *br, struct hook_line *line)
 	}
 	if (line->dropped != before)
 		log_warnx("webhooks: the courier does not keep up, the oldest "
-			  "client events of an app are dropped app=%s "
-			  "total=%llu",
+			  "client events are dropped app=%s total=%llu",
 		    a == NULL ? "" : a->app.id,
 		    (unsigned long long)line->dropped);
 	return has_room(q, line);
