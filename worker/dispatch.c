@@ -8,10 +8,10 @@
 #include "worker/dispatch.h"
 
 #include "worker/admin/drain.h"
+#include "worker/admin/stats_report.h"
 #include "worker/admin/walk.h"
 #include "worker/api/api_claim.h"
 #include "worker/app/apps.h"
-#include "worker/app/stats.h"
 #include "worker/channel/roster.h"
 #include "worker/channel/topic.h"
 #include "worker/client/client.h"

@@ -25,6 +25,7 @@
 #include "shared/role/orders.h"
 #include "shared/role/pulse.h"
 #include "worker/admin/drain.h"
+#include "worker/admin/stats_report.h"
 #include "worker/admin/walk.h"
 #include "worker/api/api_park.h"
 #include "worker/app/apps.h"
@@ -176,6 +177,12 @@ static const struct link_ops link_ops = {
 	.replay = on_replay,
 	.up = on_link_up,
 	.lost = on_link_lost,
+};
+
+static const struct apps_ops apps_ops = {
+	.on_gone = client_close_app,
+	.on_renumbered = held_forget,
+	.on_log_restart = client_restart_log,
 };
 
 static void
@@ -381,6 +388,7 @@ worker_init(struct worker *w)
 
 	w->parked = &m->parked;
 	w->apps = &m->apps;
+	w->apps->ops = &apps_ops;
 	w->drain = &m->drain;
 	w->flow = &m->flow;
 	w->guesses = &m->guesses;
@@ -401,6 +409,8 @@ worker_init(struct worker *w)
 	w->tls = &m->tls;
 	w->walks = &m->walks;
 	list_init(&w->clients);
+	list_init(&w->cursors);
+	w->before_read = hold_check;
 	list_init(&w->dirty);
 	list_init(&w->held);
 	list_init(&w->blocked);

@@ -6,9 +6,9 @@
 
 #include "shared/json/json_slice.h"
 #include "shared/net/ws_frame.h"
+#include "shared/pusher/channel_auth.h"
 #include "shared/pusher/channel_name.h"
 #include "tests/fuzz/fuzz.h"
-#include "worker/client/auth.h"
 #include "worker/client/identity.h"
 #include "worker/client/origin.h"
 

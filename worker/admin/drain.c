@@ -72,13 +72,12 @@ is_told(const struct conn *c)
 	return c->closed || c->finishing || c->close_sent || c->parting;
 }
 
-bool
-drain_holds(const struct conn *c)
+/* Does it wait for drain_end()? */
+static bool
+is_held(const struct conn *c)
 {
-	const struct drain *d = c->w->drain;
-
-	return d->stopping && !d->last && !c->greeted &&
-	    c->opened_at >= d->began;
+	return c->w->hold_since != 0 && !c->greeted &&
+	    c->opened_at >= c->w->hold_since;
 }
 
 /* Everybody who has not been told yet. */
@@ -94,7 +93,7 @@ make_list(struct worker *w)
 	     n = hash_next(&w->conns, n)) {
 		const struct conn *c = CONN_OF(n, node);
 
-		if (is_told(c) || drain_holds(c))
+		if (is_told(c) || is_held(c))
 			continue;
 		v[count++] = (struct candidate){ conn_sid(c),
 			c->ops == &ws_ops && !list_is_empty(&c->subs),
@@ -221,6 +220,7 @@ begin(struct worker *w, double seconds)
 	struct drain *d = w->drain;
 
 	d->began = worker_now();
+	w->hold_since = d->stopping ? d->began : 0;
 	d->end = d->began + seconds;
 	if (d->few)
 		d->end = d->began;
@@ -283,6 +283,7 @@ drain_end(struct worker *w)
 	if (!d->stopping || d->last)
 		return;
 	d->last = true;
+	w->hold_since = 0;
 	listener_take_all(w);
 	listener_stop(w);
 	d->stopping = false;
@@ -335,6 +336,7 @@ drain_hurry(struct worker *w, double seconds)
 	w->drain->together = true;
 	if (w->drain->stopping) { /* nobody will say when it ends */
 		w->drain->stopping = false;
+		w->hold_since = 0;
 		listener_stop(w);
 	}
 	w->drain->end = MIN(w->drain->end, worker_now() + seconds);

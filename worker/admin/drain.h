@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct conn;
 struct worker;
 
 struct drain {
@@ -47,8 +46,6 @@ void drain_start(struct worker *, double seconds);
 void drain_stop(struct worker *, double seconds, bool spread);
 /* All workers are that far: newcomers get 4100, and the process leaves. */
 void drain_end(struct worker *);
-/* Does this one, which is not greeted yet, have to wait for drain_end()? */
-bool drain_holds(const struct conn *);
 /*
  * The same for a slot that is given up while the others go on: who still
  * comes here is served, and then sent to them.

@@ -2,8 +2,7 @@
 /*
  * walk.c: answers what pusherctl asks about the connections of this worker,
  * and closes them when it says so.  Owns struct walk: a place in the list of
- * clients, which is the socket id of the next one.  conn_delist() moves it on
- * when that one leaves.
+ * clients, which is the socket id of the next one (struct conn_cursor).
  *
  * A portion is bounded by rows and by how much is looked at, and the next one
  * is only made when the broker has room for it; closing is paced by a timer.
@@ -46,11 +45,11 @@ struct walk {
 	struct worker *w;
 	uint64_t id, sid;
 	uint32_t kind, app;
-	uint64_t next;  /* socket id; 0: the end */
-	double began;   /* who came later is not meant */
-	uint32_t n;     /* since the last WALK_ROWS */
-	double told;    /* when that was */
-	ev_timer timer; /* WALK_KILL */
+	struct conn_cursor at; /* the next one */
+	double began;          /* who came later is not meant */
+	uint32_t n;            /* since the last WALK_ROWS */
+	double told;           /* when that was */
+	ev_timer timer;        /* WALK_KILL */
 	size_t channel_len, user_len;
 	char text[]; /* channel, user */
 };
@@ -78,6 +77,7 @@ walk_free(struct walk *k)
 {
 	ev_timer_stop(k->w->loop, &k->timer);
 	list_remove(&k->link);
+	list_remove(&k->at.link);
 	free(k);
 }
 
@@ -106,30 +106,6 @@ walks_clear(struct worker *w)
 {
 	while (!list_is_empty(&w->walks->all))
 		walk_free(LIST_ITEM(w->walks->all.next, struct walk, link));
-}
-
-void
-walks_step_over(struct worker *w, uint64_t sid, uint64_t next)
-{
-	struct list *e;
-
-	LIST_FOREACH(e, &w->walks->all) {
-		struct walk *k = LIST_ITEM(e, struct walk, link);
-
-		if (k->next == sid)
-			k->next = next;
-	}
-}
-
-bool
-walks_stand_on(const struct worker *w, uint64_t sid)
-{
-	struct list *e;
-
-	LIST_FOREACH(e, &w->walks->all)
-		if (LIST_ITEM(e, struct walk, link)->next == sid)
-			return true;
-	return false;
 }
 
 /* ---- which connections ---- */
@@ -172,9 +148,10 @@ walk_next(struct walk *k, size_t *looked)
 {
 	struct conn *c;
 
-	while (k->next != 0 && *looked < LOOK_MAX) {
-		c = conn_find(k->w, k->next);
-		k->next = c == NULL || k->sid != 0 || list_is_empty(&c->client)
+	while (k->at.sid != 0 && *looked < LOOK_MAX) {
+		c = conn_find(k->w, k->at.sid);
+		k->at.sid =
+		    c == NULL || k->sid != 0 || list_is_empty(&c->client)
 		    ? 0
 		    : sid_at(k->w, c->client.next);
 		++*looked;
@@ -313,7 +290,7 @@ go_on(struct walk *k)
 		put_conn(&rows, k, c);
 		k->n++;
 	}
-	tell(k, buf_str(rows), k->next == 0);
+	tell(k, buf_str(rows), k->at.sid == 0);
 	buf_unref(rows);
 }
 
@@ -346,7 +323,7 @@ on_kill_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 	UNUSED(loop);
 	UNUSED(revents);
 	kill_some(k);
-	if (k->next == 0)
+	if (k->at.sid == 0)
 		tell(k, S(""), true);
 	else if (worker_now() - k->told >= TELL_SECONDS)
 		tell(k, S(""), false);
@@ -390,9 +367,11 @@ walk_on_walk(struct worker *w, const struct msg_walk *m)
 		memcpy(k->text, m->channel.p, m->channel.n);
 	if (m->user_id.n > 0)
 		memcpy(k->text + m->channel.n, m->user_id.p, m->user_id.n);
-	k->next = first(w, m->sid);
+	k->at.sid = first(w, m->sid);
 	k->began = k->told = worker_now();
 	list_init(&k->link);
+	list_init(&k->at.link);
+	list_append(&w->cursors, &k->at.link);
 	list_append(&w->walks->all, &k->link);
 	ev_timer_init(&k->timer, on_kill_tick, 0., KILL_TICK);
 	if (is_kill(k))

@@ -22,13 +22,6 @@ struct walks {
 void walks_init(struct worker *);
 /* Ends every walk: the link is gone, and with it who asked. */
 void walks_clear(struct worker *);
-/*
- * This connection leaves the list of clients, and that one (0: none) came
- * behind it.
- */
-void walks_step_over(struct worker *, uint64_t sid, uint64_t next);
-/* For checks: has a walk its place there? */
-bool walks_stand_on(const struct worker *, uint64_t sid);
 
 /* Handlers of WALK, WALK_GO, WALK_END. */
 int walk_on_walk(struct worker *, const struct msg_walk *);

@@ -11,6 +11,8 @@
 
 #include "worker/api/api_route.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "shared/base/xmalloc.h"
@@ -23,8 +25,7 @@
 #include "worker/api/api_events.h"
 #include "worker/api/metrics.h"
 #include "worker/app/apps.h"
-#include "worker/app/guess.h"
-#include "worker/client/hold.h"
+#include "worker/conn/via.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
 
@@ -80,9 +81,9 @@ get_accept_traffic(struct conn *c)
 {
 	const struct worker *w = c->w;
 
-	if (w->hold->over || w->nconns >= w->max_conns)
+	if (w->memory_full || w->nconns >= w->max_conns)
 		api_reply_extra(c, 503, "Retry-After: 1\r\n",
-		    w->hold->over
+		    w->memory_full
 			? S("{\"ready\":false,\"reason\":\"memory\"}")
 			: S("{\"ready\":false,\"reason\":\"connections\"}"));
 	else
@@ -211,6 +212,26 @@ path_parse(struct path *p, struct str text)
 	return true;
 }
 
+/* 429: too many signatures from its address were wrong. */
+static void
+refuse_guesser(struct conn *c)
+{
+	uint32_t max = (uint32_t)c->w->conf->max_auth_failures_per_minute;
+	uint32_t seconds = (60 + max - 1) / max;
+	struct client_app *app = apps_by_num(c->w, c->http->app);
+	char extra[64], text[256];
+
+	if (app != NULL)
+		app->stats.limited_auth++;
+	snprintf(extra, sizeof(extra), "Retry-After: %" PRIu32 "\r\n", seconds);
+	snprintf(text, sizeof(text),
+	    "{\"error\":\"more than %" PRIu32 " requests that were refused in "
+	    "a minute from this address (max_auth_failures_per_minute): try "
+	    "again in %" PRIu32 " s\",\"code\":429}",
+	    max, seconds);
+	api_reply_extra(c, 429, extra, str_of(text));
+}
+
 /*
  * There is no such app: does the work of a refused signature, so that the
  * time of the answer says nothing that the answer does not say.
@@ -229,8 +250,8 @@ refuse_unknown_app(struct conn *c, struct api_auth *a, struct str id)
 		api_auth_check(a, &why);
 		buf_unref(why);
 	}
-	if (!guess_count(c))
-		guess_refuse(c);
+	if (!via_auth_failed(c))
+		refuse_guesser(c);
 	else
 		api_errorf(
 		    c, 404, "there is no app with the id %.*s", STR_ARG(id));
@@ -339,8 +360,8 @@ authenticate(struct api_request *r, struct str id)
 		app->stats.api_in += c->http->raw.n + r->body.n;
 	if (!is_signed_by(r, &a, app, &why)) {
 		app->stats.auth_api++;
-		if (!guess_count(c))
-			guess_refuse(c);
+		if (!via_auth_failed(c))
+			refuse_guesser(c);
 		else
 			api_error(c, 401, buf_str(why));
 		app = NULL;

@@ -3,7 +3,7 @@
  * apps.c: the apps as the broker told them.  Owns struct client_app; a
  * connection counts the one it belongs to.  A worker never reads the
  * database: a change arrives as APP_SET or APP_DEL, and whoever may not stay
- * is closed here.
+ * is closed by apps_ops.
  */
 
 #include "worker/app/apps.h"
@@ -12,10 +12,7 @@
 #include <time.h>
 
 #include "shared/base/xmalloc.h"
-#include "worker/client/client.h"
-#include "worker/conn/conn.h"
 #include "worker/core/core.h"
-#include "worker/link/held.h"
 
 static bool
 any(const struct hash_node *n, const void *key)
@@ -129,21 +126,6 @@ client_app_auth(struct app *app, struct str key)
 	return (struct auth_app){ a->sign, str_of(app->key) };
 }
 
-/* Closes every client of the app. */
-static void
-close_clients(
-    struct worker *w, struct client_app *a, unsigned code, struct str text)
-{
-	struct list *e, *tmp;
-
-	LIST_FOREACH_SAFE(e, tmp, &w->clients) {
-		struct conn *c = CONN_OF(e, client);
-
-		if (c->app == &a->app)
-			client_close(c, code, text);
-	}
-}
-
 /* Replaces *field when the text differs; true when it did. */
 static bool
 set_text(char **field, struct str s)
@@ -202,7 +184,7 @@ forget(struct worker *w, struct client_app *a)
 	hash_remove(&w->apps->by_id, &a->id_node);
 	hash_remove(&w->apps->by_key, &a->key_node);
 	forget_old_key(w, a);
-	close_clients(w, a, 4001, S("the app does not exist any more"));
+	w->apps->ops->on_gone(w, a, 4001, S("the app does not exist any more"));
 	client_app_unref(&a->app);
 }
 
@@ -214,7 +196,7 @@ apps_on_set(struct worker *w, const struct msg_app_set *m)
 
 	/* The number belongs to another app now: the database is another. */
 	if (a != NULL && !str_eq(str_of(a->app.id), m->id)) {
-		held_forget(w, m->app);
+		w->apps->ops->on_renumbered(w, m->app);
 		forget(w, a);
 		a = NULL;
 	}
@@ -246,7 +228,7 @@ apps_on_set(struct worker *w, const struct msg_app_set *m)
 #undef APP_BOOL
 #undef APP_TEXT
 	if (was_enabled && !a->app.enabled)
-		close_clients(w, a, 4003, S("the app is disabled"));
+		w->apps->ops->on_gone(w, a, 4003, S("the app is disabled"));
 	return 0;
 }
 
@@ -268,7 +250,7 @@ apps_on_log(struct worker *w, const struct msg_app_log *m)
 	if (a == NULL)
 		return 0;
 	if (a->log_epoch != 0 && a->log_epoch != m->epoch)
-		client_restart_log(w, &a->app, m->pos);
+		w->apps->ops->on_log_restart(w, &a->app, m->pos);
 	if (a->log_epoch != m->epoch)
 		a->log_pos = m->pos;
 	a->log_epoch = m->epoch;

@@ -17,12 +17,26 @@
 #include "shared/base/str.h"
 #include "shared/crypto/sign.h"
 #include "shared/ipc/ipc_msg.h"
+#include "shared/pusher/channel_auth.h"
 #include "shared/stats/stats.h"
-#include "worker/client/auth.h"
 
 struct worker;
 
+struct client_app;
+
+struct apps_ops {
+	/* The app is deleted or disabled: its clients go, with this code. */
+	void (*on_gone)(struct worker *, struct client_app *, unsigned code,
+	    struct str text);
+	/* Its number belongs to another app now. */
+	void (*on_renumbered)(struct worker *, uint32_t num);
+	/* A new log of its events begins, at this position. */
+	void (*on_log_restart)(
+	    struct worker *, const struct app *, uint64_t pos);
+};
+
 struct apps {
+	const struct apps_ops *ops;
 	struct hash by_num, by_id, by_key, by_old_key;
 };
 

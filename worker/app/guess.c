@@ -13,25 +13,12 @@
 
 #include "worker/app/guess.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "shared/app/app.h"
 #include "shared/base/hash.h"
 #include "shared/base/xmalloc.h"
-#include "shared/conf/conf.h"
 #include "shared/net/ip.h"
-#include "shared/pusher/pusher_errors.h"
-#include "worker/app/apps.h"
 #include "worker/app/limit.h"
-#include "worker/app/stats.h"
-#include "worker/client/client.h"
-#include "worker/conn/api.h"
-#include "worker/conn/api_http.h"
-#include "worker/conn/conn.h"
-#include "worker/conn/via.h"
-#include "worker/core/core.h"
 
 #define SALT 0x6775657373ull /* other hashes of the process have others */
 #define V6_NET 8             /* bytes: a /64 */
@@ -70,54 +57,4 @@ guess_clear(struct guesses *g)
 {
 	free(g->v);
 	g->v = NULL;
-}
-
-static uint32_t
-limit_of(const struct conn *c)
-{
-	return (uint32_t)c->w->conf->max_auth_failures_per_minute;
-}
-
-bool
-guess_count(struct conn *c)
-{
-	uint32_t max = limit_of(c);
-	struct ip ip;
-	bool named;
-
-	if (max == 0)
-		return true;
-	named = via_client(c, &ip, NULL);
-	return guess_take(c->w->guesses, named ? &ip : NULL, worker_now(), max);
-}
-
-void
-guess_close(struct conn *c)
-{
-	char text[120];
-
-	stats_of(c->app)->limited_auth++;
-	snprintf(text, sizeof(text),
-	    "more than %" PRIu32 " wrong signatures in a minute from this "
-	    "address (max_auth_failures_per_minute)",
-	    limit_of(c));
-	client_close(c, PUSHER_OVER_CAPACITY, str_of(text));
-}
-
-void
-guess_refuse(struct conn *c)
-{
-	uint32_t max = limit_of(c), seconds = (60 + max - 1) / max;
-	struct client_app *app = apps_by_num(c->w, c->http->app);
-	char extra[64], text[256];
-
-	if (app != NULL)
-		app->stats.limited_auth++;
-	snprintf(extra, sizeof(extra), "Retry-After: %" PRIu32 "\r\n", seconds);
-	snprintf(text, sizeof(text),
-	    "{\"error\":\"more than %" PRIu32 " requests that were refused in "
-	    "a minute from this address (max_auth_failures_per_minute): try "
-	    "again in %" PRIu32 " s\",\"code\":429}",
-	    max, seconds);
-	api_reply_extra(c, 429, extra, str_of(text));
 }

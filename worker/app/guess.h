@@ -17,7 +17,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct conn;
 struct ip;
 
 #define GUESS_BUCKETS 4096 /* a power of two; 16 bytes each */
@@ -39,12 +38,5 @@ struct guesses {
 bool guess_take(
     struct guesses *, const struct ip *, double now, uint32_t per_minute);
 void guess_clear(struct guesses *);
-
-/* The same for a connection, by its configuration; true when it is off. */
-bool guess_count(struct conn *);
-/* pusher:error and close for one that has guessed too often: 4100. */
-void guess_close(struct conn *);
-/* 429 for a request that has guessed too often. */
-void guess_refuse(struct conn *);
 
 #endif

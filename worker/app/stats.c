@@ -13,26 +13,12 @@
 #include "worker/app/stats.h"
 
 #include <dirent.h>
-#include <string.h>
-#include <sys/resource.h>
 
-#include "shared/base/buf.h"
-#include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
-#include "shared/conf/conf.h"
 #include "shared/net/ws_frame.h"
 #include "shared/proc/proc.h"
-#include "shared/proc/usage.h"
-#include "worker/api/api_park.h"
 #include "worker/app/apps.h"
-#include "worker/app/limit.h"
-#include "worker/client/hold.h"
-#include "worker/conn/api_http.h"
-#include "worker/conn/conn.h"
-#include "worker/conn/via.h"
 #include "worker/core/core.h"
-#include "worker/link/kept.h"
-#include "worker/link/link.h"
 
 /* ---- the turn ---- */
 
@@ -116,110 +102,6 @@ stats_free(struct worker *w)
 	w->stats->closes = NULL;
 }
 
-/* ---- the report ---- */
-
-static void
-gauge(struct worker *w, struct stats_gauges *g)
-{
-	struct rlimit rl;
-	struct list *e;
-
-	*g = (struct stats_gauges){
-		.to_broker = link_queued(w),
-		.sockets = w->nconns,
-		.sockets_limit = w->max_conns,
-		.fds = w->stats->base_fds + w->nconns,
-		.memory = memory_used(&w->hold->memory),
-		.memory_limit = w->hold->memory.limit,
-		.kept = outq_bytes(&w->unacked->messages),
-		.parked = w->parked->n,
-		.draining = w->draining,
-		.turn_max = w->stats->turn_max,
-	};
-	if (getrlimit(RLIMIT_NOFILE, &rl) == 0)
-		g->fds_limit = rl.rlim_cur;
-	LIST_FOREACH(e, &w->blocked) {
-		g->blocked++;
-		g->blocked_bytes +=
-		    outq_bytes(&LIST_ITEM(e, struct conn, link)->out);
-	}
-}
-
-/* A row for each app that has something new. */
-static struct buf *
-take_apps(struct worker *w)
-{
-	static const struct stats_app zero;
-	struct buf *b = NULL;
-	struct hash_node *n;
-
-	for (n = hash_first(&w->apps->by_num); n != NULL;
-	     n = hash_next(&w->apps->by_num, n)) {
-		struct client_app *a =
-		    container_of(n, struct client_app, num_node);
-		struct stats_row row;
-
-		if (memcmp(&a->stats, &zero, sizeof(zero)) == 0)
-			continue;
-		row = (struct stats_row){ a->app.num, a->stats };
-		a->stats = zero;
-		buf_append(&b, str_make((const char *)&row, sizeof(row)));
-	}
-	return b;
-}
-
-/* The oldest first. */
-static struct buf *
-take_closes(struct stats *s)
-{
-	struct buf *b = NULL;
-	uint32_t i;
-
-	for (i = 0; i < s->ncloses; i++) {
-		const struct stats_close *c =
-		    &s->closes[(s->first + i) % STATS_CLOSES];
-
-		buf_append(&b, str_make((const char *)c, sizeof(*c)));
-	}
-	s->ncloses = s->first = 0;
-	return b;
-}
-
-void
-stats_report(struct worker *w)
-{
-	struct stats *s = w->stats;
-	struct stats_worker all;
-	struct buf *apps, *closes;
-	struct msg_stats m;
-	uint64_t cpu = usage_cpu_us();
-
-	if (!link_is_up(w))
-		return;
-	s->counts.cpu = cpu - s->cpu;
-	s->cpu = cpu;
-	all.counts = s->counts;
-	gauge(w, &all.gauges);
-	apps = take_apps(w);
-	closes = take_closes(s);
-	m.worker = str_make((const char *)&all, sizeof(all));
-	m.apps = buf_str(apps);
-	m.closes = buf_str(closes);
-	link_send_stats(w, &m);
-	s->counts = (struct stats_counts){ 0 };
-	s->turn_max = 0;
-	buf_unref(apps);
-	buf_unref(closes);
-}
-
-int
-stats_on_ask(struct worker *w, const struct msg_stats_ask *m)
-{
-	UNUSED(m);
-	stats_report(w);
-	return 0;
-}
-
 /* ---- counting ---- */
 
 struct stats_app *
@@ -229,15 +111,15 @@ stats_of(struct app *app)
 }
 
 void
-stats_on_answer(struct conn *c, struct str frames)
+stats_on_answer(struct app *app, struct str frames)
 {
 	struct ws_head h;
 	ssize_t n;
 
-	if (c->app == NULL)
+	if (app == NULL)
 		return;
 	while ((n = ws_head_read(&h, frames)) > 0) {
-		stats_of(c->app)->messages_out += h.opcode == WS_TEXT;
+		stats_of(app)->messages_out += h.opcode == WS_TEXT;
 		if (h.len >= frames.n - (size_t)n)
 			break;
 		frames = str_from(frames, (size_t)n + (size_t)h.len);
@@ -245,11 +127,11 @@ stats_on_answer(struct conn *c, struct str frames)
 }
 
 void
-stats_on_reply(struct conn *c, unsigned status, uint64_t bytes)
+stats_on_reply(struct worker *w, uint32_t app, unsigned status, uint64_t bytes)
 {
-	struct client_app *a;
+	struct client_app *a = app == 0 ? NULL : apps_by_num(w, app);
 
-	if (c->http->app == 0 || (a = apps_by_num(c->w, c->http->app)) == NULL)
+	if (a == NULL)
 		return;
 	a->stats.api_out += bytes;
 	if (status < 400)
@@ -260,18 +142,8 @@ stats_on_reply(struct conn *c, unsigned status, uint64_t bytes)
 		a->stats.api_5xx++;
 }
 
-static uint64_t
-wall_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME_COARSE, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-/* Room for one more record; the oldest goes when there is none. */
-static struct stats_close *
-next_record(struct stats *s)
+struct stats_close *
+stats_next_close(struct stats *s)
 {
 	if (s->closes == NULL)
 		s->closes = xcalloc(STATS_CLOSES, sizeof(*s->closes));
@@ -280,37 +152,4 @@ next_record(struct stats *s)
 	s->counts.closes_lost++;
 	s->first = (s->first + 1) % STATS_CLOSES;
 	return &s->closes[(s->first + STATS_CLOSES - 1) % STATS_CLOSES];
-}
-
-void
-stats_on_close(struct conn *c, unsigned code, struct str reason)
-{
-	struct stats *s = c->w->stats;
-	struct stats_close *r;
-	double age;
-
-	if (c->close_counted)
-		return;
-	c->close_counted = true;
-	age = MAX(worker_now() - c->opened_at, 0.);
-	if (c->greeted) {
-		s->counts.closed[stats_code(code)]++;
-		stats_of(c->app)->ended++;
-		stats_observe(&s->counts.lifetime, stats_bounds_long,
-		    (uint64_t)(age * 1e6));
-	} else {
-		s->counts.refused[stats_code(code)]++;
-	}
-	r = next_record(s);
-	*r = (struct stats_close){ .time_ms = wall_ms(),
-		.age_ms = (uint64_t)(age * 1e3),
-		.bytes_out = c->out.out,
-		.app = c->app == NULL ? 0 : c->app->num,
-		.code = (uint16_t)code,
-		.by_client = c->peer_closed,
-		.greeted = c->greeted };
-	via_peer_text(c, r->peer, sizeof(r->peer));
-	reason = limit_cut(reason, sizeof(r->reason) - 1);
-	if (reason.n > 0)
-		memcpy(r->reason, reason.p, reason.n);
 }

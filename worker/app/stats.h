@@ -12,11 +12,9 @@
 #include <stdint.h>
 
 #include "shared/base/str.h"
-#include "shared/ipc/ipc_msg.h"
 #include "shared/stats/stats.h"
 
 struct app;
-struct conn;
 struct worker;
 
 #define STATS_SAMPLES 64  /* events of a turn whose latency is measured */
@@ -42,19 +40,16 @@ void stats_free(struct worker *);
 uint32_t stats_stamp(struct worker *);
 /* Everything of this turn has been written. */
 void stats_turn_ends(struct worker *);
-/* Tells the broker, if there is one. */
-void stats_report(struct worker *);
-/* Handler of STATS_ASK. */
-int stats_on_ask(struct worker *, const struct msg_stats_ask *);
 
 /* Where an app of this worker is counted (conn->app). */
 struct stats_app *stats_of(struct app *);
 /* These frames are queued for a client; nothing before it is one. */
-void stats_on_answer(struct conn *, struct str frames);
+void stats_on_answer(struct app *, struct str frames);
 /* A request to the HTTP API has been answered with so many bytes. */
-void stats_on_reply(struct conn *, unsigned status, uint64_t bytes);
-/* A WebSocket client is on its way out, for good. */
-void stats_on_close(struct conn *, unsigned code, struct str reason);
+void stats_on_reply(
+    struct worker *, uint32_t app, unsigned status, uint64_t bytes);
+/* Room for one more record; the oldest goes when there is none. */
+struct stats_close *stats_next_close(struct stats *);
 /* An event with this read_us is being queued for clients. */
 static inline void
 stats_sample(struct stats *s, uint32_t read_us)

@@ -24,6 +24,7 @@
 #include "shared/pusher/pusher_errors.h"
 #include "worker/app/apps.h"
 #include "worker/app/limit.h"
+#include "worker/app/stats.h"
 #include "worker/channel/subscription.h"
 #include "worker/channel/topic.h"
 #include "worker/client/client_msg.h"
@@ -81,6 +82,33 @@ client_close(struct conn *c, unsigned code, struct str text)
 		code = PUSHER_OVER_CAPACITY;
 	client_error(c, code, text);
 	ws_close(c, code, text);
+}
+
+void
+client_close_app(
+    struct worker *w, struct client_app *a, unsigned code, struct str text)
+{
+	struct list *e, *tmp;
+
+	LIST_FOREACH_SAFE(e, tmp, &w->clients) {
+		struct conn *c = CONN_OF(e, client);
+
+		if (c->app == &a->app)
+			client_close(c, code, text);
+	}
+}
+
+void
+client_close_guesser(struct conn *c)
+{
+	char text[120];
+
+	stats_of(c->app)->limited_auth++;
+	snprintf(text, sizeof(text),
+	    "more than %u wrong signatures in a minute from this address "
+	    "(max_auth_failures_per_minute)",
+	    (unsigned)c->w->conf->max_auth_failures_per_minute);
+	client_close(c, PUSHER_OVER_CAPACITY, str_of(text));
 }
 
 struct auth_app

@@ -11,6 +11,7 @@
 #include "shared/ipc/ipc_msg.h"
 
 struct app;
+struct client_app;
 struct conn;
 struct worker;
 
@@ -20,6 +21,9 @@ void client_message(struct conn *, struct str text);
 void client_error(struct conn *, unsigned code, struct str text);
 /* Sends pusher:error and a close frame with this code, then finishes. */
 void client_close(struct conn *, unsigned code, struct str text);
+/* Closes every client of the app. */
+void client_close_app(
+    struct worker *, struct client_app *, unsigned code, struct str text);
 /* Handler of SUB_DONE. */
 int client_on_sub_done(struct worker *, const struct msg_sub_done *);
 /* Handler of SIGNIN_DONE. */

@@ -8,7 +8,7 @@
 
 #include "shared/base/str.h"
 #include "shared/json/json_slice.h"
-#include "worker/client/auth.h"
+#include "shared/pusher/channel_auth.h"
 
 struct conn;
 struct pace;
@@ -27,6 +27,8 @@ bool client_msg_object(const struct client_msg *, struct json *out, char **tmp);
 /* pusher:error with code null, or another code; closes nothing. */
 void client_errorf(struct conn *, unsigned code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same for one that has guessed too often at signatures: 4100. */
+void client_close_guesser(struct conn *);
 /* Its buckets, made when they are missing; they go with the connection. */
 struct pace *client_pace(struct conn *);
 /* How the connection's app signs; auth: "key:signature", or anything. */

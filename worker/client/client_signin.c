@@ -16,7 +16,6 @@
 #include "shared/pusher/channel_name.h"
 #include "shared/pusher/frames.h"
 #include "shared/pusher/pusher_errors.h"
-#include "worker/app/guess.h"
 #include "worker/app/stats.h"
 #include "worker/channel/subscription.h"
 #include "worker/channel/topic.h"
@@ -27,6 +26,7 @@
 #include "worker/client/refused.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/flow.h"
+#include "worker/conn/via.h"
 #include "worker/core/core.h"
 #include "worker/link/kept.h"
 #include "worker/link/link.h"
@@ -212,8 +212,8 @@ refuse_signature(struct conn *c, enum auth_result result, const char *sid)
 {
 	stats_of(c->app)->auth_signin++;
 	refused_signature(c, "sign-in", S(""), auth_text(result));
-	if (!guess_count(c))
-		guess_close(c);
+	if (!via_auth_failed(c))
+		client_close_guesser(c);
 	else
 		client_errorf(c, PUSHER_UNAUTHORIZED,
 		    "sign-in refused: %.*s; it has to be <app "

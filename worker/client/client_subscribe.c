@@ -14,7 +14,6 @@
 #include "shared/conf/conf.h"
 #include "shared/pusher/channel_name.h"
 #include "shared/pusher/frames.h"
-#include "worker/app/guess.h"
 #include "worker/app/limit.h"
 #include "worker/app/stats.h"
 #include "worker/channel/subscription.h"
@@ -23,6 +22,7 @@
 #include "worker/client/identity.h"
 #include "worker/client/refused.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/via.h"
 #include "worker/core/core.h"
 
 #define NAME_SHOWN 1024 /* bytes of a wrong name that are sent back */
@@ -144,8 +144,8 @@ check_auth(struct request *r)
 		return true;
 	stats_of(r->c->app)->auth_subscribe++;
 	refused_signature(r->c, "subscribe", r->channel, auth_text(result));
-	if (!guess_count(r->c)) {
-		guess_close(r->c);
+	if (!via_auth_failed(r->c)) {
+		client_close_guesser(r->c);
 		return false;
 	}
 	refuse(r, AUTH_ERROR,

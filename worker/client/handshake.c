@@ -20,7 +20,6 @@
 #include "shared/pusher/channel_name.h"
 #include "shared/pusher/frames.h"
 #include "shared/pusher/pusher_errors.h"
-#include "worker/admin/drain.h"
 #include "worker/app/apps.h"
 #include "worker/app/stats.h"
 #include "worker/client/client.h"
@@ -284,7 +283,7 @@ check_server(const struct worker *w)
 	if (!w->serving)
 		return (struct refusal){ PUSHER_OVER_CAPACITY,
 			S("The server is not ready: try again in a moment") };
-	if (w->hold->over)
+	if (w->memory_full)
 		return (struct refusal){ PUSHER_OVER_CAPACITY,
 			str_of(w->hold->refusal) };
 	if (w->nconns > w->max_conns)
@@ -448,6 +447,13 @@ handshake_on_conn_ok(struct worker *w, const struct msg_conn_ok *m)
 	return 0;
 }
 
+/* The whole group leaves, and it has come too late to be served. */
+static bool
+is_held(const struct conn *c)
+{
+	return c->w->hold_since != 0 && c->opened_at >= c->w->hold_since;
+}
+
 bool
 handshake_is_for(const struct http_head *head)
 {
@@ -470,7 +476,7 @@ handshake_request(struct conn *c, const struct http_head *head)
 	accept_upgrade(c, head);
 	c->ops = &ws_ops;
 	r = check_client(c, head);
-	if (r.code != 0 && c->w->draining && drain_holds(c)) {
+	if (r.code != 0 && c->w->draining && is_held(c)) {
 		/* The timeout says 4100, too. */
 		timeout_set(c->w, c, HOLD_SECONDS);
 		conn_pause(c);

@@ -106,7 +106,7 @@ close_holder(struct conn *c, uint64_t cost)
 	if (c->ops == &http_ops) {
 		api_over(c, str_of(text));
 	} else if (c->close_sent || !cut_output(c)) {
-		stats_on_close(c, PUSHER_OVER_CAPACITY, str_of(text));
+		conn_record_close(c, PUSHER_OVER_CAPACITY, str_of(text));
 		conn_close(c);
 	} else {
 		client_close(c, PUSHER_OVER_CAPACITY, str_of(text));
@@ -188,25 +188,26 @@ set_over(struct worker *w, uint64_t used)
 {
 	struct hold *h = w->hold;
 
-	if (h->over || used <= refuse_at(h->memory.limit))
+	if (w->memory_full || used <= refuse_at(h->memory.limit))
 		return;
 	log_warnx("near or over memory_limit: %llu of %llu bytes of this "
 		  "worker, new clients are refused",
 	    (unsigned long long)used, (unsigned long long)h->memory.limit);
-	h->over = true;
+	w->memory_full = true;
 }
 
 /* Once a second, so that it does not go to and fro. */
 static void
-check_below(struct hold *h)
+check_below(struct worker *w)
 {
+	const struct hold *h = w->hold;
 	uint64_t limit = h->memory.limit;
 
-	if (!h->over ||
+	if (!w->memory_full ||
 	    memory_used(&h->memory) >= refuse_at(limit) - limit / 32)
 		return;
 	log_info("below memory_limit again");
-	h->over = false;
+	w->memory_full = false;
 }
 
 static void
@@ -234,7 +235,7 @@ look(struct worker *w)
 static uint64_t
 came(const struct worker *w)
 {
-	return w->hold->taken + w->link->ipc.nread;
+	return w->bytes_in + w->link->ipc.nread;
 }
 
 void
@@ -259,7 +260,7 @@ hold_tick(struct worker *w)
 	h->busy += came_now;
 	h->looked = now;
 	look(w);
-	check_below(h);
+	check_below(w);
 	if (h->busy > PEAK_BYTES && came_now < CALM_BYTES) {
 		xtrim();
 		h->busy = 0;

@@ -20,13 +20,12 @@ struct worker;
 struct hold {
 	struct memory memory;
 	uint64_t available; /* bytes, of the machine or our group */
-	uint64_t taken;     /* bytes that came from clients, ever */
-	uint64_t looked; /* taken, and what the broker sent, at the last look */
+	uint64_t looked; /* what clients sent, and what the broker sent, at the
+			    last look */
 	uint64_t step;   /* bytes that may come between two looks */
 	uint64_t busy;   /* bytes that came since memory was given back */
 	uint64_t ticked; /* bytes that had come at the last tick */
 	uint64_t closed; /* clients that were closed for it */
-	bool over;       /* new clients are refused */
 	bool barren;     /* nothing was left to close at the last look */
 	char refusal[200]; /* why newcomers are refused */
 };

@@ -96,7 +96,7 @@ reply(struct conn *c, struct http_reply *r)
 	r->head_only = c->http->head_only;
 	http_reply_write(worker_scratch(c->w), r);
 	conn_queue_scratch(c);
-	stats_on_reply(c, r->status, c->out.in - queued);
+	stats_on_reply(c->w, c->http->app, r->status, c->out.in - queued);
 	end_request(c, r->keep_alive);
 }
 
@@ -138,7 +138,7 @@ api_reply(struct conn *c, unsigned status, struct str json)
 		      "Connection: keep-alive\r\n"
 		      "\r\n"
 		      "{}"));
-		stats_on_reply(c, status, c->out.in - queued);
+		stats_on_reply(c->w, c->http->app, status, c->out.in - queued);
 		end_request(c, true);
 		return;
 	}
@@ -405,7 +405,7 @@ is_tls(struct conn *c, const char *bytes)
 	log_warnx("TLS on a listener without TLS: the client has to use ws:// "
 		  "or http:// there, or its listen line needs \"tls\" peer=%s",
 	    peer);
-	stats_on_close(c, 1006, S("TLS on a listener without TLS"));
+	conn_record_close(c, 1006, S("TLS on a listener without TLS"));
 	conn_close(c);
 	return true;
 }

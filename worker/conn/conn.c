@@ -24,7 +24,6 @@
 #include "shared/net/listen_spec.h"
 #include "worker/app/apps.h"
 #include "worker/app/stats.h"
-#include "worker/client/hold.h"
 #include "worker/conn/flow.h"
 #include "worker/conn/slow.h"
 #include "worker/conn/timeout.h"
@@ -151,7 +150,7 @@ on_readable(struct conn *c)
 	struct worker *w = c->w;
 	ssize_t n;
 
-	hold_check(w);
+	w->before_read(w);
 	if (c->closed)
 		return;
 	n = c->via == NULL ? recv(c->io.fd, w->recv, WORKER_RECV_BYTES, 0)
@@ -168,7 +167,7 @@ on_readable(struct conn *c)
 	else if ((c->close_sent || c->finishing) && !hear_out(c, (size_t)n))
 		return;
 	else if (!c->finishing) {
-		w->hold->taken += (size_t)n;
+		w->bytes_in += (size_t)n;
 		take_input(c, w->recv, (size_t)n);
 	}
 }
@@ -241,7 +240,7 @@ conn_queue_bytes(struct conn *c, struct str bytes)
 	if (bytes.n == 0)
 		return;
 	s = worker_arena(&c->w->arena, bytes);
-	stats_on_answer(c, bytes);
+	stats_on_answer(c->app, bytes);
 	conn_queue(c, s.b, s.off, s.len);
 }
 

@@ -121,7 +121,7 @@ struct conn {
 	bool signed_in : 1;   /* a sign-in has been answered */
 	bool close_sent : 1;  /* a WebSocket close frame is out */
 	bool peer_closed : 1; /* the peer's close frame came first */
-	bool close_counted : 1; /* stats_on_close() has seen it */
+	bool close_counted : 1; /* see conn_record_close() */
 	bool deaf : 1;          /* not read any more */
 	bool bad_session : 1;   /* the session that it names is ignored */
 	bool parting : 1; /* closed once it has answered, see ws_part_with() */
@@ -154,6 +154,15 @@ void conn_name(struct conn *);
 void conn_unname(struct conn *);
 /* By sid; NULL when there is none or it is closed. */
 struct conn *conn_find(struct worker *, uint64_t sid);
+/*
+ * A place in w->clients that outlives turns, in w->cursors: it moves on when
+ * its connection leaves.
+ */
+struct conn_cursor {
+	struct list link;
+	uint64_t sid; /* the next one; 0: the end */
+};
+
 /* It is a WebSocket client of an app: into w->clients. */
 void conn_enlist(struct conn *);
 /*
@@ -173,6 +182,9 @@ void conn_queue_bytes(struct conn *, struct str);
 void conn_queue_answer(struct conn *, struct str);
 /* Queues what was built in worker_scratch(). */
 void conn_queue_scratch(struct conn *);
+
+/* A client is on its way out, for good: counts it, once. */
+void conn_record_close(struct conn *, unsigned code, struct str reason);
 
 /* Closes at once; output that is still queued is lost.  Idempotent. */
 void conn_close(struct conn *);

@@ -10,7 +10,6 @@
 #include "worker/conn/conn.h"
 
 #include "shared/proc/proc.h"
-#include "worker/admin/walk.h"
 #include "worker/core/core.h"
 
 /* A number that nobody can guess and nobody has. */
@@ -36,6 +35,18 @@ conn_name(struct conn *c)
 	c->w->nconns++;
 }
 
+/* Is a cursor there? */
+static bool
+is_stood_on(const struct conn *c)
+{
+	struct list *e;
+
+	LIST_FOREACH(e, &c->w->cursors)
+		if (LIST_ITEM(e, struct conn_cursor, link)->sid == conn_sid(c))
+			return true;
+	return false;
+}
+
 /* Nobody may know it any more. */
 static void
 check_forgotten(const struct conn *c)
@@ -43,7 +54,7 @@ check_forgotten(const struct conn *c)
 	assert(list_is_empty(&c->client) && list_is_empty(&c->timeout));
 	assert(list_is_empty(&c->subs) && c->nsubs == 0);
 	assert(c->http == NULL && c->part == NULL && c->signins == NULL);
-	assert(!walks_stand_on(c->w, conn_sid(c)));
+	assert(!is_stood_on(c));
 }
 
 void
@@ -81,11 +92,17 @@ conn_enlist(struct conn *c)
 void
 conn_delist(struct conn *c)
 {
-	struct list *next = c->client.next;
+	struct list *next = c->client.next, *e;
 
 	if (list_is_empty(&c->client))
 		return;
-	walks_step_over(c->w, conn_sid(c),
-	    next == &c->w->clients ? 0 : conn_sid(CONN_OF(next, client)));
+	LIST_FOREACH(e, &c->w->cursors) {
+		struct conn_cursor *at = LIST_ITEM(e, struct conn_cursor, link);
+
+		if (at->sid == conn_sid(c))
+			at->sid = next == &c->w->clients
+			    ? 0
+			    : conn_sid(CONN_OF(next, client));
+	}
 	list_remove(&c->client);
 }

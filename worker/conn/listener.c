@@ -21,9 +21,7 @@
 #include "shared/net/listen_spec.h"
 #include "shared/net/sock.h"
 #include "shared/proc/proc.h"
-#include "worker/admin/drain.h"
 #include "worker/app/stats.h"
-#include "worker/client/hold.h"
 #include "worker/conn/api.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/timeout.h"
@@ -64,12 +62,32 @@ welcome(struct listener *l, int fd, const struct sock_addr *a)
 	}
 	c = conn_new(w, fd, &http_ops);
 	w->stats->counts.accepted++;
-	w->hold->taken += l->tls ? TLS_BYTES : CONN_BYTES;
+	w->bytes_in += l->tls ? TLS_BYTES : CONN_BYTES;
 	c->serves = l->serves;
 	c->trusted = trusted;
 	timeout_set(w, c, (uint32_t)w->conf->handshake_timeout);
 	if (!via_begin(c, l->tls, l->proxy_protocol))
 		conn_close(c);
+}
+
+static void
+turn_on(struct worker *w)
+{
+	if (w->listeners->on)
+		return;
+	w->listeners->on = true;
+	for (size_t i = 0; i < w->listeners->n; i++)
+		ev_io_start(w->loop, &w->listeners->v[i]->io);
+}
+
+static void
+turn_off(struct worker *w)
+{
+	if (!w->listeners->on)
+		return;
+	w->listeners->on = false;
+	for (size_t i = 0; i < w->listeners->n; i++)
+		ev_io_stop(w->loop, &w->listeners->v[i]->io);
 }
 
 static void
@@ -91,7 +109,7 @@ on_accept(struct ev_loop *loop, ev_io *io, int revents)
 		    errno == ENOMEM) {
 			log_warn("accept paused");
 			w->stats->counts.accept_pauses++;
-			listener_stop(w);
+			turn_off(w);
 			ev_timer_set(&w->listeners->pause, PAUSE_SECONDS, 0.);
 			ev_timer_start(loop, &w->listeners->pause);
 		}
@@ -106,8 +124,8 @@ on_pause_over(struct ev_loop *loop, ev_timer *timer, int revents)
 
 	UNUSED(loop);
 	UNUSED(revents);
-	if (!w->draining || w->drain->stopping)
-		listener_start(w);
+	if (w->listeners->wanted)
+		turn_on(w);
 }
 
 static struct listener *
@@ -233,21 +251,15 @@ listener_replace(
 void
 listener_start(struct worker *w)
 {
-	if (w->listeners->on)
-		return;
-	w->listeners->on = true;
-	for (size_t i = 0; i < w->listeners->n; i++)
-		ev_io_start(w->loop, &w->listeners->v[i]->io);
+	w->listeners->wanted = true;
+	turn_on(w);
 }
 
 void
 listener_stop(struct worker *w)
 {
-	if (!w->listeners->on)
-		return;
-	w->listeners->on = false;
-	for (size_t i = 0; i < w->listeners->n; i++)
-		ev_io_stop(w->loop, &w->listeners->v[i]->io);
+	w->listeners->wanted = false;
+	turn_off(w);
 }
 
 void

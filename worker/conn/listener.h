@@ -27,7 +27,8 @@ struct listener {
 struct listeners {
 	struct listener **v;
 	size_t n;
-	bool on;
+	bool wanted;    /* listener_start() has been called */
+	bool on;        /* wanted, and not out of descriptors */
 	ev_timer pause; /* until accepting is tried again */
 };
 

@@ -98,7 +98,7 @@ slow_tick(struct worker *w)
 		if (c->blocked_at > limit)
 			continue;
 		count(c);
-		stats_on_close(
+		conn_record_close(
 		    c, 4100, S("took nothing for client_buffer_age"));
 		log_debug("client closed: took nothing for %llu s queued=%zu",
 		    (unsigned long long)w->conf->client_buffer_age,

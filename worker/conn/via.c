@@ -26,6 +26,7 @@
 #include "shared/net/proxy_head.h"
 #include "shared/net/sock.h"
 #include "shared/proc/proc.h"
+#include "worker/app/guess.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/tls.h"
 #include "worker/core/core.h"
@@ -251,6 +252,19 @@ via_client(const struct conn *c, struct ip *ip, uint16_t *port)
 	if (port != NULL)
 		*port = (uint16_t)sock_addr_port(&a);
 	return true;
+}
+
+bool
+via_auth_failed(struct conn *c)
+{
+	uint32_t max = (uint32_t)c->w->conf->max_auth_failures_per_minute;
+	struct ip ip;
+	bool named;
+
+	if (max == 0)
+		return true;
+	named = via_client(c, &ip, NULL);
+	return guess_take(c->w->guesses, named ? &ip : NULL, worker_now(), max);
 }
 
 void

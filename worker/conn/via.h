@@ -53,6 +53,11 @@ bool via_wants_write(const struct conn *);
  */
 void via_request(struct conn *, const struct http_head *);
 
+/*
+ * Counts a wrong signature for the client's address.  False: there were more
+ * than max_auth_failures_per_minute.
+ */
+bool via_auth_failed(struct conn *);
 /* Does the client speak TLS, to us or to a trusted proxy? */
 bool via_is_secure(const struct conn *);
 /*

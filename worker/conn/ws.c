@@ -120,7 +120,7 @@ ws_close(struct conn *c, unsigned code, struct str reason)
 		conn_queue_scratch(c);
 	c->close_sent = true;
 	c->close_code = (uint16_t)code;
-	stats_on_close(c, code == 0 ? 1005 : code, reason);
+	conn_record_close(c, code == 0 ? 1005 : code, reason);
 	if (c->part != NULL) {
 		free(c->part->data);
 		c->part->data = NULL;
@@ -483,7 +483,7 @@ on_slow(struct conn *c)
 static void
 on_close(struct conn *c)
 {
-	stats_on_close(c, 1006, S("connection lost"));
+	conn_record_close(c, 1006, S("connection lost"));
 	ws_leave(c);
 	session_free(c->w->sessions, c->session);
 	ws_part_free(c);

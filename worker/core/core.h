@@ -97,6 +97,16 @@ struct worker {
 	struct buf *arena;   /* outgoing bytes for one, next to each other */
 	struct buf *events;  /* and those for many: what continues merges */
 	struct buf *scratch; /* where one frame is built */
+	/* Before a connection is read: looks how much memory is in use. */
+	void (*before_read)(struct worker *);
+	uint64_t bytes_in; /* from clients, ever, and what accepting costs */
+	/*
+	 * The whole group leaves: clients that came later than this get no
+	 * greeting before all workers are that far; or 0.
+	 */
+	double hold_since;
+	struct list cursors; /* struct conn_cursor */
+	bool memory_full;    /* new clients are refused */
 	bool serving, draining;
 };
 

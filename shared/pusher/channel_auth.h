@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef WORKER_CLIENT_AUTH_H
-#define WORKER_CLIENT_AUTH_H
+#ifndef SHARED_PUSHER_CHANNEL_AUTH_H
+#define SHARED_PUSHER_CHANNEL_AUTH_H
 
 /*
  * The signatures of clients: "<app key>:<64 lower-case hex digits>" for a

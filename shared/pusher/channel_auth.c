@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * auth.c: signatures of clients.  The signed bytes are exactly those that
- * were received; nothing is parsed or written anew before it is verified.
+ * channel_auth.c: signatures of clients.  The signed bytes are exactly those
+ * that were received; nothing is parsed or written anew before it is verified.
  *
  * Pure.  The comparison takes constant time (sign_verify); the key, which is
  * public, is compared first.  Must never put a digest into an error.
  */
 
-#include "worker/client/auth.h"
+#include "shared/pusher/channel_auth.h"
 
 #include "shared/base/base.h"
 

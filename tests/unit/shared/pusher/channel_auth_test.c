@@ -12,9 +12,9 @@
 #include <cmocka.h>
 
 #include "shared/base/base.h"
+#include "shared/pusher/channel_auth.h"
 #include "shared/pusher/channel_name.h"
 #include "tests/unit/shared/vectors.h"
-#include "worker/client/auth.h"
 #include "worker/client/identity.h"
 
 static const struct identity_limits limits = { 128, 100 };

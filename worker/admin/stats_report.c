@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stats_report.c: the report of a worker to the broker: what was counted since
+ * the last one, and how full everything is now.  Counting itself is
+ * worker/app/stats.c.
+ *
+ * While there is no broker nothing is reported and the counters go on.
+ */
+
+#include "worker/admin/stats_report.h"
+
+#include <string.h>
+#include <sys/resource.h>
+
+#include "shared/base/base.h"
+#include "shared/base/buf.h"
+#include "shared/proc/memory.h"
+#include "shared/proc/usage.h"
+#include "worker/api/api_park.h"
+#include "worker/app/apps.h"
+#include "worker/app/stats.h"
+#include "worker/client/hold.h"
+#include "worker/conn/conn.h"
+#include "worker/core/core.h"
+#include "worker/link/kept.h"
+#include "worker/link/link.h"
+
+static void
+gauge(struct worker *w, struct stats_gauges *g)
+{
+	struct rlimit rl;
+	struct list *e;
+
+	*g = (struct stats_gauges){
+		.to_broker = link_queued(w),
+		.sockets = w->nconns,
+		.sockets_limit = w->max_conns,
+		.fds = w->stats->base_fds + w->nconns,
+		.memory = memory_used(&w->hold->memory),
+		.memory_limit = w->hold->memory.limit,
+		.kept = outq_bytes(&w->unacked->messages),
+		.parked = w->parked->n,
+		.draining = w->draining,
+		.turn_max = w->stats->turn_max,
+	};
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0)
+		g->fds_limit = rl.rlim_cur;
+	LIST_FOREACH(e, &w->blocked) {
+		g->blocked++;
+		g->blocked_bytes +=
+		    outq_bytes(&LIST_ITEM(e, struct conn, link)->out);
+	}
+}
+
+/* A row for each app that has something new. */
+static struct buf *
+take_apps(struct worker *w)
+{
+	static const struct stats_app zero;
+	struct buf *b = NULL;
+	struct hash_node *n;
+
+	for (n = hash_first(&w->apps->by_num); n != NULL;
+	     n = hash_next(&w->apps->by_num, n)) {
+		struct client_app *a =
+		    container_of(n, struct client_app, num_node);
+		struct stats_row row;
+
+		if (memcmp(&a->stats, &zero, sizeof(zero)) == 0)
+			continue;
+		row = (struct stats_row){ a->app.num, a->stats };
+		a->stats = zero;
+		buf_append(&b, str_make((const char *)&row, sizeof(row)));
+	}
+	return b;
+}
+
+/* The oldest first. */
+static struct buf *
+take_closes(struct stats *s)
+{
+	struct buf *b = NULL;
+	uint32_t i;
+
+	for (i = 0; i < s->ncloses; i++) {
+		const struct stats_close *c =
+		    &s->closes[(s->first + i) % STATS_CLOSES];
+
+		buf_append(&b, str_make((const char *)c, sizeof(*c)));
+	}
+	s->ncloses = s->first = 0;
+	return b;
+}
+
+void
+stats_report(struct worker *w)
+{
+	struct stats *s = w->stats;
+	struct stats_worker all;
+	struct buf *apps, *closes;
+	struct msg_stats m;
+	uint64_t cpu = usage_cpu_us();
+
+	if (!link_is_up(w))
+		return;
+	s->counts.cpu = cpu - s->cpu;
+	s->cpu = cpu;
+	all.counts = s->counts;
+	gauge(w, &all.gauges);
+	apps = take_apps(w);
+	closes = take_closes(s);
+	m.worker = str_make((const char *)&all, sizeof(all));
+	m.apps = buf_str(apps);
+	m.closes = buf_str(closes);
+	link_send_stats(w, &m);
+	s->counts = (struct stats_counts){ 0 };
+	s->turn_max = 0;
+	buf_unref(apps);
+	buf_unref(closes);
+}
+
+int
+stats_on_ask(struct worker *w, const struct msg_stats_ask *m)
+{
+	UNUSED(m);
+	stats_report(w);
+	return 0;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_ADMIN_STATS_REPORT_H
+#define WORKER_ADMIN_STATS_REPORT_H
+
+/* What this worker has counted, and how full it is, for the broker. */
+
+struct msg_stats_ask;
+struct worker;
+
+/* Tells the broker, if there is one; all counters begin at zero again. */
+void stats_report(struct worker *);
+/* Handler of STATS_ASK. */
+int stats_on_ask(struct worker *, const struct msg_stats_ask *);
+
+#endif
