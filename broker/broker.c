@@ -17,15 +17,20 @@
 
 #include "broker/app/apps.h"
 #include "broker/app/claims.h"
+#include "broker/app/quota.h"
 #include "broker/channel/cache.h"
 #include "broker/channel/query.h"
 #include "broker/channel/registry.h"
 #include "broker/channel/subscribe.h"
 #include "broker/channel/tally.h"
 #include "broker/control/control.h"
+#include "broker/control/survey.h"
 #include "broker/control/verb_master.h"
 #include "broker/core/budget.h"
 #include "broker/core/core.h"
+#include "broker/dispatch.h"
+#include "broker/link/alive.h"
+#include "broker/link/park.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
 #include "broker/log/replay.h"
@@ -96,6 +101,7 @@ broker_turn(struct broker *br)
 	do
 		peer_flush(br);
 	while (control_flush(br));
+	alive_check_queues(br);
 	peer_reap(br);
 	more = control_reap(br) || more;
 	if (more)
@@ -198,6 +204,87 @@ wire(struct broker *br)
 	br->orders = &all->orders;
 }
 
+/* ---- the order in which everybody hears of a link ---- */
+
+static void
+on_up(struct peer *p, bool is_new)
+{
+	resync_on_up(p);
+	sums_on_hello(p, is_new);
+	apps_send_all(p->br, p);
+	cache_hand_all(p);
+}
+
+static void
+on_down(struct peer *p)
+{
+	struct broker *br = p->br;
+	unsigned slot = (unsigned)p->slot;
+
+	if (p->courier) {
+		hook_queue_lost(&br->hooks->queue);
+		sums_courier_lost(br);
+	}
+	if (p->slot == -1)
+		return;
+	park_clear(p);
+	query_drop(br, p);
+	scrape_drop(br, p);
+	quota_drop(br, slot);
+	claims_drop(br, slot);
+	users_drop(br, slot);
+	subscribe_drop(br, slot);
+	control_on_pong(br, slot, UINT64_MAX);
+	survey_drop(br, slot);
+	sums_on_pong(br, slot, UINT64_MAX);
+	resync_check(br);
+}
+
+static void
+on_pong(struct peer *p, uint64_t id)
+{
+	control_on_pong(p->br, (unsigned)p->slot, id);
+	sums_on_pong(p->br, (unsigned)p->slot, id);
+}
+
+static bool
+has_clients(const struct peer *p)
+{
+	return p->nconns > 0 || p->br->registry->nsubs[p->slot] > 0;
+}
+
+static void
+on_live(struct broker *br)
+{
+	cache_on_live(br);
+	subscribe_on_live(br);
+	users_on_live(br);
+	if (br->resync->fresh)
+		tally_all(br);
+}
+
+static void
+on_open(struct broker *br, unsigned nworkers)
+{
+	if (br->inherit != NULL)
+		control_start(br, br->inherit->control_fd);
+	log_info("resync: complete workers=%u/%u channels=%zu ms=%.0f",
+	    nworkers, br->conf->nworkers, br->registry->channels.n,
+	    (broker_now() - br->resync->began) * 1000);
+	hooks_on_live(br);
+}
+
+static const struct link_ops link_ops = {
+	.handlers = broker_handlers,
+	.up = on_up,
+	.down = on_down,
+	.pong = on_pong,
+	.flush = cache_flush,
+	.has_clients = has_clients,
+	.live = on_live,
+	.open = on_open,
+};
+
 static void
 init(struct broker *br, const struct conf *conf, unsigned nslots)
 {
@@ -208,7 +295,8 @@ init(struct broker *br, const struct conf *conf, unsigned nslots)
 	ev_set_userdata(br->loop, br);
 	ev_set_invoke_pending_cb(br->loop, invoke_in_order);
 	wire(br);
-	peer_init(br);
+	peer_init(br, &link_ops);
+	alive_init(br);
 	br->budget = budget_new(conf->memory_limit);
 	registry_init(br->registry, br->nslots, br->budget);
 	cache_init(br);
@@ -309,7 +397,7 @@ start(struct broker *br, const struct inherit *in)
 {
 	ev_prepare_start(br->loop, &br->parts->prepare);
 	ev_timer_start(br->loop, &br->parts->tick);
-	ev_timer_start(br->loop, &br->links->ping);
+	alive_start(br);
 	leave_start(&br->parts->leave, br->loop, in->life_fd);
 	door_init(&br->parts->door, br->loop, "link", on_accept);
 	br->parts->door.io.data = br;

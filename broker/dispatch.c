@@ -17,7 +17,7 @@
 #include "broker/channel/route.h"
 #include "broker/channel/subscribe.h"
 #include "broker/control/survey.h"
-#include "broker/core/core.h"
+#include "broker/link/park.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
 #include "broker/stats/sums.h"
@@ -34,6 +34,14 @@ wait_or(struct peer *p, const struct ipc_in *in, bool costly)
 	return p->slot == -1 ? -1 : park_message(p, in, costly);
 }
 
+/* The message has been handled. */
+static void
+done(struct peer *p)
+{
+	peer_step(p);
+	resync_step(p);
+}
+
 #define HANDLER(name, function, costly) \
 	static int on_##name(void *owner, const struct ipc_in *in) \
 	{ \
@@ -46,7 +54,7 @@ wait_or(struct peer *p, const struct ipc_in *in, bool costly)
 		if (msg_##name##_get(&m, in->body) == -1) \
 			return -1; \
 		r = function(p, &m); \
-		peer_step(p); \
+		done(p); \
 		return r; \
 	}
 
@@ -58,7 +66,7 @@ wait_or(struct peer *p, const struct ipc_in *in, bool costly)
 	} \
 	HANDLER(name, take_##name, costly)
 
-HANDLER(resync_done, peer_on_resync_done, false)
+HANDLER(resync_done, resync_on_done, false)
 HANDLER(ping, peer_on_ping, false)
 HANDLER(pong, peer_on_pong, false)
 HANDLER(conn_open, quota_on_conn_open, false)
@@ -90,7 +98,7 @@ on_event(void *owner, const struct ipc_in *in)
 	if (r != 0)
 		return r == 1 ? 0 : -1;
 	r = route_on_event(owner, in);
-	peer_step(owner);
+	done(owner);
 	return r;
 }
 
@@ -102,7 +110,7 @@ on_terminate(void *owner, const struct ipc_in *in)
 	if (r != 0)
 		return r == 1 ? 0 : -1;
 	r = users_on_terminate(owner, in);
-	peer_step(owner);
+	done(owner);
 	return r;
 }
 

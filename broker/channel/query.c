@@ -217,7 +217,7 @@ query_continue(struct broker *br)
 	LIST_FOREACH(e, &br->queries->all) {
 		struct listing *l = LIST_ITEM(e, struct listing, link);
 
-		if (!park_has_room(l->peer))
+		if (!peer_has_room(l->peer))
 			continue;
 		if (listing_go_on(l))
 			listing_finish(l);

@@ -108,7 +108,7 @@ subscribe_answer(struct peer *p, const struct msg_sub *m, uint64_t stamp)
 	struct channel *c = registry_find(p->br->registry, m->app, m->channel);
 
 	if (resync_is_on(p->br))
-		resync_put_off_sub(p, m, stamp);
+		resync_put_off(p, subscribe_answer, m, stamp);
 	else if (c != NULL)
 		answer(p, c, m, stamp);
 	else

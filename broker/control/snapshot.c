@@ -11,7 +11,6 @@
 
 #include "broker/app/apps.h"
 #include "broker/control/control.h"
-#include "broker/core/core.h"
 #include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
 

@@ -11,7 +11,6 @@
 
 #include "broker/app/apps.h"
 #include "broker/control/control.h"
-#include "broker/core/core.h"
 #include "shared/app/app.h"
 #include "shared/base/base.h"
 #include "shared/pusher/channel_name.h"

@@ -20,6 +20,7 @@
 
 #define QUEUE_MAX (64u << 20) /* bytes; above it no worker is read */
 #define STILL_MAX 2           /* ticks that such a queue may stand still */
+#define PING_SECONDS 5.       /* between two pings */
 #define SILENT_MAX 3          /* pings: 15 s */
 #define HELLO_SECONDS 5.      /* until HELLO */
 
@@ -36,8 +37,8 @@ shows_life(struct peer *p)
 	return life;
 }
 
-void
-alive_on_ping_timer(struct ev_loop *loop, ev_timer *w, int revents)
+static void
+on_ping_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct broker *br = w->data;
 	struct list *e, *tmp;
@@ -64,6 +65,21 @@ alive_on_ping_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		}
 	}
 	peer_ping(br, &slots);
+}
+
+void
+alive_init(struct broker *br)
+{
+	ev_timer *w = &br->links->ping;
+
+	ev_timer_init(w, on_ping_timer, PING_SECONDS, PING_SECONDS);
+	w->data = br;
+}
+
+void
+alive_start(struct broker *br)
+{
+	ev_timer_start(br->loop, &br->links->ping);
 }
 
 void

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 
 #include "broker/core/core.h"
-#include "broker/dispatch.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
 #include "shared/base/base.h"
@@ -26,18 +25,6 @@ struct parked {
 	uint32_t off, len, type;
 };
 
-void
-park_init(struct peer *p)
-{
-	list_init(&p->park.waiting);
-}
-
-bool
-park_has_room(const struct peer *p)
-{
-	return outq_bytes(&p->ipc.out) <= PARK_ABOVE;
-}
-
 /* Answers are put off in a resync, so there is always room. */
 static bool
 may_go(const struct peer *p, bool costly)
@@ -47,7 +34,7 @@ may_go(const struct peer *p, bool costly)
 	if (k->resuming || resync_is_on(p->br))
 		return true;
 	return list_is_empty(&k->waiting) && !p->br->links->congested &&
-	    !(costly && !park_has_room(p));
+	    !(costly && !peer_has_room(p));
 }
 
 bool
@@ -109,11 +96,11 @@ resume(struct peer *p)
 	struct ipc_in in;
 
 	k->resuming = true;
-	while (!list_is_empty(&k->waiting) && park_has_room(p)) {
+	while (!list_is_empty(&k->waiting) && peer_has_room(p)) {
 		int r;
 
 		take(k, &in);
-		r = broker_handlers[in.type](p, &in);
+		r = p->ipc.ops->handlers[in.type](p, &in);
 		buf_unref(in.b);
 		if (r == -1)
 			peer_drop(p, ipc_name(in.type));

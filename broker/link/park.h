@@ -10,34 +10,22 @@
  */
 
 #include <stdbool.h>
-#include <stddef.h>
 
-#include "shared/base/list.h"
 #include "shared/ipc/ipc.h"
 
 struct broker;
 struct peer;
 
-#define PARK_ABOVE (16u << 20) /* bytes queued to a worker: others wait */
-#define PARK_BELOW (4u << 20)  /* they go on */
-#define PARK_MAX (16u << 20)   /* bytes waiting; above it it is not read */
+#define PARK_BELOW (4u << 20) /* they go on */
+#define PARK_MAX (16u << 20)  /* bytes waiting; above it it is not read */
 
-struct park {
-	struct list waiting; /* struct parked */
-	size_t bytes;
-	bool resuming;
-	bool stopped; /* the link is not read; its next message waits in it */
-};
-
-void park_init(struct peer *);
+/* Forgets what waits: the link is over. */
 void park_clear(struct peer *);
 /*
  * Has this message to wait?  True: yes, and it is kept here, or stays in the
  * link, which is not read any further.  costly: its answer may be long.
  */
 bool park_message(struct peer *, const struct ipc_in *, bool costly);
-/* Is there room for another long answer? */
-bool park_has_room(const struct peer *);
 /*
  * Handles what waits, as far as there is room.  True when more could be done
  * at once.

@@ -13,23 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "broker/app/apps.h"
-#include "broker/app/claims.h"
-#include "broker/app/quota.h"
-#include "broker/channel/cache.h"
-#include "broker/channel/query.h"
-#include "broker/channel/registry.h"
-#include "broker/channel/subscribe.h"
-#include "broker/control/control.h"
-#include "broker/control/survey.h"
 #include "broker/core/core.h"
-#include "broker/dispatch.h"
-#include "broker/link/alive.h"
-#include "broker/link/resync.h"
-#include "broker/stats/scrape.h"
-#include "broker/stats/sums.h"
-#include "broker/user/users.h"
-#include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
@@ -128,12 +112,6 @@ on_dead(void *owner, const char *why)
 	peer_drop(owner, why);
 }
 
-static const struct ipc_ops ops = {
-	.peer = FROM_WORKER | FROM_COURIER,
-	.handlers = broker_handlers,
-	.on_dead = on_dead,
-};
-
 static size_t
 count_links(const struct broker *br)
 {
@@ -176,8 +154,8 @@ peer_accept(struct broker *br, int fd)
 	p->since = broker_now();
 	list_init(&p->link);
 	list_append(&br->links->all, &p->link);
-	park_init(p);
-	ipc_init(&p->ipc, br->loop, fd, &ops, p);
+	list_init(&p->park.waiting);
+	ipc_init(&p->ipc, br->loop, fd, &br->links->ipc_ops, p);
 }
 
 /* Nobody waits for what this slot was to get any more. */
@@ -214,23 +192,11 @@ end_link(struct peer *p, const char *why)
 	ipc_close(&p->ipc);
 	list_remove(&p->link);
 	list_append(&br->links->gone, &p->link);
-	if (p->courier)
-		hook_queue_lost(&br->hooks->queue);
-	sums_courier_lost(br);
-	if (slot == -1)
-		return;
-	br->peers[slot] = NULL;
-	lower_barriers(br, (unsigned)slot);
-	query_drop(br, p);
-	scrape_drop(br, p);
-	quota_drop(br, (unsigned)slot);
-	claims_drop(br, (unsigned)slot);
-	users_drop(br, (unsigned)slot);
-	subscribe_drop(br, (unsigned)slot);
-	control_on_pong(br, (unsigned)slot, UINT64_MAX);
-	survey_drop(br, (unsigned)slot);
-	sums_on_pong(br, (unsigned)slot, UINT64_MAX);
-	resync_check(br);
+	if (slot != -1) {
+		br->peers[slot] = NULL;
+		lower_barriers(br, (unsigned)slot);
+	}
+	br->links->ops->down(p);
 }
 
 void
@@ -253,7 +219,6 @@ peer_reap(struct broker *br)
 		trim = trim || p->large;
 		list_remove(e);
 		forget_refusals(p, UINT64_MAX);
-		park_clear(p);
 		hash_clear(&p->refused);
 		free(p);
 	}
@@ -276,6 +241,7 @@ int
 peer_on_hello(struct peer *p, const struct msg_hello *m)
 {
 	struct broker *br = p->br;
+	bool is_new;
 
 	if (p->slot != -1 || p->courier)
 		return -1;
@@ -291,15 +257,13 @@ peer_on_hello(struct peer *p, const struct msg_hello *m)
 	p->slot = (int)m->slot;
 	p->pid = m->pid;
 	p->origin = m->origin;
-	p->known = br->links->origins[m->slot] == m->origin ||
-	    br->resync->state != RESYNC_QUIET;
+	is_new = br->links->origins[m->slot] != m->origin;
+	p->known = !is_new;
 	p->since = broker_now();
 	br->peers[m->slot] = p;
-	sums_on_hello(p, br->links->origins[m->slot] != m->origin);
 	br->links->origins[m->slot] = m->origin;
 	log_debug("worker %u: link up pid=%u", m->slot, m->pid);
-	apps_send_all(br, p);
-	cache_hand_all(p);
+	br->links->ops->up(p, is_new);
 	return 0;
 }
 
@@ -324,42 +288,7 @@ peer_on_pong(struct peer *p, const struct msg_pong *m)
 		p->told_missed = 0;
 	}
 	forget_refusals(p, m->id);
-	control_on_pong(p->br, (unsigned)p->slot, m->id);
-	sums_on_pong(p->br, (unsigned)p->slot, m->id);
-	return 0;
-}
-
-/*
- * Absence is told: a worker that has clients and may have missed an event for
- * them hears of it.  Until it has read that, it counts as one that was not
- * told: this broker may die before.
- */
-static void
-check_complete(struct peer *p)
-{
-	unsigned slot = (unsigned)p->slot;
-	struct msg_missed m = { 0 };
-	struct msg_ping ping;
-
-	if (places_is_complete(p->br->places, slot, p->origin))
-		return;
-	if (p->nconns == 0 && p->br->registry->nsubs[slot] == 0) {
-		places_set_complete(p->br->places, slot, p->origin);
-		return;
-	}
-	log_info("worker %u: went on without it: its clients are told pid=%u",
-	    slot, p->pid);
-	ipc_send_missed(&p->ipc, &m);
-	p->told_missed = ping.id = ++p->br->links->ping_id;
-	ipc_send_ping(&p->ipc, &ping);
-}
-
-int
-peer_on_resync_done(struct peer *p, const struct msg_resync_done *m)
-{
-	log_debug("worker %d: has said what it has", p->slot);
-	check_complete(p);
-	resync_on_done(p, m->seq);
+	p->br->links->ops->pong(p, m->id);
 	return 0;
 }
 
@@ -377,8 +306,6 @@ void
 peer_step(struct peer *p)
 {
 	p->br->cause = NULL;
-	if (resync_is_on(p->br))
-		resync_step(p);
 }
 
 uint64_t
@@ -405,7 +332,8 @@ send_ack(struct peer *p)
 	struct msg_ack m = { .seq = p->owed > 0 ? p->acked : p->done,
 		.taken = p->last };
 
-	if ((m.seq == p->acked && p->last == p->told) || resync_is_on(p->br))
+	if ((m.seq == p->acked && p->last == p->told) ||
+	    p->br->links->acks_wait)
 		return;
 	p->acked = m.seq;
 	p->told = p->last;
@@ -425,15 +353,18 @@ on_ack_timer(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 void
-peer_init(struct broker *br)
+peer_init(struct broker *br, const struct link_ops *ops)
 {
 	struct link_table *t = br->links;
 
+	t->ops = ops;
+	t->ipc_ops = (struct ipc_ops){ .peer = FROM_WORKER | FROM_COURIER,
+		.handlers = ops->handlers,
+		.on_dead = on_dead };
 	list_init(&t->all);
 	list_init(&t->gone);
-	ev_timer_init(&t->ping, alive_on_ping_timer, ALIVE_PING, ALIVE_PING);
 	ev_init(&t->ack, on_ack_timer);
-	t->ping.data = t->ack.data = br;
+	t->ack.data = br;
 }
 
 /* Notes how far each target has to get for the events of this turn. */
@@ -517,11 +448,10 @@ peer_flush(struct broker *br)
 		    (br->conf->nworkers > 1 && p->last != p->told))
 			send_ack(p);
 	}
-	cache_flush(br);
+	br->links->ops->flush(br);
 	/* A link that ends here makes others busy; each ends only once. */
 	while (flush_links(br))
 		;
-	alive_check_queues(br);
 	for (unsigned i = 0; i < br->nslots; i++)
 		if (br->peers[i] != NULL)
 			check_barriers(br, br->peers[i]);

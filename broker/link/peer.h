@@ -11,8 +11,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "broker/link/alive.h"
-#include "broker/link/park.h"
 #include "shared/base/hash.h"
 #include "shared/base/list.h"
 #include "shared/ipc/ipc.h"
@@ -28,6 +26,24 @@ struct barrier {
 	uint64_t seq;
 	uint64_t targets; /* bit per slot that is still awaited */
 	uint64_t pos[PROC_MAX_WORKERS];
+};
+
+/* Signs of life; see alive.c. */
+struct alive {
+	unsigned silent; /* pings in a row during which it showed no life */
+	bool blocked;    /* at the last ping its socket was full */
+	uint64_t heard;  /* messages of it, at the last ping */
+	uint64_t read;   /* bytes that it had taken then */
+	unsigned still;  /* ticks over the bound in which it took nothing */
+	uint64_t taken;  /* bytes, at the last tick */
+};
+
+/* Messages that wait for room; see park.c. */
+struct park {
+	struct list waiting; /* struct parked */
+	size_t bytes;
+	bool resuming;
+	bool stopped; /* the link is not read; its next message waits in it */
 };
 
 struct peer {
@@ -71,18 +87,53 @@ struct peer {
 	struct park park;    /* messages that wait for room */
 };
 
+/*
+ * What the rest of the broker does about links.  The table is in broker.c,
+ * and with it the order in which everybody hears of a change.
+ */
+struct link_ops {
+	const ipc_handler *handlers; /* of messages; the owner is the peer */
+	/* A worker has said HELLO; is_new: another process than before. */
+	void (*up)(struct peer *, bool is_new);
+	/* The link is over, also one without HELLO, or the courier's. */
+	void (*down)(struct peer *);
+	/* The worker has answered this ping, and all before it. */
+	void (*pong)(struct peer *, uint64_t id);
+	/* Sends what has to leave before anything else of the turn does. */
+	void (*flush)(struct broker *);
+	/* Has the worker connections or subscriptions? */
+	bool (*has_clients)(const struct peer *);
+	/* A resync is over: before the answers that it has put off ... */
+	void (*live)(struct broker *);
+	/* ... and after them; nworkers have a link. */
+	void (*open)(struct broker *, unsigned nworkers);
+};
+
 /* All links. */
 struct link_table {
+	const struct link_ops *ops;
+	struct ipc_ops ipc_ops;
 	struct list all;                    /* every struct peer */
 	struct list gone;                   /* freed at the end of the turn */
 	uint64_t origins[PROC_MAX_WORKERS]; /* by slot, of the last HELLO */
 	uint64_t ping_id;                   /* the last one given out */
+	bool acks_wait;                     /* for the end of a resync */
 	bool congested; /* a worker has too much to read: none is read */
-	ev_timer ping;  /* every 5 s: are the links alive? */
+	ev_timer ping;  /* see alive.c */
 	ev_timer ack;   /* acknowledgements that found no company */
 };
 
-void peer_init(struct broker *);
+/* Bytes queued to a worker; above it long answers to it wait. */
+#define PEER_ROOM (16u << 20)
+
+void peer_init(struct broker *, const struct link_ops *);
+/* Is there room for another long answer? */
+static inline bool
+peer_has_room(const struct peer *p)
+{
+	return outq_bytes(&p->ipc.out) <= PEER_ROOM;
+}
+
 /* Takes an accepted connection. */
 void peer_accept(struct broker *, int fd);
 /*
@@ -114,10 +165,9 @@ void peer_number(struct peer *, uint64_t seq);
 /* The message has been handled. */
 void peer_step(struct peer *);
 
-/* Handlers of HELLO, PING, PONG, RESYNC_DONE. */
+/* Handlers of HELLO, PING, PONG. */
 int peer_on_hello(struct peer *, const struct msg_hello *);
 int peer_on_ping(struct peer *, const struct msg_ping *);
 int peer_on_pong(struct peer *, const struct msg_pong *);
-int peer_on_resync_done(struct peer *, const struct msg_resync_done *);
 
 #endif

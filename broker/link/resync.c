@@ -27,15 +27,8 @@
 
 #include <stdlib.h>
 
-#include "broker/channel/cache.h"
-#include "broker/channel/registry.h"
-#include "broker/channel/subscribe.h"
-#include "broker/channel/tally.h"
-#include "broker/control/control.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
-#include "broker/user/users.h"
-#include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
@@ -45,9 +38,9 @@
 
 struct put_off {
 	struct list link;
+	resync_answer answer;
 	uint64_t origin, sid, stamp;
 	unsigned slot;
-	bool signin;
 	uint32_t app, ref;
 	size_t name_len;
 	char name[];
@@ -104,6 +97,7 @@ void
 resync_begin(struct broker *br)
 {
 	br->resync->state = RESYNC_QUIET;
+	br->links->acks_wait = true;
 	br->resync->began = broker_now();
 	br->resync->base_us =
 	    (uint32_t)proc_clock_us(CLOCK_MONOTONIC) - (UINT32_C(1) << 31);
@@ -125,37 +119,25 @@ is_caught_up(const struct peer *p)
 
 /* ---- the answers ---- */
 
-static struct put_off *
-put_off(struct peer *p, uint64_t sid, struct str name)
+void
+resync_put_off(struct peer *p, resync_answer answer, const struct msg_sub *m,
+    uint64_t stamp)
 {
-	struct put_off *a = xcalloc(1, sizeof(*a) + name.n);
+	struct put_off *a = xcalloc(1, sizeof(*a) + m->channel.n);
 
+	a->answer = answer;
 	a->origin = p->origin;
 	a->slot = (unsigned)p->slot;
-	a->sid = sid;
-	a->name_len = name.n;
-	if (name.n > 0)
-		memcpy(a->name, name.p, name.n);
+	a->app = m->app;
+	a->sid = m->sid;
+	a->ref = m->ref;
+	a->stamp = stamp;
+	a->name_len = m->channel.n;
+	if (m->channel.n > 0)
+		memcpy(a->name, m->channel.p, m->channel.n);
 	list_init(&a->link);
 	list_append(&p->br->resync->answers, &a->link);
 	p->owed++;
-	return a;
-}
-
-void
-resync_put_off_sub(struct peer *p, const struct msg_sub *m, uint64_t stamp)
-{
-	struct put_off *a = put_off(p, m->sid, m->channel);
-
-	a->app = m->app;
-	a->ref = m->ref;
-	a->stamp = stamp;
-}
-
-void
-resync_put_off_signin(struct peer *p, uint64_t sid)
-{
-	put_off(p, sid, S(""))->signin = true;
 }
 
 /* The worker that asked; NULL: it is gone. */
@@ -179,10 +161,8 @@ give_answer(struct broker *br, struct put_off *a)
 	list_remove(&a->link);
 	if (p != NULL && p->owed > 0)
 		p->owed--;
-	if (p != NULL && a->signin)
-		users_answer(p, a->sid);
-	else if (p != NULL)
-		subscribe_answer(p, &m, a->stamp);
+	if (p != NULL)
+		a->answer(p, &m, a->stamp);
 	free(a);
 }
 
@@ -198,7 +178,7 @@ resync_go_on(struct broker *br)
 		struct put_off *a = LIST_ITEM(e, struct put_off, link);
 		struct peer *p = asker(br, a);
 
-		if (p != NULL && !park_has_room(p))
+		if (p != NULL && !peer_has_room(p))
 			continue; /* its link goes on by itself */
 		if (left-- == 0)
 			return true;
@@ -215,13 +195,10 @@ go_live(struct broker *br)
 	unsigned n = 0;
 
 	br->resync->state = RESYNC_LIVE;
+	br->links->acks_wait = false;
 	forget_runs(br);
 	ev_timer_stop(br->loop, &br->resync->timer);
-	cache_on_live(br);
-	subscribe_on_live(br);
-	users_on_live(br);
-	if (br->resync->fresh)
-		tally_all(br);
+	br->links->ops->live(br);
 	resync_go_on(br);
 	for (unsigned i = 0; i < br->nslots; i++) {
 		struct peer *p = br->peers[i];
@@ -231,12 +208,7 @@ go_live(struct broker *br)
 		n++;
 		ipc_resume(&p->ipc);
 	}
-	if (br->inherit != NULL)
-		control_start(br, br->inherit->control_fd);
-	log_info("resync: complete workers=%u/%u channels=%zu ms=%.0f", n,
-	    br->conf->nworkers, br->registry->channels.n,
-	    (broker_now() - br->resync->began) * 1000);
-	hooks_on_live(br);
+	br->links->ops->open(br, n);
 }
 
 static void
@@ -394,16 +366,50 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 void
-resync_on_done(struct peer *p, uint64_t upto)
+resync_on_up(struct peer *p)
 {
+	p->known = p->known || p->br->resync->state != RESYNC_QUIET;
+}
+
+/*
+ * Absence is told: a worker that has clients and may have missed an event for
+ * them hears of it.  Until it has read that, it counts as one that was not
+ * told: this broker may die before.
+ */
+static void
+check_complete(struct peer *p)
+{
+	unsigned slot = (unsigned)p->slot;
+	struct msg_missed m = { 0 };
+	struct msg_ping ping;
+
+	if (places_is_complete(p->br->places, slot, p->origin))
+		return;
+	if (!p->br->links->ops->has_clients(p)) {
+		places_set_complete(p->br->places, slot, p->origin);
+		return;
+	}
+	log_info("worker %u: went on without it: its clients are told pid=%u",
+	    slot, p->pid);
+	ipc_send_missed(&p->ipc, &m);
+	p->told_missed = ping.id = ++p->br->links->ping_id;
+	ipc_send_ping(&p->ipc, &ping);
+}
+
+int
+resync_on_done(struct peer *p, const struct msg_resync_done *m)
+{
+	log_debug("worker %d: has said what it has", p->slot);
+	check_complete(p);
 	p->synced = true;
-	p->upto = upto;
+	p->upto = m->seq;
 	/* It replaces one whose clients are gone, perhaps. */
-	if (p->nconns == 0 && p->br->registry->nsubs[p->slot] == 0)
+	if (!p->br->links->ops->has_clients(p))
 		p->br->resync->fresh = true;
 	if (p->br->resync->state == RESYNC_QUIET)
 		ipc_pause(&p->ipc);
 	resync_check(p->br);
+	return 0;
 }
 
 void

@@ -43,8 +43,10 @@ void resync_clear(struct broker *);
 void resync_begin(struct broker *);
 /* Nobody may be told or asked anything yet. */
 bool resync_is_on(const struct broker *);
-/* The worker has said RESYNC_DONE. */
-void resync_on_done(struct peer *, uint64_t upto);
+/* A worker has said HELLO. */
+void resync_on_up(struct peer *);
+/* Handler of RESYNC_DONE. */
+int resync_on_done(struct peer *, const struct msg_resync_done *);
 /*
  * Does this message of the backlog have to wait, because another worker may
  * have an older one in its own?  Then it will come again.  read_us: of an
@@ -57,8 +59,13 @@ bool resync_go_on(struct broker *);
 void resync_step(struct peer *);
 /* A link has come or gone: is everything there now? */
 void resync_check(struct broker *);
-/* SUB and SIGNIN of the backlog are answered when all of it is in. */
-void resync_put_off_sub(struct peer *, const struct msg_sub *, uint64_t stamp);
-void resync_put_off_signin(struct peer *, uint64_t sid);
+/*
+ * SUB and SIGNIN of the backlog are answered when all of it is in: then
+ * answer() is called with app, sid, ref and channel of m.
+ */
+typedef void (*resync_answer)(
+    struct peer *, const struct msg_sub *m, uint64_t stamp);
+void resync_put_off(struct peer *, resync_answer answer,
+    const struct msg_sub *m, uint64_t stamp);
 
 #endif

@@ -472,7 +472,7 @@ scrape_continue(struct broker *br)
 	LIST_FOREACH_SAFE(e, tmp, &br->scrapes->all) {
 		struct scrape *s = LIST_ITEM(e, struct scrape, link);
 
-		if (!s->ready || !park_has_room(s->peer))
+		if (!s->ready || !peer_has_room(s->peer))
 			continue;
 		if (!go_on(br, s)) {
 			more = true;

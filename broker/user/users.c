@@ -161,17 +161,25 @@ session_end(struct broker *br, struct session *s)
 	begin_leaving(br, u);
 }
 
+static void
+answer_later(struct peer *p, const struct msg_sub *m, uint64_t stamp)
+{
+	UNUSED(stamp);
+	users_answer(p, m->sid);
+}
+
 void
 users_answer(struct peer *p, uint64_t sid)
 {
 	uint8_t online[WATCH_BYTES] = { 0 };
 	struct msg_signin_done done = { .sid = sid };
+	struct msg_sub later = { .sid = sid };
 	struct session *s = session_find(p->br, sid);
 	struct buf **b, *name;
 	struct replay_sub r;
 
 	if (resync_is_on(p->br)) {
-		resync_put_off_signin(p, sid);
+		resync_put_off(p, answer_later, &later, 0);
 		return;
 	}
 	if (s == NULL)

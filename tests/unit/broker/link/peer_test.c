@@ -187,8 +187,8 @@ long_answers_wait_for_room(void **state)
 	}
 	SEND(l, 0, ping, .id = 5);
 	links_turn(l);
-	assert_in_range(outq_bytes(&l->br.peers[0]->ipc.out), PARK_ABOVE / 2,
-	    PARK_ABOVE + (1 << 20));
+	assert_in_range(outq_bytes(&l->br.peers[0]->ipc.out), PEER_ROOM / 2,
+	    PEER_ROOM + (1 << 20));
 	assert_true(l->br.peers[0]->park.bytes > 0);
 	for (uint64_t sid = 1; sid <= N; sid++) {
 		EXPECT(l, 0, sub_done, SUB_DONE, &done);
