@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/cmd/row.h"
 #include "shared/base/base.h"
@@ -68,6 +69,26 @@ struct period {
 	uint64_t time, seconds, v[NKEPT];
 };
 
+/* Rows come by time, unless the clock was put back in between. */
+static struct period *
+period_of(struct history_rows *all, uint64_t time)
+{
+	size_t i = all->n;
+
+	while (i > 0 && all->v[i - 1].time > time)
+		i--;
+	if (i > 0 && all->v[i - 1].time == time)
+		return &all->v[i - 1];
+	if (all->n == all->cap) {
+		all->cap = MAX(all->cap * 2, 64);
+		all->v = xreallocarray(all->v, all->cap, sizeof(*all->v));
+	}
+	memmove(&all->v[i + 1], &all->v[i], (all->n - i) * sizeof(*all->v));
+	all->n++;
+	all->v[i] = (struct period){ .time = time };
+	return &all->v[i];
+}
+
 void
 history_on_row(void *arg, struct json row)
 {
@@ -78,15 +99,7 @@ history_on_row(void *arg, struct json row)
 
 	if (all->hours)
 		time = time / 3600 * 3600;
-	if (all->n == 0 || all->v[all->n - 1].time != time) {
-		if (all->n == all->cap) {
-			all->cap = MAX(all->cap * 2, 64);
-			all->v =
-			    xreallocarray(all->v, all->cap, sizeof(*all->v));
-		}
-		all->v[all->n++] = (struct period){ .time = time };
-	}
-	p = &all->v[all->n - 1];
+	p = period_of(all, time);
 	p->seconds += row_u64(row, "seconds");
 	for (i = 0; i < NCOUNTERS; i++)
 		p->v[i] += row_u64(row, kept_keys[i]);

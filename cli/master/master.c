@@ -365,6 +365,9 @@ master_run(struct master_start *start)
 		fatal("pipe");
 	m.nchildren = start->conf->nworkers + FIRST_WORKER;
 	memory_init(&m.memory, 0);
+	if (!memory_is_known(&m.memory))
+		log_warnx("memory: there is no /proc: what is allocated counts "
+			  "instead of what is resident");
 	start->usage = usage_map();
 	start->noted = proc_map_noted();
 	m.pulses = pulse_map(nitems(m.children));

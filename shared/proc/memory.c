@@ -8,9 +8,11 @@
 #include "shared/proc/memory.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "shared/base/base.h"
@@ -119,6 +121,28 @@ memory_free(struct memory *m)
 	m->fd = -1;
 }
 
+/*
+ * The best guess without /proc: what has been allocated and not been freed; or
+ * the most that was ever resident, where another allocator does not say.
+ */
+static uint64_t
+allocated(void)
+{
+	struct mallinfo2 i = mallinfo2();
+	struct rusage u;
+
+	if (i.uordblks + i.hblkhd > 0)
+		return i.uordblks + i.hblkhd;
+	return getrusage(RUSAGE_SELF, &u) == 0 ? (uint64_t)u.ru_maxrss * 1024
+					       : 0;
+}
+
+bool
+memory_is_known(const struct memory *m)
+{
+	return m->fd != -1;
+}
+
 uint64_t
 memory_used(const struct memory *m)
 {
@@ -128,7 +152,7 @@ memory_used(const struct memory *m)
 
 	n = m->fd == -1 ? -1 : pread(m->fd, text, sizeof(text) - 1, 0);
 	if (n <= 0)
-		return 0;
+		return allocated();
 	text[n] = '\0';
 	if ((blank = strchr(text, ' ')) == NULL)
 		return 0;

@@ -4,6 +4,7 @@
 
 /* How much memory there is for us, and how much this process has. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct memory {
@@ -30,7 +31,9 @@ uint64_t memory_share(
 /* Opens what memory_used() reads; limit: of this process. */
 void memory_init(struct memory *, uint64_t limit);
 void memory_free(struct memory *);
-/* Bytes that are resident now, or 0. */
+/* Can it be known what is resident?  Not without /proc. */
+bool memory_is_known(const struct memory *);
+/* Bytes that are resident now, or else those that are allocated. */
 uint64_t memory_used(const struct memory *);
 
 #endif

@@ -128,9 +128,16 @@ async function run({ start, history }, dir) {
 	for (const wrong of [HOUR, -HOUR, DAY, -DAY, 10 * 365 * DAY]) {
 		await step(cast, wrong, before);
 		before = wrong;
+		await sleep(1100); // the minute is noticed
 	}
 	cast.wrong = before;
 	d.ctl(['app', 'set', app.id, 'cache_ttl=1']);
+	// T8: they stay in order.
+	for (const by of [['--minutes', '60'], ['--hours', '24']]) {
+		const times = d.ctl(['stats', ...by]).map((r) => r.time);
+		assert.ok(times.length >= 4, `${by}`);
+		assert.deepEqual(times, [...new Set(times)].sort(), `${by}`);
+	}
 	const ms = await timeouts(cast);
 	const tries = await retries(cast);
 	assert.ok(!w.gone && !idle.gone, 'nobody else is closed');

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+//
+// Without /proc nobody can say what is resident: what is allocated counts.
+'use strict';
+
+const test = require('node:test');
+const assert = require('node:assert/strict');
+const { spawnSync } = require('node:child_process');
+const { Client } = require('./lib/client');
+const { Daemon } = require('./lib/daemon');
+
+// As root, or in a user namespace of its own.
+const HIDE = ['unshare', '-m', 'sh', '-c',
+	'mount -t tmpfs none /proc && exec "$0" "$@"'];
+
+test('T8: no /proc: the memory of each process is known all the same',
+	async () => {
+		const d = new Daemon({ workers: 1 });
+		if (process.getuid() !== 0) HIDE.splice(1, 0, '-r');
+		assert.equal(spawnSync(HIDE[0], [...HIDE.slice(1), 'true']).status, 0,
+			'the right to mount');
+		d.wrap = HIDE;
+		d.allow(/there is no \/proc/);
+		const app = d.app();
+		await d.start();
+		const c = await Client.connect(d, app);
+		await c.subscribe('room');
+		const rows = d.ctl(['status']).flatMap((o) => o.workers ?? o);
+		const all = JSON.stringify(rows);
+		assert.match(all, /"memory[a-z_]*":[1-9]\d{4,}/, all);
+		assert.equal(d.readLog().split('there is no /proc').length, 2, 'once');
+		await c.close();
+		await d.stop();
+	});
