@@ -86,6 +86,7 @@ $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/tests.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(BUILD)/tests.a $(LIBS) -lcmocka
 
+.SECONDARY: $(UNIT:%.c=$(BUILD)/obj/%.o)
 unit-bins: $(UNITBIN)
 
 FUZZOBJ := $(call obj,$(FUZZ) tests/fuzz/corpus.c)
