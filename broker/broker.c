@@ -44,10 +44,10 @@
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
+#include "shared/ipc/exit_watch.h"
+#include "shared/ipc/heartbeat.h"
+#include "shared/ipc/master_link.h"
 #include "shared/net/door.h"
-#include "shared/role/leave.h"
-#include "shared/role/orders.h"
-#include "shared/role/pulse.h"
 
 #define ACCEPTS_PER_TURN 16
 
@@ -56,10 +56,10 @@ struct parts {
 	ev_prepare prepare; /* end of the turn: flush, acknowledge, reap */
 	ev_idle busy;       /* runs while a turn left work over */
 	ev_timer tick;      /* once a second: what has expired */
-	struct pulse pulse;
-	struct leave leave;
+	struct heartbeat heartbeat;
+	struct exit_watch exit_watch;
 	struct door door; /* the workers' and the courier's socket */
-	struct orders orders;
+	struct master_link master_link;
 
 	struct link_table links;
 	struct resync resync;
@@ -201,7 +201,7 @@ wire(struct broker *br)
 	br->history = &all->history;
 	br->scrapes = &all->scrapes;
 	br->control = &all->control;
-	br->orders = &all->orders;
+	br->master_link = &all->master_link;
 }
 
 /* ---- the order in which everybody hears of a link ---- */
@@ -387,7 +387,7 @@ on_reconf(void *owner, const struct msg_reconf *m, const int *fds, size_t n)
 	return failed;
 }
 
-static const struct orders_ops orders_ops = {
+static const struct master_link_ops master_link_ops = {
 	.on_reconf = on_reconf,
 	.on_said = verb_on_said,
 };
@@ -398,16 +398,16 @@ start(struct broker *br, const struct inherit *in)
 	ev_prepare_start(br->loop, &br->parts->prepare);
 	ev_timer_start(br->loop, &br->parts->tick);
 	alive_start(br);
-	leave_start(&br->parts->leave, br->loop, in->life_fd);
+	exit_watch_start(&br->parts->exit_watch, br->loop, in->life_fd);
 	door_init(&br->parts->door, br->loop, "link", on_accept);
 	br->parts->door.io.data = br;
 	door_open(&br->parts->door, in->broker_fd, false);
-	pulse_start(&br->parts->pulse, br->loop, in->pulse);
-	orders_start(
-	    br->orders, br->loop, in->cord_fd, in->conf, &orders_ops, br);
+	heartbeat_start(&br->parts->heartbeat, br->loop, in->heartbeat);
+	master_link_start(br->master_link, br->loop, in->link_fd, in->conf,
+	    &master_link_ops, br);
 	/* Later brokers shall give higher stamps than their predecessors. */
 	br->stamp = (uint64_t)(broker_now() * 1e9);
-	br->places = in->places;
+	br->event_order = in->event_order;
 	resync_begin(br);
 }
 
@@ -415,13 +415,13 @@ static void
 stop(struct broker *br)
 {
 	/* What the master has answered pusherctl before it ended us. */
-	orders_take_all(br->orders);
+	master_link_take_all(br->master_link);
 	while (control_flush(br))
 		;
 	control_clear(br);
-	orders_stop(br->orders, br->loop);
+	master_link_stop(br->master_link, br->loop);
 	door_close(&br->parts->door);
-	leave_stop(&br->parts->leave, br->loop);
+	exit_watch_stop(&br->parts->exit_watch, br->loop);
 	ev_prepare_stop(br->loop, &br->parts->prepare);
 	ev_idle_stop(br->loop, &br->parts->busy);
 }

@@ -31,11 +31,11 @@
 #include "shared/base/log_out.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
-#include "shared/proc/places.h"
+#include "shared/proc/event_order.h"
+#include "shared/proc/minute_log.h"
 #include "shared/proc/proc.h"
 #include "shared/proc/relic.h"
 #include "shared/proc/session_table.h"
-#include "shared/stats/ledger.h"
 
 #define USAGE "usage: pusherd [-FtTVh] [-c FILE] [-o OPTION=VALUE]...\n"
 
@@ -331,15 +331,15 @@ settle(struct master_start *start, char **why)
 }
 
 /* What an earlier run has left of the last day; none is no reason to stop. */
-static struct ledger *
-open_ledger(const struct conf *conf)
+static struct minute_log *
+open_minute_log(const struct conf *conf)
 {
-	struct ledger *l = ledger_map();
-	char *path = ledger_path(conf->outbox);
+	struct minute_log *l = minute_log_map();
+	char *path = minute_log_path(conf->outbox);
 
 	if (l == NULL)
 		fatal("mmap");
-	if (ledger_load(l, path) == -1)
+	if (minute_log_load(l, path) == -1)
 		log_warn("statistics of earlier runs are not read: %s", path);
 	free(path);
 	return l;
@@ -375,11 +375,11 @@ run(struct conf *conf, const struct command *cmd)
 	start.listen = &s.listen;
 	start.listen_path = s.rundir.listen_path;
 	start.certs = &s.certs;
-	start.ledger = open_ledger(conf);
-	start.places = places_map();
+	start.minute_log = open_minute_log(conf);
+	start.event_order = event_order_map();
 	start.apps = relic_map();
 	start.sessions = session_table_map((uint32_t)conf->resume_sessions);
-	if (start.places == NULL || start.apps == NULL ||
+	if (start.event_order == NULL || start.apps == NULL ||
 	    start.sessions == NULL)
 		fatal("mmap");
 	start.broker_fd = s.rundir.broker_fd;

@@ -20,10 +20,10 @@
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
-#include "shared/ipc/cord.h"
+#include "shared/ipc/fdpass.h"
+#include "shared/ipc/heartbeat.h"
+#include "shared/ipc/master_link.h"
 #include "shared/proc/proc.h"
-#include "shared/role/orders.h"
-#include "shared/role/pulse.h"
 #include "worker/admin/drain.h"
 #include "worker/admin/stats_report.h"
 #include "worker/admin/walk.h"
@@ -74,8 +74,8 @@ struct modules {
 	struct unacked unacked;
 	struct subscriptions subscriptions;
 	struct listeners listeners;
-	struct orders orders;
-	struct pulse pulse;
+	struct master_link master_link;
+	struct heartbeat heartbeat;
 	struct sessions sessions;
 	struct stats stats;
 	struct timeouts timeouts;
@@ -375,7 +375,7 @@ on_drain_order(void *owner, const struct msg_drain *m)
 		drain_stop(w, (double)m->ms / 1000, m->how == DRAIN_SPREAD);
 }
 
-static const struct orders_ops orders_ops = {
+static const struct master_link_ops master_link_ops = {
 	.on_reconf = on_reconf,
 	.on_drain = on_drain_order,
 	.on_link = link_take,
@@ -401,8 +401,8 @@ worker_init(struct worker *w)
 	w->unacked->restamp = restamp;
 	w->subscriptions = &m->subscriptions;
 	w->listeners = &m->listeners;
-	w->orders = &m->orders;
-	w->pulse = &m->pulse;
+	w->master_link = &m->master_link;
+	w->heartbeat = &m->heartbeat;
 	w->sessions = &m->sessions;
 	w->stats = &m->stats;
 	w->timeouts = &m->timeouts;
@@ -443,7 +443,7 @@ start(struct worker *w)
 	ev_timer_start(w->loop, &w->tick);
 	hold_init(w);
 	take_shares(w);
-	pulse_start(w->pulse, w->loop, w->inherit->pulse);
+	heartbeat_start(w->heartbeat, w->loop, w->inherit->heartbeat);
 	drain_init(w);
 	ev_signal_init(&w->term, on_term, SIGTERM);
 	ev_signal_start(w->loop, &w->term);
@@ -457,8 +457,8 @@ start(struct worker *w)
 	listener_init(w);
 	link_init(w);
 	stats_init(w);
-	orders_start(w->orders, w->loop, w->inherit->cord_fd, w->inherit->conf,
-	    &orders_ops, w);
+	master_link_start(w->master_link, w->loop, w->inherit->link_fd,
+	    w->inherit->conf, &master_link_ops, w);
 }
 
 static void

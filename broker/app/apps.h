@@ -14,7 +14,7 @@
 #include "shared/app/app.h"
 #include "shared/base/hash.h"
 #include "shared/base/str.h"
-#include "shared/stats/stats.h"
+#include "shared/proc/stats.h"
 
 struct broker;
 struct history_app;

@@ -23,9 +23,9 @@
 #include "broker/stats/scrape.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
-#include "shared/http/http_reply.h"
 #include "shared/json/json_slice.h"
 #include "shared/json/json_write.h"
+#include "shared/net/http_reply.h"
 #include "shared/pusher/channel_name.h"
 
 #define PORTION 4000 /* channels looked at in one turn */

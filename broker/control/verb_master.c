@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * verb_master.c: the verbs of the control socket that are the master's to do:
- * reload, drain, log-level.  The broker hands the question on over its cord
+ * reload, drain, log-level.  The broker hands the question on over its link
  * and the answer back; a client that has left meanwhile is not missed.
  *
  * Must never wait for the master.
@@ -19,7 +19,7 @@
 #include "shared/base/base.h"
 #include "shared/base/list.h"
 #include "shared/ipc/ipc_msg.h"
-#include "shared/role/orders.h"
+#include "shared/ipc/master_link.h"
 
 #define DRAIN_MAX_SECONDS 3600
 
@@ -30,7 +30,7 @@ ask(struct control_client *k, struct str verb, struct str arg)
 		.id = ++k->br->control->ask_id, .verb = verb, .arg = arg
 	};
 
-	if (orders_ask(k->br->orders, &m) == -1)
+	if (master_link_ask(k->br->master_link, &m) == -1)
 		control_fail(
 		    k, "the master cannot be asked: %s", strerror(errno));
 	else

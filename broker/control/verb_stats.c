@@ -62,7 +62,7 @@ put_counts(struct json_writer *w, const struct stats_app *s)
 {
 #define APP_COUNT(field, name, label, help) \
 	verb_put_number(w, #field, s->field);
-#include "shared/stats/stats.def"
+#include "shared/proc/stats.def"
 }
 
 static void
@@ -113,7 +113,7 @@ worker_row(struct control_client *k, unsigned slot)
 	verb_put_number(&w, #field, now.field);
 #define WORKER_GAUGE(field, name, label, help) \
 	verb_put_number(&w, #field, now.up ? s->gauges.field : 0);
-#include "shared/stats/stats.def"
+#include "shared/proc/stats.def"
 	verb_put_number(&w, "turn_max_us", now.up ? s->gauges.turn_max : 0);
 	verb_put_number(&w, "cpu_us", s->counts.cpu);
 	put_counts(&w, &s->apps);
@@ -132,7 +132,7 @@ app_row(struct control_client *k, const struct broker_app *a)
 	verb_put_text(&w, "name", str_of(a->app.name));
 #define APP_GAUGE(field, name, label, help) \
 	verb_put_number(&w, #field, now.field);
-#include "shared/stats/stats.def"
+#include "shared/proc/stats.def"
 	put_counts(&w, &a->stats);
 	verb_row_end(k, &w);
 }
@@ -247,7 +247,7 @@ verb_stats(struct control_client *k, struct json args)
 /* ---- history ---- */
 
 static void
-period_row(struct control_client *k, const struct ledger_row *r)
+period_row(struct control_client *k, const struct minute_log_row *r)
 {
 	struct json_writer w;
 
@@ -265,7 +265,7 @@ history_rows(struct control_client *k, const struct history_series *s,
     const struct broker_app *a)
 {
 	uint32_t n = (uint32_t)k->limit - 1;
-	struct ledger_row running;
+	struct minute_log_row running;
 
 	for (uint32_t i = s->n > n ? s->n - n : 0; i < s->n; i++)
 		period_row(k, history_row(s, i));

@@ -24,10 +24,10 @@ struct history;
 struct hooks;
 struct inherit;
 struct link_table;
-struct orders;
+struct master_link;
 struct parts;
 struct peer;
-struct places;
+struct event_order;
 struct queries;
 struct registry;
 struct replay;
@@ -43,12 +43,13 @@ struct broker {
 	struct ev_loop *loop;
 	struct parts *parts; /* what the pointers below point to */
 
-	struct places *places; /* state for the next broker, or NULL */
-	uint64_t id;           /* random; names this process */
-	double started;        /* broker_now() */
-	uint64_t stamp;        /* of the last subscription, in time order */
-	uint64_t nevents;      /* that workers sent */
-	struct buf *scratch;   /* see broker_scratch() */
+	struct event_order
+	    *event_order;    /* state for the next broker, or NULL */
+	uint64_t id;         /* random; names this process */
+	double started;      /* broker_now() */
+	uint64_t stamp;      /* of the last subscription, in time order */
+	uint64_t nevents;    /* that workers sent */
+	struct buf *scratch; /* see broker_scratch() */
 
 	struct peer *cause; /* sender of the message that is being handled */
 	unsigned ntails;    /* clients that watch events pass */
@@ -71,7 +72,7 @@ struct broker {
 	struct history *history;
 	struct scrapes *scrapes;
 	struct control *control;
-	struct orders *orders;
+	struct master_link *master_link;
 };
 
 /* Seconds of the monotonic clock. */

@@ -13,10 +13,10 @@
 
 #include "shared/base/hash.h"
 #include "shared/base/list.h"
+#include "shared/ipc/heartbeat.h"
 #include "shared/ipc/ipc.h"
 #include "shared/proc/memory.h"
-#include "shared/role/pulse.h"
-#include "shared/stats/stats.h"
+#include "shared/proc/stats.h"
 
 struct conf;
 struct deliver;
@@ -31,7 +31,7 @@ struct courier {
 	const struct conf *conf;
 	struct ev_loop *loop;
 	struct ipc ipc; /* to the broker; fd -1: not connected */
-	struct pulse pulse;
+	struct heartbeat heartbeat;
 	struct memory memory;
 
 	/* The file (store.h). */

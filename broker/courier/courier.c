@@ -22,18 +22,18 @@
 #include "shared/base/log.h"
 #include "shared/conf/conf.h"
 #include "shared/crypto/sign.h"
+#include "shared/ipc/exit_watch.h"
+#include "shared/ipc/master_link.h"
 #include "shared/net/sock.h"
 #include "shared/proc/proc.h"
-#include "shared/role/leave.h"
-#include "shared/role/orders.h"
 
 #define RETRY_SECONDS 0.1 /* to connect again */
 #define NICE 10           /* no message waits for a webhook's turn */
 
 struct role {
 	struct courier c;
-	struct orders orders;
-	struct leave leave;
+	struct master_link master_link;
+	struct exit_watch exit_watch;
 	ev_prepare prepare;
 	ev_timer retry; /* the connection */
 	ev_timer tick;  /* once a second */
@@ -114,7 +114,7 @@ on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
 	ipc_flush(&c->ipc);
 }
 
-static const struct orders_ops orders_ops = { .on_reconf = NULL };
+static const struct master_link_ops master_link_ops = { .on_reconf = NULL };
 
 static void
 start(struct role *r, const struct inherit *in)
@@ -129,11 +129,11 @@ start(struct role *r, const struct inherit *in)
 	ev_timer_init(&r->tick, on_tick, 1., 1.);
 	ev_timer_start(c->loop, &r->tick);
 	ev_init(&r->retry, on_retry);
-	leave_start(&r->leave, c->loop, in->life_fd);
-	pulse_start(&c->pulse, c->loop, in->pulse);
+	exit_watch_start(&r->exit_watch, c->loop, in->life_fd);
+	heartbeat_start(&c->heartbeat, c->loop, in->heartbeat);
 	/* The configuration is read whenever it is needed. */
-	orders_start(
-	    &r->orders, c->loop, in->cord_fd, in->conf, &orders_ops, r);
+	master_link_start(&r->master_link, c->loop, in->link_fd, in->conf,
+	    &master_link_ops, r);
 	link_up(r);
 }
 
@@ -150,8 +150,8 @@ stop(struct role *r)
 		ipc_flush(&c->ipc);
 		ipc_close(&c->ipc);
 	}
-	orders_stop(&r->orders, c->loop);
-	leave_stop(&r->leave, c->loop);
+	master_link_stop(&r->master_link, c->loop);
+	exit_watch_stop(&r->exit_watch, c->loop);
 	deliver_free(c->deliver);
 	endpoint_clear_all(c);
 	store_free(c);

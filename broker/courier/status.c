@@ -13,7 +13,7 @@
 #include "broker/courier/core.h"
 #include "shared/app/outbox.h"
 #include "shared/base/log.h"
-#include "shared/proc/usage.h"
+#include "shared/proc/proc_usage.h"
 
 static bool
 is_ready(const struct courier *c)
@@ -60,7 +60,7 @@ status_count(struct courier *c)
 {
 	struct msg_courier_stats m = { .memory = memory_used(&c->memory),
 		.ages = str_make((const char *)&c->ages, sizeof(c->ages)) };
-	uint64_t cpu = usage_cpu_us();
+	uint64_t cpu = proc_usage_cpu_us();
 
 	if (!ipc_is_open(&c->ipc))
 		return;

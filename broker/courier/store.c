@@ -28,8 +28,8 @@
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
+#include "shared/proc/minute_log.h"
 #include "shared/proc/proc.h"
-#include "shared/stats/ledger.h"
 
 #define REOPEN_MS 5000 /* to try the outbox again */
 #define CLAIM_MS 500   /* to ask again whether another server has it */
@@ -77,7 +77,7 @@ load_row(void *arg, const struct outbox_row *r)
 	struct endpoint *e = endpoint_find(l->c, r->endpoint);
 
 	if (l->n++ % PULSE_ROWS == 0)
-		pulse_beat(&l->c->pulse);
+		heartbeat_beat(&l->c->heartbeat);
 	if (e == NULL || e->gone) {
 		l->orphan = r->endpoint;
 		return 1;
@@ -273,7 +273,7 @@ reload(struct courier *c)
 static void
 beat(void *arg)
 {
-	pulse_beat(&((struct courier *)arg)->pulse);
+	heartbeat_beat(&((struct courier *)arg)->heartbeat);
 }
 
 /*
@@ -339,11 +339,11 @@ save_minutes(struct courier *c)
 	int r;
 
 	c->save_at = courier_now_ms() + SAVE_MS;
-	if (c->inherit->ledger == NULL || !has_claim(c))
+	if (c->inherit->minute_log == NULL || !has_claim(c))
 		return;
-	path = ledger_path(c->conf->outbox);
-	r = ledger_save(
-	    c->inherit->ledger, path, (uint64_t)time(NULL), &c->saved);
+	path = minute_log_path(c->conf->outbox);
+	r = minute_log_save(
+	    c->inherit->minute_log, path, (uint64_t)time(NULL), &c->saved);
 	r = r == -1 ? errno : 0;
 	if (r != 0 && r != c->save_errno)
 		log_warnx("statistics are not kept on disk: %s: %s", path,

@@ -19,7 +19,7 @@
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/net/sock.h"
-#include "shared/proc/places.h"
+#include "shared/proc/event_order.h"
 
 #define TRIM_BYTES (1u << 20) /* queued: they go back to the system */
 #define LINKS_MAX (2 * PROC_MAX_WORKERS)
@@ -203,7 +203,8 @@ void
 peer_drop(struct peer *p, const char *why)
 {
 	if (p->slot != -1)
-		places_set_complete(p->br->places, (unsigned)p->slot, 0);
+		event_order_set_complete(
+		    p->br->event_order, (unsigned)p->slot, 0);
 	end_link(p, why);
 }
 
@@ -283,8 +284,8 @@ peer_on_pong(struct peer *p, const struct msg_pong *m)
 		return -1;
 	p->pong = m->id;
 	if (p->told_missed != 0 && m->id >= p->told_missed) {
-		places_set_complete(
-		    p->br->places, (unsigned)p->slot, p->origin);
+		event_order_set_complete(
+		    p->br->event_order, (unsigned)p->slot, p->origin);
 		p->told_missed = 0;
 	}
 	forget_refusals(p, m->id);
@@ -297,7 +298,7 @@ peer_number(struct peer *p, uint64_t seq)
 {
 	if (seq == 0)
 		return; /* a replay */
-	places_add(p->br->places, p->origin, seq);
+	event_order_add(p->br->event_order, p->origin, seq);
 	p->routed = p->last = seq;
 	p->br->cause = p;
 }

@@ -71,7 +71,7 @@ struct peer {
 	bool waits;
 	uint64_t head;    /* where that one stands: see resync.c */
 	uint32_t read_us; /* when the last event before it was read */
-	uint32_t run;     /* see places_find() */
+	uint32_t run;     /* see event_order_find() */
 	uint32_t nconns;
 	uint32_t nrefused; /* subscriptions, since HELLO */
 

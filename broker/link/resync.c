@@ -11,10 +11,10 @@
  * broker did not acknowledge.  What comes of them goes out with the number of
  * its cause, so that whoever has seen it drops it.  Backlogs are merged: what
  * the old broker had taken goes out in the order in which it was taken
- * (places.h), since it had been handed to some workers and not to others; the
- * rest by the time when it was read, since one event may have been published
- * after the 200 of another.  All answers wait: a list of members that was
- * written before all of the backlog is in could lack somebody whose
+ * (event_order.h), since it had been handed to some workers and not to others;
+ * the rest by the time when it was read, since one event may have been
+ * published after the 200 of another.  All answers wait: a list of members that
+ * was written before all of the backlog is in could lack somebody whose
  * member_added will be dropped as seen.  LIVE: the answers go out, in portions
  * and as far as there is room, and until then the questions are not
  * acknowledged; all links are read, the control socket too.
@@ -33,7 +33,7 @@
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
-#include "shared/proc/places.h"
+#include "shared/proc/event_order.h"
 #include "shared/proc/proc.h"
 
 struct put_off {
@@ -101,7 +101,7 @@ resync_begin(struct broker *br)
 	br->resync->began = broker_now();
 	br->resync->base_us =
 	    (uint32_t)proc_clock_us(CLOCK_MONOTONIC) - (UINT32_C(1) << 31);
-	br->resync->runs = places_get(br->places, &br->resync->nruns);
+	br->resync->runs = event_order_get(br->event_order, &br->resync->nruns);
 	wait_a_little(br);
 }
 
@@ -220,7 +220,7 @@ read_backlog(struct broker *br)
 		struct peer *p = br->peers[i];
 
 		if (p == NULL || !p->synced)
-			places_set_complete(br->places, i, 0);
+			event_order_set_complete(br->event_order, i, 0);
 		if (p == NULL)
 			continue;
 		if (!p->synced)
@@ -254,7 +254,8 @@ place_of(struct peer *p, uint64_t seq, uint32_t read_us)
 
 	if (read_us != 0)
 		p->read_us = read_us - r->base_us;
-	return (uint64_t)places_find(r->runs, r->nruns, &p->run, p->origin, seq)
+	return (uint64_t)event_order_find(
+		   r->runs, r->nruns, &p->run, p->origin, seq)
 	    << 32 |
 	    p->read_us;
 }
@@ -383,10 +384,10 @@ check_complete(struct peer *p)
 	struct msg_missed m = { 0 };
 	struct msg_ping ping;
 
-	if (places_is_complete(p->br->places, slot, p->origin))
+	if (event_order_is_complete(p->br->event_order, slot, p->origin))
 		return;
 	if (!p->br->links->ops->has_clients(p)) {
-		places_set_complete(p->br->places, slot, p->origin);
+		event_order_set_complete(p->br->event_order, slot, p->origin);
 		return;
 	}
 	log_info("worker %u: went on without it: its clients are told pid=%u",

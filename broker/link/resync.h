@@ -30,8 +30,8 @@ struct resync {
 	enum resync_state state;
 	bool fresh; /* some worker has nothing to replay */
 	ev_timer timer;
-	struct list answers;     /* that were put off, in their order */
-	struct places_run *runs; /* what brokers before had taken */
+	struct list answers;    /* that were put off, in their order */
+	struct order_run *runs; /* what brokers before had taken */
 	size_t nruns;
 	uint32_t base_us; /* what EVENT.read_us is counted from: long ago */
 	double began;     /* broker_now() */

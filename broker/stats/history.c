@@ -23,16 +23,16 @@
 
 /* ---- series ---- */
 
-const struct ledger_row *
+const struct minute_log_row *
 history_row(const struct history_series *s, uint32_t i)
 {
 	return &s->v[(s->first + i) % s->cap];
 }
 
-static struct ledger_row *
-append(struct history_series *s, const struct ledger_row *row)
+static struct minute_log_row *
+append(struct history_series *s, const struct minute_log_row *row)
 {
-	struct ledger_row *to;
+	struct minute_log_row *to;
 
 	if (s->v == NULL)
 		s->v = xcalloc(s->cap, sizeof(*s->v));
@@ -47,21 +47,21 @@ append(struct history_series *s, const struct ledger_row *row)
 
 /* Adds a minute to the hour that it belongs to. */
 static void
-append_hour(struct history_series *s, const struct ledger_row *row)
+append_hour(struct history_series *s, const struct minute_log_row *row)
 {
 	uint64_t hour = row->time / 3600 * 3600;
-	struct ledger_row *to, begun = { .time = hour };
+	struct minute_log_row *to, begun = { .time = hour };
 
 	to = s->n == 0 ? NULL : &s->v[(s->first + s->n - 1) % s->cap];
 	if (to == NULL || to->time != hour)
 		to = append(s, &begun);
-	ledger_add(to, row);
+	minute_log_add(to, row);
 }
 
 /* ---- minutes ---- */
 
 static void
-add_app(struct ledger_row *r, const struct stats_app *s)
+add_app(struct minute_log_row *r, const struct stats_app *s)
 {
 	r->opened += s->opened;
 	r->closed += s->ended;
@@ -77,11 +77,11 @@ add_app(struct ledger_row *r, const struct stats_app *s)
 
 /* The counters of the whole server, as they are. */
 static void
-read_server(struct broker *br, struct ledger_row *r)
+read_server(struct broker *br, struct minute_log_row *r)
 {
 	struct stats_broker now;
 
-	*r = (struct ledger_row){ 0 };
+	*r = (struct minute_log_row){ 0 };
 	sums_now_broker(br, &now);
 	r->seconds = (uint64_t)(broker_now() - br->started);
 	r->cpu_us = now.cpu + now.courier_cpu + now.master_cpu;
@@ -98,7 +98,7 @@ read_server(struct broker *br, struct ledger_row *r)
 
 /* a becomes a - b; some fields are no counters, and set after it. */
 static void
-subtract(struct ledger_row *a, const struct ledger_row *b)
+subtract(struct minute_log_row *a, const struct minute_log_row *b)
 {
 #define X(field) a->field -= b->field;
 	LEDGER_FIELDS(X)
@@ -118,7 +118,8 @@ count_connections(const struct broker *br)
 
 /* This minute until now; *now gets the counters. */
 static void
-read_minute(struct broker *br, struct ledger_row *row, struct ledger_row *now)
+read_minute(
+    struct broker *br, struct minute_log_row *row, struct minute_log_row *now)
 {
 	struct history *h = br->history;
 
@@ -130,25 +131,25 @@ read_minute(struct broker *br, struct ledger_row *row, struct ledger_row *now)
 	row->connections = h->peak;
 	row->turn_max_us = br->sums->turn_max;
 	if (h->begun.time == row->time)
-		ledger_add(row, &h->begun);
+		minute_log_add(row, &h->begun);
 }
 
-static struct ledger *
-ledger_of(const struct broker *br)
+static struct minute_log *
+minute_log_of(const struct broker *br)
 {
-	return br->inherit == NULL ? NULL : br->inherit->ledger;
+	return br->inherit == NULL ? NULL : br->inherit->minute_log;
 }
 
 /* Should this process die, the next one knows. */
 static void
 note_minute(struct broker *br)
 {
-	struct ledger_row row, now;
+	struct minute_log_row row, now;
 
-	if (ledger_of(br) == NULL)
+	if (minute_log_of(br) == NULL)
 		return;
 	read_minute(br, &row, &now);
-	ledger_put(ledger_of(br), &row);
+	minute_log_put(minute_log_of(br), &row);
 }
 
 /* Returns the seconds of it that were counted. */
@@ -156,13 +157,13 @@ static uint64_t
 end_minute(struct broker *br)
 {
 	struct history *h = br->history;
-	struct ledger_row now, row;
+	struct minute_log_row now, row;
 
 	read_minute(br, &row, &now);
 	append(&h->minutes, &row);
-	ledger_put(ledger_of(br), &row);
+	minute_log_put(minute_log_of(br), &row);
 	h->last = now;
-	h->begun = (struct ledger_row){ 0 };
+	h->begun = (struct minute_log_row){ 0 };
 	h->peak = 0;
 	br->sums->turn_max = 0;
 	return row.seconds;
@@ -172,13 +173,13 @@ void
 history_recall(struct broker *br)
 {
 	struct history *h = br->history;
-	struct ledger_row *v;
+	struct minute_log_row *v;
 	size_t n;
 
-	if (ledger_of(br) == NULL)
+	if (minute_log_of(br) == NULL)
 		return;
 	v = xcalloc(LEDGER_ROWS, sizeof(*v));
-	n = ledger_get(ledger_of(br), (uint64_t)time(NULL), v);
+	n = minute_log_get(minute_log_of(br), (uint64_t)time(NULL), v);
 	if (n > 0 && v[n - 1].time == h->minute * 60)
 		h->begun = v[--n];
 	for (size_t i = 0; i < n; i++)
@@ -188,12 +189,12 @@ history_recall(struct broker *br)
 
 /* The app's minute until now. */
 static void
-read_app_minute(const struct broker_app *a, struct ledger_row *row)
+read_app_minute(const struct broker_app *a, struct minute_log_row *row)
 {
 	const struct history_app *h = a->history;
-	struct ledger_row last = { 0 };
+	struct minute_log_row last = { 0 };
 
-	*row = (struct ledger_row){ 0 };
+	*row = (struct minute_log_row){ 0 };
 	add_app(row, &a->stats);
 	add_app(&last, &h->last);
 	subtract(row, &last);
@@ -204,7 +205,7 @@ static void
 end_app_minute(struct broker_app *a, uint64_t time, uint64_t seconds)
 {
 	struct history_app *h = a->history;
-	struct ledger_row row;
+	struct minute_log_row row;
 
 	if (h == NULL)
 		return;
@@ -219,15 +220,15 @@ end_app_minute(struct broker_app *a, uint64_t time, uint64_t seconds)
 
 void
 history_running(
-    struct broker *br, const struct broker_app *a, struct ledger_row *row)
+    struct broker *br, const struct broker_app *a, struct minute_log_row *row)
 {
-	struct ledger_row all, now;
+	struct minute_log_row all, now;
 
 	read_minute(br, &all, &now);
 	*row = all;
 	if (a == NULL)
 		return;
-	*row = (struct ledger_row){ 0 };
+	*row = (struct minute_log_row){ 0 };
 	if (a->history != NULL)
 		read_app_minute(a, row);
 	row->time = all.time;

@@ -5,13 +5,13 @@
 /*
  * What happened: the last 1,000 connections that ended, and what each minute
  * brought.  The minutes of the whole server outlive this process
- * (shared/stats/ledger.h); those of apps and the connections end with it.
+ * (shared/proc/minute_log.h); those of apps and the connections end with it.
  */
 
 #include <stdint.h>
 
-#include "shared/stats/ledger.h"
-#include "shared/stats/stats.h"
+#include "shared/proc/minute_log.h"
+#include "shared/proc/stats.h"
 
 struct broker;
 struct broker_app;
@@ -23,7 +23,7 @@ struct broker_app;
 
 /* The last rows, the oldest at `first`. */
 struct history_series {
-	struct ledger_row *v; /* NULL until the first */
+	struct minute_log_row *v; /* NULL until the first */
 	uint32_t cap, n, first;
 };
 
@@ -36,9 +36,9 @@ struct history_app {
 
 struct history {
 	struct history_series minutes;
-	struct ledger_row last;  /* the counters when this minute began */
-	struct ledger_row begun; /* what the process before had of it */
-	uint64_t minute;         /* since 1970 */
+	struct minute_log_row last;  /* the counters when this minute began */
+	struct minute_log_row begun; /* what the process before had of it */
+	uint64_t minute;             /* since 1970 */
 	uint64_t peak;
 	struct stats_close *closes; /* HISTORY_CLOSES, a ring */
 	uint32_t nclosed, first;
@@ -53,10 +53,11 @@ void history_app_free(struct history_app *);
 void history_tick(struct broker *);
 /* The minute that is not over, of all or of one app (NULL: all). */
 void history_running(
-    struct broker *, const struct broker_app *, struct ledger_row *);
+    struct broker *, const struct broker_app *, struct minute_log_row *);
 /* A connection ended; the bytes come from a worker and are made safe. */
 void history_closed(struct broker *, const struct stats_close *);
 /* The i-th row from the oldest; i < s->n. */
-const struct ledger_row *history_row(const struct history_series *, uint32_t i);
+const struct minute_log_row *history_row(
+    const struct history_series *, uint32_t i);
 
 #endif

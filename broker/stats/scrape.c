@@ -24,7 +24,7 @@
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/crypto/tls_store.h"
-#include "shared/http/http_reply.h"
+#include "shared/net/http_reply.h"
 
 #define BYTES_MAX (32u << 20) /* of one text */
 #define WRITES_MAX 8          /* that are written at the same time */

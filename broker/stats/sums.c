@@ -26,7 +26,7 @@
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/proc/proc.h"
-#include "shared/proc/usage.h"
+#include "shared/proc/proc_usage.h"
 
 /* ---- the broker's own turn ---- */
 
@@ -227,10 +227,10 @@ sums_now_broker(struct broker *br, struct stats_broker *out)
 {
 	const struct hook_queue *q = &br->hooks->queue;
 	struct rlimit rl = { 0 };
-	struct usage master = { 0 };
+	struct proc_usage master = { 0 };
 
 	if (br->inherit != NULL)
-		usage_get(br->inherit->master, &master);
+		proc_usage_get(br->inherit->master, &master);
 	if (getrlimit(RLIMIT_NOFILE, &rl) == -1)
 		rl.rlim_cur = 0;
 	*out = (struct stats_broker){
@@ -244,7 +244,7 @@ sums_now_broker(struct broker *br, struct stats_broker *out)
 		.events = br->nevents,
 		.memory = memory_used(&br->sums->memory),
 		.fds_limit = rl.rlim_cur,
-		.cpu = usage_cpu_us(),
+		.cpu = proc_usage_cpu_us(),
 		.courier_memory = br->sums->courier_memory,
 		.courier_cpu = br->sums->courier_cpu,
 		.master_memory = master.memory,

@@ -16,7 +16,7 @@
 #include "shared/base/list.h"
 #include "shared/ipc/ipc_msg.h"
 #include "shared/proc/memory.h"
-#include "shared/stats/stats.h"
+#include "shared/proc/stats.h"
 
 struct broker;
 struct peer;

@@ -8,12 +8,12 @@
 #include "cli/cmd/page.h"
 #include "shared/base/base.h"
 #include "shared/base/str.h"
-#include "shared/stats/stats.h"
+#include "shared/proc/stats.h"
 
 static const char head[] =
     "# Metrics\n"
     "\n"
-    "<!-- Generated from shared/stats/stats.def by `make pages`. -->\n"
+    "<!-- Generated from shared/proc/stats.def by `make pages`. -->\n"
     "\n"
     "`GET /metrics` on the address of the option `metrics_listen` "
     "(127.0.0.1:9601; empty = none) gives the text format\n"

@@ -3,7 +3,7 @@
  * child.c: makes a process of the group and tells its story.  Between fork and
  * the role's main function a child gets its name, loses every descriptor that
  * is not its business, and has its signals put in order.  Owns the ready line
- * and the cord of each child; what the group as a whole does is master.c.
+ * and the link of each child; what the group as a whole does is master.c.
  */
 
 #include "cli/master/child.h"
@@ -28,7 +28,7 @@
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/crypto/tls_store.h"
-#include "shared/ipc/cord.h"
+#include "shared/ipc/fdpass.h"
 #include "shared/proc/proc.h"
 #include "shared/proc/relic.h"
 #include "worker/worker.h"
@@ -91,7 +91,7 @@ close_others(const struct master_start *start, const struct inherit *in)
 		keep[n++] = in->control_fd;
 	keep[n++] = in->life_fd;
 	keep[n++] = in->ready_fd;
-	keep[n++] = in->cord_fd;
+	keep[n++] = in->link_fd;
 	/* As long as one of us lives no new group may begin. */
 	keep[n++] = start->lock_fd;
 	if (start->log.to_syslog)
@@ -111,18 +111,18 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 		.control_fd = -1,
 		.life_fd = life_fd,
 		.ready_fd = fds[0],
-		.cord_fd = fds[1],
+		.link_fd = fds[1],
 		.certs = start->certs->board,
 		.master = start->usage,
 		.noted = start->noted,
-		.ledger = start->ledger,
-		.pulse = c->pulse };
+		.minute_log = start->minute_log,
+		.heartbeat = c->heartbeat };
 	char name[32];
 
 	if (c->is_broker) {
 		in.broker_fd = start->broker_fd;
 		in.control_fd = start->control_fd;
-		in.places = start->places;
+		in.event_order = start->event_order;
 		in.apps = start->apps;
 		in.sessions = start->sessions;
 	} else if (!c->is_courier) {
@@ -161,7 +161,7 @@ start_later(struct child *c)
 	return delay;
 }
 
-/* The ready line and the cord: our ends first.  0, or -1 with errno. */
+/* The ready line and the link: our ends first.  0, or -1 with errno. */
 static int
 open_lines(int ours[2], int theirs[2])
 {
@@ -171,7 +171,7 @@ open_lines(int ours[2], int theirs[2])
 		return -1;
 	ours[0] = pair[0];
 	theirs[0] = pair[1];
-	if (cord_pair(pair) == 0) {
+	if (fdpass_pair(pair) == 0) {
 		ours[1] = pair[0];
 		theirs[1] = pair[1];
 		return 0;
@@ -208,7 +208,7 @@ child_start(struct child *c, const struct master_start *start, int life_fd)
 	}
 	c->pid = pid;
 	c->ready_fd = ours[0];
-	c->cord_fd = ours[1];
+	c->link_fd = ours[1];
 	c->ready = false;
 	c->owes = 0;
 	c->tell_conf = c->tell_log = c->tell_link = c->replaced = false;
@@ -220,25 +220,25 @@ int
 child_tell(
     struct child *c, const void *bytes, size_t n, const int *fds, size_t nfds)
 {
-	if (c->pid == 0 || c->cord_fd == -1) {
+	if (c->pid == 0 || c->link_fd == -1) {
 		errno = ENOTCONN;
 		return -1;
 	}
-	if (cord_send(c->cord_fd, bytes, n, fds, nfds) == 0)
+	if (fdpass_send(c->link_fd, bytes, n, fds, nfds) == 0)
 		return 0;
 	if (errno == EPIPE || errno == ECONNRESET) {
-		child_cut_cord(c);
+		child_cut_link(c);
 		errno = EPIPE;
 	}
 	return -1;
 }
 
 void
-child_cut_cord(struct child *c)
+child_cut_link(struct child *c)
 {
-	if (c->cord_fd != -1)
-		close(c->cord_fd);
-	c->cord_fd = -1;
+	if (c->link_fd != -1)
+		close(c->link_fd);
+	c->link_fd = -1;
 	if (c->pid != 0)
 		kill(c->pid, SIGTERM);
 }
@@ -298,7 +298,7 @@ child_gone(struct child *c, int status)
 	c->failed = NULL;
 	c->ready = false;
 	child_forget_ready(c);
-	child_cut_cord(c);
+	child_cut_link(c);
 	describe(c, status);
 	return start_later(c);
 }

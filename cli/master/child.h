@@ -18,12 +18,12 @@ struct child {
 	unsigned slot;              /* workers */
 	pid_t pid;                  /* 0: none */
 	int ready_fd;               /* -1: has said it, or is gone */
-	int cord_fd;                /* our end (shared/ipc/cord.h); -1: none */
+	int link_fd; /* our end (shared/ipc/fdpass.h); -1: none */
 	bool ready;
 	unsigned deaths;     /* in a row */
 	uint64_t started_ms; /* while pid != 0 */
 	uint64_t respawn_ms; /* while pid == 0: when to start another */
-	uint64_t *pulse;     /* the counter of this place */
+	uint64_t *heartbeat; /* the counter of this place */
 	struct watchdog watchdog;
 	unsigned room;   /* broker: slots that it has room for */
 	uint64_t owes;   /* the order it has not confirmed, or 0 */
@@ -49,11 +49,11 @@ void child_name(const struct child *, char *out, size_t cap);
 void child_start(struct child *, const struct master_start *, int life_fd);
 /* Its byte has come, or the line is broken.  True when it is ready. */
 bool child_read_ready(struct child *);
-/* Sends a message; 0, or -1 with errno as cord_send(). */
+/* Sends a message; 0, or -1 with errno as fdpass_send(). */
 int child_tell(
     struct child *, const void *bytes, size_t n, const int *fds, size_t nfds);
 /* Closes the cord. */
-void child_cut_cord(struct child *);
+void child_cut_link(struct child *);
 /* An order waits for it, or it does not serve yet. */
 bool child_is_late(const struct child *);
 /* Closes the ready line. */

@@ -289,7 +289,7 @@ add_place(struct listen_set *next, const struct listen_set *now,
 
 /* Opens what is missing; *nold: how many sockets each place had before. */
 static int
-open_places(struct listen_set *next, char **why)
+open_event_order(struct listen_set *next, char **why)
 {
 	for (size_t i = 0; i < next->n; i++) {
 		next->v[i]->from = (int)next->v[i]->nfds;
@@ -350,7 +350,7 @@ listen_prepare(struct listen_set *next, const struct listen_set *now,
 		r = add_place(next, now, &conf->listeners[i],
 		    option_of(i, conf->listen.n), why);
 	if (r == 0)
-		r = open_places(next, why);
+		r = open_event_order(next, why);
 	if (r == -1)
 		listen_abandon(next, now);
 	return r;

@@ -33,12 +33,12 @@
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
-#include "shared/ipc/cord.h"
+#include "shared/ipc/fdpass.h"
+#include "shared/ipc/heartbeat.h"
 #include "shared/ipc/ipc_msg.h"
+#include "shared/ipc/master_link.h"
 #include "shared/proc/proc.h"
-#include "shared/proc/usage.h"
-#include "shared/role/orders.h"
-#include "shared/role/pulse.h"
+#include "shared/proc/proc_usage.h"
 
 #define START_MS 30000  /* for all to be ready the first time */
 #define START_DEATHS 3  /* so many before that: give up */
@@ -172,16 +172,16 @@ say_ready(struct master *m)
 
 /* Ends children that do not turn their loop any more. */
 static void
-check_pulses(struct master *m, uint64_t now)
+check_heartbeats(struct master *m, uint64_t now)
 {
 	struct child *c;
 	char name[32];
 	int sig;
 
-	if (now < m->pulse_ms + WATCHDOG_LOOK_MS)
+	if (now < m->heartbeat_ms + WATCHDOG_LOOK_MS)
 		return;
-	m->pulse_ms = now;
-	usage_put(m->start->usage, &m->memory);
+	m->heartbeat_ms = now;
+	proc_usage_put(m->start->usage, &m->memory);
 	for (size_t i = 0; i < m->nchildren; i++) {
 		c = &m->children[i];
 		if (c->pid == 0 || !c->ready ||
@@ -218,7 +218,7 @@ check_running(struct master *m, uint64_t now)
 		all_ready = all_ready && c->ready;
 	}
 	if (m->phase != PHASE_START) {
-		check_pulses(m, now);
+		check_heartbeats(m, now);
 		reload_check(m, now);
 		reload_resend(m);
 		asked_resend(m);
@@ -273,7 +273,7 @@ next_timeout(const struct master *m, uint64_t now)
 		if (m->children[i].pid == 0 && !m->children[i].retiring)
 			at = MIN(at, m->children[i].respawn_ms);
 	if (m->phase == PHASE_RUN)
-		at = MIN(at, m->pulse_ms + WATCHDOG_LOOK_MS);
+		at = MIN(at, m->heartbeat_ms + WATCHDOG_LOOK_MS);
 	if (!master_is_stopping(m))
 		at = MIN(at, reload_due(m));
 	if (m->notify_ms != 0)
@@ -296,7 +296,7 @@ wait_for_something(struct master *m)
 		who[n] = who[n + 1] = i;
 		/* poll(2) ignores those that are -1. */
 		p[n++] = (struct pollfd){ m->children[i].ready_fd, POLLIN, 0 };
-		p[n++] = (struct pollfd){ m->children[i].cord_fd, POLLIN, 0 };
+		p[n++] = (struct pollfd){ m->children[i].link_fd, POLLIN, 0 };
 	}
 	if (poll(p, n, next_timeout(m, child_now_ms())) == -1) {
 		if (errno != EINTR)
@@ -310,7 +310,7 @@ wait_for_something(struct master *m)
 			continue;
 		if (p[k].fd == c->ready_fd)
 			on_ready(m, c);
-		else if (p[k].fd == c->cord_fd)
+		else if (p[k].fd == c->link_fd)
 			request_on_link(m, c);
 	}
 	if (p[0].revents != 0)
@@ -348,9 +348,9 @@ master_add_child(struct master *m, size_t i)
 		.is_courier = i == 1,
 		.slot = i < FIRST_WORKER ? 0 : (unsigned)i - FIRST_WORKER,
 		.ready_fd = -1,
-		.cord_fd = -1,
-		.pulse = &m->pulses[i],
-		.watchdog = { .counter = &m->pulses[i] } };
+		.link_fd = -1,
+		.heartbeat = &m->heartbeats[i],
+		.watchdog = { .counter = &m->heartbeats[i] } };
 }
 
 int
@@ -368,10 +368,11 @@ master_run(struct master_start *start)
 	if (!memory_is_known(&m.memory))
 		log_warnx("memory: there is no /proc: what is allocated counts "
 			  "instead of what is resident");
-	start->usage = usage_map();
+	start->usage = proc_usage_map();
 	start->noted = proc_map_noted();
-	m.pulses = pulse_map(nitems(m.children));
-	if (m.pulses == NULL || start->usage == NULL || start->noted == NULL)
+	m.heartbeats = heartbeat_map(nitems(m.children));
+	if (m.heartbeats == NULL || start->usage == NULL ||
+	    start->noted == NULL)
 		fatal("mmap");
 	for (i = 0; i < m.nchildren; i++)
 		master_add_child(&m, i);

@@ -3,7 +3,7 @@
  * reload.c: another configuration while the server runs.  Everything that can
  * go wrong is tried first (the text, the addresses, the log file), and then
  * nothing has changed; what follows cannot fail.  Then the children are told,
- * over their cords; those that start later inherit it.
+ * over their links; those that start later inherit it.
  *
  * More workers: they are started, and newcomers reach them when they serve.
  * Fewer: the highest slots get no newcomers, close their clients over
@@ -29,10 +29,10 @@
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/conf/conf_change.h"
-#include "shared/ipc/cord.h"
+#include "shared/ipc/fdpass.h"
 #include "shared/ipc/ipc_msg.h"
+#include "shared/ipc/master_link.h"
 #include "shared/json/json_write.h"
-#include "shared/role/orders.h"
 
 #define REPLACE_MS 300 /* for an answer to leave through the old broker */
 

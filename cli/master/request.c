@@ -2,7 +2,7 @@
 /*
  * request.c: what children say to the master: that an order has been carried
  * out, and what pusherctl wants of the master, which the broker hands on.  A
- * child is believed nothing else.  One whose cord is broken is dying or has to
+ * child is believed nothing else.  One whose link is broken is dying or has to
  * leave: what it does not hear of it would never do.
  */
 
@@ -17,10 +17,10 @@
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
-#include "shared/ipc/cord.h"
+#include "shared/ipc/fdpass.h"
 #include "shared/ipc/ipc_msg.h"
+#include "shared/ipc/master_link.h"
 #include "shared/net/sock.h"
-#include "shared/role/orders.h"
 
 #define DRAIN_MAX_MS 3600000
 
@@ -113,12 +113,12 @@ request_on_link(struct master *m, struct child *c)
 	size_t nfds;
 	ssize_t n;
 
-	n = cord_recv(c->cord_fd, bytes, sizeof(bytes), fds, &nfds);
+	n = fdpass_recv(c->link_fd, bytes, sizeof(bytes), fds, &nfds);
 	while (nfds > 0)
 		close(fds[--nfds]);
 	if (n < IPC_HEAD) {
 		if (n >= 0 || errno != EAGAIN)
-			child_cut_cord(c);
+			child_cut_link(c);
 		return;
 	}
 	memcpy(head, bytes, sizeof(head));

@@ -27,11 +27,12 @@ struct master_start {
 	struct listen_set *listen;
 	const char *listen_path; /* the file with the addresses */
 	struct certs *certs;
-	struct usage *usage; /* made by master_run() */
-	uint64_t *noted;     /* likewise: proc_map_noted() */
-	struct ledger
-	    *ledger; /* what each minute brought, for broker and courier */
-	struct places *places; /* what outlives a broker, for the next one */
+	struct proc_usage *usage; /* made by master_run() */
+	uint64_t *noted;          /* likewise: proc_map_noted() */
+	struct minute_log
+	    *minute_log; /* what each minute brought, for broker and courier */
+	struct event_order
+	    *event_order; /* what outlives a broker, for the next one */
 	struct session_table *sessions; /* broker and workers */
 	struct relic *apps; /* likewise: the database when last read */
 	struct source source;

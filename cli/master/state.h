@@ -10,9 +10,9 @@
 #include <sys/types.h>
 
 #include "cli/master/child.h"
+#include "shared/ipc/master_link.h"
 #include "shared/proc/memory.h"
 #include "shared/proc/proc.h"
-#include "shared/role/orders.h"
 
 struct master_start;
 struct msg_master_request;
@@ -56,8 +56,9 @@ struct master {
 	uint64_t deadline_ms; /* of the phase; 0: none */
 	int exit_code;
 	unsigned start_deaths;
-	uint64_t pulse_ms;    /* when the children's pulses were looked at */
-	uint64_t notify_ms;   /* between two signs of life; 0: none wanted */
+	uint64_t
+	    heartbeat_ms;   /* when the children's heartbeats were looked at */
+	uint64_t notify_ms; /* between two signs of life; 0: none wanted */
 	uint64_t notified_ms; /* the last one */
 	uint64_t unwell_ms;   /* since when something is missing; 0: nothing */
 	int signal_fd;
@@ -66,7 +67,7 @@ struct master {
 	bool told_end;       /* drained workers have been told to leave */
 	uint64_t last_order; /* number of the last message to children */
 	struct reload reload;
-	uint64_t *pulses;
+	uint64_t *heartbeats;
 	struct memory memory; /* of this process */
 	/* The broker, the courier, the workers. */
 	struct child children[PROC_MAX_WORKERS + FIRST_WORKER];

@@ -15,7 +15,7 @@
 #include "cli/master/state.h"
 #include "shared/base/log.h"
 #include "shared/ipc/ipc_msg.h"
-#include "shared/role/orders.h"
+#include "shared/ipc/master_link.h"
 
 #define DRAIN_EXTRA_MS 5000 /* beyond drain_time */
 #define BROKER_STOP_MS 2000 /* from SIGTERM to SIGKILL */

@@ -11,12 +11,12 @@
 
 #include <signal.h>
 
-#include "shared/role/pulse.h"
+#include "shared/ipc/heartbeat.h"
 
 void
 watchdog_begin(struct watchdog *w, uint64_t now_ms)
 {
-	w->seen = pulse_read(w->counter);
+	w->seen = heartbeat_read(w->counter);
 	w->seen_ms = w->look_ms = now_ms;
 	w->aborted = false;
 }
@@ -24,7 +24,7 @@ watchdog_begin(struct watchdog *w, uint64_t now_ms)
 int
 watchdog_look(struct watchdog *w, uint64_t now_ms)
 {
-	uint64_t value = pulse_read(w->counter);
+	uint64_t value = heartbeat_read(w->counter);
 	uint64_t gap = now_ms - w->look_ms;
 
 	w->look_ms = now_ms;

@@ -9,7 +9,7 @@
 #include "shared/net/forwarded.h"
 
 #include "shared/base/base.h"
-#include "shared/http/http.h"
+#include "shared/net/http.h"
 
 #define HOPS_MAX 64 /* from the right; further ones are not looked at */
 

@@ -15,12 +15,12 @@
 
 struct cert_board;
 struct conf;
-struct ledger;
-struct places;
+struct minute_log;
+struct event_order;
 struct relic;
 struct session_table;
 struct tls_store;
-struct usage;
+struct proc_usage;
 
 /* At most this many workers; a bit of struct channel's mask each. */
 #define PROC_MAX_WORKERS 64
@@ -33,20 +33,22 @@ struct inherit {
 	int *listen_fds;      /* workers: this slot's, as conf->listeners */
 	uint32_t *listen_ids; /* and how the master calls it */
 	size_t nlisten;
-	struct tls_store *tls;          /* workers: certificates; or NULL */
-	const struct cert_board *certs; /* what all may know; or NULL */
-	const struct usage *master;     /* what it uses; or NULL */
-	struct ledger *ledger;          /* broker, courier; or NULL */
-	struct places *places;          /* broker; else NULL */
+	struct tls_store *tls;           /* workers: certificates; or NULL */
+	const struct cert_board *certs;  /* what all may know; or NULL */
+	const struct proc_usage *master; /* what it uses; or NULL */
+	struct minute_log *minute_log;   /* broker, courier; or NULL */
+	struct event_order *event_order; /* broker; else NULL */
 	struct relic *apps; /* broker: the database when last read */
 	struct session_table *sessions; /* broker, workers; or NULL */
 	int broker_fd;  /* broker: the listening socket of the links, or -1 */
 	int control_fd; /* broker: the listening control socket, or -1 */
-	int cord_fd;    /* orders of the master (shared/role/orders.h), or -1 */
-	int life_fd;    /* EOF here: the master is gone */
-	int ready_fd;   /* write one byte when serving, then close */
+	int link_fd;  /* orders of the master (shared/ipc/master_link.h), or -1
+		       */
+	int life_fd;  /* EOF here: the master is gone */
+	int ready_fd; /* write one byte when serving, then close */
 	uint64_t *noted; /* proc_note(); or NULL */
-	uint64_t *pulse; /* to be raised (shared/role/pulse.h), or NULL */
+	uint64_t
+	    *heartbeat; /* to be raised (shared/ipc/heartbeat.h), or NULL */
 };
 
 /*

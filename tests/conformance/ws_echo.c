@@ -21,7 +21,7 @@
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/crypto/sign.h"
-#include "shared/http/http.h"
+#include "shared/net/http.h"
 #include "shared/net/ws_frame.h"
 #include "shared/proc/proc.h"
 #include "worker/app/apps.h"

@@ -12,7 +12,7 @@
 
 #include "broker/channel/presence.h"
 #include "broker/channel/registry.h"
-#include "shared/proc/places.h"
+#include "shared/proc/event_order.h"
 #include "tests/fuzz/messages.h"
 #include "tests/unit/broker/links.h"
 
@@ -86,13 +86,13 @@ replay(struct links *l, uint64_t sid, const char *channel, const char *user)
 static void
 replace_broker(struct links *l)
 {
-	struct places *places = l->br.places;
+	struct event_order *event_order = l->br.event_order;
 
 	for (unsigned i = 0; i < LINKS; i++)
 		if (l->fd[i] != -1)
 			close(l->fd[i]);
 	broker_clear(&l->br);
-	links_next_broker(l, settings, places);
+	links_next_broker(l, settings, event_order);
 	replay(l, 9001, "room", "");
 	replay(l, 9002, "presence-x", "honest");
 	SEND(l, HONEST, resync_done, .seq = 0);
@@ -167,15 +167,15 @@ check_empty(struct links *l)
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-	static struct places *places;
+	static struct event_order *event_order;
 	struct input in = { p, n };
 	struct links *l;
 
 	fuzz_start();
-	if (places == NULL)
-		places = places_map();
+	if (event_order == NULL)
+		event_order = event_order_map();
 	l = links_new(settings);
-	l->br.places = places;
+	l->br.event_order = event_order;
 	links_sub(l, HONEST, 9001, "room", "");
 	links_sub(l, HONEST, 9002, "presence-x", "honest");
 	for (int i = 0; i < 200 && in.n > 0; i++)

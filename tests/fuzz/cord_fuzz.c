@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The cord between the master and its children, with a liar at either end:
+ * The link between the master and its children, with a liar at either end:
  * orders to a child, with descriptors; what children say to the master.  What
  * makes no sense changes nothing, no descriptor stays open, a configuration
  * that was taken can be handed on.  Input: the end that is tried, then
@@ -15,13 +15,14 @@
 #include <unistd.h>
 
 #include "cli/master/master.h"
+#include "cli/master/start.h"
 #include "cli/master/state.h"
 #include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/conf/conf_change.h"
-#include "shared/ipc/cord.h"
-#include "shared/role/orders.h"
+#include "shared/ipc/fdpass.h"
+#include "shared/ipc/master_link.h"
 #include "tests/fuzz/messages.h"
 
 #define CHILDREN 4
@@ -49,7 +50,7 @@ tell(int fd, struct buf *b, size_t nfds)
 
 	for (size_t i = 0; i < nfds; i++)
 		fds[i] = null;
-	(void)!cord_send(fd, buf_str(b).p, buf_str(b).n, fds, nfds);
+	(void)!fdpass_send(fd, buf_str(b).p, buf_str(b).n, fds, nfds);
 }
 
 static void
@@ -59,7 +60,7 @@ hear(int fd)
 	int fds[CORD_FDS];
 	size_t n;
 
-	while (cord_recv(fd, bytes, sizeof(bytes), fds, &n) > 0)
+	while (fdpass_recv(fd, bytes, sizeof(bytes), fds, &n) > 0)
 		while (n > 0)
 			close(fds[--n]);
 }
@@ -77,7 +78,7 @@ restore_log(int saved)
 /* ---- a child ---- */
 
 struct child_end {
-	struct orders orders;
+	struct master_link master_link;
 	struct conf conf;
 	struct ev_loop *loop;
 	unsigned taken;
@@ -174,9 +175,9 @@ check_conf(const struct conf *c)
 static void
 child_end(struct input *in)
 {
-	static const struct orders_ops ops = { on_reconf, on_drain, on_said,
-		NULL };
-	static const struct orders_ops few = { NULL };
+	static const struct master_link_ops ops = { on_reconf, on_drain,
+		on_said, NULL };
+	static const struct master_link_ops few = { NULL };
 	struct words words = { NULL, 0, NULL, 0 };
 	struct child_end e = { .taken = 0 };
 	int ends[2], before, saved = dup(STDERR_FILENO);
@@ -185,9 +186,9 @@ child_end(struct input *in)
 	uint8_t op;
 
 	conf_ready(&e.conf);
-	assert_int_equal(cord_pair(ends), 0);
+	assert_int_equal(fdpass_pair(ends), 0);
 	e.loop = ev_loop_new(EVFLAG_AUTO);
-	orders_start(&e.orders, e.loop, ends[1], &e.conf,
+	master_link_start(&e.master_link, e.loop, ends[1], &e.conf,
 	    input_u8(in) & 1 ? &ops : &few, &e);
 	ev_run(e.loop, EVRUN_NOWAIT); /* it opens what it needs */
 	for (int i = 0; i < 40 && in->n > 0; i++) {
@@ -210,7 +211,7 @@ child_end(struct input *in)
 			check_conf(&e.conf);
 		buf_unref(b);
 	}
-	orders_stop(&e.orders, e.loop);
+	master_link_stop(&e.master_link, e.loop);
 	ev_loop_destroy(e.loop);
 	conf_clear(&e.conf);
 	close(ends[0]);
@@ -240,14 +241,14 @@ master_init(struct master *m, struct master_start *s, struct conf *conf,
 	for (size_t i = 0; i < CHILDREN; i++) {
 		struct child *c = &m->children[i];
 
-		assert_int_equal(cord_pair(pair), 0);
+		assert_int_equal(fdpass_pair(pair), 0);
 		/* Nobody has this number, should it be told to go. */
 		*c = (struct child){ .is_broker = i == 0,
 			.is_courier = i == 1,
 			.slot = (unsigned)i,
 			.pid = INT_MAX,
 			.ready_fd = -1,
-			.cord_fd = pair[0],
+			.link_fd = pair[0],
 			.owes = i };
 		ends[i] = pair[1];
 	}
@@ -274,7 +275,7 @@ master_end(struct input *in)
 		which = op % CHILDREN;
 		nfds = op & 0x10 ? input_u8(in) % (CORD_FDS + 1) : 0;
 		c = &m->children[which];
-		if (c->cord_fd == -1)
+		if (c->link_fd == -1)
 			continue;
 		if (op >= 0xe0)
 			buf_append(&b, input_str(in));
@@ -286,7 +287,7 @@ master_end(struct input *in)
 		dup2(null, STDERR_FILENO); /* "log: level debug" */
 		request_on_link(m, c);
 		restore_log(saved);
-		open = c->cord_fd != -1;
+		open = c->link_fd != -1;
 		for (size_t k = 0; k < CHILDREN; k++)
 			hear(ends[k]);
 		if (open)
@@ -296,7 +297,7 @@ master_end(struct input *in)
 		buf_unref(b);
 	}
 	for (size_t i = 0; i < CHILDREN; i++) {
-		child_cut_cord(&m->children[i]);
+		child_cut_link(&m->children[i]);
 		close(ends[i]);
 	}
 	conf_clear(&conf);

@@ -7,13 +7,13 @@
 set -u
 
 cd "$(dirname "$0")/../.." || exit 2
-files=(shared/http/http.c shared/http/http_chunks.c shared/http/http_field.c
+files=(shared/net/http.c shared/net/http_chunks.c shared/net/http_field.c
 	shared/net/ws_frame.c shared/json/json_parse.c shared/json/json_slice.c
 	shared/json/json_write.c shared/base/str.c shared/pusher/channel_name.c
 	shared/ipc/ipc_msg.c shared/pusher/frames.c shared/conf/conf.c shared/conf/conf_read.c
 	shared/net/listen_spec.c shared/net/proxy_head.c shared/net/forwarded.c
 	shared/net/ip.c shared/crypto/sign.c shared/pusher/webhook.c shared/pusher/webhook_addr.c
-	shared/ipc/cord.c shared/pusher/api_params.c shared/pusher/api_auth.c shared/pusher/channel_auth.c
+	shared/ipc/fdpass.c shared/pusher/api_params.c shared/pusher/api_auth.c shared/pusher/channel_auth.c
 	worker/client/identity.c worker/client/origin.c worker/app/guess.c cli/master/request.c)
 filters=()
 for f in "${files[@]}"; do

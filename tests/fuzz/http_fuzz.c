@@ -5,7 +5,7 @@
  */
 
 #include "shared/base/buf.h"
-#include "shared/http/http.h"
+#include "shared/net/http.h"
 #include "tests/fuzz/fuzz.h"
 
 enum state { HEAD, BODY, CHUNKS, OVER };

@@ -13,8 +13,8 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include "shared/http/http.h"
 #include "shared/net/forwarded.h"
+#include "shared/net/http.h"
 #include "shared/net/listen_spec.h"
 #include "shared/net/proxy_head.h"
 

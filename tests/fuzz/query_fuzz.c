@@ -6,7 +6,7 @@
  * body and the query.
  */
 
-#include "shared/http/http.h"
+#include "shared/net/http.h"
 #include "shared/pusher/api_auth.h"
 #include "tests/fuzz/fuzz.h"
 #include "worker/api/api_info.h"

@@ -27,7 +27,7 @@
 #include "shared/base/hash.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
-#include "shared/role/orders.h"
+#include "shared/ipc/master_link.h"
 #include "worker/client/client.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/listener.h"
@@ -156,7 +156,7 @@ check_quiet(struct worker *w)
 	if (worker_now() < d->quiet_at + wait)
 		return;
 	d->told = true;
-	if (orders_drained(w->orders, w->nconns) == -1) {
+	if (master_link_drained(w->master_link, w->nconns) == -1) {
 		log_warn("drain: the master cannot be told");
 		ev_break(w->loop, EVBREAK_ALL);
 	}

@@ -15,7 +15,7 @@
 #include "shared/base/base.h"
 #include "shared/base/buf.h"
 #include "shared/proc/memory.h"
-#include "shared/proc/usage.h"
+#include "shared/proc/proc_usage.h"
 #include "worker/api/api_park.h"
 #include "worker/app/apps.h"
 #include "worker/app/stats.h"
@@ -99,7 +99,7 @@ stats_report(struct worker *w)
 	struct stats_worker all;
 	struct buf *apps, *closes;
 	struct msg_stats m;
-	uint64_t cpu = usage_cpu_us();
+	uint64_t cpu = proc_usage_cpu_us();
 
 	if (!link_is_up(w))
 		return;

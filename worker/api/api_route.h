@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "shared/base/str.h"
-#include "shared/http/http.h"
+#include "shared/net/http.h"
 
 struct conf;
 struct conn;

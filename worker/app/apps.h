@@ -17,8 +17,8 @@
 #include "shared/base/str.h"
 #include "shared/crypto/sign.h"
 #include "shared/ipc/ipc_msg.h"
+#include "shared/proc/stats.h"
 #include "shared/pusher/channel_auth.h"
-#include "shared/stats/stats.h"
 
 struct worker;
 

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "shared/base/str.h"
-#include "shared/stats/stats.h"
+#include "shared/proc/stats.h"
 
 struct app;
 struct worker;

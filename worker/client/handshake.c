@@ -16,7 +16,7 @@
 #include "shared/app/app.h"
 #include "shared/conf/conf.h"
 #include "shared/crypto/sign.h"
-#include "shared/http/http_reply.h"
+#include "shared/net/http_reply.h"
 #include "shared/pusher/channel_name.h"
 #include "shared/pusher/frames.h"
 #include "shared/pusher/pusher_errors.h"

@@ -10,8 +10,8 @@
 
 #include <stdbool.h>
 
-#include "shared/http/http.h"
 #include "shared/ipc/ipc_msg.h"
+#include "shared/net/http.h"
 
 struct conn;
 struct worker;

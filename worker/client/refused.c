@@ -20,8 +20,8 @@
 
 #include "shared/app/app.h"
 #include "shared/base/log.h"
-#include "shared/http/http.h"
 #include "shared/json/json_slice.h"
+#include "shared/net/http.h"
 #include "shared/net/ip.h"
 #include "shared/pusher/channel_name.h"
 #include "shared/pusher/pusher_errors.h"

@@ -20,7 +20,7 @@
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
-#include "shared/http/http_reply.h"
+#include "shared/net/http_reply.h"
 #include "shared/net/listen_spec.h"
 #include "worker/api/api_ask.h"
 #include "worker/api/api_claim.h"

@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 #include "shared/base/str.h"
-#include "shared/http/http.h"
 #include "shared/ipc/ipc_msg.h"
+#include "shared/net/http.h"
 #include "worker/conn/conn.h"
 
 struct api_params;

@@ -13,7 +13,7 @@
 
 #include "shared/base/buf.h"
 #include "shared/base/str.h"
-#include "shared/http/http.h"
+#include "shared/net/http.h"
 #include "worker/conn/api.h"
 
 enum api_state {

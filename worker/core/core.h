@@ -29,8 +29,8 @@ struct hold;
 struct inherit;
 struct link;
 struct listeners;
-struct orders;
-struct pulse;
+struct master_link;
+struct heartbeat;
 struct sessions;
 struct stats;
 struct timeouts;
@@ -47,11 +47,11 @@ struct worker {
 	struct ev_loop *loop;
 	ev_prepare prepare; /* end of the turn: flush, reap */
 	ev_idle busy;       /* runs while a turn left work over */
-	struct pulse *pulse;
+	struct heartbeat *heartbeat;
 	struct hold *hold;
 	ev_timer tick; /* once a second: slow clients */
 	struct drain *drain;
-	struct orders *orders;
+	struct master_link *master_link;
 	ev_signal term, quit;
 	ev_io life;
 

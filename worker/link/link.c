@@ -18,9 +18,9 @@
 
 #include "shared/base/log.h"
 #include "shared/conf/conf.h"
+#include "shared/ipc/master_link.h"
 #include "shared/net/sock.h"
 #include "shared/proc/proc.h"
-#include "shared/role/orders.h"
 #include "worker/core/core.h"
 
 #define RETRY_SECONDS 0.02
@@ -100,9 +100,9 @@ on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 	if (w->link->lost != NULL && !w->draining)
 		log_warnx("link to the broker lost: %s", w->link->lost);
 	w->link->lost = NULL;
-	if (!ev_is_active(&w->orders->io)) /* nobody to ask */
+	if (!ev_is_active(&w->master_link->io)) /* nobody to ask */
 		link_take(w, sock_connect_unix(w->conf->broker_path));
-	else if (orders_ask_link(w->orders) == -1)
+	else if (orders_ask_link(w->master_link) == -1)
 		retry_later(w); /* else the answer goes on: link_take() */
 }
 

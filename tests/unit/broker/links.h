@@ -257,23 +257,23 @@ links_new(const char *const *settings)
 
 /* The next broker, with what the one before it left. */
 static inline void
-links_next_broker(
-    struct links *l, const char *const *settings, struct places *places)
+links_next_broker(struct links *l, const char *const *settings,
+    struct event_order *event_order)
 {
 	broker_init(&l->br, &l->conf);
-	l->br.places = places;
+	l->br.event_order = event_order;
 	resync_begin(&l->br);
 	links_start(l, settings);
 }
 
 static inline struct links *
-links_resync(struct places *places)
+links_resync(struct event_order *event_order)
 {
 	struct links *l = xcalloc(1, sizeof(*l));
 
 	conf_init(&l->conf);
 	l->conf.nworkers = LINKS;
-	links_next_broker(l, NULL, places);
+	links_next_broker(l, NULL, event_order);
 	return l;
 }
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "shared/proc/places.h"
+#include "shared/proc/event_order.h"
 #include "tests/unit/broker/links.h"
 
 /* Was read then, is sent again now. */
@@ -27,9 +27,10 @@ sent_again(struct links *l, unsigned slot, uint64_t seq, uint32_t read_us,
  * they have, and how far their backlogs go.
  */
 static struct links *
-begin(struct places *places, uint64_t upto0, uint64_t upto1, uint64_t upto2)
+begin(struct event_order *event_order, uint64_t upto0, uint64_t upto1,
+    uint64_t upto2)
 {
-	struct links *l = links_resync(places);
+	struct links *l = links_resync(event_order);
 
 	l->br.resync->base_us = UINT32_C(1) << 31;
 	SEND(l, 3, sub, .app = 1, .sid = 3, .ref = 1, .stamp = 1,
@@ -87,13 +88,13 @@ what_was_taken_keeps_its_place(void **state)
 		uint64_t origin, seq;
 	} taken[] = { { 2, 1 }, { 2, 2 }, { 1, 4 }, { 9, 1 }, { 2, 3 },
 		{ 1, 5 }, { 3, 1 } };
-	struct places *places = places_map();
+	struct event_order *event_order = event_order_map();
 	struct links *l;
 
 	(void)state;
 	for (size_t i = 0; i < nitems(taken); i++)
-		places_add(places, taken[i].origin, taken[i].seq);
-	l = begin(places, 6, 4, 1);
+		event_order_add(event_order, taken[i].origin, taken[i].seq);
+	l = begin(event_order, 6, 4, 1);
 	sent_again(l, 0, 3, 80, "a"); /* longer ago than is remembered */
 	sent_again(l, 0, 4, 90, "d");
 	sent_again(l, 0, 5, 91, "f");

@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "shared/base/base.h"
-#include "shared/http/http.h"
 #include "shared/net/forwarded.h"
+#include "shared/net/http.h"
 
 #define XFF "X-Forwarded-For: "
 #define XFP "X-Forwarded-Proto: "

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_IPC_HEARTBEAT_H
+#define SHARED_IPC_HEARTBEAT_H
+
+/*
+ * Does a child turn its loop?  One counter for each, in memory that master
+ * and children share; it is raised four times a second.
+ */
+
+#include <ev.h>
+#include <stdint.h>
+
+#define PULSE_SECONDS 0.25
+
+struct heartbeat {
+	ev_timer timer;
+	uint64_t *counter; /* NULL: nobody looks */
+};
+
+/* n counters that survive fork(2); NULL with errno. */
+uint64_t *heartbeat_map(unsigned n);
+uint64_t heartbeat_read(const uint64_t *counter);
+/* Raises the counter from the loop from now on. */
+void heartbeat_start(struct heartbeat *, struct ev_loop *, uint64_t *counter);
+/* Raises it in the middle of a long piece of work that comes to an end. */
+void heartbeat_beat(struct heartbeat *);
+void heartbeat_stop(struct heartbeat *, struct ev_loop *);
+
+#endif

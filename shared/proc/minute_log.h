@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_PROC_MINUTE_LOG_H
+#define SHARED_PROC_MINUTE_LOG_H
+
+/*
+ * What each minute of the last day brought, in memory that survives the
+ * broker and in a file that survives the daemon.
+ *
+ * The broker writes into memory that the master has made, so that nothing on
+ * disk can keep it waiting; the courier copies what is new to the file once a
+ * minute; the master reads the file at the start.  Both have one place for
+ * each minute of a day and never grow: a quarter of a MiB.  Rows of apps are
+ * not kept: there is no end to apps.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The columns of a minute or an hour, one line each. */
+#define LEDGER_FIELDS(X) \
+	X(seconds)     /* of it that were counted */ \
+	X(connections) /* at most, at one time */ \
+	X(opened) \
+	X(closed) \
+	X(refused) /* server only */ \
+	X(messages_in) \
+	X(messages_out) \
+	X(bytes_in) \
+	X(bytes_out) \
+	X(published) \
+	X(delivered) \
+	X(api) \
+	X(slow)        /* closed for reading too slowly */ \
+	X(cpu_us)      /* server only: all processes */ \
+	X(turn_max_us) /* server only: the longest turn of a loop */
+
+struct minute_log_row {
+	uint64_t time; /* when it began: seconds since 1970, a whole minute */
+#define X(field) uint64_t field;
+	LEDGER_FIELDS(X)
+#undef X
+};
+
+#define LEDGER_ROWS 1440
+
+struct minute_log;
+
+/* sum gets what v has; of connections and turn_max_us the larger one. */
+void minute_log_add(struct minute_log_row *sum, const struct minute_log_row *v);
+
+/* Before there are children; NULL with errno. */
+struct minute_log *minute_log_map(void);
+/* Only the broker.  The minute's row, instead of what is there; NULL: none. */
+void minute_log_put(struct minute_log *, const struct minute_log_row *);
+/*
+ * The rows of the last day before `now` (seconds since 1970), oldest first;
+ * returns how many.  Rows that are damaged, or just being written, are left
+ * out.
+ */
+size_t minute_log_get(const struct minute_log *, uint64_t now,
+    struct minute_log_row out[LEDGER_ROWS]);
+
+/* The file for this outbox: "history" beside it; free(3) it. */
+char *minute_log_path(const char *outbox);
+/*
+ * Takes what the file has: 0, or -1 with errno.  One that is missing or was
+ * made by another version has nothing; EILSEQ: it is none of ours.
+ */
+int minute_log_load(struct minute_log *, const char *path);
+/*
+ * Writes the rows from *since on (0: all) and sets *since to the last one.
+ * 0, or -1 with errno; a file that is none of ours is left alone (EILSEQ).
+ * May wait for the disk.
+ */
+int minute_log_save(
+    const struct minute_log *, const char *path, uint64_t now, uint64_t *since);
+
+#endif
