@@ -3,6 +3,7 @@
  * import.c: `pusherctl app import`.  Says of every field of every app
  * what becomes of it, and writes all apps in one transaction or none: an
  * error in one app, or an id that exists, ends it before anything is written.
+ * Webhooks are added to those that an app has; equal ones are not added twice.
  */
 
 #include <errno.h>
@@ -12,8 +13,10 @@
 
 #include "cli/cmd/app.h"
 #include "cli/cmd/cmd.h"
+#include "cli/cmd/webhook.h"
 #include "cli/import/diff.h"
 #include "cli/import/import.h"
+#include "shared/app/appdb_hooks.h"
 #include "shared/base/base.h"
 #include "shared/base/buf.h"
 
@@ -83,10 +86,63 @@ find_twin(struct appdb *db, const struct app *a, struct app *twin, bool *by_id)
 	return 0;
 }
 
+/* ---- webhooks ---- */
+
+struct search {
+	const struct webhook *wanted;
+	bool found;
+};
+
+static int
+compare_hook(void *arg, const struct webhook *h)
+{
+	struct search *s = arg;
+
+	s->found = import_is_same_hook(h, s->wanted);
+	return s->found;
+}
+
+/* Has the app num one that is equal?  1, 0, or -1 after a message. */
+static int
+has_hook(struct appdb *db, uint32_t num, const struct webhook *h)
+{
+	struct search s = { .wanted = h };
+
+	if (appdb_hooks_each(db, num, compare_hook, &s) == 0)
+		return s.found;
+	cmd_fail("%s", appdb_error(db));
+	return -1;
+}
+
+static int
+store_hooks(
+    const struct cmd *c, struct appdb *db, struct import_app *a, bool is_new)
+{
+	struct webhook *h;
+	int has;
+
+	for (size_t i = 0; i < a->nhooks; i++) {
+		h = &a->hooks[i];
+		has = is_new ? 0 : has_hook(db, a->app.num, h);
+		if (has == -1)
+			return CMD_FAILED;
+		if (has == 1)
+			continue;
+		h->app = a->app.num;
+		if (appdb_hooks_insert(db, h) == -1)
+			return cmd_fail(
+			    "app %s: %s", a->app.id, appdb_error(db));
+		cmd_webhook_warn(c, h, a->app.webhook_allow_private);
+	}
+	return CMD_OK;
+}
+
 /* Writes one app, or only says what is in its way (write false). */
 static int
-store_app(const struct cmd *c, struct appdb *db, struct app *a, bool write)
+store_app(
+    const struct cmd *c, struct appdb *db, struct import_app *of, bool write)
 {
+	struct app *a = &of->app;
 	bool by_id = false;
 	struct app twin = { .num = 0 };
 	int found = find_twin(db, a, &twin, &by_id), r = 0;
@@ -106,7 +162,9 @@ store_app(const struct cmd *c, struct appdb *db, struct app *a, bool write)
 	if (!write)
 		return CMD_OK;
 	r = found == 1 ? appdb_update(db, a) : appdb_insert(db, a);
-	return r == 0 ? CMD_OK : cmd_fail("app %s: %s", a->id, appdb_error(db));
+	if (r == -1)
+		return cmd_fail("app %s: %s", a->id, appdb_error(db));
+	return store_hooks(c, db, of, found == 0);
 }
 
 /* ---- what it would change ---- */
@@ -119,57 +177,80 @@ struct changes {
 	const char *app;
 };
 
+/* setting, from and to may be NULL. */
+static void
+put_row(struct changes *ch, const char *change, const char *setting,
+    const char *from, const char *to)
+{
+	const char *v[] = { setting, from, to };
+
+	out_row_open(ch->out);
+	out_text(ch->out, "app", ch->app);
+	out_text(ch->out, "change", change);
+	for (size_t i = 0; i < nitems(v); i++)
+		if (v[i] == NULL)
+			out_null(ch->out, change_keys[i + 2]);
+		else
+			out_text(ch->out, change_keys[i + 2], v[i]);
+	out_row_close(ch->out);
+}
+
 static void
 put_change(void *arg, const char *setting, const char *from, const char *to)
 {
-	struct changes *ch = arg;
-	struct out *o = ch->out;
-
-	out_row_open(o);
-	out_text(o, "app", ch->app);
-	out_text(o, "change", "changed");
-	out_text(o, "setting", setting);
-	if (from == NULL)
-		out_null(o, "from");
-	else
-		out_text(o, "from", from);
-	out_text(o, "to", to == NULL ? "changed" : to);
-	out_row_close(o);
+	put_row(arg, "changed", setting, from, to == NULL ? "changed" : to);
 }
 
 static void
 put_app(struct changes *ch, const char *what)
 {
-	out_row_open(ch->out);
-	out_text(ch->out, "app", ch->app);
-	out_text(ch->out, "change", what);
-	out_null(ch->out, "setting");
-	out_null(ch->out, "from");
-	out_null(ch->out, "to");
-	out_row_close(ch->out);
+	put_row(ch, what, NULL, NULL, NULL);
+}
+
+/* The webhooks that would be new; *n: how many. */
+static int
+compare_hooks(struct changes *ch, struct appdb *db, uint32_t num,
+    const struct import_app *a, unsigned *n)
+{
+	int has;
+
+	for (size_t i = 0; i < a->nhooks; i++) {
+		has = num == 0 ? 0 : has_hook(db, num, &a->hooks[i]);
+		if (has == -1)
+			return CMD_FAILED;
+		if (has == 1)
+			continue;
+		put_row(ch, "new", "webhook", NULL, a->hooks[i].url);
+		++*n;
+	}
+	return CMD_OK;
 }
 
 /* One app against the database; db NULL: there is none. */
 static int
-compare_app(struct changes *ch, struct appdb *db, const struct app *a)
+compare_app(struct changes *ch, struct appdb *db, const struct import_app *a)
 {
-	struct app twin;
+	struct app twin = { .num = 0 };
 	bool by_id = false;
-	int found = db == NULL ? 0 : find_twin(db, a, &twin, &by_id);
+	int found = db == NULL ? 0 : find_twin(db, &a->app, &twin, &by_id);
+	unsigned n = 0;
+	int r = CMD_OK;
 
-	ch->app = a->id;
+	ch->app = a->app.id;
 	if (found == -1)
 		return CMD_FAILED;
-	if (found == 0) {
+	if (found == 0)
 		put_app(ch, "new");
-		return CMD_OK;
-	}
-	if (!by_id)
+	else if (by_id)
+		n = import_diff(&twin, &a->app, put_change, ch);
+	else
 		put_app(ch, "conflict");
-	else if (import_diff(&twin, a, put_change, ch) == 0)
+	if (found == 0 || by_id)
+		r = compare_hooks(ch, db, twin.num, a, &n);
+	if (found == 1 && by_id && r == CMD_OK && n == 0)
 		put_app(ch, "unchanged");
 	app_clear(&twin);
-	return CMD_OK;
+	return r;
 }
 
 static int
@@ -181,7 +262,7 @@ put_changes(struct out *o, struct appdb *db, const struct import *im)
 
 	out_table_open(o, "changes", change_keys, nitems(change_keys));
 	for (i = 0; r == CMD_OK && i < im->napps; i++)
-		r = compare_app(&ch, db, &im->apps[i].app);
+		r = compare_app(&ch, db, &im->apps[i]);
 	out_table_close(o);
 	return r;
 }
@@ -194,7 +275,7 @@ store_apps(const struct cmd *c, struct appdb *db, struct import *im, bool write)
 	size_t i;
 
 	for (i = 0; i < im->napps; i++)
-		if (store_app(c, db, &im->apps[i].app, write) != CMD_OK)
+		if (store_app(c, db, &im->apps[i], write) != CMD_OK)
 			r = CMD_FAILED;
 	return r;
 }

@@ -133,9 +133,8 @@ set_headers(const struct cmd *c, struct webhook *h, char **why)
 	return 0;
 }
 
-/* The courier will refuse to connect there: say so now. */
-static void
-warn_if_closed(const struct cmd *c, const struct webhook *h, bool allowed)
+void
+cmd_webhook_warn(const struct cmd *c, const struct webhook *h, bool allowed)
 {
 	if (allowed || c->conf->webhook_allow_private ||
 	    !webhook_url_is_closed(h->url))
@@ -189,7 +188,7 @@ cmd_webhook_add(struct cmd *c)
 		r = cmd_fail("%s", appdb_error(db));
 	appdb_close(db);
 	if (r == CMD_OK) {
-		warn_if_closed(c, &h, a.webhook_allow_private);
+		cmd_webhook_warn(c, &h, a.webhook_allow_private);
 		put_record(c->out, &h, a.id, false);
 		r = cmd_tell_apps_changed(c);
 	}
@@ -331,7 +330,7 @@ cmd_webhook_set(struct cmd *c)
 		r = cmd_fail("%s", appdb_error(db));
 	appdb_close(db);
 	if (r == CMD_OK) {
-		warn_if_closed(c, &h, owner.allow_private);
+		cmd_webhook_warn(c, &h, owner.allow_private);
 		put_record(c->out, &h, owner.id, false);
 		r = cmd_tell_apps_changed(c);
 	}

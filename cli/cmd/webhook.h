@@ -20,6 +20,12 @@ int cmd_webhook_number(const struct cmd *, const char *text, uint32_t *num);
 int cmd_webhook_find(const struct cmd *, struct appdb *, const char *text,
     struct webhook *, struct webhook_owner *);
 
+/*
+ * Warns of an address to which the courier will refuse to connect; allowed: the
+ * app's webhook_allow_private.
+ */
+void cmd_webhook_warn(const struct cmd *, const struct webhook *, bool allowed);
+
 extern const struct cmd_option cmd_webhook_add_options[];
 extern const struct cmd_option cmd_webhook_set_options[];
 extern const struct cmd_option cmd_webhook_show_options[];

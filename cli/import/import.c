@@ -98,6 +98,9 @@ import_clear(struct import *im)
 			free(a->notes[k].note);
 		}
 		free(a->notes);
+		for (k = 0; k < a->nhooks; k++)
+			webhook_clear(&a->hooks[k]);
+		free(a->hooks);
 		app_clear(&a->app);
 	}
 	free(im->apps);

@@ -8,6 +8,7 @@
 
 #include "shared/app/app.h"
 #include "shared/base/str.h"
+#include "shared/pusher/webhook.h"
 
 enum import_result {
 	IMPORT_MAPPED,  /* note is "setting=value" */
@@ -28,6 +29,8 @@ struct import_app {
 	struct app app; /* id, key and secret may be NULL after errors */
 	struct import_note *notes;
 	size_t nnotes;
+	struct webhook *hooks; /* without num and app */
+	size_t nhooks;
 };
 
 struct import {
@@ -48,6 +51,9 @@ int import_sockudo(struct str text, struct import *, char **why);
 /* Reverb's: JSON of config/reverb.php, or REVERB_APP_ variables (.env). */
 int import_reverb(struct str text, struct import *, char **why);
 void import_clear(struct import *);
+
+/* Do both get the same events, at the same place and with the same headers? */
+bool import_is_same_hook(const struct webhook *, const struct webhook *);
 
 /* For the readers of each kind. */
 

@@ -149,22 +149,6 @@ read_number(struct reading *r)
 	free(s);
 }
 
-static void
-read_webhooks(struct reading *r)
-{
-	bool empty = true;
-	struct json first;
-	size_t pos = 0;
-
-	if (r->v.kind == JSON_ARRAY)
-		empty = !json_next(r->v, &pos, &first);
-	else if (r->v.kind == JSON_STRING)
-		empty = str_eq(r->v.raw, S("\"[]\"")) || r->v.raw.n <= 2;
-	else
-		empty = false;
-	ignored(r, empty ? "there are none" : "webhooks are not imported yet");
-}
-
 /* One origin pattern, behind the others. */
 static void
 add_origin(struct buf **list, struct str origin)
@@ -251,7 +235,7 @@ read_value(struct reading *r)
 		read_number(r);
 		break;
 	case IMPORT_WEBHOOKS:
-		read_webhooks(r);
+		import_hooks(r->im, r->a, r->name, r->v);
 		break;
 	case IMPORT_ORIGINS:
 		read_origins(r);

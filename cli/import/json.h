@@ -5,6 +5,7 @@
 /* Apps of another server in JSON, by a table of its fields.  Pure. */
 
 #include "cli/import/import.h"
+#include "shared/json/json_slice.h"
 
 enum import_kind {
 	IMPORT_CREDENTIAL,
@@ -41,5 +42,8 @@ struct import_source {
 /* As import_soketi(). */
 int import_json(
     struct str text, const struct import_source *, struct import *, char **why);
+/* The webhooks of an app, a list or the text of one; name: of the field. */
+void import_hooks(
+    struct import *, struct import_app *, const char *name, struct json);
 
 #endif

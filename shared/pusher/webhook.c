@@ -341,7 +341,8 @@ webhook_add_header(struct webhook *h, const char *line, char **why)
 	value = value.p == NULL ? S("") : str_trim(value);
 	bad = header_problem(name, value, strlen(h->headers));
 	if (bad != NULL) {
-		*why = xasprintf("the header \"%.100s\" %s", line, bad);
+		*why = xasprintf("the header \"%.*s\" %s",
+		    (int)MIN(name.n, 100), name.p, bad);
 		return -1;
 	}
 	replace(&h->headers,

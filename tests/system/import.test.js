@@ -211,6 +211,71 @@ suite('import', (d) => {
 		assert.equal(dry('reverb', of60)[0].change, 'unchanged');
 	});
 
+	test('C10: webhooks come along, and an equal one only once', () => {
+		const hooks = [{ url: 'https://hooks.example/a',
+			event_types: ['channel_occupied', 'channel_vacated'],
+			filter: { channel_name_starts_with: 'presence-',
+				channel_name_ends_with: '-x' },
+			headers: { 'X-Token': 'top-hidden' } },
+		{ url: 'http://127.0.0.1:9/b', event_types: ['client_event'] }];
+		const of = (id, webhooks) => JSON.stringify([{ id, key: `${id}-key`,
+			secret: 's', webhooks }]);
+		const listed = (id) => d.ctl(['webhook', 'list', id]).map((h) =>
+			[h.url, h.events, h['channel-prefix'], h['channel-suffix'],
+				h.headers]);
+		const want = [['https://hooks.example/a',
+			'channel_occupied channel_vacated', 'presence-', '-x',
+			'X-Token'], ['http://127.0.0.1:9/b', 'client_event', '', '', '']];
+
+		const dry = run('soketi', of('h1', hooks), '--dry-run');
+		assert.deepEqual(dry.changes.map((c) => [c.change, c.setting, c.to]),
+			[['new', null, null], ['new', 'webhook', hooks[0].url],
+				['new', 'webhook', hooks[1].url]]);
+		const first = run('soketi', of('h1', hooks));
+		assert.equal(first.code, 0, first.err);
+		assert.match(first.err, /will never be delivered/);
+		assert.doesNotMatch(JSON.stringify([dry, first]), /hidden/);
+		assert.deepEqual(listed('h1'), want);
+		const [{ webhook }] = d.ctl(['webhook', 'list', 'h1']);
+		assert.equal(d.ctl(['webhook', 'show', String(webhook),
+			'--reveal'])[0].headers, 'X-Token: top-hidden');
+		// Once more, as text as a table of SQL has it.
+		const again = of('h1', JSON.stringify(hooks));
+		assert.equal(run('soketi', again, '--dry-run', '--replace')
+			.changes[0].change, 'unchanged');
+		assert.equal(run('soketi', again, '--replace').code, 0);
+		assert.deepEqual(listed('h1'), want);
+		hooks[1].event_types.push('cache_miss');
+		const more = run('soketi', of('h1', hooks), '--dry-run', '--replace');
+		assert.deepEqual(more.changes, [{ app: 'h1', change: 'new',
+			setting: 'webhook', from: null, to: hooks[1].url }]);
+		// An error in one leaves nothing behind.
+		const bad = run('soketi', of('h2', [hooks[0], { url: 'x' }]));
+		assert.equal(bad.code, 1);
+		assert.match(JSON.stringify(bad.fields), /webhooks\[1\].url/);
+		assert.equal(d.ctlRaw(['app', 'show', 'h2']).code, 1);
+
+		const r = run('sockudo', `[[app_manager.array.apps]]
+id = "h3"
+key = "h3-key"
+secret = "s"
+[[app_manager.array.apps.policy.webhooks]]
+url = "https://hooks.example/a"
+event_types = ["channel_occupied", "channel_vacated"]
+[app_manager.array.apps.policy.webhooks.filter]
+channel_prefix = "presence-"
+channel_suffix = "-x"
+[app_manager.array.apps.policy.webhooks.headers]
+X-Token = "top-hidden"
+[[app_manager.array.apps.policy.webhooks]]
+lambda = { function_name = "f", region = "r" }
+event_types = ["client_event"]
+`);
+		assert.equal(r.code, 0, r.err);
+		assert.match(JSON.stringify(r.fields), /AWS Lambda/);
+		assert.deepEqual(listed('h3'), want.slice(0, 1));
+	});
+
 	test('what is wrong is said with its line', () => {
 		for (const [from, text, re] of [
 			['sockudo', '[a\nb = 1', /line 1: a heading without/],

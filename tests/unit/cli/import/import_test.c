@@ -101,10 +101,10 @@ static const struct {
 	    "users may always sign in here" },
 	{ "webhooks", "[]", IMPORT_IGNORED, "there are none" },
 	{ "webhooks", "\"[]\"", IMPORT_IGNORED, "there are none" },
-	{ "webhooks", "[{\"url\":\"http://127.0.0.1/\"}]", IMPORT_IGNORED,
-	    "webhooks are not imported yet" },
-	{ "webhooks", "\"[{}]\"", IMPORT_IGNORED,
-	    "webhooks are not imported yet" },
+	{ "webhooks", "\"\"", IMPORT_IGNORED, "there are none" },
+	{ "webhooks", "{}", IMPORT_ERROR, "a list of objects with url" },
+	{ "webhooks", "\"[{\"", IMPORT_ERROR, "a list of objects with url" },
+	{ "webhooks", "7", IMPORT_ERROR, "a list of objects with url" },
 	{ "hasSomething", "1", IMPORT_IGNORED,
 	    "no such field in soketi, or not used by it" },
 	{ "MAXCONNECTIONS", "1", IMPORT_IGNORED,
@@ -136,6 +136,91 @@ each_field(void **state)
 		else
 			assert_string_equal(n->note, members[i].note);
 		assert_int_equal(im.nerrors, n->result == IMPORT_ERROR);
+		import_clear(&im);
+		free(text);
+	}
+}
+
+#define HOOK "\"url\":\"https://a.b/c\""
+
+/* One webhook, the last note about it, and how many are taken. */
+static const struct {
+	const char *text, *field;
+	enum import_result result;
+	const char *note; /* a part of it */
+	size_t taken;
+} hooks[] = {
+	{ "{" HOOK "}", "webhooks[0]", IMPORT_MAPPED,
+	    "webhook=https://a.b/c events=all", 1 },
+	{ "{" HOOK ",\"event_types\":[\"member_added\",\"cache_miss\"],"
+	  "\"filter\":{\"channel_name_starts_with\":\"p-\","
+	  "\"channel_name_ends_with\":\"-s\"},"
+	  "\"headers\":{\"X-A\":\"hidden\",\"X-B\":2}}",
+	    "webhooks[0]", IMPORT_MAPPED,
+	    "webhook=https://a.b/c events=member_added,cache_miss "
+	    "channel-prefix=p- channel-suffix=-s headers=X-A,X-B",
+	    1 },
+	{ "{" HOOK ",\"filter\":null,\"headers\":{}}", "webhooks[0]",
+	    IMPORT_MAPPED, "events=all", 1 },
+	{ "{" HOOK ",\"event_types\":[\"other\",\"\",\",\",7,"
+	  "\"member_added\"]}",
+	    "webhooks[0]", IMPORT_MAPPED, "events=member_added", 1 },
+	{ "{" HOOK ",\"event_types\":[\"other\"]}", "webhooks[0].event_types",
+	    IMPORT_IGNORED, "asks for no event: the webhook is left out", 0 },
+	{ "{" HOOK ",\"event_types\":[]}", "webhooks[0].event_types",
+	    IMPORT_IGNORED, "asks for no event", 0 },
+	{ "{" HOOK ",\"event_types\":\"x\"}", "webhooks[0].event_types",
+	    IMPORT_ERROR, "a list of names", 0 },
+	{ "{" HOOK ",\"filter\":{\"channel_pattern\":\"^a\"}}",
+	    "webhooks[0].channel_pattern", IMPORT_IGNORED, "left out", 0 },
+	{ "{" HOOK ",\"filter\":{\"foo\":1}}", "webhooks[0].foo",
+	    IMPORT_IGNORED, "left out", 0 },
+	{ "{" HOOK ",\"filter\":[]}", "webhooks[0].filter", IMPORT_ERROR,
+	    "an object", 0 },
+	{ "{" HOOK ",\"headers\":{\"Content-Type\":\"hidden\"}}",
+	    "webhooks[0].headers", IMPORT_IGNORED,
+	    "the header \"Content-Type\" is one that pusherd sets itself", 1 },
+	{ "{" HOOK ",\"headers\":{\"X\":\"hidden\\r\\nY: z\"}}",
+	    "webhooks[0].headers", IMPORT_IGNORED, "control characters", 1 },
+	{ "{" HOOK ",\"retry\":{\"max\":1}}", "webhooks[0].retry",
+	    IMPORT_IGNORED, "there is no counterpart here", 1 },
+	{ "{\"lambda_function\":\"f\",\"event_types\":[\"member_added\"]}",
+	    "webhooks[0].lambda_function", IMPORT_IGNORED, "AWS Lambda", 0 },
+	{ "{\"url\":\"ftp://a\"}", "webhooks[0].url", IMPORT_ERROR,
+	    "must begin with http", 0 },
+	{ "{\"url\":1}", "webhooks[0].url", IMPORT_ERROR, "must begin", 0 },
+	{ "{\"url\":[]}", "webhooks[0].url", IMPORT_ERROR, "a text", 0 },
+	{ "{}", "webhooks[0]", IMPORT_ERROR, "url is missing", 0 },
+	{ "7", "webhooks[0]", IMPORT_ERROR, "an object with url", 0 },
+	{ "{" HOOK "},{" HOOK "}", "webhooks[1]", IMPORT_IGNORED,
+	    "has the same one already", 1 },
+};
+
+static void
+c10_each_webhook(void **state)
+{
+	const struct import_note *n;
+	struct import im;
+	char *text, *why = NULL;
+
+	UNUSED(state);
+	for (size_t i = 0; i < nitems(hooks); i++) {
+		text =
+		    xasprintf("[{" CREDS ",\"webhooks\":[%s]}]", hooks[i].text);
+		assert_int_equal(import_soketi(str_of(text), &im, &why), 0);
+		n = find_note(&im.apps[0], hooks[i].field);
+		if (n == NULL || n->result != hooks[i].result ||
+		    strstr(n->note, hooks[i].note) == NULL)
+			fail_msg("%s: %s", text, n == NULL ? "-" : n->note);
+		assert_int_equal(
+		    im.napps > 0 ? im.apps[0].nhooks : 0, hooks[i].taken);
+		assert_int_equal(
+		    im.nerrors > 0, hooks[i].result == IMPORT_ERROR);
+		for (size_t k = 0; k < im.apps[0].nnotes; k++) {
+			n = &im.apps[0].notes[k];
+			assert_null(strstr(n->note, "hidden"));
+			assert_null(strstr(n->value, "hidden"));
+		}
 		import_clear(&im);
 		free(text);
 	}
@@ -287,6 +372,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_field),
+		cmocka_unit_test(c10_each_webhook),
 		cmocka_unit_test(a_whole_app),
 		cmocka_unit_test(credentials),
 		cmocka_unit_test(texts),
