@@ -107,10 +107,8 @@ $(BUILD)/ws_echo: tests/conformance/ws_echo.c $(TESTOBJ)
 	@mkdir -p $(ECHO)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS) -DWS_ECHO -c -o $(ECHO)/ws.o worker/conn/ws.c
-	$(Q)objcopy --weaken-symbol=client_message \
-	    $(BUILD)/obj/worker/client/client.o $(ECHO)/client.o
-	$(Q)$(program) $< $(ECHO)/ws.o $(ECHO)/client.o \
-	    $(filter-out %/worker/conn/ws.o %/worker/client/client.o,$(TESTOBJ)) $(LIBS)
+	$(Q)$(program) $< $(ECHO)/ws.o \
+	    $(filter-out %/worker/conn/ws.o,$(TESTOBJ)) $(LIBS)
 
 # What tests use: a reader to compare with, a library that makes calls fail.
 $(BUILD)/json_say: tests/conformance/json_say.c $(call obj,$(SHARED))

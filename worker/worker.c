@@ -27,7 +27,9 @@
 #include "worker/admin/drain.h"
 #include "worker/admin/stats_report.h"
 #include "worker/admin/walk.h"
+#include "worker/api/api_ask.h"
 #include "worker/api/api_park.h"
+#include "worker/api/api_route.h"
 #include "worker/app/apps.h"
 #include "worker/app/guess.h"
 #include "worker/app/stats.h"
@@ -36,6 +38,7 @@
 #include "worker/client/client.h"
 #include "worker/client/handshake.h"
 #include "worker/client/hold.h"
+#include "worker/client/socket.h"
 #include "worker/conn/api.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/flow.h"
@@ -171,12 +174,23 @@ on_link_lost(struct worker *w)
 	walks_clear(w);
 }
 
-static const struct link_ops link_ops = {
+static const struct link_handler link_handler = {
 	.handlers = worker_handlers,
 	.hello = apps_mark,
 	.replay = on_replay,
 	.up = on_link_up,
 	.lost = on_link_lost,
+};
+
+static const struct http_handler http_handler = {
+	.is_upgrade = handshake_is_for,
+	.on_upgrade = handshake_request,
+	.on_request = api_route,
+	.on_head = api_route_admit,
+	.is_signed = api_route_is_signed,
+	.on_reply = api_answered,
+	.on_drop = api_on_drop,
+	.on_late = api_ask_late,
 };
 
 static const struct apps_ops apps_ops = {
@@ -387,6 +401,8 @@ worker_init(struct worker *w)
 	struct modules *m = xcalloc(1, sizeof(*m));
 
 	w->parked = &m->parked;
+	w->http = &http_handler;
+	w->ws = &client_socket;
 	w->apps = &m->apps;
 	w->apps->ops = &apps_ops;
 	w->drain = &m->drain;
@@ -396,7 +412,7 @@ worker_init(struct worker *w)
 	w->held_events = &m->held_events;
 	w->hold = &m->hold;
 	w->link = &m->link;
-	w->link->ops = &link_ops;
+	w->link->ops = &link_handler;
 	w->unacked = &m->unacked;
 	w->unacked->restamp = restamp;
 	w->subscriptions = &m->subscriptions;

@@ -4,8 +4,8 @@
  * and frame code, for conformance suites: on 127.0.0.1, any path, messages up
  * to 16 MiB in any number of fragments, text and binary.
  *
- * It takes the place of what looks into messages (client_message() is weak
- * in this program) and of the handshake with its greeting; all bytes of a
+ * It takes the place of what looks into messages (w->ws) and of the handshake
+ * with its greeting; all bytes of a
  * connection behind the upgrade go through worker/conn/conn.c and
  * worker/conn/ws.c.
  */
@@ -25,7 +25,6 @@
 #include "shared/net/ws_frame.h"
 #include "shared/proc/proc.h"
 #include "worker/app/apps.h"
-#include "worker/client/client.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/flow.h"
 #include "worker/conn/ws.h"
@@ -35,9 +34,8 @@
 
 #define MESSAGE_MAX (16u << 20)
 
-void ws_echo_binary(struct conn *, struct str bytes);
-
 static struct worker w;
+static struct ws_handler handler;
 static struct conf conf;
 static struct inherit inherit;
 
@@ -51,16 +49,10 @@ echo(struct conn *c, enum ws_opcode op, struct str s)
 	conn_queue_bytes(c, s);
 }
 
-void
-client_message(struct conn *c, struct str text)
+static void
+message(struct conn *c, bool binary, struct str bytes)
 {
-	echo(c, WS_TEXT, text);
-}
-
-void
-ws_echo_binary(struct conn *c, struct str bytes)
-{
-	echo(c, WS_BINARY, bytes);
+	echo(c, binary ? WS_BINARY : WS_TEXT, bytes);
 }
 
 /* The only app; connections refer to it as they do in a worker. */
@@ -181,6 +173,9 @@ init(void)
 	inherit.conf = &conf;
 	w.loop = ev_loop_new(EVFLAG_AUTO);
 	worker_init(&w);
+	handler = *w.ws;
+	handler.message = message;
+	w.ws = &handler;
 	w.recv = xmalloc(WORKER_RECV_BYTES);
 	w.max_conns = 1000;
 	w.link->ipc.fd = -1;

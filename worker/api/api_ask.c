@@ -19,32 +19,9 @@
 #include "shared/json/json_write.h"
 #include "worker/api/api_claim.h"
 #include "worker/api/api_park.h"
-#include "worker/api/metrics.h"
 #include "worker/app/apps.h"
-#include "worker/conn/timeout.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
-
-/* Stops the input until the broker has answered, or time is up. */
-static void
-wait_for(struct conn *c, enum api_state state)
-{
-	c->http->state = state;
-	if (state == API_PARKED)
-		timeout_clear(c); /* has a clock of its own */
-	else
-		timeout_set(c->w, c, API_ASK_SECONDS);
-	conn_pause(c);
-}
-
-bool
-api_may_ask(const struct api_request *r)
-{
-	if (link_is_up(r->c->w))
-		return true;
-	api_unavailable(r->c, S("the server is starting again"));
-	return false;
-}
 
 /* What is said of a publish whose counts nobody will tell. */
 static struct buf *
@@ -92,27 +69,7 @@ api_ask(const struct api_request *r, enum query_kind kind, uint32_t info,
 	link_send_query(r->c->w, &m);
 	r->c->http->answer = answer;
 	promise(r->c);
-	wait_for(r->c, API_ASKS);
-}
-
-/* Keeps the request, whose bytes are gone when feed returns. */
-static void
-keep_copy(const struct api_request *r)
-{
-	struct http *h = r->c->http;
-
-	if (h->head != NULL)
-		return; /* it came in chunks */
-	h->head = buf_from(h->raw);
-	if (r->body.n > 0)
-		h->body = buf_from(r->body);
-}
-
-void
-api_wait(const struct api_request *r, enum api_state state)
-{
-	keep_copy(r);
-	wait_for(r->c, state);
+	api_pause(r->c, API_ASKS);
 }
 
 static uint32_t

@@ -11,12 +11,11 @@
 #include <stdint.h>
 
 #include "shared/ipc/ipc_msg.h"
-#include "worker/conn/api_http.h"
+#include "worker/api/api_wait.h"
 
-/* Can the broker be asked now?  If not, the request is answered with 503. */
-bool api_may_ask(const struct api_request *);
-/* Keeps the request, and waits for the broker in this state. */
-void api_wait(const struct api_request *, enum api_state);
+struct worker;
+
+#define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 /*
  * Asks; the REPLY answers the request.  After api_may_ask() in the same
  * call chain.  channel: see QUERY.
@@ -31,6 +30,15 @@ void api_ask(const struct api_request *, enum query_kind, uint32_t info,
 bool api_take(const struct api_request *, enum take_kind, uint32_t n);
 /* The broker owes an answer for API_ASK_SECONDS: answers without it. */
 void api_ask_late(struct conn *);
-#define API_ASK_SECONDS 10
+
+/* Handlers of REPLY and TAKE_DONE. */
+int api_on_reply(struct worker *, const struct msg_reply *);
+int api_on_take_done(struct worker *, const struct msg_take_done *);
+
+/*
+ * The broker is gone: questions get 503 with Retry-After, publishes wait for
+ * the next one.
+ */
+void api_link_lost(struct worker *);
 
 #endif

@@ -6,6 +6,8 @@
 
 #include "worker/conn/api.h"
 
+struct api_request;
+
 /* GET /apps/{id}/channels */
 void api_channels_list(const struct api_request *);
 /* GET /apps/{id}/channels/{name} */

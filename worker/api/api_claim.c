@@ -7,8 +7,8 @@
 
 #include "worker/api/api_claim.h"
 
-#include "worker/api/api_ask.h"
 #include "worker/api/api_park.h"
+#include "worker/api/api_wait.h"
 #include "worker/app/apps.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
@@ -39,13 +39,6 @@ api_claim(const struct api_request *r)
 	h->claim_app = m.app;
 	api_wait(r, API_CLAIMS);
 	return false;
-}
-
-void
-api_claim_forget(struct conn *c)
-{
-	buf_unref(c->http->claim);
-	c->http->claim = NULL;
 }
 
 static void

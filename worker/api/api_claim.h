@@ -13,6 +13,7 @@
 #include "shared/ipc/ipc_msg.h"
 #include "worker/conn/api_http.h"
 
+struct api_request;
 struct worker;
 
 #define API_CLAIM_KEY_MAX 255 /* bytes of a key */
@@ -29,8 +30,6 @@ bool api_claim(const struct api_request *);
 void api_claim_promise(struct conn *, struct str body);
 /* The request is answered; only a success is worth keeping. */
 void api_claim_answer(struct conn *, unsigned status, struct str body);
-/* The broker that gave the key away is gone; it has to be asked for again. */
-void api_claim_forget(struct conn *);
 /* Handler of CLAIMED. */
 int api_claim_on_claimed(struct worker *, const struct msg_claimed *);
 

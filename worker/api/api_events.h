@@ -6,6 +6,8 @@
 
 #include "worker/conn/api.h"
 
+struct api_request;
+
 /* POST /apps/{id}/events */
 void api_events_post(const struct api_request *);
 /* POST /apps/{id}/batch_events */

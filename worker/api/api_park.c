@@ -11,8 +11,7 @@
 
 #include "worker/api/api_park.h"
 
-#include "worker/api/api_ask.h"
-#include "worker/api/api_claim.h"
+#include "worker/api/api_wait.h"
 #include "worker/conn/api_http.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"

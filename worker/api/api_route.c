@@ -23,6 +23,8 @@
 #include "worker/api/api_channels.h"
 #include "worker/api/api_claim.h"
 #include "worker/api/api_events.h"
+#include "worker/api/api_park.h"
+#include "worker/api/api_refused.h"
 #include "worker/api/metrics.h"
 #include "worker/app/apps.h"
 #include "worker/conn/via.h"
@@ -149,37 +151,6 @@ find(const struct path *p)
 		if (fits(&routes[i], p))
 			return &routes[i];
 	return NULL;
-}
-
-/*
- * How many bytes of the path are the prefix, or 0; doubled slashes are one.
- * A slash follows.
- */
-static size_t
-prefix_length(struct str path, struct str prefix)
-{
-	size_t i = 0;
-
-	for (size_t j = 0; j < prefix.n; j++) {
-		if (i == path.n || path.p[i] != prefix.p[j])
-			return 0;
-		i++;
-		while (prefix.p[j] == '/' && i < path.n && path.p[i] == '/')
-			i++;
-	}
-	return i < path.n && path.p[i] == '/' ? i : 0;
-}
-
-size_t
-api_route_strip(const struct conf *conf, struct http_head *head)
-{
-	size_t n = prefix_length(head->path, str_of(conf->path_prefix));
-	size_t before = head->path.n;
-
-	head->path = str_from(head->path, n);
-	while (str_starts(head->path, S("//")))
-		head->path = str_from(head->path, 1);
-	return before - head->path.n;
 }
 
 /* False when no route has that many segments. */
@@ -513,4 +484,19 @@ api_route_is_signed(struct conn *c, const struct http_head *head)
 	buf_unref(why);
 	free(p.mem);
 	return good;
+}
+
+void
+api_answered(struct conn *c, unsigned status, struct str json)
+{
+	if (status >= 400)
+		api_refused(c, status, json);
+	api_claim_answer(c, status, json);
+}
+
+void
+api_on_drop(struct conn *c)
+{
+	api_park_forget(c);
+	api_claim_answer(c, 0, S(""));
 }

@@ -10,11 +10,8 @@
 #include "shared/base/str.h"
 #include "shared/net/http.h"
 
-struct conf;
 struct conn;
 
-/* Takes path_prefix from the path, when it is there; its length, or 0. */
-size_t api_route_strip(const struct conf *, struct http_head *);
 /* A whole request: answers it, or leaves it waiting for the broker. */
 void api_route(
     struct conn *, const struct http_head *, struct str body, bool granted);
@@ -27,5 +24,10 @@ void api_route(
 bool api_route_admit(struct conn *, const struct http_head *);
 /* Would it say yes?  Answers nothing. */
 bool api_route_is_signed(struct conn *, const struct http_head *);
+
+/* A request is being answered: logs a refusal, keeps an idempotent answer. */
+void api_answered(struct conn *, unsigned status, struct str json);
+/* The request goes, answered or not. */
+void api_on_drop(struct conn *);
 
 #endif

@@ -5,7 +5,6 @@
 struct conn;
 
 /* Of the text that GET /metrics gives (Prometheus text format). */
-#define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 /* GET /metrics on metrics_listen: the broker knows all of it. */
 void metrics_get(struct conn *);

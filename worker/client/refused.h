@@ -3,8 +3,8 @@
 #define WORKER_CLIENT_REFUSED_H
 
 /*
- * What was refused, for the log: requests to the API, signatures of clients,
- * clients that are not let in.
+ * What was refused, for the log: signatures of clients, clients that are not
+ * let in.
  */
 
 #include <stdbool.h>
@@ -14,11 +14,6 @@
 struct conn;
 struct http_head;
 
-/*
- * A request was answered with this status, 400 or more; json: the body of the
- * answer.  Only requests to the API are logged.
- */
-void refused_request(struct conn *, unsigned status, struct str json);
 /* what: "subscribe", "sign-in"; channel: may be empty. */
 void refused_signature(
     struct conn *, const char *what, struct str channel, struct str why);

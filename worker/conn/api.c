@@ -22,13 +22,7 @@
 #include "shared/conf/conf.h"
 #include "shared/net/http_reply.h"
 #include "shared/net/listen_spec.h"
-#include "worker/api/api_ask.h"
-#include "worker/api/api_claim.h"
-#include "worker/api/api_park.h"
-#include "worker/api/api_route.h"
 #include "worker/app/stats.h"
-#include "worker/client/handshake.h"
-#include "worker/client/refused.h"
 #include "worker/conn/api_body.h"
 #include "worker/conn/api_http.h"
 #include "worker/conn/timeout.h"
@@ -65,8 +59,7 @@ api_free(struct conn *c)
 	if (h == NULL)
 		return;
 	ev_timer_stop(c->w->loop, &h->choke);
-	api_park_forget(c);
-	api_claim_answer(c, 0, S(""));
+	c->w->http->on_drop(c);
 	drop_copy(h);
 	free(h);
 	c->http = NULL;
@@ -108,9 +101,7 @@ api_reply_extra(
 		.status = status, .extra = extra, .body = json
 	};
 
-	if (status >= 400)
-		refused_request(c, status, json);
-	api_claim_answer(c, status, json);
+	c->w->http->on_reply(c, status, json);
 	reply(c, &r);
 }
 
@@ -220,7 +211,7 @@ run(struct conn *c, const struct http_head *head, struct str body, bool granted)
 	c->http->state = API_RUNS;
 	c->http->app = 0;
 	c->w->stats->counts.http_requests++;
-	api_route(c, head, body, granted);
+	c->w->http->on_request(c, head, body, granted);
 	c->http->raw.n = 0; /* the bytes go */
 	assert(c->http->state != API_RUNS);
 	if (c->http->state == API_IDLE)
@@ -275,7 +266,7 @@ static size_t
 upgrade(
     struct conn *c, const struct http_head *head, struct str in, size_t used)
 {
-	handshake_request(c, head);
+	c->w->http->on_upgrade(c, head);
 	if (c->closed)
 		return in.n; /* and c->http is gone */
 	if (c->ops != &http_ops) {
@@ -334,12 +325,12 @@ feed_request(struct conn *c, struct str in)
 	if (h->state == API_BODY) /* it has been read before */
 		head.path = str_from(head.path, h->stripped);
 	else
-		h->stripped = api_route_strip(c->w->conf, &head);
+		h->stripped = api_body_strip(c->w->conf, &head);
 	h->seen = 0;
 	h->keep_alive = head.keep_alive;
 	h->head_only = str_eq(head.method, S("HEAD"));
 	via_request(c, &head);
-	if (handshake_is_for(&head) && (c->serves & LISTEN_PUBLIC))
+	if ((c->serves & LISTEN_PUBLIC) && c->w->http->is_upgrade(&head))
 		return upgrade(c, &head, in, used);
 	h->raw = str_make(in.p, used);
 	if (head.chunked) {
@@ -454,7 +445,7 @@ on_timeout(struct conn *c)
 		return;
 	}
 	if (state == API_ASKS || state == API_TAKES || state == API_CLAIMS) {
-		api_ask_late(c);
+		c->w->http->on_late(c);
 		return;
 	}
 	if (outq_is_empty(&c->out))

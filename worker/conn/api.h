@@ -3,35 +3,37 @@
 #define WORKER_CONN_API_H
 
 /*
- * HTTP on a client's socket: reads requests (http_ops), routes them, checks
- * the API's authentication, answers.  A socket begins its life here.
+ * HTTP on a client's socket: reads requests (http_ops), hands them to w->http,
+ * writes the answers.  A socket begins its life here.
  */
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "shared/base/str.h"
-#include "shared/ipc/ipc_msg.h"
 #include "shared/net/http.h"
 #include "worker/conn/conn.h"
-
-struct api_params;
-struct client_app;
 
 /* The ops of every new connection. */
 extern const struct conn_ops http_ops;
 
-/* A request whose authentication has been checked. */
-struct api_request {
-	struct conn *c;
-	const struct http_head *head;
-	const struct api_params *params; /* of the query */
-	struct client_app *app;
-	struct str body;
-	struct str arg; /* {name} or {uid} of the path, percent-decoded */
-	bool granted;   /* the tokens that it needs have been taken */
-	/* Only the head is here: nothing is done but to judge it. */
-	bool awaits_body;
+/* What stands on HTTP (w->http). */
+struct http_handler {
+	/* Is this request one of a WebSocket client, and then: answers it. */
+	bool (*is_upgrade)(const struct http_head *);
+	void (*on_upgrade)(struct conn *, const struct http_head *);
+	/* A complete request; granted: it had waited for tokens. */
+	void (*on_request)(struct conn *, const struct http_head *,
+	    struct str body, bool granted);
+	/* Only the head is here.  May the body be kept?  Else answers it. */
+	bool (*on_head)(struct conn *, const struct http_head *);
+	bool (*is_signed)(struct conn *, const struct http_head *);
+	/* This is being answered. */
+	void (*on_reply)(struct conn *, unsigned status, struct str json);
+	/* c->http is freed. */
+	void (*on_drop)(struct conn *);
+	/* The broker has not answered in time. */
+	void (*on_late)(struct conn *);
 };
 
 /* Answers the request; the connection goes on with the next one. */
@@ -45,15 +47,5 @@ void api_errorf(struct conn *, unsigned status, const char *fmt, ...)
 void api_over(struct conn *, struct str text);
 /* Frees c->http. */
 void api_free(struct conn *);
-
-/* Handlers of REPLY and TAKE_DONE. */
-int api_on_reply(struct worker *, const struct msg_reply *);
-int api_on_take_done(struct worker *, const struct msg_take_done *);
-
-/*
- * The broker is gone: questions get 503 with Retry-After, publishes wait for
- * the next one.
- */
-void api_link_lost(struct worker *);
 
 #endif

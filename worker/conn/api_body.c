@@ -13,12 +13,42 @@
 #include <stdio.h>
 
 #include "shared/conf/conf.h"
-#include "worker/api/api_route.h"
 #include "worker/app/stats.h"
 #include "worker/conn/timeout.h"
 #include "worker/core/core.h"
 
 #define BODY_RATE 1024 /* bytes per second, at least */
+
+/*
+ * How many bytes of the path are the prefix, or 0; doubled slashes are one.
+ * A slash follows.
+ */
+static size_t
+prefix_length(struct str path, struct str prefix)
+{
+	size_t i = 0;
+
+	for (size_t j = 0; j < prefix.n; j++) {
+		if (i == path.n || path.p[i] != prefix.p[j])
+			return 0;
+		i++;
+		while (prefix.p[j] == '/' && i < path.n && path.p[i] == '/')
+			i++;
+	}
+	return i < path.n && path.p[i] == '/' ? i : 0;
+}
+
+size_t
+api_body_strip(const struct conf *conf, struct http_head *head)
+{
+	size_t n = prefix_length(head->path, str_of(conf->path_prefix));
+	size_t before = head->path.n;
+
+	head->path = str_from(head->path, n);
+	while (str_starts(head->path, S("//")))
+		head->path = str_from(head->path, 1);
+	return before - head->path.n;
+}
 
 void
 api_body_too_large(struct conn *c)
@@ -43,7 +73,7 @@ api_body_admit(struct conn *c, const struct http_head *head)
 	h->state = API_RUNS;
 	h->app = 0;
 	h->keep_alive = false;
-	if (!api_route_admit(c, head)) {
+	if (!c->w->http->on_head(c, head)) {
 		c->w->stats->counts.http_requests++;
 		return false;
 	}
@@ -66,7 +96,7 @@ end_unkept(struct conn *c)
 		api_refuse(c, (unsigned)err, str_of(why));
 		return;
 	}
-	api_route_strip(c->w->conf, &head);
+	api_body_strip(c->w->conf, &head);
 	if (api_body_admit(c, &head)) /* signed with a key that is new since */
 		api_refuse(c, 401, S("the body was not kept: try again"));
 }
@@ -85,7 +115,7 @@ api_body_begin(struct conn *c, const struct http_head *head,
 		h->head = buf_from(h->raw);
 		h->chunks = (struct http_chunks){ 0 };
 		h->nbody = 0;
-		h->unkept = !api_route_is_signed(c, head);
+		h->unkept = !c->w->http->is_signed(c, head);
 	}
 	timeout_set(c->w, c, (uint32_t)c->w->conf->handshake_timeout);
 	if (head->expect_continue && head->minor == 1)

@@ -6,6 +6,7 @@
 
 #include "worker/conn/api_http.h"
 
+struct conf;
 struct conn;
 struct http_head;
 
@@ -22,6 +23,11 @@ void api_body_begin(
     struct conn *, const struct http_head *, enum api_state, size_t received);
 /* Bytes of a chunked body; returns how many were used. */
 size_t api_body_feed(struct conn *, char *bytes, size_t n);
+/*
+ * Takes path_prefix off the path, and says how many bytes that were: doubled
+ * slashes count as one.
+ */
+size_t api_body_strip(const struct conf *, struct http_head *);
 /* Answers 413. */
 void api_body_too_large(struct conn *);
 /* Has the body had its time?  Else asks again in a second. */

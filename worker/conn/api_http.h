@@ -40,17 +40,17 @@ enum api_answer {
 struct http {
 	enum api_state state;
 	enum api_answer answer;
-	size_t seen;         /* bytes of the head that were looked at */
-	size_t max_head;     /* max_head_bytes when it began, */
-	uint64_t max_body;   /* max_request_bytes likewise, */
-	size_t stripped;     /* bytes of path_prefix in front of its path */
-	size_t need;         /* API_BODY: bytes of head and body together */
-	uint64_t received;   /* bytes of the body's message so far */
-	uint64_t nbody;      /* API_CHUNKS: bytes of the body so far */
-	uint32_t waited;     /* seconds that its timeout has run */
-	uint32_t nbatch;     /* ANSWER_BATCH_INFO: elements */
-	enum take_kind take; /* API_TAKES: what was asked for */
-	uint32_t limit;      /* API_TAKES: and the app's setting */
+	size_t seen;       /* bytes of the head that were looked at */
+	size_t max_head;   /* max_head_bytes when it began, */
+	uint64_t max_body; /* max_request_bytes likewise, */
+	size_t stripped;   /* bytes of path_prefix in front of its path */
+	size_t need;       /* API_BODY: bytes of head and body together */
+	uint64_t received; /* bytes of the body's message so far */
+	uint64_t nbody;    /* API_CHUNKS: bytes of the body so far */
+	uint32_t waited;   /* seconds that its timeout has run */
+	uint32_t nbatch;   /* ANSWER_BATCH_INFO: elements */
+	uint32_t take;     /* API_TAKES: enum take_kind */
+	uint32_t limit;    /* API_TAKES: and the app's setting */
 	bool keep_alive, head_only; /* of the request in hand */
 	bool unkept;                /* API_CHUNKS: the head is not signed */
 	uint32_t app;               /* whose request it is; 0: nobody knows */

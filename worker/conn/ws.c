@@ -9,7 +9,7 @@
  * a byte of it is kept.  After our close frame nothing is sent any more, and
  * of the input only the peer's close frame counts.
  *
- * Must never look into a message: that is client.c.
+ * Must never look into a message: that is for w->ws.
  */
 
 #include "worker/conn/ws.h"
@@ -21,15 +21,10 @@
 #include "shared/net/ws_frame.h"
 #include "shared/pusher/frames.h"
 #include "worker/app/stats.h"
-#include "worker/channel/subscription.h"
-#include "worker/client/client.h"
-#include "worker/client/handshake.h"
-#include "worker/client/refused.h"
 #include "worker/conn/flow.h"
 #include "worker/conn/timeout.h"
 #include "worker/conn/via.h"
 #include "worker/core/core.h"
-#include "worker/session/session.h"
 
 #define CLOSE_SECONDS 3        /* for the peer's close frame after ours */
 #define MAX_PONGS 16           /* for the pings of one read */
@@ -39,7 +34,6 @@
 #ifdef WS_ECHO
 #define MAX_FRAGMENTS UINT32_MAX
 #define MAX_EMPTY UINT32_MAX
-void ws_echo_binary(struct conn *, struct str bytes);
 #else
 #define MAX_FRAGMENTS 1024 /* of one message */
 #define MAX_EMPTY 64       /* of them without a byte */
@@ -83,11 +77,7 @@ ws_held(const struct conn *c)
 void
 ws_leave(struct conn *c)
 {
-	if (c->session != NULL)
-		session_end(c->w->sessions, c->session, client_log_pos(c));
-	subscription_end_all(c);
-	client_signin_end(c);
-	handshake_end(c);
+	c->w->ws->leave(c);
 	conn_delist(c);
 }
 
@@ -222,8 +212,8 @@ take_control(struct conn *c, const struct ws_head *h, char *p, size_t n,
 		pings->last = body;
 		if (pings->answered < MAX_PONGS)
 			send_pong(c, pings);
-	} else if (h->opcode == WS_PONG && c->session != NULL) {
-		client_on_pong(c, body);
+	} else if (h->opcode == WS_PONG) {
+		c->w->ws->pong(c, body);
 	}
 	return body.n;
 }
@@ -236,15 +226,7 @@ deliver(struct conn *c, bool binary, struct str s)
 	c->messages_in++;
 	if (c->app != NULL)
 		stats_of(c->app)->messages_in++;
-#ifdef WS_ECHO
-	if (binary) {
-		ws_echo_binary(c, s);
-		return;
-	}
-#else
-	UNUSED(binary); /* they are refused */
-#endif
-	client_message(c, s);
+	c->w->ws->message(c, binary, s);
 }
 
 /* The whole message is in the part. */
@@ -423,61 +405,31 @@ feed(struct conn *c, char *p, size_t n)
 	return used;
 }
 
-/* The time for signing in or joining a private channel is over. */
-static bool
-is_too_late(const struct conn *c)
+void
+ws_ping(struct conn *c)
 {
-	return !c->authorized && c->app->authorized_connections &&
-	    worker_now() - c->opened_at >
-	    (double)c->app->authorized_connection_timeout - 0.05;
+	frame_ws_ping(worker_scratch(c->w));
+	conn_queue_scratch(c);
+	c->pinged = true;
+	ws_arm(c);
 }
 
 static void
 on_timeout(struct conn *c)
 {
-	if (c->finishing || c->close_sent) {
+	if (c->finishing || c->close_sent)
 		conn_close(c);
-	} else if (c->parting) {
-		client_parted(c);
-	} else if (refused_late(c)) {
-		return;
-	} else if (!c->greeted) {
-		client_close(c, 4100, S("the server is not ready: try again"));
-	} else if (is_too_late(c)) {
-		client_close(c, 4009,
-		    S("connection timed out: neither signed in nor subscribed "
-		      "to a private or presence channel in time"));
-	} else if (c->stopped) {
-		ws_arm(c); /* its silence is ours */
-	} else if (c->pinged) {
-		ws_close(c, 4201, S("pong not received"));
-	} else {
-		if (!c->authorized && !c->app->authorized_connections)
-			handshake_authorize(c); /* not asked for any more */
-		frame_ws_ping(worker_scratch(c->w));
-		conn_queue_scratch(c);
-		c->pinged = true;
-		ws_arm(c);
-	}
+	else
+		c->w->ws->timeout(c);
 }
 
 static void
 on_slow(struct conn *c)
 {
-	char text[96];
-
-	if (c->close_sent) {
+	if (c->close_sent)
 		conn_close(c);
-		return;
-	}
-	snprintf(text, sizeof(text),
-	    "client reads too slowly: more than client_buffer (%llu) bytes "
-	    "wait",
-	    (unsigned long long)c->w->conf->client_buffer);
-	client_close(c, 4100, str_of(text));
-	conn_finish(c); /* its close frame is not waited for: it is not read */
-	/* All that is queued may take longer than an answer. */
-	timeout_set(c->w, c, (uint32_t)c->w->conf->client_buffer_age);
+	else
+		c->w->ws->slow(c);
 }
 
 static void
@@ -485,10 +437,8 @@ on_close(struct conn *c)
 {
 	conn_record_close(c, 1006, S("connection lost"));
 	ws_leave(c);
-	session_free(c->w->sessions, c->session);
+	c->w->ws->gone(c);
 	ws_part_free(c);
-	free(c->pace);
-	c->pace = NULL;
 }
 
 const struct conn_ops ws_ops = {

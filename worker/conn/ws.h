@@ -15,6 +15,21 @@
 
 extern const struct conn_ops ws_ops;
 
+/* What stands on WebSocket (w->ws). */
+struct ws_handler {
+	/* One complete message; text is valid UTF-8. */
+	void (*message)(struct conn *, bool binary, struct str);
+	void (*pong)(struct conn *, struct str payload);
+	/* No event and no answer is meant for it any more. */
+	void (*leave)(struct conn *);
+	/* The time of ws_arm() is over, and nothing is being closed. */
+	void (*timeout)(struct conn *);
+	/* It reads too slowly: say goodbye. */
+	void (*slow)(struct conn *);
+	/* It is closed: frees what it has. */
+	void (*gone)(struct conn *);
+};
+
 /* Sets the timeout that is next: silence, a missing pong, authorisation. */
 void ws_arm(struct conn *);
 /*
@@ -22,6 +37,8 @@ void ws_arm(struct conn *);
  * counts from now on.  code 0: without a body.
  */
 void ws_close(struct conn *, unsigned code, struct str reason);
+/* Sends a ping, and awaits the pong. */
+void ws_ping(struct conn *);
 /* Frees c->part. */
 void ws_part_free(struct conn *);
 

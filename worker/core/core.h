@@ -26,6 +26,7 @@ struct flow;
 struct guesses;
 struct held;
 struct hold;
+struct http_handler;
 struct inherit;
 struct link;
 struct listeners;
@@ -38,10 +39,13 @@ struct tls;
 struct subscriptions;
 struct unacked;
 struct walks;
+struct ws_handler;
 
 #define WORKER_RECV_BYTES (64u << 10) /* the one receive buffer */
 
 struct worker {
+	const struct http_handler *http; /* of requests */
+	const struct ws_handler *ws;     /* of messages */
 	const struct inherit *inherit;
 	const struct conf *conf;
 	struct ev_loop *loop;

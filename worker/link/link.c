@@ -5,8 +5,9 @@
  *
  * When the broker dies the worker keeps its clients: it reads the old link to
  * its end, asks the master for a link to the replacement (the sandbox does not
- * let it connect), says who is there (link_ops.replay), and sends again what
- * was not acknowledged.  Receivers drop what they have seen by (origin, seq).
+ * let it connect), says who is there (link_handler.replay), and sends again
+ * what was not acknowledged.  Receivers drop what they have seen by (origin,
+ * seq).
  *
  * Must never know what the messages are about.
  */

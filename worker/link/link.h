@@ -5,7 +5,7 @@
 /*
  * The link to the broker: connects, says HELLO, watches that the broker
  * lives, and connects again after its death.  It knows no message but its
- * own: what has to happen when a broker comes or goes is in link_ops.
+ * own: what has to happen when a broker comes or goes is in link_handler.
  */
 
 #include <ev.h>
@@ -28,7 +28,7 @@ enum link_state {
 	LINK_UP
 };
 
-struct link_ops {
+struct link_handler {
 	const ipc_handler *handlers; /* of the broker's messages */
 	/* A broker is connected: before HELLO and behind it. */
 	void (*hello)(struct worker *);
@@ -44,7 +44,7 @@ struct link_ops {
 
 struct link {
 	struct ipc ipc;
-	const struct link_ops *ops;
+	const struct link_handler *ops;
 	struct ipc_ops ipc_ops; /* made of them */
 	enum link_state state;
 	const char *lost; /* why, while that has not been logged */

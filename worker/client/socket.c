@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * socket.c: what a WebSocket asks of the client on it: its messages, its end,
+ * the deadlines that it has, and goodbye when it reads too slowly.
+ */
+
+#include "worker/client/socket.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "shared/app/app.h"
+#include "shared/conf/conf.h"
+#include "worker/channel/subscription.h"
+#include "worker/client/client.h"
+#include "worker/client/handshake.h"
+#include "worker/client/refused.h"
+#include "worker/conn/conn.h"
+#include "worker/conn/timeout.h"
+#include "worker/core/core.h"
+#include "worker/session/session.h"
+
+static void
+message(struct conn *c, bool binary, struct str text)
+{
+	UNUSED(binary); /* ws.c refuses it */
+	client_message(c, text);
+}
+
+static void
+on_pong(struct conn *c, struct str payload)
+{
+	if (c->session != NULL)
+		client_on_pong(c, payload);
+}
+
+static void
+leave(struct conn *c)
+{
+	if (c->session != NULL)
+		session_end(c->w->sessions, c->session, client_log_pos(c));
+	subscription_end_all(c);
+	client_signin_end(c);
+	handshake_end(c);
+}
+
+/* The time for signing in or joining a private channel is over. */
+static bool
+is_too_late(const struct conn *c)
+{
+	return !c->authorized && c->app->authorized_connections &&
+	    worker_now() - c->opened_at >
+	    (double)c->app->authorized_connection_timeout - 0.05;
+}
+
+static void
+on_timeout(struct conn *c)
+{
+	if (c->parting) {
+		client_parted(c);
+	} else if (refused_late(c)) {
+		return;
+	} else if (!c->greeted) {
+		client_close(c, 4100, S("the server is not ready: try again"));
+	} else if (is_too_late(c)) {
+		client_close(c, 4009,
+		    S("connection timed out: neither signed in nor subscribed "
+		      "to a private or presence channel in time"));
+	} else if (c->stopped) {
+		ws_arm(c); /* its silence is ours */
+	} else if (c->pinged) {
+		ws_close(c, 4201, S("pong not received"));
+	} else {
+		if (!c->authorized && !c->app->authorized_connections)
+			handshake_authorize(c); /* not asked for any more */
+		ws_ping(c);
+	}
+}
+
+static void
+on_slow(struct conn *c)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text),
+	    "client reads too slowly: more than client_buffer (%llu) bytes "
+	    "wait",
+	    (unsigned long long)c->w->conf->client_buffer);
+	client_close(c, 4100, str_of(text));
+	conn_finish(c); /* its close frame is not waited for: it is not read */
+	/* All that is queued may take longer than an answer. */
+	timeout_set(c->w, c, (uint32_t)c->w->conf->client_buffer_age);
+}
+
+static void
+on_gone(struct conn *c)
+{
+	session_free(c->w->sessions, c->session);
+	free(c->pace);
+	c->pace = NULL;
+}
+
+const struct ws_handler client_socket = {
+	.message = message,
+	.pong = on_pong,
+	.leave = leave,
+	.timeout = on_timeout,
+	.slow = on_slow,
+	.gone = on_gone,
+};
