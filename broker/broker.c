@@ -17,26 +17,29 @@
 
 #include "broker/app/apps.h"
 #include "broker/app/claims.h"
-#include "broker/app/quota.h"
 #include "broker/channel/cache.h"
+#include "broker/channel/presence.h"
 #include "broker/channel/query.h"
 #include "broker/channel/registry.h"
+#include "broker/channel/route.h"
 #include "broker/channel/subscribe.h"
 #include "broker/channel/tally.h"
 #include "broker/control/control.h"
-#include "broker/control/survey.h"
+#include "broker/control/verb.h"
 #include "broker/control/verb_master.h"
 #include "broker/core/budget.h"
 #include "broker/core/core.h"
-#include "broker/dispatch.h"
 #include "broker/link/alive.h"
 #include "broker/link/park.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
 #include "broker/log/replay.h"
+#include "broker/order.h"
+#include "broker/stats/closes.h"
 #include "broker/stats/history.h"
 #include "broker/stats/scrape.h"
 #include "broker/stats/sums.h"
+#include "broker/user/user.h"
 #include "broker/user/users.h"
 #include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
@@ -73,6 +76,8 @@ struct parts {
 	struct queries queries;
 	struct hooks hooks;
 	struct sums sums;
+	struct route_taps taps;
+	struct closes closes;
 	struct history history;
 	struct scrapes scrapes;
 	struct control control;
@@ -198,92 +203,13 @@ wire(struct broker *br)
 	br->queries = &all->queries;
 	br->hooks = &all->hooks;
 	br->sums = &all->sums;
+	br->taps = &all->taps;
+	br->closes = &all->closes;
 	br->history = &all->history;
 	br->scrapes = &all->scrapes;
 	br->control = &all->control;
 	br->master_link = &all->master_link;
 }
-
-/* ---- the order in which everybody hears of a link ---- */
-
-static void
-on_up(struct peer *p, bool is_new)
-{
-	resync_on_up(p);
-	sums_on_hello(p, is_new);
-	apps_send_all(p->br, p);
-	cache_hand_all(p);
-}
-
-static void
-on_down(struct peer *p)
-{
-	struct broker *br = p->br;
-	unsigned slot = (unsigned)p->slot;
-
-	if (p->courier) {
-		hook_queue_lost(&br->hooks->queue);
-		sums_courier_lost(br);
-	}
-	if (p->slot == -1)
-		return;
-	park_clear(p);
-	query_drop(br, p);
-	scrape_drop(br, p);
-	quota_drop(br, slot);
-	claims_drop(br, slot);
-	users_drop(br, slot);
-	subscribe_drop(br, slot);
-	control_on_pong(br, slot, UINT64_MAX);
-	survey_drop(br, slot);
-	sums_on_pong(br, slot, UINT64_MAX);
-	resync_check(br);
-}
-
-static void
-on_pong(struct peer *p, uint64_t id)
-{
-	control_on_pong(p->br, (unsigned)p->slot, id);
-	sums_on_pong(p->br, (unsigned)p->slot, id);
-}
-
-static bool
-has_clients(const struct peer *p)
-{
-	return p->nconns > 0 || p->br->registry->nsubs[p->slot] > 0;
-}
-
-static void
-on_live(struct broker *br)
-{
-	cache_on_live(br);
-	subscribe_on_live(br);
-	users_on_live(br);
-	if (br->resync->fresh)
-		tally_all(br);
-}
-
-static void
-on_open(struct broker *br, unsigned nworkers)
-{
-	if (br->inherit != NULL)
-		control_start(br, br->inherit->control_fd);
-	log_info("resync: complete workers=%u/%u channels=%zu ms=%.0f",
-	    nworkers, br->conf->nworkers, br->registry->channels.n,
-	    (broker_now() - br->resync->began) * 1000);
-	hooks_on_live(br);
-}
-
-static const struct link_ops link_ops = {
-	.handlers = broker_handlers,
-	.up = on_up,
-	.down = on_down,
-	.pong = on_pong,
-	.flush = cache_flush,
-	.has_clients = has_clients,
-	.live = on_live,
-	.open = on_open,
-};
 
 static void
 init(struct broker *br, const struct conf *conf, unsigned nslots)
@@ -295,7 +221,7 @@ init(struct broker *br, const struct conf *conf, unsigned nslots)
 	ev_set_userdata(br->loop, br);
 	ev_set_invoke_pending_cb(br->loop, invoke_in_order);
 	wire(br);
-	peer_init(br, &link_ops);
+	peer_init(br, &order_of_links);
 	alive_init(br);
 	br->budget = budget_new(conf->memory_limit);
 	registry_init(br->registry, br->nslots, br->budget);
@@ -305,7 +231,10 @@ init(struct broker *br, const struct conf *conf, unsigned nslots)
 	replay_init(br->replay, conf);
 	users_init(br);
 	claims_init(br->claims);
-	control_init(br);
+	control_init(br, verb_run);
+	route_init(br);
+	br->events = &hooks_events;
+	br->apps->ops = &order_of_apps;
 	sums_init(br);
 	history_init(br);
 	scrape_init(br);
@@ -342,6 +271,7 @@ broker_clear(struct broker *br)
 	replay_clear(br->replay);
 	sums_clear(br);
 	history_clear(br);
+	closes_clear(br);
 	registry_clear(br->registry);
 	apps_clear(br);
 	budget_free(br->budget);

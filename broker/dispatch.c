@@ -20,6 +20,7 @@
 #include "broker/link/park.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
+#include "broker/stats/scrape.h"
 #include "broker/stats/sums.h"
 #include "broker/user/users.h"
 #include "broker/webhook/hooks.h"
@@ -78,7 +79,17 @@ HANDLER(sub_again, subscribe_on_sub_again, true)
 NUMBERED(unsub, subscribe_on_unsub, false)
 HANDLER(roster, roll_on_roster, false)
 HANDLER(member, roll_on_member, false)
-HANDLER(query, query_on_query, true)
+
+static int
+answer_query(struct peer *p, const struct msg_query *m)
+{
+	if (m->kind != QUERY_METRICS)
+		return query_on_query(p, m);
+	scrape_on_query(p, m);
+	return 0;
+}
+
+HANDLER(query, answer_query, true)
 HANDLER(take, quota_on_take, false)
 HANDLER(claim, claims_on_claim, true)
 HANDLER(fulfil, claims_on_fulfil, false)

@@ -14,13 +14,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "broker/channel/cache.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/log/replay.h"
-#include "broker/stats/history.h"
-#include "broker/webhook/hook_apps.h"
-#include "broker/webhook/hooks.h"
 #include "shared/app/appdb.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
@@ -249,8 +245,8 @@ apps_expire(struct broker *br)
 		any = true;
 	}
 	br->apps->expires = next;
-	if (any && br->hooks->queue.courier != NULL)
-		hook_apps_send(br, br->hooks->queue.courier);
+	if (any)
+		br->apps->ops->expired(br);
 }
 
 void
@@ -268,8 +264,7 @@ apps_put(struct broker *br, const struct app *app)
 		br->apps->n++;
 	} else {
 		if (strcmp(a->app.id, app->id) != 0) {
-			history_app_free(a->history);
-			a->history = NULL;
+			br->apps->ops->forget(a);
 		}
 		br->apps->n += a->deleted;
 		app_clear(&a->app);
@@ -294,7 +289,7 @@ static void delete (struct broker *br, struct broker_app *a)
 	for (unsigned i = 0; i < br->nslots; i++)
 		if (br->peers[i] != NULL)
 			ipc_send_app_del(&br->peers[i]->ipc, &m);
-	cache_purge_app(br, a->app.num);
+	br->apps->ops->deleted(br, a);
 	app_logs_remove(&br->replay->logs, a->app.num);
 	resumes_forget_app(&br->replay->sessions, a->app.num);
 	apps_release(br, a);
@@ -307,7 +302,7 @@ apps_release(struct broker *br, struct broker_app *a)
 		return;
 	hash_remove(&br->apps->by_num, &a->node);
 	app_clear(&a->app);
-	history_app_free(a->history);
+	br->apps->ops->forget(a);
 	free(a);
 }
 
@@ -368,7 +363,7 @@ take(struct broker *br, struct appdb *db)
 
 	if (result == 0) {
 		apply(br, &r);
-		result = hook_apps_read(br, db);
+		result = br->apps->ops->read(br, db);
 	}
 	for (size_t i = 0; i < r.n; i++)
 		app_clear(&r.v[i]);
@@ -468,7 +463,7 @@ apps_clear(struct broker *br)
 		next = hash_next(&br->apps->by_num, n);
 		hash_remove(&br->apps->by_num, n);
 		app_clear(&a->app);
-		history_app_free(a->history);
+		br->apps->ops->forget(a);
 		free(a);
 	}
 	hash_clear(&br->apps->by_num);

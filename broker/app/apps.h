@@ -16,6 +16,7 @@
 #include "shared/base/str.h"
 #include "shared/proc/stats.h"
 
+struct appdb;
 struct broker;
 struct history_app;
 struct peer;
@@ -40,7 +41,22 @@ struct broker_app {
 	uint32_t conns[]; /* by slot */
 };
 
+/* What the rest of the broker does about apps; set by broker.c. */
+struct apps_ops {
+	/*
+	 * Reads what else the database says; -1 with appdb_error(): then
+	 * everything is as it was.
+	 */
+	int (*read)(struct broker *, struct appdb *);
+	void (*deleted)(struct broker *, const struct broker_app *);
+	/* Its history is no longer needed. */
+	void (*forget)(struct broker_app *);
+	/* Old keys ended. */
+	void (*expired)(struct broker *);
+};
+
 struct broker_apps {
+	const struct apps_ops *ops;
 	struct hash by_num;
 	size_t n;         /* not deleted */
 	uint64_t expires; /* Unix second: the next old key ends; 0: none */

@@ -23,12 +23,12 @@
 #include <stdlib.h>
 
 #include "broker/app/apps.h"
+#include "broker/channel/channel_events.h"
 #include "broker/channel/registry.h"
 #include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
-#include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
 #include "shared/base/hash.h"
 #include "shared/base/xmalloc.h"
@@ -191,7 +191,7 @@ insert(struct broker *br, const struct msg_cached *m)
 	struct channel *c = registry_get(br->registry, m->app, m->channel);
 	struct cached *e = xmalloc(sizeof(*e) + m->frame.n);
 
-	hooks_filled(br, m->app, m->channel);
+	br->events->filled(br, m->app, m->channel);
 	e->from = -1;
 	if (c->cached != NULL) {
 		e->from = c->cached->from; /* what is older stays older */

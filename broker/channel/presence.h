@@ -9,6 +9,7 @@
  * that is still there.
  */
 
+#include <ev.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -55,6 +56,12 @@ struct presence {
 	bool unsorted;          /* a replay came out of order */
 	size_t keys;            /* bytes; with seats.bytes held to the bound */
 	struct buf *ids, *hash; /* the list as it stands in frames */
+};
+
+/* Members without a connection, who leave unless they come back. */
+struct suspects {
+	struct list members; /* struct member, by the time they leave */
+	ev_timer timer;
 };
 
 enum presence_joined {

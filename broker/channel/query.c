@@ -20,7 +20,6 @@
 #include "broker/channel/registry.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
-#include "broker/stats/scrape.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_slice.h"
@@ -346,10 +345,6 @@ query_on_query(struct peer *p, const struct msg_query *m)
 	struct json_writer w;
 	int r = 0;
 
-	if (m->kind == QUERY_METRICS) {
-		scrape_on_query(p, m);
-		return 0;
-	}
 	if (m->kind == QUERY_CHANNELS) {
 		list_channels(p, m);
 		return 0;

@@ -15,13 +15,12 @@
 
 #include "broker/channel/roll.h"
 
+#include "broker/channel/channel_events.h"
 #include "broker/channel/presence.h"
 #include "broker/channel/registry.h"
 #include "broker/channel/route.h"
-#include "broker/channel/subscribe.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
-#include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
 #include "shared/json/json_write.h"
 
@@ -156,7 +155,7 @@ roll_on_member(struct peer *p, const struct msg_member *m)
 			route_member(br, c, bit_of(p), &gone);
 	} else if (presence_recall(c->presence, m->user_id, m->user_info,
 		       m->stamp, &br->suspects->members)) {
-		hooks_entered(br, c, m->user_id);
+		br->events->entered(br, c, m->user_id);
 	}
 	return 0;
 }

@@ -11,14 +11,14 @@
 #include "broker/channel/route.h"
 
 #include "broker/channel/cache.h"
+#include "broker/channel/channel_events.h"
 #include "broker/channel/registry.h"
-#include "broker/control/tail.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
 #include "broker/log/replay.h"
-#include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
+#include "shared/pusher/frames.h"
 
 /* Its number in the app's log goes into the bytes as they came in. */
 static void
@@ -28,6 +28,59 @@ number(struct broker *br, const struct msg_event *m, const struct ipc_in *in)
 
 	memcpy(in->b->data + in->off + IPC_HEAD, &pos, sizeof(pos));
 }
+
+/* ---- taps ---- */
+
+void
+route_init(struct broker *br)
+{
+	list_init(&br->taps->all);
+}
+
+void
+route_tap(struct broker *br, struct route_tap *t)
+{
+	list_init(&t->link);
+	list_append(&br->taps->all, &t->link);
+	br->ntaps++;
+}
+
+void
+route_untap(struct broker *br, struct route_tap *t)
+{
+	list_remove(&t->link);
+	br->ntaps--;
+}
+
+static void
+tap_event(struct broker *br, const struct msg_event *m, enum route_kind kind)
+{
+	struct list *e, *tmp;
+
+	LIST_FOREACH_SAFE(e, tmp, &br->taps->all) {
+		struct route_tap *t = LIST_ITEM(e, struct route_tap, link);
+
+		t->event(t, m, kind);
+	}
+}
+
+/* The same for a change of members; the frame is made for it. */
+static void
+tap_member(struct broker *br, const struct msg_member *m)
+{
+	struct msg_event e = { .app = m->app, .channel = m->channel };
+	struct buf *b = NULL;
+
+	if (m->change == MEMBER_ADDED)
+		frame_member_added(&b, m->channel, m->user_id, m->user_info);
+	else
+		frame_member_removed(&b, m->channel, m->user_id);
+	e.frame = buf_str(b);
+	tap_event(br, &e, ROUTE_OWN);
+	buf_unref(b);
+}
+
+/* ---- events ---- */
 
 int
 route_on_event(void *owner, const struct ipc_in *in)
@@ -50,11 +103,11 @@ route_on_event(void *owner, const struct ipc_in *in)
 	if (m.flags & EVENT_CACHE)
 		cache_put(br, &m);
 	if (m.flags & EVENT_CLIENT)
-		hooks_client_event(br, &m);
+		br->events->client_event(br, &m);
 	br->nevents++;
-	if (br->ntails != 0)
-		tail_event(
-		    br, &m, m.flags & EVENT_CLIENT ? TAIL_CLIENT : TAIL_EVENT);
+	if (br->ntaps != 0)
+		tap_event(br, &m,
+		    m.flags & EVENT_CLIENT ? ROUTE_CLIENT : ROUTE_EVENT);
 	c = registry_find(br->registry, m.app, m.channel);
 	if (c == NULL)
 		return 0;
@@ -101,8 +154,8 @@ route_member(struct broker *br, const struct channel *c, uint64_t slots,
 		return;
 	m->app = c->app->num;
 	m->channel = registry_name(br->registry, c);
-	if (br->ntails != 0)
-		tail_member(br, m);
+	if (br->ntaps != 0)
+		tap_member(br, m);
 	if (cause != NULL) {
 		m->origin = cause->origin;
 		m->seq = cause->last;
@@ -125,8 +178,8 @@ route_frame(struct broker *br, const struct channel *c, uint64_t slots,
 		.frame = frame };
 	struct peer *cause = br->cause;
 
-	if (br->ntails != 0)
-		tail_event(br, &m, TAIL_OWN);
+	if (br->ntaps != 0)
+		tap_event(br, &m, ROUTE_OWN);
 	slots &= c->slots;
 	if (cause != NULL) {
 		m.origin = cause->origin;
@@ -146,8 +199,8 @@ route_publish(struct broker *br, struct msg_event *m)
 	if (m->flags & EVENT_CACHE)
 		cache_put(br, m);
 	br->nevents++;
-	if (br->ntails != 0)
-		tail_event(br, m, TAIL_EVENT);
+	if (br->ntaps != 0)
+		tap_event(br, m, ROUTE_EVENT);
 	c = registry_find(br->registry, m->app, m->channel);
 	if (c == NULL)
 		return 0;

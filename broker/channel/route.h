@@ -6,12 +6,33 @@
 
 #include <stdint.h>
 
+#include "shared/base/list.h"
 #include "shared/base/str.h"
 #include "shared/ipc/ipc.h"
 
 struct broker;
 struct channel;
 
+enum route_kind {
+	ROUTE_EVENT,  /* published over HTTP or with pusherctl */
+	ROUTE_CLIENT, /* a client event */
+	ROUTE_OWN     /* member_added, subscription_count, ... */
+};
+
+/* Sees every event that passes, while it is in br->taps. */
+struct route_tap {
+	struct list link;
+	void (*event)(
+	    struct route_tap *, const struct msg_event *, enum route_kind);
+};
+
+struct route_taps {
+	struct list all; /* br->ntaps of them */
+};
+
+void route_init(struct broker *);
+void route_tap(struct broker *, struct route_tap *);
+void route_untap(struct broker *, struct route_tap *);
 /* Handler of EVENT; the owner is a struct peer. */
 int route_on_event(void *owner, const struct ipc_in *);
 /*

@@ -14,6 +14,7 @@
 
 #include "broker/app/apps.h"
 #include "broker/channel/cache.h"
+#include "broker/channel/channel_events.h"
 #include "broker/channel/presence.h"
 #include "broker/channel/registry.h"
 #include "broker/channel/roll.h"
@@ -23,7 +24,6 @@
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
 #include "broker/log/replay.h"
-#include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
 #include "shared/conf/conf.h"
 #include "shared/json/json_write.h"
@@ -82,7 +82,7 @@ answer(
 		else
 			frame_cache_miss(b, m->channel);
 		if (cached.p == NULL)
-			hooks_missed(p->br, c);
+			p->br->events->missed(p->br, c);
 	}
 	replay_write(p->br->replay, &r, m->sid, b);
 	done.pos = r.pos;
@@ -272,7 +272,8 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 		return 0;
 	}
 	registry_enter(br->registry, c, j.slot);
-	hooks_entered(br, c, joined == PRESENCE_FIRST ? m->user_id : S(""));
+	br->events->entered(
+	    br, c, joined == PRESENCE_FIRST ? m->user_id : S(""));
 	if (!replay)
 		subscribe_answer(p, m, j.stamp);
 	else
@@ -333,7 +334,7 @@ subscribe_on_unsub(struct peer *p, const struct msg_unsub *m)
 		roll_tell_removed(br, c, m->user_id);
 	if (c->presence != NULL)
 		c->presence->told &= c->slots;
-	hooks_left(br, c, left == PRESENCE_GONE ? m->user_id : S(""));
+	br->events->left(br, c, left == PRESENCE_GONE ? m->user_id : S(""));
 	tally_changed(br, c);
 	release(br, c);
 	return 0;
@@ -388,7 +389,7 @@ expire(struct broker *br, struct member *m)
 
 	roll_tell_removed(br, c, buf_str(id));
 	presence_expire(m);
-	hooks_left(br, c, buf_str(id));
+	br->events->left(br, c, buf_str(id));
 	buf_unref(id);
 	release(br, c);
 }
@@ -463,7 +464,7 @@ subscribe_drop(struct broker *br, unsigned slot)
 			presence_drop(
 			    c->presence, slot, due, &br->suspects->members);
 		if (registry_drop(br->registry, c, slot) > 0) {
-			hooks_left(br, c, S(""));
+			br->events->left(br, c, S(""));
 			tally_changed(br, c);
 		}
 		if (c->presence != NULL)

@@ -15,12 +15,6 @@
 struct broker;
 struct peer;
 
-/* Members without a connection, who leave unless they come back. */
-struct suspects {
-	struct list members; /* struct member, by the time they leave */
-	ev_timer timer;
-};
-
 void subscribe_init(struct broker *);
 /* SUB_DONE for somebody who has been let in; later, while all is quiet. */
 void subscribe_answer(struct peer *, const struct msg_sub *, uint64_t stamp);

@@ -13,11 +13,11 @@
 #include <stdlib.h>
 
 #include "broker/app/apps.h"
+#include "broker/channel/channel_events.h"
 #include "broker/channel/registry.h"
 #include "broker/channel/route.h"
 #include "broker/core/budget.h"
 #include "broker/core/core.h"
-#include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/pusher/frames.h"
@@ -89,7 +89,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	b = broker_scratch(br);
 	frame_subscription_count(b, registry_name(br->registry, c), c->total);
 	route_frame(br, c, c->slots, buf_str(*b), 0);
-	hooks_counted(br, c);
+	br->events->counted(br, c);
 }
 
 void

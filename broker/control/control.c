@@ -19,7 +19,6 @@
 #include "broker/control/snapshot.h"
 #include "broker/control/survey.h"
 #include "broker/control/tail.h"
-#include "broker/control/verb.h"
 #include "broker/core/core.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
@@ -144,7 +143,7 @@ on_ask(void *owner, const struct ipc_in *in)
 		return -1;
 	k->asked = true;
 	if (!k->ended)
-		verb_run(k, m.verb, m.args);
+		k->br->control->run(k, m.verb, m.args);
 	return 0;
 }
 
@@ -188,13 +187,13 @@ on_accept(struct ev_loop *loop, ev_io *w, int revents)
 }
 
 void
-control_init(struct broker *br)
+control_init(struct broker *br, control_run run)
 {
+	br->control->run = run;
 	list_init(&br->control->clients);
 	list_init(&br->control->gone);
 	door_init(&br->control->door, br->loop, "control", on_accept);
 	br->control->door.io.data = br;
-	list_init(&br->control->tails);
 }
 
 void

@@ -21,9 +21,15 @@ struct snapshot;
 struct survey;
 struct tail;
 
+struct control_client;
+
+/* Answers a question, at once or later; args: a JSON object. */
+typedef void (*control_run)(
+    struct control_client *, struct str verb, struct str args);
+
 struct control {
+	control_run run;
 	struct list clients, gone;
-	struct list tails;          /* struct tail; br->ntails of them */
 	uint64_t survey_id, ask_id; /* the last ones given out */
 	struct door door;
 	unsigned n;
@@ -50,7 +56,7 @@ struct control_client {
 	uint64_t limit;                        /* rows */
 };
 
-void control_init(struct broker *);
+void control_init(struct broker *, control_run);
 /* Starts to accept on this descriptor; -1: there is no control socket. */
 void control_start(struct broker *, int fd);
 void control_clear(struct broker *);

@@ -16,7 +16,7 @@
 #include "broker/app/apps.h"
 #include "broker/control/control.h"
 #include "broker/control/verb_args.h"
-#include "broker/core/core.h"
+#include "shared/base/base.h"
 #include "shared/base/outq.h"
 #include "shared/base/xmalloc.h"
 #include "shared/ipc/ipc_msg.h"
@@ -27,29 +27,11 @@
 #define QUEUE_MAX (1u << 20) /* bytes; above it events are missed */
 
 void
-tail_begin(struct control_client *k, uint32_t app, struct str pattern, bool own)
-{
-	struct tail *t = xcalloc(1, sizeof(*t) + pattern.n);
-
-	t->k = k;
-	t->app = app;
-	t->own = own;
-	t->pattern_len = pattern.n;
-	if (pattern.n > 0)
-		memcpy(t->pattern, pattern.p, pattern.n);
-	list_init(&t->link);
-	list_append(&k->br->control->tails, &t->link);
-	k->br->ntails++;
-	k->tail = t;
-}
-
-void
 tail_free(struct tail *t)
 {
 	if (t == NULL)
 		return;
-	list_remove(&t->link);
-	t->k->br->ntails--;
+	route_untap(t->k->br, &t->tap);
 	t->k->tail = NULL;
 	free(t);
 }
@@ -78,9 +60,9 @@ tail_tick(struct tail *t)
 }
 
 static bool
-is_wanted(const struct tail *t, const struct msg_event *m, enum tail_kind kind)
+is_wanted(const struct tail *t, const struct msg_event *m, enum route_kind kind)
 {
-	if (kind == TAIL_OWN && !t->own)
+	if (kind == ROUTE_OWN && !t->own)
 		return false;
 	if (t->app != 0 && t->app != m->app)
 		return false;
@@ -99,11 +81,11 @@ now_ms(void)
 
 /* A frame of ours is one JSON text behind its head. */
 static void
-put_event(struct tail *t, const struct msg_event *m, enum tail_kind kind)
+put_event(struct tail *t, const struct msg_event *m, enum route_kind kind)
 {
-	static const char *const kinds[] = { [TAIL_EVENT] = "event",
-		[TAIL_CLIENT] = "client",
-		[TAIL_OWN] = "own" };
+	static const char *const kinds[] = { [ROUTE_EVENT] = "event",
+		[ROUTE_CLIENT] = "client",
+		[ROUTE_OWN] = "own" };
 	const struct broker_app *a = apps_find(t->k->br, m->app);
 	struct ws_head h;
 	ssize_t head = ws_head_read(&h, m->frame);
@@ -120,34 +102,31 @@ put_event(struct tail *t, const struct msg_event *m, enum tail_kind kind)
 	verb_row_end(t->k, &w);
 }
 
-void
-tail_event(struct broker *br, const struct msg_event *m, enum tail_kind kind)
+static void
+on_event(struct route_tap *tap, const struct msg_event *m, enum route_kind kind)
 {
-	struct list *e;
+	struct tail *t = container_of(tap, struct tail, tap);
 
-	LIST_FOREACH(e, &br->control->tails) {
-		struct tail *t = LIST_ITEM(e, struct tail, link);
-
-		if (!is_wanted(t, m, kind))
-			continue;
-		if (catch_up(t))
-			put_event(t, m, kind);
-		else
-			t->missed++;
-	}
+	if (!is_wanted(t, m, kind))
+		return;
+	if (catch_up(t))
+		put_event(t, m, kind);
+	else
+		t->missed++;
 }
 
 void
-tail_member(struct broker *br, const struct msg_member *m)
+tail_begin(struct control_client *k, uint32_t app, struct str pattern, bool own)
 {
-	struct msg_event e = { .app = m->app, .channel = m->channel };
-	struct buf *b = NULL;
+	struct tail *t = xcalloc(1, sizeof(*t) + pattern.n);
 
-	if (m->change == MEMBER_ADDED)
-		frame_member_added(&b, m->channel, m->user_id, m->user_info);
-	else
-		frame_member_removed(&b, m->channel, m->user_id);
-	e.frame = buf_str(b);
-	tail_event(br, &e, TAIL_OWN);
-	buf_unref(b);
+	t->k = k;
+	t->app = app;
+	t->own = own;
+	t->pattern_len = pattern.n;
+	if (pattern.n > 0)
+		memcpy(t->pattern, pattern.p, pattern.n);
+	t->tap.event = on_event;
+	route_tap(k->br, &t->tap);
+	k->tail = t;
 }

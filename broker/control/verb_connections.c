@@ -19,6 +19,7 @@
 #include "broker/control/survey.h"
 #include "broker/control/verb_args.h"
 #include "broker/core/core.h"
+#include "broker/user/user.h"
 #include "broker/user/users.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"

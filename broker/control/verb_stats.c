@@ -19,6 +19,7 @@
 #include "broker/control/verb_args.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/stats/closes.h"
 #include "broker/stats/history.h"
 #include "broker/stats/sums.h"
 #include "broker/webhook/hooks.h"
@@ -326,12 +327,12 @@ close_row(struct control_client *k, const struct stats_close *c)
 static void
 close_rows(struct control_client *k)
 {
-	const struct history *h = k->br->history;
+	const struct closes *h = k->br->closes;
 	uint64_t n = 0;
 
-	for (uint32_t i = h->nclosed; i > 0 && n < k->limit; i--) {
+	for (uint32_t i = h->n; i > 0 && n < k->limit; i--) {
 		const struct stats_close *c =
-		    &h->closes[(h->first + i - 1) % HISTORY_CLOSES];
+		    &h->v[(h->first + i - 1) % CLOSES_MAX];
 
 		if (k->app != 0 && c->app != k->app)
 			continue;
@@ -344,7 +345,7 @@ close_rows(struct control_client *k)
 void
 verb_closes(struct control_client *k, struct json args)
 {
-	if (get_args(k, args, HISTORY_CLOSES, HISTORY_CLOSES) == 0)
+	if (get_args(k, args, CLOSES_MAX, CLOSES_MAX) == 0)
 		control_ask(k, close_rows);
 }
 

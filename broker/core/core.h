@@ -17,6 +17,8 @@ struct budget;
 struct buf;
 struct cache;
 struct claims;
+struct closes;
+struct channel_events;
 struct conf;
 struct control;
 struct ev_loop;
@@ -32,6 +34,7 @@ struct queries;
 struct registry;
 struct replay;
 struct resync;
+struct route_taps;
 struct scrapes;
 struct sums;
 struct suspects;
@@ -52,7 +55,7 @@ struct broker {
 	struct buf *scratch; /* see broker_scratch() */
 
 	struct peer *cause; /* sender of the message that is being handled */
-	unsigned ntails;    /* clients that watch events pass */
+	unsigned ntaps;     /* observers of passing events; see route.h */
 	unsigned nslots;    /* room for workers; conf->nworkers are expected */
 	struct peer *peers[PROC_MAX_WORKERS]; /* by slot, after HELLO */
 
@@ -62,6 +65,8 @@ struct broker {
 	struct broker_apps *apps;
 	struct claims *claims;
 	struct registry *registry;
+	const struct channel_events *events; /* who observes channels */
+	struct route_taps *taps;
 	struct cache *cache;
 	struct replay *replay; /* logs, and sessions that resume */
 	struct suspects *suspects;
@@ -69,6 +74,7 @@ struct broker {
 	struct queries *queries;
 	struct hooks *hooks;
 	struct sums *sums;
+	struct closes *closes;
 	struct history *history;
 	struct scrapes *scrapes;
 	struct control *control;

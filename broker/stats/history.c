@@ -19,7 +19,6 @@
 #include "broker/stats/sums.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
-#include "shared/net/ws_frame.h"
 
 /* ---- series ---- */
 
@@ -295,36 +294,5 @@ void
 history_clear(struct broker *br)
 {
 	free(br->history->minutes.v);
-	free(br->history->closes);
 	br->history->minutes.v = NULL;
-	br->history->closes = NULL;
-}
-
-/* ---- connections that ended ---- */
-
-/* What came as a text is one: it ends, and it is UTF-8. */
-static void
-make_safe(char *text, size_t size)
-{
-	text[size - 1] = '\0';
-	if (!utf8_is_valid(str_of(text)))
-		text[0] = '\0';
-}
-
-void
-history_closed(struct broker *br, const struct stats_close *c)
-{
-	struct history *h = br->history;
-	struct stats_close *to;
-
-	if (h->closes == NULL)
-		h->closes = xcalloc(HISTORY_CLOSES, sizeof(*h->closes));
-	to = &h->closes[(h->first + h->nclosed) % HISTORY_CLOSES];
-	if (h->nclosed < HISTORY_CLOSES)
-		h->nclosed++;
-	else
-		h->first = (h->first + 1) % HISTORY_CLOSES;
-	*to = *c;
-	make_safe(to->peer, sizeof(to->peer));
-	make_safe(to->reason, sizeof(to->reason));
 }

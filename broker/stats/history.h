@@ -16,7 +16,6 @@
 struct broker;
 struct broker_app;
 
-#define HISTORY_CLOSES 1000
 #define HISTORY_MINUTES LEDGER_ROWS /* of the whole server */
 #define HISTORY_APP_MINUTES 60      /* of one app */
 #define HISTORY_APP_HOURS 24
@@ -40,8 +39,6 @@ struct history {
 	struct minute_log_row begun; /* what the process before had of it */
 	uint64_t minute;             /* since 1970 */
 	uint64_t peak;
-	struct stats_close *closes; /* HISTORY_CLOSES, a ring */
-	uint32_t nclosed, first;
 };
 
 void history_init(struct broker *);
@@ -54,8 +51,6 @@ void history_tick(struct broker *);
 /* The minute that is not over, of all or of one app (NULL: all). */
 void history_running(
     struct broker *, const struct broker_app *, struct minute_log_row *);
-/* A connection ended; the bytes come from a worker and are made safe. */
-void history_closed(struct broker *, const struct stats_close *);
 /* The i-th row from the oldest; i < s->n. */
 const struct minute_log_row *history_row(
     const struct history_series *, uint32_t i);

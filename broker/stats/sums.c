@@ -19,7 +19,8 @@
 #include "broker/channel/registry.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
-#include "broker/stats/history.h"
+#include "broker/stats/closes.h"
+#include "broker/user/user.h"
 #include "broker/user/users.h"
 #include "broker/webhook/hooks.h"
 #include "shared/base/base.h"
@@ -186,7 +187,7 @@ sums_on_stats(struct peer *p, const struct msg_stats *m)
 		add_row(p->br, s, m->apps.p + i);
 	for (size_t i = 0; i < m->closes.n; i += sizeof(c)) {
 		memcpy(&c, m->closes.p + i, sizeof(c));
-		history_closed(p->br, &c);
+		closes_add(p->br, &c);
 	}
 	p->br->sums->turn_max = MAX(p->br->sums->turn_max, all.gauges.turn_max);
 	return 0;

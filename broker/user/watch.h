@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "broker/user/users.h"
+#include "broker/user/user.h"
 #include "shared/base/buf.h"
 #include "shared/ipc/ipc_msg.h"
 

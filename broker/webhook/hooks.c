@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "broker/app/apps.h"
+#include "broker/channel/channel_events.h"
 #include "broker/channel/presence.h"
 #include "broker/channel/registry.h"
 #include "broker/core/core.h"
@@ -107,8 +108,8 @@ key_of(const struct broker *br, const struct channel *c, struct str user)
 		user };
 }
 
-void
-hooks_entered(struct broker *br, const struct channel *c, struct str user_id)
+static void
+on_entered(struct broker *br, const struct channel *c, struct str user_id)
 {
 	struct fact_key k;
 	struct fact *f;
@@ -124,8 +125,8 @@ hooks_entered(struct broker *br, const struct channel *c, struct str user_id)
 		fact_begin(br, f);
 }
 
-void
-hooks_left(struct broker *br, const struct channel *c, struct str user_id)
+static void
+on_left(struct broker *br, const struct channel *c, struct str user_id)
 {
 	struct fact_key k;
 	struct fact *f;
@@ -142,8 +143,8 @@ hooks_left(struct broker *br, const struct channel *c, struct str user_id)
 		fact_end(br, f);
 }
 
-void
-hooks_missed(struct broker *br, const struct channel *c)
+static void
+on_missed(struct broker *br, const struct channel *c)
 {
 	struct fact_key k;
 	struct fact *f;
@@ -156,8 +157,8 @@ hooks_missed(struct broker *br, const struct channel *c)
 		fact_miss(br, f);
 }
 
-void
-hooks_filled(struct broker *br, uint32_t app, struct str channel)
+static void
+on_filled(struct broker *br, uint32_t app, struct str channel)
 {
 	struct fact_key k = { app, channel, none };
 	struct fact *f;
@@ -180,8 +181,8 @@ pass(struct broker *br, struct msg_hook *m)
 	buf_unref(numbers);
 }
 
-void
-hooks_counted(struct broker *br, const struct channel *c)
+static void
+on_counted(struct broker *br, const struct channel *c)
 {
 	struct msg_hook m = { .kind = WEBHOOK_COUNT };
 	struct buf *event = NULL;
@@ -209,8 +210,8 @@ frame_json(struct str frame)
 	return n <= 0 ? none : str_from(frame, (size_t)n);
 }
 
-void
-hooks_client_event(struct broker *br, const struct msg_event *e)
+static void
+on_client_event(struct broker *br, const struct msg_event *e)
 {
 	static const struct str keys[] = { { "event", 5 }, { "data", 4 },
 		{ "user_id", 7 } };
@@ -242,6 +243,15 @@ hooks_client_event(struct broker *br, const struct msg_event *e)
 	pass(br, &m);
 	buf_unref(event);
 }
+
+const struct channel_events hooks_events = {
+	.entered = on_entered,
+	.left = on_left,
+	.missed = on_missed,
+	.filled = on_filled,
+	.counted = on_counted,
+	.client_event = on_client_event,
+};
 
 const char *
 hooks_test(struct broker *br, uint32_t endpoint)

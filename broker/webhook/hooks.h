@@ -19,7 +19,7 @@
 #include "shared/base/str.h"
 
 struct broker;
-struct channel;
+struct channel_events;
 struct peer;
 
 #define HOOKS_HOLD 3. /* seconds for which vacated and removed wait */
@@ -43,20 +43,8 @@ void hooks_clear(struct broker *);
 /* The endpoints have changed. */
 void hooks_changed(struct broker *);
 
-/*
- * A subscription came: the first one of the channel, or, with a user_id, the
- * first one of this user.
- */
-void hooks_entered(struct broker *, const struct channel *, struct str user_id);
-/* A subscription went; user_id: it was this user's last one. */
-void hooks_left(struct broker *, const struct channel *, struct str user_id);
-/* Somebody came to a cache channel without an event; it has one now. */
-void hooks_missed(struct broker *, const struct channel *);
-void hooks_filled(struct broker *, uint32_t app, struct str channel);
-/* Subscribers are told how many they are. */
-void hooks_counted(struct broker *, const struct channel *);
-/* An accepted client event. */
-void hooks_client_event(struct broker *, const struct msg_event *);
+/* Observes the channels. */
+extern const struct channel_events hooks_events;
 /* An event of no meaning for this endpoint: NULL, or why not. */
 const char *hooks_test(struct broker *, uint32_t endpoint);
 

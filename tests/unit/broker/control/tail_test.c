@@ -33,16 +33,29 @@ next_type(struct desk *d, const char *frame)
 	return json_get(row, S("type")).raw.p[1];
 }
 
+/* An event passes. */
 static void
-pass(struct desk *d, uint32_t app, enum tail_kind kind)
+tap(struct broker *br, const struct msg_event *m, enum route_kind kind)
+{
+	struct list *e;
+
+	LIST_FOREACH(e, &br->taps->all) {
+		struct route_tap *t = LIST_ITEM(e, struct route_tap, link);
+
+		t->event(t, m, kind);
+	}
+}
+
+static void
+pass(struct desk *d, uint32_t app, enum route_kind kind)
 {
 	struct buf *b = NULL;
 	struct msg_event m = { .app = app, .channel = S("room-1") };
 
 	frame_text(&b, S(TEXT));
 	m.frame = buf_str(b);
-	if (d->l->br.ntails > 0)
-		tail_event(&d->l->br, &m, kind);
+	if (d->l->br.ntaps > 0)
+		tap(&d->l->br, &m, kind);
 	buf_unref(b);
 }
 
@@ -52,23 +65,23 @@ who_wants_what(void **state)
 	static const struct {
 		const char *args;
 		uint32_t app;
-		enum tail_kind kind;
+		enum route_kind kind;
 		char type; /* of the row; 0: none comes */
 	} rows[] = {
-		{ "{}", 1, TAIL_EVENT, 'e' },
-		{ "{}", 1, TAIL_CLIENT, 'c' },
-		{ "{}", 1, TAIL_OWN, 0 },
-		{ "{}", 99, TAIL_EVENT, 0 },
-		{ "{\"own\":true}", 1, TAIL_OWN, 'o' },
-		{ "{\"own\":true}", 1, TAIL_EVENT, 'e' },
-		{ "{\"own\":1}", 1, TAIL_OWN, 0 },
-		{ "{\"app\":\"app1\"}", 1, TAIL_EVENT, 'e' },
-		{ "{\"app\":\"app1\"}", 2, TAIL_EVENT, 0 },
-		{ "{\"channel\":\"room-1\"}", 1, TAIL_EVENT, 'e' },
-		{ "{\"channel\":\"room-*\"}", 1, TAIL_EVENT, 'e' },
-		{ "{\"channel\":\"room-?\"}", 1, TAIL_CLIENT, 'c' },
-		{ "{\"channel\":\"room\"}", 1, TAIL_EVENT, 0 },
-		{ "{\"channel\":\"\"}", 1, TAIL_EVENT, 'e' },
+		{ "{}", 1, ROUTE_EVENT, 'e' },
+		{ "{}", 1, ROUTE_CLIENT, 'c' },
+		{ "{}", 1, ROUTE_OWN, 0 },
+		{ "{}", 99, ROUTE_EVENT, 0 },
+		{ "{\"own\":true}", 1, ROUTE_OWN, 'o' },
+		{ "{\"own\":true}", 1, ROUTE_EVENT, 'e' },
+		{ "{\"own\":1}", 1, ROUTE_OWN, 0 },
+		{ "{\"app\":\"app1\"}", 1, ROUTE_EVENT, 'e' },
+		{ "{\"app\":\"app1\"}", 2, ROUTE_EVENT, 0 },
+		{ "{\"channel\":\"room-1\"}", 1, ROUTE_EVENT, 'e' },
+		{ "{\"channel\":\"room-*\"}", 1, ROUTE_EVENT, 'e' },
+		{ "{\"channel\":\"room-?\"}", 1, ROUTE_CLIENT, 'c' },
+		{ "{\"channel\":\"room\"}", 1, ROUTE_EVENT, 0 },
+		{ "{\"channel\":\"\"}", 1, ROUTE_EVENT, 'e' },
 	};
 	struct desk *d = desk_new();
 
@@ -77,7 +90,7 @@ who_wants_what(void **state)
 	for (size_t i = 0; i < nitems(rows); i++) {
 		desk_ask(d, "tail", rows[i].args);
 		links_turn(d->l);
-		assert_int_equal(d->l->br.ntails, 1);
+		assert_int_equal(d->l->br.ntaps, 1);
 		pass(d, rows[i].app, rows[i].kind);
 		if (next_type(d, TEXT) != rows[i].type)
 			fail_msg("row %zu", i);
@@ -86,7 +99,7 @@ who_wants_what(void **state)
 	close(d->fd);
 	d->fd = -1;
 	links_turn(d->l);
-	assert_int_equal(d->l->br.ntails, 0);
+	assert_int_equal(d->l->br.ntaps, 0);
 	desk_free(d);
 }
 
@@ -100,7 +113,7 @@ bad_questions(void **state)
 	assert_end(d, 1, "channel: not a text");
 	desk_ask(d, "tail", "{\"app\":\"nobody\"}");
 	assert_end(d, 1, "the running pusherd knows no app");
-	assert_int_equal(d->l->br.ntails, 0);
+	assert_int_equal(d->l->br.ntaps, 0);
 	desk_free(d);
 }
 
@@ -119,12 +132,12 @@ who_does_not_read_misses_events(void **state)
 	(void)state;
 	desk_ask(d, "tail", "{}");
 	links_turn(d->l);
-	tail_event(&d->l->br, &none, TAIL_EVENT);
+	tap(&d->l->br, &none, ROUTE_EVENT);
 	assert_int_equal(next_type(d, NULL), 0);
 	k = LIST_ITEM(
 	    d->l->br.control->clients.next, struct control_client, link);
 	while (k->tail->missed < 1000 && n++ < 100000)
-		pass(d, 1, TAIL_EVENT);
+		pass(d, 1, ROUTE_EVENT);
 	assert_int_equal(k->tail->missed, 1000);
 	assert_in_range(outq_bytes(&k->ipc.out), 1 << 20, (1 << 20) + 4096);
 	while (desk_next(d, &s))
@@ -133,7 +146,7 @@ who_does_not_read_misses_events(void **state)
 	tail_tick(k->tail);
 	assert_row(d, "{\"type\":\"missed\",\"missed\":1000}");
 	assert_int_equal(k->tail->missed, 0);
-	pass(d, 1, TAIL_EVENT);
+	pass(d, 1, ROUTE_EVENT);
 	assert_int_equal(next_type(d, TEXT), 'e');
 	desk_free(d);
 }

@@ -140,7 +140,7 @@ add_endpoints(struct desk *d, const char *events, uint32_t napps)
 		assert_int_equal(appdb_hooks_insert(db, &h), 0);
 		webhook_clear(&h);
 	}
-	assert_int_equal(hook_apps_read(&d->l->br, db), 0);
+	assert_int_equal(d->l->br.apps->ops->read(&d->l->br, db), 0);
 	appdb_close(db);
 	unlink(path);
 }

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * order.c: who hears of what, and in which order: a worker's link has come or
+ * gone, a resync is over, the apps have changed.  The modules below do not
+ * know each other; here they are named, once.
+ *
+ * Must never do any work itself.
+ */
+
+#include "broker/order.h"
+
+#include <stdint.h>
+
+#include "broker/app/claims.h"
+#include "broker/app/quota.h"
+#include "broker/channel/cache.h"
+#include "broker/channel/query.h"
+#include "broker/channel/registry.h"
+#include "broker/channel/subscribe.h"
+#include "broker/channel/tally.h"
+#include "broker/control/control.h"
+#include "broker/control/survey.h"
+#include "broker/core/core.h"
+#include "broker/dispatch.h"
+#include "broker/link/park.h"
+#include "broker/link/resync.h"
+#include "broker/stats/history.h"
+#include "broker/stats/scrape.h"
+#include "broker/stats/sums.h"
+#include "broker/user/users.h"
+#include "broker/webhook/hook_apps.h"
+#include "broker/webhook/hook_queue.h"
+#include "broker/webhook/hooks.h"
+#include "shared/base/log.h"
+#include "shared/conf/conf.h"
+
+/* ---- links ---- */
+
+static void
+on_up(struct peer *p, bool is_new)
+{
+	resync_on_up(p);
+	sums_on_hello(p, is_new);
+	apps_send_all(p->br, p);
+	cache_hand_all(p);
+}
+
+static void
+on_down(struct peer *p)
+{
+	struct broker *br = p->br;
+	unsigned slot = (unsigned)p->slot;
+
+	if (p->courier) {
+		hook_queue_lost(&br->hooks->queue);
+		sums_courier_lost(br);
+	}
+	if (p->slot == -1)
+		return;
+	park_clear(p);
+	query_drop(br, p);
+	scrape_drop(br, p);
+	quota_drop(br, slot);
+	claims_drop(br, slot);
+	users_drop(br, slot);
+	subscribe_drop(br, slot);
+	control_on_pong(br, slot, UINT64_MAX);
+	survey_drop(br, slot);
+	sums_on_pong(br, slot, UINT64_MAX);
+	resync_check(br);
+}
+
+static void
+on_pong(struct peer *p, uint64_t id)
+{
+	control_on_pong(p->br, (unsigned)p->slot, id);
+	sums_on_pong(p->br, (unsigned)p->slot, id);
+}
+
+static bool
+has_clients(const struct peer *p)
+{
+	return p->nconns > 0 || p->br->registry->nsubs[p->slot] > 0;
+}
+
+static void
+on_live(struct broker *br)
+{
+	cache_on_live(br);
+	subscribe_on_live(br);
+	users_on_live(br);
+	if (br->resync->fresh)
+		tally_all(br);
+}
+
+static void
+on_open(struct broker *br, unsigned nworkers)
+{
+	if (br->inherit != NULL)
+		control_start(br, br->inherit->control_fd);
+	log_info("resync: complete workers=%u/%u channels=%zu ms=%.0f",
+	    nworkers, br->conf->nworkers, br->registry->channels.n,
+	    (broker_now() - br->resync->began) * 1000);
+	hooks_on_live(br);
+}
+
+const struct link_ops order_of_links = {
+	.handlers = broker_handlers,
+	.up = on_up,
+	.down = on_down,
+	.pong = on_pong,
+	.flush = cache_flush,
+	.has_clients = has_clients,
+	.live = on_live,
+	.open = on_open,
+};
+
+/* ---- apps ---- */
+
+static int
+on_apps_read(struct broker *br, struct appdb *db)
+{
+	if (hook_apps_read(br, db) == -1)
+		return -1;
+	hooks_changed(br);
+	return 0;
+}
+
+static void
+on_app_deleted(struct broker *br, const struct broker_app *a)
+{
+	cache_purge_app(br, a->app.num);
+}
+
+static void
+on_app_forget(struct broker_app *a)
+{
+	history_app_free(a->history);
+	a->history = NULL;
+}
+
+static void
+on_keys_expired(struct broker *br)
+{
+	if (br->hooks->queue.courier != NULL)
+		hook_apps_send(br, br->hooks->queue.courier);
+}
+
+const struct apps_ops order_of_apps = {
+	.read = on_apps_read,
+	.deleted = on_app_deleted,
+	.forget = on_app_forget,
+	.expired = on_keys_expired,
+};

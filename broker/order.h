@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_ORDER_H
+#define BROKER_ORDER_H
+
+#include "broker/app/apps.h"
+#include "broker/link/peer.h"
+
+/* What everybody does when a link or the apps change. */
+extern const struct link_ops order_of_links;
+extern const struct apps_ops order_of_apps;
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_USER_USER_H
+#define BROKER_USER_USER_H
+
+/* Users, their sessions and watches, and the tables of them. */
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/base/hash.h"
+#include "shared/base/list.h"
+#include "shared/base/str.h"
+#include "shared/proc/proc.h"
+
+struct broker;
+struct channel;
+
+#define USERS_OFFLINE 3.         /* seconds in which one may come back */
+#define USERS_WATCHLIST_MAX 1000 /* ids of one connection, at most */
+
+struct user {
+	struct hash_node node;
+	struct list watchers;    /* struct watch */
+	struct list leaving;     /* in users->leaving */
+	double due;              /* leaving: when it is offline */
+	struct channel *channel; /* while it has sessions */
+	uint32_t app;
+	uint32_t nsessions;
+	size_t id_len;
+	char id[];
+};
+
+/* "The connection s watches the user u." */
+struct watch {
+	struct list in_user;
+	struct session *s;
+	struct user *u;
+	uint16_t at; /* which element of its list */
+	bool told;   /* the connection has been told: online */
+};
+
+struct session {
+	struct hash_node node; /* node.hash is hash_u64(sid) */
+	struct list in_slot;
+	struct user *user;
+	struct watch *watches;
+	size_t nwatches;
+	size_t nlist; /* elements of its list, some of them twice */
+	uint64_t sid;
+	unsigned slot;
+	bool answered; /* it has SIGNIN_DONE: changes are told */
+};
+
+struct users {
+	struct hash by_id;   /* struct user, by (app, id) */
+	struct hash by_sid;  /* struct session */
+	struct list leaving; /* struct user: offline soon, by time */
+	ev_timer offline;    /* of the first of these */
+	struct list sessions[PROC_MAX_WORKERS]; /* by slot */
+};
+
+static inline struct str
+user_id(const struct user *u)
+{
+	return str_make(u->id, u->id_len);
+}
+
+static inline bool
+user_is_leaving(const struct user *u)
+{
+	return !list_is_empty(&u->leaving);
+}
+
+static inline bool
+user_is_online(const struct user *u)
+{
+	return u->nsessions > 0 || user_is_leaving(u);
+}
+
+/* NULL: nobody knows that user.  One without sessions is just watched. */
+struct user *users_find(const struct broker *, uint32_t app, struct str id);
+
+struct user *user_get(struct broker *, uint32_t app, struct str id);
+/* Frees it when nobody needs it. */
+void user_release(struct broker *, struct user *);
+
+#endif
