@@ -202,7 +202,11 @@ const struct cmd_verb commands[] = {
 	    "cache_miss, subscription_count.  Private addresses need\n"
 	    "app set APP webhook_allow_private=on.",
 	    cmd_webhook_add_options, cmd_webhook_add },
-	{ "webhook list", "[APP]", 0, 1, "List the webhooks", APP_TEXT_HELP,
+	{ "webhook list", "[APP]", 0, 1, "List the webhooks and their state",
+	    APP_TEXT_HELP
+	    "\nfailing: the time since which no request succeeded; waiting:\n"
+	    "events; oldest: the age of the first of them; dropped: events\n"
+	    "for which a full outbox had no room.",
 	    NULL, cmd_webhook_list },
 	{ "webhook show", "WEBHOOK", 1, 1, "Print a webhook", WEBHOOK_TEXT_HELP,
 	    cmd_webhook_show_options, cmd_webhook_show },

@@ -134,6 +134,7 @@ forget(struct endpoint *e)
 		delivery_free(e->open);
 	drop_batch(e);
 	queues_forget(&e->queues);
+	e->failing_ms = 0;
 }
 
 void

@@ -36,6 +36,8 @@ struct endpoint {
 	/* Attempts in a row that found no working server: see sender.c. */
 	uint32_t down;
 	ev_timer rest;
+	/* Since when no attempt has succeeded, as in the outbox; 0: one has. */
+	uint64_t failing_ms;
 };
 
 struct endpoint *endpoint_find(const struct courier *, uint32_t num);

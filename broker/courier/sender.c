@@ -221,6 +221,18 @@ observe_age(struct courier *c, const struct delivery *d, uint64_t now)
 	stats_observe(&c->ages, stats_bounds_age, ms * 1000);
 }
 
+/* A test that fails does not count: nothing waits for it. */
+static int
+record_health(struct endpoint *e, const struct delivery *d, bool ok)
+{
+	uint64_t since = ok ? 0 : courier_now_ms();
+
+	if (ok == (e->failing_ms == 0) || (!ok && d->queue->key == QUEUE_TESTS))
+		return 0;
+	e->failing_ms = since;
+	return outbox_set_failing(e->c->outbox, e->num, e->c->database, since);
+}
+
 /* Records the attempt in the row; *over: there is none after it. */
 static int
 record(struct endpoint *e, struct delivery *d,
@@ -235,6 +247,8 @@ record(struct endpoint *e, struct delivery *d,
 		.bytes = d->bytes };
 	int n;
 
+	if (record_health(e, d, result->ok) == -1)
+		return -1;
 	d->queue->failed = result->ok ? 0 : d->queue->failed + 1;
 	if (result->ok) {
 		*over = true;

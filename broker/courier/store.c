@@ -121,6 +121,18 @@ adopt(struct courier *c)
 	return 0;
 }
 
+static void
+load_health(void *arg, const struct outbox_health *h)
+{
+	struct loading *l = arg;
+	struct endpoint *e = endpoint_find(l->c, h->endpoint);
+
+	if (e == NULL || e->gone)
+		l->orphan = h->endpoint;
+	else
+		e->failing_ms = h->failing_ms;
+}
+
 static int
 load(struct courier *c)
 {
@@ -132,6 +144,8 @@ load(struct courier *c)
 		l.adopt = false;
 		endpoint_forget_all(c);
 		if (outbox_each(c->outbox, &q, load_row, &l) == -1 ||
+		    outbox_each_health(
+			c->outbox, c->database, load_health, &l) == -1 ||
 		    (l.adopt && adopt(c) == -1) ||
 		    (l.orphan != 0 && disown(c, l.orphan) == -1))
 			return -1;

@@ -51,8 +51,8 @@ static const char *const states[] = { "waiting", "dead", "done" };
 static const char *const delivery_keys[] = { "delivery", "webhook", "state",
 	"kind", "events", "channel", "attempts", "status", "answer", "age" };
 
-static uint64_t
-now_ms(void)
+uint64_t
+cmd_webhook_now_ms(void)
 {
 	struct timespec ts;
 
@@ -60,9 +60,8 @@ now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-/* CMD_OK with NULL when there is no outbox yet; or CMD_FAILED. */
-static int
-open_outbox(const struct cmd *c, struct outbox **o)
+int
+cmd_webhook_outbox(const struct cmd *c, struct outbox **o)
 {
 	struct stat st;
 	char *why = NULL;
@@ -149,7 +148,7 @@ cmd_webhook_deliveries(struct cmd *c)
 {
 	const char *state = cmd_value(c, "state");
 	struct outbox_query q = { 0 };
-	struct listing l = { .out = c->out, .now = now_ms() };
+	struct listing l = { .out = c->out, .now = cmd_webhook_now_ms() };
 	struct outbox *o;
 	int r = parse_query(c, &q);
 
@@ -161,7 +160,7 @@ cmd_webhook_deliveries(struct cmd *c)
 	if (state != NULL && q.state == -1)
 		return cmd_usage(
 		    c, "--state is waiting, dead or done, not \"%s\"", state);
-	if ((r = open_outbox(c, &o)) != CMD_OK)
+	if ((r = cmd_webhook_outbox(c, &o)) != CMD_OK)
 		return r;
 	l.outbox = o;
 	out_table_order(c->out,
@@ -191,12 +190,13 @@ put_number(const struct cmd *c, const char *key, int n)
 int
 cmd_webhook_retry(struct cmd *c)
 {
-	uint64_t now = now_ms(), life = c->conf->webhook_retry_time * 1000;
+	uint64_t now = cmd_webhook_now_ms(),
+		 life = c->conf->webhook_retry_time * 1000;
 	struct outbox_query q = { 0 };
 	struct outbox *o;
 	int r = parse_query(c, &q), n = 0;
 
-	if (r != CMD_OK || (r = open_outbox(c, &o)) != CMD_OK)
+	if (r != CMD_OK || (r = cmd_webhook_outbox(c, &o)) != CMD_OK)
 		return r;
 	if (o != NULL) {
 		n = outbox_revive(o, &q, now, now + life);
@@ -214,7 +214,7 @@ cmd_webhook_purge(struct cmd *c)
 	struct outbox *o;
 	int r = parse_query(c, &q), n = 0, m = 0;
 
-	if (r != CMD_OK || (r = open_outbox(c, &o)) != CMD_OK)
+	if (r != CMD_OK || (r = cmd_webhook_outbox(c, &o)) != CMD_OK)
 		return r;
 	if (o != NULL) {
 		q.state = OUTBOX_DEAD;
@@ -284,7 +284,7 @@ static int
 look_for_test(struct cmd *c, const struct outbox_query *q, struct found *f)
 {
 	struct outbox *o;
-	int r = open_outbox(c, &o);
+	int r = cmd_webhook_outbox(c, &o);
 
 	f->list.outbox = o;
 	if (o != NULL && outbox_each(o, q, find_test, f) == -1)
@@ -297,7 +297,8 @@ static int
 wait_for_test(struct cmd *c, const struct outbox_query *q)
 {
 	const struct timespec moment = { 0, 50000000 };
-	struct found f = { .list = { .out = c->out, .now = now_ms() } };
+	struct found f = { .list = {
+			       .out = c->out, .now = cmd_webhook_now_ms() } };
 	int r = CMD_OK;
 
 	for (int i = 0; i < TEST_SECONDS * 20 && r == CMD_OK; i++) {
@@ -323,7 +324,7 @@ cmd_webhook_test(struct cmd *c)
 	struct outbox *o = NULL;
 	int r = cmd_webhook_number(c, c->args[0], &q.endpoint);
 
-	if (r != CMD_OK || (r = open_outbox(c, &o)) != CMD_OK)
+	if (r != CMD_OK || (r = cmd_webhook_outbox(c, &o)) != CMD_OK)
 		return r;
 	if (o != NULL && outbox_each(o, &q, find_last, &before) == -1)
 		r = failed(c, o);

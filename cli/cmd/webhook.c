@@ -3,7 +3,8 @@
  * webhook.c: `pusherctl webhook add|list|show|set|remove`.  An endpoint is
  * a row in the database of the apps; like there, a change is one transaction
  * and then the running daemon is told.  Headers may hold secrets: their values
- * are shown only with --reveal.
+ * are shown only with --reveal.  The state of an endpoint is in the outbox,
+ * daemon or not.
  */
 
 #include "cli/cmd/webhook.h"
@@ -11,12 +12,13 @@
 #include <stdlib.h>
 
 #include "shared/app/appdb_hooks.h"
+#include "shared/app/outbox.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
 static const char *const list_keys[] = { "webhook", "app", "url", "events",
 	"channel-prefix", "channel-suffix", "channel-glob", "headers", "batch",
-	"enabled" };
+	"enabled", "state", "failing", "waiting", "oldest", "dropped" };
 
 /* ---- printing ---- */
 
@@ -205,7 +207,50 @@ struct listing {
 	struct appdb *db;
 	struct app *apps;
 	size_t n;
+	bool known; /* the state of all */
+	struct outbox_health *health;
+	size_t nhealth;
 };
+
+/* Since this time of the courier's clock, or nothing. */
+static void
+put_age(struct out *o, const char *key, uint64_t since_ms)
+{
+	uint64_t now = cmd_webhook_now_ms();
+
+	if (since_ms == 0)
+		out_null(o, key);
+	else
+		out_seconds(
+		    o, key, now > since_ms ? (now - since_ms) / 1000 : 0);
+}
+
+static void
+put_health(const struct listing *l, const struct webhook *h)
+{
+	static const char *const keys[] = { "state", "failing", "waiting",
+		"oldest", "dropped" };
+	struct outbox_health now = { .endpoint = h->num };
+	struct out *o = l->c->out;
+
+	if (!l->known) {
+		for (size_t i = 0; i < nitems(keys); i++)
+			out_null(o, keys[i]);
+		return;
+	}
+	for (size_t i = 0; i < l->nhealth; i++)
+		if (l->health[i].endpoint == h->num)
+			now = l->health[i];
+	out_state(o, "state",
+	    !h->enabled               ? "disabled"
+		: now.failing_ms != 0 ? "failing"
+				      : "up",
+	    h->enabled && now.failing_ms == 0);
+	put_age(o, "failing", now.failing_ms);
+	out_num(o, "waiting", now.waiting);
+	put_age(o, "oldest", now.oldest_ms);
+	out_num(o, "dropped", now.dropped);
+}
 
 static int
 put_row(void *arg, const struct webhook *h)
@@ -218,8 +263,34 @@ put_row(void *arg, const struct webhook *h)
 			owner.id = l->apps[i].id;
 	out_row_open(l->c->out);
 	put_fields(l->c->out, h, owner.id == NULL ? "" : owner.id, false);
+	put_health(l, h);
 	out_row_close(l->c->out);
 	return 0;
+}
+
+static void
+collect_health(void *arg, const struct outbox_health *h)
+{
+	struct listing *l = arg;
+
+	l->health =
+	    xreallocarray(l->health, l->nhealth + 1, sizeof(*l->health));
+	l->health[l->nhealth++] = *h;
+}
+
+/* A broken outbox is no reason to show no endpoints. */
+static void
+look_at_outbox(struct listing *l)
+{
+	struct outbox *o;
+
+	if (cmd_webhook_outbox(l->c, &o) != CMD_OK)
+		return;
+	l->known = o == NULL ||
+	    outbox_each_health(o, appdb_uuid(l->db), collect_health, l) == 0;
+	if (!l->known)
+		cmd_note("%s: %s", l->c->conf->outbox, outbox_error(o));
+	outbox_close(o);
 }
 
 /* Only number and id. */
@@ -245,9 +316,11 @@ cmd_webhook_list(struct cmd *c)
 	if (c->nargs > 0)
 		r = cmd_find_app(c, l.db, c->args[0], &a);
 	if (r == CMD_OK) {
+		look_at_outbox(&l);
 		out_table_order(c->out,
-		    "webhook app url enabled events batch channel-prefix "
-		    "channel-glob channel-suffix headers");
+		    "webhook app state failing waiting oldest dropped url "
+		    "events enabled batch channel-prefix channel-glob "
+		    "channel-suffix headers");
 		out_table_open(c->out, NULL, list_keys, nitems(list_keys));
 		if (appdb_each(l.db, collect_app, &l) == -1 ||
 		    appdb_hooks_each(l.db, a.num, put_row, &l) == -1) {
@@ -260,6 +333,7 @@ cmd_webhook_list(struct cmd *c)
 	for (size_t i = 0; i < l.n; i++)
 		free(l.apps[i].id);
 	free(l.apps);
+	free(l.health);
 	app_clear(&a);
 	return r;
 }

@@ -117,7 +117,7 @@ int outbox_revive(struct outbox *, const struct outbox_query *, uint64_t now_ms,
 int outbox_delete(struct outbox *, const struct outbox_query *);
 /*
  * Deletes up to n of the oldest dead ones, or else of client events and
- * counts that wait: how many, or -1.
+ * counts that wait: how many, or -1.  They count as dropped.
  */
 int outbox_shrink(struct outbox *, unsigned n);
 /*
@@ -131,12 +131,28 @@ struct outbox_holder {
 int outbox_largest(struct outbox *, bool by_bytes, struct outbox_holder *);
 /*
  * Deletes up to n of the oldest rows of an endpoint, dead ones and client
- * events first: how many, with their ids (room for n), or -1.
+ * events first: how many, with their ids (room for n), or -1.  They count as
+ * dropped.
  */
 int outbox_yield(struct outbox *, uint32_t endpoint, unsigned n, uint64_t *ids);
+
+/* The state of an endpoint of a database (UUID). */
+struct outbox_health {
+	uint32_t endpoint;
+	uint64_t waiting;   /* events */
+	uint64_t oldest_ms; /* of those that wait; 0: none does */
+	uint64_t dropped;   /* events, for lack of room */
+	uint64_t
+	    failing_ms; /* since when no attempt has succeeded; 0: one has */
+};
+/* Calls back for each endpoint of which something is known, by number. */
+int outbox_each_health(struct outbox *, const char *database,
+    void (*fn)(void *arg, const struct outbox_health *), void *arg);
+int outbox_set_failing(
+    struct outbox *, uint32_t endpoint, const char *database, uint64_t ms);
 /*
- * This endpoint does not exist any more: deletes its rows.  Those of another
- * database that wait are kept as dead letters: how many, or -1.
+ * This endpoint does not exist any more: deletes its rows and its state.  Those
+ * of another database that wait are kept as dead letters: how many, or -1.
  */
 int outbox_disown(
     struct outbox *, uint32_t endpoint, const char *database, uint64_t now_ms);

@@ -69,10 +69,13 @@ static const char *const schema[] = {
 	/* Numbers of apps and endpoints mean something in one database only. */
 	"ALTER TABLE requests ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE told ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
-	"CREATE TABLE dropped ("
-	" endpoint INTEGER PRIMARY KEY,"
-	" n INTEGER NOT NULL"
-	") STRICT;",
+	"CREATE TABLE endpoints ("
+	" endpoint INTEGER NOT NULL,"
+	" database TEXT NOT NULL,"
+	" dropped INTEGER NOT NULL DEFAULT 0,"
+	" failing_ms INTEGER NOT NULL DEFAULT 0,"
+	" PRIMARY KEY (endpoint, database)"
+	") STRICT, WITHOUT ROWID;",
 };
 #define VERSION ((uint64_t)nitems(schema))
 

@@ -8,7 +8,6 @@
 #include "shared/app/outbox_db.h"
 
 #include "shared/base/base.h"
-#include "shared/pusher/webhook.h"
 
 static const char *const sql[OUTBOX_STMTS] = {
 	[OUTBOX_PUT] =
@@ -311,30 +310,6 @@ outbox_delete(struct outbox *o, const struct outbox_query *q)
 {
 	return delete (
 	    o, prepare(o, "DELETE FROM requests" WHERE RETURNING, q));
-}
-
-int
-outbox_shrink(struct outbox *o, unsigned n)
-{
-	static const char dead[] =
-	    "DELETE FROM requests WHERE id IN (SELECT id FROM requests"
-	    " WHERE state = 1 ORDER BY id LIMIT ?1)" RETURNING;
-	static const char events[] =
-	    "DELETE FROM requests WHERE id IN (SELECT id FROM requests"
-	    " WHERE state = 0 AND kind IN (?2, ?3) ORDER BY id LIMIT "
-	    "?1)" RETURNING;
-	bool any_dead = o->counts.dead > 0;
-	sqlite3_stmt *s;
-
-	if (sqlite3_prepare_v2(o->db, any_dead ? dead : events, -1, &s, NULL) !=
-	    SQLITE_OK)
-		return -1;
-	bind_u64(s, 1, n);
-	if (!any_dead) {
-		bind_u64(s, 2, WEBHOOK_CLIENT_EVENT);
-		bind_u64(s, 3, WEBHOOK_COUNT);
-	}
-	return delete (o, s);
 }
 
 int

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * outbox_share.c: which endpoint holds most of the outbox and which of its rows
- * are dropped, for a full outbox; and what becomes of rows whose endpoint or
- * owner has changed.
+ * outbox_share.c: the rows of one endpoint.  Decides which rows a full outbox
+ * drops, counts them for their endpoint, keeps the state of each endpoint, and
+ * handles rows whose endpoint or owner has changed.
  */
 
 #include "shared/app/outbox_db.h"
@@ -32,28 +32,101 @@ outbox_largest(struct outbox *o, bool by_bytes, struct outbox_holder *h)
 	return step == SQLITE_ROW || step == SQLITE_DONE ? 0 : -1;
 }
 
-int
-outbox_yield(struct outbox *o, uint32_t endpoint, unsigned n, uint64_t *ids)
+/* ---- rows that are dropped ---- */
+
+/* Counts those that WHICH selects for their endpoints. */
+#define COUNT(WHICH) \
+	"INSERT INTO endpoints (endpoint, database, dropped)" \
+	" SELECT endpoint, substr(owner, 1, 32), sum(count) FROM requests" \
+	" WHERE id IN (" WHICH ") GROUP BY 1, 2" \
+	" ON CONFLICT DO UPDATE SET dropped = dropped + excluded.dropped"
+#define DROP(WHICH) "DELETE FROM requests WHERE id IN (" WHICH ") RETURNING id"
+
+#define OF_ENDPOINT \
+	"SELECT id FROM requests WHERE state < 2 AND endpoint = ?2" \
+	" ORDER BY state DESC, kind IN (?3, ?4) DESC, id LIMIT ?1"
+#define DEAD "SELECT id FROM requests WHERE state = 1 ORDER BY id LIMIT ?1"
+#define EVENTS \
+	"SELECT id FROM requests WHERE state = 0 AND kind IN (?3, ?4)" \
+	" ORDER BY id LIMIT ?1"
+
+/* Runs one of the two; how many rows it returned, with ids unless NULL. */
+static int
+select_rows(struct outbox *o, const char *sql, unsigned n, uint32_t endpoint,
+    uint64_t *ids)
 {
-	static const char sql[] =
-	    "DELETE FROM requests WHERE id IN (SELECT id FROM requests"
-	    " WHERE state < 2 AND endpoint = ?1"
-	    " ORDER BY state DESC, kind IN (?3, ?4) DESC, id LIMIT ?2)"
-	    " RETURNING id";
 	sqlite3_stmt *s;
 	int step, k = 0;
 
 	if (outbox_begin(o) == -1 ||
 	    sqlite3_prepare_v2(o->db, sql, -1, &s, NULL) != SQLITE_OK)
 		return -1;
-	sqlite3_bind_int64(s, 1, endpoint);
-	sqlite3_bind_int64(s, 2, n);
+	/* Those that a statement does not have are out of range. */
+	sqlite3_bind_int64(s, 1, n);
+	sqlite3_bind_int64(s, 2, endpoint);
 	sqlite3_bind_int(s, 3, WEBHOOK_CLIENT_EVENT);
 	sqlite3_bind_int(s, 4, WEBHOOK_COUNT);
-	while ((step = sqlite3_step(s)) == SQLITE_ROW)
-		ids[k++] = (uint64_t)sqlite3_column_int64(s, 0);
+	for (; (step = sqlite3_step(s)) == SQLITE_ROW; k++)
+		if (ids != NULL)
+			ids[k] = (uint64_t)sqlite3_column_int64(s, 0);
 	sqlite3_finalize(s);
-	return step != SQLITE_DONE || outbox_recount(o) == -1 ? -1 : k;
+	return step == SQLITE_DONE ? k : -1;
+}
+
+int
+outbox_yield(struct outbox *o, uint32_t endpoint, unsigned n, uint64_t *ids)
+{
+	int k = -1;
+
+	if (select_rows(o, COUNT(OF_ENDPOINT), n, endpoint, NULL) != -1)
+		k = select_rows(o, DROP(OF_ENDPOINT), n, endpoint, ids);
+	return k == -1 || outbox_recount(o) == -1 ? -1 : k;
+}
+
+int
+outbox_shrink(struct outbox *o, unsigned n)
+{
+	bool dead = o->counts.dead > 0;
+	int k = -1;
+
+	if (select_rows(o, dead ? COUNT(DEAD) : COUNT(EVENTS), n, 0, NULL) !=
+	    -1)
+		k = select_rows(
+		    o, dead ? DROP(DEAD) : DROP(EVENTS), n, 0, NULL);
+	return k == -1 || outbox_recount(o) == -1 ? -1 : k;
+}
+
+/* ---- the state of endpoints ---- */
+
+int
+outbox_each_health(struct outbox *o, const char *database,
+    void (*fn)(void *arg, const struct outbox_health *), void *arg)
+{
+	static const char sql[] =
+	    "SELECT endpoint, sum(n), min(oldest), sum(dropped), max(failing)"
+	    " FROM (SELECT endpoint, sum(count) AS n, min(time_ms) AS oldest,"
+	    "  0 AS dropped, 0 AS failing FROM requests WHERE state = 0"
+	    "  AND substr(owner, 1, 32) IN ('', ?1) GROUP BY endpoint"
+	    " UNION ALL SELECT endpoint, 0, NULL, dropped, failing_ms"
+	    "  FROM endpoints WHERE database = ?1)"
+	    " GROUP BY endpoint ORDER BY endpoint";
+	struct outbox_health h;
+	sqlite3_stmt *s;
+	int step;
+
+	if (sqlite3_prepare_v2(o->db, sql, -1, &s, NULL) != SQLITE_OK)
+		return -1;
+	sqlite3_bind_text(s, 1, database, -1, SQLITE_STATIC);
+	while ((step = sqlite3_step(s)) == SQLITE_ROW) {
+		h.endpoint = (uint32_t)sqlite3_column_int64(s, 0);
+		h.waiting = (uint64_t)sqlite3_column_int64(s, 1);
+		h.oldest_ms = (uint64_t)sqlite3_column_int64(s, 2);
+		h.dropped = (uint64_t)sqlite3_column_int64(s, 3);
+		h.failing_ms = (uint64_t)sqlite3_column_int64(s, 4);
+		fn(arg, &h);
+	}
+	sqlite3_finalize(s);
+	return step == SQLITE_DONE ? 0 : -1;
 }
 
 static int
@@ -75,6 +148,19 @@ run(struct outbox *o, const char *sql, uint32_t endpoint, const char *text,
 }
 
 int
+outbox_set_failing(
+    struct outbox *o, uint32_t endpoint, const char *database, uint64_t ms)
+{
+	return run(o,
+		   "INSERT INTO endpoints (endpoint, database, failing_ms)"
+		   " VALUES (?1, ?2, ?3) ON CONFLICT"
+		   " DO UPDATE SET failing_ms = excluded.failing_ms",
+		   endpoint, database, ms) == -1
+	    ? -1
+	    : 0;
+}
+
+int
 outbox_disown(
     struct outbox *o, uint32_t endpoint, const char *database, uint64_t now_ms)
 {
@@ -89,6 +175,9 @@ outbox_disown(
 	    run(o,
 		"DELETE FROM requests WHERE endpoint = ?1"
 		" AND substr(owner, 1, 32) IN ('', ?2)",
+		endpoint, database, 0) == -1 ||
+	    run(o,
+		"DELETE FROM endpoints WHERE endpoint = ?1 AND database = ?2",
 		endpoint, database, 0) == -1 ||
 	    outbox_recount(o) == -1)
 		return -1;

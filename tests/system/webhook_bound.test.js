@@ -120,6 +120,52 @@ test('S5: a dead endpoint fills the outbox; another app gets its webhooks',
 		await good.stop();
 	}));
 
+test('S5: webhook list says which endpoint fills the outbox, also after the ' +
+	'death of the courier', () => withSick({ outbox_max_rows: 1000 },
+	async (x) => {
+		const { d, sick } = x;
+		d.allow(/courier was killed/);
+		const other = d.app();
+		const good = await Receiver.start();
+		d.ctl(['webhook', 'add', other.id, good.url]);
+		const list = () => d.ctl(['webhook', 'list']);
+		x.enter(0, 2000);
+		await until('drops', () => {
+			const w = status(d);
+			return w.queued === 0 && w.dropped > 900 &&
+				w.dropped + w.waiting === 2001;
+		}, 20000);
+		const c = await Client.connect(d, other);
+		await c.subscribe('good');
+		await good.have(1);
+		const check = async () => {
+			await until('the numbers', () => {
+				const [a] = list();
+				return a.dropped + a.waiting === 2001 && a.oldest >= 3 &&
+					a.failing >= 3 && a.failing <= 600;
+			});
+			const [a, b] = list();
+			assert.ok(a.dropped > 900);
+			assert.equal(a.state, 'failing');
+			assert.deepEqual([b.state, b.failing, b.waiting, b.oldest,
+				b.dropped], ['up', null, 0, null, 0]);
+		};
+		await check();
+		process.kill(d.pidsOf('courier')[0], 'SIGKILL');
+		await until('the next one', () => status(d).state === 'up', 15000);
+		await check();
+		sick.well = true;
+		await until('nothing waits', () => {
+			const [a] = list();
+			return a.waiting === 0 && a.state === 'up' &&
+				a.failing === null && a.dropped > 900;
+		}, 60000);
+		d.ctl(['webhook', 'set', '1', 'enabled=off']);
+		assert.equal(list()[0].state, 'disabled');
+		await c.close();
+		await good.stop();
+	}));
+
 test('S5: one app fills the way to a courier that is stopped; another loses ' +
 	'nothing and is served in turn', () => withSick({}, async (x) => {
 	const { d, r, sick } = x;

@@ -98,6 +98,8 @@ describe('width', () => {
 			/^TIME +CONNS .*OUT\/S/);
 		assert.match((await shown(d, ['webhook', 'deliveries']))[0],
 			/^DELIVERY .*STATE/);
+		assert.match((await shown(d, ['webhook', 'list']))[0],
+			/^WEBHOOK .*STATE .*WAITING .*DROPPED/);
 		const narrow = await shown(d, ['connections', 'list'],
 			{ columns: 40 });
 		assert.match(narrow.at(-1), /^\(no room for worker, /);

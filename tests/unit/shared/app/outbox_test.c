@@ -379,7 +379,7 @@ s6_rows_of_the_first_version_get_their_queues(void **state)
 	    sqlite3_exec(db,
 		"ALTER TABLE requests RENAME COLUMN queue TO lane;"
 		"ALTER TABLE requests DROP COLUMN owner;"
-		"ALTER TABLE told DROP COLUMN owner; DROP TABLE dropped;"
+		"ALTER TABLE told DROP COLUMN owner; DROP TABLE endpoints;"
 		"UPDATE requests SET lane = 5 WHERE endpoint = 1;"
 		"UPDATE requests SET lane = 0, count = 2 WHERE endpoint = 2;"
 		"UPDATE requests SET lane = 8 WHERE endpoint = 3;"
