@@ -7,20 +7,20 @@
 
 #include "worker/dispatch.h"
 
+#include "worker/admin/conn_list.h"
 #include "worker/admin/drain.h"
 #include "worker/admin/stats_report.h"
-#include "worker/admin/walk.h"
-#include "worker/api/api_ask.h"
-#include "worker/api/api_claim.h"
+#include "worker/api/ask.h"
+#include "worker/api/idempotency.h"
 #include "worker/app/apps.h"
 #include "worker/channel/roster.h"
 #include "worker/channel/topic.h"
 #include "worker/client/client.h"
 #include "worker/client/handshake.h"
 #include "worker/core/core.h"
-#include "worker/link/held.h"
-#include "worker/link/kept.h"
+#include "worker/link/cache_replica.h"
 #include "worker/link/link.h"
+#include "worker/link/unacked.h"
 
 static int
 on_event(void *w, const struct ipc_in *in)
@@ -65,22 +65,22 @@ ON(app_log, apps_on_log)
 ON(session_ok, client_on_session_ok)
 ON(ping, link_on_ping)
 ON(pong, link_on_pong)
-ON(ack, kept_on_ack)
-ON(cached, held_on_cached)
-ON(cached_upto, held_on_upto)
+ON(ack, unacked_on_ack)
+ON(cached, cache_replica_on_cached)
+ON(cached_upto, cache_replica_on_upto)
 ON(roster, roster_on_roster)
 ON(member, roster_on_member)
 ON(conn_ok, handshake_on_conn_ok)
 ON(sub_done, client_on_sub_done)
 ON(reply, api_on_reply)
 ON(take_done, api_on_take_done)
-ON(claimed, api_claim_on_claimed)
+ON(claimed, idempotency_on_claimed)
 ON(signin_done, client_on_signin_done)
 ON(direct, client_on_direct)
 ON(terminate, client_on_terminate)
-ON(walk, walk_on_walk)
-ON(walk_go, walk_on_go)
-ON(walk_end, walk_on_end)
+ON(walk, conn_list_on_walk)
+ON(walk_go, conn_list_on_go)
+ON(walk_end, conn_list_on_end)
 ON(stats_ask, stats_on_ask)
 #undef ON
 

@@ -24,14 +24,14 @@
 #include "shared/ipc/heartbeat.h"
 #include "shared/ipc/master_link.h"
 #include "shared/proc/proc.h"
+#include "worker/admin/conn_list.h"
 #include "worker/admin/drain.h"
 #include "worker/admin/stats_report.h"
-#include "worker/admin/walk.h"
-#include "worker/api/api_ask.h"
-#include "worker/api/api_park.h"
-#include "worker/api/api_route.h"
+#include "worker/api/ask.h"
+#include "worker/api/retry.h"
+#include "worker/api/route.h"
 #include "worker/app/apps.h"
-#include "worker/app/guess.h"
+#include "worker/app/auth_failures.h"
 #include "worker/app/stats.h"
 #include "worker/channel/roster.h"
 #include "worker/channel/subscription.h"
@@ -39,9 +39,9 @@
 #include "worker/client/handshake.h"
 #include "worker/client/hold.h"
 #include "worker/client/socket.h"
-#include "worker/conn/api.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/flow.h"
+#include "worker/conn/http_conn.h"
 #include "worker/conn/listener.h"
 #include "worker/conn/slow.h"
 #include "worker/conn/timeout.h"
@@ -49,9 +49,9 @@
 #include "worker/conn/ws.h"
 #include "worker/core/core.h"
 #include "worker/dispatch.h"
-#include "worker/link/held.h"
-#include "worker/link/kept.h"
+#include "worker/link/cache_replica.h"
 #include "worker/link/link.h"
+#include "worker/link/unacked.h"
 #include "worker/sandbox.h"
 #include "worker/session/session.h"
 
@@ -66,12 +66,12 @@
 
 /* The state of every module, in one piece; struct worker points into it. */
 struct modules {
-	struct api_parked parked;
+	struct api_retries parked;
 	struct apps apps;
 	struct drain drain;
 	struct flow flow;
-	struct guesses guesses, tls_told;
-	struct held held_events;
+	struct auth_failures auth_failures, tls_told;
+	struct cache_replica cache_replica;
 	struct hold hold;
 	struct link link;
 	struct unacked unacked;
@@ -83,7 +83,7 @@ struct modules {
 	struct stats stats;
 	struct timeouts timeouts;
 	struct tls tls;
-	struct walks walks;
+	struct conn_lists conn_lists;
 };
 
 /* The apps are here: begins to accept, and tells the master. */
@@ -145,12 +145,12 @@ on_replay(struct worker *w)
 	if (w->unacked->seq > w->unacked->acked)
 		done.seq = w->unacked->seq;
 	each_conn(w, flow_forget);
-	kept_replay(w);
+	unacked_replay(w);
 	each_conn(w, replay_conn);
 	roster_replay(w);
-	held_replay(w);
+	cache_replica_replay(w);
 	link_send_resync_done(w, &done);
-	kept_resend(w);
+	unacked_resend(w);
 	each_conn(w, ask_again);
 	each_conn(w, flow_check);
 }
@@ -164,14 +164,14 @@ on_link_up(struct worker *w, bool dropped)
 	}
 	apps_sweep(w);
 	serve(w);
-	api_park_run(w);
+	api_retry_run(w);
 }
 
 static void
 on_link_lost(struct worker *w)
 {
 	api_link_lost(w);
-	walks_clear(w);
+	conn_lists_clear(w);
 }
 
 static const struct link_handler link_handler = {
@@ -195,7 +195,7 @@ static const struct http_handler http_handler = {
 
 static const struct apps_ops apps_ops = {
 	.on_gone = client_close_app,
-	.on_renumbered = held_forget,
+	.on_renumbered = cache_replica_forget,
 	.on_log_restart = client_restart_log,
 };
 
@@ -261,7 +261,7 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 	tls_turn(w);
 	left = flow_run(w);
 	link_flush(w);
-	kept_release(w);
+	unacked_release(w);
 	if (may_wait(w)) {
 		ev_idle_start(loop, &w->busy);
 		sched_yield(); /* to the broker, if it shares our core */
@@ -300,8 +300,8 @@ on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 	stats_report(w);
 	slow_tick(w);
 	tls_refresh(w);
-	kept_tick(w);
-	held_tick(w);
+	unacked_tick(w);
+	cache_replica_tick(w);
 	sessions_tick(w->sessions, client_log_pos);
 	log_tick();
 }
@@ -407,9 +407,9 @@ worker_init(struct worker *w)
 	w->apps->ops = &apps_ops;
 	w->drain = &m->drain;
 	w->flow = &m->flow;
-	w->guesses = &m->guesses;
+	w->auth_failures = &m->auth_failures;
 	w->tls_told = &m->tls_told;
-	w->held_events = &m->held_events;
+	w->cache_replica = &m->cache_replica;
 	w->hold = &m->hold;
 	w->link = &m->link;
 	w->link->ops = &link_handler;
@@ -423,7 +423,7 @@ worker_init(struct worker *w)
 	w->stats = &m->stats;
 	w->timeouts = &m->timeouts;
 	w->tls = &m->tls;
-	w->walks = &m->walks;
+	w->conn_lists = &m->conn_lists;
 	list_init(&w->clients);
 	list_init(&w->cursors);
 	w->before_read = hold_check;
@@ -432,12 +432,12 @@ worker_init(struct worker *w)
 	list_init(&w->blocked);
 	list_init(&w->slow);
 	list_init(&w->closed);
-	held_init(w);
+	cache_replica_init(w);
 	sessions_init(w->sessions);
 	w->sessions->queue = conn_queue_bytes;
-	kept_init(w);
-	api_park_init(w);
-	walks_init(w);
+	unacked_init(w);
+	api_retry_init(w);
+	conn_lists_init(w);
 }
 
 void
@@ -489,23 +489,23 @@ stop(struct worker *w)
 	while (!list_is_empty(&w->closed))
 		conn_reap(w);
 	link_flush(w);
-	walks_clear(w);
+	conn_lists_clear(w);
 	sessions_clear(w->sessions);
 	flow_clear(w);
 	listener_free(w);
 	drain_free(w);
 	tls_free(w);
 	link_free(w);
-	kept_free(w);
+	unacked_free(w);
 	subscriptions_free(w);
-	held_free(w);
+	cache_replica_free(w);
 	hold_free(w);
 	stats_free(w);
 	ev_timer_stop(w->loop, &w->parked->timer);
 	apps_free(w);
 	timeouts_free(w);
-	guess_clear(w->guesses);
-	guess_clear(w->tls_told);
+	auth_failures_clear(w->auth_failures);
+	auth_failures_clear(w->tls_told);
 	hash_clear(&w->conns);
 	hash_clear(&w->topics);
 	buf_unref(w->arena);

@@ -29,12 +29,12 @@ turn(struct house *h)
 	for (int i = 0; i < 4; i++) {
 		ev_run(h->r.w.loop, EVRUN_NOWAIT);
 		link_flush(&h->r.w);
-		kept_release(&h->r.w);
+		unacked_release(&h->r.w);
 		flow_run(&h->r.w);
 		conn_flush_dirty(&h->r.w);
 		conn_reap(&h->r.w);
 		link_flush(&h->r.w);
-		kept_release(&h->r.w);
+		unacked_release(&h->r.w);
 		ev_run(br.loop, EVRUN_NOWAIT);
 		broker_turn(&br);
 	}

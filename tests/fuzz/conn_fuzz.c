@@ -9,7 +9,7 @@
 
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/worker/rig.h"
-#include "worker/conn/api.h"
+#include "worker/conn/http_conn.h"
 
 #define SID 0x100000007u
 #define MESSAGE_MAX 1024

@@ -13,9 +13,9 @@
 #include "shared/json/json_write.h"
 #include "tests/unit/worker/rig.h"
 #include "worker/admin/drain.h"
-#include "worker/api/api_park.h"
-#include "worker/conn/api.h"
-#include "worker/link/held.h"
+#include "worker/api/retry.h"
+#include "worker/conn/http_conn.h"
+#include "worker/link/cache_replica.h"
 #include "worker/link/link.h"
 
 #define CLIENTS 4
@@ -292,7 +292,7 @@ house_clear(struct house *h)
 	for (unsigned i = 0; i < CLIENTS; i++)
 		house_hang_up(h, i);
 	sign_key_free(h->sign);
-	held_free(&h->r.w);
+	cache_replica_free(&h->r.w);
 	drain_free(&h->r.w);
 	ev_timer_stop(h->r.w.loop, &h->r.w.parked->timer);
 	rig_clear(&h->r);

@@ -9,7 +9,7 @@
 #include "shared/net/http.h"
 #include "shared/pusher/api_auth.h"
 #include "tests/fuzz/fuzz.h"
-#include "worker/api/api_info.h"
+#include "worker/api/info.h"
 
 #define KEY "k1"
 #define NOW 1700000000

@@ -19,12 +19,12 @@ turn(struct house *h)
 	for (int i = 0; i < 3; i++) {
 		ev_run(h->r.w.loop, EVRUN_NOWAIT);
 		link_flush(&h->r.w);
-		kept_release(&h->r.w);
+		unacked_release(&h->r.w);
 		flow_run(&h->r.w);
 		conn_flush_dirty(&h->r.w);
 		conn_reap(&h->r.w);
 		link_flush(&h->r.w);
-		kept_release(&h->r.w);
+		unacked_release(&h->r.w);
 	}
 	while (h->r.broker != -1 &&
 	    recv(h->r.broker, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)

@@ -34,8 +34,8 @@
 #include "worker/conn/timeout.h"
 #include "worker/conn/ws.h"
 #include "worker/core/core.h"
-#include "worker/link/kept.h"
 #include "worker/link/link.h"
+#include "worker/link/unacked.h"
 
 #define TICK 0.05          /* seconds between two portions */
 #define MIN_RATE 300.0     /* closes per second, at least */
@@ -356,11 +356,11 @@ is_handed_over(struct worker *w)
 
 	if (d->alone_at == 0)
 		d->alone_at = now;
-	if (kept_is_empty(w))
+	if (unacked_is_empty(w))
 		return true;
 	if (!d->together && now < d->alone_at + BROKER_SECONDS)
 		return false;
-	lost = kept_events(w);
+	lost = unacked_events(w);
 	if (lost > 0 && (!d->together || !link_is_up(w)))
 		log_warnx("drain: %u accepted events are lost: no broker has "
 			  "taken them in %.0f s",

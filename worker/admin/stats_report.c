@@ -16,14 +16,14 @@
 #include "shared/base/buf.h"
 #include "shared/proc/memory.h"
 #include "shared/proc/proc_usage.h"
-#include "worker/api/api_park.h"
+#include "worker/api/retry.h"
 #include "worker/app/apps.h"
 #include "worker/app/stats.h"
 #include "worker/client/hold.h"
 #include "worker/conn/conn.h"
 #include "worker/core/core.h"
-#include "worker/link/kept.h"
 #include "worker/link/link.h"
+#include "worker/link/unacked.h"
 
 static void
 gauge(struct worker *w, struct stats_gauges *g)

@@ -7,7 +7,7 @@
 
 #include "worker/api/metrics.h"
 
-#include "worker/api/api_ask.h"
+#include "worker/api/ask.h"
 #include "worker/core/core.h"
 
 void

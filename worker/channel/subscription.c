@@ -20,8 +20,8 @@
 #include "worker/conn/conn.h"
 #include "worker/conn/flow.h"
 #include "worker/core/core.h"
-#include "worker/link/kept.h"
 #include "worker/link/link.h"
+#include "worker/link/unacked.h"
 #include "worker/session/session.h"
 
 /*
@@ -156,7 +156,7 @@ subscription_request(
 	list_append(&c->subs, &s->in_conn);
 	c->nsubs++;
 	m = message(s, conn_sid(c));
-	kept_send_sub(c->w, &m);
+	unacked_send_sub(c->w, &m);
 	flow_asked(c, 1);
 }
 
@@ -237,7 +237,7 @@ replay_ended(struct worker *w, const struct tombstone *tombstone)
 	    container_of(tombstone, const struct ended, tombstone);
 
 	if (e->s->stamp != 0 && e->s->stamp != SUB_VOID &&
-	    !kept_is_acked(w, tombstone->seq))
+	    !unacked_is_acked(w, tombstone->seq))
 		replay(w, e->s, e->sid);
 }
 
@@ -267,7 +267,7 @@ entomb(struct worker *w, struct subscription *s, uint64_t sid)
 	e->s = s;
 	e->sid = sid;
 	hash_insert(&w->subscriptions->ended, &e->node, hash_u64(s->ref));
-	kept_end(w, &e->tombstone, &ended_ops);
+	unacked_end(w, &e->tombstone, &ended_ops);
 }
 
 static bool
@@ -329,7 +329,7 @@ subscription_end(struct subscription *s)
 	}
 	if (s->member != NULL)
 		m.user_id = s->member->id;
-	kept_send_unsub(w, &m);
+	unacked_send_unsub(w, &m);
 	detach(s);
 	s->c = NULL;
 	entomb(w, s, m.sid);

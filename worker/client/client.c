@@ -23,12 +23,12 @@
 #include "shared/pusher/frames.h"
 #include "shared/pusher/pusher_errors.h"
 #include "worker/app/apps.h"
-#include "worker/app/limit.h"
 #include "worker/app/stats.h"
+#include "worker/app/token_bucket.h"
 #include "worker/channel/subscription.h"
 #include "worker/channel/topic.h"
-#include "worker/client/client_msg.h"
 #include "worker/client/handshake.h"
+#include "worker/client/message.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/timeout.h"
 #include "worker/conn/ws.h"
@@ -68,7 +68,7 @@ client_errorf(struct conn *c, unsigned code, const char *fmt, ...)
 	n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	client_error(c, code,
-	    n < 0 ? S("?") : limit_cut(str_make(text, (size_t)n), ERROR_BYTES));
+	    n < 0 ? S("?") : utf8_cut(str_make(text, (size_t)n), ERROR_BYTES));
 }
 
 void
@@ -184,7 +184,7 @@ dispatch(struct conn *c, const struct client_msg *m)
 	client_errorf(c, 0,
 	    "unknown event \"%.*s\": names of client events start with "
 	    "client-",
-	    STR_ARG(limit_cut(m->event, CLIENT_SHOWN)));
+	    STR_ARG(utf8_cut(m->event, CLIENT_SHOWN)));
 }
 
 /*
@@ -199,7 +199,7 @@ senseless(struct conn *c, const char *why)
 	char text[120];
 
 	/* A bucket whose second is a minute. */
-	if (limit_take(
+	if (token_bucket_take(
 		&p->bad, &p->bad_at, worker_now() / 60., (uint32_t)max)) {
 		client_errorf(c, 0, "bad message: %s", why);
 		return;
@@ -227,13 +227,13 @@ is_too_fast(struct conn *c)
 		return false;
 	p = client_pace(c);
 	at = p->messages_at; /* both are taken from at the same moments */
-	if (!limit_take(&p->flood, &at, now, rate * FLOOD)) {
+	if (!token_bucket_take(&p->flood, &at, now, rate * FLOOD)) {
 		snprintf(text, sizeof(text),
 		    "more than ten times max_messages_per_second (%u)", rate);
 		client_close(c, PUSHER_UNAUTHORIZED, str_of(text));
 		return true;
 	}
-	if (limit_take_burst(
+	if (token_bucket_take_burst(
 		&p->messages, &p->messages_at, now, rate, rate * MESSAGE_BURST))
 		return false;
 	client_errorf(c, PUSHER_CLIENT_EVENT_RATE,

@@ -28,7 +28,7 @@
 #include "worker/client/refused.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/timeout.h"
-#include "worker/conn/via.h"
+#include "worker/conn/transport.h"
 #include "worker/conn/ws.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
@@ -324,7 +324,7 @@ check_client(struct conn *c, const struct http_head *head)
 		http_header(head, S("Origin"))))
 		return (struct refusal){ PUSHER_UNAUTHORIZED,
 			S("This origin is not in the app's allowed_origins") };
-	if (c->app->tls_only && !via_is_secure(c))
+	if (c->app->tls_only && !transport_is_secure(c))
 		return (struct refusal){ PUSHER_TLS_ONLY,
 			pusher_error_text(PUSHER_TLS_ONLY) };
 	if (path.id.p != NULL)

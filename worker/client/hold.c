@@ -27,9 +27,9 @@
 #include "worker/app/stats.h"
 #include "worker/channel/subscription.h"
 #include "worker/client/client.h"
-#include "worker/conn/api_http.h"
 #include "worker/conn/conn.h"
-#include "worker/conn/via.h"
+#include "worker/conn/http_request.h"
+#include "worker/conn/transport.h"
 #include "worker/conn/ws.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
@@ -89,7 +89,7 @@ cut_output(struct conn *c)
 {
 	if (outq_bytes(&c->out) <= FRONT_BYTES / 4)
 		return true;
-	return (c->via == NULL || c->via->tls.ssl == NULL) &&
+	return (c->transport == NULL || c->transport->tls.ssl == NULL) &&
 	    outq_cut(&c->out, FRONT_BYTES);
 }
 
@@ -157,7 +157,7 @@ relieve(struct worker *w, uint64_t need)
 
 	h->barren = n == 0;
 	if (n > 0)
-		via_peer_text(v[0].c, peer, sizeof(peer));
+		transport_peer_text(v[0].c, peer, sizeof(peer));
 	for (i = 0; i < n && freed < need; i++) {
 		if (i == 0)
 			log_warnx(

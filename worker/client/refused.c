@@ -22,12 +22,12 @@
 #include "shared/net/ip.h"
 #include "shared/pusher/channel_name.h"
 #include "shared/pusher/pusher_errors.h"
-#include "worker/app/guess.h"
-#include "worker/app/limit.h"
+#include "worker/app/auth_failures.h"
+#include "worker/app/token_bucket.h"
 #include "worker/client/client.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/timeout.h"
-#include "worker/conn/via.h"
+#include "worker/conn/transport.h"
 #include "worker/core/core.h"
 
 #define PEER_MAX 64
@@ -45,7 +45,7 @@ refused_signature(
 {
 	char peer[PEER_MAX], sid[SOCKET_ID_MAX];
 
-	via_peer_text(c, peer, sizeof(peer));
+	transport_peer_text(c, peer, sizeof(peer));
 	socket_id_text(conn_sid(c), sid);
 	log_note("%s refused: %.*s%s%.*s app=%s sid=%s peer=%s", what,
 	    STR_ARG(why), channel.n > 0 ? " channel=" : "", STR_ARG(channel),
@@ -85,10 +85,10 @@ static bool
 must_wait(struct conn *c)
 {
 	struct ip ip;
-	bool named = via_client(c, &ip, NULL);
+	bool named = transport_client(c, &ip, NULL);
 
-	return !guess_take(c->w->tls_told, named ? &ip : NULL, worker_now(),
-		   SOON_PER_MINUTE) ||
+	return !auth_failures_take(c->w->tls_told, named ? &ip : NULL,
+		   worker_now(), SOON_PER_MINUTE) ||
 	    c->unbelieved;
 }
 
@@ -99,8 +99,8 @@ refuse_tls(struct conn *c)
 
 	if (!must_wait(c)) {
 		client_close(c, PUSHER_TLS_ONLY, tls_text(c));
-	} else if (limit_take(&w->tls_waits, &w->tls_waits_at, worker_now(),
-		       WAITS_PER_SECOND)) {
+	} else if (token_bucket_take(&w->tls_waits, &w->tls_waits_at,
+		       worker_now(), WAITS_PER_SECOND)) {
 		c->waits = true;
 		timeout_set(w, c, WAIT_SECONDS);
 		conn_pause(c);
@@ -126,7 +126,7 @@ refused_client(struct conn *c, const struct http_head *head, unsigned code,
     struct str text)
 {
 	char peer[PEER_MAX], key[KEY_SHOWN], said[120];
-	struct str path = limit_cut(head->path, TARGET_SHOWN), shown;
+	struct str path = utf8_cut(head->path, TARGET_SHOWN), shown;
 
 	if (code == PUSHER_APP_UNKNOWN) {
 		shown = key_text(head->path, key);
@@ -137,7 +137,7 @@ refused_client(struct conn *c, const struct http_head *head, unsigned code,
 	if (code == PUSHER_TLS_ONLY)
 		text = tls_text(c);
 	if (code != PUSHER_OVER_CAPACITY) {
-		via_peer_text(c, peer, sizeof(peer));
+		transport_peer_text(c, peer, sizeof(peer));
 		log_note("client refused: %.*s code=%u path=%.*s peer=%s",
 		    STR_ARG(text), code, STR_ARG(path), peer);
 	}

@@ -8,10 +8,10 @@
 #include <time.h>
 
 #include "shared/app/app.h"
-#include "worker/app/limit.h"
 #include "worker/app/stats.h"
+#include "worker/app/token_bucket.h"
 #include "worker/conn/conn.h"
-#include "worker/conn/via.h"
+#include "worker/conn/transport.h"
 #include "worker/core/core.h"
 
 static uint64_t
@@ -50,8 +50,8 @@ conn_record_close(struct conn *c, unsigned code, struct str reason)
 		.code = (uint16_t)code,
 		.by_client = c->peer_closed,
 		.greeted = c->greeted };
-	via_peer_text(c, r->peer, sizeof(r->peer));
-	reason = limit_cut(reason, sizeof(r->reason) - 1);
+	transport_peer_text(c, r->peer, sizeof(r->peer));
+	reason = utf8_cut(reason, sizeof(r->reason) - 1);
 	if (reason.n > 0)
 		memcpy(r->reason, reason.p, reason.n);
 }

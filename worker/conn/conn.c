@@ -27,7 +27,7 @@
 #include "worker/conn/flow.h"
 #include "worker/conn/slow.h"
 #include "worker/conn/timeout.h"
-#include "worker/conn/via.h"
+#include "worker/conn/transport.h"
 #include "worker/core/core.h"
 
 #define FLUSH_SOCKETS 4096       /* written in one turn, at most */
@@ -40,7 +40,7 @@ set_events(struct conn *c)
 {
 	int events =
 	    (c->paused || c->stopped || c->ended || c->deaf ? 0 : EV_READ) |
-	    (c->blocked || via_wants_write(c) ? EV_WRITE : 0);
+	    (c->blocked || transport_wants_write(c) ? EV_WRITE : 0);
 
 	ev_io_stop(c->w->loop, &c->io);
 	if (events == 0)
@@ -153,10 +153,11 @@ on_readable(struct conn *c)
 	w->before_read(w);
 	if (c->closed)
 		return;
-	n = c->via == NULL ? recv(c->io.fd, w->recv, WORKER_RECV_BYTES, 0)
-			   : via_recv(c, w->recv, WORKER_RECV_BYTES);
+	n = c->transport == NULL
+	    ? recv(c->io.fd, w->recv, WORKER_RECV_BYTES, 0)
+	    : transport_recv(c, w->recv, WORKER_RECV_BYTES);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR)) {
-		if (via_wants_write(c))
+		if (transport_wants_write(c))
 			set_events(c);
 		return;
 	}
@@ -178,8 +179,8 @@ on_io(struct ev_loop *loop, ev_io *io, int revents)
 	struct conn *c = CONN_OF(io, io);
 
 	UNUSED(loop);
-	if (!c->deaf && ((revents & EV_READ) || via_wants_write(c))) {
-		bool waited = via_wants_write(c);
+	if (!c->deaf && ((revents & EV_READ) || transport_wants_write(c))) {
+		bool waited = transport_wants_write(c);
 
 		on_readable(c);
 		if (waited && !c->closed)
@@ -353,10 +354,10 @@ conn_flush(struct conn *c)
 		conn_hold(c);
 		return;
 	}
-	r = c->via == NULL ? outq_send(&c->out, c->io.fd, max)
-			   : via_send(c, max);
-	if (r == 1 && c->finishing && c->via != NULL)
-		r = via_finish(c);
+	r = c->transport == NULL ? outq_send(&c->out, c->io.fd, max)
+				 : transport_send(c, max);
+	if (r == 1 && c->finishing && c->transport != NULL)
+		r = transport_finish(c);
 	if (c->app != NULL)
 		stats_of(c->app)->bytes_out += c->out.out - before;
 	if (r == -1) {
@@ -411,7 +412,7 @@ conn_reap(struct worker *w)
 		c = CONN_OF(w->closed.next, link);
 		list_remove(&c->link);
 		conn_unname(c);
-		via_free(c);
+		transport_free(c);
 		close(c->io.fd);
 		outq_clear(&c->out);
 		buf_unref(c->in);

@@ -35,7 +35,7 @@ struct pace;
 struct client_session;
 struct signin;
 struct timeout_list;
-struct via;
+struct transport;
 struct worker;
 struct ws_part;
 
@@ -74,7 +74,8 @@ struct conn {
 	double due;                    /* when the timeout fires */
 	struct hash_node node;         /* in w->conns; node.hash is the sid */
 	struct app *app; /* NULL until the handshake; referenced */
-	struct via *via; /* TLS, proxies; NULL: the socket is the client */
+	struct transport
+	    *transport; /* TLS, proxies; NULL: the socket is the client */
 
 	/* HTTP */
 	struct http *http; /* the request that is being read or answered */
@@ -88,7 +89,7 @@ struct conn {
 	struct pace *pace;          /* how fast it sends; NULL: never limited */
 	struct signin *signins;     /* not answered yet, oldest first */
 	struct client_session *session; /* resumable; or NULL */
-	double blocked_at;          /* since when the socket takes nothing */
+	double blocked_at; /* since when the socket takes nothing */
 	double over_since; /* its queue is over the limit; 0: it is not */
 	uint32_t owed;     /* bytes of the queue that it has asked for */
 	uint32_t nsubs;

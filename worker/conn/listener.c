@@ -22,10 +22,10 @@
 #include "shared/net/sock.h"
 #include "shared/proc/proc.h"
 #include "worker/app/stats.h"
-#include "worker/conn/api.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/http_conn.h"
 #include "worker/conn/timeout.h"
-#include "worker/conn/via.h"
+#include "worker/conn/transport.h"
 #include "worker/core/core.h"
 
 #define ACCEPT_BUDGET 128    /* in one turn and listener */
@@ -66,7 +66,7 @@ welcome(struct listener *l, int fd, const struct sock_addr *a)
 	c->serves = l->serves;
 	c->trusted = trusted;
 	timeout_set(w, c, (uint32_t)w->conf->handshake_timeout);
-	if (!via_begin(c, l->tls, l->proxy_protocol))
+	if (!transport_begin(c, l->tls, l->proxy_protocol))
 		conn_close(c);
 }
 

@@ -23,7 +23,7 @@
 #include "worker/app/stats.h"
 #include "worker/conn/flow.h"
 #include "worker/conn/timeout.h"
-#include "worker/conn/via.h"
+#include "worker/conn/transport.h"
 #include "worker/core/core.h"
 
 #define CLOSE_SECONDS 3        /* for the peer's close frame after ours */
@@ -88,7 +88,7 @@ log_close(const struct conn *c, unsigned code, struct str reason)
 
 	if (!log_is_debug())
 		return;
-	via_peer_text(c, peer, sizeof(peer));
+	transport_peer_text(c, peer, sizeof(peer));
 	log_debug("client closed: %.*s code=%u app=%u sid=%llu peer=%s",
 	    STR_ARG(reason), code, c->app == NULL ? 0 : c->app->num,
 	    (unsigned long long)conn_sid(c), peer);

@@ -18,13 +18,13 @@
 #include "shared/base/outq.h"
 #include "shared/base/str.h"
 
-struct api_parked;
+struct api_retries;
 struct apps;
 struct conf;
 struct drain;
 struct flow;
-struct guesses;
-struct held;
+struct auth_failures;
+struct cache_replica;
 struct hold;
 struct http_handler;
 struct inherit;
@@ -38,7 +38,7 @@ struct timeouts;
 struct tls;
 struct subscriptions;
 struct unacked;
-struct walks;
+struct conn_lists;
 struct ws_handler;
 
 #define WORKER_RECV_BYTES (64u << 10) /* the one receive buffer */
@@ -68,9 +68,9 @@ struct worker {
 	struct sessions *sessions; /* resumable ones */
 	struct stats *stats;
 	struct tls *tls;
-	struct guesses *guesses;
-	struct guesses *tls_told; /* who was sent away without TLS */
-	float tls_waits;          /* how many more may wait for that */
+	struct auth_failures *auth_failures;
+	struct auth_failures *tls_told; /* who was sent away without TLS */
+	float tls_waits;                /* how many more may wait for that */
 	double tls_waits_at;
 
 	struct hash conns;   /* by sid, every socket */
@@ -84,12 +84,12 @@ struct worker {
 	struct list slow;    /* over their limit; told at the end */
 	struct list closed;  /* to be freed at the end of the turn */
 	struct hash topics;  /* by (app, channel) */
-	struct held *held_events;
-	struct api_parked *parked;
-	struct walks *walks; /* what pusherctl asks */
-	struct flow *flow;   /* clients whose input goes on */
-	uint32_t next_ref;   /* of subscriptions */
-	uint64_t sids[32];   /* random numbers that are to be used */
+	struct cache_replica *cache_replica;
+	struct api_retries *parked;
+	struct conn_lists *conn_lists; /* what pusherctl asks */
+	struct flow *flow;             /* clients whose input goes on */
+	uint32_t next_ref;             /* of subscriptions */
+	uint64_t sids[32];             /* random numbers that are to be used */
 	unsigned nsids;
 
 	char *recv;          /* WORKER_RECV_BYTES */

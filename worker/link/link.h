@@ -85,7 +85,7 @@ struct ipc *link_ipc(struct worker *); /* NULL: the link is down */
 
 /*
  * link_send_query(w, &msg): queues a copy; does nothing while the link is
- * down.  Numbered messages go through worker/link/kept.h.
+ * down.  Numbered messages go through worker/link/unacked.h.
  */
 #define MSG(name, NAME, sender) \
 	static inline void link_send_##name( \

@@ -10,7 +10,7 @@
 #include "shared/pusher/frames.h"
 #include "worker/app/stats.h"
 #include "worker/core/core.h"
-#include "worker/link/kept.h"
+#include "worker/link/unacked.h"
 
 void
 publish_event(struct worker *w, const struct app *app, const struct publish *p)
@@ -27,5 +27,5 @@ publish_event(struct worker *w, const struct app *app, const struct publish *p)
 		m.flags |= EVENT_LOG;
 	frame_event(b, p->event, p->channel, p->data_raw, p->user_id);
 	m.frame = buf_str(*b);
-	kept_send_event(w, &m);
+	unacked_send_event(w, &m);
 }

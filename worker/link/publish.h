@@ -20,7 +20,7 @@ struct publish {
 	uint32_t flags;      /* enum event_flags */
 };
 
-/* The caller has checked everything, also kept_may_publish(). */
+/* The caller has checked everything, also unacked_may_publish(). */
 void publish_event(struct worker *, const struct app *, const struct publish *);
 
 #endif

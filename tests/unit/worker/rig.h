@@ -22,9 +22,9 @@
 #include "shared/net/ws_frame.h"
 #include "shared/proc/proc.h"
 #include "shared/pusher/channel_name.h"
-#include "worker/admin/walk.h"
+#include "worker/admin/conn_list.h"
 #include "worker/app/apps.h"
-#include "worker/app/guess.h"
+#include "worker/app/auth_failures.h"
 #include "worker/app/stats.h"
 #include "worker/channel/subscription.h"
 #include "worker/conn/conn.h"
@@ -32,9 +32,9 @@
 #include "worker/conn/timeout.h"
 #include "worker/conn/ws.h"
 #include "worker/core/core.h"
-#include "worker/link/held.h"
-#include "worker/link/kept.h"
+#include "worker/link/cache_replica.h"
 #include "worker/link/link.h"
+#include "worker/link/unacked.h"
 #include "worker/worker.h"
 
 #define RIG_APP 7
@@ -185,7 +185,7 @@ rig_turn(struct rig *r)
 	for (int i = 0; i < 3; i++) {
 		ev_run(r->w.loop, EVRUN_NOWAIT);
 		flow_run(&r->w);
-		kept_release(&r->w);
+		unacked_release(&r->w);
 		conn_flush_dirty(&r->w);
 		conn_reap(&r->w);
 		if (r->fd != -1)
@@ -232,7 +232,7 @@ static inline void
 rig_clear(struct rig *r)
 {
 	rig_hang_up(r);
-	walks_clear(&r->w);
+	conn_lists_clear(&r->w);
 	flow_clear(&r->w);
 	assert_int_equal(r->w.nconns, 0);
 	if (r->broker != -1)
@@ -240,12 +240,12 @@ rig_clear(struct rig *r)
 	free(r->heard);
 	apps_free(&r->w);
 	timeouts_free(&r->w);
-	guess_clear(r->w.guesses);
+	auth_failures_clear(r->w.auth_failures);
 	free(r->w.stats->closes);
 	link_free(&r->w);
-	kept_free(&r->w);
+	unacked_free(&r->w);
 	subscriptions_free(&r->w);
-	held_free(&r->w);
+	cache_replica_free(&r->w);
 	assert_int_equal(r->w.topics.n, 0);
 	hash_clear(&r->w.conns);
 	hash_clear(&r->w.topics);

@@ -10,7 +10,7 @@
 
 #include "tests/unit/worker/rig.h"
 #include "worker/client/handshake.h"
-#include "worker/conn/api.h"
+#include "worker/conn/http_conn.h"
 #include "worker/link/link.h"
 
 static struct rig rig;

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conn_list.c: answers what pusherctl asks about the connections of this
+ * worker, and closes them when it says so.  Owns struct conn_list: a place in
+ * the list of clients, which is the socket id of the next one (struct
+ * conn_cursor).
+ *
+ * A portion is bounded by rows and by how much is looked at, and the next one
+ * is only made when the broker has room for it; closing is paced by a timer.
+ * So neither 100,000 rows nor 100,000 closes keep other clients waiting.
+ * Must never cost anything while nobody asks.
+ */
+
+#include "worker/admin/conn_list.h"
+
+#include <ev.h>
+#include <stdlib.h>
+
+#include "shared/app/app.h"
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/json/json_write.h"
+#include "shared/proc/proc.h"
+#include "shared/pusher/channel_name.h"
+#include "shared/pusher/pusher_errors.h"
+#include "worker/channel/subscription.h"
+#include "worker/channel/topic.h"
+#include "worker/client/client.h"
+#include "worker/conn/conn.h"
+#include "worker/conn/timeout.h"
+#include "worker/conn/transport.h"
+#include "worker/core/core.h"
+#include "worker/link/link.h"
+
+#define CONN_LISTS_MAX 64   /* as many as the broker has clients */
+#define ROWS_MAX 200        /* in one portion */
+#define LOOK_MAX 4000       /* connections and subscriptions looked at */
+#define CHANNELS_SHOWN 1000 /* of one connection */
+#define KILL_TICK 0.01      /* seconds */
+#define KILL_MAX 25         /* closed in one of them */
+#define TELL_SECONDS 0.5    /* between two counts */
+
+struct conn_list {
+	struct list link; /* in w->conn_lists->all */
+	struct worker *w;
+	uint64_t id, sid;
+	uint32_t kind, app;
+	struct conn_cursor at; /* the next one */
+	double began;          /* who came later is not meant */
+	uint32_t n;            /* since the last WALK_ROWS */
+	double told;           /* when that was */
+	ev_timer timer;        /* WALK_KILL */
+	size_t channel_len, user_len;
+	char text[]; /* channel, user */
+};
+
+static struct str
+conn_list_channel(const struct conn_list *k)
+{
+	return str_make(k->text, k->channel_len);
+}
+
+static struct str
+conn_list_user(const struct conn_list *k)
+{
+	return str_make(k->text + k->channel_len, k->user_len);
+}
+
+static bool
+is_kill(const struct conn_list *k)
+{
+	return k->kind == WALK_KILL || k->kind == WALK_RECONNECT;
+}
+
+static void
+conn_list_free(struct conn_list *k)
+{
+	ev_timer_stop(k->w->loop, &k->timer);
+	list_remove(&k->link);
+	list_remove(&k->at.link);
+	free(k);
+}
+
+static struct conn_list *
+conn_list_find(struct worker *w, uint64_t id)
+{
+	struct list *e;
+
+	LIST_FOREACH(e, &w->conn_lists->all) {
+		struct conn_list *k = LIST_ITEM(e, struct conn_list, link);
+
+		if (k->id == id)
+			return k;
+	}
+	return NULL;
+}
+
+void
+conn_lists_init(struct worker *w)
+{
+	list_init(&w->conn_lists->all);
+}
+
+void
+conn_lists_clear(struct worker *w)
+{
+	while (!list_is_empty(&w->conn_lists->all))
+		conn_list_free(
+		    LIST_ITEM(w->conn_lists->all.next, struct conn_list, link));
+}
+
+/* ---- which connections ---- */
+
+static bool
+is_in_channel(struct conn *c, struct str channel, size_t *looked)
+{
+	const struct subscription *s = subscription_find(c, channel);
+
+	*looked += c->nsubs;
+	return s != NULL && s->on;
+}
+
+static bool
+is_meant(struct conn_list *k, struct conn *c, size_t *looked)
+{
+	struct str user = conn_list_user(k), channel = conn_list_channel(k);
+
+	if (c->closed || c->finishing || c->close_sent || !c->greeted ||
+	    c->opened_at > k->began)
+		return false;
+	if ((k->app != 0 && c->app->num != k->app) ||
+	    (k->sid != 0 && conn_sid(c) != k->sid))
+		return false;
+	if (user.n > 0 &&
+	    (!c->signed_in || c->user == NULL || !str_eq(c->user->id, user)))
+		return false;
+	return channel.n == 0 || is_in_channel(c, channel, looked);
+}
+
+static uint64_t
+sid_at(const struct worker *w, struct list *e)
+{
+	return e == &w->clients ? 0 : conn_sid(CONN_OF(e, client));
+}
+
+/* The next one that is meant, or NULL: at the end, or looked at enough. */
+static struct conn *
+conn_list_next(struct conn_list *k, size_t *looked)
+{
+	struct conn *c;
+
+	while (k->at.sid != 0 && *looked < LOOK_MAX) {
+		c = conn_find(k->w, k->at.sid);
+		k->at.sid =
+		    c == NULL || k->sid != 0 || list_is_empty(&c->client)
+		    ? 0
+		    : sid_at(k->w, c->client.next);
+		++*looked;
+		if (c != NULL && is_meant(k, c, looked))
+			return c;
+	}
+	return NULL;
+}
+
+/* ---- rows ---- */
+
+/* Seconds since the client said anything; -1: that is not known. */
+static double
+idle_seconds(const struct conn *c)
+{
+	double last;
+
+	if (c->timeouts == NULL || !c->authorized)
+		return -1;
+	last = c->due - c->timeouts->seconds;
+	if (c->pinged)
+		last -= c->app->activity_timeout;
+	return MAX(worker_now() - last, 0.);
+}
+
+static void
+put_number(struct json_writer *w, const char *key, uint64_t n)
+{
+	json_key(w, key);
+	json_put_u64(w, n);
+}
+
+static void
+put_text(struct json_writer *w, const char *key, struct str s)
+{
+	json_key(w, key);
+	json_put_str(w, s);
+}
+
+static void
+put_channels(struct json_writer *w, const struct conn *c)
+{
+	size_t shown = 0, more = 0;
+	struct list *e;
+
+	json_key(w, "channels");
+	json_array_open(w);
+	LIST_FOREACH(e, &c->subs) {
+		const struct subscription *s =
+		    LIST_ITEM(e, struct subscription, in_conn);
+
+		if (shown == CHANNELS_SHOWN) {
+			more++;
+			continue;
+		}
+		shown++;
+		json_object_open(w);
+		put_text(w, "channel", topic_name(s->t));
+		json_key(w, "user");
+		if (s->member != NULL)
+			json_put_str(w, s->member->id);
+		else
+			json_put_null(w);
+		json_key(w, "on");
+		json_put_bool(w, s->on);
+		json_object_close(w);
+	}
+	json_array_close(w);
+	put_number(w, "channels_not_shown", more);
+}
+
+static void
+put_conn(struct buf **rows, const struct conn_list *k, const struct conn *c)
+{
+	char sid[SOCKET_ID_MAX], address[80];
+	double idle = idle_seconds(c);
+	struct json_writer w;
+	struct buf *b;
+
+	json_writer_init(&w);
+	json_object_open(&w);
+	socket_id_text(conn_sid(c), sid);
+	put_text(&w, "socket_id", str_of(sid));
+	put_text(&w, "app", str_of(c->app->id));
+	put_number(&w, "worker", k->w->inherit->slot);
+	transport_peer_text(c, address, sizeof(address));
+	put_text(&w, "address", str_of(address));
+	put_number(&w, "age", (uint64_t)MAX(worker_now() - c->opened_at, 0.));
+	json_key(&w, "idle");
+	if (idle >= 0)
+		json_put_u64(&w, (uint64_t)idle);
+	else
+		json_put_null(&w);
+	json_key(&w, "user");
+	if (c->signed_in && c->user != NULL)
+		json_put_str(&w, c->user->id);
+	else
+		json_put_null(&w);
+	put_number(&w, "subscriptions", c->nsubs);
+	put_number(&w, "received", c->messages_in);
+	put_number(&w, "sent", c->out.pushes);
+	put_number(&w, "bytes_sent", c->out.out);
+	put_number(&w, "queued", outq_bytes(&c->out));
+	if (k->kind == WALK_SHOW)
+		put_channels(&w, c);
+	json_object_close(&w);
+	b = json_writer_take(&w);
+	buf_append(rows, buf_str(b));
+	buf_putc(rows, '\n');
+	buf_unref(b);
+}
+
+static void
+tell(struct conn_list *k, struct str rows, bool last)
+{
+	struct msg_walk_rows m = {
+		.id = k->id, .n = k->n, .last = last, .rows = rows
+	};
+
+	k->n = 0;
+	k->told = worker_now();
+	link_send_walk_rows(k->w, &m);
+	if (last)
+		conn_list_free(k);
+}
+
+/* One portion of rows. */
+static void
+go_on(struct conn_list *k)
+{
+	struct buf *rows = NULL;
+	size_t looked = 0;
+	struct conn *c;
+
+	while (k->n < ROWS_MAX && (c = conn_list_next(k, &looked)) != NULL) {
+		put_conn(&rows, k, c);
+		k->n++;
+	}
+	tell(k, buf_str(rows), k->at.sid == 0);
+	buf_unref(rows);
+}
+
+/* ---- closing ---- */
+
+static void
+kill_some(struct conn_list *k)
+{
+	size_t looked = 0;
+	struct conn *c;
+
+	for (int i = 0; i < KILL_MAX; i++) {
+		if ((c = conn_list_next(k, &looked)) == NULL)
+			break;
+		if (k->kind == WALK_KILL)
+			client_close(
+			    c, PUSHER_UNAUTHORIZED, S("connection terminated"));
+		else
+			client_part(c, PUSHER_RECONNECT,
+			    "connection closed by the operator: come back");
+		k->n++;
+	}
+}
+
+static void
+on_kill_tick(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct conn_list *k = container_of(timer, struct conn_list, timer);
+
+	UNUSED(loop);
+	UNUSED(revents);
+	kill_some(k);
+	if (k->at.sid == 0)
+		tell(k, S(""), true);
+	else if (worker_now() - k->told >= TELL_SECONDS)
+		tell(k, S(""), false);
+}
+
+/* ---- handlers ---- */
+
+/* Where it begins: one connection that is known, or the first one. */
+static uint64_t
+first(struct worker *w, uint64_t sid)
+{
+	struct conn *c;
+
+	if (sid == 0)
+		return sid_at(w, w->clients.next);
+	c = conn_find(w, sid);
+	return c == NULL || list_is_empty(&c->client) ? 0 : sid;
+}
+
+int
+conn_list_on_walk(struct worker *w, const struct msg_walk *m)
+{
+	struct conn_list *k;
+	struct list *e;
+	int n = 0;
+
+	LIST_FOREACH(e, &w->conn_lists->all)
+		n++;
+	if (m->kind > WALK_RECONNECT || n >= CONN_LISTS_MAX ||
+	    conn_list_find(w, m->id) != NULL)
+		return -1;
+	k = xcalloc(1, sizeof(*k) + m->channel.n + m->user_id.n);
+	k->w = w;
+	k->id = m->id;
+	k->sid = m->sid;
+	k->kind = m->kind;
+	k->app = m->app;
+	k->channel_len = m->channel.n;
+	k->user_len = m->user_id.n;
+	if (m->channel.n > 0)
+		memcpy(k->text, m->channel.p, m->channel.n);
+	if (m->user_id.n > 0)
+		memcpy(k->text + m->channel.n, m->user_id.p, m->user_id.n);
+	k->at.sid = first(w, m->sid);
+	k->began = k->told = worker_now();
+	list_init(&k->link);
+	list_init(&k->at.link);
+	list_append(&w->cursors, &k->at.link);
+	list_append(&w->conn_lists->all, &k->link);
+	ev_timer_init(&k->timer, on_kill_tick, 0., KILL_TICK);
+	if (is_kill(k))
+		ev_timer_start(w->loop, &k->timer);
+	else
+		go_on(k);
+	return 0;
+}
+
+int
+conn_list_on_go(struct worker *w, const struct msg_walk_go *m)
+{
+	struct conn_list *k = conn_list_find(w, m->id);
+
+	if (k == NULL || is_kill(k))
+		return -1;
+	go_on(k);
+	return 0;
+}
+
+int
+conn_list_on_end(struct worker *w, const struct msg_walk_end *m)
+{
+	struct conn_list *k = conn_list_find(w, m->id);
+
+	if (k != NULL) /* else it was over when this was sent */
+		conn_list_free(k);
+	return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_API_ASK_H
+#define WORKER_API_ASK_H
+
+/*
+ * What a request asks the broker.  While it waits the connection is paused,
+ * so that there is never more than one question from it.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/ipc/ipc_msg.h"
+#include "worker/api/wait.h"
+
+struct worker;
+
+#define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
+/*
+ * Asks; the REPLY answers the request.  After api_may_ask() in the same
+ * call chain.  channel: see QUERY.
+ */
+void api_ask(const struct api_request *, enum query_kind, uint32_t info,
+    struct str channel, enum api_answer);
+/*
+ * Takes n tokens where the app has a limit.  True: go on.  False: either it
+ * was answered, or the request runs once more when the broker has granted
+ * them.  So call it before anything happens that may not happen twice.
+ */
+bool api_take(const struct api_request *, enum take_kind, uint32_t n);
+/* The broker owes an answer for API_ASK_SECONDS: answers without it. */
+void api_ask_late(struct conn *);
+
+/* Handlers of REPLY and TAKE_DONE. */
+int api_on_reply(struct worker *, const struct msg_reply *);
+int api_on_take_done(struct worker *, const struct msg_take_done *);
+
+/*
+ * The broker is gone: questions get 503 with Retry-After, publishes wait for
+ * the next one.
+ */
+void api_link_lost(struct worker *);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * channels.c: what the HTTP API tells about channels, members and
+ * connections, and the end of a user's connections.  Checks the parameters
+ * and asks the broker, who owns the truth and writes the body.
+ *
+ * Rules: protocol reference, 5.6 to 5.8.
+ */
+
+#include "worker/api/channels.h"
+
+#include "shared/json/json_slice.h"
+#include "shared/pusher/api_params.h"
+#include "shared/pusher/channel_name.h"
+#include "worker/api/ask.h"
+#include "worker/api/info.h"
+#include "worker/app/apps.h"
+#include "worker/core/core.h"
+#include "worker/link/unacked.h"
+
+/*
+ * Reads info= in all its forms; `allowed` are the attributes that there are
+ * on this route, `names` says so.  False when it was refused.
+ */
+static bool
+read_info(const struct api_request *r, uint32_t allowed, const char *names,
+    uint32_t *info)
+{
+	struct str list, unknown;
+	size_t pos = 0;
+
+	*info = 0;
+	while (api_params_next(r->params, S("info"), &pos, &list)) {
+		if (api_info_add(list, info, &unknown) == -1) {
+			api_errorf(r->c, 400,
+			    "info: %.*s is no attribute: there are %s here",
+			    STR_ARG(unknown), names);
+			return false;
+		}
+	}
+	if ((*info & ~allowed) == 0)
+		return true;
+	api_errorf(r->c, 400, "info: there are only %s here", names);
+	return false;
+}
+
+/* False when the channel's name is illegal, and that was answered. */
+static bool
+check_name(const struct api_request *r)
+{
+	uint32_t max = r->app->app.max_channel_name_length;
+
+	if (channel_name_is_valid(r->arg, max))
+		return true;
+	if (r->arg.n > max)
+		api_errorf(r->c, 400,
+		    "the channel name has %zu bytes: at most %u "
+		    "(max_channel_name_length)",
+		    r->arg.n, max);
+	else
+		api_error(r->c, 400,
+		    S("not a channel name: it may have A-Z a-z 0-9 "
+		      "_ - = @ , . ;"));
+	return false;
+}
+
+static void
+ask(const struct api_request *r, enum query_kind kind, uint32_t info,
+    struct str channel)
+{
+	if (api_may_ask(r))
+		api_ask(r, kind, info, channel, ANSWER_QUERY);
+}
+
+void
+api_channels_list(const struct api_request *r)
+{
+	struct str prefix = api_params_get(r->params, S("filter_by_prefix"));
+	uint32_t info;
+
+	if (prefix.p == NULL)
+		prefix = S("");
+	if (!read_info(r, INFO_USER_COUNT | INFO_SUBSCRIPTION_COUNT,
+		"user_count, subscription_count", &info))
+		return;
+	if ((info & INFO_USER_COUNT) != 0 &&
+	    !str_starts(prefix, S("presence-"))) {
+		api_error(r->c, 400,
+		    S("info: user_count is for presence channels only: it "
+		      "needs a filter_by_prefix that begins with presence-"));
+		return;
+	}
+	ask(r, QUERY_CHANNELS, info, prefix);
+}
+
+void
+api_channels_get(const struct api_request *r)
+{
+	unsigned flags = channel_flags(r->arg);
+	uint32_t info;
+
+	if (!check_name(r) ||
+	    !read_info(r,
+		INFO_USER_COUNT | INFO_SUBSCRIPTION_COUNT | INFO_CACHE,
+		"user_count, subscription_count, cache", &info))
+		return;
+	if ((info & INFO_USER_COUNT) != 0 && (flags & CHANNEL_PRESENCE) == 0) {
+		api_error(r->c, 400,
+		    S("info: user_count is for presence channels only"));
+		return;
+	}
+	if ((info & INFO_CACHE) != 0 && (flags & CHANNEL_CACHE) == 0) {
+		api_error(
+		    r->c, 400, S("info: cache is for cache channels only"));
+		return;
+	}
+	ask(r, QUERY_CHANNEL, info, r->arg);
+}
+
+void
+api_channels_users(const struct api_request *r)
+{
+	if (!check_name(r))
+		return;
+	if ((channel_flags(r->arg) & CHANNEL_PRESENCE) == 0)
+		api_error(r->c, 400, S("only presence channels have users"));
+	else
+		ask(r, QUERY_USERS, 0, r->arg);
+}
+
+void
+api_channels_stats(const struct api_request *r)
+{
+	uint32_t info = INFO_SUBSCRIPTION_COUNT;
+
+	if (!check_name(r) || !api_may_ask(r))
+		return;
+	if ((channel_flags(r->arg) & CHANNEL_PRESENCE) != 0)
+		info |= INFO_USER_COUNT;
+	api_ask(r, QUERY_CHANNEL, info, r->arg, ANSWER_STATS);
+}
+
+void
+api_channels_connections(const struct api_request *r)
+{
+	ask(r, QUERY_CONNECTIONS, 0, S(""));
+}
+
+void
+api_channels_terminate(const struct api_request *r)
+{
+	struct msg_terminate m = { .app = r->app->app.num, .user_id = r->arg };
+	uint32_t max = r->app->app.max_user_id_length;
+	enum user_id_fault fault;
+	const char *err;
+	struct json v;
+
+	if (r->body.n > 0 &&
+	    (json_parse(r->body, &v, &err) == -1 || v.kind != JSON_OBJECT)) {
+		api_error(
+		    r->c, 400, S("the body has to be empty or a JSON object"));
+		return;
+	}
+	fault = user_id_check(r->arg, max);
+	if (fault != USER_ID_GOOD) {
+		api_errorf(r->c, 400,
+		    "the id of the user %s: it has 1 to %u "
+		    "(max_user_id_length) characters of UTF-8 and no control "
+		    "characters",
+		    user_id_text(fault), max);
+		return;
+	}
+	if (!api_may_ask(r))
+		return;
+	unacked_send_terminate(r->c->w, &m);
+	conn_await(r->c, r->c->w->unacked->seq);
+	api_reply(r->c, 200, S("{}"));
+}

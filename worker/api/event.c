@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * event.c: one event of a publish request, from JSON.  Every field is
+ * checked before anything is sent, each with a sentence that names the limit,
+ * the value and the setting.  The data stays as it came: only its length and
+ * its surrogates are looked at.
+ *
+ * Pure.  Must never change data, and never deliver one channel twice.
+ */
+
+#include "worker/api/event.h"
+#include "worker/api/info.h"
+
+#include "shared/base/base.h"
+#include "shared/base/hash.h"
+#include "shared/base/xmalloc.h"
+#include "shared/ipc/ipc_msg.h"
+#include "shared/pusher/api_params.h"
+#include "shared/pusher/channel_name.h"
+
+enum field { NAME, DATA, CHANNEL, CHANNELS, SOCKET_ID, INFO, NFIELDS };
+
+static const struct str fields[NFIELDS] = {
+	{ "name", 4 },
+	{ "data", 4 },
+	{ "channel", 7 },
+	{ "channels", 8 },
+	{ "socket_id", 9 },
+	{ "info", 4 },
+};
+
+/* What the functions below share. */
+struct reader {
+	struct event *e;
+	const struct app *app;
+	struct buf **why;
+	unsigned status; /* what to refuse with */
+};
+
+static bool
+refuse(struct reader *r, unsigned status, struct str text)
+{
+	r->status = status;
+	buf_append(r->why, text);
+	return false;
+}
+
+/* "NAME has to be a string" and the like. */
+static bool
+refuse_kind(struct reader *r, enum field f, struct json v, const char *want)
+{
+	buf_append(r->why, fields[f]);
+	buf_append(r->why,
+	    v.kind == JSON_NONE ? S(" is missing: it has to be ")
+				: S(" has to be "));
+	return refuse(r, 400, str_of(want));
+}
+
+/* A string without escapes; false when it is none, or no UTF-8 can hold it. */
+static bool
+read_string(
+    struct reader *r, enum field f, struct json v, struct str *out, char **tmp)
+{
+	if (v.kind != JSON_STRING)
+		return refuse_kind(r, f, v, "a string");
+	if (json_string(v, out, tmp) == 0)
+		return true;
+	free(*tmp);
+	*tmp = NULL;
+	buf_append(r->why, fields[f]);
+	return refuse(r, 400, S(" holds half of a surrogate pair"));
+}
+
+/* Optional members may also be null. */
+static bool
+is_absent(struct json v)
+{
+	return v.kind == JSON_NONE || v.kind == JSON_NULL;
+}
+
+static bool
+read_name(struct reader *r, struct json v)
+{
+	uint32_t max = r->app->max_event_name_length;
+	struct str *name = &r->e->name;
+	size_t n;
+
+	if (!read_string(r, NAME, v, name, &r->e->name_tmp))
+		return false;
+	if (name->n == 0)
+		return refuse(r, 400, S("name is empty"));
+	if (name->n > max && (n = str_characters(*name)) > max) {
+		buf_printf(r->why,
+		    "name has %zu characters: at most %u "
+		    "(max_event_name_length)",
+		    n, max);
+		return refuse(r, 400, S(""));
+	}
+	if (str_starts(*name, S("pusher:")) ||
+	    str_starts(*name, S("pusher_internal:")))
+		return refuse(r, 400,
+		    S("name begins with pusher: or pusher_internal:, which "
+		      "only the server may send"));
+	return true;
+}
+
+/* The four hex digits at p; the text is valid JSON. */
+static unsigned
+hex4(const char *p)
+{
+	unsigned v = 0;
+
+	for (int i = 0; i < 4; i++) {
+		unsigned char c = (unsigned char)p[i];
+
+		v = v << 4 |
+		    (c <= '9' ? c - (unsigned)'0' : (c | 0x20u) - 'a' + 10u);
+	}
+	return v;
+}
+
+/*
+ * The length of a JSON string without its escapes, or -1 when it holds half
+ * of a surrogate pair.
+ */
+static ssize_t
+unescaped_length(struct json s)
+{
+	const char *p = s.raw.p + 1, *end = s.raw.p + s.raw.n - 1, *q;
+	size_t saved =
+	    0; /* bytes that escapes are longer than what they mean */
+	unsigned u, low;
+
+	while (p < end && (q = memchr(p, '\\', (size_t)(end - p))) != NULL) {
+		p = q + 2;
+		saved++;
+		if (q[1] != 'u')
+			continue;
+		u = hex4(p);
+		p += 4;
+		saved += u < 0x80 ? 4 : u < 0x800 ? 3 : 2;
+		if (u < 0xd800 || u > 0xdfff)
+			continue;
+		if (u > 0xdbff || end - p < 6 || p[0] != '\\' || p[1] != 'u')
+			return -1;
+		low = hex4(p + 2);
+		if (low < 0xdc00 || low > 0xdfff)
+			return -1;
+		p += 6;
+		saved += 5; /* twelve bytes mean four */
+	}
+	return (ssize_t)(s.raw.n - 2 - saved);
+}
+
+static bool
+read_data(struct reader *r, struct json v)
+{
+	uint32_t max = r->app->max_event_bytes;
+	ssize_t n;
+
+	if (v.kind != JSON_STRING)
+		return refuse_kind(r, DATA, v, "a string");
+	if ((n = unescaped_length(v)) == -1)
+		return refuse(r, 400, S("data holds half of a surrogate pair"));
+	if ((size_t)n > max) {
+		buf_printf(r->why,
+		    "data has %zd bytes: at most %u (max_event_bytes)", n, max);
+		return refuse(r, 413, S(""));
+	}
+	r->e->data_raw = v.raw;
+	return true;
+}
+
+static bool
+refuse_channel(struct reader *r, struct str name)
+{
+	uint32_t max = r->app->max_channel_name_length;
+
+	if (name.n == 0)
+		return refuse(r, 400, S("a channel name is empty"));
+	if (channel_flags(name) & CHANNEL_USER) {
+		max = r->app->max_user_id_length;
+		buf_printf(r->why,
+		    "the id of the user in a channel name %s: it has 1 to %u "
+		    "(max_user_id_length) characters and no control characters",
+		    user_id_text(user_id_check(channel_user_id(name), max)),
+		    max);
+		return refuse(r, 400, S(""));
+	}
+	if (name.n > max) {
+		buf_printf(r->why,
+		    "a channel name has %zu bytes: at most %u "
+		    "(max_channel_name_length)",
+		    name.n, max);
+		return refuse(r, 400, S(""));
+	}
+	buf_append(r->why, name);
+	return refuse(r, 400,
+	    S(" is not a channel name: it may have A-Z a-z 0-9 "
+	      "_ - = @ , . ;"));
+}
+
+static bool
+has_channel(const struct event *e, struct str name, uint64_t hash)
+{
+	for (size_t i = 0; i < e->n; i++)
+		if (e->v[i].hash == hash && str_eq(e->v[i].name, name))
+			return true;
+	return false;
+}
+
+static void
+add_channel(struct event *e, const struct event_channel *ch)
+{
+	if (e->n == e->cap) {
+		struct event_channel *old = e->v == e->few ? NULL : e->v;
+
+		e->cap *= 4;
+		e->v = xreallocarray(old, e->cap, sizeof(*e->v));
+		if (old == NULL)
+			memcpy(e->v, e->few, sizeof(e->few));
+	}
+	e->v[e->n++] = *ch;
+}
+
+static bool
+read_channel(struct reader *r, enum field f, struct json v)
+{
+	uint32_t max = r->app->max_channel_name_length;
+	struct event_channel ch = { .tmp = NULL };
+
+	if (!read_string(r, f, v, &ch.name, &ch.tmp))
+		return false;
+	if (!channel_name_is_valid(ch.name, max) &&
+	    !channel_user_is_valid(ch.name, r->app->max_user_id_length)) {
+		refuse_channel(r, ch.name);
+		free(ch.tmp);
+		return false;
+	}
+	ch.flags = channel_flags(ch.name);
+	ch.hash = hash_str(ch.name, 0);
+	if (has_channel(r->e, ch.name, ch.hash))
+		free(ch.tmp);
+	else
+		add_channel(r->e, &ch);
+	return true;
+}
+
+/* How many elements; more than the text has bytes there cannot be. */
+static size_t
+count_elements(struct json array)
+{
+	struct json v;
+	size_t pos = 0, n = 0;
+
+	while (json_next(array, &pos, &v))
+		n++;
+	return n;
+}
+
+static bool
+read_channels(struct reader *r, struct json one, struct json many)
+{
+	uint32_t max = r->app->max_event_channels;
+	size_t pos = 0, n = is_absent(one) ? 0 : 1;
+	struct json v;
+
+	if (!is_absent(many) && many.kind != JSON_ARRAY)
+		return refuse_kind(r, CHANNELS, many, "an array of strings");
+	n += count_elements(many);
+	if (n == 0)
+		return refuse(r, 400,
+		    is_absent(many)
+			? S("channels is missing: it has to be an array of "
+			    "strings")
+			: S("channels is empty"));
+	if (n > max) {
+		buf_printf(r->why,
+		    "there are %zu channels: at most %u (max_event_channels)",
+		    n, max);
+		return refuse(r, 400, S(""));
+	}
+	if (!is_absent(one) && !read_channel(r, CHANNEL, one))
+		return false;
+	while (json_next(many, &pos, &v))
+		if (!read_channel(r, CHANNELS, v))
+			return false;
+	return true;
+}
+
+/*
+ * Each encrypted channel has a key of its own, so one ciphertext cannot be
+ * for several; the libraries refuse it, too.
+ */
+static bool
+check_encrypted(struct reader *r)
+{
+	if (r->e->n < 2)
+		return true;
+	for (size_t i = 0; i < r->e->n; i++)
+		if ((r->e->v[i].flags & CHANNEL_ENCRYPTED) != 0)
+			return refuse(r, 400,
+			    S("an event for a private-encrypted- channel can "
+			      "only be for that one channel"));
+	return true;
+}
+
+static bool
+read_socket_id(struct reader *r, struct json v)
+{
+	struct str s;
+	char *tmp = NULL;
+	bool ok;
+
+	if (is_absent(v))
+		return true;
+	if (!read_string(r, SOCKET_ID, v, &s, &tmp))
+		return false;
+	if ((ok = socket_id_is_valid(s)))
+		r->e->except = socket_id_parse(s);
+	else
+		refuse(r, 400,
+		    S("socket_id is malformed: it has to be digits, a dot, "
+		      "digits"));
+	free(tmp);
+	return ok;
+}
+
+static bool
+read_info(struct reader *r, struct json v)
+{
+	struct str s, unknown = S("cache");
+	char *tmp = NULL;
+	bool ok;
+
+	if (is_absent(v))
+		return true;
+	if (!read_string(r, INFO, v, &s, &tmp))
+		return false;
+	ok = api_info_add(s, &r->e->info, &unknown) == 0 &&
+	    (r->e->info & INFO_CACHE) == 0;
+	if (!ok) {
+		buf_append(r->why, S("info: "));
+		buf_append(r->why, unknown);
+		refuse(r, 400,
+		    S(" is no attribute: there are user_count, "
+		      "subscription_count here"));
+	}
+	free(tmp);
+	return ok;
+}
+
+unsigned
+event_read(struct event *e, const struct app *app, struct json obj, bool batch,
+    struct buf **why)
+{
+	struct json v[NFIELDS];
+	struct reader r;
+
+	*e = (struct event){ .cap = EVENT_FEW };
+	e->v = e->few;
+	r = (struct reader){ e, app, why, 200 };
+	if (obj.kind != JSON_OBJECT) {
+		refuse(&r, 400, S("an event has to be a JSON object"));
+		return r.status;
+	}
+	json_get_many(obj, fields, v, NFIELDS);
+	if (!read_name(&r, v[NAME]) || !read_data(&r, v[DATA]))
+		return r.status;
+	if (batch ? !read_channel(&r, CHANNEL, v[CHANNEL])
+		  : !read_channels(&r, v[CHANNEL], v[CHANNELS]))
+		return r.status;
+	if (check_encrypted(&r) && read_socket_id(&r, v[SOCKET_ID]))
+		read_info(&r, v[INFO]);
+	return r.status;
+}
+
+void
+event_clear(struct event *e)
+{
+	free(e->name_tmp);
+	for (size_t i = 0; i < e->n; i++)
+		free(e->v[i].tmp);
+	if (e->v != e->few)
+		free(e->v);
+}

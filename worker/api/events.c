@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * events.c: publishing over HTTP: single, batch, and the route of 2012.
+ * Everything is read and checked first; then all events are sent, or none
+ * (protocol reference, 5.4 and 5.5).  The reply is held until the link to the
+ * broker has taken the bytes, so that a 200 survives this process.
+ *
+ * Must never send anything before the last check has passed.
+ */
+
+#include "worker/api/events.h"
+
+#include "shared/base/xmalloc.h"
+#include "shared/json/json_write.h"
+#include "shared/pusher/api_params.h"
+#include "shared/pusher/channel_name.h"
+#include "worker/api/ask.h"
+#include "worker/api/event.h"
+#include "worker/api/retry.h"
+#include "worker/app/apps.h"
+#include "worker/app/stats.h"
+#include "worker/core/core.h"
+#include "worker/link/link.h"
+#include "worker/link/publish.h"
+#include "worker/link/unacked.h"
+
+/* ---- the body ---- */
+
+static void
+put_member(struct buf **b, struct str key, struct str text)
+{
+	if ((*b)->len > 1)
+		buf_putc(b, ',');
+	json_quote(b, key);
+	buf_putc(b, ':');
+	json_quote(b, text);
+}
+
+/* All values of a parameter as an array, or as one comma list. */
+static void
+put_values(
+    struct buf **b, const struct api_params *params, struct str key, bool array)
+{
+	struct buf *list = NULL;
+	struct str v;
+	size_t pos = 0;
+
+	while (api_params_next(params, key, &pos, &v)) {
+		if (list != NULL)
+			buf_putc(&list, ',');
+		else
+			list = buf_new(128);
+		if (array)
+			json_quote(&list, v);
+		else
+			buf_append(&list, v);
+	}
+	if (list == NULL)
+		return;
+	if (!array)
+		put_member(b, key, buf_str(list));
+	else {
+		if ((*b)->len > 1)
+			buf_putc(b, ',');
+		json_quote(b, key);
+		buf_append(b, S(":["));
+		buf_append(b, buf_str(list));
+		buf_putc(b, ']');
+	}
+	buf_unref(list);
+}
+
+/*
+ * The parameters of the query as the JSON that could have been the body
+ * (protocol reference, 5.3).  `data` and `channel` replace those of the query
+ * when their p is not NULL.
+ */
+static struct buf *
+body_from_query(
+    const struct api_params *params, struct str data, struct str channel)
+{
+	static const struct str plain[] = { { "name", 4 }, { "data", 4 },
+		{ "channel", 7 }, { "socket_id", 9 } };
+	struct buf *b = buf_new(256);
+	struct str v;
+
+	buf_putc(&b, '{');
+	for (size_t i = 0; i < nitems(plain); i++) {
+		v = i == 1 && data.p != NULL ? data
+		    : i == 2 && channel.p != NULL
+		    ? channel
+		    : api_params_get(params, plain[i]);
+		if (v.p != NULL)
+			put_member(&b, plain[i], v);
+	}
+	if (channel.p == NULL)
+		put_values(&b, params, S("channels"), true);
+	put_values(&b, params, S("info"), false);
+	v = api_params_get(params, S("batch"));
+	if (v.p != NULL && v.n > 0) {
+		if (b->len > 1)
+			buf_putc(&b, ',');
+		buf_append(&b, S("\"batch\":"));
+		buf_append(&b, v); /* JSON, and parsed as such */
+	}
+	buf_putc(&b, '}');
+	return b;
+}
+
+/* No body, and the query does not stand for one; then it was answered. */
+static bool
+is_empty(const struct api_request *r, struct str one, struct str other)
+{
+	if (api_params_get(r->params, one).p != NULL ||
+	    api_params_get(r->params, other).p != NULL)
+		return false;
+	api_error(r->c, 400,
+	    S("the body is empty: it has to be a JSON object, with "
+	      "Content-Length or chunked"));
+	return true;
+}
+
+/* What a body that is no JSON looks like, or "". */
+static const char *
+other_kind(struct str text)
+{
+	struct str name;
+
+	if (str_starts(text, S("--")))
+		return ": this looks like multipart/form-data, send JSON";
+	name = str_cut(&text, '=');
+	if (text.p != NULL && name.n > 0 && name.p[0] != '{' &&
+	    name.p[0] != '[' && name.p[0] != '"' && str_find(name, ' ') == -1)
+		return ": this looks like a form "
+		       "(application/x-www-form-urlencoded), send JSON";
+	return "";
+}
+
+/* Parses the parameters; false when they were refused. */
+static bool
+parse_object(const struct api_request *r, struct str text, struct json *root)
+{
+	const char *err;
+
+	if (json_parse(text, root, &err) == -1) {
+		api_errorf(r->c, 400, "the parameters are not valid JSON: %s%s",
+		    err, other_kind(text));
+		return false;
+	}
+	if (root->kind == JSON_OBJECT)
+		return true;
+	api_error(r->c, 400, S("the body has to be a JSON object"));
+	return false;
+}
+
+/* ---- sending ---- */
+
+/* May these events be sent now?  If not, the request was answered. */
+static bool
+may_publish(const struct api_request *r, uint32_t n, bool asks)
+{
+	if (!link_is_up(r->c->w)) {
+		api_retry(r);
+		return false;
+	}
+	if (!unacked_may_publish(r->c->w)) {
+		r->c->w->stats->counts.publishes_refused++;
+		api_unavailable(r->c,
+		    S("the server has more events queued than it can take"));
+		return false;
+	}
+	return (!asks || api_may_ask(r)) && api_take(r, TAKE_EVENTS, n);
+}
+
+static void
+publish(const struct api_request *r, const struct event *e)
+{
+	struct publish p = {
+		.event = e->name, .data_raw = e->data_raw, .except = e->except
+	};
+
+	for (size_t i = 0; i < e->n; i++) {
+		p.channel = e->v[i].name;
+		p.flags =
+		    (e->v[i].flags & CHANNEL_CACHE) != 0 ? EVENT_CACHE : 0;
+		publish_event(r->c->w, &r->app->app, &p);
+	}
+	r->app->stats.events_api += e->n;
+	conn_await(r->c, r->c->w->unacked->seq);
+}
+
+/* A line of QUERY for each of the event's channels. */
+static void
+put_lines(struct buf **b, const struct event *e)
+{
+	for (size_t i = 0; i < e->n; i++) {
+		buf_putc(b, (char)('0' + (e->info & 7)));
+		buf_putc(b, ' ');
+		buf_append(b, e->v[i].name);
+		buf_putc(b, '\n');
+	}
+}
+
+/* One event has been read and may go; answers with this status. */
+static void
+publish_one(const struct api_request *r, const struct event *e, unsigned status)
+{
+	struct buf *lines = NULL;
+
+	publish(r, e);
+	if (e->info == 0) {
+		api_reply(r->c, status, status == 200 ? S("{}") : S(""));
+		return;
+	}
+	put_lines(&lines, e);
+	api_ask(
+	    r, QUERY_EVENT_INFO, e->info, buf_str(lines), ANSWER_EVENT_INFO);
+	buf_unref(lines);
+}
+
+static void
+post_text(const struct api_request *r, struct str text, unsigned status)
+{
+	struct buf *why = NULL;
+	struct json root;
+	struct event e;
+	unsigned refused;
+
+	if (!parse_object(r, text, &root))
+		return;
+	refused = event_read(&e, &r->app->app, root, false, &why);
+	if (refused != 200)
+		api_error(r->c, refused, buf_str(why));
+	else if (may_publish(r, 1, e.info != 0))
+		publish_one(r, &e, status);
+	event_clear(&e);
+	buf_unref(why);
+}
+
+void
+api_events_post(const struct api_request *r)
+{
+	struct str none = { NULL, 0 };
+	struct buf *made;
+
+	if (r->body.n > 0) {
+		post_text(r, r->body, 200);
+		return;
+	}
+	if (is_empty(r, S("name"), S("data")))
+		return;
+	made = body_from_query(r->params, none, none);
+	post_text(r, buf_str(made), 200);
+	buf_unref(made);
+}
+
+/* name and socket_id are in the query, the body is the data. */
+void
+api_events_post_channel(const struct api_request *r)
+{
+	struct str data = r->body.n > 0 ? r->body : S("");
+	struct buf *made = body_from_query(r->params, data, r->arg);
+
+	post_text(r, buf_str(made), 202);
+	buf_unref(made);
+}
+
+/* ---- batch ---- */
+
+struct batch {
+	struct event *v;
+	size_t n;
+	uint32_t info; /* of all events */
+};
+
+static void
+batch_clear(struct batch *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		event_clear(&b->v[i]);
+	free(b->v);
+}
+
+/* Reads every event; false when the request was refused. */
+static bool
+batch_read(const struct api_request *r, struct json array, struct batch *b)
+{
+	struct buf *why = NULL;
+	struct json v;
+	size_t pos = 0;
+
+	while (json_next(array, &pos, &v)) {
+		unsigned status =
+		    event_read(&b->v[b->n], &r->app->app, v, true, &why);
+		b->info |= b->v[b->n++].info;
+		if (status == 200)
+			continue;
+		api_errorf(r->c, status, "event %zu of the batch: %.*s", b->n,
+		    STR_ARG(buf_str(why)));
+		buf_unref(why);
+		return false;
+	}
+	return true;
+}
+
+/* How many events, or 0 when the request was refused. */
+static size_t
+batch_count(const struct api_request *r, struct json array)
+{
+	uint32_t max = r->app->app.max_batch_events;
+	size_t pos = 0, n = 0;
+	struct json v;
+
+	if (array.kind != JSON_ARRAY) {
+		api_error(r->c, 400, S("batch has to be an array of events"));
+		return 0;
+	}
+	while (json_next(array, &pos, &v))
+		n++;
+	if (n == 0)
+		api_error(r->c, 400, S("batch is empty"));
+	if (n <= max)
+		return n;
+	api_errorf(r->c, 400,
+	    "batch has %zu events: at most %u "
+	    "(max_batch_events)",
+	    n, max);
+	return 0;
+}
+
+static void
+batch_publish(const struct api_request *r, const struct batch *b)
+{
+	struct buf *lines = NULL;
+
+	for (size_t i = 0; i < b->n; i++)
+		publish(r, &b->v[i]);
+	if (b->info == 0) {
+		api_reply(r->c, 200, S("{}"));
+		return;
+	}
+	for (size_t i = 0; i < b->n; i++)
+		put_lines(&lines, &b->v[i]);
+	r->c->http->nbatch = (uint32_t)b->n;
+	api_ask(
+	    r, QUERY_BATCH_INFO, b->info, buf_str(lines), ANSWER_BATCH_INFO);
+	buf_unref(lines);
+}
+
+void
+api_events_post_batch(const struct api_request *r)
+{
+	struct str none = { NULL, 0 }, text = r->body;
+	struct buf *made = NULL;
+	struct batch b = { 0 };
+	struct json root;
+	size_t n;
+
+	if (text.n == 0) {
+		if (is_empty(r, S("batch"), S("batch")))
+			return;
+		made = body_from_query(r->params, none, none);
+		text = buf_str(made);
+	}
+	if (parse_object(r, text, &root) &&
+	    (n = batch_count(r, json_get(root, S("batch")))) > 0) {
+		b.v = xcalloc(n, sizeof(*b.v));
+		if (batch_read(r, json_get(root, S("batch")), &b) &&
+		    may_publish(r, (uint32_t)b.n, b.info != 0))
+			batch_publish(r, &b);
+		batch_clear(&b);
+	}
+	buf_unref(made);
+}

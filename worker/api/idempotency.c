@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * idempotency.c: idempotency keys on the side of the request.  A request with a
+ * key asks the broker before it does anything; it then runs from its
+ * beginning, owning the key, and whatever it answers is told to the broker.
+ */
+
+#include "worker/api/idempotency.h"
+
+#include "worker/api/retry.h"
+#include "worker/api/wait.h"
+#include "worker/app/apps.h"
+#include "worker/core/core.h"
+#include "worker/link/link.h"
+
+bool
+idempotency_begin(const struct api_request *r)
+{
+	struct http *h = r->c->http;
+	struct str key = http_header(r->head, S("X-Idempotency-Key"));
+	struct msg_claim m = {
+		.id = conn_sid(r->c), .app = r->app->app.num, .key = key
+	};
+
+	if (key.p == NULL || h->claim != NULL)
+		return true;
+	if (key.n == 0 || key.n > IDEMPOTENCY_KEY_MAX) {
+		api_errorf(r->c, 400,
+		    "X-Idempotency-Key has %zu bytes: 1 to %d are allowed",
+		    key.n, IDEMPOTENCY_KEY_MAX);
+		return false;
+	}
+	if (!link_is_up(r->c->w)) {
+		api_retry(r);
+		return false;
+	}
+	link_send_claim(r->c->w, &m);
+	h->asked_key = buf_from(key);
+	h->claim_app = m.app;
+	api_wait(r, API_CLAIMS);
+	return false;
+}
+
+static void
+fulfil(struct conn *c, unsigned status, bool promise, struct str body)
+{
+	struct http *h = c->http;
+	struct msg_fulfil m = { .app = h->claim_app,
+		.key = buf_str(h->claim),
+		.promise = promise,
+		.status = status,
+		.body = body };
+
+	if (h->claim != NULL && link_is_up(c->w))
+		link_send_fulfil(c->w, &m);
+}
+
+void
+idempotency_promise(struct conn *c, struct str body)
+{
+	fulfil(c, 200, true, body);
+}
+
+void
+idempotency_answer(struct conn *c, unsigned status, struct str body)
+{
+	fulfil(c, status / 100 == 2 ? status : 0, false, body);
+	idempotency_forget(c);
+}
+
+/* Who asked has gone: the key is for others. */
+static void
+give_back(struct worker *w, const struct msg_claimed *m)
+{
+	struct msg_fulfil none = { .app = m->app, .key = m->key };
+
+	if (m->status == 0)
+		link_send_fulfil(w, &none);
+}
+
+int
+idempotency_on_claimed(struct worker *w, const struct msg_claimed *m)
+{
+	struct conn *c = conn_find(w, m->id);
+	struct http *h = c == NULL ? NULL : c->http;
+
+	if (h == NULL || h->state != API_CLAIMS) {
+		give_back(w, m);
+		return 0;
+	}
+	if (m->status == 0) {
+		h->claim = h->asked_key;
+		h->asked_key = NULL;
+		api_run_again(c);
+	} else {
+		buf_unref(h->asked_key);
+		h->asked_key = NULL;
+		api_reply(c, m->status, m->body);
+	}
+	api_settle(c);
+	return 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_API_IDEMPOTENCY_H
+#define WORKER_API_IDEMPOTENCY_H
+
+/*
+ * X-Idempotency-Key on a POST: the same key of the same app gets the same
+ * answer for two minutes, and nothing is sent twice.  The truth is in the
+ * broker, so that it holds over all workers.
+ */
+
+#include <stdbool.h>
+
+#include "shared/ipc/ipc_msg.h"
+#include "worker/conn/http_request.h"
+
+struct api_request;
+struct worker;
+
+#define IDEMPOTENCY_KEY_MAX 255 /* bytes of a key */
+
+/*
+ * True: go on (there is no key, or it is ours).  False: it was answered, or
+ * will be, or the request runs once more from its beginning.
+ */
+bool idempotency_begin(const struct api_request *);
+/*
+ * The request is done, and its answer will be a 200: this body, if nothing
+ * better is said.  It holds even if the connection or the process ends now.
+ */
+void idempotency_promise(struct conn *, struct str body);
+/* The request is answered; only a success is worth keeping. */
+void idempotency_answer(struct conn *, unsigned status, struct str body);
+/* Handler of CLAIMED. */
+int idempotency_on_claimed(struct worker *, const struct msg_claimed *);
+
+#endif

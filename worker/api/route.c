@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * route.c: method and path -> handler.  One table; a path is cut at its
+ * slashes and each segment is percent-decoded exactly once, so "%2e%2e" and
+ * "%2F" are bytes of a name and nothing more.  Routes below /apps/{id} pass
+ * the authentication here, before their handler sees anything.
+ *
+ * Must never answer a browser's cross-origin questions: whoever may call this
+ * API holds the secret (protocol reference, 5.10).
+ */
+
+#include "worker/api/route.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/net/listen_spec.h"
+#include "shared/pusher/api_auth.h"
+#include "worker/api/ask.h"
+#include "worker/api/channels.h"
+#include "worker/api/events.h"
+#include "worker/api/idempotency.h"
+#include "worker/api/metrics.h"
+#include "worker/api/refused.h"
+#include "worker/api/retry.h"
+#include "worker/app/apps.h"
+#include "worker/conn/transport.h"
+#include "worker/core/core.h"
+#include "worker/link/link.h"
+
+#define SEGMENTS_MAX 5
+#define ALLOW_GET "Allow: GET, HEAD, OPTIONS\r\n"
+#define ALLOW_POST "Allow: POST, OPTIONS\r\n"
+#define ALLOW_ALL "Allow: GET, HEAD, POST, OPTIONS\r\n"
+
+struct route {
+	size_t n;                          /* segments */
+	struct str segments[SEGMENTS_MAX]; /* "*" fits any that is not empty */
+	unsigned on; /* enum listen_role: the listeners that have it */
+	bool post;   /* else GET and HEAD */
+	/* One of them: for anyone, or behind the authentication. */
+	void (*open)(struct conn *);
+	void (*api)(const struct api_request *);
+};
+
+struct path {
+	size_t n;
+	struct str segments[SEGMENTS_MAX];
+	char *mem; /* what had to be decoded, or NULL */
+};
+
+static void
+get_health(struct conn *c)
+{
+	api_reply(c, 200, S("{\"health\":\"OK\"}"));
+}
+
+static void
+get_ready(struct conn *c)
+{
+	const struct worker *w = c->w;
+	struct str why;
+
+	if (w->draining)
+		why = S("{\"ready\":false,\"reason\":\"stopping\"}");
+	else if (!w->serving)
+		why = S("{\"ready\":false,\"reason\":\"starting\"}");
+	else if (w->link->state != LINK_UP)
+		why = S("{\"ready\":false,\"reason\":\"no broker\"}");
+	else {
+		api_reply(c, 200, S("{\"ready\":true}"));
+		return;
+	}
+	api_reply_extra(c, 503, "Retry-After: 1\r\n", why);
+}
+
+/* As soketi has it: may a load balancer send more clients here? */
+static void
+get_accept_traffic(struct conn *c)
+{
+	const struct worker *w = c->w;
+
+	if (w->memory_full || w->nconns >= w->max_conns)
+		api_reply_extra(c, 503, "Retry-After: 1\r\n",
+		    w->memory_full
+			? S("{\"ready\":false,\"reason\":\"memory\"}")
+			: S("{\"ready\":false,\"reason\":\"connections\"}"));
+	else
+		get_ready(c);
+}
+
+#define SEG(text) \
+	{ \
+		(text), sizeof(text) - 1 \
+	}
+#define ANY SEG("*")
+
+/* clang-format off */
+static const struct route routes[] = {
+	{ 3, { SEG("apps"), ANY, SEG("events") },
+	    LISTEN_API, true, NULL, api_events_post },
+	{ 3, { SEG("apps"), ANY, SEG("batch_events") },
+	    LISTEN_API, true, NULL, api_events_post_batch },
+	{ 3, { SEG("apps"), ANY, SEG("channels") },
+	    LISTEN_API, false, NULL, api_channels_list },
+	{ 4, { SEG("apps"), ANY, SEG("channels"), ANY },
+	    LISTEN_API, false, NULL, api_channels_get },
+	{ 5, { SEG("apps"), ANY, SEG("channels"), ANY, SEG("users") },
+	    LISTEN_API, false, NULL, api_channels_users },
+	{ 5, { SEG("apps"), ANY, SEG("channels"), ANY, SEG("events") },
+	    LISTEN_API, true, NULL, api_events_post_channel },
+	{ 5, { SEG("apps"), ANY, SEG("channels"), ANY, SEG("stats") },
+	    LISTEN_API, false, NULL, api_channels_stats },
+	{ 5, { SEG("apps"), ANY, SEG("users"), ANY,
+	    SEG("terminate_connections") },
+	    LISTEN_API, true, NULL, api_channels_terminate },
+	{ 3, { SEG("apps"), ANY, SEG("connections") },
+	    LISTEN_API, false, NULL, api_channels_connections },
+	{ 1, { SEG("") }, LISTEN_ANY, false, get_health, NULL },
+	{ 1, { SEG("up") }, LISTEN_ANY, false, get_health, NULL },
+	{ 1, { SEG("live") }, LISTEN_ANY, false, get_health, NULL },
+	{ 1, { SEG("ready") }, LISTEN_ANY, false, get_ready, NULL },
+	{ 1, { SEG("accept-traffic") }, LISTEN_ANY, false, get_accept_traffic,
+	    NULL },
+	{ 1, { SEG("metrics") }, LISTEN_METRICS, false, metrics_get, NULL },
+};
+/* clang-format on */
+
+static bool
+fits(const struct route *r, const struct path *p)
+{
+	if (r->n != p->n)
+		return false;
+	for (size_t i = 0; i < r->n; i++) {
+		if (str_eq(r->segments[i], S("*"))) {
+			if (p->segments[i].n == 0)
+				return false;
+		} else if (!str_eq(r->segments[i], p->segments[i]))
+			return false;
+	}
+	return true;
+}
+
+static const struct route *
+find(const struct path *p)
+{
+	for (size_t i = 0; i < nitems(routes); i++)
+		if (fits(&routes[i], p))
+			return &routes[i];
+	return NULL;
+}
+
+/* False when no route has that many segments. */
+static bool
+path_parse(struct path *p, struct str text)
+{
+	struct str rest = str_from(text, 1), s;
+	size_t used = 0;
+
+	p->n = 0;
+	p->mem = NULL;
+	if (!str_starts(text, S("/")))
+		return false;
+	if (str_find(text, '%') != -1)
+		p->mem = xmalloc(text.n);
+	while (rest.p != NULL) {
+		s = str_cut(&rest, '/');
+		if (s.n == 0 && rest.n > 0)
+			continue; /* a doubled slash */
+		if (p->n == SEGMENTS_MAX)
+			return false;
+		if (p->mem != NULL) {
+			char *out = p->mem + used;
+
+			used += str_percent_decode(s, false, out);
+			s = str_make(out, (size_t)(p->mem + used - out));
+		}
+		p->segments[p->n++] = s;
+	}
+	return true;
+}
+
+/* 429: too many signatures from its address were wrong. */
+static void
+refuse_guesser(struct conn *c)
+{
+	uint32_t max = (uint32_t)c->w->conf->max_auth_failures_per_minute;
+	uint32_t seconds = (60 + max - 1) / max;
+	struct client_app *app = apps_by_num(c->w, c->http->app);
+	char extra[64], text[256];
+
+	if (app != NULL)
+		app->stats.limited_auth++;
+	snprintf(extra, sizeof(extra), "Retry-After: %" PRIu32 "\r\n", seconds);
+	snprintf(text, sizeof(text),
+	    "{\"error\":\"more than %" PRIu32 " requests that were refused in "
+	    "a minute from this address (max_auth_failures_per_minute): try "
+	    "again in %" PRIu32 " s\",\"code\":429}",
+	    max, seconds);
+	api_reply_extra(c, 429, extra, str_of(text));
+}
+
+/*
+ * There is no such app: does the work of a refused signature, so that the
+ * time of the answer says nothing that the answer does not say.
+ */
+static void
+refuse_unknown_app(struct conn *c, struct api_auth *a, struct str id)
+{
+	struct hash_node *n = hash_first(&c->w->apps->by_num);
+	struct buf *why = NULL;
+
+	if (n != NULL) {
+		a->sign = container_of(n, struct client_app, num_node)->sign;
+		a->key = api_params_get(a->params, S("auth_key"));
+		a->max_age = container_of(n, struct client_app, num_node)
+				 ->app.max_timestamp_age;
+		api_auth_check(a, &why);
+		buf_unref(why);
+	}
+	if (!transport_auth_failed(c))
+		refuse_guesser(c);
+	else
+		api_errorf(
+		    c, 404, "there is no app with the id %.*s", STR_ARG(id));
+}
+
+static bool
+is_signed(struct api_auth a, struct str path)
+{
+	struct buf *why = NULL;
+	bool good;
+
+	a.path = path;
+	good = api_auth_check(&a, &why);
+	buf_unref(why);
+	return good;
+}
+
+/* The path with its doubled slashes as one, in a copy. */
+static bool
+is_signed_single(struct api_auth a, struct str path)
+{
+	char *copy = xmalloc(path.n + 1);
+	size_t n = 0;
+	bool good;
+
+	for (size_t i = 0; i < path.n; i++)
+		if (n == 0 || path.p[i] != '/' || copy[n - 1] != '/')
+			copy[n++] = path.p[i];
+	good = n < path.n && is_signed(a, str_make(copy, n));
+	free(copy);
+	return good;
+}
+
+/*
+ * With path_prefix some libraries sign the path that they ask for, and some
+ * the one behind the prefix; some ask for doubled slashes and sign single
+ * ones.  All of it names the same request.
+ */
+static bool
+is_signed_otherwise(const struct api_request *r, struct api_auth a)
+{
+	struct str path = r->head->path, target = r->head->target;
+	size_t before = (size_t)(path.p - target.p);
+	struct str sent = str_make(path.p - before, before + path.n);
+
+	if (!str_starts(sent, S("/"))) {
+		/* http://host/path: it begins at the third slash. */
+		for (int i = 0; i < 3 && sent.n > path.n; i++) {
+			ssize_t at = str_find(sent, '/');
+
+			sent = str_from(sent, (size_t)at + (i < 2));
+		}
+	}
+	return (sent.n > path.n && is_signed(a, sent)) ||
+	    is_signed_single(a, path) ||
+	    (sent.n > path.n && is_signed_single(a, sent));
+}
+
+static void
+begin_auth(struct api_auth *a, const struct api_request *r)
+{
+	*a = (struct api_auth){ .method = r->head->method,
+		.path = r->head->path,
+		.params = r->params,
+		.body = r->body,
+		.has_body = r->awaits_body && r->head->length > 0,
+		.awaits_body = r->awaits_body,
+		.now = (uint64_t)time(NULL) };
+}
+
+static bool
+is_signed_by(const struct api_request *r, struct api_auth *a,
+    struct client_app *app, struct buf **why)
+{
+	struct auth_app who = client_app_auth(
+	    &app->app, api_params_get(a->params, S("auth_key")));
+
+	a->key = who.key;
+	a->sign = who.sign;
+	a->max_age = app->app.max_timestamp_age;
+	return api_auth_check(a, why) || is_signed_otherwise(r, *a);
+}
+
+/* Finds the app and checks the signature; NULL when that was refused. */
+static struct client_app *
+authenticate(struct api_request *r, struct str id)
+{
+	struct conn *c = r->c;
+	struct client_app *app = apps_by_id(c->w, id);
+	struct buf *why = NULL;
+	struct api_auth a;
+
+	begin_auth(&a, r);
+	if (app == NULL) {
+		refuse_unknown_app(c, &a, id);
+		return NULL;
+	}
+	if (!app->app.enabled) {
+		api_errorf(c, 403, "the app %.*s is disabled", STR_ARG(id));
+		return NULL;
+	}
+	c->http->app = app->app.num;
+	if (r->granted)
+		return app; /* it was checked before it waited */
+	if (!r->awaits_body)
+		app->stats.api_in += c->http->raw.n + r->body.n;
+	if (!is_signed_by(r, &a, app, &why)) {
+		app->stats.auth_api++;
+		if (!transport_auth_failed(c))
+			refuse_guesser(c);
+		else
+			api_error(c, 401, buf_str(why));
+		app = NULL;
+	}
+	buf_unref(why);
+	return app;
+}
+
+static bool
+method_fits(const struct route *route, struct str method)
+{
+	return route->post
+	    ? str_eq(method, S("POST"))
+	    : str_eq(method, S("GET")) || str_eq(method, S("HEAD"));
+}
+
+static void
+refuse_method(struct conn *c, const char *allow)
+{
+	api_reply_extra(c, 405, allow,
+	    S("{\"error\":\"this method is not for this path: see Allow\","
+	      "\"code\":405}"));
+}
+
+static const char *
+allow_of(const struct route *route)
+{
+	return route->post ? ALLOW_POST : ALLOW_GET;
+}
+
+/*
+ * A wrong method: whoever signs is first told about the signature, because
+ * the method is part of it (vector hr-n10).
+ */
+static void
+run_wrong(struct api_request *r, const struct route *route, struct str id)
+{
+	if (api_params_get(r->params, S("auth_signature")).p == NULL ||
+	    authenticate(r, id) != NULL)
+		refuse_method(r->c, allow_of(route));
+}
+
+static void
+run_api(struct api_request *r, const struct route *route, const struct path *p)
+{
+	struct api_params params;
+
+	if (api_params_parse(&params, r->head->query) == -1) {
+		api_errorf(r->c, 400, "the query has more than %d parameters",
+		    API_PARAMS_MAX);
+		return;
+	}
+	r->params = &params;
+	if (p->n > 3)
+		r->arg = p->segments[3];
+	if (!method_fits(route, r->head->method))
+		run_wrong(r, route, p->segments[1]);
+	else if ((r->app = authenticate(r, p->segments[1])) != NULL &&
+	    !r->awaits_body &&
+	    (route->post ? idempotency_begin(r) : api_take(r, TAKE_READS, 1)))
+		route->api(r);
+	api_params_clear(&params);
+}
+
+/* There is no such path. */
+static void
+no_route(struct conn *c, const struct http_head *head)
+{
+	if (str_eq(head->path, S("*")) && str_eq(head->method, S("OPTIONS")))
+		api_reply_extra(c, 204, ALLOW_ALL, S(""));
+	else if (str_eq(head->method, S("CONNECT")))
+		refuse_method(c, ALLOW_ALL);
+	else if (c->serves == (LISTEN_PUBLIC | LISTEN_API))
+		api_error(c, 404,
+		    S("there is nothing at this path: the API is at "
+		      "/apps/{id}/…, clients connect to /app/{key}"));
+	else
+		api_error(c, 404,
+		    S("there is nothing at this path on this address: see the "
+		      "option listen"));
+}
+
+static void
+answer(struct api_request *r)
+{
+	struct conn *c = r->c;
+	const struct http_head *head = r->head;
+	const struct route *route = NULL;
+	struct path p = { .n = 0 };
+
+	if (path_parse(&p, head->path))
+		route = find(&p);
+	if (route == NULL || !(route->on & c->serves))
+		no_route(c, head);
+	else if (str_eq(head->method, S("OPTIONS")))
+		api_reply_extra(c, 204, allow_of(route), S(""));
+	else if (route->api != NULL)
+		run_api(r, route, &p);
+	else if (method_fits(route, head->method))
+		route->open(c);
+	else
+		refuse_method(c, allow_of(route));
+	free(p.mem);
+}
+
+void
+api_route(
+    struct conn *c, const struct http_head *head, struct str body, bool granted)
+{
+	struct api_request r = {
+		.c = c, .head = head, .body = body, .granted = granted
+	};
+
+	answer(&r);
+}
+
+bool
+api_route_admit(struct conn *c, const struct http_head *head)
+{
+	struct api_request r = { .c = c, .head = head, .awaits_body = true };
+
+	answer(&r);
+	return r.app != NULL;
+}
+
+bool
+api_route_is_signed(struct conn *c, const struct http_head *head)
+{
+	struct api_request r = { .c = c, .head = head, .awaits_body = true };
+	const struct route *route = NULL;
+	struct client_app *app = NULL;
+	struct buf *why = NULL;
+	struct api_params params;
+	struct api_auth a;
+	struct path p = { .n = 0 };
+	bool good = false;
+
+	if (path_parse(&p, head->path))
+		route = find(&p);
+	if (route != NULL && (route->on & c->serves) && route->api != NULL)
+		app = apps_by_id(c->w, p.segments[1]);
+	if (app != NULL && app->app.enabled &&
+	    api_params_parse(&params, head->query) == 0) {
+		r.params = &params;
+		begin_auth(&a, &r);
+		good = is_signed_by(&r, &a, app, &why);
+		api_params_clear(&params);
+	}
+	buf_unref(why);
+	free(p.mem);
+	return good;
+}
+
+void
+api_answered(struct conn *c, unsigned status, struct str json)
+{
+	if (status >= 400)
+		api_refused(c, status, json);
+	idempotency_answer(c, status, json);
+}
+
+void
+api_on_drop(struct conn *c)
+{
+	api_retry_forget(c);
+	idempotency_answer(c, 0, S(""));
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wait.c: requests that wait.  Keeps a copy of the request when its bytes
+ * go, and stops the input of its connection.
+ */
+
+#include "worker/api/wait.h"
+
+#include "worker/app/apps.h"
+#include "worker/conn/timeout.h"
+#include "worker/core/core.h"
+#include "worker/link/link.h"
+
+/* Stops the input until the broker has answered, or time is up. */
+void
+api_pause(struct conn *c, enum api_state state)
+{
+	c->http->state = state;
+	if (state == API_PARKED)
+		timeout_clear(c); /* has a clock of its own */
+	else
+		timeout_set(c->w, c, API_ASK_SECONDS);
+	conn_pause(c);
+}
+
+bool
+api_may_ask(const struct api_request *r)
+{
+	if (link_is_up(r->c->w))
+		return true;
+	api_unavailable(r->c, S("the server is starting again"));
+	return false;
+}
+
+/* Keeps the request, whose bytes are gone when feed returns. */
+static void
+keep_copy(const struct api_request *r)
+{
+	struct http *h = r->c->http;
+
+	if (h->head != NULL)
+		return; /* it came in chunks */
+	h->head = buf_from(h->raw);
+	if (r->body.n > 0)
+		h->body = buf_from(r->body);
+}
+
+void
+api_wait(const struct api_request *r, enum api_state state)
+{
+	keep_copy(r);
+	api_pause(r->c, state);
+}
+
+void
+idempotency_forget(struct conn *c)
+{
+	buf_unref(c->http->claim);
+	c->http->claim = NULL;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_API_WAIT_H
+#define WORKER_API_WAIT_H
+
+/*
+ * A request, and how it waits: for the broker's answer, or for a broker.
+ * While it waits the connection is paused, so that there is never more than
+ * one question from it.
+ */
+
+#include <stdbool.h>
+
+#include "worker/conn/http_request.h"
+
+#define API_ASK_SECONDS 10 /* for the broker to answer in */
+
+struct api_params;
+struct client_app;
+
+/* A request whose authentication has been checked. */
+struct api_request {
+	struct conn *c;
+	const struct http_head *head;
+	const struct api_params *params; /* of the query */
+	struct client_app *app;
+	struct str body;
+	struct str arg; /* {name} or {uid} of the path, percent-decoded */
+	bool granted;   /* the tokens that it needs have been taken */
+	/* Only the head is here: nothing is done but to judge it. */
+	bool awaits_body;
+};
+
+/* Can the broker be asked now?  If not, the request is answered with 503. */
+bool api_may_ask(const struct api_request *);
+/* Stops the input until the broker has answered, or time is up. */
+void api_pause(struct conn *, enum api_state);
+/* Keeps the request, and waits for the broker in this state. */
+void api_wait(const struct api_request *, enum api_state);
+/* Its idempotency key is let go: others may have it. */
+void idempotency_forget(struct conn *);
+
+#endif

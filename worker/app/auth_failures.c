@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * auth_failures.c: wrong signatures, counted for each address.  An HMAC cannot
+ * be guessed; what this saves is the worker's time and the server's traffic, so
+ * it is the worker that counts.  Owns the buckets.
+ *
+ * A peer on a Unix socket that no proxy has named shares one bucket with all
+ * others of its kind, as clients of a proxy that names nobody share the
+ * proxy's: their right signatures pass all the same.
+ *
+ * Must never be asked before a signature has been found to be wrong.
+ */
+
+#include "worker/app/auth_failures.h"
+
+#include <string.h>
+
+#include "shared/base/hash.h"
+#include "shared/base/xmalloc.h"
+#include "shared/net/ip.h"
+#include "worker/app/token_bucket.h"
+
+#define SALT 0x6775657373ull /* other hashes of the process have others */
+#define V6_NET 8             /* bytes: a /64 */
+
+static const unsigned char v4_mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff,
+	0xff };
+
+/* What of an address counts. */
+static struct str
+who(const struct ip *ip)
+{
+	const char *b;
+
+	if (ip == NULL)
+		return S("");
+	b = (const char *)ip->b;
+	if (memcmp(b, v4_mapped, sizeof(v4_mapped)) == 0)
+		return str_make(b, sizeof(ip->b));
+	return str_make(b, V6_NET);
+}
+
+bool
+auth_failures_take(
+    struct auth_failures *g, const struct ip *ip, double now, uint32_t rate)
+{
+	struct auth_failures_bucket *b;
+
+	if (g->v == NULL)
+		g->v = xcalloc(AUTH_FAILURES_BUCKETS, sizeof(*g->v));
+	b = &g->v[hash_str(who(ip), SALT) & (AUTH_FAILURES_BUCKETS - 1)];
+	/* The bucket's second is our minute. */
+	return token_bucket_take(&b->tokens, &b->at, now / 60., rate);
+}
+
+void
+auth_failures_clear(struct auth_failures *g)
+{
+	free(g->v);
+	g->v = NULL;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_APP_AUTH_FAILURES_H
+#define WORKER_APP_AUTH_FAILURES_H
+
+/*
+ * Who auth_failures at signatures.  Each refused one is counted for the
+ * client's address (an IPv4 address, or the /64 of an IPv6 one: whoever has one
+ * has all of it); over max_auth_failures_per_minute the guessing connection is
+ * closed, or its request gets 429.  A right signature is never looked up
+ * here, so that those who share an address with a guesser lose nothing.
+ *
+ * The table has a fixed size and does not remember whose a bucket is: two
+ * addresses that fall together share it, and nobody gets a fresh bucket by
+ * pushing another one out.  Each worker counts for itself.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ip;
+
+#define AUTH_FAILURES_BUCKETS 4096 /* a power of two; 16 bytes each */
+
+struct auth_failures_bucket {
+	double at;    /* minutes, when the tokens were right; 0: never used */
+	float tokens; /* failures that are left */
+};
+
+struct auth_failures {
+	struct auth_failures_bucket
+	    *v; /* AUTH_FAILURES_BUCKETS, NULL until the first */
+};
+
+/*
+ * Counts one failure from this address; NULL: a peer that has none (a Unix
+ * socket), all of whom share a bucket.  False when there were more than
+ * per_minute, which is not 0.  now: seconds of a monotonic clock.
+ */
+bool auth_failures_take(
+    struct auth_failures *, const struct ip *, double now, uint32_t per_minute);
+void auth_failures_clear(struct auth_failures *);
+
+#endif

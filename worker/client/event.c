@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * event.c: client-… events (protocol reference, 3.10): all the
+ * conditions, then on their way like any other event, but not to their
+ * sender.  A wrong one is dropped with pusher:error; nothing is closed.
+ */
+
+#include <stdlib.h>
+
+#include "shared/app/app.h"
+#include "shared/base/buf.h"
+#include "shared/json/json_write.h"
+#include "shared/pusher/channel_name.h"
+#include "shared/pusher/pusher_errors.h"
+#include "worker/app/stats.h"
+#include "worker/app/token_bucket.h"
+#include "worker/channel/subscription.h"
+#include "worker/channel/topic.h"
+#include "worker/client/client.h"
+#include "worker/client/message.h"
+#include "worker/conn/conn.h"
+#include "worker/core/core.h"
+#include "worker/link/link.h"
+#include "worker/link/publish.h"
+#include "worker/link/unacked.h"
+
+/* JSON text without the white space between its tokens. */
+static struct buf *
+compact(struct str raw)
+{
+	struct buf *b = buf_new(raw.n);
+	bool string = false;
+
+	for (size_t i = 0; i < raw.n; i++) {
+		char ch = raw.p[i];
+
+		if (string && ch == '\\') {
+			b->data[b->len++] = ch;
+			ch = raw.p[++i]; /* json_parse() has seen it */
+		} else if (ch == '"') {
+			string = !string;
+		} else if (!string &&
+		    (ch == ' ' || ch == '\t' || ch == '\n' || ch == '\r')) {
+			continue;
+		}
+		b->data[b->len++] = ch;
+	}
+	return b;
+}
+
+/*
+ * `data` as the raw string that goes out: a string stays what it is, byte for
+ * byte; any other value becomes a string that holds its text.  *bytes is the
+ * length of the content.  NULL when it holds half a surrogate pair.
+ */
+static struct buf *
+data_string(struct json data, size_t *bytes)
+{
+	struct buf *text, *quoted = NULL;
+	struct str plain;
+	char *tmp = NULL;
+	int r;
+
+	if (data.kind == JSON_STRING) {
+		r = json_string(data, &plain, &tmp);
+		free(tmp);
+		*bytes = plain.n;
+		return r == -1 ? NULL : buf_from(data.raw);
+	}
+	text = compact(data.raw);
+	*bytes = text->len;
+	json_quote(&quoted, buf_str(text));
+	buf_unref(text);
+	return quoted;
+}
+
+/*
+ * The subscription through which the event may go; NULL: it has been
+ * answered.
+ */
+static struct subscription *
+check_channel(struct conn *c, const struct client_msg *m)
+{
+	struct subscription *s = NULL;
+	struct str name;
+	char *tmp = NULL;
+
+	if (m->channel.kind != JSON_STRING ||
+	    json_string(m->channel, &name, &tmp) == -1)
+		client_error(
+		    c, 0, S("client event dropped: channel is not a string"));
+	else if (!(channel_flags(name) & CHANNEL_PRIVATE))
+		client_error(c, 0,
+		    S("client event dropped: only private and presence "
+		      "channels have client events"));
+	else if ((s = subscription_find(c, name)) == NULL || !s->on) {
+		s = NULL;
+		client_errorf(c, 0,
+		    "client event dropped: not subscribed to %.*s",
+		    STR_ARG(utf8_cut(name, CLIENT_SHOWN)));
+	}
+	free(tmp);
+	return s;
+}
+
+/* Too fast for the app, or for the broker? */
+static bool
+check_rate(struct conn *c)
+{
+	uint32_t rate = c->app->max_client_events_per_second;
+	struct pace *p = rate == 0 ? NULL : client_pace(c);
+
+	if (p != NULL &&
+	    !token_bucket_take(&p->events, &p->events_at, worker_now(), rate)) {
+		client_errorf(c, PUSHER_CLIENT_EVENT_RATE,
+		    "client event dropped: more than %u in one second "
+		    "(max_client_events_per_second)",
+		    rate);
+		stats_of(c->app)->limited_client++;
+		return false;
+	}
+	if (!unacked_may_publish(c->w)) {
+		client_error(
+		    c, 0, S("client event dropped: the server is overloaded"));
+		return false;
+	}
+	return true;
+}
+
+static void
+publish(
+    struct conn *c, const struct client_msg *m, const struct subscription *s)
+{
+	struct publish p = { .channel = topic_name(s->t),
+		.event = m->event,
+		.except = conn_sid(c),
+		.flags = EVENT_CLIENT };
+	bool none = m->data.kind == JSON_NONE; /* then it is relayed without */
+	struct buf *data = NULL;
+	size_t bytes = 0;
+
+	if (!none)
+		data = data_string(m->data, &bytes);
+	if (data == NULL && !none)
+		client_error(c, 0,
+		    S("client event dropped: data holds half a surrogate "
+		      "pair"));
+	else if (bytes > c->app->max_event_bytes)
+		client_errorf(c, 0,
+		    "client event dropped: data has %zu bytes, "
+		    "max_event_bytes is %u",
+		    bytes, c->app->max_event_bytes);
+	else if (check_rate(c)) {
+		if (s->member != NULL)
+			p.user_id = s->member->id;
+		p.data_raw = none ? str_make(NULL, 0) : buf_str(data);
+		publish_event(c->w, c->app, &p);
+		stats_of(c->app)->events_client++;
+	}
+	buf_unref(data);
+}
+
+void
+client_event(struct conn *c, const struct client_msg *m)
+{
+	const struct app *app = c->app;
+	struct subscription *s;
+	size_t n;
+
+	if (!app->client_events) {
+		client_error(c, 0,
+		    S("client event dropped: client_events is off for this "
+		      "app"));
+		return;
+	}
+	n = str_characters(m->event);
+	if (n > app->max_event_name_length) {
+		client_errorf(c, 0,
+		    "client event dropped: its name has %zu characters, "
+		    "max_event_name_length is %u",
+		    n, app->max_event_name_length);
+		return;
+	}
+	if ((s = check_channel(c, m)) != NULL)
+		publish(c, m, s);
+}

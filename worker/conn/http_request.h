@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_CONN_HTTP_REQUEST_H
+#define WORKER_CONN_HTTP_REQUEST_H
+
+/*
+ * What the files of the HTTP side share: the request that a connection reads
+ * or answers.
+ */
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shared/base/buf.h"
+#include "shared/base/str.h"
+#include "shared/net/http.h"
+#include "worker/conn/http_conn.h"
+
+enum api_state {
+	API_IDLE,   /* between two requests */
+	API_HEAD,   /* part of a head is there */
+	API_BODY,   /* part of a body with a length is there */
+	API_CHUNKS, /* in a chunked body */
+	API_RUNS,   /* a handler has it */
+	API_ASKS,   /* QUERY is out; the connection is paused */
+	API_TAKES,  /* TAKE is out; the connection is paused */
+	API_CLAIMS, /* CLAIM is out; the connection is paused */
+	API_PARKED  /* waits for a broker; the connection is paused */
+};
+
+/* What becomes of the broker's REPLY, and what is said without one. */
+enum api_answer {
+	ANSWER_QUERY,      /* as it is; 503 */
+	ANSWER_STATS,      /* counts under their old names; 503 */
+	ANSWER_EVENT_INFO, /* as it is; 200 without counts */
+	ANSWER_BATCH_INFO, /* as it is; 200 without counts */
+	ANSWER_METRICS     /* text; 503 */
+};
+
+struct http {
+	enum api_state state;
+	enum api_answer answer;
+	size_t seen;       /* bytes of the head that were looked at */
+	size_t max_head;   /* max_head_bytes when it began, */
+	uint64_t max_body; /* max_request_bytes likewise, */
+	size_t stripped;   /* bytes of path_prefix in front of its path */
+	size_t need;       /* API_BODY: bytes of head and body together */
+	uint64_t received; /* bytes of the body's message so far */
+	uint64_t nbody;    /* API_CHUNKS: bytes of the body so far */
+	uint32_t waited;   /* seconds that its timeout has run */
+	uint32_t nbatch;   /* ANSWER_BATCH_INFO: elements */
+	uint32_t take;     /* API_TAKES: enum take_kind */
+	uint32_t limit;    /* API_TAKES: and the app's setting */
+	bool keep_alive, head_only; /* of the request in hand */
+	bool unkept;                /* API_CHUNKS: the head is not signed */
+	uint32_t app;               /* whose request it is; 0: nobody knows */
+	struct http_chunks chunks;
+	struct str raw;        /* the head's bytes, while a handler runs */
+	struct buf *head;      /* a copy of them: chunks, API_TAKES */
+	struct buf *body;      /* likewise */
+	struct buf *asked_key; /* API_CLAIMS: the idempotency key */
+	struct buf *claim;     /* … that is ours: the answer is owed */
+	uint32_t claim_app;
+	struct list parked; /* API_PARKED: in w->parked->requests */
+	struct conn *conn;  /* API_PARKED: whose request it is */
+	double parked_at;   /* API_PARKED: loop time */
+	ev_timer choke;     /* until the peer has read some replies */
+};
+
+/* Answers with further header lines (each with CRLF), or NULL. */
+void api_reply_extra(
+    struct conn *, unsigned status, const char *extra, struct str json);
+/* The same for a body that is no JSON. */
+void api_reply_typed(
+    struct conn *, unsigned status, const char *type, struct str body);
+/* 503 with Retry-After. */
+void api_unavailable(struct conn *, struct str text);
+/* The request cannot be read on: answers and closes. */
+void api_refuse(struct conn *, unsigned status, struct str text);
+/*
+ * A request that was answered outside of feed: drops what was kept of it and
+ * goes on with the next one.
+ */
+void api_settle(struct conn *);
+/* Runs a request again that waited for tokens and has them now. */
+void api_run_granted(struct conn *);
+/* Runs a request again from its beginning. */
+void api_run_again(struct conn *);
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cache_replica.c: cached events in trust.  The broker is their owner and the
+ * only one that reads them; it hands each one to a worker, which gives it back
+ * when the broker has died.  Owns the copies, within conf->cache_memory: the
+ * oldest go first.
+ *
+ * Must never give one to a client.
+ */
+
+#include "worker/link/cache_replica.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "worker/app/apps.h"
+#include "worker/core/core.h"
+#include "worker/link/link.h"
+
+#define SWEEP_EVENTS 1000 /* looked at in one second */
+
+struct replica_event {
+	struct hash_node node;
+	struct list link;
+	uint64_t stamp, due_ms;
+	uint32_t app, name_len, frame_len;
+	char bytes[]; /* name, frame */
+};
+
+struct replica_key {
+	uint32_t app;
+	struct str name;
+};
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static bool
+cache_replica_eq(const struct hash_node *n, const void *key)
+{
+	const struct replica_key *k = key;
+	const struct replica_event *e =
+	    container_of(n, const struct replica_event, node);
+
+	return e->app == k->app &&
+	    str_eq(str_make(e->bytes, e->name_len), k->name);
+}
+
+static uint64_t
+cost(const struct replica_event *e)
+{
+	return sizeof(*e) + e->name_len + e->frame_len;
+}
+
+static void
+discard(struct cache_replica *h, struct replica_event *e)
+{
+	hash_remove(&h->by_name, &e->node);
+	list_remove(&e->link);
+	h->bytes -= cost(e);
+	free(e);
+}
+
+static struct replica_event *
+first(struct cache_replica *h)
+{
+	return LIST_ITEM(h->events.next, struct replica_event, link);
+}
+
+void
+cache_replica_init(struct worker *w)
+{
+	list_init(&w->cache_replica->events);
+}
+
+void
+cache_replica_free(struct worker *w)
+{
+	struct cache_replica *h = w->cache_replica;
+
+	while (!list_is_empty(&h->events))
+		discard(h, first(h));
+	hash_clear(&h->by_name);
+}
+
+static void
+insert(struct cache_replica *h, const struct msg_cached *m)
+{
+	struct replica_event *e =
+	    xmalloc(sizeof(*e) + m->channel.n + m->frame.n);
+
+	e->stamp = m->stamp;
+	e->due_ms = m->due_ms;
+	e->app = m->app;
+	e->name_len = (uint32_t)m->channel.n;
+	e->frame_len = (uint32_t)m->frame.n;
+	memcpy(e->bytes, m->channel.p, m->channel.n);
+	memcpy(e->bytes + m->channel.n, m->frame.p, m->frame.n);
+	list_init(&e->link);
+	list_append(&h->events, &e->link);
+	hash_insert(&h->by_name, &e->node, hash_str(m->channel, m->app));
+	h->bytes += cost(e);
+}
+
+static void
+raise_upto(struct cache_replica *h, uint64_t origin, uint64_t seq)
+{
+	struct replica_upto *u = NULL;
+
+	if (origin == 0)
+		return;
+	for (unsigned i = 0; i < REPLICA_ORIGINS && u == NULL; i++)
+		if (h->upto[i].origin == origin)
+			u = &h->upto[i];
+	if (u == NULL) {
+		u = &h->upto[h->upto_next];
+		h->upto_next = (h->upto_next + 1) % REPLICA_ORIGINS;
+		*u = (struct replica_upto){ .origin = origin };
+	}
+	u->seq = MAX(u->seq, seq);
+}
+
+int
+cache_replica_on_upto(struct worker *w, const struct msg_cached_upto *m)
+{
+	raise_upto(w->cache_replica, m->origin, m->seq);
+	return 0;
+}
+
+int
+cache_replica_on_cached(struct worker *w, const struct msg_cached *m)
+{
+	struct cache_replica *h = w->cache_replica;
+	struct replica_key k = { m->app, m->channel };
+	struct hash_node *n = hash_find(
+	    &h->by_name, hash_str(k.name, k.app), cache_replica_eq, &k);
+
+	raise_upto(h, m->origin, m->seq);
+	if (n != NULL)
+		discard(h, container_of(n, struct replica_event, node));
+	if (m->due_ms != 0 && m->channel.n > 0 && m->frame.n > 0)
+		insert(h, m);
+	while (h->bytes > w->conf->cache_memory)
+		discard(h, first(h));
+	return 0;
+}
+
+void
+cache_replica_replay(struct worker *w)
+{
+	const struct cache_replica *h = w->cache_replica;
+	struct list *l;
+
+	for (unsigned i = 0; i < REPLICA_ORIGINS; i++) {
+		struct msg_cached_upto m = { .origin = h->upto[i].origin,
+			.seq = h->upto[i].seq };
+
+		if (m.origin != 0)
+			link_send_cached_upto(w, &m);
+	}
+	LIST_FOREACH(l, &h->events) {
+		const struct replica_event *e =
+		    LIST_ITEM(l, struct replica_event, link);
+		const struct client_app *a = apps_by_num(w, e->app);
+		struct msg_cached m = { .app = e->app,
+			.id = str_of(a == NULL ? "" : a->app.id),
+			.stamp = e->stamp,
+			.due_ms = e->due_ms,
+			.channel = str_make(e->bytes, e->name_len),
+			.frame =
+			    str_make(e->bytes + e->name_len, e->frame_len) };
+
+		link_send_cached(w, &m);
+	}
+}
+
+void
+cache_replica_forget(struct worker *w, uint32_t app)
+{
+	struct cache_replica *h = w->cache_replica;
+	struct list *l, *tmp;
+
+	LIST_FOREACH_SAFE(l, tmp, &h->events) {
+		struct replica_event *e =
+		    LIST_ITEM(l, struct replica_event, link);
+
+		if (e->app == app)
+			discard(h, e);
+	}
+}
+
+/* With one time to live the oldest are over first. */
+void
+cache_replica_tick(struct worker *w)
+{
+	struct cache_replica *h = w->cache_replica;
+	uint64_t now = now_ms();
+	struct list *l, *tmp;
+	int left = SWEEP_EVENTS;
+
+	LIST_FOREACH_SAFE(l, tmp, &h->events) {
+		struct replica_event *e =
+		    LIST_ITEM(l, struct replica_event, link);
+
+		if (left-- == 0)
+			return;
+		if (e->due_ms <= now)
+			discard(h, e);
+	}
+}

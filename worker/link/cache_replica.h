@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_LINK_CACHE_REPLICA_H
+#define WORKER_LINK_CACHE_REPLICA_H
+
+/* Cached events that this worker holds in case the broker dies. */
+
+#include <stdint.h>
+
+#include "shared/base/hash.h"
+#include "shared/base/list.h"
+#include "shared/ipc/ipc_msg.h"
+
+struct worker;
+
+#define REPLICA_ORIGINS 128 /* there are 64 at most at one time */
+
+struct replica_upto {
+	uint64_t origin, seq;
+};
+
+struct cache_replica {
+	struct hash by_name;
+	struct list events; /* struct replica_event, oldest first */
+	uint64_t bytes;
+	/* What has been handed to us, by origin; 0: none. */
+	struct replica_upto upto[REPLICA_ORIGINS];
+	unsigned upto_next; /* makes room for another origin */
+};
+
+void cache_replica_init(struct worker *);
+/* Gives all of them to a new broker. */
+void cache_replica_replay(struct worker *);
+/* Forgets those of an app, whose number belongs to another one now. */
+void cache_replica_forget(struct worker *, uint32_t app);
+/* Once a second: drops what is over. */
+void cache_replica_tick(struct worker *);
+void cache_replica_free(struct worker *);
+/* Handlers of CACHED, CACHED_UPTO. */
+int cache_replica_on_cached(struct worker *, const struct msg_cached *);
+int cache_replica_on_upto(struct worker *, const struct msg_cached_upto *);
+
+#endif
