@@ -484,7 +484,9 @@ reload_set_level(struct master *m, const struct msg_master_request *ask)
 	old = xstrdup(s->conf->log_level);
 	if (conf_set(s->conf, S("log_level"), ask->arg, "pusherctl", 0, &why) ==
 	    -1) {
-		request_reply(m, ask->id, 1, str_of(why));
+		/* pusherctl begins every sentence with its own name. */
+		request_reply(m, ask->id, 1,
+		    str_from(str_of(why), strlen("pusherctl: ")));
 		free(why);
 		free(old);
 		return;

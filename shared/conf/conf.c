@@ -138,23 +138,29 @@ list_clear(struct conf_list *l)
 {
 	size_t i;
 
-	for (i = 0; i < l->n; i++)
+	for (i = 0; i < l->n; i++) {
 		free(l->v[i]);
+		if (l->origins != NULL)
+			free(l->origins[i]);
+	}
 	free(l->v);
-	l->v = NULL;
-	l->n = 0;
+	free(l->origins);
+	*l = (struct conf_list){ .n = 0 };
 }
 
+/* Takes the origin. */
 static void
-list_add(struct conf_list *l, struct str s)
+list_add(struct conf_list *l, struct str s, char *origin)
 {
 	l->v = xreallocarray(l->v, l->n + 1, sizeof(*l->v));
+	l->origins = xreallocarray(l->origins, l->n + 1, sizeof(*l->origins));
+	l->origins[l->n] = origin;
 	l->v[l->n++] = xstrndup(s.p, s.n);
 }
 
 /* Adds the items of the value, which commas separate. */
 static size_t
-list_add_items(struct conf_list *l, struct str value)
+list_add_items(struct conf_list *l, struct str value, const struct place *at)
 {
 	struct str item;
 	size_t n = 0;
@@ -163,7 +169,7 @@ list_add_items(struct conf_list *l, struct str value)
 		item = str_trim(str_cut(&value, ','));
 		if (item.n == 0)
 			continue;
-		list_add(l, item);
+		list_add(l, item, place_text(at));
 		n++;
 	}
 	return n;
@@ -230,7 +236,7 @@ set_list(struct conf *c, size_t index, struct str value, const struct place *at,
 	/* A source replaces what those below it said, and then adds. */
 	if (!is_same_source(c->origin[index], at->source))
 		list_clear(l);
-	if (list_add_items(l, value) == 0 && options[index].text[0] != '\0')
+	if (list_add_items(l, value, at) == 0 && options[index].text[0] != '\0')
 		return refuse_value(
 		    at, options[index].name, value, "at least one", why);
 	return 0;
@@ -321,7 +327,8 @@ conf_init(struct conf *c)
 		c->origin[i] = xstrdup("default");
 		switch (o->kind) {
 		case KIND_LIST:
-			list_add_items(field_of(c, o), str_of(o->text));
+			list_add_items(field_of(c, o), str_of(o->text),
+			    &(const struct place){ .source = "default" });
 			break;
 		case KIND_UINT:
 			*(uint64_t *)field_of(c, o) = o->def;

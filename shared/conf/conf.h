@@ -19,6 +19,7 @@ struct listen_spec;
 
 struct conf_list {
 	char **v;
+	char **origins; /* of each value; NULL: of notes */
 	size_t n;
 };
 
@@ -44,7 +45,10 @@ struct conf {
 	size_t nlisteners;
 	struct ip_net *trusted; /* of trusted_proxies */
 	size_t ntrusted;
-	/* Where each option's value came from, in the order of the list. */
+	/*
+	 * Where each option's value came from, in the order of the list; of a
+	 * list, its last value.
+	 */
 	char **origin;
 	/* What the operator should know: sentences. */
 	struct conf_list notes;

@@ -63,13 +63,19 @@ is_same_list(const struct conf_list *a, const struct conf_list *b)
 static void
 keep_list(struct conf_list *fresh, const struct conf_list *live)
 {
-	for (size_t i = 0; i < fresh->n; i++)
+	for (size_t i = 0; i < fresh->n; i++) {
 		free(fresh->v[i]);
+		free(fresh->origins[i]);
+	}
 	free(fresh->v);
+	free(fresh->origins);
 	fresh->n = live->n;
 	fresh->v = xcalloc(live->n, sizeof(*fresh->v));
-	for (size_t i = 0; i < live->n; i++)
+	fresh->origins = xcalloc(live->n, sizeof(*fresh->origins));
+	for (size_t i = 0; i < live->n; i++) {
 		fresh->v[i] = xstrdup(live->v[i]);
+		fresh->origins[i] = xstrdup(live->origins[i]);
+	}
 }
 
 static void
@@ -153,7 +159,7 @@ put_list(struct buf **b, const char *name, const struct conf_list *l,
 	if (l->n == 0)
 		put_line(b, name, "", origin);
 	for (size_t i = 0; i < l->n; i++)
-		put_line(b, name, l->v[i], origin);
+		put_line(b, name, l->v[i], l->origins[i]);
 }
 
 static void
@@ -205,6 +211,18 @@ next_line(struct str *rest, struct line *l)
 	return l->origin.p != NULL;
 }
 
+/* The values come in their order: the first that still has none. */
+static void
+set_list_origin(struct conf_list *list, const struct line *l)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (strcmp(list->origins[i], SOURCE) == 0) {
+			free(list->origins[i]);
+			list->origins[i] = xstrndup(l->origin.p, l->origin.n);
+			return;
+		}
+}
+
 static void
 set_origin(struct conf *c, const struct line *l)
 {
@@ -218,7 +236,10 @@ set_origin(struct conf *c, const struct line *l)
 	origin++;
 #define CONF_TEXT(name, def, help) ORIGIN(name)
 #define CONF_PATH(name, def, help) ORIGIN(name)
-#define CONF_LIST(name, def, help) ORIGIN(name)
+#define CONF_LIST(option, def, help) \
+	if (str_eq(l->name, S(#option))) \
+		set_list_origin(&c->option, l); \
+	ORIGIN(option)
 #define CONF_UINT(name, def, min, max, help) ORIGIN(name)
 #define CONF_ENUM(name, def, choices, help) ORIGIN(name)
 #define CONF_BOOL(name, def, help) ORIGIN(name)

@@ -45,11 +45,17 @@ enum option_index {
 
 /* "origin: " and the sentence, which it frees. */
 static int
-refuse(const struct conf *c, enum option_index i, char *sentence, char **why)
+refuse_at(const char *origin, char *sentence, char **why)
 {
-	*why = xasprintf("%s: %s", c->origin[i], sentence);
+	*why = xasprintf("%s: %s", origin, sentence);
 	free(sentence);
 	return -1;
+}
+
+static int
+refuse(const struct conf *c, enum option_index i, char *sentence, char **why)
+{
+	return refuse_at(c->origin[i], sentence, why);
 }
 
 /* Asks the scheduler: a container may have fewer cores than the machine. */
@@ -116,7 +122,7 @@ find_need(const struct conf *c, const struct listen_spec *l)
 }
 
 static int
-add_listener(struct conf *c, const char *value, char **why)
+add_listener(struct conf *c, const char *value, const char *origin, char **why)
 {
 	struct listen_spec l;
 	const char *need;
@@ -125,17 +131,17 @@ add_listener(struct conf *c, const char *value, char **why)
 	if (listen_spec_parse(&l, str_of(value), &must) == -1) {
 		sentence = xasprintf("listen is \"%.80s\": %s", value, must);
 		free(must);
-		return refuse(c, OPT_listen, sentence, why);
+		return refuse_at(origin, sentence, why);
 	}
 	sock_addr_text(&l.addr, text, sizeof(text));
 	if (is_listed(c, text))
-		return refuse(
-		    c, OPT_listen, xasprintf("listen has %s twice", text), why);
+		return refuse_at(
+		    origin, xasprintf("listen has %s twice", text), why);
 	c->listeners[c->nlisteners++] = l;
 	if ((need = find_need(c, &l)) == NULL)
 		return 0;
-	return refuse(c, OPT_listen,
-	    xasprintf("listen is \"%.80s\": %s", value, need), why);
+	return refuse_at(
+	    origin, xasprintf("listen is \"%.80s\": %s", value, need), why);
 }
 
 static int
@@ -149,7 +155,8 @@ finish_listen(struct conf *c, char **why)
 	/* And one for metrics_listen. */
 	c->listeners = xcalloc(c->listen.n + 1, sizeof(*c->listeners));
 	for (size_t i = 0; i < c->listen.n; i++)
-		if (add_listener(c, c->listen.v[i], why) == -1)
+		if (add_listener(
+			c, c->listen.v[i], c->listen.origins[i], why) == -1)
 			return -1;
 	return 0;
 }
@@ -171,7 +178,7 @@ finish_trusted(struct conf *c, char **why)
 			    c->trusted, c->ntrusted + 1, sizeof(*c->trusted));
 			if (ip_net_parse(word, &c->trusted[c->ntrusted++]) == 0)
 				continue;
-			return refuse(c, OPT_trusted_proxies,
+			return refuse_at(l->origins[i],
 			    xasprintf("trusted_proxies has \"%.*s\": must be "
 				      "addresses or networks, as in "
 				      "10.0.0.0/8 or ::1",

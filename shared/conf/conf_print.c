@@ -48,7 +48,7 @@ each_list(const char *name, const struct conf_list *l, const char *origin,
 	if (l->n == 0)
 		fn(arg, name, "", origin);
 	for (i = 0; i < l->n; i++)
-		fn(arg, name, l->v[i], origin);
+		fn(arg, name, l->v[i], l->origins[i]);
 }
 
 void

@@ -57,6 +57,30 @@ describe('many commands', () => {
 		assert.match(server.addresses, new RegExp(`127.0.0.1:${d.port}`));
 	});
 
+	test('C10: no sentence has the name of the program twice', () => {
+		const wrong = [];
+		for (const args of [['nonsense'], ['app', 'show'],
+			['app', 'show', 'none'], ['app', 'set', 'none', 'x=1'],
+			['app', 'set', '71', 'nonsense=1'], ['app', 'set', '71', 'x'],
+			['app', 'create', '--id', '71'], ['app', 'import', '--from', 'x',
+				'/'], ['app', 'import', '--from', 'soketi', '/none'],
+			['webhook', 'show', 'x'], ['webhook', 'show', '99'],
+			['webhook', 'add', '71', 'ftp://x'], ['webhook', 'test', '99'],
+			['publish', 'none', 'c', 'e', '{}'], ['publish', '71', 'c'],
+			['channel', 'show', '71', 'none'], ['config', 'nonsense'],
+			['connections', 'kill', '1.1'], ['user', 'terminate', '71', ''],
+			['-o', 'nonsense=1', 'status'], ['-c', '/none', 'app', 'show', 'none'],
+			['-o', 'runtime_dir=/none',
+				'status'],
+			['-o', 'database=/none/x.db', 'app', 'list'],
+			['explain', '9999'], ['stats', 'none'], ['log-level', 'x']]) {
+			const r = d.ctlRaw(args);
+			if (r.code === 0 || /pusherctl:.*pusherctl:/.test(r.err))
+				wrong.push([args.join(' '), r.code, r.err]);
+		}
+		assert.deepEqual(wrong, []);
+	});
+
 	test('O17: 10,000 apps are imported in seconds', () => {
 		const file = path.join(d.dir, 'apps.json');
 		fs.writeFileSync(file, JSON.stringify(Array.from({ length: 10000 },

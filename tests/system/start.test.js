@@ -166,6 +166,48 @@ describe('start', () => {
 		d.remove();
 	});
 
+	test('C10: each value of a list has its own origin', async () => {
+		const d = new Daemon();
+		const file = path.join(d.dir, 'p.conf');
+		const origins = (args, env = {}) => {
+			const r = run(d, ['-T', '-c', 'p.conf', ...args],
+				{ conf: {}, env });
+			assert.equal(r.status, 0, r.stderr);
+			return r.stdout.split('\n').filter((l) => /^listen /.test(l))
+				.map((l) => l.replace(/^listen (\S+) +# /, '$1 '));
+		};
+		fs.writeFileSync(file, 'listen 127.0.0.1:7001\n\n' +
+			'listen 127.0.0.1:7002, 127.0.0.1:7003\n' +
+			'pong_timeout 5\nlisten 127.0.0.1:7004\n');
+		assert.deepEqual(origins([]), ['127.0.0.1:7001 p.conf:1',
+			'127.0.0.1:7002 p.conf:3', '127.0.0.1:7003 p.conf:3',
+			'127.0.0.1:7004 p.conf:5']);
+		const env = { PUSHERD_LISTEN: '127.0.0.1:7005,127.0.0.1:7006' };
+		assert.deepEqual(origins([], env), ['127.0.0.1:7005 environment',
+			'127.0.0.1:7006 environment']);
+		assert.deepEqual(origins(['-o', 'listen=127.0.0.1:7007', '-o',
+			'listen=127.0.0.1:7008'], env), ['127.0.0.1:7007 command line',
+			'127.0.0.1:7008 command line']);
+		// A sentence names the line that is wrong, not the last one.
+		fs.writeFileSync(file, 'listen 127.0.0.1:7001\nlisten nonsense\n' +
+			'listen 127.0.0.1:7002\ntrusted_proxies 10.0.0.0/8\n' +
+			'trusted_proxies x\ntrusted_proxies ::1\n');
+		const wrong = () => run(d, ['-t', '-c', 'p.conf'], { conf: {} }).stderr;
+		assert.match(wrong(), /p\.conf:5: trusted_proxies/);
+		fs.writeFileSync(file, fs.readFileSync(file, 'utf8')
+			.replace('proxies x', 'proxies ::2'));
+		assert.match(wrong(), /p\.conf:2: listen/);
+		// Of the running daemon, whose broker got it from the master.
+		fs.writeFileSync(file, 'trusted_proxies 10.0.0.0/8\n' +
+			'trusted_proxies ::1\n');
+		d.app();
+		await d.start(['-c', file]);
+		assert.deepEqual(d.ctl(['config', 'trusted_proxies']).map((o) =>
+			[o.value, o.origin]), [['10.0.0.0/8', `${file}:1`],
+			['::1', `${file}:2`]]);
+		await d.stop();
+	});
+
 	test('default < file < environment < command line', () => {
 		const d = new Daemon();
 		fs.writeFileSync(path.join(d.dir, 'p.conf'),
