@@ -146,7 +146,7 @@ on_keys_expired(struct broker *br)
 		hook_apps_send(br, br->hooks->queue.courier);
 }
 
-const struct apps_ops order_of_apps = {
+const struct broker_apps_ops order_of_apps = {
 	.read = on_apps_read,
 	.deleted = on_app_deleted,
 	.forget = on_app_forget,

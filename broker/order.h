@@ -7,6 +7,6 @@
 
 /* What everybody does when a link or the apps change. */
 extern const struct link_ops order_of_links;
-extern const struct apps_ops order_of_apps;
+extern const struct broker_apps_ops order_of_apps;
 
 #endif

@@ -42,7 +42,7 @@ struct broker_app {
 };
 
 /* What the rest of the broker does about apps; set by broker.c. */
-struct apps_ops {
+struct broker_apps_ops {
 	/*
 	 * Reads what else the database says; -1 with appdb_error(): then
 	 * everything is as it was.
@@ -56,7 +56,7 @@ struct apps_ops {
 };
 
 struct broker_apps {
-	const struct apps_ops *ops;
+	const struct broker_apps_ops *ops;
 	struct hash by_num;
 	size_t n;         /* not deleted */
 	uint64_t expires; /* Unix second: the next old key ends; 0: none */

@@ -12,6 +12,7 @@
 
 #include "broker/channel/presence.h"
 #include "broker/channel/registry.h"
+#include "broker/user/user.h"
 #include "shared/proc/event_order.h"
 #include "tests/fuzz/messages.h"
 #include "tests/unit/broker/links.h"

@@ -14,7 +14,7 @@
 #include "broker/channel/registry.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
-#include "broker/user/users.h"
+#include "broker/user/user.h"
 #include "tests/fuzz/house.h"
 #include "worker/channel/topic.h"
 #include "worker/conn/flow.h"
