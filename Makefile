@@ -140,7 +140,7 @@ deps: ## install what the build needs (Debian packages)
 run: deps ## build and start a server on port 6001, state under ./run
 	@$(MAKE) $(JOBS) all
 	@mkdir -p -m 700 run
-	@$(BUILD)/pusherctl $(RUN) app create --name demo --if-none
+	@$(BUILD)/pusherctl $(RUN) app create --name demo --if-none --set resume=on
 	@$(BUILD)/pusherctl $(RUN) app snippets demo
 	@exec $(BUILD)/pusherd $(RUN) -F
 

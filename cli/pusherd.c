@@ -353,7 +353,7 @@ run(struct conf *conf, const struct command *cmd)
 		.log = { .foreground = cmd->foreground, .stderr_fd = -1 } };
 	static struct start s;
 	uint64_t nofile;
-	char *why;
+	char *why, *sessions;
 	int code;
 
 	umask(077);
@@ -388,7 +388,12 @@ run(struct conf *conf, const struct command *cmd)
 	for (size_t i = 0; i < conf->notes.n; i++)
 		log_info("%s", conf->notes.v[i]);
 	report_limits(conf, nofile);
+	sessions = xasprintf("%s/resume-sessions", conf->runtime_dir);
+	session_table_load(start.sessions, sessions);
 	code = master_run(&start);
+	if (session_table_save(start.sessions, sessions) == -1)
+		log_warn("sessions are not kept: %s", sessions);
+	free(sessions);
 	listen_close(&s.listen);
 	certs_close(&s.certs);
 	rundir_close(&s.rundir);

@@ -24,6 +24,8 @@
 #include "shared/conf/conf.h"
 #include "shared/proc/relic.h"
 
+#define LOGGED_SECONDS 120.
+
 static bool
 app_eq(const struct hash_node *n, const void *key)
 {
@@ -160,6 +162,9 @@ apps_expire_sessions(struct broker *br)
 {
 	if (br->replay->sessions.table != NULL)
 		resumes_expire(&br->replay->sessions, resume_seconds, br);
+	/* Until then a late worker may send again what was logged before. */
+	if (broker_now() - br->started > LOGGED_SECONDS)
+		app_logs_forget(&br->replay->logs);
 }
 
 static void

@@ -20,6 +20,8 @@
 #include "broker/channel/registry.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/log/past.h"
+#include "broker/log/replay.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_slice.h"
@@ -339,6 +341,29 @@ connections(struct peer *p, const struct msg_query *m, struct json_writer *w)
 	json_object_close(w);
 }
 
+static int
+past_events(struct peer *p, const struct msg_query *m, struct json_writer *w)
+{
+	const struct app_log *l = app_logs_find(&p->br->replay->logs, m->app);
+	struct past past;
+
+	if (past_read(&past, m->channel) == -1 || past.limit == 0 ||
+	    past.limit > QUERY_PAST_MAX)
+		return -1;
+	if (l != NULL) {
+		past_write(&past, l, w);
+		return 0;
+	}
+	json_object_open(w); /* there was no memory for it */
+	json_key(w, "events");
+	json_array_open(w);
+	json_array_close(w);
+	json_key(w, "complete");
+	json_put_bool(w, false);
+	json_object_close(w);
+	return 0;
+}
+
 int
 query_on_query(struct peer *p, const struct msg_query *m)
 {
@@ -360,6 +385,9 @@ query_on_query(struct peer *p, const struct msg_query *m)
 	case QUERY_EVENT_INFO:
 	case QUERY_BATCH_INFO:
 		r = put_lines(p, m, &w);
+		break;
+	case QUERY_PAST:
+		r = past_events(p, m, &w);
 		break;
 	case QUERY_CONNECTIONS:
 		connections(p, m, &w);

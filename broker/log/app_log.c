@@ -142,12 +142,22 @@ app_log_logged(const struct app_log *l, uint64_t origin, uint64_t seq)
 	return found == NULL ? 0 : found->pos;
 }
 
-void
-app_log_forget(struct app_log *l)
+static void
+forget(struct app_log *l)
 {
 	free(l->logged);
 	l->logged = NULL;
 	l->nlogged = 0;
+}
+
+void
+app_logs_forget(struct app_logs *s)
+{
+	struct hash_node *n;
+
+	for (n = hash_first(&s->by_app); n != NULL;
+	     n = hash_next(&s->by_app, n))
+		forget(container_of(n, struct app_log, node));
 }
 
 /* ---- the table ---- */
@@ -181,7 +191,7 @@ close_log(struct app_logs *s, struct app_log *l)
 {
 	hash_remove(&s->by_app, &l->node);
 	clear_heads(l);
-	app_log_forget(l);
+	forget(l);
 	ring_close(l->ring);
 	free(l->path);
 	free(l);

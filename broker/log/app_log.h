@@ -64,7 +64,7 @@ uint64_t app_log_append(struct app_log *, struct ring_record *r);
 /* The number that a broker before this one has given; 0: none. */
 uint64_t app_log_logged(const struct app_log *, uint64_t origin, uint64_t seq);
 /* Nobody will send again what that one had. */
-void app_log_forget(struct app_log *);
+void app_logs_forget(struct app_logs *);
 /* The hash by which the log knows a channel. */
 uint64_t app_log_hash(const struct app_log *, struct str channel);
 /*

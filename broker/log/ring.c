@@ -284,6 +284,12 @@ ring_oldest(const struct ring *g)
 }
 
 uint64_t
+ring_first(void)
+{
+	return RING_FIRST_POS + 1;
+}
+
+uint64_t
 ring_bytes(const struct ring *g)
 {
 	return g->bytes;

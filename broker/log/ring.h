@@ -40,6 +40,8 @@ uint64_t ring_epoch(const struct ring *);
 uint64_t ring_last(const struct ring *);
 /* The number of the oldest record that is there; above ring_last(): none. */
 uint64_t ring_oldest(const struct ring *);
+/* The number of the first record that any ring gets. */
+uint64_t ring_first(void);
 /* Bytes for records, and how many are in use. */
 uint64_t ring_bytes(const struct ring *);
 uint64_t ring_used(const struct ring *);

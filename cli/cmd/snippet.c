@@ -57,6 +57,17 @@ quote_env(const char *text)
 	return s;
 }
 
+/* What makes a client get the events that it has missed. */
+static const char *
+resume_line(const struct snippet_values *v)
+{
+	if (!v->app->resume)
+		return "";
+	return "  // What was missed comes after a reconnect; see "
+	       "etc/doc/resume.md\n"
+	       "  wsPath: '/app/resume/' + crypto.randomUUID(),\n";
+}
+
 static void
 write_pusher_js(struct buf **b, const struct snippet_values *v)
 {
@@ -71,12 +82,13 @@ write_pusher_js(struct buf **b, const struct snippet_values *v)
 	    "  forceTLS: %s,\n"
 	    "  enabledTransports: ['%s'],\n"
 	    "  cluster: 'local', // wanted by the library, not used\n"
+	    "%s"
 	    "});\n"
 	    "pusher.subscribe('my-channel').bind('my-event', (data) => {\n"
 	    "  console.log(data);\n"
 	    "});\n",
 	    key, v->host, v->tls ? "wssPort" : "wsPort", v->port,
-	    v->tls ? "true" : "false", v->tls ? "wss" : "ws");
+	    v->tls ? "true" : "false", v->tls ? "wss" : "ws", resume_line(v));
 	free(key);
 }
 
@@ -98,13 +110,14 @@ write_echo(struct buf **b, const struct snippet_values *v)
 	    "  forceTLS: %s,\n"
 	    "  enabledTransports: ['%s'],\n"
 	    "  cluster: 'local', // wanted by the library, not used\n"
+	    "%s"
 	    "});\n"
 	    "window.Echo.channel('my-channel').listen('.my-event', (data) => "
 	    "{\n"
 	    "  console.log(data);\n"
 	    "});\n",
 	    key, v->host, v->tls ? "wssPort" : "wsPort", v->port,
-	    v->tls ? "true" : "false", v->tls ? "wss" : "ws");
+	    v->tls ? "true" : "false", v->tls ? "wss" : "ws", resume_line(v));
 	free(key);
 }
 

@@ -45,8 +45,11 @@ enum query_kind {
 	QUERY_EVENT_INFO,  /* {"channels":{…}} for a publish with info */
 	QUERY_BATCH_INFO,  /* {"batch":[…]}, one element for each line */
 	QUERY_CONNECTIONS, /* {"connections":n} */
+	QUERY_PAST,        /* events of a channel; see past_read() */
 	QUERY_METRICS      /* the text of GET /metrics; no app */
 };
+
+#define QUERY_PAST_MAX 1000 /* events of one answer */
 
 /* QUERY.info, and the digit of each line */
 enum query_info {

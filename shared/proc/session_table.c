@@ -7,6 +7,11 @@
 
 #include "shared/proc/session_table.h"
 
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shared/base/base.h"
 #include "shared/base/shm.h"
 #include "shared/base/str.h"
 
@@ -19,6 +24,56 @@ session_table_map(uint32_t cap)
 	if (t != NULL)
 		t->cap = cap;
 	return t;
+}
+
+struct file_head {
+	uint64_t magic;
+	uint32_t row_bytes, used;
+};
+
+#define MAGIC UINT64_C(0x3153534553504f53)
+
+int
+session_table_save(const struct session_table *t, const char *path)
+{
+	struct file_head h = { MAGIC, sizeof(t->rows[0]), t->used };
+	FILE *f;
+	int r = -1;
+
+	unlink(path);
+	if (t->used == 0)
+		return 0;
+	if ((f = fopen(path, "wxe")) == NULL)
+		return -1;
+	if (fwrite(&h, sizeof(h), 1, f) == 1 &&
+	    fwrite(t->rows, sizeof(t->rows[0]), t->used, f) == t->used)
+		r = 0;
+	if (fclose(f) == EOF)
+		r = -1;
+	if (r == -1)
+		unlink(path);
+	return r;
+}
+
+void
+session_table_load(struct session_table *t, const char *path)
+{
+	FILE *f = fopen(path, "re");
+	struct file_head h;
+
+	if (f == NULL)
+		return;
+	if (fread(&h, sizeof(h), 1, f) == 1 && h.magic == MAGIC &&
+	    h.row_bytes == sizeof(t->rows[0])) {
+		uint32_t n = MIN(h.used, t->cap);
+
+		if (fread(t->rows, sizeof(t->rows[0]), n, f) == n)
+			t->used = n;
+		else
+			memset(t->rows, 0, n * sizeof(t->rows[0]));
+	}
+	fclose(f);
+	unlink(path); /* it is right only once */
 }
 
 bool

@@ -45,6 +45,13 @@ struct session_table {
 
 /* Before there are children; NULL with errno. */
 struct session_table *session_table_map(uint32_t cap);
+/*
+ * At an orderly stop and at the next start, when nobody else uses it.  Without
+ * a file, or with one of another shape, the table stays empty.  -1 with errno:
+ * it cannot be written.
+ */
+int session_table_save(const struct session_table *, const char *path);
+void session_table_load(struct session_table *, const char *path);
 /* 16 to 64 characters of A-Z a-z 0-9 _ - */
 bool session_id_is_valid(struct str id);
 /* The client has everything up to pos, if the row is still this connection's.

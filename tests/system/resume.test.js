@@ -6,10 +6,13 @@
 
 const assert = require('node:assert/strict');
 const crypto = require('node:crypto');
+const fs = require('node:fs');
+const path = require('node:path');
 const { test } = require('node:test');
 const { Client, OP } = require('./lib/client');
 const { sleep, until, SLOW } = require('./lib/daemon');
-const { publish } = require('./lib/http');
+const { api, get, publish } = require('./lib/http');
+const { VERSIONS } = require('./lib/official');
 const { suite } = require('./lib/suite');
 
 const newId = () => crypto.randomUUID();
@@ -265,6 +268,69 @@ suite('resume', (d) => {
 		await again.close();
 	});
 
+	test('GET …/events: pages, ids, times, refusals', async () => {
+		const id = newId();
+		const c = await open(d, app, id);
+		await enter(c, 'past');
+		const at = `/channels/past/events`;
+		assert.deepEqual((await get(d, app, '/channels/none/events')).events,
+			[]);
+		const before = await get(d, app, at);
+		assert.deepEqual(before.events, []);
+		for (let i = 0; i < 5; i++) await publish(d, app, 'past', 'e', `${i}`);
+		for (let i = 0; i < 5; i++) await c.expect('e', 'past');
+		const all = await get(d, app, at,
+			{ after: before.last, limit: '3' });
+		assert.equal(all.complete, true);
+		assert.deepEqual(all.events.map((e) => [e.name, e.data]),
+			[['e', '0'], ['e', '1'], ['e', '2']]);
+		assert.equal(all.last, all.events[2].id);
+		const rest = await get(d, app, at, { after: all.last });
+		assert.deepEqual(rest.events.map((e) => e.data), ['3', '4']);
+		assert.ok(Math.abs(rest.events[0].time_ms - Date.now()) < 60000);
+		const since = await get(d, app, at,
+			{ since: String(all.events[0].time_ms) });
+		assert.equal(since.events.length, 5);
+		const other = await get(d, app, at,
+			{ after: '00000000000000ff-3' });
+		assert.equal(other.complete, false);
+		for (const query of [{ after: 'x' }, { after: '-1' }, { limit: '0' },
+			{ limit: '1001' }, { since: 'now' },
+			{ after: `${all.last}0000000000000000000000` }])
+			assert.equal((await api(d, app, 'GET', at, { query })).status,
+				400, JSON.stringify(query));
+		const off = await api(d, plain, 'GET', at);
+		assert.equal(off.status, 400);
+		assert.match(off.text, /resume=on/);
+		await c.close();
+	});
+
+	for (const kind of Object.values(VERSIONS))
+		test(`${kind}, unmodified, by its option wsPath`, async () => {
+			const Pusher = require(kind);
+			const p = new Pusher(app.key, { wsHost: '127.0.0.1',
+				wsPort: d.port, wssPort: d.port, forceTLS: Boolean(d.tls),
+				enabledTransports: ['ws', 'wss'], cluster: 'x',
+				disableStats: true, wsPath: `/app/resume/${newId()}` });
+			const got = [];
+			const words = [];
+			const channel = p.subscribe(`lib-${kind}`);
+			channel.bind('e', (data) => got.push(data));
+			channel.bind('pusher:resume', (s) => words.push(s));
+			await until('the first word', () => words.length === 1);
+			assert.equal(words[0].status, 'new');
+			const sid = p.connection.socket_id;
+			await sleep(120 * SLOW);
+			await d.ctlAsync(['connections', 'kill', sid, '--reconnect']);
+			await publish(d, app, `lib-${kind}`, 'e', '1');
+			await publish(d, app, `lib-${kind}`, 'e', '2');
+			await until('what was missed', () => words.length === 2, 20000);
+			assert.equal(words[1].status, 'continued');
+			await until('both', () => got.length >= 2);
+			assert.deepEqual(got, [1, 2]);
+			p.disconnect();
+		});
+
 	test('a pong of another payload is only a sign of life', async () => {
 		const id = newId();
 		let c = await open(d, app, id);
@@ -318,3 +384,108 @@ suite('resume over deaths', (d) => {
 				await c.close();
 			});
 }, conf);
+
+suite('resume over a restart', (d) => {
+	const app = d.app({ resume: 'on' });
+
+	test('log and sessions are kept', async () => {
+		const id = newId();
+		let c = await open(d, app, id);
+		await enter(c, 'x');
+		await settled(c);
+		c.reset();
+		await publish(d, app, 'x', 'e', '1');
+		d.signal('SIGTERM');
+		await d.exited;
+		d.exit = null;
+		await d.start();
+		await publish(d, app, 'x', 'e', '2');
+		c = await open(d, app, id);
+		assert.deepEqual(datas(await enter(c, 'x')), ['1', '2']);
+		await c.close();
+	});
+
+	test('a damaged log is replaced: one line, and a gap', async () => {
+		d.allow(/resume log of the app .* damaged/);
+		const id = newId();
+		let c = await open(d, app, id);
+		await enter(c, 'x');
+		await settled(c);
+		c.reset();
+		d.signal('SIGTERM');
+		await d.exited;
+		d.exit = null;
+		const file = fs.readdirSync(d.conf.runtime_dir)
+			.find((name) => name.endsWith('.log'));
+		const fd = fs.openSync(path.join(d.conf.runtime_dir, file), 'r+');
+		fs.writeSync(fd, 'damaged', 4096 + 20);
+		fs.closeSync(fd);
+		await d.start();
+		c = await open(d, app, id);
+		assert.deepEqual(await enter(c, 'x'),
+			{ status: 'gap', reason: 'restarted', events: [] });
+		await publish(d, app, 'x', 'e', '1');
+		await c.expect('e', 'x');
+		assert.equal(d.logLines().filter((l) => /damaged/.test(l)).length, 1);
+		await c.close();
+	});
+}, conf);
+
+suite('resume and limits', (d) => {
+	const app = d.app({ resume: 'on', resume_bytes: '1048576',
+		max_event_bytes: '100000' });
+
+	test('too many, and evicted', async () => {
+		const id = newId();
+		let c = await open(d, app, id);
+		await enter(c, 'many');
+		await settled(c);
+		c.reset();
+		for (let i = 0; i < 6; i++) await publish(d, app, 'many', 'e', `${i}`);
+		c = await open(d, app, id);
+		assert.deepEqual(await enter(c, 'many'),
+			{ status: 'gap', reason: 'too_many', events: [] });
+		await settled(c);
+		c.reset();
+		await publish(d, app, 'many', 'e', 'x');
+		for (let i = 0; i < 14; i++)
+			await publish(d, app, 'other', 'e', 'y'.repeat(90000));
+		c = await open(d, app, id);
+		assert.deepEqual(await enter(c, 'many'),
+			{ status: 'gap', reason: 'evicted', events: [] });
+		await c.close();
+	});
+
+	test('a slow reader is closed, and caught up without doubles', async () => {
+		const id = newId();
+		let c = await open(d, app, id);
+		await enter(c, 'slow');
+		c.sock.pause();
+		const data = 'z'.repeat(90000);
+		let n = 0;
+		const first = [];
+		for (; n < 120; n++)
+			await publish(d, app, 'slow', 'e', `${n}:${data}`);
+		await until('its end', () => /4100/.test(
+			JSON.stringify(d.ctl(['closes']))), 20000);
+		c.sock.resume();
+		for (;;) {
+			const f = await c.nextFrame();
+			if (f === null || f.opcode === OP.CLOSE) break;
+			const m = JSON.parse(f.payload.toString());
+			if (m.event === 'e') first.push(Number(m.data.split(':')[0]));
+		}
+		c.close();
+		await sleep(200 * SLOW);
+		c = await open(d, app, id);
+		const r = await enter(c, 'slow');
+		const then = r.events.map((m) => Number(m.data.split(':')[0]));
+		assert.deepEqual(first, first.map((_, i) => i));
+		if (r.status === 'continued')
+			assert.deepEqual([...first, ...then],
+				Array.from({ length: n }, (_, i) => i));
+		else
+			assert.match(r.reason, /evicted|too_many/);
+		await c.close();
+	});
+}, { ...conf, resume_max_events: 5, client_buffer: 1048576 });

@@ -176,3 +176,70 @@ api_channels_terminate(const struct api_request *r)
 	conn_await(r->c, r->c->w->unacked->seq);
 	api_reply(r->c, 200, S("{}"));
 }
+
+/* ---- what was published ---- */
+
+/* EPOCH-POS, as the answers have it. */
+static int
+read_event_id(struct str id, uint64_t *epoch, uint64_t *pos)
+{
+	unsigned char hex[8];
+
+	if (id.n < 18 || id.p[16] != '-' ||
+	    str_unhex(str_make(id.p, 16), hex, sizeof(hex)) == -1 ||
+	    str_to_u64(str_from(id, 17), UINT64_MAX, pos) == -1)
+		return -1;
+	*epoch = 0;
+	for (size_t i = 0; i < sizeof(hex); i++)
+		*epoch = *epoch << 8 | hex[i];
+	return *epoch == 0 ? -1 : 0;
+}
+
+/* A number among the parameters; -1: it is none, and that was answered. */
+static int
+read_number(
+    const struct api_request *r, struct str key, uint64_t max, uint64_t *out)
+{
+	struct str text = api_params_get(r->params, key);
+
+	if (text.p == NULL || str_to_u64(text, max, out) == 0)
+		return 0;
+	api_errorf(r->c, 400, "%.*s is no number up to %llu", STR_ARG(key),
+	    (unsigned long long)max);
+	return -1;
+}
+
+void
+api_channels_events(const struct api_request *r)
+{
+	struct str after = api_params_get(r->params, S("after"));
+	uint64_t limit = 100, since = 0, epoch = 0, pos = 0;
+	struct buf *text = NULL;
+
+	if (!check_name(r))
+		return;
+	if (!r->app->app.resume) {
+		api_error(r->c, 400,
+		    S("this app keeps no events: pusherctl app set APP "
+		      "resume=on"));
+		return;
+	}
+	if (read_number(r, S("limit"), QUERY_PAST_MAX, &limit) == -1 ||
+	    read_number(r, S("since"), INT64_MAX, &since) == -1)
+		return;
+	if (limit == 0) {
+		api_error(r->c, 400, S("limit is 1 to 1000"));
+		return;
+	}
+	if (after.p != NULL && read_event_id(after, &epoch, &pos) == -1) {
+		api_error(r->c, 400,
+		    S("after is no id of an event, as \"last\" and \"id\" "
+		      "are"));
+		return;
+	}
+	buf_printf(&text, "%llu %llu %llu %llu %.*s", (unsigned long long)limit,
+	    (unsigned long long)since, (unsigned long long)epoch,
+	    (unsigned long long)pos, STR_ARG(r->arg));
+	ask(r, QUERY_PAST, 0, buf_str(text));
+	buf_unref(text);
+}

@@ -21,4 +21,7 @@ void api_channels_connections(const struct api_request *);
 /* POST /apps/{id}/users/{uid}/terminate_connections */
 void api_channels_terminate(const struct api_request *);
 
+/* GET /apps/{id}/channels/{name}/events: of an app with resume */
+void api_channels_events(const struct api_request *);
+
 #endif

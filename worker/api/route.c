@@ -112,6 +112,8 @@ static const struct route routes[] = {
 	    LISTEN_API, false, NULL, api_channels_users },
 	{ 5, { SEG("apps"), ANY, SEG("channels"), ANY, SEG("events") },
 	    LISTEN_API, true, NULL, api_events_post_channel },
+	{ 5, { SEG("apps"), ANY, SEG("channels"), ANY, SEG("events") },
+	    LISTEN_API, false, NULL, api_channels_events },
 	{ 5, { SEG("apps"), ANY, SEG("channels"), ANY, SEG("stats") },
 	    LISTEN_API, false, NULL, api_channels_stats },
 	{ 5, { SEG("apps"), ANY, SEG("users"), ANY,
@@ -144,13 +146,24 @@ fits(const struct route *r, const struct path *p)
 	return true;
 }
 
-static const struct route *
-find(const struct path *p)
+static bool
+method_fits(const struct route *route, struct str method)
 {
+	return route->post
+	    ? str_eq(method, S("POST"))
+	    : str_eq(method, S("GET")) || str_eq(method, S("HEAD"));
+}
+
+static const struct route *
+find(const struct path *p, struct str method)
+{
+	const struct route *found = NULL;
+
 	for (size_t i = 0; i < nitems(routes); i++)
-		if (fits(&routes[i], p))
-			return &routes[i];
-	return NULL;
+		if (fits(&routes[i], p) &&
+		    (found == NULL || method_fits(&routes[i], method)))
+			found = &routes[i];
+	return found;
 }
 
 /* False when no route has that many segments. */
@@ -341,14 +354,6 @@ authenticate(struct api_request *r, struct str id)
 	return app;
 }
 
-static bool
-method_fits(const struct route *route, struct str method)
-{
-	return route->post
-	    ? str_eq(method, S("POST"))
-	    : str_eq(method, S("GET")) || str_eq(method, S("HEAD"));
-}
-
 static void
 refuse_method(struct conn *c, const char *allow)
 {
@@ -424,7 +429,7 @@ answer(struct api_request *r)
 	struct path p = { .n = 0 };
 
 	if (path_parse(&p, head->path))
-		route = find(&p);
+		route = find(&p, head->method);
 	if (route == NULL || !(route->on & c->serves))
 		no_route(c, head);
 	else if (str_eq(head->method, S("OPTIONS")))
@@ -471,7 +476,7 @@ api_route_is_signed(struct conn *c, const struct http_head *head)
 	bool good = false;
 
 	if (path_parse(&p, head->path))
-		route = find(&p);
+		route = find(&p, head->method);
 	if (route != NULL && (route->on & c->serves) && route->api != NULL)
 		app = apps_by_id(c->w, p.segments[1]);
 	if (app != NULL && app->app.enabled &&

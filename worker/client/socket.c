@@ -80,14 +80,22 @@ on_timeout(struct conn *c)
 static void
 on_slow(struct conn *c)
 {
+	struct buf *b = NULL;
 	char text[96];
 
+	if (c->session != NULL) { /* asked in front of the goodbye */
+		session_last(c->session, client_log_pos(c), &b);
+		outq_push_copy(&c->out, buf_str(b));
+		buf_unref(b);
+	}
 	snprintf(text, sizeof(text),
 	    "client reads too slowly: more than client_buffer (%llu) bytes "
 	    "wait",
 	    (unsigned long long)c->w->conf->client_buffer);
 	client_close(c, 4100, str_of(text));
-	conn_finish(c); /* its close frame is not waited for: it is not read */
+	/* Without a session nothing that it says is waited for. */
+	if (c->session == NULL)
+		conn_finish(c);
 	/* All that is queued may take longer than an answer. */
 	timeout_set(c->w, c, (uint32_t)c->w->conf->client_buffer_age);
 }

@@ -63,7 +63,8 @@ end(struct conn *c)
 	    "client closed: over buffer limit queued=%zu", outq_bytes(&c->out));
 	c->slow = true;
 	conn_move(c, c->blocked ? &c->w->blocked : &c->w->dirty);
-	conn_deafen(c);
+	if (c->session == NULL) /* else it says how far it has come */
+		conn_deafen(c);
 	c->ops->on_slow(c);
 }
 

@@ -167,6 +167,14 @@ session_ask(struct sessions *ss, struct client_session *s, uint64_t pos)
 	return true;
 }
 
+void
+session_last(struct client_session *s, uint64_t pos, struct buf **b)
+{
+	s->sent = MAX(s->sent, pos);
+	s->asked = s->sent;
+	frame_ws_ping_with(b, str_make(&s->asked, sizeof(s->asked)));
+}
+
 bool
 session_on_pong(
     struct sessions *ss, struct client_session *s, struct str payload)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shared/base/buf.h"
 #include "shared/base/list.h"
 #include "shared/base/str.h"
 
@@ -104,6 +105,8 @@ bool session_on_pong(
     struct sessions *, struct client_session *, struct str payload);
 /* Asks now, whatever the ration says; false: it would not be answered. */
 bool session_ask(struct sessions *, struct client_session *, uint64_t pos);
+/* Its last question, to stand behind everything up to pos. */
+void session_last(struct client_session *, uint64_t pos, struct buf **);
 /* Notes what the client has if the connection ends now. */
 void session_settle(struct sessions *, struct client_session *, uint64_t seen);
 
