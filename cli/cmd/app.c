@@ -75,7 +75,7 @@ static void
 put_settings(struct out *o, const struct app *a)
 {
 #define APP_UINT(field, def, min, max, help) out_num(o, #field, a->field);
-#define APP_BOOL(field, def, help) out_bool(o, #field, a->field != 0);
+#define APP_BOOL(field, def, help) out_switch(o, #field, a->field != 0);
 #define APP_TEXT(field, def, help) out_text(o, #field, a->field);
 #include "shared/app/app_settings.def"
 #undef APP_UINT

@@ -52,8 +52,8 @@ put_fields(struct out *o, const struct webhook *h, const char *app, bool reveal)
 	out_text(o, "channel-suffix", h->suffix);
 	out_text(o, "channel-glob", h->glob);
 	put_headers(o, h, reveal);
-	out_bool(o, "batch", h->batch != 0);
-	out_bool(o, "enabled", h->enabled != 0);
+	out_switch(o, "batch", h->batch != 0);
+	out_switch(o, "enabled", h->enabled != 0);
 }
 
 static void

@@ -227,6 +227,12 @@ out_bool(struct out *o, const char *key, bool v)
 }
 
 void
+out_switch(struct out *o, const char *key, bool v)
+{
+	put_value(o, key, OUT_SWITCH, S(""), v);
+}
+
+void
 out_null(struct out *o, const char *key)
 {
 	put_value(o, key, OUT_NULL, S(""), 0);

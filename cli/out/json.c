@@ -56,6 +56,7 @@ json_value(struct out *o, const char *key, const struct out_value *v)
 		json_put_u64(&o->w, v->n);
 		break;
 	case OUT_BOOL:
+	case OUT_SWITCH:
 		json_put_bool(&o->w, v->n != 0);
 		break;
 	case OUT_NULL:

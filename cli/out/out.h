@@ -95,8 +95,10 @@ void out_text(struct out *, const char *key, const char *);
 /* Green or red on a terminal. */
 void out_state(struct out *, const char *key, const char *, bool good);
 void out_num(struct out *, const char *key, uint64_t);
-/* "on" and "off"; true and false. */
+/* A fact: "yes" and "no"; in JSON true and false. */
 void out_bool(struct out *, const char *key, bool);
+/* A setting, as it is typed: "on" and "off"; in JSON true and false. */
+void out_switch(struct out *, const char *key, bool);
 /* "-"; null. */
 void out_null(struct out *, const char *key);
 /* "2d 03:04:05" on a terminal. */

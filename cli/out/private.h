@@ -18,6 +18,7 @@ enum out_kind {
 	OUT_SECONDS,
 	OUT_BYTES,
 	OUT_BOOL,
+	OUT_SWITCH,
 	OUT_NULL
 };
 

@@ -135,6 +135,8 @@ value_text(
 	case OUT_BAD:
 		return v->s;
 	case OUT_BOOL:
+		return v->n != 0 ? S("yes") : S("no");
+	case OUT_SWITCH:
 		return v->n != 0 ? S("on") : S("off");
 	case OUT_NULL:
 		return S("-");

@@ -163,6 +163,20 @@ describe('width', () => {
 			app.id);
 	});
 
+	test('C12: a fact is yes or no, a setting on or off', () => {
+		const [{ webhook }] = d.ctl(['webhook', 'list']);
+		const lines = [['app', 'show', app.id],
+			['webhook', 'show', String(webhook)]].map((args) =>
+			d.ctlRaw(args).out).join('\n');
+		assert.match(lines, /^enabled\tyes$/m);
+		assert.match(lines, /^client_events\ton$/m);
+		assert.match(lines, /^tls_only\toff$/m);
+		assert.match(lines, /^batch\toff$/m);
+		const show = d.ctl(['app', 'show', app.id])[0];
+		assert.deepEqual([show.enabled, show.client_events, show.tls_only],
+			[true, true, false]);
+	});
+
 	test('C12: a pager gets a heading', async () => {
 		const seen = async (after, env) => (await shown(d, ['app', 'list'],
 			{ after, env })).join('\n');

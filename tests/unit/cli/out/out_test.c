@@ -67,7 +67,7 @@ record(struct out *o)
 {
 	out_record_open(o, NULL);
 	out_num(o, "n", UINT64_MAX);
-	out_bool(o, "switch", true);
+	out_switch(o, "switch", true);
 	out_bool(o, "other", false);
 	out_null(o, "none");
 	out_seconds(o, "uptime", 2 * 86400 + 3 * 3600 + 4 * 60 + 5);
@@ -158,10 +158,10 @@ static const struct row rows[] = {
 	{ record,
 	    "n       18446744073709551615\n"
 	    "switch  on\n"
-	    "other   off\n"
+	    "other   no\n"
 	    "none    -\n"
 	    "uptime  2d 03:04:05\n",
-	    "n\t18446744073709551615\nswitch\ton\nother\toff\nnone\t-\n"
+	    "n\t18446744073709551615\nswitch\ton\nother\tno\nnone\t-\n"
 	    "uptime\t183845\n",
 	    "{\"n\":18446744073709551615,\"switch\":true,\"other\":false,"
 	    "\"none\":null,\"uptime\":183845}\n" },
@@ -184,9 +184,9 @@ static const struct row rows[] = {
 	    "d\t\"\\\n",
 	    NULL },
 	{ values_of_the_daemon,
-	    "s     abc\nn     7\nneg   -1\nt     on\nnil   -\ngone  -\n"
+	    "s     abc\nn     7\nneg   -1\nt     yes\nnil   -\ngone  -\n"
 	    "o     {}\n",
-	    "s\tabc\nn\t7\nneg\t-1\nt\ton\nnil\t-\ngone\t-\no\t{}\n", NULL },
+	    "s\tabc\nn\t7\nneg\t-1\nt\tyes\nnil\t-\ngone\t-\no\t{}\n", NULL },
 	{ users, "USERS  X\n    -  a\n   12  b\n", "-\ta\n12\tb\n", NULL },
 	{ nothing, "", "", "" },
 };
