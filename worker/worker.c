@@ -54,6 +54,7 @@
 #include "worker/link/unacked.h"
 #include "worker/sandbox.h"
 #include "worker/session/session.h"
+#include "worker/wiring.h"
 
 /* What makes waiting worth it: so many sockets, or deliveries. */
 #define COALESCE_CLIENTS 64
@@ -61,7 +62,6 @@
 #define COALESCE_SECONDS 0.000001 /* how long, for each delivery, ... */
 #define COALESCE_MAX 0.0003       /* ... and at most */
 #define RESERVED_FDS 64           /* links, listeners, log */
-#define LEAVE_SECONDS 1.          /* in which the clients are told */
 #define ORPHAN_DRAIN 0.5          /* seconds, when the master is gone */
 
 /* The state of every module, in one piece; struct worker points into it. */
@@ -85,128 +85,6 @@ struct modules {
 	struct tls tls;
 	struct conn_lists conn_lists;
 };
-
-/* The apps are here: begins to accept, and tells the master. */
-static void
-serve(struct worker *w)
-{
-	char one = 1;
-
-	if (w->serving || w->draining)
-		return;
-	w->serving = true;
-	listener_start(w);
-	if (write(w->inherit->ready_fd, &one, 1) == -1)
-		log_warn("cannot tell the master");
-	close(w->inherit->ready_fd);
-}
-
-/* ---- a broker comes and goes ---- */
-
-static void
-each_conn(struct worker *w, void (*fn)(struct conn *))
-{
-	struct hash_node *n;
-
-	for (n = hash_first(&w->conns); n != NULL;
-	     n = hash_next(&w->conns, n)) {
-		struct conn *c = CONN_OF(n, node);
-
-		if (!c->closed && c->app != NULL)
-			fn(c);
-	}
-}
-
-/* Says what one connection has, as if it happened now. */
-static void
-replay_conn(struct conn *c)
-{
-	handshake_replay(c);
-	if (c->session != NULL && !c->parting)
-		session_hello(c->w->sessions, c->session, c->app->num);
-	client_signin_replay(c);
-	subscription_replay(c);
-}
-
-/* Questions that nobody has answered, behind everything else. */
-static void
-ask_again(struct conn *c)
-{
-	handshake_ask_again(c);
-	subscription_ask_again(c);
-}
-
-/* The order in which a new broker hears of everything that is here. */
-static void
-on_replay(struct worker *w)
-{
-	struct msg_resync_done done = { 0 };
-
-	if (w->unacked->seq > w->unacked->acked)
-		done.seq = w->unacked->seq;
-	each_conn(w, flow_forget);
-	unacked_replay(w);
-	each_conn(w, replay_conn);
-	roster_replay(w);
-	cache_replica_replay(w);
-	link_send_resync_done(w, &done);
-	unacked_resend(w);
-	each_conn(w, ask_again);
-	each_conn(w, flow_check);
-}
-
-static void
-on_link_up(struct worker *w, bool dropped)
-{
-	if (dropped) { /* our clients lack events, and have to know it */
-		log_warnx("the broker had dropped this worker: leaving");
-		drain_start(w, LEAVE_SECONDS);
-	}
-	apps_sweep(w);
-	serve(w);
-	api_retry_run(w);
-}
-
-static void
-on_link_lost(struct worker *w)
-{
-	api_link_lost(w);
-	conn_lists_clear(w);
-}
-
-static const struct link_handler link_handler = {
-	.handlers = worker_handlers,
-	.hello = apps_mark,
-	.replay = on_replay,
-	.up = on_link_up,
-	.lost = on_link_lost,
-};
-
-static const struct http_handler http_handler = {
-	.is_upgrade = handshake_is_for,
-	.on_upgrade = handshake_request,
-	.on_request = api_route,
-	.on_head = api_route_admit,
-	.is_signed = api_route_is_signed,
-	.on_reply = api_answered,
-	.on_drop = api_on_drop,
-	.on_late = api_ask_late,
-};
-
-static const struct apps_ops apps_ops = {
-	.on_gone = client_close_app,
-	.on_renumbered = cache_replica_forget,
-	.on_log_restart = client_restart_log,
-};
-
-static void
-restamp(struct worker *w, uint32_t type, char *p, size_t n)
-{
-	if (type == IPC_SUB)
-		subscription_restamp(w, p, n);
-	else if (type == IPC_SIGNIN)
-		client_signin_restamp(w, p, n);
-}
 
 /* ---- the loop ---- */
 
@@ -401,10 +279,10 @@ worker_init(struct worker *w)
 	struct modules *m = xcalloc(1, sizeof(*m));
 
 	w->parked = &m->parked;
-	w->http = &http_handler;
+	w->http = &worker_http;
 	w->ws = &client_socket;
 	w->apps = &m->apps;
-	w->apps->ops = &apps_ops;
+	w->apps->ops = &worker_apps;
 	w->drain = &m->drain;
 	w->flow = &m->flow;
 	w->auth_failures = &m->auth_failures;
@@ -412,9 +290,9 @@ worker_init(struct worker *w)
 	w->cache_replica = &m->cache_replica;
 	w->hold = &m->hold;
 	w->link = &m->link;
-	w->link->ops = &link_handler;
+	w->link->ops = &worker_link;
 	w->unacked = &m->unacked;
-	w->unacked->restamp = restamp;
+	w->unacked->restamp = worker_restamp;
 	w->subscriptions = &m->subscriptions;
 	w->listeners = &m->listeners;
 	w->master_link = &m->master_link;

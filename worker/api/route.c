@@ -11,7 +11,6 @@
 
 #include "worker/api/route.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -200,19 +199,19 @@ path_parse(struct path *p, struct str text)
 static void
 refuse_guesser(struct conn *c)
 {
-	uint32_t max = (uint32_t)c->w->conf->max_auth_failures_per_minute;
-	uint32_t seconds = (60 + max - 1) / max;
+	unsigned max = (unsigned)c->w->conf->max_auth_failures_per_minute;
 	struct client_app *app = apps_by_num(c->w, c->http->app);
+	unsigned wait = (60 + max - 1) / max;
 	char extra[64], text[256];
 
 	if (app != NULL)
 		app->stats.limited_auth++;
-	snprintf(extra, sizeof(extra), "Retry-After: %" PRIu32 "\r\n", seconds);
+	snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", wait);
 	snprintf(text, sizeof(text),
-	    "{\"error\":\"more than %" PRIu32 " requests that were refused in "
-	    "a minute from this address (max_auth_failures_per_minute): try "
-	    "again in %" PRIu32 " s\",\"code\":429}",
-	    max, seconds);
+	    "{\"error\":\"more than %u requests that were refused in a minute "
+	    "from this address (max_auth_failures_per_minute): try again in %u "
+	    "s\",\"code\":429}",
+	    max, wait);
 	api_reply_extra(c, 429, extra, str_of(text));
 }
 
@@ -447,9 +446,7 @@ void
 api_route(
     struct conn *c, const struct http_head *head, struct str body, bool granted)
 {
-	struct api_request r = {
-		.c = c, .head = head, .body = body, .granted = granted
-	};
+	struct api_request r = { c, head, .body = body, .granted = granted };
 
 	answer(&r);
 }
