@@ -56,9 +56,8 @@ struct courier {
 	struct hash endpoints; /* struct endpoint */
 	struct list fresh;     /* struct delivery, not committed */
 	struct deliver *deliver;
-	/* Since when there is no free descriptor; 0: there is. */
+	/* Since when there is no free descriptor; 0: there is (status.h). */
 	uint64_t starved_at;
-	uint64_t starved_ms; /* in all: no delivery's time runs meanwhile */
 	void (*on_ready)(struct courier *, uint32_t endpoint);
 
 	/* What the broker was told last (status.h). */

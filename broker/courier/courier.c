@@ -100,7 +100,6 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	log_tick();
 	status_count(c);
 	store_tick(c);
-	sender_tick(c);
 }
 
 static void

@@ -226,7 +226,6 @@ delivery_of(struct endpoint *e, const struct outbox_row *r)
 	d->time_ms = r->time_ms;
 	d->next_ms = r->next_ms;
 	d->until_ms = r->until_ms;
-	d->starved_ms = e->c->starved_ms;
 	d->bytes = r->bytes;
 	d->attempts = r->attempts;
 	d->owner = hash_str(r->owner, 0);

@@ -32,7 +32,6 @@ struct delivery {
 	struct list link; /* in queue->waiting, or in a list of the owner */
 	struct queue *queue;
 	uint64_t id, time_ms, next_ms, until_ms;
-	uint64_t starved_ms; /* courier->starved_ms when it was queued */
 	size_t bytes;
 	uint64_t owner; /* hash of "UUID/ID"; see endpoint_owns() */
 	uint32_t attempts;

@@ -17,15 +17,12 @@
 
 #include "broker/courier/sender.h"
 
-#include <sys/resource.h>
-
 #include "broker/courier/core.h"
 #include "broker/courier/deliver.h"
 #include "broker/courier/endpoint.h"
 #include "broker/courier/status.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
-#include "shared/base/xmalloc.h"
 #include "shared/crypto/sign.h"
 #include "shared/proc/proc.h"
 #include "shared/pusher/webhook.h"
@@ -72,20 +69,13 @@ start(struct endpoint *e, struct delivery *d)
 	return r;
 }
 
-/* The time without descriptors does not count. */
-static uint64_t
-until_ms(const struct endpoint *e, const struct delivery *d)
-{
-	return d->until_ms + e->c->starved_ms - d->starved_ms;
-}
-
 /* Its time is over, and an attempt would only delay others. */
 static bool
 is_hopeless(const struct endpoint *e, const struct delivery *d)
 {
 	return (d->queue->failed >= IN_A_ROW ||
 		   (e->down >= IS_DOWN && d->attempts == 0)) &&
-	    until_ms(e, d) <= courier_now_ms();
+	    d->until_ms <= courier_now_ms();
 }
 
 static int
@@ -146,34 +136,6 @@ sender_kick_all(struct courier *c)
 	endpoint_each(c, sender_kick);
 }
 
-static void
-set_starved(struct courier *c)
-{
-	struct rlimit rl = { 0 };
-
-	if (c->starved_at != 0)
-		return;
-	c->starved_at = courier_now_ms();
-	getrlimit(RLIMIT_NOFILE, &rl);
-	status_trouble(c,
-	    xasprintf("the courier has no free descriptor (limit %llu): raise "
-		      "the limit of open files (LimitNOFILE, ulimit -n)",
-		(unsigned long long)rl.rlim_cur));
-	status_tell(c);
-}
-
-void
-sender_tick(struct courier *c)
-{
-	if (c->starved_at == 0 || !deliver_has_descriptors(c->deliver))
-		return;
-	c->starved_ms += courier_now_ms() - c->starved_at;
-	c->starved_at = 0;
-	status_trouble(c, NULL);
-	status_tell(c);
-	sender_kick_all(c);
-}
-
 void
 sender_on_ready(struct courier *c, uint32_t endpoint)
 {
@@ -200,13 +162,13 @@ record_failure(struct endpoint *e, struct delivery *d, struct outbox_row *r)
 {
 	uint64_t now = r->changed_ms;
 
-	if (now >= until_ms(e, d)) {
+	if (now >= d->until_ms) {
 		r->state = OUTBOX_DEAD;
 		log_warnx("webhook %u: given up after %u tries: %s", e->num,
 		    d->attempts, r->answer.p);
 	} else {
 		r->state = OUTBOX_WAITING;
-		r->next_ms = MIN(now + backoff_ms(d->attempts), until_ms(e, d));
+		r->next_ms = MIN(now + backoff_ms(d->attempts), d->until_ms);
 		d->next_ms = r->next_ms;
 	}
 	return outbox_failed(e->c->outbox, r);
@@ -294,7 +256,7 @@ sender_on_done(void *owner, const struct deliver_result *result)
 	int r = 0;
 
 	if (result->starved) {
-		set_starved(c);
+		status_starved(c);
 		over = e->gone;
 	} else {
 		if (courier_has_outbox(c) && !e->gone)

@@ -13,8 +13,6 @@ struct endpoint;
 /* Starts what may go. */
 void sender_kick(struct endpoint *);
 void sender_kick_all(struct courier *);
-/* Once a second: goes on when descriptors are free again. */
-void sender_tick(struct courier *);
 /* courier->on_ready */
 void sender_on_ready(struct courier *, uint32_t endpoint);
 /* A request has ended; owner is its struct delivery. */

@@ -9,10 +9,12 @@
 #include "broker/courier/status.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "broker/courier/core.h"
 #include "shared/app/outbox.h"
 #include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
 #include "shared/proc/proc_usage.h"
 
 static bool
@@ -53,6 +55,22 @@ status_trouble(struct courier *c, char *why)
 		log_info("webhooks go on");
 	free(c->trouble);
 	c->trouble = why;
+}
+
+void
+status_starved(struct courier *c)
+{
+	struct rlimit rl = { 0 };
+
+	if (c->starved_at != 0)
+		return;
+	c->starved_at = courier_now_ms();
+	getrlimit(RLIMIT_NOFILE, &rl);
+	status_trouble(c,
+	    xasprintf("the courier has no free descriptor (limit %llu): raise "
+		      "the limit of open files (LimitNOFILE, ulimit -n)",
+		(unsigned long long)rl.rlim_cur));
+	status_tell(c);
 }
 
 void

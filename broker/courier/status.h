@@ -11,6 +11,11 @@ void status_tell(struct courier *);
 /* Takes the sentence (free(3)) that says why webhooks wait; NULL: all is well.
  */
 void status_trouble(struct courier *, char *why);
+/*
+ * There was no free descriptor for a request or for the outbox.  Nothing is
+ * tried until there are some; the time until then does not count for requests.
+ */
+void status_starved(struct courier *);
 /* What was counted since the last call; once a second. */
 void status_count(struct courier *);
 

@@ -6,7 +6,8 @@
  * What the broker sends is acknowledged when it is on disk, and sent out only
  * then.  When the disk is full or the outbox broken, everything in memory is
  * dropped and the broker keeps what is not acknowledged: all of it is still in
- * the file or in the broker when the outbox works again.  Until an app has an
+ * the file or in the broker when the outbox works again.  A lack of descriptors
+ * is no damage: the courier waits for some.  Until an app has an
  * endpoint there is no file.
  */
 
@@ -20,6 +21,7 @@
 
 #include "broker/courier/claim.h"
 #include "broker/courier/core.h"
+#include "broker/courier/deliver.h"
 #include "broker/courier/endpoint.h"
 #include "broker/courier/sender.h"
 #include "broker/courier/status.h"
@@ -52,12 +54,24 @@ store_close(struct courier *c)
 	status_tell(c);
 }
 
+/* The outbox cannot be used; takes why. */
+static void
+set_trouble(struct courier *c, char *why)
+{
+	if (deliver_has_descriptors(c->deliver)) {
+		status_trouble(c, why);
+		return;
+	}
+	free(why);
+	status_starved(c);
+}
+
 void
 store_on_turn_end(struct courier *c)
 {
 	if (c->outbox_failed == NULL)
 		return;
-	status_trouble(c, c->outbox_failed);
+	set_trouble(c, c->outbox_failed);
 	c->outbox_failed = NULL;
 	store_close(c);
 }
@@ -172,8 +186,21 @@ has_claim(struct courier *c)
 	if (claim_take(
 		&c->claim_fd, c->conf->outbox, c->conf->runtime_dir, &why) == 0)
 		return true;
-	status_trouble(c, why);
+	set_trouble(c, why);
 	return false;
+}
+
+/* After a lack of descriptors: requests get the time that they have lost. */
+static int
+load_again(struct courier *c)
+{
+	if ((c->starved_at != 0 &&
+		outbox_postpone(c->outbox, c->starved_at, courier_now_ms()) ==
+		    -1) ||
+	    load(c) == -1)
+		return -1;
+	c->starved_at = 0;
+	return 0;
 }
 
 void
@@ -190,11 +217,11 @@ store_open(struct courier *c)
 	outbox_bring_back(c->conf->outbox);
 	c->outbox = outbox_open(c->conf->outbox, true, &why);
 	if (c->outbox == NULL) {
-		status_trouble(c, why);
+		set_trouble(c, why);
 		status_tell(c);
 		return;
 	}
-	if (outbox_probe(c->outbox) == -1 || load(c) == -1) {
+	if (outbox_probe(c->outbox) == -1 || load_again(c) == -1) {
 		courier_outbox_failed(c);
 		return;
 	}
@@ -308,7 +335,11 @@ is_lost(struct courier *c)
 		return true;
 	why = xasprintf("%s %s while in use", c->conf->outbox, what);
 	if (outbox_save(c->outbox, c->conf->outbox, beat, c) == -1) {
-		courier_outbox_failed(c);
+		/* What waits is only in this open file: it stays open. */
+		if (!deliver_has_descriptors(c->deliver))
+			status_starved(c);
+		else
+			courier_outbox_failed(c);
 		free(why);
 		return true;
 	}
@@ -366,6 +397,32 @@ save_minutes(struct courier *c)
 	free(path);
 }
 
+/* Once a second while it is starved: is it over? */
+static void
+look_for_descriptors(struct courier *c)
+{
+	if (!deliver_has_descriptors(c->deliver))
+		return;
+	if (c->outbox == NULL && store_is_needed(c)) {
+		store_open(c);
+		return;
+	}
+	store_commit(c);
+	if (!courier_has_outbox(c)) {
+		if (c->outbox == NULL)
+			c->starved_at = 0;
+		return;
+	}
+	if (load_again(c) == -1) {
+		courier_outbox_failed(c);
+		return;
+	}
+	status_trouble(c, NULL);
+	c->full = false;
+	status_tell(c);
+	sender_kick_all(c);
+}
+
 void
 store_tick(struct courier *c)
 {
@@ -373,7 +430,9 @@ store_tick(struct courier *c)
 
 	if (courier_now_ms() >= c->save_at)
 		save_minutes(c);
-	if (courier_has_outbox(c))
+	if (c->starved_at != 0)
+		look_for_descriptors(c);
+	else if (courier_has_outbox(c))
 		look_after_outbox(c);
 	else if (c->outbox == NULL && store_is_needed(c) &&
 	    courier_now_ms() >= c->try_at)

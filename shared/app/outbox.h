@@ -113,6 +113,8 @@ int outbox_each(
 /* Dead ones wait again, from now on: how many, or -1. */
 int outbox_revive(struct outbox *, const struct outbox_query *, uint64_t now_ms,
     uint64_t until_ms);
+/* Rows that wait may be tried longer, by the time in which none could be. */
+int outbox_postpone(struct outbox *, uint64_t since_ms, uint64_t now_ms);
 /* Deletes rows: how many, or -1. */
 int outbox_delete(struct outbox *, const struct outbox_query *);
 /*

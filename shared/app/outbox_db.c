@@ -155,6 +155,7 @@ prepare_schema(struct outbox *o, bool create, char **why)
 		NULL) != SQLITE_OK)
 		return -1;
 	if (sqlite3_exec(o->db,
+		"PRAGMA temp_store = MEMORY;" /* no descriptors */
 		"PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2000;"
 		"PRAGMA journal_size_limit = 67108864;",
 		NULL, NULL, NULL) != SQLITE_OK ||

@@ -306,6 +306,23 @@ outbox_revive(struct outbox *o, const struct outbox_query *q, uint64_t now_ms,
 }
 
 int
+outbox_postpone(struct outbox *o, uint64_t since_ms, uint64_t now_ms)
+{
+	sqlite3_stmt *s;
+
+	if (sqlite3_prepare_v2(o->db,
+		"UPDATE requests SET until_ms = until_ms + ?2"
+		" - min(max(?1, time_ms), ?2)"
+		" WHERE state = 0 AND queue <> ?3",
+		-1, &s, NULL) != SQLITE_OK)
+		return -1;
+	bind_u64(s, 1, since_ms);
+	bind_u64(s, 2, now_ms);
+	bind_u64(s, 3, OUTBOX_TESTS);
+	return delete (o, s) == -1 ? -1 : 0;
+}
+
+int
 outbox_delete(struct outbox *o, const struct outbox_query *q)
 {
 	return delete (

@@ -7,10 +7,11 @@
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
+const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { Client } = require('./lib/client');
-const { Daemon, until } = require('./lib/daemon');
+const { Daemon, sleep, until } = require('./lib/daemon');
 const { Receiver } = require('./lib/receiver');
 
 const status = (d) => d.ctl(['status'])[0].webhooks;
@@ -67,7 +68,7 @@ async function withHarm(harm, why) {
 	const d = new Daemon({ workers: 1, webhook_allow_private: 'on' });
 	const app = d.app();
 	const sick = { well: false };
-	d.allow(/webhooks wait: .*outbox|courier was killed/);
+	d.allow(/webhooks wait: |courier was killed|not kept on disk.*open files/);
 	await d.start();
 	const r = await Receiver.start({ answer: (req, res) => {
 		res.statusCode = sick.well ? 200 : 503;
@@ -77,7 +78,7 @@ async function withHarm(harm, why) {
 		d.ctl(['webhook', 'add', app.id, r.url]);
 		const c = await enter(d, app, ['one', 'two', 'three']);
 		await until('they wait', () => status(d).waiting === 3);
-		harm(path.join(path.dirname(d.conf.database), 'outbox.db'));
+		await harm(path.join(path.dirname(d.conf.database), 'outbox.db'), d);
 		await until('it is noticed', () => why.test(status(d).trouble), 5000);
 		await until('it goes on', () => status(d).state === 'up');
 		assert.equal(status(d).waiting, 3);
@@ -113,3 +114,15 @@ test('T4: another file is put in its place', () => withHarm((f) => {
 
 test('T4: the file is cut off', () => withHarm((f) => fs.truncateSync(f, 0),
 	/was cut off/));
+
+test('T8: the outbox is deleted while no descriptor is free to save it', () =>
+	withHarm(async (f, d) => {
+		const limit = (n) => execFileSync('prlimit',
+			['--pid', String(d.pidsOf('courier')[0]), `--nofile=${n}:`]);
+		limit(3);
+		fs.rmSync(f);
+		await until('it to be told', () =>
+			/no free descriptor/.test(status(d).trouble));
+		await sleep(2500);
+		limit(500);
+	}, /was deleted or replaced/));

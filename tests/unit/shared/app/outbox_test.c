@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "shared/app/outbox.h"
+#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/pusher/webhook.h"
 
@@ -401,6 +402,27 @@ s6_rows_of_the_first_version_get_their_queues(void **state)
 }
 
 static void
+t8_rows_get_back_the_time_without_descriptors(void **state)
+{
+	static const uint64_t times[] = { 1000, 5500, 9000 };
+	static const uint64_t untils[] = { 4000, 2500, 2000 };
+	struct place *p = *state;
+	struct outbox_row r = { .endpoint = 1, .until_ms = 2000 };
+
+	r.channel = r.events = r.owner = S("x");
+	for (size_t i = 0; i < nitems(times); i++) {
+		r.endpoint = (uint32_t)i + 1;
+		r.time_ms = times[i];
+		assert_int_equal(outbox_put(p->o, &r), 0);
+	}
+	assert_int_equal(outbox_postpone(p->o, 4000, 6000), 0);
+	for (size_t i = 0; i < nitems(times); i++)
+		assert_int_equal(
+		    look(p, OUTBOX_WAITING, (uint32_t)i + 1).last.until_ms,
+		    untils[i]);
+}
+
+static void
 t2_rows_of_another_database_become_dead_letters(void **state)
 {
 	struct place *p = *state;
@@ -445,6 +467,7 @@ main(void)
 		TEST(wrong_files_are_refused),
 		TEST(a_newer_file_is_left_alone),
 		TEST(s6_rows_of_the_first_version_get_their_queues),
+		TEST(t8_rows_get_back_the_time_without_descriptors),
 		TEST(t2_rows_of_another_database_become_dead_letters),
 	};
 
