@@ -3,7 +3,7 @@
 #define BROKER_COURIER_CORE_H
 
 /*
- * What all files of the courier share: the connection to the broker, the
+ * State that all files of the courier share: the connection to the broker, the
  * outbox, the endpoints, and the moment of the next commit.
  */
 
@@ -39,7 +39,7 @@ struct courier {
 	char *outbox_failed;   /* why it is closed at the end of this turn */
 	ev_timer commit;       /* the transaction */
 	int claim_fd;          /* claim.h; -1: another server may have it */
-	uint64_t try_at;       /* courier_now_ms(): when to open it again */
+	uint64_t try_at; /* courier_now_ms() at which it is opened again */
 	uint64_t prune_at;
 	uint64_t saved, save_at; /* minutes on disk; when to write the next */
 	int save_errno;          /* of the last attempt */
@@ -60,7 +60,7 @@ struct courier {
 	uint64_t starved_at;
 	void (*on_ready)(struct courier *, uint32_t endpoint);
 
-	/* What the broker was told last (status.h). */
+	/* The last state that the broker received (status.h). */
 	char *trouble; /* why webhooks wait, or NULL */
 	bool told_ready;
 	uint64_t told_waiting, told_dead;

@@ -53,7 +53,7 @@ on_dead(void *owner, const char *why)
 
 	log_info("link to the broker lost: %s", why);
 	ipc_close(&c->ipc);
-	store_commit(c); /* what it sent before */
+	store_commit(c); /* the events received before */
 	c->started = c->told_ready = false;
 	retry_later(container_of(c, struct role, c));
 }
@@ -136,7 +136,7 @@ start(struct role *r, const struct inherit *in)
 	link_up(r);
 }
 
-/* What the broker sent last counts; requests in progress are sent again. */
+/* Handles all input first.  The next courier repeats requests in progress. */
 static void
 stop(struct role *r)
 {
@@ -168,7 +168,7 @@ courier_main(const struct inherit *in)
 
 	proc_signal(SIGPIPE, SIG_IGN);
 	if (setpriority(PRIO_PROCESS, 0, NICE) == -1)
-		log_warn("priority");
+		log_warn("cannot lower the priority");
 	hash_seed();
 	r.c.loop = ev_loop_new(EVFLAG_AUTO);
 	if (r.c.loop == NULL)
@@ -178,7 +178,7 @@ courier_main(const struct inherit *in)
 	start(&r, in);
 	if (in->ready_fd != -1) {
 		if (write(in->ready_fd, "1", 1) != 1)
-			log_warn("ready line");
+			log_warn("cannot report that the courier is ready");
 		close(in->ready_fd);
 	}
 	proc_unblock_signals();

@@ -62,7 +62,7 @@ struct sock {
 	struct deliver *d;
 };
 
-/* ---- what curl asks for ---- */
+/* ---- callbacks of curl ---- */
 
 static curl_socket_t
 on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
@@ -138,7 +138,7 @@ status_of(struct str line)
 	return (uint32_t)status;
 }
 
-/* Somebody may send lines for as long as a try lasts. */
+/* Bounds the head: a server may send header lines without end. */
 static size_t
 on_head(char *p, size_t size, size_t n, void *arg)
 {
@@ -149,7 +149,7 @@ on_head(char *p, size_t size, size_t n, void *arg)
 		r->status = status_of(line);
 		r->garbled = r->status == 0;
 	} else if (line.n > 0 && (line.p[0] == '\r' || line.p[0] == '\n')) {
-		/* Behind 1xx comes another one; and trailers have no end. */
+		/* After 1xx another head follows; trailers are not bounded. */
 		if (r->status < 200 && r->status != 101)
 			r->status = 0;
 		else

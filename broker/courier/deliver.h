@@ -26,7 +26,7 @@ struct deliver_result {
 	bool ok;          /* answered with 2xx */
 	bool starved;     /* no descriptor was free: this was no attempt */
 	uint32_t status;  /* HTTP status, or 0: none came */
-	const char *text; /* what happened, in words */
+	const char *text; /* the result in words */
 };
 
 /* Called from the loop, once for each request that was started. */
@@ -34,7 +34,7 @@ typedef void (*deliver_done)(void *owner, const struct deliver_result *);
 
 struct deliver *deliver_new(
     struct ev_loop *, const struct conf *, deliver_done);
-/* Ends every request without a word. */
+/* Ends all requests without calling back. */
 void deliver_free(struct deliver *);
 /*
  * Are there as many free descriptors as a request may need?  If not, idle

@@ -118,7 +118,7 @@ drop_batch(struct endpoint *e)
 	e->extended = false;
 }
 
-/* Drops everything that waits and the batch; this is for the outbox to keep. */
+/* Drops waiting requests and the batch from memory; the outbox keeps them. */
 static void
 forget(struct endpoint *e)
 {
@@ -254,7 +254,7 @@ row_init(struct endpoint *e, const struct msg_hook *m, struct outbox_row *r)
 		.changed_ms = m->time_ms,
 		.channel = m->channel,
 		.events = m->event };
-	/* Receivers refuse what is older than five minutes. */
+	/* Receivers refuse events older than five minutes. */
 	r->until_ms = m->time_ms + life - MIN(life / 20, 5000);
 	if (m->kind == WEBHOOK_TEST) { /* once, alone, now */
 		r->queue = OUTBOX_TESTS;

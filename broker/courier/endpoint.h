@@ -45,7 +45,7 @@ struct endpoint *endpoint_find(const struct courier *, uint32_t num);
 void endpoint_set(struct courier *, const struct msg_endpoint *);
 /* Forgets those that were not set since the last call: were there any? */
 bool endpoint_sweep(struct courier *);
-/* Forgets it and frees what is in progress. */
+/* Forgets it and frees its requests in progress. */
 void endpoint_free(struct endpoint *);
 void endpoint_clear_all(struct courier *);
 void endpoint_each(struct courier *, void (*)(struct endpoint *));

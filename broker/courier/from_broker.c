@@ -45,7 +45,7 @@ on_endpoints_done(void *owner, const struct ipc_in *in)
 
 	if (msg_endpoints_done_get(&m, in->body) == -1)
 		return -1;
-	store_commit(c); /* what is fresh may be for those that go */
+	store_commit(c); /* new events may be for removed endpoints */
 	gone = endpoint_sweep(c);
 	c->known = true;
 	free(c->database);
@@ -89,7 +89,7 @@ on_start(void *owner, const struct ipc_in *in)
 	if (msg_hook_start_get(&m, in->body) == -1)
 		return -1;
 	if (c->full)
-		return 0; /* it has been told so */
+		return 0; /* the broker knows */
 	store_commit(c);
 	if (!courier_has_outbox(c))
 		return 0;
@@ -105,7 +105,7 @@ on_start(void *owner, const struct ipc_in *in)
 	return 0;
 }
 
-/* What the application will have been told when this is on disk. */
+/* Records in the outbox what the application learns from this event. */
 static int
 tell(struct courier *c, const struct msg_hook *m)
 {
@@ -169,7 +169,7 @@ take(struct courier *c, const struct msg_hook *m)
 /*
  * The endpoint that holds more than its share of a full outbox gives way, so
  * that one that does not answer never keeps out those of others: how many of
- * its rows went, or -1.
+ * its rows were dropped, or -1.
  */
 static int
 yield_share(struct courier *c, unsigned some)
@@ -209,7 +209,7 @@ yield_share(struct courier *c, unsigned some)
 
 /*
  * Makes room: the oldest dead ones go first, then the oldest client events.
- * When nothing may go, the broker has to keep what it has.
+ * If nothing may be dropped, the broker keeps its events.
  */
 static int
 make_room(struct courier *c)

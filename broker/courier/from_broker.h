@@ -4,7 +4,7 @@
 
 #include "shared/ipc/ipc.h"
 
-/* What the courier does with each message from the broker. */
+/* The handlers of messages from the broker. */
 extern const ipc_handler from_broker_handlers[IPC_NTYPES];
 
 #endif

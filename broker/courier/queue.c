@@ -215,7 +215,7 @@ delivery_again(struct delivery *d)
 	update(q);
 }
 
-/* Batches mix channels: they wait for what was queued by channel before. */
+/* Batches mix channels, so they wait for earlier requests of channels. */
 static bool
 is_blocked(const struct queue *q)
 {

@@ -78,7 +78,7 @@ struct delivery *queues_next(const struct queues *);
 
 /*
  * A new one for this queue, in no list yet.  While batches wait, events of
- * channels are queued behind them.
+ * channels are queued after them.
  */
 struct delivery *delivery_new(struct queues *, uint64_t key);
 void delivery_free(struct delivery *);

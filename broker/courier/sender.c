@@ -10,7 +10,7 @@
  *
  * An endpoint at which many attempts in a row found no working server is
  * tried less often, so that a dead one with many channels costs little.
- * Requests whose time is over are then given up without an attempt: each would
+ * Expired requests are then given up without an attempt: each would
  * cost a whole time-out, and the rest would never be tried.  Must never log a
  * URL.
  */
@@ -49,7 +49,7 @@ start(struct endpoint *e, struct delivery *d)
 	if (r == 1) {
 		webhook_put_body(&body, d->time_ms, buf_str(events));
 		bytes = buf_str(body);
-		/* The oldest key that counts (protocol reference, 6.2). */
+		/* The oldest valid key signs (protocol reference, 6.2). */
 		sign_hmac(old ? e->old_sign : e->sign, &bytes, 1, mac);
 		str_hex(mac, sizeof(mac), hex);
 		outbox_name(c->outbox, d->id, name);
@@ -224,7 +224,7 @@ record(struct endpoint *e, struct delivery *d,
 	return n;
 }
 
-/* A refusal (4xx) is the answer of a server that works. */
+/* A server that refuses a request (4xx) works. */
 static void
 observe_health(struct endpoint *e, const struct delivery *d,
     const struct deliver_result *result)

@@ -2,7 +2,7 @@
 #ifndef BROKER_COURIER_SENDER_H
 #define BROKER_COURIER_SENDER_H
 
-/* Sends the requests of an endpoint, and records what comes of each. */
+/* Sends the requests of an endpoint and records the results. */
 
 #include <stdint.h>
 
@@ -10,7 +10,7 @@ struct courier;
 struct deliver_result;
 struct endpoint;
 
-/* Starts what may go. */
+/* Starts all requests that may start now. */
 void sender_kick(struct endpoint *);
 void sender_kick_all(struct courier *);
 /* courier->on_ready */

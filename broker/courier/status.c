@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * status.c: tells the broker the state of the outbox, what is wrong with it,
- * and what the courier has counted.  Owns the sentence about the trouble.
+ * status.c: tells the broker the state of the outbox, its trouble, and the
+ * counters of the courier.  Owns the sentence about the trouble.
  * Counts are kept while there is no broker.  Must never say that the courier
  * is ready when it could not take a hook.
  */
@@ -52,7 +52,7 @@ status_trouble(struct courier *c, char *why)
 	    (c->trouble == NULL || !str_eq(str_of(why), str_of(c->trouble))))
 		log_warnx("webhooks wait: %s", why);
 	if (why == NULL && c->trouble != NULL)
-		log_info("webhooks go on");
+		log_info("webhooks are sent again");
 	free(c->trouble);
 	c->trouble = why;
 }

@@ -3,8 +3,8 @@
  * store.c: opens, loads, commits and closes the outbox at the right moments,
  * and writes the minutes of statistics beside it.
  *
- * What the broker sends is acknowledged when it is on disk, and sent out only
- * then.  When the disk is full or the outbox broken, everything in memory is
+ * Events from the broker are acknowledged and sent out only when they are on
+ * disk.  When the disk is full or the outbox broken, everything in memory is
  * dropped and the broker keeps what is not acknowledged: all of it is still in
  * the file or in the broker when the outbox works again.  A lack of descriptors
  * is no damage: the courier waits for some.  Until an app has an
@@ -242,7 +242,6 @@ store_is_over_bound(const struct courier *c, unsigned percent)
 	    n.bytes > c->conf->outbox_max_bytes / 100 * percent;
 }
 
-/* Some app has an endpoint, or something is left from when one had. */
 bool
 store_is_needed(const struct courier *c)
 {
@@ -318,9 +317,9 @@ beat(void *arg)
 }
 
 /*
- * The file has been deleted, replaced or overwritten under our hands.  What
- * it held is still in the open one: it goes into a new file, from which all
- * goes on a second later.  (Until then status says what has happened.)
+ * The file has been deleted, replaced or overwritten while in use.  Its rows
+ * are still in the open one: they are copied to a new file, which is opened
+ * two seconds later.  (Until then status shows the reason.)
  */
 static bool
 is_lost(struct courier *c)
@@ -335,7 +334,7 @@ is_lost(struct courier *c)
 		return true;
 	why = xasprintf("%s %s while in use", c->conf->outbox, what);
 	if (outbox_save(c->outbox, c->conf->outbox, beat, c) == -1) {
-		/* What waits is only in this open file: it stays open. */
+		/* The rows are only in this open file: it stays open. */
 		if (!deliver_has_descriptors(c->deliver))
 			status_starved(c);
 		else

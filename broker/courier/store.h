@@ -16,9 +16,9 @@ void store_free(struct courier *);
 
 /* Opens the file and queues everything that waits in it. */
 void store_open(struct courier *);
-/* Queues everything that waits in the open file, instead of what is queued. */
+/* Replaces the queues by the rows that wait in the open file. */
 void store_load(struct courier *);
-/* An app has an endpoint, or something is left from when one had. */
+/* An app has an endpoint, or an earlier one left a file. */
 bool store_is_needed(const struct courier *);
 /* Does the outbox hold more than this percentage of its bounds? */
 bool store_is_over_bound(const struct courier *, unsigned percent);
