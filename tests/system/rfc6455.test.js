@@ -123,6 +123,75 @@ for (const bad of ['80', 'bf', 'c0af', 'c1bf', 'c3', 'c328', 'e08080',
 				part(hex(bad).subarray(i), OP.CONT, true)], ['C:1007']]);
 }
 
+// The opening handshake: [section, what, what is changed of a good one, the
+// status of the answer].  undefined takes a header away, a list repeats it.
+const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
+const OPENINGS = [
+	['4.1', 'as it should be', {}, 101],
+	['4.2.1', 'names and words in other cases', { Upgrade: 'WebSocket',
+		Connection: 'keep-alive, UPGRADE' }, 101],
+	['4.2.1', 'headers nobody knows', { 'X-A': 'b', Origin: 'null' }, 101],
+	['4.2.1', 'a protocol nobody knows',
+		{ 'Sec-WebSocket-Protocol': 'chat' }, 101],
+	['9.1', 'an extension nobody knows',
+		{ 'Sec-WebSocket-Extensions': 'x-y; z=1' }, 101],
+	['4.2.1', 'no key', { 'Sec-WebSocket-Key': undefined }, 400],
+	['4.2.1', 'an empty key', { 'Sec-WebSocket-Key': '' }, 400],
+	['4.2.1', 'two keys', { 'Sec-WebSocket-Key': [KEY, KEY] }, 400],
+	['4.2.1', 'a key of 15 bytes',
+		{ 'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAA' }, 400],
+	['4.2.1', 'a key of 17 bytes',
+		{ 'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAAA=' }, 400],
+	['4.2.1', 'a key that is not base64',
+		{ 'Sec-WebSocket-Key': 'dGhl*HNhbXBsZSBub25jZQ==' }, 400],
+	['4.4', 'no version', { 'Sec-WebSocket-Version': undefined }, 426],
+	['4.4', 'an empty version', { 'Sec-WebSocket-Version': '' }, 426],
+	['4.4', 'two versions', { 'Sec-WebSocket-Version': ['13', '13'] }, 426],
+	...['0', '8', '12', '14', '013', '13.0', '13, 8', '-13', 'x'].map((v) =>
+		['4.4', `version ${v}`, { 'Sec-WebSocket-Version': v }, 426]),
+	['4.2.1', 'no Upgrade', { Upgrade: undefined }, 426],
+	['4.2.1', 'an empty Upgrade', { Upgrade: '' }, 426],
+	['4.2.1', 'Upgrade: h2c', { Upgrade: 'h2c' }, 426],
+	['4.2.1', 'Upgrade: websockets', { Upgrade: 'websockets' }, 426],
+	['4.2.1', 'no Connection', { Connection: undefined }, 400],
+	['4.2.1', 'Connection: keep-alive', { Connection: 'keep-alive' }, 400],
+	['4.2.1', 'Connection: upgraded', { Connection: 'upgraded' }, 400],
+	['4.2.1', 'no Host', { Host: undefined }, 400],
+	['4.2.1', 'two Hosts', { Host: ['a', 'b'] }, 400],
+	['4.1', 'a body', { 'Content-Length': '1', body: 'x' }, 400],
+	['4.1', 'a chunked body', { 'Transfer-Encoding': 'chunked',
+		body: '0\r\n\r\n' }, 400],
+	...['POST', 'PUT', 'HEAD', 'OPTIONS', 'get'].map((method) =>
+		['4.1', `method ${method}`, { method }, 400]),
+	['4.1', 'HTTP/1.0', { version: 'HTTP/1.0' }, 400],
+	['4.1', 'HTTP/0.9', { version: 'HTTP/0.9' }, [400, 505]],
+	['4.1', 'HTTP/2.0', { version: 'HTTP/2.0' }, [400, 505]],
+	['4.1', 'a header in two lines', { 'X-A': 'b\r\n c' }, 400],
+	['4.1', 'a blank before the colon', { 'X-A ': 'b' }, 400],
+	['4.1', 'a zero byte', { 'X-A': 'b\0c' }, 400],
+	['4.1', 'a head too large', { 'X-A': 'b'.repeat(20000) }, 431],
+	['4.1', 'too many headers', { 'X-A': Array(200).fill('b') }, 431],
+];
+
+function opening(path, change) {
+	const { method = 'GET', version = 'HTTP/1.1', body = '', ...headers } = {
+		Host: '127.0.0.1', Upgrade: 'websocket', Connection: 'Upgrade',
+		'Sec-WebSocket-Key': KEY, 'Sec-WebSocket-Version': '13', ...change };
+	const lines = Object.entries(headers).flatMap(([k, v]) =>
+		(v === undefined ? [] : [v].flat().map((one) => `${k}: ${one}\r\n`)));
+	return `${method} ${path} ${version}\r\n${lines.join('')}\r\n${body}`;
+}
+
+// Sends the pieces; the client when the answer is there.
+async function open(d, pieces) {
+	const c = new Client(d, '', { raw: pieces[0] });
+	for (const piece of pieces.slice(1)) {
+		await new Promise((ok) => { setImmediate(ok); });
+		c.sock.write(piece);
+	}
+	return [c, await c.upgraded()];
+}
+
 const name = (f) => (f.opcode === OP.CLOSE ? `C:${closeOf(f).code}` :
 	({ [OP.TEXT]: 'T:', [OP.BINARY]: 'B:', [OP.PONG]: 'P:' })[f.opcode] +
 	f.payload.toString('hex'));
@@ -203,6 +272,37 @@ describe('RFC 6455', () => {
 		const c = new Client({ port }, '/');
 		await c.upgraded();
 		await answers(c, F(OP.TEXT, 'here'), [text('here')], false);
+	});
+
+	test(`M4: the opening handshake, ${OPENINGS.length} cases`, async () => {
+		const wrong = [];
+		for (const [section, what, change, want] of OPENINGS)
+			for (const slowly of [false, true]) {
+				const text = opening(`/app/${app.key}?protocol=7`, change);
+				if (slowly && text.length > 1000) continue;
+				const [c, { status, headers }] = await open(d,
+					slowly ? [...text] : [text]);
+				if (![want].flat().includes(status) || (status === 101 &&
+					headers['sec-websocket-accept'] !==
+						's3pPLMBiTxaQ9kYGzzhZRbK+xOo=') ||
+					(status === 426 &&
+						headers['sec-websocket-version'] !== '13'))
+					wrong.push(`${section} ${what}: ${status}`);
+				c.destroy();
+			}
+		assert.deepEqual(wrong, []);
+	});
+
+	test('M4: a handshake and a frame, cut at every byte', async () => {
+		const bytes = Buffer.concat([Buffer.from(opening('/', {})),
+			F(OP.TEXT, 'a')]);
+		for (let i = 1; i < bytes.length; i++) {
+			const [c, { status }] = await open({ port },
+				[bytes.subarray(0, i), bytes.subarray(i)]);
+			assert.equal(status, 101, `cut at ${i}`);
+			assert.equal(name(await c.nextFrame()), text('a'), `cut at ${i}`);
+			c.destroy();
+		}
 	});
 
 	// Messages mean something to it, so only what they may not be.
