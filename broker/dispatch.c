@@ -46,7 +46,7 @@ done(struct peer *p)
 #define HANDLER(name, function, costly) \
 	static int on_##name(void *owner, const struct ipc_in *in) \
 	{ \
-		struct peer *p = owner; \
+		struct peer *p = peer_living(owner); \
 		struct msg_##name m; \
 		int r = wait_or(p, in, costly); \
 \
@@ -128,7 +128,7 @@ on_terminate(void *owner, const struct ipc_in *in)
 #define COURIER(name, function) \
 	static int on_##name(void *owner, const struct ipc_in *in) \
 	{ \
-		struct peer *p = owner; \
+		struct peer *p = peer_living(owner); \
 		struct msg_##name m; \
 \
 		if (!p->courier || msg_##name##_get(&m, in->body) == -1) \

@@ -47,7 +47,7 @@ on_ping_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	UNUSED(loop);
 	UNUSED(revents);
 	LIST_FOREACH_SAFE(e, tmp, &br->links->all) {
-		struct peer *p = LIST_ITEM(e, struct peer, link);
+		struct peer *p = PEER_OF(e);
 
 		if (p->courier)
 			continue; /* nobody waits for it */
@@ -88,7 +88,7 @@ alive_tick(struct broker *br)
 	struct list *e, *tmp;
 
 	LIST_FOREACH_SAFE(e, tmp, &br->links->all) {
-		struct peer *p = LIST_ITEM(e, struct peer, link);
+		struct peer *p = PEER_OF(e);
 		struct alive *a = &p->alive;
 		size_t n = outq_bytes(&p->ipc.out);
 		uint64_t sent = ipc_sent(&p->ipc);

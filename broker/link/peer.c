@@ -148,6 +148,7 @@ peer_accept(struct broker *br, int fd)
 		return;
 	}
 	p = xcalloc(1, sizeof(*p));
+	p->magic = MAGIC_PEER;
 	p->br = br;
 	p->slot = -1;
 	p->pid = (uint32_t)pid;
@@ -166,7 +167,7 @@ lower_barriers(struct broker *br, unsigned slot)
 	struct list *e;
 
 	LIST_FOREACH(e, &br->links->all) {
-		struct peer *p = LIST_ITEM(e, struct peer, link);
+		struct peer *p = PEER_OF(e);
 
 		p->targets &= ~bit;
 		p->now.targets &= ~bit;
@@ -215,12 +216,13 @@ peer_reap(struct broker *br)
 	bool trim = false;
 
 	LIST_FOREACH_SAFE(e, tmp, &br->links->gone) {
-		struct peer *p = LIST_ITEM(e, struct peer, link);
+		struct peer *p = PEER_OF(e);
 
 		trim = trim || p->large;
 		list_remove(e);
 		forget_refusals(p, UINT64_MAX);
 		hash_clear(&p->refused);
+		magic_poison(&p->magic);
 		free(p);
 	}
 	if (trim)
@@ -232,8 +234,7 @@ peer_drop_all(struct broker *br)
 {
 	while (!list_is_empty(&br->links->all))
 		/* What is queued was not acknowledged: it is sent again. */
-		end_link(LIST_ITEM(br->links->all.next, struct peer, link),
-		    "the broker leaves");
+		end_link(PEER_OF(br->links->all.next), "the broker leaves");
 }
 
 /* ---- messages ---- */
@@ -423,7 +424,7 @@ flush_links(struct broker *br)
 	bool any = false;
 
 	LIST_FOREACH_SAFE(e, tmp, &br->links->all) {
-		struct peer *p = LIST_ITEM(e, struct peer, link);
+		struct peer *p = PEER_OF(e);
 
 		if (p->ipc.blocked || outq_is_empty(&p->ipc.out))
 			continue;

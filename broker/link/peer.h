@@ -7,12 +7,14 @@
  * acknowledgement of events.
  */
 
+#include <assert.h>
 #include <ev.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "shared/base/hash.h"
 #include "shared/base/list.h"
+#include "shared/base/magic.h"
 #include "shared/ipc/ipc.h"
 #include "shared/proc/proc.h"
 
@@ -47,6 +49,7 @@ struct park {
 };
 
 struct peer {
+	uint32_t magic; /* MAGIC_PEER while it lives */
 	struct ipc ipc;
 	struct broker *br;
 	struct list link; /* in br->links->all, or br->links->gone */
@@ -86,6 +89,15 @@ struct peer {
 	struct hash refused; /* subscriptions; see peer_refuse() */
 	struct park park;    /* messages that wait for room */
 };
+
+/* What a list or a callback leads to. */
+static inline struct peer *
+peer_living(struct peer *p)
+{
+	assert(p->magic == MAGIC_PEER);
+	return p;
+}
+#define PEER_OF(e) peer_living(LIST_ITEM(e, struct peer, link))
 
 /*
  * What the rest of the broker does about links.  The table is in broker.c,
