@@ -162,6 +162,9 @@ const struct cmd_verb commands[] = {
 	    "themselves.  With --reconnect it is 4200, and they do at once.\n"
 	    "Many are closed at a pace at which nobody else notices.",
 	    cmd_connections_kill_options, cmd_connections_kill },
+	{ "sessions", "[APP]", 0, 1,
+	    "List the sessions of clients that get what they missed",
+	    APP_TEXT_HELP, NULL, cmd_sessions },
 	{ "users list", "[APP]", 0, 1, "List the users that are signed in",
 	    APP_TEXT_HELP, NULL, cmd_users_list },
 	{ "users show", "APP USER", 2, 2,

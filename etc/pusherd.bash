@@ -110,6 +110,7 @@ _pusherctl()
 			list='--app --channel --user --reconnect --yes' ;;
 		'') list='list show kill' ;;
 		esac ;;
+	sessions) list='' ;;
 	users)
 		case ${words[1]-} in
 		list)
@@ -158,7 +159,7 @@ _pusherctl()
 	bench) list='--host --port --tls --app --app-id --key --secret-from --clients --channels --subscriptions --publishers --in-flight --rate --batch --size --at-once --slow --sources --processes --seconds --pid' ;;
 	'')
 		if [[ $cur == -* ]]; then list='-c -o -V --version'
-		else list='app status top stats closes config channels channel connections users publish tail subscribe sign explain-auth webhook verify-webhook reload drain log-level bench help'; fi ;;
+		else list='app status top stats closes config channels channel connections sessions users publish tail subscribe sign explain-auth webhook verify-webhook reload drain log-level bench help'; fi ;;
 	esac
 	case $cur in
 	-*) list+=' -j --header --help' ;;

@@ -290,6 +290,7 @@ static const struct {
 	{ "connection", verb_connection, false },
 	{ "kill", verb_kill, true },
 	{ "users", verb_users, false },
+	{ "sessions", verb_sessions, false },
 	{ "user", verb_user, false },
 	{ "apps-changed", apps_changed, true },
 	{ "publish", publish, true },

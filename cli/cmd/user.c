@@ -84,6 +84,41 @@ cmd_users_list(struct cmd *c)
 	return r;
 }
 
+static const char *const session_keys[] = { "app", "session", "state", "since",
+	"socket_id", "channels", "confirmed" };
+
+static void
+put_session(void *arg, struct json row)
+{
+	out_row_open(arg);
+	for (size_t i = 0; i < nitems(session_keys); i++)
+		out_json(arg, session_keys[i],
+		    json_get(row, str_of(session_keys[i])));
+	out_row_close(arg);
+}
+
+int
+cmd_sessions(struct cmd *c)
+{
+	struct app a = { .id = NULL };
+	struct buf *args;
+	int r = CMD_OK;
+
+	if (c->nargs > 0)
+		r = cmd_read_app(c, c->args[0], &a);
+	if (r != CMD_OK)
+		return r;
+	args = make_args(a.id, NULL, false);
+	app_clear(&a);
+	out_table_open(c->out, NULL, session_keys, nitems(session_keys));
+	r = cmd_ask(c, "sessions", buf_str(args), put_session, c->out);
+	if (r != CMD_OK)
+		out_drop(c->out);
+	out_table_close(c->out);
+	buf_unref(args);
+	return r;
+}
+
 struct showing {
 	struct out *out;
 	bool table; /* it is open */

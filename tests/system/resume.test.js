@@ -331,6 +331,27 @@ suite('resume', (d) => {
 			p.disconnect();
 		});
 
+	test('pusherctl sessions', async () => {
+		const id = newId();
+		const c = await open(d, app, id);
+		await enter(c, 'listed');
+		await settled(c);
+		const find = () => d.ctl(['sessions', app.id])
+			.find((s) => s.session === id);
+		let s = find();
+		assert.equal(s.state, 'connected');
+		assert.equal(s.socket_id, c.sid);
+		assert.equal(s.channels, 1);
+		assert.ok(s.confirmed > 0);
+		c.reset();
+		s = await until('its parting', () => {
+			const now = find();
+			return now.state === 'away' && now;
+		});
+		assert.equal(s.app, app.id);
+		assert.ok(!d.ctl(['sessions', plain.id]).length);
+	});
+
 	test('a pong of another payload is only a sign of life', async () => {
 		const id = newId();
 		let c = await open(d, app, id);
