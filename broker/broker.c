@@ -18,6 +18,7 @@
 #include "broker/app/apps.h"
 #include "broker/app/claims.h"
 #include "broker/channel/cache.h"
+#include "broker/channel/dead_slot.h"
 #include "broker/channel/presence.h"
 #include "broker/channel/query.h"
 #include "broker/channel/registry.h"
@@ -72,6 +73,7 @@ struct parts {
 	struct cache cache;
 	struct replay replay;
 	struct suspects suspects;
+	struct tallies tallies;
 	struct users users;
 	struct queries queries;
 	struct hooks hooks;
@@ -92,13 +94,33 @@ on_busy(struct ev_loop *loop, ev_idle *w, int revents)
 	UNUSED(revents);
 }
 
+/* What a resync has shown: in portions, while every link has room. */
+static bool
+tell(struct broker *br)
+{
+	bool more;
+
+	if (resync_is_on(br))
+		return false;
+	for (unsigned i = 0; i < br->nslots; i++)
+		if (br->peers[i] != NULL && !peer_has_room(br->peers[i]))
+			return false; /* a turn comes when it has */
+	more = subscribe_go_on(br);
+	more = users_go_on(br) || more;
+	more = tally_go_on(br) || more;
+	return hooks_go_on(br) || more;
+}
+
 void
 broker_turn(struct broker *br)
 {
 	bool more = query_continue(br);
 
 	more = scrape_continue(br) || more;
+	/* Sessions first: they keep their users' channels. */
+	more = users_drop_dying(br) || dead_slot_go_on(br) || more;
 	more = resync_go_on(br) || more;
+	more = tell(br) || more;
 
 	control_go_on(br);
 	more = park_resume(br) || more;
@@ -199,6 +221,7 @@ wire(struct broker *br)
 	br->cache = &all->cache;
 	br->replay = &all->replay;
 	br->suspects = &all->suspects;
+	br->tallies = &all->tallies;
 	br->users = &all->users;
 	br->queries = &all->queries;
 	br->hooks = &all->hooks;
@@ -225,6 +248,7 @@ init(struct broker *br, const struct conf *conf, unsigned nslots)
 	alive_init(br);
 	br->budget = budget_new(conf->memory_limit);
 	registry_init(br->registry, br->nslots, br->budget);
+	dead_slot_init(br);
 	cache_init(br);
 	subscribe_init(br);
 	query_init(br);

@@ -14,6 +14,7 @@
 #include "broker/app/claims.h"
 #include "broker/app/quota.h"
 #include "broker/channel/cache.h"
+#include "broker/channel/dead_slot.h"
 #include "broker/channel/query.h"
 #include "broker/channel/registry.h"
 #include "broker/channel/subscribe.h"
@@ -62,8 +63,7 @@ on_down(struct peer *p)
 	scrape_drop(br, p);
 	quota_drop(br, slot);
 	claims_drop(br, slot);
-	users_drop(br, slot);
-	subscribe_drop(br, slot);
+	dead_slot_begin(br, slot);
 	control_on_pong(br, slot, UINT64_MAX);
 	survey_drop(br, slot);
 	sums_on_pong(br, slot, UINT64_MAX);

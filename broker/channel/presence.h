@@ -61,6 +61,7 @@ struct presence {
 /* Members without a connection, who leave unless they come back. */
 struct suspects {
 	struct list members; /* struct member, by the time they leave */
+	struct list untold;  /* likewise: workers may not know them yet */
 	ev_timer timer;
 };
 

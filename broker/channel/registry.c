@@ -70,6 +70,23 @@ registry_name(const struct registry *r, const struct channel *c)
 	return str_make(&c->count[r->nslots], c->name_len);
 }
 
+void
+registry_lose(struct registry *r, unsigned slot, double due)
+{
+	r->dead_due[slot] = due;
+	r->dead_at = (struct hash_cursor){ 0 };
+	r->dying |= UINT64_C(1) << slot;
+}
+
+/* Users' own channels end with their sessions. */
+struct channel *
+registry_settle(const struct registry *r, struct channel *c)
+{
+	if ((c->slots & r->dying) == 0 || c->hidden)
+		return c;
+	return r->settle(r->owner, c);
+}
+
 struct channel *
 registry_find(const struct registry *r, uint32_t app, struct str name)
 {
@@ -77,7 +94,9 @@ registry_find(const struct registry *r, uint32_t app, struct str name)
 	struct hash_node *n =
 	    hash_find(&r->channels, hash_str(name, app), channel_eq, &k);
 
-	return n == NULL ? NULL : container_of(n, struct channel, node);
+	return n == NULL
+	    ? NULL
+	    : registry_settle(r, container_of(n, struct channel, node));
 }
 
 struct registry_app *
@@ -96,6 +115,7 @@ app_get(struct registry *r, uint32_t num)
 	if (a == NULL) {
 		a = xcalloc(1, sizeof(*a));
 		a->num = num;
+		a->registry = r;
 		list_init(&a->occupied);
 		list_init(&a->cursors);
 		hash_insert(&r->apps, &a->node, hash_u64(num));
@@ -210,17 +230,18 @@ registry_drop(struct registry *r, struct channel *c, unsigned slot)
 	return n;
 }
 
-void
+bool
 registry_release(struct registry *r, struct channel *c)
 {
 	if (c->total > 0 || c->presence != NULL || c->cached != NULL ||
 	    c->tally != NULL)
-		return;
+		return true;
 	hash_remove(&r->channels, &c->node);
 	budget_sub(r->budget, c->app->num, registry_cost(r, c->name_len));
 	c->app->refs--;
 	app_release(r, c->app);
 	free(c);
+	return false;
 }
 
 void
@@ -239,11 +260,14 @@ registry_cursor_next(struct registry_cursor *cur)
 {
 	struct channel *c;
 
-	if (cur->app == NULL || cur->next == &cur->app->occupied)
-		return NULL;
-	c = LIST_ITEM(cur->next, struct channel, in_app);
-	cur->next = cur->next->next;
-	return c;
+	while (cur->app != NULL && cur->next != &cur->app->occupied) {
+		c = LIST_ITEM(cur->next, struct channel, in_app);
+		cur->next = cur->next->next;
+		c = registry_settle(cur->app->registry, c);
+		if (c != NULL && c->total > 0)
+			return c;
+	}
+	return NULL;
 }
 
 void

@@ -29,6 +29,7 @@ struct tally;
 struct registry_app {
 	struct hash_node node;
 	uint32_t num;
+	struct registry *registry;
 	uint32_t refs;        /* channels of any kind */
 	uint32_t noccupied;   /* in the list below */
 	uint64_t nsubs;       /* subscriptions, not hidden */
@@ -59,6 +60,16 @@ struct registry_cursor {
 
 struct registry {
 	struct hash channels, apps;
+	/*
+	 * Slots whose workers are gone and whose counts are being taken off.  A
+	 * channel is settled before anybody sees it: settle() does so, and
+	 * returns it, or NULL when that was its end.
+	 */
+	uint64_t dying;
+	double dead_due[PROC_MAX_WORKERS]; /* when their members leave */
+	struct hash_cursor dead_at;        /* see dead_slot.c */
+	struct channel *(*settle)(void *owner, struct channel *);
+	void *owner;
 	struct budget *budget; /* where channels are booked, or NULL */
 	unsigned nslots;
 	uint64_t noccupied; /* channels with subscriptions, not hidden */
@@ -83,8 +94,12 @@ void registry_enter(struct registry *, struct channel *, unsigned slot);
 int registry_leave(struct registry *, struct channel *, unsigned slot);
 /* All of this worker's are gone; returns how many there were. */
 uint32_t registry_drop(struct registry *, struct channel *, unsigned slot);
-/* Frees the channel when nothing keeps it. */
-void registry_release(struct registry *, struct channel *);
+/* The worker of this slot is gone; its members leave then. */
+void registry_lose(struct registry *, unsigned slot, double due);
+/* What settle() gives, if there is something to settle. */
+struct channel *registry_settle(const struct registry *, struct channel *);
+/* Frees the channel when nothing keeps it; false: it is gone. */
+bool registry_release(struct registry *, struct channel *);
 
 /* NULL when the app has no channels. */
 struct registry_app *registry_app_find(const struct registry *, uint32_t app);

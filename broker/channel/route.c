@@ -111,8 +111,9 @@ route_on_event(void *owner, const struct ipc_in *in)
 	c = registry_find(br->registry, m.app, m.channel);
 	if (c == NULL)
 		return 0;
-	p->targets |= c->slots;
-	for (mask = c->slots; mask != 0; mask &= mask - 1)
+	mask = c->slots & ~br->registry->dying;
+	p->targets |= mask;
+	for (; mask != 0; mask &= mask - 1)
 		ipc_pass(&br->peers[__builtin_ctzll(mask)]->ipc, in);
 	return 0;
 }
@@ -149,7 +150,7 @@ route_member(struct broker *br, const struct channel *c, uint64_t slots,
 	struct buf *b;
 	size_t n;
 
-	slots &= c->slots;
+	slots &= c->slots & ~br->registry->dying;
 	if (slots == 0)
 		return;
 	m->app = c->app->num;
@@ -180,7 +181,7 @@ route_frame(struct broker *br, const struct channel *c, uint64_t slots,
 
 	if (br->ntaps != 0)
 		tap_event(br, &m, ROUTE_OWN);
-	slots &= c->slots;
+	slots &= c->slots & ~br->registry->dying;
 	if (cause != NULL) {
 		m.origin = cause->origin;
 		m.seq = cause->last;
@@ -204,6 +205,6 @@ route_publish(struct broker *br, struct msg_event *m)
 	c = registry_find(br->registry, m->app, m->channel);
 	if (c == NULL)
 		return 0;
-	send(br, c->slots, m);
+	send(br, c->slots & ~br->registry->dying, m);
 	return c->total;
 }

@@ -173,15 +173,14 @@ has_room(struct peer *p, struct broker_app *a, const struct msg_sub *m)
 	return false;
 }
 
-/* Frees what nobody keeps any more. */
-static void
-release(struct broker *br, struct channel *c)
+bool
+subscribe_release(struct broker *br, struct channel *c)
 {
 	if (presence_count(c->presence) == 0) {
 		presence_free(c->presence);
 		c->presence = NULL;
 	}
-	registry_release(br->registry, c);
+	return registry_release(br->registry, c);
 }
 
 /* Does the message make sense at all? */
@@ -196,6 +195,19 @@ is_sound(struct str channel, struct str user_id)
 	return presence == (user_id.n > 0) && user_id.n <= ID_MAX;
 }
 
+/* Workers that do not know this suspect yet shall, before it is none. */
+static void
+tell_untold(struct broker *br, const struct presence *p, struct str id)
+{
+	const struct member *m;
+
+	if (list_is_empty(&br->suspects->untold))
+		return;
+	m = presence_find(p, id);
+	if (m != NULL && m->seats.n == 0)
+		roll_tell_suspect(br, m);
+}
+
 static enum presence_joined
 join(struct broker *br, struct channel *c, const struct msg_sub *m,
     const struct presence_join *j)
@@ -206,6 +218,7 @@ join(struct broker *br, struct channel *c, const struct msg_sub *m,
 		c->presence = presence_new(c);
 		c->presence->budget = br->budget;
 	}
+	tell_untold(br, c->presence, m->user_id);
 	return presence_join(c->presence, j);
 }
 
@@ -268,7 +281,7 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 	joined = join(br, c, m, &j);
 	if (joined != PRESENCE_FIRST && joined != PRESENCE_MORE) {
 		refuse_member(p, m, joined, j.max);
-		release(br, c);
+		subscribe_release(br, c);
 		return 0;
 	}
 	registry_enter(br->registry, c, j.slot);
@@ -336,7 +349,7 @@ subscribe_on_unsub(struct peer *p, const struct msg_unsub *m)
 		c->presence->told &= c->slots;
 	br->events->left(br, c, left == PRESENCE_GONE ? m->user_id : S(""));
 	tally_changed(br, c);
-	release(br, c);
+	subscribe_release(br, c);
 	return 0;
 }
 
@@ -391,7 +404,7 @@ expire(struct broker *br, struct member *m)
 	presence_expire(m);
 	br->events->left(br, c, buf_str(id));
 	buf_unref(id);
-	release(br, c);
+	subscribe_release(br, c);
 }
 
 static void
@@ -418,66 +431,54 @@ on_suspect_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	}
 }
 
-static void
-run_suspect_timer(struct broker *br)
+void
+subscribe_run_suspects(struct broker *br)
 {
+	const struct member *m;
+
 	if (list_is_empty(&br->suspects->members) ||
 	    ev_is_active(&br->suspects->timer))
 		return;
-	ev_timer_set(&br->suspects->timer, (double)br->conf->crash_grace, 0.);
+	m = LIST_ITEM(br->suspects->members.next, const struct member, suspect);
+	ev_timer_set(&br->suspects->timer, MAX(m->due - broker_now(), 0.), 0.);
 	ev_timer_start(br->loop, &br->suspects->timer);
 }
 
 /*
- * Who was recalled by rosters and is not back has died together with the old
- * broker, or shortly before.
+ * Whoever was recalled by rosters and is not back has died together with the
+ * old broker, or shortly before.
  */
 void
 subscribe_on_live(struct broker *br)
 {
+	list_splice(&br->suspects->untold, &br->suspects->members);
+	ev_timer_stop(br->loop, &br->suspects->timer);
+}
+
+bool
+subscribe_go_on(struct broker *br)
+{
 	double due = broker_now() + (double)br->conf->crash_grace;
-	struct list *e;
+	unsigned left = SUSPECTS_AT_ONCE;
 
-	LIST_FOREACH(e, &br->suspects->members) {
-		struct member *m = LIST_ITEM(e, struct member, suspect);
+	for (; left > 0 && !list_is_empty(&br->suspects->untold); left--) {
+		struct member *m = LIST_ITEM(
+		    br->suspects->untold.next, struct member, suspect);
 
+		list_remove(&m->suspect);
+		list_append(&br->suspects->members, &m->suspect);
 		m->due = due;
 		roll_tell_suspect(br, m);
 	}
-	ev_timer_stop(br->loop, &br->suspects->timer);
-	run_suspect_timer(br);
-}
-
-void
-subscribe_drop(struct broker *br, unsigned slot)
-{
-	double due = broker_now() + (double)br->conf->crash_grace;
-	struct hash *channels = &br->registry->channels;
-	struct hash_node *n, *next;
-
-	resumes_drop(&br->replay->sessions, slot, broker_now());
-	for (n = hash_first(channels); n != NULL; n = next) {
-		struct channel *c = container_of(n, struct channel, node);
-
-		next = hash_next(channels, n);
-		if (c->presence != NULL)
-			presence_drop(
-			    c->presence, slot, due, &br->suspects->members);
-		if (registry_drop(br->registry, c, slot) > 0) {
-			br->events->left(br, c, S(""));
-			tally_changed(br, c);
-		}
-		if (c->presence != NULL)
-			c->presence->told &= c->slots;
-		release(br, c);
-	}
-	run_suspect_timer(br);
+	subscribe_run_suspects(br);
+	return !list_is_empty(&br->suspects->untold);
 }
 
 void
 subscribe_init(struct broker *br)
 {
 	list_init(&br->suspects->members);
+	list_init(&br->suspects->untold);
 	ev_init(&br->suspects->timer, on_suspect_timer);
 	br->suspects->timer.data = br;
 }

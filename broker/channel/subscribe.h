@@ -8,11 +8,13 @@
  */
 
 #include <ev.h>
+#include <stdbool.h>
 
 #include "shared/base/list.h"
 #include "shared/ipc/ipc_msg.h"
 
 struct broker;
+struct channel;
 struct peer;
 
 void subscribe_init(struct broker *);
@@ -24,13 +26,14 @@ int subscribe_on_sub(struct peer *, const struct msg_sub *);
 int subscribe_on_sub_again(struct peer *, const struct msg_sub_again *);
 int subscribe_on_unsub(struct peer *, const struct msg_unsub *);
 
-/*
- * A worker is gone: its subscriptions are over; users who were connected to
- * no other worker have conf->crash_grace seconds to come back.
- */
-void subscribe_drop(struct broker *, unsigned slot);
-/* The quiet time is over: whoever nobody has replayed becomes suspect. */
+/* The quiet time is over: whoever nobody has replayed becomes suspect, */
 void subscribe_on_live(struct broker *);
+/* … a portion in each turn; true: more are left. */
+bool subscribe_go_on(struct broker *);
+/* Frees what nobody keeps any more; false: the channel is gone. */
+bool subscribe_release(struct broker *, struct channel *);
+/* There may be suspects. */
+void subscribe_run_suspects(struct broker *);
 /* Takes the members away from all channels, without a word (at the end). */
 void subscribe_clear(struct broker *);
 

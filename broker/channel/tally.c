@@ -22,9 +22,10 @@
 #include "shared/base/xmalloc.h"
 #include "shared/pusher/frames.h"
 
-#define TOGETHER 0.05 /* seconds: changes within are one */
-#define MANY 100      /* subscribers; above them: */
-#define PAUSE 5.      /* seconds between two events */
+#define TOGETHER 0.05    /* seconds: changes within are one */
+#define MANY 100         /* subscribers; above them: */
+#define ALL_AT_ONCE 1000 /* channels in one turn */
+#define PAUSE 5.         /* seconds between two events */
 
 struct tally {
 	ev_timer timer;
@@ -74,6 +75,9 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 
 	UNUSED(loop);
 	UNUSED(revents);
+	c = registry_settle(br->registry, c);
+	if (c == NULL || c->tally == NULL || ev_is_active(w))
+		return; /* nobody is left, or the new count comes soon */
 	if (!is_wanted(br, c)) {
 		forget(c);
 		registry_release(br->registry, c);
@@ -121,14 +125,26 @@ tally_changed(struct broker *br, struct channel *c)
 	ev_timer_start(br->loop, &t->timer);
 }
 
+static void
+change(void *arg, struct hash_node *n)
+{
+	tally_changed(arg, container_of(n, struct channel, node));
+}
+
 void
 tally_all(struct broker *br)
 {
-	struct hash *channels = &br->registry->channels;
-	struct hash_node *n;
+	br->tallies->due = true;
+	br->tallies->at = (struct hash_cursor){ 0 };
+}
 
-	for (n = hash_first(channels); n != NULL; n = hash_next(channels, n))
-		tally_changed(br, container_of(n, struct channel, node));
+bool
+tally_go_on(struct broker *br)
+{
+	if (br->tallies->due)
+		br->tallies->due = hash_walk(&br->registry->channels,
+		    &br->tallies->at, ALL_AT_ONCE, change, br);
+	return br->tallies->due;
 }
 
 void

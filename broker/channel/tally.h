@@ -9,13 +9,25 @@
  * most one in 5 seconds.
  */
 
+#include <stdbool.h>
+
+#include "shared/base/hash.h"
+
 struct broker;
 struct channel;
+
+/* All channels, in portions. */
+struct tallies {
+	bool due;
+	struct hash_cursor at;
+};
 
 /* The channel has one subscription more or less. */
 void tally_changed(struct broker *, struct channel *);
 /* Subscriptions may have gone unseen. */
 void tally_all(struct broker *);
+/* … a portion in each turn; true: more are left. */
+bool tally_go_on(struct broker *);
 /* Forgets everything that is due (at the end). */
 void tally_clear(struct broker *);
 

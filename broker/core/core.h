@@ -38,6 +38,7 @@ struct route_taps;
 struct scrapes;
 struct sums;
 struct suspects;
+struct tallies;
 struct users;
 
 struct broker {
@@ -58,6 +59,7 @@ struct broker {
 	unsigned ntaps;     /* observers of passing events; see route.h */
 	unsigned nslots;    /* room for workers; conf->nworkers are expected */
 	struct peer *peers[PROC_MAX_WORKERS]; /* by slot, after HELLO */
+	uint64_t dying; /* slots that no other worker may have yet */
 
 	struct link_table *links;
 	struct resync *resync;
@@ -70,6 +72,7 @@ struct broker {
 	struct cache *cache;
 	struct replay *replay; /* logs, and sessions that resume */
 	struct suspects *suspects;
+	struct tallies *tallies;
 	struct users *users;
 	struct queries *queries;
 	struct hooks *hooks;

@@ -52,7 +52,9 @@ on_ping_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		if (p->courier)
 			continue; /* nobody waits for it */
 		if (p->slot == -1) {
-			if (broker_now() - p->since > HELLO_SECONDS)
+			/* paused: it has said HELLO, which waits */
+			if (!p->ipc.paused &&
+			    broker_now() - p->since > HELLO_SECONDS)
 				peer_drop(p, "no hello");
 			continue;
 		}

@@ -256,6 +256,10 @@ peer_on_hello(struct peer *p, const struct msg_hello *m)
 		return -1;
 	if (br->peers[m->slot] != NULL)
 		peer_drop(br->peers[m->slot], "replaced by a new link");
+	if ((br->dying >> m->slot & 1) != 0) {
+		ipc_defer(&p->ipc);
+		return 0;
+	}
 	p->slot = (int)m->slot;
 	p->pid = m->pid;
 	p->origin = m->origin;

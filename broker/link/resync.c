@@ -166,14 +166,12 @@ give_answer(struct broker *br, struct put_off *a)
 	free(a);
 }
 
-bool
-resync_go_on(struct broker *br)
+static bool
+give_answers(struct broker *br)
 {
 	unsigned left = ANSWERS_AT_ONCE;
 	struct list *e, *tmp;
 
-	if (resync_is_on(br))
-		return false;
 	LIST_FOREACH_SAFE(e, tmp, &br->resync->answers) {
 		struct put_off *a = LIST_ITEM(e, struct put_off, link);
 		struct peer *p = asker(br, a);
@@ -185,6 +183,12 @@ resync_go_on(struct broker *br)
 		give_answer(br, a);
 	}
 	return false;
+}
+
+bool
+resync_go_on(struct broker *br)
+{
+	return !resync_is_on(br) && give_answers(br);
 }
 
 /* ---- from one state to the next ---- */

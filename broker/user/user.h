@@ -54,10 +54,12 @@ struct session {
 };
 
 struct users {
-	struct hash by_id;   /* struct user, by (app, id) */
-	struct hash by_sid;  /* struct session */
-	struct list leaving; /* struct user: offline soon, by time */
-	ev_timer offline;    /* of the first of these */
+	struct hash by_id;     /* struct user, by (app, id) */
+	struct hash by_sid;    /* struct session */
+	struct list leaving;   /* struct user: offline soon, by time */
+	ev_timer offline;      /* of the first of these */
+	bool incorrect;        /* watchers may have been told otherwise, from */
+	struct hash_cursor at; /* … here on */
 	struct list sessions[PROC_MAX_WORKERS]; /* by slot */
 };
 

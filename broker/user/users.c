@@ -12,6 +12,7 @@
 
 #include "broker/user/users.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "broker/channel/registry.h"
@@ -28,6 +29,8 @@
 
 #define ID_MAX USER_ID_BYTES
 #define OFFLINE_AT_ONCE 500 /* in one turn */
+#define DROPS_AT_ONCE 500   /* likewise */
+#define CORRECT_AT_ONCE 500 /* likewise */
 
 static bool
 session_eq(const struct hash_node *n, const void *key)
@@ -189,20 +192,32 @@ users_on_signin(struct peer *p, const struct msg_signin *m)
  * Watchers may have been told of users who died together with the old broker,
  * or not yet of those who came last.
  */
+static void
+correct(void *arg, struct hash_node *n)
+{
+	struct broker *br = arg;
+	struct user *u = container_of(n, struct user, node);
+
+	if (user_is_online(u))
+		watch_tell(br, u, true, NULL);
+	else if (watch_is_told(u))
+		begin_leaving(br, u);
+}
+
 void
 users_on_live(struct broker *br)
 {
-	struct hash *all = &br->users->by_id;
-	struct hash_node *n;
+	br->users->incorrect = true;
+	br->users->at = (struct hash_cursor){ 0 };
+}
 
-	for (n = hash_first(all); n != NULL; n = hash_next(all, n)) {
-		struct user *u = container_of(n, struct user, node);
-
-		if (user_is_online(u))
-			watch_tell(br, u, true, NULL);
-		else if (watch_is_told(u))
-			begin_leaving(br, u);
-	}
+bool
+users_go_on(struct broker *br)
+{
+	if (br->users->incorrect)
+		br->users->incorrect = hash_walk(&br->users->by_id,
+		    &br->users->at, CORRECT_AT_ONCE, correct, br);
+	return br->users->incorrect;
 }
 
 int
@@ -234,8 +249,9 @@ users_on_terminate(void *owner, const struct ipc_in *in)
 	u = users_find(br, m.app, m.user_id);
 	if (u == NULL || u->channel == NULL)
 		return 0;
-	p->targets |= u->channel->slots;
-	for (mask = u->channel->slots; mask != 0; mask &= mask - 1)
+	mask = u->channel->slots & ~br->registry->dying;
+	p->targets |= mask;
+	for (; mask != 0; mask &= mask - 1)
 		ipc_pass(&br->peers[__builtin_ctzll(mask)]->ipc, in);
 	return 0;
 }
@@ -263,14 +279,27 @@ on_offline_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	}
 }
 
-void
-users_drop(struct broker *br, unsigned slot)
+/* Ends up to max sessions; true: there are more. */
+static bool
+drop(struct broker *br, unsigned slot, unsigned max)
 {
 	struct list *sessions = &br->users->sessions[slot];
 
-	while (!list_is_empty(sessions))
+	for (; max > 0 && !list_is_empty(sessions); max--)
 		session_end(
 		    br, LIST_ITEM(sessions->next, struct session, in_slot));
+	return !list_is_empty(sessions);
+}
+
+bool
+users_drop_dying(struct broker *br)
+{
+	uint64_t mask = br->registry->dying;
+
+	for (; mask != 0; mask &= mask - 1)
+		if (drop(br, (unsigned)__builtin_ctzll(mask), DROPS_AT_ONCE))
+			return true;
+	return false;
 }
 
 void
@@ -287,7 +316,7 @@ void
 users_clear(struct broker *br)
 {
 	for (unsigned i = 0; i < br->nslots; i++)
-		users_drop(br, i);
+		drop(br, i, UINT_MAX);
 	while (!list_is_empty(&br->users->leaving)) {
 		struct user *u =
 		    LIST_ITEM(br->users->leaving.next, struct user, leaving);

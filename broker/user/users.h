@@ -26,11 +26,16 @@ struct session;
 
 void users_init(struct broker *);
 void users_clear(struct broker *);
-/* A worker is gone: its connections are signed out. */
-void users_drop(struct broker *, unsigned slot);
+/*
+ * Workers are gone: signs out some of their connections; true: there are
+ * more.
+ */
+bool users_drop_dying(struct broker *);
 
 /* The quiet time is over: watchers are told what they do not know. */
 void users_on_live(struct broker *);
+/* … a portion in each turn; true: more are left. */
+bool users_go_on(struct broker *);
 
 /* SIGNIN_DONE; later, while all is quiet. */
 void users_answer(struct peer *, uint64_t sid);

@@ -25,8 +25,9 @@
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
-#define NO_ROOM_WAIT 0.2 /* seconds until the queue is looked at again */
-#define AT_ONCE 1000     /* facts that are told in one turn */
+#define NO_ROOM_WAIT 0.2    /* seconds until the queue is looked at again */
+#define AT_ONCE 1000        /* facts that are told in one turn */
+#define SETTLE_AT_ONCE 2000 /* looked at in one turn */
 
 #define BIT(kind) (1u << (kind))
 #define CHANNEL_KINDS \
@@ -125,7 +126,8 @@ fact_free(struct broker *br, struct fact *f)
 static bool
 may_tell(struct broker *br, struct hook_line *line)
 {
-	return br->hooks->settled && hook_queue_make_room(br, line);
+	return br->hooks->settled && br->hooks->unsettled == 0 &&
+	    hook_queue_make_room(br, line);
 }
 
 static void
@@ -253,7 +255,7 @@ fact_end(struct broker *br, struct fact *f)
 		fact_free(br, f); /* nobody ever heard of it */
 	else if (br->hooks->settled)
 		hold(br, f);
-	/* else settle() will see it */
+	/* else facts_go_on() will see it */
 }
 
 /* As many as there is room for; *left of all apps. */
@@ -399,26 +401,47 @@ is_filled(struct broker *br, const struct fact *f)
 	return c != NULL && cache_has(c);
 }
 
+struct settling {
+	struct broker *br;
+	bool members;
+};
+
+static void
+settle_one(void *arg, struct hash_node *n)
+{
+	const struct settling *s = arg;
+	struct fact *f = container_of(n, struct fact, node);
+
+	if ((f->user_len > 0) != s->members)
+		return;
+	if (f->missed && is_filled(s->br, f))
+		fact_fill(s->br, f);
+	if (!f->present && list_is_empty(&f->link))
+		hold(s->br, f);
+}
+
 void
 facts_settle(struct broker *br)
 {
+	br->hooks->unsettled = 2;
+	br->hooks->at = (struct hash_cursor){ 0 };
+}
+
+bool
+facts_go_on(struct broker *br)
+{
 	struct hooks *h = br->hooks;
-	struct hash_node *n;
-
 	/* Members go before their channels, here as ever. */
-	for (int members = 1; members >= 0; members--)
-		for (n = hash_first(&h->facts); n != NULL;
-		     n = hash_next(&h->facts, n)) {
-			struct fact *f = container_of(n, struct fact, node);
+	struct settling s = { br, h->unsettled == 2 };
 
-			if ((f->user_len > 0) != members)
-				continue;
-			if (f->missed && is_filled(br, f))
-				fact_fill(br, f);
-			if (!f->present)
-				hold(br, f);
-		}
-	facts_tell_untold(br);
+	if (h->unsettled == 0)
+		return false;
+	if (!hash_walk(&h->facts, &h->at, SETTLE_AT_ONCE, settle_one, &s)) {
+		h->unsettled--;
+		h->at = (struct hash_cursor){ 0 };
+		facts_tell_untold(br);
+	}
+	return h->unsettled > 0;
 }
 
 void

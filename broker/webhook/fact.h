@@ -39,6 +39,8 @@ void fact_told(struct broker *, const struct fact_key *, bool missed);
 
 /* What is so and what was told are known: tells the difference. */
 void facts_settle(struct broker *);
+/* … a portion in each turn; true: more are left. */
+bool facts_go_on(struct broker *);
 /* Tells what had to wait, as far as there is room. */
 void facts_tell_untold(struct broker *);
 /* br->hooks->timer */

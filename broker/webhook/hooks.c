@@ -298,6 +298,12 @@ hooks_on_live(struct broker *br)
 	settle(br);
 }
 
+bool
+hooks_go_on(struct broker *br)
+{
+	return facts_go_on(br);
+}
+
 /* Another app was told: the outbox may forget it. */
 static void
 untell(struct broker *br, const struct msg_told *m)

@@ -26,14 +26,16 @@ struct peer;
 
 struct hooks {
 	char database[APPDB_UUID_LEN + 1];
-	bool active;        /* there is an endpoint, or a fact is left */
-	struct hash apps;   /* struct hook_app */
-	struct hash facts;  /* struct fact */
-	struct list held;   /* facts that are over, by time */
-	struct list untold; /* struct hook_line with facts that wait */
-	uint32_t nmissed;   /* facts with a cache miss */
-	ev_timer timer;     /* of held and untold */
-	bool told;          /* the courier has said what it has told */
+	bool active;           /* there is an endpoint, or a fact is left */
+	struct hash apps;      /* struct hook_app */
+	struct hash facts;     /* struct fact */
+	struct list held;      /* facts that are over, by time */
+	struct list untold;    /* struct hook_line with facts that wait */
+	uint32_t nmissed;      /* facts with a cache miss */
+	ev_timer timer;        /* of held and untold */
+	bool told;             /* the courier has said what it has told */
+	unsigned unsettled;    /* walks over all facts that are left, */
+	struct hash_cursor at; /* and where this one is */
 	bool settled; /* it is, and workers are known: events may be told */
 	struct hook_queue queue;
 };
@@ -55,6 +57,8 @@ void hooks_put(struct broker *, struct msg_hook *);
 
 /* The workers have said what they have (resync.h). */
 void hooks_on_live(struct broker *);
+/* … a portion in each turn; true: more are left. */
+bool hooks_go_on(struct broker *);
 /* The queue has become shorter. */
 void hooks_on_room(struct broker *);
 /* Handlers of TOLD, TOLD_DONE. */

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 
@@ -210,6 +211,31 @@ hash_next(const struct hash *h, const struct hash_node *node)
 	if (node->next != NULL)
 		return node->next;
 	return first_from(h, (node->hash & (h->nslots - 1)) + 1);
+}
+
+/* Looking at an empty slot costs about a sixteenth of an element. */
+bool
+hash_walk(struct hash *h, struct hash_cursor *cur, size_t n,
+    void (*fn)(void *, struct hash_node *), void *arg)
+{
+	size_t left = n * 16;
+	struct hash_node *node, *next;
+
+	for (;;) {
+		if (cur->nslots != h->nslots)
+			*cur = (struct hash_cursor){ .nslots = h->nslots };
+		if (cur->at == h->nslots)
+			return false;
+		if (left == 0)
+			return true;
+		left--;
+		node = h->slots[cur->at++];
+		for (; node != NULL && cur->nslots == h->nslots; node = next) {
+			next = node->next;
+			left -= MIN(left, 16);
+			fn(arg, node);
+		}
+	}
 }
 
 void

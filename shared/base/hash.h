@@ -54,6 +54,17 @@ void hash_remove(struct hash *, struct hash_node *);
  */
 struct hash_node *hash_first(const struct hash *);
 struct hash_node *hash_next(const struct hash *, const struct hash_node *);
+/*
+ * The same in portions, over several turns: calls fn for about n elements;
+ * true: more are left.  { 0 } is the beginning.  fn may remove its element and
+ * insert others.  When the table has grown the walk begins anew, so that every
+ * element that stays is seen, once or more often.
+ */
+struct hash_cursor {
+	size_t at, nslots;
+};
+bool hash_walk(struct hash *, struct hash_cursor *, size_t n,
+    void (*fn)(void *arg, struct hash_node *), void *arg);
 /* Frees the slots; the elements are the caller's. */
 void hash_clear(struct hash *);
 

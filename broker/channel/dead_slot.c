@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dead_slot.c: takes apart what a dead worker leaves behind.  Owns the
+ * walk over all channels.
+ *
+ * A worker may leave millions of channels, and nobody shall wait for them: each
+ * turn does a portion.  Nobody sees the difference, since the registry settles
+ * a channel before it gives it to anybody, and nothing is sent to a dying slot.
+ * The next worker of the slot is not let in before all is done.
+ */
+
+#include "broker/channel/dead_slot.h"
+
+#include "broker/channel/channel_events.h"
+#include "broker/channel/presence.h"
+#include "broker/channel/registry.h"
+#include "broker/channel/subscribe.h"
+#include "broker/channel/tally.h"
+#include "broker/core/core.h"
+#include "broker/link/peer.h"
+#include "broker/log/replay.h"
+#include "shared/base/base.h"
+#include "shared/conf/conf.h"
+
+#define CHANNELS_AT_ONCE 2000
+
+/* Takes the dying slots' counts off; NULL: that was the channel's end. */
+static struct channel *
+settle(void *owner, struct channel *c)
+{
+	struct broker *br = owner;
+	uint64_t mask = c->slots & br->registry->dying;
+
+	for (; mask != 0; mask &= mask - 1) {
+		unsigned slot = (unsigned)__builtin_ctzll(mask);
+
+		if (c->presence != NULL)
+			presence_drop(c->presence, slot,
+			    br->registry->dead_due[slot],
+			    &br->suspects->members);
+		registry_drop(br->registry, c, slot);
+	}
+	if (c->presence != NULL)
+		c->presence->told &= c->slots;
+	br->events->left(br, c, S(""));
+	tally_changed(br, c);
+	subscribe_run_suspects(br);
+	return subscribe_release(br, c) ? c : NULL;
+}
+
+void
+dead_slot_init(struct broker *br)
+{
+	br->registry->owner = br;
+	br->registry->settle = settle;
+}
+
+void
+dead_slot_begin(struct broker *br, unsigned slot)
+{
+	double now = broker_now();
+
+	resumes_drop(&br->replay->sessions, slot, now);
+	registry_lose(br->registry, slot, now + (double)br->conf->crash_grace);
+	br->dying = br->registry->dying;
+}
+
+static void
+visit(void *arg, struct hash_node *n)
+{
+	const struct broker *br = arg;
+
+	registry_settle(br->registry, container_of(n, struct channel, node));
+}
+
+bool
+dead_slot_go_on(struct broker *br)
+{
+	struct list *e;
+
+	if (br->registry->dying == 0)
+		return false;
+	if (hash_walk(&br->registry->channels, &br->registry->dead_at,
+		CHANNELS_AT_ONCE, visit, br))
+		return true;
+	br->dying = br->registry->dying = 0;
+	LIST_FOREACH(e, &br->links->all) {
+		struct peer *p = LIST_ITEM(e, struct peer, link);
+
+		if (p->slot == -1)
+			ipc_resume(&p->ipc); /* its HELLO has waited */
+	}
+	return false;
+}

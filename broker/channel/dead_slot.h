@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_CHANNEL_DEAD_SLOT_H
+#define BROKER_CHANNEL_DEAD_SLOT_H
+
+/*
+ * What a worker that is gone leaves behind: its counts, members and signed-in
+ * connections, taken apart in portions.
+ */
+
+#include <stdbool.h>
+
+struct broker;
+
+void dead_slot_init(struct broker *);
+/*
+ * The worker of this slot is gone: its subscriptions are over; users who were
+ * connected to no other worker have conf->crash_grace seconds to come back.
+ */
+void dead_slot_begin(struct broker *, unsigned slot);
+/* Once a turn.  True: more is left. */
+bool dead_slot_go_on(struct broker *);
+
+#endif
