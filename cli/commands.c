@@ -67,9 +67,6 @@ static const char settings_help[] =
 		  "\n  name (text)\n      A label for people"
 #include "shared/app/app_settings.def"
     ;
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
 
 const struct cmd_verb commands[] = {
 	{ "app create", "", 0, 0, "Make an app and print its credentials",

@@ -87,9 +87,6 @@ copy(struct app *out, const struct app *a)
 #define APP_BOOL(field, def, help)
 #define APP_TEXT(field, def, help) out->field = copy_text(a->field);
 #include "shared/app/app_settings.def"
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
 }
 
 static bool
@@ -115,9 +112,6 @@ is_same(const struct app *a, const struct app *b)
 #define APP_TEXT(field, def, help) \
 	same = same && is_same_text(a->field, b->field);
 #include "shared/app/app_settings.def"
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
 	return same;
 }
 
@@ -185,9 +179,6 @@ send_set(struct peer *p, const struct app *a)
 #define APP_BOOL(f, def, help) .f = a->f,
 #define APP_TEXT(f, def, help) .f = str_of(a->f),
 #include "shared/app/app_settings.def"
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
 	};
 
 	ipc_send_app_set(&p->ipc, &m);

@@ -33,9 +33,6 @@ static const char *const all_keys[] = {
 #define APP_BOOL(field, def, help) #field,
 #define APP_TEXT(field, def, help) #field,
 #include "shared/app/app_settings.def"
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
 };
 
 /* The columns of list_keys that nobody has to see when there is nothing. */
@@ -78,9 +75,6 @@ put_settings(struct out *o, const struct app *a)
 #define APP_BOOL(field, def, help) out_switch(o, #field, a->field != 0);
 #define APP_TEXT(field, def, help) out_text(o, #field, a->field);
 #include "shared/app/app_settings.def"
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
 }
 
 void

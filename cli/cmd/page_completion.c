@@ -24,12 +24,6 @@ static const char head[] = "# SPDX-License-Identifier: MIT\n"
 static const char conf_names[] =
 #include "shared/conf/conf_options.def"
     ;
-#undef CONF_TEXT
-#undef CONF_PATH
-#undef CONF_LIST
-#undef CONF_UINT
-#undef CONF_ENUM
-#undef CONF_BOOL
 
 #define APP_UINT(field, def, min, max, help) " " #field
 #define APP_BOOL(field, def, help) " " #field
@@ -37,9 +31,6 @@ static const char conf_names[] =
 static const char setting_names[] = " name"
 #include "shared/app/app_settings.def"
     ;
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
 
 /* $1: words, each completed with a = behind it. */
 static const char helpers[] =

@@ -72,8 +72,5 @@ import_diff(
 #define APP_BOOL(field, def, help) boolean(&d, #field, old->field, now->field);
 #define APP_TEXT(field, def, help) text(&d, #field, old->field, now->field);
 #include "shared/app/app_settings.def"
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
 	return d.n;
 }

@@ -35,9 +35,6 @@ static const struct setting settings[] = {
 #define APP_TEXT(field, def, help) \
 	{ #field, KIND_TEXT, offsetof(struct app, field), 0, 0, 0, def },
 #include "shared/app/app_settings.def"
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
 };
 
 static uint32_t *

@@ -22,9 +22,6 @@ struct app {
 #define APP_BOOL(field, def, help) uint32_t field;
 #define APP_TEXT(field, def, help) char *field;
 #include "shared/app/app_settings.def"
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
 };
 
 /* Every setting at its default, no credentials. */

@@ -16,69 +16,63 @@
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
+/* Each column, what stands for its value, and how it is set. */
 #define APP_UINT(field, def, min, max, help) ", " #field
 #define APP_BOOL(field, def, help) ", " #field
 #define APP_TEXT(field, def, help) ", " #field
-#define COLUMNS "id, key, secret, name, enabled, old_key, old_secret, old_until"
-static const char select_all[] = "SELECT num, " COLUMNS
+static const char columns[] =
+    "id, key, secret, name, enabled, old_key, old_secret, old_until"
 #include "shared/app/app_settings.def"
-				 " FROM apps ORDER BY num";
-static const char select_by_id[] = "SELECT num, " COLUMNS
-#include "shared/app/app_settings.def"
-				   " FROM apps WHERE id = ?1";
-static const char select_by_key[] = "SELECT num, " COLUMNS
-#include "shared/app/app_settings.def"
-				    " FROM apps WHERE key = ?1 OR (old_key = ?1"
-				    " AND old_until > unixepoch())";
-static const char select_by_name[] = "SELECT num, " COLUMNS
-#include "shared/app/app_settings.def"
-				     " FROM apps WHERE name = ?1 LIMIT 2";
-static const char insert_names[] = "INSERT INTO apps (" COLUMNS
-#include "shared/app/app_settings.def"
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
+    ;
 #define APP_UINT(field, def, min, max, help) ", ?"
 #define APP_BOOL(field, def, help) ", ?"
 #define APP_TEXT(field, def, help) ", ?"
-				   ") VALUES (?, ?, ?, ?, ?, ?, ?, ?"
+static const char values[] = "?, ?, ?, ?, ?, ?, ?, ?"
 #include "shared/app/app_settings.def"
-				   ")";
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
+    ;
 #define APP_UINT(field, def, min, max, help) ", " #field " = ?"
 #define APP_BOOL(field, def, help) ", " #field " = ?"
 #define APP_TEXT(field, def, help) ", " #field " = ?"
-static const char update[] =
-    "UPDATE apps SET id = ?, key = ?, secret = ?, name = ?, enabled = ?,"
+static const char assignments[] =
+    "id = ?, key = ?, secret = ?, name = ?, enabled = ?,"
     " old_key = ?, old_secret = ?, old_until = ?"
 #include "shared/app/app_settings.def"
-    " WHERE num = ?";
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
+    ;
 
-static const char *const sql[STMT_COUNT] = {
-	[STMT_ALL] = select_all,
-	[STMT_BY_ID] = select_by_id,
-	[STMT_BY_KEY] = select_by_key,
-	[STMT_BY_NAME] = select_by_name,
-	[STMT_INSERT] = insert_names,
-	[STMT_UPDATE] = update,
-	[STMT_DELETE] = "DELETE FROM apps WHERE num = ?1",
+/* Text before and after a list of columns, values or assignments. */
+static const struct {
+	const char *before, *list, *after, *more;
+} sql[STMT_COUNT] = {
+	[STMT_ALL] = { "SELECT num, ", columns, " FROM apps ORDER BY num", "" },
+	[STMT_BY_ID] = { "SELECT num, ", columns, " FROM apps WHERE id = ?1",
+	    "" },
+	[STMT_BY_KEY] = { "SELECT num, ", columns,
+	    " FROM apps WHERE key = ?1 OR (old_key = ?1"
+	    " AND old_until > unixepoch())",
+	    "" },
+	[STMT_BY_NAME] = { "SELECT num, ", columns,
+	    " FROM apps WHERE name = ?1 LIMIT 2", "" },
+	[STMT_INSERT] = { "INSERT INTO apps (", columns, ") VALUES (", values },
+	[STMT_UPDATE] = { "UPDATE apps SET ", assignments, " WHERE num = ?",
+	    "" },
+	[STMT_DELETE] = { "DELETE FROM apps WHERE num = ?1", "", "", "" },
 };
 
 int
 appdb_rows_prepare(struct appdb *d)
 {
-	size_t i;
+	char *text;
+	int r;
 
-	for (i = 0; i < STMT_COUNT; i++)
-		if (sqlite3_prepare_v3(d->db, sql[i], -1,
-			SQLITE_PREPARE_PERSISTENT, &d->stmts[i],
-			NULL) != SQLITE_OK)
+	for (size_t i = 0; i < STMT_COUNT; i++) {
+		text = xasprintf("%s%s%s%s%s", sql[i].before, sql[i].list,
+		    sql[i].after, sql[i].more, i == STMT_INSERT ? ")" : "");
+		r = sqlite3_prepare_v3(d->db, text, -1,
+		    SQLITE_PREPARE_PERSISTENT, &d->stmts[i], NULL);
+		free(text);
+		if (r != SQLITE_OK)
 			return -1;
+	}
 	return 0;
 }
 
@@ -214,9 +208,6 @@ row_read(struct appdb *d, sqlite3_stmt *s, struct app *a)
 #define APP_BOOL(field, def, help) a->field = row_number(&r, 0, 1);
 #define APP_TEXT(field, def, help) row_text(&r, &a->field);
 #include "shared/app/app_settings.def"
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
 	if (!r.bad)
 		return 0;
 	app_clear(a);
@@ -314,9 +305,6 @@ bind_app(sqlite3_stmt *s, const struct app *a)
 #define APP_TEXT(field, def, help) \
 	sqlite3_bind_text(s, i++, a->field, -1, SQLITE_STATIC);
 #include "shared/app/app_settings.def"
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
 	return i;
 }
 

@@ -46,12 +46,6 @@ static const struct option options[] = {
 #define CONF_BOOL(name, def, help) \
 	OPTION(name, KIND_BOOL, NULL, def, 0, 1, NULL)
 #include "shared/conf/conf_options.def"
-#undef CONF_TEXT
-#undef CONF_PATH
-#undef CONF_LIST
-#undef CONF_UINT
-#undef CONF_ENUM
-#undef CONF_BOOL
 #undef OPTION
 };
 

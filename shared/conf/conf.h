@@ -31,12 +31,6 @@ struct conf {
 #define CONF_ENUM(name, def, choices, help) char *name;
 #define CONF_BOOL(name, def, help) bool name;
 #include "shared/conf/conf_options.def"
-#undef CONF_TEXT
-#undef CONF_PATH
-#undef CONF_LIST
-#undef CONF_UINT
-#undef CONF_ENUM
-#undef CONF_BOOL
 	/* Worked out from the above by conf_finish(). */
 	unsigned nworkers;
 	char *broker_path;             /* runtime_dir/broker.sock */

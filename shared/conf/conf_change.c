@@ -111,12 +111,6 @@ conf_keep(struct conf *fresh, const struct conf *live)
 #define CONF_BOOL(name, def, help) CONF_UINT(name, def, 0, 1, help)
 #include "shared/conf/conf_options.def"
 #undef KEEP
-#undef CONF_TEXT
-#undef CONF_PATH
-#undef CONF_LIST
-#undef CONF_UINT
-#undef CONF_ENUM
-#undef CONF_BOOL
 	keep_text(&fresh->broker_path, live->broker_path);
 	keep_text(&fresh->control_path, live->control_path);
 	if (names == NULL)
@@ -187,12 +181,6 @@ conf_dump(const struct conf *c, struct buf **b)
 #define CONF_BOOL(name, def, help) \
 	put_line(b, #name, c->name ? "on" : "off", *origin++);
 #include "shared/conf/conf_options.def"
-#undef CONF_TEXT
-#undef CONF_PATH
-#undef CONF_LIST
-#undef CONF_UINT
-#undef CONF_ENUM
-#undef CONF_BOOL
 }
 
 struct line {
@@ -245,12 +233,6 @@ set_origin(struct conf *c, const struct line *l)
 #define CONF_BOOL(name, def, help) ORIGIN(name)
 #include "shared/conf/conf_options.def"
 #undef ORIGIN
-#undef CONF_TEXT
-#undef CONF_PATH
-#undef CONF_LIST
-#undef CONF_UINT
-#undef CONF_ENUM
-#undef CONF_BOOL
 }
 
 static int

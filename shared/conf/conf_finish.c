@@ -34,12 +34,6 @@ enum option_index {
 #define CONF_ENUM(name, def, choices, help) OPT_##name,
 #define CONF_BOOL(name, def, help) OPT_##name,
 #include "shared/conf/conf_options.def"
-#undef CONF_TEXT
-#undef CONF_PATH
-#undef CONF_LIST
-#undef CONF_UINT
-#undef CONF_ENUM
-#undef CONF_BOOL
 	NOPTIONS
 };
 

@@ -282,12 +282,6 @@ conf_print_man(FILE *f)
 #define CONF_BOOL(name, def, help) \
 	put_option(f, #name, "on|off", (def) ? "on" : "off", help);
 #include "shared/conf/conf_options.def"
-#undef CONF_TEXT
-#undef CONF_PATH
-#undef CONF_LIST
-#undef CONF_UINT
-#undef CONF_ENUM
-#undef CONF_BOOL
 	fputs(secure, f);
 	put_environment(f);
 	fputs(tail, f);

@@ -66,12 +66,6 @@ conf_each(const struct conf *c, conf_each_fn fn, void *arg)
 #define CONF_BOOL(name, def, help) \
 	fn(arg, #name, c->name ? "on" : "off", *origin++);
 #include "shared/conf/conf_options.def"
-#undef CONF_TEXT
-#undef CONF_PATH
-#undef CONF_LIST
-#undef CONF_UINT
-#undef CONF_ENUM
-#undef CONF_BOOL
 }
 
 static void
@@ -143,10 +137,4 @@ conf_print_example(FILE *f)
 #define CONF_BOOL(name, def, help) \
 	put_example(f, #name, (def) ? "on" : "off", help, "on or off");
 #include "shared/conf/conf_options.def"
-#undef CONF_TEXT
-#undef CONF_PATH
-#undef CONF_LIST
-#undef CONF_UINT
-#undef CONF_ENUM
-#undef CONF_BOOL
 }

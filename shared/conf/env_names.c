@@ -50,12 +50,6 @@ const struct env_name env_names[] = {
 #define ENV_SKIP(name, why) { #name, NULL, NULL, why, ENV_SKIPS, 0 },
 #define ENV_REFUSE(name, why) { #name, NULL, NULL, why, ENV_ENDS, 0 },
 #include "shared/conf/env_names.def"
-#undef ENV_SET
-#undef ENV_APP
-#undef ENV_ONLY
-#undef ENV_KEEP
-#undef ENV_SKIP
-#undef ENV_REFUSE
 };
 
 const size_t env_names_n = nitems(env_names);

@@ -16,7 +16,6 @@ static const struct pusher_error_info infos[] = {
 	{ (code), (closes), PUSHER_CLIENTS_##clients, \
 		{ (text), sizeof(text) - 1 } },
 #include "shared/pusher/pusher_errors.def"
-#undef PUSHER_ERROR
 };
 
 const struct pusher_error_info *

@@ -12,7 +12,6 @@
 enum pusher_error {
 #define PUSHER_ERROR(name, code, closes, clients, text) PUSHER_##name = (code),
 #include "shared/pusher/pusher_errors.def"
-#undef PUSHER_ERROR
 };
 
 /* What clients do when they are closed with a code. */

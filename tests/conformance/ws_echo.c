@@ -70,9 +70,6 @@ add_app(void)
 #define APP_BOOL(field, def, help) .field = def,
 #define APP_TEXT(field, def, help) .field = S(def),
 #include "shared/app/app_settings.def"
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
 	};
 
 	if (apps_on_set(&w, &m) == -1)

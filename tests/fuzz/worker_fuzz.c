@@ -46,9 +46,6 @@ fill(struct house *h)
 #define APP_BOOL(field, def, help) .field = def,
 #define APP_TEXT(field, def, help) .field = S(def),
 #include "shared/app/app_settings.def"
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
 	};
 	struct msg_apps_done done = { 0 };
 	size_t n = msg_app_set_size(&m), all = n + msg_apps_done_size(&done);

@@ -224,9 +224,6 @@ apps_on_set(struct worker *w, const struct msg_app_set *m)
 #define APP_BOOL(field, def, help) a->app.field = m->field;
 #define APP_TEXT(field, def, help) set_text(&a->app.field, m->field);
 #include "shared/app/app_settings.def"
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
 	if (was_enabled && !a->app.enabled)
 		w->apps->ops->on_gone(w, a, 4003, S("the app is disabled"));
 	return 0;

@@ -75,9 +75,6 @@ rig_add_app(struct rig *r)
 #define APP_BOOL(field, def, help) .field = def,
 #define APP_TEXT(field, def, help) .field = S(def),
 #include "shared/app/app_settings.def"
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
 	};
 
 	assert_int_equal(apps_on_set(&r->w, &m), 0);

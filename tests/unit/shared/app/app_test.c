@@ -30,9 +30,6 @@ test_defaults(void **state)
 #define APP_BOOL(field, def, help) assert_int_equal(a.field, def);
 #define APP_TEXT(field, def, help) assert_string_equal(a.field, def);
 #include "shared/app/app_settings.def"
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
 	app_clear(&a);
 	assert_null(a.allowed_origins);
 	app_clear(&a);
@@ -95,9 +92,6 @@ test_every_setting(void **state)
 	assert_int_equal(app_set(&a, #field, "some text", &why), 0); \
 	assert_string_equal(a.field, "some text");
 #include "shared/app/app_settings.def"
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
 	app_clear(&a);
 }
 

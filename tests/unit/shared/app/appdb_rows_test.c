@@ -29,9 +29,6 @@ test_every_field_round_trips(void **state)
 	free(a.field); \
 	a.field = xstrdup("https://*.example.com http://x");
 #include "shared/app/app_settings.def"
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
 	d = open_or_fail(p->path, APPDB_CREATE);
 	if (appdb_insert(d, &a) == -1)
 		fail_msg("%s", appdb_error(d));
@@ -49,9 +46,6 @@ test_every_field_round_trips(void **state)
 #define APP_BOOL(field, def, help) assert_int_equal(a.field, b.field);
 #define APP_TEXT(field, def, help) assert_string_equal(a.field, b.field);
 #include "shared/app/app_settings.def"
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
 	app_clear(&a);
 	app_clear(&b);
 	appdb_close(d);

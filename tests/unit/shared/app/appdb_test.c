@@ -35,9 +35,6 @@ static const struct column wanted[] = {
 #define APP_BOOL(field, def, help) { #field, "INTEGER", #def },
 #define APP_TEXT(field, def, help) { #field, "TEXT", "'" def "'" },
 #include "shared/app/app_settings.def"
-#undef APP_UINT
-#undef APP_BOOL
-#undef APP_TEXT
 	{ "created_at", "INTEGER", "unixepoch()" },
 };
 

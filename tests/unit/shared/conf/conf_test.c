@@ -37,12 +37,6 @@ test_defaults(void **state)
 #define CONF_ENUM(name, def, choices, help) assert_string_equal(c.name, def);
 #define CONF_BOOL(name, def, help) assert_int_equal(c.name, def);
 #include "shared/conf/conf_options.def"
-#undef CONF_TEXT
-#undef CONF_PATH
-#undef CONF_LIST
-#undef CONF_UINT
-#undef CONF_ENUM
-#undef CONF_BOOL
 	assert_int_equal(conf_finish(&c, &why), 0);
 	assert_in_range(c.nworkers, 1, 64);
 	assert_string_equal(c.broker_path, "/run/pusherd/broker.sock");
