@@ -117,12 +117,21 @@ const struct link_ops order_of_links = {
 
 /* ---- apps ---- */
 
+static void
+send_endpoints(struct broker *br)
+{
+	if (br->hooks->queue.courier != NULL)
+		hook_apps_send(br, br->hooks->queue.courier);
+}
+
+/* The courier gets the endpoints under the owners that they have now. */
 static int
 on_apps_read(struct broker *br, struct appdb *db)
 {
 	if (hook_apps_read(br, db) == -1)
 		return -1;
 	hooks_changed(br);
+	send_endpoints(br);
 	return 0;
 }
 
@@ -139,16 +148,9 @@ on_app_forget(struct broker_app *a)
 	a->history = NULL;
 }
 
-static void
-on_keys_expired(struct broker *br)
-{
-	if (br->hooks->queue.courier != NULL)
-		hook_apps_send(br, br->hooks->queue.courier);
-}
-
 const struct broker_apps_ops order_of_apps = {
 	.read = on_apps_read,
 	.deleted = on_app_deleted,
 	.forget = on_app_forget,
-	.expired = on_keys_expired,
+	.expired = send_endpoints,
 };

@@ -96,8 +96,6 @@ hook_apps_read(struct broker *br, struct appdb *db)
 	br->hooks->apps = apps;
 	memcpy(
 	    br->hooks->database, appdb_uuid(db), sizeof(br->hooks->database));
-	if (br->hooks->queue.courier != NULL)
-		hook_apps_send(br, br->hooks->queue.courier);
 	return 0;
 }
 
