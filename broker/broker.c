@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "broker/app/apps.h"
-#include "broker/app/claims.h"
+#include "broker/app/idempotency.h"
 #include "broker/channel/cache.h"
 #include "broker/channel/dead_slot.h"
 #include "broker/channel/presence.h"
@@ -24,25 +24,25 @@
 #include "broker/channel/registry.h"
 #include "broker/channel/route.h"
 #include "broker/channel/subscribe.h"
-#include "broker/channel/tally.h"
+#include "broker/channel/subscription_count.h"
 #include "broker/control/control.h"
 #include "broker/control/verb.h"
 #include "broker/control/verb_master.h"
 #include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/alive.h"
-#include "broker/link/park.h"
+#include "broker/link/backlog.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
 #include "broker/log/replay.h"
 #include "broker/order.h"
 #include "broker/stats/closes.h"
 #include "broker/stats/history.h"
-#include "broker/stats/scrape.h"
-#include "broker/stats/sums.h"
+#include "broker/stats/metrics.h"
+#include "broker/stats/totals.h"
 #include "broker/user/user.h"
 #include "broker/user/users.h"
-#include "broker/webhook/hooks.h"
+#include "broker/webhook/events.h"
 #include "shared/base/base.h"
 #include "shared/base/hash.h"
 #include "shared/base/log.h"
@@ -68,7 +68,7 @@ struct parts {
 	struct link_table links;
 	struct resync resync;
 	struct broker_apps apps;
-	struct claims claims;
+	struct idempotency idempotency;
 	struct registry registry;
 	struct cache cache;
 	struct replay replay;
@@ -76,8 +76,8 @@ struct parts {
 	struct tallies tallies;
 	struct users users;
 	struct queries queries;
-	struct hooks hooks;
-	struct sums sums;
+	struct webhook_events webhooks;
+	struct totals totals;
 	struct route_taps taps;
 	struct closes closes;
 	struct history history;
@@ -107,8 +107,8 @@ tell(struct broker *br)
 			return false; /* a turn comes when it has */
 	more = subscribe_go_on(br);
 	more = users_go_on(br) || more;
-	more = tally_go_on(br) || more;
-	return hooks_go_on(br) || more;
+	more = subscription_count_go_on(br) || more;
+	return webhook_events_go_on(br) || more;
 }
 
 void
@@ -116,14 +116,14 @@ broker_turn(struct broker *br)
 {
 	bool more = query_continue(br);
 
-	more = scrape_continue(br) || more;
+	more = metrics_continue(br) || more;
 	/* Sessions first: they keep their users' channels. */
 	more = users_drop_dying(br) || dead_slot_go_on(br) || more;
 	more = resync_go_on(br) || more;
 	more = tell(br) || more;
 
 	control_go_on(br);
-	more = park_resume(br) || more;
+	more = backlog_resume(br) || more;
 	/* What ends or asks while it is flushed makes others busy. */
 	do
 		peer_flush(br);
@@ -145,7 +145,7 @@ on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
 	UNUSED(loop);
 	UNUSED(revents);
 	broker_turn(br);
-	sums_turn_ends(br);
+	totals_turn_ends(br);
 }
 
 static void
@@ -159,10 +159,10 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	apps_try(br);
 	apps_expire_sessions(br);
 	cache_sweep(br);
-	claims_expire(br);
+	idempotency_expire(br);
 	control_tick(br);
 	alive_tick(br);
-	sums_tick(br);
+	totals_tick(br);
 	log_tick();
 	history_tick(br);
 }
@@ -216,7 +216,7 @@ wire(struct broker *br)
 	br->links = &all->links;
 	br->resync = &all->resync;
 	br->apps = &all->apps;
-	br->claims = &all->claims;
+	br->idempotency = &all->idempotency;
 	br->registry = &all->registry;
 	br->cache = &all->cache;
 	br->replay = &all->replay;
@@ -224,8 +224,8 @@ wire(struct broker *br)
 	br->tallies = &all->tallies;
 	br->users = &all->users;
 	br->queries = &all->queries;
-	br->hooks = &all->hooks;
-	br->sums = &all->sums;
+	br->webhooks = &all->webhooks;
+	br->totals = &all->totals;
 	br->taps = &all->taps;
 	br->closes = &all->closes;
 	br->history = &all->history;
@@ -254,15 +254,15 @@ init(struct broker *br, const struct conf *conf, unsigned nslots)
 	query_init(br);
 	replay_init(br->replay, conf);
 	users_init(br);
-	claims_init(br->claims);
+	idempotency_init(br->idempotency);
 	control_init(br, verb_run);
 	route_init(br);
 	br->events = &hooks_events;
 	br->apps->ops = &order_of_apps;
-	sums_init(br);
+	totals_init(br);
 	history_init(br);
-	scrape_init(br);
-	hooks_init(br);
+	metrics_init(br);
+	webhook_events_init(br);
 	resync_init(br);
 	br->id = proc_random();
 	br->started = broker_now();
@@ -284,16 +284,16 @@ broker_clear(struct broker *br)
 	resync_clear(br);
 	peer_drop_all(br);
 	query_drop(br, NULL);
-	scrape_drop(br, NULL);
+	metrics_drop(br, NULL);
 	peer_reap(br);
-	hooks_clear(br);
-	tally_clear(br);
+	webhook_events_clear(br);
+	subscription_count_clear(br);
 	subscribe_clear(br);
 	users_clear(br);
 	cache_clear(br);
-	claims_clear(br->claims);
+	idempotency_clear(br->idempotency);
 	replay_clear(br->replay);
-	sums_clear(br);
+	totals_clear(br);
 	history_clear(br);
 	closes_clear(br);
 	registry_clear(br->registry);

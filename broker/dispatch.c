@@ -9,21 +9,21 @@
 
 #include "broker/dispatch.h"
 
-#include "broker/app/claims.h"
+#include "broker/app/idempotency.h"
 #include "broker/app/quota.h"
 #include "broker/channel/cache.h"
+#include "broker/channel/presence_sync.h"
 #include "broker/channel/query.h"
-#include "broker/channel/roll.h"
 #include "broker/channel/route.h"
 #include "broker/channel/subscribe.h"
-#include "broker/control/survey.h"
-#include "broker/link/park.h"
+#include "broker/control/conn_query.h"
+#include "broker/link/backlog.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
-#include "broker/stats/scrape.h"
-#include "broker/stats/sums.h"
+#include "broker/stats/metrics.h"
+#include "broker/stats/totals.h"
 #include "broker/user/users.h"
-#include "broker/webhook/hooks.h"
+#include "broker/webhook/events.h"
 
 /*
  * What comes behind a message that waits for room has to wait too.  1: it
@@ -32,7 +32,7 @@
 static int
 wait_or(struct peer *p, const struct ipc_in *in, bool costly)
 {
-	return p->slot == -1 ? -1 : park_message(p, in, costly);
+	return p->slot == -1 ? -1 : backlog_message(p, in, costly);
 }
 
 /* The message has been handled. */
@@ -77,28 +77,28 @@ HANDLER(session_end, subscribe_on_session_end, false)
 NUMBERED(sub, subscribe_on_sub, true)
 HANDLER(sub_again, subscribe_on_sub_again, true)
 NUMBERED(unsub, subscribe_on_unsub, false)
-HANDLER(roster, roll_on_roster, false)
-HANDLER(member, roll_on_member, false)
+HANDLER(roster, presence_sync_on_roster, false)
+HANDLER(member, presence_sync_on_member, false)
 
 static int
 answer_query(struct peer *p, const struct msg_query *m)
 {
 	if (m->kind != QUERY_METRICS)
 		return query_on_query(p, m);
-	scrape_on_query(p, m);
+	metrics_on_query(p, m);
 	return 0;
 }
 
 HANDLER(query, answer_query, true)
 HANDLER(take, quota_on_take, false)
-HANDLER(claim, claims_on_claim, true)
-HANDLER(fulfil, claims_on_fulfil, false)
+HANDLER(claim, idempotency_on_claim, true)
+HANDLER(fulfil, idempotency_on_fulfil, false)
 NUMBERED(signin, users_on_signin, true)
 NUMBERED(signout, users_on_signout, false)
 HANDLER(cached, cache_on_cached, false)
 HANDLER(cached_upto, cache_on_upto, false)
-HANDLER(walk_rows, survey_on_rows, false)
-HANDLER(stats, sums_on_stats, false)
+HANDLER(walk_rows, conn_query_on_rows, false)
+HANDLER(stats, totals_on_stats, false)
 
 /* These pass the bytes on as they are. */
 static int
@@ -136,11 +136,11 @@ on_terminate(void *owner, const struct ipc_in *in)
 		return function(p, &m); \
 	}
 
-COURIER(courier_state, hook_queue_on_state)
-COURIER(courier_stats, sums_on_courier)
-COURIER(hook_ack, hook_queue_on_ack)
-COURIER(told, hooks_on_told)
-COURIER(told_done, hooks_on_told_done)
+COURIER(courier_state, webhook_queue_on_state)
+COURIER(courier_stats, totals_on_courier)
+COURIER(hook_ack, webhook_queue_on_ack)
+COURIER(told, webhook_events_on_told)
+COURIER(told_done, webhook_events_on_told_done)
 
 static int
 on_courier_hello(void *owner, const struct ipc_in *in)
@@ -149,7 +149,7 @@ on_courier_hello(void *owner, const struct ipc_in *in)
 
 	if (msg_courier_hello_get(&m, in->body) == -1)
 		return -1;
-	return hook_queue_on_hello(owner, &m);
+	return webhook_queue_on_hello(owner, &m);
 }
 
 static int

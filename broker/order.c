@@ -11,27 +11,27 @@
 
 #include <stdint.h>
 
-#include "broker/app/claims.h"
+#include "broker/app/idempotency.h"
 #include "broker/app/quota.h"
 #include "broker/channel/cache.h"
 #include "broker/channel/dead_slot.h"
 #include "broker/channel/query.h"
 #include "broker/channel/registry.h"
 #include "broker/channel/subscribe.h"
-#include "broker/channel/tally.h"
+#include "broker/channel/subscription_count.h"
+#include "broker/control/conn_query.h"
 #include "broker/control/control.h"
-#include "broker/control/survey.h"
 #include "broker/core/core.h"
 #include "broker/dispatch.h"
-#include "broker/link/park.h"
+#include "broker/link/backlog.h"
 #include "broker/link/resync.h"
 #include "broker/stats/history.h"
-#include "broker/stats/scrape.h"
-#include "broker/stats/sums.h"
+#include "broker/stats/metrics.h"
+#include "broker/stats/totals.h"
 #include "broker/user/users.h"
-#include "broker/webhook/hook_apps.h"
-#include "broker/webhook/hook_queue.h"
-#include "broker/webhook/hooks.h"
+#include "broker/webhook/endpoints.h"
+#include "broker/webhook/events.h"
+#include "broker/webhook/queue.h"
 #include "shared/base/log.h"
 #include "shared/conf/conf.h"
 
@@ -41,7 +41,7 @@ static void
 on_up(struct peer *p, bool is_new)
 {
 	resync_on_up(p);
-	sums_on_hello(p, is_new);
+	totals_on_hello(p, is_new);
 	apps_send_all(p->br, p);
 	cache_hand_all(p);
 }
@@ -53,20 +53,20 @@ on_down(struct peer *p)
 	unsigned slot = (unsigned)p->slot;
 
 	if (p->courier) {
-		hook_queue_lost(&br->hooks->queue);
-		sums_courier_lost(br);
+		webhook_queue_lost(&br->webhooks->queue);
+		totals_courier_lost(br);
 	}
 	if (p->slot == -1)
 		return;
-	park_clear(p);
+	backlog_clear(p);
 	query_drop(br, p);
-	scrape_drop(br, p);
+	metrics_drop(br, p);
 	quota_drop(br, slot);
-	claims_drop(br, slot);
+	idempotency_drop(br, slot);
 	dead_slot_begin(br, slot);
 	control_on_pong(br, slot, UINT64_MAX);
-	survey_drop(br, slot);
-	sums_on_pong(br, slot, UINT64_MAX);
+	conn_query_drop(br, slot);
+	totals_on_pong(br, slot, UINT64_MAX);
 	resync_check(br);
 }
 
@@ -74,7 +74,7 @@ static void
 on_pong(struct peer *p, uint64_t id)
 {
 	control_on_pong(p->br, (unsigned)p->slot, id);
-	sums_on_pong(p->br, (unsigned)p->slot, id);
+	totals_on_pong(p->br, (unsigned)p->slot, id);
 }
 
 static bool
@@ -90,7 +90,7 @@ on_live(struct broker *br)
 	subscribe_on_live(br);
 	users_on_live(br);
 	if (br->resync->fresh)
-		tally_all(br);
+		subscription_count_all(br);
 }
 
 static void
@@ -101,7 +101,7 @@ on_open(struct broker *br, unsigned nworkers)
 	log_info("resync: complete workers=%u/%u channels=%zu ms=%.0f",
 	    nworkers, br->conf->nworkers, br->registry->channels.n,
 	    (broker_now() - br->resync->began) * 1000);
-	hooks_on_live(br);
+	webhook_events_on_live(br);
 }
 
 const struct link_ops order_of_links = {
@@ -120,17 +120,17 @@ const struct link_ops order_of_links = {
 static void
 send_endpoints(struct broker *br)
 {
-	if (br->hooks->queue.courier != NULL)
-		hook_apps_send(br, br->hooks->queue.courier);
+	if (br->webhooks->queue.courier != NULL)
+		webhook_endpoints_send(br, br->webhooks->queue.courier);
 }
 
 /* The courier gets the endpoints under the owners that they have now. */
 static int
 on_apps_read(struct broker *br, struct appdb *db)
 {
-	if (hook_apps_read(br, db) == -1)
+	if (webhook_endpoints_read(br, db) == -1)
 		return -1;
-	hooks_changed(br);
+	webhook_events_changed(br);
 	send_endpoints(br);
 	return 0;
 }

@@ -15,7 +15,7 @@
 #include "broker/channel/presence.h"
 #include "broker/channel/registry.h"
 #include "broker/channel/subscribe.h"
-#include "broker/channel/tally.h"
+#include "broker/channel/subscription_count.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/log/replay.h"
@@ -43,7 +43,7 @@ settle(void *owner, struct channel *c)
 	if (c->presence != NULL)
 		c->presence->told &= c->slots;
 	br->events->left(br, c, S(""));
-	tally_changed(br, c);
+	subscription_count_changed(br, c);
 	subscribe_run_suspects(br);
 	return subscribe_release(br, c) ? c : NULL;
 }

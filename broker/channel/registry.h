@@ -19,7 +19,7 @@
 struct budget;
 struct cached;
 struct presence;
-struct tally;
+struct subscription_count;
 
 /* Longer names never come from a worker that works. */
 /* "#server-to-user-" and an id of 200 characters of four bytes fit. */
@@ -41,11 +41,11 @@ struct channel {
 	struct hash_node node;
 	struct list in_app; /* while occupied and not hidden */
 	struct registry_app *app;
-	struct presence *presence; /* NULL without members */
-	struct cached *cached;     /* NULL without an event */
-	struct tally *tally;       /* subscription_count that is due */
-	uint64_t slots;            /* bit per worker that has subscribers */
-	uint32_t total;            /* subscriptions */
+	struct presence *presence;        /* NULL without members */
+	struct cached *cached;            /* NULL without an event */
+	struct subscription_count *tally; /* subscription_count that is due */
+	uint64_t slots; /* bit per worker that has subscribers */
+	uint32_t total; /* subscriptions */
 	uint16_t name_len;
 	bool hidden;      /* '#': never listed, never counted */
 	uint32_t count[]; /* per slot; behind them the name */

@@ -16,9 +16,9 @@
 #include "broker/channel/cache.h"
 #include "broker/channel/channel_events.h"
 #include "broker/channel/presence.h"
+#include "broker/channel/presence_sync.h"
 #include "broker/channel/registry.h"
-#include "broker/channel/roll.h"
-#include "broker/channel/tally.h"
+#include "broker/channel/subscription_count.h"
 #include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
@@ -70,7 +70,7 @@ answer(
 	struct replay_sub r;
 
 	if (c->presence != NULL)
-		roll_give(p, c);
+		presence_sync_give(p, c);
 	replay_begin(
 	    p->br->replay, &r, m->app, m->sid, m->channel, broker_now());
 	write_confirmation(p->br, c, b);
@@ -205,7 +205,7 @@ tell_untold(struct broker *br, const struct presence *p, struct str id)
 		return;
 	m = presence_find(p, id);
 	if (m != NULL && m->seats.n == 0)
-		roll_tell_suspect(br, m);
+		presence_sync_tell_suspect(br, m);
 }
 
 static enum presence_joined
@@ -235,8 +235,8 @@ announce(struct peer *p, const struct msg_sub *m)
 		return -1;
 	if (m->user_id.n > 0 && !p->known && c->presence != NULL &&
 	    presence_is_oldest(c->presence, m->user_id, m->stamp))
-		roll_tell_added(p, c, m, m->stamp);
-	tally_changed(p->br, c);
+		presence_sync_tell_added(p, c, m, m->stamp);
+	subscription_count_changed(p->br, c);
 	return 0;
 }
 
@@ -293,9 +293,9 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 		replay_recall(
 		    br->replay, m->app, m->sid, m->channel, m->pos, m->back);
 	if (joined == PRESENCE_FIRST && (!replay || p->known))
-		roll_tell_added(p, c, m, j.stamp);
+		presence_sync_tell_added(p, c, m, j.stamp);
 	if (!replay || p->known)
-		tally_changed(br, c);
+		subscription_count_changed(br, c);
 	return 0;
 }
 
@@ -344,11 +344,11 @@ subscribe_on_unsub(struct peer *p, const struct msg_unsub *m)
 	if (registry_leave(br->registry, c, slot) == -1)
 		return -1;
 	if (left == PRESENCE_GONE)
-		roll_tell_removed(br, c, m->user_id);
+		presence_sync_tell_removed(br, c, m->user_id);
 	if (c->presence != NULL)
 		c->presence->told &= c->slots;
 	br->events->left(br, c, left == PRESENCE_GONE ? m->user_id : S(""));
-	tally_changed(br, c);
+	subscription_count_changed(br, c);
 	subscribe_release(br, c);
 	return 0;
 }
@@ -400,7 +400,7 @@ expire(struct broker *br, struct member *m)
 	struct channel *c = m->presence->channel;
 	struct buf *id = buf_from(member_id(m));
 
-	roll_tell_removed(br, c, buf_str(id));
+	presence_sync_tell_removed(br, c, buf_str(id));
 	presence_expire(m);
 	br->events->left(br, c, buf_str(id));
 	buf_unref(id);
@@ -468,7 +468,7 @@ subscribe_go_on(struct broker *br)
 		list_remove(&m->suspect);
 		list_append(&br->suspects->members, &m->suspect);
 		m->due = due;
-		roll_tell_suspect(br, m);
+		presence_sync_tell_suspect(br, m);
 	}
 	subscribe_run_suspects(br);
 	return !list_is_empty(&br->suspects->untold);

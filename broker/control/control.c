@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "broker/control/snapshot.h"
-#include "broker/control/survey.h"
+#include "broker/control/conn_query.h"
+#include "broker/control/name_list.h"
 #include "broker/control/tail.h"
 #include "broker/core/core.h"
 #include "shared/base/base.h"
@@ -37,10 +37,10 @@ drop(struct control_client *k)
 	if (k->ipc.fd == -1)
 		return;
 	ipc_close(&k->ipc);
-	sums_forget(&k->wait);
-	survey_free(k->survey);
+	totals_forget(&k->wait);
+	conn_query_free(k->conn_query);
 	tail_free(k->tail);
-	snapshot_free(k->names);
+	name_list_free(k->names);
 	k->names = NULL;
 	list_remove(&k->link);
 	list_append(&control->gone, &k->link);
@@ -99,7 +99,7 @@ control_fail(struct control_client *k, const char *fmt, ...)
 }
 
 static void
-on_numbers(struct broker *br, struct sums_wait *wait)
+on_numbers(struct broker *br, struct totals_wait *wait)
 {
 	struct control_client *k =
 	    container_of(wait, struct control_client, wait);
@@ -113,7 +113,7 @@ control_ask(struct control_client *k, void (*then)(struct control_client *))
 {
 	k->then = then;
 	k->wait.done = on_numbers;
-	sums_ask(k->br, &k->wait);
+	totals_ask(k->br, &k->wait);
 }
 
 static int
@@ -238,9 +238,9 @@ control_go_on(struct broker *br)
 		if (outq_bytes(&k->ipc.out) >= QUEUE_MAX)
 			continue;
 		if (k->names != NULL)
-			snapshot_write(k, &k->names);
-		if (survey_may_go_on(k->survey))
-			survey_go_on(k->survey);
+			name_list_write(k, &k->names);
+		if (conn_query_may_go_on(k->conn_query))
+			conn_query_go_on(k->conn_query);
 	}
 }
 
@@ -273,7 +273,7 @@ control_reap(struct broker *br)
 		    LIST_ITEM(e, struct control_client, link);
 
 		if (!k->ipc.blocked &&
-		    (k->names != NULL || survey_may_go_on(k->survey)))
+		    (k->names != NULL || conn_query_may_go_on(k->conn_query)))
 			return true;
 	}
 	return false;

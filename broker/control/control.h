@@ -10,15 +10,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "broker/stats/sums.h"
+#include "broker/stats/totals.h"
 #include "shared/base/list.h"
 #include "shared/ipc/ipc.h"
 #include "shared/json/json_write.h"
 #include "shared/net/door.h"
 
 struct broker;
-struct snapshot;
-struct survey;
+struct name_list;
+struct conn_query;
 struct tail;
 
 struct control_client;
@@ -30,7 +30,7 @@ typedef void (*control_run)(
 struct control {
 	control_run run;
 	struct list clients, gone;
-	uint64_t survey_id, ask_id; /* the last ones given out */
+	uint64_t conn_query_id, ask_id; /* the last ones given out */
 	struct door door;
 	unsigned n;
 };
@@ -42,15 +42,15 @@ struct control_client {
 	uid_t uid;
 	pid_t pid;
 	bool hello, asked, ended;
-	bool over;              /* its socket is done for: drop it */
-	double moved;           /* broker_now() of the last progress */
-	uint64_t sent;          /* bytes that had left then */
-	uint64_t ping, slots;   /* waits for these PONGs of these workers */
-	uint64_t asked_master;  /* waits for this answer of the master; or 0 */
-	struct snapshot *names; /* a list that takes several turns */
-	struct survey *survey;  /* workers are asked */
-	struct tail *tail;      /* it is told of events until it goes */
-	struct sums_wait wait;  /* workers are asked for numbers */
+	bool over;               /* its socket is done for: drop it */
+	double moved;            /* broker_now() of the last progress */
+	uint64_t sent;           /* bytes that had left then */
+	uint64_t ping, slots;    /* waits for these PONGs of these workers */
+	uint64_t asked_master;   /* waits for this answer of the master; or 0 */
+	struct name_list *names; /* a list that takes several turns */
+	struct conn_query *conn_query; /* workers are asked */
+	struct tail *tail;             /* it is told of events until it goes */
+	struct totals_wait wait;       /* workers are asked for numbers */
 	void (*then)(struct control_client *); /* they have answered */
 	uint32_t app;                          /* what was asked: 0: all apps */
 	uint64_t limit;                        /* rows */

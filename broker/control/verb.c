@@ -26,7 +26,7 @@
 #include "broker/control/verb_webhook.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
-#include "broker/stats/sums.h"
+#include "broker/stats/totals.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
@@ -42,7 +42,7 @@ static void
 worker_row(struct control_client *k, unsigned slot)
 {
 	struct broker *br = k->br;
-	const struct stats_gauges *g = &br->sums->slots[slot].gauges;
+	const struct stats_gauges *g = &br->totals->slots[slot].gauges;
 	const struct peer *p = br->peers[slot];
 	struct json_writer w;
 
@@ -233,7 +233,7 @@ publish(struct control_client *k, struct json args)
 		verb_row_begin(&w, NULL);
 		verb_put_number(&w, "subscriptions", route_publish(k->br, &m));
 		a->stats.events_ctl++;
-		k->br->sums->events_ctl++;
+		k->br->totals->events_ctl++;
 		verb_row_end(k, &w);
 		control_end(k);
 	}

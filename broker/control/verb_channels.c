@@ -14,7 +14,7 @@
 #include "broker/channel/presence.h"
 #include "broker/channel/registry.h"
 #include "broker/control/control.h"
-#include "broker/control/snapshot.h"
+#include "broker/control/name_list.h"
 #include "broker/control/verb_args.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
@@ -50,10 +50,10 @@ list_row(struct control_client *k, const struct broker_app *a, struct str name,
 	verb_row_end(k, &w);
 }
 
-static struct snapshot *
+static struct name_list *
 list(struct broker *br, const struct broker_app *only, struct str prefix)
 {
-	struct snapshot *s = snapshot_new(list_row, S(""));
+	struct name_list *s = name_list_new(list_row, S(""));
 	struct hash *all = &br->registry->channels;
 	const struct broker_app *a = only;
 	struct hash_node *n;
@@ -71,9 +71,9 @@ list(struct broker *br, const struct broker_app *only, struct str prefix)
 		if (only == NULL && (a == NULL || a->app.num != c->app->num))
 			a = apps_find(br, c->app->num);
 		if (a != NULL)
-			snapshot_add(s, a, name);
+			name_list_add(s, a, name);
 	}
-	snapshot_close(s, true);
+	name_list_close(s, true);
 	return s;
 }
 
@@ -117,7 +117,7 @@ member_row(struct control_client *k, const struct broker_app *a,
 }
 
 struct collecting {
-	struct snapshot *s;
+	struct name_list *s;
 	const struct broker_app *a;
 };
 
@@ -126,7 +126,7 @@ collect(void *arg, const struct member *m)
 {
 	struct collecting *to = arg;
 
-	snapshot_add(to->s, to->a, member_id(m));
+	name_list_add(to->s, to->a, member_id(m));
 }
 
 /* {"bytes":n,"age":s,"ttl":s}, or null. */
@@ -192,10 +192,10 @@ show(struct control_client *k, const struct broker_app *a, struct str name)
 		return;
 	}
 	channel_row(k, a, c, name);
-	to.s = snapshot_new(member_row, name);
+	to.s = name_list_new(member_row, name);
 	if (c->presence != NULL)
 		presence_each(c->presence, collect, &to);
-	snapshot_close(to.s, false);
+	name_list_close(to.s, false);
 	k->names = to.s;
 }
 
@@ -280,11 +280,11 @@ verb_sessions(struct control_client *k, struct json args)
 	const struct broker_app *a;
 	struct broker_app *only;
 	struct hash_node *n;
-	struct snapshot *s;
+	struct name_list *s;
 
 	if (verb_app_or_all(k, args, &only) == -1)
 		return;
-	s = snapshot_new(session_row, S(""));
+	s = name_list_new(session_row, S(""));
 	for (n = hash_first(&all->by_id); n != NULL;
 	     n = hash_next(&all->by_id, n)) {
 		const struct session_row *row = resumes_row(
@@ -294,8 +294,8 @@ verb_sessions(struct control_client *k, struct json args)
 			continue;
 		a = only != NULL ? only : apps_find(k->br, row->app);
 		if (a != NULL)
-			snapshot_add(s, a, str_make(row->id, row->id_len));
+			name_list_add(s, a, str_make(row->id, row->id_len));
 	}
-	snapshot_close(s, true);
+	name_list_close(s, true);
 	k->names = s;
 }

@@ -14,9 +14,9 @@
 #include <stdlib.h>
 
 #include "broker/app/apps.h"
+#include "broker/control/conn_query.h"
 #include "broker/control/control.h"
-#include "broker/control/snapshot.h"
-#include "broker/control/survey.h"
+#include "broker/control/name_list.h"
 #include "broker/control/verb_args.h"
 #include "broker/core/core.h"
 #include "broker/user/user.h"
@@ -86,7 +86,7 @@ verb_connections(struct control_client *k, struct json args)
 		control_fail(k, "limit has to be a number");
 	else {
 		walk = walk_of(&q, WALK_LIST);
-		survey_begin(k, &walk, limit);
+		conn_query_begin(k, &walk, limit);
 	}
 	wanted_clear(&q);
 }
@@ -102,7 +102,7 @@ verb_connection(struct control_client *k, struct json args)
 		if (walk.sid == 0)
 			control_fail(k, "socket_id is missing");
 		else
-			survey_begin(k, &walk, 1);
+			conn_query_begin(k, &walk, 1);
 	}
 	wanted_clear(&q);
 }
@@ -119,7 +119,7 @@ verb_kill(struct control_client *k, struct json args)
 		if (walk.sid == 0 && walk.app == 0)
 			control_fail(k, "an app or a socket_id is missing");
 		else
-			survey_begin(k, &walk, 0);
+			conn_query_begin(k, &walk, 0);
 	}
 	wanted_clear(&q);
 }
@@ -160,11 +160,11 @@ verb_users(struct control_client *k, struct json args)
 	struct hash *all = &k->br->users->by_id;
 	struct broker_app *only, *a;
 	struct hash_node *n;
-	struct snapshot *s;
+	struct name_list *s;
 
 	if (verb_app_or_all(k, args, &only) == -1)
 		return;
-	s = snapshot_new(user_row, S(""));
+	s = name_list_new(user_row, S(""));
 	for (n = hash_first(all); n != NULL; n = hash_next(all, n)) {
 		const struct user *u = container_of(n, const struct user, node);
 
@@ -173,9 +173,9 @@ verb_users(struct control_client *k, struct json args)
 			continue;
 		a = only != NULL ? only : apps_find(k->br, u->app);
 		if (a != NULL)
-			snapshot_add(s, a, user_id(u));
+			name_list_add(s, a, user_id(u));
 	}
-	snapshot_close(s, true);
+	name_list_close(s, true);
 	k->names = s;
 }
 
@@ -200,7 +200,7 @@ verb_user(struct control_client *k, struct json args)
 		} else {
 			user_row(k, q.a, q.user, S("user"));
 			walk = walk_of(&q, WALK_LIST);
-			survey_begin(k, &walk, 0);
+			conn_query_begin(k, &walk, 0);
 		}
 	}
 	wanted_clear(&q);

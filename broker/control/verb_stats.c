@@ -21,8 +21,8 @@
 #include "broker/link/peer.h"
 #include "broker/stats/closes.h"
 #include "broker/stats/history.h"
-#include "broker/stats/sums.h"
-#include "broker/webhook/hooks.h"
+#include "broker/stats/totals.h"
+#include "broker/webhook/events.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
@@ -70,16 +70,17 @@ static void
 server_row(struct control_client *k)
 {
 	struct broker *br = k->br;
-	struct stats_app all = { .events_ctl = br->sums->events_ctl };
+	struct stats_app all = { .events_ctl = br->totals->events_ctl };
 	struct stats_counts counts = { 0 };
 	struct stats_broker now;
 	struct json_writer w;
 	uint64_t connections = 0, subscriptions = 0;
 
-	sums_now_broker(br, &now);
+	totals_now_broker(br, &now);
 	for (unsigned i = 0; i < br->nslots; i++) {
-		stats_add(&all, &br->sums->slots[i].apps, sizeof(all));
-		stats_add(&counts, &br->sums->slots[i].counts, sizeof(counts));
+		stats_add(&all, &br->totals->slots[i].apps, sizeof(all));
+		stats_add(
+		    &counts, &br->totals->slots[i].counts, sizeof(counts));
 		subscriptions += br->registry->nsubs[i];
 		if (br->peers[i] != NULL)
 			connections += br->peers[i]->nconns;
@@ -103,11 +104,11 @@ server_row(struct control_client *k)
 static void
 worker_row(struct control_client *k, unsigned slot)
 {
-	const struct sums_slot *s = &k->br->sums->slots[slot];
+	const struct totals_slot *s = &k->br->totals->slots[slot];
 	struct stats_link now;
 	struct json_writer w;
 
-	sums_now_link(k->br, slot, &now);
+	totals_now_link(k->br, slot, &now);
 	verb_row_begin(&w, "worker");
 	verb_put_number(&w, "worker", slot);
 #define LINK_GAUGE(field, name, label, help) \
@@ -127,7 +128,7 @@ app_row(struct control_client *k, const struct broker_app *a)
 	struct stats_app_now now;
 	struct json_writer w;
 
-	sums_now_app(k->br, a->app.num, &now);
+	totals_now_app(k->br, a->app.num, &now);
 	verb_row_begin(&w, "app");
 	verb_put_text(&w, "app", str_of(a->app.id));
 	verb_put_text(&w, "name", str_of(a->app.name));
@@ -148,8 +149,8 @@ code_rows(struct control_client *k)
 		uint64_t closed = 0, refused = 0;
 
 		for (unsigned i = 0; i < br->nslots; i++) {
-			closed += br->sums->slots[i].counts.closed[code];
-			refused += br->sums->slots[i].counts.refused[code];
+			closed += br->totals->slots[i].counts.closed[code];
+			refused += br->totals->slots[i].counts.refused[code];
 		}
 		if (closed + refused == 0)
 			continue;
@@ -172,7 +173,7 @@ lifetime_rows(struct control_client *k)
 
 	for (unsigned i = 0; i < br->nslots; i++)
 		stats_add(
-		    &all, &br->sums->slots[i].counts.lifetime, sizeof(all));
+		    &all, &br->totals->slots[i].counts.lifetime, sizeof(all));
 	for (unsigned i = 0; i <= STATS_BOUNDS; i++) {
 		if (all.n[i] == 0)
 			continue;
@@ -230,7 +231,7 @@ stats_rows(struct control_client *k)
 {
 	server_row(k);
 	for (unsigned i = 0; i < k->br->nslots; i++)
-		if (sums_has_worker(k->br, i))
+		if (totals_has_worker(k->br, i))
 			worker_row(k, i);
 	app_rows(k);
 	code_rows(k);
@@ -370,7 +371,7 @@ limit_row(struct control_client *k, struct str what, struct str unit,
 static void
 worker_limits(struct control_client *k, unsigned slot)
 {
-	const struct stats_gauges *g = &k->br->sums->slots[slot].gauges;
+	const struct stats_gauges *g = &k->br->totals->slots[slot].gauges;
 	char what[64];
 
 	snprintf(what, sizeof(what), "worker %u connections", slot);
@@ -421,7 +422,7 @@ void
 verb_limits(struct control_client *k)
 {
 	struct broker *br = k->br;
-	const struct hook_queue *q = &br->hooks->queue;
+	const struct webhook_queue *q = &br->webhooks->queue;
 
 	for (unsigned i = 0; i < br->nslots; i++)
 		if (br->peers[i] != NULL)

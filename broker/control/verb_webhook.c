@@ -9,7 +9,7 @@
 
 #include "broker/control/control.h"
 #include "broker/core/core.h"
-#include "broker/webhook/hooks.h"
+#include "broker/webhook/events.h"
 #include "shared/json/json_write.h"
 
 static void
@@ -22,8 +22,8 @@ put_number(struct json_writer *w, const char *key, uint64_t v)
 void
 verb_webhooks_row(struct control_client *k)
 {
-	const struct hook_queue *q = &k->br->hooks->queue;
-	bool idle = k->br->hooks->apps.n == 0 && q->n == 0 && !q->ready;
+	const struct webhook_queue *q = &k->br->webhooks->queue;
+	bool idle = k->br->webhooks->apps.n == 0 && q->n == 0 && !q->ready;
 	struct json_writer w;
 
 	json_writer_init(&w);

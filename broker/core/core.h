@@ -16,14 +16,14 @@ struct broker_apps;
 struct budget;
 struct buf;
 struct cache;
-struct claims;
+struct idempotency;
 struct closes;
 struct channel_events;
 struct conf;
 struct control;
 struct ev_loop;
 struct history;
-struct hooks;
+struct webhook_events;
 struct inherit;
 struct link_table;
 struct master_link;
@@ -36,7 +36,7 @@ struct replay;
 struct resync;
 struct route_taps;
 struct scrapes;
-struct sums;
+struct totals;
 struct suspects;
 struct tallies;
 struct users;
@@ -65,7 +65,7 @@ struct broker {
 	struct resync *resync;
 	struct budget *budget; /* of the memory, by app */
 	struct broker_apps *apps;
-	struct claims *claims;
+	struct idempotency *idempotency;
 	struct registry *registry;
 	const struct channel_events *events; /* who observes channels */
 	struct route_taps *taps;
@@ -75,8 +75,8 @@ struct broker {
 	struct tallies *tallies;
 	struct users *users;
 	struct queries *queries;
-	struct hooks *hooks;
-	struct sums *sums;
+	struct webhook_events *webhooks;
+	struct totals *totals;
 	struct closes *closes;
 	struct history *history;
 	struct scrapes *scrapes;

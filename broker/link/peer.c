@@ -155,7 +155,7 @@ peer_accept(struct broker *br, int fd)
 	p->since = broker_now();
 	list_init(&p->link);
 	list_append(&br->links->all, &p->link);
-	list_init(&p->park.waiting);
+	list_init(&p->backlog.waiting);
 	ipc_init(&p->ipc, br->loop, fd, &br->links->ipc_ops, p);
 }
 

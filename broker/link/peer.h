@@ -41,7 +41,7 @@ struct alive {
 };
 
 /* Messages that wait for room; see park.c. */
-struct park {
+struct backlog {
 	struct list waiting; /* struct parked */
 	size_t bytes;
 	bool resuming;
@@ -85,9 +85,9 @@ struct peer {
 	uint64_t told;            /* `last` as the worker knows it */
 	size_t owed;              /* answers that a resync has put off */
 
-	bool large;          /* gone, with a long queue */
-	struct hash refused; /* subscriptions; see peer_refuse() */
-	struct park park;    /* messages that wait for room */
+	bool large;             /* gone, with a long queue */
+	struct hash refused;    /* subscriptions; see peer_refuse() */
+	struct backlog backlog; /* messages that wait for room */
 };
 
 /* What a list or a callback leads to. */

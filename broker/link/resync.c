@@ -281,7 +281,7 @@ bool
 resync_must_wait(struct peer *p, uint64_t seq, uint32_t read_us)
 {
 	if (p->br->resync->state != RESYNC_BACKLOG || !p->synced || seq == 0 ||
-	    p->park.resuming)
+	    p->backlog.resuming)
 		return false;
 	p->head = place_of(p, seq, read_us);
 	if (!is_ahead(p))

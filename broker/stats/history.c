@@ -16,7 +16,7 @@
 #include "broker/app/apps.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
-#include "broker/stats/sums.h"
+#include "broker/stats/totals.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
@@ -81,18 +81,18 @@ read_server(struct broker *br, struct minute_log_row *r)
 	struct stats_broker now;
 
 	*r = (struct minute_log_row){ 0 };
-	sums_now_broker(br, &now);
+	totals_now_broker(br, &now);
 	r->seconds = (uint64_t)(broker_now() - br->started);
 	r->cpu_us = now.cpu + now.courier_cpu + now.master_cpu;
 	for (unsigned i = 0; i < br->nslots; i++) {
-		const struct sums_slot *s = &br->sums->slots[i];
+		const struct totals_slot *s = &br->totals->slots[i];
 
 		add_app(r, &s->apps);
 		r->cpu_us += s->counts.cpu;
 		for (unsigned code = 0; code < STATS_NCODES; code++)
 			r->refused += s->counts.refused[code];
 	}
-	r->published += br->sums->events_ctl;
+	r->published += br->totals->events_ctl;
 }
 
 /* a becomes a - b; some fields are no counters, and set after it. */
@@ -128,7 +128,7 @@ read_minute(
 	row->time = h->minute * 60;
 	h->peak = MAX(h->peak, count_connections(br));
 	row->connections = h->peak;
-	row->turn_max_us = br->sums->turn_max;
+	row->turn_max_us = br->totals->turn_max;
 	if (h->begun.time == row->time)
 		minute_log_add(row, &h->begun);
 }
@@ -164,7 +164,7 @@ end_minute(struct broker *br)
 	h->last = now;
 	h->begun = (struct minute_log_row){ 0 };
 	h->peak = 0;
-	br->sums->turn_max = 0;
+	br->totals->turn_max = 0;
 	return row.seconds;
 }
 

@@ -22,7 +22,7 @@
 #include "broker/link/resync.h"
 #include "broker/log/replay.h"
 #include "broker/user/user.h"
-#include "broker/user/watch.h"
+#include "broker/user/watchlist.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/pusher/channel_name.h"
@@ -100,7 +100,7 @@ session_end(struct broker *br, struct session *s)
 {
 	struct user *u = s->user;
 
-	watch_clear(br, s);
+	watchlist_clear(br, s);
 	registry_leave(br->registry, u->channel, s->slot);
 	list_remove(&s->in_slot);
 	hash_remove(&br->users->by_sid, &s->node);
@@ -138,7 +138,7 @@ users_answer(struct peer *p, uint64_t sid)
 		return; /* has left again */
 	name = buf_from(channel_of(p->br, s->user));
 	b = broker_scratch(p->br);
-	watch_write(b, s, online);
+	watchlist_write(b, s, online);
 	replay_begin(
 	    p->br->replay, &r, s->user->app, sid, buf_str(name), broker_now());
 	replay_write(p->br->replay, &r, sid, b);
@@ -173,7 +173,7 @@ users_on_signin(struct peer *p, const struct msg_signin *m)
 	} else if (m->replay && m->seq != 0) {
 		return 0; /* it was answered, and has been replayed */
 	}
-	if (watch_set(br, s, m) == -1)
+	if (watchlist_set(br, s, m) == -1)
 		return -1;
 	s->answered = m->replay;
 	if (!m->replay)
@@ -182,9 +182,9 @@ users_on_signin(struct peer *p, const struct msg_signin *m)
 		replay_recall(br->replay, m->app, m->sid,
 		    channel_of(br, s->user), m->pos, m->back);
 	if (came && (!m->replay || p->known))
-		watch_tell(br, s->user, true, s);
+		watchlist_tell(br, s->user, true, s);
 	if (m->replay && p->known)
-		watch_correct(br, s);
+		watchlist_correct(br, s);
 	return 0;
 }
 
@@ -199,8 +199,8 @@ correct(void *arg, struct hash_node *n)
 	struct user *u = container_of(n, struct user, node);
 
 	if (user_is_online(u))
-		watch_tell(br, u, true, NULL);
-	else if (watch_is_told(u))
+		watchlist_tell(br, u, true, NULL);
+	else if (watchlist_is_told(u))
 		begin_leaving(br, u);
 }
 
@@ -274,7 +274,7 @@ on_offline_timer(struct ev_loop *loop, ev_timer *w, int revents)
 			return;
 		}
 		list_remove(&u->leaving);
-		watch_tell(br, u, false, NULL);
+		watchlist_tell(br, u, false, NULL);
 		user_release(br, u);
 	}
 }

@@ -21,7 +21,7 @@
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
 #include "broker/user/users.h"
-#include "broker/webhook/hooks.h"
+#include "broker/webhook/events.h"
 #include "shared/app/app.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* subscribe.c, tally.c: confirmations, members, counts. */
+/* subscribe.c, subscription_count.c: confirmations, members, counts. */
 
 #include <setjmp.h>
 #include <stdarg.h>

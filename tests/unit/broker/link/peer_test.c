@@ -189,7 +189,7 @@ long_answers_wait_for_room(void **state)
 	links_turn(l);
 	assert_in_range(outq_bytes(&l->br.peers[0]->ipc.out), PEER_ROOM / 2,
 	    PEER_ROOM + (1 << 20));
-	assert_true(l->br.peers[0]->park.bytes > 0);
+	assert_true(l->br.peers[0]->backlog.bytes > 0);
 	for (uint64_t sid = 1; sid <= N; sid++) {
 		EXPECT(l, 0, sub_done, SUB_DONE, &done);
 		assert_int_equal(done.sid, sid);
@@ -205,7 +205,7 @@ long_answers_wait_for_room(void **state)
 		}
 	}
 	EXPECT(l, 0, pong, PONG, &pong);
-	assert_int_equal(l->br.peers[0]->park.bytes, 0);
+	assert_int_equal(l->br.peers[0]->backlog.bytes, 0);
 	expect_nothing(l, 0);
 	links_free(l);
 }
@@ -229,7 +229,7 @@ a_link_ends_with_what_waits(void **state)
 		push(l, 0, &m);
 	}
 	links_turn(l);
-	assert_true(l->br.peers[0]->park.bytes > 0);
+	assert_true(l->br.peers[0]->backlog.bytes > 0);
 	links_kill(l, 0);
 	assert_null(l->br.peers[0]);
 	free(info);

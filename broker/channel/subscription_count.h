@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BROKER_CHANNEL_TALLY_H
-#define BROKER_CHANNEL_TALLY_H
+#ifndef BROKER_CHANNEL_SUBSCRIPTION_COUNT_H
+#define BROKER_CHANNEL_SUBSCRIPTION_COUNT_H
 
 /*
  * pusher_internal:subscription_count (Pusher documentation, "Events"): tells
@@ -23,12 +23,12 @@ struct tallies {
 };
 
 /* The channel has one subscription more or less. */
-void tally_changed(struct broker *, struct channel *);
+void subscription_count_changed(struct broker *, struct channel *);
 /* Subscriptions may have gone unseen. */
-void tally_all(struct broker *);
+void subscription_count_all(struct broker *);
 /* … a portion in each turn; true: more are left. */
-bool tally_go_on(struct broker *);
+bool subscription_count_go_on(struct broker *);
 /* Forgets everything that is due (at the end). */
-void tally_clear(struct broker *);
+void subscription_count_clear(struct broker *);
 
 #endif

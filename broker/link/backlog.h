@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BROKER_LINK_PARK_H
-#define BROKER_LINK_PARK_H
+#ifndef BROKER_LINK_BACKLOG_H
+#define BROKER_LINK_BACKLOG_H
 
 /*
  * Messages that wait because their answers would not fit: a thousand
@@ -20,16 +20,16 @@ struct peer;
 #define PARK_MAX (16u << 20)  /* bytes waiting; above it it is not read */
 
 /* Forgets what waits: the link is over. */
-void park_clear(struct peer *);
+void backlog_clear(struct peer *);
 /*
  * Has this message to wait?  True: yes, and it is kept here, or stays in the
  * link, which is not read any further.  costly: its answer may be long.
  */
-bool park_message(struct peer *, const struct ipc_in *, bool costly);
+bool backlog_message(struct peer *, const struct ipc_in *, bool costly);
 /*
  * Handles what waits, as far as there is room.  True when more could be done
  * at once.
  */
-bool park_resume(struct broker *);
+bool backlog_resume(struct broker *);
 
 #endif

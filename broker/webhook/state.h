@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BROKER_WEBHOOK_FACT_H
-#define BROKER_WEBHOOK_FACT_H
+#ifndef BROKER_WEBHOOK_STATE_H
+#define BROKER_WEBHOOK_STATE_H
 
 /*
  * What webhooks tell of: occupied channels (user is empty) and members, and
@@ -14,28 +14,31 @@
 #include "shared/base/str.h"
 
 struct broker;
-struct fact;
+struct webhook_state;
 
-struct fact_key {
+struct webhook_state_key {
 	uint32_t app;
 	struct str channel, user;
 };
 
 /* NULL: there is none. */
-struct fact *fact_find(struct broker *, const struct fact_key *);
+struct webhook_state *webhook_state_find(
+    struct broker *, const struct webhook_state_key *);
 /* Made when it is missing and some endpoint wants to know; else NULL. */
-struct fact *fact_get(struct broker *, const struct fact_key *);
+struct webhook_state *webhook_state_get(
+    struct broker *, const struct webhook_state_key *);
 /* It is so now: tells, unless it has been told. */
-void fact_begin(struct broker *, struct fact *);
+void webhook_state_begin(struct broker *, struct webhook_state *);
 /* It is over: is told in three seconds, unless it begins again.  May free. */
-void fact_end(struct broker *, struct fact *);
+void webhook_state_end(struct broker *, struct webhook_state *);
 /* A cache miss in this channel: told once until it is filled or vacated. */
-void fact_miss(struct broker *, struct fact *);
-void fact_fill(struct broker *, struct fact *);
+void webhook_state_miss(struct broker *, struct webhook_state *);
+void webhook_state_fill(struct broker *, struct webhook_state *);
 /* It has been so before anybody wanted to know: only its end is news. */
-void fact_seed(struct broker *, const struct fact_key *);
+void webhook_state_seed(struct broker *, const struct webhook_state_key *);
 /* An earlier broker has told it. */
-void fact_told(struct broker *, const struct fact_key *, bool missed);
+void webhook_state_told(
+    struct broker *, const struct webhook_state_key *, bool missed);
 
 /* What is so and what was told are known: tells the difference. */
 void facts_settle(struct broker *);
@@ -43,7 +46,7 @@ void facts_settle(struct broker *);
 bool facts_go_on(struct broker *);
 /* Tells what had to wait, as far as there is room. */
 void facts_tell_untold(struct broker *);
-/* br->hooks->timer */
+/* br->webhooks->timer */
 void facts_on_timer(struct ev_loop *, ev_timer *, int);
 void facts_clear(struct broker *);
 /* Nobody is told anything: the number belongs to another app now. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scrape.c: GET /metrics, from the table of stats.def.  Owns struct scrape:
+ * metrics.c: GET /metrics, from the table of stats.def.  Owns struct metrics:
  * one question of a worker, from the asking of all workers to the finished
  * text.
  *
@@ -10,7 +10,7 @@
  * never channels: there is no end to those.
  */
 
-#include "broker/stats/scrape.h"
+#include "broker/stats/metrics.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 #include "broker/app/apps.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
-#include "broker/stats/sums.h"
+#include "broker/stats/totals.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
@@ -30,9 +30,9 @@
 #define WRITES_MAX 8          /* that are written at the same time */
 #define APPS_AT_ONCE 500
 
-struct scrape {
+struct metrics {
 	struct list link; /* in br->scrapes->all */
-	struct sums_wait wait;
+	struct totals_wait wait;
 	struct peer *peer;
 	uint64_t id;
 	bool ready;       /* the numbers are there */
@@ -156,7 +156,7 @@ put_app(const struct broker *br, struct buf **b, const struct metric *m,
 {
 	struct stats_app_now now;
 
-	sums_now_app(br, a->app.num, &now);
+	totals_now_app(br, a->app.num, &now);
 	for (; m < end; m++) {
 		if (m->scope == METRIC_ALIAS) {
 			put_alias(br, b, m, a);
@@ -171,7 +171,7 @@ put_app(const struct broker *br, struct buf **b, const struct metric *m,
 
 /* A portion; true: the family is finished. */
 static bool
-put_apps(const struct broker *br, struct scrape *s, const struct metric *m,
+put_apps(const struct broker *br, struct metrics *s, const struct metric *m,
     const struct metric *end)
 {
 	size_t stop = MIN(s->at + APPS_AT_ONCE, s->napps);
@@ -186,7 +186,7 @@ put_apps(const struct broker *br, struct scrape *s, const struct metric *m,
 }
 
 static void
-note_apps(const struct broker *br, struct scrape *s)
+note_apps(const struct broker *br, struct metrics *s)
 {
 	struct hash_node *n;
 
@@ -230,7 +230,7 @@ static void
 put_worker(struct broker *br, struct buf **b, const struct metric *m,
     unsigned slot, const char *name)
 {
-	const struct sums_slot *s = &br->sums->slots[slot];
+	const struct totals_slot *s = &br->totals->slots[slot];
 	struct stats_link now;
 
 	switch (m->scope) {
@@ -249,7 +249,7 @@ put_worker(struct broker *br, struct buf **b, const struct metric *m,
 		put_value(b, m, number_at(&s->gauges, m));
 		break;
 	default:
-		sums_now_link(br, slot, &now);
+		totals_now_link(br, slot, &now);
 		put_name(br, b, m, "worker", name);
 		put_value(b, m, number_at(&now, m));
 	}
@@ -263,7 +263,7 @@ put_codes(const struct broker *br, struct buf **b, const struct metric *m)
 
 		for (unsigned i = 0; i < br->nslots; i++) {
 			const char *counts =
-			    (const char *)&br->sums->slots[i].counts + m->at;
+			    (const char *)&br->totals->slots[i].counts + m->at;
 			uint64_t v;
 
 			memcpy(&v, counts + code * sizeof(v), sizeof(v));
@@ -282,7 +282,7 @@ put_workers(struct broker *br, struct buf **b, const struct metric *m,
 
 	for (; m < end; m++)
 		for (unsigned i = 0; i < br->nslots; i++) {
-			if (!sums_has_worker(br, i))
+			if (!totals_has_worker(br, i))
 				continue;
 			snprintf(name, sizeof(name), "%u", i);
 			put_worker(br, b, m, i, name);
@@ -328,7 +328,7 @@ is_wanted(const struct broker *br, const struct metric *m)
 
 /* True: it is finished. */
 static bool
-put_family(struct broker *br, struct scrape *s, const struct metric *m,
+put_family(struct broker *br, struct metrics *s, const struct metric *m,
     const struct metric *end)
 {
 	if (m->scope == METRIC_CERT) {
@@ -348,7 +348,7 @@ put_family(struct broker *br, struct scrape *s, const struct metric *m,
 		break;
 	case METRIC_BROKER_HIST:
 		put_hist(br, &s->b, m,
-		    (const void *)((const char *)&br->sums->hists + m->at),
+		    (const void *)((const char *)&br->totals->hists + m->at),
 		    NULL);
 		break;
 	case METRIC_CODES:
@@ -363,9 +363,9 @@ put_family(struct broker *br, struct scrape *s, const struct metric *m,
 /* ---- one scrape ---- */
 
 static void
-scrape_free(struct scrape *s)
+metrics_free(struct metrics *s)
 {
-	sums_forget(&s->wait);
+	totals_forget(&s->wait);
 	list_remove(&s->link);
 	buf_unref(s->b);
 	free(s->apps);
@@ -373,7 +373,7 @@ scrape_free(struct scrape *s)
 }
 
 static void
-reply(const struct scrape *s, uint32_t status, struct str body)
+reply(const struct metrics *s, uint32_t status, struct str body)
 {
 	struct msg_reply m = { .id = s->id, .status = status, .body = body };
 
@@ -381,7 +381,7 @@ reply(const struct scrape *s, uint32_t status, struct str body)
 }
 
 static void
-refuse(const struct scrape *s, const char *why)
+refuse(const struct metrics *s, const char *why)
 {
 	struct buf *b = NULL;
 
@@ -391,21 +391,21 @@ refuse(const struct scrape *s, const char *why)
 }
 
 void
-scrape_init(struct broker *br)
+metrics_init(struct broker *br)
 {
 	list_init(&br->scrapes->all);
 }
 
 static void
-on_numbers(struct broker *br, struct sums_wait *wait)
+on_numbers(struct broker *br, struct totals_wait *wait)
 {
-	struct scrape *s = container_of(wait, struct scrape, wait);
+	struct metrics *s = container_of(wait, struct metrics, wait);
 
 	s->ready = true;
 	s->b = buf_new(16384);
 	if (br->conf->metrics_per_app)
 		note_apps(br, s);
-	sums_now_broker(br, &s->broker);
+	totals_now_broker(br, &s->broker);
 	buf_printf(&s->b,
 	    "# HELP %sbuild_info Always 1; the label says the version\n"
 	    "# TYPE %sbuild_info gauge\n"
@@ -426,9 +426,9 @@ count(const struct list *l)
 }
 
 void
-scrape_on_query(struct peer *p, const struct msg_query *m)
+metrics_on_query(struct peer *p, const struct msg_query *m)
 {
-	struct scrape *s = xcalloc(1, sizeof(*s));
+	struct metrics *s = xcalloc(1, sizeof(*s));
 
 	s->peer = p;
 	s->id = m->id;
@@ -440,12 +440,12 @@ scrape_on_query(struct peer *p, const struct msg_query *m)
 	}
 	list_append(&p->br->scrapes->all, &s->link);
 	s->wait.done = on_numbers;
-	sums_ask(p->br, &s->wait);
+	totals_ask(p->br, &s->wait);
 }
 
 /* True: the text is finished, or there is too much of it. */
 static bool
-go_on(struct broker *br, struct scrape *s)
+go_on(struct broker *br, struct metrics *s)
 {
 	const struct metric *m;
 	size_t end = s->next;
@@ -464,13 +464,13 @@ go_on(struct broker *br, struct scrape *s)
 }
 
 bool
-scrape_continue(struct broker *br)
+metrics_continue(struct broker *br)
 {
 	struct list *e, *tmp;
 	bool more = false;
 
 	LIST_FOREACH_SAFE(e, tmp, &br->scrapes->all) {
-		struct scrape *s = LIST_ITEM(e, struct scrape, link);
+		struct metrics *s = LIST_ITEM(e, struct metrics, link);
 
 		if (!s->ready || !peer_has_room(s->peer))
 			continue;
@@ -482,20 +482,20 @@ scrape_continue(struct broker *br)
 			refuse(s, "there are too many apps for one text");
 		else
 			reply(s, 200, buf_str(s->b));
-		scrape_free(s);
+		metrics_free(s);
 	}
 	return more;
 }
 
 void
-scrape_drop(struct broker *br, const struct peer *p)
+metrics_drop(struct broker *br, const struct peer *p)
 {
 	struct list *e, *tmp;
 
 	LIST_FOREACH_SAFE(e, tmp, &br->scrapes->all) {
-		struct scrape *s = LIST_ITEM(e, struct scrape, link);
+		struct metrics *s = LIST_ITEM(e, struct metrics, link);
 
 		if (p == NULL || s->peer == p)
-			scrape_free(s);
+			metrics_free(s);
 	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BROKER_STATS_SUMS_H
-#define BROKER_STATS_SUMS_H
+#ifndef BROKER_STATS_TOTALS_H
+#define BROKER_STATS_TOTALS_H
 
 /*
  * What the workers have counted, added up, and what the broker measures of
@@ -24,15 +24,15 @@ struct peer;
 #define SUMS_WAIT 1. /* seconds that a worker has for its answer */
 
 /* Of one worker slot. */
-struct sums_slot {
+struct totals_slot {
 	struct stats_counts counts; /* of all its processes */
 	struct stats_app apps;      /* likewise, of all apps together */
 	struct stats_gauges gauges; /* of the last report */
 	uint64_t starts;            /* processes */
 };
 
-struct sums {
-	struct sums_slot *slots;
+struct totals {
+	struct totals_slot *slots;
 	struct stats_broker_hists hists;
 	uint64_t courier_cpu;    /* microseconds, of all its processes */
 	uint64_t courier_memory; /* of the last report */
@@ -41,50 +41,51 @@ struct sums {
 	uint64_t events_ctl;     /* published by pusherctl */
 	uint64_t started;        /* microseconds since 1970 */
 	struct memory memory;
-	struct list waiting; /* struct sums_wait */
+	struct list waiting; /* struct totals_wait */
 	ev_check check;
 };
 
 /* Somebody waits for fresh numbers. */
-struct sums_wait {
-	struct list link; /* in br->sums->waiting */
+struct totals_wait {
+	struct list link; /* in br->totals->waiting */
 	uint64_t ping, slots;
 	double due;
-	void (*done)(struct broker *, struct sums_wait *);
+	void (*done)(struct broker *, struct totals_wait *);
 };
 
-void sums_init(struct broker *);
-void sums_clear(struct broker *);
+void totals_init(struct broker *);
+void totals_clear(struct broker *);
 /* The end of a turn. */
-void sums_turn_ends(struct broker *);
+void totals_turn_ends(struct broker *);
 
 /*
  * Asks every worker.  wait->done is called once, when all have answered or
  * SUMS_WAIT has passed; perhaps at once.  wait stays the caller's, who takes
- * it back with sums_forget().
+ * it back with totals_forget().
  */
-void sums_ask(struct broker *, struct sums_wait *wait);
+void totals_ask(struct broker *, struct totals_wait *wait);
 /* Harmless when it does not wait. */
-void sums_forget(struct sums_wait *);
+void totals_forget(struct totals_wait *);
 /* The worker has answered this ping; UINT64_MAX: it is gone. */
-void sums_on_pong(struct broker *, unsigned slot, uint64_t id);
+void totals_on_pong(struct broker *, unsigned slot, uint64_t id);
 /* Once a second. */
-void sums_tick(struct broker *);
+void totals_tick(struct broker *);
 /* A worker has said HELLO; is_new: another process than before. */
-void sums_on_hello(struct peer *, bool is_new);
+void totals_on_hello(struct peer *, bool is_new);
 /* Handler of STATS. */
-int sums_on_stats(struct peer *, const struct msg_stats *);
+int totals_on_stats(struct peer *, const struct msg_stats *);
 
 /* Handler of COURIER_STATS. */
-int sums_on_courier(struct peer *, const struct msg_courier_stats *);
+int totals_on_courier(struct peer *, const struct msg_courier_stats *);
 /* The courier's link is gone. */
-void sums_courier_lost(struct broker *);
+void totals_courier_lost(struct broker *);
 
 /* There is, or was, a worker of this slot: it has a row everywhere. */
-bool sums_has_worker(const struct broker *, unsigned slot);
+bool totals_has_worker(const struct broker *, unsigned slot);
 /* The truth of this moment. */
-void sums_now_broker(struct broker *, struct stats_broker *);
-void sums_now_app(const struct broker *, uint32_t app, struct stats_app_now *);
-void sums_now_link(const struct broker *, unsigned slot, struct stats_link *);
+void totals_now_broker(struct broker *, struct stats_broker *);
+void totals_now_app(
+    const struct broker *, uint32_t app, struct stats_app_now *);
+void totals_now_link(const struct broker *, unsigned slot, struct stats_link *);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BROKER_APP_CLAIMS_H
-#define BROKER_APP_CLAIMS_H
+#ifndef BROKER_APP_IDEMPOTENCY_H
+#define BROKER_APP_IDEMPOTENCY_H
 
 /*
  * Requests with an X-Idempotency-Key: the first one claims the key and later
@@ -18,7 +18,7 @@
 struct broker;
 struct peer;
 
-struct claims {
+struct idempotency {
 	struct hash keys;  /* struct claim by (app, key) */
 	struct list order; /* all of them, oldest first */
 	uint32_t n;
@@ -26,15 +26,15 @@ struct claims {
 	struct shares shares;
 };
 
-void claims_init(struct claims *);
-void claims_clear(struct claims *);
+void idempotency_init(struct idempotency *);
+void idempotency_clear(struct idempotency *);
 /* Once a second: forgets what is older than two minutes. */
-void claims_expire(struct broker *);
+void idempotency_expire(struct broker *);
 /* A worker is gone: what it had claimed and not answered is free again. */
-void claims_drop(struct broker *, unsigned slot);
+void idempotency_drop(struct broker *, unsigned slot);
 
 /* Handlers of CLAIM and FULFIL. */
-int claims_on_claim(struct peer *, const struct msg_claim *);
-int claims_on_fulfil(struct peer *, const struct msg_fulfil *);
+int idempotency_on_claim(struct peer *, const struct msg_claim *);
+int idempotency_on_fulfil(struct peer *, const struct msg_fulfil *);
 
 #endif

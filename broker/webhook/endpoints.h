@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BROKER_WEBHOOK_HOOK_APPS_H
-#define BROKER_WEBHOOK_HOOK_APPS_H
+#ifndef BROKER_WEBHOOK_ENDPOINTS_H
+#define BROKER_WEBHOOK_ENDPOINTS_H
 
 /* The webhook endpoints of the apps, from the database, and who wants what. */
 
@@ -27,20 +27,22 @@ struct hook_app {
 /*
  * Reads them all.  0, or -1 with appdb_error(): then everything is as it was.
  */
-int hook_apps_read(struct broker *, struct appdb *);
-void hook_apps_clear(struct broker *);
+int webhook_endpoints_read(struct broker *, struct appdb *);
+void webhook_endpoints_clear(struct broker *);
 /* All of them, then ENDPOINTS_DONE. */
-void hook_apps_send(struct broker *, struct peer *);
+void webhook_endpoints_send(struct broker *, struct peer *);
 
 /* NULL when the app has no endpoint. */
-const struct hook_app *hook_apps_find(const struct broker *, uint32_t app);
+const struct hook_app *webhook_endpoints_find(
+    const struct broker *, uint32_t app);
 /* Does any endpoint want one of these kinds from this channel? */
-bool hook_apps_wants(
+bool webhook_endpoints_wants(
     const struct hook_app *, uint32_t mask, struct str channel);
 /* Appends the numbers of those that want it; NULL: of none. */
-void hook_apps_match(const struct hook_app *, enum webhook_kind,
+void webhook_endpoints_match(const struct hook_app *, enum webhook_kind,
     struct str channel, struct buf **numbers);
 /* The endpoint of this number, or NULL. */
-const struct webhook *hook_apps_endpoint(const struct broker *, uint32_t num);
+const struct webhook *webhook_endpoints_endpoint(
+    const struct broker *, uint32_t num);
 
 #endif

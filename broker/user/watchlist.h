@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BROKER_USER_WATCH_H
-#define BROKER_USER_WATCH_H
+#ifndef BROKER_USER_WATCHLIST_H
+#define BROKER_USER_WATCHLIST_H
 
 /* Who watches whom, and what watchers are told. */
 
@@ -18,16 +18,17 @@ struct broker;
 #define WATCH_BYTES ((USERS_WATCHLIST_MAX + 7) / 8)
 
 /* Replaces the session's list by that of the message; -1: it is none. */
-int watch_set(struct broker *, struct session *, const struct msg_signin *);
-void watch_clear(struct broker *, struct session *);
+int watchlist_set(struct broker *, struct session *, const struct msg_signin *);
+void watchlist_clear(struct broker *, struct session *);
 /* The present state of everybody on its list is what it is told now. */
-void watch_write(struct buf **, struct session *, uint8_t online[WATCH_BYTES]);
+void watchlist_write(
+    struct buf **, struct session *, uint8_t online[WATCH_BYTES]);
 /* Tells all who watch u and have been told otherwise, but for one. */
-void watch_tell(struct broker *, const struct user *u, bool online,
+void watchlist_tell(struct broker *, const struct user *u, bool online,
     const struct session *except);
 /* Has somebody been told that u is online? */
-bool watch_is_told(const struct user *u);
+bool watchlist_is_told(const struct user *u);
 /* Tells the session what is different from what it has been told. */
-void watch_correct(struct broker *, struct session *);
+void watchlist_correct(struct broker *, struct session *);
 
 #endif

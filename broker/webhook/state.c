@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fact.c: what webhooks tell of: "this channel is occupied", "this user is a
- * member", and whether the application has been told so.  Owns struct fact.
- * What ends is held back for three seconds; who is back by then has never been
- * away.
+ * state.c: what webhooks tell of: "this channel is occupied", "this user is a
+ * member", and whether the application has been told so.  Owns struct
+ * webhook_state. What ends is held back for three seconds; who is back by then
+ * has never been away.
  *
  * What has been told is also in the courier's outbox, written together with
  * the event.  A new broker asks for it, waits until the workers have said who
@@ -12,7 +12,7 @@
  * or are gone.
  */
 
-#include "broker/webhook/fact.h"
+#include "broker/webhook/state.h"
 
 #include <stdlib.h>
 
@@ -20,8 +20,8 @@
 #include "broker/channel/registry.h"
 #include "broker/core/budget.h"
 #include "broker/core/core.h"
-#include "broker/webhook/hook_apps.h"
-#include "broker/webhook/hooks.h"
+#include "broker/webhook/endpoints.h"
+#include "broker/webhook/events.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
@@ -34,7 +34,7 @@
 	(BIT(WEBHOOK_OCCUPIED) | BIT(WEBHOOK_VACATED) | BIT(WEBHOOK_CACHE_MISS))
 #define MEMBER_KINDS (BIT(WEBHOOK_MEMBER_ADDED) | BIT(WEBHOOK_MEMBER_REMOVED))
 
-struct fact {
+struct webhook_state {
 	struct hash_node node;
 	struct list link; /* in hooks->held or line->untold, or nowhere */
 	double due;       /* held: when it is told */
@@ -47,52 +47,55 @@ struct fact {
 };
 
 static struct str
-fact_channel(const struct fact *f)
+webhook_state_channel(const struct webhook_state *f)
 {
 	return str_make(f->key, f->channel_len);
 }
 
 static struct str
-fact_user(const struct fact *f)
+webhook_state_user(const struct webhook_state *f)
 {
 	return str_make(f->key + f->channel_len, f->user_len);
 }
 
 static bool
-fact_eq(const struct hash_node *n, const void *key)
+webhook_state_eq(const struct hash_node *n, const void *key)
 {
-	const struct fact *f = container_of(n, const struct fact, node);
-	const struct fact_key *k = key;
+	const struct webhook_state *f =
+	    container_of(n, const struct webhook_state, node);
+	const struct webhook_state_key *k = key;
 
-	return f->app == k->app && str_eq(fact_channel(f), k->channel) &&
-	    str_eq(fact_user(f), k->user);
+	return f->app == k->app &&
+	    str_eq(webhook_state_channel(f), k->channel) &&
+	    str_eq(webhook_state_user(f), k->user);
 }
 
 static uint64_t
-fact_hash(const struct fact_key *k)
+webhook_state_hash(const struct webhook_state_key *k)
 {
 	return hash_str(k->user, hash_str(k->channel, k->app));
 }
 
-struct fact *
-fact_find(struct broker *br, const struct fact_key *k)
+struct webhook_state *
+webhook_state_find(struct broker *br, const struct webhook_state_key *k)
 {
-	struct hash_node *n =
-	    hash_find(&br->hooks->facts, fact_hash(k), fact_eq, k);
+	struct hash_node *n = hash_find(
+	    &br->webhooks->facts, webhook_state_hash(k), webhook_state_eq, k);
 
-	return n == NULL ? NULL : container_of(n, struct fact, node);
+	return n == NULL ? NULL : container_of(n, struct webhook_state, node);
 }
 
 static size_t
-cost(const struct fact *f)
+cost(const struct webhook_state *f)
 {
 	return sizeof(*f) + f->channel_len + f->user_len + BUDGET_BLOCK;
 }
 
-static struct fact *
-fact_new(struct broker *br, const struct fact_key *k)
+static struct webhook_state *
+webhook_state_new(struct broker *br, const struct webhook_state_key *k)
 {
-	struct fact *f = xcalloc(1, sizeof(*f) + k->channel.n + k->user.n);
+	struct webhook_state *f =
+	    xcalloc(1, sizeof(*f) + k->channel.n + k->user.n);
 
 	f->app = k->app;
 	f->channel_len = (uint16_t)k->channel.n;
@@ -101,17 +104,17 @@ fact_new(struct broker *br, const struct fact_key *k)
 	if (k->user.n > 0)
 		memcpy(f->key + k->channel.n, k->user.p, k->user.n);
 	list_init(&f->link);
-	hooks_line(br, k->app);
-	hash_insert(&br->hooks->facts, &f->node, fact_hash(k));
+	webhook_events_line(br, k->app);
+	hash_insert(&br->webhooks->facts, &f->node, webhook_state_hash(k));
 	budget_add(br->budget, f->app, cost(f));
-	br->hooks->active = true;
+	br->webhooks->active = true;
 	return f;
 }
 
 static void
-fact_free(struct broker *br, struct fact *f)
+webhook_state_free(struct broker *br, struct webhook_state *f)
 {
-	struct hooks *h = br->hooks;
+	struct webhook_events *h = br->webhooks;
 
 	list_remove(&f->link);
 	hash_remove(&h->facts, &f->node);
@@ -126,27 +129,27 @@ fact_free(struct broker *br, struct fact *f)
 static bool
 may_tell(struct broker *br, struct hook_line *line)
 {
-	return br->hooks->settled && br->hooks->unsettled == 0 &&
-	    hook_queue_make_room(br, line);
+	return br->webhooks->settled && br->webhooks->unsettled == 0 &&
+	    webhook_queue_make_room(br, line);
 }
 
 static void
-tell(struct broker *br, struct fact *f, enum webhook_kind kind)
+tell(struct broker *br, struct webhook_state *f, enum webhook_kind kind)
 {
 	struct buf *numbers = NULL, *event = NULL;
 	struct msg_hook m = { .app = f->app,
 		.kind = kind,
-		.channel = fact_channel(f),
-		.user_id = fact_user(f) };
+		.channel = webhook_state_channel(f),
+		.user_id = webhook_state_user(f) };
 
 	if (kind != WEBHOOK_FILLED)
-		hook_apps_match(
-		    hook_apps_find(br, f->app), kind, m.channel, &numbers);
+		webhook_endpoints_match(webhook_endpoints_find(br, f->app),
+		    kind, m.channel, &numbers);
 	if (numbers != NULL)
 		webhook_put_event(&event, kind, m.channel, m.user_id);
 	m.endpoints = buf_str(numbers);
 	m.event = buf_str(event);
-	hooks_put(br, &m);
+	webhook_events_put(br, &m);
 	buf_unref(numbers);
 	buf_unref(event);
 }
@@ -154,7 +157,7 @@ tell(struct broker *br, struct fact *f, enum webhook_kind kind)
 static void
 run_timer(struct broker *br, double seconds)
 {
-	ev_timer *w = &br->hooks->timer;
+	ev_timer *w = &br->webhooks->timer;
 
 	if (ev_is_active(w) && ev_timer_remaining(br->loop, w) <= seconds)
 		return;
@@ -165,7 +168,7 @@ run_timer(struct broker *br, double seconds)
 
 /* What nobody has been told of it. */
 static void
-tell_present(struct broker *br, struct fact *f)
+tell_present(struct broker *br, struct webhook_state *f)
 {
 	list_remove(&f->link);
 	if (!f->told)
@@ -181,21 +184,21 @@ tell_present(struct broker *br, struct fact *f)
 
 /* Nobody needs to hear of a miss that waits. */
 static void
-forgive_miss(struct broker *br, struct fact *f)
+forgive_miss(struct broker *br, struct webhook_state *f)
 {
 	if (!f->owes_miss)
 		return;
 	f->owes_miss = false;
-	br->hooks->nmissed--;
+	br->webhooks->nmissed--;
 	if (f->told)
 		list_remove(&f->link); /* it waited for that only */
 }
 
 static void
-tell_end(struct broker *br, struct fact *f)
+tell_end(struct broker *br, struct webhook_state *f)
 {
 	tell(br, f, f->user_len > 0 ? WEBHOOK_MEMBER_REMOVED : WEBHOOK_VACATED);
-	fact_free(br, f);
+	webhook_state_free(br, f);
 }
 
 /*
@@ -203,9 +206,9 @@ tell_end(struct broker *br, struct fact *f)
  * told first.
  */
 static void
-tell_in_turn(struct broker *br, struct fact *f)
+tell_in_turn(struct broker *br, struct webhook_state *f)
 {
-	struct hook_line *line = hooks_line(br, f->app);
+	struct hook_line *line = webhook_events_line(br, f->app);
 
 	if (!list_is_empty(&f->link))
 		return;
@@ -218,13 +221,13 @@ tell_in_turn(struct broker *br, struct fact *f)
 	}
 	list_append(&line->untold, &f->link);
 	if (list_is_empty(&line->blocked))
-		list_append(&br->hooks->untold, &line->blocked);
-	if (br->hooks->settled)
+		list_append(&br->webhooks->untold, &line->blocked);
+	if (br->webhooks->settled)
 		run_timer(br, NO_ROOM_WAIT);
 }
 
 void
-fact_begin(struct broker *br, struct fact *f)
+webhook_state_begin(struct broker *br, struct webhook_state *f)
 {
 	bool was_present = f->present;
 
@@ -236,15 +239,15 @@ fact_begin(struct broker *br, struct fact *f)
 }
 
 static void
-hold(struct broker *br, struct fact *f)
+hold(struct broker *br, struct webhook_state *f)
 {
 	f->due = broker_now() + HOOKS_HOLD;
-	list_append(&br->hooks->held, &f->link);
+	list_append(&br->webhooks->held, &f->link);
 	run_timer(br, HOOKS_HOLD);
 }
 
 void
-fact_end(struct broker *br, struct fact *f)
+webhook_state_end(struct broker *br, struct webhook_state *f)
 {
 	if (!f->present)
 		return;
@@ -252,8 +255,8 @@ fact_end(struct broker *br, struct fact *f)
 	f->present = false;
 	list_remove(&f->link);
 	if (!f->told)
-		fact_free(br, f); /* nobody ever heard of it */
-	else if (br->hooks->settled)
+		webhook_state_free(br, f); /* nobody ever heard of it */
+	else if (br->webhooks->settled)
 		hold(br, f);
 	/* else facts_go_on() will see it */
 }
@@ -264,8 +267,8 @@ tell_line(struct broker *br, struct hook_line *line, int *left)
 {
 	while (
 	    !list_is_empty(&line->untold) && may_tell(br, line) && *left > 0) {
-		struct fact *f =
-		    LIST_ITEM(line->untold.next, struct fact, link);
+		struct webhook_state *f =
+		    LIST_ITEM(line->untold.next, struct webhook_state, link);
 
 		--*left;
 		if (f->present)
@@ -278,10 +281,10 @@ tell_line(struct broker *br, struct hook_line *line, int *left)
 void
 facts_tell_untold(struct broker *br)
 {
-	struct list *lines = &br->hooks->untold, *l, *next;
+	struct list *lines = &br->webhooks->untold, *l, *next;
 	int left = AT_ONCE;
 
-	if (!br->hooks->settled)
+	if (!br->webhooks->settled)
 		return;
 	LIST_FOREACH_SAFE(l, next, lines) {
 		struct hook_line *line =
@@ -290,7 +293,7 @@ facts_tell_untold(struct broker *br)
 		tell_line(br, line, &left);
 		if (list_is_empty(&line->untold)) {
 			list_remove(&line->blocked);
-			hook_queue_release(&br->hooks->queue, line);
+			webhook_queue_release(&br->webhooks->queue, line);
 		} else if (left == 0) { /* the others first, in the next turn */
 			list_remove(&line->blocked);
 			list_append(lines, &line->blocked);
@@ -304,13 +307,13 @@ facts_tell_untold(struct broker *br)
 static void
 tell_held(struct broker *br)
 {
-	struct list *held = &br->hooks->held;
+	struct list *held = &br->webhooks->held;
 	double now = broker_now();
 	int left = AT_ONCE;
-	struct fact *f;
+	struct webhook_state *f;
 
 	while (!list_is_empty(held)) {
-		f = LIST_ITEM(held->next, struct fact, link);
+		f = LIST_ITEM(held->next, struct webhook_state, link);
 		if (f->due > now || left-- == 0) {
 			run_timer(br, f->due - now);
 			return;
@@ -331,55 +334,58 @@ facts_on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	facts_tell_untold(br);
 }
 
-struct fact *
-fact_get(struct broker *br, const struct fact_key *k)
+struct webhook_state *
+webhook_state_get(struct broker *br, const struct webhook_state_key *k)
 {
-	struct fact *f = fact_find(br, k);
+	struct webhook_state *f = webhook_state_find(br, k);
 	uint32_t kinds = k->user.n > 0 ? MEMBER_KINDS : CHANNEL_KINDS;
 
 	if (f == NULL &&
-	    hook_apps_wants(hook_apps_find(br, k->app), kinds, k->channel))
-		f = fact_new(br, k);
+	    webhook_endpoints_wants(
+		webhook_endpoints_find(br, k->app), kinds, k->channel))
+		f = webhook_state_new(br, k);
 	return f;
 }
 
 void
-fact_miss(struct broker *br, struct fact *f)
+webhook_state_miss(struct broker *br, struct webhook_state *f)
 {
 	if (f->missed || f->owes_miss || !f->present)
 		return;
 	f->owes_miss = true;
-	br->hooks->nmissed++;
+	br->webhooks->nmissed++;
 	tell_in_turn(br, f);
 }
 
 void
-fact_fill(struct broker *br, struct fact *f)
+webhook_state_fill(struct broker *br, struct webhook_state *f)
 {
 	forgive_miss(br, f);
 	if (!f->missed)
 		return;
 	f->missed = false;
-	br->hooks->nmissed--;
+	br->webhooks->nmissed--;
 	tell(br, f, WEBHOOK_FILLED);
 }
 
 void
-fact_seed(struct broker *br, const struct fact_key *k)
+webhook_state_seed(struct broker *br, const struct webhook_state_key *k)
 {
-	struct fact *f;
+	struct webhook_state *f;
 
-	if (fact_find(br, k) == NULL && (f = fact_get(br, k)) != NULL)
+	if (webhook_state_find(br, k) == NULL &&
+	    (f = webhook_state_get(br, k)) != NULL)
 		f->present = f->told = true;
 }
 
 void
-fact_told(struct broker *br, const struct fact_key *k, bool missed)
+webhook_state_told(
+    struct broker *br, const struct webhook_state_key *k, bool missed)
 {
-	struct fact *f = fact_find(br, k);
+	struct webhook_state *f = webhook_state_find(br, k);
 
 	if (f == NULL)
-		f = fact_new(br, k);
+		f = webhook_state_new(br, k);
 	f->told = true;
 	if (missed)
 		forgive_miss(br, f);
@@ -387,16 +393,16 @@ fact_told(struct broker *br, const struct fact_key *k, bool missed)
 		list_remove(&f->link);
 	if (missed && !f->missed) {
 		f->missed = true;
-		br->hooks->nmissed++;
+		br->webhooks->nmissed++;
 	}
 }
 
 /* The event may have come while nobody knew of the miss. */
 static bool
-is_filled(struct broker *br, const struct fact *f)
+is_filled(struct broker *br, const struct webhook_state *f)
 {
 	const struct channel *c =
-	    registry_find(br->registry, f->app, fact_channel(f));
+	    registry_find(br->registry, f->app, webhook_state_channel(f));
 
 	return c != NULL && cache_has(c);
 }
@@ -410,12 +416,12 @@ static void
 settle_one(void *arg, struct hash_node *n)
 {
 	const struct settling *s = arg;
-	struct fact *f = container_of(n, struct fact, node);
+	struct webhook_state *f = container_of(n, struct webhook_state, node);
 
 	if ((f->user_len > 0) != s->members)
 		return;
 	if (f->missed && is_filled(s->br, f))
-		fact_fill(s->br, f);
+		webhook_state_fill(s->br, f);
 	if (!f->present && list_is_empty(&f->link))
 		hold(s->br, f);
 }
@@ -423,14 +429,14 @@ settle_one(void *arg, struct hash_node *n)
 void
 facts_settle(struct broker *br)
 {
-	br->hooks->unsettled = 2;
-	br->hooks->at = (struct hash_cursor){ 0 };
+	br->webhooks->unsettled = 2;
+	br->webhooks->at = (struct hash_cursor){ 0 };
 }
 
 bool
 facts_go_on(struct broker *br)
 {
-	struct hooks *h = br->hooks;
+	struct webhook_events *h = br->webhooks;
 	/* Members go before their channels, here as ever. */
 	struct settling s = { br, h->unsettled == 2 };
 
@@ -447,12 +453,13 @@ facts_go_on(struct broker *br)
 void
 facts_clear(struct broker *br)
 {
-	struct hash *facts = &br->hooks->facts;
+	struct hash *facts = &br->webhooks->facts;
 	struct hash_node *n, *next;
 
 	for (n = hash_first(facts); n != NULL; n = next) {
 		next = hash_next(facts, n);
-		fact_free(br, container_of(n, struct fact, node));
+		webhook_state_free(
+		    br, container_of(n, struct webhook_state, node));
 	}
 	hash_clear(facts);
 }
@@ -462,11 +469,12 @@ facts_forget(struct broker *br, uint32_t app)
 {
 	struct hash_node *n, *next;
 
-	for (n = hash_first(&br->hooks->facts); n != NULL; n = next) {
-		struct fact *f = container_of(n, struct fact, node);
+	for (n = hash_first(&br->webhooks->facts); n != NULL; n = next) {
+		struct webhook_state *f =
+		    container_of(n, struct webhook_state, node);
 
-		next = hash_next(&br->hooks->facts, n);
+		next = hash_next(&br->webhooks->facts, n);
 		if (f->app == app)
-			fact_free(br, f);
+			webhook_state_free(br, f);
 	}
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * survey.c: asks the workers about their connections, for pusherctl.  Owns
- * struct survey, of which a client of the control socket has one at most.
+ * conn_query.c: asks the workers about their connections, for pusherctl.  Owns
+ * struct conn_query, of which a client of the control socket has one at most.
  *
  * Lists go from worker to worker, one portion at a time, and the next one is
  * asked for when the client has taken what it has: whatever there is to list,
  * a portion is what it costs.  Closing goes on in all workers side by side.
  */
 
-#include "broker/control/survey.h"
+#include "broker/control/conn_query.h"
 
 #include <stdlib.h>
 
@@ -19,7 +19,7 @@
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
-struct survey {
+struct conn_query {
 	struct control_client *k;
 	struct msg_walk what; /* its texts lie in `text` */
 	uint64_t waits;       /* bit per worker that owes WALK_ROWS */
@@ -30,13 +30,13 @@ struct survey {
 };
 
 static bool
-is_kill(const struct survey *s)
+is_kill(const struct conn_query *s)
 {
 	return s->what.kind == WALK_KILL || s->what.kind == WALK_RECONNECT;
 }
 
 void
-survey_free(struct survey *s)
+conn_query_free(struct conn_query *s)
 {
 	struct msg_walk_end m;
 	uint64_t mask;
@@ -50,12 +50,12 @@ survey_free(struct survey *s)
 		if (p != NULL)
 			ipc_send_walk_end(&p->ipc, &m);
 	}
-	s->k->survey = NULL;
+	s->k->conn_query = NULL;
 	free(s);
 }
 
 static void
-killed_row(struct survey *s)
+killed_row(struct conn_query *s)
 {
 	struct json_writer w;
 
@@ -66,7 +66,7 @@ killed_row(struct survey *s)
 
 /* Nothing is owed any more. */
 static void
-finish(struct survey *s)
+finish(struct conn_query *s)
 {
 	struct control_client *k = s->k;
 
@@ -76,11 +76,11 @@ finish(struct survey *s)
 		control_fail(k, "there is no such connection (any more)");
 	else
 		control_end(k);
-	survey_free(s);
+	conn_query_free(s);
 }
 
 static void
-ask(struct survey *s, unsigned slot)
+ask(struct conn_query *s, unsigned slot)
 {
 	s->open |= UINT64_C(1) << slot;
 	s->waits |= UINT64_C(1) << slot;
@@ -89,7 +89,7 @@ ask(struct survey *s, unsigned slot)
 
 /* Lists: the next worker that there is. */
 static void
-ask_next(struct survey *s)
+ask_next(struct conn_query *s)
 {
 	struct broker *br = s->k->br;
 
@@ -102,16 +102,16 @@ ask_next(struct survey *s)
 }
 
 void
-survey_begin(
+conn_query_begin(
     struct control_client *k, const struct msg_walk *what, uint64_t limit)
 {
-	struct survey *s =
+	struct conn_query *s =
 	    xcalloc(1, sizeof(*s) + what->channel.n + what->user_id.n);
 
 	s->k = k;
 	s->limit = limit;
 	s->what = *what;
-	s->what.id = ++k->br->control->survey_id;
+	s->what.id = ++k->br->control->conn_query_id;
 	if (what->channel.n > 0)
 		memcpy(s->text, what->channel.p, what->channel.n);
 	if (what->user_id.n > 0)
@@ -119,7 +119,7 @@ survey_begin(
 		    what->user_id.n);
 	s->what.channel.p = s->text;
 	s->what.user_id.p = s->text + what->channel.n;
-	k->survey = s;
+	k->conn_query = s;
 	if (!is_kill(s)) {
 		ask_next(s);
 		return;
@@ -132,18 +132,18 @@ survey_begin(
 }
 
 bool
-survey_may_go_on(const struct survey *s)
+conn_query_may_go_on(const struct conn_query *s)
 {
 	return s != NULL && !is_kill(s) && s->waits == 0;
 }
 
 void
-survey_go_on(struct survey *s)
+conn_query_go_on(struct conn_query *s)
 {
 	struct msg_walk_go m = { .id = s->what.id };
 	struct peer *p;
 
-	if (!survey_may_go_on(s))
+	if (!conn_query_may_go_on(s))
 		return;
 	if (s->open == 0) {
 		ask_next(s);
@@ -154,7 +154,7 @@ survey_go_on(struct survey *s)
 	ipc_send_walk_go(&p->ipc, &m);
 }
 
-static struct survey *
+static struct conn_query *
 find(const struct broker *br, uint64_t id)
 {
 	struct list *e;
@@ -163,15 +163,15 @@ find(const struct broker *br, uint64_t id)
 		struct control_client *k =
 		    LIST_ITEM(e, struct control_client, link);
 
-		if (k->survey != NULL && k->survey->what.id == id)
-			return k->survey;
+		if (k->conn_query != NULL && k->conn_query->what.id == id)
+			return k->conn_query;
 	}
 	return NULL;
 }
 
 /* One line each; true when that is enough. */
 static bool
-pass_rows(struct survey *s, struct str rows)
+pass_rows(struct conn_query *s, struct str rows)
 {
 	while (rows.p != NULL && rows.n > 0) {
 		struct msg_ctl_row row = { .json = str_cut(&rows, '\n') };
@@ -185,9 +185,9 @@ pass_rows(struct survey *s, struct str rows)
 }
 
 int
-survey_on_rows(struct peer *p, const struct msg_walk_rows *m)
+conn_query_on_rows(struct peer *p, const struct msg_walk_rows *m)
 {
-	struct survey *s = find(p->br, m->id);
+	struct conn_query *s = find(p->br, m->id);
 	uint64_t bit = UINT64_C(1) << p->slot;
 
 	if (s == NULL)
@@ -210,14 +210,14 @@ survey_on_rows(struct peer *p, const struct msg_walk_rows *m)
 }
 
 void
-survey_drop(struct broker *br, unsigned slot)
+conn_query_drop(struct broker *br, unsigned slot)
 {
 	uint64_t bit = UINT64_C(1) << slot;
 	struct list *e, *tmp;
 
 	LIST_FOREACH_SAFE(e, tmp, &br->control->clients) {
-		struct survey *s =
-		    LIST_ITEM(e, struct control_client, link)->survey;
+		struct conn_query *s =
+		    LIST_ITEM(e, struct control_client, link)->conn_query;
 
 		if (s == NULL || (s->open & bit) == 0)
 			continue;

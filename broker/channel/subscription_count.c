@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tally.c: who is due to be told the subscription count, and when.  Owns
- * struct tally, which a channel has from its first change until its last
- * subscriber has left, so that the pause between two events is kept.
+ * subscription_count.c: who is due to be told the subscription count, and when.
+ * Owns struct subscription_count, which a channel has from its first change
+ * until its last subscriber has left, so that the pause between two events is
+ * kept.
  *
  * Must never tell a channel with members: they have member_added.
  */
 
-#include "broker/channel/tally.h"
+#include "broker/channel/subscription_count.h"
 
 #include <ev.h>
 #include <stdlib.h>
@@ -27,14 +28,14 @@
 #define ALL_AT_ONCE 1000 /* channels in one turn */
 #define PAUSE 5.         /* seconds between two events */
 
-struct tally {
+struct subscription_count {
 	ev_timer timer;
 	struct broker *br;
 	struct channel *channel;
 	double told; /* broker_now() of the last event, or 0 */
 };
 
-#define TALLY_COST (sizeof(struct tally) + BUDGET_BLOCK)
+#define TALLY_COST (sizeof(struct subscription_count) + BUDGET_BLOCK)
 
 static bool
 is_wanted(const struct broker *br, const struct channel *c)
@@ -57,7 +58,7 @@ forget(struct channel *c)
 
 /* Seconds until many subscribers may be told again. */
 static double
-pause_left(const struct tally *t, double now)
+pause_left(const struct subscription_count *t, double now)
 {
 	if (t->channel->total <= MANY || t->told == 0)
 		return 0;
@@ -67,7 +68,8 @@ pause_left(const struct tally *t, double now)
 static void
 on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	struct tally *t = container_of(w, struct tally, timer);
+	struct subscription_count *t =
+	    container_of(w, struct subscription_count, timer);
 	struct broker *br = t->br;
 	struct channel *c = t->channel;
 	double now = broker_now(), wait;
@@ -97,10 +99,10 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 void
-tally_changed(struct broker *br, struct channel *c)
+subscription_count_changed(struct broker *br, struct channel *c)
 {
 	double wait;
-	struct tally *t = c->tally;
+	struct subscription_count *t = c->tally;
 
 	if (c->hidden || c->presence != NULL)
 		return;
@@ -128,18 +130,18 @@ tally_changed(struct broker *br, struct channel *c)
 static void
 change(void *arg, struct hash_node *n)
 {
-	tally_changed(arg, container_of(n, struct channel, node));
+	subscription_count_changed(arg, container_of(n, struct channel, node));
 }
 
 void
-tally_all(struct broker *br)
+subscription_count_all(struct broker *br)
 {
 	br->tallies->due = true;
 	br->tallies->at = (struct hash_cursor){ 0 };
 }
 
 bool
-tally_go_on(struct broker *br)
+subscription_count_go_on(struct broker *br)
 {
 	if (br->tallies->due)
 		br->tallies->due = hash_walk(&br->registry->channels,
@@ -148,7 +150,7 @@ tally_go_on(struct broker *br)
 }
 
 void
-tally_clear(struct broker *br)
+subscription_count_clear(struct broker *br)
 {
 	struct hash *channels = &br->registry->channels;
 	struct hash_node *n;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BROKER_STATS_SCRAPE_H
-#define BROKER_STATS_SCRAPE_H
+#ifndef BROKER_STATS_METRICS_H
+#define BROKER_STATS_METRICS_H
 
 /*
  * GET /metrics: the text format of Prometheus, version 0.0.4, made from
@@ -20,12 +20,12 @@ struct scrapes {
 	struct list all;
 };
 
-void scrape_init(struct broker *);
+void metrics_init(struct broker *);
 /* QUERY_METRICS of a worker. */
-void scrape_on_query(struct peer *, const struct msg_query *);
+void metrics_on_query(struct peer *, const struct msg_query *);
 /* Writes on, one family each turn; true when something is left. */
-bool scrape_continue(struct broker *);
+bool metrics_continue(struct broker *);
 /* Forgets what this worker asked, or all (NULL). */
-void scrape_drop(struct broker *, const struct peer *);
+void metrics_drop(struct broker *, const struct peer *);
 
 #endif

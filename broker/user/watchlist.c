@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * watch.c: watchlists in both directions, and what watchers are told.  Owns
+ * watchlist.c: watchlists in both directions, and what watchers are told.  Owns
  * struct watch.
  *
  * Every watch knows what its connection has been told, and is told only what
@@ -9,7 +9,7 @@
  * one broker to the next.
  */
 
-#include "broker/user/watch.h"
+#include "broker/user/watchlist.h"
 
 #include <stdlib.h>
 
@@ -87,7 +87,7 @@ change_of(struct broker *br, const struct user *u, bool online)
 }
 
 void
-watch_tell(struct broker *br, const struct user *u, bool online,
+watchlist_tell(struct broker *br, const struct user *u, bool online,
     const struct session *except)
 {
 	struct str frames = { NULL, 0 };
@@ -105,7 +105,7 @@ watch_tell(struct broker *br, const struct user *u, bool online,
 }
 
 bool
-watch_is_told(const struct user *u)
+watchlist_is_told(const struct user *u)
 {
 	struct list *e;
 
@@ -116,7 +116,7 @@ watch_is_told(const struct user *u)
 }
 
 void
-watch_correct(struct broker *br, struct session *s)
+watchlist_correct(struct broker *br, struct session *s)
 {
 	for (size_t i = 0; i < s->nwatches; i++) {
 		struct watch *wa = &s->watches[i];
@@ -128,7 +128,7 @@ watch_correct(struct broker *br, struct session *s)
 }
 
 void
-watch_write(struct buf **b, struct session *s, uint8_t online[WATCH_BYTES])
+watchlist_write(struct buf **b, struct session *s, uint8_t online[WATCH_BYTES])
 {
 	struct buf *lists[2] = { NULL, NULL };
 
@@ -151,7 +151,7 @@ watch_write(struct buf **b, struct session *s, uint8_t online[WATCH_BYTES])
 }
 
 void
-watch_clear(struct broker *br, struct session *s)
+watchlist_clear(struct broker *br, struct session *s)
 {
 	for (size_t i = 0; i < s->nwatches; i++) {
 		list_remove(&s->watches[i].in_user);
@@ -190,7 +190,7 @@ has_bit(struct str bits, size_t at)
 
 /* Everybody in the list, which has as many elements as there is room for. */
 static int
-watch_all(
+watchlist_all(
     struct broker *br, struct session *s, struct json list, struct str online)
 {
 	struct json e;
@@ -210,14 +210,14 @@ watch_all(
 }
 
 int
-watch_set(struct broker *br, struct session *s, const struct msg_signin *m)
+watchlist_set(struct broker *br, struct session *s, const struct msg_signin *m)
 {
 	struct str text = m->watchlist;
 	struct json list, e;
 	size_t pos = 0, n = 0;
 	const char *err;
 
-	watch_clear(br, s);
+	watchlist_clear(br, s);
 	if (text.n == 0)
 		return 0;
 	if (text.n > LIST_MAX || json_parse(text, &list, &err) == -1 ||
@@ -232,5 +232,5 @@ watch_set(struct broker *br, struct session *s, const struct msg_signin *m)
 		return 0;
 	s->watches = xcalloc(n, sizeof(*s->watches));
 	budget_add(br->budget, s->user->app, n * sizeof(*s->watches));
-	return watch_all(br, s, list, m->online);
+	return watchlist_all(br, s, list, m->online);
 }

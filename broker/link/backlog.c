@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * park.c: keeps messages of a worker that has more answers to read than is
+ * backlog.c: keeps messages of a worker that has more answers to read than is
  * good.  Owns references to the bytes as they came in.  Without it a burst of
  * short questions becomes gigabytes of answers in one turn.  When much waits,
  * or when some worker has too much to read, the links are not read: then the
@@ -9,7 +9,7 @@
  * Must never change the order of a link, nor end one for being busy.
  */
 
-#include "broker/link/park.h"
+#include "broker/link/backlog.h"
 
 #include <stdlib.h>
 
@@ -29,7 +29,7 @@ struct parked {
 static bool
 may_go(const struct peer *p, bool costly)
 {
-	const struct park *k = &p->park;
+	const struct backlog *k = &p->backlog;
 
 	if (k->resuming || resync_is_on(p->br))
 		return true;
@@ -38,9 +38,9 @@ may_go(const struct peer *p, bool costly)
 }
 
 bool
-park_message(struct peer *p, const struct ipc_in *in, bool costly)
+backlog_message(struct peer *p, const struct ipc_in *in, bool costly)
 {
-	struct park *k = &p->park;
+	struct backlog *k = &p->backlog;
 	struct parked *m;
 
 	if (may_go(p, costly))
@@ -63,7 +63,7 @@ park_message(struct peer *p, const struct ipc_in *in, bool costly)
 
 /* Takes the first one out; *in holds its reference to the bytes. */
 static void
-take(struct park *k, struct ipc_in *in)
+take(struct backlog *k, struct ipc_in *in)
 {
 	struct parked *m = LIST_ITEM(k->waiting.next, struct parked, link);
 
@@ -79,12 +79,12 @@ take(struct park *k, struct ipc_in *in)
 }
 
 void
-park_clear(struct peer *p)
+backlog_clear(struct peer *p)
 {
 	struct ipc_in in;
 
-	while (!list_is_empty(&p->park.waiting)) {
-		take(&p->park, &in);
+	while (!list_is_empty(&p->backlog.waiting)) {
+		take(&p->backlog, &in);
 		buf_unref(in.b);
 	}
 }
@@ -92,7 +92,7 @@ park_clear(struct peer *p)
 static void
 resume(struct peer *p)
 {
-	struct park *k = &p->park;
+	struct backlog *k = &p->backlog;
 	struct ipc_in in;
 
 	k->resuming = true;
@@ -114,7 +114,7 @@ resume(struct peer *p)
 static void
 read_on(struct peer *p)
 {
-	struct park *k = &p->park;
+	struct backlog *k = &p->backlog;
 
 	if (!k->stopped || k->bytes > PARK_MAX / 2)
 		return;
@@ -123,7 +123,7 @@ read_on(struct peer *p)
 }
 
 bool
-park_resume(struct broker *br)
+backlog_resume(struct broker *br)
 {
 	bool more = false;
 
@@ -134,12 +134,12 @@ park_resume(struct broker *br)
 
 		if (p == NULL)
 			continue;
-		if (!list_is_empty(&p->park.waiting) &&
+		if (!list_is_empty(&p->backlog.waiting) &&
 		    outq_bytes(&p->ipc.out) < PARK_BELOW)
 			resume(p);
 		read_on(p);
 		more = more ||
-		    (p->ipc.fd != -1 && !list_is_empty(&p->park.waiting) &&
+		    (p->ipc.fd != -1 && !list_is_empty(&p->backlog.waiting) &&
 			!p->ipc.blocked);
 	}
 	return more;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * claims.c: idempotency keys.  Owns each key with its state: claimed by a
+ * idempotency.c: idempotency keys.  Owns each key with its state: claimed by a
  * worker (others wait for its answer), or answered.  A claim that ends without
  * an answer worth keeping (a refusal, a dead worker, a question that nobody
  * remembers) passes to who waits longest, or is forgotten; if the worker had
@@ -11,7 +11,7 @@
  * broker, for the same price.
  */
 
-#include "broker/app/claims.h"
+#include "broker/app/idempotency.h"
 
 #include "broker/core/budget.h"
 #include "broker/core/core.h"
@@ -66,7 +66,7 @@ claim_eq(const struct hash_node *n, const void *key)
 }
 
 static struct claim *
-find(struct claims *cs, uint32_t app, struct str key)
+find(struct idempotency *cs, uint32_t app, struct str key)
 {
 	struct claim_key k = { app, key };
 	struct hash_node *n =
@@ -118,13 +118,13 @@ forget(struct broker *br, struct claim *cl)
 {
 	cl->status = cl->promise; /* 0: who waits may do it */
 	tell_waiters(br, cl);
-	hash_remove(&br->claims->keys, &cl->node);
+	hash_remove(&br->idempotency->keys, &cl->node);
 	list_remove(&cl->order);
 	list_remove(&cl->in_app);
-	shares_sub(&br->claims->shares, cl->share, cost(cl));
+	shares_sub(&br->idempotency->shares, cl->share, cost(cl));
 	budget_sub(br->budget, cl->app, cost(cl));
-	br->claims->n--;
-	br->claims->bytes -= cl->key_len + buf_str(cl->body).n;
+	br->idempotency->n--;
+	br->idempotency->bytes -= cl->key_len + buf_str(cl->body).n;
 	buf_unref(cl->body);
 	free(cl);
 }
@@ -132,13 +132,13 @@ forget(struct broker *br, struct claim *cl)
 static void
 set_body(struct broker *br, struct claim *cl, struct str body)
 {
-	br->claims->bytes -= buf_str(cl->body).n;
-	shares_sub(&br->claims->shares, cl->share, buf_str(cl->body).n);
+	br->idempotency->bytes -= buf_str(cl->body).n;
+	shares_sub(&br->idempotency->shares, cl->share, buf_str(cl->body).n);
 	budget_sub(br->budget, cl->app, buf_str(cl->body).n);
 	buf_unref(cl->body);
 	cl->body = buf_from(body);
-	br->claims->bytes += body.n;
-	shares_add(&br->claims->shares, cl->share, body.n);
+	br->idempotency->bytes += body.n;
+	shares_add(&br->idempotency->shares, cl->share, body.n);
 	budget_add(br->budget, cl->app, body.n);
 }
 
@@ -183,7 +183,7 @@ max_bytes(const struct broker *br)
 static void
 make_room(struct broker *br)
 {
-	struct claims *cs = br->claims;
+	struct idempotency *cs = br->idempotency;
 	struct share *s;
 
 	while ((cs->n >= CLAIMS_MAX || cs->bytes > max_bytes(br)) &&
@@ -202,21 +202,21 @@ add(struct broker *br, uint32_t app, struct str key)
 	cl->at = broker_now();
 	cl->key_len = key.n;
 	memcpy(cl->key, key.p, key.n);
-	hash_insert(&br->claims->keys, &cl->node, hash_str(key, app));
+	hash_insert(&br->idempotency->keys, &cl->node, hash_str(key, app));
 	list_init(&cl->order);
-	list_append(&br->claims->order, &cl->order);
-	cl->share = shares_get(&br->claims->shares, app);
+	list_append(&br->idempotency->order, &cl->order);
+	cl->share = shares_get(&br->idempotency->shares, app);
 	list_init(&cl->in_app);
 	list_append(&cl->share->entries, &cl->in_app);
-	shares_add(&br->claims->shares, cl->share, cost(cl));
+	shares_add(&br->idempotency->shares, cl->share, cost(cl));
 	budget_add(br->budget, app, cost(cl));
-	br->claims->n++;
-	br->claims->bytes += key.n;
+	br->idempotency->n++;
+	br->idempotency->bytes += key.n;
 	return cl;
 }
 
 int
-claims_on_claim(struct peer *p, const struct msg_claim *m)
+idempotency_on_claim(struct peer *p, const struct msg_claim *m)
 {
 	struct broker *br = p->br;
 	struct claim *cl;
@@ -224,7 +224,7 @@ claims_on_claim(struct peer *p, const struct msg_claim *m)
 
 	if (m->key.n == 0)
 		return -1;
-	cl = find(br->claims, m->app, m->key);
+	cl = find(br->idempotency, m->app, m->key);
 	if (cl == NULL) {
 		cl = add(br, m->app, m->key);
 		cl->slot = (unsigned)p->slot;
@@ -241,9 +241,9 @@ claims_on_claim(struct peer *p, const struct msg_claim *m)
 }
 
 int
-claims_on_fulfil(struct peer *p, const struct msg_fulfil *m)
+idempotency_on_fulfil(struct peer *p, const struct msg_fulfil *m)
 {
-	struct claim *cl = find(p->br->claims, m->app, m->key);
+	struct claim *cl = find(p->br->idempotency, m->app, m->key);
 
 	if (cl == NULL || cl->status != 0 || cl->slot != (unsigned)p->slot)
 		return 0; /* made room for others meanwhile */
@@ -262,11 +262,11 @@ claims_on_fulfil(struct peer *p, const struct msg_fulfil *m)
 }
 
 void
-claims_drop(struct broker *br, unsigned slot)
+idempotency_drop(struct broker *br, unsigned slot)
 {
 	struct list *e, *tmp;
 
-	LIST_FOREACH_SAFE(e, tmp, &br->claims->order) {
+	LIST_FOREACH_SAFE(e, tmp, &br->idempotency->order) {
 		struct claim *cl = LIST_ITEM(e, struct claim, order);
 
 		if (cl->status == 0 && cl->slot == slot)
@@ -275,13 +275,14 @@ claims_drop(struct broker *br, unsigned slot)
 }
 
 void
-claims_expire(struct broker *br)
+idempotency_expire(struct broker *br)
 {
 	double limit = broker_now() - CLAIM_SECONDS;
 	struct claim *cl;
 
-	while (!list_is_empty(&br->claims->order)) {
-		cl = LIST_ITEM(br->claims->order.next, struct claim, order);
+	while (!list_is_empty(&br->idempotency->order)) {
+		cl =
+		    LIST_ITEM(br->idempotency->order.next, struct claim, order);
 		if (cl->at > limit)
 			break;
 		forget(br, cl);
@@ -289,14 +290,14 @@ claims_expire(struct broker *br)
 }
 
 void
-claims_init(struct claims *cs)
+idempotency_init(struct idempotency *cs)
 {
-	*cs = (struct claims){ 0 };
+	*cs = (struct idempotency){ 0 };
 	list_init(&cs->order);
 }
 
 void
-claims_clear(struct claims *cs)
+idempotency_clear(struct idempotency *cs)
 {
 	struct list *e, *tmp, *f, *tmp2;
 

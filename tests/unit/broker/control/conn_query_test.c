@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * survey_test.c: questions that workers answer: portion by portion, one worker
- * after the other, with limits, and with workers and clients that go.
+ * conn_query_test.c: questions that workers answer: portion by portion, one
+ * worker after the other, with limits, and with workers and clients that go.
  */
 
 #include <setjmp.h>
@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "broker/control/survey.h"
+#include "broker/control/conn_query.h"
 #include "tests/unit/broker/desk.h"
 
 static void

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * snapshot.c: a copy of names, so that a long list can be written over many
+ * name_list.c: a copy of names, so that a long list can be written over many
  * turns while what it lists comes and goes; what a row says is looked up when
- * it is written.  Owns struct snapshot.
+ * it is written.  Owns struct name_list.
  */
 
-#include "broker/control/snapshot.h"
+#include "broker/control/name_list.h"
 
 #include <stdlib.h>
 
@@ -16,24 +16,24 @@
 
 #define PORTION 1000 /* rows in one turn */
 
-struct snapshot_name {
+struct name_list_name {
 	const char *app_id; /* while sorting */
 	struct str name;
 	uint32_t app;
 };
 
-struct snapshot {
-	snapshot_row row;
+struct name_list {
+	name_list_row row;
 	struct buf *about; /* for the rows */
-	struct snapshot_name *v;
+	struct name_list_name *v;
 	size_t n, cap, next;
 	struct buf *bytes; /* the names */
 };
 
-struct snapshot *
-snapshot_new(snapshot_row row, struct str about)
+struct name_list *
+name_list_new(name_list_row row, struct str about)
 {
-	struct snapshot *s = xcalloc(1, sizeof(*s));
+	struct name_list *s = xcalloc(1, sizeof(*s));
 
 	s->row = row;
 	s->about = buf_from(about);
@@ -41,7 +41,7 @@ snapshot_new(snapshot_row row, struct str about)
 }
 
 void
-snapshot_free(struct snapshot *s)
+name_list_free(struct name_list *s)
 {
 	if (s == NULL)
 		return;
@@ -53,28 +53,28 @@ snapshot_free(struct snapshot *s)
 
 /* name.p is set when all are there: the bytes may move until then. */
 void
-snapshot_add(struct snapshot *s, const struct broker_app *a, struct str name)
+name_list_add(struct name_list *s, const struct broker_app *a, struct str name)
 {
 	if (s->n == s->cap) {
 		s->cap = s->cap == 0 ? 64 : s->cap * 2;
 		s->v = xreallocarray(s->v, s->cap, sizeof(*s->v));
 	}
 	s->v[s->n++] =
-	    (struct snapshot_name){ a->app.id, { NULL, name.n }, a->app.num };
+	    (struct name_list_name){ a->app.id, { NULL, name.n }, a->app.num };
 	buf_append(&s->bytes, name);
 }
 
 static int
 by_app_and_name(const void *a, const void *b)
 {
-	const struct snapshot_name *x = a, *y = b;
+	const struct name_list_name *x = a, *y = b;
 	int r = str_cmp(str_of(x->app_id), str_of(y->app_id));
 
 	return r != 0 ? r : str_cmp(x->name, y->name);
 }
 
 void
-snapshot_close(struct snapshot *s, bool sort)
+name_list_close(struct name_list *s, bool sort)
 {
 	const char *p = buf_str(s->bytes).p;
 
@@ -87,12 +87,12 @@ snapshot_close(struct snapshot *s, bool sort)
 }
 
 void
-snapshot_write(struct control_client *k, struct snapshot **sp)
+name_list_write(struct control_client *k, struct name_list **sp)
 {
-	struct snapshot *s = *sp;
+	struct name_list *s = *sp;
 
 	for (int i = 0; i < PORTION && s->next < s->n; i++) {
-		const struct snapshot_name *e = &s->v[s->next++];
+		const struct name_list_name *e = &s->v[s->next++];
 		const struct broker_app *a = apps_find(k->br, e->app);
 
 		if (a != NULL)
@@ -100,7 +100,7 @@ snapshot_write(struct control_client *k, struct snapshot **sp)
 	}
 	if (s->next < s->n)
 		return;
-	snapshot_free(s);
+	name_list_free(s);
 	*sp = NULL;
 	control_end(k);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hooks_test.c: what becomes a webhook event, what is held back, what a new
+ * events_test.c: what becomes a webhook event, what is held back, what a new
  * broker says after an old one, and what happens without a courier.
  */
 
@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "broker/webhook/hook_apps.h"
+#include "broker/webhook/endpoints.h"
 #include "shared/app/appdb_hooks.h"
 #include "shared/pusher/channel_name.h"
 #include "tests/unit/broker/links.h"
@@ -82,7 +82,7 @@ courier_comes(struct desk *d)
 	assert_true(next(d, &s));
 	assert_int_equal(s.type, IPC_HOOK_START);
 	assert_int_equal(msg_hook_start_get(&start, s.body), 0);
-	assert_int_equal(start.want_told, !d->l->br.hooks->told);
+	assert_int_equal(start.want_told, !d->l->br.webhooks->told);
 }
 
 static void
@@ -212,7 +212,7 @@ order_and_hold_back(void **state)
 	expect_hook(d, MEMBER("removed", "u"));
 	expect_hook(d, PRESENCE("vacated"));
 	expect_hook(d, NULL);
-	assert_int_equal(d->l->br.hooks->facts.n, 0);
+	assert_int_equal(d->l->br.webhooks->facts.n, 0);
 	desk_free(d);
 }
 
@@ -222,12 +222,12 @@ without_an_endpoint_there_is_nothing(void **state)
 	struct desk *d = desk_new(NULL);
 
 	(void)state;
-	assert_false(d->l->br.hooks->active);
+	assert_false(d->l->br.webhooks->active);
 	courier_comes(d);
 	links_sub(d->l, 0, 1, "room", "");
 	leave(d, 0, 1, "room", "");
 	expect_hook(d, NULL);
-	assert_int_equal(d->l->br.hooks->facts.n, 0);
+	assert_int_equal(d->l->br.webhooks->facts.n, 0);
 	desk_free(d);
 }
 
@@ -244,7 +244,7 @@ a_courier_that_comes_back_gets_what_it_did_not_acknowledge(void **state)
 	courier_goes(d);
 	leave(d, 0, 2, "presence-x", "u");
 	links_sub(d->l, 0, 3, "presence-y", "v");
-	assert_int_equal(d->l->br.hooks->queue.n, 4);
+	assert_int_equal(d->l->br.webhooks->queue.n, 4);
 	courier_comes(d);
 	expect_hook(d, PRESENCE("occupied"));
 	expect_hook(d, MEMBER("added", "u"));
@@ -307,7 +307,7 @@ a_miss_that_nobody_could_tell_is_told_later(void **state)
 	expect_hook(d, CACHE("cache_miss", "a"));
 	expect_hook(d, CACHE("channel_occupied", "d"));
 	expect_hook(d, NULL);
-	assert_int_equal(d->l->br.hooks->nmissed, 2);
+	assert_int_equal(d->l->br.webhooks->nmissed, 2);
 	links_sub(d->l, 1, 6, "cache-a", "");
 	links_sub(d->l, 1, 7, "cache-b", "");
 	expect_hook(d, NULL);
@@ -320,7 +320,7 @@ without_room_facts_wait_and_client_events_go(void **state)
 {
 	struct desk *d = desk_ready("");
 	struct buf *frame = NULL, *data = NULL;
-	struct hook_queue *q = &d->l->br.hooks->queue;
+	struct webhook_queue *q = &d->l->br.webhooks->queue;
 
 	(void)state;
 	courier_goes(d);
@@ -337,7 +337,7 @@ without_room_facts_wait_and_client_events_go(void **state)
 	assert_true(q->bytes < HOOK_QUEUE_MAX);
 	assert_true(q->dropped > 100 && q->n < 200);
 	links_sub(d->l, 0, 1, "room", ""); /* there is room again */
-	assert_true(list_is_empty(&d->l->br.hooks->untold));
+	assert_true(list_is_empty(&d->l->br.webhooks->untold));
 	buf_unref(frame);
 	buf_unref(data);
 	desk_free(d);
@@ -413,7 +413,7 @@ static void
 s5_a_flood_of_one_app_neither_drops_nor_delays_those_of_others(void **state)
 {
 	struct desk *d = desk_new("");
-	struct hook_queue *q = &d->l->br.hooks->queue;
+	struct webhook_queue *q = &d->l->br.webhooks->queue;
 
 	(void)state;
 	add_endpoints(d, "", 3);
@@ -424,13 +424,14 @@ s5_a_flood_of_one_app_neither_drops_nor_delays_those_of_others(void **state)
 	say(d, 1, "flood", 200, 100000);
 	say(d, 3, "flood", 200, 100000);
 	say(d, 2, "few", 10, 10);
-	assert_true(hook_queue_line(q, 1)->dropped > 100);
-	assert_true(hook_queue_line(q, 3)->dropped > 100);
-	assert_int_equal(hook_queue_line(q, 2)->dropped, 0);
-	assert_true(hook_queue_make_room(&d->l->br, hook_queue_line(q, 2)));
+	assert_true(webhook_queue_line(q, 1)->dropped > 100);
+	assert_true(webhook_queue_line(q, 3)->dropped > 100);
+	assert_int_equal(webhook_queue_line(q, 2)->dropped, 0);
+	assert_true(
+	    webhook_queue_make_room(&d->l->br, webhook_queue_line(q, 2)));
 	assert_true(q->bytes < HOOK_QUEUE_MAX);
 	links_sub(d->l, 0, 1, "room", ""); /* app 1: it has just made room */
-	assert_true(list_is_empty(&d->l->br.hooks->untold));
+	assert_true(list_is_empty(&d->l->br.webhooks->untold));
 	d->acked = 0;
 	courier_comes(d);
 	for (unsigned i = 0; i < 3; i++) { /* in turn */

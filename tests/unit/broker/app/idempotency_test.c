@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* claims.c: idempotency keys: who has one, who waits, who gets the answer. */
+/* idempotency.c: idempotency keys: who has one, who waits, who gets the answer.
+ */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +11,7 @@
 
 #include <stdio.h>
 
-#include "broker/app/claims.h"
+#include "broker/app/idempotency.h"
 #include "tests/unit/broker/links.h"
 
 static void
@@ -88,8 +89,8 @@ a_key_without_an_answer_is_passed_on(void **state)
 	links_kill(l, 1);
 	expect_claimed(l, 2, 3, "k", 0, "");
 	fulfil(l, 2, "k", 0, "");
-	assert_int_equal(l->br.claims->n, 0);
-	assert_int_equal(l->br.claims->bytes, 0);
+	assert_int_equal(l->br.idempotency->n, 0);
+	assert_int_equal(l->br.idempotency->bytes, 0);
 	claim(l, 0, 4, "k");
 	expect_claimed(l, 0, 4, "k", 0, "");
 	links_free(l);
@@ -123,8 +124,8 @@ a_promise_is_kept(void **state)
 	expect_claimed(l, 1, 6, "c", 200, "short");
 	claim(l, 1, 7, "c");
 	expect_claimed(l, 1, 7, "c", 200, "short");
-	assert_int_equal(l->br.claims->n, 3);
-	assert_int_equal(l->br.claims->bytes, 3 + 11 + 5 + 5);
+	assert_int_equal(l->br.idempotency->n, 3);
+	assert_int_equal(l->br.idempotency->bytes, 3 + 11 + 5 + 5);
 	links_free(l);
 }
 
@@ -147,7 +148,7 @@ the_oldest_make_room(void **state)
 			l->at[0] = l->in[0]->len = 0;
 		}
 	}
-	assert_int_equal(l->br.claims->n, N);
+	assert_int_equal(l->br.idempotency->n, N);
 	claim(l, 1, 1, "k0");
 	expect_claimed(l, 1, 1, "k0", 0, "");
 	claim(l, 1, 2, "k1000"); /* still somebody's */
@@ -208,10 +209,10 @@ answers_make_room_too(void **state)
 		m.key = str_of(key);
 		claim(l, 0, i, key);
 		assert_true(links_next(l, 0, &s));
-		assert_int_equal(claims_on_fulfil(l->br.peers[0], &m), 0);
-		assert_true(l->br.claims->bytes < 18 << 20);
+		assert_int_equal(idempotency_on_fulfil(l->br.peers[0], &m), 0);
+		assert_true(l->br.idempotency->bytes < 18 << 20);
 	}
-	assert_in_range(l->br.claims->n, 15, 18);
+	assert_in_range(l->br.idempotency->n, 15, 18);
 	free(body);
 	links_free(l);
 }

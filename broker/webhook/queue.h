@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BROKER_WEBHOOK_HOOK_QUEUE_H
-#define BROKER_WEBHOOK_HOOK_QUEUE_H
+#ifndef BROKER_WEBHOOK_QUEUE_H
+#define BROKER_WEBHOOK_QUEUE_H
 
 /*
  * Webhook events on their way to the courier: numbered, kept until it has
@@ -35,13 +35,13 @@ struct hook_line {
 	struct list unsent;    /* struct hook, oldest first */
 	struct list early;     /* those that wait for the facts before them */
 	struct list droppable; /* those of both that may be dropped */
-	struct list untold;    /* facts that wait for room (fact.c) */
+	struct list untold;    /* facts that wait for room (state.c) */
 	struct list blocked;   /* in hooks->untold while some wait */
 	size_t n, bytes;       /* also of those that are not acknowledged */
 	uint64_t dropped;
 };
 
-struct hook_queue {
+struct webhook_queue {
 	struct hash lines;     /* struct hook_line */
 	struct list turns;     /* lines with unsent hooks, the next one first */
 	struct list sent;      /* not acknowledged, by number */
@@ -59,29 +59,31 @@ struct hook_queue {
 	char *trouble;
 };
 
-void hook_queue_init(struct hook_queue *, struct budget *);
-void hook_queue_clear(struct hook_queue *);
-struct hook_line *hook_queue_find(const struct hook_queue *, uint32_t app);
+void webhook_queue_init(struct webhook_queue *, struct budget *);
+void webhook_queue_clear(struct webhook_queue *);
+struct hook_line *webhook_queue_find(
+    const struct webhook_queue *, uint32_t app);
 /* Made when it is missing. */
-struct hook_line *hook_queue_line(struct hook_queue *, uint32_t app);
+struct hook_line *webhook_queue_line(struct webhook_queue *, uint32_t app);
 /*
  * Queues a copy.  When the app has no room its oldest events of clients and
- * counts are dropped; all others are kept: ask hook_queue_make_room() before.
+ * counts are dropped; all others are kept: ask webhook_queue_make_room()
+ * before.
  */
-void hook_queue_put(struct broker *, struct msg_hook *m);
+void webhook_queue_put(struct broker *, struct msg_hook *m);
 /* Has the app room, after such events of it have been dropped? */
-bool hook_queue_make_room(struct broker *, struct hook_line *);
+bool webhook_queue_make_room(struct broker *, struct hook_line *);
 /* No fact of this app waits: the events behind the facts may go. */
-void hook_queue_release(struct hook_queue *, struct hook_line *);
+void webhook_queue_release(struct webhook_queue *, struct hook_line *);
 /* From now on everything may go. */
-void hook_queue_open(struct hook_queue *);
+void webhook_queue_open(struct webhook_queue *);
 
 /* The courier's link is gone. */
-void hook_queue_lost(struct hook_queue *);
+void webhook_queue_lost(struct webhook_queue *);
 
 /* Handlers of COURIER_HELLO, COURIER_STATE, HOOK_ACK. */
-int hook_queue_on_hello(struct peer *, const struct msg_courier_hello *);
-int hook_queue_on_state(struct peer *, const struct msg_courier_state *);
-int hook_queue_on_ack(struct peer *, const struct msg_hook_ack *);
+int webhook_queue_on_hello(struct peer *, const struct msg_courier_hello *);
+int webhook_queue_on_state(struct peer *, const struct msg_courier_state *);
+int webhook_queue_on_ack(struct peer *, const struct msg_hook_ack *);
 
 #endif

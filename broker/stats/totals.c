@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sums.c: adds up what the workers count, measures the broker's own loop, and
+ * totals.c: adds up what the workers count, measures the broker's own loop, and
  * asks the workers when somebody wants to know.  Owns the sums of the slots;
  * those of an app are in its struct broker_app.
  *
@@ -9,7 +9,7 @@
  * and taking away: gauges are looked up when they are asked for.
  */
 
-#include "broker/stats/sums.h"
+#include "broker/stats/totals.h"
 
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -22,7 +22,7 @@
 #include "broker/stats/closes.h"
 #include "broker/user/user.h"
 #include "broker/user/users.h"
-#include "broker/webhook/hooks.h"
+#include "broker/webhook/events.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
@@ -38,13 +38,13 @@ on_check(struct ev_loop *loop, ev_check *check, int revents)
 
 	UNUSED(loop);
 	UNUSED(revents);
-	br->sums->woke = proc_clock_us(CLOCK_MONOTONIC_COARSE);
+	br->totals->woke = proc_clock_us(CLOCK_MONOTONIC_COARSE);
 }
 
 void
-sums_turn_ends(struct broker *br)
+totals_turn_ends(struct broker *br)
 {
-	struct sums *s = br->sums;
+	struct totals *s = br->totals;
 	uint64_t turn;
 
 	if (s->woke == 0)
@@ -56,9 +56,9 @@ sums_turn_ends(struct broker *br)
 }
 
 void
-sums_init(struct broker *br)
+totals_init(struct broker *br)
 {
-	struct sums *s = br->sums;
+	struct totals *s = br->totals;
 
 	s->slots = xcalloc(br->nslots, sizeof(*s->slots));
 	s->started = proc_clock_us(CLOCK_REALTIME);
@@ -71,18 +71,18 @@ sums_init(struct broker *br)
 }
 
 void
-sums_clear(struct broker *br)
+totals_clear(struct broker *br)
 {
-	ev_check_stop(br->loop, &br->sums->check);
-	memory_free(&br->sums->memory);
-	free(br->sums->slots);
-	br->sums->slots = NULL;
+	ev_check_stop(br->loop, &br->totals->check);
+	memory_free(&br->totals->memory);
+	free(br->totals->slots);
+	br->totals->slots = NULL;
 }
 
 /* ---- asking ---- */
 
 void
-sums_forget(struct sums_wait *wait)
+totals_forget(struct totals_wait *wait)
 {
 	if (wait->done == NULL)
 		return; /* it never waited */
@@ -91,16 +91,16 @@ sums_forget(struct sums_wait *wait)
 }
 
 static void
-finish(struct broker *br, struct sums_wait *wait)
+finish(struct broker *br, struct totals_wait *wait)
 {
-	void (*done)(struct broker *, struct sums_wait *) = wait->done;
+	void (*done)(struct broker *, struct totals_wait *) = wait->done;
 
-	sums_forget(wait);
+	totals_forget(wait);
 	done(br, wait);
 }
 
 void
-sums_ask(struct broker *br, struct sums_wait *wait)
+totals_ask(struct broker *br, struct totals_wait *wait)
 {
 	struct msg_stats_ask m = { 0 };
 
@@ -110,18 +110,19 @@ sums_ask(struct broker *br, struct sums_wait *wait)
 	wait->ping = peer_ping(br, &wait->slots);
 	wait->due = broker_now() + SUMS_WAIT;
 	list_init(&wait->link);
-	list_append(&br->sums->waiting, &wait->link);
+	list_append(&br->totals->waiting, &wait->link);
 	if (wait->slots == 0)
 		finish(br, wait);
 }
 
 void
-sums_on_pong(struct broker *br, unsigned slot, uint64_t id)
+totals_on_pong(struct broker *br, unsigned slot, uint64_t id)
 {
 	struct list *e, *tmp;
 
-	LIST_FOREACH_SAFE(e, tmp, &br->sums->waiting) {
-		struct sums_wait *wait = LIST_ITEM(e, struct sums_wait, link);
+	LIST_FOREACH_SAFE(e, tmp, &br->totals->waiting) {
+		struct totals_wait *wait =
+		    LIST_ITEM(e, struct totals_wait, link);
 
 		if (id < wait->ping)
 			continue;
@@ -132,13 +133,14 @@ sums_on_pong(struct broker *br, unsigned slot, uint64_t id)
 }
 
 void
-sums_tick(struct broker *br)
+totals_tick(struct broker *br)
 {
 	double now = broker_now();
 	struct list *e, *tmp;
 
-	LIST_FOREACH_SAFE(e, tmp, &br->sums->waiting) {
-		struct sums_wait *wait = LIST_ITEM(e, struct sums_wait, link);
+	LIST_FOREACH_SAFE(e, tmp, &br->totals->waiting) {
+		struct totals_wait *wait =
+		    LIST_ITEM(e, struct totals_wait, link);
 
 		if (wait->due <= now)
 			finish(br, wait);
@@ -148,16 +150,16 @@ sums_tick(struct broker *br)
 /* ---- what workers say ---- */
 
 void
-sums_on_hello(struct peer *p, bool is_new)
+totals_on_hello(struct peer *p, bool is_new)
 {
-	struct sums_slot *s = &p->br->sums->slots[p->slot];
+	struct totals_slot *s = &p->br->totals->slots[p->slot];
 
 	s->gauges = (struct stats_gauges){ 0 };
 	s->starts += is_new;
 }
 
 static void
-add_row(struct broker *br, struct sums_slot *s, const char *bytes)
+add_row(struct broker *br, struct totals_slot *s, const char *bytes)
 {
 	struct broker_app *a;
 	struct stats_row row;
@@ -170,9 +172,9 @@ add_row(struct broker *br, struct sums_slot *s, const char *bytes)
 }
 
 int
-sums_on_stats(struct peer *p, const struct msg_stats *m)
+totals_on_stats(struct peer *p, const struct msg_stats *m)
 {
-	struct sums_slot *s = &p->br->sums->slots[p->slot];
+	struct totals_slot *s = &p->br->totals->slots[p->slot];
 	struct stats_worker all;
 	struct stats_close c;
 
@@ -189,23 +191,24 @@ sums_on_stats(struct peer *p, const struct msg_stats *m)
 		memcpy(&c, m->closes.p + i, sizeof(c));
 		closes_add(p->br, &c);
 	}
-	p->br->sums->turn_max = MAX(p->br->sums->turn_max, all.gauges.turn_max);
+	p->br->totals->turn_max =
+	    MAX(p->br->totals->turn_max, all.gauges.turn_max);
 	return 0;
 }
 
 /* ---- what there is just now ---- */
 
 bool
-sums_has_worker(const struct broker *br, unsigned slot)
+totals_has_worker(const struct broker *br, unsigned slot)
 {
 	return slot < br->conf->nworkers || br->peers[slot] != NULL ||
-	    br->sums->slots[slot].starts > 0;
+	    br->totals->slots[slot].starts > 0;
 }
 
 int
-sums_on_courier(struct peer *p, const struct msg_courier_stats *m)
+totals_on_courier(struct peer *p, const struct msg_courier_stats *m)
 {
-	struct sums *s = p->br->sums;
+	struct totals *s = p->br->totals;
 	struct stats_hist ages;
 
 	if (m->ages.n != sizeof(ages))
@@ -218,15 +221,15 @@ sums_on_courier(struct peer *p, const struct msg_courier_stats *m)
 }
 
 void
-sums_courier_lost(struct broker *br)
+totals_courier_lost(struct broker *br)
 {
-	br->sums->courier_memory = 0;
+	br->totals->courier_memory = 0;
 }
 
 void
-sums_now_broker(struct broker *br, struct stats_broker *out)
+totals_now_broker(struct broker *br, struct stats_broker *out)
 {
-	const struct hook_queue *q = &br->hooks->queue;
+	const struct webhook_queue *q = &br->webhooks->queue;
 	struct rlimit rl = { 0 };
 	struct proc_usage master = { 0 };
 
@@ -243,14 +246,14 @@ sums_now_broker(struct broker *br, struct stats_broker *out)
 		.cached_limit = br->conf->cache_memory,
 		.users = br->users->by_id.n,
 		.events = br->nevents,
-		.memory = memory_used(&br->sums->memory),
+		.memory = memory_used(&br->totals->memory),
 		.fds_limit = rl.rlim_cur,
 		.cpu = proc_usage_cpu_us(),
-		.courier_memory = br->sums->courier_memory,
-		.courier_cpu = br->sums->courier_cpu,
+		.courier_memory = br->totals->courier_memory,
+		.courier_cpu = br->totals->courier_cpu,
 		.master_memory = master.memory,
 		.master_cpu = master.cpu_us,
-		.started = br->sums->started,
+		.started = br->totals->started,
 		.courier = q->courier != NULL,
 		.hooks_queued = q->n,
 		.hooks_waiting = q->waiting,
@@ -260,11 +263,12 @@ sums_now_broker(struct broker *br, struct stats_broker *out)
 }
 
 void
-sums_now_app(const struct broker *br, uint32_t app, struct stats_app_now *out)
+totals_now_app(const struct broker *br, uint32_t app, struct stats_app_now *out)
 {
 	const struct broker_app *a = apps_lookup(br, app);
 	const struct registry_app *r = registry_app_find(br->registry, app);
-	const struct hook_line *line = hook_queue_find(&br->hooks->queue, app);
+	const struct hook_line *line =
+	    webhook_queue_find(&br->webhooks->queue, app);
 
 	*out = (struct stats_app_now){ 0 };
 	if (a != NULL) {
@@ -282,13 +286,13 @@ sums_now_app(const struct broker *br, uint32_t app, struct stats_app_now *out)
 }
 
 void
-sums_now_link(const struct broker *br, unsigned slot, struct stats_link *out)
+totals_now_link(const struct broker *br, unsigned slot, struct stats_link *out)
 {
 	const struct peer *p = br->peers[slot];
 
 	*out = (struct stats_link){
 		.subscriptions = br->registry->nsubs[slot],
-		.starts = br->sums->slots[slot].starts,
+		.starts = br->totals->slots[slot].starts,
 	};
 	if (p == NULL)
 		return;

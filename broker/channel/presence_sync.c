@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * roll.c: keeps the workers' rosters what the members of a channel are.  A
- * worker drops what its roster says already, so that telling once too often
- * does no harm; what it has never been told it can not know, so telling too
- * little does.
+ * presence_sync.c: keeps the workers' rosters what the members of a channel
+ * are.  A worker drops what its roster says already, so that telling once too
+ * often does no harm; what it has never been told it can not know, so telling
+ * too little does.
  *
  * A broker forgets its suspects when it dies, and who dies with it is replayed
  * by nobody.  But the clients have seen them come: their workers' rosters name
@@ -13,7 +13,7 @@
  * Must never tell a worker of a channel whose roster it has not.
  */
 
-#include "broker/channel/roll.h"
+#include "broker/channel/presence_sync.h"
 
 #include "broker/channel/channel_events.h"
 #include "broker/channel/presence.h"
@@ -62,7 +62,7 @@ give_all(struct peer *p, struct channel *c, enum member_change change)
 }
 
 void
-roll_give(struct peer *p, struct channel *c)
+presence_sync_give(struct peer *p, struct channel *c)
 {
 	struct msg_roster r = { .app = c->app->num,
 		.channel = registry_name(p->br->registry, c) };
@@ -75,7 +75,7 @@ roll_give(struct peer *p, struct channel *c)
 }
 
 void
-roll_tell_added(
+presence_sync_tell_added(
     struct peer *p, struct channel *c, const struct msg_sub *m, uint64_t stamp)
 {
 	uint64_t slots = c->slots & c->presence->told;
@@ -96,7 +96,8 @@ roll_tell_added(
 }
 
 void
-roll_tell_removed(struct broker *br, struct channel *c, struct str user_id)
+presence_sync_tell_removed(
+    struct broker *br, struct channel *c, struct str user_id)
 {
 	struct msg_member t = { .change = MEMBER_REMOVED, .user_id = user_id };
 
@@ -104,7 +105,7 @@ roll_tell_removed(struct broker *br, struct channel *c, struct str user_id)
 }
 
 void
-roll_tell_suspect(struct broker *br, const struct member *m)
+presence_sync_tell_suspect(struct broker *br, const struct member *m)
 {
 	struct msg_member t = { .change = MEMBER_ADDED,
 		.stamp = m->stamp,
@@ -126,7 +127,7 @@ channel_of(struct peer *p, uint32_t app, struct str name)
 }
 
 int
-roll_on_roster(struct peer *p, const struct msg_roster *m)
+presence_sync_on_roster(struct peer *p, const struct msg_roster *m)
 {
 	struct channel *c = channel_of(p, m->app, m->channel);
 
@@ -139,7 +140,7 @@ roll_on_roster(struct peer *p, const struct msg_roster *m)
 }
 
 int
-roll_on_member(struct peer *p, const struct msg_member *m)
+presence_sync_on_member(struct peer *p, const struct msg_member *m)
 {
 	struct broker *br = p->br;
 	struct channel *c = channel_of(p, m->app, m->channel);

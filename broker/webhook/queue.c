@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hook_queue.c: the events that wait for the courier.  Owns struct hook,
+ * queue.c: the events that wait for the courier.  Owns struct hook,
  * struct hook_line and the numbers.  A hook gets its number when it is sent,
  * and is forgotten when the courier has it on disk; until then it is sent
  * again to every new courier, which knows by origin and number what it has
@@ -11,7 +11,7 @@
  * the courier.
  */
 
-#include "broker/webhook/hook_queue.h"
+#include "broker/webhook/queue.h"
 
 #include <stdlib.h>
 
@@ -19,8 +19,8 @@
 #include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
-#include "broker/webhook/hook_apps.h"
-#include "broker/webhook/hooks.h"
+#include "broker/webhook/endpoints.h"
+#include "broker/webhook/events.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
@@ -40,9 +40,9 @@ struct hook {
 };
 
 void
-hook_queue_init(struct hook_queue *q, struct budget *budget)
+webhook_queue_init(struct webhook_queue *q, struct budget *budget)
 {
-	*q = (struct hook_queue){ .origin = proc_random() | 1,
+	*q = (struct webhook_queue){ .origin = proc_random() | 1,
 		.budget = budget };
 	list_init(&q->turns);
 	list_init(&q->sent);
@@ -60,7 +60,7 @@ line_eq(const struct hash_node *n, const void *key)
 }
 
 struct hook_line *
-hook_queue_find(const struct hook_queue *q, uint32_t app)
+webhook_queue_find(const struct webhook_queue *q, uint32_t app)
 {
 	struct hash_node *n =
 	    hash_find(&q->lines, hash_u64(app), line_eq, &app);
@@ -69,9 +69,9 @@ hook_queue_find(const struct hook_queue *q, uint32_t app)
 }
 
 struct hook_line *
-hook_queue_line(struct hook_queue *q, uint32_t app)
+webhook_queue_line(struct webhook_queue *q, uint32_t app)
 {
-	struct hook_line *line = hook_queue_find(q, app);
+	struct hook_line *line = webhook_queue_find(q, app);
 
 	if (line != NULL)
 		return line;
@@ -94,7 +94,7 @@ cost(const struct hook *h)
 }
 
 static void
-forget(struct hook_queue *q, struct hook *h)
+forget(struct webhook_queue *q, struct hook *h)
 {
 	struct hook_line *line = h->line;
 
@@ -114,14 +114,14 @@ forget(struct hook_queue *q, struct hook *h)
 }
 
 static void
-forget_all(struct hook_queue *q, struct list *hooks)
+forget_all(struct webhook_queue *q, struct list *hooks)
 {
 	while (!list_is_empty(hooks))
 		forget(q, LIST_ITEM(hooks->next, struct hook, all));
 }
 
 void
-hook_queue_clear(struct hook_queue *q)
+webhook_queue_clear(struct webhook_queue *q)
 {
 	struct hash_node *n, *next;
 
@@ -146,7 +146,7 @@ hook_queue_clear(struct hook_queue *q)
 
 /* Its number follows that of the last one that was sent. */
 static void
-number(struct hook_queue *q, struct hook *h)
+number(struct webhook_queue *q, struct hook *h)
 {
 	struct buf *b = buf_new(h->b->len);
 	struct msg_hook m;
@@ -163,7 +163,7 @@ number(struct hook_queue *q, struct hook *h)
 
 /* The next one to send, or NULL: one of each line in turn. */
 static struct hook *
-next_hook(struct hook_queue *q)
+next_hook(struct webhook_queue *q)
 {
 	struct hook_line *line;
 	struct hook *h;
@@ -189,7 +189,7 @@ next_hook(struct hook_queue *q)
 
 /* Sends as much as may be in flight. */
 static void
-pump(struct hook_queue *q)
+pump(struct webhook_queue *q)
 {
 	struct hook *h;
 
@@ -202,15 +202,15 @@ pump(struct hook_queue *q)
 
 /* Half of what the others leave: there is always room for one more app. */
 static bool
-has_room(const struct hook_queue *q, const struct hook_line *line)
+has_room(const struct webhook_queue *q, const struct hook_line *line)
 {
 	return line->bytes + q->bytes < HOOK_QUEUE_MAX;
 }
 
 bool
-hook_queue_make_room(struct broker *br, struct hook_line *line)
+webhook_queue_make_room(struct broker *br, struct hook_line *line)
 {
-	struct hook_queue *q = &br->hooks->queue;
+	struct webhook_queue *q = &br->webhooks->queue;
 	const struct broker_app *a = apps_find(br, line->app);
 	uint64_t before = line->dropped;
 
@@ -236,7 +236,7 @@ is_droppable(uint32_t kind)
 
 /* Appends it to those that may be sent. */
 static void
-append(struct hook_queue *q, struct hook *h)
+append(struct webhook_queue *q, struct hook *h)
 {
 	list_append(&h->line->unsent, &h->all);
 	if (list_is_empty(&h->line->turn))
@@ -244,10 +244,10 @@ append(struct hook_queue *q, struct hook *h)
 }
 
 void
-hook_queue_put(struct broker *br, struct msg_hook *m)
+webhook_queue_put(struct broker *br, struct msg_hook *m)
 {
-	struct hook_queue *q = &br->hooks->queue;
-	struct hook_line *line = hook_queue_line(q, m->app);
+	struct webhook_queue *q = &br->webhooks->queue;
+	struct hook_line *line = webhook_queue_line(q, m->app);
 	struct hook *h = xcalloc(1, sizeof(*h));
 	size_t n = msg_hook_size(m);
 
@@ -271,11 +271,11 @@ hook_queue_put(struct broker *br, struct msg_hook *m)
 	q->bytes += cost(h);
 	q->n++;
 	pump(q);
-	hook_queue_make_room(br, line);
+	webhook_queue_make_room(br, line);
 }
 
 void
-hook_queue_release(struct hook_queue *q, struct hook_line *line)
+webhook_queue_release(struct webhook_queue *q, struct hook_line *line)
 {
 	while (!list_is_empty(&line->early)) {
 		struct hook *h = LIST_ITEM(line->early.next, struct hook, all);
@@ -287,7 +287,7 @@ hook_queue_release(struct hook_queue *q, struct hook_line *line)
 }
 
 void
-hook_queue_open(struct hook_queue *q)
+webhook_queue_open(struct webhook_queue *q)
 {
 	struct hash_node *n;
 
@@ -298,7 +298,7 @@ hook_queue_open(struct hook_queue *q)
 		    container_of(n, struct hook_line, node);
 
 		if (list_is_empty(&line->untold))
-			hook_queue_release(q, line);
+			webhook_queue_release(q, line);
 	}
 	pump(q);
 }
@@ -306,7 +306,7 @@ hook_queue_open(struct hook_queue *q)
 /* ---- the courier ---- */
 
 void
-hook_queue_lost(struct hook_queue *q)
+webhook_queue_lost(struct webhook_queue *q)
 {
 	q->courier = NULL;
 	q->ready = false;
@@ -315,10 +315,10 @@ hook_queue_lost(struct hook_queue *q)
 }
 
 int
-hook_queue_on_hello(struct peer *p, const struct msg_courier_hello *m)
+webhook_queue_on_hello(struct peer *p, const struct msg_courier_hello *m)
 {
 	struct broker *br = p->br;
-	struct hook_queue *q = &br->hooks->queue;
+	struct webhook_queue *q = &br->webhooks->queue;
 
 	if (p->slot != -1 || p->courier)
 		return -1;
@@ -333,15 +333,15 @@ hook_queue_on_hello(struct peer *p, const struct msg_courier_hello *m)
 	p->pid = m->pid;
 	q->courier = p;
 	log_debug("courier: link up pid=%u", m->pid);
-	hook_apps_send(br, p);
+	webhook_endpoints_send(br, p);
 	return 0;
 }
 
 static void
-begin(struct broker *br, struct hook_queue *q)
+begin(struct broker *br, struct webhook_queue *q)
 {
 	struct msg_hook_start start = { .origin = q->origin,
-		.want_told = !br->hooks->told };
+		.want_told = !br->webhooks->told };
 
 	q->ready = true;
 	q->in_flight = 0;
@@ -351,9 +351,9 @@ begin(struct broker *br, struct hook_queue *q)
 }
 
 int
-hook_queue_on_state(struct peer *p, const struct msg_courier_state *m)
+webhook_queue_on_state(struct peer *p, const struct msg_courier_state *m)
 {
-	struct hook_queue *q = &p->br->hooks->queue;
+	struct webhook_queue *q = &p->br->webhooks->queue;
 
 	q->waiting = m->waiting;
 	q->dead = m->dead;
@@ -368,9 +368,9 @@ hook_queue_on_state(struct peer *p, const struct msg_courier_state *m)
 }
 
 int
-hook_queue_on_ack(struct peer *p, const struct msg_hook_ack *m)
+webhook_queue_on_ack(struct peer *p, const struct msg_hook_ack *m)
 {
-	struct hook_queue *q = &p->br->hooks->queue;
+	struct webhook_queue *q = &p->br->webhooks->queue;
 
 	if (m->seq > q->seq)
 		return -1;
@@ -385,6 +385,6 @@ hook_queue_on_ack(struct peer *p, const struct msg_hook_ack *m)
 		forget(q, h);
 	}
 	pump(q);
-	hooks_on_room(p->br);
+	webhook_events_on_room(p->br);
 	return 0;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hook_apps.c: which endpoints there are.  Owns struct hook_app.  Filters are
+ * endpoints.c: which endpoints there are.  Owns struct hook_app.  Filters are
  * applied here, before anything is queued or signed.  Must never write to the
  * database and never log a URL or a header: both may hold secrets.
  */
 
-#include "broker/webhook/hook_apps.h"
+#include "broker/webhook/endpoints.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -13,7 +13,7 @@
 #include "broker/app/apps.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
-#include "broker/webhook/hooks.h"
+#include "broker/webhook/events.h"
 #include "shared/app/appdb_hooks.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
@@ -36,9 +36,9 @@ find(const struct hash *apps, uint32_t num)
 }
 
 const struct hook_app *
-hook_apps_find(const struct broker *br, uint32_t app)
+webhook_endpoints_find(const struct broker *br, uint32_t app)
 {
-	return find(&br->hooks->apps, app);
+	return find(&br->webhooks->apps, app);
 }
 
 static void
@@ -60,9 +60,9 @@ clear(struct hash *apps)
 }
 
 void
-hook_apps_clear(struct broker *br)
+webhook_endpoints_clear(struct broker *br)
 {
-	clear(&br->hooks->apps);
+	clear(&br->webhooks->apps);
 }
 
 static int
@@ -84,7 +84,7 @@ collect(void *arg, const struct webhook *h)
 }
 
 int
-hook_apps_read(struct broker *br, struct appdb *db)
+webhook_endpoints_read(struct broker *br, struct appdb *db)
 {
 	struct hash apps = { 0 };
 
@@ -92,10 +92,10 @@ hook_apps_read(struct broker *br, struct appdb *db)
 		clear(&apps);
 		return -1;
 	}
-	clear(&br->hooks->apps);
-	br->hooks->apps = apps;
-	memcpy(
-	    br->hooks->database, appdb_uuid(db), sizeof(br->hooks->database));
+	clear(&br->webhooks->apps);
+	br->webhooks->apps = apps;
+	memcpy(br->webhooks->database, appdb_uuid(db),
+	    sizeof(br->webhooks->database));
 	return 0;
 }
 
@@ -122,7 +122,7 @@ send_app(struct broker *br, struct peer *p, const struct hook_app *a)
 			.old_key = old ? str_of(app->app.old_key) : S(""),
 			.old_secret = old ? str_of(app->app.old_secret) : S(""),
 			.old_until = old ? app->app.old_until : 0,
-			.owner = str_of(hooks_line(br, h->app)->owner),
+			.owner = str_of(webhook_events_line(br, h->app)->owner),
 		};
 
 		ipc_send_endpoint(&p->ipc, &m);
@@ -130,20 +130,21 @@ send_app(struct broker *br, struct peer *p, const struct hook_app *a)
 }
 
 void
-hook_apps_send(struct broker *br, struct peer *p)
+webhook_endpoints_send(struct broker *br, struct peer *p)
 {
 	struct msg_endpoints_done done = { .database =
-					       str_of(br->hooks->database) };
+					       str_of(br->webhooks->database) };
 	struct hash_node *n;
 
-	for (n = hash_first(&br->hooks->apps); n != NULL;
-	     n = hash_next(&br->hooks->apps, n))
+	for (n = hash_first(&br->webhooks->apps); n != NULL;
+	     n = hash_next(&br->webhooks->apps, n))
 		send_app(br, p, container_of(n, struct hook_app, node));
 	ipc_send_endpoints_done(&p->ipc, &done);
 }
 
 bool
-hook_apps_wants(const struct hook_app *a, uint32_t mask, struct str channel)
+webhook_endpoints_wants(
+    const struct hook_app *a, uint32_t mask, struct str channel)
 {
 	if (a == NULL || (a->mask & mask) == 0)
 		return false;
@@ -155,11 +156,11 @@ hook_apps_wants(const struct hook_app *a, uint32_t mask, struct str channel)
 }
 
 void
-hook_apps_match(const struct hook_app *a, enum webhook_kind kind,
+webhook_endpoints_match(const struct hook_app *a, enum webhook_kind kind,
     struct str channel, struct buf **numbers)
 {
 	for (size_t i = 0; a != NULL && i < a->n; i++)
-		if (hook_apps_wants(
+		if (webhook_endpoints_wants(
 			&(struct hook_app){
 			    .mask = a->mask, .v = &a->v[i], .n = 1 },
 			1u << kind, channel))
@@ -168,12 +169,12 @@ hook_apps_match(const struct hook_app *a, enum webhook_kind kind,
 }
 
 const struct webhook *
-hook_apps_endpoint(const struct broker *br, uint32_t num)
+webhook_endpoints_endpoint(const struct broker *br, uint32_t num)
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&br->hooks->apps); n != NULL;
-	     n = hash_next(&br->hooks->apps, n)) {
+	for (n = hash_first(&br->webhooks->apps); n != NULL;
+	     n = hash_next(&br->webhooks->apps, n)) {
 		const struct hook_app *a =
 		    container_of(n, const struct hook_app, node);
 

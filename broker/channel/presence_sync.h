@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BROKER_CHANNEL_ROLL_H
-#define BROKER_CHANNEL_ROLL_H
+#ifndef BROKER_CHANNEL_PRESENCE_SYNC_H
+#define BROKER_CHANNEL_PRESENCE_SYNC_H
 
 /*
  * What the workers know of the members of presence channels (ROSTER, MEMBER),
@@ -17,16 +17,17 @@ struct member;
 struct peer;
 
 /* The worker is about to have its first subscriber; unless it knows all. */
-void roll_give(struct peer *, struct channel *);
+void presence_sync_give(struct peer *, struct channel *);
 /* The first connection of a user, to all but that one; stamp: of its place. */
-void roll_tell_added(
+void presence_sync_tell_added(
     struct peer *, struct channel *, const struct msg_sub *, uint64_t stamp);
-void roll_tell_removed(struct broker *, struct channel *, struct str user_id);
+void presence_sync_tell_removed(
+    struct broker *, struct channel *, struct str user_id);
 /* To workers that do not know of the suspect; so all know the same. */
-void roll_tell_suspect(struct broker *, const struct member *);
+void presence_sync_tell_suspect(struct broker *, const struct member *);
 
 /* Handlers of ROSTER, MEMBER. */
-int roll_on_roster(struct peer *, const struct msg_roster *);
-int roll_on_member(struct peer *, const struct msg_member *);
+int presence_sync_on_roster(struct peer *, const struct msg_roster *);
+int presence_sync_on_member(struct peer *, const struct msg_member *);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hooks.c: turns what happens in channels into webhook events: facts (fact.c)
+ * events.c: turns what happens in channels into webhook events: facts (state.c)
  * and events that are none, for the endpoints that want them (hook_apps.c),
  * into the queue (hook_queue.c).  Owns the question whether the broker knows
  * enough to tell anything.  Must never look into an event unless an endpoint
  * wants it.
  */
 
-#include "broker/webhook/hooks.h"
+#include "broker/webhook/events.h"
 
 #include <time.h>
 
@@ -18,8 +18,8 @@
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
-#include "broker/webhook/fact.h"
-#include "broker/webhook/hook_apps.h"
+#include "broker/webhook/endpoints.h"
+#include "broker/webhook/state.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_slice.h"
@@ -36,14 +36,15 @@ owner_of(struct broker *br, uint32_t app)
 {
 	const struct broker_app *a = apps_find(br, app);
 
-	return a == NULL ? NULL
-			 : xasprintf("%s/%s", br->hooks->database, a->app.id);
+	return a == NULL
+	    ? NULL
+	    : xasprintf("%s/%s", br->webhooks->database, a->app.id);
 }
 
 struct hook_line *
-hooks_line(struct broker *br, uint32_t app)
+webhook_events_line(struct broker *br, uint32_t app)
 {
-	struct hook_line *line = hook_queue_line(&br->hooks->queue, app);
+	struct hook_line *line = webhook_queue_line(&br->webhooks->queue, app);
 
 	if (line->owner == NULL)
 		line->owner = owner_of(br, app);
@@ -59,7 +60,7 @@ hooks_line(struct broker *br, uint32_t app)
 static void
 update_owners(struct broker *br)
 {
-	struct hash *lines = &br->hooks->queue.lines;
+	struct hash *lines = &br->webhooks->queue.lines;
 	struct hash_node *n;
 
 	for (n = hash_first(lines); n != NULL; n = hash_next(lines, n)) {
@@ -80,7 +81,7 @@ update_owners(struct broker *br)
 }
 
 void
-hooks_put(struct broker *br, struct msg_hook *m)
+webhook_events_put(struct broker *br, struct msg_hook *m)
 {
 	struct timespec ts;
 
@@ -88,83 +89,84 @@ hooks_put(struct broker *br, struct msg_hook *m)
 	m->time_ms =
 	    (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 	if (m->owner.n == 0)
-		m->owner = str_of(hooks_line(br, m->app)->owner);
-	hook_queue_put(br, m);
+		m->owner = str_of(webhook_events_line(br, m->app)->owner);
+	webhook_queue_put(br, m);
 }
 
 void
-hooks_on_room(struct broker *br)
+webhook_events_on_room(struct broker *br)
 {
-	if (!list_is_empty(&br->hooks->untold))
+	if (!list_is_empty(&br->webhooks->untold))
 		facts_tell_untold(br);
 }
 
 /* ---- what happens ---- */
 
-static struct fact_key
+static struct webhook_state_key
 key_of(const struct broker *br, const struct channel *c, struct str user)
 {
-	return (struct fact_key){ c->app->num, registry_name(br->registry, c),
-		user };
+	return (struct webhook_state_key){ c->app->num,
+		registry_name(br->registry, c), user };
 }
 
 static void
 on_entered(struct broker *br, const struct channel *c, struct str user_id)
 {
-	struct fact_key k;
-	struct fact *f;
+	struct webhook_state_key k;
+	struct webhook_state *f;
 
-	if (!br->hooks->active || c->hidden)
+	if (!br->webhooks->active || c->hidden)
 		return;
 	k = key_of(br, c, none);
-	if (c->total == 1 && (f = fact_get(br, &k)) != NULL)
-		fact_begin(br, f);
+	if (c->total == 1 && (f = webhook_state_get(br, &k)) != NULL)
+		webhook_state_begin(br, f);
 	k.user = user_id;
 	if (user_id.n > 0 && user_id.n <= USER_MAX &&
-	    (f = fact_get(br, &k)) != NULL)
-		fact_begin(br, f);
+	    (f = webhook_state_get(br, &k)) != NULL)
+		webhook_state_begin(br, f);
 }
 
 static void
 on_left(struct broker *br, const struct channel *c, struct str user_id)
 {
-	struct fact_key k;
-	struct fact *f;
+	struct webhook_state_key k;
+	struct webhook_state *f;
 
-	if (!br->hooks->active || c->hidden)
+	if (!br->webhooks->active || c->hidden)
 		return;
 	k = key_of(br, c, user_id);
-	if (user_id.n > 0 && (f = fact_find(br, &k)) != NULL)
-		fact_end(br, f);
+	if (user_id.n > 0 && (f = webhook_state_find(br, &k)) != NULL)
+		webhook_state_end(br, f);
 	k.user = none;
 	/* Members of a dead worker may come back: they still occupy it. */
 	if (c->total == 0 && presence_count(c->presence) == 0 &&
-	    (f = fact_find(br, &k)) != NULL)
-		fact_end(br, f);
+	    (f = webhook_state_find(br, &k)) != NULL)
+		webhook_state_end(br, f);
 }
 
 static void
 on_missed(struct broker *br, const struct channel *c)
 {
-	struct fact_key k;
-	struct fact *f;
+	struct webhook_state_key k;
+	struct webhook_state *f;
 
-	if (!br->hooks->active || c->hidden)
+	if (!br->webhooks->active || c->hidden)
 		return;
 	k = key_of(br, c, none);
-	f = fact_find(br, &k);
+	f = webhook_state_find(br, &k);
 	if (f != NULL)
-		fact_miss(br, f);
+		webhook_state_miss(br, f);
 }
 
 static void
 on_filled(struct broker *br, uint32_t app, struct str channel)
 {
-	struct fact_key k = { app, channel, none };
-	struct fact *f;
+	struct webhook_state_key k = { app, channel, none };
+	struct webhook_state *f;
 
-	if (br->hooks->nmissed > 0 && (f = fact_find(br, &k)) != NULL)
-		fact_fill(br, f);
+	if (br->webhooks->nmissed > 0 &&
+	    (f = webhook_state_find(br, &k)) != NULL)
+		webhook_state_fill(br, f);
 }
 
 /* An event that is no fact: who wants it gets it, once. */
@@ -173,11 +175,11 @@ pass(struct broker *br, struct msg_hook *m)
 {
 	struct buf *numbers = NULL;
 
-	hook_apps_match(
-	    hook_apps_find(br, m->app), m->kind, m->channel, &numbers);
+	webhook_endpoints_match(
+	    webhook_endpoints_find(br, m->app), m->kind, m->channel, &numbers);
 	m->endpoints = buf_str(numbers);
 	if (numbers != NULL)
-		hooks_put(br, m);
+		webhook_events_put(br, m);
 	buf_unref(numbers);
 }
 
@@ -187,12 +189,12 @@ on_counted(struct broker *br, const struct channel *c)
 	struct msg_hook m = { .kind = WEBHOOK_COUNT };
 	struct buf *event = NULL;
 
-	if (!br->hooks->active)
+	if (!br->webhooks->active)
 		return;
 	m.app = c->app->num;
 	m.channel = registry_name(br->registry, c);
-	if (!hook_apps_wants(
-		hook_apps_find(br, m.app), BIT(WEBHOOK_COUNT), m.channel))
+	if (!webhook_endpoints_wants(webhook_endpoints_find(br, m.app),
+		BIT(WEBHOOK_COUNT), m.channel))
 		return;
 	webhook_put_count(&event, m.channel, c->total);
 	m.event = buf_str(event);
@@ -220,8 +222,8 @@ on_client_event(struct broker *br, const struct msg_event *e)
 	struct buf *event = NULL;
 	const char *err;
 
-	if (!br->hooks->active ||
-	    !hook_apps_wants(hook_apps_find(br, e->app),
+	if (!br->webhooks->active ||
+	    !webhook_endpoints_wants(webhook_endpoints_find(br, e->app),
 		BIT(WEBHOOK_CLIENT_EVENT), e->channel) ||
 	    json_parse(frame_json(e->frame), &json, &err) == -1)
 		return;
@@ -256,7 +258,7 @@ const struct channel_events hooks_events = {
 const char *
 hooks_test(struct broker *br, uint32_t endpoint)
 {
-	const struct webhook *h = hook_apps_endpoint(br, endpoint);
+	const struct webhook *h = webhook_endpoints_endpoint(br, endpoint);
 	struct msg_hook m = { .kind = WEBHOOK_TEST,
 		.channel = S("pusherd-test"),
 		.endpoints = str_make(&endpoint, sizeof(endpoint)) };
@@ -266,13 +268,13 @@ hooks_test(struct broker *br, uint32_t endpoint)
 		return "the running pusherd knows no such webhook";
 	if (!h->enabled)
 		return "the webhook is off (enabled=off)";
-	if (!hook_queue_make_room(
-		br, hook_queue_line(&br->hooks->queue, h->app)))
+	if (!webhook_queue_make_room(
+		br, webhook_queue_line(&br->webhooks->queue, h->app)))
 		return "the app has no room in the queue to the courier";
 	m.app = h->app;
 	webhook_put_event(&event, WEBHOOK_TEST, m.channel, none);
 	m.event = buf_str(event);
-	hooks_put(br, &m);
+	webhook_events_put(br, &m);
 	buf_unref(event);
 	return NULL;
 }
@@ -283,23 +285,23 @@ hooks_test(struct broker *br, uint32_t endpoint)
 static void
 settle(struct broker *br)
 {
-	struct hooks *h = br->hooks;
+	struct webhook_events *h = br->webhooks;
 
 	if (h->settled || !h->told || resync_is_on(br))
 		return;
 	h->settled = true;
 	facts_settle(br);
-	hook_queue_open(&h->queue);
+	webhook_queue_open(&h->queue);
 }
 
 void
-hooks_on_live(struct broker *br)
+webhook_events_on_live(struct broker *br)
 {
 	settle(br);
 }
 
 bool
-hooks_go_on(struct broker *br)
+webhook_events_go_on(struct broker *br)
 {
 	return facts_go_on(br);
 }
@@ -315,40 +317,40 @@ untell(struct broker *br, const struct msg_told *m)
 		.user_id = m->user_id,
 		.owner = m->owner };
 
-	hooks_put(br, &h);
+	webhook_events_put(br, &h);
 }
 
 int
-hooks_on_told(struct peer *p, const struct msg_told *m)
+webhook_events_on_told(struct peer *p, const struct msg_told *m)
 {
 	struct broker *br = p->br;
-	struct fact_key k = { m->app, m->channel, m->user_id };
+	struct webhook_state_key k = { m->app, m->channel, m->user_id };
 
-	if (br->hooks->told || m->channel.n == 0 ||
+	if (br->webhooks->told || m->channel.n == 0 ||
 	    m->channel.n > REGISTRY_NAME_MAX || m->user_id.n > USER_MAX)
 		return -1;
 	if (m->owner.n > 0 && apps_find(br, m->app) != NULL &&
-	    !str_eq(m->owner, str_of(hooks_line(br, m->app)->owner)))
+	    !str_eq(m->owner, str_of(webhook_events_line(br, m->app)->owner)))
 		untell(br, m);
 	else
-		fact_told(br, &k, m->missed != 0);
+		webhook_state_told(br, &k, m->missed != 0);
 	return 0;
 }
 
 int
-hooks_on_told_done(struct peer *p, const struct msg_told_done *m)
+webhook_events_on_told_done(struct peer *p, const struct msg_told_done *m)
 {
 	UNUSED(m);
-	if (p->br->hooks->told)
+	if (p->br->webhooks->told)
 		return -1;
-	p->br->hooks->told = true;
+	p->br->webhooks->told = true;
 	settle(p->br);
 	return 0;
 }
 
 struct seeding {
 	struct broker *br;
-	struct fact_key k;
+	struct webhook_state_key k;
 };
 
 static void
@@ -357,7 +359,7 @@ seed_member(void *arg, const struct member *m)
 	struct seeding *s = arg;
 
 	s->k.user = member_id(m);
-	fact_seed(s->br, &s->k);
+	webhook_state_seed(s->br, &s->k);
 }
 
 /*
@@ -371,42 +373,43 @@ seed(struct broker *br, const struct channel *c)
 
 	if (c->hidden || (c->total == 0 && c->presence == NULL))
 		return;
-	if (hooks_line(br, c->app->num)->changed)
+	if (webhook_events_line(br, c->app->num)->changed)
 		return; /* the other app's; it ends when its clients leave */
-	fact_seed(br, &s.k);
+	webhook_state_seed(br, &s.k);
 	if (c->presence != NULL)
 		presence_each(c->presence, seed_member, &s);
 }
 
 void
-hooks_changed(struct broker *br)
+webhook_events_changed(struct broker *br)
 {
 	struct hash *channels = &br->registry->channels;
 	struct hash_node *n;
 
 	update_owners(br);
-	br->hooks->active = br->hooks->apps.n > 0 || br->hooks->facts.n > 0;
-	if (br->hooks->apps.n == 0)
+	br->webhooks->active =
+	    br->webhooks->apps.n > 0 || br->webhooks->facts.n > 0;
+	if (br->webhooks->apps.n == 0)
 		return;
 	for (n = hash_first(channels); n != NULL; n = hash_next(channels, n))
 		seed(br, container_of(n, const struct channel, node));
 }
 
 void
-hooks_init(struct broker *br)
+webhook_events_init(struct broker *br)
 {
-	list_init(&br->hooks->held);
-	list_init(&br->hooks->untold);
-	hook_queue_init(&br->hooks->queue, br->budget);
-	ev_init(&br->hooks->timer, facts_on_timer);
-	br->hooks->timer.data = br;
+	list_init(&br->webhooks->held);
+	list_init(&br->webhooks->untold);
+	webhook_queue_init(&br->webhooks->queue, br->budget);
+	ev_init(&br->webhooks->timer, facts_on_timer);
+	br->webhooks->timer.data = br;
 }
 
 void
-hooks_clear(struct broker *br)
+webhook_events_clear(struct broker *br)
 {
-	ev_timer_stop(br->loop, &br->hooks->timer);
+	ev_timer_stop(br->loop, &br->webhooks->timer);
 	facts_clear(br);
-	hook_queue_clear(&br->hooks->queue);
-	hook_apps_clear(br);
+	webhook_queue_clear(&br->webhooks->queue);
+	webhook_endpoints_clear(br);
 }

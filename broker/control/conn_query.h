@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BROKER_CONTROL_SURVEY_H
-#define BROKER_CONTROL_SURVEY_H
+#ifndef BROKER_CONTROL_CONN_QUERY_H
+#define BROKER_CONTROL_CONN_QUERY_H
 
 /*
  * A question of pusherctl's that the workers answer: their connections, or
@@ -15,24 +15,24 @@
 struct broker;
 struct control_client;
 struct peer;
-struct survey;
+struct conn_query;
 
 /*
  * what: WALK without its id; its texts are copied.  limit: rows after which
  * it is enough, 0: all.  Rows and the end of the question follow.
  */
-void survey_begin(
+void conn_query_begin(
     struct control_client *, const struct msg_walk *what, uint64_t limit);
 /* The client is gone; NULL is allowed. */
-void survey_free(struct survey *);
+void conn_query_free(struct conn_query *);
 /* There is room in the client's queue: asks for another portion. */
-void survey_go_on(struct survey *);
+void conn_query_go_on(struct conn_query *);
 /* Would that do anything? */
-bool survey_may_go_on(const struct survey *);
+bool conn_query_may_go_on(const struct conn_query *);
 /* This worker is gone: nobody waits for it. */
-void survey_drop(struct broker *, unsigned slot);
+void conn_query_drop(struct broker *, unsigned slot);
 
 /* Handler of WALK_ROWS. */
-int survey_on_rows(struct peer *, const struct msg_walk_rows *);
+int conn_query_on_rows(struct peer *, const struct msg_walk_rows *);
 
 #endif
