@@ -5,9 +5,8 @@
  * text.
  *
  * The text is written in portions: one family in a turn, or APPS_AT_ONCE apps
- * of it, so that thousands of apps do not keep events waiting.  Every line is
- * taken from the numbers of its moment.  Labels name apps, workers and codes,
- * never channels: there is no end to those.
+ * of it, so that thousands of apps do not delay events.  Labels name apps,
+ * workers and codes, never channels, of which there may be any number.
  */
 
 #include "broker/stats/metrics.h"

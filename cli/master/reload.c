@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * reload.c: another configuration while the server runs.  Everything that can
- * go wrong is tried first (the text, the addresses, the log file), and then
- * nothing has changed; what follows cannot fail.  Then the children are told,
- * over their links; those that start later inherit it.
+ * go wrong is tried first: the text, the addresses, the log file.  Then the
+ * children are told over their links; later ones inherit it.
  *
- * More workers: they are started, and newcomers reach them when they serve.
- * Fewer: the highest slots get no newcomers, close their clients over
- * drain_time, and leave.  A listener that is gone is closed when all have
+ * With fewer workers the highest slots get no new clients, close theirs over
+ * drain_time, and exit.  A removed listener is closed when all workers have
  * confirmed that they do not accept there any more.
  */
 

@@ -63,6 +63,6 @@ void inflater_free(struct inflater *);
  * keeps no context between its messages.
  */
 enum inflate_result inflater_run(
-    struct inflater *, struct str in, size_t max, struct buf **out);
+    struct inflater *, struct str message, size_t max, struct buf **out);
 
 #endif

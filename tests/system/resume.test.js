@@ -5,7 +5,6 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const crypto = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
 const { test } = require('node:test');
@@ -13,42 +12,9 @@ const { Client, OP } = require('./lib/client');
 const { sleep, until, SLOW } = require('./lib/daemon');
 const { api, get, publish } = require('./lib/http');
 const { VERSIONS } = require('./lib/official');
+const { newId, QUERY, FORMS, pathOf, open, enter, settled, datas } =
+	require('./lib/resume');
 const { suite } = require('./lib/suite');
-
-const newId = () => crypto.randomUUID();
-const QUERY = '?protocol=7&client=js&version=8.6.0&flash=false';
-const FORMS = {
-	'/app/resume/ID/app/KEY': (id, key) => `/app/resume/${id}/app/${key}`,
-	'/resume/ID/app/KEY': (id, key) => `/resume/${id}/app/${key}`,
-	'/app/KEY;resume=ID': (id, key) => `/app/${key};resume=${id}`,
-};
-const pathOf = (id, app) =>
-	FORMS['/app/resume/ID/app/KEY'](id, app.key) + QUERY;
-
-const open = (d, app, id, how = {}) =>
-	Client.connect(d, app, { path: pathOf(id, app), ...how });
-
-// Confirmation, what was replayed, and the word about it.
-async function enter(c, channel, how) {
-	await c.subscribe(channel, how);
-	const events = [];
-	for (;;) {
-		const m = await c.next(undefined, 'pusher:resume');
-		if (m.event === 'pusher:resume') {
-			assert.equal(m.channel, channel);
-			return { ...JSON.parse(m.data), events };
-		}
-		assert.equal(m.channel, channel);
-		events.push(m);
-	}
-}
-
-// The server has read its last pong.
-const settled = async (c) => { await c.sync(); await sleep(120 * SLOW); };
-const datas = (r) => {
-	assert.equal(r.status, 'continued', JSON.stringify(r));
-	return r.events.map((m) => m.data);
-};
 
 const conf = { resume_ack_interval: 10 };
 

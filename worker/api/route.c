@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * route.c: method and path -> handler.  One table; a path is cut at its
- * slashes and each segment is percent-decoded exactly once, so "%2e%2e" and
- * "%2F" are bytes of a name and nothing more.  Routes below /apps/{id} pass
- * the authentication here, before their handler sees anything.
- *
- * Must never answer a browser's cross-origin questions: whoever may call this
- * API holds the secret (protocol reference, 5.10).
+ * route.c: method and path -> handler, by one table.  Each segment of a path
+ * is percent-decoded exactly once.  Handlers below /apps/{id} run only after
+ * authentication.  Must never answer cross-origin requests (protocol, 5.10).
  */
 
 #include "worker/api/route.h"

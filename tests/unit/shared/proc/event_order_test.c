@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* event_order_test.c: the order of what a broker has taken, read by the next one. */
+/* event_order_test.c: the order of what a broker has taken, read by the next
+ * one. */
 
 #include <setjmp.h>
 #include <stdarg.h>

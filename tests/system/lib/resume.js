@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+//
+// What tests of resume share: addresses with a session, and what a channel
+// says at the subscribe.
+'use strict';
+
+const assert = require('node:assert/strict');
+const crypto = require('node:crypto');
+const { Client } = require('./client');
+const { sleep, SLOW } = require('./daemon');
+
+const newId = () => crypto.randomUUID();
+const QUERY = '?protocol=7&client=js&version=8.6.0&flash=false';
+const FORMS = {
+	'/app/resume/ID/app/KEY': (id, key) => `/app/resume/${id}/app/${key}`,
+	'/resume/ID/app/KEY': (id, key) => `/resume/${id}/app/${key}`,
+	'/app/KEY;resume=ID': (id, key) => `/app/${key};resume=${id}`,
+};
+const pathOf = (id, app) =>
+	FORMS['/app/resume/ID/app/KEY'](id, app.key) + QUERY;
+
+const open = (d, app, id, how = {}) =>
+	Client.connect(d, app, { path: pathOf(id, app), ...how });
+
+// Confirmation, what was replayed, and the word about it.
+async function enter(c, channel, how) {
+	await c.subscribe(channel, how);
+	const events = [];
+	for (;;) {
+		const m = await c.next(undefined, 'pusher:resume');
+		if (m.event === 'pusher:resume') {
+			assert.equal(m.channel, channel);
+			return { ...JSON.parse(m.data), events };
+		}
+		assert.equal(m.channel, channel);
+		events.push(m);
+	}
+}
+
+// The server has read its last pong.
+const settled = async (c) => { await c.sync(); await sleep(120 * SLOW); };
+const datas = (r) => {
+	assert.equal(r.status, 'continued', JSON.stringify(r));
+	return r.events.map((m) => m.data);
+};
+
+module.exports = { newId, QUERY, FORMS, pathOf, open, enter, settled, datas };
