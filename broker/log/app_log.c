@@ -313,18 +313,17 @@ add(struct app_log_part *part, const struct ring_record *r)
 }
 
 static bool
-is_own(const struct ring_record *r, const uint64_t *sids, size_t nsids)
+is_own(const struct ring_record *r, const struct app_log_limits *limits)
 {
-	for (size_t i = 0; i < nsids && r->except != 0; i++)
-		if (sids[i] == r->except)
+	for (size_t i = 0; i < limits->nown && r->except != 0; i++)
+		if (limits->own[i] == r->except)
 			return true;
 	return false;
 }
 
 enum app_log_result
 app_log_since(const struct app_log *l, struct str channel, uint64_t pos,
-    const uint64_t *sids, size_t nsids, struct app_log_limits limits,
-    struct app_log_part *part)
+    const struct app_log_limits *limits, struct app_log_part *part)
 {
 	const struct head *h = head_of(l, app_log_hash(l, channel));
 	uint64_t off, at = h == NULL ? 0 : h->pos;
@@ -335,10 +334,10 @@ app_log_since(const struct app_log *l, struct str channel, uint64_t pos,
 		if (!ring_read(l->ring, off, &r))
 			return APP_LOG_EVICTED;
 		at = r.prev_pos;
-		if (!str_eq(r.channel, channel) || is_own(&r, sids, nsids))
+		if (!str_eq(r.channel, channel) || is_own(&r, limits))
 			continue;
 		add(part, &r);
-		if (part->n > limits.events || part->bytes > limits.bytes)
+		if (part->n > limits->events || part->bytes > limits->bytes)
 			return APP_LOG_TOO_MANY;
 	}
 	/* The one before is known, and not newer: nothing is missing. */

@@ -44,8 +44,11 @@ enum app_log_result {
 	APP_LOG_TOO_MANY
 };
 
+/* What is wanted of a channel. */
 struct app_log_limits {
-	size_t events, bytes;
+	size_t events, bytes; /* at most so many */
+	const uint64_t *own;  /* without what these sockets have sent */
+	size_t nown;
 };
 
 void app_logs_init(struct app_logs *, const char *dir);
@@ -68,12 +71,11 @@ void app_logs_forget(struct app_logs *);
 /* The hash by which the log knows a channel. */
 uint64_t app_log_hash(const struct app_log *, struct str channel);
 /*
- * The records of a channel with a number above pos, but for those that one of
- * these nsids sent.  part->offs is to be freed in any case.
+ * The records of a channel with a number above pos, within these limits.
+ * part->offs is to be freed in any case.
  */
 enum app_log_result app_log_since(const struct app_log *, struct str channel,
-    uint64_t pos, const uint64_t *sids, size_t nsids, struct app_log_limits,
-    struct app_log_part *);
+    uint64_t pos, const struct app_log_limits *, struct app_log_part *);
 /* The newest record of a channel; false: none is there. */
 bool app_log_newest(
     const struct app_log *, struct str channel, struct ring_record *);

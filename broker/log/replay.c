@@ -66,8 +66,8 @@ replay_begin(struct replay *x, struct replay_sub *r, uint32_t app, uint64_t sid,
 {
 	const struct resume_session *s;
 	const struct session_row *row;
-	struct app_log_limits limits = { x->conf->resume_max_events,
-		x->conf->client_buffer / 4 };
+	struct app_log_limits limits = { .events = x->conf->resume_max_events,
+		.bytes = x->conf->client_buffer / 4 };
 	enum app_log_result found;
 
 	*r = (struct replay_sub){ .channel = channel };
@@ -82,8 +82,10 @@ replay_begin(struct replay *x, struct replay_sub *r, uint32_t app, uint64_t sid,
 	if (r->answer.status != RESUME_CONTINUED)
 		return;
 	row = resumes_row(&x->sessions, s);
-	found = app_log_since(r->log, channel, r->answer.from, row->sids,
-	    nitems(row->sids), limits, &r->part);
+	limits.own = row->sids;
+	limits.nown = nitems(row->sids);
+	found =
+	    app_log_since(r->log, channel, r->answer.from, &limits, &r->part);
 	if (found == APP_LOG_EVICTED)
 		refuse(r, RESUME_EVICTED);
 	else if (found == APP_LOG_TOO_MANY)

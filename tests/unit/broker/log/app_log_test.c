@@ -88,10 +88,10 @@ add(struct app_log *l, const char *channel, uint64_t seq, size_t n)
 static int
 count(const struct app_log *l, const char *channel, uint64_t pos)
 {
-	const struct app_log_limits limits = { 100000, BYTES };
+	const struct app_log_limits limits = { 100000, BYTES, NULL, 0 };
 	struct app_log_part part;
 	enum app_log_result r =
-	    app_log_since(l, str_of(channel), pos, NULL, 0, limits, &part);
+	    app_log_since(l, str_of(channel), pos, &limits, &part);
 	int n = (int)part.n;
 
 	free(part.offs);
@@ -103,7 +103,8 @@ numbers_follow_each_other(void **state)
 {
 	struct app_log *l = open_log(*state, BYTES);
 	uint64_t own[] = { 2 };
-	const struct app_log_limits limits = { 2, BYTES };
+	const struct app_log_limits limits = { 2, BYTES, NULL, 0 },
+				    mine = { 2, BYTES, own, 1 };
 	struct app_log_part part;
 
 	assert_int_equal(ring_last(l->ring), 1);
@@ -115,13 +116,12 @@ numbers_follow_each_other(void **state)
 	assert_int_equal(count(l, "a", 2), 1);
 	assert_int_equal(count(l, "a", 4), 0);
 	assert_int_equal(count(l, "c", 1), 0);
-	assert_int_equal(
-	    app_log_since(l, S("a"), 1, own, 1, limits, &part), APP_LOG_OK);
+	assert_int_equal(app_log_since(l, S("a"), 1, &mine, &part), APP_LOG_OK);
 	assert_int_equal(part.n, 1);
 	free(part.offs);
 	add(l, "a", 3, 10);
-	assert_int_equal(app_log_since(l, S("a"), 1, NULL, 0, limits, &part),
-	    APP_LOG_TOO_MANY);
+	assert_int_equal(
+	    app_log_since(l, S("a"), 1, &limits, &part), APP_LOG_TOO_MANY);
 	free(part.offs);
 }
 
