@@ -63,6 +63,7 @@ const calls = (x) => ({
 	config: [[], ['--here', 'workers']],
 	channels: [[], [x.app.id, '--prefix', 'pre']],
 	channel: [[x.app.id, 'presence-cache-room']],
+	sessions: [[], [x.app.id]],
 	'channel purge-cache': [[x.app.id, 'presence-cache-room']],
 	'connections list': [[], [x.app.id, '--channel', 'presence-cache-room',
 		'--user', 'ann', '--sort', 'age', '--reverse', '--limit', '5']],
