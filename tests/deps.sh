@@ -24,6 +24,7 @@ packages() {
 		command -v go >/dev/null || echo golang-go ca-certificates
 		;;
 	lint) echo clang-format clang-tidy cppcheck git ;;
+	cross) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;
 	cover) echo gcovr ;;
 	deb) echo dpkg-dev binutils ;;
 	debtest) echo debootstrap procps ;;

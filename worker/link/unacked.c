@@ -242,13 +242,14 @@ void
 unacked_release(struct worker *w)
 {
 	const struct unacked *l = w->unacked;
+	bool gave_up =
+	    !link_is_up(w) && worker_now() - w->link->down_at > ANSWER_SECONDS;
+	bool has_left = link_is_open(w) && link_queued(w) == 0;
 
-	if (!link_is_up(w) && worker_now() - w->link->down_at > ANSWER_SECONDS)
+	if (gave_up || (w->conf->nworkers == 1 && has_left))
 		conn_release(w, l->seq);
 	else if (w->conf->nworkers > 1)
 		conn_release(w, l->taken);
-	else if (link_is_open(w) && link_queued(w) == 0)
-		conn_release(w, l->seq);
 }
 
 /* ---- a new broker ---- */
