@@ -246,7 +246,7 @@ unacked_release(struct worker *w)
 	    !link_is_up(w) && worker_now() - w->link->down_at > ANSWER_SECONDS;
 	bool has_left = link_is_open(w) && link_queued(w) == 0;
 
-	if (gave_up || (w->conf->nworkers == 1 && has_left))
+	if (gave_up || (w->conf->nworkers <= 1 && has_left))
 		conn_release(w, l->seq);
 	else if (w->conf->nworkers > 1)
 		conn_release(w, l->taken);
