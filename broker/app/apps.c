@@ -151,11 +151,31 @@ resume_seconds(void *arg, uint32_t num)
 	return a == NULL ? 0 : a->app.resume_time;
 }
 
+/* The shortest resume_time of all apps with a log. */
+static uint32_t
+least_resume_time(const struct broker *br)
+{
+	uint32_t least = UINT32_MAX;
+	struct hash_node *n;
+
+	for (n = hash_first(&br->apps->by_num); n != NULL;
+	     n = hash_next(&br->apps->by_num, n)) {
+		const struct app *a =
+		    &container_of(n, struct broker_app, node)->app;
+
+		if (a->resume)
+			least = MIN(least, a->resume_time);
+	}
+	return least;
+}
+
 void
 apps_expire_sessions(struct broker *br)
 {
-	if (br->replay->sessions.table != NULL)
-		resumes_expire(&br->replay->sessions, resume_seconds, br);
+	struct resumes *s = &br->replay->sessions;
+
+	if (s->nparked > 0 || s->ngone > 0)
+		resumes_expire(s, least_resume_time(br), resume_seconds, br);
 	/* Until then a late worker may send again what was logged before. */
 	if (broker_now() - br->started > LOGGED_SECONDS)
 		app_logs_forget(&br->replay->logs);

@@ -22,6 +22,21 @@
 #include "shared/base/base.h"
 #include "shared/pusher/channel_name.h"
 
+/* Each row about a channel begins with this. */
+static void
+put_channel(struct json_writer *w, const struct broker_app *a,
+    const struct channel *c, struct str name)
+{
+	verb_put_text(w, "app", str_of(a->app.id));
+	verb_put_text(w, "channel", name);
+	verb_put_number(w, "subscriptions", c->total);
+	json_key(w, "users");
+	if (channel_flags(name) & CHANNEL_PRESENCE)
+		json_put_u64(w, presence_count(c->presence));
+	else
+		json_put_null(w);
+}
+
 /* ---- the list ---- */
 
 static void
@@ -37,14 +52,7 @@ list_row(struct control_client *k, const struct broker_app *a, struct str name,
 		return;
 
 	verb_row_begin(&w, NULL);
-	verb_put_text(&w, "app", str_of(a->app.id));
-	verb_put_text(&w, "channel", name);
-	verb_put_number(&w, "subscriptions", c->total);
-	json_key(&w, "users");
-	if (channel_flags(name) & CHANNEL_PRESENCE)
-		json_put_u64(&w, presence_count(c->presence));
-	else
-		json_put_null(&w);
+	put_channel(&w, a, c, name);
 	json_key(&w, "cached");
 	json_put_bool(&w, cache_has(c));
 	verb_row_end(k, &w);
@@ -157,14 +165,7 @@ channel_row(struct control_client *k, const struct broker_app *a,
 	struct json_writer w;
 
 	verb_row_begin(&w, "channel");
-	verb_put_text(&w, "app", str_of(a->app.id));
-	verb_put_text(&w, "channel", name);
-	verb_put_number(&w, "subscriptions", c->total);
-	json_key(&w, "users");
-	if (channel_flags(name) & CHANNEL_PRESENCE)
-		json_put_u64(&w, presence_count(c->presence));
-	else
-		json_put_null(&w);
+	put_channel(&w, a, c, name);
 	put_cached(&w, a, c);
 	verb_row_end(k, &w);
 	for (unsigned i = 0; i < k->br->nslots; i++) {
@@ -268,7 +269,7 @@ session_row(struct control_client *k, const struct broker_app *a,
 	verb_put_text(&w, "state", str_of(states[row->state % nitems(states)]));
 	verb_put_number(&w, "since", row->since_ms / 1000);
 	verb_put_text(&w, "socket_id", str_of(sid));
-	verb_put_number(&w, "channels", s->n);
+	verb_put_number(&w, "channels", s->channels.n);
 	verb_put_number(&w, "confirmed", row->acked);
 	verb_row_end(k, &w);
 }

@@ -32,18 +32,10 @@ struct logged {
 	uint64_t origin, seq, pos;
 };
 
-static bool
-any(const struct hash_node *n, const void *key)
-{
-	UNUSED(n);
-	UNUSED(key);
-	return true; /* the hash is all that there is */
-}
-
 static struct head *
 head_of(const struct app_log *l, uint64_t hash)
 {
-	struct hash_node *n = hash_find(&l->heads, hash, any, NULL);
+	struct hash_node *n = hash_find(&l->heads, hash, hash_any, NULL);
 
 	return n == NULL ? NULL : container_of(n, struct head, node);
 }

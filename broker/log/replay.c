@@ -94,23 +94,16 @@ replay_begin(struct replay *x, struct replay_sub *r, uint32_t app, uint64_t sid,
 		r->back = (uint32_t)MIN(r->pos - r->answer.from, UINT32_MAX);
 }
 
-const char *
-resume_reason_text(enum resume_reason why)
-{
-	static const char *const texts[] = { "", "evicted", "expired",
-		"restarted", "too_many", "unconfirmed" };
-
-	return texts[why];
-}
-
 static void
 write_word(const struct replay_sub *r, struct buf **b)
 {
 	static const char *const words[] = { "", "new", "continued", "gap" };
+	static const char *const reasons[] = { "", "evicted", "expired",
+		"restarted", "too_many", "unconfirmed" };
 	struct str why = { NULL, 0 };
 
 	if (r->answer.status == RESUME_GAP)
-		why = str_of(resume_reason_text(r->answer.reason));
+		why = str_of(reasons[r->answer.reason]);
 	frame_resume(b, r->channel, words[r->answer.status], why, r->part.n);
 }
 

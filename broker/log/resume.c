@@ -21,6 +21,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "broker/log/resume_channels.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
@@ -120,14 +121,6 @@ set_state(struct resumes *s, struct resume_session *r, uint32_t state)
 }
 
 static void
-forget_channels(struct resume_session *r)
-{
-	free(r->v);
-	r->v = NULL;
-	r->n = r->cap = 0;
-}
-
-static void
 detach(struct resumes *s, struct resume_session *r)
 {
 	if (r->sid == 0)
@@ -142,8 +135,16 @@ release(struct resumes *s, struct resume_session *r)
 	detach(s, r);
 	set_state(s, r, SESSION_FREE);
 	hash_remove(&s->by_id, &r->by_id);
-	forget_channels(r);
+	resume_channels_clear(&r->channels);
 	free(r);
+}
+
+static void
+lose_channel(struct hash *h, struct resume_channel *c, uint64_t arg)
+{
+	UNUSED(h);
+	UNUSED(arg);
+	c->from = c->at = 0;
 }
 
 /* Of everything it had there is nothing to continue. */
@@ -152,15 +153,14 @@ lose(struct resume_session *r, enum resume_reason why)
 {
 	r->lost = why;
 	r->all_from = 0;
-	for (uint32_t i = 0; i < r->n; i++)
-		r->v[i].from = r->v[i].at = 0;
+	resume_channels_each(&r->channels, lose_channel, 0);
 }
 
 /* A parked session has waited for too long. */
 static void
 tombstone(struct resumes *s, struct resume_session *r)
 {
-	forget_channels(r);
+	resume_channels_clear(&r->channels);
 	r->all = true;
 	lose(r, RESUME_EXPIRED);
 	set_state(s, r, SESSION_GONE);
@@ -240,7 +240,7 @@ resumes_clear(struct resumes *s)
 		next = hash_next(&s->by_id, n);
 		detach(s, r);
 		hash_remove(&s->by_id, n);
-		forget_channels(r);
+		resume_channels_clear(&r->channels);
 		free(r);
 	}
 	hash_clear(&s->by_id);
@@ -298,37 +298,43 @@ add(struct resumes *s, const struct resume_hello *h)
  * parked already.
  */
 static void
+settle_channel(struct hash *h, struct resume_channel *c, uint64_t acked)
+{
+	UNUSED(h);
+	if (!c->now)
+		return;
+	c->now = false;
+	if (acked >= c->at)
+		c->from = acked;
+	c->at = c->from;
+}
+
+static void
 settle(struct resumes *s, struct resume_session *r)
 {
 	uint64_t acked =
 	    __atomic_load_n(&resumes_row(s, r)->acked, __ATOMIC_ACQUIRE);
 
-	for (uint32_t i = 0; i < r->n; i++) {
-		struct resume_channel *c = &r->v[i];
-
-		if (!c->now)
-			continue;
-		c->now = false;
-		if (acked >= c->at)
-			c->from = acked;
-		c->at = c->from;
-	}
-	if (acked == 0 && r->n > 0 && r->lost == RESUME_NO_REASON)
+	resume_channels_each(&r->channels, settle_channel, acked);
+	if (acked == 0 && r->channels.n > 0 && r->lost == RESUME_NO_REASON)
 		lose(r, RESUME_UNCONFIRMED);
+}
+
+static void
+forget_unused(struct hash *h, struct resume_channel *c, uint64_t arg)
+{
+	UNUSED(arg);
+	if (!c->now)
+		resume_channel_remove(h, c);
 }
 
 /* Channels that the last connection could have had again, and did not. */
 static void
 forget_old(struct resume_session *r, double now)
 {
-	uint32_t n = 0;
-
 	if (!r->used || now - r->attached_at < OLD_SECONDS)
 		return;
-	for (uint32_t i = 0; i < r->n; i++)
-		if (r->v[i].now)
-			r->v[n++] = r->v[i];
-	r->n = n;
+	resume_channels_each(&r->channels, forget_unused, 0);
 	r->all = false;
 }
 
@@ -412,8 +418,8 @@ resumes_forget_app(struct resumes *s, uint32_t app)
 }
 
 void
-resumes_expire(
-    struct resumes *s, uint32_t (*seconds)(void *arg, uint32_t app), void *arg)
+resumes_expire(struct resumes *s, uint32_t least,
+    uint32_t (*seconds)(void *arg, uint32_t app), void *arg)
 {
 	uint64_t now = wall_ms();
 	unsigned left = EXPIRE_AT_ONCE;
@@ -425,6 +431,8 @@ resumes_expire(
 		    LIST_ITEM(e, struct resume_session, in_order);
 		const struct session_row *row = resumes_row(s, r);
 
+		if (row->since_ms + least * 1000ull > now)
+			break; /* the next ones were parked later */
 		if (row->since_ms + seconds(arg, row->app) * 1000ull > now)
 			continue;
 		if (left-- == 0)
@@ -442,19 +450,11 @@ resumes_expire(
 
 /* ---- channels ---- */
 
-static struct resume_channel *
-find(const struct resume_session *r, uint64_t hash)
-{
-	for (uint32_t i = 0; i < r->n; i++)
-		if (r->v[i].hash == hash)
-			return &r->v[i];
-	return NULL;
-}
-
 struct resume_answer
 resume_enter(const struct resume_session *r, uint64_t hash, double now)
 {
-	const struct resume_channel *c = find(r, hash);
+	const struct resume_channel *c =
+	    resume_channel_find(&r->channels, hash);
 	struct resume_answer a = { .status = RESUME_NEW };
 
 	if (c != NULL && c->now) /* it is there already */
@@ -471,25 +471,23 @@ void
 resume_entered(
     struct resume_session *r, uint64_t hash, uint64_t from, uint64_t at)
 {
-	struct resume_channel *c = find(r, hash);
+	struct resume_channel *c;
 
 	r->used = true;
-	if (c == NULL && r->n >= CHANNELS_MAX)
+	if (r->channels.n >= CHANNELS_MAX &&
+	    resume_channel_find(&r->channels, hash) == NULL)
 		return;
-	if (c == NULL && r->n == r->cap) {
-		r->cap = r->cap == 0 ? 4 : r->cap * 2;
-		r->v = xreallocarray(r->v, r->cap, sizeof(*r->v));
-	}
-	if (c == NULL)
-		c = &r->v[r->n++];
-	*c = (struct resume_channel){ hash, from, at, true };
+	c = resume_channel_get(&r->channels, hash);
+	c->from = from;
+	c->at = at;
+	c->now = true;
 }
 
 void
 resume_left(struct resume_session *r, uint64_t hash)
 {
-	struct resume_channel *c = find(r, hash);
+	struct resume_channel *c = resume_channel_find(&r->channels, hash);
 
 	if (c != NULL)
-		*c = r->v[--r->n];
+		resume_channel_remove(&r->channels, c);
 }

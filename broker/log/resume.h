@@ -33,24 +33,13 @@ enum resume_reason {
 	RESUME_UNCONFIRMED
 };
 
-/* A channel of a session. */
-struct resume_channel {
-	uint64_t hash;
-	/* The client has the channel up to here; 0: see resume_session.lost */
-	uint64_t from;
-	/* … and, once it has confirmed this, up to what it has confirmed. */
-	uint64_t at;
-	bool now; /* in the present connection */
-};
-
 struct resume_session {
 	struct hash_node by_id, by_sid;
 	struct list in_order; /* parked, oldest first; or of its slot */
 	uint32_t row;
-	uint64_t sid; /* of its connection; 0: parked or gone */
-	struct resume_channel *v;
-	uint32_t n, cap;
-	bool all;          /* it may have been in channels that are not in v */
+	uint64_t sid;         /* of its connection; 0: parked or gone */
+	struct hash channels; /* struct resume_channel */
+	bool all;          /* it may have been in channels that are not there */
 	uint64_t all_from; /* then: it has them up to here; 0: see lost */
 	enum resume_reason lost;
 	double attached_at;
@@ -103,9 +92,12 @@ void resumes_park(struct resumes *, struct resume_session *, double now);
 void resumes_drop(struct resumes *, unsigned slot, double now);
 /* Sessions of the app are void: it has no log any more. */
 void resumes_forget_app(struct resumes *, uint32_t app);
-/* Parked for too long: seconds() gives how long an app's may be. */
-void resumes_expire(
-    struct resumes *, uint32_t (*seconds)(void *arg, uint32_t app), void *arg);
+/*
+ * Parked for too long: seconds() gives how long an app's may be, and none may
+ * be for less than `least` seconds.
+ */
+void resumes_expire(struct resumes *, uint32_t least,
+    uint32_t (*seconds)(void *arg, uint32_t app), void *arg);
 
 /*
  * What the client is owed that enters this channel now; then resume_entered()
@@ -117,7 +109,4 @@ void resume_entered(
     struct resume_session *, uint64_t hash, uint64_t from, uint64_t at);
 /* The connection has left it. */
 void resume_left(struct resume_session *, uint64_t hash);
-/* "evicted", …; "" for none. */
-const char *resume_reason_text(enum resume_reason);
-
 #endif

@@ -40,6 +40,8 @@ uint64_t hash_u64(uint64_t v);
 
 typedef bool (*hash_eq)(const struct hash_node *, const void *key);
 
+/* For tables in which the hash alone names an element. */
+bool hash_any(const struct hash_node *, const void *key);
 /* The element with this hash for which eq(node, key), or NULL. */
 struct hash_node *hash_find(
     const struct hash *, uint64_t hash, hash_eq eq, const void *key);

@@ -15,14 +15,6 @@
 #include "worker/core/core.h"
 
 static bool
-any(const struct hash_node *n, const void *key)
-{
-	UNUSED(n);
-	UNUSED(key);
-	return true; /* the hash is the number */
-}
-
-static bool
 id_eq(const struct hash_node *n, const void *key)
 {
 	const struct client_app *a =
@@ -44,7 +36,7 @@ struct client_app *
 apps_by_num(struct worker *w, uint32_t num)
 {
 	struct hash_node *n =
-	    hash_find(&w->apps->by_num, hash_u64(num), any, NULL);
+	    hash_find(&w->apps->by_num, hash_u64(num), hash_any, NULL);
 	struct client_app *a =
 	    n == NULL ? NULL : container_of(n, struct client_app, num_node);
 

@@ -66,18 +66,10 @@ conn_unname(struct conn *c)
 	c->w->nconns--;
 }
 
-static bool
-any(const struct hash_node *n, const void *key)
-{
-	UNUSED(n);
-	UNUSED(key);
-	return true; /* the hash is the sid */
-}
-
 struct conn *
 conn_find(struct worker *w, uint64_t sid)
 {
-	struct hash_node *n = hash_find(&w->conns, sid, any, NULL);
+	struct hash_node *n = hash_find(&w->conns, sid, hash_any, NULL);
 	struct conn *c = n == NULL ? NULL : CONN_OF(n, node);
 
 	return c == NULL || c->closed ? NULL : c;
