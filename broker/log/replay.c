@@ -122,9 +122,6 @@ replay_write(
 	write_word(r, b);
 	resume_entered(
 	    s, app_log_hash(r->log, r->channel), r->pos - r->back, r->pos);
-	x->statuses[r->answer.status]++;
-	x->reasons[r->answer.reason]++;
-	x->replayed += r->part.n;
 	free(r->part.offs);
 	r->part = (struct app_log_part){ 0 };
 }

@@ -21,9 +21,6 @@ struct replay {
 	const struct conf *conf;
 	struct app_logs logs;
 	struct resumes sessions;
-	/* Since this broker began, by enum resume_status and _reason. */
-	uint64_t statuses[RESUME_GAP + 1], reasons[RESUME_UNCONFIRMED + 1];
-	uint64_t replayed;
 };
 
 /* The answer to one subscription, before it is written. */

@@ -139,21 +139,13 @@ release(struct resumes *s, struct resume_session *r)
 	free(r);
 }
 
-static void
-lose_channel(struct hash *h, struct resume_channel *c, uint64_t arg)
-{
-	UNUSED(h);
-	UNUSED(arg);
-	c->from = c->at = 0;
-}
-
 /* Of everything it had there is nothing to continue. */
 static void
 lose(struct resume_session *r, enum resume_reason why)
 {
 	r->lost = why;
 	r->all_from = 0;
-	resume_channels_each(&r->channels, lose_channel, 0);
+	resume_channels_lose(&r->channels);
 }
 
 /* A parked session has waited for too long. */
@@ -298,34 +290,21 @@ add(struct resumes *s, const struct resume_hello *h)
  * parked already.
  */
 static void
-settle_channel(struct hash *h, struct resume_channel *c, uint64_t acked)
-{
-	UNUSED(h);
-	if (!c->now)
-		return;
-	c->now = false;
-	if (acked >= c->at)
-		c->from = acked;
-	c->at = c->from;
-}
-
-static void
 settle(struct resumes *s, struct resume_session *r)
 {
 	uint64_t acked =
 	    __atomic_load_n(&resumes_row(s, r)->acked, __ATOMIC_ACQUIRE);
+	bool known = resume_channels_settle(&r->channels, acked);
 
-	resume_channels_each(&r->channels, settle_channel, acked);
-	if (acked == 0 && r->channels.n > 0 && r->lost == RESUME_NO_REASON)
+	/* A replay from an old number would be a flood of doubles. */
+	if (acked == 0 && (known || r->all_from != 0))
 		lose(r, RESUME_UNCONFIRMED);
-}
-
-static void
-forget_unused(struct hash *h, struct resume_channel *c, uint64_t arg)
-{
-	UNUSED(arg);
-	if (!c->now)
-		resume_channel_remove(h, c);
+	if (!r->over)
+		return;
+	r->over = false;
+	r->all = true;
+	r->all_from = 0;
+	r->lost = RESUME_TOO_MANY;
 }
 
 /* Channels that the last connection could have had again, and did not. */
@@ -334,7 +313,7 @@ forget_old(struct resume_session *r, double now)
 {
 	if (!r->used || now - r->attached_at < OLD_SECONDS)
 		return;
-	resume_channels_each(&r->channels, forget_unused, 0);
+	resume_channels_drop_unused(&r->channels);
 	r->all = false;
 }
 
@@ -475,8 +454,10 @@ resume_entered(
 
 	r->used = true;
 	if (r->channels.n >= CHANNELS_MAX &&
-	    resume_channel_find(&r->channels, hash) == NULL)
+	    resume_channel_find(&r->channels, hash) == NULL) {
+		r->over = true;
 		return;
+	}
 	c = resume_channel_get(&r->channels, hash);
 	c->from = from;
 	c->at = at;

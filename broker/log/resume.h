@@ -44,6 +44,7 @@ struct resume_session {
 	enum resume_reason lost;
 	double attached_at;
 	bool used; /* its connection has subscribed something */
+	bool over; /* … and more than the channels that are kept */
 };
 
 struct resumes {

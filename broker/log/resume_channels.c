@@ -40,28 +40,63 @@ resume_channel_remove(struct hash *h, struct resume_channel *c)
 }
 
 void
-resume_channels_each(struct hash *h,
-    void (*fn)(struct hash *, struct resume_channel *, uint64_t arg),
-    uint64_t arg)
+resume_channels_lose(struct hash *h)
+{
+	struct hash_node *n;
+
+	for (n = hash_first(h); n != NULL; n = hash_next(h, n)) {
+		struct resume_channel *c =
+		    container_of(n, struct resume_channel, node);
+
+		c->from = c->at = 0;
+	}
+}
+
+bool
+resume_channels_settle(struct hash *h, uint64_t acked)
+{
+	struct hash_node *n;
+	bool any = false;
+
+	for (n = hash_first(h); n != NULL; n = hash_next(h, n)) {
+		struct resume_channel *c =
+		    container_of(n, struct resume_channel, node);
+
+		if (c->now) {
+			c->now = false;
+			if (acked >= c->at)
+				c->from = acked;
+			c->at = c->from;
+		}
+		any = any || c->from != 0;
+	}
+	return any;
+}
+
+static void
+drop(struct hash *h, bool all)
 {
 	struct hash_node *n, *next;
 
 	for (n = hash_first(h); n != NULL; n = next) {
+		struct resume_channel *c =
+		    container_of(n, struct resume_channel, node);
+
 		next = hash_next(h, n);
-		fn(h, container_of(n, struct resume_channel, node), arg);
+		if (all || !c->now)
+			resume_channel_remove(h, c);
 	}
 }
 
-static void
-remove_one(struct hash *h, struct resume_channel *c, uint64_t arg)
+void
+resume_channels_drop_unused(struct hash *h)
 {
-	UNUSED(arg);
-	resume_channel_remove(h, c);
+	drop(h, false);
 }
 
 void
 resume_channels_clear(struct hash *h)
 {
-	resume_channels_each(h, remove_one, 0);
+	drop(h, true);
 	hash_clear(h);
 }

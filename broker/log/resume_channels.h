@@ -25,10 +25,15 @@ struct resume_channel {
 struct resume_channel *resume_channel_find(const struct hash *, uint64_t hash);
 struct resume_channel *resume_channel_get(struct hash *, uint64_t hash);
 void resume_channel_remove(struct hash *, struct resume_channel *);
-/* fn may remove its channel. */
-void resume_channels_each(struct hash *,
-    void (*fn)(struct hash *, struct resume_channel *, uint64_t arg),
-    uint64_t arg);
+/* Nothing of them can be continued. */
+void resume_channels_lose(struct hash *);
+/*
+ * The connection is over, and the client has confirmed everything up to acked.
+ * True: some of them can be continued.
+ */
+bool resume_channels_settle(struct hash *, uint64_t acked);
+/* Drops those that the present connection is not in. */
+void resume_channels_drop_unused(struct hash *);
 void resume_channels_clear(struct hash *);
 
 #endif

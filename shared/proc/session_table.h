@@ -54,13 +54,17 @@ int session_table_save(const struct session_table *, const char *path);
 void session_table_load(struct session_table *, const char *path);
 /* 16 to 64 characters of A-Z a-z 0-9 _ - */
 bool session_id_is_valid(struct str id);
-/* The client has everything up to pos, if the row is still this connection's.
+/*
+ * The client has everything up to pos.  False: the row is not this
+ * connection's any more.
  */
-static inline void
+static inline bool
 session_row_ack(struct session_row *row, uint64_t sid, uint64_t pos)
 {
-	if (__atomic_load_n(&row->sids[0], __ATOMIC_ACQUIRE) == sid)
-		__atomic_store_n(&row->acked, pos, __ATOMIC_RELEASE);
+	if (__atomic_load_n(&row->sids[0], __ATOMIC_ACQUIRE) != sid)
+		return false;
+	__atomic_store_n(&row->acked, pos, __ATOMIC_RELEASE);
+	return true;
 }
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * session.c: how far the clients with a session have come.  Owns struct
- * session.  Clients are asked by WebSocket pings: they answer them in order,
- * behind everything that came before (RFC 6455, 5.5.3).
+ * client_session.  Clients are asked by WebSocket pings: they answer them in
+ * order, behind everything that came before (RFC 6455, 5.5.3).
  *
  * A client is asked when it got something, at most every resume_ack_interval,
  * with one question out at a time; all of them together at most
@@ -21,6 +21,7 @@
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/ipc/ipc.h"
+#include "shared/proc/proc.h"
 #include "shared/proc/session_table.h"
 #include "shared/pusher/frames.h"
 
@@ -32,23 +33,14 @@
 static double
 now(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+	return (double)proc_clock_us(CLOCK_MONOTONIC) / 1e6;
 }
 
 static void
 acknowledge(struct sessions *ss, struct client_session *s, uint64_t pos)
 {
-	struct session_row *row;
-
-	if (s->row == UINT32_MAX)
-		return;
-	row = &ss->table->rows[s->row];
-	if (row->sids[0] == s->sid)
-		session_row_ack(row, s->sid, pos);
-	else
+	if (s->row != UINT32_MAX &&
+	    !session_row_ack(&ss->table->rows[s->row], s->sid, pos))
 		s->refused = true; /* another connection has it now */
 }
 
@@ -118,8 +110,6 @@ sessions_turn(struct sessions *ss)
 		struct client_session *s =
 		    LIST_ITEM(e, struct client_session, asking);
 
-		if (s->open_at == 0)
-			s->open_at = at;
 		if (!may_be_asked(s))
 			list_remove(e); /* again when the answer comes */
 		else if (is_due(ss, s, at) && list_is_empty(&ss->waiting) &&
@@ -180,28 +170,21 @@ session_on_pong(
     struct sessions *ss, struct client_session *s, struct str payload)
 {
 	uint64_t pos;
-	double at;
 
 	if (payload.n != sizeof(pos))
 		return false;
 	memcpy(&pos, payload.p, sizeof(pos));
 	if (pos == 0 || pos > s->sent || (pos <= s->acked && s->asked != pos))
 		return false;
-	at = now();
 	s->acked = MAX(s->acked, pos);
 	s->unanswered = 0;
 	s->mute = false;
 	acknowledge(ss, s, s->acked);
-	if (s->open_at != 0 && ss->confirmed != NULL)
-		ss->confirmed(s->c, at - s->open_at);
-	s->open_at = 0;
 	if (pos != s->asked)
 		return false;
 	s->asked = 0;
-	if (s->sent > s->acked) {
-		s->open_at = at;
+	if (s->sent > s->acked)
 		wait_for_turn(ss, s);
-	}
 	return true;
 }
 

@@ -33,7 +33,6 @@ struct client_session {
 	uint64_t sent;      /* the newest number that was queued */
 	uint64_t asked;     /* in the ping that is out; 0: none is */
 	double asked_at;    /* when the last one left */
-	double open_at;     /* when the oldest unconfirmed event was queued */
 	uint32_t row;       /* UINT32_MAX: none */
 	uint16_t part_code; /* it is closed with this when it has answered */
 	uint8_t unanswered;
@@ -55,8 +54,6 @@ struct sessions {
 	double tokens, tokens_at;
 	/* Queues bytes for the client of the connection. */
 	void (*queue)(struct conn *, struct str);
-	/* An event was confirmed so many seconds after it was queued. */
-	void (*confirmed)(struct conn *, double seconds);
 };
 
 void sessions_init(struct sessions *);

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/* resume.c: what a session is owed when its client comes back. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "broker/log/resume.h"
+#include "shared/base/base.h"
+
+#define ROWS 4
+#define NEWS 77 /* the hash of a channel */
+#define ID "0123456789abcdef"
+
+struct desk {
+	struct resumes s;
+	struct session_table *table;
+	uint64_t sid; /* of the last connection */
+};
+
+static int
+set_up(void **state)
+{
+	static struct desk d;
+
+	d = (struct desk){ .table = session_table_map(ROWS) };
+	resumes_init(&d.s);
+	resumes_recall(&d.s, d.table);
+	*state = &d;
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	struct desk *d = *state;
+
+	resumes_clear(&d->s);
+	munmap(d->table, sizeof(*d->table) + ROWS * sizeof(d->table->rows[0]));
+	return 0;
+}
+
+static struct resume_session *
+come_as(struct desk *d, uint32_t app, const char *id)
+{
+	struct resume_hello h = { .app = app,
+		.id = str_of(id),
+		.sid = ++d->sid,
+		.epoch = 5,
+		.now = 1 };
+
+	return resumes_attach(&d->s, &h);
+}
+
+static struct resume_session *
+come(struct desk *d)
+{
+	return come_as(d, 1, ID);
+}
+
+static void
+confirm(struct desk *d, struct resume_session *r, uint64_t pos)
+{
+	assert_true(session_row_ack(resumes_row(&d->s, r), r->sid, pos));
+}
+
+/* Enters the channel; what was it owed? */
+static void
+expect(struct resume_session *r, uint64_t channel, enum resume_status status,
+    enum resume_reason reason, uint64_t from)
+{
+	struct resume_answer a = resume_enter(r, channel, 1);
+
+	assert_int_equal(a.status, status);
+	assert_int_equal(a.reason, reason);
+	assert_int_equal(a.from, from);
+}
+
+static void
+what_was_confirmed_continues(void **state)
+{
+	struct desk *d = *state;
+	struct resume_session *r = come(d);
+
+	expect(r, NEWS, RESUME_NEW, RESUME_NO_REASON, 0);
+	resume_entered(r, NEWS, 10, 10);
+	expect(r, NEWS, RESUME_NONE, RESUME_NO_REASON, 0);
+	resume_entered(r, NEWS + 1, 10, 10);
+	resume_left(r, NEWS + 1);
+	confirm(d, r, 15);
+	resumes_park(&d->s, r, 2);
+	assert_ptr_equal(come(d), r);
+	expect(r, NEWS, RESUME_CONTINUED, RESUME_NO_REASON, 15);
+	expect(r, NEWS + 1, RESUME_NEW, RESUME_NO_REASON, 0);
+}
+
+static void
+a_client_that_stops_confirming_gets_a_gap_each_time(void **state)
+{
+	struct desk *d = *state;
+	struct resume_session *r = come(d);
+
+	resume_entered(r, NEWS, 10, 10);
+	resumes_park(&d->s, r, 2);
+	come(d);
+	expect(r, NEWS, RESUME_GAP, RESUME_UNCONFIRMED, 0);
+	resume_entered(r, NEWS, 12, 12);
+	confirm(d, r, 20);
+	resumes_park(&d->s, r, 2);
+	come(d);
+	expect(r, NEWS, RESUME_CONTINUED, RESUME_NO_REASON, 20);
+	resume_entered(r, NEWS, 20, 20);
+	confirm(d, r, 0); /* it answers no question any more */
+	resumes_park(&d->s, r, 2);
+	come(d);
+	expect(r, NEWS, RESUME_GAP, RESUME_UNCONFIRMED, 0);
+}
+
+static void
+channels_that_are_not_kept_are_a_gap_and_not_new(void **state)
+{
+	struct desk *d = *state;
+	struct resume_session *r = come(d);
+	uint64_t n = 1;
+
+	for (; r->channels.n < n; n++) {
+		resume_entered(r, 1000 + n, 10, 10);
+		if (r->over)
+			break;
+	}
+	/* The last one was one too many. */
+	assert_true(r->over);
+	confirm(d, r, 30);
+	resumes_park(&d->s, r, 2);
+	come(d);
+	expect(r, 1001, RESUME_CONTINUED, RESUME_NO_REASON, 30);
+	expect(r, 1000 + n, RESUME_GAP, RESUME_TOO_MANY, 0);
+	/* With fewer channels it is as ever. */
+	resume_left(r, 1001);
+	resumes_park(&d->s, r, 500);
+	come(d);
+	expect(r, 1002, RESUME_CONTINUED, RESUME_NO_REASON, 30);
+}
+
+/* Seconds for which sessions of an app may be parked. */
+static uint32_t
+seconds(void *arg, uint32_t app)
+{
+	UNUSED(arg);
+	return app == 1 ? 10 : 1000;
+}
+
+static void
+a_session_expires_after_the_time_of_its_app(void **state)
+{
+	struct desk *d = *state;
+	struct resume_session *r = come(d), *other = come_as(d, 2, ID);
+
+	resume_entered(r, NEWS, 10, 10);
+	resume_entered(other, NEWS, 10, 10);
+	confirm(d, r, 20);
+	confirm(d, other, 20);
+	resumes_park(&d->s, other, 2);
+	resumes_park(&d->s, r, 2);
+	resumes_expire(&d->s, 10, seconds, NULL);
+	assert_int_equal(d->s.nparked, 2);
+	resumes_row(&d->s, r)->since_ms -= 11000;
+	resumes_row(&d->s, other)->since_ms -= 11000;
+	resumes_expire(&d->s, 10, seconds, NULL);
+	assert_int_equal(d->s.nparked, 1);
+	assert_int_equal(d->s.ngone, 1);
+	come(d);
+	expect(r, NEWS, RESUME_GAP, RESUME_EXPIRED, 0);
+	assert_ptr_equal(come_as(d, 2, ID), other);
+	expect(other, NEWS, RESUME_CONTINUED, RESUME_NO_REASON, 20);
+}
+
+static void
+only_parked_sessions_give_way(void **state)
+{
+	struct desk *d = *state;
+	struct resume_session *r[ROWS];
+	char id[32];
+
+	for (unsigned i = 0; i < ROWS; i++) {
+		snprintf(id, sizeof(id), ID "%u", i);
+		r[i] = come_as(d, 1, id);
+		assert_non_null(r[i]);
+	}
+	assert_null(come_as(d, 1, ID "x"));
+	resumes_park(&d->s, r[2], 2);
+	resumes_park(&d->s, r[1], 2);
+	assert_non_null(come_as(d, 1, ID "x"));
+	assert_null(resumes_find(&d->s, 1, S(ID "2")));
+	assert_ptr_equal(resumes_find(&d->s, 1, S(ID "1")), r[1]);
+}
+
+static void
+a_new_broker_continues_what_the_table_says(void **state)
+{
+	struct desk *d = *state;
+	struct resume_session *r = come(d);
+
+	resume_entered(r, NEWS, 10, 10);
+	confirm(d, r, 20);
+	resumes_clear(&d->s);
+	d->s = (struct resumes){ 0 };
+	resumes_init(&d->s);
+	resumes_recall(&d->s, d->table);
+	r = come(d);
+	expect(r, NEWS, RESUME_CONTINUED, RESUME_NO_REASON, 20);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+		    what_was_confirmed_continues, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    a_client_that_stops_confirming_gets_a_gap_each_time, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(
+		    channels_that_are_not_kept_are_a_gap_and_not_new, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(
+		    a_session_expires_after_the_time_of_its_app, set_up,
+		    tear_down),
+		cmocka_unit_test_setup_teardown(
+		    only_parked_sessions_give_way, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    a_new_broker_continues_what_the_table_says, set_up,
+		    tear_down),
+	};
+
+	hash_seed();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
