@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * order.c: who hears of what, and in which order: a worker's link has come or
- * gone, a resync is over, the apps have changed.  The modules below do not
- * know each other; here they are named, once.
+ * order.c: calls the modules in the right order when a worker's link comes or
+ * goes, a resync ends, or the apps change.  The modules below do not know each
+ * other; this is the only place that names them together.
  *
  * Must never do any work itself.
  */

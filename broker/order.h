@@ -5,7 +5,7 @@
 #include "broker/app/apps.h"
 #include "broker/link/peer.h"
 
-/* What everybody does when a link or the apps change. */
+/* The callbacks for links and for apps. */
 extern const struct link_ops order_of_links;
 extern const struct broker_apps_ops order_of_apps;
 

@@ -34,8 +34,8 @@
 #include "shared/proc/event_order.h"
 #include "shared/proc/minute_log.h"
 #include "shared/proc/proc.h"
-#include "shared/proc/relic.h"
 #include "shared/proc/session_table.h"
+#include "shared/proc/snapshot.h"
 
 #define USAGE "usage: pusherd [-FtTVh] [-c FILE] [-o OPTION=VALUE]...\n"
 
@@ -377,7 +377,7 @@ run(struct conf *conf, const struct command *cmd)
 	start.certs = &s.certs;
 	start.minute_log = open_minute_log(conf);
 	start.event_order = event_order_map();
-	start.apps = relic_map();
+	start.apps = snapshot_map();
 	start.sessions = session_table_map((uint32_t)conf->resume_sessions);
 	if (start.event_order == NULL || start.apps == NULL ||
 	    start.sessions == NULL)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wiring.c: who hears of what in a worker: the order in which everybody is
- * told of a broker that comes, serves or goes, and the handlers that stand on
- * the link, on HTTP and on the apps.
+ * wiring.c: calls the modules of a worker in the right order when a broker
+ * comes, serves or goes, and names the handlers of the link, of HTTP and of
+ * the apps.
  */
 
 #include "worker/wiring.h"

@@ -22,7 +22,7 @@
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
-#include "shared/proc/relic.h"
+#include "shared/proc/snapshot.h"
 
 #define LOGGED_SECONDS 120.
 
@@ -391,18 +391,19 @@ take(struct broker *br, struct appdb *db)
 static void
 keep(struct broker *br, struct appdb *db)
 {
-	struct relic *relic = br->inherit == NULL ? NULL : br->inherit->apps;
+	struct snapshot *snapshot =
+	    br->inherit == NULL ? NULL : br->inherit->apps;
 	size_t n;
 	void *p;
 
-	if (relic == NULL)
+	if (snapshot == NULL)
 		return;
 	p = appdb_image(db, &n);
-	relic_put(relic, str_make(p, n));
-	if (n == 0 || n > RELIC_MAX)
+	snapshot_put(snapshot, str_make(p, n));
+	if (n == 0 || n > SNAPSHOT_MAX)
 		log_warnx("apps: the database has %zu bytes, more than %u: a "
 			  "broker that cannot read it has no apps",
-		    n, RELIC_MAX);
+		    n, SNAPSHOT_MAX);
 	appdb_image_free(p, n);
 }
 
@@ -444,7 +445,7 @@ apps_start(struct broker *br, char **why)
 
 	if (read_file(br, APPDB_READ, why) == 0)
 		return 0;
-	image = relic_get(br->inherit->apps);
+	image = snapshot_get(br->inherit->apps);
 	db = image.n == 0 ? NULL : appdb_open_image(image.p, image.n);
 	if (db == NULL)
 		return -1;

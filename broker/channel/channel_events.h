@@ -3,8 +3,8 @@
 #define BROKER_CHANNEL_CHANNEL_EVENTS_H
 
 /*
- * What channels tell whoever observes them (the webhooks): br->events, which
- * broker.c sets.  Channels do not know who that is.
+ * Callbacks by which channels report changes: br->events, which broker.c sets.
+ * Webhooks use them; channels do not know that.
  */
 
 #include <stdint.h>

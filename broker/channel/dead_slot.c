@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dead_slot.c: takes apart what a dead worker leaves behind.  Owns the
- * walk over all channels.
+ * dead_slot.c: removes a dead worker's subscriptions from all channels.  Owns
+ * the walk over the channels.
  *
- * A worker may leave millions of channels, and nobody shall wait for them: each
- * turn does a portion.  Nobody sees the difference, since the registry settles
- * a channel before it gives it to anybody, and nothing is sent to a dying slot.
- * The next worker of the slot is not let in before all is done.
+ * A worker may leave millions of channels, so each turn does a portion of them.
+ * The result is the same as if all were done at once: the registry settles a
+ * channel before it returns it, and nothing is sent to a dying slot.  The next
+ * worker of the slot waits until all channels are done.
  */
 
 #include "broker/channel/dead_slot.h"

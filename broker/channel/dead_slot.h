@@ -3,8 +3,8 @@
 #define BROKER_CHANNEL_DEAD_SLOT_H
 
 /*
- * What a worker that is gone leaves behind: its counts, members and signed-in
- * connections, taken apart in portions.
+ * Removes the counts, members and signed-in connections of a dead worker, in
+ * portions.
  */
 
 #include <stdbool.h>

@@ -29,7 +29,7 @@ struct seats {
 	bool mixed; /* `more` is not in the order of the stamps */
 };
 
-/* What the members of one channel have in common. */
+/* One for each presence channel: shared by the seats of all its members. */
 struct seat_table {
 	struct hash more; /* all connections but the first ones */
 	size_t bytes;     /* of all infos; equal ones of a member count once */

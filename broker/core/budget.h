@@ -16,7 +16,7 @@
 struct budget;
 struct buf;
 
-/* What the allocator and a hash table add to one block, about. */
+/* The allocator and a hash table add about this to one block. */
 #define BUDGET_BLOCK 32
 
 struct budget *budget_new(uint64_t memory_limit);

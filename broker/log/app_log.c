@@ -4,11 +4,11 @@
  * and the index: the newest record of each channel; from there the records
  * lead back to those before them.  The index is rebuilt by one scan.
  *
- * What a broker before this one has logged, and workers send again, is found
- * by (origin, seq), so that nothing is logged twice.
+ * Workers send events again that an earlier broker has logged.  These events
+ * are found by (origin, seq), so that nothing is logged twice.
  *
- * Must never believe that a channel had no event because none is found: that
- * is so only as far as the ring reaches back.
+ * Must never conclude from an empty search that a channel had no event: the
+ * ring may not reach back that far.
  */
 
 #include "broker/log/app_log.h"

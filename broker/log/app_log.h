@@ -20,7 +20,7 @@ struct app_log {
 	uint32_t app;
 	struct ring *ring;
 	struct hash heads; /* struct head: newest record by channel */
-	/* What a broker before this one has logged, by (origin, seq). */
+	/* Events that an earlier broker logged, sorted by (origin, seq). */
 	struct logged *logged;
 	size_t nlogged;
 	char *path;
@@ -31,7 +31,7 @@ struct app_logs {
 	char *dir; /* where their files are */
 };
 
-/* What a channel has after a position; see app_log_since(). */
+/* The records of a channel after a position; see app_log_since(). */
 struct app_log_part {
 	uint64_t *offs; /* of its records, newest first; free(3) them */
 	size_t n, cap;
@@ -44,7 +44,7 @@ enum app_log_result {
 	APP_LOG_TOO_MANY
 };
 
-/* What is wanted of a channel. */
+/* Which records of a channel are wanted, and how many. */
 struct app_log_limits {
 	size_t events, bytes; /* at most so many */
 	const uint64_t *own;  /* without what these sockets have sent */

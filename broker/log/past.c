@@ -44,7 +44,7 @@ put_id(struct json_writer *w, const char *key, uint64_t epoch, uint64_t pos)
 	json_put_str(w, str_of(id));
 }
 
-/* What a frame of an event says. */
+/* Name, data and user id come from the frame of the event. */
 static void
 put_event(struct json_writer *w, uint64_t epoch, const struct ring_record *r)
 {

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * replay.c: what a resumed subscription gets.  Everything is found and written
- * in one step of the broker, so that no event comes between: those with a
- * number up to the log's newest are among what is written here, all others
- * follow on the link.
+ * replay.c: the answer to a resumed subscription.  The broker finds and writes
+ * it in one step, so that no event comes between: events with a number up to
+ * the log's newest are in the answer, all others follow on the link.
  *
- * Either everything that is missing is sent, or nothing and the word `gap`.
+ * The answer has every missing event, or none and the status `gap`.
  */
 
 #include "broker/log/replay.h"

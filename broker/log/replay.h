@@ -3,8 +3,8 @@
 #define BROKER_LOG_REPLAY_H
 
 /*
- * What a resumed subscription gets: the events that its client has missed, and
- * the word pusher:resume about them.
+ * The answer to a resumed subscription: the events that its client has missed,
+ * and pusher:resume, which says whether they are complete.
  */
 
 #include <stdbool.h>
@@ -39,9 +39,9 @@ void replay_clear(struct replay *);
 uint64_t replay_log(struct replay *, const struct msg_event *);
 
 /*
- * The connection has entered the channel: what is it owed?  now: seconds of
- * the monotonic clock.  Then the cached event, if replay_wants_cached(), then
- * replay_write(), which ends it.
+ * The connection has entered the channel: finds the events that it missed.
+ * now: seconds of the monotonic clock.  The caller then writes the cached
+ * event, if replay_wants_cached(), and calls replay_write(), which ends it.
  */
 void replay_begin(struct replay *, struct replay_sub *, uint32_t app,
     uint64_t sid, struct str channel, double now);

@@ -285,9 +285,9 @@ add(struct resumes *s, const struct resume_hello *h)
 /* ---- connections come and go ---- */
 
 /*
- * The connection before is over: what has the client of each channel?  Not
- * sooner: it may confirm something up to its last moment, when the session is
- * parked already.
+ * The previous connection is over: notes up to where the client has each
+ * channel.  This cannot be done when the session is parked, because the worker
+ * may still store a late confirmation.
  */
 static void
 settle(struct resumes *s, struct resume_session *r)

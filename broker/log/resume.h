@@ -55,11 +55,11 @@ struct resumes {
 	uint32_t nlive, nparked, ngone;
 };
 
-/* What SUB of a session is to be answered with. */
+/* The answer to SUB of a connection with a session. */
 struct resume_answer {
 	enum resume_status status;
 	enum resume_reason reason;
-	uint64_t from; /* RESUME_CONTINUED: what is above it follows */
+	uint64_t from; /* RESUME_CONTINUED: the events above it follow */
 };
 
 void resumes_init(struct resumes *);
@@ -74,7 +74,7 @@ struct session_row *resumes_row(
 struct resume_session *resumes_find(
     const struct resumes *, uint32_t app, struct str id);
 
-/* What a connection says when it comes. */
+/* A connection announces its session. */
 struct resume_hello {
 	uint32_t app;
 	struct str id;
@@ -101,8 +101,8 @@ void resumes_expire(struct resumes *, uint32_t least,
     uint32_t (*seconds)(void *arg, uint32_t app), void *arg);
 
 /*
- * What the client is owed that enters this channel now; then resume_entered()
- * is told what it got.
+ * Says what has to be sent to a client that enters this channel now.  The
+ * caller then tells resume_entered() which numbers it has sent.
  */
 struct resume_answer resume_enter(
     const struct resume_session *, uint64_t hash, double now);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ring.c: a ring of records in a mapped file.  Owns the mapping.  Offsets grow
- * for ever and a record lies at off % bytes; it never wraps: what is left at
- * the end is filled by a record without a number.
+ * for ever, and a record lies at off % bytes.  A record never wraps: a filler,
+ * which is a record without a number, takes the rest of the ring.
  *
- * The order of the stores is what makes it outlive its writer: the tail moves
- * away before what lies behind it is overwritten, and the head moves last.
+ * The ring survives the death of its writer because of the order of stores: the
+ * tail moves before the bytes behind it are overwritten, and the head moves
+ * last.
  */
 
 #include "broker/log/ring.h"
@@ -40,7 +41,7 @@ check_record(const struct ring_slot *r)
 
 /* ---- reading ---- */
 
-/* What lies at an offset between tail and head; NULL: nothing sensible. */
+/* The record at an offset between tail and head; NULL: it is not valid. */
 static const struct ring_slot *
 record_at(const struct ring *g, uint64_t off)
 {

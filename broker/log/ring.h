@@ -55,7 +55,7 @@ bool ring_append(struct ring *, struct ring_record *, ring_evicted, void *arg);
  * before it, since nobody may believe that there was nothing.
  */
 void ring_skip(struct ring *);
-/* What is before this record in its channel; after a copy it is not known. */
+/* Sets the previous record of its channel, which a copy does not know. */
 void ring_chain(
     struct ring *, const struct ring_record *, uint64_t prev, uint64_t pos);
 /* Reads the record at this off; false: there is none (any more). */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ring_file.c: opens, checks, makes and replaces the file of a ring.  What a
- * file holds is believed only after all of it has been checked.
+ * ring_file.c: opens, checks, makes and replaces the file of a ring.  Nothing
+ * in a file is used before all of it has been checked.
  *
- * The blocks are allocated when the file is made: a store into a hole of a
- * full file system would end the process.
+ * All blocks are allocated when the file is made, because a store into a hole
+ * on a full file system would end the process.
  */
 
 #include "broker/log/ring_file.h"

@@ -2,7 +2,7 @@
 #ifndef BROKER_LOG_RING_INSIDE_H
 #define BROKER_LOG_RING_INSIDE_H
 
-/* What the file of a ring looks like; only for ring.c and ring_file.c. */
+/* The layout of a ring in its file; only for ring.c and ring_file.c. */
 
 #include <stdbool.h>
 #include <stddef.h>

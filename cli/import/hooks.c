@@ -62,7 +62,7 @@ set(struct reading *r, const char *member, const char *option, struct json v)
 	free(s);
 }
 
-/* What we do not know is not sent there either, so the rest is taken. */
+/* Unknown names are left out: no server of this kind sends such events. */
 static void
 read_events(struct reading *r, const char *member, struct json v)
 {
@@ -112,7 +112,7 @@ read_header(
 	free(value);
 }
 
-/* What a member of an endpoint or of its filter means. */
+/* The members of an endpoint and of its filter. */
 static const struct {
 	const char *name;
 	const char *option; /* ours, or NULL: see why */

@@ -30,7 +30,7 @@
 #include "shared/crypto/tls_store.h"
 #include "shared/ipc/fdpass.h"
 #include "shared/proc/proc.h"
-#include "shared/proc/relic.h"
+#include "shared/proc/snapshot.h"
 #include "worker/worker.h"
 
 #define LONG_LIFE_MS 10000 /* after it a death is no longer "again" */
@@ -137,7 +137,7 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 	if (in.tls == NULL) /* keys are for those who serve with them */
 		tls_store_unmap(start->certs->store);
 	if (in.apps == NULL) /* there are secrets in it */
-		relic_unmap(start->apps);
+		snapshot_unmap(start->apps);
 	child_name(c, name, sizeof(name));
 	log_init(name, start->log.level, start->log.format);
 	proc_title("pusherd: %s", name);

@@ -34,7 +34,7 @@ struct master_start {
 	struct event_order
 	    *event_order; /* what outlives a broker, for the next one */
 	struct session_table *sessions; /* broker and workers */
-	struct relic *apps; /* likewise: the database when last read */
+	struct snapshot *apps; /* likewise: the database when last read */
 	struct source source;
 	int broker_fd;  /* listening socket of the links */
 	int control_fd; /* listening control socket */

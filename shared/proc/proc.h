@@ -17,7 +17,7 @@ struct cert_board;
 struct conf;
 struct minute_log;
 struct event_order;
-struct relic;
+struct snapshot;
 struct session_table;
 struct tls_store;
 struct proc_usage;
@@ -38,7 +38,7 @@ struct inherit {
 	const struct proc_usage *master; /* what it uses; or NULL */
 	struct minute_log *minute_log;   /* broker, courier; or NULL */
 	struct event_order *event_order; /* broker; else NULL */
-	struct relic *apps; /* broker: the database when last read */
+	struct snapshot *apps; /* broker: the database when last read */
 	struct session_table *sessions; /* broker, workers; or NULL */
 	int broker_fd;  /* broker: the listening socket of the links, or -1 */
 	int control_fd; /* broker: the listening control socket, or -1 */

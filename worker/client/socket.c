@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * socket.c: what a WebSocket asks of the client on it: its messages, its end,
- * the deadlines that it has, and goodbye when it reads too slowly.
+ * socket.c: the client's callbacks for its WebSocket: a message, the end, a
+ * deadline, and the close of a client that reads too slowly.
  */
 
 #include "worker/client/socket.h"

@@ -17,7 +17,7 @@
 #define FIRST_CAP 4u
 
 struct mark {
-	uint64_t pos; /* in the output queue: what is behind it waits */
+	uint64_t pos; /* in the output queue: bytes behind it wait */
 	uint64_t seq; /* for this */
 };
 

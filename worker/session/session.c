@@ -6,8 +6,8 @@
  *
  * A client is asked when it got something, at most every resume_ack_interval,
  * with one question out at a time; all of them together at most
- * resume_acks_per_second, the longest waiting first.  What is over that only
- * makes the window larger in which a cut connection may get something twice.
+ * resume_acks_per_second, the longest waiting first.  A client that has to
+ * wait for its ping gets more events twice after a cut, and nothing else.
  *
  * Must never cost anything for a connection without a session.
  */

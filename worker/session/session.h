@@ -109,7 +109,7 @@ void session_settle(struct sessions *, struct client_session *, uint64_t seen);
 
 #define SESSION_KEY_MAX 256 /* bytes of an app key; longer ones are none */
 
-/* What the path of an upgrade says. */
+/* The app key and the session id in the path of an upgrade. */
 struct session_path {
 	struct str key; /* decoded, of the app; p == NULL: it is another path */
 	struct str id;  /* of the session; p == NULL: none is named */

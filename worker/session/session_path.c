@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * session_path.c: how a client names its session in the path of its upgrade.
- * Pure.  Must never take a path for one of these that is none: what is before
- * /app/KEY is the client's to choose, but not what the server routes.
+ * Pure.  Must never accept any other path: the client chooses the text before
+ * /app/KEY, but the server chooses its routes.
  */
 
 #include "worker/session/session.h"
@@ -27,7 +27,7 @@ session_path_is_ours(struct str path)
 	    str_starts(path, S("/resume/"));
 }
 
-/* What is before the last /app/ of a path that names a session there. */
+/* The text before the last /app/, in a path that names a session there. */
 static struct str
 cut_session(struct str *path)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* relic_test.c: bytes that outlive a process, and that nothing is left of. */
+/* snapshot_test.c: bytes that outlive a process, and that nothing is left of.
+ */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,12 +14,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "shared/proc/relic.h"
+#include "shared/proc/snapshot.h"
 
 static void
-expect(const struct relic *r, struct str want)
+expect(const struct snapshot *r, struct str want)
 {
-	struct str got = relic_get(r);
+	struct str got = snapshot_get(r);
 
 	assert_int_equal(got.n, want.n);
 	assert_true(str_eq(got, want));
@@ -27,32 +28,32 @@ expect(const struct relic *r, struct str want)
 static void
 the_last_bytes_count(void **state)
 {
-	struct relic *r = relic_map();
+	struct snapshot *r = snapshot_map();
 	const char *first;
 	char *large;
 
 	(void)state;
 	assert_non_null(r);
 	expect(r, S(""));
-	relic_put(r, S("secret one"));
+	snapshot_put(r, S("secret one"));
 	expect(r, S("secret one"));
-	first = relic_get(r).p;
-	relic_put(r, S("two"));
+	first = snapshot_get(r).p;
+	snapshot_put(r, S("two"));
 	expect(r, S("two"));
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(first[i], 0); /* wiped */
-	large = calloc(1, RELIC_MAX + 1);
+	large = calloc(1, SNAPSHOT_MAX + 1);
 	assert_non_null(large);
-	relic_put(r, str_make(large, RELIC_MAX));
-	assert_int_equal(relic_get(r).n, RELIC_MAX);
-	relic_put(r, str_make(large, RELIC_MAX + 1));
+	snapshot_put(r, str_make(large, SNAPSHOT_MAX));
+	assert_int_equal(snapshot_get(r).n, SNAPSHOT_MAX);
+	snapshot_put(r, str_make(large, SNAPSHOT_MAX + 1));
 	expect(r, S(""));
-	relic_put(r, S("x"));
-	relic_put(r, str_make(NULL, 0));
+	snapshot_put(r, S("x"));
+	snapshot_put(r, str_make(NULL, 0));
 	expect(r, S(""));
 	free(large);
-	relic_unmap(r);
-	relic_put(NULL, S("x"));
+	snapshot_unmap(r);
+	snapshot_put(NULL, S("x"));
 	expect(NULL, S(""));
 }
 
@@ -61,28 +62,28 @@ static void
 a_killed_writer_leaves_whole_bytes(void **state)
 {
 	static char a[100000], b[50000];
-	struct relic *r = relic_map();
+	struct snapshot *r = snapshot_map();
 
 	(void)state;
 	memset(a, 'a', sizeof(a));
 	memset(b, 'b', sizeof(b));
-	relic_put(r, str_make(a, sizeof(a)));
+	snapshot_put(r, str_make(a, sizeof(a)));
 	for (int i = 0; i < 50; i++) {
 		struct str got;
 		pid_t pid = fork();
 
 		for (; pid == 0;) {
-			relic_put(r, str_make(b, sizeof(b)));
-			relic_put(r, str_make(a, sizeof(a)));
+			snapshot_put(r, str_make(b, sizeof(b)));
+			snapshot_put(r, str_make(a, sizeof(a)));
 		}
 		usleep(500 + 37 * (unsigned)i);
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
-		got = relic_get(r);
+		got = snapshot_get(r);
 		assert_true(str_eq(got, str_make(a, sizeof(a))) ||
 		    str_eq(got, str_make(b, sizeof(b))));
 	}
-	relic_unmap(r);
+	snapshot_unmap(r);
 }
 
 int

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * relic.c: two copies in shared memory, of which one counts.  The other one is
- * written, and then made the one that counts by one store.  Must never wait,
- * and never leave bytes behind that do not count any more, unless it is killed
- * in between.
+ * snapshot.c: two copies in shared memory, of which one is valid.  A new
+ * snapshot goes into the other copy, and one store makes that copy valid.  Must
+ * never wait, and must wipe the old copy; only a kill in between leaves it.
  */
 
-#include "shared/proc/relic.h"
+#include "shared/proc/snapshot.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -16,18 +15,18 @@
 
 struct copy {
 	size_t n;
-	char bytes[RELIC_MAX];
+	char bytes[SNAPSHOT_MAX];
 };
 
-struct relic {
+struct snapshot {
 	unsigned current; /* the copy that counts */
 	struct copy copies[2];
 };
 
-struct relic *
-relic_map(void)
+struct snapshot *
+snapshot_map(void)
 {
-	struct relic *r = shm_map(sizeof(*r));
+	struct snapshot *r = shm_map(sizeof(*r));
 
 	if (r != NULL)
 		madvise(r, sizeof(*r), MADV_DONTDUMP);
@@ -35,7 +34,7 @@ relic_map(void)
 }
 
 void
-relic_unmap(struct relic *r)
+snapshot_unmap(struct snapshot *r)
 {
 	if (r != NULL)
 		munmap(r, sizeof(*r));
@@ -49,7 +48,7 @@ wipe(struct copy *c)
 }
 
 void
-relic_put(struct relic *r, struct str bytes)
+snapshot_put(struct snapshot *r, struct str bytes)
 {
 	unsigned next;
 
@@ -57,7 +56,7 @@ relic_put(struct relic *r, struct str bytes)
 		return;
 	next = 1 - (r->current & 1);
 	wipe(&r->copies[next]); /* one before us may have been killed */
-	if (bytes.p != NULL && bytes.n <= RELIC_MAX) {
+	if (bytes.p != NULL && bytes.n <= SNAPSHOT_MAX) {
 		r->copies[next].n = bytes.n;
 		memcpy(r->copies[next].bytes, bytes.p, bytes.n);
 	}
@@ -66,7 +65,7 @@ relic_put(struct relic *r, struct str bytes)
 }
 
 struct str
-relic_get(const struct relic *r)
+snapshot_get(const struct snapshot *r)
 {
 	const struct copy *c;
 
