@@ -105,6 +105,7 @@ set_state(struct resumes *s, struct resume_session *r, uint32_t state)
 	struct session_row *row = resumes_row(s, r);
 
 	list_remove(&r->in_order);
+	list_remove(&r->in_app);
 	if (row->state != SESSION_FREE)
 		--*count_of(s, row->state);
 	row->since_ms = wall_ms();
@@ -118,6 +119,8 @@ set_state(struct resumes *s, struct resume_session *r, uint32_t state)
 		list_append(&s->parked, &r->in_order);
 	else
 		list_append(&s->gone, &r->in_order);
+	if (state != SESSION_LIVE)
+		list_append(&r->share->entries, &r->in_app);
 }
 
 static void
@@ -134,6 +137,7 @@ release(struct resumes *s, struct resume_session *r)
 {
 	detach(s, r);
 	set_state(s, r, SESSION_FREE);
+	shares_sub(&s->shares, r->share, 1);
 	hash_remove(&s->by_id, &r->by_id);
 	resume_channels_clear(&r->channels);
 	free(r);
@@ -168,6 +172,9 @@ make(struct resumes *s, uint32_t row)
 
 	r->row = row;
 	list_init(&r->in_order);
+	list_init(&r->in_app);
+	r->share = shares_get(&s->shares, t->app);
+	shares_add(&s->shares, r->share, 1);
 	hash_insert(
 	    &s->by_id, &r->by_id, hash_str(str_make(t->id, t->id_len), t->app));
 	return r;
@@ -237,6 +244,7 @@ resumes_clear(struct resumes *s)
 	}
 	hash_clear(&s->by_id);
 	hash_clear(&s->by_sid);
+	shares_clear(&s->shares);
 }
 
 static struct resume_session *
@@ -245,17 +253,25 @@ oldest(struct list *l)
 	return LIST_ITEM(l->next, struct resume_session, in_order);
 }
 
-/* A row that is free, perhaps that of the session that waits longest. */
+/*
+ * A row that is free, or that of a session without a connection: of the app
+ * that has most rows the one that waits longest.
+ */
 static bool
 find_row(struct resumes *s, uint32_t *row)
 {
 	struct resume_session *r = NULL;
+	struct share *most;
 
 	if (s->table->used < s->table->cap) {
 		*row = s->table->used++;
 		return true;
 	}
-	if (!list_is_empty(&s->gone))
+	most = shares_largest(&s->shares);
+	if (most != NULL && !list_is_empty(&most->entries))
+		r = LIST_ITEM(
+		    most->entries.next, struct resume_session, in_app);
+	else if (!list_is_empty(&s->gone))
 		r = oldest(&s->gone);
 	else if (!list_is_empty(&s->parked))
 		r = oldest(&s->parked);

@@ -13,6 +13,7 @@
 
 #include "shared/base/hash.h"
 #include "shared/base/list.h"
+#include "shared/base/shares.h"
 #include "shared/base/str.h"
 #include "shared/proc/proc.h"
 #include "shared/proc/session_table.h"
@@ -36,6 +37,8 @@ enum resume_reason {
 struct resume_session {
 	struct hash_node by_id, by_sid;
 	struct list in_order; /* parked, oldest first; or of its slot */
+	struct list in_app;   /* of its app, unless it has a connection */
+	struct share *share;  /* the rows of its app */
 	uint32_t row;
 	uint64_t sid;         /* of its connection; 0: parked or gone */
 	struct hash channels; /* struct resume_channel */
@@ -52,6 +55,7 @@ struct resumes {
 	struct hash by_id, by_sid;
 	struct list slots[PROC_MAX_WORKERS]; /* with a connection */
 	struct list parked, gone;            /* oldest first */
+	struct shares shares;                /* of the rows */
 	uint32_t nlive, nparked, ngone;
 };
 

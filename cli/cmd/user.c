@@ -6,8 +6,10 @@
  */
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/cmd/connection.h"
+#include "cli/cmd/row.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_write.h"
@@ -62,8 +64,10 @@ put_row(void *arg, struct json row)
 	out_row_close(arg);
 }
 
-int
-cmd_users_list(struct cmd *c)
+/* Asks for the rows of all apps, or of the one that the command names. */
+static int
+list_rows(struct cmd *c, const char *verb, const char *const *keys,
+    size_t nkeys, void (*put)(void *out, struct json row))
 {
 	struct app a = { .id = NULL };
 	struct buf *args;
@@ -75,13 +79,19 @@ cmd_users_list(struct cmd *c)
 		return r;
 	args = make_args(a.id, NULL, false);
 	app_clear(&a);
-	out_table_open(c->out, NULL, user_keys, nitems(user_keys));
-	r = cmd_ask(c, "users", buf_str(args), put_row, c->out);
+	out_table_open(c->out, NULL, keys, nkeys);
+	r = cmd_ask(c, verb, buf_str(args), put, c->out);
 	if (r != CMD_OK)
 		out_drop(c->out);
 	out_table_close(c->out);
 	buf_unref(args);
 	return r;
+}
+
+int
+cmd_users_list(struct cmd *c)
+{
+	return list_rows(c, "users", user_keys, nitems(user_keys), put_row);
 }
 
 static const char *const session_keys[] = { "app", "session", "state", "since",
@@ -91,32 +101,22 @@ static void
 put_session(void *arg, struct json row)
 {
 	out_row_open(arg);
-	for (size_t i = 0; i < nitems(session_keys); i++)
-		out_json(arg, session_keys[i],
-		    json_get(row, str_of(session_keys[i])));
+	for (size_t i = 0; i < nitems(session_keys); i++) {
+		const char *key = session_keys[i];
+
+		if (strcmp(key, "since") == 0)
+			row_put_time(arg, key, row_u64(row, key));
+		else
+			out_json(arg, key, json_get(row, str_of(key)));
+	}
 	out_row_close(arg);
 }
 
 int
 cmd_sessions(struct cmd *c)
 {
-	struct app a = { .id = NULL };
-	struct buf *args;
-	int r = CMD_OK;
-
-	if (c->nargs > 0)
-		r = cmd_read_app(c, c->args[0], &a);
-	if (r != CMD_OK)
-		return r;
-	args = make_args(a.id, NULL, false);
-	app_clear(&a);
-	out_table_open(c->out, NULL, session_keys, nitems(session_keys));
-	r = cmd_ask(c, "sessions", buf_str(args), put_session, c->out);
-	if (r != CMD_OK)
-		out_drop(c->out);
-	out_table_close(c->out);
-	buf_unref(args);
-	return r;
+	return list_rows(
+	    c, "sessions", session_keys, nitems(session_keys), put_session);
 }
 
 struct showing {

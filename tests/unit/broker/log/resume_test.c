@@ -201,6 +201,25 @@ only_parked_sessions_give_way(void **state)
 }
 
 static void
+an_app_that_fills_the_table_forgets_its_own(void **state)
+{
+	struct desk *d = *state;
+	struct resume_session *other = come_as(d, 2, ID);
+	char id[32];
+
+	resume_entered(other, NEWS, 10, 10);
+	confirm(d, other, 20);
+	resumes_park(&d->s, other, 2);
+	for (unsigned i = 0; i < 3 * ROWS; i++) {
+		snprintf(id, sizeof(id), ID "%u", i);
+		resumes_park(&d->s, come_as(d, 1, id), 2);
+	}
+	assert_null(resumes_find(&d->s, 1, S(ID "0")));
+	assert_ptr_equal(come_as(d, 2, ID), other);
+	expect(other, NEWS, RESUME_CONTINUED, RESUME_NO_REASON, 20);
+}
+
+static void
 a_new_broker_continues_what_the_table_says(void **state)
 {
 	struct desk *d = *state;
@@ -233,6 +252,9 @@ main(void)
 		    tear_down),
 		cmocka_unit_test_setup_teardown(
 		    only_parked_sessions_give_way, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    an_app_that_fills_the_table_forgets_its_own, set_up,
+		    tear_down),
 		cmocka_unit_test_setup_teardown(
 		    a_new_broker_continues_what_the_table_says, set_up,
 		    tear_down),
