@@ -14,7 +14,7 @@ WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wold-style-definition -Wpointer-arith \
 	-Wcast-qual -Wcast-align=strict -Wwrite-strings -Wformat=2 -Wundef \
 	-Wvla -Wconversion -Wno-sign-conversion -Wimplicit-fallthrough \
-	-Wnull-dereference -Wduplicated-cond -Wlogical-op
+	-Wnull-dereference -Wduplicated-cond -Wlogical-op -Wno-unused-parameter
 # A flag that this compiler has for its machine, or nothing.
 cc-option = $(shell echo 'int x;' | $(CC) -Werror $(1) -x c -c -o /dev/null - \
 	2>/dev/null && echo '$(1)')

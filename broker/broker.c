@@ -43,7 +43,6 @@
 #include "broker/user/user.h"
 #include "broker/user/users.h"
 #include "broker/webhook/events.h"
-#include "shared/base/base.h"
 #include "shared/base/hash.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
@@ -89,9 +88,6 @@ static void
 on_busy(struct ev_loop *loop, ev_idle *w, int revents)
 {
 	/* Only keeps the loop from sleeping. */
-	UNUSED(loop);
-	UNUSED(w);
-	UNUSED(revents);
 }
 
 /* What a resync has shown: in portions, while every link has room. */
@@ -142,8 +138,6 @@ on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
 {
 	struct broker *br = w->data;
 
-	UNUSED(loop);
-	UNUSED(revents);
 	broker_turn(br);
 	totals_turn_ends(br);
 }
@@ -153,8 +147,6 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct broker *br = w->data;
 
-	UNUSED(loop);
-	UNUSED(revents);
 	apps_expire(br);
 	apps_try(br);
 	apps_expire_sessions(br);
@@ -310,8 +302,6 @@ on_accept(struct ev_loop *loop, ev_io *w, int revents)
 	struct broker *br = w->data;
 	int fd;
 
-	UNUSED(loop);
-	UNUSED(revents);
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
 		fd = door_accept(&br->parts->door);
 		if (fd == -1)
@@ -327,9 +317,6 @@ on_reconf(void *owner, const struct msg_reconf *m, const int *fds, size_t n)
 	struct broker *br = owner;
 	char *why = NULL, *failed;
 
-	UNUSED(m);
-	UNUSED(fds);
-	UNUSED(n);
 	budget_set(br->budget, br->conf->memory_limit);
 	cache_shrink(br);
 	resync_check(br); /* fewer to wait for */

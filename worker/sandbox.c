@@ -145,7 +145,6 @@ on_refused(int sig, siginfo_t *si, void *context)
 	static bool inside; /* the log may want what is refused, too */
 	char *name;
 
-	UNUSED(sig);
 	if (inside) {
 		if (!return_eperm(context))
 			exit(1);

@@ -91,9 +91,7 @@ struct modules {
 static void
 on_busy(struct ev_loop *loop, ev_idle *idle, int revents)
 {
-	UNUSED(loop);
-	UNUSED(idle);
-	UNUSED(revents); /* its being active keeps the loop from sleeping */
+	/* its being active keeps the loop from sleeping */
 }
 
 /* Have several events gone to the same clients, to leave in one call? */
@@ -135,7 +133,6 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 	struct worker *w = container_of(prepare, struct worker, prepare);
 	bool left;
 
-	UNUSED(revents);
 	tls_turn(w);
 	left = flow_run(w);
 	link_flush(w);
@@ -170,8 +167,6 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 static void
 on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 {
-	UNUSED(loop);
-	UNUSED(revents);
 	struct worker *w = container_of(timer, struct worker, tick);
 
 	hold_tick(w);
@@ -189,16 +184,12 @@ on_term(struct ev_loop *loop, ev_signal *sig, int revents)
 {
 	struct worker *w = container_of(sig, struct worker, term);
 
-	UNUSED(loop);
-	UNUSED(revents);
 	drain_start(w, (double)w->conf->drain_time);
 }
 
 static void
 on_quit(struct ev_loop *loop, ev_signal *sig, int revents)
 {
-	UNUSED(sig);
-	UNUSED(revents);
 	ev_break(loop, EVBREAK_ALL);
 }
 
@@ -207,7 +198,6 @@ on_life(struct ev_loop *loop, ev_io *io, int revents)
 {
 	struct worker *w = container_of(io, struct worker, life);
 
-	UNUSED(revents);
 	ev_io_stop(loop, io);
 	log_warnx("the master is gone, leaving");
 	drain_hurry(w, ORPHAN_DRAIN);

@@ -21,7 +21,6 @@
 #include "broker/channel/route.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
-#include "shared/base/base.h"
 #include "shared/json/json_write.h"
 
 #define ID_MAX 4096          /* bytes of a user id; workers allow less */

@@ -17,7 +17,6 @@
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
 #include "broker/log/replay.h"
-#include "shared/base/base.h"
 #include "shared/pusher/frames.h"
 
 /* Its number in the app's log goes into the bytes as they came in. */

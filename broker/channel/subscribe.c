@@ -415,8 +415,6 @@ on_suspect_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	struct member *m;
 	int left = SUSPECTS_AT_ONCE;
 
-	UNUSED(loop);
-	UNUSED(revents);
 	if (resync_is_on(br))
 		return; /* subscribe_on_live() begins anew */
 	while (!list_is_empty(&br->suspects->members)) {

@@ -75,8 +75,6 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	double now = broker_now(), wait;
 	struct buf **b;
 
-	UNUSED(loop);
-	UNUSED(revents);
 	c = registry_settle(br->registry, c);
 	if (c == NULL || c->tally == NULL || ev_is_active(w))
 		return; /* nobody is left, or the new count comes soon */

@@ -104,7 +104,6 @@ on_numbers(struct broker *br, struct totals_wait *wait)
 	struct control_client *k =
 	    container_of(wait, struct control_client, wait);
 
-	UNUSED(br);
 	k->then(k);
 }
 
@@ -166,7 +165,6 @@ on_accept(struct ev_loop *loop, ev_io *w, int revents)
 	gid_t gid;
 	int fd;
 
-	UNUSED(revents);
 	fd = door_accept(&br->control->door);
 	if (fd == -1)
 		return;

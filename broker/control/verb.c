@@ -116,7 +116,6 @@ status_rows(struct control_client *k)
 static void
 status(struct control_client *k, struct json args)
 {
-	UNUSED(args);
 	control_ask(k, status_rows);
 }
 
@@ -127,7 +126,6 @@ apps_changed(struct control_client *k, struct json args)
 {
 	char *why = NULL;
 
-	UNUSED(args);
 	if (apps_read(k->br, &why) == -1) {
 		log_warnx("apps not read: %s", why);
 		control_fail(k,
@@ -256,7 +254,6 @@ config_row(void *arg, const char *name, const char *value, const char *origin)
 static void
 config(struct control_client *k, struct json args)
 {
-	UNUSED(args);
 	conf_each(k->br->conf, config_row, k);
 	control_end(k);
 }

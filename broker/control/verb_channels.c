@@ -47,7 +47,6 @@ list_row(struct control_client *k, const struct broker_app *a, struct str name,
 	    registry_find(k->br->registry, a->app.num, name);
 	struct json_writer w;
 
-	UNUSED(about);
 	if (c == NULL || (c->total == 0 && !cache_has(c)))
 		return;
 
@@ -258,7 +257,6 @@ session_row(struct control_client *k, const struct broker_app *a,
 	char sid[SOCKET_ID_MAX];
 	struct json_writer w;
 
-	UNUSED(about);
 	if (s == NULL)
 		return;
 	row = resumes_row(all, s);

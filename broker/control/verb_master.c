@@ -40,7 +40,6 @@ ask(struct control_client *k, struct str verb, struct str arg)
 void
 verb_reload(struct control_client *k, struct json args)
 {
-	UNUSED(args);
 	ask(k, S("reload"), S(""));
 }
 

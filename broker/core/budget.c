@@ -19,7 +19,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "shared/base/base.h"
 #include "shared/base/buf.h"
 #include "shared/base/log.h"
 #include "shared/base/shares.h"

@@ -19,7 +19,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
 /* Two names of one directory or file have one lock. */
@@ -86,7 +85,7 @@ claim_take(int *fd, const char *outbox, const char *runtime_dir, char **why)
 		    "pid %d, runtime_dir %s\n", (int)getpid(), runtime_dir);
 		/* Only for the sentence: a full disk is no reason to stop. */
 		if (ftruncate(*fd, 0) == 0)
-			UNUSED(pwrite(*fd, text, strlen(text), 0) == -1);
+			(void)(pwrite(*fd, text, strlen(text), 0) == -1);
 		free(text);
 	}
 	free(path);

@@ -85,8 +85,6 @@ link_up(struct role *r)
 static void
 on_retry(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	UNUSED(loop);
-	UNUSED(revents);
 	link_up(container_of(w, struct role, retry));
 }
 
@@ -95,8 +93,6 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct courier *c = &container_of(w, struct role, tick)->c;
 
-	UNUSED(loop);
-	UNUSED(revents);
 	log_tick();
 	status_count(c);
 	store_tick(c);
@@ -107,8 +103,6 @@ on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
 {
 	struct courier *c = &container_of(w, struct role, prepare)->c;
 
-	UNUSED(loop);
-	UNUSED(revents);
 	store_on_turn_end(c);
 	ipc_flush(&c->ipc);
 }

@@ -70,7 +70,6 @@ on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 	struct request *r = arg;
 	int fd;
 
-	UNUSED(purpose);
 	if (!r->allow_private && !webhook_addr_is_public(&a->addr)) {
 		r->refused = true;
 		return CURL_SOCKET_BAD;
@@ -100,9 +99,6 @@ on_prereq(void *arg, char *ip, char *local, int port, int local_port)
 {
 	struct request *r = arg;
 
-	UNUSED(local);
-	UNUSED(port);
-	UNUSED(local_port);
 	if (r->allow_private || is_public_text(ip))
 		return CURL_PREREQFUNC_OK;
 	r->refused = true;
@@ -114,7 +110,6 @@ on_body(char *p, size_t size, size_t n, void *arg)
 {
 	struct request *r = arg;
 
-	UNUSED(p);
 	r->answer += size * n;
 	return r->answer > ANSWER_MAX ? 0 : size * n;
 }
@@ -177,7 +172,6 @@ on_io(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct sock *s = container_of(w, struct sock, io);
 
-	UNUSED(loop);
 	act(s->d, w->fd,
 	    (revents & EV_READ ? CURL_CSELECT_IN : 0) |
 		(revents & EV_WRITE ? CURL_CSELECT_OUT : 0));
@@ -186,8 +180,6 @@ on_io(struct ev_loop *loop, ev_io *w, int revents)
 static void
 on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	UNUSED(loop);
-	UNUSED(revents);
 	act(container_of(w, struct deliver, timer), CURL_SOCKET_TIMEOUT, 0);
 }
 
@@ -196,7 +188,6 @@ on_set_timer(CURLM *multi, long ms, void *arg)
 {
 	struct deliver *d = arg;
 
-	UNUSED(multi);
 	ev_timer_stop(d->loop, &d->timer);
 	if (ms >= 0) {
 		ev_timer_set(&d->timer, (double)ms / 1000, 0.);
@@ -211,7 +202,6 @@ on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *sockp)
 	struct deliver *d = arg;
 	struct sock *s = sockp;
 
-	UNUSED(easy);
 	if (what == CURL_POLL_REMOVE) {
 		if (s != NULL)
 			ev_io_stop(d->loop, &s->io);

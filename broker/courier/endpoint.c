@@ -53,8 +53,6 @@ on_rest(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct endpoint *e = container_of(w, struct endpoint, rest);
 
-	UNUSED(loop);
-	UNUSED(revents);
 	e->queues.resting = 0;
 	on_ready(&e->queues);
 }
@@ -300,8 +298,6 @@ on_window(struct ev_loop *loop, ev_timer *w, int revents)
 	struct endpoint *e = container_of(w, struct endpoint, window);
 	struct courier *c = e->c;
 
-	UNUSED(loop);
-	UNUSED(revents);
 	if (!courier_has_outbox(c))
 		return;
 	if (close_batch(e) == -1)

@@ -50,8 +50,6 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct queue *q = container_of(w, struct queue, timer);
 
-	UNUSED(loop);
-	UNUSED(revents);
 	set_ready(q);
 	q->of->on_ready(q->of);
 }
@@ -325,7 +323,6 @@ queues_drop(struct queues *qs, uint64_t *ids, size_t n)
 static void
 drop_active(struct queue *q, void *arg)
 {
-	UNUSED(arg);
 	if (q->active != NULL)
 		delivery_free(q->active);
 }

@@ -282,8 +282,6 @@ store_commit(struct courier *c)
 static void
 on_commit(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	UNUSED(loop);
-	UNUSED(revents);
 	store_commit(container_of(w, struct courier, commit));
 }
 

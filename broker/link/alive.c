@@ -15,7 +15,6 @@
 
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
-#include "shared/base/base.h"
 #include "shared/base/log.h"
 
 #define QUEUE_MAX (64u << 20) /* bytes; above it no worker is read */
@@ -44,8 +43,6 @@ on_ping_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	struct list *e, *tmp;
 	uint64_t slots;
 
-	UNUSED(loop);
-	UNUSED(revents);
 	LIST_FOREACH_SAFE(e, tmp, &br->links->all) {
 		struct peer *p = PEER_OF(e);
 

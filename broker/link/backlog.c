@@ -16,7 +16,6 @@
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
-#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
 struct parked {

@@ -351,8 +351,6 @@ on_ack_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct broker *br = w->data;
 
-	UNUSED(loop);
-	UNUSED(revents);
 	for (unsigned i = 0; i < br->nslots; i++)
 		if (br->peers[i] != NULL)
 			send_ack(br->peers[i]);

@@ -355,8 +355,6 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct broker *br = w->data;
 
-	UNUSED(loop);
-	UNUSED(revents);
 	if (has_moved(br)) {
 		wait_a_little(br);
 		return;

@@ -15,7 +15,6 @@
 #include <sys/mman.h>
 
 #include "broker/log/ring_inside.h"
-#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
 /* ---- checks ---- */

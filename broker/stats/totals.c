@@ -36,8 +36,6 @@ on_check(struct ev_loop *loop, ev_check *check, int revents)
 {
 	struct broker *br = check->data;
 
-	UNUSED(loop);
-	UNUSED(revents);
 	br->totals->woke = proc_clock_us(CLOCK_MONOTONIC_COARSE);
 }
 

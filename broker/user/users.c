@@ -116,7 +116,6 @@ session_end(struct broker *br, struct session *s)
 static void
 answer_later(struct peer *p, const struct msg_sub *m, uint64_t stamp)
 {
-	UNUSED(stamp);
 	users_answer(p, m->sid);
 }
 
@@ -264,8 +263,6 @@ on_offline_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	struct user *u;
 	int left = OFFLINE_AT_ONCE;
 
-	UNUSED(loop);
-	UNUSED(revents);
 	while (!list_is_empty(&br->users->leaving)) {
 		u = LIST_ITEM(br->users->leaving.next, struct user, leaving);
 		if (u->due > now || left-- == 0) {

@@ -340,7 +340,6 @@ webhook_events_on_told(struct peer *p, const struct msg_told *m)
 int
 webhook_events_on_told_done(struct peer *p, const struct msg_told_done *m)
 {
-	UNUSED(m);
 	if (p->br->webhooks->told)
 		return -1;
 	p->br->webhooks->told = true;

@@ -328,8 +328,6 @@ facts_on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct broker *br = w->data;
 
-	UNUSED(loop);
-	UNUSED(revents);
 	tell_held(br);
 	facts_tell_untold(br);
 }

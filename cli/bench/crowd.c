@@ -6,7 +6,6 @@
  */
 
 #include "cli/bench/peer.h"
-#include "shared/base/base.h"
 
 #define NAP_NS 100000000 /* in which the server closes what we closed */
 

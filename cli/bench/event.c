@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #include "cli/bench/peer.h"
-#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
 static void

@@ -6,7 +6,6 @@
  */
 
 #include "cli/bench/peer.h"
-#include "shared/base/base.h"
 
 #define SETTLE_NS 3000000000u
 

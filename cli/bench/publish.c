@@ -12,7 +12,6 @@
 #include <time.h>
 
 #include "cli/bench/peer.h"
-#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
 #define SLOW_DRAIN_NS 3000000000u

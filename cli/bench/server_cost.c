@@ -119,14 +119,12 @@ each(pid_t pid, void (*fn)(pid_t, const struct stat_line *, void *), void *arg)
 static void
 add_ticks(pid_t pid, const struct stat_line *s, void *arg)
 {
-	UNUSED(pid);
 	*(uint64_t *)arg += s->ticks;
 }
 
 static void
 add_pss(pid_t pid, const struct stat_line *s, void *arg)
 {
-	UNUSED(s);
 	*(uint64_t *)arg += read_pss(pid);
 }
 

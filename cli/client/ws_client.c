@@ -15,7 +15,6 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/crypto/sign.h"
 

@@ -196,7 +196,6 @@ set_options(struct cmd *c, struct app *a)
 static int
 set_enabled(struct cmd *c, struct app *a)
 {
-	UNUSED(c);
 	a->enabled = 1;
 	return CMD_OK;
 }
@@ -204,7 +203,6 @@ set_enabled(struct cmd *c, struct app *a)
 static int
 set_disabled(struct cmd *c, struct app *a)
 {
-	UNUSED(c);
 	a->enabled = 0;
 	return CMD_OK;
 }

@@ -73,8 +73,6 @@ collect(void *arg, const char *name, const char *value, const char *origin)
 {
 	struct names *l = arg;
 
-	UNUSED(value);
-	UNUSED(origin);
 	if (l->n < nitems(l->v))
 		l->v[l->n++] = name; /* text of the program */
 }

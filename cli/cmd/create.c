@@ -16,7 +16,6 @@
 #include "cli/cmd/cmd.h"
 #include "cli/cmd/conf_ask.h"
 #include "shared/app/credential.h"
-#include "shared/base/base.h"
 #include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
 #include "shared/crypto/sign.h"
@@ -178,7 +177,6 @@ count_app(void *arg, const struct app *a)
 {
 	size_t *n = arg;
 
-	UNUSED(a);
 	++*n;
 	return 0;
 }

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #include "cli/cmd/cmd.h"
-#include "shared/base/base.h"
 #include "shared/base/buf.h"
 #include "shared/json/json_write.h"
 #include "shared/net/ws_frame.h"

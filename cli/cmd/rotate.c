@@ -14,7 +14,6 @@
 #include "cli/cmd/app.h"
 #include "cli/cmd/cmd.h"
 #include "shared/app/credential.h"
-#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/crypto/sign.h"
 

@@ -12,7 +12,6 @@
 #include "cli/cmd/event_line.h"
 #include "cli/cmd/sign.h"
 #include "cli/cmd/tail.h"
-#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_write.h"
 #include "shared/pusher/channel_name.h"

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 
 #include "shared/app/credential.h"
-#include "shared/base/base.h"
 #include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_slice.h"

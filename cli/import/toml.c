@@ -12,7 +12,6 @@
 #include <stdlib.h>
 
 #include "cli/import/dotenv.h"
-#include "shared/base/base.h"
 #include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
 #include "shared/net/ws_frame.h"

@@ -13,7 +13,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/str.h"
 #include "shared/net/sock.h"

@@ -20,7 +20,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"

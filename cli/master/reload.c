@@ -446,7 +446,6 @@ void
 reload_on_done(
     struct master *m, struct child *c, uint64_t order, struct str failed)
 {
-	UNUSED(m);
 	if (c->owes != order)
 		return;
 	c->owes = 0;

@@ -14,7 +14,6 @@
 
 #include "cli/master/start.h"
 #include "cli/master/state.h"
-#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/ipc/fdpass.h"

@@ -25,7 +25,6 @@
 
 #include "cli/master/leftover.h"
 #include "shared/app/appdb.h"
-#include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/str.h"
 #include "shared/base/xmalloc.h"

@@ -5,7 +5,6 @@
  */
 
 #include "cli/out/private.h"
-#include "shared/base/base.h"
 
 static void
 json_key_of(struct out *o, const char *name)
@@ -68,7 +67,6 @@ json_value(struct out *o, const char *key, const struct out_value *v)
 static void
 json_block(struct out *o, const char *key, const char *title, struct str text)
 {
-	UNUSED(title);
 	json_key(&o->w, key);
 	json_put_str(&o->w, text);
 }

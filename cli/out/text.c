@@ -334,28 +334,23 @@ text_part(struct out *o, bool table, bool open)
 static void
 text_group(struct out *o, bool open)
 {
-	UNUSED(o);
-	UNUSED(open);
 }
 
 static void
 text_record(struct out *o, const char *name, bool open)
 {
-	UNUSED(name);
 	text_part(o, false, open);
 }
 
 static void
 text_table(struct out *o, const char *name, bool open)
 {
-	UNUSED(name);
 	text_part(o, true, open);
 }
 
 static void
 text_row(struct out *o, bool open)
 {
-	UNUSED(open);
 	assert(o->ncells % o->ncols == 0);
 }
 
@@ -366,7 +361,6 @@ text_block(struct out *o, const char *key, const char *title, struct str text)
 	size_t width;
 	char *s;
 
-	UNUSED(key);
 	separate(o);
 	s = xasprintf("# %s", title);
 	put_coloured(o, bold, s);
@@ -384,7 +378,6 @@ text_block(struct out *o, const char *key, const char *title, struct str text)
 static void
 text_finish(struct out *o)
 {
-	UNUSED(o);
 }
 
 const struct out_ops out_text_ops = { text_group, text_record, text_table,

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #include "shared/app/appdb_private.h"
-#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
 #define COLUMNS \

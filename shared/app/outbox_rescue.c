@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #include "shared/app/outbox_db.h"
-#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
 #define STEPS 10000 /* of SQLite between two signs of life */

@@ -12,7 +12,6 @@
 	((type *)((uintptr_t)(ptr)-offsetof(type, member)))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
-#define UNUSED(x) ((void)(x))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 
 #define PUSHERD_VERSION "0.1.0"

@@ -153,8 +153,6 @@ grow(struct hash *h)
 bool
 hash_any(const struct hash_node *n, const void *key)
 {
-	UNUSED(n);
-	UNUSED(key);
 	return true;
 }
 

@@ -158,7 +158,6 @@ on_stream(void *cookie, const char *p, size_t n)
 {
 	size_t done = 0;
 
-	UNUSED(cookie);
 	while (done < n) {
 		struct iovec iov = { (void *)(uintptr_t)(p + done), n - done };
 		ssize_t r = write_now(STDERR_FILENO, &iov, 1, true);

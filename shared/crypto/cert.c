@@ -25,9 +25,6 @@
 static int
 no_passphrase(char *buf, int size, int writing, void *asked)
 {
-	UNUSED(buf);
-	UNUSED(size);
-	UNUSED(writing);
 	*(bool *)asked = true;
 	return -1;
 }

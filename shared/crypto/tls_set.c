@@ -45,8 +45,6 @@ on_server_name(SSL *ssl, int *alert, void *arg)
 	    str_of(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
 	const struct tls_set *set = set_of(ssl);
 
-	UNUSED(alert);
-	UNUSED(arg);
 	if (host.n == 0 || set == NULL)
 		return SSL_TLSEXT_ERR_NOACK;
 	for (int wildcard = 0; wildcard <= 1; wildcard++) {
@@ -68,8 +66,6 @@ on_alpn(SSL *ssl, const unsigned char **out, unsigned char *outlen,
 	static const unsigned char ours[] = "http/1.1";
 	struct str rest = str_make(in, inlen);
 
-	UNUSED(ssl);
-	UNUSED(arg);
 	while (rest.n > 0) {
 		size_t n = (unsigned char)rest.p[0];
 

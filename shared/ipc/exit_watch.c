@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "shared/base/base.h"
 #include "shared/base/log.h"
 
 static void
@@ -19,7 +18,6 @@ on_life(struct ev_loop *loop, ev_io *w, int revents)
 {
 	char byte;
 
-	UNUSED(revents);
 	if (read(w->fd, &byte, 1) == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	log_warnx("the master is gone");
@@ -29,8 +27,6 @@ on_life(struct ev_loop *loop, ev_io *w, int revents)
 static void
 on_signal(struct ev_loop *loop, ev_signal *w, int revents)
 {
-	UNUSED(w);
-	UNUSED(revents);
 	ev_break(loop, EVBREAK_ALL);
 }
 

@@ -14,8 +14,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "shared/base/base.h"
-
 #define QUEUE_BYTES (1 << 20) /* asked for; the kernel may give less */
 
 int

@@ -35,8 +35,6 @@ heartbeat_beat(struct heartbeat *p)
 static void
 on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 {
-	UNUSED(loop);
-	UNUSED(revents);
 	heartbeat_beat(container_of(timer, struct heartbeat, timer));
 }
 

@@ -189,7 +189,6 @@ on_io(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct ipc *l = container_of(w, struct ipc, io);
 
-	UNUSED(loop);
 	if (revents & EV_READ)
 		read_input(l, TURN_BYTES);
 	if ((revents & EV_WRITE) && l->fd != -1 && !l->dead) {

@@ -9,8 +9,6 @@
 
 #include "shared/ipc/ipc_msg.h"
 
-#include "shared/base/base.h"
-
 static char *
 put_bytes(char *p, const void *v, size_t n)
 {
@@ -71,8 +69,7 @@ get_str(struct str *in, struct str *v)
 size_t \
 msg_##name##_size(const struct msg_##name *m) \
 { \
-	size_t n = IPC_HEAD; \
-	UNUSED(m);
+	size_t n = IPC_HEAD;
 #define U8(f) n += 1;
 #define U32(f) n += 4;
 #define U64(f) n += 8;
@@ -97,7 +94,7 @@ msg_##name##_put(char *p, const struct msg_##name *m) \
 #define U32(f) p = put_u32(p, m->f);
 #define U64(f) p = put_u64(p, m->f);
 #define STR(f) p = put_str(p, m->f);
-#define END(name) UNUSED(p); }
+#define END(name) (void)p; }
 #include "shared/ipc/ctl_msgs.def"
 #include "shared/ipc/ipc_msgs.def"
 #undef MSG

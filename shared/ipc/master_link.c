@@ -196,7 +196,6 @@ on_order(struct ev_loop *loop, ev_io *io, int revents)
 {
 	struct master_link *o = container_of(io, struct master_link, io);
 
-	UNUSED(revents);
 	if (take(o) == 0) /* the life line says what to do */
 		ev_io_stop(loop, io);
 }

@@ -13,7 +13,6 @@
 
 #include <zlib.h>
 
-#include "shared/base/base.h"
 #include "shared/base/buf.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"

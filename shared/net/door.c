@@ -25,7 +25,6 @@ on_pause_over(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct door *d = container_of(timer, struct door, pause);
 
-	UNUSED(revents);
 	door_refill(d);
 	if (!d->held)
 		ev_io_start(loop, &d->io);

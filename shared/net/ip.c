@@ -12,7 +12,6 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "shared/base/base.h"
 #include "shared/net/sock.h"
 
 static const unsigned char mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff,

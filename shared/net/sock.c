@@ -19,8 +19,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "shared/base/base.h"
-
 #define BACKLOG 4096 /* the kernel lowers it to net.core.somaxconn */
 #define SOCK_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 

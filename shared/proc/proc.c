@@ -383,7 +383,6 @@ on_object(struct dl_phdr_info *info, size_t size, void *out)
 	struct str notes;
 	size_t i;
 
-	UNUSED(size);
 	for (i = 0; i < info->dlpi_phnum; i++) {
 		if (info->dlpi_phdr[i].p_type != PT_NOTE)
 			continue;

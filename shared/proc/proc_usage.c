@@ -10,7 +10,6 @@
 
 #include <sys/resource.h>
 
-#include "shared/base/base.h"
 #include "shared/base/shm.h"
 #include "shared/proc/memory.h"
 #include "shared/proc/proc.h"

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "shared/base/base.h"
 #include "shared/base/shm.h"
 
 struct copy {

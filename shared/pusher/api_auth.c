@@ -16,7 +16,6 @@
 
 #include <inttypes.h>
 
-#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
 enum form {

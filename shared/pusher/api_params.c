@@ -10,7 +10,6 @@
 
 #include "shared/pusher/api_params.h"
 
-#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
 static bool

@@ -109,7 +109,7 @@ feed(struct conn *c, char *bytes, size_t n)
 static void
 on_end(struct conn *c)
 {
-	UNUSED(c); /* there is nothing yet that it owns */
+	/* there is nothing yet that it owns */
 }
 
 static const struct conn_ops upgrade_ops = {
@@ -123,8 +123,6 @@ on_accept(struct ev_loop *loop, ev_io *io, int revents)
 {
 	int fd = sock_accept(io->fd, NULL);
 
-	UNUSED(loop);
-	UNUSED(revents);
 	if (fd == -1)
 		return;
 	sock_tune_client(fd, 16384);
@@ -134,9 +132,6 @@ on_accept(struct ev_loop *loop, ev_io *io, int revents)
 static void
 on_idle(struct ev_loop *loop, ev_idle *idle, int revents)
 {
-	UNUSED(loop);
-	UNUSED(idle);
-	UNUSED(revents);
 }
 
 /* The end of a turn, as in worker.c. */
@@ -145,8 +140,6 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 {
 	bool left = flow_run(&w);
 
-	UNUSED(prepare);
-	UNUSED(revents);
 	left = conn_flush_dirty(&w) || left;
 	conn_reap(&w);
 	if (left || !list_is_empty(&w.dirty) || !list_is_empty(&w.closed))

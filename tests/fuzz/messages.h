@@ -50,9 +50,7 @@ static inline void \
 message_make_##name(struct input *in, const struct words *w, struct buf **b) \
 { \
 	struct msg_##name m; \
-	memset(&m, 0, sizeof(m)); \
-	UNUSED(in); \
-	UNUSED(w);
+	memset(&m, 0, sizeof(m));
 #define U8(f) m.f = input_u8(in);
 #define U32(f) m.f = (uint32_t)message_u64(in, w);
 #define U64(f) m.f = message_u64(in, w);

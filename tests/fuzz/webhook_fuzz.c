@@ -96,9 +96,6 @@ on_done(void *owner, const struct deliver_result *result)
 static void
 on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 {
-	UNUSED(loop);
-	UNUSED(timer);
-	UNUSED(revents);
 }
 
 static void

@@ -322,8 +322,6 @@ on_kill_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct conn_list *k = container_of(timer, struct conn_list, timer);
 
-	UNUSED(loop);
-	UNUSED(revents);
 	kill_some(k);
 	if (k->at.sid == 0)
 		tell(k, S(""), true);

@@ -182,7 +182,6 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	struct conn *c;
 	long portion;
 
-	UNUSED(revents);
 	if (d->telling && !d->on && d->next == d->n) {
 		d->telling = false;
 		ev_timer_stop(loop, timer);

@@ -122,7 +122,6 @@ stats_report(struct worker *w)
 int
 stats_on_ask(struct worker *w, const struct msg_stats_ask *m)
 {
-	UNUSED(m);
 	stats_report(w);
 	return 0;
 }

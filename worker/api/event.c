@@ -11,7 +11,6 @@
 #include "worker/api/event.h"
 #include "worker/api/info.h"
 
-#include "shared/base/base.h"
 #include "shared/base/hash.h"
 #include "shared/base/xmalloc.h"
 #include "shared/ipc/ipc_msg.h"

@@ -65,8 +65,6 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	double limit = worker_now() - API_RETRY_SECONDS;
 	struct http *h;
 
-	UNUSED(loop);
-	UNUSED(revents);
 	while (!list_is_empty(&w->parked->requests)) {
 		h = first(w);
 		if (h->parked_at > limit + 0.001 &&

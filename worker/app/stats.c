@@ -27,8 +27,6 @@ on_check(struct ev_loop *loop, ev_check *check, int revents)
 {
 	struct worker *w = check->data;
 
-	UNUSED(loop);
-	UNUSED(revents);
 	w->stats->woke = proc_clock_us(CLOCK_MONOTONIC_COARSE);
 }
 

@@ -145,7 +145,6 @@ client_msg_object(const struct client_msg *m, struct json *out, char **tmp)
 static void
 ping(struct conn *c, const struct client_msg *m)
 {
-	UNUSED(m);
 	frame_pong(worker_scratch(c->w));
 	conn_queue_scratch(c);
 }
@@ -153,8 +152,7 @@ ping(struct conn *c, const struct client_msg *m)
 static void
 pong(struct conn *c, const struct client_msg *m)
 {
-	UNUSED(c);
-	UNUSED(m); /* any message is a sign of life */
+	/* any message is a sign of life */
 }
 
 static const struct {

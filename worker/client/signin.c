@@ -336,7 +336,6 @@ free_ended(struct worker *w, struct tombstone *tombstone)
 {
 	struct ended *e = container_of(tombstone, struct ended, tombstone);
 
-	UNUSED(w);
 	free(e->user);
 	free(e);
 }

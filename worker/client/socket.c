@@ -23,7 +23,7 @@
 static void
 message(struct conn *c, bool binary, struct str text)
 {
-	UNUSED(binary); /* ws.c refuses it */
+	/* ws.c refuses it */
 	client_message(c, text);
 }
 

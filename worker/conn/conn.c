@@ -178,7 +178,6 @@ on_io(struct ev_loop *loop, ev_io *io, int revents)
 {
 	struct conn *c = CONN_OF(io, io);
 
-	UNUSED(loop);
 	if (!c->deaf && ((revents & EV_READ) || transport_wants_write(c))) {
 		bool waited = transport_wants_write(c);
 

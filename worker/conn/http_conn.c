@@ -358,7 +358,6 @@ on_choke(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct conn *c = timer->data;
 
-	UNUSED(revents);
 	if (outq_bytes(&c->out) > CHOKE_BYTES / 2)
 		return;
 	ev_timer_stop(loop, timer);

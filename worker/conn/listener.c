@@ -98,7 +98,6 @@ on_accept(struct ev_loop *loop, ev_io *io, int revents)
 	struct sock_addr a;
 	int fd;
 
-	UNUSED(revents);
 	for (int i = 0; i < ACCEPT_BUDGET; i++) {
 		fd = sock_accept(io->fd, &a);
 		if (fd != -1) {
@@ -122,8 +121,6 @@ on_pause_over(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct worker *w = timer->data;
 
-	UNUSED(loop);
-	UNUSED(revents);
 	if (w->listeners->wanted)
 		turn_on(w);
 }

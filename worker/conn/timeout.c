@@ -23,7 +23,6 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	unsigned budget = TURN_TIMEOUTS;
 	struct conn *c;
 
-	UNUSED(revents);
 	while (!list_is_empty(&l->conns) && budget-- > 0) {
 		c = CONN_OF(l->conns.next, timeout);
 		if (c->due > now)
@@ -83,7 +82,6 @@ timeout_set(struct worker *w, struct conn *c, uint32_t seconds)
 void
 timeout_touch(struct worker *w, struct conn *c)
 {
-	UNUSED(w);
 	if (c->timeouts == NULL)
 		return;
 	list_remove(&c->timeout);

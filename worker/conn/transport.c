@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"

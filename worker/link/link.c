@@ -96,8 +96,6 @@ on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct worker *w = timer->data;
 
-	UNUSED(loop);
-	UNUSED(revents);
 	if (w->link->lost != NULL && !w->draining)
 		log_warnx("link to the broker lost: %s", w->link->lost);
 	w->link->lost = NULL;
@@ -136,8 +134,6 @@ on_ping_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	struct link *l = w->link;
 	struct msg_ping m;
 
-	UNUSED(loop);
-	UNUSED(revents);
 	/* A broker that has not begun to serve owes no answer. */
 	if (!link_is_up(w))
 		return;

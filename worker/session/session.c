@@ -127,7 +127,6 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	struct list *e, *tmp;
 	double at = now();
 
-	UNUSED(revents);
 	LIST_FOREACH_SAFE(e, tmp, &ss->waiting) {
 		struct client_session *s =
 		    LIST_ITEM(e, struct client_session, asking);

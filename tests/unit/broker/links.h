@@ -23,7 +23,6 @@
 #include "broker/user/users.h"
 #include "broker/webhook/events.h"
 #include "shared/app/app.h"
-#include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"

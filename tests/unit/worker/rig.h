@@ -123,7 +123,6 @@ rig_read(struct rig *r)
 static inline void
 rig_link_dead(void *owner, const char *why)
 {
-	UNUSED(owner);
 	fail_msg("link: %s", why);
 }
 

@@ -174,7 +174,6 @@ o15_what_a_worker_may_do(void **state)
 	char out[4096], want[80];
 	int status;
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(cases); i++) {
 		status = run_case(i, out, sizeof(out));
 		if (cases[i].killed) {

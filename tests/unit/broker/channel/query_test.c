@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "broker/app/quota.h"
+#include "shared/base/base.h"
 #include "shared/json/json_slice.h"
 #include "tests/unit/broker/links.h"
 

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 
 #include "broker/channel/registry.h"
-#include "shared/base/base.h"
 
 static void
 assert_name(const struct registry *r, const struct channel *c, const char *want)

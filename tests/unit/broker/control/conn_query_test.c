@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "broker/control/conn_query.h"
+#include "shared/base/base.h"
 #include "tests/unit/broker/desk.h"
 
 static void

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "broker/control/tail.h"
+#include "shared/base/base.h"
 #include "shared/json/json_slice.h"
 #include "tests/unit/broker/desk.h"
 

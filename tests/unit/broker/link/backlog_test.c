@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "shared/base/base.h"
 #include "shared/proc/event_order.h"
 #include "tests/unit/broker/links.h"
 

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "broker/log/app_log.h"
-#include "shared/base/base.h"
 #include "shared/base/hash.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"

@@ -11,7 +11,6 @@
 #include <sys/mman.h>
 
 #include "broker/log/resume.h"
-#include "shared/base/base.h"
 
 #define ROWS 4
 #define NEWS 77 /* the hash of a channel */
@@ -151,7 +150,6 @@ channels_that_are_not_kept_are_a_gap_and_not_new(void **state)
 static uint32_t
 seconds(void *arg, uint32_t app)
 {
-	UNUSED(arg);
 	return app == 1 ? 10 : 1000;
 }
 

@@ -16,7 +16,6 @@ test_values(void **state)
 	static const uint64_t v[] = { 0, 1, 63, 64, 65, 127, 128, 1000, 4095,
 		4096, 123456, 999999, 1000000, 123456789, 60000000000u };
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(v); i++) {
 		struct histogram h = { 0 };
 		uint64_t got;
@@ -34,7 +33,6 @@ test_shares(void **state)
 {
 	struct histogram h = { 0 };
 
-	UNUSED(state);
 	assert_int_equal(histogram_at(&h, 0.5), 0);
 	for (uint64_t i = 1; i <= 1000; i++)
 		histogram_add(&h, i * 1000);
@@ -51,7 +49,6 @@ test_far_out(void **state)
 {
 	struct histogram h = { 0 };
 
-	UNUSED(state);
 	histogram_add(&h, UINT64_MAX);
 	assert_int_equal(h.n, 1);
 	assert_true(histogram_at(&h, 1) > 0);

@@ -97,7 +97,6 @@ arguments(void **state)
 {
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(parses); i++)
 		check_parse(&parses[i]);
 }
@@ -109,7 +108,6 @@ files(void **state)
 	int fd = mkstemp(name);
 	struct buf *b;
 
-	UNUSED(state);
 	assert_int_equal(write(fd, "0123456789", 10), 10);
 	close(fd);
 	b = cmd_read_file(name, 10);

@@ -102,7 +102,6 @@ answer_refused(int fd, const struct msg_ctl_ask *ask)
 {
 	struct buf *b = NULL;
 
-	UNUSED(ask);
 	add_row(&b, S("{}"));
 	add_end(&b, 1, S("no such app"));
 	send_all(fd, buf_str(b), SIZE_MAX);
@@ -114,7 +113,6 @@ answer_big(int fd, const struct msg_ctl_ask *ask)
 	struct buf *row = NULL, *b = NULL;
 	char *p;
 
-	UNUSED(ask);
 	buf_append(&row, S("{\"x\":\""));
 	p = buf_reserve(&row, BIG);
 	memset(p, 'x', BIG);
@@ -132,7 +130,6 @@ answer_many(int fd, const struct msg_ctl_ask *ask)
 	struct buf *b = NULL;
 	unsigned i;
 
-	UNUSED(ask);
 	for (i = 0; i < MANY; i++)
 		add_row(&b, S("{\"channel\":\"presence-somewhere\"}"));
 	add_end(&b, 0, S(""));
@@ -144,15 +141,12 @@ answer_silence(int fd, const struct msg_ctl_ask *ask)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	UNUSED(ask);
 	poll(&p, 1, 5000); /* until the other end has had enough */
 }
 
 static void
 answer_hang_up(int fd, const struct msg_ctl_ask *ask)
 {
-	UNUSED(fd);
-	UNUSED(ask);
 }
 
 static void
@@ -160,7 +154,6 @@ answer_half(int fd, const struct msg_ctl_ask *ask)
 {
 	struct buf *b = NULL;
 
-	UNUSED(ask);
 	add_row(&b, S("{}"));
 	add_end(&b, 0, S(""));
 	b->len--;
@@ -172,7 +165,6 @@ answer_long(int fd, const struct msg_ctl_ask *ask)
 {
 	uint32_t head[2] = { IPC_MAX_MESSAGE, IPC_CTL_ROW };
 
-	UNUSED(ask);
 	send_all(fd, str_make(head, sizeof(head)), SIZE_MAX);
 }
 
@@ -181,7 +173,6 @@ answer_short(int fd, const struct msg_ctl_ask *ask)
 {
 	uint32_t head[2] = { 3, IPC_CTL_END };
 
-	UNUSED(ask);
 	send_all(fd, str_make(head, sizeof(head)), SIZE_MAX);
 }
 
@@ -190,7 +181,6 @@ answer_other_type(int fd, const struct msg_ctl_ask *ask)
 {
 	uint32_t head[2] = { 4, IPC_APPS_DONE };
 
-	UNUSED(ask);
 	send_all(fd, str_make(head, sizeof(head)), SIZE_MAX);
 }
 
@@ -199,7 +189,6 @@ answer_row_no_json(int fd, const struct msg_ctl_ask *ask)
 {
 	struct buf *b = NULL;
 
-	UNUSED(ask);
 	add_row(&b, S("{"));
 	send_all(fd, buf_str(b), SIZE_MAX);
 }
@@ -209,7 +198,6 @@ answer_row_no_object(int fd, const struct msg_ctl_ask *ask)
 {
 	struct buf *b = NULL;
 
-	UNUSED(ask);
 	add_row(&b, S("[]"));
 	send_all(fd, buf_str(b), SIZE_MAX);
 }
@@ -219,7 +207,6 @@ answer_end_no_fit(int fd, const struct msg_ctl_ask *ask)
 {
 	uint32_t bytes[3] = { 8, IPC_CTL_END, 0 };
 
-	UNUSED(ask);
 	send_all(fd, str_make(bytes, sizeof(bytes)), SIZE_MAX);
 }
 
@@ -331,7 +318,6 @@ answers(void **state)
 	pid_t pid;
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(table); i++) {
 		listener = listen_here();
 		pid = fork();
@@ -361,7 +347,6 @@ nobody(void **state)
 	struct seen seen;
 	char *why;
 
-	UNUSED(state);
 	close(listen_here()); /* a socket file that was left behind */
 	assert_int_equal(ask(&seen, 100, S("{}"), &why), CTL_ABSENT);
 	assert_non_null(strstr(why, "not running"));
@@ -379,7 +364,6 @@ stuck(void **state)
 	char *why, *large = xmalloc(BIG);
 	int fd = listen_here(), i;
 
-	UNUSED(state);
 	assert_int_equal(ask(&seen, 100, S("{}"), &why), CTL_SILENT);
 	free(why);
 	memset(large, 'x', BIG);
@@ -405,7 +389,6 @@ stuck(void **state)
 static int
 make_dir(void **state)
 {
-	UNUSED(state);
 	if (mkdtemp(dir) == NULL)
 		return -1;
 	snprintf(path, sizeof(path), "%s/ctl.sock", dir);
@@ -415,7 +398,6 @@ make_dir(void **state)
 static int
 remove_dir(void **state)
 {
-	UNUSED(state);
 	unlink(path);
 	return rmdir(dir);
 }

@@ -77,7 +77,6 @@ quotes(void **state)
 	char *text;
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(t); i++) {
 		app_init(&a);
 		a.id = xstrdup("123");
@@ -112,7 +111,6 @@ shell_words(void **state)
 	char *s;
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(t); i++) {
 		s = cmd_shell_quote(t[i].word);
 		assert_string_equal(s, t[i].want);

@@ -121,7 +121,6 @@ each_field(void **state)
 	char *text, *why = NULL;
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(members); i++) {
 		text = xasprintf("[{" CREDS ",\"%s\":%s}]", members[i].name,
 		    members[i].value);
@@ -203,7 +202,6 @@ c10_each_webhook(void **state)
 	struct import im;
 	char *text, *why = NULL;
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(hooks); i++) {
 		text =
 		    xasprintf("[{" CREDS ",\"webhooks\":[%s]}]", hooks[i].text);
@@ -238,7 +236,6 @@ a_whole_app(void **state)
 	struct import im;
 	char *why = NULL;
 
-	UNUSED(state);
 	assert_int_equal(import_soketi(str_of(text), &im, &why), 0);
 	assert_int_equal(im.nerrors, 0);
 	a = &im.apps[0].app;
@@ -296,7 +293,6 @@ credentials(void **state)
 	char *why = NULL;
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(t); i++) {
 		assert_int_equal(
 		    import_soketi(str_of(t[i].text), &im, &why), 0);
@@ -330,7 +326,6 @@ texts(void **state)
 	char *why;
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(t); i++) {
 		why = NULL;
 		assert_int_equal(
@@ -352,7 +347,6 @@ too_many(void **state)
 	char *text = xmalloc(napps * 3 + 3), *p = text, *why = NULL;
 	struct import im;
 
-	UNUSED(state);
 	*p++ = '[';
 	for (i = 0; i < napps; i++) {
 		*p++ = '1';

@@ -72,7 +72,6 @@ test_slots_share_the_port(void **state)
 	struct conf c;
 	unsigned slot;
 
-	UNUSED(state);
 	make_conf(&c, "127.0.0.1:0, 127.0.0.1:0", "5");
 	open_or_fail(&l, &c);
 	assert_int_equal(l.n, 2);
@@ -104,7 +103,6 @@ test_port_in_use(void **state)
 	struct conf c, again;
 	char *text, *why = NULL;
 
-	UNUSED(state);
 	make_conf(&c, "127.0.0.1:0", "1");
 	open_or_fail(&l, &c);
 	text = listen_text(&l);
@@ -133,7 +131,6 @@ test_foreign_address(void **state)
 	char *why = NULL;
 	struct conf c;
 
-	UNUSED(state);
 	make_conf(&c, "127.0.0.1:0, 192.0.2.1:6001", "2");
 	assert_int_equal(listen_check(&c, &why), -1);
 	free(why);
@@ -153,7 +150,6 @@ test_overlap(void **state)
 	char *text, *port, *list;
 	struct conf c, again;
 
-	UNUSED(state);
 	make_conf(&c, "127.0.0.1:0", "1");
 	open_or_fail(&l, &c);
 	text = listen_text(&l);
@@ -179,7 +175,6 @@ test_write(void **state)
 	struct stat st;
 	int fd;
 
-	UNUSED(state);
 	assert_non_null(mkdtemp(dir));
 	path = xasprintf("%s/listen", dir);
 	fresh = xasprintf("%s.new", path);
@@ -217,7 +212,6 @@ test_unix(void **state)
 	struct conf c;
 	struct stat st;
 
-	UNUSED(state);
 	assert_non_null(mkdtemp(dir));
 	path = xasprintf("%s/sock", dir);
 	value = xasprintf("127.0.0.1:0, unix:%s mode=0606 role=api", path);

@@ -143,7 +143,6 @@ users(struct out *o)
 static void
 nothing(struct out *o)
 {
-	UNUSED(o);
 }
 
 static const struct row rows[] = {
@@ -196,7 +195,6 @@ three_styles(void **state)
 {
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(rows); i++) {
 		check(rows[i].doc, OUT_TABLE, false, rows[i].table);
 		check(rows[i].doc, OUT_TABS, false, rows[i].tabs);
@@ -208,7 +206,6 @@ three_styles(void **state)
 static void
 colour(void **state)
 {
-	UNUSED(state);
 	check(table, OUT_TABLE, true,
 	    "\033[1mNAME\033[0m      \033[1mBYTES\033[0m  \033[1mUP\033[0m\n"
 	    "a           1 B  \033[32mup\033[0m\n"
@@ -241,7 +238,6 @@ open_ends(struct out *o)
 static void
 half_an_answer_is_not_printed(void **state)
 {
-	UNUSED(state);
 	check(half_a_table, OUT_TABLE, false, "");
 	check(half_a_table, OUT_TABS, false, "");
 	check(half_a_table, OUT_JSON, false, "");
@@ -258,7 +254,6 @@ a_full_disk_is_an_error(void **state)
 	FILE *f;
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(styles); i++) {
 		f = fopen("/dev/full", "we");
 		assert_non_null(f);
@@ -279,7 +274,6 @@ many_rows(void **state)
 	FILE *f = open_memstream(&text, &n);
 	struct out *o = out_new(f, OUT_TABS, false);
 
-	UNUSED(state);
 	out_table_open(o, NULL, keys, 1);
 	for (i = 0; i < 20000; i++) {
 		snprintf(name, sizeof(name), "n%zu", i);
@@ -348,7 +342,6 @@ c11_a_table_fits_the_terminal(void **state)
 		{ 8, "ID\n12345.6\xe2\x80\xa6\n(no roo\xe2\x80\xa6\n" },
 	};
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(t); i++) {
 		char *text = NULL;
 		size_t n = 0;

@@ -20,7 +20,6 @@ test_defaults(void **state)
 {
 	struct app a;
 
-	UNUSED(state);
 	app_init(&a);
 	assert_null(a.id);
 	assert_null(a.secret);
@@ -83,7 +82,6 @@ test_every_setting(void **state)
 	char *why = NULL;
 	struct app a;
 
-	UNUSED(state);
 	app_init(&a);
 #define APP_UINT(field, def, min, max, help) \
 	check_range(&a, #field, &a.field, min, max);
@@ -126,7 +124,6 @@ test_refusals(void **state)
 	size_t i;
 	char *why;
 
-	UNUSED(state);
 	app_init(&a);
 	for (i = 0; i < nitems(rows); i++) {
 		why = NULL;
@@ -146,7 +143,6 @@ test_text_bound(void **state)
 	char *text = xmalloc(8194), *why = NULL;
 	struct app a;
 
-	UNUSED(state);
 	app_init(&a);
 	memset(text, 'a', 8193);
 	text[8193] = '\0';

@@ -17,7 +17,6 @@
 #include <cmocka.h>
 
 #include "shared/app/appdb.h"
-#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
 struct place {

@@ -29,6 +29,7 @@ test_every_field_round_trips(void **state)
 	free(a.field); \
 	a.field = xstrdup("https://*.example.com http://x");
 #include "shared/app/app_settings.def"
+#include "shared/base/base.h"
 	d = open_or_fail(p->path, APPDB_CREATE);
 	if (appdb_insert(d, &a) == -1)
 		fail_msg("%s", appdb_error(d));

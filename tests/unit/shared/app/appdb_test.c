@@ -35,6 +35,7 @@ static const struct column wanted[] = {
 #define APP_BOOL(field, def, help) { #field, "INTEGER", #def },
 #define APP_TEXT(field, def, help) { #field, "TEXT", "'" def "'" },
 #include "shared/app/app_settings.def"
+#include "shared/base/base.h"
 	{ "created_at", "INTEGER", "unixepoch()" },
 };
 

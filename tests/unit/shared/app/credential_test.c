@@ -46,7 +46,6 @@ o10_forms(void **state)
 	};
 	size_t i;
 
-	UNUSED(state);
 	memset(long_text, 'x', sizeof(long_text));
 	for (i = 0; i < nitems(t); i++) {
 		assert_int_equal(
@@ -74,7 +73,6 @@ masks(void **state)
 	char *s;
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(t); i++) {
 		s = credential_mask(t[i].secret);
 		assert_string_equal(s, t[i].mask);
@@ -88,7 +86,6 @@ ids(void **state)
 	char id[CREDENTIAL_ID_MAX], other[CREDENTIAL_ID_MAX];
 	unsigned digits, same = 0, i;
 
-	UNUSED(state);
 	for (digits = 6; digits < CREDENTIAL_ID_MAX; digits++) {
 		credential_make_id(other, digits);
 		for (i = 0; i < 200; i++) {

@@ -10,7 +10,6 @@
 
 #include <stdlib.h>
 
-#include "shared/base/base.h"
 #include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
 

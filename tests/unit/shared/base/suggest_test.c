@@ -37,7 +37,6 @@ test_nearest(void **state)
 	const char *got;
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(rows); i++) {
 		got =
 		    suggest_nearest(str_of(rows[i].word), names, nitems(names));
@@ -52,7 +51,6 @@ test_nearest(void **state)
 static void
 test_no_names(void **state)
 {
-	UNUSED(state);
 	assert_null(suggest_nearest(S("listen"), NULL, 0));
 }
 

@@ -56,7 +56,6 @@ test_round_trip(void **state)
 	struct conf c, again;
 	char *one, *two, *why = NULL;
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(texts); i++) {
 		make(&c, texts[i]);
 		one = dump_of(&c);
@@ -81,7 +80,6 @@ test_keep(void **state)
 	struct conf live, fresh;
 	char *names;
 
-	UNUSED(state);
 	make(&live, "database /a/x\nruntime_dir /r\nuser x\ndrain_time 1\n");
 	make(&fresh, "database /b/x\nruntime_dir /s\nuser x\ndrain_time 2\n");
 	names = conf_keep(&fresh, &live);
@@ -114,7 +112,6 @@ test_nonsense(void **state)
 	struct conf c;
 	char *why;
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(texts); i++) {
 		why = NULL;
 		assert_int_equal(
@@ -130,7 +127,6 @@ test_names(void **state)
 {
 	struct conf c;
 
-	UNUSED(state);
 	conf_init(&c);
 	assert_true(conf_needs_restart("database"));
 	assert_false(conf_needs_restart("listen"));

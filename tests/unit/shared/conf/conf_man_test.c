@@ -46,7 +46,6 @@ test_page_is_current(void **state)
 	FILE *f = fopen("etc/man/pusherd.conf.5", "r");
 	char *want = page(), *have;
 
-	UNUSED(state);
 	if (f == NULL)
 		fail_msg("run this test in the top directory");
 	have = read_all(f);
@@ -72,7 +71,6 @@ test_page_is_complete(void **state)
 	char *text = page(), *at = text;
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(wanted); i++) {
 		at = strstr(at, wanted[i]);
 		if (at == NULL)

@@ -15,7 +15,6 @@
 
 #include <cmocka.h>
 
-#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 
@@ -48,7 +47,6 @@ test_print_reads_back(void **state)
 	struct conf c, again;
 	FILE *f = tmpfile();
 
-	UNUSED(state);
 	load_text(&c,
 	    "user \"a b\\\\ \\\"c\\\" #d\"\nlisten 1.2.3.4:5\n"
 	    "listen [::1]:6\nstrict_subscribe on\nlog_level warn\n"
@@ -85,7 +83,6 @@ test_example_is_current(void **state)
 	char *want, *have, *p, *why = NULL;
 	struct conf c;
 
-	UNUSED(state);
 	conf_print_example(f);
 	want = read_stream(f);
 	fclose(f);

@@ -35,7 +35,6 @@ test_file(void **state)
 {
 	struct conf c;
 
-	UNUSED(state);
 	load_text(&c,
 	    "# a comment\n"
 	    "\n"
@@ -126,7 +125,6 @@ test_bad_files(void **state)
 	char *why;
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(bad_files); i++) {
 		why = NULL;
 		conf_init(&c);
@@ -145,7 +143,6 @@ test_odd_bytes(void **state)
 	char text[300], *why = NULL;
 	struct conf c;
 
-	UNUSED(state);
 	conf_init(&c);
 	assert_int_equal(
 	    conf_read_text(&c, "t", str_make("user a\0b", 8), &why), -1);
@@ -165,7 +162,6 @@ test_long_value(void **state)
 	char *text = xmalloc(5000), *why = NULL;
 	struct conf c;
 
-	UNUSED(state);
 	memset(text, 'a', 5000);
 	memcpy(text, "user ", 5);
 	conf_init(&c);
@@ -199,7 +195,6 @@ test_precedence(void **state)
 	char name[] = "/tmp/conf_test.XXXXXX", *why = NULL, *want;
 	struct conf c;
 
-	UNUSED(state);
 	write_temporary(name,
 	    "pong_timeout 2\nkeepalive_timeout 2\nhandshake_timeout 2\n"
 	    "listen 127.0.0.1:2\n");
@@ -257,7 +252,6 @@ test_environment(void **state)
 	char *why;
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(rows); i++) {
 		setenv(rows[i].name, rows[i].value, 1);
 		why = NULL;
@@ -274,7 +268,6 @@ test_unreadable(void **state)
 	char *why = NULL;
 	struct conf c;
 
-	UNUSED(state);
 	assert_int_equal(
 	    conf_load(&c, "/nonexistent/x.conf", NULL, 0, &why), -1);
 	assert_string_equal(why,

@@ -23,7 +23,6 @@ test_defaults(void **state)
 	struct conf c;
 	size_t i = 0;
 
-	UNUSED(state);
 	conf_init(&c);
 #define CONF_TEXT(name, def, help) assert_string_equal(c.name, def);
 #define CONF_PATH(name, def, help) assert_string_equal(c.name, def);
@@ -111,7 +110,6 @@ test_bad_values(void **state)
 	char *why;
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(bad_values); i++) {
 		why = NULL;
 		conf_init(&c);
@@ -130,7 +128,6 @@ test_runtime_dir_bound(void **state)
 	char text[140], *why = NULL;
 	struct conf c;
 
-	UNUSED(state);
 	/* sun_path has 108 bytes; "/broker.sock" and NUL take 13. */
 	memset(text, 'a', sizeof(text));
 	memcpy(text, "runtime_dir=/", 13);
@@ -157,7 +154,6 @@ test_relative_paths(void **state)
 	char *why = NULL, *cwd = getcwd(NULL, 0), *want;
 	struct conf c;
 
-	UNUSED(state);
 	if (conf_load(&c, "/dev/null", args, nitems(args), &why) == -1)
 		fail_msg("%s", why);
 	want = xasprintf("%s/run/ctl.sock", cwd);

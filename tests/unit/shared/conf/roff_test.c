@@ -33,7 +33,6 @@ test_text(void **state)
 	FILE *f;
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(rows); i++) {
 		f = fmemopen(line, sizeof(line), "w");
 		roff_text(f, rows[i].text);

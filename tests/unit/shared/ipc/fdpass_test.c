@@ -39,7 +39,6 @@ test_messages(void **state)
 	int ends[2], fds[CORD_FDS], back[CORD_FDS], before;
 	size_t n, k;
 
-	UNUSED(state);
 	memset(bytes, 7, CORD_BYTES);
 	assert_int_equal(fdpass_pair(ends), 0);
 	before = next_fd();
@@ -76,7 +75,6 @@ test_bounds(void **state)
 	int ends[2], fds[CORD_FDS + 1] = { 0 }, back[CORD_FDS], before;
 	size_t n;
 
-	UNUSED(state);
 	assert_int_equal(fdpass_pair(ends), 0);
 	assert_int_equal(
 	    fdpass_send(ends[0], bytes, CORD_BYTES + 1, NULL, 0), -1);

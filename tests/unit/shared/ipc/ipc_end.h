@@ -12,7 +12,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "shared/base/base.h"
 #include "shared/ipc/ipc.h"
 
 /* One end under test; `far` is the other, a bare descriptor, or -1. */

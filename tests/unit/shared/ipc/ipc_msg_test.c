@@ -66,7 +66,7 @@ fill_##name(struct msg_##name *m, unsigned i) \
 #define U32(f) m->f = (uint32_t)edge_uint(i++);
 #define U64(f) m->f = edge_uint(i++);
 #define STR(f) m->f = edge_str(i++);
-#define END(name) UNUSED(i); }
+#define END(name) (void)i; }
 #include "shared/ipc/ctl_msgs.def"
 #include "shared/ipc/ipc_msgs.def"
 #undef MSG
@@ -79,9 +79,7 @@ fill_##name(struct msg_##name *m, unsigned i) \
 #define MSG(name, NAME, sender) \
 static void \
 same_##name(const struct msg_##name *a, const struct msg_##name *b) \
-{ \
-	UNUSED(a); \
-	UNUSED(b);
+{
 #define U8(f) assert_int_equal(a->f, b->f);
 #define U32(f) assert_int_equal(a->f, b->f);
 #define U64(f) assert_int_equal(a->f, b->f);

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "shared/base/base.h"
 #include "tests/unit/shared/ipc/ipc_end.h"
 
 static void

@@ -316,7 +316,6 @@ texts_are_judged(void **state)
 	char *mem;
 	size_t i;
 
-	UNUSED(state);
 	assert_true(nitems(texts) >= 120);
 	for (i = 0; i < nitems(texts); i++) {
 		bool ok = parse_copy(texts[i].s, &mem, &v) == 0;
@@ -332,7 +331,6 @@ texts_as_cjson_judges(void **state)
 {
 	size_t i, agreed = 0, differ = 0;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(texts); i++) {
 		if (texts[i].cjson != AGREES)
 			continue;
@@ -357,7 +355,6 @@ prefixes_are_refused(void **state)
 	char *mem;
 	size_t n;
 
-	UNUSED(state);
 	for (n = 0; n < sizeof(whole) - 1; n++) {
 		assert_int_equal(parse_copy(str_make(whole, n), &mem, &v), -1);
 		free(mem);
@@ -375,7 +372,6 @@ each_byte_at_each_place(void **state)
 	unsigned c, at;
 	char *mem;
 
-	UNUSED(state);
 	for (c = 0; c < 256; c++) {
 		for (at = 1; at < sizeof(text) - 1; at++) {
 			bool ok =
@@ -405,7 +401,6 @@ utf8_as_the_other_check(void **state)
 	int round;
 	unsigned i, n;
 
-	UNUSED(state);
 	for (round = 0; round < 200000; round++) {
 		n = draw(sizeof(text) - 1);
 		for (i = 0; i < n; i++)

@@ -37,7 +37,6 @@ assert_raw(struct json v, enum json_kind kind, const char *raw)
 static void
 raw_is_without_white_space(void **state)
 {
-	UNUSED(state);
 	assert_raw(must_parse(" \n{\"a\" : 1} "), JSON_OBJECT, "{\"a\" : 1}");
 	assert_raw(must_parse("\t1e400\n"), JSON_NUMBER, "1e400");
 	assert_raw(must_parse("\"x\" "), JSON_STRING, "\"x\"");
@@ -55,7 +54,6 @@ members_are_found(void **state)
 	    "\"\\u0064\" : { \"a\" : 2 } ,\"A\":3,\"e\":null,\"f\" :-1.5e3 ,"
 	    "\"\":\"empty\",\"k\\u0000\":7,\"g\\/\":true,\"a\":false}");
 
-	UNUSED(state);
 	assert_raw(json_get(o, S("a")), JSON_FALSE, "false"); /* the last */
 	assert_raw(json_get(o, S("b")), JSON_STRING, "\"x\\\"},\"");
 	assert_raw(json_get(o, S("c")), JSON_ARRAY, "[1,{\"a\":9}]");
@@ -98,7 +96,6 @@ keys_are_compared_after_unescaping(void **state)
 	};
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(rows); i++)
 		assert_int_equal(
 		    json_get(must_parse(rows[i].text), rows[i].key).kind !=
@@ -113,7 +110,6 @@ many_in_one_walk(void **state)
 		S("auth") };
 	struct json out[nitems(keys)];
 
-	UNUSED(state);
 	json_get_many(must_parse("{\"data\":{\"event\":1},\"x\":[],"
 				 "\"event\":\"a\",\"d\\u0061ta\":\"b\"}"),
 	    keys, out, nitems(keys));
@@ -133,7 +129,6 @@ arrays_and_objects_are_walked(void **state)
 	struct json k, v;
 	size_t pos = 0;
 
-	UNUSED(state);
 	assert_true(json_next(arr, &pos, &v));
 	assert_raw(v, JSON_NUMBER, "1");
 	assert_true(json_next(arr, &pos, &v));
@@ -198,7 +193,6 @@ strings_are_unescaped(void **state)
 	struct str s;
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(rows); i++) {
 		struct json v = must_parse(rows[i].raw);
 
@@ -244,7 +238,6 @@ numbers_are_read(void **state)
 	uint64_t v;
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(rows); i++) {
 		v = 0;
 		assert_int_equal(
@@ -411,7 +404,6 @@ random_texts_as_cjson_reads_them(void **state)
 	char *mem;
 	int round;
 
-	UNUSED(state);
 	for (round = 0; round < 3000; round++) {
 		o.n = 0;
 		put_value(&o, 6);
@@ -452,7 +444,6 @@ damaged_texts(void **state)
 	int round, taken = 0;
 	unsigned hits;
 
-	UNUSED(state);
 	for (round = 0; round < 20000; round++) {
 		o.n = 0;
 		put_value(&o, 3);

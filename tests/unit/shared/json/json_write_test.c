@@ -38,7 +38,6 @@ texts_are_quoted(void **state)
 	struct buf *b;
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(rows); i++) {
 		b = NULL;
 		json_quote(&b, rows[i].in);
@@ -62,7 +61,6 @@ every_byte_comes_back(void **state)
 	struct json v = { .kind = JSON_STRING };
 	unsigned i;
 
-	UNUSED(state);
 	for (i = 0; i < 256; i++)
 		text[i] = (char)i;
 	json_quote(&b, str_make(text, sizeof(text)));
@@ -77,7 +75,6 @@ nested_twice(void **state)
 {
 	struct buf *b = NULL;
 
-	UNUSED(state);
 	json_raw(&b, S("\""));
 	json_nest(&b, S("{\"a\":\"\\\"\"}"));
 	json_raw(&b, S("\""));
@@ -91,7 +88,6 @@ the_writer_sets_commas(void **state)
 	struct json_writer w;
 	struct buf *b;
 
-	UNUSED(state);
 	json_writer_init(&w);
 	json_object_open(&w);
 	json_key(&w, "a");
@@ -136,7 +132,6 @@ the_writer_goes_deep(void **state)
 	struct buf *b;
 	int i;
 
-	UNUSED(state);
 	json_writer_init(&w);
 	for (i = 0; i < 31; i++)
 		json_array_open(&w);

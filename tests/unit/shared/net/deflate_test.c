@@ -9,7 +9,6 @@
 #include <cmocka.h>
 #include <zlib.h>
 
-#include "shared/base/base.h"
 #include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
 #include "shared/net/deflate.h"
@@ -62,7 +61,6 @@ static const struct {
 static void
 offers_are_answered(void **state)
 {
-	UNUSED(state);
 	for (size_t i = 0; i < sizeof(offers) / sizeof(offers[0]); i++) {
 		struct deflate_terms t = { 0 };
 		struct buf *b = NULL;
@@ -135,7 +133,6 @@ one_window_reads_every_mix(void **state)
 	unsigned random = 12345;
 	size_t short_forms = 0;
 
-	UNUSED(state);
 	for (size_t i = 0; i < 4; i++)
 		assert_int_equal(
 		    inflateInit2(&clients[i].z, -(int)windows[i]), Z_OK);
@@ -185,7 +182,6 @@ a_state_with_one_change_is_short(void **state)
 	char *old = make_text(1, 4096), *new = make_text(1, 4096);
 	struct buf *b = NULL;
 
-	UNUSED(state);
 	memcpy(new + 2000, "something else", 14);
 	deflater_run(d, 15, str_make(old, 4096), str_make(new, 4096), &b);
 	assert_true(b->len < 100);
@@ -220,7 +216,6 @@ messages_of_clients(void **state)
 				  "\xc9\x07\x00";
 	struct inflater *in = inflater_new();
 
-	UNUSED(state);
 	assert_int_equal(
 	    read_back(in, str_make(hello, 7), 100, 5), INFLATE_DONE);
 	assert_int_equal(
@@ -250,7 +245,6 @@ a_bomb_stops_at_the_limit(void **state)
 	char *zeros = xcalloc(n, 1);
 	struct buf *b = NULL;
 
-	UNUSED(state);
 	deflater_run(d, 15, str_make("", 0), str_make(zeros, n), &b);
 	assert_true(b->len < n / 500);
 	assert_int_equal(

@@ -58,7 +58,6 @@ test_table(void **state)
 	const char *why;
 	char text[512], ip[IP_TEXT_MAX];
 
-	UNUSED(state);
 	assert_int_equal(ip_net_parse(S("10.0.0.0/8"), &trusted), 0);
 	for (size_t i = 0; i < nitems(table); i++) {
 		snprintf(text, sizeof(text),

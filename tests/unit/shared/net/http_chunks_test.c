@@ -144,7 +144,6 @@ bodies_are_decoded(void **state)
 	struct decoded d;
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(rows); i++) {
 		d = decode_all_ways(rows[i].in);
 		if (d.bad != (rows[i].data == NULL))
@@ -166,7 +165,6 @@ every_prefix_wants_more(void **state)
 	struct decoded d;
 	size_t n;
 
-	UNUSED(state);
 	for (n = 0; n < sizeof(whole) - 1; n++) {
 		d = decode_all_ways(str_make(whole, n));
 		assert_false(d.bad || d.done);
@@ -203,7 +201,6 @@ extensions_and_trailers_are_bounded(void **state)
 	bool done;
 	int i;
 
-	UNUSED(state);
 	assert_int_equal(http_chunks_read(&c, begin, 2, &nout, &done), 2);
 	assert_true(survives(&c, 'a', 256));
 	/* The bound is of one chunk. */
@@ -238,7 +235,6 @@ nothing_is_read_behind_the_end(void **state)
 	size_t nout;
 	bool done = false;
 
-	UNUSED(state);
 	assert_int_equal(http_chunks_read(&c, text, 8, &nout, &done), 5);
 	assert_true(done);
 	assert_int_equal(http_chunks_read(&c, text + 5, 3, &nout, &done), 0);
@@ -255,7 +251,6 @@ large_sizes(void **state)
 	size_t nout;
 	bool done;
 
-	UNUSED(state);
 	assert_int_equal(
 	    http_chunks_read(&c, text, sizeof(text) - 1, &nout, &done),
 	    sizeof(text) - 1);

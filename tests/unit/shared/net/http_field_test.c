@@ -37,7 +37,6 @@ tokens_in_lists(void **state)
 	};
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(t); i++)
 		assert_int_equal(
 		    http_has_token(str_of(t[i].value), str_of(t[i].token)),
@@ -55,7 +54,6 @@ query_parameters(void **state)
 	struct str q = S("a=1&b=&c&a=2&&=x&d=e=f&ab=9&%61=7");
 	unsigned count;
 
-	UNUSED(state);
 	assert_str(http_query_get(q, S("a"), &count), "1");
 	assert_int_equal(count, 2);
 	assert_str(http_query_get(q, S("b"), &count), "");

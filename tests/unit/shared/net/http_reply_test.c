@@ -49,7 +49,6 @@ replies_are_written(void **state)
 	struct buf *b = NULL;
 	size_t i, at;
 
-	UNUSED(state);
 	/* One behind the other, as pipelined answers lie. */
 	for (i = 0; i < nitems(rows); i++) {
 		at = b == NULL ? 0 : b->len;
@@ -69,7 +68,6 @@ errors_are_json(void **state)
 	struct json v;
 	const char *err;
 
-	UNUSED(state);
 	http_error_body(&b, 413, S("a \"b\"\n\\"));
 	assert_int_equal(b->len, sizeof(want) - 1);
 	assert_memory_equal(b->data, want, b->len);
@@ -84,7 +82,6 @@ reasons_are_known(void **state)
 		405, 408, 413, 414, 417, 426, 429, 431, 500, 501, 503, 505 };
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(used); i++)
 		assert_string_not_equal(http_reason(used[i]), "Unknown");
 	assert_string_equal(http_reason(404), "Not Found");

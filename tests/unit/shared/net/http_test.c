@@ -93,7 +93,6 @@ heads_are_judged(void **state)
 	struct answer a;
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(rows); i++) {
 		const struct row *r = &rows[i];
 
@@ -117,7 +116,6 @@ what_follows_is_left_alone(void **state)
 	struct http_head h;
 	size_t i, k, n;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(rows); i++) {
 		if (rows[i].status != 0)
 			continue;
@@ -172,7 +170,6 @@ targets_are_cut(void **state)
 	char text[128];
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(t); i++) {
 		snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\n" HOST "\r\n",
 		    t[i].target);
@@ -196,7 +193,6 @@ fields_are_filled(void **state)
 {
 	struct http_head h;
 
-	UNUSED(state);
 	parse(&h,
 	    "POST /x HTTP/1.1\r\nHost: a:1\r\nX-One:  1 2 \r\n"
 	    "x-empty:\r\nX-ONE: second\r\nContent-Length: 0042\r\n"
@@ -261,7 +257,6 @@ keep_alive_is_decided(void **state)
 	struct http_head h;
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(t); i++) {
 		parse(&h, t[i].head);
 		assert_int_equal(h.keep_alive, t[i].keep);
@@ -287,7 +282,6 @@ headers_are_counted(void **state)
 	struct answer a;
 	size_t n;
 
-	UNUSED(state);
 	n = many_headers(text, sizeof(text), HTTP_MAX_HEADERS - 1);
 	a = read_all_ways(&h, str_make(text, n), MAX_HEAD);
 	assert_int_equal(a.used, n);
@@ -320,7 +314,6 @@ sizes_are_bounded(void **state)
 	struct http_head h;
 	size_t i, n, seen, step;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(t); i++) {
 		n = (size_t)snprintf(text, sizeof(text),
 		    "GET %c%0*d HTTP/1.1\r\n" HOST "X: %0*d\r\n\r\n", '/',
@@ -356,7 +349,6 @@ any_damage_any_split(void **state)
 	struct http_head h;
 	size_t i, k;
 
-	UNUSED(state);
 	for (i = 0; i < sizeof(whole) - 1; i++) {
 		for (k = 0; k < nitems(bytes); k++) {
 			memcpy(text, whole, sizeof(whole));

@@ -35,7 +35,6 @@ test_text(void **state)
 	char out[IP_TEXT_MAX];
 	struct ip ip;
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(table); i++) {
 		int r = ip_parse(str_of(table[i][0]), &ip);
 
@@ -76,7 +75,6 @@ test_nets(void **state)
 	struct ip_net net;
 	struct ip ip;
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(table); i++) {
 		assert_int_equal(ip_net_parse(str_of(table[i].net), &net), 0);
 		assert_int_equal(ip_parse(str_of(table[i].ip), &ip), 0);
@@ -95,7 +93,6 @@ test_sock(void **state)
 	struct sock_addr a;
 	struct ip ip, want;
 
-	UNUSED(state);
 	assert_int_equal(sock_addr_parse(S("[::ffff:1.2.3.4]:5"), &a), 0);
 	assert_int_equal(sock_addr_port(&a), 5);
 	assert_true(ip_of_sock(&a, &ip));

@@ -53,7 +53,6 @@ test_good(void **state)
 	struct listen_spec l;
 	char *why, text[SOCK_TEXT_MAX];
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(good); i++) {
 		assert_int_equal(
 		    listen_spec_parse(&l, str_of(good[i].text), &why), 0);
@@ -72,7 +71,6 @@ test_bad(void **state)
 	struct listen_spec l;
 	char *why;
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(bad); i++) {
 		why = NULL;
 		assert_int_equal(
@@ -87,7 +85,6 @@ test_bad(void **state)
 static void
 test_role_text(void **state)
 {
-	UNUSED(state);
 	assert_string_equal(listen_role_text(LISTEN_PUBLIC), "public");
 	assert_string_equal(listen_role_text(LISTEN_ADMIN), "admin");
 }

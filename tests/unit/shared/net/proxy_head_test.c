@@ -79,7 +79,6 @@ test_good(void **state)
 	struct proxy_head h;
 	char text[IP_TEXT_MAX];
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(good); i++) {
 		struct str in = good[i].in;
 
@@ -103,7 +102,6 @@ test_bad(void **state)
 	char line[200] = "PROXY UNKNOWN ";
 	struct proxy_head h;
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(bad); i++)
 		if (proxy_head_read(&h, bad[i]) != -1)
 			fail_msg("number %zu is accepted", i);

@@ -79,7 +79,6 @@ heads_are_read(void **state)
 	struct ws_head h;
 	size_t i, n;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(rows); i++) {
 		const struct ws_head *w = &rows[i].head;
 
@@ -121,7 +120,6 @@ heads_come_back(void **state)
 	struct ws_head h;
 	size_t i, n;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(t); i++) {
 		n = ws_head_write(WS_TEXT, t[i].len, out);
 		assert_int_equal(n, t[i].head);
@@ -146,7 +144,6 @@ masks_as_defined(void **state)
 	size_t n, at, i;
 	uint64_t phase;
 
-	UNUSED(state);
 	for (n = 0; n <= 80; n++) {
 		for (at = 0; at < 9; at++) {
 			for (phase = 0; phase < 6; phase++) {
@@ -218,7 +215,6 @@ utf8_is_checked_in_any_split(void **state)
 	size_t i, n;
 	bool ok;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(texts); i++) {
 		struct str t = texts[i].s;
 
@@ -246,7 +242,6 @@ utf8_fails_fast(void **state)
 	uint32_t s;
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(t); i++) {
 		s = 0;
 		assert_true(utf8_feed(&s, t[i].p, t[i].n - 1));
@@ -261,7 +256,6 @@ utf8_exhaustively(void **state)
 	unsigned char t[4];
 	uint32_t c;
 
-	UNUSED(state);
 	for (c = 0; c < 0x1000000; c++) {
 		bool want;
 		uint32_t v = (c >> 4 & 0xf000) | (c >> 2 & 0xfc0) | (c & 0x3f);
@@ -314,7 +308,6 @@ close_codes(void **state)
 	unsigned c;
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(t); i++)
 		for (c = t[i].from; c <= t[i].to; c++)
 			assert_int_equal(ws_close_code_is_valid(c), t[i].valid);

@@ -164,7 +164,6 @@ test_vectors(void **state)
 	const cJSON *vector;
 	size_t n = 0;
 
-	UNUSED(state);
 	assert_non_null(root);
 	cJSON_ArrayForEach(
 	    vector, cJSON_GetObjectItemCaseSensitive(root, "vectors"))
@@ -255,7 +254,6 @@ static const struct {
 static void
 test_rows(void **state)
 {
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++) {
 		struct buf *why = NULL;
 		unsigned status =
@@ -287,7 +285,6 @@ test_never_tells(void **state)
 		S("demo-app-key-01"), S("demo-app-secret-01"), 1700000000 },
 	    &why);
 
-	UNUSED(state);
 	assert_int_equal(status, 401);
 	assert_null(memmem(why->data, why->len, right, 16));
 	assert_null(memmem(why->data, why->len, "demo-app-secret", 15));
@@ -307,7 +304,6 @@ test_long(void **state)
 		{ value, 4000 }, S("")
 	};
 
-	UNUSED(state);
 	memset(value, 'v', 4000);
 	sign_hmac(sign, parts, 3, mac);
 	str_hex(mac, sizeof(mac), hex);

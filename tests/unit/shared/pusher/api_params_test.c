@@ -35,7 +35,6 @@ static const struct {
 static void
 test_parse(void **state)
 {
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++) {
 		struct buf *got = buf_new(256);
 		struct api_params p;
@@ -63,7 +62,6 @@ test_no_query(void **state)
 {
 	struct api_params p;
 
-	UNUSED(state);
 	assert_int_equal(api_params_parse(&p, (struct str){ NULL, 0 }), 0);
 	assert_int_equal(p.n, 0);
 	assert_null(api_params_get(&p, S("a")).p);
@@ -74,7 +72,6 @@ test_nul(void **state)
 {
 	struct api_params p;
 
-	UNUSED(state);
 	assert_int_equal(api_params_parse(&p, S("k%00=v%00x")), 0);
 	assert_true(str_eq(p.v[0].key, S("k\0")));
 	assert_true(str_eq(p.v[0].value, S("v\0x")));
@@ -88,7 +85,6 @@ test_too_many(void **state)
 	struct buf *b = NULL;
 	struct api_params p;
 
-	UNUSED(state);
 	for (int i = 0; i < API_PARAMS_MAX; i++)
 		buf_append(&b, S("A%41=b&"));
 	assert_int_equal(api_params_parse(&p, buf_str(b)), 0);
@@ -108,7 +104,6 @@ test_next(void **state)
 	struct str v = S("");
 	size_t pos = 0, n = 0;
 
-	UNUSED(state);
 	assert_int_equal(
 	    api_params_parse(&p, S("a=1&b=x&a[]=2&A%5b7%5D=3&a[x]y=4")), 0);
 	while (api_params_next(&p, S("a"), &pos, &v))

@@ -86,7 +86,6 @@ channel_vectors(void **state)
 	struct json row;
 	unsigned n = 0;
 
-	UNUSED(state);
 	vectors_open(&all);
 	while (vectors_next(&all, "channel_auth", &row)) {
 		struct str channel, data = { NULL, 0 };
@@ -128,7 +127,6 @@ user_vectors(void **state)
 	struct json row;
 	unsigned n = 0;
 
-	UNUSED(state);
 	vectors_open(&all);
 	while (vectors_next(&all, "user_auth", &row)) {
 		struct str data;
@@ -181,7 +179,6 @@ results(void **state)
 	struct auth_app app = { sign_key_new(S("demo-app-secret-01")),
 		S("demo-app-key-01") };
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++)
 		assert_int_equal(auth_channel(&app, str_of(rows[i].auth),
 				     S("219049.5823310"),

@@ -38,7 +38,6 @@ channel_vectors(void **state)
 	unsigned flags, n = 0;
 	char *mem;
 
-	UNUSED(state);
 	vectors_open(&vs);
 	for (; vectors_next(&vs, "channel_class", &v); n++) {
 		name = vector_text(json_get(v, S("input")), "channel", &mem);
@@ -78,7 +77,6 @@ socket_id_vectors(void **state)
 	unsigned n = 0;
 	char *mem;
 
-	UNUSED(state);
 	vectors_open(&vs);
 	for (; vectors_next(&vs, "socket_id", &v); n++) {
 		id = vector_text(json_get(v, S("input")), "socket_id", &mem);
@@ -99,7 +97,6 @@ every_byte_of_a_name(void **state)
 	char name[3] = "a?b";
 	unsigned c;
 
-	UNUSED(state);
 	for (c = 0; c < 256; c++) {
 		bool ok = memchr(legal, (int)c, sizeof(legal) - 1) != NULL;
 
@@ -116,7 +113,6 @@ lengths_are_bounded(void **state)
 {
 	char text[300];
 
-	UNUSED(state);
 	memset(text, 'a', sizeof(text));
 	assert_true(channel_name_is_valid(str_make(text, 164), 164));
 	assert_false(channel_name_is_valid(str_make(text, 165), 164));
@@ -171,7 +167,6 @@ c1_user_ids_are_utf8_without_control_characters(void **state)
 	};
 
 #undef ID
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++)
 		if (user_id_check(rows[i].id, 10) != rows[i].want)
 			fail_msg("row %zu: %.*s", i, STR_ARG(rows[i].id));
@@ -182,7 +177,6 @@ user_channels(void **state)
 {
 	struct str id = channel_user_id(S("#server-to-user-u-7"));
 
-	UNUSED(state);
 	assert_true(str_eq(id, S("u-7")));
 	assert_true(channel_user_is_valid(S("#server-to-user-u-7"), 164));
 	assert_true(channel_user_is_valid(S("#server-to-user-u 7"), 164));
@@ -215,7 +209,6 @@ socket_ids_come_back(void **state)
 	char text[SOCKET_ID_MAX];
 	size_t i;
 
-	UNUSED(state);
 	for (i = 0; i < nitems(t); i++) {
 		socket_id_text(t[i].sid, text);
 		assert_string_equal(text, t[i].text);

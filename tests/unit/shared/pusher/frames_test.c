@@ -22,7 +22,6 @@ other_forms(void **state)
 {
 	struct buf *b = NULL;
 
-	UNUSED(state);
 	frame_error(&b, 0, S("no \"event\""));
 	assert_frame(b,
 	    S("{\"event\":\"pusher:error\",\"data\":{\"code\":null,"
@@ -82,7 +81,6 @@ double_encoding_comes_back(void **state)
 	struct json data;
 	char *mem, *mem2;
 
-	UNUSED(state);
 	frame_member_added(
 	    &b, S("presence-x"), odd, S("[1e400, 9007199254740993]"));
 	data = data_of(b, &text, &mem);
@@ -132,7 +130,6 @@ heads_fit_their_payload(void **state)
 	struct buf *b = NULL;
 	size_t i, at = 0, mark;
 
-	UNUSED(state);
 	for (i = 0; i < sizeof(text); i++)
 		text[i] = (char)('a' + i % 23);
 	for (i = 0; i < nitems(sizes); i++) {
@@ -157,7 +154,6 @@ large_events(void **state)
 	const char *err;
 	size_t at = 0;
 
-	UNUSED(state);
 	memset(data, 'x', sizeof(data));
 	data[0] = data[sizeof(data) - 1] = '"';
 	frame_event(&b, S("e"), S("c"), str_make(data, sizeof(data)),
@@ -176,7 +172,6 @@ control_frames(void **state)
 	struct buf *b = NULL;
 	size_t at = 0;
 
-	UNUSED(state);
 	memset(long_ping, 'p', sizeof(long_ping));
 	frame_ws_ping(&b);
 	frame_ws_pong(&b, S("hi"));
@@ -205,7 +200,6 @@ close_reasons_are_cut(void **state)
 	struct buf *b;
 	size_t lead, at;
 
-	UNUSED(state);
 	/* Characters of 1 to 4 bytes lie across byte 123 in every way. */
 	for (lead = 100; lead < 130; lead++) {
 		memset(reason, 'a', lead);

@@ -188,7 +188,6 @@ server_frame_vectors(void **state)
 	struct buf *b;
 	size_t n = 0;
 
-	UNUSED(state);
 	vectors_open(&vs);
 	for (; vectors_next(&vs, "server_frame", &v); n++) {
 		assert_true(n < nitems(makers));
@@ -231,7 +230,6 @@ wire_publish_vectors(void **state)
 	struct buf *b;
 	size_t at, n = 0;
 
-	UNUSED(state);
 	vectors_open(&vs);
 	for (; vectors_next(&vs, "wire_publish", &v); n++) {
 		text = vector_text(json_get(v, S("input")), "http_body", &mem);

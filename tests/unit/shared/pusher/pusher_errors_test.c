@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include "shared/base/base.h"
 #include "shared/net/ws_frame.h"
 #include "shared/pusher/pusher_errors.h"
 #include "tests/unit/shared/vectors.h"
@@ -39,7 +38,6 @@ close_code_vectors(void **state)
 	uint64_t code;
 	char *mem;
 
-	UNUSED(state);
 	vectors_open(&vs);
 	for (; vectors_next(&vs, "close_code", &v); n++) {
 		assert_int_equal(
@@ -73,7 +71,6 @@ codes_are_in_their_class(void **state)
 	const struct pusher_error_info *info;
 	unsigned code, n = 0;
 
-	UNUSED(state);
 	for (code = 0; code < 6000; code++) {
 		if ((info = pusher_error_find(code)) == NULL) {
 			assert_int_equal(pusher_error_text(code).n, 0);

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "shared/base/base.h"
 #include "shared/json/json_slice.h"
 #include "tests/unit/worker/client/client_rig.h"
 #include "worker/admin/conn_list.h"

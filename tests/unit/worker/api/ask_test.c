@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "shared/base/base.h"
 #include "tests/unit/worker/rig.h"
 #include "worker/api/ask.h"
 #include "worker/api/idempotency.h"
@@ -48,7 +49,6 @@ late(void **state)
 	struct rig r;
 	char *text;
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++) {
 		rig_init(&r);
 		first_request(&r);
@@ -81,7 +81,6 @@ a_late_key_is_given_back(void **state)
 	struct str body;
 	struct rig r;
 
-	UNUSED(state);
 	rig_init(&r);
 	rig_link(&r);
 	first_request(&r);

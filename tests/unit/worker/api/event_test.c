@@ -187,7 +187,6 @@ run(const char *text, bool batch, struct event *e, struct buf **out)
 static void
 test_rows(void **state)
 {
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++) {
 		struct event e;
 		struct buf *got;
@@ -212,7 +211,6 @@ test_values(void **state)
 	struct event e;
 	struct buf *got;
 
-	UNUSED(state);
 	assert_int_equal(run("{\"name\":\"a\\/b\",\"data\":\"{\\\"n\\\":1}\","
 			     "\"channels\":[\"presence-cache-a\",\"b\"],"
 			     "\"socket_id\":\"3.4\",\"info\":\"user_count\"}",
@@ -235,7 +233,6 @@ test_batch(void **state)
 	struct event e;
 	struct buf *got;
 
-	UNUSED(state);
 	assert_int_equal(
 	    run("{" EVENT ",\"channels\":[\"x\"]}", true, &e, &got), 200);
 	assert_true(str_eq(buf_str(got), S("room")));

@@ -31,7 +31,6 @@ test_info(void **state)
 		{ "user_counts", -1, 0, "user_counts" },
 	};
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(infos); i++) {
 		uint32_t info = 0;
 		struct str unknown = S("");

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "shared/base/base.h"
 #include "shared/net/ip.h"
 #include "shared/net/listen_spec.h"
 #include "tests/unit/worker/client/client_rig.h"
@@ -49,7 +50,6 @@ minute(void **state)
 	};
 	struct auth_failures g = { NULL };
 
-	UNUSED(state);
 	hash_seed();
 	for (size_t i = 0; i < nitems(steps); i++)
 		assert_int_equal(
@@ -80,7 +80,6 @@ addresses(void **state)
 		{ "::1", "127.0.0.1", false },
 	};
 
-	UNUSED(state);
 	hash_seed();
 	for (size_t i = 0; i < nitems(rows); i++) {
 		unsigned apart = 0;
@@ -107,7 +106,6 @@ crowd(void **state)
 	struct ip ip;
 	unsigned n = 0;
 
-	UNUSED(state);
 	hash_seed();
 	for (unsigned i = 0; i < 100000; i++) {
 		uint32_t v4 = i;
@@ -144,7 +142,6 @@ clients(void **state)
 {
 	struct stats_app *stats = stats_of(rig_app(&rig));
 
-	UNUSED(state);
 	rig.conf.max_auth_failures_per_minute = 3;
 	wrong("pusher:subscribe");
 	refused("AuthError", 401);
@@ -198,7 +195,6 @@ requests(void **state)
 {
 	struct stats_app *stats = stats_of(rig_app(&rig));
 
-	UNUSED(state);
 	rig.conf.max_auth_failures_per_minute = 3;
 	rig_connect(&rig, &http_ops);
 	rig.c->serves = LISTEN_API;

@@ -42,7 +42,6 @@ bucket(void **state)
 	float tokens = 0.f;
 	double at = 0.;
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(steps); i++)
 		assert_int_equal(
 		    take(&tokens, &at, steps[i].now, 10, steps[i].tries),
@@ -56,7 +55,6 @@ steady(void **state)
 	float tokens = 0.f;
 	double at = 0.;
 
-	UNUSED(state);
 	for (unsigned i = 0; i < 100000; i++)
 		assert_true(token_bucket_take(&tokens, &at, 1e9 + i * 0.1, 10));
 }
@@ -67,7 +65,6 @@ flood(void **state)
 {
 	static const uint32_t rates[] = { 1, 3, 10, 1000, 100000 };
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(rates); i++) {
 		uint32_t rate = rates[i];
 		float tokens = 0.f;
@@ -90,7 +87,6 @@ bursts(void **state)
 	double at = 0.;
 	unsigned n = 0;
 
-	UNUSED(state);
 	for (unsigned i = 0; i < 100; i++)
 		n += token_bucket_take_burst(&tokens, &at, 1e6, 10, 20);
 	assert_int_equal(n, 20);
@@ -118,7 +114,6 @@ lengths(void **state)
 		{ "\xf0\x9f\x98\x80\xf0\x9f\x98\x80", 2 },
 	};
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++)
 		assert_int_equal(str_characters(str_of(rows[i].s)), rows[i].n);
 }
@@ -129,7 +124,6 @@ cuts(void **state)
 	const struct str s = S("a\xe2\x82\xac\xf0\x9f\x98\x80z");
 	static const size_t want[] = { 0, 1, 1, 1, 4, 4, 4, 4, 8, 9, 9 };
 
-	UNUSED(state);
 	for (size_t max = 0; max < nitems(want); max++)
 		assert_int_equal(utf8_cut(s, max).n, want[max]);
 }

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "shared/base/base.h"
 #include "tests/unit/worker/client/client_rig.h"
 #include "worker/channel/roster.h"
 
@@ -78,7 +79,6 @@ told_once(void **state)
 		{ MEMBER_REMOVED, 0, REMOVED },
 	};
 
-	UNUSED(state);
 	enter();
 	for (size_t i = 0; i < nitems(rows); i++) {
 		assert_int_equal(
@@ -98,7 +98,6 @@ told_once(void **state)
 static void
 nonsense(void **state)
 {
-	UNUSED(state);
 	enter();
 	assert_int_equal(say_member(MEMBER_ADDED, "", 0, 0), -1);
 	assert_int_equal(say_member(MEMBER_REMOVED + 1, "bob", 0, 0), -1);
@@ -110,7 +109,6 @@ nobody_is_here(void **state)
 {
 	struct msg_roster r = { .app = RIG_APP, .channel = S(ROOM) };
 
-	UNUSED(state);
 	assert_int_equal(roster_on_roster(&rig.w, &r), 0);
 	assert_int_equal(say_member(MEMBER_ADDED, "bob", 0, 0), 0);
 	roster_replay(&rig.w);
@@ -125,7 +123,6 @@ replayed(void **state)
 	struct msg_member m;
 	bool seen[2] = { false, false };
 
-	UNUSED(state);
 	enter();
 	assert_int_equal(say_member(MEMBER_ADDED, "bob", 0, 0), 0);
 	rig_expect_text(&rig, ADDED);
@@ -149,7 +146,6 @@ given_again(void **state)
 {
 	struct msg_roster r = { .app = RIG_APP, .channel = S(ROOM) };
 
-	UNUSED(state);
 	enter();
 	assert_int_equal(roster_on_roster(&rig.w, &r), 0);
 	assert_int_equal(say_member(MEMBER_REMOVED, "ada", 0, 0), 0);

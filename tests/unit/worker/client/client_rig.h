@@ -16,7 +16,6 @@ static struct rig rig;
 static inline int
 setup(void **state)
 {
-	UNUSED(state);
 	rig_init(&rig);
 	rig_link(&rig);
 	rig_greeted(&rig);
@@ -26,7 +25,6 @@ setup(void **state)
 static inline int
 teardown(void **state)
 {
-	UNUSED(state);
 	rig_clear(&rig);
 	return 0;
 }

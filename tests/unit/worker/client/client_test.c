@@ -38,7 +38,6 @@ bad_messages(void **state)
 		"\"data\":1}",
 	};
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++) {
 		say(rows[i]);
 		rig_expect_text(&rig, NULL_ERROR);
@@ -72,7 +71,6 @@ ping_pong(void **state)
 		"{\"event\":\"pusher:p\\u0069ng\",\"x\":{\"y\":[1]}}",
 	};
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++) {
 		say(rows[i]);
 		rig_expect_text(
@@ -92,7 +90,6 @@ terminate(void **state)
 	struct msg_signin m;
 	struct msg_signout out;
 
-	UNUSED(state);
 	assert_int_equal(client_on_terminate(&rig.w, &t), 0);
 	signin("{\"id\":\"u-7\",\"watchlist\":[\"a\",\"b\"]}");
 	HEAR(signin, SIGNIN, m);
@@ -140,7 +137,6 @@ terminate(void **state)
 static void
 close_before_greeting(void **state)
 {
-	UNUSED(state);
 	rig.c->greeted = false;
 	client_close(rig.c, 4200, S("the server is restarting"));
 	rig_turn(&rig);

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "shared/base/base.h"
 #include "tests/unit/worker/client/client_rig.h"
 #include "worker/app/token_bucket.h"
 
@@ -63,7 +64,6 @@ client_events(void **state)
 	};
 	struct msg_event e;
 
-	UNUSED(state);
 	join("private-a", NULL);
 	join("presence-a", "{\"user_id\":\"u\\\"7\"}");
 	join("room", NULL);
@@ -96,7 +96,6 @@ client_event_limits(void **state)
 			   "\"data\":\"12345\"}";
 	struct msg_event e;
 
-	UNUSED(state);
 	join("private-a", NULL);
 	rig_app(&rig)->client_events = 1;
 	rig_app(&rig)->max_client_events_per_second = 3;

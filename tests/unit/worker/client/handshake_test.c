@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "shared/base/base.h"
 #include "tests/unit/worker/rig.h"
 #include "worker/client/handshake.h"
 #include "worker/conn/http_conn.h"
@@ -18,7 +19,6 @@ static struct rig rig;
 static int
 setup(void **state)
 {
-	UNUSED(state);
 	rig_init(&rig);
 	return 0;
 }
@@ -26,7 +26,6 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	UNUSED(state);
 	rig_clear(&rig);
 	return 0;
 }
@@ -106,7 +105,6 @@ statuses(void **state)
 		{ GET(PATH) ALL VERSION "\r\n", 426, NULL },
 	};
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++) {
 		char line[32];
 
@@ -184,7 +182,6 @@ greeting(void **state)
 		    "Sec-WebSocket-Protocol: pusher-channels-protocol-5\r\n" },
 	};
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++) {
 		http(rows[i].request);
 		expect_101(rows[i].has);
@@ -245,7 +242,6 @@ refusals(void **state)
 	};
 	char text[512], key[400];
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++) {
 		snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\n" ALL "\r\n",
 		    rows[i].path);
@@ -282,7 +278,6 @@ strict(void **state)
 	};
 	char text[512];
 
-	UNUSED(state);
 	rig.conf.strict_protocol = true;
 	for (size_t i = 0; i < nitems(rows); i++) {
 		snprintf(text, sizeof(text),
@@ -303,7 +298,6 @@ settings(void **state)
 {
 	struct app *app = rig_app(&rig);
 
-	UNUSED(state);
 	app->enabled = 0;
 	http(GET(PATH) ALL "\r\n");
 	expect_refusal(4003);
@@ -328,7 +322,6 @@ settings(void **state)
 static void
 capacity(void **state)
 {
-	UNUSED(state);
 	rig.w.max_conns = 0;
 	http(GET(PATH) ALL "\r\n");
 	expect_refusal(4100);
@@ -363,7 +356,6 @@ quota(void **state)
 {
 	struct buf *b = NULL;
 
-	UNUSED(state);
 	rig_app(&rig)->max_connections = 1;
 	/* The first frame comes with the request and waits, too. */
 	buf_append(&b, S(GET(PATH) ALL "\r\n"));
@@ -402,7 +394,6 @@ quota(void **state)
 static void
 authorized(void **state)
 {
-	UNUSED(state);
 	rig_app(&rig)->max_connections = 1;
 	rig_app(&rig)->authorized_connections = 1;
 	http(GET(PATH) ALL "\r\n");
@@ -431,7 +422,6 @@ pieces(void **state)
 {
 	struct buf *b = NULL;
 
-	UNUSED(state);
 	buf_append(&b, S(GET(PATH) ALL "\r\n"));
 	rig_frame(&b, true, WS_TEXT, S("{\"event\":\"pusher:ping\"}"));
 	rig_connect(&rig, &http_ops);

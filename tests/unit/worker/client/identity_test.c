@@ -56,7 +56,6 @@ channel_data(void **state)
 		{ "{\"user_id\":\"x\"} {}", IDENTITY_BAD, NULL, NULL },
 	};
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++) {
 		struct identity who;
 		const char *why = NULL;
@@ -81,7 +80,6 @@ id_length(void **state)
 	struct identity who;
 	const char *why;
 
-	UNUSED(state);
 	for (unsigned n = 127; n <= 129; n++) {
 		struct buf *b = NULL;
 
@@ -132,7 +130,6 @@ user_data(void **state)
 		    NULL },
 	};
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++) {
 		struct identity who;
 		const char *why = NULL;
@@ -156,7 +153,6 @@ long_watchlist(void **state)
 	struct identity who;
 	const char *why;
 
-	UNUSED(state);
 	buf_append(&b, S("{\"id\":\"a\",\"watchlist\":["));
 	for (unsigned i = 0; i < 250; i++) {
 		buf_printf(&b, "%s\"w%u\"", i == 0 ? "" : ", ", i);

@@ -66,7 +66,6 @@ origins(void **state)
 		{ "***", "x://anything", true },
 	};
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++) {
 		struct str o = str_of(rows[i].origin);
 
@@ -83,7 +82,6 @@ stars(void **state)
 {
 	char p[2000], o[16000];
 
-	UNUSED(state);
 	for (size_t i = 0; i < sizeof(p); i++)
 		p[i] = i % 2 == 0 ? '*' : 'a';
 	memset(o, 'a', sizeof(o));

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "shared/base/base.h"
 #include "tests/unit/worker/client/client_rig.h"
 #include "worker/conn/flow.h"
 #include "worker/link/unacked.h"
@@ -20,7 +21,6 @@ sign_in(void **state)
 	struct msg_sub sub;
 	struct msg_unsub u;
 
-	UNUSED(state);
 	signin("{\"id\":\"u-7\",\"user_info\":{\"n\":1},"
 	       "\"watchlist\":[\"u-8\"]}");
 	rig_expect_nothing(&rig);
@@ -97,7 +97,6 @@ bad_sign_in(void **state)
 		"{\"id\":\"a\",\"watchlist\":{}}",
 		"{\"id\":\"a\",\"watchlist\":[7]}" };
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++) {
 		say(rows[i]);
 		rig_expect_text(&rig, ERROR_4009);
@@ -122,7 +121,6 @@ s1_waiting_sign_ins(void **state)
 {
 	struct msg_signin m;
 
-	UNUSED(state);
 	for (int i = 0; i < 4; i++) {
 		signin("{\"id\":\"u-7\"}");
 		HEAR(signin, SIGNIN, m);
@@ -162,7 +160,6 @@ long_watchlist(void **state)
 	struct msg_signin m;
 	size_t n = 0;
 
-	UNUSED(state);
 	n += (size_t)snprintf(
 	    rest, sizeof(rest), "::user::{\"id\":\"a\",\"watchlist\":[");
 	for (int i = 0; i < 101; i++)

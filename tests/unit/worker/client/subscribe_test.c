@@ -28,7 +28,6 @@ open_channels(void **state)
 	struct msg_sub m;
 	struct msg_unsub u;
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++) {
 		say(rows[i]);
 		rig_expect_nothing(&rig);
@@ -79,7 +78,6 @@ subscribe_shapes(void **state)
 	};
 	struct buf *b = NULL;
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++) {
 		say(rows[i]);
 		rig_expect_text(&rig, NULL_ERROR);
@@ -106,7 +104,6 @@ names(void **state)
 		"a/b", "\xc3\xa9", "#x", "#server-to-use-r" };
 	char text[512], name[256];
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++) {
 		snprintf(text, sizeof(text),
 		    "{\"event\":\"pusher:subscribe\",\"data\":"
@@ -151,7 +148,6 @@ signatures(void **state)
 	char text[512];
 	struct msg_sub m;
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++) {
 		snprintf(text, sizeof(text),
 		    "{\"event\":\"pusher:subscribe\",\"data\":%s}", rows[i]);
@@ -183,7 +179,6 @@ presence(void **state)
 	char text[200];
 	struct msg_sub m;
 
-	UNUSED(state);
 	rig_app(&rig)->max_presence_member_bytes = 18;
 	for (size_t i = 0; i < nitems(rows); i++) {
 		subscribe("presence-a", rows[i].data);
@@ -209,7 +204,6 @@ again(void **state)
 	struct msg_sub_again a;
 	struct msg_sub m;
 
-	UNUSED(state);
 	m = join("private-a", NULL);
 	subscribe("private-a", NULL);
 	HEAR(sub_again, SUB_AGAIN, a);

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "shared/base/base.h"
 #include "tests/unit/worker/rig.h"
 #include "worker/client/client.h"
 #include "worker/conn/timeout.h"
@@ -23,7 +24,6 @@ static struct rig rig;
 static int
 setup(void **state)
 {
-	UNUSED(state);
 	rig_init(&rig);
 	rig_greeted(&rig);
 	return 0;
@@ -32,7 +32,6 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	UNUSED(state);
 	rig_clear(&rig);
 	return 0;
 }
@@ -106,7 +105,6 @@ failures(void **state)
 		{ "close 4999", { "\x88\x82" Z "\x13\x87", 8 }, 4999 },
 	};
 
-	UNUSED(state);
 	for (size_t i = 0; i < nitems(rows); i++) {
 		for (int split = 0; split < 2; split++) {
 			rig_greeted(&rig);
@@ -133,7 +131,6 @@ fragments(void **state)
 	const struct str euro =
 	    S("{\"event\":\"pusher:ping\",\"x\":\"\xe2\x82\xac\"}");
 
-	UNUSED(state);
 	for (size_t cut = 0; cut <= euro.n; cut++) {
 		struct buf *b = NULL;
 
@@ -173,7 +170,6 @@ fragment_floods(void **state)
 {
 	struct buf *b = NULL;
 
-	UNUSED(state);
 	rig_frame(&b, false, WS_TEXT, S("x"));
 	for (int i = 0; i < 70; i++)
 		rig_frame(&b, false, WS_CONT, S(""));
@@ -196,7 +192,6 @@ sizes(void **state)
 	struct buf *b = NULL;
 	char *fill = xcalloc(1, 131072);
 
-	UNUSED(state);
 	memset(fill, ' ', 131072);
 	memcpy(fill, PING, sizeof(PING) - 1);
 	rig_text(&rig, str_make(fill, 131072));
@@ -225,7 +220,6 @@ pings(void **state)
 	struct buf *last = NULL, *got;
 	unsigned n = 0;
 
-	UNUSED(state);
 	for (int i = 0; i < 10; i++) {
 		snprintf(text, sizeof(text), "p%d", i);
 		rig_frame(&b, true, WS_PING, str_of(text));
@@ -260,7 +254,6 @@ our_close(void **state)
 {
 	struct buf *b = NULL;
 
-	UNUSED(state);
 	rig_frame(&b, false, WS_TEXT, S("{\"event\":"));
 	rig_send(&rig, b->data, b->len - 3); /* half a frame is there */
 	client_close(rig.c, 4009, S("connection terminated"));
@@ -313,7 +306,6 @@ liveness(void **state)
 {
 	struct buf *b = NULL;
 
-	UNUSED(state);
 	assert_int_equal(armed(), 30);
 	expire();
 	rig_expect(&rig, WS_PING, S("*"));
@@ -353,7 +345,6 @@ join(struct str channel)
 static void
 authorisation(void **state)
 {
-	UNUSED(state);
 	rig_app(&rig)->authorized_connections = 1;
 	rig_greeted(&rig);
 	rig.c->authorized = false;
@@ -400,7 +391,6 @@ l10_slow(void **state)
 	struct buf *got;
 	unsigned n = 0, queued = 0;
 
-	UNUSED(state);
 	rig.conf.client_buffer = 16384;
 	while (!rig.c->slow) {
 		conn_queue_bytes(rig.c,

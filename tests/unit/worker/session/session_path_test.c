@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "shared/base/base.h"
 #include "worker/session/session.h"
 
 static void
