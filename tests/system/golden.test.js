@@ -30,9 +30,10 @@ const COUNT = (ch, n) => '{"event":"pusher_internal:subscription_count",' +
 const ERROR = (code, text) => '{"event":"pusher:error","data":{"code":' +
 	`${code},"message":${JSON.stringify(text)}}}`;
 
-suite('golden', (d) => {
-	const app = d.app({ client_events: 'on', activity_timeout: 90 });
-	const counted = d.app({ subscription_count: 'on' });
+// With resume on a client without a session gets the same bytes.
+for (const resume of ['off', 'on']) suite(`golden, resume ${resume}`, (d) => {
+	const app = d.app({ client_events: 'on', activity_timeout: 90, resume });
+	const counted = d.app({ subscription_count: 'on', resume });
 
 	test('to the client: greeting, ping, pong, close', async () => {
 		const c = new Client(d, `/app/${app.key}?protocol=7`);
@@ -55,7 +56,7 @@ suite('golden', (d) => {
 	});
 
 	test('to the client: the ping of an idle connection', async () => {
-		const idle = d.app({ activity_timeout: 1 });
+		const idle = d.app({ activity_timeout: 1, resume });
 		const c = await Client.connect(d, idle);
 		c.keepPings = true;
 		const f = await c.nextFrame();
