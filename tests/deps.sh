@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# deps.sh build|check|lint|cover|fuzz|conformance|prometheus|valgrind ...:
+# deps.sh build|check|lint|cover|fuzz|conformance|browser|prometheus|... ...:
 # installs the Debian packages that these parts need and that are missing.  Asks
 # apt-get only when something is missing, and uses sudo only when it is not root.
 set -eu
@@ -29,6 +29,7 @@ packages() {
 	deb) echo dpkg-dev binutils ;;
 	debtest) echo debootstrap procps ;;
 	valgrind) echo valgrind ;;
+	browser) echo chromium ;;
 	proxy) echo nginx-light libnginx-mod-stream haproxy openssl ;;
 	fuzz) echo clang llvm libclang-rt-dev ;;
 	conformance) echo nginx-light haproxy ;;

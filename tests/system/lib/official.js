@@ -47,7 +47,8 @@ async function authServer(library) {
 			} else {
 				answer = library.authorizeChannel(sid, channel);
 			}
-			res.writeHead(200, { 'Content-Type': 'application/json' });
+			res.writeHead(200, { 'Content-Type': 'application/json',
+				'Access-Control-Allow-Origin': '*' });
 			res.end(JSON.stringify(answer));
 		});
 	});
