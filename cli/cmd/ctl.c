@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ctl.c: one question to the broker: connect, CTL_HELLO, CTL_ASK, then rows
- * and one end (ctl_msgs.def).  Owns the descriptor and the bytes read.  It
+ * and one end (ipc_msgs.def).  Owns the descriptor and the bytes read.  It
  * waits, but never for longer than the time-out without a byte from the other
  * end, and it believes nothing of what comes: a message that is not a row or
  * an end of this form is an error.

@@ -123,18 +123,6 @@ ipc_sent(const struct ipc *l)
 	{ \
 		msg_##name##_put(ipc_reserve(l, msg_##name##_size(m)), m); \
 	}
-#define U8(f)
-#define U32(f)
-#define U64(f)
-#define STR(f)
-#define END(name)
-#include "shared/ipc/ctl_msgs.def"
 #include "shared/ipc/ipc_msgs.def"
-#undef MSG
-#undef U8
-#undef U32
-#undef U64
-#undef STR
-#undef END
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ipc_msg.c: encoders, decoders, names and directions of the internal
- * messages, all made by the preprocessor from ipc_msgs.def and ctl_msgs.def.
- * Nothing here knows what a message means.  A decoder wants an exact fit: a
- * body that is longer or shorter than its fields is refused, because it comes
- * from a process that may have been taken over.
+ * messages, all made by the preprocessor from ipc_msgs.def.  Nothing here
+ * knows what a message means.  A decoder wants an exact fit: a body that is
+ * longer or shorter than its fields is refused, because it comes from a process
+ * that may have been taken over.
  */
 
 #include "shared/ipc/ipc_msg.h"
@@ -75,14 +75,7 @@ msg_##name##_size(const struct msg_##name *m) \
 #define U64(f) n += 8;
 #define STR(f) n += 4 + m->f.n;
 #define END(name) return n; }
-#include "shared/ipc/ctl_msgs.def"
 #include "shared/ipc/ipc_msgs.def"
-#undef MSG
-#undef U8
-#undef U32
-#undef U64
-#undef STR
-#undef END
 
 #define MSG(name, NAME, sender) \
 void \
@@ -95,14 +88,7 @@ msg_##name##_put(char *p, const struct msg_##name *m) \
 #define U64(f) p = put_u64(p, m->f);
 #define STR(f) p = put_str(p, m->f);
 #define END(name) (void)p; }
-#include "shared/ipc/ctl_msgs.def"
 #include "shared/ipc/ipc_msgs.def"
-#undef MSG
-#undef U8
-#undef U32
-#undef U64
-#undef STR
-#undef END
 
 #define MSG(name, NAME, sender) \
 int \
@@ -115,15 +101,8 @@ msg_##name##_get(struct msg_##name *m, struct str in) \
 #define U64(f) FIELD(f)
 #define STR(f) if (!get_str(&in, &m->f)) return -1;
 #define END(name) return in.n == 0 ? 0 : -1; }
-#include "shared/ipc/ctl_msgs.def"
 #include "shared/ipc/ipc_msgs.def"
-#undef MSG
 #undef FIELD
-#undef U8
-#undef U32
-#undef U64
-#undef STR
-#undef END
 /* clang-format on */
 
 static const struct {
@@ -131,19 +110,7 @@ static const struct {
 	enum ipc_sender sender;
 } types[IPC_NTYPES] = {
 #define MSG(name, NAME, sender) [IPC_##NAME] = { #NAME, sender },
-#define U8(f)
-#define U32(f)
-#define U64(f)
-#define STR(f)
-#define END(name)
-#include "shared/ipc/ctl_msgs.def"
 #include "shared/ipc/ipc_msgs.def"
-#undef MSG
-#undef U8
-#undef U32
-#undef U64
-#undef STR
-#undef END
 };
 
 const char *

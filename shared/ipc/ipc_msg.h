@@ -4,7 +4,7 @@
 
 /*
  * Structs, encoders and decoders of the internal messages, made by the
- * preprocessor from ipc_msgs.def and ctl_msgs.def:
+ * preprocessor from ipc_msgs.def:
  *
  *   struct msg_sub            the fields
  *   IPC_SUB                   the type
@@ -84,19 +84,7 @@ enum ipc_sender {
 enum ipc_type {
 	IPC_NONE,
 #define MSG(name, NAME, sender) IPC_##NAME,
-#define U8(f)
-#define U32(f)
-#define U64(f)
-#define STR(f)
-#define END(name)
-#include "shared/ipc/ctl_msgs.def"
 #include "shared/ipc/ipc_msgs.def"
-#undef MSG
-#undef U8
-#undef U32
-#undef U64
-#undef STR
-#undef END
 	IPC_NTYPES
 };
 
@@ -107,33 +95,14 @@ enum ipc_type {
 #define U64(f) uint64_t f;
 #define STR(f) struct str f;
 #define END(name) char end_; };
-#include "shared/ipc/ctl_msgs.def"
 #include "shared/ipc/ipc_msgs.def"
-#undef MSG
-#undef U8
-#undef U32
-#undef U64
-#undef STR
-#undef END
 /* clang-format on */
 
 #define MSG(name, NAME, sender) \
 	size_t msg_##name##_size(const struct msg_##name *); \
 	void msg_##name##_put(char *p, const struct msg_##name *); \
 	int msg_##name##_get(struct msg_##name *, struct str body);
-#define U8(f)
-#define U32(f)
-#define U64(f)
-#define STR(f)
-#define END(name)
-#include "shared/ipc/ctl_msgs.def"
 #include "shared/ipc/ipc_msgs.def"
-#undef MSG
-#undef U8
-#undef U32
-#undef U64
-#undef STR
-#undef END
 
 /* For the log: "SUB", or "?" for a type that there is not. */
 const char *ipc_name(uint32_t type);

@@ -29,17 +29,9 @@ check_##name(struct str body) \
 		    msg_##name##_get(&m, str_make(body.p, body.n - 1)), -1); \
 	free(p); \
 }
-#define U8(f)
-#define U32(f)
-#define U64(f)
-#define STR(f)
-#define END(name)
-#include "shared/ipc/ctl_msgs.def"
 #include "shared/ipc/ipc_msgs.def"
-#undef MSG
 #define MSG(name, NAME, sender) [IPC_##NAME] = check_##name,
 static void (*const checks[IPC_NTYPES])(struct str) = {
-#include "shared/ipc/ctl_msgs.def"
 #include "shared/ipc/ipc_msgs.def"
 };
 /* clang-format on */

@@ -59,32 +59,13 @@ message_make_##name(struct input *in, const struct words *w, struct buf **b) \
 	msg_##name##_put(buf_reserve(b, msg_##name##_size(&m)), &m); \
 	(*b)->len += (uint32_t)msg_##name##_size(&m); \
 }
-#include "shared/ipc/ctl_msgs.def"
 #include "shared/ipc/ipc_msgs.def"
-#undef MSG
-#undef U8
-#undef U32
-#undef U64
-#undef STR
-#undef END
 /* clang-format on */
 
 static void (*const message_makers[IPC_NTYPES])(
     struct input *, const struct words *, struct buf **) = {
 #define MSG(name, NAME, sender) [IPC_##NAME] = message_make_##name,
-#define U8(f)
-#define U32(f)
-#define U64(f)
-#define STR(f)
-#define END(name)
-#include "shared/ipc/ctl_msgs.def"
 #include "shared/ipc/ipc_msgs.def"
-#undef MSG
-#undef U8
-#undef U32
-#undef U64
-#undef STR
-#undef END
 };
 
 /*

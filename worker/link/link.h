@@ -95,17 +95,6 @@ struct ipc *link_ipc(struct worker *); /* NULL: the link is down */
 		if (ipc != NULL) \
 			ipc_send_##name(ipc, m); \
 	}
-#define U8(f)
-#define U32(f)
-#define U64(f)
-#define STR(f)
-#define END(name)
 #include "shared/ipc/ipc_msgs.def"
-#undef MSG
-#undef U8
-#undef U32
-#undef U64
-#undef STR
-#undef END
 
 #endif

@@ -67,14 +67,7 @@ fill_##name(struct msg_##name *m, unsigned i) \
 #define U64(f) m->f = edge_uint(i++);
 #define STR(f) m->f = edge_str(i++);
 #define END(name) (void)i; }
-#include "shared/ipc/ctl_msgs.def"
 #include "shared/ipc/ipc_msgs.def"
-#undef MSG
-#undef U8
-#undef U32
-#undef U64
-#undef STR
-#undef END
 
 #define MSG(name, NAME, sender) \
 static void \
@@ -85,14 +78,7 @@ same_##name(const struct msg_##name *a, const struct msg_##name *b) \
 #define U64(f) assert_int_equal(a->f, b->f);
 #define STR(f) assert_true(str_eq(a->f, b->f));
 #define END(name) }
-#include "shared/ipc/ctl_msgs.def"
 #include "shared/ipc/ipc_msgs.def"
-#undef MSG
-#undef U8
-#undef U32
-#undef U64
-#undef STR
-#undef END
 
 /* One row for each message: what the tests need, without its type. */
 struct codec {
@@ -106,11 +92,6 @@ struct codec {
 	bool (*canonical)(struct str body);
 };
 
-#define U8(f)
-#define U32(f)
-#define U64(f)
-#define STR(f)
-#define END(name)
 #define MSG(name, NAME, sender) \
 static char * \
 encode_##name(unsigned round, size_t *n) \
@@ -156,23 +137,14 @@ canonical_##name(struct str body) \
 	free(p); \
 	return true; \
 }
-#include "shared/ipc/ctl_msgs.def"
 #include "shared/ipc/ipc_msgs.def"
-#undef MSG
 
 static const struct codec codecs[] = {
 #define MSG(name, NAME, sender) \
 	{ #NAME, IPC_##NAME, sender, encode_##name, round_trip_##name, \
 	    decode_##name, canonical_##name },
-#include "shared/ipc/ctl_msgs.def"
 #include "shared/ipc/ipc_msgs.def"
-#undef MSG
 };
-#undef U8
-#undef U32
-#undef U64
-#undef STR
-#undef END
 /* clang-format on */
 
 static void
