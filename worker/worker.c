@@ -39,6 +39,7 @@
 #include "worker/client/handshake.h"
 #include "worker/client/hold.h"
 #include "worker/client/socket.h"
+#include "worker/conn/compression.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/flow.h"
 #include "worker/conn/http_conn.h"
@@ -68,6 +69,7 @@
 struct modules {
 	struct api_retries parked;
 	struct apps apps;
+	struct compression compression;
 	struct drain drain;
 	struct flow flow;
 	struct auth_failures auth_failures, tls_told;
@@ -273,6 +275,7 @@ worker_init(struct worker *w)
 	w->ws = &client_socket;
 	w->apps = &m->apps;
 	w->apps->ops = &worker_apps;
+	w->compression = &m->compression;
 	w->drain = &m->drain;
 	w->flow = &m->flow;
 	w->auth_failures = &m->auth_failures;
@@ -360,6 +363,7 @@ stop(struct worker *w)
 	conn_lists_clear(w);
 	sessions_clear(w->sessions);
 	flow_clear(w);
+	compression_free(w);
 	listener_free(w);
 	drain_free(w);
 	tls_free(w);

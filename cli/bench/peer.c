@@ -333,7 +333,7 @@ take_frame(struct run *run, struct peer *p, struct str in)
 	ssize_t n = ws_head_read(&h, in);
 	struct str body;
 
-	if (n == -1)
+	if (n == -1 || (n > 0 && h.rsv1))
 		bench_fail(run, "the server sent a malformed frame");
 	if (n <= 0 || in.n - (size_t)n < h.len)
 		return 0;

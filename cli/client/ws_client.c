@@ -251,7 +251,8 @@ ws_client_next(struct ws_client *c, struct str *text)
 	for (;;) {
 		in = unread(c);
 		n = ws_head_read(&h, in);
-		if (n == -1 || (n > 0 && (h.masked || h.len > MESSAGE_MAX)))
+		if (n == -1 ||
+		    (n > 0 && (h.masked || h.rsv1 || h.len > MESSAGE_MAX)))
 			return fail(c, "the server sent a broken frame");
 		if (n > 0 && in.n - (size_t)n >= h.len) {
 			c->off += (uint32_t)n + (uint32_t)h.len;

@@ -118,6 +118,8 @@ static const char *const steps[] = {
 	"ALTER TABLE apps"
 	" ADD COLUMN resume_client_events INTEGER NOT NULL DEFAULT 0;"
 	"PRAGMA user_version = 7;",
+	"ALTER TABLE apps ADD COLUMN compression INTEGER NOT NULL DEFAULT 1;"
+	"PRAGMA user_version = 8;",
 };
 
 #define NEWEST ((int)nitems(steps))

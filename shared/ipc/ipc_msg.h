@@ -20,7 +20,7 @@
 
 #include "shared/base/str.h"
 
-#define IPC_VERSION 4
+#define IPC_VERSION 5
 #define IPC_HEAD 8                  /* u32 length, u32 type */
 #define IPC_MAX_MESSAGE (64u << 20) /* bytes, head included */
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * deflate.c: permessage-deflate (RFC 7692) by zlib.  A deflater has one
- * stream of zlib for each window size that a client asked for; nearly all ask
- * for none, so there is nearly always one.  Streams are reset between
- * messages, which costs a few microseconds and no allocation.
+ * stream with the largest window.  It is reset between messages, which costs a
+ * few microseconds and no allocation.
  *
  * zlib's errors other than those of the input mean that it was called wrongly
  * or that there is no memory.
@@ -21,8 +20,7 @@
 #define STEP 4096 /* bytes of output that are asked for at a time */
 
 struct deflater {
-	int level;
-	z_stream *streams[DEFLATE_BITS_MAX + 1];
+	z_stream z;
 };
 
 struct inflater {
@@ -30,6 +28,27 @@ struct inflater {
 };
 
 /* ---- negotiation ---- */
+
+/* str_cut() that leaves quoted strings whole (RFC 9110, 5.6.4). */
+static struct str
+cut(struct str *rest, char sep)
+{
+	struct str part = *rest;
+	bool quoted = false;
+
+	for (size_t i = 0; i < part.n; i++) {
+		if (part.p[i] == '"')
+			quoted = !quoted;
+		else if (part.p[i] == '\\' && quoted)
+			i++;
+		else if (part.p[i] == sep && !quoted) {
+			*rest = str_from(part, i + 1);
+			return str_make(part.p, i);
+		}
+	}
+	*rest = str_make(NULL, 0);
+	return part;
+}
 
 /* Window bits: one or two digits, 8 to 15, without a leading zero. */
 static bool
@@ -85,14 +104,14 @@ deflate_negotiate(struct str offers, struct deflate_terms *terms)
 {
 	while (offers.p != NULL) {
 		struct deflate_terms t = { .bits = DEFLATE_BITS_MAX };
-		struct str rest = str_cut(&offers, ',');
+		struct str rest = cut(&offers, ',');
 		unsigned seen = 0;
 		bool good = str_eq_nocase(
-		    str_trim(str_cut(&rest, ';')), S("permessage-deflate"));
+		    str_trim(cut(&rest, ';')), S("permessage-deflate"));
 
 		while (good && rest.p != NULL)
 			good = take_parameter(
-			    str_trim(str_cut(&rest, ';')), &seen, &t);
+			    str_trim(cut(&rest, ';')), &seen, &t);
 		if (good) {
 			*terms = t;
 			return true;
@@ -118,7 +137,9 @@ deflater_new(int level)
 {
 	struct deflater *d = xcalloc(1, sizeof(*d));
 
-	d->level = level;
+	if (deflateInit2(&d->z, level, Z_DEFLATED, -DEFLATE_BITS_MAX, MEM_LEVEL,
+		Z_DEFAULT_STRATEGY) != Z_OK)
+		fatalx("deflate: zlib has no memory for a window");
 	return d;
 }
 
@@ -127,40 +148,19 @@ deflater_free(struct deflater *d)
 {
 	if (d == NULL)
 		return;
-	for (unsigned i = 0; i <= DEFLATE_BITS_MAX; i++)
-		if (d->streams[i] != NULL) {
-			deflateEnd(d->streams[i]);
-			free(d->streams[i]);
-		}
+	deflateEnd(&d->z);
 	free(d);
 }
 
-static z_stream *
-stream_of(struct deflater *d, unsigned bits)
-{
-	z_stream *z = d->streams[bits];
-
-	if (z != NULL) {
-		deflateReset(z);
-		return z;
-	}
-	z = d->streams[bits] = xcalloc(1, sizeof(*z));
-	if (deflateInit2(z, d->level, Z_DEFLATED, -(int)bits, MEM_LEVEL,
-		Z_DEFAULT_STRATEGY) != Z_OK)
-		fatalx("deflate: zlib has no memory for a window of %u bits",
-		    bits);
-	return z;
-}
-
 void
-deflater_run(struct deflater *d, unsigned bits, struct str before,
-    struct str message, struct buf **out)
+deflater_run(
+    struct deflater *d, struct str before, struct str message, struct buf **out)
 {
-	z_stream *z = stream_of(d, bits);
-	size_t window = (size_t)1 << bits;
+	z_stream *z = &d->z;
 
-	if (before.n > window)
-		before = str_from(before, before.n - window);
+	deflateReset(z);
+	if (before.n > DEFLATE_WINDOW)
+		before = str_from(before, before.n - DEFLATE_WINDOW);
 	if (before.n > 0)
 		deflateSetDictionary(
 		    z, (const Bytef *)before.p, (uInt)before.n);

@@ -21,10 +21,11 @@ struct inflater;
 
 #define DEFLATE_BITS_MIN 9 /* zlib cannot write raw deflate with 8 */
 #define DEFLATE_BITS_MAX 15
+#define DEFLATE_WINDOW ((size_t)1 << DEFLATE_BITS_MAX)
 
 /* What server and client have agreed on. */
 struct deflate_terms {
-	uint8_t bits;        /* window for what we send; 0: not compressed */
+	uint8_t bits;        /* the client's window for what we send */
 	bool bits_asked;     /* the client named server_max_window_bits */
 	bool self_contained; /* the client wants no context from us */
 };
@@ -45,10 +46,18 @@ void deflater_free(struct deflater *);
 /*
  * Appends the compressed payload of one message (7.2.1).  before: the
  * message that the receiver's window ends with, or empty for a message that
- * needs no other one; of a long one the end is used.
+ * needs no other one; of a long one the end is used.  A smaller window reads
+ * it, too, if both messages together fit into that.
  */
-void deflater_run(struct deflater *, unsigned bits, struct str before,
-    struct str message, struct buf **out);
+void deflater_run(
+    struct deflater *, struct str before, struct str message, struct buf **out);
+
+/* No compressor makes more than this out of n bytes. */
+static inline size_t
+deflate_bound(size_t n)
+{
+	return n + n / 7 + 64;
+}
 
 enum inflate_result {
 	INFLATE_DONE,

@@ -38,7 +38,10 @@ ws_head_read(struct ws_head *h, struct str in)
 		return 0;
 	h->fin = (p[0] & 0x80) != 0;
 	h->opcode = p[0] & 0x0f;
-	if ((p[0] & 0x70) != 0 || !opcode_is_known(h->opcode))
+	h->rsv1 = (p[0] & 0x40) != 0;
+	if ((p[0] & 0x30) != 0 || !opcode_is_known(h->opcode))
+		return -1;
+	if (h->rsv1 && h->opcode != WS_TEXT && h->opcode != WS_BINARY)
 		return -1;
 	if (h->opcode >= WS_CLOSE && !h->fin)
 		return -1;

@@ -28,12 +28,14 @@ struct ws_head {
 	uint8_t opcode;
 	uint64_t len; /* payload bytes */
 	uint8_t mask[4];
+	bool rsv1; /* compressed; the caller knows whether it may be */
 };
 
 /*
  * Reads a frame head (RFC 6455, 5.2).  > 0: bytes it takes; 0: need more;
- * -1: broken: a reserved bit or opcode, a length that is not minimal or has
- * the top bit set, a control frame that is fragmented or longer than 125.
+ * -1: broken: a reserved bit or opcode, RSV1 on anything but the first frame
+ * of a message, a length that is not minimal or has the top bit set, a control
+ * frame that is fragmented or longer than 125.
  */
 ssize_t ws_head_read(struct ws_head *, struct str in);
 /*

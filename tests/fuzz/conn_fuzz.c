@@ -4,9 +4,11 @@
  * WebSocket: in one piece, and in random pieces.  The answers, what the broker
  * hears and how it ends are the same.  Input: a seed for the pieces; what to
  * speak; then either raw bytes or frames, which are masked here (RFC 6455
- * wants it, and libFuzzer would not find it).
+ * wants it, and libFuzzer would not find it).  With permessage-deflate the
+ * payloads of whole messages may be compressed here, too.
  */
 
+#include "shared/net/deflate.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/worker/rig.h"
 #include "worker/conn/http_conn.h"
@@ -14,7 +16,7 @@
 #define SID 0x100000007u
 #define MESSAGE_MAX 1024
 
-enum mode { RAW_WS, FRAMES, RAW_HTTP, MODES };
+enum mode { RAW_WS, FRAMES, RAW_HTTP, PACKED, MODES };
 
 struct outcome {
 	struct buf *client; /* frames without pongs, or bytes */
@@ -31,21 +33,36 @@ rename_conn(struct rig *r)
 	hash_insert(&r->w.conns, &r->c->node, SID);
 }
 
-/* [first byte of a head][length][payload] … -> masked frames */
+/*
+ * [first byte of a head][length][payload] … -> masked frames.  packed: 0x20
+ * sets RSV1, and 0x10 compresses the payload.
+ */
 static struct buf *
-make_frames(struct input *in, unsigned *pings)
+make_frames(struct input *in, unsigned *pings, bool packed)
 {
+	struct deflater *d = deflater_new(1);
 	struct buf *b = NULL;
 
 	while (in->n > 0) {
 		uint8_t first = input_u8(in);
 		struct str s = input_str(in);
+		struct buf *small = NULL;
+		char *head;
 
+		if (packed && (first & 0x10)) {
+			deflater_run(d, S(""), s, &small);
+			s = buf_str(small);
+		}
 		*pings += (first & 15) == WS_PING;
 		rig_frame(&b, true, (enum ws_opcode)(first & 15), s);
+		head = &b->data[b->len - s.n - (s.n > 125 ? 8 : 6)];
 		if (!(first & 0x80) != !(first & 0x40))
-			b->data[b->len - s.n - (s.n > 125 ? 8 : 6)] &= 0x7f;
+			*head &= 0x7f;
+		if (packed && (first & 0x20))
+			*head |= 0x40;
+		buf_unref(small);
 	}
+	deflater_free(d);
 	return b;
 }
 
@@ -91,6 +108,8 @@ run(enum mode mode, struct str s, uint64_t *rng, struct outcome *o)
 		rig_connect(&r, &http_ops);
 	else
 		rig_greeted(&r);
+	if (mode == PACKED)
+		r.c->window_bits = DEFLATE_BITS_MAX;
 	rename_conn(&r);
 	while (s.n > 0) {
 		size_t k = rng == NULL ? s.n : fuzz_piece(rng, s.n);
@@ -127,9 +146,9 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	unsigned pings = UINT32_MAX;
 
 	fuzz_start();
-	if (mode == FRAMES) {
+	if (mode == FRAMES || mode == PACKED) {
 		pings = 0;
-		frames = make_frames(&in, &pings);
+		frames = make_frames(&in, &pings, mode == PACKED);
 		s = buf_str(frames);
 	}
 	run(mode, s, NULL, &whole);

@@ -26,6 +26,7 @@
 #include "worker/client/hold.h"
 #include "worker/client/origin.h"
 #include "worker/client/refused.h"
+#include "worker/conn/compression.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/timeout.h"
 #include "worker/conn/transport.h"
@@ -128,7 +129,7 @@ check_upgrade(struct conn *c, const struct http_head *head)
 {
 	static const char need[] = "Upgrade: websocket\r\n"
 				   "Sec-WebSocket-Version: 13\r\n";
-	struct str fault;
+	struct str fault = find_fault(head);
 
 	if (!header_has(head, S("Upgrade"), S("websocket"))) {
 		if (str_eq(head->method, S("GET")) ||
@@ -141,7 +142,6 @@ check_upgrade(struct conn *c, const struct http_head *head)
 			      "upgrade"));
 		return false;
 	}
-	fault = find_fault(head);
 	if (fault.p != NULL) {
 		reply(c, head, 400, NULL, fault);
 		return false;
@@ -208,6 +208,7 @@ accept_upgrade(struct conn *c, const struct http_head *head)
 	if (proto.p != NULL)
 		buf_printf(
 		    b, "Sec-WebSocket-Protocol: %.*s\r\n", STR_ARG(proto));
+	compression_negotiate(c, head, b);
 	buf_append(b, S("\r\n"));
 	conn_queue_scratch(c);
 }
@@ -473,9 +474,9 @@ handshake_request(struct conn *c, const struct http_head *head)
 		c->w->stats->counts.http_refused++;
 		return;
 	}
+	r = check_client(c, head);
 	accept_upgrade(c, head);
 	c->ops = &ws_ops;
-	r = check_client(c, head);
 	if (r.code != 0 && c->w->draining && is_held(c)) {
 		/* The timeout says 4100, too. */
 		timeout_set(c->w, c, HOLD_SECONDS);

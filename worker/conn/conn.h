@@ -95,7 +95,10 @@ struct conn {
 	uint32_t nsubs;
 	uint32_t asked; /* questions at the broker; see worker/conn/flow.h */
 	uint32_t messages_in; /* modulo 2^32 */
+	uint64_t packed_id;   /* the last compressed message it was sent */
+	int64_t saved;        /* bytes, by compression */
 	uint16_t close_code;  /* what we closed it with, for the log */
+	uint8_t window_bits;  /* its window; 0: no permessage-deflate */
 	uint32_t magic;       /* MAGIC_CONN while it lives */
 	uint32_t unheard;     /* bytes that came behind our goodbye */
 
@@ -122,9 +125,10 @@ struct conn {
 	bool signed_in : 1;   /* a sign-in has been answered */
 	bool close_sent : 1;  /* a WebSocket close frame is out */
 	bool peer_closed : 1; /* the peer's close frame came first */
-	bool close_counted : 1; /* see conn_record_close() */
-	bool deaf : 1;          /* not read any more */
-	bool bad_session : 1;   /* the session that it names is ignored */
+	bool close_counted : 1;  /* see conn_record_close() */
+	bool deaf : 1;           /* not read any more */
+	bool bad_session : 1;    /* the session that it names is ignored */
+	bool self_contained : 1; /* it wants no context between messages */
 	bool parting : 1; /* closed once it has answered, see ws_part_with() */
 };
 

@@ -21,6 +21,7 @@
 #include "shared/net/ws_frame.h"
 #include "shared/pusher/frames.h"
 #include "worker/app/stats.h"
+#include "worker/conn/compression.h"
 #include "worker/conn/flow.h"
 #include "worker/conn/timeout.h"
 #include "worker/conn/transport.h"
@@ -50,6 +51,7 @@ struct ws_part {
 	uint8_t mask[4];
 	bool fin; /* the message ends with this frame */
 	bool binary;
+	bool packed; /* compressed, as a whole */
 };
 
 /* The pings of one read (RFC 6455, 5.5.3: the latest one may do). */
@@ -229,19 +231,50 @@ deliver(struct conn *c, bool binary, struct str s)
 	c->w->ws->message(c, binary, s);
 }
 
+static void
+fail_too_large(struct conn *c, size_t max)
+{
+	char why[96];
+
+	snprintf(
+	    why, sizeof(why), "message is over max_message_bytes (%zu)", max);
+	fail(c, 1009, str_of(why));
+}
+
+/* A message that has not been looked at. */
+static void
+take_whole(struct conn *c, bool binary, bool packed, struct str s, size_t max)
+{
+	enum inflate_result r =
+	    packed ? compression_unpack(c->w, max, &s) : INFLATE_DONE;
+
+	if (r == INFLATE_TOO_LARGE)
+		fail_too_large(c, max);
+	else if (r == INFLATE_BROKEN)
+		fail(c, 1007, S("compressed message is broken"));
+	else if (!binary && !utf8_is_valid(s))
+		fail(c, 1007, S("message is not UTF-8"));
+	else
+		deliver(c, binary, s);
+}
+
 /* The whole message is in the part. */
 static void
 message(struct conn *c)
 {
 	struct ws_part *part = c->part;
+	struct str s =
+	    str_make(part->data == NULL ? "" : part->data, part->len);
 
 	if (part->utf8 != 0) {
 		fail(c, 1007, S("message is not UTF-8"));
 		return;
 	}
 	c->part = NULL; /* whatever happens to the connection now */
-	deliver(c, part->binary,
-	    str_make(part->data == NULL ? "" : part->data, part->len));
+	if (part->packed)
+		take_whole(c, part->binary, true, s, part->max);
+	else
+		deliver(c, part->binary, s);
 	free(part->data);
 	free(part);
 }
@@ -273,7 +306,8 @@ take_payload(struct conn *c, char *p, size_t n)
 		n = (size_t)part->left;
 	if (!c->close_sent) {
 		ws_mask(p, n, part->mask, part->phase);
-		if (!part->binary && !utf8_feed(&part->utf8, p, n)) {
+		if (!part->binary && !part->packed &&
+		    !utf8_feed(&part->utf8, p, n)) {
 			fail(c, 1007, S("message is not UTF-8"));
 			return n;
 		}
@@ -300,6 +334,7 @@ begin_part(struct conn *c, const struct ws_head *h, char *p, size_t n)
 		part = c->part = xcalloc(1, sizeof(*part));
 		part->max = (size_t)c->w->conf->max_message_bytes;
 		part->binary = h->opcode == WS_BINARY;
+		part->packed = h->rsv1;
 	}
 	part->left = h->len;
 	part->phase = 0;
@@ -323,7 +358,8 @@ take_data(struct conn *c, const struct ws_head *h, char *p, size_t n)
 	size_t have = c->part == NULL ? 0 : c->part->len;
 	size_t max = c->part == NULL ? (size_t)c->w->conf->max_message_bytes
 				     : c->part->max;
-	char why[96];
+	bool packed = c->part == NULL ? h->rsv1 : c->part->packed;
+	size_t bound = packed ? deflate_bound(max) : max;
 
 	if (c->close_sent)
 		return begin_part(c, h, p, n);
@@ -338,19 +374,15 @@ take_data(struct conn *c, const struct ws_head *h, char *p, size_t n)
 		fail(c, 1002, S("continuation out of place"));
 		return 0;
 	}
-	if (h->len > max || have + h->len > max) {
-		snprintf(why, sizeof(why),
-		    "message is over max_message_bytes (%zu)", max);
-		fail(c, 1009, str_of(why));
+	if (h->len > bound || have + h->len > bound) {
+		fail_too_large(c, max);
 		return 0;
 	}
 	if (h->opcode == WS_CONT || !h->fin || n < h->len)
 		return begin_part(c, h, p, n);
 	ws_mask(p, (size_t)h->len, h->mask, 0);
-	if (h->opcode == WS_TEXT && !utf8_is_valid(str_make(p, (size_t)h->len)))
-		fail(c, 1007, S("message is not UTF-8"));
-	else
-		deliver(c, h->opcode == WS_BINARY, str_make(p, (size_t)h->len));
+	take_whole(c, h->opcode == WS_BINARY, packed,
+	    str_make(p, (size_t)h->len), max);
 	return (size_t)h->len;
 }
 
@@ -372,6 +404,10 @@ take_frame(struct conn *c, char *p, size_t n, struct pings *pings)
 		fail(c, 1002, S("frame is not masked"));
 		return n;
 	}
+	if (h.rsv1 && c->window_bits == 0) {
+		fail(c, 1002, S("compressed frame without permessage-deflate"));
+		return n;
+	}
 	p += head;
 	n -= (size_t)head;
 	if (!(h.opcode & 8))
@@ -385,6 +421,7 @@ feed(struct conn *c, char *p, size_t n)
 {
 	struct pings pings = { 0 };
 	uint32_t first = c->messages_in;
+	uint64_t unpacked = c->w->compression->unpacked;
 	size_t used = 0, k;
 
 	do {
@@ -393,6 +430,8 @@ feed(struct conn *c, char *p, size_t n)
 		    : take_frame(c, p + used, n - used, &pings);
 		used += k;
 		if ((used < n && c->messages_in - first >= FLOW_MESSAGES) ||
+		    c->w->compression->unpacked - unpacked >
+			WORKER_RECV_BYTES ||
 		    flow_is_full(c))
 			flow_yield(c);
 	} while (k > 0 && used < n && !c->closed && !c->finishing &&

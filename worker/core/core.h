@@ -20,6 +20,7 @@
 
 struct api_retries;
 struct apps;
+struct compression;
 struct conf;
 struct drain;
 struct flow;
@@ -88,8 +89,9 @@ struct worker {
 	struct api_retries *parked;
 	struct conn_lists *conn_lists; /* what pusherctl asks */
 	struct flow *flow;             /* clients whose input goes on */
-	uint32_t next_ref;             /* of subscriptions */
-	uint64_t sids[32];             /* random numbers that are to be used */
+	struct compression *compression;
+	uint32_t next_ref; /* of subscriptions */
+	uint64_t sids[32]; /* random numbers that are to be used */
 	unsigned nsids;
 
 	char *recv;          /* WORKER_RECV_BYTES */

@@ -9,6 +9,7 @@ const assert = require('node:assert/strict');
 const crypto = require('node:crypto');
 const { connect, onePerWorker, SLOW } = require('./daemon');
 const { channelAuth, userAuth } = require('./sign');
+const { Window } = require('./window');
 
 const OP = { CONT: 0, TEXT: 1, BINARY: 2, CLOSE: 8, PING: 9, PONG: 10 };
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
@@ -158,12 +159,17 @@ class Client {
 		}
 		this.head = { status: Number(first.split(' ')[1]), headers };
 		this.in = this.in.subarray(at + 4);
+		if (headers['sec-websocket-extensions'])
+			this.window = new Window(headers['sec-websocket-extensions']);
 		return true;
 	}
 
 	onFrame(f) {
 		assert.equal(f.masked, false, 'a server frame may not be masked');
-		assert.equal(f.rsv, 0);
+		if (f.rsv === 4 && f.opcode === OP.TEXT && this.window)
+			f.payload = this.window.inflate(f.payload);
+		else
+			assert.equal(f.rsv, 0);
 		if (f.opcode === OP.PING) {
 			this.pings++;
 			if (this.answerPings) this.sendFrame(OP.PONG, f.payload);
