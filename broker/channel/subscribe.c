@@ -25,6 +25,7 @@
 #include "broker/link/resync.h"
 #include "broker/log/replay.h"
 #include "shared/base/base.h"
+#include "shared/base/log.h"
 #include "shared/conf/conf.h"
 #include "shared/json/json_write.h"
 #include "shared/pusher/channel_name.h"
@@ -377,6 +378,11 @@ subscribe_on_session(struct peer *p, const struct msg_session *m)
 	}
 	if (s != NULL)
 		ok.row = s->row;
+	else if (l != NULL && !m->replay &&
+	    resumes_is_full(&br->replay->sessions, h.now))
+		log_warnx("all %u rows of resume_sessions have a connection: "
+			  "new sessions are told off (full)",
+		    br->replay->sessions.table->cap);
 	ipc_send_session_ok(&p->ipc, &ok);
 	return 0;
 }

@@ -14,12 +14,14 @@
 #include "broker/log/app_log.h"
 
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "broker/log/ring_file.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
+#include "shared/proc/proc.h"
 
 #define LOGGED_MAX 262144 /* of the newest records, remembered by seq */
 
@@ -207,14 +209,18 @@ struct app_log *
 app_logs_open(struct app_logs *s, uint32_t app, struct str id, uint64_t bytes)
 {
 	struct app_log *l = app_logs_find(s, app);
+	struct app_log_counts counts = { 0 };
 	char *why;
 
 	if (l != NULL && ring_bytes(l->ring) == ((bytes + 7) & ~UINT64_C(7)))
 		return l;
-	if (l != NULL)
+	if (l != NULL) {
+		counts = l->counts;
 		close_log(s, l);
+	}
 	l = xcalloc(1, sizeof(*l));
 	l->app = app;
+	l->counts = counts;
 	l->path = xasprintf("%s/resume-%u.log", s->dir, app);
 	l->ring = ring_open(l->path, bytes, id, &why);
 	if (why != NULL)
@@ -259,6 +265,17 @@ app_log_append(struct app_log *l, struct ring_record *r)
 	clear_heads(l);
 	ring_skip(l->ring);
 	return ring_last(l->ring);
+}
+
+uint64_t
+app_log_age(const struct app_log *l)
+{
+	uint64_t at = 0, now = proc_clock_us(CLOCK_REALTIME);
+	struct ring_record r;
+
+	if (!ring_next(l->ring, &at, &r) || r.time_us > now)
+		return 0;
+	return (now - r.time_us) / 1000000;
 }
 
 /* The newest record at off or before it that is of this very channel. */

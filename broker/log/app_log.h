@@ -15,6 +15,12 @@
 #include "shared/base/hash.h"
 #include "shared/base/str.h"
 
+/* What subscribers with a session have been told. */
+struct app_log_counts {
+	uint64_t news, continued, gaps, replayed;
+	uint64_t reasons[6]; /* of gaps; by enum resume_reason */
+};
+
 struct app_log {
 	struct hash_node node; /* in the table; the hash is that of the app */
 	uint32_t app;
@@ -24,6 +30,7 @@ struct app_log {
 	struct logged *logged;
 	size_t nlogged;
 	char *path;
+	struct app_log_counts counts;
 };
 
 struct app_logs {
@@ -76,6 +83,8 @@ uint64_t app_log_hash(const struct app_log *, struct str channel);
  */
 enum app_log_result app_log_since(const struct app_log *, struct str channel,
     uint64_t pos, const struct app_log_limits *, struct app_log_part *);
+/* Seconds since its oldest record; 0: it has none. */
+uint64_t app_log_age(const struct app_log *);
 /* The newest record of a channel; false: none is there. */
 bool app_log_newest(
     const struct app_log *, struct str channel, struct ring_record *);

@@ -106,6 +106,20 @@ write_word(const struct replay_sub *r, struct buf **b)
 	frame_resume(b, r->channel, words[r->answer.status], why, r->part.n);
 }
 
+static void
+count(const struct replay_sub *r)
+{
+	struct app_log_counts *n = &r->log->counts;
+
+	n->news += r->answer.status == RESUME_NEW;
+	n->continued += r->answer.status == RESUME_CONTINUED;
+	n->replayed += r->part.n;
+	if (r->answer.status != RESUME_GAP)
+		return;
+	n->gaps++;
+	n->reasons[r->answer.reason]++;
+}
+
 void
 replay_write(
     struct replay *x, struct replay_sub *r, uint64_t sid, struct buf **b)
@@ -119,6 +133,7 @@ replay_write(
 		if (ring_read(r->log->ring, r->part.offs[i], &record))
 			buf_append(b, record.frame);
 	write_word(r, b);
+	count(r);
 	resume_entered(
 	    s, app_log_hash(r->log, r->channel), r->pos - r->back, r->pos);
 	free(r->part.offs);

@@ -25,7 +25,7 @@ struct replay {
 
 /* The answer to one subscription, before it is written. */
 struct replay_sub {
-	const struct app_log *log; /* NULL: the app has none */
+	struct app_log *log; /* NULL: the app has none */
 	struct resume_answer answer;
 	struct app_log_part part;
 	uint64_t pos;  /* the log's newest number */

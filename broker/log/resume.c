@@ -380,6 +380,16 @@ resumes_attach(struct resumes *s, const struct resume_hello *h)
 	return r;
 }
 
+bool
+resumes_is_full(struct resumes *s, double now)
+{
+	if (s->table == NULL || s->nlive < s->table->cap ||
+	    (s->full_at != 0 && now - s->full_at < 60))
+		return false;
+	s->full_at = now;
+	return true;
+}
+
 void
 resumes_park(struct resumes *s, struct resume_session *r, double now)
 {

@@ -57,6 +57,8 @@ struct resumes {
 	struct list parked, gone;            /* oldest first */
 	struct shares shares;                /* of the rows */
 	uint32_t nlive, nparked, ngone;
+	double
+	    full_at; /* seconds of the monotonic clock; see resumes_is_full() */
 };
 
 /* The answer to SUB of a connection with a session. */
@@ -91,6 +93,8 @@ struct resume_hello {
 /* The session is this connection's from now on; NULL: no room. */
 struct resume_session *resumes_attach(
     struct resumes *, const struct resume_hello *);
+/* No row is free, and the last time that this was asked is a minute ago. */
+bool resumes_is_full(struct resumes *, double now);
 /* The connection has ended: the session may come back. */
 void resumes_park(struct resumes *, struct resume_session *, double now);
 /* All connections of this worker have ended. */

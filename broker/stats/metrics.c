@@ -148,6 +148,43 @@ put_alias(const struct broker *br, struct buf **b, const struct metric *m,
 	put_value(b, m, number_at(&v, m));
 }
 
+/* label and value NULL: it is that of the broker. */
+static void
+put_hist(const struct broker *br, struct buf **b, const struct metric *m,
+    const struct stats_hist *h, const char *label, const char *value)
+{
+	struct buf *pair = NULL;
+	char le[32];
+	uint64_t n = 0;
+
+	if (label != NULL) {
+		buf_printf(&pair, "%s=\"", label);
+		put_escaped(&pair, value);
+		buf_putc(&pair, '"');
+	}
+	for (unsigned i = 0; i <= STATS_BOUNDS; i++) {
+		n += h->n[i];
+		if (i == STATS_BOUNDS)
+			snprintf(le, sizeof(le), "+Inf");
+		else
+			snprintf(
+			    le, sizeof(le), "%g", (double)m->bounds[i] / 1e6);
+		buf_printf(b, "%s%s_bucket{%.*s%sle=\"%s\"} %" PRIu64 "\n",
+		    prefix_of(br, m), m->name, STR_ARG(buf_str(pair)),
+		    label == NULL ? "" : ",", le, n);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		buf_printf(b, "%s%s_%s%s%.*s%s ", prefix_of(br, m), m->name,
+		    i == 0 ? "sum" : "count", label == NULL ? "" : "{",
+		    STR_ARG(buf_str(pair)), label == NULL ? "" : "}");
+		if (i == 0)
+			put_value(b, m, h->sum);
+		else
+			buf_printf(b, "%" PRIu64 "\n", n);
+	}
+	buf_unref(pair);
+}
+
 /* The lines of one family, [m, end), for one app. */
 static void
 put_app(const struct broker *br, struct buf **b, const struct metric *m,
@@ -155,6 +192,12 @@ put_app(const struct broker *br, struct buf **b, const struct metric *m,
 {
 	struct stats_app_now now;
 
+	if (m->scope == METRIC_APP_HIST) {
+		put_hist(br, b, m,
+		    (const void *)((const char *)&a->stats + m->at), "app",
+		    a->app.id);
+		return;
+	}
 	totals_now_app(br, a->app.num, &now);
 	for (; m < end; m++) {
 		if (m->scope == METRIC_ALIAS) {
@@ -198,34 +241,6 @@ note_apps(const struct broker *br, struct metrics *s)
 }
 
 static void
-put_hist(const struct broker *br, struct buf **b, const struct metric *m,
-    const struct stats_hist *h, const char *worker)
-{
-	char pair[32] = "", le[32];
-	uint64_t n = 0;
-
-	if (worker != NULL)
-		snprintf(pair, sizeof(pair), "worker=\"%s\"", worker);
-	for (unsigned i = 0; i <= STATS_BOUNDS; i++) {
-		n += h->n[i];
-		if (i == STATS_BOUNDS)
-			snprintf(le, sizeof(le), "+Inf");
-		else
-			snprintf(
-			    le, sizeof(le), "%g", (double)m->bounds[i] / 1e6);
-		buf_printf(b, "%s%s_bucket{%s%sle=\"%s\"} %" PRIu64 "\n",
-		    prefix_of(br, m), m->name, pair, worker == NULL ? "" : ",",
-		    le, n);
-	}
-	buf_printf(b, "%s%s_sum%s%s%s ", prefix_of(br, m), m->name,
-	    worker == NULL ? "" : "{", pair, worker == NULL ? "" : "}");
-	put_value(b, m, h->sum);
-	buf_printf(b, "%s%s_count%s%s%s %" PRIu64 "\n", prefix_of(br, m),
-	    m->name, worker == NULL ? "" : "{", pair, worker == NULL ? "" : "}",
-	    n);
-}
-
-static void
 put_worker(struct broker *br, struct buf **b, const struct metric *m,
     unsigned slot, const char *name)
 {
@@ -239,7 +254,8 @@ put_worker(struct broker *br, struct buf **b, const struct metric *m,
 		break;
 	case METRIC_HIST:
 		put_hist(br, b, m,
-		    (const void *)((const char *)&s->counts + m->at), name);
+		    (const void *)((const char *)&s->counts + m->at), "worker",
+		    name);
 		break;
 	case METRIC_GAUGE:
 		if (br->peers[slot] == NULL)
@@ -315,7 +331,7 @@ static bool
 is_of_apps(const struct metric *m)
 {
 	return m->scope == METRIC_APP || m->scope == METRIC_APP_NOW ||
-	    m->scope == METRIC_ALIAS;
+	    m->scope == METRIC_APP_HIST || m->scope == METRIC_ALIAS;
 }
 
 static bool
@@ -348,7 +364,7 @@ put_family(struct broker *br, struct metrics *s, const struct metric *m,
 	case METRIC_BROKER_HIST:
 		put_hist(br, &s->b, m,
 		    (const void *)((const char *)&br->totals->hists + m->at),
-		    NULL);
+		    NULL, NULL);
 		break;
 	case METRIC_CODES:
 		put_codes(br, &s->b, m);

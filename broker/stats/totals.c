@@ -19,6 +19,7 @@
 #include "broker/channel/registry.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/log/replay.h"
 #include "broker/stats/closes.h"
 #include "broker/user/user.h"
 #include "broker/user/users.h"
@@ -260,6 +261,24 @@ totals_now_broker(struct broker *br, struct stats_broker *out)
 	};
 }
 
+static void
+put_log(const struct app_log *l, struct stats_app_now *out)
+{
+	const struct app_log_counts *n = &l->counts;
+
+	out->resume_new = n->news;
+	out->resume_continued = n->continued;
+	out->resume_gap = n->gaps;
+	out->resume_replayed = n->replayed;
+	out->resume_evicted = n->reasons[RESUME_EVICTED];
+	out->resume_expired = n->reasons[RESUME_EXPIRED];
+	out->resume_restarted = n->reasons[RESUME_RESTARTED];
+	out->resume_too_many = n->reasons[RESUME_TOO_MANY];
+	out->resume_unconfirmed = n->reasons[RESUME_UNCONFIRMED];
+	out->resume_log_bytes = ring_used(l->ring);
+	out->resume_log_oldest = app_log_age(l);
+}
+
 void
 totals_now_app(const struct broker *br, uint32_t app, struct stats_app_now *out)
 {
@@ -267,8 +286,11 @@ totals_now_app(const struct broker *br, uint32_t app, struct stats_app_now *out)
 	const struct registry_app *r = registry_app_find(br->registry, app);
 	const struct hook_line *line =
 	    webhook_queue_find(&br->webhooks->queue, app);
+	const struct app_log *l = app_logs_find(&br->replay->logs, app);
 
 	*out = (struct stats_app_now){ 0 };
+	if (l != NULL)
+		put_log(l, out);
 	if (a != NULL) {
 		out->connections = a->nconns;
 		out->connections_limit = a->app.max_connections;

@@ -54,7 +54,7 @@ static const struct {
 	const char *title;
 	enum metric_scope first, second, third;
 } sections[] = {
-	{ "Apps", METRIC_APP, METRIC_APP_NOW, METRIC_APP },
+	{ "Apps", METRIC_APP, METRIC_APP_NOW, METRIC_APP_HIST },
 	{ "Workers", METRIC_WORKER, METRIC_GAUGE, METRIC_LINK },
 	{ "Histograms of workers", METRIC_HIST, METRIC_HIST, METRIC_HIST },
 	{ "Connections by close code", METRIC_CODES, METRIC_CODES,
@@ -76,6 +76,7 @@ print_labels(FILE *f, size_t i)
 	switch (m->scope) {
 	case METRIC_APP:
 	case METRIC_APP_NOW:
+	case METRIC_APP_HIST:
 		own = "`app`";
 		break;
 	case METRIC_ALIAS:

@@ -119,6 +119,8 @@ const struct metric stats_metrics[] = {
 	LINE(CODES, false, name, "code", help, AT(stats_counts, field))
 #define ALIAS(field, name, help) \
 	LINE(ALIAS, false, name, "", help, AT(stats_alias, field))
+#define APP_HIST(field, name, bounds, help) \
+	{ METRIC_APP_HIST, true, name, "", help, AT(stats_app, field), bounds },
 #define WORKER_HIST(field, name, bounds, help) \
 	{ METRIC_HIST, true, name, "", help, AT(stats_counts, field), bounds },
 #define BROKER_HIST(field, name, bounds, help) \

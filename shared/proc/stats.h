@@ -50,6 +50,7 @@ const char *stats_code_text(enum stats_code);
 /* Of one app, counted by one worker. */
 struct stats_app {
 #define APP_COUNT(field, name, label, help) uint64_t field;
+#define APP_HIST(field, name, bounds, help) struct stats_hist field;
 #include "shared/proc/stats.def"
 };
 
@@ -133,6 +134,7 @@ struct stats_close {
 enum metric_scope {
 	METRIC_APP,         /* struct stats_app */
 	METRIC_APP_NOW,     /* struct stats_app_now */
+	METRIC_APP_HIST,    /* struct stats_app; a struct stats_hist */
 	METRIC_WORKER,      /* struct stats_counts */
 	METRIC_GAUGE,       /* struct stats_gauges */
 	METRIC_LINK,        /* struct stats_link */

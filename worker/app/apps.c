@@ -238,7 +238,7 @@ apps_on_log(struct worker *w, const struct msg_app_log *m)
 
 	if (a == NULL)
 		return 0;
-	if (a->log_epoch != 0 && a->log_epoch != m->epoch)
+	if (a->log_epoch != m->epoch)
 		w->apps->ops->on_log_restart(w, &a->app, m->pos);
 	if (a->log_epoch != m->epoch)
 		a->log_pos = m->pos;

@@ -355,12 +355,13 @@ subscription_note(struct subscription *s, uint64_t pos, uint32_t back)
 		a->log_pos = pos;
 	if (c->session == NULL)
 		return;
-	if (pos != 0) {
+	if (pos != 0)
 		session_sent(c->w->sessions, c->session, pos);
+	if (pos != 0 && !c->session->full)
 		return;
-	}
+	a->stats.resume_off++;
 	frame_resume(worker_scratch(c->w), topic_name(s->t), "off",
-	    str_make(NULL, 0), 0);
+	    pos != 0 ? S("full") : str_make(NULL, 0), 0);
 	conn_queue_scratch(c);
 }
 

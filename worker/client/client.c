@@ -390,7 +390,13 @@ client_parted(struct conn *c)
 void
 client_on_pong(struct conn *c, struct str payload)
 {
-	if (session_on_pong(c->w->sessions, c->session, payload) && c->parting)
+	uint64_t us;
+
+	if (!session_on_pong(c->w->sessions, c->session, payload, &us))
+		return;
+	stats_observe(
+	    &client_app_of(c->app)->stats.confirmed, stats_bounds_short, us);
+	if (c->parting)
 		client_parted(c);
 }
 
@@ -405,7 +411,7 @@ client_restart_log(struct worker *w, const struct app *app, uint64_t pos)
 		if (c->app != app)
 			continue;
 		if (c->session != NULL)
-			session_restart(w->sessions, c->session, pos);
+			session_restart(w->sessions, c->session, app->num, pos);
 		LIST_FOREACH(f, &c->subs)
 			subscription_restart(f, pos);
 	}

@@ -161,12 +161,13 @@ session_last(struct client_session *s, uint64_t pos, struct buf **b)
 {
 	s->sent = MAX(s->sent, pos);
 	s->asked = s->sent;
+	s->asked_at = now();
 	frame_ws_ping_with(b, str_make(&s->asked, sizeof(s->asked)));
 }
 
 bool
-session_on_pong(
-    struct sessions *ss, struct client_session *s, struct str payload)
+session_on_pong(struct sessions *ss, struct client_session *s,
+    struct str payload, uint64_t *us)
 {
 	uint64_t pos;
 
@@ -176,6 +177,10 @@ session_on_pong(
 	if (pos == 0 || pos > s->sent || (pos <= s->acked && s->asked != pos))
 		return false;
 	s->acked = MAX(s->acked, pos);
+	/* The first question has been out for that long. */
+	*us =
+	    (uint64_t)((now() - s->asked_at + s->unanswered * ANSWER_SECONDS) *
+		1e6);
 	s->unanswered = 0;
 	s->mute = false;
 	acknowledge(ss, s, s->acked);
@@ -329,6 +334,7 @@ session_set_row(struct sessions *ss, struct client_session *s, uint32_t row)
 {
 	if (ss->table == NULL || row >= ss->table->cap) {
 		s->refused = true;
+		s->full = s->row == UINT32_MAX;
 		return;
 	}
 	if (s->row == UINT32_MAX) {
@@ -341,10 +347,15 @@ session_set_row(struct sessions *ss, struct client_session *s, uint32_t row)
 }
 
 void
-session_restart(struct sessions *ss, struct client_session *s, uint64_t pos)
+session_restart(
+    struct sessions *ss, struct client_session *s, uint32_t app, uint64_t pos)
 {
 	s->acked = s->asked = 0;
 	s->sent = pos;
+	if (s->full) { /* the app had no log */
+		s->refused = s->full = false;
+		session_hello(ss, s, app);
+	}
 	if (list_is_empty(&s->asking))
 		list_append(&ss->fresh, &s->asking);
 }

@@ -37,7 +37,8 @@ struct client_session {
 	uint16_t part_code; /* it is closed with this when it has answered */
 	uint8_t unanswered;
 	bool mute : 1;    /* it answers no ping: it is not asked any more */
-	bool refused : 1; /* the broker has no room for it */
+	bool refused : 1; /* it is none: another connection has it, or */
+	bool full : 1;    /* … the broker has no room for it */
 	bool ended : 1;   /* its connection has left everything */
 };
 
@@ -80,8 +81,9 @@ void session_hello(
 void session_end(struct sessions *, struct client_session *, uint64_t seen);
 /* The broker has given it this row, or UINT32_MAX: it is none any more. */
 void session_set_row(struct sessions *, struct client_session *, uint32_t row);
-/* Numbers begin anew at pos. */
-void session_restart(struct sessions *, struct client_session *, uint64_t pos);
+/* The app's numbers begin anew at pos. */
+void session_restart(
+    struct sessions *, struct client_session *, uint32_t app, uint64_t pos);
 /* An event with this number, or an answer, has been queued. */
 static inline void
 session_sent(struct sessions *ss, struct client_session *s, uint64_t pos)
@@ -97,9 +99,12 @@ session_is_open(const struct client_session *s)
 {
 	return s->sent > s->acked;
 }
-/* A pong has come with this payload; true: it was the answer to `asked`. */
-bool session_on_pong(
-    struct sessions *, struct client_session *, struct str payload);
+/*
+ * A pong has come with this payload; true: it was the answer to `asked`, and
+ * *us is how long it took.
+ */
+bool session_on_pong(struct sessions *, struct client_session *,
+    struct str payload, uint64_t *us);
 /* Asks now, whatever the ration says; false: it would not be answered. */
 bool session_ask(struct sessions *, struct client_session *, uint64_t pos);
 /* Its last question, to stand behind everything up to pos. */
