@@ -13,7 +13,6 @@
 #include "worker/api/ask.h"
 #include "worker/api/idempotency.h"
 #include "worker/app/apps.h"
-#include "worker/channel/roster.h"
 #include "worker/channel/topic.h"
 #include "worker/client/client.h"
 #include "worker/client/handshake.h"
@@ -68,8 +67,8 @@ ON(pong, link_on_pong)
 ON(ack, unacked_on_ack)
 ON(cached, cache_replica_on_cached)
 ON(cached_upto, cache_replica_on_upto)
-ON(roster, roster_on_roster)
-ON(member, roster_on_member)
+ON(roster, topic_on_roster)
+ON(member, topic_on_member)
 ON(conn_ok, handshake_on_conn_ok)
 ON(sub_done, client_on_sub_done)
 ON(reply, api_on_reply)

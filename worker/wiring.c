@@ -17,8 +17,8 @@
 #include "worker/api/retry.h"
 #include "worker/api/route.h"
 #include "worker/app/apps.h"
-#include "worker/channel/roster.h"
 #include "worker/channel/subscription.h"
+#include "worker/channel/topic.h"
 #include "worker/client/client.h"
 #include "worker/client/handshake.h"
 #include "worker/conn/conn.h"
@@ -95,7 +95,7 @@ on_replay(struct worker *w)
 	each_conn(w, flow_forget);
 	unacked_replay(w);
 	each_conn(w, replay_conn);
-	roster_replay(w);
+	topics_replay_rosters(w);
 	cache_replica_replay(w);
 	link_send_resync_done(w, &done);
 	unacked_resend(w);

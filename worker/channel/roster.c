@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * roster.c: the members of each presence channel that has subscribers here, as
- * these have been told.  Owns struct roster, which belongs to a topic.
+ * roster.c: the members of one presence channel, as its subscribers here have
+ * been told.  Owns struct roster, which belongs to a topic.
  *
- * It is what makes telling idempotent: a member_added of somebody who is in
- * it, or a member_removed of somebody who is not, is dropped.  And it is where
- * the knowledge survives when the broker and another worker die together: the
- * next broker learns from it whose end the clients here still wait for.
+ * It makes notification idempotent: a member_added of a present member and a
+ * member_removed of an absent one are dropped.  It also preserves the state
+ * when the broker and another worker die together: the next broker reads from
+ * it which members the clients here still believe present.
  *
  * It costs a copy of id and info of each member in each worker with
  * subscribers.  Must never decide who is a member.
@@ -16,11 +16,9 @@
 
 #include <stdlib.h>
 
+#include "shared/base/base.h"
 #include "shared/base/hash.h"
 #include "shared/base/xmalloc.h"
-#include "shared/pusher/frames.h"
-#include "worker/channel/topic.h"
-#include "worker/core/core.h"
 #include "worker/link/link.h"
 
 struct entry {
@@ -48,8 +46,14 @@ find(const struct roster *r, struct str id)
 	return hash_find(&r->entries, hash_str(id, 0), entry_eq, &id);
 }
 
-static void
-clear(struct roster *r)
+struct roster *
+roster_new(void)
+{
+	return xcalloc(1, sizeof(struct roster));
+}
+
+void
+roster_clear(struct roster *r)
 {
 	struct hash_node *n, *next;
 
@@ -65,11 +69,11 @@ roster_free(struct roster *r)
 {
 	if (r == NULL)
 		return;
-	clear(r);
+	roster_clear(r);
 	free(r);
 }
 
-/* False: is in it. */
+/* False: it is present already. */
 static bool
 add(struct roster *r, const struct msg_member *m)
 {
@@ -87,7 +91,7 @@ add(struct roster *r, const struct msg_member *m)
 	return true;
 }
 
-/* False: is not in it. */
+/* False: it is absent. */
 static bool
 take_out(struct roster *r, struct str id)
 {
@@ -100,64 +104,23 @@ take_out(struct roster *r, struct str id)
 	return true;
 }
 
-int
-roster_on_roster(struct worker *w, const struct msg_roster *m)
+bool
+roster_change(struct roster *r, const struct msg_member *m)
 {
-	struct topic *t = topic_find(w, m->app, m->channel);
-
-	if (t == NULL)
-		return 0; /* everybody has left meanwhile */
-	if (t->roster == NULL)
-		t->roster = xcalloc(1, sizeof(*t->roster));
-	else
-		clear(t->roster);
-	return 0;
+	if (m->change == MEMBER_REMOVED)
+		return take_out(r, m->user_id);
+	return add(r, m);
 }
 
-/* To everybody here. */
-static void
-deliver(struct worker *w, const struct msg_member *m)
+void
+roster_replay(struct worker *w, const struct roster *roster, uint32_t app,
+    struct str name)
 {
-	struct buf **b = worker_scratch(w);
-	struct msg_event e = {
-		.app = m->app, .except = m->except, .channel = m->channel
-	};
-
-	if (m->change == MEMBER_ADDED)
-		frame_member_added(b, m->channel, m->user_id, m->user_info);
-	else
-		frame_member_removed(b, m->channel, m->user_id);
-	e.frame = buf_str(*b);
-	topic_on_event(w, &e);
-}
-
-int
-roster_on_member(struct worker *w, const struct msg_member *m)
-{
-	struct topic *t = topic_find(w, m->app, m->channel);
-	bool news = link_is_news(w, m->origin, m->seq);
-
-	if (m->change > MEMBER_REMOVED || m->user_id.n == 0 ||
-	    (m->change != MEMBER_REMOVED && m->user_info.n == 0))
-		return -1;
-	if (!news || t == NULL || t->roster == NULL)
-		return 0;
-	if (m->change == MEMBER_REMOVED ? !take_out(t->roster, m->user_id)
-					: !add(t->roster, m))
-		return 0;
-	if (m->change != MEMBER_IS)
-		deliver(w, m);
-	return 0;
-}
-
-static void
-replay(struct worker *w, const struct topic *t)
-{
-	struct msg_roster r = { .app = t->app, .channel = topic_name(t) };
+	struct msg_roster r = { .app = app, .channel = name };
 	struct msg_member m = {
-		.app = t->app, .change = MEMBER_IS, .channel = topic_name(t)
+		.app = app, .change = MEMBER_IS, .channel = name
 	};
-	const struct hash *all = &t->roster->entries;
+	const struct hash *all = &roster->entries;
 	struct hash_node *n;
 
 	link_send_roster(w, &r);
@@ -169,21 +132,5 @@ replay(struct worker *w, const struct topic *t)
 		m.user_id = str_make(e->bytes, e->id_len);
 		m.user_info = str_make(e->bytes + e->id_len, e->info_len);
 		link_send_member(w, &m);
-	}
-}
-
-void
-roster_replay(struct worker *w)
-{
-	struct hash_node *n;
-
-	for (n = hash_first(&w->topics); n != NULL;
-	     n = hash_next(&w->topics, n)) {
-		const struct topic *t =
-		    container_of(n, const struct topic, node);
-
-		/* Who is not in yet has not been told anything. */
-		if (t->roster != NULL && t->n > 0)
-			replay(w, t);
 	}
 }

@@ -210,7 +210,7 @@ static void
 detach(struct subscription *s)
 {
 	if (s->on)
-		topic_remove(s->t, s);
+		topic_remove(s->t, s->index);
 	list_remove(&s->in_conn);
 	if (!s->user)
 		s->c->nsubs--;
@@ -402,7 +402,7 @@ subscription_on_done(
 	}
 	s->on = true;
 	stats_of(c->app)->subscribes++;
-	topic_add(s->t, s);
+	topic_add(s->t, s->c, &s->index);
 	subscription_note(s, m->pos, m->back);
 	ask_again(s);
 	*admitted = topic_name(s->t);

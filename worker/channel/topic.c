@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * topic.c: a channel's local subscriptions as a dense array, and the local
- * fan-out: the worker's hot path.  One event costs one copy of its frame into
- * the arena, one lookup, and 16 bytes in the queue of each subscriber.
+ * topic.c: a channel's local subscribers as a dense array, its roster, and the
+ * local fan-out: the worker's hot path.  One event costs one copy of its frame
+ * into the arena, one lookup, and 16 bytes in the queue of each subscriber.
  *
- * The loop over the entries may queue and nothing else: whatever would remove
- * an entry (a client over its limit, a failed write) is put off to the end of
- * the turn.
+ * The loop over the entries only queues.  Everything that would remove an
+ * entry (a client over its limit, a failed write) waits for the end of the
+ * turn.
  */
 
 #include "worker/channel/topic.h"
 
 #include "shared/base/xmalloc.h"
+#include "shared/pusher/frames.h"
 #include "worker/app/apps.h"
 #include "worker/app/stats.h"
 #include "worker/channel/roster.h"
-#include "worker/channel/subscription.h"
 #include "worker/conn/conn.h"
 #include "worker/core/core.h"
+#include "worker/link/link.h"
 #include "worker/session/session.h"
 
 #define PREFETCH 8 /* entries ahead */
@@ -74,21 +75,21 @@ topic_unref(struct worker *w, struct topic *t)
 }
 
 void
-topic_add(struct topic *t, struct subscription *s)
+topic_add(struct topic *t, struct conn *c, uint32_t *index)
 {
 	if (t->n == t->cap) {
 		t->cap = t->cap == 0 ? 1 : t->cap * 2;
 		t->v = xreallocarray(t->v, t->cap, sizeof(*t->v));
 	}
-	s->index = t->n;
-	t->v[t->n++] = (struct topic_entry){ s->c, s };
+	*index = t->n;
+	t->v[t->n++] = (struct topic_entry){ c, index };
 }
 
 void
-topic_remove(struct topic *t, struct subscription *s)
+topic_remove(struct topic *t, uint32_t index)
 {
-	t->v[s->index] = t->v[--t->n];
-	t->v[s->index].s->index = s->index;
+	t->v[index] = t->v[--t->n];
+	*t->v[index].index = index;
 	if (t->cap > 16 && t->n < t->cap / 4) {
 		t->cap /= 2;
 		t->v = xreallocarray(t->v, t->cap, sizeof(*t->v));
@@ -141,5 +142,68 @@ topic_on_event(struct worker *w, const struct msg_event *m)
 		} else {
 			conn_queue(c, s.b, s.off, s.len);
 		}
+	}
+}
+
+int
+topic_on_roster(struct worker *w, const struct msg_roster *m)
+{
+	struct topic *t = topic_find(w, m->app, m->channel);
+
+	if (t == NULL)
+		return 0; /* all subscribers have left meanwhile */
+	if (t->roster == NULL)
+		t->roster = roster_new();
+	else
+		roster_clear(t->roster);
+	return 0;
+}
+
+/* To all subscribers here. */
+static void
+deliver(struct worker *w, const struct msg_member *m)
+{
+	struct buf **b = worker_scratch(w);
+	struct msg_event e = {
+		.app = m->app, .except = m->except, .channel = m->channel
+	};
+
+	if (m->change == MEMBER_ADDED)
+		frame_member_added(b, m->channel, m->user_id, m->user_info);
+	else
+		frame_member_removed(b, m->channel, m->user_id);
+	e.frame = buf_str(*b);
+	topic_on_event(w, &e);
+}
+
+int
+topic_on_member(struct worker *w, const struct msg_member *m)
+{
+	struct topic *t = topic_find(w, m->app, m->channel);
+	bool news = link_is_news(w, m->origin, m->seq);
+
+	if (m->change > MEMBER_REMOVED || m->user_id.n == 0 ||
+	    (m->change != MEMBER_REMOVED && m->user_info.n == 0))
+		return -1;
+	if (!news || t == NULL || t->roster == NULL)
+		return 0;
+	if (roster_change(t->roster, m) && m->change != MEMBER_IS)
+		deliver(w, m);
+	return 0;
+}
+
+void
+topics_replay_rosters(struct worker *w)
+{
+	struct hash_node *n;
+
+	for (n = hash_first(&w->topics); n != NULL;
+	     n = hash_next(&w->topics, n)) {
+		const struct topic *t =
+		    container_of(n, const struct topic, node);
+
+		/* A pending subscriber has not been told anything yet. */
+		if (t->roster != NULL && t->n > 0)
+			roster_replay(w, t->roster, t->app, topic_name(t));
 	}
 }

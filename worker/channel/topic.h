@@ -3,9 +3,9 @@
 #define WORKER_CHANNEL_TOPIC_H
 
 /*
- * A channel as one worker sees it: the dense array of its subscriptions that
- * are on.  Stores subscriptions and hands bytes to conn_queue(); the
- * channel's truth is in the broker.
+ * A channel as one worker sees it: the dense array of its confirmed
+ * subscribers, and its roster.  It hands bytes to conn_queue(); the broker
+ * holds the authoritative state.
  */
 
 #include <stdint.h>
@@ -15,12 +15,11 @@
 #include "shared/ipc/ipc_msg.h"
 
 struct conn;
-struct subscription;
 struct worker;
 
 struct topic_entry {
 	struct conn *c;
-	struct subscription *s;
+	uint32_t *index; /* where the subscription keeps its place */
 };
 
 struct topic {
@@ -45,11 +44,19 @@ struct topic *topic_find(struct worker *, uint32_t app, struct str name);
 struct topic *topic_get(struct worker *, uint32_t app, struct str name);
 /* Gives the reference back; frees with the last. */
 void topic_unref(struct worker *, struct topic *);
-/* The subscription is on: it gets every later event.  O(1). */
-void topic_add(struct topic *, struct subscription *);
-/* O(1): the last one takes its place. */
-void topic_remove(struct topic *, struct subscription *);
-/* EVENT from the broker: to every subscription but that of m->except. */
+/*
+ * The subscription is confirmed: it gets every later event.  *index is its
+ * place and is kept up to date until topic_remove().  O(1).
+ */
+void topic_add(struct topic *, struct conn *, uint32_t *index);
+/* O(1): the last entry takes its place. */
+void topic_remove(struct topic *, uint32_t index);
+/* Sends each roster to a new broker. */
+void topics_replay_rosters(struct worker *);
+
+/* EVENT: to every subscriber except m->except. */
 void topic_on_event(struct worker *, const struct msg_event *m);
+int topic_on_roster(struct worker *, const struct msg_roster *);
+int topic_on_member(struct worker *, const struct msg_member *);
 
 #endif

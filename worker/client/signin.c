@@ -272,7 +272,7 @@ join_user_channel(struct conn *c)
 		s->ref = ++c->w->next_ref;
 		s->user = s->on = true;
 		list_append(&c->subs, &s->in_conn);
-		topic_add(s->t, s);
+		topic_add(s->t, s->c, &s->index);
 	}
 	buf_unref(name);
 }

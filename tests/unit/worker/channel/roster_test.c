@@ -10,7 +10,7 @@
 
 #include "shared/base/base.h"
 #include "tests/unit/worker/client/client_rig.h"
-#include "worker/channel/roster.h"
+#include "worker/channel/topic.h"
 
 #define ROOM "presence-a"
 #define ADDED \
@@ -39,7 +39,7 @@ say_member(
 
 	if (change != MEMBER_REMOVED)
 		m.user_info = info;
-	r = roster_on_member(&rig.w, &m);
+	r = topic_on_member(&rig.w, &m);
 	rig_turn(&rig);
 	return r;
 }
@@ -53,7 +53,7 @@ enter(void)
 
 	subscribe(ROOM, "{\"user_id\":\"ada\"}");
 	HEAR(sub, SUB, m);
-	assert_int_equal(roster_on_roster(&rig.w, &r), 0);
+	assert_int_equal(topic_on_roster(&rig.w, &r), 0);
 	assert_int_equal(say_member(MEMBER_IS, "ada", 0, 0), 0);
 	confirm(m.ref, 0);
 }
@@ -109,9 +109,9 @@ nobody_is_here(void **state)
 {
 	struct msg_roster r = { .app = RIG_APP, .channel = S(ROOM) };
 
-	assert_int_equal(roster_on_roster(&rig.w, &r), 0);
+	assert_int_equal(topic_on_roster(&rig.w, &r), 0);
 	assert_int_equal(say_member(MEMBER_ADDED, "bob", 0, 0), 0);
-	roster_replay(&rig.w);
+	topics_replay_rosters(&rig.w);
 	rig_heard_nothing(&rig);
 	rig_expect_nothing(&rig);
 }
@@ -126,7 +126,7 @@ replayed(void **state)
 	enter();
 	assert_int_equal(say_member(MEMBER_ADDED, "bob", 0, 0), 0);
 	rig_expect_text(&rig, ADDED);
-	roster_replay(&rig.w);
+	topics_replay_rosters(&rig.w);
 	HEAR(roster, ROSTER, r);
 	assert_str(r.channel, ROOM);
 	for (int i = 0; i < 2; i++) {
@@ -147,7 +147,7 @@ given_again(void **state)
 	struct msg_roster r = { .app = RIG_APP, .channel = S(ROOM) };
 
 	enter();
-	assert_int_equal(roster_on_roster(&rig.w, &r), 0);
+	assert_int_equal(topic_on_roster(&rig.w, &r), 0);
 	assert_int_equal(say_member(MEMBER_REMOVED, "ada", 0, 0), 0);
 	rig_expect_nothing(&rig);
 }
