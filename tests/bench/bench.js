@@ -6,6 +6,7 @@
 // of medians and ratios, and keeps every record in BUILD/bench.jsonl.
 //
 //   RUNS=5 SECONDS=3 QUICK=1 ONLY=regexp PEERS=uws,ws,soketi SOCKUDO=/path
+//   BEFORE=/path/to/build of another commit: measured beside this one
 'use strict';
 
 const { execFileSync, spawn, spawnSync } = require('node:child_process');
@@ -27,8 +28,8 @@ const CREDENTIALS = ['--app-id', 'bench', '--key', 'benchkey',
 const TWO_CORES = os.cpus().length > 1;
 const running = [];
 
-const all = ['pusherd', 'uws', 'ws', 'soketi', 'sockudo'];
-const pusher = ['pusherd', 'soketi', 'sockudo']; // with presence
+const all = ['pusherd', 'before', 'uws', 'ws', 'soketi', 'sockudo'];
+const pusher = ['pusherd', 'before', 'soketi', 'sockudo']; // with presence
 const ours = ['pusherd'];
 const big = ['--clients', '10000', '--channels', '100'];
 
@@ -121,19 +122,19 @@ function freePort() {
 	});
 }
 
-function pusherd(workers, cores) {
+function pusherd(workers, cores, build = BUILD) {
 	return (port) => {
 		const dir = fs.mkdtempSync(path.join(DIR, 'd'));
 		const opts = ['-o', `database=${dir}/apps.db`, '-o',
 			`runtime_dir=${dir}/run`];
 		const set = { max_presence_members: 1000, client_events: 'on',
 			max_client_events_per_second: 0, max_subscriptions: 100000 };
-		execFileSync(path.join(BUILD, 'pusherctl'), [...opts, 'app',
+		execFileSync(path.join(build, 'pusherctl'), [...opts, 'app',
 			'create', '--id', 'bench', '--key', 'benchkey', '--name', 'demo',
 			'--secret-from', SECRET, ...Object.entries(set).flatMap(
 				([k, v]) => ['--set', `${k}=${v}`])],
 		{ stdio: 'ignore' });
-		return launch([path.join(BUILD, 'pusherd'), ...opts, '-F', '-o',
+		return launch([path.join(build, 'pusherd'), ...opts, '-F', '-o',
 			`workers=${workers}`, '-o', 'metrics_listen=', '-o', `listen=127.0.0.1:${port}`],
 		{ cores });
 	};
@@ -177,6 +178,9 @@ function sockudo(port) {
 
 const START = {
 	pusherd: pusherd(1),
+	...(process.env.BEFORE
+		? { before: pusherd(1, undefined, path.resolve(process.env.BEFORE)) }
+		: {}),
 	uws: (port) => launch(['node', 'uws.js', String(port)],
 		{ cwd: PEERS }),
 	ws: (port) => launch(['node', 'ws.js', String(port)],
@@ -405,10 +409,13 @@ async function main() {
 	if (!TWO_CORES)
 		console.log('one core only: server and tool share it');
 	const wanted = (process.env.PEERS || 'uws,ws,soketi,sockudo').split(',');
-	const there = install() ? Object.keys(START) : ['pusherd'];
+	const own = ['pusherd', 'before'];
+	const there = Object.keys(START)
+		.filter((name) => own.includes(name) || wanted.includes(name));
+	const outside = there.some((name) => !own.includes(name)) && !install();
 	const servers = [];
 	for (const name of there) {
-		if (name !== 'pusherd' && !wanted.includes(name)) continue;
+		if (outside && !own.includes(name)) continue;
 		const s = await start(name, START[name]);
 		if (s !== null) servers.push(s);
 	}
