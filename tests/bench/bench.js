@@ -334,7 +334,8 @@ async function sideBySide(servers) {
 		for (let run = 0; run < RUNS; run++) {
 			if (floors.length < RUNS)
 				floors.push([...floor(1000), ...floor(10000)]);
-			for (const s of servers) {
+			const order = run % 2 ? [...servers].reverse() : servers;
+			for (const s of order) {
 				if (!who.includes(s.name)) continue;
 				progress(`${name}: ${run + 1}/${RUNS} ${s.name}`);
 				got[s.name].push(await oneRun(s, name, field,
