@@ -373,7 +373,7 @@ stop(struct worker *w)
 	cache_replica_free(w);
 	hold_free(w);
 	stats_free(w);
-	ev_timer_stop(w->loop, &w->parked->timer);
+	api_retry_free(w);
 	apps_free(w);
 	timeouts_free(w);
 	auth_failures_clear(w->auth_failures);

@@ -8,7 +8,7 @@ const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { Client } = require('./lib/client');
 const { Daemon, until } = require('./lib/daemon');
-const { api, publish } = require('./lib/http');
+const { Http, api, publish } = require('./lib/http');
 
 const CACHE = 262144; // bytes
 const DATA = 'x'.repeat(4000);
@@ -58,5 +58,59 @@ for (const workers of [1, 4])
 		await until('a broker', () => d.pidsOf('broker')
 			.some((pid) => pid !== broker));
 		assert.equal(await has(d, b, 'cache-mine'), true);
+		await d.stop();
+	});
+
+// Kills brokers until the master waits before the next one; the fifth death in
+// a row costs two seconds.
+async function noBroker(d) {
+	for (let i = 0, last = 0; i < 5; i++) {
+		last = await until('a broker', () => d.pidsOf('broker')
+			.find((p) => p !== last));
+		process.kill(last, 'SIGKILL');
+	}
+	await until('no broker', () => d.pidsOf('broker').length === 0);
+}
+
+for (const key of [false, true])
+	test('S3: publishes that wait while there is no broker: the app that ' +
+		`fills the room gets 503, not another one${key ? ' (keys)' : ''}`,
+	async () => {
+		const d = new Daemon({ workers: 1 });
+		const big = { max_event_bytes: 100000,
+			max_backend_events_per_second: 0 };
+		const [greedy, other] = [d.app(big), d.app(big)];
+		await d.start();
+		d.allow(/broker was killed by signal 9|link to the broker lost/);
+		const c = await Client.connect(d, other);
+		await c.subscribe('c');
+		const send = async (h, app, i, size) => {
+			const began = performance.now();
+			const r = await h.api(app, 'POST', '/events', {
+				body: { name: 'e', channel: 'c', data: `${i} ${size}` },
+				headers: key ? { 'X-Idempotency-Key': `k${i}` } : {} });
+			h.end();
+			return { status: r.status, ms: performance.now() - began,
+				retry: r.headers['retry-after'] };
+		};
+		const https = await Promise.all(Array.from({ length: 140 },
+			() => Http.connect(d)));
+		const pad = 'x'.repeat(90000);
+		await noBroker(d);
+		const full = https.splice(20).map((h, i) => send(h, greedy, i, pad));
+		await Promise.race(full); // there is no room left
+		// Others have room: theirs wait their second, or are taken.
+		const theirs = await Promise.all(https.map((h, i) =>
+			send(h, other, i, pad)));
+		const refused = (await Promise.all(full))
+			.filter((r) => r.status === 503);
+		assert.ok(refused.length >= 40, `${refused.length} refused`);
+		assert.ok(refused.every((r) => r.retry === '1'));
+		for (const r of theirs)
+			assert.ok(r.status === 200 || r.ms > 800,
+				`${r.status} after ${r.ms} ms`);
+		await until('a broker', async () =>
+			(await send(await Http.connect(d), other, 'z', '')).status === 200);
+		await c.close();
 		await d.stop();
 	});

@@ -6,6 +6,9 @@
  * second has passed it is answered with 503, and as nothing was published,
  * nothing of it is delivered later.
  *
+ * An app may have all the room that is free.  When there is none, the app that
+ * holds most loses its oldest requests, which get their 503 earlier.
+ *
  * Must never keep more than API_RETRY_MAX requests or API_RETRY_BYTES.
  */
 
@@ -20,6 +23,13 @@ static size_t
 bytes_of(const struct http *h)
 {
 	return buf_str(h->head).n + buf_str(h->body).n;
+}
+
+/* What counts in its app's share: each one is something, too. */
+static size_t
+cost(const struct http *h)
+{
+	return API_RETRY_BYTES / API_RETRY_MAX + bytes_of(h);
 }
 
 static struct http *
@@ -43,12 +53,24 @@ arm(struct worker *w)
 	ev_timer_start(w->loop, &p->timer);
 }
 
+/* No longer counted; its connection still has to be answered. */
+static void
+uncount(struct worker *w, struct http *h)
+{
+	if (h->parked_share == NULL)
+		return;
+	list_remove(&h->parked_in_app);
+	shares_sub(&w->parked->shares, h->parked_share, cost(h));
+	h->parked_share = NULL;
+	w->parked->n--;
+	w->parked->bytes -= bytes_of(h);
+}
+
 static void
 take_out(struct worker *w, struct http *h)
 {
 	list_remove(&h->parked);
-	w->parked->n--;
-	w->parked->bytes -= bytes_of(h);
+	uncount(w, h);
 }
 
 static void
@@ -84,11 +106,37 @@ api_retry_init(struct worker *w)
 	w->parked->timer.data = w;
 }
 
-static bool
-is_full(const struct worker *w, size_t bytes)
+void
+api_retry_free(struct worker *w)
 {
-	return w->parked->n >= API_RETRY_MAX ||
-	    w->parked->bytes + bytes > API_RETRY_BYTES;
+	ev_timer_stop(w->loop, &w->parked->timer);
+	shares_clear(&w->parked->shares);
+}
+
+/*
+ * Is there room for so many bytes of this app?  The largest share makes it,
+ * unless that is the app's own.  What goes is answered by the timer: its
+ * connection goes on with its next request, and that must not run in here.
+ */
+static bool
+has_room(struct worker *w, uint32_t app, size_t bytes)
+{
+	struct api_retries *p = w->parked;
+
+	while (p->n >= API_RETRY_MAX || p->bytes + bytes > API_RETRY_BYTES) {
+		struct share *most = shares_largest(&p->shares);
+		struct http *h;
+
+		if (most == NULL || most->app == app)
+			return false;
+		h = LIST_ITEM(most->entries.next, struct http, parked_in_app);
+		uncount(w, h);
+		list_remove(&h->parked);
+		list_append(p->requests.next, &h->parked); /* in front */
+		h->parked_at = 0;
+		arm(w);
+	}
+	return true;
 }
 
 /* Its bytes have been copied. */
@@ -105,6 +153,9 @@ put(struct conn *c)
 	h->conn = c;
 	h->parked_at = worker_now();
 	list_append(&w->parked->requests, &h->parked);
+	h->parked_share = shares_get(&w->parked->shares, h->app);
+	list_append(&h->parked_share->entries, &h->parked_in_app);
+	shares_add(&w->parked->shares, h->parked_share, cost(h));
 	w->parked->n++;
 	w->parked->bytes += bytes_of(h);
 	if (!ev_is_active(&w->parked->timer))
@@ -116,7 +167,7 @@ api_retry(const struct api_request *r)
 {
 	struct conn *c = r->c;
 
-	if (is_full(c->w, c->http->raw.n + r->body.n)) {
+	if (!has_room(c->w, c->http->app, c->http->raw.n + r->body.n)) {
 		api_unavailable(c, S("the server is starting again"));
 		return;
 	}
@@ -127,10 +178,10 @@ api_retry(const struct api_request *r)
 void
 api_retry_copy(struct conn *c)
 {
-	if (is_full(c->w, bytes_of(c->http)))
-		give_up(c);
-	else
+	if (has_room(c->w, c->http->app, bytes_of(c->http)))
 		put(c);
+	else
+		give_up(c);
 }
 
 void

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "shared/base/list.h"
+#include "shared/base/shares.h"
 
 struct api_request;
 struct conn;
@@ -21,11 +22,13 @@ struct worker;
 
 struct api_retries {
 	struct list requests; /* struct http, oldest first */
+	struct shares shares; /* of the apps: struct http, oldest first */
 	size_t n, bytes;
 	ev_timer timer;
 };
 
 void api_retry_init(struct worker *);
+void api_retry_free(struct worker *);
 /* Keeps the request; when that is not possible, answers it. */
 void api_retry(const struct api_request *);
 /* The same for one that waited for an answer that will not come. */

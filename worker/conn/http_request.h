@@ -61,10 +61,13 @@ struct http {
 	struct buf *asked_key; /* API_CLAIMS: the idempotency key */
 	struct buf *claim;     /* … that is ours: the answer is owed */
 	uint32_t claim_app;
-	struct list parked; /* API_PARKED: in w->parked->requests */
-	struct conn *conn;  /* API_PARKED: whose request it is */
-	double parked_at;   /* API_PARKED: loop time */
-	ev_timer choke;     /* until the peer has read some replies */
+	/* API_PARKED: */
+	struct list parked;         /* in w->parked->requests */
+	struct list parked_in_app;  /* in parked_share, or */
+	struct share *parked_share; /* NULL: it is about to get its 503 */
+	struct conn *conn;          /* whose request it is */
+	double parked_at;           /* loop time */
+	ev_timer choke;             /* until the peer has read some replies */
 };
 
 /* Answers with further header lines (each with CRLF), or NULL. */
