@@ -29,16 +29,18 @@
 #include "shared/net/http_reply.h"
 #include "shared/pusher/channel_name.h"
 
-#define PORTION 4000 /* channels looked at in one turn */
+#define PORTION 4000 /* channels or events looked at in one turn */
 
-/* GET /channels, as far as it has come. */
+/* GET /channels or /channels/x/events, as far as it has come. */
 struct listing {
 	struct list link; /* in br->queries->all */
 	struct peer *peer;
 	struct registry_cursor cursor;
 	struct json_writer w;
 	uint64_t id;
-	uint32_t info;
+	uint32_t info, app;
+	bool is_past; /* of a channel's events */
+	struct past past;
 	size_t prefix_len;
 	char prefix[];
 };
@@ -135,15 +137,29 @@ listing_free(struct listing *l)
 {
 	struct broker *br = l->peer->br;
 
-	registry_cursor_close(br->registry, &l->cursor);
+	if (l->is_past)
+		past_end(&l->past);
+	else
+		registry_cursor_close(br->registry, &l->cursor);
 	list_remove(&l->link);
 	json_writer_drop(&l->w); /* it may end in the middle */
 	free(l);
 }
 
-/* Writes up to one portion; true when the list is finished. */
 static bool
-listing_go_on(struct listing *l)
+past_portion(struct listing *l)
+{
+	const struct app_log *log =
+	    app_logs_find(&l->peer->br->replay->logs, l->app);
+
+	if (!past_go_on(&l->past, log, PORTION))
+		return false;
+	past_write(&l->past, log, &l->w);
+	return true;
+}
+
+static bool
+channels_portion(struct listing *l)
 {
 	struct broker *br = l->peer->br;
 	struct str prefix = str_make(l->prefix, l->prefix_len);
@@ -167,37 +183,83 @@ listing_go_on(struct listing *l)
 	return false;
 }
 
+/* Writes up to one portion; true when the list is finished. */
+static bool
+listing_go_on(struct listing *l)
+{
+	if (l->is_past)
+		return past_portion(l);
+	return channels_portion(l);
+}
+
 static void
 listing_finish(struct listing *l)
 {
-	json_object_close(&l->w);
-	json_object_close(&l->w);
+	if (!l->is_past) {
+		json_object_close(&l->w);
+		json_object_close(&l->w);
+	}
 	reply_json(l->peer, l->id, &l->w);
 	json_writer_init(&l->w);
 	listing_free(l);
 }
 
-static void
-list_channels(struct peer *p, const struct msg_query *m)
+static struct listing *
+listing_new(struct peer *p, const struct msg_query *m)
 {
 	struct listing *l = xcalloc(1, sizeof(*l) + m->channel.n);
 
 	l->peer = p;
 	l->id = m->id;
+	l->app = m->app;
 	l->info = m->info;
 	l->prefix_len = m->channel.n;
 	if (m->channel.n > 0)
 		memcpy(l->prefix, m->channel.p, m->channel.n);
 	list_init(&l->link);
 	list_append(&p->br->queries->all, &l->link);
+	json_writer_init(&l->w);
+	return l;
+}
+
+/* The first portion, unless others wait already. */
+static void
+listing_begin(struct listing *l)
+{
+	if (l->peer->br->queries->all.next == &l->link && listing_go_on(l))
+		listing_finish(l);
+}
+
+static void
+list_channels(struct peer *p, const struct msg_query *m)
+{
+	struct listing *l = listing_new(p, m);
+
 	registry_cursor_open(
 	    &l->cursor, registry_app_find(p->br->registry, m->app));
-	json_writer_init(&l->w);
 	json_object_open(&l->w);
 	json_key(&l->w, "channels");
 	json_object_open(&l->w);
-	if (p->br->queries->all.next == &l->link && listing_go_on(l))
-		listing_finish(l);
+	listing_begin(l);
+}
+
+static int
+past_events(struct peer *p, const struct msg_query *m)
+{
+	const struct app_log *log = app_logs_find(&p->br->replay->logs, m->app);
+	struct past past;
+	struct listing *l;
+
+	if (past_read(&past, m->channel) == -1 || past.limit == 0 ||
+	    past.limit > QUERY_PAST_MAX)
+		return -1;
+	l = listing_new(p, m);
+	l->is_past = true;
+	past_read(&l->past, str_make(l->prefix, l->prefix_len));
+	if (log != NULL) /* else there was no memory for it */
+		past_begin(&l->past, log);
+	listing_begin(l);
+	return 0;
 }
 
 /*
@@ -279,23 +341,26 @@ list_users(struct peer *p, const struct msg_query *m, struct json_writer *w)
 	json_object_close(w);
 }
 
-/*
- * Cuts one line off: a digit, a blank, a name.  1: got one; 0: that was the
- * last; -1: no such line.
- */
+struct query_line {
+	uint64_t info, seq;
+	struct str name;
+};
+
+/* Cuts one line off.  1: got one; 0: that was the last; -1: no such line. */
 static int
-next_line(struct str *rest, struct str *name, uint32_t *info)
+next_line(struct str *rest, struct query_line *l)
 {
 	struct str line;
 
 	if (rest->p == NULL || rest->n == 0)
 		return 0;
 	line = str_cut(rest, '\n');
-	if (line.n < 3 || line.p[0] < '0' || line.p[0] > '7' ||
-	    line.p[1] != ' ')
+	if (str_to_u64(str_cut(&line, ' '), UINT32_MAX, &l->info) == -1 ||
+	    line.p == NULL ||
+	    str_to_u64(str_cut(&line, ' '), UINT64_MAX, &l->seq) == -1 ||
+	    line.p == NULL || line.n == 0)
 		return -1;
-	*info = (uint32_t)(line.p[0] - '0');
-	*name = str_from(line, 2);
+	l->name = line;
 	return 1;
 }
 
@@ -304,8 +369,9 @@ static int
 put_lines(struct peer *p, const struct msg_query *m, struct json_writer *w)
 {
 	bool batch = m->kind == QUERY_BATCH_INFO;
-	struct str rest = m->channel, name;
-	uint32_t info;
+	const struct app_log *log = app_logs_find(&p->br->replay->logs, m->app);
+	struct str rest = m->channel;
+	struct query_line l;
 	int r;
 
 	json_object_open(w);
@@ -314,12 +380,15 @@ put_lines(struct peer *p, const struct msg_query *m, struct json_writer *w)
 		json_array_open(w);
 	else
 		json_object_open(w);
-	while ((r = next_line(&rest, &name, &info)) == 1) {
+	while ((r = next_line(&rest, &l)) == 1) {
 		if (!batch)
-			json_key_str(w, name);
+			json_key_str(w, l.name);
 		json_object_open(w);
-		put_info(p->br, w, name,
-		    registry_find(p->br->registry, m->app, name), info);
+		put_info(p->br, w, l.name,
+		    registry_find(p->br->registry, m->app, l.name),
+		    (uint32_t)l.info);
+		if ((l.info & INFO_EVENT_ID) && log != NULL)
+			past_put_id(log, l.name, p->origin, l.seq, w);
 		json_object_close(w);
 	}
 	if (batch)
@@ -341,29 +410,6 @@ connections(struct peer *p, const struct msg_query *m, struct json_writer *w)
 	json_object_close(w);
 }
 
-static int
-past_events(struct peer *p, const struct msg_query *m, struct json_writer *w)
-{
-	const struct app_log *l = app_logs_find(&p->br->replay->logs, m->app);
-	struct past past;
-
-	if (past_read(&past, m->channel) == -1 || past.limit == 0 ||
-	    past.limit > QUERY_PAST_MAX)
-		return -1;
-	if (l != NULL) {
-		past_write(&past, l, w);
-		return 0;
-	}
-	json_object_open(w); /* there was no memory for it */
-	json_key(w, "events");
-	json_array_open(w);
-	json_array_close(w);
-	json_key(w, "complete");
-	json_put_bool(w, false);
-	json_object_close(w);
-	return 0;
-}
-
 int
 query_on_query(struct peer *p, const struct msg_query *m)
 {
@@ -374,6 +420,8 @@ query_on_query(struct peer *p, const struct msg_query *m)
 		list_channels(p, m);
 		return 0;
 	}
+	if (m->kind == QUERY_PAST)
+		return past_events(p, m);
 	json_writer_init(&w);
 	switch (m->kind) {
 	case QUERY_CHANNEL:
@@ -385,9 +433,6 @@ query_on_query(struct peer *p, const struct msg_query *m)
 	case QUERY_EVENT_INFO:
 	case QUERY_BATCH_INFO:
 		r = put_lines(p, m, &w);
-		break;
-	case QUERY_PAST:
-		r = past_events(p, m, &w);
 		break;
 	case QUERY_CONNECTIONS:
 		connections(p, m, &w);

@@ -14,6 +14,8 @@
 #include "shared/json/json_slice.h"
 #include "shared/net/ws_frame.h"
 
+#define ID_SEARCH_MAX 1000 /* what others published meanwhile */
+
 int
 past_read(struct past *p, struct str text)
 {
@@ -42,6 +44,21 @@ put_id(struct json_writer *w, const char *key, uint64_t epoch, uint64_t pos)
 	    (unsigned long long)pos);
 	json_key(w, key);
 	json_put_str(w, str_of(id));
+}
+
+void
+past_put_id(const struct app_log *l, struct str channel, uint64_t origin,
+    uint64_t seq, struct json_writer *w)
+{
+	struct ring_record r;
+	unsigned left = ID_SEARCH_MAX;
+
+	for (bool found = app_log_newest(l, channel, &r); found && left > 0;
+	     found = app_log_before(l, channel, &r), left--)
+		if (r.origin == origin && r.seq == seq) {
+			put_id(w, "event_id", ring_epoch(l->ring), r.pos);
+			return;
+		}
 }
 
 /* Name, data and user id come from the frame of the event. */
@@ -73,56 +90,94 @@ put_event(struct json_writer *w, uint64_t epoch, const struct ring_record *r)
 	json_object_close(w);
 }
 
-/* Is everything after this there? */
-static bool
-reaches_back(const struct past *p, const struct app_log *l,
-    const struct ring_record *oldest)
+void
+past_begin(struct past *p, const struct app_log *l)
 {
-	uint64_t epoch = ring_epoch(l->ring);
+	p->offs = xreallocarray(NULL, p->limit, sizeof(*p->offs));
+	p->log_epoch = ring_epoch(l->ring);
+	p->log_bytes = ring_bytes(l->ring);
+	p->last = ring_last(l->ring);
+	p->more = app_log_newest(l, p->channel, &p->at);
+}
 
-	if (oldest != NULL && oldest->prev_pos != 0 &&
-	    (p->epoch == epoch ? oldest->prev_pos <= p->after
-			       : p->epoch == 0 && p->since_ms != 0))
-		return true; /* the one before is known, and not asked for */
-	if (p->epoch != 0)
-		return p->epoch == epoch &&
-		    p->after + 1 >= ring_oldest(l->ring);
-	return ring_oldest(l->ring) == ring_first();
+/* Offsets mean something in the same log only. */
+static bool
+is_of(const struct past *p, const struct app_log *l)
+{
+	return l != NULL && ring_epoch(l->ring) == p->log_epoch &&
+	    ring_bytes(l->ring) == p->log_bytes;
+}
+
+bool
+past_go_on(struct past *p, const struct app_log *l, unsigned n)
+{
+	const struct ring_record *r = &p->at;
+
+	if (!is_of(p, l))
+		return true;
+
+	for (; p->more && n > 0; n--) {
+		/* Of another log: all that is there. */
+		p->bounded = (p->epoch == p->log_epoch && r->pos <= p->after) ||
+		    r->time_us / 1000 < p->since_ms;
+		if (p->bounded)
+			return true;
+		p->offs[p->seen++ % p->limit] = r->off;
+		p->before = r->prev_pos;
+		p->more = app_log_before(l, p->channel, &p->at);
+	}
+	return !p->more;
+}
+
+/* Is everything that was asked for among what was found? */
+static bool
+reaches_back(const struct past *p, const struct app_log *l)
+{
+	uint64_t at = 0, oldest = ring_oldest(l->ring);
+	struct ring_record r;
+
+	if (p->epoch != 0 && p->epoch != p->log_epoch)
+		return false;
+	if (p->bounded || oldest == ring_first())
+		return true;
+	if (p->epoch != 0) /* the one before is known, or would be there */
+		return p->after + 1 >= oldest ||
+		    (p->before != 0 && p->before <= p->after);
+	return p->since_ms != 0 && ring_next(l->ring, &at, &r) &&
+	    r.time_us / 1000 <= p->since_ms;
 }
 
 void
-past_write(const struct past *p, const struct app_log *l, struct json_writer *w)
+past_write(struct past *p, const struct app_log *l, struct json_writer *w)
 {
-	uint64_t epoch = ring_epoch(l->ring), last = ring_last(l->ring);
-	uint64_t *offs = xreallocarray(NULL, p->limit, sizeof(*offs));
-	struct ring_record r, oldest;
-	size_t n = 0, seen = 0;
-	bool complete;
+	bool there = is_of(p, l), complete = there && reaches_back(p, l);
+	size_t n = !there ? 0 : p->seen < p->limit ? p->seen : p->limit;
+	struct ring_record r;
 
-	for (bool found = app_log_newest(l, p->channel, &r); found;
-	     found = app_log_before(l, p->channel, &r)) {
-		if ((p->epoch == epoch && r.pos <= p->after) ||
-		    r.time_us / 1000 < p->since_ms)
-			break;
-		offs[seen++ % p->limit] = r.off;
-		oldest = r;
-	}
-	complete = reaches_back(p, l, seen == 0 ? NULL : &oldest);
-	n = seen < p->limit ? seen : p->limit;
 	json_object_open(w);
 	json_key(w, "events");
 	json_array_open(w);
 	for (size_t i = 0; i < n; i++) {
-		if (!ring_read(l->ring, offs[(seen - 1 - i) % p->limit], &r))
+		if (!ring_read(
+			l->ring, p->offs[(p->seen - 1 - i) % p->limit], &r)) {
+			complete = false; /* it has left meanwhile */
 			continue;
-		put_event(w, epoch, &r);
-		if (n < seen)
-			last = r.pos; /* there are more */
+		}
+		put_event(w, p->log_epoch, &r);
+		if (n < p->seen)
+			p->last = r.pos; /* there are more */
 	}
 	json_array_close(w);
 	json_key(w, "complete");
 	json_put_bool(w, complete);
-	put_id(w, "last", epoch, last);
+	if (p->log_epoch != 0)
+		put_id(w, "last", p->log_epoch, p->last);
 	json_object_close(w);
-	free(offs);
+}
+
+void
+past_end(struct past *p)
+{
+	free(p->offs);
+	p->offs = NULL;
 }

@@ -4,6 +4,7 @@
 
 /* The events of a channel that are in its app's log, as JSON. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "broker/log/app_log.h"
@@ -15,6 +16,14 @@ struct past {
 	uint64_t since_ms;     /* of the wall clock */
 	uint32_t limit;
 	struct str channel;
+
+	/* What has been found; see past_begin(). */
+	uint64_t log_epoch, log_bytes, last;
+	uint64_t before; /* number of the channel's one before; 0: none */
+	uint64_t *offs;  /* the last `limit` of them, as a ring */
+	size_t seen;
+	bool more, bounded; /* a record at `at`; it is older than asked for */
+	struct ring_record at;
 };
 
 /*
@@ -22,8 +31,20 @@ struct past {
  * QUERY_PAST has as its channel.  0, or -1: it is none.
  */
 int past_read(struct past *, struct str text);
-/* {"events":[…],"complete":true,"last":"…"}; log NULL: there is none. */
-void past_write(
-    const struct past *, const struct app_log *, struct json_writer *);
+/* "event_id":"…" of the event that this worker sent as this, if it is there. */
+void past_put_id(const struct app_log *, struct str channel, uint64_t origin,
+    uint64_t seq, struct json_writer *);
+/*
+ * The records are looked for from the newest back, in portions; the log may
+ * change between them.  past_go_on() is true when all are found.
+ */
+void past_begin(struct past *, const struct app_log *);
+bool past_go_on(struct past *, const struct app_log *, unsigned records);
+/*
+ * {"events":[…],"complete":true,"last":"…"}, the oldest first; log NULL:
+ * there is none any more.
+ */
+void past_write(struct past *, const struct app_log *, struct json_writer *);
+void past_end(struct past *);
 
 #endif

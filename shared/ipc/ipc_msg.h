@@ -20,7 +20,7 @@
 
 #include "shared/base/str.h"
 
-#define IPC_VERSION 5
+#define IPC_VERSION 6
 #define IPC_HEAD 8                  /* u32 length, u32 type */
 #define IPC_MAX_MESSAGE (64u << 20) /* bytes, head included */
 
@@ -51,11 +51,12 @@ enum query_kind {
 
 #define QUERY_PAST_MAX 1000 /* events of one answer */
 
-/* QUERY.info, and the digit of each line */
+/* QUERY.info, and of each line */
 enum query_info {
 	INFO_USER_COUNT = 1 << 0,
 	INFO_SUBSCRIPTION_COUNT = 1 << 1,
-	INFO_CACHE = 1 << 2
+	INFO_CACHE = 1 << 2,
+	INFO_EVENT_ID = 1 << 3
 };
 
 /* WALK.kind */

@@ -51,7 +51,7 @@ fill(struct app_log *l)
 static void
 read_all(const struct app_log *l)
 {
-	const struct past p = { .limit = 10, .channel = S("a") };
+	struct past p = { .limit = 10, .channel = S("a") };
 	struct json_writer w;
 	struct ring_record r;
 	uint64_t at = 0, n = 0;
@@ -60,7 +60,11 @@ read_all(const struct app_log *l)
 		n++;
 	assert_true(n <= ring_last(l->ring));
 	json_writer_init(&w);
+	past_begin(&p, l);
+	while (!past_go_on(&p, l, 7))
+		;
 	past_write(&p, l, &w);
+	past_end(&p);
 	buf_unref(json_writer_take(&w));
 }
 

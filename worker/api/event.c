@@ -343,7 +343,11 @@ read_info(struct reader *r, struct json v)
 		buf_append(r->why, unknown);
 		refuse(r, 400,
 		    S(" is no attribute: there are user_count, "
-		      "subscription_count here"));
+		      "subscription_count, event_id here"));
+	} else if ((r->e->info & INFO_EVENT_ID) && !r->app->resume) {
+		ok = refuse(r, 400,
+		    S("info: this app gives events no id: pusherctl app set "
+		      "APP resume=on"));
 	}
 	free(tmp);
 	return ok;

@@ -30,6 +30,7 @@ struct event {
 	struct str data_raw; /* as it came, with its quotes */
 	uint64_t except;     /* sid, or 0 */
 	uint32_t info;       /* enum query_info */
+	uint64_t seq;        /* of its EVENT for the first channel */
 	size_t n, cap;       /* distinct channels */
 	struct event_channel *v;
 	struct event_channel few[EVENT_FEW];

@@ -173,12 +173,13 @@ may_publish(const struct api_request *r, uint32_t n, bool asks)
 }
 
 static void
-publish(const struct api_request *r, const struct event *e)
+publish(const struct api_request *r, struct event *e)
 {
 	struct publish p = {
 		.event = e->name, .data_raw = e->data_raw, .except = e->except
 	};
 
+	e->seq = r->c->w->unacked->seq + 1;
 	for (size_t i = 0; i < e->n; i++) {
 		p.channel = e->v[i].name;
 		p.flags =
@@ -193,17 +194,14 @@ publish(const struct api_request *r, const struct event *e)
 static void
 put_lines(struct buf **b, const struct event *e)
 {
-	for (size_t i = 0; i < e->n; i++) {
-		buf_putc(b, (char)('0' + (e->info & 7)));
-		buf_putc(b, ' ');
-		buf_append(b, e->v[i].name);
-		buf_putc(b, '\n');
-	}
+	for (size_t i = 0; i < e->n; i++)
+		buf_printf(b, "%u %llu %.*s\n", e->info,
+		    (unsigned long long)e->seq + i, STR_ARG(e->v[i].name));
 }
 
 /* One event has been read and may go; answers with this status. */
 static void
-publish_one(const struct api_request *r, const struct event *e, unsigned status)
+publish_one(const struct api_request *r, struct event *e, unsigned status)
 {
 	struct buf *lines = NULL;
 

@@ -18,6 +18,7 @@ api_info_add(struct str list, uint32_t *info, struct str *unknown)
 		{ { "user_count", 10 }, INFO_USER_COUNT },
 		{ { "subscription_count", 18 }, INFO_SUBSCRIPTION_COUNT },
 		{ { "cache", 5 }, INFO_CACHE },
+		{ { "event_id", 8 }, INFO_EVENT_ID },
 	};
 	struct str part;
 	size_t i;

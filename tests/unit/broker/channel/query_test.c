@@ -71,11 +71,11 @@ static const struct {
 	{ 1, QUERY_USERS, 0, "presence-a",
 	    "{\"users\":[{\"id\":\"u-7\"},{\"id\":\"7\\\"\"}]}" },
 	{ 1, QUERY_USERS, 0, "presence-b", "{\"users\":[]}" },
-	{ 1, QUERY_EVENT_INFO, 0, "3 room-1\n3 presence-a\n2 nobody\n0 other\n",
+	{ 1, QUERY_EVENT_INFO, 0, "3 1 room-1\n3 2 presence-a\n2 3 nobody\n0 4 other\n",
 	    "{\"channels\":{\"room-1\":{\"subscription_count\":2},"
 	    "\"presence-a\":{\"user_count\":2,\"subscription_count\":3},"
 	    "\"nobody\":{\"subscription_count\":0},\"other\":{}}}" },
-	{ 1, QUERY_BATCH_INFO, 0, "2 room-1\n0 room-1\n1 presence-a\n",
+	{ 1, QUERY_BATCH_INFO, 0, "2 1 room-1\n0 2 room-1\n1 3 presence-a\n",
 	    "{\"batch\":[{\"subscription_count\":2},{},{\"user_count\":2}]}" },
 	{ 1, QUERY_CONNECTIONS, 0, "", "{\"connections\":2}" },
 	{ 9, QUERY_CONNECTIONS, 0, "", "{\"connections\":0}" },
@@ -104,8 +104,8 @@ every_question_has_its_body(void **state)
 static void
 lines_that_are_none_end_the_link(void **state)
 {
-	static const char *const said[] = { "8 a\n", "1a\n", "\n", "1 \n",
-		"1 a\nx" };
+	static const char *const said[] = { "8 a\n", "1a\n", "\n", "1 2 \n",
+		"1 2 a\nx" };
 	struct links *l = links_new(NULL);
 
 	(void)state;
