@@ -14,8 +14,8 @@
 #include "worker/api/idempotency.h"
 #include "worker/app/apps.h"
 #include "worker/channel/topic.h"
+#include "worker/client/admission.h"
 #include "worker/client/client.h"
-#include "worker/client/handshake.h"
 #include "worker/core/core.h"
 #include "worker/link/cache_replica.h"
 #include "worker/link/link.h"
@@ -69,7 +69,7 @@ ON(cached, cache_replica_on_cached)
 ON(cached_upto, cache_replica_on_upto)
 ON(roster, topic_on_roster)
 ON(member, topic_on_member)
-ON(conn_ok, handshake_on_conn_ok)
+ON(conn_ok, admission_on_conn_ok)
 ON(sub_done, client_on_sub_done)
 ON(reply, api_on_reply)
 ON(take_done, api_on_take_done)

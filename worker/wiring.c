@@ -19,6 +19,7 @@
 #include "worker/app/apps.h"
 #include "worker/channel/subscription.h"
 #include "worker/channel/topic.h"
+#include "worker/client/admission.h"
 #include "worker/client/client.h"
 #include "worker/client/handshake.h"
 #include "worker/conn/conn.h"
@@ -69,7 +70,7 @@ each_conn(struct worker *w, void (*fn)(struct conn *))
 static void
 replay_conn(struct conn *c)
 {
-	handshake_replay(c);
+	admission_replay(c);
 	if (c->session != NULL && !c->parting)
 		session_hello(c->w->sessions, c->session, c->app->num);
 	client_signin_replay(c);
@@ -80,7 +81,7 @@ replay_conn(struct conn *c)
 static void
 ask_again(struct conn *c)
 {
-	handshake_ask_again(c);
+	admission_ask_again(c);
 	subscription_ask_again(c);
 }
 

@@ -27,6 +27,7 @@
 #include "worker/channel/subscription.h"
 #include "worker/channel/topic.h"
 #include "worker/client/client.h"
+#include "worker/client/error.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/timeout.h"
 #include "worker/conn/transport.h"

@@ -14,7 +14,6 @@
 #include "shared/base/hash.h"
 #include "shared/base/xmalloc.h"
 #include "shared/ipc/ipc_msg.h"
-#include "shared/pusher/api_params.h"
 #include "shared/pusher/channel_name.h"
 
 enum field { NAME, DATA, CHANNEL, CHANNELS, SOCKET_ID, INFO, NFIELDS };

@@ -11,7 +11,6 @@
 
 #include "worker/client/client.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -27,7 +26,8 @@
 #include "worker/app/token_bucket.h"
 #include "worker/channel/subscription.h"
 #include "worker/channel/topic.h"
-#include "worker/client/handshake.h"
+#include "worker/client/admission.h"
+#include "worker/client/error.h"
 #include "worker/client/message.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/timeout.h"
@@ -35,54 +35,9 @@
 #include "worker/core/core.h"
 #include "worker/session/session.h"
 
-#define ERROR_BYTES 1024 /* of one error text */
-#define MESSAGE_BURST 2  /* seconds' worth of messages at once */
-#define PART_SECONDS 2   /* for the last confirmation */
-#define FLOOD 10         /* times the limit: not an accident any more */
-
-/* ---- answers ---- */
-
-void
-client_error(struct conn *c, unsigned code, struct str text)
-{
-	struct buf **b;
-
-	if (c->closed || c->finishing || c->close_sent)
-		return;
-	b = worker_scratch(c->w);
-	frame_error(b, code, text);
-	if (c->slow) /* conn_queue() takes nothing from it any more */
-		outq_push_copy(&c->out, buf_str(*b));
-	else
-		conn_queue_scratch(c);
-}
-
-void
-client_errorf(struct conn *c, unsigned code, const char *fmt, ...)
-{
-	char text[ERROR_BYTES + 4]; /* a cut falls between two characters */
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	client_error(c, code,
-	    n < 0 ? S("?") : utf8_cut(str_make(text, (size_t)n), ERROR_BYTES));
-}
-
-void
-client_close(struct conn *c, unsigned code, struct str text)
-{
-	/*
-	 * Before the greeting 42xx makes clients come back without any pause
-	 * (protocol reference, 1.2).
-	 */
-	if (!c->greeted && code >= 4200 && code <= 4299)
-		code = PUSHER_OVER_CAPACITY;
-	client_error(c, code, text);
-	ws_close(c, code, text);
-}
+#define MESSAGE_BURST 2 /* seconds' worth of messages at once */
+#define PART_SECONDS 2  /* for the last confirmation */
+#define FLOOD 10        /* times the limit: not an accident any more */
 
 void
 client_close_app(
@@ -96,19 +51,6 @@ client_close_app(
 		if (c->app == &a->app)
 			client_close(c, code, text);
 	}
-}
-
-void
-client_close_guesser(struct conn *c)
-{
-	char text[120];
-
-	stats_of(c->app)->limited_auth++;
-	snprintf(text, sizeof(text),
-	    "more than %u wrong signatures in a minute from this address "
-	    "(max_auth_failures_per_minute)",
-	    (unsigned)c->w->conf->max_auth_failures_per_minute);
-	client_close(c, PUSHER_OVER_CAPACITY, str_of(text));
 }
 
 struct auth_app
@@ -283,7 +225,7 @@ client_on_sub_done(struct worker *w, const struct msg_sub_done *m)
 	int r = subscription_on_done(w, m, &channel);
 
 	if (channel_flags(channel) & CHANNEL_PRIVATE)
-		handshake_authorize(conn_find(w, m->sid));
+		admission_authorize(conn_find(w, m->sid));
 	return r;
 }
 

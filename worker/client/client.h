@@ -17,10 +17,6 @@ struct worker;
 
 /* One complete text message, already valid UTF-8. */
 void client_message(struct conn *, struct str text);
-/* pusher:error for this client; code 0: null.  Closes nothing. */
-void client_error(struct conn *, unsigned code, struct str text);
-/* Sends pusher:error and a close frame with this code, then finishes. */
-void client_close(struct conn *, unsigned code, struct str text);
 /* Closes every client of the app. */
 void client_close_app(
     struct worker *, struct client_app *, unsigned code, struct str text);

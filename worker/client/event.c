@@ -16,7 +16,7 @@
 #include "worker/app/token_bucket.h"
 #include "worker/channel/subscription.h"
 #include "worker/channel/topic.h"
-#include "worker/client/client.h"
+#include "worker/client/error.h"
 #include "worker/client/message.h"
 #include "worker/conn/conn.h"
 #include "worker/core/core.h"

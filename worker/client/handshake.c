@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * handshake.c: makes a WebSocket client out of an HTTP connection: the checks
- * of RFC 6455 (4.2.1), the app, the protocol version, the origin, the place
- * within the app's max_connections, and the greeting.
+ * of RFC 6455 (4.2.1), the app, the protocol version and the origin.
+ * admission.c does the rest.
  *
  * A request that is no proper upgrade gets an HTTP status.  Everything after
  * that is refused inside the socket, where a browser can see it; never with
@@ -11,19 +11,15 @@
 
 #include "worker/client/handshake.h"
 
-#include <stdio.h>
-
 #include "shared/app/app.h"
 #include "shared/conf/conf.h"
 #include "shared/crypto/sign.h"
 #include "shared/net/http_reply.h"
-#include "shared/pusher/channel_name.h"
-#include "shared/pusher/frames.h"
 #include "shared/pusher/pusher_errors.h"
 #include "worker/app/apps.h"
 #include "worker/app/stats.h"
+#include "worker/client/admission.h"
 #include "worker/client/client.h"
-#include "worker/client/hold.h"
 #include "worker/client/origin.h"
 #include "worker/client/refused.h"
 #include "worker/conn/compression.h"
@@ -38,14 +34,7 @@
 #define PROTOCOL_MIN 4
 #define PROTOCOL_MAX 7
 #define PARAM_MAX 64   /* bytes of protocol and version */
-#define ASK_SECONDS 8  /* for CONN_OK; pusher-js gives up after ten */
 #define HOLD_SECONDS 5 /* while the group leaves */
-
-/* Why a client is refused inside the socket; code 0: it is not. */
-struct refusal {
-	unsigned code;
-	struct str text;
-};
 
 /* ---- HTTP: is it an upgrade? ---- */
 
@@ -271,29 +260,6 @@ check_protocol(const struct conf *conf, const struct http_head *head)
 	return (struct refusal){ 0 };
 }
 
-/*
- * What the server cannot do now comes before what it does not know: a worker
- * that is being filled does not know every app yet.
- */
-static struct refusal
-check_server(const struct worker *w)
-{
-	if (w->draining)
-		return (struct refusal){ PUSHER_OVER_CAPACITY,
-			S("The server is restarting: try again in a moment") };
-	if (!w->serving)
-		return (struct refusal){ PUSHER_OVER_CAPACITY,
-			S("The server is not ready: try again in a moment") };
-	if (w->memory_full)
-		return (struct refusal){ PUSHER_OVER_CAPACITY,
-			str_of(w->hold->refusal) };
-	if (w->nconns > w->max_conns)
-		return (struct refusal){ PUSHER_OVER_CAPACITY,
-			S("The server is over its limit of connections "
-			  "(max_connections, open files): try again later") };
-	return (struct refusal){ 0 };
-}
-
 /* Finds c->app and everything that speaks against it. */
 static struct refusal
 check_client(struct conn *c, const struct http_head *head)
@@ -307,7 +273,7 @@ check_client(struct conn *c, const struct http_head *head)
 	if (key.p == NULL)
 		return (struct refusal){ PUSHER_PATH_UNKNOWN,
 			pusher_error_text(PUSHER_PATH_UNKNOWN) };
-	r = check_server(c->w);
+	r = admission_check_server(c->w);
 	if (r.code != 0)
 		return r;
 	a = apps_by_key(c->w, key);
@@ -333,120 +299,7 @@ check_client(struct conn *c, const struct http_head *head)
 	return check_protocol(c->w->conf, head);
 }
 
-/* ---- the greeting, and the place among the app's connections ---- */
-
-static void
-greet(struct conn *c)
-{
-	frame_established(
-	    worker_scratch(c->w), conn_sid(c), c->app->activity_timeout);
-	conn_queue_scratch(c);
-	c->greeted = true;
-	c->opened_at = worker_now();
-	stats_of(c->app)->opened++;
-	if (c->bad_session)
-		client_error(c, 0,
-		    S("resume id ignored: 16 to 64 characters of A-Z a-z 0-9 "
-		      "_ -"));
-	ws_arm(c);
-}
-
-/* Tells the broker of the connection, or asks whether there is room. */
-static void
-open_place(struct conn *c)
-{
-	struct msg_conn_open m = { .app = c->app->num,
-		.sid = conn_sid(c),
-		.ask = c->app->max_connections > 0 };
-
-	c->asking = m.ask;
-	c->counted = !m.ask;
-	link_send_conn_open(c->w, &m); /* without a link the replay says it */
-}
-
-void
-handshake_authorize(struct conn *c)
-{
-	if (c->authorized || c->closed || c->close_sent)
-		return;
-	c->authorized = true;
-	open_place(c);
-	ws_arm(c);
-}
-
-void
-handshake_end(struct conn *c)
-{
-	struct msg_conn_close m;
-
-	c->asking = false; /* a late grant is given back */
-	if (!c->counted)
-		return;
-	c->counted = false;
-	m = (struct msg_conn_close){ .app = c->app->num, .sid = conn_sid(c) };
-	link_send_conn_close(c->w, &m);
-}
-
-void
-handshake_replay(struct conn *c)
-{
-	struct msg_conn_open m = { .app = c->app->num, .sid = conn_sid(c) };
-
-	if (c->counted)
-		link_send_conn_open(c->w, &m);
-}
-
-void
-handshake_ask_again(struct conn *c)
-{
-	struct msg_conn_open m = {
-		.app = c->app->num, .sid = conn_sid(c), .ask = 1
-	};
-
-	if (c->asking)
-		link_send_conn_open(c->w, &m);
-}
-
-/* Nobody is there any more for whom the broker has kept a place. */
-static void
-give_back(struct worker *w, const struct msg_conn_ok *ok)
-{
-	struct msg_conn_close m = { .app = ok->app, .sid = ok->sid };
-
-	if (ok->granted)
-		link_send_conn_close(w, &m);
-}
-
-int
-handshake_on_conn_ok(struct worker *w, const struct msg_conn_ok *m)
-{
-	struct conn *c = conn_find(w, m->sid);
-	char text[96];
-
-	if (c == NULL || !c->asking) {
-		give_back(w, m);
-		return 0;
-	}
-	c->asking = false;
-	if (!m->granted) {
-		snprintf(text, sizeof(text),
-		    "This app is over its connection limit: "
-		    "max_connections is %u",
-		    c->app->max_connections);
-		client_close(c, PUSHER_APP_FULL, str_of(text));
-		return 0;
-	}
-	c->counted = true;
-	if (c->greeted)
-		return 0;
-	if (w->draining) {
-		client_close(c, PUSHER_OVER_CAPACITY, check_server(w).text);
-		return 0;
-	}
-	greet(c);
-	conn_resume(c);
-	return 0;
-}
+/* ---- the request ---- */
 
 /* The whole group leaves, and it has come too late to be served. */
 static bool
@@ -487,14 +340,5 @@ handshake_request(struct conn *c, const struct http_head *head)
 		refused_client(c, head, r.code, r.text);
 		return;
 	}
-	conn_enlist(c);
-	c->authorized = !c->app->authorized_connections;
-	if (c->authorized)
-		open_place(c);
-	if (!c->asking) {
-		greet(c);
-		return;
-	}
-	timeout_set(c->w, c, ASK_SECONDS);
-	conn_pause(c);
+	admission_begin(c);
 }

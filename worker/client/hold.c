@@ -26,7 +26,7 @@
 #include "shared/pusher/pusher_errors.h"
 #include "worker/app/stats.h"
 #include "worker/channel/subscription.h"
-#include "worker/client/client.h"
+#include "worker/client/error.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/http_request.h"
 #include "worker/conn/transport.h"

@@ -24,7 +24,7 @@
 #include "shared/pusher/pusher_errors.h"
 #include "worker/app/auth_failures.h"
 #include "worker/app/token_bucket.h"
-#include "worker/client/client.h"
+#include "worker/client/error.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/timeout.h"
 #include "worker/conn/transport.h"

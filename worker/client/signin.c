@@ -19,8 +19,9 @@
 #include "worker/app/stats.h"
 #include "worker/channel/subscription.h"
 #include "worker/channel/topic.h"
+#include "worker/client/admission.h"
 #include "worker/client/client.h"
-#include "worker/client/handshake.h"
+#include "worker/client/error.h"
 #include "worker/client/identity.h"
 #include "worker/client/message.h"
 #include "worker/client/refused.h"
@@ -298,7 +299,7 @@ client_on_signin_done(struct worker *w, const struct msg_signin_done *m)
 	if ((s = user_subscription(c)) != NULL)
 		subscription_note(s, m->pos, m->back);
 	buf_unref(frames);
-	handshake_authorize(c);
+	admission_authorize(c);
 	return 0;
 }
 

@@ -12,8 +12,9 @@
 #include "shared/app/app.h"
 #include "shared/conf/conf.h"
 #include "worker/channel/subscription.h"
+#include "worker/client/admission.h"
 #include "worker/client/client.h"
-#include "worker/client/handshake.h"
+#include "worker/client/error.h"
 #include "worker/client/refused.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/timeout.h"
@@ -41,7 +42,7 @@ leave(struct conn *c)
 		session_end(c->w->sessions, c->session, client_log_pos(c));
 	subscription_end_all(c);
 	client_signin_end(c);
-	handshake_end(c);
+	admission_end(c);
 }
 
 /* The time for signing in or joining a private channel is over. */
@@ -72,7 +73,7 @@ on_timeout(struct conn *c)
 		ws_close(c, 4201, S("pong not received"));
 	} else {
 		if (!c->authorized && !c->app->authorized_connections)
-			handshake_authorize(c); /* not asked for any more */
+			admission_authorize(c); /* not asked for any more */
 		ws_ping(c);
 	}
 }

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/worker/client/client_rig.h"
+#include "worker/client/error.h"
 
 static void
 bad_messages(void **state)

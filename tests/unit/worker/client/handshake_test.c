@@ -10,6 +10,7 @@
 
 #include "shared/base/base.h"
 #include "tests/unit/worker/rig.h"
+#include "worker/client/admission.h"
 #include "worker/client/handshake.h"
 #include "worker/conn/http_conn.h"
 #include "worker/link/link.h"
@@ -347,7 +348,7 @@ answer_quota(bool granted)
 		.app = RIG_APP, .sid = conn_sid(rig.c), .granted = granted
 	};
 
-	assert_int_equal(handshake_on_conn_ok(&rig.w, &m), 0);
+	assert_int_equal(admission_on_conn_ok(&rig.w, &m), 0);
 	rig_turn(&rig);
 }
 
@@ -400,7 +401,7 @@ authorized(void **state)
 	expect_101(NULL);
 	expect_greeting();
 	assert_false(rig.c->asking || rig.c->counted || rig.c->authorized);
-	handshake_authorize(rig.c);
+	admission_authorize(rig.c);
 	assert_true(rig.c->asking && !rig.c->paused);
 	answer_quota(true);
 	rig_expect_nothing(&rig);
@@ -409,7 +410,7 @@ authorized(void **state)
 	http(GET(PATH) ALL "\r\n");
 	expect_101(NULL);
 	expect_greeting();
-	handshake_authorize(rig.c);
+	admission_authorize(rig.c);
 	answer_quota(false);
 	rig_expect_text(
 	    &rig, "{\"event\":\"pusher:error\",\"data\":{\"code\":4004,*");

@@ -14,6 +14,7 @@
 #include "shared/base/base.h"
 #include "tests/unit/worker/rig.h"
 #include "worker/client/client.h"
+#include "worker/client/error.h"
 #include "worker/conn/timeout.h"
 
 #define PING "{\"event\":\"pusher:ping\",\"data\":{}}"

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * admission.c: the connection's place among the app's max_connections, and
+ * the greeting.  The broker grants the place; a connection counts once it is
+ * authorized.
+ */
+
+#include "worker/client/admission.h"
+
+#include <stdio.h>
+
+#include "shared/app/app.h"
+#include "shared/pusher/frames.h"
+#include "shared/pusher/pusher_errors.h"
+#include "worker/app/stats.h"
+#include "worker/client/error.h"
+#include "worker/client/hold.h"
+#include "worker/conn/conn.h"
+#include "worker/conn/timeout.h"
+#include "worker/conn/ws.h"
+#include "worker/core/core.h"
+#include "worker/link/link.h"
+
+#define ASK_SECONDS 8 /* for CONN_OK; pusher-js gives up after ten */
+
+struct refusal
+admission_check_server(const struct worker *w)
+{
+	if (w->draining)
+		return (struct refusal){ PUSHER_OVER_CAPACITY,
+			S("The server is restarting: try again in a moment") };
+	if (!w->serving)
+		return (struct refusal){ PUSHER_OVER_CAPACITY,
+			S("The server is not ready: try again in a moment") };
+	if (w->memory_full)
+		return (struct refusal){ PUSHER_OVER_CAPACITY,
+			str_of(w->hold->refusal) };
+	if (w->nconns > w->max_conns)
+		return (struct refusal){ PUSHER_OVER_CAPACITY,
+			S("The server is over its limit of connections "
+			  "(max_connections, open files): try again later") };
+	return (struct refusal){ 0 };
+}
+
+static void
+greet(struct conn *c)
+{
+	frame_established(
+	    worker_scratch(c->w), conn_sid(c), c->app->activity_timeout);
+	conn_queue_scratch(c);
+	c->greeted = true;
+	c->opened_at = worker_now();
+	stats_of(c->app)->opened++;
+	if (c->bad_session)
+		client_error(c, 0,
+		    S("resume id ignored: 16 to 64 characters of A-Z a-z 0-9 "
+		      "_ -"));
+	ws_arm(c);
+}
+
+/* Tells the broker of the connection, or asks whether there is room. */
+static void
+open_place(struct conn *c)
+{
+	struct msg_conn_open m = { .app = c->app->num,
+		.sid = conn_sid(c),
+		.ask = c->app->max_connections > 0 };
+
+	c->asking = m.ask;
+	c->counted = !m.ask;
+	link_send_conn_open(c->w, &m); /* without a link the replay says it */
+}
+
+void
+admission_begin(struct conn *c)
+{
+	conn_enlist(c);
+	c->authorized = !c->app->authorized_connections;
+	if (c->authorized)
+		open_place(c);
+	if (!c->asking) {
+		greet(c);
+		return;
+	}
+	timeout_set(c->w, c, ASK_SECONDS);
+	conn_pause(c);
+}
+
+void
+admission_authorize(struct conn *c)
+{
+	if (c->authorized || c->closed || c->close_sent)
+		return;
+	c->authorized = true;
+	open_place(c);
+	ws_arm(c);
+}
+
+void
+admission_end(struct conn *c)
+{
+	struct msg_conn_close m;
+
+	c->asking = false; /* a late grant is given back */
+	if (!c->counted)
+		return;
+	c->counted = false;
+	m = (struct msg_conn_close){ .app = c->app->num, .sid = conn_sid(c) };
+	link_send_conn_close(c->w, &m);
+}
+
+void
+admission_replay(struct conn *c)
+{
+	struct msg_conn_open m = { .app = c->app->num, .sid = conn_sid(c) };
+
+	if (c->counted)
+		link_send_conn_open(c->w, &m);
+}
+
+void
+admission_ask_again(struct conn *c)
+{
+	struct msg_conn_open m = {
+		.app = c->app->num, .sid = conn_sid(c), .ask = 1
+	};
+
+	if (c->asking)
+		link_send_conn_open(c->w, &m);
+}
+
+/* Nobody is there any more for whom the broker has kept a place. */
+static void
+give_back(struct worker *w, const struct msg_conn_ok *ok)
+{
+	struct msg_conn_close m = { .app = ok->app, .sid = ok->sid };
+
+	if (ok->granted)
+		link_send_conn_close(w, &m);
+}
+
+int
+admission_on_conn_ok(struct worker *w, const struct msg_conn_ok *m)
+{
+	struct conn *c = conn_find(w, m->sid);
+	char text[96];
+
+	if (c == NULL || !c->asking) {
+		give_back(w, m);
+		return 0;
+	}
+	c->asking = false;
+	if (!m->granted) {
+		snprintf(text, sizeof(text),
+		    "This app is over its connection limit: "
+		    "max_connections is %u",
+		    c->app->max_connections);
+		client_close(c, PUSHER_APP_FULL, str_of(text));
+		return 0;
+	}
+	c->counted = true;
+	if (c->greeted)
+		return 0;
+	if (w->draining) {
+		client_close(
+		    c, PUSHER_OVER_CAPACITY, admission_check_server(w).text);
+		return 0;
+	}
+	greet(c);
+	conn_resume(c);
+	return 0;
+}

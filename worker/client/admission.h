@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_CLIENT_ADMISSION_H
+#define WORKER_CLIENT_ADMISSION_H
+
+/*
+ * Admits a WebSocket client: asks the broker for a place when the app has
+ * max_connections, and sends the greeting.
+ */
+
+#include "shared/base/str.h"
+#include "shared/ipc/ipc_msg.h"
+
+struct conn;
+struct worker;
+
+/* Why a client is refused inside the socket; code 0: it is not refused. */
+struct refusal {
+	unsigned code;
+	struct str text;
+};
+
+/*
+ * May the server take clients now?  This is checked before the app, because
+ * a worker that is still being filled does not know every app.
+ */
+struct refusal admission_check_server(const struct worker *);
+/* The upgrade is answered: greets the client, at once or after CONN_OK. */
+void admission_begin(struct conn *);
+/*
+ * The connection has signed in or joined a private channel: from now on it
+ * counts, also against the app's max_connections (4004 when that is over).
+ */
+void admission_authorize(struct conn *);
+/* The connection ends: the broker forgets it. */
+void admission_end(struct conn *);
+/* Announces the connection to a new broker. */
+void admission_replay(struct conn *);
+/* Asks a new broker the question that the old one did not answer. */
+void admission_ask_again(struct conn *);
+/* Handler of CONN_OK. */
+int admission_on_conn_ok(struct worker *, const struct msg_conn_ok *);
+
+#endif
