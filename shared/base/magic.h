@@ -13,7 +13,7 @@
 
 #define MAGIC_CONN UINT32_C(0x4e4e4f43)
 #define MAGIC_PEER UINT32_C(0x52454550)
-#define MAGIC_SUBSCRIPTION UINT32_C(0x53425553)
+#define MAGIC_SUBSCRIPTION 0x5553 /* 16 bits: fills its struct up */
 #define MAGIC_FREED UINT32_C(0xdeadf4ee)
 
 /* Builds with sanitizers also look for pointers to what is being freed. */
@@ -33,6 +33,12 @@ static inline void
 magic_poison(uint32_t *magic)
 {
 	*(volatile uint32_t *)magic = MAGIC_FREED;
+}
+
+static inline void
+magic_poison16(uint16_t *magic)
+{
+	*(volatile uint16_t *)magic = MAGIC_FREED & UINT16_MAX;
 }
 
 #endif

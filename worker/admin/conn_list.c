@@ -203,8 +203,7 @@ put_channels(struct json_writer *w, const struct conn *c)
 	json_key(w, "channels");
 	json_array_open(w);
 	LIST_FOREACH(e, &c->subs) {
-		const struct subscription *s =
-		    LIST_ITEM(e, struct subscription, in_conn);
+		const struct subscription *s = SUBSCRIPTION_OF(e);
 
 		if (shown == CHANNELS_SHOWN) {
 			more++;

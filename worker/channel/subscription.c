@@ -78,8 +78,7 @@ subscription_find(struct conn *c, struct str channel)
 	    (t = topic_find(c->w, c->app->num, channel)) == NULL)
 		return NULL;
 	LIST_FOREACH(e, &c->subs) {
-		struct subscription *s =
-		    LIST_ITEM(e, struct subscription, in_conn);
+		struct subscription *s = SUBSCRIPTION_OF(e);
 
 		if (s->t == t)
 			return s;
@@ -119,8 +118,7 @@ subscription_replay(struct conn *c)
 	struct list *e;
 
 	LIST_FOREACH(e, &c->subs) {
-		const struct subscription *s =
-		    LIST_ITEM(e, struct subscription, in_conn);
+		const struct subscription *s = SUBSCRIPTION_OF(e);
 
 		if (s->on && !s->user)
 			replay(c->w, s, conn_sid(c));
@@ -133,8 +131,7 @@ by_ref(struct conn *c, uint32_t ref)
 	struct list *e;
 
 	LIST_FOREACH(e, &c->subs) {
-		struct subscription *s =
-		    LIST_ITEM(e, struct subscription, in_conn);
+		struct subscription *s = SUBSCRIPTION_OF(e);
 
 		if (s->ref == ref)
 			return s;
@@ -142,18 +139,27 @@ by_ref(struct conn *c, uint32_t ref)
 	return NULL;
 }
 
+struct subscription *
+subscription_new(struct conn *c, struct str channel)
+{
+	struct subscription *s = xcalloc(1, sizeof(*s));
+
+	s->magic = MAGIC_SUBSCRIPTION;
+	s->c = c;
+	s->t = topic_get(c->w, c->app->num, channel);
+	s->ref = ++c->w->next_ref;
+	list_append(&c->subs, &s->in_conn);
+	return s;
+}
+
 void
 subscription_request(
     struct conn *c, struct str channel, struct client_member *member)
 {
-	struct subscription *s = xcalloc(1, sizeof(*s));
+	struct subscription *s = subscription_new(c, channel);
 	struct msg_sub m;
 
-	s->c = c;
-	s->t = topic_get(c->w, c->app->num, channel);
 	s->member = member;
-	s->ref = ++c->w->next_ref;
-	list_append(&c->subs, &s->in_conn);
 	c->nsubs++;
 	m = message(s, conn_sid(c));
 	unacked_send_sub(c->w, &m);
@@ -175,7 +181,7 @@ send_again(const struct subscription *s)
 void
 subscription_again(struct subscription *s)
 {
-	if (s->again == UINT16_MAX)
+	if (s->again == SUBSCRIPTION_AGAIN_MAX)
 		return;
 	s->again++;
 	flow_asked(s->c, 1);
@@ -187,7 +193,7 @@ subscription_again(struct subscription *s)
 static void
 ask_again(struct subscription *s)
 {
-	for (uint16_t i = 0; i < s->again && s->on; i++)
+	for (unsigned i = 0; i < s->again && s->on; i++)
 		send_again(s);
 }
 
@@ -197,12 +203,20 @@ subscription_ask_again(struct conn *c)
 	struct list *e;
 
 	LIST_FOREACH(e, &c->subs) {
-		struct subscription *s =
-		    LIST_ITEM(e, struct subscription, in_conn);
+		struct subscription *s = SUBSCRIPTION_OF(e);
 
 		flow_asked(c, s->again);
 		ask_again(s);
 	}
+}
+
+static void
+release(struct worker *w, struct subscription *s)
+{
+	topic_unref(w, s->t);
+	free(s->member);
+	magic_poison16(&s->magic);
+	free(s);
 }
 
 /* Takes it out of the connection and out of the topic's entries. */
@@ -223,9 +237,7 @@ drop(struct subscription *s)
 	struct worker *w = s->c->w;
 
 	detach(s);
-	topic_unref(w, s->t);
-	free(s->member);
-	free(s);
+	release(w, s);
 }
 
 /* ---- what has ended ---- */
@@ -236,6 +248,7 @@ replay_ended(struct worker *w, const struct tombstone *tombstone)
 	const struct ended *e =
 	    container_of(tombstone, const struct ended, tombstone);
 
+	subscription_living(e->s);
 	if (e->s->stamp != 0 && e->s->stamp != SUB_VOID &&
 	    !unacked_is_acked(w, tombstone->seq))
 		replay(w, e->s, e->sid);
@@ -247,9 +260,7 @@ free_ended(struct worker *w, struct tombstone *tombstone)
 	struct ended *e = container_of(tombstone, struct ended, tombstone);
 
 	hash_remove(&w->subscriptions->ended, &e->node);
-	topic_unref(w, e->s->t);
-	free(e->s->member);
-	free(e->s);
+	release(w, subscription_living(e->s));
 	free(e);
 }
 
@@ -285,7 +296,9 @@ find_ended(struct worker *w, uint32_t ref)
 	struct hash_node *n =
 	    hash_find(&w->subscriptions->ended, hash_u64(ref), has_ref, &ref);
 
-	return n == NULL ? NULL : container_of(n, struct ended, node)->s;
+	return n == NULL
+	    ? NULL
+	    : subscription_living(container_of(n, struct ended, node)->s);
 }
 
 void
@@ -339,8 +352,7 @@ void
 subscription_end_all(struct conn *c)
 {
 	while (!list_is_empty(&c->subs))
-		subscription_end(
-		    LIST_ITEM(c->subs.next, struct subscription, in_conn));
+		subscription_end(SUBSCRIPTION_OF(c->subs.next));
 }
 
 void
@@ -368,7 +380,7 @@ subscription_note(struct subscription *s, uint64_t pos, uint32_t back)
 void
 subscription_restart(struct list *e, uint64_t pos)
 {
-	struct subscription *s = LIST_ITEM(e, struct subscription, in_conn);
+	struct subscription *s = SUBSCRIPTION_OF(e);
 
 	s->pos = pos;
 	s->back = 0;

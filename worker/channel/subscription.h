@@ -8,11 +8,13 @@
  * topic, so that nothing of the channel precedes the confirmation.
  */
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "shared/base/hash.h"
 #include "shared/base/list.h"
+#include "shared/base/magic.h"
 #include "shared/base/str.h"
 #include "shared/ipc/ipc_msg.h"
 
@@ -37,12 +39,25 @@ struct subscription {
 	uint64_t stamp;               /* the broker's, for a replay */
 	uint64_t pos;                 /* likewise: see SUB_DONE */
 	uint32_t back;
-	uint32_t ref;   /* names it in SUB and SUB_DONE */
-	uint32_t index; /* in t->v while on */
-	uint16_t again; /* SUB_AGAIN that were not answered */
-	bool on;
-	bool user; /* #server-to-user-…: made by the sign-in */
+	uint32_t ref;        /* names it in SUB and SUB_DONE */
+	uint32_t index;      /* in t->v while on */
+	unsigned again : 14; /* SUB_AGAIN that were not answered */
+	unsigned on : 1;
+	unsigned user : 1; /* #server-to-user-…: made by the sign-in */
+	uint16_t magic;    /* MAGIC_SUBSCRIPTION while it lives */
 };
+
+#define SUBSCRIPTION_AGAIN_MAX ((1u << 14) - 1)
+
+/* What a list or a table leads to. */
+static inline struct subscription *
+subscription_living(struct subscription *s)
+{
+	assert(s->magic == MAGIC_SUBSCRIPTION);
+	return s;
+}
+#define SUBSCRIPTION_OF(p) \
+	subscription_living(LIST_ITEM(p, struct subscription, in_conn))
 
 struct subscriptions {
 	struct hash ended; /* that a new broker may have to hear of, by ref */
@@ -64,6 +79,8 @@ member_online_bytes(const struct client_member *m)
 
 /* This connection's subscription to the channel, or NULL. */
 struct subscription *subscription_find(struct conn *, struct str channel);
+/* One more of the connection, with a reference to its topic. */
+struct subscription *subscription_new(struct conn *, struct str channel);
 /*
  * Everything has been checked: asks the broker to let the connection in.
  * member: for presence channels, owned from now on; else NULL.

@@ -57,8 +57,7 @@ user_subscription(const struct conn *c)
 	struct list *e;
 
 	LIST_FOREACH(e, &c->subs) {
-		struct subscription *s =
-		    LIST_ITEM(e, struct subscription, in_conn);
+		struct subscription *s = SUBSCRIPTION_OF(e);
 
 		if (s->user)
 			return s;
@@ -267,12 +266,8 @@ join_user_channel(struct conn *c)
 
 	buf_append(&name, c->user->id);
 	if (subscription_find(c, buf_str(name)) == NULL) {
-		s = xcalloc(1, sizeof(*s));
-		s->c = c;
-		s->t = topic_get(c->w, c->app->num, buf_str(name));
-		s->ref = ++c->w->next_ref;
+		s = subscription_new(c, buf_str(name));
 		s->user = s->on = true;
-		list_append(&c->subs, &s->in_conn);
 		topic_add(s->t, s->c, &s->index);
 	}
 	buf_unref(name);

@@ -7,6 +7,9 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "tests/unit/worker/client/client_rig.h"
 
@@ -230,6 +233,37 @@ again(void **state)
 	refused("LimitReached", 413);
 }
 
+/* A list that leads to one that was freed ends the process. */
+static void
+m1_a_freed_subscription_is_not_used(void **state)
+{
+	struct rlimit none = { 0, 0 };
+	struct subscription *s;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	join("room", NULL);
+	assert_int_equal(sizeof(*s), 72); /* the magic number costs nothing */
+	s = subscription_find(rig.c, S("room"));
+	assert_int_equal(s->magic, MAGIC_SUBSCRIPTION);
+	pid = fork();
+	assert_int_not_equal(pid, -1);
+	if (pid == 0) {
+		signal(SIGABRT, SIG_DFL);
+		setrlimit(RLIMIT_CORE, &none);
+		close(STDERR_FILENO);
+		magic_poison16(&s->magic);
+		subscription_end_all(rig.c);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	/* One that has ended waits, alive, for the broker's answer. */
+	subscription_end(s);
+	assert_int_equal(s->magic, MAGIC_SUBSCRIPTION);
+}
+
 int
 main(void)
 {
@@ -240,6 +274,7 @@ main(void)
 		TEST(signatures),
 		TEST(presence),
 		TEST(again),
+		TEST(m1_a_freed_subscription_is_not_used),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
