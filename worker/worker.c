@@ -299,6 +299,7 @@ worker_init(struct worker *w)
 	list_init(&w->slow);
 	list_init(&w->closed);
 	cache_replica_init(w);
+	compression_init(w);
 	sessions_init(w->sessions);
 	w->sessions->queue = conn_queue_bytes;
 	unacked_init(w);

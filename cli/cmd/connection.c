@@ -262,6 +262,8 @@ put_connection(void *arg, struct json row)
 
 	out_record_open(o, "connection");
 	put_values(o, row);
+	out_json(o, "compression", json_get(row, S("compression")));
+	out_bytes(o, "bytes_saved", number(row, "bytes_saved"));
 	if (more > 0 || out_is_json(o))
 		out_num(o, "channels_not_shown", more);
 	out_record_close(o);

@@ -118,7 +118,7 @@ suite('compression: the offer', (d) => {
 		assert.equal(headers['sec-websocket-extensions'], undefined);
 		await c.expectFatal(4001);
 	});
-}, { compression: 'on' });
+});
 
 // Bytes that no compressor makes smaller.
 const noise = (n) => {
@@ -259,4 +259,4 @@ suite('compression: messages from clients', (d) => {
 		await a.close();
 		await b.close();
 	});
-}, { compression: 'on', max_message_bytes: MAX });
+}, { max_message_bytes: MAX });

@@ -131,9 +131,9 @@ suite('greeting', (d) => {
 			await c.close();
 		});
 
-	test('extensions are declined', async () => {
+	test('unknown extensions are declined', async () => {
 		const c = upgrade(d, url, { 'Sec-WebSocket-Extensions':
-			'permessage-deflate; client_max_window_bits' });
+			'x-webkit-deflate-frame; no_context_takeover' });
 		const { headers } = await c.upgraded();
 		assert.equal(headers['sec-websocket-extensions'], undefined);
 		await c.greeted();

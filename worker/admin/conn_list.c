@@ -28,6 +28,7 @@
 #include "worker/channel/topic.h"
 #include "worker/client/client.h"
 #include "worker/client/error.h"
+#include "worker/conn/compression.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/timeout.h"
 #include "worker/conn/transport.h"
@@ -226,6 +227,22 @@ put_channels(struct json_writer *w, const struct conn *c)
 }
 
 static void
+put_compression(struct json_writer *w, const struct conn *c)
+{
+	struct buf *b = NULL;
+
+	json_key(w, "compression");
+	if (c->window_bits == 0) {
+		json_put_null(w);
+	} else {
+		compression_terms(c, &b);
+		json_put_str(w, buf_str(b));
+	}
+	buf_unref(b);
+	put_number(w, "bytes_saved", (uint64_t)MAX(c->saved, 0));
+}
+
+static void
 put_conn(struct buf **rows, const struct conn_list *k, const struct conn *c)
 {
 	char sid[SOCKET_ID_MAX], address[80];
@@ -257,8 +274,10 @@ put_conn(struct buf **rows, const struct conn_list *k, const struct conn *c)
 	put_number(&w, "sent", c->out.pushes);
 	put_number(&w, "bytes_sent", c->out.out);
 	put_number(&w, "queued", outq_bytes(&c->out));
-	if (k->kind == WALK_SHOW)
+	if (k->kind == WALK_SHOW) {
+		put_compression(&w, c);
 		put_channels(&w, c);
+	}
 	json_object_close(&w);
 	b = json_writer_take(&w);
 	buf_append(rows, buf_str(b));

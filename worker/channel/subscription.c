@@ -17,6 +17,7 @@
 #include "worker/app/apps.h"
 #include "worker/app/stats.h"
 #include "worker/channel/topic.h"
+#include "worker/conn/compression.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/flow.h"
 #include "worker/core/core.h"
@@ -401,7 +402,7 @@ subscription_on_done(
 			s->stamp = m->status == 0 ? m->stamp : SUB_VOID;
 		return 0;
 	}
-	conn_queue_answer(c, m->frames);
+	compression_queue_answer(c, topic_name(s->t), m->frames);
 	if (m->status != 0) {
 		drop(s);
 		return 0;

@@ -17,6 +17,7 @@
 #include "worker/app/stats.h"
 #include "worker/channel/roster.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/variants.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
 #include "worker/session/session.h"
@@ -70,6 +71,7 @@ topic_unref(struct worker *w, struct topic *t)
 		return;
 	hash_remove(&w->topics, &t->node);
 	free(t->v);
+	context_free(w, t->context);
 	roster_free(t->roster);
 	free(t);
 }
@@ -82,12 +84,14 @@ topic_add(struct topic *t, struct conn *c, uint32_t *index)
 		t->v = xreallocarray(t->v, t->cap, sizeof(*t->v));
 	}
 	*index = t->n;
+	t->packing += c->window_bits != 0;
 	t->v[t->n++] = (struct topic_entry){ c, index };
 }
 
 void
 topic_remove(struct topic *t, uint32_t index)
 {
+	t->packing -= t->v[index].c->window_bits != 0;
 	t->v[index] = t->v[--t->n];
 	*t->v[index].index = index;
 	if (t->cap > 16 && t->n < t->cap / 4) {
@@ -113,24 +117,40 @@ note_sessions(
 	}
 }
 
-void
-topic_on_event(struct worker *w, const struct msg_event *m)
+/* To everybody, in the form that is right for each; false: all get it plain. */
+static bool
+fan_out_packed(struct worker *w, struct topic *t, const struct msg_event *m)
 {
-	struct topic *t = topic_find(w, m->app, m->channel);
-	struct stats_app *a;
-	struct slice s;
+	struct app *app = t->v[0].c->app;
+	struct stats_app *a = stats_of(app);
+	struct variants v = {
+		.w = w, .context = &t->context, .frame = m->frame
+	};
 
-	if (t == NULL || t->n == 0 || m->frame.n == 0)
-		return;
-	s = worker_arena(&w->events, m->frame);
-	w->nevents++;
-	w->fanout += t->n;
-	stats_sample(w->stats, m->read_us);
-	if (m->pos != 0)
-		note_sessions(w, t, m);
-	a = stats_of(t->v[0].c->app);
-	a->deliveries += t->n;
-	a->messages_out += t->n;
+	if (!variants_begin(&v, app, t->packing, m->channel))
+		return false;
+	for (uint32_t i = 0; i < t->n; i++) {
+		struct conn *c = t->v[i].c;
+
+		if (i + PREFETCH < t->n)
+			__builtin_prefetch(&t->v[i + PREFETCH].c->out, 1);
+		if (conn_sid(c) == m->except) {
+			a->deliveries--;
+			a->messages_out--;
+		} else {
+			variants_queue(&v, c);
+		}
+	}
+	variants_end(&v, app);
+	return true;
+}
+
+static void
+fan_out(struct worker *w, const struct topic *t, const struct msg_event *m)
+{
+	struct stats_app *a = stats_of(t->v[0].c->app);
+	struct slice s = worker_arena(&w->events, m->frame);
+
 	for (uint32_t i = 0; i < t->n; i++) {
 		struct conn *c = t->v[i].c;
 
@@ -143,6 +163,26 @@ topic_on_event(struct worker *w, const struct msg_event *m)
 			conn_queue(c, s.b, s.off, s.len);
 		}
 	}
+}
+
+void
+topic_on_event(struct worker *w, const struct msg_event *m)
+{
+	struct topic *t = topic_find(w, m->app, m->channel);
+	struct stats_app *a;
+
+	if (t == NULL || t->n == 0 || m->frame.n == 0)
+		return;
+	w->nevents++;
+	w->fanout += t->n;
+	stats_sample(w->stats, m->read_us);
+	if (m->pos != 0)
+		note_sessions(w, t, m);
+	a = stats_of(t->v[0].c->app);
+	a->deliveries += t->n;
+	a->messages_out += t->n;
+	if (t->packing == 0 || !fan_out_packed(w, t, m))
+		fan_out(w, t, m);
 }
 
 int

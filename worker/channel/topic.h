@@ -25,10 +25,12 @@ struct topic_entry {
 struct topic {
 	struct hash_node node;
 	uint32_t app;
-	uint32_t refs;   /* subscriptions, also those not on yet */
-	uint32_t n, cap; /* entries */
+	uint32_t refs;    /* subscriptions, also those not on yet */
+	uint32_t n, cap;  /* entries */
+	uint32_t packing; /* of them: connections with permessage-deflate */
 	struct topic_entry *v;
-	struct roster *roster; /* presence channels, or NULL */
+	struct context *context; /* see worker/conn/variants.h; or NULL */
+	struct roster *roster;   /* presence channels, or NULL */
 	size_t name_len;
 	char name[];
 };

@@ -30,6 +30,7 @@
 #include "worker/conn/conn.h"
 #include "worker/conn/http_request.h"
 #include "worker/conn/transport.h"
+#include "worker/conn/variants.h"
 #include "worker/conn/ws.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
@@ -155,6 +156,7 @@ relieve(struct worker *w, uint64_t need)
 	struct holder *v = collect(w, &n);
 	char peer[64];
 
+	contexts_clear(w);
 	h->barren = n == 0;
 	if (n > 0)
 		transport_peer_text(v[0].c, peer, sizeof(peer));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * compression.c: what connections agree on about compression, and messages
- * from clients.  Owns struct compression: one inflater for all of them, since
- * the answer to each offer forbids clients to keep a context.
+ * compression.c: what connections agree on about compression, messages from
+ * them, and frames for them.  Owns struct compression: one inflater for all,
+ * since the answer to each offer forbids clients to keep a context, and one
+ * deflater.
  *
  * Must never hold anything for a single connection.
  */
@@ -12,10 +13,21 @@
 #include "shared/app/app.h"
 #include "shared/base/buf.h"
 #include "shared/conf/conf.h"
+#include "shared/net/ws_frame.h"
+#include "shared/pusher/channel_name.h"
+#include "worker/app/stats.h"
 #include "worker/conn/conn.h"
 #include "worker/core/core.h"
 
-#define KEEP_BYTES (64u << 10) /* of the buffer, between two messages */
+#define KEEP_BYTES (64u << 10) /* of a buffer, between two messages */
+#define LIST_BYTES 1024        /* a list of members is long from here on */
+#define RSV1 0x40
+
+void
+compression_init(struct worker *w)
+{
+	list_init(&w->compression->contexts);
+}
 
 void
 compression_free(struct worker *w)
@@ -23,8 +35,15 @@ compression_free(struct worker *w)
 	struct compression *x = w->compression;
 
 	inflater_free(x->inflater);
+	deflater_free(x->deflater);
 	buf_unref(x->message);
-	*x = (struct compression){ 0 };
+	buf_unref(x->packed);
+}
+
+static bool
+is_on(const struct conn *c)
+{
+	return c->w->conf->compression && c->app != NULL && c->app->compression;
 }
 
 void
@@ -34,7 +53,7 @@ compression_negotiate(
 	struct deflate_terms terms;
 	size_t i = 0;
 
-	if (!c->w->conf->compression || c->app == NULL || !c->app->compression)
+	if (!is_on(c))
 		return;
 	while (i < head->nheaders &&
 	    (!str_eq_nocase(
@@ -44,10 +63,34 @@ compression_negotiate(
 	if (i == head->nheaders)
 		return;
 	c->window_bits = terms.bits;
+	c->window_asked = terms.bits_asked;
 	c->self_contained = terms.self_contained;
 	buf_append(b, S("Sec-WebSocket-Extensions: "));
-	deflate_answer(&terms, b);
+	compression_terms(c, b);
 	buf_append(b, S("\r\n"));
+}
+
+void
+compression_terms(const struct conn *c, struct buf **b)
+{
+	struct deflate_terms terms = { .bits = c->window_bits,
+		.bits_asked = c->window_asked,
+		.self_contained = c->self_contained };
+
+	deflate_answer(&terms, b);
+}
+
+/* Empties the buffer, and frees one that a large message has left. */
+static struct buf **
+reuse(struct buf **b)
+{
+	if (*b != NULL && (*b)->cap > KEEP_BYTES) {
+		buf_unref(*b);
+		*b = NULL;
+	}
+	if (*b != NULL)
+		(*b)->len = 0;
+	return b;
 }
 
 enum inflate_result
@@ -58,14 +101,81 @@ compression_unpack(struct worker *w, size_t max, struct str *s)
 
 	if (x->inflater == NULL)
 		x->inflater = inflater_new();
-	if (x->message != NULL && x->message->cap > KEEP_BYTES) {
-		buf_unref(x->message);
-		x->message = NULL;
-	}
-	if (x->message != NULL)
-		x->message->len = 0;
-	r = inflater_run(x->inflater, *s, max, &x->message);
+	r = inflater_run(x->inflater, *s, max, reuse(&x->message));
 	*s = buf_str(x->message);
 	x->unpacked += s->n;
 	return r;
+}
+
+struct str
+compression_pack(
+    struct worker *w, struct str before, struct str frame, struct str payload)
+{
+	struct compression *x = w->compression;
+	unsigned char head[WS_HEAD_MAX];
+	size_t n;
+	char *p;
+
+	if (x->deflater == NULL || x->level != w->conf->compression_level) {
+		deflater_free(x->deflater);
+		x->level = w->conf->compression_level;
+		x->deflater = deflater_new((int)x->level);
+	}
+	w->stats->counts.deflate_runs++;
+	buf_reserve(reuse(&x->packed), WS_HEAD_MAX);
+	x->packed->len = WS_HEAD_MAX;
+	deflater_run(x->deflater, before, payload, &x->packed);
+	n = ws_head_write(WS_TEXT, x->packed->len - WS_HEAD_MAX, head);
+	head[0] = (unsigned char)frame.p[0] | RSV1;
+	p = x->packed->data + WS_HEAD_MAX - n;
+	memcpy(p, head, n);
+	return str_make(p, x->packed->len - WS_HEAD_MAX + n);
+}
+
+/* The frame in its shorter form. */
+static struct str
+pack_answer(struct conn *c, struct str frame, struct str payload)
+{
+	struct stats_app *a = stats_of(c->app);
+	struct str packed;
+
+	if (c->window_bits < DEFLATE_BITS_MAX &&
+	    payload.n > (size_t)1 << c->window_bits)
+		return frame;
+	packed = compression_pack(c->w, S(""), frame, payload);
+	if (packed.n >= frame.n)
+		return frame;
+	c->packed_id = 0; /* of no channel's last event */
+	c->saved += (int64_t)(frame.n - packed.n);
+	a->packed_raw += frame.n;
+	a->packed_sent += packed.n;
+	return packed;
+}
+
+void
+compression_queue_answer(struct conn *c, struct str channel, struct str frames)
+{
+	size_t min = LIST_BYTES;
+	struct buf *b = NULL;
+	struct ws_head h;
+	ssize_t n;
+
+	if (c->window_bits == 0 || !is_on(c) ||
+	    (channel_flags(channel) & CHANNEL_ENCRYPTED)) {
+		conn_queue_answer(c, frames);
+		return;
+	}
+	while ((n = ws_head_read(&h, frames)) > 0 &&
+	    h.len <= frames.n - (size_t)n) {
+		struct str payload = str_make(frames.p + n, (size_t)h.len);
+		struct str frame = str_make(frames.p, (size_t)n + payload.n);
+
+		frames = str_from(frames, frame.n);
+		buf_append(&b,
+		    payload.n < min ? frame : pack_answer(c, frame, payload));
+		min = (size_t)c->w->conf->compression_alone_bytes;
+	}
+	buf_append(&b, frames);
+	conn_queue_answer(c, buf_str(b));
+	buf_unref(b);
 }

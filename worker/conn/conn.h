@@ -128,6 +128,7 @@ struct conn {
 	bool close_counted : 1;  /* see conn_record_close() */
 	bool deaf : 1;           /* not read any more */
 	bool bad_session : 1;    /* the session that it names is ignored */
+	bool window_asked : 1;   /* it asked for that window */
 	bool self_contained : 1; /* it wants no context between messages */
 	bool parting : 1; /* closed once it has answered, see ws_part_with() */
 };
