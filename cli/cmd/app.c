@@ -19,24 +19,15 @@
 
 /* ---- printing ---- */
 
-static const char *const list_keys[] = { "id", "key", "secret", "name",
-	"enabled", "old_key", "old_key_seconds" };
-static const char *const all_keys[] = {
-	"id",
-	"key",
-	"secret",
-	"name",
-	"enabled",
-	"old_key",
-	"old_key_seconds",
-#define APP_UINT(field, def, min, max, help) #field,
-#define APP_BOOL(field, def, help) #field,
-#define APP_TEXT(field, def, help) #field,
-#include "shared/app/app_settings.def"
-};
+#define LIST_COLUMNS "id key secret name enabled"
+#define OLD_COLUMNS " old_key old_key_seconds"
 
-/* The columns of list_keys that nobody has to see when there is nothing. */
-#define OLD_KEYS 2
+static const char all_columns[] = LIST_COLUMNS OLD_COLUMNS
+#define APP_UINT(field, def, min, max, help) " " #field
+#define APP_BOOL(field, def, help) " " #field
+#define APP_TEXT(field, def, help) " " #field
+#include "shared/app/app_settings.def"
+    ;
 
 /* The key before the last rotation, and how long it still counts. */
 static void
@@ -268,11 +259,10 @@ cmd_app_list(struct cmd *c)
 		return CMD_FAILED;
 	if (!l.old_keys && appdb_each(db, look_for_old_key, &l) == -1)
 		r = cmd_fail("%s", appdb_error(db));
-	if (out_is_json(c->out))
-		out_table_open(c->out, NULL, all_keys, nitems(all_keys));
-	else
-		out_table_open(c->out, NULL, list_keys,
-		    nitems(list_keys) - (l.old_keys ? 0 : OLD_KEYS));
+	out_table_open(c->out, NULL,
+	    out_is_json(c->out) ? all_columns
+		: l.old_keys    ? LIST_COLUMNS OLD_COLUMNS
+				: LIST_COLUMNS);
 	if (r == CMD_OK && appdb_each(db, put_row, &l) == -1)
 		r = cmd_fail("%s", appdb_error(db));
 	if (r != CMD_OK)

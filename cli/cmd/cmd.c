@@ -20,7 +20,6 @@
 #include "shared/base/buf.h"
 #include "shared/base/suggest.h"
 #include "shared/base/xmalloc.h"
-#include "shared/net/ws_frame.h"
 #include "shared/proc/proc.h"
 
 #define MAX_OPTIONS 32   /* of one verb */
@@ -122,6 +121,7 @@ cmd_clear(struct cmd *c)
 {
 	free(c->args);
 	free(c->values);
+	app_clear(&c->app);
 	c->args = NULL;
 	c->values = NULL;
 }
@@ -245,18 +245,23 @@ cmd_confirm(const struct cmd *c, const char *fmt, ...)
 
 /* ---- the database ---- */
 
-static bool
-is_busy(const char *why)
+bool
+cmd_wait_busy(const char *why, unsigned *waited_ms)
 {
-	return why != NULL &&
-	    (strstr(why, "busy with another process") != NULL ||
-		strstr(why, "database is locked") != NULL);
+	const struct timespec pause = { 0, BUSY_PAUSE_MS * 1000000L };
+
+	if (why == NULL || *waited_ms >= BUSY_MS ||
+	    (strstr(why, "busy with another process") == NULL &&
+		strstr(why, "database is locked") == NULL))
+		return false;
+	nanosleep(&pause, NULL);
+	*waited_ms += BUSY_PAUSE_MS;
+	return true;
 }
 
 struct appdb *
 cmd_open_db(const struct cmd *c, enum appdb_mode mode)
 {
-	struct timespec pause = { 0, BUSY_PAUSE_MS * 1000000L };
 	unsigned waited = 0;
 	struct appdb *db;
 	char *why = NULL;
@@ -265,12 +270,10 @@ cmd_open_db(const struct cmd *c, enum appdb_mode mode)
 	    proc_leave_root(c->conf->user, c->conf->database) == -1)
 		return cmd_fail("cannot become %s", c->conf->user), NULL;
 	/* Many commands at once: each has its turn. */
-	for (; (db = appdb_open(c->conf->database, mode, &why)) == NULL &&
-	     is_busy(why) && waited < BUSY_MS;
-	     waited += BUSY_PAUSE_MS) {
+	while ((db = appdb_open(c->conf->database, mode, &why)) == NULL &&
+	    cmd_wait_busy(why, &waited)) {
 		free(why);
 		why = NULL;
-		nanosleep(&pause, NULL);
 	}
 	if (db != NULL)
 		appdb_wait(db, BUSY_MS);
@@ -344,157 +347,5 @@ cmd_read_app(const struct cmd *c, const char *which, struct app *app)
 		return CMD_FAILED;
 	r = cmd_find_app(c, db, which, app);
 	appdb_close(db);
-	return r;
-}
-
-/* ---- the daemon ---- */
-
-/* It may name what others have chosen, and so what steers a terminal. */
-static void
-note_answer(const char *why)
-{
-	char *text = out_clean(str_of(why));
-
-	cmd_note("%s", text);
-	free(text);
-}
-
-static int
-ask_with(const struct ctl_question *q, enum ctl_result *result)
-{
-	char *why;
-	int r = CMD_FAILED;
-
-	*result = CTL_REFUSED;
-	if (!utf8_is_valid(q->args))
-		return cmd_fail("an argument is not UTF-8");
-	switch (*result = ctl_ask(q, &why)) {
-	case CTL_DONE:
-		r = CMD_OK;
-		break;
-	case CTL_ABSENT:
-		r = CMD_NO_DAEMON;
-		/* FALLTHROUGH */
-	case CTL_REFUSED:
-	case CTL_FAILED:
-	case CTL_SILENT:
-		note_answer(why);
-		break;
-	}
-	free(why);
-	return r;
-}
-
-static int
-ask(const struct ctl_question *q)
-{
-	enum ctl_result result;
-
-	return ask_with(q, &result);
-}
-
-int
-cmd_ask_ctl(const struct cmd *c, const char *verb, struct str args, ctl_row fn,
-    void *arg, enum ctl_result *result)
-{
-	struct ctl_question q = { .path = c->conf->control_path,
-		.verb = verb,
-		.args = args,
-		.timeout_ms = CTL_TIMEOUT_MS,
-		.on_row = fn,
-		.arg = arg };
-
-	return ask_with(&q, result);
-}
-
-int
-cmd_ask(const struct cmd *c, const char *verb, struct str args, ctl_row fn,
-    void *arg)
-{
-	enum ctl_result result;
-
-	return cmd_ask_ctl(c, verb, args, fn, arg, &result);
-}
-
-struct only {
-	ctl_row fn;
-	void *arg;
-	bool seen;
-};
-
-static void
-on_only_row(void *arg, struct json row)
-{
-	struct only *o = arg;
-
-	if (!o->seen)
-		o->fn(o->arg, row);
-	o->seen = true;
-}
-
-int
-cmd_ask_one(const struct cmd *c, const char *verb, struct str args, ctl_row fn,
-    void *arg)
-{
-	struct only o = { .fn = fn, .arg = arg };
-	int r = cmd_ask(c, verb, args, on_only_row, &o);
-
-	if (r == CMD_OK && !o.seen)
-		r = cmd_fail("pusherd has done it, but does not say what");
-	return r;
-}
-
-int
-cmd_watch(const struct cmd *c, const char *verb, struct str args, ctl_row fn,
-    void *arg, const bool *stop)
-{
-	struct ctl_question q = { .path = c->conf->control_path,
-		.verb = verb,
-		.args = args,
-		.on_row = fn,
-		.arg = arg,
-		.stop = stop };
-
-	return ask(&q);
-}
-
-int
-cmd_tell_apps_changed(const struct cmd *c)
-{
-	struct ctl_question q = { .path = c->conf->control_path,
-		.verb = "apps-changed",
-		.args = S("{}"),
-		.timeout_ms = CTL_TIMEOUT_MS };
-	struct timespec pause = { 0, BUSY_PAUSE_MS * 1000000L };
-	enum ctl_result result;
-	unsigned waited = 0;
-	char *why, *text;
-	int r = CMD_OK;
-
-	/* Others write at the same time: the daemon reads when they have. */
-	while ((result = ctl_ask(&q, &why)) == CTL_REFUSED && is_busy(why) &&
-	    waited < BUSY_MS) {
-		free(why);
-		why = NULL;
-		nanosleep(&pause, NULL);
-		waited += BUSY_PAUSE_MS;
-	}
-	switch (result) {
-	case CTL_DONE:
-		break;
-	case CTL_ABSENT:
-		cmd_note("pusherd is not running: takes effect when it starts");
-		break;
-	case CTL_REFUSED:
-	case CTL_FAILED:
-	case CTL_SILENT:
-		text = out_clean(str_of(why));
-		r = cmd_fail("written to %s, but pusherd did not confirm that "
-			     "it knows: %s",
-		    c->conf->database, text);
-		free(text);
-		break;
-	}
-	free(why);
 	return r;
 }

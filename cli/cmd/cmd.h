@@ -60,6 +60,7 @@ struct cmd {
 	const char *self;
 	const char **args;
 	size_t nargs;
+	struct app app; /* after cmd_name_app(); else its id is NULL */
 	struct cmd_value *values; /* the options in their order */
 	size_t nvalues;
 	bool help, json, header; /* --help, -j, --header among the arguments */
@@ -93,6 +94,11 @@ void cmd_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int cmd_confirm(const struct cmd *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/*
+ * True after a pause: another process writes (why says so), and there is time
+ * left; *waited_ms begins at 0.
+ */
+bool cmd_wait_busy(const char *why, unsigned *waited_ms);
 /* The database of the apps; NULL after a message. */
 struct appdb *cmd_open_db(const struct cmd *, enum appdb_mode);
 /* CMD_OK and *app (app_clear() it), or CMD_FAILED after a message. */
@@ -101,20 +107,37 @@ int cmd_find_app(
 /* The two together, for commands that only read. */
 int cmd_read_app(const struct cmd *, const char *which, struct app *app);
 
+/* The same into c->app; which may be NULL (an argument that is not there). */
+int cmd_name_app(struct cmd *, const char *which);
+
 /*
- * Asks the daemon.  CMD_OK, or after a message CMD_FAILED or CMD_NO_DAEMON.
+ * The arguments of a question.  keys: their names with a blank between them,
+ * each with its value: a text, NULL = left out; "=name" a struct str; "#name" a
+ * uint64_t, 0 = left out; "?name" a bool, false = left out.  The caller's
+ * reference.
  */
-int cmd_ask(const struct cmd *, const char *verb, struct str args, ctl_row fn,
+struct buf *cmd_args(const char *keys, ...);
+/*
+ * Asks the daemon, and lets go of the arguments, which may be NULL.  CMD_OK,
+ * or after a message CMD_FAILED or CMD_NO_DAEMON.
+ */
+int cmd_ask(const struct cmd *, const char *verb, struct buf *args, ctl_row fn,
     void *arg);
 /* The same; *result: how it ended. */
-int cmd_ask_ctl(const struct cmd *, const char *verb, struct str args,
+int cmd_ask_ctl(const struct cmd *, const char *verb, struct buf *args,
     ctl_row fn, void *arg, enum ctl_result *result);
-/* The same where one row is the answer: fn is called once, or it failed. */
-int cmd_ask_one(const struct cmd *, const char *verb, struct str args,
-    ctl_row fn, void *arg);
+/*
+ * The same where one row is the answer: a record of these members
+ * (out_members()), or it failed.
+ */
+int cmd_ask_one(const struct cmd *, const char *verb, struct buf *args,
+    const char *members);
+/* The same as a table of these columns; order: see out_table_order(). */
+int cmd_list(const struct cmd *, const char *verb, struct buf *args,
+    const char *order, const char *columns);
 /* As cmd_ask() without an end: until *stop is true after a row. */
-int cmd_watch(const struct cmd *, const char *verb, struct str args, ctl_row fn,
-    void *arg, const bool *stop);
+int cmd_watch(const struct cmd *, const char *verb, struct buf *args,
+    ctl_row fn, void *arg, const bool *stop);
 /*
  * The apps in the database have changed: returns when every worker knows.
  * No daemon is fine (CMD_OK and a note).

@@ -26,20 +26,6 @@ struct asking {
 	bool has_read;    /* a value comes from this file */
 };
 
-/* The text of a member, free(3) it; NULL: it is none. */
-static char *
-text_of(struct json row, const char *key)
-{
-	struct json v = json_get(row, str_of(key));
-	char *tmp = NULL, *text = NULL;
-	struct str s;
-
-	if (v.kind == JSON_STRING && json_string(v, &s, &tmp) == 0)
-		text = str_dup(s);
-	free(tmp);
-	return text;
-}
-
 /* "FILE:12", where the daemon may know a longer path of the same file. */
 static bool
 is_origin(const char *origin, const char *file)
@@ -63,8 +49,9 @@ static void
 on_row(void *arg, struct json row)
 {
 	struct asking *a = arg;
-	char *name = text_of(row, "option"), *value = text_of(row, "value");
-	char *origin = text_of(row, "origin"), *why = NULL;
+	char *name = json_dup(json_get(row, S("option"))),
+	     *value = json_dup(json_get(row, S("value")));
+	char *origin = json_dup(json_get(row, S("origin"))), *why = NULL;
 
 	if (name != NULL && value != NULL && origin != NULL) {
 		/* A daemon of another version may know another option. */
@@ -104,11 +91,11 @@ ask(struct asking *a, const char *path, bool is_said)
 static void
 on_database(void *arg, struct json row)
 {
-	char **database = arg, *name = text_of(row, "option");
+	char **database = arg, *name = json_dup(json_get(row, S("option")));
 
 	if (name != NULL && strcmp(name, "database") == 0) {
 		free(*database);
-		*database = text_of(row, "value");
+		*database = json_dup(json_get(row, S("value")));
 	}
 	free(name);
 }

@@ -20,8 +20,6 @@ const struct cmd_option cmd_config_options[] = {
 	{ NULL, NULL, NULL },
 };
 
-static const char *const keys[] = { "option", "value", "origin" };
-
 struct printing {
 	const struct cmd *c;
 	const char *only; /* an option, or NULL */
@@ -45,22 +43,15 @@ put_row(void *arg, const char *name, const char *value, const char *origin)
 static void
 on_row(void *arg, struct json row)
 {
-	char *texts[3] = { NULL, NULL, NULL }, *tmp[3] = { NULL, NULL, NULL };
-	struct str s;
-	size_t i;
+	char *name = json_dup(json_get(row, S("option"))),
+	     *value = json_dup(json_get(row, S("value"))),
+	     *origin = json_dup(json_get(row, S("origin")));
 
-	for (i = 0; i < nitems(keys); i++) {
-		struct json v = json_get(row, str_of(keys[i]));
-
-		if (v.kind == JSON_STRING && json_string(v, &s, &tmp[i]) == 0)
-			texts[i] = str_dup(s);
-	}
-	if (texts[0] != NULL && texts[1] != NULL && texts[2] != NULL)
-		put_row(arg, texts[0], texts[1], texts[2]);
-	for (i = 0; i < nitems(keys); i++) {
-		free(texts[i]);
-		free(tmp[i]);
-	}
+	if (name != NULL && value != NULL && origin != NULL)
+		put_row(arg, name, value, origin);
+	free(name);
+	free(value);
+	free(origin);
 }
 
 struct names {
@@ -104,9 +95,9 @@ cmd_config(struct cmd *c)
 
 	if (p.only != NULL && check_name(c, p.only) != CMD_OK)
 		return CMD_USAGE;
-	out_table_open(c->out, NULL, keys, nitems(keys));
+	out_table_open(c->out, NULL, "option value origin");
 	if (!cmd_has(c, "here"))
-		r = cmd_ask(c, "config", S("{}"), on_row, &p);
+		r = cmd_ask(c, "config", NULL, on_row, &p);
 	if (cmd_has(c, "here") || r == CMD_NO_DAEMON) {
 		if (r == CMD_NO_DAEMON)
 			cmd_note("so this is what a start would find");

@@ -11,7 +11,6 @@
 
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
-#include "shared/json/json_write.h"
 #include "shared/pusher/channel_name.h"
 
 const struct cmd_option cmd_connections_list_options[] = {
@@ -35,49 +34,17 @@ const struct cmd_option cmd_connections_kill_options[] = {
 	{ NULL, NULL, NULL },
 };
 
-const char *const cmd_connection_keys[] = { "socket_id", "app", "worker",
-	"address", "age", "idle", "user", "subscriptions", "received", "sent",
-	"bytes_sent", "queued" };
-const size_t cmd_connection_nkeys = nitems(cmd_connection_keys);
-
-static uint64_t
-number(struct json row, const char *key)
-{
-	uint64_t n;
-
-	return json_u64(json_get(row, str_of(key)), UINT64_MAX, &n) == 0 ? n
-									 : 0;
-}
-
-/* The values, one by one, into an open row or record. */
-static void
-put_values(struct out *o, struct json row)
-{
-	struct json idle = json_get(row, S("idle"));
-
-	out_json(o, "socket_id", json_get(row, S("socket_id")));
-	out_json(o, "app", json_get(row, S("app")));
-	out_json(o, "worker", json_get(row, S("worker")));
-	out_json(o, "address", json_get(row, S("address")));
-	out_seconds(o, "age", number(row, "age"));
-	if (idle.kind == JSON_NUMBER)
-		out_seconds(o, "idle", number(row, "idle"));
-	else
-		out_null(o, "idle");
-	out_json(o, "user", json_get(row, S("user")));
-	out_json(o, "subscriptions", json_get(row, S("subscriptions")));
-	out_json(o, "received", json_get(row, S("received")));
-	out_json(o, "sent", json_get(row, S("sent")));
-	out_bytes(o, "bytes_sent", number(row, "bytes_sent"));
-	out_bytes(o, "queued", number(row, "queued"));
-}
+static const char columns[] =
+    "socket_id app worker address age:seconds idle:seconds user subscriptions "
+    "received sent bytes_sent:bytes queued:bytes";
 
 void
-cmd_connection_put(struct out *o, struct json row)
+cmd_connection_table(struct out *o, const char *name)
 {
-	out_row_open(o);
-	put_values(o, row);
-	out_row_close(o);
+	out_table_order(o,
+	    "socket_id app user address age idle queued sent received "
+	    "bytes_sent subscriptions worker");
+	out_table_open(o, name, columns);
 }
 
 /* ---- list ---- */
@@ -143,7 +110,7 @@ on_row(void *arg, struct json row)
 	struct listing *l = arg;
 
 	if (l->sort == NULL) {
-		cmd_connection_put(l->out, row);
+		out_row(l->out, row);
 		return;
 	}
 	if (l->n == l->cap) {
@@ -163,44 +130,26 @@ put_sorted(struct listing *l, uint64_t limit)
 		qsort_r(l->rows, l->n, sizeof(*l->rows), by_key, l);
 	for (i = 0; i < l->n; i++) {
 		if (limit == 0 || i < limit)
-			cmd_connection_put(l->out, row_of(l->rows[i]));
+			out_row(l->out, row_of(l->rows[i]));
 		free(l->rows[i]);
 	}
 	free(l->rows);
 }
 
-static void
-put_member(struct json_writer *w, const char *key, const char *value)
-{
-	if (value == NULL)
-		return;
-	json_key(w, key);
-	json_put_str(w, str_of(value));
-}
-
-/* The arguments of both verbs: {"app":…,"channel":…,"user":…}, open. */
-static void
-begin_args(const struct cmd *c, struct json_writer *w, const struct app *a)
-{
-	json_writer_init(w);
-	json_object_open(w);
-	put_member(w, "app", a->id);
-	put_member(w, "channel", cmd_value(c, "channel"));
-	put_member(w, "user", cmd_value(c, "user"));
-}
-
 static int
 check_sort(const struct cmd *c, const char *sort)
 {
-	size_t i;
+	struct str rest = str_of(columns), word;
 
 	if (sort == NULL)
 		return cmd_has(c, "reverse")
 		    ? cmd_usage(c, "--reverse needs --sort COLUMN")
 		    : CMD_OK;
-	for (i = 0; i < cmd_connection_nkeys; i++)
-		if (strcmp(sort, cmd_connection_keys[i]) == 0)
+	while (rest.p != NULL) {
+		word = str_cut(&rest, ' ');
+		if (str_eq(str_cut(&word, ':'), str_of(sort)))
 			return CMD_OK;
+	}
 	return cmd_usage(c, "there is no column \"%s\" to sort by", sort);
 }
 
@@ -211,9 +160,6 @@ cmd_connections_list(struct cmd *c)
 		.sort = cmd_value(c, "sort"),
 		.reverse = cmd_has(c, "reverse") };
 	const char *text = cmd_value(c, "limit");
-	struct app a = { .id = NULL };
-	struct json_writer w;
-	struct buf *args;
 	uint64_t limit = 0;
 	int r = check_sort(c, l.sort);
 
@@ -223,59 +169,41 @@ cmd_connections_list(struct cmd *c)
 	if (r == CMD_OK && c->nargs == 0 &&
 	    (cmd_has(c, "channel") || cmd_has(c, "user")))
 		r = cmd_usage(c, "--channel and --user need an APP");
-	if (r == CMD_OK && c->nargs > 0)
-		r = cmd_read_app(c, c->args[0], &a);
+	if (r == CMD_OK)
+		r = cmd_name_app(c, c->args[0]);
 	if (r != CMD_OK)
 		return r;
-	begin_args(c, &w, &a);
-	if (limit != 0 && l.sort == NULL) {
-		json_key(&w, "limit");
-		json_put_u64(&w, limit);
-	}
-	json_object_close(&w);
-	args = json_writer_take(&w);
-	app_clear(&a);
-	out_table_order(c->out,
-	    "socket_id app user address age idle queued sent received "
-	    "bytes_sent subscriptions worker");
-	out_table_open(c->out, NULL, cmd_connection_keys, cmd_connection_nkeys);
-	r = cmd_ask(c, "connections", buf_str(args), on_row, &l);
+	cmd_connection_table(c->out, NULL);
+	r = cmd_ask(c, "connections",
+	    cmd_args("app channel user #limit", c->app.id,
+		cmd_value(c, "channel"), cmd_value(c, "user"),
+		l.sort == NULL ? limit : 0),
+	    on_row, &l);
 	if (r != CMD_OK)
 		out_drop(c->out);
 	put_sorted(&l, limit);
 	out_table_close(c->out);
-	buf_unref(args);
 	return r;
 }
 
 /* ---- show ---- */
 
-static const char *const channel_keys[] = { "channel", "user", "on" };
-
 static void
-put_connection(void *arg, struct json row)
+put_connection(void *out, struct json row)
 {
 	struct json list = json_get(row, S("channels")), e;
-	struct out *o = arg;
-	uint64_t more = number(row, "channels_not_shown");
 	size_t pos = 0;
 
-	out_record_open(o, "connection");
-	put_values(o, row);
-	out_json(o, "compression", json_get(row, S("compression")));
-	out_bytes(o, "bytes_saved", number(row, "bytes_saved"));
-	if (more > 0 || out_is_json(o))
-		out_num(o, "channels_not_shown", more);
-	out_record_close(o);
-	out_table_open(o, "channels", channel_keys, nitems(channel_keys));
-	while (json_next(list, &pos, &e)) {
-		out_row_open(o);
-		out_json(o, "channel", json_get(e, S("channel")));
-		out_json(o, "user", json_get(e, S("user")));
-		out_json(o, "on", json_get(e, S("on")));
-		out_row_close(o);
-	}
-	out_table_close(o);
+	out_record_open(out, "connection");
+	out_members(out, row, columns);
+	out_members(out, row, "compression bytes_saved:bytes");
+	if (row_u64(row, "channels_not_shown") > 0 || out_is_json(out))
+		out_num(out, "channels_not_shown",
+		    row_u64(row, "channels_not_shown"));
+	out_record_close(out);
+	out_table_open(out, "channels", "channel user on");
+	while (json_next(list, &pos, &e))
+		out_row(out, e);
 }
 
 static int
@@ -287,37 +215,22 @@ check_socket_id(const struct cmd *c, const char *text)
 	    c, "\"%s\" is no socket id: digits, a dot, digits", text);
 }
 
-/* {"socket_id":…} */
-static struct buf *
-socket_id_args(const char *text)
-{
-	struct json_writer w;
-
-	json_writer_init(&w);
-	json_object_open(&w);
-	put_member(&w, "socket_id", text);
-	json_object_close(&w);
-	return json_writer_take(&w);
-}
-
 int
 cmd_connections_show(struct cmd *c)
 {
-	struct buf *args;
 	int r = check_socket_id(c, c->args[0]);
 
 	if (r != CMD_OK)
 		return r;
-	args = socket_id_args(c->args[0]);
 	out_group_open(c->out);
-	r = cmd_ask_one(c, "connection", buf_str(args), put_connection, c->out);
+	r = cmd_ask(c, "connection", cmd_args("socket_id", c->args[0]),
+	    put_connection, c->out);
 	if (r == CMD_FAILED)
 		cmd_note(
 		    "to see which there are: %s connections list", c->self);
 	if (r != CMD_OK)
 		out_drop(c->out);
 	out_group_close(c->out);
-	buf_unref(args);
 	return r;
 }
 
@@ -328,11 +241,11 @@ on_closed(void *arg, struct json row)
 {
 	uint64_t *n = arg;
 
-	*n = number(row, "closed"); /* it grows; the last one counts */
+	*n = row_u64(row, "closed"); /* it grows; the last one counts */
 }
 
 int
-cmd_connection_kill(const struct cmd *c, struct str args, const char *nobody)
+cmd_connection_kill(const struct cmd *c, struct buf *args, const char *nobody)
 {
 	uint64_t n = 0;
 	int r = cmd_ask(c, "kill", args, on_closed, &n);
@@ -350,52 +263,33 @@ cmd_connection_kill(const struct cmd *c, struct str args, const char *nobody)
 static int
 kill_of_app(struct cmd *c, const char *which)
 {
-	bool user = cmd_has(c, "user");
-	struct json_writer w;
-	struct buf *args;
-	struct app a;
-	int r = cmd_read_app(c, which, &a);
+	const char *user = cmd_value(c, "user"),
+		   *channel = cmd_value(c, "channel");
+	int r = cmd_name_app(c, which);
 
+	if (r == CMD_OK && user == NULL && !cmd_has(c, "yes"))
+		r = cmd_confirm(c, "Close all clients%s%s of app %s (%s)?",
+		    channel != NULL ? " in channel " : "",
+		    channel != NULL ? channel : "", c->app.id, c->app.name);
 	if (r != CMD_OK)
 		return r;
-	if (!user && !cmd_has(c, "yes"))
-		r = cmd_confirm(c, "Close all clients%s%s of app %s (%s)?",
-		    cmd_has(c, "channel") ? " in channel " : "",
-		    cmd_has(c, "channel") ? cmd_value(c, "channel") : "", a.id,
-		    a.name);
-	if (r == CMD_OK) {
-		begin_args(c, &w, &a);
-		json_key(&w, "reconnect");
-		json_put_bool(&w, cmd_has(c, "reconnect"));
-		json_object_close(&w);
-		args = json_writer_take(&w);
-		r = cmd_connection_kill(c, buf_str(args),
-		    user ? "nobody is signed in as that user" : NULL);
-		buf_unref(args);
-	}
-	app_clear(&a);
-	return r;
+	return cmd_connection_kill(c,
+	    cmd_args("app channel user ?reconnect", c->app.id, channel, user,
+		cmd_has(c, "reconnect")),
+	    user != NULL ? "nobody is signed in as that user" : NULL);
 }
 
 static int
 kill_one(struct cmd *c)
 {
-	struct json_writer w;
-	struct buf *args;
 	int r = check_socket_id(c, c->args[0]);
 
 	if (r != CMD_OK)
 		return r;
-	json_writer_init(&w);
-	json_object_open(&w);
-	put_member(&w, "socket_id", c->args[0]);
-	json_key(&w, "reconnect");
-	json_put_bool(&w, cmd_has(c, "reconnect"));
-	json_object_close(&w);
-	args = json_writer_take(&w);
-	r = cmd_connection_kill(c, buf_str(args), NULL);
-	buf_unref(args);
-	return r;
+	return cmd_connection_kill(c,
+	    cmd_args(
+		"socket_id ?reconnect", c->args[0], cmd_has(c, "reconnect")),
+	    NULL);
 }
 
 int

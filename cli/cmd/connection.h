@@ -18,12 +18,10 @@ int cmd_sessions(struct cmd *);
 int cmd_users_show(struct cmd *);
 int cmd_users_kick(struct cmd *);
 
-/* For both: prints one row of the daemon's into an open table. */
-extern const char *const cmd_connection_keys[];
-extern const size_t cmd_connection_nkeys;
-void cmd_connection_put(struct out *, struct json row);
-/* Closes what the arguments (a JSON object) name, prints how many. */
+/* For both: opens a table of which out_row() prints the rows. */
+void cmd_connection_table(struct out *, const char *name);
+/* Closes what the arguments name, which it lets go, and prints how many. */
 int cmd_connection_kill(
-    const struct cmd *, struct str args, const char *nobody);
+    const struct cmd *, struct buf *args, const char *nobody);
 
 #endif

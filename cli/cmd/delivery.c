@@ -15,7 +15,6 @@
 #include "shared/app/outbox.h"
 #include "shared/base/base.h"
 #include "shared/crypto/sign.h"
-#include "shared/json/json_write.h"
 
 #define TEST_SECONDS 10      /* that a test is waited for */
 #define BODY_MAX (16u << 20) /* of verify-webhook */
@@ -48,8 +47,6 @@ const struct cmd_option cmd_webhook_purge_options[] = {
 };
 
 static const char *const states[] = { "waiting", "dead", "done" };
-static const char *const delivery_keys[] = { "delivery", "webhook", "state",
-	"kind", "events", "channel", "attempts", "status", "answer", "age" };
 
 uint64_t
 cmd_webhook_now_ms(void)
@@ -166,7 +163,9 @@ cmd_webhook_deliveries(struct cmd *c)
 	out_table_order(c->out,
 	    "delivery state status age kind attempts answer channel webhook "
 	    "events");
-	out_table_open(c->out, NULL, delivery_keys, nitems(delivery_keys));
+	out_table_open(c->out, NULL,
+	    "delivery webhook state kind events channel attempts status answer "
+	    "age");
 	if (o != NULL && outbox_each(o, &q, put_row, &l) == -1) {
 		r = failed(c, o);
 		out_drop(c->out);
@@ -261,24 +260,6 @@ find_test(void *arg, const struct outbox_row *r)
 	return 1;
 }
 
-static int
-ask_for_test(const struct cmd *c, uint32_t num)
-{
-	struct json_writer w;
-	struct buf *args;
-	int r;
-
-	json_writer_init(&w);
-	json_object_open(&w);
-	json_key(&w, "webhook");
-	json_put_u64(&w, num);
-	json_object_close(&w);
-	args = json_writer_take(&w);
-	r = cmd_ask(c, "webhook-test", buf_str(args), NULL, NULL);
-	buf_unref(args);
-	return r;
-}
-
 /* CMD_OK and f->tried, once the first try has been answered. */
 static int
 look_for_test(struct cmd *c, const struct outbox_query *q, struct found *f)
@@ -329,7 +310,10 @@ cmd_webhook_test(struct cmd *c)
 	if (o != NULL && outbox_each(o, &q, find_last, &before) == -1)
 		r = failed(c, o);
 	outbox_close(o);
-	if (r != CMD_OK || (r = ask_for_test(c, q.endpoint)) != CMD_OK)
+	if (r != CMD_OK ||
+	    (r = cmd_ask(c, "webhook-test",
+		 cmd_args("#webhook", (uint64_t)q.endpoint), NULL, NULL)) !=
+		CMD_OK)
 		return r;
 	q.after = before.last;
 	return wait_for_test(c, &q);

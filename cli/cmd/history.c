@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cmd/row.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
@@ -40,14 +39,14 @@ static const char *const kept_keys[NKEPT] = { "opened", "closed", "refused",
 	"published", "delivered", "api", "cpu_us", "connections",
 	"turn_max_us" };
 
-static const char *const history_keys[] = { "time", "connections", "opened",
-	"closed", "refused", "slow", "in_per_s", "out_per_s", "bytes_in_per_s",
-	"bytes_out_per_s", "published_per_s", "delivered_per_s", "api_per_s",
-	"cpu_percent", "turn_max_ms", "peak_of",
-	/* In JSON, the counts as they are. */
-	"seconds", "messages_in", "messages_out", "bytes_in", "bytes_out",
-	"published", "delivered", "api", "cpu_ms" };
-#define NSHOWN 16
+#define HISTORY_COLUMNS \
+	"time connections opened closed refused slow in_per_s out_per_s " \
+	"bytes_in_per_s bytes_out_per_s published_per_s delivered_per_s " \
+	"api_per_s cpu_percent turn_max_ms peak_of"
+/* In JSON, the counts as they are, too. */
+#define HISTORY_COUNTS \
+	" seconds messages_in messages_out bytes_in bytes_out published " \
+	"delivered api cpu_ms"
 
 /* Whose peaks are marked; CPU is that of all processes. */
 static const struct {
@@ -149,20 +148,27 @@ put_counts(struct out *o, const struct period *p)
 static void
 put_period(struct out *o, const struct period *p, const char *marks)
 {
-	size_t i, k = 2;
+	static const char *const rates[] = { [IN] = "in_per_s",
+		[OUT] = "out_per_s",
+		[BYTES_IN] = "bytes_in_per_s",
+		[BYTES_OUT] = "bytes_out_per_s",
+		[PUBLISHED] = "published_per_s",
+		[DELIVERED] = "delivered_per_s",
+		[API] = "api_per_s" };
+	size_t i;
 
 	out_row_open(o);
-	row_put_time(o, "time", p->time);
+	out_time(o, "time", p->time * 1000, false);
 	out_num(o, "connections", p->v[CONNECTIONS]);
 	for (i = OPENED; i <= SLOW; i++)
-		out_num(o, history_keys[k++], p->v[i]);
+		out_num(o, kept_keys[i], p->v[i]);
 	for (; i < CPU; i++) {
 		uint64_t rate = (uint64_t)(rate_of(p, (enum kept)i) + 0.5);
 
 		if (i == BYTES_IN || i == BYTES_OUT)
-			out_bytes(o, history_keys[k++], rate);
+			out_bytes(o, rates[i], rate);
 		else
-			out_num(o, history_keys[k++], rate);
+			out_num(o, rates[i], rate);
 	}
 	out_num(o, "cpu_percent", percent_of(p));
 	out_num(o, "turn_max_ms", p->v[TURN_MAX] / 1000);
@@ -184,8 +190,8 @@ history_put(const struct history_rows *all, struct out *o)
 	    "time connections out_per_s bytes_out_per_s published_per_s "
 	    "cpu_percent turn_max_ms peak_of in_per_s delivered_per_s opened "
 	    "closed refused slow api_per_s bytes_in_per_s");
-	out_table_open(o, NULL, history_keys,
-	    out_is_json(o) ? nitems(history_keys) : NSHOWN);
+	out_table_open(o, NULL,
+	    out_is_json(o) ? HISTORY_COLUMNS HISTORY_COUNTS : HISTORY_COLUMNS);
 	for (i = 0; i < all->n; i++) {
 		len = 0;
 		marks[0] = '\0';
@@ -201,9 +207,6 @@ history_put(const struct history_rows *all, struct out *o)
 
 /* ---- was there a spike, and what did it cost? ---- */
 
-static const char *const peak_keys[] = { "peak", "value", "average", "time",
-	"cpu_percent" };
-
 /* Of the last day, or, of an app, of the last hour. */
 void
 history_put_peaks(const struct history_rows *all, struct out *o)
@@ -211,7 +214,7 @@ history_put_peaks(const struct history_rows *all, struct out *o)
 	size_t k, i, at;
 	double sum;
 
-	out_table_open(o, "peaks", peak_keys, nitems(peak_keys));
+	out_table_open(o, "peaks", "peak value average time cpu_percent");
 	for (k = 0; k < nitems(peaks); k++) {
 		at = peak_of(all, peaks[k].kept);
 		if (peaks[k].per_s == NULL || at == all->n)
@@ -223,7 +226,7 @@ history_put_peaks(const struct history_rows *all, struct out *o)
 		out_num(o, "value",
 		    (uint64_t)(rate_of(&all->v[at], peaks[k].kept) + 0.5));
 		out_num(o, "average", (uint64_t)(sum / (double)all->n + 0.5));
-		row_put_time(o, "time", all->v[at].time);
+		out_time(o, "time", all->v[at].time * 1000, false);
 		if (all->v[at].v[CPU] == 0) /* of an app nobody knows */
 			out_null(o, "cpu_percent");
 		else

@@ -27,9 +27,6 @@ static const char *const result_names[] = { [IMPORT_MAPPED] = "mapped",
 	[IMPORT_DEFAULT] = "default",
 	[IMPORT_ERROR] = "error" };
 
-static const char *const note_keys[] = { "app", "field", "value", "result",
-	"note" };
-
 static void
 put_notes(struct out *o, const struct import *im)
 {
@@ -38,7 +35,7 @@ put_notes(struct out *o, const struct import *im)
 	size_t i, k;
 	char number[32];
 
-	out_table_open(o, "fields", note_keys, nitems(note_keys));
+	out_table_open(o, "fields", "app field value result note");
 	for (i = 0; i < im->napps; i++) {
 		a = &im->apps[i];
 		snprintf(number, sizeof(number), "number %zu", i + 1);
@@ -169,9 +166,6 @@ store_app(
 
 /* ---- what it would change ---- */
 
-static const char *const change_keys[] = { "app", "change", "setting", "from",
-	"to" };
-
 struct changes {
 	struct out *out;
 	const char *app;
@@ -182,16 +176,12 @@ static void
 put_row(struct changes *ch, const char *change, const char *setting,
     const char *from, const char *to)
 {
-	const char *v[] = { setting, from, to };
-
 	out_row_open(ch->out);
 	out_text(ch->out, "app", ch->app);
 	out_text(ch->out, "change", change);
-	for (size_t i = 0; i < nitems(v); i++)
-		if (v[i] == NULL)
-			out_null(ch->out, change_keys[i + 2]);
-		else
-			out_text(ch->out, change_keys[i + 2], v[i]);
+	out_text(ch->out, "setting", setting);
+	out_text(ch->out, "from", from);
+	out_text(ch->out, "to", to);
 	out_row_close(ch->out);
 }
 
@@ -260,7 +250,7 @@ put_changes(struct out *o, struct appdb *db, const struct import *im)
 	int r = CMD_OK;
 	size_t i;
 
-	out_table_open(o, "changes", change_keys, nitems(change_keys));
+	out_table_open(o, "changes", "app change setting from to");
 	for (i = 0; r == CMD_OK && i < im->napps; i++)
 		r = compare_app(&ch, db, &im->apps[i]);
 	out_table_close(o);

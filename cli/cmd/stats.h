@@ -5,7 +5,6 @@
 /* The commands about numbers: stats, top, closes. */
 
 #include "cli/cmd/cmd.h"
-#include "shared/base/buf.h"
 
 extern const struct cmd_option cmd_stats_options[];
 extern const struct cmd_option cmd_top_options[];
@@ -15,11 +14,6 @@ int cmd_stats(struct cmd *);
 int cmd_top(struct cmd *);
 int cmd_closes(struct cmd *);
 
-/*
- * {"app":id,"limit":n} and, when hours, "hours":true; app may be NULL.  The
- * caller's reference.
- */
-struct buf *cmd_stats_args(const char *app, uint64_t limit, bool hours);
 /*
  * The value of an option as a number from 1 to max, or `otherwise` when it
  * was not given: CMD_OK, or CMD_USAGE after a message.

@@ -11,20 +11,13 @@
 #include <string.h>
 
 #include "cli/cmd/cmd.h"
-#include "cli/cmd/row.h"
 #include "cli/cmd/stats.h"
-#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
 #define ADDRESSES_MAX 8192
 
-static const char *const worker_keys[] = { "slot", "pid", "state",
-	"connections", "subscriptions", "queued", "memory", "descriptors",
-	"uptime" };
-static const char *const cert_keys[] = { "certificate", "days_left", "expires",
-	"sha256" };
-static const char *const limit_keys[] = { "limit", "percent", "used",
-	"maximum" };
+static const char cert_columns[] =
+    "certificate=name days_left expires:time sha256";
 
 /* How much of a limit is used. */
 struct limit {
@@ -36,20 +29,10 @@ struct limit {
 struct status {
 	const struct cmd *c;
 	struct out *out;
-	bool server;  /* its row came */
-	bool workers; /* the table is open, or was */
-	bool certs;   /* likewise */
+	bool server; /* its row came */
 	struct limit *limits;
 	size_t nlimits;
 };
-
-static uint64_t
-number(struct json row, struct str key)
-{
-	uint64_t n;
-
-	return json_u64(json_get(row, key), UINT64_MAX, &n) == 0 ? n : 0;
-}
 
 /* Where it listens, as it has written it; "" when that cannot be read. */
 static void
@@ -77,15 +60,9 @@ put_server(const struct status *s, struct json row)
 	struct out *o = s->out;
 
 	out_record_open(o, "server");
-	out_json(o, "version", json_get(row, S("version")));
-	out_seconds(o, "uptime", number(row, S("uptime")));
-	out_json(o, "pid", json_get(row, S("pid")));
+	out_members(o, row, "version uptime:seconds pid");
 	put_addresses(s);
-	out_json(o, "workers", json_get(row, S("workers")));
-	out_json(o, "connections", json_get(row, S("connections")));
-	out_json(o, "channels", json_get(row, S("channels")));
-	out_json(o, "apps", json_get(row, S("apps")));
-	out_json(o, "events", json_get(row, S("events")));
+	out_members(o, row, "workers connections channels apps events");
 	out_record_close(o);
 }
 
@@ -100,13 +77,10 @@ put_webhooks(struct out *o, struct json row)
 	out_record_open(o, "webhooks");
 	/* In a text nothing else says whose state it is. */
 	out_state(o, out_is_json(o) ? "state" : "webhooks", text, good);
-	out_json(o, "queued", json_get(row, S("queued")));
-	out_json(o, "waiting", json_get(row, S("waiting")));
-	out_json(o, "dead", json_get(row, S("dead")));
-	out_json(o, "dropped", json_get(row, S("dropped")));
+	out_members(o, row, "queued waiting dead dropped");
 	if (out_is_json(o) ||
 	    !str_eq(json_get(row, S("trouble")).raw, S("\"\"")))
-		out_json(o, "trouble", json_get(row, S("trouble")));
+		out_members(o, row, "trouble");
 	out_record_close(o);
 	free(text);
 }
@@ -116,41 +90,18 @@ put_worker(struct out *o, struct json row)
 {
 	bool up = str_eq(json_get(row, S("state")).raw, S("\"up\""));
 
+	out_table_order(o,
+	    "slot state connections memory pid queued uptime subscriptions "
+	    "descriptors");
+	out_table_open(o, "workers",
+	    "slot pid state connections subscriptions queued memory "
+	    "descriptors uptime");
 	out_row_open(o);
-	out_json(o, "slot", json_get(row, S("slot")));
-	out_json(o, "pid", json_get(row, S("pid")));
+	out_members(o, row, "slot pid");
 	out_state(o, "state", up ? "up" : "down", up);
-	out_json(o, "connections", json_get(row, S("connections")));
-	out_json(o, "subscriptions", json_get(row, S("subscriptions")));
-	out_bytes(o, "queued", number(row, S("queued")));
-	out_bytes(o, "memory", number(row, S("memory")));
-	out_json(o, "descriptors", json_get(row, S("descriptors")));
-	out_seconds(o, "uptime", number(row, S("uptime")));
-	out_row_close(o);
-}
-
-static void
-open_certs(struct status *s)
-{
-	if (s->workers && !s->certs)
-		out_table_close(s->out);
-	if (!s->certs)
-		out_table_open(
-		    s->out, "certificates", cert_keys, nitems(cert_keys));
-	s->certs = true;
-}
-
-static void
-put_certificate(struct status *s, struct json row)
-{
-	struct out *o = s->out;
-
-	open_certs(s);
-	out_row_open(o);
-	out_json(o, "certificate", json_get(row, S("name")));
-	out_json(o, "days_left", json_get(row, S("days_left")));
-	row_put_time(o, "expires", number(row, S("expires")));
-	out_json(o, "sha256", json_get(row, S("sha256")));
+	out_members(o, row,
+	    "connections subscriptions queued:bytes memory:bytes descriptors "
+	    "uptime:seconds");
 	out_row_close(o);
 }
 
@@ -158,8 +109,8 @@ static void
 add_limit(struct status *s, struct json row)
 {
 	struct str what = json_get(row, S("what")).raw;
-	struct limit l = { .used = number(row, S("used")),
-		.max = number(row, S("limit")) };
+	struct limit l = { .used = row_u64(row, "used"),
+		.max = row_u64(row, "limit") };
 
 	if (json_get(row, S("what")).kind != JSON_STRING || l.max == 0)
 		return;
@@ -192,7 +143,7 @@ put_limits(struct status *s)
 	if (s->nlimits == 0)
 		return;
 	qsort(s->limits, s->nlimits, sizeof(*s->limits), by_nearness);
-	out_table_open(o, "limits", limit_keys, nitems(limit_keys));
+	out_table_open(o, "limits", "limit percent used maximum");
 	for (i = 0; i < s->nlimits; i++) {
 		const struct limit *l = &s->limits[i];
 
@@ -228,24 +179,17 @@ on_row(void *arg, struct json row)
 	struct status *s = arg;
 	struct str type = json_get(row, S("type")).raw;
 
-	if (str_eq(type, S("\"server\"")) && !s->server && !s->workers) {
+	if (str_eq(type, S("\"server\"")) && !s->server) {
 		s->server = true;
 		put_server(s, row);
-	} else if (str_eq(type, S("\"webhooks\"")) && !s->workers &&
+	} else if (str_eq(type, S("\"webhooks\"")) &&
 	    json_get(row, S("state")).kind == JSON_STRING) {
 		put_webhooks(s->out, row);
-	} else if (str_eq(type, S("\"worker\"")) && !s->certs) {
-		if (!s->workers) {
-			out_table_order(s->out,
-			    "slot state connections memory pid queued uptime "
-			    "subscriptions descriptors");
-			out_table_open(s->out, "workers", worker_keys,
-			    nitems(worker_keys));
-		}
-		s->workers = true;
+	} else if (str_eq(type, S("\"worker\""))) {
 		put_worker(s->out, row);
 	} else if (str_eq(type, S("\"certificate\""))) {
-		put_certificate(s, row);
+		out_table_open(s->out, "certificates", cert_columns);
+		out_row(s->out, row);
 	} else if (str_eq(type, S("\"limit\""))) {
 		add_limit(s, row);
 	}
@@ -258,15 +202,13 @@ cmd_status(struct cmd *c)
 	int r;
 
 	out_group_open(c->out);
-	r = cmd_ask(c, "status", S("{}"), on_row, &s);
+	r = cmd_ask(c, "status", NULL, on_row, &s);
 	if (r == CMD_OK && !s.server)
 		r = cmd_fail("pusherd answered without its status");
 	if (r != CMD_OK)
 		out_drop(c->out);
-	if (r == CMD_OK && out_is_json(c->out))
-		open_certs(&s); /* there, though perhaps empty */
-	if (s.workers || s.certs)
-		out_table_close(c->out);
+	if (r == CMD_OK && out_is_json(c->out)) /* there, though empty */
+		out_table_open(c->out, "certificates", cert_columns);
 	if (r == CMD_OK)
 		put_limits(&s);
 	free_limits(&s);

@@ -101,30 +101,16 @@ subscribe(struct session *s, const char *channel)
 	return r;
 }
 
-/* The text of a string member, or NULL; free(3) it. */
-static char *
-member(struct json frame, struct str key)
-{
-	struct json v = json_get(frame, key);
-	char *tmp = NULL, *text = NULL;
-	struct str s;
-
-	if (v.kind == JSON_STRING && json_string(v, &s, &tmp) == 0)
-		text = str_dup(s);
-	free(tmp);
-	return text;
-}
-
 /* The greeting: now it is known what has to be signed. */
 static int
 on_greeting(struct session *s, struct json frame)
 {
-	char *data = member(frame, S("data"));
+	char *data = json_dup(json_get(frame, S("data")));
 	struct json v;
 	const char *err;
 
 	if (data != NULL && json_parse(str_of(data), &v, &err) == 0)
-		s->socket_id = member(v, S("socket_id"));
+		s->socket_id = json_dup(json_get(v, S("socket_id")));
 	free(data);
 	if (s->socket_id == NULL)
 		return cmd_fail("the server's greeting names no socket id");
@@ -139,8 +125,9 @@ static int
 on_error(struct session *s, struct json frame)
 {
 	struct json data = json_get(frame, S("data"));
-	char *text = data.kind == JSON_OBJECT ? member(data, S("message"))
-					      : member(frame, S("data"));
+	char *text = data.kind == JSON_OBJECT
+	    ? json_dup(json_get(data, S("message")))
+	    : json_dup(json_get(frame, S("data")));
 	char *clean = out_clean(text == NULL ? data.raw : str_of(text));
 	int r = CMD_OK;
 
@@ -163,7 +150,7 @@ on_message(struct session *s, struct str text)
 
 	if (json_parse(text, &l.frame, &err) == -1 ||
 	    l.frame.kind != JSON_OBJECT ||
-	    (event = member(l.frame, S("event"))) == NULL)
+	    (event = json_dup(json_get(l.frame, S("event")))) == NULL)
 		return cmd_fail("the server sent no event");
 	if (strcmp(event, "pusher:connection_established") == 0) {
 		r = on_greeting(s, l.frame);
@@ -171,7 +158,7 @@ on_message(struct session *s, struct str text)
 		r = on_error(s, l.frame);
 	} else if (strcmp(event, "pusher_internal:subscription_succeeded") ==
 	    0) {
-		channel = member(l.frame, S("channel"));
+		channel = json_dup(json_get(l.frame, S("channel")));
 		cmd_note("subscribed to %s as %s",
 		    channel == NULL ? "?" : channel, s->socket_id);
 		s->waiting -= s->waiting > 0;

@@ -12,7 +12,6 @@
 #include "cli/cmd/event_line.h"
 #include "cli/cmd/tail.h"
 #include "shared/base/base.h"
-#include "shared/json/json_write.h"
 
 const struct cmd_option cmd_tail_options[] = {
 	{ "events", "NAMES", "only these events; commas, * and ? are allowed" },
@@ -73,44 +72,19 @@ on_row(void *arg, struct json row)
 		free(tmp[i]);
 }
 
-static struct buf *
-make_args(const struct cmd *c, const struct app *a)
-{
-	struct json_writer w;
-
-	json_writer_init(&w);
-	json_object_open(&w);
-	if (a->id != NULL) {
-		json_key(&w, "app");
-		json_put_str(&w, str_of(a->id));
-	}
-	if (c->nargs > 1) {
-		json_key(&w, "channel");
-		json_put_str(&w, str_of(c->args[1]));
-	}
-	json_key(&w, "own");
-	json_put_bool(&w, cmd_has(c, "own"));
-	json_object_close(&w);
-	return json_writer_take(&w);
-}
-
 int
 cmd_tail(struct cmd *c)
 {
 	struct tailing t = { .json = out_is_json(c->out) };
-	struct app a = { .id = NULL };
-	struct buf *args;
 	int r = event_filter_init(&t.filter, c);
 
-	if (r == CMD_OK && c->nargs > 0)
-		r = cmd_read_app(c, c->args[0], &a);
-	if (r == CMD_OK) {
-		args = make_args(c, &a);
-		r = cmd_watch(
-		    c, "tail", buf_str(args), on_row, &t, &t.filter.done);
-		buf_unref(args);
-	}
-	app_clear(&a);
+	if (r == CMD_OK)
+		r = cmd_name_app(c, c->args[0]);
+	if (r == CMD_OK)
+		r = cmd_watch(c, "tail",
+		    cmd_args("app channel ?own", c->app.id,
+			c->nargs > 1 ? c->args[1] : NULL, cmd_has(c, "own")),
+		    on_row, &t, &t.filter.done);
 	event_filter_clear(&t.filter);
 	return r;
 }

@@ -104,16 +104,15 @@ put_server(const struct top *t, struct out *o, const struct top_line *l)
 static void
 put_workers(const struct top *t, struct out *o, size_t max)
 {
-	static const char *const keys[] = { "worker", "state", "connections",
-		"in_per_s", "out_per_s", "bytes_in_per_s", "bytes_out_per_s",
-		"published_per_s", "api_per_s", "cpu_percent", "memory",
-		"queued", "turn_max_ms" };
 	size_t i;
 
 	out_table_order(o,
 	    "worker state connections out_per_s cpu_percent bytes_out_per_s "
 	    "queued in_per_s memory turn_max_ms published_per_s api_per_s");
-	out_table_open(o, "workers", keys, nitems(keys));
+	out_table_open(o, "workers",
+	    "worker state connections in_per_s out_per_s bytes_in_per_s "
+	    "bytes_out_per_s published_per_s api_per_s cpu_percent memory "
+	    "queued turn_max_ms");
 	for (i = 0; i < t->now.n && max > 0; i++) {
 		const struct top_line *l = &t->now.v[i];
 
@@ -187,12 +186,13 @@ weight(const struct screen *s, const struct top_line *l)
 static void
 put_apps(const struct screen *s, struct out *o, size_t max)
 {
-	static const char *const keys[] = { "app", "name", "connections",
-		"subscriptions", "in_per_s", "out_per_s", "bytes_in_per_s",
-		"bytes_out_per_s", "published_per_s", "api_per_s" };
-	static const char *const pipe_keys[] = { "app", "connections",
-		"subscriptions", "in_per_s", "out_per_s", "bytes_in_per_s",
-		"bytes_out_per_s", "published_per_s", "api_per_s" };
+	static const char
+	    columns[] =
+		"app name connections subscriptions in_per_s out_per_s "
+		"bytes_in_per_s bytes_out_per_s published_per_s api_per_s",
+	    pipe_columns[] = "app connections subscriptions in_per_s out_per_s "
+			     "bytes_in_per_s bytes_out_per_s published_per_s "
+			     "api_per_s";
 	bool named = out_is_json(o) || out_is_terminal(o);
 	const struct top *t = &s->top;
 	struct busy *v = xcalloc(MAX(t->now.n, 1), sizeof(*v));
@@ -211,10 +211,7 @@ put_apps(const struct screen *s, struct out *o, size_t max)
 	out_table_order(o,
 	    "app name connections out_per_s published_per_s bytes_out_per_s "
 	    "in_per_s subscriptions api_per_s");
-	if (named)
-		out_table_open(o, "apps", keys, nitems(keys));
-	else
-		out_table_open(o, "apps", pipe_keys, nitems(pipe_keys));
+	out_table_open(o, "apps", named ? columns : pipe_columns);
 	for (i = 0; i < n && i < max; i++) {
 		out_row_open(o);
 		out_text(o, "app", v[i].l->name);

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "cli/cmd/row.h"
 #include "cli/cmd/stats.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
@@ -96,16 +95,15 @@ on_row(void *arg, struct json row)
 int
 top_read(struct top *t, const struct cmd *c)
 {
-	struct buf *args = cmd_stats_args(NULL, APPS_MAX, false);
 	struct top_reading old = t->before;
 	int r;
 
 	t->before = t->now;
 	t->now = old;
 	t->now.n = 0;
-	r = cmd_ask(c, "stats", buf_str(args), on_row, &t->now);
+	r = cmd_ask(c, "stats", cmd_args("#limit", (uint64_t)APPS_MAX), on_row,
+	    &t->now);
 	t->now.at = top_clock();
-	buf_unref(args);
 	return r;
 }
 

@@ -16,10 +16,6 @@
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
-static const char *const list_keys[] = { "webhook", "app", "url", "events",
-	"channel-prefix", "channel-suffix", "channel-glob", "headers", "batch",
-	"enabled", "state", "failing", "waiting", "oldest", "dropped" };
-
 /* ---- printing ---- */
 
 /* "Name, Name" or, revealed, "Name: value, Name: value". */
@@ -228,14 +224,12 @@ put_age(struct out *o, const char *key, uint64_t since_ms)
 static void
 put_health(const struct listing *l, const struct webhook *h)
 {
-	static const char *const keys[] = { "state", "failing", "waiting",
-		"oldest", "dropped" };
 	struct outbox_health now = { .endpoint = h->num };
 	struct out *o = l->c->out;
 
 	if (!l->known) {
-		for (size_t i = 0; i < nitems(keys); i++)
-			out_null(o, keys[i]);
+		out_members(o, (struct json){ .kind = JSON_NONE },
+		    "state failing waiting oldest dropped");
 		return;
 	}
 	for (size_t i = 0; i < l->nhealth; i++)
@@ -321,7 +315,10 @@ cmd_webhook_list(struct cmd *c)
 		    "webhook app state failing waiting oldest dropped url "
 		    "events enabled batch channel-prefix channel-glob "
 		    "channel-suffix headers");
-		out_table_open(c->out, NULL, list_keys, nitems(list_keys));
+		out_table_open(c->out, NULL,
+		    "webhook app url events channel-prefix channel-suffix "
+		    "channel-glob headers batch enabled state failing waiting "
+		    "oldest dropped");
 		if (appdb_each(l.db, collect_app, &l) == -1 ||
 		    appdb_hooks_each(l.db, a.num, put_row, &l) == -1) {
 			r = cmd_fail("%s", appdb_error(l.db));

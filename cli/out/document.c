@@ -109,6 +109,7 @@ out_free(struct out *o)
 		return;
 	buf_unref(o->w.b); /* not taken when the document was dropped */
 	out_clear_cells(o->cells, o->ncells);
+	out_forget_keys(o);
 	free(o->cells);
 	free(o);
 }
@@ -134,12 +135,14 @@ out_group_open(struct out *o)
 void
 out_group_close(struct out *o)
 {
+	out_table_close(o);
 	o->ops->group(o, false);
 }
 
 void
 out_record_open(struct out *o, const char *name)
 {
+	out_table_close(o);
 	o->ops->record(o, name, true);
 }
 
@@ -150,11 +153,15 @@ out_record_close(struct out *o)
 }
 
 void
-out_table_open(
-    struct out *o, const char *name, const char *const *keys, size_t n)
+out_table_open(struct out *o, const char *name, const char *columns)
 {
-	o->keys = keys;
-	o->ncols = n;
+	const char *order = o->order;
+
+	if (o->columns == columns)
+		return;
+	out_table_close(o);
+	o->order = order;
+	out_learn_keys(o, columns);
 	o->ops->table(o, name, true);
 }
 
@@ -167,7 +174,9 @@ out_table_order(struct out *o, const char *keys)
 void
 out_table_close(struct out *o)
 {
-	o->ops->table(o, NULL, false);
+	if (o->columns != NULL)
+		o->ops->table(o, NULL, false);
+	o->columns = NULL;
 	o->order = NULL;
 }
 
@@ -186,6 +195,7 @@ out_row_close(struct out *o)
 void
 out_block(struct out *o, const char *key, const char *title, struct str text)
 {
+	out_table_close(o);
 	o->ops->block(o, key, title, text);
 }
 
@@ -205,7 +215,10 @@ out_str(struct out *o, const char *key, struct str s)
 void
 out_text(struct out *o, const char *key, const char *s)
 {
-	out_str(o, key, str_of(s));
+	if (s == NULL)
+		out_null(o, key);
+	else
+		out_str(o, key, str_of(s));
 }
 
 void

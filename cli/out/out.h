@@ -73,12 +73,12 @@ void out_record_open(struct out *, const char *name);
 void out_record_close(struct out *);
 
 /*
- * A table.  keys: the columns, of which the n pointers must live until the
- * close; their upper case is the heading.  Every row gives each column once,
- * in this order.
+ * A table.  columns: their keys with blanks between them; their upper case is
+ * the heading.  Every row gives each column once, in this order.  A table
+ * that is open is closed first, and by the end of its group; when it is this
+ * one, it goes on.  The text must live until the close.
  */
-void out_table_open(
-    struct out *, const char *name, const char *const *keys, size_t n);
+void out_table_open(struct out *, const char *name, const char *columns);
 /*
  * Before out_table_open(): its keys with blanks between them, the most
  * important first.  On a narrow terminal the last ones leave first, and before
@@ -89,8 +89,24 @@ void out_row_open(struct out *);
 void out_row_close(struct out *);
 void out_table_close(struct out *);
 
+/*
+ * Values from a row of the daemon, into the open record or row.  A member (and
+ * a column of a table) is "key", "key:kind" or "key:kind=name" where the row
+ * has another name for it; "key=a+b" adds up.  Kinds: bytes, seconds, ms (of
+ * which seconds are shown), time (seconds since 1970), clock (milliseconds).
+ */
+void out_members(struct out *, struct json row, const char *members);
+/* A row of the open table: its columns (arg is the struct out). */
+void out_row(void *arg, struct json row);
+/* A whole record. */
+void out_record(
+    struct out *, const char *name, struct json row, const char *members);
+/* A number of a row; 0 when it is not there. */
+uint64_t row_u64(struct json row, const char *key);
+
 /* Values, in a record or in a row. */
 void out_str(struct out *, const char *key, struct str);
+/* NULL is null. */
 void out_text(struct out *, const char *key, const char *);
 /* Green or red on a terminal. */
 void out_state(struct out *, const char *key, const char *, bool good);
@@ -105,6 +121,8 @@ void out_null(struct out *, const char *key);
 void out_seconds(struct out *, const char *key, uint64_t);
 /* "1.5 MiB" on a terminal. */
 void out_bytes(struct out *, const char *key, uint64_t);
+/* Milliseconds since 1970 as a date to the minute, fine: to the millisecond. */
+void out_time(struct out *, const char *key, uint64_t ms, bool fine);
 /* A value as it came in a row of the daemon's; JSON_NONE is null. */
 void out_json(struct out *, const char *key, struct json);
 

@@ -64,11 +64,13 @@ struct out {
 	/* JSON */
 	struct json_writer w;
 	/* text: the open record (two columns) or table */
-	const char *const *keys;
-	const char *order; /* of the columns, the most important first */
-	size_t width;      /* of the terminal; 0: no limit */
-	bool header;       /* also into a pipe */
-	bool live;         /* a screen: says nothing of columns that are gone */
+	char **keys; /* of the table that is open */
+	size_t nkeys;
+	const char *columns; /* the text that they come from, or NULL */
+	const char *order;   /* of the columns, the most important first */
+	size_t width;        /* of the terminal; 0: no limit */
+	bool header;         /* also into a pipe */
+	bool live; /* a screen: says nothing of columns that are gone */
 	size_t ncols;
 	struct out_cell *cells;
 	size_t ncells, cap;
@@ -86,6 +88,9 @@ out_put(struct out *o, struct str s)
 		o->error = errno != 0 ? errno : EIO;
 }
 
+/* The keys of a table from the text of its columns. */
+void out_learn_keys(struct out *, const char *columns);
+void out_forget_keys(struct out *);
 void out_clear_cells(struct out_cell *, size_t n);
 
 /* Places on a terminal of one character of n bytes. */

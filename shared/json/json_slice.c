@@ -7,10 +7,12 @@
  * still never reads past the end of what it is given.
  *
  * Owns nothing.  Must never build a tree, never allocate (json_string's tmp
- * excepted), never change or re-print a value.
+ * and json_dup excepted), never change or re-print a value.
  */
 
 #include "shared/json/json_slice.h"
+
+#include <stdlib.h>
 
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_bytes.h"
@@ -283,6 +285,18 @@ json_string(struct json s, struct str *out, char **tmp)
 		return -1;
 	*out = str_make(*tmp, (size_t)n);
 	return 0;
+}
+
+char *
+json_dup(struct json v)
+{
+	char *tmp = NULL, *text = NULL;
+	struct str s;
+
+	if (v.kind == JSON_STRING && json_string(v, &s, &tmp) == 0)
+		text = str_dup(s);
+	free(tmp);
+	return text;
 }
 
 /* The key with escapes against plain text. */

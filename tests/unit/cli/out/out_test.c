@@ -36,19 +36,19 @@ struct row {
 	const char *table, *tabs, *json;
 };
 
-static const char *const keys[] = { "name", "bytes", "up" };
+static const char columns[] = "name bytes up";
 
 static void
 empty_table(struct out *o)
 {
-	out_table_open(o, NULL, keys, nitems(keys));
+	out_table_open(o, NULL, columns);
 	out_table_close(o);
 }
 
 static void
 table(struct out *o)
 {
-	out_table_open(o, NULL, keys, nitems(keys));
+	out_table_open(o, NULL, columns);
 	out_row_open(o);
 	out_text(o, "name", "a");
 	out_bytes(o, "bytes", 1);
@@ -81,7 +81,7 @@ group(struct out *o)
 	out_record_open(o, "server");
 	out_seconds(o, "uptime", 61);
 	out_record_close(o);
-	out_table_open(o, "workers", keys, 1);
+	out_table_open(o, "workers", "name");
 	out_row_open(o);
 	out_text(o, "name", "w");
 	out_row_close(o);
@@ -126,9 +126,7 @@ values_of_the_daemon(struct out *o)
 static void
 users(struct out *o)
 {
-	static const char *const columns[] = { "users", "x" };
-
-	out_table_open(o, NULL, columns, nitems(columns));
+	out_table_open(o, NULL, "users x");
 	out_row_open(o);
 	out_null(o, "users");
 	out_text(o, "x", "a");
@@ -216,7 +214,7 @@ static void
 half_a_table(struct out *o)
 {
 	out_group_open(o);
-	out_table_open(o, "t", keys, 1);
+	out_table_open(o, "t", "name");
 	out_row_open(o);
 	out_text(o, "name", "w");
 	out_row_close(o);
@@ -274,7 +272,7 @@ many_rows(void **state)
 	FILE *f = open_memstream(&text, &n);
 	struct out *o = out_new(f, OUT_TABS, false);
 
-	out_table_open(o, NULL, keys, 1);
+	out_table_open(o, NULL, "name");
 	for (i = 0; i < 20000; i++) {
 		snprintf(name, sizeof(name), "n%zu", i);
 		out_row_open(o);
@@ -291,14 +289,14 @@ many_rows(void **state)
 	free(text);
 }
 
-static const char *const many_keys[] = { "id", "text", "bytes_out_per_s",
-	"connections", "nothing" };
+static const char many_columns[] =
+    "id text bytes_out_per_s connections nothing";
 
 static void
 wide_table(struct out *o)
 {
 	out_table_order(o, "id connections text");
-	out_table_open(o, NULL, many_keys, nitems(many_keys));
+	out_table_open(o, NULL, many_columns);
 	out_row_open(o);
 	out_text(o, "id", "12345.67890");
 	out_text(o, "text", "gr\xc3\xbc\xc3\x9f, and many words behind it");
