@@ -134,8 +134,8 @@ replay_write(
 			buf_append(b, record.frame);
 	write_word(r, b);
 	count(r);
-	resume_entered(
-	    s, app_log_hash(r->log, r->channel), r->pos - r->back, r->pos);
+	resume_entered(&x->sessions, s, app_log_hash(r->log, r->channel),
+	    r->pos - r->back, r->pos);
 	free(r->part.offs);
 	r->part = (struct app_log_part){ 0 };
 }
@@ -149,8 +149,8 @@ replay_recall(struct replay *x, uint32_t app, uint64_t sid, struct str channel,
 
 	if (l == NULL || s == NULL || pos == 0 || pos > ring_last(l->ring))
 		return;
-	resume_entered(
-	    s, app_log_hash(l, channel), pos > back ? pos - back : 1, pos);
+	resume_entered(&x->sessions, s, app_log_hash(l, channel),
+	    pos > back ? pos - back : 1, pos);
 }
 
 void
@@ -161,5 +161,5 @@ replay_left(struct replay *x, uint32_t app, uint64_t sid, struct str channel)
 
 	if (s == NULL || (l = app_logs_find(&x->logs, app)) == NULL)
 		return;
-	resume_left(s, app_log_hash(l, channel));
+	resume_left(&x->sessions, s, app_log_hash(l, channel));
 }

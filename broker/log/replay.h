@@ -12,6 +12,7 @@
 
 #include "broker/log/app_log.h"
 #include "broker/log/resume.h"
+#include "broker/log/resume_enter.h"
 #include "shared/base/buf.h"
 #include "shared/ipc/ipc_msg.h"
 

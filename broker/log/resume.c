@@ -9,8 +9,7 @@
  * somebody asks.
  *
  * The channels themselves are in this process only.  After its death those of
- * living connections are said again; of the others it is unknown in which
- * channels they were, so they count as having been in all.
+ * living connections are said again; the others count as having been in all.
  *
  * Must never give a live session away for want of room.
  */
@@ -27,8 +26,6 @@
 
 #define GONE_MS (24u * 3600 * 1000) /* for which "too late" is known */
 #define OLD_SECONDS 120.            /* then what is not subscribed is left */
-#define ALL_SECONDS 30.             /* in which a client subscribes again */
-#define CHANNELS_MAX 20000          /* of one session */
 #define EXPIRE_AT_ONCE 2000
 
 struct id_key {
@@ -200,6 +197,8 @@ recall(struct resumes *s, uint32_t i)
 	r->all_from = row->acked;
 	if (row->acked == 0)
 		r->lost = RESUME_UNCONFIRMED;
+	if (row->out > 0) /* it is unknown which ones */
+		lose(r, RESUME_RESTARTED);
 	if (state == SESSION_GONE)
 		lose(r, RESUME_EXPIRED);
 	row->state = SESSION_FREE; /* counted by set_state() */
@@ -275,11 +274,11 @@ find_row(struct resumes *s, uint32_t *row)
 		r = oldest(&s->gone);
 	else if (!list_is_empty(&s->parked))
 		r = oldest(&s->parked);
-	if (r == NULL)
-		return false;
-	*row = r->row;
-	release(s, r);
-	return true;
+	if (r != NULL) {
+		*row = r->row;
+		release(s, r);
+	}
+	return r != NULL;
 }
 
 static struct resume_session *
@@ -292,7 +291,7 @@ add(struct resumes *s, const struct resume_hello *h)
 		return NULL;
 	t = &s->table->rows[row];
 	*t = (struct session_row){
-		.app = h->app, .id_len = (uint32_t)h->id.n, .epoch = h->epoch
+		.app = h->app, .id_len = (uint16_t)h->id.n, .epoch = h->epoch
 	};
 	memcpy(t->id, h->id.p, h->id.n);
 	return make(s, row);
@@ -325,12 +324,14 @@ settle(struct resumes *s, struct resume_session *r)
 
 /* Channels that the last connection could have had again, and did not. */
 static void
-forget_old(struct resume_session *r, double now)
+forget_old(struct session_row *row, struct resume_session *r, double now)
 {
 	if (!r->used || now - r->attached_at < OLD_SECONDS)
 		return;
 	resume_channels_drop_unused(&r->channels);
 	r->all = false;
+	row->channels = (uint16_t)r->channels.n;
+	row->out = 0;
 }
 
 static void
@@ -343,12 +344,17 @@ give(struct resumes *s, struct resume_session *r, const struct resume_hello *h)
 		    (SESSION_SIDS - 1) * sizeof(row->sids[0]));
 		__atomic_store_n(&row->sids[0], h->sid, __ATOMIC_RELEASE);
 	}
-	row->slot = h->slot;
+	row->slot = (uint16_t)h->slot;
 	set_state(s, r, SESSION_LIVE);
 	r->sid = h->sid;
 	hash_insert(&s->by_sid, &r->by_sid, hash_u64(h->sid));
 	r->attached_at = h->now;
 	r->used = false;
+	if (h->replay && row->out == 0) {
+		r->all = false; /* those that are said now are all of them */
+		row->channels = 0;
+	}
+	row->out = row->channels;
 }
 
 struct resume_session *
@@ -366,7 +372,7 @@ resumes_attach(struct resumes *s, const struct resume_hello *h)
 		return NULL;
 	row = resumes_row(s, r);
 	if (r->sid != 0) {
-		forget_old(r, h->now);
+		forget_old(row, r, h->now);
 		detach(s, r);
 	}
 	settle(s, r);
@@ -395,7 +401,7 @@ resumes_park(struct resumes *s, struct resume_session *r, double now)
 {
 	if (r->sid == 0)
 		return;
-	forget_old(r, now);
+	forget_old(resumes_row(s, r), r, now);
 	detach(s, r);
 	set_state(s, r, SESSION_PARKED);
 }
@@ -451,50 +457,4 @@ resumes_expire(struct resumes *s, uint32_t least,
 			return;
 		release(s, r);
 	}
-}
-
-/* ---- channels ---- */
-
-struct resume_answer
-resume_enter(const struct resume_session *r, uint64_t hash, double now)
-{
-	const struct resume_channel *c =
-	    resume_channel_find(&r->channels, hash);
-	struct resume_answer a = { .status = RESUME_NEW };
-
-	if (c != NULL && c->now) /* it is there already */
-		return (struct resume_answer){ .status = RESUME_NONE };
-	if (c == NULL && (!r->all || now - r->attached_at > ALL_SECONDS))
-		return a;
-	a.from = c != NULL ? c->from : r->all_from;
-	a.status = a.from != 0 ? RESUME_CONTINUED : RESUME_GAP;
-	a.reason = a.from != 0 ? RESUME_NO_REASON : r->lost;
-	return a;
-}
-
-void
-resume_entered(
-    struct resume_session *r, uint64_t hash, uint64_t from, uint64_t at)
-{
-	struct resume_channel *c;
-
-	r->used = true;
-	if (r->channels.n >= CHANNELS_MAX &&
-	    resume_channel_find(&r->channels, hash) == NULL) {
-		r->over = true;
-		return;
-	}
-	c = resume_channel_get(&r->channels, hash);
-	c->from = from;
-	c->at = at;
-	c->now = true;
-}
-
-void
-resume_left(struct resume_session *r, uint64_t hash)
-{
-	struct resume_channel *c = resume_channel_find(&r->channels, hash);
-
-	if (c != NULL)
-		resume_channel_remove(&r->channels, c);
 }

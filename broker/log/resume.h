@@ -61,13 +61,6 @@ struct resumes {
 	    full_at; /* seconds of the monotonic clock; see resumes_is_full() */
 };
 
-/* The answer to SUB of a connection with a session. */
-struct resume_answer {
-	enum resume_status status;
-	enum resume_reason reason;
-	uint64_t from; /* RESUME_CONTINUED: the events above it follow */
-};
-
 void resumes_init(struct resumes *);
 /* Takes over what a broker before this one has left in the table, or NULL. */
 void resumes_recall(struct resumes *, struct session_table *);
@@ -108,14 +101,4 @@ void resumes_forget_app(struct resumes *, uint32_t app);
 void resumes_expire(struct resumes *, uint32_t least,
     uint32_t (*seconds)(void *arg, uint32_t app), void *arg);
 
-/*
- * Says what has to be sent to a client that enters this channel now.  The
- * caller then tells resume_entered() which numbers it has sent.
- */
-struct resume_answer resume_enter(
-    const struct resume_session *, uint64_t hash, double now);
-void resume_entered(
-    struct resume_session *, uint64_t hash, uint64_t from, uint64_t at);
-/* The connection has left it. */
-void resume_left(struct resume_session *, uint64_t hash);
 #endif

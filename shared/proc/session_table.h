@@ -28,8 +28,13 @@ enum session_state {
 struct session_row {
 	uint32_t state; /* enum session_state */
 	uint32_t app;
-	uint32_t slot; /* of the worker with its connection */
-	uint32_t id_len;
+	uint16_t slot; /* of the worker with its connection */
+	uint16_t id_len;
+	/*
+	 * Its channels, and how many of them its connection has not entered
+	 * again: of those the client has less than `acked`.
+	 */
+	uint16_t channels, out;
 	uint64_t epoch; /* of the log that acked is a number of */
 	uint64_t acked; /* everything up to it is with the client; 0: nothing */
 	uint64_t since_ms; /* of the wall clock: when its state began */

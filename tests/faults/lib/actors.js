@@ -131,12 +131,16 @@ class Publisher {
 		return { channel, seq };
 	}
 
+	data({ seq }, now) {
+		return `${seq} ${now}${this.pad ? ` ${this.pad}` : ''}`;
+	}
+
 	async batch(n) {
 		const events = Array.from({ length: n }, () => this.next());
 		const now = performance.now().toFixed(3);
 		const body = { batch: events.map((e) => ({ name: 'n',
 			channel: e.channel,
-			data: `${e.seq} ${now}${this.pad ? ` ${this.pad}` : ''}` })) };
+			data: this.data(e, now) })) };
 		let status = 0; // nobody knows
 		try {
 			if (!this.http || this.http.ended)

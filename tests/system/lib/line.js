@@ -8,9 +8,11 @@
 const net = require('node:net');
 
 class Line {
-	// to: { port }, read anew for each connection.
-	static async open(to) {
+	// to: { port }, read anew for each connection.  isPatient: a client waits
+	// while nobody is there, as behind a balancer, and is not refused.
+	static async open(to, isPatient = false) {
 		const line = new Line();
+		line.isPatient = isPatient;
 		line.pairs = new Set();
 		line.server = net.createServer({ pauseOnConnect: true },
 			(near) => line.take(near, to));
@@ -22,6 +24,16 @@ class Line {
 
 	take(near, to) {
 		const far = net.connect(to.port, '127.0.0.1');
+		if (this.isPatient) {
+			const again = () => !near.destroyed && this.take(near, to);
+			far.once('error', () => setTimeout(again, 50).unref());
+			far.once('connect', () => this.join(near, far));
+		} else {
+			this.join(near, far);
+		}
+	}
+
+	join(near, far) {
 		const pair = { near, far, dead: false };
 		this.pairs.add(pair);
 		for (const [a, b] of [[near, far], [far, near]]) {

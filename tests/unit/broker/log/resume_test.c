@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "broker/log/resume.h"
+#include "broker/log/resume_enter.h"
 
 #define ROWS 4
 #define NEWS 77 /* the hash of a channel */
@@ -87,10 +88,10 @@ what_was_confirmed_continues(void **state)
 	struct resume_session *r = come(d);
 
 	expect(r, NEWS, RESUME_NEW, RESUME_NO_REASON, 0);
-	resume_entered(r, NEWS, 10, 10);
+	resume_entered(&d->s, r, NEWS, 10, 10);
 	expect(r, NEWS, RESUME_NONE, RESUME_NO_REASON, 0);
-	resume_entered(r, NEWS + 1, 10, 10);
-	resume_left(r, NEWS + 1);
+	resume_entered(&d->s, r, NEWS + 1, 10, 10);
+	resume_left(&d->s, r, NEWS + 1);
 	confirm(d, r, 15);
 	resumes_park(&d->s, r, 2);
 	assert_ptr_equal(come(d), r);
@@ -104,16 +105,16 @@ a_client_that_stops_confirming_gets_a_gap_each_time(void **state)
 	struct desk *d = *state;
 	struct resume_session *r = come(d);
 
-	resume_entered(r, NEWS, 10, 10);
+	resume_entered(&d->s, r, NEWS, 10, 10);
 	resumes_park(&d->s, r, 2);
 	come(d);
 	expect(r, NEWS, RESUME_GAP, RESUME_UNCONFIRMED, 0);
-	resume_entered(r, NEWS, 12, 12);
+	resume_entered(&d->s, r, NEWS, 12, 12);
 	confirm(d, r, 20);
 	resumes_park(&d->s, r, 2);
 	come(d);
 	expect(r, NEWS, RESUME_CONTINUED, RESUME_NO_REASON, 20);
-	resume_entered(r, NEWS, 20, 20);
+	resume_entered(&d->s, r, NEWS, 20, 20);
 	confirm(d, r, 0); /* it answers no question any more */
 	resumes_park(&d->s, r, 2);
 	come(d);
@@ -128,7 +129,7 @@ channels_that_are_not_kept_are_a_gap_and_not_new(void **state)
 	uint64_t n = 1;
 
 	for (; r->channels.n < n; n++) {
-		resume_entered(r, 1000 + n, 10, 10);
+		resume_entered(&d->s, r, 1000 + n, 10, 10);
 		if (r->over)
 			break;
 	}
@@ -140,7 +141,7 @@ channels_that_are_not_kept_are_a_gap_and_not_new(void **state)
 	expect(r, 1001, RESUME_CONTINUED, RESUME_NO_REASON, 30);
 	expect(r, 1000 + n, RESUME_GAP, RESUME_TOO_MANY, 0);
 	/* With fewer channels it is as ever. */
-	resume_left(r, 1001);
+	resume_left(&d->s, r, 1001);
 	resumes_park(&d->s, r, 500);
 	come(d);
 	expect(r, 1002, RESUME_CONTINUED, RESUME_NO_REASON, 30);
@@ -159,8 +160,8 @@ a_session_expires_after_the_time_of_its_app(void **state)
 	struct desk *d = *state;
 	struct resume_session *r = come(d), *other = come_as(d, 2, ID);
 
-	resume_entered(r, NEWS, 10, 10);
-	resume_entered(other, NEWS, 10, 10);
+	resume_entered(&d->s, r, NEWS, 10, 10);
+	resume_entered(&d->s, other, NEWS, 10, 10);
 	confirm(d, r, 20);
 	confirm(d, other, 20);
 	resumes_park(&d->s, other, 2);
@@ -205,7 +206,7 @@ an_app_that_fills_the_table_forgets_its_own(void **state)
 	struct resume_session *other = come_as(d, 2, ID);
 	char id[32];
 
-	resume_entered(other, NEWS, 10, 10);
+	resume_entered(&d->s, other, NEWS, 10, 10);
 	confirm(d, other, 20);
 	resumes_park(&d->s, other, 2);
 	for (unsigned i = 0; i < 3 * ROWS; i++) {
@@ -223,7 +224,7 @@ a_new_broker_continues_what_the_table_says(void **state)
 	struct desk *d = *state;
 	struct resume_session *r = come(d);
 
-	resume_entered(r, NEWS, 10, 10);
+	resume_entered(&d->s, r, NEWS, 10, 10);
 	confirm(d, r, 20);
 	resumes_clear(&d->s);
 	d->s = (struct resumes){ 0 };
@@ -231,6 +232,45 @@ a_new_broker_continues_what_the_table_says(void **state)
 	resumes_recall(&d->s, d->table);
 	r = come(d);
 	expect(r, NEWS, RESUME_CONTINUED, RESUME_NO_REASON, 20);
+}
+
+static struct resume_session *
+another_broker(struct desk *d)
+{
+	resumes_clear(&d->s);
+	d->s = (struct resumes){ 0 };
+	resumes_init(&d->s);
+	resumes_recall(&d->s, d->table);
+	return come(d);
+}
+
+/* What it confirms before it is in all its channels is not true of all. */
+static void
+a_broker_that_dies_while_a_client_comes_back_loses_nothing(void **state)
+{
+	struct desk *d = *state;
+	struct resume_session *r = come(d);
+
+	resume_entered(&d->s, r, NEWS, 10, 10);
+	resume_entered(&d->s, r, NEWS + 1, 10, 10);
+	confirm(d, r, 20);
+	resumes_park(&d->s, r, 2);
+	come(d);
+	resume_entered(&d->s, r, NEWS, 20, 25);
+	confirm(d, r, 30);
+	r = another_broker(d);
+	expect(r, NEWS + 1, RESUME_GAP, RESUME_RESTARTED, 0);
+	resume_entered(&d->s, r, NEWS, 30, 30);
+	resume_entered(&d->s, r, NEWS + 1, 30, 30);
+	confirm(d, r, 40);
+	r = another_broker(d);
+	expect(r, NEWS + 1, RESUME_CONTINUED, RESUME_NO_REASON, 40);
+	resume_entered(&d->s, r, NEWS, 40, 40);
+	resume_entered(&d->s, r, NEWS + 1, 40, 40);
+	resume_left(&d->s, r, NEWS + 1);
+	confirm(d, r, 50);
+	r = another_broker(d);
+	expect(r, NEWS, RESUME_CONTINUED, RESUME_NO_REASON, 50);
 }
 
 int
@@ -256,6 +296,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    a_new_broker_continues_what_the_table_says, set_up,
 		    tear_down),
+		cmocka_unit_test_setup_teardown(
+		    a_broker_that_dies_while_a_client_comes_back_loses_nothing,
+		    set_up, tear_down),
 	};
 
 	hash_seed();

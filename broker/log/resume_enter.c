@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * resume_enter.c: a client with a session enters and leaves channels.  Owns
+ * nothing: the channels are the session's (resume.c).
+ *
+ * The row counts the channels that are not entered again: what the client
+ * confirms meanwhile is not true of them.
+ */
+
+#include "broker/log/resume_enter.h"
+
+#include "broker/log/resume.h"
+#include "broker/log/resume_channels.h"
+#include "shared/base/base.h"
+
+#define ALL_SECONDS 30.    /* in which a client subscribes again */
+#define CHANNELS_MAX 20000 /* of one session */
+
+struct resume_answer
+resume_enter(const struct resume_session *r, uint64_t hash, double now)
+{
+	const struct resume_channel *c =
+	    resume_channel_find(&r->channels, hash);
+	struct resume_answer a = { .status = RESUME_NEW };
+
+	if (c != NULL && c->now) /* it is there already */
+		return (struct resume_answer){ .status = RESUME_NONE };
+	if (c == NULL && (!r->all || now - r->attached_at > ALL_SECONDS))
+		return a;
+	a.from = c != NULL ? c->from : r->all_from;
+	a.status = a.from != 0 ? RESUME_CONTINUED : RESUME_GAP;
+	a.reason = a.from != 0 ? RESUME_NO_REASON : r->lost;
+	return a;
+}
+
+void
+resume_entered(struct resumes *s, struct resume_session *r, uint64_t hash,
+    uint64_t from, uint64_t at)
+{
+	struct resume_channel *c = resume_channel_find(&r->channels, hash);
+	struct session_row *row = resumes_row(s, r);
+
+	r->used = true;
+	if (c == NULL && r->channels.n >= CHANNELS_MAX) {
+		r->over = true;
+		return;
+	}
+	if (row->out > 0 && (c != NULL ? !c->now : r->all))
+		row->out--;
+	else if (c == NULL)
+		row->channels++;
+	c = resume_channel_get(&r->channels, hash);
+	c->from = from;
+	c->at = at;
+	c->now = true;
+}
+
+void
+resume_left(struct resumes *s, struct resume_session *r, uint64_t hash)
+{
+	struct resume_channel *c = resume_channel_find(&r->channels, hash);
+
+	if (c != NULL) {
+		resumes_row(s, r)->channels--;
+		resume_channel_remove(&r->channels, c);
+	}
+}

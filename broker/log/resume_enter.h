@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_LOG_RESUME_ENTER_H
+#define BROKER_LOG_RESUME_ENTER_H
+
+/* What a client with a session is owed when it enters a channel. */
+
+#include <stdint.h>
+
+#include "broker/log/resume.h"
+
+/* The answer to SUB of a connection with a session. */
+struct resume_answer {
+	enum resume_status status;
+	enum resume_reason reason;
+	uint64_t from; /* RESUME_CONTINUED: the events above it follow */
+};
+
+/*
+ * Says what has to be sent to a client that enters this channel now.  The
+ * caller then tells resume_entered() which numbers it has sent.
+ */
+struct resume_answer resume_enter(
+    const struct resume_session *, uint64_t hash, double now);
+void resume_entered(struct resumes *, struct resume_session *, uint64_t hash,
+    uint64_t from, uint64_t at);
+/* The connection has left it. */
+void resume_left(struct resumes *, struct resume_session *, uint64_t hash);
+
+#endif
