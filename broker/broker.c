@@ -72,7 +72,7 @@ struct parts {
 	struct cache cache;
 	struct replay replay;
 	struct suspects suspects;
-	struct tallies tallies;
+	struct subscription_counts subscription_counts;
 	struct users users;
 	struct queries queries;
 	struct webhook_events webhooks;
@@ -213,7 +213,7 @@ wire(struct broker *br)
 	br->cache = &all->cache;
 	br->replay = &all->replay;
 	br->suspects = &all->suspects;
-	br->tallies = &all->tallies;
+	br->subscription_counts = &all->subscription_counts;
 	br->users = &all->users;
 	br->queries = &all->queries;
 	br->webhooks = &all->webhooks;
@@ -330,7 +330,7 @@ on_reconf(void *owner, const struct msg_reconf *m, const int *fds, size_t n)
 
 static const struct master_link_ops master_link_ops = {
 	.on_reconf = on_reconf,
-	.on_said = verb_on_said,
+	.on_reply = verb_master_on_reply,
 };
 
 static void

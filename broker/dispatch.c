@@ -91,13 +91,13 @@ answer_query(struct peer *p, const struct msg_query *m)
 
 HANDLER(query, answer_query, true)
 HANDLER(take, quota_on_take, false)
-HANDLER(claim, idempotency_on_claim, true)
-HANDLER(fulfil, idempotency_on_fulfil, false)
+HANDLER(idem_begin, idempotency_on_begin, true)
+HANDLER(idem_store, idempotency_on_store, false)
 NUMBERED(signin, users_on_signin, true)
 NUMBERED(signout, users_on_signout, false)
 HANDLER(cached, cache_on_cached, false)
-HANDLER(cached_upto, cache_on_upto, false)
-HANDLER(walk_rows, conn_query_on_rows, false)
+HANDLER(cache_mark, cache_on_mark, false)
+HANDLER(conn_query_rows, conn_query_on_rows, false)
 HANDLER(stats, totals_on_stats, false)
 
 /* These pass the bytes on as they are. */
@@ -139,8 +139,8 @@ on_terminate(void *owner, const struct ipc_in *in)
 COURIER(courier_state, webhook_queue_on_state)
 COURIER(courier_stats, totals_on_courier)
 COURIER(hook_ack, webhook_queue_on_ack)
-COURIER(told, webhook_events_on_told)
-COURIER(told_done, webhook_events_on_told_done)
+COURIER(hook_state, webhook_events_on_state)
+COURIER(hook_states_done, webhook_events_on_states_done)
 
 static int
 on_courier_hello(void *owner, const struct ipc_in *in)
@@ -175,22 +175,22 @@ const ipc_handler broker_handlers[IPC_NTYPES] = {
 	[IPC_UNSUB] = on_unsub,
 	[IPC_EVENT] = on_event, /* the hot path */
 	[IPC_CACHED] = on_cached,
-	[IPC_CACHED_UPTO] = on_cached_upto,
+	[IPC_CACHE_MARK] = on_cache_mark,
 	[IPC_STATS] = on_stats,
 	[IPC_ROSTER] = on_roster,
 	[IPC_MEMBER] = on_member,
 	[IPC_QUERY] = on_query,
 	[IPC_TAKE] = on_take,
-	[IPC_CLAIM] = on_claim,
-	[IPC_FULFIL] = on_fulfil,
+	[IPC_IDEM_BEGIN] = on_idem_begin,
+	[IPC_IDEM_STORE] = on_idem_store,
 	[IPC_SIGNIN] = on_signin,
 	[IPC_SIGNOUT] = on_signout,
 	[IPC_TERMINATE] = on_terminate,
-	[IPC_WALK_ROWS] = on_walk_rows,
+	[IPC_CONN_QUERY_ROWS] = on_conn_query_rows,
 	[IPC_COURIER_HELLO] = on_courier_hello,
 	[IPC_COURIER_STATE] = on_courier_state,
 	[IPC_COURIER_STATS] = on_courier_stats,
 	[IPC_HOOK_ACK] = on_hook_ack,
-	[IPC_TOLD] = on_told,
-	[IPC_TOLD_DONE] = on_told_done,
+	[IPC_HOOK_STATE] = on_hook_state,
+	[IPC_HOOK_STATES_DONE] = on_hook_states_done,
 };

@@ -66,20 +66,20 @@ ON(ping, link_on_ping)
 ON(pong, link_on_pong)
 ON(ack, unacked_on_ack)
 ON(cached, cache_replica_on_cached)
-ON(cached_upto, cache_replica_on_upto)
+ON(cache_mark, cache_replica_on_upto)
 ON(roster, topic_on_roster)
 ON(member, topic_on_member)
 ON(conn_ok, admission_on_conn_ok)
 ON(sub_done, client_on_sub_done)
 ON(reply, api_on_reply)
 ON(take_done, api_on_take_done)
-ON(claimed, idempotency_on_claimed)
+ON(idem_result, idempotency_on_result)
 ON(signin_done, client_on_signin_done)
-ON(direct, client_on_direct)
+ON(watchlist_event, client_on_watchlist_event)
 ON(terminate, client_on_terminate)
-ON(walk, conn_list_on_walk)
-ON(walk_go, conn_list_on_go)
-ON(walk_end, conn_list_on_end)
+ON(conn_query, conn_list_on_query)
+ON(conn_query_more, conn_list_on_more)
+ON(conn_query_cancel, conn_list_on_cancel)
 ON(stats_ask, stats_on_ask)
 #undef ON
 
@@ -89,10 +89,10 @@ const ipc_handler worker_handlers[IPC_NTYPES] = {
 	[IPC_ACK] = on_ack,
 	[IPC_REPLY] = on_reply,
 	[IPC_TAKE_DONE] = on_take_done,
-	[IPC_CLAIMED] = on_claimed,
+	[IPC_IDEM_RESULT] = on_idem_result,
 	[IPC_CONN_OK] = on_conn_ok,
 	[IPC_SIGNIN_DONE] = on_signin_done,
-	[IPC_DIRECT] = on_direct,
+	[IPC_WATCHLIST_EVENT] = on_watchlist_event,
 	[IPC_TERMINATE] = on_terminate,
 	[IPC_APP_SET] = on_app_set,
 	[IPC_APP_DEL] = on_app_del,
@@ -103,10 +103,10 @@ const ipc_handler worker_handlers[IPC_NTYPES] = {
 	[IPC_PING] = on_ping,
 	[IPC_PONG] = on_pong,
 	[IPC_CACHED] = on_cached,
-	[IPC_CACHED_UPTO] = on_cached_upto,
-	[IPC_WALK] = on_walk,
-	[IPC_WALK_GO] = on_walk_go,
-	[IPC_WALK_END] = on_walk_end,
+	[IPC_CACHE_MARK] = on_cache_mark,
+	[IPC_CONN_QUERY] = on_conn_query,
+	[IPC_CONN_QUERY_MORE] = on_conn_query_more,
+	[IPC_CONN_QUERY_CANCEL] = on_conn_query_cancel,
 	[IPC_STATS_ASK] = on_stats_ask,
 	[IPC_ROSTER] = on_roster,
 	[IPC_MEMBER] = on_member,

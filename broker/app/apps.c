@@ -174,7 +174,7 @@ apps_expire_sessions(struct broker *br)
 {
 	struct resumes *s = &br->replay->sessions;
 
-	if (s->nparked > 0 || s->ngone > 0)
+	if (s->ndetached > 0 || s->ngone > 0)
 		resumes_expire(s, least_resume_time(br), resume_seconds, br);
 	/* Until then a late worker may send again what was logged before. */
 	if (broker_now() - br->started > LOGGED_SECONDS)

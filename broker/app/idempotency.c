@@ -23,18 +23,18 @@
 #define CLAIMS_MAX 65536
 #define CLAIMS_BYTES (16u << 20)
 
-struct claim {
+struct idem_entry {
 	struct hash_node node;
 	struct list order;  /* in claims.order */
 	struct list in_app; /* in its app's share, oldest first */
 	struct share *share;
 	struct list waiters; /* struct waiter, first come first */
 	uint32_t app;
-	unsigned slot;    /* whose it is, until it is answered */
-	uint32_t status;  /* of the answer; 0: there is none yet */
-	uint32_t promise; /* … and what it is if none follows, or 0 */
-	struct buf *body; /* of the answer, or the promised one */
-	double at;        /* broker_now() of the claim */
+	unsigned slot;        /* whose it is, until it is answered */
+	uint32_t status;      /* of the answer; 0: there is none yet */
+	uint32_t provisional; /* … and what it is if none follows, or 0 */
+	struct buf *body;     /* of the answer, or the promised one */
+	double at;            /* broker_now() of the claim */
 	size_t key_len;
 	char key[];
 };
@@ -42,44 +42,45 @@ struct claim {
 struct waiter {
 	struct list link;
 	unsigned slot;
-	uint64_t id; /* of its CLAIM */
+	uint64_t id; /* of its IDEM_BEGIN */
 };
 
-struct claim_key {
+struct idem_key {
 	uint32_t app;
 	struct str key;
 };
 
 static struct str
-key_of(const struct claim *cl)
+key_of(const struct idem_entry *cl)
 {
 	return str_make(cl->key, cl->key_len);
 }
 
 static bool
-claim_eq(const struct hash_node *n, const void *key)
+entry_eq(const struct hash_node *n, const void *key)
 {
-	const struct claim_key *k = key;
-	const struct claim *cl = container_of(n, const struct claim, node);
+	const struct idem_key *k = key;
+	const struct idem_entry *cl =
+	    container_of(n, const struct idem_entry, node);
 
 	return cl->app == k->app && str_eq(key_of(cl), k->key);
 }
 
-static struct claim *
+static struct idem_entry *
 find(struct idempotency *cs, uint32_t app, struct str key)
 {
-	struct claim_key k = { app, key };
+	struct idem_key k = { app, key };
 	struct hash_node *n =
-	    hash_find(&cs->keys, hash_str(key, app), claim_eq, &k);
+	    hash_find(&cs->keys, hash_str(key, app), entry_eq, &k);
 
-	return n == NULL ? NULL : container_of(n, struct claim, node);
+	return n == NULL ? NULL : container_of(n, struct idem_entry, node);
 }
 
 /* A worker that is gone finds nobody, and that is fine. */
 static void
-tell(struct broker *br, unsigned slot, uint64_t id, const struct claim *cl)
+tell(struct broker *br, unsigned slot, uint64_t id, const struct idem_entry *cl)
 {
-	struct msg_claimed m = { .id = id,
+	struct msg_idem_result m = { .id = id,
 		.app = cl->app,
 		.status = cl->status,
 		.key = key_of(cl) };
@@ -88,12 +89,12 @@ tell(struct broker *br, unsigned slot, uint64_t id, const struct claim *cl)
 		m.body = buf_str(cl->body);
 
 	if (br->peers[slot] != NULL)
-		ipc_send_claimed(&br->peers[slot]->ipc, &m);
+		ipc_send_idem_result(&br->peers[slot]->ipc, &m);
 }
 
 /* Says the same to everybody who waits. */
 static void
-tell_waiters(struct broker *br, struct claim *cl)
+tell_waiters(struct broker *br, struct idem_entry *cl)
 {
 	struct list *e, *tmp;
 
@@ -108,15 +109,15 @@ tell_waiters(struct broker *br, struct claim *cl)
 
 /* What counts in its app's share: each one is something, too. */
 static uint64_t
-cost(const struct claim *cl)
+cost(const struct idem_entry *cl)
 {
 	return CLAIMS_BYTES / CLAIMS_MAX + cl->key_len + buf_str(cl->body).n;
 }
 
 static void
-forget(struct broker *br, struct claim *cl)
+forget(struct broker *br, struct idem_entry *cl)
 {
-	cl->status = cl->promise; /* 0: who waits may do it */
+	cl->status = cl->provisional; /* 0: who waits may do it */
 	tell_waiters(br, cl);
 	hash_remove(&br->idempotency->keys, &cl->node);
 	list_remove(&cl->order);
@@ -130,7 +131,7 @@ forget(struct broker *br, struct claim *cl)
 }
 
 static void
-set_body(struct broker *br, struct claim *cl, struct str body)
+set_body(struct broker *br, struct idem_entry *cl, struct str body)
 {
 	br->idempotency->bytes -= buf_str(cl->body).n;
 	shares_sub(&br->idempotency->shares, cl->share, buf_str(cl->body).n);
@@ -147,12 +148,12 @@ set_body(struct broker *br, struct claim *cl, struct str body)
  * the next one may try; or nobody wants it.
  */
 static void
-pass_on(struct broker *br, struct claim *cl)
+pass_on(struct broker *br, struct idem_entry *cl)
 {
 	struct waiter *w;
 
-	if (cl->promise != 0) {
-		cl->status = cl->promise;
+	if (cl->provisional != 0) {
+		cl->status = cl->provisional;
 		tell_waiters(br, cl);
 		return;
 	}
@@ -188,13 +189,14 @@ make_room(struct broker *br)
 
 	while ((cs->n >= CLAIMS_MAX || cs->bytes > max_bytes(br)) &&
 	    (s = shares_largest(&cs->shares)) != NULL)
-		forget(br, LIST_ITEM(s->entries.next, struct claim, in_app));
+		forget(
+		    br, LIST_ITEM(s->entries.next, struct idem_entry, in_app));
 }
 
-static struct claim *
+static struct idem_entry *
 add(struct broker *br, uint32_t app, struct str key)
 {
-	struct claim *cl = xcalloc(1, sizeof(*cl) + key.n);
+	struct idem_entry *cl = xcalloc(1, sizeof(*cl) + key.n);
 
 	make_room(br);
 	list_init(&cl->waiters);
@@ -216,10 +218,10 @@ add(struct broker *br, uint32_t app, struct str key)
 }
 
 int
-idempotency_on_claim(struct peer *p, const struct msg_claim *m)
+idempotency_on_begin(struct peer *p, const struct msg_idem_begin *m)
 {
 	struct broker *br = p->br;
-	struct claim *cl;
+	struct idem_entry *cl;
 	struct waiter *w;
 
 	if (m->key.n == 0)
@@ -241,9 +243,9 @@ idempotency_on_claim(struct peer *p, const struct msg_claim *m)
 }
 
 int
-idempotency_on_fulfil(struct peer *p, const struct msg_fulfil *m)
+idempotency_on_store(struct peer *p, const struct msg_idem_store *m)
 {
-	struct claim *cl = find(p->br->idempotency, m->app, m->key);
+	struct idem_entry *cl = find(p->br->idempotency, m->app, m->key);
 
 	if (cl == NULL || cl->status != 0 || cl->slot != (unsigned)p->slot)
 		return 0; /* made room for others meanwhile */
@@ -252,8 +254,8 @@ idempotency_on_fulfil(struct peer *p, const struct msg_fulfil *m)
 		return 0;
 	}
 	set_body(p->br, cl, m->body);
-	if (m->promise != 0) {
-		cl->promise = m->status;
+	if (m->provisional != 0) {
+		cl->provisional = m->status;
 		return 0;
 	}
 	cl->status = m->status;
@@ -267,7 +269,7 @@ idempotency_drop(struct broker *br, unsigned slot)
 	struct list *e, *tmp;
 
 	LIST_FOREACH_SAFE(e, tmp, &br->idempotency->order) {
-		struct claim *cl = LIST_ITEM(e, struct claim, order);
+		struct idem_entry *cl = LIST_ITEM(e, struct idem_entry, order);
 
 		if (cl->status == 0 && cl->slot == slot)
 			pass_on(br, cl);
@@ -278,11 +280,11 @@ void
 idempotency_expire(struct broker *br)
 {
 	double limit = broker_now() - CLAIM_SECONDS;
-	struct claim *cl;
+	struct idem_entry *cl;
 
 	while (!list_is_empty(&br->idempotency->order)) {
-		cl =
-		    LIST_ITEM(br->idempotency->order.next, struct claim, order);
+		cl = LIST_ITEM(
+		    br->idempotency->order.next, struct idem_entry, order);
 		if (cl->at > limit)
 			break;
 		forget(br, cl);
@@ -302,7 +304,7 @@ idempotency_clear(struct idempotency *cs)
 	struct list *e, *tmp, *f, *tmp2;
 
 	LIST_FOREACH_SAFE(e, tmp, &cs->order) {
-		struct claim *cl = LIST_ITEM(e, struct claim, order);
+		struct idem_entry *cl = LIST_ITEM(e, struct idem_entry, order);
 
 		LIST_FOREACH_SAFE(f, tmp2, &cl->waiters)
 			free(LIST_ITEM(f, struct waiter, link));

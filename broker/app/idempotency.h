@@ -19,7 +19,7 @@ struct broker;
 struct peer;
 
 struct idempotency {
-	struct hash keys;  /* struct claim by (app, key) */
+	struct hash keys;  /* struct idem_entry by (app, key) */
 	struct list order; /* all of them, oldest first */
 	uint32_t n;
 	uint64_t bytes; /* of keys and answers */
@@ -33,8 +33,8 @@ void idempotency_expire(struct broker *);
 /* A worker is gone: what it had claimed and not answered is free again. */
 void idempotency_drop(struct broker *, unsigned slot);
 
-/* Handlers of CLAIM and FULFIL. */
-int idempotency_on_claim(struct peer *, const struct msg_claim *);
-int idempotency_on_fulfil(struct peer *, const struct msg_fulfil *);
+/* Handlers of IDEM_BEGIN and IDEM_STORE. */
+int idempotency_on_begin(struct peer *, const struct msg_idem_begin *);
+int idempotency_on_store(struct peer *, const struct msg_idem_store *);
 
 #endif

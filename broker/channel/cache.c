@@ -14,7 +14,7 @@
  *
  * What the dead broker did not acknowledge is sent again, each worker's events
  * in their order, but the workers' among each other in any.  So the holder
- * also knows how far it had been given each worker's events (CACHED_UPTO):
+ * also knows how far it had been given each worker's events (CACHE_MARK):
  * those up to there are older than what it holds, or are it.
  */
 
@@ -100,8 +100,8 @@ hand(struct peer *p, const struct cached *e, const struct msg_event *event)
 	}
 	ipc_send_cached(&p->ipc, &m);
 	br->cache->handed |= UINT64_C(1) << p->slot;
-	if (br->cause != NULL)
-		br->cause->targets |= UINT64_C(1) << p->slot;
+	if (br->sender != NULL)
+		br->sender->targets |= UINT64_C(1) << p->slot;
 }
 
 void
@@ -140,13 +140,13 @@ cache_hand_all(struct peer *p)
 	if (resync_is_on(br))
 		return; /* it is about to tell us */
 	for (unsigned i = 0; i < br->nslots; i++) {
-		struct msg_cached_upto m;
+		struct msg_cache_mark m;
 
 		if (br->peers[i] == NULL || br->peers[i] == p)
 			continue;
 		m.origin = br->peers[i]->origin;
 		m.seq = br->peers[i]->last;
-		ipc_send_cached_upto(&p->ipc, &m);
+		ipc_send_cache_mark(&p->ipc, &m);
 	}
 	LIST_FOREACH(e, &p->br->cache->lru) {
 		const struct cached *c = LIST_ITEM(e, struct cached, lru);
@@ -259,10 +259,10 @@ is_old(struct broker *br, const struct msg_event *event)
 
 	if (c == NULL || c->cached == NULL || c->cached->from == -1)
 		return false;
-	for (size_t i = 0; i < cache->nupto; i++)
-		if (cache->upto[i].origin == event->origin &&
-		    cache->upto[i].slot == (unsigned)c->cached->from)
-			return event->seq <= cache->upto[i].seq;
+	for (size_t i = 0; i < cache->nmarks; i++)
+		if (cache->marks[i].origin == event->origin &&
+		    cache->marks[i].slot == (unsigned)c->cached->from)
+			return event->seq <= cache->marks[i].seq;
 	return false;
 }
 
@@ -276,7 +276,7 @@ cache_put(struct broker *br, const struct msg_event *event)
 	struct cached *e;
 	struct peer *p;
 
-	if (a == NULL || (br->cache->nupto > 0 && is_old(br, event)))
+	if (a == NULL || (br->cache->nmarks > 0 && is_old(br, event)))
 		return;
 	m.stamp = ++br->stamp;
 	m.due_ms = (uint64_t)((broker_now() + a->app.cache_ttl) * 1000);
@@ -297,7 +297,7 @@ cache_on_cached(struct peer *p, const struct msg_cached *m)
 		return -1;
 	br->stamp = MAX(br->stamp, m->stamp);
 	c = registry_find(br->registry, m->app, m->channel);
-	if (p->known || a == NULL ||
+	if (p->rejoined || a == NULL ||
 	    (m->id.n > 0 && !str_eq(m->id, str_of(a->app.id))) ||
 	    (double)m->due_ms <= broker_now() * 1000 ||
 	    (c != NULL && c->cached != NULL && c->cached->stamp >= m->stamp))
@@ -308,20 +308,20 @@ cache_on_cached(struct peer *p, const struct msg_cached *m)
 }
 
 int
-cache_on_upto(struct peer *p, const struct msg_cached_upto *m)
+cache_on_mark(struct peer *p, const struct msg_cache_mark *m)
 {
 	struct cache *cache = p->br->cache;
 	size_t n = 0;
 
 	if (!resync_is_on(p->br))
 		return 0; /* we know better */
-	for (size_t i = 0; i < cache->nupto; i++)
-		n += cache->upto[i].slot == (unsigned)p->slot;
+	for (size_t i = 0; i < cache->nmarks; i++)
+		n += cache->marks[i].slot == (unsigned)p->slot;
 	if (n >= UPTO_MAX)
 		return -1;
-	cache->upto =
-	    xreallocarray(cache->upto, cache->nupto + 1, sizeof(*cache->upto));
-	cache->upto[cache->nupto++] = (struct cache_upto){
+	cache->marks = xreallocarray(
+	    cache->marks, cache->nmarks + 1, sizeof(*cache->marks));
+	cache->marks[cache->nmarks++] = (struct cache_mark){
 		.origin = m->origin, .seq = m->seq, .slot = (unsigned)p->slot
 	};
 	return 0;
@@ -330,9 +330,9 @@ cache_on_upto(struct peer *p, const struct msg_cached_upto *m)
 void
 cache_on_live(struct broker *br)
 {
-	free(br->cache->upto);
-	br->cache->upto = NULL;
-	br->cache->nupto = 0;
+	free(br->cache->marks);
+	br->cache->marks = NULL;
+	br->cache->nmarks = 0;
 }
 
 struct str

@@ -35,7 +35,7 @@ struct cached {
 };
 
 /* How far a worker's events had been handed to another one. */
-struct cache_upto {
+struct cache_mark {
 	uint64_t origin, seq;
 	unsigned slot; /* of who says so */
 };
@@ -46,9 +46,9 @@ struct cache {
 	struct list *sweep; /* the next one to look at */
 	uint64_t bytes;
 	size_t n;
-	uint64_t handed;         /* slots that got some in this turn */
-	struct cache_upto *upto; /* during a resync */
-	size_t nupto;
+	uint64_t handed;          /* slots that got some in this turn */
+	struct cache_mark *marks; /* during a resync */
+	size_t nmarks;
 };
 
 void cache_init(struct broker *);
@@ -76,9 +76,9 @@ void cache_hand_all(struct peer *);
  * broker could not know that it was.
  */
 void cache_flush(struct broker *);
-/* Handlers of CACHED, CACHED_UPTO: a worker gives back what it held. */
+/* Handlers of CACHED, CACHE_MARK: a worker gives back what it held. */
 int cache_on_cached(struct peer *, const struct msg_cached *);
-int cache_on_upto(struct peer *, const struct msg_cached_upto *);
+int cache_on_mark(struct peer *, const struct msg_cache_mark *);
 /* The resync is over. */
 void cache_on_live(struct broker *);
 /*

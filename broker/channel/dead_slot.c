@@ -41,7 +41,7 @@ settle(void *owner, struct channel *c)
 		registry_drop(br->registry, c, slot);
 	}
 	if (c->presence != NULL)
-		c->presence->told &= c->slots;
+		c->presence->rosters &= c->slots;
 	br->events->left(br, c, S(""));
 	subscription_count_changed(br, c);
 	subscribe_run_suspects(br);

@@ -51,7 +51,7 @@ struct presence {
 	struct hash members;
 	struct seat_table seats;
 	struct list order;
-	uint64_t told;          /* slots whose workers have the roster */
+	uint64_t rosters;       /* slots whose workers have the roster */
 	bool stale;             /* ids and hash have to be made anew */
 	bool unsorted;          /* a replay came out of order */
 	size_t keys;            /* bytes; with seats.bytes held to the bound */

@@ -66,9 +66,9 @@ presence_sync_give(struct peer *p, struct channel *c)
 	struct msg_roster r = { .app = c->app->num,
 		.channel = registry_name(p->br->registry, c) };
 
-	if (c->presence->told & bit_of(p))
+	if (c->presence->rosters & bit_of(p))
 		return;
-	c->presence->told |= bit_of(p);
+	c->presence->rosters |= bit_of(p);
 	ipc_send_roster(&p->ipc, &r);
 	give_all(p, c, MEMBER_IS);
 }
@@ -77,7 +77,7 @@ void
 presence_sync_tell_added(
     struct peer *p, struct channel *c, const struct msg_sub *m, uint64_t stamp)
 {
-	uint64_t slots = c->slots & c->presence->told;
+	uint64_t slots = c->slots & c->presence->rosters;
 	struct msg_member t = { .except = m->sid,
 		.change = MEMBER_ADDED,
 		.stamp = stamp,
@@ -100,7 +100,7 @@ presence_sync_tell_removed(
 {
 	struct msg_member t = { .change = MEMBER_REMOVED, .user_id = user_id };
 
-	route_member(br, c, c->presence->told, &t);
+	route_member(br, c, c->presence->rosters, &t);
 }
 
 void
@@ -111,7 +111,7 @@ presence_sync_tell_suspect(struct broker *br, const struct member *m)
 		.user_id = member_id(m),
 		.user_info = member_info(m) };
 
-	route_member(br, m->presence->channel, m->presence->told, &t);
+	route_member(br, m->presence->channel, m->presence->rosters, &t);
 }
 
 /* ---- replays ---- */
@@ -132,8 +132,8 @@ presence_sync_on_roster(struct peer *p, const struct msg_roster *m)
 
 	if (c == NULL)
 		return -1;
-	c->presence->told |= bit_of(p);
-	if (p->known)
+	c->presence->rosters |= bit_of(p);
+	if (p->rejoined)
 		give_all(p, c, MEMBER_ADDED);
 	return 0;
 }
@@ -146,11 +146,11 @@ presence_sync_on_member(struct peer *p, const struct msg_member *m)
 	struct msg_member gone = { .change = MEMBER_REMOVED,
 		.user_id = m->user_id };
 
-	if (c == NULL || !(c->presence->told & bit_of(p)) ||
+	if (c == NULL || !(c->presence->rosters & bit_of(p)) ||
 	    m->change != MEMBER_IS || m->user_id.n == 0 ||
 	    m->user_id.n > ID_MAX || m->user_info.n > INFO_MAX)
 		return -1;
-	if (p->known) {
+	if (p->rejoined) {
 		if (!presence_has(c->presence, m->user_id))
 			route_member(br, c, bit_of(p), &gone);
 	} else if (presence_recall(c->presence, m->user_id, m->user_info,

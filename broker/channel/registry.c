@@ -234,7 +234,7 @@ bool
 registry_release(struct registry *r, struct channel *c)
 {
 	if (c->total > 0 || c->presence != NULL || c->cached != NULL ||
-	    c->tally != NULL)
+	    c->count_due != NULL)
 		return true;
 	hash_remove(&r->channels, &c->node);
 	budget_sub(r->budget, c->app->num, registry_cost(r, c->name_len));

@@ -41,9 +41,9 @@ struct channel {
 	struct hash_node node;
 	struct list in_app; /* while occupied and not hidden */
 	struct registry_app *app;
-	struct presence *presence;        /* NULL without members */
-	struct cached *cached;            /* NULL without an event */
-	struct subscription_count *tally; /* subscription_count that is due */
+	struct presence *presence;            /* NULL without members */
+	struct cached *cached;                /* NULL without an event */
+	struct subscription_count *count_due; /* a change that is due */
 	uint64_t slots; /* bit per worker that has subscribers */
 	uint32_t total; /* subscriptions */
 	uint16_t name_len;

@@ -145,7 +145,7 @@ void
 route_member(struct broker *br, const struct channel *c, uint64_t slots,
     struct msg_member *m)
 {
-	struct peer *cause = br->cause;
+	struct peer *sender = br->sender;
 	struct buf *b;
 	size_t n;
 
@@ -156,10 +156,10 @@ route_member(struct broker *br, const struct channel *c, uint64_t slots,
 	m->channel = registry_name(br->registry, c);
 	if (br->ntaps != 0)
 		tap_member(br, m);
-	if (cause != NULL) {
-		m->origin = cause->origin;
-		m->seq = cause->last;
-		cause->targets |= slots;
+	if (sender != NULL) {
+		m->origin = sender->origin;
+		m->seq = sender->last;
+		sender->targets |= slots;
 	}
 	n = msg_member_size(m);
 	b = buf_new(n);
@@ -176,15 +176,15 @@ route_frame(struct broker *br, const struct channel *c, uint64_t slots,
 		.except = except,
 		.channel = registry_name(br->registry, c),
 		.frame = frame };
-	struct peer *cause = br->cause;
+	struct peer *sender = br->sender;
 
 	if (br->ntaps != 0)
 		tap_event(br, &m, ROUTE_OWN);
 	slots &= c->slots & ~br->registry->dying;
-	if (cause != NULL) {
-		m.origin = cause->origin;
-		m.seq = cause->last;
-		cause->targets |= slots;
+	if (sender != NULL) {
+		m.origin = sender->origin;
+		m.seq = sender->last;
+		sender->targets |= slots;
 	}
 	send(br, slots, &m);
 }

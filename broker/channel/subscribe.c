@@ -234,7 +234,7 @@ announce(struct peer *p, const struct msg_sub *m)
 
 	if (c == NULL || c->count[p->slot] == 0)
 		return -1;
-	if (m->user_id.n > 0 && !p->known && c->presence != NULL &&
+	if (m->user_id.n > 0 && !p->rejoined && c->presence != NULL &&
 	    presence_is_oldest(c->presence, m->user_id, m->stamp))
 		presence_sync_tell_added(p, c, m, m->stamp);
 	subscription_count_changed(p->br, c);
@@ -293,9 +293,9 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 	else
 		replay_recall(
 		    br->replay, m->app, m->sid, m->channel, m->pos, m->back);
-	if (joined == PRESENCE_FIRST && (!replay || p->known))
+	if (joined == PRESENCE_FIRST && (!replay || p->rejoined))
 		presence_sync_tell_added(p, c, m, j.stamp);
-	if (!replay || p->known)
+	if (!replay || p->rejoined)
 		subscription_count_changed(br, c);
 	return 0;
 }
@@ -347,7 +347,7 @@ subscribe_on_unsub(struct peer *p, const struct msg_unsub *m)
 	if (left == PRESENCE_GONE)
 		presence_sync_tell_removed(br, c, m->user_id);
 	if (c->presence != NULL)
-		c->presence->told &= c->slots;
+		c->presence->rosters &= c->slots;
 	br->events->left(br, c, left == PRESENCE_GONE ? m->user_id : S(""));
 	subscription_count_changed(br, c);
 	subscribe_release(br, c);
@@ -394,7 +394,7 @@ subscribe_on_session_end(struct peer *p, const struct msg_session_end *m)
 	struct resume_session *r = resumes_of(s, m->sid);
 
 	if (r != NULL)
-		resumes_park(s, r, broker_now());
+		resumes_detach(s, r, broker_now());
 	return 0;
 }
 

@@ -35,7 +35,7 @@ struct subscription_count {
 	double told; /* broker_now() of the last event, or 0 */
 };
 
-#define TALLY_COST (sizeof(struct subscription_count) + BUDGET_BLOCK)
+#define COUNT_COST (sizeof(struct subscription_count) + BUDGET_BLOCK)
 
 static bool
 is_wanted(const struct broker *br, const struct channel *c)
@@ -48,12 +48,12 @@ is_wanted(const struct broker *br, const struct channel *c)
 static void
 forget(struct channel *c)
 {
-	if (c->tally == NULL)
+	if (c->count_due == NULL)
 		return;
-	ev_timer_stop(c->tally->br->loop, &c->tally->timer);
-	budget_sub(c->tally->br->budget, c->app->num, TALLY_COST);
-	free(c->tally);
-	c->tally = NULL;
+	ev_timer_stop(c->count_due->br->loop, &c->count_due->timer);
+	budget_sub(c->count_due->br->budget, c->app->num, COUNT_COST);
+	free(c->count_due);
+	c->count_due = NULL;
 }
 
 /* Seconds until many subscribers may be told again. */
@@ -76,7 +76,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	struct buf **b;
 
 	c = registry_settle(br->registry, c);
-	if (c == NULL || c->tally == NULL || ev_is_active(w))
+	if (c == NULL || c->count_due == NULL || ev_is_active(w))
 		return; /* nobody is left, or the new count comes soon */
 	if (!is_wanted(br, c)) {
 		forget(c);
@@ -100,7 +100,7 @@ void
 subscription_count_changed(struct broker *br, struct channel *c)
 {
 	double wait;
-	struct subscription_count *t = c->tally;
+	struct subscription_count *t = c->count_due;
 
 	if (c->hidden || c->presence != NULL)
 		return;
@@ -109,10 +109,10 @@ subscription_count_changed(struct broker *br, struct channel *c)
 		return;
 	}
 	if (t == NULL) {
-		t = c->tally = xcalloc(1, sizeof(*t));
+		t = c->count_due = xcalloc(1, sizeof(*t));
 		t->br = br;
 		t->channel = c;
-		budget_add(br->budget, c->app->num, TALLY_COST);
+		budget_add(br->budget, c->app->num, COUNT_COST);
 		ev_init(&t->timer, on_timer);
 	}
 	if (ev_is_active(&t->timer) &&
@@ -134,17 +134,18 @@ change(void *arg, struct hash_node *n)
 void
 subscription_count_all(struct broker *br)
 {
-	br->tallies->due = true;
-	br->tallies->at = (struct hash_cursor){ 0 };
+	br->subscription_counts->due = true;
+	br->subscription_counts->at = (struct hash_cursor){ 0 };
 }
 
 bool
 subscription_count_go_on(struct broker *br)
 {
-	if (br->tallies->due)
-		br->tallies->due = hash_walk(&br->registry->channels,
-		    &br->tallies->at, ALL_AT_ONCE, change, br);
-	return br->tallies->due;
+	if (br->subscription_counts->due)
+		br->subscription_counts->due =
+		    hash_walk(&br->registry->channels,
+			&br->subscription_counts->at, ALL_AT_ONCE, change, br);
+	return br->subscription_counts->due;
 }
 
 void

@@ -17,7 +17,7 @@ struct broker;
 struct channel;
 
 /* All channels, in portions. */
-struct tallies {
+struct subscription_counts {
 	bool due;
 	struct hash_cursor at;
 };

@@ -20,37 +20,38 @@
 #include "shared/base/xmalloc.h"
 
 struct conn_query {
-	struct control_client *k;
-	struct msg_walk what; /* its texts lie in `text` */
-	uint64_t waits;       /* bit per worker that owes WALK_ROWS */
-	uint64_t open;        /* … whose walk is not over */
-	unsigned next;        /* lists: the worker to ask next */
-	uint64_t n, limit;    /* connections */
+	struct control_client *cc;
+	struct msg_conn_query what; /* its texts lie in `text` */
+	uint64_t waits;    /* bit per worker that owes CONN_QUERY_ROWS */
+	uint64_t open;     /* … whose walk is not over */
+	unsigned next;     /* lists: the worker to ask next */
+	uint64_t n, limit; /* connections */
 	char text[];
 };
 
 static bool
 is_kill(const struct conn_query *s)
 {
-	return s->what.kind == WALK_KILL || s->what.kind == WALK_RECONNECT;
+	return s->what.kind == CONN_QUERY_KILL ||
+	    s->what.kind == CONN_QUERY_RECONNECT;
 }
 
 void
 conn_query_free(struct conn_query *s)
 {
-	struct msg_walk_end m;
+	struct msg_conn_query_cancel m;
 	uint64_t mask;
 
 	if (s == NULL)
 		return;
 	m.id = s->what.id;
 	for (mask = s->open; mask != 0; mask &= mask - 1) {
-		struct peer *p = s->k->br->peers[__builtin_ctzll(mask)];
+		struct peer *p = s->cc->br->peers[__builtin_ctzll(mask)];
 
 		if (p != NULL)
-			ipc_send_walk_end(&p->ipc, &m);
+			ipc_send_conn_query_cancel(&p->ipc, &m);
 	}
-	s->k->conn_query = NULL;
+	s->cc->conn_query = NULL;
 	free(s);
 }
 
@@ -61,21 +62,21 @@ killed_row(struct conn_query *s)
 
 	verb_row_begin(&w, "closed");
 	verb_put_number(&w, "closed", s->n);
-	verb_row_end(s->k, &w);
+	verb_row_end(s->cc, &w);
 }
 
 /* Nothing is owed any more. */
 static void
 finish(struct conn_query *s)
 {
-	struct control_client *k = s->k;
+	struct control_client *cc = s->cc;
 
 	if (is_kill(s))
 		killed_row(s);
 	if (s->n == 0 && s->what.sid != 0)
-		control_fail(k, "there is no such connection (any more)");
+		control_fail(cc, "there is no such connection (any more)");
 	else
-		control_end(k);
+		control_end(cc);
 	conn_query_free(s);
 }
 
@@ -84,14 +85,14 @@ ask(struct conn_query *s, unsigned slot)
 {
 	s->open |= UINT64_C(1) << slot;
 	s->waits |= UINT64_C(1) << slot;
-	ipc_send_walk(&s->k->br->peers[slot]->ipc, &s->what);
+	ipc_send_conn_query(&s->cc->br->peers[slot]->ipc, &s->what);
 }
 
 /* Lists: the next worker that there is. */
 static void
 ask_next(struct conn_query *s)
 {
-	struct broker *br = s->k->br;
+	struct broker *br = s->cc->br;
 
 	while (s->next < br->nslots && br->peers[s->next] == NULL)
 		s->next++;
@@ -102,16 +103,16 @@ ask_next(struct conn_query *s)
 }
 
 void
-conn_query_begin(
-    struct control_client *k, const struct msg_walk *what, uint64_t limit)
+conn_query_begin(struct control_client *cc, const struct msg_conn_query *what,
+    uint64_t limit)
 {
 	struct conn_query *s =
 	    xcalloc(1, sizeof(*s) + what->channel.n + what->user_id.n);
 
-	s->k = k;
+	s->cc = cc;
 	s->limit = limit;
 	s->what = *what;
-	s->what.id = ++k->br->control->conn_query_id;
+	s->what.id = ++cc->br->control->conn_query_id;
 	if (what->channel.n > 0)
 		memcpy(s->text, what->channel.p, what->channel.n);
 	if (what->user_id.n > 0)
@@ -119,13 +120,13 @@ conn_query_begin(
 		    what->user_id.n);
 	s->what.channel.p = s->text;
 	s->what.user_id.p = s->text + what->channel.n;
-	k->conn_query = s;
+	cc->conn_query = s;
 	if (!is_kill(s)) {
 		ask_next(s);
 		return;
 	}
-	for (unsigned i = 0; i < k->br->nslots; i++)
-		if (k->br->peers[i] != NULL)
+	for (unsigned i = 0; i < cc->br->nslots; i++)
+		if (cc->br->peers[i] != NULL)
 			ask(s, i);
 	if (s->open == 0)
 		finish(s);
@@ -140,7 +141,7 @@ conn_query_may_go_on(const struct conn_query *s)
 void
 conn_query_go_on(struct conn_query *s)
 {
-	struct msg_walk_go m = { .id = s->what.id };
+	struct msg_conn_query_more m = { .id = s->what.id };
 	struct peer *p;
 
 	if (!conn_query_may_go_on(s))
@@ -150,8 +151,8 @@ conn_query_go_on(struct conn_query *s)
 		return;
 	}
 	s->waits = s->open;
-	p = s->k->br->peers[__builtin_ctzll(s->open)];
-	ipc_send_walk_go(&p->ipc, &m);
+	p = s->cc->br->peers[__builtin_ctzll(s->open)];
+	ipc_send_conn_query_more(&p->ipc, &m);
 }
 
 static struct conn_query *
@@ -160,11 +161,11 @@ find(const struct broker *br, uint64_t id)
 	struct list *e;
 
 	LIST_FOREACH(e, &br->control->clients) {
-		struct control_client *k =
+		struct control_client *cc =
 		    LIST_ITEM(e, struct control_client, link);
 
-		if (k->conn_query != NULL && k->conn_query->what.id == id)
-			return k->conn_query;
+		if (cc->conn_query != NULL && cc->conn_query->what.id == id)
+			return cc->conn_query;
 	}
 	return NULL;
 }
@@ -176,7 +177,7 @@ pass_rows(struct conn_query *s, struct str rows)
 	while (rows.p != NULL && rows.n > 0) {
 		struct msg_ctl_row row = { .json = str_cut(&rows, '\n') };
 
-		ipc_send_ctl_row(&s->k->ipc, &row);
+		ipc_send_ctl_row(&s->cc->ipc, &row);
 		s->n++;
 		if (s->limit != 0 && s->n == s->limit)
 			return true;
@@ -185,7 +186,7 @@ pass_rows(struct conn_query *s, struct str rows)
 }
 
 int
-conn_query_on_rows(struct peer *p, const struct msg_walk_rows *m)
+conn_query_on_rows(struct peer *p, const struct msg_conn_query_rows *m)
 {
 	struct conn_query *s = find(p->br, m->id);
 	uint64_t bit = UINT64_C(1) << p->slot;

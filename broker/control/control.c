@@ -30,20 +30,20 @@
 #define IDLE_SECONDS 30.     /* without progress */
 
 static void
-drop(struct control_client *k)
+drop(struct control_client *cc)
 {
-	struct control *control = k->br->control;
+	struct control *control = cc->br->control;
 
-	if (k->ipc.fd == -1)
+	if (cc->ipc.fd == -1)
 		return;
-	ipc_close(&k->ipc);
-	totals_forget(&k->wait);
-	conn_query_free(k->conn_query);
-	tail_free(k->tail);
-	name_list_free(k->names);
-	k->names = NULL;
-	list_remove(&k->link);
-	list_append(&control->gone, &k->link);
+	ipc_close(&cc->ipc);
+	totals_forget(&cc->wait);
+	conn_query_free(cc->conn_query);
+	tail_free(cc->tail);
+	name_list_free(cc->names);
+	cc->names = NULL;
+	list_remove(&cc->link);
+	list_append(&control->gone, &cc->link);
 	door_refill(&control->door);
 	if (control->n-- == CLIENTS_MAX)
 		door_resume(&control->door);
@@ -52,42 +52,42 @@ drop(struct control_client *k)
 static void
 on_dead(void *owner, const char *why)
 {
-	struct control_client *k = owner;
+	struct control_client *cc = owner;
 
-	if (!k->ended)
-		log_debug("control: client gone: %s pid=%d", why, (int)k->pid);
-	drop(k);
+	if (!cc->ended)
+		log_debug("control: client gone: %s pid=%d", why, (int)cc->pid);
+	drop(cc);
 }
 
 static void
-send_end(struct control_client *k, uint32_t code, struct str text)
+send_end(struct control_client *cc, uint32_t code, struct str text)
 {
 	struct msg_ctl_end m = { .code = code, .text = text };
 
-	if (k->ended)
+	if (cc->ended)
 		return;
-	k->ended = true;
-	ipc_send_ctl_end(&k->ipc, &m);
+	cc->ended = true;
+	ipc_send_ctl_end(&cc->ipc, &m);
 }
 
 void
-control_row(struct control_client *k, struct json_writer *w)
+control_row(struct control_client *cc, struct json_writer *w)
 {
 	struct buf *b = json_writer_take(w);
 	struct msg_ctl_row m = { .json = buf_str(b) };
 
-	ipc_send_ctl_row(&k->ipc, &m);
+	ipc_send_ctl_row(&cc->ipc, &m);
 	buf_unref(b);
 }
 
 void
-control_end(struct control_client *k)
+control_end(struct control_client *cc)
 {
-	send_end(k, 0, S(""));
+	send_end(cc, 0, S(""));
 }
 
 void
-control_fail(struct control_client *k, const char *fmt, ...)
+control_fail(struct control_client *cc, const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
@@ -95,37 +95,37 @@ control_fail(struct control_client *k, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	send_end(k, 1, str_of(text));
+	send_end(cc, 1, str_of(text));
 }
 
 static void
 on_numbers(struct broker *br, struct totals_wait *wait)
 {
-	struct control_client *k =
+	struct control_client *cc =
 	    container_of(wait, struct control_client, wait);
 
-	k->then(k);
+	cc->then(cc);
 }
 
 void
-control_ask(struct control_client *k, void (*then)(struct control_client *))
+control_ask(struct control_client *cc, void (*then)(struct control_client *))
 {
-	k->then = then;
-	k->wait.done = on_numbers;
-	totals_ask(k->br, &k->wait);
+	cc->then = then;
+	cc->wait.done = on_numbers;
+	totals_ask(cc->br, &cc->wait);
 }
 
 static int
 on_hello(void *owner, const struct ipc_in *in)
 {
-	struct control_client *k = owner;
+	struct control_client *cc = owner;
 	struct msg_ctl_hello m;
 
-	if (k->hello || msg_ctl_hello_get(&m, in->body) == -1)
+	if (cc->hello || msg_ctl_hello_get(&m, in->body) == -1)
 		return -1;
-	k->hello = true;
+	cc->hello = true;
 	if (!str_eq(m.build, S(PUSHERD_VERSION)))
-		control_fail(k,
+		control_fail(cc,
 		    "pusherctl is version %.*s, but the running pusherd is "
 		    "version %s: restart it, or use its pusherctl",
 		    (int)MIN(m.build.n, 64), m.build.p, PUSHERD_VERSION);
@@ -135,14 +135,14 @@ on_hello(void *owner, const struct ipc_in *in)
 static int
 on_ask(void *owner, const struct ipc_in *in)
 {
-	struct control_client *k = owner;
+	struct control_client *cc = owner;
 	struct msg_ctl_ask m;
 
-	if (!k->hello || k->asked || msg_ctl_ask_get(&m, in->body) == -1)
+	if (!cc->hello || cc->asked || msg_ctl_ask_get(&m, in->body) == -1)
 		return -1;
-	k->asked = true;
-	if (!k->ended)
-		k->br->control->run(k, m.verb, m.args);
+	cc->asked = true;
+	if (!cc->ended)
+		cc->br->control->run(cc, m.verb, m.args);
 	return 0;
 }
 
@@ -161,25 +161,25 @@ static void
 on_accept(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct broker *br = w->data;
-	struct control_client *k;
+	struct control_client *cc;
 	gid_t gid;
 	int fd;
 
 	fd = door_accept(&br->control->door);
 	if (fd == -1)
 		return;
-	k = xcalloc(1, sizeof(*k));
-	if (sock_peer(fd, &k->pid, &k->uid, &gid) == -1) {
+	cc = xcalloc(1, sizeof(*cc));
+	if (sock_peer(fd, &cc->pid, &cc->uid, &gid) == -1) {
 		log_warn("control: credentials");
 		close(fd);
-		free(k);
+		free(cc);
 		return;
 	}
-	k->br = br;
-	k->moved = broker_now();
-	list_init(&k->link);
-	list_append(&br->control->clients, &k->link);
-	ipc_init(&k->ipc, loop, fd, &ops, k);
+	cc->br = br;
+	cc->moved = broker_now();
+	list_init(&cc->link);
+	list_append(&br->control->clients, &cc->link);
+	ipc_init(&cc->ipc, loop, fd, &ops, cc);
 	if (++br->control->n == CLIENTS_MAX)
 		door_hold(&br->control->door);
 }
@@ -230,15 +230,15 @@ control_go_on(struct broker *br)
 	struct list *e;
 
 	LIST_FOREACH(e, &br->control->clients) {
-		struct control_client *k =
+		struct control_client *cc =
 		    LIST_ITEM(e, struct control_client, link);
 
-		if (outq_bytes(&k->ipc.out) >= QUEUE_MAX)
+		if (outq_bytes(&cc->ipc.out) >= QUEUE_MAX)
 			continue;
-		if (k->names != NULL)
-			name_list_write(k, &k->names);
-		if (conn_query_may_go_on(k->conn_query))
-			conn_query_go_on(k->conn_query);
+		if (cc->names != NULL)
+			name_list_write(cc, &cc->names);
+		if (conn_query_may_go_on(cc->conn_query))
+			conn_query_go_on(cc->conn_query);
 	}
 }
 
@@ -249,13 +249,13 @@ control_flush(struct broker *br)
 	bool any = false;
 
 	LIST_FOREACH_SAFE(e, tmp, &br->control->clients) {
-		struct control_client *k =
+		struct control_client *cc =
 		    LIST_ITEM(e, struct control_client, link);
 
-		if (k->ipc.blocked || outq_is_empty(&k->ipc.out))
+		if (cc->ipc.blocked || outq_is_empty(&cc->ipc.out))
 			continue;
 		any = true;
-		ipc_flush(&k->ipc);
+		ipc_flush(&cc->ipc);
 	}
 	return any;
 }
@@ -267,11 +267,11 @@ control_reap(struct broker *br)
 
 	reap(br);
 	LIST_FOREACH(e, &br->control->clients) {
-		const struct control_client *k =
+		const struct control_client *cc =
 		    LIST_ITEM(e, struct control_client, link);
 
-		if (!k->ipc.blocked &&
-		    (k->names != NULL || conn_query_may_go_on(k->conn_query)))
+		if (!cc->ipc.blocked &&
+		    (cc->names != NULL || conn_query_may_go_on(cc->conn_query)))
 			return true;
 	}
 	return false;
@@ -285,18 +285,18 @@ control_tick(struct broker *br)
 
 	door_refill(&br->control->door);
 	LIST_FOREACH_SAFE(e, tmp, &br->control->clients) {
-		struct control_client *k =
+		struct control_client *cc =
 		    LIST_ITEM(e, struct control_client, link);
 
-		if (k->tail != NULL)
-			tail_tick(k->tail);
-		if (ipc_sent(&k->ipc) != k->sent ||
-		    (k->tail != NULL && outq_is_empty(&k->ipc.out))) {
-			k->sent = ipc_sent(&k->ipc);
-			k->moved = now;
+		if (cc->tail != NULL)
+			tail_tick(cc->tail);
+		if (ipc_sent(&cc->ipc) != cc->sent ||
+		    (cc->tail != NULL && outq_is_empty(&cc->ipc.out))) {
+			cc->sent = ipc_sent(&cc->ipc);
+			cc->moved = now;
 		}
-		if (now - k->moved > IDLE_SECONDS)
-			drop(k);
+		if (now - cc->moved > IDLE_SECONDS)
+			drop(cc);
 	}
 }
 
@@ -306,13 +306,13 @@ control_on_pong(struct broker *br, unsigned slot, uint64_t id)
 	struct list *e;
 
 	LIST_FOREACH(e, &br->control->clients) {
-		struct control_client *k =
+		struct control_client *cc =
 		    LIST_ITEM(e, struct control_client, link);
 
-		if (k->slots == 0 || id < k->ping)
+		if (cc->slots == 0 || id < cc->ping)
 			continue;
-		k->slots &= ~(UINT64_C(1) << slot);
-		if (k->slots == 0)
-			control_end(k);
+		cc->slots &= ~(UINT64_C(1) << slot);
+		if (cc->slots == 0)
+			control_end(cc);
 	}
 }

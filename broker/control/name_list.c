@@ -87,20 +87,20 @@ name_list_close(struct name_list *s, bool sort)
 }
 
 void
-name_list_write(struct control_client *k, struct name_list **sp)
+name_list_write(struct control_client *cc, struct name_list **sp)
 {
 	struct name_list *s = *sp;
 
 	for (int i = 0; i < PORTION && s->next < s->n; i++) {
 		const struct name_list_name *e = &s->v[s->next++];
-		const struct broker_app *a = apps_find(k->br, e->app);
+		const struct broker_app *a = apps_find(cc->br, e->app);
 
 		if (a != NULL)
-			s->row(k, a, e->name, buf_str(s->about));
+			s->row(cc, a, e->name, buf_str(s->about));
 	}
 	if (s->next < s->n)
 		return;
 	name_list_free(s);
 	*sp = NULL;
-	control_end(k);
+	control_end(cc);
 }

@@ -31,8 +31,8 @@ tail_free(struct tail *t)
 {
 	if (t == NULL)
 		return;
-	route_untap(t->k->br, &t->tap);
-	t->k->tail = NULL;
+	route_untap(t->cc->br, &t->tap);
+	t->cc->tail = NULL;
 	free(t);
 }
 
@@ -42,13 +42,13 @@ catch_up(struct tail *t)
 {
 	struct json_writer w;
 
-	if (outq_bytes(&t->k->ipc.out) >= QUEUE_MAX)
+	if (outq_bytes(&t->cc->ipc.out) >= QUEUE_MAX)
 		return false;
 	if (t->missed == 0)
 		return true;
 	verb_row_begin(&w, "missed");
 	verb_put_number(&w, "missed", t->missed);
-	verb_row_end(t->k, &w);
+	verb_row_end(t->cc, &w);
 	t->missed = 0;
 	return true;
 }
@@ -86,7 +86,7 @@ put_event(struct tail *t, const struct msg_event *m, enum route_kind kind)
 	static const char *const kinds[] = { [ROUTE_EVENT] = "event",
 		[ROUTE_CLIENT] = "client",
 		[ROUTE_OWN] = "own" };
-	const struct broker_app *a = apps_find(t->k->br, m->app);
+	const struct broker_app *a = apps_find(t->cc->br, m->app);
 	struct ws_head h;
 	ssize_t head = ws_head_read(&h, m->frame);
 	struct json_writer w;
@@ -99,7 +99,7 @@ put_event(struct tail *t, const struct msg_event *m, enum route_kind kind)
 	verb_put_text(&w, "channel", m->channel);
 	json_key(&w, "frame");
 	json_put_raw(&w, str_make(m->frame.p + head, (size_t)h.len));
-	verb_row_end(t->k, &w);
+	verb_row_end(t->cc, &w);
 }
 
 static void
@@ -116,17 +116,18 @@ on_event(struct route_tap *tap, const struct msg_event *m, enum route_kind kind)
 }
 
 void
-tail_begin(struct control_client *k, uint32_t app, struct str pattern, bool own)
+tail_begin(
+    struct control_client *cc, uint32_t app, struct str pattern, bool own)
 {
 	struct tail *t = xcalloc(1, sizeof(*t) + pattern.n);
 
-	t->k = k;
+	t->cc = cc;
 	t->app = app;
 	t->own = own;
 	t->pattern_len = pattern.n;
 	if (pattern.n > 0)
 		memcpy(t->pattern, pattern.p, pattern.n);
 	t->tap.event = on_event;
-	route_tap(k->br, &t->tap);
-	k->tail = t;
+	route_tap(cc->br, &t->tap);
+	cc->tail = t;
 }

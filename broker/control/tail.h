@@ -19,7 +19,7 @@ struct control_client;
 
 struct tail {
 	struct route_tap tap;
-	struct control_client *k;
+	struct control_client *cc;
 	uint32_t app;    /* 0: every app */
 	bool own;        /* ROUTE_OWN, too */
 	uint64_t missed; /* not told yet */

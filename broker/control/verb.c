@@ -39,9 +39,9 @@
 /* ---- status ---- */
 
 static void
-worker_row(struct control_client *k, unsigned slot)
+worker_row(struct control_client *cc, unsigned slot)
 {
-	struct broker *br = k->br;
+	struct broker *br = cc->br;
 	const struct stats_gauges *g = &br->totals->slots[slot].gauges;
 	const struct peer *p = br->peers[slot];
 	struct json_writer w;
@@ -58,13 +58,13 @@ worker_row(struct control_client *k, unsigned slot)
 	verb_put_number(&w, "descriptors", p == NULL ? 0 : g->fds);
 	verb_put_number(
 	    &w, "uptime", p == NULL ? 0 : (uint64_t)(broker_now() - p->since));
-	verb_row_end(k, &w);
+	verb_row_end(cc, &w);
 }
 
 static void
-certificate_rows(struct control_client *k)
+certificate_rows(struct control_client *cc)
 {
-	const struct inherit *in = k->br->inherit;
+	const struct inherit *in = cc->br->inherit;
 	struct cert_facts facts[CERT_MAX];
 	size_t n = in == NULL ? 0 : cert_board_get(in->certs, facts);
 	struct json_writer w;
@@ -78,15 +78,15 @@ certificate_rows(struct control_client *k)
 		json_put_i64(
 		    &w, cert_days_left(&facts[i], (int64_t)time(NULL)));
 		verb_put_text(&w, "sha256", str_of(facts[i].fingerprint));
-		verb_row_end(k, &w);
+		verb_row_end(cc, &w);
 	}
 }
 
 /* The workers have said what they have. */
 static void
-status_rows(struct control_client *k)
+status_rows(struct control_client *cc)
 {
-	struct broker *br = k->br;
+	struct broker *br = cc->br;
 	uint64_t nconns = 0;
 	struct json_writer w;
 
@@ -103,41 +103,41 @@ status_rows(struct control_client *k)
 	verb_put_number(&w, "channels", br->registry->noccupied);
 	verb_put_number(&w, "apps", br->apps->n);
 	verb_put_number(&w, "events", br->nevents);
-	verb_row_end(k, &w);
-	verb_webhooks_row(k);
+	verb_row_end(cc, &w);
+	verb_webhooks_row(cc);
 	for (unsigned i = 0; i < br->nslots; i++)
 		if (i < br->conf->nworkers || br->peers[i] != NULL)
-			worker_row(k, i);
-	certificate_rows(k);
-	verb_limits(k);
-	control_end(k);
+			worker_row(cc, i);
+	certificate_rows(cc);
+	verb_limits(cc);
+	control_end(cc);
 }
 
 static void
-status(struct control_client *k, struct json args)
+status(struct control_client *cc, struct json args)
 {
-	control_ask(k, status_rows);
+	control_ask(cc, status_rows);
 }
 
 /* ---- changes ---- */
 
 static void
-apps_changed(struct control_client *k, struct json args)
+apps_changed(struct control_client *cc, struct json args)
 {
 	char *why = NULL;
 
-	if (apps_read(k->br, &why) == -1) {
+	if (apps_read(cc->br, &why) == -1) {
 		log_warnx("apps not read: %s", why);
-		control_fail(k,
+		control_fail(cc,
 		    "the running pusherd could not read the apps and keeps "
 		    "those it has: %s",
 		    why);
 		free(why);
 		return;
 	}
-	k->ping = peer_ping(k->br, &k->slots);
-	if (k->slots == 0)
-		control_end(k);
+	cc->ping = peer_ping(cc->br, &cc->slots);
+	if (cc->slots == 0)
+		control_end(cc);
 }
 
 struct publication {
@@ -149,13 +149,13 @@ struct publication {
 /* Checks as POST /events does; false after a sentence. */
 static bool
 may_publish(
-    struct control_client *k, const struct app *a, const struct publication *u)
+    struct control_client *cc, const struct app *a, const struct publication *u)
 {
 	if (!a->enabled)
-		control_fail(k, "app %s is disabled", a->id);
+		control_fail(cc, "app %s is disabled", a->id);
 	else if (channel_flags(u->channel) & CHANNEL_USER &&
 	    !verb_is_channel(a, u->channel))
-		control_fail(k,
+		control_fail(cc,
 		    "channel: the id of the user %s: it has 1 to %u "
 		    "characters (max_user_id_length) and no control "
 		    "characters",
@@ -163,25 +163,25 @@ may_publish(
 			channel_user_id(u->channel), a->max_user_id_length)),
 		    a->max_user_id_length);
 	else if (u->channel.p == NULL || !verb_is_channel(a, u->channel))
-		control_fail(k,
+		control_fail(cc,
 		    "channel: 1 to %u characters out of A-Z a-z 0-9 _ - = @ "
 		    ", . ; (max_channel_name_length)",
 		    a->max_channel_name_length);
 	else if (u->event.n == 0 ||
 	    str_characters(u->event) > a->max_event_name_length)
-		control_fail(k,
+		control_fail(cc,
 		    "event: 1 to %u characters (max_event_name_length)",
 		    a->max_event_name_length);
 	else if (str_starts(u->event, S("pusher:")) ||
 	    str_starts(u->event, S("pusher_internal:")))
-		control_fail(k,
+		control_fail(cc,
 		    "event: names that start with pusher: or "
 		    "pusher_internal: are reserved");
 	else if (u->data.n > a->max_event_bytes)
-		control_fail(k, "data: %zu bytes, but max_event_bytes is %u",
+		control_fail(cc, "data: %zu bytes, but max_event_bytes is %u",
 		    u->data.n, a->max_event_bytes);
 	else if (u->socket_id.p != NULL && !socket_id_is_valid(u->socket_id))
-		control_fail(k, "socket_id: digits, a dot, digits");
+		control_fail(cc, "socket_id: digits, a dot, digits");
 	else
 		return true;
 	return false;
@@ -203,9 +203,9 @@ get_publication(struct json args, struct publication *u)
 }
 
 static void
-publish(struct control_client *k, struct json args)
+publish(struct control_client *cc, struct json args)
 {
-	struct broker_app *a = verb_app(k, args);
+	struct broker_app *a = verb_app(cc, args);
 	struct publication u = { .channel = { NULL, 0 } };
 	struct msg_event m = { 0 };
 	struct buf **b;
@@ -214,9 +214,9 @@ publish(struct control_client *k, struct json args)
 	if (a == NULL)
 		return;
 	if (get_publication(args, &u) == -1) {
-		control_fail(k, "channel, event and data have to be texts");
-	} else if (may_publish(k, &a->app, &u)) {
-		b = broker_scratch(k->br);
+		control_fail(cc, "channel, event and data have to be texts");
+	} else if (may_publish(cc, &a->app, &u)) {
+		b = broker_scratch(cc->br);
 		frame_event(
 		    b, u.event, u.channel, u.data_raw, (struct str){ NULL, 0 });
 		m.app = a->app.num;
@@ -229,11 +229,11 @@ publish(struct control_client *k, struct json args)
 		if (a->app.resume)
 			m.flags |= EVENT_LOG;
 		verb_row_begin(&w, NULL);
-		verb_put_number(&w, "subscriptions", route_publish(k->br, &m));
+		verb_put_number(&w, "subscriptions", route_publish(cc->br, &m));
 		a->stats.events_ctl++;
-		k->br->totals->events_ctl++;
-		verb_row_end(k, &w);
-		control_end(k);
+		cc->br->totals->events_ctl++;
+		verb_row_end(cc, &w);
+		control_end(cc);
 	}
 	for (size_t i = 0; i < nitems(u.tmp); i++)
 		free(u.tmp[i]);
@@ -252,26 +252,26 @@ config_row(void *arg, const char *name, const char *value, const char *origin)
 }
 
 static void
-config(struct control_client *k, struct json args)
+config(struct control_client *cc, struct json args)
 {
-	conf_each(k->br->conf, config_row, k);
-	control_end(k);
+	conf_each(cc->br->conf, config_row, cc);
+	control_end(cc);
 }
 
 static void
-tail(struct control_client *k, struct json args)
+tail(struct control_client *cc, struct json args)
 {
 	bool own = json_get(args, S("own")).kind == JSON_TRUE;
 	struct broker_app *a;
 	struct str pattern;
 	char *tmp = NULL;
 
-	if (verb_app_or_all(k, args, &a) == -1)
+	if (verb_app_or_all(cc, args, &a) == -1)
 		return;
 	if (verb_text(args, S("channel"), &pattern, &tmp) == -1)
-		control_fail(k, "channel: not a text");
+		control_fail(cc, "channel: not a text");
 	else
-		tail_begin(k, a == NULL ? 0 : a->app.num, pattern, own);
+		tail_begin(cc, a == NULL ? 0 : a->app.num, pattern, own);
 	free(tmp);
 }
 
@@ -304,7 +304,7 @@ static const struct {
 };
 
 void
-verb_run(struct control_client *k, struct str verb, struct str args)
+verb_run(struct control_client *cc, struct str verb, struct str args)
 {
 	struct json object;
 	const char *err;
@@ -314,14 +314,14 @@ verb_run(struct control_client *k, struct str verb, struct str args)
 			continue;
 		if (json_parse(args, &object, &err) == -1 ||
 		    object.kind != JSON_OBJECT) {
-			control_fail(k, "arguments are no JSON object");
+			control_fail(cc, "arguments are no JSON object");
 			return;
 		}
 		if (verbs[i].changes)
 			log_info("control: %s uid=%u pid=%d", verbs[i].name,
-			    (unsigned)k->uid, (int)k->pid);
-		verbs[i].run(k, object);
+			    (unsigned)cc->uid, (int)cc->pid);
+		verbs[i].run(cc, object);
 		return;
 	}
-	control_fail(k, "unknown verb \"%.*s\"", (int)MIN(verb.n, 64), verb.p);
+	control_fail(cc, "unknown verb \"%.*s\"", (int)MIN(verb.n, 64), verb.p);
 }

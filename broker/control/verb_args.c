@@ -31,16 +31,16 @@ verb_text(struct json args, struct str key, struct str *out, char **tmp)
 }
 
 struct broker_app *
-verb_app(struct control_client *k, struct json args)
+verb_app(struct control_client *cc, struct json args)
 {
 	struct broker_app *a = NULL;
 	struct str id;
 	char *tmp = NULL;
 
 	if (verb_text(args, S("app"), &id, &tmp) == -1 || id.p == NULL)
-		control_fail(k, "app: the id of an app is missing");
-	else if ((a = apps_find_id(k->br, id)) == NULL)
-		control_fail(k, "the running pusherd knows no app \"%.*s\"",
+		control_fail(cc, "app: the id of an app is missing");
+	else if ((a = apps_find_id(cc->br, id)) == NULL)
+		control_fail(cc, "the running pusherd knows no app \"%.*s\"",
 		    (int)MIN(id.n, 128), id.p);
 	free(tmp);
 	return a;
@@ -72,20 +72,20 @@ verb_put_number(struct json_writer *w, const char *key, uint64_t v)
 }
 
 void
-verb_row_end(struct control_client *k, struct json_writer *w)
+verb_row_end(struct control_client *cc, struct json_writer *w)
 {
 	json_object_close(w);
-	control_row(k, w);
+	control_row(cc, w);
 }
 
 int
 verb_app_or_all(
-    struct control_client *k, struct json args, struct broker_app **a)
+    struct control_client *cc, struct json args, struct broker_app **a)
 {
 	*a = NULL;
 	if (json_get(args, S("app")).kind == JSON_NONE)
 		return 0;
-	*a = verb_app(k, args);
+	*a = verb_app(cc, args);
 	return *a == NULL ? -1 : 0;
 }
 

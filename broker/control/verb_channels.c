@@ -40,11 +40,11 @@ put_channel(struct json_writer *w, const struct broker_app *a,
 /* ---- the list ---- */
 
 static void
-list_row(struct control_client *k, const struct broker_app *a, struct str name,
+list_row(struct control_client *cc, const struct broker_app *a, struct str name,
     struct str about)
 {
 	const struct channel *c =
-	    registry_find(k->br->registry, a->app.num, name);
+	    registry_find(cc->br->registry, a->app.num, name);
 	struct json_writer w;
 
 	if (c == NULL || (c->total == 0 && !cache_has(c)))
@@ -54,7 +54,7 @@ list_row(struct control_client *k, const struct broker_app *a, struct str name,
 	put_channel(&w, a, c, name);
 	json_key(&w, "cached");
 	json_put_bool(&w, cache_has(c));
-	verb_row_end(k, &w);
+	verb_row_end(cc, &w);
 }
 
 static struct name_list *
@@ -85,29 +85,29 @@ list(struct broker *br, const struct broker_app *only, struct str prefix)
 }
 
 void
-verb_channels(struct control_client *k, struct json args)
+verb_channels(struct control_client *cc, struct json args)
 {
 	struct broker_app *a;
 	struct str prefix;
 	char *tmp = NULL;
 
-	if (verb_app_or_all(k, args, &a) == -1)
+	if (verb_app_or_all(cc, args, &a) == -1)
 		return;
 	if (verb_text(args, S("prefix"), &prefix, &tmp) == -1)
-		control_fail(k, "prefix: not a text");
+		control_fail(cc, "prefix: not a text");
 	else
-		k->names = list(k->br, a, prefix);
+		cc->names = list(cc->br, a, prefix);
 	free(tmp);
 }
 
 /* ---- one channel ---- */
 
 static void
-member_row(struct control_client *k, const struct broker_app *a,
+member_row(struct control_client *cc, const struct broker_app *a,
     struct str name, struct str about)
 {
 	const struct channel *c =
-	    registry_find(k->br->registry, a->app.num, about);
+	    registry_find(cc->br->registry, a->app.num, about);
 	const struct member *m = c == NULL || c->presence == NULL
 	    ? NULL
 	    : presence_find(c->presence, name);
@@ -120,7 +120,7 @@ member_row(struct control_client *k, const struct broker_app *a,
 	verb_put_number(&w, "connections", m->seats.n);
 	json_key(&w, "info");
 	member_put_info(&w, m);
-	verb_row_end(k, &w);
+	verb_row_end(cc, &w);
 }
 
 struct collecting {
@@ -158,7 +158,7 @@ put_cached(
 }
 
 static void
-channel_row(struct control_client *k, const struct broker_app *a,
+channel_row(struct control_client *cc, const struct broker_app *a,
     const struct channel *c, struct str name)
 {
 	struct json_writer w;
@@ -166,43 +166,43 @@ channel_row(struct control_client *k, const struct broker_app *a,
 	verb_row_begin(&w, "channel");
 	put_channel(&w, a, c, name);
 	put_cached(&w, a, c);
-	verb_row_end(k, &w);
-	for (unsigned i = 0; i < k->br->nslots; i++) {
-		if (k->br->peers[i] == NULL && c->count[i] == 0)
+	verb_row_end(cc, &w);
+	for (unsigned i = 0; i < cc->br->nslots; i++) {
+		if (cc->br->peers[i] == NULL && c->count[i] == 0)
 			continue; /* kept for a reload */
 		verb_row_begin(&w, "worker");
 		verb_put_number(&w, "worker", i);
 		verb_put_number(&w, "subscriptions", c->count[i]);
-		verb_row_end(k, &w);
+		verb_row_end(cc, &w);
 	}
 }
 
 static void
-show(struct control_client *k, const struct broker_app *a, struct str name)
+show(struct control_client *cc, const struct broker_app *a, struct str name)
 {
 	const struct channel *c =
-	    registry_find(k->br->registry, a->app.num, name);
+	    registry_find(cc->br->registry, a->app.num, name);
 	struct collecting to = { .a = a };
 
 	if (c == NULL) {
-		control_fail(k,
+		control_fail(cc,
 		    "nobody is in the channel %.*s of app %s, and it has no "
 		    "cached event",
 		    (int)name.n, name.p, a->app.id);
 		return;
 	}
-	channel_row(k, a, c, name);
+	channel_row(cc, a, c, name);
 	to.s = name_list_new(member_row, name);
 	if (c->presence != NULL)
 		presence_each(c->presence, collect, &to);
 	name_list_close(to.s, false);
-	k->names = to.s;
+	cc->names = to.s;
 }
 
 void
-verb_channel(struct control_client *k, struct json args)
+verb_channel(struct control_client *cc, struct json args)
 {
-	const struct broker_app *a = verb_app(k, args);
+	const struct broker_app *a = verb_app(cc, args);
 	struct str name;
 	char *tmp = NULL;
 
@@ -210,16 +210,16 @@ verb_channel(struct control_client *k, struct json args)
 		return;
 	if (verb_text(args, S("channel"), &name, &tmp) == -1 ||
 	    name.p == NULL || !verb_is_channel(&a->app, name))
-		control_fail(k, "channel: this is no name of a channel");
+		control_fail(cc, "channel: this is no name of a channel");
 	else
-		show(k, a, name);
+		show(cc, a, name);
 	free(tmp);
 }
 
 void
-verb_purge_cache(struct control_client *k, struct json args)
+verb_purge_cache(struct control_client *cc, struct json args)
 {
-	const struct broker_app *a = verb_app(k, args);
+	const struct broker_app *a = verb_app(cc, args);
 	struct channel *c = NULL;
 	struct json_writer w;
 	struct str name;
@@ -229,16 +229,16 @@ verb_purge_cache(struct control_client *k, struct json args)
 		return;
 	if (verb_text(args, S("channel"), &name, &tmp) == -1 ||
 	    name.p == NULL || !verb_is_channel(&a->app, name)) {
-		control_fail(k, "channel: this is no name of a channel");
+		control_fail(cc, "channel: this is no name of a channel");
 	} else {
-		c = registry_find(k->br->registry, a->app.num, name);
+		c = registry_find(cc->br->registry, a->app.num, name);
 		verb_row_begin(&w, NULL);
 		json_key(&w, "purged");
 		json_put_bool(&w, c != NULL && cache_has(c));
-		verb_row_end(k, &w);
+		verb_row_end(cc, &w);
 		if (c != NULL)
-			cache_purge(k->br, c);
-		control_end(k);
+			cache_purge(cc->br, c);
+		control_end(cc);
 	}
 	free(tmp);
 }
@@ -246,12 +246,12 @@ verb_purge_cache(struct control_client *k, struct json args)
 /* ---- sessions that resume ---- */
 
 static void
-session_row(struct control_client *k, const struct broker_app *a,
+session_row(struct control_client *cc, const struct broker_app *a,
     struct str name, struct str about)
 {
 	static const char *const states[] = { "free", "connected", "away",
 		"expired" };
-	const struct resumes *all = &k->br->replay->sessions;
+	const struct resumes *all = &cc->br->replay->sessions;
 	const struct resume_session *s = resumes_find(all, a->app.num, name);
 	const struct session_row *row;
 	char sid[SOCKET_ID_MAX];
@@ -269,19 +269,19 @@ session_row(struct control_client *k, const struct broker_app *a,
 	verb_put_text(&w, "socket_id", str_of(sid));
 	verb_put_number(&w, "channels", s->channels.n);
 	verb_put_number(&w, "confirmed", row->acked);
-	verb_row_end(k, &w);
+	verb_row_end(cc, &w);
 }
 
 void
-verb_sessions(struct control_client *k, struct json args)
+verb_sessions(struct control_client *cc, struct json args)
 {
-	const struct resumes *all = &k->br->replay->sessions;
+	const struct resumes *all = &cc->br->replay->sessions;
 	const struct broker_app *a;
 	struct broker_app *only;
 	struct hash_node *n;
 	struct name_list *s;
 
-	if (verb_app_or_all(k, args, &only) == -1)
+	if (verb_app_or_all(cc, args, &only) == -1)
 		return;
 	s = name_list_new(session_row, S(""));
 	for (n = hash_first(&all->by_id); n != NULL;
@@ -291,10 +291,10 @@ verb_sessions(struct control_client *k, struct json args)
 
 		if (only != NULL && row->app != only->app.num)
 			continue;
-		a = only != NULL ? only : apps_find(k->br, row->app);
+		a = only != NULL ? only : apps_find(cc->br, row->app);
 		if (a != NULL)
 			name_list_add(s, a, str_make(row->id, row->id_len));
 	}
 	name_list_close(s, true);
-	k->names = s;
+	cc->names = s;
 }

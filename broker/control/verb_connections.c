@@ -41,29 +41,30 @@ wanted_clear(struct wanted *q)
 
 /* -1 after a sentence; wanted_clear() it in any case. */
 static int
-wanted_read(struct control_client *k, struct json args, struct wanted *q)
+wanted_read(struct control_client *cc, struct json args, struct wanted *q)
 {
 	*q = (struct wanted){ .a = NULL };
-	if (verb_app_or_all(k, args, &q->a) == -1)
+	if (verb_app_or_all(cc, args, &q->a) == -1)
 		return -1;
 	if (verb_text(args, S("channel"), &q->channel, &q->tmp[0]) == -1 ||
 	    verb_text(args, S("user"), &q->user, &q->tmp[1]) == -1 ||
 	    verb_text(args, S("socket_id"), &q->sid, &q->tmp[2]) == -1)
-		control_fail(k, "channel, user and socket_id have to be texts");
+		control_fail(
+		    cc, "channel, user and socket_id have to be texts");
 	else if (q->sid.p != NULL && socket_id_parse(q->sid) == 0)
-		control_fail(k, "there is no connection \"%.*s\"",
+		control_fail(cc, "there is no connection \"%.*s\"",
 		    (int)MIN(q->sid.n, 64), q->sid.p);
 	else if ((q->channel.p != NULL || q->user.p != NULL) && q->a == NULL)
-		control_fail(k, "a channel or a user needs its app");
+		control_fail(cc, "a channel or a user needs its app");
 	else
 		return 0;
 	return -1;
 }
 
-static struct msg_walk
-walk_of(const struct wanted *q, enum walk_kind kind)
+static struct msg_conn_query
+walk_of(const struct wanted *q, enum conn_query_kind kind)
 {
-	return (struct msg_walk){ .kind = kind,
+	return (struct msg_conn_query){ .kind = kind,
 		.app = q->a == NULL ? 0 : q->a->app.num,
 		.sid = q->sid.p == NULL ? 0 : socket_id_parse(q->sid),
 		.channel = q->channel.p == NULL ? S("") : q->channel,
@@ -73,53 +74,54 @@ walk_of(const struct wanted *q, enum walk_kind kind)
 /* ---- connections ---- */
 
 void
-verb_connections(struct control_client *k, struct json args)
+verb_connections(struct control_client *cc, struct json args)
 {
 	struct json v = json_get(args, S("limit"));
-	struct msg_walk walk;
+	struct msg_conn_query walk;
 	uint64_t limit = 0;
 	struct wanted q;
 
-	if (wanted_read(k, args, &q) == -1)
+	if (wanted_read(cc, args, &q) == -1)
 		;
 	else if (v.kind != JSON_NONE && json_u64(v, UINT64_MAX, &limit) == -1)
-		control_fail(k, "limit has to be a number");
+		control_fail(cc, "limit has to be a number");
 	else {
-		walk = walk_of(&q, WALK_LIST);
-		conn_query_begin(k, &walk, limit);
+		walk = walk_of(&q, CONN_QUERY_LIST);
+		conn_query_begin(cc, &walk, limit);
 	}
 	wanted_clear(&q);
 }
 
 void
-verb_connection(struct control_client *k, struct json args)
+verb_connection(struct control_client *cc, struct json args)
 {
-	struct msg_walk walk;
+	struct msg_conn_query walk;
 	struct wanted q;
 
-	if (wanted_read(k, args, &q) == 0) {
-		walk = walk_of(&q, WALK_SHOW);
+	if (wanted_read(cc, args, &q) == 0) {
+		walk = walk_of(&q, CONN_QUERY_SHOW);
 		if (walk.sid == 0)
-			control_fail(k, "socket_id is missing");
+			control_fail(cc, "socket_id is missing");
 		else
-			conn_query_begin(k, &walk, 1);
+			conn_query_begin(cc, &walk, 1);
 	}
 	wanted_clear(&q);
 }
 
 void
-verb_kill(struct control_client *k, struct json args)
+verb_kill(struct control_client *cc, struct json args)
 {
 	bool back = json_get(args, S("reconnect")).kind == JSON_TRUE;
-	struct msg_walk walk;
+	struct msg_conn_query walk;
 	struct wanted q;
 
-	if (wanted_read(k, args, &q) == 0) {
-		walk = walk_of(&q, back ? WALK_RECONNECT : WALK_KILL);
+	if (wanted_read(cc, args, &q) == 0) {
+		walk =
+		    walk_of(&q, back ? CONN_QUERY_RECONNECT : CONN_QUERY_KILL);
 		if (walk.sid == 0 && walk.app == 0)
-			control_fail(k, "an app or a socket_id is missing");
+			control_fail(cc, "an app or a socket_id is missing");
 		else
-			conn_query_begin(k, &walk, 0);
+			conn_query_begin(cc, &walk, 0);
 	}
 	wanted_clear(&q);
 }
@@ -138,10 +140,10 @@ count_watchers(const struct user *u)
 }
 
 static void
-user_row(struct control_client *k, const struct broker_app *a, struct str id,
+user_row(struct control_client *cc, const struct broker_app *a, struct str id,
     struct str type)
 {
-	const struct user *u = users_find(k->br, a->app.num, id);
+	const struct user *u = users_find(cc->br, a->app.num, id);
 	struct json_writer w;
 
 	if (u == NULL || (u->nsessions == 0 && type.n == 0))
@@ -151,18 +153,18 @@ user_row(struct control_client *k, const struct broker_app *a, struct str id,
 	verb_put_text(&w, "user", id);
 	verb_put_number(&w, "connections", u->nsessions);
 	verb_put_number(&w, "watchers", count_watchers(u));
-	verb_row_end(k, &w);
+	verb_row_end(cc, &w);
 }
 
 void
-verb_users(struct control_client *k, struct json args)
+verb_users(struct control_client *cc, struct json args)
 {
-	struct hash *all = &k->br->users->by_id;
+	struct hash *all = &cc->br->users->by_id;
 	struct broker_app *only, *a;
 	struct hash_node *n;
 	struct name_list *s;
 
-	if (verb_app_or_all(k, args, &only) == -1)
+	if (verb_app_or_all(cc, args, &only) == -1)
 		return;
 	s = name_list_new(user_row, S(""));
 	for (n = hash_first(all); n != NULL; n = hash_next(all, n)) {
@@ -171,36 +173,36 @@ verb_users(struct control_client *k, struct json args)
 		if (u->nsessions == 0 ||
 		    (only != NULL && u->app != only->app.num))
 			continue;
-		a = only != NULL ? only : apps_find(k->br, u->app);
+		a = only != NULL ? only : apps_find(cc->br, u->app);
 		if (a != NULL)
 			name_list_add(s, a, user_id(u));
 	}
 	name_list_close(s, true);
-	k->names = s;
+	cc->names = s;
 }
 
 /* The user, then every connection that is signed in as that. */
 void
-verb_user(struct control_client *k, struct json args)
+verb_user(struct control_client *cc, struct json args)
 {
-	struct msg_walk walk;
+	struct msg_conn_query walk;
 	const struct user *u;
 	struct wanted q;
 
-	if (wanted_read(k, args, &q) == -1) {
+	if (wanted_read(cc, args, &q) == -1) {
 		;
 	} else if (q.a == NULL || q.user.p == NULL) {
-		control_fail(k, "app and user are needed");
+		control_fail(cc, "app and user are needed");
 	} else {
-		u = users_find(k->br, q.a->app.num, q.user);
+		u = users_find(cc->br, q.a->app.num, q.user);
 		if (u == NULL || u->nsessions == 0) {
-			control_fail(k,
+			control_fail(cc,
 			    "nobody is signed in to app %s as \"%.*s\"",
 			    q.a->app.id, (int)MIN(q.user.n, 128), q.user.p);
 		} else {
-			user_row(k, q.a, q.user, S("user"));
-			walk = walk_of(&q, WALK_LIST);
-			conn_query_begin(k, &walk, 0);
+			user_row(cc, q.a, q.user, S("user"));
+			walk = walk_of(&q, CONN_QUERY_LIST);
+			conn_query_begin(cc, &walk, 0);
 		}
 	}
 	wanted_clear(&q);

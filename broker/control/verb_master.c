@@ -24,27 +24,27 @@
 #define DRAIN_MAX_SECONDS 3600
 
 static void
-ask(struct control_client *k, struct str verb, struct str arg)
+ask(struct control_client *cc, struct str verb, struct str arg)
 {
 	struct msg_master_request m = {
-		.id = ++k->br->control->ask_id, .verb = verb, .arg = arg
+		.id = ++cc->br->control->ask_id, .verb = verb, .arg = arg
 	};
 
-	if (master_link_ask(k->br->master_link, &m) == -1)
+	if (master_link_ask(cc->br->master_link, &m) == -1)
 		control_fail(
-		    k, "the master cannot be asked: %s", strerror(errno));
+		    cc, "the master cannot be asked: %s", strerror(errno));
 	else
-		k->asked_master = m.id;
+		cc->asked_master = m.id;
 }
 
 void
-verb_reload(struct control_client *k, struct json args)
+verb_reload(struct control_client *cc, struct json args)
 {
-	ask(k, S("reload"), S(""));
+	ask(cc, S("reload"), S(""));
 }
 
 void
-verb_drain(struct control_client *k, struct json args)
+verb_drain(struct control_client *cc, struct json args)
 {
 	struct json v = json_get(args, S("seconds"));
 	uint64_t seconds;
@@ -52,18 +52,18 @@ verb_drain(struct control_client *k, struct json args)
 
 	if (v.kind != JSON_NONE) {
 		if (json_u64(v, DRAIN_MAX_SECONDS, &seconds) == -1) {
-			control_fail(k, "seconds: a number from 0 to %d",
+			control_fail(cc, "seconds: a number from 0 to %d",
 			    DRAIN_MAX_SECONDS);
 			return;
 		}
 		snprintf(text, sizeof(text), "%llu",
 		    (unsigned long long)seconds * 1000);
 	}
-	ask(k, S("drain"), str_of(text));
+	ask(cc, S("drain"), str_of(text));
 }
 
 void
-verb_log_level(struct control_client *k, struct json args)
+verb_log_level(struct control_client *cc, struct json args)
 {
 	struct json v = json_get(args, S("level"));
 	char *tmp = NULL;
@@ -71,35 +71,35 @@ verb_log_level(struct control_client *k, struct json args)
 
 	if (v.kind != JSON_STRING || v.raw.n > 64 ||
 	    json_string(v, &level, &tmp) == -1)
-		control_fail(k, "level: one of error, warn, info, debug");
+		control_fail(cc, "level: one of error, warn, info, debug");
 	else
-		ask(k, S("log-level"), level);
+		ask(cc, S("log-level"), level);
 	free(tmp);
 }
 
 void
-verb_on_said(void *owner, const struct msg_master_reply *m)
+verb_master_on_reply(void *owner, const struct msg_master_reply *m)
 {
 	struct broker *br = owner;
 	struct json_writer w;
 	struct list *e;
 
 	LIST_FOREACH(e, &br->control->clients) {
-		struct control_client *k =
+		struct control_client *cc =
 		    LIST_ITEM(e, struct control_client, link);
 
-		if (k->asked_master != m->id)
+		if (cc->asked_master != m->id)
 			continue;
-		k->asked_master = 0;
+		cc->asked_master = 0;
 		if (m->code != 0) {
 			control_fail(
-			    k, "%.*s", (int)MIN(m->text.n, 480), m->text.p);
+			    cc, "%.*s", (int)MIN(m->text.n, 480), m->text.p);
 			return;
 		}
 		json_writer_init(&w);
 		json_put_raw(&w, m->text);
-		control_row(k, &w);
-		control_end(k);
+		control_row(cc, &w);
+		control_end(cc);
 		return;
 	}
 }

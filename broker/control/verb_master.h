@@ -15,6 +15,6 @@ void verb_drain(struct control_client *, struct json args);
 /* level: one of those of the option log_level. */
 void verb_log_level(struct control_client *, struct json args);
 /* The master has answered; owner is the broker. */
-void verb_on_said(void *owner, const struct msg_master_reply *);
+void verb_master_on_reply(void *owner, const struct msg_master_reply *);
 
 #endif

@@ -44,15 +44,15 @@ get_limit(struct json args, uint64_t otherwise, uint64_t max)
 
 /* Takes app and limit from the arguments; -1 after a sentence. */
 static int
-get_args(struct control_client *k, struct json args, uint64_t otherwise,
+get_args(struct control_client *cc, struct json args, uint64_t otherwise,
     uint64_t max)
 {
 	struct broker_app *a = NULL;
 
-	if (verb_app_or_all(k, args, &a) == -1)
+	if (verb_app_or_all(cc, args, &a) == -1)
 		return -1;
-	k->app = a == NULL ? 0 : a->app.num;
-	k->limit = get_limit(args, otherwise, max);
+	cc->app = a == NULL ? 0 : a->app.num;
+	cc->limit = get_limit(args, otherwise, max);
 	return 0;
 }
 
@@ -67,9 +67,9 @@ put_counts(struct json_writer *w, const struct stats_app *s)
 }
 
 static void
-server_row(struct control_client *k)
+server_row(struct control_client *cc)
 {
-	struct broker *br = k->br;
+	struct broker *br = cc->br;
 	struct stats_app all = { .events_ctl = br->totals->events_ctl };
 	struct stats_counts counts = { 0 };
 	struct stats_broker now;
@@ -98,17 +98,17 @@ server_row(struct control_client *k)
 	    counts.cpu + now.cpu + now.courier_cpu + now.master_cpu);
 	verb_put_number(&w, "broker_cpu_us", now.cpu);
 	verb_put_number(&w, "broker_memory", now.memory);
-	verb_row_end(k, &w);
+	verb_row_end(cc, &w);
 }
 
 static void
-worker_row(struct control_client *k, unsigned slot)
+worker_row(struct control_client *cc, unsigned slot)
 {
-	const struct totals_slot *s = &k->br->totals->slots[slot];
+	const struct totals_slot *s = &cc->br->totals->slots[slot];
 	struct stats_link now;
 	struct json_writer w;
 
-	totals_now_link(k->br, slot, &now);
+	totals_now_link(cc->br, slot, &now);
 	verb_row_begin(&w, "worker");
 	verb_put_number(&w, "worker", slot);
 #define LINK_GAUGE(field, name, label, help) \
@@ -119,16 +119,16 @@ worker_row(struct control_client *k, unsigned slot)
 	verb_put_number(&w, "turn_max_us", now.up ? s->gauges.turn_max : 0);
 	verb_put_number(&w, "cpu_us", s->counts.cpu);
 	put_counts(&w, &s->apps);
-	verb_row_end(k, &w);
+	verb_row_end(cc, &w);
 }
 
 static void
-app_row(struct control_client *k, const struct broker_app *a)
+app_row(struct control_client *cc, const struct broker_app *a)
 {
 	struct stats_app_now now;
 	struct json_writer w;
 
-	totals_now_app(k->br, a->app.num, &now);
+	totals_now_app(cc->br, a->app.num, &now);
 	verb_row_begin(&w, "app");
 	verb_put_text(&w, "app", str_of(a->app.id));
 	verb_put_text(&w, "name", str_of(a->app.name));
@@ -136,13 +136,13 @@ app_row(struct control_client *k, const struct broker_app *a)
 	verb_put_number(&w, #field, now.field);
 #include "shared/proc/stats.def"
 	put_counts(&w, &a->stats);
-	verb_row_end(k, &w);
+	verb_row_end(cc, &w);
 }
 
 static void
-code_rows(struct control_client *k)
+code_rows(struct control_client *cc)
 {
-	struct broker *br = k->br;
+	struct broker *br = cc->br;
 	struct json_writer w;
 
 	for (unsigned code = 0; code < STATS_NCODES; code++) {
@@ -159,15 +159,15 @@ code_rows(struct control_client *k)
 		verb_put_text(&w, "meaning", str_of(stats_code_text(code)));
 		verb_put_number(&w, "closed", closed);
 		verb_put_number(&w, "refused", refused);
-		verb_row_end(k, &w);
+		verb_row_end(cc, &w);
 	}
 }
 
 /* How long connections lived: as many as ended after at most `seconds`. */
 static void
-lifetime_rows(struct control_client *k)
+lifetime_rows(struct control_client *cc)
 {
-	struct broker *br = k->br;
+	struct broker *br = cc->br;
 	struct stats_hist all = { .sum = 0 };
 	struct json_writer w;
 
@@ -184,7 +184,7 @@ lifetime_rows(struct control_client *k)
 		else
 			json_put_null(&w);
 		verb_put_number(&w, "closed", all.n[i]);
-		verb_row_end(k, &w);
+		verb_row_end(cc, &w);
 	}
 }
 
@@ -204,9 +204,9 @@ by_size(const void *x, const void *y)
 }
 
 static void
-app_rows(struct control_client *k)
+app_rows(struct control_client *cc)
 {
-	struct broker *br = k->br;
+	struct broker *br = cc->br;
 	const struct broker_app **v =
 	    xcalloc(MAX(br->apps->by_num.n, 1), sizeof(*v));
 	size_t n = 0;
@@ -216,92 +216,92 @@ app_rows(struct control_client *k)
 		const struct broker_app *a =
 		    container_of(e, struct broker_app, node);
 
-		if (!a->deleted && (k->app == 0 || a->app.num == k->app))
+		if (!a->deleted && (cc->app == 0 || a->app.num == cc->app))
 			v[n++] = a;
 	}
 	if (n > 0)
 		qsort(v, n, sizeof(*v), by_size);
-	for (size_t i = 0; i < n && i < k->limit; i++)
-		app_row(k, v[i]);
+	for (size_t i = 0; i < n && i < cc->limit; i++)
+		app_row(cc, v[i]);
 	free(v);
 }
 
 static void
-stats_rows(struct control_client *k)
+stats_rows(struct control_client *cc)
 {
-	server_row(k);
-	for (unsigned i = 0; i < k->br->nslots; i++)
-		if (totals_has_worker(k->br, i))
-			worker_row(k, i);
-	app_rows(k);
-	code_rows(k);
-	lifetime_rows(k);
-	control_end(k);
+	server_row(cc);
+	for (unsigned i = 0; i < cc->br->nslots; i++)
+		if (totals_has_worker(cc->br, i))
+			worker_row(cc, i);
+	app_rows(cc);
+	code_rows(cc);
+	lifetime_rows(cc);
+	control_end(cc);
 }
 
 void
-verb_stats(struct control_client *k, struct json args)
+verb_stats(struct control_client *cc, struct json args)
 {
-	if (get_args(k, args, APPS_DEFAULT, APPS_MAX) == 0)
-		control_ask(k, stats_rows);
+	if (get_args(cc, args, APPS_DEFAULT, APPS_MAX) == 0)
+		control_ask(cc, stats_rows);
 }
 
 /* ---- history ---- */
 
 static void
-period_row(struct control_client *k, const struct minute_log_row *r)
+period_row(struct control_client *cc, const struct minute_log_row *r)
 {
 	struct json_writer w;
 
 	verb_row_begin(&w, NULL);
 	verb_put_number(&w, "time", r->time);
 #define X(field) verb_put_number(&w, #field, r->field);
-	LEDGER_FIELDS(X)
+	MINUTE_LOG_FIELDS(X)
 #undef X
-	verb_row_end(k, &w);
+	verb_row_end(cc, &w);
 }
 
 /* The last ones, and the minute that is not over. */
 static void
-history_rows(struct control_client *k, const struct history_series *s,
+history_rows(struct control_client *cc, const struct history_series *s,
     const struct broker_app *a)
 {
-	uint32_t n = (uint32_t)k->limit - 1;
+	uint32_t n = (uint32_t)cc->limit - 1;
 	struct minute_log_row running;
 
 	for (uint32_t i = s->n > n ? s->n - n : 0; i < s->n; i++)
-		period_row(k, history_row(s, i));
-	history_running(k->br, a, &running);
-	period_row(k, &running);
+		period_row(cc, history_row(s, i));
+	history_running(cc->br, a, &running);
+	period_row(cc, &running);
 }
 
 void
-verb_history(struct control_client *k, struct json args)
+verb_history(struct control_client *cc, struct json args)
 {
 	bool hours = json_get(args, S("hours")).kind == JSON_TRUE;
 	const struct broker_app *a;
 
-	if (get_args(k, args, 60, HISTORY_MINUTES) == -1)
+	if (get_args(cc, args, 60, HISTORY_MINUTES) == -1)
 		return;
-	k->limit = MAX(k->limit, 1);
-	if (k->app == 0) {
-		history_rows(k, &k->br->history->minutes, NULL);
+	cc->limit = MAX(cc->limit, 1);
+	if (cc->app == 0) {
+		history_rows(cc, &cc->br->history->minutes, NULL);
 	} else {
-		a = apps_find(k->br, k->app);
+		a = apps_find(cc->br, cc->app);
 		if (a != NULL && a->history != NULL)
-			history_rows(k,
+			history_rows(cc,
 			    hours ? &a->history->hours : &a->history->minutes,
 			    a);
 	}
-	control_end(k);
+	control_end(cc);
 }
 
 /* ---- closes ---- */
 
 static void
-close_row(struct control_client *k, const struct stats_close *c)
+close_row(struct control_client *cc, const struct stats_close *c)
 {
-	const struct broker_app *a = apps_lookup(k->br, c->app);
+	const struct broker_app *a = apps_lookup(cc->br, c->app);
 	struct json_writer w;
 
 	verb_row_begin(&w, NULL);
@@ -322,38 +322,38 @@ close_row(struct control_client *k, const struct stats_close *c)
 	json_key(&w, "greeted");
 	json_put_bool(&w, c->greeted);
 	verb_put_text(&w, "reason", str_of(c->reason));
-	verb_row_end(k, &w);
+	verb_row_end(cc, &w);
 }
 
 static void
-close_rows(struct control_client *k)
+close_rows(struct control_client *cc)
 {
-	const struct closes *h = k->br->closes;
+	const struct closes *h = cc->br->closes;
 	uint64_t n = 0;
 
-	for (uint32_t i = h->n; i > 0 && n < k->limit; i--) {
+	for (uint32_t i = h->n; i > 0 && n < cc->limit; i--) {
 		const struct stats_close *c =
 		    &h->v[(h->first + i - 1) % CLOSES_MAX];
 
-		if (k->app != 0 && c->app != k->app)
+		if (cc->app != 0 && c->app != cc->app)
 			continue;
-		close_row(k, c);
+		close_row(cc, c);
 		n++;
 	}
-	control_end(k);
+	control_end(cc);
 }
 
 void
-verb_closes(struct control_client *k, struct json args)
+verb_closes(struct control_client *cc, struct json args)
 {
-	if (get_args(k, args, CLOSES_MAX, CLOSES_MAX) == 0)
-		control_ask(k, close_rows);
+	if (get_args(cc, args, CLOSES_MAX, CLOSES_MAX) == 0)
+		control_ask(cc, close_rows);
 }
 
 /* ---- limits ---- */
 
 static void
-limit_row(struct control_client *k, struct str what, struct str unit,
+limit_row(struct control_client *cc, struct str what, struct str unit,
     uint64_t used, uint64_t limit)
 {
 	struct json_writer w;
@@ -365,29 +365,29 @@ limit_row(struct control_client *k, struct str what, struct str unit,
 	verb_put_text(&w, "unit", unit);
 	verb_put_number(&w, "used", used);
 	verb_put_number(&w, "limit", limit);
-	verb_row_end(k, &w);
+	verb_row_end(cc, &w);
 }
 
 static void
-worker_limits(struct control_client *k, unsigned slot)
+worker_limits(struct control_client *cc, unsigned slot)
 {
-	const struct stats_gauges *g = &k->br->totals->slots[slot].gauges;
+	const struct stats_gauges *g = &cc->br->totals->slots[slot].gauges;
 	char what[64];
 
 	snprintf(what, sizeof(what), "worker %u connections", slot);
-	limit_row(k, str_of(what), S("number"), g->sockets, g->sockets_limit);
+	limit_row(cc, str_of(what), S("number"), g->sockets, g->sockets_limit);
 	snprintf(what, sizeof(what), "worker %u descriptors", slot);
-	limit_row(k, str_of(what), S("number"), g->fds, g->fds_limit);
+	limit_row(cc, str_of(what), S("number"), g->fds, g->fds_limit);
 	snprintf(what, sizeof(what), "worker %u memory", slot);
-	limit_row(k, str_of(what), S("bytes"), g->memory, g->memory_limit);
+	limit_row(cc, str_of(what), S("bytes"), g->memory, g->memory_limit);
 }
 
 /* Connections of the apps that are nearest to their max_connections. */
 static void
-app_limits(struct control_client *k)
+app_limits(struct control_client *cc)
 {
 	const struct broker_app *near[NEAR_APPS];
-	struct hash *apps = &k->br->apps->by_num;
+	struct hash *apps = &cc->br->apps->by_num;
 	unsigned n = 0, at;
 	char what[160];
 
@@ -413,24 +413,24 @@ app_limits(struct control_client *k)
 	for (at = 0; at < n; at++) {
 		snprintf(what, sizeof(what), "app %.120s connections",
 		    near[at]->app.id);
-		limit_row(k, str_of(what), S("number"), near[at]->nconns,
+		limit_row(cc, str_of(what), S("number"), near[at]->nconns,
 		    near[at]->app.max_connections);
 	}
 }
 
 void
-verb_limits(struct control_client *k)
+verb_limits(struct control_client *cc)
 {
-	struct broker *br = k->br;
+	struct broker *br = cc->br;
 	const struct webhook_queue *q = &br->webhooks->queue;
 
 	for (unsigned i = 0; i < br->nslots; i++)
 		if (br->peers[i] != NULL)
-			worker_limits(k, i);
-	app_limits(k);
-	limit_row(k, S("cached events"), S("bytes"), br->cache->bytes,
+			worker_limits(cc, i);
+	app_limits(cc);
+	limit_row(cc, S("cached events"), S("bytes"), br->cache->bytes,
 	    br->conf->cache_memory);
-	limit_row(k, S("webhook queue"), S("bytes"), q->bytes, HOOK_QUEUE_MAX);
-	limit_row(k, S("webhook outbox"), S("number"), q->waiting + q->dead,
+	limit_row(cc, S("webhook queue"), S("bytes"), q->bytes, HOOK_QUEUE_MAX);
+	limit_row(cc, S("webhook outbox"), S("number"), q->waiting + q->dead,
 	    br->conf->outbox_max_rows);
 }

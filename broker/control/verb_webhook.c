@@ -20,10 +20,10 @@ put_number(struct json_writer *w, const char *key, uint64_t v)
 }
 
 void
-verb_webhooks_row(struct control_client *k)
+verb_webhooks_row(struct control_client *cc)
 {
-	const struct webhook_queue *q = &k->br->webhooks->queue;
-	bool idle = k->br->webhooks->apps.n == 0 && q->n == 0 && !q->ready;
+	const struct webhook_queue *q = &cc->br->webhooks->queue;
+	bool idle = cc->br->webhooks->apps.n == 0 && q->n == 0 && !q->ready;
 	struct json_writer w;
 
 	json_writer_init(&w);
@@ -44,19 +44,19 @@ verb_webhooks_row(struct control_client *k)
 	json_key(&w, "trouble");
 	json_put_str(&w, q->trouble == NULL ? S("") : str_of(q->trouble));
 	json_object_close(&w);
-	control_row(k, &w);
+	control_row(cc, &w);
 }
 
 void
-verb_webhook_test(struct control_client *k, struct json args)
+verb_webhook_test(struct control_client *cc, struct json args)
 {
 	const char *why = "webhook: not a number";
 	uint64_t num;
 
 	if (json_u64(json_get(args, S("webhook")), UINT32_MAX, &num) == 0)
-		why = hooks_test(k->br, (uint32_t)num);
+		why = hooks_test(cc->br, (uint32_t)num);
 	if (why != NULL)
-		control_fail(k, "%s", why);
+		control_fail(cc, "%s", why);
 	else
-		control_end(k);
+		control_end(cc);
 }

@@ -38,7 +38,7 @@ struct route_taps;
 struct scrapes;
 struct totals;
 struct suspects;
-struct tallies;
+struct subscription_counts;
 struct users;
 
 struct broker {
@@ -55,9 +55,9 @@ struct broker {
 	uint64_t nevents;    /* that workers sent */
 	struct buf *scratch; /* see broker_scratch() */
 
-	struct peer *cause; /* sender of the message that is being handled */
-	unsigned ntaps;     /* observers of passing events; see route.h */
-	unsigned nslots;    /* room for workers; conf->nworkers are expected */
+	struct peer *sender; /* of the message that is being handled */
+	unsigned ntaps;      /* observers of passing events; see route.h */
+	unsigned nslots;     /* room for workers; conf->nworkers are expected */
 	struct peer *peers[PROC_MAX_WORKERS]; /* by slot, after HELLO */
 	uint64_t dying; /* slots that no other worker may have yet */
 
@@ -72,7 +72,7 @@ struct broker {
 	struct cache *cache;
 	struct replay *replay; /* logs, and sessions that resume */
 	struct suspects *suspects;
-	struct tallies *tallies;
+	struct subscription_counts *subscription_counts;
 	struct users *users;
 	struct queries *queries;
 	struct webhook_events *webhooks;

@@ -66,16 +66,16 @@ on_endpoints_done(void *owner, const struct ipc_in *in)
 }
 
 static int
-send_told(void *arg, const struct outbox_fact *f)
+send_told(void *arg, const struct outbox_hook_state *f)
 {
 	struct courier *c = arg;
-	struct msg_told m = { .app = f->app,
+	struct msg_hook_state m = { .app = f->app,
 		.missed = f->missed,
 		.owner = f->owner,
 		.channel = f->channel,
 		.user_id = f->user };
 
-	ipc_send_told(&c->ipc, &m);
+	ipc_send_hook_state(&c->ipc, &m);
 	return 0;
 }
 
@@ -84,7 +84,7 @@ on_start(void *owner, const struct ipc_in *in)
 {
 	struct courier *c = owner;
 	struct msg_hook_start m;
-	struct msg_told_done done = { 0 };
+	struct msg_hook_states_done done = { 0 };
 
 	if (msg_hook_start_get(&m, in->body) == -1)
 		return -1;
@@ -95,12 +95,13 @@ on_start(void *owner, const struct ipc_in *in)
 		return 0;
 	c->origin = m.origin;
 	if (outbox_get_seq(c->outbox, m.origin, &c->seq) == -1 ||
-	    (m.want_told && outbox_each_told(c->outbox, send_told, c) == -1)) {
+	    (m.want_states &&
+		outbox_each_hook_state(c->outbox, send_told, c) == -1)) {
 		courier_outbox_failed(c);
 		return 0;
 	}
-	if (m.want_told)
-		ipc_send_told_done(&c->ipc, &done);
+	if (m.want_states)
+		ipc_send_hook_states_done(&c->ipc, &done);
 	c->started = true;
 	return 0;
 }
@@ -109,7 +110,7 @@ on_start(void *owner, const struct ipc_in *in)
 static int
 tell(struct courier *c, const struct msg_hook *m)
 {
-	struct outbox_fact f = { .app = m->app,
+	struct outbox_hook_state f = { .app = m->app,
 		.owner = m->owner,
 		.channel = m->channel,
 		.user = m->user_id };

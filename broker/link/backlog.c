@@ -18,7 +18,7 @@
 #include "broker/link/resync.h"
 #include "shared/base/xmalloc.h"
 
-struct parked {
+struct deferred {
 	struct list link;
 	struct buf *b;
 	uint32_t off, len, type;
@@ -40,7 +40,7 @@ bool
 backlog_message(struct peer *p, const struct ipc_in *in, bool costly)
 {
 	struct backlog *k = &p->backlog;
-	struct parked *m;
+	struct deferred *m;
 
 	if (may_go(p, costly))
 		return false;
@@ -64,7 +64,7 @@ backlog_message(struct peer *p, const struct ipc_in *in, bool costly)
 static void
 take(struct backlog *k, struct ipc_in *in)
 {
-	struct parked *m = LIST_ITEM(k->waiting.next, struct parked, link);
+	struct deferred *m = LIST_ITEM(k->waiting.next, struct deferred, link);
 
 	*in = (struct ipc_in){ .type = m->type,
 		.body =

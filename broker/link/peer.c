@@ -264,7 +264,7 @@ peer_on_hello(struct peer *p, const struct msg_hello *m)
 	p->pid = m->pid;
 	p->origin = m->origin;
 	is_new = br->links->origins[m->slot] != m->origin;
-	p->known = !is_new;
+	p->rejoined = !is_new;
 	p->since = broker_now();
 	br->peers[m->slot] = p;
 	br->links->origins[m->slot] = m->origin;
@@ -288,10 +288,10 @@ peer_on_pong(struct peer *p, const struct msg_pong *m)
 	if (m->id <= p->pong || m->id > p->br->links->ping_id)
 		return -1;
 	p->pong = m->id;
-	if (p->told_missed != 0 && m->id >= p->told_missed) {
+	if (p->missed_ping != 0 && m->id >= p->missed_ping) {
 		event_order_set_complete(
 		    p->br->event_order, (unsigned)p->slot, p->origin);
-		p->told_missed = 0;
+		p->missed_ping = 0;
 	}
 	forget_refusals(p, m->id);
 	p->br->links->ops->pong(p, m->id);
@@ -304,14 +304,14 @@ peer_number(struct peer *p, uint64_t seq)
 	if (seq == 0)
 		return; /* a replay */
 	event_order_add(p->br->event_order, p->origin, seq);
-	p->routed = p->last = seq;
-	p->br->cause = p;
+	p->turn_last = p->last = seq;
+	p->br->sender = p;
 }
 
 void
 peer_step(struct peer *p)
 {
-	p->br->cause = NULL;
+	p->br->sender = NULL;
 }
 
 uint64_t
@@ -335,14 +335,14 @@ static void
 send_ack(struct peer *p)
 {
 	/* Unless all is answered the worker has to keep its questions. */
-	struct msg_ack m = { .seq = p->owed > 0 ? p->acked : p->done,
+	struct msg_ack m = { .seq = p->owed > 0 ? p->acked : p->deliverable,
 		.taken = p->last };
 
-	if ((m.seq == p->acked && p->last == p->told) ||
+	if ((m.seq == p->acked && p->last == p->acked_seen) ||
 	    p->br->links->acks_wait)
 		return;
 	p->acked = m.seq;
-	p->told = p->last;
+	p->acked_seen = p->last;
 	ipc_send_ack(&p->ipc, &m);
 }
 
@@ -378,16 +378,16 @@ raise_barrier(struct broker *br, struct peer *p)
 	struct barrier *b = p->now.seq == 0 ? &p->now : &p->next;
 	uint64_t mask;
 
-	if (p->routed == 0)
+	if (p->turn_last == 0)
 		return;
-	b->seq = p->routed;
+	b->seq = p->turn_last;
 	b->targets |= p->targets;
 	for (mask = p->targets; mask != 0; mask &= mask - 1) {
 		int slot = __builtin_ctzll(mask);
 
 		b->pos[slot] = ipc_queued(&br->peers[slot]->ipc);
 	}
-	p->routed = p->targets = 0;
+	p->turn_last = p->targets = 0;
 }
 
 static bool
@@ -408,11 +408,11 @@ static void
 check_barriers(struct broker *br, struct peer *p)
 {
 	while (p->now.seq != 0 && has_passed(br, &p->now)) {
-		p->done = p->now.seq;
+		p->deliverable = p->now.seq;
 		p->now = p->next;
 		p->next.seq = p->next.targets = 0;
 	}
-	if (p->done != p->acked && !ev_is_active(&br->links->ack)) {
+	if (p->deliverable != p->acked && !ev_is_active(&br->links->ack)) {
 		ev_timer_set(&br->links->ack, ACK_SECONDS, 0.);
 		ev_timer_start(br->loop, &br->links->ack);
 	}
@@ -449,7 +449,7 @@ peer_flush(struct broker *br)
 		raise_barrier(br, p);
 		/* In good company; or publishers of several workers wait. */
 		if (!outq_is_empty(&p->ipc.out) ||
-		    (br->conf->nworkers > 1 && p->last != p->told))
+		    (br->conf->nworkers > 1 && p->last != p->acked_seen))
 			send_ack(p);
 	}
 	br->links->ops->flush(br);

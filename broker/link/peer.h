@@ -42,7 +42,7 @@ struct alive {
 
 /* Messages that wait for room; see park.c. */
 struct backlog {
-	struct list waiting; /* struct parked */
+	struct list waiting; /* struct deferred */
 	size_t bytes;
 	bool resuming;
 	bool stopped; /* the link is not read; its next message waits in it */
@@ -64,26 +64,27 @@ struct peer {
 	 * Others have been told of the end of what it replays: it had a link to
 	 * this broker before, or came after the quiet time.
 	 */
-	bool known;
+	bool rejoined;
 	uint64_t heard_resync; /* ipc.nin when resync looked last */
-	uint64_t told_missed;  /* id of the PING behind MISSED; 0: none */
-	bool synced;           /* has said RESYNC_DONE, with this seq: */
-	uint64_t upto;
+	uint64_t missed_ping;  /* id of the PING behind MISSED; 0: none */
+	bool replayed;         /* has said RESYNC_DONE, with this seq: */
+	uint64_t replay_end;
 	uint64_t last; /* highest seq handled */
 	/* In a resync: its next message waits for older ones of others. */
 	bool waits;
-	uint64_t head;    /* where that one stands: see resync.c */
-	uint32_t read_us; /* when the last event before it was read */
-	uint32_t run;     /* see event_order_find() */
+	uint64_t next_pos; /* where that one stands: see resync.c */
+	uint32_t read_us;  /* when the last event before it was read */
+	uint32_t run;      /* see event_order_find() */
 	uint32_t nconns;
 	uint32_t nrefused; /* subscriptions, since HELLO */
 
-	uint64_t routed;          /* last seq of this turn; 0: none */
+	uint64_t turn_last;       /* last seq of this turn; 0: none */
 	uint64_t targets;         /* slots that got events of this turn */
 	struct barrier now, next; /* seq 0: none */
-	uint64_t done, acked;     /* seq that may be, that was acknowledged */
-	uint64_t told;            /* `last` as the worker knows it */
-	size_t owed;              /* answers that a resync has put off */
+	uint64_t deliverable,
+	    acked;           /* seq that may be, that was acknowledged */
+	uint64_t acked_seen; /* `last` as the worker knows it */
+	size_t owed;         /* answers that a resync has put off */
 
 	bool large;             /* gone, with a long queue */
 	struct hash refused;    /* subscriptions; see peer_refuse() */

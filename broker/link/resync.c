@@ -114,7 +114,7 @@ resync_is_on(const struct broker *br)
 static bool
 is_caught_up(const struct peer *p)
 {
-	return p->synced && p->last >= p->upto;
+	return p->replayed && p->last >= p->replay_end;
 }
 
 /* ---- the answers ---- */
@@ -223,12 +223,12 @@ read_backlog(struct broker *br)
 	for (unsigned i = 0; i < br->nslots; i++) {
 		struct peer *p = br->peers[i];
 
-		if (p == NULL || !p->synced)
+		if (p == NULL || !p->replayed)
 			event_order_set_complete(br->event_order, i, 0);
 		if (p == NULL)
 			continue;
-		if (!p->synced)
-			p->known = true; /* too late for the quiet time */
+		if (!p->replayed)
+			p->rejoined = true; /* too late for the quiet time */
 		else if (!is_caught_up(p))
 			ipc_resume(&p->ipc);
 	}
@@ -242,7 +242,7 @@ behind(struct broker *br, unsigned slot)
 {
 	struct peer *p = br->peers[slot];
 
-	return p != NULL && p->synced && !is_caught_up(p) ? p : NULL;
+	return p != NULL && p->replayed && !is_caught_up(p) ? p : NULL;
 }
 
 /*
@@ -264,14 +264,15 @@ place_of(struct peer *p, uint64_t seq, uint32_t read_us)
 	    p->read_us;
 }
 
-/* May another worker still have something that stands before p->head? */
+/* May another worker still have something that stands before p->next_pos? */
 static bool
 is_ahead(const struct peer *p)
 {
 	for (unsigned i = 0; i < p->br->nslots; i++) {
 		const struct peer *q = behind(p->br, i);
 
-		if (q != NULL && q != p && (!q->waits || q->head < p->head))
+		if (q != NULL && q != p &&
+		    (!q->waits || q->next_pos < p->next_pos))
 			return true;
 	}
 	return false;
@@ -280,10 +281,10 @@ is_ahead(const struct peer *p)
 bool
 resync_must_wait(struct peer *p, uint64_t seq, uint32_t read_us)
 {
-	if (p->br->resync->state != RESYNC_BACKLOG || !p->synced || seq == 0 ||
-	    p->backlog.resuming)
+	if (p->br->resync->state != RESYNC_BACKLOG || !p->replayed ||
+	    seq == 0 || p->backlog.resuming)
 		return false;
-	p->head = place_of(p, seq, read_us);
+	p->next_pos = place_of(p, seq, read_us);
 	if (!is_ahead(p))
 		return false;
 	p->waits = true;
@@ -306,7 +307,7 @@ take_oldest(struct broker *br)
 			continue;
 		if (!p->waits)
 			return true; /* it is being read */
-		if (oldest == NULL || p->head < oldest->head)
+		if (oldest == NULL || p->next_pos < oldest->next_pos)
 			oldest = p;
 	}
 	if (oldest == NULL)
@@ -322,7 +323,7 @@ resync_check(struct broker *br)
 	if (br->resync->state == RESYNC_QUIET) {
 		for (unsigned i = 0; i < br->nslots; i++)
 			if (br->peers[i] == NULL ? i < br->conf->nworkers
-						 : !br->peers[i]->synced)
+						 : !br->peers[i]->replayed)
 				return;
 		read_backlog(br);
 	}
@@ -342,7 +343,7 @@ has_moved(struct broker *br)
 	for (unsigned i = 0; i < br->nslots; i++) {
 		struct peer *p = br->peers[i];
 
-		if (p == NULL || (p->synced && is_caught_up(p)))
+		if (p == NULL || (p->replayed && is_caught_up(p)))
 			continue;
 		moved = moved || p->ipc.nin > MAX(p->heard_resync, UINT64_C(1));
 		p->heard_resync = p->ipc.nin;
@@ -371,7 +372,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 void
 resync_on_up(struct peer *p)
 {
-	p->known = p->known || p->br->resync->state != RESYNC_QUIET;
+	p->rejoined = p->rejoined || p->br->resync->state != RESYNC_QUIET;
 }
 
 /*
@@ -395,7 +396,7 @@ check_complete(struct peer *p)
 	log_info("worker %u: went on without it: its clients are told pid=%u",
 	    slot, p->pid);
 	ipc_send_missed(&p->ipc, &m);
-	p->told_missed = ping.id = ++p->br->links->ping_id;
+	p->missed_ping = ping.id = ++p->br->links->ping_id;
 	ipc_send_ping(&p->ipc, &ping);
 }
 
@@ -404,8 +405,8 @@ resync_on_done(struct peer *p, const struct msg_resync_done *m)
 {
 	log_debug("worker %d: has said what it has", p->slot);
 	check_complete(p);
-	p->synced = true;
-	p->upto = m->seq;
+	p->replayed = true;
+	p->replay_end = m->seq;
 	/* It replaces one whose clients are gone, perhaps. */
 	if (!p->br->links->ops->has_clients(p))
 		p->br->resync->fresh = true;

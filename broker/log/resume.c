@@ -91,9 +91,9 @@ resumes_find(const struct resumes *s, uint32_t app, struct str id)
 static uint32_t *
 count_of(struct resumes *s, uint32_t state)
 {
-	return state == SESSION_LIVE  ? &s->nlive
-	    : state == SESSION_PARKED ? &s->nparked
-				      : &s->ngone;
+	return state == SESSION_LIVE    ? &s->nlive
+	    : state == SESSION_DETACHED ? &s->ndetached
+					: &s->ngone;
 }
 
 static void
@@ -112,8 +112,8 @@ set_state(struct resumes *s, struct resume_session *r, uint32_t state)
 	++*count_of(s, state);
 	if (state == SESSION_LIVE)
 		list_append(&s->slots[row->slot], &r->in_order);
-	else if (state == SESSION_PARKED)
-		list_append(&s->parked, &r->in_order);
+	else if (state == SESSION_DETACHED)
+		list_append(&s->detached, &r->in_order);
 	else
 		list_append(&s->gone, &r->in_order);
 	if (state != SESSION_LIVE)
@@ -149,7 +149,7 @@ lose(struct resume_session *r, enum resume_reason why)
 	resume_channels_lose(&r->channels);
 }
 
-/* A parked session has waited for too long. */
+/* A detached session has waited for too long. */
 static void
 tombstone(struct resumes *s, struct resume_session *r)
 {
@@ -203,7 +203,7 @@ recall(struct resumes *s, uint32_t i)
 		lose(r, RESUME_EXPIRED);
 	row->state = SESSION_FREE; /* counted by set_state() */
 	/* A living one has its connection again when the worker says so. */
-	set_state(s, r, state == SESSION_LIVE ? SESSION_PARKED : state);
+	set_state(s, r, state == SESSION_LIVE ? SESSION_DETACHED : state);
 	if (state != SESSION_LIVE)
 		row->since_ms = since;
 }
@@ -211,7 +211,7 @@ recall(struct resumes *s, uint32_t i)
 void
 resumes_init(struct resumes *s)
 {
-	list_init(&s->parked);
+	list_init(&s->detached);
 	list_init(&s->gone);
 	for (unsigned i = 0; i < nitems(s->slots); i++)
 		list_init(&s->slots[i]);
@@ -272,8 +272,8 @@ find_row(struct resumes *s, uint32_t *row)
 		    most->entries.next, struct resume_session, in_app);
 	else if (!list_is_empty(&s->gone))
 		r = oldest(&s->gone);
-	else if (!list_is_empty(&s->parked))
-		r = oldest(&s->parked);
+	else if (!list_is_empty(&s->detached))
+		r = oldest(&s->detached);
 	if (r != NULL) {
 		*row = r->row;
 		release(s, r);
@@ -301,8 +301,8 @@ add(struct resumes *s, const struct resume_hello *h)
 
 /*
  * The previous connection is over: notes up to where the client has each
- * channel.  This cannot be done when the session is parked, because the worker
- * may still store a late confirmation.
+ * channel.  This cannot be done when the session is detached, because the
+ * worker may still store a late confirmation.
  */
 static void
 settle(struct resumes *s, struct resume_session *r)
@@ -397,20 +397,20 @@ resumes_is_full(struct resumes *s, double now)
 }
 
 void
-resumes_park(struct resumes *s, struct resume_session *r, double now)
+resumes_detach(struct resumes *s, struct resume_session *r, double now)
 {
 	if (r->sid == 0)
 		return;
 	forget_old(resumes_row(s, r), r, now);
 	detach(s, r);
-	set_state(s, r, SESSION_PARKED);
+	set_state(s, r, SESSION_DETACHED);
 }
 
 void
 resumes_drop(struct resumes *s, unsigned slot, double now)
 {
 	while (!list_is_empty(&s->slots[slot]))
-		resumes_park(s, oldest(&s->slots[slot]), now);
+		resumes_detach(s, oldest(&s->slots[slot]), now);
 }
 
 void
@@ -437,13 +437,13 @@ resumes_expire(struct resumes *s, uint32_t least,
 	struct list *e, *tmp;
 
 	/* Each app has its own time. */
-	LIST_FOREACH_SAFE(e, tmp, &s->parked) {
+	LIST_FOREACH_SAFE(e, tmp, &s->detached) {
 		struct resume_session *r =
 		    LIST_ITEM(e, struct resume_session, in_order);
 		const struct session_row *row = resumes_row(s, r);
 
 		if (row->since_ms + least * 1000ull > now)
-			break; /* the next ones were parked later */
+			break; /* the next ones were detached later */
 		if (row->since_ms + seconds(arg, row->app) * 1000ull > now)
 			continue;
 		if (left-- == 0)

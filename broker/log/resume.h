@@ -36,11 +36,11 @@ enum resume_reason {
 
 struct resume_session {
 	struct hash_node by_id, by_sid;
-	struct list in_order; /* parked, oldest first; or of its slot */
+	struct list in_order; /* detached, oldest first; or of its slot */
 	struct list in_app;   /* of its app, unless it has a connection */
 	struct share *share;  /* the rows of its app */
 	uint32_t row;
-	uint64_t sid;         /* of its connection; 0: parked or gone */
+	uint64_t sid;         /* of its connection; 0: detached or gone */
 	struct hash channels; /* struct resume_channel */
 	bool all;          /* it may have been in channels that are not there */
 	uint64_t all_from; /* then: it has them up to here; 0: see lost */
@@ -54,9 +54,9 @@ struct resumes {
 	struct session_table *table; /* NULL: there are no sessions */
 	struct hash by_id, by_sid;
 	struct list slots[PROC_MAX_WORKERS]; /* with a connection */
-	struct list parked, gone;            /* oldest first */
+	struct list detached, gone;          /* oldest first */
 	struct shares shares;                /* of the rows */
-	uint32_t nlive, nparked, ngone;
+	uint32_t nlive, ndetached, ngone;
 	double
 	    full_at; /* seconds of the monotonic clock; see resumes_is_full() */
 };
@@ -89,7 +89,7 @@ struct resume_session *resumes_attach(
 /* No row is free, and the last time that this was asked is a minute ago. */
 bool resumes_is_full(struct resumes *, double now);
 /* The connection has ended: the session may come back. */
-void resumes_park(struct resumes *, struct resume_session *, double now);
+void resumes_detach(struct resumes *, struct resume_session *, double now);
 /* All connections of this worker have ended. */
 void resumes_drop(struct resumes *, unsigned slot, double now);
 /* Sessions of the app are void: it has no log any more. */

@@ -100,7 +100,7 @@ static void
 subtract(struct minute_log_row *a, const struct minute_log_row *b)
 {
 #define X(field) a->field -= b->field;
-	LEDGER_FIELDS(X)
+	MINUTE_LOG_FIELDS(X)
 #undef X
 }
 

@@ -4,7 +4,7 @@
  * asks the workers when somebody wants to know.  Owns the sums of the slots;
  * those of an app are in its struct broker_app.
  *
- * Who waits for numbers gets them after SUMS_WAIT seconds in any case: a
+ * Who waits for numbers gets them after TOTALS_WAIT seconds in any case: a
  * stuck worker must not hide the others.  Must never keep a gauge by adding
  * and taking away: gauges are looked up when they are asked for.
  */
@@ -107,7 +107,7 @@ totals_ask(struct broker *br, struct totals_wait *wait)
 		if (br->peers[i] != NULL)
 			ipc_send_stats_ask(&br->peers[i]->ipc, &m);
 	wait->ping = peer_ping(br, &wait->slots);
-	wait->due = broker_now() + SUMS_WAIT;
+	wait->due = broker_now() + TOTALS_WAIT;
 	list_init(&wait->link);
 	list_append(&br->totals->waiting, &wait->link);
 	if (wait->slots == 0)

@@ -21,7 +21,7 @@
 struct broker;
 struct peer;
 
-#define SUMS_WAIT 1. /* seconds that a worker has for its answer */
+#define TOTALS_WAIT 1. /* seconds that a worker has for its answer */
 
 /* Of one worker slot. */
 struct totals_slot {
@@ -60,7 +60,7 @@ void totals_turn_ends(struct broker *);
 
 /*
  * Asks every worker.  wait->done is called once, when all have answered or
- * SUMS_WAIT has passed; perhaps at once.  wait stays the caller's, who takes
+ * TOTALS_WAIT has passed; perhaps at once.  wait stays the caller's, who takes
  * it back with totals_forget().
  */
 void totals_ask(struct broker *, struct totals_wait *wait);

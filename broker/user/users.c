@@ -180,9 +180,9 @@ users_on_signin(struct peer *p, const struct msg_signin *m)
 	else
 		replay_recall(br->replay, m->app, m->sid,
 		    channel_of(br, s->user), m->pos, m->back);
-	if (came && (!m->replay || p->known))
+	if (came && (!m->replay || p->rejoined))
 		watchlist_tell(br, s->user, true, s);
-	if (m->replay && p->known)
+	if (m->replay && p->rejoined)
 		watchlist_correct(br, s);
 	return 0;
 }

@@ -5,8 +5,8 @@
  *
  * Every watch knows what its connection has been told, and is told only what
  * is different from that.  The connection's worker keeps the same (the bits of
- * SIGNIN_DONE and DIRECT) and says it in its replay, so that this holds from
- * one broker to the next.
+ * SIGNIN_DONE and WATCHLIST_EVENT) and says it in its replay, so that this
+ * holds from one broker to the next.
  */
 
 #include "broker/user/watchlist.h"
@@ -61,16 +61,16 @@ static void
 tell(struct broker *br, struct watch *wa, bool online, struct str frames)
 {
 	const struct session *s = wa->s;
-	struct msg_direct m = {
+	struct msg_watchlist_event m = {
 		.sid = s->sid, .at = wa->at, .online = online, .frames = frames
 	};
 
 	wa->told = online;
 	if (br->peers[s->slot] == NULL)
 		return;
-	if (br->cause != NULL)
-		br->cause->targets |= UINT64_C(1) << s->slot;
-	ipc_send_direct(&br->peers[s->slot]->ipc, &m);
+	if (br->sender != NULL)
+		br->sender->targets |= UINT64_C(1) << s->slot;
+	ipc_send_watchlist_event(&br->peers[s->slot]->ipc, &m);
 }
 
 /* The change of one user, in the scratch buf. */

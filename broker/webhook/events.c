@@ -308,7 +308,7 @@ webhook_events_go_on(struct broker *br)
 
 /* Another app was told: the outbox may forget it. */
 static void
-untell(struct broker *br, const struct msg_told *m)
+untell(struct broker *br, const struct msg_hook_state *m)
 {
 	struct msg_hook h = { .app = m->app,
 		.kind =
@@ -321,7 +321,7 @@ untell(struct broker *br, const struct msg_told *m)
 }
 
 int
-webhook_events_on_told(struct peer *p, const struct msg_told *m)
+webhook_events_on_state(struct peer *p, const struct msg_hook_state *m)
 {
 	struct broker *br = p->br;
 	struct webhook_state_key k = { m->app, m->channel, m->user_id };
@@ -338,7 +338,8 @@ webhook_events_on_told(struct peer *p, const struct msg_told *m)
 }
 
 int
-webhook_events_on_told_done(struct peer *p, const struct msg_told_done *m)
+webhook_events_on_states_done(
+    struct peer *p, const struct msg_hook_states_done *m)
 {
 	if (p->br->webhooks->told)
 		return -1;

@@ -61,8 +61,9 @@ void webhook_events_on_live(struct broker *);
 bool webhook_events_go_on(struct broker *);
 /* The queue has become shorter. */
 void webhook_events_on_room(struct broker *);
-/* Handlers of TOLD, TOLD_DONE. */
-int webhook_events_on_told(struct peer *, const struct msg_told *);
-int webhook_events_on_told_done(struct peer *, const struct msg_told_done *);
+/* Handlers of HOOK_STATE, HOOK_STATES_DONE. */
+int webhook_events_on_state(struct peer *, const struct msg_hook_state *);
+int webhook_events_on_states_done(
+    struct peer *, const struct msg_hook_states_done *);
 
 #endif

@@ -341,7 +341,7 @@ static void
 begin(struct broker *br, struct webhook_queue *q)
 {
 	struct msg_hook_start start = { .origin = q->origin,
-		.want_told = !br->webhooks->told };
+		.want_states = !br->webhooks->told };
 
 	q->ready = true;
 	q->in_flight = 0;

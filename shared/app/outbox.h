@@ -167,16 +167,16 @@ int outbox_forget_done(struct outbox *);
 int outbox_prune(struct outbox *, uint64_t before_ms);
 
 /* What applications have been told; user is empty for a channel. */
-struct outbox_fact {
+struct outbox_hook_state {
 	uint32_t app;
 	struct str owner; /* as in a row */
 	struct str channel, user;
 	bool missed; /* a cache miss */
 };
-int outbox_tell(struct outbox *, const struct outbox_fact *);
-int outbox_untell(struct outbox *, const struct outbox_fact *);
-int outbox_each_told(struct outbox *,
-    int (*fn)(void *arg, const struct outbox_fact *), void *arg);
+int outbox_tell(struct outbox *, const struct outbox_hook_state *);
+int outbox_untell(struct outbox *, const struct outbox_hook_state *);
+int outbox_each_hook_state(struct outbox *,
+    int (*fn)(void *arg, const struct outbox_hook_state *), void *arg);
 
 /* The last seq that came from this origin; 0: none. */
 int outbox_get_seq(struct outbox *, uint64_t origin, uint64_t *seq);

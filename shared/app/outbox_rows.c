@@ -369,7 +369,7 @@ outbox_prune(struct outbox *o, uint64_t before_ms)
 /* ---- told, origins ---- */
 
 static void
-bind_fact(sqlite3_stmt *s, const struct outbox_fact *f)
+bind_hook_state(sqlite3_stmt *s, const struct outbox_hook_state *f)
 {
 	bind_u64(s, 1, f->app);
 	bind_str(s, 2, f->channel);
@@ -377,28 +377,28 @@ bind_fact(sqlite3_stmt *s, const struct outbox_fact *f)
 }
 
 int
-outbox_tell(struct outbox *o, const struct outbox_fact *f)
+outbox_tell(struct outbox *o, const struct outbox_hook_state *f)
 {
 	sqlite3_stmt *s = stmt(o, OUTBOX_TELL);
 
-	bind_fact(s, f);
+	bind_hook_state(s, f);
 	sqlite3_bind_int(s, 4, f->missed);
 	bind_str(s, 5, f->owner);
 	return finish(o, s);
 }
 
 int
-outbox_untell(struct outbox *o, const struct outbox_fact *f)
+outbox_untell(struct outbox *o, const struct outbox_hook_state *f)
 {
-	bind_fact(stmt(o, OUTBOX_UNTELL), f);
+	bind_hook_state(stmt(o, OUTBOX_UNTELL), f);
 	return finish(o, stmt(o, OUTBOX_UNTELL));
 }
 
 int
-outbox_each_told(struct outbox *o,
-    int (*fn)(void *arg, const struct outbox_fact *), void *arg)
+outbox_each_hook_state(struct outbox *o,
+    int (*fn)(void *arg, const struct outbox_hook_state *), void *arg)
 {
-	struct outbox_fact f;
+	struct outbox_hook_state f;
 	sqlite3_stmt *s;
 	int step;
 

@@ -59,12 +59,12 @@ enum query_info {
 	INFO_EVENT_ID = 1 << 3
 };
 
-/* WALK.kind */
-enum walk_kind {
-	WALK_LIST,
-	WALK_SHOW,     /* with the channels of each */
-	WALK_KILL,     /* 4009: not to come back */
-	WALK_RECONNECT /* 4200: to come back at once */
+/* CONN_QUERY.kind */
+enum conn_query_kind {
+	CONN_QUERY_LIST,
+	CONN_QUERY_SHOW,     /* with the channels of each */
+	CONN_QUERY_KILL,     /* 4009: not to come back */
+	CONN_QUERY_RECONNECT /* 4200: to come back at once */
 };
 
 /* TAKE.kind */

@@ -118,13 +118,13 @@ on_drain(struct master_link *o, struct str body)
 }
 
 static int
-on_said(struct master_link *o, struct str body)
+on_reply(struct master_link *o, struct str body)
 {
 	struct msg_master_reply m;
 
-	if (o->ops->on_said == NULL || msg_master_reply_get(&m, body) == -1)
+	if (o->ops->on_reply == NULL || msg_master_reply_get(&m, body) == -1)
 		return -1;
-	o->ops->on_said(o->owner, &m);
+	o->ops->on_reply(o->owner, &m);
 	return 0;
 }
 
@@ -159,7 +159,7 @@ obey(struct master_link *o, struct str in, const int *fds, size_t nfds)
 	case IPC_DRAIN:
 		return nfds > 0 ? -1 : on_drain(o, body);
 	case IPC_MASTER_REPLY:
-		return nfds > 0 ? -1 : on_said(o, body);
+		return nfds > 0 ? -1 : on_reply(o, body);
 	case IPC_LINK:
 		return on_link(o, body, fds, nfds);
 	default:

@@ -27,7 +27,7 @@ struct master_link_ops {
 	    const int *fds, size_t nfds);
 	/* NULL: not for this role. */
 	void (*on_drain)(void *owner, const struct msg_drain *);
-	void (*on_said)(void *owner, const struct msg_master_reply *);
+	void (*on_reply)(void *owner, const struct msg_master_reply *);
 	/* fd: a link to the broker, now the callee's; -1: not now. */
 	void (*on_link)(void *owner, int fd);
 };

@@ -64,7 +64,7 @@ head_init(struct head *h)
 {
 	static const char columns[] =
 #define X(field) #field " "
-	    LEDGER_FIELDS(X)
+	    MINUTE_LOG_FIELDS(X)
 #undef X
 	    ;
 
@@ -92,7 +92,7 @@ minute_log_add(struct minute_log_row *sum, const struct minute_log_row *v)
 	uint64_t turn_max_us = MAX(sum->turn_max_us, v->turn_max_us);
 
 #define X(field) sum->field += v->field;
-	LEDGER_FIELDS(X)
+	MINUTE_LOG_FIELDS(X)
 #undef X
 	sum->connections = connections;
 	sum->turn_max_us = turn_max_us;

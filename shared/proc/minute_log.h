@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 /* The columns of a minute or an hour, one line each. */
-#define LEDGER_FIELDS(X) \
+#define MINUTE_LOG_FIELDS(X) \
 	X(seconds)     /* of it that were counted */ \
 	X(connections) /* at most, at one time */ \
 	X(opened) \
@@ -37,7 +37,7 @@
 struct minute_log_row {
 	uint64_t time; /* when it began: seconds since 1970, a whole minute */
 #define X(field) uint64_t field;
-	LEDGER_FIELDS(X)
+	MINUTE_LOG_FIELDS(X)
 #undef X
 };
 

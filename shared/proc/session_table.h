@@ -20,9 +20,9 @@
 
 enum session_state {
 	SESSION_FREE,
-	SESSION_LIVE,   /* it has a connection */
-	SESSION_PARKED, /* it may come back */
-	SESSION_GONE    /* it came back too late, or not at all */
+	SESSION_LIVE,     /* it has a connection */
+	SESSION_DETACHED, /* it may come back */
+	SESSION_GONE      /* it came back too late, or not at all */
 };
 
 struct session_row {

@@ -159,7 +159,7 @@ check_empty(struct links *l)
 
 		assert_int_equal(c->total, 0);
 		assert_true(c->cached != NULL ||
-		    presence_count(c->presence) > 0 || c->tally != NULL);
+		    presence_count(c->presence) > 0 || c->count_due != NULL);
 	}
 	assert_int_equal(l->br.users->by_sid.n, 0);
 	assert_int_equal(apps_find(&l->br, 1)->nconns, 0);

@@ -106,7 +106,7 @@ on_drain(void *owner, const struct msg_drain *m)
 }
 
 static void
-on_said(void *owner, const struct msg_master_reply *m)
+on_reply(void *owner, const struct msg_master_reply *m)
 {
 	struct child_end *e = owner;
 
@@ -176,7 +176,7 @@ static void
 child_end(struct input *in)
 {
 	static const struct master_link_ops ops = { on_reconf, on_drain,
-		on_said, NULL };
+		on_reply, NULL };
 	static const struct master_link_ops few = { NULL };
 	struct words words = { NULL, 0, NULL, 0 };
 	struct child_end e = { .taken = 0 };

@@ -50,9 +50,9 @@ struct conn_list {
 	uint32_t kind, app;
 	struct conn_cursor at; /* the next one */
 	double began;          /* who came later is not meant */
-	uint32_t n;            /* since the last WALK_ROWS */
+	uint32_t n;            /* since the last CONN_QUERY_ROWS */
 	double told;           /* when that was */
-	ev_timer timer;        /* WALK_KILL */
+	ev_timer timer;        /* CONN_QUERY_KILL */
 	size_t channel_len, user_len;
 	char text[]; /* channel, user */
 };
@@ -72,7 +72,7 @@ conn_list_user(const struct conn_list *k)
 static bool
 is_kill(const struct conn_list *k)
 {
-	return k->kind == WALK_KILL || k->kind == WALK_RECONNECT;
+	return k->kind == CONN_QUERY_KILL || k->kind == CONN_QUERY_RECONNECT;
 }
 
 static void
@@ -274,7 +274,7 @@ put_conn(struct buf **rows, const struct conn_list *k, const struct conn *c)
 	put_number(&w, "sent", c->out.pushes);
 	put_number(&w, "bytes_sent", c->out.out);
 	put_number(&w, "queued", outq_bytes(&c->out));
-	if (k->kind == WALK_SHOW) {
+	if (k->kind == CONN_QUERY_SHOW) {
 		put_compression(&w, c);
 		put_channels(&w, c);
 	}
@@ -288,13 +288,13 @@ put_conn(struct buf **rows, const struct conn_list *k, const struct conn *c)
 static void
 tell(struct conn_list *k, struct str rows, bool last)
 {
-	struct msg_walk_rows m = {
+	struct msg_conn_query_rows m = {
 		.id = k->id, .n = k->n, .last = last, .rows = rows
 	};
 
 	k->n = 0;
 	k->told = worker_now();
-	link_send_walk_rows(k->w, &m);
+	link_send_conn_query_rows(k->w, &m);
 	if (last)
 		conn_list_free(k);
 }
@@ -326,7 +326,7 @@ kill_some(struct conn_list *k)
 	for (int i = 0; i < KILL_MAX; i++) {
 		if ((c = conn_list_next(k, &looked)) == NULL)
 			break;
-		if (k->kind == WALK_KILL)
+		if (k->kind == CONN_QUERY_KILL)
 			client_close(
 			    c, PUSHER_UNAUTHORIZED, S("connection terminated"));
 		else
@@ -363,7 +363,7 @@ first(struct worker *w, uint64_t sid)
 }
 
 int
-conn_list_on_walk(struct worker *w, const struct msg_walk *m)
+conn_list_on_query(struct worker *w, const struct msg_conn_query *m)
 {
 	struct conn_list *k;
 	struct list *e;
@@ -371,7 +371,7 @@ conn_list_on_walk(struct worker *w, const struct msg_walk *m)
 
 	LIST_FOREACH(e, &w->conn_lists->all)
 		n++;
-	if (m->kind > WALK_RECONNECT || n >= CONN_LISTS_MAX ||
+	if (m->kind > CONN_QUERY_RECONNECT || n >= CONN_LISTS_MAX ||
 	    conn_list_find(w, m->id) != NULL)
 		return -1;
 	k = xcalloc(1, sizeof(*k) + m->channel.n + m->user_id.n);
@@ -401,7 +401,7 @@ conn_list_on_walk(struct worker *w, const struct msg_walk *m)
 }
 
 int
-conn_list_on_go(struct worker *w, const struct msg_walk_go *m)
+conn_list_on_more(struct worker *w, const struct msg_conn_query_more *m)
 {
 	struct conn_list *k = conn_list_find(w, m->id);
 
@@ -412,7 +412,7 @@ conn_list_on_go(struct worker *w, const struct msg_walk_go *m)
 }
 
 int
-conn_list_on_end(struct worker *w, const struct msg_walk_end *m)
+conn_list_on_cancel(struct worker *w, const struct msg_conn_query_cancel *m)
 {
 	struct conn_list *k = conn_list_find(w, m->id);
 

@@ -23,9 +23,9 @@ void conn_lists_init(struct worker *);
 /* Ends every walk: the link is gone, and with it who asked. */
 void conn_lists_clear(struct worker *);
 
-/* Handlers of WALK, WALK_GO, WALK_END. */
-int conn_list_on_walk(struct worker *, const struct msg_walk *);
-int conn_list_on_go(struct worker *, const struct msg_walk_go *);
-int conn_list_on_end(struct worker *, const struct msg_walk_end *);
+/* Handlers of CONN_QUERY, CONN_QUERY_MORE, CONN_QUERY_CANCEL. */
+int conn_list_on_query(struct worker *, const struct msg_conn_query *);
+int conn_list_on_more(struct worker *, const struct msg_conn_query_more *);
+int conn_list_on_cancel(struct worker *, const struct msg_conn_query_cancel *);
 
 #endif

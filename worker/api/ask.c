@@ -52,7 +52,7 @@ promise(struct conn *c)
 	    c->http->answer > ANSWER_BATCH_INFO)
 		return;
 	b = without_counts(c->http);
-	idempotency_promise(c, buf_str(b));
+	idempotency_provisional(c, buf_str(b));
 	buf_unref(b);
 }
 

@@ -18,7 +18,7 @@ idempotency_begin(const struct api_request *r)
 {
 	struct http *h = r->c->http;
 	struct str key = http_header(r->head, S("X-Idempotency-Key"));
-	struct msg_claim m = {
+	struct msg_idem_begin m = {
 		.id = conn_sid(r->c), .app = r->app->app.num, .key = key
 	};
 
@@ -34,7 +34,7 @@ idempotency_begin(const struct api_request *r)
 		api_retry(r);
 		return false;
 	}
-	link_send_claim(r->c->w, &m);
+	link_send_idem_begin(r->c->w, &m);
 	h->asked_key = buf_from(key);
 	h->claim_app = m.app;
 	api_wait(r, API_CLAIMS);
@@ -45,18 +45,18 @@ static void
 fulfil(struct conn *c, unsigned status, bool promise, struct str body)
 {
 	struct http *h = c->http;
-	struct msg_fulfil m = { .app = h->claim_app,
+	struct msg_idem_store m = { .app = h->claim_app,
 		.key = buf_str(h->claim),
-		.promise = promise,
+		.provisional = promise,
 		.status = status,
 		.body = body };
 
 	if (h->claim != NULL && link_is_up(c->w))
-		link_send_fulfil(c->w, &m);
+		link_send_idem_store(c->w, &m);
 }
 
 void
-idempotency_promise(struct conn *c, struct str body)
+idempotency_provisional(struct conn *c, struct str body)
 {
 	fulfil(c, 200, true, body);
 }
@@ -70,16 +70,16 @@ idempotency_answer(struct conn *c, unsigned status, struct str body)
 
 /* Who asked has gone: the key is for others. */
 static void
-give_back(struct worker *w, const struct msg_claimed *m)
+give_back(struct worker *w, const struct msg_idem_result *m)
 {
-	struct msg_fulfil none = { .app = m->app, .key = m->key };
+	struct msg_idem_store none = { .app = m->app, .key = m->key };
 
 	if (m->status == 0)
-		link_send_fulfil(w, &none);
+		link_send_idem_store(w, &none);
 }
 
 int
-idempotency_on_claimed(struct worker *w, const struct msg_claimed *m)
+idempotency_on_result(struct worker *w, const struct msg_idem_result *m)
 {
 	struct conn *c = conn_find(w, m->id);
 	struct http *h = c == NULL ? NULL : c->http;

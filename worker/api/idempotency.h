@@ -27,10 +27,10 @@ bool idempotency_begin(const struct api_request *);
  * The request is done, and its answer will be a 200: this body, if nothing
  * better is said.  It holds even if the connection or the process ends now.
  */
-void idempotency_promise(struct conn *, struct str body);
+void idempotency_provisional(struct conn *, struct str body);
 /* The request is answered; only a success is worth keeping. */
 void idempotency_answer(struct conn *, unsigned status, struct str body);
-/* Handler of CLAIMED. */
-int idempotency_on_claimed(struct worker *, const struct msg_claimed *);
+/* Handler of IDEM_RESULT. */
+int idempotency_on_result(struct worker *, const struct msg_idem_result *);
 
 #endif

@@ -246,7 +246,7 @@ note_online(struct conn *c, uint32_t at, bool online)
 }
 
 int
-client_on_direct(struct worker *w, const struct msg_direct *m)
+client_on_watchlist_event(struct worker *w, const struct msg_watchlist_event *m)
 {
 	struct conn *c = conn_find(w, m->sid);
 

@@ -30,8 +30,9 @@ void client_signin_replay(struct conn *);
 void client_signin_restamp(struct worker *, char *p, size_t n);
 /* Leaves the broker's list of users; forgets who it was. */
 void client_signin_end(struct conn *);
-/* Handler of DIRECT: finished frames for one connection. */
-int client_on_direct(struct worker *, const struct msg_direct *);
+/* Handler of WATCHLIST_EVENT: finished frames for one connection. */
+int client_on_watchlist_event(
+    struct worker *, const struct msg_watchlist_event *);
 /* Handler of TERMINATE: 4009 for every connection of this user. */
 int client_on_terminate(struct worker *, const struct msg_terminate *);
 

@@ -24,7 +24,7 @@ enum api_state {
 	API_RUNS,   /* a handler has it */
 	API_ASKS,   /* QUERY is out; the connection is paused */
 	API_TAKES,  /* TAKE is out; the connection is paused */
-	API_CLAIMS, /* CLAIM is out; the connection is paused */
+	API_CLAIMS, /* IDEM_BEGIN is out; the connection is paused */
 	API_PARKED  /* waits for a broker; the connection is paused */
 };
 

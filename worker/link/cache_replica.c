@@ -129,7 +129,7 @@ raise_upto(struct cache_replica *h, uint64_t origin, uint64_t seq)
 }
 
 int
-cache_replica_on_upto(struct worker *w, const struct msg_cached_upto *m)
+cache_replica_on_upto(struct worker *w, const struct msg_cache_mark *m)
 {
 	raise_upto(w->cache_replica, m->origin, m->seq);
 	return 0;
@@ -160,11 +160,11 @@ cache_replica_replay(struct worker *w)
 	struct list *l;
 
 	for (unsigned i = 0; i < REPLICA_ORIGINS; i++) {
-		struct msg_cached_upto m = { .origin = h->upto[i].origin,
+		struct msg_cache_mark m = { .origin = h->upto[i].origin,
 			.seq = h->upto[i].seq };
 
 		if (m.origin != 0)
-			link_send_cached_upto(w, &m);
+			link_send_cache_mark(w, &m);
 	}
 	LIST_FOREACH(l, &h->events) {
 		const struct replica_event *e =

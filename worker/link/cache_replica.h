@@ -35,8 +35,8 @@ void cache_replica_forget(struct worker *, uint32_t app);
 /* Once a second: drops what is over. */
 void cache_replica_tick(struct worker *);
 void cache_replica_free(struct worker *);
-/* Handlers of CACHED, CACHED_UPTO. */
+/* Handlers of CACHED, CACHE_MARK. */
 int cache_replica_on_cached(struct worker *, const struct msg_cached *);
-int cache_replica_on_upto(struct worker *, const struct msg_cached_upto *);
+int cache_replica_on_upto(struct worker *, const struct msg_cache_mark *);
 
 #endif

@@ -135,7 +135,7 @@ links_next(struct links *l, unsigned slot, struct said *s)
 
 	while (links_next_any(l, slot, s)) {
 		if (s->type == IPC_ACK || s->type == IPC_CACHED ||
-		    s->type == IPC_MISSED || s->type == IPC_CACHED_UPTO ||
+		    s->type == IPC_MISSED || s->type == IPC_CACHE_MARK ||
 		    links_is_given(s))
 			continue;
 		if (s->type != IPC_PING)

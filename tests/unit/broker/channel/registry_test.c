@@ -95,9 +95,9 @@ anything_else_keeps_a_channel(void **state)
 	c->presence = (void *)&thing;
 	registry_release(&r, c);
 	c->presence = NULL;
-	c->tally = (void *)&thing;
+	c->count_due = (void *)&thing;
 	registry_release(&r, c);
-	c->tally = NULL;
+	c->count_due = NULL;
 	assert_int_equal(r.channels.n, 1);
 	registry_release(&r, c);
 	assert_int_equal(r.channels.n, 0);

@@ -217,7 +217,7 @@ a_replay_is_not_answered(void **state)
 	struct msg_sub_done done;
 
 	(void)state;
-	l->br.peers[0]->known = l->br.peers[1]->known = false;
+	l->br.peers[0]->rejoined = l->br.peers[1]->rejoined = false;
 	SEND(l, 0, sub, .app = 1, .sid = 1, .stamp = 70,
 	    .channel = S("presence-a"), .user_id = S("zoe"));
 	SEND(l, 1, sub, .app = 1, .sid = 2, .stamp = 50,

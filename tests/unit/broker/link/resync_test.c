@@ -194,7 +194,7 @@ watchers_are_told_what_they_do_not_know(void **state)
 	static const struct str list = { "[\"ada\",\"bob\",\"cleo\",\"dan\"]",
 		26 };
 	struct links *l = links_resync(NULL);
-	struct msg_direct m;
+	struct msg_watchlist_event m;
 
 	(void)state;
 	/* Has been told: bob and cleo are online. */
@@ -207,11 +207,11 @@ watchers_are_told_what_they_do_not_know(void **state)
 	    .user_id = S("cleo"));
 	for (unsigned i = 0; i < LINKS; i++)
 		links_done(l, i, 0);
-	EXPECT(l, 0, direct, DIRECT, &m);
+	EXPECT(l, 0, watchlist_event, WATCHLIST_EVENT, &m);
 	assert_true(m.sid == 1 && m.at == 0 && m.online == 1);
 	expect_nothing(l, 0);
 	links_wait(l, 3.2);
-	EXPECT(l, 0, direct, DIRECT, &m);
+	EXPECT(l, 0, watchlist_event, WATCHLIST_EVENT, &m);
 	assert_true(m.sid == 1 && m.at == 1 && m.online == 0);
 	expect_nothing(l, 0);
 	links_free(l);
@@ -280,9 +280,9 @@ an_older_event_does_not_come_back(void **state)
 	uint64_t due = (uint64_t)(broker_now() * 1000) + 60000;
 
 	(void)state;
-	SEND(l, 0, cached_upto, .origin = 1, .seq = 10);
-	SEND(l, 0, cached_upto, .origin = 2, .seq = 5);
-	SEND(l, 1, cached_upto, .origin = 1, .seq = 99); /* of others */
+	SEND(l, 0, cache_mark, .origin = 1, .seq = 10);
+	SEND(l, 0, cache_mark, .origin = 2, .seq = 5);
+	SEND(l, 1, cache_mark, .origin = 1, .seq = 99); /* of others */
 	for (unsigned i = 0; i < 4; i++)
 		SEND(l, 0, cached, .app = 1, .stamp = 9, .due_ms = due,
 		    .channel = str_of(channels[i]), .frame = S("\x81\x04kept"));
@@ -337,7 +337,7 @@ the_keeper_knows_whose_it_is(void **state)
 			}
 	assert_true(keeper < LINKS);
 	assert_true(m.origin == 2 && m.seq == 1);
-	assert_true(l->br.peers[1]->done == 1);
+	assert_true(l->br.peers[1]->deliverable == 1);
 	links_free(l);
 }
 

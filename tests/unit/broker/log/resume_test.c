@@ -93,7 +93,7 @@ what_was_confirmed_continues(void **state)
 	resume_entered(&d->s, r, NEWS + 1, 10, 10);
 	resume_left(&d->s, r, NEWS + 1);
 	confirm(d, r, 15);
-	resumes_park(&d->s, r, 2);
+	resumes_detach(&d->s, r, 2);
 	assert_ptr_equal(come(d), r);
 	expect(r, NEWS, RESUME_CONTINUED, RESUME_NO_REASON, 15);
 	expect(r, NEWS + 1, RESUME_NEW, RESUME_NO_REASON, 0);
@@ -106,17 +106,17 @@ a_client_that_stops_confirming_gets_a_gap_each_time(void **state)
 	struct resume_session *r = come(d);
 
 	resume_entered(&d->s, r, NEWS, 10, 10);
-	resumes_park(&d->s, r, 2);
+	resumes_detach(&d->s, r, 2);
 	come(d);
 	expect(r, NEWS, RESUME_GAP, RESUME_UNCONFIRMED, 0);
 	resume_entered(&d->s, r, NEWS, 12, 12);
 	confirm(d, r, 20);
-	resumes_park(&d->s, r, 2);
+	resumes_detach(&d->s, r, 2);
 	come(d);
 	expect(r, NEWS, RESUME_CONTINUED, RESUME_NO_REASON, 20);
 	resume_entered(&d->s, r, NEWS, 20, 20);
 	confirm(d, r, 0); /* it answers no question any more */
-	resumes_park(&d->s, r, 2);
+	resumes_detach(&d->s, r, 2);
 	come(d);
 	expect(r, NEWS, RESUME_GAP, RESUME_UNCONFIRMED, 0);
 }
@@ -136,18 +136,18 @@ channels_that_are_not_kept_are_a_gap_and_not_new(void **state)
 	/* The last one was one too many. */
 	assert_true(r->over);
 	confirm(d, r, 30);
-	resumes_park(&d->s, r, 2);
+	resumes_detach(&d->s, r, 2);
 	come(d);
 	expect(r, 1001, RESUME_CONTINUED, RESUME_NO_REASON, 30);
 	expect(r, 1000 + n, RESUME_GAP, RESUME_TOO_MANY, 0);
 	/* With fewer channels it is as ever. */
 	resume_left(&d->s, r, 1001);
-	resumes_park(&d->s, r, 500);
+	resumes_detach(&d->s, r, 500);
 	come(d);
 	expect(r, 1002, RESUME_CONTINUED, RESUME_NO_REASON, 30);
 }
 
-/* Seconds for which sessions of an app may be parked. */
+/* Seconds for which sessions of an app may be detached. */
 static uint32_t
 seconds(void *arg, uint32_t app)
 {
@@ -164,14 +164,14 @@ a_session_expires_after_the_time_of_its_app(void **state)
 	resume_entered(&d->s, other, NEWS, 10, 10);
 	confirm(d, r, 20);
 	confirm(d, other, 20);
-	resumes_park(&d->s, other, 2);
-	resumes_park(&d->s, r, 2);
+	resumes_detach(&d->s, other, 2);
+	resumes_detach(&d->s, r, 2);
 	resumes_expire(&d->s, 10, seconds, NULL);
-	assert_int_equal(d->s.nparked, 2);
+	assert_int_equal(d->s.ndetached, 2);
 	resumes_row(&d->s, r)->since_ms -= 11000;
 	resumes_row(&d->s, other)->since_ms -= 11000;
 	resumes_expire(&d->s, 10, seconds, NULL);
-	assert_int_equal(d->s.nparked, 1);
+	assert_int_equal(d->s.ndetached, 1);
 	assert_int_equal(d->s.ngone, 1);
 	come(d);
 	expect(r, NEWS, RESUME_GAP, RESUME_EXPIRED, 0);
@@ -180,7 +180,7 @@ a_session_expires_after_the_time_of_its_app(void **state)
 }
 
 static void
-only_parked_sessions_give_way(void **state)
+only_detached_sessions_give_way(void **state)
 {
 	struct desk *d = *state;
 	struct resume_session *r[ROWS];
@@ -192,8 +192,8 @@ only_parked_sessions_give_way(void **state)
 		assert_non_null(r[i]);
 	}
 	assert_null(come_as(d, 1, ID "x"));
-	resumes_park(&d->s, r[2], 2);
-	resumes_park(&d->s, r[1], 2);
+	resumes_detach(&d->s, r[2], 2);
+	resumes_detach(&d->s, r[1], 2);
 	assert_non_null(come_as(d, 1, ID "x"));
 	assert_null(resumes_find(&d->s, 1, S(ID "2")));
 	assert_ptr_equal(resumes_find(&d->s, 1, S(ID "1")), r[1]);
@@ -208,10 +208,10 @@ an_app_that_fills_the_table_forgets_its_own(void **state)
 
 	resume_entered(&d->s, other, NEWS, 10, 10);
 	confirm(d, other, 20);
-	resumes_park(&d->s, other, 2);
+	resumes_detach(&d->s, other, 2);
 	for (unsigned i = 0; i < 3 * ROWS; i++) {
 		snprintf(id, sizeof(id), ID "%u", i);
-		resumes_park(&d->s, come_as(d, 1, id), 2);
+		resumes_detach(&d->s, come_as(d, 1, id), 2);
 	}
 	assert_null(resumes_find(&d->s, 1, S(ID "0")));
 	assert_ptr_equal(come_as(d, 2, ID), other);
@@ -254,7 +254,7 @@ a_broker_that_dies_while_a_client_comes_back_loses_nothing(void **state)
 	resume_entered(&d->s, r, NEWS, 10, 10);
 	resume_entered(&d->s, r, NEWS + 1, 10, 10);
 	confirm(d, r, 20);
-	resumes_park(&d->s, r, 2);
+	resumes_detach(&d->s, r, 2);
 	come(d);
 	resume_entered(&d->s, r, NEWS, 20, 25);
 	confirm(d, r, 30);
@@ -289,7 +289,7 @@ main(void)
 		    a_session_expires_after_the_time_of_its_app, set_up,
 		    tear_down),
 		cmocka_unit_test_setup_teardown(
-		    only_parked_sessions_give_way, set_up, tear_down),
+		    only_detached_sessions_give_way, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    an_app_that_fills_the_table_forgets_its_own, set_up,
 		    tear_down),

@@ -40,11 +40,12 @@ sign_out(struct links *l, unsigned slot, uint64_t sid, const char *user)
 }
 
 static void
-assert_direct(struct links *l, unsigned slot, uint64_t sid, const char *want)
+assert_watchlist_event(
+    struct links *l, unsigned slot, uint64_t sid, const char *want)
 {
-	struct msg_direct m;
+	struct msg_watchlist_event m;
 
-	EXPECT(l, slot, direct, DIRECT, &m);
+	EXPECT(l, slot, watchlist_event, WATCHLIST_EVENT, &m);
 	assert_true(m.sid == sid);
 	assert_frames(m.frames, want);
 }
@@ -89,7 +90,7 @@ a_watcher_hears_of_changes(void **state)
 		CHANGE("online", ID("ada")) "," CHANGE("offline", ID("cleo"))));
 	sign_in(l, 2, 3, "cleo", "[\"dan\",\"eve\"]",
 	    CHANGES(CHANGE("offline", ID("dan") "," ID("eve"))));
-	assert_direct(l, 1, 2, CHANGES(CHANGE("online", ID("cleo"))));
+	assert_watchlist_event(l, 1, 2, CHANGES(CHANGE("online", ID("cleo"))));
 	sign_in(l, 3, 4, "cleo", "", "");
 	sign_out(l, 2, 3, "cleo");
 	expect_nothing(l, 1);
@@ -101,11 +102,11 @@ a_watcher_hears_of_changes(void **state)
 	sign_in(l, 0, 6, "fay", "[\"cleo\"]",
 	    CHANGES(CHANGE("online", ID("cleo"))));
 	links_wait(l, 3.1);
-	assert_direct(l, 1, 2, CHANGES(CHANGE("offline", ID("cleo"))));
-	assert_direct(l, 0, 6, CHANGES(CHANGE("offline", ID("cleo"))));
+	assert_watchlist_event(l, 1, 2, CHANGES(CHANGE("offline", ID("cleo"))));
+	assert_watchlist_event(l, 0, 6, CHANGES(CHANGE("offline", ID("cleo"))));
 	expect_nothing(l, 1);
 	sign_in(l, 3, 7, "cleo", "", "");
-	assert_direct(l, 1, 2, CHANGES(CHANGE("online", ID("cleo"))));
+	assert_watchlist_event(l, 1, 2, CHANGES(CHANGE("online", ID("cleo"))));
 	links_free(l);
 }
 
@@ -123,7 +124,7 @@ a_second_sign_in_replaces_the_list(void **state)
 	sign_in(l, 1, 2, "bob", "", "");
 	expect_nothing(l, 0);
 	sign_in(l, 1, 3, "cleo", "", "");
-	assert_direct(l, 0, 1, CHANGES(CHANGE("online", ID("cleo"))));
+	assert_watchlist_event(l, 0, 1, CHANGES(CHANGE("online", ID("cleo"))));
 	sign_in(l, 0, 1, "ada", "", "");
 	/* watching oneself: the frame says it, no event follows */
 	sign_in(l, 2, 9, "me", "[\"me\"]", CHANGES(CHANGE("online", ID("me"))));
@@ -152,11 +153,11 @@ a_dead_worker_signs_its_users_out(void **state)
 	    l, 0, 1, "ada", "[\"bob\"]", CHANGES(CHANGE("offline", ID("bob"))));
 	sign_in(
 	    l, 1, 2, "bob", "[\"ada\"]", CHANGES(CHANGE("online", ID("ada"))));
-	assert_direct(l, 0, 1, CHANGES(CHANGE("online", ID("bob"))));
+	assert_watchlist_event(l, 0, 1, CHANGES(CHANGE("online", ID("bob"))));
 	links_kill(l, 1);
 	assert_null(registry_find(l->br.registry, 1, S("#server-to-user-bob")));
 	links_wait(l, 3.1);
-	assert_direct(l, 0, 1, CHANGES(CHANGE("offline", ID("bob"))));
+	assert_watchlist_event(l, 0, 1, CHANGES(CHANGE("offline", ID("bob"))));
 	sign_out(l, 0, 1, "ada"); /* nobody watches her any more */
 	links_free(l);
 }
@@ -167,7 +168,7 @@ a_replay_is_silent(void **state)
 	struct links *l = links_new(NULL);
 
 	(void)state;
-	l->br.peers[0]->known = l->br.peers[1]->known = false;
+	l->br.peers[0]->rejoined = l->br.peers[1]->rejoined = false;
 	SEND(l, 0, signin, .app = 1, .sid = 1, .replay = 1, .user_id = S("ada"),
 	    .watchlist = S("[\"bob\"]"));
 	SEND(

@@ -74,7 +74,7 @@ courier_comes(struct desk *d)
 	assert_true(next(d, &s));
 	assert_int_equal(s.type, IPC_HOOK_START);
 	assert_int_equal(msg_hook_start_get(&start, s.body), 0);
-	assert_int_equal(start.want_told, !d->l->br.webhooks->told);
+	assert_int_equal(start.want_states, !d->l->br.webhooks->told);
 }
 
 static void
@@ -157,7 +157,7 @@ desk_ready(const char *events)
 	struct desk *d = desk_new(events);
 
 	courier_comes(d);
-	COURIER(d, told_done, .end_ = 0);
+	COURIER(d, hook_states_done, .end_ = 0);
 	return d;
 }
 

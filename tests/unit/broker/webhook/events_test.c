@@ -87,13 +87,13 @@ a_new_broker_says_only_the_difference(void **state)
 	links_sub(d->l, 2, 3, "room", "");
 	courier_comes(d);
 	expect_hook(d, NULL);
-	COURIER(d, told, .app = 1, .channel = S("presence-x"));
-	COURIER(d, told, .app = 1, .channel = S("presence-x"),
+	COURIER(d, hook_state, .app = 1, .channel = S("presence-x"));
+	COURIER(d, hook_state, .app = 1, .channel = S("presence-x"),
 	    .user_id = S("stays"));
-	COURIER(d, told, .app = 1, .channel = S("presence-x"),
+	COURIER(d, hook_state, .app = 1, .channel = S("presence-x"),
 	    .user_id = S("gone"));
-	COURIER(d, told, .app = 1, .channel = S("old"));
-	COURIER(d, told_done, .end_ = 0);
+	COURIER(d, hook_state, .app = 1, .channel = S("old"));
+	COURIER(d, hook_states_done, .end_ = 0);
 	expect_hook(d, MEMBER("added", "new"));
 	expect_hook(d, OCCUPIED);
 	expect_hook(d, NULL);
@@ -124,10 +124,10 @@ a_miss_that_nobody_could_tell_is_told_later(void **state)
 	links_event(d->l, 1, "cache-e", buf_str(frame), EVENT_CACHE);
 	links_turn(d->l);
 	courier_comes(d);
-	COURIER(d, told, .app = 1, .channel = S("cache-a"));
-	COURIER(d, told, .app = 1, .missed = 1, .channel = S("cache-b"));
-	COURIER(d, told, .app = 1, .missed = 1, .channel = S("cache-e"));
-	COURIER(d, told_done, .end_ = 0);
+	COURIER(d, hook_state, .app = 1, .channel = S("cache-a"));
+	COURIER(d, hook_state, .app = 1, .missed = 1, .channel = S("cache-b"));
+	COURIER(d, hook_state, .app = 1, .missed = 1, .channel = S("cache-e"));
+	COURIER(d, hook_states_done, .end_ = 0);
 	expect_hook(d, ""); /* cache-e: no miss any more */
 	expect_hook(d, CACHE("cache_miss", "a"));
 	expect_hook(d, CACHE("channel_occupied", "d"));
@@ -243,7 +243,7 @@ s5_a_flood_of_one_app_neither_drops_nor_delays_those_of_others(void **state)
 	(void)state;
 	add_endpoints(d, "", 3);
 	courier_comes(d);
-	COURIER(d, told_done, .end_ = 0);
+	COURIER(d, hook_states_done, .end_ = 0);
 	courier_goes(d);
 	say(d, 2, "few", 10, 10);
 	say(d, 1, "flood", 200, 100000);
@@ -277,7 +277,7 @@ events_of_a_channel_follow_the_news_that_it_is_occupied(void **state)
 	links_sub(d->l, 0, 1, "private-x", "");
 	say(d, 1, "hello", 1, 0);
 	expect_hook(d, NULL);
-	COURIER(d, told_done, .end_ = 0);
+	COURIER(d, hook_states_done, .end_ = 0);
 	expect_hook(
 	    d, "{\"name\":\"channel_occupied\",\"channel\":\"private-x\"}");
 	assert_int_equal(next_app(d), 1);
@@ -295,9 +295,11 @@ t2_what_another_app_was_told_is_forgotten(void **state)
 	(void)state;
 	links_sub(d->l, 0, 1, "room", "");
 	courier_comes(d);
-	COURIER(d, told, .app = 1, .channel = S("room"), .owner = S("other/1"));
-	COURIER(d, told, .app = 1, .channel = S("old"), .owner = S("other/1"));
-	COURIER(d, told_done, .end_ = 0);
+	COURIER(d, hook_state, .app = 1, .channel = S("room"),
+	    .owner = S("other/1"));
+	COURIER(d, hook_state, .app = 1, .channel = S("old"),
+	    .owner = S("other/1"));
+	COURIER(d, hook_states_done, .end_ = 0);
 	for (int i = 0; i < 2; i++) {
 		assert_true(next(d, &s));
 		assert_int_equal(msg_hook_get(&m, s.body), 0);

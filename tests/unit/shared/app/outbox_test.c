@@ -256,7 +256,7 @@ what_may_go_goes_first(void **state)
 }
 
 static int
-count_told(void *arg, const struct outbox_fact *f)
+count_told(void *arg, const struct outbox_hook_state *f)
 {
 	unsigned *n = arg;
 
@@ -268,8 +268,9 @@ static void
 facts_and_origins(void **state)
 {
 	struct place *p = *state;
-	struct outbox_fact channel = { .app = 1, .channel = S("presence-x") };
-	struct outbox_fact user = {
+	struct outbox_hook_state channel = { .app = 1,
+		.channel = S("presence-x") };
+	struct outbox_hook_state user = {
 		.app = 1, .channel = S("presence-x"), .user = S("u\0x")
 	};
 	uint64_t seq, origin = UINT64_MAX - 3;
@@ -284,11 +285,11 @@ facts_and_origins(void **state)
 	assert_int_equal(outbox_set_seq(p->o, origin, 42, 1), 0);
 	assert_int_equal(outbox_commit(p->o), 0);
 	reopen(p);
-	assert_int_equal(outbox_each_told(p->o, count_told, &n), 0);
+	assert_int_equal(outbox_each_hook_state(p->o, count_told, &n), 0);
 	assert_int_equal(n, 101);
 	assert_int_equal(outbox_untell(p->o, &user), 0);
 	n = 0;
-	assert_int_equal(outbox_each_told(p->o, count_told, &n), 0);
+	assert_int_equal(outbox_each_hook_state(p->o, count_told, &n), 0);
 	assert_int_equal(n, 100);
 	assert_int_equal(outbox_get_seq(p->o, origin, &seq), 0);
 	assert_int_equal(seq, 42);

@@ -22,18 +22,18 @@
 static uint64_t walk_id;
 
 static void
-ask(struct msg_walk m)
+ask(struct msg_conn_query m)
 {
 	m.id = ++walk_id;
-	assert_int_equal(conn_list_on_walk(&rig.w, &m), 0);
+	assert_int_equal(conn_list_on_query(&rig.w, &m), 0);
 }
 
 static void
 expect_rows(uint32_t n, bool last)
 {
-	struct msg_walk_rows m;
+	struct msg_conn_query_rows m;
 
-	HEAR(walk_rows, WALK_ROWS, m);
+	HEAR(conn_query_rows, CONN_QUERY_ROWS, m);
 	assert_true(m.id == walk_id);
 	assert_int_equal(m.n, n);
 	assert_int_equal(m.last, last);
@@ -44,17 +44,18 @@ who_is_meant(void **state)
 {
 	uint64_t sid = conn_sid(rig.c);
 	const struct {
-		struct msg_walk m;
+		struct msg_conn_query m;
 		uint32_t n;
 	} rows[] = {
-		{ { .kind = WALK_LIST }, 1 },
-		{ { .kind = WALK_LIST, .app = RIG_APP }, 1 },
-		{ { .kind = WALK_LIST, .app = RIG_APP + 1 }, 0 },
-		{ { .kind = WALK_SHOW, .sid = sid }, 1 },
-		{ { .kind = WALK_SHOW, .sid = sid + 1 }, 0 },
-		{ { .kind = WALK_SHOW, .sid = sid, .app = RIG_APP + 1 }, 0 },
-		{ { .kind = WALK_LIST, .channel = S("room") }, 0 },
-		{ { .kind = WALK_LIST, .user_id = S("ann") }, 0 },
+		{ { .kind = CONN_QUERY_LIST }, 1 },
+		{ { .kind = CONN_QUERY_LIST, .app = RIG_APP }, 1 },
+		{ { .kind = CONN_QUERY_LIST, .app = RIG_APP + 1 }, 0 },
+		{ { .kind = CONN_QUERY_SHOW, .sid = sid }, 1 },
+		{ { .kind = CONN_QUERY_SHOW, .sid = sid + 1 }, 0 },
+		{ { .kind = CONN_QUERY_SHOW, .sid = sid, .app = RIG_APP + 1 },
+		    0 },
+		{ { .kind = CONN_QUERY_LIST, .channel = S("room") }, 0 },
+		{ { .kind = CONN_QUERY_LIST, .user_id = S("ann") }, 0 },
 	};
 
 	(void)state;
@@ -63,7 +64,7 @@ who_is_meant(void **state)
 		expect_rows(rows[i].n, true);
 	}
 	rig.c->greeted = false;
-	ask((struct msg_walk){ .kind = WALK_LIST });
+	ask((struct msg_conn_query){ .kind = CONN_QUERY_LIST });
 	expect_rows(0, true);
 	rig.c->greeted = true;
 }
@@ -71,7 +72,7 @@ who_is_meant(void **state)
 static void
 a_row_says_who_hogs(void **state)
 {
-	struct msg_walk_rows m;
+	struct msg_conn_query_rows m;
 	struct json row;
 	const char *err;
 	uint64_t n;
@@ -79,8 +80,9 @@ a_row_says_who_hogs(void **state)
 	(void)state;
 	say("{\"event\":\"pusher:ping\",\"data\":{}}");
 	say("{\"event\":\"pusher:ping\",\"data\":{}}");
-	ask((struct msg_walk){ .kind = WALK_SHOW, .sid = conn_sid(rig.c) });
-	HEAR(walk_rows, WALK_ROWS, m);
+	ask((struct msg_conn_query){
+	    .kind = CONN_QUERY_SHOW, .sid = conn_sid(rig.c) });
+	HEAR(conn_query_rows, CONN_QUERY_ROWS, m);
 	assert_int_equal(m.rows.p[m.rows.n - 1], '\n');
 	m.rows.n--;
 	assert_int_equal(json_parse(m.rows, &row, &err), 0);
@@ -125,13 +127,13 @@ static void
 m1_walks_outlive_a_goodbye(void **state)
 {
 	static const char *const bye = "\x88\x80\1\2\3\4";
-	struct msg_walk_end end;
-	struct msg_walk_go go;
+	struct msg_conn_query_cancel end;
+	struct msg_conn_query_more go;
 	int fds[MANY];
 
 	(void)state;
 	add_many(fds);
-	ask((struct msg_walk){ .kind = WALK_LIST });
+	ask((struct msg_conn_query){ .kind = CONN_QUERY_LIST });
 	expect_rows(200, false);
 	go.id = walk_id;
 	/* The list stands on number 200 from now on, fds[199]. */
@@ -139,12 +141,12 @@ m1_walks_outlive_a_goodbye(void **state)
 		assert_int_equal(send(fds[i], bye, 6, 0), 6);
 	for (int i = 0; i < 20; i++)
 		rig_turn(&rig);
-	assert_int_equal(conn_list_on_go(&rig.w, &go), 0);
+	assert_int_equal(conn_list_on_more(&rig.w, &go), 0);
 	expect_rows(200, false);
 	end.id = walk_id;
-	assert_int_equal(conn_list_on_end(&rig.w, &end), 0);
+	assert_int_equal(conn_list_on_cancel(&rig.w, &end), 0);
 	/* A kill, whose every next one says goodbye first. */
-	ask((struct msg_walk){ .kind = WALK_RECONNECT });
+	ask((struct msg_conn_query){ .kind = CONN_QUERY_RECONNECT });
 	for (size_t i = 0; i < MANY; i++) {
 		send(fds[i], bye, 6, MSG_NOSIGNAL);
 		if (i % 30 == 0)
@@ -162,25 +164,25 @@ m1_walks_outlive_a_goodbye(void **state)
 static void
 portions_wait_to_be_asked_for(void **state)
 {
-	struct msg_walk_go go;
-	struct msg_walk_end end;
+	struct msg_conn_query_more go;
+	struct msg_conn_query_cancel end;
 	int fds[MANY];
 
 	(void)state;
 	add_many(fds);
-	ask((struct msg_walk){ .kind = WALK_LIST });
+	ask((struct msg_conn_query){ .kind = CONN_QUERY_LIST });
 	expect_rows(200, false);
 	rig_heard_nothing(&rig);
 	go.id = walk_id;
-	assert_int_equal(conn_list_on_go(&rig.w, &go), 0);
+	assert_int_equal(conn_list_on_more(&rig.w, &go), 0);
 	expect_rows(200, false);
 	/* All that are left go, and whoever it stood at, too. */
 	hang_up_all(fds);
-	assert_int_equal(conn_list_on_go(&rig.w, &go), 0);
+	assert_int_equal(conn_list_on_more(&rig.w, &go), 0);
 	end.id = walk_id;
-	assert_int_equal(conn_list_on_end(&rig.w, &end), 0);
-	assert_int_equal(conn_list_on_end(&rig.w, &end), 0); /* it is over */
-	assert_int_equal(conn_list_on_go(&rig.w, &go), -1);
+	assert_int_equal(conn_list_on_cancel(&rig.w, &end), 0);
+	assert_int_equal(conn_list_on_cancel(&rig.w, &end), 0); /* it is over */
+	assert_int_equal(conn_list_on_more(&rig.w, &go), -1);
 }
 
 static void
@@ -189,14 +191,15 @@ closing_is_for_good_or_not(void **state)
 	static const struct {
 		uint32_t kind;
 		unsigned code;
-	} rows[] = { { WALK_KILL, 4009 }, { WALK_RECONNECT, 4200 } };
+	} rows[] = { { CONN_QUERY_KILL, 4009 },
+		{ CONN_QUERY_RECONNECT, 4200 } };
 
 	(void)state;
 	for (size_t i = 0; i < nitems(rows); i++) {
 		rig_greeted(&rig);
 		while (rig_heard(&rig, &(struct str){ NULL, 0 }) != IPC_NONE)
 			;
-		ask((struct msg_walk){
+		ask((struct msg_conn_query){
 		    .kind = rows[i].kind, .sid = conn_sid(rig.c) });
 		assert_false(rig.c->close_sent); /* not in this turn */
 		for (int k = 0; k < 50 && !rig.c->close_sent; k++) {
@@ -210,20 +213,21 @@ closing_is_for_good_or_not(void **state)
 static void
 bad_questions(void **state)
 {
-	const struct msg_walk unknown = { .id = 900, .kind = 77 };
-	const struct msg_walk twice = { .id = 901, .kind = WALK_KILL };
-	struct msg_walk_go go = { .id = 901 };
-	struct msg_walk m = { .kind = WALK_KILL };
+	const struct msg_conn_query unknown = { .id = 900, .kind = 77 };
+	const struct msg_conn_query twice = { .id = 901,
+		.kind = CONN_QUERY_KILL };
+	struct msg_conn_query_more go = { .id = 901 };
+	struct msg_conn_query m = { .kind = CONN_QUERY_KILL };
 
 	(void)state;
-	assert_int_equal(conn_list_on_walk(&rig.w, &unknown), -1);
-	assert_int_equal(conn_list_on_walk(&rig.w, &twice), 0);
-	assert_int_equal(conn_list_on_walk(&rig.w, &twice), -1);
+	assert_int_equal(conn_list_on_query(&rig.w, &unknown), -1);
+	assert_int_equal(conn_list_on_query(&rig.w, &twice), 0);
+	assert_int_equal(conn_list_on_query(&rig.w, &twice), -1);
 	assert_int_equal(
-	    conn_list_on_go(&rig.w, &go), -1); /* closing has none */
+	    conn_list_on_more(&rig.w, &go), -1); /* closing has none */
 	for (m.id = 1000; m.id < 1063; m.id++)
-		assert_int_equal(conn_list_on_walk(&rig.w, &m), 0);
-	assert_int_equal(conn_list_on_walk(&rig.w, &m), -1); /* too many */
+		assert_int_equal(conn_list_on_query(&rig.w, &m), 0);
+	assert_int_equal(conn_list_on_query(&rig.w, &m), -1); /* too many */
 }
 
 int

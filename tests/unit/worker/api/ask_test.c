@@ -76,8 +76,8 @@ late(void **state)
 static void
 a_late_key_is_given_back(void **state)
 {
-	struct msg_claimed m = { .app = 7, .key = S("k") };
-	struct msg_fulfil f;
+	struct msg_idem_result m = { .app = 7, .key = S("k") };
+	struct msg_idem_store f;
 	struct str body;
 	struct rig r;
 
@@ -90,16 +90,16 @@ a_late_key_is_given_back(void **state)
 	timeout_set(&r.w, r.c, API_ASK_SECONDS);
 	http_ops.on_timeout(r.c);
 	for (int i = 0; i < 2; i++) { /* it closes; it is gone */
-		assert_int_equal(idempotency_on_claimed(&r.w, &m), 0);
-		assert_int_equal(rig_heard(&r, &body), IPC_FULFIL);
-		assert_int_equal(msg_fulfil_get(&f, body), 0);
+		assert_int_equal(idempotency_on_result(&r.w, &m), 0);
+		assert_int_equal(rig_heard(&r, &body), IPC_IDEM_STORE);
+		assert_int_equal(msg_idem_store_get(&f, body), 0);
 		assert_true(f.app == 7 && str_eq(f.key, S("k")));
 		assert_int_equal(f.status, 0);
-		assert_int_equal(f.promise, 0);
+		assert_int_equal(f.provisional, 0);
 		rig_turn(&r);
 	}
 	m.status = 200; /* an answer is nothing to give back */
-	assert_int_equal(idempotency_on_claimed(&r.w, &m), 0);
+	assert_int_equal(idempotency_on_result(&r.w, &m), 0);
 	rig_heard_nothing(&r);
 	rig_clear(&r);
 }

@@ -85,7 +85,7 @@ static void
 terminate(void **state)
 {
 	struct msg_terminate t = { .app = RIG_APP, .user_id = S("u-7") };
-	struct msg_direct d = {
+	struct msg_watchlist_event d = {
 		.at = 1, .online = 1, .frames = { "\x81\x02{}", 4 }
 	};
 	struct msg_signin m;
@@ -97,8 +97,9 @@ terminate(void **state)
 	signin_done(NULL);
 	rig_expect_text(&rig, "{\"event\":\"pusher:signin_success\",*");
 	d.sid = conn_sid(rig.c);
-	assert_int_equal(client_on_direct(&rig.w, &d), 0);
-	assert_int_equal(client_on_direct(&rig.w, &d), 0); /* it knows */
+	assert_int_equal(client_on_watchlist_event(&rig.w, &d), 0);
+	assert_int_equal(
+	    client_on_watchlist_event(&rig.w, &d), 0); /* it knows */
 	rig_turn(&rig);
 	rig_expect_text(&rig, "{}");
 	rig_expect_nothing(&rig);
@@ -108,12 +109,12 @@ terminate(void **state)
 	assert_int_equal(m.online.n, 1);
 	assert_int_equal(m.online.p[0], 2);
 	d.online = 0;
-	assert_int_equal(client_on_direct(&rig.w, &d), 0);
+	assert_int_equal(client_on_watchlist_event(&rig.w, &d), 0);
 	rig_turn(&rig);
 	rig_expect_text(&rig, "{}");
 	d.at = 2; /* there is none */
 	d.online = 1;
-	assert_int_equal(client_on_direct(&rig.w, &d), 0);
+	assert_int_equal(client_on_watchlist_event(&rig.w, &d), 0);
 	rig_turn(&rig);
 	rig_expect_nothing(&rig);
 	t.app++;
@@ -123,7 +124,7 @@ terminate(void **state)
 	t.app--;
 	client_on_terminate(&rig.w, &t);
 	HEAR(signout, SIGNOUT, out);
-	client_on_direct(&rig.w, &d);
+	client_on_watchlist_event(&rig.w, &d);
 	rig_turn(&rig);
 	rig_expect_text(&rig,
 	    "{\"event\":\"pusher:error\",\"data\":{\"code\":4009,"
@@ -131,7 +132,7 @@ terminate(void **state)
 	rig_expect_close(&rig, 4009);
 	rig_expect_nothing(&rig);
 	d.sid++;
-	client_on_direct(&rig.w, &d); /* finds nobody */
+	client_on_watchlist_event(&rig.w, &d); /* finds nobody */
 }
 
 /* 42xx never before the greeting. */
