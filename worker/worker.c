@@ -288,6 +288,7 @@ worker_init(struct worker *w)
 	w->sessions = &m->sessions;
 	w->stats = &m->stats;
 	w->timeouts = &m->timeouts;
+	m->timeouts.fire = conn_on_timeout;
 	w->tls = &m->tls;
 	w->conn_lists = &m->conn_lists;
 	list_init(&w->clients);

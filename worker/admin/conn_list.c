@@ -30,8 +30,8 @@
 #include "worker/client/error.h"
 #include "worker/conn/compression.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/remote.h"
 #include "worker/conn/timeout.h"
-#include "worker/conn/transport.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
 
@@ -173,9 +173,9 @@ idle_seconds(const struct conn *c)
 {
 	double last;
 
-	if (c->timeouts == NULL || !c->authorized)
+	if (c->timeout.list == NULL || !c->authorized)
 		return -1;
-	last = c->due - c->timeouts->seconds;
+	last = timeout_started(&c->timeout);
 	if (c->pinged)
 		last -= c->app->activity_timeout;
 	return MAX(worker_now() - last, 0.);
@@ -256,7 +256,7 @@ put_conn(struct buf **rows, const struct conn_list *k, const struct conn *c)
 	put_text(&w, "socket_id", str_of(sid));
 	put_text(&w, "app", str_of(c->app->id));
 	put_number(&w, "worker", k->w->inherit->slot);
-	transport_peer_text(c, address, sizeof(address));
+	remote_text(c, address, sizeof(address));
 	put_text(&w, "address", str_of(address));
 	put_number(&w, "age", (uint64_t)MAX(worker_now() - c->opened_at, 0.));
 	json_key(&w, "idle");

@@ -97,8 +97,7 @@ make_list(struct worker *w)
 			continue;
 		v[count++] = (struct candidate){ conn_sid(c),
 			c->ops == &ws_ops && !list_is_empty(&c->subs),
-			c->timeouts == NULL ? 0
-					    : c->due - c->timeouts->seconds };
+			timeout_started(&c->timeout) };
 	}
 	if (count > 0)
 		qsort(v, count, sizeof(*v), compare);

@@ -4,7 +4,7 @@
 
 /* Questions about channels and users (protocol reference, 5.6 to 5.8). */
 
-#include "worker/conn/http_conn.h"
+#include "worker/conn/http_request.h"
 
 struct api_request;
 

@@ -4,7 +4,7 @@
 
 /* Publishing over HTTP (protocol reference, 5.3 to 5.5). */
 
-#include "worker/conn/http_conn.h"
+#include "worker/conn/http_request.h"
 
 struct api_request;
 

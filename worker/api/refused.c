@@ -16,7 +16,7 @@
 #include "worker/app/token_bucket.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/http_request.h"
-#include "worker/conn/transport.h"
+#include "worker/conn/remote.h"
 
 #define PEER_MAX 64
 #define TARGET_SHOWN 200 /* bytes of a path */
@@ -86,7 +86,7 @@ api_refused(struct conn *c, unsigned status, struct str json)
 	target = str_cut(&rest, ' ');
 	if (memmem(target.p, target.n, "/apps", 5) == NULL)
 		return;
-	transport_peer_text(c, peer, sizeof(peer));
+	remote_text(c, peer, sizeof(peer));
 	target = target_text(target, room);
 	rest = reason_of(json, &tmp);
 	log_note("request refused: %u %.*s %.*s: %.*s peer=%s", status,

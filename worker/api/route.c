@@ -22,7 +22,7 @@
 #include "worker/api/refused.h"
 #include "worker/api/retry.h"
 #include "worker/app/apps.h"
-#include "worker/conn/transport.h"
+#include "worker/conn/remote.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
 
@@ -229,7 +229,7 @@ refuse_unknown_app(struct conn *c, struct api_auth *a, struct str id)
 		api_auth_check(a, &why);
 		buf_unref(why);
 	}
-	if (!transport_auth_failed(c))
+	if (!remote_auth_failed(c))
 		refuse_guesser(c);
 	else
 		api_errorf(
@@ -339,7 +339,7 @@ authenticate(struct api_request *r, struct str id)
 		app->stats.api_in += c->http->raw.n + r->body.n;
 	if (!is_signed_by(r, &a, app, &why)) {
 		app->stats.auth_api++;
-		if (!transport_auth_failed(c))
+		if (!remote_auth_failed(c))
 			refuse_guesser(c);
 		else
 			api_error(c, 401, buf_str(why));

@@ -17,9 +17,9 @@ api_pause(struct conn *c, enum api_state state)
 {
 	c->http->state = state;
 	if (state == API_PARKED)
-		timeout_clear(c); /* has a clock of its own */
+		timeout_clear(&c->timeout); /* has a clock of its own */
 	else
-		timeout_set(c->w, c, API_ASK_SECONDS);
+		conn_set_timeout(c, API_ASK_SECONDS);
 	conn_pause(c);
 }
 

@@ -82,7 +82,7 @@ admission_begin(struct conn *c)
 		greet(c);
 		return;
 	}
-	timeout_set(c->w, c, ASK_SECONDS);
+	conn_set_timeout(c, ASK_SECONDS);
 	conn_pause(c);
 }
 

@@ -319,7 +319,7 @@ client_part(struct conn *c, unsigned code, const char *text)
 	c->parting = true;
 	s->part_code = (uint16_t)code;
 	s->part_text = text;
-	timeout_set(c->w, c, PART_SECONDS);
+	conn_set_timeout(c, PART_SECONDS);
 }
 
 void

@@ -24,8 +24,8 @@
 #include "worker/client/refused.h"
 #include "worker/conn/compression.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/remote.h"
 #include "worker/conn/timeout.h"
-#include "worker/conn/transport.h"
 #include "worker/conn/ws.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
@@ -291,7 +291,7 @@ check_client(struct conn *c, const struct http_head *head)
 		http_header(head, S("Origin"))))
 		return (struct refusal){ PUSHER_UNAUTHORIZED,
 			S("This origin is not in the app's allowed_origins") };
-	if (c->app->tls_only && !transport_is_secure(c))
+	if (c->app->tls_only && !remote_is_secure(c))
 		return (struct refusal){ PUSHER_TLS_ONLY,
 			pusher_error_text(PUSHER_TLS_ONLY) };
 	if (path.id.p != NULL)
@@ -332,7 +332,7 @@ handshake_request(struct conn *c, const struct http_head *head)
 	c->ops = &ws_ops;
 	if (r.code != 0 && c->w->draining && is_held(c)) {
 		/* The timeout says 4100, too. */
-		timeout_set(c->w, c, HOLD_SECONDS);
+		conn_set_timeout(c, HOLD_SECONDS);
 		conn_pause(c);
 		return;
 	}

@@ -28,7 +28,9 @@
 #include "worker/channel/subscription.h"
 #include "worker/client/error.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/http_conn.h"
 #include "worker/conn/http_request.h"
+#include "worker/conn/remote.h"
 #include "worker/conn/transport.h"
 #include "worker/conn/variants.h"
 #include "worker/conn/ws.h"
@@ -159,7 +161,7 @@ relieve(struct worker *w, uint64_t need)
 	contexts_clear(w);
 	h->barren = n == 0;
 	if (n > 0)
-		transport_peer_text(v[0].c, peer, sizeof(peer));
+		remote_text(v[0].c, peer, sizeof(peer));
 	for (i = 0; i < n && freed < need; i++) {
 		if (i == 0)
 			log_warnx(

@@ -26,8 +26,8 @@
 #include "worker/app/token_bucket.h"
 #include "worker/client/error.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/remote.h"
 #include "worker/conn/timeout.h"
-#include "worker/conn/transport.h"
 #include "worker/core/core.h"
 
 #define PEER_MAX 64
@@ -45,7 +45,7 @@ refused_signature(
 {
 	char peer[PEER_MAX], sid[SOCKET_ID_MAX];
 
-	transport_peer_text(c, peer, sizeof(peer));
+	remote_text(c, peer, sizeof(peer));
 	socket_id_text(conn_sid(c), sid);
 	log_note("%s refused: %.*s%s%.*s app=%s sid=%s peer=%s", what,
 	    STR_ARG(why), channel.n > 0 ? " channel=" : "", STR_ARG(channel),
@@ -85,7 +85,7 @@ static bool
 must_wait(struct conn *c)
 {
 	struct ip ip;
-	bool named = transport_client(c, &ip, NULL);
+	bool named = remote_address(c, &ip, NULL);
 
 	return !auth_failures_take(c->w->tls_told, named ? &ip : NULL,
 		   worker_now(), SOON_PER_MINUTE) ||
@@ -102,7 +102,7 @@ refuse_tls(struct conn *c)
 	} else if (token_bucket_take(&w->tls_waits, &w->tls_waits_at,
 		       worker_now(), WAITS_PER_SECOND)) {
 		c->waits = true;
-		timeout_set(w, c, WAIT_SECONDS);
+		conn_set_timeout(c, WAIT_SECONDS);
 		conn_pause(c);
 	} else {
 		client_close(c, PUSHER_OVER_CAPACITY,
@@ -137,7 +137,7 @@ refused_client(struct conn *c, const struct http_head *head, unsigned code,
 	if (code == PUSHER_TLS_ONLY)
 		text = tls_text(c);
 	if (code != PUSHER_OVER_CAPACITY) {
-		transport_peer_text(c, peer, sizeof(peer));
+		remote_text(c, peer, sizeof(peer));
 		log_note("client refused: %.*s code=%u path=%.*s peer=%s",
 		    STR_ARG(text), code, STR_ARG(path), peer);
 	}

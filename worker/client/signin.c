@@ -27,7 +27,7 @@
 #include "worker/client/refused.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/flow.h"
-#include "worker/conn/transport.h"
+#include "worker/conn/remote.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
 #include "worker/link/unacked.h"
@@ -212,7 +212,7 @@ refuse_signature(struct conn *c, enum auth_result result, const char *sid)
 {
 	stats_of(c->app)->auth_signin++;
 	refused_signature(c, "sign-in", S(""), auth_text(result));
-	if (!transport_auth_failed(c))
+	if (!remote_auth_failed(c))
 		client_close_guesser(c);
 	else
 		client_errorf(c, PUSHER_UNAUTHORIZED,

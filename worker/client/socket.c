@@ -98,7 +98,7 @@ on_slow(struct conn *c)
 	if (c->session == NULL)
 		conn_finish(c);
 	/* All that is queued may take longer than an answer. */
-	timeout_set(c->w, c, (uint32_t)c->w->conf->client_buffer_age);
+	conn_set_timeout(c, (uint32_t)c->w->conf->client_buffer_age);
 }
 
 static void

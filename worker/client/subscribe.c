@@ -21,7 +21,7 @@
 #include "worker/client/message.h"
 #include "worker/client/refused.h"
 #include "worker/conn/conn.h"
-#include "worker/conn/transport.h"
+#include "worker/conn/remote.h"
 #include "worker/core/core.h"
 
 #define NAME_SHOWN 1024 /* bytes of a wrong name that are sent back */
@@ -143,7 +143,7 @@ check_auth(struct request *r)
 		return true;
 	stats_of(r->c->app)->auth_subscribe++;
 	refused_signature(r->c, "subscribe", r->channel, auth_text(result));
-	if (!transport_auth_failed(r->c)) {
+	if (!remote_auth_failed(r->c)) {
 		client_close_guesser(r->c);
 		return false;
 	}

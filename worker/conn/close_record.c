@@ -11,7 +11,7 @@
 #include "worker/app/stats.h"
 #include "worker/app/token_bucket.h"
 #include "worker/conn/conn.h"
-#include "worker/conn/transport.h"
+#include "worker/conn/remote.h"
 #include "worker/core/core.h"
 
 static uint64_t
@@ -50,7 +50,7 @@ conn_record_close(struct conn *c, unsigned code, struct str reason)
 		.code = (uint16_t)code,
 		.by_client = c->peer_closed,
 		.greeted = c->greeted };
-	transport_peer_text(c, r->peer, sizeof(r->peer));
+	remote_text(c, r->peer, sizeof(r->peer));
 	reason = utf8_cut(reason, sizeof(r->reason) - 1);
 	if (reason.n > 0)
 		memcpy(r->reason, reason.p, reason.n);

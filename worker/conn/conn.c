@@ -25,7 +25,6 @@
 #include "worker/app/stats.h"
 #include "worker/conn/flow.h"
 #include "worker/conn/slow.h"
-#include "worker/conn/timeout.h"
 #include "worker/conn/transport.h"
 #include "worker/core/core.h"
 
@@ -39,7 +38,7 @@ set_events(struct conn *c)
 {
 	int events =
 	    (c->paused || c->stopped || c->ended || c->deaf ? 0 : EV_READ) |
-	    (c->blocked || transport_wants_write(c) ? EV_WRITE : 0);
+	    (c->blocked || transport_wants_write(c->transport) ? EV_WRITE : 0);
 
 	ev_io_stop(c->w->loop, &c->io);
 	if (events == 0)
@@ -152,11 +151,11 @@ on_readable(struct conn *c)
 	w->before_read(w);
 	if (c->closed)
 		return;
-	n = c->transport == NULL
-	    ? recv(c->io.fd, w->recv, WORKER_RECV_BYTES, 0)
-	    : transport_recv(c, w->recv, WORKER_RECV_BYTES);
+	n = c->transport == NULL ? recv(c->io.fd, w->recv, WORKER_RECV_BYTES, 0)
+				 : transport_recv(w, c->transport, &c->in,
+				       w->recv, WORKER_RECV_BYTES);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR)) {
-		if (transport_wants_write(c))
+		if (transport_wants_write(c->transport))
 			set_events(c);
 		return;
 	}
@@ -177,8 +176,9 @@ on_io(struct ev_loop *loop, ev_io *io, int revents)
 {
 	struct conn *c = CONN_OF(io, io);
 
-	if (!c->deaf && ((revents & EV_READ) || transport_wants_write(c))) {
-		bool waited = transport_wants_write(c);
+	if (!c->deaf &&
+	    ((revents & EV_READ) || transport_wants_write(c->transport))) {
+		bool waited = transport_wants_write(c->transport);
 
 		on_readable(c);
 		if (waited && !c->closed)
@@ -204,7 +204,7 @@ conn_new(struct worker *w, int fd, const struct conn_ops *ops)
 	outq_init(&c->out);
 	list_init(&c->link);
 	list_init(&c->client);
-	list_init(&c->timeout);
+	list_init(&c->timeout.link);
 	list_init(&c->subs);
 	conn_name(c);
 	ev_io_init(&c->io, on_io, fd, EV_READ);
@@ -257,13 +257,27 @@ conn_queue_scratch(struct conn *c)
 }
 
 void
+conn_set_timeout(struct conn *c, uint32_t seconds)
+{
+	timeout_set(c->w, &c->timeout, c->closed ? 0 : seconds);
+}
+
+void
+conn_on_timeout(struct timeout *t)
+{
+	struct conn *c = CONN_OF(t, timeout);
+
+	c->ops->on_timeout(c);
+}
+
+void
 conn_close(struct conn *c)
 {
 	if (c->closed)
 		return;
 	c->closed = true;
 	ev_io_stop(c->w->loop, &c->io);
-	timeout_clear(c);
+	timeout_clear(&c->timeout);
 	conn_delist(c);
 	conn_move(c, &c->w->closed);
 	c->ops->on_close(c);
@@ -279,7 +293,7 @@ conn_finish(struct conn *c)
 		c->paused = c->stopped = false;
 		set_events(c);
 	}
-	timeout_set(c->w, c, FINISH_SECONDS);
+	conn_set_timeout(c, FINISH_SECONDS);
 	if (list_is_empty(&c->link))
 		list_append(&c->w->dirty, &c->link);
 }
@@ -337,7 +351,7 @@ say_end(struct conn *c)
 		return;
 	c->deaf = false;
 	set_events(c);
-	timeout_set(c->w, c, FINISH_SECONDS);
+	conn_set_timeout(c, FINISH_SECONDS);
 }
 
 void
@@ -352,10 +366,11 @@ conn_flush(struct conn *c)
 		conn_hold(c);
 		return;
 	}
-	r = c->transport == NULL ? outq_send(&c->out, c->io.fd, max)
-				 : transport_send(c, max);
+	r = c->transport == NULL
+	    ? outq_send(&c->out, c->io.fd, max)
+	    : transport_send(w, c->transport, &c->out, max);
 	if (r == 1 && c->finishing && c->transport != NULL)
-		r = transport_finish(c);
+		r = transport_finish(c->transport);
 	if (c->app != NULL)
 		stats_of(c->app)->bytes_out += c->out.out - before;
 	if (r == -1) {
@@ -410,7 +425,7 @@ conn_reap(struct worker *w)
 		c = CONN_OF(w->closed.next, link);
 		list_remove(&c->link);
 		conn_unname(c);
-		transport_free(c);
+		transport_free(w, c->transport);
 		close(c->io.fd);
 		outq_clear(&c->out);
 		buf_unref(c->in);

@@ -24,7 +24,7 @@
 #include "shared/base/magic.h"
 #include "shared/base/outq.h"
 #include "shared/base/str.h"
-#include "shared/net/sock.h"
+#include "worker/conn/timeout.h"
 
 struct app;
 struct conn;
@@ -34,7 +34,6 @@ struct client_member;
 struct pace;
 struct client_session;
 struct signin;
-struct timeout_list;
 struct transport;
 struct worker;
 struct ws_part;
@@ -69,11 +68,9 @@ struct conn {
 	struct buf *in;     /* bytes not used up yet; usually NULL */
 	struct list link;   /* in w->dirty, held, blocked or closed */
 	struct list client; /* in w->clients once greeted */
-	struct list timeout;
-	struct timeout_list *timeouts; /* the list it is in, or NULL */
-	double due;                    /* when the timeout fires */
-	struct hash_node node;         /* in w->conns; node.hash is the sid */
-	struct app *app; /* NULL until the handshake; referenced */
+	struct timeout timeout;
+	struct hash_node node; /* in w->conns; node.hash is the sid */
+	struct app *app;       /* NULL until the handshake; referenced */
 	struct transport
 	    *transport; /* TLS, proxies; NULL: the socket is the client */
 
@@ -191,6 +188,11 @@ void conn_queue_scratch(struct conn *);
 
 /* A client is on its way out, for good: counts it, once. */
 void conn_record_close(struct conn *, unsigned code, struct str reason);
+
+/* Its timeout, which calls ops->on_timeout.  Ignored when it is closed. */
+void conn_set_timeout(struct conn *, uint32_t seconds);
+/* struct timeouts.fire */
+void conn_on_timeout(struct timeout *);
 
 /* Closes at once; output that is still queued is lost.  Idempotent. */
 void conn_close(struct conn *);

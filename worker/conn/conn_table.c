@@ -51,7 +51,7 @@ is_stood_on(const struct conn *c)
 static void
 check_forgotten(const struct conn *c)
 {
-	assert(list_is_empty(&c->client) && list_is_empty(&c->timeout));
+	assert(list_is_empty(&c->client) && list_is_empty(&c->timeout.link));
 	assert(list_is_empty(&c->subs) && c->nsubs == 0);
 	assert(c->http == NULL && c->part == NULL && c->signins == NULL);
 	assert(!is_stood_on(c));

@@ -117,7 +117,7 @@ api_body_begin(struct conn *c, const struct http_head *head,
 		h->nbody = 0;
 		h->unkept = !c->w->http->is_signed(c, head);
 	}
-	timeout_set(c->w, c, (uint32_t)c->w->conf->handshake_timeout);
+	conn_set_timeout(c, (uint32_t)c->w->conf->handshake_timeout);
 	if (head->expect_continue && head->minor == 1)
 		conn_queue_bytes(c, S("HTTP/1.1 100 Continue\r\n\r\n"));
 }
@@ -163,6 +163,6 @@ api_body_is_late(struct conn *c)
 	h->waited += h->waited == 0 ? (uint32_t)base : 1;
 	if (h->waited >= base + h->received / BODY_RATE)
 		return true;
-	timeout_set(c->w, c, 1);
+	conn_set_timeout(c, 1);
 	return false;
 }

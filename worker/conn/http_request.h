@@ -3,8 +3,8 @@
 #define WORKER_CONN_HTTP_REQUEST_H
 
 /*
- * What the files of the HTTP side share: the request that a connection reads
- * or answers.
+ * The request that a connection reads or answers, the handler that answers it
+ * (w->http), and the ways to reply.
  */
 
 #include <ev.h>
@@ -12,9 +12,10 @@
 #include <stdint.h>
 
 #include "shared/base/buf.h"
+#include "shared/base/list.h"
 #include "shared/base/str.h"
 #include "shared/net/http.h"
-#include "worker/conn/http_conn.h"
+#include "worker/conn/conn.h"
 
 enum api_state {
 	API_IDLE,   /* between two requests */
@@ -70,6 +71,35 @@ struct http {
 	ev_timer choke;             /* until the peer has read some replies */
 };
 
+/* The handler of requests (w->http). */
+struct http_handler {
+	/* Is this request one of a WebSocket client, and then: answers it. */
+	bool (*is_upgrade)(const struct http_head *);
+	void (*on_upgrade)(struct conn *, const struct http_head *);
+	/* A complete request; granted: it had waited for tokens. */
+	void (*on_request)(struct conn *, const struct http_head *,
+	    struct str body, bool granted);
+	/* Only the head is here.  May the body be kept?  Else answers it. */
+	bool (*on_head)(struct conn *, const struct http_head *);
+	bool (*is_signed)(struct conn *, const struct http_head *);
+	/* This is being answered. */
+	void (*on_reply)(struct conn *, unsigned status, struct str json);
+	/* c->http is freed. */
+	void (*on_drop)(struct conn *);
+	/* The broker has not answered in time. */
+	void (*on_late)(struct conn *);
+};
+
+/* Answers the request; the connection goes on with the next one. */
+void api_reply(struct conn *, unsigned status, struct str json);
+/* {"error":text,"code":status} */
+void api_error(struct conn *, unsigned status, struct str text);
+void api_errorf(struct conn *, unsigned status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Closes it, after a 503 when that makes sense, and frees all it held. */
+void api_over(struct conn *, struct str text);
+/* Frees c->http. */
+void api_free(struct conn *);
 /* Answers with further header lines (each with CRLF), or NULL. */
 void api_reply_extra(
     struct conn *, unsigned status, const char *extra, struct str json);
@@ -80,11 +110,16 @@ void api_reply_typed(
 void api_unavailable(struct conn *, struct str text);
 /* The request cannot be read on: answers and closes. */
 void api_refuse(struct conn *, unsigned status, struct str text);
+/* The request has been answered: waits for the next one, or closes. */
+void api_end_request(struct conn *, bool keep_alive);
 /*
  * A request that was answered outside of feed: drops what was kept of it and
  * goes on with the next one.
  */
 void api_settle(struct conn *);
+/* Hands it to the handler; granted: it had waited for tokens. */
+void api_run(
+    struct conn *, const struct http_head *, struct str body, bool granted);
 /* Runs a request again that waited for tokens and has them now. */
 void api_run_granted(struct conn *);
 /* Runs a request again from its beginning. */

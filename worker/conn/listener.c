@@ -65,8 +65,11 @@ welcome(struct listener *l, int fd, const struct sock_addr *a)
 	w->bytes_in += l->tls ? TLS_BYTES : CONN_BYTES;
 	c->serves = l->serves;
 	c->trusted = trusted;
-	timeout_set(w, c, (uint32_t)w->conf->handshake_timeout);
-	if (!transport_begin(c, l->tls, l->proxy_protocol))
+	conn_set_timeout(c, (uint32_t)w->conf->handshake_timeout);
+	if (!l->tls && !l->proxy_protocol)
+		return;
+	c->transport = transport_new(fd);
+	if (!transport_begin(w, c->transport, l->tls, l->proxy_protocol))
 		conn_close(c);
 }
 

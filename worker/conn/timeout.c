@@ -1,39 +1,47 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * timeout.c: one list of connections per duration, oldest first, and one
- * timer for its head.  Owns the lists; a connection is in at most one.  The
- * timer is only moved when the head fires, so that touching a connection is
- * an unlink and an append and no call into the event loop.
+ * timeout.c: one list of timeouts per duration, oldest first, and one timer
+ * for its head.  Owns the lists; a timeout is in at most one.  The timer moves
+ * only when the head fires, so that touching a timeout is an unlink and an
+ * append and no call into the event loop.
  */
 
 #include "worker/conn/timeout.h"
 
+#include <stdlib.h>
+
+#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
-#include "worker/conn/conn.h"
 #include "worker/core/core.h"
 
 #define TURN_TIMEOUTS 1024 /* fired in one turn, at most */
+
+static struct timeout *
+first(const struct timeout_list *l)
+{
+	return container_of(l->members.next, struct timeout, link);
+}
 
 static void
 on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct timeout_list *l =
 	    container_of(timer, struct timeout_list, timer);
-	double now = worker_now();
+	double now = worker_now(), due;
 	unsigned budget = TURN_TIMEOUTS;
-	struct conn *c;
 
-	while (!list_is_empty(&l->conns) && budget-- > 0) {
-		c = CONN_OF(l->conns.next, timeout);
-		if (c->due > now)
+	while (!list_is_empty(&l->members) && budget-- > 0) {
+		struct timeout *t = first(l);
+
+		if (t->due > now)
 			break;
-		timeout_clear(c);
-		c->ops->on_timeout(c);
+		timeout_clear(t);
+		l->w->timeouts->fire(t);
 	}
-	if (list_is_empty(&l->conns))
+	if (list_is_empty(&l->members))
 		return;
-	c = CONN_OF(l->conns.next, timeout);
-	ev_timer_set(timer, c->due > now ? c->due - now : 0., 0.);
+	due = first(l)->due;
+	ev_timer_set(timer, due > now ? due - now : 0., 0.);
 	ev_timer_start(loop, timer);
 }
 
@@ -49,7 +57,7 @@ list_for(struct worker *w, uint32_t seconds)
 	l = xcalloc(1, sizeof(*l));
 	l->seconds = seconds;
 	l->w = w;
-	list_init(&l->conns);
+	list_init(&l->members);
 	ev_timer_init(&l->timer, on_timer, 0., 0.);
 	t->v = xreallocarray(t->v, t->n + 1, sizeof(struct timeout_list *));
 	t->v[t->n++] = l;
@@ -57,42 +65,42 @@ list_for(struct worker *w, uint32_t seconds)
 }
 
 static void
-append(struct timeout_list *l, struct conn *c)
+append(struct timeout *t)
 {
-	struct ev_loop *loop = l->w->loop;
+	struct timeout_list *l = t->list;
 
-	c->due = worker_now() + l->seconds;
-	list_append(&l->conns, &c->timeout);
+	t->due = worker_now() + l->seconds;
+	list_append(&l->members, &t->link);
 	if (!ev_is_active(&l->timer)) {
 		ev_timer_set(&l->timer, l->seconds, 0.);
-		ev_timer_start(loop, &l->timer);
+		ev_timer_start(l->w->loop, &l->timer);
 	}
 }
 
 void
-timeout_set(struct worker *w, struct conn *c, uint32_t seconds)
+timeout_set(struct worker *w, struct timeout *t, uint32_t seconds)
 {
-	timeout_clear(c);
-	if (seconds == 0 || c->closed)
+	timeout_clear(t);
+	if (seconds == 0)
 		return;
-	c->timeouts = list_for(w, seconds);
-	append(c->timeouts, c);
+	t->list = list_for(w, seconds);
+	append(t);
 }
 
 void
-timeout_touch(struct worker *w, struct conn *c)
+timeout_touch(struct timeout *t)
 {
-	if (c->timeouts == NULL)
+	if (t->list == NULL)
 		return;
-	list_remove(&c->timeout);
-	append(c->timeouts, c);
+	list_remove(&t->link);
+	append(t);
 }
 
 void
-timeout_clear(struct conn *c)
+timeout_clear(struct timeout *t)
 {
-	list_remove(&c->timeout);
-	c->timeouts = NULL;
+	list_remove(&t->link);
+	t->list = NULL;
 }
 
 void

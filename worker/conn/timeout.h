@@ -3,9 +3,9 @@
 #define WORKER_CONN_TIMEOUT_H
 
 /*
- * Timeouts of connections: one list per duration, one timer for the head of
- * each, so that setting, touching and clearing are O(1) (libev manual, "Be
- * smart about timeouts").  Monotonic time.
+ * Timeouts: one list per duration, one timer for the head of each, so that
+ * setting, touching and clearing are O(1) (libev manual, "Be smart about
+ * timeouts").  Monotonic time.
  */
 
 #include <ev.h>
@@ -14,26 +14,39 @@
 
 #include "shared/base/list.h"
 
-struct conn;
 struct worker;
+
+/* One timeout, which lies inside its owner.  list_init(&t->link) makes it. */
+struct timeout {
+	struct list link;
+	struct timeout_list *list; /* the list it is in, or NULL */
+	double due;                /* when it fires */
+};
 
 struct timeout_list {
 	uint32_t seconds;
-	struct list conns; /* by due time */
-	ev_timer timer;    /* for the first one */
+	struct list members; /* by due time */
+	ev_timer timer;      /* for the first one */
 	struct worker *w;
 };
 
 struct timeouts {
 	struct timeout_list **v; /* one for each duration ever asked for */
 	size_t n;
+	void (*fire)(struct timeout *); /* its time has passed; not set now */
 };
 
-/* (Re)starts the connection's timeout; 0 seconds clears it. */
-void timeout_set(struct worker *, struct conn *, uint32_t seconds);
-/* Starts the same duration anew; nothing when none is set. */
-void timeout_touch(struct worker *, struct conn *);
-void timeout_clear(struct conn *);
+/* (Re)starts it; 0 seconds clears it. */
+void timeout_set(struct worker *, struct timeout *, uint32_t seconds);
+/* Restarts the same duration; nothing when none is set. */
+void timeout_touch(struct timeout *);
+void timeout_clear(struct timeout *);
+/* When it was last started; 0: it is not set. */
+static inline double
+timeout_started(const struct timeout *t)
+{
+	return t->list == NULL ? 0 : t->due - t->list->seconds;
+}
 void timeouts_free(struct worker *);
 
 #endif

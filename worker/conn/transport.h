@@ -3,9 +3,8 @@
 #define WORKER_CONN_TRANSPORT_H
 
 /*
- * What lies between a socket and its client: TLS, a proxy that says in front
- * of everything (PROXY protocol) or in each request (X-Forwarded-For) who the
- * client is.  A connection that has none of it has no struct transport.
+ * TLS and proxies between a socket and its client.  A connection that has
+ * neither has no struct transport.
  */
 
 #include <stdbool.h>
@@ -15,61 +14,49 @@
 #include "shared/net/ip.h"
 #include "worker/conn/tls.h"
 
-struct conn;
-struct http_head;
+struct buf;
+struct outq;
+struct worker;
 
-/* Whom a proxy has named. */
+/* The client that a proxy has named. */
 struct transport_client {
 	struct ip ip;
-	uint16_t port; /* 0: it is not said */
+	uint16_t port; /* 0: the proxy does not say */
 	bool known;
 };
 
 struct transport {
 	struct tls_conn tls;          /* tls.ssl is NULL without TLS */
 	struct transport_client head; /* by the PROXY protocol */
-	struct transport_client
-	    request;      /* by the request at hand: counts more */
-	bool https;       /* the client speaks TLS, to the proxy */
-	bool head_tls;    /* it came by TLS, says the PROXY protocol */
-	bool awaits_head; /* of the PROXY protocol */
+	/* By the current request; overrides head. */
+	struct transport_client request;
+	int fd;
+	bool https;       /* the client speaks TLS to the proxy */
+	bool head_tls;    /* the PROXY header says that it came by TLS */
+	bool awaits_head; /* the PROXY header is not complete */
+	bool trusted;     /* the client in head is a trusted proxy itself */
 };
 
-/* Right after conn_new().  false: TLS is not possible. */
-bool transport_begin(struct conn *, bool tls, bool proxy_protocol);
-void transport_free(struct conn *);
+struct transport *transport_new(int fd);
+/* False: TLS is not possible. */
+bool transport_begin(
+    struct worker *, struct transport *, bool tls, bool proxy_protocol);
+/* NULL is allowed. */
+void transport_free(struct worker *, struct transport *);
 
-/* For connections with a via: as recv(2), outq_send(), shutdown(2). */
-ssize_t transport_recv(struct conn *, char *out, size_t cap);
-int transport_send(struct conn *, size_t max);
+/* As recv(2); *in keeps the bytes of an incomplete PROXY header. */
+ssize_t transport_recv(struct worker *, struct transport *, struct buf **in,
+    char *out, size_t cap);
+/* As outq_send(). */
+int transport_send(
+    struct worker *, struct transport *, struct outq *, size_t max);
 /* 1: the peer has been told; 0: the socket is full; -1: it is broken. */
-int transport_finish(struct conn *);
-/* Reading goes on when the socket can be written. */
-bool transport_wants_write(const struct conn *);
-
-/*
- * What the head of a request says of the client, if the peer is trusted.  If
- * it is not and speaks as a proxy does, the log names it, once for each
- * address.
- */
-void transport_request(struct conn *, const struct http_head *);
-
-/*
- * Counts a wrong signature for the client's address.  False: there were more
- * than max_auth_failures_per_minute.
- */
-bool transport_auth_failed(struct conn *);
-/* Does the client speak TLS, to us or to a trusted proxy? */
-bool transport_is_secure(const struct conn *);
-/*
- * The client's address: what a trusted proxy said, else the peer's.  False
- * for a peer on a Unix socket that is no proxy.  port may be NULL.
- */
-bool transport_client(const struct conn *, struct ip *, uint16_t *port);
-/*
- * "1.2.3.4:5678" for the log: the client, also behind trusted proxies (then
- * perhaps without a port); "unix" on a Unix socket.
- */
-void transport_peer_text(const struct conn *, char *out, size_t cap);
+int transport_finish(struct transport *);
+/* Reading continues when the socket can be written. */
+static inline bool
+transport_wants_write(const struct transport *v)
+{
+	return v != NULL && v->tls.wants_write;
+}
 
 #endif

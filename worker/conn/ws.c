@@ -23,8 +23,8 @@
 #include "worker/app/stats.h"
 #include "worker/conn/compression.h"
 #include "worker/conn/flow.h"
+#include "worker/conn/remote.h"
 #include "worker/conn/timeout.h"
-#include "worker/conn/transport.h"
 #include "worker/core/core.h"
 
 #define CLOSE_SECONDS 3        /* for the peer's close frame after ours */
@@ -90,7 +90,7 @@ log_close(const struct conn *c, unsigned code, struct str reason)
 
 	if (!log_is_debug())
 		return;
-	transport_peer_text(c, peer, sizeof(peer));
+	remote_text(c, peer, sizeof(peer));
 	log_debug("client closed: %.*s code=%u app=%u sid=%llu peer=%s",
 	    STR_ARG(reason), code, c->app == NULL ? 0 : c->app->num,
 	    (unsigned long long)conn_sid(c), peer);
@@ -119,7 +119,7 @@ ws_close(struct conn *c, unsigned code, struct str reason)
 		c->part->len = c->part->cap = 0;
 	}
 	ws_leave(c);
-	timeout_set(c->w, c, CLOSE_SECONDS);
+	conn_set_timeout(c, CLOSE_SECONDS);
 	conn_resume(c);
 	conn_go(c);
 }
@@ -147,7 +147,7 @@ ws_arm(struct conn *c)
 		if (left < seconds)
 			seconds = (uint32_t)left + 1;
 	}
-	timeout_set(c->w, c, seconds);
+	conn_set_timeout(c, seconds);
 }
 
 /* The peer has said something. */
@@ -160,7 +160,7 @@ alive(struct conn *c)
 		c->pinged = false;
 		ws_arm(c);
 	} else if (c->authorized) {
-		timeout_touch(c->w, c);
+		timeout_touch(&c->timeout);
 	}
 	/* Else the deadline for the authorisation stays where it is. */
 }

@@ -55,7 +55,7 @@ late(void **state)
 		r.c->http->state = rows[i].state;
 		r.c->http->answer = rows[i].answer;
 		conn_pause(r.c);
-		timeout_set(&r.w, r.c, API_ASK_SECONDS);
+		conn_set_timeout(r.c, API_ASK_SECONDS);
 		http_ops.on_timeout(r.c);
 		/* The answer comes after all: it must find nobody. */
 		reply.id = conn_sid(r.c);
@@ -87,7 +87,7 @@ a_late_key_is_given_back(void **state)
 	m.id = conn_sid(r.c);
 	r.c->http->state = API_CLAIMS;
 	conn_pause(r.c);
-	timeout_set(&r.w, r.c, API_ASK_SECONDS);
+	conn_set_timeout(r.c, API_ASK_SECONDS);
 	http_ops.on_timeout(r.c);
 	for (int i = 0; i < 2; i++) { /* it closes; it is gone */
 		assert_int_equal(idempotency_on_result(&r.w, &m), 0);

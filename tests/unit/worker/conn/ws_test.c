@@ -291,7 +291,7 @@ expire(void)
 {
 	struct conn *c = rig.c;
 
-	timeout_clear(c);
+	timeout_clear(&c->timeout);
 	c->ops->on_timeout(c);
 	rig_turn(&rig);
 }
@@ -299,7 +299,8 @@ expire(void)
 static uint32_t
 armed(void)
 {
-	return rig.c->timeouts == NULL ? 0 : rig.c->timeouts->seconds;
+	return rig.c->timeout.list == NULL ? 0
+					 : rig.c->timeout.list->seconds;
 }
 
 static void
