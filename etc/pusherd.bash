@@ -156,7 +156,7 @@ _pusherctl()
 	reload) list='' ;;
 	drain) list='--time' ;;
 	log-level) list='' ;;
-	bench) list='--host --port --tls --app --app-id --key --secret-from --clients --channels --subscriptions --publishers --in-flight --rate --batch --size --at-once --slow --sources --processes --seconds --pid' ;;
+	bench) list='--host --port --tls --app --app-id --key --secret-from --clients --channels --subscriptions --publishers --in-flight --rate --batch --size --at-once --slow --resume --sources --processes --seconds --pid' ;;
 	'')
 		if [[ $cur == -* ]]; then list='-c -o -V --version'
 		else list='app status top stats closes config channels channel connections sessions users publish tail subscribe sign explain-auth webhook verify-webhook reload drain log-level bench help'; fi ;;

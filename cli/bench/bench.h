@@ -41,6 +41,7 @@ struct bench_conf {
 	uint32_t sources;       /* addresses 127.0.0.1, .2, ... */
 	uint32_t processes;     /* of the load generator */
 	pid_t pid;              /* of the server's master, or 0 */
+	bool resume;            /* clients name sessions of their own */
 	bool progress;          /* write it to stderr */
 };
 
@@ -54,7 +55,9 @@ struct bench_result {
 	uint64_t published, refused;   /* answered 200, answered otherwise */
 	uint64_t delivered;
 	uint64_t lost, duplicate, disorder, closed;
-	uint64_t slow_closed;        /* of the slow ones */
+	uint64_t slow_closed; /* of the slow ones */
+	uint64_t resumed, replayed, gaps;
+	uint64_t most_doubles;       /* of one client after one cut */
 	double server_cpu;           /* seconds in the measured part */
 	double tool_seconds;         /* of it, without naps */
 	double tool_cpu, tool_busy;  /* seconds; busy: with work to do */

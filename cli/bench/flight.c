@@ -6,6 +6,7 @@
  */
 
 #include "cli/bench/peer.h"
+#include "shared/base/base.h"
 
 #define SETTLE_NS 3000000000u
 
@@ -86,6 +87,12 @@ flight_on_text(struct run *run, struct peer *p, struct str text)
 		return; /* long ago: counted as lost */
 	r->delivered++;
 	last = &p->last[f->sender];
+	if (seq <= *last && run->conf->resume) { /* it was replayed */
+		r->duplicate++;
+		p->doubles++;
+		r->most_doubles = MAX(r->most_doubles, p->doubles);
+		return;
+	}
 	if (seq <= *last) {
 		r->duplicate += seq == *last;
 		r->disorder += seq < *last;
@@ -94,7 +101,8 @@ flight_on_text(struct run *run, struct peer *p, struct str text)
 	*last = seq;
 	if (p->slow)
 		return;
-	histogram_add(&r->latency, run->moved - f->start);
+	if (!run->count_ready)
+		histogram_add(&r->latency, run->moved - f->start);
 	if (atomic_fetch_sub_explicit(&f->left, 1, memory_order_relaxed) > 1)
 		return;
 	atomic_fetch_sub_explicit(

@@ -12,6 +12,7 @@
  *   event.c     client events
  *   presence.c  members that come and go
  *   crowd.c     connect, stampede
+ *   resume.c    clients that are cut off and come back
  *   server_cost.c     what the server's processes cost
  */
 
@@ -48,6 +49,7 @@ struct peer {
 	uint32_t index;   /* client: number in the whole run */
 	uint32_t channel; /* the first of its channels */
 	uint32_t left;    /* confirmations to come */
+	uint32_t doubles; /* since its connection began */
 	uint32_t out_off;
 	uint64_t *last;   /* sequence numbers seen last, by sender */
 	struct buf *in;   /* half a frame or reply */
@@ -72,6 +74,7 @@ struct shared {
 	_Atomic uint32_t over; /* process 0 has measured enough */
 	_Atomic uint32_t nflights;
 	char why[200];
+	uint64_t session; /* its clients' sessions have names with this */
 	struct bench_result results[BENCH_PROCESSES_MAX];
 	struct flight flights[BENCH_FLIGHTS];
 	_Atomic uint32_t subs[]; /* who read, on each channel */
@@ -165,6 +168,10 @@ void flight_settle(struct run *);
 /* ---- the scenarios ---- */
 
 void publish_run(struct run *);
+/* Puts the readers on the list of each channel, and lets the slow ones be. */
+void publish_count_readers(struct run *);
+/* Starts what the loop's kind wants to have started by now. */
+void publish_feed(struct run *);
 void publish_run_slow(struct run *);
 void idle_run(struct run *);
 void event_run(struct run *);
@@ -172,5 +179,8 @@ void presence_run(struct run *);
 void presence_on_text(struct run *, struct peer *, struct str);
 void crowd_run_connect(struct run *);
 void crowd_run_stampede(struct run *);
+void resume_run(struct run *);
+/* A pusher:resume has come. */
+void resume_on_word(struct run *, struct str text);
 
 #endif

@@ -86,9 +86,8 @@ publish(struct run *run, struct peer *p, uint64_t start)
 	peer_write(run, p);
 }
 
-/* Starts what the loop's kind wants to have started by now. */
-static void
-feed_publishers(struct run *run)
+void
+publish_feed(struct run *run)
 {
 	const struct bench_conf *conf = run->conf;
 	uint64_t step = conf->rate > 0 ? (uint64_t)(1e9 / conf->rate) : 0;
@@ -109,9 +108,8 @@ feed_publishers(struct run *run)
 	}
 }
 
-/* Puts the readers on the list of each channel, and lets the slow ones be. */
-static void
-count_readers(struct run *run)
+void
+publish_count_readers(struct run *run)
 {
 	const struct bench_conf *conf = run->conf;
 	struct epoll_event none = { 0 };
@@ -136,12 +134,12 @@ publish_run(struct run *run)
 	bench_bring_up(run);
 	if (!bench_is_ok(run))
 		return;
-	count_readers(run);
+	publish_count_readers(run);
 	bench_barrier(run);
 	bench_begin(run);
 	do {
 		if (run->process == 0)
-			feed_publishers(run);
+			publish_feed(run);
 	} while (bench_may_go_on(run, "answered and delivered"));
 	bench_end(run);
 	flight_settle(run);

@@ -52,6 +52,18 @@ put_crowd(struct out *o, const struct bench_result *r)
 }
 
 static void
+put_sessions(
+    struct out *o, const struct bench_conf *b, const struct bench_result *r)
+{
+	if (!b->resume || r->rounds == 0)
+		return;
+	out_num(o, "resumed", r->resumed);
+	out_num(o, "replayed", r->replayed);
+	out_num(o, "gaps", r->gaps);
+	out_num(o, "most_duplicates", r->most_doubles);
+}
+
+static void
 put_presence(struct out *o, const struct bench_result *r)
 {
 	if (r->joins == 0)
@@ -144,6 +156,7 @@ bench_report(
 	out_num(o, "channels", b->channels);
 	out_text(o, "loop", b->rate > 0 ? "open" : "closed");
 	put_crowd(o, r);
+	put_sessions(o, b, r);
 	put_presence(o, r);
 	put_events(o, b, r);
 	put_latency(o, &r->latency);

@@ -71,6 +71,16 @@ const struct bench_scenario bench_scenarios[] = {
 		.at_once = 400,
 		.size = 8000 },
 	    flight_on_text, publish_run_slow },
+	{ "resume", "clients with sessions are cut off and come back", "bench-",
+	    { .clients = 1000,
+		.channels = 100,
+		.subscriptions = 1,
+		.publishers = 4,
+		.at_once = 400,
+		.sources = 8,
+		.rate = 1000,
+		.resume = true },
+	    flight_on_text, resume_run },
 	{ "idle", "clients that only stay", "bench-",
 	    { .clients = 10000,
 		.channels = 100,
@@ -368,6 +378,10 @@ add(struct bench_result *to, const struct bench_result *r)
 	to->disorder += r->disorder;
 	to->closed += r->closed;
 	to->slow_closed += r->slow_closed;
+	to->resumed += r->resumed;
+	to->replayed += r->replayed;
+	to->gaps += r->gaps;
+	to->most_doubles = MAX(to->most_doubles, r->most_doubles);
 	to->server_cpu += r->server_cpu;
 	to->tool_seconds += r->tool_seconds;
 	to->tool_cpu += r->tool_cpu;
@@ -417,6 +431,7 @@ bench_run(const struct bench_conf *conf, struct bench_result *r, char **why)
 		return -1;
 	}
 	proc_raise_nofile();
+	s->session = bench_now();
 	run_all(conf, s);
 	if (conf->progress)
 		fprintf(stderr, "\r%60s\r", "");

@@ -39,6 +39,7 @@ const struct cmd_option cmd_bench_options[] = {
 	{ "size", "BYTES", "of an event's data (100)" },
 	{ "at-once", "N", "connects or joins under way (400)" },
 	{ "slow", "N", "clients that stop reading (slow: 100)" },
+	{ "resume", NULL, "clients name sessions (the app needs resume=on)" },
 	{ "sources", "N",
 	    "addresses 127.0.0.1, .2, ... to come from, for a "
 	    "server on this machine (8 for connect, stampede)" },
@@ -56,6 +57,7 @@ const char cmd_bench_help[] =
     "  client-events  clients of a channel write to each other\n"
     "  presence       all members join; then some leave and come back\n"
     "  stampede       all clients drop and come back\n"
+    "  resume         clients with sessions are cut off and come back\n"
     "  slow           fanout while some clients stop reading\n"
     "  idle           clients that only stay\n"
     "\n"
@@ -115,7 +117,8 @@ get_numbers(const struct cmd *cmd, struct bench_conf *b)
 		if (get_number(cmd, n[i].name, n[i].min, n[i].max, n[i].out) !=
 		    CMD_OK)
 			return CMD_USAGE;
-	b->rate = rate;
+	b->rate = rate > 0 ? rate : b->rate;
+	b->resume = b->resume || cmd_has(cmd, "resume");
 	b->seconds = seconds;
 	b->pid = (pid_t)pid;
 	return CMD_OK;

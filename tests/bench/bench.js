@@ -122,13 +122,14 @@ function freePort() {
 	});
 }
 
-function pusherd(workers, cores, build = BUILD) {
+function pusherd(workers, cores, build = BUILD, more = {}) {
 	return (port) => {
 		const dir = fs.mkdtempSync(path.join(DIR, 'd'));
 		const opts = ['-o', `database=${dir}/apps.db`, '-o',
 			`runtime_dir=${dir}/run`];
 		const set = { max_presence_members: 1000, client_events: 'on',
-			max_client_events_per_second: 0, max_subscriptions: 100000 };
+			max_client_events_per_second: 0, max_subscriptions: 100000,
+			max_backend_events_per_second: 0, ...more };
 		execFileSync(path.join(build, 'pusherctl'), [...opts, 'app',
 			'create', '--id', 'bench', '--key', 'benchkey', '--name', 'demo',
 			'--secret-from', SECRET, ...Object.entries(set).flatMap(
@@ -384,6 +385,37 @@ async function fourWorkers() {
 	for (const s of servers) await stop(s);
 }
 
+// The same server and clients with resume and without, in turns.
+async function resumable() {
+	const off = await start('off', pusherd(1));
+	const on = await start('on', pusherd(1, '0', BUILD, { resume: 'on' }));
+	if (off === null || on === null) return;
+	console.log('\n| resume | off | on | on / off |\n| --- | --- | --- | --- |');
+	for (const name of ['fan-out 1 x 1,000, one at a time',
+		'fan-out 1 x 1,000, 8 in flight', 'fan-out 100 x 100, 4 in flight',
+		'publish, 8 connections', 'publish, 64 connections',
+		'idle, 10,000 subscribed: bytes each']) {
+		const [, field, args] = SCENARIOS[name];
+		if (!ONLY.test(`resume ${name}`)) continue;
+		const got = { off: [], on: [] };
+		for (let run = 0; run < RUNS; run++)
+			for (const s of run % 2 ? [on, off] : [off, on]) {
+				progress(`resume, ${name}: ${run + 1}/${RUNS}`);
+				got[s.name].push(await oneRun(s, name, field,
+					s === on ? [...args, '--resume'] : args));
+			}
+		progress('');
+		console.log(`| ${name} | ${cell(got.off, field)} | ` +
+			`${cell(got.on, field)} | ${ratio(got.on, got.off, field)} |`);
+	}
+	const r = measure(on, 'cut and back', ['resume']);
+	console.log(`| 1,000 clients cut off at 1,000 events/s: back in, replayed, ` +
+		`gaps, lost; most doubles of a client | | ${r.error ??
+		[`${Math.round(r.round_us / 1000)} ms`, r.replayed, r.gaps, r.lost,
+			r.most_duplicates].join(', ')} | |`);
+	for (const s of [off, on]) await stop(s);
+}
+
 async function alone() {
 	console.log('\n| pusherd alone | |\n| --- | --- |');
 	for (const [name, [workers, field, args]] of Object.entries(OURS)) {
@@ -422,6 +454,7 @@ async function main() {
 	}
 	await sideBySide(servers);
 	for (const s of servers) await stop(s);
+	await resumable();
 	if (QUICK) return;
 	await fourWorkers();
 	await alone();

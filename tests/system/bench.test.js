@@ -15,8 +15,10 @@ suite('bench', (d) => {
 	const app = d.app({ client_events: 'on',
 		max_client_events_per_second: 0 });
 
+	const resumable = d.app({ resume: 'on' });
+
 	async function bench(...args) {
-		const r = await d.ctlAsync(['-j', 'bench', ...args, '--app', app.id,
+		const r = await d.ctlAsync(['-j', 'bench', '--app', app.id, ...args,
 			'--port', String(d.port), '--seconds', '1',
 			'--pid', String(d.child.pid)]);
 		assert.equal(r.code, 0, r.err);
@@ -75,6 +77,19 @@ suite('bench', (d) => {
 			assert.ok(r.connects_per_second > 0);
 			assert.ok(r.rounds > 0);
 		}
+	});
+
+	test('resume: cut off and back, nothing lost', async () => {
+		const r = await bench('resume', '--clients', '100', '--app',
+			resumable.id);
+		assert.ok(r.rounds > 0);
+		assert.equal(r.resumed, r.rounds * 100);
+		assert.ok(r.replayed > 0);
+		for (const k of ['lost', 'out_of_order', 'gaps', 'refused'])
+			assert.equal(r[k], 0, k);
+		const f = await bench('fanout', '--clients', '20', '--resume',
+			'--app', resumable.id);
+		clean(f);
 	});
 
 	test('slow readers do not disturb the others', async () => {
