@@ -129,11 +129,20 @@ detach(struct resumes *s, struct resume_session *r)
 	r->sid = 0;
 }
 
+/* The free rows are a list by since_ms: each has the next one, plus 1. */
+static void
+put_free(struct resumes *s, uint32_t row)
+{
+	s->table->rows[row].since_ms = s->free;
+	s->free = row + 1;
+}
+
 static void
 release(struct resumes *s, struct resume_session *r)
 {
 	detach(s, r);
 	set_state(s, r, SESSION_FREE);
+	put_free(s, r->row);
 	shares_sub(&s->shares, r->share, 1);
 	hash_remove(&s->by_id, &r->by_id);
 	resume_channels_clear(&r->channels);
@@ -185,11 +194,10 @@ recall(struct resumes *s, uint32_t i)
 	struct resume_session *r;
 	uint32_t state = row->state;
 
-	if (state == SESSION_FREE)
-		return;
-	if (state > SESSION_GONE || row->id_len > SESSION_ID_MAX ||
-	    row->slot >= PROC_MAX_WORKERS) {
+	if (state == SESSION_FREE || state > SESSION_GONE ||
+	    row->id_len > SESSION_ID_MAX || row->slot >= PROC_MAX_WORKERS) {
 		row->state = SESSION_FREE;
+		put_free(s, i);
 		return;
 	}
 	r = make(s, i);
@@ -252,21 +260,13 @@ oldest(struct list *l)
 	return LIST_ITEM(l->next, struct resume_session, in_order);
 }
 
-/*
- * A row that is free, or that of a session without a connection: of the app
- * that has most rows the one that waits longest.
- */
-static bool
-find_row(struct resumes *s, uint32_t *row)
+/* Of the app that has most rows the session that is away for longest. */
+static void
+evict(struct resumes *s)
 {
+	struct share *most = shares_largest(&s->shares);
 	struct resume_session *r = NULL;
-	struct share *most;
 
-	if (s->table->used < s->table->cap) {
-		*row = s->table->used++;
-		return true;
-	}
-	most = shares_largest(&s->shares);
 	if (most != NULL && !list_is_empty(&most->entries))
 		r = LIST_ITEM(
 		    most->entries.next, struct resume_session, in_app);
@@ -274,11 +274,25 @@ find_row(struct resumes *s, uint32_t *row)
 		r = oldest(&s->gone);
 	else if (!list_is_empty(&s->detached))
 		r = oldest(&s->detached);
-	if (r != NULL) {
-		*row = r->row;
+	if (r != NULL)
 		release(s, r);
+}
+
+/* A row that is free, or that of a session without a connection. */
+static bool
+find_row(struct resumes *s, uint32_t *row)
+{
+	if (s->free == 0 && s->table->used < s->table->cap) {
+		*row = s->table->used++;
+		return true;
 	}
-	return r != NULL;
+	if (s->free == 0)
+		evict(s);
+	if (s->free == 0)
+		return false;
+	*row = s->free - 1;
+	s->free = (uint32_t)s->table->rows[*row].since_ms;
+	return true;
 }
 
 static struct resume_session *

@@ -57,6 +57,7 @@ struct resumes {
 	struct list detached, gone;          /* oldest first */
 	struct shares shares;                /* of the rows */
 	uint32_t nlive, ndetached, ngone;
+	uint32_t free; /* a row that was given back, plus 1; 0: none */
 	double
 	    full_at; /* seconds of the monotonic clock; see resumes_is_full() */
 };

@@ -273,6 +273,28 @@ a_broker_that_dies_while_a_client_comes_back_loses_nothing(void **state)
 	expect(r, NEWS, RESUME_CONTINUED, RESUME_NO_REASON, 50);
 }
 
+static void
+rows_that_were_given_back_are_used_again(void **state)
+{
+	struct desk *d = *state;
+	char id[32];
+
+	for (unsigned i = 0; i < 3 * ROWS; i++) {
+		if (i % ROWS == 0)
+			resumes_forget_app(&d->s, 1);
+		if (i == 2 * ROWS) { /* the next broker finds them, too */
+			resumes_clear(&d->s);
+			d->s = (struct resumes){ 0 };
+			resumes_init(&d->s);
+			resumes_recall(&d->s, d->table);
+		}
+		snprintf(id, sizeof(id), "session-of-many-%u", i);
+		assert_non_null(come_as(d, 1, id));
+	}
+	assert_int_equal(d->s.nlive, ROWS);
+	assert_null(come_as(d, 1, "one-too-many-of-them"));
+}
+
 int
 main(void)
 {
@@ -299,6 +321,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    a_broker_that_dies_while_a_client_comes_back_loses_nothing,
 		    set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    rows_that_were_given_back_are_used_again, set_up,
+		    tear_down),
 	};
 
 	hash_seed();
