@@ -303,6 +303,14 @@ app_log_newest(
 }
 
 bool
+app_log_head(const struct app_log *l, uint64_t hash, struct ring_record *r)
+{
+	const struct head *h = head_of(l, hash);
+
+	return h != NULL && ring_read(l->ring, h->off, r);
+}
+
+bool
 app_log_before(
     const struct app_log *l, struct str channel, struct ring_record *r)
 {

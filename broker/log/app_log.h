@@ -88,6 +88,8 @@ uint64_t app_log_age(const struct app_log *);
 /* The newest record of a channel; false: none is there. */
 bool app_log_newest(
     const struct app_log *, struct str channel, struct ring_record *);
+/* The newest record with this hash of a channel; false: none is there. */
+bool app_log_head(const struct app_log *, uint64_t hash, struct ring_record *);
 /* The one before it in its channel; false: none is there. */
 bool app_log_before(
     const struct app_log *, struct str channel, struct ring_record *);
