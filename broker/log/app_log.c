@@ -13,6 +13,8 @@
 
 #include "broker/log/app_log.h"
 
+#include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -245,6 +247,24 @@ app_logs_remove(struct app_logs *s, uint32_t app)
 		return;
 	unlink(l->path);
 	close_log(s, l);
+}
+
+void
+app_logs_sweep(const struct app_logs *s)
+{
+	DIR *dir = opendir(s->dir);
+	const struct dirent *e;
+	unsigned app;
+	int end;
+
+	while (dir != NULL && (e = readdir(dir)) != NULL) {
+		end = 0;
+		if (sscanf(e->d_name, "resume-%u.log%n", &app, &end) == 1 &&
+		    end > 0 && app_logs_find(s, app) == NULL)
+			unlinkat(dirfd(dir), e->d_name, 0);
+	}
+	if (dir != NULL)
+		closedir(dir);
 }
 
 /* ---- one log ---- */
