@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // ws.js PORT: a plain fan-out server as one would write it with the ws
-// package: one process, no signatures, no limits, no presence.
+// package: one process, no signatures, no limits, no presence.  DEFLATE=1: a
+// compressor for each socket.
 'use strict';
 
 const http = require('node:http');
@@ -46,7 +47,9 @@ const server = http.createServer((req, res) => {
 		res.end('{}');
 	});
 });
-const wss = new WebSocketServer({ server, perMessageDeflate: false });
+server.keepAliveTimeout = 0; // a publisher may pause
+const wss = new WebSocketServer({ server,
+	perMessageDeflate: process.env.DEFLATE ? { threshold: 0 } : false });
 wss.on('connection', (ws) => {
 	ws.on('error', () => { });
 	ws.on('message', (bytes) => onMessage(ws, bytes));
