@@ -22,6 +22,8 @@ packages() {
 		python3 -c 'import ensurepip, venv' 2>/dev/null ||
 			echo python3 python3-venv
 		command -v go >/dev/null || echo golang-go ca-certificates
+		command -v mvn >/dev/null || echo maven
+		command -v javac >/dev/null || echo default-jdk-headless
 		;;
 	lint) echo clang-format clang-tidy cppcheck git ;;
 	cross) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;

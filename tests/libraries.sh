@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # libraries.sh: gets the official server libraries that libraries.test.js
-# drives: Python's into a virtual environment, Go's into a program, both with
-# pinned versions and hashes.  Does nothing when they are there already.
+# drives, and WebSocket clients: Python's into a virtual environment, Go's and
+# Java's into programs, with pinned versions and hashes.  Does nothing when they
+# are there already.
 #
 # Always ends with 0: what could not be had is a sentence in a file
 # `missing`, and the test says it.
@@ -43,9 +44,20 @@ python_library() {
 
 go_library() {
 	(cd go && CGO_ENABLED=0 GOFLAGS=-mod=readonly \
-		go build -buildvcs=false -o driver .)
+		go build -buildvcs=false -o driver . &&
+		CGO_ENABLED=0 GOFLAGS=-mod=readonly \
+		go build -buildvcs=false -o wire/wire ./wire)
+}
+
+java_library() {
+	(cd java && mvn -q -B dependency:copy-dependencies \
+		-DoutputDirectory=jars && sha256sum -c --quiet jars.sha256 &&
+		javac -cp 'jars/*' -d classes Wire.java)
 }
 
 newer python/venv/done python/requirements.txt || get python python_library
-newer go/driver go/go.mod go/go.sum go/main.go || get go go_library
+newer go/wire/wire go/go.mod go/go.sum go/main.go go/wire/main.go ||
+	get go go_library
+newer java/classes/Wire.class java/Wire.java java/pom.xml java/jars.sha256 ||
+	get java java_library
 exit 0

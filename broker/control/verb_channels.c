@@ -242,3 +242,59 @@ verb_purge_cache(struct control_client *cc, struct json args)
 	}
 	free(tmp);
 }
+
+/* ---- sessions that resume ---- */
+
+static void
+session_row(struct control_client *cc, const struct broker_app *a,
+    struct str name, struct str about)
+{
+	static const char *const states[] = { "free", "connected", "away",
+		"expired" };
+	const struct resumes *all = &cc->br->replay->sessions;
+	const struct resume_session *s = resumes_find(all, a->app.num, name);
+	const struct session_row *row;
+	char sid[SOCKET_ID_MAX];
+	struct json_writer w;
+
+	if (s == NULL)
+		return;
+	row = resumes_row(all, s);
+	socket_id_text(row->sids[0], sid);
+	verb_row_begin(&w, NULL);
+	verb_put_text(&w, "app", str_of(a->app.id));
+	verb_put_text(&w, "session", name);
+	verb_put_text(&w, "state", str_of(states[row->state % nitems(states)]));
+	verb_put_number(&w, "since", row->since_ms / 1000);
+	verb_put_text(&w, "socket_id", str_of(sid));
+	verb_put_number(&w, "channels", s->channels.n);
+	verb_put_number(&w, "confirmed", row->acked);
+	verb_row_end(cc, &w);
+}
+
+void
+verb_sessions(struct control_client *cc, struct json args)
+{
+	const struct resumes *all = &cc->br->replay->sessions;
+	const struct broker_app *a;
+	struct broker_app *only;
+	struct hash_node *n;
+	struct name_list *s;
+
+	if (verb_app_or_all(cc, args, &only) == -1)
+		return;
+	s = name_list_new(session_row, S(""));
+	for (n = hash_first(&all->by_id); n != NULL;
+	     n = hash_next(&all->by_id, n)) {
+		const struct session_row *row = resumes_row(
+		    all, container_of(n, const struct resume_session, by_id));
+
+		if (only != NULL && row->app != only->app.num)
+			continue;
+		a = only != NULL ? only : apps_find(cc->br, row->app);
+		if (a != NULL)
+			name_list_add(s, a, str_make(row->id, row->id_len));
+	}
+	name_list_close(s, true);
+	cc->names = s;
+}

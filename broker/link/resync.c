@@ -27,7 +27,6 @@
 
 #include <stdlib.h>
 
-#include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "shared/base/base.h"
@@ -62,22 +61,11 @@ resync_init(struct broker *br)
 static struct put_off *
 first_answer(struct broker *br)
 {
-	return LIST_ITEM(br->resync->answers.next, struct put_off, link);
-}
+	struct put_off *a =
+	    LIST_ITEM(br->resync->answers.next, struct put_off, link);
 
-/* What it costs its app. */
-static size_t
-booked(const struct put_off *a)
-{
-	return sizeof(*a) + a->name_len + BUDGET_BLOCK;
-}
-
-static void
-forget(struct broker *br, struct put_off *a)
-{
 	list_remove(&a->link);
-	budget_sub(br->budget, a->app, booked(a));
-	free(a);
+	return a;
 }
 
 static void
@@ -93,7 +81,7 @@ resync_clear(struct broker *br)
 {
 	ev_timer_stop(br->loop, &br->resync->timer);
 	while (!list_is_empty(&br->resync->answers))
-		forget(br, first_answer(br));
+		free(first_answer(br));
 	forget_runs(br);
 }
 
@@ -150,7 +138,6 @@ resync_put_off(struct peer *p, resync_answer answer, const struct msg_sub *m,
 	list_init(&a->link);
 	list_append(&p->br->resync->answers, &a->link);
 	p->owed++;
-	budget_add(p->br->budget, a->app, booked(a));
 }
 
 /* The worker that asked; NULL: it is gone. */
@@ -171,11 +158,12 @@ give_answer(struct broker *br, struct put_off *a)
 		.ref = a->ref,
 		.channel = str_make(a->name, a->name_len) };
 
+	list_remove(&a->link);
 	if (p != NULL && p->owed > 0)
 		p->owed--;
 	if (p != NULL)
 		a->answer(p, &m, a->stamp);
-	forget(br, a);
+	free(a);
 }
 
 static bool
