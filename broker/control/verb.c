@@ -34,6 +34,7 @@
 #include "shared/crypto/tls_store.h"
 #include "shared/json/json_slice.h"
 #include "shared/pusher/channel_name.h"
+#include "shared/pusher/event_rules.h"
 #include "shared/pusher/frames.h"
 
 /* ---- status ---- */
@@ -151,35 +152,19 @@ static bool
 may_publish(
     struct control_client *cc, const struct app *a, const struct publication *u)
 {
+	struct event_rule rule;
+	const char *why;
+
 	if (!a->enabled)
 		control_fail(cc, "app %s is disabled", a->id);
-	else if (channel_flags(u->channel) & CHANNEL_USER &&
-	    !verb_is_channel(a, u->channel))
-		control_fail(cc,
-		    "channel: the id of the user %s: it has 1 to %u "
-		    "characters (max_user_id_length) and no control "
-		    "characters",
-		    user_id_text(user_id_check(
-			channel_user_id(u->channel), a->max_user_id_length)),
-		    a->max_user_id_length);
-	else if (u->channel.p == NULL || !verb_is_channel(a, u->channel))
-		control_fail(cc,
-		    "channel: 1 to %u characters out of A-Z a-z 0-9 _ - = @ "
-		    ", . ; (max_channel_name_length)",
-		    a->max_channel_name_length);
-	else if (u->event.n == 0 ||
-	    str_characters(u->event) > a->max_event_name_length)
-		control_fail(cc,
-		    "event: 1 to %u characters (max_event_name_length)",
-		    a->max_event_name_length);
-	else if (str_starts(u->event, S("pusher:")) ||
-	    str_starts(u->event, S("pusher_internal:")))
-		control_fail(cc,
-		    "event: names that start with pusher: or "
-		    "pusher_internal: are reserved");
-	else if (u->data.n > a->max_event_bytes)
-		control_fail(cc, "data: %zu bytes, but max_event_bytes is %u",
-		    u->data.n, a->max_event_bytes);
+	else if ((why = event_rule_channel(&rule, u->channel,
+		      a->max_channel_name_length, a->max_user_id_length)) !=
+		NULL ||
+	    (why = event_rule_name(
+		 &rule, u->event, a->max_event_name_length)) != NULL ||
+	    (why = event_rule_data(&rule, u->data.n, a->max_event_bytes)) !=
+		NULL)
+		control_fail(cc, "%s", why);
 	else if (u->socket_id.p != NULL && !socket_id_is_valid(u->socket_id))
 		control_fail(cc, "socket_id: digits, a dot, digits");
 	else

@@ -13,7 +13,7 @@
 #include "broker/control/control.h"
 #include "shared/app/app.h"
 #include "shared/base/base.h"
-#include "shared/pusher/channel_name.h"
+#include "shared/pusher/event_rules.h"
 
 #define TEXT_MAX 65536 /* bytes of one argument that is a name */
 
@@ -47,10 +47,20 @@ verb_app(struct control_client *cc, struct json args)
 }
 
 bool
-verb_is_channel(const struct app *a, struct str name)
+verb_channel_arg(struct control_client *cc, const struct app *a,
+    struct json args, struct str *name, char **tmp)
 {
-	return channel_name_is_valid(name, a->max_channel_name_length) ||
-	    channel_user_is_valid(name, a->max_user_id_length);
+	struct event_rule rule;
+	const char *why;
+
+	if (verb_text(args, S("channel"), name, tmp) == -1 || name->p == NULL)
+		why = "the name of a channel is missing";
+	else
+		why = event_rule_channel(&rule, *name,
+		    a->max_channel_name_length, a->max_user_id_length);
+	if (why != NULL)
+		control_fail(cc, "%s", why);
+	return why == NULL;
 }
 
 void

@@ -25,8 +25,12 @@ struct broker_app *verb_app(struct control_client *, struct json args);
 /* The same, but none is fine too: -1 after a sentence. */
 int verb_app_or_all(
     struct control_client *, struct json args, struct broker_app **);
-/* Also a user's own channel. */
-bool verb_is_channel(const struct app *, struct str name);
+/*
+ * The argument "channel", also a user's own; tmp as in verb_text().  False
+ * after a sentence.
+ */
+bool verb_channel_arg(struct control_client *, const struct app *,
+    struct json args, struct str *name, char **tmp);
 
 /* One row: {"type":type,… ; type may be NULL. */
 void verb_row_begin(struct json_writer *, const char *type);

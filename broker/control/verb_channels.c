@@ -208,10 +208,7 @@ verb_channel(struct control_client *cc, struct json args)
 
 	if (a == NULL)
 		return;
-	if (verb_text(args, S("channel"), &name, &tmp) == -1 ||
-	    name.p == NULL || !verb_is_channel(&a->app, name))
-		control_fail(cc, "channel: this is no name of a channel");
-	else
+	if (verb_channel_arg(cc, &a->app, args, &name, &tmp))
 		show(cc, a, name);
 	free(tmp);
 }
@@ -227,10 +224,7 @@ verb_purge_cache(struct control_client *cc, struct json args)
 
 	if (a == NULL)
 		return;
-	if (verb_text(args, S("channel"), &name, &tmp) == -1 ||
-	    name.p == NULL || !verb_is_channel(&a->app, name)) {
-		control_fail(cc, "channel: this is no name of a channel");
-	} else {
+	if (verb_channel_arg(cc, &a->app, args, &name, &tmp)) {
 		c = registry_find(cc->br->registry, a->app.num, name);
 		verb_row_begin(&w, NULL);
 		json_key(&w, "purged");

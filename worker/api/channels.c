@@ -12,6 +12,7 @@
 #include "shared/json/json_slice.h"
 #include "shared/pusher/api_params.h"
 #include "shared/pusher/channel_name.h"
+#include "shared/pusher/event_rules.h"
 #include "worker/api/ask.h"
 #include "worker/api/info.h"
 #include "worker/app/apps.h"
@@ -48,20 +49,13 @@ read_info(const struct api_request *r, uint32_t allowed, const char *names,
 static bool
 check_name(const struct api_request *r)
 {
-	uint32_t max = r->app->app.max_channel_name_length;
+	struct event_rule rule;
+	const char *why = event_rule_channel(
+	    &rule, r->arg, r->app->app.max_channel_name_length, 0);
 
-	if (channel_name_is_valid(r->arg, max))
-		return true;
-	if (r->arg.n > max)
-		api_errorf(r->c, 400,
-		    "the channel name has %zu bytes: at most %u "
-		    "(max_channel_name_length)",
-		    r->arg.n, max);
-	else
-		api_error(r->c, 400,
-		    S("not a channel name: it may have A-Z a-z 0-9 "
-		      "_ - = @ , . ;"));
-	return false;
+	if (why != NULL)
+		api_error(r->c, 400, str_of(why));
+	return why == NULL;
 }
 
 static void
@@ -150,9 +144,8 @@ void
 api_channels_terminate(const struct api_request *r)
 {
 	struct msg_terminate m = { .app = r->app->app.num, .user_id = r->arg };
-	uint32_t max = r->app->app.max_user_id_length;
-	enum user_id_fault fault;
-	const char *err;
+	struct event_rule rule;
+	const char *err, *why;
 	struct json v;
 
 	if (r->body.n > 0 &&
@@ -161,13 +154,9 @@ api_channels_terminate(const struct api_request *r)
 		    r->c, 400, S("the body has to be empty or a JSON object"));
 		return;
 	}
-	fault = user_id_check(r->arg, max);
-	if (fault != USER_ID_GOOD) {
-		api_errorf(r->c, 400,
-		    "the id of the user %s: it has 1 to %u "
-		    "(max_user_id_length) characters of UTF-8 and no control "
-		    "characters",
-		    user_id_text(fault), max);
+	why = event_rule_user(&rule, r->arg, r->app->app.max_user_id_length);
+	if (why != NULL) {
+		api_error(r->c, 400, str_of(why));
 		return;
 	}
 	if (!api_may_ask(r))

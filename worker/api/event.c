@@ -10,11 +10,15 @@
 
 #include "worker/api/event.h"
 #include "worker/api/info.h"
+#include "worker/app/token_bucket.h"
 
 #include "shared/base/hash.h"
 #include "shared/base/xmalloc.h"
 #include "shared/ipc/ipc_msg.h"
 #include "shared/pusher/channel_name.h"
+#include "shared/pusher/event_rules.h"
+
+#define NAME_SHOWN 64 /* bytes of a wrong name in a sentence */
 
 enum field { NAME, DATA, CHANNEL, CHANNELS, SOCKET_ID, INFO, NFIELDS };
 
@@ -41,6 +45,13 @@ refuse(struct reader *r, unsigned status, struct str text)
 	r->status = status;
 	buf_append(r->why, text);
 	return false;
+}
+
+/* What a rule says: NULL, or a sentence. */
+static bool
+keeps(struct reader *r, unsigned status, const char *why)
+{
+	return why == NULL || refuse(r, status, str_of(why));
 }
 
 /* "NAME has to be a string" and the like. */
@@ -79,27 +90,12 @@ is_absent(struct json v)
 static bool
 read_name(struct reader *r, struct json v)
 {
-	uint32_t max = r->app->max_event_name_length;
-	struct str *name = &r->e->name;
-	size_t n;
+	struct event_rule rule;
 
-	if (!read_string(r, NAME, v, name, &r->e->name_tmp))
-		return false;
-	if (name->n == 0)
-		return refuse(r, 400, S("name is empty"));
-	if (name->n > max && (n = str_characters(*name)) > max) {
-		buf_printf(r->why,
-		    "name has %zu characters: at most %u "
-		    "(max_event_name_length)",
-		    n, max);
-		return refuse(r, 400, S(""));
-	}
-	if (str_starts(*name, S("pusher:")) ||
-	    str_starts(*name, S("pusher_internal:")))
-		return refuse(r, 400,
-		    S("name begins with pusher: or pusher_internal:, which "
-		      "only the server may send"));
-	return true;
+	return read_string(r, NAME, v, &r->e->name, &r->e->name_tmp) &&
+	    keeps(r, 400,
+		event_rule_name(
+		    &rule, r->e->name, r->app->max_event_name_length));
 }
 
 /* The four hex digits at p; the text is valid JSON. */
@@ -153,49 +149,16 @@ unescaped_length(struct json s)
 static bool
 read_data(struct reader *r, struct json v)
 {
-	uint32_t max = r->app->max_event_bytes;
+	struct event_rule rule;
 	ssize_t n;
 
 	if (v.kind != JSON_STRING)
 		return refuse_kind(r, DATA, v, "a string");
 	if ((n = unescaped_length(v)) == -1)
 		return refuse(r, 400, S("data holds half of a surrogate pair"));
-	if ((size_t)n > max) {
-		buf_printf(r->why,
-		    "data has %zd bytes: at most %u (max_event_bytes)", n, max);
-		return refuse(r, 413, S(""));
-	}
 	r->e->data_raw = v.raw;
-	return true;
-}
-
-static bool
-refuse_channel(struct reader *r, struct str name)
-{
-	uint32_t max = r->app->max_channel_name_length;
-
-	if (name.n == 0)
-		return refuse(r, 400, S("a channel name is empty"));
-	if (channel_flags(name) & CHANNEL_USER) {
-		max = r->app->max_user_id_length;
-		buf_printf(r->why,
-		    "the id of the user in a channel name %s: it has 1 to %u "
-		    "(max_user_id_length) characters and no control characters",
-		    user_id_text(user_id_check(channel_user_id(name), max)),
-		    max);
-		return refuse(r, 400, S(""));
-	}
-	if (name.n > max) {
-		buf_printf(r->why,
-		    "a channel name has %zu bytes: at most %u "
-		    "(max_channel_name_length)",
-		    name.n, max);
-		return refuse(r, 400, S(""));
-	}
-	buf_append(r->why, name);
-	return refuse(r, 400,
-	    S(" is not a channel name: it may have A-Z a-z 0-9 "
-	      "_ - = @ , . ;"));
+	return keeps(
+	    r, 413, event_rule_data(&rule, (size_t)n, r->app->max_event_bytes));
 }
 
 static bool
@@ -224,16 +187,19 @@ add_channel(struct event *e, const struct event_channel *ch)
 static bool
 read_channel(struct reader *r, enum field f, struct json v)
 {
-	uint32_t max = r->app->max_channel_name_length;
 	struct event_channel ch = { .tmp = NULL };
+	struct event_rule rule;
+	const char *why;
 
 	if (!read_string(r, f, v, &ch.name, &ch.tmp))
 		return false;
-	if (!channel_name_is_valid(ch.name, max) &&
-	    !channel_user_is_valid(ch.name, r->app->max_user_id_length)) {
-		refuse_channel(r, ch.name);
+	why = event_rule_channel(&rule, ch.name,
+	    r->app->max_channel_name_length, r->app->max_user_id_length);
+	if (why != NULL) { /* which of them it is, too */
+		buf_printf(r->why,
+		    "\"%.*s\": ", STR_ARG(utf8_cut(ch.name, NAME_SHOWN)));
 		free(ch.tmp);
-		return false;
+		return refuse(r, 400, str_of(why));
 	}
 	ch.flags = channel_flags(ch.name);
 	ch.hash = hash_str(ch.name, 0);

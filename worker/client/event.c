@@ -11,6 +11,7 @@
 #include "shared/base/buf.h"
 #include "shared/json/json_write.h"
 #include "shared/pusher/channel_name.h"
+#include "shared/pusher/event_rules.h"
 #include "shared/pusher/pusher_errors.h"
 #include "worker/app/stats.h"
 #include "worker/app/token_bucket.h"
@@ -136,7 +137,9 @@ publish(
 		.except = conn_sid(c),
 		.flags = EVENT_CLIENT };
 	bool none = m->data.kind == JSON_NONE; /* then it is relayed without */
+	struct event_rule rule;
 	struct buf *data = NULL;
+	const char *why;
 	size_t bytes = 0;
 
 	if (!none)
@@ -145,11 +148,9 @@ publish(
 		client_error(c, 0,
 		    S("client event dropped: data holds half a surrogate "
 		      "pair"));
-	else if (bytes > c->app->max_event_bytes)
-		client_errorf(c, 0,
-		    "client event dropped: data has %zu bytes, "
-		    "max_event_bytes is %u",
-		    bytes, c->app->max_event_bytes);
+	else if ((why = event_rule_data(
+		      &rule, bytes, c->app->max_event_bytes)) != NULL)
+		client_errorf(c, 0, "client event dropped: %s", why);
 	else if (check_rate(c)) {
 		if (s->member != NULL)
 			p.user_id = s->member->id;
@@ -165,7 +166,8 @@ client_event(struct conn *c, const struct client_msg *m)
 {
 	const struct app *app = c->app;
 	struct subscription *s;
-	size_t n;
+	struct event_rule rule;
+	const char *why;
 
 	if (!app->client_events) {
 		client_error(c, 0,
@@ -173,12 +175,9 @@ client_event(struct conn *c, const struct client_msg *m)
 		      "app"));
 		return;
 	}
-	n = str_characters(m->event);
-	if (n > app->max_event_name_length) {
-		client_errorf(c, 0,
-		    "client event dropped: its name has %zu characters, "
-		    "max_event_name_length is %u",
-		    n, app->max_event_name_length);
+	why = event_rule_length(&rule, m->event, app->max_event_name_length);
+	if (why != NULL) {
+		client_errorf(c, 0, "client event dropped: %s", why);
 		return;
 	}
 	if ((s = check_channel(c, m)) != NULL)

@@ -14,6 +14,7 @@
 #include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
 #include "shared/pusher/channel_name.h"
+#include "shared/pusher/event_rules.h"
 #include "shared/pusher/frames.h"
 #include "shared/pusher/pusher_errors.h"
 #include "worker/app/stats.h"
@@ -186,6 +187,7 @@ check_user(struct conn *c, struct str user_data)
 	struct identity_limits limits = { c->app->max_user_id_length,
 		c->app->max_watchlist_ids };
 	enum identity_result result;
+	struct event_rule rule;
 	struct identity who;
 	const char *why;
 
@@ -194,10 +196,8 @@ check_user(struct conn *c, struct str user_data)
 		client_errorf(
 		    c, PUSHER_UNAUTHORIZED, "sign-in refused: %s", why);
 	else if (result == IDENTITY_LIMIT)
-		client_errorf(c, PUSHER_UNAUTHORIZED,
-		    "sign-in refused: the id has %zu characters, "
-		    "max_user_id_length is %u",
-		    str_characters(who.id), limits.id);
+		client_errorf(c, PUSHER_UNAUTHORIZED, "sign-in refused: %s",
+		    event_rule_user(&rule, who.id, limits.id));
 	else if (c->user != NULL && !str_eq(c->user->id, who.id))
 		client_errorf(c, PUSHER_UNAUTHORIZED,
 		    "sign-in refused: signed in as \"%.*s\" already",

@@ -13,6 +13,7 @@
 #include "shared/app/app.h"
 #include "shared/conf/conf.h"
 #include "shared/pusher/channel_name.h"
+#include "shared/pusher/event_rules.h"
 #include "shared/pusher/frames.h"
 #include "worker/app/stats.h"
 #include "worker/channel/subscription.h"
@@ -164,6 +165,7 @@ find_member(const struct request *r)
 	struct identity who = { 0 };
 	enum identity_result result = IDENTITY_OK;
 	struct client_member *member = NULL;
+	struct event_rule rule;
 	const char *why;
 
 	if (r->channel_data.p != NULL) {
@@ -179,9 +181,8 @@ find_member(const struct request *r)
 	if (result == IDENTITY_BAD)
 		refuse(r, AUTH_ERROR, "%s", why);
 	else if (result == IDENTITY_LIMIT)
-		refuse(r, LIMIT_REACHED,
-		    "user_id has %zu characters, max_user_id_length is %u",
-		    str_characters(who.id), limits.id);
+		refuse(r, LIMIT_REACHED, "%s",
+		    event_rule_user(&rule, who.id, limits.id));
 	else if (who.info.n > max)
 		refuse(r, LIMIT_REACHED,
 		    "user_info has %zu bytes, max_presence_member_bytes is %u",
@@ -197,18 +198,19 @@ subscribe(struct request *r)
 {
 	const struct app *app = r->c->app;
 	struct client_member *member = NULL;
+	struct event_rule rule;
 	struct subscription *old;
+	const char *why;
 	unsigned flags;
 
 	if (r->channel.n > 0 && r->channel.p[0] == '#') {
 		subscribe_user(r);
 		return;
 	}
-	if (!channel_name_is_valid(r->channel, app->max_channel_name_length)) {
-		refuse(r, INVALID_CHANNEL,
-		    "a channel name is 1 to %u (max_channel_name_length) "
-		    "characters out of A-Z a-z 0-9 _ - = @ , . ;",
-		    app->max_channel_name_length);
+	why = event_rule_channel(
+	    &rule, r->channel, app->max_channel_name_length, 0);
+	if (why != NULL) {
+		refuse(r, INVALID_CHANNEL, "%s", why);
 		return;
 	}
 	flags = channel_flags(r->channel);

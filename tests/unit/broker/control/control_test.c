@@ -32,15 +32,16 @@ refusals_are_sentences(void **state)
 		{ "publish",
 		    "{\"app\":\"app1\",\"channel\":\"a b\",\"event\":\"e\","
 		    "\"data\":\"\"}",
-		    "channel: 1 to 164 characters" },
+		    "a channel name is 1 to 164 (max_channel_name_length)" },
 		{ "publish",
 		    "{\"app\":\"app1\",\"channel\":\"a\",\"event\":\"\","
 		    "\"data\":\"\"}",
-		    "event: 1 to 200 characters" },
+		    "the name of an event is 1 to 200 "
+		    "(max_event_name_length) characters; this one has 0" },
 		{ "publish",
 		    "{\"app\":\"app1\",\"channel\":\"a\","
 		    "\"event\":\"pusher:x\",\"data\":\"\"}",
-		    "event: names that start with pusher:" },
+		    "the name of an event begins with pusher: or" },
 		{ "publish",
 		    "{\"app\":\"app1\",\"channel\":\"a\",\"event\":\"e\","
 		    "\"data\":\"\\ud800\"}",
@@ -49,8 +50,10 @@ refusals_are_sentences(void **state)
 		    "{\"app\":\"app1\",\"channel\":\"a\",\"event\":\"e\","
 		    "\"data\":\"\",\"socket_id\":\"7\"}",
 		    "socket_id: digits, a dot, digits" },
-		{ "publish", big, "data: 9 bytes, but max_event_bytes is 8" },
-		{ "purge-cache", "{\"app\":\"app1\"}", "channel: this is no" },
+		{ "publish", big,
+		    "data has 9 bytes: at most 8 (max_event_bytes)" },
+		{ "purge-cache", "{\"app\":\"app1\"}",
+		    "the name of a channel is missing" },
 	};
 	struct desk *d = desk_new();
 

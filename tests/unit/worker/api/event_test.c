@@ -53,19 +53,23 @@ static const struct {
 	{ "{" DATA "," ROOM "}", 400, "name is missing: it has to be a str" },
 	{ "{\"name\":null," DATA "," ROOM "}", 400, "name has to be a string" },
 	{ "{\"name\":7," DATA "," ROOM "}", 400, "name has to be a string" },
-	{ "{\"name\":\"\"," DATA "," ROOM "}", 400, "name is empty" },
+	{ "{\"name\":\"\"," DATA "," ROOM "}", 400,
+	    "the name of an event is 1 to 8 (max_event_name_length) "
+	    "characters; this one has 0" },
 	{ "{\"name\":\"12345678\"," DATA "," ROOM "}", 200, "room" },
 	{ "{\"name\":\"123456789\"," DATA "," ROOM "}", 400,
-	    "name has 9 characters: at most 8 (max_event_name_length)" },
+	    "the name of an event is 1 to 8 (max_event_name_length) "
+	    "characters; this one has 9" },
 	{ "{\"name\":\"\\u00e4\xc3\xa4\xc3\xa4\xc3\xa4"
 	  "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\"," DATA "," ROOM "}",
 	    200, "room" },
 	{ "{\"name\":\"a\\u0000\\\\b\"," DATA "," ROOM "}", 200, "room" },
 	{ "{\"name\":\"\\ud800\"," DATA "," ROOM "}", 400,
 	    "name holds half of a surrogate pair" },
-	{ "{\"name\":\"pusher:\"," DATA "," ROOM "}", 400, "begins with" },
+	{ "{\"name\":\"pusher:\"," DATA "," ROOM "}", 400,
+	    "begins with pusher: or" },
 	{ "{\"name\":\"\\u0070usher:\"," DATA "," ROOM "}", 400,
-	    "begins with" },
+	    "begins with pusher: or" },
 	{ "{\"name\":\"Pusher:\"," DATA "," ROOM "}", 200, "room" },
 	{ "{\"name\":\"pusher\"," DATA "," ROOM "}", 200, "room" },
 	/* data */
@@ -114,16 +118,19 @@ static const struct {
 	{ "{" EVENT ",\"channels\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\"]}", 400,
 	    "there are 7 channels: at most 6 (max_event_channels)" },
 	{ "{" NAME "," DATA ",\"channels\":[\"a\",\"\"]}", 400,
-	    "a channel name is empty" },
+	    "\"\": a channel name is 1 to 40" },
 	{ "{" NAME "," DATA ",\"channels\":[\"a\",\"b\\u0000\"]}", 400,
-	    "is not a channel name" },
+	    "a channel name is 1 to 40 (max_channel_name_length)" },
 	{ "{" NAME "," DATA ",\"channels\":[\"a\",\"b\\ud800\"]}", 400,
 	    "channels holds half of a surrogate pair" },
 	{ "{" NAME "," DATA ",\"channel\":\"a b\"}", 400,
-	    "a b is not a channel name: it may have A-Z a-z 0-9 _" },
-	{ "{" NAME "," DATA ",\"channel\":\"#x\"}", 400, "#x is not a ch" },
+	    "\"a b\": a channel name is 1 to 40 (max_channel_name_length) "
+	    "characters out of A-Z a-z 0-9 _ - = @ , . ;" },
+	{ "{" NAME "," DATA ",\"channel\":\"#x\"}", 400,
+	    "\"#x\": a channel name" },
 	{ "{" NAME "," DATA ",\"channel\":\"#server-to-user-\"}", 400,
-	    "the id of the user" },
+	    "the id of a user is 1 to 8 (max_user_id_length) characters of "
+	    "UTF-8 without control characters; this one is empty" },
 	{ "{" NAME "," DATA ",\"channel\":\"#server-to-user-u-7\"}", 200,
 	    "#server-to-user-u-7" },
 	{ "{" NAME "," DATA
@@ -131,9 +138,7 @@ static const struct {
 	    200, "0123456789012345678901234567890123456789" },
 	{ "{" NAME "," DATA
 	  ",\"channel\":\"0123456789012345678901234567890123456789x\"}",
-	    400,
-	    "a channel name has 41 bytes: at most 40 "
-	    "(max_channel_name_length)" },
+	    400, "(this one has 41)" },
 	{ "{" NAME "," DATA ",\"channel\":\"private-encrypted-a\"}", 200,
 	    "private-encrypted-a" },
 	{ "{" NAME "," DATA ",\"channels\":[\"a\",\"private-encrypted-a\"]}",
