@@ -23,8 +23,8 @@
 #include "worker/client/client.h"
 #include "worker/client/handshake.h"
 #include "worker/conn/conn.h"
-#include "worker/conn/flow.h"
 #include "worker/conn/http_conn.h"
+#include "worker/conn/input.h"
 #include "worker/conn/listener.h"
 #include "worker/core/core.h"
 #include "worker/dispatch.h"
@@ -93,7 +93,7 @@ on_replay(struct worker *w)
 
 	if (w->unacked->seq > w->unacked->acked)
 		done.seq = w->unacked->seq;
-	each_conn(w, flow_forget);
+	each_conn(w, input_forget);
 	unacked_replay(w);
 	each_conn(w, replay_conn);
 	topics_replay_rosters(w);
@@ -101,7 +101,7 @@ on_replay(struct worker *w)
 	link_send_resync_done(w, &done);
 	unacked_resend(w);
 	each_conn(w, ask_again);
-	each_conn(w, flow_check);
+	each_conn(w, input_check);
 }
 
 static void

@@ -37,10 +37,10 @@
 #include "worker/client/socket.h"
 #include "worker/conn/compression.h"
 #include "worker/conn/conn.h"
-#include "worker/conn/flow.h"
 #include "worker/conn/http_conn.h"
+#include "worker/conn/input.h"
 #include "worker/conn/listener.h"
-#include "worker/conn/slow.h"
+#include "worker/conn/output.h"
 #include "worker/conn/timeout.h"
 #include "worker/conn/tls.h"
 #include "worker/conn/ws.h"
@@ -66,7 +66,7 @@ struct modules {
 	struct apps apps;
 	struct compression compression;
 	struct drain drain;
-	struct flow flow;
+	struct input_queue input;
 	struct auth_failures auth_failures, tls_told;
 	struct cache_replica cache_replica;
 	struct hold hold;
@@ -131,7 +131,7 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 	bool left;
 
 	tls_turn(w);
-	left = flow_run(w);
+	left = input_run(w);
 	link_flush(w);
 	unacked_release(w);
 	if (may_wait(w)) {
@@ -145,11 +145,11 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 	w->nevents = w->fanout = w->ndirty = 0;
 	hold_check(w);
 	sessions_turn(w->sessions);
-	left = conn_flush_dirty(w) || left;
+	left = output_flush(w) || left;
 	conn_reap(w);
 	link_flush(w); /* closing has words for the broker, too */
 	stats_turn_ends(w);
-	left = left || w->flow->n > 0 || !list_is_empty(&w->closed) ||
+	left = left || w->input->n > 0 || !list_is_empty(&w->closed) ||
 	    !list_is_empty(&w->dirty) || !list_is_empty(&w->slow);
 	if (left)
 		ev_idle_start(loop, &w->busy);
@@ -168,7 +168,7 @@ on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 
 	hold_tick(w);
 	stats_report(w);
-	slow_tick(w);
+	output_tick(w);
 	tls_refresh(w);
 	unacked_tick(w);
 	cache_replica_tick(w);
@@ -272,7 +272,7 @@ worker_init(struct worker *w)
 	w->apps->ops = &worker_apps;
 	w->compression = &m->compression;
 	w->drain = &m->drain;
-	w->flow = &m->flow;
+	w->input = &m->input;
 	w->auth_failures = &m->auth_failures;
 	w->tls_told = &m->tls_told;
 	w->cache_replica = &m->cache_replica;
@@ -359,7 +359,7 @@ stop(struct worker *w)
 	link_flush(w);
 	conn_lists_clear(w);
 	sessions_clear(w->sessions);
-	flow_clear(w);
+	input_clear(w);
 	compression_free(w);
 	listener_free(w);
 	drain_free(w);

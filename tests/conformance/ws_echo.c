@@ -26,7 +26,8 @@
 #include "shared/proc/proc.h"
 #include "worker/app/apps.h"
 #include "worker/conn/conn.h"
-#include "worker/conn/flow.h"
+#include "worker/conn/output.h"
+#include "worker/conn/input.h"
 #include "worker/conn/ws.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
@@ -126,7 +127,7 @@ on_accept(struct ev_loop *loop, ev_io *io, int revents)
 	if (fd == -1)
 		return;
 	sock_tune_client(fd, 16384);
-	conn_new(&w, fd, &upgrade_ops);
+	input_open(&w, fd, &upgrade_ops);
 }
 
 static void
@@ -138,9 +139,9 @@ on_idle(struct ev_loop *loop, ev_idle *idle, int revents)
 static void
 on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 {
-	bool left = flow_run(&w);
+	bool left = input_run(&w);
 
-	left = conn_flush_dirty(&w) || left;
+	left = output_flush(&w) || left;
 	conn_reap(&w);
 	if (left || !list_is_empty(&w.dirty) || !list_is_empty(&w.closed))
 		ev_idle_start(loop, &w.busy);

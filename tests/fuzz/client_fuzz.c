@@ -17,7 +17,8 @@
 #include "broker/user/user.h"
 #include "tests/fuzz/house.h"
 #include "worker/channel/topic.h"
-#include "worker/conn/flow.h"
+#include "worker/conn/input.h"
+#include "worker/conn/output.h"
 #include "worker/link/link.h"
 
 static struct broker br;
@@ -30,8 +31,8 @@ turn(struct house *h)
 		ev_run(h->r.w.loop, EVRUN_NOWAIT);
 		link_flush(&h->r.w);
 		unacked_release(&h->r.w);
-		flow_run(&h->r.w);
-		conn_flush_dirty(&h->r.w);
+		input_run(&h->r.w);
+		output_flush(&h->r.w);
 		conn_reap(&h->r.w);
 		link_flush(&h->r.w);
 		unacked_release(&h->r.w);

@@ -15,6 +15,7 @@
 #include "worker/admin/drain.h"
 #include "worker/api/retry.h"
 #include "worker/conn/http_conn.h"
+#include "worker/conn/input.h"
 #include "worker/link/cache_replica.h"
 #include "worker/link/link.h"
 
@@ -93,7 +94,7 @@ house_connect(struct house *h, unsigned i)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	assert_int_equal(sock_set_nonblock(fds[1]), 0);
 	h->fd[i] = fds[0];
-	h->sid[i] = conn_sid(conn_new(&h->r.w, fds[1], &http_ops));
+	h->sid[i] = conn_sid(input_open(&h->r.w, fds[1], &http_ops));
 }
 
 /* A client that speaks WebSocket. */

@@ -10,6 +10,8 @@
 
 #include "tests/fuzz/house.h"
 #include "tests/fuzz/messages.h"
+#include "worker/conn/input.h"
+#include "worker/conn/output.h"
 
 static void
 turn(struct house *h)
@@ -20,8 +22,8 @@ turn(struct house *h)
 		ev_run(h->r.w.loop, EVRUN_NOWAIT);
 		link_flush(&h->r.w);
 		unacked_release(&h->r.w);
-		flow_run(&h->r.w);
-		conn_flush_dirty(&h->r.w);
+		input_run(&h->r.w);
+		output_flush(&h->r.w);
 		conn_reap(&h->r.w);
 		link_flush(&h->r.w);
 		unacked_release(&h->r.w);

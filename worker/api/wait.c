@@ -7,6 +7,7 @@
 #include "worker/api/wait.h"
 
 #include "worker/app/apps.h"
+#include "worker/conn/input.h"
 #include "worker/conn/timeout.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
@@ -20,7 +21,7 @@ api_pause(struct conn *c, enum api_state state)
 		timeout_clear(&c->timeout); /* has a clock of its own */
 	else
 		conn_set_timeout(c, API_ASK_SECONDS);
-	conn_pause(c);
+	input_pause(c);
 }
 
 bool

@@ -19,7 +19,7 @@
 #include "worker/channel/topic.h"
 #include "worker/conn/compression.h"
 #include "worker/conn/conn.h"
-#include "worker/conn/flow.h"
+#include "worker/conn/input.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
 #include "worker/link/unacked.h"
@@ -164,7 +164,7 @@ subscription_request(
 	c->nsubs++;
 	m = message(s, conn_sid(c));
 	unacked_send_sub(c->w, &m);
-	flow_asked(c, 1);
+	input_asked(c, 1);
 }
 
 static void
@@ -185,7 +185,7 @@ subscription_again(struct subscription *s)
 	if (s->again == SUBSCRIPTION_AGAIN_MAX)
 		return;
 	s->again++;
-	flow_asked(s->c, 1);
+	input_asked(s->c, 1);
 	if (s->on) /* else behind the first answer */
 		send_again(s);
 }
@@ -206,7 +206,7 @@ subscription_ask_again(struct conn *c)
 	LIST_FOREACH(e, &c->subs) {
 		struct subscription *s = SUBSCRIPTION_OF(e);
 
-		flow_asked(c, s->again);
+		input_asked(c, s->again);
 		ask_again(s);
 	}
 }
@@ -320,7 +320,7 @@ subscription_restamp(struct worker *w, char *p, size_t n)
 	msg_sub_put(w->scratch->data, &m);
 	memcpy(p, w->scratch->data, n);
 	if (c != NULL && m.stamp == 0)
-		flow_asked(c, 1);
+		input_asked(c, 1);
 }
 
 void
@@ -395,7 +395,7 @@ subscription_on_done(
 	struct subscription *s;
 
 	if (c != NULL)
-		flow_answered(c, 1);
+		input_answered(c, 1);
 	/* It may have left, or unsubscribed, while we waited. */
 	if (c == NULL || (s = by_ref(c, m->ref)) == NULL) {
 		if ((s = find_ended(w, m->ref)) != NULL)

@@ -16,6 +16,7 @@
 #include "worker/client/error.h"
 #include "worker/client/hold.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/input.h"
 #include "worker/conn/timeout.h"
 #include "worker/conn/ws.h"
 #include "worker/core/core.h"
@@ -83,7 +84,7 @@ admission_begin(struct conn *c)
 		return;
 	}
 	conn_set_timeout(c, ASK_SECONDS);
-	conn_pause(c);
+	input_pause(c);
 }
 
 void
@@ -167,6 +168,6 @@ admission_on_conn_ok(struct worker *w, const struct msg_conn_ok *m)
 		return 0;
 	}
 	greet(c);
-	conn_resume(c);
+	input_resume(c);
 	return 0;
 }

@@ -24,6 +24,7 @@
 #include "worker/client/refused.h"
 #include "worker/conn/compression.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/input.h"
 #include "worker/conn/remote.h"
 #include "worker/conn/timeout.h"
 #include "worker/conn/ws.h"
@@ -333,7 +334,7 @@ handshake_request(struct conn *c, const struct http_head *head)
 	if (r.code != 0 && c->w->draining && is_held(c)) {
 		/* The timeout says 4100, too. */
 		conn_set_timeout(c, HOLD_SECONDS);
-		conn_pause(c);
+		input_pause(c);
 		return;
 	}
 	if (r.code != 0) {

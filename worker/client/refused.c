@@ -26,6 +26,7 @@
 #include "worker/app/token_bucket.h"
 #include "worker/client/error.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/input.h"
 #include "worker/conn/remote.h"
 #include "worker/conn/timeout.h"
 #include "worker/core/core.h"
@@ -103,7 +104,7 @@ refuse_tls(struct conn *c)
 		       worker_now(), WAITS_PER_SECOND)) {
 		c->waits = true;
 		conn_set_timeout(c, WAIT_SECONDS);
-		conn_pause(c);
+		input_pause(c);
 	} else {
 		client_close(c, PUSHER_OVER_CAPACITY,
 		    S("too many connections without encryption (tls_only): "

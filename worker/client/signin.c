@@ -27,7 +27,7 @@
 #include "worker/client/message.h"
 #include "worker/client/refused.h"
 #include "worker/conn/conn.h"
-#include "worker/conn/flow.h"
+#include "worker/conn/input.h"
 #include "worker/conn/remote.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
@@ -107,7 +107,7 @@ client_signin_restamp(struct worker *w, char *p, size_t n)
 	    (c = conn_find(w, m.sid)) == NULL)
 		return;
 	if (!is_answered(c, m.seq)) {
-		flow_asked(c, FLOW_SIGNIN);
+		input_asked(c, FLOW_SIGNIN);
 		return;
 	}
 	m.replay = 1;
@@ -172,7 +172,7 @@ sign_in(struct conn *c, const struct identity *who, struct str user_data)
 		    member_new(who->id, who->info, buf_str(who->watch), nwatch);
 		m = message(c);
 		unacked_send_signin(c->w, &m);
-		flow_asked(c, FLOW_SIGNIN);
+		input_asked(c, FLOW_SIGNIN);
 	} else {
 		client_error(c, PUSHER_UNAUTHORIZED,
 		    S("sign-in refused: earlier ones wait for an answer"));
@@ -282,7 +282,7 @@ client_on_signin_done(struct worker *w, const struct msg_signin_done *m)
 
 	if (c == NULL || c->user == NULL)
 		return 0; /* left while we waited; SIGNOUT said so */
-	flow_answered(c, FLOW_SIGNIN);
+	input_answered(c, FLOW_SIGNIN);
 	/* An answer to an earlier one is followed by the right bits. */
 	if (m->online.n > 0 && m->online.n == member_online_bytes(c->user))
 		memcpy(member_online(c->user), m->online.p, m->online.n);

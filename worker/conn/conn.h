@@ -60,6 +60,8 @@ struct conn_ops {
 	uint32_t unheard_max;
 };
 
+#define CONN_FINISH_SECONDS 3 /* for the peer's FIN after ours */
+
 struct conn {
 	ev_io io;
 	const struct conn_ops *ops;
@@ -90,7 +92,7 @@ struct conn {
 	double over_since; /* its queue is over the limit; 0: it is not */
 	uint32_t owed;     /* bytes of the queue that it has asked for */
 	uint32_t nsubs;
-	uint32_t asked; /* questions at the broker; see worker/conn/flow.h */
+	uint32_t asked; /* questions at the broker; see worker/conn/input.h */
 	uint32_t messages_in; /* modulo 2^32 */
 	uint64_t packed_id;   /* the last compressed message it was sent */
 	int64_t saved;        /* bytes, by compression */
@@ -99,29 +101,29 @@ struct conn {
 	uint32_t magic;       /* MAGIC_CONN while it lives */
 	uint32_t unheard;     /* bytes that came behind our goodbye */
 
-	uint8_t serves;       /* enum listen_role: what it may ask for */
-	bool trusted : 1;     /* the peer is a proxy that is believed */
-	bool looked : 1;      /* at the head of its first request */
-	bool unbelieved : 1;  /* no trusted proxy, but it speaks as one */
-	bool waits : 1;       /* for its refusal: refused_late() */
-	bool closed : 1;      /* will be freed at the end of the turn */
-	bool paused : 1;      /* do not feed until conn_resume() */
-	bool stopped : 1;     /* nor until conn_go(); see worker/conn/flow.h */
-	bool in_line : 1;     /* in w->flow */
-	bool finishing : 1;   /* no more input counts; close when flushed */
-	bool ended : 1;       /* the peer will send no more */
-	bool blocked : 1;     /* the socket is full; write watcher runs */
-	bool over : 1;        /* over the limit: in w->slow, to be judged */
-	bool slow : 1;        /* reads too slowly; takes no more output */
-	bool feeding : 1;     /* inside ops->feed */
-	bool pinged : 1;      /* a ping waits for its pong */
-	bool greeted : 1;     /* connection_established is out */
-	bool asking : 1;      /* CONN_OPEN waits for CONN_OK */
-	bool counted : 1;     /* the broker knows it: CONN_CLOSE is owed */
-	bool authorized : 1;  /* signed in, or in a private channel */
-	bool signed_in : 1;   /* a sign-in has been answered */
-	bool close_sent : 1;  /* a WebSocket close frame is out */
-	bool peer_closed : 1; /* the peer's close frame came first */
+	uint8_t serves;      /* enum listen_role: what it may ask for */
+	bool trusted : 1;    /* the peer is a proxy that is believed */
+	bool looked : 1;     /* at the head of its first request */
+	bool unbelieved : 1; /* no trusted proxy, but it speaks as one */
+	bool waits : 1;      /* for its refusal: refused_late() */
+	bool closed : 1;     /* will be freed at the end of the turn */
+	bool paused : 1;     /* do not feed until input_resume() */
+	bool stopped : 1;    /* nor until input_go(); see worker/conn/input.h */
+	bool in_line : 1;    /* in w->input */
+	bool finishing : 1;  /* no more input counts; close when flushed */
+	bool ended : 1;      /* the peer will send no more */
+	bool blocked : 1;    /* the socket is full; write watcher runs */
+	bool over : 1;       /* over the limit: in w->slow, to be judged */
+	bool slow : 1;       /* reads too slowly; takes no more output */
+	bool feeding : 1;    /* inside ops->feed */
+	bool pinged : 1;     /* a ping waits for its pong */
+	bool greeted : 1;    /* connection_established is out */
+	bool asking : 1;     /* CONN_OPEN waits for CONN_OK */
+	bool counted : 1;    /* the broker knows it: CONN_CLOSE is owed */
+	bool authorized : 1; /* signed in, or in a private channel */
+	bool signed_in : 1;  /* a sign-in has been answered */
+	bool close_sent : 1; /* a WebSocket close frame is out */
+	bool peer_closed : 1;    /* the peer's close frame came first */
 	bool close_counted : 1;  /* see conn_record_close() */
 	bool deaf : 1;           /* not read any more */
 	bool bad_session : 1;    /* the session that it names is ignored */
@@ -150,8 +152,8 @@ conn_sid(const struct conn *c)
 	return c->node.hash;
 }
 
-/* Takes over an accepted socket and starts reading. */
-struct conn *conn_new(struct worker *, int fd, const struct conn_ops *);
+/* For input_open(), which gives it its socket. */
+struct conn *conn_new(struct worker *, const struct conn_ops *);
 /* Gives it a socket id that nobody can guess; takes it away. */
 void conn_name(struct conn *);
 void conn_unname(struct conn *);
@@ -176,7 +178,7 @@ void conn_delist(struct conn *);
 
 /*
  * Queues bytes for the end of the turn.  A client whose queue grows above
- * conf->client_buffer is judged then: see slow.h.  Ignored when closed or
+ * conf->client_buffer is judged then: see output.h.  Ignored when closed or
  * finishing.
  */
 void conn_queue(struct conn *, struct buf *, uint32_t off, uint32_t len);
@@ -202,15 +204,7 @@ void conn_close(struct conn *);
  */
 void conn_finish(struct conn *);
 
-/* Stops feeding and reading until conn_resume(), which feeds what waits. */
-void conn_pause(struct conn *);
-void conn_resume(struct conn *);
-/* The same for another reason: both have to be over. */
-void conn_stop(struct conn *);
-void conn_go(struct conn *);
-
-/* End of the turn.  True when sockets are left over for the next turn. */
-bool conn_flush_dirty(struct worker *);
+/* End of the turn: frees closed connections. */
 void conn_reap(struct worker *);
 /*
  * What is queued from now on waits until what was sent to the broker up to seq
@@ -225,8 +219,13 @@ void conn_hold(struct conn *);
 void conn_release(struct worker *, uint64_t seq);
 /* Not read any more: it can only go on sending until its window is full. */
 void conn_deafen(struct conn *);
-/* Writes what the client's socket takes and puts it where it belongs. */
-void conn_flush(struct conn *);
+/* Watches the socket for what the connection can do now. */
+void conn_set_events(struct conn *);
+static inline bool
+conn_is_halted(const struct conn *c)
+{
+	return c->paused || c->stopped;
+}
 /* Puts it into one of the worker's lists, out of any other. */
 void conn_move(struct conn *, struct list *);
 

@@ -9,6 +9,7 @@
  */
 
 #include "worker/conn/http_conn.h"
+#include "worker/conn/input.h"
 
 #include <stdio.h>
 
@@ -124,7 +125,7 @@ on_choke(struct ev_loop *loop, ev_timer *timer, int revents)
 	if (outq_bytes(&c->out) > CHOKE_BYTES / 2)
 		return;
 	ev_timer_stop(loop, timer);
-	conn_resume(c);
+	input_resume(c);
 }
 
 static void
@@ -132,7 +133,7 @@ choke(struct conn *c)
 {
 	ev_timer *timer = &c->http->choke;
 
-	conn_pause(c);
+	input_pause(c);
 	ev_timer_init(timer, on_choke, CHOKE_SECONDS, CHOKE_SECONDS);
 	timer->data = c;
 	ev_timer_start(c->w->loop, timer);

@@ -15,6 +15,7 @@
 #include "shared/conf/conf.h"
 #include "shared/net/http_reply.h"
 #include "worker/app/stats.h"
+#include "worker/conn/input.h"
 #include "worker/core/core.h"
 
 #define RETRY_AFTER "Retry-After: 1\r\n"
@@ -235,5 +236,5 @@ api_settle(struct conn *c)
 	if (c->closed || c->http == NULL || c->http->state != API_IDLE)
 		return;
 	drop_copy(c->http);
-	conn_resume(c);
+	input_resume(c);
 }

@@ -24,6 +24,7 @@
 #include "worker/app/stats.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/http_conn.h"
+#include "worker/conn/input.h"
 #include "worker/conn/timeout.h"
 #include "worker/conn/transport.h"
 #include "worker/core/core.h"
@@ -60,7 +61,7 @@ welcome(struct listener *l, int fd, const struct sock_addr *a)
 		close(fd);
 		return;
 	}
-	c = conn_new(w, fd, &http_ops);
+	c = input_open(w, fd, &http_ops);
 	w->stats->counts.accepted++;
 	w->bytes_in += l->tls ? TLS_BYTES : CONN_BYTES;
 	c->serves = l->serves;

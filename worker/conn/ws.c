@@ -22,7 +22,7 @@
 #include "shared/pusher/frames.h"
 #include "worker/app/stats.h"
 #include "worker/conn/compression.h"
-#include "worker/conn/flow.h"
+#include "worker/conn/input.h"
 #include "worker/conn/remote.h"
 #include "worker/conn/timeout.h"
 #include "worker/core/core.h"
@@ -120,8 +120,8 @@ ws_close(struct conn *c, unsigned code, struct str reason)
 	}
 	ws_leave(c);
 	conn_set_timeout(c, CLOSE_SECONDS);
-	conn_resume(c);
-	conn_go(c);
+	input_resume(c);
+	input_go(c);
 }
 
 /* Fails the connection (RFC 6455, 7.1.7): what follows is not read. */
@@ -432,8 +432,8 @@ feed(struct conn *c, char *p, size_t n)
 		if ((used < n && c->messages_in - first >= FLOW_MESSAGES) ||
 		    c->w->compression->unpacked - unpacked >
 			WORKER_RECV_BYTES ||
-		    flow_is_full(c))
-			flow_yield(c);
+		    input_is_full(c))
+			input_yield(c);
 	} while (k > 0 && used < n && !c->closed && !c->finishing &&
 	    !c->paused && !c->stopped);
 	send_pong(c, &pings);

@@ -23,7 +23,7 @@ struct apps;
 struct compression;
 struct conf;
 struct drain;
-struct flow;
+struct input_queue;
 struct auth_failures;
 struct cache_replica;
 struct hold;
@@ -88,7 +88,7 @@ struct worker {
 	struct cache_replica *cache_replica;
 	struct api_retries *parked;
 	struct conn_lists *conn_lists; /* what pusherctl asks */
-	struct flow *flow;             /* clients whose input goes on */
+	struct input_queue *input;     /* clients whose input goes on */
 	struct compression *compression;
 	uint32_t next_ref; /* of subscriptions */
 	uint64_t sids[32]; /* random numbers that are to be used */

@@ -29,7 +29,8 @@
 #include "worker/channel/subscription.h"
 #include "worker/conn/compression.h"
 #include "worker/conn/conn.h"
-#include "worker/conn/flow.h"
+#include "worker/conn/input.h"
+#include "worker/conn/output.h"
 #include "worker/conn/timeout.h"
 #include "worker/conn/ws.h"
 #include "worker/core/core.h"
@@ -181,9 +182,9 @@ rig_turn(struct rig *r)
 {
 	for (int i = 0; i < 3; i++) {
 		ev_run(r->w.loop, EVRUN_NOWAIT);
-		flow_run(&r->w);
+		input_run(&r->w);
 		unacked_release(&r->w);
-		conn_flush_dirty(&r->w);
+		output_flush(&r->w);
 		conn_reap(&r->w);
 		if (r->fd != -1)
 			rig_read(r);
@@ -211,7 +212,7 @@ rig_connect(struct rig *r, const struct conn_ops *ops)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	assert_int_equal(sock_set_nonblock(fds[1]), 0);
 	r->fd = fds[0];
-	r->c = conn_new(&r->w, fds[1], ops);
+	r->c = input_open(&r->w, fds[1], ops);
 }
 
 /* A client that has been greeted. */
@@ -230,7 +231,7 @@ rig_clear(struct rig *r)
 {
 	rig_hang_up(r);
 	conn_lists_clear(&r->w);
-	flow_clear(&r->w);
+	input_clear(&r->w);
 	compression_free(&r->w);
 	assert_int_equal(r->w.nconns, 0);
 	if (r->broker != -1)

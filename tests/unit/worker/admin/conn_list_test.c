@@ -16,6 +16,7 @@
 #include "tests/unit/worker/client/client_rig.h"
 #include "worker/admin/conn_list.h"
 #include "worker/app/apps.h"
+#include "worker/conn/input.h"
 
 #define MANY 450 /* clients: three portions with the first one */
 
@@ -105,7 +106,7 @@ add_many(int fds[MANY])
 		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 		assert_int_equal(sock_set_nonblock(pair[1]), 0);
 		fds[i] = pair[0];
-		c = conn_new(&rig.w, pair[1], &ws_ops);
+		c = input_open(&rig.w, pair[1], &ws_ops);
 		c->app = client_app_ref(apps_by_num(&rig.w, RIG_APP));
 		c->greeted = c->authorized = true;
 		conn_enlist(c);

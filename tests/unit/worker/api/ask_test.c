@@ -14,6 +14,7 @@
 #include "worker/api/idempotency.h"
 #include "worker/conn/http_conn.h"
 #include "worker/conn/http_request.h"
+#include "worker/conn/input.h"
 #include "worker/conn/timeout.h"
 
 static const struct {
@@ -54,7 +55,7 @@ late(void **state)
 		first_request(&r);
 		r.c->http->state = rows[i].state;
 		r.c->http->answer = rows[i].answer;
-		conn_pause(r.c);
+		input_pause(r.c);
 		conn_set_timeout(r.c, API_ASK_SECONDS);
 		http_ops.on_timeout(r.c);
 		/* The answer comes after all: it must find nobody. */
@@ -86,7 +87,7 @@ a_late_key_is_given_back(void **state)
 	first_request(&r);
 	m.id = conn_sid(r.c);
 	r.c->http->state = API_CLAIMS;
-	conn_pause(r.c);
+	input_pause(r.c);
 	conn_set_timeout(r.c, API_ASK_SECONDS);
 	http_ops.on_timeout(r.c);
 	for (int i = 0; i < 2; i++) { /* it closes; it is gone */

@@ -10,7 +10,7 @@
 
 #include "shared/base/base.h"
 #include "tests/unit/worker/client/client_rig.h"
-#include "worker/conn/flow.h"
+#include "worker/conn/input.h"
 #include "worker/link/unacked.h"
 
 static void
@@ -135,7 +135,7 @@ s1_waiting_sign_ins(void **state)
 	HEAR(signin, SIGNIN, m);
 	assert_int_equal(m.replay, 1);
 	assert_int_equal(m.seq, 0);
-	flow_forget(rig.c);
+	input_forget(rig.c);
 	unacked_resend(&rig.w);
 	HEAR(signin, SIGNIN, m);
 	assert_int_equal(m.replay, 1);

@@ -14,6 +14,7 @@
 
 #include "tests/unit/worker/rig.h"
 #include "worker/channel/topic.h"
+#include "worker/conn/input.h"
 #include "worker/conn/variants.h"
 
 #define PEERS 10
@@ -107,7 +108,7 @@ open_peer(struct hall *h, struct peer *p, unsigned bits, bool alone)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	assert_int_equal(sock_set_nonblock(fds[1]), 0);
 	*p = (struct peer){ .fd = fds[0], .packs = bits > 0 };
-	p->c = conn_new(h->w, fds[1], &ws_ops);
+	p->c = input_open(h->w, fds[1], &ws_ops);
 	p->c->app = client_app_ref(apps_by_num(h->w, RIG_APP));
 	p->c->greeted = p->c->authorized = true;
 	p->c->window_bits = (uint8_t)bits;

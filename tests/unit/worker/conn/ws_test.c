@@ -15,6 +15,7 @@
 #include "tests/unit/worker/rig.h"
 #include "worker/client/client.h"
 #include "worker/client/error.h"
+#include "worker/conn/output.h"
 #include "worker/conn/timeout.h"
 
 #define PING "{\"event\":\"pusher:ping\",\"data\":{}}"
@@ -402,7 +403,7 @@ l10_slow(void **state)
 		if (!rig.c->over)
 			continue;
 		assert_false(rig.c->slow);
-		conn_flush_dirty(&rig.w);
+		output_flush(&rig.w);
 		rig.c->blocked_at -= 0.05;
 	}
 	for (int i = 0; i < 20; i++)

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * output.c: writes what is queued, at the end of the turn, and closes clients
+ * that read too slowly.
+ *
+ * A client whose socket is full waits for its write watcher.  Over the limit
+ * (conf->client_buffer) one write is tried at once.  A client stays as long as
+ * its socket takes something, because it may have been sent a burst.  It is
+ * closed after client_buffer_age, above BURST_MAX, or when nothing has left
+ * for STILL_SECONDS and more is queued.
+ *
+ * Must never skip anything inside an open stream.
+ */
+
+#include "worker/conn/output.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "shared/base/log.h"
+#include "shared/conf/conf.h"
+#include "worker/app/stats.h"
+#include "worker/conn/conn.h"
+#include "worker/conn/input.h"
+#include "worker/conn/transport.h"
+#include "worker/core/core.h"
+
+#define FLUSH_SOCKETS 4096       /* written in one turn, at most */
+#define FLUSH_BYTES (256u << 10) /* to one socket in one turn */
+#define STILL_SECONDS 0.3
+#define BURST_MAX (16u << 20) /* bytes above the limit */
+
+static bool
+is_over(const struct conn *c, size_t more)
+{
+	return outq_bytes(&c->out) > c->w->conf->client_buffer + c->owed + more;
+}
+
+static void
+written(struct conn *c)
+{
+	c->owed = (uint32_t)MIN(c->owed, outq_bytes(&c->out));
+	if (c->over_since != 0 && !is_over(c, 0))
+		c->over_since = 0;
+	if (c->stopped)
+		input_check(c);
+}
+
+/* Everything has left: says so, and listens for the peer's own end. */
+static void
+say_end(struct conn *c)
+{
+	shutdown(c->io.fd, SHUT_WR);
+	if (!c->deaf || c->unheard > c->ops->unheard_max)
+		return;
+	c->deaf = false;
+	conn_set_events(c);
+	conn_set_timeout(c, CONN_FINISH_SECONDS);
+}
+
+static void
+flush(struct conn *c)
+{
+	struct worker *w = c->w;
+	uint64_t before = c->out.out;
+	size_t max = MIN(conn_may_write(c), (size_t)FLUSH_BYTES);
+	int r;
+
+	if (max == 0) {
+		conn_hold(c);
+		return;
+	}
+	r = c->transport == NULL
+	    ? outq_send(&c->out, c->io.fd, max)
+	    : transport_send(w, c->transport, &c->out, max);
+	if (r == 1 && c->finishing && c->transport != NULL)
+		r = transport_finish(c->transport);
+	if (c->app != NULL)
+		stats_of(c->app)->bytes_out += c->out.out - before;
+	if (r == -1) {
+		conn_close(c);
+		return;
+	}
+	written(c);
+	if (r == 0 && conn_may_write(c) > 0) {
+		if (!c->blocked || c->out.out != before)
+			c->blocked_at = worker_now();
+		c->blocked = true;
+		conn_move(c, &w->blocked);
+		conn_set_events(c);
+		return;
+	}
+	if (c->blocked) {
+		c->blocked = false;
+		conn_set_events(c);
+	}
+	if (r == 0) {
+		conn_hold(c);
+		return;
+	}
+	list_remove(&c->link);
+	if (c->ended)
+		conn_close(c);
+	else if (c->finishing)
+		say_end(c);
+}
+
+/* ---- clients that read too slowly ---- */
+
+static void
+count(struct conn *c)
+{
+	if (c->app != NULL)
+		stats_of(c->app)->slow++;
+}
+
+static bool
+is_slow(const struct conn *c)
+{
+	double now = worker_now();
+
+	return is_over(c, BURST_MAX) ||
+	    (c->blocked && now - c->blocked_at >= STILL_SECONDS) ||
+	    now - c->over_since > (double)c->w->conf->client_buffer_age;
+}
+
+/* Tells it, outside of any loop over topics. */
+static void
+end(struct conn *c)
+{
+	count(c);
+	log_debug(
+	    "client closed: over buffer limit queued=%zu", outq_bytes(&c->out));
+	c->slow = true;
+	conn_move(c, c->blocked ? &c->w->blocked : &c->w->dirty);
+	if (c->session == NULL) /* else it says how far it has come */
+		conn_deafen(c);
+	c->ops->on_slow(c);
+}
+
+static void
+judge(struct worker *w)
+{
+	struct list *e, *tmp;
+
+	LIST_FOREACH_SAFE(e, tmp, &w->slow) {
+		struct conn *c = CONN_OF(e, link);
+
+		c->over = false;
+		if (c->over_since == 0)
+			c->over_since = worker_now();
+		flush(c); /* takes it out of this list */
+		if (c->closed || c->finishing || c->ops->on_slow == NULL)
+			continue;
+		if (is_over(c, 0) && is_slow(c))
+			end(c);
+	}
+}
+
+void
+output_tick(struct worker *w)
+{
+	double limit = worker_now() - (double)w->conf->client_buffer_age;
+	struct list *e, *tmp;
+	struct conn *c;
+
+	LIST_FOREACH_SAFE(e, tmp, &w->blocked) {
+		c = CONN_OF(e, link);
+		if (c->blocked_at > limit)
+			continue;
+		count(c);
+		conn_record_close(
+		    c, 4100, S("took nothing for client_buffer_age"));
+		log_debug("client closed: took nothing for %llu s queued=%zu",
+		    (unsigned long long)w->conf->client_buffer_age,
+		    outq_bytes(&c->out));
+		conn_close(c);
+	}
+}
+/* ---- the end of the turn ---- */
+
+bool
+output_flush(struct worker *w)
+{
+	unsigned budget = FLUSH_SOCKETS;
+
+	judge(w);
+	while (!list_is_empty(&w->dirty)) {
+		if (budget-- == 0)
+			return true;
+		flush(CONN_OF(w->dirty.next, link));
+	}
+	return false;
+}
