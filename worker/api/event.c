@@ -196,8 +196,9 @@ read_channel(struct reader *r, enum field f, struct json v)
 	why = event_rule_channel(&rule, ch.name,
 	    r->app->max_channel_name_length, r->app->max_user_id_length);
 	if (why != NULL) { /* which of them it is, too */
-		buf_printf(r->why,
-		    "\"%.*s\": ", STR_ARG(utf8_cut(ch.name, NAME_SHOWN)));
+		if (ch.name.n > 0)
+			buf_printf(r->why,
+			    "%.*s: ", STR_ARG(utf8_cut(ch.name, NAME_SHOWN)));
 		free(ch.tmp);
 		return refuse(r, 400, str_of(why));
 	}

@@ -118,16 +118,15 @@ static const struct {
 	{ "{" EVENT ",\"channels\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\"]}", 400,
 	    "there are 7 channels: at most 6 (max_event_channels)" },
 	{ "{" NAME "," DATA ",\"channels\":[\"a\",\"\"]}", 400,
-	    "\"\": a channel name is 1 to 40" },
+	    "a channel name is 1 to 40" },
 	{ "{" NAME "," DATA ",\"channels\":[\"a\",\"b\\u0000\"]}", 400,
 	    "a channel name is 1 to 40 (max_channel_name_length)" },
 	{ "{" NAME "," DATA ",\"channels\":[\"a\",\"b\\ud800\"]}", 400,
 	    "channels holds half of a surrogate pair" },
 	{ "{" NAME "," DATA ",\"channel\":\"a b\"}", 400,
-	    "\"a b\": a channel name is 1 to 40 (max_channel_name_length) "
+	    "a b: a channel name is 1 to 40 (max_channel_name_length) "
 	    "characters out of A-Z a-z 0-9 _ - = @ , . ;" },
-	{ "{" NAME "," DATA ",\"channel\":\"#x\"}", 400,
-	    "\"#x\": a channel name" },
+	{ "{" NAME "," DATA ",\"channel\":\"#x\"}", 400, "#x: a channel name" },
 	{ "{" NAME "," DATA ",\"channel\":\"#server-to-user-\"}", 400,
 	    "the id of a user is 1 to 8 (max_user_id_length) characters of "
 	    "UTF-8 without control characters; this one is empty" },
