@@ -140,7 +140,7 @@ const struct cmd_verb commands[] = {
 	    APP_TEXT_HELP, channels_options, cmd_channels },
 	{ "channel", "APP CHANNEL", 2, 2,
 	    "Print a channel: subscriptions by worker, cached event, members",
-	    APP_TEXT_HELP, NULL, cmd_channel_show },
+	    APP_TEXT_HELP, cmd_channel_options, cmd_channel_show },
 	{ "channel purge-cache", "APP CHANNEL", 2, 2,
 	    "Forget the cached event of a cache channel", APP_TEXT_HELP, NULL,
 	    cmd_channel_purge_cache },
@@ -162,6 +162,12 @@ const struct cmd_verb commands[] = {
 	{ "sessions", "[APP]", 0, 1,
 	    "List the sessions of clients that get what they missed",
 	    APP_TEXT_HELP, NULL, cmd_sessions },
+	{ "sessions show", "SESSION", 1, 1,
+	    "Print a session, and what it would be told now",
+	    "For up to 100 channels: connected, continued and how many events "
+	    "it has\nmissed, or the reason of a gap.  The name of a channel is "
+	    "known while an\nevent of it is in the log.",
+	    NULL, cmd_sessions_show },
 	{ "users list", "[APP]", 0, 1, "List the users that are signed in",
 	    APP_TEXT_HELP, NULL, cmd_users_list },
 	{ "users show", "APP USER", 2, 2,
@@ -178,12 +184,16 @@ const struct cmd_verb commands[] = {
 	{ "tail", "[APP [CHANNEL]]", 0, 2, "Print events as they pass",
 	    APP_TEXT_HELP
 	    "  CHANNEL may have * and ?\nin it.  Client events are shown, too; "
-	    "events that nobody is subscribed to\nas well.",
+	    "events that nobody is subscribed to\nas well.  --since begins "
+	    "with what the app's log has (resume=on), "
+	    "and goes\non without a gap.",
 	    cmd_tail_options, cmd_tail },
 	{ "subscribe", "APP CHANNEL...", 2, 1000,
 	    "Be a client: print the events of channels",
 	    APP_TEXT_HELP "  Private and presence\nchannels are signed with "
-			  "the app's secret.",
+			  "the app's secret.  With --resume ID\nthe "
+			  "session continues: what was missed comes first, "
+			  "then pusher:resume.",
 	    cmd_subscribe_options, cmd_subscribe },
 	{ "sign", "APP SOCKET_ID [CHANNEL [CHANNEL_DATA]]", 2, 4,
 	    "Print what an auth endpoint has to answer", APP_TEXT_HELP,

@@ -129,18 +129,19 @@ send_log(struct peer *p, uint32_t app)
 	ipc_send_app_log(&p->ipc, &m);
 }
 
-/* The app has a log if it is to have one. */
+/*
+ * The app has a log if it is to have one.  Without one its sessions stay: when
+ * it has a log again, that is another one, and they are told of the gap.
+ */
 static void
 set_log(struct broker *br, const struct app *a)
 {
 	struct replay *x = br->replay;
 
-	if (a->resume) {
+	if (a->resume)
 		app_logs_open(&x->logs, a->num, str_of(a->id), a->resume_bytes);
-	} else if (app_logs_find(&x->logs, a->num) != NULL) {
+	else
 		app_logs_remove(&x->logs, a->num);
-		resumes_forget_app(&x->sessions, a->num);
-	}
 }
 
 static uint32_t
@@ -151,7 +152,7 @@ resume_seconds(void *arg, uint32_t num)
 	return a == NULL ? 0 : a->app.resume_time;
 }
 
-/* The shortest resume_time of all apps with a log. */
+/* The shortest resume_time of all apps with sessions. */
 static uint32_t
 least_resume_time(const struct broker *br)
 {
@@ -163,7 +164,7 @@ least_resume_time(const struct broker *br)
 		const struct app *a =
 		    &container_of(n, struct broker_app, node)->app;
 
-		if (a->resume)
+		if (shares_find(&br->replay->sessions.shares, a->num) != NULL)
 			least = MIN(least, a->resume_time);
 	}
 	return least;
@@ -436,8 +437,8 @@ apps_read(struct broker *br, char **why)
 	return read_file(br, APPDB_READ, why);
 }
 
-int
-apps_start(struct broker *br, char **why)
+static int
+read_or_recall(struct broker *br, char **why)
 {
 	struct str image;
 	struct appdb *db;
@@ -458,6 +459,16 @@ apps_start(struct broker *br, char **why)
 	    *why);
 	free(*why);
 	return 0;
+}
+
+int
+apps_start(struct broker *br, char **why)
+{
+	int result = read_or_recall(br, why);
+
+	if (result == 0)
+		app_logs_sweep(&br->replay->logs);
+	return result;
 }
 
 void

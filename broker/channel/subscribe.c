@@ -18,8 +18,8 @@
 #include "broker/channel/presence.h"
 #include "broker/channel/presence_sync.h"
 #include "broker/channel/registry.h"
+#include "broker/channel/room.h"
 #include "broker/channel/subscription_count.h"
-#include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
@@ -154,23 +154,16 @@ refuse_member(struct peer *p, const struct msg_sub *m, enum presence_joined why,
  * the app holds too much, and the client has been told.
  */
 static bool
-has_room(struct peer *p, struct broker_app *a, const struct msg_sub *m)
+has_room(struct peer *p, const struct msg_sub *m)
 {
-	struct broker *br = p->br;
-	struct buf *text = NULL;
-	const struct channel *c;
+	struct buf *why = NULL;
 
-	if (a == NULL || budget_has_room(br->budget, m->app))
+	if ((m->user_id.n == 0 &&
+		registry_find(p->br->registry, m->app, m->channel) != NULL) ||
+	    room_for(p->br, m->app, &why))
 		return true;
-	cache_shrink(br); /* its cached events go first */
-	if (budget_has_room(br->budget, m->app))
-		return true;
-	c = registry_find(br->registry, m->app, m->channel);
-	if (c != NULL && m->user_id.n == 0)
-		return true;
-	budget_refuse(br->budget, &a->refusals, m->app, a->app.id, &text);
-	refuse(p, m, buf_str(text));
-	buf_unref(text);
+	refuse(p, m, buf_str(why));
+	buf_unref(why);
 	return false;
 }
 
@@ -276,7 +269,7 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 		j.max = a->app.max_presence_members;
 	/* It asks once more: it has read the refusal, and owes no UNSUB. */
 	peer_was_refused(p, m->sid, m->channel);
-	if (!replay && !has_room(p, a, m))
+	if (!replay && !has_room(p, m))
 		return 0;
 	c = registry_get(br->registry, m->app, m->channel);
 	joined = join(br, c, m, &j);

@@ -237,6 +237,8 @@ control_go_on(struct broker *br)
 			continue;
 		if (cc->names != NULL)
 			name_list_write(cc, &cc->names);
+		if (cc->tail != NULL && cc->tail->behind)
+			tail_go_on(cc->tail);
 		if (conn_query_may_go_on(cc->conn_query))
 			conn_query_go_on(cc->conn_query);
 	}
@@ -271,7 +273,9 @@ control_reap(struct broker *br)
 		    LIST_ITEM(e, struct control_client, link);
 
 		if (!cc->ipc.blocked &&
-		    (cc->names != NULL || conn_query_may_go_on(cc->conn_query)))
+		    (cc->names != NULL ||
+			(cc->tail != NULL && cc->tail->behind) ||
+			conn_query_may_go_on(cc->conn_query)))
 			return true;
 	}
 	return false;

@@ -16,6 +16,8 @@
 #include "broker/app/apps.h"
 #include "broker/control/control.h"
 #include "broker/control/verb_args.h"
+#include "broker/core/core.h"
+#include "broker/log/replay.h"
 #include "shared/base/base.h"
 #include "shared/base/outq.h"
 #include "shared/base/xmalloc.h"
@@ -25,6 +27,7 @@
 #include "shared/pusher/webhook.h"
 
 #define QUEUE_MAX (1u << 20) /* bytes; above it events are missed */
+#define PORTION 1000         /* records of the log in one turn */
 
 void
 tail_free(struct tail *t)
@@ -60,14 +63,22 @@ tail_tick(struct tail *t)
 }
 
 static bool
+is_of_channel(const struct tail *t, struct str channel)
+{
+	return t->pattern_len == 0 ||
+	    webhook_glob(str_make(t->pattern, t->pattern_len), channel);
+}
+
+static bool
 is_wanted(const struct tail *t, const struct msg_event *m, enum route_kind kind)
 {
-	if (kind == ROUTE_OWN && !t->own)
+	if (kind == ROUTE_OWN && !t->what.own)
 		return false;
-	if (t->app != 0 && t->app != m->app)
+	if (t->what.app != 0 && t->what.app != m->app)
 		return false;
-	return t->pattern_len == 0 ||
-	    webhook_glob(str_make(t->pattern, t->pattern_len), m->channel);
+	if (t->behind && (m->flags & EVENT_LOG))
+		return false; /* it is in the log */
+	return is_of_channel(t, m->channel);
 }
 
 static uint64_t
@@ -81,24 +92,88 @@ now_ms(void)
 
 /* A frame of ours is one JSON text behind its head. */
 static void
+put_row(struct control_client *cc, const char *kind, const struct app *a,
+    uint64_t time_ms, struct str channel, struct str frame)
+{
+	struct ws_head h;
+	ssize_t head = ws_head_read(&h, frame);
+	struct json_writer w;
+
+	if (head <= 0 || frame.n - (size_t)head < h.len)
+		return;
+	verb_row_begin(&w, kind);
+	verb_put_number(&w, "time_ms", time_ms);
+	verb_put_text(&w, "app", str_of(a->id));
+	verb_put_text(&w, "channel", channel);
+	json_key(&w, "frame");
+	json_put_raw(&w, str_make(frame.p + head, (size_t)h.len));
+	verb_row_end(cc, &w);
+}
+
+void
+tail_put(
+    struct control_client *cc, const struct app *a, const struct ring_record *r)
+{
+	put_row(cc, "event", a, r->time_us / 1000, r->channel, r->frame);
+}
+
+static void
 put_event(struct tail *t, const struct msg_event *m, enum route_kind kind)
 {
 	static const char *const kinds[] = { [ROUTE_EVENT] = "event",
 		[ROUTE_CLIENT] = "client",
 		[ROUTE_OWN] = "own" };
 	const struct broker_app *a = apps_find(t->cc->br, m->app);
-	struct ws_head h;
-	ssize_t head = ws_head_read(&h, m->frame);
-	struct json_writer w;
 
-	if (head <= 0 || a == NULL || m->frame.n - (size_t)head < h.len)
+	if (a != NULL)
+		put_row(t->cc, kinds[kind], &a->app, now_ms(), m->channel,
+		    m->frame);
+}
+
+/*
+ * Live events of the app wait in the log until everything before them has been
+ * written, so that nothing is missing in between.
+ */
+void
+tail_go_on(struct tail *t)
+{
+	const struct broker *br = t->cc->br;
+	const struct app_log *l = app_logs_find(&br->replay->logs, t->what.app);
+	const struct broker_app *a = apps_find(br, t->what.app);
+	struct ring_record r;
+
+	for (unsigned n = 0; n < PORTION && catch_up(t); n++) {
+		if (a == NULL || l == NULL || !ring_next(l->ring, &t->at, &r)) {
+			t->behind = false;
+			return;
+		}
+		if (t->next != 0 && r.pos > t->next)
+			t->missed += r.pos - t->next; /* evicted meanwhile */
+		t->next = r.pos + 1;
+		if (r.time_us / 1000 >= t->what.since_ms &&
+		    is_of_channel(t, r.channel))
+			tail_put(t->cc, &a->app, &r);
+	}
+}
+
+/* The log begins later than what was asked for. */
+static void
+say_where_it_begins(const struct tail *t)
+{
+	const struct app_log *l =
+	    app_logs_find(&t->cc->br->replay->logs, t->what.app);
+	struct ring_record r;
+	struct json_writer w;
+	uint64_t at = 0;
+
+	if (l == NULL || ring_oldest(l->ring) == ring_first())
 		return;
-	verb_row_begin(&w, kinds[kind]);
-	verb_put_number(&w, "time_ms", now_ms());
-	verb_put_text(&w, "app", str_of(a->app.id));
-	verb_put_text(&w, "channel", m->channel);
-	json_key(&w, "frame");
-	json_put_raw(&w, str_make(m->frame.p + head, (size_t)h.len));
+	if (!ring_next(l->ring, &at, &r))
+		r.time_us = now_ms() * 1000;
+	if (r.time_us / 1000 <= t->what.since_ms)
+		return;
+	verb_row_begin(&w, "begins");
+	verb_put_number(&w, "begins_ms", r.time_us / 1000);
 	verb_row_end(t->cc, &w);
 }
 
@@ -117,17 +192,19 @@ on_event(struct route_tap *tap, const struct msg_event *m, enum route_kind kind)
 
 void
 tail_begin(
-    struct control_client *cc, uint32_t app, struct str pattern, bool own)
+    struct control_client *cc, const struct tailing *what, struct str pattern)
 {
 	struct tail *t = xcalloc(1, sizeof(*t) + pattern.n);
 
 	t->cc = cc;
-	t->app = app;
-	t->own = own;
+	t->what = *what;
+	t->behind = what->since_ms != 0;
 	t->pattern_len = pattern.n;
 	if (pattern.n > 0)
 		memcpy(t->pattern, pattern.p, pattern.n);
 	t->tap.event = on_event;
 	route_tap(cc->br, &t->tap);
 	cc->tail = t;
+	if (t->behind)
+		say_where_it_begins(t);
 }

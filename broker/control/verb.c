@@ -21,6 +21,7 @@
 #include "broker/control/verb_args.h"
 #include "broker/control/verb_channels.h"
 #include "broker/control/verb_connections.h"
+#include "broker/control/verb_log.h"
 #include "broker/control/verb_master.h"
 #include "broker/control/verb_stats.h"
 #include "broker/control/verb_webhook.h"
@@ -247,16 +248,25 @@ static void
 tail(struct control_client *cc, struct json args)
 {
 	bool own = json_get(args, S("own")).kind == JSON_TRUE;
+	struct tailing what = { .own = own };
 	struct broker_app *a;
 	struct str pattern;
 	char *tmp = NULL;
 
 	if (verb_app_or_all(cc, args, &a) == -1)
 		return;
+	what.app = a == NULL ? 0 : a->app.num;
+	if (json_u64(json_get(args, S("since_ms")), UINT64_MAX,
+		&what.since_ms) == 0 &&
+	    (a == NULL || verb_log(cc, a) == NULL)) {
+		if (a == NULL)
+			control_fail(cc, "since: of which app?");
+		return;
+	}
 	if (verb_text(args, S("channel"), &pattern, &tmp) == -1)
 		control_fail(cc, "channel: not a text");
 	else
-		tail_begin(cc, a == NULL ? 0 : a->app.num, pattern, own);
+		tail_begin(cc, &what, pattern);
 	free(tmp);
 }
 
@@ -273,6 +283,8 @@ static const struct {
 	{ "kill", verb_kill, true },
 	{ "users", verb_users, false },
 	{ "sessions", verb_sessions, false },
+	{ "session", verb_session, false },
+	{ "events", verb_events, false },
 	{ "user", verb_user, false },
 	{ "apps-changed", apps_changed, true },
 	{ "publish", publish, true },

@@ -11,6 +11,5 @@ struct control_client;
 void verb_channels(struct control_client *, struct json args);
 void verb_channel(struct control_client *, struct json args);
 void verb_purge_cache(struct control_client *, struct json args);
-void verb_sessions(struct control_client *, struct json args);
 
 #endif

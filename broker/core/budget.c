@@ -127,15 +127,17 @@ budget_refuse(const struct budget *b, struct budget_refusals *r, uint32_t app,
 
 	buf_printf(text,
 	    "the server holds %llu bytes for this app, more than its part of "
-	    "the %llu that memory_limit leaves for channels: subscribe to "
-	    "fewer channels, or raise memory_limit",
+	    "the %llu that memory_limit leaves for apps: subscribe to "
+	    "fewer channels, sign in with shorter watchlists, or raise "
+	    "memory_limit",
 	    n, max);
 	r->n++;
 	/* A clock that went back must not silence it. */
 	if (now >= r->logged && now < r->logged + LOG_SECONDS)
 		return;
-	log_warnx("app over its part of memory_limit: new channels and members "
-		  "are refused app=%s held=%llu max=%llu refused=%llu",
+	log_warnx(
+	    "app over its part of memory_limit: new channels, members and "
+	    "sign-ins are refused app=%s held=%llu max=%llu refused=%llu",
 	    id, n, max, (unsigned long long)r->n);
 	r->logged = now;
 	r->n = 0;

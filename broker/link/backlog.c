@@ -13,6 +13,7 @@
 
 #include <stdlib.h>
 
+#include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
@@ -21,8 +22,15 @@
 struct deferred {
 	struct list link;
 	struct buf *b;
-	uint32_t off, len, type;
+	uint32_t off, len, type, app;
 };
+
+/* What it costs its app. */
+static size_t
+booked(const struct deferred *m)
+{
+	return sizeof(*m) + m->len + BUDGET_BLOCK;
+}
 
 /* Answers are put off in a resync, so there is always room. */
 static bool
@@ -54,16 +62,19 @@ backlog_message(struct peer *p, const struct ipc_in *in, bool costly)
 	m->off = in->off;
 	m->len = in->len;
 	m->type = in->type;
+	m->app = ipc_app(in->type, in->body);
 	list_init(&m->link);
 	list_append(&k->waiting, &m->link);
 	k->bytes += in->len;
+	budget_add(p->br->budget, m->app, booked(m));
 	return true;
 }
 
 /* Takes the first one out; *in holds its reference to the bytes. */
 static void
-take(struct backlog *k, struct ipc_in *in)
+take(struct peer *p, struct ipc_in *in)
 {
+	struct backlog *k = &p->backlog;
 	struct deferred *m = LIST_ITEM(k->waiting.next, struct deferred, link);
 
 	*in = (struct ipc_in){ .type = m->type,
@@ -73,6 +84,7 @@ take(struct backlog *k, struct ipc_in *in)
 		.off = m->off,
 		.len = m->len };
 	k->bytes -= m->len;
+	budget_sub(p->br->budget, m->app, booked(m));
 	list_remove(&m->link);
 	free(m);
 }
@@ -83,7 +95,7 @@ backlog_clear(struct peer *p)
 	struct ipc_in in;
 
 	while (!list_is_empty(&p->backlog.waiting)) {
-		take(&p->backlog, &in);
+		take(p, &in);
 		buf_unref(in.b);
 	}
 }
@@ -98,7 +110,7 @@ resume(struct peer *p)
 	while (!list_is_empty(&k->waiting) && peer_has_room(p)) {
 		int r;
 
-		take(k, &in);
+		take(p, &in);
 		r = p->ipc.ops->handlers[in.type](p, &in);
 		buf_unref(in.b);
 		if (r == -1)

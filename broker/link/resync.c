@@ -27,6 +27,7 @@
 
 #include <stdlib.h>
 
+#include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "shared/base/base.h"
@@ -61,11 +62,22 @@ resync_init(struct broker *br)
 static struct put_off *
 first_answer(struct broker *br)
 {
-	struct put_off *a =
-	    LIST_ITEM(br->resync->answers.next, struct put_off, link);
+	return LIST_ITEM(br->resync->answers.next, struct put_off, link);
+}
 
+/* What it costs its app. */
+static size_t
+booked(const struct put_off *a)
+{
+	return sizeof(*a) + a->name_len + BUDGET_BLOCK;
+}
+
+static void
+forget(struct broker *br, struct put_off *a)
+{
 	list_remove(&a->link);
-	return a;
+	budget_sub(br->budget, a->app, booked(a));
+	free(a);
 }
 
 static void
@@ -81,7 +93,7 @@ resync_clear(struct broker *br)
 {
 	ev_timer_stop(br->loop, &br->resync->timer);
 	while (!list_is_empty(&br->resync->answers))
-		free(first_answer(br));
+		forget(br, first_answer(br));
 	forget_runs(br);
 }
 
@@ -138,6 +150,7 @@ resync_put_off(struct peer *p, resync_answer answer, const struct msg_sub *m,
 	list_init(&a->link);
 	list_append(&p->br->resync->answers, &a->link);
 	p->owed++;
+	budget_add(p->br->budget, a->app, booked(a));
 }
 
 /* The worker that asked; NULL: it is gone. */
@@ -158,12 +171,11 @@ give_answer(struct broker *br, struct put_off *a)
 		.ref = a->ref,
 		.channel = str_make(a->name, a->name_len) };
 
-	list_remove(&a->link);
 	if (p != NULL && p->owed > 0)
 		p->owed--;
 	if (p != NULL)
 		a->answer(p, &m, a->stamp);
-	free(a);
+	forget(br, a);
 }
 
 static bool

@@ -13,6 +13,8 @@
 
 #include "broker/log/app_log.h"
 
+#include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -247,6 +249,24 @@ app_logs_remove(struct app_logs *s, uint32_t app)
 	close_log(s, l);
 }
 
+void
+app_logs_sweep(const struct app_logs *s)
+{
+	DIR *dir = opendir(s->dir);
+	const struct dirent *e;
+	unsigned app;
+	int end;
+
+	while (dir != NULL && (e = readdir(dir)) != NULL) {
+		end = 0;
+		if (sscanf(e->d_name, "resume-%u.log%n", &app, &end) == 1 &&
+		    end > 0 && app_logs_find(s, app) == NULL)
+			unlinkat(dirfd(dir), e->d_name, 0);
+	}
+	if (dir != NULL)
+		closedir(dir);
+}
+
 /* ---- one log ---- */
 
 uint64_t
@@ -300,6 +320,14 @@ app_log_newest(
 	const struct head *h = head_of(l, app_log_hash(l, channel));
 
 	return h != NULL && find_back(l, channel, h->off, r);
+}
+
+bool
+app_log_head(const struct app_log *l, uint64_t hash, struct ring_record *r)
+{
+	const struct head *h = head_of(l, hash);
+
+	return h != NULL && ring_read(l->ring, h->off, r);
 }
 
 bool

@@ -68,6 +68,11 @@ struct app_log *app_logs_open(
     struct app_logs *, uint32_t app, struct str id, uint64_t bytes);
 /* Forgets it, and removes its file. */
 void app_logs_remove(struct app_logs *, uint32_t app);
+/*
+ * Removes the files of apps that have no log any more: an old log that were
+ * opened later would not have what was published in between.
+ */
+void app_logs_sweep(const struct app_logs *);
 
 /* The next number; r has everything but off, pos, hash and the chain. */
 uint64_t app_log_append(struct app_log *, struct ring_record *r);
@@ -88,6 +93,8 @@ uint64_t app_log_age(const struct app_log *);
 /* The newest record of a channel; false: none is there. */
 bool app_log_newest(
     const struct app_log *, struct str channel, struct ring_record *);
+/* The newest record with this hash of a channel; false: none is there. */
+bool app_log_head(const struct app_log *, uint64_t hash, struct ring_record *);
 /* The one before it in its channel; false: none is there. */
 bool app_log_before(
     const struct app_log *, struct str channel, struct ring_record *);

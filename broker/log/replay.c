@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 
+#include "broker/log/resume_channels.h"
 #include "shared/base/base.h"
 #include "shared/conf/conf.h"
 #include "shared/proc/proc.h"
@@ -50,13 +51,59 @@ replay_log(struct replay *x, const struct msg_event *m)
 	return app_log_append(l, &r);
 }
 
+static const char *const words[] = { "", "new", "continued", "gap" };
+static const char *const reasons[] = { "", "evicted", "expired", "restarted",
+	"too_many", "unconfirmed" };
+
+/* Finds what is to follow, or why it cannot. */
 static void
-refuse(struct replay_sub *r, enum resume_reason why)
+find(const struct replay *x, const struct app_log *l,
+    const struct resume_session *s, struct str channel, struct resume_answer *a,
+    struct app_log_part *part)
 {
-	free(r->part.offs);
-	r->part = (struct app_log_part){ 0 };
-	r->answer.status = RESUME_GAP;
-	r->answer.reason = why;
+	const struct session_row *row = resumes_row(&x->sessions, s);
+	struct app_log_limits limits = { .events = x->conf->resume_max_events,
+		.bytes = x->conf->client_buffer / 4,
+		.own = row->sids,
+		.nown = nitems(row->sids) };
+	enum app_log_result found;
+
+	if (a->status != RESUME_CONTINUED)
+		return;
+	found = app_log_since(l, channel, a->from, &limits, part);
+	if (found == APP_LOG_OK)
+		return;
+	free(part->offs);
+	*part = (struct app_log_part){ 0 };
+	a->status = RESUME_GAP;
+	a->reason = found == APP_LOG_EVICTED ? RESUME_EVICTED : RESUME_TOO_MANY;
+}
+
+struct resume_forecast
+replay_forecast(const struct replay *x, const struct app_log *l,
+    const struct resume_session *s, const struct resume_channel *c,
+    struct str channel)
+{
+	const struct session_row *row = resumes_row(&x->sessions, s);
+	struct resume_answer a = { .status = RESUME_CONTINUED,
+		.from = resume_channel_has(c, row->acked) };
+	struct resume_forecast f = { .word = "off" };
+	struct app_log_part part = { 0 };
+
+	if (l == NULL)
+		return f;
+	if (a.from == 0 || row->acked == 0 ||
+	    row->epoch != ring_epoch(l->ring)) {
+		a.status = RESUME_GAP;
+		a.reason = row->epoch != ring_epoch(l->ring) ? RESUME_RESTARTED
+		    : s->lost != RESUME_NO_REASON            ? s->lost
+						  : RESUME_UNCONFIRMED;
+	}
+	find(x, l, s, channel, &a, &part);
+	f.word = a.status == RESUME_GAP ? reasons[a.reason] : words[a.status];
+	f.missed = part.n;
+	free(part.offs);
+	return f;
 }
 
 void
@@ -64,10 +111,6 @@ replay_begin(struct replay *x, struct replay_sub *r, uint32_t app, uint64_t sid,
     struct str channel, double now)
 {
 	const struct resume_session *s;
-	const struct session_row *row;
-	struct app_log_limits limits = { .events = x->conf->resume_max_events,
-		.bytes = x->conf->client_buffer / 4 };
-	enum app_log_result found;
 
 	*r = (struct replay_sub){ .channel = channel };
 	r->log = app_logs_find(&x->logs, app);
@@ -78,27 +121,14 @@ replay_begin(struct replay *x, struct replay_sub *r, uint32_t app, uint64_t sid,
 	if (s == NULL)
 		return;
 	r->answer = resume_enter(s, app_log_hash(r->log, channel), now);
-	if (r->answer.status != RESUME_CONTINUED)
-		return;
-	row = resumes_row(&x->sessions, s);
-	limits.own = row->sids;
-	limits.nown = nitems(row->sids);
-	found =
-	    app_log_since(r->log, channel, r->answer.from, &limits, &r->part);
-	if (found == APP_LOG_EVICTED)
-		refuse(r, RESUME_EVICTED);
-	else if (found == APP_LOG_TOO_MANY)
-		refuse(r, RESUME_TOO_MANY);
-	else if (r->answer.from < r->pos)
+	find(x, r->log, s, channel, &r->answer, &r->part);
+	if (r->answer.status == RESUME_CONTINUED && r->answer.from < r->pos)
 		r->back = (uint32_t)MIN(r->pos - r->answer.from, UINT32_MAX);
 }
 
 static void
 write_word(const struct replay_sub *r, struct buf **b)
 {
-	static const char *const words[] = { "", "new", "continued", "gap" };
-	static const char *const reasons[] = { "", "evicted", "expired",
-		"restarted", "too_many", "unconfirmed" };
 	struct str why = { NULL, 0 };
 
 	if (r->answer.status == RESUME_GAP)

@@ -17,6 +17,7 @@
 #include "shared/ipc/ipc_msg.h"
 
 struct conf;
+struct resume_channel;
 
 struct replay {
 	const struct conf *conf;
@@ -52,6 +53,15 @@ replay_wants_cached(const struct replay_sub *r)
 {
 	return r->answer.status != RESUME_CONTINUED;
 }
+/* What a session would be told about a channel if it entered it now. */
+struct resume_forecast {
+	const char *word; /* a status, or the reason of a gap */
+	size_t missed;    /* events, if it is "continued" */
+};
+/* channel.p == NULL: no event of the channel is in the log. */
+struct resume_forecast replay_forecast(const struct replay *,
+    const struct app_log *, const struct resume_session *,
+    const struct resume_channel *, struct str channel);
 void replay_write(
     struct replay *, struct replay_sub *, uint64_t sid, struct buf **);
 /* A connection says again to a new broker that it is in the channel. */

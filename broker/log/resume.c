@@ -348,6 +348,19 @@ forget_old(struct session_row *row, struct resume_session *r, double now)
 	row->out = 0;
 }
 
+/* Another log has other numbers, and other hashes of the channels. */
+static void
+begin_anew(struct session_row *row, struct resume_session *r, uint64_t epoch)
+{
+	row->epoch = epoch;
+	row->acked = 0;
+	row->channels = row->out = 0;
+	resume_channels_clear(&r->channels);
+	r->all = true;
+	if (r->lost != RESUME_EXPIRED)
+		lose(r, RESUME_RESTARTED);
+}
+
 static void
 give(struct resumes *s, struct resume_session *r, const struct resume_hello *h)
 {
@@ -390,12 +403,8 @@ resumes_attach(struct resumes *s, const struct resume_hello *h)
 		detach(s, r);
 	}
 	settle(s, r);
-	if (row->epoch != h->epoch) {
-		row->epoch = h->epoch;
-		row->acked = 0;
-		if (r->lost != RESUME_EXPIRED)
-			lose(r, RESUME_RESTARTED);
-	}
+	if (row->epoch != h->epoch)
+		begin_anew(row, r, h->epoch);
 	give(s, r, h);
 	return r;
 }

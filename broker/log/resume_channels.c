@@ -52,6 +52,12 @@ resume_channels_lose(struct hash *h)
 	}
 }
 
+uint64_t
+resume_channel_has(const struct resume_channel *c, uint64_t acked)
+{
+	return c->now && acked >= c->at ? acked : c->from;
+}
+
 bool
 resume_channels_settle(struct hash *h, uint64_t acked)
 {
@@ -63,9 +69,8 @@ resume_channels_settle(struct hash *h, uint64_t acked)
 		    container_of(n, struct resume_channel, node);
 
 		if (c->now) {
+			c->from = resume_channel_has(c, acked);
 			c->now = false;
-			if (acked >= c->at)
-				c->from = acked;
 			c->at = c->from;
 		}
 		any = any || c->from != 0;

@@ -25,6 +25,9 @@ struct resume_channel {
 struct resume_channel *resume_channel_find(const struct hash *, uint64_t hash);
 struct resume_channel *resume_channel_get(struct hash *, uint64_t hash);
 void resume_channel_remove(struct hash *, struct resume_channel *);
+/* Up to where the client has it when it has confirmed everything up to acked.
+ */
+uint64_t resume_channel_has(const struct resume_channel *, uint64_t acked);
 /* Nothing of them can be continued. */
 void resume_channels_lose(struct hash *);
 /*

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include "broker/channel/registry.h"
+#include "broker/channel/room.h"
 #include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
@@ -26,11 +27,15 @@
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/pusher/channel_name.h"
+#include "shared/pusher/frames.h"
+#include "shared/pusher/pusher_errors.h"
 
 #define ID_MAX USER_ID_BYTES
 #define OFFLINE_AT_ONCE 500 /* in one turn */
 #define DROPS_AT_ONCE 500   /* likewise */
 #define CORRECT_AT_ONCE 500 /* likewise */
+
+#define REFUSED 413 /* SIGNIN_DONE.status */
 
 static bool
 session_eq(const struct hash_node *n, const void *key)
@@ -129,12 +134,13 @@ users_answer(struct peer *p, uint64_t sid)
 	struct buf **b, *name;
 	struct replay_sub r;
 
+	if (s == NULL)
+		return; /* has left again */
 	if (resync_is_on(p->br)) {
+		later.app = s->user->app;
 		resync_put_off(p, answer_later, &later, 0);
 		return;
 	}
-	if (s == NULL)
-		return; /* has left again */
 	name = buf_from(channel_of(p->br, s->user));
 	b = broker_scratch(p->br);
 	watchlist_write(b, s, online);
@@ -150,6 +156,29 @@ users_answer(struct peer *p, uint64_t sid)
 	ipc_send_signin_done(&p->ipc, &done);
 }
 
+/*
+ * A sign-in costs memory, and a watchlist does.  False: the app holds too
+ * much, and the client has been told.
+ */
+static bool
+has_room(struct peer *p, const struct session *s, const struct msg_signin *m)
+{
+	struct msg_signin_done done = { .sid = m->sid, .status = REFUSED };
+	struct buf *text = NULL, **b;
+
+	if (m->replay || (s != NULL && m->watchlist.n == 0))
+		return true;
+	buf_append(&text, S("sign-in refused: "));
+	if (!room_for(p->br, m->app, &text)) {
+		b = broker_scratch(p->br);
+		frame_error(b, PUSHER_UNAUTHORIZED, buf_str(text));
+		done.frames = buf_str(*b);
+		ipc_send_signin_done(&p->ipc, &done);
+	}
+	buf_unref(text);
+	return done.frames.n == 0;
+}
+
 int
 users_on_signin(struct peer *p, const struct msg_signin *m)
 {
@@ -161,6 +190,8 @@ users_on_signin(struct peer *p, const struct msg_signin *m)
 	if (m->user_id.n == 0 || m->user_id.n > ID_MAX)
 		return -1;
 	peer_number(p, m->seq);
+	if (!has_room(p, s, m))
+		return 0;
 	if (s == NULL) {
 		u = user_get(br, m->app, m->user_id);
 		came = !user_is_online(u);
@@ -225,7 +256,9 @@ users_on_signout(struct peer *p, const struct msg_signout *m)
 	struct session *s = session_find(p->br, m->sid);
 
 	peer_number(p, m->seq);
-	if (s == NULL || s->slot != (unsigned)p->slot)
+	if (s == NULL)
+		return 0; /* it was refused */
+	if (s->slot != (unsigned)p->slot)
 		return -1;
 	session_end(p->br, s);
 	return 0;

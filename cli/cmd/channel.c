@@ -4,7 +4,7 @@
  * What a channel is, the broker knows; this only asks and prints.
  */
 
-#include "cli/cmd/cmd.h"
+#include "cli/cmd/tail.h"
 
 int
 cmd_channels(struct cmd *c)
@@ -60,6 +60,8 @@ cmd_channel_show(struct cmd *c)
 {
 	int r = cmd_name_app(c, c->args[0]);
 
+	if (r == CMD_OK && cmd_has(c, "events"))
+		return cmd_channel_events(c);
 	if (r != CMD_OK)
 		return r;
 	out_group_open(c->out);

@@ -15,6 +15,7 @@ extern const struct cmd_option cmd_users_kick_options[];
 
 int cmd_users_list(struct cmd *);
 int cmd_sessions(struct cmd *);
+int cmd_sessions_show(struct cmd *);
 int cmd_users_show(struct cmd *);
 int cmd_users_kick(struct cmd *);
 

@@ -14,6 +14,7 @@
 #include "cli/cmd/tail.h"
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_write.h"
+#include "shared/proc/session_table.h"
 #include "shared/pusher/channel_name.h"
 
 const struct cmd_option cmd_subscribe_options[] = {
@@ -24,6 +25,8 @@ const struct cmd_option cmd_subscribe_options[] = {
 	    "only where this extended regular expression is in \"EVENT "
 	    "DATA\"" },
 	{ "limit", "N", "end after so many" },
+	{ "resume", "ID",
+	    "of the session: 16 to 64 characters of A-Z a-z 0-9 _ -" },
 	{ NULL, NULL, NULL },
 };
 
@@ -198,6 +201,11 @@ check(const struct cmd *c, const struct app *a)
 	const char *info = cmd_value(c, "info"), *err;
 	struct json v;
 
+	if (cmd_has(c, "resume") &&
+	    !session_id_is_valid(str_of(cmd_value(c, "resume"))))
+		return cmd_usage(c,
+		    "--resume is an id of 16 to 64 characters of A-Z a-z 0-9 "
+		    "_ -");
 	if (info != NULL && json_parse(str_of(info), &v, &err) == -1)
 		return cmd_usage(c, "--info is no JSON: %s", err);
 	for (size_t i = 1; i < c->nargs; i++) {
@@ -218,6 +226,7 @@ check(const struct cmd *c, const struct app *a)
 static int
 connect_and_run(struct session *s)
 {
+	const char *resume = cmd_value(s->c, "resume");
 	char *path, *where, *why = NULL;
 	struct tls_client tls = { 0 };
 	struct sock_addr address;
@@ -229,8 +238,9 @@ connect_and_run(struct session *s)
 		return r;
 	}
 	where = xasprintf("%s:%u", at.host, at.port);
-	path = xasprintf(
-	    "/app/%s?protocol=7&client=pusherctl&version=1.0", s->app->key);
+	path = xasprintf("%s%s/app/%s?protocol=7&client=pusherctl&version=1.0",
+	    resume == NULL ? "" : "/app/resume/", resume == NULL ? "" : resume,
+	    s->app->key);
 	if (sock_addr_parse(str_of(where), &address) == -1)
 		r = cmd_fail("%s: no address", where);
 	else if (at.tls && tls_client_init(&tls, s->c->conf, &why) == -1)

@@ -8,6 +8,8 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #include "cli/cmd/event_line.h"
 #include "cli/cmd/tail.h"
@@ -21,6 +23,13 @@ const struct cmd_option cmd_tail_options[] = {
 	{ "own", NULL,
 	    "also what the server says: member_added, subscription_count" },
 	{ "limit", "N", "end after so many" },
+	{ "since", "TIME",
+	    "first what the app's log has of the last 30s, 5m, 2h, 1d" },
+	{ NULL, NULL, NULL },
+};
+const struct cmd_option cmd_channel_options[] = {
+	{ "events", "N",
+	    "instead, the newest N events (1-1000) that the app's log has" },
 	{ NULL, NULL, NULL },
 };
 
@@ -52,6 +61,20 @@ put_missed(const struct tailing *t, uint64_t n)
 }
 
 static void
+put_begins(const struct tailing *t, uint64_t ms)
+{
+	time_t seconds = (time_t)(ms / 1000);
+	char when[32] = "";
+	struct tm tm;
+
+	if (localtime_r(&seconds, &tm) != NULL)
+		strftime(when, sizeof(when), "%F %T", &tm);
+	if (!t->json)
+		cmd_note(
+		    "the log begins at %s: larger with resume_bytes", when);
+}
+
+static void
 on_row(void *arg, struct json row)
 {
 	struct tailing *t = arg;
@@ -61,6 +84,8 @@ on_row(void *arg, struct json row)
 
 	if (json_u64(json_get(row, S("missed")), UINT64_MAX, &n) == 0)
 		put_missed(t, n);
+	if (json_u64(json_get(row, S("begins_ms")), UINT64_MAX, &n) == 0)
+		put_begins(t, n);
 	if (l.frame.kind != JSON_OBJECT ||
 	    json_u64(json_get(row, S("time_ms")), UINT64_MAX, &l.time_ms) == -1)
 		return;
@@ -72,19 +97,66 @@ on_row(void *arg, struct json row)
 		free(tmp[i]);
 }
 
+/* "5m" as a time of the wall clock; -1: it is none. */
+static int
+read_since(const char *text, uint64_t *ms)
+{
+	static const struct {
+		char letter;
+		uint64_t seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+	size_t n = strlen(text);
+	uint64_t v;
+
+	if (n < 2 || str_to_u64(str_make(text, n - 1), 1000 * 86400, &v) == -1)
+		return -1;
+	for (size_t i = 0; i < nitems(units); i++)
+		if (text[n - 1] == units[i].letter) {
+			*ms = event_now_ms();
+			*ms -= MIN(*ms - 1, v * units[i].seconds * 1000);
+			return 0;
+		}
+	return -1;
+}
+
 int
 cmd_tail(struct cmd *c)
 {
 	struct tailing t = { .json = out_is_json(c->out) };
+	uint64_t since = 0;
 	int r = event_filter_init(&t.filter, c);
 
+	if (r == CMD_OK && cmd_has(c, "since")) {
+		if (c->nargs == 0)
+			r = cmd_usage(c, "--since needs APP");
+		else if (read_since(cmd_value(c, "since"), &since) == -1)
+			r = cmd_usage(c,
+			    "--since is a time like 30s, 5m, 2h or 1d, not "
+			    "\"%s\"",
+			    cmd_value(c, "since"));
+	}
 	if (r == CMD_OK)
 		r = cmd_name_app(c, c->args[0]);
 	if (r == CMD_OK)
 		r = cmd_watch(c, "tail",
-		    cmd_args("app channel ?own", c->app.id,
-			c->nargs > 1 ? c->args[1] : NULL, cmd_has(c, "own")),
+		    cmd_args("app channel ?own #since_ms", c->app.id,
+			c->nargs > 1 ? c->args[1] : NULL, cmd_has(c, "own"),
+			since),
 		    on_row, &t, &t.filter.done);
 	event_filter_clear(&t.filter);
 	return r;
+}
+
+int
+cmd_channel_events(struct cmd *c)
+{
+	struct tailing t = { .json = out_is_json(c->out) };
+	uint64_t n;
+
+	if (str_to_u64(str_of(cmd_value(c, "events")), 1000, &n) == -1 ||
+	    n == 0)
+		return cmd_usage(c, "--events is a number from 1 to 1000");
+	return cmd_ask(c, "events",
+	    cmd_args("app channel #limit", c->app.id, c->args[1], n), on_row,
+	    &t);
 }

@@ -6,8 +6,11 @@
 
 extern const struct cmd_option cmd_tail_options[];
 extern const struct cmd_option cmd_subscribe_options[];
+extern const struct cmd_option cmd_channel_options[];
 
 int cmd_tail(struct cmd *);
+/* The newest events of a channel, as tail prints them. */
+int cmd_channel_events(struct cmd *);
 int cmd_subscribe(struct cmd *);
 
 #endif

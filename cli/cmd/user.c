@@ -43,6 +43,36 @@ cmd_sessions(struct cmd *c)
 }
 
 static void
+on_session_row(void *out, struct json row)
+{
+	static const char columns[] = "channel answer missed";
+
+	if (str_eq(json_get(row, S("type")).raw, S("\"session\""))) {
+		out_record(out, "session", row,
+		    "app session state since:time socket_id channels "
+		    "confirmed newest");
+		/* There, though perhaps empty. */
+		out_table_open(out, "channels", columns);
+	} else {
+		out_row(out, row);
+	}
+}
+
+int
+cmd_sessions_show(struct cmd *c)
+{
+	int r;
+
+	out_group_open(c->out);
+	r = cmd_ask(c, "session", cmd_args("session", c->args[0]),
+	    on_session_row, c->out);
+	if (r != CMD_OK)
+		out_drop(c->out);
+	out_group_close(c->out);
+	return r;
+}
+
+static void
 on_row(void *out, struct json row)
 {
 	if (json_get(row, S("type")).kind != JSON_NONE) {

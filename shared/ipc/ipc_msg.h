@@ -20,7 +20,7 @@
 
 #include "shared/base/str.h"
 
-#define IPC_VERSION 6
+#define IPC_VERSION 7
 #define IPC_HEAD 8                  /* u32 length, u32 type */
 #define IPC_MAX_MESSAGE (64u << 20) /* bytes, head included */
 
@@ -105,6 +105,8 @@ enum ipc_type {
 	int msg_##name##_get(struct msg_##name *, struct str body);
 #include "shared/ipc/ipc_msgs.def"
 
+/* The number of the app in a message of this type; 0: it names none. */
+uint32_t ipc_app(uint32_t type, struct str body);
 /* For the log: "SUB", or "?" for a type that there is not. */
 const char *ipc_name(uint32_t type);
 /* May `who` send messages of this type?  False for unknown types. */

@@ -97,7 +97,7 @@ test('S4: a stranger opens channels with long names as fast as he can: his ' +
 	const first = seen.find((s) => s.first).first;
 	assert.match(first, /LimitReached/);
 	assert.match(first, /holds \d+ bytes for this app.*of the \d+ that memory_limit/);
-	assert.match(first, /subscribe to fewer channels, or raise memory_limit/);
+	assert.match(first, /subscribe to fewer channels.* or raise memory_limit/);
 	const lines = d.readLog().match(/app over its part of memory_limit.*/g);
 	assert.equal(lines.length, 1, 'once a minute');
 	assert.match(lines[0], new RegExp(`app=${greedy.id} `));
@@ -151,5 +151,44 @@ test('S4: an app that holds too much loses its cached events before it is ' +
 	const seen = await open(c, 10000, (i) => `c-${i}-`.padEnd(200, 'x'));
 	assert.equal(seen.refused, 0);
 	c.sock.destroy();
+	await check(r);
+});
+
+test('S4: users sign in with watchlists of long ids', async (t) => {
+	const r = await running();
+	const { d, greedy, other } = r;
+	await publish(d, other, 'cache-mine', 'kept', 'x'.repeat(1000));
+	const all = await Client.several(d, greedy, 500);
+	const seen = await Promise.all(all.map(async (c, k) => {
+		c.sendSignin({ id: `u${k}`, watchlist: Array.from({ length: 100 },
+			(_, i) => `${k}-${i}-`.padEnd(128, 'w')) });
+		const m = await c.next();
+		if (m.event === 'pusher:signin_success') {
+			await c.expect('pusher_internal:watchlist_events');
+			return null;
+		}
+		assert.equal(m.event, 'pusher:error');
+		return m.data;
+	}));
+	const refused = seen.filter((m) => m !== null);
+	t.diagnostic(`${refused.length} refused: ${refused[0]?.message}`);
+	assert.ok(refused.length > 50 && refused.length < 450);
+	assert.equal(refused[0].code, 4009);
+	assert.match(refused[0].message, /^sign-in refused: .*memory_limit/);
+	// One that was let in may not make its list longer, and stays signed in.
+	const k = seen.indexOf(null);
+	all[k].sendSignin({ id: `u${k}`, watchlist: ['more'] });
+	await all[k].expectError(4009);
+	const kept = await api(d, greedy, 'POST', '/events', { body: {
+		name: 'e', channel: `#server-to-user-u${k}`, data: '1' } });
+	assert.equal(kept.status, 200, kept.text);
+	assert.equal(await all[k].expect('e', `#server-to-user-u${k}`), '1');
+	// Those that were refused leave, and the broker goes on; a new one, too.
+	for (const [i, c] of all.entries()) if (seen[i] !== null) c.sock.destroy();
+	d.allow(/broker was killed by signal 9|link to the broker lost/);
+	process.kill(r.broker, 'SIGKILL');
+	r.broker = await until('a broker', () => d.pidsOf('broker')
+		.find((pid) => pid !== r.broker));
+	for (const c of all) c.sock.destroy();
 	await check(r);
 });

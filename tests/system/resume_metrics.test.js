@@ -114,16 +114,15 @@ suite('resume: a full table', (d) => {
 		await closeAll(all);
 	});
 
-	test('a table that was full is empty when its app is forgotten',
-		async () => {
-			for (let i = 0; i < 100; i++)
-				(await open(d, app, newId())).destroy();
-			for (const value of ['off', 'on'])
-				d.ctl(['app', 'set', app.id, `resume=${value}`]);
-			const c = await open(d, app, newId());
-			assert.equal((await enter(c, 'x')).status, 'new');
-			await c.close();
-		});
+	test('rows of an app that is deleted are used again', async () => {
+		const other = d.app({ resume: 'on' });
+		for (let i = 0; i < 100; i++)
+			(await open(d, other, newId())).destroy();
+		d.ctl(['app', 'delete', other.id, '--yes']);
+		const c = await open(d, app, newId());
+		assert.equal((await enter(c, 'x')).status, 'new');
+		await c.close();
+	});
 
 	test('resume that is turned on meanwhile has its sessions', async () => {
 		const other = d.app();

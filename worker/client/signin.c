@@ -38,8 +38,9 @@
 
 struct signin {
 	struct signin *next;
-	uint64_t seq;       /* of SIGNIN */
-	struct buf *frames; /* pusher:signin_success, perhaps 4302 */
+	uint64_t seq;                 /* of SIGNIN */
+	struct buf *frames;           /* pusher:signin_success, perhaps 4302 */
+	struct client_member *before; /* who c->user was; back if refused */
 };
 
 static struct msg_signin
@@ -130,6 +131,7 @@ wait_for_answer(struct conn *c, struct buf *frames)
 	s = xcalloc(1, sizeof(*s));
 	s->frames = buf_ref(frames);
 	s->seq = c->w->unacked->seq + 1; /* it is sent next */
+	s->before = c->user;
 	*at = s;
 	return true;
 }
@@ -145,8 +147,39 @@ answered(struct conn *c)
 		return NULL;
 	frames = s->frames;
 	c->signins = s->next;
+	free(s->before);
 	free(s);
 	return frames;
+}
+
+/* The user that the oldest one is about. */
+static struct client_member **
+asked_for(struct conn *c)
+{
+	struct signin *s = c->signins;
+
+	return s == NULL || s->next == NULL ? &c->user : &s->next->before;
+}
+
+/* The oldest one is as if it had not been sent. */
+static void
+take_back(struct conn *c)
+{
+	struct signin *s = c->signins;
+	struct client_member **after = asked_for(c), *refused;
+	struct msg_signout m = { .app = c->app->num, .sid = conn_sid(c) };
+
+	if (s == NULL)
+		return;
+	refused = *after;
+	*after = s->before;
+	s->before = refused;
+	/* A later broker may be told of the sign-in, so of its end, too. */
+	if (c->user == NULL) {
+		m.user_id = refused->id;
+		unacked_send_signout(c->w, &m);
+	}
+	buf_unref(answered(c));
 }
 
 static void
@@ -167,7 +200,6 @@ sign_in(struct conn *c, const struct identity *who, struct str user_data)
 		buf_unref(text);
 	}
 	if (wait_for_answer(c, frames)) {
-		free(c->user);
 		c->user =
 		    member_new(who->id, who->info, buf_str(who->watch), nwatch);
 		m = message(c);
@@ -277,15 +309,21 @@ int
 client_on_signin_done(struct worker *w, const struct msg_signin_done *m)
 {
 	struct conn *c = conn_find(w, m->sid);
+	struct client_member *user;
 	struct subscription *s;
 	struct buf *frames;
 
 	if (c == NULL || c->user == NULL)
 		return 0; /* left while we waited; SIGNOUT said so */
 	input_answered(c, FLOW_SIGNIN);
-	/* An answer to an earlier one is followed by the right bits. */
-	if (m->online.n > 0 && m->online.n == member_online_bytes(c->user))
-		memcpy(member_online(c->user), m->online.p, m->online.n);
+	if (m->status != 0) {
+		take_back(c);
+		conn_queue_answer(c, m->frames);
+		return 0;
+	}
+	user = *asked_for(c);
+	if (m->online.n > 0 && m->online.n == member_online_bytes(user))
+		memcpy(member_online(user), m->online.p, m->online.n);
 	c->signed_in = true;
 	join_user_channel(c);
 	frames = answered(c);

@@ -71,7 +71,8 @@ static const struct {
 	{ 1, QUERY_USERS, 0, "presence-a",
 	    "{\"users\":[{\"id\":\"u-7\"},{\"id\":\"7\\\"\"}]}" },
 	{ 1, QUERY_USERS, 0, "presence-b", "{\"users\":[]}" },
-	{ 1, QUERY_EVENT_INFO, 0, "3 1 room-1\n3 2 presence-a\n2 3 nobody\n0 4 other\n",
+	{ 1, QUERY_EVENT_INFO, 0,
+	    "3 1 room-1\n3 2 presence-a\n2 3 nobody\n0 4 other\n",
 	    "{\"channels\":{\"room-1\":{\"subscription_count\":2},"
 	    "\"presence-a\":{\"user_count\":2,\"subscription_count\":3},"
 	    "\"nobody\":{\"subscription_count\":0},\"other\":{}}}" },

@@ -10,7 +10,19 @@
 
 #include <stdio.h>
 
+#include "broker/channel/subscribe.h"
+#include "broker/core/budget.h"
 #include "tests/unit/broker/links.h"
+
+/* Is anything held for an app? */
+static bool
+is_booked(struct links *l)
+{
+	uint32_t app;
+
+	budget_set(l->br.budget, 64); /* a few bytes are much */
+	return budget_payer(l->br.budget, &app);
+}
 
 static void
 connections_are_counted_and_limited(void **state)
@@ -47,9 +59,12 @@ static void
 nonsense_ends_the_link(void **state)
 {
 	struct links *l = links_new(NULL);
+	struct msg_signin_done in;
 
 	(void)state;
 	links_sub(l, 3, 1, "room", "");
+	SEND(l, 3, signin, .app = 1, .sid = 1, .user_id = S("ada"));
+	EXPECT(l, 3, signin_done, SIGNIN_DONE, &in);
 	for (int i = 0; i < 9; i++) {
 		switch (i) {
 		case 0:
@@ -232,7 +247,26 @@ a_link_ends_with_what_waits(void **state)
 	assert_true(l->br.peers[0]->backlog.bytes > 0);
 	links_kill(l, 0);
 	assert_null(l->br.peers[0]);
+	for (int i = 0; i < 10; i++)
+		links_turn(l);
+	assert_false(is_booked(l));
 	free(info);
+	links_free(l);
+}
+
+static void
+s4_what_waits_is_booked(void **state)
+{
+	struct links *l = links_new(NULL);
+	struct msg_sub m = { .app = 1, .sid = 1, .channel = S("a") };
+
+	(void)state;
+	assert_false(is_booked(l));
+	resync_begin(&l->br);
+	resync_put_off(l->br.peers[1], subscribe_answer, &m, 1);
+	assert_true(is_booked(l));
+	resync_clear(&l->br);
+	assert_false(is_booked(l));
 	links_free(l);
 }
 
@@ -246,6 +280,7 @@ main(void)
 		cmocka_unit_test(another_build_is_refused),
 		cmocka_unit_test(long_answers_wait_for_room),
 		cmocka_unit_test(a_link_ends_with_what_waits),
+		cmocka_unit_test(s4_what_waits_is_booked),
 	};
 
 	hash_seed();

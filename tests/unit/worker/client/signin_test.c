@@ -13,6 +13,8 @@
 #include "worker/conn/input.h"
 #include "worker/link/unacked.h"
 
+#define ERROR_FULL "{\"event\":\"pusher:error\",\"data\":{\"code\":4009}}"
+
 static void
 sign_in(void **state)
 {
@@ -184,6 +186,61 @@ long_watchlist(void **state)
 	buf_unref(b);
 }
 
+static void
+signin_refused(void)
+{
+	struct msg_signin_done m = { .sid = conn_sid(rig.c), .status = 413 };
+	struct buf *b = NULL;
+
+	frame_text(&b, S(ERROR_FULL));
+	m.frames = buf_str(b);
+	assert_int_equal(client_on_signin_done(&rig.w, &m), 0);
+	buf_unref(b);
+	rig_turn(&rig);
+	rig_expect_text(&rig, ERROR_FULL);
+	rig_expect_nothing(&rig);
+}
+
+/* The broker has no room: nothing is as if the sign-in had been sent. */
+static void
+s4_a_refused_sign_in_leaves_what_was(void **state)
+{
+	struct msg_signin m;
+	struct msg_signout out;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		signin("{\"id\":\"u-7\",\"watchlist\":[\"a\"]}");
+		HEAR(signin, SIGNIN, m);
+	}
+	signin_refused();
+	rig_heard_nothing(&rig); /* the second one may be taken */
+	signin_refused();
+	HEAR(signout, SIGNOUT, out);
+	assert_str(out.user_id, "u-7");
+	assert_null(rig.c->user);
+	assert_null(rig.c->signins);
+	/* The first is taken, the second and the third are not. */
+	signin("{\"id\":\"u-8\",\"watchlist\":[\"a\"]}");
+	HEAR(signin, SIGNIN, m);
+	for (int i = 0; i < 2; i++) {
+		signin("{\"id\":\"u-8\",\"watchlist\":[\"b\",\"c\"]}");
+		HEAR(signin, SIGNIN, m);
+	}
+	signin_done(NULL);
+	rig_expect_text(&rig, "{\"event\":\"pusher:signin_success\",*");
+	signin_refused();
+	signin_refused();
+	assert_true(rig.c->signed_in);
+	client_signin_replay(rig.c);
+	HEAR(signin, SIGNIN, m);
+	assert_str(m.watchlist, "[\"a\"]");
+	rig_heard_nothing(&rig);
+	rig_hang_up(&rig);
+	HEAR(signout, SIGNOUT, out);
+	rig_heard_nothing(&rig);
+}
+
 int
 main(void)
 {
@@ -192,6 +249,7 @@ main(void)
 		TEST(bad_sign_in),
 		TEST(s1_waiting_sign_ins),
 		TEST(long_watchlist),
+		TEST(s4_a_refused_sign_in_leaves_what_was),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -300,8 +300,7 @@ expire(void)
 static uint32_t
 armed(void)
 {
-	return rig.c->timeout.list == NULL ? 0
-					 : rig.c->timeout.list->seconds;
+	return rig.c->timeout.list == NULL ? 0 : rig.c->timeout.list->seconds;
 }
 
 static void

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verb_log.c: what pusherctl asks about sessions that resume, and about the
+ * events in an app's log.  Must never change a session.
+ */
+
+#include "broker/control/verb_log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "broker/app/apps.h"
+#include "broker/control/control.h"
+#include "broker/control/name_list.h"
+#include "broker/control/tail.h"
+#include "broker/control/verb_args.h"
+#include "broker/core/core.h"
+#include "broker/log/replay.h"
+#include "broker/log/resume_channels.h"
+#include "shared/base/base.h"
+#include "shared/ipc/ipc_msg.h"
+#include "shared/proc/proc.h"
+#include "shared/pusher/channel_name.h"
+
+#define CHANNELS_MAX 100 /* of one session that are shown */
+
+static void
+put_session(struct control_client *cc, struct json_writer *w,
+    const struct broker_app *a, const struct resume_session *s)
+{
+	static const char *const states[] = { "free", "connected", "away",
+		"expired" };
+	const struct session_row *row =
+	    resumes_row(&cc->br->replay->sessions, s);
+	char sid[SOCKET_ID_MAX];
+
+	socket_id_text(row->sids[0], sid);
+	verb_put_text(w, "app", str_of(a->app.id));
+	verb_put_text(w, "session", str_make(row->id, row->id_len));
+	verb_put_text(w, "state", str_of(states[row->state % nitems(states)]));
+	verb_put_number(w, "since", row->since_ms / 1000);
+	verb_put_text(w, "socket_id", str_of(sid));
+	verb_put_number(w, "channels", s->channels.n);
+	verb_put_number(w, "confirmed", row->acked);
+}
+
+static void
+session_row(struct control_client *cc, const struct broker_app *a,
+    struct str name, struct str about)
+{
+	const struct resume_session *s =
+	    resumes_find(&cc->br->replay->sessions, a->app.num, name);
+	struct json_writer w;
+
+	if (s == NULL)
+		return;
+	verb_row_begin(&w, NULL);
+	put_session(cc, &w, a, s);
+	verb_row_end(cc, &w);
+}
+
+void
+verb_sessions(struct control_client *cc, struct json args)
+{
+	const struct resumes *all = &cc->br->replay->sessions;
+	const struct broker_app *a;
+	struct broker_app *only;
+	struct hash_node *n;
+	struct name_list *s;
+
+	if (verb_app_or_all(cc, args, &only) == -1)
+		return;
+	s = name_list_new(session_row, S(""));
+	for (n = hash_first(&all->by_id); n != NULL;
+	     n = hash_next(&all->by_id, n)) {
+		const struct session_row *row = resumes_row(
+		    all, container_of(n, const struct resume_session, by_id));
+
+		if (only != NULL && row->app != only->app.num)
+			continue;
+		a = only != NULL ? only : apps_find(cc->br, row->app);
+		if (a != NULL)
+			name_list_add(s, a, str_make(row->id, row->id_len));
+	}
+	name_list_close(s, true);
+	cc->names = s;
+}
+
+/* ---- one session ---- */
+
+/* What the client would be told now if it came back to this channel. */
+static void
+channel_row(struct control_client *cc, const struct broker_app *a,
+    const struct resume_session *s, const struct resume_channel *c)
+{
+	const struct replay *x = cc->br->replay;
+	const struct app_log *l = app_logs_find(&x->logs, a->app.num);
+	struct resume_forecast f = { .word = "connected" };
+	struct ring_record r = { .channel = { NULL, 0 } };
+	struct json_writer w;
+
+	if (l != NULL)
+		app_log_head(l, c->node.hash, &r);
+	if (s->sid == 0 || !c->now)
+		f = replay_forecast(x, l, s, c, r.channel);
+	verb_row_begin(&w, "channel");
+	json_key(&w, "channel");
+	if (r.channel.p == NULL) /* only its hash is known */
+		json_put_null(&w);
+	else
+		json_put_str(&w, r.channel);
+	verb_put_text(&w, "answer", str_of(f.word));
+	verb_put_number(&w, "missed", f.missed);
+	verb_row_end(cc, &w);
+}
+
+static void
+show(struct control_client *cc, const struct broker_app *a,
+    const struct resume_session *s)
+{
+	const struct app_log *l =
+	    app_logs_find(&cc->br->replay->logs, a->app.num);
+	const struct hash_node *n = hash_first(&s->channels);
+	struct json_writer w;
+
+	verb_row_begin(&w, "session");
+	put_session(cc, &w, a, s);
+	verb_put_number(&w, "newest", l == NULL ? 0 : ring_last(l->ring));
+	verb_row_end(cc, &w);
+	for (unsigned i = 0; n != NULL && i < CHANNELS_MAX;
+	     n = hash_next(&s->channels, n), i++)
+		channel_row(cc, a, s,
+		    container_of(n, const struct resume_channel, node));
+}
+
+void
+verb_session(struct control_client *cc, struct json args)
+{
+	const struct resume_session *s;
+	bool found = false;
+	struct hash_node *n;
+	char *tmp = NULL;
+	struct str id;
+
+	if (verb_text(args, S("session"), &id, &tmp) == -1 ||
+	    !session_id_is_valid(id)) {
+		control_fail(cc,
+		    "session: an id has 16 to 64 characters of A-Z a-z 0-9 _ "
+		    "-");
+		free(tmp);
+		return;
+	}
+	for (n = hash_first(&cc->br->apps->by_num); n != NULL;
+	     n = hash_next(&cc->br->apps->by_num, n)) {
+		const struct broker_app *a =
+		    container_of(n, const struct broker_app, node);
+
+		s = resumes_find(&cc->br->replay->sessions, a->app.num, id);
+		if (s == NULL)
+			continue;
+		found = true;
+		show(cc, a, s);
+	}
+	if (found)
+		control_end(cc);
+	else
+		control_fail(cc, "no session %.*s is known", STR_ARG(id));
+	free(tmp);
+}
+
+/* ---- the newest events of a channel ---- */
+
+/* about: the epoch of the log that name is an offset of. */
+static void
+event_row(struct control_client *cc, const struct broker_app *a,
+    struct str name, struct str about)
+{
+	const struct app_log *l =
+	    app_logs_find(&cc->br->replay->logs, a->app.num);
+	struct ring_record r;
+	uint64_t off, epoch;
+
+	if (l != NULL && str_to_u64(name, UINT64_MAX, &off) == 0 &&
+	    str_to_u64(about, UINT64_MAX, &epoch) == 0 &&
+	    ring_epoch(l->ring) == epoch && ring_read(l->ring, off, &r))
+		tail_put(cc, &a->app, &r);
+}
+
+static void
+list_events(struct control_client *cc, const struct broker_app *a,
+    const struct app_log *l, struct str channel, uint64_t limit)
+{
+	uint64_t offs[QUERY_PAST_MAX];
+	struct ring_record r;
+	char text[32];
+	size_t n = 0;
+
+	for (bool found = app_log_newest(l, channel, &r); found && n < limit;
+	     found = app_log_before(l, channel, &r))
+		offs[n++] = r.off;
+	snprintf(text, sizeof(text), "%llu",
+	    (unsigned long long)ring_epoch(l->ring));
+	cc->names = name_list_new(event_row, str_of(text));
+	while (n-- > 0) {
+		snprintf(
+		    text, sizeof(text), "%llu", (unsigned long long)offs[n]);
+		name_list_add(cc->names, a, str_of(text));
+	}
+	name_list_close(cc->names, false);
+}
+
+void
+verb_events(struct control_client *cc, struct json args)
+{
+	const struct broker_app *a = verb_app(cc, args);
+	const struct app_log *l;
+	struct str channel;
+	char *tmp = NULL;
+	uint64_t limit;
+
+	if (a == NULL || (l = verb_log(cc, a)) == NULL)
+		return;
+	if (!verb_channel_arg(cc, &a->app, args, &channel, &tmp))
+		; /* it has failed */
+	else if (json_u64(json_get(args, S("limit")), QUERY_PAST_MAX, &limit) ==
+	    -1)
+		control_fail(cc, "limit: at most %d events", QUERY_PAST_MAX);
+	else
+		list_events(cc, a, l, channel, limit);
+	free(tmp);
+}
+
+const struct app_log *
+verb_log(struct control_client *cc, const struct broker_app *a)
+{
+	const struct app_log *l =
+	    app_logs_find(&cc->br->replay->logs, a->app.num);
+
+	if (l == NULL)
+		control_fail(cc,
+		    "app %s keeps no events: pusherctl app set %s resume=on",
+		    a->app.id, a->app.id);
+	return l;
+}
