@@ -26,7 +26,6 @@
 #include "broker/channel/subscribe.h"
 #include "broker/channel/subscription_count.h"
 #include "broker/control/control.h"
-#include "broker/control/verb.h"
 #include "broker/control/verb_master.h"
 #include "broker/core/budget.h"
 #include "broker/core/core.h"
@@ -118,7 +117,7 @@ broker_turn(struct broker *br)
 	more = resync_go_on(br) || more;
 	more = tell(br) || more;
 
-	control_go_on(br);
+	control_jobs_step(br);
 	more = backlog_resume(br) || more;
 	/* What ends or asks while it is flushed makes others busy. */
 	do
@@ -247,7 +246,7 @@ init(struct broker *br, const struct conf *conf, unsigned nslots)
 	replay_init(br->replay, conf);
 	users_init(br);
 	idempotency_init(br->idempotency);
-	control_init(br, verb_run);
+	control_init(br);
 	route_init(br);
 	br->events = &hooks_events;
 	br->apps->ops = &order_of_apps;

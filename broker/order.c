@@ -19,7 +19,6 @@
 #include "broker/channel/registry.h"
 #include "broker/channel/subscribe.h"
 #include "broker/channel/subscription_count.h"
-#include "broker/control/conn_query.h"
 #include "broker/control/control.h"
 #include "broker/core/core.h"
 #include "broker/dispatch.h"
@@ -64,8 +63,7 @@ on_down(struct peer *p)
 	quota_drop(br, slot);
 	idempotency_drop(br, slot);
 	dead_slot_begin(br, slot);
-	control_on_pong(br, slot, UINT64_MAX);
-	conn_query_drop(br, slot);
+	control_jobs_pong(br, slot, UINT64_MAX);
 	totals_on_pong(br, slot, UINT64_MAX);
 	resync_check(br);
 }
@@ -73,7 +71,7 @@ on_down(struct peer *p)
 static void
 on_pong(struct peer *p, uint64_t id)
 {
-	control_on_pong(p->br, (unsigned)p->slot, id);
+	control_jobs_pong(p->br, (unsigned)p->slot, id);
 	totals_on_pong(p->br, (unsigned)p->slot, id);
 }
 

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * conn_query.c: asks the workers about their connections, for pusherctl.  Owns
- * struct conn_query, of which a client of the control socket has one at most.
+ * struct conn_query.
  *
- * Lists go from worker to worker, one portion at a time, and the next one is
- * asked for when the client has taken what it has: whatever there is to list,
- * a portion is what it costs.  Closing goes on in all workers side by side.
+ * Lists go from worker to worker, one portion at a time; the next portion is
+ * requested once the client has room for it, so that a list of any length
+ * costs one portion of memory.  All workers close connections in parallel.
  */
 
 #include "broker/control/conn_query.h"
 
 #include <stdlib.h>
 
-#include "broker/control/control.h"
+#include "broker/control/control_job.h"
 #include "broker/control/verb_args.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
@@ -20,10 +20,10 @@
 #include "shared/base/xmalloc.h"
 
 struct conn_query {
-	struct control_client *cc;
+	struct control_job job;
 	struct msg_conn_query what; /* its texts lie in `text` */
 	uint64_t waits;    /* bit per worker that owes CONN_QUERY_ROWS */
-	uint64_t open;     /* … whose walk is not over */
+	uint64_t open;     /* … whose list is not complete */
 	unsigned next;     /* lists: the worker to ask next */
 	uint64_t n, limit; /* connections */
 	char text[];
@@ -36,22 +36,24 @@ is_kill(const struct conn_query *s)
 	    s->what.kind == CONN_QUERY_RECONNECT;
 }
 
-void
-conn_query_free(struct conn_query *s)
+static struct conn_query *
+query_of(struct control_job *job)
 {
-	struct msg_conn_query_cancel m;
-	uint64_t mask;
+	return container_of(job, struct conn_query, job);
+}
 
-	if (s == NULL)
-		return;
-	m.id = s->what.id;
-	for (mask = s->open; mask != 0; mask &= mask - 1) {
-		struct peer *p = s->cc->br->peers[__builtin_ctzll(mask)];
+static void
+query_free(struct control_job *job)
+{
+	struct conn_query *s = query_of(job);
+	struct msg_conn_query_cancel m = { .id = s->what.id };
+
+	for (uint64_t mask = s->open; mask != 0; mask &= mask - 1) {
+		struct peer *p = job->cc->br->peers[__builtin_ctzll(mask)];
 
 		if (p != NULL)
 			ipc_send_conn_query_cancel(&p->ipc, &m);
 	}
-	s->cc->conn_query = NULL;
 	free(s);
 }
 
@@ -62,22 +64,20 @@ killed_row(struct conn_query *s)
 
 	verb_row_begin(&w, "closed");
 	verb_put_number(&w, "closed", s->n);
-	verb_row_end(s->cc, &w);
+	verb_row_end(s->job.cc, &w);
 }
 
-/* Nothing is owed any more. */
+/* The answer ends, and with it the query. */
 static void
 finish(struct conn_query *s)
 {
-	struct control_client *cc = s->cc;
-
 	if (is_kill(s))
 		killed_row(s);
 	if (s->n == 0 && s->what.sid != 0)
-		control_fail(cc, "there is no such connection (any more)");
+		control_fail(
+		    s->job.cc, "there is no such connection (any more)");
 	else
-		control_end(cc);
-	conn_query_free(s);
+		control_end(s->job.cc);
 }
 
 static void
@@ -85,14 +85,14 @@ ask(struct conn_query *s, unsigned slot)
 {
 	s->open |= UINT64_C(1) << slot;
 	s->waits |= UINT64_C(1) << slot;
-	ipc_send_conn_query(&s->cc->br->peers[slot]->ipc, &s->what);
+	ipc_send_conn_query(&s->job.cc->br->peers[slot]->ipc, &s->what);
 }
 
 /* Lists: the next worker that there is. */
 static void
 ask_next(struct conn_query *s)
 {
-	struct broker *br = s->cc->br;
+	struct broker *br = s->job.cc->br;
 
 	while (s->next < br->nslots && br->peers[s->next] == NULL)
 		s->next++;
@@ -102,6 +102,54 @@ ask_next(struct conn_query *s)
 		finish(s);
 }
 
+/* Lists: true when no worker owes rows, so that one can be asked. */
+static bool
+is_ready(const struct control_job *job)
+{
+	const struct conn_query *s =
+	    container_of(job, const struct conn_query, job);
+
+	return !is_kill(s) && s->waits == 0;
+}
+
+/* Asks for the next portion of a list. */
+static void
+step(struct control_job *job)
+{
+	struct conn_query *s = query_of(job);
+	struct msg_conn_query_more m = { .id = s->what.id };
+
+	if (s->open == 0) {
+		ask_next(s);
+		return;
+	}
+	s->waits = s->open;
+	ipc_send_conn_query_more(
+	    &job->cc->br->peers[__builtin_ctzll(s->open)]->ipc, &m);
+}
+
+/* A worker that is gone owes nothing. */
+static void
+pong(struct control_job *job, unsigned slot, uint64_t id)
+{
+	struct conn_query *s = query_of(job);
+	uint64_t bit = UINT64_C(1) << slot;
+
+	if (id != UINT64_MAX || (s->open & bit) == 0)
+		return;
+	s->open &= ~bit;
+	s->waits &= ~bit;
+	if (is_kill(s) && s->open == 0)
+		finish(s);
+}
+
+static const struct control_job_ops ops = {
+	.is_ready = is_ready,
+	.step = step,
+	.pong = pong,
+	.free = query_free,
+};
+
 void
 conn_query_begin(struct control_client *cc, const struct msg_conn_query *what,
     uint64_t limit)
@@ -109,10 +157,10 @@ conn_query_begin(struct control_client *cc, const struct msg_conn_query *what,
 	struct conn_query *s =
 	    xcalloc(1, sizeof(*s) + what->channel.n + what->user_id.n);
 
-	s->cc = cc;
+	control_job_start(cc, &s->job, &ops);
 	s->limit = limit;
 	s->what = *what;
-	s->what.id = ++cc->br->control->conn_query_id;
+	s->what.id = s->job.id;
 	if (what->channel.n > 0)
 		memcpy(s->text, what->channel.p, what->channel.n);
 	if (what->user_id.n > 0)
@@ -120,7 +168,6 @@ conn_query_begin(struct control_client *cc, const struct msg_conn_query *what,
 		    what->user_id.n);
 	s->what.channel.p = s->text;
 	s->what.user_id.p = s->text + what->channel.n;
-	cc->conn_query = s;
 	if (!is_kill(s)) {
 		ask_next(s);
 		return;
@@ -132,44 +179,6 @@ conn_query_begin(struct control_client *cc, const struct msg_conn_query *what,
 		finish(s);
 }
 
-bool
-conn_query_may_go_on(const struct conn_query *s)
-{
-	return s != NULL && !is_kill(s) && s->waits == 0;
-}
-
-void
-conn_query_go_on(struct conn_query *s)
-{
-	struct msg_conn_query_more m = { .id = s->what.id };
-	struct peer *p;
-
-	if (!conn_query_may_go_on(s))
-		return;
-	if (s->open == 0) {
-		ask_next(s);
-		return;
-	}
-	s->waits = s->open;
-	p = s->cc->br->peers[__builtin_ctzll(s->open)];
-	ipc_send_conn_query_more(&p->ipc, &m);
-}
-
-static struct conn_query *
-find(const struct broker *br, uint64_t id)
-{
-	struct list *e;
-
-	LIST_FOREACH(e, &br->control->clients) {
-		struct control_client *cc =
-		    LIST_ITEM(e, struct control_client, link);
-
-		if (cc->conn_query != NULL && cc->conn_query->what.id == id)
-			return cc->conn_query;
-	}
-	return NULL;
-}
-
 /* One line each; true when that is enough. */
 static bool
 pass_rows(struct conn_query *s, struct str rows)
@@ -177,7 +186,7 @@ pass_rows(struct conn_query *s, struct str rows)
 	while (rows.p != NULL && rows.n > 0) {
 		struct msg_ctl_row row = { .json = str_cut(&rows, '\n') };
 
-		ipc_send_ctl_row(&s->cc->ipc, &row);
+		ipc_send_ctl_row(&s->job.cc->ipc, &row);
 		s->n++;
 		if (s->limit != 0 && s->n == s->limit)
 			return true;
@@ -188,11 +197,13 @@ pass_rows(struct conn_query *s, struct str rows)
 int
 conn_query_on_rows(struct peer *p, const struct msg_conn_query_rows *m)
 {
-	struct conn_query *s = find(p->br, m->id);
+	struct control_job *job = control_job_find(p->br, &ops, m->id);
 	uint64_t bit = UINT64_C(1) << p->slot;
+	struct conn_query *s;
 
-	if (s == NULL)
-		return 0; /* nobody wants to know any more */
+	if (job == NULL)
+		return 0; /* it was cancelled */
+	s = query_of(job);
 	if ((s->open & bit) == 0)
 		return -1;
 	s->waits &= ~bit;
@@ -208,23 +219,4 @@ conn_query_on_rows(struct peer *p, const struct msg_conn_query_rows *m)
 		finish(s);
 	}
 	return 0;
-}
-
-void
-conn_query_drop(struct broker *br, unsigned slot)
-{
-	uint64_t bit = UINT64_C(1) << slot;
-	struct list *e, *tmp;
-
-	LIST_FOREACH_SAFE(e, tmp, &br->control->clients) {
-		struct conn_query *s =
-		    LIST_ITEM(e, struct control_client, link)->conn_query;
-
-		if (s == NULL || (s->open & bit) == 0)
-			continue;
-		s->open &= ~bit;
-		s->waits &= ~bit;
-		if (is_kill(s) && s->open == 0)
-			finish(s);
-	}
 }

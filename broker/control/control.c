@@ -1,24 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * control.c: pusherctl's end of the broker.  Owns struct control_client: one
- * connection, one question, its rows and one end.  Who may connect is decided
- * by the mode of the socket file.
+ * control.c: the broker's end of pusherctl.  Owns struct control_client: one
+ * connection, one question and its answer.  The mode of the socket file
+ * decides who may connect.
  *
- * A client that does not read gets no more rows than fit its bound; one that
- * sends nonsense is dropped.  Must never keep the workers waiting: long lists
- * are written in portions, at the end of a turn.
+ * A client that sends nonsense is dropped.  Must never wait for a client.
  */
 
 #include "broker/control/control.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "broker/control/conn_query.h"
-#include "broker/control/name_list.h"
-#include "broker/control/tail.h"
+#include "broker/control/verb.h"
 #include "broker/core/core.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
@@ -26,8 +20,7 @@
 #include "shared/net/sock.h"
 
 #define CLIENTS_MAX 64
-#define QUEUE_MAX (1u << 20) /* bytes; above it no more rows */
-#define IDLE_SECONDS 30.     /* without progress */
+#define IDLE_SECONDS 30. /* without progress */
 
 static void
 drop(struct control_client *cc)
@@ -37,11 +30,7 @@ drop(struct control_client *cc)
 	if (cc->ipc.fd == -1)
 		return;
 	ipc_close(&cc->ipc);
-	totals_forget(&cc->wait);
-	conn_query_free(cc->conn_query);
-	tail_free(cc->tail);
-	name_list_free(cc->names);
-	cc->names = NULL;
+	control_job_drop(cc);
 	list_remove(&cc->link);
 	list_append(&control->gone, &cc->link);
 	door_refill(&control->door);
@@ -57,62 +46,6 @@ on_dead(void *owner, const char *why)
 	if (!cc->ended)
 		log_debug("control: client gone: %s pid=%d", why, (int)cc->pid);
 	drop(cc);
-}
-
-static void
-send_end(struct control_client *cc, uint32_t code, struct str text)
-{
-	struct msg_ctl_end m = { .code = code, .text = text };
-
-	if (cc->ended)
-		return;
-	cc->ended = true;
-	ipc_send_ctl_end(&cc->ipc, &m);
-}
-
-void
-control_row(struct control_client *cc, struct json_writer *w)
-{
-	struct buf *b = json_writer_take(w);
-	struct msg_ctl_row m = { .json = buf_str(b) };
-
-	ipc_send_ctl_row(&cc->ipc, &m);
-	buf_unref(b);
-}
-
-void
-control_end(struct control_client *cc)
-{
-	send_end(cc, 0, S(""));
-}
-
-void
-control_fail(struct control_client *cc, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	send_end(cc, 1, str_of(text));
-}
-
-static void
-on_numbers(struct broker *br, struct totals_wait *wait)
-{
-	struct control_client *cc =
-	    container_of(wait, struct control_client, wait);
-
-	cc->then(cc);
-}
-
-void
-control_ask(struct control_client *cc, void (*then)(struct control_client *))
-{
-	cc->then = then;
-	cc->wait.done = on_numbers;
-	totals_ask(cc->br, &cc->wait);
 }
 
 static int
@@ -142,7 +75,7 @@ on_ask(void *owner, const struct ipc_in *in)
 		return -1;
 	cc->asked = true;
 	if (!cc->ended)
-		cc->br->control->run(cc, m.verb, m.args);
+		verb_run(cc, m.verb, m.args);
 	return 0;
 }
 
@@ -185,9 +118,10 @@ on_accept(struct ev_loop *loop, ev_io *w, int revents)
 }
 
 void
-control_init(struct broker *br, control_run run)
+control_init(struct broker *br)
 {
-	br->control->run = run;
+	br->control_jobs = &br->control->jobs;
+	list_init(&br->control->jobs.all);
 	list_init(&br->control->clients);
 	list_init(&br->control->gone);
 	door_init(&br->control->door, br->loop, "control", on_accept);
@@ -224,26 +158,6 @@ control_clear(struct broker *br)
 	reap(br);
 }
 
-void
-control_go_on(struct broker *br)
-{
-	struct list *e;
-
-	LIST_FOREACH(e, &br->control->clients) {
-		struct control_client *cc =
-		    LIST_ITEM(e, struct control_client, link);
-
-		if (outq_bytes(&cc->ipc.out) >= QUEUE_MAX)
-			continue;
-		if (cc->names != NULL)
-			name_list_write(cc, &cc->names);
-		if (cc->tail != NULL && cc->tail->behind)
-			tail_go_on(cc->tail);
-		if (conn_query_may_go_on(cc->conn_query))
-			conn_query_go_on(cc->conn_query);
-	}
-}
-
 bool
 control_flush(struct broker *br)
 {
@@ -265,20 +179,8 @@ control_flush(struct broker *br)
 bool
 control_reap(struct broker *br)
 {
-	struct list *e;
-
 	reap(br);
-	LIST_FOREACH(e, &br->control->clients) {
-		const struct control_client *cc =
-		    LIST_ITEM(e, struct control_client, link);
-
-		if (!cc->ipc.blocked &&
-		    (cc->names != NULL ||
-			(cc->tail != NULL && cc->tail->behind) ||
-			conn_query_may_go_on(cc->conn_query)))
-			return true;
-	}
-	return false;
+	return control_jobs_wait(br);
 }
 
 void
@@ -288,35 +190,18 @@ control_tick(struct broker *br)
 	struct list *e, *tmp;
 
 	door_refill(&br->control->door);
+	control_jobs_tick(br);
 	LIST_FOREACH_SAFE(e, tmp, &br->control->clients) {
 		struct control_client *cc =
 		    LIST_ITEM(e, struct control_client, link);
 
-		if (cc->tail != NULL)
-			tail_tick(cc->tail);
 		if (ipc_sent(&cc->ipc) != cc->sent ||
-		    (cc->tail != NULL && outq_is_empty(&cc->ipc.out))) {
+		    (cc->job != NULL && cc->job->ops->endless &&
+			outq_is_empty(&cc->ipc.out))) {
 			cc->sent = ipc_sent(&cc->ipc);
 			cc->moved = now;
 		}
 		if (now - cc->moved > IDLE_SECONDS)
 			drop(cc);
-	}
-}
-
-void
-control_on_pong(struct broker *br, unsigned slot, uint64_t id)
-{
-	struct list *e;
-
-	LIST_FOREACH(e, &br->control->clients) {
-		struct control_client *cc =
-		    LIST_ITEM(e, struct control_client, link);
-
-		if (cc->slots == 0 || id < cc->ping)
-			continue;
-		cc->slots &= ~(UINT64_C(1) << slot);
-		if (cc->slots == 0)
-			control_end(cc);
 	}
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * name_list.c: a copy of names, so that a long list can be written over many
- * turns while what it lists comes and goes; what a row says is looked up when
- * it is written.  Owns struct name_list.
+ * turns while its entries come and go.  A row is looked up when it is written.
+ * Owns struct name_list.
  */
 
 #include "broker/control/name_list.h"
@@ -10,7 +10,8 @@
 #include <stdlib.h>
 
 #include "broker/app/apps.h"
-#include "broker/control/control.h"
+#include "broker/control/control_job.h"
+#include "shared/base/base.h"
 #include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
 
@@ -23,6 +24,7 @@ struct name_list_name {
 };
 
 struct name_list {
+	struct control_job job;
 	name_list_row row;
 	struct buf *about; /* for the rows */
 	struct name_list_name *v;
@@ -38,17 +40,6 @@ name_list_new(name_list_row row, struct str about)
 	s->row = row;
 	s->about = buf_from(about);
 	return s;
-}
-
-void
-name_list_free(struct name_list *s)
-{
-	if (s == NULL)
-		return;
-	buf_unref(s->about);
-	buf_unref(s->bytes);
-	free(s->v);
-	free(s);
 }
 
 /* name.p is set when all are there: the bytes may move until then. */
@@ -73,9 +64,41 @@ by_app_and_name(const void *a, const void *b)
 	return r != 0 ? r : str_cmp(x->name, y->name);
 }
 
-void
-name_list_close(struct name_list *s, bool sort)
+/* The next portion of rows; the end after the last one. */
+static void
+step(struct control_job *job)
 {
+	struct name_list *s = container_of(job, struct name_list, job);
+
+	for (int i = 0; i < PORTION && s->next < s->n; i++) {
+		const struct name_list_name *e = &s->v[s->next++];
+		const struct broker_app *a = apps_find(job->cc->br, e->app);
+
+		if (a != NULL)
+			s->row(job->cc, a, e->name, buf_str(s->about));
+	}
+	if (s->next == s->n)
+		control_end(job->cc);
+}
+
+static void
+name_list_free(struct control_job *job)
+{
+	struct name_list *s = container_of(job, struct name_list, job);
+
+	buf_unref(s->about);
+	buf_unref(s->bytes);
+	free(s->v);
+	free(s);
+}
+
+void
+name_list_start(struct control_client *cc, struct name_list *s, bool sort)
+{
+	static const struct control_job_ops ops = {
+		.step = step,
+		.free = name_list_free,
+	};
 	const char *p = buf_str(s->bytes).p;
 
 	for (size_t i = 0; i < s->n; i++) {
@@ -84,23 +107,5 @@ name_list_close(struct name_list *s, bool sort)
 	}
 	if (sort && s->n > 0)
 		qsort(s->v, s->n, sizeof(*s->v), by_app_and_name);
-}
-
-void
-name_list_write(struct control_client *cc, struct name_list **sp)
-{
-	struct name_list *s = *sp;
-
-	for (int i = 0; i < PORTION && s->next < s->n; i++) {
-		const struct name_list_name *e = &s->v[s->next++];
-		const struct broker_app *a = apps_find(cc->br, e->app);
-
-		if (a != NULL)
-			s->row(cc, a, e->name, buf_str(s->about));
-	}
-	if (s->next < s->n)
-		return;
-	name_list_free(s);
-	*sp = NULL;
-	control_end(cc);
+	control_job_start(cc, &s->job, &ops);
 }

@@ -12,19 +12,18 @@ struct broker_app;
 struct control_client;
 struct name_list;
 
-/* Writes the row of one name, or nothing when that is gone meanwhile. */
+/* Writes the row of one name, or nothing when it has gone. */
 typedef void (*name_list_row)(struct control_client *,
     const struct broker_app *, struct str name, struct str about);
 
-/* about: what every row is given, copied. */
+/* about: copied, and passed to every row. */
 struct name_list *name_list_new(name_list_row, struct str about);
-/* NULL is allowed. */
-void name_list_free(struct name_list *);
 void name_list_add(
     struct name_list *, const struct broker_app *, struct str name);
-/* After the last name.  sort: by app id and name, else as they were added. */
-void name_list_close(struct name_list *, bool sort);
-/* Writes a portion of rows; at the last one frees it, ends the question. */
-void name_list_write(struct control_client *, struct name_list **);
+/*
+ * After the last name: the list answers the client, portion by portion.  sort:
+ * by app id and name, else in the order of name_list_add().
+ */
+void name_list_start(struct control_client *, struct name_list *, bool sort);
 
 #endif

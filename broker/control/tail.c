@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tail.c: copies of passing events for `pusherctl tail`.  Owns struct tail,
- * of which a client of the control socket has one at most.
+ * tail.c: copies of passing events for `pusherctl tail`.  Owns struct tail.
  *
- * A client that does not keep up gets no more than its queue's bound holds;
- * what finds no room is counted and lost for it.  Must never hold an event up,
- * and never write one to the log.
+ * An event that finds no room in the client's queue is counted and lost for
+ * this client.  Must never delay an event, and never write one to the log.
  */
 
 #include "broker/control/tail.h"
@@ -14,29 +12,36 @@
 #include <time.h>
 
 #include "broker/app/apps.h"
-#include "broker/control/control.h"
+#include "broker/channel/route.h"
+#include "broker/control/control_job.h"
 #include "broker/control/verb_args.h"
 #include "broker/core/core.h"
 #include "broker/log/replay.h"
 #include "shared/base/base.h"
-#include "shared/base/outq.h"
 #include "shared/base/xmalloc.h"
 #include "shared/ipc/ipc_msg.h"
 #include "shared/net/ws_frame.h"
 #include "shared/pusher/frames.h"
 #include "shared/pusher/webhook.h"
 
-#define QUEUE_MAX (1u << 20) /* bytes; above it events are missed */
-#define PORTION 1000         /* records of the log in one turn */
+#define PORTION 1000 /* records of the log in one turn */
 
-void
-tail_free(struct tail *t)
+struct tail {
+	struct control_job job;
+	struct route_tap tap;
+	struct tailing what;
+	bool behind;     /* it reads the log */
+	uint64_t at;     /* how far; see ring_next() */
+	uint64_t next;   /* the number that comes there; 0: any */
+	uint64_t missed; /* events that the client has not been told of yet */
+	size_t pattern_len;
+	char pattern[]; /* of the channel, with * and ?; empty: any */
+};
+
+static struct tail *
+tail_of(struct control_job *job)
 {
-	if (t == NULL)
-		return;
-	route_untap(t->cc->br, &t->tap);
-	t->cc->tail = NULL;
-	free(t);
+	return container_of(job, struct tail, job);
 }
 
 /* Says what was missed; false: there is no room. */
@@ -45,21 +50,21 @@ catch_up(struct tail *t)
 {
 	struct json_writer w;
 
-	if (outq_bytes(&t->cc->ipc.out) >= QUEUE_MAX)
+	if (!control_has_room(t->job.cc))
 		return false;
 	if (t->missed == 0)
 		return true;
 	verb_row_begin(&w, "missed");
 	verb_put_number(&w, "missed", t->missed);
-	verb_row_end(t->cc, &w);
+	verb_row_end(t->job.cc, &w);
 	t->missed = 0;
 	return true;
 }
 
-void
-tail_tick(struct tail *t)
+static void
+tick(struct control_job *job)
 {
-	catch_up(t);
+	catch_up(tail_of(job));
 }
 
 static bool
@@ -123,10 +128,10 @@ put_event(struct tail *t, const struct msg_event *m, enum route_kind kind)
 	static const char *const kinds[] = { [ROUTE_EVENT] = "event",
 		[ROUTE_CLIENT] = "client",
 		[ROUTE_OWN] = "own" };
-	const struct broker_app *a = apps_find(t->cc->br, m->app);
+	const struct broker_app *a = apps_find(t->job.cc->br, m->app);
 
 	if (a != NULL)
-		put_row(t->cc, kinds[kind], &a->app, now_ms(), m->channel,
+		put_row(t->job.cc, kinds[kind], &a->app, now_ms(), m->channel,
 		    m->frame);
 }
 
@@ -134,10 +139,11 @@ put_event(struct tail *t, const struct msg_event *m, enum route_kind kind)
  * Live events of the app wait in the log until everything before them has been
  * written, so that nothing is missing in between.
  */
-void
-tail_go_on(struct tail *t)
+static void
+step(struct control_job *job)
 {
-	const struct broker *br = t->cc->br;
+	struct tail *t = tail_of(job);
+	const struct broker *br = job->cc->br;
 	const struct app_log *l = app_logs_find(&br->replay->logs, t->what.app);
 	const struct broker_app *a = apps_find(br, t->what.app);
 	struct ring_record r;
@@ -152,16 +158,16 @@ tail_go_on(struct tail *t)
 		t->next = r.pos + 1;
 		if (r.time_us / 1000 >= t->what.since_ms &&
 		    is_of_channel(t, r.channel))
-			tail_put(t->cc, &a->app, &r);
+			tail_put(t->job.cc, &a->app, &r);
 	}
 }
 
-/* The log begins later than what was asked for. */
+/* Says where the log begins, if that is later than the time asked for. */
 static void
 say_where_it_begins(const struct tail *t)
 {
 	const struct app_log *l =
-	    app_logs_find(&t->cc->br->replay->logs, t->what.app);
+	    app_logs_find(&t->job.cc->br->replay->logs, t->what.app);
 	struct ring_record r;
 	struct json_writer w;
 	uint64_t at = 0;
@@ -174,7 +180,7 @@ say_where_it_begins(const struct tail *t)
 		return;
 	verb_row_begin(&w, "begins");
 	verb_put_number(&w, "begins_ms", r.time_us / 1000);
-	verb_row_end(t->cc, &w);
+	verb_row_end(t->job.cc, &w);
 }
 
 static void
@@ -190,13 +196,32 @@ on_event(struct route_tap *tap, const struct msg_event *m, enum route_kind kind)
 		t->missed++;
 }
 
+static bool
+is_behind(const struct control_job *job)
+{
+	return container_of(job, const struct tail, job)->behind;
+}
+
+static void
+tail_free(struct control_job *job)
+{
+	route_untap(job->cc->br, &tail_of(job)->tap);
+	free(tail_of(job));
+}
+
 void
 tail_begin(
     struct control_client *cc, const struct tailing *what, struct str pattern)
 {
+	static const struct control_job_ops ops = {
+		.is_ready = is_behind,
+		.step = step,
+		.tick = tick,
+		.free = tail_free,
+		.endless = true,
+	};
 	struct tail *t = xcalloc(1, sizeof(*t) + pattern.n);
 
-	t->cc = cc;
 	t->what = *what;
 	t->behind = what->since_ms != 0;
 	t->pattern_len = pattern.n;
@@ -204,7 +229,7 @@ tail_begin(
 		memcpy(t->pattern, pattern.p, pattern.n);
 	t->tap.event = on_event;
 	route_tap(cc->br, &t->tap);
-	cc->tail = t;
+	control_job_start(cc, &t->job, &ops);
 	if (t->behind)
 		say_where_it_begins(t);
 }

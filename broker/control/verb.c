@@ -16,7 +16,8 @@
 #include "broker/app/apps.h"
 #include "broker/channel/registry.h"
 #include "broker/channel/route.h"
-#include "broker/control/control.h"
+#include "broker/control/control_job.h"
+#include "broker/control/stats_job.h"
 #include "broker/control/tail.h"
 #include "broker/control/verb_args.h"
 #include "broker/control/verb_channels.h"
@@ -86,7 +87,7 @@ certificate_rows(struct control_client *cc)
 
 /* The workers have said what they have. */
 static void
-status_rows(struct control_client *cc)
+status_rows(struct control_client *cc, const struct stats_args *args)
 {
 	struct broker *br = cc->br;
 	uint64_t nconns = 0;
@@ -118,14 +119,34 @@ status_rows(struct control_client *cc)
 static void
 status(struct control_client *cc, struct json args)
 {
-	control_ask(cc, status_rows);
+	stats_job_begin(cc, &(struct stats_args){ 0 }, status_rows);
 }
 
 /* ---- changes ---- */
 
+/* Waits until every worker has the apps. */
+struct rollout {
+	struct control_job job;
+	uint64_t ping, slots; /* PONGs that are awaited, of these workers */
+};
+
+static void
+rollout_pong(struct control_job *job, unsigned slot, uint64_t id)
+{
+	struct rollout *r = container_of(job, struct rollout, job);
+
+	if (id < r->ping)
+		return;
+	r->slots &= ~(UINT64_C(1) << slot);
+	if (r->slots == 0)
+		control_end(job->cc);
+}
+
 static void
 apps_changed(struct control_client *cc, struct json args)
 {
+	static const struct control_job_ops ops = { .pong = rollout_pong };
+	struct rollout *r;
 	char *why = NULL;
 
 	if (apps_read(cc->br, &why) == -1) {
@@ -137,8 +158,10 @@ apps_changed(struct control_client *cc, struct json args)
 		free(why);
 		return;
 	}
-	cc->ping = peer_ping(cc->br, &cc->slots);
-	if (cc->slots == 0)
+	r = xcalloc(1, sizeof(*r));
+	control_job_start(cc, &r->job, &ops);
+	r->ping = peer_ping(cc->br, &r->slots);
+	if (r->slots == 0)
 		control_end(cc);
 }
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "broker/app/apps.h"
-#include "broker/control/control.h"
+#include "broker/control/control_job.h"
 #include "shared/app/app.h"
 #include "shared/base/base.h"
 #include "shared/pusher/event_rules.h"

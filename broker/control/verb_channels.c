@@ -13,7 +13,7 @@
 #include "broker/channel/cache.h"
 #include "broker/channel/presence.h"
 #include "broker/channel/registry.h"
-#include "broker/control/control.h"
+#include "broker/control/control_job.h"
 #include "broker/control/name_list.h"
 #include "broker/control/verb_args.h"
 #include "broker/core/core.h"
@@ -57,10 +57,12 @@ list_row(struct control_client *cc, const struct broker_app *a, struct str name,
 	verb_row_end(cc, &w);
 }
 
-static struct name_list *
-list(struct broker *br, const struct broker_app *only, struct str prefix)
+static void
+list(
+    struct control_client *cc, const struct broker_app *only, struct str prefix)
 {
 	struct name_list *s = name_list_new(list_row, S(""));
+	struct broker *br = cc->br;
 	struct hash *all = &br->registry->channels;
 	const struct broker_app *a = only;
 	struct hash_node *n;
@@ -80,8 +82,7 @@ list(struct broker *br, const struct broker_app *only, struct str prefix)
 		if (a != NULL)
 			name_list_add(s, a, name);
 	}
-	name_list_close(s, true);
-	return s;
+	name_list_start(cc, s, true);
 }
 
 void
@@ -96,7 +97,7 @@ verb_channels(struct control_client *cc, struct json args)
 	if (verb_text(args, S("prefix"), &prefix, &tmp) == -1)
 		control_fail(cc, "prefix: not a text");
 	else
-		cc->names = list(cc->br, a, prefix);
+		list(cc, a, prefix);
 	free(tmp);
 }
 
@@ -195,8 +196,7 @@ show(struct control_client *cc, const struct broker_app *a, struct str name)
 	to.s = name_list_new(member_row, name);
 	if (c->presence != NULL)
 		presence_each(c->presence, collect, &to);
-	name_list_close(to.s, false);
-	cc->names = to.s;
+	name_list_start(cc, to.s, false);
 }
 
 void

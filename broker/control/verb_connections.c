@@ -15,7 +15,7 @@
 
 #include "broker/app/apps.h"
 #include "broker/control/conn_query.h"
-#include "broker/control/control.h"
+#include "broker/control/control_job.h"
 #include "broker/control/name_list.h"
 #include "broker/control/verb_args.h"
 #include "broker/core/core.h"
@@ -177,8 +177,7 @@ verb_users(struct control_client *cc, struct json args)
 		if (a != NULL)
 			name_list_add(s, a, user_id(u));
 	}
-	name_list_close(s, true);
-	cc->names = s;
+	name_list_start(cc, s, true);
 }
 
 /* The user, then every connection that is signed in as that. */

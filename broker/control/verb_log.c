@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "broker/app/apps.h"
-#include "broker/control/control.h"
+#include "broker/control/control_job.h"
 #include "broker/control/name_list.h"
 #include "broker/control/tail.h"
 #include "broker/control/verb_args.h"
@@ -82,8 +82,7 @@ verb_sessions(struct control_client *cc, struct json args)
 		if (a != NULL)
 			name_list_add(s, a, str_make(row->id, row->id_len));
 	}
-	name_list_close(s, true);
-	cc->names = s;
+	name_list_start(cc, s, true);
 }
 
 /* ---- one session ---- */
@@ -192,6 +191,7 @@ list_events(struct control_client *cc, const struct broker_app *a,
 {
 	uint64_t offs[QUERY_PAST_MAX];
 	struct ring_record r;
+	struct name_list *s;
 	char text[32];
 	size_t n = 0;
 
@@ -200,13 +200,13 @@ list_events(struct control_client *cc, const struct broker_app *a,
 		offs[n++] = r.off;
 	snprintf(text, sizeof(text), "%llu",
 	    (unsigned long long)ring_epoch(l->ring));
-	cc->names = name_list_new(event_row, str_of(text));
+	s = name_list_new(event_row, str_of(text));
 	while (n-- > 0) {
 		snprintf(
 		    text, sizeof(text), "%llu", (unsigned long long)offs[n]);
-		name_list_add(cc->names, a, str_of(text));
+		name_list_add(s, a, str_of(text));
 	}
-	name_list_close(cc->names, false);
+	name_list_start(cc, s, false);
 }
 
 void

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verb_master.c: the verbs of the control socket that are the master's to do:
- * reload, drain, log-level.  The broker hands the question on over its link
- * and the answer back; a client that has left meanwhile is not missed.
+ * verb_master.c: the verbs that the master carries out: reload, drain,
+ * log-level.  The broker passes the question on over its link to the master,
+ * and the reply back to the client, if that is still there.
  *
  * Must never wait for the master.
  */
@@ -14,27 +14,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/control/control.h"
+#include "broker/control/control_job.h"
 #include "broker/core/core.h"
 #include "shared/base/base.h"
-#include "shared/base/list.h"
+#include "shared/base/xmalloc.h"
 #include "shared/ipc/ipc_msg.h"
 #include "shared/ipc/master_link.h"
 
 #define DRAIN_MAX_SECONDS 3600
 
+static const struct control_job_ops request_ops = { 0 };
+
 static void
 ask(struct control_client *cc, struct str verb, struct str arg)
 {
-	struct msg_master_request m = {
-		.id = ++cc->br->control->ask_id, .verb = verb, .arg = arg
-	};
+	struct control_job *job = xcalloc(1, sizeof(*job));
+	struct msg_master_request m = { .verb = verb, .arg = arg };
 
+	control_job_start(cc, job, &request_ops);
+	m.id = job->id;
 	if (master_link_ask(cc->br->master_link, &m) == -1)
 		control_fail(
 		    cc, "the master cannot be asked: %s", strerror(errno));
-	else
-		cc->asked_master = m.id;
 }
 
 void
@@ -80,26 +81,18 @@ verb_log_level(struct control_client *cc, struct json args)
 void
 verb_master_on_reply(void *owner, const struct msg_master_reply *m)
 {
-	struct broker *br = owner;
+	struct control_job *job = control_job_find(owner, &request_ops, m->id);
 	struct json_writer w;
-	struct list *e;
 
-	LIST_FOREACH(e, &br->control->clients) {
-		struct control_client *cc =
-		    LIST_ITEM(e, struct control_client, link);
-
-		if (cc->asked_master != m->id)
-			continue;
-		cc->asked_master = 0;
-		if (m->code != 0) {
-			control_fail(
-			    cc, "%.*s", (int)MIN(m->text.n, 480), m->text.p);
-			return;
-		}
-		json_writer_init(&w);
-		json_put_raw(&w, m->text);
-		control_row(cc, &w);
-		control_end(cc);
+	if (job == NULL)
+		return;
+	if (m->code != 0) {
+		control_fail(
+		    job->cc, "%.*s", (int)MIN(m->text.n, 480), m->text.p);
 		return;
 	}
+	json_writer_init(&w);
+	json_put_raw(&w, m->text);
+	control_row(job->cc, &w);
+	control_end(job->cc);
 }

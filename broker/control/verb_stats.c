@@ -15,7 +15,8 @@
 #include "broker/app/apps.h"
 #include "broker/channel/cache.h"
 #include "broker/channel/registry.h"
-#include "broker/control/control.h"
+#include "broker/control/control_job.h"
+#include "broker/control/stats_job.h"
 #include "broker/control/verb_args.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
@@ -42,17 +43,17 @@ get_limit(struct json args, uint64_t otherwise, uint64_t max)
 	return MIN(n, max);
 }
 
-/* Takes app and limit from the arguments; -1 after a sentence. */
+/* Takes app and limit from the arguments; -1 after an error. */
 static int
 get_args(struct control_client *cc, struct json args, uint64_t otherwise,
-    uint64_t max)
+    uint64_t max, struct stats_args *out)
 {
 	struct broker_app *a = NULL;
 
 	if (verb_app_or_all(cc, args, &a) == -1)
 		return -1;
-	cc->app = a == NULL ? 0 : a->app.num;
-	cc->limit = get_limit(args, otherwise, max);
+	out->app = a == NULL ? 0 : a->app.num;
+	out->limit = get_limit(args, otherwise, max);
 	return 0;
 }
 
@@ -204,7 +205,7 @@ by_size(const void *x, const void *y)
 }
 
 static void
-app_rows(struct control_client *cc)
+app_rows(struct control_client *cc, const struct stats_args *args)
 {
 	struct broker *br = cc->br;
 	const struct broker_app **v =
@@ -216,24 +217,24 @@ app_rows(struct control_client *cc)
 		const struct broker_app *a =
 		    container_of(e, struct broker_app, node);
 
-		if (!a->deleted && (cc->app == 0 || a->app.num == cc->app))
+		if (!a->deleted && (args->app == 0 || a->app.num == args->app))
 			v[n++] = a;
 	}
 	if (n > 0)
 		qsort(v, n, sizeof(*v), by_size);
-	for (size_t i = 0; i < n && i < cc->limit; i++)
+	for (size_t i = 0; i < n && i < args->limit; i++)
 		app_row(cc, v[i]);
 	free(v);
 }
 
 static void
-stats_rows(struct control_client *cc)
+stats_rows(struct control_client *cc, const struct stats_args *args)
 {
 	server_row(cc);
 	for (unsigned i = 0; i < cc->br->nslots; i++)
 		if (totals_has_worker(cc->br, i))
 			worker_row(cc, i);
-	app_rows(cc);
+	app_rows(cc, args);
 	code_rows(cc);
 	lifetime_rows(cc);
 	control_end(cc);
@@ -242,8 +243,10 @@ stats_rows(struct control_client *cc)
 void
 verb_stats(struct control_client *cc, struct json args)
 {
-	if (get_args(cc, args, APPS_DEFAULT, APPS_MAX) == 0)
-		control_ask(cc, stats_rows);
+	struct stats_args a;
+
+	if (get_args(cc, args, APPS_DEFAULT, APPS_MAX, &a) == 0)
+		stats_job_begin(cc, &a, stats_rows);
 }
 
 /* ---- history ---- */
@@ -264,9 +267,9 @@ period_row(struct control_client *cc, const struct minute_log_row *r)
 /* The last ones, and the minute that is not over. */
 static void
 history_rows(struct control_client *cc, const struct history_series *s,
-    const struct broker_app *a)
+    const struct broker_app *a, uint64_t limit)
 {
-	uint32_t n = (uint32_t)cc->limit - 1;
+	uint32_t n = (uint32_t)limit - 1;
 	struct minute_log_row running;
 
 	for (uint32_t i = s->n > n ? s->n - n : 0; i < s->n; i++)
@@ -281,17 +284,19 @@ verb_history(struct control_client *cc, struct json args)
 	bool hours = json_get(args, S("hours")).kind == JSON_TRUE;
 	const struct broker_app *a;
 
-	if (get_args(cc, args, 60, HISTORY_MINUTES) == -1)
+	struct stats_args q;
+
+	if (get_args(cc, args, 60, HISTORY_MINUTES, &q) == -1)
 		return;
-	cc->limit = MAX(cc->limit, 1);
-	if (cc->app == 0) {
-		history_rows(cc, &cc->br->history->minutes, NULL);
+	q.limit = MAX(q.limit, 1);
+	if (q.app == 0) {
+		history_rows(cc, &cc->br->history->minutes, NULL, q.limit);
 	} else {
-		a = apps_find(cc->br, cc->app);
+		a = apps_find(cc->br, q.app);
 		if (a != NULL && a->history != NULL)
 			history_rows(cc,
 			    hours ? &a->history->hours : &a->history->minutes,
-			    a);
+			    a, q.limit);
 	}
 	control_end(cc);
 }
@@ -326,16 +331,16 @@ close_row(struct control_client *cc, const struct stats_close *c)
 }
 
 static void
-close_rows(struct control_client *cc)
+close_rows(struct control_client *cc, const struct stats_args *args)
 {
 	const struct closes *h = cc->br->closes;
 	uint64_t n = 0;
 
-	for (uint32_t i = h->n; i > 0 && n < cc->limit; i--) {
+	for (uint32_t i = h->n; i > 0 && n < args->limit; i--) {
 		const struct stats_close *c =
 		    &h->v[(h->first + i - 1) % CLOSES_MAX];
 
-		if (cc->app != 0 && c->app != cc->app)
+		if (args->app != 0 && c->app != args->app)
 			continue;
 		close_row(cc, c);
 		n++;
@@ -346,8 +351,10 @@ close_rows(struct control_client *cc)
 void
 verb_closes(struct control_client *cc, struct json args)
 {
-	if (get_args(cc, args, CLOSES_MAX, CLOSES_MAX) == 0)
-		control_ask(cc, close_rows);
+	struct stats_args a;
+
+	if (get_args(cc, args, CLOSES_MAX, CLOSES_MAX, &a) == 0)
+		stats_job_begin(cc, &a, close_rows);
 }
 
 /* ---- limits ---- */

@@ -7,7 +7,7 @@
 
 #include "broker/control/verb_webhook.h"
 
-#include "broker/control/control.h"
+#include "broker/control/control_job.h"
 #include "broker/core/core.h"
 #include "broker/webhook/events.h"
 #include "shared/json/json_write.h"

@@ -21,6 +21,7 @@ struct closes;
 struct channel_events;
 struct conf;
 struct control;
+struct control_jobs;
 struct ev_loop;
 struct history;
 struct webhook_events;
@@ -81,6 +82,7 @@ struct broker {
 	struct history *history;
 	struct scrapes *scrapes;
 	struct control *control;
+	struct control_jobs *control_jobs;
 	struct master_link *master_link;
 };
 
