@@ -35,7 +35,7 @@ _pusherctl_words()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		= | : | -c | -o) ((i++)) ;;
-		--name | --id | --key | --from | --overlap | --interval | --minutes | --hours | --limit | --prefix | --channel | --user | --sort | --limit | --app | --channel | --user | --socket-id | --events | --grep | --limit | --user | --info | --events | --grep | --limit | --user | --at | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --time | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid | --set) ((i++)) ;;
+		--name | --id | --key | --from | --overlap | --interval | --minutes | --hours | --limit | --prefix | --events | --channel | --user | --sort | --limit | --app | --channel | --user | --socket-id | --events | --grep | --limit | --since | --user | --info | --events | --grep | --limit | --resume | --user | --at | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --time | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid | --set) ((i++)) ;;
 		--secret-from | --secret-from) ((i++)) ;;
 		-*) ;;
 		*) words+=("${COMP_WORDS[i]}") ;;
@@ -53,7 +53,7 @@ _pusherctl()
 	-o) _pusherd_assign "$_pusherd_options" "$cur"; return ;;
 	--set) _pusherd_assign "$_pusherd_settings" "$cur"; return ;;
 	--secret-from | --secret-from) _pusherd_files "$cur"; return ;;
-	--name | --id | --key | --from | --overlap | --interval | --minutes | --hours | --limit | --prefix | --channel | --user | --sort | --limit | --app | --channel | --user | --socket-id | --events | --grep | --limit | --user | --info | --events | --grep | --limit | --user | --at | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --time | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid) return ;;
+	--name | --id | --key | --from | --overlap | --interval | --minutes | --hours | --limit | --prefix | --events | --channel | --user | --sort | --limit | --app | --channel | --user | --socket-id | --events | --grep | --limit | --since | --user | --info | --events | --grep | --limit | --resume | --user | --at | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --time | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid) return ;;
 	esac
 	_pusherctl_words
 	if [[ ${words[0]-} == help ]]; then words=("${words[@]:1}"); fi
@@ -98,7 +98,7 @@ _pusherctl()
 		purge-cache)
 			list='' ;;
 		'') list='purge-cache' ;;
-		*) list='' ;;
+		*) list='--events' ;;
 		esac ;;
 	connections)
 		case ${words[1]-} in
@@ -110,7 +110,13 @@ _pusherctl()
 			list='--app --channel --user --reconnect --yes' ;;
 		'') list='list show kill' ;;
 		esac ;;
-	sessions) list='' ;;
+	sessions)
+		case ${words[1]-} in
+		show)
+			list='' ;;
+		'') list='show' ;;
+		*) list='' ;;
+		esac ;;
 	users)
 		case ${words[1]-} in
 		list)
@@ -122,8 +128,8 @@ _pusherctl()
 		'') list='list show kick' ;;
 		esac ;;
 	publish) list='--socket-id' ;;
-	tail) list='--events --grep --own --limit' ;;
-	subscribe) list='--user --info --events --grep --limit' ;;
+	tail) list='--events --grep --own --limit --since' ;;
+	subscribe) list='--user --info --events --grep --limit --resume' ;;
 	sign) list='--user' ;;
 	explain-auth) list='--at' files=1 ;;
 	webhook)
