@@ -14,7 +14,6 @@
 #include "broker/log/app_log.h"
 
 #include <dirent.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -249,20 +248,28 @@ app_logs_remove(struct app_logs *s, uint32_t app)
 	close_log(s, l);
 }
 
+/* The app of a file in runtime_dir; false: it is no log. */
+static bool
+read_name(struct str name, uint64_t *app)
+{
+	if (!str_starts(name, S("resume-")))
+		return false;
+	name = str_from(name, 7);
+	return str_to_u64(str_cut(&name, '.'), UINT32_MAX, app) == 0 &&
+	    str_starts(name, S("log"));
+}
+
 void
 app_logs_sweep(const struct app_logs *s)
 {
 	DIR *dir = opendir(s->dir);
 	const struct dirent *e;
-	unsigned app;
-	int end;
+	uint64_t app;
 
-	while (dir != NULL && (e = readdir(dir)) != NULL) {
-		end = 0;
-		if (sscanf(e->d_name, "resume-%u.log%n", &app, &end) == 1 &&
-		    end > 0 && app_logs_find(s, app) == NULL)
+	while (dir != NULL && (e = readdir(dir)) != NULL)
+		if (read_name(str_of(e->d_name), &app) &&
+		    app_logs_find(s, (uint32_t)app) == NULL)
 			unlinkat(dirfd(dir), e->d_name, 0);
-	}
 	if (dir != NULL)
 		closedir(dir);
 }

@@ -201,7 +201,7 @@ recall(struct resumes *s, uint32_t i)
 		return;
 	}
 	r = make(s, i);
-	r->all = true;
+	r->all = r->used = true;
 	r->all_from = row->acked;
 	if (row->acked == 0)
 		r->lost = RESUME_UNCONFIRMED;
@@ -367,8 +367,11 @@ give(struct resumes *s, struct resume_session *r, const struct resume_hello *h)
 	struct session_row *row = resumes_row(s, r);
 
 	if (row->sids[0] != h->sid) {
-		memmove(&row->sids[1], &row->sids[0],
-		    (SESSION_SIDS - 1) * sizeof(row->sids[0]));
+		/* A line that breaks and breaks must not push out the others.
+		 */
+		if (r->used)
+			memmove(&row->sids[1], &row->sids[0],
+			    (SESSION_SIDS - 1) * sizeof(row->sids[0]));
 		__atomic_store_n(&row->sids[0], h->sid, __ATOMIC_RELEASE);
 	}
 	row->slot = (uint16_t)h->slot;
