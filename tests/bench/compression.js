@@ -152,7 +152,7 @@ async function roster(d, app, offer) {
 }
 
 async function main() {
-	const d = new Daemon({ workers: 1 });
+	const d = new Daemon({ workers: 1, keepalive_timeout: 3600 });
 	const app = d.app();
 	await d.start();
 	for (const pid of d.pidsOf('')) pin(pid, 0);

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+//
+// Compression and clients that mean harm, read slowly, or are there when it is
+// switched: bombs hold no memory, one client's messages keep nobody else
+// waiting, and what waits for a slow client counts as it is sent.
+'use strict';
+
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
+const { test } = require('node:test');
+const { Client, OP, closeAll, frame } = require('./lib/client');
+const { Daemon, sleep, until, SLOW } = require('./lib/daemon');
+const { Http } = require('./lib/http');
+const { deflate } = require('./lib/window');
+
+const PMD = 'permessage-deflate';
+const HOW = { headers: { 'Sec-WebSocket-Extensions': PMD } };
+const MIB = 1 << 20;
+const packed = (text) => frame(OP.TEXT, deflate(text), { rsv: 4 });
+const padded = (n) => `{"event":"pusher:ping","data":{},"x":"${
+	'y'.repeat(n)}"}`;
+
+async function running(conf, fn, settings) {
+	const d = new Daemon({ workers: 1, ...conf });
+	const app = d.app({ max_backend_events_per_second: 0, ...settings });
+	await d.start();
+	try {
+		await fn(d, app);
+		await d.stop();
+	} catch (e) {
+		d.kill();
+		throw e;
+	}
+}
+
+const rss = (d) => Number(/^VmRSS:\s+(\d+)/m.exec(fs.readFileSync(
+	`/proc/${d.pidsOf('worker')[0]}/status`, 'utf8'))[1]) * 1024;
+
+// The slowest answer that the client gets while fn runs.
+async function slowest(c, fn) {
+	let worst = 0;
+	let over = false;
+	const done = fn().finally(() => { over = true; });
+	while (!over) {
+		const began = performance.now();
+		await c.sync();
+		worst = Math.max(worst, performance.now() - began);
+		await sleep(5);
+	}
+	await done;
+	return worst;
+}
+
+for (const [n, max] of [[1000, 131072], [200, 4 * MIB]])
+	test(`${n} bombs of 1 MiB, max_message_bytes ${max}`, () =>
+		running({ max_message_bytes: max }, async (d, app) => {
+			const all = await Client.several(d, app, n, HOW);
+			const bomb = packed(Buffer.alloc(MIB));
+			const before = rss(d);
+			let peak = 0;
+			const timer = setInterval(() => { peak = Math.max(peak, rss(d)); },
+				5);
+			for (const c of all) c.sock.write(bomb);
+			for (const c of all)
+				if (max < MIB) await c.expectClose(1009, /max_message/, 60000);
+				else assert.equal((await c.next(60000)).event, 'pusher:error');
+			clearInterval(timer);
+			assert.ok(peak - before < 8 * MIB * SLOW,
+				`${peak - before} bytes more`);
+			await closeAll(all);
+		}));
+
+test('one client that sends well compressed messages as fast as it can', () =>
+	running({}, async (d, app) => {
+		const honest = await Client.connect(d, app);
+		const loud = await Client.connect(d, app, HOW);
+		const all = Buffer.concat(Array(500).fill(packed(padded(120000))));
+		const worst = await slowest(honest, async () => {
+			loud.sock.write(all);
+			for (let i = 0; i < 500; i++)
+				await loud.expect('pusher:pong', undefined, 60000);
+		});
+		assert.ok(worst < 500 * SLOW, `${worst} ms`);
+		await closeAll([honest, loud]);
+	}));
+
+test('strangers that come back with garbage', () =>
+	running({}, async (d, app) => {
+		const honest = await Client.connect(d, app);
+		const worst = await slowest(honest, async () => {
+			for (let i = 0; i < 100; i++) {
+				const c = await Client.connect(d, app, HOW);
+				const bytes = deflate(padded(5000));
+				bytes[i % bytes.length] ^= 1 << i % 8;
+				c.sock.write(frame(OP.TEXT, bytes, { rsv: 4 }));
+				const f = await c.nextFrame();
+				assert.ok(f.opcode === OP.TEXT || (f.opcode === OP.CLOSE &&
+					f.payload.readUInt16BE(0) === 1007), String(f.payload));
+				c.destroy();
+			}
+		});
+		assert.ok(worst < 500 * SLOW, `${worst} ms`);
+		await honest.close();
+	}));
+
+test('an offer of 60,000 bytes', () =>
+	running({ max_head_bytes: 65536 }, async (d, app) => {
+		const many = `${PMD}; x="${'\\"'.repeat(20)}", `;
+		const c = await Client.connect(d, app, { headers: {
+			'Sec-WebSocket-Extensions':
+				`${many.repeat(60000 / many.length | 0)}${PMD}` } });
+		assert.match(c.head.headers['sec-websocket-extensions'], /^perm/);
+		await c.close();
+	}));
+
+const state = (i) => JSON.stringify({ i, rows: Array.from({ length: 100 },
+	(_, k) => ({ id: k * 7919, name: `order ${k * k % 97}` })) });
+
+const publisher = async (d, app) => {
+	const h = await Http.connect(d);
+	return async (i) => {
+		const r = await h.api(app, 'POST', '/events',
+			{ body: { name: 'e', channel: 'state', data: state(i) } });
+		assert.equal(r.status, 200, r.text);
+	};
+};
+
+test('switched off and on by reloads while clients are there', async () => {
+	const d = new Daemon({ workers: 1 });
+	const file = path.join(d.dir, 'pusherd.conf');
+	const write = (on) => fs.writeFileSync(file, `compression ${on}\n`);
+	const app = d.app();
+	write('on');
+	await d.start(['-c', file]);
+	const all = await Client.several(d, app, 3, HOW);
+	for (const c of all) await c.subscribe('state');
+	const publish = await publisher(d, app);
+	let n = 0;
+	const reads = async (compressed) => {
+		const before = all.map((c) => c.window.compressed);
+		for (let i = 0; i < 3; i++) await publish(++n);
+		for (const [k, c] of all.entries()) {
+			for (let i = n - 2; i <= n; i++)
+				assert.equal(await c.expect('e', 'state'), state(i));
+			assert.equal(c.window.compressed - before[k], compressed);
+		}
+	};
+	for (const on of [true, false, true, false, true]) {
+		write(on ? 'on' : 'off');
+		const r = await d.ctlAsync(['-c', file, '-j', 'reload']);
+		assert.equal(r.code, 0, r.err);
+		await reads(on ? 3 : 0);
+		// What clients agreed on stays in force for what they send.
+		all[0].sock.write(packed(padded(100)));
+		await all[0].expect('pusher:pong');
+		const late = await Client.connect(d, app, HOW);
+		assert.equal(late.window !== undefined, on);
+		await late.close();
+	}
+	await closeAll(all);
+	await d.stop();
+});
+
+test('what waits for a slow client counts as it is sent', () =>
+	running({ client_buffer: 65536, client_buffer_age: 60 }, async (d, app) => {
+		const [plain] = await Client.several(d, app, 1);
+		const small = await Client.several(d, app, 2, HOW);
+		for (const c of [plain, ...small]) await c.subscribe('state');
+		plain.sock.pause();
+		small[0].sock.pause();
+		const publish = await publisher(d, app);
+		let n = 0;
+		await until('the plain one to be closed', async () => {
+			for (let i = 0; i < 100; i++) await publish(n++);
+			return d.ctl(['connections', 'list', app.id]).length === 2;
+		}, 30000);
+		small[0].sock.resume();
+		for (const c of small)
+			for (let i = 0; i < n; i++)
+				assert.equal(await c.expect('e', 'state'), state(i));
+		plain.destroy();
+		await closeAll(small);
+	}));
