@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * commands.c: the table of pusherctl's commands: name, arguments, help,
- * options, and the function of a cmd_*.c that does it.  Help, manual page and
- * completion are made from it.
+ * options, and the function of a file in cmd/ that does it.  Help, manual page
+ * and completion are made from it.
  */
 
 #include "cli/commands.h"
@@ -36,13 +36,12 @@ static const struct cmd_option delete_options[] = {
 };
 static const struct cmd_option import_options[] = {
 	{ "from", "SERVER", "soketi, sockudo or reverb" },
-	{ "dry-run", NULL,
-	    "say what would be done to which app, and write nothing" },
+	{ "dry-run", NULL, "print each change, and write nothing" },
 	{ "replace", NULL, "overwrite apps that have the same id" },
 	{ NULL, NULL, NULL },
 };
 static const struct cmd_option channels_options[] = {
-	{ "prefix", "P", "only channels whose name begins so" },
+	{ "prefix", "P", "only channels whose names begin with P" },
 	{ NULL, NULL, NULL },
 };
 static const struct cmd_option publish_options[] = {
@@ -91,7 +90,7 @@ const struct cmd_verb commands[] = {
 	    "error in one of them, none.  --dry-run says of each app whether "
 	    "it is\n"
 	    "new, unchanged, or what of it changes; of a secret only that it "
-	    "does.",
+	    "changes.",
 	    import_options, cmd_app_import },
 	{ "app snippets", "[APP]", 0, 1,
 	    "Print code for clients and servers, filled in",
@@ -103,8 +102,7 @@ const struct cmd_verb commands[] = {
 	    "disconnected.",
 	    cmd_app_rotate_options, cmd_app_rotate_key },
 	{ "status", "", 0, 0, "Print what the server and its workers do",
-	    "The limits come with what is used of them: the first one is\n"
-	    "the one that is hit first.",
+	    "The table of limits begins with the one of which most is used.",
 	    NULL, cmd_status },
 	{ "top", "", 0, 0, "Watch the rates of workers and apps",
 	    "On a terminal until q is pressed; into a pipe one snapshot.  Keys "
@@ -120,10 +118,11 @@ const struct cmd_verb commands[] = {
 	    "last day, of an app of\nthe last hour.  With --minutes and "
 	    "--hours "
 	    "connections are the most at\none time, cpu_percent is that of all "
-	    "processes (100: one processor),\nturn_max_ms for how long nobody "
-	    "was served, peak_of what was at its\nhighest then; the last row "
-	    "is not over.  The minutes of the server are\nkept in the file "
-	    "history beside the outbox, those of apps end with the\nbroker.",
+	    "processes (100: one processor),\nturn_max_ms is the longest time "
+	    "in which nobody was served, peak_of\nnames the values that were "
+	    "at their highest; the last row is not over.\nThe minutes of the "
+	    "server are kept in the file history beside the\noutbox, those of "
+	    "apps end with the broker.",
 	    cmd_stats_options, cmd_stats },
 	{ "closes", "[APP]", 0, 1,
 	    "List the connections that ended last, and why",
@@ -132,9 +131,10 @@ const struct cmd_verb commands[] = {
 	    cmd_closes_options, cmd_closes },
 	{ "config", "[OPTION]", 0, 1,
 	    "Print the configuration and where each value comes from",
-	    "It is that of the running pusherd, which may differ from what "
-	    "the files\nsay by now; without one, or with --here, what this "
-	    "command itself reads.",
+	    "These are the values of the running pusherd; the files may say "
+	    "something\nelse by now.  Without a running pusherd, or with "
+	    "--here, "
+	    "they are those that\nthis command reads.",
 	    cmd_config_options, cmd_config },
 	{ "channels", "[APP]", 0, 1, "List the occupied channels",
 	    APP_TEXT_HELP, channels_options, cmd_channels },
@@ -147,17 +147,19 @@ const struct cmd_verb commands[] = {
 	{ "connections list", "[APP]", 0, 1, "List the connected clients",
 	    APP_TEXT_HELP
 	    "  idle is the time since the\nclient was last heard of, received "
-	    "and sent count messages since it\ncame, queued is what it has not "
-	    "read yet.  Who hogs: --sort sent,\nbytes_sent, received, queued.",
+	    "and sent count messages since it\nconnected, queued is the bytes "
+	    "that it has not read yet.  The heaviest\nclients: --sort sent, "
+	    "bytes_sent, received or queued.",
 	    cmd_connections_list_options, cmd_connections_list },
 	{ "connections show", "SOCKET_ID", 1, 1,
 	    "Print a connection and its channels", NULL, NULL,
 	    cmd_connections_show },
 	{ "connections kill", "[SOCKET_ID]", 0, 1,
 	    "Close a connection, or those of an app or a user",
-	    "They are closed with 4009: official clients do not come back by\n"
-	    "themselves.  With --reconnect it is 4200, and they do at once.\n"
-	    "Many are closed at a pace at which nobody else notices.",
+	    "The close code is 4009: official clients do not reconnect.  With\n"
+	    "--reconnect it is 4200: they reconnect at once.  Many "
+	    "connections\n"
+	    "are closed over a time, so that other clients do not notice it.",
 	    cmd_connections_kill_options, cmd_connections_kill },
 	{ "sessions", "[APP]", 0, 1,
 	    "List the sessions of clients that get what they missed",
@@ -189,14 +191,14 @@ const struct cmd_verb commands[] = {
 	    "and goes\non without a gap.",
 	    cmd_tail_options, cmd_tail },
 	{ "subscribe", "APP CHANNEL...", 2, 1000,
-	    "Be a client: print the events of channels",
+	    "Connect as a client and print the events of channels",
 	    APP_TEXT_HELP "  Private and presence\nchannels are signed with "
 			  "the app's secret.  With --resume ID\nthe "
 			  "session continues: what was missed comes first, "
 			  "then pusher:resume.",
 	    cmd_subscribe_options, cmd_subscribe },
 	{ "sign", "APP SOCKET_ID [CHANNEL [CHANNEL_DATA]]", 2, 4,
-	    "Print what an auth endpoint has to answer", APP_TEXT_HELP,
+	    "Print the answer that an auth endpoint has to give", APP_TEXT_HELP,
 	    cmd_sign_options, cmd_sign },
 	{ "explain-auth", "METHOD TARGET [FILE|-]", 2, 3,
 	    "Say what is wrong with the signature of an API request",
@@ -204,7 +206,7 @@ const struct cmd_verb commands[] = {
 	    "URL;\nFILE holds the body.  Exit code 1 when the request is "
 	    "refused.",
 	    cmd_explain_options, cmd_explain_auth },
-	{ "webhook add", "APP URL", 2, 2, "Tell a URL what happens in an app",
+	{ "webhook add", "APP URL", 2, 2, "Send the events of an app to a URL",
 	    APP_TEXT_HELP
 	    "\n"
 	    "URL gets signed POST requests: channel_occupied,\n"
@@ -227,11 +229,11 @@ const struct cmd_verb commands[] = {
 	    "channel-suffix,\nchannel-glob, batch (on|off), enabled (on|off)",
 	    cmd_webhook_set_options, cmd_webhook_set },
 	{ "webhook remove", "WEBHOOK", 1, 1,
-	    "Remove a webhook and what waits for it", WEBHOOK_TEXT_HELP, NULL,
-	    cmd_webhook_remove },
+	    "Remove a webhook and its waiting requests", WEBHOOK_TEXT_HELP,
+	    NULL, cmd_webhook_remove },
 	{ "webhook test", "WEBHOOK", 1, 1,
-	    "Send an event of no meaning and wait for the answer",
-	    WEBHOOK_TEXT_HELP, NULL, cmd_webhook_test },
+	    "Send a test event and wait for the answer", WEBHOOK_TEXT_HELP,
+	    NULL, cmd_webhook_test },
 	{ "webhook deliveries", "[WEBHOOK [DELIVERY]]", 0, 2,
 	    "List requests: waiting, dead, and the last ones that arrived",
 	    WEBHOOK_TEXT_HELP, cmd_webhook_deliveries_options,
@@ -243,17 +245,21 @@ const struct cmd_verb commands[] = {
 	    WEBHOOK_TEXT_HELP, cmd_webhook_purge_options, cmd_webhook_purge },
 	{ "verify-webhook", "APP SIGNATURE [FILE|-]", 2, 3,
 	    "Check the signature of a webhook's body",
-	    APP_TEXT_HELP "  SIGNATURE is what\nX-Pusher-Signature said.", NULL,
-	    cmd_verify_webhook },
+	    APP_TEXT_HELP
+	    "  SIGNATURE is the\nvalue of the header X-Pusher-Signature.",
+	    NULL, cmd_verify_webhook },
 	{ "reload", "", 0, 0, "Read the configuration again",
-	    "File, environment and command line of pusherd are read as at its\n"
-	    "start.  When something is wrong with them nothing changes.  Apps\n"
-	    "need no reload.  SIGHUP does the same.",
+	    "pusherd reads its file, environment and command line as at its "
+	    "start.\n"
+	    "When something is wrong with them, nothing changes.  Apps need "
+	    "no\n"
+	    "reload.  SIGHUP does the same.",
 	    NULL, cmd_reload },
 	{ "drain", "", 0, 0, "Close all clients over a time, and stop pusherd",
-	    "Nobody new is served.  Clients get 4100 or 4200, and then\n"
-	    "connect again: those without subscriptions first.  SIGTERM does\n"
-	    "the same.",
+	    "pusherd accepts no new clients.  It closes those without "
+	    "subscriptions\n"
+	    "first; clients get 4100 or 4200 and reconnect.  SIGTERM does the\n"
+	    "same.",
 	    drain_options, cmd_drain },
 	{ "log-level", "LEVEL", 1, 1, "Change how much is logged",
 	    "LEVEL is error, warn, info or debug; until the next reload.", NULL,

@@ -59,13 +59,14 @@ print_help(FILE *f)
 	      "\noptions:\n"
 	      "  -c FILE       configuration file (" CONF_DEFAULT_FILE ")\n"
 	      "  -o key=value  one option of it, as for pusherd\n"
-	      "  -j            print JSON (also behind the command)\n"
-	      "  --header      a heading for tables in a pipe (also behind the "
+	      "  -j            print JSON (also after the command)\n"
+	      "  --header      a heading for tables in a pipe (also after the "
 	      "command)\n"
-	      "  -h, --help    print this; behind a command: its help\n"
+	      "  -h, --help    print this; after a command: its help\n"
 	      "  -V            print the version\n"
-	      "\nFile, options and PUSHERD_ environment are those of pusherd: "
-	      "so the database\nand the control socket are found.\n"
+	      "\npusherctl reads the same file, options and PUSHERD_ "
+	      "environment as "
+	      "pusherd, and so\nfinds the database and the control socket.\n"
 	      "\nexit codes:\n"
 	      "  0  done\n"
 	      "  1  failed; the reason is on stderr\n"
@@ -267,7 +268,7 @@ run(const struct call *call, struct cmd *c)
 	return r;
 }
 
-/* The words behind the options of pusherctl itself. */
+/* The words after the options of pusherctl itself. */
 static int
 command(const struct call *call, int argc, char **argv)
 {

@@ -58,9 +58,9 @@ usage(void)
 	    "\n"
 	    "  -c FILE           configuration (default " CONF_DEFAULT_FILE
 	    ")\n"
-	    "  -o OPTION=VALUE   set an option; counts more than FILE\n"
+	    "  -o OPTION=VALUE   set an option; overrides FILE\n"
 	    "  -F                stay in the foreground, log to stderr\n"
-	    "  -t                test the configuration and leave\n"
+	    "  -t                test the configuration and exit\n"
 	    "  -T                show each option's value and its origin\n"
 	    "  -V, --version     show the version\n"
 	    "  -h, --help        show this\n",

@@ -15,7 +15,7 @@ INSTALL := install -D -m
 DOCS := README.md LICENSE $(wildcard etc/doc/*) etc/grafana/pusherd.json \
     etc/prometheus/pusherd.rules.yml
 
-pages: all ## write the manual pages and the completion in etc/ anew
+pages: all ## write the manual pages and the completion in etc/ again
 	$(BUILD)/pusherctl help --print pusherctl.8 >etc/man/pusherctl.8
 	$(BUILD)/pusherctl help --print pusherd.conf.5 >etc/man/pusherd.conf.5
 	$(BUILD)/pusherctl help --print pusherd.conf >etc/pusherd.conf

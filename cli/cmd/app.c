@@ -297,7 +297,9 @@ confirm(const struct cmd *c, const struct app *a)
 		return CMD_OK;
 	if (isatty(STDIN_FILENO) != 1)
 		return cmd_usage(c,
-		    "nobody to ask whether to delete app %s: add --yes", a->id);
+		    "stdin is no terminal, so nobody can confirm that app %s "
+		    "is deleted: add --yes",
+		    a->id);
 	fprintf(stderr,
 	    "Delete app %s%s%s%s? Its clients are closed and its key and "
 	    "secret are lost. [y/N] ",

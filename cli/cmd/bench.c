@@ -22,7 +22,7 @@
 const struct cmd_option cmd_bench_options[] = {
 	{ "host", "ADDRESS", "the server's address (127.0.0.1)" },
 	{ "port", "PORT", "its port (6001)" },
-	{ "tls", NULL, "by TLS; whose certificate it is does not matter" },
+	{ "tls", NULL, "use TLS; any certificate is accepted" },
 	{ "app", "APP", "an app of the local database (demo)" },
 	{ "app-id", "ID", "for another server: the app's id," },
 	{ "key", "KEY", "its key," },

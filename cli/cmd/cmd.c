@@ -231,7 +231,8 @@ cmd_confirm(const struct cmd *c, const char *fmt, ...)
 	ssize_t n;
 
 	if (isatty(STDIN_FILENO) != 1)
-		return cmd_usage(c, "nobody to ask: add --yes");
+		return cmd_usage(c,
+		    "stdin is no terminal, so nobody can confirm: add --yes");
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);

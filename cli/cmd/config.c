@@ -16,7 +16,8 @@
 #define OPTIONS_MAX 256
 
 const struct cmd_option cmd_config_options[] = {
-	{ "here", NULL, "what this command reads, not what pusherd has" },
+	{ "here", NULL,
+	    "the values that this command reads, not those of pusherd" },
 	{ NULL, NULL, NULL },
 };
 

@@ -20,16 +20,17 @@ const struct cmd_option cmd_connections_list_options[] = {
 	    "received, sent, bytes_sent, queued, subscriptions, age, idle: the "
 	    "highest first; socket_id, "
 	    "app, worker, address, user" },
-	{ "reverse", NULL, "sort the other way round" },
-	{ "limit", "N", "at most so many" },
+	{ "reverse", NULL, "the lowest first" },
+	{ "limit", "N", "at most N" },
 	{ NULL, NULL, NULL },
 };
 const struct cmd_option cmd_connections_kill_options[] = {
-	{ "app", "APP", "all of this app's," },
-	{ "channel", "C", "of them those in this channel," },
-	{ "user", "U", "or those signed in as this user" },
+	{ "app", "APP", "all clients of this app" },
+	{ "channel", "C", "only those in this channel (needs --app)" },
+	{ "user", "U", "only those signed in as this user (needs --app)" },
 	{ "reconnect", NULL,
-	    "the clients shall come back (4200); else they stay away (4009)" },
+	    "close with 4200: clients reconnect; without it with 4009: they do "
+	    "not" },
 	{ "yes", NULL, "do not ask" },
 	{ NULL, NULL, NULL },
 };

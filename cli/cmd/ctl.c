@@ -26,7 +26,7 @@
 #define RETRY_MS 20 /* while the daemon's queue of connections is full */
 
 static const char hung_up[] = "pusherd hung up before its answer: it is "
-			      "stopping, or starts anew";
+			      "stopping or restarting";
 
 struct talk {
 	const struct ctl_question *q;

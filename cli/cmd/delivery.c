@@ -21,20 +21,20 @@
 
 const struct cmd_option cmd_webhook_add_options[] = {
 	{ "events", "LIST", "only these kinds, separated by commas" },
-	{ "channel-prefix", "P", "only channels that begin so" },
-	{ "channel-suffix", "S", "only channels that end so" },
+	{ "channel-prefix", "P", "only channels whose names begin with P" },
+	{ "channel-suffix", "S", "only channels whose names end with S" },
 	{ "channel-glob", "G", "only channels that match; * and ?" },
 	{ "header", "'Name: value'", "one more header; several times" },
 	{ "batch", NULL, "several events in one request" },
 	{ NULL, NULL, NULL },
 };
 const struct cmd_option cmd_webhook_set_options[] = {
-	{ "header", "'Name: value'", "these headers instead of all it had" },
-	{ "no-headers", NULL, "no headers of its own any more" },
+	{ "header", "'Name: value'", "replaces all headers of the webhook" },
+	{ "no-headers", NULL, "removes all headers of the webhook" },
 	{ NULL, NULL, NULL },
 };
 const struct cmd_option cmd_webhook_show_options[] = {
-	{ "reveal", NULL, "print the values of the headers, too" },
+	{ "reveal", NULL, "also print the values of the headers" },
 	{ NULL, NULL, NULL },
 };
 const struct cmd_option cmd_webhook_deliveries_options[] = {
@@ -42,7 +42,7 @@ const struct cmd_option cmd_webhook_deliveries_options[] = {
 	{ NULL, NULL, NULL },
 };
 const struct cmd_option cmd_webhook_purge_options[] = {
-	{ "waiting", NULL, "those that wait, too" },
+	{ "waiting", NULL, "also waiting requests" },
 	{ NULL, NULL, NULL },
 };
 

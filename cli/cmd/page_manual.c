@@ -52,15 +52,15 @@ static const char head[] =
     "One option of it; may be given several times.\n"
     ".TP\n"
     ".B \\-j\n"
-    "Print JSON; also understood behind the command.\n"
+    "Print JSON; also accepted after the command.\n"
     ".TP\n"
     ".B \\-\\-header\n"
-    "Tables have a heading in a pipe, too; also understood behind the "
+    "Tables have a heading in a pipe, too; also accepted after the "
     "command.\n"
     "A terminal and a pager get one anyway.\n"
     ".TP\n"
     ".BR \\-h \", \" \\-\\-help\n"
-    "Print the commands; behind a command: its help.\n"
+    "Print the commands; after a command: its help.\n"
     ".TP\n"
     ".BR \\-V \", \" \\-\\-version\n"
     "Print the version.\n"
@@ -69,7 +69,7 @@ static const char head[] =
 static const char tail[] =
     ".TP\n"
     ".BR help \" [\\fIcommand\\fR]\"\n"
-    "Print the commands, or what one takes.\n"
+    "Print the commands, or the help of one.\n"
     ".SH EXIT STATUS\n"
     ".TP\n"
     ".B 0\n"
@@ -88,10 +88,12 @@ static const char tail[] =
     ".BR pusherd.conf (5)\n"
     "as PUSHERD_ and its name in upper case.\n"
     ".PP\n"
-    "While the configuration file is wrong, or cannot be read, a running\n"
-    "pusherd is asked what it has in force; what is wrong is said beside the\n"
-    "answer.  The file is needed only for where the control socket is\n"
-    "(the option runtime_dir).\n"
+    "When the configuration file is wrong or cannot be read, pusherctl "
+    "reports\n"
+    "that and asks the running pusherd for the values in force.  It then "
+    "needs\n"
+    "the file only for the place of the control socket (the option "
+    "runtime_dir).\n"
     ".SH EXAMPLES\n"
     ".nf\n"
     "pusherctl app create \\-\\-name shop\n"
@@ -121,7 +123,7 @@ put_option(FILE *f, const struct cmd_option *o)
 	fputc('\n', f);
 }
 
-/* Each line begins anew at its indent, and wraps there if it must. */
+/* Each line begins again at its indent, and wraps there if it must. */
 static void
 put_lines(FILE *f, const char *text)
 {

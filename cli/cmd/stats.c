@@ -22,7 +22,7 @@ const struct cmd_option cmd_stats_options[] = {
 	{ NULL, NULL, NULL },
 };
 const struct cmd_option cmd_closes_options[] = {
-	{ "limit", "N", "at most so many (1000)" },
+	{ "limit", "N", "at most N (1000)" },
 	{ NULL, NULL, NULL },
 };
 

@@ -18,15 +18,15 @@
 #include "shared/pusher/channel_name.h"
 
 const struct cmd_option cmd_subscribe_options[] = {
-	{ "user", "ID", "who you are in presence channels" },
-	{ "info", "JSON", "and your user_info there" },
+	{ "user", "ID", "your user id in presence channels" },
+	{ "info", "JSON", "your user_info in presence channels" },
 	{ "events", "NAMES", "only these events; commas, * and ? are allowed" },
 	{ "grep", "RE",
-	    "only where this extended regular expression is in \"EVENT "
-	    "DATA\"" },
-	{ "limit", "N", "end after so many" },
+	    "only events whose \"EVENT DATA\" matches this extended regular "
+	    "expression" },
+	{ "limit", "N", "exit after N events" },
 	{ "resume", "ID",
-	    "of the session: 16 to 64 characters of A-Z a-z 0-9 _ -" },
+	    "the id of the session: 16 to 64 characters of A-Z a-z 0-9 _ -" },
 	{ NULL, NULL, NULL },
 };
 

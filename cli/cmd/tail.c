@@ -18,18 +18,18 @@
 const struct cmd_option cmd_tail_options[] = {
 	{ "events", "NAMES", "only these events; commas, * and ? are allowed" },
 	{ "grep", "RE",
-	    "only where this extended regular expression is in \"EVENT "
-	    "DATA\"" },
+	    "only events whose \"EVENT DATA\" matches this extended regular "
+	    "expression" },
 	{ "own", NULL,
-	    "also what the server says: member_added, subscription_count" },
-	{ "limit", "N", "end after so many" },
+	    "also events of the server: member_added, subscription_count" },
+	{ "limit", "N", "exit after N events" },
 	{ "since", "TIME",
-	    "first what the app's log has of the last 30s, 5m, 2h, 1d" },
+	    "first the events of the last 30s, 5m, 2h, 1d in the app's log" },
 	{ NULL, NULL, NULL },
 };
 const struct cmd_option cmd_channel_options[] = {
 	{ "events", "N",
-	    "instead, the newest N events (1-1000) that the app's log has" },
+	    "instead, the newest N events (1-1000) of the app's log" },
 	{ NULL, NULL, NULL },
 };
 

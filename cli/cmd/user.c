@@ -12,7 +12,8 @@
 
 const struct cmd_option cmd_users_kick_options[] = {
 	{ "reconnect", NULL,
-	    "the clients shall come back (4200); else they stay away (4009)" },
+	    "close with 4200: clients reconnect; without it with 4009: they do "
+	    "not" },
 	{ NULL, NULL, NULL },
 };
 

@@ -51,10 +51,11 @@ refuse(const struct sock_addr *a, const char *option, char **why)
 	sock_addr_text(a, text, sizeof(text));
 	switch (saved) {
 	case EADDRINUSE:
-		*why = xasprintf("cannot listen on %s: the port is in use: see "
-				 "who has it with `ss -ltnp 'sport = :%u'`, or "
-				 "change the option %s",
-		    text, sock_addr_port(a), option);
+		*why =
+		    xasprintf("cannot listen on %s: the port is in use: find "
+			      "its owner with `ss -ltnp 'sport = :%u'`, or "
+			      "change the option %s",
+			text, sock_addr_port(a), option);
 		break;
 	case EACCES:
 	case EPERM:

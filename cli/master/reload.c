@@ -469,7 +469,7 @@ reload_log(struct master *m)
 	}
 	log_target_use(&s->log, s->conf, fd);
 	tell_all(m, false, true);
-	log_info("log: opened anew");
+	log_info("log: reopened");
 }
 
 void

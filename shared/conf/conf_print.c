@@ -118,9 +118,9 @@ conf_print_example(FILE *f)
 	      "blanks stands in\n"
 	      "# \"quotes\".  Each option can also be given as environment "
 	      "variable, PUSHERD_ and\n"
-	      "# its name in upper case, and as -o name=value; the command "
-	      "line counts more\n"
-	      "# than the environment, and that more than this file.\n"
+	      "# its name in upper case, and as -o name=value.  The command "
+	      "line overrides\n"
+	      "# the environment, and the environment overrides this file.\n"
 	      "#\n"
 	      "# pusherd -t tests a configuration; pusherd -T shows each "
 	      "value and its origin.\n",

@@ -24,7 +24,7 @@ async function daemon(conf = {}, extra = {}) {
 		fs.writeFileSync(d.file, `# test\n${lines.join('\n')}\n`);
 	};
 	d.write();
-	// The command line counts more, so what is to change stands only in
+	// The command line overrides, so what is to change stands only in
 	// the file.
 	d.conf = { ...d.conf };
 	for (const key of Object.keys(conf)) delete d.conf[key];
@@ -308,7 +308,7 @@ describe('log', () => {
 		await d.stop();
 	});
 
-	test('a file, opened anew on SIGUSR1; and another one', async () => {
+	test('a file, reopened on SIGUSR1; and another one', async () => {
 		const { d, app } = await daemon({ workers: 2 });
 		const [a, b] = ['a.log', 'b.log'].map((n) => path.join(d.dir, n));
 		const read = (f) => fs.existsSync(f) ? fs.readFileSync(f, 'utf8') : '';
@@ -318,7 +318,7 @@ describe('log', () => {
 		assert.equal(fs.statSync(a).mode & 0o777, 0o600);
 		fs.renameSync(a, `${a}.1`);
 		d.signal('SIGUSR1');
-		await until('the new file', () => /opened anew/.test(read(a)));
+		await until('the new file', () => /reopened/.test(read(a)));
 		await until('a line of a worker', async () => {
 			const c = new Client(d, '/app/nobody?protocol=7');
 			await c.ended();
