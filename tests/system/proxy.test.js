@@ -14,8 +14,10 @@ const os = require('node:os');
 const path = require('node:path');
 const { describe, test, before, after } = require('node:test');
 const WebSocket = require('ws');
-const { Daemon, until } = require('./lib/daemon');
+const { Daemon, sleep, until, SLOW } = require('./lib/daemon');
+const { Line } = require('./lib/line');
 const { server, client, once, connected } = require('./lib/official');
+const { newId } = require('./lib/resume');
 
 const TOP = path.resolve(__dirname, '../..');
 const OK = 'pusher:subscription_succeeded';
@@ -44,6 +46,9 @@ function edit(file, changes) {
 	return text;
 }
 
+// What makes each of them read its configuration again.
+const RELOAD = { nginx: 'SIGHUP', haproxy: 'SIGUSR2' };
+
 const PROXIES = {
 	nginx(dir, front, back) {
 		const text = edit('nginx.conf', [
@@ -69,7 +74,8 @@ const PROXIES = {
 			['bind :443', `bind 127.0.0.1:${front}`],
 			['127.0.0.1:6001', `127.0.0.1:${back}`],
 			['/etc/ssl/ws.example.com.pem', `${dir}/both.pem`]]));
-		return ['/usr/sbin/haproxy', ['-db', '-f', `${dir}/haproxy.cfg`]];
+		return ['/usr/sbin/haproxy', ['-W', '-db', '-f',
+			`${dir}/haproxy.cfg`]];
 	},
 };
 
@@ -87,10 +93,11 @@ function isReady(port, ca) {
 for (const [name, write] of Object.entries(PROXIES)) {
 	describe(`behind ${name}`, () => {
 		const d = new Daemon({ workers: 2 });
-		const app = d.app({ max_event_bytes: '400000' });
+		const app = d.app({ max_event_bytes: '400000', resume: 'on' });
 		let dir;
 		let port;
 		let proxy;
+		let back; // the line from it to pusherd
 		let ca;
 		let lib;
 		let agent;
@@ -110,7 +117,8 @@ for (const [name, write] of Object.entries(PROXIES)) {
 			ca = fs.readFileSync(`${dir}/cert.pem`);
 			port = await freePort();
 			const out = fs.openSync(`${dir}/out`, 'a');
-			proxy = spawn(...write(dir, port, d.port),
+			back = await Line.open(d);
+			proxy = spawn(...write(dir, port, back.port),
 				{ stdio: ['ignore', out, out] });
 			fs.closeSync(out);
 			await until(`${name} to be ready`, () => {
@@ -129,6 +137,7 @@ for (const [name, write] of Object.entries(PROXIES)) {
 				proxy.kill('SIGTERM');
 				await new Promise((ok) => proxy.once('exit', ok));
 			}
+			await back?.close();
 			try {
 				await d.stop();
 			} catch (e) {
@@ -160,6 +169,55 @@ for (const [name, write] of Object.entries(PROXIES)) {
 					await lib.trigger('room', 'my-event', { i, é: '🎈' });
 					assert.deepEqual(await got, { i, é: '🎈' });
 				}
+			});
+
+		test('resume: cut before it and behind it, and its reload',
+			async () => {
+				process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
+				const front = await Line.open({ port });
+				open.push({ disconnect: () => front.cut('FIN') });
+				const p = client(8, { port: 1 }, app, undefined, {
+					wsPort: 1, wssPort: front.port, forceTLS: true,
+					enabledTransports: ['ws', 'wss'],
+					wsPath: `/app/resume/${newId()}` });
+				open.push(p);
+				const got = [];
+				const words = [];
+				p.subscribe('again').bind('e', (n) => got.push(n))
+					.bind('pusher:resume', (w) => words.push(w));
+				let n = 0;
+				const send = async (k) => {
+					while (k-- > 0) await lib.trigger('again', 'e', ++n);
+				};
+				await until('the first word', () => words.length === 1);
+				assert.equal(words[0].status, 'new');
+				const faults = [() => back.cut('RST'), () => front.cut('FIN'),
+					async () => {
+						proxy.kill(RELOAD[name]);
+						await sleep(500 * SLOW);
+						await send(1); // it goes on
+						await until('it', () => got.length === n);
+						await sleep(300 * SLOW);
+						front.cut('FIN');
+					}];
+				for (const [i, fault] of faults.entries()) {
+					await send(2);
+					await until('both', () => got.length === n);
+					await sleep(400 * SLOW); // they are confirmed
+					await fault();
+					await until('its end', () =>
+						p.connection.state !== 'connected');
+					await send(3);
+					await until('its return', () =>
+						words.length === i + 2, 30000);
+					assert.equal(words[i + 1].status, 'continued');
+				}
+				await until('the last', () => got.length >= n);
+				assert.deepEqual(got,
+					Array.from({ length: n }, (_, i) => i + 1));
+				p.disconnect();
+				delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
+				await front.close();
 			});
 
 		test('a large event comes whole', async () => {

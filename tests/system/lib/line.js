@@ -81,7 +81,8 @@ class Line {
 	}
 
 	close() {
-		this.cut('RST');
+		this.cut('RST', [...this.pairs].filter((p) => p.dead));
+		this.cut('FIN');
 		return new Promise((ok) => this.server.close(ok));
 	}
 }
