@@ -61,7 +61,7 @@ each_conn(struct worker *w, void (*fn)(struct conn *))
 	     n = hash_next(&w->conns, n)) {
 		struct conn *c = CONN_OF(n, node);
 
-		if (!c->closed && c->app != NULL)
+		if (c->state != CONN_CLOSED && c->app != NULL)
 			fn(c);
 	}
 }

@@ -128,8 +128,7 @@ is_meant(struct conn_list *k, struct conn *c, size_t *looked)
 {
 	struct str user = conn_list_user(k), channel = conn_list_channel(k);
 
-	if (c->closed || c->finishing || c->close_sent || !c->greeted ||
-	    c->opened_at > k->began)
+	if (conn_is_ending(c) || !c->greeted || c->opened_at > k->began)
 		return false;
 	if ((k->app != 0 && c->app->num != k->app) ||
 	    (k->sid != 0 && conn_sid(c) != k->sid))

@@ -69,7 +69,7 @@ compare(const void *a, const void *b)
 static bool
 is_told(const struct conn *c)
 {
-	return c->closed || c->finishing || c->close_sent || c->parting;
+	return conn_is_ending(c) || c->parting;
 }
 
 /* Does it wait for drain_end()? */
@@ -135,7 +135,7 @@ is_quiet(struct worker *w)
 
 		/* One that was refused for another reason is a newcomer, too.
 		 */
-		if (!c->closed && !late && c->opened_at < d->began)
+		if (c->state != CONN_CLOSED && !late && c->opened_at < d->began)
 			return false;
 	}
 	return true;

@@ -241,7 +241,7 @@ api_link_lost(struct worker *w)
 	     n = hash_next(&w->conns, n)) {
 		struct conn *c = CONN_OF(n, node);
 
-		if (c->closed || c->http == NULL)
+		if (c->state == CONN_CLOSED || c->http == NULL)
 			continue;
 		if (c->http->state == API_ASKS) {
 			answer_lost(c);

@@ -67,8 +67,7 @@ open_place(struct conn *c)
 		.sid = conn_sid(c),
 		.ask = c->app->max_connections > 0 };
 
-	c->asking = m.ask;
-	c->counted = !m.ask;
+	c->admission = m.ask ? ADMISSION_PENDING : ADMISSION_DONE;
 	link_send_conn_open(c->w, &m); /* without a link the replay says it */
 }
 
@@ -79,7 +78,7 @@ admission_begin(struct conn *c)
 	c->authorized = !c->app->authorized_connections;
 	if (c->authorized)
 		open_place(c);
-	if (!c->asking) {
+	if (c->admission != ADMISSION_PENDING) {
 		greet(c);
 		return;
 	}
@@ -90,7 +89,7 @@ admission_begin(struct conn *c)
 void
 admission_authorize(struct conn *c)
 {
-	if (c->authorized || c->closed || c->close_sent)
+	if (c->authorized || conn_is_ending(c))
 		return;
 	c->authorized = true;
 	open_place(c);
@@ -100,12 +99,12 @@ admission_authorize(struct conn *c)
 void
 admission_end(struct conn *c)
 {
+	bool known = c->admission == ADMISSION_DONE;
 	struct msg_conn_close m;
 
-	c->asking = false; /* a late grant is given back */
-	if (!c->counted)
+	c->admission = ADMISSION_NONE; /* a late grant is given back */
+	if (!known)
 		return;
-	c->counted = false;
 	m = (struct msg_conn_close){ .app = c->app->num, .sid = conn_sid(c) };
 	link_send_conn_close(c->w, &m);
 }
@@ -115,7 +114,7 @@ admission_replay(struct conn *c)
 {
 	struct msg_conn_open m = { .app = c->app->num, .sid = conn_sid(c) };
 
-	if (c->counted)
+	if (c->admission == ADMISSION_DONE)
 		link_send_conn_open(c->w, &m);
 }
 
@@ -126,7 +125,7 @@ admission_ask_again(struct conn *c)
 		.app = c->app->num, .sid = conn_sid(c), .ask = 1
 	};
 
-	if (c->asking)
+	if (c->admission == ADMISSION_PENDING)
 		link_send_conn_open(c->w, &m);
 }
 
@@ -146,11 +145,11 @@ admission_on_conn_ok(struct worker *w, const struct msg_conn_ok *m)
 	struct conn *c = conn_find(w, m->sid);
 	char text[96];
 
-	if (c == NULL || !c->asking) {
+	if (c == NULL || c->admission != ADMISSION_PENDING) {
 		give_back(w, m);
 		return 0;
 	}
-	c->asking = false;
+	c->admission = ADMISSION_NONE;
 	if (!m->granted) {
 		snprintf(text, sizeof(text),
 		    "This app is over its connection limit: "
@@ -159,7 +158,7 @@ admission_on_conn_ok(struct worker *w, const struct msg_conn_ok *m)
 		client_close(c, PUSHER_APP_FULL, str_of(text));
 		return 0;
 	}
-	c->counted = true;
+	c->admission = ADMISSION_DONE;
 	if (c->greeted)
 		return 0;
 	if (w->draining) {

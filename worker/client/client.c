@@ -250,7 +250,7 @@ client_on_watchlist_event(struct worker *w, const struct msg_watchlist_event *m)
 {
 	struct conn *c = conn_find(w, m->sid);
 
-	if (c != NULL && !c->close_sent &&
+	if (c != NULL && !conn_is_ending(c) &&
 	    note_online(c, m->at, m->online != 0))
 		conn_queue_bytes(c, m->frames);
 	return 0;
@@ -308,7 +308,7 @@ client_part(struct conn *c, unsigned code, const char *text)
 	struct sessions *ss = c->w->sessions;
 	struct client_session *s = c->session;
 
-	if (c->closed || c->finishing || c->close_sent || c->parting)
+	if (conn_is_ending(c) || c->parting)
 		return;
 	if (s == NULL || !session_is_open(s) ||
 	    !session_ask(ss, s, client_log_pos(c))) {

@@ -24,14 +24,11 @@ client_error(struct conn *c, unsigned code, struct str text)
 {
 	struct buf **b;
 
-	if (c->closed || c->finishing || c->close_sent)
+	if (conn_is_ending(c))
 		return;
 	b = worker_scratch(c->w);
 	frame_error(b, code, text);
-	if (c->slow) /* conn_queue() takes nothing from it any more */
-		outq_push_copy(&c->out, buf_str(*b));
-	else
-		conn_queue_scratch(c);
+	conn_queue_goodbye(c);
 }
 
 void

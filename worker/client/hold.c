@@ -108,13 +108,13 @@ close_holder(struct conn *c, uint64_t cost)
 	    (unsigned long long)h->memory.limit, (unsigned long long)cost);
 	if (c->ops == &http_ops) {
 		api_over(c, str_of(text));
-	} else if (c->close_sent || !cut_output(c)) {
+	} else if (conn_is_ending(c) || !cut_output(c)) {
 		conn_record_close(c, PUSHER_OVER_CAPACITY, str_of(text));
 		conn_close(c);
 	} else {
 		client_close(c, PUSHER_OVER_CAPACITY, str_of(text));
 	}
-	if (c->closed)
+	if (c->state == CONN_CLOSED)
 		outq_clear(&c->out);
 	buf_unref(c->in);
 	c->in = NULL;
@@ -140,7 +140,7 @@ collect(struct worker *w, size_t *n)
 		struct conn *c = container_of(node, struct conn, node);
 		uint64_t cost;
 
-		if (c->closed || (cost = hold_cost(c)) < HELD_MIN)
+		if (c->state == CONN_CLOSED || (cost = hold_cost(c)) < HELD_MIN)
 			continue;
 		v[(*n)++] = (struct holder){ c, cost };
 	}

@@ -75,7 +75,7 @@ key_text(struct str path, char out[KEY_SHOWN])
 static struct str
 tls_text(const struct conn *c)
 {
-	return c->unbelieved
+	return c->peer == PEER_UNTRUSTED
 	    ? S("This app accepts encrypted connections only (tls_only), and "
 		"the proxy is not in the server's trusted_proxies")
 	    : pusher_error_text(PUSHER_TLS_ONLY);
@@ -90,7 +90,7 @@ must_wait(struct conn *c)
 
 	return !auth_failures_take(c->w->tls_told, named ? &ip : NULL,
 		   worker_now(), SOON_PER_MINUTE) ||
-	    c->unbelieved;
+	    c->peer == PEER_UNTRUSTED;
 }
 
 static void

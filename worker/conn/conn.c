@@ -28,7 +28,9 @@ void
 conn_set_events(struct conn *c)
 {
 	int events =
-	    (c->paused || c->stopped || c->ended || c->deaf ? 0 : EV_READ) |
+	    (c->paused || c->stopped || c->state == CONN_PEER_ENDED || c->deaf
+		    ? 0
+		    : EV_READ) |
 	    (c->blocked || transport_wants_write(c->transport) ? EV_WRITE : 0);
 
 	ev_io_stop(c->w->loop, &c->io);
@@ -75,15 +77,15 @@ void
 conn_queue(struct conn *c, struct buf *b, uint32_t off, uint32_t len)
 {
 	assert(c->magic == MAGIC_CONN);
-	if (c->closed || c->finishing || c->slow)
+	if (c->state >= CONN_FINISHING || c->backlog == BACKLOG_SLOW)
 		return;
 	outq_push(&c->out, b, off, len);
 	/* What has no goodbye asked for it: one answer may be longer. */
 	if (outq_bytes(&c->out) > c->w->conf->client_buffer + c->owed &&
 	    c->ops->on_slow != NULL) {
-		if (!c->over)
+		if (c->backlog != BACKLOG_OVER)
 			conn_move(c, &c->w->slow);
-		c->over = true;
+		c->backlog = BACKLOG_OVER;
 	} else if (list_is_empty(&c->link)) {
 		list_append(&c->w->dirty, &c->link);
 		c->w->ndirty++;
@@ -116,9 +118,18 @@ conn_queue_scratch(struct conn *c)
 }
 
 void
+conn_queue_goodbye(struct conn *c)
+{
+	if (c->backlog == BACKLOG_SLOW)
+		outq_push_copy(&c->out, buf_str(c->w->scratch));
+	else
+		conn_queue_scratch(c);
+}
+
+void
 conn_set_timeout(struct conn *c, uint32_t seconds)
 {
-	timeout_set(c->w, &c->timeout, c->closed ? 0 : seconds);
+	timeout_set(c->w, &c->timeout, c->state == CONN_CLOSED ? 0 : seconds);
 }
 
 void
@@ -132,9 +143,9 @@ conn_on_timeout(struct timeout *t)
 void
 conn_close(struct conn *c)
 {
-	if (c->closed)
+	if (c->state == CONN_CLOSED)
 		return;
-	c->closed = true;
+	c->state = CONN_CLOSED;
 	ev_io_stop(c->w->loop, &c->io);
 	timeout_clear(&c->timeout);
 	conn_delist(c);
@@ -145,9 +156,9 @@ conn_close(struct conn *c)
 void
 conn_finish(struct conn *c)
 {
-	if (c->closed || c->finishing)
+	if (c->state >= CONN_FINISHING)
 		return;
-	c->finishing = true;
+	c->state = CONN_FINISHING;
 	if (conn_is_halted(c)) {
 		c->paused = c->stopped = false;
 		conn_set_events(c);

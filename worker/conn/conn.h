@@ -62,6 +62,37 @@ struct conn_ops {
 
 #define CONN_FINISH_SECONDS 3 /* for the peer's FIN after ours */
 
+/* Its life, in this order; only PEER_ENDED and CLOSING may be left out. */
+enum conn_state {
+	CONN_OPEN,
+	CONN_CLOSING,    /* a WebSocket close frame is out */
+	CONN_FINISHING,  /* no more input counts; closed when flushed */
+	CONN_PEER_ENDED, /* likewise, and the peer will send no more */
+	CONN_CLOSED      /* freed at the end of the turn */
+};
+
+/* The other end of the socket. */
+enum conn_peer {
+	PEER_NEW,       /* the head of its first request is not here */
+	PEER_DIRECT,    /* a client */
+	PEER_UNTRUSTED, /* not in trusted_proxies, but sends their headers */
+	PEER_TRUSTED    /* a proxy that is believed */
+};
+
+/* Output against conf->client_buffer; see output.h. */
+enum conn_backlog {
+	BACKLOG_OK,
+	BACKLOG_OVER, /* in w->slow, to be checked at the end of the turn */
+	BACKLOG_SLOW  /* reads too slowly; takes no more output */
+};
+
+/* At the broker. */
+enum conn_admission {
+	ADMISSION_NONE,
+	ADMISSION_PENDING, /* CONN_OPEN waits for CONN_OK */
+	ADMISSION_DONE     /* the broker knows it: CONN_CLOSE is owed */
+};
+
 struct conn {
 	ev_io io;
 	const struct conn_ops *ops;
@@ -101,28 +132,21 @@ struct conn {
 	uint32_t magic;       /* MAGIC_CONN while it lives */
 	uint32_t unheard;     /* bytes that came behind our goodbye */
 
-	uint8_t serves;      /* enum listen_role: what it may ask for */
-	bool trusted : 1;    /* the peer is a proxy that is believed */
-	bool looked : 1;     /* at the head of its first request */
-	bool unbelieved : 1; /* no trusted proxy, but it speaks as one */
+	uint8_t serves; /* enum listen_role: what it may ask for */
+	enum conn_state state : 3;
+	enum conn_peer peer : 2;
+	enum conn_backlog backlog : 2;
+	enum conn_admission admission : 2;
 	bool waits : 1;      /* for its refusal: refused_late() */
-	bool closed : 1;     /* will be freed at the end of the turn */
 	bool paused : 1;     /* do not feed until input_resume() */
 	bool stopped : 1;    /* nor until input_go(); see worker/conn/input.h */
 	bool in_line : 1;    /* in w->input */
-	bool finishing : 1;  /* no more input counts; close when flushed */
-	bool ended : 1;      /* the peer will send no more */
 	bool blocked : 1;    /* the socket is full; write watcher runs */
-	bool over : 1;       /* over the limit: in w->slow, to be judged */
-	bool slow : 1;       /* reads too slowly; takes no more output */
 	bool feeding : 1;    /* inside ops->feed */
 	bool pinged : 1;     /* a ping waits for its pong */
 	bool greeted : 1;    /* connection_established is out */
-	bool asking : 1;     /* CONN_OPEN waits for CONN_OK */
-	bool counted : 1;    /* the broker knows it: CONN_CLOSE is owed */
 	bool authorized : 1; /* signed in, or in a private channel */
 	bool signed_in : 1;  /* a sign-in has been answered */
-	bool close_sent : 1; /* a WebSocket close frame is out */
 	bool peer_closed : 1;    /* the peer's close frame came first */
 	bool close_counted : 1;  /* see conn_record_close() */
 	bool deaf : 1;           /* not read any more */
@@ -144,6 +168,13 @@ conn_living(struct conn *c)
 	return c;
 }
 #define CONN_OF(p, member) conn_living(container_of(p, struct conn, member))
+
+/* It says goodbye, or is gone: no event and no answer is for it any more. */
+static inline bool
+conn_is_ending(const struct conn *c)
+{
+	return c->state >= CONN_CLOSING;
+}
 
 /* The id by which the rest of the system names the connection. */
 static inline uint64_t
@@ -187,6 +218,8 @@ void conn_queue_bytes(struct conn *, struct str);
 void conn_queue_answer(struct conn *, struct str);
 /* Queues what was built in worker_scratch(). */
 void conn_queue_scratch(struct conn *);
+/* The same, also for a client that reads too slowly. */
+void conn_queue_goodbye(struct conn *);
 
 /* A client is on its way out, for good: counts it, once. */
 void conn_record_close(struct conn *, unsigned code, struct str reason);

@@ -72,7 +72,7 @@ conn_find(struct worker *w, uint64_t sid)
 	struct hash_node *n = hash_find(&w->conns, sid, hash_any, NULL);
 	struct conn *c = n == NULL ? NULL : CONN_OF(n, node);
 
-	return c == NULL || c->closed ? NULL : c;
+	return c == NULL || c->state == CONN_CLOSED ? NULL : c;
 }
 
 void

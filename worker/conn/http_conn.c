@@ -31,7 +31,7 @@ upgrade(
     struct conn *c, const struct http_head *head, struct str in, size_t used)
 {
 	c->w->http->on_upgrade(c, head);
-	if (c->closed)
+	if (c->state == CONN_CLOSED)
 		return in.n; /* and c->http is gone */
 	if (c->ops != &http_ops) {
 		api_free(c);
@@ -204,7 +204,7 @@ on_timeout(struct conn *c)
 {
 	enum api_state state = c->http == NULL ? API_IDLE : c->http->state;
 
-	if (c->finishing) {
+	if (c->state >= CONN_FINISHING) {
 		conn_close(c);
 		return;
 	}

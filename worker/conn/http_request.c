@@ -50,7 +50,7 @@ void
 api_end_request(struct conn *c, bool keep_alive)
 {
 	c->http->state = API_IDLE;
-	if (c->finishing)
+	if (c->state >= CONN_FINISHING)
 		return;
 	if (keep_alive)
 		conn_set_timeout(c, (uint32_t)c->w->conf->keepalive_timeout);
@@ -170,7 +170,8 @@ api_over(struct conn *c, struct str text)
 {
 	struct http *h = c->http;
 
-	if (h == NULL || !outq_is_empty(&c->out) || c->finishing ||
+	if (h == NULL || !outq_is_empty(&c->out) ||
+	    c->state >= CONN_FINISHING ||
 	    (h->state != API_HEAD && h->state != API_BODY &&
 		h->state != API_CHUNKS)) {
 		conn_close(c);
@@ -233,7 +234,8 @@ api_run_granted(struct conn *c)
 void
 api_settle(struct conn *c)
 {
-	if (c->closed || c->http == NULL || c->http->state != API_IDLE)
+	if (c->state == CONN_CLOSED || c->http == NULL ||
+	    c->http->state != API_IDLE)
 		return;
 	drop_copy(c->http);
 	input_resume(c);

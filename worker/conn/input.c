@@ -25,7 +25,7 @@
 static void
 stop(struct conn *c)
 {
-	if (c->stopped || c->closed || c->finishing)
+	if (c->stopped || c->state >= CONN_FINISHING)
 		return;
 	c->stopped = true;
 	conn_set_events(c);
@@ -105,7 +105,7 @@ feed(struct conn *c, char *p, size_t n)
 	size_t used = 0, k;
 
 	c->feeding = true;
-	while (used < n && !c->closed && !conn_is_halted(c) && !c->finishing) {
+	while (used < n && c->state < CONN_FINISHING && !conn_is_halted(c)) {
 		k = c->ops->feed(c, p + used, n - used);
 		if (k == 0)
 			break;
@@ -114,7 +114,7 @@ feed(struct conn *c, char *p, size_t n)
 			input_yield(c);
 	}
 	c->feeding = false;
-	return c->closed || c->finishing ? n : used;
+	return c->state >= CONN_FINISHING ? n : used;
 }
 
 /* Feeds c->in and keeps what is left of it. */
@@ -154,9 +154,9 @@ on_eof(struct conn *c)
 		conn_close(c);
 		return;
 	}
-	c->ended = true; /* it would be read again and again */
-	conn_set_events(c);
 	conn_finish(c);
+	c->state = CONN_PEER_ENDED; /* no more reads: each would return 0 */
+	conn_set_events(c);
 }
 
 /* n bytes came behind our goodbye; false: that is enough of them. */
@@ -179,7 +179,7 @@ on_readable(struct conn *c)
 	ssize_t n;
 
 	w->before_read(w);
-	if (c->closed)
+	if (c->state == CONN_CLOSED)
 		return;
 	n = c->transport == NULL ? recv(c->io.fd, w->recv, WORKER_RECV_BYTES, 0)
 				 : transport_recv(w, c->transport, &c->in,
@@ -193,9 +193,9 @@ on_readable(struct conn *c)
 		conn_close(c);
 	else if (n == 0)
 		on_eof(c);
-	else if ((c->close_sent || c->finishing) && !hear_out(c, (size_t)n))
+	else if (conn_is_ending(c) && !hear_out(c, (size_t)n))
 		return;
-	else if (!c->finishing) {
+	else if (c->state < CONN_FINISHING) {
 		w->bytes_in += (size_t)n;
 		take_input(c, w->recv, (size_t)n);
 	}
@@ -211,10 +211,10 @@ on_io(struct ev_loop *loop, ev_io *io, int revents)
 		bool waited = transport_wants_write(c->transport);
 
 		on_readable(c);
-		if (waited && !c->closed)
+		if (waited && c->state != CONN_CLOSED)
 			conn_set_events(c);
 	}
-	if ((revents & EV_WRITE) && !c->closed && c->blocked) {
+	if ((revents & EV_WRITE) && c->state != CONN_CLOSED && c->blocked) {
 		c->blocked = false;
 		conn_set_events(c);
 		conn_move(c, &c->w->dirty);
@@ -236,7 +236,7 @@ input_open(struct worker *w, int fd, const struct conn_ops *ops)
 void
 input_pause(struct conn *c)
 {
-	if (c->paused || c->closed || c->finishing)
+	if (c->paused || c->state >= CONN_FINISHING)
 		return;
 	c->paused = true;
 	conn_set_events(c);
@@ -253,7 +253,7 @@ go_on(struct conn *c)
 void
 input_resume(struct conn *c)
 {
-	if (!c->paused || c->closed)
+	if (!c->paused || c->state == CONN_CLOSED)
 		return;
 	c->paused = false;
 	go_on(c);
@@ -262,7 +262,7 @@ input_resume(struct conn *c)
 void
 input_go(struct conn *c)
 {
-	if (!c->stopped || c->closed)
+	if (!c->stopped || c->state == CONN_CLOSED)
 		return;
 	c->stopped = false;
 	go_on(c);

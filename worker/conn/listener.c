@@ -65,7 +65,7 @@ welcome(struct listener *l, int fd, const struct sock_addr *a)
 	w->stats->counts.accepted++;
 	w->bytes_in += l->tls ? TLS_BYTES : CONN_BYTES;
 	c->serves = l->serves;
-	c->trusted = trusted;
+	c->peer = trusted ? PEER_TRUSTED : PEER_NEW;
 	conn_set_timeout(c, (uint32_t)w->conf->handshake_timeout);
 	if (!l->tls && !l->proxy_protocol)
 		return;

@@ -73,7 +73,7 @@ flush(struct conn *c)
 	r = c->transport == NULL
 	    ? outq_send(&c->out, c->io.fd, max)
 	    : transport_send(w, c->transport, &c->out, max);
-	if (r == 1 && c->finishing && c->transport != NULL)
+	if (r == 1 && c->state >= CONN_FINISHING && c->transport != NULL)
 		r = transport_finish(c->transport);
 	if (c->app != NULL)
 		stats_of(c->app)->bytes_out += c->out.out - before;
@@ -99,9 +99,9 @@ flush(struct conn *c)
 		return;
 	}
 	list_remove(&c->link);
-	if (c->ended)
+	if (c->state == CONN_PEER_ENDED)
 		conn_close(c);
-	else if (c->finishing)
+	else if (c->state == CONN_FINISHING)
 		say_end(c);
 }
 
@@ -131,7 +131,7 @@ end(struct conn *c)
 	count(c);
 	log_debug(
 	    "client closed: over buffer limit queued=%zu", outq_bytes(&c->out));
-	c->slow = true;
+	c->backlog = BACKLOG_SLOW;
 	conn_move(c, c->blocked ? &c->w->blocked : &c->w->dirty);
 	if (c->session == NULL) /* else it says how far it has come */
 		conn_deafen(c);
@@ -146,11 +146,11 @@ judge(struct worker *w)
 	LIST_FOREACH_SAFE(e, tmp, &w->slow) {
 		struct conn *c = CONN_OF(e, link);
 
-		c->over = false;
+		c->backlog = BACKLOG_OK;
 		if (c->over_since == 0)
 			c->over_since = worker_now();
 		flush(c); /* takes it out of this list */
-		if (c->closed || c->finishing || c->ops->on_slow == NULL)
+		if (c->state >= CONN_FINISHING || c->ops->on_slow == NULL)
 			continue;
 		if (is_over(c, 0) && is_slow(c))
 			end(c);

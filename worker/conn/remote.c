@@ -68,7 +68,8 @@ is_trusted(const struct conn *c)
 {
 	const struct transport *v = c->transport;
 
-	return v != NULL && v->head.known ? v->trusted : c->trusted;
+	return v != NULL && v->head.known ? v->trusted
+					  : c->peer == PEER_TRUSTED;
 }
 
 void
@@ -79,9 +80,9 @@ remote_on_request(struct conn *c, const struct http_head *head)
 	struct transport *v;
 
 	if (!is_trusted(c)) {
-		if (!c->looked)
-			c->unbelieved = is_unbelieved(c, head);
-		c->looked = true;
+		if (c->peer != PEER_DIRECT && c->peer != PEER_UNTRUSTED)
+			c->peer = is_unbelieved(c, head) ? PEER_UNTRUSTED
+							 : PEER_DIRECT;
 		return;
 	}
 	forwarded_read(&f, head,

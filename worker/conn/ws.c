@@ -101,16 +101,13 @@ ws_close(struct conn *c, unsigned code, struct str reason)
 {
 	struct buf **b;
 
-	if (c->closed || c->finishing || c->close_sent)
+	if (conn_is_ending(c))
 		return;
 	log_close(c, code, reason);
 	b = worker_scratch(c->w);
 	frame_ws_close(b, code, reason);
-	if (c->slow) /* conn_queue() takes nothing from it any more */
-		outq_push_copy(&c->out, buf_str(*b));
-	else
-		conn_queue_scratch(c);
-	c->close_sent = true;
+	conn_queue_goodbye(c);
+	c->state = CONN_CLOSING;
 	c->close_code = (uint16_t)code;
 	conn_record_close(c, code == 0 ? 1005 : code, reason);
 	if (c->part != NULL) {
@@ -154,7 +151,7 @@ ws_arm(struct conn *c)
 static void
 alive(struct conn *c)
 {
-	if (c->closed || c->finishing || c->close_sent)
+	if (conn_is_ending(c))
 		return;
 	if (c->pinged) {
 		c->pinged = false;
@@ -168,7 +165,7 @@ alive(struct conn *c)
 static void
 send_pong(struct conn *c, struct pings *pings)
 {
-	if (pings->last.p == NULL || c->close_sent || c->closed)
+	if (pings->last.p == NULL || conn_is_ending(c))
 		return;
 	frame_ws_pong(worker_scratch(c->w), pings->last);
 	conn_queue_scratch(c);
@@ -304,7 +301,7 @@ take_payload(struct conn *c, char *p, size_t n)
 
 	if (n > part->left)
 		n = (size_t)part->left;
-	if (!c->close_sent) {
+	if (!conn_is_ending(c)) {
 		ws_mask(p, n, part->mask, part->phase);
 		if (!part->binary && !part->packed &&
 		    !utf8_feed(&part->utf8, p, n)) {
@@ -317,7 +314,7 @@ take_payload(struct conn *c, char *p, size_t n)
 	part->left -= n;
 	if (part->left > 0)
 		return n;
-	if (c->close_sent)
+	if (conn_is_ending(c))
 		ws_part_free(c);
 	else if (part->fin)
 		message(c);
@@ -343,7 +340,7 @@ begin_part(struct conn *c, const struct ws_head *h, char *p, size_t n)
 	part->fragments++;
 	if (h->len == 0 && !h->fin)
 		part->empty++;
-	if (!c->close_sent &&
+	if (!conn_is_ending(c) &&
 	    (part->fragments > MAX_FRAGMENTS || part->empty > MAX_EMPTY)) {
 		fail(c, 1008, S("too many fragments"));
 		return 0;
@@ -361,7 +358,7 @@ take_data(struct conn *c, const struct ws_head *h, char *p, size_t n)
 	bool packed = c->part == NULL ? h->rsv1 : c->part->packed;
 	size_t bound = packed ? deflate_bound(max) : max;
 
-	if (c->close_sent)
+	if (conn_is_ending(c))
 		return begin_part(c, h, p, n);
 #ifndef WS_ECHO
 	if (h->opcode == WS_BINARY) {
@@ -434,8 +431,8 @@ feed(struct conn *c, char *p, size_t n)
 			WORKER_RECV_BYTES ||
 		    input_is_full(c))
 			input_yield(c);
-	} while (k > 0 && used < n && !c->closed && !c->finishing &&
-	    !c->paused && !c->stopped);
+	} while (k > 0 && used < n && c->state < CONN_FINISHING && !c->paused &&
+	    !c->stopped);
 	send_pong(c, &pings);
 	if (used > 0)
 		alive(c);
@@ -456,7 +453,7 @@ ws_ping(struct conn *c)
 static void
 on_timeout(struct conn *c)
 {
-	if (c->finishing || c->close_sent)
+	if (conn_is_ending(c))
 		conn_close(c);
 	else
 		c->w->ws->timeout(c);
@@ -465,7 +462,7 @@ on_timeout(struct conn *c)
 static void
 on_slow(struct conn *c)
 {
-	if (c->close_sent)
+	if (conn_is_ending(c))
 		conn_close(c);
 	else
 		c->w->ws->slow(c);

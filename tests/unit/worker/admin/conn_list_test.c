@@ -202,8 +202,8 @@ closing_is_for_good_or_not(void **state)
 			;
 		ask((struct msg_conn_query){
 		    .kind = rows[i].kind, .sid = conn_sid(rig.c) });
-		assert_false(rig.c->close_sent); /* not in this turn */
-		for (int k = 0; k < 50 && !rig.c->close_sent; k++) {
+		assert_false(conn_is_ending(rig.c)); /* not in this turn */
+		for (int k = 0; k < 50 && !conn_is_ending(rig.c); k++) {
 			usleep(2000);
 			ev_run(rig.w.loop, EVRUN_NOWAIT);
 		}

@@ -153,7 +153,7 @@ clients(void **state)
 	join("private-b", NULL); /* right ones pass */
 	wrong("pusher:subscribe");
 	rig_expect_text(&rig, ERROR_4100);
-	assert_true(rig.c->close_sent);
+	assert_true(conn_is_ending(rig.c));
 	assert_int_equal(rig.c->close_code, 4100);
 	/* The one who comes next, too, and by a sign-in. */
 	client_again();

@@ -188,7 +188,8 @@ greeting(void **state)
 		expect_101(rows[i].has);
 		expect_greeting();
 		rig_expect_nothing(&rig);
-		assert_true(rig.c->greeted && rig.c->counted);
+		assert_true(
+		    rig.c->greeted && rig.c->admission == ADMISSION_DONE);
 		assert_null(rig.c->http);
 	}
 	/* An offer that we do not speak is no reason to fail, or to answer. */
@@ -212,7 +213,7 @@ expect_refusal(unsigned code)
 	rig_expect_text(&rig, want);
 	rig_expect_close(&rig, code);
 	assert_false(rig.eof);
-	assert_false(rig.c->counted);
+	assert_false(rig.c->admission == ADMISSION_DONE);
 	rig_frame(&close_frame, true, WS_CLOSE, S("\x03\xe8"));
 	rig_send(&rig, close_frame->data, close_frame->len);
 	assert_true(rig.eof);
@@ -365,11 +366,11 @@ quota(void **state)
 	rig_send(&rig, b->data, b->len);
 	expect_101(NULL);
 	rig_expect_nothing(&rig);
-	assert_true(rig.c->paused && rig.c->asking && !rig.c->counted);
+	assert_true(rig.c->paused && rig.c->admission == ADMISSION_PENDING);
 	answer_quota(true);
 	expect_greeting();
 	rig_expect_text(&rig, "{\"event\":\"pusher:pong\",\"data\":\"{}\"}");
-	assert_true(rig.c->counted);
+	assert_true(rig.c->admission == ADMISSION_DONE);
 	buf_unref(b);
 
 	http(GET(PATH) ALL "\r\n");
@@ -400,12 +401,12 @@ authorized(void **state)
 	http(GET(PATH) ALL "\r\n");
 	expect_101(NULL);
 	expect_greeting();
-	assert_false(rig.c->asking || rig.c->counted || rig.c->authorized);
+	assert_false(rig.c->admission != ADMISSION_NONE || rig.c->authorized);
 	admission_authorize(rig.c);
-	assert_true(rig.c->asking && !rig.c->paused);
+	assert_true(rig.c->admission == ADMISSION_PENDING && !rig.c->paused);
 	answer_quota(true);
 	rig_expect_nothing(&rig);
-	assert_true(rig.c->counted);
+	assert_true(rig.c->admission == ADMISSION_DONE);
 
 	http(GET(PATH) ALL "\r\n");
 	expect_101(NULL);

@@ -369,7 +369,7 @@ authorisation(void **state)
 	assert_false(rig.c->authorized);
 	join(S("private-room"));
 	assert_true(rig.c->authorized);
-	assert_true(rig.c->counted);
+	assert_true(rig.c->admission == ADMISSION_DONE);
 	assert_int_equal(armed(), 30);
 	/* Switched off meanwhile. */
 	rig_greeted(&rig);
@@ -378,7 +378,7 @@ authorisation(void **state)
 	rig_app(&rig)->authorized_connections = 0;
 	expire();
 	rig_expect(&rig, WS_PING, S("*"));
-	assert_true(rig.c->counted);
+	assert_true(rig.c->admission == ADMISSION_DONE);
 	rig_app(&rig)->authorized_connections = 0;
 }
 
@@ -394,14 +394,14 @@ l10_slow(void **state)
 	unsigned n = 0, queued = 0;
 
 	rig.conf.client_buffer = 16384;
-	while (!rig.c->slow) {
+	while (rig.c->backlog != BACKLOG_SLOW) {
 		conn_queue_bytes(rig.c,
 		    S("\x81\x04"
 		      "null"));
 		queued++;
-		if (!rig.c->over)
+		if (rig.c->backlog != BACKLOG_OVER)
 			continue;
-		assert_false(rig.c->slow);
+		assert_false(rig.c->backlog == BACKLOG_SLOW);
 		output_flush(&rig.w);
 		rig.c->blocked_at -= 0.05;
 	}
