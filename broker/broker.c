@@ -10,7 +10,9 @@
 
 #include "broker/broker.h"
 
+#include <errno.h>
 #include <ev.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -366,11 +368,38 @@ stop(struct broker *br)
 	ev_idle_stop(br->loop, &br->parts->busy);
 }
 
+/*
+ * Without any apps every client would be told that its app is gone; so better
+ * no broker for now: the workers keep them meanwhile.  A database that is only
+ * busy is waited for, as long as there is a master.
+ */
+static void
+read_apps(struct broker *br, const struct inherit *in)
+{
+	const struct timespec pause = { .tv_nsec = 100000000 };
+	struct pollfd life = { .fd = in->life_fd, .events = POLLIN };
+	bool told = false;
+	sigset_t none;
+	char *why = NULL;
+
+	sigemptyset(&none);
+	while (apps_start(br, &why) == -1) {
+		if (errno != EBUSY)
+			fatalx("cannot read the apps: %s", why);
+		if (!told)
+			log_warnx("apps: waiting for the database: %s", why);
+		told = true;
+		free(why);
+		why = NULL;
+		if (ppoll(&life, 1, &pause, &none) == 1)
+			_exit(0); /* the master is gone */
+	}
+}
+
 int
 broker_main(const struct inherit *in)
 {
 	struct broker br;
-	char *why = NULL;
 
 	proc_signal(SIGPIPE, SIG_IGN);
 	hash_seed();
@@ -378,12 +407,7 @@ broker_main(const struct inherit *in)
 	br.inherit = in;
 	history_recall(&br);
 	resumes_recall(&br.replay->sessions, in->sessions);
-	/*
-	 * Without any apps every client would be told that its app is gone;
-	 * so better no broker for now: the workers keep them meanwhile.
-	 */
-	if (apps_start(&br, &why) == -1)
-		fatalx("cannot read the apps: %s", why);
+	read_apps(&br, in);
 	start(&br, in);
 	log_info("serving workers=%u apps=%zu", in->conf->nworkers, br.apps->n);
 	if (in->ready_fd != -1) {

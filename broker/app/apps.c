@@ -11,6 +11,7 @@
 
 #include "broker/app/apps.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -412,7 +413,7 @@ static int
 read_file(struct broker *br, enum appdb_mode mode, char **why)
 {
 	struct appdb *db = appdb_open(br->conf->database, mode, why);
-	bool was_late = br->apps->late;
+	bool was_late = br->apps->late, is_busy = false;
 
 	br->apps->late = true;
 	if (db == NULL)
@@ -422,10 +423,13 @@ read_file(struct broker *br, enum appdb_mode mode, char **why)
 		br->apps->late = false;
 	} else {
 		*why = xasprintf("%s: %s", br->conf->database, appdb_error(db));
+		is_busy = appdb_is_busy(db);
 	}
 	appdb_close(db);
-	if (br->apps->late)
+	if (br->apps->late) {
+		errno = is_busy ? EBUSY : EINVAL;
 		return -1;
+	}
 	if (was_late)
 		log_info("apps: the database can be read again");
 	return 0;
@@ -442,18 +446,19 @@ read_or_recall(struct broker *br, char **why)
 {
 	struct str image;
 	struct appdb *db;
-	int result;
+	int result, error;
 
 	if (read_file(br, APPDB_READ, why) == 0)
 		return 0;
+	error = errno;
 	image = snapshot_get(br->inherit->apps);
 	db = image.n == 0 ? NULL : appdb_open_image(image.p, image.n);
-	if (db == NULL)
-		return -1;
-	result = take(br, db);
+	result = db == NULL ? -1 : take(br, db);
 	appdb_close(db);
-	if (result == -1)
+	if (result == -1) {
+		errno = error;
 		return -1;
+	}
 	log_warnx("apps: those that were read last stay, and the database is "
 		  "tried again every second: %s",
 	    *why);

@@ -379,6 +379,23 @@ rundir_write_pid(struct rundir *r, char **why)
 
 /* ---- database and sockets ---- */
 
+/* One that is only busy is waited for. */
+static struct appdb *
+open_database(const char *path, char **why)
+{
+	struct appdb *d;
+
+	for (unsigned n = 0;
+	     !(d = appdb_open(path, APPDB_CREATE, why)) && errno == EBUSY;
+	     n++) {
+		if (n == 0)
+			log_warnx("waiting for the database: %s", *why);
+		free(*why);
+		usleep(100000);
+	}
+	return d;
+}
+
 /* Makes a missing directory, but not the one above it. */
 static int
 make_database(struct rundir *r, char **why)
@@ -402,7 +419,7 @@ make_database(struct rundir *r, char **why)
 		    path, r->conf->user, strerror(errno));
 		return -1;
 	}
-	d = appdb_open(path, APPDB_CREATE, why);
+	d = open_database(path, why);
 	if (exposed)
 		become_root(r);
 	if (d == NULL)

@@ -26,7 +26,7 @@ enum appdb_mode {
  * Opens the database and brings it to this version's schema (when it may
  * write).  NULL and *why (free(3) it): a sentence with the path, what is
  * wrong and what to do: missing, not readable, others may read it, corrupt,
- * made by a newer version.
+ * made by a newer version; or busy, and then errno is EBUSY.
  */
 struct appdb *appdb_open(const char *path, enum appdb_mode, char **why);
 /*
@@ -39,6 +39,8 @@ void appdb_image_free(void *, size_t n);
 struct appdb *appdb_open_image(const void *, size_t n);
 /* How long a busy database is waited for, instead of 2 s (readers: 0.1 s). */
 void appdb_wait(struct appdb *, unsigned ms);
+/* Did the last call fail because another process has locked the file? */
+bool appdb_is_busy(struct appdb *);
 void appdb_close(struct appdb *);
 /*
  * Would a start be content with this database (which may be missing, when it

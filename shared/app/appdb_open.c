@@ -5,8 +5,7 @@
  * What is done with the rows is appdb_rows.c.
  *
  * A schema never changes: a new one is another step at the end of `steps`,
- * and user_version counts the steps taken.  SQL is constant text; what comes
- * from outside is bound.  Never logs: an error is a sentence.
+ * and user_version counts the steps taken.  SQL is constant.  Never logs.
  */
 
 #include "shared/app/appdb.h"
@@ -412,16 +411,18 @@ struct appdb *
 appdb_open(const char *path, enum appdb_mode mode, char **why)
 {
 	struct appdb *d;
+	bool is_busy;
 
-	if (mode == APPDB_CREATE && create_file(path, why) == -1)
-		return NULL;
-	if (check_file(path, mode, why) == -1)
+	if ((mode == APPDB_CREATE && create_file(path, why) == -1) ||
+	    check_file(path, mode, why) == -1)
 		return NULL;
 	d = xcalloc(1, sizeof(*d));
 	if (connect_file(d, path, mode, why) == 0 &&
 	    check_schema(d, path, mode, why) == 0)
 		return d;
+	is_busy = appdb_is_busy(d);
 	appdb_close(d);
+	errno = is_busy ? EBUSY : EINVAL;
 	return NULL;
 }
 

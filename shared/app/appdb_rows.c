@@ -87,6 +87,12 @@ appdb_rows_finalize(struct appdb *d)
 	}
 }
 
+bool
+appdb_is_busy(struct appdb *d)
+{
+	return sqlite3_errcode(d->db) == SQLITE_BUSY;
+}
+
 const char *
 appdb_error(const struct appdb *d)
 {

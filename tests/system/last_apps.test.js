@@ -9,7 +9,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const { spawn } = require('node:child_process');
 const { Client } = require('./lib/client');
-const { Daemon, until } = require('./lib/daemon');
+const { Daemon, sleep, until } = require('./lib/daemon');
 const { publish } = require('./lib/http');
 
 const SOON = 5000; // ms; most of it is for a slow machine
@@ -20,7 +20,9 @@ async function lock(file) {
 	const p = spawn('sqlite3', [file], { stdio: ['pipe', 'pipe', 'inherit'] });
 	p.stdin.write('BEGIN EXCLUSIVE;\n.print locked\n');
 	await new Promise((ok) => p.stdout.once('data', ok));
+	for (const x of [p, p.stdin, p.stdout]) x.unref(); // a test may fail
 	return () => {
+		p.ref();
 		p.stdin.end('ROLLBACK;\n');
 		return new Promise((ok) => p.on('exit', ok));
 	};
@@ -107,3 +109,59 @@ for (const [how, [says, spoil]] of Object.entries(SPOIL))
 		await old.close();
 		await d.stop();
 	});
+
+test('L5: the database is locked for 5 s when the server starts', async () => {
+	const d = new Daemon({ workers: 2 });
+	const app = d.app();
+	d.allow(/waiting for the database/);
+	const unlock = await lock(d.conf.database);
+	const began = Date.now();
+	const later = sleep(5000).then(unlock);
+	await d.start();
+	assert.ok(Date.now() - began > 4900, 'not before it is free');
+	await later;
+	const says = d.readLog().match(/waiting for the database[^"]*/g);
+	assert.equal(says.length, 1, 'once');
+	assert.match(says[0], /is busy with another process/);
+	const c = await Client.connect(d, app);
+	await c.close();
+	await d.stop();
+});
+
+// Free for a moment only, now and then: the master may get it, and the broker
+// not; each of them waits.
+test('L5: the database is locked again and again while the server starts',
+	async () => {
+		const d = new Daemon({ workers: 2 });
+		const app = d.app();
+		d.allow(/waiting for the database/);
+		let unlock = await lock(d.conf.database);
+		const locks = (async () => {
+			for (let i = 0; i < 6; i++) {
+				await sleep(700);
+				await unlock();
+				await sleep(i * 10);
+				unlock = await lock(d.conf.database).catch(() => () => {});
+			}
+			await unlock();
+		})();
+		await d.start();
+		const c = await Client.connect(d, app);
+		await c.close();
+		await locks;
+		assert.doesNotMatch(d.readLog(), /broker (ended|was killed|exited)/);
+		await d.stop();
+	});
+
+test('L5: a stop ends a server that waits for its database', async () => {
+	const d = new Daemon();
+	d.app();
+	d.allow(/waiting for the database/);
+	const unlock = await lock(d.conf.database);
+	d.spawn();
+	await until('it waits', () => /waiting for/.test(d.readLog()));
+	d.signal('SIGTERM');
+	await d.exited;
+	await unlock();
+	d.remove();
+});
