@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * pusherctl.c: the admin command: the help, finding a command, and main().
- * Start reading here, and then the table in commands.c.  What a command does
+ * Start reading here, and then the table in commands.c.  The work of a command
  * stands in the file of its noun (cmd_*.c); configuration, arguments and output
  * are ready when it runs.
  */
@@ -183,7 +183,7 @@ look_up(int argc, char **argv, const char *self, int *used, int *r)
 	return NULL;
 }
 
-/* What `make pages` writes into etc/: not for people, so not in the help. */
+/* The pages that `make pages` writes into etc/: not in the help. */
 static int
 print_page(const char *which)
 {

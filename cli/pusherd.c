@@ -118,7 +118,7 @@ parse_command(struct command *cmd, int argc, char **argv)
 	refuse_command();
 }
 
-/* What the group needs and its master owns. */
+/* The files and memory of the group, which its master owns. */
 struct start {
 	struct listen_set listen;
 	struct rundir rundir;
@@ -127,7 +127,7 @@ struct start {
 
 /* ---- steps of the start: 0, or -1 and a sentence ---- */
 
-/* Whom we will become, if somebody else. */
+/* The user to become, if it is another one. */
 static int
 find_owner(const struct conf *conf, struct rundir_owner *owner, char **why)
 {
@@ -156,7 +156,7 @@ find_owner(const struct conf *conf, struct rundir_owner *owner, char **why)
 	return 0;
 }
 
-/* What the group needs must be open to the user that it is now. */
+/* The new user must be able to open the files of the group. */
 static int
 drop_privileges(const struct conf *conf, const struct listen_set *l,
     const struct rundir_owner *owner, char **why)
@@ -330,7 +330,7 @@ settle(struct master_start *start, char **why)
 	return 0;
 }
 
-/* What an earlier run has left of the last day; none is no reason to stop. */
+/* The last day from an earlier run; without it pusherd starts, too. */
 static struct minute_log *
 open_minute_log(const struct conf *conf)
 {

@@ -45,7 +45,7 @@ struct bench_conf {
 	bool progress;          /* write it to stderr */
 };
 
-/* What one process of the generator saw; bench_run() adds them up. */
+/* The results of one process of the generator; bench_run() adds them up. */
 struct bench_result {
 	uint64_t connects, connect_ns; /* clients brought up, in which time */
 	uint64_t rounds;               /* connect, stampede */

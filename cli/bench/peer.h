@@ -67,7 +67,7 @@ struct flight { /* one event that has not reached everybody */
 	_Atomic uint32_t left;
 };
 
-/* What the processes of the generator share. */
+/* Shared by the processes of the generator. */
 struct shared {
 	_Atomic uint32_t arrived; /* at barriers, of all processes */
 	_Atomic uint32_t failed;
@@ -162,7 +162,7 @@ struct flight *flight_new(
 void flight_put_data(struct run *, struct buf **, uint64_t seq);
 /* on_text: a delivery, checked for order and duplicates. */
 void flight_on_text(struct run *, struct peer *, struct str);
-/* Waits for what is under way; what does not arrive is lost. */
+/* Waits for the messages under way; the others are lost. */
 void flight_settle(struct run *);
 
 /* ---- the scenarios ---- */

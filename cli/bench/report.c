@@ -93,7 +93,7 @@ put_events(
 		out_num(o, "slow_closed", r->slow_closed);
 }
 
-/* What one unit of the server's work is. */
+/* The name of one unit of the server's work. */
 static uint64_t
 work(const struct bench_result *r)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * run.c: the engine of the load generator: its processes, its loop, and
- * how clients are brought up.  What is measured is the scenario's business.
+ * how clients are brought up.  The scenario says what is measured.
  *
  * Closed loop: so much is under way, and the next begins when one has
  * arrived.  Open loop: things begin at fixed times, and a latency counts from

@@ -142,7 +142,7 @@ tls_client_connect(const struct tls_client *t, int fd, const char **why)
 	return NULL;
 }
 
-/* What a failed call means, in the words of send(2). */
+/* The meaning of a failed call, in the words of send(2). */
 static ssize_t
 result(SSL *ssl, int r)
 {

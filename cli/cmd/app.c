@@ -79,7 +79,7 @@ cmd_app_put(struct out *o, const struct app *a, bool reveal, bool settings)
 	out_record_close(o);
 }
 
-/* After a change: what it is now of that which was asked for. */
+/* After a change: the app and the settings that were changed. */
 static void
 put_changed(const struct cmd *c, const struct app *a)
 {

@@ -206,7 +206,7 @@ set_scenario(const struct cmd *cmd, struct bench_conf *b)
 	return r;
 }
 
-/* What does not fit together. */
+/* Options that exclude each other. */
 static int
 check(const struct cmd *cmd, struct bench_conf *b)
 {

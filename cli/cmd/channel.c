@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * channel.c: `pusherctl channels` and `pusherctl channel purge-cache`.
- * What a channel is, the broker knows; this only asks and prints.
+ * The broker knows the channels; this only asks and prints.
  */
 
 #include "cli/cmd/tail.h"

@@ -3,7 +3,7 @@
 #define CLI_CMD_CMD_H
 
 /*
- * What the commands of pusherctl have in common: how a verb is described,
+ * Shared by the commands of pusherctl: the description of a verb,
  * its arguments after parsing, errors, the way to the database and to the
  * daemon.
  */

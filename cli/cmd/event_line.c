@@ -2,7 +2,7 @@
 /*
  * event_line.c: prints events one by one: for people a line with the time,
  * for programs one JSON object a line.  Every line is flushed: somebody waits
- * for it.  What came from outside is never written to a terminal as it is.
+ * for it.  Bytes from outside never reach a terminal unescaped.
  */
 
 #include "cli/cmd/event_line.h"
@@ -86,7 +86,7 @@ matches(const struct event_filter *f, struct str event, struct str data)
 	return found;
 }
 
-/* What a member of the frame says; an object as its JSON. */
+/* The text of a member of the frame; an object as its JSON. */
 static struct str
 text_of(struct json v, char **tmp)
 {

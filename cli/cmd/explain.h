@@ -2,7 +2,7 @@
 #ifndef CLI_CMD_EXPLAIN_H
 #define CLI_CMD_EXPLAIN_H
 
-/* What somebody did wrong who signed a request to the HTTP API.  Pure. */
+/* Finds the mistake in the signature of an API request.  Pure. */
 
 #include "shared/app/app.h"
 #include "shared/pusher/api_auth.h"

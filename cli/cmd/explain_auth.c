@@ -89,7 +89,7 @@ find_app(const struct cmd *c, const struct apps *all, struct str path)
 	return NULL;
 }
 
-/* What is wrong and, where that can be found out, what was done instead. */
+/* The fault and, where it can be found out, how it came about. */
 static void
 put_check(struct out *o, const struct explain *e, enum api_auth_part part)
 {

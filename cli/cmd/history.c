@@ -15,7 +15,7 @@
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
-/* What is kept of a minute: counters, and behind them two that are not. */
+/* The values of a minute: counters, and after them two that are not. */
 enum kept {
 	OPENED,
 	CLOSED,
@@ -48,7 +48,7 @@ static const char *const kept_keys[NKEPT] = { "opened", "closed", "refused",
 	" seconds messages_in messages_out bytes_in bytes_out published " \
 	"delivered api cpu_ms"
 
-/* Whose peaks are marked; CPU is that of all processes. */
+/* Values of which the peak is marked; CPU is that of all processes. */
 static const struct {
 	enum kept kept;
 	const char *name, *per_s;

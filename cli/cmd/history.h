@@ -2,7 +2,7 @@
 #ifndef CLI_CMD_HISTORY_H
 #define CLI_CMD_HISTORY_H
 
-/* What minutes or hours brought, from rows of the daemon's. */
+/* Tables of minutes or hours, from rows of the daemon. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -16,7 +16,7 @@ struct cmd_verb;
 void page_print_manual(FILE *, const struct cmd_verb *, size_t n);
 /* bash(1) completion of pusherctl and pusherd (etc/pusherd.bash). */
 void page_print_completion(FILE *, const struct cmd_verb *, size_t n);
-/* What GET /metrics has (etc/doc/metrics.md). */
+/* The page about GET /metrics (etc/doc/metrics.md). */
 void page_print_metrics(FILE *);
 
 #endif

@@ -163,7 +163,7 @@ put_valued(FILE *f, const struct cmd_verb *verbs, size_t n, bool files)
 	}
 }
 
-/* What one command takes: `list` and `files` of the script. */
+/* The arguments of one command: `list` and `files` of the script. */
 static void
 put_command(FILE *f, const struct cmd_verb *v)
 {

@@ -57,7 +57,7 @@ quote_env(const char *text)
 	return s;
 }
 
-/* What makes a client get the events that it has missed. */
+/* The option with which a client gets the events that it has missed. */
 static const char *
 resume_line(const struct snippet_values *v)
 {

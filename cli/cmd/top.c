@@ -33,7 +33,7 @@ const struct cmd_option cmd_top_options[] = {
 	{ NULL, NULL, NULL },
 };
 
-/* What apps are sorted by, and its key. */
+/* The orders of apps, and their keys. */
 enum order {
 	BY_TRAFFIC,
 	BY_CONNECTIONS,

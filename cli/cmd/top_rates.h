@@ -14,7 +14,7 @@
 
 enum top_kind { TOP_SERVER, TOP_WORKER, TOP_APP };
 
-/* What rates are made of. */
+/* Counters from which rates are made. */
 enum top_field {
 	TOP_IN,
 	TOP_OUT,

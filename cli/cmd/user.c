@@ -84,7 +84,7 @@ on_row(void *out, struct json row)
 	}
 }
 
-/* What to type next, after a user that nobody is signed in as. */
+/* The next command after a user that is not signed in. */
 static void
 hint(const struct cmd *c)
 {

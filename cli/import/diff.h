@@ -2,7 +2,7 @@
 #ifndef CLI_IMPORT_DIFF_H
 #define CLI_IMPORT_DIFF_H
 
-/* What an import would change of an app that exists.  Pure. */
+/* The changes that an import would make to an app.  Pure. */
 
 struct app;
 

@@ -43,7 +43,7 @@ read_quoted(struct str s, const char **why)
 	}
 	if (i < s.n) {
 		s = str_trim(str_from(s, i + 1));
-		*why = "something behind the value";
+		*why = "text after the value";
 		if (s.n == 0 || s.p[0] == '#')
 			text = str_dup(buf_str(b));
 	}
@@ -51,7 +51,7 @@ read_quoted(struct str s, const char **why)
 	return text;
 }
 
-/* What stands behind the '=': in quotes, or up to a comment. */
+/* The value after the '=': in quotes, or up to a comment. */
 static char *
 read_value(struct str value, const char **why)
 {

@@ -17,7 +17,7 @@ enum import_result {
 	IMPORT_ERROR    /* note is a sentence */
 };
 
-/* What became of one field. */
+/* The result for one field. */
 struct import_note {
 	enum import_result result;
 	char *field;

@@ -428,7 +428,7 @@ read_all(struct toml *t, cJSON *root)
 		}
 		skip(t, false);
 		if (t->rest.n > 0 && peek(t) != '\n')
-			return fail(t, "something behind the value");
+			return fail(t, "text after the value");
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * value.c: values of other servers' configurations, which may be
- * numbers, or text as SQL drivers and environments give them.  Whatever is
+ * numbers, or text as SQL drivers and environments give them.  Anything that is
  * not what it should be is told from what is, and never bent until it fits.
  */
 

@@ -2,7 +2,7 @@
 /*
  * activation.c: the three variables of socket activation (sd_listen_fds(3),
  * "Notes"), so that no library is needed for it.  Runs before anything else is
- * opened.  What is no listening socket of a stream is not taken.
+ * opened.  Only listening stream sockets are taken.
  */
 
 #include "cli/master/activation.h"

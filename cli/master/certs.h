@@ -23,7 +23,7 @@ struct cert_board;
 struct conf;
 struct tls_store;
 
-/* What has been read and found good; wiped by certs_forget(). */
+/* Certificates that were read and are good; certs_forget() wipes them. */
 struct certs_loaded {
 	struct buf *bundle; /* NULL: the configuration has none */
 	struct cert_facts facts[CERT_MAX];

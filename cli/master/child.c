@@ -59,7 +59,7 @@ child_name(const struct child *c, char *out, size_t cap)
 
 /*
  * The master has them blocked, and so they stay until the role has its
- * handlers: who is told to leave while it starts leaves in order.
+ * handlers: a child that is told to exit while it starts exits gracefully.
  */
 static void
 put_signals_in_order(void)

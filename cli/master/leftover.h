@@ -2,7 +2,7 @@
 #ifndef CLI_MASTER_LEFTOVER_H
 #define CLI_MASTER_LEFTOVER_H
 
-/* Who holds the lock of a runtime directory: a server, or the rest of one. */
+/* The holder of the lock of a runtime directory: a server, or its rest. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -246,7 +246,8 @@ is_well(const struct master *m)
 
 /*
  * Tells the service manager that the group serves, and also that it does not
- * for a while: what dies is replaced.  Who is silent for good is ended by it.
+ * for a while: what dies is replaced.  The watchdog ends a child that stays
+ * silent.
  */
 static void
 check_health(struct master *m, uint64_t now)

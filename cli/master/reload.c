@@ -34,7 +34,7 @@
 
 #define REPLACE_MS 300 /* for an answer to leave through the old broker */
 
-/* What will take the place of what is in force. */
+/* The new configuration and its parts, not yet in force. */
 struct change {
 	struct conf conf;
 	struct listen_set listen;
@@ -88,7 +88,7 @@ tell_log(struct master *m, struct child *c)
 	return child_tell(c, bytes, msg_logging_size(&l), &fd, 1);
 }
 
-/* Who cannot take it now gets it later (reload_resend()). */
+/* A child that cannot take it now gets it later (reload_resend()). */
 static void
 tell_all(struct master *m, bool conf, bool log)
 {
@@ -318,7 +318,7 @@ commit(struct master *m, struct change *ch)
 
 	conf_replace(s->conf, &ch->conf);
 	listen_take(s->listen, &ch->listen);
-	/* Before listeners with TLS: who gets them looks at both. */
+	/* Before listeners with TLS: a worker looks at both. */
 	certs_publish(s->certs, &ch->certs, s->conf);
 	certs_forget(&ch->certs);
 	log_target_use(&s->log, s->conf, ch->log_fd);

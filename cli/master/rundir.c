@@ -37,7 +37,7 @@
 #define KILL_TRIES 80    /* then all */
 #define LEAVE_TRIES 100
 
-/* What is before the last '/'; free(3) it. */
+/* The part before the last '/'; free(3) it. */
 static char *
 parent_of(const char *path)
 {

@@ -3,7 +3,7 @@
 #define CLI_MASTER_RUNDIR_H
 
 /*
- * What a running server has in the file system: the runtime directory with
+ * The files of a running server: the runtime directory with
  * lock, internal sockets and the list of addresses, the pid file, and the
  * database, which is made when it is missing.
  */

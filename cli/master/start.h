@@ -2,7 +2,7 @@
 #ifndef CLI_MASTER_START_H
 #define CLI_MASTER_START_H
 
-/* What pusherd hands to the master role. */
+/* The arguments of the master role. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -21,7 +21,7 @@ struct source {
 	size_t narguments;
 };
 
-/* What pusherd has made before there are children. */
+/* Things that pusherd makes before it has children. */
 struct master_start {
 	struct conf *conf;
 	struct listen_set *listen;

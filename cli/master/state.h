@@ -2,7 +2,7 @@
 #ifndef CLI_MASTER_STATE_H
 #define CLI_MASTER_STATE_H
 
-/* The master's view of the group: what master.c and reload.c share. */
+/* The master's view of the group, for master.c and reload.c. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@ struct str;
 #define FIRST_WORKER 2  /* among the children */
 #define CONFIRM_MS 8000 /* for children to confirm an order, and to serve */
 
-/* What the master is doing; it only ever goes forward. */
+/* The phase of the master; it only goes forward. */
 enum phase {
 	PHASE_START,  /* not all have been ready yet */
 	PHASE_RUN,    /* the long one */

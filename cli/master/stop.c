@@ -51,7 +51,7 @@ master_enter(struct master *m, enum phase phase, uint64_t limit_ms)
 	m->deadline_ms = limit_ms == 0 ? 0 : child_now_ms() + limit_ms;
 }
 
-/* Who cannot be told how long it may take has the option drain_time. */
+/* A child that cannot be told the time uses the option drain_time. */
 static void
 tell_drain(struct master *m, enum drain_how how, uint64_t ms)
 {

@@ -24,7 +24,7 @@ struct watchdog {
 /* The child has just been started. */
 void watchdog_begin(struct watchdog *, uint64_t now_ms);
 /*
- * What to send to the child now: 0, SIGABRT, SIGKILL.  Only time in which the
+ * The signal for the child now: 0, SIGABRT, SIGKILL.  Only time in which the
  * master itself ran counts.
  */
 int watchdog_look(struct watchdog *, uint64_t now_ms);

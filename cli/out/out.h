@@ -3,7 +3,7 @@
 #define CLI_OUT_OUT_H
 
 /*
- * What a command prints, said once and written in one of three styles:
+ * The output of a command, said once and written in one of three styles:
  *
  *   OUT_TABLE  a terminal, or a pager: aligned columns with a heading, as
  *              many as fit, human numbers

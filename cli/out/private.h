@@ -2,7 +2,7 @@
 #ifndef CLI_OUT_PRIVATE_H
 #define CLI_OUT_PRIVATE_H
 
-/* What the files of this room share; nobody else includes it. */
+/* Shared by the files of this room; nobody else includes it. */
 
 #include <errno.h>
 #include <stdio.h>

@@ -205,7 +205,7 @@ put_line(
 		}
 		if (cols[i].gone)
 			continue;
-		/* What the column before left open. */
+		/* The padding of the column before. */
 		put_blanks(o, n++ == 0 ? 0 : pad + 2);
 		pad = cols[i].width - cells[i].width;
 		if (cols[i].right) {

@@ -2,7 +2,7 @@
 /*
  * appdb_open.c: opens the SQLite file with the apps, after making sure that
  * nobody else may read the secrets in it, and brings it to the newest schema.
- * What is done with the rows is appdb_rows.c.
+ * The rows are the business of appdb_rows.c.
  *
  * A schema never changes: a new one is another step at the end of `steps`,
  * and user_version counts the steps taken.  SQL is constant.  Never logs.

@@ -2,7 +2,7 @@
 #ifndef SHARED_APP_APPDB_PRIVATE_H
 #define SHARED_APP_APPDB_PRIVATE_H
 
-/* What the files appdb_*.c share; nobody else includes it. */
+/* Shared by the files appdb_*.c; nobody else includes it. */
 
 #include <sqlite3.h>
 

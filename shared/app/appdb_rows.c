@@ -292,7 +292,7 @@ appdb_find(struct appdb *d, const char *which, struct app *out)
 static int
 bind_app(sqlite3_stmt *s, const struct app *a)
 {
-	/* What is over is not kept: it is a secret. */
+	/* An old key that has ended is not kept: it is a secret. */
 	bool old = app_has_old_key(a, (uint64_t)time(NULL));
 	int i = 1;
 

@@ -166,7 +166,7 @@ int outbox_forget_done(struct outbox *);
 /* Deletes dead ones and origins from before then. */
 int outbox_prune(struct outbox *, uint64_t before_ms);
 
-/* What applications have been told; user is empty for a channel. */
+/* The state that applications were notified of; user is empty for a channel. */
 struct outbox_hook_state {
 	uint32_t app;
 	struct str owner; /* as in a row */

@@ -24,7 +24,7 @@
 
 #define BUSY_MS 2000
 
-/* What each version of the schema adds to the one before it. */
+/* The changes of each version of the schema to the one before it. */
 static const char *const schema[] = {
 	"CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) "
 	"STRICT;"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * outbox_rescue.c: the file of the outbox was deleted, replaced or damaged
- * while it was in use.  What was accepted is still in the open file, or in
+ * while it was in use.  Accepted requests are still in the open file, or in
  * SQLite's memory; a copy of it is made beside the path and takes its place
  * when the old one is closed: to close it removes the -wal of that name.
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * buf.c: reference-counted bytes.  A buf is one allocation: head and bytes.
- * Whoever holds a reference owns the buf with the others; the last one to let
+ * All holders of a reference own the buf together; the last one to let
  * go frees it.  Must never move or change bytes that somebody else may see:
  * growing asks for refs == 1, appending happens behind len only.
  */

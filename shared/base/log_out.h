@@ -18,7 +18,7 @@ void log_out_share(void);
  * Not below 3, close-on-exec; -1 with errno.
  */
 int log_out_copy(int fd);
-/* What stderr is has changed; half: it ends with a line that is cut off. */
+/* stderr is another file now; half: it ends with a line that is cut off. */
 void log_out_fresh(bool half);
 /*
  * Writes a line and its newline to stderr.  patient: it may take a second
@@ -26,7 +26,7 @@ void log_out_fresh(bool half);
  * when it is lost, or a part of it.
  */
 bool log_out_stderr(const char *p, size_t n, bool patient);
-/* What else the program prints to the stream stderr does not wait for ever. */
+/* Other output to the stream stderr does not wait for ever, either. */
 void log_out_guard(void);
 /* Another socket than /dev/log. */
 void log_out_syslog_at(const char *path);

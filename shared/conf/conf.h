@@ -44,9 +44,9 @@ struct conf {
 	 * list, its last value.
 	 */
 	char **origin;
-	/* What the operator should know: sentences. */
+	/* Warnings for the operator: sentences. */
 	struct conf_list notes;
-	/* What relative paths begin with; NULL: the current directory. */
+	/* The base of relative paths; NULL: the current directory. */
 	char *base;
 };
 

@@ -22,7 +22,7 @@
 
 #define SOURCE "master" /* while a dump is read */
 
-/* What is opened, taken or entered once, when the server starts. */
+/* Options that are used once, when the server starts. */
 static const char *const at_start[] = {
 	"database",
 	"runtime_dir",

@@ -103,7 +103,7 @@ is_listed(const struct conf *c, const char *text)
 	return false;
 }
 
-/* What one listener needs of the other options: NULL, or what is missing. */
+/* Does a listener have the options that it needs?  NULL, or what is missing. */
 static const char *
 find_need(const struct conf *c, const struct listen_spec *l)
 {

@@ -80,7 +80,7 @@ find_word(struct str name, struct str word)
 	return -1;
 }
 
-/* What follows X_PORT_: 6001_TCP, 6001_TCP_ADDR, _TCP_PORT or _TCP_PROTO. */
+/* The rest after X_PORT_: 6001_TCP, 6001_TCP_ADDR, _TCP_PORT or _TCP_PROTO. */
 static bool
 is_port_form(struct str rest, struct str value)
 {

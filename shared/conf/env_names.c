@@ -54,7 +54,7 @@ const struct env_name env_names[] = {
 
 const size_t env_names_n = nitems(env_names);
 
-/* What stands in the environment; NULL: nothing that is meant for us. */
+/* The value in the environment; NULL: nothing that is meant for us. */
 static const char *
 value_of(const struct env_name *e)
 {

@@ -23,7 +23,7 @@ struct cert {
 	EVP_PKEY *key;
 };
 
-/* What everybody may know of it. */
+/* The public facts about it. */
 struct cert_facts {
 	char name[CERT_NAME_MAX];             /* the first one it is for */
 	int64_t expires;                      /* seconds since 1970 */

@@ -16,8 +16,8 @@
 struct tls_set;
 
 /*
- * What handshakes look at while they run.  It has to outlive every SSL that
- * was made from any of its sets; the set may be replaced meanwhile.
+ * The state that handshakes read while they run.  It has to outlive every SSL
+ * that was made from any of its sets; the set may be replaced meanwhile.
  */
 struct tls_home {
 	struct tls_set *set;
@@ -32,7 +32,7 @@ struct tls_home {
 struct tls_set *tls_set_new(
     struct tls_home *, struct str bundle, int *which, char **why);
 void tls_set_free(struct tls_set *);
-/* What a new connection begins with. */
+/* The context of a new connection. */
 SSL_CTX *tls_set_default(const struct tls_set *);
 /* The facts of each certificate; returns how many. */
 size_t tls_set_facts(const struct tls_set *, struct cert_facts out[CERT_MAX]);

@@ -47,7 +47,7 @@ load(const uint32_t *p)
 	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
 }
 
-/* What was copied is whole if the master has not begun this half again. */
+/* The copy is whole if the master has not begun this half again. */
 static bool
 is_overtaken(const uint32_t *generation, uint32_t was)
 {

@@ -9,7 +9,7 @@
  * others have.
  *
  * The master writes, the others read.  Each thing has two halves and a
- * generation that counts up when the next half is complete; who reads copies,
+ * generation that counts up when the next half is complete; a reader copies,
  * and looks whether it was overtaken meanwhile.
  */
 
@@ -32,7 +32,7 @@ struct tls_ticket_key {
 
 struct tls_store; /* secrets: only for workers */
 
-/* What everybody may see; also the broker. */
+/* The public part, also for the broker. */
 struct cert_board;
 
 /* ---- a bundle: what a worker needs to serve TLS, as bytes ---- */

@@ -70,7 +70,7 @@ enum conn_query_kind {
 /* TAKE.kind */
 enum take_kind { TAKE_EVENTS, TAKE_READS };
 
-/* Who may send a message. */
+/* The processes that may send a message. */
 enum ipc_sender {
 	FROM_WORKER = 1 << 0,
 	FROM_BROKER = 1 << 1,

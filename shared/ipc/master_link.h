@@ -3,7 +3,7 @@
 #define SHARED_IPC_MASTER_LINK_H
 
 /*
- * A child's end of the link to the master: what all roles do with an order
+ * A child's end of the link to the master: all roles handle an order
  * (the configuration, the log), and what each does besides.
  */
 

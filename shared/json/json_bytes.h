@@ -3,7 +3,7 @@
 #define SHARED_JSON_JSON_BYTES_H
 
 /*
- * What the files of JSON share: looking at eight bytes at a time.  For nobody
+ * Shared by the files of JSON: looking at eight bytes at a time.  For nobody
  * else.
  */
 

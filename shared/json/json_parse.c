@@ -314,7 +314,7 @@ json_parse(struct str text, struct json *out, const char **err)
 	out->raw = str_make(from, (size_t)(s.p - from));
 	if (skip_ws(s.p, s.end) != s.end) {
 		*out = (struct json){ 0 };
-		*err = "something stands behind the value";
+		*err = "text after the value";
 		return -1;
 	}
 	*err = NULL;

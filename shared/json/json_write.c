@@ -204,7 +204,7 @@ json_key_str(struct json_writer *w, struct str key)
 	before_value(w);
 	json_quote(&w->b, key);
 	buf_putc(&w->b, ':');
-	/* What follows the colon takes no comma, but sets the bit again. */
+	/* The value after the colon takes no comma, but sets the bit again. */
 	w->comma &= ~((uint32_t)1 << w->depth);
 }
 

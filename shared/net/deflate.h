@@ -23,7 +23,7 @@ struct inflater;
 #define DEFLATE_BITS_MAX 15
 #define DEFLATE_WINDOW ((size_t)1 << DEFLATE_BITS_MAX)
 
-/* What server and client have agreed on. */
+/* The parameters on which server and client have agreed. */
 struct deflate_terms {
 	uint8_t bits;        /* the client's window for what we send */
 	bool bits_asked;     /* the client named server_max_window_bits */

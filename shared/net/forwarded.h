@@ -3,7 +3,7 @@
 #define SHARED_NET_FORWARDED_H
 
 /*
- * What proxies in front of us have written into a request: the client's
+ * Header fields that proxies in front of us have written: the client's
  * address and whether it speaks TLS (RFC 7239, and the older X-Forwarded-For
  * and X-Forwarded-Proto).  Pure.
  */

@@ -211,7 +211,7 @@ parse_request_line(struct http_head *h, struct str line, struct refusal *r)
 
 /* --- header lines ------------------------------------------------------ */
 
-/* What the lines about framing said, before it is judged together. */
+/* The header lines about framing, before they are judged together. */
 struct framing {
 	unsigned lengths, encodings, hosts;
 	bool unknown_encoding;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ip.c: addresses and networks: text to bytes, bytes to text, is it in there?
- * What is given as IPv4 and what came as IPv4-mapped IPv6 is the same address,
+ * An IPv4 address and its IPv4-mapped IPv6 form are the same address,
  * so that a list of networks cannot be passed by in the other notation.
  * Pure, owns nothing.  Must never resolve a name.
  */

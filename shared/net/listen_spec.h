@@ -15,7 +15,7 @@
 #include "shared/base/str.h"
 #include "shared/net/sock.h"
 
-/* What a listener serves; a bit each, for tables. */
+/* The services of a listener; a bit each, for tables. */
 enum listen_role {
 	LISTEN_PUBLIC = 1, /* clients; the API unless there is a LISTEN_API */
 	LISTEN_API = 2,    /* the HTTP API */

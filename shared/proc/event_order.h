@@ -15,7 +15,7 @@
 /* So many runs are remembered: 1 MiB. */
 #define ORDER_MAX 65536
 
-/* What one worker (origin) sent, next to each other: seq first … first + n. */
+/* Events of one worker (origin) next to each other: seq first … first + n. */
 struct order_run {
 	uint64_t origin, first;
 	uint32_t n;

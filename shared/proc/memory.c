@@ -2,7 +2,7 @@
 /*
  * memory.c: reads the limits of the control group and of the machine, and what
  * this process uses.  Owns one open file, so that nothing has to be opened
- * later.  Must never fail: who cannot find out anything has no limit.
+ * later.  Must never fail: without information there is no limit.
  */
 
 #include "shared/proc/memory.h"

@@ -13,8 +13,8 @@ struct memory {
 };
 
 /*
- * What this machine, or the control group (version 2 or 1), grants all of us:
- * the smallest of them in bytes, or 0 when that cannot be found out.
+ * The memory that this machine, or the control group (version 2 or 1), grants
+ * us: the smallest of them in bytes, or 0 when that cannot be found out.
  */
 uint64_t memory_available(void);
 /*

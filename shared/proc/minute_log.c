@@ -187,7 +187,7 @@ read_head(int fd)
 	return n == (ssize_t)sizeof(got) && got.layout == want.layout;
 }
 
-/* What is missing at the end has no rows. */
+/* Minutes that are missing at the end have no rows. */
 static int
 read_rows(struct minute_log *l, int fd)
 {

@@ -3,7 +3,7 @@
 #define SHARED_PROC_MINUTE_LOG_H
 
 /*
- * What each minute of the last day brought, in memory that survives the
+ * Counters of each minute of the last day, in memory that survives the
  * broker and in a file that survives the daemon.
  *
  * The broker writes into memory that the master has made, so that nothing on

@@ -2,7 +2,7 @@
 #ifndef SHARED_PROC_PROC_H
 #define SHARED_PROC_PROC_H
 
-/* What a process does to itself: privileges, limits, title, signals. */
+/* Settings of this process: privileges, limits, title, signals. */
 
 #include <signal.h>
 #include <stdbool.h>
@@ -52,7 +52,7 @@ struct inherit {
 };
 
 /*
- * What one process of the group has logged, the others need not repeat: a
+ * A warning that one process of the group has logged is not repeated: a
  * small table in memory that all share.  True when these bytes are not in it;
  * then they are.  Two that fall together push each other out.  noted: NULL,
  * then always true; else of proc_map_noted().

@@ -3,7 +3,7 @@
 #define SHARED_PROC_PROC_USAGE_H
 
 /*
- * What a process uses of the machine.  The master has no link to the broker:
+ * CPU and memory that a process uses.  The master has no link to the broker:
  * it writes its numbers into memory that its children share.
  */
 
@@ -22,7 +22,7 @@ uint64_t proc_usage_cpu_us(void);
 struct proc_usage *proc_usage_map(void);
 /* Writes down what this process uses. */
 void proc_usage_put(struct proc_usage *, const struct memory *);
-/* What was written last; zeros without a place (NULL). */
+/* The last values that were written; zeros without a place (NULL). */
 void proc_usage_get(const struct proc_usage *, struct proc_usage *out);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * stats.c: histograms, close codes and sums of what is counted.  Pure, and
- * owns nothing: who counts owns the structs.  Must never allocate: parts of
- * it run for each event.
+ * owns nothing: the process that counts owns the structs.  Must never allocate:
+ * parts of it run for each event.
  */
 
 #include "shared/proc/stats.h"

@@ -3,7 +3,7 @@
 #define SHARED_PROC_STATS_H
 
 /*
- * What is counted, made by the preprocessor from stats.def.  A worker counts
+ * The counters, made by the preprocessor from stats.def.  A worker counts
  * from zero since its last report (message STATS), the broker adds; gauges
  * and histograms travel in the same structs.  All fields are u64, so that a
  * struct is a row of numbers, too.
@@ -44,7 +44,7 @@ enum stats_code {
 enum stats_code stats_code(unsigned code);
 /* The code as text, or "other". */
 const char *stats_code_name(enum stats_code);
-/* What it means, in a word or two. */
+/* Its meaning, in a word or two. */
 const char *stats_code_text(enum stats_code);
 
 /* Of one app, counted by one worker. */
@@ -83,7 +83,7 @@ struct stats_row {
 	struct stats_app counts;
 };
 
-/* What the broker knows of itself and of everything together. */
+/* Gauges of the broker, and of everything together. */
 struct stats_broker {
 #define BROKER_COUNT(field, name, label, help) uint64_t field;
 #define BROKER_TIME(field, name, label, help) uint64_t field;
@@ -101,7 +101,7 @@ struct stats_cert {
 #include "shared/proc/stats.def"
 };
 
-/* What the broker knows of one app, and of the link to one worker. */
+/* Gauges of one app, and of the link to one worker. */
 struct stats_app_now {
 #define APP_GAUGE(field, name, label, help) uint64_t field;
 #include "shared/proc/stats.def"

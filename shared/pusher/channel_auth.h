@@ -19,7 +19,7 @@ enum auth_result {
 	AUTH_SIGNATURE /* does not match */
 };
 
-/* Whose signature is to be checked. */
+/* The subject of the signature. */
 struct auth_app {
 	struct sign_key *sign; /* keyed with the app's secret */
 	struct str key;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a channel's name says, and the other small names of the protocol:
+ * The meaning of a channel's name, and the other small names of the protocol:
  * user ids and socket ids.
  *
  * Every comparison is anchored at the start, case-sensitive and counts

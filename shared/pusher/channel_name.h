@@ -3,7 +3,7 @@
 #define SHARED_PUSHER_CHANNEL_NAME_H
 
 /*
- * What a channel's name says: Pusher documentation, "Channels", naming
+ * The meaning of a channel's name: Pusher documentation, "Channels", naming
  * conventions.  Anchored, case-sensitive prefixes; never a substring.
  */
 
@@ -50,7 +50,7 @@ enum user_id_fault {
 #define USER_ID_BYTES 800 /* of an id as long as a setting may allow */
 enum user_id_fault user_id_check(struct str id, size_t max);
 bool user_id_is_valid(struct str id, size_t max);
-/* What is wrong, to stand behind "the id of the user "; never NULL. */
+/* A clause for a sentence about the id; never NULL. */
 const char *user_id_text(enum user_id_fault);
 
 /* digits '.' digits: what every official server library requires. */

@@ -14,7 +14,7 @@ enum pusher_error {
 #include "shared/pusher/pusher_errors.def"
 };
 
-/* What clients do when they are closed with a code. */
+/* The reaction of clients to the code of a close. */
 enum pusher_reaction {
 	PUSHER_CLIENTS_TLS,     /* come back with wss */
 	PUSHER_CLIENTS_STAY,    /* stay away */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * webhook.c: an endpoint and its options, filters, the bytes of a request and
- * their signature.  What comes from a person is checked here, once, when it is
+ * their signature.  Input of a person is checked here, once, when it is
  * set; so a header can never split a request.  Which addresses are open is
  * webhook_addr.c.  Must never send, log, or look at a clock.
  */

@@ -283,7 +283,7 @@ event_types = ["client_event"]
 			['sockudo', '[a]\nb = 1979-05-27', /line 2: a value/],
 			['sockudo', '[a]\nb = """x"""', /line 2: .*several lines/],
 			['sockudo', '[a]\nb = 1\nb = 2', /line 3: the same name twice/],
-			['sockudo', '[a]\nb = 1 c', /line 2: something behind/],
+			['sockudo', '[a]\nb = 1 c', /line 2: text after/],
 			['sockudo', `[a]\nb = ${'['.repeat(40)}`, /line 2: too deep/],
 			['sockudo', '[a]\nb = 1', /no array of apps.*app_manager/],
 			['sockudo', 'PORT=1', /neither JSON.*SOCKUDO_DEFAULT_APP_/],
