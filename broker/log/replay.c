@@ -177,7 +177,8 @@ replay_recall(struct replay *x, uint32_t app, uint64_t sid, struct str channel,
 	const struct app_log *l = app_logs_find(&x->logs, app);
 	struct resume_session *s = resumes_of(&x->sessions, sid);
 
-	if (l == NULL || s == NULL || pos == 0 || pos > ring_last(l->ring))
+	if (l == NULL || s == NULL || s->anew || pos == 0 ||
+	    pos > ring_last(l->ring))
 		return;
 	resume_entered(&x->sessions, s, app_log_hash(l, channel),
 	    pos > back ? pos - back : 1, pos);

@@ -356,7 +356,7 @@ begin_anew(struct session_row *row, struct resume_session *r, uint64_t epoch)
 	row->acked = 0;
 	row->channels = row->out = 0;
 	resume_channels_clear(&r->channels);
-	r->all = true;
+	r->all = r->anew = true;
 	if (r->lost != RESUME_EXPIRED)
 		lose(r, RESUME_RESTARTED);
 }
@@ -380,7 +380,7 @@ give(struct resumes *s, struct resume_session *r, const struct resume_hello *h)
 	hash_insert(&s->by_sid, &r->by_sid, hash_u64(h->sid));
 	r->attached_at = h->now;
 	r->used = false;
-	if (h->replay && row->out == 0) {
+	if (h->replay && row->out == 0 && !r->anew) {
 		r->all = false; /* those that are said now are all of them */
 		row->channels = 0;
 	}
@@ -406,6 +406,7 @@ resumes_attach(struct resumes *s, const struct resume_hello *h)
 		detach(s, r);
 	}
 	settle(s, r);
+	r->anew = false;
 	if (row->epoch != h->epoch)
 		begin_anew(row, r, h->epoch);
 	give(s, r, h);

@@ -47,6 +47,7 @@ struct resume_session {
 	enum resume_reason lost;
 	double attached_at;
 	bool used; /* its connection has subscribed something */
+	bool anew; /* its connection has numbers of another log */
 	bool over; /* … and more than the channels that are kept */
 };
 

@@ -31,6 +31,7 @@ static const char *const at_start[] = {
 	"sandbox",
 	"core_dumps",
 	"outbox",
+	"resume_sessions",
 };
 
 bool

@@ -53,8 +53,8 @@ static const char head[] =
     ".BR \"pusherctl reload\" .\n"
     "Then either all of it is in force, or, after an error, nothing has "
     "changed.\n"
-    "The options database, runtime_dir, pid_file, user, outbox, sandbox and\n"
-    "core_dumps need a restart, and the answer says so.\n"
+    "The options database, runtime_dir, pid_file, user, outbox, sandbox,\n"
+    "core_dumps and resume_sessions need a restart, and the answer says so.\n"
     ".SH OPTIONS\n";
 
 /* Prose for what the options above only name. */

@@ -144,11 +144,11 @@ describe('reload', () => {
 	test('options that need a restart are named and kept', async () => {
 		const { d } = await daemon();
 		d.write({ outbox: path.join(d.dir, 'other.db'), pong_timeout: 21,
-			pid_file: path.join(d.dir, 'other.pid') });
+			pid_file: path.join(d.dir, 'other.pid'), resume_sessions: 100 });
 		for (let i = 0; i < 2; i++)
 			assert.equal((await reloaded(d)).needs_restart,
-				'pid_file, outbox');
-		assert.match(d.readLog(), /needs a restart: pid_file, outbox/);
+				'pid_file, resume_sessions, outbox');
+		assert.match(d.readLog(), /needs a restart: pid_file, resume_sessions/);
 		assert.ok(!fs.existsSync(path.join(d.dir, 'other.pid')));
 		await d.stop();
 	});

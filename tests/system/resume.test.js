@@ -395,47 +395,6 @@ suite('resume over a restart', (d) => {
 		await c.close();
 	});
 
-	test('what is published while resume is off is a gap', async () => {
-		const set = (value) =>
-			d.ctl(['app', 'set', app.id, `resume=${value}`]);
-		const ids = [newId(), newId(), newId()];
-		const [away, live, down] = await Promise.all(
-			ids.map((id) => open(d, app, id)));
-		for (const c of [away, live, down]) await enter(c, 'x');
-		await settled(live);
-		away.reset();
-		set('off');
-		await publish(d, app, 'x', 'e', '1');
-		set('on');
-		assert.equal(await live.expect('e', 'x'), '1');
-		live.reset();
-		await publish(d, app, 'x', 'e', '2');
-		for (const id of ids.slice(0, 2)) {
-			const c = await open(d, app, id);
-			assert.equal((await enter(c, 'x')).reason, 'restarted');
-			await settled(c);
-			c.reset();
-		}
-		d.signal('SIGTERM');
-		await d.exited;
-		d.exit = null;
-		set('off');
-		await d.start();
-		await publish(d, app, 'x', 'e', '3');
-		set('on');
-		for (const id of ids) {
-			const c = await open(d, app, id);
-			assert.equal((await enter(c, 'x')).reason, 'restarted');
-			await publish(d, app, 'x', 'e', '4');
-			assert.equal(await c.expect('e', 'x'), '4');
-			await settled(c);
-			c.reset();
-		}
-		const c = await open(d, app, ids[0]);
-		assert.deepEqual(datas(await enter(c, 'x')), ['4', '4']);
-		await c.close();
-	});
-
 	test('a damaged log is replaced: one line, and a gap', async () => {
 		d.allow(/resume log of the app .* damaged/);
 		const id = newId();
