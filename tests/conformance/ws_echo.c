@@ -22,12 +22,15 @@
 #include "shared/conf/conf.h"
 #include "shared/crypto/sign.h"
 #include "shared/net/http.h"
+#include "shared/net/sock.h"
 #include "shared/net/ws_frame.h"
 #include "shared/proc/proc.h"
 #include "worker/app/apps.h"
+#include "worker/conn/compression.h"
 #include "worker/conn/conn.h"
-#include "worker/conn/output.h"
 #include "worker/conn/input.h"
+#include "worker/conn/output.h"
+#include "worker/conn/variants.h"
 #include "worker/conn/ws.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
@@ -36,18 +39,29 @@
 #define MESSAGE_MAX (16u << 20)
 
 static struct worker w;
+static struct context *context; /* the last message */
 static struct ws_handler handler;
 static struct conf conf;
 static struct inherit inherit;
 
+/* As events of one channel are sent: compressed if the client wants that. */
 static void
 echo(struct conn *c, enum ws_opcode op, struct str s)
 {
 	unsigned char head[WS_HEAD_MAX];
-	size_t n = ws_head_write(op, s.n, head);
+	struct buf *b =
+	    buf_from(str_make((char *)head, ws_head_write(op, s.n, head)));
+	struct variants v = { .w = &w, .context = &context };
 
-	conn_queue_bytes(c, str_make(head, n));
-	conn_queue_bytes(c, s);
+	buf_append(&b, s);
+	v.frame = buf_str(b);
+	if (c->window_bits != 0 && variants_begin(&v, c->app, 2, S("echo"))) {
+		variants_queue(&v, c);
+		variants_end(&v, c->app);
+	} else {
+		conn_queue_bytes(c, v.frame);
+	}
+	buf_unref(b);
 }
 
 static void
@@ -83,7 +97,8 @@ feed(struct conn *c, char *bytes, size_t n)
 	struct http_head head;
 	enum http_error err;
 	const char *why;
-	char accept[29], text[256];
+	char accept[29];
+	struct buf *b = NULL;
 	ssize_t used =
 	    http_head_read(&head, str_make(bytes, n), 0, 16384, &err, &why);
 
@@ -94,13 +109,16 @@ feed(struct conn *c, char *bytes, size_t n)
 		return n;
 	}
 	sign_ws_accept(http_header(&head, S("Sec-WebSocket-Key")), accept);
-	snprintf(text, sizeof(text),
+	buf_printf(&b,
 	    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-	    "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+	    "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n",
 	    accept);
-	conn_queue_bytes(c, str_of(text));
-	c->ops = &ws_ops;
 	c->app = client_app_ref(apps_by_num(&w, 1));
+	compression_negotiate(c, &head, &b);
+	buf_append(&b, S("\r\n"));
+	conn_queue_bytes(c, buf_str(b));
+	buf_unref(b);
+	c->ops = &ws_ops;
 	c->greeted = c->authorized = true;
 	conn_enlist(c);
 	ws_arm(c);
@@ -157,6 +175,7 @@ init(void)
 	hash_seed();
 	conf_init(&conf);
 	conf.max_message_bytes = MESSAGE_MAX;
+	conf.compression_min_bytes = 1;
 	conf.client_buffer = 1u << 30;
 	conf.client_buffer_age = 600;
 	w.conf = &conf;
