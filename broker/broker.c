@@ -43,7 +43,10 @@
 #include "broker/stats/totals.h"
 #include "broker/user/user.h"
 #include "broker/user/users.h"
+#include "broker/webhook/endpoints.h"
 #include "broker/webhook/events.h"
+#include "broker/webhook/queue.h"
+#include "broker/webhook/state.h"
 #include "shared/base/hash.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
@@ -76,7 +79,9 @@ struct parts {
 	struct subscription_counts subscription_counts;
 	struct users users;
 	struct queries queries;
-	struct webhook_events webhooks;
+	struct webhook_endpoints endpoints;
+	struct webhook_queue webhook_queue;
+	struct webhook_states webhook_states;
 	struct totals totals;
 	struct route_taps taps;
 	struct closes closes;
@@ -105,7 +110,7 @@ tell(struct broker *br)
 	more = subscribe_go_on(br);
 	more = users_go_on(br) || more;
 	more = subscription_count_go_on(br) || more;
-	return webhook_events_go_on(br) || more;
+	return webhook_states_go_on(br) || more;
 }
 
 void
@@ -217,7 +222,9 @@ wire(struct broker *br)
 	br->subscription_counts = &all->subscription_counts;
 	br->users = &all->users;
 	br->queries = &all->queries;
-	br->webhooks = &all->webhooks;
+	br->endpoints = &all->endpoints;
+	br->webhook_queue = &all->webhook_queue;
+	br->webhook_states = &all->webhook_states;
 	br->totals = &all->totals;
 	br->taps = &all->taps;
 	br->closes = &all->closes;
@@ -250,7 +257,7 @@ init(struct broker *br, const struct conf *conf, unsigned nslots)
 	idempotency_init(br->idempotency);
 	control_init(br);
 	route_init(br);
-	br->events = &hooks_events;
+	br->events = &webhook_observer;
 	br->apps->ops = &order_of_apps;
 	totals_init(br);
 	history_init(br);

@@ -23,7 +23,7 @@
 #include "broker/stats/metrics.h"
 #include "broker/stats/totals.h"
 #include "broker/user/users.h"
-#include "broker/webhook/events.h"
+#include "broker/webhook/courier_link.h"
 
 /*
  * What comes behind a message that waits for room has to wait too.  1: it
@@ -136,11 +136,11 @@ on_terminate(void *owner, const struct ipc_in *in)
 		return function(p, &m); \
 	}
 
-COURIER(courier_state, webhook_queue_on_state)
+COURIER(courier_state, courier_link_on_state)
 COURIER(courier_stats, totals_on_courier)
-COURIER(hook_ack, webhook_queue_on_ack)
-COURIER(hook_state, webhook_events_on_state)
-COURIER(hook_states_done, webhook_events_on_states_done)
+COURIER(hook_ack, courier_link_on_ack)
+COURIER(hook_state, courier_link_on_hook_state)
+COURIER(hook_states_done, courier_link_on_hook_states_done)
 
 static int
 on_courier_hello(void *owner, const struct ipc_in *in)
@@ -149,7 +149,7 @@ on_courier_hello(void *owner, const struct ipc_in *in)
 
 	if (msg_courier_hello_get(&m, in->body) == -1)
 		return -1;
-	return webhook_queue_on_hello(owner, &m);
+	return courier_link_on_hello(owner, &m);
 }
 
 static int

@@ -28,9 +28,11 @@
 #include "broker/stats/metrics.h"
 #include "broker/stats/totals.h"
 #include "broker/user/users.h"
+#include "broker/webhook/courier_link.h"
 #include "broker/webhook/endpoints.h"
 #include "broker/webhook/events.h"
 #include "broker/webhook/queue.h"
+#include "broker/webhook/state.h"
 #include "shared/base/log.h"
 #include "shared/conf/conf.h"
 
@@ -52,7 +54,7 @@ on_down(struct peer *p)
 	unsigned slot = (unsigned)p->slot;
 
 	if (p->courier) {
-		webhook_queue_lost(&br->webhooks->queue);
+		webhook_queue_lost(br->webhook_queue);
 		totals_courier_lost(br);
 	}
 	if (p->slot == -1)
@@ -99,7 +101,7 @@ on_open(struct broker *br, unsigned nworkers)
 	log_info("resync: complete workers=%u/%u channels=%zu ms=%.0f",
 	    nworkers, br->conf->nworkers, br->registry->channels.n,
 	    (broker_now() - br->resync->began) * 1000);
-	webhook_events_on_live(br);
+	webhook_states_sync(br);
 }
 
 const struct link_ops order_of_links = {
@@ -115,13 +117,6 @@ const struct link_ops order_of_links = {
 
 /* ---- apps ---- */
 
-static void
-send_endpoints(struct broker *br)
-{
-	if (br->webhooks->queue.courier != NULL)
-		webhook_endpoints_send(br, br->webhooks->queue.courier);
-}
-
 /* The courier gets the endpoints under the owners that they have now. */
 static int
 on_apps_read(struct broker *br, struct appdb *db)
@@ -129,7 +124,7 @@ on_apps_read(struct broker *br, struct appdb *db)
 	if (webhook_endpoints_read(br, db) == -1)
 		return -1;
 	webhook_events_changed(br);
-	send_endpoints(br);
+	courier_link_send_endpoints(br);
 	return 0;
 }
 
@@ -150,5 +145,5 @@ const struct broker_apps_ops order_of_apps = {
 	.read = on_apps_read,
 	.deleted = on_app_deleted,
 	.forget = on_app_forget,
-	.expired = send_endpoints,
+	.expired = courier_link_send_endpoints,
 };

@@ -23,7 +23,7 @@
 #include "broker/stats/closes.h"
 #include "broker/stats/history.h"
 #include "broker/stats/totals.h"
-#include "broker/webhook/events.h"
+#include "broker/webhook/queue.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
@@ -429,7 +429,7 @@ void
 verb_limits(struct control_client *cc)
 {
 	struct broker *br = cc->br;
-	const struct webhook_queue *q = &br->webhooks->queue;
+	const struct webhook_queue *q = br->webhook_queue;
 
 	for (unsigned i = 0; i < br->nslots; i++)
 		if (br->peers[i] != NULL)

@@ -9,7 +9,9 @@
 
 #include "broker/control/control_job.h"
 #include "broker/core/core.h"
+#include "broker/webhook/endpoints.h"
 #include "broker/webhook/events.h"
+#include "broker/webhook/queue.h"
 #include "shared/json/json_write.h"
 
 static void
@@ -22,8 +24,8 @@ put_number(struct json_writer *w, const char *key, uint64_t v)
 void
 verb_webhooks_row(struct control_client *cc)
 {
-	const struct webhook_queue *q = &cc->br->webhooks->queue;
-	bool idle = cc->br->webhooks->apps.n == 0 && q->n == 0 && !q->ready;
+	const struct webhook_queue *q = cc->br->webhook_queue;
+	bool idle = cc->br->endpoints->apps.n == 0 && q->n == 0 && !q->ready;
 	struct json_writer w;
 
 	json_writer_init(&w);
@@ -54,7 +56,7 @@ verb_webhook_test(struct control_client *cc, struct json args)
 	uint64_t num;
 
 	if (json_u64(json_get(args, S("webhook")), UINT32_MAX, &num) == 0)
-		why = hooks_test(cc->br, (uint32_t)num);
+		why = webhook_events_test(cc->br, (uint32_t)num);
 	if (why != NULL)
 		control_fail(cc, "%s", why);
 	else

@@ -23,7 +23,7 @@
 #include "broker/stats/closes.h"
 #include "broker/user/user.h"
 #include "broker/user/users.h"
-#include "broker/webhook/events.h"
+#include "broker/webhook/queue.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
@@ -228,7 +228,7 @@ totals_courier_lost(struct broker *br)
 void
 totals_now_broker(struct broker *br, struct stats_broker *out)
 {
-	const struct webhook_queue *q = &br->webhooks->queue;
+	const struct webhook_queue *q = br->webhook_queue;
 	struct rlimit rl = { 0 };
 	struct proc_usage master = { 0 };
 
@@ -285,7 +285,7 @@ totals_now_app(const struct broker *br, uint32_t app, struct stats_app_now *out)
 	const struct broker_app *a = apps_lookup(br, app);
 	const struct registry_app *r = registry_app_find(br->registry, app);
 	const struct hook_line *line =
-	    webhook_queue_find(&br->webhooks->queue, app);
+	    webhook_queue_find(br->webhook_queue, app);
 	const struct app_log *l = app_logs_find(&br->replay->logs, app);
 
 	*out = (struct stats_app_now){ 0 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * endpoints.c: which endpoints there are.  Owns struct hook_app.  Filters are
+ * endpoints.c: the webhook endpoints.  Owns struct hook_app.  Filters are
  * applied here, before anything is queued or signed.  Must never write to the
  * database and never log a URL or a header: both may hold secrets.
  */
@@ -8,16 +8,11 @@
 #include "broker/webhook/endpoints.h"
 
 #include <stdlib.h>
-#include <time.h>
 
-#include "broker/app/apps.h"
 #include "broker/core/core.h"
-#include "broker/link/peer.h"
-#include "broker/webhook/events.h"
 #include "shared/app/appdb_hooks.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
-#include "shared/conf/conf.h"
 
 static bool
 app_eq(const struct hash_node *n, const void *key)
@@ -38,7 +33,7 @@ find(const struct hash *apps, uint32_t num)
 const struct hook_app *
 webhook_endpoints_find(const struct broker *br, uint32_t app)
 {
-	return find(&br->webhooks->apps, app);
+	return find(&br->endpoints->apps, app);
 }
 
 static void
@@ -62,7 +57,7 @@ clear(struct hash *apps)
 void
 webhook_endpoints_clear(struct broker *br)
 {
-	clear(&br->webhooks->apps);
+	clear(&br->endpoints->apps);
 }
 
 static int
@@ -92,54 +87,11 @@ webhook_endpoints_read(struct broker *br, struct appdb *db)
 		clear(&apps);
 		return -1;
 	}
-	clear(&br->webhooks->apps);
-	br->webhooks->apps = apps;
-	memcpy(br->webhooks->database, appdb_uuid(db),
-	    sizeof(br->webhooks->database));
+	clear(&br->endpoints->apps);
+	br->endpoints->apps = apps;
+	memcpy(br->endpoints->database, appdb_uuid(db),
+	    sizeof(br->endpoints->database));
 	return 0;
-}
-
-static void
-send_app(struct broker *br, struct peer *p, const struct hook_app *a)
-{
-	const struct broker_app *app = apps_find(br, a->num);
-	bool old =
-	    app != NULL && app_has_old_key(&app->app, (uint64_t)time(NULL));
-
-	for (size_t i = 0; app != NULL && i < a->n; i++) {
-		const struct webhook *h = &a->v[i];
-		struct msg_endpoint m = {
-			.num = h->num,
-			.app = h->app,
-			.enabled = h->enabled,
-			.batch = h->batch,
-			.allow_private = br->conf->webhook_allow_private ||
-			    app->app.webhook_allow_private,
-			.url = str_of(h->url),
-			.headers = str_of(h->headers),
-			.key = str_of(app->app.key),
-			.secret = str_of(app->app.secret),
-			.old_key = old ? str_of(app->app.old_key) : S(""),
-			.old_secret = old ? str_of(app->app.old_secret) : S(""),
-			.old_until = old ? app->app.old_until : 0,
-			.owner = str_of(webhook_events_line(br, h->app)->owner),
-		};
-
-		ipc_send_endpoint(&p->ipc, &m);
-	}
-}
-
-void
-webhook_endpoints_send(struct broker *br, struct peer *p)
-{
-	struct msg_endpoints_done done = { .database =
-					       str_of(br->webhooks->database) };
-	struct hash_node *n;
-
-	for (n = hash_first(&br->webhooks->apps); n != NULL;
-	     n = hash_next(&br->webhooks->apps, n))
-		send_app(br, p, container_of(n, struct hook_app, node));
-	ipc_send_endpoints_done(&p->ipc, &done);
 }
 
 bool
@@ -173,8 +125,8 @@ webhook_endpoints_endpoint(const struct broker *br, uint32_t num)
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&br->webhooks->apps); n != NULL;
-	     n = hash_next(&br->webhooks->apps, n)) {
+	for (n = hash_first(&br->endpoints->apps); n != NULL;
+	     n = hash_next(&br->endpoints->apps, n)) {
 		const struct hook_app *a =
 		    container_of(n, const struct hook_app, node);
 

@@ -2,18 +2,17 @@
 #ifndef BROKER_WEBHOOK_ENDPOINTS_H
 #define BROKER_WEBHOOK_ENDPOINTS_H
 
-/* The webhook endpoints of the apps, from the database, and who wants what. */
+/* The webhook endpoints of the apps, from the database, and their filters. */
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shared/app/appdb.h"
 #include "shared/base/buf.h"
 #include "shared/base/hash.h"
 #include "shared/pusher/webhook.h"
 
-struct appdb;
 struct broker;
-struct peer;
 
 /* The endpoints of one app. */
 struct hook_app {
@@ -24,21 +23,24 @@ struct hook_app {
 	size_t n;
 };
 
+struct webhook_endpoints {
+	char database[APPDB_UUID_LEN + 1];
+	struct hash apps; /* struct hook_app */
+};
+
 /*
  * Reads them all.  0, or -1 with appdb_error(): then everything is as it was.
  */
 int webhook_endpoints_read(struct broker *, struct appdb *);
 void webhook_endpoints_clear(struct broker *);
-/* All of them, then ENDPOINTS_DONE. */
-void webhook_endpoints_send(struct broker *, struct peer *);
 
 /* NULL when the app has no endpoint. */
 const struct hook_app *webhook_endpoints_find(
     const struct broker *, uint32_t app);
-/* Does any endpoint want one of these kinds from this channel? */
+/* True when an endpoint wants one of these kinds from this channel. */
 bool webhook_endpoints_wants(
     const struct hook_app *, uint32_t mask, struct str channel);
-/* Appends the numbers of those that want it; NULL: of none. */
+/* Appends the numbers of the endpoints that want it. */
 void webhook_endpoints_match(const struct hook_app *, enum webhook_kind,
     struct str channel, struct buf **numbers);
 /* The endpoint of this number, or NULL. */

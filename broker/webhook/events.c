@@ -1,106 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * events.c: turns what happens in channels into webhook events: facts (state.c)
- * and events that are none, for the endpoints that want them (hook_apps.c),
- * into the queue (hook_queue.c).  Owns the question whether the broker knows
- * enough to tell anything.  Must never look into an event unless an endpoint
- * wants it.
+ * events.c: turns what happens in channels into webhook events: states
+ * (state.c) and single events, for the endpoints that want them (endpoints.c),
+ * into the queue (queue.c).  Must never parse an event unless an endpoint wants
+ * it.
  */
 
 #include "broker/webhook/events.h"
-
-#include <time.h>
 
 #include "broker/app/apps.h"
 #include "broker/channel/channel_events.h"
 #include "broker/channel/presence.h"
 #include "broker/channel/registry.h"
 #include "broker/core/core.h"
-#include "broker/link/peer.h"
-#include "broker/link/resync.h"
 #include "broker/webhook/endpoints.h"
+#include "broker/webhook/queue.h"
 #include "broker/webhook/state.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_slice.h"
 #include "shared/net/ws_frame.h"
 
-#define USER_MAX 4096 /* bytes of a user id */
 #define BIT(kind) (1u << (kind))
 
 static const struct str none = { "", 0 };
 
-/* NULL: there is no such app. */
-static char *
-owner_of(struct broker *br, uint32_t app)
-{
-	const struct broker_app *a = apps_find(br, app);
-
-	return a == NULL
-	    ? NULL
-	    : xasprintf("%s/%s", br->webhooks->database, a->app.id);
-}
-
-struct hook_line *
-webhook_events_line(struct broker *br, uint32_t app)
-{
-	struct hook_line *line = webhook_queue_line(&br->webhooks->queue, app);
-
-	if (line->owner == NULL)
-		line->owner = owner_of(br, app);
-	if (line->owner == NULL)
-		line->owner = xstrdup("");
-	return line;
-}
-
-/*
- * Another database may give the number of an app to another one.  What waits
- * names its owner; what the other one has been told is nothing to this one.
- */
-static void
-update_owners(struct broker *br)
-{
-	struct hash *lines = &br->webhooks->queue.lines;
-	struct hash_node *n;
-
-	for (n = hash_first(lines); n != NULL; n = hash_next(lines, n)) {
-		struct hook_line *line =
-		    container_of(n, struct hook_line, node);
-		char *owner = owner_of(br, line->app);
-
-		line->changed = false;
-		if (owner == NULL) /* it is deleted: its ends are told */
-			continue;
-		if (line->owner != NULL && strcmp(line->owner, owner) != 0) {
-			facts_forget(br, line->app);
-			line->changed = true;
-		}
-		free(line->owner);
-		line->owner = owner;
-	}
-}
-
-void
-webhook_events_put(struct broker *br, struct msg_hook *m)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	m->time_ms =
-	    (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-	if (m->owner.n == 0)
-		m->owner = str_of(webhook_events_line(br, m->app)->owner);
-	webhook_queue_put(br, m);
-}
-
-void
-webhook_events_on_room(struct broker *br)
-{
-	if (!list_is_empty(&br->webhooks->untold))
-		facts_tell_untold(br);
-}
-
-/* ---- what happens ---- */
+/* ---- the observer ---- */
 
 static struct webhook_state_key
 key_of(const struct broker *br, const struct channel *c, struct str user)
@@ -115,13 +40,13 @@ on_entered(struct broker *br, const struct channel *c, struct str user_id)
 	struct webhook_state_key k;
 	struct webhook_state *f;
 
-	if (!br->webhooks->active || c->hidden)
+	if (!br->webhook_states->active || c->hidden)
 		return;
 	k = key_of(br, c, none);
 	if (c->total == 1 && (f = webhook_state_get(br, &k)) != NULL)
 		webhook_state_begin(br, f);
 	k.user = user_id;
-	if (user_id.n > 0 && user_id.n <= USER_MAX &&
+	if (user_id.n > 0 && user_id.n <= WEBHOOK_STATE_USER_MAX &&
 	    (f = webhook_state_get(br, &k)) != NULL)
 		webhook_state_begin(br, f);
 }
@@ -132,13 +57,13 @@ on_left(struct broker *br, const struct channel *c, struct str user_id)
 	struct webhook_state_key k;
 	struct webhook_state *f;
 
-	if (!br->webhooks->active || c->hidden)
+	if (!br->webhook_states->active || c->hidden)
 		return;
 	k = key_of(br, c, user_id);
 	if (user_id.n > 0 && (f = webhook_state_find(br, &k)) != NULL)
 		webhook_state_end(br, f);
 	k.user = none;
-	/* Members of a dead worker may come back: they still occupy it. */
+	/* Members of a dead worker may return: they still occupy it. */
 	if (c->total == 0 && presence_count(c->presence) == 0 &&
 	    (f = webhook_state_find(br, &k)) != NULL)
 		webhook_state_end(br, f);
@@ -150,7 +75,7 @@ on_missed(struct broker *br, const struct channel *c)
 	struct webhook_state_key k;
 	struct webhook_state *f;
 
-	if (!br->webhooks->active || c->hidden)
+	if (!br->webhook_states->active || c->hidden)
 		return;
 	k = key_of(br, c, none);
 	f = webhook_state_find(br, &k);
@@ -164,12 +89,12 @@ on_filled(struct broker *br, uint32_t app, struct str channel)
 	struct webhook_state_key k = { app, channel, none };
 	struct webhook_state *f;
 
-	if (br->webhooks->nmissed > 0 &&
+	if (br->webhook_states->nmissed > 0 &&
 	    (f = webhook_state_find(br, &k)) != NULL)
 		webhook_state_fill(br, f);
 }
 
-/* An event that is no fact: who wants it gets it, once. */
+/* An event that is no state: each endpoint that wants it gets it once. */
 static void
 pass(struct broker *br, struct msg_hook *m)
 {
@@ -179,7 +104,7 @@ pass(struct broker *br, struct msg_hook *m)
 	    webhook_endpoints_find(br, m->app), m->kind, m->channel, &numbers);
 	m->endpoints = buf_str(numbers);
 	if (numbers != NULL)
-		webhook_events_put(br, m);
+		webhook_queue_put(br, m);
 	buf_unref(numbers);
 }
 
@@ -189,7 +114,7 @@ on_counted(struct broker *br, const struct channel *c)
 	struct msg_hook m = { .kind = WEBHOOK_COUNT };
 	struct buf *event = NULL;
 
-	if (!br->webhooks->active)
+	if (!br->webhook_states->active)
 		return;
 	m.app = c->app->num;
 	m.channel = registry_name(br->registry, c);
@@ -222,7 +147,7 @@ on_client_event(struct broker *br, const struct msg_event *e)
 	struct buf *event = NULL;
 	const char *err;
 
-	if (!br->webhooks->active ||
+	if (!br->webhook_states->active ||
 	    !webhook_endpoints_wants(webhook_endpoints_find(br, e->app),
 		BIT(WEBHOOK_CLIENT_EVENT), e->channel) ||
 	    json_parse(frame_json(e->frame), &json, &err) == -1)
@@ -246,7 +171,7 @@ on_client_event(struct broker *br, const struct msg_event *e)
 	buf_unref(event);
 }
 
-const struct channel_events hooks_events = {
+const struct channel_events webhook_observer = {
 	.entered = on_entered,
 	.left = on_left,
 	.missed = on_missed,
@@ -256,7 +181,7 @@ const struct channel_events hooks_events = {
 };
 
 const char *
-hooks_test(struct broker *br, uint32_t endpoint)
+webhook_events_test(struct broker *br, uint32_t endpoint)
 {
 	const struct webhook *h = webhook_endpoints_endpoint(br, endpoint);
 	struct msg_hook m = { .kind = WEBHOOK_TEST,
@@ -268,85 +193,17 @@ hooks_test(struct broker *br, uint32_t endpoint)
 		return "the running pusherd knows no such webhook";
 	if (!h->enabled)
 		return "the webhook is off (enabled=off)";
-	if (!webhook_queue_make_room(
-		br, webhook_queue_line(&br->webhooks->queue, h->app)))
+	if (!webhook_queue_make_room(br, webhook_queue_line(br, h->app)))
 		return "the app has no room in the queue to the courier";
 	m.app = h->app;
 	webhook_put_event(&event, WEBHOOK_TEST, m.channel, none);
 	m.event = buf_str(event);
-	webhook_events_put(br, &m);
+	webhook_queue_put(br, &m);
 	buf_unref(event);
 	return NULL;
 }
 
-/* ---- beginnings ---- */
-
-/* Both are known, what was told and what is so: the difference is news. */
-static void
-settle(struct broker *br)
-{
-	struct webhook_events *h = br->webhooks;
-
-	if (h->settled || !h->told || resync_is_on(br))
-		return;
-	h->settled = true;
-	facts_settle(br);
-	webhook_queue_open(&h->queue);
-}
-
-void
-webhook_events_on_live(struct broker *br)
-{
-	settle(br);
-}
-
-bool
-webhook_events_go_on(struct broker *br)
-{
-	return facts_go_on(br);
-}
-
-/* Another app was told: the outbox may forget it. */
-static void
-untell(struct broker *br, const struct msg_hook_state *m)
-{
-	struct msg_hook h = { .app = m->app,
-		.kind =
-		    m->user_id.n > 0 ? WEBHOOK_MEMBER_REMOVED : WEBHOOK_VACATED,
-		.channel = m->channel,
-		.user_id = m->user_id,
-		.owner = m->owner };
-
-	webhook_events_put(br, &h);
-}
-
-int
-webhook_events_on_state(struct peer *p, const struct msg_hook_state *m)
-{
-	struct broker *br = p->br;
-	struct webhook_state_key k = { m->app, m->channel, m->user_id };
-
-	if (br->webhooks->told || m->channel.n == 0 ||
-	    m->channel.n > REGISTRY_NAME_MAX || m->user_id.n > USER_MAX)
-		return -1;
-	if (m->owner.n > 0 && apps_find(br, m->app) != NULL &&
-	    !str_eq(m->owner, str_of(webhook_events_line(br, m->app)->owner)))
-		untell(br, m);
-	else
-		webhook_state_told(br, &k, m->missed != 0);
-	return 0;
-}
-
-int
-webhook_events_on_states_done(
-    struct peer *p, const struct msg_hook_states_done *m)
-{
-	if (p->br->webhooks->told)
-		return -1;
-	p->br->webhooks->told = true;
-	settle(p->br);
-	return 0;
-}
+/* ---- endpoints come and go ---- */
 
 struct seeding {
 	struct broker *br;
@@ -363,8 +220,8 @@ seed_member(void *arg, const struct member *m)
 }
 
 /*
- * What is so when somebody begins to be interested is not news, but its end
- * will be.
+ * A state that is older than the endpoint is not reported, but its end will
+ * be.
  */
 static void
 seed(struct broker *br, const struct channel *c)
@@ -373,11 +230,30 @@ seed(struct broker *br, const struct channel *c)
 
 	if (c->hidden || (c->total == 0 && c->presence == NULL))
 		return;
-	if (webhook_events_line(br, c->app->num)->changed)
-		return; /* the other app's; it ends when its clients leave */
+	if (webhook_queue_line(br, c->app->num)->changed)
+		return; /* of the other app; it ends when its clients leave */
 	webhook_state_seed(br, &s.k);
 	if (c->presence != NULL)
 		presence_each(c->presence, seed_member, &s);
+}
+
+/*
+ * Another database may give the number of an app to another one, which has not
+ * been notified of anything.  Events that wait name the owner that they had.
+ */
+static void
+forget_others(struct broker *br)
+{
+	struct hash *lines = &br->webhook_queue->lines;
+	struct hash_node *n;
+
+	for (n = hash_first(lines); n != NULL; n = hash_next(lines, n)) {
+		const struct hook_line *line =
+		    container_of(n, const struct hook_line, node);
+
+		if (line->changed)
+			webhook_states_forget(br, line->app);
+	}
 }
 
 void
@@ -386,10 +262,11 @@ webhook_events_changed(struct broker *br)
 	struct hash *channels = &br->registry->channels;
 	struct hash_node *n;
 
-	update_owners(br);
-	br->webhooks->active =
-	    br->webhooks->apps.n > 0 || br->webhooks->facts.n > 0;
-	if (br->webhooks->apps.n == 0)
+	webhook_queue_update_owners(br);
+	forget_others(br);
+	br->webhook_states->active =
+	    br->endpoints->apps.n > 0 || br->webhook_states->all.n > 0;
+	if (br->endpoints->apps.n == 0)
 		return;
 	for (n = hash_first(channels); n != NULL; n = hash_next(channels, n))
 		seed(br, container_of(n, const struct channel, node));
@@ -398,18 +275,14 @@ webhook_events_changed(struct broker *br)
 void
 webhook_events_init(struct broker *br)
 {
-	list_init(&br->webhooks->held);
-	list_init(&br->webhooks->untold);
-	webhook_queue_init(&br->webhooks->queue, br->budget);
-	ev_init(&br->webhooks->timer, facts_on_timer);
-	br->webhooks->timer.data = br;
+	webhook_states_init(br);
+	webhook_queue_init(br->webhook_queue, br->budget);
 }
 
 void
 webhook_events_clear(struct broker *br)
 {
-	ev_timer_stop(br->loop, &br->webhooks->timer);
-	facts_clear(br);
-	webhook_queue_clear(&br->webhooks->queue);
+	webhook_states_clear(br);
+	webhook_queue_clear(br->webhook_queue);
 	webhook_endpoints_clear(br);
 }

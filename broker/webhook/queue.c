@@ -1,35 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * queue.c: the events that wait for the courier.  Owns struct hook,
- * struct hook_line and the numbers.  A hook gets its number when it is sent,
- * and is forgotten when the courier has it on disk; until then it is sent
- * again to every new courier, which knows by origin and number what it has
- * already.
+ * queue.c: the events that wait for the courier.  Owns struct hook, struct
+ * hook_line and the numbers.  A hook gets its number when it is sent, and is
+ * freed when the courier has it on disk.  Until then it is sent again to every
+ * new courier, which recognizes by origin and number what it has already.
  *
- * Only some of the queue is in flight at a time, so that others can still be
- * dropped, and the lines of other apps get their turn.  Must never wait for
+ * Only a part of the queue is in flight at a time, so that the rest can still
+ * be dropped, and the lines of other apps get their turn.  Must never wait for
  * the courier.
  */
 
 #include "broker/webhook/queue.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "broker/app/apps.h"
 #include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/webhook/endpoints.h"
-#include "broker/webhook/events.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 #include "shared/proc/proc.h"
 #include "shared/pusher/webhook.h"
 
-#define WINDOW (1u << 20) /* bytes under way */
+#define WINDOW (1u << 20) /* bytes in flight */
 #define OVERHEAD 96       /* of one hook in memory, about */
-#define TROUBLE_MAX 500   /* bytes of a sentence */
 
 struct hook {
 	struct list all; /* in line->unsent, line->early or queue->sent */
@@ -68,23 +66,58 @@ webhook_queue_find(const struct webhook_queue *q, uint32_t app)
 	return n == NULL ? NULL : container_of(n, struct hook_line, node);
 }
 
-struct hook_line *
-webhook_queue_line(struct webhook_queue *q, uint32_t app)
+/* NULL: there is no such app. */
+static char *
+owner_of(struct broker *br, uint32_t app)
 {
+	const struct broker_app *a = apps_find(br, app);
+
+	return a == NULL
+	    ? NULL
+	    : xasprintf("%s/%s", br->endpoints->database, a->app.id);
+}
+
+struct hook_line *
+webhook_queue_line(struct broker *br, uint32_t app)
+{
+	struct webhook_queue *q = br->webhook_queue;
 	struct hook_line *line = webhook_queue_find(q, app);
 
 	if (line != NULL)
 		return line;
 	line = xcalloc(1, sizeof(*line));
 	line->app = app;
+	line->owner = owner_of(br, app);
+	if (line->owner == NULL)
+		line->owner = xstrdup("");
 	list_init(&line->turn);
 	list_init(&line->unsent);
 	list_init(&line->early);
 	list_init(&line->droppable);
-	list_init(&line->untold);
+	list_init(&line->pending);
 	list_init(&line->blocked);
 	hash_insert(&q->lines, &line->node, hash_u64(app));
 	return line;
+}
+
+void
+webhook_queue_update_owners(struct broker *br)
+{
+	struct hash *lines = &br->webhook_queue->lines;
+	struct hash_node *n;
+
+	for (n = hash_first(lines); n != NULL; n = hash_next(lines, n)) {
+		struct hook_line *line =
+		    container_of(n, struct hook_line, node);
+		char *owner = owner_of(br, line->app);
+
+		line->changed = false;
+		if (owner == NULL)
+			continue; /* the ends of a deleted app are still sent */
+		line->changed = strcmp(line->owner, owner) != 0;
+		free(line->owner);
+		line->owner = owner;
+	}
 }
 
 static size_t
@@ -210,7 +243,7 @@ has_room(const struct webhook_queue *q, const struct hook_line *line)
 bool
 webhook_queue_make_room(struct broker *br, struct hook_line *line)
 {
-	struct webhook_queue *q = &br->webhooks->queue;
+	struct webhook_queue *q = br->webhook_queue;
 	const struct broker_app *a = apps_find(br, line->app);
 	uint64_t before = line->dropped;
 
@@ -246,11 +279,18 @@ append(struct webhook_queue *q, struct hook *h)
 void
 webhook_queue_put(struct broker *br, struct msg_hook *m)
 {
-	struct webhook_queue *q = &br->webhooks->queue;
-	struct hook_line *line = webhook_queue_line(q, m->app);
+	struct webhook_queue *q = br->webhook_queue;
+	struct hook_line *line = webhook_queue_line(br, m->app);
 	struct hook *h = xcalloc(1, sizeof(*h));
-	size_t n = msg_hook_size(m);
+	struct timespec ts;
+	size_t n;
 
+	clock_gettime(CLOCK_REALTIME, &ts);
+	m->time_ms =
+	    (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	if (m->owner.n == 0)
+		m->owner = str_of(line->owner);
+	n = msg_hook_size(m);
 	h->line = line;
 	h->b = buf_new(n);
 	msg_hook_put(h->b->data, m);
@@ -259,9 +299,9 @@ webhook_queue_put(struct broker *br, struct msg_hook *m)
 	list_init(&h->droppable);
 	if (is_droppable(m->kind))
 		list_append(&line->droppable, &h->droppable);
-	/* No event of a channel before the news that it is occupied. */
+	/* channel_occupied goes before any event of the channel. */
 	if (is_droppable(m->kind) &&
-	    (!q->open || !list_is_empty(&line->untold)))
+	    (!q->open || !list_is_empty(&line->pending)))
 		list_append(&line->early, &h->all);
 	else
 		append(q, h);
@@ -297,7 +337,7 @@ webhook_queue_open(struct webhook_queue *q)
 		struct hook_line *line =
 		    container_of(n, struct hook_line, node);
 
-		if (list_is_empty(&line->untold))
+		if (list_is_empty(&line->pending))
 			webhook_queue_release(q, line);
 	}
 	pump(q);
@@ -314,77 +354,30 @@ webhook_queue_lost(struct webhook_queue *q)
 	q->resend = q->sent.next;
 }
 
-int
-webhook_queue_on_hello(struct peer *p, const struct msg_courier_hello *m)
+void
+webhook_queue_start(struct webhook_queue *q)
 {
-	struct broker *br = p->br;
-	struct webhook_queue *q = &br->webhooks->queue;
-
-	if (p->slot != -1 || p->courier)
-		return -1;
-	if (m->version != IPC_VERSION ||
-	    !str_eq(m->build, str_of(proc_build_id()))) {
-		log_warnx("link refused: another build pid=%u", m->pid);
-		return -1;
-	}
-	if (q->courier != NULL)
-		peer_drop(q->courier, "replaced by a new link");
-	p->courier = true;
-	p->pid = m->pid;
-	q->courier = p;
-	log_debug("courier: link up pid=%u", m->pid);
-	webhook_endpoints_send(br, p);
-	return 0;
-}
-
-static void
-begin(struct broker *br, struct webhook_queue *q)
-{
-	struct msg_hook_start start = { .origin = q->origin,
-		.want_states = !br->webhooks->told };
-
 	q->ready = true;
 	q->in_flight = 0;
 	q->resend = q->sent.next;
-	ipc_send_hook_start(&q->courier->ipc, &start);
 	pump(q);
 }
 
 int
-webhook_queue_on_state(struct peer *p, const struct msg_courier_state *m)
+webhook_queue_acked(struct webhook_queue *q, uint64_t seq)
 {
-	struct webhook_queue *q = &p->br->webhooks->queue;
-
-	q->waiting = m->waiting;
-	q->dead = m->dead;
-	q->outbox_dropped = m->dropped;
-	free(q->trouble);
-	q->trouble = xstrndup(m->trouble.p, MIN(m->trouble.n, TROUBLE_MAX));
-	if (m->ready && !q->ready)
-		begin(p->br, q);
-	else if (!m->ready)
-		q->ready = false;
-	return 0;
-}
-
-int
-webhook_queue_on_ack(struct peer *p, const struct msg_hook_ack *m)
-{
-	struct webhook_queue *q = &p->br->webhooks->queue;
-
-	if (m->seq > q->seq)
+	if (seq > q->seq)
 		return -1;
 	while (!list_is_empty(&q->sent)) {
 		struct hook *h = LIST_ITEM(q->sent.next, struct hook, all);
 
-		if (h->seq > m->seq)
+		if (h->seq > seq)
 			break;
 		if (q->resend == &h->all)
-			return -1; /* what it never got */
+			return -1; /* this courier never got it */
 		q->in_flight -= MIN(q->in_flight, cost(h));
 		forget(q, h);
 	}
 	pump(q);
-	webhook_events_on_room(p->br);
 	return 0;
 }

@@ -3,11 +3,11 @@
 #define BROKER_WEBHOOK_QUEUE_H
 
 /*
- * Webhook events on their way to the courier: numbered, kept until it has
- * them on disk, sent again after it has been away.  Each app has a line of its
- * own: lines are served in turn, and an app may hold only as many bytes as are
- * still free, so that a flood of one app neither delays nor drops the events
- * of another.
+ * Webhook events on their way to the courier: numbered, kept until the courier
+ * has them on disk, and sent again to a new courier.  Each app has a line of
+ * its own.  Lines are served in turn, and an app may use only half of the
+ * bytes that are free, so that a flood from one app neither delays nor drops
+ * the events of another.
  */
 
 #include <stdbool.h>
@@ -29,14 +29,14 @@ struct peer;
 struct hook_line {
 	struct hash_node node;
 	uint32_t app;
-	char *owner;  /* "UUID/ID" of database and app; NULL: not known yet */
-	bool changed; /* it has just got another owner */
+	char *owner;  /* "UUID/ID" of database and app; empty: no such app */
+	bool changed; /* the last update gave it another owner */
 	struct list turn;      /* in queue->turns when it has unsent ones */
 	struct list unsent;    /* struct hook, oldest first */
-	struct list early;     /* those that wait for the facts before them */
+	struct list early;     /* they wait for the states before them */
 	struct list droppable; /* those of both that may be dropped */
-	struct list untold;    /* facts that wait for room (state.c) */
-	struct list blocked;   /* in hooks->untold while some wait */
+	struct list pending;   /* states that wait for room (state.c) */
+	struct list blocked;   /* in states->pending while some wait */
 	size_t n, bytes;       /* also of those that are not acknowledged */
 	uint64_t dropped;
 };
@@ -45,45 +45,46 @@ struct webhook_queue {
 	struct hash lines;     /* struct hook_line */
 	struct list turns;     /* lines with unsent hooks, the next one first */
 	struct list sent;      /* not acknowledged, by number */
-	struct list *resend;   /* the first that this courier has not got */
-	bool open;             /* facts are known: unsent ones may go */
+	struct list *resend;   /* the first that this courier does not have */
+	bool open;             /* states are synced: unsent ones may go */
 	uint64_t origin;       /* of this broker process */
 	uint64_t seq;          /* of the last one that was sent */
-	struct budget *budget; /* where they are booked */
+	struct budget *budget; /* counts their bytes */
 	size_t n, bytes, in_flight;
 	uint64_t dropped;
 	struct peer *courier; /* NULL: not there */
 	bool ready;           /* it takes hooks */
-	/* What it last said of itself. */
+	/* From its last COURIER_STATE. */
 	uint64_t waiting, dead, outbox_dropped;
 	char *trouble;
 };
 
 void webhook_queue_init(struct webhook_queue *, struct budget *);
 void webhook_queue_clear(struct webhook_queue *);
+/* The line of this app, or NULL. */
 struct hook_line *webhook_queue_find(
     const struct webhook_queue *, uint32_t app);
-/* Made when it is missing. */
-struct hook_line *webhook_queue_line(struct webhook_queue *, uint32_t app);
+/* The line of this app, with its owner; made if there is none. */
+struct hook_line *webhook_queue_line(struct broker *, uint32_t app);
+/* Gives each line the owner that its app has now; see hook_line.changed. */
+void webhook_queue_update_owners(struct broker *);
 /*
- * Queues a copy.  When the app has no room its oldest events of clients and
- * counts are dropped; all others are kept: ask webhook_queue_make_room()
- * before.
+ * Fills in the time and a missing owner, and queues a copy.  When the app has
+ * no room, its oldest client events and counts are dropped.  All other events
+ * are kept: call webhook_queue_make_room() first.
  */
 void webhook_queue_put(struct broker *, struct msg_hook *m);
-/* Has the app room, after such events of it have been dropped? */
+/* True when the app has room, after such events have been dropped. */
 bool webhook_queue_make_room(struct broker *, struct hook_line *);
-/* No fact of this app waits: the events behind the facts may go. */
+/* The courier is there and takes events; in_flight starts again at 0. */
+void webhook_queue_start(struct webhook_queue *);
+/* The courier's link is gone. */
+void webhook_queue_lost(struct webhook_queue *);
+/* The courier has everything up to seq on disk; -1: it never got that. */
+int webhook_queue_acked(struct webhook_queue *, uint64_t seq);
+/* No state of this app is pending: the events behind them may go. */
 void webhook_queue_release(struct webhook_queue *, struct hook_line *);
 /* From now on everything may go. */
 void webhook_queue_open(struct webhook_queue *);
-
-/* The courier's link is gone. */
-void webhook_queue_lost(struct webhook_queue *);
-
-/* Handlers of COURIER_HELLO, COURIER_STATE, HOOK_ACK. */
-int webhook_queue_on_hello(struct peer *, const struct msg_courier_hello *);
-int webhook_queue_on_state(struct peer *, const struct msg_courier_state *);
-int webhook_queue_on_ack(struct peer *, const struct msg_hook_ack *);
 
 #endif

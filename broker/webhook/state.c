@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * state.c: what webhooks tell of: "this channel is occupied", "this user is a
- * member", and whether the application has been told so.  Owns struct
- * webhook_state. What ends is held back for three seconds; who is back by then
- * has never been away.
+ * state.c: "this channel is occupied", "this user is a member", and whether
+ * the application has been notified.  Owns struct webhook_state.  An end is
+ * held back for WEBHOOK_GRACE seconds: a member who returns within that time
+ * never left.
  *
- * What has been told is also in the courier's outbox, written together with
- * the event.  A new broker asks for it, waits until the workers have said who
- * is there, and then tells exactly the difference.  In the same way a time
- * without room in the queue ends: facts that nobody was told of have waited,
- * or are gone.
+ * The courier's outbox has the notified states too, written together with the
+ * events.  A new broker asks for them, waits until the workers have replayed
+ * what is present, and reports the difference.  A time without room in the
+ * queue ends in the same way: pending states are reported, and those that
+ * began and ended meanwhile are not.
  */
 
 #include "broker/webhook/state.h"
@@ -20,14 +20,15 @@
 #include "broker/channel/registry.h"
 #include "broker/core/budget.h"
 #include "broker/core/core.h"
+#include "broker/link/resync.h"
 #include "broker/webhook/endpoints.h"
-#include "broker/webhook/events.h"
+#include "broker/webhook/queue.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
-#define NO_ROOM_WAIT 0.2    /* seconds until the queue is looked at again */
-#define AT_ONCE 1000        /* facts that are told in one turn */
-#define SETTLE_AT_ONCE 2000 /* looked at in one turn */
+#define NO_ROOM_WAIT 0.2  /* seconds until the queue is looked at again */
+#define AT_ONCE 1000      /* states that are reported in one turn */
+#define SYNC_AT_ONCE 2000 /* states that are synced in one turn */
 
 #define BIT(kind) (1u << (kind))
 #define CHANNEL_KINDS \
@@ -36,13 +37,13 @@
 
 struct webhook_state {
 	struct hash_node node;
-	struct list link; /* in hooks->held or line->untold, or nowhere */
-	double due;       /* held: when it is told */
+	struct list link; /* in states->ended or line->pending, or nowhere */
+	double due;       /* ended: when that is reported */
 	uint32_t app;
 	uint16_t channel_len, user_len; /* user_len 0: a channel */
-	bool present, told;
-	bool missed;    /* a cache miss has been told */
-	bool owes_miss; /* one waits to be told */
+	bool present, notified;
+	bool missed;    /* a cache miss has been reported */
+	bool owes_miss; /* one waits to be reported */
 	char key[];     /* channel, user id */
 };
 
@@ -79,8 +80,8 @@ webhook_state_hash(const struct webhook_state_key *k)
 struct webhook_state *
 webhook_state_find(struct broker *br, const struct webhook_state_key *k)
 {
-	struct hash_node *n = hash_find(
-	    &br->webhooks->facts, webhook_state_hash(k), webhook_state_eq, k);
+	struct hash_node *n = hash_find(&br->webhook_states->all,
+	    webhook_state_hash(k), webhook_state_eq, k);
 
 	return n == NULL ? NULL : container_of(n, struct webhook_state, node);
 }
@@ -104,37 +105,37 @@ webhook_state_new(struct broker *br, const struct webhook_state_key *k)
 	if (k->user.n > 0)
 		memcpy(f->key + k->channel.n, k->user.p, k->user.n);
 	list_init(&f->link);
-	webhook_events_line(br, k->app);
-	hash_insert(&br->webhooks->facts, &f->node, webhook_state_hash(k));
+	webhook_queue_line(br, k->app);
+	hash_insert(&br->webhook_states->all, &f->node, webhook_state_hash(k));
 	budget_add(br->budget, f->app, cost(f));
-	br->webhooks->active = true;
+	br->webhook_states->active = true;
 	return f;
 }
 
 static void
 webhook_state_free(struct broker *br, struct webhook_state *f)
 {
-	struct webhook_events *h = br->webhooks;
+	struct webhook_states *h = br->webhook_states;
 
 	list_remove(&f->link);
-	hash_remove(&h->facts, &f->node);
+	hash_remove(&h->all, &f->node);
 	budget_sub(br->budget, f->app, cost(f));
 	h->nmissed -= f->missed || f->owes_miss;
-	h->active = h->apps.n > 0 || h->facts.n > 0;
+	h->active = br->endpoints->apps.n > 0 || h->all.n > 0;
 	free(f);
 }
 
-/* ---- telling ---- */
+/* ---- notifying ---- */
 
 static bool
-may_tell(struct broker *br, struct hook_line *line)
+may_notify(struct broker *br, struct hook_line *line)
 {
-	return br->webhooks->settled && br->webhooks->unsettled == 0 &&
+	return br->webhook_states->synced && br->webhook_states->passes == 0 &&
 	    webhook_queue_make_room(br, line);
 }
 
 static void
-tell(struct broker *br, struct webhook_state *f, enum webhook_kind kind)
+notify(struct broker *br, struct webhook_state *f, enum webhook_kind kind)
 {
 	struct buf *numbers = NULL, *event = NULL;
 	struct msg_hook m = { .app = f->app,
@@ -149,7 +150,7 @@ tell(struct broker *br, struct webhook_state *f, enum webhook_kind kind)
 		webhook_put_event(&event, kind, m.channel, m.user_id);
 	m.endpoints = buf_str(numbers);
 	m.event = buf_str(event);
-	webhook_events_put(br, &m);
+	webhook_queue_put(br, &m);
 	buf_unref(numbers);
 	buf_unref(event);
 }
@@ -157,7 +158,7 @@ tell(struct broker *br, struct webhook_state *f, enum webhook_kind kind)
 static void
 run_timer(struct broker *br, double seconds)
 {
-	ev_timer *w = &br->webhooks->timer;
+	ev_timer *w = &br->webhook_states->timer;
 
 	if (ev_is_active(w) && ev_timer_remaining(br->loop, w) <= seconds)
 		return;
@@ -166,63 +167,61 @@ run_timer(struct broker *br, double seconds)
 	ev_timer_start(br->loop, w);
 }
 
-/* What nobody has been told of it. */
+/* Reports what has not been reported of a present state. */
 static void
-tell_present(struct broker *br, struct webhook_state *f)
+notify_present(struct broker *br, struct webhook_state *f)
 {
 	list_remove(&f->link);
-	if (!f->told)
-		tell(br, f,
+	if (!f->notified)
+		notify(br, f,
 		    f->user_len > 0 ? WEBHOOK_MEMBER_ADDED : WEBHOOK_OCCUPIED);
-	f->told = true;
+	f->notified = true;
 	if (f->owes_miss) {
 		f->owes_miss = false;
 		f->missed = true;
-		tell(br, f, WEBHOOK_CACHE_MISS);
+		notify(br, f, WEBHOOK_CACHE_MISS);
 	}
 }
 
-/* Nobody needs to hear of a miss that waits. */
+/* A miss that waits is not reported any more. */
 static void
-forgive_miss(struct broker *br, struct webhook_state *f)
+drop_miss(struct broker *br, struct webhook_state *f)
 {
 	if (!f->owes_miss)
 		return;
 	f->owes_miss = false;
-	br->webhooks->nmissed--;
-	if (f->told)
-		list_remove(&f->link); /* it waited for that only */
+	br->webhook_states->nmissed--;
+	if (f->notified)
+		list_remove(&f->link); /* only the miss was pending */
 }
 
 static void
-tell_end(struct broker *br, struct webhook_state *f)
+notify_end(struct broker *br, struct webhook_state *f)
 {
-	tell(br, f, f->user_len > 0 ? WEBHOOK_MEMBER_REMOVED : WEBHOOK_VACATED);
+	notify(
+	    br, f, f->user_len > 0 ? WEBHOOK_MEMBER_REMOVED : WEBHOOK_VACATED);
 	webhook_state_free(br, f);
 }
 
-/*
- * Now, unless there is no room or older ones of the same app wait: those are
- * told first.
- */
+/* Notifies at once, unless there is no room or older states are pending. */
 static void
-tell_in_turn(struct broker *br, struct webhook_state *f)
+notify_in_turn(struct broker *br, struct webhook_state *f)
 {
-	struct hook_line *line = webhook_events_line(br, f->app);
+	struct hook_line *line = webhook_queue_line(br, f->app);
 
 	if (!list_is_empty(&f->link))
 		return;
-	if (may_tell(br, line) && list_is_empty(&line->untold)) {
+	if (may_notify(br, line) && list_is_empty(&line->pending)) {
 		if (f->present)
-			tell_present(br, f);
+			notify_present(br, f);
 		else
-			tell_end(br, f);
+			notify_end(br, f);
 		return;
 	}
-	list_append(&line->untold, &f->link);
+	list_append(&line->pending, &f->link);
 	if (list_is_empty(&line->blocked))
-		list_append(&br->webhooks->untold, &line->blocked);
-	if (br->webhooks->settled)
+		list_append(&br->webhook_states->pending, &line->blocked);
+	if (br->webhook_states->synced)
 		run_timer(br, NO_ROOM_WAIT);
 }
 
@@ -232,8 +231,8 @@ webhook_state_begin(struct broker *br, struct webhook_state *f)
 	bool was_present = f->present;
 
 	f->present = true;
-	if (!f->told)
-		tell_in_turn(br, f);
+	if (!f->notified)
+		notify_in_turn(br, f);
 	else if (!was_present)
 		list_remove(&f->link); /* back in time */
 }
@@ -241,9 +240,9 @@ webhook_state_begin(struct broker *br, struct webhook_state *f)
 static void
 hold(struct broker *br, struct webhook_state *f)
 {
-	f->due = broker_now() + HOOKS_HOLD;
-	list_append(&br->webhooks->held, &f->link);
-	run_timer(br, HOOKS_HOLD);
+	f->due = broker_now() + WEBHOOK_GRACE;
+	list_append(&br->webhook_states->ended, &f->link);
+	run_timer(br, WEBHOOK_GRACE);
 }
 
 void
@@ -251,49 +250,49 @@ webhook_state_end(struct broker *br, struct webhook_state *f)
 {
 	if (!f->present)
 		return;
-	forgive_miss(br, f);
+	drop_miss(br, f);
 	f->present = false;
 	list_remove(&f->link);
-	if (!f->told)
-		webhook_state_free(br, f); /* nobody ever heard of it */
-	else if (br->webhooks->settled)
+	if (!f->notified)
+		webhook_state_free(br, f); /* it was never reported */
+	else if (br->webhook_states->synced)
 		hold(br, f);
-	/* else facts_go_on() will see it */
+	/* else webhook_states_go_on() holds it */
 }
 
-/* As many as there is room for; *left of all apps. */
+/* Reports as many as there is room for, at most *left. */
 static void
-tell_line(struct broker *br, struct hook_line *line, int *left)
+notify_line(struct broker *br, struct hook_line *line, int *left)
 {
-	while (
-	    !list_is_empty(&line->untold) && may_tell(br, line) && *left > 0) {
+	while (!list_is_empty(&line->pending) && may_notify(br, line) &&
+	    *left > 0) {
 		struct webhook_state *f =
-		    LIST_ITEM(line->untold.next, struct webhook_state, link);
+		    LIST_ITEM(line->pending.next, struct webhook_state, link);
 
 		--*left;
 		if (f->present)
-			tell_present(br, f);
+			notify_present(br, f);
 		else
-			tell_end(br, f);
+			notify_end(br, f);
 	}
 }
 
 void
-facts_tell_untold(struct broker *br)
+webhook_states_notify(struct broker *br)
 {
-	struct list *lines = &br->webhooks->untold, *l, *next;
+	struct list *lines = &br->webhook_states->pending, *l, *next;
 	int left = AT_ONCE;
 
-	if (!br->webhooks->settled)
+	if (!br->webhook_states->synced)
 		return;
 	LIST_FOREACH_SAFE(l, next, lines) {
 		struct hook_line *line =
 		    LIST_ITEM(l, struct hook_line, blocked);
 
-		tell_line(br, line, &left);
-		if (list_is_empty(&line->untold)) {
+		notify_line(br, line, &left);
+		if (list_is_empty(&line->pending)) {
 			list_remove(&line->blocked);
-			webhook_queue_release(&br->webhooks->queue, line);
+			webhook_queue_release(br->webhook_queue, line);
 		} else if (left == 0) { /* the others first, in the next turn */
 			list_remove(&line->blocked);
 			list_append(lines, &line->blocked);
@@ -305,31 +304,31 @@ facts_tell_untold(struct broker *br)
 }
 
 static void
-tell_held(struct broker *br)
+notify_ended(struct broker *br)
 {
-	struct list *held = &br->webhooks->held;
+	struct list *ended = &br->webhook_states->ended;
 	double now = broker_now();
 	int left = AT_ONCE;
 	struct webhook_state *f;
 
-	while (!list_is_empty(held)) {
-		f = LIST_ITEM(held->next, struct webhook_state, link);
+	while (!list_is_empty(ended)) {
+		f = LIST_ITEM(ended->next, struct webhook_state, link);
 		if (f->due > now || left-- == 0) {
 			run_timer(br, f->due - now);
 			return;
 		}
 		list_remove(&f->link);
-		tell_in_turn(br, f);
+		notify_in_turn(br, f);
 	}
 }
 
-void
-facts_on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+static void
+on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct broker *br = w->data;
 
-	tell_held(br);
-	facts_tell_untold(br);
+	notify_ended(br);
+	webhook_states_notify(br);
 }
 
 struct webhook_state *
@@ -351,19 +350,19 @@ webhook_state_miss(struct broker *br, struct webhook_state *f)
 	if (f->missed || f->owes_miss || !f->present)
 		return;
 	f->owes_miss = true;
-	br->webhooks->nmissed++;
-	tell_in_turn(br, f);
+	br->webhook_states->nmissed++;
+	notify_in_turn(br, f);
 }
 
 void
 webhook_state_fill(struct broker *br, struct webhook_state *f)
 {
-	forgive_miss(br, f);
+	drop_miss(br, f);
 	if (!f->missed)
 		return;
 	f->missed = false;
-	br->webhooks->nmissed--;
-	tell(br, f, WEBHOOK_FILLED);
+	br->webhook_states->nmissed--;
+	notify(br, f, WEBHOOK_FILLED);
 }
 
 void
@@ -373,29 +372,29 @@ webhook_state_seed(struct broker *br, const struct webhook_state_key *k)
 
 	if (webhook_state_find(br, k) == NULL &&
 	    (f = webhook_state_get(br, k)) != NULL)
-		f->present = f->told = true;
+		f->present = f->notified = true;
 }
 
 void
-webhook_state_told(
+webhook_state_notified(
     struct broker *br, const struct webhook_state_key *k, bool missed)
 {
 	struct webhook_state *f = webhook_state_find(br, k);
 
 	if (f == NULL)
 		f = webhook_state_new(br, k);
-	f->told = true;
+	f->notified = true;
 	if (missed)
-		forgive_miss(br, f);
+		drop_miss(br, f);
 	if (!f->owes_miss)
 		list_remove(&f->link);
 	if (missed && !f->missed) {
 		f->missed = true;
-		br->webhooks->nmissed++;
+		br->webhook_states->nmissed++;
 	}
 }
 
-/* The event may have come while nobody knew of the miss. */
+/* The event may have come while no broker knew of the miss. */
 static bool
 is_filled(struct broker *br, const struct webhook_state *f)
 {
@@ -405,15 +404,15 @@ is_filled(struct broker *br, const struct webhook_state *f)
 	return c != NULL && cache_has(c);
 }
 
-struct settling {
+struct syncing {
 	struct broker *br;
 	bool members;
 };
 
 static void
-settle_one(void *arg, struct hash_node *n)
+sync_one(void *arg, struct hash_node *n)
 {
-	const struct settling *s = arg;
+	const struct syncing *s = arg;
 	struct webhook_state *f = container_of(n, struct webhook_state, node);
 
 	if ((f->user_len > 0) != s->members)
@@ -425,53 +424,71 @@ settle_one(void *arg, struct hash_node *n)
 }
 
 void
-facts_settle(struct broker *br)
+webhook_states_sync(struct broker *br)
 {
-	br->webhooks->unsettled = 2;
-	br->webhooks->at = (struct hash_cursor){ 0 };
+	struct webhook_states *h = br->webhook_states;
+
+	if (h->synced || !h->known || resync_is_on(br))
+		return;
+	h->synced = true;
+	h->passes = 2;
+	h->at = (struct hash_cursor){ 0 };
+	webhook_queue_open(br->webhook_queue);
 }
 
 bool
-facts_go_on(struct broker *br)
+webhook_states_go_on(struct broker *br)
 {
-	struct webhook_events *h = br->webhooks;
-	/* Members go before their channels, here as ever. */
-	struct settling s = { br, h->unsettled == 2 };
+	struct webhook_states *h = br->webhook_states;
+	/* Members before their channels. */
+	struct syncing s = { br, h->passes == 2 };
 
-	if (h->unsettled == 0)
+	if (h->passes == 0)
 		return false;
-	if (!hash_walk(&h->facts, &h->at, SETTLE_AT_ONCE, settle_one, &s)) {
-		h->unsettled--;
+	if (!hash_walk(&h->all, &h->at, SYNC_AT_ONCE, sync_one, &s)) {
+		h->passes--;
 		h->at = (struct hash_cursor){ 0 };
-		facts_tell_untold(br);
+		webhook_states_notify(br);
 	}
-	return h->unsettled > 0;
+	return h->passes > 0;
 }
 
 void
-facts_clear(struct broker *br)
+webhook_states_init(struct broker *br)
 {
-	struct hash *facts = &br->webhooks->facts;
+	struct webhook_states *h = br->webhook_states;
+
+	list_init(&h->ended);
+	list_init(&h->pending);
+	ev_init(&h->timer, on_timer);
+	h->timer.data = br;
+}
+
+void
+webhook_states_clear(struct broker *br)
+{
+	struct hash *all = &br->webhook_states->all;
 	struct hash_node *n, *next;
 
-	for (n = hash_first(facts); n != NULL; n = next) {
-		next = hash_next(facts, n);
+	ev_timer_stop(br->loop, &br->webhook_states->timer);
+	for (n = hash_first(all); n != NULL; n = next) {
+		next = hash_next(all, n);
 		webhook_state_free(
 		    br, container_of(n, struct webhook_state, node));
 	}
-	hash_clear(facts);
+	hash_clear(all);
 }
 
 void
-facts_forget(struct broker *br, uint32_t app)
+webhook_states_forget(struct broker *br, uint32_t app)
 {
 	struct hash_node *n, *next;
 
-	for (n = hash_first(&br->webhooks->facts); n != NULL; n = next) {
+	for (n = hash_first(&br->webhook_states->all); n != NULL; n = next) {
 		struct webhook_state *f =
 		    container_of(n, struct webhook_state, node);
 
-		next = hash_next(&br->webhooks->facts, n);
+		next = hash_next(&br->webhook_states->all, n);
 		if (f->app == app)
 			webhook_state_free(br, f);
 	}

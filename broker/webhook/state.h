@@ -3,18 +3,37 @@
 #define BROKER_WEBHOOK_STATE_H
 
 /*
- * What webhooks tell of: occupied channels (user is empty) and members, and
- * whether it has been told.
+ * What webhooks report as lasting: occupied channels (user is empty) and
+ * members, and whether the application has been notified of each.
  */
 
 #include <ev.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shared/base/hash.h"
+#include "shared/base/list.h"
 #include "shared/base/str.h"
 
 struct broker;
 struct webhook_state;
+
+#define WEBHOOK_STATE_USER_MAX 4096 /* bytes of a user id */
+#define WEBHOOK_GRACE 3. /* seconds for which vacated and removed wait */
+
+struct webhook_states {
+	bool active;         /* there is an endpoint, or a state is left */
+	struct hash all;     /* struct webhook_state */
+	struct list ended;   /* states whose end is reported later, by time */
+	struct list pending; /* struct hook_line with states that wait */
+	uint32_t nmissed;    /* states with a cache miss */
+	ev_timer timer;      /* of ended and pending */
+	bool known;          /* the courier has sent the notified states */
+	/* known, and the workers have replayed: notifications may go out */
+	bool synced;
+	unsigned passes;       /* over all states, that are left to sync them */
+	struct hash_cursor at; /* of the current pass */
+};
 
 struct webhook_state_key {
 	uint32_t app;
@@ -27,29 +46,32 @@ struct webhook_state *webhook_state_find(
 /* Made when it is missing and some endpoint wants to know; else NULL. */
 struct webhook_state *webhook_state_get(
     struct broker *, const struct webhook_state_key *);
-/* It is so now: tells, unless it has been told. */
+/* It is present now: notifies, unless that has been done. */
 void webhook_state_begin(struct broker *, struct webhook_state *);
-/* It is over: is told in three seconds, unless it begins again.  May free. */
+/* It has ended: notifies after WEBHOOK_GRACE, unless it begins again.  May
+ * free. */
 void webhook_state_end(struct broker *, struct webhook_state *);
-/* A cache miss in this channel: told once until it is filled or vacated. */
+/* A cache miss: reported once until the channel is filled or vacated. */
 void webhook_state_miss(struct broker *, struct webhook_state *);
 void webhook_state_fill(struct broker *, struct webhook_state *);
-/* It has been so before anybody wanted to know: only its end is news. */
+/* Marks it as notified: it was present before there was an endpoint. */
 void webhook_state_seed(struct broker *, const struct webhook_state_key *);
-/* An earlier broker has told it. */
-void webhook_state_told(
+/* An earlier broker has notified the application of it. */
+void webhook_state_notified(
     struct broker *, const struct webhook_state_key *, bool missed);
 
-/* What is so and what was told are known: tells the difference. */
-void facts_settle(struct broker *);
+void webhook_states_init(struct broker *);
+void webhook_states_clear(struct broker *);
+/*
+ * Once the courier has sent the notified states and the workers have replayed
+ * the present ones: reports the difference.
+ */
+void webhook_states_sync(struct broker *);
 /* … a portion in each turn; true: more are left. */
-bool facts_go_on(struct broker *);
-/* Tells what had to wait, as far as there is room. */
-void facts_tell_untold(struct broker *);
-/* br->webhooks->timer */
-void facts_on_timer(struct ev_loop *, ev_timer *, int);
-void facts_clear(struct broker *);
-/* Nobody is told anything: the number belongs to another app now. */
-void facts_forget(struct broker *, uint32_t app);
+bool webhook_states_go_on(struct broker *);
+/* Reports what is pending, as far as there is room. */
+void webhook_states_notify(struct broker *);
+/* Frees the states of an app without notice: its number is another app's. */
+void webhook_states_forget(struct broker *, uint32_t app);
 
 #endif

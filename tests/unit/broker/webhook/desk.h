@@ -5,6 +5,8 @@
 /* A broker with a database, endpoints and a courier that the test plays. */
 
 #include "broker/webhook/endpoints.h"
+#include "broker/webhook/queue.h"
+#include "broker/webhook/state.h"
 #include "shared/app/appdb_hooks.h"
 #include "tests/unit/broker/links.h"
 
@@ -74,7 +76,7 @@ courier_comes(struct desk *d)
 	assert_true(next(d, &s));
 	assert_int_equal(s.type, IPC_HOOK_START);
 	assert_int_equal(msg_hook_start_get(&start, s.body), 0);
-	assert_int_equal(start.want_states, !d->l->br.webhooks->told);
+	assert_int_equal(start.want_states, !d->l->br.webhook_states->known);
 }
 
 static void

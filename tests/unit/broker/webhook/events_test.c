@@ -30,14 +30,14 @@ order_and_hold_back(void **state)
 	links_wait(d->l, 0.3);
 	expect_hook(d, NULL);
 	links_sub(d->l, 2, 3, "presence-x", "u"); /* back in time */
-	links_wait(d->l, HOOKS_HOLD);
+	links_wait(d->l, WEBHOOK_GRACE);
 	expect_hook(d, NULL);
 	leave(d, 2, 3, "presence-x", "u");
-	links_wait(d->l, HOOKS_HOLD + 0.2);
+	links_wait(d->l, WEBHOOK_GRACE + 0.2);
 	expect_hook(d, MEMBER("removed", "u"));
 	expect_hook(d, PRESENCE("vacated"));
 	expect_hook(d, NULL);
-	assert_int_equal(d->l->br.webhooks->facts.n, 0);
+	assert_int_equal(d->l->br.webhook_states->all.n, 0);
 	desk_free(d);
 }
 
@@ -47,12 +47,12 @@ without_an_endpoint_there_is_nothing(void **state)
 	struct desk *d = desk_new(NULL);
 
 	(void)state;
-	assert_false(d->l->br.webhooks->active);
+	assert_false(d->l->br.webhook_states->active);
 	courier_comes(d);
 	links_sub(d->l, 0, 1, "room", "");
 	leave(d, 0, 1, "room", "");
 	expect_hook(d, NULL);
-	assert_int_equal(d->l->br.webhooks->facts.n, 0);
+	assert_int_equal(d->l->br.webhook_states->all.n, 0);
 	desk_free(d);
 }
 
@@ -69,7 +69,7 @@ a_courier_that_comes_back_gets_what_it_did_not_acknowledge(void **state)
 	courier_goes(d);
 	leave(d, 0, 2, "presence-x", "u");
 	links_sub(d->l, 0, 3, "presence-y", "v");
-	assert_int_equal(d->l->br.webhooks->queue.n, 4);
+	assert_int_equal(d->l->br.webhook_queue->n, 4);
 	courier_comes(d);
 	expect_hook(d, PRESENCE("occupied"));
 	expect_hook(d, MEMBER("added", "u"));
@@ -97,7 +97,7 @@ a_new_broker_says_only_the_difference(void **state)
 	expect_hook(d, MEMBER("added", "new"));
 	expect_hook(d, OCCUPIED);
 	expect_hook(d, NULL);
-	links_wait(d->l, HOOKS_HOLD + 0.2);
+	links_wait(d->l, WEBHOOK_GRACE + 0.2);
 	expect_hook(d, MEMBER("removed", "gone"));
 	expect_hook(d, "{\"name\":\"channel_vacated\",\"channel\":\"old\"}");
 	expect_hook(d, NULL);
@@ -132,7 +132,7 @@ a_miss_that_nobody_could_tell_is_told_later(void **state)
 	expect_hook(d, CACHE("cache_miss", "a"));
 	expect_hook(d, CACHE("channel_occupied", "d"));
 	expect_hook(d, NULL);
-	assert_int_equal(d->l->br.webhooks->nmissed, 2);
+	assert_int_equal(d->l->br.webhook_states->nmissed, 2);
 	links_sub(d->l, 1, 6, "cache-a", "");
 	links_sub(d->l, 1, 7, "cache-b", "");
 	expect_hook(d, NULL);
@@ -145,7 +145,7 @@ without_room_facts_wait_and_client_events_go(void **state)
 {
 	struct desk *d = desk_ready("");
 	struct buf *frame = NULL, *data = NULL;
-	struct webhook_queue *q = &d->l->br.webhooks->queue;
+	struct webhook_queue *q = d->l->br.webhook_queue;
 
 	(void)state;
 	courier_goes(d);
@@ -162,7 +162,7 @@ without_room_facts_wait_and_client_events_go(void **state)
 	assert_true(q->bytes < HOOK_QUEUE_MAX);
 	assert_true(q->dropped > 100 && q->n < 200);
 	links_sub(d->l, 0, 1, "room", ""); /* there is room again */
-	assert_true(list_is_empty(&d->l->br.webhooks->untold));
+	assert_true(list_is_empty(&d->l->br.webhook_states->pending));
 	buf_unref(frame);
 	buf_unref(data);
 	desk_free(d);
@@ -238,7 +238,7 @@ static void
 s5_a_flood_of_one_app_neither_drops_nor_delays_those_of_others(void **state)
 {
 	struct desk *d = desk_new("");
-	struct webhook_queue *q = &d->l->br.webhooks->queue;
+	struct webhook_queue *q = d->l->br.webhook_queue;
 
 	(void)state;
 	add_endpoints(d, "", 3);
@@ -249,14 +249,14 @@ s5_a_flood_of_one_app_neither_drops_nor_delays_those_of_others(void **state)
 	say(d, 1, "flood", 200, 100000);
 	say(d, 3, "flood", 200, 100000);
 	say(d, 2, "few", 10, 10);
-	assert_true(webhook_queue_line(q, 1)->dropped > 100);
-	assert_true(webhook_queue_line(q, 3)->dropped > 100);
-	assert_int_equal(webhook_queue_line(q, 2)->dropped, 0);
+	assert_true(webhook_queue_find(q, 1)->dropped > 100);
+	assert_true(webhook_queue_find(q, 3)->dropped > 100);
+	assert_int_equal(webhook_queue_find(q, 2)->dropped, 0);
 	assert_true(
-	    webhook_queue_make_room(&d->l->br, webhook_queue_line(q, 2)));
+	    webhook_queue_make_room(&d->l->br, webhook_queue_find(q, 2)));
 	assert_true(q->bytes < HOOK_QUEUE_MAX);
 	links_sub(d->l, 0, 1, "room", ""); /* app 1: it has just made room */
-	assert_true(list_is_empty(&d->l->br.webhooks->untold));
+	assert_true(list_is_empty(&d->l->br.webhook_states->pending));
 	d->acked = 0;
 	courier_comes(d);
 	for (unsigned i = 0; i < 3; i++) { /* in turn */
@@ -308,7 +308,7 @@ t2_what_another_app_was_told_is_forgotten(void **state)
 		assert_bytes(m.owner, S("other/1"));
 	}
 	expect_hook(d, OCCUPIED);
-	links_wait(d->l, HOOKS_HOLD + 0.2);
+	links_wait(d->l, WEBHOOK_GRACE + 0.2);
 	expect_hook(d, NULL);
 	desk_free(d);
 }
