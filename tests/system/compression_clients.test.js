@@ -6,25 +6,14 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const { spawn } = require('node:child_process');
 const fs = require('node:fs');
-const path = require('node:path');
-const readline = require('node:readline');
 const { describe, test, before, after } = require('node:test');
 const { launch, serve } = require('./lib/browser');
 const { Client } = require('./lib/client');
 const { Daemon, until } = require('./lib/daemon');
 const { Http } = require('./lib/http');
+const { WIRES, Wire } = require('./lib/wires');
 
-const at = (...p) => path.join(__dirname, ...p);
-const WIRES = {
-	'ws (Node.js)': [process.execPath, at('lib/wire.js')],
-	'python-websockets': [at('python/venv/bin/python'), at('python/wire.py')],
-	'gorilla (Go)': [at('go/wire/wire'), 'gorilla'],
-	'coder (Go)': [at('go/wire/wire'), 'coder'],
-	'Java-WebSocket': ['java', '-cp', `${at('java/classes')}:${at('java/jars')}/*`,
-		'Wire'],
-};
 const EVENTS = 60;
 
 // What a list of rows looks like after so many changes; small ones, too.
@@ -32,32 +21,6 @@ const state = (i) => JSON.stringify(i % 7 === 0 ? { é: i } : {
 	rows: Array.from({ length: 12 + i % 5 }, (_, k) =>
 		({ id: k * 7919, name: `Bestellung € ${k}`, n: k === i % 9 ? i : 0 })),
 });
-
-class Wire {
-	constructor(command, url) {
-		this.p = spawn(command[0], [...command.slice(1), url],
-			{ stdio: ['pipe', 'pipe', command[0] === 'java' ? 'ignore' :
-				'inherit'] }); // it says that it has no log
-		this.lines = [];
-		readline.createInterface({ input: this.p.stdout })
-			.on('line', (line) => this.lines.push(JSON.parse(line)));
-	}
-
-	send(m) {
-		this.p.stdin.write(`${JSON.stringify(m)}\n`);
-	}
-
-	find(event) {
-		return until(event, () => this.lines.find((m) => m.event === event),
-			30000);
-	}
-
-	async end() {
-		const ended = new Promise((ok) => { this.p.on('close', ok); });
-		this.p.stdin.end();
-		await ended;
-	}
-}
 
 describe('compression: clients', () => {
 	const d = new Daemon({ workers: 2 });

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+//
+// Resume with clients of five languages and Laravel Echo in Node.js: the line
+// is cut, events are published, and the next connection of the session gets
+// them.  Clients without an option for the path name the session in the key.
+'use strict';
+
+const assert = require('node:assert/strict');
+const { describe, test, before, after } = require('node:test');
+const { Daemon, sleep, until, SLOW } = require('./lib/daemon');
+const { publish } = require('./lib/http');
+const { Line } = require('./lib/line');
+const { client } = require('./lib/official');
+const { newId, QUERY } = require('./lib/resume');
+const { WIRES, Wire } = require('./lib/wires');
+
+describe('resume: clients', () => {
+	const d = new Daemon({ workers: 2, resume_ack_interval: 10 });
+	const app = d.app({ resume: 'on' });
+	let line;
+
+	before(async () => {
+		await d.start();
+		line = await Line.open(d);
+	});
+	after(async () => {
+		await line.close();
+		await d.stop();
+	});
+
+	for (const [name, command] of Object.entries(WIRES))
+		test(`${name}: cut, and back with KEY;resume=ID`, async () => {
+			const url = `ws://127.0.0.1:${line.port}/app/${app.key};resume=` +
+				newId() + QUERY;
+			const enter = async () => {
+				const c = new Wire(command, url);
+				await c.find('pusher:connection_established');
+				c.send({ event: 'pusher:subscribe', data: { channel: name
+					.replace(/\W/g, '-') } });
+				const { data } = await c.find('pusher:resume');
+				return { c, word: JSON.parse(data), seen: () => c.lines
+					.filter((m) => m.event === 'e').map((m) => m.data) };
+			};
+			const send = (data) => publish(d, app, name.replace(/\W/g, '-'),
+				'e', data);
+			const one = await enter();
+			assert.equal(one.word.status, 'new');
+			for (const n of ['1', '2']) await send(n);
+			await until('both', () => one.seen().length === 2);
+			await sleep(150 * SLOW); // they are confirmed
+			line.cut('RST');
+			for (const n of ['3', '4']) await send(n);
+			const two = await enter();
+			assert.deepEqual(two.word, { status: 'continued', replayed: 2 });
+			await send('5');
+			await until('the live one', () => two.seen().length === 3);
+			assert.deepEqual(two.seen(), ['3', '4', '5']);
+			await one.c.end();
+			await two.c.end();
+		});
+
+	test('Laravel Echo in Node.js, by its option wsPath', async () => {
+		const { default: Echo } = await import('laravel-echo');
+		const p = client(8, line, app, undefined,
+			{ wsPath: `/app/resume/${newId()}` });
+		const echo = new Echo({ broadcaster: 'pusher', client: p });
+		const got = [];
+		const words = [];
+		echo.channel('echo').listen('.e', (n) => got.push(n))
+			.listen('.pusher:resume', (w) => words.push(w.status));
+		await until('its word', () => words.length === 1);
+		await publish(d, app, 'echo', 'e', '1');
+		await until('it', () => got.length === 1);
+		await sleep(150 * SLOW);
+		line.cut('FIN');
+		await publish(d, app, 'echo', 'e', '2');
+		await until('its return', () => words.length === 2, 20000);
+		await publish(d, app, 'echo', 'e', '3');
+		await until('all', () => got.length === 3);
+		assert.deepEqual(words, ['new', 'continued']);
+		assert.deepEqual(got, [1, 2, 3]);
+		p.disconnect();
+	});
+});
