@@ -5,9 +5,11 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
 const { test } = require('node:test');
 const { Client, closeAll } = require('./lib/client');
 const { Http, publish, onEachWorker } = require('./lib/http');
+const { Daemon, sleep, until } = require('./lib/daemon');
 const { suite } = require('./lib/suite');
 
 suite('order', (d) => {
@@ -207,3 +209,36 @@ suite('order', (d) => {
 			await watcher.close();
 		});
 });
+
+// The worker that leaves still takes publishes: what is answered by the other
+// one has to have its place before them.
+test('from two workers to one: 200 still means that the broker has it',
+	async () => {
+		const d = new Daemon({ workers: 2, drain_time: 5 });
+		const file = `${d.dir}/conf`;
+		const write = (n) => fs.writeFileSync(file, `workers ${n}\n`);
+		delete d.conf.workers;
+		write(2);
+		const app = d.app();
+		await d.start(['-c', file]);
+		const clients = await Client.several(d, app, 20);
+		const https = await Promise.all(Array.from({ length: 20 },
+			() => Http.connect(d)));
+		write(1);
+		assert.equal(d.ctlRaw(['reload']).code, 0);
+		const [broker] = d.pidsOf('broker');
+		process.kill(broker, 'SIGSTOP');
+		let n = 0;
+		const answers = https.map((h) => h.api(app, 'POST', '/events', {
+			body: { name: 'e', channel: 'c', data: '1' } })
+			.then((r) => { n += r.status === 200; }, () => {}));
+		await sleep(500);
+		const early = n;
+		process.kill(broker, 'SIGCONT');
+		await until('an answer', () => n > 0);
+		assert.equal(early, 0, 'none before the broker has read it');
+		for (const h of https) h.end();
+		for (const c of clients) c.sock.destroy();
+		await Promise.all(answers);
+		await d.stop();
+	});

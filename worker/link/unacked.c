@@ -241,14 +241,15 @@ unacked_may_publish(struct worker *w)
 void
 unacked_release(struct worker *w)
 {
-	const struct unacked *l = w->unacked;
+	struct unacked *l = w->unacked;
 	bool gave_up =
 	    !link_is_up(w) && worker_now() - w->link->down_at > ANSWER_SECONDS;
 	bool has_left = link_is_open(w) && link_queued(w) == 0;
 
-	if (gave_up || (w->conf->nworkers <= 1 && has_left))
+	l->several = l->several || w->conf->nworkers > 1;
+	if (gave_up || (!l->several && has_left))
 		conn_release(w, l->seq);
-	else if (w->conf->nworkers > 1)
+	else if (l->several)
 		conn_release(w, l->taken);
 }
 

@@ -40,6 +40,7 @@ struct unacked {
 	uint64_t acked;       /* the broker has handed on all up to it */
 	uint64_t taken;       /* … and put all up to this in its order */
 	bool high;            /* above the water mark: publishes are refused */
+	bool several;         /* there are other workers, or were: they drain */
 	struct buf *arena;    /* where messages are built */
 	struct outq messages; /* acked + 1 .. seq, for sending again */
 	size_t events;        /* bytes of them that are events */
