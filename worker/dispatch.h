@@ -4,7 +4,7 @@
 
 #include "shared/ipc/ipc.h"
 
-/* What a worker does with each message from the broker. */
+/* The handler of each message from the broker. */
 extern const ipc_handler worker_handlers[IPC_NTYPES];
 
 #endif

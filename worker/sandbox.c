@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sandbox.c: the system calls of a worker, and what happens with others.  A
- * worker that is taken over by a bug can talk to the sockets that it has and
- * make no others but Unix ones for datagrams (to syslog).  It connects to no
+ * sandbox.c: the system calls that a worker may make.  A compromised worker can
+ * use the sockets that it has and create no others except Unix datagram
+ * sockets (to syslog).  It connects to no
  * socket: the master hands it a link to a new broker.  It opens no file.
  *
- * Refused means EPERM and a line in the log, not death: a call that a library
- * makes once a year shall not disconnect everybody.  What only an intruder
- * would do ends the process.  Must be entered when everything is open.
+ * A refused call gets EPERM and a line in the log and does not end the process:
+ * a call that a library makes once a year must not disconnect all clients.
+ * Calls that only an attacker makes end the process.  Must be entered when
+ * everything is open.
  */
 
 #include "worker/sandbox.h"
@@ -56,7 +57,7 @@ static const int allowed[] = {
 	SCMP_SYS(dup3),
 	SCMP_SYS(fcntl),
 	SCMP_SYS(fstat),
-	SCMP_SYS(newfstatat), /* what a file is, not what is in it */
+	SCMP_SYS(newfstatat), /* metadata of a file, not its content */
 	SCMP_SYS(lseek),
 	SCMP_SYS(pread64),
 	SCMP_SYS(pwrite64),
@@ -93,7 +94,7 @@ static const int allowed[] = {
 	SCMP_SYS(rt_sigprocmask),
 	SCMP_SYS(rt_sigreturn),
 	SCMP_SYS(sigaltstack),
-	/* who and where we are */
+	/* identity and place of the process */
 	SCMP_SYS(getcpu),
 	SCMP_SYS(getegid),
 	SCMP_SYS(geteuid),
@@ -109,7 +110,7 @@ static const int allowed[] = {
 	SCMP_SYS(uname),
 };
 
-/* No library does this behind our back. */
+/* No library of ours does this. */
 static const int deadly[] = {
 	SCMP_SYS(execve),
 	SCMP_SYS(execveat),
@@ -174,7 +175,7 @@ add_rules(scmp_filter_ctx ctx)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
 		    SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
 		    SCMP_A1(SCMP_CMP_MASKED_EQ, SOCK_TYPES, SOCK_DGRAM));
-	if (r == 0) /* abort(3), and nobody else's signal */
+	if (r == 0) /* abort(3), and no signal to another process */
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
 		    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
 	if (r == 0) /* reads a limit, but sets none */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * worker.c: the worker role: makes the loop, wires the parts, and orders the
- * end of each turn: what goes to the broker leaves first, then each client is
+ * end of each turn: messages to the broker leave first, then each client is
  * written once, then closed connections are freed.
  *
  * A worker opens no file after it has started and never decides what a
@@ -52,7 +52,7 @@
 #include "worker/session/session.h"
 #include "worker/wiring.h"
 
-/* What makes waiting worth it: so many sockets, or deliveries. */
+/* Waiting pays from this many sockets, or deliveries. */
 #define COALESCE_CLIENTS 64
 #define COALESCE_EVENTS 256
 #define COALESCE_SECONDS 0.000001 /* how long, for each delivery, ... */
@@ -99,11 +99,11 @@ is_shared(const struct worker *w)
 }
 
 /*
- * Under load a little patience pays: when several events for the same clients
- * came at about the same time, they will again, and each that arrives before
- * the flush shares its system calls.  True while the flush shall wait: not for
- * events that come one at a time or go to different clients, and not once as
- * many are there as the last time.
+ * Delays the flush under load: several events for the same clients that came
+ * together are likely to do so again, and each that arrives before the flush
+ * shares its system calls.  True while the flush must wait: not for events that
+ * come one at a time or go to different clients, and not once as many are here
+ * as the last time.
  */
 static bool
 may_wait(struct worker *w)
@@ -147,7 +147,7 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 	sessions_turn(w->sessions);
 	left = output_flush(w) || left;
 	conn_reap(w);
-	link_flush(w); /* closing has words for the broker, too */
+	link_flush(w); /* closing sends messages to the broker, too */
 	stats_turn_ends(w);
 	left = left || w->input->n > 0 || !list_is_empty(&w->closed) ||
 	    !list_is_empty(&w->dirty) || !list_is_empty(&w->slow);
@@ -220,7 +220,7 @@ connection_limit(const struct conf *conf)
 	return (uint32_t)limit;
 }
 
-/* What follows from the configuration, and from how many we are. */
+/* Limits that follow from the configuration and the number of workers. */
 static void
 take_shares(struct worker *w)
 {

@@ -8,7 +8,7 @@
  * A portion is bounded by rows and by how much is looked at, and the next one
  * is only made when the broker has room for it; closing is paced by a timer.
  * So neither 100,000 rows nor 100,000 closes keep other clients waiting.
- * Must never cost anything while nobody asks.
+ * Must never cost anything without a query.
  */
 
 #include "worker/admin/conn_list.h"
@@ -49,7 +49,7 @@ struct conn_list {
 	uint64_t id, sid;
 	uint32_t kind, app;
 	struct conn_cursor at; /* the next one */
-	double began;          /* who came later is not meant */
+	double began;          /* later clients are left out */
 	uint32_t n;            /* since the last CONN_QUERY_ROWS */
 	double told;           /* when that was */
 	ev_timer timer;        /* CONN_QUERY_KILL */

@@ -3,8 +3,8 @@
 #define WORKER_ADMIN_CONN_LIST_H
 
 /*
- * What pusherctl asks about this worker's connections, and its closing many
- * of them: walks over the list of clients, a portion at a time.
+ * Queries of pusherctl about this worker's connections, and the closing of
+ * many of them: walks over the list of clients, a portion at a time.
  */
 
 #include <stdbool.h>

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * drain.c: the end of a worker: its clients are told to connect again, a
- * portion at a time, so that those who take them over are not overrun.  Owns
- * the list of whom to tell, made when it begins and again when it has come to
- * its end, for those who came meanwhile.
+ * drain.c: the end of a worker. Its clients are told to reconnect, a portion
+ * at a time, so that the processes that take them over are not overloaded.
+ * Owns the list of clients to tell. The list is made at the beginning, and
+ * again at its end for clients that have connected meanwhile.
  *
  * Connections that have not answered are closed some seconds after all have
- * been told.  The process leaves when nobody is left and a broker has taken
- * everything that was accepted; it does not wait for a broker for ever, nor
- * when the whole group leaves.
+ * been told. The process exits when no client is left and a broker has taken
+ * everything that was accepted. It does not wait for a broker for ever, and
+ * not at all when the whole group stops.
  *
- * When the whole group leaves, the next server is not there yet, and a client
- * whose connection the system refuses may wait for 15 seconds.  A few clients
- * are all told at once, with 4100, after which they come back in a second.
- * Many are told over some time, with 4200, and come back at once: they get
- * their upgrade but no greeting, and the last thing that all workers do,
- * together, is to close them with 4100 (etc/doc/restart.md).
+ * When the whole group stops, the next server is not there yet, and a client
+ * whose connection the system refuses may wait for 15 seconds. A few clients
+ * are all told at once, with 4100, and come back after a second. Many clients
+ * are told over some time, with 4200, and come back at once: they get their
+ * upgrade but no greeting. At the end all workers together close them with
+ * 4100 (etc/doc/restart.md).
  */
 
 #include "worker/admin/drain.h"
@@ -40,7 +40,7 @@
 #define TICK 0.05          /* seconds between two portions */
 #define MIN_RATE 300.0     /* closes per second, at least */
 #define GRACE 3.0          /* seconds for peers to answer the close */
-#define HURRY_GRACE 1.0    /* likewise: somebody waits for us */
+#define HURRY_GRACE 1.0    /* likewise: a process waits for this one */
 #define STOP_GRACE 1.0     /* likewise, when the group leaves */
 #define FEW 200            /* connections that are told at once */
 #define FEW_GRACE 0.25     /* likewise: they come back in a second */
@@ -80,7 +80,7 @@ is_held(const struct conn *c)
 	    c->opened_at >= c->w->hold_since;
 }
 
-/* Everybody who has not been told yet. */
+/* Lists all clients that have not been told yet. */
 static void
 make_list(struct worker *w)
 {
@@ -121,7 +121,7 @@ send_away(struct conn *c)
 		conn_finish(c);
 }
 
-/* Nobody is here but newcomers, and those that have been told. */
+/* Only new clients are left, and clients that have been told. */
 static bool
 is_quiet(struct worker *w)
 {
@@ -141,7 +141,7 @@ is_quiet(struct worker *w)
 	return true;
 }
 
-/* Tells the master, once, when everybody has had the time to come back. */
+/* Tells the master, once, when all clients have had time to reconnect. */
 static void
 check_quiet(struct worker *w)
 {
@@ -332,7 +332,7 @@ drain_hurry(struct worker *w, double seconds)
 {
 	drain_start(w, seconds);
 	w->drain->together = true;
-	if (w->drain->stopping) { /* nobody will say when it ends */
+	if (w->drain->stopping) { /* no message will say when it ends */
 		w->drain->stopping = false;
 		w->hold_since = 0;
 		listener_stop(w);

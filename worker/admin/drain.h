@@ -18,14 +18,14 @@ struct drain {
 	bool retiring;
 	bool stopping;     /* the whole group leaves: newcomers are held */
 	bool together;     /* the whole group leaves, and the broker too */
-	bool told;         /* the master knows that nobody is left but them */
+	bool told;         /* the master knows that only they are left */
 	bool last;         /* it is time for them, too */
 	bool few;          /* all are told at once, to come back in a second */
 	double began, end; /* worker_now(): by `end` all have been told */
 	double grace;      /* seconds behind it for peers to answer */
 	double quiet_at;   /* since when only newcomers are here; or 0 */
-	double alone_at;   /* since when nobody is here; or 0 */
-	uint64_t *sids;    /* whom to tell, in this order */
+	double alone_at;   /* since when no client is here; or 0 */
+	uint64_t *sids;    /* clients to tell, in this order */
 	size_t n, next;
 };
 
@@ -38,27 +38,27 @@ void drain_free(struct worker *);
  */
 void drain_start(struct worker *, double seconds);
 /*
- * The same when the whole group leaves.  Whoever connects meanwhile is held
- * without a greeting (spread: a few are not told at once): a client whose
- * connection is refused by the system may wait 15 seconds.  When nobody else is
+ * The same when the whole group stops.  A client that connects meanwhile is
+ * held without a greeting (spread: a few are not told at once): a client whose
+ * connection the system refuses may wait 15 seconds.  When no other client is
  * left the master is told.
  */
 void drain_stop(struct worker *, double seconds, bool spread);
-/* All workers are that far: newcomers get 4100, and the process leaves. */
+/* All workers are that far: new clients get 4100, and the process exits. */
 void drain_end(struct worker *);
 /*
- * The same for a slot that is given up while the others go on: who still
- * comes here is served, and then sent to them.
+ * The same for a slot that is given up while the others continue: clients
+ * that still connect here are served, and then sent to the others.
  */
 void drain_retire(struct worker *, double seconds);
 /* The same, at once or sooner than it was told. */
 void drain_hurry(struct worker *, double seconds);
 /*
- * Closes with 4200 those who are there now, over so many seconds; the process
- * goes on and serves whoever comes.
+ * Closes the present clients with 4200, over so many seconds; the process
+ * continues to serve new ones.
  */
 void drain_tell(struct worker *, double seconds);
-/* Nobody is left, and nothing is left to hand over: the process may leave. */
+/* No client and no unacknowledged message is left: the process may exit. */
 bool drain_is_over(struct worker *);
 /* Handler of MISSED: this worker's clients lack events. */
 int drain_on_missed(struct worker *);

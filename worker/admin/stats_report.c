@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stats_report.c: the report of a worker to the broker: what was counted since
- * the last one, and how full everything is now.  Counting itself is
+ * stats_report.c: the report of a worker to the broker: the counters since the
+ * last one, and how full everything is now.  Counting itself is
  * worker/app/stats.c.
  *
- * While there is no broker nothing is reported and the counters go on.
+ * Without a broker nothing is reported, and the counters keep counting.
  */
 
 #include "worker/admin/stats_report.h"

@@ -2,7 +2,7 @@
 #ifndef WORKER_ADMIN_STATS_REPORT_H
 #define WORKER_ADMIN_STATS_REPORT_H
 
-/* What this worker has counted, and how full it is, for the broker. */
+/* Reports the counters and gauges of this worker to the broker. */
 
 struct msg_stats_ask;
 struct worker;

@@ -23,7 +23,7 @@
 #include "worker/core/core.h"
 #include "worker/link/link.h"
 
-/* What is said of a publish whose counts nobody will tell. */
+/* The reply to a publish whose counts are not available. */
 static struct buf *
 without_counts(const struct http *h)
 {
@@ -42,7 +42,7 @@ without_counts(const struct http *h)
 	return json_writer_take(&jw);
 }
 
-/* It is published: nobody may do that again while the counts are fetched. */
+/* It is published: no retry may publish again while counts are fetched. */
 static void
 promise(struct conn *c)
 {

@@ -3,8 +3,8 @@
 #define WORKER_API_ASK_H
 
 /*
- * What a request asks the broker.  While it waits the connection is paused,
- * so that there is never more than one question from it.
+ * Questions of a request to the broker.  While it waits the connection is
+ * paused, so that it never has more than one question open.
  */
 
 #include <stdbool.h>
@@ -23,7 +23,7 @@ struct worker;
 void api_ask(const struct api_request *, enum query_kind, uint32_t info,
     struct str channel, enum api_answer);
 /*
- * Takes n tokens where the app has a limit.  True: go on.  False: either it
+ * Takes n tokens where the app has a limit.  True: continue.  False: either it
  * was answered, or the request runs once more when the broker has granted
  * them.  So call it before anything happens that may not happen twice.
  */

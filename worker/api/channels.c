@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * channels.c: what the HTTP API tells about channels, members and
+ * channels.c: answers of the HTTP API about channels, members and
  * connections, and the end of a user's connections.  Checks the parameters
  * and asks the broker, who owns the truth and writes the body.
  *

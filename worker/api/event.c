@@ -31,12 +31,12 @@ static const struct str fields[NFIELDS] = {
 	{ "info", 4 },
 };
 
-/* What the functions below share. */
+/* The context of the functions below. */
 struct reader {
 	struct event *e;
 	const struct app *app;
 	struct buf **why;
-	unsigned status; /* what to refuse with */
+	unsigned status; /* of the refusal */
 };
 
 static bool

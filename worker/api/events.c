@@ -120,7 +120,7 @@ is_empty(const struct api_request *r, struct str one, struct str other)
 	return true;
 }
 
-/* What a body that is no JSON looks like, or "". */
+/* A guess at the format of a body that is not JSON, or "". */
 static const char *
 other_kind(struct str text)
 {

@@ -2,7 +2,7 @@
 /*
  * idempotency.c: idempotency keys on the side of the request.  A request with a
  * key asks the broker before it does anything; it then runs from its
- * beginning, owning the key, and whatever it answers is told to the broker.
+ * beginning, owning the key, and sends its answer to the broker.
  */
 
 #include "worker/api/idempotency.h"
@@ -68,7 +68,7 @@ idempotency_answer(struct conn *c, unsigned status, struct str body)
 	idempotency_forget(c);
 }
 
-/* Who asked has gone: the key is for others. */
+/* The client has left: releases the key. */
 static void
 give_back(struct worker *w, const struct msg_idem_result *m)
 {

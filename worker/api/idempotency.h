@@ -19,7 +19,7 @@ struct worker;
 #define IDEMPOTENCY_KEY_MAX 255 /* bytes of a key */
 
 /*
- * True: go on (there is no key, or it is ours).  False: it was answered, or
+ * True: continue (there is no key, or it is ours).  False: it was answered, or
  * will be, or the request runs once more from its beginning.
  */
 bool idempotency_begin(const struct api_request *);

@@ -10,7 +10,7 @@
 
 /*
  * Reads a comma list of attributes (`info`) and adds their bits (enum
- * query_info) to *info.  0, or -1 and the attribute that nobody knows.
+ * query_info) to *info.  0, or -1 and the unknown attribute.
  */
 int api_info_add(struct str list, uint32_t *info, struct str *unknown);
 

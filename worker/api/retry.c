@@ -25,7 +25,7 @@ bytes_of(const struct http *h)
 	return buf_str(h->head).n + buf_str(h->body).n;
 }
 
-/* What counts in its app's share: each one is something, too. */
+/* Its bytes in the app's share, with a fixed cost for each request. */
 static size_t
 cost(const struct http *h)
 {
@@ -48,7 +48,7 @@ arm(struct worker *w)
 	if (list_is_empty(&p->requests))
 		return;
 	left = first(w)->parked_at + API_RETRY_SECONDS - worker_now();
-	/* A clock that jumps back does not make anybody wait longer. */
+	/* A clock that jumps back makes no request wait longer. */
 	ev_timer_set(&p->timer, MIN(MAX(left, 0.001), API_RETRY_SECONDS), 0.);
 	ev_timer_start(w->loop, &p->timer);
 }
@@ -116,7 +116,7 @@ api_retry_free(struct worker *w)
 /*
  * Is there room for so many bytes of this app?  The largest share makes it,
  * unless that is the app's own.  What goes is answered by the timer: its
- * connection goes on with its next request, and that must not run in here.
+ * connection continues with its next request, and that must not run in here.
  */
 static bool
 has_room(struct worker *w, uint32_t app, size_t bytes)

@@ -36,7 +36,7 @@ struct route {
 	struct str segments[SEGMENTS_MAX]; /* "*" fits any that is not empty */
 	unsigned on; /* enum listen_role: the listeners that have it */
 	bool post;   /* else GET and HEAD */
-	/* One of them: for anyone, or behind the authentication. */
+	/* One of them: public, or after authentication. */
 	void (*open)(struct conn *);
 	void (*api)(const struct api_request *);
 };
@@ -44,7 +44,7 @@ struct route {
 struct path {
 	size_t n;
 	struct str segments[SEGMENTS_MAX];
-	char *mem; /* what had to be decoded, or NULL */
+	char *mem; /* decoded segments, or NULL */
 };
 
 static void
@@ -364,8 +364,8 @@ allow_of(const struct route *route)
 }
 
 /*
- * A wrong method: whoever signs is first told about the signature, because
- * the method is part of it (vector hr-n10).
+ * A wrong method: a signed request is first refused for its signature, which
+ * covers the method (vector hr-n10).
  */
 static void
 run_wrong(struct api_request *r, const struct route *route, struct str id)

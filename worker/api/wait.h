@@ -36,7 +36,7 @@ bool api_may_ask(const struct api_request *);
 void api_pause(struct conn *, enum api_state);
 /* Keeps the request, and waits for the broker in this state. */
 void api_wait(const struct api_request *, enum api_state);
-/* Its idempotency key is let go: others may have it. */
+/* Releases its idempotency key: other requests may take it. */
 void idempotency_forget(struct conn *);
 
 #endif

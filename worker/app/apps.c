@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * apps.c: the apps as the broker told them.  Owns struct client_app; a
+ * apps.c: the apps as the broker sent them.  Owns struct client_app; a
  * connection counts the one it belongs to.  A worker never reads the
  * database: a change arrives as APP_SET or APP_DEL, and whoever may not stay
  * is closed by apps_ops.

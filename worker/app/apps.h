@@ -3,7 +3,7 @@
 #define WORKER_APP_APPS_H
 
 /*
- * The apps as the broker told them, by row number, id and key.  A struct
+ * The apps as the broker sent them, by row number, id and key.  A struct
  * client_app is counted by its connections, so that it outlives APP_DEL
  * until the last one is gone.
  */
@@ -40,7 +40,7 @@ struct apps {
 	struct hash by_num, by_id, by_key, by_old_key;
 };
 
-/* What conn->app points at: begins with the app itself. */
+/* conn->app points at its first member, the app itself. */
 struct client_app {
 	struct app app;
 	struct sign_key *sign;     /* keyed with the secret */
@@ -59,15 +59,15 @@ struct client_app {
 
 struct client_app *apps_by_num(struct worker *, uint32_t num);
 struct client_app *apps_by_id(struct worker *, struct str id);
-/* By its key, or by the old one while that counts. */
+/* By its key, or by the old one while that is valid. */
 struct client_app *apps_by_key(struct worker *, struct str key);
 /* Counts one more user of it; conn->app is &a->app. */
 struct app *client_app_ref(struct client_app *);
 /* NULL is allowed. */
 void client_app_unref(struct app *);
 /*
- * What somebody signs with who calls himself by this key: the old key when it
- * is that and still counts, else the present one.
+ * The secret for this key: the old one if the key is the old one and still
+ * valid, else the current one.
  */
 struct auth_app client_app_auth(struct app *, struct str key);
 void apps_free(struct worker *);
@@ -84,7 +84,7 @@ int apps_on_set(struct worker *, const struct msg_app_set *);
 int apps_on_del(struct worker *, const struct msg_app_del *);
 /* Handler of APP_LOG. */
 int apps_on_log(struct worker *, const struct msg_app_log *);
-/* What is known of the log of a connection's app. */
+/* The client_app that holds a connection's app. */
 static inline struct client_app *
 client_app_of(struct app *app)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * auth_failures.c: wrong signatures, counted for each address.  An HMAC cannot
- * be guessed; what this saves is the worker's time and the server's traffic, so
- * it is the worker that counts.  Owns the buckets.
+ * auth_failures.c: wrong signatures, counted for each address. An HMAC cannot
+ * be guessed; the limit saves the worker's time and the server's traffic. Owns
+ * the buckets.
  *
- * A peer on a Unix socket that no proxy has named shares one bucket with all
- * others of its kind, as clients of a proxy that names nobody share the
- * proxy's: their right signatures pass all the same.
+ * All peers on Unix sockets that no proxy has named share one bucket, as
+ * clients of a proxy that names none share the proxy's. Their right signatures
+ * still pass.
  *
  * Must never be asked before a signature has been found to be wrong.
  */
@@ -26,9 +26,9 @@
 static const unsigned char v4_mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff,
 	0xff };
 
-/* What of an address counts. */
+/* The part of an address that counts. */
 static struct str
-who(const struct ip *ip)
+counted_part(const struct ip *ip)
 {
 	const char *b;
 
@@ -48,7 +48,8 @@ auth_failures_take(
 
 	if (g->v == NULL)
 		g->v = xcalloc(AUTH_FAILURES_BUCKETS, sizeof(*g->v));
-	b = &g->v[hash_str(who(ip), SALT) & (AUTH_FAILURES_BUCKETS - 1)];
+	b = &g->v[hash_str(counted_part(ip), SALT) &
+	    (AUTH_FAILURES_BUCKETS - 1)];
 	/* The bucket's second is our minute. */
 	return token_bucket_take(&b->tokens, &b->at, now / 60., rate);
 }

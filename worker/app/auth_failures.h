@@ -3,15 +3,16 @@
 #define WORKER_APP_AUTH_FAILURES_H
 
 /*
- * Who auth_failures at signatures.  Each refused one is counted for the
- * client's address (an IPv4 address, or the /64 of an IPv6 one: whoever has one
- * has all of it); over max_auth_failures_per_minute the guessing connection is
- * closed, or its request gets 429.  A right signature is never looked up
- * here, so that those who share an address with a guesser lose nothing.
+ * Clients that guess at signatures. Each wrong signature is counted for the
+ * client's address (an IPv4 address, or the /64 of an IPv6 address, which
+ * usually belongs to one owner). Over max_auth_failures_per_minute the
+ * connection is closed, or its request gets 429. A right signature is never
+ * looked up here, so that clients who share an address with a guesser lose
+ * nothing.
  *
- * The table has a fixed size and does not remember whose a bucket is: two
- * addresses that fall together share it, and nobody gets a fresh bucket by
- * pushing another one out.  Each worker counts for itself.
+ * The table has a fixed size and does not store addresses: two addresses with
+ * the same hash share a bucket, and no client gets a fresh bucket by evicting
+ * another one. Each worker counts for itself.
  */
 
 #include <stdbool.h>

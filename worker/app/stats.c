@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stats.c: what this worker counts and measures, and its report to the broker.
- * Owns the histograms, the records of ended connections and the clock of a
- * turn: it begins when the loop wakes up and ends when all its output has
- * been handed to the kernel.
+ * stats.c: the counters and measurements of this worker. Owns the histograms,
+ * the records of ended connections and the clock of a turn, which begins when
+ * the loop wakes up and ends when all its output has been handed to the
+ * kernel.
  *
- * While there is no broker nothing is reported and nothing lost, but for the
- * oldest records of ended connections.  Must never cost more than an
- * increment where events pass.
+ * Without a broker nothing is reported and nothing is lost, except the oldest
+ * records of ended connections. Must never cost more than an increment where
+ * events pass.
  */
 
 #include "worker/app/stats.h"

@@ -3,9 +3,9 @@
 #define WORKER_APP_STATS_H
 
 /*
- * What this worker counts.  Counting is an increment of a field, here or in
- * the struct stats_app of a struct client_app; once a second, and when it is
- * asked, the broker is told, and all begin at zero again.
+ * The counters of this worker. Counting is an increment of a field, here or in
+ * the struct stats_app of a struct client_app. Once a second, and on request,
+ * they are sent to the broker and start from zero again.
  */
 
 #include <ev.h>

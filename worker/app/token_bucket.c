@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * token_bucket.c: how often and how long.  A token bucket costs eight bytes and
- * one multiplication; there is no timer behind it: what has flowed in is worked
- * out when somebody asks.
+ * token_bucket.c: rate limits. A token bucket costs eight bytes and one
+ * multiplication; it needs no timer, because the tokens that have flowed in
+ * are computed on demand.
  *
  * Pure: no clock of its own, no state but the caller's.
  */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * subscription.c: a connection's way into a channel and out of it.  Owns the
- * struct subscription and its member.  Everything a client may do wrong has
- * been refused before; here it is only asked, confirmed and ended, and the
- * broker hears of each step in order.
+ * subscription.c: subscribes connections to channels and ends subscriptions.
+ * Owns struct subscription and its member.  Errors of clients have been refused
+ * before; here the broker is asked, its answer is applied, and it is sent each
+ * step in order.
  *
  * The subscription to #server-to-user-<id> (s->user) is made by the sign-in:
  * the broker knows it from SIGNIN, so SUB and UNSUB are never sent for it.
@@ -26,8 +26,8 @@
 #include "worker/session/session.h"
 
 /*
- * One that has ended and may have to be told to a new broker: has left its
- * connection and its topic's entries.
+ * A subscription that has ended and that a new broker may have to hear of.  It
+ * has left its connection and its topic's entries.
  */
 struct ended {
 	struct tombstone tombstone;
@@ -36,7 +36,7 @@ struct ended {
 	uint64_t sid;
 };
 
-/* Copies s to *p and moves *p behind it. */
+/* Copies s to *p and moves *p past it. */
 static struct str
 place(char **p, struct str s)
 {
@@ -190,7 +190,7 @@ subscription_again(struct subscription *s)
 		send_again(s);
 }
 
-/* What it asked once more, behind the first answer. */
+/* Sends the repeated requests that waited for the first answer. */
 static void
 ask_again(struct subscription *s)
 {
@@ -231,7 +231,7 @@ detach(struct subscription *s)
 		s->c->nsubs--;
 }
 
-/* Takes it out of everything here, without a word to the broker. */
+/* Takes it out of everything here and sends nothing to the broker. */
 static void
 drop(struct subscription *s)
 {

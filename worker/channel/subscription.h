@@ -22,7 +22,7 @@ struct conn;
 struct topic;
 struct worker;
 
-/* Who somebody is, in a presence channel or signed in. */
+/* A member of a presence channel, or a signed-in user. */
 struct client_member {
 	struct str id;        /* plain text */
 	struct str info;      /* raw JSON, or empty */
@@ -49,7 +49,7 @@ struct subscription {
 
 #define SUBSCRIPTION_AGAIN_MAX ((1u << 14) - 1)
 
-/* What a list or a table leads to. */
+/* The subscription that a list or a table leads to. */
 static inline struct subscription *
 subscription_living(struct subscription *s)
 {
@@ -67,7 +67,7 @@ struct subscriptions {
 struct client_member *member_new(
     struct str id, struct str info, struct str watch, uint16_t nwatch);
 /*
- * Who of the watchlist is online, as the client has been told: the bits of
+ * The users of the watchlist that the client knows to be online: the bits of
  * SIGNIN_DONE, in so many bytes.
  */
 char *member_online(struct client_member *);
@@ -87,7 +87,7 @@ struct subscription *subscription_new(struct conn *, struct str channel);
  */
 void subscription_request(
     struct conn *, struct str channel, struct client_member *member);
-/* Says to a new broker in which channels the connection is. */
+/* Announces the connection's channels to a new broker. */
 void subscription_replay(struct conn *);
 /* It is subscribed already and asks once more. */
 void subscription_again(struct subscription *);
@@ -105,7 +105,7 @@ void subscription_end_all(struct conn *);
  * session for which there is no log, and asks others how far they have come.
  */
 void subscription_note(struct subscription *, uint64_t pos, uint32_t back);
-/* The log of its app has begun anew at pos; e: in conn.subs. */
+/* The log of its app has restarted at pos; e: in conn.subs. */
 void subscription_restart(struct list *e, uint64_t pos);
 
 /*

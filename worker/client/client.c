@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * client.c: Pusher events from a client.  Start reading at the table: event
- * name -> what happens.  What is in none of its rows, or is no message at
- * all, gets pusher:error and the connection stays (protocol reference, 10.1),
- * unless it never stops.
+ * name -> handler.  An unknown event or a malformed message gets pusher:error,
+ * and the connection stays open (protocol reference, 10.1) up to
+ * max_bad_messages.
  *
- * Everything here has been checked to be UTF-8 and within
- * max_message_bytes; nothing else about it is believed.
+ * A message has been checked to be UTF-8 and within max_message_bytes;
+ * everything else about it is checked here.
  */
 
 #include "worker/client/client.h"
@@ -129,7 +129,7 @@ dispatch(struct conn *c, const struct client_msg *m)
 
 /*
  * It makes no sense: says so, and ends it when too many of them come in a
- * minute.  Heartbeats of a client's own ({"type":"ping"}) go on for ever.
+ * minute.  Heartbeats of a client's own ({"type":"ping"}) never end.
  */
 static void
 senseless(struct conn *c, const char *why)
@@ -152,8 +152,8 @@ senseless(struct conn *c, const char *why)
 }
 
 /*
- * More than max_messages_per_second?  What is above is dropped before anybody
- * reads it; whoever sends ten times as many is told to stay away.
+ * More than max_messages_per_second?  Excess messages are dropped before they
+ * are read; a client that sends ten times as many is closed with 4009.
  */
 static bool
 is_too_fast(struct conn *c)
@@ -301,7 +301,7 @@ client_on_session_ok(struct worker *w, const struct msg_session_ok *m)
 	return 0;
 }
 
-/* What can be confirmed no more is asked for now, and then it is closed. */
+/* Asks the client a last time how far it has come, then closes it. */
 void
 client_part(struct conn *c, unsigned code, const char *text)
 {

@@ -2,7 +2,7 @@
 #ifndef WORKER_CLIENT_CLIENT_H
 #define WORKER_CLIENT_CLIENT_H
 
-/* Pusher events from a client: one table, event name -> what happens. */
+/* Pusher events from a client: one table, event name -> handler. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -49,7 +49,7 @@ void client_parted(struct conn *);
 void client_on_pong(struct conn *, struct str payload);
 /* Handler of SESSION_OK. */
 int client_on_session_ok(struct worker *, const struct msg_session_ok *);
-/* The log of the app has begun anew: what clients confirmed means nothing. */
+/* The log of the app has restarted: earlier confirmations are void. */
 void client_restart_log(struct worker *, const struct app *, uint64_t pos);
 /* The newest number of its app's log that this worker has seen. */
 uint64_t client_log_pos(const struct conn *);

@@ -302,7 +302,7 @@ check_client(struct conn *c, const struct http_head *head)
 
 /* ---- the request ---- */
 
-/* The whole group leaves, and it has come too late to be served. */
+/* The whole group stops, and the client has come too late to be served. */
 static bool
 is_held(const struct conn *c)
 {

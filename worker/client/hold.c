@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hold.c: what clients make this worker hold: half heads, bodies and
- * messages, output that is not read, subscriptions.  The measure is what the
- * process has in memory, so that nothing can be forgotten; it is looked at
- * whenever some hundred kilobytes have come, which costs one pread(2).
+ * hold.c: the memory that clients make this worker hold: incomplete heads,
+ * bodies and messages, unread output, subscriptions. The measure is the memory
+ * of the process, so that nothing is left out. It is read after every few
+ * hundred kilobytes of input, which costs one pread(2).
  *
- * Only over the limit is it found out who holds what: each connection's
- * buffers, those that several share by their part.  The largest holders are
- * closed until some of the share is free again.  Who holds next to
- * nothing is never closed.
+ * Only over the limit is the cost of each connection computed: its buffers,
+ * with shared ones in proportion. The largest holders are closed until some of
+ * the share is free again. A connection that holds next to nothing is never
+ * closed.
  *
  * Must never cost anything for an event.
  */
@@ -40,7 +40,7 @@
 #define STEP_MIN (64u << 10)
 #define STEP_MAX (1u << 20)
 #define STEPS 128              /* of a share */
-#define HELD_MIN 512           /* bytes; who holds less stays */
+#define HELD_MIN 512           /* bytes; a connection that holds less stays */
 #define SUBSCRIPTION_BYTES 256 /* with its part of the topic, about */
 #define CALM_BYTES (64u << 10) /* in a second: then nothing is going on */
 #define PEAK_BYTES (16u << 20) /* so much has left gaps behind */
@@ -86,7 +86,7 @@ hold_cost(const struct conn *c)
 
 /* ---- closing ---- */
 
-/* What is not begun will not be read: only the rest of the front stays. */
+/* Drops output that has not begun; only the rest of the first slice stays. */
 static bool
 cut_output(struct conn *c)
 {
@@ -225,7 +225,7 @@ look(struct worker *w)
 	h->barren = false;
 	used = memory_used(&h->memory);
 	for (unsigned i = 0; used > refuse_at(limit) && i < ROUNDS; i++) {
-		xtrim(); /* what was freed does not count */
+		xtrim(); /* freed memory does not count */
 		used = memory_used(&h->memory);
 		if (used <= limit - limit / 8)
 			break;

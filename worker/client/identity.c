@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * identity.c: reads the signed JSON about a person.  The raw text of
- * user_info is passed on untouched: what an application put into it arrives
- * byte for byte at the other members.
+ * identity.c: reads the signed JSON about a user.  The raw text of
+ * user_info is passed on unchanged, byte for byte, to the other members.
  *
  * Pure.  Must only be given bytes whose signature has been checked.
  */

@@ -3,7 +3,7 @@
 #define WORKER_CLIENT_IDENTITY_H
 
 /*
- * Who somebody is, read from the JSON that the application signed: the
+ * The identity of a user, read from the JSON that the application signed: the
  * channel_data of a presence channel, the user_data of a sign-in.  Pure.
  */
 
@@ -13,7 +13,7 @@
 #include "shared/base/buf.h"
 #include "shared/base/str.h"
 
-/* What an app allows. */
+/* The limits of an app. */
 struct identity_limits {
 	uint32_t id;    /* characters of an id */
 	uint32_t watch; /* ids of a watchlist that count */

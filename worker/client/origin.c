@@ -16,7 +16,7 @@ lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-/* What a `*` may stand for: the characters of schemes, hosts and ports. */
+/* Characters that a `*` matches: those of schemes, hosts and ports. */
 static bool
 is_origin_char(char c)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * refused.c: the log of what was refused, and the pause before a refusal that
- * would otherwise never end.
+ * refused.c: the log of refusals, and the pause before a refusal that would
+ * otherwise repeat for ever.
  *
- * Everybody may be refused as often as they like, so these lines are limited
- * in number (log_note), and a text that comes from outside is cut.
+ * A client may be refused any number of times, so these lines are limited in
+ * number (log_note), and a text that comes from outside is cut.
  *
- * pusher-js answers 4000 by connecting with TLS at once.  If it uses TLS
- * already, and a proxy that nobody trusts hides that, this would go on for
- * ever without a pause.  So such a client gets its answer late.
+ * pusher-js answers 4000 by connecting with TLS at once. If it already uses
+ * TLS behind an untrusted proxy, it would reconnect for ever without a pause,
+ * so such a client gets its answer late.
  */
 
 #include "worker/client/refused.h"
@@ -33,7 +33,7 @@
 
 #define PEER_MAX 64
 #define TARGET_SHOWN 200 /* bytes of a path */
-#define KEY_SHOWN 40     /* bytes of a key that nobody has */
+#define KEY_SHOWN 40     /* bytes of an unknown key */
 #define WAIT_SECONDS 5   /* for 4000; pusher-js gives up after ten */
 #define WAITS_PER_SECOND 200
 #define SOON_PER_MINUTE 1 /* 4000 without a pause, for each address */
@@ -55,7 +55,7 @@ refused_signature(
 
 /* ---- clients ---- */
 
-/* What stands behind /app/: printable ASCII, cut. */
+/* The key after /app/: printable ASCII, cut. */
 static struct str
 key_text(struct str path, char out[KEY_SHOWN])
 {
@@ -81,7 +81,7 @@ tls_text(const struct conn *c)
 	    : pusher_error_text(PUSHER_TLS_ONLY);
 }
 
-/* Has this address been told a moment ago? */
+/* Has this address got a 4000 a moment ago? */
 static bool
 must_wait(struct conn *c)
 {

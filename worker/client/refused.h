@@ -2,10 +2,7 @@
 #ifndef WORKER_CLIENT_REFUSED_H
 #define WORKER_CLIENT_REFUSED_H
 
-/*
- * What was refused, for the log: signatures of clients, clients that are not
- * let in.
- */
+/* Logs refused clients and refused signatures of clients. */
 
 #include <stdbool.h>
 
@@ -23,7 +20,7 @@ void refused_signature(
  */
 void refused_client(
     struct conn *, const struct http_head *, unsigned code, struct str text);
-/* The time of a client that waits for its 4000 is over; false: none does. */
+/* The pause before a 4000 is over: closes.  False: c is not waiting. */
 bool refused_late(struct conn *);
 
 #endif

@@ -155,7 +155,7 @@ check_auth(struct request *r)
 	return false;
 }
 
-/* Who the connection is in a presence channel (3.5); NULL: refused. */
+/* The member that joins a presence channel (3.5); NULL: refused. */
 static struct client_member *
 find_member(const struct request *r)
 {
@@ -254,7 +254,7 @@ client_unsubscribe(struct conn *c, const struct client_msg *m)
 	struct request r;
 
 	/*
-	 * What is not subscribed is ignored without a word: laravel-echo
+	 * A channel that is not subscribed is ignored silently: laravel-echo
 	 * leaves four channels for each one.  The user's channel stays.
 	 */
 	if (read_channel(c, m, &r) &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * close_record.c: what is written down of a connection that ends, for
- * statistics and for pusherctl.  Each connection is counted once.
+ * close_record.c: the record of a connection that ends, for statistics and
+ * for pusherctl.  Each connection is counted once.
  */
 
 #include <string.h>

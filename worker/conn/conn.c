@@ -80,7 +80,7 @@ conn_queue(struct conn *c, struct buf *b, uint32_t off, uint32_t len)
 	if (c->state >= CONN_FINISHING || c->backlog == BACKLOG_SLOW)
 		return;
 	outq_push(&c->out, b, off, len);
-	/* What has no goodbye asked for it: one answer may be longer. */
+	/* A connection without on_slow asked for its output: no limit. */
 	if (outq_bytes(&c->out) > c->w->conf->client_buffer + c->owed &&
 	    c->ops->on_slow != NULL) {
 		if (c->backlog != BACKLOG_OVER)

@@ -47,7 +47,7 @@ struct conn_ops {
 	size_t (*feed)(struct conn *, char *bytes, size_t n);
 	/* The timeout that was set has passed. */
 	void (*on_timeout)(struct conn *);
-	/* The connection is being closed: let go of what you own. */
+	/* The connection is being closed: free what you own. */
 	void (*on_close)(struct conn *);
 	/*
 	 * It reads too slowly (conf->client_buffer): say goodbye, at the end
@@ -56,7 +56,7 @@ struct conn_ops {
 	void (*on_slow)(struct conn *);
 	/* A peer that sent FIN may still wait for what is queued. */
 	bool half_close;
-	/* So much is read behind our goodbye, then no more; 0: all of it. */
+	/* Bytes that are read after our goodbye at most; 0: all. */
 	uint32_t unheard_max;
 };
 
@@ -76,7 +76,7 @@ enum conn_peer {
 	PEER_NEW,       /* the head of its first request is not here */
 	PEER_DIRECT,    /* a client */
 	PEER_UNTRUSTED, /* not in trusted_proxies, but sends their headers */
-	PEER_TRUSTED    /* a proxy that is believed */
+	PEER_TRUSTED    /* a proxy in trusted_proxies */
 };
 
 /* Output against conf->client_buffer; see output.h. */
@@ -127,12 +127,12 @@ struct conn {
 	uint32_t messages_in; /* modulo 2^32 */
 	uint64_t packed_id;   /* the last compressed message it was sent */
 	int64_t saved;        /* bytes, by compression */
-	uint16_t close_code;  /* what we closed it with, for the log */
+	uint16_t close_code;  /* of our close frame, for the log */
 	uint8_t window_bits;  /* its window; 0: no permessage-deflate */
 	uint32_t magic;       /* MAGIC_CONN while it lives */
-	uint32_t unheard;     /* bytes that came behind our goodbye */
+	uint32_t unheard;     /* bytes that came after our goodbye */
 
-	uint8_t serves; /* enum listen_role: what it may ask for */
+	uint8_t serves; /* enum listen_role: its permissions */
 	enum conn_state state : 3;
 	enum conn_peer peer : 2;
 	enum conn_backlog backlog : 2;
@@ -157,9 +157,9 @@ struct conn {
 };
 
 /*
- * What a list, a table or a callback leads to.  Everything that lives longer
- * than a turn names a connection by its socket id instead, and asks
- * conn_find(); only its own parts point at it.
+ * The connection that a list, a table or a callback leads to.  Code that
+ * outlives a turn keeps a socket id and calls conn_find(); only the parts of a
+ * connection point at it.
  */
 static inline struct conn *
 conn_living(struct conn *c)
@@ -185,7 +185,7 @@ conn_sid(const struct conn *c)
 
 /* For input_open(), which gives it its socket. */
 struct conn *conn_new(struct worker *, const struct conn_ops *);
-/* Gives it a socket id that nobody can guess; takes it away. */
+/* Gives it a socket id that cannot be guessed; takes the id away. */
 void conn_name(struct conn *);
 void conn_unname(struct conn *);
 /* By sid; NULL when there is none or it is closed. */
@@ -240,17 +240,17 @@ void conn_finish(struct conn *);
 /* End of the turn: frees closed connections. */
 void conn_reap(struct worker *);
 /*
- * What is queued from now on waits until what was sent to the broker up to seq
- * is safe.
+ * Output that is queued from now on waits until the messages to the broker up
+ * to seq are safe.
  */
 void conn_await(struct conn *, uint64_t seq);
 /* Bytes that may be written now; SIZE_MAX: all. */
 size_t conn_may_write(struct conn *);
 /* The rest waits for conn_release(). */
 void conn_hold(struct conn *);
-/* It is, up to this seq: what waited for that goes at the end of the turn. */
+/* Safe up to this seq: output that waited leaves at the end of the turn. */
 void conn_release(struct worker *, uint64_t seq);
-/* Not read any more: it can only go on sending until its window is full. */
+/* Stops reading it: it can send until its window is full. */
 void conn_deafen(struct conn *);
 /* Watches the socket for what the connection can do now. */
 void conn_set_events(struct conn *);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conn_await.c: answers that wait until what was sent to the broker is safe.
- * Each has a mark in the output queue, behind which nothing leaves before its
+ * conn_await.c: answers that wait until an event is safe at the broker.  Each
+ * has a mark in the output queue, and nothing after the mark leaves before its
  * number is released: of several requests on one connection each is answered
  * when its own event is safe.  Owns the marks, and w->held, which is sorted by
- * what the connections in it wait for.
+ * the numbers that its connections wait for.
  */
 
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #define FIRST_CAP 4u
 
 struct mark {
-	uint64_t pos; /* in the output queue: bytes behind it wait */
+	uint64_t pos; /* in the output queue: bytes after it wait */
 	uint64_t seq; /* for this */
 };
 

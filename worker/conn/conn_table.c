@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conn_table.c: which connections there are: the table by socket id of all of
- * them, and the list of those that are clients of an app.  Whatever lives
- * longer than a turn knows a connection by its socket id and asks here.
+ * conn_table.c: the table of all connections by socket id, and the list of
+ * those that are clients of an app.  Code that outlives a turn keeps a socket
+ * id and looks the connection up here.
  *
  * Must never give out one that is closed.
  */
@@ -12,7 +12,7 @@
 #include "shared/proc/proc.h"
 #include "worker/core/core.h"
 
-/* A number that nobody can guess and nobody has. */
+/* A number that cannot be guessed and is not in use. */
 static uint64_t
 new_sid(struct worker *w)
 {
@@ -47,7 +47,7 @@ is_stood_on(const struct conn *c)
 	return false;
 }
 
-/* Nobody may know it any more. */
+/* No list and no pointer may lead to it any more. */
 static void
 check_forgotten(const struct conn *c)
 {

@@ -24,7 +24,7 @@
 #include "worker/conn/timeout.h"
 #include "worker/core/core.h"
 
-#define CHOKE_BYTES (64u << 10) /* of replies that nobody reads */
+#define CHOKE_BYTES (64u << 10) /* of replies that the client does not read */
 #define CHOKE_SECONDS 0.01      /* between two looks at them */
 static size_t
 upgrade(
@@ -220,7 +220,7 @@ on_timeout(struct conn *c)
 		return;
 	}
 	if (outq_is_empty(&c->out))
-		conn_close(c); /* nobody waits for anything */
+		conn_close(c); /* no reply is due */
 	else
 		conn_finish(c);
 }

@@ -97,7 +97,7 @@ api_reply(struct conn *c, unsigned status, struct str json)
 {
 	uint64_t queued = c->out.in;
 
-	/* What most publishes get is ready. */
+	/* The reply to most publishes is precomputed. */
 	if (status == 200 && str_eq(json, S("{}")) && c->http->keep_alive &&
 	    c->http->claim == NULL && !c->http->head_only && !c->w->draining) {
 		conn_queue_bytes(c,

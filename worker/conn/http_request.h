@@ -29,7 +29,7 @@ enum api_state {
 	API_PARKED  /* waits for a broker; the connection is paused */
 };
 
-/* What becomes of the broker's REPLY, and what is said without one. */
+/* How the broker's REPLY is answered; and the answer without one. */
 enum api_answer {
 	ANSWER_QUERY,      /* as it is; 503 */
 	ANSWER_STATS,      /* counts under their old names; 503 */
@@ -54,7 +54,7 @@ struct http {
 	uint32_t limit;    /* API_TAKES: and the app's setting */
 	bool keep_alive, head_only; /* of the request in hand */
 	bool unkept;                /* API_CHUNKS: the head is not signed */
-	uint32_t app;               /* whose request it is; 0: nobody knows */
+	uint32_t app;               /* its app; 0: not known */
 	struct http_chunks chunks;
 	struct str raw;        /* the head's bytes, while a handler runs */
 	struct buf *head;      /* a copy of them: chunks, API_TAKES */
@@ -66,7 +66,7 @@ struct http {
 	struct list parked;         /* in w->parked->requests */
 	struct list parked_in_app;  /* in parked_share, or */
 	struct share *parked_share; /* NULL: it is about to get its 503 */
-	struct conn *conn;          /* whose request it is */
+	struct conn *conn;          /* its connection */
 	double parked_at;           /* loop time */
 	ev_timer choke;             /* until the peer has read some replies */
 };
@@ -90,7 +90,7 @@ struct http_handler {
 	void (*on_late)(struct conn *);
 };
 
-/* Answers the request; the connection goes on with the next one. */
+/* Answers the request; the connection continues with the next one. */
 void api_reply(struct conn *, unsigned status, struct str json);
 /* {"error":text,"code":status} */
 void api_error(struct conn *, unsigned status, struct str text);

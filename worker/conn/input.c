@@ -31,7 +31,7 @@ stop(struct conn *c)
 	conn_set_events(c);
 }
 
-/* Its own messages shall not fill its queue. */
+/* Answers to its own messages must not fill its queue. */
 bool
 input_is_full(const struct conn *c)
 {
@@ -159,7 +159,7 @@ on_eof(struct conn *c)
 	conn_set_events(c);
 }
 
-/* n bytes came behind our goodbye; false: that is enough of them. */
+/* n bytes came after our goodbye; false: over the limit. */
 static bool
 hear_out(struct conn *c, size_t n)
 {

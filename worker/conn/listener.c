@@ -35,7 +35,7 @@
 #define PAUSE_SECONDS 0.1    /* when out of descriptors */
 #define NOTSENT_LOWAT 16384u /* bytes the kernel may hold back unsent */
 
-/* May the peer say for whom it speaks? */
+/* May the peer name its client, as a proxy does? */
 static bool
 is_trusted(const struct listener *l, const struct sock_addr *a)
 {
@@ -136,7 +136,7 @@ make(struct worker *w, int fd, uint32_t id)
 
 	l->w = w;
 	l->id = id;
-	/* What it accepts inherits these: two system calls less. */
+	/* Accepted sockets inherit these: two system calls less. */
 	sock_tune_client(fd, NOTSENT_LOWAT);
 	ev_io_init(&l->io, on_accept, fd, EV_READ);
 	return l;
@@ -161,7 +161,7 @@ serves(const struct conf *conf, const struct listen_spec *spec)
 	return LISTEN_PUBLIC | LISTEN_API;
 }
 
-/* What the configuration says of its i-th listener. */
+/* Takes the settings of the i-th listener. */
 static void
 describe(struct listener *l, size_t i)
 {
@@ -213,7 +213,7 @@ take(struct listeners *ls, uint32_t id)
 	return NULL;
 }
 
-/* Who is in its queue has connected before it was given up. */
+/* Clients in its queue connected before it was given up: accepts them. */
 static void
 give_up(struct worker *w, struct listener *l)
 {

@@ -21,7 +21,7 @@ struct listener {
 	struct worker *w;
 	uint8_t serves; /* enum listen_role of its connections */
 	bool tls, proxy_protocol;
-	bool local; /* a Unix socket: whoever comes is trusted */
+	bool local; /* a Unix socket: every peer is trusted */
 };
 
 struct listeners {
@@ -35,15 +35,15 @@ struct listeners {
 /* Prepares the sockets of inherit->listen_fds; does not accept yet. */
 void listener_init(struct worker *);
 /*
- * Another configuration: takes the descriptors.  Who waits in the queue of one
- * that is given up is accepted first; its clients stay.
+ * Another configuration: takes the descriptors.  Clients that wait in the queue
+ * of a listener that is given up are accepted first; its clients stay.
  */
 void listener_replace(
     struct worker *, const int *fds, const uint32_t *ids, size_t n);
 void listener_start(struct worker *);
 /* Stops accepting; the sockets stay open (they are the master's too). */
 void listener_stop(struct worker *);
-/* Accepts those who are connected already, for once outside the loop. */
+/* Accepts the clients that wait already, once, outside the loop. */
 void listener_take_all(struct worker *);
 void listener_free(struct worker *);
 

@@ -3,10 +3,11 @@
  * tls.c: TLS on a client's socket, by OpenSSL.  Owns the worker's contexts and
  * the SSL of each connection.
  *
- * Writing costs by the record: what is queued for a client is gathered into
- * as few as can be, at the end of the turn.  An idle connection has no buffer
- * (SSL_MODE_RELEASE_BUFFERS).  Handshakes cost a thousand times what a message
- * does: only so many begin or go on in a turn, the others wait in the kernel.
+ * Each record has a cost, so a client's queue is gathered into as few records
+ * as possible, at the end of the turn.  An idle connection has no buffer
+ * (SSL_MODE_RELEASE_BUFFERS).  A handshake costs a thousand times as much as a
+ * message: a turn begins or continues a limited number of them, and the others
+ * wait in the kernel.
  *
  * Must never wait, open a file, or keep a session for a client that has left.
  */
@@ -45,7 +46,7 @@ take_tickets(struct tls *t, const struct tls_store *store)
 		    store, t->home.tickets, &t->ticket_generation);
 }
 
-/* What the master publishes it has tried itself: a failure is a surprise. */
+/* The master has tested what it publishes: a failure is unexpected. */
 static void
 take_bundle(struct tls *t, const struct tls_store *store)
 {
@@ -120,14 +121,14 @@ tls_end(struct worker *w, struct tls_conn *t)
 		return;
 	if (t->state == TLS_SHAKING)
 		w->tls->failed++;
-	/* Who is cut off shall see that it was us. */
+	/* The client must see that the server closed it. */
 	if (t->state == TLS_OPEN)
 		tls_shutdown(t);
 	SSL_free(t->ssl);
 	t->ssl = NULL;
 }
 
-/* Somebody speaks HTTP here: tells in the same language. */
+/* The client speaks HTTP here: answers in HTTP. */
 static void
 answer_plainly(struct tls_conn *t)
 {

@@ -4,7 +4,7 @@
 
 /*
  * TLS of one worker: the contexts in use, and the bytes of one connection.
- * What it gives and takes is like recv(2) and send(2).
+ * Its interface resembles recv(2) and send(2).
  */
 
 #include <openssl/types.h>
@@ -39,7 +39,7 @@ enum tls_state {
 struct tls_conn {
 	SSL *ssl;
 	enum tls_state state;
-	bool wants_write; /* reading goes on when the socket takes bytes */
+	bool wants_write; /* reading continues when the socket takes bytes */
 };
 
 /* Takes what the master has published; dies when that cannot serve. */

@@ -30,7 +30,7 @@
 #define CLOSE_SECONDS 3        /* for the peer's close frame after ours */
 #define MAX_PONGS 16           /* for the pings of one read */
 #define PART_BYTES 256         /* of the first buffer */
-#define UNHEARD_MAX (1u << 20) /* bytes read behind our close frame */
+#define UNHEARD_MAX (1u << 20) /* bytes read after our close frame */
 /* tests/conformance/ws_echo.c has this file with WS_ECHO: bytes are bytes. */
 #ifdef WS_ECHO
 #define MAX_FRAGMENTS UINT32_MAX
@@ -121,7 +121,7 @@ ws_close(struct conn *c, unsigned code, struct str reason)
 	input_go(c);
 }
 
-/* Fails the connection (RFC 6455, 7.1.7): what follows is not read. */
+/* Fails the connection (RFC 6455, 7.1.7): later input is not read. */
 static void
 fail(struct conn *c, unsigned code, struct str reason)
 {
@@ -348,7 +348,7 @@ begin_part(struct conn *c, const struct ws_head *h, char *p, size_t n)
 	return take_payload(c, p, n);
 }
 
-/* p: behind the head. */
+/* p: after the header. */
 static size_t
 take_data(struct conn *c, const struct ws_head *h, char *p, size_t n)
 {

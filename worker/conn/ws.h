@@ -15,7 +15,7 @@
 
 extern const struct conn_ops ws_ops;
 
-/* What stands on WebSocket (w->ws). */
+/* The handler of messages (w->ws). */
 struct ws_handler {
 	/* One complete message; text is valid UTF-8. */
 	void (*message)(struct conn *, bool binary, struct str);

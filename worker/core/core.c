@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * core.c: what every module of a worker uses: the clock and the buffers in
- * which bytes for clients are built.
+ * core.c: the clock, and the buffers in which bytes for clients are built.
  */
 
 #include "worker/core/core.h"

@@ -4,7 +4,7 @@
 
 /*
  * The context of a worker: its loop, its lists of connections, the buffers
- * that everybody builds in, and a pointer to the state of each module.  It
+ * that all modules build in, and a pointer to the state of each module.  It
  * includes none of them: worker.c makes and wires them.
  */
 
@@ -70,7 +70,7 @@ struct worker {
 	struct stats *stats;
 	struct tls *tls;
 	struct auth_failures *auth_failures;
-	struct auth_failures *tls_told; /* who was sent away without TLS */
+	struct auth_failures *tls_told; /* addresses that got a 4000 lately */
 	float tls_waits;                /* how many more may wait for that */
 	double tls_waits_at;
 
@@ -87,8 +87,8 @@ struct worker {
 	struct hash topics;  /* by (app, channel) */
 	struct cache_replica *cache_replica;
 	struct api_retries *parked;
-	struct conn_lists *conn_lists; /* what pusherctl asks */
-	struct input_queue *input;     /* clients whose input goes on */
+	struct conn_lists *conn_lists; /* queries of pusherctl */
+	struct input_queue *input;     /* clients whose input continues */
 	struct compression *compression;
 	uint32_t next_ref; /* of subscriptions */
 	uint64_t sids[32]; /* random numbers that are to be used */
@@ -101,7 +101,7 @@ struct worker {
 	uint32_t expected;   /* nevents of the last flush, if it paid; or 1 */
 	double wait_until;   /* the flush may wait for more; 0: it does not */
 	struct buf *arena;   /* outgoing bytes for one, next to each other */
-	struct buf *events;  /* and those for many: what continues merges */
+	struct buf *events;  /* and those for many: adjacent ones merge */
 	struct buf *scratch; /* where one frame is built */
 	/* Before a connection is read: looks how much memory is in use. */
 	void (*before_read)(struct worker *);

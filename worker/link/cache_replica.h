@@ -22,7 +22,7 @@ struct cache_replica {
 	struct hash by_name;
 	struct list events; /* struct replica_event, oldest first */
 	uint64_t bytes;
-	/* What has been handed to us, by origin; 0: none. */
+	/* The last seq that came, by origin; 0: none. */
 	struct replica_upto upto[REPLICA_ORIGINS];
 	unsigned upto_next; /* makes room for another origin */
 };

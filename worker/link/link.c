@@ -5,11 +5,10 @@
  *
  * When the broker dies the worker keeps its clients: it reads the old link to
  * its end, asks the master for a link to the replacement (the sandbox does not
- * let it connect), says who is there (link_handler.replay), and sends again
- * what was not acknowledged.  Receivers drop what they have seen by (origin,
- * seq).
+ * let it connect), announces its clients (link_handler.replay), and resends
+ * unacknowledged messages.  Receivers drop duplicates by (origin, seq).
  *
- * Must never know what the messages are about.
+ * Must never look into messages.
  */
 
 #include "worker/link/link.h"
@@ -99,10 +98,10 @@ on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 	if (w->link->lost != NULL && !w->draining)
 		log_warnx("link to the broker lost: %s", w->link->lost);
 	w->link->lost = NULL;
-	if (!ev_is_active(&w->master_link->io)) /* nobody to ask */
+	if (!ev_is_active(&w->master_link->io)) /* no master to ask */
 		link_take(w, sock_connect_unix(w->conf->broker_path));
 	else if (orders_ask_link(w->master_link) == -1)
-		retry_later(w); /* else the answer goes on: link_take() */
+		retry_later(w); /* else the answer continues: link_take() */
 }
 
 /*

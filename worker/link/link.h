@@ -4,8 +4,8 @@
 
 /*
  * The link to the broker: connects, says HELLO, watches that the broker
- * lives, and connects again after its death.  It knows no message but its
- * own: what has to happen when a broker comes or goes is in link_handler.
+ * lives, and connects again after its death.  It knows no messages except
+ * its own: link_handler reacts when a broker comes or goes.
  */
 
 #include <ev.h>
@@ -63,7 +63,7 @@ struct link {
 /* Connects, or tries it until there is a broker. */
 void link_init(struct worker *);
 void link_free(struct worker *);
-/* What the master has handed to the worker: a socket to the broker, or -1. */
+/* A socket to the broker that the master has passed, or -1. */
 void link_take(void *worker, int fd);
 /* Sends to the broker what this turn queued. */
 void link_flush(struct worker *);

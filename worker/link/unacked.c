@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unacked.c: what this worker has told the broker and the broker has not
- * acknowledged.  Owns the messages, by reference to the bytes that were sent,
- * and a tombstone for what has ended meanwhile: a new broker has to enter it
- * before it reads that it ends, so that exactly one member_removed comes of
- * it.
+ * unacked.c: messages of this worker that the broker has not acknowledged.
+ * Owns the messages, by reference to the bytes that were sent, and a tombstone
+ * for each thing that has ended meanwhile: a new broker has to enter it before
+ * it reads that it ends, so that exactly one member_removed results.
  *
- * What the old broker has answered is noted in the copy that is sent again
+ * An answer of the old broker is noted in the copy that is sent again
  * (restamp), so that no client is answered twice.
  *
- * Must never know whose messages these are.
+ * Must never know the owners of the messages.
  */
 
 #include "worker/link/unacked.h"

@@ -18,7 +18,7 @@ struct tombstone;
 struct worker;
 
 struct tombstone_ops {
-	/* Says to a new broker that it was there, and perhaps that it ended. */
+	/* Announces it to a new broker, and perhaps its end. */
 	void (*replay)(struct worker *, const struct tombstone *);
 	void (*free)(struct worker *, struct tombstone *);
 	double seconds; /* it is needed so long, even if acknowledged */
