@@ -18,6 +18,7 @@
 #include "broker/core/core.h"
 #include "broker/log/replay.h"
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 #include "shared/base/xmalloc.h"
 #include "shared/ipc/ipc_msg.h"
 #include "shared/net/ws_frame.h"
@@ -89,10 +90,7 @@ is_wanted(const struct tail *t, const struct msg_event *m, enum route_kind kind)
 static uint64_t
 now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return clock_ms(CLOCK_REALTIME);
 }
 
 /* A frame of ours is one JSON text behind its head. */

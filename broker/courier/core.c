@@ -9,17 +9,9 @@
 #include <time.h>
 
 #include "shared/app/outbox.h"
+#include "shared/base/clock.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
-
-static uint64_t
-clock_ms(clockid_t which)
-{
-	struct timespec ts;
-
-	clock_gettime(which, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 /*
  * Times in the outbox have to mean something to the next courier, and a step

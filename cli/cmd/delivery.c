@@ -14,6 +14,7 @@
 #include "cli/cmd/webhook.h"
 #include "shared/app/outbox.h"
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 #include "shared/crypto/sign.h"
 
 #define TEST_SECONDS 10      /* that a test is waited for */
@@ -47,15 +48,6 @@ const struct cmd_option cmd_webhook_purge_options[] = {
 };
 
 static const char *const states[] = { "waiting", "dead", "done" };
-
-uint64_t
-cmd_webhook_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 int
 cmd_webhook_outbox(const struct cmd *c, struct outbox **o)
@@ -145,7 +137,7 @@ cmd_webhook_deliveries(struct cmd *c)
 {
 	const char *state = cmd_value(c, "state");
 	struct outbox_query q = { 0 };
-	struct listing l = { .out = c->out, .now = cmd_webhook_now_ms() };
+	struct listing l = { .out = c->out, .now = clock_ms(CLOCK_REALTIME) };
 	struct outbox *o;
 	int r = parse_query(c, &q);
 
@@ -189,7 +181,7 @@ put_number(const struct cmd *c, const char *key, int n)
 int
 cmd_webhook_retry(struct cmd *c)
 {
-	uint64_t now = cmd_webhook_now_ms(),
+	uint64_t now = clock_ms(CLOCK_REALTIME),
 		 life = c->conf->webhook_retry_time * 1000;
 	struct outbox_query q = { 0 };
 	struct outbox *o;
@@ -278,8 +270,8 @@ static int
 wait_for_test(struct cmd *c, const struct outbox_query *q)
 {
 	const struct timespec moment = { 0, 50000000 };
-	struct found f = { .list = {
-			       .out = c->out, .now = cmd_webhook_now_ms() } };
+	struct found f = { .list = { .out = c->out,
+			       .now = clock_ms(CLOCK_REALTIME) } };
 	int r = CMD_OK;
 
 	for (int i = 0; i < TEST_SECONDS * 20 && r == CMD_OK; i++) {

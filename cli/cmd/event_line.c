@@ -11,18 +11,10 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "shared/base/clock.h"
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_write.h"
 #include "shared/pusher/webhook.h"
-
-uint64_t
-event_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 int
 event_filter_init(struct event_filter *f, const struct cmd *c)

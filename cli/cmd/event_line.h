@@ -42,7 +42,4 @@ struct event_line {
 void event_line_put(
     struct event_filter *, const struct event_line *, bool json);
 
-/* Milliseconds since 1970. */
-uint64_t event_now_ms(void);
-
 #endif

@@ -12,6 +12,7 @@
 #include "cli/cmd/event_line.h"
 #include "cli/cmd/sign.h"
 #include "cli/cmd/tail.h"
+#include "shared/base/clock.h"
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_write.h"
 #include "shared/proc/session_table.h"
@@ -146,7 +147,7 @@ on_error(struct session *s, struct json frame)
 static int
 on_message(struct session *s, struct str text)
 {
-	struct event_line l = { .time_ms = event_now_ms() };
+	struct event_line l = { .time_ms = clock_ms(CLOCK_REALTIME) };
 	char *event, *channel;
 	const char *err;
 	int r = CMD_OK;

@@ -14,6 +14,7 @@
 #include "cli/cmd/event_line.h"
 #include "cli/cmd/tail.h"
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 
 const struct cmd_option cmd_tail_options[] = {
 	{ "events", "NAMES", "only these events; commas, * and ? are allowed" },
@@ -112,7 +113,7 @@ read_since(const char *text, uint64_t *ms)
 		return -1;
 	for (size_t i = 0; i < nitems(units); i++)
 		if (text[n - 1] == units[i].letter) {
-			*ms = event_now_ms();
+			*ms = clock_ms(CLOCK_REALTIME);
 			*ms -= MIN(*ms - 1, v * units[i].seconds * 1000);
 			return 0;
 		}

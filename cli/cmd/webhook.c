@@ -14,6 +14,7 @@
 #include "shared/app/appdb_hooks.h"
 #include "shared/app/outbox.h"
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 #include "shared/base/xmalloc.h"
 
 /* ---- printing ---- */
@@ -212,7 +213,7 @@ struct listing {
 static void
 put_age(struct out *o, const char *key, uint64_t since_ms)
 {
-	uint64_t now = cmd_webhook_now_ms();
+	uint64_t now = clock_ms(CLOCK_REALTIME);
 
 	if (since_ms == 0)
 		out_null(o, key);

@@ -29,8 +29,6 @@ void cmd_webhook_warn(const struct cmd *, const struct webhook *, bool allowed);
 struct outbox;
 /* CMD_OK with NULL when there is no outbox yet; or CMD_FAILED. */
 int cmd_webhook_outbox(const struct cmd *, struct outbox **);
-/* Unix milliseconds. */
-uint64_t cmd_webhook_now_ms(void);
 
 extern const struct cmd_option cmd_webhook_add_options[];
 extern const struct cmd_option cmd_webhook_set_options[];

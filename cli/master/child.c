@@ -24,6 +24,7 @@
 #include "cli/master/listen.h"
 #include "cli/master/start.h"
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
@@ -40,10 +41,7 @@ static const unsigned backoff_s[] = { 0, 0, 0, 1, 2, 4, 8, 16, 30 };
 uint64_t
 child_now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return clock_ms(CLOCK_MONOTONIC);
 }
 
 void

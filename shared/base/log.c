@@ -14,6 +14,7 @@
  */
 
 #include "shared/base/log.h"
+#include "shared/base/clock.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -121,10 +122,7 @@ log_level_parse(struct str s, enum log_level *level)
 static uint64_t
 now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return clock_ms(CLOCK_MONOTONIC);
 }
 
 /*

@@ -46,9 +46,3 @@ heartbeat_start(struct heartbeat *p, struct ev_loop *loop, uint64_t *counter)
 	if (counter != NULL)
 		ev_timer_start(loop, &p->timer);
 }
-
-void
-heartbeat_stop(struct heartbeat *p, struct ev_loop *loop)
-{
-	ev_timer_stop(loop, &p->timer);
-}

@@ -24,6 +24,5 @@ uint64_t heartbeat_read(const uint64_t *counter);
 void heartbeat_start(struct heartbeat *, struct ev_loop *, uint64_t *counter);
 /* Raises it in the middle of a long piece of work that comes to an end. */
 void heartbeat_beat(struct heartbeat *);
-void heartbeat_stop(struct heartbeat *, struct ev_loop *);
 
 #endif

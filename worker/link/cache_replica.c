@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "shared/base/clock.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "worker/app/apps.h"
@@ -37,10 +38,7 @@ struct replica_key {
 static uint64_t
 now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return clock_ms(CLOCK_MONOTONIC);
 }
 
 static bool

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHARED_BASE_CLOCK_H
+#define SHARED_BASE_CLOCK_H
+
+/* The clocks of the system in milliseconds. */
+
+#include <stdint.h>
+#include <time.h>
+
+static inline uint64_t
+clock_ms(clockid_t which)
+{
+	struct timespec ts;
+
+	clock_gettime(which, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+#endif
