@@ -142,7 +142,7 @@ async function lineFault(s, how) {
 		await until(`${r.name} to notice ${how}`, () =>
 			r.ends.length > ends, 30000);
 		await until(`${r.name} to be back after ${how}`, () => r.isSettled,
-			60000);
+			180000);
 		await sleep(500);
 		r.busy = false;
 	})();
