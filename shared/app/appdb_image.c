@@ -9,6 +9,10 @@
 #include "shared/app/appdb_private.h"
 #include "shared/base/xmalloc.h"
 
+/* In the file's head; 1: a rollback journal, 2: WAL. */
+#define WRITE_VERSION 18
+#define READ_VERSION 19
+
 void *
 appdb_image(struct appdb *d, size_t *n)
 {
@@ -38,6 +42,9 @@ appdb_open_image(const void *p, size_t n)
 		NULL) == SQLITE_OK &&
 	    (copy = sqlite3_malloc64(n)) != NULL) {
 		memcpy(copy, p, n);
+		/* In memory there is no journal_mode WAL: it was a file's. */
+		if (n > READ_VERSION)
+			copy[WRITE_VERSION] = copy[READ_VERSION] = 1;
 		if (sqlite3_deserialize(d->db, "main", copy, (sqlite3_int64)n,
 			(sqlite3_int64)n,
 			SQLITE_DESERIALIZE_FREEONCLOSE |

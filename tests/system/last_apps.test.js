@@ -7,7 +7,7 @@
 const test = require('node:test');
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
-const { spawn } = require('node:child_process');
+const { execFileSync, spawn } = require('node:child_process');
 const { Client } = require('./lib/client');
 const { Daemon, sleep, until } = require('./lib/daemon');
 const { publish } = require('./lib/http');
@@ -36,6 +36,22 @@ const SPOIL = {
 			await until('8 s', () => Date.now() - began > LOCKED);
 			await unlock();
 		};
+	}],
+	'locked and of journal_mode WAL': [/busy/, async (file, d) => {
+		execFileSync('sqlite3', [file, 'PRAGMA journal_mode = WAL']);
+		assert.equal(d.ctlRaw(['reload']).code, 0); // it is read so
+		const p = spawn('sqlite3', [file],
+			{ stdio: ['pipe', 'pipe', 'inherit'] });
+		// In this mode readers wait only for one who does not share.
+		p.stdin.write('PRAGMA locking_mode = EXCLUSIVE;\n' +
+			'BEGIN EXCLUSIVE;\n.print locked\n');
+		await new Promise((ok) => p.stdout.on('data', (b) => {
+			if (/locked/.test(b)) ok();
+		}));
+		return () => new Promise((ok) => {
+			p.on('exit', ok);
+			p.stdin.end('ROLLBACK;\n');
+		});
 	}],
 	damaged: [/damaged/, (file) => {
 		const good = fs.readFileSync(file);
@@ -77,7 +93,7 @@ for (const [how, [says, spoil]] of Object.entries(SPOIL))
 		d.ctl(['app', 'delete', '--yes', no.id]);
 		const old = await Client.connect(d, app);
 		await old.subscribe('room');
-		const mend = await spoil(d.conf.database);
+		const mend = await spoil(d.conf.database, d);
 		const began = Date.now();
 		for (let i = 1; i <= 2; i++) { // also one that follows such a one
 			const n = resyncs(d);
