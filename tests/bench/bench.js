@@ -390,7 +390,7 @@ async function resumable() {
 	const off = await start('off', pusherd(1));
 	const on = await start('on', pusherd(1, '0', BUILD, { resume: 'on' }));
 	if (off === null || on === null) return;
-	console.log('\n| resume | off | on | on / off |\n| --- | --- | --- | --- |');
+	console.log('\n| resume | off | on | off / on, by cost |\n| --- | --- | --- | --- |');
 	for (const name of ['fan-out 1 x 1,000, one at a time',
 		'fan-out 1 x 1,000, 8 in flight', 'fan-out 100 x 100, 4 in flight',
 		'publish, 8 connections', 'publish, 64 connections',
@@ -406,7 +406,8 @@ async function resumable() {
 			}
 		progress('');
 		console.log(`| ${name} | ${cell(got.off, field)} | ` +
-			`${cell(got.on, field)} | ${ratio(got.on, got.off, field)} |`);
+			`${cell(got.on, field)} | ${ratio(got.on, got.off, field.includes(
+				'bytes') ? field : 'server_cpu_us_each')} |`);
 	}
 	const r = measure(on, 'cut and back', ['resume']);
 	console.log(`| 1,000 clients cut off at 1,000 events/s: back in, replayed, ` +
