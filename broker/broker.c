@@ -58,7 +58,7 @@
 
 #define ACCEPTS_PER_TURN 16
 
-/* All that the broker consists of. */
+/* The modules of the broker. */
 struct parts {
 	ev_prepare prepare; /* end of the turn: flush, acknowledge, reap */
 	ev_idle busy;       /* runs while a turn left work over */
@@ -96,7 +96,7 @@ on_busy(struct ev_loop *loop, ev_idle *w, int revents)
 	/* Only keeps the loop from sleeping. */
 }
 
-/* What a resync has shown: in portions, while every link has room. */
+/* Sends what a resync has shown: in portions, while every link has room. */
 static bool
 tell(struct broker *br)
 {
@@ -126,7 +126,7 @@ broker_turn(struct broker *br)
 
 	control_jobs_step(br);
 	more = backlog_resume(br) || more;
-	/* What ends or asks while it is flushed makes others busy. */
+	/* A flush may end a link or queue messages for others. */
 	do
 		peer_flush(br);
 	while (control_flush(br));
@@ -167,9 +167,9 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 
 /*
  * Links are read in the order in which the kernel reports them, that is in
- * which something arrived; libev by itself would begin with the last.  So who
- * has had the 200 for an event from one worker finds it done when he asks
- * another.
+ * which something arrived; libev by itself would begin with the last.  A client
+ * that has the 200 for an event from one worker therefore finds the event
+ * published when it asks another.
  */
 static void
 invoke_in_order(struct ev_loop *loop)

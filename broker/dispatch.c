@@ -26,7 +26,7 @@
 #include "broker/webhook/courier_link.h"
 
 /*
- * What comes behind a message that waits for room has to wait too.  1: it
+ * Once one message is deferred, all later ones from that worker are.  1: it
  * waits; 0: it may go; -1: there was no HELLO.
  */
 static int
@@ -59,7 +59,7 @@ done(struct peer *p)
 		return r; \
 	}
 
-/* What a worker may send again: in a resync the order of all counts. */
+/* Sequenced messages: during a resync they are merged across workers. */
 #define NUMBERED(name, function, costly) \
 	static int take_##name(struct peer *p, const struct msg_##name *m) \
 	{ \

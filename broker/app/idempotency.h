@@ -3,9 +3,9 @@
 #define BROKER_APP_IDEMPOTENCY_H
 
 /*
- * Requests with an X-Idempotency-Key: the first one claims the key and later
- * says what it answered; whoever comes with the same key within two minutes
- * gets that answer, through whichever worker.
+ * Requests with an X-Idempotency-Key: the first one holds the key and later
+ * stores its answer.  A request with the same key within two minutes gets that
+ * answer, through any worker.
  */
 
 #include <stdint.h>
@@ -30,7 +30,7 @@ void idempotency_init(struct idempotency *);
 void idempotency_clear(struct idempotency *);
 /* Once a second: forgets what is older than two minutes. */
 void idempotency_expire(struct broker *);
-/* A worker is gone: what it had claimed and not answered is free again. */
+/* A worker is gone: keys that it held without an answer are free again. */
 void idempotency_drop(struct broker *, unsigned slot);
 
 /* Handlers of IDEM_BEGIN and IDEM_STORE. */

@@ -2,7 +2,7 @@
 /*
  * verb_connections.c: what pusherctl can ask about connections and signed-in
  * users.  Users are known here; connections are the workers', so that those
- * questions are passed on as a survey.
+ * questions are passed on as a CONN_QUERY.
  *
  * Closing is for good (4009) unless the operator wants the clients back: a
  * client that is closed because somebody wants it gone must not be there

@@ -40,7 +40,7 @@ struct alive {
 	uint64_t taken;  /* bytes, at the last tick */
 };
 
-/* Messages that wait for room; see park.c. */
+/* Messages that wait for room; see backlog.c. */
 struct backlog {
 	struct list waiting; /* struct deferred */
 	size_t bytes;
@@ -61,8 +61,8 @@ struct peer {
 	uint64_t pong; /* id of the last one answered */
 	bool courier;  /* no worker: it takes webhooks */
 	/*
-	 * Others have been told of the end of what it replays: it had a link to
-	 * this broker before, or came after the quiet time.
+	 * The end of its old state has been announced, so that its replay
+	 * counts as new: it had a link to this broker before, or came too late.
 	 */
 	bool rejoined;
 	uint64_t heard_resync; /* ipc.nin when resync looked last */
@@ -91,7 +91,7 @@ struct peer {
 	struct backlog backlog; /* messages that wait for room */
 };
 
-/* What a list or a callback leads to. */
+/* The peer of a list or a callback. */
 static inline struct peer *
 peer_living(struct peer *p)
 {
@@ -101,8 +101,8 @@ peer_living(struct peer *p)
 #define PEER_OF(e) peer_living(LIST_ITEM(e, struct peer, link))
 
 /*
- * What the rest of the broker does about links.  The table is in broker.c,
- * and with it the order in which everybody hears of a change.
+ * What the rest of the broker does about links.  The table is in order.c, and
+ * with it the order in which the modules hear of a change.
  */
 struct link_ops {
 	const ipc_handler *handlers; /* of messages; the owner is the peer */
@@ -114,7 +114,7 @@ struct link_ops {
 	void (*pong)(struct peer *, uint64_t id);
 	/* Sends what has to leave before anything else of the turn does. */
 	void (*flush)(struct broker *);
-	/* Has the worker connections or subscriptions? */
+	/* True when the worker has connections or subscriptions. */
 	bool (*has_clients)(const struct peer *);
 	/* A resync is over: before the answers that it has put off ... */
 	void (*live)(struct broker *);
@@ -133,7 +133,7 @@ struct link_table {
 	bool acks_wait;                     /* for the end of a resync */
 	bool congested; /* a worker has too much to read: none is read */
 	ev_timer ping;  /* see alive.c */
-	ev_timer ack;   /* acknowledgements that found no company */
+	ev_timer ack;   /* delays acknowledgements */
 };
 
 /* Bytes queued to a worker; above it long answers to it wait. */
