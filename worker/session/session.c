@@ -203,9 +203,8 @@ give_up(struct sessions *ss, struct client_session *s)
 		wait_for_turn(ss, s);
 		return;
 	}
+	/* What it has confirmed stays true: its line may have fallen silent. */
 	s->mute = true;
-	s->acked = 0;
-	acknowledge(ss, s, 0);
 }
 
 void

@@ -182,7 +182,7 @@ class Resumer {
 			}
 		}
 		count();
-		complete(last, Math.max(0, ...answers.keys()) + 1);
+		if (!isGap) complete(last, Math.max(0, ...answers.keys()) + 1);
 	}
 }
 
