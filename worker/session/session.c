@@ -352,7 +352,7 @@ session_restart(
 	s->acked = s->asked = 0;
 	s->sent = pos;
 	acknowledge(ss, s, 0); /* what a pong may have said meanwhile */
-	if (s->full) { /* the app had no log */
+	if (s->full) {         /* the app had no log */
 		s->refused = s->full = false;
 		session_hello(ss, s, app);
 	}
