@@ -27,6 +27,7 @@
 #include "broker/channel/route.h"
 #include "broker/channel/subscribe.h"
 #include "broker/channel/subscription_count.h"
+#include "broker/channel/suspects.h"
 #include "broker/control/control.h"
 #include "broker/control/verb_master.h"
 #include "broker/core/budget.h"
@@ -107,7 +108,7 @@ tell(struct broker *br)
 	for (unsigned i = 0; i < br->nslots; i++)
 		if (br->peers[i] != NULL && !peer_has_room(br->peers[i]))
 			return false; /* a turn comes when it has */
-	more = subscribe_go_on(br);
+	more = suspects_go_on(br);
 	more = users_go_on(br) || more;
 	more = subscription_count_go_on(br) || more;
 	return webhook_states_go_on(br) || more;
@@ -250,7 +251,7 @@ init(struct broker *br, const struct conf *conf, unsigned nslots)
 	registry_init(br->registry, br->nslots, br->budget);
 	dead_slot_init(br);
 	cache_init(br);
-	subscribe_init(br);
+	suspects_init(br);
 	query_init(br);
 	replay_init(br->replay, conf);
 	users_init(br);
@@ -289,6 +290,7 @@ broker_clear(struct broker *br)
 	webhook_events_clear(br);
 	subscription_count_clear(br);
 	subscribe_clear(br);
+	suspects_clear(br);
 	users_clear(br);
 	cache_clear(br);
 	idempotency_clear(br->idempotency);

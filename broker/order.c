@@ -19,6 +19,7 @@
 #include "broker/channel/registry.h"
 #include "broker/channel/subscribe.h"
 #include "broker/channel/subscription_count.h"
+#include "broker/channel/suspects.h"
 #include "broker/control/control.h"
 #include "broker/core/core.h"
 #include "broker/dispatch.h"
@@ -87,7 +88,7 @@ static void
 on_live(struct broker *br)
 {
 	cache_on_live(br);
-	subscribe_on_live(br);
+	suspects_on_live(br);
 	users_on_live(br);
 	if (br->resync->fresh)
 		subscription_count_all(br);

@@ -14,8 +14,8 @@
 #include "broker/channel/channel_events.h"
 #include "broker/channel/presence.h"
 #include "broker/channel/registry.h"
-#include "broker/channel/subscribe.h"
 #include "broker/channel/subscription_count.h"
+#include "broker/channel/suspects.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/log/replay.h"
@@ -30,22 +30,23 @@ settle(void *owner, struct channel *c)
 {
 	struct broker *br = owner;
 	uint64_t mask = c->slots & br->registry->dying;
+	struct list alone;
 
+	list_init(&alone);
 	for (; mask != 0; mask &= mask - 1) {
 		unsigned slot = (unsigned)__builtin_ctzll(mask);
 
 		if (c->presence != NULL)
 			presence_drop(c->presence, slot,
-			    br->registry->dead_due[slot],
-			    &br->suspects->members);
+			    br->registry->dead_due[slot], &alone);
 		registry_drop(br->registry, c, slot);
 	}
 	if (c->presence != NULL)
 		c->presence->rosters &= c->slots;
 	br->events->left(br, c, S(""));
 	subscription_count_changed(br, c);
-	subscribe_run_suspects(br);
-	return subscribe_release(br, c) ? c : NULL;
+	suspects_add_dead(br, &alone);
+	return presence_release(br->registry, c) ? c : NULL;
 }
 
 void

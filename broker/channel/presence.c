@@ -268,6 +268,7 @@ presence_join(struct presence *p, const struct presence_join *j)
 	}
 	move_up(m, j->stamp);
 	book(p);
+	m->due = 0;
 	list_remove(&m->suspect);
 	return PRESENCE_MORE;
 }
@@ -284,6 +285,27 @@ presence_leave(struct presence *p, unsigned slot, uint64_t sid, struct str id)
 		return PRESENCE_STAYS;
 	discard(m);
 	return PRESENCE_GONE;
+}
+
+struct member *
+presence_keep(struct presence *p, struct str id, double now, double until)
+{
+	struct member *m = find(p, id);
+
+	if (m == NULL)
+		return NULL;
+	if (until > m->due)
+		m->due = until;
+	return m->due > now ? m : NULL;
+}
+
+bool
+presence_lose_seat(struct member *m, unsigned slot, uint64_t sid)
+{
+	if (!seats_remove(&m->presence->seats, &m->seats, slot, sid))
+		return false;
+	book(m->presence);
+	return true;
 }
 
 size_t
@@ -307,6 +329,16 @@ presence_drop(
 	}
 	book(p);
 	return n;
+}
+
+bool
+presence_release(struct registry *r, struct channel *c)
+{
+	if (presence_count(c->presence) == 0) {
+		presence_free(c->presence);
+		c->presence = NULL;
+	}
+	return registry_release(r, c);
 }
 
 void

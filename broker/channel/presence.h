@@ -23,6 +23,7 @@
 struct budget;
 struct channel;
 struct json_writer;
+struct registry;
 
 /*
  * Bytes of the whole list in a frame, and of what else the connections of
@@ -36,7 +37,7 @@ struct member {
 	struct list order;   /* in presence->order */
 	struct list suspect; /* its worker died; see presence_drop() */
 	struct presence *presence;
-	double due;         /* suspects: when they leave */
+	double due;         /* a suspect leaves not before that */
 	uint64_t stamp;     /* of its place in the order */
 	struct seats seats; /* n == 0: suspect */
 	uint32_t id_len;    /* plain text */
@@ -58,10 +59,11 @@ struct presence {
 	struct buf *ids, *hash; /* the list as it stands in frames */
 };
 
-/* Members without a connection, who leave unless they come back. */
+/* Members without a connection; see suspects.h. */
 struct suspects {
-	struct list members; /* struct member, by the time they leave */
-	struct list untold;  /* likewise: workers may not know them yet */
+	struct list graces;   /* struct grace */
+	struct list recalled; /* struct member: from rosters, in the quiet */
+	struct list untold;   /* likewise: workers may not know them yet */
 	ev_timer timer;
 };
 
@@ -111,12 +113,23 @@ enum presence_joined presence_join(
 enum presence_left presence_leave(
     struct presence *, unsigned slot, uint64_t sid, struct str id);
 /*
+ * A connection of this user is about to leave, and its place is kept until
+ * then (0: it is not).  The member, if it stays without a connection, too;
+ * else NULL.
+ */
+struct member *presence_keep(
+    struct presence *, struct str id, double now, double until);
+/* One that stays loses this connection; false: it is not there. */
+bool presence_lose_seat(struct member *, unsigned slot, uint64_t sid);
+/*
  * A worker is gone: its connections vanish.  Users without any other connection
  * stay in the list until `due` and are appended to *suspects; whoever joins
  * again is taken off it.  Returns how many.
  */
 size_t presence_drop(
     struct presence *, unsigned slot, double due, struct list *suspects);
+/* Frees what nobody keeps any more; false: the channel is gone. */
+bool presence_release(struct registry *, struct channel *);
 /* Removes a suspect for good. */
 void presence_expire(struct member *);
 

@@ -154,7 +154,7 @@ presence_sync_on_member(struct peer *p, const struct msg_member *m)
 		if (!presence_has(c->presence, m->user_id))
 			route_member(br, c, bit_of(p), &gone);
 	} else if (presence_recall(c->presence, m->user_id, m->user_info,
-		       m->stamp, &br->suspects->members)) {
+		       m->stamp, &br->suspects->recalled)) {
 		br->events->entered(br, c, m->user_id);
 	}
 	return 0;

@@ -20,6 +20,7 @@
 #include "broker/channel/registry.h"
 #include "broker/channel/room.h"
 #include "broker/channel/subscription_count.h"
+#include "broker/channel/suspects.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
@@ -31,9 +32,8 @@
 #include "shared/pusher/channel_name.h"
 #include "shared/pusher/frames.h"
 
-#define ID_MAX 4096          /* bytes of a user id; workers allow less */
-#define INFO_MAX (2u << 20)  /* bytes of a user_info; likewise */
-#define SUSPECTS_AT_ONCE 500 /* that leave in one turn */
+#define ID_MAX 4096         /* bytes of a user id; workers allow less */
+#define INFO_MAX (2u << 20) /* bytes of a user_info; likewise */
 
 #define REFUSED 413 /* SUB_DONE.status */
 
@@ -167,16 +167,6 @@ has_room(struct peer *p, const struct msg_sub *m)
 	return false;
 }
 
-bool
-subscribe_release(struct broker *br, struct channel *c)
-{
-	if (presence_count(c->presence) == 0) {
-		presence_free(c->presence);
-		c->presence = NULL;
-	}
-	return registry_release(br->registry, c);
-}
-
 /* Does the message make sense at all? */
 static bool
 is_sound(struct str channel, struct str user_id)
@@ -275,7 +265,7 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 	joined = join(br, c, m, &j);
 	if (joined != PRESENCE_FIRST && joined != PRESENCE_MORE) {
 		refuse_member(p, m, joined, j.max);
-		subscribe_release(br, c);
+		presence_release(br->registry, c);
 		return 0;
 	}
 	registry_enter(br->registry, c, j.slot);
@@ -311,6 +301,30 @@ subscribe_on_sub_again(struct peer *p, const struct msg_sub_again *m)
 	return 0;
 }
 
+/*
+ * A member whose connection with a session has broken stays for
+ * presence_grace, also when it is another connection that goes last.
+ */
+static enum presence_left
+leave(struct peer *p, struct channel *c, const struct msg_unsub *m)
+{
+	const struct broker_app *a = apps_find(p->br, m->app);
+	double now = broker_now(), until = 0;
+	struct member *away;
+
+	if (m->broke && a != NULL)
+		until = now + (double)a->app.presence_grace;
+	away = presence_keep(c->presence, m->user_id, now, until);
+	if (away == NULL)
+		return presence_leave(
+		    c->presence, (unsigned)p->slot, m->sid, m->user_id);
+	if (!presence_lose_seat(away, (unsigned)p->slot, m->sid))
+		return PRESENCE_UNKNOWN;
+	if (away->seats.n == 0)
+		suspects_add(p->br, away);
+	return PRESENCE_STAYS;
+}
+
 int
 subscribe_on_unsub(struct peer *p, const struct msg_unsub *m)
 {
@@ -331,7 +345,7 @@ subscribe_on_unsub(struct peer *p, const struct msg_unsub *m)
 	if (m->user_id.n > 0) {
 		if (c->presence == NULL)
 			return -1;
-		left = presence_leave(c->presence, slot, m->sid, m->user_id);
+		left = leave(p, c, m);
 		if (left == PRESENCE_UNKNOWN)
 			return -1;
 	}
@@ -343,7 +357,7 @@ subscribe_on_unsub(struct peer *p, const struct msg_unsub *m)
 		c->presence->rosters &= c->slots;
 	br->events->left(br, c, left == PRESENCE_GONE ? m->user_id : S(""));
 	subscription_count_changed(br, c);
-	subscribe_release(br, c);
+	presence_release(br->registry, c);
 	return 0;
 }
 
@@ -391,94 +405,7 @@ subscribe_on_session_end(struct peer *p, const struct msg_session_end *m)
 	return 0;
 }
 
-/* ---- dead workers ---- */
-
-static void
-expire(struct broker *br, struct member *m)
-{
-	struct channel *c = m->presence->channel;
-	struct buf *id = buf_from(member_id(m));
-
-	presence_sync_tell_removed(br, c, buf_str(id));
-	presence_expire(m);
-	br->events->left(br, c, buf_str(id));
-	buf_unref(id);
-	subscribe_release(br, c);
-}
-
-static void
-on_suspect_timer(struct ev_loop *loop, ev_timer *w, int revents)
-{
-	struct broker *br = w->data;
-	double now = broker_now();
-	struct member *m;
-	int left = SUSPECTS_AT_ONCE;
-
-	if (resync_is_on(br))
-		return; /* subscribe_on_live() begins anew */
-	while (!list_is_empty(&br->suspects->members)) {
-		m = LIST_ITEM(
-		    br->suspects->members.next, struct member, suspect);
-		if (m->due > now || left-- == 0) {
-			ev_timer_set(w, MAX(m->due - now, 0.001), 0.);
-			ev_timer_start(br->loop, w);
-			return;
-		}
-		expire(br, m);
-	}
-}
-
-void
-subscribe_run_suspects(struct broker *br)
-{
-	const struct member *m;
-
-	if (list_is_empty(&br->suspects->members) ||
-	    ev_is_active(&br->suspects->timer))
-		return;
-	m = LIST_ITEM(br->suspects->members.next, const struct member, suspect);
-	ev_timer_set(&br->suspects->timer, MAX(m->due - broker_now(), 0.), 0.);
-	ev_timer_start(br->loop, &br->suspects->timer);
-}
-
-/*
- * Whoever was recalled by rosters and is not back has died together with the
- * old broker, or shortly before.
- */
-void
-subscribe_on_live(struct broker *br)
-{
-	list_splice(&br->suspects->untold, &br->suspects->members);
-	ev_timer_stop(br->loop, &br->suspects->timer);
-}
-
-bool
-subscribe_go_on(struct broker *br)
-{
-	double due = broker_now() + (double)br->conf->crash_grace;
-	unsigned left = SUSPECTS_AT_ONCE;
-
-	for (; left > 0 && !list_is_empty(&br->suspects->untold); left--) {
-		struct member *m = LIST_ITEM(
-		    br->suspects->untold.next, struct member, suspect);
-
-		list_remove(&m->suspect);
-		list_append(&br->suspects->members, &m->suspect);
-		m->due = due;
-		presence_sync_tell_suspect(br, m);
-	}
-	subscribe_run_suspects(br);
-	return !list_is_empty(&br->suspects->untold);
-}
-
-void
-subscribe_init(struct broker *br)
-{
-	list_init(&br->suspects->members);
-	list_init(&br->suspects->untold);
-	ev_init(&br->suspects->timer, on_suspect_timer);
-	br->suspects->timer.data = br;
-}
+/* ---- the end ---- */
 
 void
 subscribe_clear(struct broker *br)

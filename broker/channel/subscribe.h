@@ -7,7 +7,6 @@
  * others are told.
  */
 
-#include <ev.h>
 #include <stdbool.h>
 
 #include "shared/base/list.h"
@@ -17,7 +16,6 @@ struct broker;
 struct channel;
 struct peer;
 
-void subscribe_init(struct broker *);
 /* SUB_DONE for somebody who has been let in; later, while all is quiet. */
 void subscribe_answer(struct peer *, const struct msg_sub *, uint64_t stamp);
 
@@ -26,14 +24,6 @@ int subscribe_on_sub(struct peer *, const struct msg_sub *);
 int subscribe_on_sub_again(struct peer *, const struct msg_sub_again *);
 int subscribe_on_unsub(struct peer *, const struct msg_unsub *);
 
-/* The quiet time is over: whoever nobody has replayed becomes suspect, */
-void subscribe_on_live(struct broker *);
-/* … a portion in each turn; true: more are left. */
-bool subscribe_go_on(struct broker *);
-/* Frees what nobody keeps any more; false: the channel is gone. */
-bool subscribe_release(struct broker *, struct channel *);
-/* There may be suspects. */
-void subscribe_run_suspects(struct broker *);
 /* Takes the members away from all channels, without a word (at the end). */
 void subscribe_clear(struct broker *);
 

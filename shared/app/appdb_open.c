@@ -119,6 +119,8 @@ static const char *const steps[] = {
 	"PRAGMA user_version = 7;",
 	"ALTER TABLE apps ADD COLUMN compression INTEGER NOT NULL DEFAULT 1;"
 	"PRAGMA user_version = 8;",
+	"ALTER TABLE apps ADD COLUMN presence_grace INTEGER NOT NULL DEFAULT 0;"
+	"PRAGMA user_version = 9;",
 };
 
 #define NEWEST ((int)nitems(steps))

@@ -334,6 +334,7 @@ subscription_end(struct subscription *s)
 {
 	struct msg_unsub m = { .app = s->t->app,
 		.sid = conn_sid(s->c),
+		.broke = s->c->broke,
 		.channel = topic_name(s->t) };
 	struct worker *w = s->c->w;
 

@@ -38,8 +38,12 @@ on_pong(struct conn *c, struct str payload)
 static void
 leave(struct conn *c)
 {
-	if (c->session != NULL)
+	if (c->session != NULL) {
+		c->broke = !c->session->refused && !c->peer_closed &&
+		    (c->close_code == 0 || c->close_code / 100 == 41 ||
+			c->close_code / 100 == 42);
 		session_end(c->w->sessions, c->session, client_log_pos(c));
+	}
 	subscription_end_all(c);
 	client_signin_end(c);
 	admission_end(c);

@@ -147,6 +147,7 @@ struct conn {
 	bool greeted : 1;    /* connection_established is out */
 	bool authorized : 1; /* signed in, or in a private channel */
 	bool signed_in : 1;  /* a sign-in has been answered */
+	bool broke : 1;      /* it has left, and may come back by its session */
 	bool peer_closed : 1;    /* the peer's close frame came first */
 	bool close_counted : 1;  /* see conn_record_close() */
 	bool deaf : 1;           /* not read any more */

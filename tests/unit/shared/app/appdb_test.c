@@ -126,10 +126,10 @@ test_newer_version(void **state)
 
 	appdb_close(open_or_fail(p->path, APPDB_CREATE));
 	assert_int_equal(appdb_check(p->path, &why), 0);
-	raw_sql(p->path, "PRAGMA user_version = 9");
-	refused(p->path, APPDB_READ, "newer version of pusherd (schema 9");
-	refused(p->path, APPDB_WRITE, "newer version of pusherd (schema 9");
-	refused(p->path, APPDB_CREATE, "newer version of pusherd (schema 9");
+	raw_sql(p->path, "PRAGMA user_version = 10");
+	refused(p->path, APPDB_READ, "newer version of pusherd (schema 10");
+	refused(p->path, APPDB_WRITE, "newer version of pusherd (schema 10");
+	refused(p->path, APPDB_CREATE, "newer version of pusherd (schema 10");
 	assert_int_equal(appdb_check(p->path, &why), -1);
 	assert_non_null(strstr(why, "newer version"));
 	free(why);
@@ -140,6 +140,8 @@ static void
 test_older_versions(void **state)
 {
 	static const char *const back[] = {
+		"ALTER TABLE apps DROP COLUMN presence_grace;"
+		"PRAGMA user_version = 8",
 		"ALTER TABLE apps DROP COLUMN compression;"
 		"PRAGMA user_version = 7",
 		"ALTER TABLE apps DROP COLUMN resume;"
@@ -176,7 +178,7 @@ test_older_versions(void **state)
 		appdb_close(d);
 		for (size_t i = 0; i < steps; i++)
 			raw_sql(p->path, back[i]);
-		refused(p->path, APPDB_READ, "and not 8 yet: start pusherd");
+		refused(p->path, APPDB_READ, "and not 9 yet: start pusherd");
 		assert_int_equal(appdb_check(p->path, &why), 0);
 		d = open_or_fail(p->path, APPDB_WRITE);
 		assert_int_equal(appdb_find(d, "k1", &a), 1);
@@ -222,7 +224,7 @@ test_not_ours(void **state)
 	refused(p->path, APPDB_WRITE, "database of something else");
 	assert_int_equal(appdb_check(p->path, &why), -1);
 	free(why);
-	raw_sql(p->path, "PRAGMA user_version = 8");
+	raw_sql(p->path, "PRAGMA user_version = 9");
 	refused(p->path, APPDB_CREATE, "no database of pusherd");
 	refused(p->path, APPDB_READ, "no database of pusherd");
 	assert_int_equal(appdb_check(p->path, &why), -1);
