@@ -67,55 +67,6 @@ apps_find_id(const struct broker *br, struct str id)
 	return NULL;
 }
 
-static char *
-copy_text(const char *s)
-{
-	return s == NULL ? NULL : xstrdup(s);
-}
-
-/* out is empty or cleared. */
-static void
-copy(struct app *out, const struct app *a)
-{
-	*out = *a;
-	out->id = copy_text(a->id);
-	out->key = copy_text(a->key);
-	out->secret = copy_text(a->secret);
-	out->name = copy_text(a->name);
-	out->old_key = copy_text(a->old_key);
-	out->old_secret = copy_text(a->old_secret);
-#define APP_UINT(field, def, min, max, help)
-#define APP_BOOL(field, def, help)
-#define APP_TEXT(field, def, help) out->field = copy_text(a->field);
-#include "shared/app/app_settings.def"
-}
-
-static bool
-is_same_text(const char *a, const char *b)
-{
-	return str_eq(str_of(a), str_of(b));
-}
-
-static bool
-is_same(const struct app *a, const struct app *b)
-{
-	bool same = is_same_text(a->id, b->id) &&
-	    is_same_text(a->key, b->key) &&
-	    is_same_text(a->secret, b->secret) &&
-	    is_same_text(a->name, b->name) && a->enabled == b->enabled &&
-	    is_same_text(a->old_key, b->old_key) &&
-	    is_same_text(a->old_secret, b->old_secret) &&
-	    a->old_until == b->old_until;
-
-#define APP_UINT(field, def, min, max, help) \
-	same = same && a->field == b->field;
-#define APP_BOOL(field, def, help) same = same && a->field == b->field;
-#define APP_TEXT(field, def, help) \
-	same = same && is_same_text(a->field, b->field);
-#include "shared/app/app_settings.def"
-	return same;
-}
-
 /* Where the log of the app stands, if it has one. */
 static void
 send_log(struct peer *p, uint32_t app)
@@ -272,7 +223,7 @@ apps_put(struct broker *br, const struct app *app)
 {
 	struct broker_app *a = apps_lookup(br, app->num);
 
-	if (a != NULL && !a->deleted && is_same(&a->app, app)) {
+	if (a != NULL && !a->deleted && app_is_same(&a->app, app)) {
 		a->seen = true;
 		return;
 	}
@@ -287,7 +238,7 @@ apps_put(struct broker *br, const struct app *app)
 		br->apps->n += a->deleted;
 		app_clear(&a->app);
 	}
-	copy(&a->app, app);
+	app_copy(&a->app, app);
 	a->deleted = false;
 	a->seen = true;
 	if (a->app.old_until != 0 &&
@@ -339,7 +290,7 @@ collect(void *arg, const struct app *app)
 		r->cap = r->cap == 0 ? 16 : r->cap * 2;
 		r->v = xreallocarray(r->v, r->cap, sizeof(*r->v));
 	}
-	copy(&r->v[r->n++], app);
+	app_copy(&r->v[r->n++], app);
 	return 0;
 }
 

@@ -18,6 +18,7 @@
 #include "broker/app/apps.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/stats/metric_text.h"
 #include "broker/stats/totals.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
@@ -42,76 +43,7 @@ struct metrics {
 	struct stats_broker broker;
 };
 
-/* ---- lines ---- */
-
-static void
-put_value(struct buf **b, const struct metric *m, uint64_t v)
-{
-	if (m->seconds)
-		buf_printf(
-		    b, "%" PRIu64 ".%06" PRIu64 "\n", v / 1000000, v % 1000000);
-	else
-		buf_printf(b, "%" PRIu64 "\n", v);
-}
-
-static uint64_t
-number_at(const void *values, const struct metric *m)
-{
-	uint64_t v;
-
-	memcpy(&v, (const char *)values + m->at, sizeof(v));
-	return v;
-}
-
-/* A label's value (text format: \\, \" and \n). */
-static void
-put_escaped(struct buf **b, const char *s)
-{
-	for (; *s != '\0'; s++) {
-		if (*s == '\\' || *s == '"')
-			buf_putc(b, '\\');
-		if (*s == '\n')
-			buf_append(b, S("\\n"));
-		else
-			buf_putc(b, *s);
-	}
-}
-
-static const char *
-prefix_of(const struct broker *br, const struct metric *m)
-{
-	return m->scope == METRIC_ALIAS ? "soketi_" : br->conf->metrics_prefix;
-}
-
-/* name{key="value",label} and a blank; value NULL: no such pair. */
-static void
-put_name(const struct broker *br, struct buf **b, const struct metric *m,
-    const char *key, const char *value)
-{
-	buf_printf(b, "%s%s", prefix_of(br, m), m->name);
-	if (value != NULL || m->label[0] != '\0')
-		buf_putc(b, '{');
-	if (value != NULL) {
-		buf_printf(b, "%s=\"", key);
-		put_escaped(b, value);
-		buf_putc(b, '"');
-	}
-	if (value != NULL && m->label[0] != '\0')
-		buf_putc(b, ',');
-	buf_append(b, str_of(m->label));
-	if (value != NULL || m->label[0] != '\0')
-		buf_putc(b, '}');
-	buf_putc(b, ' ');
-}
-
 /* ---- families ---- */
-
-static void
-put_head(const struct broker *br, struct buf **b, const struct metric *m)
-{
-	buf_printf(b, "# HELP %s%s %s\n# TYPE %s%s %s\n", prefix_of(br, m),
-	    m->name, m->help, prefix_of(br, m), m->name, stats_type(m));
-}
 
 /* The port that soketi's label names. */
 static const char *
@@ -141,48 +73,11 @@ put_alias(const struct broker *br, struct buf **b, const struct metric *m,
 		.api_calls = s->api_2xx + s->api_4xx + s->api_5xx };
 
 	buf_printf(b, "soketi_%s{app_id=\"", m->name);
-	put_escaped(b, a->app.id);
+	metric_put_escaped(b, a->app.id);
 	buf_append(b, S("\",port=\""));
-	put_escaped(b, first_port(br));
+	metric_put_escaped(b, first_port(br));
 	buf_append(b, S("\"} "));
-	put_value(b, m, number_at(&v, m));
-}
-
-/* label and value NULL: it is that of the broker. */
-static void
-put_hist(const struct broker *br, struct buf **b, const struct metric *m,
-    const struct stats_hist *h, const char *label, const char *value)
-{
-	struct buf *pair = NULL;
-	char le[32];
-	uint64_t n = 0;
-
-	if (label != NULL) {
-		buf_printf(&pair, "%s=\"", label);
-		put_escaped(&pair, value);
-		buf_putc(&pair, '"');
-	}
-	for (unsigned i = 0; i <= STATS_BOUNDS; i++) {
-		n += h->n[i];
-		if (i == STATS_BOUNDS)
-			snprintf(le, sizeof(le), "+Inf");
-		else
-			snprintf(
-			    le, sizeof(le), "%g", (double)m->bounds[i] / 1e6);
-		buf_printf(b, "%s%s_bucket{%.*s%sle=\"%s\"} %" PRIu64 "\n",
-		    prefix_of(br, m), m->name, STR_ARG(buf_str(pair)),
-		    label == NULL ? "" : ",", le, n);
-	}
-	for (unsigned i = 0; i < 2; i++) {
-		buf_printf(b, "%s%s_%s%s%.*s%s ", prefix_of(br, m), m->name,
-		    i == 0 ? "sum" : "count", label == NULL ? "" : "{",
-		    STR_ARG(buf_str(pair)), label == NULL ? "" : "}");
-		if (i == 0)
-			put_value(b, m, h->sum);
-		else
-			buf_printf(b, "%" PRIu64 "\n", n);
-	}
-	buf_unref(pair);
+	metric_put_value(b, m, metric_number_at(&v, m));
 }
 
 /* The lines of one family, [m, end), for one app. */
@@ -193,7 +88,7 @@ put_app(const struct broker *br, struct buf **b, const struct metric *m,
 	struct stats_app_now now;
 
 	if (m->scope == METRIC_APP_HIST) {
-		put_hist(br, b, m,
+		metric_put_hist(br, b, m,
 		    (const void *)((const char *)&a->stats + m->at), "app",
 		    a->app.id);
 		return;
@@ -204,10 +99,10 @@ put_app(const struct broker *br, struct buf **b, const struct metric *m,
 			put_alias(br, b, m, a);
 			continue;
 		}
-		put_name(br, b, m, "app", a->app.id);
-		put_value(b, m,
-		    m->scope == METRIC_APP ? number_at(&a->stats, m)
-					   : number_at(&now, m));
+		metric_put_name(br, b, m, "app", a->app.id);
+		metric_put_value(b, m,
+		    m->scope == METRIC_APP ? metric_number_at(&a->stats, m)
+					   : metric_number_at(&now, m));
 	}
 }
 
@@ -249,24 +144,24 @@ put_worker(struct broker *br, struct buf **b, const struct metric *m,
 
 	switch (m->scope) {
 	case METRIC_WORKER:
-		put_name(br, b, m, "worker", name);
-		put_value(b, m, number_at(&s->counts, m));
+		metric_put_name(br, b, m, "worker", name);
+		metric_put_value(b, m, metric_number_at(&s->counts, m));
 		break;
 	case METRIC_HIST:
-		put_hist(br, b, m,
+		metric_put_hist(br, b, m,
 		    (const void *)((const char *)&s->counts + m->at), "worker",
 		    name);
 		break;
 	case METRIC_GAUGE:
 		if (br->peers[slot] == NULL)
 			break; /* it has nothing */
-		put_name(br, b, m, "worker", name);
-		put_value(b, m, number_at(&s->gauges, m));
+		metric_put_name(br, b, m, "worker", name);
+		metric_put_value(b, m, metric_number_at(&s->gauges, m));
 		break;
 	default:
 		totals_now_link(br, slot, &now);
-		put_name(br, b, m, "worker", name);
-		put_value(b, m, number_at(&now, m));
+		metric_put_name(br, b, m, "worker", name);
+		metric_put_value(b, m, metric_number_at(&now, m));
 	}
 }
 
@@ -285,7 +180,7 @@ put_codes(const struct broker *br, struct buf **b, const struct metric *m)
 			n += v;
 		}
 		buf_printf(b, "%s%s{code=\"%s\"} %" PRIu64 "\n",
-		    prefix_of(br, m), m->name, stats_code_name(code), n);
+		    metric_prefix(br, m), m->name, stats_code_name(code), n);
 	}
 }
 
@@ -315,14 +210,14 @@ put_certs(struct broker *br, struct buf **b, const struct metric *m)
 	uint64_t bits;
 
 	if (n > 0)
-		put_head(br, b, m);
+		metric_put_head(br, b, m);
 	for (size_t i = 0; i < n; i++) {
 		v.days_left = cert_days_left(&facts[i], (int64_t)time(NULL));
 		v.expires = facts[i].expires;
-		bits = number_at(&v, m);
+		bits = metric_number_at(&v, m);
 		buf_printf(b, "%s%s{certificate=\"%zu\",name=\"",
-		    prefix_of(br, m), m->name, i);
-		put_escaped(b, facts[i].name);
+		    metric_prefix(br, m), m->name, i);
+		metric_put_escaped(b, facts[i].name);
 		buf_printf(b, "\"} %" PRId64 "\n", (int64_t)bits);
 	}
 }
@@ -351,18 +246,19 @@ put_family(struct broker *br, struct metrics *s, const struct metric *m,
 		return true;
 	}
 	if (s->at == 0)
-		put_head(br, &s->b, m);
+		metric_put_head(br, &s->b, m);
 	if (is_of_apps(m))
 		return put_apps(br, s, m, end);
 	switch (m->scope) {
 	case METRIC_BROKER:
 		for (; m < end; m++) {
-			put_name(br, &s->b, m, NULL, NULL);
-			put_value(&s->b, m, number_at(&s->broker, m));
+			metric_put_name(br, &s->b, m, NULL, NULL);
+			metric_put_value(
+			    &s->b, m, metric_number_at(&s->broker, m));
 		}
 		break;
 	case METRIC_BROKER_HIST:
-		put_hist(br, &s->b, m,
+		metric_put_hist(br, &s->b, m,
 		    (const void *)((const char *)&br->totals->hists + m->at),
 		    NULL, NULL);
 		break;

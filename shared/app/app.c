@@ -179,3 +179,51 @@ app_set(struct app *a, const char *setting, const char *value, char **why)
 	*number_of(a, s) = (uint32_t)n;
 	return 0;
 }
+
+static char *
+copy_text(const char *s)
+{
+	return s == NULL ? NULL : xstrdup(s);
+}
+
+void
+app_copy(struct app *out, const struct app *a)
+{
+	*out = *a;
+	out->id = copy_text(a->id);
+	out->key = copy_text(a->key);
+	out->secret = copy_text(a->secret);
+	out->name = copy_text(a->name);
+	out->old_key = copy_text(a->old_key);
+	out->old_secret = copy_text(a->old_secret);
+#define APP_UINT(field, def, min, max, help)
+#define APP_BOOL(field, def, help)
+#define APP_TEXT(field, def, help) out->field = copy_text(a->field);
+#include "shared/app/app_settings.def"
+}
+
+static bool
+is_same_text(const char *a, const char *b)
+{
+	return str_eq(str_of(a), str_of(b));
+}
+
+bool
+app_is_same(const struct app *a, const struct app *b)
+{
+	bool same = is_same_text(a->id, b->id) &&
+	    is_same_text(a->key, b->key) &&
+	    is_same_text(a->secret, b->secret) &&
+	    is_same_text(a->name, b->name) && a->enabled == b->enabled &&
+	    is_same_text(a->old_key, b->old_key) &&
+	    is_same_text(a->old_secret, b->old_secret) &&
+	    a->old_until == b->old_until;
+
+#define APP_UINT(field, def, min, max, help) \
+	same = same && a->field == b->field;
+#define APP_BOOL(field, def, help) same = same && a->field == b->field;
+#define APP_TEXT(field, def, help) \
+	same = same && is_same_text(a->field, b->field);
+#include "shared/app/app_settings.def"
+	return same;
+}

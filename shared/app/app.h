@@ -28,6 +28,10 @@ struct app {
 void app_init(struct app *);
 /* Frees the strings and wipes the secret. */
 void app_clear(struct app *);
+/* Copies every string; out is empty or cleared. */
+void app_copy(struct app *out, const struct app *);
+/* True if both have the same credentials and settings; num may differ. */
+bool app_is_same(const struct app *, const struct app *);
 /* Does the old key count at this Unix second? */
 static inline bool
 app_has_old_key(const struct app *a, uint64_t now)

@@ -30,11 +30,9 @@
 static const char *const steps[] = {
 	"CREATE TABLE apps ("
 	" num INTEGER PRIMARY KEY AUTOINCREMENT,"
-	" id TEXT NOT NULL UNIQUE,"
-	" key TEXT NOT NULL UNIQUE,"
+	" id TEXT NOT NULL UNIQUE, key TEXT NOT NULL UNIQUE,"
 	" secret TEXT NOT NULL,"
-	" name TEXT NOT NULL DEFAULT '',"
-	" enabled INTEGER NOT NULL DEFAULT 1,"
+	" name TEXT NOT NULL DEFAULT '', enabled INTEGER NOT NULL DEFAULT 1,"
 	" client_events INTEGER NOT NULL DEFAULT 0,"
 	" subscription_count INTEGER NOT NULL DEFAULT 0,"
 	" max_connections INTEGER NOT NULL DEFAULT 0,"
