@@ -189,7 +189,7 @@ static void
 list_events(struct control_client *cc, const struct broker_app *a,
     const struct app_log *l, struct str channel, uint64_t limit)
 {
-	uint64_t offs[QUERY_PAST_MAX];
+	uint64_t offs[QUERY_PAST_MAX] = { 0 };
 	struct ring_record r;
 	struct name_list *s;
 	char text[32];

@@ -36,6 +36,8 @@ const COMMANDS = new Map(help().split('commands:\n')[1].split('\n\n')[0]
 			.map((o) => o[1])];
 	}));
 
+const SESSION = 'a-session-of-a-test-1';
+
 // Calls of a command; each is an array of words, or a function that gives one.
 // Objects of `x`: what before() has made.
 const calls = (x) => ({
@@ -62,8 +64,10 @@ const calls = (x) => ({
 	closes: [[], ['--limit', '3', x.app.id]],
 	config: [[], ['--here', 'workers']],
 	channels: [[], [x.app.id, '--prefix', 'pre']],
-	channel: [[x.app.id, 'presence-cache-room']],
+	channel: [[x.app.id, 'presence-cache-room'],
+		['--events', '3', x.kept.id, 'tick']],
 	sessions: [[], [x.app.id]],
+	'sessions show': [[SESSION]],
 	'channel purge-cache': [[x.app.id, 'presence-cache-room']],
 	'connections list': [[], [x.app.id, '--channel', 'presence-cache-room',
 		'--user', 'ann', '--sort', 'age', '--reverse', '--limit', '5']],
@@ -83,9 +87,10 @@ const calls = (x) => ({
 	publish: [[x.app.id, 'c', 'e', '{}'],
 		() => ['--socket-id', x.c.sid, x.app.id, 'c', 'e', '{}']],
 	tail: [[x.app.id, 'tick', '--own', '--events', 'tick', '--grep', 't',
-		'--limit', '1']],
+		'--limit', '1'], [x.kept.id, '--since', '5m', '--limit', '1']],
 	subscribe: [[x.app.id, 'presence-tick', 'tick', '--user', 'u', '--info',
-		'{}', '--events', 'tick', '--grep', 't', '--limit', '1']],
+		'{}', '--events', 'tick', '--grep', 't', '--limit', '1'],
+	[x.kept.id, 'tick', '--resume', SESSION, '--limit', '1']],
 	sign: [[x.app.id, '1.1', 'presence-a', '{}'],
 		['--user', '{"id":"a"}', x.app.id, '1.1']],
 	'explain-auth': [['GET', signedTarget(x.app, 'GET',
@@ -115,7 +120,7 @@ const calls = (x) => ({
 // Measuring has tests of its own; these are other shapes of one scenario.
 const ELSEWHERE = { bench: ['--app-id', '--key', '--secret-from',
 	'--subscriptions', '--publishers', '--in-flight', '--rate', '--batch',
-	'--size', '--slow', '--sources', '--processes', '--tls'] };
+	'--size', '--slow', '--sources', '--processes', '--tls', '--resume'] };
 
 describe('every command', () => {
 	const d = new Daemon({ webhook_allow_private: 'on', workers: 2 });
@@ -126,6 +131,7 @@ describe('every command', () => {
 	before(async () => {
 		x.app = d.app({ client_events: 'on' });
 		x.spare = d.app();
+		x.kept = d.app({ resume: 'on' });
 		x.client = () => Client.connect(d, x.app);
 		const file = (name, text) => {
 			fs.writeFileSync(path.join(d.dir, name), text);
@@ -145,8 +151,11 @@ describe('every command', () => {
 		await x.c.signin({ id: 'ann' });
 		await x.c.join('presence-cache-room', 'ann');
 		// What goes on until it has seen an event gets one.
-		tick = setInterval(() => d.ctlAsync(['publish', x.app.id, 'tick',
-			'tick', 't']), 300);
+		tick = setInterval(() => [x.app, x.kept].forEach((app) =>
+			d.ctlAsync(['publish', app.id, 'tick', 'tick', 't'])), 300);
+		x.away = await Client.connect(d, x.kept, { path:
+			`/app/resume/${SESSION}/app/${x.kept.key}?protocol=7` });
+		x.away.sock.unref();
 		table = calls(x);
 	});
 	after(async () => {
