@@ -66,9 +66,12 @@ suite('resume with another log', (d) => {
 			await publish(d, app, 'x', 'e', '1');
 			await c.expect('e', 'x');
 			await settled(c);
-			for (const name of fs.readdirSync(d.conf.runtime_dir))
-				if (name.endsWith('.log'))
-					fs.truncateSync(path.join(d.conf.runtime_dir, name), 0);
+			const [file] = fs.readdirSync(d.conf.runtime_dir)
+				.filter((name) => name.endsWith('.log'));
+			const fd = fs.openSync(path.join(d.conf.runtime_dir, file), 'r+');
+			fs.writeSync(fd, 'damaged', 4096 + 20);
+			fs.closeSync(fd);
+			process.kill(d.pidsOf('broker')[0], 'SIGKILL');
 			await publish(d, app, 'x', 'e', '2');
 			assert.equal(await c.expect('e', 'x'), '2');
 			await settled(c);
