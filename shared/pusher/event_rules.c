@@ -82,8 +82,8 @@ event_rule_name(struct event_rule *r, struct str event, unsigned max)
 	if (str_starts(event, S("pusher:")) ||
 	    str_starts(event, S("pusher_internal:")))
 		return say(r,
-		    "the name of an event begins with pusher: or "
-		    "pusher_internal: only when the server sends it");
+		    "only the server may send an event whose name begins "
+		    "with pusher: or pusher_internal:");
 	return event_rule_length(r, event, max);
 }
 

@@ -41,7 +41,7 @@ refusals_are_sentences(void **state)
 		{ "publish",
 		    "{\"app\":\"app1\",\"channel\":\"a\","
 		    "\"event\":\"pusher:x\",\"data\":\"\"}",
-		    "the name of an event begins with pusher: or" },
+		    "only the server may send an event whose name" },
 		{ "publish",
 		    "{\"app\":\"app1\",\"channel\":\"a\",\"event\":\"e\","
 		    "\"data\":\"\\ud800\"}",
