@@ -134,7 +134,7 @@ test('O1: stderr is a socket that nobody reads', async () => {
 	d.wrap = ['python3', '-c', `
 import os, socket, sys
 a, b = socket.socketpair()
-b.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4608)
+b.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
 log = os.dup(2)
 if os.fork() == 0:
     import select
@@ -160,7 +160,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
 	d.allow(/lines? lost: the log did not take/, /link to the broker/,
 		/broker was killed by signal 9/);
 	fs.writeFileSync(path.join(d.dir, 'stuck'), '');
-	for (let i = 0; i < 20; i++) d.ctl(['log-level', 'info']);
+	for (let i = 0; i < 80; i++) d.ctl(['log-level', 'info']);
 	await everythingGoesOn(d, app);
 	fs.unlinkSync(path.join(d.dir, 'stuck'));
 	await until('the number', () => /[1-9]\d* lines lost/.test(d.readLog()));
