@@ -239,19 +239,26 @@ peer_drop_all(struct broker *br)
 
 /* ---- messages ---- */
 
+bool
+peer_may_say_hello(
+    const struct peer *p, uint32_t version, struct str build, uint32_t pid)
+{
+	if (p->slot != -1 || p->courier)
+		return false;
+	if (version == IPC_VERSION && str_eq(build, str_of(proc_build_id())))
+		return true;
+	log_warnx("link refused: another build pid=%u", pid);
+	return false;
+}
+
 int
 peer_on_hello(struct peer *p, const struct msg_hello *m)
 {
 	struct broker *br = p->br;
 	bool is_new;
 
-	if (p->slot != -1 || p->courier)
+	if (!peer_may_say_hello(p, m->version, m->build, m->pid))
 		return -1;
-	if (m->version != IPC_VERSION ||
-	    !str_eq(m->build, str_of(proc_build_id()))) {
-		log_warnx("link refused: another build pid=%u", m->pid);
-		return -1;
-	}
 	if (m->slot >= br->nslots || m->origin == 0)
 		return -1;
 	if (br->peers[m->slot] != NULL)

@@ -101,8 +101,8 @@ peer_living(struct peer *p)
 #define PEER_OF(e) peer_living(LIST_ITEM(e, struct peer, link))
 
 /*
- * What the rest of the broker does about links.  The table is in order.c, and
- * with it the order in which the modules hear of a change.
+ * The callbacks of the rest of the broker.  The table is in order.c, and with
+ * it the order in which the modules hear of a change.
  */
 struct link_ops {
 	const ipc_handler *handlers; /* of messages; the owner is the peer */
@@ -180,6 +180,12 @@ void peer_step(struct peer *);
 
 /* Handlers of HELLO, PING, PONG. */
 int peer_on_hello(struct peer *, const struct msg_hello *);
+/*
+ * True for the first HELLO or COURIER_HELLO of a link, from a process of this
+ * build; another build is logged.
+ */
+bool peer_may_say_hello(
+    const struct peer *, uint32_t version, struct str build, uint32_t pid);
 int peer_on_ping(struct peer *, const struct msg_ping *);
 int peer_on_pong(struct peer *, const struct msg_pong *);
 

@@ -21,7 +21,6 @@
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
-#include "shared/proc/proc.h"
 
 #define TROUBLE_MAX 500 /* bytes of a sentence */
 
@@ -80,13 +79,8 @@ courier_link_on_hello(struct peer *p, const struct msg_courier_hello *m)
 {
 	struct webhook_queue *q = p->br->webhook_queue;
 
-	if (p->slot != -1 || p->courier)
+	if (!peer_may_say_hello(p, m->version, m->build, m->pid))
 		return -1;
-	if (m->version != IPC_VERSION ||
-	    !str_eq(m->build, str_of(proc_build_id()))) {
-		log_warnx("link refused: another build pid=%u", m->pid);
-		return -1;
-	}
 	if (q->courier != NULL)
 		peer_drop(q->courier, "replaced by a new link");
 	p->courier = true;

@@ -168,8 +168,8 @@ void flight_settle(struct run *);
 /* ---- the scenarios ---- */
 
 void publish_run(struct run *);
-/* Puts the readers on the list of each channel, and lets the slow ones be. */
-void publish_count_readers(struct run *);
+/* Connects all clients and begins to measure; false: something went wrong. */
+bool publish_begin(struct run *);
 /* Starts what the loop's kind wants to have started by now. */
 void publish_feed(struct run *);
 void publish_run_slow(struct run *);

@@ -108,8 +108,9 @@ publish_feed(struct run *run)
 	}
 }
 
-void
-publish_count_readers(struct run *run)
+/* Puts the readers on the list of each channel, and lets the slow ones be. */
+static void
+count_readers(struct run *run)
 {
 	const struct bench_conf *conf = run->conf;
 	struct epoll_event none = { 0 };
@@ -128,15 +129,23 @@ publish_count_readers(struct run *run)
 	}
 }
 
-void
-publish_run(struct run *run)
+bool
+publish_begin(struct run *run)
 {
 	bench_bring_up(run);
 	if (!bench_is_ok(run))
-		return;
-	publish_count_readers(run);
+		return false;
+	count_readers(run);
 	bench_barrier(run);
 	bench_begin(run);
+	return true;
+}
+
+void
+publish_run(struct run *run)
+{
+	if (!publish_begin(run))
+		return;
 	do {
 		if (run->process == 0)
 			publish_feed(run);

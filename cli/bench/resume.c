@@ -2,7 +2,7 @@
 /*
  * resume.c: scenario of the load generator in which all clients are cut off
  * with a reset, again and again, and come back to their sessions while events
- * are published.  What a client gets twice is counted, and what it never gets.
+ * are published.  Events that a client gets twice or never are counted.
  */
 
 #include "cli/bench/peer.h"
@@ -40,12 +40,8 @@ cut(struct run *run)
 void
 resume_run(struct run *run)
 {
-	bench_bring_up(run);
-	if (!bench_is_ok(run))
+	if (!publish_begin(run))
 		return;
-	publish_count_readers(run);
-	bench_barrier(run);
-	bench_begin(run);
 	run->count_ready = true;
 	do {
 		uint64_t start;
