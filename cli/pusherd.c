@@ -272,8 +272,8 @@ report_limits(const struct conf *conf, uint64_t nofile)
 }
 
 /*
- * Whatever the caller left open is not ours to hold; and what it left closed
- * must not become a socket that log lines are written to.
+ * Closes the descriptors that the caller left open; a standard one that it left
+ * closed must not become a socket that log lines are written to.
  */
 static void
 tidy_descriptors(struct listen_set *l)

@@ -107,7 +107,7 @@ tell_waiters(struct broker *br, struct idem_entry *cl)
 	}
 }
 
-/* What counts in its app's share: each one is something, too. */
+/* Its bytes in the app's share, with a fixed cost for each entry. */
 static uint64_t
 cost(const struct idem_entry *cl)
 {

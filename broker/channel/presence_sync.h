@@ -3,8 +3,8 @@
 #define BROKER_CHANNEL_PRESENCE_SYNC_H
 
 /*
- * What the workers know of the members of presence channels (ROSTER, MEMBER),
- * and what a new broker learns from it.
+ * The members of presence channels as the workers know them (ROSTER, MEMBER),
+ * from which a new broker learns.
  */
 
 #include <stdint.h>

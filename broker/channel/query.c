@@ -3,8 +3,8 @@
  * query.c: bodies for GET /channels, /channels/x, /users, /connections, and
  * for publishes with info=.  Owns the lists that are not finished yet.
  *
- * What may be asked of which channel has been decided by the worker; here an
- * attribute that does not apply is left out.  A long list is written in
+ * The worker has decided which attribute a channel may be asked for; here one
+ * that does not apply is left out.  A long list is written in
  * portions, so that nobody's events wait for it.  Must never change a
  * channel.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * suspects.c: members without a connection.  Owns the lists of them: one for
- * each length of time, since within one whoever comes later leaves later.
+ * each length of time: in such a list members leave in the order they came.
  */
 
 #include "broker/channel/suspects.h"
@@ -34,7 +34,7 @@ first_of(const struct grace *g)
 	return LIST_ITEM(g->members.next, struct member, suspect);
 }
 
-/* Who leaves next, or NULL. */
+/* The member that leaves next, or NULL. */
 static struct member *
 first(const struct suspects *s)
 {
@@ -146,7 +146,7 @@ suspects_add(struct broker *br, struct member *m)
 	run(br);
 }
 
-/* It is not known who of them has a session: none leaves before either. */
+/* Any of them may have a session: none leaves before either time is over. */
 static void
 add_dead(struct broker *br, struct member *m)
 {
@@ -170,8 +170,8 @@ suspects_add_dead(struct broker *br, struct list *members)
 }
 
 /*
- * Whoever was recalled by rosters and is not back has died together with the
- * old broker, or shortly before.
+ * A member that rosters recalled and that is not back has died together with
+ * the old broker, or shortly before.
  */
 void
 suspects_on_live(struct broker *br)

@@ -20,9 +20,9 @@ void suspects_clear(struct broker *);
 void suspects_add(struct broker *, struct member *);
 /* The same for all of this list; they are of one app and one death. */
 void suspects_add_dead(struct broker *, struct list *members);
-/* The quiet time is over: whoever nobody has replayed becomes suspect, */
+/* The replay is over: members that no worker has replayed become suspects. */
 void suspects_on_live(struct broker *);
-/* … a portion in each turn; true: more are left. */
+/* Does so with a portion of them in each turn; true: more are left. */
 bool suspects_go_on(struct broker *);
 
 #endif

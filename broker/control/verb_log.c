@@ -87,7 +87,7 @@ verb_sessions(struct control_client *cc, struct json args)
 
 /* ---- one session ---- */
 
-/* What the client would be told now if it came back to this channel. */
+/* The answer that the client would get now in this channel. */
 static void
 channel_row(struct control_client *cc, const struct broker_app *a,
     const struct resume_session *s, const struct resume_channel *c)

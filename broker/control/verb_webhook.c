@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verb_webhook.c: what pusherctl can ask the broker about webhooks: their
- * state, and a test.  What waits and what has failed is in the outbox, which
- * pusherctl reads itself.  Must never log a URL.
+ * verb_webhook.c: the verbs about webhooks: their state, and a test.  Requests
+ * that wait or have failed are in the outbox, which pusherctl reads itself.
+ * Must never log a URL.
  */
 
 #include "broker/control/verb_webhook.h"

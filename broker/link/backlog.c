@@ -25,7 +25,7 @@ struct deferred {
 	uint32_t off, len, type, app;
 };
 
-/* What it costs its app. */
+/* Its bytes in the app's account. */
 static size_t
 booked(const struct deferred *m)
 {

@@ -5,8 +5,7 @@
 /*
  * Messages that wait because their answers would not fit: a thousand
  * connections that enter one large presence channel at once ask for a
- * thousand long lists.  What came behind them waits too, so that the order
- * stays.
+ * thousand long lists.  Later messages wait too, so that the order stays.
  */
 
 #include <stdbool.h>

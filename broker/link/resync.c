@@ -8,15 +8,15 @@
  * passed; longer while a replay that has begun moves.  A worker that comes
  * later is told that its clients may lack events (MISSED).  BACKLOG: each
  * worker is read as far as its messages are a second sending of what the old
- * broker did not acknowledge.  What comes of them goes out with the number of
- * its cause, so that whoever has seen it drops it.  Backlogs are merged: what
- * the old broker had taken goes out in the order in which it was taken
- * (event_order.h), since it had been handed to some workers and not to others;
- * the rest by the time when it was read, since one event may have been
- * published after the 200 of another.  All answers wait: a list of members that
- * was written before all of the backlog is in could lack somebody whose
- * member_added will be dropped as seen.  LIVE: the answers go out, in portions
- * and as far as there is room, and until then the questions are not
+ * broker did not acknowledge.  Events that follow from them go out with the
+ * number of their cause, so that a worker that has seen them drops them.
+ * Backlogs are merged: what the old broker had taken goes out in the order in
+ * which it was taken (event_order.h), since it had been handed to some workers
+ * and not to others; the rest by the time when it was read, since one event may
+ * have been published after the 200 of another.  All answers wait: a list of
+ * members that was written before all of the backlog is in could lack somebody
+ * whose member_added will be dropped as seen.  LIVE: the answers go out, in
+ * portions and as far as there is room, and until then the questions are not
  * acknowledged; all links are read, the control socket too.
  *
  * Must never keep a broker quiet for a worker that is stopped, and for others
@@ -65,7 +65,7 @@ first_answer(struct broker *br)
 	return LIST_ITEM(br->resync->answers.next, struct put_off, link);
 }
 
-/* What it costs its app. */
+/* Its bytes in the app's account. */
 static size_t
 booked(const struct put_off *a)
 {

@@ -15,7 +15,7 @@
 #include "shared/base/hash.h"
 #include "shared/base/str.h"
 
-/* What subscribers with a session have been told. */
+/* The events that subscribers with a session have been sent. */
 struct app_log_counts {
 	uint64_t news, continued, gaps, replayed;
 	uint64_t reasons[6]; /* of gaps; by enum resume_reason */

@@ -17,7 +17,7 @@ struct past {
 	uint32_t limit;
 	struct str channel;
 
-	/* What has been found; see past_begin(). */
+	/* The result so far; see past_begin(). */
 	uint64_t log_epoch, log_bytes, last;
 	uint64_t before; /* number of the channel's one before; 0: none */
 	uint64_t *offs;  /* the last `limit` of them, as a ring */

@@ -53,7 +53,7 @@ replay_wants_cached(const struct replay_sub *r)
 {
 	return r->answer.status != RESUME_CONTINUED;
 }
-/* What a session would be told about a channel if it entered it now. */
+/* The answer that a session would get if it entered a channel now. */
 struct resume_forecast {
 	const char *word; /* a status, or the reason of a gap */
 	size_t missed;    /* events, if it is "continued" */

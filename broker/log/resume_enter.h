@@ -2,7 +2,7 @@
 #ifndef BROKER_LOG_RESUME_ENTER_H
 #define BROKER_LOG_RESUME_ENTER_H
 
-/* What a client with a session is owed when it enters a channel. */
+/* The events and the status for a session that enters a channel. */
 
 #include <stdint.h>
 

@@ -13,7 +13,7 @@
 #include "shared/base/xmalloc.h"
 #include "shared/net/ws_frame.h"
 
-/* What came as a text is one: it ends, and it is UTF-8. */
+/* Makes it a text: it ends, and it is UTF-8. */
 static void
 make_safe(char *text, size_t size)
 {

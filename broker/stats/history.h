@@ -3,9 +3,9 @@
 #define BROKER_STATS_HISTORY_H
 
 /*
- * What happened: the last 1,000 connections that ended, and what each minute
- * brought.  The minutes of the whole server outlive this process
- * (shared/proc/minute_log.h); those of apps and the connections end with it.
+ * The last 1,000 connections that ended, and the numbers of each minute.  The
+ * minutes of the whole server outlive this process (shared/proc/minute_log.h);
+ * those of apps and the connections end with it.
  */
 
 #include <stdint.h>

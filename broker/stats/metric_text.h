@@ -23,7 +23,7 @@ void metric_put_escaped(struct buf **, const char *);
 /* name{key="value",label} and a blank; value NULL: no such pair. */
 void metric_put_name(const struct broker *, struct buf **,
     const struct metric *, const char *key, const char *value);
-/* What stands in front of its name. */
+/* The prefix of its name: the option metrics_prefix, or soketi's. */
 const char *metric_prefix(const struct broker *, const struct metric *);
 /* The lines HELP and TYPE of a family. */
 void metric_put_head(

@@ -4,7 +4,7 @@
  * asks the workers when somebody wants to know.  Owns the sums of the slots;
  * those of an app are in its struct broker_app.
  *
- * Who waits for numbers gets them after TOTALS_WAIT seconds in any case: a
+ * A caller that waits for numbers gets them after TOTALS_WAIT seconds: a
  * stuck worker must not hide the others.  Must never keep a gauge by adding
  * and taking away: gauges are looked up when they are asked for.
  */

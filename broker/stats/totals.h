@@ -3,7 +3,7 @@
 #define BROKER_STATS_TOTALS_H
 
 /*
- * What the workers have counted, added up, and what the broker measures of
+ * The sums of what the workers have counted, and what the broker measures of
  * itself.  Counters begin at zero with the broker process; they survive the
  * death of a worker, but for what it had not said yet (at most a second).
  * Gauges are those of the living.

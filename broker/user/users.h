@@ -3,7 +3,7 @@
 #define BROKER_USER_USERS_H
 
 /*
- * Who is signed in, and who watches whom (Pusher documentation, "User
+ * Signed-in users, and the users that they watch (Pusher documentation, "User
  * authentication", "Watchlist events").  A user is online with at least one
  * signed-in connection, and for USERS_OFFLINE seconds after the last one.
  */

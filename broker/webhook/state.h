@@ -3,8 +3,8 @@
 #define BROKER_WEBHOOK_STATE_H
 
 /*
- * What webhooks report as lasting: occupied channels (user is empty) and
- * members, and whether the application has been notified of each.
+ * The lasting states that webhooks report: occupied channels (user is empty)
+ * and members, and whether the application has been notified of each.
  */
 
 #include <ev.h>

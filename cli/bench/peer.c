@@ -2,8 +2,8 @@
 /*
  * peer.c: bytes of the load generator: opens sockets, writes frames and
  * requests, reads frames and replies.  It parses as little as it can, so that
- * the tool is not the bottleneck.  What a message means once a client has
- * subscribed is the scenario's business.
+ * the tool is not the bottleneck.  The scenario decides what a message means
+ * once a client has subscribed.
  */
 
 #include "cli/bench/peer.h"

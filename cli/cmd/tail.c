@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tail.c: `pusherctl tail`: events as they pass the broker.  What is not
- * wanted is filtered here, so that the broker only has to compare an app and a
+ * tail.c: `pusherctl tail`: events as they pass the broker.  Filters
+ * are applied here, so that the broker only has to compare an app and a
  * channel; when this end is too slow the broker leaves events out and says how
  * many.
  */

@@ -47,7 +47,7 @@ refuse(struct reader *r, unsigned status, struct str text)
 	return false;
 }
 
-/* What a rule says: NULL, or a sentence. */
+/* The sentence of a rule that is broken, or NULL. */
 static bool
 keeps(struct reader *r, unsigned status, const char *why)
 {

@@ -115,8 +115,8 @@ api_retry_free(struct worker *w)
 
 /*
  * Is there room for so many bytes of this app?  The largest share makes it,
- * unless that is the app's own.  What goes is answered by the timer: its
- * connection continues with its next request, and that must not run in here.
+ * unless that is the app's own.  The timer answers the requests that go:
+ * the next request of their connection must not run in here.
  */
 static bool
 has_room(struct worker *w, uint32_t app, size_t bytes)

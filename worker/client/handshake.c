@@ -205,7 +205,7 @@ accept_upgrade(struct conn *c, const struct http_head *head)
 
 /*
  * The value of a query parameter, decoded into out; p == NULL when it is
- * missing.  What is too long for out cannot be right and comes out as "?".
+ * missing.  A value that is too long for out cannot be right and becomes "?".
  */
 static struct str
 param(const struct http_head *head, struct str name, char out[PARAM_MAX])

@@ -42,7 +42,7 @@ void compression_free(struct worker *);
  */
 void compression_negotiate(
     struct conn *, const struct http_head *, struct buf **b);
-/* What has been agreed on, as in the header. */
+/* The agreed terms, as they stand in the header. */
 void compression_terms(const struct conn *, struct buf **b);
 /* Unpacks *s, to at most max bytes; the result is valid until the next call. */
 enum inflate_result compression_unpack(

@@ -105,9 +105,9 @@ on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 }
 
 /*
- * Ends a link whose broker says nothing.  What the kernel has taken for this
- * worker has been acknowledged, so it is read to its end; nothing can be added
- * behind it.
+ * Ends a link whose broker says nothing.  The bytes that the kernel has taken
+ * for this worker have been acknowledged, so they are read to their end;
+ * nothing can follow them.
  */
 static void
 give_up(struct worker *w)

@@ -203,7 +203,7 @@ give_up(struct sessions *ss, struct client_session *s)
 		wait_for_turn(ss, s);
 		return;
 	}
-	/* What it has confirmed stays true: its line may have fallen silent. */
+	/* Its confirmed position stays: its line may have fallen silent. */
 	s->mute = true;
 }
 
