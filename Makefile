@@ -26,7 +26,7 @@ LDHARD  := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed \
 	-Wl,--build-id=sha1
 WERROR  := $(if $(CI),-Werror)
 CFLAGS  := $(CSTD) -g $(OPT) $(WARN) $(HARDEN) $(WERROR) $(SAN) -MMD -MP
-LDFLAGS := $(LDHARD) $(SAN)
+LDFLAGS := $(LDHARD) $(SAN) $(BUILDID)
 LIBS    := -lev -lssl -lcrypto -lcjson -lsqlite3 -lcurl -lseccomp -lz -lm
 
 files    = $(shell find $(1) -name '*$(2).c' | sort)
@@ -35,15 +35,23 @@ BROKER  := $(call files,broker)
 # pusherctl looks into the outbox, too.
 OUTBOX  := $(wildcard shared/app/outbox*.c)
 WORKER  := $(call files,worker)
-DAEMON  := cli/pusherd.c $(call files,cli/master)
-CTL     := $(filter-out $(DAEMON),$(call files,cli))
+MASTER  := cli/pusherd.c $(call files,cli/master)
+CTL     := $(filter-out $(MASTER),$(call files,cli))
+# The console runs the commands of pusherctl, so that pusherd has them, too.
+DAEMON  := $(MASTER) $(filter-out cli/pusherctl.c,$(CTL))
 UNIT    := $(call files,tests/unit,_test)
 FUZZ    := $(wildcard tests/fuzz/*_fuzz.c)
+
+# The console's page, with the charts of Debian's libjs-chart.js.
+CHARTJS := /usr/share/javascript/chart.js/Chart.min.js
+PAGE    := $(wildcard worker/page/*.html worker/page/*.css worker/page/*.js \
+	worker/page/*.svg)
+PAGEOBJ := $(BUILD)/page/page.o $(BUILD)/page/page_data.o
 
 obj      = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 # What unit tests link: everything but the two files with a main().
 TESTOBJ := $(call obj,$(SHARED) $(BROKER) $(WORKER) \
-	$(filter-out cli/pusherd.c cli/pusherctl.c,$(DAEMON) $(CTL)))
+	$(filter-out cli/pusherd.c,$(DAEMON))) $(PAGEOBJ)
 UNITBIN := $(patsubst tests/%.c,$(BUILD)/%,$(UNIT))
 # A fuzz target as a plain program over its corpus, and with libFuzzer.
 CORPUSBIN := $(patsubst tests/%_fuzz.c,$(BUILD)/%_corpus,$(FUZZ))
@@ -60,7 +68,17 @@ program  = $(CC) $(CFLAGS) -MT $@ $(LDFLAGS) -o $@
 
 all: $(BUILD)/pusherd $(BUILD)/pusherctl ## build pusherd and pusherctl
 
-$(BUILD)/pusherd: $(call obj,$(DAEMON) $(SHARED) $(BROKER) $(WORKER))
+$(BUILD)/page/page.c: worker/page/embed.sh $(PAGE) $(CHARTJS)
+	$(call say,PAGE,$@)
+	$(Q)mkdir -p $(@D) && cp -L $(CHARTJS) $(@D)/chart.js
+	$(Q)worker/page/embed.sh $(@D) $(PAGE) $(@D)/chart.js
+$(BUILD)/page/page.o: $(BUILD)/page/page.c
+	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
+$(BUILD)/page/page_data.o: $(BUILD)/page/page.c
+	$(Q)$(CC) -c -o $@ $(@D)/page.S
+
+$(BUILD)/pusherd: $(call obj,$(DAEMON) $(SHARED) $(BROKER) $(WORKER)) \
+    $(PAGEOBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -144,28 +162,29 @@ fuzz-bins: $(FUZZBIN)
 
 # ---- for people ----
 
-RUN := -o database=run/apps.db -o runtime_dir=run
+RUN := run
 
 deps: ## install what the build needs (Debian packages)
 	@tests/deps.sh build
 
 run: deps ## build and start a server on port 6001, state under ./run
-	@$(MAKE) $(JOBS) all
-	@mkdir -p -m 700 run
-	@$(BUILD)/pusherctl $(RUN) app create --name demo --if-none --set resume=on
-	@$(BUILD)/pusherctl $(RUN) app snippets demo
-	@exec $(BUILD)/pusherd $(RUN) -F
+	@etc/run.sh $(BUILD) $(RUN)
 
 NPM := tests/system/node_modules/.package-lock.json
 $(NPM): tests/system/package-lock.json
 	cd tests/system && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
+console-shots: all $(NPM) ## pictures of the console for etc/doc
+	@PUSHERD_BIN=$(BUILD)/pusherd node tests/shots/run.js etc/doc
+
 check: ## unit and system tests, with all they need
 	@tests/deps.sh build check
-	@$(MAKE) $(JOBS) all unit-bins corpus-bins tools $(NPM)
-	@tests/libraries.sh
+	@$(MAKE) $(JOBS) libraries all unit-bins corpus-bins tools $(NPM)
 	@tests/run.sh $(BUILD) unit fuzz system faults torture
+
+libraries: # what libraries.test.js drives; most of it is waiting
+	@tests/libraries.sh
 
 unit: ## unit tests (cmocka)
 	@tests/deps.sh build check
@@ -178,8 +197,7 @@ faults: all $(NPM) ## kill, stop and starve it (long; NAME=recipe SEED=n)
 
 system: ## the real daemon and the official clients (node --test)
 	@tests/deps.sh build check
-	@$(MAKE) $(JOBS) all tools $(NPM)
-	@tests/libraries.sh
+	@$(MAKE) $(JOBS) libraries all tools $(NPM)
 	@tests/run.sh $(BUILD) system
 
 sandboxed: ## the system tests with every worker in its sandbox
@@ -215,7 +233,7 @@ ws-echo: ## build/ws_echo PORT: the WebSocket code as an echo server
 conformance: ## RFC 6455 by Autobahn, HTTP against nginx and HAProxy
 	@tests/deps.sh build check conformance
 	@$(MAKE) $(JOBS) all $(BUILD)/ws_echo $(NPM)
-	@tests/run.sh $(BUILD) conformance
+	@LANES=1 tests/run.sh $(BUILD) conformance
 
 prometheus: ## the metrics, rules and the board with a real Prometheus
 	@tests/deps.sh build check prometheus
@@ -253,15 +271,25 @@ include etc/install.mk
 
 format: ## clang-format all of our C
 	@tests/deps.sh lint
-	@git ls-files '*.c' '*.h' | xargs clang-format -i
+	@tests/files.sh '*.c' '*.h' | xargs clang-format -i
 
 $(BUILD)/floor: tests/bench/floor.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CSTD) -O2 -o $@ $<
 
-# What is installed from a package, and measured.
-RELEASE := BUILD=build-release OPT="-O3 -flto=auto"
+$(BUILD)/sequencer: tests/bench/sequencer.c
+	@tests/deps.sh cluster
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CSTD) -O2 -o $@ $< -lhiredis
+
+# What is installed from a package, and measured.  Its build id is that of the
+# source: the linker's depends on the directory of the build, too.
+SOURCEID = $(shell find shared broker worker cli -type f | LC_ALL=C sort | \
+    xargs cat | sha1sum | cut -c 1-40)
+RELEASE = BUILD=build-release OPT="-O3 -flto=auto" \
+    BUILDID=-Wl,--build-id=0x$(SOURCEID)
 
 release: ## build with -O3 -flto into build-release/
 	@tests/deps.sh build
@@ -286,6 +314,6 @@ help: ## this list
 .SECONDARY: $(FUZZOBJ)
 .PHONY: all cross objects unit-bins corpus-bins fuzz-bins tools timing \
 	torture valgrind deps run check faults unit system sandboxed asan fuzz release bench \
-	ws-echo conformance prometheus cover cover-parsers lint format clean \
+	console-shots libraries ws-echo conformance prometheus cover cover-parsers lint format clean \
 	help
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * broker.c: the broker process: makes the loop, accepts links, leaves.  Owns
- * struct broker and the order in which a turn ends: long lists go on, every
- * link is flushed, what has ended is freed.
- *
- * Leaves on SIGTERM, and when the master is gone (EOF on the life line).
- * Must never touch a client's socket, write to disk, or wait for anyone.
+ * broker.c: the broker process: makes the loop, accepts links, exits.  Owns
+ * struct broker and the order in which a turn ends: long lists continue, every
+ * link is flushed, ended links are freed.  Exits on SIGTERM, and when the
+ * master is gone (EOF on the life line).  Must never touch a client's socket,
+ * write to disk, or wait for anyone.
  */
 
 #include "broker/broker.h"
@@ -20,27 +19,32 @@
 #include "broker/app/apps.h"
 #include "broker/app/idempotency.h"
 #include "broker/channel/cache.h"
+#include "broker/channel/channel_events.h"
 #include "broker/channel/dead_slot.h"
 #include "broker/channel/presence.h"
 #include "broker/channel/query.h"
+#include "broker/channel/receipt.h"
 #include "broker/channel/registry.h"
 #include "broker/channel/route.h"
 #include "broker/channel/subscribe.h"
 #include "broker/channel/subscription_count.h"
 #include "broker/channel/suspects.h"
+#include "broker/control/console_job.h"
 #include "broker/control/control.h"
 #include "broker/control/verb_master.h"
 #include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/alive.h"
-#include "broker/link/backlog.h"
+#include "broker/link/answers.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
 #include "broker/log/replay.h"
 #include "broker/order.h"
 #include "broker/stats/closes.h"
+#include "broker/stats/failures.h"
 #include "broker/stats/history.h"
 #include "broker/stats/metrics.h"
+#include "broker/stats/minutes.h"
 #include "broker/stats/totals.h"
 #include "broker/user/user.h"
 #include "broker/user/users.h"
@@ -58,6 +62,8 @@
 #include "shared/net/door.h"
 
 #define ACCEPTS_PER_TURN 16
+#define END_SECONDS .8 /* for the running minute at the end */
+#define END_TURNS 64   /* for the last reports of workers */
 
 /* The modules of the broker. */
 struct parts {
@@ -80,24 +86,29 @@ struct parts {
 	struct subscription_counts subscription_counts;
 	struct users users;
 	struct queries queries;
+	struct receipts receipts;
 	struct webhook_endpoints endpoints;
 	struct webhook_queue webhook_queue;
 	struct webhook_states webhook_states;
 	struct totals totals;
 	struct route_taps taps;
 	struct closes closes;
+	struct all_failures failures;
+	struct channel_events events;
 	struct history history;
+	struct minutes minutes;
 	struct scrapes scrapes;
 	struct control control;
+	struct console console;
 };
 
 static void
 on_busy(struct ev_loop *loop, ev_idle *w, int revents)
 {
-	/* Only keeps the loop from sleeping. */
+	/* Keeps the loop from sleeping. */
 }
 
-/* Sends what a resync has shown: in portions, while every link has room. */
+/* Sends the results of a resync, in portions, while every link has room. */
 static bool
 tell(struct broker *br)
 {
@@ -107,7 +118,7 @@ tell(struct broker *br)
 		return false;
 	for (unsigned i = 0; i < br->nslots; i++)
 		if (br->peers[i] != NULL && !peer_has_room(br->peers[i]))
-			return false; /* a turn comes when it has */
+			return false; /* continues when the link has room */
 	more = suspects_go_on(br);
 	more = users_go_on(br) || more;
 	more = subscription_count_go_on(br) || more;
@@ -120,13 +131,12 @@ broker_turn(struct broker *br)
 	bool more = query_continue(br);
 
 	more = metrics_continue(br) || more;
-	/* Sessions first: they keep their users' channels. */
+	/* Sessions first: they keep the users' own channels. */
 	more = users_drop_dying(br) || dead_slot_go_on(br) || more;
-	more = resync_go_on(br) || more;
 	more = tell(br) || more;
 
 	control_jobs_step(br);
-	more = backlog_resume(br) || more;
+	more = answers_go_on(br) || more;
 	/* A flush may end a link or queue messages for others. */
 	do
 		peer_flush(br);
@@ -160,44 +170,12 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	cache_sweep(br);
 	idempotency_expire(br);
 	control_tick(br);
+	console_tick(br);
 	alive_tick(br);
 	totals_tick(br);
+	failures_tick(br);
 	log_tick();
 	history_tick(br);
-}
-
-/*
- * Links are read in the order in which the kernel reports them, that is in
- * which something arrived; libev by itself would begin with the last.  A client
- * that has the 200 for an event from one worker therefore finds the event
- * published when it asks another.
- */
-static void
-invoke_in_order(struct ev_loop *loop)
-{
-	struct broker *br = ev_userdata(loop);
-	struct peer *v[PROC_MAX_WORKERS];
-	unsigned n = 0, i, j;
-	int revents;
-
-	for (i = 0; i < br->nslots; i++) {
-		struct peer *p = br->peers[i];
-		int at;
-
-		if (p == NULL || (at = ev_is_pending(&p->ipc.io)) == 0)
-			continue;
-		for (j = n++; j > 0 && ev_is_pending(&v[j - 1]->ipc.io) > at;
-		     j--)
-			v[j] = v[j - 1];
-		v[j] = p;
-	}
-	for (i = 0; i < n; i++) {
-		/* 0: it was closed meanwhile */
-		revents = ev_clear_pending(loop, &v[i]->ipc.io);
-		if (revents != 0)
-			ev_invoke(loop, &v[i]->ipc.io, revents);
-	}
-	ev_invoke_pending(loop);
 }
 
 bool
@@ -223,15 +201,19 @@ wire(struct broker *br)
 	br->subscription_counts = &all->subscription_counts;
 	br->users = &all->users;
 	br->queries = &all->queries;
+	br->receipts = &all->receipts;
 	br->endpoints = &all->endpoints;
 	br->webhook_queue = &all->webhook_queue;
 	br->webhook_states = &all->webhook_states;
 	br->totals = &all->totals;
 	br->taps = &all->taps;
 	br->closes = &all->closes;
+	br->failures = &all->failures;
 	br->history = &all->history;
+	br->minutes = &all->minutes;
 	br->scrapes = &all->scrapes;
 	br->control = &all->control;
+	br->console = &all->console;
 	br->master_link = &all->master_link;
 }
 
@@ -242,8 +224,6 @@ init(struct broker *br, const struct conf *conf, unsigned nslots)
 	br->loop = ev_loop_new(EVFLAG_AUTO);
 	if (br->loop == NULL)
 		fatalx("cannot make an event loop");
-	ev_set_userdata(br->loop, br);
-	ev_set_invoke_pending_cb(br->loop, invoke_in_order);
 	wire(br);
 	peer_init(br, &order_of_links);
 	alive_init(br);
@@ -253,15 +233,20 @@ init(struct broker *br, const struct conf *conf, unsigned nslots)
 	cache_init(br);
 	suspects_init(br);
 	query_init(br);
+	receipts_init(br);
 	replay_init(br->replay, conf);
 	users_init(br);
 	idempotency_init(br->idempotency);
 	control_init(br);
+	console_init(br);
 	route_init(br);
-	br->events = &webhook_observer;
+	br->parts->events = order_of_channels();
+	br->events = &br->parts->events;
+	failures_init(br);
 	br->apps->ops = &order_of_apps;
 	totals_init(br);
 	history_init(br);
+	minutes_init(br);
 	metrics_init(br);
 	webhook_events_init(br);
 	resync_init(br);
@@ -287,6 +272,7 @@ broker_clear(struct broker *br)
 	query_drop(br, NULL);
 	metrics_drop(br, NULL);
 	peer_reap(br);
+	receipts_clear(br);
 	webhook_events_clear(br);
 	subscription_count_clear(br);
 	subscribe_clear(br);
@@ -298,8 +284,10 @@ broker_clear(struct broker *br)
 	totals_clear(br);
 	history_clear(br);
 	closes_clear(br);
+	failures_clear(br);
 	registry_clear(br->registry);
 	apps_clear(br);
+	minutes_clear(br);
 	budget_free(br->budget);
 	buf_unref(br->scratch);
 	ev_loop_destroy(br->loop);
@@ -320,7 +308,7 @@ on_accept(struct ev_loop *loop, ev_io *w, int revents)
 	}
 }
 
-/* The configuration has changed: what does not look at it by itself. */
+/* The configuration has changed: informs the modules that copy options. */
 static char *
 on_reconf(void *owner, const struct msg_reconf *m, const int *fds, size_t n)
 {
@@ -329,11 +317,11 @@ on_reconf(void *owner, const struct msg_reconf *m, const int *fds, size_t n)
 
 	budget_set(br->budget, br->conf->memory_limit);
 	cache_shrink(br);
-	resync_check(br); /* fewer to wait for */
+	resync_check(br); /* fewer workers to wait for */
 	if (apps_read(br, &why) == 0)
 		return NULL;
 	log_warnx("apps not read: %s", why);
-	failed = xasprintf("the apps stay as they were: %s", why);
+	failed = xasprintf("the apps are unchanged: %s", why);
 	free(why);
 	return failed;
 }
@@ -346,6 +334,7 @@ static const struct master_link_ops master_link_ops = {
 static void
 start(struct broker *br, const struct inherit *in)
 {
+	ev_now_update(br->loop); /* reading the database may have taken long */
 	ev_prepare_start(br->loop, &br->parts->prepare);
 	ev_timer_start(br->loop, &br->parts->tick);
 	alive_start(br);
@@ -356,20 +345,43 @@ start(struct broker *br, const struct inherit *in)
 	heartbeat_start(&br->parts->heartbeat, br->loop, in->heartbeat);
 	master_link_start(br->master_link, br->loop, in->link_fd, in->conf,
 	    &master_link_ops, br);
-	/* Later brokers shall give higher stamps than their predecessors. */
+	/* A later broker must give higher stamps than its predecessors. */
 	br->stamp = (uint64_t)(broker_now() * 1e9);
 	br->event_order = in->event_order;
 	resync_begin(br);
 }
 
+/*
+ * Workers have exited before: their last reports can be read.  Then the courier
+ * writes the running minute.
+ */
+static void
+end_minute(struct broker *br)
+{
+	double until = broker_now() + END_SECONDS;
+
+	if (!ev_is_active(&br->parts->exit_watch.life))
+		return; /* the master is gone, and everybody else goes */
+	for (int i = 0; i < END_TURNS; i++)
+		ev_run(br->loop, EVRUN_NOWAIT);
+	history_end(br);
+	while (minutes_wait(br) && broker_now() < until)
+		ev_run(br->loop, EVRUN_ONCE);
+}
+
 static void
 stop(struct broker *br)
 {
-	/* What the master has answered pusherctl before it ended us. */
+	end_minute(br);
+	/*
+	 * The master's answer to pusherctl, which arrived before the order to
+	 * exit.
+	 */
 	master_link_take_all(br->master_link);
 	while (control_flush(br))
 		;
 	control_clear(br);
+	console_clear(br);
 	master_link_stop(br->master_link, br->loop);
 	door_close(&br->parts->door);
 	exit_watch_stop(&br->parts->exit_watch, br->loop);
@@ -378,9 +390,9 @@ stop(struct broker *br)
 }
 
 /*
- * Without any apps every client would be told that its app is gone; so better
- * no broker for now: the workers keep them meanwhile.  A database that is only
- * busy is waited for, as long as there is a master.
+ * Without apps every client would be told that its app is gone.  So the broker
+ * does not start; the workers keep the clients meanwhile.  It waits for a
+ * database that is only busy, as long as there is a master.
  */
 static void
 read_apps(struct broker *br, const struct inherit *in)
@@ -392,12 +404,14 @@ read_apps(struct broker *br, const struct inherit *in)
 	char *why = NULL;
 
 	sigemptyset(&none);
+	br->parts->heartbeat.counter = in->heartbeat; /* the master reads it */
 	while (apps_start(br, &why) == -1) {
 		if (errno != EBUSY)
 			fatalx("cannot read the apps: %s", why);
 		if (!told)
 			log_warnx("apps: waiting for the database: %s", why);
 		told = true;
+		heartbeat_beat(&br->parts->heartbeat);
 		free(why);
 		why = NULL;
 		if (ppoll(&life, 1, &pause, &none) == 1)

@@ -14,14 +14,14 @@ struct inherit;
 int broker_main(const struct inherit *);
 
 /*
- * The parts of broker_main() that need no socket: everything empty, with its
- * timers; and back.  conf stays the caller's.
+ * The parts of broker_main() that need no socket: makes an empty broker with
+ * its timers, and frees it. conf stays the caller's.
  */
 void broker_init(struct broker *, const struct conf *);
 void broker_clear(struct broker *);
 /* The end of a turn: everything queued leaves, the dead are freed. */
 void broker_turn(struct broker *);
-/* Is there work left for the next turn? */
+/* Is work left for the next turn? */
 bool broker_is_busy(const struct broker *);
 
 #endif

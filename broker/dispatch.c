@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dispatch.c: start reading here.  One table: what arrives from a worker, and
- * who deals with it.  Each handler refuses its message before HELLO, lets it
- * wait when there is no room for the answer, and decodes it; -1 ends the link.
- *
- * Must never know what a message means.
+ * dispatch.c: start reading here.  One table: the messages from a worker and
+ * their handlers.  Each handler refuses its message before HELLO, defers it
+ * while the link is stopped, and decodes it; -1 ends the link.  Must never know
+ * what a message means.
  */
 
 #include "broker/dispatch.h"
@@ -14,25 +13,28 @@
 #include "broker/channel/cache.h"
 #include "broker/channel/presence_sync.h"
 #include "broker/channel/query.h"
+#include "broker/channel/receipt.h"
 #include "broker/channel/route.h"
 #include "broker/channel/subscribe.h"
 #include "broker/control/conn_query.h"
-#include "broker/link/backlog.h"
+#include "broker/control/console.h"
+#include "broker/control/console_job.h"
+#include "broker/link/answers.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
+#include "broker/stats/failures.h"
 #include "broker/stats/metrics.h"
+#include "broker/stats/minutes.h"
+#include "broker/stats/minutes_ask.h"
 #include "broker/stats/totals.h"
 #include "broker/user/users.h"
 #include "broker/webhook/courier_link.h"
 
-/*
- * Once one message is deferred, all later ones from that worker are.  1: it
- * waits; 0: it may go; -1: there was no HELLO.
- */
+/* 1: the message comes again; 0: handle it; -1: there was no HELLO. */
 static int
-wait_or(struct peer *p, const struct ipc_in *in, bool costly)
+wait_or(struct peer *p)
 {
-	return p->slot == -1 ? -1 : backlog_message(p, in, costly);
+	return p->slot == -1 ? -1 : answers_stop(p);
 }
 
 /* The message has been handled. */
@@ -43,12 +45,12 @@ done(struct peer *p)
 	resync_step(p);
 }
 
-#define HANDLER(name, function, costly) \
+#define HANDLER(name, function) \
 	static int on_##name(void *owner, const struct ipc_in *in) \
 	{ \
 		struct peer *p = peer_living(owner); \
 		struct msg_##name m; \
-		int r = wait_or(p, in, costly); \
+		int r = wait_or(p); \
 \
 		if (r != 0) \
 			return r == 1 ? 0 : -1; \
@@ -60,51 +62,58 @@ done(struct peer *p)
 	}
 
 /* Sequenced messages: during a resync they are merged across workers. */
-#define NUMBERED(name, function, costly) \
+#define NUMBERED(name, function) \
 	static int take_##name(struct peer *p, const struct msg_##name *m) \
 	{ \
 		return resync_must_wait(p, m->seq, 0) ? 0 : function(p, m); \
 	} \
-	HANDLER(name, take_##name, costly)
+	HANDLER(name, take_##name)
 
-HANDLER(resync_done, resync_on_done, false)
-HANDLER(ping, peer_on_ping, false)
-HANDLER(pong, peer_on_pong, false)
-HANDLER(conn_open, quota_on_conn_open, false)
-HANDLER(conn_close, quota_on_conn_close, false)
-HANDLER(session, subscribe_on_session, false)
-HANDLER(session_end, subscribe_on_session_end, false)
-NUMBERED(sub, subscribe_on_sub, true)
-HANDLER(sub_again, subscribe_on_sub_again, true)
-NUMBERED(unsub, subscribe_on_unsub, false)
-HANDLER(roster, presence_sync_on_roster, false)
-HANDLER(member, presence_sync_on_member, false)
+HANDLER(resync_done, resync_on_done)
+HANDLER(ping, peer_on_ping)
+HANDLER(pong, peer_on_pong)
+HANDLER(conn_open, quota_on_conn_open)
+HANDLER(conn_close, quota_on_conn_close)
+HANDLER(session, subscribe_on_session)
+HANDLER(session_end, subscribe_on_session_end)
+NUMBERED(sub, subscribe_on_sub)
+HANDLER(sub_again, subscribe_on_sub_again)
+NUMBERED(unsub, subscribe_on_unsub)
+HANDLER(roster, presence_sync_on_roster)
+HANDLER(member, presence_sync_on_member)
 
 static int
 answer_query(struct peer *p, const struct msg_query *m)
 {
-	if (m->kind != QUERY_METRICS)
+	if (m->kind == QUERY_METRICS)
+		metrics_on_query(p, m);
+	else if (m->kind == QUERY_STATISTICS)
+		minutes_ask(p, m);
+	else
 		return query_on_query(p, m);
-	metrics_on_query(p, m);
 	return 0;
 }
 
-HANDLER(query, answer_query, true)
-HANDLER(take, quota_on_take, false)
-HANDLER(idem_begin, idempotency_on_begin, true)
-HANDLER(idem_store, idempotency_on_store, false)
-NUMBERED(signin, users_on_signin, true)
-NUMBERED(signout, users_on_signout, false)
-HANDLER(cached, cache_on_cached, false)
-HANDLER(cache_mark, cache_on_mark, false)
-HANDLER(conn_query_rows, conn_query_on_rows, false)
-HANDLER(stats, totals_on_stats, false)
+HANDLER(query, answer_query)
+HANDLER(receipt_rows, receipt_on_rows)
+HANDLER(take, quota_on_take)
+HANDLER(idem_begin, idempotency_on_begin)
+HANDLER(idem_store, idempotency_on_store)
+NUMBERED(signin, users_on_signin)
+NUMBERED(signout, users_on_signout)
+HANDLER(cached, cache_on_cached)
+HANDLER(cache_mark, cache_on_mark)
+HANDLER(conn_query_rows, conn_query_on_rows)
+HANDLER(console_ask, console_on_ask)
+HANDLER(console_cancel, console_on_cancel)
+HANDLER(stats, totals_on_stats)
+HANDLER(failure, failures_on_failure)
 
-/* These pass the bytes on as they are. */
+/* These handlers pass the bytes on unchanged. */
 static int
 on_event(void *owner, const struct ipc_in *in)
 {
-	int r = wait_or(owner, in, false);
+	int r = wait_or(owner);
 
 	if (r != 0)
 		return r == 1 ? 0 : -1;
@@ -116,7 +125,7 @@ on_event(void *owner, const struct ipc_in *in)
 static int
 on_terminate(void *owner, const struct ipc_in *in)
 {
-	int r = wait_or(owner, in, false);
+	int r = wait_or(owner);
 
 	if (r != 0)
 		return r == 1 ? 0 : -1;
@@ -139,6 +148,8 @@ on_terminate(void *owner, const struct ipc_in *in)
 COURIER(courier_state, courier_link_on_state)
 COURIER(courier_stats, totals_on_courier)
 COURIER(hook_ack, courier_link_on_ack)
+COURIER(minute_ack, minutes_on_ack)
+COURIER(minutes, minutes_on_answer)
 COURIER(hook_state, courier_link_on_hook_state)
 COURIER(hook_states_done, courier_link_on_hook_states_done)
 
@@ -149,16 +160,26 @@ on_courier_hello(void *owner, const struct ipc_in *in)
 
 	if (msg_courier_hello_get(&m, in->body) == -1)
 		return -1;
-	return courier_link_on_hello(owner, &m);
+	if (courier_link_on_hello(owner, &m) == -1)
+		return -1;
+	minutes_on_courier(((struct peer *)owner)->br);
+	return 0;
 }
 
 static int
 on_hello(void *owner, const struct ipc_in *in)
 {
+	struct peer *p = owner;
 	struct msg_hello m;
 
-	return msg_hello_get(&m, in->body) == -1 ? -1
-						 : peer_on_hello(owner, &m);
+	if (msg_hello_get(&m, in->body) == -1)
+		return -1;
+	/* Another process has taken the slot over, with its link. */
+	if (p->slot == (int)m.slot && p->origin == m.origin) {
+		p->pid = m.pid;
+		return 0;
+	}
+	return peer_on_hello(p, &m);
 }
 
 const ipc_handler broker_handlers[IPC_NTYPES] = {
@@ -177,9 +198,11 @@ const ipc_handler broker_handlers[IPC_NTYPES] = {
 	[IPC_CACHED] = on_cached,
 	[IPC_CACHE_MARK] = on_cache_mark,
 	[IPC_STATS] = on_stats,
+	[IPC_FAILURE] = on_failure,
 	[IPC_ROSTER] = on_roster,
 	[IPC_MEMBER] = on_member,
 	[IPC_QUERY] = on_query,
+	[IPC_RECEIPT_ROWS] = on_receipt_rows,
 	[IPC_TAKE] = on_take,
 	[IPC_IDEM_BEGIN] = on_idem_begin,
 	[IPC_IDEM_STORE] = on_idem_store,
@@ -187,9 +210,13 @@ const ipc_handler broker_handlers[IPC_NTYPES] = {
 	[IPC_SIGNOUT] = on_signout,
 	[IPC_TERMINATE] = on_terminate,
 	[IPC_CONN_QUERY_ROWS] = on_conn_query_rows,
+	[IPC_CONSOLE_ASK] = on_console_ask,
+	[IPC_CONSOLE_CANCEL] = on_console_cancel,
 	[IPC_COURIER_HELLO] = on_courier_hello,
 	[IPC_COURIER_STATE] = on_courier_state,
 	[IPC_COURIER_STATS] = on_courier_stats,
+	[IPC_MINUTE_ACK] = on_minute_ack,
+	[IPC_MINUTES] = on_minutes,
 	[IPC_HOOK_ACK] = on_hook_ack,
 	[IPC_HOOK_STATE] = on_hook_state,
 	[IPC_HOOK_STATES_DONE] = on_hook_states_done,

@@ -4,7 +4,7 @@
 
 #include "shared/ipc/ipc.h"
 
-/* What the broker does with each message from a worker (a struct peer). */
+/* The handlers of messages from a worker (a struct peer). */
 extern const ipc_handler broker_handlers[IPC_NTYPES];
 
 #endif

@@ -14,19 +14,24 @@
 #include "broker/app/idempotency.h"
 #include "broker/app/quota.h"
 #include "broker/channel/cache.h"
+#include "broker/channel/channel_events.h"
 #include "broker/channel/dead_slot.h"
 #include "broker/channel/query.h"
+#include "broker/channel/receipt.h"
 #include "broker/channel/registry.h"
 #include "broker/channel/subscribe.h"
 #include "broker/channel/subscription_count.h"
 #include "broker/channel/suspects.h"
+#include "broker/control/console_job.h"
 #include "broker/control/control.h"
 #include "broker/core/core.h"
 #include "broker/dispatch.h"
-#include "broker/link/backlog.h"
+#include "broker/link/answers.h"
 #include "broker/link/resync.h"
+#include "broker/stats/failures.h"
 #include "broker/stats/history.h"
 #include "broker/stats/metrics.h"
+#include "broker/stats/minutes_ask.h"
 #include "broker/stats/totals.h"
 #include "broker/user/users.h"
 #include "broker/webhook/courier_link.h"
@@ -57,15 +62,18 @@ on_down(struct peer *p)
 	if (p->courier) {
 		webhook_queue_lost(br->webhook_queue);
 		totals_courier_lost(br);
+		minutes_asked_lost(br);
 	}
 	if (p->slot == -1)
 		return;
-	backlog_clear(p);
+	answers_clear(p);
 	query_drop(br, p);
+	receipts_lost(br, slot);
 	metrics_drop(br, p);
 	quota_drop(br, slot);
 	idempotency_drop(br, slot);
 	dead_slot_begin(br, slot);
+	console_drop(br, slot);
 	control_jobs_pong(br, slot, UINT64_MAX);
 	totals_on_pong(br, slot, UINT64_MAX);
 	resync_check(br);
@@ -116,9 +124,29 @@ const struct link_ops order_of_links = {
 	.open = on_open,
 };
 
+/* ---- channels ---- */
+
+static void
+on_entered(struct broker *br, const struct channel *c, struct str user_id)
+{
+	webhook_observer.entered(br, c, user_id);
+	if (c->total == 1)
+		failures_occupied(br, c);
+}
+
+struct channel_events
+order_of_channels(void)
+{
+	struct channel_events e = webhook_observer;
+
+	e.entered = on_entered;
+	e.unheard = failures_unheard;
+	return e;
+}
+
 /* ---- apps ---- */
 
-/* The courier gets the endpoints under the owners that they have now. */
+/* The courier gets the endpoints with their present owners. */
 static int
 on_apps_read(struct broker *br, struct appdb *db)
 {
@@ -136,10 +164,11 @@ on_app_deleted(struct broker *br, const struct broker_app *a)
 }
 
 static void
-on_app_forget(struct broker_app *a)
+on_app_forget(struct broker *br, struct broker_app *a)
 {
-	history_app_free(a->history);
-	a->history = NULL;
+	history_forget_app(br, a);
+	failures_free(a->failures);
+	a->failures = NULL;
 }
 
 const struct broker_apps_ops order_of_apps = {

@@ -8,5 +8,7 @@
 
 extern const struct cmd_verb commands[];
 extern const size_t commands_n;
+/* The same for the console; ends with a rule without a name. */
+const struct verb_rule *commands_rules(void);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * pusherctl.c: the admin command: the help, finding a command, and main().
- * Start reading here, and then the table in commands.c.  The work of a command
- * stands in the file of its noun (cmd_*.c); configuration, arguments and output
- * are ready when it runs.
+ * Start reading here, and then the table in commands.c.  A command is in the
+ * file of its noun in cli/cmd/; configuration, arguments and output are ready
+ * when it runs.
  */
 
 #include <errno.h>
@@ -101,7 +101,7 @@ find_verb(const char *name)
 	return NULL;
 }
 
-/* The nearest command, or word at the beginning of commands. */
+/* The nearest command, or first word of commands. */
 static int
 unknown_command(const char *what, const char *self)
 {
@@ -145,8 +145,9 @@ find_two(char **argv)
 }
 
 /*
- * The command that the first one or two words name; *used: how many words.
- * NULL and the exit code in *r after a message, or after the help of a noun.
+ * The command with the first one or two words as its name; *used: how many
+ * words.  NULL and the exit code in *r after a message, or after the help of a
+ * noun.
  */
 static const struct cmd_verb *
 look_up(int argc, char **argv, const char *self, int *used, int *r)
@@ -197,12 +198,16 @@ print_page(const char *which)
 		page_print_metrics(stdout);
 	else if (strcmp(which, "completion") == 0)
 		page_print_completion(stdout, commands, commands_n);
+	else if (strcmp(which, "zsh") == 0)
+		page_print_zsh(stdout, commands, commands_n);
+	else if (strcmp(which, "fish") == 0)
+		page_print_fish(stdout, commands, commands_n);
 	else
 		return CMD_USAGE;
 	return CMD_OK;
 }
 
-/* `pusherctl help [COMMAND]`; argv begins behind "help". */
+/* `pusherctl help [COMMAND]`; argv begins after "help". */
 static int
 help(int argc, char **argv, const char *self)
 {
@@ -272,7 +277,7 @@ run(const struct call *call, struct cmd *c)
 static int
 command(const struct call *call, int argc, char **argv)
 {
-	struct cmd c = { .self = call->self };
+	struct cmd c = { .self = call->self, .file = call->file };
 	int used, r = CMD_OK;
 
 	if (argc == 0) {
@@ -293,7 +298,7 @@ command(const struct call *call, int argc, char **argv)
 	return r;
 }
 
-/* Adds an option to what a person would have to type again. */
+/* Adds an option to the command line in hints. */
 static void
 remember(struct call *call, const char *option, const char *value)
 {

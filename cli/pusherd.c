@@ -1,54 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pusherd.c: the daemon's command line and its start: configuration, files,
- * sockets, privileges, in this order; then it becomes the master.  Everything
- * that can go wrong goes wrong here, with one sentence on stderr and exit code
- * 1 (2 for a wrong command line), before the first child exists and before the
- * terminal is left.
+ * pusherd.c: the daemon's command line.  What cannot be done is said in one
+ * sentence on stderr, with exit code 1, or 2 for a wrong command line; the
+ * start itself is cli/master/daemon.c.
  */
 
-#include <errno.h>
 #include <ev.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/master/activation.h"
-#include "cli/master/certs.h"
-#include "cli/master/first_app.h"
-#include "cli/master/listen.h"
-#include "cli/master/master.h"
-#include "cli/master/rundir.h"
-#include "cli/master/start.h"
-#include "shared/app/appdb.h"
+#include "cli/cmd/console_job.h"
+#include "cli/commands.h"
+#include "cli/master/daemon.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/log_out.h"
+#include "shared/base/str.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
-#include "shared/proc/event_order.h"
-#include "shared/proc/minute_log.h"
+#include "shared/ipc/ipc_msg.h"
 #include "shared/proc/proc.h"
-#include "shared/proc/session_table.h"
-#include "shared/proc/snapshot.h"
 
 #define USAGE "usage: pusherd [-FtTVh] [-c FILE] [-o OPTION=VALUE]...\n"
 
-#define RESERVED_FDS 64 /* of a worker, not for connections */
-
-enum action { ACTION_RUN, ACTION_TEST, ACTION_PRINT };
+enum action {
+	ACTION_RUN,
+	ACTION_TEST,
+	ACTION_PRINT,
+	ACTION_TAKE_OVER, /* from a master that runs */
+	ACTION_TRY        /* could it? */
+};
 
 struct command {
 	enum action action;
-	bool foreground;
-	const char *file;
-	char **options;
-	size_t noptions;
+	struct daemon_command daemon;
 };
 
 static void
@@ -74,27 +62,40 @@ refuse_command(void)
 	exit(2);
 }
 
+static int
+parse_fd(const char *text)
+{
+	uint64_t n;
+
+	if (str_to_u64(str_of(text), INT32_MAX, &n) == 0)
+		return (int)n;
+	refuse_command();
+}
+
 static void
 parse_command(struct command *cmd, int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
+		/* Only by upgrade.c. */
+		{ "take-over", required_argument, NULL, ACTION_TAKE_OVER },
+		{ "try-to-take-over", required_argument, NULL, ACTION_TRY },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
-	cmd->options = xcalloc((size_t)argc, sizeof(*cmd->options));
+	cmd->daemon.options = xcalloc((size_t)argc, sizeof(char *));
 	while ((c = getopt_long(argc, argv, "c:o:FtTVh", longs, NULL)) != -1) {
 		switch (c) {
 		case 'c':
-			cmd->file = optarg;
+			cmd->daemon.file = optarg;
 			break;
 		case 'o':
-			cmd->options[cmd->noptions++] = optarg;
+			cmd->daemon.options[cmd->daemon.noptions++] = optarg;
 			break;
 		case 'F':
-			cmd->foreground = true;
+			cmd->daemon.foreground = true;
 			break;
 		case 't':
 			cmd->action = ACTION_TEST;
@@ -103,11 +104,17 @@ parse_command(struct command *cmd, int argc, char **argv)
 			cmd->action = ACTION_PRINT;
 			break;
 		case 'V':
-			printf("pusherd %s\n", PUSHERD_VERSION);
+			printf("pusherd %s\nstate version %s\n",
+			    PUSHERD_VERSION, ipc_state_version());
 			exit(0);
 		case 'h':
 			usage();
 			exit(0);
+		case ACTION_TAKE_OVER:
+		case ACTION_TRY:
+			cmd->action = (enum action)c;
+			cmd->daemon.state_fd = parse_fd(optarg);
+			break;
 		default: /* getopt has said what is wrong */
 			refuse_command();
 		}
@@ -118,336 +125,17 @@ parse_command(struct command *cmd, int argc, char **argv)
 	refuse_command();
 }
 
-/* The files and memory of the group, which its master owns. */
-struct start {
-	struct listen_set listen;
-	struct rundir rundir;
-	struct certs certs;
-};
-
-/* ---- steps of the start: 0, or -1 and a sentence ---- */
-
-/* The user to become, if it is another one. */
 static int
-find_owner(const struct conf *conf, struct rundir_owner *owner, char **why)
+run_console(const struct conf *conf)
 {
-	memset(owner, 0, sizeof(*owner));
-	if (conf->user[0] == '\0')
-		return 0;
-	if (proc_find_user(conf->user, &owner->uid, &owner->gid) == -1) {
-		if (errno == ENOENT)
-			*why =
-			    xasprintf("there is no user %s: make it (useradd "
-				      "--system %s), or change the option "
-				      "user",
-				conf->user, conf->user);
-		else
-			*why = xasprintf("cannot look up the user %s: %s",
-			    conf->user, strerror(errno));
-		return -1;
-	}
-	if (geteuid() != 0 && geteuid() != owner->uid) {
-		*why = xasprintf("only root can become the user %s: start as "
-				 "root, or leave the option user empty",
-		    conf->user);
-		return -1;
-	}
-	owner->give = geteuid() == 0;
-	return 0;
-}
-
-/* The new user must be able to open the files of the group. */
-static int
-drop_privileges(const struct conf *conf, const struct listen_set *l,
-    const struct rundir_owner *owner, char **why)
-{
-	if (conf->user[0] == '\0')
-		return 0;
-	if (owner->give && listen_give(l, owner->uid, owner->gid) == -1)
-		log_warn("a reload cannot add workers: the listening sockets "
-			 "are not given to the user %s",
-		    conf->user);
-	if (proc_drop_privileges(conf->user) == -1) {
-		*why = xasprintf("cannot become the user %s: %s", conf->user,
-		    strerror(errno));
-		return -1;
-	}
-	if (access(conf->database, R_OK | W_OK) == -1) {
-		*why = xasprintf("the user %s cannot use the database %s: %s: "
-				 "its directory must be open to that user",
-		    conf->user, conf->database, strerror(errno));
-		return -1;
-	}
-	if (access(conf->runtime_dir, R_OK | W_OK | X_OK) == -1) {
-		*why = xasprintf("the user %s cannot use runtime_dir %s: %s",
-		    conf->user, conf->runtime_dir, strerror(errno));
-		return -1;
-	}
-	return 0;
-}
-
-/* Everything that the group needs, up to and with the loss of privileges. */
-static int
-prepare(const struct conf *conf, struct start *s, char **why)
-{
-	struct rundir_owner owner;
-
-	if (find_owner(conf, &owner, why) == -1 ||
-	    certs_open(&s->certs, conf, why) == -1 ||
-	    rundir_open(&s->rundir, conf, &owner, why) == -1)
-		return -1;
-	if (listen_open(&s->listen, conf, why) == 0) {
-		if (drop_privileges(conf, &s->listen, &owner, why) == 0 &&
-		    first_app_make(conf, why) == 0 &&
-		    listen_write(&s->listen, s->rundir.listen_path, why) == 0)
-			return 0;
-		listen_close(&s->listen);
-	}
-	rundir_close(&s->rundir);
-	return -1;
-}
-
-/* The process that a person started waits for the one that stays. */
-_Noreturn static void
-wait_for_daemon(int fd)
-{
-	char byte;
-	ssize_t n;
-
-	do {
-		n = read(fd, &byte, 1);
-	} while (n == -1 && errno == EINTR);
-	if (n != 1)
-		log_warnx("the start has failed: the system log says why, and "
-			  "so does pusherd -F");
-	_exit(n == 1 ? 0 : 1);
-}
-
-/*
- * Leaves the terminal.  Returns in the process that stays, with the
- * descriptor for the one byte that says that all is well; or -1.
- */
-static int
-daemonize(void)
-{
-	int line[2];
-
-	if (pipe2(line, O_CLOEXEC) == -1)
-		return -1;
-	switch (fork()) {
-	case -1:
-		return -1;
-	case 0:
-		break;
-	default:
-		close(line[1]);
-		wait_for_daemon(line[0]);
-	}
-	close(line[0]);
-	if (proc_daemonize() == -1 || chdir("/") == -1)
-		return -1;
-	log_to_syslog();
-	return line[1];
-}
-
-static void
-report_limits(const struct conf *conf, uint64_t nofile)
-{
-	uint64_t each =
-	    nofile > 2 * RESERVED_FDS ? nofile - RESERVED_FDS : nofile / 2;
-	uint64_t wanted =
-	    (conf->max_connections + conf->nworkers - 1) / conf->nworkers;
-
-	log_info("descriptors: %llu for each process, enough for %llu "
-		 "connections in each worker",
-	    (unsigned long long)nofile, (unsigned long long)each);
-	if (wanted > each)
-		log_warnx(
-		    "max_connections is %llu, and the limit of descriptors "
-		    "allows %llu: raise it (LimitNOFILE, ulimit -n)",
-		    (unsigned long long)conf->max_connections,
-		    (unsigned long long)each * conf->nworkers);
-	if (geteuid() == 0)
-		log_info("running as root: better set the option user");
-}
-
-/*
- * Closes the descriptors that the caller left open; a standard one that it left
- * closed must not become a socket that log lines are written to.
- */
-static void
-tidy_descriptors(struct listen_set *l)
-{
-	int keep[ACTIVATION_MAX], fd;
-	size_t i;
-
-	l->ngiven = activation_take();
-	for (i = 0; i < l->ngiven; i++)
-		l->given[i] = keep[i] = ACTIVATION_FIRST + (int)i;
-	proc_close_others(keep, l->ngiven);
-	do {
-		fd = open("/dev/null", O_RDWR);
-	} while (fd != -1 && fd <= STDERR_FILENO);
-	if (fd != -1)
-		close(fd);
-}
-
-/* ---- the three actions ---- */
-
-/* The way to the configuration, wherever we are when it is read again. */
-static void
-note_source(struct source *s, const struct command *cmd)
-{
-	char *base = getcwd(NULL, 0);
-
-	s->base = base; /* NULL: relative paths will be refused */
-	s->arguments = cmd->options;
-	s->narguments = cmd->noptions;
-	if (cmd->file != NULL && cmd->file[0] != '/' && base != NULL)
-		s->file = xasprintf("%s/%s", base, cmd->file);
-	else if (cmd->file != NULL)
-		s->file = xstrdup(cmd->file);
-}
-
-/* Leaves the terminal, if it may, and sends the log where it belongs. */
-static int
-settle(struct master_start *start, char **why)
-{
-	struct log_target *log = &start->log;
-	int fd;
-
-	if (!log->foreground && (start->waiter_fd = daemonize()) == -1) {
-		*why = xasprintf("cannot become a daemon: %s", strerror(errno));
-		return -1;
-	}
-	if (log->stderr_fd == -1)
-		log->stderr_fd = log_out_copy(STDERR_FILENO);
-	if (log_target_open(log, start->conf, &fd, why) == -1)
-		return -1;
-	log_target_use(log, start->conf, fd);
-	log_init("master", log->level, log->format);
-	proc_title("pusherd: master");
-	return 0;
-}
-
-/* The last day from an earlier run; without it pusherd starts, too. */
-static struct minute_log *
-open_minute_log(const struct conf *conf)
-{
-	struct minute_log *l = minute_log_map();
-	char *path = minute_log_path(conf->outbox);
-
-	if (l == NULL)
-		fatal("mmap");
-	if (minute_log_load(l, path) == -1)
-		log_warn("statistics of earlier runs are not read: %s", path);
-	free(path);
-	return l;
-}
-
-static int
-run(struct conf *conf, const struct command *cmd)
-{
-	struct master_start start = { .conf = conf,
-		.waiter_fd = -1,
-		.log = { .foreground = cmd->foreground, .stderr_fd = -1 } };
-	static struct start s;
-	uint64_t nofile;
-	char *why, *sessions;
-	int code;
-
-	umask(077);
-	tidy_descriptors(&s.listen);
-	log_out_share();
-	if (cmd->foreground) /* while we may open what root has opened */
-		start.log.stderr_fd = log_out_copy(STDERR_FILENO);
-	nofile = proc_raise_nofile();
-	if (prepare(conf, &s, &why) == -1)
-		fatalx("%s", why);
-	if (!conf->core_dumps)
-		proc_hide_memory();
-	note_source(&start.source, cmd);
-	if (settle(&start, &why) == -1 ||
-	    rundir_write_pid(&s.rundir, &why) == -1) {
-		rundir_close(&s.rundir);
-		fatalx("%s", why);
-	}
-	start.listen = &s.listen;
-	start.listen_path = s.rundir.listen_path;
-	start.certs = &s.certs;
-	start.minute_log = open_minute_log(conf);
-	start.event_order = event_order_map();
-	start.apps = snapshot_map();
-	start.sessions = session_table_map((uint32_t)conf->resume_sessions);
-	if (start.event_order == NULL || start.apps == NULL ||
-	    start.sessions == NULL)
-		fatal("mmap");
-	start.broker_fd = s.rundir.broker_fd;
-	start.control_fd = s.rundir.control_fd;
-	start.lock_fd = s.rundir.lock_fd;
-	for (size_t i = 0; i < conf->notes.n; i++)
-		log_info("%s", conf->notes.v[i]);
-	report_limits(conf, nofile);
-	sessions = xasprintf("%s/resume-sessions", conf->runtime_dir);
-	session_table_load(start.sessions, sessions);
-	code = master_run(&start);
-	if (session_table_save(start.sessions, sessions) == -1)
-		log_warn("sessions are not kept: %s", sessions);
-	free(sessions);
-	listen_close(&s.listen);
-	certs_close(&s.certs);
-	rundir_close(&s.rundir);
-	free(start.source.base);
-	free(start.source.file);
-	return code;
-}
-
-/* A reload reads these again, and then with the rights of the user. */
-static int
-check_as_user(const struct conf *conf, const char *file,
-    const struct rundir_owner *owner, struct certs_loaded *certs, char **why)
-{
-	const char *as = conf->user[0] == '\0' ? "" : " as the user ";
-
-	if (owner->give && proc_drop_privileges(conf->user) == -1) {
-		*why = xasprintf("cannot become the user %s: %s", conf->user,
-		    strerror(errno));
-		return -1;
-	}
-	if (file != NULL && access(file, R_OK) == -1) {
-		*why = xasprintf("a reload cannot read %s%s%s: %s", file, as,
-		    conf->user, strerror(errno));
-		return -1;
-	}
-	return certs_load(certs, conf, why);
-}
-
-static int
-test(const struct conf *conf, const char *file)
-{
-	struct rundir_owner owner;
-	struct certs_loaded certs;
-	char *why;
-
-	if (first_app_check(&why) == -1)
-		fatalx("%s", why);
-	if (find_owner(conf, &owner, &why) == -1 ||
-	    listen_check(conf, &why) == -1 ||
-	    rundir_check(conf, &owner, &why) == -1 ||
-	    appdb_check(conf->database, &why) == -1 ||
-	    check_as_user(conf, file, &owner, &certs, &why) == -1)
-		fatalx("%s", why);
-	for (size_t i = 0; i < conf->notes.n; i++)
-		fprintf(stderr, "pusherd: %s\n", conf->notes.v[i]);
-	certs_forget(&certs);
-	puts("configuration is fine");
-	return 0;
+	return console_job_run(conf, commands, commands_n);
 }
 
 int
 main(int argc, char **argv)
 {
-	struct command cmd = { .action = ACTION_RUN };
+	struct command cmd = { .action = ACTION_RUN,
+		.daemon = { .state_fd = -1, .run_console = run_console } };
 	struct conf conf;
 	char *why;
 	int code = 0;
@@ -456,22 +144,30 @@ main(int argc, char **argv)
 	ev_set_allocator(xalloc_hook);
 	proc_title_init(argc, argv);
 	parse_command(&cmd, argc, argv);
-	if (conf_load(&conf, cmd.file, cmd.options, cmd.noptions, &why) == -1)
+	cmd.daemon.rules = commands_rules();
+	cmd.daemon.is_trial = cmd.action == ACTION_TRY;
+	/* One that takes over gets the configuration in force. */
+	if (cmd.daemon.state_fd == -1 &&
+	    conf_load(&conf, cmd.daemon.file, cmd.daemon.options,
+		cmd.daemon.noptions, &why) == -1)
 		fatalx("%s", why);
 	switch (cmd.action) {
 	case ACTION_RUN:
 		/* When the first process of a container ends, all end. */
-		cmd.foreground = cmd.foreground || getpid() == 1;
-		code = run(&conf, &cmd);
+		cmd.daemon.foreground = cmd.daemon.foreground || getpid() == 1;
+		/* FALLTHROUGH */
+	case ACTION_TAKE_OVER:
+	case ACTION_TRY:
+		code = daemon_run(&conf, &cmd.daemon);
 		break;
 	case ACTION_TEST:
-		code = test(&conf, cmd.file);
+		code = daemon_test(&conf, cmd.daemon.file);
 		break;
 	case ACTION_PRINT:
 		conf_print(&conf, stdout);
 		break;
 	}
 	conf_clear(&conf);
-	free(cmd.options);
+	free(cmd.daemon.options);
 	return code;
 }

@@ -7,6 +7,8 @@ SBINDIR := $(PREFIX)/sbin
 MANDIR  := $(PREFIX)/share/man
 DOCDIR  := $(PREFIX)/share/doc/pusherd
 COMPDIR := $(PREFIX)/share/bash-completion/completions
+ZSHDIR  := $(PREFIX)/share/zsh/vendor-completions
+FISHDIR := $(PREFIX)/share/fish/vendor_completions.d
 # Both /usr/lib and /usr/local/lib are searched by systemd.
 UNITDIR := $(PREFIX)/lib/systemd/system
 CONFDIR := /etc/pusherd
@@ -21,6 +23,8 @@ pages: all ## write the manual pages and the completion in etc/ again
 	$(BUILD)/pusherctl help --print pusherd.conf >etc/pusherd.conf
 	$(BUILD)/pusherctl help --print metrics >etc/doc/metrics.md
 	$(BUILD)/pusherctl help --print completion >etc/pusherd.bash
+	$(BUILD)/pusherctl help --print zsh >etc/pusherctl.zsh
+	$(BUILD)/pusherctl help --print fish >etc/pusherctl.fish
 
 # A configuration that is there is never touched.  Installed, it names the
 # user, so that root may start pusherd and make apps.
@@ -34,6 +38,8 @@ install: all ## install below DESTDIR and PREFIX (/usr/local)
 	    "$(DESTDIR)$(MANDIR)/man5/pusherd.conf.5"
 	$(INSTALL) 644 etc/pusherd.bash "$(DESTDIR)$(COMPDIR)/pusherctl"
 	ln -sf pusherctl "$(DESTDIR)$(COMPDIR)/pusherd"
+	$(INSTALL) 644 etc/pusherctl.zsh "$(DESTDIR)$(ZSHDIR)/_pusherctl"
+	$(INSTALL) 644 etc/pusherctl.fish "$(DESTDIR)$(FISHDIR)/pusherctl.fish"
 	$(INSTALL) 644 etc/pusherd.sysusers \
 	    "$(DESTDIR)$(PREFIX)/lib/sysusers.d/pusherd.conf"
 	$(INSTALL) 644 etc/pusherd.tmpfiles \
@@ -60,6 +66,8 @@ uninstall: ## remove what install has put there, but no configuration, no data
 	    "$(DESTDIR)$(MANDIR)/man8/pusherctl.8" \
 	    "$(DESTDIR)$(MANDIR)/man5/pusherd.conf.5" \
 	    "$(DESTDIR)$(COMPDIR)/pusherctl" "$(DESTDIR)$(COMPDIR)/pusherd" \
+	    "$(DESTDIR)$(ZSHDIR)/_pusherctl" \
+	    "$(DESTDIR)$(FISHDIR)/pusherctl.fish" \
 	    "$(DESTDIR)$(PREFIX)/lib/sysusers.d/pusherd.conf" \
 	    "$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/pusherd.conf" \
 	    "$(DESTDIR)$(UNITDIR)/pusherd.service" \
@@ -74,4 +82,15 @@ debtest: deb ## the package in a clean Debian (root, debootstrap)
 	@tests/deps.sh debtest
 	@tests/deb.sh build-release/pusherd_$(VERSION)_*.deb
 
-.PHONY: pages install uninstall deb debtest
+containertest: ## the container image, built and run (root, podman, debootstrap)
+	@tests/deps.sh check container
+	@tests/container.sh
+
+# git gives the same bytes for the same commit.
+dist: ## build/pusherd-VERSION.tar.gz: the source of the last commit
+	@mkdir -p $(BUILD)
+	@git archive --prefix=pusherd-$(VERSION)/ \
+	    -o $(BUILD)/pusherd-$(VERSION).tar.gz HEAD
+	@echo $(BUILD)/pusherd-$(VERSION).tar.gz
+
+.PHONY: dist pages install uninstall deb debtest containertest

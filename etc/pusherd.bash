@@ -2,7 +2,7 @@
 # bash completion of pusherctl and pusherd.
 # Generated from their tables by `make pages`.
 
-_pusherd_options='listen metrics_listen metrics_prefix metrics_soketi_names metrics_per_app tls_certificate tls_key tls_min_version tls_ciphers trusted_proxies client_address_header path_prefix workers database runtime_dir pid_file user sandbox core_dumps log log_level log_format max_connections max_message_bytes max_request_bytes max_head_bytes handshake_timeout keepalive_timeout pong_timeout client_buffer client_buffer_age max_bad_messages max_auth_failures_per_minute drain_time crash_grace resume_sessions resume_ack_interval resume_acks_per_second resume_max_events cache_memory memory_limit strict_protocol strict_subscribe compression compression_min_bytes compression_alone_bytes compression_level outbox outbox_max_rows outbox_max_bytes webhook_allow_private webhook_ca_file webhook_timeout webhook_retry_time webhook_dead_letter_days'
+_pusherd_options='listen metrics_listen console_url metrics_prefix metrics_soketi_names metrics_per_app tls_certificate tls_key tls_min_version tls_ciphers trusted_proxies client_address_header path_prefix workers database runtime_dir pid_file user sandbox core_dumps log log_level log_format max_connections max_message_bytes max_request_bytes max_head_bytes handshake_timeout keepalive_timeout pong_timeout client_buffer client_buffer_age max_bad_messages max_auth_failures_per_minute drain_time upgrade_linger crash_grace resume_sessions resume_ack_interval resume_acks_per_second resume_max_events cache_memory memory_limit strict_protocol strict_subscribe compression compression_min_bytes compression_alone_bytes compression_level outbox outbox_max_rows outbox_max_bytes webhook_allow_private webhook_ca_file webhook_timeout webhook_retry_time webhook_dead_letter_days'
 _pusherd_settings='name client_events subscription_count max_connections max_client_events_per_second max_messages_per_second max_presence_members max_presence_member_bytes max_user_id_length max_watchlist_ids max_channel_name_length max_event_name_length max_event_channels max_event_bytes max_batch_events activity_timeout allowed_origins cache_ttl max_subscriptions max_backend_events_per_second max_read_requests_per_second max_timestamp_age authorized_connections authorized_connection_timeout tls_only compression webhook_allow_private resume resume_bytes resume_time resume_client_events presence_grace'
 
 _pusherd_assign()
@@ -35,7 +35,7 @@ _pusherctl_words()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		= | : | -c | -o) ((i++)) ;;
-		--name | --id | --key | --from | --overlap | --interval | --minutes | --hours | --limit | --prefix | --events | --channel | --user | --sort | --limit | --app | --channel | --user | --socket-id | --events | --grep | --limit | --since | --user | --info | --events | --grep | --limit | --resume | --user | --at | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --time | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid | --set) ((i++)) ;;
+		--name | --id | --key | --from | --overlap | --interval | --minutes | --hours | --since | --step | --limit | --prefix | --events | --channel | --user | --sort | --limit | --app | --channel | --user | --socket-id | --wait | --events | --grep | --limit | --since | --user | --info | --events | --grep | --limit | --resume | --user | --at | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --channel | --url | --time | --binary | --app | --ttl | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid | --set) ((i++)) ;;
 		--secret-from | --secret-from) ((i++)) ;;
 		-*) ;;
 		*) words+=("${COMP_WORDS[i]}") ;;
@@ -53,7 +53,7 @@ _pusherctl()
 	-o) _pusherd_assign "$_pusherd_options" "$cur"; return ;;
 	--set) _pusherd_assign "$_pusherd_settings" "$cur"; return ;;
 	--secret-from | --secret-from) _pusherd_files "$cur"; return ;;
-	--name | --id | --key | --from | --overlap | --interval | --minutes | --hours | --limit | --prefix | --events | --channel | --user | --sort | --limit | --app | --channel | --user | --socket-id | --events | --grep | --limit | --since | --user | --info | --events | --grep | --limit | --resume | --user | --at | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --time | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid) return ;;
+	--name | --id | --key | --from | --overlap | --interval | --minutes | --hours | --since | --step | --limit | --prefix | --events | --channel | --user | --sort | --limit | --app | --channel | --user | --socket-id | --wait | --events | --grep | --limit | --since | --user | --info | --events | --grep | --limit | --resume | --user | --at | --events | --channel-prefix | --channel-suffix | --channel-glob | --header | --header | --state | --channel | --url | --time | --binary | --app | --ttl | --host | --port | --app | --app-id | --key | --clients | --channels | --subscriptions | --publishers | --in-flight | --rate | --batch | --size | --at-once | --slow | --sources | --processes | --seconds | --pid) return ;;
 	esac
 	_pusherctl_words
 	if [[ ${words[0]-} == help ]]; then words=("${words[@]:1}"); fi
@@ -62,7 +62,7 @@ _pusherctl()
 	app)
 		case ${words[1]-} in
 		create)
-			list='--name --id --key --secret-from --set --if-none' ;;
+			list='--name --id --key --secret-from --set --if-none --if-absent' ;;
 		list)
 			list='' ;;
 		show)
@@ -81,17 +81,27 @@ _pusherctl()
 			list='--yes' ;;
 		import)
 			list='--from --dry-run --replace' files=1 ;;
+		export)
+			list='' ;;
 		snippets)
 			list='' ;;
 		rotate-key)
 			list='--overlap --finish' ;;
-		'') list='create list show set enable disable delete import snippets rotate-key' ;;
+		'') list='create list show set enable disable delete import export snippets rotate-key' ;;
 		esac ;;
 	status) list='' ;;
 	top) list='--interval' ;;
-	stats) list='--minutes --hours' ;;
+	stats) list='--minutes --hours --since --step --csv' ;;
 	closes) list='--limit' ;;
-	config) list='--here' ;;
+	config)
+		case ${words[1]-} in
+		set)
+			list='' ;;
+		rewrite)
+			list='' ;;
+		'') list='set rewrite' ;;
+		*) list='--here' ;;
+		esac ;;
 	channels) list='--prefix' ;;
 	channel)
 		case ${words[1]-} in
@@ -127,7 +137,7 @@ _pusherctl()
 			list='--reconnect' ;;
 		'') list='list show kick' ;;
 		esac ;;
-	publish) list='--socket-id' ;;
+	publish) list='--socket-id --wait' ;;
 	tail) list='--events --grep --own --limit --since' ;;
 	subscribe) list='--user --info --events --grep --limit --resume' ;;
 	sign) list='--user' ;;
@@ -159,13 +169,22 @@ _pusherctl()
 		'') list='add list show set remove test deliveries retry purge' ;;
 		esac ;;
 	verify-webhook) list='' files=1 ;;
-	reload) list='' ;;
-	drain) list='--time' ;;
+	doctor) list='--channel --url' ;;
+	reload) list='--wait' ;;
+	drain) list='--time --wait' ;;
+	worker)
+		case ${words[1]-} in
+		replace)
+			list='' ;;
+		'') list='replace' ;;
+		esac ;;
+	upgrade) list='--binary' ;;
 	log-level) list='' ;;
+	console) list='--app --read-only --ttl' ;;
 	bench) list='--host --port --tls --app --app-id --key --secret-from --clients --channels --subscriptions --publishers --in-flight --rate --batch --size --at-once --slow --resume --sources --processes --seconds --pid' ;;
 	'')
 		if [[ $cur == -* ]]; then list='-c -o -V --version'
-		else list='app status top stats closes config channels channel connections sessions users publish tail subscribe sign explain-auth webhook verify-webhook reload drain log-level bench help'; fi ;;
+		else list='app status top stats closes config channels channel connections sessions users publish tail subscribe sign explain-auth webhook verify-webhook doctor reload drain worker upgrade log-level console bench help'; fi ;;
 	esac
 	case $cur in
 	-*) list+=' -j --header --help' ;;

@@ -8,37 +8,17 @@
 set -eu
 
 deb=$(realpath "$1")
+out=$(mktemp)
 root=$(mktemp -d /tmp/pusherd-deb-XXXXXX)
 chmod 755 "$root" # it is the / of users without rights
 daemon=
 clean() {
 	[ -z "$daemon" ] || kill "$daemon" 2>/dev/null || true
 	umount "$root/proc" 2>/dev/null || true
-	rm -rf --one-file-system "$root"
+	rm -rf --one-file-system "$root" "$out" "$root-again"
 }
 trap clean EXIT
-n=0
-ok() {
-	n=$((n + 1))
-	echo "ok $n - $1"
-}
-fail() {
-	echo "not ok - $1"
-	exit 1
-}
-# want WHAT COMMAND...: it has to succeed.
-want() {
-	local what=$1
-	shift
-	if "$@" >"$root.out" 2>&1; then
-		ok "$what"
-		rm -f "$root.out"
-	else
-		tail -n 20 "$root.out"
-		rm -f "$root.out"
-		fail "$what"
-	fi
-}
+. "$(dirname "$0")/tap.sh"
 inside() { LC_ALL=C DEBIAN_FRONTEND=noninteractive chroot "$root" "$@"; }
 apt() { inside apt-get -qq -y --no-install-recommends "$@" </dev/null; }
 mode() { inside stat -c '%a %U %G' "$1"; }
@@ -52,6 +32,15 @@ fi
 want 'proc' mount -t proc proc "$root/proc"
 cp "$deb" "$root/pusherd.deb"
 
+want 'lintian has no complaint' lintian --allow-root \
+	--fail-on error,warning "$deb"
+again=$root-again/under/another/name
+mkdir -p "$again"
+tar -C "$(dirname "$0")/.." --exclude=./build* --exclude=./.git \
+	--exclude=node_modules -cf - . | tar -C "$again" -xf -
+want 'built again elsewhere' make -C "$again" deb
+want 'it is the same, byte by byte' cmp "$deb" \
+	"$again/build-release/$(basename "$deb")"
 want 'install' apt install /pusherd.deb
 want 'the user' inside id pusherd
 [ "$(mode /var/lib/pusherd)" = '700 pusherd pusherd' ] ||
@@ -91,6 +80,29 @@ echo 'drain_time 7' >>"$root/etc/pusherd/pusherd.conf"
 want 'upgrade' apt install --reinstall /pusherd.deb
 grep -q '^drain_time 7' "$root/etc/pusherd/pusherd.conf" || fail 'conf lost'
 ok 'the configuration survives an upgrade'
+
+# An older package, made of this one: one that knows the database's layout,
+# and one that does not.
+older() {
+	rm -rf "$root/older"
+	dpkg-deb -R "$deb" "$root/older"
+	sed -i 's/^Version: .*/Version: 0.0.9/' "$root/older/DEBIAN/control"
+	sed -i "s/^version=[^ ]* layout=\(.*\)/version=0.0.9 layout=$1/" \
+		"$root/older/DEBIAN/prerm"
+	dpkg-deb --root-owner-group -b "$root/older" "$root/older.deb" >/dev/null
+}
+older 1
+if apt install --allow-downgrades /older.deb >"$out" 2>&1; then
+	fail 'a downgrade that cannot read the database is let through'
+fi
+grep -q "cannot read /var/lib/pusherd/apps.db: its layout is [0-9]*, and this version knows up to 1" \
+	"$out" || { cat "$out"; fail 'the refusal has a reason'; }
+ok 'a downgrade that cannot read the database is refused, with the reason'
+want 'the newer one still works' inside pusherctl app show shop
+older 999
+want 'a downgrade that can read it' apt install --allow-downgrades /older.deb
+want 'and up again' apt install /pusherd.deb
+rm -rf "$root/older" "$root/older.deb"
 
 want 'remove' apt remove pusherd
 [ ! -e "$root/usr/sbin/pusherd" ] || fail 'the program is still there'

@@ -2,91 +2,102 @@
 # SPDX-License-Identifier: MIT
 #
 # run.sh BUILD unit|fuzz|system|faults|torture|conformance ...: runs the unit
-# tests in BUILD/unit, the fuzz targets in BUILD/fuzz over their corpora (each counts
-# as one test), and the others against BUILD/pusherd and BUILD/ws_echo.  The
-# last line counts all of them, and the exit code is not 0 when one has failed.
-# Each program, and each file of node tests, has its time; TEST_SLOW times as
-# much where everything is that much slower.
+# tests in BUILD/unit, the fuzz targets in BUILD/fuzz over their corpora (each
+# counts as one test), and the others against BUILD/pusherd and BUILD/ws_echo.
+# The last line counts all of them, and the exit code is not 0 when one has
+# failed.  Most of the tests wait more than they compute, so two run at a time
+# (LANES), except those in tests/alone.txt.  Each program, each file of node
+# tests and each recipe has its time; TEST_SLOW times as much where everything
+# is that much slower.
 set -u
 slow=${TEST_SLOW:-1}
+lanes=${LANES:-2}
 
 build=$1
 shift
 cd "$(dirname "$0")/.." || exit 2
-passed=0
-failed=0
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
+trap 'kill $(cat "$out"/*/pid) 2>/dev/null; wait; exit 130' INT TERM
 
-# One cmocka program; one that ends without its closing lines has crashed.
-unit_program() {
-	local ok bad
-	timeout $((300 * slow)) "$1" >"$out/unit" 2>&1 </dev/null
+# Every function below runs as a job, with a directory of its own in $dir.  It
+# prints what a person should see, and says its two numbers to count().
+count() { echo "$1 $2" >"$dir/count"; }
+
+# limited SECONDS COMMAND...: at most so long, times TEST_SLOW.
+limited() {
+	local seconds=$(($1 * slow))
+	shift
+	timeout "$seconds" "$@" </dev/null &
+	echo $! >"$dir/pid"
+	wait $!
 	local code=$?
-	ok=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test(s).*/\1/p' "$out/unit" |
-		tail -n 1)
-	bad=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test(s).*/\1/p' "$out/unit" |
-		head -n 1)
-	passed=$((passed + ${ok:-0}))
-	if [ "$code" -eq 0 ] && [ -n "$ok" ]; then
-		echo "ok ${1#"$build"/}: ${ok} passed"
-		return
-	fi
-	if [ "${bad:-0}" -eq 0 ]; then
-		bad=1
-		echo "$1 ended with code $code" >>"$out/unit"
-	fi
-	failed=$((failed + bad))
-	cat "$out/unit"
+	rm -f "$dir/pid"
+	return $code
 }
 
+# One cmocka program; one that ends without its closing lines has crashed.
 unit() {
-	local program
-	find "$build/unit" -name '*_test' | sort >"$out/programs"
-	while read -r program; do
-		unit_program "$program"
-	done <"$out/programs"
+	local ok bad code
+	limited 300 "$1" >"$dir/said" 2>&1
+	code=$?
+	ok=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test(s).*/\1/p' "$dir/said" |
+		tail -n 1)
+	bad=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test(s).*/\1/p' "$dir/said" |
+		head -n 1)
+	if [ "$code" -eq 0 ] && [ -n "$ok" ]; then
+		echo "ok ${1#"$build"/}: ${ok} passed"
+		count "$ok" 0
+		return
+	fi
+	cat "$dir/said"
+	[ "${bad:-0}" -gt 0 ] || echo "$1 ended with code $code"
+	count "${ok:-0}" "$((${bad:-0} > 0 ? bad : 1))"
 }
 
 fuzz() {
-	local program name
-	for program in "$build"/fuzz/*_corpus; do
-		name=$(basename "$program" _corpus)
-		if timeout $((300 * slow)) "$program" "tests/fuzz/corpus/$name" \
-			>"$out/fuzz" 2>&1 </dev/null; then
-			echo "ok fuzz/$name: $(tail -n 1 "$out/fuzz")"
-			passed=$((passed + 1))
-		else
-			tail -n 50 "$out/fuzz"
-			echo "$program failed"
-			failed=$((failed + 1))
-		fi
-	done
+	local name
+	name=$(basename "$1" _corpus)
+	if limited 300 "$1" "tests/fuzz/corpus/$name" >"$dir/said" 2>&1; then
+		echo "ok fuzz/$name: $(tail -n 1 "$dir/said")"
+		count 1 0
+	else
+		tail -n 50 "$dir/said"
+		echo "$1 failed"
+		count 0 1
+	fi
 }
 
-# The short form of faults (what kills and starves, in about a minute) and of
-# torture (what makes calls fail, always the same ones).
+# short KIND NAME...: the short form of a recipe of faults (what kills and
+# starves), or of torture (what makes calls fail, always the same ones).
 short() {
-	local ok bad
-	PUSHERD_BIN=$build/pusherd timeout $((1200 * slow)) \
-		node "tests/$1/run.js" --short 2>&1 </dev/null | tee "$out/short"
-	ok=$(sed -n "s/^# $1 \([0-9]*\) passed.*/\1/p" "$out/short")
-	bad=$(sed -n "s/^# $1 .*, \([0-9]*\) failed\$/\1/p" "$out/short")
-	passed=$((passed + ${ok:-0}))
-	failed=$((failed + ${bad:-1}))
+	local ok bad kind=$1
+	shift
+	PUSHERD_BIN=$build/pusherd limited 1200 \
+		node "tests/$kind/run.js" --short "$@" >"$dir/said" 2>&1
+	ok=$(sed -n "s/^# $kind \([0-9]*\) passed.*/\1/p" "$dir/said")
+	bad=$(sed -n "s/^# $kind .*, \([0-9]*\) failed\$/\1/p" "$dir/said")
+	if [ "${bad:-1}" -eq 0 ]; then
+		sed -n "s,^ok faults/,&,p; s/^# torture/ok torture:/p" "$dir/said"
+	else
+		cat "$dir/said"
+	fi
+	count "${ok:-0}" "${bad:-1}"
 }
+faults() { short faults "$1"; }
+torture() { short torture; }
 
-number() { sed -n "s/^# $1 \([0-9]*\)$/\1/p" "$out/tap" | tail -n 1; }
+number() { sed -n "s/^# $1 \([0-9]*\)$/\1/p" "$dir/tap" | tail -n 1; }
 
 # One file of tests; one that does not end (a test that failed may have left
 # something open) is ended, and counts as one more that failed.
 node_file() {
 	local ok bad cancelled skipped code began=$SECONDS
-	: >"$out/tap"
-	PUSHERD_BIN=$build/pusherd timeout $((900 * slow)) node --test \
-		--test-reporter=spec --test-reporter-destination="$out/spec" \
-		--test-reporter=tap --test-reporter-destination="$out/tap" \
-		"$1" </dev/null >"$out/said" 2>&1
+	: >"$dir/tap"
+	PUSHERD_BIN=$build/pusherd limited 900 node --test \
+		--test-reporter=spec --test-reporter-destination="$dir/spec" \
+		--test-reporter=tap --test-reporter-destination="$dir/tap" \
+		"$1" >"$dir/said" 2>&1
 	code=$?
 	ok=$(number pass)
 	bad=$(number fail)
@@ -97,7 +108,7 @@ node_file() {
 	# rights leave tests out; the gate has neither.
 	if [ -n "${CI:-}" ] && [ "$slow" -eq 1 ] && [ "${skipped:-0}" -gt 0 ]; then
 		echo "not ok ${1#tests/}: $skipped skipped themselves" \
-			>>"$out/said"
+			>>"$dir/said"
 		bad=$((bad + skipped))
 	fi
 	if [ "$code" -eq 0 ] && [ "$bad" -eq 0 ] &&
@@ -105,34 +116,67 @@ node_file() {
 		echo "ok ${1#tests/}: $ok passed, $skipped skipped" \
 			"($((SECONDS - began)) s)"
 	else
-		cat "$out/said" "$out/spec"
+		cat "$dir/said" "$dir/spec"
 		[ "$code" -ne 124 ] || echo "not ok ${1#tests/}: it did not end"
 		[ "$bad" -gt 0 ] || bad=1
 		echo "not ok ${1#tests/}: $bad failed (node: $code)"
 	fi
-	passed=$((passed + ${ok:-0}))
-	failed=$((failed + bad))
+	count "${ok:-0}" "$bad"
 }
+system() { node_file "$1"; }
+conformance() { node_file "$1"; }
 
-# One after another: they share two cores.
-node_tests() {
-	local file
-	for file in "tests/$1"/*.test.js; do
-		node_file "$file"
-	done
-}
-
-for kind in "$@"; do
-	case $kind in
-	unit) unit ;;
-	fuzz) fuzz ;;
-	faults | torture) short "$kind" ;;
-	system | conformance) node_tests "$kind" ;;
+# All jobs of a kind: lines "KIND NAME".
+list() {
+	case $1 in
+	unit) find "$build/unit" -name '*_test' | sort ;;
+	fuzz) printf '%s\n' "$build"/fuzz/*_corpus ;;
+	system | conformance) printf '%s\n' "tests/$1"/*.test.js ;;
+	faults) printf '%s\n' tests/faults/*.js | sed 's,.*/,,; s,\.js$,,' |
+		grep -vx run ;;
+	torture) echo all ;;
 	*)
-		echo "run.sh: what is \"$kind\"?" >&2
-		exit 2
+		echo "run.sh: what is \"$1\"?" >&2
+		return 2
 		;;
-	esac
-done
+	esac | sed "s/^/$1 /"
+}
+
+jobs=0
+# run_jobs LANES FILE: runs the jobs in FILE, at most so many at a time.  What
+# a job printed comes as a whole when it has ended.
+run_jobs() {
+	local kind name busy=0 dir
+	while read -r kind name; do
+		if [ "$busy" -eq "$1" ]; then
+			wait -n
+			busy=$((busy - 1))
+		fi
+		jobs=$((jobs + 1))
+		dir=$out/$jobs
+		mkdir "$dir"
+		(
+			trap - EXIT INT TERM
+			"$kind" "$name" >"$dir/shown"
+			flock "$out" cat "$dir/shown"
+		) &
+		busy=$((busy + 1))
+	done <"$2"
+	wait
+}
+
+set -o pipefail
+for kind in "$@"; do
+	list "$kind" || exit 2
+done >"$out/all"
+sed 's/ *#.*//; /^$/d' tests/alone.txt >"$out/alone"
+grep -Fxf "$out/alone" "$out/all" >"$out/one"
+grep -Fvxf "$out/alone" "$out/all" >"$out/many"
+run_jobs 1 "$out/one"
+run_jobs "$lanes" "$out/many"
+
+# A job that left no count has not ended as it should.
+read -r passed failed < <(cat "$out"/*/count 2>/dev/null | awk -v jobs="$jobs" \
+	'{ p += $1; f += $2 } END { print p + 0, f + jobs - NR }')
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

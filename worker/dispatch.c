@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * dispatch.c: message from the broker -> handler.  Start reading here: this
- * table is all that the broker can make a worker do.  Each entry decodes its
- * message (which must fit exactly) and calls the function that owns the noun.
+ * table is everything that the broker can make a worker do.  Each entry decodes
+ * its message (which must fit exactly) and calls the function of its noun.
  */
 
 #include "worker/dispatch.h"
@@ -11,6 +11,7 @@
 #include "worker/admin/drain.h"
 #include "worker/admin/stats_report.h"
 #include "worker/api/ask.h"
+#include "worker/api/console_answer.h"
 #include "worker/api/idempotency.h"
 #include "worker/app/apps.h"
 #include "worker/channel/topic.h"
@@ -67,6 +68,7 @@ ON(pong, link_on_pong)
 ON(ack, unacked_on_ack)
 ON(cached, cache_replica_on_cached)
 ON(cache_mark, cache_replica_on_upto)
+ON(receipt, topic_on_receipt)
 ON(roster, topic_on_roster)
 ON(member, topic_on_member)
 ON(conn_ok, admission_on_conn_ok)
@@ -81,6 +83,8 @@ ON(conn_query, conn_list_on_query)
 ON(conn_query_more, conn_list_on_more)
 ON(conn_query_cancel, conn_list_on_cancel)
 ON(stats_ask, stats_on_ask)
+ON(console_data, console_on_data)
+ON(console_end, console_on_end)
 #undef ON
 
 const ipc_handler worker_handlers[IPC_NTYPES] = {
@@ -88,6 +92,7 @@ const ipc_handler worker_handlers[IPC_NTYPES] = {
 	[IPC_SUB_DONE] = on_sub_done,
 	[IPC_ACK] = on_ack,
 	[IPC_REPLY] = on_reply,
+	[IPC_RECEIPT] = on_receipt,
 	[IPC_TAKE_DONE] = on_take_done,
 	[IPC_IDEM_RESULT] = on_idem_result,
 	[IPC_CONN_OK] = on_conn_ok,
@@ -108,6 +113,8 @@ const ipc_handler worker_handlers[IPC_NTYPES] = {
 	[IPC_CONN_QUERY_MORE] = on_conn_query_more,
 	[IPC_CONN_QUERY_CANCEL] = on_conn_query_cancel,
 	[IPC_STATS_ASK] = on_stats_ask,
+	[IPC_CONSOLE_DATA] = on_console_data,
+	[IPC_CONSOLE_END] = on_console_end,
 	[IPC_ROSTER] = on_roster,
 	[IPC_MEMBER] = on_member,
 };

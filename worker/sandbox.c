@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sandbox.c: the system calls that a worker may make.  A compromised worker can
- * use the sockets that it has and create no others except Unix datagram
- * sockets (to syslog).  It connects to no
- * socket: the master hands it a link to a new broker.  It opens no file.
- *
- * A refused call gets EPERM and a line in the log and does not end the process:
- * a call that a library makes once a year must not disconnect all clients.
- * Calls that only an attacker makes end the process.  Must be entered when
- * everything is open.
+ * use the sockets that it has and create no others except Unix datagram sockets
+ * (to syslog).  It connects to no socket: the master gives it a link to a new
+ * broker.  It opens no file.  A refused call gets EPERM and a line in the log
+ * and does not end the process: a call that a library makes once a year must
+ * not disconnect all clients.  Calls that only an attacker makes end the
+ * process.  Must be entered when everything is open.
  */
 
 #include "worker/sandbox.h"
@@ -50,6 +48,7 @@ static const int allowed[] = {
 	SCMP_SYS(sendto),
 	SCMP_SYS(setsockopt),
 	SCMP_SYS(shutdown),
+	SCMP_SYS(socketpair), /* without an address */
 	SCMP_SYS(write),
 	SCMP_SYS(writev),
 	/* descriptors */
@@ -81,7 +80,7 @@ static const int allowed[] = {
 	SCMP_SYS(time),
 	SCMP_SYS(timerfd_create),
 	SCMP_SYS(timerfd_settime),
-	/* memory; mmap and mprotect stand below */
+	/* memory; mmap and mprotect are below */
 	SCMP_SYS(brk),
 	SCMP_SYS(futex),
 	SCMP_SYS(madvise),
@@ -123,7 +122,7 @@ static const int deadly[] = {
 	SCMP_SYS(ptrace),
 };
 
-/* Makes the refused call return -EPERM; false where we do not know how. */
+/* Makes the refused call return -EPERM; false on an unknown architecture. */
 static bool
 return_eperm(ucontext_t *u)
 {
@@ -143,7 +142,7 @@ return_eperm(ucontext_t *u)
 static void
 on_refused(int sig, siginfo_t *si, void *context)
 {
-	static bool inside; /* the log may want what is refused, too */
+	static bool inside; /* the log may need a refused call, too */
 	char *name;
 
 	if (inside) {
@@ -178,6 +177,9 @@ add_rules(scmp_filter_ctx ctx)
 	if (r == 0) /* abort(3), and no signal to another process */
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
 		    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+	if (r == 0) /* proc_title() */
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+		    SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
 	if (r == 0) /* reads a limit, but sets none */
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64),
 		    1, SCMP_A2(SCMP_CMP_EQ, 0));

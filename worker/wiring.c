@@ -13,6 +13,7 @@
 #include "shared/proc/proc.h"
 #include "worker/admin/conn_list.h"
 #include "worker/admin/drain.h"
+#include "worker/admin/stats_report.h"
 #include "worker/api/ask.h"
 #include "worker/api/retry.h"
 #include "worker/api/route.h"
@@ -66,18 +67,18 @@ each_conn(struct worker *w, void (*fn)(struct conn *))
 	}
 }
 
-/* Says what one connection has, as if it happened now. */
+/* Announces one connection as if it were new. */
 static void
 replay_conn(struct conn *c)
 {
 	admission_replay(c);
-	if (c->session != NULL && !c->parting)
+	if (c->session != NULL)
 		session_hello(c->w->sessions, c->session, c->app->num);
 	client_signin_replay(c);
 	subscription_replay(c);
 }
 
-/* Questions that nobody has answered, behind everything else. */
+/* Unanswered questions, after everything else. */
 static void
 ask_again(struct conn *c)
 {
@@ -85,7 +86,7 @@ ask_again(struct conn *c)
 	subscription_ask_again(c);
 }
 
-/* The order in which a new broker hears of everything that is here. */
+/* The order in which a new broker learns the state of this worker. */
 static void
 on_replay(struct worker *w)
 {
@@ -107,8 +108,9 @@ on_replay(struct worker *w)
 static void
 on_link_up(struct worker *w, bool dropped)
 {
-	if (dropped) { /* our clients lack events, and have to know it */
-		log_warnx("the broker had dropped this worker: leaving");
+	w->no_broker = false;
+	if (dropped) { /* the clients lack events, and must learn it */
+		log_warnx("the broker had dropped this worker: exiting");
 		drain_start(w, LEAVE_SECONDS);
 	}
 	apps_sweep(w);
@@ -119,6 +121,7 @@ on_link_up(struct worker *w, bool dropped)
 static void
 on_link_lost(struct worker *w)
 {
+	w->no_broker = true;
 	api_link_lost(w);
 	conn_lists_clear(w);
 }
@@ -142,8 +145,18 @@ const struct http_handler worker_http = {
 	.on_late = api_ask_late,
 };
 
+/* The counters of a deleted app are reported while the broker knows it. */
+static void
+on_app_gone(
+    struct worker *w, struct client_app *a, unsigned code, struct str text)
+{
+	client_close_app(w, a, code, text);
+	if (a->deleted)
+		stats_report(w);
+}
+
 const struct apps_ops worker_apps = {
-	.on_gone = client_close_app,
+	.on_gone = on_app_gone,
 	.on_renumbered = cache_replica_forget,
 	.on_log_restart = client_restart_log,
 };

@@ -12,7 +12,7 @@ struct worker;
 extern const struct link_handler worker_link;
 extern const struct http_handler worker_http;
 extern const struct apps_ops worker_apps;
-/* Notes in a message that is sent again what has become of it. */
+/* Notes the outcome of a message that is sent again. */
 void worker_restamp(struct worker *, uint32_t type, char *p, size_t n);
 
 #endif

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * worker.c: the worker role: makes the loop, wires the parts, and orders the
- * end of each turn: messages to the broker leave first, then each client is
- * written once, then closed connections are freed.
- *
- * A worker opens no file after it has started and never decides what a
- * channel's state is.
+ * worker.c: the worker role: makes the loop, connects the modules, and orders
+ * the end of each turn: messages to the broker leave first, then each client is
+ * written once, then closed connections are freed.  A worker opens no file
+ * after it has started and never decides about a channel's state.
  */
 
 #include "worker/worker.h"
@@ -26,6 +24,7 @@
 #include "shared/proc/proc.h"
 #include "worker/admin/conn_list.h"
 #include "worker/admin/drain.h"
+#include "worker/admin/move.h"
 #include "worker/admin/stats_report.h"
 #include "worker/api/retry.h"
 #include "worker/app/apps.h"
@@ -41,6 +40,7 @@
 #include "worker/conn/input.h"
 #include "worker/conn/listener.h"
 #include "worker/conn/output.h"
+#include "worker/conn/pump.h"
 #include "worker/conn/timeout.h"
 #include "worker/conn/tls.h"
 #include "worker/conn/ws.h"
@@ -62,11 +62,11 @@
 
 /* The state of every module, in one piece; struct worker points into it. */
 struct modules {
-	struct api_retries parked;
+	struct api_retries retries;
 	struct apps apps;
 	struct compression compression;
 	struct drain drain;
-	struct input_queue input;
+	struct inputs input;
 	struct auth_failures auth_failures, tls_told;
 	struct cache_replica cache_replica;
 	struct hold hold;
@@ -75,6 +75,7 @@ struct modules {
 	struct subscriptions subscriptions;
 	struct listeners listeners;
 	struct master_link master_link;
+	struct move move;
 	struct heartbeat heartbeat;
 	struct sessions sessions;
 	struct stats stats;
@@ -102,8 +103,8 @@ is_shared(const struct worker *w)
  * Delays the flush under load: several events for the same clients that came
  * together are likely to do so again, and each that arrives before the flush
  * shares its system calls.  True while the flush must wait: not for events that
- * come one at a time or go to different clients, and not once as many are here
- * as the last time.
+ * come one at a time or go to different clients, and not when as many have
+ * arrived as the last time.
  */
 static bool
 may_wait(struct worker *w)
@@ -131,7 +132,10 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 	bool left;
 
 	tls_turn(w);
-	left = input_run(w);
+	if (!w->moving) {
+		ws_turn(w);
+		input_run(w);
+	}
 	link_flush(w);
 	unacked_release(w);
 	if (may_wait(w)) {
@@ -145,12 +149,14 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 	w->nevents = w->fanout = w->ndirty = 0;
 	hold_check(w);
 	sessions_turn(w->sessions);
-	left = output_flush(w) || left;
+	left = output_flush(w);
 	conn_reap(w);
 	link_flush(w); /* closing sends messages to the broker, too */
 	stats_turn_ends(w);
-	left = left || w->input->n > 0 || !list_is_empty(&w->closed) ||
-	    !list_is_empty(&w->dirty) || !list_is_empty(&w->slow);
+	move_turn(w);
+	left = left || (input_is_left(w) && !w->moving) ||
+	    !list_is_empty(&w->closed) || !list_is_empty(&w->dirty) ||
+	    !list_is_empty(&w->slow);
 	if (left)
 		ev_idle_start(loop, &w->busy);
 	else
@@ -172,7 +178,7 @@ on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 	tls_refresh(w);
 	unacked_tick(w);
 	cache_replica_tick(w);
-	sessions_tick(w->sessions, client_log_pos);
+	client_tick(w);
 	log_tick();
 }
 
@@ -196,7 +202,7 @@ on_life(struct ev_loop *loop, ev_io *io, int revents)
 	struct worker *w = container_of(io, struct worker, life);
 
 	ev_io_stop(loop, io);
-	log_warnx("the master is gone, leaving");
+	log_warnx("the master is gone: exiting");
 	drain_hurry(w, ORPHAN_DRAIN);
 }
 
@@ -258,6 +264,7 @@ static const struct master_link_ops master_link_ops = {
 	.on_reconf = on_reconf,
 	.on_drain = on_drain_order,
 	.on_link = link_take,
+	.on_move = move_out,
 };
 
 void
@@ -265,7 +272,7 @@ worker_init(struct worker *w)
 {
 	struct modules *m = xcalloc(1, sizeof(*m));
 
-	w->parked = &m->parked;
+	w->retries = &m->retries;
 	w->http = &worker_http;
 	w->ws = &client_socket;
 	w->apps = &m->apps;
@@ -284,6 +291,7 @@ worker_init(struct worker *w)
 	w->subscriptions = &m->subscriptions;
 	w->listeners = &m->listeners;
 	w->master_link = &m->master_link;
+	w->move = &m->move;
 	w->heartbeat = &m->heartbeat;
 	w->sessions = &m->sessions;
 	w->stats = &m->stats;
@@ -295,13 +303,14 @@ worker_init(struct worker *w)
 	list_init(&w->cursors);
 	w->before_read = hold_check;
 	list_init(&w->dirty);
-	list_init(&w->held);
+	list_init(&w->awaiting);
 	list_init(&w->blocked);
 	list_init(&w->slow);
 	list_init(&w->closed);
 	cache_replica_init(w);
 	compression_init(w);
 	sessions_init(w->sessions);
+	w->sessions->sid = conn_sid;
 	w->sessions->queue = conn_queue_bytes;
 	unacked_init(w);
 	api_retry_init(w);
@@ -311,7 +320,7 @@ worker_init(struct worker *w)
 void
 worker_clear(struct worker *w)
 {
-	free(container_of(w->parked, struct modules, parked));
+	free(container_of(w->retries, struct modules, retries));
 }
 
 static void
@@ -339,6 +348,7 @@ start(struct worker *w)
 	    w->sessions, w->conf, w->inherit->sessions, w->loop, &w->link->ipc);
 	tls_init(w);
 	listener_init(w);
+	move_init(w);
 	link_init(w);
 	stats_init(w);
 	master_link_start(w->master_link, w->loop, w->inherit->link_fd,
@@ -356,6 +366,7 @@ stop(struct worker *w)
 	}
 	while (!list_is_empty(&w->closed))
 		conn_reap(w);
+	stats_report(w);
 	link_flush(w);
 	conn_lists_clear(w);
 	sessions_clear(w->sessions);
@@ -390,6 +401,8 @@ int
 worker_main(const struct inherit *inherit)
 {
 	struct worker w = { .inherit = inherit, .conf = inherit->conf };
+	struct pump *pump = NULL;
+	uint32_t linger = 0;
 
 	proc_signal(SIGPIPE, SIG_IGN);
 	hash_seed();
@@ -400,6 +413,13 @@ worker_main(const struct inherit *inherit)
 		sandbox_enter();
 	proc_unblock_signals();
 	ev_run(w.loop, 0);
+	if (w.move->over) {
+		pump = w.move->pump;
+		linger = w.move->linger;
+		move_let_go(&w);
+	}
 	stop(&w);
+	if (pump != NULL)
+		pump_run(pump, inherit->life_fd, linger);
 	return 0;
 }

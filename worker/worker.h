@@ -9,10 +9,10 @@ struct worker;
 
 /*
  * Makes the modules, lists and tables, all empty: of a worker, and of every
- * program that borrows its connections.
+ * program that uses its connections.
  */
 void worker_init(struct worker *);
-/* Gives the memory of the modules back; each has been cleared before. */
+/* Frees the memory of the modules; each has been cleared before. */
 void worker_clear(struct worker *);
 /* The whole life of a worker process; returns its exit code. */
 int worker_main(const struct inherit *);

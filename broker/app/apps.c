@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * apps.c: the apps in memory.  Owns struct broker_app.  The database is
- * opened for each reading and closed again; what cannot be read changes
- * nothing, because an app that vanishes disconnects its clients for good.
- *
- * A deleted app is kept, unseen, until its last connection has gone, so that
+ * apps.c: the apps in memory.  Owns struct broker_app.  Opens the database for
+ * each reading and closes it again; a database that cannot be read changes
+ * nothing, because an app that vanishes disconnects its clients for good.  A
+ * deleted app is kept out of sight until its last connection has gone, so that
  * counts stay exact.  Row numbers are never used again.  Must never write to
  * the database and never log a secret.
  */
@@ -26,20 +25,12 @@
 #include "shared/proc/snapshot.h"
 
 #define LOGGED_SECONDS 120.
-
-static bool
-app_eq(const struct hash_node *n, const void *key)
-{
-	const uint32_t *num = key;
-
-	return container_of(n, const struct broker_app, node)->app.num == *num;
-}
+#define REPORT_SECONDS 1. /* until workers have told what a deleted app did */
 
 struct broker_app *
 apps_lookup(const struct broker *br, uint32_t num)
 {
-	struct hash_node *n =
-	    hash_find(&br->apps->by_num, hash_u64(num), app_eq, &num);
+	struct hash_node *n = hash_find_u64(&br->apps->by_num, num);
 
 	return n == NULL ? NULL : container_of(n, struct broker_app, node);
 }
@@ -67,7 +58,7 @@ apps_find_id(const struct broker *br, struct str id)
 	return NULL;
 }
 
-/* Where the log of the app stands, if it has one. */
+/* Tells the worker where the app's log stands, if the app has one. */
 static void
 send_log(struct peer *p, uint32_t app)
 {
@@ -82,8 +73,8 @@ send_log(struct peer *p, uint32_t app)
 }
 
 /*
- * The app has a log if it is to have one.  Without one its sessions stay: when
- * it has a log again, that is another one, and they are told of the gap.
+ * Opens or closes the app's log as its settings say.  Without a log the
+ * sessions stay: a later log is a new one, and they are told of the gap.
  */
 static void
 set_log(struct broker *br, const struct app *a)
@@ -116,7 +107,8 @@ least_resume_time(const struct broker *br)
 		const struct app *a =
 		    &container_of(n, struct broker_app, node)->app;
 
-		if (shares_find(&br->replay->sessions.shares, a->num) != NULL)
+		if (shares_find(&br->replay->sessions.room.apps, a->num) !=
+		    NULL)
 			least = MIN(least, a->resume_time);
 	}
 	return least;
@@ -127,9 +119,12 @@ apps_expire_sessions(struct broker *br)
 {
 	struct resumes *s = &br->replay->sessions;
 
-	if (s->ndetached > 0 || s->ngone > 0)
+	if (s->ndetached > 0)
 		resumes_expire(s, least_resume_time(br), resume_seconds, br);
-	/* Until then a late worker may send again what was logged before. */
+	/*
+	 * Until then a late worker may send events again that are logged
+	 * already.
+	 */
 	if (broker_now() - br->started > LOGGED_SECONDS)
 		app_logs_forget(&br->replay->logs);
 }
@@ -182,9 +177,22 @@ send_to_all(struct broker *br, const struct app *a)
 			send_set(br->peers[i], a);
 }
 
+static void
+release_all(struct broker *br)
+{
+	struct hash_node *n, *next;
+
+	if (br->apps->by_num.n == br->apps->n)
+		return;
+	for (n = hash_first(&br->apps->by_num); n != NULL; n = next) {
+		next = hash_next(&br->apps->by_num, n);
+		apps_release(br, container_of(n, struct broker_app, node));
+	}
+}
+
 /*
- * Workers look at the clock themselves; this is so that secrets do not stay
- * in memory, and that the courier signs with the key that is left.
+ * Workers check the time themselves.  This removes the secret from memory and
+ * makes the courier sign with the key that is left.
  */
 void
 apps_expire(struct broker *br)
@@ -193,6 +201,7 @@ apps_expire(struct broker *br)
 	struct hash_node *n;
 	bool any = false;
 
+	release_all(br);
 	if (br->apps->expires == 0 || br->apps->expires > now)
 		return;
 	for (n = hash_first(&br->apps->by_num); n != NULL;
@@ -206,8 +215,8 @@ apps_expire(struct broker *br)
 					 : MIN(next, a->app.old_until);
 			continue;
 		}
-		log_info(
-		    "app key ended app=%s key=%s", a->app.id, a->app.old_key);
+		log_info("app: the old key has expired app=%s key=%s",
+		    a->app.id, a->app.old_key);
 		app_drop_old_key(&a->app);
 		if (!a->deleted)
 			send_to_all(br, &a->app);
@@ -233,7 +242,8 @@ apps_put(struct broker *br, const struct app *app)
 		br->apps->n++;
 	} else {
 		if (strcmp(a->app.id, app->id) != 0) {
-			br->apps->ops->forget(a);
+			br->apps->ops->forget(br, a);
+			a->stats = (struct stats_app){ 0 };
 		}
 		br->apps->n += a->deleted;
 		app_clear(&a->app);
@@ -254,6 +264,7 @@ static void delete (struct broker *br, struct broker_app *a)
 
 	log_info("app deleted app=%s", a->app.id);
 	a->deleted = true;
+	a->kept_until = broker_now() + REPORT_SECONDS;
 	br->apps->n--;
 	for (unsigned i = 0; i < br->nslots; i++)
 		if (br->peers[i] != NULL)
@@ -261,21 +272,21 @@ static void delete (struct broker *br, struct broker_app *a)
 	br->apps->ops->deleted(br, a);
 	app_logs_remove(&br->replay->logs, a->app.num);
 	resumes_forget_app(&br->replay->sessions, a->app.num);
-	apps_release(br, a);
 }
 
 void
 apps_release(struct broker *br, struct broker_app *a)
 {
-	if (!a->deleted || a->nconns > 0)
+	if (!a->deleted || a->nconns > 0 || broker_now() < a->kept_until)
 		return;
 	hash_remove(&br->apps->by_num, &a->node);
+	br->apps->ops->forget(br, a);
 	app_clear(&a->app);
-	br->apps->ops->forget(a);
+	free(a->sids);
 	free(a);
 }
 
-/* What appdb_each() gives, before anything is changed. */
+/* The rows of appdb_each(), before anything is changed. */
 struct reading {
 	struct app *v;
 	size_t n, cap;
@@ -294,9 +305,7 @@ collect(void *arg, const struct app *app)
 	return 0;
 }
 
-/*
- * Those that are gone first: their keys may belong to others now.
- */
+/* Removes the apps that are gone first: their keys may belong to others now. */
 static void
 apply(struct broker *br, const struct reading *r)
 {
@@ -308,7 +317,9 @@ apply(struct broker *br, const struct reading *r)
 	for (size_t i = 0; i < r->n; i++) {
 		struct broker_app *a = apps_lookup(br, r->v[i].num);
 
-		/* Another id: the file is another one, and so is the app. */
+		/*
+		 * Another id: the file is a different one, and so is the app.
+		 */
 		if (a != NULL && strcmp(a->app.id, r->v[i].id) == 0)
 			a->seen = true;
 	}
@@ -323,7 +334,7 @@ apply(struct broker *br, const struct reading *r)
 		apps_put(br, &r->v[i]);
 }
 
-/* What is in the database from now on; -1: then all is as it was. */
+/* Takes over the apps of the database. -1: nothing has changed. */
 static int
 take(struct broker *br, struct appdb *db)
 {
@@ -340,7 +351,7 @@ take(struct broker *br, struct appdb *db)
 	return result;
 }
 
-/* For the broker after this one. */
+/* For the next broker. */
 static void
 keep(struct broker *br, struct appdb *db)
 {
@@ -410,8 +421,8 @@ read_or_recall(struct broker *br, char **why)
 		errno = error;
 		return -1;
 	}
-	log_warnx("apps: those that were read last stay, and the database is "
-		  "tried again every second: %s",
+	log_warnx("apps: cannot read the database: the apps read last stay in "
+		  "force, and it is tried again every second: %s",
 	    *why);
 	free(*why);
 	return 0;
@@ -446,8 +457,9 @@ apps_clear(struct broker *br)
 
 		next = hash_next(&br->apps->by_num, n);
 		hash_remove(&br->apps->by_num, n);
+		br->apps->ops->forget(br, a);
 		app_clear(&a->app);
-		br->apps->ops->forget(a);
+		free(a->sids);
 		free(a);
 	}
 	hash_clear(&br->apps->by_num);

@@ -3,8 +3,8 @@
 #define BROKER_APP_APPS_H
 
 /*
- * The apps in memory, from the database, and what is counted for each of
- * them: connections by worker, and token buckets.
+ * The apps in memory, read from the database, and the counts of each app:
+ * connections by worker, and token buckets.
  */
 
 #include <stdbool.h>
@@ -24,33 +24,38 @@ struct peer;
 /* Filled at `rate` tokens a second, up to one second's worth. */
 struct bucket {
 	double tokens; /* below 0: taken in advance */
-	double at;     /* broker_now() when tokens was right */
-	bool used;     /* false: it is full */
+	double at;     /* see token_bucket_fill() */
 };
+
+#define APP_SIDS 64
 
 struct broker_app {
 	struct hash_node node;
 	struct app app;
-	bool deleted;                /* lives until its connections are gone */
+	bool deleted;                /* lives until its connections are gone, */
+	double kept_until;           /* and until the workers have reported */
 	bool seen;                   /* while the database is read */
-	struct bucket buckets[2];    /* enum take_kind */
-	struct stats_app stats;      /* what workers have counted */
+	struct bucket buckets[3];    /* enum take_kind */
+	struct stats_app stats;      /* sums of the workers */
 	struct history_app *history; /* see broker/stats/history.h */
+	struct failures *failures;   /* see broker/stats/failures.h */
+	uint64_t *sids;              /* the newest connections, APP_SIDS */
+	uint32_t nsids;              /* ever noted */
 	struct budget_refusals refusals;
 	uint32_t nconns;
 	uint32_t conns[]; /* by slot */
 };
 
-/* What the rest of the broker does about apps; set by broker.c. */
+/* Callbacks to the rest of the broker; set by broker.c. */
 struct broker_apps_ops {
 	/*
-	 * Reads what else the database says; -1 with appdb_error(): then
-	 * everything is as it was.
+	 * Reads what else the database holds. -1 with appdb_error(): nothing
+	 * has changed.
 	 */
 	int (*read)(struct broker *, struct appdb *);
 	void (*deleted)(struct broker *, const struct broker_app *);
-	/* Its history is no longer needed. */
-	void (*forget)(struct broker_app *);
+	/* The app is deleted: other modules free what they keep for it. */
+	void (*forget)(struct broker *, struct broker_app *);
 	/* Old keys ended. */
 	void (*expired)(struct broker *);
 };
@@ -64,34 +69,34 @@ struct broker_apps {
 };
 
 /*
- * Reads the database and tells every worker what has changed.  0, or -1 and
- * *why (free(3) it): then everything is as it was.
+ * Reads the database and tells every worker the changes. 0, or -1 and *why
+ * (free(3) it): nothing has changed.
  */
 int apps_read(struct broker *, char **why);
 /*
- * At the start: when the database cannot be read the apps are those that the
- * broker before has read, until it can.  -1 and *why: there are none.
+ * Reads the apps at the start.  If the database cannot be read, the apps that
+ * the previous broker read are used until it can. -1 and *why: there are none.
  */
 int apps_start(struct broker *, char **why);
-/* Once a second: tries again what apps_read() could not read. */
+/* Once a second: tries again if apps_read() has failed. */
 void apps_try(struct broker *);
 void apps_clear(struct broker *);
-/* All of them, then APPS_DONE: the beginning of a link. */
+/* Sends all apps, then APPS_DONE, at the beginning of a link. */
 void apps_send_all(struct broker *, struct peer *);
 
-/* Once a second: forgets old keys whose time is over. */
+/* Once a second: forgets old keys that have expired, and deleted apps. */
 void apps_expire(struct broker *);
 /* Once a second: forgets sessions that have been away for too long. */
 void apps_expire_sessions(struct broker *);
 
-/* NULL when there is none; apps_find() also when it was deleted. */
+/* The app, or NULL. apps_find() does not find a deleted one. */
 struct broker_app *apps_find(const struct broker *, uint32_t num);
 struct broker_app *apps_find_id(const struct broker *, struct str id);
-/* Also those that are deleted and not quite gone. */
+/* Finds deleted apps, too, until they are released. */
 struct broker_app *apps_lookup(const struct broker *, uint32_t num);
-/* Frees it when it is deleted and without connections. */
+/* Frees the app if it is deleted and nothing of it is to come any more. */
 void apps_release(struct broker *, struct broker_app *);
-/* Adds or changes one, as if the database had said so; tells the workers. */
+/* Adds or changes an app as if the database had it, and tells the workers. */
 void apps_put(struct broker *, const struct app *);
 
 #endif

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * idempotency.c: idempotency keys.  Owns each key with its state: claimed by a
- * worker (others wait for its answer), or answered.  A claim that ends without
- * an answer worth keeping (a refusal, a dead worker, a question that nobody
- * remembers) passes to who waits longest, or is forgotten; if the worker had
- * said that it is done, what it promised is the answer.
- *
- * Bounded by number and bytes: the oldest of the app that holds most go first,
- * which only means that its repetitions would be sent again.  Lost with the
- * broker, for the same price.
+ * worker (others wait for its answer), or answered.  A claim may end without an
+ * answer: the request was refused, or its worker died.  It then passes to the
+ * request that has waited longest, or the key is forgotten; if the worker had
+ * reported that the work is done, its provisional answer counts.  Bounded by
+ * number and bytes: the oldest keys of the app that holds most go first, and a
+ * repetition of such a request would be sent again.  The keys are lost with the
+ * broker, with the same result.
  */
 
 #include "broker/app/idempotency.h"
 
 #include "broker/core/budget.h"
 #include "broker/core/core.h"
+#include "broker/link/answers.h"
 #include "broker/link/peer.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
@@ -30,10 +30,10 @@ struct idem_entry {
 	struct share *share;
 	struct list waiters; /* struct waiter, first come first */
 	uint32_t app;
-	unsigned slot;        /* whose it is, until it is answered */
+	unsigned slot;        /* the holder, until it has answered */
 	uint32_t status;      /* of the answer; 0: there is none yet */
-	uint32_t provisional; /* … and what it is if none follows, or 0 */
-	struct buf *body;     /* of the answer, or the promised one */
+	uint32_t provisional; /* ... and the provisional one, or 0 */
+	struct buf *body;     /* of the answer, or the provisional one */
 	double at;            /* broker_now() of the claim */
 	size_t key_len;
 	char key[];
@@ -76,7 +76,7 @@ find(struct idempotency *cs, uint32_t app, struct str key)
 	return n == NULL ? NULL : container_of(n, struct idem_entry, node);
 }
 
-/* A worker that is gone finds nobody, and that is fine. */
+/* If the worker is gone, the answer is dropped. */
 static void
 tell(struct broker *br, unsigned slot, uint64_t id, const struct idem_entry *cl)
 {
@@ -92,7 +92,7 @@ tell(struct broker *br, unsigned slot, uint64_t id, const struct idem_entry *cl)
 		ipc_send_idem_result(&br->peers[slot]->ipc, &m);
 }
 
-/* Says the same to everybody who waits. */
+/* Sends the same answer to all that wait. */
 static void
 tell_waiters(struct broker *br, struct idem_entry *cl)
 {
@@ -117,7 +117,7 @@ cost(const struct idem_entry *cl)
 static void
 forget(struct broker *br, struct idem_entry *cl)
 {
-	cl->status = cl->provisional; /* 0: who waits may do it */
+	cl->status = cl->provisional; /* 0: the waiting request may proceed */
 	tell_waiters(br, cl);
 	hash_remove(&br->idempotency->keys, &cl->node);
 	list_remove(&cl->order);
@@ -144,8 +144,8 @@ set_body(struct broker *br, struct idem_entry *cl, struct str body)
 }
 
 /*
- * No answer came of it.  It was done all the same, and a promise says so; or
- * the next one may try; or nobody wants it.
+ * The claim ended without an answer.  A provisional answer counts; otherwise
+ * the next request may try, or the key is forgotten.
  */
 static void
 pass_on(struct broker *br, struct idem_entry *cl)
@@ -172,7 +172,7 @@ pass_on(struct broker *br, struct idem_entry *cl)
 	forget(br, cl);
 }
 
-/* An eighth of what is for all, at most. */
+/* All keys together use at most an eighth of the broker's memory bound. */
 static uint64_t
 max_bytes(const struct broker *br)
 {
@@ -217,28 +217,38 @@ add(struct broker *br, uint32_t app, struct str key)
 	return cl;
 }
 
-int
-idempotency_on_begin(struct peer *p, const struct msg_idem_begin *m)
+static void
+begin(struct peer *p, const struct msg_sub *m, uint64_t unused)
 {
 	struct broker *br = p->br;
-	struct idem_entry *cl;
+	struct idem_entry *cl = find(br->idempotency, m->app, m->channel);
 	struct waiter *w;
 
-	if (m->key.n == 0)
-		return -1;
-	cl = find(br->idempotency, m->app, m->key);
 	if (cl == NULL) {
-		cl = add(br, m->app, m->key);
+		cl = add(br, m->app, m->channel);
 		cl->slot = (unsigned)p->slot;
-		tell(br, cl->slot, m->id, cl);
+		tell(br, cl->slot, m->sid, cl);
 	} else if (cl->status != 0) {
-		tell(br, (unsigned)p->slot, m->id, cl);
+		tell(br, (unsigned)p->slot, m->sid, cl);
 	} else {
 		w = xcalloc(1, sizeof(*w));
 		w->slot = (unsigned)p->slot;
-		w->id = m->id;
+		w->id = m->sid;
 		list_append(&cl->waiters, &w->link);
 	}
+}
+
+int
+idempotency_on_begin(struct peer *p, const struct msg_idem_begin *m)
+{
+	struct msg_sub q = { .app = m->app, .sid = m->id, .channel = m->key };
+
+	if (m->key.n == 0)
+		return -1;
+	if (answers_must_wait(p))
+		answers_put_off(p, begin, &q, 0, 0);
+	else
+		begin(p, &q, 0);
 	return 0;
 }
 
@@ -248,7 +258,7 @@ idempotency_on_store(struct peer *p, const struct msg_idem_store *m)
 	struct idem_entry *cl = find(p->br->idempotency, m->app, m->key);
 
 	if (cl == NULL || cl->status != 0 || cl->slot != (unsigned)p->slot)
-		return 0; /* made room for others meanwhile */
+		return 0; /* the entry was evicted meanwhile */
 	if (m->status == 0) {
 		pass_on(p->br, cl);
 		return 0;

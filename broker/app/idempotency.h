@@ -28,9 +28,9 @@ struct idempotency {
 
 void idempotency_init(struct idempotency *);
 void idempotency_clear(struct idempotency *);
-/* Once a second: forgets what is older than two minutes. */
+/* Once a second: forgets keys that are older than two minutes. */
 void idempotency_expire(struct broker *);
-/* A worker is gone: keys that it held without an answer are free again. */
+/* A worker is gone: the keys that it held without an answer are free again. */
 void idempotency_drop(struct broker *, unsigned slot);
 
 /* Handlers of IDEM_BEGIN and IDEM_STORE. */

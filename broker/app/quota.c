@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quota.c: the limits that only the broker can keep exactly, because it sees
+ * quota.c: the limits that only the broker can enforce exactly, because it sees
  * all workers: connections of an app, publishes and reads a second.
- *
- * Connections are counted by worker, so that those of a dead one are gone at
+ * Connections are counted by worker, so that those of a dead worker are gone at
  * once and never drift.  Must never decide what a client is told.
  */
 
@@ -15,6 +14,17 @@
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "shared/base/base.h"
+#include "shared/base/token_bucket.h"
+#include "shared/base/xmalloc.h"
+
+/* Signatures of them may be mistaken for one another. */
+static void
+note_sid(struct broker_app *a, uint64_t sid)
+{
+	if (a->sids == NULL)
+		a->sids = xcalloc(APP_SIDS, sizeof(*a->sids));
+	a->sids[a->nsids++ % APP_SIDS] = sid;
+}
 
 int
 quota_on_conn_open(struct peer *p, const struct msg_conn_open *m)
@@ -31,6 +41,7 @@ quota_on_conn_open(struct peer *p, const struct msg_conn_open *m)
 			a->conns[p->slot]++;
 			a->nconns++;
 			p->nconns++;
+			note_sid(a, m->sid);
 		}
 	}
 	if (m->ask)
@@ -44,7 +55,7 @@ quota_on_conn_close(struct peer *p, const struct msg_conn_close *m)
 	struct broker_app *a = apps_lookup(p->br, m->app);
 
 	if (a == NULL)
-		return 0; /* it was not counted either */
+		return 0; /* it was not counted */
 	if (a->conns[p->slot] == 0)
 		return -1;
 	a->conns[p->slot]--;
@@ -74,14 +85,7 @@ quota_take(struct bucket *b, uint32_t rate, uint32_t n, double now)
 {
 	double need = MIN(n, rate), wait;
 
-	if (!b->used) {
-		b->used = true;
-		b->tokens = rate;
-	} else if (now > b->at) {
-		b->tokens += (now - b->at) * rate;
-	}
-	b->at = now;
-	b->tokens = MIN(b->tokens, rate);
+	b->tokens = token_bucket_fill(b->tokens, &b->at, now, rate, rate);
 	if (b->tokens >= need) {
 		b->tokens -= n;
 		return 0;

@@ -2,7 +2,7 @@
 #ifndef BROKER_APP_QUOTA_H
 #define BROKER_APP_QUOTA_H
 
-/* What an app may have and do over all workers: connections, tokens. */
+/* The limits of an app over all workers: connections and tokens. */
 
 #include <stdint.h>
 
@@ -17,13 +17,13 @@ int quota_on_conn_open(struct peer *, const struct msg_conn_open *);
 int quota_on_conn_close(struct peer *, const struct msg_conn_close *);
 int quota_on_take(struct peer *, const struct msg_take *);
 
-/* A worker is gone: so are its connections. */
+/* A worker is gone: its connections no longer count. */
 void quota_drop(struct broker *, unsigned slot);
 
 /*
- * Takes n tokens of a bucket that is filled with `rate` (> 0) tokens a
- * second and holds as many.  More than it holds can be taken when it is full;
- * it is then paid back.  0: taken; else the milliseconds until it can be.
+ * Takes n tokens from a bucket that gains `rate` (> 0) tokens a second and
+ * holds as many.  A full bucket gives more than it holds, and pays it back
+ * later. 0: taken; else the milliseconds until they can be taken.
  */
 uint32_t quota_take(struct bucket *, uint32_t rate, uint32_t n, double now);
 

@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * cache.c: the last events of cache channels.  Owns struct cached.  An entry
- * hangs on its channel and keeps it in the registry; what it costs is counted
- * with everything around it, so that the bound is one of memory.
+ * belongs to its channel and keeps the channel in the registry; its cost
+ * includes the blocks around it, so that the bound is one of memory.  An
+ * expired event is never given out; a bounded number of entries is swept each
+ * second.  Must never look inside a frame.
  *
- * What is over is never given out, and swept away little by little, a bounded
- * number of entries each second.  Must never look inside a frame.
- *
- * A broker's death must not lose them, and a file would make the broker wait
- * for a disk.  So one worker, chosen by the name, holds each of them as well
- * (CACHED), and gives it back in its replay.  That worker's own death loses
- * nothing: the broker hands them to its successor.
- *
- * What the dead broker did not acknowledge is sent again, each worker's events
- * in their order, but the workers' among each other in any.  So the holder
- * also knows how far it had been given each worker's events (CACHE_MARK):
- * those up to there are older than what it holds, or are it.
+ * A broker's death must not lose the events, and a file would make the broker
+ * wait for a disk.  So one worker, chosen by the channel's name, holds a copy
+ * of each (CACHED) and gives it back in its replay.  The death of that worker
+ * loses nothing: the broker gives the events to its successor.  After a
+ * broker's death the workers send their unacknowledged events again, each in
+ * its own order, but the order among workers is open.  So the holder also knows
+ * the highest seq of each worker's events that it has been given (CACHE_MARK):
+ * events up to that seq are older than the copy, or are the copy itself.
  */
 
 #include "broker/channel/cache.h"
@@ -34,10 +32,10 @@
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 
-#define SWEEP_ENTRIES 5000     /* looked at in one second */
+#define SWEEP_ENTRIES 5000     /* entries checked in one second */
 #define HEAP_OVERHEAD 32       /* of the two blocks, about */
 #define HAND_BYTES (32u << 20) /* given to a new link, at most */
-/* Said by one worker: it forgets old origins (LINK_SEEN). */
+/* One worker reports at most so many: it forgets old origins (LINK_SEEN). */
 #define UPTO_MAX 256
 
 void
@@ -47,14 +45,14 @@ cache_init(struct broker *br)
 	br->cache->sweep = &br->cache->lru;
 }
 
-/* The channel has been booked by itself. */
+/* The channel itself is booked elsewhere. */
 static size_t
 booked(const struct cached *e)
 {
 	return sizeof(*e) + e->frame_len + BUDGET_BLOCK;
 }
 
-/* Off the channel, which stays. */
+/* Takes the event off its channel, which stays. */
 static void
 detach(struct broker *br, struct cached *e)
 {
@@ -72,7 +70,7 @@ detach(struct broker *br, struct cached *e)
 
 /* ---- what workers hold ---- */
 
-/* The same in every broker process, hence not the keyed hash. */
+/* Must be the same in every broker process, hence not the keyed hash. */
 static struct peer *
 holder_of(struct broker *br, uint32_t app, struct str name)
 {
@@ -138,7 +136,7 @@ cache_hand_all(struct peer *p)
 	struct list *e;
 
 	if (resync_is_on(br))
-		return; /* it is about to tell us */
+		return; /* its replay is still to come */
 	for (unsigned i = 0; i < br->nslots; i++) {
 		struct msg_cache_mark m;
 
@@ -153,7 +151,7 @@ cache_hand_all(struct peer *p)
 		struct str name = registry_name(p->br->registry, c->channel);
 
 		if (outq_bytes(&p->ipc.out) > HAND_BYTES)
-			return; /* the link has a bound; the rest is not held */
+			return; /* the link has a bound; the rest has no copy */
 		if (holder_of(p->br, c->channel->app->num, name) == p)
 			hand(p, c, NULL);
 	}
@@ -184,7 +182,7 @@ cache_clear(struct broker *br)
 	cache_on_live(br);
 }
 
-/* Makes the entry; the caller sees to the bound. */
+/* Makes the entry; the caller enforces the bound. */
 static struct cached *
 insert(struct broker *br, const struct msg_cached *m)
 {
@@ -194,7 +192,7 @@ insert(struct broker *br, const struct msg_cached *m)
 	br->events->filled(br, m->app, m->channel);
 	e->from = -1;
 	if (c->cached != NULL) {
-		e->from = c->cached->from; /* what is older stays older */
+		e->from = c->cached->from; /* older events stay older */
 		detach(br, c->cached);
 	}
 	e->channel = c;
@@ -249,7 +247,7 @@ cache_shrink(struct broker *br)
 		purge_oldest(br, s);
 }
 
-/* Sent again: had what we have been given back seen it? */
+/* Is this resent event older than the copy that was given back? */
 static bool
 is_old(struct broker *br, const struct msg_event *event)
 {
@@ -301,7 +299,7 @@ cache_on_cached(struct peer *p, const struct msg_cached *m)
 	    (m->id.n > 0 && !str_eq(m->id, str_of(a->app.id))) ||
 	    (double)m->due_ms <= broker_now() * 1000 ||
 	    (c != NULL && c->cached != NULL && c->cached->stamp >= m->stamp))
-		return 0; /* we know better */
+		return 0; /* this broker has a newer one */
 	insert(br, m)->from = p->slot;
 	cache_shrink(br);
 	return 0;
@@ -314,7 +312,7 @@ cache_on_mark(struct peer *p, const struct msg_cache_mark *m)
 	size_t n = 0;
 
 	if (!resync_is_on(p->br))
-		return 0; /* we know better */
+		return 0; /* this broker has a newer one */
 	for (size_t i = 0; i < cache->nmarks; i++)
 		n += cache->marks[i].slot == (unsigned)p->slot;
 	if (n >= UPTO_MAX)

@@ -4,9 +4,9 @@
 
 /*
  * The last event of each cache channel (Pusher documentation, "Cache
- * channels"): kept for the app's cache_ttl, also when nobody is subscribed;
- * all of them together are bounded by conf->cache_memory, and then those of
- * the app that holds most go, the least recently used first.
+ * channels"), kept for the app's cache_ttl, also without subscribers.  All of
+ * them together are bounded by conf->cache_memory; above it the app that holds
+ * most loses its least recently used events first.
  */
 
 #include <stdbool.h>
@@ -34,10 +34,10 @@ struct cached {
 	char frame[];
 };
 
-/* How far a worker's events had been handed to another one. */
+/* Up to which seq a worker's events had been copied to another worker. */
 struct cache_mark {
 	uint64_t origin, seq;
-	unsigned slot; /* of who says so */
+	unsigned slot; /* of the worker that reports it */
 };
 
 struct cache {
@@ -46,47 +46,48 @@ struct cache {
 	struct list *sweep; /* the next one to look at */
 	uint64_t bytes;
 	size_t n;
-	uint64_t handed;          /* slots that got some in this turn */
+	uint64_t handed;          /* slots that got copies in this turn */
 	struct cache_mark *marks; /* during a resync */
 	size_t nmarks;
 };
 
 void cache_init(struct broker *);
 void cache_clear(struct broker *);
-/* Keeps a copy of its frame as the channel's last event. */
+/* Stores a copy of the frame as the channel's last event. */
 void cache_put(struct broker *, const struct msg_event *);
 /*
- * The frame, byte for byte, or p == NULL.  Valid until the next call of a
- * function of this file.  *left, when not NULL: seconds it still has.
+ * The stored frame, byte for byte, or p == NULL.  Valid until the next call of
+ * a function of this file.  *left, if not NULL, gets the seconds until it
+ * expires.
  */
 struct str cache_get(struct broker *, struct channel *, double *left);
-/* Is there one?  Does not count as a use. */
+/* Is there a cached event?  Does not count as a use. */
 bool cache_has(const struct channel *);
-/* Forgets it; frees the channel when nothing else keeps it. */
+/* Forgets the cached event; frees the channel if nothing else keeps it. */
 void cache_purge(struct broker *, struct channel *);
 void cache_purge_app(struct broker *, uint32_t app);
 /*
- * Each event is held by one worker too, in case this process dies: gives a
- * new link what its worker has to hold.
+ * One worker holds a copy of each event, in case this process dies.  Sends a
+ * new link the copies that its worker holds.
  */
 void cache_hand_all(struct peer *);
 /*
- * Sends what this turn has handed on.  It goes out before anything else, so
- * that nobody sees an event, or hears that it was taken, of which a later
- * broker could not know that it was.
+ * Sends the copies of this turn.  They leave before anything else, so that
+ * nobody sees an event, or its acknowledgement, that a later broker could not
+ * know.
  */
 void cache_flush(struct broker *);
-/* Handlers of CACHED, CACHE_MARK: a worker gives back what it held. */
+/* Handlers of CACHED, CACHE_MARK: a worker gives back its copies. */
 int cache_on_cached(struct peer *, const struct msg_cached *);
 int cache_on_mark(struct peer *, const struct msg_cache_mark *);
 /* The resync is over. */
 void cache_on_live(struct broker *);
 /*
- * Holds it to its bound, which may be less than it was, and takes from an app
- * that holds too much in all.
+ * Enforces the bound, which may have become lower, and takes events from an app
+ * that holds too much memory in all.
  */
 void cache_shrink(struct broker *);
-/* Forgets some of what is over; called once a second. */
+/* Once a second: forgets some expired events. */
 void cache_sweep(struct broker *);
 
 #endif

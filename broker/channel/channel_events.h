@@ -3,8 +3,8 @@
 #define BROKER_CHANNEL_CHANNEL_EVENTS_H
 
 /*
- * Callbacks by which channels report changes: br->events, which broker.c sets.
- * Webhooks use them; channels do not know that.
+ * Callbacks by which channels report changes: br->events, which order.c makes.
+ * Webhooks and the doctor use them; channels know neither of them.
  */
 
 #include <stdint.h>
@@ -17,19 +17,24 @@ struct msg_event;
 
 struct channel_events {
 	/*
-	 * A subscription came: the first one of the channel, or, with a
-	 * user_id, the first one of this user.
+	 * A subscription was added: the channel's first one, or, with a
+	 * user_id, this user's first one.
 	 */
 	void (*entered)(
 	    struct broker *, const struct channel *, struct str user_id);
-	/* A subscription went; user_id: it was this user's last one. */
+	/* A subscription was removed; user_id: it was this user's last one. */
 	void (*left)(
 	    struct broker *, const struct channel *, struct str user_id);
-	/* A subscriber found a cache channel empty; it has an event now. */
+	/*
+	 * A subscriber found a cache channel empty; the channel has an event
+	 * now.
+	 */
 	void (*missed)(struct broker *, const struct channel *);
 	void (*filled)(struct broker *, uint32_t app, struct str channel);
-	/* Subscribers are told how many they are. */
+	/* The subscribers are told the new count. */
 	void (*counted)(struct broker *, const struct channel *);
+	/* An event was published, and nobody is subscribed. */
+	void (*unheard)(struct broker *, uint32_t app, struct str channel);
 	/* A client event was accepted. */
 	void (*client_event)(struct broker *, const struct msg_event *);
 };

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * dead_slot.c: removes a dead worker's subscriptions from all channels.  Owns
- * the walk over the channels.
- *
- * A worker may leave millions of channels, so each turn does a portion of them.
- * The result is the same as if all were done at once: the registry settles a
- * channel before it returns it, and nothing is sent to a dying slot.  The next
- * worker of the slot waits until all channels are done.
+ * the walk over the channels.  A worker may leave millions of channels, so each
+ * turn handles a portion of them.  The result is the same as if all were
+ * handled at once: the registry settles a channel before it returns it, and
+ * nothing is sent to a dying slot.  The next worker of the slot waits until all
+ * channels are done.
  */
 
 #include "broker/channel/dead_slot.h"
@@ -24,7 +23,7 @@
 
 #define CHANNELS_AT_ONCE 2000
 
-/* Takes the dying slots' counts off; NULL: that was the channel's end. */
+/* Takes off the counts of dying slots.  NULL: the channel was freed. */
 static struct channel *
 settle(void *owner, struct channel *c)
 {

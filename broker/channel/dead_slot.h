@@ -13,11 +13,11 @@ struct broker;
 
 void dead_slot_init(struct broker *);
 /*
- * The worker of this slot is gone: its subscriptions are over; users who were
- * connected to no other worker have conf->crash_grace seconds to come back.
+ * The worker of this slot is gone: its subscriptions have ended.  Users without
+ * a connection to another worker have conf->crash_grace seconds to come back.
  */
 void dead_slot_begin(struct broker *, unsigned slot);
-/* Once a turn.  True: more is left. */
+/* Once a turn.  True: work is left. */
 bool dead_slot_go_on(struct broker *);
 
 #endif

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * presence.c: the members of one presence channel.  Owns struct member and
- * the finished bytes of the list; the connections of a member are in seat.c.
- *
- * Every member keeps its id and info escaped as they stand in a frame, so
- * that a list is put together by copying: somebody who joins extends the
- * bytes that are there, somebody who leaves makes them stale until they are
- * needed again.  Must never send, log, or look at a clock.
+ * presence.c: the members of one presence channel.  Owns struct member and the
+ * finished bytes of the list; seat.c has the connections of a member.  Every
+ * member keeps its id and info escaped as in a frame, so that a list is made by
+ * copying: a join appends to the bytes, a departure makes them stale until they
+ * are needed again.  Must never send, log, or look at a clock.
  */
 
 #include "broker/channel/presence.h"
@@ -18,7 +16,7 @@
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_write.h"
 
-/* Around one member in the list: quotes and commas, generously. */
+/* Bytes around one member in the list: quotes and commas, rounded up. */
 #define MEMBER_OVERHEAD 4
 
 static bool
@@ -63,7 +61,7 @@ presence_new(struct channel *c)
 	return p;
 }
 
-/* What it costs now; connections behind a member's first one cost more. */
+/* Its cost now; connections after a member's first one cost more. */
 static size_t
 cost(const struct presence *p)
 {
@@ -87,7 +85,7 @@ book(struct presence *p)
 	p->booked = now;
 }
 
-/* Takes the member out of everything and frees it. */
+/* Removes the member from all lists and frees it. */
 static void
 discard(struct member *m)
 {
@@ -184,7 +182,7 @@ insert(struct presence *p, struct member *m, uint64_t stamp)
 		extend_list(p, m);
 }
 
-/* The member has joined as early as this. */
+/* The member joined at this stamp or before it. */
 static void
 move_up(struct member *m, uint64_t stamp)
 {
@@ -208,7 +206,7 @@ presence_has(const struct presence *p, struct str id)
 	return p != NULL && find(p, id) != NULL;
 }
 
-/* With so many bytes more; infos are counted already. */
+/* Is there room for so many bytes more?  Infos are counted already. */
 static bool
 fits(const struct presence *p, size_t more)
 {
@@ -370,7 +368,7 @@ refresh(struct presence *p)
 
 	if (!p->stale && !p->seats.changed)
 		return;
-	if (p->unsorted) /* workers replayed, each in its own order */
+	if (p->unsorted) /* workers replay in their own order */
 		seats_sort_list(&p->order, p->members.n, by_stamp);
 	p->unsorted = false;
 	if (p->ids != NULL)

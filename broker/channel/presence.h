@@ -26,9 +26,9 @@ struct json_writer;
 struct registry;
 
 /*
- * Bytes of the whole list in a frame, and of what else the connections of
- * its members say in user_info; above it nothing new is let in.  Far more
- * than a client reads, far less than a link carries.
+ * Bound in bytes of the list in a frame plus the user_info of all connections;
+ * above it nobody new may join.  Far more than a client reads, far less than a
+ * link carries.
  */
 #define PRESENCE_MAX_BYTES (8u << 20)
 
@@ -37,7 +37,7 @@ struct member {
 	struct list order;   /* in presence->order */
 	struct list suspect; /* its worker died; see presence_drop() */
 	struct presence *presence;
-	double due;         /* a suspect leaves not before that */
+	double due;         /* a suspect stays at least until then */
 	uint64_t stamp;     /* of its place in the order */
 	struct seats seats; /* n == 0: suspect */
 	uint32_t id_len;    /* plain text */
@@ -46,29 +46,29 @@ struct member {
 };
 
 struct presence {
-	struct budget *budget; /* where it is booked, or NULL */
+	struct budget *budget; /* the account it is booked in, or NULL */
 	size_t booked;
-	struct channel *channel; /* whose members these are */
+	struct channel *channel; /* the channel of these members */
 	struct hash members;
 	struct seat_table seats;
 	struct list order;
 	uint64_t rosters;       /* slots whose workers have the roster */
-	bool stale;             /* ids and hash have to be made anew */
+	bool stale;             /* the list's bytes are stale */
 	bool unsorted;          /* a replay came out of order */
-	size_t keys;            /* bytes; with seats.bytes held to the bound */
+	size_t keys;            /* bytes; bounded together with seats.bytes */
 	struct buf *ids, *hash; /* the list as it stands in frames */
 };
 
 /* Members without a connection; see suspects.h. */
 struct suspects {
-	struct list graces;   /* struct grace */
-	struct list recalled; /* struct member: from rosters, in the quiet */
-	struct list untold;   /* likewise: workers may not know them yet */
+	struct list graces;      /* struct grace */
+	struct list recalled;    /* struct member: from rosters, in the quiet */
+	struct list unannounced; /* likewise; workers may not know them yet */
 	ev_timer timer;
 };
 
 enum presence_joined {
-	PRESENCE_FIRST,     /* this user was not there */
+	PRESENCE_FIRST,     /* the user is new */
 	PRESENCE_MORE,      /* one more connection, or back in time */
 	PRESENCE_FULL,      /* more than `max` users: refused */
 	PRESENCE_TOO_LARGE, /* more than PRESENCE_MAX_BYTES: refused */
@@ -76,7 +76,7 @@ enum presence_joined {
 
 enum presence_left {
 	PRESENCE_STAYS,   /* other connections are left */
-	PRESENCE_GONE,    /* that was the last one */
+	PRESENCE_GONE,    /* that was the user's last one */
 	PRESENCE_UNKNOWN, /* there is no such connection */
 };
 
@@ -85,50 +85,55 @@ struct presence *presence_new(struct channel *);
 void presence_free(struct presence *);
 
 /*
- * A connection of this worker joins as user `id`.  info: raw JSON, or empty
- * for null.  stamp: the time order of joining, also of subscriptions that are
- * replayed: the oldest one decides about place and info.
+ * A connection of this worker joins as user `id`. info: raw JSON, or empty for
+ * null. stamp: gives the order of joining, also for replayed subscriptions; the
+ * oldest one decides about place and info.
  */
 struct presence_join {
 	unsigned slot;
 	struct str id, info;
 	uint64_t sid, stamp;
 	uint32_t max; /* distinct users */
-	bool replay;  /* it has been let in before: no bound holds */
+	bool replay;  /* it was admitted before: no bound applies */
 };
 /*
- * Somebody whom clients have been told of and who has no connection: is there
- * as a suspect at the end of *suspects, unless the user is there anyway and
- * only gets this place, if it is older.  info as it stands in frames.  True
- * when it is a suspect now.
+ * Adds a member that clients know and that has no connection, as a suspect at
+ * the end of *suspects.  If the user is a member already, the member only gets
+ * this place, if the place is older. info: as in frames.  True if the user is a
+ * suspect now.
  */
 bool presence_recall(struct presence *, struct str id, struct str info,
     uint64_t stamp, struct list *suspects);
 bool presence_has(const struct presence *, struct str id);
-/* Is the user's oldest subscription the one with this stamp? */
+/* Does the user's oldest subscription have this stamp? */
 bool presence_is_oldest(const struct presence *, struct str id, uint64_t stamp);
 enum presence_joined presence_join(
     struct presence *, const struct presence_join *);
-/* The older one, if the connection is there twice: replays enter it before. */
+/*
+ * Removes a connection; if it is there twice (replays add before they remove),
+ * the older one.
+ */
 enum presence_left presence_leave(
     struct presence *, unsigned slot, uint64_t sid, struct str id);
 /*
- * A connection of this user is about to leave, and its place is kept until
- * then (0: it is not).  The member, if it stays without a connection, too;
- * else NULL.
+ * A connection of this user is about to leave; its place is kept until then (0:
+ * it is not).  The member if it stays without a connection; else NULL.
  */
 struct member *presence_keep(
     struct presence *, struct str id, double now, double until);
-/* One that stays loses this connection; false: it is not there. */
+/* A connection of a member that stays has ended.  False: there is none. */
 bool presence_lose_seat(struct member *, unsigned slot, uint64_t sid);
 /*
- * A worker is gone: its connections vanish.  Users without any other connection
- * stay in the list until `due` and are appended to *suspects; whoever joins
- * again is taken off it.  Returns how many.
+ * A worker is gone: its connections vanish.  Users without another connection
+ * stay in the list until `due` and are appended to *suspects; a user who joins
+ * again is removed from it.  Returns how many became suspects.
  */
 size_t presence_drop(
     struct presence *, unsigned slot, double due, struct list *suspects);
-/* Frees what nobody keeps any more; false: the channel is gone. */
+/*
+ * Frees the members and the channel if nothing keeps them; false: the channel
+ * was freed.
+ */
 bool presence_release(struct registry *, struct channel *);
 /* Removes a suspect for good. */
 void presence_expire(struct member *);
@@ -145,11 +150,11 @@ struct str member_id(const struct member *);
 void member_put_info(struct json_writer *, const struct member *);
 /* The user with this id, or NULL. */
 const struct member *presence_find(const struct presence *, struct str id);
-/* As it stands inside the string `data` of a frame. */
+/* As inside the string `data` of a frame. */
 struct str member_info(const struct member *);
 /*
- * Appends {"presence":{"ids":[…],"hash":{…},"count":n}} as it stands inside
- * the string `data` of a frame.
+ * Appends {"presence":{"ids":[…],"hash":{…},"count":n}} as inside the string
+ * `data` of a frame.
  */
 void presence_write(struct presence *, struct buf **b);
 /* Calls back for each user in the order of joining. */

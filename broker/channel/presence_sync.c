@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * presence_sync.c: keeps the workers' rosters what the members of a channel
- * are.  A worker drops what its roster says already, so that telling once too
- * often does no harm; what it has never been told it can not know, so telling
- * too little does.
+ * presence_sync.c: keeps the workers' rosters equal to the members of a
+ * channel.  A worker drops a change that its roster has already, so that a
+ * repeated message does no harm; a missing one does.
  *
- * A broker forgets its suspects when it dies, and who dies with it is replayed
- * by nobody.  But the clients have seen them come: their workers' rosters name
- * them, and they become suspects of the new broker.  A worker that replays
- * after the quiet time is corrected instead: the others know better.
- *
- * Must never tell a worker of a channel whose roster it has not.
+ * A broker's suspects are lost when it dies, and no worker replays a member
+ * whose worker died with the broker.  But clients have seen such a member join:
+ * their workers' rosters name it, and it becomes a suspect of the new broker.
+ * A worker that replays after the quiet time is corrected instead: the other
+ * workers know better.  Must never send a worker a channel for which it has no
+ * roster.
  */
 
 #include "broker/channel/presence_sync.h"
@@ -48,7 +47,7 @@ give(void *arg, const struct member *mb)
 	ipc_send_member(&g->p->ipc, &g->m);
 }
 
-/* Every member to one worker. */
+/* Sends every member to one worker. */
 static void
 give_all(struct peer *p, struct channel *c, enum member_change change)
 {
@@ -84,7 +83,7 @@ presence_sync_tell_added(
 		.user_id = m->user_id };
 	struct buf *info = NULL;
 
-	if (c->count[p->slot] == 1) /* the newcomer is alone there */
+	if (c->count[p->slot] == 1) /* the new member is alone there */
 		slots &= ~bit_of(p);
 	if (slots == 0)
 		return;

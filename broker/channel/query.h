@@ -3,7 +3,7 @@
 #define BROKER_CHANNEL_QUERY_H
 
 /*
- * Answers the questions of the HTTP API: finished JSON bodies (Pusher
+ * Answers the questions of the HTTP API with finished JSON bodies (Pusher
  * documentation, "HTTP API reference").
  */
 
@@ -15,9 +15,6 @@
 struct broker;
 struct peer;
 
-/* A list of channels is cut off here: the asker has to narrow it. */
-#define QUERY_MAX_BYTES (16u << 20)
-
 /* Lists that take several turns. */
 struct queries {
 	struct list all;
@@ -26,12 +23,9 @@ struct queries {
 void query_init(struct broker *);
 /* Handler of QUERY. */
 int query_on_query(struct peer *, const struct msg_query *);
-/*
- * Goes on with lists that take several turns; true when something is left
- * for the next one.
- */
+/* Continues lists that take several turns; true when work is left. */
 bool query_continue(struct broker *);
-/* Forgets the questions of this worker, or of all (NULL). */
+/* Drops the questions of this worker, or of all (NULL). */
 void query_drop(struct broker *, const struct peer *);
 
 #endif

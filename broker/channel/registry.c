@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * registry.c: the table of channels.  Owns struct channel and the list of
- * occupied channels of each app; knows presence, cache and tally only as
- * reasons to keep a channel.
+ * occupied channels of each app; knows presence, cache and subscription count
+ * only as reasons to keep a channel.
  *
  * A bit in `slots` is set exactly while the count of that slot is not 0, so
  * that the hot path can trust the mask.  Must never send anything and never
@@ -29,14 +29,6 @@ channel_eq(const struct hash_node *n, const void *key)
 	const struct channel *c = container_of(n, const struct channel, node);
 
 	return c->app->num == k->app && str_eq(registry_name(k->r, c), k->name);
-}
-
-static bool
-app_eq(const struct hash_node *n, const void *key)
-{
-	const uint32_t *num = key;
-
-	return container_of(n, const struct registry_app, node)->num == *num;
 }
 
 void
@@ -102,7 +94,7 @@ registry_find(const struct registry *r, uint32_t app, struct str name)
 struct registry_app *
 registry_app_find(const struct registry *r, uint32_t app)
 {
-	struct hash_node *n = hash_find(&r->apps, hash_u64(app), app_eq, &app);
+	struct hash_node *n = hash_find_u64(&r->apps, app);
 
 	return n == NULL ? NULL : container_of(n, struct registry_app, node);
 }
@@ -124,7 +116,7 @@ app_get(struct registry *r, uint32_t num)
 	return a;
 }
 
-/* An open cursor keeps it too, so that its list head stays valid. */
+/* An open cursor keeps the app, too, so that its list head stays valid. */
 static void
 app_release(struct registry *r, struct registry_app *a)
 {
@@ -161,7 +153,10 @@ registry_get(struct registry *r, uint32_t app, struct str name)
 	return c;
 }
 
-/* The last subscription is gone: out of the list, cursors step over it. */
+/*
+ * The last subscription is gone: removes the channel from the list; cursors
+ * step over it.
+ */
 static void
 unlist(struct registry *r, struct channel *c)
 {

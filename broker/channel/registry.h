@@ -3,7 +3,7 @@
 #define BROKER_CHANNEL_REGISTRY_H
 
 /*
- * (app, channel) -> struct channel: who is in it, counted by worker slot.
+ * (app, channel) -> struct channel: its subscriptions, counted by worker slot.
  * A channel exists while it has a subscription, a member, or a cached event.
  */
 
@@ -21,7 +21,7 @@ struct cached;
 struct presence;
 struct subscription_count;
 
-/* Longer names never come from a worker that works. */
+/* A correct worker never sends a longer name. */
 /* "#server-to-user-" and an id of 200 characters of four bytes fit. */
 #define REGISTRY_NAME_MAX 1024
 
@@ -61,9 +61,9 @@ struct registry_cursor {
 struct registry {
 	struct hash channels, apps;
 	/*
-	 * Slots whose workers are gone and whose counts are being taken off.  A
-	 * channel is settled before anybody sees it: settle() does so, and
-	 * returns it, or NULL when that was its end.
+	 * Slots whose workers are gone and whose counts are being removed.
+	 * Every channel is settled before it is used: settle() returns it, or
+	 * NULL if it was freed.
 	 */
 	uint64_t dying;
 	double dead_due[PROC_MAX_WORKERS]; /* when their members leave */
@@ -77,36 +77,37 @@ struct registry {
 };
 
 void registry_init(struct registry *, unsigned nslots, struct budget *);
-/* Frees the channels; presence, cache and tally must be gone. */
+/* Frees the channels; presence, cache and subscription count must be gone. */
 void registry_clear(struct registry *);
 
 struct channel *registry_find(
     const struct registry *, uint32_t app, struct str name);
-/* Finds or makes it.  name: 1 to REGISTRY_NAME_MAX bytes. */
+/* Finds or makes the channel. name: 1 to REGISTRY_NAME_MAX bytes. */
 struct channel *registry_get(struct registry *, uint32_t app, struct str name);
-/* Bytes of a channel with such a name. */
+/* The bytes of a channel with this name. */
 size_t registry_cost(const struct registry *, size_t name_len);
 struct str registry_name(const struct registry *, const struct channel *);
 
-/* One more subscription of this worker. */
+/* Adds one subscription of this worker. */
 void registry_enter(struct registry *, struct channel *, unsigned slot);
-/* One less: 0, or -1 when it had none. */
+/* Removes one: 0, or -1 when there is none. */
 int registry_leave(struct registry *, struct channel *, unsigned slot);
-/* All of this worker's are gone; returns how many there were. */
+/* Removes all subscriptions of this worker; returns how many there were. */
 uint32_t registry_drop(struct registry *, struct channel *, unsigned slot);
-/* The worker of this slot is gone; its members leave then. */
+/* The worker of this slot is gone; its members leave at `due`. */
 void registry_lose(struct registry *, unsigned slot, double due);
-/* What settle() gives, if there is something to settle. */
+/* Returns what settle() returns if there is something to settle. */
 struct channel *registry_settle(const struct registry *, struct channel *);
-/* Frees the channel when nothing keeps it; false: it is gone. */
+/* Frees the channel if nothing keeps it; false: it was freed. */
 bool registry_release(struct registry *, struct channel *);
 
 /* NULL when the app has no channels. */
 struct registry_app *registry_app_find(const struct registry *, uint32_t app);
 
 /*
- * Channels that come or go meanwhile are seen or not; every other one is
- * seen once.  app may be NULL.  Call registry_cursor_close() in any case.
+ * Walks the channels.  Channels that come or go meanwhile are seen or not;
+ * every other one is seen once. app may be NULL. registry_cursor_close() must
+ * be called in any case.
  */
 void registry_cursor_open(struct registry_cursor *, struct registry_app *);
 struct channel *registry_cursor_next(struct registry_cursor *);

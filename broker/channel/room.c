@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * room.c: may a client have something that the broker has to remember?  One
- * question for channels, members, sign-ins and watchlists.
- *
- * Must never refuse a replay: those clients were let in before.
+ * room.c: may the broker store more for a client?  One question for channels,
+ * members, sign-ins and watchlists.  Must never refuse a replay: those clients
+ * were admitted before.
  */
 
 #include "broker/channel/room.h"

@@ -11,8 +11,8 @@ struct broker;
 struct buf;
 
 /*
- * May the broker hold more for this app, perhaps when it gives up some of its
- * cached events?  False: *why says why not; the caller releases it.
+ * May the broker hold more for this app, perhaps after it has dropped some of
+ * the app's cached events?  False: *why is the reason; the caller releases it.
  */
 bool room_for(struct broker *, uint32_t app, struct buf **why);
 

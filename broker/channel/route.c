@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * route.c: the hot path.  One lookup, and for each worker with subscribers a
- * reference to the bytes as they came in.  The frame inside is never looked
- * at; a cache channel keeps a copy of it.
- *
- * Must never copy an event that is passed on, log, or allocate beyond the
- * growth of a queue.
+ * reference to the received bytes.  The frame inside is never looked at; a
+ * cache channel stores a copy of it.  Must never copy an event that is passed
+ * on, log, or allocate except to grow a queue.
  */
 
 #include "broker/channel/route.h"
+
+#include <stddef.h>
+#include <string.h>
 
 #include "broker/channel/cache.h"
 #include "broker/channel/channel_events.h"
@@ -19,13 +20,13 @@
 #include "broker/log/replay.h"
 #include "shared/pusher/frames.h"
 
-/* Its number in the app's log goes into the bytes as they came in. */
+/* The event's number in the app's log is written into the received bytes. */
 static void
-number(struct broker *br, const struct msg_event *m, const struct ipc_in *in)
+number(struct broker *br, struct msg_event *m, const struct ipc_in *in)
 {
-	uint64_t pos = replay_log(br->replay, m);
-
-	memcpy(in->b->data + in->off + IPC_HEAD, &pos, sizeof(pos));
+	m->pos = replay_log(br->replay, m);
+	memcpy(in->b->data + in->off + offsetof(struct msg_event_wire, pos),
+	    &m->pos, sizeof(m->pos));
 }
 
 /* ---- taps ---- */
@@ -63,7 +64,7 @@ tap_event(struct broker *br, const struct msg_event *m, enum route_kind kind)
 	}
 }
 
-/* The same for a change of members; the frame is made for it. */
+/* The same for a change of members; makes the frame. */
 static void
 tap_member(struct broker *br, const struct msg_member *m)
 {
@@ -108,8 +109,10 @@ route_on_event(void *owner, const struct ipc_in *in)
 		tap_event(br, &m,
 		    m.flags & EVENT_CLIENT ? ROUTE_CLIENT : ROUTE_EVENT);
 	c = registry_find(br->registry, m.app, m.channel);
-	if (c == NULL)
+	if (c == NULL || c->slots == 0) {
+		br->events->unheard(br, m.app, m.channel);
 		return 0;
+	}
 	mask = c->slots & ~br->registry->dying;
 	p->targets |= mask;
 	for (; mask != 0; mask &= mask - 1)
@@ -117,7 +120,7 @@ route_on_event(void *owner, const struct ipc_in *in)
 	return 0;
 }
 
-/* The whole of b to each of them; drops the reference. */
+/* Queues all of b to each of them; drops the reference. */
 static void
 spread(struct broker *br, uint64_t slots, struct buf *b)
 {
@@ -202,8 +205,10 @@ route_publish(struct broker *br, struct msg_event *m)
 	if (br->ntaps != 0)
 		tap_event(br, m, ROUTE_EVENT);
 	c = registry_find(br->registry, m->app, m->channel);
-	if (c == NULL)
+	if (c == NULL || c->slots == 0) {
+		br->events->unheard(br, m->app, m->channel);
 		return 0;
+	}
 	send(br, c->slots & ~br->registry->dying, m);
 	return c->total;
 }

@@ -19,7 +19,7 @@ enum route_kind {
 	ROUTE_OWN     /* member_added, subscription_count, ... */
 };
 
-/* Sees every event that passes, while it is in br->taps. */
+/* Sees every passing event while it is in br->taps. */
 struct route_tap {
 	struct list link;
 	void (*event)(
@@ -36,22 +36,21 @@ void route_untap(struct broker *, struct route_tap *);
 /* Handler of EVENT; the owner is a struct peer. */
 int route_on_event(void *owner, const struct ipc_in *);
 /*
- * An event of the broker itself: to everyone in the channel but `except`, on
- * these of its slots.  It carries the number of the message that is being
- * handled, if there is one.
+ * Sends an event of the broker itself to everyone in the channel except
+ * `except`, on these of its slots.  It carries the number of the message that
+ * is being handled, if there is one.
  */
 void route_frame(struct broker *, const struct channel *, uint64_t slots,
     struct str frame, uint64_t except);
 /*
- * The same for a member who comes or goes; fills in app, channel, and the
- * number.
+ * The same for a member that joins or leaves; fills in app, channel and number.
  */
 void route_member(struct broker *, const struct channel *, uint64_t slots,
     struct msg_member *);
 /*
- * An event of the control socket, which gets its number in the app's log.  It
- * is kept as the channel's last one when flags say so; returns how many
- * subscriptions the channel has.
+ * Publishes an event of the control socket, which gets its number in the app's
+ * log. flags say whether it is stored as the channel's last one.  Returns the
+ * number of subscriptions in the channel.
  */
 uint32_t route_publish(struct broker *, struct msg_event *);
 

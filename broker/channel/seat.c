@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * seat.c: the connections of a member of a presence channel, by age.  Owns the
- * seats behind the first one and the references to what all of them say in
- * user_info.
- *
- * The first seat has no node in the table, so that a member with one
- * connection costs nothing more.  New connections come in the order of their
- * stamps; only replays do not, and then the list is sorted when its head is
- * needed.  Must never decide who is a member.
+ * seats after the first one and the references to their user_info.  The first
+ * seat has no node in the table, so that a member with one connection costs
+ * nothing more.  New connections come in the order of their stamps; replays do
+ * not, and then the list is sorted when its head is needed.  Must never decide
+ * who is a member.
  */
 
 #include "broker/channel/seat.h"
@@ -145,7 +143,7 @@ seats_sort_list(
 	free(v);
 }
 
-/* The first connection is gone; the oldest of the others takes its place. */
+/* The first connection is gone; the oldest of the others replaces it. */
 static void
 promote(struct seat_table *t, struct seats *s)
 {

@@ -3,9 +3,9 @@
 #define BROKER_CHANNEL_SEAT_H
 
 /*
- * The connections of one member of a presence channel.  Nearly every member
- * has one: it is `first`, which is found without a search.  Further ones are
- * in a list by their age, and in a table of the channel by their socket id.
+ * The connections of one member of a presence channel.  Nearly every member has
+ * one: `first`, which is found without a search.  Further ones are in a list by
+ * age, and in a table of the channel by socket id.
  */
 
 #include <stdbool.h>
@@ -23,7 +23,7 @@ struct seat {
 };
 
 struct seats {
-	struct seat first; /* the oldest; n == 0: the last one that was */
+	struct seat first; /* the oldest; n == 0: the last one, now gone */
 	struct list more;  /* the others */
 	uint32_t n;
 	bool mixed; /* `more` is not in the order of the stamps */
@@ -33,7 +33,7 @@ struct seats {
 struct seat_table {
 	struct hash more; /* all connections but the first ones */
 	size_t bytes;     /* of all infos; equal ones of a member count once */
-	bool changed;     /* the info of some first connection is another */
+	bool changed;     /* a first connection has another info */
 };
 
 void seats_init(struct seats *);
@@ -45,15 +45,15 @@ void seats_forget_info(struct seat_table *, struct buf *info);
 /* Takes the seat's reference to its info. */
 void seats_add(struct seat_table *, struct seats *, struct seat);
 /*
- * False: there is no such connection.  When it is there twice (a replay enters
- * both before it reads that one has ended), the older one leaves.
+ * False: there is no such connection.  If it is there twice (a replay adds both
+ * before it reads that one has ended), the older one leaves.
  */
 bool seats_remove(
     struct seat_table *, struct seats *, unsigned slot, uint64_t sid);
 /* All connections of a worker are gone. */
 void seats_drop(struct seat_table *, struct seats *, unsigned slot);
 
-/* Puts the n elements of a list in order; compare() gets struct list **. */
+/* Sorts the n elements of a list; compare() gets struct list **. */
 void seats_sort_list(
     struct list *, size_t n, int (*compare)(const void *, const void *));
 

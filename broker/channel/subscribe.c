@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * subscribe.c: what happens when a connection enters or leaves a channel.
- * Owns the members' lives (struct presence of a channel) and the order of
- * what follows (protocol reference, 10.2): the joiner's confirmation, then
- * its cached event, then member_added to the others, then the count.
- *
- * The newcomer's bit is set before member_added goes out, which therefore
- * reaches its own worker behind its SUB_DONE; `except` keeps it from itself.
- * Must never answer a replay.
+ * subscribe.c: a connection enters or leaves a channel.  Owns the members'
+ * lives (struct presence of a channel) and the order of the messages (protocol
+ * reference, 10.2): the joiner's confirmation, then its cached event, then
+ * member_added to the others, then the count.  The newcomer's bit is set before
+ * member_added goes out, so that it reaches the newcomer's worker after
+ * SUB_DONE; `except` keeps it from the newcomer.  Must never answer a replay.
  */
 
 #include "broker/channel/subscribe.h"
@@ -22,8 +20,8 @@
 #include "broker/channel/subscription_count.h"
 #include "broker/channel/suspects.h"
 #include "broker/core/core.h"
+#include "broker/link/answers.h"
 #include "broker/link/peer.h"
-#include "broker/link/resync.h"
 #include "broker/log/replay.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
@@ -37,7 +35,7 @@
 
 #define REFUSED 413 /* SUB_DONE.status */
 
-/* pusher_internal:subscription_succeeded as things are now. */
+/* Makes pusher_internal:subscription_succeeded for the present members. */
 static void
 write_confirmation(struct broker *br, struct channel *c, struct buf **b)
 {
@@ -92,7 +90,9 @@ answer(
 	ipc_send_sub_done(&p->ipc, &done);
 }
 
-/* It has left again, but every question has an answer: somebody counts. */
+/*
+ * It has left already, but every question needs an answer: workers count them.
+ */
 static void
 answer_gone(struct peer *p, const struct msg_sub *m, uint64_t stamp)
 {
@@ -108,12 +108,38 @@ subscribe_answer(struct peer *p, const struct msg_sub *m, uint64_t stamp)
 {
 	struct channel *c = registry_find(p->br->registry, m->app, m->channel);
 
-	if (resync_is_on(p->br))
-		resync_put_off(p, subscribe_answer, m, stamp);
-	else if (c != NULL)
+	if (c != NULL)
 		answer(p, c, m, stamp);
 	else
 		answer_gone(p, m, stamp);
+}
+
+/* Sends the confirmation alone, once more. */
+static void
+answer_again(struct peer *p, const struct msg_sub *m, uint64_t stamp)
+{
+	struct channel *c = registry_find(p->br->registry, m->app, m->channel);
+	struct buf **b = broker_scratch(p->br);
+	struct msg_sub_done done = {
+		.sid = m->sid, .ref = m->ref, .stamp = stamp
+	};
+
+	if (c == NULL)
+		return;
+	write_confirmation(p->br, c, b);
+	done.frames = buf_str(*b);
+	ipc_send_sub_done(&p->ipc, &done);
+}
+
+/* Answers now, or when it is the turn of this connection. */
+static void
+answer_in_turn(struct peer *p, answer_fn fn, const struct msg_sub *m,
+    uint64_t seq, uint64_t stamp)
+{
+	if (answers_must_wait(p))
+		answers_put_off(p, fn, m, seq, stamp);
+	else
+		fn(p, m, stamp);
 }
 
 static void
@@ -150,8 +176,8 @@ refuse_member(struct peer *p, const struct msg_sub *m, enum presence_joined why,
 }
 
 /*
- * A channel that is not there yet costs memory, and each member does.  False:
- * the app holds too much, and the client has been told.
+ * A new channel costs memory, and so does each member.  False: the app holds
+ * too much, and the client has been told.
  */
 static bool
 has_room(struct peer *p, const struct msg_sub *m)
@@ -167,7 +193,7 @@ has_room(struct peer *p, const struct msg_sub *m)
 	return false;
 }
 
-/* Does the message make sense at all? */
+/* Is the message valid? */
 static bool
 is_sound(struct str channel, struct str user_id)
 {
@@ -179,13 +205,13 @@ is_sound(struct str channel, struct str user_id)
 	return presence == (user_id.n > 0) && user_id.n <= ID_MAX;
 }
 
-/* Workers that do not know this suspect yet shall, before it is none. */
+/* Workers that do not know this suspect must learn of it before it ends. */
 static void
 tell_untold(struct broker *br, const struct presence *p, struct str id)
 {
 	const struct member *m;
 
-	if (list_is_empty(&br->suspects->untold))
+	if (list_is_empty(&br->suspects->unannounced))
 		return;
 	m = presence_find(p, id);
 	if (m != NULL && m->seats.n == 0)
@@ -197,7 +223,7 @@ join(struct broker *br, struct channel *c, const struct msg_sub *m,
     const struct presence_join *j)
 {
 	if (m->user_id.n == 0)
-		return PRESENCE_MORE; /* no members here, so nobody is told */
+		return PRESENCE_MORE; /* no members here, so no event */
 	if (c->presence == NULL) {
 		c->presence = presence_new(c);
 		c->presence->budget = br->budget;
@@ -207,8 +233,8 @@ join(struct broker *br, struct channel *c, const struct msg_sub *m,
 }
 
 /*
- * The old broker has answered, but perhaps not told the others; the replay
- * has entered it here.
+ * The old broker has answered, but may not have told the others; the replay has
+ * entered it here.
  */
 static int
 announce(struct peer *p, const struct msg_sub *m)
@@ -225,8 +251,9 @@ announce(struct peer *p, const struct msg_sub *m)
 }
 
 /*
- * A replay is of somebody whom others know already, unless this broker has
- * told them that he left: it knew the worker, and the link was gone for long.
+ * Other clients know a replayed member already, unless this broker has told
+ * them that the member left: it knew the worker, and the link was down for
+ * long.
  */
 int
 subscribe_on_sub(struct peer *p, const struct msg_sub *m)
@@ -257,7 +284,10 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 		j.stamp = ++br->stamp;
 	if (a != NULL)
 		j.max = a->app.max_presence_members;
-	/* It asks once more: it has read the refusal, and owes no UNSUB. */
+	/*
+	 * The client asks again: its worker has read the refusal, so no UNSUB
+	 * follows.
+	 */
 	peer_was_refused(p, m->sid, m->channel);
 	if (!replay && !has_room(p, m))
 		return 0;
@@ -272,7 +302,7 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 	br->events->entered(
 	    br, c, joined == PRESENCE_FIRST ? m->user_id : S(""));
 	if (!replay)
-		subscribe_answer(p, m, j.stamp);
+		answer_in_turn(p, subscribe_answer, m, m->seq, j.stamp);
 	else
 		replay_recall(
 		    br->replay, m->app, m->sid, m->channel, m->pos, m->back);
@@ -286,24 +316,21 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 int
 subscribe_on_sub_again(struct peer *p, const struct msg_sub_again *m)
 {
-	struct broker *br = p->br;
-	struct buf **b = broker_scratch(br);
-	struct msg_sub_done done = {
-		.sid = m->sid, .ref = m->ref, .stamp = m->stamp
-	};
-	struct channel *c = registry_find(br->registry, m->app, m->channel);
+	struct channel *c = registry_find(p->br->registry, m->app, m->channel);
+	struct msg_sub q = { .app = m->app,
+		.sid = m->sid,
+		.ref = m->ref,
+		.channel = m->channel };
 
 	if (c == NULL || c->count[p->slot] == 0)
 		return -1;
-	write_confirmation(br, c, b);
-	done.frames = buf_str(*b);
-	ipc_send_sub_done(&p->ipc, &done);
+	answer_in_turn(p, answer_again, &q, 0, m->stamp);
 	return 0;
 }
 
 /*
- * A member whose connection with a session has broken stays for
- * presence_grace, also when it is another connection that goes last.
+ * A member whose connection with a session broke stays for presence_grace, also
+ * if another connection is the last to leave.
  */
 static enum presence_left
 leave(struct peer *p, struct channel *c, const struct msg_unsub *m)
@@ -338,6 +365,7 @@ subscribe_on_unsub(struct peer *p, const struct msg_unsub *m)
 	peer_number(p, m->seq);
 	if (peer_was_refused(p, m->sid, m->channel))
 		return 0;
+	answers_replace(p, m->sid, m->channel, answer_gone);
 	replay_left(br->replay, m->app, m->sid, m->channel);
 	c = registry_find(br->registry, m->app, m->channel);
 	if (c == NULL || c->count[slot] == 0)
@@ -363,33 +391,53 @@ subscribe_on_unsub(struct peer *p, const struct msg_unsub *m)
 
 /* ---- sessions ---- */
 
+/* Another connection has the session from now on. */
+static void
+tell_taken(struct broker *br, unsigned slot, uint64_t sid)
+{
+	struct msg_session_ok m = { .sid = sid, .row = UINT32_MAX };
+
+	if (br->peers[slot] != NULL && ipc_is_open(&br->peers[slot]->ipc))
+		ipc_send_session_ok(&br->peers[slot]->ipc, &m);
+}
+
 int
 subscribe_on_session(struct peer *p, const struct msg_session *m)
 {
 	struct broker *br = p->br;
 	const struct app_log *l = app_logs_find(&br->replay->logs, m->app);
 	struct resume_hello h = { .app = m->app,
+		.peer = m->peer,
 		.id = m->id,
 		.sid = m->sid,
 		.slot = (unsigned)p->slot,
 		.now = broker_now(),
 		.replay = m->replay };
 	struct msg_session_ok ok = { .sid = m->sid, .row = UINT32_MAX };
+	struct resumes *all = &br->replay->sessions;
 	const struct resume_session *s = NULL;
+	const struct session_row *row;
+	uint64_t old;
+	unsigned slot;
 
 	if (!session_id_is_valid(m->id))
 		return -1;
 	if (l != NULL) {
 		h.epoch = ring_epoch(l->ring);
-		s = resumes_attach(&br->replay->sessions, &h);
+		s = resumes_find(all, m->app, m->id);
+		row = s == NULL ? NULL : resumes_row(all, s);
+		old = s == NULL || !s->attached ? 0 : row->sid;
+		slot = s == NULL ? 0 : row->slot;
+		s = resumes_attach(all, &h);
+		if (s != NULL && old != 0)
+			tell_taken(br, slot, old);
 	}
 	if (s != NULL)
-		ok.row = s->row;
-	else if (l != NULL && !m->replay &&
-	    resumes_is_full(&br->replay->sessions, h.now))
+		ok.row = (uint32_t)(s - all->v);
+	else if (l != NULL && !m->replay && resumes_is_full(all, h.now))
 		log_warnx("all %u rows of resume_sessions have a connection: "
-			  "new sessions are told off (full)",
-		    br->replay->sessions.table->cap);
+			  "new sessions are refused (full)",
+		    all->table->cap);
 	ipc_send_session_ok(&p->ipc, &ok);
 	return 0;
 }

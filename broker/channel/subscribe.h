@@ -3,8 +3,8 @@
 #define BROKER_CHANNEL_SUBSCRIBE_H
 
 /*
- * Into a channel and out of it: registry, members, the answer, and what the
- * others are told.
+ * Entering and leaving a channel: registry, members, the answer, and the events
+ * to the other members.
  */
 
 #include <stdbool.h>
@@ -16,7 +16,7 @@ struct broker;
 struct channel;
 struct peer;
 
-/* SUB_DONE for somebody who has been let in; later, while all is quiet. */
+/* Sends SUB_DONE for a connection that was admitted (an answer_fn). */
 void subscribe_answer(struct peer *, const struct msg_sub *, uint64_t stamp);
 
 /* Handlers of SUB, SUB_AGAIN, UNSUB. */
@@ -24,7 +24,7 @@ int subscribe_on_sub(struct peer *, const struct msg_sub *);
 int subscribe_on_sub_again(struct peer *, const struct msg_sub_again *);
 int subscribe_on_unsub(struct peer *, const struct msg_unsub *);
 
-/* Takes the members away from all channels, without a word (at the end). */
+/* Removes the members from all channels without events (at the exit). */
 void subscribe_clear(struct broker *);
 
 /* Handlers of SESSION and SESSION_END. */

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * subscription_count.c: who is due to be told the subscription count, and when.
- * Owns struct subscription_count, which a channel has from its first change
- * until its last subscriber has left, so that the pause between two events is
- * kept.
- *
- * Must never tell a channel with members: they have member_added.
+ * subscription_count.c: when subscribers are told the subscription count.  Owns
+ * struct subscription_count, which a channel has from its first change until
+ * its last subscriber has left, so that the pause between two events is
+ * observed.  Must never tell a channel with members: they get member_added.
  */
 
 #include "broker/channel/subscription_count.h"
@@ -23,7 +21,7 @@
 #include "shared/base/xmalloc.h"
 #include "shared/pusher/frames.h"
 
-#define TOGETHER 0.05    /* seconds: changes within are one */
+#define TOGETHER 0.05    /* seconds: changes within are one event */
 #define MANY 100         /* subscribers; above them: */
 #define ALL_AT_ONCE 1000 /* channels in one turn */
 #define PAUSE 5.         /* seconds between two events */
@@ -32,7 +30,7 @@ struct subscription_count {
 	ev_timer timer;
 	struct broker *br;
 	struct channel *channel;
-	double told; /* broker_now() of the last event, or 0 */
+	double sent_at; /* broker_now() of the last event, or 0 */
 };
 
 #define COUNT_COST (sizeof(struct subscription_count) + BUDGET_BLOCK)
@@ -56,13 +54,13 @@ forget(struct channel *c)
 	c->count_due = NULL;
 }
 
-/* Seconds until many subscribers may be told again. */
+/* Seconds until a large channel may be told again. */
 static double
 pause_left(const struct subscription_count *t, double now)
 {
-	if (t->channel->total <= MANY || t->told == 0)
+	if (t->channel->total <= MANY || t->sent_at == 0)
 		return 0;
-	return MAX(t->told + PAUSE - now, 0.);
+	return MAX(t->sent_at + PAUSE - now, 0.);
 }
 
 static void
@@ -77,19 +75,19 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 
 	c = registry_settle(br->registry, c);
 	if (c == NULL || c->count_due == NULL || ev_is_active(w))
-		return; /* nobody is left, or the new count comes soon */
+		return; /* no subscribers, or the new count comes soon */
 	if (!is_wanted(br, c)) {
 		forget(c);
 		registry_release(br->registry, c);
 		return;
 	}
 	wait = pause_left(t, now);
-	if (wait > 0) { /* they have become many meanwhile */
+	if (wait > 0) { /* the channel has become large meanwhile */
 		ev_timer_set(w, wait, 0.);
 		ev_timer_start(br->loop, w);
 		return;
 	}
-	t->told = now;
+	t->sent_at = now;
 	b = broker_scratch(br);
 	frame_subscription_count(b, registry_name(br->registry, c), c->total);
 	route_frame(br, c, c->slots, buf_str(*b), 0);
@@ -119,7 +117,7 @@ subscription_count_changed(struct broker *br, struct channel *c)
 	    (c->total > MANY ||
 		ev_timer_remaining(br->loop, &t->timer) <= 2 * TOGETHER))
 		return;
-	ev_timer_stop(br->loop, &t->timer); /* no longer many: sooner */
+	ev_timer_stop(br->loop, &t->timer); /* no longer large: sooner */
 	wait = MAX(pause_left(t, broker_now()), TOGETHER);
 	ev_timer_set(&t->timer, wait, 0.);
 	ev_timer_start(br->loop, &t->timer);

@@ -22,13 +22,13 @@ struct subscription_counts {
 	struct hash_cursor at;
 };
 
-/* The channel has one subscription more or less. */
+/* The channel has gained or lost one subscription. */
 void subscription_count_changed(struct broker *, struct channel *);
-/* Subscriptions may have gone unseen. */
+/* Subscriptions may have changed unnoticed: checks all channels ... */
 void subscription_count_all(struct broker *);
-/* … a portion in each turn; true: more are left. */
+/* ... a portion in each turn; true: work is left. */
 bool subscription_count_go_on(struct broker *);
-/* Forgets everything that is due (at the end). */
+/* Drops all pending counts (at the exit). */
 void subscription_count_clear(struct broker *);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * suspects.c: members without a connection.  Owns the lists of them: one for
- * each length of time: in such a list members leave in the order they came.
+ * suspects.c: members without a connection.  Owns one list for each length of
+ * grace: in such a list members leave in the order in which they were added.
  */
 
 #include "broker/channel/suspects.h"
@@ -72,7 +72,7 @@ run(struct broker *br)
 	double left;
 
 	if (m == NULL || resync_is_on(br))
-		return; /* suspects_on_live() begins anew */
+		return; /* suspects_on_live() starts again */
 	left = MAX(m->due - broker_now(), 0.);
 	if (ev_is_active(w) && ev_timer_remaining(br->loop, w) <= left)
 		return;
@@ -127,7 +127,7 @@ app_grace(const struct broker *br, const struct member *m)
 	return a == NULL ? 0 : a->app.presence_grace;
 }
 
-/* Nearly always at the end: only a clock that waited changes the order. */
+/* Nearly always at the end: only a clock that was stopped changes the order. */
 static void
 insert(struct broker *br, struct member *m, uint64_t seconds)
 {
@@ -146,7 +146,7 @@ suspects_add(struct broker *br, struct member *m)
 	run(br);
 }
 
-/* Any of them may have a session: none leaves before either time is over. */
+/* Any of them may have a session: none leaves before both times are over. */
 static void
 add_dead(struct broker *br, struct member *m)
 {
@@ -170,8 +170,8 @@ suspects_add_dead(struct broker *br, struct list *members)
 }
 
 /*
- * A member that rosters recalled and that is not back has died together with
- * the old broker, or shortly before.
+ * A member that rosters name and that is not back died with the old broker, or
+ * shortly before.
  */
 void
 suspects_on_live(struct broker *br)
@@ -181,9 +181,9 @@ suspects_on_live(struct broker *br)
 
 	ev_timer_stop(br->loop, &s->timer);
 	LIST_FOREACH(e, &s->graces)
-		list_splice(
-		    &s->untold, &LIST_ITEM(e, struct grace, link)->members);
-	list_splice(&s->untold, &s->recalled);
+		list_splice(&s->unannounced,
+		    &LIST_ITEM(e, struct grace, link)->members);
+	list_splice(&s->unannounced, &s->recalled);
 }
 
 bool
@@ -192,9 +192,10 @@ suspects_go_on(struct broker *br)
 	double due = broker_now() + (double)br->conf->crash_grace;
 	struct suspects *s = br->suspects;
 
-	for (unsigned n = AT_ONCE; n > 0 && !list_is_empty(&s->untold); n--) {
+	for (unsigned n = AT_ONCE; n > 0 && !list_is_empty(&s->unannounced);
+	     n--) {
 		struct member *m =
-		    LIST_ITEM(s->untold.next, struct member, suspect);
+		    LIST_ITEM(s->unannounced.next, struct member, suspect);
 
 		list_remove(&m->suspect);
 		m->due = due;
@@ -202,7 +203,7 @@ suspects_go_on(struct broker *br)
 		presence_sync_tell_suspect(br, m);
 	}
 	run(br);
-	return !list_is_empty(&s->untold);
+	return !list_is_empty(&s->unannounced);
 }
 
 void
@@ -212,7 +213,7 @@ suspects_init(struct broker *br)
 
 	list_init(&s->graces);
 	list_init(&s->recalled);
-	list_init(&s->untold);
+	list_init(&s->unannounced);
 	ev_init(&s->timer, on_timer);
 	s->timer.data = br;
 }

@@ -3,9 +3,9 @@
 #define BROKER_CHANNEL_SUSPECTS_H
 
 /*
- * Members without a connection, who leave in a while unless they come back:
- * their worker or the broker died (crash_grace), or their connection with a
- * session broke (presence_grace of the app).
+ * Members without a connection.  They leave after a while unless they come
+ * back: their worker or the broker died (crash_grace), or their connection with
+ * a session broke (presence_grace of the app).
  */
 
 #include <stdbool.h>
@@ -22,7 +22,7 @@ void suspects_add(struct broker *, struct member *);
 void suspects_add_dead(struct broker *, struct list *members);
 /* The replay is over: members that no worker has replayed become suspects. */
 void suspects_on_live(struct broker *);
-/* Does so with a portion of them in each turn; true: more are left. */
+/* Handles a portion of them in each turn; true: work is left. */
 bool suspects_go_on(struct broker *);
 
 #endif

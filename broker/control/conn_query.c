@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * conn_query.c: asks the workers about their connections, for pusherctl.  Owns
- * struct conn_query.
- *
- * Lists go from worker to worker, one portion at a time; the next portion is
- * requested once the client has room for it, so that a list of any length
- * costs one portion of memory.  All workers close connections in parallel.
+ * struct conn_query.  A list goes from worker to worker, one portion at a time;
+ * the next portion is requested when the client has room for it, so that a list
+ * of any length costs one portion of memory.  All workers close connections in
+ * parallel.
  */
 
 #include "broker/control/conn_query.h"
@@ -23,7 +22,7 @@ struct conn_query {
 	struct control_job job;
 	struct msg_conn_query what; /* its texts lie in `text` */
 	uint64_t waits;    /* bit per worker that owes CONN_QUERY_ROWS */
-	uint64_t open;     /* … whose list is not complete */
+	uint64_t open;     /* ... whose list is incomplete */
 	unsigned next;     /* lists: the worker to ask next */
 	uint64_t n, limit; /* connections */
 	char text[];
@@ -67,7 +66,7 @@ killed_row(struct conn_query *s)
 	verb_row_end(s->job.cc, &w);
 }
 
-/* The answer ends, and with it the query. */
+/* Ends the answer and the query. */
 static void
 finish(struct conn_query *s)
 {
@@ -88,7 +87,7 @@ ask(struct conn_query *s, unsigned slot)
 	ipc_send_conn_query(&s->job.cc->br->peers[slot]->ipc, &s->what);
 }
 
-/* Lists: the next worker that there is. */
+/* Lists: the next worker. */
 static void
 ask_next(struct conn_query *s)
 {
@@ -102,7 +101,7 @@ ask_next(struct conn_query *s)
 		finish(s);
 }
 
-/* Lists: true when no worker owes rows, so that one can be asked. */
+/* Lists: true when no worker owes rows, so that the next can be asked. */
 static bool
 is_ready(const struct control_job *job)
 {
@@ -179,7 +178,7 @@ conn_query_begin(struct control_client *cc, const struct msg_conn_query *what,
 		finish(s);
 }
 
-/* One line each; true when that is enough. */
+/* Writes one line for each; true when the limit is reached. */
 static bool
 pass_rows(struct conn_query *s, struct str rows)
 {
@@ -214,7 +213,7 @@ conn_query_on_rows(struct peer *p, const struct msg_conn_query_rows *m)
 		if (s->open == 0)
 			finish(s);
 		else
-			killed_row(s); /* it goes on */
+			killed_row(s); /* the query continues */
 	} else if (pass_rows(s, m->rows) || (s->n > 0 && s->what.sid != 0)) {
 		finish(s);
 	}

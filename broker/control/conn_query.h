@@ -15,8 +15,9 @@ struct control_client;
 struct peer;
 
 /*
- * what: CONN_QUERY without its id; its texts are copied.  limit: the number of
- * rows, 0: all.  The rows and the end of the answer follow.
+ * Asks the workers.  what: CONN_QUERY without its id; its texts are copied.
+ * limit: the number of rows, 0: all.  The rows and the end of the answer
+ * follow.
  */
 void conn_query_begin(
     struct control_client *, const struct msg_conn_query *what, uint64_t limit);

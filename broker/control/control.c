@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * control.c: the broker's end of pusherctl.  Owns struct control_client: one
- * connection, one question and its answer.  The mode of the socket file
- * decides who may connect.
- *
- * A client that sends nonsense is dropped.  Must never wait for a client.
+ * connection, one question and its answer.  The mode of the socket file decides
+ * who may connect.  A client that sends an invalid message is dropped.  Must
+ * never wait for a client.
  */
 
 #include "broker/control/control.h"
@@ -57,11 +56,10 @@ on_hello(void *owner, const struct ipc_in *in)
 	if (cc->hello || msg_ctl_hello_get(&m, in->body) == -1)
 		return -1;
 	cc->hello = true;
+	if (m.scope.n > 0)
+		cc->scope = str_dup(m.scope);
 	if (!str_eq(m.build, S(PUSHERD_VERSION)))
-		control_fail(cc,
-		    "pusherctl is version %.*s, but the running pusherd is "
-		    "version %s: restart it, or use its pusherctl",
-		    (int)MIN(m.build.n, 64), m.build.p, PUSHERD_VERSION);
+		cc->version = xstrndup(m.build.p, MIN(m.build.n, 64));
 	return 0;
 }
 
@@ -74,14 +72,47 @@ on_ask(void *owner, const struct ipc_in *in)
 	if (!cc->hello || cc->asked || msg_ctl_ask_get(&m, in->body) == -1)
 		return -1;
 	cc->asked = true;
-	if (!cc->ended)
+	if (cc->version != NULL && !str_starts(m.verb, S("upgrade")))
+		control_fail(cc,
+		    "pusherctl is version %s, but the running pusherd is "
+		    "version %s: `pusherctl upgrade`, or use its pusherctl",
+		    cc->version, PUSHERD_VERSION);
+	else if (!cc->ended)
 		verb_run(cc, m.verb, m.args);
 	return 0;
+}
+
+static int
+on_out(void *owner, const struct ipc_in *in)
+{
+	struct control_client *cc = owner;
+	struct msg_ctl_out m;
+
+	if (msg_ctl_out_get(&m, in->body) == -1)
+		return -1;
+	if (cc->job != NULL && cc->job->ops->out != NULL)
+		return cc->job->ops->out(cc->job, m.bytes);
+	return cc->ended ? 0 : -1;
+}
+
+static int
+on_exit_code(void *owner, const struct ipc_in *in)
+{
+	struct control_client *cc = owner;
+	struct msg_ctl_exit m;
+
+	if (msg_ctl_exit_get(&m, in->body) == -1)
+		return -1;
+	if (cc->job != NULL && cc->job->ops->exit_code != NULL)
+		return cc->job->ops->exit_code(cc->job, &m);
+	return cc->ended ? 0 : -1;
 }
 
 static const ipc_handler handlers[IPC_NTYPES] = {
 	[IPC_CTL_HELLO] = on_hello,
 	[IPC_CTL_ASK] = on_ask,
+	[IPC_CTL_OUT] = on_out,
+	[IPC_CTL_EXIT] = on_exit_code,
 };
 
 static const struct ipc_ops ops = {
@@ -103,7 +134,7 @@ on_accept(struct ev_loop *loop, ev_io *w, int revents)
 		return;
 	cc = xcalloc(1, sizeof(*cc));
 	if (sock_peer(fd, &cc->pid, &cc->uid, &gid) == -1) {
-		log_warn("control: credentials");
+		log_warn("control: cannot read who connects");
 		close(fd);
 		free(cc);
 		return;
@@ -143,6 +174,8 @@ reap(struct broker *br)
 
 	LIST_FOREACH_SAFE(e, tmp, &br->control->gone) {
 		list_remove(e);
+		free(LIST_ITEM(e, struct control_client, link)->scope);
+		free(LIST_ITEM(e, struct control_client, link)->version);
 		free(LIST_ITEM(e, struct control_client, link));
 	}
 }

@@ -26,9 +26,9 @@ void control_init(struct broker *);
 /* Starts to accept on this descriptor; -1: there is no control socket. */
 void control_start(struct broker *, int fd);
 void control_clear(struct broker *);
-/* Sends what is queued; true when there was something. */
+/* Sends queued bytes; true when there were any. */
 bool control_flush(struct broker *);
-/* The end of a turn: frees; true when a job has more to write. */
+/* The end of a turn: frees clients; true when a job has more to write. */
 bool control_reap(struct broker *);
 /* Once a second: drops clients that neither ask nor read. */
 void control_tick(struct broker *);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * control_job.c: rows and ends for clients of the control socket, and the jobs
- * that write them over several turns.  Owns the list of jobs.
- *
- * A client that does not read gets no more rows than fit its bound.  Must
- * never delay the workers: a job writes one portion in a turn.
+ * that write them over several turns.  Owns the list of jobs.  A client that
+ * does not read gets no more rows than its bound allows.  Must never delay the
+ * workers: a job writes one portion in a turn.
  */
 
 #include "broker/control/control_job.h"

@@ -26,27 +26,35 @@ struct control_client {
 	uid_t uid;
 	pid_t pid;
 	bool hello, asked, ended;
+	char *version;           /* of pusherctl, when it is another one */
+	char *scope;             /* the only app it may ask about, or NULL */
 	double moved;            /* broker_now() of the last progress */
-	uint64_t sent;           /* bytes that had left then */
-	struct control_job *job; /* NULL: nothing goes on */
+	uint64_t sent;           /* bytes sent up to then */
+	struct control_job *job; /* NULL: no job */
 };
 
-/* Each of them may be NULL. */
+/* Each function may be NULL. */
 struct control_job_ops {
-	/* Would step() do anything?  NULL: always. */
+	/* Has step() work to do?  NULL: always. */
 	bool (*is_ready)(const struct control_job *);
 	/* Writes one portion of the answer. */
 	void (*step)(struct control_job *);
 	/* Once a second. */
 	void (*tick)(struct control_job *);
 	/*
-	 * The worker has answered this ping, and all before it; UINT64_MAX:
+	 * The worker has answered this ping and all earlier ones; UINT64_MAX:
 	 * the worker is gone.
 	 */
 	void (*pong)(struct control_job *, unsigned slot, uint64_t id);
 	/* NULL: free(3) is enough. */
 	void (*free)(struct control_job *);
-	bool endless; /* a client without anything to read stays */
+	/*
+	 * The client has sent more after its question; -1: the message is
+	 * invalid.
+	 */
+	int (*out)(struct control_job *, struct str bytes);
+	int (*exit_code)(struct control_job *, const struct msg_ctl_exit *);
+	bool endless; /* a client that has nothing to read stays */
 };
 
 /* The first member of each job. */
@@ -75,14 +83,14 @@ void control_job_drop(struct control_client *);
 void control_jobs_step(struct broker *);
 void control_jobs_tick(struct broker *);
 void control_jobs_pong(struct broker *, unsigned slot, uint64_t id);
-/* True when a job has something to write for the next turn. */
+/* True when a job has more to write in the next turn. */
 bool control_jobs_wait(const struct broker *);
 
-/* May another row be queued?  Above the bound, rows wait or are lost. */
+/* May another row be queued?  Above the bound, rows wait or are dropped. */
 bool control_has_room(const struct control_client *);
-/* A finished row; takes what was written. */
+/* Queues a finished row; takes what json_write has made. */
 void control_row(struct control_client *, struct json_writer *);
-/* The end of the answer.  Both free the job, and do nothing after the end. */
+/* Ends the answer.  Both free the job, and do nothing after the end. */
 void control_end(struct control_client *);
 void control_fail(struct control_client *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

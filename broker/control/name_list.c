@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * name_list.c: a copy of names, so that a long list can be written over many
- * turns while its entries come and go.  A row is looked up when it is written.
- * Owns struct name_list.
+ * turns while its entries come and go.  An entry is looked up when its row is
+ * written.  Owns struct name_list.
  */
 
 #include "broker/control/name_list.h"
@@ -42,7 +42,7 @@ name_list_new(name_list_row row, struct str about)
 	return s;
 }
 
-/* name.p is set when all are there: the bytes may move until then. */
+/* name.p is set when all names are there: the bytes may move until then. */
 void
 name_list_add(struct name_list *s, const struct broker_app *a, struct str name)
 {
@@ -64,7 +64,7 @@ by_app_and_name(const void *a, const void *b)
 	return r != 0 ? r : str_cmp(x->name, y->name);
 }
 
-/* The next portion of rows; the end after the last one. */
+/* Writes the next portion of rows; the end after the last one. */
 static void
 step(struct control_job *job)
 {

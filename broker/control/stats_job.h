@@ -17,8 +17,8 @@ typedef void (*stats_job_then)(
     struct control_client *, const struct stats_args *);
 
 /*
- * Calls then(), which ends the answer, once the workers have reported or
- * TOTALS_WAIT has passed; perhaps at once.
+ * Calls then(), which ends the answer, when the workers have reported or
+ * TOTALS_WAIT has passed; perhaps before it returns.
  */
 void stats_job_begin(
     struct control_client *, const struct stats_args *, stats_job_then);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tail.c: copies of passing events for `pusherctl tail`.  Owns struct tail.
- *
- * An event that finds no room in the client's queue is counted and lost for
- * this client.  Must never delay an event, and never write one to the log.
+ * tail.c: copies of passing events for `pusherctl tail`.  Owns struct tail.  An
+ * event that has no room in the client's queue is counted and dropped for this
+ * client.  Must never delay an event, and never write one to the log.
  */
 
 #include "broker/control/tail.h"
@@ -31,12 +30,12 @@ struct tail {
 	struct control_job job;
 	struct route_tap tap;
 	struct tailing what;
-	bool behind;     /* it reads the log */
-	uint64_t at;     /* how far; see ring_next() */
-	uint64_t next;   /* the number that comes there; 0: any */
-	uint64_t missed; /* events that the client has not been told of yet */
+	bool behind;     /* reads the log, at first or for want of room */
+	uint64_t at;     /* its position; see ring_next() */
+	uint64_t next;   /* the next record's number; 0: any */
+	uint64_t missed; /* dropped events that were not reported yet */
 	size_t pattern_len;
-	char pattern[]; /* of the channel, with * and ?; empty: any */
+	char pattern[]; /* of the channel, with * and ?; empty: all */
 };
 
 static struct tail *
@@ -45,7 +44,7 @@ tail_of(struct control_job *job)
 	return container_of(job, struct tail, job);
 }
 
-/* Says what was missed; false: there is no room. */
+/* Reports dropped events; false: there is no room. */
 static bool
 catch_up(struct tail *t)
 {
@@ -93,11 +92,12 @@ now_ms(void)
 	return clock_ms(CLOCK_REALTIME);
 }
 
-/* A frame of ours is one JSON text behind its head. */
+/* A server frame is one JSON text after its head. */
 static void
 put_row(struct control_client *cc, const char *kind, const struct app *a,
-    uint64_t time_ms, struct str channel, struct str frame)
+    uint64_t time_ms, const struct msg_event *m)
 {
+	struct str frame = m->frame;
 	struct ws_head h;
 	ssize_t head = ws_head_read(&h, frame);
 	struct json_writer w;
@@ -107,7 +107,9 @@ put_row(struct control_client *cc, const char *kind, const struct app *a,
 	verb_row_begin(&w, kind);
 	verb_put_number(&w, "time_ms", time_ms);
 	verb_put_text(&w, "app", str_of(a->id));
-	verb_put_text(&w, "channel", channel);
+	verb_put_text(&w, "channel", m->channel);
+	if (m->pos != 0)
+		verb_put_number(&w, "pos", m->pos);
 	json_key(&w, "frame");
 	json_put_raw(&w, str_make(frame.p + head, (size_t)h.len));
 	verb_row_end(cc, &w);
@@ -117,7 +119,11 @@ void
 tail_put(
     struct control_client *cc, const struct app *a, const struct ring_record *r)
 {
-	put_row(cc, "event", a, r->time_us / 1000, r->channel, r->frame);
+	const struct msg_event m = {
+		.pos = r->pos, .channel = r->channel, .frame = r->frame
+	};
+
+	put_row(cc, "event", a, r->time_us / 1000, &m);
 }
 
 static void
@@ -129,13 +135,12 @@ put_event(struct tail *t, const struct msg_event *m, enum route_kind kind)
 	const struct broker_app *a = apps_find(t->job.cc->br, m->app);
 
 	if (a != NULL)
-		put_row(t->job.cc, kinds[kind], &a->app, now_ms(), m->channel,
-		    m->frame);
+		put_row(t->job.cc, kinds[kind], &a->app, now_ms(), m);
 }
 
 /*
- * Live events of the app wait in the log until everything before them has been
- * written, so that nothing is missing in between.
+ * Live events wait in the log until everything before them has been written, so
+ * that nothing is missing in between.
  */
 static void
 step(struct control_job *job)
@@ -151,6 +156,8 @@ step(struct control_job *job)
 			t->behind = false;
 			return;
 		}
+		if (r.pos < t->next)
+			continue; /* it was written live */
 		if (t->next != 0 && r.pos > t->next)
 			t->missed += r.pos - t->next; /* evicted meanwhile */
 		t->next = r.pos + 1;
@@ -160,7 +167,7 @@ step(struct control_job *job)
 	}
 }
 
-/* Says where the log begins, if that is later than the time asked for. */
+/* Reports where the log begins, if that is later than the requested time. */
 static void
 say_where_it_begins(const struct tail *t)
 {
@@ -188,10 +195,15 @@ on_event(struct route_tap *tap, const struct msg_event *m, enum route_kind kind)
 
 	if (!is_wanted(t, m, kind))
 		return;
-	if (catch_up(t))
+	if (catch_up(t)) {
 		put_event(t, m, kind);
-	else
+		if (t->next != 0 && m->pos != 0)
+			t->next = m->pos + 1;
+	} else if (t->next != 0 && m->pos != 0) {
+		t->behind = true; /* the log has it, when there is room */
+	} else {
 		t->missed++;
+	}
 }
 
 static bool

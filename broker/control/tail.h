@@ -3,9 +3,9 @@
 #define BROKER_CONTROL_TAIL_H
 
 /*
- * Events as they pass, for pusherctl.  While nobody listens this costs the
- * test of br->ntaps.  A client that reads too slowly misses events, and is
- * told how many.
+ * Passing events, for pusherctl.  Without a client this costs the test of
+ * br->ntaps.  A client that reads too slowly loses events, and is told how
+ * many.
  */
 
 #include <stdbool.h>
@@ -21,10 +21,10 @@ struct ring_record;
 struct tailing {
 	uint32_t app;      /* 0: every app */
 	bool own;          /* ROUTE_OWN, too */
-	uint64_t since_ms; /* the app's log from then on comes first; or 0 */
+	uint64_t since_ms; /* from this time in the app's log; or 0 */
 };
 
-/* pattern: of the channel, with * and ?; empty: any. */
+/* pattern: of the channel, with * and ?; empty: all. */
 void tail_begin(
     struct control_client *, const struct tailing *, struct str pattern);
 /* Writes the row of a logged event. */

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verb.c: the verbs of the control socket, one function each.  The
- * table at the end names them all; larger nouns have files of their own.
- *
- * Arguments come from whoever may open the socket: they are checked like
- * those of the HTTP API.  Must never log event data.
+ * verb.c: the verbs of the control socket, one function each.  The table at the
+ * end names them all; larger nouns have files of their own.  Anyone who may
+ * open the socket sends arguments, so they are checked like those of the HTTP
+ * API.  Must never log event data.
  */
 
 #include "broker/control/verb.h"
@@ -16,7 +15,11 @@
 #include "broker/app/apps.h"
 #include "broker/channel/registry.h"
 #include "broker/channel/route.h"
+#include "broker/control/confirm.h"
+#include "broker/control/console.h"
+#include "broker/control/console_job.h"
 #include "broker/control/control_job.h"
+#include "broker/control/doctor.h"
 #include "broker/control/stats_job.h"
 #include "broker/control/tail.h"
 #include "broker/control/verb_args.h"
@@ -68,24 +71,23 @@ static void
 certificate_rows(struct control_client *cc)
 {
 	const struct inherit *in = cc->br->inherit;
-	struct cert_facts facts[CERT_MAX];
-	size_t n = in == NULL ? 0 : cert_board_get(in->certs, facts);
+	struct cert_info info[CERT_MAX];
+	size_t n = in == NULL ? 0 : cert_board_get(in->certs, info);
 	struct json_writer w;
 
 	for (size_t i = 0; i < n; i++) {
 		verb_row_begin(&w, "certificate");
-		verb_put_text(&w, "name", str_of(facts[i].name));
+		verb_put_text(&w, "name", str_of(info[i].name));
 		json_key(&w, "expires");
-		json_put_i64(&w, facts[i].expires);
+		json_put_i64(&w, info[i].expires);
 		json_key(&w, "days_left");
-		json_put_i64(
-		    &w, cert_days_left(&facts[i], (int64_t)time(NULL)));
-		verb_put_text(&w, "sha256", str_of(facts[i].fingerprint));
+		json_put_i64(&w, cert_days_left(&info[i], (int64_t)time(NULL)));
+		verb_put_text(&w, "sha256", str_of(info[i].fingerprint));
 		verb_row_end(cc, &w);
 	}
 }
 
-/* The workers have said what they have. */
+/* The workers have reported their numbers. */
 static void
 status_rows(struct control_client *cc, const struct stats_args *args)
 {
@@ -99,6 +101,7 @@ status_rows(struct control_client *cc, const struct stats_args *args)
 	verb_row_begin(&w, "server");
 	json_key(&w, "version");
 	json_put_str(&w, S(PUSHERD_VERSION));
+	verb_put_text(&w, "state_version", str_of(ipc_state_version()));
 	verb_put_number(&w, "pid", (uint64_t)getppid());
 	verb_put_number(&w, "uptime", (uint64_t)(broker_now() - br->started));
 	verb_put_number(&w, "workers", br->conf->nworkers);
@@ -127,7 +130,7 @@ status(struct control_client *cc, struct json args)
 /* Waits until every worker has the apps. */
 struct rollout {
 	struct control_job job;
-	uint64_t ping, slots; /* PONGs that are awaited, of these workers */
+	uint64_t ping, slots; /* awaited PONGs, of these workers */
 };
 
 static void
@@ -168,10 +171,11 @@ apps_changed(struct control_client *cc, struct json args)
 struct publication {
 	struct str channel, event, data, socket_id;
 	struct str data_raw;
+	uint64_t wait_ms; /* for confirmations; 0: no wait */
 	char *tmp[4];
 };
 
-/* Checks as POST /events does; false after a sentence. */
+/* Applies the checks of POST /events; false after a sentence. */
 static bool
 may_publish(
     struct control_client *cc, const struct app *a, const struct publication *u)
@@ -206,6 +210,10 @@ get_publication(struct json args, struct publication *u)
 	    verb_text(args, S("socket_id"), &u->socket_id, &u->tmp[2]) == -1)
 		return -1;
 	u->data_raw = data.raw;
+	if (json_get(args, S("wait_ms")).kind != JSON_NONE &&
+	    json_u64(
+		json_get(args, S("wait_ms")), QUERY_WAIT_MS, &u->wait_ms) == -1)
+		return -1;
 	return data.kind == JSON_STRING
 	    ? json_string(data, &u->data, &u->tmp[3])
 	    : -1;
@@ -219,11 +227,15 @@ publish(struct control_client *cc, struct json args)
 	struct msg_event m = { 0 };
 	struct buf **b;
 	struct json_writer w;
+	uint32_t n;
 
 	if (a == NULL)
 		return;
 	if (get_publication(args, &u) == -1) {
-		control_fail(cc, "channel, event and data have to be texts");
+		control_fail(cc,
+		    "channel, event and data have to be texts, wait_ms at "
+		    "most %u",
+		    QUERY_WAIT_MS);
 	} else if (may_publish(cc, &a->app, &u)) {
 		b = broker_scratch(cc->br);
 		frame_event(
@@ -237,12 +249,17 @@ publish(struct control_client *cc, struct json args)
 			m.flags = EVENT_CACHE;
 		if (a->app.resume)
 			m.flags |= EVENT_LOG;
-		verb_row_begin(&w, NULL);
-		verb_put_number(&w, "subscriptions", route_publish(cc->br, &m));
+		n = route_publish(cc->br, &m);
 		a->stats.events_ctl++;
-		cc->br->totals->events_ctl++;
-		verb_row_end(cc, &w);
-		control_end(cc);
+		cc->br->totals->others.events_ctl++;
+		if (u.wait_ms > 0) {
+			confirm_begin(cc, &m, u.wait_ms);
+		} else {
+			verb_row_begin(&w, NULL);
+			verb_put_number(&w, "subscriptions", n);
+			verb_row_end(cc, &w);
+			control_end(cc);
+		}
 	}
 	for (size_t i = 0; i < nitems(u.tmp); i++)
 		free(u.tmp[i]);
@@ -293,34 +310,44 @@ tail(struct control_client *cc, struct json args)
 	free(tmp);
 }
 
+/* The log has the sentence; it concerns the whole server, not one app. */
+enum verb_flags { CHANGES = 1, WHOLE = 2 };
+
 static const struct {
 	const char *name;
 	void (*run)(struct control_client *, struct json args);
-	bool changes; /* goes to the log */
+	unsigned flags;
 } verbs[] = {
-	{ "status", status, false },
-	{ "channels", verb_channels, false },
-	{ "channel", verb_channel, false },
-	{ "connections", verb_connections, false },
-	{ "connection", verb_connection, false },
-	{ "kill", verb_kill, true },
-	{ "users", verb_users, false },
-	{ "sessions", verb_sessions, false },
-	{ "session", verb_session, false },
-	{ "events", verb_events, false },
-	{ "user", verb_user, false },
-	{ "apps-changed", apps_changed, true },
-	{ "publish", publish, true },
-	{ "tail", tail, false },
-	{ "config", config, false },
-	{ "purge-cache", verb_purge_cache, true },
-	{ "stats", verb_stats, false },
-	{ "history", verb_history, false },
-	{ "closes", verb_closes, false },
-	{ "webhook-test", verb_webhook_test, true },
-	{ "reload", verb_reload, true },
-	{ "drain", verb_drain, true },
-	{ "log-level", verb_log_level, true },
+	{ "status", status, WHOLE },
+	{ "channels", verb_channels, 0 },
+	{ "channel", verb_channel, 0 },
+	{ "connections", verb_connections, 0 },
+	{ "connection", verb_connection, 0 },
+	{ "kill", verb_kill, CHANGES },
+	{ "users", verb_users, 0 },
+	{ "sessions", verb_sessions, 0 },
+	{ "session", verb_session, 0 },
+	{ "events", verb_events, 0 },
+	{ "user", verb_user, 0 },
+	{ "apps-changed", apps_changed, CHANGES },
+	{ "publish", publish, CHANGES },
+	{ "tail", tail, 0 },
+	{ "config", config, WHOLE },
+	{ "doctor", verb_doctor, 0 },
+	{ "purge-cache", verb_purge_cache, CHANGES },
+	{ "stats", verb_stats, 0 },
+	{ "history", verb_history, 0 },
+	{ "closes", verb_closes, 0 },
+	{ "console-token", verb_console_token, CHANGES | WHOLE },
+	{ "console-job", verb_console_job, WHOLE },
+	{ "webhook-test", verb_webhook_test, CHANGES },
+	{ "reload", verb_reload, CHANGES | WHOLE },
+	{ "config-set", verb_config_set, CHANGES | WHOLE },
+	{ "upgrade", verb_upgrade, CHANGES | WHOLE },
+	{ "upgrade-end", verb_upgrade_end, CHANGES | WHOLE },
+	{ "drain", verb_drain, CHANGES | WHOLE },
+	{ "worker-replace", verb_worker_replace, CHANGES | WHOLE },
+	{ "log-level", verb_log_level, CHANGES | WHOLE },
 };
 
 void
@@ -334,10 +361,14 @@ verb_run(struct control_client *cc, struct str verb, struct str args)
 			continue;
 		if (json_parse(args, &object, &err) == -1 ||
 		    object.kind != JSON_OBJECT) {
-			control_fail(cc, "arguments are no JSON object");
+			control_fail(cc, "the arguments are not a JSON object");
 			return;
 		}
-		if (verbs[i].changes)
+		if ((verbs[i].flags & WHOLE) && cc->scope != NULL) {
+			control_fail(cc, "%s: not for one app", verbs[i].name);
+			return;
+		}
+		if (verbs[i].flags & CHANGES)
 			log_info("control: %s uid=%u pid=%d", verbs[i].name,
 			    (unsigned)cc->uid, (int)cc->pid);
 		verbs[i].run(cc, object);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verb_args.c: what the verbs of the control socket share: arguments are
- * looked up and checked, rows begun and ended.  Arguments come from whoever
- * may open the socket; nothing here believes them.
+ * verb_args.c: shared by the verbs of the control socket: looks up and checks
+ * arguments, begins and ends rows.  Anyone who may open the socket sends
+ * arguments, so that nothing here trusts them.
  */
 
 #include "broker/control/verb_args.h"
@@ -30,6 +30,13 @@ verb_text(struct json args, struct str key, struct str *out, char **tmp)
 	return json_string(v, out, tmp) == -1 ? -1 : 0;
 }
 
+bool
+verb_may_see(const struct control_client *cc, const struct broker_app *a)
+{
+	return cc->scope == NULL ||
+	    str_eq(str_of(cc->scope), str_of(a->app.id));
+}
+
 struct broker_app *
 verb_app(struct control_client *cc, struct json args)
 {
@@ -39,9 +46,12 @@ verb_app(struct control_client *cc, struct json args)
 
 	if (verb_text(args, S("app"), &id, &tmp) == -1 || id.p == NULL)
 		control_fail(cc, "app: the id of an app is missing");
-	else if ((a = apps_find_id(cc->br, id)) == NULL)
+	else if ((a = apps_find_id(cc->br, id)) == NULL ||
+	    !verb_may_see(cc, a)) {
+		a = NULL;
 		control_fail(cc, "the running pusherd knows no app \"%.*s\"",
 		    (int)MIN(id.n, 128), id.p);
+	}
 	free(tmp);
 	return a;
 }
@@ -93,9 +103,12 @@ verb_app_or_all(
     struct control_client *cc, struct json args, struct broker_app **a)
 {
 	*a = NULL;
-	if (json_get(args, S("app")).kind == JSON_NONE)
+	if (json_get(args, S("app")).kind == JSON_NONE && cc->scope == NULL)
 		return 0;
-	*a = verb_app(cc, args);
+	if (json_get(args, S("app")).kind != JSON_NONE)
+		*a = verb_app(cc, args);
+	else if ((*a = apps_find_id(cc->br, str_of(cc->scope))) == NULL)
+		control_fail(cc, "the app %s is gone", cc->scope);
 	return *a == NULL ? -1 : 0;
 }
 

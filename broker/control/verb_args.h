@@ -2,7 +2,7 @@
 #ifndef BROKER_CONTROL_VERB_ARGS_H
 #define BROKER_CONTROL_VERB_ARGS_H
 
-/* What the verbs have in common: arguments in, rows out. */
+/* Shared by the verbs: arguments in, rows out. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,13 +16,15 @@ struct broker_app;
 struct control_client;
 
 /*
- * A string member, unescaped; p == NULL when it is missing.  *tmp (free(3)
- * it) may hold it.  -1: it is no string, or far too long.
+ * A string member, unescaped; p == NULL when it is missing.  *tmp (free(3) it)
+ * may hold it.  -1: it is not a string, or far too long.
  */
 int verb_text(struct json args, struct str key, struct str *out, char **tmp);
+/* May this client ask about the app? */
+bool verb_may_see(const struct control_client *, const struct broker_app *);
 /* The app that the arguments name, or NULL after a sentence. */
 struct broker_app *verb_app(struct control_client *, struct json args);
-/* The same, but none is fine too: -1 after a sentence. */
+/* The same, but the app may be missing: -1 after a sentence. */
 int verb_app_or_all(
     struct control_client *, struct json args, struct broker_app **);
 /*
@@ -32,7 +34,7 @@ int verb_app_or_all(
 bool verb_channel_arg(struct control_client *, const struct app *,
     struct json args, struct str *name, char **tmp);
 
-/* One row: {"type":type,… ; type may be NULL. */
+/* Begins a row: {"type":type,...; type may be NULL. */
 void verb_row_begin(struct json_writer *, const char *type);
 void verb_put_number(struct json_writer *, const char *key, uint64_t);
 void verb_put_text(struct json_writer *, const char *key, struct str);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verb_channels.c: what pusherctl can ask the broker about channels: the list,
- * one of them with its members, and that a cached event be forgotten.  Must
- * never log or show event data.
+ * verb_channels.c: the verbs about channels: the list, one channel with its
+ * members, and purging a cached event.  Must never log or show event data.
  */
 
 #include "broker/control/verb_channels.h"
@@ -22,7 +21,7 @@
 #include "shared/base/base.h"
 #include "shared/pusher/channel_name.h"
 
-/* Each row about a channel begins with this. */
+/* Begins each row about a channel. */
 static void
 put_channel(struct json_writer *w, const struct broker_app *a,
     const struct channel *c, struct str name)

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verb_connections.c: what pusherctl can ask about connections and signed-in
- * users.  Users are known here; connections are the workers', so that those
- * questions are passed on as a CONN_QUERY.
- *
- * Closing is for good (4009) unless the operator wants the clients back: a
- * client that is closed because somebody wants it gone must not be there
- * again a second later (protocol reference, 2.1 and 2.2).
+ * verb_connections.c: the verbs about connections and signed-in users.  The
+ * broker knows the users; the workers know the connections, so those questions
+ * are passed on as a CONN_QUERY.  A close is for good (4009) unless the
+ * operator wants the clients to reconnect: a client that was closed on purpose
+ * must not be there again a second later (protocol reference, 2.1 and 2.2).
  */
 
 #include "broker/control/verb_connections.h"
@@ -39,7 +37,7 @@ wanted_clear(struct wanted *q)
 		free(q->tmp[i]);
 }
 
-/* -1 after a sentence; wanted_clear() it in any case. */
+/* -1 after a sentence; wanted_clear() must be called in any case. */
 static int
 wanted_read(struct control_client *cc, struct json args, struct wanted *q)
 {
@@ -62,7 +60,7 @@ wanted_read(struct control_client *cc, struct json args, struct wanted *q)
 }
 
 static struct msg_conn_query
-walk_of(const struct wanted *q, enum conn_query_kind kind)
+query_for(const struct wanted *q, enum conn_query_kind kind)
 {
 	return (struct msg_conn_query){ .kind = kind,
 		.app = q->a == NULL ? 0 : q->a->app.num,
@@ -77,7 +75,7 @@ void
 verb_connections(struct control_client *cc, struct json args)
 {
 	struct json v = json_get(args, S("limit"));
-	struct msg_conn_query walk;
+	struct msg_conn_query what;
 	uint64_t limit = 0;
 	struct wanted q;
 
@@ -86,8 +84,8 @@ verb_connections(struct control_client *cc, struct json args)
 	else if (v.kind != JSON_NONE && json_u64(v, UINT64_MAX, &limit) == -1)
 		control_fail(cc, "limit has to be a number");
 	else {
-		walk = walk_of(&q, CONN_QUERY_LIST);
-		conn_query_begin(cc, &walk, limit);
+		what = query_for(&q, CONN_QUERY_LIST);
+		conn_query_begin(cc, &what, limit);
 	}
 	wanted_clear(&q);
 }
@@ -95,15 +93,15 @@ verb_connections(struct control_client *cc, struct json args)
 void
 verb_connection(struct control_client *cc, struct json args)
 {
-	struct msg_conn_query walk;
+	struct msg_conn_query what;
 	struct wanted q;
 
 	if (wanted_read(cc, args, &q) == 0) {
-		walk = walk_of(&q, CONN_QUERY_SHOW);
-		if (walk.sid == 0)
+		what = query_for(&q, CONN_QUERY_SHOW);
+		if (what.sid == 0)
 			control_fail(cc, "socket_id is missing");
 		else
-			conn_query_begin(cc, &walk, 1);
+			conn_query_begin(cc, &what, 1);
 	}
 	wanted_clear(&q);
 }
@@ -112,16 +110,16 @@ void
 verb_kill(struct control_client *cc, struct json args)
 {
 	bool back = json_get(args, S("reconnect")).kind == JSON_TRUE;
-	struct msg_conn_query walk;
+	struct msg_conn_query what;
 	struct wanted q;
 
 	if (wanted_read(cc, args, &q) == 0) {
-		walk =
-		    walk_of(&q, back ? CONN_QUERY_RECONNECT : CONN_QUERY_KILL);
-		if (walk.sid == 0 && walk.app == 0)
+		what = query_for(
+		    &q, back ? CONN_QUERY_RECONNECT : CONN_QUERY_KILL);
+		if (what.sid == 0 && what.app == 0)
 			control_fail(cc, "an app or a socket_id is missing");
 		else
-			conn_query_begin(cc, &walk, 0);
+			conn_query_begin(cc, &what, 0);
 	}
 	wanted_clear(&q);
 }
@@ -180,11 +178,11 @@ verb_users(struct control_client *cc, struct json args)
 	name_list_start(cc, s, true);
 }
 
-/* The user, then every connection that is signed in as that. */
+/* The user, then every connection that is signed in as the user. */
 void
 verb_user(struct control_client *cc, struct json args)
 {
-	struct msg_conn_query walk;
+	struct msg_conn_query what;
 	const struct user *u;
 	struct wanted q;
 
@@ -200,8 +198,8 @@ verb_user(struct control_client *cc, struct json args)
 			    q.a->app.id, (int)MIN(q.user.n, 128), q.user.p);
 		} else {
 			user_row(cc, q.a, q.user, S("user"));
-			walk = walk_of(&q, CONN_QUERY_LIST);
-			conn_query_begin(cc, &walk, 0);
+			what = query_for(&q, CONN_QUERY_LIST);
+			conn_query_begin(cc, &what, 0);
 		}
 	}
 	wanted_clear(&q);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verb_log.c: what pusherctl asks about sessions that resume, and about the
- * events in an app's log.  Must never change a session.
+ * verb_log.c: the verbs about sessions that resume, and about the events in an
+ * app's log.  Must never change a session.
  */
 
 #include "broker/control/verb_log.h"
@@ -28,15 +28,15 @@ static void
 put_session(struct control_client *cc, struct json_writer *w,
     const struct broker_app *a, const struct resume_session *s)
 {
-	static const char *const states[] = { "free", "connected", "away",
-		"expired" };
-	const struct session_row *row =
-	    resumes_row(&cc->br->replay->sessions, s);
-	char sid[SOCKET_ID_MAX];
+	static const char *const states[] = { "free", "connected", "away" };
+	const struct resumes *all = &cc->br->replay->sessions;
+	const struct session_row *row = resumes_row(all, s);
+	struct session_id id = session_row_id(all->table, row);
+	char sid[SOCKET_ID_MAX], text[SESSION_ID_MAX];
 
-	socket_id_text(row->sids[0], sid);
+	socket_id_text(row->sid, sid);
 	verb_put_text(w, "app", str_of(a->app.id));
-	verb_put_text(w, "session", str_make(row->id, row->id_len));
+	verb_put_text(w, "session", session_id_text(&id, text));
 	verb_put_text(w, "state", str_of(states[row->state % nitems(states)]));
 	verb_put_number(w, "since", row->since_ms / 1000);
 	verb_put_text(w, "socket_id", str_of(sid));
@@ -65,22 +65,23 @@ verb_sessions(struct control_client *cc, struct json args)
 	const struct resumes *all = &cc->br->replay->sessions;
 	const struct broker_app *a;
 	struct broker_app *only;
-	struct hash_node *n;
+	const struct resume_session *r;
 	struct name_list *s;
+	uint32_t i = 0;
 
 	if (verb_app_or_all(cc, args, &only) == -1)
 		return;
 	s = name_list_new(session_row, S(""));
-	for (n = hash_first(&all->by_id); n != NULL;
-	     n = hash_next(&all->by_id, n)) {
-		const struct session_row *row = resumes_row(
-		    all, container_of(n, const struct resume_session, by_id));
+	while ((r = resumes_next(all, &i)) != NULL) {
+		const struct session_row *row = resumes_row(all, r);
+		struct session_id id = session_row_id(all->table, row);
+		char text[SESSION_ID_MAX];
 
 		if (only != NULL && row->app != only->app.num)
 			continue;
 		a = only != NULL ? only : apps_find(cc->br, row->app);
 		if (a != NULL)
-			name_list_add(s, a, str_make(row->id, row->id_len));
+			name_list_add(s, a, session_id_text(&id, text));
 	}
 	name_list_start(cc, s, true);
 }
@@ -99,8 +100,8 @@ channel_row(struct control_client *cc, const struct broker_app *a,
 	struct json_writer w;
 
 	if (l != NULL)
-		app_log_head(l, c->node.hash, &r);
-	if (s->sid == 0 || !c->now)
+		app_log_head(l, c->hash, &r);
+	if (!s->attached || !c->now)
 		f = replay_forecast(x, l, s, c, r.channel);
 	verb_row_begin(&w, "channel");
 	json_key(&w, "channel");
@@ -119,17 +120,39 @@ show(struct control_client *cc, const struct broker_app *a,
 {
 	const struct app_log *l =
 	    app_logs_find(&cc->br->replay->logs, a->app.num);
-	const struct hash_node *n = hash_first(&s->channels);
+	const struct resume_channel *c;
 	struct json_writer w;
+	uint32_t i = 0;
 
 	verb_row_begin(&w, "session");
 	put_session(cc, &w, a, s);
 	verb_put_number(&w, "newest", l == NULL ? 0 : ring_last(l->ring));
 	verb_row_end(cc, &w);
-	for (unsigned i = 0; n != NULL && i < CHANNELS_MAX;
-	     n = hash_next(&s->channels, n), i++)
-		channel_row(cc, a, s,
-		    container_of(n, const struct resume_channel, node));
+	for (unsigned n = 0; n < CHANNELS_MAX &&
+	     (c = resume_channels_next(&s->channels, &i)) != NULL;
+	     n++)
+		channel_row(cc, a, s, c);
+}
+
+/* A session that has ended; false: no such session is known. */
+static bool
+show_end(struct control_client *cc, const struct broker_app *a, struct str id)
+{
+	const struct session_table *t = cc->br->replay->sessions.table;
+	enum session_end end = SESSION_UNKNOWN;
+	struct json_writer w;
+
+	if (t != NULL)
+		end = session_table_buried(t, a->app.num, id);
+	if (end == SESSION_UNKNOWN)
+		return false;
+	verb_row_begin(&w, "session");
+	verb_put_text(&w, "app", str_of(a->app.id));
+	verb_put_text(&w, "session", id);
+	verb_put_text(
+	    &w, "state", end == SESSION_EXPIRED ? S("expired") : S("evicted"));
+	verb_row_end(cc, &w);
+	return true;
 }
 
 void
@@ -155,10 +178,13 @@ verb_session(struct control_client *cc, struct json args)
 		    container_of(n, const struct broker_app, node);
 
 		s = resumes_find(&cc->br->replay->sessions, a->app.num, id);
-		if (s == NULL)
+		if (!verb_may_see(cc, a))
+			continue;
+		if (s != NULL)
+			show(cc, a, s);
+		else if (!show_end(cc, a, id))
 			continue;
 		found = true;
-		show(cc, a, s);
 	}
 	if (found)
 		control_end(cc);
@@ -169,7 +195,7 @@ verb_session(struct control_client *cc, struct json args)
 
 /* ---- the newest events of a channel ---- */
 
-/* about: the epoch of the log that name is an offset of. */
+/* about: the epoch of the log to which offsets refer. */
 static void
 event_row(struct control_client *cc, const struct broker_app *a,
     struct str name, struct str about)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verb_master.c: the verbs that the master carries out: reload, drain,
- * log-level.  The broker passes the question on over its link to the master,
- * and the reply back to the client, if that is still there.
- *
- * Must never wait for the master.
+ * verb_master.c: the verbs that the master runs: reload, config-set, drain,
+ * log-level, worker-replace, upgrade.  The broker passes the request to the
+ * master, and the reply back to the client if the client is still there.  Must
+ * never wait for the master.
  */
 
 #include "broker/control/verb_master.h"
@@ -22,6 +21,8 @@
 #include "shared/ipc/master_link.h"
 
 #define DRAIN_MAX_SECONDS 3600
+#define UPGRADE_PATH_MAX 2048u
+#define SET_MAX 2048u
 
 static const struct control_job_ops request_ops = { 0 };
 
@@ -45,6 +46,22 @@ verb_reload(struct control_client *cc, struct json args)
 }
 
 void
+verb_config_set(struct control_client *cc, struct json args)
+{
+	struct json v = json_get(args, S("set"));
+	char *tmp = NULL;
+	struct str set;
+
+	if (v.kind != JSON_STRING || json_string(v, &set, &tmp) == -1 ||
+	    set.n == 0 || set.n > SET_MAX)
+		control_fail(
+		    cc, "set: NAME=VALUE, of at most %u bytes", SET_MAX);
+	else
+		ask(cc, S("config-set"), set);
+	free(tmp);
+}
+
+void
 verb_drain(struct control_client *cc, struct json args)
 {
 	struct json v = json_get(args, S("seconds"));
@@ -61,6 +78,40 @@ verb_drain(struct control_client *cc, struct json args)
 		    (unsigned long long)seconds * 1000);
 	}
 	ask(cc, S("drain"), str_of(text));
+}
+
+void
+verb_worker_replace(struct control_client *cc, struct json args)
+{
+	struct json v = json_get(args, S("worker"));
+
+	if (v.kind != JSON_NUMBER || v.raw.n > 2)
+		control_fail(cc, "worker: the number of a worker");
+	else
+		ask(cc, S("worker-replace"), v.raw);
+}
+
+void
+verb_upgrade(struct control_client *cc, struct json args)
+{
+	struct json v = json_get(args, S("binary"));
+	struct str path = S("");
+	char *tmp = NULL;
+
+	if (v.kind != JSON_NONE &&
+	    (v.kind != JSON_STRING || json_string(v, &path, &tmp) == -1 ||
+		path.n == 0 || path.p[0] != '/' || path.n > UPGRADE_PATH_MAX))
+		control_fail(cc, "binary: a full path of at most %u bytes",
+		    UPGRADE_PATH_MAX);
+	else
+		ask(cc, S("upgrade"), path);
+	free(tmp);
+}
+
+void
+verb_upgrade_end(struct control_client *cc, struct json args)
+{
+	ask(cc, S("upgrade-end"), S(""));
 }
 
 void
@@ -86,7 +137,7 @@ verb_master_on_reply(void *owner, const struct msg_master_reply *m)
 
 	if (job == NULL)
 		return;
-	if (m->code != 0) {
+	if (m->code != 0 && m->code != REPLY_MORE) {
 		control_fail(
 		    job->cc, "%.*s", (int)MIN(m->text.n, 480), m->text.p);
 		return;
@@ -94,5 +145,6 @@ verb_master_on_reply(void *owner, const struct msg_master_reply *m)
 	json_writer_init(&w);
 	json_put_raw(&w, m->text);
 	control_row(job->cc, &w);
-	control_end(job->cc);
+	if (m->code != REPLY_MORE)
+		control_end(job->cc);
 }

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verb_stats.c: what pusherctl can ask about numbers: counters since the
- * broker began, rates (pusherctl takes two readings), the last minutes and
- * hours, connections that ended, and how near each limit is.
- *
- * Lists are bounded, so that each fits one turn.  Must never look at channels:
- * there may be a million.
+ * verb_stats.c: the verbs about numbers: counters since the broker began, rates
+ * (pusherctl takes two readings), the last minutes and hours, closed
+ * connections, and how near each limit is.  Lists are bounded, so that each
+ * fits one turn.  Must never walk the channels: there may be a million.
  */
 
 #include "broker/control/verb_stats.h"
@@ -32,7 +30,10 @@
 #define APPS_DEFAULT 20
 #define NEAR_APPS 5 /* that `status` names */
 
-/* A count, or `otherwise` when there is none; too large is the largest. */
+/*
+ * A count, or `otherwise` when it is missing; a value that is too large is
+ * capped.
+ */
 static uint64_t
 get_limit(struct json args, uint64_t otherwise, uint64_t max)
 {
@@ -43,7 +44,7 @@ get_limit(struct json args, uint64_t otherwise, uint64_t max)
 	return MIN(n, max);
 }
 
-/* Takes app and limit from the arguments; -1 after an error. */
+/* Reads app and limit from the arguments; -1 after an error. */
 static int
 get_args(struct control_client *cc, struct json args, uint64_t otherwise,
     uint64_t max, struct stats_args *out)
@@ -65,21 +66,25 @@ put_counts(struct json_writer *w, const struct stats_app *s)
 #define APP_COUNT(field, name, label, help) \
 	verb_put_number(w, #field, s->field);
 #include "shared/proc/stats.def"
+	verb_put_number(w, "confirmed_p50_us",
+	    stats_hist_quantile(&s->confirmed, stats_bounds_short, 50));
+	verb_put_number(w, "confirmed_p99_us",
+	    stats_hist_quantile(&s->confirmed, stats_bounds_short, 99));
 }
 
 static void
 server_row(struct control_client *cc)
 {
 	struct broker *br = cc->br;
-	struct stats_app all = { .events_ctl = br->totals->events_ctl };
+	struct stats_app all;
 	struct stats_counts counts = { 0 };
 	struct stats_broker now;
 	struct json_writer w;
 	uint64_t connections = 0, subscriptions = 0;
 
 	totals_now_broker(br, &now);
+	totals_sum_apps(br, &all);
 	for (unsigned i = 0; i < br->nslots; i++) {
-		stats_add(&all, &br->totals->slots[i].apps, sizeof(all));
 		stats_add(
 		    &counts, &br->totals->slots[i].counts, sizeof(counts));
 		subscriptions += br->registry->nsubs[i];
@@ -164,7 +169,7 @@ code_rows(struct control_client *cc)
 	}
 }
 
-/* How long connections lived: as many as ended after at most `seconds`. */
+/* The lifetimes of connections: how many ended after at most `seconds`. */
 static void
 lifetime_rows(struct control_client *cc)
 {
@@ -264,7 +269,7 @@ period_row(struct control_client *cc, const struct minute_log_row *r)
 	verb_row_end(cc, &w);
 }
 
-/* The last ones, and the minute that is not over. */
+/* The last rows, and the current minute. */
 static void
 history_rows(struct control_client *cc, const struct history_series *s,
     const struct broker_app *a, uint64_t limit)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verb_webhook.c: the verbs about webhooks: their state, and a test.  Requests
- * that wait or have failed are in the outbox, which pusherctl reads itself.
- * Must never log a URL.
+ * verb_webhook.c: the verbs about webhooks: their state, and a test.  Waiting
+ * and failed requests are in the outbox, which pusherctl reads itself.  Must
+ * never log a URL.
  */
 
 #include "broker/control/verb_webhook.h"

@@ -2,16 +2,13 @@
 /*
  * budget.c: one account of the bytes that the broker holds, by app.  Owns the
  * shares and the two marks.  Every module books what it allocates for an app
- * and takes it off when it frees it; cost is counted with what the allocator
- * and the tables add, so that the sum is close to the resident memory.
- *
- * Above the first mark the app that holds most gets no more; the others do not
- * notice.  Above the second one this holds for each app that has more than an
- * equal part.  Replays after a broker's death are never refused: their clients
- * were let in before.
- *
- * Must never free anything of another module, and never allocate for an app
- * that is refused.
+ * and takes it off when it frees it; the cost includes what the allocator and
+ * the tables add, so that the sum is close to the resident memory.  Above the
+ * first mark the app that holds most gets no more; the others do not notice.
+ * Above the second mark this holds for each app that has more than an equal
+ * part.  Replays after a broker's death are never refused: their clients were
+ * admitted before.  Must never free anything of another module, and never
+ * allocate for a refused app.
  */
 
 #include "broker/core/budget.h"
@@ -25,11 +22,11 @@
 #include "shared/base/xmalloc.h"
 #include "shared/proc/memory.h"
 
-#define LOG_SECONDS 60 /* between two lines about one app */
+#define LOG_SECONDS 60 /* seconds between two lines about one app */
 
 struct budget {
 	struct shares shares;
-	uint64_t available; /* bytes, of the machine or our group */
+	uint64_t available; /* bytes of the machine or the cgroup */
 	uint64_t bytes;     /* of all apps */
 	uint64_t max;       /* the second mark; 0: none */
 };
@@ -132,7 +129,7 @@ budget_refuse(const struct budget *b, struct budget_refusals *r, uint32_t app,
 	    "memory_limit",
 	    n, max);
 	r->n++;
-	/* A clock that went back must not silence it. */
+	/* A clock that went back must not suppress the line. */
 	if (now >= r->logged && now < r->logged + LOG_SECONDS)
 		return;
 	log_warnx(

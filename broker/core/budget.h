@@ -3,9 +3,9 @@
 #define BROKER_CORE_BUDGET_H
 
 /*
- * The account of the broker's memory: how many bytes it holds for each app,
- * in channels, members, cached events, users, idempotency keys and webhook
- * events, and which app may hold no more.
+ * The account of the broker's memory: the bytes that it holds for each app in
+ * channels, members, cached events, users, idempotency keys and webhook events,
+ * and whether an app may hold more.
  */
 
 #include <stdbool.h>
@@ -23,23 +23,23 @@ struct budget *budget_new(uint64_t memory_limit);
 void budget_free(struct budget *);
 /* memory_limit may have changed. */
 void budget_set(struct budget *, uint64_t memory_limit);
-/* Bytes of all apps that are fine; 0: there is no limit. */
+/* Bytes that all apps may hold without refusals; 0: there is no limit. */
 uint64_t budget_max(const struct budget *);
 
-/* So many bytes more, or less, are held for this app.  NULL is allowed. */
+/* Books n bytes more, or less, for this app.  NULL is allowed. */
 void budget_add(struct budget *, uint32_t app, size_t bytes);
 void budget_sub(struct budget *, uint32_t app, size_t bytes);
 
 /*
- * May this app hold more?  No: all apps together hold much, and this one
- * most, or all hold too much, and this one more than its part.
+ * May this app hold more?  No if all apps together hold much and this one holds
+ * most, or if all hold too much and this one more than its part.
  */
 bool budget_has_room(struct budget *, uint32_t app);
-/* The app that has to give back what it can spare; false: nobody has to. */
+/* The app that must give back what it can spare; false: there is none. */
 bool budget_payer(struct budget *, uint32_t *app);
 /*
- * The app was refused something: appends a sentence that says why, and logs
- * it, once a minute for each app.
+ * The app was refused: appends a sentence with the reason, and logs it, once a
+ * minute for each app.
  */
 struct budget_refusals {
 	time_t logged;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * core.c: what every module of the broker needs: the clock and a scratch
- * buffer.  Owns br->scratch.  Must never include another module of the broker.
+ * core.c: shared by all modules of the broker: the clock and a scratch buffer.
+ * Owns br->scratch.  Must never include another module of the broker.
  */
 
 #include "broker/core/core.h"
@@ -10,7 +10,7 @@
 
 #include "shared/base/buf.h"
 
-#define SCRATCH_KEEP (1u << 20) /* bytes; a larger scratch is given back */
+#define SCRATCH_KEEP (1u << 20) /* bytes; a larger scratch buf is freed */
 
 double
 broker_now(void)

@@ -3,8 +3,8 @@
 #define BROKER_CORE_CORE_H
 
 /*
- * The context of the broker process.  It holds pointers only; broker.c
- * allocates what they point to.  A module includes the headers of those that
+ * The context of the broker process.  It holds only pointers; broker.c
+ * allocates their targets.  A module includes the headers of the modules that
  * it uses.
  */
 
@@ -20,10 +20,13 @@ struct idempotency;
 struct closes;
 struct channel_events;
 struct conf;
+struct console;
 struct control;
 struct control_jobs;
 struct ev_loop;
+struct all_failures;
 struct history;
+struct minutes;
 struct webhook_endpoints;
 struct webhook_queue;
 struct webhook_states;
@@ -34,6 +37,7 @@ struct parts;
 struct peer;
 struct event_order;
 struct queries;
+struct receipts;
 struct registry;
 struct replay;
 struct resync;
@@ -48,7 +52,7 @@ struct broker {
 	const struct inherit *inherit; /* NULL in unit tests */
 	const struct conf *conf;
 	struct ev_loop *loop;
-	struct parts *parts; /* what the pointers below point to */
+	struct parts *parts; /* the targets of the pointers below */
 
 	struct event_order
 	    *event_order;    /* state for the next broker, or NULL */
@@ -70,7 +74,7 @@ struct broker {
 	struct broker_apps *apps;
 	struct idempotency *idempotency;
 	struct registry *registry;
-	const struct channel_events *events; /* who observes channels */
+	const struct channel_events *events; /* the observer of the channels */
 	struct route_taps *taps;
 	struct cache *cache;
 	struct replay *replay; /* logs, and sessions that resume */
@@ -78,21 +82,25 @@ struct broker {
 	struct subscription_counts *subscription_counts;
 	struct users *users;
 	struct queries *queries;
+	struct receipts *receipts;
 	struct webhook_endpoints *endpoints;
 	struct webhook_queue *webhook_queue;
 	struct webhook_states *webhook_states;
 	struct totals *totals;
 	struct closes *closes;
+	struct all_failures *failures;
 	struct history *history;
+	struct minutes *minutes;
 	struct scrapes *scrapes;
 	struct control *control;
+	struct console *console;
 	struct control_jobs *control_jobs;
 	struct master_link *master_link;
 };
 
 /* Seconds of the monotonic clock. */
 double broker_now(void);
-/* An empty buf to build one answer in; gone when it is asked for again. */
+/* An empty buf to build one answer in; valid until the next call. */
 struct buf **broker_scratch(struct broker *);
 
 #endif

@@ -14,9 +14,9 @@
 #include "shared/conf/conf.h"
 
 /*
- * Times in the outbox have to mean something to the next courier, and a step
- * of the wall clock must neither delay an attempt nor end a delivery.  So this
- * is the wall clock at the first call, continued by the monotonic clock.
+ * Times in the outbox must have a meaning for the next courier, and a step of
+ * the wall clock must neither delay an attempt nor end a delivery.  So this is
+ * the wall clock at the first call, continued by the monotonic clock.
  */
 uint64_t
 courier_now_ms(void)

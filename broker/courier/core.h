@@ -18,13 +18,15 @@
 #include "shared/proc/memory.h"
 #include "shared/proc/stats.h"
 
+struct buf;
 struct conf;
 struct deliver;
 struct inherit;
 struct outbox;
+struct stats_db;
 
-#define COURIER_COMMIT 0.005      /* seconds that new events wait for more */
-#define COURIER_COMMIT_LATER 0.05 /* that results wait */
+#define COURIER_COMMIT 0.005      /* seconds that new events wait for others */
+#define COURIER_COMMIT_LATER 0.05 /* the same for results */
 
 struct courier {
 	const struct inherit *inherit;
@@ -38,20 +40,29 @@ struct courier {
 	struct outbox *outbox; /* NULL: it cannot be used, or nobody needs it */
 	char *outbox_failed;   /* why it is closed at the end of this turn */
 	ev_timer commit;       /* the transaction */
-	int claim_fd;          /* claim.h; -1: another server may have it */
+	int save_errno;        /* of the last attempt to write minutes */
+	int lock_fd;     /* outbox_lock.h; -1: another server may have it */
 	uint64_t try_at; /* courier_now_ms() at which it is opened again */
 	uint64_t prune_at;
 	uint64_t saved, save_at; /* minutes on disk; when to write the next */
-	int save_errno;          /* of the last attempt */
+
+	/* Statistics (minutes.h). */
+	struct stats_db *stats; /* NULL: none have come lately */
+	char *stats_trouble;    /* why they are not kept, or NULL */
+	uint64_t stats_try_at;  /* courier_now_ms() of the next attempt */
+	uint64_t stats_seq;     /* the last that came; 0: all are answered */
+	struct stats_db *stats_read; /* NULL: nobody has asked lately */
+	struct list stats_asked;     /* struct minutes_question */
+	ev_idle stats_more;          /* runs while there are any */
 
 	/* Events from the broker (from_broker.h). */
-	bool known;     /* all endpoints have been received */
-	char *database; /* the UUID of the one that they are from */
+	bool known;     /* all endpoints have arrived */
+	char *database; /* the UUID of the database they are from */
 	bool full;      /* takes no more events for now */
-	bool started;   /* HOOKs count, of this origin: */
+	bool started;   /* hooks are counted, of this origin: */
 	uint64_t origin, seq;
 	bool owes_ack;
-	uint64_t dropped; /* for lack of room */
+	uint64_t dropped; /* dropped for lack of room */
 
 	struct hash endpoints; /* struct endpoint */
 	struct list fresh;     /* struct delivery, not committed */
@@ -66,6 +77,7 @@ struct courier {
 	uint64_t told_waiting, told_dead;
 	uint64_t told_cpu; /* microseconds */
 	struct stats_hist ages;
+	struct buf *attempts; /* rows of the report that is being made */
 };
 
 /* Unix milliseconds of a clock that is never set. */
@@ -75,7 +87,7 @@ void courier_commit_soon(struct courier *, double seconds);
 /* The outbox is open and has not failed in this turn. */
 bool courier_has_outbox(const struct courier *);
 /*
- * The outbox has just failed: keeps its error.  Nothing is written any more,
+ * The outbox has just failed: stores its error.  Nothing is written any more,
  * and at the end of the turn store_on_turn_end() closes it.
  */
 void courier_outbox_failed(struct courier *);

@@ -15,6 +15,7 @@
 #include "broker/courier/deliver.h"
 #include "broker/courier/endpoint.h"
 #include "broker/courier/from_broker.h"
+#include "broker/courier/minutes.h"
 #include "broker/courier/sender.h"
 #include "broker/courier/status.h"
 #include "broker/courier/store.h"
@@ -54,6 +55,8 @@ on_dead(void *owner, const char *why)
 	log_info("link to the broker lost: %s", why);
 	ipc_close(&c->ipc);
 	store_commit(c); /* the events received before */
+	minutes_commit(c);
+	minutes_forget(c);
 	c->started = c->told_ready = false;
 	retry_later(container_of(c, struct role, c));
 }
@@ -96,6 +99,7 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	log_tick();
 	status_count(c);
 	store_tick(c);
+	minutes_rest(c);
 }
 
 static void
@@ -104,6 +108,8 @@ on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
 	struct courier *c = &container_of(w, struct role, prepare)->c;
 
 	store_on_turn_end(c);
+	minutes_commit(c);
+	minutes_answer(c);
 	ipc_flush(&c->ipc);
 }
 
@@ -115,6 +121,7 @@ start(struct role *r, const struct inherit *in)
 	struct courier *c = &r->c;
 
 	store_start(c);
+	minutes_start(c);
 	c->on_ready = sender_on_ready;
 	c->deliver = deliver_new(c->loop, c->conf, sender_on_done);
 	ev_prepare_init(&r->prepare, on_prepare);
@@ -124,7 +131,7 @@ start(struct role *r, const struct inherit *in)
 	ev_init(&r->retry, on_retry);
 	exit_watch_start(&r->exit_watch, c->loop, in->life_fd);
 	heartbeat_start(&c->heartbeat, c->loop, in->heartbeat);
-	/* The configuration is read whenever it is needed. */
+	/* The configuration is read when it is needed. */
 	master_link_start(&r->master_link, c->loop, in->link_fd, in->conf,
 	    &master_link_ops, r);
 	link_up(r);
@@ -139,6 +146,10 @@ stop(struct role *r)
 	if (ipc_is_open(&c->ipc))
 		ipc_drain_input(&c->ipc);
 	store_stop(c);
+	minutes_commit(c);
+	minutes_forget(c);
+	minutes_rest(c);
+	status_count(c);
 	if (ipc_is_open(&c->ipc)) {
 		ipc_flush(&c->ipc);
 		ipc_close(&c->ipc);
@@ -149,6 +160,7 @@ stop(struct role *r)
 	endpoint_clear_all(c);
 	store_free(c);
 	free(c->trouble);
+	free(c->stats_trouble);
 	free(c->database);
 	memory_free(&c->memory);
 	sign_cleanup();

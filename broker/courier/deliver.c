@@ -3,10 +3,9 @@
  * deliver.c: sends requests with libcurl's multi interface on the libev loop.
  * Owns the curl handles.  Success is a 2xx within the time; redirects are not
  * followed, proxies of the environment are not used, certificates are checked.
- *
  * The address is checked when the socket is made, after every name lookup, and
- * once more before a request goes over a connection that was kept.  Must never
- * log a body, a header or a URL.
+ * again before a request goes over a reused connection.  Must never log a body,
+ * a header or a URL.
  */
 
 #include "broker/courier/deliver.h"
@@ -115,9 +114,8 @@ on_body(char *p, size_t size, size_t n, void *arg)
 }
 
 /*
- * The status of "HTTP/1.1 204 No Content", or 0.  curl takes any line that
- * begins like that, in capitals or not, for HTTP, and one that it does not
- * understand for a 200.
+ * The status of "HTTP/1.1 204 No Content", or 0.  curl takes any line with such
+ * a beginning, in capitals or not, for HTTP, and an unknown one for a 200.
  */
 static uint32_t
 status_of(struct str line)
@@ -235,9 +233,9 @@ request_free(struct request *r)
 }
 
 /*
- * Always a new handle: libcurl before 8.1 keeps a pointer to the last header
- * of a handle's transfer before, and an answer that begins with a folded line
- * would be written there.  The connections are the multi handle's.
+ * Always a new handle: libcurl before 8.1 keeps a pointer to the last header of
+ * a handle's previous transfer, and an answer that begins with a folded line
+ * would be written there.  The connections belong to the multi handle.
  */
 static struct request *
 request_new(struct deliver *d)
@@ -277,7 +275,9 @@ finish(struct request *r, CURLcode code)
 
 	result.status = r->status;
 	result.text = text;
-	/* With the head it has answered, whatever becomes of the body. */
+	/*
+	 * With the head the server has answered, whatever happens to the body.
+	 */
 	result.ok = r->answered && r->status >= 200 && r->status <= 299;
 	/* Name lookups and certificates need descriptors, too. */
 	result.starved = !result.ok && r->status == 0 && !r->refused &&
@@ -288,7 +288,7 @@ finish(struct request *r, CURLcode code)
 	else if (r->answered && r->status >= 200)
 		snprintf(text, sizeof(text), "HTTP %" PRIu32, r->status);
 	else if (r->garbled)
-		snprintf(text, sizeof(text), "the answer is no HTTP");
+		snprintf(text, sizeof(text), "the answer is not HTTP");
 	else
 		snprintf(text, sizeof(text), "%s",
 		    r->error[0] != '\0' ? r->error : curl_easy_strerror(code));
@@ -331,7 +331,7 @@ add_headers(struct request *r, const struct deliver_request *q)
 	struct str rest = str_of(q->headers), line;
 	char *text;
 
-	/* A name without a value: curl shall not send its own. */
+	/* A name without a value stops curl from sending its own header. */
 	r->headers = curl_slist_append(r->headers, "Accept:");
 	r->headers = curl_slist_append(r->headers, "Expect:");
 	add_header(r, "Content-Type", "application/json");
@@ -362,7 +362,7 @@ set_up(struct request *r, const char *url)
 	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(e, CURLOPT_PROXY, "");
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-	/* A name lookup that lasts longer than the try is left to itself. */
+	/* A name lookup that lasts longer than the attempt is abandoned. */
 	curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(
 	    e, CURLOPT_TIMEOUT_MS, (long)conf->webhook_timeout * 1000);
@@ -395,7 +395,7 @@ deliver_start(struct deliver *d, const struct deliver_request *q)
 	add_headers(r, q);
 	set_up(r, q->url);
 	if (curl_multi_add_handle(d->multi, r->easy) != CURLM_OK)
-		fatalx("curl takes no request");
+		fatalx("curl accepts no request");
 }
 
 static void

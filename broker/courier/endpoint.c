@@ -19,19 +19,10 @@
 #define BATCH_SECONDS 0.05
 #define BATCH_EVENTS 100
 
-static bool
-endpoint_eq(const struct hash_node *n, const void *key)
-{
-	const uint32_t *num = key;
-
-	return container_of(n, const struct endpoint, node)->num == *num;
-}
-
 struct endpoint *
 endpoint_find(const struct courier *c, uint32_t num)
 {
-	struct hash_node *n =
-	    hash_find(&c->endpoints, hash_u64(num), endpoint_eq, &num);
+	struct hash_node *n = hash_find_u64(&c->endpoints, num);
 
 	return n == NULL ? NULL : container_of(n, struct endpoint, node);
 }
@@ -116,7 +107,7 @@ drop_batch(struct endpoint *e)
 	e->extended = false;
 }
 
-/* Drops waiting requests and the batch from memory; the outbox keeps them. */
+/* Drops waiting requests and the batch from memory; the outbox has them. */
 static void
 forget(struct endpoint *e)
 {

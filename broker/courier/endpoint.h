@@ -2,7 +2,7 @@
 #ifndef BROKER_COURIER_ENDPOINT_H
 #define BROKER_COURIER_ENDPOINT_H
 
-/* Where webhooks go, and the requests that wait for each endpoint. */
+/* The targets of webhooks, and the requests that wait for each of them. */
 
 #include <ev.h>
 #include <stdbool.h>
@@ -21,7 +21,7 @@ struct endpoint {
 	uint32_t num, app;
 	char *owner; /* "UUID/ID" of the database and the app */
 	bool enabled, batch, allow_private;
-	bool seen; /* in this list of all */
+	bool seen; /* in the current list of endpoints */
 	bool gone; /* freed when nothing is in progress */
 	char *url, *headers, *key, *old_key;
 	struct sign_key *sign, *old_sign;
@@ -36,32 +36,39 @@ struct endpoint {
 	/* Attempts in a row that found no working server: see sender.c. */
 	uint32_t down;
 	ev_timer rest;
-	/* Since when no attempt has succeeded, as in the outbox; 0: one has. */
+	/*
+	 * Unix time since which no attempt has succeeded, as in the outbox; 0:
+	 * the last one did.
+	 */
 	uint64_t failing_ms;
+	uint64_t ok, failed; /* attempts since the last report */
 };
 
 struct endpoint *endpoint_find(const struct courier *, uint32_t num);
-/* Makes or changes it. */
+/* Makes or changes an endpoint. */
 void endpoint_set(struct courier *, const struct msg_endpoint *);
-/* Forgets those that were not set since the last call: were there any? */
+/*
+ * Removes the endpoints that were not set since the last call; true if there
+ * were any.
+ */
 bool endpoint_sweep(struct courier *);
-/* Forgets it and frees its requests in progress. */
+/* Removes the endpoint and frees its requests in progress. */
 void endpoint_free(struct endpoint *);
 void endpoint_clear_all(struct courier *);
 void endpoint_each(struct courier *, void (*)(struct endpoint *));
 
 /*
- * One event: a request of its own, or one more in the batch.  It is in
+ * Takes one event: a request of its own, or one more in the batch.  It is in
  * courier->fresh until the next commit.  0, or -1: the outbox has failed.
  */
 int endpoint_add(struct endpoint *, const struct msg_hook *);
-/* It is not of another app or database that had the number of this one. */
+/* False: the row is of another app or database that had this number. */
 bool endpoint_owns(const struct endpoint *, const struct delivery *);
-/* Writes the open batches as they are now: 0, or -1. */
+/* Writes the open batches in their present state: 0, or -1. */
 int endpoint_write_batches(struct courier *);
-/* A row that waits; it is queued at once. */
+/* Queues a waiting row of the outbox. */
 void endpoint_load(struct endpoint *, const struct outbox_row *);
-/* Forgets everything that waits (it is in the outbox). */
+/* Forgets all waiting requests (the outbox has them). */
 void endpoint_forget_all(struct courier *);
 
 #endif

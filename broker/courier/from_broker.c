@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * from_broker.c: the messages of the broker: endpoints, and events for them.
- * Each event becomes rows of the outbox, together with what the application
- * will have been told.  An event that has been received before, from this
- * broker or the one before it, is recognized by its number.  Must never
+ * Each event becomes rows of the outbox, together with the states that the
+ * application learns from it.  An event that has been received before, from
+ * this broker or the previous one, is recognized by its number.  Must never
  * acknowledge anything itself: store_commit() does.
  */
 
@@ -13,6 +13,7 @@
 
 #include "broker/courier/core.h"
 #include "broker/courier/endpoint.h"
+#include "broker/courier/minutes.h"
 #include "broker/courier/sender.h"
 #include "broker/courier/status.h"
 #include "broker/courier/store.h"
@@ -23,7 +24,7 @@
 #include "shared/conf/conf.h"
 #include "shared/pusher/webhook.h"
 
-#define SHRINK 2000 /* rows at most that go when there is no room */
+#define SHRINK 2000 /* at most so many rows are dropped at once */
 
 static int
 on_endpoint(void *owner, const struct ipc_in *in)
@@ -131,7 +132,7 @@ tell(struct courier *c, const struct msg_hook *m)
 	}
 }
 
-/* A client event that an earlier broker has handed over, too: 1. */
+/* 1: an earlier broker has handed over this client event already. */
 static int
 is_repeated(struct courier *c, const struct msg_hook *m)
 {
@@ -169,8 +170,8 @@ take(struct courier *c, const struct msg_hook *m)
 
 /*
  * The endpoint that holds more than its share of a full outbox gives way, so
- * that one that does not answer never keeps out those of others: how many of
- * its rows were dropped, or -1.
+ * that an endpoint that does not answer never blocks others.  Returns how many
+ * of its rows were dropped, or -1.
  */
 static int
 yield_share(struct courier *c, unsigned some)
@@ -209,7 +210,7 @@ yield_share(struct courier *c, unsigned some)
 }
 
 /*
- * Makes room: the oldest dead ones go first, then the oldest client events.
+ * Makes room: the oldest dead letters go first, then the oldest client events.
  * If nothing may be dropped, the broker keeps its events.
  */
 static int
@@ -283,10 +284,31 @@ on_ping(void *owner, const struct ipc_in *in)
 	return 0;
 }
 
+static int
+on_minute(void *owner, const struct ipc_in *in)
+{
+	struct msg_minute m;
+
+	return msg_minute_get(&m, in->body) == -1 ? -1
+						  : minutes_take(owner, &m);
+}
+
+static int
+on_minutes_ask(void *owner, const struct ipc_in *in)
+{
+	struct msg_minutes_ask m;
+
+	return msg_minutes_ask_get(&m, in->body) == -1
+	    ? -1
+	    : minutes_on_ask(owner, &m);
+}
+
 const ipc_handler from_broker_handlers[IPC_NTYPES] = {
 	[IPC_ENDPOINT] = on_endpoint,
 	[IPC_ENDPOINTS_DONE] = on_endpoints_done,
 	[IPC_HOOK_START] = on_start,
 	[IPC_HOOK] = on_hook,
+	[IPC_MINUTE] = on_minute,
+	[IPC_MINUTES_ASK] = on_minutes_ask,
 	[IPC_PING] = on_ping,
 };

@@ -13,7 +13,8 @@
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
-/* No attempt is later than this; a later one is from before the clock was set.
+/*
+ * No attempt is later than this; a later time is from before the clock was set.
  */
 #define LATEST_MS 120000
 
@@ -32,7 +33,7 @@ first(const struct queue *q)
 	return LIST_ITEM(q->waiting.next, struct delivery, link);
 }
 
-/* The first one may go. */
+/* The first delivery may start. */
 static void
 set_ready(struct queue *q)
 {
@@ -61,7 +62,7 @@ stop(struct queue *q)
 	ev_timer_stop(q->of->loop, &q->timer);
 }
 
-/* The first one has changed. */
+/* The first delivery has changed. */
 static void
 update(struct queue *q)
 {
@@ -79,19 +80,10 @@ update(struct queue *q)
 	ev_timer_start(q->of->loop, &q->timer);
 }
 
-static bool
-queue_eq(const struct hash_node *n, const void *key)
-{
-	const uint64_t *k = key;
-
-	return container_of(n, const struct queue, node)->key == *k;
-}
-
 struct queue *
 queues_find(const struct queues *qs, uint64_t key)
 {
-	struct hash_node *n =
-	    hash_find(&qs->by_key, hash_u64(key), queue_eq, &key);
+	struct hash_node *n = hash_find_u64(&qs->by_key, key);
 
 	return n == NULL ? NULL : container_of(n, struct queue, node);
 }
@@ -128,7 +120,7 @@ delivery_new(struct queues *qs, uint64_t key)
 	return d;
 }
 
-/* It is not in progress any more. */
+/* The delivery is no longer in progress. */
 static void
 end(struct delivery *d)
 {
@@ -151,7 +143,7 @@ drop(struct delivery *d)
 	free(d);
 }
 
-/* Some of its deliveries have been dropped. */
+/* Some deliveries of the queue have been dropped. */
 static void
 dropped(struct queue *q)
 {
@@ -283,7 +275,7 @@ by_id(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* ids NULL: all that wait. */
+/* ids NULL: all waiting deliveries. */
 static void
 drop_waiting(struct queue *q, void *arg)
 {

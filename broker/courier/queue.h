@@ -54,7 +54,7 @@ enum queue_ready { QUEUE_TEST, QUEUE_AGAIN, QUEUE_FIRST, QUEUE_READY };
 
 struct queues {
 	struct ev_loop *loop;
-	/* One that had to wait for its time may go now. */
+	/* A delivery that waited for its time may start now. */
 	void (*on_ready)(struct queues *);
 	struct hash by_key;
 	struct list ready[QUEUE_READY]; /* struct queue */
@@ -70,23 +70,23 @@ void queues_forget(struct queues *);
 /* Frees those that are in progress, too. */
 void queues_clear(struct queues *);
 bool queues_are_idle(const struct queues *);
-/* Frees those that wait of these n ids; sorts them. */
+/* Frees the waiting deliveries with these n ids; sorts the ids. */
 void queues_drop(struct queues *, uint64_t *ids, size_t n);
 struct queue *queues_find(const struct queues *, uint64_t key);
-/* The next one that may start now, or NULL. */
+/* The next delivery that may start now, or NULL. */
 struct delivery *queues_next(const struct queues *);
 
 /*
- * A new one for this queue, in no list yet.  While batches wait, events of
- * channels are queued after them.
+ * Makes a delivery for this queue, in no list yet.  While batches wait, events
+ * of channels are queued after them.
  */
 struct delivery *delivery_new(struct queues *, uint64_t key);
 void delivery_free(struct delivery *);
-/* Appends it to its queue. */
+/* Appends the delivery to its queue. */
 void delivery_queue(struct delivery *);
-/* It is in progress. */
+/* The delivery has started. */
 void delivery_start(struct delivery *);
-/* It was in progress and is tried again at next_ms, before all others. */
+/* The delivery is tried again at next_ms, before all others. */
 void delivery_again(struct delivery *);
 
 #endif

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sender.c: starts requests, and records the result of each: delivered, to be
- * tried again, or given up.
- *
- * A request is tried for as long as its time lasts (Pusher documentation,
- * "Webhooks": five minutes), after 1, 2, 4 … 60 seconds plus a random part,
+ * tried again, or given up.  A request is tried for five minutes (Pusher
+ * documentation, "Webhooks"), after 1, 2, 4 ... 60 seconds plus a random part,
  * with the same body, signature and id.  Later events of its channel wait for
- * it (queue.h).
- *
- * An endpoint at which many attempts in a row found no working server is
- * tried less often, so that a dead one with many channels costs little.
- * Expired requests are then given up without an attempt: each would
+ * it (queue.h).  An endpoint at which many attempts in a row found no working
+ * server is tried less often, so that a dead endpoint with many channels costs
+ * little.  Expired requests are then given up without an attempt: each would
  * cost a whole time-out, and the rest would never be tried.  Must never log a
  * URL.
  */
@@ -31,10 +27,10 @@
 #define BACKOFF_MAX_MS 60000
 #define IN_A_ROW 3                 /* failures of a channel */
 #define IS_DOWN (3 * QUEUE_ACTIVE) /* failures of an endpoint */
-#define REST 0.1      /* seconds between attempts of a place in a dead one */
-#define AT_ONCE 20000 /* requests that are given up in one turn */
+#define REST 0.1      /* seconds between attempts at a dead endpoint */
+#define AT_ONCE 20000 /* requests given up in one turn */
 
-/* 1: it is in progress; 0: the row does not wait any more; -1: no outbox. */
+/* 1: in progress; 0: the row no longer waits; -1: the outbox failed. */
 static int
 start(struct endpoint *e, struct delivery *d)
 {
@@ -69,7 +65,7 @@ start(struct endpoint *e, struct delivery *d)
 	return r;
 }
 
-/* Its time is over, and an attempt would only delay others. */
+/* The request has expired, and an attempt would only delay others. */
 static bool
 is_hopeless(const struct endpoint *e, const struct delivery *d)
 {
@@ -107,7 +103,8 @@ sender_kick(struct endpoint *e)
 			foreign++;
 			delivery_free(d);
 		} else if (is_hopeless(e, d)) {
-			r = give_up(e, d, "not tried: those before it failed");
+			r = give_up(e, d,
+			    "not tried: earlier ones of its channel failed");
 			given_up++;
 			delivery_free(d);
 		} else if ((r = start(e, d)) == 0) {
@@ -119,8 +116,8 @@ sender_kick(struct endpoint *e)
 			  "had its number, and are kept as dead letters",
 		    e->num, foreign);
 	if (given_up > 0)
-		log_warnx("webhook %u: %u more given up, those before them "
-			  "have failed",
+		log_warnx("webhook %u: %u more given up: earlier ones of their "
+			  "channel failed",
 		    e->num, given_up);
 	if (given_up + foreign > 0)
 		courier_commit_soon(c, COURIER_COMMIT_LATER);
@@ -183,7 +180,7 @@ observe_age(struct courier *c, const struct delivery *d, uint64_t now)
 	stats_observe(&c->ages, stats_bounds_age, ms * 1000);
 }
 
-/* A test that fails does not count: nothing waits for it. */
+/* A failed test does not count: nothing waits for it. */
 static int
 record_health(struct endpoint *e, const struct delivery *d, bool ok)
 {
@@ -195,7 +192,7 @@ record_health(struct endpoint *e, const struct delivery *d, bool ok)
 	return outbox_set_failing(e->c->outbox, e->num, e->c->database, since);
 }
 
-/* Records the attempt in the row; *over: there is none after it. */
+/* Records the attempt in the row; *over: there are no further attempts. */
 static int
 record(struct endpoint *e, struct delivery *d,
     const struct deliver_result *result, bool *over)
@@ -259,6 +256,8 @@ sender_on_done(void *owner, const struct deliver_result *result)
 		status_starved(c);
 		over = e->gone;
 	} else {
+		e->ok += result->ok;
+		e->failed += !result->ok;
 		if (courier_has_outbox(c) && !e->gone)
 			r = record(e, d, result, &over);
 		observe_health(e, d, result);

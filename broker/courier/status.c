@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * status.c: tells the broker the state of the outbox, its trouble, and the
- * counters of the courier.  Owns the sentence about the trouble.
- * Counts are kept while there is no broker.  Must never say that the courier
- * is ready when it could not take a hook.
+ * status.c: reports the state of the outbox, its trouble, and the counters of
+ * the courier to the broker.  Owns the sentence about the trouble.  Counts are
+ * kept while there is no broker.  Must never report that the courier is ready
+ * when it cannot take a hook.
  */
 
 #include "broker/courier/status.h"
@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 
 #include "broker/courier/core.h"
+#include "broker/courier/endpoint.h"
 #include "shared/app/outbox.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
@@ -73,6 +74,19 @@ status_starved(struct courier *c)
 	status_tell(c);
 }
 
+static void
+take_attempts(struct endpoint *e)
+{
+	struct stats_row row = { .app = e->app,
+		.counts = {
+		    .webhooks_ok = e->ok, .webhooks_failed = e->failed } };
+
+	if (e->ok + e->failed > 0)
+		buf_append(
+		    &e->c->attempts, str_make((const char *)&row, sizeof(row)));
+	e->ok = e->failed = 0;
+}
+
 void
 status_count(struct courier *c)
 {
@@ -83,7 +97,11 @@ status_count(struct courier *c)
 	if (!ipc_is_open(&c->ipc))
 		return;
 	m.cpu_us = cpu - c->told_cpu;
+	endpoint_each(c, take_attempts);
+	m.apps = buf_str(c->attempts);
 	ipc_send_courier_stats(&c->ipc, &m);
+	buf_unref(c->attempts);
+	c->attempts = NULL;
 	c->told_cpu = cpu;
 	c->ages = (struct stats_hist){ .sum = 0 };
 }

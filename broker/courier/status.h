@@ -8,14 +8,14 @@ struct courier;
 
 /* Whether the outbox works, and how much is in it. */
 void status_tell(struct courier *);
-/* Takes the sentence (free(3)) that says why webhooks wait; NULL: none. */
+/* Sets the reason why webhooks wait (free(3)); NULL: they do not.  Takes it. */
 void status_trouble(struct courier *, char *why);
 /*
- * There was no free descriptor for a request or for the outbox.  Nothing is
+ * No free descriptor was left for a request or for the outbox.  Nothing is
  * tried until there are some; the time until then does not count for requests.
  */
 void status_starved(struct courier *);
-/* Sends the counts since the last call; once a second. */
+/* Once a second: sends the counts since the last call. */
 void status_count(struct courier *);
 
 #endif

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * store.c: opens, loads, commits and closes the outbox at the right moments,
- * and writes the minutes of statistics beside it.
- *
- * Events from the broker are acknowledged and sent out only when they are on
- * disk.  When the disk is full or the outbox broken, everything in memory is
- * dropped and the broker keeps what is not acknowledged: all of it is still in
- * the file or in the broker when the outbox works again.  A lack of descriptors
- * is no damage: the courier waits for some.  Until an app has an
- * endpoint there is no file.
+ * and writes the minutes of statistics beside it.  Events from the broker are
+ * acknowledged and sent out only when they are on disk.  When the disk is full
+ * or the outbox broken, everything in memory is dropped and the broker keeps
+ * all unacknowledged events: all of it is in the file or in the broker when the
+ * outbox works again.  A lack of descriptors is no damage: the courier waits
+ * for some.  Until an app has an endpoint there is no file.
  */
 
 #include "broker/courier/store.h"
@@ -19,10 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "broker/courier/claim.h"
 #include "broker/courier/core.h"
 #include "broker/courier/deliver.h"
 #include "broker/courier/endpoint.h"
+#include "broker/courier/outbox_lock.h"
 #include "broker/courier/sender.h"
 #include "broker/courier/status.h"
 #include "shared/app/outbox.h"
@@ -33,12 +31,12 @@
 #include "shared/proc/minute_log.h"
 #include "shared/proc/proc.h"
 
-#define REOPEN_MS 5000 /* to try the outbox again */
-#define CLAIM_MS 500   /* to ask again whether another server has it */
-#define SHOWN_MS 2000  /* a trouble that we can mend is shown */
+#define REOPEN_MS 5000 /* until the outbox is tried again */
+#define CLAIM_MS 500   /* until the lock is tried again */
+#define SHOWN_MS 2000  /* a repaired trouble stays visible */
 #define PRUNE_MS 600000
 #define SAVE_MS 60000
-#define PULSE_ROWS 10000 /* that are read between two signs of life */
+#define PULSE_ROWS 10000 /* rows read between two heartbeats */
 
 static void
 store_close(struct courier *c)
@@ -104,7 +102,7 @@ load_row(void *arg, const struct outbox_row *r)
 	return 0;
 }
 
-/* Its endpoint has been removed, or is one of another database. */
+/* The row's endpoint has been removed, or is of another database. */
 static int
 disown(struct courier *c, uint32_t endpoint)
 {
@@ -183,14 +181,14 @@ has_claim(struct courier *c)
 {
 	char *why = NULL;
 
-	if (claim_take(
-		&c->claim_fd, c->conf->outbox, c->conf->runtime_dir, &why) == 0)
+	if (outbox_lock_take(
+		&c->lock_fd, c->conf->outbox, c->conf->runtime_dir, &why) == 0)
 		return true;
 	set_trouble(c, why);
 	return false;
 }
 
-/* After a lack of descriptors: requests get the time that they have lost. */
+/* After a lack of descriptors: gives requests the time that they have lost. */
 static int
 load_again(struct courier *c)
 {
@@ -315,9 +313,9 @@ beat(void *arg)
 }
 
 /*
- * The file has been deleted, replaced or overwritten while in use.  Its rows
- * are still in the open one: they are copied to a new file, which is opened
- * two seconds later.  (Until then status shows the reason.)
+ * The file was deleted, replaced or overwritten while in use.  Its rows are
+ * still in the open file: they are copied to a new one, which is opened two
+ * seconds later.  (Until then status shows the reason.)
  */
 static bool
 is_lost(struct courier *c)
@@ -394,7 +392,7 @@ save_minutes(struct courier *c)
 	free(path);
 }
 
-/* Once a second while it is starved: is it over? */
+/* Once a second while descriptors are lacking: are some free again? */
 static void
 look_for_descriptors(struct courier *c)
 {
@@ -444,7 +442,7 @@ store_tick(struct courier *c)
 void
 store_start(struct courier *c)
 {
-	c->claim_fd = -1;
+	c->lock_fd = -1;
 	list_init(&c->fresh);
 	ev_init(&c->commit, on_commit);
 }
@@ -464,5 +462,5 @@ store_free(struct courier *c)
 	outbox_close(c->outbox);
 	c->outbox = NULL;
 	free(c->outbox_failed);
-	claim_drop(&c->claim_fd);
+	outbox_lock_drop(&c->lock_fd);
 }

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * alive.c: which links are alive.  Owns struct alive of each peer, and
- * br->links->congested.
- *
- * Pings and ticks are counted, not seconds: a broker that was stopped for a
- * minute must not blame its workers.  Any message is a sign of life, and so
- * is that the worker reads: the answer to a ping may stand behind many
- * others.  Must never end a link for being busy: over the bound of a queue no
- * worker is read, so that it grows no further, until it is shorter or its
- * worker has read nothing for STILL_MAX ticks.
+ * alive.c: finds dead links.  Owns struct alive of each peer, and
+ * br->links->congested.  Pings and ticks are counted, not seconds: a broker
+ * that was stopped for a minute must not blame its workers.  Any message is a
+ * sign of life, and so is a worker that reads: the answer to a ping may stand
+ * after many others.  Must never end a link for being busy: above the bound of
+ * a queue no worker is read, so that the queue grows no further, until it is
+ * shorter or its worker has read nothing for STILL_MAX ticks.
  */
 
 #include "broker/link/alive.h"
@@ -20,8 +18,8 @@
 #define QUEUE_MAX (64u << 20) /* bytes; above it no worker is read */
 #define STILL_MAX 2           /* ticks that such a queue may stand still */
 #define PING_SECONDS 5.       /* between two pings */
-#define SILENT_MAX 3          /* pings: 15 s */
-#define HELLO_SECONDS 5.      /* until HELLO */
+#define SILENT_MAX 3          /* pings without a sign of life: 15 s */
+#define HELLO_SECONDS 5.      /* pings until HELLO */
 
 static bool
 shows_life(struct peer *p)

@@ -3,18 +3,19 @@
 #define BROKER_LINK_ALIVE_H
 
 /*
- * Which links are alive: silence ends one, and so does a long queue that does
- * not move.  A queue over its bound that moves stops what fills it.
+ * Finds dead links: silence ends a link, and so does a long queue that does not
+ * shrink.  A queue over its bound that shrinks stops the reading of workers,
+ * which fill it.
  */
 
 struct broker;
 
-/* Every 5 seconds drops each worker that shows no life. */
+/* Every 5 seconds: drops each worker that shows no life. */
 void alive_init(struct broker *);
 void alive_start(struct broker *);
-/* Once a second: drops who has too much to read and does not read. */
+/* Once a second: drops a worker that has too much to read and does not read. */
 void alive_tick(struct broker *);
-/* Has some worker too much to read?  Then br->links->congested is set. */
+/* Sets br->links->congested if some worker has too much to read. */
 void alive_check_queues(struct broker *);
 
 #endif

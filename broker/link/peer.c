@@ -23,8 +23,17 @@
 
 #define TRIM_BYTES (1u << 20) /* queued: they go back to the system */
 #define LINKS_MAX (2 * PROC_MAX_WORKERS)
-#define REFUSALS 256      /* behind so many a ping asks to forget them */
-#define ACK_SECONDS 0.005 /* that an acknowledgement waits for company */
+#define REFUSALS 256 /* after so many, a ping asks to forget them */
+#define ACK_SECONDS \
+	0.005 /* seconds that an acknowledgement waits for others \
+	       */
+/*
+ * Links are read before control clients: pusherctl sees an event whose 200 was
+ * sent before it asked.  The order among links has no meaning: with several
+ * workers a 200 waits until the event has its place (ACK.taken), and a new link
+ * reads the link that it replaces to its end.
+ */
+#define LINK_PRIORITY 1
 
 struct refusal {
 	struct hash_node node;
@@ -85,7 +94,7 @@ peer_was_refused(struct peer *p, uint64_t sid, struct str channel)
 	return true;
 }
 
-/* Forgets those that the worker has read: ping `id` was behind them. */
+/* Forgets the refusals that the worker has read: ping `id` followed them. */
 static void
 forget_refusals(struct peer *p, uint64_t id)
 {
@@ -132,12 +141,13 @@ peer_accept(struct broker *br, int fd)
 	gid_t gid;
 
 	if (sock_peer(fd, &pid, &uid, &gid) == -1) {
-		log_warn("link: credentials");
+		log_warn("link refused: cannot read who connects");
 		close(fd);
 		return;
 	}
 	if (uid != geteuid() && uid != 0) {
-		log_warnx("link refused: not our user uid=%u pid=%d",
+		log_warnx(
+		    "link refused: it comes from another user uid=%u pid=%d",
 		    (unsigned)uid, (int)pid);
 		close(fd);
 		return;
@@ -155,11 +165,12 @@ peer_accept(struct broker *br, int fd)
 	p->since = broker_now();
 	list_init(&p->link);
 	list_append(&br->links->all, &p->link);
-	list_init(&p->backlog.waiting);
+	list_init(&p->answers.ring);
+	list_init(&p->answers.numbered);
 	ipc_init(&p->ipc, br->loop, fd, &br->links->ipc_ops, p);
 }
 
-/* Nobody waits for what this slot was to get any more. */
+/* Nobody waits for the messages to this slot any more. */
 static void
 lower_barriers(struct broker *br, unsigned slot)
 {
@@ -176,7 +187,7 @@ lower_barriers(struct broker *br, unsigned slot)
 }
 
 static void
-end_link(struct peer *p, const char *why)
+end_link(struct peer *p, const char *why, bool orderly)
 {
 	struct broker *br = p->br;
 	int slot = p->slot;
@@ -185,6 +196,8 @@ end_link(struct peer *p, const char *why)
 		return; /* in br->links->gone already */
 	if (p->courier)
 		log_info("courier: link ended: %s pid=%u", why, p->pid);
+	else if (slot == -1 && (orderly || p->ipc.ended))
+		log_info("link ended before hello: %s pid=%u", why, p->pid);
 	else if (slot == -1)
 		log_warnx("link dropped before hello: %s pid=%u", why, p->pid);
 	else
@@ -206,7 +219,7 @@ peer_drop(struct peer *p, const char *why)
 	if (p->slot != -1)
 		event_order_set_complete(
 		    p->br->event_order, (unsigned)p->slot, 0);
-	end_link(p, why);
+	end_link(p, why, false);
 }
 
 void
@@ -232,9 +245,10 @@ peer_reap(struct broker *br)
 void
 peer_drop_all(struct broker *br)
 {
+	/* Queued messages were not acknowledged: they are sent again. */
 	while (!list_is_empty(&br->links->all))
-		/* What is queued was not acknowledged: it is sent again. */
-		end_link(PEER_OF(br->links->all.next), "the broker leaves");
+		end_link(
+		    PEER_OF(br->links->all.next), "the broker exits", true);
 }
 
 /* ---- messages ---- */
@@ -245,10 +259,21 @@ peer_may_say_hello(
 {
 	if (p->slot != -1 || p->courier)
 		return false;
-	if (version == IPC_VERSION && str_eq(build, str_of(proc_build_id())))
+	if (version == IPC_VERSION)
 		return true;
-	log_warnx("link refused: another build pid=%u", pid);
+	log_warnx("link refused: build %.*s has other messages pid=%u",
+	    (int)MIN(build.n, 64), build.p, pid);
 	return false;
+}
+
+/* Ends the old link of a slot; its answers to the worker still count. */
+static void
+replace(struct peer *old)
+{
+	if (old == NULL)
+		return;
+	ipc_drain_input(&old->ipc);
+	peer_drop(old, "replaced by a new link"); /* unless it is gone */
 }
 
 int
@@ -261,8 +286,7 @@ peer_on_hello(struct peer *p, const struct msg_hello *m)
 		return -1;
 	if (m->slot >= br->nslots || m->origin == 0)
 		return -1;
-	if (br->peers[m->slot] != NULL)
-		peer_drop(br->peers[m->slot], "replaced by a new link");
+	replace(br->peers[m->slot]);
 	if ((br->dying >> m->slot & 1) != 0) {
 		ipc_defer(&p->ipc);
 		return 0;
@@ -341,9 +365,12 @@ peer_ping(struct broker *br, uint64_t *slots)
 static void
 send_ack(struct peer *p)
 {
-	/* Unless all is answered the worker has to keep its questions. */
-	struct msg_ack m = { .seq = p->owed > 0 ? p->acked : p->deliverable,
-		.taken = p->last };
+	/* The worker must keep what is not answered. */
+	uint64_t owed = p->answers.owed;
+	struct msg_ack m = { .seq = p->deliverable, .taken = p->last };
+
+	if (owed != 0 && m.seq >= owed)
+		m.seq = MAX(owed - 1, p->acked);
 
 	if ((m.seq == p->acked && p->last == p->acked_seen) ||
 	    p->br->links->acks_wait)
@@ -370,6 +397,7 @@ peer_init(struct broker *br, const struct link_ops *ops)
 
 	t->ops = ops;
 	t->ipc_ops = (struct ipc_ops){ .peer = FROM_WORKER | FROM_COURIER,
+		.priority = LINK_PRIORITY,
 		.handlers = ops->handlers,
 		.on_dead = on_dead };
 	list_init(&t->all);
@@ -378,7 +406,7 @@ peer_init(struct broker *br, const struct link_ops *ops)
 	t->ack.data = br;
 }
 
-/* Notes how far each target has to get for the events of this turn. */
+/* Notes how far each target must get for the events of this turn. */
 static void
 raise_barrier(struct broker *br, struct peer *p)
 {
@@ -425,7 +453,7 @@ check_barriers(struct broker *br, struct peer *p)
 	}
 }
 
-/* Flushes each link that can take something; true when one had something. */
+/* Flushes each link that can take bytes; true when there was one. */
 static bool
 flush_links(struct broker *br)
 {
@@ -454,13 +482,16 @@ peer_flush(struct broker *br)
 		if (p == NULL)
 			continue;
 		raise_barrier(br, p);
-		/* In good company; or publishers of several workers wait. */
+		/*
+		 * The acknowledgement goes with other bytes; or publishers of
+		 * several workers wait for it.
+		 */
 		if (!outq_is_empty(&p->ipc.out) ||
 		    (br->conf->nworkers > 1 && p->last != p->acked_seen))
 			send_ack(p);
 	}
 	br->links->ops->flush(br);
-	/* A link that ends here makes others busy; each ends only once. */
+	/* A link that ends here gives work to others; each ends only once. */
 	while (flush_links(br))
 		;
 	for (unsigned i = 0; i < br->nslots; i++)

@@ -21,8 +21,8 @@
 struct broker;
 
 /*
- * Events up to `seq` have been handed on once each link in `targets` has
- * sent what it had queued then.
+ * Events up to `seq` have been passed on when each link in `targets` has sent
+ * what it had queued then.
  */
 struct barrier {
 	uint64_t seq;
@@ -32,20 +32,23 @@ struct barrier {
 
 /* Signs of life; see alive.c. */
 struct alive {
-	unsigned silent; /* pings in a row during which it showed no life */
+	unsigned silent; /* pings in a row without a sign of life */
 	bool blocked;    /* at the last ping its socket was full */
 	uint64_t heard;  /* messages of it, at the last ping */
 	uint64_t read;   /* bytes that it had taken then */
-	unsigned still;  /* ticks over the bound in which it took nothing */
+	unsigned still;  /* ticks over the bound in which it read nothing */
 	uint64_t taken;  /* bytes, at the last tick */
 };
 
-/* Messages that wait for room; see backlog.c. */
-struct backlog {
-	struct list waiting; /* struct deferred */
+/* Answers that wait for room; see answers.c. */
+struct answers {
+	struct hash apps, conns; /* connections with waiting answers */
+	struct list ring;        /* the apps, in the order of their turns */
+	struct list numbered;    /* those to numbered questions, by number */
+	uint64_t owed;           /* the first of these numbers; 0: none */
 	size_t bytes;
-	bool resuming;
-	bool stopped; /* the link is not read; its next message waits in it */
+	bool giving;
+	bool stopped; /* the link is not read; a message waits in it */
 };
 
 struct peer {
@@ -59,7 +62,7 @@ struct peer {
 	double since; /* broker_now() of accept, then of HELLO */
 	struct alive alive;
 	uint64_t pong; /* id of the last one answered */
-	bool courier;  /* no worker: it takes webhooks */
+	bool courier;  /* the courier, not a worker */
 	/*
 	 * The end of its old state has been announced, so that its replay
 	 * counts as new: it had a link to this broker before, or came too late.
@@ -72,7 +75,7 @@ struct peer {
 	uint64_t last; /* highest seq handled */
 	/* In a resync: its next message waits for older ones of others. */
 	bool waits;
-	uint64_t next_pos; /* where that one stands: see resync.c */
+	uint64_t next_pos; /* the place of that message: see resync.c */
 	uint32_t read_us;  /* when the last event before it was read */
 	uint32_t run;      /* see event_order_find() */
 	uint32_t nconns;
@@ -84,11 +87,11 @@ struct peer {
 	uint64_t deliverable,
 	    acked;           /* seq that may be, that was acknowledged */
 	uint64_t acked_seen; /* `last` as the worker knows it */
-	size_t owed;         /* answers that a resync has put off */
 
 	bool large;             /* gone, with a long queue */
 	struct hash refused;    /* subscriptions; see peer_refuse() */
-	struct backlog backlog; /* messages that wait for room */
+	uint64_t room_end;      /* position; see peer_has_room() */
+	struct answers answers; /* answers that wait for room */
 };
 
 /* The peer of a list or a callback. */
@@ -101,22 +104,24 @@ peer_living(struct peer *p)
 #define PEER_OF(e) peer_living(LIST_ITEM(e, struct peer, link))
 
 /*
- * The callbacks of the rest of the broker.  The table is in order.c, and with
- * it the order in which the modules hear of a change.
+ * Callbacks to the rest of the broker.  The table is in order.c, and with it
+ * the order in which the modules learn of a change.
  */
 struct link_ops {
 	const ipc_handler *handlers; /* of messages; the owner is the peer */
 	/* A worker has said HELLO; is_new: another process than before. */
 	void (*up)(struct peer *, bool is_new);
-	/* The link is over, also one without HELLO, or the courier's. */
+	/*
+	 * The link has ended; also called without HELLO, and for the courier.
+	 */
 	void (*down)(struct peer *);
-	/* The worker has answered this ping, and all before it. */
+	/* The worker has answered this ping, and all earlier ones. */
 	void (*pong)(struct peer *, uint64_t id);
-	/* Sends what has to leave before anything else of the turn does. */
+	/* Sends the messages that must leave before all others of the turn. */
 	void (*flush)(struct broker *);
 	/* True when the worker has connections or subscriptions. */
 	bool (*has_clients)(const struct peer *);
-	/* A resync is over: before the answers that it has put off ... */
+	/* A resync is over: called before its deferred answers ... */
 	void (*live)(struct broker *);
 	/* ... and after them; nworkers have a link. */
 	void (*open)(struct broker *, unsigned nworkers);
@@ -136,44 +141,56 @@ struct link_table {
 	ev_timer ack;   /* delays acknowledgements */
 };
 
-/* Bytes queued to a worker; above it long answers to it wait. */
-#define PEER_ROOM (16u << 20)
+/* Bytes of long answers that may be queued before other messages. */
+#define PEER_ROOM (1u << 20)
 
 void peer_init(struct broker *, const struct link_ops *);
-/* Is there room for another long answer? */
+/*
+ * Is there room for another long answer?  At most PEER_ROOM bytes of them are
+ * queued at once, and more when these have left, however long the queue is:
+ * events never wait for more, and events never shut out answers.
+ */
 static inline bool
-peer_has_room(const struct peer *p)
+peer_has_room(struct peer *p)
 {
-	return outq_bytes(&p->ipc.out) <= PEER_ROOM;
+	if (ipc_sent(&p->ipc) >= p->room_end)
+		p->room_end = ipc_queued(&p->ipc) + PEER_ROOM;
+	return ipc_queued(&p->ipc) < p->room_end;
 }
 
 /* Takes an accepted connection. */
 void peer_accept(struct broker *, int fd);
 /*
- * Ends the link, now: the worker's counts vanish, its members become
- * suspect.  The struct itself lives until the end of the turn.
+ * Ends the link now: the worker's counts vanish, its members become suspects.
+ * The struct itself lives until the end of the turn.
  */
 void peer_drop(struct peer *, const char *why);
-/* Frees what peer_drop() left. */
+/* Frees the links that peer_drop() has ended. */
 void peer_reap(struct broker *);
 /* Drops every link. */
 void peer_drop_all(struct broker *);
 
-/* Sends what the turn has queued, and acknowledges what has left. */
+/*
+ * Sends the queued bytes of the turn, and acknowledges the events that have
+ * left.
+ */
 void peer_flush(struct broker *);
-/* Pings every worker; returns the id, and in *slots who was asked. */
+/* Pings every worker; returns the id, and in *slots the pinged workers. */
 uint64_t peer_ping(struct broker *, uint64_t *slots);
 
 /*
- * A subscription was refused.  The worker may have sent UNSUB for it before
- * it read that, so the refusal is remembered until the worker has answered a
- * ping behind it.
+ * A subscription was refused.  The worker may have sent UNSUB for it before it
+ * read the refusal, so the refusal is remembered until the worker has answered
+ * a later ping.
  */
 void peer_refuse(struct peer *, uint64_t sid, struct str channel);
-/* Forgets it: true when there was one, and UNSUB means nothing. */
+/* Forgets the refusal: true if there was one, so that UNSUB has no effect. */
 bool peer_was_refused(struct peer *, uint64_t sid, struct str channel);
 
-/* The message at hand has this number; what comes of it carries it too. */
+/*
+ * The present message has this number; events that follow from it carry it,
+ * too.
+ */
 void peer_number(struct peer *, uint64_t seq);
 /* The message has been handled. */
 void peer_step(struct peer *);
@@ -181,7 +198,7 @@ void peer_step(struct peer *);
 /* Handlers of HELLO, PING, PONG. */
 int peer_on_hello(struct peer *, const struct msg_hello *);
 /*
- * True for the first HELLO or COURIER_HELLO of a link, from a process of this
+ * True for the first HELLO or COURIER_HELLO of a link from a process of this
  * build; another build is logged.
  */
 bool peer_may_say_hello(

@@ -3,8 +3,8 @@
 #define BROKER_LINK_RESYNC_H
 
 /*
- * The quiet time after a broker's start, in which the workers say what they
- * have: see resync.c.
+ * The quiet time after a broker's start, in which the workers report their
+ * state: see resync.c.
  */
 
 #include <ev.h>
@@ -17,23 +17,22 @@
 struct broker;
 struct peer;
 
-#define RESYNC_SECONDS 2. /* that a worker is waited for without a word */
-#define RESYNC_MAX 15.    /* that all are waited for while replays move */
+#define RESYNC_SECONDS 2. /* wait for a worker that sends nothing */
+#define RESYNC_MAX 15.    /* wait for all while replays make progress */
 
 enum resync_state {
-	RESYNC_LIVE,    /* everyday */
+	RESYNC_LIVE,    /* normal operation */
 	RESYNC_QUIET,   /* workers replay their state */
-	RESYNC_BACKLOG, /* workers send again what was not acknowledged */
+	RESYNC_BACKLOG, /* workers resend unacknowledged messages */
 };
 
 struct resync {
 	enum resync_state state;
 	bool fresh; /* some worker has nothing to replay */
 	ev_timer timer;
-	struct list answers;    /* that were put off, in their order */
-	struct order_run *runs; /* what brokers before had taken */
+	struct order_run *runs; /* the order of earlier brokers */
 	size_t nruns;
-	uint32_t base_us; /* what EVENT.read_us is counted from: long ago */
+	uint32_t base_us; /* EVENT.read_us counts from here: long ago */
 	double began;     /* broker_now() */
 };
 
@@ -41,31 +40,20 @@ void resync_init(struct broker *);
 void resync_clear(struct broker *);
 /* The quiet time begins. */
 void resync_begin(struct broker *);
-/* Nobody may be told or asked anything yet. */
+/* Is the broker still quiet? */
 bool resync_is_on(const struct broker *);
 /* A worker has said HELLO. */
 void resync_on_up(struct peer *);
 /* Handler of RESYNC_DONE. */
 int resync_on_done(struct peer *, const struct msg_resync_done *);
 /*
- * Does this message of the backlog have to wait, because another worker may
- * have an older one in its own?  Then it will come again.  read_us: of an
- * EVENT, else 0.
+ * Must this resent message wait because another worker may have an older one?
+ * If so, it comes again.  read_us: of an EVENT, else 0.
  */
 bool resync_must_wait(struct peer *, uint64_t seq, uint32_t read_us);
-/* Gives answers that were put off.  True: more can go in the next turn. */
-bool resync_go_on(struct broker *);
 /* A message of this peer has been handled. */
 void resync_step(struct peer *);
-/* A link has come or gone: is everything there now? */
+/* A link has come or gone: is the replay complete now? */
 void resync_check(struct broker *);
-/*
- * SUB and SIGNIN of the backlog are answered when all of it is in: then
- * answer() is called with app, sid, ref and channel of m.
- */
-typedef void (*resync_answer)(
-    struct peer *, const struct msg_sub *m, uint64_t stamp);
-void resync_put_off(struct peer *, resync_answer answer,
-    const struct msg_sub *m, uint64_t stamp);
 
 #endif

@@ -15,6 +15,7 @@
 
 #include <dirent.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,7 +25,9 @@
 #include "shared/base/xmalloc.h"
 #include "shared/proc/proc.h"
 
-#define LOGGED_MAX 262144 /* of the newest records, remembered by seq */
+#define KEEP_US 800000 /* seconds for all copies: bounds the time of a stop */
+#define WALK 32
+#define LOGGED_MAX 262144 /* events remembered by (origin, seq) */
 
 struct head {
 	struct hash_node node; /* the hash of the channel */
@@ -38,7 +41,7 @@ struct logged {
 static struct head *
 head_of(const struct app_log *l, uint64_t hash)
 {
-	struct hash_node *n = hash_find(&l->heads, hash, hash_any, NULL);
+	struct hash_node *n = hash_find(&l->heads, hash, NULL, NULL);
 
 	return n == NULL ? NULL : container_of(n, struct head, node);
 }
@@ -70,21 +73,21 @@ clear_heads(struct app_log *l)
 }
 
 static void
-on_evicted(void *arg, const struct ring_record *r)
+drop_evicted(void *arg, struct hash_node *n)
 {
 	struct app_log *l = arg;
-	struct head *h = head_of(l, r->hash);
+	struct head *h = container_of(n, struct head, node);
 
-	if (h == NULL || h->off != r->off)
+	if (ring_has(l->ring, h->off))
 		return;
-	hash_remove(&l->heads, &h->node);
+	hash_remove(&l->heads, n);
 	free(h);
 }
 
 uint64_t
 app_log_hash(const struct app_log *l, struct str channel)
 {
-	/* The same in each broker, and not to be guessed. */
+	/* The same in each broker, and not predictable for clients. */
 	return hash_sip13(ring_epoch(l->ring), 0, 0, channel);
 }
 
@@ -103,12 +106,12 @@ compare(const void *a, const void *b)
 static void
 scan(struct app_log *l)
 {
-	uint64_t last = ring_last(l->ring), at = 0;
-	uint64_t from = last > LOGGED_MAX ? last - LOGGED_MAX : 0;
-	uint64_t n = last + 1 - ring_oldest(l->ring);
+	uint64_t at = 0, n = 0;
+	uint64_t cap =
+	    MIN(ring_last(l->ring) + 1 - ring_oldest(l->ring), LOGGED_MAX);
 	struct ring_record r;
 
-	l->logged = xcalloc(MIN(n, LOGGED_MAX) + 1, sizeof(*l->logged));
+	l->logged = xcalloc(cap + 1, sizeof(*l->logged));
 	while (ring_next(l->ring, &at, &r)) {
 		const struct head *h;
 
@@ -117,10 +120,11 @@ scan(struct app_log *l)
 		if (h != NULL)
 			ring_chain(l->ring, &r, h->off, h->pos);
 		set_head(l, &r);
-		if (r.origin != 0 && r.pos > from)
-			l->logged[l->nlogged++] =
+		if (r.origin != 0 && cap > 0) /* the newest ones stay */
+			l->logged[n++ % cap] =
 			    (struct logged){ r.origin, r.seq, r.pos };
 	}
+	l->nlogged = (size_t)MIN(n, cap);
 	qsort(l->logged, l->nlogged, sizeof(*l->logged), compare);
 }
 
@@ -158,26 +162,17 @@ app_logs_forget(struct app_logs *s)
 /* ---- the table ---- */
 
 void
-app_logs_init(struct app_logs *s, const char *dir)
+app_logs_init(struct app_logs *s, const char *dir, const char *kept)
 {
 	s->dir = dir == NULL ? NULL : xstrdup(dir);
-}
-
-static bool
-app_eq(const struct hash_node *n, const void *key)
-{
-	return container_of(n, const struct app_log, node)->app ==
-	    *(const uint32_t *)key;
+	s->kept = kept == NULL ? NULL : xstrdup(kept);
 }
 
 struct app_log *
 app_logs_find(const struct app_logs *s, uint32_t app)
 {
-	struct hash_node *n;
+	struct hash_node *n = hash_find_u64(&s->by_app, app);
 
-	if (s->by_app.n == 0)
-		return NULL;
-	n = hash_find(&s->by_app, hash_u64(app), app_eq, &app);
 	return n == NULL ? NULL : container_of(n, struct app_log, node);
 }
 
@@ -203,7 +198,39 @@ app_logs_clear(struct app_logs *s)
 	}
 	hash_clear(&s->by_app);
 	free(s->dir);
-	s->dir = NULL;
+	free(s->kept);
+	s->dir = s->kept = NULL;
+}
+
+static char *
+copy_path(const struct app_logs *s, uint32_t app)
+{
+	return s->kept == NULL ? NULL
+			       : xasprintf("%s-resume-%u.log", s->kept, app);
+}
+
+void
+app_logs_keep(const struct app_logs *s)
+{
+	uint64_t end = proc_clock_us(CLOCK_MONOTONIC) + KEEP_US;
+	struct hash_node *n;
+	size_t lost = 0;
+
+	for (n = hash_first(&s->by_app); n != NULL && s->kept != NULL;
+	     n = hash_next(&s->by_app, n)) {
+		const struct app_log *l = container_of(n, struct app_log, node);
+		char *path = copy_path(s, l->app);
+
+		if (proc_clock_us(CLOCK_MONOTONIC) > end)
+			lost++;
+		else if (ring_save(l->ring, path) == -1)
+			log_warn("resume: the copy %s is not made", path);
+		free(path);
+	}
+	if (lost > 0)
+		log_warnx("resume: no copies are made of %zu logs, there is no "
+			  "time: they last as long as runtime_dir",
+		    lost);
 }
 
 struct app_log *
@@ -211,7 +238,7 @@ app_logs_open(struct app_logs *s, uint32_t app, struct str id, uint64_t bytes)
 {
 	struct app_log *l = app_logs_find(s, app);
 	struct app_log_counts counts = { 0 };
-	char *why;
+	char *why, *kept;
 
 	if (l != NULL && ring_bytes(l->ring) == ((bytes + 7) & ~UINT64_C(7)))
 		return l;
@@ -223,7 +250,11 @@ app_logs_open(struct app_logs *s, uint32_t app, struct str id, uint64_t bytes)
 	l->app = app;
 	l->counts = counts;
 	l->path = xasprintf("%s/resume-%u.log", s->dir, app);
-	l->ring = ring_open(l->path, bytes, id, &why);
+	kept = copy_path(s, app);
+	l->ring = ring_open(l->path, kept, bytes, id, &why);
+	if (kept != NULL)
+		unlink(kept); /* it is valid only once */
+	free(kept);
 	if (why != NULL)
 		log_warnx("resume log of the app %.*s: %s", STR_ARG(id), why);
 	free(why);
@@ -248,30 +279,48 @@ app_logs_remove(struct app_logs *s, uint32_t app)
 	close_log(s, l);
 }
 
-/* The app of a file in runtime_dir; false: it is no log. */
+/* The app of the file with this head; false: it is no log. */
 static bool
-read_name(struct str name, uint64_t *app)
+read_name(struct str name, struct str begin, uint64_t *app)
 {
-	if (!str_starts(name, S("resume-")))
+	if (!str_starts(name, begin) ||
+	    !str_starts(str_from(name, begin.n), S("resume-")))
 		return false;
-	name = str_from(name, 7);
+	name = str_from(name, begin.n + 7);
 	return str_to_u64(str_cut(&name, '.'), UINT32_MAX, app) == 0 &&
 	    str_starts(name, S("log"));
+}
+
+static void
+sweep(const struct app_logs *s, const char *path, struct str begin)
+{
+	DIR *dir = opendir(path);
+	const struct dirent *e;
+	uint64_t app;
+
+	while (dir != NULL && (e = readdir(dir)) != NULL)
+		if (read_name(str_of(e->d_name), begin, &app) &&
+		    app_logs_find(s, (uint32_t)app) == NULL)
+			unlinkat(dirfd(dir), e->d_name, 0);
+	if (dir != NULL)
+		closedir(dir);
 }
 
 void
 app_logs_sweep(const struct app_logs *s)
 {
-	DIR *dir = opendir(s->dir);
-	const struct dirent *e;
-	uint64_t app;
+	char *dir = s->kept == NULL ? NULL : xstrdup(s->kept), *name, *begin;
 
-	while (dir != NULL && (e = readdir(dir)) != NULL)
-		if (read_name(str_of(e->d_name), &app) &&
-		    app_logs_find(s, (uint32_t)app) == NULL)
-			unlinkat(dirfd(dir), e->d_name, 0);
-	if (dir != NULL)
-		closedir(dir);
+	sweep(s, s->dir, S(""));
+	if (dir == NULL)
+		return;
+	name = strrchr(dir, '/');
+	begin = xasprintf("%s-", name == NULL ? dir : name + 1);
+	if (name != NULL)
+		name[name == dir] = '\0';
+	sweep(s, name == NULL ? "." : dir, str_of(begin));
+	free(begin);
+	free(dir);
 }
 
 /* ---- one log ---- */
@@ -285,8 +334,12 @@ app_log_append(struct app_log *l, struct ring_record *r)
 	h = head_of(l, r->hash);
 	r->prev = h == NULL ? 0 : h->off;
 	r->prev_pos = h == NULL ? 0 : h->pos;
-	if (ring_append(l->ring, r, on_evicted, l)) {
+	if (ring_append(l->ring, r)) {
 		set_head(l, r);
+		/* Removes heads faster than new ones come. */
+		if (++l->appended % WALK == 0)
+			hash_walk(
+			    &l->heads, &l->walked, 2 * WALK, drop_evicted, l);
 		return r->pos;
 	}
 	clear_heads(l);
@@ -305,7 +358,7 @@ app_log_age(const struct app_log *l)
 	return (now - r.time_us) / 1000000;
 }
 
-/* The newest record at off or before it that is of this very channel. */
+/* The newest record at off or before it that is of exactly this channel. */
 static bool
 find_back(const struct app_log *l, struct str channel, uint64_t off,
     struct ring_record *r)
@@ -384,7 +437,7 @@ app_log_since(const struct app_log *l, struct str channel, uint64_t pos,
 		if (part->n > limits->events || part->bytes > limits->bytes)
 			return APP_LOG_TOO_MANY;
 	}
-	/* The one before is known, and not newer: nothing is missing. */
+	/* The previous record is known, and not newer: nothing is missing. */
 	if (at != 0 || pos + 1 >= ring_oldest(l->ring))
 		return APP_LOG_OK;
 	return APP_LOG_EVICTED;

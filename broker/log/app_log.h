@@ -3,8 +3,8 @@
 #define BROKER_LOG_APP_LOG_H
 
 /*
- * The log of one app: its ring, and where the newest record of each channel
- * lies.  All of them hang in one table by the number of the app.
+ * The log of one app: its ring, and the place of the newest record of each
+ * channel.  All logs are in one table by the number of the app.
  */
 
 #include <stdbool.h>
@@ -15,7 +15,7 @@
 #include "shared/base/hash.h"
 #include "shared/base/str.h"
 
-/* The events that subscribers with a session have been sent. */
+/* The events that were sent to subscribers with a session. */
 struct app_log_counts {
 	uint64_t news, continued, gaps, replayed;
 	uint64_t reasons[6]; /* of gaps; by enum resume_reason */
@@ -25,17 +25,24 @@ struct app_log {
 	struct hash_node node; /* in the table; the hash is that of the app */
 	uint32_t app;
 	struct ring *ring;
-	struct hash heads; /* struct head: newest record by channel */
+	/*
+	 * struct head: by channel, the newest record, which may have left the
+	 * ring
+	 */
+	struct hash heads;
+	struct hash_cursor walked;
 	/* Events that an earlier broker logged, sorted by (origin, seq). */
 	struct logged *logged;
 	size_t nlogged;
+	unsigned appended; /* records, by this broker */
 	char *path;
 	struct app_log_counts counts;
 };
 
 struct app_logs {
 	struct hash by_app;
-	char *dir; /* where their files are */
+	char *dir;  /* the directory of their files */
+	char *kept; /* prefix of the paths of their copies; NULL: no copies */
 };
 
 /* The records of a channel after a position; see app_log_since(). */
@@ -47,44 +54,52 @@ struct app_log_part {
 
 enum app_log_result {
 	APP_LOG_OK,
-	APP_LOG_EVICTED, /* the log no longer reaches back so far */
+	APP_LOG_EVICTED, /* the log does not reach back that far */
 	APP_LOG_TOO_MANY
 };
 
 /* Which records of a channel are wanted, and how many. */
 struct app_log_limits {
-	size_t events, bytes; /* at most so many */
-	const uint64_t *own;  /* without what these sockets have sent */
+	size_t events, bytes; /* at most this many */
+	const uint64_t *own;  /* excludes events that these sockets have sent */
 	size_t nown;
 };
 
-void app_logs_init(struct app_logs *, const char *dir);
-/* Closes all; the files stay. */
+void app_logs_init(struct app_logs *, const char *dir, const char *kept);
+/*
+ * At a graceful stop: makes the copies, from which app_logs_open() restores
+ * lost files.
+ */
+void app_logs_keep(const struct app_logs *);
+/* Closes all logs; the files stay. */
 void app_logs_clear(struct app_logs *);
-/* NULL: this app has none. */
+/* NULL: this app has no log. */
 struct app_log *app_logs_find(const struct app_logs *, uint32_t app);
-/* Opens or changes it; NULL: no memory.  Says in the log what is lost. */
+/* Opens or changes the log; NULL: no memory.  Logs what was lost. */
 struct app_log *app_logs_open(
     struct app_logs *, uint32_t app, struct str id, uint64_t bytes);
-/* Forgets it, and removes its file. */
+/* Forgets the log, and removes its file. */
 void app_logs_remove(struct app_logs *, uint32_t app);
 /*
- * Removes the files of apps that have no log any more: an old log that were
- * opened later would not have what was published in between.
+ * Removes the files of apps that no longer have a log: an old log that is
+ * opened later would lack the events in between.
  */
 void app_logs_sweep(const struct app_logs *);
 
-/* The next number; r has everything but off, pos, hash and the chain. */
+/*
+ * Gives the event its number; r has everything but off, pos, hash and the
+ * chain.
+ */
 uint64_t app_log_append(struct app_log *, struct ring_record *r);
-/* The number that a broker before this one has given; 0: none. */
+/* The number that an earlier broker has given the event; 0: none. */
 uint64_t app_log_logged(const struct app_log *, uint64_t origin, uint64_t seq);
-/* Nobody will send again what that one had. */
+/* No worker will resend events of the earlier broker any more. */
 void app_logs_forget(struct app_logs *);
 /* The hash by which the log knows a channel. */
 uint64_t app_log_hash(const struct app_log *, struct str channel);
 /*
- * The records of a channel with a number above pos, within these limits.
- * part->offs is to be freed in any case.
+ * The records of a channel with a number above pos, within these limits.  The
+ * caller frees part->offs in any case.
  */
 enum app_log_result app_log_since(const struct app_log *, struct str channel,
     uint64_t pos, const struct app_log_limits *, struct app_log_part *);

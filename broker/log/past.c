@@ -14,7 +14,7 @@
 #include "shared/json/json_slice.h"
 #include "shared/net/ws_frame.h"
 
-#define ID_SEARCH_MAX 1000 /* what others published meanwhile */
+#define ID_SEARCH_MAX 1000 /* events published meanwhile */
 
 int
 past_read(struct past *p, struct str text)
@@ -46,22 +46,31 @@ put_id(struct json_writer *w, const char *key, uint64_t epoch, uint64_t pos)
 	json_put_str(w, str_of(id));
 }
 
-void
-past_put_id(const struct app_log *l, struct str channel, uint64_t origin,
-    uint64_t seq, struct json_writer *w)
+uint64_t
+past_pos(
+    const struct app_log *l, struct str channel, uint64_t origin, uint64_t seq)
 {
 	struct ring_record r;
 	unsigned left = ID_SEARCH_MAX;
 
 	for (bool found = app_log_newest(l, channel, &r); found && left > 0;
 	     found = app_log_before(l, channel, &r), left--)
-		if (r.origin == origin && r.seq == seq) {
-			put_id(w, "event_id", ring_epoch(l->ring), r.pos);
-			return;
-		}
+		if (r.origin == origin && r.seq == seq)
+			return r.pos;
+	return 0;
 }
 
-/* Name, data and user id come from the frame of the event. */
+void
+past_put_id(const struct app_log *l, struct str channel, uint64_t origin,
+    uint64_t seq, struct json_writer *w)
+{
+	uint64_t pos = past_pos(l, channel, origin, seq);
+
+	if (pos != 0)
+		put_id(w, "event_id", ring_epoch(l->ring), pos);
+}
+
+/* Name, data and user id are taken from the frame of the event. */
 static void
 put_event(struct json_writer *w, uint64_t epoch, const struct ring_record *r)
 {
@@ -117,7 +126,7 @@ past_go_on(struct past *p, const struct app_log *l, unsigned n)
 		return true;
 
 	for (; p->more && n > 0; n--) {
-		/* Of another log: all that is there. */
+		/* Of another log: everything that is there. */
 		p->bounded = (p->epoch == p->log_epoch && r->pos <= p->after) ||
 		    r->time_us / 1000 < p->since_ms;
 		if (p->bounded)
@@ -129,7 +138,7 @@ past_go_on(struct past *p, const struct app_log *l, unsigned n)
 	return !p->more;
 }
 
-/* Is everything that was asked for among what was found? */
+/* Have all requested events been found? */
 static bool
 reaches_back(const struct past *p, const struct app_log *l)
 {
@@ -160,12 +169,12 @@ past_write(struct past *p, const struct app_log *l, struct json_writer *w)
 	for (size_t i = 0; i < n; i++) {
 		if (!ring_read(
 			l->ring, p->offs[(p->seen - 1 - i) % p->limit], &r)) {
-			complete = false; /* it has left meanwhile */
+			complete = false; /* it has left the log meanwhile */
 			continue;
 		}
 		put_event(w, p->log_epoch, &r);
 		if (n < p->seen)
-			p->last = r.pos; /* there are more */
+			p->last = r.pos; /* more events follow */
 	}
 	json_array_close(w);
 	json_key(w, "complete");

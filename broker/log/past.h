@@ -10,39 +10,48 @@
 #include "broker/log/app_log.h"
 #include "shared/json/json_write.h"
 
-/* Which events: those behind a number, or since a time. */
+/* Which events: those after a number, or since a time. */
 struct past {
-	uint64_t epoch, after; /* epoch 0: none is named */
+	uint64_t epoch, after; /* epoch 0: none was given */
 	uint64_t since_ms;     /* of the wall clock */
 	uint32_t limit;
 	struct str channel;
 
 	/* The result so far; see past_begin(). */
 	uint64_t log_epoch, log_bytes, last;
-	uint64_t before; /* number of the channel's one before; 0: none */
+	uint64_t before; /* number of the channel's previous one; 0: none */
 	uint64_t *offs;  /* the last `limit` of them, as a ring */
 	size_t seen;
-	bool more, bounded; /* a record at `at`; it is older than asked for */
+	bool more, bounded; /* the record at `at` is older than requested */
 	struct ring_record at;
 };
 
 /*
- * Reads "LIMIT SINCE EPOCH AFTER CHANNEL", all decimal but the channel: what
- * QUERY_PAST has as its channel.  0, or -1: it is none.
+ * Reads "LIMIT SINCE EPOCH AFTER CHANNEL", all decimal but the channel: the
+ * channel field of QUERY_PAST.  0, or -1: it is invalid.
  */
 int past_read(struct past *, struct str text);
-/* "event_id":"…" of the event that this worker sent as this, if it is there. */
+/*
+ * The number of the event that this worker sent with this seq; 0: it is not
+ * in the log, or more than 1,000 events of the channel are newer.
+ */
+uint64_t past_pos(
+    const struct app_log *, struct str channel, uint64_t origin, uint64_t seq);
+/*
+ * "event_id":"..." of the event that this worker sent with this seq, if it is
+ * in the log.
+ */
 void past_put_id(const struct app_log *, struct str channel, uint64_t origin,
     uint64_t seq, struct json_writer *);
 /*
- * The records are looked for from the newest back, in portions; the log may
- * change between them.  past_go_on() is true when all are found.
+ * Searches the records from the newest back, in portions; the log may change
+ * between them.  past_go_on() returns true when all are found.
  */
 void past_begin(struct past *, const struct app_log *);
 bool past_go_on(struct past *, const struct app_log *, unsigned records);
 /*
- * {"events":[…],"complete":true,"last":"…"}, the oldest first; log NULL:
- * there is none any more.
+ * {"events":[...],"complete":true,"last":"..."}, the oldest first; log NULL:
+ * the log was closed meanwhile.
  */
 void past_write(struct past *, const struct app_log *, struct json_writer *);
 void past_end(struct past *);

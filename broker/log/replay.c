@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * replay.c: the answer to a resumed subscription.  The broker finds and writes
- * it in one step, so that no event comes between: events with a number up to
- * the log's newest are in the answer, all others follow on the link.
- *
- * The answer has every missing event, or none and the status `gap`.
+ * replay.c: the answer to a resumed subscription.  The broker finds the events
+ * and writes the answer in one step, so that no event comes between: events
+ * with a number up to the log's newest are in the answer, all others follow on
+ * the link.  The answer has every missing event, or none and the status `gap`.
  */
 
 #include "broker/log/replay.h"
@@ -21,13 +20,14 @@ void
 replay_init(struct replay *x, const struct conf *conf)
 {
 	x->conf = conf;
-	app_logs_init(&x->logs, conf->runtime_dir);
+	app_logs_init(&x->logs, conf->runtime_dir, conf->database);
 	resumes_init(&x->sessions);
 }
 
 void
 replay_clear(struct replay *x)
 {
+	app_logs_keep(&x->logs);
 	app_logs_clear(&x->logs);
 	resumes_clear(&x->sessions);
 }
@@ -51,25 +51,44 @@ replay_log(struct replay *x, const struct msg_event *m)
 	return app_log_append(l, &r);
 }
 
+/*
+ * Sets up to where the client has the channel until it confirms pos; 0:
+ * nothing.
+ */
+static uint64_t
+from(uint64_t pos, uint32_t back)
+{
+	if (back == REPLAY_NOTHING)
+		return 0;
+	return pos > back ? pos - back : 1;
+}
+
 static const char *const words[] = { "", "new", "continued", "gap" };
 static const char *const reasons[] = { "", "evicted", "expired", "restarted",
 	"too_many", "unconfirmed" };
 
-/* Finds what is to follow, or why it cannot. */
+/* Finds the missed events, or the reason why they cannot be sent. */
 static void
 find(const struct replay *x, const struct app_log *l,
     const struct resume_session *s, struct str channel, struct resume_answer *a,
     struct app_log_part *part)
 {
 	const struct session_row *row = resumes_row(&x->sessions, s);
+	uint64_t own[SESSION_SIDS];
 	struct app_log_limits limits = { .events = x->conf->resume_max_events,
 		.bytes = x->conf->client_buffer / 4,
-		.own = row->sids,
-		.nown = nitems(row->sids) };
+		.own = own,
+		.nown = nitems(own) };
 	enum app_log_result found;
 
 	if (a->status != RESUME_CONTINUED)
 		return;
+	if (a->from > ring_last(l->ring)) { /* the row is damaged */
+		a->status = RESUME_GAP;
+		a->reason = RESUME_RESTARTED;
+		return;
+	}
+	session_row_sids(x->sessions.table, row, own);
 	found = app_log_since(l, channel, a->from, &limits, part);
 	if (found == APP_LOG_OK)
 		return;
@@ -93,10 +112,11 @@ replay_forecast(const struct replay *x, const struct app_log *l,
 	if (l == NULL)
 		return f;
 	if (a.from == 0 || row->acked == 0 ||
-	    row->epoch != ring_epoch(l->ring)) {
+	    row->epoch != session_epoch(ring_epoch(l->ring))) {
 		a.status = RESUME_GAP;
-		a.reason = row->epoch != ring_epoch(l->ring) ? RESUME_RESTARTED
-		    : s->lost != RESUME_NO_REASON            ? s->lost
+		a.reason = row->epoch != session_epoch(ring_epoch(l->ring))
+		    ? RESUME_RESTARTED
+		    : s->lost != RESUME_NO_REASON ? s->lost
 						  : RESUME_UNCONFIRMED;
 	}
 	find(x, l, s, channel, &a, &part);
@@ -122,8 +142,16 @@ replay_begin(struct replay *x, struct replay_sub *r, uint32_t app, uint64_t sid,
 		return;
 	r->answer = resume_enter(s, app_log_hash(r->log, channel), now);
 	find(x, r->log, s, channel, &r->answer, &r->part);
-	if (r->answer.status == RESUME_CONTINUED && r->answer.from < r->pos)
-		r->back = (uint32_t)MIN(r->pos - r->answer.from, UINT32_MAX);
+	if (r->answer.status == RESUME_CONTINUED && r->part.n == 0)
+		return;
+	r->back = REPLAY_NOTHING;
+	if (r->answer.status == RESUME_NONE)
+		return;
+	/* Its own number: no confirmation from before this answer counts. */
+	r->pos = ring_number(r->log->ring);
+	if (r->answer.status == RESUME_CONTINUED)
+		r->back =
+		    (uint32_t)MIN(r->pos - r->answer.from, REPLAY_NOTHING);
 }
 
 static void
@@ -165,7 +193,7 @@ replay_write(
 	write_word(r, b);
 	count(r);
 	resume_entered(&x->sessions, s, app_log_hash(r->log, r->channel),
-	    r->pos - r->back, r->pos);
+	    from(r->pos, r->back), r->pos);
 	free(r->part.offs);
 	r->part = (struct app_log_part){ 0 };
 }
@@ -180,8 +208,8 @@ replay_recall(struct replay *x, uint32_t app, uint64_t sid, struct str channel,
 	if (l == NULL || s == NULL || s->anew || pos == 0 ||
 	    pos > ring_last(l->ring))
 		return;
-	resume_entered(&x->sessions, s, app_log_hash(l, channel),
-	    pos > back ? pos - back : 1, pos);
+	resume_entered(
+	    &x->sessions, s, app_log_hash(l, channel), from(pos, back), pos);
 }
 
 void

@@ -3,7 +3,7 @@
 #define BROKER_LOG_REPLAY_H
 
 /*
- * The answer to a resumed subscription: the events that its client has missed,
+ * The answer to a resumed subscription: the events that the client has missed,
  * and pusher:resume, which says whether they are complete.
  */
 
@@ -25,13 +25,16 @@ struct replay {
 	struct resumes sessions;
 };
 
+/* After this the client can continue only if it confirms the answer. */
+#define REPLAY_NOTHING UINT32_MAX
+
 /* The answer to one subscription, before it is written. */
 struct replay_sub {
 	struct app_log *log; /* NULL: the app has none */
 	struct resume_answer answer;
 	struct app_log_part part;
 	uint64_t pos;  /* the log's newest number */
-	uint32_t back; /* so far before it begins what is replayed */
+	uint32_t back; /* its number before the replayed events, or */
 	struct str channel;
 };
 
@@ -47,7 +50,7 @@ uint64_t replay_log(struct replay *, const struct msg_event *);
  */
 void replay_begin(struct replay *, struct replay_sub *, uint32_t app,
     uint64_t sid, struct str channel, double now);
-/* On `continued` the cached event is among the others, or known. */
+/* On `continued` the cached event is among the replayed ones, or known. */
 static inline bool
 replay_wants_cached(const struct replay_sub *r)
 {
@@ -56,7 +59,7 @@ replay_wants_cached(const struct replay_sub *r)
 /* The answer that a session would get if it entered a channel now. */
 struct resume_forecast {
 	const char *word; /* a status, or the reason of a gap */
-	size_t missed;    /* events, if it is "continued" */
+	size_t missed;    /* number of events, on "continued" */
 };
 /* channel.p == NULL: no event of the channel is in the log. */
 struct resume_forecast replay_forecast(const struct replay *,
@@ -64,7 +67,7 @@ struct resume_forecast replay_forecast(const struct replay *,
     const struct resume_channel *, struct str channel);
 void replay_write(
     struct replay *, struct replay_sub *, uint64_t sid, struct buf **);
-/* A connection says again to a new broker that it is in the channel. */
+/* A connection reports to a new broker that it is in the channel. */
 void replay_recall(struct replay *, uint32_t app, uint64_t sid,
     struct str channel, uint64_t pos, uint32_t back);
 /* The connection has left the channel. */

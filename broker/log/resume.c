@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * resume.c: resumable sessions.  Owns struct resume_session and the rows of
- * the table, apart from `acked`, which the worker stores.
+ * resume.c: resumable sessions.  Owns struct resume_session and the rows of the
+ * table, except `acked`, which the worker stores.  A channel's `from` is the
+ * number up to which the client certainly has it.  While the channel is
+ * subscribed, a confirmation of `at` or a later number raises it; this is
+ * evaluated when the connection ends or is taken over, because it is not needed
+ * before.
  *
- * A channel's `from` is what the client certainly has.  While it is subscribed
- * a confirmation of everything up to `at` or more says more; that is taken
- * into account when the connection ends or is taken over, because only then
- * somebody asks.
- *
- * The channels themselves are in this process only.  After its death those of
- * living connections are said again; the others count as having been in all.
- *
- * Must never give a live session away for want of room.
+ * The channels themselves are in this process only.  After its death the
+ * workers report those of living connections again; the other sessions count as
+ * having been in all channels.  Must never give away a session with a
+ * connection for lack of room.
  */
 
 #include "broker/log/resume.h"
@@ -20,18 +19,18 @@
 #include <string.h>
 #include <time.h>
 
-#include "broker/log/resume_channels.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
+#include "shared/proc/proc.h"
 
-#define GONE_MS (24u * 3600 * 1000) /* for which "too late" is known */
-#define OLD_SECONDS 120.            /* then what is not subscribed is left */
+#define OLD_SECONDS 120. /* above it, unsubscribed channels are dropped */
 #define EXPIRE_AT_ONCE 2000
 
-struct id_key {
-	const struct resumes *s;
-	uint32_t app;
-	struct str id;
+/* A session without a connection. */
+struct resume_away {
+	struct list in_order; /* in resumes.detached */
+	struct resume_seat seat;
+	uint32_t row;
 };
 
 static uint64_t
@@ -43,47 +42,34 @@ wall_ms(void)
 struct session_row *
 resumes_row(const struct resumes *s, const struct resume_session *r)
 {
-	return &s->table->rows[r->row];
+	return &s->table->rows[r - s->v];
 }
 
-static bool
-id_eq(const struct hash_node *n, const void *key)
+static struct resume_session *
+of_row(const struct resumes *s, const struct session_row *row)
 {
-	const struct id_key *k = key;
-	const struct session_row *row = resumes_row(
-	    k->s, container_of(n, const struct resume_session, by_id));
-
-	return row->app == k->app &&
-	    str_eq(str_make(row->id, row->id_len), k->id);
-}
-
-static bool
-sid_eq(const struct hash_node *n, const void *key)
-{
-	return container_of(n, const struct resume_session, by_sid)->sid ==
-	    *(const uint64_t *)key;
+	return row == NULL ? NULL : &s->v[row - s->table->rows];
 }
 
 struct resume_session *
 resumes_of(const struct resumes *s, uint64_t sid)
 {
-	struct hash_node *n;
-
-	if (s->by_sid.n == 0)
-		return NULL;
-	n = hash_find(&s->by_sid, hash_u64(sid), sid_eq, &sid);
-	return n == NULL ? NULL
-			 : container_of(n, struct resume_session, by_sid);
+	return of_row(s, resume_index_sid(&s->by_sid, s->table, sid));
 }
 
 struct resume_session *
 resumes_find(const struct resumes *s, uint32_t app, struct str id)
 {
-	struct id_key k = { s, app, id };
-	struct hash_node *n =
-	    hash_find(&s->by_id, hash_str(id, app), id_eq, &k);
+	return of_row(s, resume_index_id(&s->by_id, s->table, app, id));
+}
 
-	return n == NULL ? NULL : container_of(n, struct resume_session, by_id);
+struct resume_session *
+resumes_next(const struct resumes *s, uint32_t *i)
+{
+	while (s->table != NULL && *i < s->table->used)
+		if (s->table->rows[(*i)++].state != SESSION_FREE)
+			return &s->v[*i - 1];
+	return NULL;
 }
 
 /* ---- states ---- */
@@ -91,18 +77,36 @@ resumes_find(const struct resumes *s, uint32_t app, struct str id)
 static uint32_t *
 count_of(struct resumes *s, uint32_t state)
 {
-	return state == SESSION_LIVE    ? &s->nlive
-	    : state == SESSION_DETACHED ? &s->ndetached
-					: &s->ngone;
+	return state == SESSION_LIVE ? &s->nlive : &s->ndetached;
 }
 
 static void
-set_state(struct resumes *s, struct resume_session *r, uint32_t state)
+come_back(struct resumes *s, struct resume_session *r)
+{
+	list_remove(&r->away->in_order);
+	resume_room_leave(&s->room, &r->away->seat);
+	free(r->away);
+	r->away = NULL;
+}
+
+static void
+go_away(struct resumes *s, struct resume_session *r)
+{
+	const struct session_row *row = resumes_row(s, r);
+
+	r->away = xcalloc(1, sizeof(*r->away));
+	r->away->row = (uint32_t)(r - s->v);
+	list_append(&s->detached, &r->away->in_order);
+	resume_room_enter(&s->room, &r->away->seat, row->app, row->peer);
+}
+
+static void
+set_state(struct resumes *s, struct resume_session *r, uint8_t state)
 {
 	struct session_row *row = resumes_row(s, r);
 
-	list_remove(&r->in_order);
-	list_remove(&r->in_app);
+	if (row->state == SESSION_DETACHED)
+		come_back(s, r);
 	if (row->state != SESSION_FREE)
 		--*count_of(s, row->state);
 	row->since_ms = wall_ms();
@@ -110,26 +114,19 @@ set_state(struct resumes *s, struct resume_session *r, uint32_t state)
 	if (state == SESSION_FREE)
 		return;
 	++*count_of(s, state);
-	if (state == SESSION_LIVE)
-		list_append(&s->slots[row->slot], &r->in_order);
-	else if (state == SESSION_DETACHED)
-		list_append(&s->detached, &r->in_order);
-	else
-		list_append(&s->gone, &r->in_order);
-	if (state != SESSION_LIVE)
-		list_append(&r->share->entries, &r->in_app);
+	if (state == SESSION_DETACHED)
+		go_away(s, r);
 }
 
 static void
 detach(struct resumes *s, struct resume_session *r)
 {
-	if (r->sid == 0)
-		return;
-	hash_remove(&s->by_sid, &r->by_sid);
-	r->sid = 0;
+	if (r->attached)
+		resume_index_remove(&s->by_sid, s->table, (uint32_t)(r - s->v));
+	r->attached = false;
 }
 
-/* The free rows are a list by since_ms: each has the next one, plus 1. */
+/* The free rows form a list by since_ms: each has the next one, plus 1. */
 static void
 put_free(struct resumes *s, uint32_t row)
 {
@@ -140,13 +137,13 @@ put_free(struct resumes *s, uint32_t row)
 static void
 release(struct resumes *s, struct resume_session *r)
 {
+	uint32_t row = (uint32_t)(r - s->v);
+
 	detach(s, r);
 	set_state(s, r, SESSION_FREE);
-	put_free(s, r->row);
-	shares_sub(&s->shares, r->share, 1);
-	hash_remove(&s->by_id, &r->by_id);
+	resume_index_remove(&s->by_id, s->table, row);
+	put_free(s, row);
 	resume_channels_clear(&r->channels);
-	free(r);
 }
 
 /* Of everything it had there is nothing to continue. */
@@ -158,14 +155,11 @@ lose(struct resume_session *r, enum resume_reason why)
 	resume_channels_lose(&r->channels);
 }
 
-/* A detached session has waited for too long. */
 static void
-tombstone(struct resumes *s, struct resume_session *r)
+bury(struct resumes *s, struct resume_session *r, enum session_end why)
 {
-	resume_channels_clear(&r->channels);
-	r->all = true;
-	lose(r, RESUME_EXPIRED);
-	set_state(s, r, SESSION_GONE);
+	session_table_bury(s->table, resumes_row(s, r), why);
+	release(s, r);
 }
 
 /* ---- the table ---- */
@@ -173,17 +167,9 @@ tombstone(struct resumes *s, struct resume_session *r)
 static struct resume_session *
 make(struct resumes *s, uint32_t row)
 {
-	struct resume_session *r = xcalloc(1, sizeof(*r));
-	const struct session_row *t = &s->table->rows[row];
-
-	r->row = row;
-	list_init(&r->in_order);
-	list_init(&r->in_app);
-	r->share = shares_get(&s->shares, t->app);
-	shares_add(&s->shares, r->share, 1);
-	hash_insert(
-	    &s->by_id, &r->by_id, hash_str(str_make(t->id, t->id_len), t->app));
-	return r;
+	s->v[row] = (struct resume_session){ 0 };
+	resume_index_insert(&s->by_id, s->table, row);
+	return &s->v[row];
 }
 
 static void
@@ -192,25 +178,27 @@ recall(struct resumes *s, uint32_t i)
 	struct session_row *row = &s->table->rows[i];
 	uint64_t since = row->since_ms;
 	struct resume_session *r;
-	uint32_t state = row->state;
+	uint8_t state = row->state;
 
-	if (state == SESSION_FREE || state > SESSION_GONE ||
-	    row->id_len > SESSION_ID_MAX || row->slot >= PROC_MAX_WORKERS) {
+	if (state == SESSION_FREE || state > SESSION_DETACHED ||
+	    row->id_len > SESSION_ID_MAX) {
 		row->state = SESSION_FREE;
 		put_free(s, i);
 		return;
 	}
 	r = make(s, i);
-	r->all = r->used = true;
+	r->all = r->used = r->recalled = true;
 	r->all_from = row->acked;
 	if (row->acked == 0)
 		r->lost = RESUME_UNCONFIRMED;
-	if (row->out > 0) /* it is unknown which ones */
+	/* It is unknown which channels the client has up to acked. */
+	if (row->out > 0 || row->acked < row->replayed)
 		lose(r, RESUME_RESTARTED);
-	if (state == SESSION_GONE)
-		lose(r, RESUME_EXPIRED);
 	row->state = SESSION_FREE; /* counted by set_state() */
-	/* A living one has its connection again when the worker says so. */
+	/*
+	 * A session of a living connection gets it back when the worker reports
+	 * it.
+	 */
 	set_state(s, r, state == SESSION_LIVE ? SESSION_DETACHED : state);
 	if (state != SESSION_LIVE)
 		row->since_ms = since;
@@ -220,15 +208,16 @@ void
 resumes_init(struct resumes *s)
 {
 	list_init(&s->detached);
-	list_init(&s->gone);
-	for (unsigned i = 0; i < nitems(s->slots); i++)
-		list_init(&s->slots[i]);
+	s->by_id.hash = resume_index_hash_id;
+	s->by_sid.hash = resume_index_hash_sid;
 }
 
 void
 resumes_recall(struct resumes *s, struct session_table *table)
 {
 	s->table = table;
+	if (table != NULL)
+		s->v = xcalloc(table->cap, sizeof(s->v[0]));
 	for (uint32_t i = 0; table != NULL && i < table->used; i++)
 		recall(s, i);
 }
@@ -236,60 +225,39 @@ resumes_recall(struct resumes *s, struct session_table *table)
 void
 resumes_clear(struct resumes *s)
 {
-	struct hash_node *n, *next;
+	struct resume_session *r;
+	uint32_t i = 0;
 
-	for (n = hash_first(&s->by_id); n != NULL; n = next) {
-		struct resume_session *r =
-		    container_of(n, struct resume_session, by_id);
-
-		/* The rows stay as they are: for the next broker. */
-		next = hash_next(&s->by_id, n);
-		detach(s, r);
-		hash_remove(&s->by_id, n);
+	/* The rows stay unchanged for the next broker. */
+	while ((r = resumes_next(s, &i)) != NULL) {
+		if (s->table->rows[i - 1].state == SESSION_DETACHED)
+			come_back(s, r);
 		resume_channels_clear(&r->channels);
-		free(r);
 	}
-	hash_clear(&s->by_id);
-	hash_clear(&s->by_sid);
-	shares_clear(&s->shares);
+	free(s->v);
+	resume_index_clear(&s->by_id);
+	resume_index_clear(&s->by_sid);
+	resume_room_clear(&s->room);
 }
 
-static struct resume_session *
-oldest(struct list *l)
-{
-	return LIST_ITEM(l->next, struct resume_session, in_order);
-}
-
-/* Of the app that has most rows the session that is away for longest. */
-static void
-evict(struct resumes *s)
-{
-	struct share *most = shares_largest(&s->shares);
-	struct resume_session *r = NULL;
-
-	if (most != NULL && !list_is_empty(&most->entries))
-		r = LIST_ITEM(
-		    most->entries.next, struct resume_session, in_app);
-	else if (!list_is_empty(&s->gone))
-		r = oldest(&s->gone);
-	else if (!list_is_empty(&s->detached))
-		r = oldest(&s->detached);
-	if (r != NULL)
-		release(s, r);
-}
-
-/* A row that is free, or that of a session without a connection. */
+/* A free row, or the row of a session without a connection. */
 static bool
 find_row(struct resumes *s, uint32_t *row)
 {
+	struct resume_seat *seat;
+
 	if (s->free == 0 && s->table->used < s->table->cap) {
 		*row = s->table->used++;
 		return true;
 	}
-	if (s->free == 0)
-		evict(s);
-	if (s->free == 0)
-		return false;
+	if (s->free == 0) {
+		seat = resume_room_last(&s->room, s->table->cap);
+		if (seat == NULL)
+			return false;
+		bury(s,
+		    &s->v[container_of(seat, struct resume_away, seat)->row],
+		    SESSION_EVICTED);
+	}
 	*row = s->free - 1;
 	s->free = (uint32_t)s->table->rows[*row].since_ms;
 	return true;
@@ -298,23 +266,32 @@ find_row(struct resumes *s, uint32_t *row)
 static struct resume_session *
 add(struct resumes *s, const struct resume_hello *h)
 {
+	enum session_end end = session_table_buried(s->table, h->app, h->id);
+	struct resume_session *r;
 	struct session_row *t;
+	struct session_id id;
 	uint32_t row;
 
 	if (!find_row(s, &row))
 		return NULL;
 	t = &s->table->rows[row];
 	*t = (struct session_row){
-		.app = h->app, .id_len = (uint16_t)h->id.n, .epoch = h->epoch
+		.app = h->app, .peer = h->peer, .epoch = session_epoch(h->epoch)
 	};
-	memcpy(t->id, h->id.p, h->id.n);
-	return make(s, row);
+	id = session_id_pack(h->id);
+	session_row_set_id(s->table, t, &id);
+	r = make(s, row);
+	r->all = end != SESSION_UNKNOWN;
+	if (r->all)
+		r->lost =
+		    end == SESSION_EXPIRED ? RESUME_EXPIRED : RESUME_EVICTED;
+	return r;
 }
 
 /* ---- connections come and go ---- */
 
 /*
- * The previous connection is over: notes up to where the client has each
+ * The previous connection is over: stores up to where the client has each
  * channel.  This cannot be done when the session is detached, because the
  * worker may still store a late confirmation.
  */
@@ -325,7 +302,13 @@ settle(struct resumes *s, struct resume_session *r)
 	    __atomic_load_n(&resumes_row(s, r)->acked, __ATOMIC_ACQUIRE);
 	bool known = resume_channels_settle(&r->channels, acked);
 
-	/* A replay from an old number would be a flood of doubles. */
+	/*
+	 * Its last connection was with an earlier broker and may have
+	 * continued.
+	 */
+	if (r->recalled && r->all_from != 0)
+		r->all_from = acked;
+	/* A replay from an old number would send many events twice. */
 	if (acked == 0 && (known || r->all_from != 0))
 		lose(r, RESUME_UNCONFIRMED);
 	if (!r->over)
@@ -336,7 +319,7 @@ settle(struct resumes *s, struct resume_session *r)
 	r->lost = RESUME_TOO_MANY;
 }
 
-/* Channels that the last connection could have had again, and did not. */
+/* Channels that the last connection could have entered again, and did not. */
 static void
 forget_old(struct session_row *row, struct resume_session *r, double now)
 {
@@ -352,13 +335,13 @@ forget_old(struct session_row *row, struct resume_session *r, double now)
 static void
 begin_anew(struct session_row *row, struct resume_session *r, uint64_t epoch)
 {
-	row->epoch = epoch;
+	row->epoch = session_epoch(epoch);
 	row->acked = 0;
 	row->channels = row->out = 0;
+	row->replayed = 0;
 	resume_channels_clear(&r->channels);
 	r->all = r->anew = true;
-	if (r->lost != RESUME_EXPIRED)
-		lose(r, RESUME_RESTARTED);
+	lose(r, RESUME_RESTARTED);
 }
 
 static void
@@ -366,25 +349,27 @@ give(struct resumes *s, struct resume_session *r, const struct resume_hello *h)
 {
 	struct session_row *row = resumes_row(s, r);
 
-	if (row->sids[0] != h->sid) {
-		/* A line that breaks and breaks must not push out the others.
-		 */
-		if (r->used)
-			memmove(&row->sids[1], &row->sids[0],
-			    (SESSION_SIDS - 1) * sizeof(row->sids[0]));
-		__atomic_store_n(&row->sids[0], h->sid, __ATOMIC_RELEASE);
+	/* A client that reconnects again and again must not push out others. */
+	if (row->sid != h->sid && row->sid != 0 && r->used) {
+		uint64_t *sids = session_row_more(s->table, row)->sids;
+
+		memmove(
+		    &sids[1], &sids[0], (SESSION_SIDS - 2) * sizeof(sids[0]));
+		sids[0] = row->sid;
 	}
+	__atomic_store_n(&row->sid, h->sid, __ATOMIC_RELEASE);
 	row->slot = (uint16_t)h->slot;
 	set_state(s, r, SESSION_LIVE);
-	r->sid = h->sid;
-	hash_insert(&s->by_sid, &r->by_sid, hash_u64(h->sid));
+	r->attached = true;
+	r->recalled = r->used = false;
+	resume_index_insert(&s->by_sid, s->table, (uint32_t)(r - s->v));
 	r->attached_at = h->now;
-	r->used = false;
-	if (h->replay && row->out == 0 && !r->anew) {
-		r->all = false; /* those that are said now are all of them */
+	if (!h->replay) {
+		row->entered = 0;
+	} else if (row->entered && row->out == 0 && !r->anew) {
+		r->all = false; /* the reported channels are all of them */
 		row->channels = 0;
 	}
-	row->out = row->channels;
 }
 
 struct resume_session *
@@ -396,18 +381,18 @@ resumes_attach(struct resumes *s, const struct resume_hello *h)
 	if (s->table == NULL || resumes_of(s, h->sid) != NULL)
 		return NULL;
 	r = resumes_find(s, h->app, h->id);
-	if (h->replay && (r == NULL || resumes_row(s, r)->sids[0] != h->sid))
+	if (h->replay && (r == NULL || resumes_row(s, r)->sid != h->sid))
 		return NULL; /* another connection has taken it */
 	if (r == NULL && (r = add(s, h)) == NULL)
 		return NULL;
 	row = resumes_row(s, r);
-	if (r->sid != 0) {
+	if (r->attached) {
 		forget_old(row, r, h->now);
 		detach(s, r);
 	}
 	settle(s, r);
 	r->anew = false;
-	if (row->epoch != h->epoch)
+	if (row->epoch != session_epoch(h->epoch))
 		begin_anew(row, r, h->epoch);
 	give(s, r, h);
 	return r;
@@ -426,8 +411,12 @@ resumes_is_full(struct resumes *s, double now)
 void
 resumes_detach(struct resumes *s, struct resume_session *r, double now)
 {
-	if (r->sid == 0)
+	if (!r->attached)
 		return;
+	if (!r->used && !r->all && r->channels.n == 0) {
+		release(s, r); /* nothing can be continued */
+		return;
+	}
 	forget_old(resumes_row(s, r), r, now);
 	detach(s, r);
 	set_state(s, r, SESSION_DETACHED);
@@ -436,23 +425,23 @@ resumes_detach(struct resumes *s, struct resume_session *r, double now)
 void
 resumes_drop(struct resumes *s, unsigned slot, double now)
 {
-	while (!list_is_empty(&s->slots[slot]))
-		resumes_detach(s, oldest(&s->slots[slot]), now);
+	struct resume_session *r;
+	uint32_t i = 0;
+
+	while ((r = resumes_next(s, &i)) != NULL)
+		if (resumes_row(s, r)->slot == slot)
+			resumes_detach(s, r, now);
 }
 
 void
 resumes_forget_app(struct resumes *s, uint32_t app)
 {
-	struct hash_node *n, *next;
+	struct resume_session *r;
+	uint32_t i = 0;
 
-	for (n = hash_first(&s->by_id); n != NULL; n = next) {
-		struct resume_session *r =
-		    container_of(n, struct resume_session, by_id);
-
-		next = hash_next(&s->by_id, n);
+	while ((r = resumes_next(s, &i)) != NULL)
 		if (resumes_row(s, r)->app == app)
 			release(s, r);
-	}
 }
 
 void
@@ -463,11 +452,10 @@ resumes_expire(struct resumes *s, uint32_t least,
 	unsigned left = EXPIRE_AT_ONCE;
 	struct list *e, *tmp;
 
-	/* Each app has its own time. */
+	/* Each app has its own resume_time. */
 	LIST_FOREACH_SAFE(e, tmp, &s->detached) {
-		struct resume_session *r =
-		    LIST_ITEM(e, struct resume_session, in_order);
-		const struct session_row *row = resumes_row(s, r);
+		uint32_t i = LIST_ITEM(e, struct resume_away, in_order)->row;
+		const struct session_row *row = &s->table->rows[i];
 
 		if (row->since_ms + least * 1000ull > now)
 			break; /* the next ones were detached later */
@@ -475,13 +463,6 @@ resumes_expire(struct resumes *s, uint32_t least,
 			continue;
 		if (left-- == 0)
 			return;
-		tombstone(s, r);
-	}
-	while (!list_is_empty(&s->gone) && left-- > 0) {
-		struct resume_session *r = oldest(&s->gone);
-
-		if (resumes_row(s, r)->since_ms + GONE_MS > now)
-			return;
-		release(s, r);
+		bury(s, &s->v[i], SESSION_EXPIRED);
 	}
 }

@@ -3,24 +3,25 @@
 #define BROKER_LOG_RESUME_H
 
 /*
- * Resumable sessions: which connection has one now, which channels it is in,
+ * Resumable sessions: the connection that has each session now, its channels,
  * and up to which number of the app's log the client has each of them.
  */
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shared/base/hash.h"
+#include "broker/log/resume_channels.h"
+#include "broker/log/resume_index.h"
+#include "broker/log/resume_room.h"
 #include "shared/base/list.h"
-#include "shared/base/shares.h"
 #include "shared/base/str.h"
-#include "shared/proc/proc.h"
 #include "shared/proc/session_table.h"
 
 enum resume_status {
-	RESUME_NONE,      /* no session: nothing is said */
-	RESUME_NEW,       /* the channel is new in this session */
+	RESUME_NONE,      /* no session: nothing is sent */
+	RESUME_NEW,       /* the session has not had the channel */
 	RESUME_CONTINUED, /* everything after `from` follows */
 	RESUME_GAP
 };
@@ -34,37 +35,40 @@ enum resume_reason {
 	RESUME_UNCONFIRMED
 };
 
+/* Belongs to a row; each connection with a session needs one. */
 struct resume_session {
-	struct hash_node by_id, by_sid;
-	struct list in_order; /* detached, oldest first; or of its slot */
-	struct list in_app;   /* of its app, unless it has a connection */
-	struct share *share;  /* the rows of its app */
-	uint32_t row;
-	uint64_t sid;         /* of its connection; 0: detached or gone */
-	struct hash channels; /* struct resume_channel */
-	bool all;          /* it may have been in channels that are not there */
-	uint64_t all_from; /* then: it has them up to here; 0: see lost */
-	enum resume_reason lost;
-	double attached_at;
-	bool used; /* its connection has subscribed something */
-	bool anew; /* its connection has numbers of another log */
-	bool over; /* … and more than the channels that are kept */
+	struct resume_channels channels;
+	uint64_t all_from; /* see all: it has them up to here; 0: see lost */
+	union {
+		double attached_at;       /* with a connection */
+		struct resume_away *away; /* without one */
+	};
+	uint8_t lost;      /* enum resume_reason */
+	bool attached : 1; /* it has the connection row->sid */
+	bool recalled : 1; /* its last one was with an earlier broker */
+	bool all : 1;      /* may have been in channels that are not listed */
+	bool used : 1;     /* its connection has subscribed something */
+	bool anew : 1;     /* its connection has numbers of another log */
+	bool over : 1;     /* ... and in more channels than are kept */
 };
+static_assert(sizeof(struct resume_session) <= 56, "struct resume_session");
 
 struct resumes {
 	struct session_table *table; /* NULL: there are no sessions */
-	struct hash by_id, by_sid;
-	struct list slots[PROC_MAX_WORKERS]; /* with a connection */
-	struct list detached, gone;          /* oldest first */
-	struct shares shares;                /* of the rows */
-	uint32_t nlive, ndetached, ngone;
+	struct resume_session *v;    /* of each row; memory when it is used */
+	struct resume_index by_id, by_sid;
+	struct list detached; /* struct resume_away, oldest first */
+	struct resume_room room;
+	uint32_t nlive, ndetached;
 	uint32_t free; /* a row that was given back, plus 1; 0: none */
 	double
 	    full_at; /* seconds of the monotonic clock; see resumes_is_full() */
 };
 
 void resumes_init(struct resumes *);
-/* Takes over what a broker before this one has left in the table, or NULL. */
+/*
+ * Takes over the sessions that an earlier broker left in the table (or NULL).
+ */
 void resumes_recall(struct resumes *, struct session_table *);
 void resumes_clear(struct resumes *);
 
@@ -74,31 +78,35 @@ struct session_row *resumes_row(
     const struct resumes *, const struct resume_session *);
 struct resume_session *resumes_find(
     const struct resumes *, uint32_t app, struct str id);
+/* The first one from row *i on, which becomes the next row; NULL: no more. */
+struct resume_session *resumes_next(const struct resumes *, uint32_t *i);
 
 /* A connection announces its session. */
 struct resume_hello {
 	uint32_t app;
+	uint32_t peer;
 	struct str id;
 	uint64_t sid;
 	unsigned slot;
 	uint64_t epoch; /* of the app's log */
 	double now;     /* seconds of the monotonic clock */
-	bool replay;    /* it was there before, with another broker */
+	bool replay;    /* the connection was with an earlier broker before */
 };
-/* The session is this connection's from now on; NULL: no room. */
+/* Gives the session to this connection; NULL: no room. */
 struct resume_session *resumes_attach(
     struct resumes *, const struct resume_hello *);
-/* No row is free, and the last time that this was asked is a minute ago. */
+/* No row is free, and the last call that returned true is a minute ago. */
 bool resumes_is_full(struct resumes *, double now);
-/* The connection has ended: the session may come back. */
+/* The connection has ended: the session may be resumed. */
 void resumes_detach(struct resumes *, struct resume_session *, double now);
 /* All connections of this worker have ended. */
 void resumes_drop(struct resumes *, unsigned slot, double now);
-/* Sessions of the app are void: it has no log any more. */
+/* Voids the sessions of the app: it has no log any more. */
 void resumes_forget_app(struct resumes *, uint32_t app);
 /*
- * Parked for too long: seconds() gives how long an app's may be, and none may
- * be for less than `least` seconds.
+ * Ends sessions that have been away for too long: seconds() gives an app's
+ * time; sessions that have been away for less than `least` seconds are not
+ * looked at.
  */
 void resumes_expire(struct resumes *, uint32_t least,
     uint32_t (*seconds)(void *arg, uint32_t app), void *arg);

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * resume_enter.c: a client with a session enters and leaves channels.  Owns
- * nothing: the channels are the session's (resume.c).
- *
- * The row counts the channels that are not entered again: what the client
- * confirms meanwhile is not true of them.
+ * nothing: the channels are the session's (resume.c).  The row counts the
+ * channels that are not entered again: later confirmations of the client do not
+ * apply to them.
  */
 
 #include "broker/log/resume_enter.h"
 
 #include "broker/log/resume.h"
-#include "broker/log/resume_channels.h"
 #include "shared/base/base.h"
 
-#define ALL_SECONDS 30.    /* in which a client subscribes again */
+#define ALL_SECONDS 30.    /* seconds in which a client subscribes again */
 #define CHANNELS_MAX 20000 /* of one session */
 
 struct resume_answer
@@ -29,7 +27,8 @@ resume_enter(const struct resume_session *r, uint64_t hash, double now)
 		return a;
 	a.from = c != NULL ? c->from : r->all_from;
 	a.status = a.from != 0 ? RESUME_CONTINUED : RESUME_GAP;
-	a.reason = a.from != 0 ? RESUME_NO_REASON : r->lost;
+	if (a.status == RESUME_GAP)
+		a.reason = r->lost != 0 ? r->lost : RESUME_UNCONFIRMED;
 	return a;
 }
 
@@ -40,7 +39,12 @@ resume_entered(struct resumes *s, struct resume_session *r, uint64_t hash,
 	struct resume_channel *c = resume_channel_find(&r->channels, hash);
 	struct session_row *row = resumes_row(s, r);
 
+	if (!r->used) /* until now the earlier numbers are valid */
+		row->out = row->channels;
 	r->used = true;
+	row->entered = 1;
+	if (from < at)
+		row->replayed = MAX(row->replayed, at);
 	if (c == NULL && r->channels.n >= CHANNELS_MAX) {
 		r->over = true;
 		return;
@@ -51,7 +55,7 @@ resume_entered(struct resumes *s, struct resume_session *r, uint64_t hash,
 		row->channels++;
 	c = resume_channel_get(&r->channels, hash);
 	c->from = from;
-	c->at = at;
+	c->at = at & RESUME_POS_MAX;
 	c->now = true;
 }
 

@@ -16,8 +16,8 @@ struct resume_answer {
 };
 
 /*
- * Says what has to be sent to a client that enters this channel now.  The
- * caller then tells resume_entered() which numbers it has sent.
+ * Finds the events that must be sent to a client that enters this channel now.
+ * The caller then calls resume_entered() with the numbers that it has sent.
  */
 struct resume_answer resume_enter(
     const struct resume_session *, uint64_t hash, double now);

@@ -17,6 +17,8 @@
 #include "broker/log/ring_inside.h"
 #include "shared/base/xmalloc.h"
 
+#define PREFETCH_BYTES 384 /* an event of usual size */
+
 /* ---- checks ---- */
 
 /* Of whole words; n is a multiple of 8. */
@@ -40,7 +42,7 @@ check_record(const struct ring_slot *r)
 
 /* ---- reading ---- */
 
-/* The record at an offset between tail and head; NULL: it is not valid. */
+/* The record at an offset between tail and head; NULL: it is invalid. */
 static const struct ring_slot *
 record_at(const struct ring *g, uint64_t off)
 {
@@ -53,7 +55,7 @@ record_at(const struct ring *g, uint64_t off)
 	return r;
 }
 
-/* The end of the ring may have less room than the head of a record. */
+/* The end of the ring may have less room than a record's head needs. */
 static bool
 is_filler(const struct ring_slot *r)
 {
@@ -87,12 +89,18 @@ fill(struct ring_record *out, const struct ring_slot *r, uint64_t off)
 }
 
 bool
+ring_has(const struct ring *g, uint64_t off)
+{
+	return off >= g->h->tail && off < g->h->head;
+}
+
+bool
 ring_read(const struct ring *g, uint64_t off, struct ring_record *out)
 {
 	const struct ring_slot *r;
 
-	if (off < g->h->tail || off >= g->h->head ||
-	    (r = record_at(g, off)) == NULL || is_filler(r) || !is_sound(r))
+	if (!ring_has(g, off) || (r = record_at(g, off)) == NULL ||
+	    is_filler(r) || !is_sound(r))
 		return false;
 	fill(out, r, off);
 	return true;
@@ -122,9 +130,8 @@ ring_next(const struct ring *g, uint64_t *at, struct ring_record *out)
 bool
 ring_check(struct ring *g)
 {
-	uint64_t at = g->h->tail, pos = 0;
+	uint64_t at = g->h->tail, pos = 0, first = 0;
 
-	g->oldest = g->h->last + 1;
 	while (at < g->h->head) {
 		const struct ring_slot *r = record_at(g, at);
 
@@ -134,50 +141,58 @@ ring_check(struct ring *g)
 		if (is_filler(r))
 			continue;
 		if (!is_sound(r) || r->check != check_record(r) ||
-		    (pos != 0 && r->pos != pos + 1))
+		    r->pos <= pos)
 			return false;
 		if (pos == 0)
-			g->oldest = r->pos;
+			first = r->pos;
 		pos = r->pos;
 	}
 	if (at != g->h->head)
 		return false;
+	if (g->h->oldest == 0 || g->h->oldest > g->h->last + 1)
+		g->h->oldest = pos == 0 ? g->h->last + 1 : first;
 	if (pos == 0)
 		return g->h->last >= RING_FIRST_POS;
-	/* Killed between the two stores: the record counts. */
+	/* The writer was killed between the two stores: the record counts. */
 	if (pos == g->h->last + 1)
 		g->h->last = pos;
-	return pos == g->h->last;
+	return pos <= g->h->last;
 }
 
 /* ---- writing ---- */
 
 /* The oldest record leaves. */
 static void
-drop_oldest(struct ring *g, ring_evicted evicted, void *arg)
+drop_oldest(struct ring *g)
 {
 	const struct ring_slot *r = record_at(g, g->h->tail);
-	struct ring_record old;
 
-	if (r == NULL) { /* cannot be; whoever wrote it, all of it is void */
+	if (r == NULL) { /* must not happen; then the whole ring is void */
 		__atomic_store_n(&g->h->tail, g->h->head, __ATOMIC_RELEASE);
-		g->oldest = g->h->last + 1;
+		g->h->oldest = g->h->last + 1;
 		return;
 	}
-	if (!is_filler(r)) {
-		fill(&old, r, g->h->tail);
-		g->oldest = r->pos + 1;
-		if (evicted != NULL)
-			evicted(arg, &old);
-	}
+	if (!is_filler(r))
+		g->h->oldest = r->pos + 1;
 	__atomic_store_n(&g->h->tail, g->h->tail + r->len, __ATOMIC_RELEASE);
 }
 
 static void
-make_room(struct ring *g, uint64_t n, ring_evicted evicted, void *arg)
+make_room(struct ring *g, uint64_t n)
 {
 	while (g->h->head + n - g->h->tail > g->bytes)
-		drop_oldest(g, evicted, arg);
+		drop_oldest(g);
+}
+
+/* Fetches the memory of the next record, which has left the CPU's cache. */
+static void
+prefetch(const struct ring *g)
+{
+	const char *p = g->data + g->h->head % g->bytes;
+
+	for (size_t i = 0; i < PREFETCH_BYTES; i += 64)
+		__builtin_prefetch(p + i, 1);
+	__builtin_prefetch(g->data + g->h->tail % g->bytes);
 }
 
 static void
@@ -205,8 +220,7 @@ put(struct ring *g, struct ring_record *in, uint32_t len)
 }
 
 bool
-ring_append(
-    struct ring *g, struct ring_record *in, ring_evicted evicted, void *arg)
+ring_append(struct ring *g, struct ring_record *in)
 {
 	uint64_t len = RING_ALIGN(
 	    sizeof(struct ring_slot) + in->channel.n + (uint64_t)in->frame.n);
@@ -215,10 +229,10 @@ ring_append(
 	if (len > g->bytes / 4 || in->channel.n == 0 ||
 	    in->channel.n > UINT16_MAX)
 		return false;
-	if (len > rest) { /* it begins anew at the front */
+	if (len > rest) { /* continues at the front */
 		struct ring_slot *r = (void *)(g->data + g->bytes - rest);
 
-		make_room(g, rest, evicted, arg);
+		make_room(g, rest);
 		r->len = (uint32_t)rest;
 		r->check = 0;
 		if (rest >= sizeof(*r))
@@ -226,21 +240,30 @@ ring_append(
 		__atomic_store_n(
 		    &g->h->head, g->h->head + rest, __ATOMIC_RELEASE);
 	}
-	make_room(g, len, evicted, arg);
+	make_room(g, len);
 	in->off = g->h->head;
 	in->pos = g->h->last + 1;
 	put(g, in, (uint32_t)len);
 	__atomic_store_n(&g->h->head, g->h->head + len, __ATOMIC_RELEASE);
 	__atomic_store_n(&g->h->last, in->pos, __ATOMIC_RELEASE);
+	prefetch(g);
 	return true;
+}
+
+uint64_t
+ring_number(struct ring *g)
+{
+	__atomic_store_n(&g->h->last, g->h->last + 1, __ATOMIC_RELEASE);
+	return g->h->last;
 }
 
 void
 ring_skip(struct ring *g)
 {
+	/* First, since a record that has left must never seem to be there. */
+	g->h->oldest = g->h->last + 2;
 	__atomic_store_n(&g->h->tail, g->h->head, __ATOMIC_RELEASE);
-	__atomic_store_n(&g->h->last, g->h->last + 1, __ATOMIC_RELEASE);
-	g->oldest = g->h->last + 1;
+	ring_number(g);
 }
 
 void
@@ -280,7 +303,7 @@ ring_last(const struct ring *g)
 uint64_t
 ring_oldest(const struct ring *g)
 {
-	return g->oldest;
+	return g->h->oldest;
 }
 
 uint64_t

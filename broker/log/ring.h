@@ -4,9 +4,9 @@
 
 /*
  * A ring of records in a mapped file: the newest events of one app.  A record
- * is written behind the newest one, and the oldest ones make room for it.  It
- * counts once the head has been moved behind it, so that its writer may be
- * killed at any instruction.
+ * is written after the newest one, and the oldest ones make room for it.  It
+ * counts when the head has moved behind it, so that its writer may be killed at
+ * any instruction.
  */
 
 #include <stdbool.h>
@@ -19,48 +19,52 @@ struct ring;
 
 /* One record.  The texts are views into the mapping. */
 struct ring_record {
-	uint64_t off; /* where it lies; grows for ever; see ring_read() */
-	uint64_t pos; /* its number; each is one above the one before */
+	uint64_t off; /* its place; grows for ever; see ring_read() */
+	uint64_t pos; /* its number; above the previous record's */
 	uint64_t origin, seq;
 	uint64_t time_us;  /* of the wall clock */
 	uint64_t except;   /* the sid that does not get it */
 	uint64_t hash;     /* of the channel */
-	uint64_t prev;     /* off of the channel's record before; 0: none */
+	uint64_t prev;     /* off of the channel's previous record; 0: none */
 	uint64_t prev_pos; /* and its number */
 	struct str channel, frame;
 };
 
-/* The record leaves the ring. */
-typedef void (*ring_evicted)(void *arg, const struct ring_record *);
-
 void ring_close(struct ring *);
-/* Random; another one means that positions have begun anew. */
+/* Random; another epoch means that positions have started again. */
 uint64_t ring_epoch(const struct ring *);
-/* The number of the newest record, also of one that has left; 1: none yet. */
+/*
+ * The newest number that was given; a record may have left the ring.  1: none
+ * yet.
+ */
 uint64_t ring_last(const struct ring *);
-/* The number of the oldest record that is there; above ring_last(): none. */
+/* Every record with this number, or a higher one, is still in the ring. */
 uint64_t ring_oldest(const struct ring *);
 /* The number of the first record that any ring gets. */
 uint64_t ring_first(void);
-/* Bytes for records, and how many are in use. */
+/* The bytes for records, and how many are in use. */
 uint64_t ring_bytes(const struct ring *);
 uint64_t ring_used(const struct ring *);
 /*
- * Writes a record: gives it its off and its pos.  False: it is too large for
- * the ring, and nothing has changed.
+ * Writes a record and sets its off and pos.  False: it is too large for the
+ * ring, and nothing has changed.
  */
-bool ring_append(struct ring *, struct ring_record *, ring_evicted, void *arg);
+bool ring_append(struct ring *, struct ring_record *);
 /*
- * A record that is too large gets its number and is not kept; nor is anything
- * before it, since nobody may believe that there was nothing.
+ * Gives a record that is too large its number without storing it, and removes
+ * everything before it: a reader must not conclude that there was nothing.
  */
 void ring_skip(struct ring *);
-/* Sets the previous record of its channel, which a copy does not know. */
+/* Gives a number to something that is no record. */
+uint64_t ring_number(struct ring *);
+/* Sets the channel's previous record, which a copy does not know. */
 void ring_chain(
     struct ring *, const struct ring_record *, uint64_t prev, uint64_t pos);
-/* Reads the record at this off; false: there is none (any more). */
+/* Is the record at this off still there? */
+bool ring_has(const struct ring *, uint64_t off);
+/* Reads the record at this off; false: it is not there (any more). */
 bool ring_read(const struct ring *, uint64_t off, struct ring_record *);
-/* Walks all records, oldest first: *at begins with 0. */
+/* Walks all records, oldest first: *at starts at 0. */
 bool ring_next(const struct ring *, uint64_t *at, struct ring_record *);
 
 #endif

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ring_file.c: opens, checks, makes and replaces the file of a ring.  Nothing
- * in a file is used before all of it has been checked.
- *
- * All blocks are allocated when the file is made, because a store into a hole
- * on a full file system would end the process.
+ * in a file is used before all of it has been checked.  All blocks are
+ * allocated when the file is made, because a store into a hole on a full file
+ * system would kill the process.
  */
 
 #include "broker/log/ring_file.h"
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #include "broker/log/ring_inside.h"
+#include "shared/base/base.h"
 #include "shared/base/hash.h"
 #include "shared/base/xmalloc.h"
 #include "shared/proc/proc.h"
@@ -56,7 +56,6 @@ ring_of(void *map, uint64_t bytes)
 	g->data = (char *)map + RING_HEAD_BYTES;
 	g->bytes = bytes;
 	g->mapped = (size_t)bytes + RING_HEAD_BYTES;
-	g->oldest = g->h->last + 1;
 	return g;
 }
 
@@ -67,9 +66,9 @@ begin_anew(struct ring *g, struct str id)
 		.bytes = g->bytes,
 		.epoch = proc_random() | 1,
 		.id = hash_id(id),
-		.last = RING_FIRST_POS };
+		.last = RING_FIRST_POS,
+		.oldest = RING_FIRST_POS + 1 };
 	g->h->check = check_head(g->h);
-	g->oldest = RING_FIRST_POS + 1;
 }
 
 /* Maps fd, or memory of this process when fd is -1. */
@@ -83,7 +82,7 @@ map(int fd, uint64_t bytes)
 	return p == MAP_FAILED ? NULL : ring_of(p, bytes);
 }
 
-/* The file as it is; NULL: there is none, or *why it cannot be used. */
+/* The present file; NULL: there is none, or *why it cannot be used. */
 static struct ring *
 open_old(const char *path, struct str id, char **why)
 {
@@ -108,7 +107,7 @@ open_old(const char *path, struct str id, char **why)
 	return NULL;
 }
 
-/* A new file under another name, with all its blocks; NULL and *why. */
+/* Makes a file under another name, with all its blocks; NULL and *why. */
 static struct ring *
 make_file(const char *path, uint64_t bytes, char **why)
 {
@@ -133,7 +132,7 @@ make_file(const char *path, uint64_t bytes, char **why)
 	return g;
 }
 
-/* The newest records of another ring, with their numbers. */
+/* Copies the newest records of another ring, with their numbers. */
 static void
 copy(struct ring *to, const struct ring *from)
 {
@@ -145,10 +144,11 @@ copy(struct ring *to, const struct ring *from)
 	while (ring_next(from, &at, &r)) {
 		to->h->last = r.pos - 1;
 		r.prev = r.prev_pos = 0; /* see ring_chain() */
-		if (!ring_append(to, &r, NULL, NULL))
+		if (!ring_append(to, &r))
 			ring_skip(to);
 	}
 	to->h->last = from->h->last;
+	to->h->oldest = MAX(to->h->oldest, from->h->oldest);
 }
 
 static char *
@@ -165,7 +165,8 @@ join_reasons(char *a, char *b)
 }
 
 struct ring *
-ring_open(const char *path, uint64_t bytes, struct str id, char **why)
+ring_open(const char *path, const char *kept, uint64_t bytes, struct str id,
+    char **why)
 {
 	char *tmp, *unmade = NULL;
 	struct ring *old, *g;
@@ -175,6 +176,8 @@ ring_open(const char *path, uint64_t bytes, struct str id, char **why)
 	old = open_old(path, id, why);
 	if (old != NULL && old->bytes == bytes)
 		return old;
+	if (old == NULL && *why == NULL && kept != NULL)
+		old = open_old(kept, id, why);
 	tmp = xasprintf("%s.new", path);
 	g = make_file(tmp, bytes, &unmade);
 	if (g == NULL && old != NULL) { /* the one of the other size stays */
@@ -197,4 +200,59 @@ ring_open(const char *path, uint64_t bytes, struct str id, char **why)
 	free(tmp);
 	*why = join_reasons(*why, unmade);
 	return g;
+}
+
+/* ---- the copy ---- */
+
+static bool
+put(int fd, const struct ring *g, uint64_t at, uint64_t n)
+{
+	const char *p = (const char *)g->h;
+
+	while (n > 0) {
+		ssize_t r = pwrite(fd, p + at, n, (off_t)at);
+
+		if (r == -1 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return false;
+		at += (uint64_t)r;
+		n -= (uint64_t)r;
+	}
+	return true;
+}
+
+/* Copies what is in use; the rest of the file is a hole. */
+static bool
+put_all(int fd, const struct ring *g)
+{
+	uint64_t used = g->h->head - g->h->tail, from = g->h->tail % g->bytes;
+	uint64_t n = MIN(used, g->bytes - from);
+
+	return ftruncate(fd, (off_t)g->mapped) == 0 &&
+	    put(fd, g, 0, RING_HEAD_BYTES) &&
+	    put(fd, g, RING_HEAD_BYTES + from, n) &&
+	    put(fd, g, RING_HEAD_BYTES, used - n);
+}
+
+int
+ring_save(const struct ring *g, const char *path)
+{
+	char *tmp = xasprintf("%s.new", path);
+	int fd, r = -1, e;
+
+	unlink(tmp);
+	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd != -1 && put_all(fd, g))
+		r = 0;
+	e = errno;
+	if (fd != -1)
+		close(fd);
+	if (r == 0 && (r = rename(tmp, path)) == -1)
+		e = errno;
+	if (r == -1)
+		unlink(tmp);
+	free(tmp);
+	errno = e;
+	return r;
 }

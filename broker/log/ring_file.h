@@ -7,13 +7,16 @@
 #include "broker/log/ring.h"
 
 /*
- * Opens the file of the app with this id, or makes it: `bytes` for records.
- * A file of another size is copied as far as it fits; one that is damaged, or
- * of another app, is replaced, and *why says so (free(3) it; else NULL).  A
- * file that cannot be made is replaced by memory of this process, *why says
- * so too.  NULL: there is no memory either.
+ * Opens the file of the app with this id, or makes it with `bytes` for records.
+ * A file of another size is copied as far as it fits; a file that is damaged or
+ * of another app is replaced, and *why says so (free(3) it; else NULL).  A file
+ * that cannot be made is replaced by memory of this process, and *why says so,
+ * too.  If there is no file, the copy at `kept` (or NULL) is used.  NULL: there
+ * is no memory either.
  */
-struct ring *ring_open(
-    const char *path, uint64_t bytes, struct str id, char **why);
+struct ring *ring_open(const char *path, const char *kept, uint64_t bytes,
+    struct str id, char **why);
+/* Makes the copy, in as many bytes as are in use; -1 with errno. */
+int ring_save(const struct ring *, const char *path);
 
 #endif

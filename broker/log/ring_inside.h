@@ -19,8 +19,9 @@ struct ring_head {
 	uint64_t magic, bytes, epoch;
 	uint64_t id;         /* hash of the app's id */
 	uint64_t head, tail; /* offsets; a record begins at each */
-	uint64_t last;       /* number of the newest record */
+	uint64_t last;       /* the newest number that was given */
 	uint64_t check;      /* of the fields that never change */
+	uint64_t oldest;     /* see ring_oldest(); 0: not known */
 };
 
 struct ring_slot {
@@ -36,7 +37,6 @@ struct ring {
 	struct ring_head *h;
 	char *data;
 	uint64_t bytes;
-	uint64_t oldest; /* number of the record at the tail */
 	size_t mapped;
 };
 
@@ -47,7 +47,7 @@ ring_mix(uint64_t a, uint64_t b)
 	return a ^ a >> 32;
 }
 
-/* Every record, and that their numbers follow each other up to the last. */
+/* Checks every record, and that the numbers rise up to the last. */
 bool ring_check(struct ring *);
 
 #endif

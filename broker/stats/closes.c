@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * closes.c: the last connections that ended.  Owns the ring of them.  Must
- * never hold more than CLOSES_MAX, and never believe a text of a worker.
+ * closes.c: the last connections that ended, in a ring.  Must never hold more
+ * than CLOSES_MAX, and never trust a text of a worker.
  */
 
 #include "broker/stats/closes.h"
@@ -13,7 +13,7 @@
 #include "shared/base/xmalloc.h"
 #include "shared/net/ws_frame.h"
 
-/* Makes it a text: it ends, and it is UTF-8. */
+/* Makes the bytes valid UTF-8 with an end. */
 static void
 make_safe(char *text, size_t size)
 {

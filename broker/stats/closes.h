@@ -17,7 +17,9 @@ struct closes {
 	uint32_t n, first;
 };
 
-/* A connection ended; the bytes come from a worker and are made safe. */
+/*
+ * Adds a connection that ended; the bytes come from a worker and are made safe.
+ */
 void closes_add(struct broker *, const struct stats_close *);
 void closes_clear(struct broker *);
 

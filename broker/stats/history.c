@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * history.c: the last connections that ended, and the rows of the last
- * minutes and hours.  A row is the difference of two readings of the counters;
- * an app has rows only for times in which something happened, so that
- * thousands of idle ones cost nothing.
- *
- * Must never count anything itself, and never hold more than its bounds.
+ * history.c: the last connections that ended, and the rows of the last minutes
+ * and hours.  A row is the difference of two readings of the counters; an app
+ * has rows only for times in which something happened, so that thousands of
+ * idle apps cost nothing.  Must never count anything itself, and never exceed
+ * its bounds.
  */
 
 #include "broker/stats/history.h"
@@ -74,28 +73,29 @@ add_app(struct minute_log_row *r, const struct stats_app *s)
 	r->slow += s->slow;
 }
 
-/* The counters of the whole server, as they are. */
+/* The present counters of the whole server. */
 static void
 read_server(struct broker *br, struct minute_log_row *r)
 {
 	struct stats_broker now;
+	struct stats_app apps;
 
 	*r = (struct minute_log_row){ 0 };
 	totals_now_broker(br, &now);
 	r->seconds = (uint64_t)(broker_now() - br->started);
 	r->cpu_us = now.cpu + now.courier_cpu + now.master_cpu;
+	totals_sum_apps(br, &apps);
+	add_app(r, &apps);
 	for (unsigned i = 0; i < br->nslots; i++) {
 		const struct totals_slot *s = &br->totals->slots[i];
 
-		add_app(r, &s->apps);
 		r->cpu_us += s->counts.cpu;
 		for (unsigned code = 0; code < STATS_NCODES; code++)
 			r->refused += s->counts.refused[code];
 	}
-	r->published += br->totals->events_ctl;
 }
 
-/* a becomes a - b; some fields are no counters, and set after it. */
+/* a becomes a - b; fields that are no counters are set afterwards. */
 static void
 subtract(struct minute_log_row *a, const struct minute_log_row *b)
 {
@@ -115,7 +115,7 @@ count_connections(const struct broker *br)
 	return n;
 }
 
-/* This minute until now; *now gets the counters. */
+/* The current minute; *now gets the counters. */
 static void
 read_minute(
     struct broker *br, struct minute_log_row *row, struct minute_log_row *now)
@@ -139,7 +139,7 @@ minute_log_of(const struct broker *br)
 	return br->inherit == NULL ? NULL : br->inherit->minute_log;
 }
 
-/* Should this process die, the next one knows. */
+/* Stores it for the next process, in case this one dies. */
 static void
 note_minute(struct broker *br)
 {
@@ -186,7 +186,7 @@ history_recall(struct broker *br)
 	free(v);
 }
 
-/* The app's minute until now. */
+/* The app's current minute. */
 static void
 read_app_minute(const struct broker_app *a, struct minute_log_row *row)
 {
@@ -201,7 +201,8 @@ read_app_minute(const struct broker_app *a, struct minute_log_row *row)
 }
 
 static void
-end_app_minute(struct broker_app *a, uint64_t time, uint64_t seconds)
+end_app_minute(
+    struct broker *br, struct broker_app *a, uint64_t time, uint64_t seconds)
 {
 	struct history_app *h = a->history;
 	struct minute_log_row row;
@@ -211,6 +212,7 @@ end_app_minute(struct broker_app *a, uint64_t time, uint64_t seconds)
 	read_app_minute(a, &row);
 	row.time = time;
 	row.seconds = seconds;
+	minutes_end_app(br, a, &h->last, &h->over_time, time);
 	h->peak = a->nconns;
 	h->last = a->stats;
 	append(&h->minutes, &row);
@@ -234,17 +236,7 @@ history_running(
 	row->seconds = all.seconds;
 }
 
-void
-history_app_free(struct history_app *h)
-{
-	if (h == NULL)
-		return;
-	free(h->minutes.v);
-	free(h->hours.v);
-	free(h);
-}
-
-/* Something has happened in this app since it was looked at last. */
+/* Has anything happened in this app since the last look? */
 static void
 see_app(struct broker_app *a)
 {
@@ -278,9 +270,51 @@ history_tick(struct broker *br)
 		struct broker_app *a = container_of(n, struct broker_app, node);
 
 		see_app(a);
+		if (a->history != NULL)
+			minutes_see(br, a, &a->history->over_time);
 		if (minute != was)
-			end_app_minute(a, was * 60, seconds);
+			end_app_minute(br, a, was * 60, seconds);
 	}
+	minutes_tick(br, count_connections(br));
+	if (minute != was)
+		minutes_end(br, was * 60);
+}
+
+static void
+end_app(struct broker *br, struct broker_app *a)
+{
+	see_app(a);
+	if (a->history != NULL)
+		minutes_end_app(br, a, &a->history->last,
+		    &a->history->over_time, br->history->minute * 60);
+}
+
+void
+history_forget_app(struct broker *br, struct broker_app *a)
+{
+	end_app(br, a);
+	if (a->history != NULL) {
+		free(a->history->minutes.v);
+		free(a->history->hours.v);
+	}
+	free(a->history);
+	a->history = NULL;
+}
+
+void
+history_end(struct broker *br)
+{
+	struct hash_node *n;
+
+	for (n = hash_first(&br->apps->by_num); n != NULL;
+	     n = hash_next(&br->apps->by_num, n)) {
+		struct broker_app *a = container_of(n, struct broker_app, node);
+
+		end_app(br, a);
+		if (a->history != NULL)
+			a->history->last = a->stats;
+	}
+	minutes_end(br, br->history->minute * 60);
 }
 
 void

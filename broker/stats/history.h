@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "broker/stats/minutes.h"
 #include "shared/proc/minute_log.h"
 #include "shared/proc/stats.h"
 
@@ -28,6 +29,7 @@ struct history_series {
 
 /* Of one app; NULL in struct broker_app until something happens there. */
 struct history_app {
+	struct minutes_app over_time; /* see minutes.h */
 	struct history_series minutes, hours;
 	struct stats_app last; /* its counters when this minute began */
 	uint64_t peak;         /* connections in this minute */
@@ -36,19 +38,22 @@ struct history_app {
 struct history {
 	struct history_series minutes;
 	struct minute_log_row last;  /* the counters when this minute began */
-	struct minute_log_row begun; /* what the process before had of it */
+	struct minute_log_row begun; /* the previous process's part of it */
 	uint64_t minute;             /* since 1970 */
 	uint64_t peak;
 };
 
 void history_init(struct broker *);
-/* Takes what was before this process (br->inherit). */
+/* Takes over the minutes of the previous process (br->inherit). */
 void history_recall(struct broker *);
 void history_clear(struct broker *);
-void history_app_free(struct history_app *);
+/* The app is gone: its running minute is the last. */
+void history_forget_app(struct broker *, struct broker_app *);
 /* Once a second. */
 void history_tick(struct broker *);
-/* The minute that is not over, of all or of one app (NULL: all). */
+/* The broker ends: the running minute goes to the courier. */
+void history_end(struct broker *);
+/* The current minute, of the whole server (NULL) or of one app. */
 void history_running(
     struct broker *, const struct broker_app *, struct minute_log_row *);
 /* The i-th row from the oldest; i < s->n. */

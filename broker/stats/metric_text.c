@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * metric_text.c: lines in the text format of Prometheus, version 0.0.4.
- *
- * Must never know which metrics there are.
+ * metric_text.c: lines in the text format of Prometheus, version 0.0.4.  Must
+ * never know which metrics exist.
  */
 
 #include "broker/stats/metric_text.h"

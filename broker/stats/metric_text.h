@@ -25,7 +25,7 @@ void metric_put_name(const struct broker *, struct buf **,
     const struct metric *, const char *key, const char *value);
 /* The prefix of its name: the option metrics_prefix, or soketi's. */
 const char *metric_prefix(const struct broker *, const struct metric *);
-/* The lines HELP and TYPE of a family. */
+/* Writes the lines HELP and TYPE of a family. */
 void metric_put_head(
     const struct broker *, struct buf **, const struct metric *);
 /* All lines of a histogram; label and value NULL: that of the broker. */

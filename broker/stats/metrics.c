@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * metrics.c: GET /metrics, from the table of stats.def.  Owns struct metrics:
- * one question of a worker, from the asking of all workers to the finished
- * text.
- *
+ * one question of a worker, from the ping of all workers to the finished text.
  * The text is written in portions: one family in a turn, or APPS_AT_ONCE apps
  * of it, so that thousands of apps do not delay events.  Labels name apps,
- * workers and codes, never channels, of which there may be any number.
+ * workers and codes, never channels, because there may be any number of them.
  */
 
 #include "broker/stats/metrics.h"
@@ -35,17 +33,17 @@ struct metrics {
 	struct totals_wait wait;
 	struct peer *peer;
 	uint64_t id;
-	bool ready;       /* the numbers are there */
+	bool ready;       /* the workers have reported */
 	size_t next;      /* line of the table */
-	uint32_t *apps;   /* their numbers, as they were in the beginning */
-	size_t napps, at; /* how many, and which one of the family is next */
+	uint32_t *apps;   /* the apps' numbers when the text was begun */
+	size_t napps, at; /* how many, and the next one of the family */
 	struct buf *b;
 	struct stats_broker broker;
 };
 
 /* ---- families ---- */
 
-/* The port that soketi's label names. */
+/* The port in soketi's label. */
 static const char *
 first_port(const struct broker *br)
 {
@@ -106,7 +104,7 @@ put_app(const struct broker *br, struct buf **b, const struct metric *m,
 	}
 }
 
-/* A portion; true: the family is finished. */
+/* Writes one portion; true: the family is finished. */
 static bool
 put_apps(const struct broker *br, struct metrics *s, const struct metric *m,
     const struct metric *end)
@@ -199,25 +197,25 @@ put_workers(struct broker *br, struct buf **b, const struct metric *m,
 		}
 }
 
-/* Nothing at all without certificates. */
+/* Writes nothing without certificates. */
 static void
 put_certs(struct broker *br, struct buf **b, const struct metric *m)
 {
-	struct cert_facts facts[CERT_MAX];
+	struct cert_info info[CERT_MAX];
 	size_t n =
-	    br->inherit == NULL ? 0 : cert_board_get(br->inherit->certs, facts);
+	    br->inherit == NULL ? 0 : cert_board_get(br->inherit->certs, info);
 	struct stats_cert v;
 	uint64_t bits;
 
 	if (n > 0)
 		metric_put_head(br, b, m);
 	for (size_t i = 0; i < n; i++) {
-		v.days_left = cert_days_left(&facts[i], (int64_t)time(NULL));
-		v.expires = facts[i].expires;
+		v.days_left = cert_days_left(&info[i], (int64_t)time(NULL));
+		v.expires = info[i].expires;
 		bits = metric_number_at(&v, m);
 		buf_printf(b, "%s%s{certificate=\"%zu\",name=\"",
 		    metric_prefix(br, m), m->name, i);
-		metric_put_escaped(b, facts[i].name);
+		metric_put_escaped(b, info[i].name);
 		buf_printf(b, "\"} %" PRId64 "\n", (int64_t)bits);
 	}
 }
@@ -345,7 +343,7 @@ metrics_on_query(struct peer *p, const struct msg_query *m)
 	s->id = m->id;
 	list_init(&s->link);
 	if (count(&p->br->scrapes->all) >= WRITES_MAX) {
-		refuse(s, "too many questions at once");
+		refuse(s, "too many requests at the same time");
 		free(s);
 		return;
 	}

@@ -23,9 +23,9 @@ struct scrapes {
 void metrics_init(struct broker *);
 /* QUERY_METRICS of a worker. */
 void metrics_on_query(struct peer *, const struct msg_query *);
-/* Writes on, one family each turn; true when something is left. */
+/* Continues, one family in each turn; true when work is left. */
 bool metrics_continue(struct broker *);
-/* Forgets what this worker asked, or all (NULL). */
+/* Drops the questions of this worker, or of all (NULL). */
 void metrics_drop(struct broker *, const struct peer *);
 
 #endif

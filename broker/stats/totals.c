@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * totals.c: adds up what the workers count, measures the broker's own loop, and
- * asks the workers when somebody wants to know.  Owns the sums of the slots;
- * those of an app are in its struct broker_app.
- *
- * A caller that waits for numbers gets them after TOTALS_WAIT seconds: a
- * stuck worker must not hide the others.  Must never keep a gauge by adding
- * and taking away: gauges are looked up when they are asked for.
+ * totals.c: adds up the workers' counters, measures the broker's own loop, and
+ * asks the workers for fresh numbers.  Owns the sums of the slots; those of an
+ * app are in its struct broker_app.  A caller that waits for numbers gets them
+ * after TOTALS_WAIT seconds: a stuck worker must not hide the others.  Must
+ * never keep a gauge by adding and subtracting: gauges are read when they are
+ * asked for.
  */
 
 #include "broker/stats/totals.h"
@@ -158,13 +157,13 @@ totals_on_hello(struct peer *p, bool is_new)
 }
 
 static void
-add_row(struct broker *br, struct totals_slot *s, const char *bytes)
+add_row(struct broker *br, struct stats_app *sum, const char *bytes)
 {
 	struct broker_app *a;
 	struct stats_row row;
 
 	memcpy(&row, bytes, sizeof(row));
-	stats_add(&s->apps, &row.counts, sizeof(row.counts));
+	stats_add(sum, &row.counts, sizeof(row.counts));
 	if (row.app <= UINT32_MAX &&
 	    (a = apps_lookup(br, (uint32_t)row.app)) != NULL)
 		stats_add(&a->stats, &row.counts, sizeof(row.counts));
@@ -185,7 +184,7 @@ totals_on_stats(struct peer *p, const struct msg_stats *m)
 	stats_add(&s->counts, &all.counts, sizeof(all.counts));
 	s->gauges = all.gauges;
 	for (size_t i = 0; i < m->apps.n; i += sizeof(struct stats_row))
-		add_row(p->br, s, m->apps.p + i);
+		add_row(p->br, &s->apps, m->apps.p + i);
 	for (size_t i = 0; i < m->closes.n; i += sizeof(c)) {
 		memcpy(&c, m->closes.p + i, sizeof(c));
 		closes_add(p->br, &c);
@@ -210,8 +209,11 @@ totals_on_courier(struct peer *p, const struct msg_courier_stats *m)
 	struct totals *s = p->br->totals;
 	struct stats_hist ages;
 
-	if (m->ages.n != sizeof(ages))
+	if (m->ages.n != sizeof(ages) ||
+	    m->apps.n % sizeof(struct stats_row) != 0)
 		return -1;
+	for (size_t i = 0; i < m->apps.n; i += sizeof(struct stats_row))
+		add_row(p->br, &s->others, m->apps.p + i);
 	memcpy(&ages, m->ages.p, sizeof(ages));
 	stats_add(&s->hists.hook_age, &ages, sizeof(ages));
 	s->courier_cpu += m->cpu_us;
@@ -223,6 +225,14 @@ void
 totals_courier_lost(struct broker *br)
 {
 	br->totals->courier_memory = 0;
+}
+
+void
+totals_sum_apps(const struct broker *br, struct stats_app *sum)
+{
+	*sum = br->totals->others;
+	for (unsigned i = 0; i < br->nslots; i++)
+		stats_add(sum, &br->totals->slots[i].apps, sizeof(*sum));
 }
 
 void
@@ -284,7 +294,7 @@ totals_now_app(const struct broker *br, uint32_t app, struct stats_app_now *out)
 {
 	const struct broker_app *a = apps_lookup(br, app);
 	const struct registry_app *r = registry_app_find(br->registry, app);
-	const struct hook_line *line =
+	const struct webhook_line *line =
 	    webhook_queue_find(br->webhook_queue, app);
 	const struct app_log *l = app_logs_find(&br->replay->logs, app);
 

@@ -3,10 +3,10 @@
 #define BROKER_STATS_TOTALS_H
 
 /*
- * The sums of what the workers have counted, and what the broker measures of
- * itself.  Counters begin at zero with the broker process; they survive the
- * death of a worker, but for what it had not said yet (at most a second).
- * Gauges are those of the living.
+ * The sums of the workers' counters, and the broker's own measurements.
+ * Counters begin at zero with the broker process; they survive the death of a
+ * worker, except what it had not reported yet (at most a second).  Gauges are
+ * those of the living workers.
  */
 
 #include <ev.h>
@@ -21,7 +21,7 @@
 struct broker;
 struct peer;
 
-#define TOTALS_WAIT 1. /* seconds that a worker has for its answer */
+#define TOTALS_WAIT 1. /* seconds that a worker has to answer */
 
 /* Of one worker slot. */
 struct totals_slot {
@@ -38,14 +38,14 @@ struct totals {
 	uint64_t courier_memory; /* of the last report */
 	uint64_t turn_max;       /* microseconds; the longest of this minute */
 	uint64_t woke;           /* microseconds; 0: between two turns */
-	uint64_t events_ctl;     /* published by pusherctl */
+	struct stats_app others; /* of all apps, not counted by workers */
 	uint64_t started;        /* microseconds since 1970 */
 	struct memory memory;
 	struct list waiting; /* struct totals_wait */
 	ev_check check;
 };
 
-/* Somebody waits for fresh numbers. */
+/* A caller that waits for fresh numbers. */
 struct totals_wait {
 	struct list link; /* in br->totals->waiting */
 	uint64_t ping, slots;
@@ -59,12 +59,12 @@ void totals_clear(struct broker *);
 void totals_turn_ends(struct broker *);
 
 /*
- * Asks every worker.  wait->done is called once, when all have answered or
- * TOTALS_WAIT has passed; perhaps at once.  wait stays the caller's, who takes
- * it back with totals_forget().
+ * Asks every worker.  Calls wait->done once, when all have answered or
+ * TOTALS_WAIT has passed; perhaps before it returns.  wait stays the caller's,
+ * who takes it back with totals_forget().
  */
 void totals_ask(struct broker *, struct totals_wait *wait);
-/* Harmless when it does not wait. */
+/* Has no effect if it does not wait. */
 void totals_forget(struct totals_wait *);
 /* The worker has answered this ping; UINT64_MAX: it is gone. */
 void totals_on_pong(struct broker *, unsigned slot, uint64_t id);
@@ -80,9 +80,11 @@ int totals_on_courier(struct peer *, const struct msg_courier_stats *);
 /* The courier's link is gone. */
 void totals_courier_lost(struct broker *);
 
-/* There is, or was, a worker of this slot: it has a row everywhere. */
+/* There is, or was, a worker in this slot: it has a row everywhere. */
 bool totals_has_worker(const struct broker *, unsigned slot);
-/* The truth of this moment. */
+/* The counters of all apps together. */
+void totals_sum_apps(const struct broker *, struct stats_app *);
+/* The present gauges. */
 void totals_now_broker(struct broker *, struct stats_broker *);
 void totals_now_app(
     const struct broker *, uint32_t app, struct stats_app_now *);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * user.c: the table of users.  Owns struct user, which exists while the user
- * has a session, is leaving, or is watched.  Sessions are in users.c, watches
- * in watch.c.
+ * has a session, is leaving, or is watched.  Sessions are in users.c,
+ * watchlists in watchlist.c.
  */
 
 #include "broker/user/user.h"

@@ -17,14 +17,16 @@
 struct broker;
 struct channel;
 
-#define USERS_OFFLINE 3.         /* seconds in which one may come back */
-#define USERS_WATCHLIST_MAX 1000 /* ids of one connection, at most */
+#define USERS_OFFLINE 3. /* seconds in which a user may come back */
+#define USERS_WATCHLIST_MAX \
+	1000 /* ids in a connection's watchlist, at most \
+	      */
 
 struct user {
 	struct hash_node node;
 	struct list watchers;    /* struct watch */
 	struct list leaving;     /* in users->leaving */
-	double due;              /* leaving: when it is offline */
+	double due;              /* leaving: the time of going offline */
 	struct channel *channel; /* while it has sessions */
 	uint32_t app;
 	uint32_t nsessions;
@@ -37,8 +39,8 @@ struct watch {
 	struct list in_user;
 	struct session *s;
 	struct user *u;
-	uint16_t at; /* which element of its list */
-	bool told;   /* the connection has been told: online */
+	uint16_t at;   /* which element of its list */
+	bool notified; /* the connection was told: online */
 };
 
 struct session {
@@ -47,16 +49,16 @@ struct session {
 	struct user *user;
 	struct watch *watches;
 	size_t nwatches;
-	size_t nlist; /* elements of its list, some of them twice */
+	size_t nlist; /* elements of its list; some are repeated */
 	uint64_t sid;
 	unsigned slot;
-	bool answered; /* it has SIGNIN_DONE: changes are told */
+	bool answered; /* SIGNIN_DONE was sent: changes follow */
 };
 
 struct users {
 	struct hash by_id;     /* struct user, by (app, id) */
 	struct hash by_sid;    /* struct session */
-	struct list leaving;   /* struct user: offline soon, by time */
+	struct list leaving;   /* struct user: about to go offline, by time */
 	ev_timer offline;      /* of the first of these */
 	bool incorrect;        /* watchers may have been told otherwise, from */
 	struct hash_cursor at; /* … here on */
@@ -81,11 +83,11 @@ user_is_online(const struct user *u)
 	return u->nsessions > 0 || user_is_leaving(u);
 }
 
-/* NULL: nobody knows that user.  One without sessions is just watched. */
+/* NULL: the user is unknown.  A user without sessions is only watched. */
 struct user *users_find(const struct broker *, uint32_t app, struct str id);
 
 struct user *user_get(struct broker *, uint32_t app, struct str id);
-/* Frees it when nobody needs it. */
+/* Frees the user if it is not needed. */
 void user_release(struct broker *, struct user *);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * users.c: signed-in connections (struct session) and the users they belong
- * to.  Owns both; who watches whom is watch.c.
+ * users.c: signed-in connections (struct session) and their users.  Owns both;
+ * watchlists are in watchlist.c.  A user's channel "#server-to-user-<id>" is in
+ * the registry, hidden, with a count for each session, so that an event to it
+ * takes the hot path.
  *
- * A user's channel "#server-to-user-<id>" is in the registry, hidden, with a
- * count for each session, so that an event to it takes the hot path.  What
- * watchers are told follows one rule: the state in the frame after a sign-in
- * plus the later events is the state of the moment.  So a user who is leaving
- * still counts as online, until "offline" has gone out.
+ * One rule governs what watchers are told: the state in the frame after a
+ * sign-in, changed by the later events, is the present state.  So a user who is
+ * leaving still counts as online until "offline" has gone out.
  */
 
 #include "broker/user/users.h"
@@ -19,6 +19,7 @@
 #include "broker/channel/room.h"
 #include "broker/core/budget.h"
 #include "broker/core/core.h"
+#include "broker/link/answers.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
 #include "broker/log/replay.h"
@@ -37,19 +38,10 @@
 
 #define REFUSED 413 /* SIGNIN_DONE.status */
 
-static bool
-session_eq(const struct hash_node *n, const void *key)
-{
-	const uint64_t *sid = key;
-
-	return container_of(n, const struct session, node)->sid == *sid;
-}
-
 static struct session *
 session_find(const struct broker *br, uint64_t sid)
 {
-	struct hash_node *n =
-	    hash_find(&br->users->by_sid, hash_u64(sid), session_eq, &sid);
+	struct hash_node *n = hash_find_u64(&br->users->by_sid, sid);
 
 	return n == NULL ? NULL : container_of(n, struct session, node);
 }
@@ -88,7 +80,7 @@ session_new(
 	return s;
 }
 
-/* Nobody is signed in as this user: offline, unless somebody comes back. */
+/* The user has no session: offline, unless one comes back. */
 static void
 begin_leaving(struct broker *br, struct user *u)
 {
@@ -119,28 +111,17 @@ session_end(struct broker *br, struct session *s)
 }
 
 static void
-answer_later(struct peer *p, const struct msg_sub *m, uint64_t stamp)
+answer(struct peer *p, const struct msg_sub *m, uint64_t stamp)
 {
-	users_answer(p, m->sid);
-}
-
-void
-users_answer(struct peer *p, uint64_t sid)
-{
+	uint64_t sid = m->sid;
 	uint8_t online[WATCH_BYTES] = { 0 };
 	struct msg_signin_done done = { .sid = sid };
-	struct msg_sub later = { .sid = sid };
 	struct session *s = session_find(p->br, sid);
 	struct buf **b, *name;
 	struct replay_sub r;
 
 	if (s == NULL)
 		return; /* has left again */
-	if (resync_is_on(p->br)) {
-		later.app = s->user->app;
-		resync_put_off(p, answer_later, &later, 0);
-		return;
-	}
 	name = buf_from(channel_of(p->br, s->user));
 	b = broker_scratch(p->br);
 	watchlist_write(b, s, online);
@@ -157,7 +138,7 @@ users_answer(struct peer *p, uint64_t sid)
 }
 
 /*
- * A sign-in costs memory, and a watchlist does.  False: the app holds too
+ * A sign-in costs memory, and so does a watchlist.  False: the app holds too
  * much, and the client has been told.
  */
 static bool
@@ -184,6 +165,7 @@ users_on_signin(struct peer *p, const struct msg_signin *m)
 {
 	struct broker *br = p->br;
 	struct session *s = session_find(br, m->sid);
+	struct msg_sub question = { .app = m->app, .sid = m->sid };
 	struct user *u;
 	bool came = false;
 
@@ -206,8 +188,10 @@ users_on_signin(struct peer *p, const struct msg_signin *m)
 	if (watchlist_set(br, s, m) == -1)
 		return -1;
 	s->answered = m->replay;
-	if (!m->replay)
-		users_answer(p, m->sid);
+	if (!m->replay && answers_must_wait(p))
+		answers_put_off(p, answer, &question, m->seq, 0);
+	else if (!m->replay)
+		answer(p, &question, 0);
 	else
 		replay_recall(br->replay, m->app, m->sid,
 		    channel_of(br, s->user), m->pos, m->back);
@@ -219,8 +203,8 @@ users_on_signin(struct peer *p, const struct msg_signin *m)
 }
 
 /*
- * Watchers may have been told of users who died together with the old broker,
- * or not yet of those who came last.
+ * Watchers may know users who died together with the old broker, or may not
+ * know yet the latest ones.
  */
 static void
 correct(void *arg, struct hash_node *n)
@@ -309,7 +293,7 @@ on_offline_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	}
 }
 
-/* Ends up to max sessions; true: there are more. */
+/* Ends max sessions at most; true: work is left. */
 static bool
 drop(struct broker *br, unsigned slot, unsigned max)
 {

@@ -3,7 +3,7 @@
 #define BROKER_USER_USERS_H
 
 /*
- * Signed-in users, and the users that they watch (Pusher documentation, "User
+ * Signed-in users, and the users whom they watch (Pusher documentation, "User
  * authentication", "Watchlist events").  A user is online with at least one
  * signed-in connection, and for USERS_OFFLINE seconds after the last one.
  */
@@ -26,19 +26,13 @@ struct session;
 
 void users_init(struct broker *);
 void users_clear(struct broker *);
-/*
- * Workers are gone: signs out some of their connections; true: there are
- * more.
- */
+/* Workers are gone: signs out some of their connections; true: work is left. */
 bool users_drop_dying(struct broker *);
 
-/* The quiet time is over: watchers are told what they do not know. */
+/* The quiet time is over: tells watchers what they do not know ... */
 void users_on_live(struct broker *);
-/* … a portion in each turn; true: more are left. */
+/* ... a portion in each turn; true: work is left. */
 bool users_go_on(struct broker *);
-
-/* SIGNIN_DONE; later, while all is quiet. */
-void users_answer(struct peer *, uint64_t sid);
 
 /* Handlers of SIGNIN, SIGNOUT, TERMINATE (a struct peer owns it). */
 int users_on_signin(struct peer *, const struct msg_signin *);

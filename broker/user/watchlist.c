@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * watchlist.c: watchlists in both directions, and what watchers are told.  Owns
- * struct watch.
- *
- * Every watch knows what its connection has been told, and is told only what
- * is different from that.  The connection's worker keeps the same (the bits of
- * SIGNIN_DONE and WATCHLIST_EVENT) and says it in its replay, so that this
- * holds from one broker to the next.
+ * watchlist.c: watchlists in both directions, and their events.  Owns struct
+ * watch.  Every watch stores the state that its connection was told, and the
+ * connection is told only changes of it.  The connection's worker stores the
+ * same state (the bits of SIGNIN_DONE and WATCHLIST_EVENT) and reports it in
+ * its replay, so that it survives the broker.
  */
 
 #include "broker/user/watchlist.h"
@@ -24,7 +22,7 @@
 
 #define LIST_MAX (2u << 20) /* bytes of a watchlist; workers allow less */
 
-/* {"name":"online","user_ids":["a"]}, with a comma before if need be. */
+/* {"name":"online","user_ids":["a"]}, after a comma if necessary. */
 static void
 write_change(struct buf **b, const char *name, struct str ids)
 {
@@ -65,7 +63,7 @@ tell(struct broker *br, struct watch *wa, bool online, struct str frames)
 		.sid = s->sid, .at = wa->at, .online = online, .frames = frames
 	};
 
-	wa->told = online;
+	wa->notified = online;
 	if (br->peers[s->slot] == NULL)
 		return;
 	if (br->sender != NULL)
@@ -96,7 +94,8 @@ watchlist_tell(struct broker *br, const struct user *u, bool online,
 	LIST_FOREACH(e, &u->watchers) {
 		struct watch *wa = LIST_ITEM(e, struct watch, in_user);
 
-		if (wa->s == except || !wa->s->answered || wa->told == online)
+		if (wa->s == except || !wa->s->answered ||
+		    wa->notified == online)
 			continue;
 		if (frames.p == NULL)
 			frames = change_of(br, u, online);
@@ -110,7 +109,7 @@ watchlist_is_told(const struct user *u)
 	struct list *e;
 
 	LIST_FOREACH(e, &u->watchers)
-		if (LIST_ITEM(e, struct watch, in_user)->told)
+		if (LIST_ITEM(e, struct watch, in_user)->notified)
 			return true;
 	return false;
 }
@@ -122,7 +121,7 @@ watchlist_correct(struct broker *br, struct session *s)
 		struct watch *wa = &s->watches[i];
 		bool online = user_is_online(wa->u);
 
-		if (wa->told != online)
+		if (wa->notified != online)
 			tell(br, wa, online, change_of(br, wa->u, online));
 	}
 }
@@ -136,10 +135,10 @@ watchlist_write(struct buf **b, struct session *s, uint8_t online[WATCH_BYTES])
 		struct watch *wa = &s->watches[i];
 		struct buf **list;
 
-		wa->told = user_is_online(wa->u);
-		if (wa->told)
+		wa->notified = user_is_online(wa->u);
+		if (wa->notified)
 			online[wa->at / 8] |= (uint8_t)(1u << wa->at % 8);
-		list = &lists[wa->told ? 0 : 1];
+		list = &lists[wa->notified ? 0 : 1];
 		if (*list != NULL)
 			buf_putc(list, ',');
 		json_quote(list, user_id(wa->u));
@@ -163,9 +162,10 @@ watchlist_clear(struct broker *br, struct session *s)
 	s->nwatches = s->nlist = 0;
 }
 
-/* Element `at` of the list is this user. */
+/* Element `at` of the list names this user. */
 static void
-watch(struct broker *br, struct session *s, struct str id, size_t at, bool told)
+watch(struct broker *br, struct session *s, struct str id, size_t at,
+    bool notified)
 {
 	struct user *u = user_get(br, s->user->app, id);
 	struct watch *w;
@@ -177,7 +177,7 @@ watch(struct broker *br, struct session *s, struct str id, size_t at, bool told)
 	w->s = s;
 	w->u = u;
 	w->at = (uint16_t)at;
-	w->told = told;
+	w->notified = notified;
 	list_init(&w->in_user);
 	list_append(&u->watchers, &w->in_user);
 }
@@ -188,7 +188,7 @@ has_bit(struct str bits, size_t at)
 	return at / 8 < bits.n && ((uint8_t)bits.p[at / 8] >> at % 8 & 1) != 0;
 }
 
-/* Everybody in the list, which has as many elements as there is room for. */
+/* Reads the whole list, which has as many elements as there is room for. */
 static int
 watchlist_all(
     struct broker *br, struct session *s, struct json list, struct str online)

@@ -2,7 +2,7 @@
 #ifndef BROKER_USER_WATCHLIST_H
 #define BROKER_USER_WATCHLIST_H
 
-/* Who watches whom, and what watchers are told. */
+/* Watchlists: which connections watch which users, and the events to them. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,18 +17,18 @@ struct broker;
 /* A bit for each element of the longest watchlist. */
 #define WATCH_BYTES ((USERS_WATCHLIST_MAX + 7) / 8)
 
-/* Replaces the session's list by that of the message; -1: it is none. */
+/* Replaces the session's list by the message's; -1: it is invalid. */
 int watchlist_set(struct broker *, struct session *, const struct msg_signin *);
 void watchlist_clear(struct broker *, struct session *);
-/* The present state of everybody on its list is what it is told now. */
+/* Notes that the session is told the present state of all users on its list. */
 void watchlist_write(
     struct buf **, struct session *, uint8_t online[WATCH_BYTES]);
-/* Tells all who watch u and have been told otherwise, but for one. */
+/* Tells all connections that watch u and were told otherwise, except one. */
 void watchlist_tell(struct broker *, const struct user *u, bool online,
     const struct session *except);
-/* Has somebody been told that u is online? */
+/* Was any connection told that u is online? */
 bool watchlist_is_told(const struct user *u);
-/* Tells the session what is different from what it has been told. */
+/* Tells the session all changes since it was last told. */
 void watchlist_correct(struct broker *, struct session *);
 
 #endif

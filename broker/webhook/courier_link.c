@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * courier_link.c: what the broker and the courier say to each other.  Owns
- * nothing: the queue, the endpoints and the states are in modules of their own.
+ * courier_link.c: the messages between the broker and the courier.  Owns
+ * nothing: the queue, the endpoints and the states have modules of their own.
  * Must never wait for the courier.
  */
 
@@ -27,7 +27,7 @@
 /* ---- endpoints ---- */
 
 static void
-send_app(struct broker *br, struct peer *p, const struct hook_app *a)
+send_app(struct broker *br, struct peer *p, const struct webhook_app *a)
 {
 	const struct broker_app *app = apps_find(br, a->num);
 	bool old =
@@ -68,7 +68,7 @@ courier_link_send_endpoints(struct broker *br)
 	if (p == NULL)
 		return;
 	for (n = hash_first(apps); n != NULL; n = hash_next(apps, n))
-		send_app(br, p, container_of(n, struct hook_app, node));
+		send_app(br, p, container_of(n, struct webhook_app, node));
 	ipc_send_endpoints_done(&p->ipc, &done);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * endpoints.c: the webhook endpoints.  Owns struct hook_app.  Filters are
+ * endpoints.c: the webhook endpoints.  Owns struct webhook_app.  Filters are
  * applied here, before anything is queued or signed.  Must never write to the
  * database and never log a URL or a header: both may hold secrets.
  */
@@ -14,23 +14,15 @@
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
-static bool
-app_eq(const struct hash_node *n, const void *key)
-{
-	const uint32_t *num = key;
-
-	return container_of(n, const struct hook_app, node)->num == *num;
-}
-
-static struct hook_app *
+static struct webhook_app *
 find(const struct hash *apps, uint32_t num)
 {
-	struct hash_node *n = hash_find(apps, hash_u64(num), app_eq, &num);
+	struct hash_node *n = hash_find_u64(apps, num);
 
-	return n == NULL ? NULL : container_of(n, struct hook_app, node);
+	return n == NULL ? NULL : container_of(n, struct webhook_app, node);
 }
 
-const struct hook_app *
+const struct webhook_app *
 webhook_endpoints_find(const struct broker *br, uint32_t app)
 {
 	return find(&br->endpoints->apps, app);
@@ -42,7 +34,8 @@ clear(struct hash *apps)
 	struct hash_node *n, *next;
 
 	for (n = hash_first(apps); n != NULL; n = next) {
-		struct hook_app *a = container_of(n, struct hook_app, node);
+		struct webhook_app *a =
+		    container_of(n, struct webhook_app, node);
 
 		next = hash_next(apps, n);
 		hash_remove(apps, n);
@@ -64,7 +57,7 @@ static int
 collect(void *arg, const struct webhook *h)
 {
 	struct hash *apps = arg;
-	struct hook_app *a = find(apps, h->app);
+	struct webhook_app *a = find(apps, h->app);
 
 	if (a == NULL) {
 		a = xcalloc(1, sizeof(*a));
@@ -96,7 +89,7 @@ webhook_endpoints_read(struct broker *br, struct appdb *db)
 
 bool
 webhook_endpoints_wants(
-    const struct hook_app *a, uint32_t mask, struct str channel)
+    const struct webhook_app *a, uint32_t mask, struct str channel)
 {
 	if (a == NULL || (a->mask & mask) == 0)
 		return false;
@@ -108,12 +101,12 @@ webhook_endpoints_wants(
 }
 
 void
-webhook_endpoints_match(const struct hook_app *a, enum webhook_kind kind,
+webhook_endpoints_match(const struct webhook_app *a, enum webhook_kind kind,
     struct str channel, struct buf **numbers)
 {
 	for (size_t i = 0; a != NULL && i < a->n; i++)
 		if (webhook_endpoints_wants(
-			&(struct hook_app){
+			&(struct webhook_app){
 			    .mask = a->mask, .v = &a->v[i], .n = 1 },
 			1u << kind, channel))
 			buf_append(numbers,
@@ -127,8 +120,8 @@ webhook_endpoints_endpoint(const struct broker *br, uint32_t num)
 
 	for (n = hash_first(&br->endpoints->apps); n != NULL;
 	     n = hash_next(&br->endpoints->apps, n)) {
-		const struct hook_app *a =
-		    container_of(n, const struct hook_app, node);
+		const struct webhook_app *a =
+		    container_of(n, const struct webhook_app, node);
 
 		for (size_t i = 0; i < a->n; i++)
 			if (a->v[i].num == num)

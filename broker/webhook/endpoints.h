@@ -15,7 +15,7 @@
 struct broker;
 
 /* The endpoints of one app. */
-struct hook_app {
+struct webhook_app {
 	struct hash_node node;
 	uint32_t num;
 	uint32_t mask; /* of all enabled ones together */
@@ -25,25 +25,25 @@ struct hook_app {
 
 struct webhook_endpoints {
 	char database[APPDB_UUID_LEN + 1];
-	struct hash apps; /* struct hook_app */
+	struct hash apps; /* struct webhook_app */
 };
 
-/*
- * Reads them all.  0, or -1 with appdb_error(): then everything is as it was.
- */
+/* Reads all endpoints.  0, or -1 with appdb_error(): nothing has changed. */
 int webhook_endpoints_read(struct broker *, struct appdb *);
 void webhook_endpoints_clear(struct broker *);
 
 /* NULL when the app has no endpoint. */
-const struct hook_app *webhook_endpoints_find(
+const struct webhook_app *webhook_endpoints_find(
     const struct broker *, uint32_t app);
-/* True when an endpoint wants one of these kinds from this channel. */
+/*
+ * True when an endpoint wants one of these kinds of events from this channel.
+ */
 bool webhook_endpoints_wants(
-    const struct hook_app *, uint32_t mask, struct str channel);
-/* Appends the numbers of the endpoints that want it. */
-void webhook_endpoints_match(const struct hook_app *, enum webhook_kind,
+    const struct webhook_app *, uint32_t mask, struct str channel);
+/* Appends the numbers of the endpoints that want the event. */
+void webhook_endpoints_match(const struct webhook_app *, enum webhook_kind,
     struct str channel, struct buf **numbers);
-/* The endpoint of this number, or NULL. */
+/* The endpoint with this number, or NULL. */
 const struct webhook *webhook_endpoints_endpoint(
     const struct broker *, uint32_t num);
 

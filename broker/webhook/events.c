@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * events.c: turns what happens in channels into webhook events: states
- * (state.c) and single events, for the endpoints that want them (endpoints.c),
- * into the queue (queue.c).  Must never parse an event unless an endpoint wants
- * it.
+ * events.c: turns changes in channels into webhook events: states (state.c) and
+ * single events, for the endpoints that want them (endpoints.c), into the queue
+ * (queue.c).  Must never parse an event unless an endpoint wants it.
  */
 
 #include "broker/webhook/events.h"
@@ -219,10 +218,7 @@ seed_member(void *arg, const struct member *m)
 	webhook_state_seed(s->br, &s->k);
 }
 
-/*
- * A state that is older than the endpoint is not reported, but its end will
- * be.
- */
+/* A state that is older than the endpoint is not reported, but its end is. */
 static void
 seed(struct broker *br, const struct channel *c)
 {
@@ -238,8 +234,8 @@ seed(struct broker *br, const struct channel *c)
 }
 
 /*
- * Another database may give the number of an app to another one, which has not
- * been notified of anything.  Events that wait name the owner that they had.
+ * Another database may give the number of an app to another app, which has not
+ * been notified of anything.  Waiting events name their former owner.
  */
 static void
 forget_others(struct broker *br)
@@ -248,8 +244,8 @@ forget_others(struct broker *br)
 	struct hash_node *n;
 
 	for (n = hash_first(lines); n != NULL; n = hash_next(lines, n)) {
-		const struct hook_line *line =
-		    container_of(n, const struct hook_line, node);
+		const struct webhook_line *line =
+		    container_of(n, const struct webhook_line, node);
 
 		if (line->changed)
 			webhook_states_forget(br, line->app);

@@ -3,9 +3,9 @@
 #define BROKER_WEBHOOK_EVENTS_H
 
 /*
- * Webhooks: what the applications' servers are told of channels, members and
- * client events (Pusher documentation, "Webhooks").  While no app has an
- * endpoint, each observer costs one branch.
+ * Webhooks: tell the applications' servers about channels, members and client
+ * events (Pusher documentation, "Webhooks").  While no app has an endpoint,
+ * each observer costs one branch.
  */
 
 #include <stdint.h>
@@ -20,7 +20,7 @@ void webhook_events_changed(struct broker *);
 
 /* Observes the channels. */
 extern const struct channel_events webhook_observer;
-/* Sends an event without meaning to this endpoint: NULL, or why not. */
+/* Sends a test event to this endpoint: NULL, or why not. */
 const char *webhook_events_test(struct broker *, uint32_t endpoint);
 
 #endif

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * queue.c: the events that wait for the courier.  Owns struct hook, struct
- * hook_line and the numbers.  A hook gets its number when it is sent, and is
+ * webhook_line and the numbers.  A hook gets its number when it is sent, and is
  * freed when the courier has it on disk.  Until then it is sent again to every
- * new courier, which recognizes by origin and number what it has already.
- *
- * Only a part of the queue is in flight at a time, so that the rest can still
- * be dropped, and the lines of other apps get their turn.  Must never wait for
- * the courier.
+ * new courier, which recognizes a repeated hook by origin and number.  Only a
+ * part of the queue is in flight at a time, so that the rest can still be
+ * dropped, and the lines of other apps get their turn.  Must never wait for the
+ * courier.
  */
 
 #include "broker/webhook/queue.h"
@@ -22,6 +21,7 @@
 #include "broker/webhook/endpoints.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
+#include "shared/base/shares.h"
 #include "shared/base/xmalloc.h"
 #include "shared/proc/proc.h"
 #include "shared/pusher/webhook.h"
@@ -32,7 +32,7 @@
 struct hook {
 	struct list all; /* in line->unsent, line->early or queue->sent */
 	struct list droppable;
-	struct hook_line *line;
+	struct webhook_line *line;
 	uint64_t seq; /* 0: not sent yet */
 	struct buf *b;
 };
@@ -49,21 +49,12 @@ webhook_queue_init(struct webhook_queue *q, struct budget *budget)
 
 /* ---- lines ---- */
 
-static bool
-line_eq(const struct hash_node *n, const void *key)
-{
-	const uint32_t *app = key;
-
-	return container_of(n, const struct hook_line, node)->app == *app;
-}
-
-struct hook_line *
+struct webhook_line *
 webhook_queue_find(const struct webhook_queue *q, uint32_t app)
 {
-	struct hash_node *n =
-	    hash_find(&q->lines, hash_u64(app), line_eq, &app);
+	struct hash_node *n = hash_find_u64(&q->lines, app);
 
-	return n == NULL ? NULL : container_of(n, struct hook_line, node);
+	return n == NULL ? NULL : container_of(n, struct webhook_line, node);
 }
 
 /* NULL: there is no such app. */
@@ -77,11 +68,11 @@ owner_of(struct broker *br, uint32_t app)
 	    : xasprintf("%s/%s", br->endpoints->database, a->app.id);
 }
 
-struct hook_line *
+struct webhook_line *
 webhook_queue_line(struct broker *br, uint32_t app)
 {
 	struct webhook_queue *q = br->webhook_queue;
-	struct hook_line *line = webhook_queue_find(q, app);
+	struct webhook_line *line = webhook_queue_find(q, app);
 
 	if (line != NULL)
 		return line;
@@ -107,8 +98,8 @@ webhook_queue_update_owners(struct broker *br)
 	struct hash_node *n;
 
 	for (n = hash_first(lines); n != NULL; n = hash_next(lines, n)) {
-		struct hook_line *line =
-		    container_of(n, struct hook_line, node);
+		struct webhook_line *line =
+		    container_of(n, struct webhook_line, node);
 		char *owner = owner_of(br, line->app);
 
 		line->changed = false;
@@ -129,7 +120,7 @@ cost(const struct hook *h)
 static void
 forget(struct webhook_queue *q, struct hook *h)
 {
-	struct hook_line *line = h->line;
+	struct webhook_line *line = h->line;
 
 	if (q->resend == &h->all)
 		q->resend = h->all.next;
@@ -160,8 +151,8 @@ webhook_queue_clear(struct webhook_queue *q)
 
 	forget_all(q, &q->sent);
 	for (n = hash_first(&q->lines); n != NULL; n = next) {
-		struct hook_line *line =
-		    container_of(n, struct hook_line, node);
+		struct webhook_line *line =
+		    container_of(n, struct webhook_line, node);
 
 		next = hash_next(&q->lines, n);
 		forget_all(q, &line->unsent);
@@ -177,7 +168,7 @@ webhook_queue_clear(struct webhook_queue *q)
 
 /* ---- sending ---- */
 
-/* Its number follows that of the last one that was sent. */
+/* Its number is one above that of the last hook that was sent. */
 static void
 number(struct webhook_queue *q, struct hook *h)
 {
@@ -186,7 +177,7 @@ number(struct webhook_queue *q, struct hook *h)
 
 	if (msg_hook_get(&m,
 		str_make(h->b->data + IPC_HEAD, h->b->len - IPC_HEAD)) == -1)
-		fatalx("a hook of our own cannot be read");
+		fatalx("a webhook event of this broker cannot be read");
 	h->seq = m.seq = ++q->seq;
 	msg_hook_put(b->data, &m);
 	b->len = h->b->len;
@@ -194,11 +185,11 @@ number(struct webhook_queue *q, struct hook *h)
 	h->b = b;
 }
 
-/* The next one to send, or NULL: one of each line in turn. */
+/* The next hook to send, or NULL: one of each line in turn. */
 static struct hook *
 next_hook(struct webhook_queue *q)
 {
-	struct hook_line *line;
+	struct webhook_line *line;
 	struct hook *h;
 
 	if (q->resend != &q->sent) {
@@ -208,7 +199,7 @@ next_hook(struct webhook_queue *q)
 	}
 	if (!q->open || list_is_empty(&q->turns))
 		return NULL;
-	line = LIST_ITEM(q->turns.next, struct hook_line, turn);
+	line = LIST_ITEM(q->turns.next, struct webhook_line, turn);
 	h = LIST_ITEM(line->unsent.next, struct hook, all);
 	list_remove(&line->turn);
 	list_remove(&h->all);
@@ -233,15 +224,14 @@ pump(struct webhook_queue *q)
 	}
 }
 
-/* Half of what the others leave: there is always room for one more app. */
 static bool
-has_room(const struct webhook_queue *q, const struct hook_line *line)
+has_room(const struct webhook_queue *q, const struct webhook_line *line)
 {
-	return line->bytes + q->bytes < HOOK_QUEUE_MAX;
+	return shares_has_room(line->bytes, q->bytes, HOOK_QUEUE_MAX);
 }
 
 bool
-webhook_queue_make_room(struct broker *br, struct hook_line *line)
+webhook_queue_make_room(struct broker *br, struct webhook_line *line)
 {
 	struct webhook_queue *q = br->webhook_queue;
 	const struct broker_app *a = apps_find(br, line->app);
@@ -267,7 +257,7 @@ is_droppable(uint32_t kind)
 	return kind == WEBHOOK_CLIENT_EVENT || kind == WEBHOOK_COUNT;
 }
 
-/* Appends it to those that may be sent. */
+/* Appends it to the hooks that may be sent. */
 static void
 append(struct webhook_queue *q, struct hook *h)
 {
@@ -280,7 +270,7 @@ void
 webhook_queue_put(struct broker *br, struct msg_hook *m)
 {
 	struct webhook_queue *q = br->webhook_queue;
-	struct hook_line *line = webhook_queue_line(br, m->app);
+	struct webhook_line *line = webhook_queue_line(br, m->app);
 	struct hook *h = xcalloc(1, sizeof(*h));
 	struct timespec ts;
 	size_t n;
@@ -315,7 +305,7 @@ webhook_queue_put(struct broker *br, struct msg_hook *m)
 }
 
 void
-webhook_queue_release(struct webhook_queue *q, struct hook_line *line)
+webhook_queue_release(struct webhook_queue *q, struct webhook_line *line)
 {
 	while (!list_is_empty(&line->early)) {
 		struct hook *h = LIST_ITEM(line->early.next, struct hook, all);
@@ -334,8 +324,8 @@ webhook_queue_open(struct webhook_queue *q)
 	q->open = true;
 	for (n = hash_first(&q->lines); n != NULL;
 	     n = hash_next(&q->lines, n)) {
-		struct hook_line *line =
-		    container_of(n, struct hook_line, node);
+		struct webhook_line *line =
+		    container_of(n, struct webhook_line, node);
 
 		if (list_is_empty(&line->pending))
 			webhook_queue_release(q, line);

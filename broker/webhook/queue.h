@@ -26,34 +26,34 @@ struct peer;
 #define HOOK_QUEUE_MAX (16u << 20)
 
 /* The events of one app. */
-struct hook_line {
+struct webhook_line {
 	struct hash_node node;
 	uint32_t app;
 	char *owner;  /* "UUID/ID" of database and app; empty: no such app */
 	bool changed; /* the last update gave it another owner */
 	struct list turn;      /* in queue->turns when it has unsent ones */
 	struct list unsent;    /* struct hook, oldest first */
-	struct list early;     /* they wait for the states before them */
-	struct list droppable; /* those of both that may be dropped */
+	struct list early;     /* wait for the states before them */
+	struct list droppable; /* hooks of both that may be dropped */
 	struct list pending;   /* states that wait for room (state.c) */
 	struct list blocked;   /* in states->pending while some wait */
-	size_t n, bytes;       /* also of those that are not acknowledged */
+	size_t n, bytes;       /* includes unacknowledged ones */
 	uint64_t dropped;
 };
 
 struct webhook_queue {
-	struct hash lines;     /* struct hook_line */
+	struct hash lines;     /* struct webhook_line */
 	struct list turns;     /* lines with unsent hooks, the next one first */
 	struct list sent;      /* not acknowledged, by number */
-	struct list *resend;   /* the first that this courier does not have */
-	bool open;             /* states are synced: unsent ones may go */
+	struct list *resend;   /* the first that this courier has not got */
+	bool open;             /* states are synced: hooks may be sent */
 	uint64_t origin;       /* of this broker process */
 	uint64_t seq;          /* of the last one that was sent */
 	struct budget *budget; /* counts their bytes */
 	size_t n, bytes, in_flight;
 	uint64_t dropped;
-	struct peer *courier; /* NULL: not there */
-	bool ready;           /* it takes hooks */
+	struct peer *courier; /* NULL: no courier */
+	bool ready;           /* the courier takes hooks */
 	/* From its last COURIER_STATE. */
 	uint64_t waiting, dead, outbox_dropped;
 	char *trouble;
@@ -62,29 +62,29 @@ struct webhook_queue {
 void webhook_queue_init(struct webhook_queue *, struct budget *);
 void webhook_queue_clear(struct webhook_queue *);
 /* The line of this app, or NULL. */
-struct hook_line *webhook_queue_find(
+struct webhook_line *webhook_queue_find(
     const struct webhook_queue *, uint32_t app);
-/* The line of this app, with its owner; made if there is none. */
-struct hook_line *webhook_queue_line(struct broker *, uint32_t app);
-/* Gives each line the owner that its app has now; see hook_line.changed. */
+/* The line of this app, with its owner; made if it is missing. */
+struct webhook_line *webhook_queue_line(struct broker *, uint32_t app);
+/* Gives each line the present owner of its app; see webhook_line.changed. */
 void webhook_queue_update_owners(struct broker *);
 /*
- * Fills in the time and a missing owner, and queues a copy.  When the app has
- * no room, its oldest client events and counts are dropped.  All other events
- * are kept: call webhook_queue_make_room() first.
+ * Fills in the time and a missing owner, and queues a copy.  If the app has no
+ * room, its oldest client events and counts are dropped.  All other events are
+ * kept: call webhook_queue_make_room() first.
  */
 void webhook_queue_put(struct broker *, struct msg_hook *m);
-/* True when the app has room, after such events have been dropped. */
-bool webhook_queue_make_room(struct broker *, struct hook_line *);
-/* The courier is there and takes events; in_flight starts again at 0. */
+/* True if the app has room, after droppable events have been dropped. */
+bool webhook_queue_make_room(struct broker *, struct webhook_line *);
+/* The courier is ready for events; in_flight starts again at 0. */
 void webhook_queue_start(struct webhook_queue *);
 /* The courier's link is gone. */
 void webhook_queue_lost(struct webhook_queue *);
-/* The courier has everything up to seq on disk; -1: it never got that. */
+/* The courier has everything up to seq on disk; -1: it was never sent that. */
 int webhook_queue_acked(struct webhook_queue *, uint64_t seq);
-/* No state of this app is pending: the events behind them may go. */
-void webhook_queue_release(struct webhook_queue *, struct hook_line *);
-/* From now on everything may go. */
+/* No state of this app is pending: the events after them may be sent. */
+void webhook_queue_release(struct webhook_queue *, struct webhook_line *);
+/* From now on all events may be sent. */
 void webhook_queue_open(struct webhook_queue *);
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * state.c: "this channel is occupied", "this user is a member", and whether
- * the application has been notified.  Owns struct webhook_state.  An end is
- * held back for WEBHOOK_GRACE seconds: a member who returns within that time
- * never left.
+ * state.c: "this channel is occupied", "this user is a member", and whether the
+ * application has been notified.  Owns struct webhook_state.  An end is held
+ * back for WEBHOOK_GRACE seconds: a member who returns within that time never
+ * left.
  *
- * The courier's outbox has the notified states too, written together with the
+ * The courier's outbox has the notified states, too, written together with the
  * events.  A new broker asks for them, waits until the workers have replayed
- * what is present, and reports the difference.  A time without room in the
- * queue ends in the same way: pending states are reported, and those that
+ * the present states, and reports the difference.  A time without room in the
+ * queue ends in the same way: pending states are reported, and states that
  * began and ended meanwhile are not.
  */
 
@@ -38,12 +38,12 @@
 struct webhook_state {
 	struct hash_node node;
 	struct list link; /* in states->ended or line->pending, or nowhere */
-	double due;       /* ended: when that is reported */
+	double due;       /* ended: the time of its report */
 	uint32_t app;
 	uint16_t channel_len, user_len; /* user_len 0: a channel */
 	bool present, notified;
 	bool missed;    /* a cache miss has been reported */
-	bool owes_miss; /* one waits to be reported */
+	bool owes_miss; /* a cache miss waits to be reported */
 	char key[];     /* channel, user id */
 };
 
@@ -128,7 +128,7 @@ webhook_state_free(struct broker *br, struct webhook_state *f)
 /* ---- notifying ---- */
 
 static bool
-may_notify(struct broker *br, struct hook_line *line)
+may_notify(struct broker *br, struct webhook_line *line)
 {
 	return br->webhook_states->synced && br->webhook_states->passes == 0 &&
 	    webhook_queue_make_room(br, line);
@@ -167,7 +167,7 @@ run_timer(struct broker *br, double seconds)
 	ev_timer_start(br->loop, w);
 }
 
-/* Reports what has not been reported of a present state. */
+/* Reports what the application does not know of a present state. */
 static void
 notify_present(struct broker *br, struct webhook_state *f)
 {
@@ -183,7 +183,7 @@ notify_present(struct broker *br, struct webhook_state *f)
 	}
 }
 
-/* A miss that waits is not reported any more. */
+/* A waiting miss is no longer reported. */
 static void
 drop_miss(struct broker *br, struct webhook_state *f)
 {
@@ -207,7 +207,7 @@ notify_end(struct broker *br, struct webhook_state *f)
 static void
 notify_in_turn(struct broker *br, struct webhook_state *f)
 {
-	struct hook_line *line = webhook_queue_line(br, f->app);
+	struct webhook_line *line = webhook_queue_line(br, f->app);
 
 	if (!list_is_empty(&f->link))
 		return;
@@ -262,7 +262,7 @@ webhook_state_end(struct broker *br, struct webhook_state *f)
 
 /* Reports as many as there is room for, at most *left. */
 static void
-notify_line(struct broker *br, struct hook_line *line, int *left)
+notify_line(struct broker *br, struct webhook_line *line, int *left)
 {
 	while (!list_is_empty(&line->pending) && may_notify(br, line) &&
 	    *left > 0) {
@@ -286,8 +286,8 @@ webhook_states_notify(struct broker *br)
 	if (!br->webhook_states->synced)
 		return;
 	LIST_FOREACH_SAFE(l, next, lines) {
-		struct hook_line *line =
-		    LIST_ITEM(l, struct hook_line, blocked);
+		struct webhook_line *line =
+		    LIST_ITEM(l, struct webhook_line, blocked);
 
 		notify_line(br, line, &left);
 		if (list_is_empty(&line->pending)) {

@@ -19,13 +19,13 @@ struct broker;
 struct webhook_state;
 
 #define WEBHOOK_STATE_USER_MAX 4096 /* bytes of a user id */
-#define WEBHOOK_GRACE 3. /* seconds for which vacated and removed wait */
+#define WEBHOOK_GRACE 3. /* seconds for which the end of a state waits */
 
 struct webhook_states {
 	bool active;         /* there is an endpoint, or a state is left */
 	struct hash all;     /* struct webhook_state */
 	struct list ended;   /* states whose end is reported later, by time */
-	struct list pending; /* struct hook_line with states that wait */
+	struct list pending; /* struct webhook_line with states that wait */
 	uint32_t nmissed;    /* states with a cache miss */
 	ev_timer timer;      /* of ended and pending */
 	bool known;          /* the courier has sent the notified states */
@@ -43,20 +43,22 @@ struct webhook_state_key {
 /* NULL: there is none. */
 struct webhook_state *webhook_state_find(
     struct broker *, const struct webhook_state_key *);
-/* Made when it is missing and some endpoint wants to know; else NULL. */
+/* Made if it is missing and some endpoint wants it; else NULL. */
 struct webhook_state *webhook_state_get(
     struct broker *, const struct webhook_state_key *);
-/* It is present now: notifies, unless that has been done. */
+/* The state is present now: notifies the application, unless that was done. */
 void webhook_state_begin(struct broker *, struct webhook_state *);
-/* It has ended: notifies after WEBHOOK_GRACE, unless it begins again.  May
- * free. */
+/*
+ * The state has ended: notifies after WEBHOOK_GRACE, unless it begins again.
+ * May free it.
+ */
 void webhook_state_end(struct broker *, struct webhook_state *);
 /* A cache miss: reported once until the channel is filled or vacated. */
 void webhook_state_miss(struct broker *, struct webhook_state *);
 void webhook_state_fill(struct broker *, struct webhook_state *);
-/* Marks it as notified: it was present before there was an endpoint. */
+/* Marks the state as notified: it was present before there was an endpoint. */
 void webhook_state_seed(struct broker *, const struct webhook_state_key *);
-/* An earlier broker has notified the application of it. */
+/* An earlier broker has notified the application of the state. */
 void webhook_state_notified(
     struct broker *, const struct webhook_state_key *, bool missed);
 
@@ -67,11 +69,13 @@ void webhook_states_clear(struct broker *);
  * the present ones: reports the difference.
  */
 void webhook_states_sync(struct broker *);
-/* … a portion in each turn; true: more are left. */
+/* ... a portion in each turn; true: work is left. */
 bool webhook_states_go_on(struct broker *);
-/* Reports what is pending, as far as there is room. */
+/* Reports pending states, as far as there is room. */
 void webhook_states_notify(struct broker *);
-/* Frees the states of an app without notice: its number is another app's. */
+/*
+ * Frees the states of an app without notice: its number is another app's now.
+ */
 void webhook_states_forget(struct broker *, uint32_t app);
 
 #endif

@@ -71,7 +71,7 @@ struct bench_scenario {
 	const char *name, *help;
 	const char *prefix; /* of channel names */
 	struct bench_conf defaults;
-	/* For messages to clients that have subscribed; NULL: none count. */
+	/* For messages to subscribed clients; NULL: none count. */
 	void (*on_text)(struct run *, struct peer *, struct str);
 	/* All phases, in one process of the generator. */
 	void (*run)(struct run *);

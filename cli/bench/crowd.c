@@ -7,7 +7,7 @@
 
 #include "cli/bench/peer.h"
 
-#define NAP_NS 100000000 /* in which the server closes what we closed */
+#define NAP_NS 100000000 /* seconds in which the server closes its ends */
 
 static void
 drop_all(struct run *run, bool hard)
@@ -17,7 +17,7 @@ drop_all(struct run *run, bool hard)
 	run->opened = run->ready = 0;
 }
 
-/* One time up; its duration counts from `start`. */
+/* Brings all clients up once; the time counts from `start`. */
 static void
 bring_up(struct run *run, uint64_t start)
 {
@@ -36,7 +36,7 @@ bring_up(struct run *run, uint64_t start)
 static void
 crowd_run(struct run *run, bool stampede)
 {
-	if (stampede) { /* the first time is no coming back */
+	if (stampede) { /* the first time is no reconnect */
 		bench_bring_up(run);
 		bench_barrier(run);
 	}
@@ -45,7 +45,7 @@ crowd_run(struct run *run, bool stampede)
 		uint64_t start = bench_now();
 
 		drop_all(run, !stampede);
-		if (!stampede) /* their closing is not what is measured */
+		if (!stampede) /* closing them is not measured */
 			bench_nap(run, NAP_NS);
 		bring_up(run, stampede ? start : bench_now());
 	} while (bench_may_go_on(run, "rounds"));

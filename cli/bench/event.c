@@ -31,7 +31,7 @@ send_event(struct run *run, struct peer *p, uint64_t start)
 	run->worked = true;
 }
 
-/* Those whose events have arrived send the next. */
+/* Clients whose events have arrived send the next. */
 static void
 feed_closed(struct run *run)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * flight.c: events of the load generator that are under way.  Each has a
- * number that stands in its data; whoever gets it is counted, and its order
- * and its being the only one are checked for each sender and receiver.
+ * flight.c: events of the load generator that are under way.  Each has a number
+ * in its data; every receiver counts it, and checks its order and that it
+ * arrives once, for each sender.
  */
 
 #include "cli/bench/peer.h"
@@ -51,7 +51,7 @@ hex_digit(char c)
 	return c <= '9' ? (uint64_t)(c - '0') : (uint64_t)(c - 'a') + 10;
 }
 
-/* The number of the event; 0: this is none of ours. */
+/* The number of the event; 0: it is not of this run. */
 static uint64_t
 read_seq(struct run *run, struct str text)
 {
@@ -135,7 +135,7 @@ flight_settle(struct run *run)
 	for (uint32_t i = 0; i < BENCH_FLIGHTS; i++)
 		if (run->process == 0 || run->flights != run->shared->flights)
 			r->lost += atomic_load(&run->flights[i].left);
-	/* Only what came in the measured part counts as speed. */
+	/* Only events in the measured part count for the speed. */
 	r->delivered = delivered;
 	r->published = published;
 	r->latency = keep;

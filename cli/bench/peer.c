@@ -132,7 +132,7 @@ watch(struct run *run, struct peer *p, bool write)
 	epoll_ctl(run->ep, EPOLL_CTL_MOD, p->fd, &e);
 }
 
-/* It is over with this connection. */
+/* The connection has ended. */
 static void
 lose(struct run *run, struct peer *p)
 {
@@ -142,7 +142,9 @@ lose(struct run *run, struct peer *p)
 	} else if (p->publisher && (p->ends || !p->busy)) {
 		peer_close(p, false);
 	} else
-		bench_fail(run, "the server closed a connection");
+		bench_fail(run, "the server %s a connection",
+		    p->state == PEER_CONNECTING ? "refused or closed"
+						: "closed");
 }
 
 static ssize_t
@@ -297,8 +299,8 @@ on_greeting(struct run *run, struct peer *p, struct str text)
 }
 
 /*
- * The last that a subscription is answered: with a session that is the word
- * behind what was missed.
+ * The end of the answer to a subscription: with a session, the event after the
+ * missed ones.
  */
 static bool
 is_answer(struct run *run, struct peer *p, struct str text)
@@ -327,7 +329,7 @@ on_text(struct run *run, struct peer *p, struct str text)
 		bench_fail(run, "a subscription was refused: %.*s",
 		    (int)MIN(text.n, 150), text.p);
 	} else if (p->left > 0 && !run->conf->resume) {
-		return; /* what is measured has not begun */
+		return; /* the measurement has not begun */
 	} else if (run->conf->scenario->on_text != NULL) {
 		run->conf->scenario->on_text(run, p, text);
 	}
@@ -348,7 +350,7 @@ on_control(struct run *run, struct peer *p, unsigned opcode, struct str body)
 	}
 }
 
-/* Takes one frame or reply off the front: its bytes, or 0 for more. */
+/* Takes one frame or reply off the front: its bytes, or 0: more are needed. */
 static size_t
 take_frame(struct run *run, struct peer *p, struct str in)
 {
@@ -371,7 +373,7 @@ take_frame(struct run *run, struct peer *p, struct str in)
 	return (size_t)n + (size_t)h.len;
 }
 
-/* A whole reply to a publish is here. */
+/* A complete reply to a publish. */
 static void
 on_reply(struct run *run, struct peer *p, struct str head)
 {

@@ -55,15 +55,15 @@ struct peer {
 	struct buf *in;   /* half a frame or reply */
 	struct buf *out;  /* not yet written */
 	uint64_t started; /* ns: the present request, or the connect */
-	uint64_t *view;   /* presence: a bit for each member that is there */
+	uint64_t *view;   /* presence: a bit for each present member */
 	uint32_t nview;   /* how many */
 	char socket_id[44];
 };
 
-struct flight { /* one event that has not reached everybody */
+struct flight { /* one event that has not reached all receivers */
 	uint64_t seq, start;
 	uint32_t sender; /* index into peer.last */
-	struct peer *by; /* who sent it; of this process */
+	struct peer *by; /* its sender; of this process */
 	_Atomic uint32_t left;
 };
 
@@ -77,7 +77,7 @@ struct shared {
 	uint64_t session; /* its clients' sessions have names with this */
 	struct bench_result results[BENCH_PROCESSES_MAX];
 	struct flight flights[BENCH_FLIGHTS];
-	_Atomic uint32_t subs[]; /* who read, on each channel */
+	_Atomic uint32_t subs[]; /* readers of each channel */
 };
 
 struct run {
@@ -113,7 +113,7 @@ struct run {
 
 /* Nanoseconds of the monotonic clock. */
 uint64_t bench_now(void);
-/* The run is over, and this sentence says why; the first one counts. */
+/* Ends the run with this sentence as the reason; the first one counts. */
 void bench_fail(struct run *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 bool bench_is_ok(const struct run *);
@@ -121,14 +121,14 @@ bool bench_is_ok(const struct run *);
 void bench_turn(struct run *);
 /* The same, and fails when nothing has moved for long. */
 void bench_wait_turn(struct run *, const char *what, uint64_t n, uint64_t of);
-/* Returns when all processes have come here. */
+/* Returns when all processes have called it. */
 void bench_barrier(struct run *);
 /*
- * Opens all clients that are not, `at_once` of them on their way, until each
- * has got as far as it shall.
+ * Opens all closed clients, `at_once` of them at a time, until each has reached
+ * its state.
  */
 void bench_bring_up(struct run *);
-/* Sleeps, when there is nothing that could come. */
+/* Sleeps while nothing can arrive. */
 void bench_nap(struct run *, long ns);
 /* The measured part. */
 void bench_begin(struct run *);
@@ -146,7 +146,7 @@ void peer_text(struct peer *, struct str text);
 void peer_write(struct run *, struct peer *);
 /* Reads once and takes every whole frame or reply. */
 void peer_read(struct run *, struct peer *);
-/* Queues pusher:subscribe, signed where the channel wants it. */
+/* Queues pusher:subscribe, signed if the channel needs it. */
 void peer_subscribe(struct run *, struct peer *, uint32_t channel);
 /* Subscribes to all its channels. */
 void peer_subscribe_all(struct run *, struct peer *);
@@ -155,7 +155,7 @@ bool peer_is_event(struct str text, struct str event);
 
 /* ---- flight.c ---- */
 
-/* A new event to `left` readers begins its way. */
+/* A new event for `left` readers is sent. */
 struct flight *flight_new(
     struct run *, uint64_t start, uint32_t sender, uint32_t left);
 /* Its data: fixed width, so that it can be read in place. */
@@ -170,7 +170,7 @@ void flight_settle(struct run *);
 void publish_run(struct run *);
 /* Connects all clients and begins to measure; false: something went wrong. */
 bool publish_begin(struct run *);
-/* Starts what the loop's kind wants to have started by now. */
+/* Starts the events that are due by now. */
 void publish_feed(struct run *);
 void publish_run_slow(struct run *);
 void idle_run(struct run *);
@@ -180,7 +180,7 @@ void presence_on_text(struct run *, struct peer *, struct str);
 void crowd_run_connect(struct run *);
 void crowd_run_stampede(struct run *);
 void resume_run(struct run *);
-/* A pusher:resume has come. */
+/* Handles a pusher:resume. */
 void resume_on_word(struct run *, struct str text);
 
 #endif

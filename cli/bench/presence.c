@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * presence.c: members of presence channels that come and go.  First all
- * join at once; then, in each channel, `in_flight` of them leave and come
- * back, one after the other.  Every client keeps a list of who is there, from
- * its roster and the member events: an event that changes nothing is a
- * duplicate or out of order, and who is missing at the end was lost.
+ * presence.c: members of presence channels that come and go.  First all join at
+ * once; then, in each channel, `in_flight` of them leave and come back, one
+ * after the other.  Every client keeps a list of the present members, from its
+ * roster and the member events: an event that changes nothing is a duplicate or
+ * out of order, and a member that is missing at the end was lost.
  */
 
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 #define SETTLE_NS 3000000000u
 #define QUIET_NS 100000000u /* in which nothing more may come */
 
-/* The number of the member behind the next '#' of *text; -1: none. */
+/* The number of the member after the next '#' of *text; -1: none. */
 static int64_t
 next_member(const struct run *run, struct str *text)
 {
@@ -33,7 +33,7 @@ next_member(const struct run *run, struct str *text)
 	return (int64_t)(index / run->conf->channels);
 }
 
-/* Notes it, and says whether that was news. */
+/* Notes the change; true if it is new. */
 static bool
 set_present(struct run *run, struct peer *p, uint32_t member, bool present)
 {
@@ -84,7 +84,7 @@ presence_on_text(struct run *run, struct peer *p, struct str text)
 	if (p->state == PEER_SUBSCRIBING) {
 		if (peer_is_event(text, S("subscription_succeeded")))
 			take_roster(run, p, text);
-		return; /* else from before it left */
+		return; /* otherwise from before it left */
 	}
 	added = peer_is_event(text, S("member_added"));
 	if (!added && !peer_is_event(text, S("member_removed")))
@@ -128,7 +128,7 @@ join_all(struct run *run)
 	run->r->join_ns = bench_now() - t0;
 }
 
-/* Leaves and comes back: one step of the churn. */
+/* A member leaves and comes back: one step of the churn. */
 static void
 churn(struct run *run, struct peer *p)
 {
@@ -145,7 +145,7 @@ churn(struct run *run, struct peer *p)
 	join(run, p);
 }
 
-/* The next of the same channel that is not on its way. */
+/* The next member of the same channel that is not moving. */
 static struct peer *
 next_of(struct run *run, struct peer *p)
 {

@@ -108,7 +108,9 @@ publish_feed(struct run *run)
 	}
 }
 
-/* Puts the readers on the list of each channel, and lets the slow ones be. */
+/*
+ * Adds the readers to the list of each channel, and makes the slow ones stop.
+ */
 static void
 count_readers(struct run *run)
 {
@@ -154,7 +156,10 @@ publish_run(struct run *run)
 	flight_settle(run);
 }
 
-/* Reads what the slow ones have let lie, until it ends or nothing comes. */
+/*
+ * Reads the unread bytes of the slow clients, until the end or until nothing
+ * comes.
+ */
 static void
 drain_slow(struct run *run)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * report.c: what `pusherctl bench` prints: one record with the figures
- * that its scenario has, and whether the tool itself was the limit.
+ * report.c: the output of `pusherctl bench`: one record with the figures of its
+ * scenario, and whether the tool itself was the limit.
  */
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "cli/bench/bench.h"
 #include "cli/out/out.h"
 
-/* Of one of its cores: above this it was the limit. */
+/* Share of one of its cores above which the tool was the limit. */
 #define TOOL_BUSY 0.9
 /* It never sleeps: below this share of CPU time it did not get its core. */
 #define TOOL_RAN 0.85

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 
 #define STAY_NS 500000000u /* with all clients there, before they are cut */
-#define AWAY_NS 200000000u /* without any of them */
+#define AWAY_NS 200000000u /* seconds without any of them */
 
-/* Publishes on time for so long. */
+/* Publishes on time for this long. */
 static void
 go_on(struct run *run, uint64_t ns)
 {

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run.c: the engine of the load generator: its processes, its loop, and
- * how clients are brought up.  The scenario says what is measured.
- *
- * Closed loop: so much is under way, and the next begins when one has
- * arrived.  Open loop: things begin at fixed times, and a latency counts from
- * the time at which it should have begun, so that a stalled server cannot
- * hide (coordinated omission).
- *
- * The loop never sleeps: a sleeping reader would be woken by every send of
- * the server, and that cost would be charged to the server.  Several processes
- * on one core give way to each other when they have nothing to do.
+ * run.c: the engine of the load generator: its processes, its loop, and how
+ * clients are brought up.  The scenario decides what is measured.  Closed loop:
+ * a fixed number of events is under way, and the next one starts when one has
+ * arrived.  Open loop: events start at fixed times, and a latency counts from
+ * the time at which the event should have started, so that a stalled server
+ * cannot hide (coordinated omission).  The loop never sleeps: a sleeping reader
+ * would be woken by every send of the server, and that cost would be charged to
+ * the server.  Several processes on one core yield to each other when they have
+ * nothing to do.
  */
 
 #include <errno.h>
@@ -425,7 +423,7 @@ bench_run(const struct bench_conf *conf, struct bench_result *r, char **why)
 
 	*r = (struct bench_result){ 0 };
 	*why = NULL;
-	s = shm_map(size);
+	s = shm_map("bench", size);
 	if (s == NULL) {
 		*why = xasprintf("no memory: %s", strerror(errno));
 		return -1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * server_cost.c: what the processes of a server cost: CPU time and memory of
- * one process and its descendants, from /proc.  Memory is the proportional set
+ * server_cost.c: the cost of a server's processes: CPU time and memory of one
+ * process and its descendants, from /proc.  Memory is the proportional set
  * size, so that pages shared after a fork are not counted twice.
  */
 

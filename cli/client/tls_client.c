@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tls_client.c: TLS towards a server: for `subscribe`, which trusts exactly
- * the certificates of its own configuration, whatever names they have, and
- * for the load generator, which trusts anybody.  Owns what tls_client_init()
- * has read.  Must never read a private key.
+ * tls_client.c: TLS towards a server: for `subscribe`, which trusts exactly the
+ * certificates of its own configuration, whatever names they have, and for the
+ * load generator, which trusts any.  Owns what tls_client_init() has read.
+ * Must never read a private key.
  */
 
 #include "cli/client/tls_client.h"
@@ -62,7 +62,7 @@ read_leaf(const char *path)
 int
 tls_client_init(struct tls_client *t, const struct conf *conf, char **why)
 {
-	struct cert_facts facts;
+	struct cert_info info;
 
 	*t = (struct tls_client){ .ctx = tls_client_ctx() };
 	if (t->ctx == NULL) {
@@ -79,9 +79,9 @@ tls_client_init(struct tls_client *t, const struct conf *conf, char **why)
 			return -1;
 		}
 		t->own[t->nown++] = c.leaf;
-		cert_facts(&c, &facts);
-		if (i == 0 && facts.name[0] != '*' && facts.name[0] != '\0')
-			t->name = xstrdup(facts.name);
+		cert_info(&c, &info);
+		if (i == 0 && info.name[0] != '*' && info.name[0] != '\0')
+			t->name = xstrdup(info.name);
 	}
 	return 0;
 }
@@ -94,6 +94,37 @@ tls_client_clear(struct tls_client *t)
 	SSL_CTX_free(t->ctx);
 	free(t->name);
 	*t = (struct tls_client){ 0 };
+}
+
+int
+tls_client_public(struct tls_client *t, const char *host)
+{
+	*t = (struct tls_client){ .ctx = tls_client_ctx(), .any = true };
+	if (t->ctx == NULL || SSL_CTX_set_default_verify_paths(t->ctx) != 1)
+		return -1;
+	t->name = xstrdup(host);
+	return 0;
+}
+
+const char *
+tls_client_verdict(const SSL *ssl)
+{
+	long r = SSL_get_verify_result(ssl);
+
+	return r == X509_V_OK ? NULL : X509_verify_cert_error_string(r);
+}
+
+/* The name for which the certificate must be; an address is no name. */
+static bool
+set_name(const struct tls_client *t, SSL *ssl)
+{
+	if (t->name == NULL)
+		return true;
+	if (t->any &&
+	    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), t->name) == 1)
+		return true;
+	return SSL_set_tlsext_host_name(ssl, t->name) == 1 &&
+	    (!t->any || SSL_set1_host(ssl, t->name) == 1);
 }
 
 static bool
@@ -130,12 +161,11 @@ tls_client_connect(const struct tls_client *t, int fd, const char **why)
 		return NULL;
 	}
 	ERR_clear_error();
-	if ((t->name != NULL && SSL_set_tlsext_host_name(ssl, t->name) != 1) ||
-	    SSL_do_handshake(ssl) != 1)
+	if (!set_name(t, ssl) || SSL_do_handshake(ssl) != 1)
 		*why = "the TLS handshake failed";
-	else if (!is_ours(t, ssl))
-		*why = "the server shows a certificate that is none of those "
-		       "of tls_certificate";
+	else if (!t->any && !is_ours(t, ssl))
+		*why = "the server's certificate is not among those of "
+		       "tls_certificate";
 	else
 		return ssl;
 	SSL_free(ssl);

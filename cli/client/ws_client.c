@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ws_client.c: a WebSocket client on a blocking socket, for `subscribe`, and
- * the frames of the load generator.  Owns the descriptor and what has been
- * read.  Everything that comes is checked: it may be any server.
+ * the frames of the load generator.  Owns the descriptor and the received
+ * bytes.  Every byte is checked: the server may be any.
  */
 
 #include "cli/client/ws_client.h"
@@ -22,6 +22,7 @@
 #define HEAD_MAX 16384          /* of the answer to the upgrade */
 #define MESSAGE_MAX (64u << 20) /* bytes */
 #define CONNECT_SECONDS 10
+#define ANSWER_MAX (1u << 20) /* of a request */
 
 static const char upgrade_key[] = "cHVzaGVyY3RsIGJlbmNoIQ==";
 
@@ -112,6 +113,17 @@ read_more(struct ws_client *c)
 	return n > 0;
 }
 
+/* 0 when it is no HTTP. */
+static void
+http_status(struct ws_client *c, struct str head)
+{
+	uint64_t status = 0;
+
+	if (str_starts(head, S("HTTP/1.")) && head.n > 12)
+		str_to_u64(str_make(head.p + 9, 3), 999, &status);
+	c->status = (unsigned)status;
+}
+
 /* The answer to the upgrade. */
 static int
 read_head(struct ws_client *c)
@@ -125,7 +137,7 @@ read_head(struct ws_client *c)
 		if (end != NULL)
 			break;
 		if (c->in->len > HEAD_MAX)
-			return fail(c, "the answer is no HTTP");
+			return fail(c, "the answer is not HTTP");
 		switch (read_more(c)) {
 		case 0:
 			return fail(c, "the server hung up");
@@ -137,7 +149,8 @@ read_head(struct ws_client *c)
 	}
 	head = str_make(c->in->data, (size_t)(end - c->in->data) + 4);
 	sign_ws_accept(S(upgrade_key), accept);
-	if (!str_starts(head, S("HTTP/1.1 101 ")) ||
+	http_status(c, head);
+	if (c->status != 101 ||
 	    memmem(head.p, head.n, accept, strlen(accept)) == NULL)
 		return fail(c,
 		    "the server does not speak WebSocket there (or only with "
@@ -146,10 +159,10 @@ read_head(struct ws_client *c)
 	return 0;
 }
 
-static void
-set_timeout(const struct ws_client *c, time_t seconds)
+void
+ws_client_patience(const struct ws_client *c, unsigned seconds)
 {
-	struct timeval t = { .tv_sec = seconds };
+	struct timeval t = { .tv_sec = (time_t)seconds };
 
 	setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
 	t.tv_sec = CONNECT_SECONDS;
@@ -157,8 +170,8 @@ set_timeout(const struct ws_client *c, time_t seconds)
 }
 
 int
-ws_client_open(struct ws_client *c, const struct sock_addr *a,
-    const struct tls_client *tls, const char *host, const char *path)
+ws_client_connect(struct ws_client *c, const struct sock_addr *a,
+    const struct tls_client *tls)
 {
 	const char *why = NULL;
 
@@ -168,20 +181,58 @@ ws_client_open(struct ws_client *c, const struct sock_addr *a,
 	c->fd = socket(a->ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (c->fd == -1)
 		return fail(c, strerror(errno));
-	set_timeout(c, CONNECT_SECONDS);
+	ws_client_patience(c, CONNECT_SECONDS);
 	if (connect(c->fd, (const struct sockaddr *)&a->ss, a->len) == -1)
-		return fail(c, strerror(errno));
+		return fail(c,
+		    errno == EINPROGRESS ? "nobody answers" : strerror(errno));
 	if (tls != NULL &&
 	    (c->ssl = tls_client_connect(tls, c->fd, &why)) == NULL)
 		return fail(c, why);
+	return 0;
+}
+
+int
+ws_client_upgrade(struct ws_client *c, const char *host, const char *path)
+{
 	buf_printf(&c->out,
 	    "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\n"
 	    "Connection: Upgrade\r\nSec-WebSocket-Key: %s\r\n"
 	    "Sec-WebSocket-Version: 13\r\n\r\n",
 	    path, host, upgrade_key);
-	if (send_all(c) == -1 || read_head(c) == -1)
+	return send_all(c) == -1 || read_head(c) == -1 ? -1 : 0;
+}
+
+int
+ws_client_open(struct ws_client *c, const struct sock_addr *a,
+    const struct tls_client *tls, const char *host, const char *path)
+{
+	if (ws_client_connect(c, a, tls) == -1 ||
+	    ws_client_upgrade(c, host, path) == -1)
 		return -1;
-	set_timeout(c, 0);
+	ws_client_patience(c, 0);
+	return 0;
+}
+
+int
+ws_client_request(struct ws_client *c, struct str request, struct str *body)
+{
+	const char *end;
+	int r;
+
+	buf_append(&c->out, request);
+	if (send_all(c) == -1)
+		return -1;
+	while ((r = read_more(c)) == 1 && c->in->len < ANSWER_MAX)
+		;
+	if (r == -1 && c->in->len == 0)
+		return -1;
+	http_status(c, buf_str(c->in));
+	if (c->status == 0)
+		return fail(c, "the answer is not HTTP");
+	end = memmem(c->in->data, c->in->len, "\r\n\r\n", 4);
+	*body = end == NULL
+	    ? S("")
+	    : str_from(buf_str(c->in), (size_t)(end - c->in->data) + 4);
 	return 0;
 }
 
@@ -198,7 +249,7 @@ ws_client_clear(struct ws_client *c)
 	*c = (struct ws_client){ .fd = -1 };
 }
 
-/* The server's close frame: keeps code and reason, says goodbye. */
+/* The server's close frame: stores code and reason, and answers it. */
 static int
 on_close(struct ws_client *c, struct str payload)
 {
@@ -234,7 +285,7 @@ take_frame(struct ws_client *c, const struct ws_head *h, struct str payload,
 	if (h->opcode != WS_CONT)
 		c->message->len = 0;
 	if (c->message->len + payload.n > MESSAGE_MAX)
-		return fail(c, "a message that is too long");
+		return fail(c, "the message is too long");
 	buf_append(&c->message, payload);
 	*text = buf_str(c->message);
 	return h->fin ? 1 : 2;

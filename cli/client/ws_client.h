@@ -2,7 +2,7 @@
 #ifndef CLI_CLIENT_WS_CLIENT_H
 #define CLI_CLIENT_WS_CLIENT_H
 
-/* A WebSocket client (RFC 6455) that waits: for commands, not for load. */
+/* A blocking WebSocket client (RFC 6455): for commands, not for load. */
 
 #include <stdint.h>
 
@@ -19,22 +19,34 @@ struct ws_client {
 	uint32_t off;    /* first byte not taken yet */
 	struct buf *out; /* where a frame is built */
 	struct buf *message;
-	char *why;     /* why it is over: a sentence */
-	unsigned code; /* of the server's close frame; 0: none */
+	char *why;       /* why it has ended: a sentence */
+	unsigned status; /* of the server's HTTP answer */
+	unsigned code;   /* of the server's close frame; 0: none */
 	char reason[124];
 };
 
 /*
- * Connects, by TLS unless tls is NULL, and upgrades: 0, or -1 and c->why.  In
- * both cases ws_client_clear() it.
+ * Connects, by TLS unless tls is NULL, and upgrades: 0, or -1 and c->why.  Call
+ * ws_client_clear() in both cases.
  */
 int ws_client_open(struct ws_client *, const struct sock_addr *,
     const struct tls_client *tls, const char *host, const char *path);
 void ws_client_clear(struct ws_client *);
+/* Its two halves; after the second c->status is that of HTTP, 0: none. */
+int ws_client_connect(
+    struct ws_client *, const struct sock_addr *, const struct tls_client *tls);
+int ws_client_upgrade(struct ws_client *, const char *host, const char *path);
+/* The time that each read may take; 0: no limit. */
+void ws_client_patience(const struct ws_client *, unsigned seconds);
+/*
+ * Instead of the upgrade: one request with Connection: close.  0, c->status and
+ * *body, valid until the next call; or -1 and c->why.
+ */
+int ws_client_request(struct ws_client *, struct str request, struct str *body);
 /* Sends a text message: 0, or -1 and c->why. */
 int ws_client_send(struct ws_client *, struct str text);
 /*
- * Waits for the next text message, as long as it takes; answers pings.  1 and
+ * Waits for the next text message, without a limit; answers pings.  1 and
  * *text, valid until the next call; 0: the server has closed; -1: c->why.
  */
 int ws_client_next(struct ws_client *, struct str *text);

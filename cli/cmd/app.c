@@ -220,6 +220,7 @@ cmd_app_disable(struct cmd *c)
 
 struct listing {
 	struct out *out;
+	const char *scope;
 	bool old_keys; /* some app has one, or the columns have to be there */
 };
 
@@ -238,6 +239,8 @@ put_row(void *arg, const struct app *a)
 	const struct listing *l = arg;
 	struct out *o = l->out;
 
+	if (l->scope != NULL && strcmp(l->scope, a->id) != 0)
+		return 0;
 	out_row_open(o);
 	put_credentials(o, a, false, l->old_keys);
 	if (out_is_json(o))
@@ -251,6 +254,7 @@ cmd_app_list(struct cmd *c)
 {
 	/* A pipe gets the same columns every time. */
 	struct listing l = { .out = c->out,
+		.scope = c->scope,
 		.old_keys = !out_is_terminal(c->out) };
 	struct appdb *db = cmd_open_db(c, APPDB_READ);
 	int r = CMD_OK;
@@ -297,7 +301,8 @@ confirm(const struct cmd *c, const struct app *a)
 		return CMD_OK;
 	if (isatty(STDIN_FILENO) != 1)
 		return cmd_usage(c,
-		    "stdin is no terminal, so nobody can confirm that app %s "
+		    "stdin is not a terminal, so nobody can confirm that app "
+		    "%s "
 		    "is deleted: add --yes",
 		    a->id);
 	fprintf(stderr,

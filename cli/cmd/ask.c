@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ask.c: the questions of the commands to the daemon, and what it answers as a
- * record or a table.  It knows no verb but apps-changed.
+ * ask.c: sends the questions of the commands to the daemon, and prints its
+ * answer as a record or a table.  It knows no verb but apps-changed.
  */
 
 #include <stdarg.h>
@@ -63,7 +63,7 @@ cmd_name_app(struct cmd *c, const char *which)
 	return which == NULL ? CMD_OK : cmd_read_app(c, which, &c->app);
 }
 
-/* It may name what others have chosen, and so what steers a terminal. */
+/* Names are chosen by others, and may contain terminal control sequences. */
 static void
 note_answer(const char *why)
 {
@@ -104,6 +104,7 @@ cmd_ask_ctl(const struct cmd *c, const char *verb, struct buf *args, ctl_row fn,
     void *arg, enum ctl_result *result)
 {
 	struct ctl_question q = { .path = c->conf->control_path,
+		.scope = c->scope,
 		.verb = verb,
 		.args = args == NULL ? S("{}") : buf_str(args),
 		.timeout_ms = CTL_TIMEOUT_MS,
@@ -149,11 +150,14 @@ cmd_ask_one(const struct cmd *c, const char *verb, struct buf *args,
 	int r = cmd_ask_ctl(c, verb, args, on_only_row, &o, &result);
 
 	if (r == CMD_OK && !o.seen)
-		r = cmd_fail("pusherd has done it, but does not say what");
-	/* Nobody can take it back: pusherd reads it when it goes on. */
+		r = cmd_fail("pusherd did it, but sent no result");
+	/*
+	 * The signal cannot be taken back: pusherd handles it when it
+	 * continues.
+	 */
 	if (result == CTL_SILENT)
-		cmd_note("pusherd may be stopped or busy; it has the %s "
-			 "before it and does it as soon as it goes on",
+		cmd_note("pusherd may be stopped or busy; it has received the "
+			 "%s and runs it when it continues",
 		    verb);
 	return r;
 }
@@ -178,6 +182,7 @@ cmd_watch(const struct cmd *c, const char *verb, struct buf *args, ctl_row fn,
     void *arg, const bool *stop)
 {
 	struct ctl_question q = { .path = c->conf->control_path,
+		.scope = c->scope,
 		.verb = verb,
 		.args = buf_str(args),
 		.on_row = fn,
@@ -194,6 +199,7 @@ int
 cmd_tell_apps_changed(const struct cmd *c)
 {
 	struct ctl_question q = { .path = c->conf->control_path,
+		.scope = c->scope,
 		.verb = "apps-changed",
 		.args = S("{}"),
 		.timeout_ms = CTL_TIMEOUT_MS };

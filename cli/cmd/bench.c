@@ -21,7 +21,7 @@
 
 const struct cmd_option cmd_bench_options[] = {
 	{ "host", "ADDRESS", "the server's address (127.0.0.1)" },
-	{ "port", "PORT", "its port (6001)" },
+	{ "port", "PORT", "its port (that of the configuration; 6001)" },
 	{ "tls", NULL, "use TLS; any certificate is accepted" },
 	{ "app", "APP", "an app of the local database (demo)" },
 	{ "app-id", "ID", "for another server: the app's id," },
@@ -34,7 +34,7 @@ const struct cmd_option cmd_bench_options[] = {
 	{ "in-flight", "N",
 	    "closed loop: publishes under way; of each client for "
 	    "client-events, of each channel for presence (1)" },
-	{ "rate", "N", "open loop: so many per second" },
+	{ "rate", "N", "open loop: publishes per second" },
 	{ "batch", "N", "events in one request (1)" },
 	{ "size", "BYTES", "of an event's data (100)" },
 	{ "at-once", "N", "connects or joins under way (400)" },
@@ -124,14 +124,32 @@ get_numbers(const struct cmd *cmd, struct bench_conf *b)
 	return CMD_OK;
 }
 
+/* Of the server of this configuration; of another host, the usual one. */
+static char *
+find_port(const struct cmd *cmd, const char *host)
+{
+	static const struct app any = { .tls_only = 0 };
+	struct cmd_address at = { .host = NULL };
+	unsigned port = 6001;
+
+	if (host == NULL && cmd_find_address(cmd, &any, &at) == CMD_OK)
+		port = at.port;
+	free(at.host);
+	return xasprintf("%u", port);
+}
+
 static int
 get_server(const struct cmd *cmd, struct bench_conf *b)
 {
 	const char *host = cmd_value(cmd, "host"),
 		   *port = cmd_value(cmd, "port");
-	char *text = xasprintf("%s:%s", host == NULL ? "127.0.0.1" : host,
-	    port == NULL ? "6001" : port);
-	int r = sock_addr_parse(str_of(text), &b->server);
+	char *text = port != NULL ? xstrdup(port) : find_port(cmd, host),
+	     *whole;
+	int r;
+
+	whole = xasprintf("%s:%s", host == NULL ? "127.0.0.1" : host, text);
+	r = sock_addr_parse(str_of(whole), &b->server);
+	free(whole);
 
 	if (cmd_has(cmd, "tls"))
 		b->tls = tls_client_ctx();
@@ -144,7 +162,7 @@ get_server(const struct cmd *cmd, struct bench_conf *b)
 	    : cmd_usage(cmd, "--host takes an address, --port a port");
 }
 
-/* Credentials: the named or only app here, or those that were given. */
+/* Credentials: of the named or only app here, or the given ones. */
 static int
 get_app(const struct cmd *cmd, struct bench_conf *b, struct app *app)
 {
@@ -177,7 +195,7 @@ get_app(const struct cmd *cmd, struct bench_conf *b, struct app *app)
 	return CMD_OK;
 }
 
-/* Finds it and takes over its defaults. */
+/* Finds the scenario and takes over its defaults. */
 static int
 set_scenario(const struct cmd *cmd, struct bench_conf *b)
 {
@@ -225,8 +243,8 @@ check(const struct cmd *cmd, struct bench_conf *b)
 	b->subscriptions = b->scenario->defaults.subscriptions;
 	if (b->clients % b->channels != 0 || b->clients / b->channels < 2)
 		return cmd_usage(cmd,
-		    "%s wants two or more clients in each channel, "
-		    "everywhere as many",
+		    "%s needs two or more clients in each channel, the same "
+		    "number in all",
 		    b->scenario->name);
 	if (groups && b->channels < b->processes)
 		return cmd_usage(cmd, "--processes is more than --channels");

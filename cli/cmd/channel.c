@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * channel.c: `pusherctl channels` and `pusherctl channel purge-cache`.
- * The broker knows the channels; this only asks and prints.
+ * channel.c: `pusherctl channels` and `pusherctl channel purge-cache`.  The
+ * broker knows the channels; this file asks and prints.
  */
 
 #include "cli/cmd/tail.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cmd.c: what the commands share: arguments, help, error messages (on stderr
- * only), the database, the question to the daemon, files that are read whole.
- * It knows no command by name.
+ * cmd.c: shared by the commands: arguments, help, error messages (on stderr
+ * only), the database, the question to the daemon, whole files.  It knows no
+ * command by name.
  */
 
 #include "cli/cmd/cmd.h"
@@ -23,9 +23,9 @@
 #include "shared/proc/proc.h"
 
 #define MAX_OPTIONS 32   /* of one verb */
-#define BUSY_MS 60000    /* how long others may write before us */
+#define BUSY_MS 60000    /* ms for other writers to finish */
 #define BUSY_PAUSE_MS 50 /* between two tries */
-#define NAMESAKES_MAX 10 /* that an error lists */
+#define NAMESAKES_MAX 10 /* names listed in an error */
 
 /* ---- arguments ---- */
 
@@ -48,8 +48,8 @@ unknown_option(const struct cmd *c, const char *arg, size_t n)
 }
 
 /*
- * "--name", "--name=value" or "--name value" at argv[*i]; moves *i over what
- * was used.
+ * "--name", "--name=value" or "--name value" at argv[*i]; moves *i past the
+ * used words.
  */
 static int
 parse_option(struct cmd *c, int argc, char **argv, int *i)
@@ -61,7 +61,7 @@ parse_option(struct cmd *c, int argc, char **argv, int *i)
 	while (o != NULL && o->name != NULL &&
 	    !str_eq(str_of(o->name), str_make(arg, n)))
 		o++;
-	/* Of every command, unless it has one of the name itself. */
+	/* Options of every command, unless it has one of that name itself. */
 	if ((o == NULL || o->name == NULL) && strcmp(arg, "header") == 0) {
 		c->header = true;
 		return CMD_OK;
@@ -232,7 +232,8 @@ cmd_confirm(const struct cmd *c, const char *fmt, ...)
 
 	if (isatty(STDIN_FILENO) != 1)
 		return cmd_usage(c,
-		    "stdin is no terminal, so nobody can confirm: add --yes");
+		    "stdin is not a terminal, so nobody can confirm: add "
+		    "--yes");
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
@@ -270,7 +271,7 @@ cmd_open_db(const struct cmd *c, enum appdb_mode mode)
 	if (mode != APPDB_READ &&
 	    proc_leave_root(c->conf->user, c->conf->database) == -1)
 		return cmd_fail("cannot become %s", c->conf->user), NULL;
-	/* Many commands at once: each has its turn. */
+	/* With many commands at once, each waits for its turn. */
 	while ((db = appdb_open(c->conf->database, mode, &why)) == NULL &&
 	    cmd_wait_busy(why, &waited)) {
 		free(why);
@@ -302,7 +303,7 @@ add_namesake(void *arg, const struct app *a)
 	return 0;
 }
 
-/* No app is meant, or more than one. */
+/* No app is named, or there is more than one. */
 static int
 not_found(const struct cmd *c, struct appdb *db, const char *which)
 {
@@ -330,12 +331,36 @@ cmd_find_app(
 {
 	switch (appdb_find(db, which, app)) {
 	case 1:
-		return CMD_OK;
+		if (c->scope == NULL || strcmp(c->scope, app->id) == 0)
+			return CMD_OK;
+		app_clear(app);
+		return cmd_fail(
+		    "this session is for the app %s only", c->scope);
 	case 0:
 		return not_found(c, db, which);
 	default:
 		return cmd_fail("%s", appdb_error(db));
 	}
+}
+
+int
+cmd_read_span(const char *text, uint64_t *seconds)
+{
+	static const struct {
+		char letter;
+		uint64_t seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+	size_t n = strlen(text);
+	uint64_t v;
+
+	if (n < 2 || str_to_u64(str_make(text, n - 1), 1000 * 86400, &v) == -1)
+		return -1;
+	for (size_t i = 0; i < nitems(units); i++)
+		if (text[n - 1] == units[i].letter) {
+			*seconds = v * units[i].seconds;
+			return 0;
+		}
+	return -1;
 }
 
 int

@@ -3,9 +3,8 @@
 #define CLI_CMD_CMD_H
 
 /*
- * Shared by the commands of pusherctl: the description of a verb,
- * its arguments after parsing, errors, the way to the database and to the
- * daemon.
+ * Shared by the commands of pusherctl: the description of a verb, its arguments
+ * after parsing, errors, and access to the database and the daemon.
  */
 
 #include <stdbool.h>
@@ -17,6 +16,7 @@
 #include "shared/app/app.h"
 #include "shared/app/appdb.h"
 #include "shared/conf/conf.h"
+#include "shared/ipc/verb_rule.h"
 
 /* Exit codes of pusherctl. */
 enum cmd_exit {
@@ -28,14 +28,7 @@ enum cmd_exit {
 
 struct cmd;
 
-/* --name, with a value unless arg is NULL. */
-struct cmd_option {
-	const char *name;
-	const char *arg; /* what the value is, for the help */
-	const char *help;
-};
-
-/* One command, as the table in pusherctl.c describes it. */
+/* One command in the table of commands.c. */
 struct cmd_verb {
 	const char *name; /* "app create" or "status" */
 	const char *args; /* "APP [CHANNEL]", or "" */
@@ -44,6 +37,7 @@ struct cmd_verb {
 	const char *text;                 /* more of the help, or NULL */
 	const struct cmd_option *options; /* up to name NULL; or NULL */
 	int (*run)(struct cmd *);         /* an enum cmd_exit */
+	enum verb_access access;          /* in the console */
 };
 
 struct cmd_value {
@@ -56,6 +50,9 @@ struct cmd {
 	const struct cmd_verb *verb;
 	const struct conf *conf;
 	struct out *out;
+	/* The id of the only app that it may see or change; NULL: any. */
+	const char *scope;
+	const char *file; /* -c, or NULL */
 	/* "build/pusherctl -c x.conf", quoted for the shell: for hints */
 	const char *self;
 	const char **args;
@@ -67,36 +64,38 @@ struct cmd {
 };
 
 /*
- * Sorts argv (what follows the verb's name) into args and values, which
+ * Sorts argv (the words after the verb's name) into args and values, which
  * point into argv.  CMD_OK, or CMD_USAGE after a message.
  */
 int cmd_parse(struct cmd *, int argc, char **argv);
 void cmd_clear(struct cmd *);
 /* The last value of an option; NULL when it was not given. */
 const char *cmd_value(const struct cmd *, const char *name);
+/* "30s", "5m", "2h" or "1d" in seconds; -1: it is none of them. */
+int cmd_read_span(const char *text, uint64_t *seconds);
 bool cmd_has(const struct cmd *, const char *name);
 
 /* "usage: …" in one line, and the whole help of a verb. */
 void cmd_print_usage(const struct cmd_verb *, const char *self, FILE *);
 void cmd_print_help(const struct cmd_verb *, const char *self, FILE *);
 
-/* "pusherctl: …" to stderr.  The first returns CMD_FAILED, … */
+/* Prints "pusherctl: ..." to stderr.  The first returns CMD_FAILED, ... */
 int cmd_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* … this one CMD_USAGE, after the usage and what to type next. */
+/* ... this one CMD_USAGE, after the usage and a hint. */
 int cmd_usage(const struct cmd *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void cmd_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * Asks on the terminal, y or N: CMD_OK, or CMD_FAILED after "not done", or
- * CMD_USAGE after saying that --yes is needed, when there is nobody to ask.
+ * CMD_USAGE without a terminal, after a message that --yes is needed.
  */
 int cmd_confirm(const struct cmd *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 /*
- * True after a pause: another process writes (why says so), and there is time
- * left; *waited_ms begins at 0.
+ * True after a pause if another process writes (why says so) and time is left;
+ * *waited_ms begins at 0.
  */
 bool cmd_wait_busy(const char *why, unsigned *waited_ms);
 /* The database of the apps; NULL after a message. */
@@ -104,10 +103,10 @@ struct appdb *cmd_open_db(const struct cmd *, enum appdb_mode);
 /* CMD_OK and *app (app_clear() it), or CMD_FAILED after a message. */
 int cmd_find_app(
     const struct cmd *, struct appdb *, const char *which, struct app *app);
-/* The two together, for commands that only read. */
+/* Both, for commands that only read. */
 int cmd_read_app(const struct cmd *, const char *which, struct app *app);
 
-/* The same into c->app; which may be NULL (an argument that is not there). */
+/* The same into c->app; the argument may be NULL if it was not given. */
 int cmd_name_app(struct cmd *, const char *which);
 
 /*
@@ -118,17 +117,17 @@ int cmd_name_app(struct cmd *, const char *which);
  */
 struct buf *cmd_args(const char *keys, ...);
 /*
- * Asks the daemon, and lets go of the arguments, which may be NULL.  CMD_OK,
- * or after a message CMD_FAILED or CMD_NO_DAEMON.
+ * Asks the daemon, and releases the arguments, which may be NULL.  CMD_OK, or
+ * after a message CMD_FAILED or CMD_NO_DAEMON.
  */
 int cmd_ask(const struct cmd *, const char *verb, struct buf *args, ctl_row fn,
     void *arg);
-/* The same; *result: how it ended. */
+/* The same; *result: how the question ended. */
 int cmd_ask_ctl(const struct cmd *, const char *verb, struct buf *args,
     ctl_row fn, void *arg, enum ctl_result *result);
 /*
- * The same where one row is the answer: a record of these members
- * (out_members()), or it failed.
+ * The same if the answer is one row: a record of these members (out_members()),
+ * or a failure.
  */
 int cmd_ask_one(const struct cmd *, const char *verb, struct buf *args,
     const char *members);
@@ -140,28 +139,28 @@ int cmd_watch(const struct cmd *, const char *verb, struct buf *args,
     ctl_row fn, void *arg, const bool *stop);
 /*
  * The apps in the database have changed: returns when every worker knows.
- * No daemon is fine (CMD_OK and a note).
+ * Without a daemon it succeeds (CMD_OK and a note).
  */
 int cmd_tell_apps_changed(const struct cmd *);
 
 /*
- * All of a file, or of stdin ("-"), at most max bytes: one reference, or
- * NULL after a message.
+ * A whole file, or stdin ("-"), of at most max bytes: one reference, or NULL
+ * after a message.
  */
 struct buf *cmd_read_file(const char *path, size_t max);
-/* Where clients on this machine reach the server. */
+/* The address at which clients on this machine reach the server. */
 struct cmd_address {
 	char *host; /* for an URL: IPv6 in brackets; free(3) it */
 	unsigned port;
 	bool tls;
 };
 /*
- * The listener that clients of this app may use, without TLS if there is such
- * a one: CMD_OK, or another after a message.  free(3) host in any case.
+ * The listener for clients of this app, without TLS if possible: CMD_OK, or
+ * another code after a message.  free(3) host in any case.
  */
 int cmd_find_address(
     const struct cmd *, const struct app *, struct cmd_address *);
-/* The word for sh(1): as it is, or in single quotes; free(3) it. */
+/* Quotes the word for sh(1) if necessary; free(3) it. */
 char *cmd_shell_quote(const char *word);
 
 /* The noun files. */
@@ -173,18 +172,24 @@ int cmd_app_enable(struct cmd *);
 int cmd_app_disable(struct cmd *);
 int cmd_app_delete(struct cmd *);
 int cmd_app_import(struct cmd *);
+int cmd_app_export(struct cmd *);
 int cmd_app_snippets(struct cmd *);
 extern const struct cmd_option cmd_app_rotate_options[];
 int cmd_app_rotate_key(struct cmd *);
 int cmd_status(struct cmd *);
 extern const struct cmd_option cmd_config_options[];
 int cmd_config(struct cmd *);
+int cmd_config_set(struct cmd *);
+int cmd_config_rewrite(struct cmd *);
 int cmd_channels(struct cmd *);
 int cmd_channel_show(struct cmd *);
 int cmd_channel_purge_cache(struct cmd *);
 int cmd_publish(struct cmd *);
 int cmd_reload(struct cmd *);
 int cmd_drain(struct cmd *);
+int cmd_worker_replace(struct cmd *);
+extern const struct cmd_option cmd_upgrade_options[];
+int cmd_upgrade(struct cmd *);
 int cmd_log_level(struct cmd *);
 
 #endif

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * conf_ask.c: a configuration file may be broken while the daemon runs on with
- * the one that it has read before.  Then pusherctl takes what is in force from
- * the daemon, and needs of the file only where the socket is.
- *
- * A file that is not there at all says nothing of the socket: a daemon at the
- * default place counts only when it has read this file, so that a mistyped -c
- * never changes another server.
+ * the version that it has read before.  Then pusherctl takes the values in
+ * force from the daemon, and reads only the path of the socket from the file.
+ * A missing file does not name the socket: a daemon at the default place counts
+ * only if it has read this file, so that a mistyped -c never changes another
+ * server.
  */
 
 #include "cli/cmd/conf_ask.h"
@@ -16,7 +15,6 @@
 
 #include "cli/cmd/ctl.h"
 #include "shared/base/xmalloc.h"
-#include "shared/conf/conf.h"
 
 #define SOURCE "pusherd" /* where the values come from */
 
@@ -45,24 +43,37 @@ is_origin(const char *origin, const char *file)
 	return r;
 }
 
-static void
-on_row(void *arg, struct json row)
+void
+conf_ask_read(struct json row, conf_each_fn fn, void *arg)
 {
-	struct asking *a = arg;
 	char *name = json_dup(json_get(row, S("option"))),
-	     *value = json_dup(json_get(row, S("value")));
-	char *origin = json_dup(json_get(row, S("origin"))), *why = NULL;
+	     *value = json_dup(json_get(row, S("value"))),
+	     *origin = json_dup(json_get(row, S("origin")));
 
-	if (name != NULL && value != NULL && origin != NULL) {
-		/* A daemon of another version may know another option. */
-		if (conf_set(a->conf, str_of(name), str_of(value), SOURCE, 0,
-			&why) == -1)
-			free(why);
-		a->has_read = a->has_read || is_origin(origin, a->file);
-	}
+	if (name != NULL && value != NULL && origin != NULL)
+		fn(arg, name, value, origin);
 	free(origin);
 	free(value);
 	free(name);
+}
+
+static void
+take(void *arg, const char *name, const char *value, const char *origin)
+{
+	struct asking *a = arg;
+	char *why;
+
+	/* A daemon of another version may know another option. */
+	if (conf_set(a->conf, str_of(name), str_of(value), SOURCE, 0, &why) ==
+	    -1)
+		free(why);
+	a->has_read = a->has_read || is_origin(origin, a->file);
+}
+
+static void
+on_row(void *arg, struct json row)
+{
+	conf_ask_read(row, take, arg);
 }
 
 /* 0, or -1: it does not answer, or is not the one. */

@@ -4,19 +4,22 @@
 
 #include <stddef.h>
 
-struct conf;
+#include "shared/conf/conf.h"
+#include "shared/json/json_slice.h"
 
 /*
- * For pusherctl when the configuration cannot be read: the one that the
- * running daemon has in force.  0 and *conf (conf_clear() it), or -1: no
- * daemon of this configuration answers.
+ * The configuration that the running daemon has in force, for use when the file
+ * cannot be read.  0 and *conf (conf_clear() it), or -1: no daemon of this
+ * configuration answers.
  */
 int conf_ask(
     struct conf *, const char *file, char *const *arguments, size_t narguments);
 /*
- * The path of the database of the daemon behind this control socket, or NULL
- * when none answers; free(3) it.
+ * The path of the database of the daemon at this control socket, or NULL when
+ * none answers; free(3) it.
  */
 char *conf_ask_database(const char *control_path);
+/* Calls back with a row of the verb `config`, if it has all of these values. */
+void conf_ask_read(struct json row, conf_each_fn, void *arg);
 
 #endif

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * config.c: `pusherctl config`: what is in force, and where each value
- * comes from.  The daemon is asked; when none runs, it is what a start with
- * the same options would find.
+ * config.c: `pusherctl config`: the values in force, and the origin of each.
+ * The daemon is asked; if none runs, the values are those of a start with the
+ * same options.
  */
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cmd/cmd.h"
+#include "cli/cmd/conf_ask.h"
 #include "shared/base/base.h"
 #include "shared/base/suggest.h"
 #include "shared/base/xmalloc.h"
@@ -44,15 +45,7 @@ put_row(void *arg, const char *name, const char *value, const char *origin)
 static void
 on_row(void *arg, struct json row)
 {
-	char *name = json_dup(json_get(row, S("option"))),
-	     *value = json_dup(json_get(row, S("value"))),
-	     *origin = json_dup(json_get(row, S("origin")));
-
-	if (name != NULL && value != NULL && origin != NULL)
-		put_row(arg, name, value, origin);
-	free(name);
-	free(value);
-	free(origin);
+	conf_ask_read(row, put_row, arg);
 }
 
 struct names {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * connection.c: `pusherctl connections list|show|kill`.  The workers know
- * the connections; rows are printed as they come, unless they have to be
- * sorted: only then all of them are kept, here and not in the daemon.
+ * connection.c: `pusherctl connections list|show|kill`.  The workers know the
+ * connections; rows are printed as they come, unless they must be sorted: only
+ * then all of them are stored, here and not in the daemon.
  */
 
 #include "cli/cmd/connection.h"
@@ -35,9 +35,9 @@ const struct cmd_option cmd_connections_kill_options[] = {
 	{ NULL, NULL, NULL },
 };
 
-static const char columns[] =
-    "socket_id app worker address age:seconds idle:seconds user subscriptions "
-    "received sent bytes_sent:bytes queued:bytes";
+#define COLUMNS \
+	"socket_id app worker address age:seconds idle:seconds user " \
+	"subscriptions received sent bytes_sent:bytes queued:bytes"
 
 void
 cmd_connection_table(struct out *o, const char *name)
@@ -45,7 +45,9 @@ cmd_connection_table(struct out *o, const char *name)
 	out_table_order(o,
 	    "socket_id app user address age idle queued sent received "
 	    "bytes_sent subscriptions worker");
-	out_table_open(o, name, columns);
+	/* confirmed: a number of the app's log, for programs. */
+	out_table_open(
+	    o, name, out_is_json(o) ? COLUMNS " confirmed" : COLUMNS);
 }
 
 /* ---- list ---- */
@@ -121,7 +123,7 @@ on_row(void *arg, struct json row)
 	l->rows[l->n++] = str_dup(row.raw);
 }
 
-/* Prints what was kept, and frees it. */
+/* Prints the stored rows, and frees them. */
 static void
 put_sorted(struct listing *l, uint64_t limit)
 {
@@ -140,7 +142,7 @@ put_sorted(struct listing *l, uint64_t limit)
 static int
 check_sort(const struct cmd *c, const char *sort)
 {
-	struct str rest = str_of(columns), word;
+	struct str rest = S(COLUMNS " confirmed"), word;
 
 	if (sort == NULL)
 		return cmd_has(c, "reverse")
@@ -196,7 +198,7 @@ put_connection(void *out, struct json row)
 	size_t pos = 0;
 
 	out_record_open(out, "connection");
-	out_members(out, row, columns);
+	out_members(out, row, COLUMNS);
 	out_members(out, row, "compression bytes_saved:bytes");
 	if (row_u64(row, "channels_not_shown") > 0 || out_is_json(out))
 		out_num(out, "channels_not_shown",
@@ -213,7 +215,7 @@ check_socket_id(const struct cmd *c, const char *text)
 	if (socket_id_is_valid(str_of(text)))
 		return CMD_OK;
 	return cmd_usage(
-	    c, "\"%s\" is no socket id: digits, a dot, digits", text);
+	    c, "\"%s\" is not a socket id: digits, a dot, digits", text);
 }
 
 int

@@ -19,9 +19,12 @@ int cmd_sessions_show(struct cmd *);
 int cmd_users_show(struct cmd *);
 int cmd_users_kick(struct cmd *);
 
-/* For both: opens a table of which out_row() prints the rows. */
+/* Opens a table whose rows out_row() prints. */
 void cmd_connection_table(struct out *, const char *name);
-/* Closes what the arguments name, which it lets go, and prints how many. */
+/*
+ * Closes the connections that the arguments name, and prints how many; releases
+ * the arguments.
+ */
 int cmd_connection_kill(
     const struct cmd *, struct buf *args, const char *nobody);
 

@@ -25,8 +25,8 @@
 #define ID_TRIES 100
 
 /*
- * A server that runs has the apps of the file that is gone: numbers of a new
- * file would be taken for theirs.
+ * A running server still has the apps of the missing file: numbers of a new
+ * file would be mistaken for theirs.
  */
 static bool
 is_gone_below_server(const struct conf *conf)
@@ -56,7 +56,7 @@ cmd_app_open_db(const struct cmd *c)
 	db = cmd_open_db(c, APPDB_CREATE);
 	if (db == NULL || !is_new || geteuid() != 0 || *conf->user == '\0')
 		return db;
-	/* Only root can have put something there; the daemon is another. */
+	/* Only root can write there; the daemon is another user's. */
 	if (proc_find_user(conf->user, &uid, &gid) == -1 ||
 	    chown(conf->database, uid, gid) == -1)
 		cmd_note("%s: cannot give it to user %s: %s", conf->database,
@@ -112,7 +112,7 @@ read_secret(struct app *a, const char *path)
 	return bad == NULL ? CMD_OK : cmd_fail("the secret %s", bad);
 }
 
-/* Everything that does not need the database. */
+/* All checks that do not need the database. */
 static int
 make_app(const struct cmd *c, struct app *a)
 {
@@ -181,17 +181,37 @@ count_app(void *arg, const struct app *a)
 	return 0;
 }
 
-/* Inserts unless --if-none says no; *made: whether it was. */
+/* Does the app of --if-none or --if-absent exist?  1, 0, -1: error. */
+static int
+is_there(const struct cmd *c, struct appdb *db, const struct app *a)
+{
+	struct app twin;
+	size_t n = 0;
+	int r;
+
+	if (cmd_has(c, "if-none") && appdb_each(db, count_app, &n) == -1)
+		return -1;
+	if (n > 0 || a->id == NULL || !cmd_has(c, "if-absent"))
+		return n > 0;
+	r = appdb_find_exact(db, a->id, &twin);
+	if (r == 1) {
+		r = strcmp(twin.id, a->id) == 0; /* or it was the key */
+		app_clear(&twin);
+	}
+	return r;
+}
+
+/* Inserts unless --if-none or --if-absent forbids it; *made: whether it did. */
 static int
 insert_app(const struct cmd *c, struct appdb *db, struct app *a, bool *made)
 {
-	size_t n = 0;
-	int r = CMD_OK;
+	int n, r = CMD_OK;
 
 	*made = false;
 	if (appdb_begin(db) == -1)
 		return cmd_fail("%s", appdb_error(db));
-	if (cmd_has(c, "if-none") && appdb_each(db, count_app, &n) == -1)
+	n = is_there(c, db, a);
+	if (n == -1)
 		r = cmd_fail("%s", appdb_error(db));
 	if (r == CMD_OK && n == 0 && a->id == NULL)
 		r = choose_id(db, a);
@@ -213,6 +233,8 @@ cmd_app_create(struct cmd *c)
 	bool made = false;
 	int r;
 
+	if (cmd_has(c, "if-absent") && cmd_value(c, "id") == NULL)
+		return cmd_usage(c, "--if-absent needs --id");
 	r = make_app(c, &a);
 	if (r != CMD_OK)
 		goto out;

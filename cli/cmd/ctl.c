@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ctl.c: one question to the broker: connect, CTL_HELLO, CTL_ASK, then rows
- * and one end (ipc_msgs.def).  Owns the descriptor and the bytes read.  It
- * waits, but never for longer than the time-out without a byte from the other
- * end, and it believes nothing of what comes: a message that is not a row or
- * an end of this form is an error.
+ * ctl.c: one question to the broker: connect, CTL_HELLO, CTL_ASK, then rows and
+ * one end (ipc_msgs.def).  Owns the descriptor and the received bytes.  It
+ * waits at most for the time-out without a byte from the other end, and trusts
+ * nothing that comes: a message that is not a row or an end of this form is an
+ * error.
  */
 
 #include "cli/cmd/ctl.h"
@@ -105,7 +105,8 @@ open_socket(struct talk *t)
 static enum ctl_result
 send_question(struct talk *t)
 {
-	struct msg_ctl_hello hello = { .build = S(PUSHERD_VERSION) };
+	struct msg_ctl_hello hello = { .build = S(PUSHERD_VERSION),
+		.scope = t->q->scope == NULL ? S("") : str_of(t->q->scope) };
 	struct msg_ctl_ask ask = { .verb = str_of(t->q->verb),
 		.args = t->q->args };
 	size_t nhello = msg_ctl_hello_size(&hello);
@@ -114,7 +115,7 @@ send_question(struct talk *t)
 	ssize_t n;
 
 	if (len > IPC_MAX_MESSAGE)
-		return fail(t, "the question is too large");
+		return fail(t, "the request is too large");
 	bytes = xmalloc(len);
 	msg_ctl_hello_put(bytes, &hello);
 	msg_ctl_ask_put(bytes + nhello, &ask);
@@ -129,8 +130,9 @@ send_question(struct talk *t)
 	free(bytes);
 	if (off == len || errno == EPIPE || errno == ECONNRESET)
 		return CTL_DONE;
-	return fail(
-	    t, errno == EAGAIN ? "pusherd does not read" : strerror(errno));
+	return fail(t,
+	    errno == EAGAIN ? "pusherd does not read the request"
+			    : strerror(errno));
 }
 
 /* Reads until a whole message lies at off: *type and *body. */
@@ -146,7 +148,9 @@ next_message(struct talk *t, uint32_t *type, struct str *body)
 			memcpy(&len, t->in->data + t->off, sizeof(len));
 			memcpy(type, t->in->data + t->off + 4, sizeof(*type));
 			if (len < IPC_HEAD - 4 || len > IPC_MAX_MESSAGE - 4)
-				return fail(t, "a message of a wrong length");
+				return fail(t,
+				    "the answer has a message of a wrong "
+				    "length");
 			if (have - 4 >= len)
 				break;
 		}
@@ -185,7 +189,7 @@ on_row(struct talk *t, struct str body)
 
 	if (msg_ctl_row_get(&m, body) == -1 ||
 	    json_parse(m.json, &row, &err) == -1 || row.kind != JSON_OBJECT)
-		return fail(t, "a row of a wrong form");
+		return fail(t, "the answer has a malformed row");
 	if (t->q->on_row != NULL)
 		t->q->on_row(t->q->arg, row);
 	return CTL_DONE;
@@ -197,7 +201,7 @@ on_end(struct talk *t, struct str body)
 	struct msg_ctl_end m;
 
 	if (msg_ctl_end_get(&m, body) == -1)
-		return fail(t, "an end of a wrong form");
+		return fail(t, "the answer has a malformed end");
 	if (m.code == 0)
 		return CTL_DONE;
 	*t->why = m.text.n > 0 ? str_dup(m.text) : xstrdup("refused");
@@ -215,7 +219,7 @@ read_answer(struct talk *t)
 		if (type == IPC_CTL_END)
 			return on_end(t, body);
 		if (type != IPC_CTL_ROW)
-			return fail(t, "a message that is no answer");
+			return fail(t, "the answer has an unexpected message");
 		if ((r = on_row(t, body)) != CTL_DONE)
 			break;
 		if (t->q->stop != NULL && *t->q->stop)
@@ -233,6 +237,8 @@ ctl_ask(const struct ctl_question *q, char **why)
 	*why = NULL;
 	t.in = buf_new(READ_BYTES);
 	r = open_socket(&t);
+	if (q->fd != NULL)
+		*q->fd = t.fd;
 	if (r == CTL_DONE)
 		r = send_question(&t);
 	if (r == CTL_DONE)

@@ -15,9 +15,9 @@
 enum ctl_result {
 	CTL_DONE,    /* answered, code 0 */
 	CTL_REFUSED, /* answered, another code; why is its text */
-	CTL_ABSENT,  /* nobody listens: no daemon runs; why says where */
+	CTL_ABSENT,  /* no daemon runs; why has the path */
 	CTL_SILENT,  /* the question was sent, and no answer came in time */
-	CTL_FAILED   /* cannot be reached, or no proper answer */
+	CTL_FAILED   /* cannot be reached, or no valid answer */
 };
 
 /* One row, a JSON object; valid until the function returns. */
@@ -27,11 +27,13 @@ struct ctl_question {
 	const char *path; /* conf->control_path */
 	const char *verb;
 	struct str args; /* a JSON object */
-	/* How long the other end may be silent; 0: for ever. */
+	/* How long the other end may be silent; 0: no limit. */
 	unsigned timeout_ms;
-	ctl_row on_row;   /* NULL: rows are not wanted */
-	void *arg;        /* of on_row */
-	const bool *stop; /* NULL, or: when true, that was enough */
+	ctl_row on_row;    /* NULL: rows are not wanted */
+	void *arg;         /* of on_row */
+	const bool *stop;  /* NULL, or: when true, enough has been read */
+	const char *scope; /* the only app that it may concern; NULL: any */
+	int *fd;           /* NULL, or: the connection, for on_row */
 };
 
 /*

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * delivery.c: `pusherctl webhook test|deliveries|retry|purge` and
- * `pusherctl verify-webhook`.  Requests are rows of the outbox, which this
- * reads and changes itself, daemon or not; the courier looks once a second
- * whether somebody has.
+ * delivery.c: `pusherctl webhook test|deliveries|retry|purge` and `pusherctl
+ * verify-webhook`.  Requests are rows of the outbox, which this file reads and
+ * changes itself, with or without a daemon; the courier checks for changes once
+ * a second.
  */
 
 #include <errno.h>
@@ -77,17 +77,23 @@ static int
 parse_query(const struct cmd *c, struct outbox_query *q)
 {
 	struct str text;
+	struct app a;
 	int r = CMD_OK;
 
 	q->state = -1;
-	if (c->nargs > 0)
+	if (c->nargs > 0) {
 		r = cmd_webhook_number(c, c->args[0], &q->endpoint);
+	} else if (c->scope != NULL &&
+	    (r = cmd_read_app(c, c->scope, &a)) == CMD_OK) {
+		q->app = a.num;
+		app_clear(&a);
+	}
 	if (r != CMD_OK || c->nargs < 2)
 		return r;
 	text = str_of(c->args[1]);
 	text = str_from(text, (size_t)(str_find(text, '-') + 1));
 	if (str_to_u64(text, INT64_MAX, &q->id) == -1 || q->id == 0)
-		return cmd_usage(c, "\"%s\" is no delivery", c->args[1]);
+		return cmd_usage(c, "\"%s\" is not a delivery", c->args[1]);
 	return CMD_OK;
 }
 
@@ -339,7 +345,7 @@ cmd_verify_webhook(struct cmd *c)
 		app_clear(&a);
 		return CMD_FAILED;
 	}
-	/* The old key signs as long as it counts. */
+	/* The old key signs while it is valid. */
 	old = app_has_old_key(&a, (uint64_t)time(NULL)) &&
 	    is_signed(a.old_secret, buf_str(b), c->args[1]);
 	valid = old || is_signed(a.secret, buf_str(b), c->args[1]);

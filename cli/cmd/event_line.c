@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * event_line.c: prints events one by one: for people a line with the time,
- * for programs one JSON object a line.  Every line is flushed: somebody waits
- * for it.  Bytes from outside never reach a terminal unescaped.
+ * event_line.c: prints events one by one: for people a line with the time, for
+ * programs one JSON object a line.  Every line is flushed, because its reader
+ * waits for it.  Bytes from outside never reach a terminal unescaped.
  */
 
 #include "cli/cmd/event_line.h"
@@ -34,7 +34,8 @@ event_filter_init(struct event_filter *f, const struct cmd *c)
 	if (r != 0) {
 		regerror(r, &f->grep, why, sizeof(why));
 		return cmd_usage(c,
-		    "--grep: \"%s\" is no regular expression: %s", grep, why);
+		    "--grep: \"%s\" is not a regular expression: %s", grep,
+		    why);
 	}
 	f->has_grep = true;
 	return CMD_OK;
@@ -112,6 +113,10 @@ put_json(const struct event_line *l, struct str channel, struct str event,
 	json_object_open(&w);
 	json_key(&w, "time_ms");
 	json_put_u64(&w, l->time_ms);
+	if (l->pos != 0) {
+		json_key(&w, "pos");
+		json_put_u64(&w, l->pos);
+	}
 	put_member(&w, "kind", l->kind);
 	put_member(&w, "app", l->app);
 	put_member(&w, "channel", channel);
@@ -169,7 +174,7 @@ event_line_put(struct event_filter *f, const struct event_line *l, bool json)
 		else
 			put_text(l, channel, event, data);
 		fflush(stdout);
-		/* An error: nobody reads it any more. */
+		/* An error: there is no reader any more. */
 		f->done = ++f->n == f->limit || ferror(stdout) != 0;
 	}
 	for (size_t i = 0; i < 3; i++)

@@ -3,8 +3,8 @@
 #define CLI_CMD_EVENT_LINE_H
 
 /*
- * Events that a command prints as they come, one line each: what tail and
- * subscribe have in common.
+ * Events that a command prints as they come, one line each: shared by tail and
+ * subscribe.
  */
 
 #include <regex.h>
@@ -25,14 +25,15 @@ struct event_filter {
 };
 
 /*
- * From --events, --grep and --limit: CMD_OK, or CMD_USAGE after a message.
- * Then event_filter_clear() it.
+ * Reads --events, --grep and --limit: CMD_OK, or CMD_USAGE after a message.
+ * Call event_filter_clear() afterwards.
  */
 int event_filter_init(struct event_filter *, const struct cmd *);
 void event_filter_clear(struct event_filter *);
 
 struct event_line {
 	uint64_t time_ms;
+	uint64_t pos;         /* its number in the app's log; 0: none */
 	struct str app, kind; /* p == NULL: left out */
 	struct json frame;    /* {"event":…,"channel":…,"data":…} */
 	struct str channel;   /* when the frame names none */

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * explain_auth.c: `pusherctl explain-auth`: a request to the HTTP API, checked
- * as a worker checks it, with every check and not only the first that fails,
- * and with what was probably done instead.  Needs the database, not the
- * daemon.
+ * explain_auth.c: `pusherctl explain-auth`: checks a request to the HTTP API as
+ * a worker does, with every check and not only the first that fails, and names
+ * the probable mistake.  Needs the database, not the daemon.
  */
 
 #include "cli/cmd/explain_auth.h"
@@ -11,7 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "cli/cmd/explain.h"
+#include "shared/app/explain.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
@@ -68,7 +67,7 @@ read_apps(const struct cmd *c, struct apps *all)
 	return r;
 }
 
-/* The app whose id stands behind /apps/ in the path. */
+/* The app whose id stands after /apps/ in the path. */
 static const struct app *
 find_app(const struct cmd *c, const struct apps *all, struct str path)
 {
@@ -89,7 +88,7 @@ find_app(const struct cmd *c, const struct apps *all, struct str path)
 	return NULL;
 }
 
-/* The fault and, where it can be found out, how it came about. */
+/* The fault and, if it can be found out, its cause. */
 static void
 put_check(struct out *o, const struct explain *e, enum api_auth_part part)
 {

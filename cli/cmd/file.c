@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * file.c: what commands need besides pusherd: a file read whole, and a
- * word as the shell wants it.  Errors go to stderr.
+ * file.c: shared by commands, without pusherd: a file read whole, and a word
+ * quoted for the shell.  Errors go to stderr.
  */
 
 #include <errno.h>

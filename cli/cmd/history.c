@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * history.c: minutes and hours as rows with rates, the busiest of each kind
- * marked, and a table of these.  Owns what it was given; knows nothing of
- * where it comes from.  Must never call something a rate that is not divided
- * by the seconds that were counted.
+ * marked, and a table of these.  Owns the rows; does not know their source.
+ * Must never call a value a rate that is not divided by the seconds that were
+ * counted.
  */
 
 #include "cli/cmd/history.h"
@@ -15,8 +15,8 @@
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
-/* The values of a minute: counters, and after them two that are not. */
-enum kept {
+/* The values of a minute: counters, and then two that are none. */
+enum value {
 	OPENED,
 	CLOSED,
 	REFUSED,
@@ -32,9 +32,9 @@ enum kept {
 	NCOUNTERS,
 	CONNECTIONS = NCOUNTERS,
 	TURN_MAX,
-	NKEPT
+	NVALUES
 };
-static const char *const kept_keys[NKEPT] = { "opened", "closed", "refused",
+static const char *const value_keys[NVALUES] = { "opened", "closed", "refused",
 	"slow", "messages_in", "messages_out", "bytes_in", "bytes_out",
 	"published", "delivered", "api", "cpu_us", "connections",
 	"turn_max_us" };
@@ -43,14 +43,14 @@ static const char *const kept_keys[NKEPT] = { "opened", "closed", "refused",
 	"time connections opened closed refused slow in_per_s out_per_s " \
 	"bytes_in_per_s bytes_out_per_s published_per_s delivered_per_s " \
 	"api_per_s cpu_percent turn_max_ms peak_of"
-/* In JSON, the counts as they are, too. */
+/* In JSON, also the plain counts. */
 #define HISTORY_COUNTS \
 	" seconds messages_in messages_out bytes_in bytes_out published " \
 	"delivered api cpu_ms"
 
-/* Values of which the peak is marked; CPU is that of all processes. */
+/* Values whose peak is marked; CPU is that of all processes. */
 static const struct {
-	enum kept kept;
+	enum value value;
 	const char *name, *per_s;
 } peaks[] = {
 	{ CONNECTIONS, "connections", "connections" },
@@ -65,7 +65,7 @@ static const struct {
 };
 
 struct period {
-	uint64_t time, seconds, v[NKEPT];
+	uint64_t time, seconds, v[NVALUES];
 };
 
 /* Rows come by time, unless the clock was put back in between. */
@@ -101,23 +101,25 @@ history_on_row(void *arg, struct json row)
 	p = period_of(all, time);
 	p->seconds += row_u64(row, "seconds");
 	for (i = 0; i < NCOUNTERS; i++)
-		p->v[i] += row_u64(row, kept_keys[i]);
-	for (; i < NKEPT; i++)
-		p->v[i] = MAX(p->v[i], row_u64(row, kept_keys[i]));
+		p->v[i] += row_u64(row, value_keys[i]);
+	for (; i < NVALUES; i++)
+		p->v[i] = MAX(p->v[i], row_u64(row, value_keys[i]));
 }
 
-/* Per second, or the value itself when it is no counter. */
+/* Per second, or the value itself if it is no counter. */
 static double
-rate_of(const struct period *p, enum kept k)
+rate_of(const struct period *p, enum value k)
 {
 	uint64_t seconds = k == CONNECTIONS || k == TURN_MAX ? 1 : p->seconds;
 
 	return (double)p->v[k] / (double)MAX(seconds, 1);
 }
 
-/* The one with the most, the first of several; all->n: there is nothing. */
+/*
+ * The row with the highest value, the first of several; all->n: there is none.
+ */
 static size_t
-peak_of(const struct history_rows *all, enum kept k)
+peak_of(const struct history_rows *all, enum value k)
 {
 	size_t at = all->n, i;
 
@@ -141,7 +143,7 @@ put_counts(struct out *o, const struct period *p)
 
 	out_num(o, "seconds", p->seconds);
 	for (i = IN; i < CPU; i++)
-		out_num(o, kept_keys[i], p->v[i]);
+		out_num(o, value_keys[i], p->v[i]);
 	out_num(o, "cpu_ms", p->v[CPU] / 1000);
 }
 
@@ -161,9 +163,9 @@ put_period(struct out *o, const struct period *p, const char *marks)
 	out_time(o, "time", p->time * 1000, false);
 	out_num(o, "connections", p->v[CONNECTIONS]);
 	for (i = OPENED; i <= SLOW; i++)
-		out_num(o, kept_keys[i], p->v[i]);
+		out_num(o, value_keys[i], p->v[i]);
 	for (; i < CPU; i++) {
-		uint64_t rate = (uint64_t)(rate_of(p, (enum kept)i) + 0.5);
+		uint64_t rate = (uint64_t)(rate_of(p, (enum value)i) + 0.5);
 
 		if (i == BYTES_IN || i == BYTES_OUT)
 			out_bytes(o, rates[i], rate);
@@ -185,7 +187,7 @@ history_put(const struct history_rows *all, struct out *o)
 	char marks[128];
 
 	for (k = 0; k < nitems(peaks); k++)
-		at[k] = peak_of(all, peaks[k].kept);
+		at[k] = peak_of(all, peaks[k].value);
 	out_table_order(o,
 	    "time connections out_per_s bytes_out_per_s published_per_s "
 	    "cpu_percent turn_max_ms peak_of in_per_s delivered_per_s opened "
@@ -216,15 +218,15 @@ history_put_peaks(const struct history_rows *all, struct out *o)
 
 	out_table_open(o, "peaks", "peak value average time cpu_percent");
 	for (k = 0; k < nitems(peaks); k++) {
-		at = peak_of(all, peaks[k].kept);
+		at = peak_of(all, peaks[k].value);
 		if (peaks[k].per_s == NULL || at == all->n)
 			continue;
 		for (sum = 0, i = 0; i < all->n; i++)
-			sum += rate_of(&all->v[i], peaks[k].kept);
+			sum += rate_of(&all->v[i], peaks[k].value);
 		out_row_open(o);
 		out_text(o, "peak", peaks[k].per_s);
 		out_num(o, "value",
-		    (uint64_t)(rate_of(&all->v[at], peaks[k].kept) + 0.5));
+		    (uint64_t)(rate_of(&all->v[at], peaks[k].value) + 0.5));
 		out_num(o, "average", (uint64_t)(sum / (double)all->n + 0.5));
 		out_time(o, "time", all->v[at].time * 1000, false);
 		if (all->v[at].v[CPU] == 0) /* of an app nobody knows */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * import.c: `pusherctl app import`.  Says of every field of every app
- * what becomes of it, and writes all apps in one transaction or none: an
- * error in one app, or an id that exists, ends it before anything is written.
- * Webhooks are added to those that an app has; equal ones are not added twice.
+ * import.c: `pusherctl app import`.  Reports for every field of every app how
+ * it is handled, and writes all apps in one transaction or none: an error in
+ * one app, or an id that exists, ends it before anything is written.  Webhooks
+ * are added to those of the app; equal ones are not added twice.
  */
 
 #include <errno.h>
@@ -99,7 +99,7 @@ compare_hook(void *arg, const struct webhook *h)
 	return s->found;
 }
 
-/* Has the app num one that is equal?  1, 0, or -1 after a message. */
+/* Does the app num have an equal one?  1, 0, or -1 after a message. */
 static int
 has_hook(struct appdb *db, uint32_t num, const struct webhook *h)
 {
@@ -134,7 +134,7 @@ store_hooks(
 	return CMD_OK;
 }
 
-/* Writes one app, or only says what is in its way (write false). */
+/* Writes one app, or only reports obstacles (write false). */
 static int
 store_app(
     const struct cmd *c, struct appdb *db, struct import_app *of, bool write)
@@ -216,7 +216,7 @@ compare_hooks(struct changes *ch, struct appdb *db, uint32_t num,
 	return CMD_OK;
 }
 
-/* One app against the database; db NULL: there is none. */
+/* Compares one app with the database; db NULL: there is none. */
 static int
 compare_app(struct changes *ch, struct appdb *db, const struct import_app *a)
 {
@@ -271,8 +271,8 @@ store_apps(const struct cmd *c, struct appdb *db, struct import *im, bool write)
 }
 
 /*
- * Only what --dry-run may do: read a database if there is one, and say how
- * the apps differ from those in it.
+ * For --dry-run: reads a database if there is one, and reports how the apps
+ * differ from those in it.
  */
 static int
 check_only(const struct cmd *c, struct import *im)
@@ -342,6 +342,7 @@ static const struct {
 	const char *name;
 	int (*read)(struct str text, struct import *, char **why);
 } sources[] = {
+	{ "pusherd", import_pusherd },
 	{ "soketi", import_soketi },
 	{ "sockudo", import_sockudo },
 	{ "reverb", import_reverb },
@@ -358,14 +359,15 @@ cmd_app_import(struct cmd *c)
 	int r;
 
 	if (from == NULL)
-		return cmd_usage(
-		    c, "--from is missing: --from soketi, sockudo or reverb");
+		return cmd_usage(c,
+		    "--from is missing: --from pusherd, soketi, sockudo or "
+		    "reverb");
 	while (i < nitems(sources) && strcmp(from, sources[i].name) != 0)
 		i++;
 	if (i == nitems(sources))
 		return cmd_usage(c,
-		    "cannot import from \"%s\", only from soketi, sockudo "
-		    "and reverb",
+		    "cannot import from \"%s\", only from pusherd, soketi, "
+		    "sockudo and reverb",
 		    from);
 	b = cmd_read_file(c->args[0], FILE_MAX);
 	if (b == NULL)

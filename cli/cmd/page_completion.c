@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * page_completion.c: bash completion of pusherctl and pusherd, from the table
- * of commands and the lists of options and settings.  The script needs no
- * other file and asks no daemon.  Writes only to the stream it is given.
+ * of commands and the lists of options and settings.  The script needs no other
+ * file and asks no daemon.  Writes only to the given stream.
  */
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "cli/cmd/cmd.h"
@@ -21,14 +20,14 @@ static const char head[] = "# SPDX-License-Identifier: MIT\n"
 #define CONF_UINT(name, def, min, max, help) " " #name
 #define CONF_ENUM(name, def, choices, help) " " #name
 #define CONF_BOOL(name, def, help) " " #name
-static const char conf_names[] =
+const char page_conf_names[] =
 #include "shared/conf/conf_options.def"
     ;
 
 #define APP_UINT(field, def, min, max, help) " " #field
 #define APP_BOOL(field, def, help) " " #field
 #define APP_TEXT(field, def, help) " " #field
-static const char setting_names[] = " name"
+const char page_setting_names[] = " name"
 #include "shared/app/app_settings.def"
     ;
 
@@ -144,9 +143,15 @@ is_first(const struct cmd_verb *verbs, size_t i)
 	return true;
 }
 
-/* Options with values, as patterns of a case; only those with files if so. */
-static void
-put_valued(FILE *f, const struct cmd_verb *verbs, size_t n, bool files)
+bool
+page_takes_file(const struct cmd_option *o)
+{
+	return o->arg != NULL && strstr(o->arg, "FILE") != NULL;
+}
+
+void
+page_put_valued(
+    FILE *f, const struct cmd_verb *verbs, size_t n, bool files, const char *by)
 {
 	const struct cmd_option *o;
 	bool any = false;
@@ -155,9 +160,9 @@ put_valued(FILE *f, const struct cmd_verb *verbs, size_t n, bool files)
 	for (i = 0; i < n; i++) {
 		for (o = verbs[i].options; o != NULL && o->name != NULL; o++) {
 			if (o->arg == NULL || strcmp(o->name, "set") == 0 ||
-			    (strstr(o->arg, "FILE") != NULL) != files)
+			    page_takes_file(o) != files)
 				continue;
-			fprintf(f, "%s--%s", any ? " | " : "", o->name);
+			fprintf(f, "%s--%s", any ? by : "", o->name);
 			any = true;
 		}
 	}
@@ -229,18 +234,18 @@ page_print_completion(FILE *f, const struct cmd_verb *verbs, size_t n)
 
 	fputs(head, f);
 	fprintf(f, "\n_pusherd_options='%s'\n_pusherd_settings='%s'\n",
-	    conf_names + 1, setting_names + 1);
+	    page_conf_names + 1, page_setting_names + 1);
 	fputs(helpers, f);
 	fputs("\t\t", f);
-	put_valued(f, verbs, n, false);
+	page_put_valued(f, verbs, n, false, " | ");
 	fputs(" | --set) ((i++)) ;;\n\t\t", f);
-	put_valued(f, verbs, n, true);
+	page_put_valued(f, verbs, n, true, " | ");
 	fputs(") ((i++)) ;;\n", f);
 	fputs(body, f);
 	fputc('\t', f);
-	put_valued(f, verbs, n, true);
+	page_put_valued(f, verbs, n, true, " | ");
 	fputs(") _pusherd_files \"$cur\"; return ;;\n\t", f);
-	put_valued(f, verbs, n, false);
+	page_put_valued(f, verbs, n, false, " | ");
 	fputs(") return ;;\n", f);
 	fputs(middle, f);
 	for (i = 0; i < n; i++) {

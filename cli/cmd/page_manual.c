@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * page_manual.c: the manual page pusherctl(8) from the table of commands.
- * Knows no command by name.  Writes only to the stream it is given.
+ * Knows no command by name.  Writes only to the given stream.
  */
 
 #include <stdlib.h>
@@ -123,7 +123,7 @@ put_option(FILE *f, const struct cmd_option *o)
 	fputc('\n', f);
 }
 
-/* Each line begins again at its indent, and wraps there if it must. */
+/* Each line starts at its indent, and wraps there if necessary. */
 static void
 put_lines(FILE *f, const char *text)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * page_metrics.c: the page about the metrics (etc/doc/metrics.md), from the
- * table of which GET /metrics is made.  Knows no metric by name.  Writes only
- * to the stream it is given.
+ * table that GET /metrics uses.  Knows no metric by name.  Writes only to the
+ * given stream.
  */
 
 #include "cli/cmd/page.h"

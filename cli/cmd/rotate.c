@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rotate.c: `pusherctl app rotate-key`: a new key and secret, while those
- * before stay valid for an overlap in which applications are moved.  An app
- * has two keys at most: a second rotation has to wait, or end the old key.
- * The daemon ends it in time; nothing has to be typed for that.
+ * rotate.c: `pusherctl app rotate-key`: a new key and secret, while the
+ * previous ones stay valid for an overlap in which applications are changed.
+ * An app has two keys at most: a second rotation must wait, or end the old key.
+ * The daemon ends the old key in time without another command.
  */
 
 #include <inttypes.h>
@@ -22,7 +22,7 @@
 
 const struct cmd_option cmd_app_rotate_options[] = {
 	{ "overlap", "SECONDS",
-	    "for which the old key counts, too (86400; 0: it ends now)" },
+	    "for which the old key stays valid (86400; 0: it ends now)" },
 	{ "finish", NULL, "make no new key: only end the old one, now" },
 	{ NULL, NULL, NULL },
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sign.c: `pusherctl sign`: what an application's auth endpoint answers,
- * for a channel or for a sign-in (Pusher documentation, "Authorizing users",
+ * sign.c: `pusherctl sign`: the answer of an application's auth endpoint, for a
+ * channel or for a sign-in (Pusher documentation, "Authorizing users",
  * "Authenticating users").  Needs the database, not the daemon.  Must never
  * print a secret.
  */
@@ -61,7 +61,7 @@ check_object(const struct cmd *c, const char *what, const char *text)
 	const char *err;
 
 	if (json_parse(str_of(text), &v, &err) == -1)
-		return cmd_usage(c, "%s is no JSON: %s", what, err);
+		return cmd_usage(c, "%s is not JSON: %s", what, err);
 	if (v.kind != JSON_OBJECT)
 		return cmd_usage(c, "%s has to be a JSON object", what);
 	return CMD_OK;
@@ -74,14 +74,13 @@ check(const struct cmd *c, const struct app *a)
 
 	if (!socket_id_is_valid(str_of(c->args[1])))
 		return cmd_usage(c,
-		    "\"%s\" is no socket id: digits, a dot, digits",
+		    "\"%s\" is not a socket id: digits, a dot, digits",
 		    c->args[1]);
 	if (user != NULL)
 		return check_object(c, "--user", user);
 	if (!channel_name_is_valid(
 		str_of(c->args[2]), a->max_channel_name_length))
-		return cmd_usage(
-		    c, "\"%s\" is no name of a channel", c->args[2]);
+		return cmd_usage(c, "\"%s\" is not a channel name", c->args[2]);
 	if ((channel_flags(str_of(c->args[2])) & CHANNEL_PRIVATE) == 0)
 		return cmd_usage(c,
 		    "\"%s\" is a public channel: it needs no signature",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * snippet.c: the text of each snippet.  Every credential is quoted by the
- * rules of the language it stands in, because a secret may have any
- * character.  Nothing is looked up here.
+ * snippet.c: the text of each snippet.  Every credential is quoted by the rules
+ * of its language, because a secret may have any character.  Nothing is looked
+ * up here.
  */
 
 #include "cli/cmd/snippet.h"
@@ -33,7 +33,7 @@ quote(const char *text)
 	return s;
 }
 
-/* "text" for a .env file, quoted only when it must be; free(3) it. */
+/* "text" for a .env file, quoted only if necessary; free(3) it. */
 static char *
 quote_env(const char *text)
 {

@@ -17,7 +17,7 @@ struct snippet_values {
 	const char *host; /* for an URL: IPv6 in brackets */
 	unsigned port;
 	bool tls;         /* that is how clients have to come */
-	const char *self; /* how pusherctl was called, for the shell */
+	const char *self; /* the command line of pusherctl, for the shell */
 };
 
 struct snippet {

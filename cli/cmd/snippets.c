@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * snippets.c: `pusherctl app snippets`: where this server listens, and
- * the snippets filled in.  The address is what the running daemon wrote into
- * runtime_dir/listen (it may have been given port 0), else what the
- * configuration says.
+ * snippets.c: `pusherctl app snippets`: the address of this server, and the
+ * snippets filled in.  The address is the one that the running daemon wrote
+ * into runtime_dir/listen (port 0 may have become another), else that of the
+ * configuration.
  */
 
 #include <arpa/inet.h>
@@ -20,14 +20,14 @@
 
 #define LISTEN_FILE_MAX 65536
 
-/* How little a client of this kind can do with it. */
+/* How little a client can do with this listener; the lowest is best. */
 static unsigned
 rank(const struct listen_spec *l, bool tls)
 {
 	return (l->proxy_protocol ? 2u : 0u) + (l->tls != tls ? 1u : 0u);
 }
 
-/* The listener for clients whose address a client can be told, or -1. */
+/* The best listener for clients, or -1. */
 static ssize_t
 find_public(const struct conf *conf, bool tls)
 {
@@ -42,7 +42,7 @@ find_public(const struct conf *conf, bool tls)
 	return best;
 }
 
-/* Where the daemon listens with listener i: 0, or -1. */
+/* The address of listener i of the daemon: 0, or -1. */
 static int
 daemon_address(const struct conf *conf, size_t i, struct sock_addr *a)
 {
@@ -66,8 +66,8 @@ daemon_address(const struct conf *conf, size_t i, struct sock_addr *a)
 }
 
 /*
- * How a program on this machine names the address, for an URL; the address
- * of all interfaces becomes that of the loopback.  free(3) it.
+ * The address as a program on this machine uses it in a URL; the address of all
+ * interfaces becomes that of the loopback.  free(3) it.
  */
 static char *
 url_host(const struct sock_addr *a, unsigned *port)
@@ -127,7 +127,7 @@ note_app(void *arg, const struct app *a)
 	return 0;
 }
 
-/* The app that was named, or the first that there is. */
+/* The named app, or the first one. */
 static int
 find_app(const struct cmd *c, struct app *a)
 {
@@ -177,7 +177,7 @@ put_snippets(struct out *o, const struct snippet_values *v)
 	out_group_close(o);
 }
 
-/* A certificate is for a name, and clients have to ask for that. */
+/* A certificate is for a name, which clients must ask for. */
 static void
 name_host(const struct conf *conf, struct cmd_address *at)
 {

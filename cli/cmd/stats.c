@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * stats.c: `pusherctl stats` and `closes`: counters, the last minutes and
- * hours, why and after what time connections ended.  The daemon has the
+ * hours, and why and after what time connections ended.  The daemon has the
  * numbers; hours of the whole server are added up here from its minutes.
  */
 
@@ -19,6 +19,10 @@ const struct cmd_option cmd_stats_options[] = {
 	{ "minutes", "N",
 	    "the last N minutes, a row for each (1440; an app: 60)" },
 	{ "hours", "N", "the last N hours, a row for each (24)" },
+	{ "since", "TIME", "from the file of statistics: 30m, 12h, 7d (24h)" },
+	{ "step", "1m|1h|1d",
+	    "a row for each; minutes reach back 48 hours (1h)" },
+	{ "csv", NULL, "all columns, separated by commas" },
 	{ NULL, NULL, NULL },
 };
 const struct cmd_option cmd_closes_options[] = {
@@ -62,7 +66,8 @@ static const char record_members[] =
     "bytes_in:bytes bytes_out:bytes " PUBLISHED "delivered=deliveries "
     "api=api_2xx+api_4xx+api_5xx api_errors=api_4xx+api_5xx subscribes slow "
     "auth_api auth_subscribe auth_signin limited_client limited_api "
-    "limited_auth";
+    "limited_auth compressed_raw:bytes=packed_raw "
+    "compressed_sent:bytes=packed_sent confirmed_p50_us confirmed_p99_us";
 static const char code_columns[] = "code meaning closed refused",
 		  life_columns[] = "seconds closed";
 
@@ -177,6 +182,8 @@ cmd_stats(struct cmd *c)
 	uint64_t minutes = 0, hours = 0;
 	int r;
 
+	if (cmd_has(c, "since") || cmd_has(c, "step") || cmd_has(c, "csv"))
+		return cmd_over_time(c);
 	r = cmd_stats_count(c, "minutes", 0, MINUTES_MAX, &minutes);
 	if (r == CMD_OK)
 		r = cmd_stats_count(c, "hours", 0, HOURS_MAX, &hours);

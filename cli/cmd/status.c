@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * status.c: `pusherctl status`.  The broker sends one row about the
- * server, one for each worker and each certificate; a table can only be
- * printed when what is before it is complete, so rows are printed as they
- * come and the first of a kind opens its table.
+ * status.c: `pusherctl status`.  The broker sends one row about the server, one
+ * for each worker and each certificate; a table can only be printed when the
+ * part before it is complete, so rows are printed as they come and the first of
+ * a kind opens its table.
  */
 
 #include <stdio.h>
@@ -19,7 +19,7 @@
 static const char cert_columns[] =
     "certificate=name days_left expires:time sha256";
 
-/* How much of a limit is used. */
+/* The used part of a limit. */
 struct limit {
 	char *what;
 	bool bytes;
@@ -34,7 +34,7 @@ struct status {
 	size_t nlimits;
 };
 
-/* Where it listens, as it has written it; "" when that cannot be read. */
+/* The daemon's own list of its addresses; "" when it cannot be read. */
 static void
 put_addresses(const struct status *s)
 {
@@ -60,7 +60,7 @@ put_server(const struct status *s, struct json row)
 	struct out *o = s->out;
 
 	out_record_open(o, "server");
-	out_members(o, row, "version uptime:seconds pid");
+	out_members(o, row, "version state_version uptime:seconds pid");
 	put_addresses(s);
 	out_members(o, row, "workers connections channels apps events");
 	out_record_close(o);
@@ -121,7 +121,7 @@ add_limit(struct status *s, struct json row)
 	s->limits[s->nlimits++] = l;
 }
 
-/* The one that is hit first comes first. */
+/* The limit that is nearest comes first. */
 static int
 by_nearness(const void *x, const void *y)
 {

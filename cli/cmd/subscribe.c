@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * subscribe.c: `pusherctl subscribe`: a client in the terminal.  It comes
- * through the front door, a WebSocket like every other client's, and signs
- * with the app's secret from the database what has to be signed.  It goes on
- * until the server closes it or somebody ends it.
+ * subscribe.c: `pusherctl subscribe`: a client in the terminal.  It connects by
+ * WebSocket like every other client, and signs with the app's secret from the
+ * database.  It runs until the server closes it or the user ends it.
  */
 
 #include <stdlib.h>
@@ -105,7 +104,7 @@ subscribe(struct session *s, const char *channel)
 	return r;
 }
 
-/* The greeting: now it is known what has to be signed. */
+/* After the greeting the texts to sign are known. */
 static int
 on_greeting(struct session *s, struct json frame)
 {
@@ -124,7 +123,7 @@ on_greeting(struct session *s, struct json frame)
 	return CMD_OK;
 }
 
-/* Something is wrong: said, and the end unless every channel was there. */
+/* Prints an error; ends unless every channel is subscribed. */
 static int
 on_error(struct session *s, struct json frame)
 {
@@ -208,12 +207,12 @@ check(const struct cmd *c, const struct app *a)
 		    "--resume is an id of 16 to 64 characters of A-Z a-z 0-9 "
 		    "_ -");
 	if (info != NULL && json_parse(str_of(info), &v, &err) == -1)
-		return cmd_usage(c, "--info is no JSON: %s", err);
+		return cmd_usage(c, "--info is not JSON: %s", err);
 	for (size_t i = 1; i < c->nargs; i++) {
 		if (!channel_name_is_valid(
 			str_of(c->args[i]), a->max_channel_name_length))
 			return cmd_usage(
-			    c, "\"%s\" is no name of a channel", c->args[i]);
+			    c, "\"%s\" is not a channel name", c->args[i]);
 		if ((channel_flags(str_of(c->args[i])) & CHANNEL_PRESENCE) &&
 		    !cmd_has(c, "user"))
 			return cmd_usage(c,

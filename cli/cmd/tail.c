@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tail.c: `pusherctl tail`: events as they pass the broker.  Filters
- * are applied here, so that the broker only has to compare an app and a
- * channel; when this end is too slow the broker leaves events out and says how
- * many.
+ * tail.c: `pusherctl tail`: events as they pass the broker.  Filters are
+ * applied here, so that the broker only has to compare an app and a channel; if
+ * this end is too slow the broker drops events and reports how many.
  */
 
 #include <inttypes.h>
@@ -90,6 +89,7 @@ on_row(void *arg, struct json row)
 	if (l.frame.kind != JSON_OBJECT ||
 	    json_u64(json_get(row, S("time_ms")), UINT64_MAX, &l.time_ms) == -1)
 		return;
+	json_u64(json_get(row, S("pos")), UINT64_MAX, &l.pos);
 	l.kind = text(row, S("type"), &tmp[0]);
 	l.app = text(row, S("app"), &tmp[1]);
 	l.channel = text(row, S("channel"), &tmp[2]);
@@ -102,22 +102,13 @@ on_row(void *arg, struct json row)
 static int
 read_since(const char *text, uint64_t *ms)
 {
-	static const struct {
-		char letter;
-		uint64_t seconds;
-	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
-	size_t n = strlen(text);
-	uint64_t v;
+	uint64_t seconds;
 
-	if (n < 2 || str_to_u64(str_make(text, n - 1), 1000 * 86400, &v) == -1)
+	if (cmd_read_span(text, &seconds) == -1)
 		return -1;
-	for (size_t i = 0; i < nitems(units); i++)
-		if (text[n - 1] == units[i].letter) {
-			*ms = clock_ms(CLOCK_REALTIME);
-			*ms -= MIN(*ms - 1, v * units[i].seconds * 1000);
-			return 0;
-		}
-	return -1;
+	*ms = clock_ms(CLOCK_REALTIME);
+	*ms -= MIN(*ms - 1, seconds * 1000);
+	return 0;
 }
 
 int

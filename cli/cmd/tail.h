@@ -9,7 +9,7 @@ extern const struct cmd_option cmd_subscribe_options[];
 extern const struct cmd_option cmd_channel_options[];
 
 int cmd_tail(struct cmd *);
-/* The newest events of a channel, as tail prints them. */
+/* Prints the newest events of a channel as tail does. */
 int cmd_channel_events(struct cmd *);
 int cmd_subscribe(struct cmd *);
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * top.c: `pusherctl top`: rates of the server, its workers and its busiest
- * apps, from two readings of the daemon's counters (top.c).  On a terminal it
- * goes on until q or Ctrl-C, on a screen of its own, and keys choose the order
- * of the apps; into a pipe, and with -j, it is one snapshot.
- *
- * Must always leave the terminal as it was, and never write more lines or
- * longer ones than it has.
+ * apps, from two readings of the daemon's counters (top_rates.c).  On a
+ * terminal it runs until q or Ctrl-C, on a screen of its own, and keys choose
+ * the order of the apps; into a pipe, and with -j, it is one snapshot.  Must
+ * always restore the terminal, and never write more lines or longer ones than
+ * it has.
  */
 
 #include <errno.h>
@@ -263,7 +262,7 @@ put_cut(struct buf *line, unsigned columns, const char *end)
 	buf_unref(line);
 }
 
-/* "1.2k", as the tables have it. */
+/* "1.2k", as in tables. */
 static void
 add_number(
     struct buf **b, const char *before, uint64_t n, bool bytes, const char *end)
@@ -359,7 +358,7 @@ draw(const struct screen *s)
 	fflush(stdout);
 }
 
-/* A key was pressed: false when it ends. */
+/* Handles a key: false when it ends the command. */
 static bool
 on_key(struct screen *s, char key)
 {
@@ -374,8 +373,8 @@ on_key(struct screen *s, char key)
 }
 
 /*
- * Waits; false when it shall end.  s: draws again after a key and when the
- * size has changed; NULL: there is no screen.
+ * Waits; false at the end.  s: draws again after a key and when the size has
+ * changed; NULL: there is no screen.
  */
 static bool
 wait_seconds(struct screen *s, uint64_t seconds)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * top_rates.c: readings of the daemon's counters, and rates out of two of them.
- * The daemon counts anyway: being asked for them costs it next to nothing. Owns
- * the readings; prints nothing.
+ * top_rates.c: readings of the daemon's counters, and rates from two of them.
+ * The daemon counts in any case, so that a reading costs it next to nothing.
+ * Owns the readings; prints nothing.
  */
 
 #include "cli/cmd/top_rates.h"

@@ -2,7 +2,7 @@
 #ifndef CLI_CMD_TOP_RATES_H
 #define CLI_CMD_TOP_RATES_H
 
-/* The daemon's counters at two moments, and what they grow by in a second. */
+/* The daemon's counters at two moments, and their growth in a second. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,7 +50,7 @@ double top_clock(void);
 /* The next reading; an enum cmd_exit. */
 int top_read(struct top *, const struct cmd *);
 void top_clear(struct top *);
-/* How much a counter of a line of the last reading has grown in a second. */
+/* The growth in a second of a counter of a line of the last reading. */
 uint64_t top_rate(const struct top *, const struct top_line *, enum top_field);
 size_t top_count(const struct top *, enum top_kind);
 

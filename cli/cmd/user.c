@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * user.c: `pusherctl users list|show|kick`: who is signed in (Pusher
- * documentation, "User authentication").  Members of presence channels are
- * shown by `channel show`; they need not be signed in.
+ * user.c: `pusherctl users list|show|kick`: signed-in users (Pusher
+ * documentation, "User authentication").  `channel show` lists the members of
+ * presence channels; they need not be signed in.
  */
 
 #include <stdlib.h>

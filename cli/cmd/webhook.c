@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * webhook.c: `pusherctl webhook add|list|show|set|remove`.  An endpoint is
- * a row in the database of the apps; like there, a change is one transaction
+ * webhook.c: `pusherctl webhook add|list|show|set|remove`.  An endpoint is a
+ * row in the database of the apps; as with apps, a change is one transaction
  * and then the running daemon is told.  Headers may hold secrets: their values
  * are shown only with --reveal.  The state of an endpoint is in the outbox,
- * daemon or not.
+ * with or without a daemon.
  */
 
 #include "cli/cmd/webhook.h"
@@ -63,6 +63,30 @@ put_record(struct out *o, const struct webhook *h, const char *app, bool reveal)
 
 /* ---- what was asked for ---- */
 
+/* Does it belong to the app to which this call is limited? */
+static int
+check_owner(const struct cmd *c, uint32_t num)
+{
+	struct appdb *db = cmd_open_db(c, APPDB_READ);
+	struct webhook h = { .num = 0 };
+	struct app a;
+	int r, found;
+
+	if (db == NULL)
+		return CMD_FAILED;
+	r = cmd_find_app(c, db, c->scope, &a);
+	if (r == CMD_OK) {
+		found = appdb_hooks_find(db, num, &h);
+		if (found != 1 || h.app != a.num)
+			r = cmd_fail(
+			    "there is no webhook %u in app %s", num, c->scope);
+		webhook_clear(&h);
+		app_clear(&a);
+	}
+	appdb_close(db);
+	return r;
+}
+
 int
 cmd_webhook_number(const struct cmd *c, const char *text, uint32_t *num)
 {
@@ -71,11 +95,11 @@ cmd_webhook_number(const struct cmd *c, const char *text, uint32_t *num)
 	*num = 0;
 	if (str_to_u64(str_of(text), UINT32_MAX, &n) == -1 || n == 0)
 		return cmd_usage(c,
-		    "\"%s\" is no number of a webhook; to see them: "
+		    "\"%s\" is not the number of a webhook; to see them: "
 		    "%s webhook list",
 		    text, c->self);
 	*num = (uint32_t)n;
-	return CMD_OK;
+	return c->scope == NULL ? CMD_OK : check_owner(c, *num);
 }
 
 static int
@@ -117,7 +141,7 @@ cmd_webhook_find(const struct cmd *c, struct appdb *db, const char *text,
 	return cmd_fail("the app of webhook %u: %s", num, appdb_error(db));
 }
 
-/* --header may be given several times; all of them replace those it had. */
+/* --header may be given several times; together they replace the old ones. */
 static int
 set_headers(const struct cmd *c, struct webhook *h, char **why)
 {
@@ -273,7 +297,7 @@ collect_health(void *arg, const struct outbox_health *h)
 	l->health[l->nhealth++] = *h;
 }
 
-/* A broken outbox is no reason to show no endpoints. */
+/* A broken outbox must not hide the endpoints. */
 static void
 look_at_outbox(struct listing *l)
 {

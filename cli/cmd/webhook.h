@@ -2,7 +2,7 @@
 #ifndef CLI_CMD_WEBHOOK_H
 #define CLI_CMD_WEBHOOK_H
 
-/* The commands of webhooks, and what their two files share. */
+/* Shared by the two files of the webhook commands. */
 
 #include "cli/cmd/cmd.h"
 #include "shared/pusher/webhook.h"

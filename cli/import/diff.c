@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * diff.c: compares two apps, field by field.  Owns nothing.  Must never
- * give away a secret, nor a part of one.
+ * diff.c: compares two apps, field by field.  Owns nothing.  Must never reveal
+ * a secret, nor a part of one.
  */
 
 #include "cli/import/diff.h"

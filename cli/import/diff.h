@@ -15,8 +15,8 @@ typedef void (*import_diff_fn)(
     void *arg, const char *setting, const char *from, const char *to);
 
 /*
- * Calls back for everything that `now` has otherwise than `old`, credentials
- * first, then the settings in the order of app_settings.def.  How many.
+ * Calls back for everything in `now` that differs from `old`, credentials
+ * first, then the settings in the order of app_settings.def.  Returns how many.
  */
 unsigned import_diff(
     const struct app *old, const struct app *now, import_diff_fn, void *arg);

@@ -2,7 +2,7 @@
 /*
  * dotenv.c: reads files of environment variables as Laravel's and Docker's
  * tools do: one variable a line, the last one of a name counts, values may be
- * quoted.  Variables of other programs are not looked at.
+ * quoted.  Variables of other programs are ignored.
  */
 
 #include "cli/import/dotenv.h"

@@ -15,8 +15,8 @@ struct cJSON;
  */
 char *dotenv_to_json(struct str text, const char *prefix, char **why);
 /*
- * The tree as text, and it is gone: it may hold secrets, so nothing of it is
- * left in memory but the text.
+ * Prints the tree as text and frees it; it may hold secrets, so the memory is
+ * wiped.
  */
 char *dotenv_finish(struct cJSON *);
 

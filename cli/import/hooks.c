@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hooks.c: the webhooks of an app of soketi or Sockudo.  An endpoint that we
- * cannot serve as it was served there (AWS Lambda, a filter that we do not
- * have, no event that we know) is left out, and a note says so: it must never
- * get more than it got before.  Values of headers may be secrets and must
- * never be shown.
+ * hooks.c: the webhooks of an app of soketi, Sockudo or pusherd.  An endpoint
+ * with features that pusherd lacks (AWS Lambda, an unknown filter, no known
+ * event) is omitted, and a note says so: it must never get more than it got
+ * before.  Values of headers may be secrets and must never be shown.
  */
 
 #include "cli/import/json.h"
@@ -46,7 +45,7 @@ leave_out(
 {
 	r->left_out = true;
 	note(r, IMPORT_IGNORED, member, value,
-	    xasprintf("%s: the webhook is left out", why));
+	    xasprintf("%s: the webhook is omitted", why));
 }
 
 static void
@@ -62,7 +61,7 @@ set(struct reading *r, const char *member, const char *option, struct json v)
 	free(s);
 }
 
-/* Unknown names are left out: no server of this kind sends such events. */
+/* Unknown names are omitted: servers of this kind send no such events. */
 static void
 read_events(struct reading *r, const char *member, struct json v)
 {
@@ -83,7 +82,7 @@ read_events(struct reading *r, const char *member, struct json v)
 			buf_printf(&list, "%s%s", list == NULL ? "" : " ", s);
 		else
 			note(r, IMPORT_IGNORED, member, s == NULL ? "" : s,
-			    xstrdup("there is no such event here"));
+			    xstrdup("pusherd has no such event"));
 		free(why);
 		why = NULL;
 		free(s);
@@ -115,7 +114,7 @@ read_header(
 /* The members of an endpoint and of its filter. */
 static const struct {
 	const char *name;
-	const char *option; /* ours, or NULL: see why */
+	const char *option; /* the name in pusherd, or NULL: see why */
 	const char *why;
 } known[] = {
 	{ "url", "url", NULL },
@@ -123,14 +122,17 @@ static const struct {
 	{ "channel_prefix", "channel-prefix", NULL },
 	{ "channel_name_ends_with", "channel-suffix", NULL },
 	{ "channel_suffix", "channel-suffix", NULL },
+	{ "channel_glob", "channel-glob", NULL },
+	{ "batch", "batch", NULL },
+	{ "enabled", "enabled", NULL },
 	{ "channel_pattern", NULL,
-	    "there is no such pattern here (webhook add --channel-glob)" },
+	    "pusherd has no such pattern (webhook add --channel-glob)" },
 	{ "channel_namespace", NULL,
-	    "there are no namespaces here (webhook add --channel-prefix)" },
+	    "pusherd has no namespaces (webhook add --channel-prefix)" },
 	{ "channel_namespaces", NULL,
-	    "there are no namespaces here (webhook add --channel-prefix)" },
-	{ "lambda", NULL, "AWS Lambda is not called from here" },
-	{ "lambda_function", NULL, "AWS Lambda is not called from here" },
+	    "pusherd has no namespaces (webhook add --channel-prefix)" },
+	{ "lambda", NULL, "pusherd does not call AWS Lambda" },
+	{ "lambda_function", NULL, "pusherd does not call AWS Lambda" },
 };
 
 static void read_members(struct reading *, const char *of, struct json obj);
@@ -170,10 +172,10 @@ read_member(struct reading *r, const char *of, const char *name, struct json v)
 	if (i < nitems(known))
 		leave_out(r, name, shown, known[i].why);
 	else if (strcmp(of, "filter") == 0)
-		leave_out(r, name, shown, "there is no such filter here");
+		leave_out(r, name, shown, "pusherd has no such filter");
 	else
 		note(r, IMPORT_IGNORED, name, shown,
-		    xstrdup("there is no counterpart here"));
+		    xstrdup("pusherd has no counterpart"));
 	free(shown);
 }
 
@@ -228,6 +230,8 @@ describe(const struct webhook *h)
 		buf_printf(&b, " channel-prefix=%s", h->prefix);
 	if (*h->suffix != '\0')
 		buf_printf(&b, " channel-suffix=%s", h->suffix);
+	if (*h->glob != '\0')
+		buf_printf(&b, " channel-glob=%s", h->glob);
 	while (rest.p != NULL) {
 		line = str_cut(&rest, '\n');
 		if (line.n == 0)
@@ -242,7 +246,7 @@ describe(const struct webhook *h)
 	return text;
 }
 
-/* Takes the endpoint that was read, or says why it does not. */
+/* Takes the endpoint, or notes the reason why not. */
 static void
 take(struct reading *r, size_t nerrors)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * import.c: what every kind of import shares: the notes about fields, the
+ * import.c: shared by every kind of import: the notes about fields, and the
  * check of the apps against each other.  Owns the apps and notes until
  * import_clear().  Nothing is written to the database here.
  */

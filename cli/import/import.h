@@ -2,7 +2,7 @@
 #ifndef CLI_IMPORT_IMPORT_H
 #define CLI_IMPORT_IMPORT_H
 
-/* Apps of other servers, turned into ours.  Pure. */
+/* Apps of other servers, turned into apps of pusherd.  Pure. */
 
 #include <stddef.h>
 
@@ -13,7 +13,7 @@
 enum import_result {
 	IMPORT_MAPPED,  /* note is "setting=value" */
 	IMPORT_IGNORED, /* note says why */
-	IMPORT_DEFAULT, /* not given, and our default differs; note: ours */
+	IMPORT_DEFAULT, /* not given, and pusherd's default (note) differs */
 	IMPORT_ERROR    /* note is a sentence */
 };
 
@@ -21,7 +21,7 @@ enum import_result {
 struct import_note {
 	enum import_result result;
 	char *field;
-	char *value; /* as it was given; secrets are masked */
+	char *value; /* unchanged; secrets are masked */
 	char *note;
 };
 
@@ -40,19 +40,23 @@ struct import {
 };
 
 /*
- * soketi's apps: the JSON array of its array driver, a configuration file
- * with such an array (appManager.array.apps), or rows of its SQL table as
- * JSON (snake_case columns).  0, or -1 and *why (free(3) it) when the text
- * is nothing of that; errors inside an app are notes.
+ * soketi's apps: the JSON array of its array driver, a configuration file with
+ * such an array (appManager.array.apps), or rows of its SQL table as JSON
+ * (snake_case columns).  0, or -1 and *why (free(3) it) when the text is none
+ * of these; errors inside an app are notes.
  */
 int import_soketi(struct str text, struct import *, char **why);
 /* Sockudo's apps: JSON, TOML, or SOCKUDO_DEFAULT_APP_ variables. */
 int import_sockudo(struct str text, struct import *, char **why);
 /* Reverb's: JSON of config/reverb.php, or REVERB_APP_ variables (.env). */
 int import_reverb(struct str text, struct import *, char **why);
+/* pusherd's own: the output of `pusherctl app export`. */
+int import_pusherd(struct str text, struct import *, char **why);
 void import_clear(struct import *);
 
-/* Do both get the same events, at the same place and with the same headers? */
+/*
+ * Do both get the same events, at the same address and with the same headers?
+ */
 bool import_is_same_hook(const struct webhook *, const struct webhook *);
 
 /* For the readers of each kind. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json.c: reads apps of another server from JSON, by a table of its
- * fields, and says of every field what becomes of it.  Values may be numbers,
- * or text as SQL drivers and environments give them.  Nothing is written here;
- * a value that has no place with us is an error, never bent until it fits.
+ * json.c: reads apps of another server from JSON, by a table of its fields, and
+ * notes for every field how it is handled.  Values may be numbers, or text as
+ * from SQL drivers and environments.  Nothing is written here; a value that has
+ * no counterpart is an error and is never changed to fit.
  */
 
 #include "cli/import/json.h"
@@ -80,7 +80,7 @@ read_credential(struct reading *r)
 	if (secret && strcmp(s, "app-secret") == 0)
 		import_add_note(r->a, IMPORT_MAPPED, r->name, r->shown,
 		    xasprintf("secret: %s's published default, which "
-			      "everybody knows: replace it",
+			      "everyone knows: replace it",
 			r->from->name));
 	else
 		mapped(r, secret ? r->shown : s);
@@ -159,7 +159,7 @@ add_origin(struct buf **list, struct str origin)
 	buf_append(list, origin);
 }
 
-/* A list, or text with commas; "*" alone is what empty is with us. */
+/* A list, or text with commas; "*" alone becomes empty. */
 static void
 read_origins(struct reading *r)
 {
@@ -211,10 +211,27 @@ read_senders(struct reading *r)
 }
 
 static void
+read_setting(struct reading *r)
+{
+	bool truth = r->v.kind == JSON_TRUE || r->v.kind == JSON_FALSE;
+	char *s = truth ? xstrdup(r->v.kind == JSON_TRUE ? "on" : "off")
+			: import_scalar(r->v),
+	     *why = NULL;
+
+	if (s == NULL)
+		error(r, xasprintf("%s must be one value", r->name));
+	else if (app_set(&r->a->app, r->f->setting, s, &why) == -1)
+		error(r, why);
+	else
+		mapped(r, s);
+	free(s);
+}
+
+static void
 read_value(struct reading *r)
 {
 	if (r->v.kind == JSON_NULL && r->f->kind != IMPORT_CREDENTIAL) {
-		ignored(r, "null: our default stays");
+		ignored(r, "null: the default of pusherd stays");
 		return;
 	}
 	switch (r->f->kind) {
@@ -241,6 +258,9 @@ read_value(struct reading *r)
 		break;
 	case IMPORT_SENDERS:
 		read_senders(r);
+		break;
+	case IMPORT_SETTING:
+		read_setting(r);
 		break;
 	case IMPORT_NOTHING:
 		ignored(r, r->f->setting);
@@ -388,7 +408,7 @@ find_path(struct json v, struct str path)
 	return v;
 }
 
-/* The array of apps in what was given; JSON_NONE when there is none. */
+/* The array of apps in the text; JSON_NONE when there is none. */
 static struct json
 find_apps(const struct import_source *from, struct json v)
 {
@@ -417,11 +437,11 @@ import_json(struct str text, const struct import_source *from,
 	}
 	v = find_apps(from, v);
 	if (v.kind != JSON_ARRAY) {
-		*why =
-		    xasprintf("no array of apps: wanted [{\"id\":…,\"key\":…,"
-			      "\"secret\":…},…] or a %s configuration "
-			      "file with %s",
-			from->name, from->paths[0]);
+		*why = xasprintf(
+		    "not an array of apps: expected [{\"id\":…,\"key\":…,"
+		    "\"secret\":…},…] or a %s configuration "
+		    "file with %s",
+		    from->name, from->paths[0]);
 		return -1;
 	}
 	while (json_next(v, &pos, &app)) {

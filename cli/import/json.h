@@ -12,13 +12,14 @@ enum import_kind {
 	IMPORT_NAME,
 	IMPORT_ENABLED,
 	IMPORT_BOOL,
-	IMPORT_LIMIT, /* -1: no limit, which is 0 with us */
+	IMPORT_LIMIT, /* -1: no limit, which is 0 in pusherd */
 	IMPORT_NUMBER,
 	IMPORT_KILOBYTES,
 	IMPORT_WEBHOOKS,
 	IMPORT_ORIGINS, /* a list */
 	IMPORT_SENDERS, /* all, members, none */
-	IMPORT_NOTHING, /* has no counterpart: setting says why */
+	IMPORT_SETTING, /* a value of pusherd, in its unit */
+	IMPORT_NOTHING, /* has no counterpart: setting has the reason */
 	IMPORT_OBJECT   /* its members are fields of the app */
 };
 
@@ -28,14 +29,14 @@ enum import_kind {
 struct import_field {
 	const char *name, *other;
 	enum import_kind kind;
-	const char *setting; /* ours */
+	const char *setting; /* in pusherd */
 };
 
 struct import_source {
 	const char *name; /* of the server, for sentences */
 	const struct import_field *fields;
 	size_t n; /* at most IMPORT_FIELDS_MAX */
-	/* Where the array of apps may stand in a file; up to NULL. */
+	/* The possible places of the array of apps in a file; up to NULL. */
 	const char *const *paths;
 };
 

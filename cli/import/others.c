@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * others.c: the apps of Sockudo (JSON, TOML, or its environment for
- * one app) and of Reverb (.env, or config/reverb.php's array as JSON).  Names
- * and units: Sockudo's app.rs and options, Reverb's config/reverb.php.  What
- * is not JSON becomes JSON first; what is in a file for other programs is not
- * looked at.
+ * others.c: the apps of Sockudo (JSON, TOML, or its environment for one app)
+ * and of Reverb (.env, or config/reverb.php's array as JSON).  Names and units:
+ * Sockudo's app.rs and options, Reverb's config/reverb.php.  Other formats are
+ * converted to JSON first; parts of a file for other programs are ignored.
  */
 
 #include <stdlib.h>
@@ -17,8 +16,8 @@
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_slice.h"
 
-static const char always[] = "users may always sign in here";
-static const char none[] = "there is no counterpart here";
+static const char always[] = "users may always sign in";
+static const char none[] = "pusherd has no counterpart";
 
 static const struct import_field sockudo_fields[] = {
 	{ "id", NULL, IMPORT_CREDENTIAL, "id" },
@@ -67,7 +66,7 @@ static const struct import_field reverb_fields[] = {
 	    "for Laravel, not for the server: stays there" },
 	{ "allowed_origins", NULL, IMPORT_ORIGINS, "allowed_origins" },
 	{ "ping_interval", NULL, IMPORT_NOTHING,
-	    "a ping is sent after activity_timeout here" },
+	    "pusherd sends a ping after activity_timeout" },
 	{ "activity_timeout", NULL, IMPORT_NUMBER, "activity_timeout" },
 	{ "max_connections", NULL, IMPORT_LIMIT, "max_connections" },
 	{ "max_message_size", NULL, IMPORT_NUMBER, "max_event_bytes" },

@@ -38,7 +38,7 @@ static const struct import_field fields[] = {
 	{ "maxEventBatchSize", "max_event_batch_size", IMPORT_NUMBER,
 	    "max_batch_events" },
 	{ "enableUserAuthentication", "enable_user_authentication",
-	    IMPORT_NOTHING, "users may always sign in here" },
+	    IMPORT_NOTHING, "users may always sign in" },
 	{ "webhooks", NULL, IMPORT_WEBHOOKS, NULL },
 };
 

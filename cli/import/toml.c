@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * toml.c: reads configuration files of other servers into a cJSON tree and
- * writes that as JSON.  Depth and size are bounded; what is not understood is
- * an error with its line, so that nothing of a file is lost in silence.
+ * writes that as JSON.  Depth and size are bounded; an unknown form is an error
+ * with its line, so that nothing of a file is silently lost.
  */
 
 #include "cli/import/toml.h"
@@ -170,7 +170,7 @@ read_key(struct toml *t)
 	return s;
 }
 
-/* Notes in a table that no heading may name it any more. */
+/* Notes in a table that no later heading may name it. */
 static cJSON *
 complete(cJSON *table)
 {
@@ -247,7 +247,7 @@ is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* true, false, a number: kept as it is written. */
+/* true, false, a number: stored unchanged. */
 static cJSON *
 read_word(struct toml *t)
 {
@@ -257,7 +257,8 @@ read_word(struct toml *t)
 
 	for (; t->rest.n > 0 && strchr(" \t\r\n,]}#", peek(t)) == NULL;) {
 		if (n + 1 == sizeof(text)) {
-			fail(t, "a value that is no number and has no quotes");
+			fail(t,
+			    "a value that is not a number and has no quotes");
 			return NULL;
 		}
 		if (peek(t) == '_') {
@@ -275,7 +276,7 @@ read_word(struct toml *t)
 	strtod(text, &end);
 	if (n == 0 || *end != '\0' ||
 	    text[strspn(text, "0123456789.eE+-")] != '\0') {
-		fail(t, "a value that is no text, number, true or false");
+		fail(t, "a value that is not a text, number, true or false");
 		return NULL;
 	}
 	return cJSON_CreateRaw(text[0] == '+' ? text + 1 : text);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * value.c: values of other servers' configurations, which may be
- * numbers, or text as SQL drivers and environments give them.  Anything that is
- * not what it should be is told from what is, and never bent until it fits.
+ * value.c: values of other servers' configurations, which may be numbers, or
+ * text as from SQL drivers and environments.  An invalid value is detected and
+ * never changed to fit.
  */
 
 #include "cli/import/value.h"
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "shared/base/base.h"
+#include "shared/base/utf8.h"
 #include "shared/base/xmalloc.h"
 
 #define VALUE_SHOWN 60 /* bytes of a value in a note */
@@ -18,9 +19,8 @@
 char *
 import_value_text(struct json v)
 {
-	struct str s = v.raw;
+	struct str s = v.raw, shown;
 	char *tmp = NULL, *text;
-	size_t n;
 
 	/* A webhook may have passwords in it. */
 	if (v.kind == JSON_ARRAY || v.kind == JSON_OBJECT)
@@ -28,10 +28,9 @@ import_value_text(struct json v)
 		    v.kind == JSON_ARRAY ? "[\xe2\x80\xa6]" : "{\xe2\x80\xa6}");
 	if (v.kind == JSON_STRING && json_string(v, &s, &tmp) == -1)
 		s = v.raw;
-	n = MIN(s.n, VALUE_SHOWN);
-	while (n < s.n && n > 0 && ((unsigned char)s.p[n] & 0xc0) == 0x80)
-		n--;
-	text = xasprintf("%.*s%s", (int)n, s.p, n < s.n ? "\xe2\x80\xa6" : "");
+	shown = utf8_cut(s, VALUE_SHOWN);
+	text = xasprintf(
+	    "%.*s%s", STR_ARG(shown), shown.n < s.n ? "\xe2\x80\xa6" : "");
 	free(tmp);
 	return text;
 }

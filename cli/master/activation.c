@@ -51,8 +51,8 @@ activation_take(void)
 		int fd = ACTIVATION_FIRST + (int)i;
 
 		if (!is_listening(fd)) {
-			log_warnx("descriptor %d of the service manager is no "
-				  "listening socket: it is not used",
+			log_warnx("descriptor %d of the service manager is not "
+				  "a listening socket: it is not used",
 			    fd);
 			continue;
 		}

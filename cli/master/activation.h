@@ -2,7 +2,7 @@
 #ifndef CLI_MASTER_ACTIVATION_H
 #define CLI_MASTER_ACTIVATION_H
 
-/* Sockets that a service manager has made for us (sd_listen_fds(3)). */
+/* Sockets from a service manager (sd_listen_fds(3)). */
 
 #include <stddef.h>
 

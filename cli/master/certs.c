@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * certs.c: reads certificates and keys from their files, checks them by making
- * what a worker will make of them, and puts them where workers find them.
- * Owns the shared memory.  Watches the files by looking at them: whatever
- * writes certificates (certbot, a person, an orchestrator) need not tell us.
- *
- * A change counts once two looks have seen the same, so that a file which is
- * still being written, or a pair of which one half is new, is left alone.
- * Must never log a byte of a key.
+ * certs.c: reads certificates and keys from their files, tests them by making a
+ * worker's contexts, and publishes them to the workers.  Owns the shared
+ * memory.  Polls the files, because the programs that write certificates
+ * (certbot, a person, an orchestrator) need not notify the server.  A change
+ * counts when two polls have seen the same, so that an incomplete file, or a
+ * pair of which one half is new, is left alone.  Must never log a byte of a
+ * key.
  */
 
 #include "cli/master/certs.h"
@@ -26,7 +25,7 @@
 #include "shared/crypto/tls_set.h"
 #include "shared/crypto/tls_store.h"
 
-#define LOOK_MS 2000 /* between two looks at the files */
+#define LOOK_MS 2000 /* ms between two polls of the files */
 #define WARN_DAYS 21 /* before a certificate expires: once a day */
 #define MS_PER_S 1000
 
@@ -93,7 +92,7 @@ read_pair(struct buf **bundle, const struct conf *conf, size_t i, char **why)
 	return r;
 }
 
-/* Makes what a worker would make, to see whether it can be made. */
+/* Makes a worker's contexts as a test. */
 static int
 check(struct certs_loaded *l, const struct conf *conf, char **why)
 {
@@ -122,7 +121,7 @@ check(struct certs_loaded *l, const struct conf *conf, char **why)
 		free(reason);
 		return -1;
 	}
-	l->n = tls_set_facts(home.set, l->facts);
+	l->n = tls_set_info(home.set, l->info);
 	tls_set_free(home.set);
 	return 0;
 }
@@ -175,7 +174,7 @@ look_at(uint64_t h, const char *path)
 	return mix(h, (uint64_t)st.st_mtim.tv_nsec);
 }
 
-/* A number that is another one when any of the files is. */
+/* A number that changes when any of the files does. */
 static uint64_t
 look(const struct conf *conf)
 {
@@ -190,10 +189,10 @@ look(const struct conf *conf)
 
 /* ---- publishing ---- */
 
-static const struct cert_facts *
-first_to_expire(const struct cert_facts *v, size_t n)
+static const struct cert_info *
+first_to_expire(const struct cert_info *v, size_t n)
 {
-	const struct cert_facts *first = NULL;
+	const struct cert_info *first = NULL;
 
 	for (size_t i = 0; i < n; i++)
 		if (first == NULL || v[i].expires < first->expires)
@@ -201,12 +200,12 @@ first_to_expire(const struct cert_facts *v, size_t n)
 	return first;
 }
 
-/* Once a day near the end; the service goes on all the same. */
+/* Once a day near the end; the service continues all the same. */
 static void
 warn_of_expiry(struct certs *c)
 {
-	struct cert_facts all[CERT_MAX] = { 0 };
-	const struct cert_facts *f =
+	struct cert_info all[CERT_MAX] = { 0 };
+	const struct cert_info *f =
 	    first_to_expire(all, cert_board_get(c->board, all));
 	int64_t days;
 
@@ -235,9 +234,22 @@ certs_publish(
 {
 	c->loaded = c->tried = c->seen = look(conf);
 	c->warned_day = INT64_MAX;
-	cert_board_put(c->board, l->facts, l->n);
+	cert_board_put(c->board, l->info, l->n);
 	if (l->bundle != NULL) /* its size has been checked */
 		tls_store_put(c->store, buf_str(l->bundle));
+}
+
+int
+certs_map(struct certs *c, char **why)
+{
+	*c = (struct certs){ .warned_day = INT64_MAX };
+	/* Also without TLS: a reload may bring it. */
+	c->store = tls_store_map();
+	c->board = cert_board_map();
+	if (c->store != NULL && c->board != NULL)
+		return 0;
+	*why = xasprintf("no memory for certificates: %s", strerror(errno));
+	return -1;
 }
 
 int
@@ -245,15 +257,9 @@ certs_open(struct certs *c, const struct conf *conf, char **why)
 {
 	struct certs_loaded l;
 
-	*c = (struct certs){ .warned_day = INT64_MAX };
 	if (certs_load(&l, conf, why) == -1)
 		return -1;
-	/* Also without TLS: a reload may bring it. */
-	c->store = tls_store_map();
-	c->board = cert_board_map();
-	if (c->store == NULL || c->board == NULL) {
-		*why = xasprintf(
-		    "no memory for certificates: %s", strerror(errno));
+	if (certs_map(c, why) == -1) {
 		certs_forget(&l);
 		return -1;
 	}
@@ -263,11 +269,11 @@ certs_open(struct certs *c, const struct conf *conf, char **why)
 	return 0;
 }
 
-/* The files are new, and have been for two looks. */
+/* The files have changed, and two polls have seen the same. */
 static void
 read_again(struct certs *c, const struct conf *conf)
 {
-	const struct cert_facts *f;
+	const struct cert_info *f;
 	struct certs_loaded l;
 	char *why;
 
@@ -278,7 +284,7 @@ read_again(struct certs *c, const struct conf *conf)
 		return;
 	}
 	certs_publish(c, &l, conf);
-	if ((f = first_to_expire(l.facts, l.n)) != NULL)
+	if ((f = first_to_expire(l.info, l.n)) != NULL)
 		log_info("certificates read again: %zu, the first to expire is "
 			 "that of %s in %lld days sha256=%s",
 		    l.n, f->name,

@@ -4,12 +4,10 @@
 
 /*
  * The certificates that the configuration names: read and checked by the
- * master, handed to the workers through memory, read again when the files
- * change.
- *
- * A reload does certs_load() with the new configuration along with its other
- * checks, and certs_publish() once all of them have passed; workers take over
- * what was published within a second, or at once by tls_refresh().
+ * master, passed to the workers in memory, read again when the files change.  A
+ * reload calls certs_load() among its checks, and certs_publish() when all of
+ * them have passed; workers use the published certificates within a second, or
+ * at once by tls_refresh().
  */
 
 #include <stdbool.h>
@@ -23,16 +21,16 @@ struct cert_board;
 struct conf;
 struct tls_store;
 
-/* Certificates that were read and are good; certs_forget() wipes them. */
+/* Certificates that were read and are valid; certs_forget() wipes them. */
 struct certs_loaded {
 	struct buf *bundle; /* NULL: the configuration has none */
-	struct cert_facts facts[CERT_MAX];
+	struct cert_info info[CERT_MAX];
 	size_t n;
 };
 
 struct certs {
-	struct tls_store *store;  /* what workers inherit; NULL without TLS */
-	struct cert_board *board; /* what all may see */
+	struct tls_store *store;  /* inherited by workers; NULL without TLS */
+	struct cert_board *board; /* the public part */
 	/* The watch: what the files looked like when they were read. */
 	uint64_t loaded, tried, seen;
 	uint64_t look_ms;   /* of the last look at the files */
@@ -42,23 +40,25 @@ struct certs {
 
 /*
  * Reads and checks everything, publishes nothing: 0, or -1 and *why (free(3)
- * it) with the file and what is wrong.
+ * it) with the file and the fault.
  */
 int certs_load(struct certs_loaded *, const struct conf *, char **why);
 void certs_forget(struct certs_loaded *);
 
+/* Only the memory: 0, or -1 and *why. */
+int certs_map(struct certs *, char **why);
 /*
  * Makes the shared memory and publishes: before privileges are dropped, and
  * before there are children.  0, or -1 and *why.
  */
 int certs_open(struct certs *, const struct conf *, char **why);
-/* Hands them to the workers that are there and that will be. */
+/* Publishes them to the present and later workers. */
 void certs_publish(
     struct certs *, const struct certs_loaded *, const struct conf *);
 /*
- * To be called every now and then: has a file changed, does a ticket key have
- * to go, does one expire?  A new certificate that is bad is logged, and the
- * old one stays.
+ * Call it from time to time: checks for a changed file, an old ticket key, an
+ * expiring certificate.  A bad new certificate is logged, and the old one
+ * stays.
  */
 void certs_tick(struct certs *, const struct conf *, uint64_t now_ms);
 void certs_close(struct certs *);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * child.c: makes a process of the group and tells its story.  Between fork and
- * the role's main function a child gets its name, loses every descriptor that
- * is not its business, and has its signals put in order.  Owns the ready line
- * and the link of each child; what the group as a whole does is master.c.
+ * child.c: starts a process of the group and reports how it ended.  Between
+ * fork and the role's main function a child gets its name, closes every
+ * descriptor that it does not need, and sets up its signals.  Owns the ready
+ * line and the link of each child; master.c manages the whole group.
  */
 
 #include "cli/master/child.h"
@@ -59,8 +59,8 @@ child_name(const struct child *c, char *out, size_t cap)
  * The master has them blocked, and so they stay until the role has its
  * handlers: a child that is told to exit while it starts exits gracefully.
  */
-static void
-put_signals_in_order(void)
+void
+child_signals(void)
 {
 	static const int to_default[] = { SIGTERM, SIGQUIT, SIGCHLD, SIGALRM };
 	static const int to_ignore[] = { SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE,
@@ -71,7 +71,7 @@ put_signals_in_order(void)
 		proc_signal(to_default[i], SIG_DFL);
 	for (i = 0; i < nitems(to_ignore); i++)
 		proc_signal(to_ignore[i], SIG_IGN);
-	/* Ctrl-C reaches the whole group; the master says what to do. */
+	/* Ctrl-C reaches the whole group; only the master reacts. */
 	proc_signal(SIGINT, SIG_IGN);
 }
 
@@ -79,7 +79,7 @@ static void
 close_others(const struct master_start *start, const struct inherit *in)
 {
 	size_t n = 0, i;
-	int *keep = xcalloc(in->nlisten + 6, sizeof(*keep));
+	int *keep = xcalloc(in->nlisten + 7, sizeof(*keep));
 
 	for (i = 0; i < in->nlisten; i++)
 		keep[n++] = in->listen_fds[i];
@@ -87,10 +87,12 @@ close_others(const struct master_start *start, const struct inherit *in)
 		keep[n++] = in->broker_fd;
 	if (in->control_fd != -1)
 		keep[n++] = in->control_fd;
+	if (in->move_fd != 0)
+		keep[n++] = in->move_fd;
 	keep[n++] = in->life_fd;
 	keep[n++] = in->ready_fd;
 	keep[n++] = in->link_fd;
-	/* As long as one of us lives no new group may begin. */
+	/* While any process of the group lives, no new group may start. */
 	keep[n++] = start->lock_fd;
 	if (start->log.to_syslog)
 		log_to_stderr(); /* until the others are closed */
@@ -105,8 +107,10 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 	struct inherit in = { .conf = start->conf,
 		.slot = c->slot,
 		.room = c->room,
+		.several = c->several,
 		.broker_fd = -1,
 		.control_fd = -1,
+		.move_fd = c->move_fd,
 		.life_fd = life_fd,
 		.ready_fd = fds[0],
 		.link_fd = fds[1],
@@ -114,6 +118,7 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 		.master = start->usage,
 		.noted = start->noted,
 		.minute_log = start->minute_log,
+		.rules = start->rules,
 		.heartbeat = c->heartbeat };
 	char name[32];
 
@@ -132,7 +137,7 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 		    start->listen, c->slot, in.listen_fds, in.listen_ids);
 		in.tls = start->certs->store;
 	}
-	if (in.tls == NULL) /* keys are for those who serve with them */
+	if (in.tls == NULL) /* only workers need the keys */
 		tls_store_unmap(start->certs->store);
 	if (in.apps == NULL) /* there are secrets in it */
 		snapshot_unmap(start->apps);
@@ -143,7 +148,7 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 	if (start->log.to_syslog)
 		log_to_syslog();
 	proc_forget_capabilities();
-	put_signals_in_order();
+	child_signals();
 	if (c->is_courier)
 		exit(courier_main(&in));
 	exit(c->is_broker ? broker_main(&in) : worker_main(&in));
@@ -188,7 +193,7 @@ child_start(struct child *c, const struct master_start *start, int life_fd)
 
 	child_name(c, name, sizeof(name));
 	if (open_lines(ours, theirs) == -1) {
-		log_warn("%s: cannot make a line to it", name);
+		log_warn("%s: cannot make a socket to it", name);
 		start_later(c);
 		return;
 	}
@@ -209,7 +214,8 @@ child_start(struct child *c, const struct master_start *start, int life_fd)
 	c->link_fd = ours[1];
 	c->ready = false;
 	c->owes = 0;
-	c->tell_conf = c->tell_log = c->tell_link = c->replaced = false;
+	c->tell_conf = c->tell_log = c->tell_link = c->replaced = c->old =
+	    false;
 	c->started_ms = child_now_ms();
 	watchdog_begin(&c->watchdog, c->started_ms);
 }
@@ -268,7 +274,7 @@ child_is_late(const struct child *c)
 	return c->owes != 0 || (!c->ready && !c->retiring);
 }
 
-/* How it ended, for the log. */
+/* Describes how it ended, for the log. */
 static void
 describe(struct child *c, int status)
 {
@@ -280,7 +286,7 @@ describe(struct child *c, int status)
 		    "was killed by signal %d (%s)%s", sig, strsignal(sig),
 		    WCOREDUMP(status) ? ", core dumped" : "");
 	} else {
-		snprintf(c->ending, sizeof(c->ending), "left with exit code %d",
+		snprintf(c->ending, sizeof(c->ending), "exited with code %d",
 		    WEXITSTATUS(status));
 	}
 }

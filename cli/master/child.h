@@ -2,7 +2,7 @@
 #ifndef CLI_MASTER_CHILD_H
 #define CLI_MASTER_CHILD_H
 
-/* One place in the group, and the process that fills it at the moment. */
+/* One place in the group, and its present process. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,6 +19,7 @@ struct child {
 	pid_t pid;                  /* 0: none */
 	int ready_fd;               /* -1: has said it, or is gone */
 	int link_fd; /* our end (shared/ipc/fdpass.h); -1: none */
+	int move_fd; /* for the process to start: inherit.move_fd; or 0 */
 	bool ready;
 	unsigned deaths;     /* in a row */
 	uint64_t started_ms; /* while pid != 0 */
@@ -26,25 +27,29 @@ struct child {
 	uint64_t *heartbeat; /* the counter of this place */
 	struct watchdog watchdog;
 	unsigned room;   /* broker: slots that it has room for */
+	bool several;    /* workers: there are others; some may leave */
 	uint64_t owes;   /* the order it has not confirmed, or 0 */
-	char *failed;    /* what an order could not do there, or NULL */
-	bool tell_conf;  /* an order that it could not take yet */
+	char *failed;    /* what an order failed to do there, or NULL */
+	bool tell_conf;  /* an order that it could not receive yet */
 	bool tell_log;   /* likewise */
 	bool tell_link;  /* it waits for a link to the broker */
 	bool drained;    /* has sent its clients away */
 	bool retiring;   /* is not replaced */
-	bool replaced;   /* has been told to go, for another one */
+	bool old;        /* runs the program before this one */
+	bool replaced;   /* was told to exit, to be replaced */
 	char ending[96]; /* of the process before this one */
 };
 
 /* Milliseconds of a clock that never jumps. */
 uint64_t child_now_ms(void);
+/* In a forked process: resets the signals for a role. */
+void child_signals(void);
 /* "broker" or "worker 2". */
 void child_name(const struct child *, char *out, size_t cap);
 /*
  * Forks; in the new process it does not return.  life_fd: the reading end of
- * the life line.  When there can be no process now, respawn_ms says when to
- * try again.
+ * the life line.  If no process can be made now, respawn_ms is the time of the
+ * next try.
  */
 void child_start(struct child *, const struct master_start *, int life_fd);
 /* Its byte has come, or the line is broken.  True when it is ready. */
@@ -52,17 +57,17 @@ bool child_read_ready(struct child *);
 /* Sends a message; 0, or -1 with errno as fdpass_send(). */
 int child_tell(
     struct child *, const void *bytes, size_t n, const int *fds, size_t nfds);
-/* Closes the cord. */
+/* Closes its socket. */
 void child_cut_link(struct child *);
 /* An order waits for it, or it does not serve yet. */
 bool child_is_late(const struct child *);
 /* Closes the ready line. */
 void child_forget_ready(struct child *);
 /*
- * The process is gone, with this status of waitpid(2).  Forgets it, says in
- * ending how ("was killed by signal 9 (Killed)"), and sets respawn_ms, later
- * each time, until one has lived for ten seconds.  Returns the seconds until
- * it.
+ * The process has ended with this status of waitpid(2).  Forgets it, describes
+ * the end in `ending` ("was killed by signal 9 (Killed)"), and sets respawn_ms,
+ * later each time, until one has lived for ten seconds.  Returns the seconds
+ * until it.
  */
 unsigned child_gone(struct child *, int status);
 

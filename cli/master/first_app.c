@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * first_app.c: one app out of the environment, so that the .env of an
- * application can serve both sides.  Runs before there is a child; afterwards
- * apps are the business of pusherctl, and what it has changed stays.
+ * first_app.c: one app from the environment, so that the .env of an application
+ * can serve both sides.  Runs before there is a child; afterwards only
+ * pusherctl changes apps, and its changes stay.
  */
 
 #include "cli/master/first_app.h"
@@ -25,7 +25,7 @@ refuse(const struct conf *conf, struct appdb *db, char **why)
 	return -1;
 }
 
-/* Can others than this machine reach us? */
+/* Can other machines reach the server? */
 static bool
 is_public(const struct conf *conf)
 {

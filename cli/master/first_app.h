@@ -5,9 +5,9 @@
 struct conf;
 
 /*
- * Makes the app that the environment describes (shared/conf/env_names.def),
- * unless there is one with its id: then nothing is changed.  Wipes its secret
- * from the environment.  0, or -1 and *why (free(3) it).
+ * Makes the app in the environment (env_names.def), unless there is one with
+ * its id: then nothing changes.  Wipes its secret from the environment.  0, or
+ * -1 and *why (free(3) it).
  */
 int first_app_make(const struct conf *, char **why);
 /* Only whether it could be made: 0, or -1 and *why (free(3) it). */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * leftover.c: finds in /proc who has a lock file open.  The number in the file
- * says who took the lock, which may be a process that is gone, or a stranger
- * by now.  Ends the children of a master that is gone, and nobody else: a
- * process counts as one of them when it has this very file open, has a name
- * that only pusherd gives, and its parent is none of the group.
+ * leftover.c: finds in /proc the processes that have a lock file open.  The
+ * number in the file names the process that took the lock, which may be gone,
+ * or another process by now.  Ends only the children of a master that is gone:
+ * a process counts as one of them when it has this very file open, has a name
+ * that only pusherd gives, and its parent is not of the group.
  */
 
 #include "cli/master/leftover.h"
@@ -62,7 +62,7 @@ has_open(pid_t pid, const struct stat *file)
 	return found;
 }
 
-/* State and parent: behind the name, which may hold anything. */
+/* State and parent: after the name, which may hold anything. */
 static pid_t
 parent_of(pid_t pid, bool *stopped)
 {
@@ -155,8 +155,8 @@ leftover_end(const struct leftover *v, size_t n, bool stopped_only)
 	for (size_t i = 0; i < n; i++) {
 		if (!v[i].orphan || (stopped_only && !v[i].stopped))
 			continue;
-		log_warnx("%s (pid %d) is left over from a server that has "
-			  "died, and does not leave: killing it",
+		log_warnx("%s (pid %d) is left over from a server that died, "
+			  "and does not exit: killing it",
 		    v[i].name, (int)v[i].pid);
 		kill(v[i].pid, SIGKILL);
 	}

@@ -28,13 +28,13 @@ refuse_unix(const struct sock_addr *a, char **why)
 	int saved = errno;
 
 	if (saved == EADDRINUSE)
-		*why = xasprintf("cannot listen on unix:%s: it is no socket, "
-				 "or somebody listens there",
+		*why = xasprintf("cannot listen on unix:%s: it is not a "
+				 "socket, or another process listens there",
 		    path);
 	else
-		*why = xasprintf("cannot listen on unix:%s: %s: its directory "
-				 "must be there, and open to who starts "
-				 "pusherd",
+		*why = xasprintf(
+		    "cannot listen on unix:%s: %s: its directory must exist "
+		    "and be writable for the user who starts pusherd",
 		    path, strerror(saved));
 	return -1;
 }
@@ -89,9 +89,9 @@ refuse(const struct sock_addr *a, const char *option, char **why)
 }
 
 /*
- * Tries the address alone; a port 0 is free by nature.  Between this and the
- * real socket somebody may come in between; then two servers share a port,
- * which only someone who uses SO_REUSEPORT under the same user can do.
+ * Tries the address alone; a port 0 is always free.  Between this and the real
+ * socket another server may come; then both share a port, which only works for
+ * a program that uses SO_REUSEPORT under the same user.
  */
 static int
 try_alone(const struct sock_addr *a)
@@ -115,7 +115,7 @@ try_alone(const struct sock_addr *a)
 	return r;
 }
 
-/* The option that the i-th address comes from. */
+/* The option of the i-th address. */
 static const char *
 option_of(size_t i, size_t nlisten)
 {
@@ -149,9 +149,9 @@ close_sockets(struct listener_place *p, unsigned from)
 }
 
 /*
- * Sockets up to this slot; the first one says what port 0 became.  One that
- * was opened stays for good: a slot that is given up has its place in the
- * kernel's list, which steer() counts on.
+ * Makes sockets up to this slot; the first one determines port 0.  An open
+ * socket stays for good: a slot that is given up has its place in the kernel's
+ * list, on which steer() relies.
  */
 static int
 open_sockets(struct listener_place *p, unsigned nslots, char **why)
@@ -179,10 +179,10 @@ open_sockets(struct listener_place *p, unsigned nslots, char **why)
 }
 
 /*
- * Tells the kernel to choose among the first n sockets of the group only:
- * who connects is then never put into the queue of a slot that nobody
- * serves.  (socket(7), SO_ATTACH_REUSEPORT_CBPF: the number that the program
- * returns is that of the socket in the order of bind(2).)
+ * Makes the kernel choose only among the first n sockets of the group, so that
+ * no connection is put into the queue of a slot without a worker.  (socket(7),
+ * SO_ATTACH_REUSEPORT_CBPF: the number that the program returns is that of the
+ * socket in the order of bind(2).)
  */
 static bool
 steer(const struct listener_place *p, unsigned n)
@@ -211,7 +211,7 @@ is_same_addr(const struct sock_addr *a, const struct sock_addr *b)
 	return a->len == b->len && memcmp(&a->ss, &b->ss, a->len) == 0;
 }
 
-/* The place that listens on this already and is not yet in `next`. */
+/* The place that listens on this address already and is not yet in `next`. */
 static struct listener_place *
 find_place(const struct listen_set *l, const struct listen_set *next,
     const struct sock_addr *a)
@@ -229,7 +229,10 @@ find_place(const struct listen_set *l, const struct listen_set *next,
 	return NULL;
 }
 
-/* Our own sockets are no reason to refuse: 0.0.0.0 in place of 127.0.0.1. */
+/*
+ * The server's own sockets are no reason to refuse: 0.0.0.0 in place of
+ * 127.0.0.1.
+ */
 static bool
 is_own_port(const struct listen_set *l, const struct sock_addr *a)
 {
@@ -288,7 +291,7 @@ add_place(struct listen_set *next, const struct listen_set *now,
 	return 0;
 }
 
-/* Opens what is missing; *nold: how many sockets each place had before. */
+/* Opens the missing sockets; *nold: how many sockets each place had before. */
 static int
 open_event_order(struct listen_set *next, char **why)
 {
@@ -346,7 +349,10 @@ listen_prepare(struct listen_set *next, const struct listen_set *now,
 	next->v = xcalloc(total, sizeof(struct listener_place *));
 	for (i = 0; i < now->n; i++)
 		now->v[i]->from = -1;
-	/* All are tried first: our own 0.0.0.0 is not in the way of ours. */
+	/*
+	 * All are tried first: the server's own 0.0.0.0 does not block its
+	 * other addresses.
+	 */
 	for (i = 0; r == 0 && i < total; i++)
 		r = add_place(next, now, &conf->listeners[i],
 		    option_of(i, conf->listen.n), why);

@@ -48,35 +48,35 @@ struct listen_set {
 };
 
 /*
- * All functions: 0, or -1 and *why (free(3) it): a sentence that names the
- * address, what is wrong and what to do.
+ * All functions: 0, or -1 and *why (free(3) it): a sentence with the address,
+ * the fault and the remedy.
  */
 
 /* Opens everything or nothing; the set is all zero before. */
 int listen_open(struct listen_set *, const struct conf *, char **why);
-/* Closes everything; harmless when nothing is open. */
 /*
  * Gives the TCP sockets to the user that the master becomes: SO_REUSEPORT
  * lets only sockets of one user share a port, and a reload makes more of them.
  * 0, or -1 with errno.
  */
 int listen_give(const struct listen_set *, uid_t, gid_t);
+/* Closes everything; harmless when nothing is open. */
 void listen_close(struct listen_set *);
 /*
- * The set for another configuration: what is listened on now is taken over,
- * what is new is opened.  One of listen_take() and listen_abandon() follows.
+ * The set for another configuration: takes over open listeners and opens new
+ * ones.  listen_take() or listen_abandon() follows.
  */
 int listen_prepare(struct listen_set *next, const struct listen_set *now,
     const struct conf *, char **why);
-/* Everything is as before listen_prepare(). */
+/* Restores the state before listen_prepare(). */
 void listen_abandon(struct listen_set *next, const struct listen_set *now);
-/* *next takes the place of *now; what is in it no more waits in `gone`. */
+/* next replaces *now; listeners that are not in next wait in `gone`. */
 void listen_take(struct listen_set *now, struct listen_set *next);
 /* No worker accepts there any more: closes it. */
 void listen_forget_gone(struct listen_set *);
 /*
- * Newcomers go to the first n slots only.  False when the kernel does not do
- * that; then every slot gets its share.
+ * New connections go to the first n slots only.  False when the kernel cannot
+ * do that; then every slot gets its share.
  */
 bool listen_steer(struct listen_set *, unsigned n);
 /* The sockets of one slot and their ids, one for each address. */
@@ -84,11 +84,11 @@ void listen_slot(
     const struct listen_set *, unsigned slot, int *fds, uint32_t *ids);
 /* Every address, with ", " between; free(3) it. */
 char *listen_text(const struct listen_set *);
-/* Writes one address a line to a file, which appears whole. */
+/* Writes the addresses to a file, one a line, atomically. */
 int listen_write(const struct listen_set *, const char *path, char **why);
 /*
- * Could the addresses be listened on?  That something (perhaps this very
- * server) listens there now is no error.
+ * Can the addresses be listened on?  An address in use (perhaps by this very
+ * server) is no error.
  */
 int listen_check(const struct conf *, char **why);
 

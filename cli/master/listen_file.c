@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * listen_file.c: what is listened on, for people and programs: a line of the
- * log, and the file in the runtime directory, which appears whole.  Opens no
+ * listen_file.c: the addresses, for people and programs: a line of the log, and
+ * the file in the runtime directory, which is written atomically.  Opens no
  * socket; the set belongs to listen.c.
  */
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * log_target.c: the option log: syslog, stderr or a file.  The master opens
- * files, and again when it is told to (SIGUSR1); the others get the
- * descriptor and open nothing.  Owns a copy of the first stderr, for the way
- * back.
+ * files, and opens them again on SIGUSR1; the others get the descriptor and
+ * open nothing.  Owns a copy of the first stderr, for the way back.
  */
 
 #include "cli/master/log_target.h"

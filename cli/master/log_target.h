@@ -3,8 +3,8 @@
 #define CLI_MASTER_LOG_TARGET_H
 
 /*
- * Where the log goes (option log), how much of it and in which form.  A log
- * file takes the place of stderr, so that all processes have it.
+ * The target of the log (option log), its level and its form.  A log file
+ * replaces stderr, so that all processes have it.
  */
 
 #include <stdbool.h>
@@ -18,16 +18,16 @@ struct log_target {
 	enum log_format format;
 	bool foreground; /* pusherd -F */
 	bool to_syslog;
-	int stderr_fd; /* what stderr was at the start, or -1 */
+	int stderr_fd; /* the stderr of the start, or -1 */
 };
 
 /*
- * Opens what the option log says, for the place of stderr; *fd -1: nothing
- * has to take it.  0, or -1 and *why (free(3) it).
+ * Opens the target of the option log, to replace stderr; *fd -1: nothing
+ * replaces it.  0, or -1 and *why (free(3) it).
  */
 int log_target_open(
     const struct log_target *, const struct conf *, int *fd, char **why);
-/* From now on; takes fd.  The children have to be told. */
+/* Uses it from now on; takes fd.  The children must be told. */
 void log_target_use(struct log_target *, const struct conf *, int fd);
 
 #endif

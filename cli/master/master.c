@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * master.c: starts the broker and the workers, watches them, puts a new process
- * into the place of one that died, and stops all of them in order.  Owns the
- * children and the life line, whose end tells them that the master is gone.
- *
- * All signals stay blocked and are read from a descriptor, so that nothing
- * ever runs in the middle of something else.  The master never parses a
- * client's byte, never opens a database, and holds no state of the service.
+ * master.c: starts the broker and the workers, watches them, replaces processes
+ * that have died, and stops all of them gracefully.  Owns the children and the
+ * life line, whose end tells them that the master is gone.  All signals stay
+ * blocked and are read from a descriptor, so that no handler interrupts other
+ * code.  The master never parses a client's byte, never opens a database, and
+ * holds no state of the service.
  */
 
 #include "cli/master/master.h"
@@ -31,6 +30,7 @@
 #include "cli/master/start.h"
 #include "cli/master/state.h"
 #include "shared/base/base.h"
+#include "shared/base/str.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/ipc/fdpass.h"
@@ -41,7 +41,7 @@
 #include "shared/proc/proc_usage.h"
 
 #define START_MS 30000  /* for all to be ready the first time */
-#define START_DEATHS 3  /* so many before that: give up */
+#define START_DEATHS 3  /* deaths before that until it gives up */
 #define UNWELL_MS 30000 /* without broker or workers: not alive */
 
 bool
@@ -69,12 +69,16 @@ on_signal(struct master *m, int sig)
 		stop_quick(m, "told to quit");
 		break;
 	case SIGHUP:
-		reload_begin(m, 0);
+		if (!replace_delays(m, 0))
+			reload_begin(m, 0);
 		break;
 	case SIGUSR1:
 		reload_log(m);
 		break;
-	default: /* SIGCHLD: reap() looks each time */
+	case SIGUSR2:
+		upgrade_begin(m, 0, S(""));
+		break;
+	default: /* SIGCHLD: reap() checks each time */
 		break;
 	}
 }
@@ -98,9 +102,11 @@ on_death(struct master *m, struct child *c, int status)
 
 	child_name(c, name, sizeof(name));
 	delay = child_gone(c, status);
+	if (c->is_broker)
+		upgrade_forget_asked(m);
 	if (owed && !c->retiring)
-		c->failed = xasprintf("pid %d did not take it and %s; the next "
-				      "one has it",
+		c->failed = xasprintf(
+		    "pid %d did not receive it and %s; the next one has it",
 		    (int)pid, c->ending);
 	if (c->retiring || c->replaced) {
 		log_info("%s %s pid=%d", name, c->ending, (int)pid);
@@ -125,10 +131,13 @@ reap(struct master *m)
 	pid_t pid;
 	size_t i;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		for (i = 0; i < m->nchildren; i++)
 			if (m->children[i].pid == pid)
 				on_death(m, &m->children[i], status);
+		replace_on_death(m, pid);
+		upgrade_on_exit(m, pid, status);
+	}
 }
 
 static void
@@ -144,7 +153,7 @@ on_ready(struct master *m, struct child *c)
 		log_info("%s: ready pid=%d", name, (int)c->pid);
 		return;
 	}
-	/* Says it once more: of several warnings in a row one is printed. */
+	/* Logs it once more: of several warnings in a row one is printed. */
 	log_info("%s: ready again pid=%d; the one before %s", name, (int)c->pid,
 	    c->ending);
 }
@@ -170,7 +179,7 @@ say_ready(struct master *m)
 
 /* ---- what is due ---- */
 
-/* Ends children that do not turn their loop any more. */
+/* Ends children whose loop no longer turns. */
 static void
 check_heartbeats(struct master *m, uint64_t now)
 {
@@ -195,6 +204,23 @@ check_heartbeats(struct master *m, uint64_t now)
 	}
 }
 
+/*
+ * A broker that waits for its database beats before it is ready.  Then the
+ * database decides how long the start takes, as it does for the master.
+ */
+static bool
+may_wait(struct master *m)
+{
+	const struct child *broker = &m->children[0];
+	uint64_t seen = m->start_beats;
+
+	m->start_beats = heartbeat_read(broker->heartbeat);
+	if (broker->ready || m->start_beats == seen)
+		return false;
+	notify("EXTEND_TIMEOUT_USEC=60000000"); /* 2 * START_MS */
+	return true;
+}
+
 static void
 check_running(struct master *m, uint64_t now)
 {
@@ -205,10 +231,12 @@ check_running(struct master *m, uint64_t now)
 
 	for (i = 0; i < m->nchildren; i++) {
 		c = &m->children[i];
-		if (c->pid == 0 && c->respawn_ms <= now && !c->retiring) {
-			/* Also for workers that leave: they have to report. */
+		if (c->pid == 0 && c->respawn_ms <= now && !c->retiring &&
+		    !replace_has(m, i)) {
+			/* Includes exiting workers: they have to report. */
 			c->room = proc_slot_room(
 			    (unsigned)m->nchildren - FIRST_WORKER);
+			c->several = m->nchildren > FIRST_WORKER + 1;
 			child_start(c, m->start, m->life[0]);
 			child_name(c, name, sizeof(name));
 			if (c->pid != 0)
@@ -220,6 +248,8 @@ check_running(struct master *m, uint64_t now)
 	if (m->phase != PHASE_START) {
 		check_heartbeats(m, now);
 		reload_check(m, now);
+		replace_check(m, now);
+		upgrade_check(m, now);
 		reload_resend(m);
 		asked_resend(m);
 		log_tick();
@@ -230,6 +260,8 @@ check_running(struct master *m, uint64_t now)
 		say_ready(m);
 	else if (m->start_deaths >= START_DEATHS)
 		stop_start(m, "processes die before they are ready");
+	else if (now >= m->deadline_ms && may_wait(m))
+		m->deadline_ms = now + START_MS;
 	else if (now >= m->deadline_ms)
 		stop_start(m, "not all processes became ready in time");
 }
@@ -245,9 +277,8 @@ is_well(const struct master *m)
 }
 
 /*
- * Tells the service manager that the group serves, and also that it does not
- * for a while: what dies is replaced.  The watchdog ends a child that stays
- * silent.
+ * Tells the service manager that the group serves, also while a dead process is
+ * replaced.  The watchdog ends a silent child.
  */
 static void
 check_health(struct master *m, uint64_t now)
@@ -276,7 +307,8 @@ next_timeout(const struct master *m, uint64_t now)
 	if (m->phase == PHASE_RUN)
 		at = MIN(at, m->heartbeat_ms + WATCHDOG_LOOK_MS);
 	if (!master_is_stopping(m))
-		at = MIN(at, reload_due(m));
+		at = MIN(at,
+		    MIN(reload_due(m), MIN(replace_due(m), upgrade_due(m))));
 	if (m->notify_ms != 0)
 		at = MIN(at, MAX(m->notified_ms, now) + m->notify_ms);
 	if (at == UINT64_MAX)
@@ -287,7 +319,7 @@ next_timeout(const struct master *m, uint64_t now)
 static void
 wait_for_something(struct master *m)
 {
-	struct pollfd p[2 * (PROC_MAX_WORKERS + FIRST_WORKER) + 1];
+	struct pollfd p[2 * (PROC_MAX_WORKERS + FIRST_WORKER) + 3];
 	size_t who[nitems(p)], i;
 	nfds_t n = 0, k;
 	struct child *c;
@@ -299,13 +331,23 @@ wait_for_something(struct master *m)
 		p[n++] = (struct pollfd){ m->children[i].ready_fd, POLLIN, 0 };
 		p[n++] = (struct pollfd){ m->children[i].link_fd, POLLIN, 0 };
 	}
+	p[n++] =
+	    (struct pollfd){ m->replace.active ? m->replace.heir.ready_fd : -1,
+		    POLLIN, 0 };
+	p[n++] =
+	    (struct pollfd){ m->replace.active ? m->replace.heir.link_fd : -1,
+		    POLLIN, 0 };
 	if (poll(p, n, next_timeout(m, child_now_ms())) == -1) {
 		if (errno != EINTR)
 			fatal("poll");
 		return;
 	}
-	/* First what a child has said, then what a signal says of it. */
-	for (k = 1; k < n; k++) {
+	/* Reads the messages of a child before the signal about its end. */
+	if (p[n - 2].revents != 0)
+		replace_on_ready(m);
+	if (p[n - 1].revents != 0 && m->replace.active)
+		request_on_link(m, &m->replace.heir);
+	for (k = 1; k < n - 2; k++) {
 		c = &m->children[who[k]];
 		if (p[k].revents == 0)
 			continue;
@@ -322,14 +364,14 @@ static void
 take_signals(struct master *m)
 {
 	static const int taken[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1,
-		SIGCHLD };
-	static const int ignored[] = { SIGPIPE, SIGUSR2, SIGXFSZ };
+		SIGUSR2, SIGCHLD };
+	static const int ignored[] = { SIGPIPE, SIGXFSZ };
 	sigset_t set;
 	size_t i;
 
 	sigemptyset(&set);
 	for (i = 0; i < nitems(taken); i++) {
-		/* Whoever started us may have had them ignored. */
+		/* The parent process may have set them to be ignored. */
 		proc_signal(taken[i], SIG_DFL);
 		sigaddset(&set, taken[i]);
 	}
@@ -354,31 +396,41 @@ master_add_child(struct master *m, size_t i)
 		.watchdog = { .counter = &m->heartbeats[i] } };
 }
 
+static void
+make_group(struct master *m)
+{
+	const struct master_start *start = m->start;
+
+	if (pipe2(m->life, O_CLOEXEC) == -1)
+		fatal("pipe");
+	m->nchildren = start->conf->nworkers + FIRST_WORKER;
+	for (size_t i = 0; i < m->nchildren; i++)
+		master_add_child(m, i);
+	m->steered = listen_steer(start->listen, start->conf->nworkers);
+	m->deadline_ms = child_now_ms() + START_MS;
+}
+
 int
 master_run(struct master_start *start)
 {
 	struct master m = { .start = start };
-	size_t i;
 
 	m.notify_ms = notify_period();
 	take_signals(&m);
-	if (pipe2(m.life, O_CLOEXEC) == -1)
-		fatal("pipe");
-	m.nchildren = start->conf->nworkers + FIRST_WORKER;
 	memory_init(&m.memory, 0);
 	if (!memory_is_known(&m.memory))
-		log_warnx("memory: there is no /proc: what is allocated counts "
-			  "instead of what is resident");
+		log_warnx("memory: there is no /proc: allocated bytes count "
+			  "instead of resident ones");
 	start->usage = proc_usage_map();
 	start->noted = proc_map_noted();
 	m.heartbeats = heartbeat_map(nitems(m.children));
 	if (m.heartbeats == NULL || start->usage == NULL ||
 	    start->noted == NULL)
 		fatal("mmap");
-	for (i = 0; i < m.nchildren; i++)
-		master_add_child(&m, i);
-	m.steered = listen_steer(start->listen, start->conf->nworkers);
-	m.deadline_ms = child_now_ms() + START_MS;
+	if (start->taken != NULL)
+		renew_adopt(&m, start->taken);
+	else
+		make_group(&m);
 	do {
 		if (!master_is_stopping(&m))
 			check_running(&m, child_now_ms());
@@ -393,6 +445,9 @@ master_run(struct master_start *start)
 	close(m.life[0]);
 	close(m.life[1]);
 	free(m.reload.notes);
+	free(m.upgrade.report);
+	if (m.upgrade.step != UPGRADE_NONE)
+		upgrade_forget(&m.upgrade);
 	memory_free(&m.memory);
 	log_info("stopped");
 	return m.exit_code;

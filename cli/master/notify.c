@@ -30,7 +30,8 @@ notify(const char *state)
 		return;
 	n = strlen(path);
 	if ((path[0] != '/' && path[0] != '@') || n >= sizeof(sun.sun_path)) {
-		log_warnx("NOTIFY_SOCKET is no path of a socket: %s", path);
+		log_warnx(
+		    "NOTIFY_SOCKET is not the path of a socket: %s", path);
 		return;
 	}
 	memcpy(sun.sun_path, path, n);

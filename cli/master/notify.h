@@ -5,14 +5,15 @@
 #include <stdint.h>
 
 /*
- * Tells a service manager how we are, as sd_notify(3) does: one datagram to
- * the socket that NOTIFY_SOCKET names.  Without that variable: nothing.
+ * Reports the state to a service manager, as sd_notify(3) does: one datagram to
+ * the socket in NOTIFY_SOCKET.  Without that variable: nothing.
  */
 void notify(const char *state);
 
 /*
- * How often, in milliseconds, the service manager wants to hear WATCHDOG=1:
- * three times in the time after which it ends us (WATCHDOG_USEC).  0: never.
+ * The interval in milliseconds in which the service manager expects WATCHDOG=1:
+ * a third of the time after which it kills the service (WATCHDOG_USEC).  0:
+ * never.
  */
 uint64_t notify_period(void);
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * reload.c: another configuration while the server runs.  Everything that can
- * go wrong is tried first: the text, the addresses, the log file.  Then the
- * children are told over their links; later ones inherit it.
- *
- * With fewer workers the highest slots get no new clients, close theirs over
- * drain_time, and exit.  A removed listener is closed when all workers have
- * confirmed that they do not accept there any more.
+ * fail is tried first: the text, the addresses, the log file.  Then the
+ * children are told over their links; later ones inherit it.  With fewer
+ * workers the highest slots get no new clients, close theirs over drain_time,
+ * and exit.  A removed listener is closed when all workers have confirmed that
+ * they do not accept there any more.
  */
 
 #include <errno.h>
@@ -88,9 +87,8 @@ tell_log(struct master *m, struct child *c)
 	return child_tell(c, bytes, msg_logging_size(&l), &fd, 1);
 }
 
-/* A child that cannot take it now gets it later (reload_resend()). */
-static void
-tell_all(struct master *m, bool conf, bool log)
+void
+reload_tell(struct master *m, bool conf, bool log)
 {
 	for (size_t i = 0; i < m->nchildren; i++) {
 		struct child *c = &m->children[i];
@@ -156,7 +154,7 @@ say_done(struct master *m)
 	buf_unref(b);
 }
 
-static void begin(struct master *);
+static void begin(struct master *, struct str set);
 
 static void
 end(struct master *m)
@@ -180,11 +178,11 @@ end(struct master *m)
 	free(r->notes);
 	*r = (struct reload){ .order = r->order };
 	notify("READY=1");
-	/* All who asked meanwhile get the answer of one more. */
+	/* All that asked meanwhile get the answer of one more reload. */
 	memcpy(r->asked, was.waiting, sizeof(r->asked));
 	r->nasked = was.nwaiting;
 	if (was.again || was.nwaiting > 0)
-		begin(m);
+		begin(m, S(""));
 }
 
 static void
@@ -242,16 +240,32 @@ check_size(const struct conf *conf, char **why)
 	return -1;
 }
 
+/* From the sources; or, with NAME=VALUE, what is in force with this value. */
 static int
-prepare(struct master *m, struct change *ch, char **why)
+load(
+    const struct master_start *s, struct change *ch, struct str set, char **why)
 {
-	const struct master_start *s = m->start;
 	const struct source *from = &s->source;
+	struct str name;
 
+	if (set.n > 0) {
+		name = str_cut(&set, '=');
+		return conf_load_changed(&ch->conf, s->conf, name, set, why);
+	}
 	if (conf_load_again(&ch->conf, from->base, from->file, from->arguments,
 		from->narguments, why) == -1)
 		return -1;
 	ch->notes = conf_keep(&ch->conf, s->conf);
+	return 0;
+}
+
+static int
+prepare(struct master *m, struct change *ch, struct str set, char **why)
+{
+	const struct master_start *s = m->start;
+
+	if (load(s, ch, set, why) == -1)
+		return -1;
 	if (check_workers(m, ch, why) == 0 && check_size(&ch->conf, why) == 0 &&
 	    certs_load(&ch->certs, &ch->conf, why) == 0 &&
 	    log_target_open(&s->log, &ch->conf, &ch->log_fd, why) == 0) {
@@ -274,7 +288,7 @@ add_workers(struct master *m)
 	struct child *broker = &m->children[0];
 	unsigned n = m->start->conf->nworkers;
 
-	/* Another broker costs nothing that a client notices. */
+	/* Clients do not notice another broker. */
 	if (broker->pid != 0 && broker->room < n) {
 		say_done(m);
 		m->reload.replace_ms = child_now_ms() + REPLACE_MS;
@@ -318,7 +332,7 @@ commit(struct master *m, struct change *ch)
 
 	conf_replace(s->conf, &ch->conf);
 	listen_take(s->listen, &ch->listen);
-	/* Before listeners with TLS: a worker looks at both. */
+	/* Before listeners with TLS: a worker checks both. */
 	certs_publish(s->certs, &ch->certs, s->conf);
 	certs_forget(&ch->certs);
 	log_target_use(&s->log, s->conf, ch->log_fd);
@@ -328,7 +342,7 @@ commit(struct master *m, struct change *ch)
 	}
 	m->steered = listen_steer(s->listen, MIN(before, s->conf->nworkers));
 	m->reload.order = ++m->last_order;
-	tell_all(m, true, true);
+	reload_tell(m, true, true);
 	if (s->conf->nworkers > before)
 		add_workers(m);
 	else
@@ -336,7 +350,7 @@ commit(struct master *m, struct change *ch)
 }
 
 static void
-begin(struct master *m)
+begin(struct master *m, struct str set)
 {
 	struct reload *r = &m->reload;
 	struct change ch = { .log_fd = -1 };
@@ -347,9 +361,12 @@ begin(struct master *m)
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
 	    (long long)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
 	notify(text);
-	log_info("reload: reading the configuration");
+	if (set.n > 0)
+		log_info("reload: pusherctl sets %.*s", STR_ARG(set));
+	else
+		log_info("reload: reading the configuration");
 	r->began_ms = child_now_ms();
-	if (prepare(m, &ch, &why) == -1) {
+	if (prepare(m, &ch, set, &why) == -1) {
 		refuse(m, why);
 		return;
 	}
@@ -371,7 +388,7 @@ reload_begin(struct master *m, uint64_t asked)
 	} else if (!r->active) {
 		if (asked != 0)
 			r->asked[r->nasked++] = asked;
-		begin(m);
+		begin(m, S(""));
 	} else if (asked == 0) {
 		r->again = true;
 	} else if (r->nwaiting < RELOAD_ASKERS) {
@@ -379,6 +396,23 @@ reload_begin(struct master *m, uint64_t asked)
 	} else {
 		request_reply(m, asked, 1, S("too many reloads at once"));
 	}
+}
+
+void
+reload_set(struct master *m, const struct msg_master_request *ask)
+{
+	struct reload *r = &m->reload;
+
+	if (m->phase != PHASE_RUN || r->active) {
+		request_reply(m, ask->id, 1,
+		    m->phase != PHASE_RUN
+			? S("pusherd is starting or stopping")
+			: S("the configuration is being changed: try again in "
+			    "a moment"));
+		return;
+	}
+	r->asked[r->nasked++] = ask->id;
+	begin(m, ask->arg);
 }
 
 /* ---- while it is under way ---- */
@@ -392,7 +426,7 @@ all_are_done(const struct master *m)
 	return true;
 }
 
-/* Places at the end that nobody will fill again. */
+/* Places at the end that are not filled again. */
 static void
 forget_retired(struct master *m)
 {
@@ -451,49 +485,4 @@ reload_on_done(
 	c->owes = 0;
 	free(c->failed);
 	c->failed = failed.n == 0 ? NULL : xstrndup(failed.p, failed.n);
-}
-
-/* ---- the log ---- */
-
-void
-reload_log(struct master *m)
-{
-	struct master_start *s = m->start;
-	char *why;
-	int fd;
-
-	if (log_target_open(&s->log, s->conf, &fd, &why) == -1) {
-		log_warnx("the log stays as it is: %s", why);
-		free(why);
-		return;
-	}
-	log_target_use(&s->log, s->conf, fd);
-	tell_all(m, false, true);
-	log_info("log: reopened");
-}
-
-void
-reload_set_level(struct master *m, const struct msg_master_request *ask)
-{
-	struct master_start *s = m->start;
-	char *why, *text, *old;
-
-	old = xstrdup(s->conf->log_level);
-	if (conf_set(s->conf, S("log_level"), ask->arg, "pusherctl", 0, &why) ==
-	    -1) {
-		/* pusherctl begins every sentence with its own name. */
-		request_reply(m, ask->id, 1,
-		    str_from(str_of(why), strlen("pusherctl: ")));
-		free(why);
-		free(old);
-		return;
-	}
-	log_target_use(&s->log, s->conf, -1);
-	tell_all(m, false, true);
-	log_info("log: level %s, was %s", s->conf->log_level, old);
-	text = xasprintf(
-	    "{\"level\":\"%s\",\"was\":\"%s\"}", s->conf->log_level, old);
-	request_reply(m, ask->id, 0, str_of(text));
-	free(text);
-	free(old);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * request.c: what children say to the master: that an order has been carried
- * out, and what pusherctl wants of the master, which the broker hands on.  A
- * child is believed nothing else.  One whose link is broken is dying or has to
- * leave: what it does not hear of it would never do.
+ * request.c: the messages of children to the master: that an order has been
+ * carried out, and requests of pusherctl, which the broker passes on.  All
+ * other messages are refused.  A child with a broken link is dying or must
+ * exit: it would never carry out an order that it has not received.
  */
 
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/master/console.h"
 #include "cli/master/start.h"
 #include "cli/master/state.h"
 #include "shared/base/xmalloc.h"
@@ -32,7 +33,7 @@ request_reply(struct master *m, uint64_t id, unsigned code, struct str text)
 
 	msg_master_reply_put(bytes, &said);
 	if (child_tell(&m->children[0], bytes, n, NULL, 0) == -1)
-		log_warn("pusherctl gets no answer");
+		log_warn("pusherctl cannot be answered");
 	free(bytes);
 }
 
@@ -47,7 +48,7 @@ on_ask_drain(struct master *m, const struct msg_master_request *ask)
 		return;
 	}
 	if (ask->arg.n > 0 && str_to_u64(ask->arg, DRAIN_MAX_MS, &ms) == -1) {
-		request_reply(m, ask->id, 1, S("the time is no number"));
+		request_reply(m, ask->id, 1, S("the time is not a number"));
 		return;
 	}
 	snprintf(
@@ -63,17 +64,30 @@ on_ask(struct master *m, struct str body)
 	struct msg_master_request ask;
 
 	if (msg_master_request_get(&ask, body) == -1)
-		log_warnx("a question that makes no sense");
+		log_warnx("the request is malformed");
 	else if (str_eq(ask.verb, S("drain")))
 		on_ask_drain(m, &ask);
 	else if (master_is_stopping(m))
 		request_reply(m, ask.id, 1, S("pusherd is stopping"));
-	else if (str_eq(ask.verb, S("reload")))
-		reload_begin(m, ask.id);
+	else if (str_eq(ask.verb, S("console")))
+		console_fork(m->start);
+	else if (str_eq(ask.verb, S("reload"))) {
+		if (!replace_delays(m, ask.id))
+			reload_begin(m, ask.id);
+	} else if (str_eq(ask.verb, S("config-set"))) {
+		if (!replace_delays(m, ask.id))
+			reload_set(m, &ask);
+	} else if (str_eq(ask.verb, S("worker-replace")))
+		replace_begin(m, &ask);
+	else if (str_eq(ask.verb, S("upgrade")))
+		upgrade_begin(m, ask.id, ask.arg);
+	else if (str_eq(ask.verb, S("upgrade-end")))
+		upgrade_wait(m, ask.id);
 	else if (str_eq(ask.verb, S("log-level")))
 		reload_set_level(m, &ask);
 	else
-		request_reply(m, ask.id, 1, S("pusherd does not know this"));
+		request_reply(
+		    m, ask.id, 1, S("pusherd does not know this request"));
 }
 
 /* The socket belongs to the master while there is no broker, too. */
@@ -99,7 +113,7 @@ asked_resend(struct master *m)
 			give_link(m, &m->children[i]);
 }
 
-/* A child has something to say; no child is believed more than that. */
+/* Handles a message of a child; all other kinds are refused. */
 void
 request_on_link(struct master *m, struct child *c)
 {
@@ -107,6 +121,7 @@ request_on_link(struct master *m, struct child *c)
 	int fds[CORD_FDS];
 	struct msg_done done;
 	struct msg_drained drained;
+	struct msg_moved moved;
 	struct str body;
 	uint32_t head[2];
 	size_t nfds;
@@ -126,6 +141,8 @@ request_on_link(struct master *m, struct child *c)
 		reload_on_done(m, c, done.id, done.failed);
 	else if (head[1] == IPC_DRAINED && msg_drained_get(&drained, body) == 0)
 		c->drained = true;
+	else if (head[1] == IPC_MOVED && msg_moved_get(&moved, body) == 0)
+		replace_on_moved(m, c, &moved);
 	else if (head[1] == IPC_LINK_ASK && !c->is_broker && !c->is_courier)
 		give_link(m, c);
 	else if (head[1] == IPC_MASTER_REQUEST && c->is_broker)
@@ -147,10 +164,10 @@ request_failures(struct master *m)
 			more = xasprintf("%s%s%s: %s", all == NULL ? "" : all,
 			    all == NULL ? "" : "; ", name, c->failed);
 		else
-			more = xasprintf("%s%s%s (pid %d) has not confirmed "
-					 "the configuration in %d s: it takes "
-					 "it when it goes on, or its "
-					 "replacement does",
+			more = xasprintf(
+			    "%s%s%s (pid %d) has not confirmed "
+			    "the configuration in %d s: it does so when it "
+			    "continues, or its replacement does",
 			    all == NULL ? "" : all, all == NULL ? "" : "; ",
 			    name, (int)c->pid, CONFIRM_MS / 1000);
 		free(all);

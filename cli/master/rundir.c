@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rundir.c: makes, owns and removes what a running server has in the file
- * system.  The lock in the runtime directory is held by every process of the
- * group, so that a new group cannot begin beside the rest of an old one; the
- * files are touched only by who holds it.
- *
- * Runs before privileges are dropped: never follows a symbolic link to a file
- * that it gives away.
+ * rundir.c: makes, owns and removes the files of a running server.  The lock in
+ * the runtime directory is held by every process of the group, so that a new
+ * group cannot start beside the rest of an old one; only its holder touches the
+ * files.  Runs before privileges are dropped: never follows a symbolic link to
+ * a file whose owner it changes.
  */
 
 #include "cli/master/rundir.h"
@@ -32,7 +30,7 @@
 #include "shared/net/sock.h"
 #include "shared/proc/proc.h"
 
-/* Times 100 ms: for an old group to leave. */
+/* Times 100 ms: for an old group to exit. */
 #define STOPPED_TRIES 15 /* then those that are stopped are killed */
 #define KILL_TRIES 80    /* then all */
 #define LEAVE_TRIES 100
@@ -55,7 +53,7 @@ close_if_open(int fd)
 		close(fd);
 }
 
-/* A file with a second name may be anybody's file: errno EMLINK. */
+/* A file with a second name may be any user's file: errno EMLINK. */
 static int
 is_one_name(int fd)
 {
@@ -79,7 +77,7 @@ give_fd(const struct rundir *r, int fd)
 	return fchown(fd, r->owner.uid, r->owner.gid);
 }
 
-/* A file or directory that must not be a link; none is fine. */
+/* A file or directory that must not be a link; it may be missing. */
 static int
 give_path(const struct rundir *r, const char *path)
 {
@@ -98,9 +96,9 @@ give_path(const struct rundir *r, const char *path)
 }
 
 /*
- * The user makes and opens what lies in directories that are his: whatever he
- * has planted there leads to nothing that he may not open himself.  0, or -1
- * with errno.
+ * The user makes and opens files in his own directories: a link that he has
+ * planted there leads to nothing that he may not open himself.  0, or -1 with
+ * errno.
  */
 static int
 become_user(const struct rundir *r)
@@ -178,7 +176,7 @@ make_directory(struct rundir *r, char **why)
 	if (check_directory(path, &st, &r->owner, why) == -1)
 		return -1;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	/* The group may come as far as the control socket (its mode: 0660). */
+	/* The group may reach the control socket (its mode: 0660). */
 	if (fd == -1 || give_fd(r, fd) == -1 ||
 	    (made && r->owner.give && fchmod(fd, 0710) == -1)) {
 		close_if_open(fd);
@@ -271,7 +269,7 @@ lock_once(const char *path, pid_t *holder, struct stat *held)
 	return -1;
 }
 
-/* Does a server hold it, or only what one has left behind? */
+/* Is it held by a server, or only by the remains of one? */
 static bool
 is_served(const struct leftover *v, size_t n, pid_t holder)
 {
@@ -282,9 +280,9 @@ is_served(const struct leftover *v, size_t n, pid_t holder)
 }
 
 /*
- * Waits a little when the rest of a group holds it that is leaving, and ends
- * what does not leave.  -1 with errno; EWOULDBLOCK: *who holds it (free(3)
- * it; it may be empty).
+ * Waits a little if the exiting rest of a group holds it, and ends processes
+ * that do not exit.  -1 with errno; EWOULDBLOCK: *who holds it (free(3) it; it
+ * may be empty).
  */
 static int
 lock_file(const char *path, char **who)
@@ -308,8 +306,8 @@ lock_file(const char *path, char **who)
 			break;
 		}
 		if (tries == 1)
-			log_info("waiting for the processes of a server that "
-				 "has died to leave");
+			log_info("waiting until the processes of a server that "
+				 "died have exited");
 		if (tries == STOPPED_TRIES)
 			leftover_end(v, n, true);
 		else if (tries == KILL_TRIES)
@@ -379,7 +377,7 @@ rundir_write_pid(struct rundir *r, char **why)
 
 /* ---- database and sockets ---- */
 
-/* One that is only busy is waited for. */
+/* Waits for a database that is only busy. */
 static struct appdb *
 open_database(const char *path, char **why)
 {
@@ -482,7 +480,7 @@ rundir_close(struct rundir *r)
 		unlink(r->conf->broker_path);
 		unlink(r->conf->control_path);
 		unlink(r->listen_path);
-		/* Where we may no longer remove it, it shall be empty. */
+		/* If the file may not be removed any more, it is emptied. */
 		if (r->pid_fd != -1 && unlink(r->conf->pid_file) == -1 &&
 		    ftruncate(r->pid_fd, 0) == -1)
 			log_warn("cannot remove %s", r->conf->pid_file);

@@ -13,7 +13,7 @@
 
 struct conf;
 
-/* To whom the files are given; only root can give them away. */
+/* The owner of the files; only root can give them away. */
 struct rundir_owner {
 	bool give;
 	uid_t uid;
@@ -31,18 +31,18 @@ struct rundir {
 };
 
 /*
- * All functions: 0, or -1 and *why (free(3) it): a sentence that says what is
- * wrong and what to do.
+ * All functions: 0, or -1 and *why (free(3) it): a sentence with the fault and
+ * the remedy.
  */
 
-/* Makes everything; after an error nothing of it is left behind. */
+/* Makes everything; after an error nothing is left behind. */
 int rundir_open(struct rundir *, const struct conf *,
     const struct rundir_owner *, char **why);
 /* Writes this process's id into pid file and lock. */
 int rundir_write_pid(struct rundir *, char **why);
 /* Removes the files that belong to a running server, and closes all. */
 void rundir_close(struct rundir *);
-/* Would rundir_open() have a directory to work in?  Changes nothing. */
+/* Would rundir_open() have a usable directory?  Changes nothing. */
 int rundir_check(const struct conf *, const struct rundir_owner *, char **why);
 
 #endif

@@ -14,8 +14,10 @@
 #include "shared/proc/memory.h"
 #include "shared/proc/proc.h"
 
+struct handover;
 struct master_start;
 struct msg_master_request;
+struct msg_moved;
 struct str;
 
 #define FIRST_WORKER 2  /* among the children */
@@ -23,31 +25,87 @@ struct str;
 
 /* The phase of the master; it only goes forward. */
 enum phase {
-	PHASE_START,  /* not all have been ready yet */
-	PHASE_RUN,    /* the long one */
-	PHASE_DRAIN,  /* workers have been told to close their clients */
-	PHASE_BROKER, /* workers are gone, the others have SIGTERM */
-	PHASE_QUICK,  /* workers have SIGQUIT, and then the broker */
-	PHASE_KILL    /* everybody has SIGKILL */
+	PHASE_START,   /* not all have been ready yet */
+	PHASE_RUN,     /* the long one */
+	PHASE_DRAIN,   /* workers have been told to close their clients */
+	PHASE_BROKER,  /* workers are gone, the broker has SIGTERM */
+	PHASE_COURIER, /* the broker is gone, the courier has SIGTERM */
+	PHASE_QUICK,   /* workers have SIGQUIT, and then the others */
+	PHASE_KILL     /* all have SIGKILL */
 };
 
-/* A change of the configuration that is under way. */
+/* A change of the configuration in progress. */
 #define RELOAD_ASKERS 256
 
 struct reload {
 	bool active;
 	bool again;           /* SIGHUP came meanwhile */
-	uint64_t order;       /* what the children confirm */
+	uint64_t order;       /* the order that the children confirm */
 	uint64_t began_ms;    /* child_now_ms() */
-	uint64_t deadline_ms; /* then it is over, confirmed or not */
+	uint64_t deadline_ms; /* then it ends, confirmed or not */
 	uint64_t replace_ms;  /* when the broker is replaced; 0: it is not */
 	/* The broker's numbers of the questions that it answers. */
 	uint64_t asked[RELOAD_ASKERS];
 	size_t nasked;
-	/* And of those that came meanwhile: the next one is theirs. */
+	/* The same for requests that came meanwhile, for the next reload. */
 	uint64_t waiting[RELOAD_ASKERS];
 	size_t nwaiting;
 	char *notes; /* options that need a restart, or NULL */
+};
+
+/* A worker process that is being replaced by another one (replace.c). */
+struct replace {
+	bool active;
+	uint64_t asked; /* the broker's number of the question */
+	size_t place;   /* among the children */
+	uint64_t began_ms;
+	uint64_t deadline_ms;
+	struct child heir; /* until it has the place */
+};
+
+/* A process without a place, which ends by itself. */
+struct lingering {
+	pid_t pid;
+	uint64_t until_ms; /* then it is killed */
+};
+
+#define LINGERING_MAX 256
+
+/* Another program in the place of this one (upgrade.c, renew.c). */
+enum upgrade_step {
+	UPGRADE_NONE,
+	UPGRADE_TRIAL, /* a child tries whether it can */
+	UPGRADE_RENEW  /* this is the new program: its processes follow */
+};
+
+#define UPGRADE_ASKERS 16
+
+struct upgrade {
+	enum upgrade_step step;
+	uint64_t asked; /* the broker's number of the question, or 0 */
+	uint64_t began_ms;
+	uint64_t deadline_ms; /* of the trial, or of what has to happen next */
+	char *path;           /* the new program */
+	int program_fd, said_fd; /* it, and what its trial says */
+	pid_t trial;
+	char *from;       /* the version before this one */
+	uint64_t wait_ms; /* nothing is done before; 0: no wait */
+	bool answered;    /* through the old broker */
+	/*
+	 * The program before this one, which gets its place back if a process
+	 * does not start; -1: unknown.  Then is_back is set, and the reason.
+	 */
+	int back_fd;
+	char *back; /* its path */
+	bool is_back;
+	char *reason;
+	unsigned refusals; /* of the worker that is to hand its clients over */
+	uint64_t moved, lingering, closed; /* connections */
+	bool failed;                       /* of the last one */
+	char *report; /* of the last one: a sentence, or JSON */
+	/* Questions for the end of it. */
+	uint64_t waiting[UPGRADE_ASKERS];
+	size_t nwaiting;
 };
 
 struct master {
@@ -57,16 +115,22 @@ struct master {
 	int exit_code;
 	unsigned start_deaths;
 	uint64_t
+	    start_beats; /* of the broker, when the deadline was looked at */
+	uint64_t
 	    heartbeat_ms;   /* when the children's heartbeats were looked at */
 	uint64_t notify_ms; /* between two signs of life; 0: none wanted */
 	uint64_t notified_ms; /* the last one */
-	uint64_t unwell_ms;   /* since when something is missing; 0: nothing */
+	uint64_t unwell_ms;   /* since then something is missing; 0: nothing */
 	int signal_fd;
 	int life[2];
 	bool steered;        /* the kernel chooses among living slots only */
-	bool told_end;       /* drained workers have been told to leave */
+	bool told_end;       /* drained workers were told to exit */
 	uint64_t last_order; /* number of the last message to children */
 	struct reload reload;
+	struct replace replace;
+	struct lingering lingering[LINGERING_MAX];
+	size_t nlingering;
+	struct upgrade upgrade;
 	uint64_t *heartbeats;
 	struct memory memory; /* of this process */
 	/* The broker, the courier, the workers. */
@@ -75,20 +139,20 @@ struct master {
 };
 
 bool master_is_stopping(const struct master *);
-/* Closes all clients over so many milliseconds, and then leaves. */
+/* Closes all clients over this number of milliseconds, and then exits. */
 void master_drain(
     struct master *, const char *because, enum drain_how, uint64_t ms);
-/* Goes on to the next phase, for so many milliseconds; 0: no limit. */
+/* Enters the next phase, for this number of milliseconds; 0: no limit. */
 void master_enter(struct master *, enum phase, uint64_t limit_ms);
 /* Children with a process, from this one on. */
 size_t master_alive(const struct master *, size_t from);
-/* Ends everything without a word to the clients. */
+/* Ends everything without notice to the clients. */
 void stop_quick(struct master *, const char *because);
 /* The start has failed. */
 void stop_start(struct master *, const char *because);
-/* Moves on when the time of a phase, or its processes, have run out. */
+/* Continues when the time of a phase is over, or its processes are gone. */
 void stop_check(struct master *, uint64_t now_ms);
-/* Something has come over the child's cord. */
+/* The child has sent something. */
 void request_on_link(struct master *, struct child *);
 /* Hands links to the broker to workers that could not take them before. */
 void asked_resend(struct master *);
@@ -99,24 +163,83 @@ void request_reply(
     struct master *, uint64_t id, unsigned code, struct str text);
 
 /*
- * What children could not do, or have not confirmed, as one sentence
- * (free(3) it); NULL: all is well.
+ * The failures of children, or those that have not confirmed, as one sentence
+ * (free(3) it); NULL: none.
  */
 char *request_failures(struct master *);
-/* SIGHUP, or (asked != 0) a question of pusherctl's. */
+/* Another process for this slot; its clients stay. */
+void replace_begin(struct master *, const struct msg_master_request *);
+/*
+ * The same, asked by this number of the broker's, or (0) by an upgrade.  NULL:
+ * it has begun, and perhaps failed; else why it cannot.
+ */
+const char *replace_slot(struct master *, unsigned slot, uint64_t asked);
+/* The old process has said what came of it. */
+void replace_on_moved(
+    struct master *, struct child *, const struct msg_moved *);
+/* The new one serves, or its line is broken. */
+void replace_on_ready(struct master *);
+/* Is this place not to be filled otherwise? */
+bool replace_has(const struct master *, size_t place);
+/* A process has ended, perhaps one of these. */
+void replace_on_death(struct master *, pid_t);
+/* A reload that is asked for (0: SIGHUP) waits, or its asker tries again. */
+bool replace_delays(struct master *, uint64_t asked);
+void replace_check(struct master *, uint64_t now_ms);
+uint64_t replace_due(const struct master *);
+/* The group stops: nothing is replaced any more. */
+void replace_stop(struct master *);
+/*
+ * SIGUSR2, or (asked != 0) a question of pusherctl's; path: of the program,
+ * empty: of the one that runs.
+ */
+void upgrade_begin(struct master *, uint64_t asked, struct str path);
+/* Looks whether something is due; milliseconds of child_now_ms(). */
+void upgrade_check(struct master *, uint64_t now_ms);
+uint64_t upgrade_due(const struct master *);
+/* A process has ended; perhaps the trial. */
+void upgrade_on_exit(struct master *, pid_t, int status);
+/* A question that is answered at the end of the upgrade. */
+void upgrade_wait(struct master *, uint64_t asked);
+/* The broker is gone, and with it all who asked: they ask again. */
+void upgrade_forget_asked(struct master *);
+/* Answers who has asked for the upgrade; code as MASTER_REPLY. */
+void upgrade_say(struct master *, unsigned code, const char *text);
+/* One line for the log and for who has asked. */
+void upgrade_progress(struct master *, const char *text);
+/* This is the new program: takes the children of the one before it. */
+void renew_adopt(struct master *, const struct handover *);
+/* The clients of a slot have moved. */
+void renew_on_moved(struct master *, const struct msg_moved *);
+/* They stay with the old process. */
+void renew_on_refusal(struct master *, const char *why);
+/*
+ * The program before this one gets its place back.  Returns only if that
+ * fails.
+ */
+void upgrade_go_back(struct master *, const char *reason);
+/* Lets go of what an upgrade that is over has held. */
+void upgrade_forget(struct upgrade *);
+/* SIGHUP, or (asked != 0) a request of pusherctl. */
 void reload_begin(struct master *, uint64_t asked);
-/* Looks whether it is over; milliseconds of child_now_ms(). */
+/* Checks whether it is over; milliseconds of child_now_ms(). */
 void reload_check(struct master *, uint64_t now_ms);
-/* When reload_check() has to look again; UINT64_MAX: not by itself. */
+/* When reload_check() must be called again; UINT64_MAX: not by time. */
 uint64_t reload_due(const struct master *);
 /* A child has confirmed an order. */
 void reload_on_done(
     struct master *, struct child *, uint64_t order, struct str failed);
-/* SIGUSR1: a log file is opened anew, everywhere. */
+/* SIGUSR1: all processes open the log file again. */
 void reload_log(struct master *);
-/* Sends what a child could not take before. */
+/* Sends orders that a child could not receive before. */
 void reload_resend(struct master *);
-/* A question of pusherctl's that is not a reload. */
+/*
+ * Tells all children; one that cannot take it now gets it later
+ * (reload_resend()).
+ */
+void reload_tell(struct master *, bool conf, bool log);
+/* Requests of pusherctl: one option, NAME=VALUE; the level of the log. */
+void reload_set(struct master *, const struct msg_master_request *);
 void reload_set_level(struct master *, const struct msg_master_request *);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stop.c: the ways in which the group ends: in order, at once, or because its
+ * stop.c: the ways in which the group ends: gracefully, at once, or because its
  * start has failed.  First the workers, all at one time, then the listeners,
- * then the broker and the courier; whoever does not leave in time is killed.
- * Owns nothing.  Must never wait: the master's loop goes on.
+ * then the broker, then the courier; a process that does not exit in time is
+ * killed.  Owns nothing.  Must never wait: the master's loop continues.
  */
 
 #include <signal.h>
@@ -29,7 +29,7 @@ master_alive(const struct master *m, size_t from)
 	for (i = from; i < m->nchildren; i++)
 		if (m->children[i].pid != 0)
 			n++;
-	return n;
+	return from == 0 ? n + m->nlingering : n;
 }
 
 static void
@@ -40,6 +40,9 @@ signal_all(const struct master *m, size_t from, int sig)
 	for (i = from; i < m->nchildren; i++)
 		if (m->children[i].pid != 0)
 			kill(m->children[i].pid, sig);
+	/* These end when their clients are closed. */
+	for (i = 0; sig != SIGTERM && i < m->nlingering; i++)
+		kill(m->lingering[i].pid, sig);
 }
 
 void
@@ -48,10 +51,12 @@ master_enter(struct master *m, enum phase phase, uint64_t limit_ms)
 	if (phase <= m->phase) /* signals come when they like */
 		return;
 	m->phase = phase;
+	if (phase > PHASE_RUN)
+		replace_stop(m);
 	m->deadline_ms = limit_ms == 0 ? 0 : child_now_ms() + limit_ms;
 }
 
-/* A child that cannot be told the time uses the option drain_time. */
+/* A child that cannot receive the time uses the option drain_time. */
 static void
 tell_drain(struct master *m, enum drain_how how, uint64_t ms)
 {
@@ -69,8 +74,8 @@ tell_drain(struct master *m, enum drain_how how, uint64_t ms)
 }
 
 /*
- * Workers leave together: a newcomer may be given to any of them, and must
- * find one that answers.
+ * Workers exit together: a newcomer may be given to any of them, and must find
+ * one that answers.
  */
 static void
 end_drain(struct master *m)
@@ -114,7 +119,7 @@ stop_quick(struct master *m, const char *because)
 static void
 begin_kill(struct master *m)
 {
-	log_warnx("stop: %zu processes do not leave, killing them",
+	log_warnx("stop: %zu processes do not exit: killing them",
 	    master_alive(m, 0));
 	master_enter(m, PHASE_KILL, 0);
 	signal_all(m, 0, SIGKILL);
@@ -132,18 +137,25 @@ void
 stop_check(struct master *m, uint64_t now)
 {
 	if (m->phase == PHASE_DRAIN && master_alive(m, FIRST_WORKER) == 0) {
-		/* From now on a client is refused, and not left alone. */
+		/*
+		 * From now on a new connection is refused, and does not wait.
+		 */
 		listen_close(m->start->listen);
 		master_enter(m, PHASE_BROKER, BROKER_STOP_MS);
-		signal_all(m, 0, SIGTERM);
+		if (m->children[0].pid != 0)
+			kill(m->children[0].pid, SIGTERM);
+	} else if (m->phase == PHASE_BROKER && m->children[0].pid == 0) {
+		/* It has received the broker's last words. */
+		master_enter(m, PHASE_COURIER, BROKER_STOP_MS);
+		signal_all(m, 1, SIGTERM);
 	} else if (m->phase == PHASE_DRAIN && now >= m->deadline_ms) {
-		log_warnx("stop: %zu workers do not leave, killing them",
+		log_warnx("stop: %zu workers do not exit: killing them",
 		    master_alive(m, FIRST_WORKER));
 		signal_all(m, FIRST_WORKER, SIGKILL);
 		m->deadline_ms = now + DRAIN_EXTRA_MS;
 	} else if (m->phase == PHASE_QUICK &&
 	    master_alive(m, FIRST_WORKER) == 0) {
-		/* Only now: no worker shall wonder where it has gone. */
+		/* Only now, so that no worker misses the broker. */
 		signal_all(m, 0, SIGQUIT);
 	}
 	if (m->phase == PHASE_DRAIN && !m->told_end)

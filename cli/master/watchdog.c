@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * watchdog.c: decides when a child is stuck.  SIGABRT comes first, because it
- * leaves a core; who does not even take that gets SIGKILL.  A master that was
- * stopped itself (a suspended machine) blames nobody: the gap does not count.
- *
- * Pure: the clock is the caller's.
+ * leaves a core; a child that does not react to it gets SIGKILL.  A master that
+ * was stopped itself (a suspended machine) blames no child: the gap does not
+ * count.  Pure: the clock is the caller's.
  */
 
 #include "cli/master/watchdog.h"

@@ -2,7 +2,7 @@
 #ifndef CLI_MASTER_WATCHDOG_H
 #define CLI_MASTER_WATCHDOG_H
 
-/* The master's view of whether a child turns its loop. */
+/* The master's record of whether a child's loop turns. */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * document.c: the struct in front of the writers: chooses one, passes
- * everything on, keeps the first write error.  It never owns the FILE.
+ * document.c: the interface of the writers: chooses one, passes everything on,
+ * keeps the first write error.  It never owns the FILE.
  */
 
 #include "cli/out/out.h"
@@ -31,7 +31,7 @@ out_new(FILE *f, enum out_style style, bool colour)
 	return o;
 }
 
-/* Places of a line; 0: this is no terminal. */
+/* The width of a line; 0: this is no terminal. */
 static size_t
 terminal_width(int fd)
 {
@@ -100,6 +100,14 @@ void
 out_drop(struct out *o)
 {
 	o->dropped = true;
+}
+
+void
+out_json_document(struct out *o, struct str text)
+{
+	out_put(o, text);
+	out_put(o, S("\n"));
+	out_drop(o);
 }
 
 void

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fit.c: makes a table fit the terminal.  In this order: headings and
- * numbers are shortened, columns of little importance leave, long texts are
- * cut.  Works on the collected cells, and never touches what goes into a pipe
- * or into JSON.
+ * fit.c: makes a table fit the terminal.  In this order: headings and numbers
+ * are shortened, columns of little importance are removed, long texts are cut.
+ * Works on the collected cells, and never changes output into a pipe or as
+ * JSON.
  */
 
 #include <assert.h>
@@ -22,7 +22,7 @@
 
 /* ---- width ---- */
 
-/* How many places a character takes: 0, 1 or 2. */
+/* The width of a character in columns: 0, 1 or 2. */
 static size_t
 places(uint32_t c)
 {
@@ -61,7 +61,7 @@ out_places(const char *s, size_t n)
 	return places(c);
 }
 
-/* Cuts the text to so many places; an ellipsis takes the last one. */
+/* Cuts the text to this width; an ellipsis takes the last column. */
 static void
 cut(struct out_cell *cell, size_t width)
 {
@@ -135,7 +135,7 @@ out_short(uint64_t n, bool bytes)
 	return text != NULL ? text : xasprintf("%" PRIu64, n);
 }
 
-/* A heading without what a narrow terminal has no room for. */
+/* A heading without the parts that a narrow terminal has no room for. */
 static const char *
 short_heading(const char *key)
 {
@@ -237,7 +237,7 @@ sum(const struct out *o, const struct out_column *cols, bool at_least)
 	return all - MIN(all, GAP);
 }
 
-/* Columns in which nothing stands: the first to leave. */
+/* Empty columns: they are removed first. */
 static void
 drop_empty(const struct out *o, struct out_column *cols)
 {
@@ -272,7 +272,7 @@ drop_one(const struct out *o, struct out_column *cols)
 	return true;
 }
 
-/* Small ones may find room where a wide one did not. */
+/* Narrow columns may have room where a wide one did not. */
 static void
 bring_back(const struct out *o, struct out_column *cols)
 {
@@ -323,7 +323,7 @@ out_measure(
 		struct out_column *col = &cols[i % o->ncols];
 
 		col->width = MAX(col->width, o->cells[i].width);
-		/* One number, and the whole column stands at the right. */
+		/* One number makes the whole column right-aligned. */
 		col->right = col->right || o->cells[i].right;
 	}
 }

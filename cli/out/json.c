@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json.c: the writer for programs.  The document goes into a json_writer
- * as it comes and is written as one line at the end.
+ * json.c: the writer for programs.  The document goes into a json_writer as it
+ * comes and is written as one line at the end.
  */
 
 #include "cli/out/private.h"

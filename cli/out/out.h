@@ -41,11 +41,19 @@ void out_set_header(struct out *);
 void out_set_width(struct out *, size_t width);
 /* For a screen that is drawn again and again: nothing but the document. */
 void out_set_live(struct out *);
-/* Ends the document and flushes.  0, or -1 with errno: not all was written. */
+/*
+ * Ends the document and flushes.  0, or -1 with errno: the output is
+ * incomplete.
+ */
 int out_finish(struct out *);
 /*
- * The command failed: forgets what is open or, in JSON, everything, so that
- * nobody takes half an answer for a whole one.
+ * Instead of a document of parts: a finished JSON text, the same in every
+ * style.
+ */
+void out_json_document(struct out *, struct str text);
+/*
+ * The command failed: discards the open part or, in JSON, everything, so that
+ * half an answer is never taken for a whole one.
  */
 void out_drop(struct out *);
 void out_free(struct out *);
@@ -53,7 +61,7 @@ bool out_is_json(const struct out *);
 bool out_is_terminal(const struct out *);
 
 /*
- * A text of others' for a terminal or a pipe, as the text styles write it;
+ * A text from outside for a terminal or a pipe, as the text styles write it;
  * free(3) it.
  */
 char *out_clean(struct str);
@@ -74,15 +82,15 @@ void out_record_close(struct out *);
 
 /*
  * A table.  columns: their keys with blanks between them; their upper case is
- * the heading.  Every row gives each column once, in this order.  A table
- * that is open is closed first, and by the end of its group; when it is this
- * one, it goes on.  The text must live until the close.
+ * the heading.  Every row gives each column once, in this order.  An open table
+ * is closed first, and by the end of its group; if it is the same one, it
+ * continues.  The text must live until the close.
  */
 void out_table_open(struct out *, const char *name, const char *columns);
 /*
- * Before out_table_open(): its keys with blanks between them, the most
- * important first.  On a narrow terminal the last ones leave first, and before
- * them those that are not named.  Without it their order is that of the table.
+ * Call before out_table_open(): its keys with blanks between them, the most
+ * important first.  On a narrow terminal unnamed columns are removed first, and
+ * then the last ones.  By default their order is that of the table.
  */
 void out_table_order(struct out *, const char *keys);
 void out_row_open(struct out *);
@@ -101,7 +109,7 @@ void out_row(void *arg, struct json row);
 /* A whole record. */
 void out_record(
     struct out *, const char *name, struct json row, const char *members);
-/* A number of a row; 0 when it is not there. */
+/* A number of a row; 0 when it is missing. */
 uint64_t row_u64(struct json row, const char *key);
 
 /* Values, in a record or in a row. */
@@ -111,9 +119,12 @@ void out_text(struct out *, const char *key, const char *);
 /* Green or red on a terminal. */
 void out_state(struct out *, const char *key, const char *, bool good);
 void out_num(struct out *, const char *key, uint64_t);
-/* A fact: "yes" and "no"; in JSON true and false. */
+/* "yes" and "no"; in JSON true and false. */
 void out_bool(struct out *, const char *key, bool);
-/* A setting, as it is typed: "on" and "off"; in JSON true and false. */
+/*
+ * A setting in the form of the command line: "on" and "off"; in JSON true and
+ * false.
+ */
 void out_switch(struct out *, const char *key, bool);
 /* "-"; null. */
 void out_null(struct out *, const char *key);
@@ -123,13 +134,13 @@ void out_seconds(struct out *, const char *key, uint64_t);
 void out_bytes(struct out *, const char *key, uint64_t);
 /* Milliseconds since 1970 as a date to the minute, fine: to the millisecond. */
 void out_time(struct out *, const char *key, uint64_t ms, bool fine);
-/* A value as it came in a row of the daemon's; JSON_NONE is null. */
+/* A value of a row of the daemon; JSON_NONE is null. */
 void out_json(struct out *, const char *key, struct json);
 
 /* A text of several lines in a group: "# title" above it; a JSON string. */
 void out_block(
     struct out *, const char *key, const char *title, struct str text);
-/* A sentence for people: not there in JSON and in a pipe. */
+/* A sentence for people: omitted in JSON and in a pipe. */
 void out_hint(struct out *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

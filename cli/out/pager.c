@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pager.c: finds out whether a pager reads our output: a process of ours whose
- * standard input is the other end of this pipe.  Asks /proc only, and only
- * when somebody sits at a terminal; what cannot be found out is no pager.
+ * pager.c: finds out whether a pager reads the output: a process of the same
+ * user whose standard input is the other end of this pipe.  Only reads /proc,
+ * and only if the session has a terminal; if it cannot be found out, there is
+ * no pager.
  */
 
 #include "cli/out/pager.h"

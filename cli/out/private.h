@@ -2,7 +2,7 @@
 #ifndef CLI_OUT_PRIVATE_H
 #define CLI_OUT_PRIVATE_H
 
-/* Shared by the files of this room; nobody else includes it. */
+/* Shared by the files of this room; no other file includes it. */
 
 #include <errno.h>
 #include <stdio.h>
@@ -51,7 +51,7 @@ struct out_column {
 	size_t width;
 	bool right; /* numbers */
 	bool gone;  /* there is no room for it */
-	bool empty; /* nothing stands in it */
+	bool empty; /* it is empty */
 };
 
 struct out {
@@ -80,7 +80,7 @@ struct out {
 
 extern const struct out_ops out_text_ops, out_json_ops;
 
-/* Writes bytes as they are; the first error is kept. */
+/* Writes bytes unchanged; the first error is kept. */
 static inline void
 out_put(struct out *o, struct str s)
 {
@@ -102,7 +102,7 @@ void out_measure(
     const struct out *, const struct out_cell *head, struct out_column *);
 /* Makes the measured table fit o->width. */
 void out_fit(struct out *, struct out_cell *head, struct out_column *);
-/* A line about the columns that are gone, free(3) it; NULL: none is. */
+/* A line about the removed columns, free(3) it; NULL: there are none. */
 char *out_gone(const struct out *, const struct out_column *);
 
 #endif

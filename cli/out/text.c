@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * text.c: the writer for people and pipes.  A table or a record is
- * collected cell by cell and written at its end, because the width of a
- * column is known only then.  It must never write a control byte that came
- * from outside: a name could steer the terminal.
+ * text.c: the writer for people and pipes.  A table or a record is collected
+ * cell by cell and written at its end, because the width of a column is known
+ * only then.  It must never write a control byte from outside: a name could
+ * control the terminal.
  */
 
 #include <assert.h>
@@ -12,6 +12,7 @@
 
 #include "cli/out/private.h"
 #include "shared/base/base.h"
+#include "shared/base/utf8.h"
 #include "shared/base/xmalloc.h"
 #include "shared/net/ws_frame.h"
 
@@ -47,21 +48,6 @@ put_blanks(struct out *o, size_t n)
 		out_put(o, S(" "));
 }
 
-/* Length of the UTF-8 character at s[0], 0 when it must be escaped. */
-static size_t
-character_len(struct str s)
-{
-	unsigned char c = (unsigned char)s.p[0];
-	size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-
-	if (c < 0x20 || c == 0x7f || n > s.n ||
-	    !utf8_is_valid(str_make(s.p, n)))
-		return 0;
-	if (c == 0xc2 && (unsigned char)s.p[1] < 0xa0)
-		return 0; /* C1 control characters */
-	return n;
-}
-
 /* Text for a terminal or a pipe; NUL-terminated, free(3) it. */
 static char *
 clean(struct str s, size_t *width)
@@ -72,7 +58,7 @@ clean(struct str s, size_t *width)
 
 	*width = 0;
 	for (; s.n > 0; s = str_from(s, n)) {
-		n = character_len(s);
+		n = utf8_printable(s);
 		*width += n == 0 ? 4 : out_places(s.p, n);
 		if (n == 0)
 			buf_printf(&b, "\\x%02x", (unsigned char)s.p[0]);
@@ -217,7 +203,7 @@ put_line(
 	put_text(o, "\n");
 }
 
-/* The value of a record in lines of its own, broken at blanks. */
+/* Writes the value of a record in lines of its own, broken at blanks. */
 static void
 put_wrapped(struct out *o, const struct out_cell *cells, size_t indent)
 {

@@ -3,6 +3,8 @@
 #
 # build.sh BUILD VERSION: makes BUILD/pusherd_VERSION_ARCH.deb from what is
 # built, with dpkg-deb alone.  What it depends on is read from the binaries.
+# The same source gives the same bytes: times are that of the changelog, unless
+# SOURCE_DATE_EPOCH says another.
 set -eu
 
 build=$1
@@ -13,6 +15,14 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/root
 umask 022
+
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(dpkg-parsechangelog \
+	-l etc/debian/changelog -S Timestamp)}
+export SOURCE_DATE_EPOCH
+[ "$(dpkg-parsechangelog -l etc/debian/changelog -S Version)" = "$version" ] || {
+	echo "build.sh: etc/debian/changelog does not begin with $version" >&2
+	exit 1
+}
 
 make -s install BUILD="$build" DESTDIR="$root" PREFIX=/usr
 doc=$root/usr/share/doc/pusherd
@@ -29,6 +39,9 @@ find "$root/usr/share/man" -type f -exec gzip -9n {} +
 		sed '1{/^ \.$/d}'
 } >"$doc/copyright"
 rm "$doc/LICENSE"
+gzip -9nc etc/debian/changelog >"$doc/changelog.gz"
+install -D -m 644 etc/debian/lintian \
+	"$root/usr/share/lintian/overrides/pusherd"
 
 # dpkg-shlibdeps wants a source package around it.
 mkdir "$work/debian"
@@ -43,7 +56,7 @@ cat >"$root/DEBIAN/control" <<EOF
 Package: pusherd
 Version: $version
 Architecture: $arch
-Maintainer: the pusherd authors <root@localhost>
+Maintainer: pusherd <pusherd@pusherd.invalid>
 Installed-Size: $(du -sk --exclude=DEBIAN "$root" | cut -f 1)
 Depends: $depends, adduser
 Recommends: ca-certificates
@@ -56,8 +69,12 @@ Description: Pusher-Channels-compatible WebSocket server
 EOF
 printf '%s\n' /etc/pusherd/pusherd.conf /etc/logrotate.d/pusherd \
 	>"$root/DEBIAN/conffiles"
+layout=$(sed -n 's/.*PRAGMA user_version = \([0-9]*\);.*/\1/p' \
+	shared/app/appdb_open.c | tail -n 1)
 for script in postinst prerm postrm; do
-	install -m 755 "etc/debian/$script" "$root/DEBIAN/$script"
+	sed "s/@VERSION@/$version/; s/@LAYOUT@/$layout/" \
+		"etc/debian/$script" >"$root/DEBIAN/$script"
+	chmod 755 "$root/DEBIAN/$script"
 done
 (cd "$root" && find usr -type f -exec md5sum {} +) >"$root/DEBIAN/md5sums"
 

@@ -12,8 +12,8 @@ struct app {
 	uint32_t num; /* row in the database; never used again */
 	char *id, *key, *secret, *name;
 	/*
-	 * After a rotation the key before it counts too, until this Unix
-	 * second: then NULL, NULL and 0, or whatever is left of them.
+	 * After a rotation the previous key is valid until this Unix second.
+	 * NULL, NULL and 0: there is none.
 	 */
 	char *old_key, *old_secret;
 	uint64_t old_until;
@@ -26,13 +26,13 @@ struct app {
 
 /* Every setting at its default, no credentials. */
 void app_init(struct app *);
-/* Frees the strings and wipes the secret. */
+/* Frees the strings and wipes the secrets. */
 void app_clear(struct app *);
 /* Copies every string; out is empty or cleared. */
 void app_copy(struct app *out, const struct app *);
 /* True if both have the same credentials and settings; num may differ. */
 bool app_is_same(const struct app *, const struct app *);
-/* Does the old key count at this Unix second? */
+/* Is the old key valid at this Unix second? */
 static inline bool
 app_has_old_key(const struct app *a, uint64_t now)
 {

@@ -3,9 +3,9 @@
 #define SHARED_APP_APPDB_H
 
 /*
- * The apps in SQLite.  A rollback journal, not WAL: the table is tiny and
- * rarely written, and so a reader never needs to write.  synchronous=FULL:
- * what was answered is on disk.
+ * The apps in SQLite.  The journal mode is rollback, not WAL: the table is tiny
+ * and rarely written, and so a reader never needs to write.  synchronous=FULL:
+ * a change that was confirmed is on disk.
  */
 
 #include <stddef.h>
@@ -17,40 +17,44 @@ struct appdb;
 
 enum appdb_mode {
 	APPDB_READ,  /* the file must exist */
-	APPDB_TRY,   /* the same, without a wait when it is busy */
+	APPDB_TRY,   /* the same, without waiting when it is busy */
 	APPDB_WRITE, /* the file must exist */
 	APPDB_CREATE /* makes it (mode 0600) and migrates it */
 };
 
 /*
- * Opens the database and brings it to this version's schema (when it may
- * write).  NULL and *why (free(3) it): a sentence with the path, what is
- * wrong and what to do: missing, not readable, others may read it, corrupt,
- * made by a newer version; or busy, and then errno is EBUSY.
+ * Opens the database and brings it to this version's schema (if it may write).
+ * NULL and *why (free(3) it): a sentence with the path, the fault and the
+ * remedy: missing, not readable, readable by others, corrupt, made by a newer
+ * version; or busy, and then errno is EBUSY.
  */
 struct appdb *appdb_open(const char *path, enum appdb_mode, char **why);
 /*
- * All of it as bytes, for appdb_open_image(); NULL when there is no memory.
- * They hold secrets: appdb_image_free() wipes them.
+ * The whole database as bytes, for appdb_open_image(); NULL when there is no
+ * memory.  They hold secrets: appdb_image_free() wipes them.
  */
 void *appdb_image(struct appdb *, size_t *n);
 void appdb_image_free(void *, size_t n);
-/* Opens such bytes for reading.  NULL: they are no database of this version. */
+/*
+ * Opens these bytes for reading.  NULL: they are no database of this version.
+ */
 struct appdb *appdb_open_image(const void *, size_t n);
-/* How long a busy database is waited for, instead of 2 s (readers: 0.1 s). */
+/*
+ * Sets how long to wait for a busy database, instead of 2 s (readers: 0.1 s).
+ */
 void appdb_wait(struct appdb *, unsigned ms);
 /* Did the last call fail because another process has locked the file? */
 bool appdb_is_busy(struct appdb *);
 void appdb_close(struct appdb *);
 /*
- * Would a start be content with this database (which may be missing, when it
- * can be made)?  Changes nothing.  0, or -1 and *why.
+ * Could a server start with this database (which may be missing, if it can be
+ * made)?  Changes nothing.  0, or -1 and *why.
  */
 int appdb_check(const char *path, char **why);
 /*
  * The UUID of this database as hex digits, without dashes: random, made with
- * the schema.  The row number of an app or an endpoint in another file means
- * the same one only under the same UUID.  (A copy has the same UUID.)
+ * the schema.  The row number of an app or an endpoint identifies it only
+ * together with this UUID.  (A copy has the same UUID.)
  */
 #define APPDB_UUID_LEN 32
 const char *appdb_uuid(const struct appdb *);
@@ -63,8 +67,8 @@ const char *appdb_error(const struct appdb *);
 int appdb_each(
     struct appdb *, int (*fn)(void *arg, const struct app *), void *arg);
 /*
- * Finds an app by id, or else by key, or else by name when only one has it.
- * 1: found (app_clear() it), 0: there is none, -1: error.
+ * Finds an app by id, or else by key, or else by name if only one has it.  1:
+ * found (app_clear() it), 0: there is none, -1: error.
  */
 /* By id or key only, and never by name: 1 and *app, 0 none, -1 error. */
 int appdb_find_exact(struct appdb *, const char *which, struct app *);

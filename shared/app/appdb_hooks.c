@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * appdb_hooks.c: the rows of the table of webhooks.  Rarely read and rarely
- * written, so statements are prepared when they are needed.  A row that
- * somebody changed by hand is checked like the options of pusherctl.
+ * appdb_hooks.c: the rows of the table of webhooks.  They are rarely read and
+ * written, so statements are prepared when they are needed.  A row that was
+ * changed by hand is checked like the options of pusherctl.
  */
 
 #include "shared/app/appdb_hooks.h"
@@ -48,7 +48,7 @@ column_text(sqlite3_stmt *s, int i)
 	return p == NULL ? "" : p;
 }
 
-/* One option out of a column; -1 with a sentence. */
+/* Sets one option from a column; -1 with a sentence. */
 static int
 read_option(struct appdb *d, sqlite3_stmt *s, struct webhook *h, int column,
     const char *option)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * appdb_image.c: a database as bytes, for the time when its file cannot be
- * read.  Must never write it anywhere.
+ * appdb_image.c: a database as bytes, for use while its file cannot be read.
+ * Must never write it to a file.
  */
 
 #include <string.h>
@@ -42,7 +42,10 @@ appdb_open_image(const void *p, size_t n)
 		NULL) == SQLITE_OK &&
 	    (copy = sqlite3_malloc64(n)) != NULL) {
 		memcpy(copy, p, n);
-		/* In memory there is no journal_mode WAL: it was a file's. */
+		/*
+		 * A database in memory has no WAL mode: it was that of the
+		 * file.
+		 */
 		if (n > READ_VERSION)
 			copy[WRITE_VERSION] = copy[READ_VERSION] = 1;
 		if (sqlite3_deserialize(d->db, "main", copy, (sqlite3_int64)n,

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * appdb_open.c: opens the SQLite file with the apps, after making sure that
- * nobody else may read the secrets in it, and brings it to the newest schema.
- * The rows are the business of appdb_rows.c.
- *
- * A schema never changes: a new one is another step at the end of `steps`,
- * and user_version counts the steps taken.  SQL is constant.  Never logs.
+ * appdb_open.c: opens the SQLite file with the apps, after making sure that no
+ * other user can read the secrets in it, and brings it to the newest schema.
+ * The rows are in appdb_rows.c.  A schema never changes: a new one is another
+ * step at the end of `steps`, and user_version counts the steps taken.  SQL is
+ * constant.  Never logs.
  */
 
 #include "shared/app/appdb.h"
@@ -22,11 +21,11 @@
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
-/* A writer waits for another; a reader is told to come again. */
+/* A writer waits for another writer; a reader gets EBUSY and tries again. */
 #define WRITE_WAIT_MS 2000
 #define READ_WAIT_MS 100
 
-/* Proved to have the columns of app_settings.def by the unit test. */
+/* The unit test proves that it has the columns of app_settings.def. */
 static const char *const steps[] = {
 	"CREATE TABLE apps ("
 	" num INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -84,7 +83,7 @@ static const char *const steps[] = {
 	"ALTER TABLE apps"
 	" ADD COLUMN max_timestamp_age INTEGER NOT NULL DEFAULT 600;"
 	"PRAGMA user_version = 3;",
-	/* The key before the last rotation; no key means two apps. */
+	/* The key before the last rotation; no two apps have the same key. */
 	"ALTER TABLE apps ADD COLUMN old_key TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE apps ADD COLUMN old_secret TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE apps ADD COLUMN old_until INTEGER NOT NULL DEFAULT 0;"
@@ -104,7 +103,7 @@ static const char *const steps[] = {
 	") STRICT;"
 	"INSERT INTO meta VALUES ('uuid', lower(hex(randomblob(16))));"
 	"PRAGMA user_version = 5;",
-	/* Each new key is looked for among the old ones, too. */
+	/* Each new key is also compared with the old ones. */
 	"CREATE INDEX apps_old_key ON apps (old_key);"
 	"PRAGMA user_version = 6;",
 	"ALTER TABLE apps ADD COLUMN resume INTEGER NOT NULL DEFAULT 0;"
@@ -157,7 +156,7 @@ refuse_missing(const char *path, enum appdb_mode mode, char **why)
 	return -1;
 }
 
-/* It holds secrets: only the owner may have anything to do with it. */
+/* The file holds secrets: only its owner may read or write it. */
 static int
 check_file(const char *path, enum appdb_mode mode, char **why)
 {
@@ -193,7 +192,7 @@ check_file(const char *path, enum appdb_mode mode, char **why)
 	return 0;
 }
 
-/* Makes an empty file, so that no moment sees it with another mode. */
+/* Makes an empty file, so that it never has another mode. */
 static int
 create_file(const char *path, char **why)
 {
@@ -221,9 +220,10 @@ refuse_sqlite(struct appdb *d, const char *path, char **why)
 	switch (sqlite3_errcode(d->db)) {
 	case SQLITE_NOTADB:
 	case SQLITE_CORRUPT:
-		*why = xasprintf("the database %s is damaged or no SQLite file "
-				 "(%s): restore it from a backup, or move it "
-				 "away",
+		*why = xasprintf(
+		    "the database %s is damaged or not an SQLite file "
+		    "(%s): restore it from a backup, or move it "
+		    "away",
 		    path, sqlite3_errmsg(d->db));
 		break;
 	case SQLITE_BUSY:
@@ -251,7 +251,7 @@ run(struct appdb *d, const char *sql)
 	return sqlite3_exec(d->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : -1;
 }
 
-/* The number that a pragma or a count gives, or -1. */
+/* The number from a pragma or a count, or -1. */
 static int
 ask_number(struct appdb *d, const char *sql)
 {
@@ -270,8 +270,8 @@ connect_file(
     struct appdb *d, const char *path, enum appdb_mode mode, char **why)
 {
 	/*
-	 * A reader too opens for writing (where it may): only so can it
-	 * finish the rollback that a killed writer left to the next one.
+	 * A reader, too, opens for writing (if it may): only then can it finish
+	 * the rollback that a killed writer has left.
 	 */
 	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
 	bool is_reader = mode == APPDB_READ || mode == APPDB_TRY;
@@ -317,7 +317,7 @@ refuse_version(const char *path, int version, char **why)
 	return -1;
 }
 
-/* A file without our schema must have no other one. */
+/* A file without this schema must have no other one. */
 static int
 check_empty(struct appdb *d, const char *path, char **why)
 {
@@ -392,7 +392,7 @@ check_schema(
 	if (read_uuid(d) == -1 || appdb_rows_prepare(d) == -1) {
 		if (sqlite3_errcode(d->db) == SQLITE_BUSY)
 			return refuse_sqlite(d, path, why);
-		*why = xasprintf("%s is no database of pusherd (%s): change "
+		*why = xasprintf("%s is not a database of pusherd (%s): change "
 				 "the option database",
 		    path, sqlite3_errmsg(d->db));
 		return -1;
@@ -456,12 +456,9 @@ check_missing(const char *path, char **why)
 {
 	char *dir = directory_of(path), *above = directory_of(dir);
 	struct stat st;
-	int r;
+	bool gone = stat(dir, &st) == -1 && errno == ENOENT;
+	int r = access(gone ? above : dir, W_OK | X_OK);
 
-	if (stat(dir, &st) == -1 && errno == ENOENT)
-		r = access(above, W_OK | X_OK);
-	else
-		r = access(dir, W_OK | X_OK);
 	if (r == -1)
 		*why = xasprintf("cannot make the database %s: %s: its "
 				 "directory must exist and be writable",

@@ -2,7 +2,7 @@
 #ifndef SHARED_APP_APPDB_PRIVATE_H
 #define SHARED_APP_APPDB_PRIVATE_H
 
-/* Shared by the files appdb_*.c; nobody else includes it. */
+/* Shared by the files appdb_*.c; no other file includes it. */
 
 #include <sqlite3.h>
 
@@ -26,10 +26,10 @@ struct appdb {
 	char *error; /* the last sentence, or NULL */
 };
 
-/* Prepares every statement: -1 when the table is not what it should be. */
+/* Prepares every statement: -1 when the table has an unexpected form. */
 int appdb_rows_prepare(struct appdb *);
 void appdb_rows_finalize(struct appdb *);
-/* It has the newest schema; everything is prepared. */
+/* The schema is the newest one; everything is prepared. */
 bool appdb_is_ours(struct appdb *);
 
 #endif

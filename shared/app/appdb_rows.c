@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * appdb_rows.c: the rows of the table of apps, with statements prepared once.
- * The columns come from app_settings.def.  A row that somebody changed by hand
- * to values that pusherd does not know is an error with a sentence, and is
- * never quietly bent into shape.
+ * The columns come from app_settings.def.  A row that was changed by hand to
+ * invalid values is an error with a sentence, and is never silently corrected.
  */
 
 #include "shared/app/appdb_private.h"
@@ -108,7 +107,7 @@ fail(struct appdb *d, char *sentence)
 	return -1;
 }
 
-/* After a statement that did not go well. */
+/* Handles a statement that has failed. */
 static int
 fail_sqlite(struct appdb *d)
 {
@@ -292,7 +291,7 @@ appdb_find(struct appdb *d, const char *which, struct app *out)
 static int
 bind_app(sqlite3_stmt *s, const struct app *a)
 {
-	/* An old key that has ended is not kept: it is a secret. */
+	/* An old key that has expired is not stored: it is a secret. */
 	bool old = app_has_old_key(a, (uint64_t)time(NULL));
 	int i = 1;
 
@@ -314,7 +313,7 @@ bind_app(sqlite3_stmt *s, const struct app *a)
 	return i;
 }
 
-/* Runs a statement that gives no row, and forgets what was bound. */
+/* Runs a statement without a result row, and unbinds its values. */
 static int
 finish(struct appdb *d, sqlite3_stmt *s)
 {

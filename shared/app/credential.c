@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * credential.c: makes and checks what names an app and what it signs with.
- * Pure, but for the system's random numbers.  It never prints a secret; the
- * sentences it returns are about its form only.
+ * credential.c: makes and checks ids, keys and secrets of apps.  Pure, except
+ * for the system's random numbers.  It never prints a secret; its sentences are
+ * only about the form of one.
  */
 
 #include "shared/app/credential.h"
@@ -20,8 +20,8 @@
 #define MASK_SHOWN 4
 #define MASK_LEAST 12
 
-static const char quoted[] = "stands in quotes, which would be a part of it: "
-			     "leave them out";
+static const char quoted[] =
+    "is in quotes, which would be a part of it: remove them";
 
 void
 credential_make_id(char out[CREDENTIAL_ID_MAX], unsigned digits)
@@ -43,7 +43,7 @@ credential_make_id(char out[CREDENTIAL_ID_MAX], unsigned digits)
 }
 
 /*
- * Quotes that a tool handed on with the value (docker --env-file does): they
+ * Quotes that a tool passed on with the value (docker --env-file does): they
  * would count as a part of it.
  */
 static bool

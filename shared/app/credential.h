@@ -16,9 +16,9 @@
 void credential_make_id(char out[CREDENTIAL_ID_MAX], unsigned digits);
 
 /*
- * May this be the id or the key of an app?  Both stand in URLs and in
- * signed texts between ':' and '/': 1 to 128 of A-Z a-z 0-9 _ - .
- * NULL, or a static sentence about what is wrong.
+ * May this be the id or the key of an app?  Both stand in URLs and in signed
+ * texts between ':' and '/': 1 to 128 of A-Z a-z 0-9 _ - . NULL, or a static
+ * sentence with the reason.
  */
 const char *credential_check_name(struct str);
 /*
@@ -29,8 +29,8 @@ const char *credential_check_secret(struct str);
 /* For people and logs: the label of an app.  At most 128 bytes, may be "". */
 const char *credential_check_label(struct str);
 /*
- * The first 4 characters and "…", or only "…" when the secret is shorter
- * than 12 bytes; free(3) it.
+ * The first 4 characters and "…", or only "…" if the secret is shorter than 12
+ * bytes; free(3) it.
  */
 char *credential_mask(const char *secret);
 

@@ -4,12 +4,12 @@
 
 /*
  * Webhooks on disk (SQLite, WAL): requests that wait, that have failed for
- * good, and the last ones that arrived; what applications have been told; how
- * far each broker has been heard.
+ * good, and the last delivered ones; the states of which applications were
+ * notified; the last event received from each broker.  A change begins a
+ * transaction if there is none; outbox_commit() ends it.
  *
- * A change begins a transaction when there is none; outbox_commit() ends it.
- * Unless said otherwise functions return 0, or -1 with outbox_error(): then
- * nothing of the transaction is to be counted on, call outbox_close().
+ * Unless stated otherwise, functions return 0, or -1 with outbox_error(): then
+ * the whole transaction is void, and the caller calls outbox_close().
  */
 
 #include <stdbool.h>
@@ -24,7 +24,7 @@ enum outbox_state { OUTBOX_WAITING, OUTBOX_DEAD, OUTBOX_DONE };
 /* The queue of a request: that of its channel, of batches, or of tests. */
 enum outbox_queue { OUTBOX_CHANNEL, OUTBOX_BATCHES, OUTBOX_TESTS };
 
-/* How many requests that arrived are remembered. */
+/* Number of delivered requests that are remembered. */
 #define OUTBOX_DONE_KEPT 1000
 
 /* One request. */
@@ -38,9 +38,9 @@ struct outbox_row {
 	uint32_t attempts;
 	uint32_t status;     /* HTTP status of the last answer, or 0 */
 	uint64_t time_ms;    /* of the first event */
-	uint64_t next_ms;    /* not before */
-	uint64_t until_ms;   /* no more tries after it */
-	uint64_t changed_ms; /* when it got its state */
+	uint64_t next_ms;    /* earliest time of the next attempt */
+	uint64_t until_ms;   /* no more attempts after it */
+	uint64_t changed_ms; /* when it entered its state */
 	struct str owner;    /* "UUID/ID" of database and app; "": unknown */
 	struct str channel;  /* of the first event */
 	struct str answer;   /* the last one, in words */
@@ -54,20 +54,19 @@ struct outbox_counts {
 };
 
 /*
- * Opens the file; makes it (mode 0600) when it is missing and create is set.
- * NULL and *why (free(3) it); without a *why: it has not been made yet.
+ * Opens the file; makes it (mode 0600) if it is missing and create is set.
+ * NULL and *why (free(3) it); without a *why: it does not exist yet.
  */
 struct outbox *outbox_open(const char *path, bool create, char **why);
 /*
- * NULL: the path still names the file that is open, whole as far as can be
- * seen at once; or what has become of it: "was deleted …".
+ * NULL: the path still names the open file, and it looks undamaged; else what
+ * has happened to it: "was deleted ...".
  */
 const char *outbox_is_lost(struct outbox *);
 /*
- * Writes all that is committed to <path>.saved; another process cannot be
- * using it.  beat is called meanwhile.  After outbox_close(),
- * outbox_bring_back() puts it in the place of path, where a file that is
- * there already is renamed to <path>.found.
+ * Writes all committed rows to <path>.saved; no other process can be using it.
+ * beat is called meanwhile.  After outbox_close(), outbox_bring_back() moves it
+ * to path, and renames a file that is there already to <path>.found.
  */
 int outbox_save(
     struct outbox *, const char *path, void (*beat)(void *), void *arg);
@@ -75,7 +74,7 @@ void outbox_bring_back(const char *path);
 /* Rolls back what is not committed. */
 void outbox_close(struct outbox *);
 const char *outbox_error(const struct outbox *);
-/* Writes something, so that a full disk shows. */
+/* Writes something, so that a full disk is noticed. */
 int outbox_probe(struct outbox *);
 int outbox_commit(struct outbox *);
 bool outbox_is_dirty(const struct outbox *);
@@ -90,11 +89,14 @@ void outbox_name(const struct outbox *, uint64_t id, char out[OUTBOX_NAME_MAX]);
 int outbox_put(struct outbox *, struct outbox_row *);
 /* The same row with more events: id, count, events; sets bytes. */
 int outbox_extend(struct outbox *, struct outbox_row *);
-/* It has arrived. */
+/* The request was delivered. */
 int outbox_done(struct outbox *, const struct outbox_row *);
-/* Not yet: attempts, next_ms, status, answer; or, with state DEAD, never. */
+/*
+ * It was not delivered: attempts, next_ms, status, answer; with state DEAD it
+ * is given up.
+ */
 int outbox_failed(struct outbox *, const struct outbox_row *);
-/* Appends the events of a row that waits: 1; 0: it does not wait any more. */
+/* Appends the events of a waiting row: 1; 0: it no longer waits. */
 int outbox_events(struct outbox *, uint64_t id, struct buf **events);
 
 /*
@@ -110,21 +112,21 @@ struct outbox_query {
 typedef int (*outbox_fn)(void *arg, const struct outbox_row *);
 int outbox_each(
     struct outbox *, const struct outbox_query *, outbox_fn, void *);
-/* Dead ones wait again, from now on: how many, or -1. */
+/* Dead requests wait again, from now on: how many, or -1. */
 int outbox_revive(struct outbox *, const struct outbox_query *, uint64_t now_ms,
     uint64_t until_ms);
-/* Rows that wait may be tried longer, by the time in which none could be. */
+/* Extends the time of waiting rows by the time in which none could be tried. */
 int outbox_postpone(struct outbox *, uint64_t since_ms, uint64_t now_ms);
 /* Deletes rows: how many, or -1. */
 int outbox_delete(struct outbox *, const struct outbox_query *);
 /*
- * Deletes up to n of the oldest dead ones, or else of client events and
- * counts that wait: how many, or -1.  They count as dropped.
+ * Deletes up to n of the oldest dead rows, or else of waiting client events and
+ * counts: how many, or -1.  They count as dropped.
  */
 int outbox_shrink(struct outbox *, unsigned n);
 /*
- * The endpoint that holds most of what waits or is dead, by rows or by bytes:
- * 0, or -1.  *endpoint 0: there is none.
+ * The endpoint that holds most of the waiting and dead rows, by rows or by
+ * bytes: 0, or -1.  *endpoint 0: there is none.
  */
 struct outbox_holder {
 	uint32_t endpoint;
@@ -141,29 +143,28 @@ int outbox_yield(struct outbox *, uint32_t endpoint, unsigned n, uint64_t *ids);
 /* The state of an endpoint of a database (UUID). */
 struct outbox_health {
 	uint32_t endpoint;
-	uint64_t waiting;   /* events */
-	uint64_t oldest_ms; /* of those that wait; 0: none does */
-	uint64_t dropped;   /* events, for lack of room */
-	uint64_t
-	    failing_ms; /* since when no attempt has succeeded; 0: one has */
+	uint64_t waiting;    /* events */
+	uint64_t oldest_ms;  /* Unix ms of the oldest waiting one; 0: none */
+	uint64_t dropped;    /* events, for lack of room */
+	uint64_t failing_ms; /* no attempt has succeeded since; 0: one has */
 };
-/* Calls back for each endpoint of which something is known, by number. */
+/* Calls back for each known endpoint, by number. */
 int outbox_each_health(struct outbox *, const char *database,
     void (*fn)(void *arg, const struct outbox_health *), void *arg);
 int outbox_set_failing(
     struct outbox *, uint32_t endpoint, const char *database, uint64_t ms);
 /*
- * This endpoint does not exist any more: deletes its rows and its state.  Those
- * of another database that wait are kept as dead letters: how many, or -1.
+ * This endpoint no longer exists: deletes its rows and its state.  Waiting rows
+ * of another database are kept as dead letters: how many, or -1.
  */
 int outbox_disown(
     struct outbox *, uint32_t endpoint, const char *database, uint64_t now_ms);
-/* Rows of this endpoint from an earlier version get its owner. */
+/* Gives rows of this endpoint from an earlier version their owner. */
 int outbox_adopt(
     struct outbox *, uint32_t endpoint, uint32_t app, const char *owner);
-/* Deletes all but the last that arrived. */
+/* Deletes all delivered requests but the last ones. */
 int outbox_forget_done(struct outbox *);
-/* Deletes dead ones and origins from before then. */
+/* Deletes dead requests and origins from before this time. */
 int outbox_prune(struct outbox *, uint64_t before_ms);
 
 /* The state that applications were notified of; user is empty for a channel. */

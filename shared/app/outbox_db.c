@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * outbox_db.c: webhooks on disk.  Owns the SQLite file: write-ahead log, every
- * commit synchronous, because what is committed is what the broker forgets.
- * The rows are outbox_rows.c.
- *
- * pusherctl reads and changes the same file; SQLite keeps the two apart.  Must
- * never log, and never wait for anything but the disk.
+ * commit synchronous, because the broker forgets what is committed.  The rows
+ * are in outbox_rows.c.  pusherctl reads and changes the same file; SQLite
+ * keeps the two apart.  Must never log, and never wait for anything but the
+ * disk.
  */
 
 #include "shared/app/outbox_db.h"
@@ -66,7 +65,7 @@ static const char *const schema[] = {
 	"ALTER TABLE requests RENAME COLUMN lane TO queue;"
 	"UPDATE requests SET queue = CASE WHEN queue = 8 THEN 2"
 	" WHEN count > 1 THEN 1 ELSE 0 END;",
-	/* Numbers of apps and endpoints mean something in one database only. */
+	/* Numbers of apps and endpoints are unique only within one database. */
 	"ALTER TABLE requests ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE told ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
 	"CREATE TABLE endpoints ("
@@ -94,7 +93,7 @@ ask_number(struct outbox *o, const char *sql, uint64_t *n)
 	return sqlite3_finalize(s) == SQLITE_OK ? r : -1;
 }
 
-/* It may hold what clients said: only the owner may look. */
+/* The file may hold messages of clients: only its owner may read it. */
 static int
 prepare_file(const char *path, bool create, char **why)
 {
@@ -119,7 +118,7 @@ prepare_file(const char *path, bool create, char **why)
 	return 0;
 }
 
-/* Another process may be quicker: then there is nothing left to do. */
+/* Another process may have been faster: then nothing is left to do. */
 static int
 upgrade(struct outbox *o)
 {
@@ -142,8 +141,8 @@ upgrade(struct outbox *o)
 }
 
 /*
- * 1: it is there; 0: it is not, and shall not be made; -1: error, in *why
- * when SQLite does not know it.
+ * 1: the file exists; 0: it does not, and must not be made; -1: error, in *why
+ * if SQLite does not know it.
  */
 static int
 prepare_schema(struct outbox *o, bool create, char **why)
@@ -252,7 +251,7 @@ outbox_error(const struct outbox *o)
 	int code = sqlite3_errcode(o->db);
 
 	if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
-		return "it is damaged or no SQLite file: move it away with "
+		return "it is damaged or not an SQLite file: move it away with "
 		       "its -wal and -shm, and a new one is made";
 	return sqlite3_errmsg(o->db);
 }

@@ -30,11 +30,11 @@ struct outbox {
 	sqlite3_int64 file_size; /* it never shrinks */
 };
 
-/* Begins a transaction when there is none. */
+/* Begins a transaction if there is none. */
 int outbox_begin(struct outbox *);
 /* Counts the rows again. */
 int outbox_recount(struct outbox *);
-/* How many rows have this state. */
+/* The number of rows with this state. */
 uint64_t *outbox_counter(struct outbox *, int state);
 
 #endif

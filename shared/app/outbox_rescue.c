@@ -3,11 +3,10 @@
  * outbox_rescue.c: the file of the outbox was deleted, replaced or damaged
  * while it was in use.  Accepted requests are still in the open file, or in
  * SQLite's memory; a copy of it is made beside the path and takes its place
- * when the old one is closed: to close it removes the -wal of that name.
- *
- * The copy has its name only when it is whole, so that a courier that dies
+ * when the old one is closed, because closing it removes the -wal of that name.
+ * The copy gets its name when it is complete, so that a courier that dies
  * meanwhile leaves it to the next one.  Must never open the outbox with
- * open(2): to close such a descriptor would release the locks of SQLite.
+ * open(2): closing that descriptor would release the locks of SQLite.
  */
 
 #include <errno.h>
@@ -21,7 +20,7 @@
 #include "shared/app/outbox_db.h"
 #include "shared/base/xmalloc.h"
 
-#define STEPS 10000 /* of SQLite between two signs of life */
+#define STEPS 10000 /* SQLite pages between two heartbeats */
 
 struct beating {
 	void (*beat)(void *);
@@ -120,7 +119,7 @@ outbox_bring_back(const char *path)
 
 	if (access(saved, F_OK) == 0) {
 		rename(path, found);
-		/* Of the old file: SQLite would play them into the new one. */
+		/* Of the old file: SQLite would apply them to the new one. */
 		remove_beside(path, "-wal");
 		remove_beside(path, "-shm");
 		rename(saved, path);

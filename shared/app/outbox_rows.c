@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * outbox_rows.c: the rows of the outbox, with statements prepared once for
- * what happens often.  Keeps the counts of the open file right without
- * asking.  SQL is constant text; what comes from outside is bound.
+ * outbox_rows.c: the rows of the outbox, with prepared statements for frequent
+ * operations.  Maintains the counts of the open file without queries.  SQL is
+ * constant text; values from outside are bound.
  */
 
 #include "shared/app/outbox_db.h"
@@ -50,7 +50,7 @@ stmt(struct outbox *o, enum outbox_stmt which)
 static void
 lower(uint64_t *n, uint64_t by)
 {
-	*n -= MIN(*n, by); /* pusherctl may have been quicker */
+	*n -= MIN(*n, by); /* pusherctl may have been faster */
 }
 
 static void
@@ -66,7 +66,7 @@ bind_str(sqlite3_stmt *s, int i, struct str v)
 	    s, i, v.n == 0 ? "" : v.p, v.n, SQLITE_STATIC, SQLITE_UTF8);
 }
 
-/* Runs a statement that gives no row, inside a transaction. */
+/* Runs a statement without a result row, inside a transaction. */
 static int
 finish(struct outbox *o, sqlite3_stmt *s)
 {
@@ -263,10 +263,10 @@ outbox_each(
 	return step == SQLITE_ROW || step == SQLITE_DONE ? 0 : -1;
 }
 
-/* How a change of several rows counts. */
+/* The effect of a change of several rows on the counts. */
 #define RETURNING " RETURNING state, bytes"
 
-/* Those that it returns are deleted: how many, or -1. */
+/* Counts the returned rows as deleted: how many, or -1. */
 static int delete (struct outbox *o, sqlite3_stmt *s)
 {
 	int n = 0, step = SQLITE_ERROR;

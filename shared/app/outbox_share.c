@@ -34,7 +34,7 @@ outbox_largest(struct outbox *o, bool by_bytes, struct outbox_holder *h)
 
 /* ---- rows that are dropped ---- */
 
-/* Counts those that WHICH selects for their endpoints. */
+/* Counts the rows that WHICH selects for their endpoints. */
 #define COUNT(WHICH) \
 	"INSERT INTO endpoints (endpoint, database, dropped)" \
 	" SELECT endpoint, substr(owner, 1, 32), sum(count) FROM requests" \
@@ -50,7 +50,7 @@ outbox_largest(struct outbox *o, bool by_bytes, struct outbox_holder *h)
 	"SELECT id FROM requests WHERE state = 0 AND kind IN (?3, ?4)" \
 	" ORDER BY id LIMIT ?1"
 
-/* Runs one of the two; how many rows it returned, with ids unless NULL. */
+/* Runs one of the two; the number of returned rows, with ids unless NULL. */
 static int
 select_rows(struct outbox *o, const char *sql, unsigned n, uint32_t endpoint,
     uint64_t *ids)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * buf.c: reference-counted bytes.  A buf is one allocation: head and bytes.
- * All holders of a reference own the buf together; the last one to let
- * go frees it.  Must never move or change bytes that somebody else may see:
- * growing asks for refs == 1, appending happens behind len only.
+ * All holders of a reference own the buf together; the last one to release it
+ * frees it.  Must never move or change bytes that another holder may see:
+ * growing requires refs == 1, and appending happens after len only.
  */
 
 #include "shared/base/buf.h"

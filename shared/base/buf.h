@@ -4,10 +4,10 @@
 
 /*
  * Reference-counted bytes.  The count is a plain integer: one process, one
- * thread.  Bytes [0, len) may be shared and then never change; whoever made
- * the buf may append behind len (up to cap) even while earlier bytes are
- * shared.  That is what lets many small frames lie next to each other in
- * one buf and leave in one system call.
+ * thread.  Bytes [0, len) may be shared and then never change; the maker of the
+ * buf may append after len (up to cap) even while earlier bytes are shared.  So
+ * many small frames can lie next to each other in one buf and leave in one
+ * system call.
  */
 
 #include <stddef.h>
@@ -30,9 +30,9 @@ struct buf *buf_ref(struct buf *);
 /* Frees with the last reference; NULL is allowed. */
 void buf_unref(struct buf *);
 /*
- * Makes room for n more bytes behind len and returns where they go.  *b may
- * move (and must have refs == 1) when there is not enough room; NULL *b is
- * made.  The caller raises len itself.
+ * Makes room for n more bytes after len and returns their place.  *b may move
+ * (and must have refs == 1) if there is not enough room; NULL *b is made.  The
+ * caller raises len itself.
  */
 char *buf_reserve(struct buf **b, size_t n);
 /* Appends a copy. */

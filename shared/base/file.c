@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * file.c: reads a file whole, for programs that may wait for it.  Must never
- * be used by a process that serves.
+ * file.c: reads a whole file, for programs that may wait for it.  Must never be
+ * used by a serving process.
  */
 
 #include "shared/base/file.h"

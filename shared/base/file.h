@@ -5,8 +5,8 @@
 #include "shared/base/buf.h"
 
 /*
- * Reads all that is left of a file, a pipe or a terminal: one reference, or
- * NULL with errno (EFBIG: more than max bytes).  Waits for a slow writer.
+ * Reads the rest of a file, a pipe or a terminal: one reference, or NULL with
+ * errno (EFBIG: more than max bytes).  Waits for a slow writer.
  */
 struct buf *file_read(int fd, size_t max);
 /* Opens the file, reads it as file_read() and closes it. */

@@ -23,7 +23,7 @@
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 
-#define MIN_SLOTS 8
+#define MIN_SLOTS 2
 
 static struct {
 	uint64_t k0, k1;
@@ -70,7 +70,7 @@ hash_seed(void)
 	ssize_t n;
 
 	if (seed.drawn)
-		return; /* tables that exist must keep their hashes */
+		return; /* existing tables must keep their hashes */
 	do {
 		n = getrandom(key, sizeof(key), 0);
 	} while (n == -1 && errno == EINTR);
@@ -99,7 +99,7 @@ hash_sip13(uint64_t k0, uint64_t k1, uint64_t first, struct str s)
 	word = 0;
 	if (left != 0)
 		memcpy(&word, p, left);
-	/* The length in the highest byte counts the first word too. */
+	/* The highest byte holds the length, including the first word. */
 	sip_word(&v, le64toh(word) | (uint64_t)(s.n + 8) << 56);
 	v.v2 ^= 0xff;
 	sip_round(&v);
@@ -150,12 +150,6 @@ grow(struct hash *h)
 	free(old);
 }
 
-bool
-hash_any(const struct hash_node *n, const void *key)
-{
-	return true;
-}
-
 struct hash_node *
 hash_find(const struct hash *h, uint64_t hash, hash_eq eq, const void *key)
 {
@@ -164,9 +158,16 @@ hash_find(const struct hash *h, uint64_t hash, hash_eq eq, const void *key)
 	if (h->n == 0)
 		return NULL;
 	node = h->slots[hash & (h->nslots - 1)];
-	while (node != NULL && (node->hash != hash || !eq(node, key)))
+	while (node != NULL &&
+	    (node->hash != hash || (eq != NULL && !eq(node, key))))
 		node = node->next;
 	return node;
+}
+
+struct hash_node *
+hash_find_u64(const struct hash *h, uint64_t v)
+{
+	return hash_find(h, hash_u64(v), NULL, NULL);
 }
 
 void
@@ -195,7 +196,7 @@ hash_remove(struct hash *h, struct hash_node *node)
 	h->n--;
 }
 
-/* The first element at or behind slot i. */
+/* The first element at slot i or after it. */
 static struct hash_node *
 first_from(const struct hash *h, size_t i)
 {

@@ -35,16 +35,25 @@ uint64_t hash_str(struct str s, uint64_t salt);
  * and then s: what hash_str() does with the process's key and the salt.
  */
 uint64_t hash_sip13(uint64_t k0, uint64_t k1, uint64_t first, struct str s);
-/* Mixes an integer key (not keyed: for ids we draw ourselves). */
+/*
+ * Mixes an integer key; every step can be reversed, so that two numbers never
+ * have the same hash.  Has no secret: only for ids that the server draws.
+ */
 uint64_t hash_u64(uint64_t v);
 
 typedef bool (*hash_eq)(const struct hash_node *, const void *key);
 
-/* For tables in which the hash alone names an element. */
-bool hash_any(const struct hash_node *, const void *key);
-/* The element with this hash for which eq(node, key), or NULL. */
+/*
+ * The element with this hash for which eq(node, key), or NULL.  eq NULL: the
+ * hash alone names an element.
+ */
 struct hash_node *hash_find(
     const struct hash *, uint64_t hash, hash_eq eq, const void *key);
+/*
+ * The element that was inserted with hash_u64(v), or NULL.  Two numbers never
+ * have the same hash, so that no comparison is needed.
+ */
+struct hash_node *hash_find_u64(const struct hash *, uint64_t v);
 /* The node must be in no table.  Amortised O(1). */
 void hash_insert(struct hash *, struct hash_node *, uint64_t hash);
 /* The node must be in this table. */
@@ -59,7 +68,7 @@ struct hash_node *hash_next(const struct hash *, const struct hash_node *);
 /*
  * The same in portions, over several turns: calls fn for about n elements;
  * true: more are left.  { 0 } is the beginning.  fn may remove its element and
- * insert others.  When the table has grown the walk begins anew, so that every
+ * insert others.  If the table has grown the walk starts again, so that every
  * element that stays is seen, once or more often.
  */
 struct hash_cursor {

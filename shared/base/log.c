@@ -2,15 +2,14 @@
 /*
  * log.c: one line, one write(2), to stderr or syslog, as text or as a JSON
  * object.  Owns the level, the format and the name of the process, a small
- * table that keeps a warning which repeats from filling the disk, and the
- * number of lines that the log did not take: no line is worth waiting for
- * (log_out.c), and when the log takes lines again, one says how many are lost.
+ * table that keeps a repeated warning from filling the disk, and the number of
+ * lines that the log did not take: no line is worth waiting for (log_out.c),
+ * and when the log takes lines again, one line reports how many are lost.
  *
  * A line never holds a control byte or bytes that are not UTF-8: whatever a
- * client managed to get into a message, it cannot forge a line or steer a
- * terminal.  Allocates nothing, so that it can report that memory is gone.
- * Must never be called on the hot path, and never with a secret or the data of
- * an event.
+ * client puts into a message, it cannot forge a line or control a terminal.
+ * Allocates nothing, so that it can report that memory is gone.  Must never be
+ * called on the hot path, and never with a secret or the data of an event.
  */
 
 #include "shared/base/log.h"
@@ -27,13 +26,14 @@
 
 #include "shared/base/base.h"
 #include "shared/base/log_out.h"
+#include "shared/base/utf8.h"
 
 #define MESSAGE_BYTES 2048
 #define LINE_BYTES 4096 /* PIPE_BUF: lines of two processes do not mix */
-#define CUT "…"         /* ends a message that was too long */
-#define QUIET_MS 1000   /* between two warnings of one format */
+#define CUT "…"         /* ends a message that was cut */
+#define QUIET_MS 1000   /* ms between two warnings of one format */
 #define NOTES 10        /* log_note() lines of one format in QUIET_MS */
-#define TEXT_MAX 256    /* what is kept of one that was not printed */
+#define TEXT_MAX 256    /* bytes kept of a line that was not printed */
 
 static struct {
 	char process[32];
@@ -52,7 +52,7 @@ static struct quiet {
 	char text[TEXT_MAX]; /* the last of them */
 } quiet[32];
 
-/* Lines that the log did not take, and why it did not take the last one. */
+/* Lines that the log did not take, and the reason for the last one. */
 static struct {
 	unsigned long n;
 	int err;
@@ -125,41 +125,7 @@ now_ms(void)
 	return clock_ms(CLOCK_MONOTONIC);
 }
 
-/*
- * Length of the printable UTF-8 sequence at the front of s (RFC 3629), or 0:
- * a control byte, also one of U+0080 to U+009F, or no UTF-8.
- */
-static size_t
-printable(struct str s)
-{
-	const unsigned char *p = (const unsigned char *)s.p;
-	unsigned char low = 0x80, high = 0xbf;
-	size_t i, n;
-
-	if (p[0] < 0x80)
-		return p[0] >= 0x20 && p[0] != 0x7f ? 1 : 0;
-	if (p[0] < 0xc2 || p[0] > 0xf4)
-		return 0;
-	n = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	if (n > s.n)
-		return 0;
-	if (p[0] == 0xc2 || p[0] == 0xe0)
-		low = 0xa0; /* no C1 control; no overlong form */
-	else if (p[0] == 0xf0)
-		low = 0x90;
-	else if (p[0] == 0xed)
-		high = 0x9f; /* no surrogate */
-	else if (p[0] == 0xf4)
-		high = 0x8f;
-	if (p[1] < low || p[1] > high)
-		return 0;
-	for (i = 2; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
-
-/* Appends when `reserve` bytes remain behind it. */
+/* Appends if `reserve` bytes remain after it. */
 static bool
 line_put(struct line *l, struct str s, size_t reserve)
 {
@@ -170,7 +136,7 @@ line_put(struct line *l, struct str s, size_t reserve)
 	return true;
 }
 
-/* The text with everything escaped that must not be in a line as it is. */
+/* Appends the text, with all bytes escaped that must not be in a line. */
 static void
 line_escape(struct line *l, struct str s, bool json)
 {
@@ -180,10 +146,10 @@ line_escape(struct line *l, struct str s, bool json)
 	size_t n;
 
 	for (; s.n > 0; s = str_from(s, MAX(n, 1))) {
-		n = printable(s);
+		n = utf8_printable(s);
 		part = str_make(s.p, n);
 		if (n == 0) {
-			/* In JSON the backslash is one of the text's own. */
+			/* In JSON the backslash is part of the text. */
 			snprintf(esc, sizeof(esc), "%s\\x%02x",
 			    json ? "\\" : "", (unsigned char)s.p[0]);
 			part = str_of(esc);
@@ -333,7 +299,7 @@ tell_repeats(struct quiet *q)
 	emit(q->level, str_make(text, (size_t)MAX(n, 0)));
 }
 
-/* The place of this format; the oldest one makes room. */
+/* The place of this format; the oldest one is replaced. */
 static struct quiet *
 quiet_of(enum log_level level, const char *fmt)
 {
@@ -353,8 +319,8 @@ quiet_of(enum log_level level, const char *fmt)
 }
 
 /*
- * Prints, or counts when the same has been printed often enough a moment ago:
- * a warning once, a note NOTES times.
+ * Prints, or only counts if the same was printed often enough a moment ago: a
+ * warning once, a note NOTES times.
  */
 __attribute__((format(printf, 3, 0))) static void
 vquiet(enum log_level level, int err, const char *fmt, va_list ap)

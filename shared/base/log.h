@@ -23,19 +23,19 @@ enum log_level {
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 
 /*
- * Names the process ("master", "worker 2").  Before the first call lines
- * carry the program's name, no time and go to stderr.
+ * Names the process ("master", "worker 2").  Before the first call, lines carry
+ * the program's name and no time, and go to stderr.
  */
 void log_init(const char *process, enum log_level, enum log_format);
 /* Sends lines to syslog instead of stderr (a daemon without a terminal). */
 void log_to_syslog(void);
-/* And back; what stderr is may have changed. */
+/* Returns to stderr, which may be another file now. */
 void log_to_stderr(void);
 void log_set_level(enum log_level);
 void log_set_format(enum log_format);
 /*
- * Once a second: tells how many lines are lost, if the log takes any again,
- * and how often warnings came again that were not printed because they repeat.
+ * Once a second: reports how many lines were lost, when the log takes lines
+ * again, and how often repeated warnings were not printed.
  */
 void log_tick(void);
 bool log_is_debug(void);
@@ -47,9 +47,9 @@ void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warnx(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /*
- * As log_info(), for what strangers can bring about as often as they like:
- * some lines of a format in one second, then it counts those that it does not
- * print, and the next line or log_tick() says how many.
+ * As log_info(), for events that strangers can cause any number of times:
+ * prints some lines of a format in one second, then only counts; the next line
+ * or log_tick() reports the count.
  */
 void log_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * log_out.c: writes a line of the log without waiting.  A log shipper that is
- * stuck, a terminal that was stopped, a syslog that does not read: a process
- * that waited for them would stop serving.  So a line is written at once or
- * it is lost, and the caller counts it.
+ * log_out.c: writes a line of the log without waiting.  A process that waits
+ * for a stuck log shipper, a stopped terminal or a syslog that does not read
+ * would stop serving.  So a line is written at once or it is lost, and the
+ * caller counts it.
  *
- * O_NONBLOCK belongs to the open file description, which stderr shares with
- * whoever started us, so it is never set on what was given to us: a pipe or a
+ * O_NONBLOCK belongs to the open file description, which stderr shares with the
+ * parent process, so it is never set on an inherited descriptor: a pipe or a
  * terminal is opened once more through /proc, a socket is written to with
  * MSG_DONTWAIT, a file does not block.  Where the second opening is refused,
  * poll(2) and RWF_NOWAIT remain.
  *
- * Owns the socket to syslog, and the word on whether the log ends with half a
- * line, which all processes of the group share.
+ * Owns the socket to syslog, and the flag that the log ends with half a line,
+ * which all processes of the group share.
  */
 
 #include "shared/base/log_out.h"
@@ -41,7 +41,7 @@ static atomic_bool own_half;
 
 static struct {
 	atomic_bool *half; /* the log ends in the middle of a line */
-	int patience_ms;   /* what is left of it */
+	int patience_ms;   /* the rest of it */
 	const char *path;  /* of syslog */
 	int fd;            /* to it, or -1 */
 	bool stream;
@@ -50,7 +50,7 @@ static struct {
 void
 log_out_share(void)
 {
-	atomic_bool *shared = shm_map(sizeof(*shared));
+	atomic_bool *shared = shm_map("log", sizeof(*shared));
 
 	if (shared != NULL)
 		out.half = shared;
@@ -85,7 +85,7 @@ log_out_fresh(bool half)
 
 /* ---- stderr ---- */
 
-/* Gives a slow reader its chance, once in the life of a process. */
+/* Waits for a slow reader, once in the life of a process. */
 static bool
 has_room(int fd, bool patient)
 {
@@ -116,7 +116,10 @@ write_now(int fd, struct iovec *iov, int n, bool patient)
 	r = sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (r != -1 || errno != ENOTSOCK)
 		return r;
-	/* A pipe or a terminal, shared with others and set to wait? */
+	/*
+	 * Is it a pipe or a terminal that is shared with others and set to
+	 * wait?
+	 */
 	if (flags != -1 && (flags & O_NONBLOCK) == 0 &&
 	    lseek(fd, 0, SEEK_CUR) == -1) {
 		r = pwritev2(fd, iov, n, -1, RWF_NOWAIT);
@@ -145,14 +148,14 @@ log_out_stderr(const char *p, size_t n, bool patient)
 			atomic_store(out.half, true);
 		return false;
 	}
-	/* The disk is full: the next line shall not be glued to this one. */
+	/* The disk is full: the next line must not be joined to this one. */
 	if (r > (half ? 1 : 0))
 		atomic_store(out.half, true);
 	errno = ENOSPC;
 	return false;
 }
 
-/* All of it is said to be written: a stream keeps what is not. */
+/* Reports all of it as written: otherwise a stream would keep the rest. */
 static ssize_t
 on_stream(void *cookie, const char *p, size_t n)
 {
@@ -199,8 +202,8 @@ log_out_close_syslog(void)
 }
 
 /*
- * Datagrams are sent to the name each time: no connection breaks when syslog
- * is started again.  A syslog with a stream is rare.
+ * Datagrams are sent to the name each time, so that they survive a restart of
+ * syslog.  A syslog with a stream is rare.
  */
 static int
 open_syslog(const struct sockaddr_un *a, bool stream)
@@ -226,7 +229,7 @@ send_syslog(struct sockaddr_un *a, struct iovec *iov, size_t n)
 	if (!out.stream) {
 		m.msg_name = a;
 		m.msg_namelen = sizeof(*a);
-		m.msg_iovlen = n - 1; /* the end of a line is a stream's */
+		m.msg_iovlen = n - 1; /* a stream needs the end of the line */
 	}
 	return sendmsg(out.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
@@ -260,7 +263,7 @@ log_out_syslog(int priority, const char *p, size_t n)
 	if (out.stream && errno != EAGAIN) {
 		int saved = errno;
 
-		log_out_close_syslog(); /* the next line tries it anew */
+		log_out_close_syslog(); /* the next line tries again */
 		errno = saved;
 	}
 	return false;

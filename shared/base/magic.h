@@ -4,9 +4,9 @@
 
 /*
  * A number at a fixed place in structs to which lists, tables and callbacks
- * point.  A pointer that comes out of one of these is asserted to lead to a
- * living struct, also in release builds: a process that ends is replaced, one
- * that goes on with freed memory is not to be trusted.
+ * point.  A pointer from one of these is asserted to lead to a living struct,
+ * also in release builds: a process that ends is replaced, but a process that
+ * continues with freed memory cannot be trusted.
  */
 
 #include <stdint.h>
@@ -16,7 +16,9 @@
 #define MAGIC_SUBSCRIPTION 0x5553 /* 16 bits: fills its struct up */
 #define MAGIC_FREED UINT32_C(0xdeadf4ee)
 
-/* Builds with sanitizers also look for pointers to what is being freed. */
+/*
+ * Builds with sanitizers also search for pointers to the memory that is freed.
+ */
 #if defined(__SANITIZE_ADDRESS__)
 #define MAGIC_SEARCH 1
 #elif defined(__has_feature)
@@ -28,7 +30,7 @@
 #define MAGIC_SEARCH 0
 #endif
 
-/* Right before free(): the compiler must not leave this store out. */
+/* Call right before free(): the compiler must not omit this store. */
 static inline void
 magic_poison(uint32_t *magic)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * outq.c: slices of bufs on their way to a descriptor.  Owns one reference
- * for each slice.  A queue of one slice, the common case, lives in the struct
- * itself; a second one brings a ring that doubles when it is full.  A small
+ * outq.c: slices of bufs on their way to a descriptor.  Owns one reference for
+ * each slice.  A queue of one slice, the common case, lives in the struct
+ * itself; a second one needs a ring, which doubles when it is full.  A small
  * ring is kept when the queue runs empty, so that a busy socket does not
- * allocate for every turn; a large one is given back.  Must never block,
- * copy payload (but for outq_push_copy() and outq_peek()), or keep a
- * reference to bytes that have left.
+ * allocate in every turn; a large one is freed.  Must never block, copy payload
+ * (except outq_push_copy() and outq_peek()), or keep a reference to bytes that
+ * have left.
  */
 
 #include "shared/base/outq.h"
@@ -22,7 +22,7 @@
 #include "shared/base/xmalloc.h"
 
 #define FIRST_RING 4
-#define KEPT_RING 16 /* slices; a larger ring goes when the queue is empty */
+#define KEPT_RING 16 /* slices; a larger ring is freed when empty */
 #define MAX_IOV MIN(64, IOV_MAX)
 
 /* Slice number i from the front. */
@@ -103,7 +103,7 @@ outq_push_copy(struct outq *q, struct str bytes)
 	buf_unref(b);
 }
 
-/* Everything has left. */
+/* The queue has become empty. */
 static void
 emptied(struct outq *q)
 {
@@ -139,7 +139,7 @@ outq_consume(struct outq *q, size_t n)
 		emptied(q);
 }
 
-/* One system call for at most max bytes; *asked is what it was given. */
+/* One system call for at most max bytes; *asked is the number passed to it. */
 static ssize_t
 write_some(const struct outq *q, int fd, size_t max, size_t *asked)
 {
@@ -184,7 +184,7 @@ outq_send(struct outq *q, int fd, size_t max)
 		}
 		outq_consume(q, (size_t)n);
 		if ((size_t)n < asked)
-			return 0; /* full; asking again would only cost */
+			return 0; /* full; another call would only cost time */
 		max -= (size_t)n;
 	}
 	return 1;
@@ -231,7 +231,7 @@ outq_cut(struct outq *q, size_t max)
 		return false;
 	b = buf_from(str_make(s->b->data + s->off, s->len));
 	outq_clear(q);
-	q->in -= b->len; /* it has not left, after all */
+	q->in -= b->len; /* it has not left */
 	q->out = q->in;
 	outq_push(q, b, 0, b->len);
 	buf_unref(b);
@@ -246,7 +246,7 @@ outq_clear(struct outq *q)
 	for (i = 0; i < q->n; i++)
 		buf_unref(q->v == NULL ? q->one.b : at(q, i)->b);
 	free(q->v);
-	/* The positions stay: what was dropped counts as gone. */
+	/* The positions stay: dropped bytes count as sent. */
 	q->out = q->in;
 	q->v = NULL;
 	q->head = q->n = q->cap = 0;

@@ -4,12 +4,12 @@
 
 /*
  * A queue of slices of bufs on their way to a descriptor.  Queueing costs a
- * reference and 16 bytes, never a copy; a slice that continues the one
- * before it in the same buf is merged with it.  One sendmsg(2) takes many.
+ * reference and 16 bytes, never a copy; a slice that continues the previous one
+ * in the same buf is merged with it.  One sendmsg(2) takes many.
  *
- * Two positions count all bytes that ever went in and out, so that somebody
- * who queued something can see when it has left (outq_in() right after
- * queueing, later outq_out() >= that).
+ * Two positions count all bytes that ever went in and out, so that a caller can
+ * see when its bytes have left (`in` right after queueing; later `out` >=
+ * that).
  */
 
 #include <stdbool.h>
@@ -28,7 +28,7 @@ struct outq {
 	struct slice one; /* used instead of v while n <= 1 and v == NULL */
 	struct slice *v;  /* ring, NULL until a second slice is queued */
 	uint32_t head, n, cap; /* cap: a power of two */
-	uint32_t pushes;       /* ever, merged or not; modulo 2^32 */
+	uint32_t pushes;       /* pushes, merged or not; modulo 2^32 */
 	uint64_t in, out;
 };
 
@@ -52,9 +52,9 @@ size_t outq_peek(const struct outq *, void *dst, size_t cap);
 /* Removes n bytes from the front. */
 void outq_consume(struct outq *, size_t n);
 /*
- * Drops everything but what is left of the first slice, which may have begun
- * to leave, and copies that.  False: it has more than max bytes, and nothing
- * is dropped.
+ * Drops everything except the rest of the first slice, which may have begun to
+ * leave, and copies that.  False: it has more than max bytes, and nothing is
+ * dropped.
  */
 bool outq_cut(struct outq *, size_t max);
 /* Drops everything; the queue can be used again. */

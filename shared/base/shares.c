@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shares.c: which app holds how much of a table.  Owns struct share; the
- * entries are the table's.  The largest one is remembered together with what
- * the second one had, so that most evictions need no search.
- *
- * Pure.  Must never decide when something has to go.
+ * shares.c: how much of a table each app holds.  Owns struct share; the entries
+ * are the table's.  The largest share is remembered together with the size of
+ * the second one, so that most evictions need no search.  Pure.  Must never
+ * decide when an entry is evicted.
  */
 
 #include "shared/base/shares.h"
@@ -14,19 +13,10 @@
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
-static bool
-share_eq(const struct hash_node *n, const void *key)
-{
-	const uint32_t *app = key;
-
-	return container_of(n, const struct share, node)->app == *app;
-}
-
 struct share *
 shares_find(const struct shares *ss, uint32_t app)
 {
-	struct hash_node *n =
-	    hash_find(&ss->by_app, hash_u64(app), share_eq, &app);
+	struct hash_node *n = hash_find_u64(&ss->by_app, app);
 
 	return n == NULL ? NULL : container_of(n, struct share, node);
 }

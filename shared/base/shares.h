@@ -4,10 +4,11 @@
 
 /*
  * A bounded table that all apps share: how much of it each app holds.  An app
- * may have all that is free; when there is no room, the app that holds most
- * loses its own.
+ * may use all free room; when there is none, the app that holds most loses its
+ * own entries.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "shared/base/hash.h"
@@ -23,20 +24,31 @@ struct share {
 
 struct shares {
 	struct hash by_app;
-	struct share *top; /* holds most, as long as it has more than floor */
-	uint64_t floor;    /* what the second one held */
+	struct share *top; /* holds most while it has more than floor */
+	uint64_t floor;    /* the size of the second one */
 };
 
 /* The app's share; made when it is missing. */
 struct share *shares_get(struct shares *, uint32_t app);
 /* The app's share, or NULL. */
 struct share *shares_find(const struct shares *, uint32_t app);
-/* It holds so many bytes more. */
+/* Adds n bytes. */
 void shares_add(struct shares *, struct share *, uint64_t bytes);
-/* It holds so many bytes less; frees it when nothing is left. */
+/* Removes n bytes; frees the share when nothing is left. */
 void shares_sub(struct shares *, struct share *, uint64_t bytes);
 /* The share of the app that holds most, or NULL. */
 struct share *shares_largest(struct shares *);
 void shares_clear(struct shares *);
+
+/*
+ * For a table that drops nothing of an app for another one: an app that holds
+ * `own`, of `used` of all, may have at most half of what the others leave, so
+ * that there is always room for another app.
+ */
+static inline bool
+shares_has_room(uint64_t own, uint64_t used, uint64_t max)
+{
+	return own + used <= max;
+}
 
 #endif

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * str.c: views of bytes: comparing, cutting, numbers, hex, percent-decoding.
- * Pure: no clock, no descriptor, no state.  Owns nothing.  Must
- * never look behind s.n, take a NUL for an end, or ask the locale what a letter
- * is.
+ * Pure: no clock, no descriptor, no state.  Owns nothing.  Must never look
+ * beyond s.n, take a NUL for an end, or depend on the locale.
  */
 
 #include "shared/base/str.h"
@@ -17,8 +16,8 @@ lower(char c)
 }
 
 /*
- * The value of a lower-case hex digit, or -1.  A table, because the digits of
- * a signature are random and no branch on them can be foreseen.
+ * The value of a lower-case hex digit, or -1.  A table, because the digits of a
+ * signature are random and their branches cannot be predicted.
  */
 static int
 hex_value(char c)
@@ -129,6 +128,22 @@ str_to_u64(struct str s, uint64_t max, uint64_t *out)
 		v = v * 10 + digit;
 	}
 	*out = v;
+	return 0;
+}
+
+int
+str_to_ms(struct str s, uint64_t max, uint64_t *ms)
+{
+	uint64_t unit = 1000, n;
+
+	if (str_ends(s, S("ms")))
+		unit = 1;
+	else if (!str_ends(s, S("s")))
+		return -1;
+	s.n -= unit == 1 ? 2 : 1;
+	if (str_to_u64(s, max / unit, &n) == -1 || n == 0)
+		return -1;
+	*ms = n * unit;
 	return 0;
 }
 

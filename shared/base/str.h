@@ -58,7 +58,7 @@ str_from(struct str s, size_t from)
 	return (struct str){ s.p + from, s.n - from };
 }
 
-/* ASCII only; the locale has no say. */
+/* ASCII only, whatever the locale. */
 bool str_eq_nocase(struct str a, struct str b);
 bool str_ends(struct str s, struct str suffix);
 /* Bytewise order, shorter first: <0, 0, >0. */
@@ -68,9 +68,9 @@ ssize_t str_find(struct str s, char c);
 /* Without leading and trailing blanks and tabs. */
 struct str str_trim(struct str s);
 /*
- * Cuts *rest at the first `sep`: returns what is before it and moves *rest
- * behind it.  Without a `sep` the whole is returned and rest->p becomes
- * NULL, so `while (rest.p != NULL)` walks all parts, also empty ones.
+ * Cuts *rest at the first `sep`: returns the part before it and moves *rest
+ * behind it.  Without a `sep` the whole is returned and rest->p becomes NULL,
+ * so `while (rest.p != NULL)` walks all parts, including empty ones.
  */
 struct str str_cut(struct str *rest, char sep);
 /*
@@ -78,9 +78,11 @@ struct str str_cut(struct str *rest, char sep);
  * allowed.  0, or -1 when it is no number or above `max`.
  */
 int str_to_u64(struct str s, uint64_t max, uint64_t *out);
+/* "500ms" or "2s" as milliseconds, 1 to max; -1: it is neither. */
+int str_to_ms(struct str s, uint64_t max, uint64_t *ms);
 /* Characters (code points) of valid UTF-8. */
 size_t str_characters(struct str s);
-/* Without the byte order mark that some editors put in front of UTF-8. */
+/* Without the byte order mark that some editors put before UTF-8. */
 struct str str_skip_bom(struct str s);
 /* Lower-case hex of n bytes into out[2 * n + 1], NUL-terminated. */
 void str_hex(const void *bytes, size_t n, char *out);

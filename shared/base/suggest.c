@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * suggest.c: finds the known name that somebody meant.  The distance is that
- * of Damerau and Levenshtein in its simple form (each pair of neighbours is
- * swapped at most once); words are short, so a full table on the stack will
- * do.  Pure: never prints, never decides whether a word is an error.
+ * suggest.c: finds the known name nearest to a mistyped word.  The distance is
+ * that of Damerau and Levenshtein in its simple form (each pair of neighbours
+ * is swapped at most once); words are short, so a full table on the stack is
+ * enough.  Pure: never prints, never decides whether a word is an error.
  */
 
 #include "shared/base/suggest.h"
 
 #include "shared/base/base.h"
 
-#define WORD_MAX 48 /* longer words and names are nobody's typing mistake */
+#define WORD_MAX 48 /* longer words and names are no typing mistakes */
 
 static unsigned
 min3(unsigned a, unsigned b, unsigned c)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * xmalloc.c: the only home of the malloc family.  Every allocation of the
- * project goes through here and dies rather than fails: a daemon that goes on
+ * project goes through here and dies rather than fails: a daemon that continues
  * without the memory it needed is harder to trust than one that its master
  * replaces.  Owns nothing.  Must never return NULL.
  */
@@ -102,7 +102,7 @@ xasprintf(const char *fmt, ...)
 void
 xheap_init(void)
 {
-	/* Above what links read at a time, below what clients may send. */
+	/* Above what links read at once, below what clients may send. */
 	mallopt(M_MMAP_THRESHOLD, 512 << 10);
 	mallopt(M_TRIM_THRESHOLD, 4 << 20);
 }

@@ -3,9 +3,9 @@
 #define SHARED_BASE_XMALLOC_H
 
 /*
- * Allocation dies rather than fails: the master replaces a process that ran
- * out of memory.  A size that comes from outside is checked against a limit
- * before any of these is called.  Free with free(3).
+ * Allocation dies rather than fails: the master replaces a process without
+ * memory.  A size from outside is checked against a limit before any of these
+ * is called.  Free with free(3).
  */
 
 #include <stddef.h>
@@ -27,17 +27,17 @@ char *str_dup(struct str);
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * For libraries with a hook like realloc(3) that do not check what it returns,
- * as libev: size 0 frees.
+ * For libraries with a hook like realloc(3) whose result they do not check,
+ * such as libev: size 0 frees.
  */
 void *xalloc_hook(void *p, long size);
 
 /*
- * At the start of a process that serves: large blocks lie apart from others,
- * so that each goes back to the system when it is freed.
+ * Call at the start of a serving process: large blocks are allocated
+ * separately, so that each is returned to the system when it is freed.
  */
 void xheap_init(void);
-/* Gives what was freed back to the system; takes a while. */
+/* Returns freed memory to the system; takes a while. */
 void xtrim(void);
 
 #endif

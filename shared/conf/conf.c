@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conf.c: the values of a struct conf: defaults and the checks of one value, by
- * the one list in conf_options.def.  Where values come from is conf_read.c,
- * what follows from all together conf_finish.c, how they are shown
- * conf_print.c.  The struct owns its strings.
- *
- * Never prints and never exits: pusherd and pusherctl both use it, and an
- * error is a sentence for them to show.  Never asks the network: what needs a
- * socket or a database is checked by those who have them.
+ * conf.c: the values of a struct conf: defaults and the checks of one value,
+ * from the one list in conf_options.def.  conf_read.c has the sources of
+ * values, conf_finish.c their combination, conf_print.c their output.  The
+ * struct owns its strings.  Never prints and never exits: pusherd and pusherctl
+ * both use it, and show the sentence of an error themselves.  Never asks the
+ * network: the users of a socket or a database check it.
  */
 
 #include "shared/conf/conf.h"
@@ -49,7 +47,7 @@ static const struct option options[] = {
 #undef OPTION
 };
 
-/* Where a value stands: source, and in a file the line (else 0). */
+/* The place of a value: source, and in a file the line (else 0). */
 struct place {
 	const char *source;
 	unsigned line;
@@ -69,7 +67,7 @@ place_text(const struct place *at)
 	return xasprintf("%s:%u", at->source, at->line);
 }
 
-/* A value as a sentence shows it: short, and without control bytes. */
+/* A value as shown in a sentence: short, and without control bytes. */
 static char *
 shown(struct str value)
 {
@@ -142,7 +140,7 @@ list_clear(struct conf_list *l)
 	*l = (struct conf_list){ .n = 0 };
 }
 
-/* Takes the origin. */
+/* Stores the origin; takes it. */
 static void
 list_add(struct conf_list *l, struct str s, char *origin)
 {
@@ -169,7 +167,7 @@ list_add_items(struct conf_list *l, struct str value, const struct place *at)
 	return n;
 }
 
-/* Did this origin come from the same file, or both from the command line? */
+/* Are both origins the same file, or both the command line? */
 static bool
 is_same_source(const char *origin, const char *source)
 {
@@ -227,7 +225,7 @@ set_list(struct conf *c, size_t index, struct str value, const struct place *at,
 {
 	struct conf_list *l = field_of(c, &options[index]);
 
-	/* A source replaces what those below it said, and then adds. */
+	/* A source replaces the values of lower sources, and then adds. */
 	if (!is_same_source(c->origin[index], at->source))
 		list_clear(l);
 	if (list_add_items(l, value, at) == 0 && options[index].text[0] != '\0')

@@ -3,8 +3,8 @@
 #define SHARED_CONF_CONF_H
 
 /*
- * The configuration: default < file < environment < command line.  All of
- * it comes from conf_options.def.
+ * The configuration: default < file < environment < command line.  All of it is
+ * defined by conf_options.def.
  */
 
 #include <stdbool.h>
@@ -31,7 +31,7 @@ struct conf {
 #define CONF_ENUM(name, def, choices, help) char *name;
 #define CONF_BOOL(name, def, help) bool name;
 #include "shared/conf/conf_options.def"
-	/* Worked out from the above by conf_finish(). */
+	/* Computed from the values above by conf_finish(). */
 	unsigned nworkers;
 	char *broker_path;             /* runtime_dir/broker.sock */
 	char *control_path;            /* runtime_dir/ctl.sock */
@@ -40,8 +40,8 @@ struct conf {
 	struct ip_net *trusted; /* of trusted_proxies */
 	size_t ntrusted;
 	/*
-	 * Where each option's value came from, in the order of the list; of a
-	 * list, its last value.
+	 * The origin of each option's value, in the order of the list; of a
+	 * list option, its last value.
 	 */
 	char **origin;
 	/* Warnings for the operator: sentences. */
@@ -54,15 +54,15 @@ struct conf {
 
 /*
  * Every function that can fail returns 0, or -1 and *why (free(3) it): one
- * sentence with the origin ("pusherd.conf:12", "environment",
- * "command line"), the option, the value and what would be right.
+ * sentence with the origin ("pusherd.conf:12", "environment", "command line"),
+ * the option, the value and the allowed values.
  */
 
 /* All options at their defaults. */
 void conf_init(struct conf *);
 void conf_clear(struct conf *);
 /*
- * One option from text.  source: "environment", or with line != 0 a file's
+ * Sets one option from text.  source: "environment", or with line != 0 a file's
  * name.  A list is replaced by the first value of a source and grows with the
  * next ones; commas separate several in one value.
  */
@@ -78,37 +78,38 @@ int conf_read_environment(struct conf *, char **why);
 /* "key=value" from -o. */
 int conf_read_argument(struct conf *, const char *text, char **why);
 /*
- * Checks what needs all options together and fills in the rest: listeners,
- * networks, worker count, pid_file; makes paths absolute.
+ * Checks the options in combination and fills in the rest: listeners, networks,
+ * worker count, pid_file; makes paths absolute.
  */
 int conf_finish(struct conf *, char **why);
-/* Only the paths of it. */
+/* Does this for the paths only. */
 int conf_finish_paths(struct conf *, char **why);
-/* Forgets listeners and networks that conf_finish() has worked out. */
+/* Forgets the listeners and networks that conf_finish() has computed. */
 void conf_unfinish(struct conf *);
 /*
- * All of it in the right order, for pusherd and pusherctl alike.  file: what
- * -c gave, or NULL: CONF_DEFAULT_FILE if it exists.  The conf need not be
- * initialised, and after an error it holds nothing.
+ * Reads all sources in the right order, for pusherd and pusherctl alike.  file:
+ * the value of -c, or NULL: CONF_DEFAULT_FILE if it exists.  The conf need not
+ * be initialised, and after an error it holds nothing.
  */
 int conf_load(struct conf *, const char *file, char *const *arguments,
     size_t narguments, char **why);
 /*
- * The same once more while the server runs, wherever it is now.  base: the
- * directory that it was started in, for relative paths.
+ * The same again while the server runs, whatever its directory is now.  base:
+ * the directory that it was started in, for relative paths.
  */
 int conf_load_again(struct conf *, const char *base, const char *file,
     char *const *arguments, size_t narguments, char **why);
 /*
- * For a configuration that conf_load() refuses: only where the control socket
- * is, from what is right of the file, the environment and the command line.
- * *is_said: one of them says so.  free(3) it; NULL: an argument is wrong.
+ * For a configuration that conf_load() refuses: only the path of the control
+ * socket, from the valid parts of the file, the environment and the command
+ * line.  *is_said: one of them sets it.  free(3) it; NULL: an argument is
+ * wrong.
  */
 char *conf_find_socket(
     const char *file, char *const *arguments, size_t narguments, bool *is_said);
-/* Where the value of an option came from; "" for an unknown one. */
+/* The origin of an option's value; "" for an unknown one. */
 const char *conf_origin(const struct conf *, const char *name);
-/* Calls back for each option, for a list with each of its values. */
+/* Calls back for each option; for a list, with each of its values. */
 typedef void (*conf_each_fn)(
     void *arg, const char *name, const char *value, const char *origin);
 void conf_each(const struct conf *, conf_each_fn, void *arg);

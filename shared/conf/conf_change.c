@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conf_change.c: a new configuration in the place of the one in force.  The
- * master reads it and keeps what cannot change while the server runs; the
+ * conf_change.c: replaces the configuration that is in force.  The master reads
+ * the new one and keeps values that cannot change while the server runs; the
  * children get it as one text, a line `name TAB value TAB origin` for each
- * value, in which no control byte can stand.  Every process has one struct
- * conf that everybody in it points to, and whose contents are exchanged.
- *
- * Never prints, never exits, opens nothing.
+ * value, in which no control byte can stand.  Every process has one struct conf
+ * that all its modules point to, and whose contents are exchanged.  Never
+ * prints, never exits, opens nothing.
  */
 
 #include "shared/conf/conf_change.h"
@@ -34,13 +33,31 @@ static const char *const at_start[] = {
 	"resume_sessions",
 };
 
+/*
+ * Options that name a file or make a socket.  The master has more rights than
+ * the process that passes it a request, so they come from the file only.
+ */
+static const char *const in_file[] = {
+	"listen",
+	"log",
+	"tls_certificate",
+	"tls_key",
+	"webhook_ca_file",
+};
+
+static bool
+is_among(const char *const *names, size_t n, struct str name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(str_of(names[i]), name))
+			return true;
+	return false;
+}
+
 bool
 conf_needs_restart(const char *name)
 {
-	for (size_t i = 0; i < nitems(at_start); i++)
-		if (strcmp(at_start[i], name) == 0)
-			return true;
-	return false;
+	return is_among(at_start, nitems(at_start), str_of(name));
 }
 
 static void
@@ -200,7 +217,7 @@ next_line(struct str *rest, struct line *l)
 	return l->origin.p != NULL;
 }
 
-/* The values come in their order: the first that still has none. */
+/* The values come in order: finds the first option that still has none. */
 static void
 set_list_origin(struct conf_list *list, const struct line *l)
 {
@@ -273,4 +290,58 @@ conf_load_dump(struct conf *c, struct str text, char **why)
 	while (rest.n > 0 && next_line(&rest, &l))
 		set_origin(c, &l);
 	return 0;
+}
+
+/* ---- one option of the configuration in force ---- */
+
+/* An origin that the file does not override stays visible. */
+static char *
+set_origin_text(const struct conf *live, const char *name)
+{
+	const char *was = conf_origin(live, name);
+
+	if (str_starts(str_of(was), S(CONF_SET)))
+		return xstrdup(was);
+	if (strcmp(was, "command line") == 0 ||
+	    str_starts(str_of(was), S("environment")))
+		return xasprintf(CONF_SET_OVER "%s", was);
+	return xstrdup(CONF_SET);
+}
+
+int
+conf_load_changed(struct conf *c, const struct conf *live, struct str name,
+    struct str value, char **why)
+{
+	struct buf *text = NULL;
+	char *option, *origin;
+	int r;
+
+	if (is_among(at_start, nitems(at_start), name) ||
+	    is_among(in_file, nitems(in_file), name)) {
+		*why = xasprintf(CONF_SET
+		    ": %.*s cannot be set by a command: write it into the "
+		    "configuration file, and then %s",
+		    STR_ARG(name),
+		    is_among(in_file, nitems(in_file), name)
+			? "run pusherctl reload"
+			: "restart pusherd");
+		return -1;
+	}
+	conf_dump(live, &text);
+	r = conf_load_dump(c, buf_str(text), why);
+	buf_unref(text);
+	if (r == -1)
+		return -1;
+	option = str_dup(name);
+	origin = set_origin_text(live, option);
+	/* A list grows with values of one source: the first call empties it. */
+	if (conf_set(c, name, value, "the command line", 0, why) == -1 ||
+	    conf_set(c, name, value, origin, 0, why) == -1 ||
+	    conf_finish(c, why) == -1) {
+		conf_clear(c);
+		r = -1;
+	}
+	free(origin);
+	free(option);
+	return r;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conf_finish.c: what follows from all options together: the number of workers,
- * good addresses, full paths.  Asks the system only for what it can answer at
- * once (cores, current directory); whether an address or a path can be used is
- * found out by those who use it.  Never prints, never exits.
+ * conf_finish.c: computes what follows from all options together: the number of
+ * workers, valid addresses, full paths.  Only asks the system questions that it
+ * answers at once (cores, current directory); the users of an address or a path
+ * find out whether it can be used.  Never prints, never exits.
  */
 
 #include <errno.h>
@@ -25,7 +25,7 @@
 
 #define LISTEN_MAX 64 /* addresses */
 
-/* The place of each option in the list, and so in conf->origin. */
+/* The place of each option in the list, and in conf->origin. */
 enum option_index {
 #define CONF_TEXT(name, def, help) OPT_##name,
 #define CONF_PATH(name, def, help) OPT_##name,
@@ -87,7 +87,7 @@ finish_workers(struct conf *c, char **why)
 	return 0;
 }
 
-/* The same address twice; port 0 is another one each time. */
+/* Is it the same address twice?  Port 0 is another one each time. */
 static bool
 is_listed(const struct conf *c, const char *text)
 {
@@ -103,7 +103,19 @@ is_listed(const struct conf *c, const char *text)
 	return false;
 }
 
-/* Does a listener have the options that it needs?  NULL, or what is missing. */
+/* 127.0.0.0/8 or ::1 */
+static bool
+is_loopback(const struct listen_spec *l)
+{
+	struct ip_net net[2];
+	struct ip ip;
+
+	ip_net_parse(S("127.0.0.0/8"), &net[0]);
+	ip_net_parse(S("::1"), &net[1]);
+	return ip_of_sock(&l->addr, &ip) && ip_nets_have(net, 2, &ip);
+}
+
+/* Does a listener have the options that it needs?  NULL, or the missing one. */
 static const char *
 find_need(const struct conf *c, const struct listen_spec *l)
 {
@@ -112,6 +124,11 @@ find_need(const struct conf *c, const struct listen_spec *l)
 	if (l->proxy_protocol && !listen_spec_is_unix(l) &&
 	    c->trusted_proxies.n == 0)
 		return "proxy_protocol needs the option trusted_proxies";
+	if (l->role == LISTEN_CONSOLE && !l->tls && !listen_spec_is_unix(l) &&
+	    !is_loopback(l) && c->trusted_proxies.n == 0)
+		return "the console on an address that is not loopback needs "
+		       "tls, or a proxy with TLS in trusted_proxies; or listen "
+		       "on 127.0.0.1 and use ssh -L";
 	return NULL;
 }
 
@@ -146,7 +163,7 @@ finish_listen(struct conf *c, char **why)
 		    xasprintf("listen has %zu addresses: at most %d",
 			c->listen.n, LISTEN_MAX),
 		    why);
-	/* And one for metrics_listen. */
+	/* The same for metrics_listen. */
 	c->listeners = xcalloc(c->listen.n + 1, sizeof(*c->listeners));
 	for (size_t i = 0; i < c->listen.n; i++)
 		if (add_listener(
@@ -183,7 +200,7 @@ finish_trusted(struct conf *c, char **why)
 	return 0;
 }
 
-/* [a-zA-Z_:][a-zA-Z0-9_:]*, as Prometheus has it. */
+/* [a-zA-Z_:][a-zA-Z0-9_:]*, the rule of Prometheus. */
 static bool
 is_metric_prefix(const char *s)
 {
@@ -226,7 +243,7 @@ finish_metrics(struct conf *c, char **why)
 	return 0;
 }
 
-/* "/ws/" is "/ws", "/" is nothing. */
+/* "/ws/" becomes "/ws", "/" becomes empty. */
 static int
 finish_prefix(struct conf *c, char **why)
 {
@@ -245,7 +262,7 @@ finish_prefix(struct conf *c, char **why)
 	    why);
 }
 
-/* A daemon leaves the directory it was started in. */
+/* A daemon leaves the directory in which it was started. */
 static int
 make_absolute(struct conf *c, enum option_index i, const char *name,
     char **path, char **why)
@@ -272,7 +289,7 @@ make_absolute(struct conf *c, enum option_index i, const char *name,
 	return 0;
 }
 
-/* The outbox lives beside the database unless it is told otherwise. */
+/* By default the outbox lies beside the database. */
 static int
 finish_outbox(struct conf *c, char **why)
 {
@@ -304,8 +321,8 @@ finish_log(struct conf *c, char **why)
 }
 
 /*
- * A directory that others may write into (an emptyDir of Kubernetes) belongs
- * to nobody: a directory in it is ours.
+ * A directory that others may write into (an emptyDir of Kubernetes) is shared:
+ * uses a directory in it.
  */
 static void
 use_own_directory(struct conf *c)

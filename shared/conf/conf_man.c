@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conf_man.c: the manual page pusherd.conf(5), by the list in
- * conf_options.def, so that no option can be forgotten in it.  Writes only to
- * the stream it is given.
+ * conf_man.c: the manual page pusherd.conf(5), from the list in
+ * conf_options.def, so that no option can be missing.  Writes only to the given
+ * stream.
  */
 
 #include <inttypes.h>
@@ -57,7 +57,7 @@ static const char head[] =
     "core_dumps and resume_sessions need a restart, and the answer says so.\n"
     ".SH OPTIONS\n";
 
-/* Prose for what the options above only name. */
+/* Prose about options that their help only names. */
 static const char secure[] =
     ".SH TLS\n"
     "An address with\n"
@@ -245,8 +245,8 @@ static void
 put_environment(FILE *f)
 {
 	fputs(".SH ENVIRONMENT\n"
-	      "Names that other servers have, too; those with PUSHERD_ count "
-	      "more.\n"
+	      "Names that other servers have, too; those with PUSHERD_ "
+	      "override them.\n"
 	      "The first app is made at the start, when there is an id, a key "
 	      "and a secret in\n"
 	      "one family of names and no app has this id; later it is changed "
@@ -260,8 +260,8 @@ put_environment(FILE *f)
 	for (size_t i = 0; i < env_names_n; i++)
 		put_env(f, &env_names[i]);
 	put_env_list(
-	    f, "Not used; pusherd says why when it starts:", ENV_SKIPS);
-	put_env_list(f, "For others, and not looked at:", ENV_KEEPS);
+	    f, "Not used; pusherd logs the reason when it starts:", ENV_SKIPS);
+	put_env_list(f, "For other programs, and ignored:", ENV_KEEPS);
 }
 
 void

@@ -1,32 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conf_print.c: shows a configuration (`pusherd -T`) and writes the commented
- * example file, by the list in conf_options.def.  Both can be read back by
- * conf_read_file().  Writes only to the stream it is given.
+ * conf_print.c: prints a configuration (`pusherd -T`) and writes the commented
+ * example file, from the list in conf_options.def.  conf_read_file() can read
+ * both.  Writes only to the given stream.
  */
 
 #include <inttypes.h>
-#include <string.h>
 
+#include "shared/base/buf.h"
 #include "shared/conf/conf.h"
+#include "shared/conf/conf_rewrite.h"
 
-/* In quotes when the reader would otherwise see less or something else. */
 static void
 put_value(FILE *f, const char *v)
 {
-	const char *p;
+	struct buf *b = NULL;
 
-	if (*v != '\0' && strpbrk(v, " \t#\"\\=") == NULL) {
-		fputs(v, f);
-		return;
-	}
-	fputc('"', f);
-	for (p = v; *p != '\0'; p++) {
-		if (*p == '"' || *p == '\\')
-			fputc('\\', f);
-		fputc(*p, f);
-	}
-	fputc('"', f);
+	conf_put_value(&b, v);
+	fwrite(b->data, 1, b->len, f);
+	buf_unref(b);
 }
 
 static void
@@ -84,7 +76,7 @@ conf_print(const struct conf *c, FILE *f)
 	conf_each(c, put_line, f);
 }
 
-/* An option's help, what it may be, and its default as a comment. */
+/* An option's help, its allowed values, and its default as a comment. */
 static void
 put_example(FILE *f, const char *name, const char *def, const char *help,
     const char *range)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conf_read.c: where configuration comes from: the file, the environment, the
- * command line, and the order in which they count.  Cuts text into names and
- * values and hands them to conf_set(), which knows what they may be.
- *
- * Any bytes may stand in the file.  Never prints, never exits, keeps nothing.
+ * conf_read.c: the sources of configuration: the file, the environment, the
+ * command line, and their precedence.  Cuts text into names and values and
+ * passes them to conf_set(), which checks them.  Any bytes may stand in the
+ * file.  Never prints, never exits, keeps nothing.
  */
 
 #include <errno.h>
@@ -22,7 +21,7 @@
 
 #define FILE_BYTES_MAX (1u << 20)
 #define ENV_PREFIX "PUSHERD_"
-#define SOURCE "environment" /* of what the environment says */
+#define SOURCE "environment" /* bytes shown of a value of the environment */
 
 struct line {
 	const char *file;
@@ -69,7 +68,7 @@ read_quoted(struct line *l, struct str rest, char **why)
 			if (++i == rest.n ||
 			    (rest.p[i] != '"' && rest.p[i] != '\\'))
 				return refuse_line(l,
-				    "in quotes a \\ must stand before \" or "
+				    "in quotes a \\ must be followed by \" or "
 				    "\\",
 				    why);
 		}
@@ -271,7 +270,9 @@ read_all(struct conf *c, const char *file, char *const *arguments,
 {
 	size_t i;
 
-	/* The default file may be missing, but not be unreadable. */
+	/*
+	 * The default file may be missing, but must be readable if it exists.
+	 */
 	if (file == NULL &&
 	    (access(CONF_DEFAULT_FILE, F_OK) == 0 || errno != ENOENT))
 		file = CONF_DEFAULT_FILE;
@@ -285,7 +286,7 @@ read_all(struct conf *c, const char *file, char *const *arguments,
 	return conf_finish(c, why);
 }
 
-/* Each line that can be read counts; the others do not matter. */
+/* Uses each line that can be read; the others do not matter. */
 static void
 read_what_is_right(struct conf *c, const char *path)
 {

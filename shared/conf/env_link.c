@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * env_link.c: recognises the variables that a container is given for each
- * service beside it, so that a service with one of our names does not keep
- * the server from starting.  A variable counts as one only when its name and
- * its value both have the form that Kubernetes or Docker writes; everything
- * else stays what it was, a typing mistake included.
- *
- * Reads the environment.  Never prints, never changes it.
+ * env_link.c: recognises the variables that a container gets for each service
+ * beside it, so that a service with an option's name does not keep the server
+ * from starting.  A variable is recognised only if its name and its value both
+ * have the form that Kubernetes or Docker writes; all others stay unchanged,
+ * typing mistakes included.  Reads the environment.  Never prints, never
+ * changes it.
  */
 
 #include "shared/conf/env_link.h"
@@ -18,7 +17,7 @@
 #include "shared/base/xmalloc.h"
 #include "shared/net/ip.h"
 
-#define NAMES_MAX 6 /* that the note spells out */
+#define NAMES_MAX 6 /* that the note lists */
 
 static bool
 is_port(struct str s)
@@ -43,7 +42,7 @@ is_protocol(struct str s)
 	    str_eq_nocase(s, S("sctp"));
 }
 
-/* tcp://10.0.0.1:6001, udp://[fd00::1]:53 or, without brackets, as well. */
+/* tcp://10.0.0.1:6001, udp://[fd00::1]:53, also without brackets. */
 static bool
 is_url(struct str s)
 {
@@ -63,7 +62,7 @@ is_url(struct str s)
 	return is_address(rest);
 }
 
-/* "/web/pusherd": what Docker calls the container. */
+/* "/web/pusherd": Docker's name for the container. */
 static bool
 is_container(struct str s)
 {
@@ -128,7 +127,7 @@ env_link_is(struct str name, struct str value)
 		return true;
 	if (str_ends(name, S("_NAME")) && is_container(value))
 		return true;
-	/* A service "port-6001" has the word twice: each may be the one. */
+	/* A service "port-6001" has the word twice: tries each. */
 	for (size_t from = 0;; from += (size_t)at + 1) {
 		at = find_word(str_from(name, from), S("_PORT_"));
 		if (at == -1)

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * env_names.c: reads the names that other servers have in the environment, by
- * the list in env_names.def: some set an option, some describe the first app,
- * and of the others the operator is told what became of them, once for each
- * reason.  An empty value is as none.
- *
- * Never prints, never exits.  A value is only shown when it cannot be a
- * secret.
+ * env_names.c: reads the environment variables of other servers, from the list
+ * in env_names.def: some set an option, some describe the first app, and for
+ * each of the others a note tells the operator how it was handled, once for
+ * each reason.  An empty value counts as unset.  Never prints, never exits.  A
+ * value is only shown when it cannot be a secret.
  */
 
 #include "shared/conf/env_names.h"
@@ -30,9 +28,9 @@
 enum unit {
 	UNIT_TEXT,
 	UNIT_ONE,
-	UNIT_UNLIMITED, /* -1: no limit, which is our 0 */
-	UNIT_KB,        /* our option is in bytes */
-	UNIT_MS,        /* our option is in seconds */
+	UNIT_UNLIMITED, /* -1: no limit, which is 0 here */
+	UNIT_KB,        /* the option is in bytes */
+	UNIT_MS,        /* the option is in seconds */
 	UNIT_BOOL,
 	UNIT_DEBUG, /* true: the level debug */
 	UNIT_HOST,  /* the two halves of an address */
@@ -54,7 +52,7 @@ const struct env_name env_names[] = {
 
 const size_t env_names_n = nitems(env_names);
 
-/* The value in the environment; NULL: nothing that is meant for us. */
+/* The value in the environment; NULL: none that is meant for pusherd. */
 static const char *
 value_of(const struct env_name *e)
 {
@@ -79,7 +77,7 @@ read_bool(const struct env_name *e, const char *v, bool *out, char **why)
 	return refuse_value(e, "true or false", why);
 }
 
-/* The value in our unit, as text; NULL and *why.  free(3) it. */
+/* The value in the option's unit, as text; NULL and *why.  free(3) it. */
 static char *
 convert(const struct env_name *e, const char *v, char **why)
 {
@@ -110,7 +108,7 @@ convert(const struct env_name *e, const char *v, char **why)
 
 /* ---- options ---- */
 
-/* An address, of which each half may come from a name of its own. */
+/* An address whose two halves may come from different names. */
 struct halves {
 	const char *option;
 	const char *host, *port;
@@ -223,7 +221,7 @@ is_known(struct str name)
 	return false;
 }
 
-/* Names like those of the list, which are not in it. */
+/* Names that resemble those of the list and are not in it. */
 static void
 note_unknown(struct conf *c)
 {
@@ -245,7 +243,7 @@ note_unknown(struct conf *c)
 	}
 }
 
-/* Variables of services that have a name like ours. */
+/* Variables of services with a name like pusherd's. */
 static void
 note_links(struct conf *c)
 {
@@ -336,7 +334,7 @@ is_of(const struct env_name *e, const char *family)
 	    strncmp(e->name, family, strlen(family)) == 0;
 }
 
-/* The fields that app_set() does not know; NULL: another one. */
+/* Fields that app_set() does not know; NULL: another one. */
 static char **
 text_field(struct app *a, const char *target)
 {
@@ -378,7 +376,8 @@ set_field(struct app *a, const struct env_name *e, const char *v, char **why)
 	return r;
 }
 
-/* As `pusherctl app create` and `app import` ask it of an id, a key, a secret.
+/*
+ * The rules of `pusherctl app create` and `app import` for id, key and secret.
  */
 static int
 check_family(struct app *a, const char *family, char **why)

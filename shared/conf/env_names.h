@@ -3,9 +3,9 @@
 #define SHARED_CONF_ENV_NAMES_H
 
 /*
- * Names of other servers in the environment (env_names.def).  Those for apps
- * come in families, SOKETI_, PUSHER_ and REVERB_: the first one with an id, a
- * key and a secret counts.
+ * Environment variables of other servers (env_names.def).  Those for apps come
+ * in families, SOKETI_, PUSHER_ and REVERB_: the first one with an id, a key
+ * and a secret counts.
  */
 
 #include <stddef.h>
@@ -28,13 +28,13 @@ extern const struct env_name env_names[];
 extern const size_t env_names_n;
 
 /*
- * Sets options, and adds what the operator should know to conf->notes.  0, or
- * -1 and *why (free(3) it).
+ * Sets options, and adds notes for the operator to conf->notes.  0, or -1 and
+ * *why (free(3) it).
  */
 int env_names_apply(struct conf *, char **why);
 /*
- * The app that the environment describes: 1 and *app (app_clear() it), 0:
- * none, -1 and *why (free(3) it).
+ * The app in the environment: 1 and *app (app_clear() it), 0: none, -1 and *why
+ * (free(3) it).
  */
 int env_names_app(struct app *, char **why);
 /* Overwrites secrets in the environment of this process. */

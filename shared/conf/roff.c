@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * roff.c: text inside a manual page.  Source: man(7) and groff_char(7) on
- * what a minus sign, a backslash and a quote have to be so that they can be
- * copied from the page.  Writes only to the stream it is given.
+ * roff.c: text inside a manual page.  man(7) and groff_char(7) give the forms
+ * of a minus sign, a backslash and a quote that can be copied from the page.
+ * Writes only to the given stream.
  */
 
 #include "shared/conf/roff.h"

@@ -7,11 +7,11 @@
 #include <stdio.h>
 
 /*
- * Writes the text so that roff prints it as it is: minus signs, backslashes,
+ * Writes the text so that roff prints it unchanged: minus signs, backslashes,
  * and lines that would otherwise be requests.  It must begin a line.
  */
 void roff_text(FILE *, const char *);
-/* The same behind other text of the line. */
+/* The same after other text of the line. */
 void roff_inline(FILE *, const char *);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cert.c: certificates and private keys from PEM bytes, by OpenSSL.  Owns what
- * it has parsed.  Opens no file, asks nobody for a passphrase, and trusts
- * nothing but what fits together: whether the world believes a certificate is
- * for the clients to say.  Must never show a byte of a key.
+ * cert.c: certificates and private keys from PEM bytes, by OpenSSL.  Owns the
+ * parsed objects.  Opens no file, asks for no passphrase, and only accepts what
+ * fits together: clients decide whether they trust a certificate.  Must never
+ * show a byte of a key.
  */
 
 #include "shared/crypto/cert.h"
@@ -35,7 +35,7 @@ open_bytes(struct str s)
 	return BIO_new_mem_buf(s.p, (int)MIN(s.n, (size_t)CERT_FILE_MAX));
 }
 
-/* The rest of the file: those that signed the first one. */
+/* The rest of the file: the certificates that signed the first one. */
 static int
 read_chain(struct cert *c, BIO *bio, const char **why)
 {
@@ -67,7 +67,7 @@ read_leaf(struct cert *c, struct str pem, const char **why)
 	bool asked;
 	int r = -1;
 
-	*why = "no certificate (PEM) is in it";
+	*why = "it contains no certificate (PEM)";
 	c->chain = sk_X509_new_null();
 	if (bio != NULL && c->chain != NULL)
 		c->leaf = PEM_read_bio_X509(bio, NULL, no_passphrase, &asked);
@@ -88,9 +88,10 @@ read_key(struct cert *c, struct str pem, const char **why)
 		    PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &asked);
 	BIO_free(bio);
 	if (c->key == NULL)
-		*why = asked ? "the key is encrypted: pusherd asks nobody for "
-			       "a passphrase: write it without (openssl pkey)"
-			     : "no private key (PEM) is in it";
+		*why = asked
+		    ? "the key is encrypted: pusherd cannot ask for a "
+		      "passphrase: store the key without one (openssl pkey)"
+		    : "it contains no private key (PEM)";
 	return c->key == NULL ? -1 : 0;
 }
 
@@ -123,7 +124,7 @@ cert_clear(struct cert *c)
 	*c = (struct cert){ 0 };
 }
 
-/* A name without bytes that would hurt a log or a terminal. */
+/* A name without bytes that would harm a log or a terminal. */
 static void
 copy_name(char out[CERT_NAME_MAX], const unsigned char *p, size_t n)
 {
@@ -170,7 +171,7 @@ common_name(X509 *x, char out[CERT_NAME_MAX])
 }
 
 void
-cert_facts(const struct cert *c, struct cert_facts *f)
+cert_info(const struct cert *c, struct cert_info *f)
 {
 	unsigned char print[EVP_MAX_MD_SIZE];
 	unsigned int n = 0;

@@ -19,27 +19,27 @@ struct stack_st_X509;
 
 struct cert {
 	X509 *leaf;
-	struct stack_st_X509 *chain; /* those that signed it, in order */
+	struct stack_st_X509 *chain; /* its issuers, in order */
 	EVP_PKEY *key;
 };
 
-/* The public facts about it. */
-struct cert_facts {
+/* Its public fields. */
+struct cert_info {
 	char name[CERT_NAME_MAX];             /* the first one it is for */
 	int64_t expires;                      /* seconds since 1970 */
 	char fingerprint[CERT_PRINT_LEN + 1]; /* SHA-256 */
 };
 
 /*
- * 0, or -1 and *why: a static sentence.  A key that needs a passphrase, one
- * that does not belong to the certificate, and a damaged chain are refused; an
+ * 0, or -1 and *why: a static sentence.  A key that needs a passphrase or does
+ * not belong to the certificate is refused, and so is a damaged chain; an
  * expired certificate is not.
  */
 int cert_parse(
     struct cert *, struct str pem, struct str key_pem, const char **why);
 /* Frees all and wipes the key. */
 void cert_clear(struct cert *);
-void cert_facts(const struct cert *, struct cert_facts *);
+void cert_info(const struct cert *, struct cert_info *);
 /* Is it for this host name?  wildcard: also by *.example.com. */
 bool cert_covers(const struct cert *, struct str host, bool wildcard);
 /* Are both for the same names, with keys of another kind (RSA and EC)? */

@@ -100,7 +100,7 @@ sign_verify(
 		return false;
 	sign_hmac(k, parts, n, want);
 	same = CRYPTO_memcmp(want, got, sizeof(want)) == 0;
-	/* The right signature of a wrong request is worth a secret. */
+	/* The right signature of a wrong request must stay secret. */
 	OPENSSL_cleanse(want, sizeof(want));
 	return same;
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tls_set.c: OpenSSL contexts out of certificates.  One context for each
+ * tls_set.c: makes OpenSSL contexts from certificates.  One context for each
  * certificate (two for the same names with different kinds of keys share one),
  * chosen by the name that the client asks for: exact names first, then
- * wildcards, else the first certificate.
- *
- * Sessions live in tickets only, so that any worker can resume them; nothing
- * is kept here for a client that has left.  Must never hold a connection.
+ * wildcards, else the first certificate.  Sessions live in tickets only, so
+ * that any worker can resume them; nothing is stored for a client that has
+ * left.  Must never hold a connection.
  */
 
 #include "shared/crypto/tls_set.h"
@@ -55,7 +54,7 @@ on_server_name(SSL *ssl, int *alert, void *arg)
 			return SSL_TLSEXT_ERR_OK;
 		}
 	}
-	return SSL_TLSEXT_ERR_NOACK; /* the first certificate will have to do */
+	return SSL_TLSEXT_ERR_NOACK; /* falls back to the first certificate */
 }
 
 /* RFC 7301: http/1.1, or no connection. */
@@ -114,7 +113,7 @@ seal_ticket(const struct tls_ticket_key *k, unsigned char *name,
 	return 1;
 }
 
-/* 1: sealed with this key or that, 2: and wants a new one, 0: not ours. */
+/* 1: sealed with a known key, 2: and needs a new ticket, 0: unknown. */
 static int
 on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
     EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int sealing)
@@ -162,7 +161,7 @@ set_up(SSL_CTX *ctx, struct tls_home *home)
 	SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
 }
 
-/* The last complaint of OpenSSL, as a sentence; free(3) it. */
+/* The last error of OpenSSL, as a sentence; free(3) it. */
 static char *
 complaint(const char *what)
 {
@@ -281,9 +280,9 @@ tls_set_default(const struct tls_set *set)
 }
 
 size_t
-tls_set_facts(const struct tls_set *set, struct cert_facts out[CERT_MAX])
+tls_set_info(const struct tls_set *set, struct cert_info out[CERT_MAX])
 {
 	for (size_t i = 0; i < set->n; i++)
-		cert_facts(&set->certs[i], &out[i]);
+		cert_info(&set->certs[i], &out[i]);
 	return set->n;
 }

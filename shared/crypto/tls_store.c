@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tls_store.c: certificates and keys in memory that the master and its children
- * share: a mapping with two halves for everything, of which one is complete at
- * any time.  Owns the mappings; the secret one is kept out of core dumps.
- *
- * The reader copies without a lock: it is right unless the master has put
- * twice meanwhile, which the generation shows.  What is read came from the
- * master, and is checked like bytes from outside all the same.
+ * share: a mapping with two halves for each item, of which one is complete at
+ * any time.  Owns the mappings; the secret one is excluded from core dumps.
+ * The reader copies without a lock: the copy is valid unless the master has
+ * written twice meanwhile, which the generation shows.  The bytes come from the
+ * master, and are checked like bytes from outside all the same.
  */
 
 #include "shared/crypto/tls_store.h"
@@ -37,7 +36,7 @@ struct cert_board {
 	uint32_t generation;
 	struct {
 		uint32_t n;
-		struct cert_facts v[CERT_MAX];
+		struct cert_info v[CERT_MAX];
 	} half[2];
 };
 
@@ -47,7 +46,7 @@ load(const uint32_t *p)
 	return __atomic_load_n(p, __ATOMIC_ACQUIRE);
 }
 
-/* The copy is whole if the master has not begun this half again. */
+/* The copy is valid unless the master has begun to write this half again. */
 static bool
 is_overtaken(const uint32_t *generation, uint32_t was)
 {
@@ -61,7 +60,7 @@ publish(uint32_t *generation, uint32_t next)
 	__atomic_store_n(generation, next, __ATOMIC_RELEASE);
 }
 
-/* 0 is "nothing yet", also after four thousand million. */
+/* 0 means "nothing yet", also after four thousand million. */
 static uint32_t
 next_generation(uint32_t g)
 {
@@ -151,7 +150,7 @@ tls_bundle_next(struct tls_bundle *t, struct str *cert, struct str *key)
 struct tls_store *
 tls_store_map(void)
 {
-	struct tls_store *s = shm_map(sizeof(*s));
+	struct tls_store *s = shm_map("tls", sizeof(*s));
 
 	if (s != NULL)
 		madvise(s, sizeof(*s), MADV_DONTDUMP);
@@ -249,11 +248,11 @@ tls_store_tickets(const struct tls_store *s,
 struct cert_board *
 cert_board_map(void)
 {
-	return shm_map(sizeof(struct cert_board));
+	return shm_map("certs", sizeof(struct cert_board));
 }
 
 void
-cert_board_put(struct cert_board *b, const struct cert_facts *v, size_t n)
+cert_board_put(struct cert_board *b, const struct cert_info *v, size_t n)
 {
 	uint32_t next = next_generation(b->generation);
 
@@ -265,7 +264,7 @@ cert_board_put(struct cert_board *b, const struct cert_facts *v, size_t n)
 }
 
 size_t
-cert_board_get(const struct cert_board *b, struct cert_facts out[CERT_MAX])
+cert_board_get(const struct cert_board *b, struct cert_info out[CERT_MAX])
 {
 	uint32_t g, n;
 
@@ -280,7 +279,7 @@ cert_board_get(const struct cert_board *b, struct cert_facts out[CERT_MAX])
 }
 
 int64_t
-cert_days_left(const struct cert_facts *f, int64_t now)
+cert_days_left(const struct cert_info *f, int64_t now)
 {
 	int64_t left = f->expires - now;
 

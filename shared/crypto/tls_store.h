@@ -5,12 +5,10 @@
 /*
  * Memory that the master shares with the processes that it forks.  It holds
  * certificates, private keys and the keys of session tickets, so that workers
- * never open a file, and so that a process that is started later has what the
- * others have.
- *
- * The master writes, the others read.  Each thing has two halves and a
+ * never open a file, and so that a process that is started later has the same
+ * ones.  The master writes, the others read.  Each item has two halves and a
  * generation that counts up when the next half is complete; a reader copies,
- * and looks whether it was overtaken meanwhile.
+ * and then checks whether it was overtaken.
  */
 
 #include <stdint.h>
@@ -21,9 +19,9 @@
 
 /* Bytes of all certificates and keys together. */
 #define TLS_BUNDLE_MAX (1u << 20)
-/* The key that new tickets get, and the one before it. */
+/* The key for new tickets, and the previous one. */
 #define TLS_TICKET_KEYS 2
-/* How long a ticket can be used, and a key makes new ones. */
+/* The lifetime of a ticket, and of a key for new tickets. */
 #define TLS_TICKET_SECONDS (12 * 3600)
 
 struct tls_ticket_key {
@@ -40,7 +38,7 @@ struct cert_board;
 struct tls_bundle {
 	bool only_13;       /* nothing older than TLS 1.3 */
 	struct str ciphers; /* of TLS 1.2 */
-	struct str rest;    /* certificates that were not taken yet */
+	struct str rest;    /* certificates that were refused */
 };
 
 /* Begins a bundle. */
@@ -55,9 +53,9 @@ int tls_bundle_next(struct tls_bundle *, struct str *cert, struct str *key);
 
 /* ---- the store ---- */
 
-/* Before there are children; NULL with errno. */
+/* Call before there are children; NULL with errno. */
 struct tls_store *tls_store_map(void);
-/* In a process that has no business with it. */
+/* For a process that must not read it. */
 void tls_store_unmap(struct tls_store *);
 /* Only the master.  0, or -1 with EFBIG. */
 int tls_store_put(struct tls_store *, struct str bundle);
@@ -66,7 +64,10 @@ uint32_t tls_store_generation(const struct tls_store *);
 /* A copy of the bundle, for tls_bundle_free(); *generation is its. */
 struct buf *tls_store_get(const struct tls_store *, uint32_t *generation);
 
-/* Only the master: a new key; the one before stays good for old tickets. */
+/*
+ * Only the master: makes a new key; the previous one stays valid for old
+ * tickets.
+ */
 void tls_store_rotate(struct tls_store *);
 uint32_t tls_store_ticket_generation(const struct tls_store *);
 /* The newest first. */
@@ -77,11 +78,11 @@ void tls_store_tickets(const struct tls_store *,
 
 struct cert_board *cert_board_map(void);
 /* Only the master; n at most CERT_MAX. */
-void cert_board_put(struct cert_board *, const struct cert_facts *, size_t n);
+void cert_board_put(struct cert_board *, const struct cert_info *, size_t n);
 /* Returns how many there are; 0 also without a board (NULL). */
 size_t cert_board_get(
-    const struct cert_board *, struct cert_facts out[CERT_MAX]);
+    const struct cert_board *, struct cert_info out[CERT_MAX]);
 /* Whole days that are left; negative when it has expired. */
-int64_t cert_days_left(const struct cert_facts *, int64_t now);
+int64_t cert_days_left(const struct cert_info *, int64_t now);
 
 #endif

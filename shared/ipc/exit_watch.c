@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * exit_watch.c: ends the loop of a process whose work is over.  Owns no
- * descriptor. Must never end the process by itself: what is queued still has to
- * go.
+ * descriptor.  Must never end the process itself: queued bytes must still
+ * leave.
  */
 
 #include "shared/ipc/exit_watch.h"
@@ -21,6 +21,7 @@ on_life(struct ev_loop *loop, ev_io *w, int revents)
 	if (read(w->fd, &byte, 1) == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	log_warnx("the master is gone");
+	ev_io_stop(loop, w);
 	ev_break(loop, EVBREAK_ALL);
 }
 

@@ -3,8 +3,8 @@
 #define SHARED_IPC_EXIT_WATCH_H
 
 /*
- * When a child without clients leaves: it ends its loop on SIGTERM and
- * SIGQUIT, and when the master is gone (EOF on the life line).
+ * When a child without clients exits: it ends its loop on SIGTERM and SIGQUIT,
+ * and when the master is gone (EOF on the life line).
  */
 
 #include <ev.h>

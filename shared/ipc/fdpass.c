@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fdpass.c: datagrams with descriptors between the master and a child.  A
- * message arrives whole or not at all, so neither end keeps half of one.
- * Owns nothing; descriptors that arrive belong to the caller, and none is
- * lost when a message is refused.
+ * message arrives whole or not at all, so neither end holds half of one.  Owns
+ * nothing; received descriptors belong to the caller, and none is lost when a
+ * message is refused.
  */
 
 #include "shared/ipc/fdpass.h"
@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define QUEUE_BYTES (1 << 20) /* asked for; the kernel may give less */
+#define QUEUE_BYTES (1 << 20) /* requested bytes; the kernel may give less */
 
 int
 fdpass_pair(int ends[2])

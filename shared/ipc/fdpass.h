@@ -22,9 +22,9 @@ int fdpass_pair(int ends[2]);
 int fdpass_send(
     int fd, const void *bytes, size_t n, const int *fds, size_t nfds);
 /*
- * Receives one message into buf and at most CORD_FDS descriptors, which are
- * the caller's to close.  The number of bytes, 0 at the end, -1 with errno
- * (EMSGSIZE: cut off, and thrown away).
+ * Receives one message into buf and at most CORD_FDS descriptors, which the
+ * caller closes.  The number of bytes, 0 at the end, -1 with errno (EMSGSIZE:
+ * it was cut off, and is discarded).
  */
 ssize_t fdpass_recv(int fd, char *buf, size_t cap, int *fds, size_t *nfds);
 

@@ -2,7 +2,7 @@
 /*
  * heartbeat.c: a child's sign of life for the master.  A loop that hangs in an
  * endless computation, or in a call that never returns, raises nothing; the
- * master then puts another process into its place (cli/master/watchdog.c).
+ * master then replaces the process (cli/master/watchdog.c).
  */
 
 #include "shared/ipc/heartbeat.h"
@@ -16,7 +16,7 @@
 uint64_t *
 heartbeat_map(unsigned n)
 {
-	return shm_map(n * sizeof(uint64_t));
+	return shm_map("heartbeats", n * sizeof(uint64_t));
 }
 
 uint64_t

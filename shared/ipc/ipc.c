@@ -50,7 +50,7 @@ die(struct ipc *l, const char *why)
 	l->ops->on_dead(l->owner, why);
 }
 
-/* Makes room for at least n bytes behind the undispatched ones. */
+/* Makes room for at least n bytes after the undispatched ones. */
 static void
 make_room(struct ipc *l, size_t n)
 {
@@ -73,7 +73,7 @@ make_room(struct ipc *l, size_t n)
 }
 
 /*
- * Dispatches every whole message.  Returns how many bytes the next message
+ * Dispatches every complete message.  Returns how many bytes the next message
  * still lacks at least, or 0 when the link is over.
  */
 static size_t
@@ -130,8 +130,8 @@ dispatch(struct ipc *l)
 }
 
 /*
- * Everything read has been dispatched: start at the front again, to stay in
- * the cache, and let go of what one large message needed.
+ * Everything read has been dispatched: starts at the front again, to stay in
+ * the cache, and frees the memory of a large message.
  */
 static void
 rewind_input(struct ipc *l)
@@ -170,6 +170,7 @@ read_input(struct ipc *l, size_t max)
 		if (n == -1 && errno == EAGAIN)
 			return;
 		if (n <= 0) {
+			l->ended = true;
 			die(l,
 			    n == 0 ? "closed by the other end" : "read error");
 			return;
@@ -206,6 +207,7 @@ ipc_init(struct ipc *l, struct ev_loop *loop, int fd, const struct ipc_ops *ops,
 	outq_init(&l->out);
 	l->in = buf_new(READ_BYTES);
 	ev_io_init(&l->io, on_io, fd, EV_READ);
+	ev_set_priority(&l->io, ops->priority);
 	ev_io_start(loop, &l->io);
 }
 
@@ -301,14 +303,15 @@ ipc_flush(struct ipc *l)
 
 	if (!ipc_is_open(l) || l->blocked || outq_is_empty(&l->out))
 		return;
-	if (l->overlong) { /* what it says came from clients */
+	if (l->overlong) { /* its text came from clients */
 		die(l, "a message for it is larger than 64 MiB");
 		return;
 	}
 	r = outq_send(&l->out, l->fd, FLUSH_BYTES);
 	if (r == -1) {
-		/* The peer is gone; what it said before still counts. */
+		/* The peer is gone; its earlier messages still count. */
 		read_input(l, SIZE_MAX);
+		l->ended = true;
 		die(l, "write error");
 		return;
 	}
@@ -317,7 +320,10 @@ ipc_flush(struct ipc *l)
 		set_events(l);
 		return;
 	}
-	/* All out: start small again, so that an idle link holds nothing. */
+	/*
+	 * All bytes have left: starts small again, so that an idle link holds
+	 * nothing.
+	 */
 	if (l->tail != NULL && l->tail->cap > TAIL_BYTES) {
 		buf_unref(l->tail);
 		l->tail = NULL;

@@ -24,36 +24,38 @@ struct ipc;
 struct ipc_in {
 	uint32_t type;
 	struct str body;   /* the fields; valid until the handler returns */
-	struct buf *b;     /* where it lies: [off, off + len), head included */
-	uint32_t off, len; /* for passing it on untouched */
+	struct buf *b;     /* its place: [off, off + len), head included */
+	uint32_t off, len; /* for passing it on unchanged */
 };
 
 /*
- * 0, or -1 when the message is malformed or makes no sense: the link is then
- * reported dead.  A handler may call ipc_close().
+ * 0, or -1 when the message is malformed or invalid: the link is then reported
+ * dead.  A handler may call ipc_close().
  */
 typedef int (*ipc_handler)(void *owner, const struct ipc_in *);
 
 struct ipc_ops {
-	enum ipc_sender peer;        /* who is at the other end */
+	enum ipc_sender peer;        /* the role at the other end */
 	const ipc_handler *handlers; /* IPC_NTYPES of them; NULL = refuse */
 	/*
 	 * The link is over: EOF, error, or bad bytes (`why`, a static
 	 * sentence).  Called once, from the loop; the owner calls ipc_close().
 	 */
 	void (*on_dead)(void *owner, const char *why);
-	/* The queue was not empty and is now; may be NULL. */
+	/* The queue has just become empty; may be NULL. */
 	void (*on_drained)(void *owner);
+	int priority; /* of its watcher, see ev_set_priority() */
 };
 
 struct ipc {
 	int fd;        /* -1: closed */
 	bool dead;     /* on_dead has been called */
+	bool ended;    /* the other end has closed it, or has died */
 	bool blocked;  /* the socket is full; the write watcher runs */
 	bool paused;   /* nothing is read or dispatched */
 	bool waiting;  /* messages may have been read before the pause */
-	bool deferred; /* the message being handled comes again */
-	bool overlong; /* a message of ours is over IPC_MAX_MESSAGE */
+	bool deferred; /* the present message comes again */
+	bool overlong; /* a message to send is over IPC_MAX_MESSAGE */
 	struct ev_loop *loop;
 	ev_io io;
 	const struct ipc_ops *ops;
@@ -73,33 +75,33 @@ void ipc_init(struct ipc *, struct ev_loop *, int fd, const struct ipc_ops *,
 void ipc_close(struct ipc *);
 bool ipc_is_open(const struct ipc *);
 /*
- * Reads what the kernel has until EOF or EAGAIN and dispatches it, without
- * waiting: for the last words of a peer that died.
+ * Reads until EOF or EAGAIN and dispatches it, without waiting: for the last
+ * messages of a peer that died.
  */
 void ipc_drain_input(struct ipc *);
 /*
- * Stops reading and dispatching, from a handler too: the message behind the
- * present one waits.  ipc_resume() goes on from the loop, not at once.
+ * Stops reading and dispatching, also from a handler: the next message waits.
+ * ipc_resume() continues from the loop, not at once.
  */
 void ipc_pause(struct ipc *);
 void ipc_resume(struct ipc *);
 /*
- * ipc_pause(), and the message at hand waits too: after ipc_resume() its
+ * ipc_pause(), and the present message waits, too: after ipc_resume() its
  * handler gets it as if for the first time.
  */
 void ipc_defer(struct ipc *);
 /* Room for one message of n bytes in the queue; the caller fills it. */
 char *ipc_reserve(struct ipc *, size_t n);
-/* Queues a message just as it came in: a reference, no copy. */
+/* Queues a received message unchanged: a reference, no copy. */
 void ipc_pass(struct ipc *, const struct ipc_in *);
 /*
- * Queues a finished message that the caller keeps too (resending): the
+ * Queues a finished message that the caller keeps, too (for resending): the
  * bytes [off, off + len) of b.
  */
 void ipc_queue(struct ipc *, struct buf *b, uint32_t off, uint32_t len);
 /*
- * Writes what the socket takes.  When not all: starts the write watcher and
- * goes on by itself.
+ * Writes as much as the socket takes.  If bytes are left: starts the write
+ * watcher and continues by itself.
  */
 void ipc_flush(struct ipc *);
 

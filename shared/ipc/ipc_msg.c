@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ipc_msg.c: encoders, decoders, names and directions of the internal
- * messages, all made by the preprocessor from ipc_msgs.def.  Nothing here
- * knows what a message means.  A decoder wants an exact fit: a body that is
- * longer or shorter than its fields is refused, because it comes from a process
- * that may have been taken over.
+ * ipc_msg.c: encoders, decoders, names and directions of the internal messages,
+ * all made by the preprocessor from ipc_msgs.def.  Nothing here knows what a
+ * message means.  A decoder requires an exact fit: a body that is longer or
+ * shorter than its fields is refused, because its sender may have been
+ * compromised.
  */
 
 #include "shared/ipc/ipc_msg.h"
@@ -154,4 +154,14 @@ ipc_may_send(uint32_t type, enum ipc_sender who)
 {
 	return type > IPC_NONE && type < IPC_NTYPES &&
 	    (types[type].sender & who) != 0;
+}
+
+/* The words before it find it in the program file. */
+const char *
+ipc_state_version(void)
+{
+	static const char text[] =
+	    "state version " TEXT_OF(IPC_VERSION) "." TEXT_OF(STATE_VERSION);
+
+	return text + strlen("state version ");
 }

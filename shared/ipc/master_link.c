@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * master_link.c: receives what the master tells its children.  The contents of
- * the process's one struct conf are exchanged here, before the role looks at
- * what has changed for it.  Answers when that has happened.
- *
- * An order that does not make sense is logged and changes nothing: the
- * connections that the process holds are worth more.  Must never wait.
+ * master_link.c: receives the orders of the master.  The contents of the
+ * process's one struct conf are exchanged here, before the role reacts to the
+ * changes.  Answers when that has happened.  An invalid order is logged and
+ * changes nothing: the connections that the process holds are worth more.  Must
+ * never wait.
  */
 
 #include "shared/ipc/master_link.h"
@@ -25,8 +24,9 @@
 #define FAILED_MAX 1024 /* bytes of a sentence */
 
 /*
- * A master that is there takes it for our end and has us leave, so that the
- * next one hears again; nobody keeps a configuration that is not in force.
+ * A living master takes the broken link for the end of this process and makes
+ * it exit; its successor gets the order, so that no process keeps an old
+ * configuration.
  */
 static void
 break_link(struct master_link *o)
@@ -139,7 +139,22 @@ on_link(struct master_link *o, struct str body, const int *fds, size_t nfds)
 	return 0;
 }
 
-/* 0, or -1 when it is no order for us; then the descriptors are left over. */
+static int
+on_move(struct master_link *o, struct str body, const int *fds, size_t nfds)
+{
+	struct msg_move_out m;
+
+	if (o->ops->on_move == NULL || nfds != 1 ||
+	    msg_move_out_get(&m, body) == -1)
+		return -1;
+	o->ops->on_move(o->owner, &m, fds[0]);
+	return 0;
+}
+
+/*
+ * 0, or -1 when it is no order for this process; then the descriptors are left
+ * over.
+ */
 static int
 obey(struct master_link *o, struct str in, const int *fds, size_t nfds)
 {
@@ -162,12 +177,14 @@ obey(struct master_link *o, struct str in, const int *fds, size_t nfds)
 		return nfds > 0 ? -1 : on_reply(o, body);
 	case IPC_LINK:
 		return on_link(o, body, fds, nfds);
+	case IPC_MOVE_OUT:
+		return on_move(o, body, fds, nfds);
 	default:
 		return -1;
 	}
 }
 
-/* The next order, if there is one: 1; 0: the link has ended; -1: not now. */
+/* Reads the next order: 1; 0: the link has ended; -1: there is none now. */
 static int
 take(struct master_link *o)
 {
@@ -181,7 +198,7 @@ take(struct master_link *o)
 		close_all(fds, nfds); /* of an empty message */
 	} else if (n > 0 &&
 	    obey(o, str_make(bytes, (size_t)n), fds, nfds) == -1) {
-		log_warnx("an order of the master makes no sense");
+		log_warnx("an order of the master is invalid");
 		close_all(fds, nfds);
 	} else if (n == -1 && errno != EAGAIN) {
 		log_warn("orders of the master");
@@ -246,6 +263,17 @@ orders_ask_link(struct master_link *o)
 
 	msg_link_ask_put(bytes, &m);
 	return fdpass_send(o->io.fd, bytes, msg_link_ask_size(&m), NULL, 0);
+}
+
+int
+master_link_moved(struct master_link *o, const struct msg_moved *m)
+{
+	char bytes[FAILED_MAX + 64];
+	struct msg_moved cut = *m;
+
+	cut.failed.n = MIN(m->failed.n, FAILED_MAX);
+	msg_moved_put(bytes, &cut);
+	return fdpass_send(o->io.fd, bytes, msg_moved_size(&cut), NULL, 0);
 }
 
 int

@@ -3,8 +3,7 @@
 #define SHARED_JSON_JSON_BYTES_H
 
 /*
- * Shared by the files of JSON: looking at eight bytes at a time.  For nobody
- * else.
+ * Shared by the files of JSON: tests eight bytes at a time.  Private to them.
  */
 
 #include <stdint.h>

@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json_parse(): the only place that judges JSON from outside.
- *
- * Grammar (RFC 8259), UTF-8 (RFC 3629) and depth in one pass, without
- * recursion: the stack is one bit per open level.  A lone surrogate escape
- * is JSON and passes; who wants the text behind it is told by
- * json_unescape().
- *
- * Owns nothing, allocates nothing, changes nothing.  Must never let a text
- * pass that another reader could take for something else.
+ * json_parse(): the only place that judges JSON from outside.  Grammar (RFC
+ * 8259), UTF-8 (RFC 3629) and depth in one pass, without recursion: the stack
+ * is one bit per open level.  A lone surrogate escape is JSON and passes;
+ * json_unescape() refuses its text.  Owns nothing, allocates nothing, changes
+ * nothing.  Must never let a text pass that another reader could interpret
+ * differently.
  */
 
+#include "shared/base/utf8.h"
 #include "shared/json/json_bytes.h"
 #include "shared/json/json_slice.h"
 
-/* Bytes that need a look inside a string: quote, \, control, non-ASCII. */
+/* Bytes that need a check inside a string: quote, \, control, non-ASCII. */
 static const uint8_t *
 skip_plain(const uint8_t *p, const uint8_t *end)
 {
@@ -31,37 +29,6 @@ skip_plain(const uint8_t *p, const uint8_t *end)
 	return p;
 }
 
-/* Bytes of the UTF-8 character at p, which is not ASCII; 0 = malformed. */
-static size_t
-utf8_char(const uint8_t *p, const uint8_t *end)
-{
-	unsigned char lo = 0x80, hi = 0xbf;
-	size_t i, n;
-
-	if (*p >= 0xc2 && *p <= 0xdf)
-		n = 2;
-	else if (*p >= 0xe0 && *p <= 0xef)
-		n = 3;
-	else if (*p >= 0xf0 && *p <= 0xf4)
-		n = 4;
-	else
-		return 0;
-	if (*p == 0xe0)
-		lo = 0xa0; /* overlong */
-	else if (*p == 0xed)
-		hi = 0x9f; /* surrogates */
-	else if (*p == 0xf0)
-		lo = 0x90; /* overlong */
-	else if (*p == 0xf4)
-		hi = 0x8f; /* above U+10FFFF */
-	if ((size_t)(end - p) < n || p[1] < lo || p[1] > hi)
-		return 0;
-	for (i = 2; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
-
 struct scan {
 	const uint8_t *p, *end;
 	const char *err;
@@ -76,7 +43,7 @@ scan_fail(struct scan *s, const char *err)
 	return false;
 }
 
-/* Behind the backslash. */
+/* After the backslash. */
 static bool
 scan_escape(struct scan *s)
 {
@@ -105,7 +72,7 @@ scan_escape(struct scan *s)
 	}
 }
 
-/* From the opening quote to behind the closing one. */
+/* From the opening quote to the byte after the closing one. */
 static bool
 scan_string(struct scan *s)
 {
@@ -161,7 +128,7 @@ scan_number(struct scan *s)
 		s->p++;
 		if (scan_digits(s) == 0)
 			return scan_fail(
-			    s, "a number without digits behind its point");
+			    s, "a number without digits after its point");
 	}
 	if (s->p < s->end && (*s->p == 'e' || *s->p == 'E')) {
 		s->p++;
@@ -202,7 +169,7 @@ scan_close(struct scan *s)
 	return true;
 }
 
-/* A key, its colon and the white space behind. */
+/* A key, its colon and the white space after it. */
 static bool
 scan_key(struct scan *s)
 {
@@ -258,9 +225,8 @@ scan_value(struct scan *s, bool *opened)
 }
 
 /*
- * Behind a value or an opening: takes closings and at most one comma, so
- * that a value (in an object: behind its key) is next, or the text is over
- * (depth 0).
+ * After a value or an opening: takes closings and at most one comma, so that a
+ * value (in an object: after its key) is next, or the text is over (depth 0).
  */
 static bool
 scan_between(struct scan *s, bool opened)

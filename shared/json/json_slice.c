@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Walks one JSON text where it lies, and takes its strings out of their
- * escapes.
- *
- * Runs over bytes that json_parse() has accepted and only finds borders; it
- * still never reads past the end of what it is given.
- *
- * Owns nothing.  Must never build a tree, never allocate (json_string's tmp
- * and json_dup excepted), never change or re-print a value.
+ * Walks one JSON text in place, and unescapes its strings.  Runs over bytes
+ * that json_parse() has accepted and only finds borders; it still never reads
+ * past the end of its input.  Owns nothing.  Must never build a tree, never
+ * allocate (json_string's tmp and json_dup excepted), never change or reprint a
+ * value.
  */
 
 #include "shared/json/json_slice.h"
@@ -17,7 +14,7 @@
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_bytes.h"
 
-/* From the opening quote to behind the closing one. */
+/* From the opening quote to the byte after the closing one. */
 static const uint8_t *
 skip_string(const uint8_t *p, const uint8_t *end, bool *escaped)
 {
@@ -119,7 +116,7 @@ json_next(struct json arr, size_t *pos, struct json *out)
 	return true;
 }
 
-/* json_next_member(), which also says whether the key has escapes. */
+/* json_next_member(), which also reports whether the key has escapes. */
 static bool
 next_member(struct json obj, size_t *pos, struct json *key, struct json *out,
     bool *escaped)
@@ -178,7 +175,7 @@ utf8_put(uint32_t c, char *out)
 	return 4;
 }
 
-/* The number behind "\u" at p, or -1. */
+/* The number after "\u" at p, or -1. */
 static int32_t
 hex4(const uint8_t *p, const uint8_t *end)
 {
@@ -195,7 +192,7 @@ hex4(const uint8_t *p, const uint8_t *end)
 	return v;
 }
 
-/* The escape at *p to out[4]: its bytes, or -1 for a lone surrogate. */
+/* Writes the escape at *p to out[4]: its bytes, or -1 for a lone surrogate. */
 static int
 unescape_one(const uint8_t **p, const uint8_t *end, char *out)
 {
@@ -299,7 +296,7 @@ json_dup(struct json v)
 	return text;
 }
 
-/* The key with escapes against plain text. */
+/* Compares a key with escapes with plain text. */
 static bool
 escaped_eq(struct json key, struct str want)
 {

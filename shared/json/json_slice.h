@@ -62,12 +62,12 @@ bool json_next_member(
  */
 ssize_t json_unescape(struct json s, char *out);
 /*
- * The string's bytes without escapes: a view into raw when there is nothing
- * to unescape (the usual case), else unescaped into *tmp, which is grown
- * with realloc and the caller frees.  -1 as json_unescape().
+ * The string's bytes without escapes: a view into raw if there is nothing to
+ * unescape (the usual case), else unescaped into *tmp, which is grown with
+ * realloc and which the caller frees.  -1 as json_unescape().
  */
 int json_string(struct json s, struct str *out, char **tmp);
-/* A copy of a string, free(3) it; NULL for what is no string. */
+/* A copy of a string, free(3) it; NULL if the value is no string. */
 char *json_dup(struct json);
 /* A number written as a plain non-negative integer up to max: 0, or -1. */
 int json_u64(struct json v, uint64_t max, uint64_t *out);

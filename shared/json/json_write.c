@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes JSON into a buf.
- *
- * Escaping follows the rule of the wire: ", \ and U+0000 to U+001F are
- * escaped, everything else leaves as the UTF-8 it came in.  The size is
- * counted first, so each text costs one reservation and no second copy.
- *
- * Owns nothing but the writer's buf.  Must never check what it is given:
- * text is UTF-8 and raw parts are JSON because the caller made sure.
+ * Writes JSON into a buf.  Escaping follows the rule of the wire: ", \ and
+ * U+0000 to U+001F are escaped, all other UTF-8 is written unchanged.  The size
+ * is counted first, so each text costs one reservation and no second copy.
+ * Owns nothing but the writer's buf.  Must never check its input: the caller
+ * guarantees that text is UTF-8 and that raw parts are JSON.
  */
 
 #include "shared/json/json_write.h"
@@ -16,7 +13,7 @@
 
 #include "shared/json/json_bytes.h"
 
-/* The letter behind the backslash; 'u' for the long form. */
+/* The letter after the backslash; 'u' for the long form. */
 static char
 escape_letter(unsigned char c)
 {
@@ -57,7 +54,7 @@ skip_unescaped(const uint8_t *p, const uint8_t *end)
 	return p;
 }
 
-/* How many bytes the escapes of this text add. */
+/* The number of bytes that the escapes of this text add. */
 static size_t
 escape_extra(struct str text)
 {

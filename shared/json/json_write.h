@@ -4,7 +4,7 @@
 
 /*
  * Writes JSON into a buf.  The caller writes the punctuation of small fixed
- * texts itself (json_raw); struct json_writer keeps the commas of larger
+ * texts itself (json_raw); struct json_writer manages the commas of larger
  * ones.
  */
 
@@ -14,16 +14,16 @@
 #include "shared/base/buf.h"
 #include "shared/base/str.h"
 
-/* Bytes as they are. */
+/* Writes bytes unchanged. */
 void json_raw(struct buf **b, struct str bytes);
 /* "…": the text in quotes, with ", \ and U+0000-U+001F escaped. */
 void json_quote(struct buf **b, struct str text);
 /* The same without the quotes. */
 void json_escape(struct buf **b, struct str text);
 /*
- * Escapes bytes for the second level of a doubly encoded `data` member:
- * what is given is JSON text, what is written is the inside of a string.
- * (The same function as json_escape, under the name of its use.)
+ * Escapes bytes for the second level of a doubly encoded `data` member: the
+ * input is JSON text, the output is the inside of a string.  (The same function
+ * as json_escape, under the name of its use.)
  */
 #define json_nest(b, text) json_escape(b, text)
 
@@ -49,7 +49,7 @@ void json_put_null(struct json_writer *);
 void json_put_raw(struct json_writer *, struct str);
 /* The finished text; the caller owns the reference. */
 struct buf *json_writer_take(struct json_writer *);
-/* Throws away what has been written, finished or not. */
+/* Discards what has been written, finished or not. */
 void json_writer_drop(struct json_writer *);
 
 #endif

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * deflate.c: permessage-deflate (RFC 7692) by zlib.  A deflater has one
- * stream with the largest window.  It is reset between messages, which costs a
- * few microseconds and no allocation.
- *
- * zlib's errors other than those of the input mean that it was called wrongly
- * or that there is no memory.
+ * deflate.c: permessage-deflate (RFC 7692) by zlib.  A deflater has one stream
+ * with the largest window.  It is reset between messages, which costs a few
+ * microseconds and no allocation.  zlib's errors other than those of the input
+ * mean a wrong call or a lack of memory.
  */
 
 #include "shared/net/deflate.h"
@@ -17,7 +15,7 @@
 #include "shared/base/xmalloc.h"
 
 #define MEM_LEVEL 8
-#define STEP 4096 /* bytes of output that are asked for at a time */
+#define STEP 4096 /* bytes of output requested at a time */
 
 struct deflater {
 	z_stream z;
@@ -198,7 +196,7 @@ inflater_free(struct inflater *in)
 	free(in);
 }
 
-/* Feeds `s`; what goes beyond max bytes of output is not made. */
+/* Feeds `s`; output beyond max bytes is not made. */
 static enum inflate_result
 inflate_part(z_stream *z, struct str s, size_t *left, struct buf **out)
 {
@@ -207,7 +205,7 @@ inflate_part(z_stream *z, struct str s, size_t *left, struct buf **out)
 	z->next_in = (z_const Bytef *)(uintptr_t)s.p;
 	z->avail_in = (uInt)s.n;
 	while (r != Z_BUF_ERROR) {
-		/* One byte more than is allowed tells that there is more. */
+		/* One byte more than allowed shows that there is more. */
 		size_t room = *left < STEP ? *left + 1 : STEP;
 		char *p = buf_reserve(out, room);
 		size_t made;

@@ -4,9 +4,9 @@
 
 /*
  * permessage-deflate (RFC 7692): the offer of a client, and messages that are
- * compressed and decompressed one at a time.  No state belongs to a socket:
- * an earlier message, of which the caller knows that the client has received
- * it last, serves as the dictionary of the next one.
+ * compressed and decompressed one at a time.  No state belongs to a socket: an
+ * earlier message that the client has received last serves as the dictionary of
+ * the next one.
  */
 
 #include <stdbool.h>
@@ -25,9 +25,9 @@ struct inflater;
 
 /* The parameters on which server and client have agreed. */
 struct deflate_terms {
-	uint8_t bits;        /* the client's window for what we send */
+	uint8_t bits;        /* the client's window for the server's messages */
 	bool bits_asked;     /* the client named server_max_window_bits */
-	bool self_contained; /* the client wants no context from us */
+	bool self_contained; /* the server must keep no context */
 };
 
 /*
@@ -40,19 +40,19 @@ bool deflate_negotiate(struct str offers, struct deflate_terms *terms);
 /* Appends the value of the header that accepts these terms. */
 void deflate_answer(const struct deflate_terms *terms, struct buf **b);
 
-/* level: 1 to 9, as zlib has it. */
+/* level: zlib's, 1 to 9. */
 struct deflater *deflater_new(int level);
 void deflater_free(struct deflater *);
 /*
- * Appends the compressed payload of one message (7.2.1).  before: the
- * message that the receiver's window ends with, or empty for a message that
- * needs no other one; of a long one the end is used.  A smaller window reads
- * it, too, if both messages together fit into that.
+ * Appends the compressed payload of one message (7.2.1).  before: the message
+ * with which the receiver's window ends, or empty for a message that needs no
+ * other one; of a long one the end is used.  A smaller window works, too, if
+ * both messages together fit into it.
  */
 void deflater_run(
     struct deflater *, struct str before, struct str message, struct buf **out);
 
-/* No compressor makes more than this out of n bytes. */
+/* No compressor makes more than this from n bytes. */
 static inline size_t
 deflate_bound(size_t n)
 {

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * door.c: accepts on a listening socket of the broker.  Owns the pause while
- * the process is out of descriptors, and the one descriptor in reserve: it is
- * given up for a connection that comes then, and taken back as soon as a
- * descriptor is free.  So pusherctl can ask a broker that can open nothing.
- *
- * Must never spin, and never close the listening socket.
+ * the process is out of descriptors, and one reserved descriptor: it is given
+ * up for a connection that comes then, and taken back when a descriptor is
+ * free.  So pusherctl can ask a broker that can open nothing.  Must never spin,
+ * and never close the listening socket.
  */
 
 #include "shared/net/door.h"
@@ -66,7 +65,7 @@ is_out(int err)
 	    err == ENOMEM;
 }
 
-/* With the descriptor that was kept for this. */
+/* Uses the reserved descriptor. */
 static int
 accept_with_spare(struct door *d)
 {

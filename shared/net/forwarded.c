@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * forwarded.c: finds the client's address in what proxies have written into
- * the head of a request.  Headers of the same name are one list, in their
- * order (RFC 9110, 5.3).  Only to be asked about a peer that is trusted: the
- * text is whatever the peer has let through.  Pure, owns nothing.
+ * forwarded.c: finds the client's address in the headers of proxies.  Headers
+ * of the same name are one list, in their order (RFC 9110, 5.3).  Only to be
+ * asked about a trusted peer: the text is whatever the peer has let through.
+ * Pure, owns nothing.
  */
 
 #include "shared/net/forwarded.h"
@@ -11,7 +11,7 @@
 #include "shared/base/base.h"
 #include "shared/net/http.h"
 
-#define HOPS_MAX 64 /* from the right; further ones are not looked at */
+#define HOPS_MAX 64 /* from the right; further ones are ignored */
 
 /* The position of the last `sep` that is outside of quotes, or -1. */
 static ssize_t
@@ -57,7 +57,7 @@ next_hop(struct hops *h, struct str *hop)
 	return true;
 }
 
-/* An address as it stands in a hop: perhaps in brackets, with a port. */
+/* An address in a hop: perhaps in brackets, with a port. */
 static int
 hop_address(struct str s, struct ip *ip)
 {
@@ -112,7 +112,10 @@ read_standard(struct forwarded *f, const struct http_head *head,
 	for (int i = 0; i < HOPS_MAX && next_hop(&hops, &hop); i++) {
 		if (hop.n == 0)
 			continue;
-		/* How this hop, known or not, reached the next one. */
+		/*
+		 * The way in which this hop, known or not, reached the next
+		 * one.
+		 */
 		f->https =
 		    str_eq_nocase(element_get(hop, S("proto")), S("https"));
 		if (hop_address(element_get(hop, S("for")), &ip) == -1)

@@ -20,7 +20,7 @@
 #define LINE_MAX_BYTES 8192  /* request line; over it: 414 */
 #define LENGTH_MAX INT64_MAX /* sums with small numbers cannot overflow */
 
-/* Why a head is refused. */
+/* The reason why a head is refused. */
 struct refusal {
 	enum http_error err;
 	const char *why;
@@ -57,13 +57,13 @@ skip_visible(struct str in, size_t i)
 }
 
 /*
- * Looks at in[i, in.n), where i stands at a byte that is not the LF of a
- * CRLF.  *end becomes the length of the head when its empty line is there.
+ * Checks in[i, in.n), where i is at a byte that is not the LF of a CRLF.  *end
+ * becomes the length of the head when its empty line is there.
  */
 static bool
 scan(struct str in, size_t i, size_t *end, struct refusal *r)
 {
-	size_t line = SIZE_MAX; /* where the line behind a CRLF begins */
+	size_t line = SIZE_MAX; /* the beginning of the line after a CRLF */
 
 	*end = 0;
 	while ((i = skip_visible(in, i)) < in.n) {
@@ -94,7 +94,7 @@ scan(struct str in, size_t i, size_t *end, struct refusal *r)
 }
 
 /*
- * Where to go on after `seen` bytes: at the last CRLF before, so that the
+ * Where to continue after `seen` bytes: at the last CRLF before, so that the
  * scan knows whether a line begins there.
  */
 static size_t
@@ -106,7 +106,7 @@ scan_start(struct str in, size_t seen)
 		i--;
 	else if (i > 0 && in.p[i - 1] == '\n')
 		i = i >= 2 ? i - 2 : 0;
-	/* The CRLF that ends the line before this CR. */
+	/* The CRLF before this CR, which ends the previous line. */
 	if (i >= 2 && in.p[i - 1] == '\n')
 		i -= 2;
 	return i;
@@ -115,8 +115,8 @@ scan_start(struct str in, size_t seen)
 /* --- the request line -------------------------------------------------- */
 
 /*
- * Cuts scheme and authority off an absolute-form target (RFC 9112, 3.2.2):
- * what is left begins with '/' or '?' or is empty.
+ * Removes scheme and authority from an absolute-form target (RFC 9112, 3.2.2):
+ * the rest begins with '/' or '?' or is empty.
  */
 static bool
 cut_absolute(struct str *target)
@@ -184,7 +184,7 @@ parse_version(struct http_head *h, struct str v, struct refusal *r)
 		    "the request line is not METHOD TARGET HTTP/1.1");
 	if (v.p[5] != '1' || v.p[7] > '1')
 		return refuse(r, HTTP_VERSION_NOT_SUPPORTED,
-		    "only HTTP/1.1 and HTTP/1.0 are spoken here");
+		    "only HTTP/1.1 and HTTP/1.0 are supported");
 	h->minor = (unsigned)(v.p[7] - '0');
 	return true;
 }
@@ -239,7 +239,7 @@ take_length(
 {
 	if (f->lengths++ > 0)
 		return refuse(r, HTTP_BAD_REQUEST,
-		    "Content-Length stands there more than once");
+		    "Content-Length occurs more than once");
 	if (str_to_u64(value, LENGTH_MAX, &h->length) == -1)
 		return refuse(r, HTTP_BAD_REQUEST,
 		    "Content-Length is not a decimal number");
@@ -252,7 +252,7 @@ take_host(struct framing *f, struct str value, struct refusal *r)
 {
 	if (f->hosts++ > 0)
 		return refuse(
-		    r, HTTP_BAD_REQUEST, "Host stands there more than once");
+		    r, HTTP_BAD_REQUEST, "Host occurs more than once");
 	if (!is_host(value))
 		return refuse(r, HTTP_BAD_REQUEST, "Host is not a host name");
 	return true;
@@ -263,7 +263,7 @@ take_expect(struct http_head *h, struct str value, struct refusal *r)
 {
 	if (!str_eq_nocase(value, S("100-continue")))
 		return refuse(r, HTTP_EXPECTATION_FAILED,
-		    "the only expectation known here is 100-continue");
+		    "the only supported expectation is 100-continue");
 	h->expect_continue = true;
 	return true;
 }
@@ -306,7 +306,7 @@ take_header(struct http_head *h, struct framing *f,
 	return true;
 }
 
-/* A blank line's worth of rules: RFC 9112, 3.2, 6.1 and 6.3. */
+/* Checks the rules of RFC 9112, 3.2, 6.1 and 6.3. */
 static bool
 judge_framing(struct http_head *h, const struct framing *f, struct refusal *r)
 {
@@ -315,13 +315,13 @@ judge_framing(struct http_head *h, const struct framing *f, struct refusal *r)
 		    "Content-Length and Transfer-Encoding exclude each other");
 	if (f->encodings > 1)
 		return refuse(r, HTTP_BAD_REQUEST,
-		    "Transfer-Encoding stands there more than once");
+		    "Transfer-Encoding occurs more than once");
 	if (f->encodings > 0 && h->minor == 0)
 		return refuse(
 		    r, HTTP_BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding");
 	if (f->unknown_encoding)
 		return refuse(r, HTTP_NOT_IMPLEMENTED,
-		    "the only Transfer-Encoding known here is chunked");
+		    "the only supported Transfer-Encoding is chunked");
 	if (h->minor > 0 && f->hosts == 0)
 		return refuse(r, HTTP_BAD_REQUEST, "Host is missing");
 	h->chunked = f->encodings > 0;
@@ -344,8 +344,7 @@ parse_header(struct http_header *out, struct str line, struct refusal *r)
 	out->name = str_make(line.p, (size_t)colon);
 	if (!http_is_token(out->name))
 		return refuse(r, HTTP_BAD_REQUEST,
-		    "a header name with a blank or another character that "
-		    "does not belong there");
+		    "a header name with a blank or another invalid character");
 	out->value = str_trim(str_from(line, (size_t)colon + 1));
 	return true;
 }

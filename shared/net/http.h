@@ -3,8 +3,8 @@
 #define SHARED_NET_HTTP_H
 
 /*
- * HTTP/1.1 requests (RFC 9112), strict: whatever could be read in two ways
- * is refused.  Pure: bytes in, views out.
+ * HTTP/1.1 requests (RFC 9112), strict: an ambiguous request is refused.  Pure:
+ * bytes in, views out.
  */
 
 #include <stdbool.h>
@@ -22,9 +22,9 @@ struct http_header {
 /* The head of a request.  All views point into the bytes that were fed. */
 struct http_head {
 	struct str method;
-	struct str target; /* as in the request line */
+	struct str target; /* unchanged */
 	struct str path;   /* target up to '?' */
-	struct str query;  /* behind '?'; p == NULL without one */
+	struct str query;  /* after '?'; p == NULL without one */
 	unsigned minor;    /* HTTP/1.minor: 0 or 1 */
 	struct http_header headers[HTTP_MAX_HEADERS];
 	size_t nheaders;
@@ -47,10 +47,10 @@ enum http_error {
 };
 
 /*
- * Reads one request head.  > 0: its bytes, up to and with the empty line;
- * 0: need more; -1: refuse with *err and close.  `seen` is how many of
- * these bytes an earlier call that returned 0 has looked at (it may skip
- * them); `max` bounds the head.  *why is a static sentence.
+ * Reads one request head.  > 0: its bytes, including the empty line; 0: more
+ * bytes are needed; -1: refuse with *err and close.  `seen` is how many of
+ * these bytes an earlier call that returned 0 has read (it may skip them);
+ * `max` bounds the head.  *why is a static sentence.
  */
 ssize_t http_head_read(struct http_head *, struct str in, size_t seen,
     size_t max, enum http_error *err, const char **why);
@@ -70,8 +70,8 @@ struct http_chunks {
 };
 /*
  * Decodes in[0, n) in place: the data bytes are moved to the front and their
- * number is stored in *nout.  Returns the bytes of `in` that were used, or
- * -1 (malformed).  *done is set at the end of the body.
+ * number is stored in *nout.  Returns the number of used bytes of `in`, or -1
+ * (malformed).  *done is set at the end of the body.
  */
 ssize_t http_chunks_read(
     struct http_chunks *, char *in, size_t n, size_t *nout, bool *done);

@@ -102,7 +102,7 @@ on_trailer(struct http_chunks *c, unsigned char ch)
 	return name;
 }
 
-/* This byte must be `want`; then it goes on with `next`. */
+/* This byte must be `want`; then continues with `next`. */
 static bool
 on_exactly(struct http_chunks *c, unsigned char ch, char want, int next)
 {

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Looking things up in a parsed request: a header, a token in its list, a
- * parameter of the query.
- *
- * Pure, owns nothing: views into the request's bytes.  Must never decode:
- * what is signed is the raw text, so the raw text is what callers get.
+ * Looks things up in a parsed request: a header, a token in its list, a
+ * parameter of the query.  Pure, owns nothing: views into the request's bytes.
+ * Must never decode: the raw text is signed, so callers get the raw text.
  */
 
 #include "shared/net/http.h"

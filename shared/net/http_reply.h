@@ -11,8 +11,8 @@
 
 /*
  * Appends status line, headers and body.  type: NULL = application/json.
- * extra: finished header lines, each with CRLF, or NULL.  head_only leaves
- * the body away but says its length (HEAD).
+ * extra: finished header lines, each with CRLF, or NULL.  head_only omits the
+ * body but gives its length (HEAD).
  */
 struct http_reply {
 	unsigned status;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ip.c: addresses and networks: text to bytes, bytes to text, is it in there?
- * An IPv4 address and its IPv4-mapped IPv6 form are the same address,
- * so that a list of networks cannot be passed by in the other notation.
- * Pure, owns nothing.  Must never resolve a name.
+ * ip.c: addresses and networks: text to bytes, bytes to text, membership.  An
+ * IPv4 address and its IPv4-mapped IPv6 form are the same address, so that the
+ * other notation cannot bypass a list of networks.  Pure, owns nothing.  Must
+ * never resolve a name.
  */
 
 #include "shared/net/ip.h"
@@ -13,6 +13,8 @@
 #include <string.h>
 
 #include "shared/net/sock.h"
+
+#define V6_NET 8 /* bytes: a /64 */
 
 static const unsigned char mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff,
 	0xff };
@@ -82,6 +84,13 @@ ip_of_sock(const struct sock_addr *a, struct ip *ip)
 	return false;
 }
 
+struct str
+ip_owner(const struct ip *ip)
+{
+	return str_make(
+	    (const char *)ip->b, is_v4(ip) ? sizeof(ip->b) : V6_NET);
+}
+
 bool
 ip_eq(const struct ip *a, const struct ip *b)
 {
@@ -100,7 +109,7 @@ ip_net_parse(struct str s, struct ip_net *net)
 	net->bits = 128;
 	if (rest.p == NULL)
 		return 0;
-	/* ::ffff:1.2.3.4/120 counts in the notation that it is written in. */
+	/* ::ffff:1.2.3.4/120 is compared in the notation of its text. */
 	if (is_v4(&net->ip) && str_find(address, ':') == -1)
 		base = 96;
 	if (str_to_u64(rest, 128 - base, &bits) == -1)

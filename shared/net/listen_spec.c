@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * listen_spec.c: one listener as the configuration has it: text to struct and
- * back.  Pure: whether the address can be used is found out by who uses it.
+ * listen_spec.c: one listener of the configuration: text to struct and back.
+ * Pure: the user of the address finds out whether it can be used.
  */
 
 #include "shared/net/listen_spec.h"
@@ -21,6 +21,7 @@ static const struct {
 	{ "api", LISTEN_API },
 	{ "metrics", LISTEN_METRICS },
 	{ "admin", LISTEN_ADMIN },
+	{ "console", LISTEN_CONSOLE },
 };
 
 const char *
@@ -61,7 +62,7 @@ read_role(struct str s, enum listen_role *role)
 	return -1;
 }
 
-/* One word behind the address: NULL, or what it must be. */
+/* One word after the address: NULL, or the allowed values. */
 static const char *
 read_word(struct listen_spec *l, struct str word)
 {
@@ -71,16 +72,17 @@ read_word(struct listen_spec *l, struct str word)
 		l->proxy_protocol = true;
 	} else if (str_starts(word, S("role="))) {
 		if (read_role(str_from(word, 5), &l->role) == -1)
-			return "role= must be public, api, metrics or admin";
+			return "role= must be public, api, metrics, admin or "
+			       "console";
 	} else if (str_starts(word, S("mode="))) {
 		if (!listen_spec_is_unix(l))
 			return "mode= is only for unix:/path";
 		if (read_mode(str_from(word, 5), &l->mode) == -1)
 			return "mode= must be an octal number, as in 0660";
 	} else {
-		return "behind the address there may be tls, role=, mode= and "
-		       "proxy_protocol; several listeners stand in lines of "
-		       "their own, or with commas between them";
+		return "only tls, role=, mode= and proxy_protocol may follow "
+		       "the address; write each listener on its own line, or "
+		       "separate them by commas";
 	}
 	return NULL;
 }
@@ -94,12 +96,12 @@ read_address(struct listen_spec *l, struct str word)
 	if (str_starts(word, S("unix:"))) {
 		if (word.n < 7 || word.p[5] != '/' ||
 		    str_find(word, '\0') != -1)
-			return "behind unix: must be a full path";
+			return "unix: must be followed by a full path";
 		path = str_dup(str_from(word, 5));
 		r = sock_addr_unix(path, &l->addr);
 		free(path);
 		if (r == -1)
-			return "the path behind unix: is too long";
+			return "the path after unix: is too long";
 	} else if (sock_addr_parse(word, &l->addr) == -1) {
 		return "must be an address and a port, as in 0.0.0.0:6001, "
 		       "[::]:6001 or *:6001, or unix:/path";

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * proxy_head.c: reads the head of the PROXY protocol in any split.  Strict: a
- * head that could be read in two ways is none.  Of what a version 2 head
- * carries behind the addresses (TLVs) only PP2_TYPE_SSL is looked at, the
- * bounds of all are checked.  Pure, owns nothing.  Must never decide whom to
- * believe: that is who accepts.
+ * proxy_head.c: reads the head of the PROXY protocol in any split.  Strict: an
+ * ambiguous head is refused.  Of the data after the addresses of a version 2
+ * head (TLVs) only PP2_TYPE_SSL is read; the bounds of all are checked.  Pure,
+ * owns nothing.  Must never decide which peers to trust: the caller does.
  */
 
 #include "shared/net/proxy_head.h"
@@ -24,7 +23,7 @@
 
 static const char v2_sign[12] = "\r\n\r\n\0\r\nQUIT\n";
 
-/* Do both begin alike, as far as both go? */
+/* Do both begin alike, up to the end of the shorter one? */
 static bool
 agrees(struct str in, struct str want)
 {
@@ -104,7 +103,7 @@ static int
 addresses_of(unsigned family)
 {
 	switch (family) {
-	case 0: /* unspecified: nothing is said */
+	case 0: /* unspecified: no address is given */
 		return 0;
 	case V2_FAMILY_INET:
 		return 12;

@@ -3,9 +3,9 @@
 #define SHARED_NET_PROXY_HEAD_H
 
 /*
- * The head of the PROXY protocol, version 1 (a line of text) and 2 (binary),
- * as HAProxy's doc/proxy-protocol.txt has it: a proxy writes it before the
- * first byte of the connection that it passes on.  Pure.
+ * The head of the PROXY protocol, version 1 (a line of text) and 2 (binary), as
+ * in HAProxy's doc/proxy-protocol.txt: a proxy writes it before the first byte
+ * of the connection that it passes on.  Pure.
  */
 
 #include <stdbool.h>
@@ -15,19 +15,19 @@
 #include "shared/base/str.h"
 #include "shared/net/ip.h"
 
-/* Bytes of a head, TLVs and all; longer ones are refused. */
+/* Bytes of a head with its TLVs; longer ones are refused. */
 #define PROXY_HEAD_MAX 16384
 
 struct proxy_head {
-	bool known;    /* it names a client; else the peer speaks for itself */
+	bool known;    /* it names a client; else the peer is the client */
 	struct ip ip;  /* of the client, when known */
 	uint16_t port; /* likewise */
 	bool tls;      /* it came by TLS, which the proxy has ended */
 };
 
 /*
- * Reads the head at the beginning of a connection.  > 0: its bytes; 0: need
- * more, and every byte that is there belongs to it; -1: it is none.
+ * Reads the head at the beginning of a connection.  > 0: its bytes; 0: more
+ * bytes are needed, and all present ones belong to it; -1: it is none.
  */
 ssize_t proxy_head_read(struct proxy_head *, struct str in);
 

@@ -173,7 +173,7 @@ sock_addr_path(const struct sock_addr *a)
 {
 	const struct sockaddr_un *sun = (const void *)&a->ss;
 
-	/* The storage is larger than what the kernel fills of it. */
+	/* The storage is larger than the address that the kernel writes. */
 	if (a->ss.ss_family != AF_UNIX ||
 	    a->len <= offsetof(struct sockaddr_un, sun_path) + 1 ||
 	    a->len > sizeof(*sun) || sun->sun_path[0] == '\0')
@@ -182,8 +182,8 @@ sock_addr_path(const struct sock_addr *a)
 }
 
 /*
- * Removes the socket file of a process that is gone.  -1 with EADDRINUSE when
- * it is not one, or when somebody listens there.
+ * Removes the socket file of a dead process.  -1 with EADDRINUSE when it is not
+ * one, or when a process listens there.
  */
 static int
 remove_stale(const char *path)

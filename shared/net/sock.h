@@ -31,7 +31,7 @@ void sock_addr_text(const struct sock_addr *, char *out, size_t cap);
 int sock_addr_unix(const char *path, struct sock_addr *);
 /* The path of a Unix socket's address, or NULL. */
 const char *sock_addr_path(const struct sock_addr *);
-/* 0 when it has none. */
+/* The port; 0 when it has none. */
 unsigned sock_addr_port(const struct sock_addr *);
 /* Listens with SO_REUSEADDR and SO_REUSEPORT; IPv6 sockets are v6-only. */
 int sock_listen_tcp(const struct sock_addr *);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RFC 6455 frame heads, masking, close codes; UTF-8 as it arrives.
- *
- * Pure: bytes in, answers out.  Knows frames, not messages: fragments,
- * sizes and the order of opcodes are judged by its caller.  Must never
- * accept a head that could have been written in another way.
+ * RFC 6455 frame heads, masking, close codes; incremental UTF-8.  Pure: bytes
+ * in, answers out.  Knows frames, not messages: the caller checks fragments,
+ * sizes and the order of opcodes.  Must never accept a head that could have
+ * been written in another way.
  */
 
 #include "shared/net/ws_frame.h"
@@ -121,13 +120,13 @@ ws_mask(void *bytes, size_t n, const uint8_t mask[4], uint64_t phase)
 }
 
 /*
- * The state between two bytes of a character: how many are still missing
- * and the range that the next one must be in.
+ * The state between two bytes of a character: how many are missing and the
+ * range of the next one.
  */
 #define UTF8_STATE(missing, lo, hi) \
 	((uint32_t)(missing) | (uint32_t)(lo) << 8 | (uint32_t)(hi) << 16)
 
-/* The state behind a first byte above 0x7f; 0 = no character starts so. */
+/* The state after a first byte above 0x7f; 0 = no character starts with it. */
 static uint32_t
 utf8_lead(unsigned char c)
 {

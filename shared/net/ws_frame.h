@@ -28,7 +28,7 @@ struct ws_head {
 	uint8_t opcode;
 	uint64_t len; /* payload bytes */
 	uint8_t mask[4];
-	bool rsv1; /* compressed; the caller knows whether it may be */
+	bool rsv1; /* compressed; the caller knows whether that is allowed */
 };
 
 /*
@@ -47,15 +47,15 @@ size_t ws_head_write(enum ws_opcode, uint64_t len, unsigned char *out);
 size_t ws_head_write_masked(
     enum ws_opcode, uint64_t len, const uint8_t mask[4], unsigned char *out);
 /*
- * XORs n bytes in place; `phase` is the number of payload bytes that came
- * before (modulo 4 is what counts).
+ * XORs n bytes in place; `phase` is the number of earlier payload bytes (only
+ * modulo 4 matters).
  */
 void ws_mask(void *bytes, size_t n, const uint8_t mask[4], uint64_t phase);
 
 /*
  * Incremental UTF-8 check (RFC 3629: no overlong forms, no surrogates, none
- * above U+10FFFF).  *state starts at 0 and is 0 again at a character
- * boundary.  False at the first byte that cannot be right.
+ * above U+10FFFF).  *state starts at 0 and is 0 again at a character boundary.
+ * False at the first invalid byte.
  */
 bool utf8_feed(uint32_t *state, const void *bytes, size_t n);
 /* The whole text is valid. */

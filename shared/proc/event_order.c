@@ -2,10 +2,9 @@
 /*
  * event_order.c: a ring of runs in shared memory.  Its writer may be killed at
  * any instruction: a run counts when `n` has been raised, and grows by one
- * store. The run that may be half overwritten is never given out.
- *
- * Owns nothing: the mapping lives as long as the processes.  Must never wait,
- * and never trust what it reads back to be more than numbers.
+ * store.  The run that may be half overwritten is never returned.  Owns
+ * nothing: the mapping lives as long as the processes.  Must never wait, and
+ * never trust the stored values to be more than numbers.
  */
 
 #include "shared/proc/event_order.h"
@@ -25,14 +24,14 @@ struct run {
 
 struct event_order {
 	uint64_t complete[PROC_MAX_WORKERS]; /* origin by slot; 0: nobody */
-	uint64_t n;                          /* runs that were begun */
+	uint64_t n;                          /* runs that were started */
 	struct run v[ORDER_MAX];
 };
 
 struct event_order *
 event_order_map(void)
 {
-	return shm_map(sizeof(struct event_order));
+	return shm_map("event-order", sizeof(struct event_order));
 }
 
 void

@@ -3,26 +3,26 @@
 #define SHARED_PROC_EVENT_ORDER_H
 
 /*
- * The order in which the broker has taken what the workers sent, in memory
- * that outlives it: some workers may have been handed what came of it, others
- * not, and they have to get it in the same order from the next broker.
+ * The order in which the broker has taken the messages of workers, in memory
+ * that outlives it: it may have passed the resulting events to some workers and
+ * not to others, which must get them in the same order from the next broker.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* So many runs are remembered: 1 MiB. */
+/* Number of remembered runs: 1 MiB. */
 #define ORDER_MAX 65536
 
-/* Events of one worker (origin) next to each other: seq first … first + n. */
+/* Consecutive events of one worker (origin): seq first ... first + n. */
 struct order_run {
 	uint64_t origin, first;
 	uint32_t n;
 };
 
-/* Where a message stands; smaller is earlier. */
-#define ORDER_OLDER 0         /* taken, before all that is remembered */
+/* The place of a message; smaller is earlier. */
+#define ORDER_OLDER 0         /* taken, before all remembered runs */
 #define ORDER_NONE UINT32_MAX /* not taken, as far as is known */
 
 struct event_order;
@@ -30,7 +30,7 @@ struct event_order;
 /* Before there are children; NULL with errno. */
 struct event_order *event_order_map(void);
 /*
- * Only the broker: the worker with this origin has had, or will have, every
+ * Only the broker: the worker with this origin has got, or will get, every
  * event since its clients came; 0: the worker in this slot may have missed
  * some.  It outlives the broker, so that its successor can tell the worker.
  */
@@ -39,12 +39,12 @@ void event_order_set_complete(
 /* NULL: yes. */
 bool event_order_is_complete(
     const struct event_order *, unsigned slot, uint64_t origin);
-/* Only the broker: this one is taken now.  NULL: nobody will ask. */
+/* Only the broker: this event is taken now.  NULL: nothing is recorded. */
 void event_order_add(struct event_order *, uint64_t origin, uint64_t seq);
 /* The runs, oldest first; free(3) them.  NULL: there are none. */
 struct order_run *event_order_get(const struct event_order *, size_t *n);
 /*
- * Where this message stands among n runs.  *at: 0 for the first message of an
+ * The place of this message among n runs.  *at: 0 for the first message of an
  * origin, then left alone; its messages are asked for in their order.
  */
 uint32_t event_order_find(const struct order_run *, size_t n, uint32_t *at,

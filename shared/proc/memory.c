@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memory.c: reads the limits of the control group and of the machine, and what
- * this process uses.  Owns one open file, so that nothing has to be opened
- * later.  Must never fail: without information there is no limit.
+ * memory.c: reads the limits of the control group and of the machine, and the
+ * memory use of this process.  Owns one open file, so that nothing must be
+ * opened later.  Must never fail: without information there is no limit.
  */
 
 #include "shared/proc/memory.h"
@@ -45,7 +45,7 @@ smaller(uint64_t a, uint64_t b)
 	return a == 0 ? b : b == 0 ? a : MIN(a, b);
 }
 
-/* Our group and all those around it: each may have a limit. */
+/* The group of this process and all groups around it: each may have a limit. */
 static uint64_t
 group_limit(const char *root, const char *file, char *path)
 {
@@ -122,8 +122,8 @@ memory_free(struct memory *m)
 }
 
 /*
- * The best guess without /proc: what has been allocated and not been freed; or
- * the most that was ever resident, where another allocator does not say.
+ * The best estimate without /proc: allocated bytes that were not freed; or the
+ * maximum of resident bytes, if another allocator does not report them.
  */
 static uint64_t
 allocated(void)

@@ -2,7 +2,7 @@
 #ifndef SHARED_PROC_MEMORY_H
 #define SHARED_PROC_MEMORY_H
 
-/* How much memory there is for us, and how much this process has. */
+/* How much memory the server may use, and how much this process uses. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,7 +14,7 @@ struct memory {
 
 /*
  * The memory that this machine, or the control group (version 2 or 1), grants
- * us: the smallest of them in bytes, or 0 when that cannot be found out.
+ * the server: the smallest limit in bytes, or 0 when that cannot be found out.
  */
 uint64_t memory_available(void);
 /*
@@ -23,17 +23,17 @@ uint64_t memory_available(void);
  */
 enum memory_part { MEMORY_WORKERS = 10, MEMORY_BROKER = 4 };
 /*
- * Bytes of a part.  limit: the option, 0 = three quarters of what is
- * available; 0: nobody knows a limit.
+ * Bytes of a part.  limit: the option, 0 = three quarters of the available
+ * memory; returns 0 if no limit is known.
  */
 uint64_t memory_share(
     uint64_t limit, uint64_t available, enum memory_part part);
 /* Opens what memory_used() reads; limit: of this process. */
 void memory_init(struct memory *, uint64_t limit);
 void memory_free(struct memory *);
-/* Can it be known what is resident?  Not without /proc. */
+/* Are resident bytes known?  Not without /proc. */
 bool memory_is_known(const struct memory *);
-/* Bytes that are resident now, or else those that are allocated. */
+/* Resident bytes now, or else allocated bytes. */
 uint64_t memory_used(const struct memory *);
 
 #endif

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * minute_log.c: the ring of minutes, in shared memory and in a file of the same
- * layout: a head, and then a place for each minute of a day, found by the
- * time.  Each row has a checksum, so that half a row (a process that was
- * killed, a power cut, another one writing at this moment) is no row.
- *
- * Owns the memory.  Must never be in the way of who counts: the file is only
- * touched by minute_log_load() and minute_log_save(), and never by the broker.
+ * layout: a head, and then a place for each minute of a day, found by the time.
+ * Each row has a checksum, so that an incomplete row (a killed process, a power
+ * cut, a concurrent writer) does not count.  Owns the memory.  Must never delay
+ * the process that counts: only minute_log_load() and minute_log_save() touch
+ * the file, and never the broker.
  */
 
 #include "shared/proc/minute_log.h"
@@ -35,7 +34,7 @@ struct place {
 
 struct head {
 	char magic[16];
-	uint64_t layout; /* another one: other columns */
+	uint64_t layout; /* another value: other columns */
 };
 
 struct minute_log {
@@ -103,7 +102,7 @@ minute_log_add(struct minute_log_row *sum, const struct minute_log_row *v)
 struct minute_log *
 minute_log_map(void)
 {
-	return shm_map(sizeof(struct minute_log));
+	return shm_map("minutes", sizeof(struct minute_log));
 }
 
 void
@@ -152,7 +151,7 @@ minute_log_path(const char *outbox)
 	    slash == NULL ? "." : outbox);
 }
 
-/* The descriptor, or -1; only regular files, and nothing waits. */
+/* The descriptor, or -1; only regular files, and without waiting. */
 static int
 open_file(const char *path, int flags)
 {
@@ -169,7 +168,9 @@ open_file(const char *path, int flags)
 	return -1;
 }
 
-/* 1: its rows can be read; 0: empty, or of another version; -1: not ours. */
+/*
+ * 1: its rows can be read; 0: empty, or of another version; -1: another file.
+ */
 static int
 read_head(int fd)
 {
@@ -233,7 +234,7 @@ write_at(int fd, const void *bytes, size_t n, size_t at)
 	return -1;
 }
 
-/* Another version's rows go. */
+/* Removes the rows of another version. */
 static int
 begin_file(int fd)
 {

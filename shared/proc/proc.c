@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * proc.c: what a process does to itself: its title, privileges, limits,
- * signals, descriptors, and the id of its build.  Owns the memory that argv
- * and environ had at the start, which proc_title() writes over, and the copies
- * that took its place.  The only home of signal handling.  Must never be
- * reached by anything from outside.
+ * proc.c: the process itself: its title, privileges, limits, signals,
+ * descriptors, and the id of its build.  Owns the memory that argv and environ
+ * had at the start, which proc_title() overwrites, and its copies.  The only
+ * home of signal handling.  Must never be reachable from outside.
  */
 
 #include "shared/proc/proc.h"
@@ -40,7 +39,7 @@ static struct {
 	char **environ_copy;
 } title;
 
-/* Extends *end when s lies right behind it. */
+/* Extends *end if s lies directly after it. */
 static void
 extend(char **end, char *s)
 {
@@ -65,8 +64,8 @@ proc_title_init(int argc, char **argv)
 	title.n = (size_t)(end - title.p);
 
 	/*
-	 * Everybody who reads these must not read titles.  libc changes the
-	 * first half (unsetenv(3)), the second keeps what is ours.
+	 * Readers of argv and environ must not read titles.  libc changes the
+	 * first half (unsetenv(3)), the second has the server's own copy.
 	 */
 	copy = xcalloc(2 * (n + 1), sizeof(copy[0]));
 	for (i = 0; i < n; i++)
@@ -111,7 +110,7 @@ proc_raise_nofile(void)
 	return r.rlim_cur;
 }
 
-/* NULL with errno ENOENT, or what the user database met. */
+/* NULL with errno ENOENT, or the error of the user database. */
 static const struct passwd *
 find_user(const char *user)
 {
@@ -139,11 +138,12 @@ proc_find_user(const char *user, uid_t *uid, gid_t *gid)
 
 /* The raw system call: libc has none.  0, or -1 with errno. */
 static int
-set_capabilities(uint32_t low)
+set_capabilities(uint32_t low, uint32_t inheritable)
 {
 	struct __user_cap_header_struct h = { .version =
 						  _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct d[2] = { { low, low, 0 }, { 0, 0, 0 } };
+	struct __user_cap_data_struct d[2] = { { low, low, inheritable },
+		{ 0, 0, 0 } };
 
 	return (int)syscall(SYS_capset, &h, d);
 }
@@ -151,8 +151,19 @@ set_capabilities(uint32_t low)
 void
 proc_forget_capabilities(void)
 {
-	if (geteuid() != 0 && set_capabilities(0) == -1)
+	if (geteuid() != 0 && set_capabilities(0, 0) == -1)
 		fatal("capset");
+}
+
+/* Without it, or as root, there is nothing to keep. */
+void
+proc_pass_capabilities(void)
+{
+	const uint32_t bind = 1u << CAP_NET_BIND_SERVICE;
+
+	if (geteuid() != 0 && set_capabilities(bind, bind) == 0)
+		prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE,
+		    CAP_NET_BIND_SERVICE, 0, 0);
 }
 
 bool
@@ -178,20 +189,23 @@ proc_drop_privileges(const char *user)
 	if (proc_find_user(user, &uid, &gid) == -1)
 		return -1;
 	if (geteuid() != 0) {
-		/* Nothing to drop; but another user nobody can become. */
+		/*
+		 * There are no privileges to drop; but only root can become
+		 * another user.
+		 */
 		if (geteuid() == uid)
 			return 0;
 		errno = EPERM;
 		return -1;
 	}
-	/* Ports below 1024 shall be open to a reload, too. */
+	/* A reload must be able to open ports below 1024, too. */
 	if (prctl(PR_SET_KEEPCAPS, 1) == -1 || initgroups(user, gid) == -1 ||
 	    setresgid(gid, gid, gid) == -1 || setresuid(uid, uid, uid) == -1 ||
 	    prctl(PR_SET_KEEPCAPS, 0) == -1)
 		return -1;
 	/* A container may not have given it to us. */
-	if (uid != 0 && set_capabilities(1u << CAP_NET_BIND_SERVICE) == -1 &&
-	    set_capabilities(0) == -1)
+	if (uid != 0 && set_capabilities(1u << CAP_NET_BIND_SERVICE, 0) == -1 &&
+	    set_capabilities(0, 0) == -1)
 		return -1;
 	if (getresuid(&ruid, &euid, &suid) == -1 ||
 	    getresgid(&rgid, &egid, &sgid) == -1)
@@ -414,7 +428,7 @@ proc_build_id(void)
 uint64_t *
 proc_map_noted(void)
 {
-	return shm_map(NOTED * sizeof(uint64_t));
+	return shm_map("noted", NOTED * sizeof(uint64_t));
 }
 
 bool

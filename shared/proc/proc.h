@@ -21,29 +21,33 @@ struct snapshot;
 struct session_table;
 struct tls_store;
 struct proc_usage;
+struct verb_rule;
 
 /* At most this many workers; a bit of struct channel's mask each. */
 #define PROC_MAX_WORKERS 64
 
-/* All that a child gets from the master.  Anything else is closed. */
+/* The inheritance of a child from the master.  Everything else is closed. */
 struct inherit {
 	struct conf *conf;    /* its contents change with a reload */
 	unsigned slot;        /* workers: 0 .. conf->workers - 1 */
 	unsigned room;        /* broker: slots that it has room for */
+	bool several;         /* workers: there are others; some may leave */
 	int *listen_fds;      /* workers: this slot's, as conf->listeners */
-	uint32_t *listen_ids; /* and how the master calls it */
+	uint32_t *listen_ids; /* and the master's numbers of them */
 	size_t nlisten;
 	struct tls_store *tls;           /* workers: certificates; or NULL */
-	const struct cert_board *certs;  /* what all may know; or NULL */
-	const struct proc_usage *master; /* what it uses; or NULL */
+	const struct cert_board *certs;  /* its public part; or NULL */
+	const struct proc_usage *master; /* its CPU and memory; or NULL */
 	struct minute_log *minute_log;   /* broker, courier; or NULL */
 	struct event_order *event_order; /* broker; else NULL */
 	struct snapshot *apps; /* broker: the database when last read */
 	struct session_table *sessions; /* broker, workers; or NULL */
+	const struct verb_rule *rules;  /* broker, workers: of the console */
 	int broker_fd;  /* broker: the listening socket of the links, or -1 */
 	int control_fd; /* broker: the listening control socket, or -1 */
 	int link_fd;  /* orders of the master (shared/ipc/master_link.h), or -1
 		       */
+	int move_fd;  /* workers: the one to take over from; or 0 */
 	int life_fd;  /* EOF here: the master is gone */
 	int ready_fd; /* write one byte when serving, then close */
 	uint64_t *noted; /* proc_note(); or NULL */
@@ -52,10 +56,10 @@ struct inherit {
 };
 
 /*
- * A warning that one process of the group has logged is not repeated: a
- * small table in memory that all share.  True when these bytes are not in it;
- * then they are.  Two that fall together push each other out.  noted: NULL,
- * then always true; else of proc_map_noted().
+ * A warning that one process of the group has logged is not repeated: a small
+ * table in memory that all share.  True when these bytes are not in it; then
+ * they are added.  Two warnings with the same place replace each other.  noted:
+ * NULL, then always true; else of proc_map_noted().
  */
 uint64_t *proc_map_noted(void);
 bool proc_note(uint64_t *noted, struct str bytes);
@@ -64,33 +68,35 @@ bool proc_note(uint64_t *noted, struct str bytes);
 void proc_title_init(int argc, char **argv);
 /* Shown by ps(1): "pusherd: worker 2". */
 void proc_title(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* Raises RLIMIT_NOFILE to the hard limit; returns what it is now. */
+/* Raises RLIMIT_NOFILE to the hard limit; returns the limit. */
 uint64_t proc_raise_nofile(void);
 /*
  * Becomes this user for good: groups, gid, uid; checks that it cannot be
  * undone.  0, or -1 with errno (ENOENT: no such user).
  */
 int proc_drop_privileges(const char *user);
-/* Gives up the capability that proc_drop_privileges() has kept. */
+/* Keeps it for the program that this process executes. */
+void proc_pass_capabilities(void);
+/* Gives up the capability that proc_drop_privileges() has left. */
 void proc_forget_capabilities(void);
 /*
- * May anybody but root make files, and so links, beside this one?  Then root
- * must not open it by its name.
+ * May other users than root make files, and so links, in its directory?  Then
+ * root must not open it by its name.
  */
 bool proc_is_exposed(const char *path);
-/* If it is so, and this is root, becomes this user.  0, or -1 with errno. */
+/* In that case, and as root, becomes this user.  0, or -1 with errno. */
 int proc_leave_root(const char *user, const char *path);
 /* Looks the user up; -1 with errno ENOENT when there is none. */
 int proc_find_user(const char *user, uid_t *uid, gid_t *gid);
 /* sigaction(2) without SA_RESTART; handler may be SIG_IGN or SIG_DFL. */
 void proc_signal(int sig, void (*handler)(int));
-/* Takes the signals that were blocked; their handlers stand. */
+/* Handles the blocked signals that are pending; their handlers are set. */
 void proc_unblock_signals(void);
 /* The same for a signal that a system call of this process has caused. */
 void proc_trap(int sig, void (*handler)(int, siginfo_t *, void *));
 /*
- * Nobody may read this process's memory: no core dump, no ptrace(2) by others
- * than root.
+ * No other process can read this process's memory: no core dump, no ptrace(2)
+ * except by root.
  */
 void proc_hide_memory(void);
 /* Leaves the terminal: fork, setsid, stdio to /dev/null. */
@@ -98,8 +104,8 @@ int proc_daemonize(void);
 /* Closes every descriptor above stderr that is not in keep[]. */
 void proc_close_others(const int *keep, size_t n);
 /*
- * For how many workers the broker makes room when it starts with so many:
- * some more, since their number may grow while it runs.
+ * The number of workers for which a broker makes room when it starts with n:
+ * some more, because the number may grow while it runs.
  */
 unsigned proc_slot_room(unsigned nworkers);
 /* Microseconds of this clock. */

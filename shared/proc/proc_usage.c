@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * proc_usage.c: processor time and memory of this process, and the place where
- * the master writes down its own.  Owns nothing: the mapping lives as long as
- * the processes.  Each number is written in one piece; two that belong to
- * different moments do no harm.  Must never wait.
+ * proc_usage.c: processor time and memory of this process, and the memory into
+ * which the master writes its own.  Owns nothing: the mapping lives as long as
+ * the processes.  Each number is written in one piece; two numbers of different
+ * moments do no harm.  Must never wait.
  */
 
 #include "shared/proc/proc_usage.h"
@@ -31,7 +31,7 @@ proc_usage_cpu_us(void)
 struct proc_usage *
 proc_usage_map(void)
 {
-	return shm_map(sizeof(struct proc_usage));
+	return shm_map("usage", sizeof(struct proc_usage));
 }
 
 void

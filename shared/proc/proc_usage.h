@@ -20,9 +20,9 @@ struct proc_usage {
 uint64_t proc_usage_cpu_us(void);
 /* Survives fork(2); NULL with errno. */
 struct proc_usage *proc_usage_map(void);
-/* Writes down what this process uses. */
+/* Stores the present use of this process. */
 void proc_usage_put(struct proc_usage *, const struct memory *);
-/* The last values that were written; zeros without a place (NULL). */
+/* The stored values; zeros without a place (NULL). */
 void proc_usage_get(const struct proc_usage *, struct proc_usage *out);
 
 #endif

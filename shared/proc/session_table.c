@@ -1,42 +1,278 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * session_table.c: the rows of resumable sessions in shared memory.  Only
- * touched pages take memory.  Owns nothing: the mapping lives as long as the
- * processes.
+ * session_table.c: the rows of resumable sessions in shared memory, and after
+ * them the tombstones of ended sessions.  Only touched pages use memory.  Owns
+ * nothing: the mapping lives as long as the processes.
  */
 
 #include "shared/proc/session_table.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "shared/base/base.h"
+#include "shared/base/hash.h"
+#include "shared/base/log.h"
 #include "shared/base/shm.h"
 #include "shared/base/str.h"
+#include "shared/base/xmalloc.h"
+#include "shared/proc/proc.h"
+
+#define BUCKET 4            /* tombstones that are searched for a key */
+#define ROWS_BURIED 100000u /* have tombstones, however few rows there are */
+#define GRAVE_MS (24u * 3600 * 1000)
+
+static size_t
+ngraves(uint32_t cap)
+{
+	return (size_t)MAX(cap, ROWS_BURIED) * SESSION_GRAVES;
+}
+
+/* After the rows stands what some of them have more, then the graves. */
+static struct session_more *
+more_of(const struct session_table *t, const struct session_row *row)
+{
+	struct session_more *more = (void *)(uintptr_t)&t->rows[t->cap];
+
+	return &more[row - t->rows];
+}
+
+static struct session_grave *
+graves_of(const struct session_table *t)
+{
+	return (void *)more_of(t, &t->rows[t->cap]);
+}
 
 struct session_table *
 session_table_map(uint32_t cap)
 {
 	struct session_table *t;
 
-	t = shm_map(sizeof(*t) + (size_t)cap * sizeof(t->rows[0]));
-	if (t != NULL)
+	t = shm_map("sessions",
+	    sizeof(*t) +
+		(size_t)cap *
+		    (sizeof(t->rows[0]) + sizeof(struct session_more)) +
+		ngraves(cap) * sizeof(struct session_grave));
+	if (t != NULL && t->cap == 0) {
 		t->cap = cap;
+		t->salt = proc_random();
+	}
 	return t;
 }
+
+/* ---- ids ---- */
+
+static const char letters[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+
+bool
+session_id_is_valid(struct str id)
+{
+	if (id.n < SESSION_ID_MIN || id.n > SESSION_ID_MAX)
+		return false;
+	for (size_t i = 0; i < id.n; i++)
+		if (memchr(letters, id.p[i], sizeof(letters) - 1) == NULL)
+			return false;
+	return true;
+}
+
+/* The six bits of character i are in two bytes, or in one. */
+struct session_id
+session_id_pack(struct str id)
+{
+	struct session_id out = { .len = (uint8_t)id.n };
+
+	for (size_t i = 0; i < id.n; i++) {
+		const char *at = memchr(letters, id.p[i], sizeof(letters) - 1);
+		unsigned v = (unsigned)(at - letters) << (10 - i * 6 % 8);
+
+		out.bits[i * 6 / 8] |= (uint8_t)(v >> 8);
+		if ((v & 255) != 0)
+			out.bits[i * 6 / 8 + 1] |= (uint8_t)v;
+	}
+	return out;
+}
+
+struct str
+session_id_text(const struct session_id *id, char text[SESSION_ID_MAX])
+{
+	for (size_t i = 0; i < id->len; i++) {
+		size_t at = i * 6 / 8;
+		unsigned v = (unsigned)id->bits[at] << 8;
+
+		if (at + 1 < sizeof(id->bits))
+			v |= id->bits[at + 1];
+		text[i] = letters[v >> (10 - i * 6 % 8) & 63];
+	}
+	return str_make(text, id->len);
+}
+
+static struct session_id
+id_of(const struct session_row *row, const struct session_more *more)
+{
+	struct session_id id = { .len = row->id_len };
+
+	memcpy(id.bits, row->id, sizeof(row->id));
+	if (row->more)
+		memcpy(&id.bits[sizeof(row->id)], more->id, sizeof(more->id));
+	return id;
+}
+
+struct session_id
+session_row_id(const struct session_table *t, const struct session_row *row)
+{
+	struct session_id id = id_of(row, more_of(t, row));
+
+	id.len = MIN(id.len, SESSION_ID_MAX); /* it may change while read */
+	return id;
+}
+
+void
+session_row_set_id(struct session_table *t, struct session_row *row,
+    const struct session_id *id)
+{
+	row->id_len = id->len;
+	memcpy(row->id, id->bits, sizeof(row->id));
+	if (id->len * 6 > sizeof(row->id) * 8)
+		memcpy(session_row_more(t, row)->id, &id->bits[sizeof(row->id)],
+		    sizeof(id->bits) - sizeof(row->id));
+}
+
+struct session_more *
+session_row_more(struct session_table *t, struct session_row *row)
+{
+	struct session_more *more = more_of(t, row);
+
+	if (!row->more)
+		*more = (struct session_more){ 0 };
+	row->more = true;
+	return more;
+}
+
+void
+session_row_sids(const struct session_table *t, const struct session_row *row,
+    uint64_t sids[SESSION_SIDS])
+{
+	sids[0] = row->sid;
+	for (int i = 1; i < SESSION_SIDS; i++)
+		sids[i] = row->more ? more_of(t, row)->sids[i - 1] : 0;
+}
+
+/* ---- graves ---- */
+
+static struct session_grave *
+bucket_of(const struct session_table *t, uint64_t key)
+{
+	size_t n = ngraves(t->cap) / BUCKET;
+
+	return &graves_of(t)[key % n * BUCKET];
+}
+
+static uint64_t
+key_of(const struct session_table *t, uint32_t app, struct str id)
+{
+	return hash_sip13(t->salt, ~t->salt, app, id) | 1;
+}
+
+uint32_t
+session_table_peer(const struct session_table *t, struct str owner)
+{
+	return (uint32_t)hash_sip13(t->salt, ~t->salt, 0, owner);
+}
+
+static void
+bury(struct session_table *t, struct session_grave new)
+{
+	struct session_grave *b = bucket_of(t, new.key), *oldest = b;
+
+	for (size_t i = 0; i < BUCKET; i++) {
+		if (b[i].key == new.key) {
+			oldest = &b[i];
+			break;
+		}
+		if (b[i].at < oldest->at)
+			oldest = &b[i];
+	}
+	*oldest = new;
+	t->buried = true;
+}
+
+static void
+bury_id(struct session_table *t, uint32_t app, struct session_id id,
+    enum session_end why)
+{
+	char text[SESSION_ID_MAX];
+
+	bury(t,
+	    (struct session_grave){ key_of(t, app, session_id_text(&id, text)),
+		proc_clock_us(CLOCK_REALTIME) / 1000 * 4 + why });
+}
+
+void
+session_table_bury(struct session_table *t, const struct session_row *row,
+    enum session_end why)
+{
+	bury_id(t, row->app, session_row_id(t, row), why);
+}
+
+enum session_end
+session_table_buried(const struct session_table *t, uint32_t app, struct str id)
+{
+	uint64_t key = key_of(t, app, id);
+	const struct session_grave *b = bucket_of(t, key);
+
+	if (!t->buried)
+		return SESSION_UNKNOWN;
+	for (size_t i = 0; i < BUCKET; i++)
+		if (b[i].key == key &&
+		    b[i].at / 4 + GRAVE_MS >
+			proc_clock_us(CLOCK_REALTIME) / 1000)
+			return (enum session_end)(b[i].at % 4);
+	return SESSION_UNKNOWN;
+}
+
+/* ---- the file ---- */
 
 struct file_head {
 	uint64_t magic;
 	uint32_t row_bytes, used;
+	uint64_t salt;
 };
 
-#define MAGIC UINT64_C(0x3153534553504f53)
+#define MAGIC UINT64_C(0x3353534553504f53)
 
-int
-session_table_save(const struct session_table *t, const char *path)
+/* A row has the rest behind it, if it has one. */
+static bool
+save_rows(const struct session_table *t, FILE *f)
 {
-	struct file_head h = { MAGIC, sizeof(t->rows[0]), t->used };
+	for (uint32_t i = 0; i < t->used; i++)
+		if (fwrite(&t->rows[i], sizeof(t->rows[0]), 1, f) != 1 ||
+		    (t->rows[i].more &&
+			fwrite(more_of(t, &t->rows[i]),
+			    sizeof(struct session_more), 1, f) != 1))
+			return false;
+	return true;
+}
+
+/* Tombstones stand after the rows, up to the end of the file. */
+static bool
+save_graves(const struct session_table *t, FILE *f)
+{
+	const struct session_grave *g = graves_of(t);
+
+	for (size_t n = ngraves(t->cap); t->buried && n-- > 0; g++)
+		if (g->key != 0 && fwrite(g, sizeof(*g), 1, f) != 1)
+			return false;
+	return true;
+}
+
+static int
+save(const struct session_table *t, const char *path)
+{
+	struct file_head h = { MAGIC, sizeof(t->rows[0]), t->used, t->salt };
 	FILE *f;
 	int r = -1;
 
@@ -45,8 +281,8 @@ session_table_save(const struct session_table *t, const char *path)
 		return 0;
 	if ((f = fopen(path, "wxe")) == NULL)
 		return -1;
-	if (fwrite(&h, sizeof(h), 1, f) == 1 &&
-	    fwrite(t->rows, sizeof(t->rows[0]), t->used, f) == t->used)
+	if (fwrite(&h, sizeof(h), 1, f) == 1 && save_rows(t, f) &&
+	    save_graves(t, f))
 		r = 0;
 	if (fclose(f) == EOF)
 		r = -1;
@@ -55,38 +291,104 @@ session_table_save(const struct session_table *t, const char *path)
 	return r;
 }
 
-void
-session_table_load(struct session_table *t, const char *path)
+/* The rows that do not fit make room: each client is told so. */
+static bool
+read_row(struct session_table *t, FILE *f, uint32_t *forgotten)
 {
-	FILE *f = fopen(path, "re");
-	struct file_head h;
+	struct session_more more = { 0 };
+	struct session_row row;
 
-	if (f == NULL)
-		return;
-	if (fread(&h, sizeof(h), 1, f) == 1 && h.magic == MAGIC &&
-	    h.row_bytes == sizeof(t->rows[0])) {
-		uint32_t n = MIN(h.used, t->cap);
-
-		if (fread(t->rows, sizeof(t->rows[0]), n, f) == n)
-			t->used = n;
-		else
-			memset(t->rows, 0, n * sizeof(t->rows[0]));
+	if (fread(&row, sizeof(row), 1, f) != 1 ||
+	    row.id_len > SESSION_ID_MAX ||
+	    (row.more && fread(&more, sizeof(more), 1, f) != 1))
+		return false;
+	if (row.state == SESSION_FREE)
+		return true;
+	if (t->used < t->cap) {
+		if (row.more)
+			*more_of(t, &t->rows[t->used]) = more;
+		t->rows[t->used++] = row;
+		return true;
 	}
-	fclose(f);
-	unlink(path); /* it is right only once */
+	bury_id(t, row.app, id_of(&row, &more), SESSION_EVICTED);
+	++*forgotten;
+	return true;
 }
 
-bool
-session_id_is_valid(struct str id)
+static bool
+read_all(struct session_table *t, FILE *f)
 {
-	if (id.n < SESSION_ID_MIN || id.n > SESSION_ID_MAX)
-		return false;
-	for (size_t i = 0; i < id.n; i++) {
-		char c = id.p[i];
+	struct session_grave g;
+	struct file_head h;
+	uint32_t forgotten = 0;
 
-		if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-			(c >= '0' && c <= '9') || c == '_' || c == '-'))
+	if (fread(&h, sizeof(h), 1, f) != 1 || h.magic != MAGIC ||
+	    h.row_bytes != sizeof(t->rows[0]))
+		return false;
+	t->salt = h.salt;
+	for (uint32_t i = 0; i < h.used; i++)
+		if (!read_row(t, f, &forgotten)) {
+			t->used = 0;
 			return false;
-	}
+		}
+	while (fread(&g, sizeof(g), 1, f) == 1)
+		bury(t, g);
+	if (forgotten > 0)
+		log_warnx("%u of %u sessions are forgotten, and their clients "
+			  "get a gap: resume_sessions is now %u, raise it",
+		    forgotten, t->used + forgotten, t->cap);
 	return true;
+}
+
+static bool
+load(struct session_table *t, const char *path)
+{
+	FILE *f = fopen(path, "re");
+
+	if (f == NULL)
+		return false;
+	if (!read_all(t, f))
+		log_warnx("sessions are not continued: %s is damaged or of "
+			  "another version",
+		    path);
+	fclose(f);
+	return true;
+}
+
+/* The second file is for the case that runtime_dir is gone after a reboot. */
+static void
+file_paths(char *paths[2], const char *dir, const char *database)
+{
+	paths[0] = xasprintf("%s/resume-sessions", dir);
+	paths[1] = xasprintf("%s-resume-sessions", database);
+}
+
+void
+session_table_load(
+    struct session_table *t, const char *dir, const char *database)
+{
+	char *paths[2];
+	bool found = false;
+
+	file_paths(paths, dir, database);
+	for (size_t i = 0; i < nitems(paths); i++) {
+		if (!found)
+			found = load(t, paths[i]);
+		unlink(paths[i]); /* it is valid only once */
+		free(paths[i]);
+	}
+}
+
+void
+session_table_save(
+    const struct session_table *t, const char *dir, const char *database)
+{
+	char *paths[2];
+
+	file_paths(paths, dir, database);
+	for (size_t i = 0; i < nitems(paths); i++) {
+		if (save(t, paths[i]) == -1)
+			log_warn("sessions are not kept: %s", paths[i]);
+		free(paths[i]);
+	}
 }

@@ -8,6 +8,7 @@
  * stores `acked` in its row, so that this survives the worker's death.
  */
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,53 +21,116 @@
 
 enum session_state {
 	SESSION_FREE,
-	SESSION_LIVE,     /* it has a connection */
-	SESSION_DETACHED, /* it may come back */
-	SESSION_GONE      /* it came back too late, or not at all */
+	SESSION_LIVE,    /* it has a connection */
+	SESSION_DETACHED /* it may be resumed */
 };
 
+/* Why a session has no row any more, for a day. */
+enum session_end {
+	SESSION_UNKNOWN, /* nothing */
+	SESSION_EXPIRED, /* it was away for too long */
+	SESSION_EVICTED  /* another session got its row */
+};
+
+#define SESSION_GRAVES 4 /* for each row */
+
+struct session_grave {
+	uint64_t key; /* of app and id; 0: free */
+	uint64_t at;  /* when, in ms of the wall clock, times 4, plus why */
+};
+
+/* An id of the 64 characters, six bits each; what is not used is zero. */
+struct session_id {
+	uint8_t len; /* in characters */
+	uint8_t bits[SESSION_ID_MAX * 6 / 8];
+};
+#define SESSION_ID_BITS 27 /* bytes in the row: 36 characters, as in a UUID */
+
+/* Each connection with a session needs one: each field counts. */
 struct session_row {
-	uint32_t state; /* enum session_state */
+	uint64_t sid;      /* the socket id of its last connection */
+	uint64_t acked;    /* the client has everything up to it; 0: nothing */
+	uint64_t replayed; /* the newest replayed number */
+	uint64_t since_ms; /* of the wall clock: when its state began */
 	uint32_t app;
-	uint16_t slot; /* of the worker with its connection */
-	uint16_t id_len;
+	uint32_t peer;  /* session_table_peer() of its maker */
+	uint32_t epoch; /* session_epoch() of the log to which acked belongs */
+	uint16_t slot;  /* of the worker with its connection */
 	/*
-	 * Its channels, and how many of them its connection has not entered
-	 * again: of those the client has less than `acked`.
+	 * The number of its channels, and of those that its connection has not
+	 * entered again: of these the client has less than `acked`.  The same
+	 * holds for all of them while acked is below `replayed`.
 	 */
 	uint16_t channels, out;
-	uint64_t epoch; /* of the log that acked is a number of */
-	uint64_t acked; /* everything up to it is with the client; 0: nothing */
-	uint64_t since_ms; /* of the wall clock: when its state began */
-	uint64_t sids[SESSION_SIDS]; /* its socket ids, newest first */
-	char id[SESSION_ID_MAX];
+	uint8_t state;    /* enum session_state */
+	bool entered : 1; /* its connection has entered a channel */
+	bool more : 1;    /* its struct session_more is in use */
+	uint8_t id_len;
+	uint8_t id[SESSION_ID_BITS]; /* of struct session_id */
+};
+static_assert(sizeof(struct session_row) == 80, "struct session_row");
+
+/* The rest, which few sessions have, in memory that is only touched then. */
+struct session_more {
+	uint64_t sids[SESSION_SIDS - 1]; /* earlier ones, newest first */
+	uint8_t id[sizeof(struct session_id) - 1 - SESSION_ID_BITS];
 };
 
 struct session_table {
 	uint32_t cap;
 	uint32_t used; /* rows that have ever been in use */
+	uint64_t salt; /* of the keys of tombstones */
+	bool buried;   /* tombstones exist: searching touches memory, too */
 	struct session_row rows[];
 };
 
-/* Before there are children; NULL with errno. */
+/* Call before there are children; NULL with errno. */
 struct session_table *session_table_map(uint32_t cap);
 /*
- * At an orderly stop and at the next start, when nobody else uses it.  Without
- * a file, or with one of another shape, the table stays empty.  -1 with errno:
- * it cannot be written.
+ * At a graceful stop and at the next start, when no other process uses it: in
+ * dir, and beside the database.  Without a file, or with one of another layout,
+ * the table stays empty.
  */
-int session_table_save(const struct session_table *, const char *path);
-void session_table_load(struct session_table *, const char *path);
+void session_table_save(
+    const struct session_table *, const char *dir, const char *database);
+void session_table_load(
+    struct session_table *, const char *dir, const char *database);
+/* The session has ended; the oldest of many ended ones may be forgotten. */
+void session_table_bury(
+    struct session_table *, const struct session_row *, enum session_end);
+enum session_end session_table_buried(
+    const struct session_table *, uint32_t app, struct str id);
+/* A number for the owner of an address, the same in all processes. */
+uint32_t session_table_peer(const struct session_table *, struct str owner);
 /* 16 to 64 characters of A-Z a-z 0-9 _ - */
 bool session_id_is_valid(struct str id);
+/* For a valid id, and back. */
+struct session_id session_id_pack(struct str id);
+struct str session_id_text(
+    const struct session_id *, char text[SESSION_ID_MAX]);
+struct session_id session_row_id(
+    const struct session_table *, const struct session_row *);
+void session_row_set_id(
+    struct session_table *, struct session_row *, const struct session_id *);
+/* The rest of a row, made when it is not in use. */
+struct session_more *session_row_more(
+    struct session_table *, struct session_row *);
+/* Its socket ids, newest first; 0: none. */
+void session_row_sids(const struct session_table *, const struct session_row *,
+    uint64_t sids[SESSION_SIDS]);
+static inline uint32_t
+session_epoch(uint64_t epoch)
+{
+	return (uint32_t)(epoch ^ epoch >> 32);
+}
 /*
- * The client has everything up to pos.  False: the row is not this
+ * Stores that the client has everything up to pos.  False: the row is not this
  * connection's any more.
  */
 static inline bool
 session_row_ack(struct session_row *row, uint64_t sid, uint64_t pos)
 {
-	if (__atomic_load_n(&row->sids[0], __ATOMIC_ACQUIRE) != sid)
+	if (__atomic_load_n(&row->sid, __ATOMIC_ACQUIRE) != sid)
 		return false;
 	__atomic_store_n(&row->acked, pos, __ATOMIC_RELEASE);
 	return true;

@@ -25,7 +25,7 @@ struct snapshot {
 struct snapshot *
 snapshot_map(void)
 {
-	struct snapshot *r = shm_map(sizeof(*r));
+	struct snapshot *r = shm_map("apps", sizeof(*r));
 
 	if (r != NULL)
 		madvise(r, sizeof(*r), MADV_DONTDUMP);
@@ -54,7 +54,7 @@ snapshot_put(struct snapshot *r, struct str bytes)
 	if (r == NULL)
 		return;
 	next = 1 - (r->current & 1);
-	wipe(&r->copies[next]); /* one before us may have been killed */
+	wipe(&r->copies[next]); /* an earlier writer may have been killed */
 	if (bytes.p != NULL && bytes.n <= SNAPSHOT_MAX) {
 		r->copies[next].n = bytes.n;
 		memcpy(r->copies[next].bytes, bytes.p, bytes.n);

@@ -11,21 +11,21 @@
 
 #include "shared/base/str.h"
 
-#define SNAPSHOT_MAX (32u << 20) /* bytes; only those that are used count */
+#define SNAPSHOT_MAX (32u << 20) /* bytes; unused ones cost nothing */
 
 struct snapshot;
 
-/* Before there are children; NULL with errno. */
+/* Call before there are children; NULL with errno. */
 struct snapshot *snapshot_map(void);
-/* In a process that does not use it. */
+/* For a process that does not use it. */
 void snapshot_unmap(struct snapshot *);
 /*
- * Replaces the bytes and wipes those before.  The process may be killed at any
+ * Replaces the bytes and wipes the old ones.  The process may be killed at any
  * instruction: then they are the old ones or the new ones.  More than
- * SNAPSHOT_MAX, or p == NULL: there are none any more.  One process at a time.
+ * SNAPSHOT_MAX, or p == NULL: removes them.  One process at a time.
  */
 void snapshot_put(struct snapshot *, struct str bytes);
-/* They stay where they are; n == 0: there are none. */
+/* The bytes, in place; n == 0: there are none. */
 struct str snapshot_get(const struct snapshot *);
 
 #endif

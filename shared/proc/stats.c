@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stats.c: histograms, close codes and sums of what is counted.  Pure, and
- * owns nothing: the process that counts owns the structs.  Must never allocate:
+ * stats.c: histograms, close codes and sums of counters.  Pure, and owns
+ * nothing: the process that counts owns the structs.  Must never allocate:
  * parts of it run for each event.
  */
 
@@ -48,6 +48,26 @@ stats_hist_count(const struct stats_hist *h)
 	for (size_t i = 0; i < nitems(h->n); i++)
 		n += h->n[i];
 	return n;
+}
+
+uint64_t
+stats_hist_quantile(const struct stats_hist *h,
+    const uint64_t bounds[STATS_BOUNDS], unsigned percent)
+{
+	uint64_t n = stats_hist_count(h), below = 0, wanted;
+	uint64_t from, to;
+	unsigned i = 0;
+
+	if (n == 0)
+		return 0;
+	wanted = (n * percent + 99) / 100;
+	while (below + h->n[i] < wanted)
+		below += h->n[i++];
+	if (i == STATS_BOUNDS)
+		return bounds[STATS_BOUNDS - 1];
+	from = i == 0 ? 0 : bounds[i - 1];
+	to = bounds[i];
+	return from + (to - from) * (wanted - below) / h->n[i];
 }
 
 static const struct {

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Upper bounds in a histogram; what is above them counts behind. */
+/* Upper bounds in a histogram; larger values count after the last one. */
 #define STATS_BOUNDS 16
 #define STATS_REASON 80 /* bytes of the reason of a close */
 
@@ -32,6 +32,12 @@ void stats_observe(
     struct stats_hist *, const uint64_t bounds[STATS_BOUNDS], uint64_t us);
 /* Values that were counted. */
 uint64_t stats_hist_count(const struct stats_hist *);
+/*
+ * Up to this many microseconds are so many percent (1 to 100) of the values, by
+ * a line between the bounds; 0: there are none.
+ */
+uint64_t stats_hist_quantile(const struct stats_hist *,
+    const uint64_t bounds[STATS_BOUNDS], unsigned percent);
 
 enum stats_code {
 #define CLOSE_CODE(code, text) STATS_CODE_##code,
@@ -40,7 +46,7 @@ enum stats_code {
 	STATS_NCODES
 };
 
-/* The place of a WebSocket close code among those that are counted. */
+/* The index of a WebSocket close code among the counted ones. */
 enum stats_code stats_code(unsigned code);
 /* The code as text, or "other". */
 const char *stats_code_name(enum stats_code);
@@ -54,7 +60,7 @@ struct stats_app {
 #include "shared/proc/stats.def"
 };
 
-/* Of one worker: what it counts … */
+/* Of one worker: its counters ... */
 struct stats_counts {
 #define WORKER_COUNT(field, name, label, help) uint64_t field;
 #define WORKER_TIME(field, name, label, help) uint64_t field;
@@ -64,7 +70,7 @@ struct stats_counts {
 #include "shared/proc/stats.def"
 };
 
-/* … and what it has just now. */
+/* ... and its gauges. */
 struct stats_gauges {
 #define WORKER_GAUGE(field, name, label, help) uint64_t field;
 #include "shared/proc/stats.def"
@@ -77,7 +83,7 @@ struct stats_worker {
 	struct stats_gauges gauges;
 };
 
-/* STATS.apps: these, next to each other. */
+/* STATS.apps and COURIER_STATS.apps: these, next to each other. */
 struct stats_row {
 	uint64_t app;
 	struct stats_app counts;
@@ -111,7 +117,7 @@ struct stats_link {
 #include "shared/proc/stats.def"
 };
 
-/* The same numbers of an app under the names that soketi has for them. */
+/* The same numbers of an app under soketi's names. */
 struct stats_alias {
 #define ALIAS(field, name, help) uint64_t field;
 #include "shared/proc/stats.def"
@@ -130,7 +136,7 @@ struct stats_close {
 	char reason[STATS_REASON]; /* likewise; UTF-8 */
 };
 
-/* Which struct a line of stats.def belongs to. */
+/* The struct to which a line of stats.def belongs. */
 enum metric_scope {
 	METRIC_APP,         /* struct stats_app */
 	METRIC_APP_NOW,     /* struct stats_app_now */

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * api_auth.c: is this request signed with the app's secret?  The checks run
- * in the order of the protocol reference (5.2), each with a sentence that
- * says what to do.
- *
- * Arrays in a query are signed in three ways by the libraries; the plain one
- * is tried first, the others only when a key is repeated or bracketed.  A path
- * with a '%' may be signed as it is or decoded.  So at most six digests, and
- * one in the usual case.
- *
- * Pure.  Must never put a signature that would have been right into a text.
+ * api_auth.c: is this request signed with the app's secret?  The checks run in
+ * the order of the protocol reference (5.2), each with a sentence that gives
+ * the remedy.  Libraries sign arrays in a query in three ways; the plain one is
+ * tried first, the others only when a key is repeated or bracketed.  A path
+ * with a '%' may be signed raw or decoded.  So there are at most six digests,
+ * and usually one.  Pure.  Must never put a signature that would have been
+ * right into a text.
  */
 
 #include "shared/pusher/api_auth.h"
@@ -19,13 +16,13 @@
 #include "shared/base/xmalloc.h"
 
 enum form {
-	FORM_PLAIN,    /* every parameter as it came */
+	FORM_PLAIN,    /* every parameter unchanged */
 	FORM_BRACKETS, /* arrays as key[]=a&key[]=b */
 	FORM_COMMA,    /* arrays as key=a,b */
 	FORM_END
 };
 
-/* The string to sign, of a length that is known before. */
+/* The string to sign, of a length that is known in advance. */
 struct text {
 	char *p;
 	size_t n;
@@ -165,7 +162,7 @@ is_auth_name(struct str s)
 	return str_starts(s, S("auth_")) || str_eq(s, S("body_md5"));
 }
 
-/* An auth_ parameter that occurs twice could be read in two ways. */
+/* An auth_ parameter that occurs twice is ambiguous. */
 static bool
 check_repeated(const struct api_auth *a, struct buf **why)
 {

@@ -18,21 +18,21 @@
 
 struct api_auth {
 	struct str method;
-	struct str path; /* as in the request line, without the query */
+	struct str path; /* unchanged, without the query */
 	const struct api_params *params;
 	struct str body;
 	bool has_body;         /* though body is empty: it is still to come */
-	bool awaits_body;      /* likewise; its digest is not judged yet */
+	bool awaits_body;      /* likewise; its digest is not checked yet */
 	struct str key;        /* of the app in the path */
 	struct sign_key *sign; /* keyed with its secret */
 	uint64_t now;          /* Unix seconds */
-	uint32_t max_age;      /* a timestamp this many off is refused */
+	uint32_t max_age;      /* seconds that a timestamp may be off */
 };
 
 /*
  * True when the request is the app's.  Else it is refused with 401 and *why
- * gets a sentence for the developer: for a wrong signature with the string
- * that was to be signed, never with its signature.
+ * gets a sentence for the developer: for a wrong signature with the string to
+ * sign, never with its signature.
  */
 bool api_auth_check(const struct api_auth *, struct buf **why);
 

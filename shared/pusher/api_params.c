@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * api_params.c: the query of a request as a small array of decoded keys and
- * values.  In the usual case nothing needs decoding and all are views into
- * the request; else one block holds what was decoded.
- *
- * Pure.  Must never sort or drop what has a name: the signature needs every
- * parameter, in the order of the wire (protocol reference, 5.2).
+ * values.  Usually nothing needs decoding and all are views into the request;
+ * else one block holds the decoded ones.  Pure.  Must never sort or drop a
+ * named parameter: the signature needs every one, in the order of the wire
+ * (protocol reference, 5.2).
  */
 
 #include "shared/pusher/api_params.h"
@@ -27,7 +26,7 @@ is_encoded(struct str s)
 	return str_find(s, '%') != -1 || str_find(s, '+') != -1;
 }
 
-/* The name of the array that a key like "info[0]" is an element of. */
+/* The name of the array to which a key like "info[0]" belongs. */
 static struct str
 base_of(struct str key)
 {
@@ -39,7 +38,7 @@ base_of(struct str key)
 	return open > 0 ? str_make(key.p, (size_t)open) : key;
 }
 
-/* The block for what is decoded, made when it is needed first. */
+/* The block for decoded bytes, made when it is first needed. */
 struct block {
 	struct api_params *p;
 	size_t used, cap;
@@ -53,7 +52,7 @@ block_end(struct block *b)
 	return b->p->mem + b->used;
 }
 
-/* Decodes into the block; s itself when there is no need. */
+/* Decodes into the block; s itself if it needs no decoding. */
 static struct str
 decode(struct block *b, struct str s)
 {

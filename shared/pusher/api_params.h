@@ -20,7 +20,7 @@ struct api_param {
 
 struct api_params {
 	size_t n;
-	char *mem; /* what had to be decoded; NULL in the usual case */
+	char *mem; /* decoded bytes; usually NULL */
 	struct api_param v[API_PARAMS_MAX];
 };
 
@@ -35,9 +35,9 @@ void api_params_clear(struct api_params *);
 /* The value of the first one with this key, or p == NULL. */
 struct str api_params_get(const struct api_params *, struct str key);
 /*
- * Walks the values of `name`, in the order of the wire, in all the ways in
- * which libraries send arrays: name=, name[]=, name[n]=.  *pos starts at 0;
- * false at the end.
+ * Walks the values of `name`, in the order of the wire, in all forms in which
+ * libraries send arrays: name=, name[]=, name[n]=. *pos starts at 0; false at
+ * the end.
  */
 bool api_params_next(
     const struct api_params *, struct str name, size_t *pos, struct str *value);

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * channel_auth.c: signatures of clients.  The signed bytes are exactly those
- * that were received; nothing is parsed or written anew before it is verified.
- *
- * Pure.  The comparison takes constant time (sign_verify); the key, which is
- * public, is compared first.  Must never put a digest into an error.
+ * channel_auth.c: signatures of clients.  Exactly the received bytes are
+ * signed; nothing is parsed or rewritten before it is verified.  Pure.  The
+ * comparison takes constant time (sign_verify); the key, which is public, is
+ * compared first.  Must never put a digest into an error.
  */
 
 #include "shared/pusher/channel_auth.h"
 
 #include "shared/base/base.h"
 
-/* Splits at the first colon and checks all but the signature itself. */
+/* Splits at the first colon and checks everything except the signature. */
 static enum auth_result
 split(const struct auth_app *app, struct str auth, struct str *hex)
 {

@@ -19,7 +19,7 @@ enum auth_result {
 	AUTH_SIGNATURE /* does not match */
 };
 
-/* The subject of the signature. */
+/* The signed text. */
 struct auth_app {
 	struct sign_key *sign; /* keyed with the app's secret */
 	struct str key;

@@ -20,7 +20,7 @@ enum channel_flags {
 	CHANNEL_USER = 1 << 4       /* #server-to-user-<id> */
 };
 
-#define CHANNEL_NAME_MAX 200 /* what a setting may raise the limit to */
+#define CHANNEL_NAME_MAX 200 /* up to which a setting may raise the limit */
 #define CHANNEL_USER_PREFIX "#server-to-user-"
 
 /* enum channel_flags of the name; 0 for a public channel. */
@@ -47,17 +47,17 @@ enum user_id_fault {
 	USER_ID_CONTROL,
 	USER_ID_LONG
 };
-#define USER_ID_BYTES 800 /* of an id as long as a setting may allow */
+#define USER_ID_BYTES 800 /* bytes of the longest id that a setting allows */
 enum user_id_fault user_id_check(struct str id, size_t max);
 bool user_id_is_valid(struct str id, size_t max);
 /* A clause for a sentence about the id; never NULL. */
 const char *user_id_text(enum user_id_fault);
 
-/* digits '.' digits: what every official server library requires. */
+/* digits '.' digits: the form that every official server library requires. */
 bool socket_id_is_valid(struct str);
 /*
- * A connection's 64-bit id as text ("high.low") and back.  Text that is
- * valid but no id of ours gives 0, which no connection has.
+ * A connection's 64-bit id as text ("high.low") and back.  Text of this form
+ * that is no id of this server gives 0, which no connection has.
  */
 #define SOCKET_ID_MAX 22 /* with NUL */
 void socket_id_text(uint64_t sid, char out[SOCKET_ID_MAX]);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * event_rules.c: what a name or a size of an event may be, and the sentence
- * for one that may not.  Pure.  Must never put bytes of a refused name into a
- * sentence: they need not be UTF-8.
+ * event_rules.c: the allowed names and sizes of events, and the sentence for a
+ * wrong one.  Pure.  Must never put bytes of a refused name into a sentence:
+ * they need not be UTF-8.
  */
 
 #include "shared/pusher/event_rules.h"

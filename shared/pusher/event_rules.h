@@ -24,7 +24,7 @@ const char *event_rule_user(struct event_rule *, struct str id, unsigned max);
 /* The name of an event: its length. */
 const char *event_rule_length(
     struct event_rule *, struct str event, unsigned max);
-/* Its length, and that it is none of the server's own. */
+/* Its length, and that it is no name of the server's own events. */
 const char *event_rule_name(
     struct event_rule *, struct str event, unsigned max);
 /* Bytes of an event's data. */

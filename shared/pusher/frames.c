@@ -1,25 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every frame that pusherd sends, built once and then shared as bytes.
- *
- * Room for a frame head is left before the JSON; when its length is known,
- * the shortest head goes there and at most the difference is closed up.
- * `data` is a string that holds JSON, except in pusher:error, where clients
- * want an object.
- *
- * Owns nothing: appends to the caller's buf.  Must never look into the data
- * of an event; it passes through as the raw string it came as.
+ * Every frame that pusherd sends, built once and then shared as bytes.  Room
+ * for a frame head is left before the JSON; when its length is known, the
+ * shortest head goes there and the difference is closed up.  `data` is a string
+ * that holds JSON, except in pusher:error, where clients want an object.  Owns
+ * nothing: appends to the caller's buf.  Must never look into the data of an
+ * event; it passes through as a raw string.
  */
 
 #include "shared/pusher/frames.h"
 
 #include <assert.h>
 
+#include "shared/base/utf8.h"
 #include "shared/json/json_write.h"
 #include "shared/net/ws_frame.h"
 #include "shared/pusher/pusher_errors.h"
 
-#define HEAD_USUAL 4         /* of 126 to 65535 bytes: what is left free */
+#define HEAD_USUAL 4         /* head of 126 to 65535 bytes: the reserved room */
 #define CLOSE_REASON_MAX 123 /* RFC 6455, 5.5: 125 less the code */
 
 /* A frame whose payload is at hand. */
@@ -152,7 +150,7 @@ frame_subscribed(struct buf **b, struct str channel)
 	frame_end(b, mark);
 }
 
-/* pusher:error for those who do not know pusher:subscription_error. */
+/* pusher:error for clients that do not know pusher:subscription_error. */
 static void
 put_channel_error(struct buf **b, struct str channel, struct str text)
 {
@@ -306,7 +304,6 @@ void
 frame_ws_close(struct buf **b, unsigned code, struct str reason)
 {
 	char payload[2 + CLOSE_REASON_MAX];
-	size_t n;
 
 	if (code == 0) {
 		put_frame(b, WS_CLOSE, S(""));
@@ -314,14 +311,10 @@ frame_ws_close(struct buf **b, unsigned code, struct str reason)
 	}
 	if (reason.p == NULL)
 		reason = pusher_error_text(code);
-	n = reason.n;
-	if (n > CLOSE_REASON_MAX)
-		for (n = CLOSE_REASON_MAX; n > 0; n--)
-			if ((reason.p[n] & 0xc0) != 0x80)
-				break;
+	reason = utf8_cut(reason, CLOSE_REASON_MAX);
 	payload[0] = (char)(code >> 8);
 	payload[1] = (char)code;
-	if (n > 0)
-		memcpy(payload + 2, reason.p, n);
-	put_frame(b, WS_CLOSE, str_make(payload, n + 2));
+	if (reason.n > 0)
+		memcpy(payload + 2, reason.p, reason.n);
+	put_frame(b, WS_CLOSE, str_make(payload, reason.n + 2));
 }

@@ -49,7 +49,7 @@ void frame_subscription_error(struct buf **b, struct str channel,
  */
 void frame_event(struct buf **b, struct str event, struct str channel,
     struct str data_raw, struct str user_id);
-/* pusher_internal:member_added; info as it stands inside the string data. */
+/* pusher_internal:member_added; info as inside the string data. */
 void frame_member_added(
     struct buf **b, struct str channel, struct str user_id, struct str info);
 void frame_member_removed(
@@ -60,12 +60,12 @@ void frame_subscription_count(
 /* pusher:cache_miss */
 void frame_cache_miss(struct buf **b, struct str channel);
 /*
- * pusher:resume: how it went on in the channel.  status: new, continued, gap,
- * off; with a reason (p not NULL) that, else how many events were replayed.
+ * pusher:resume: the result for the channel.  status: new, continued, gap, off;
+ * with the reason (if p is not NULL), else with the number of replayed events.
  */
 void frame_resume(struct buf **b, struct str channel, const char *status,
     struct str reason, uint64_t replayed);
-/* pusher:signin_success; user_data is the plain text as it was signed. */
+/* pusher:signin_success; user_data is the signed plain text. */
 void frame_signin_success(struct buf **b, struct str user_data);
 
 /* Control frames. */
@@ -73,8 +73,8 @@ void frame_ws_ping(struct buf **b);
 void frame_ws_ping_with(struct buf **b, struct str payload);
 void frame_ws_pong(struct buf **b, struct str payload);
 /*
- * Reason is cut to 123 bytes at a character border; p == NULL: the default
- * text of the code.  Code 0: empty body.
+ * Reason is cut to 123 bytes at a character border; p == NULL: the default text
+ * of the code.  Code 0: empty body.
  */
 void frame_ws_close(struct buf **b, unsigned code, struct str reason);
 

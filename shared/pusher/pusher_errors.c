@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table behind pusher_errors.def: what a code says, whether it closes,
- * and what clients make of it.
- *
- * Pure, constant.  Must never hold a rule about when a code is sent: that
- * is the business of who sends it.
+ * The table of pusher_errors.def: the text of a code, whether it closes, and
+ * the reaction of clients.  Pure, constant.  Must never hold a rule about when
+ * a code is sent: that is the sender's.
  */
 
 #include "shared/pusher/pusher_errors.h"

@@ -24,7 +24,7 @@ enum pusher_reaction {
 
 struct pusher_error_info {
 	unsigned code;
-	bool closes; /* else: pusher:error only, the connection stays */
+	bool closes; /* otherwise only pusher:error; the connection stays */
 	enum pusher_reaction clients;
 	struct str text; /* static */
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * webhook.c: an endpoint and its options, filters, the bytes of a request and
- * their signature.  Input of a person is checked here, once, when it is
- * set; so a header can never split a request.  Which addresses are open is
+ * their signature.  Input of a person is checked here, once, when it is set; so
+ * a header can never split a request.  The allowed addresses are in
  * webhook_addr.c.  Must never send, log, or look at a clock.
  */
 
@@ -106,7 +106,7 @@ url_problem(struct str url)
 	if (url.n > WEBHOOK_URL_MAX)
 		return "is longer than 2048 bytes";
 	if (!is_visible(url, false))
-		return "holds a blank or a character that is not ASCII: "
+		return "has a blank or a character that is not ASCII: "
 		       "percent-encode it";
 	if (str_find(url, '#') != -1)
 		return "has a fragment (#), which is never sent";
@@ -298,7 +298,7 @@ starts_nocase(struct str s, struct str prefix)
 	    str_eq_nocase(str_make(s.p, prefix.n), prefix);
 }
 
-/* Ours, or those that say where a request ends. */
+/* Headers that pusherd sets itself, or that frame a request. */
 static bool
 is_reserved(struct str name)
 {
@@ -324,11 +324,9 @@ header_problem(struct str name, struct str value, size_t before)
 	if (value.n == 0)
 		return "has no value";
 	if (!is_visible(value, true))
-		return "has a value with control characters or such that are "
-		       "not ASCII";
+		return "has a value with control or non-ASCII characters";
 	if (before + name.n + value.n + 3 > WEBHOOK_HEADERS_MAX)
-		return "is too much: all headers together have at most 4096 "
-		       "bytes";
+		return "is too long: all headers together may have 4096 bytes";
 	return NULL;
 }
 
@@ -353,7 +351,7 @@ webhook_add_header(struct webhook *h, const char *line, char **why)
 
 /* ---- filters ---- */
 
-/* Linear: after a mismatch only the last * takes one character more. */
+/* Linear: after a mismatch only the last * is extended by one character. */
 bool
 webhook_glob(struct str pattern, struct str text)
 {

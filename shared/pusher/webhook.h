@@ -3,9 +3,9 @@
 #define SHARED_PUSHER_WEBHOOK_H
 
 /*
- * Webhooks (Pusher documentation, "Webhooks"): what an endpoint wants, which
- * headers and addresses it may have, the bytes of a request and their
- * signature.  Pure: nothing here sends.
+ * Webhooks (Pusher documentation, "Webhooks"): the events, headers and
+ * addresses of an endpoint, the bytes of a request and their signature.  Pure:
+ * nothing here sends.
  */
 
 #include <stdbool.h>
@@ -25,7 +25,7 @@ enum webhook_kind {
 	WEBHOOK_CLIENT_EVENT,
 	WEBHOOK_CACHE_MISS,
 	WEBHOOK_COUNT,
-	WEBHOOK_KINDS,                /* those that an endpoint chooses */
+	WEBHOOK_KINDS,                /* the kinds that an endpoint chooses */
 	WEBHOOK_TEST = WEBHOOK_KINDS, /* pusherctl webhook test */
 	WEBHOOK_FILLED,               /* only ends a cache miss; no event */
 	WEBHOOK_KINDS_ALL
@@ -62,16 +62,17 @@ int webhook_set(
 /* Adds one "Name: value": 0, or -1 and *why. */
 int webhook_add_header(struct webhook *, const char *line, char **why);
 
-/* "channel_occupied", …; "?" for a kind that there is not. */
+/* "channel_occupied", ...; "?" for an unknown kind. */
 const char *webhook_kind_name(enum webhook_kind);
 /* Does the channel pass every filter? */
 bool webhook_wants_channel(const struct webhook *, struct str channel);
-/* The whole text; * stands for any characters, ? for one. */
+/* Matches the whole text; * stands for any characters, ? for one. */
 bool webhook_glob(struct str pattern, struct str text);
 
 /*
- * May a request go there?  Not to private, link-local, loopback, multicast
- * and reserved addresses, nor to IPv6 addresses that stand for one of them.
+ * May a request go to this address?  Not to private, link-local, loopback,
+ * multicast and reserved addresses, nor to IPv6 addresses that embed one of
+ * them.
  */
 bool webhook_addr_is_public(const struct sockaddr *);
 /*

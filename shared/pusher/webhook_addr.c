@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * webhook_addr.c: which addresses a webhook may be sent to.  Asked about the
- * address that is really connected to, after every name lookup; so a name
- * that changes its address gains nothing.  The ranges are those of the IANA
+ * webhook_addr.c: the addresses to which a webhook may be sent.  Checks the
+ * address of the real connection, after every name lookup; so a name that
+ * changes its address gains nothing.  The ranges are those of the IANA
  * special-purpose registries.  Pure.
  */
 
@@ -34,7 +34,7 @@ static const struct {
 	{ 0xe0000000, 3 },  /* 224.0.0.0/3: multicast, reserved, broadcast */
 };
 
-/* Of 2000::/3, which is all that is routed; the rest is closed. */
+/* Of 2000::/3, which is the routed part; the rest is closed. */
 static const struct {
 	unsigned char net[16];
 	unsigned bits;
@@ -78,7 +78,7 @@ is_isatap(const unsigned char *a)
 }
 
 /*
- * Forms that carry an IPv4 address are judged by it where they are in use:
+ * A form that carries an IPv4 address is judged by it if the form is in use:
  * ::ffff:0:0/96 (mapped), 64:ff9b::/96 (NAT64), 2002::/16 (6to4), ISATAP.
  * Others (::/96, ::ffff:0:0:0/96, 64:ff9b:1::/48, Teredo) are closed.
  */

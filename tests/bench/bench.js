@@ -14,6 +14,7 @@ const fs = require('node:fs');
 const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
+const peers = require('./peers/peers');
 
 const BUILD = path.resolve(process.argv[2] || 'build');
 const QUICK = Boolean(process.env.QUICK);
@@ -143,19 +144,7 @@ function pusherd(workers, cores, build = BUILD, more = {}) {
 }
 
 function soketi(port) {
-	const file = path.join(DIR, 'soketi.json');
-	fs.writeFileSync(file, JSON.stringify({
-		port, host: '127.0.0.1', 'metrics.enabled': false,
-		presence: { maxMembersPerChannel: 1000, maxMemberSizeInKb: 2 },
-		'appManager.driver': 'array',
-		'appManager.array.apps': [{ id: 'bench', key: 'benchkey',
-			secret: 'benchsecret', maxConnections: -1, enabled: true,
-			enableClientMessages: true, maxBackendEventsPerSecond: -1,
-			maxClientEventsPerSecond: -1, maxReadRequestsPerSecond: -1,
-			webhooks: [] }],
-	}));
-	return launch(['node', 'node_modules/@soketi/soketi/bin/server.js',
-		'start', `--config=${file}`], { cwd: PEERS });
+	return launch(peers.soketi(port, DIR), { cwd: peers.DIR });
 }
 
 function sockudo(port) {
@@ -208,18 +197,6 @@ async function stop(server) {
 	child.kill('SIGTERM');
 	for (let i = 0; i < 60 && child.exitCode === null; i++) await sleep(50);
 	child.kill('SIGKILL');
-}
-
-// The peers that npm can give us.
-function install() {
-	if (fs.existsSync(path.join(PEERS, 'node_modules/.package-lock.json')))
-		return true;
-	const r = spawnSync('npm', ['install', '--no-package-lock',
-		'--ignore-scripts', '--no-audit', '--no-fund'],
-	{ cwd: PEERS, encoding: 'utf8' });
-	if (r.status !== 0)
-		console.log('(npm cannot install the peers: only pusherd)');
-	return r.status === 0;
 }
 
 const records = fs.createWriteStream(path.join(BUILD, 'bench.jsonl'),
@@ -450,7 +427,7 @@ async function main() {
 	const wanted = (process.env.PEERS || 'uws,ws,soketi,sockudo').split(',');
 	const there = Object.keys(START)
 		.filter((name) => own.includes(name) || wanted.includes(name));
-	const outside = there.some((name) => !own.includes(name)) && !install();
+	const outside = there.some((name) => !own.includes(name)) && !peers.install();
 	const servers = [];
 	for (const name of there) {
 		if (outside && !own.includes(name)) continue;

@@ -15,6 +15,8 @@ process.env.PUSHERD_BIN ??= path.join(BUILD, 'pusherd');
 const { spawn, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const net = require('node:net');
+const os = require('node:os');
+const peers = require('./peers/peers');
 const { Client, frame, OP } = require('../system/lib/client');
 const { Daemon, sleep } = require('../system/lib/daemon');
 const { Http } = require('../system/lib/http');
@@ -22,7 +24,7 @@ const { Http } = require('../system/lib/http');
 const RUNS = Number(process.env.RUNS) || 5;
 const SUBSCRIBERS = (process.env.SUBSCRIBERS || '1,10,1000').split(',')
 	.map(Number);
-const EVENTS = { 1: 1500, 10: 1000, 1000: 60 };
+const EVENTS = { 1: 400, 10: 300, 1000: 30 };
 
 const median = (v) => [...v].sort((a, b) => a - b)[(v.length - 1) >> 1];
 const pin = (pid, core) =>
@@ -63,8 +65,8 @@ class Counter {
 			'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n' +
 			'Sec-WebSocket-Version: 13\r\n' + (offer ?
 			'Sec-WebSocket-Extensions: permessage-deflate\r\n' : '') + '\r\n');
-		this.sock.write(frame(OP.TEXT, JSON.stringify({
-			event: 'pusher:subscribe', data: { channel } })));
+		this.subscribe = frame(OP.TEXT, JSON.stringify({
+			event: 'pusher:subscribe', data: { channel } }));
 	}
 
 	onData(b) {
@@ -82,7 +84,7 @@ class Counter {
 			const all = n < 126 ? 2 + n : 4 + s.readUInt16BE(2);
 			if (s.length < all) break;
 			s = s.subarray(all);
-			this.messages++;
+			if (this.messages++ === 0) this.sock.write(this.subscribe);
 		}
 		this.rest = Buffer.from(s);
 		this.wake();
@@ -116,39 +118,78 @@ async function measure(server, offer, n, make) {
 	return { bytes: bytes / (n * EVENTS[n]), us: us / (n * EVENTS[n]) };
 }
 
-async function pusherd(d, app) {
+async function ours(d, app) {
 	const h = await Http.connect(d);
-	return { port: d.port, key: app.key, pids: () => d.pidsOf('worker'),
+	return { port: d.port, key: app.key, app, pids: () => d.pidsOf('worker'),
 		publish: (channel, data) => h.api(app, 'POST', '/events',
 			{ body: { name: 'App\\Events\\Changed', channel, data } }) };
 }
 
-// The ws package.
-async function peer() {
-	const port = 20000 + process.pid % 20000;
-	const p = spawn('taskset', ['-c', '0', process.execPath,
-		path.join(__dirname, 'peers/ws.js'), String(port)],
-	{ env: { ...process.env, DEFLATE: '1',
-		NODE_PATH: path.join(__dirname, '../system/node_modules') },
+// A server of one process: { port, pids }.
+async function launch(argv, how) {
+	const p = spawn('taskset', ['-c', '0', ...argv], { ...how,
 		stdio: ['ignore', 'pipe', 'inherit'] });
-	process.on('exit', () => p.kill());
-	await new Promise((ok) => { p.stdout.once('data', ok); });
-	const h = await Http.connect({ port });
-	return { port, key: 'k', publish: (channel, data) => h.ask('POST', '/',
-		JSON.stringify({ name: 'App\\Events\\Changed', channel, data })),
-	pids: () => fs.readdirSync(`/proc/${p.pid}/task`)
+	process.on('exit', () => p.kill('SIGKILL'));
+	p.stdout.resume();
+	return { pids: () => fs.readdirSync(`/proc/${p.pid}/task`)
 		.map((t) => `${p.pid}/task/${t}`) };
 }
 
-async function roster(d, app, offer) {
-	const how = offer ? { headers: { 'Sec-WebSocket-Extensions':
-		'permessage-deflate' } } : {};
-	const c = await Client.connect(d, app, how);
-	const before = c.sock.bytesRead;
-	await c.join('presence-list', 'last', { name: words(3, 1) });
-	const n = c.sock.bytesRead - before;
-	await c.close();
-	return n;
+async function reach(port) {
+	for (;;)
+		try {
+			return await Http.connect({ port });
+		} catch {
+			await sleep(100);
+		}
+}
+
+async function wsPackage(port) {
+	const server = await launch([process.execPath,
+		path.join(peers.DIR, 'ws.js'), String(port)], { env: { ...process.env,
+		DEFLATE: '1',
+		NODE_PATH: path.join(__dirname, '../system/node_modules') } });
+	const h = await reach(port);
+	return { ...server, port, key: 'k', publish: (channel, data) =>
+		h.ask('POST', '/', JSON.stringify(
+			{ name: 'App\\Events\\Changed', channel, data })) };
+}
+
+async function soketi(port) {
+	if (!peers.install()) return null;
+	const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'pusherd-bench-'));
+	process.on('exit', () => fs.rmSync(dir, { recursive: true }));
+	const server = await launch(peers.soketi(port, dir), { cwd: peers.DIR });
+	(await reach(port)).end();
+	const app = { id: 'bench', key: 'benchkey', secret: 'benchsecret' };
+	return { ...server, port, key: app.key, app,
+		// It closes after each answer.
+		publish: async (channel, data) => {
+			const h = await Http.connect({ port });
+			await h.api(app, 'POST', '/events', { body: {
+				name: 'App\\Events\\Changed', channel, data } });
+			h.end();
+		} };
+}
+
+// { bytes, us } of one subscription to a channel with 100 members.
+async function roster(server, offer, n) {
+	const all = await Client.several(server, server.app, n, offer ? { headers:
+		{ 'Sec-WebSocket-Extensions': 'permessage-deflate' } } : {});
+	const bytes = () => all.reduce((sum, c) => sum + c.sock.bytesRead, 0);
+	const before = [bytes(), cpu(server.pids())];
+	for (const c of all)
+		await c.join('presence-list', 'user-1', { name: words(3, 1) });
+	const used = [bytes() - before[0], cpu(server.pids()) - before[1]];
+	for (const c of all) c.destroy();
+	await sleep(50);
+	return { bytes: used[0] / n, us: used[1] / n };
+}
+
+async function members(server) {
+	const all = await Client.several(server, server.app, 100);
+	for (const [i, c] of all.entries())
+		await c.join('presence-list', `user-${i}`, { name: words(3, i) });
 }
 
 async function main() {
@@ -157,34 +198,40 @@ async function main() {
 	await d.start();
 	for (const pid of d.pidsOf('')) pin(pid, 0);
 	pin(process.pid, 1);
-	const us = await pusherd(d, app);
-	const ws = await peer();
-	const cell = (x) => `${x.bytes.toFixed(0)} B, ${x.us.toFixed(2)} us`;
+	const us = await ours(d, app);
+	const port = 20000 + process.pid % 20000;
+	const servers = { plain: [us, false], packed: [us, true],
+		ws: [await wsPackage(port), true],
+		soketi: [await soketi(port + 1), true] };
+	const cell = (x) => (x === undefined ? '-' :
+		`${x.bytes.toFixed(0)} B, ${x.us.toFixed(2)} us`);
+	const row = async (name, n, one) => {
+		const got = {};
+		for (let i = 0; i < RUNS; i++)
+			for (const [k, [server, offer]] of Object.entries(servers))
+				if (server !== null && one.on(server))
+					(got[k] ??= []).push(await one.run(server, offer, n));
+		const mid = (v) => v && ({ bytes: median(v.map((x) => x.bytes)),
+			us: median(v.map((x) => x.us)) });
+		const [plain, packed] = [mid(got.plain), mid(got.packed)];
+		console.log(`| ${name} | ${n} | ${cell(plain)} | ${cell(packed)} | ` +
+			`${(100 * packed.bytes / plain.bytes).toFixed(1)} % | ` +
+			`${(packed.us / plain.us).toFixed(2)} | ${cell(mid(got.ws))} | ` +
+			`${cell(mid(got.soketi))} |`);
+	};
 	console.log(`medians of ${RUNS} runs\n\n| event | to | plain | compressed ` +
-		'| bytes | CPU | ws, a compressor each |\n' +
-		'| --- | --- | --- | --- | --- | --- | --- |');
+		'| bytes | CPU | ws, a compressor each | soketi |\n' +
+		'| --- | --- | --- | --- | --- | --- | --- | --- |');
 	for (const [name, make] of SHAPES)
-		for (const n of SUBSCRIBERS) {
-			const got = { plain: [], packed: [], ws: [] };
-			for (let i = 0; i < RUNS; i++) {
-				got.plain.push(await measure(us, false, n, make));
-				got.packed.push(await measure(us, true, n, make));
-				got.ws.push(await measure(ws, true, n, make));
-			}
-			const mid = (v) => ({ bytes: median(v.map((x) => x.bytes)),
-				us: median(v.map((x) => x.us)) });
-			const [plain, packed] = [mid(got.plain), mid(got.packed)];
-			console.log(`| ${name} | ${n} | ${cell(plain)} | ${cell(packed)} | ` +
-				`${(100 * packed.bytes / plain.bytes).toFixed(1)} % | ` +
-				`${(packed.us / plain.us).toFixed(2)} | ${cell(mid(got.ws))} |`);
-		}
-	const members = await Client.several(d, app, 99);
-	for (const [i, c] of members.entries())
-		await c.join('presence-list', `user-${i}`, { name: words(3, i) });
-	console.log(`| list of 100 members | 1 | ${await roster(d, app, false)} B | ` +
-		`${await roster(d, app, true)} B | | | |`);
-	for (const c of members) c.destroy();
-	await d.stop();
+		for (const n of SUBSCRIBERS)
+			await row(name, n, { on: () => true, run: (server, offer, k) =>
+				measure(server, offer, k, make) });
+	for (const [server] of [servers.packed, servers.soketi])
+		if (server !== null) await members(server);
+	for (const n of SUBSCRIBERS)
+		await row('list of 100 members', n,
+			{ on: (server) => server.app !== undefined, run: roster });
+	d.kill();
 }
 
 main().then(() => process.exit(0), (e) => {

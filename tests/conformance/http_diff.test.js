@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a request is: the same for us, whatever the split, and for Debian's
+// The end of a request: the same for us, whatever the split, and for Debian's
 // nginx and HAProxy in front of us.  A proxy and a server that see different
 // numbers of requests in the same bytes are a way to smuggle one past the
 // proxy.  Between proxy and server a relay counts the answers.
@@ -36,7 +36,8 @@ function answers(bytes) {
 		at = end + 4 + (n ? Number(n[1]) : 0);
 		if (status >= 200)
 			list.push({ status, ours: status === 204 ||
-				/application\/json/i.test(head) });
+				/application\/json/i.test(head),
+			closes: /^connection: close/im.test(head) });
 	}
 	return list;
 }
@@ -213,7 +214,11 @@ describe('HTTP differential', () => {
 			await eachAtOnce(cuts, async (i) => {
 				const got = answers(await talk(d.port,
 					[bytes.subarray(0, i), bytes.subarray(i)]));
-				assert.deepEqual(got.map((a) => a.status), want,
+				// A body that has not come is not waited for:
+				// the answer to its head is the last one.
+				const end = got.at(-1)?.closes ? got.length : want.length;
+				assert.deepEqual(got.map((a) => a.status),
+					want.slice(0, end),
 					`${name}, cut at ${i}`);
 				n++;
 			});
@@ -254,12 +259,14 @@ describe('HTTP differential', () => {
 						const passed = got.filter((a) => a.ours).length;
 						const seen = relay.seen - from;
 						const us = direct.get(name);
-						// What the server answered, its client got.
+						// The client got what the
+						// server answered.
 						if (seen !== passed)
 							bad.push(`${name}: ${passed} of ${seen} answers`);
-						// Both took all of it: the same number.
+						// Both took all of it: the same
+						// number.
 						if (![...us, ...got].some(isRefusal) &&
-						    us.length !== got.length)
+						    !us.at(-1)?.closes && us.length !== got.length)
 							bad.push(`${name}: ${us.length} requests for ` +
 								`us, ${got.length} for the proxy`);
 					}

@@ -55,7 +55,7 @@ echo(struct conn *c, enum ws_opcode op, struct str s)
 
 	buf_append(&b, s);
 	v.frame = buf_str(b);
-	if (c->window_bits != 0 && variants_begin(&v, c->app, 2, S("echo"))) {
+	if (c->deflate.bits != 0 && variants_begin(&v, c->app, 2, S("echo"))) {
 		variants_queue(&v, c);
 		variants_end(&v, c->app);
 	} else {
@@ -157,11 +157,14 @@ on_idle(struct ev_loop *loop, ev_idle *idle, int revents)
 static void
 on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 {
-	bool left = input_run(&w);
+	bool left;
 
-	left = output_flush(&w) || left;
+	ws_turn(&w);
+	input_run(&w);
+	left = output_flush(&w);
 	conn_reap(&w);
-	if (left || !list_is_empty(&w.dirty) || !list_is_empty(&w.closed))
+	if (left || input_is_left(&w) || !list_is_empty(&w.dirty) ||
+	    !list_is_empty(&w.closed))
 		ev_idle_start(loop, &w.busy);
 	else
 		ev_idle_stop(loop, &w.busy);

@@ -94,7 +94,7 @@ module.exports = async function attacked({ start, history, short, random }) {
 		: short ? [random.pick(names), random.pick(GUESSES)] : names;
 	const figures = {};
 	for (const name of chosen) {
-		// What the first one of its kind makes grow may stay.
+		// Memory that the first one of its kind needs may stay.
 		const grown = [];
 		for (let i = 0; i < (short ? 1 : 2); i++) {
 			for (const w of watchers) w.times = [];

@@ -45,7 +45,7 @@ class Writer {
 	}
 }
 
-// What each channel holds, by a newcomer.
+// The cached event of each channel, as a new client gets it.
 async function look(d, app, writers, before) {
 	const c = await Client.connect(d, app);
 	for (const [i, w] of writers.entries()) {

@@ -28,7 +28,8 @@ module.exports = async function gap({ start, history }) {
 		process.kill(pid, 'SIGKILL');
 		last = pid;
 	}
-	// What a worker takes before it has noticed is kept, and answered 200.
+	// Events that a worker takes before it has noticed are kept, and
+	// answered 200.
 	await until('all workers to miss it', async () => (await Promise.all(
 		https.map((h) => h.ask('GET', '/ready'))))
 		.every((r) => r.status === 503));

@@ -46,7 +46,8 @@ async function noBroker(d, app, history) {
 	d.signal('SIGSTOP'); // the master: nobody starts another one
 	let seqs;
 	try {
-		// What a worker takes before it has noticed is kept, and answered 200.
+		// Events that a worker takes before it has noticed are kept,
+		// and answered 200.
 		process.kill(broker, 'SIGSTOP');
 		const asked = https.map((h, i) => publish(d, app, h, 200 + i));
 		await sleep(200);
@@ -73,7 +74,7 @@ async function noBroker(d, app, history) {
 module.exports = async function late({ start, history }) {
 	const { d, app } = await start({ workers: 2 }, {});
 	d.allow(/broker was killed by signal 9|link to the broker lost/,
-		/resync: not every worker is there in time/,
+		/resync: not every worker connected in time/,
 		/events may be missing/, /stuck/);
 	return { 'events that waited 21 s for a broker':
 		await noBroker(d, app, history) };

@@ -54,7 +54,7 @@ class Visitor {
 
 async function full({ d, disk, visitor }) {
 	disk.fill();
-	// What the write-ahead log has already may be written anew.
+	// Pages that the write-ahead log has already may be written again.
 	for (let i = 0; i < 200 && status(d).state === 'up'; i++) {
 		visitor.talk(50, 9000);
 		await sleep(50);
@@ -111,7 +111,7 @@ async function damaged({ d, disk, visitor }) {
 	for (const end of ['-wal', '-shm']) fs.truncateSync(file + end);
 	process.kill(pid, 'SIGKILL');
 	visitor.enter(50);
-	const said = await trouble(d, /is damaged or no SQLite file: move it away/);
+	const said = await trouble(d, /is damaged or not an SQLite file: move it away/);
 	for (const end of ['', '-wal', '-shm'])
 		fs.rmSync(file + end, { force: true });
 	visitor.enter(50);

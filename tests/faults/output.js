@@ -33,7 +33,7 @@ async function stalled(d, app, history, name, channel) {
 	return w;
 }
 
-// What waits for it in the server, by pusherctl; null: it is gone.
+// The bytes that wait for it in the server, by pusherctl; null: it is gone.
 function queued(d, w) {
 	const row = d.ctl(['connections', 'list', '--sort', 'queued'])
 		.find((r) => r.socket_id === w.sid);
@@ -60,8 +60,8 @@ async function byBytes(d, app, history) {
 	const said = await until('its end', () => closeOf(d, w));
 	assert.equal(said.code, 4100);
 	assert.match(said.reason, /client_buffer \(1048576\)/);
-	// Over the limit it is given 0.3 s to take something, in case that it is
-	// only busy, and 16 MiB at most.
+	// Over the limit it is given 0.3 s to take something, in case that it
+	// is only busy, and 16 MiB at most.
 	assert.ok(seq * EVENT > MIB && seq * EVENT < MOST,
 		`closed after ${seq} events`);
 	assert.ok(most <= MOST, `${most} bytes waited`);
@@ -119,7 +119,8 @@ async function http(d, app) {
 		return !isOpen(d, port);
 	}, 3 * AGE_MS);
 	const ms = performance.now() - began;
-	// Its socket may take a little more meanwhile, and the time begins anew.
+	// Its socket may take a little more meanwhile, and the time begins
+	// anew.
 	assert.ok(ms > AGE_MS - 3000, `${ms} ms`);
 	assert.ok(most < 8 * MIB * SLOW, `the worker has grown by ${most} bytes`);
 	h.end();

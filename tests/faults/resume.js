@@ -16,15 +16,19 @@ const { Resumer, encrypted, MASTER, USER } = require('./lib/resumer');
 const kinds = (prefix, n) =>
 	Array.from({ length: n }, (_, i) => `${prefix}${i}`);
 const OTHERS = 'to-others';
+const BULK = 'bulk'; // large events, until a client that does not read is closed
+const TALKERS = 3;   // clients that send client events, each on its channel
+const TALK = kinds('private-talk-', TALKERS);
 const CHANNELS = [...kinds('news-', 5), ...kinds('private-', 4),
 	...kinds('presence-', 3), ...kinds('cache-', 2),
 	...kinds('private-cache-', 1), ...kinds('presence-cache-', 1),
 	...kinds('private-encrypted-', 2), ...kinds('private-encrypted-cache-', 1),
 	`#server-to-user-${USER}`];
-const EXPECTED = [/was killed by signal 9/, /left with exit code/,
+const EXPECTED = [/was killed by signal 9/, /exited with code/,
 	/link to the broker lost: /, /the broker had dropped this worker/,
-	/resync: not every worker is there in time/, /another one in \d+ s/,
-	/events may be missing/, /the master is gone/, /do not leave, killing/];
+	/resync: not every worker connected in time/, /another one in \d+ s/,
+	/events may be missing/, /the master is gone/, /do not exit: killing/,
+	/accepted events are lost: no broker/]; // the master's death ends it, too
 const PROCESS_MS = 11000; // between deaths of processes: then they are forgotten
 
 class Numbers extends Publisher {
@@ -65,6 +69,29 @@ class ToOthers {
 	}
 }
 
+// Client events: nobody says that one was taken, but what one client has got
+// all have, apart from the one that sent it.
+async function talk(s) {
+	const seq = TALK.map(() => 0);
+	while (s.isTalking) {
+		await sleep(200);
+		for (const [n, channel] of TALK.entries()) {
+			const r = s.clients[n];
+			if (!r.isSettled || r.busy) continue;
+			s.history.published(channel, ++seq[n], 0);
+			s.own.set(`${channel} ${seq[n]}`, n);
+			r.p.channel(channel).trigger('client-n', `${seq[n]} x`);
+		}
+	}
+}
+
+function judgeTalk(s) {
+	for (const channel of TALK)
+		for (const r of s.clients)
+			for (const { seq } of r.logs.get(channel))
+				if (seq) s.history.published(channel, seq, 200);
+}
+
 /* ---- faults of one client's line, or by the server for it ---- */
 
 const LINE = {
@@ -82,10 +109,38 @@ const LINE = {
 		const { code } = await s.d.ctlAsync(['connections', 'kill', r.sid,
 			'--reconnect']);
 		if (code === 0) return;
-		r.because('FIN'); // it has just gone for another reason
+		r.cause = 'FIN'; // it has just gone for another reason
 		r.line.cut('FIN');
 	},
+	// It does not read, is closed for that, and reads again.  When a process
+	// dies meanwhile, it may be that nobody counted what it did not read.
+	async 4100(s, r) {
+		const ends = r.ends.length;
+		for (let i = 0; i < 4 && r.ends.length === ends; i++) {
+			await stopReading(s, r);
+			await sleep(3000);
+		}
+	},
 };
+
+async function stopReading(s, r) {
+	const pad = 'x'.repeat(90000);
+	const { sid } = r;
+	const release = r.line.hold();
+	// The kernel takes the more, the faster the line was before.
+	for (let round = 0; round < 12; round++) {
+		for (let i = 0; i < 32; i++) {
+			const seq = ++s.bulk;
+			const status = await publish(s.d, s.app, BULK, 'n',
+				`${seq} ${pad}`).then(() => 200, () => 0);
+			s.history.published(BULK, seq, status);
+		}
+		await sleep(600); // it takes nothing for 0.3 s
+		const { code } = await s.d.ctlAsync(['connections', 'show', sid]);
+		if (code !== 0) break;
+	}
+	release();
+}
 
 /* ---- faults of processes ---- */
 
@@ -97,6 +152,7 @@ async function killed(s, what, pids) {
 		return now.length === s.workers + 1 &&
 			!pids.some((pid) => now.includes(pid));
 	}, 40000);
+	for (const r of s.clients) r.unless(what);
 }
 
 async function again(s, signal, cause) {
@@ -192,7 +248,8 @@ async function settle(s) {
 	await Promise.allSettled(s.pending);
 	await until('all to be there', () =>
 		s.clients.every((r) => r.isSettled), 60000);
-	for (const c of [...CHANNELS, OTHERS])
+	judgeTalk(s);
+	for (const c of [...CHANNELS, OTHERS, BULK, ...TALK])
 		await publish(s.d, s.app, c, 'end', c.startsWith('private-enc') ?
 			encrypted(c, '0') : '0');
 	await until('the last event', () => s.clients.every((r) =>
@@ -203,26 +260,29 @@ module.exports = async function resume({ start, history, random,
 	short: isShort }) {
 	const workers = 2;
 	const { d, app } = await start({ workers, resume_max_events: 5000 },
-		{ resume: 'on', resume_client_events: 'on', activity_timeout: 5,
-			resume_time: 300, max_presence_members: 1000 });
+		{ resume: 'on', resume_client_events: 'on', client_events: 'on',
+			activity_timeout: 5, resume_time: 300, resume_bytes: 67108864,
+			max_presence_members: 1000, max_event_bytes: 100000 });
 	d.allow(...EXPECTED);
 	const auth = await authServer(server(d, app,
 		{ encryptionMasterKeyBase64: MASTER.toString('base64') }));
 	const s = { d, app, auth, history, random, short: isShort, workers, counts: {},
-		faults: 0, pending: [], clients: [] };
+		faults: 0, pending: [], clients: [], bulk: 0, isTalking: true };
 	for (let n = 0; n < (isShort ? 5 : 12); n++)
-		s.clients.push(await Resumer.open(s, n, [...CHANNELS, OTHERS]));
+		s.clients.push(await Resumer.open(s, n, [...CHANNELS, OTHERS, BULK,
+			...TALK]));
 	await until('all to be there', () =>
 		s.clients.every((r) => r.isSettled), 30000);
 	const numbers = new Numbers(d, app, history, CHANNELS);
 	const others = new ToOthers(s);
 	numbers.start(200);
-	const done = others.run();
+	s.own = others.own;
+	const done = Promise.all([others.run(), talk(s)]);
 	await sleep(1000);
 	try {
 		await (isShort ? short(s) : long(s, Number(process.env.FAULTS ?? 1000)));
 	} finally {
-		others.going = false;
+		others.going = s.isTalking = false;
 		await Promise.allSettled([numbers.stop(), done]);
 	}
 	await settle(s);

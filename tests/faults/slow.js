@@ -43,7 +43,7 @@ async function compare({ start, history, short }, round) {
 	const publisher = new Publisher(d, app, history, ['c0']);
 	publisher.pad = 'x'.repeat(2000);
 	publisher.start(short ? 100 : 200);
-	// What fills the sockets of those who stall, also where all is slow.
+	// Fills the sockets of those who stall, also where all is slow.
 	const filler = new Publisher(d, app, history, ['big']);
 	filler.pad = 'x'.repeat(20000);
 	filler.start(10);

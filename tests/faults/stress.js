@@ -22,12 +22,12 @@ const ROOM = 'presence-room';
 // Nothing else may be warned of: each of these is what a fault does.
 const EXPECTED = [
 	/(broker|courier|worker \d) was killed by signal 9 \(Killed\) pid=\d+/,
-	/worker \d left with exit code 0 pid=\d+; another one in \d+ s/,
-	/link to the broker lost: /, /the broker had dropped this worker: leaving/,
-	/resync: not every worker is there in time/,
+	/worker \d exited with code 0 pid=\d+; another one in \d+ s/,
+	/link to the broker lost: /, /the broker had dropped this worker: exiting/,
+	/resync: not every worker connected in time/,
 	/events may be missing: \d+ connections are closed for a reconnect/,
 	/reload: nothing has changed: .* is still leaving: try again/,
-	/apps: those that were read last stay, .* busy with another process/];
+	/apps: cannot read the database: .* busy with another process/];
 // A death after less than 10 s is one "again", for which the master waits.
 const BROKER_LIVES_MS = 10500;
 
@@ -101,10 +101,11 @@ class Stress {
 		Object.assign(this, { d, app, history, random });
 		this.done = {};
 		this.spared = 0; // when the broker was killed last
-		this.later = new Set(); // what still has to be undone
+		this.later = new Set(); // changes that still have to be undone
 	}
 
-	// What one session saw; without a close it must be complete.
+	// The events that one session saw; without a close they must be
+	// complete.
 	judge(w, own) {
 		const seqs = w.seen.get(w.seen.keys().next().value);
 		const channel = w.seen.keys().next().value;

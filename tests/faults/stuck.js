@@ -129,7 +129,7 @@ async function full(d, app, history) {
 module.exports = async function stuck({ start, history }) {
 	const { d, app } = await start({ workers: 3, client_buffer: 256 << 20 },
 		{ max_event_bytes: 600000 });
-	d.allow(/worker \d:? (was killed|stuck|left with exit|does not read)/,
+	d.allow(/worker \d:? (was killed|stuck|exited with|does not read)/,
 		/no answer for|link to the broker lost|had dropped this worker/);
 	return { idle: await idle(d, app, history),
 		full: await full(d, app, history) };

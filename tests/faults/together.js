@@ -14,7 +14,7 @@ const { Watcher, sleep, settle } = require('./lib/actors');
 const ROOMS = ['presence-a', 'presence-b'];
 const GRACE = 3;
 
-// Who dies first, and how many ms later the other one does.
+// The process that dies first, and how many ms later the other one dies.
 const ORDERS = [['worker', 'broker', 0], ['broker', 'worker', 0],
 	['worker', 'broker', 50], ['broker', 'worker', 50],
 	['worker', 'broker', 1000]];
@@ -53,7 +53,7 @@ function note(history, m, key, state) {
 		m.added = (m.added ?? 0) + 1;
 }
 
-// What a watchlist says has to be news.
+// An event of a watchlist has to be a change.
 function watched(history, m, events) {
 	for (const e of events)
 		for (const id of e.user_ids) {

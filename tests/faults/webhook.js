@@ -44,7 +44,7 @@ class Guest {
 		}
 		this.c.onFrame = () => {}; // nobody reads what comes now
 		this.here.clear();
-		// What he sent while it broke may have reached nobody.
+		// Events that he sent while it broke may have reached nobody.
 		this.doubt.push([begin - BEFORE_MS, performance.now()]);
 	}
 
@@ -116,7 +116,7 @@ class Killer {
 		return undefined;
 	}
 
-	// What is on disk now has to arrive.
+	// Webhooks that are on disk now have to arrive.
 	note() {
 		for (const x of this.d.ctl(['webhook', 'deliveries', '--state',
 			'waiting'])) {

@@ -19,6 +19,7 @@
 #include "worker/channel/topic.h"
 #include "worker/conn/input.h"
 #include "worker/conn/output.h"
+#include "worker/conn/ws.h"
 #include "worker/link/link.h"
 
 static struct broker br;
@@ -31,6 +32,7 @@ turn(struct house *h)
 		ev_run(h->r.w.loop, EVRUN_NOWAIT);
 		link_flush(&h->r.w);
 		unacked_release(&h->r.w);
+		ws_turn(&h->r.w);
 		input_run(&h->r.w);
 		output_flush(&h->r.w);
 		conn_reap(&h->r.w);

@@ -97,7 +97,8 @@ run(enum mode mode, struct str s, uint64_t *rng, struct outcome *o)
 	struct rig r;
 
 	rig_init(&r);
-	r.conf.max_message_bytes = MESSAGE_MAX;
+	r.conf.max_message_bytes =
+	    mode == PACKED ? 64 * MESSAGE_MAX : MESSAGE_MAX;
 	r.conf.max_head_bytes = 1024;
 	r.conf.max_request_bytes = 1024;
 	rig_app(&r)->max_client_events_per_second = 0;
@@ -109,7 +110,7 @@ run(enum mode mode, struct str s, uint64_t *rng, struct outcome *o)
 	else
 		rig_greeted(&r);
 	if (mode == PACKED)
-		r.c->window_bits = DEFLATE_BITS_MAX;
+		r.c->deflate.bits = DEFLATE_BITS_MAX;
 	rename_conn(&r);
 	while (s.n > 0) {
 		size_t k = rng == NULL ? s.n : fuzz_piece(rng, s.n);

@@ -143,6 +143,12 @@ make_reconf(
 	buf_unref(edited);
 }
 
+static void
+on_move(void *owner, const struct msg_move_out *m, int fd)
+{
+	close(fd);
+}
+
 /* Complete, as the master has it. */
 static void
 conf_ready(struct conf *c)
@@ -154,7 +160,7 @@ conf_ready(struct conf *c)
 		fail_msg("%s", why);
 }
 
-/* What was taken can be handed on, and is the same then. */
+/* A message that was taken can be handed on, and is the same then. */
 static void
 check_conf(const struct conf *c)
 {
@@ -175,8 +181,10 @@ check_conf(const struct conf *c)
 static void
 child_end(struct input *in)
 {
-	static const struct master_link_ops ops = { on_reconf, on_drain,
-		on_reply, NULL };
+	static const struct master_link_ops ops = { .on_reconf = on_reconf,
+		.on_drain = on_drain,
+		.on_reply = on_reply,
+		.on_move = on_move };
 	static const struct master_link_ops few = { NULL };
 	struct words words = { NULL, 0, NULL, 0 };
 	struct child_end e = { .taken = 0 };

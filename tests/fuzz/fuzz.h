@@ -3,7 +3,7 @@
 #define TESTS_FUZZ_FUZZ_H
 
 /*
- * What the fuzz targets share: a reader of the input, and the assertions that
+ * Shared by the fuzz targets: a reader of the input, and the assertions that
  * the rigs of the unit tests use, without cmocka.  Each target is one file
  * with LLVMFuzzerTestOneInput(); libFuzzer or corpus.c has the main().
  */

@@ -295,7 +295,7 @@ house_clear(struct house *h)
 	sign_key_free(h->sign);
 	cache_replica_free(&h->r.w);
 	drain_free(&h->r.w);
-	ev_timer_stop(h->r.w.loop, &h->r.w.parked->timer);
+	ev_timer_stop(h->r.w.loop, &h->r.w.retries->timer);
 	rig_clear(&h->r);
 }
 

@@ -13,7 +13,7 @@ enum state { HEAD, BODY, CHUNKS, OVER };
 /* A reader of a stream of requests, as a connection has it. */
 struct reader {
 	struct buf *in;  /* not used up */
-	struct buf *log; /* what was read, for comparing */
+	struct buf *log; /* the bytes read, for comparing */
 	enum state state;
 	size_t seen, max;
 	uint64_t left;
@@ -43,7 +43,7 @@ log_head(struct reader *r, const struct http_head *h, ssize_t n)
 		buf_append(&r->log, h->headers[i].value);
 		buf_putc(&r->log, ';');
 	}
-	/* What two readers could take for two lengths never passes. */
+	/* A text that two readers could take for two lengths never passes. */
 	assert_true(!h->chunked || !h->has_length);
 	assert_true(h->path.n > 0 && h->method.n > 0);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What proxies say, and the texts of addresses: the head of the PROXY
+ * The headers of proxies, and the texts of addresses: the head of the PROXY
  * protocol in any split, X-Forwarded-For and Forwarded against a reader that
  * cuts the list from the left, addresses and networks bit by bit, listeners
  * that can be written down and read again.  Input: which of them, then its

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What names a session, and what a log file holds.  Input: a mode; then the
- * path of an upgrade, or pairs of an offset and a byte to be changed in the
+ * The name of a session, and the contents of a log file.  Input: a mode; then
+ * the path of an upgrade, or pairs of an offset and a byte to be changed in the
  * file of a log.  A path without a session is read as ever; a log is whole or
  * replaced, and what it has can be read.
  */
@@ -77,7 +77,7 @@ check_log(const uint8_t *p, size_t n)
 	int fd;
 
 	assert_non_null(mkdtemp(dir));
-	app_logs_init(&logs, dir);
+	app_logs_init(&logs, dir, NULL);
 	path = xasprintf("%s/resume-1.log", dir);
 	fill(app_logs_open(&logs, 1, S("app"), BYTES));
 	app_logs_clear(&logs);
@@ -87,7 +87,7 @@ check_log(const uint8_t *p, size_t n)
 		    pwrite(fd, p + 2, 1, (p[0] << 8 | p[1]) % (BYTES + 4096)),
 		    1);
 	close(fd);
-	app_logs_init(&logs, dir);
+	app_logs_init(&logs, dir, NULL);
 	l = app_logs_open(&logs, 1, S("app"), BYTES);
 	assert_non_null(l);
 	read_all(l);

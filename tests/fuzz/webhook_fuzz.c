@@ -111,7 +111,7 @@ hang_up(struct receiver *r, bool rudely)
 	r->fd = -1;
 }
 
-/* What has been asked is read and thrown away. */
+/* The request is read and thrown away. */
 static void
 turn(struct receiver *r)
 {

@@ -12,6 +12,7 @@
 #include "tests/fuzz/messages.h"
 #include "worker/conn/input.h"
 #include "worker/conn/output.h"
+#include "worker/conn/ws.h"
 
 static void
 turn(struct house *h)
@@ -22,6 +23,7 @@ turn(struct house *h)
 		ev_run(h->r.w.loop, EVRUN_NOWAIT);
 		link_flush(&h->r.w);
 		unacked_release(&h->r.w);
+		ws_turn(&h->r.w);
 		input_run(&h->r.w);
 		output_flush(&h->r.w);
 		conn_reap(&h->r.w);
@@ -33,7 +35,7 @@ turn(struct house *h)
 		continue;
 }
 
-/* What every broker begins with. */
+/* The messages that every broker begins with. */
 static void
 fill(struct house *h)
 {
@@ -62,7 +64,7 @@ fill(struct house *h)
 	assert_int_equal(h->r.w.link->state, LINK_UP);
 }
 
-/* What the broker of this worker knows. */
+/* The state of the broker of this worker. */
 static void
 send_message(struct house *h, struct input *in)
 {

@@ -9,14 +9,14 @@ cd "$(dirname "$0")/../.." || exit 2
 bad=0
 jobs=$(nproc)
 
-mapfile -t sources < <(git ls-files -co --exclude-standard -- \
+mapfile -t sources < <(tests/files.sh \
 	'shared/*.c' 'broker/*.c' 'worker/*.c' 'cli/*.c')
-mapfile -t headers < <(git ls-files -co --exclude-standard -- \
+mapfile -t headers < <(tests/files.sh \
 	'shared/*.h' 'broker/*.h' 'worker/*.h' 'cli/*.h')
-mapfile -t tests < <(git ls-files -co --exclude-standard -- \
+mapfile -t tests < <(tests/files.sh \
 	'tests/unit/*.[ch]' 'tests/fuzz/*.[ch]' 'tests/conformance/*.[ch]' \
 	'tests/torture/*.[ch]')
-mapfile -t scripts < <(git ls-files -co --exclude-standard -- \
+mapfile -t scripts < <(tests/files.sh \
 	'tests/*.sh' 'tests/*.js' 'tests/lint/*' .ci/run)
 ours=("${sources[@]}" "${headers[@]}")
 

@@ -38,7 +38,7 @@ while IFS='|' read -r _ id _ files _; do
 	[[ $files == *\`* ]] || complain "$id: no test"
 done < <(grep -E '^\| [A-Z][0-9]+ \|' "$page")
 
-for id in $(git ls-files -co --exclude-standard -- 'tests/*.js' |
+for id in $(tests/files.sh 'tests/*.js' |
 	xargs grep -hoE "(test|it)\(\s*['\"\`][MSLOCT][0-9]+: " |
 	grep -oE '[MSLOCT][0-9]+' | sort -u); do
 	[ -n "${listed[$id]:-}" ] || complain "$id: a test has it, no row does"

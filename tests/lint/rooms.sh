@@ -12,7 +12,7 @@ cd "$(dirname "$0")/../.." || exit 2
 
 # "file included" for each #include "..." in our files.
 edges() {
-	git ls-files -co --exclude-standard -- 'shared/*.[ch]' 'shared/*.def' \
+	tests/files.sh 'shared/*.[ch]' 'shared/*.def' \
 		'broker/*.[ch]' 'worker/*.[ch]' 'cli/*.[ch]' |
 		xargs grep -HoE '^#include "[^"]+"' |
 		sed -E 's/:#include "([^"]+)"/ \1/'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Who may call the HTTP API: every request vector in its wire form, and the
-// order of the checks.
+// The right to call the HTTP API: every request vector in its wire form, and
+// the order of the checks.
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -14,7 +14,7 @@ const { suite } = require('./lib/suite');
 
 const now = () => Math.floor(Date.now() / 1000);
 
-// What is at the very second of a limit wants both clocks in one second.
+// A case at the very second of a limit needs both clocks in one second.
 async function midSecond() {
 	while (Math.abs(Date.now() % 1000 - 450) > 400) await sleep(20);
 }
@@ -83,11 +83,13 @@ suite('API authentication', (d) => {
 		h.end();
 		const what = `${r.status} ${r.text}`;
 		if (v.expect.verdict === 'reject') {
-			// hr-n10 is a POST where only GET is: told before or after.
+			// hr-n10 is a POST where only GET is: told before or
+			// after.
 			assert.ok(r.status === 401 || v.id === 'hr-n10' &&
 				r.status === 405, what);
 		} else if (v.level === 'must') {
-			// hr-07 and others: what is signed may still not make sense.
+			// hr-07 and others: what is signed may still not make
+			// sense.
 			assert.notEqual(r.status, 401, what);
 			assert.notEqual(r.status, 404, what);
 			assert.ok(r.status < 500, what);
@@ -96,7 +98,8 @@ suite('API authentication', (d) => {
 		}
 	}
 
-	// Signs the moved request as its author would have, with one thing wrong.
+	// Signs the moved request as its author would have, with one thing
+	// wrong.
 	function resign(v, target) {
 		const wrong = { 'hr-n10': { method: 'GET' },
 			'hr-n11': { path: '/apps/77/channels' },
@@ -204,8 +207,8 @@ suite('API authentication', (d) => {
 	});
 
 	test('the order of the checks', async () => {
-		// Key before version before time before MD5 before signature before
-		// the parameters: each request has all later faults too.
+		// Key before version before time before MD5 before signature
+		// before the parameters: each request has all later faults too.
 		const faults = { auth_key: 'nobody', auth_version: '9',
 			auth_timestamp: '1', body_md5: md5('other') };
 		const texts = [];

@@ -287,6 +287,96 @@ describe('apps without a daemon', () => {
 		d.remove();
 	});
 
+	test('create --if-absent makes the app of an id once', () => {
+		const d = new Daemon();
+		const make = (...more) => d.ctlRaw(['-j', 'app', 'create',
+			'--if-absent', ...more]);
+		assert.match(make('--id', 'shop', '--key', 'k1').out, /"id":"shop"/);
+		const again = make('--id', 'shop', '--key', 'k2');
+		assert.deepEqual([again.code, again.out], [0, '']);
+		// An app whose key is this id is another app.
+		assert.equal(make('--id', 'k1', '--key', 'k3').code, 0);
+		const taken = make('--id', 'third', '--key', 'k1');
+		assert.equal(taken.code, 1);
+		assert.match(taken.err, /key/);
+		const r = make('--key', 'k4');
+		assert.equal(r.code, 2);
+		assert.match(r.err, /--if-absent needs --id/);
+		assert.deepEqual(d.ctl(['app', 'list']).map((a) => a.id),
+			['shop', 'k1']);
+		d.remove();
+	});
+
+	test('an export moves apps to another host whole', () => {
+		const here = new Daemon(), there = new Daemon();
+		const app = here.app({ client_events: 'on', max_connections: 7,
+			allowed_origins: 'https://a.example *.b.example' });
+		const other = here.app({}, { name: 'a "name" with \\ and é' });
+		here.ctl(['app', 'disable', other.id]);
+		here.ctl(['webhook', 'add', app.id, 'https://hooks.example/a',
+			'--events', 'channel_occupied,cache_miss', '--channel-glob',
+			'a*b', '--header', 'X-Token: a: b', '--batch']);
+		here.ctl(['webhook', 'add', app.id, 'https://hooks.example/b']);
+		here.ctl(['webhook', 'set', '2', 'enabled=off']);
+		const out = here.ctlRaw(['app', 'export']);
+		assert.equal(out.code, 0, out.err);
+		assert.deepEqual(JSON.parse(out.out),
+			JSON.parse(here.ctlRaw(['-j', 'app', 'export']).out));
+		const load = (text, ...more) => there.ctlRaw(['app', 'import',
+			'--from', 'pusherd', ...more, '-'], text);
+		const r = load(out.out);
+		assert.equal(r.code, 0, r.err);
+		assert.ok(!(r.out + r.err).includes(app.secret));
+		for (const id of [app.id, other.id])
+			assert.deepEqual(there.ctl(['app', 'show', '--reveal', id]),
+				here.ctl(['app', 'show', '--reveal', id]));
+		const hooks = (d) => ['1', '2'].map((n) =>
+			d.ctl(['webhook', 'show', '--reveal', n]));
+		assert.deepEqual(hooks(there), hooks(here));
+		assert.equal(there.ctlRaw(['app', 'export']).out, out.out);
+		assert.match(load(out.out, '--dry-run', '--replace').out,
+			/unchanged/);
+		// One app alone; one that there is not; a wrong value.
+		assert.deepEqual(JSON.parse(here.ctlRaw(['app', 'export', app.key])
+			.out).map((a) => a.id), [app.id]);
+		assert.equal(here.ctlRaw(['app', 'export', 'none']).code, 1);
+		const bad = load(out.out.replace('"max_connections":7',
+			'"max_connections":-7'), '--replace');
+		assert.equal(bad.code, 1);
+		assert.match(bad.out + bad.err, /max_connections/);
+		here.ctl(['app', 'rotate-key', app.id]);
+		assert.match(here.ctlRaw(['app', 'export']).err, /not exported/);
+		here.remove();
+		there.remove();
+	});
+
+	test('drain --wait returns when the server has ended', async () => {
+		const d = new Daemon({ workers: 2 });
+		const app = d.app();
+		await d.start();
+		const clients = await Promise.all(Array.from({ length: 20 },
+			() => Client.connect(d, app)));
+		const r = await d.ctlAsync(['drain', '--wait', '--time', '1']);
+		assert.equal(r.code, 0, r.err);
+		assert.deepEqual(d.pidsOf('worker'), []);
+		await Promise.all(clients.map((c) => c.ended(5000)));
+		await d.stop();
+	});
+
+	test('drain --wait returns when another server is there at once',
+		async () => {
+			const d = new Daemon();
+			d.wrap = ['sh', '-c', '"$@"; exec "$@"', 'sh'];
+			await d.start();
+			const [was] = d.pidsOf('worker');
+			const r = await d.ctlAsync(['drain', '--wait', '--time', '0']);
+			assert.equal(r.code, 0, r.err);
+			await until('the second one', () =>
+				d.ctlRaw(['status']).code === 0);
+			assert.ok(!d.pidsOf('worker').includes(was));
+			await d.stop();
+		});
+
 	test('import of soketi apps', async () => {
 		const d = new Daemon();
 		const file = path.join(d.dir, 'soketi.json');

@@ -33,7 +33,7 @@ const WRONG = {
 	'JSON in a string': '"{\\"channel\\":7}"',
 };
 
-// What no table of values has: the good value with something in it.
+// Values that no table has: the good value with something in it.
 const BROKEN = {
 	'NUL behind it': (s) => JSON.stringify(`${s}\0`),
 	'NUL before it': (s) => JSON.stringify(`\0${s}`),
@@ -106,7 +106,8 @@ suite('bad input', (d) => {
 					user_data: q(userData) } },
 			'client-e': { make: (f) => object({ event: q('client-e'), ...f }),
 				fields: { channel: q('private-w'), data: q('x') },
-				// Any value is data, and so is none; this size is too much.
+				// Any value is data, and so is none; this size
+				// is too much.
 				fine: (name, what) => name === 'data' &&
 					!/surrogate|long/.test(what) },
 			event: { make: (f) => object(f), fields: {

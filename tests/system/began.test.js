@@ -9,8 +9,8 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { test, before, after, describe } = require('node:test');
 const { Client, OP, frame } = require('./lib/client');
-const { Daemon, sleep } = require('./lib/daemon');
-const { Http } = require('./lib/http');
+const { Daemon } = require('./lib/daemon');
+const { Http, turns } = require('./lib/http');
 const { signedTarget } = require('./lib/sign');
 
 const WIDE = { max_head_bytes: 16384, max_request_bytes: 1048576,
@@ -70,7 +70,7 @@ describe('what began before a reload', () => {
 				h.write(whole.slice(0, cut));
 				return whole.slice(cut);
 			});
-			await sleep(200);
+			await turns(d);
 			await become(NARROW);
 			for (const [i, h] of all.entries()) {
 				await h.write(rest[i]);
@@ -96,7 +96,7 @@ describe('what began before a reload', () => {
 		const key = Buffer.from([1, 2, 3, 4]);
 		const rest = frame(OP.TEXT, long, { key }).subarray(30000);
 		three.sock.write(frame(OP.TEXT, long, { key }).subarray(0, 30000));
-		await sleep(100);
+		await turns(d);
 		await become(NARROW);
 		// The limit that it began with still holds it.
 		one.sendFrame(OP.CONT, long.slice(40000));
@@ -118,7 +118,7 @@ describe('what began before a reload', () => {
 		async () => {
 			const c = await Client.connect(d, app);
 			c.sendFrame(OP.TEXT, ' '.repeat(100000), { fin: false });
-			await sleep(100);
+			await turns(d);
 			await become(NARROW);
 			await become({ ...NARROW, max_message_bytes: 16777216 });
 			c.sendFrame(OP.CONT, ' '.repeat(40000));

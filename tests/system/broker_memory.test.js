@@ -31,7 +31,7 @@ function memory(pid, what = 'VmRSS') {
 async function running(conf = {}) {
 	const d = new Daemon({ workers: 2, memory_limit: LIMIT, ...conf });
 	const [greedy, other] = [d.app(LOADED), d.app(LOADED)];
-	if (ASAN) // what was freed must not count for long
+	if (ASAN) // freed memory must not count for long
 		d.env = { ASAN_OPTIONS: 'abort_on_error=0:quarantine_size_mb=1' };
 	await d.start();
 	d.allow(/app over its part of memory_limit/);
@@ -104,7 +104,7 @@ test('S4: a stranger opens channels with long names as fast as he can: his ' +
 	const lines = d.readLog().match(/app over its part of memory_limit.*/g);
 	assert.equal(lines.length, 1, 'once a minute');
 	assert.match(lines[0], new RegExp(`app=${greedy.id} `));
-	// What it has goes on; a channel that is there costs nothing more.
+	// Its channels go on; a channel that exists costs nothing more.
 	const more = await Client.connect(d, greedy);
 	await more.subscribe('c-0-0-'.padEnd(200, 'x'));
 	await publish(d, greedy, 'c-0-0-'.padEnd(200, 'x'), 'e', '2');
@@ -180,7 +180,8 @@ test('S4: users sign in with watchlists of long ids', async (t) => {
 	assert.ok(refused.length > n / 8 && refused.length < n / 8 * 7);
 	assert.equal(refused[0].code, 4009);
 	assert.match(refused[0].message, /^sign-in refused: .*memory_limit/);
-	// One that was let in may not make its list longer, and stays signed in.
+	// One that was let in may not make its list longer, and stays signed
+	// in.
 	const k = seen.indexOf(null);
 	all[k].sendSignin({ id: `u${k}`, watchlist: ['more'] });
 	await all[k].expectError(4009);
@@ -188,7 +189,8 @@ test('S4: users sign in with watchlists of long ids', async (t) => {
 		name: 'e', channel: `#server-to-user-u${k}`, data: '1' } });
 	assert.equal(kept.status, 200, kept.text);
 	assert.equal(await all[k].expect('e', `#server-to-user-u${k}`), '1');
-	// Those that were refused leave, and the broker goes on; a new one, too.
+	// Those that were refused leave, and the broker goes on; a new one,
+	// too.
 	for (const [i, c] of all.entries()) if (seen[i] !== null) c.sock.destroy();
 	d.allow(/broker was killed by signal 9|link to the broker lost/);
 	process.kill(r.broker, 'SIGKILL');

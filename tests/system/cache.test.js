@@ -7,7 +7,7 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { Client, closeAll } = require('./lib/client');
-const { sleep } = require('./lib/daemon');
+const { becomes, sleep } = require('./lib/daemon');
 const { api, get, publish } = require('./lib/http');
 const { suite } = require('./lib/suite');
 
@@ -47,8 +47,8 @@ suite('cache channel', (d) => {
 				assert.equal(await c.expect('e', name), 'kept');
 				await c.close();
 			}
-			assert.equal((await get(d, app, `/channels/${name}`)).occupied,
-				false);
+			await becomes(async () => (await get(d, app,
+				`/channels/${name}`)).occupied, false);
 		});
 	}
 

@@ -8,6 +8,7 @@ const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const vectors = require('../vectors.json').vectors;
 const { Client, closeAll } = require('./lib/client');
+const { becomes } = require('./lib/daemon');
 const { publish, get, api } = require('./lib/http');
 const { channelAuth, userAuth, hmac } = require('./lib/sign');
 const { suite } = require('./lib/suite');
@@ -117,7 +118,7 @@ suite('channel', (d) => {
 		await c.close();
 	}
 
-	// What is wrong in each vector, done to the signature of this socket.
+	// The fault of each vector, made in the signature of this socket.
 	function wrongAuth(v, c) {
 		const { channel, channel_data: data } = v.input;
 		const good = channelAuth(app, c.sid, channel, data);
@@ -236,15 +237,16 @@ suite('channel', (d) => {
 			await c.sync();
 			await publish(d, app, 'room', 'e', '2');
 			assert.deepEqual(await c.sync(), []);
-			assert.equal((await get(d, app, '/channels/room')).occupied,
-				false);
+			await becomes(async () => (await get(d, app,
+				'/channels/room')).occupied, false);
 			await c.close();
 		});
 
 	test('subscribes in one breath, also the same one', async () => {
 		const c = await Client.connect(d, app);
 		for (const name of ['a', 'b', 'a', 'b', 'a']) c.sendSubscribe(name);
-		// One answer each; two channels may be answered in either order.
+		// One answer each; two channels may be answered in either
+		// order.
 		const n = { a: 0, b: 0 };
 		for (let i = 0; i < 5; i++) {
 			const m = await c.next();

@@ -21,7 +21,7 @@ const CLIENTS = [...Object.keys(VERSIONS).sort(), 'echo'];
 const CHANNELS = ['news', 'private-a', 'presence-a', 'cache-a'];
 const AWAY = ['4200', 'RST', 'FIN', 'hole'];
 
-// What the page of a user has: the client, and lists of what it got.
+// The page of a user: the client, and lists of what it got.
 const PAGE = `<!doctype html><title>client</title><script src="lib.js"></script>
 <script src="echo.js"></script><script>
 got = {}; words = {}; ids = [];
@@ -118,8 +118,8 @@ describe('resume in Chromium', { concurrency: true }, () => {
 		return all.length && all.every((w) => w.length >= n) && now;
 	}, ms);
 
-	// pusher-js before 8 gives up for good when two connections end without a
-	// close frame before they are as old as this.
+	// pusher-js before 8 gives up for good when two connections end without
+	// a close frame before they are as old as this.
 	const AGE_MS = 2 * 1000;
 
 	// Away by `how` while events are published, and back.

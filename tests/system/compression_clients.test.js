@@ -16,7 +16,7 @@ const { WIRES, Wire } = require('./lib/wires');
 
 const EVENTS = 60;
 
-// What a list of rows looks like after so many changes; small ones, too.
+// A list of rows after so many changes; small ones, too.
 const state = (i) => JSON.stringify(i % 7 === 0 ? { é: i } : {
 	rows: Array.from({ length: 12 + i % 5 }, (_, k) =>
 		({ id: k * 7919, name: `Bestellung € ${k}`, n: k === i % 9 ? i : 0 })),

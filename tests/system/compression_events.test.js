@@ -66,7 +66,8 @@ class Reader {
 		const n = Number(m.data.slice(0, m.data.indexOf(' ')));
 		const last = this.at.get(m.channel);
 		assert.notEqual(last, undefined, `not in ${m.channel}`);
-		// What is replayed or cached may come twice, but nothing is left out.
+		// Replayed or cached events may come twice, but none is left
+		// out.
 		if (last !== null)
 			assert.ok(n === last + 1 || (n <= last &&
 				(this.id || m.channel.startsWith('cache-'))),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a publisher sent is what a subscriber gets, byte for byte.
+// A subscriber gets what a publisher sent, byte for byte.
 'use strict';
 
 const assert = require('node:assert/strict');

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a container finds in its environment: variables of services that have
+// The environment of a container: variables of services that have
 // a name like ours, and the app of an application's .env.
 'use strict';
 
@@ -24,7 +24,7 @@ function check(env, args = []) {
 		env: { ...bare, ...env }, timeout: 30000 * SLOW });
 }
 
-// What Kubernetes writes for a service (kubelet, envvars.FromServices).
+// The variables of a service in Kubernetes (kubelet, envvars.FromServices).
 function service(name, ip, ports) {
 	const p = name.toUpperCase().replace(/-/g, '_');
 	const host = ip.includes(':') ? `[${ip}]` : ip;
@@ -114,13 +114,13 @@ describe('the app of the environment', () => {
 	const good = { ID: '77', KEY: 'a-key', SECRET: 'a-secret-text' };
 	for (const family of ['SOKETI_DEFAULT_APP', 'PUSHER_APP', 'REVERB_APP'])
 		for (const [field, value, said] of [
-			['KEY', '"abc"', /the key stands in quotes/],
-			['KEY', '\'abc\'', /the key stands in quotes/],
+			['KEY', '"abc"', /the key is in quotes/],
+			['KEY', '\'abc\'', /the key is in quotes/],
 			['KEY', 'ab+c/=', /the key may have only/],
 			['ID', 'my/app', /the id may have only/],
 			['ID', 'x'.repeat(129), /the id is longer than 128/],
-			['ID', '"77"', /the id stands in quotes/],
-			['SECRET', '"a-secret-text"', /the secret stands in quotes/],
+			['ID', '"77"', /the id is in quotes/],
+			['SECRET', '"a-secret-text"', /the secret is in quotes/],
 			['SECRET', ' a-secret-text', /the secret begins or ends with a blank/],
 			['SECRET', 's'.repeat(257), /longer than 256/]])
 			test(`O10: ${family}_${field}=${value.slice(0, 20)}`, () => {
@@ -144,7 +144,7 @@ describe('the app of the environment', () => {
 			env: { ...environment(), REVERB_APP_ID: '1',
 				REVERB_APP_KEY: '"abc"', REVERB_APP_SECRET: 'secret' } });
 		assert.equal(r.status, 1);
-		assert.match(r.stderr, /REVERB_APP_KEY: the key stands in quotes/);
+		assert.match(r.stderr, /REVERB_APP_KEY: the key is in quotes/);
 	});
 
 	test('O10: what the client of a .env says alone is not looked at', () => {
@@ -155,14 +155,14 @@ describe('the app of the environment', () => {
 	test('O10: app create says the same', () => {
 		const d = new Daemon();
 		for (const [args, said] of [
-			[['--key', '"abc"'], /the key .*stands in quotes/],
+			[['--key', '"abc"'], /the key .*is in quotes/],
 			[['--id', 'my/app'], /may have only/]]) {
 			const r = d.ctlRaw(['app', 'create', ...args]);
 			assert.equal(r.code, 1);
 			assert.match(r.err, said);
 		}
 		const r = d.ctlRaw(['app', 'create', '--secret-from', '-'], '"abc"\n');
-		assert.match(r.err, /the secret stands in quotes/);
+		assert.match(r.err, /the secret is in quotes/);
 		d.remove();
 	});
 });

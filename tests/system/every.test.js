@@ -12,7 +12,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { after, before, describe, test } = require('node:test');
 const { Client } = require('./lib/client');
-const { Daemon, PUSHERCTL, environment, options, until } =
+const { Daemon, PUSHERCTL, PUSHERD, environment, options, until } =
 	require('./lib/daemon');
 const { Receiver } = require('./lib/receiver');
 const { hmac, signedTarget } = require('./lib/sign');
@@ -43,7 +43,7 @@ const SESSION = 'a-session-of-a-test-1';
 const calls = (x) => ({
 	'app create': [['--name', 'n1', '--id', `i${x.n}`, '--key', `k${x.n}`,
 		'--set', 'client_events=on', '--secret-from', x.secret],
-	['--if-none']],
+	['--if-none'], ['--if-absent', '--id', x.app.id]],
 	'app list': [[]],
 	'app show': [[x.app.id], ['--reveal', x.app.id]],
 	'app set': [[x.app.id, 'client_events=on', 'name=shop']],
@@ -51,6 +51,7 @@ const calls = (x) => ({
 	'app disable': [[x.spare.id]],
 	'app delete': [() => ['--yes', x.d.app().id]],
 	'app import': [['--from', 'soketi', '--dry-run', '--replace', x.soketi]],
+	'app export': [[], [x.app.id]],
 	'app snippets': [[x.app.id]],
 	'app rotate-key': [() => [x.d.app().id, '--overlap', '60'],
 		() => {
@@ -60,9 +61,12 @@ const calls = (x) => ({
 		}],
 	status: [[]],
 	top: [['--interval', '1']],
-	stats: [[], [x.app.id], ['--minutes', '5'], ['--hours', '2']],
+	stats: [[], [x.app.id], ['--minutes', '5'], ['--hours', '2'],
+		['--since', '1h', '--step', '1m', x.app.id]],
 	closes: [[], ['--limit', '3', x.app.id]],
 	config: [[], ['--here', 'workers']],
+	'config set': [['client_buffer_age', '11']],
+	'config rewrite': [[]],
 	channels: [[], [x.app.id, '--prefix', 'pre']],
 	channel: [[x.app.id, 'presence-cache-room'],
 		['--events', '3', x.kept.id, 'tick']],
@@ -85,7 +89,8 @@ const calls = (x) => ({
 		return [x.app.id, 'eve', '--reconnect'];
 	}],
 	publish: [[x.app.id, 'c', 'e', '{}'],
-		() => ['--socket-id', x.c.sid, x.app.id, 'c', 'e', '{}']],
+		() => ['--socket-id', x.c.sid, '--wait', '500ms', x.app.id, 'c', 'e',
+			'{}']],
 	tail: [[x.app.id, 'tick', '--own', '--events', 'tick', '--grep', 't',
 		'--limit', '1'], [x.kept.id, '--since', '5m', '--limit', '1']],
 	subscribe: [[x.app.id, 'presence-tick', 'tick', '--user', 'u', '--info',
@@ -109,21 +114,27 @@ const calls = (x) => ({
 	'webhook retry': [[x.hook]],
 	'webhook purge': [['--waiting', x.hook]],
 	'verify-webhook': [[x.app.id, hmac(x.app.secret, 'body'), x.body]],
-	reload: [[]],
+	doctor: [[], [x.app.id, '--channel', 'c', '--url',
+		`http://127.0.0.1:${x.d.port}`]],
+	reload: [[], ['--wait']],
+	'worker replace': [['0']],
+	upgrade: [[], ['--binary', PUSHERD]],
 	'log-level': [['info']],
+	console: [[], ['--app', x.app.id, '--read-only', '--ttl', '5']],
 	bench: [['connect', '--host', '127.0.0.1', '--port', String(x.d.port),
 		'--app', x.app.id, '--clients', '5', '--seconds', '1', '--channels',
 		'1', '--at-once', '5', '--pid', String(x.d.child.pid)]],
-	drain: [['--time', '0']], // the last: it ends the daemon
+	drain: [['--time', '0', '--wait']], // the last: it ends the daemon
 });
 
-// Measuring has tests of its own; these are other shapes of one scenario.
-const ELSEWHERE = { bench: ['--app-id', '--key', '--secret-from',
-	'--subscriptions', '--publishers', '--in-flight', '--rate', '--batch',
-	'--size', '--slow', '--sources', '--processes', '--tls', '--resume'] };
+// Tried in tests of their own: shapes of a measurement; CSV is not JSON.
+const ELSEWHERE = { stats: ['--csv'], bench: ['--app-id', '--key',
+	'--secret-from', '--subscriptions', '--publishers', '--in-flight', '--rate',
+	'--batch', '--size', '--slow', '--sources', '--processes', '--tls', '--resume'] };
 
 describe('every command', () => {
-	const d = new Daemon({ webhook_allow_private: 'on', workers: 2 });
+	const d = new Daemon({ webhook_allow_private: 'on', workers: 2,
+		console_url: 'http://127.0.0.1:6003' });
 	const x = { d, n: 0 };
 	let table;
 	let tick;
@@ -139,6 +150,7 @@ describe('every command', () => {
 		};
 		x.secret = file('secret', 'a-secret-of-a-file\n');
 		x.body = file('body', 'body');
+		x.file = file('pusherd.conf', '');
 		x.soketi = file('soketi.json',
 			'[{"id":"so","key":"sok","secret":"sos"}]');
 		await d.start();
@@ -150,7 +162,7 @@ describe('every command', () => {
 		x.c.sock.unref();
 		await x.c.signin({ id: 'ann' });
 		await x.c.join('presence-cache-room', 'ann');
-		// What goes on until it has seen an event gets one.
+		// A command that goes on until it has seen an event gets one.
 		tick = setInterval(() => [x.app, x.kept].forEach((app) =>
 			d.ctlAsync(['publish', app.id, 'tick', 'tick', 't'])), 300);
 		x.away = await Client.connect(d, x.kept, { path:
@@ -183,12 +195,13 @@ describe('every command', () => {
 	for (const name of [...COMMANDS.keys()].sort((a, b) =>
 		(a === 'drain') - (b === 'drain')))
 		test(name, async () => {
+			const first = name === 'config rewrite' ? ['-c', x.file] : [];
 			for (const json of name === 'drain' ? [true] : [true, false]) {
 				for (const call of table[name]) {
 					x.n++;
 					const words = typeof call === 'function' ? await call() :
 						calls(x)[name][table[name].indexOf(call)];
-					const r = await d.ctlAsync([...(json ? ['-j'] : []),
+					const r = await d.ctlAsync([...first, ...(json ? ['-j'] : []),
 						...name.split(' '), ...words]);
 					assert.equal(r.code, 0,
 						`${name} ${words.join(' ')}: ${r.err}`);

@@ -97,7 +97,7 @@ test('the signature: what was done instead is found', () => {
 		[signedText(() => sorted, { query, secret: other.secret }),
 			/secret of another app matches: .*the-other/],
 		[signedText(() => sorted, { query, secret: `${app.secret}\n` }),
-			/line feed or blank behind it/],
+			/line feed or blank after it/],
 		[signedText(() => sorted, { query, secret: app.key }),
 			/signed with the key/],
 		[signedText((q) => `POST\n${path}\n${q}`, { query: wire }),

@@ -9,6 +9,7 @@ const { test } = require('node:test');
 const { Client, frame, OP } = require('./lib/client');
 const { sleep, SLOW } = require('./lib/daemon');
 const { Http, publish } = require('./lib/http');
+const { channelAuth } = require('./lib/sign');
 const { suite } = require('./lib/suite');
 
 const FLOOD_MS = 2500;
@@ -86,6 +87,25 @@ suite('flow', (d) => {
 			assert.doesNotMatch(d.readLog(),
 				/link (ended|to the broker lost)|does not read/);
 		});
+
+	test('S1: a refused subscription that was asked for again', async () => {
+		const small = d.app({ max_presence_members: 1 });
+		const [first, c] = await Client.several(d, small, 2);
+		await first.join('presence-full', 'first');
+		const data = JSON.stringify({ user_id: 'second' });
+		const ask = say('pusher:subscribe', { channel: 'presence-full',
+			channel_data: data,
+			auth: channelAuth(small, c.sid, 'presence-full', data) });
+		for (let i = 0; i < 10; i++) {
+			c.sock.write(Buffer.concat(Array(40).fill(ask)));
+			await sleep(20);
+		}
+		c.sock.write(say('pusher:ping', {}));
+		let m;
+		do m = await c.next();
+		while (m.event !== 'pusher:pong');
+		for (const x of [first, c]) await x.close();
+	});
 
 	test('L10: 150 cache channels of 10 KB asked for at once', async () => {
 		const names = Array.from({ length: 150 }, (_, i) => `cache-l10-${i}`);

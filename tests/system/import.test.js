@@ -285,13 +285,13 @@ event_types = ["client_event"]
 			['sockudo', '[a]\nb = 1\nb = 2', /line 3: the same name twice/],
 			['sockudo', '[a]\nb = 1 c', /line 2: text after/],
 			['sockudo', `[a]\nb = ${'['.repeat(40)}`, /line 2: too deep/],
-			['sockudo', '[a]\nb = 1', /no array of apps.*app_manager/],
+			['sockudo', '[a]\nb = 1', /not an array of apps.*app_manager/],
 			['sockudo', 'PORT=1', /neither JSON.*SOCKUDO_DEFAULT_APP_/],
 			['reverb', 'A=1', /neither JSON.*REVERB_APP_/],
 			['reverb', '{"apps"', /not JSON/],
 			['reverb', 'REVERB_APP_ID="x', /line 1: a string without/],
 			['reverb', 'REVERB_APP_ID=1\n', /error/],
-			['nginx', '', /only from soketi, sockudo and reverb/],
+			['nginx', '', /only from pusherd, soketi, sockudo and reverb/],
 		]) {
 			const r = run(from, text);
 			assert.notEqual(r.code, 0, text);

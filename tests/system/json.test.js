@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// shared/json/json_slice.c beside the JSON.parse of Node: a table of what is nearly
-// JSON, and texts that are mended and broken by lot.  Both accept the same
-// texts, but for nesting deeper than 32, and read the same values.
+// shared/json/json_slice.c beside the JSON.parse of Node: a table of what is
+// nearly JSON, and texts that are mended and broken by lot.  Both accept the
+// same texts, but for nesting deeper than 32, and read the same values.
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -75,7 +75,7 @@ const TABLE = [
 		'{"1":1,"0":0}', '{"\\ud800":1}', '{"a":"b"}/**/', '{"a":/*c*/1}'],
 ];
 
-// What json_say prints, as a tree.
+// The output of json_say, as a tree.
 function read(line) {
 	if (line === '-') return undefined;
 	const words = line.trim().split(' ');
@@ -95,7 +95,8 @@ function read(line) {
 			const o = new Map();
 			while (words[at] !== '}') {
 				const k = value();
-				// In JavaScript different halves are different keys.
+				// In JavaScript different halves are different
+				// keys.
 				o.set(k.lone ? `lone ${at}` : k.s, value());
 			}
 			at++;

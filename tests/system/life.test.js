@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What lives over a turn, and for how long: connections that leave while
+// Objects that live over a turn, and for how long: connections that leave while
 // somebody walks over them, requests and messages that began under other
 // limits, clients that go on sending after their end.
 'use strict';
@@ -83,7 +83,7 @@ suite('deaf', (d) => {
 					d.ctl(['closes', app.id]).some((r) =>
 						r.code === 4100);
 			}, 20000);
-			await push(c, 300, pings); // what the kernel still takes
+			await push(c, 300, pings); // as much as the kernel still takes
 			const more = await push(c, 1000, pings);
 			assert.ok(more < 8 << 20, `${more} bytes were read`);
 			c.destroy();

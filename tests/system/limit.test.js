@@ -11,7 +11,8 @@ const { sleep, until } = require('./lib/daemon');
 const { Http, api, get, onEachWorker } = require('./lib/http');
 const { suite } = require('./lib/suite');
 
-// What a bucket of this rate may have given since, on a slow machine too.
+// The tokens that a bucket of this rate may have given since, on a slow machine
+// too.
 function allowed(rate) {
 	const began = performance.now();
 	return () => rate + Math.ceil((performance.now() - began) / 1000 * rate);

@@ -229,7 +229,7 @@ const TABLE = {
 function tooMany(all, rate) {
 	const no = all.filter((r) => r.status !== 200);
 	const ok = all.length - no.length;
-	// What flows in meanwhile, on a slow machine, may pass as well.
+	// Tokens that come meanwhile, on a slow machine, may let more pass.
 	assert.ok(ok >= rate && ok < all.length, `${ok} of ${all.length}`);
 	for (const r of no) {
 		assert.equal(r.status, 429);

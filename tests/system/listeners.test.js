@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What an address serves, who the client is behind a proxy, and paths with a
+// The services of an address, the client behind a proxy, and paths with a
 // prefix.
 'use strict';
 

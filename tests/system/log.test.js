@@ -24,7 +24,7 @@ class Piped extends Daemon {
 		execFileSync('mkfifo', [this.fifo]);
 		this.reader = fs.openSync(this.fifo, O_RDONLY | O_NONBLOCK);
 		this.text = '';
-		// What the shell opens waits, as a log shipper's pipe does.
+		// A pipe that the shell opens waits, as a log shipper's does.
 		this.wrap = ['sh', '-c', 'exec "$0" "$@" 2>"$FIFO"'];
 		this.env = { FIFO: this.fifo };
 		return super.spawn(extra);

@@ -194,7 +194,7 @@ test('S4: 3,000 unfinished messages: the largest holders are closed, 4100',
 					.test(s.got)), 20000);
 			const closes = r.d.ctl(['closes']);
 			assert.ok(closes.some((c) =>
-				/over memory_limit .* you held \d+/.test(c.reason)),
+				/over memory_limit .* connection held \d+/.test(c.reason)),
 			JSON.stringify(closes.slice(0, 3)));
 		}
 		await sleep(1000);

@@ -11,7 +11,7 @@ const { Client } = require('./lib/client');
 const { onEachWorker } = require('./lib/http');
 
 const DEATH = [/was killed by signal 9|link to the broker lost|another one in/,
-	/resync: not every worker|went on without it|events may be missing/];
+	/resync: not every worker|connected too late|events may be missing/];
 
 async function publish(http, app, n) {
 	const { status } = await http.api(app, 'POST', '/events', { body:

@@ -13,7 +13,7 @@ const { SLOW } = require('./lib/daemon');
 const { Authority } = require('./lib/tls');
 
 const FILES = ['official', 'channel', 'presence', 'websocket', 'session',
-	'api_events', 'pipeline'];
+	'api_events', 'pipeline', 'move'];
 
 // node --test in a process of its own; { code, out }.
 function run(file, authority) {

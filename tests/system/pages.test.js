@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What etc/ says of the programs is what the programs say of themselves:
+// The pages of etc/ say of the programs what the programs say of themselves:
 // manual pages, example configuration and completion are current, complete,
 // and do what they should in the real man(1) and bash(1).
 'use strict';
@@ -31,7 +31,7 @@ function commands() {
 	const help = run(PUSHERCTL, ['help']);
 	const list = help.slice(help.indexOf('commands:\n') + 10);
 	return list.slice(0, list.indexOf('\n\n')).split('\n')
-		// What a long one does stands in the next line.
+		// The text of a long one stands in the next line.
 		.filter((line) => !/^ {4}/.test(line))
 		.map((line) => line.trim().split(/ {2,}/)[0]
 			.replace(/ [A-Z[].*$/, ''))
@@ -42,7 +42,9 @@ for (const [page, file] of [['pusherctl.8', 'etc/man/pusherctl.8'],
 	['pusherd.conf.5', 'etc/man/pusherd.conf.5'],
 	['pusherd.conf', 'etc/pusherd.conf'],
 	['metrics', 'etc/doc/metrics.md'],
-	['completion', 'etc/pusherd.bash']])
+	['completion', 'etc/pusherd.bash'],
+	['zsh', 'etc/pusherctl.zsh'],
+	['fish', 'etc/pusherctl.fish']])
 	test(`${file} is current (make pages)`, () => {
 		assert.equal(read(file), run(PUSHERCTL, ['help', '--print', page]));
 	});
@@ -71,7 +73,7 @@ test('pusherd(8) has every option', () => {
 	assert.ok(options.length >= 7);
 	for (const [, option] of options)
 		assert.match(page, new RegExp(`^\\.BR? ${option}\\b`, 'm'), option);
-	const version = run(PUSHERD, ['-V']).trim();
+	const version = run(PUSHERD, ['-V']).split('\n')[0];
 	for (const file of fs.readdirSync(path.join(TOP, 'etc/man')))
 		assert.ok(read(`etc/man/${file}`).includes(`"${version}"`), file);
 });
@@ -94,7 +96,7 @@ for (const [line, want] of [
 	['pusherctl app sh', ['show']],
 	['pusherctl app show --r', ['--reveal']],
 	['pusherctl app create --secret', ['--secret-from']],
-	['pusherctl app create --name x --if', ['--if-none']],
+	['pusherctl app create --name x --if', ['--if-none', '--if-absent']],
 	['pusherctl app create --set client_', ['client_events=']],
 	['pusherctl app set shop client_events=on max_conn',
 		['max_connections=']],
@@ -143,4 +145,49 @@ test('pages: what metrics.md names is installed', () => {
 		assert.ok(mk.includes(file));
 		assert.ok(fs.existsSync(path.join(TOP, file)));
 	}
+});
+
+// Each command, option of pusherctl and option of the configuration that a
+// page of etc/doc shows as code is one that there is.
+test('pages: commands and options that the pages name exist', () => {
+	const names = commands();
+	const conf = read('etc/pusherd.conf');
+	let checked = 0;
+	for (const file of fs.readdirSync(path.join(TOP, 'etc/doc'))) {
+		if (!file.endsWith('.md') || file === 'changelog.md') continue;
+		const code = [...read(`etc/doc/${file}`)
+			.matchAll(/```.*?```|`[^`\n]+`/gs)].map((m) => m[0]).join('\n');
+		for (const [, line] of code.matchAll(/\bpusherctl ([a-z][^`\n|#]*)/g)) {
+			const words = line.split(/\s+/);
+			const name = names.includes(words.slice(0, 2).join(' '))
+				? words.slice(0, 2).join(' ') : words[0];
+			assert.ok(names.includes(name) || name === 'help' ||
+				names.some((n) => n.startsWith(`${name} `)),
+			`${file}: pusherctl ${line}`);
+			checked++;
+			if (!names.includes(name)) continue;
+			const help = run(PUSHERCTL, ['help', ...name.split(' ')]);
+			for (const option of line.match(/(?<= )--[a-z-]+/g) || [])
+				assert.ok(['--header', '--help'].includes(option) ||
+					help.includes(`${option} `) || help.includes(`${option}\n`),
+				`${file}: pusherctl ${line}: ${option}`);
+		}
+		for (const [, option] of code.matchAll(/PUSHERD_([A-Z_]+)\b/g)) {
+			if (option === 'NAME' || option === 'BIN') continue;
+			assert.ok(conf.includes(`#${option.toLowerCase()} `) ||
+				/^(CTL)$/.test(option), `${file}: PUSHERD_${option}`);
+			checked++;
+		}
+	}
+	assert.ok(checked > 60, `${checked}`);
+});
+
+test('pages: every link leads to a file that is there', () => {
+	const files = ['README.md', 'tests/README.md', ...fs.readdirSync(
+		path.join(TOP, 'etc/doc')).filter((f) => f.endsWith('.md'))
+		.map((f) => `etc/doc/${f}`)];
+	for (const file of files)
+		for (const [, to] of read(file).matchAll(/\]\(([^)#\s]+)[^)]*\)/g))
+			assert.ok(/^https?:/.test(to) || fs.existsSync(path.join(TOP,
+				path.dirname(file), to)), `${file}: ${to}`);
 });

@@ -32,7 +32,7 @@ test('T6: a stopped worker of a killed server, a stranger has its number',
 		const next = new Daemon(d.conf);
 		next.remove();
 		next.dir = d.dir;
-		next.allow(/waiting for the processes of a server that has died/,
+		next.allow(/waiting until the processes of a server that died/,
 			new RegExp(`worker \\d \\(pid ${stopped}\\) is left over`),
 			/the master is gone|link to the broker/);
 		await next.start();

@@ -7,7 +7,7 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { Client, closeAll } = require('./lib/client');
-const { until } = require('./lib/daemon');
+const { becomes, until } = require('./lib/daemon');
 const { suite } = require('./lib/suite');
 
 const CH = 'presence-info';
@@ -62,19 +62,18 @@ suite('user_info of several connections', (d) => {
 		assert.equal(await info(), 0);
 		tabs[0].unsubscribe(CH);
 		await tabs[0].sync();
-		assert.equal(await info(), 2);
+		await becomes(info, 2);
 		await tabs[0].join(CH, 'u', { tab: 'again' });
 		assert.equal(await info(), 2, 'it is the youngest now');
 		tabs[2].reset();
-		await until('the third', async () => await info() === 3);
+		await becomes(info, 3);
 		await killed(d, 'broker');
 		assert.equal(await info(), 3);
 		await tabs[3].close();
-		assert.equal(await info(), 4);
+		await becomes(info, 4);
 		await killed(d, 'broker');
 		await tabs[4].close();
-		await until('the one that came again',
-			async () => await info() === 'again');
+		await becomes(info, 'again');
 		await tabs[0].close();
 		await seen(watcher, [[REMOVED, 'u']]);
 		await watcher.close();

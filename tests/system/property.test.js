@@ -255,7 +255,7 @@ suite('property', (d) => {
 				const now = a.subs.get(channel);
 				if (now) {
 					pieces.push(now.seen);
-					// Whoever is in to the end has the end.
+					// A subscriber that stays to the end has the end.
 					if (now.seen.length)
 						assert.equal(now.seen.at(-1), all.at(-1));
 				}

@@ -9,7 +9,6 @@ const assert = require('node:assert/strict');
 const { spawn, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const https = require('node:https');
-const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const { describe, test, before, after } = require('node:test');
@@ -17,7 +16,8 @@ const WebSocket = require('ws');
 const { Daemon, sleep, until, SLOW } = require('./lib/daemon');
 const { Line } = require('./lib/line');
 const { server, client, once, connected } = require('./lib/official');
-const { newId } = require('./lib/resume');
+const { freePort } = require('./lib/port');
+const { newId, confirmed } = require('./lib/resume');
 
 const TOP = path.resolve(__dirname, '../..');
 const OK = 'pusher:subscription_succeeded';
@@ -26,14 +26,6 @@ function run(program, args) {
 	const r = spawnSync(program, args, { encoding: 'utf8', timeout: 300000 });
 	assert.equal(r.error, undefined, `${program}: ${r.error}`);
 	assert.equal(r.status, 0, `${program}: ${r.stdout}${r.stderr}`);
-}
-
-async function freePort() {
-	const s = net.createServer().listen(0, '127.0.0.1');
-	await new Promise((ok) => s.once('listening', ok));
-	const { port } = s.address();
-	await new Promise((ok) => s.close(ok));
-	return port;
 }
 
 // Replaces exactly what is there, or fails: the file may have changed.
@@ -46,7 +38,7 @@ function edit(file, changes) {
 	return text;
 }
 
-// What makes each of them read its configuration again.
+// The way to make each of them read its configuration again.
 const RELOAD = { nginx: 'SIGHUP', haproxy: 'SIGUSR2' };
 
 const PROXIES = {
@@ -154,7 +146,8 @@ for (const [name, write] of Object.entries(PROXIES)) {
 
 		test('pusher-js subscribes and gets what the library sends',
 			async () => {
-				// faye-websocket in pusher-js has no place for a CA.
+				// faye-websocket in pusher-js has no place for
+				// a CA.
 				process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
 				const p = client(8, { port: 1 }, app, undefined, {
 					wsPort: 1, wssPort: port, forceTLS: true,
@@ -176,11 +169,17 @@ for (const [name, write] of Object.entries(PROXIES)) {
 				process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
 				const front = await Line.open({ port });
 				open.push({ disconnect: () => front.cut('FIN') });
+				const id = newId();
 				const p = client(8, { port: 1 }, app, undefined, {
 					wsPort: 1, wssPort: front.port, forceTLS: true,
 					enabledTransports: ['ws', 'wss'],
-					wsPath: `/app/resume/${newId()}` });
+					wsPath: `/app/resume/${id}` });
 				open.push(p);
+				// It may be back before anybody looks.
+				let ends = 0;
+				p.connection.bind('state_change', ({ previous }) => {
+					if (previous === 'connected') ends++;
+				});
 				const got = [];
 				const words = [];
 				p.subscribe('again').bind('e', (n) => got.push(n))
@@ -197,16 +196,16 @@ for (const [name, write] of Object.entries(PROXIES)) {
 						await sleep(500 * SLOW);
 						await send(1); // it goes on
 						await until('it', () => got.length === n);
-						await sleep(300 * SLOW);
+						await confirmed(d, id);
 						front.cut('FIN');
 					}];
 				for (const [i, fault] of faults.entries()) {
 					await send(2);
 					await until('both', () => got.length === n);
-					await sleep(400 * SLOW); // they are confirmed
+					await confirmed(d, id);
+					const before = ends;
 					await fault();
-					await until('its end', () =>
-						p.connection.state !== 'connected');
+					await until('its end', () => ends > before);
 					await send(3);
 					await until('its return', () =>
 						words.length === i + 2, 30000);

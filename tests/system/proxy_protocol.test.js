@@ -17,19 +17,12 @@ const tls = require('node:tls');
 const { Client } = require('./lib/client');
 const { Daemon, until } = require('./lib/daemon');
 const { api, publish } = require('./lib/http');
+const { freePort } = require('./lib/port');
 const { Authority } = require('./lib/tls');
 
 const TOP = path.resolve(__dirname, '../..');
 // A client of this address is told from the proxy's own.
 const CLIENT = '127.0.0.9';
-
-async function freePort() {
-	const s = net.createServer().listen(0, '127.0.0.1');
-	await new Promise((ok) => s.once('listening', ok));
-	const { port } = s.address();
-	await new Promise((ok) => s.close(ok));
-	return port;
-}
 
 const answers = (port) => new Promise((ok) => {
 	const s = net.connect(port, '127.0.0.1');
@@ -96,7 +89,7 @@ for (const [name, write] of Object.entries({ nginx, haproxy })) {
 		const distrustful = new Daemon({ listen,
 			trusted_proxies: '10.9.8.7' });
 		const both = [d, distrustful];
-		// What stands behind each port of the proxy.
+		// The listener behind each port of the proxy.
 		const ports = new Map();
 		const proxies = [];
 		const app = d.app();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What is refused leaves a trace in the log, without secrets; and a refusal
+// A refusal leaves a trace in the log, without secrets; and a refusal
 // that the client answers by coming back at once makes it wait.
 'use strict';
 

@@ -47,12 +47,12 @@ for (const [what, spoil, mend] of [
 		const d = new Daemon({ workers: 1 });
 		const app = d.app();
 		await d.start();
-		d.allow(/reload: not everywhere: broker: the apps stay/,
+		d.allow(/reload: not everywhere: broker: the apps are unchanged/,
 			/apps not read/);
 		spoil(d.conf.database);
 		const r = await d.ctlAsync(['reload']);
 		assert.equal(r.code, 1, r.out);
-		assert.match(r.err, /broker: the apps stay as they were.*apps\.db/);
+		assert.match(r.err, /broker: the apps are unchanged.*apps\.db/);
 		await (await Client.connect(d, app)).close();
 		mend(d.conf.database);
 		assert.equal((await d.ctlAsync(['reload'])).code, 0);
@@ -75,7 +75,7 @@ async function lowPort() {
 }
 
 const root = process.getuid() === 0;
-// Whoever runs the tests; and root's other ways, where it is root.
+// The user of the tests; and root's other ways, where it is root.
 const ways = [['as its caller', { user: '' }, []]];
 if (root)
 	ways.push(['by root with the option user', { user: 'nobody' }, []],

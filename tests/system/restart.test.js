@@ -5,23 +5,16 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const net = require('node:net');
 const { test } = require('node:test');
 const WebSocket = require('ws');
+const { WebSocketServer } = WebSocket;
 const { Client } = require('./lib/client');
 const { Daemon, sleep, until, SLOW } = require('./lib/daemon');
 const official = require('./lib/official');
+const { freePort } = require('./lib/port');
 
 // A second is what the clients wait; the rest is the machine's.
 const BOUND = 2200 * SLOW;
-
-async function freePort() {
-	const s = net.createServer().listen(0, '127.0.0.1');
-	await new Promise((ok) => s.once('listening', ok));
-	const { port } = s.address();
-	await new Promise((ok) => s.close(ok));
-	return port;
-}
 
 // Notes how long it was without a connection.
 class Watch {
@@ -45,8 +38,11 @@ class Watch {
 function pusherJs(version, d, app) {
 	const w = new Watch(`pusher-js ${version}`);
 	const p = official.client(version, d, app);
-	p.connection.bind('state_change', ({ current }) =>
-		current === 'connected' ? w.up() : w.down());
+	p.connection.bind('state_change', ({ current }) => {
+		w.state = current;
+		if (current === 'connected') w.up();
+		else w.down();
+	});
 	w.stop = () => p.disconnect();
 	return w;
 }
@@ -150,12 +146,65 @@ for (const gap of [20, 500])
 		await d.stop();
 	});
 
+// These count closes: pusher-js 4 to 7 under Node gives up for ever after the
+// second connection that did not live for 20 s (etc/doc/restart.md).
+test('L9: 500 clients in one worker: a restart costs each one connection',
+	async (t) => {
+		const port = await freePort();
+		let d = new Daemon({ listen: `127.0.0.1:${port}`, workers: 1,
+			drain_time: [] });
+		const app = d.app();
+		await d.start();
+		d.starts = 1;
+		const all = [];
+		while (all.length < 500) {
+			for (let i = 0; i < 50; i++) all.push(pusherJs(4 + i % 5, d, app));
+			await until('all clients', () => all.every((w) => w.connected));
+		}
+		const from = Date.now();
+		for (const w of all) w.since = from;
+		d.signal('SIGTERM');
+		await d.exited;
+		t.diagnostic(`left after ${Date.now() - from} ms`);
+		d = await again(d);
+		await until('all clients again',
+			() => all.every((w) => w.away.length > 0 && w.connected), 20000)
+			.catch(() => {});
+		const late = all.filter((w) => !w.connected || w.away.length > 1 ||
+			Math.max(...w.away) >= 3 * BOUND); // one refused has 15 s
+		t.diagnostic(`away ${Math.max(...all.flatMap((w) => w.away))} ms`);
+		const names = late.map((w) => `${w.name} ${w.state} ${w.away}`);
+		for (const w of all) w.stop();
+		assert.deepEqual(names, []);
+		await d.stop();
+	});
+
+test('L9: pusher-js 4 to 7 under Node give up also when another server closes',
+	async () => {
+		const s = new WebSocketServer({ port: 0 });
+		await new Promise((ok) => s.once('listening', ok));
+		s.on('connection', (c) => {
+			c.send(JSON.stringify({ event: 'pusher:connection_established',
+				data: '{"socket_id":"1.1","activity_timeout":120}' }));
+			setTimeout(() => c.close(4100, 'again'), 20);
+		});
+		const all = [4, 5, 6, 7, 8].map((v) =>
+			pusherJs(v, { port: s.address().port }, { key: 'x' }));
+		await until('the end of the old ones', () =>
+			all.filter((w) => w.state === 'failed').length === 4);
+		assert.notEqual(all[4].state, 'failed');
+		for (const w of all) w.stop();
+		s.close();
+	});
+
 test('L9: who comes while the server leaves is held, and then told 4100',
 	async () => {
 		const d = new Daemon({ workers: 2, drain_time: 2 });
 		const app = d.app();
 		await d.start();
-		const all = await Client.several(d, app, 1400);
+		const all = [];
+		for (let i = 0; i < 24; i++)
+			all.push(...await Client.several(d, app, 100));
 		d.signal('SIGTERM');
 		await sleep(700);
 		const began = Date.now();

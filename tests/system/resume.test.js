@@ -12,7 +12,8 @@ const { Client, OP } = require('./lib/client');
 const { sleep, until, SLOW } = require('./lib/daemon');
 const { api, get, publish } = require('./lib/http');
 const { VERSIONS } = require('./lib/official');
-const { newId, QUERY, FORMS, pathOf, open, enter, settled, datas } =
+const { newId, QUERY, FORMS, pathOf, open, enter, settled, confirmed,
+	datas } =
 	require('./lib/resume');
 const { suite } = require('./lib/suite');
 
@@ -151,6 +152,23 @@ suite('resume', (d) => {
 		await again.close();
 	});
 
+	test('many connections with one id: each is told something', async () => {
+		const id = newId();
+		const all = await Promise.all(Array.from({ length: 60 }, () =>
+			open(d, app, id)));
+		const words = await Promise.all(all.map((c) => enter(c, 'one-id')));
+		const of = (k) => words.filter((w) => (w.reason ?? w.status) === k);
+		assert.ok(of('taken').length >= 1);
+		assert.equal(words.length - of('taken').length - of('new').length -
+			of('continued').length - of('unconfirmed').length, 0);
+		await publish(d, app, 'one-id', 'e', '1');
+		for (const c of all) assert.equal(await c.expect('e', 'one-id'), '1');
+		const off = all[words.findIndex((w) => w.reason === 'taken')];
+		assert.deepEqual(await enter(off, 'later'),
+			{ status: 'off', reason: 'taken', events: [] });
+		for (const c of all) c.reset();
+	});
+
 	for (const kind of ['private-', 'presence-', 'private-encrypted-',
 		'cache-', 'presence-cache-']) {
 		test(`${kind}: as every channel`, async () => {
@@ -277,10 +295,11 @@ suite('resume', (d) => {
 	for (const kind of Object.values(VERSIONS))
 		test(`${kind}, unmodified, by its option wsPath`, async () => {
 			const Pusher = require(kind);
+			const id = newId();
 			const p = new Pusher(app.key, { wsHost: '127.0.0.1',
 				wsPort: d.port, wssPort: d.port, forceTLS: Boolean(d.tls),
 				enabledTransports: ['ws', 'wss'], cluster: 'x',
-				disableStats: true, wsPath: `/app/resume/${newId()}` });
+				disableStats: true, wsPath: `/app/resume/${id}` });
 			const got = [];
 			const words = [];
 			const channel = p.subscribe(`lib-${kind}`);
@@ -289,7 +308,7 @@ suite('resume', (d) => {
 			await until('the first word', () => words.length === 1);
 			assert.equal(words[0].status, 'new');
 			const sid = p.connection.socket_id;
-			await sleep(120 * SLOW);
+			await confirmed(d, id);
 			await d.ctlAsync(['connections', 'kill', sid, '--reconnect']);
 			await publish(d, app, `lib-${kind}`, 'e', '1');
 			await publish(d, app, `lib-${kind}`, 'e', '2');
@@ -395,6 +414,28 @@ suite('resume over a restart', (d) => {
 		await c.close();
 	});
 
+	test('… also when runtime_dir is gone, as after a reboot', async () => {
+		const id = newId();
+		let c = await open(d, app, id);
+		await enter(c, 'x');
+		await settled(c);
+		c.reset();
+		await publish(d, app, 'x', 'e', '3');
+		for (const n of ['4', '5']) {
+			d.signal('SIGTERM');
+			await d.exited;
+			d.exit = null;
+			fs.rmSync(d.conf.runtime_dir, { recursive: true });
+			await d.start();
+			assert.deepEqual(fs.readdirSync(path.dirname(d.conf.database))
+				.filter((name) => /resume/.test(name)), []);
+			await publish(d, app, 'x', 'e', n);
+		}
+		c = await open(d, app, id);
+		assert.deepEqual(datas(await enter(c, 'x')), ['3', '4', '5']);
+		await c.close();
+	});
+
 	test('a damaged log is replaced: one line, and a gap', async () => {
 		d.allow(/resume log of the app .* damaged/);
 		const id = newId();
@@ -420,62 +461,3 @@ suite('resume over a restart', (d) => {
 		await c.close();
 	});
 }, conf);
-
-suite('resume and limits', (d) => {
-	const app = d.app({ resume: 'on', resume_bytes: '1048576',
-		max_event_bytes: '100000' });
-
-	test('too many, and evicted', async () => {
-		const id = newId();
-		let c = await open(d, app, id);
-		await enter(c, 'many');
-		await settled(c);
-		c.reset();
-		for (let i = 0; i < 6; i++) await publish(d, app, 'many', 'e', `${i}`);
-		c = await open(d, app, id);
-		assert.deepEqual(await enter(c, 'many'),
-			{ status: 'gap', reason: 'too_many', events: [] });
-		await settled(c);
-		c.reset();
-		await publish(d, app, 'many', 'e', 'x');
-		for (let i = 0; i < 14; i++)
-			await publish(d, app, 'other', 'e', 'y'.repeat(90000));
-		c = await open(d, app, id);
-		assert.deepEqual(await enter(c, 'many'),
-			{ status: 'gap', reason: 'evicted', events: [] });
-		await c.close();
-	});
-
-	test('a slow reader is closed, and caught up without doubles', async () => {
-		const id = newId();
-		let c = await open(d, app, id);
-		await enter(c, 'slow');
-		c.sock.pause();
-		const data = 'z'.repeat(90000);
-		let n = 0;
-		const first = [];
-		for (; n < 120; n++)
-			await publish(d, app, 'slow', 'e', `${n}:${data}`);
-		await until('its end', () => /4100/.test(
-			JSON.stringify(d.ctl(['closes']))), 20000);
-		c.sock.resume();
-		for (;;) {
-			const f = await c.nextFrame();
-			if (f === null || f.opcode === OP.CLOSE) break;
-			const m = JSON.parse(f.payload.toString());
-			if (m.event === 'e') first.push(Number(m.data.split(':')[0]));
-		}
-		c.close();
-		await sleep(200 * SLOW);
-		c = await open(d, app, id);
-		const r = await enter(c, 'slow');
-		const then = r.events.map((m) => Number(m.data.split(':')[0]));
-		assert.deepEqual(first, first.map((_, i) => i));
-		if (r.status === 'continued')
-			assert.deepEqual([...first, ...then],
-				Array.from({ length: n }, (_, i) => i));
-		else
-			assert.match(r.reason, /evicted|too_many/);
-		await c.close();
-	});
-}, { ...conf, resume_max_events: 5, client_buffer: 1048576 });

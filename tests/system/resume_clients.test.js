@@ -7,11 +7,11 @@
 
 const assert = require('node:assert/strict');
 const { describe, test, before, after } = require('node:test');
-const { Daemon, sleep, until, SLOW } = require('./lib/daemon');
+const { Daemon, until } = require('./lib/daemon');
 const { publish } = require('./lib/http');
 const { Line } = require('./lib/line');
 const { client } = require('./lib/official');
-const { newId, QUERY } = require('./lib/resume');
+const { newId, confirmed, QUERY } = require('./lib/resume');
 const { WIRES, Wire } = require('./lib/wires');
 
 describe('resume: clients', () => {
@@ -30,8 +30,9 @@ describe('resume: clients', () => {
 
 	for (const [name, command] of Object.entries(WIRES))
 		test(`${name}: cut, and back with KEY;resume=ID`, async () => {
+			const id = newId();
 			const url = `ws://127.0.0.1:${line.port}/app/${app.key};resume=` +
-				newId() + QUERY;
+				id + QUERY;
 			const enter = async () => {
 				const c = new Wire(command, url);
 				await c.find('pusher:connection_established');
@@ -47,7 +48,7 @@ describe('resume: clients', () => {
 			assert.equal(one.word.status, 'new');
 			for (const n of ['1', '2']) await send(n);
 			await until('both', () => one.seen().length === 2);
-			await sleep(150 * SLOW); // they are confirmed
+			await confirmed(d, id);
 			line.cut('RST');
 			for (const n of ['3', '4']) await send(n);
 			const two = await enter();
@@ -61,8 +62,9 @@ describe('resume: clients', () => {
 
 	test('Laravel Echo in Node.js, by its option wsPath', async () => {
 		const { default: Echo } = await import('laravel-echo');
+		const id = newId();
 		const p = client(8, line, app, undefined,
-			{ wsPath: `/app/resume/${newId()}` });
+			{ wsPath: `/app/resume/${id}` });
 		const echo = new Echo({ broadcaster: 'pusher', client: p });
 		const got = [];
 		const words = [];
@@ -71,7 +73,7 @@ describe('resume: clients', () => {
 		await until('its word', () => words.length === 1);
 		await publish(d, app, 'echo', 'e', '1');
 		await until('it', () => got.length === 1);
-		await sleep(150 * SLOW);
+		await confirmed(d, id);
 		line.cut('FIN');
 		await publish(d, app, 'echo', 'e', '2');
 		await until('its return', () => words.length === 2, 20000);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// What is counted of resume, and a table of sessions without a free row.
+// The metrics of resume, and a table of sessions without a free row.
 'use strict';
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { Client, closeAll } = require('./lib/client');
-const { sleep, until, SLOW } = require('./lib/daemon');
+const { becomes, sleep, until, SLOW } = require('./lib/daemon');
 const { Http, publish } = require('./lib/http');
 const { parse } = require('./lib/prometheus');
 const { newId, open, enter, settled } = require('./lib/resume');
@@ -45,7 +45,7 @@ suite('resume: metrics', (d) => {
 		await settled(c);
 		c.reset();
 		await until('its end', () => d.ctl(['sessions', app.id])
-			.some((s) => s.state === 'expired'));
+			.every((s) => s.state === 'expired'));
 		c = await open(d, app, id);
 		assert.equal((await enter(c, 'x')).reason, 'expired');
 		const m = await scrape(d);
@@ -108,16 +108,47 @@ suite('resume: a full table', (d) => {
 		assert.equal(await late.expect('e', 'x'), '1');
 		await late.close();
 		await all[1].close();
+		await becomes(() => d.ctl(['sessions', app.id]).length, 99);
 		const c = await open(d, app, id);
 		assert.equal((await enter(c, 'x')).status, 'new');
 		await c.close();
 		await closeAll(all);
 	});
 
+	test('one address alone does not push out the others', async () => {
+		const from = (ip) => ({ headers: { 'X-Forwarded-For': ip } });
+		const id = newId();
+		let c = await open(d, app, id, from('203.0.113.7'));
+		await enter(c, 'z');
+		await settled(c);
+		c.reset();
+		for (let i = 0; i < 300; i++) {
+			const x = await open(d, app, newId(), from(i % 2 ?
+				'198.51.100.1' : `2001:db8::${i.toString(16)}`));
+			await enter(x, 'z');
+			x.reset();
+		}
+		await publish(d, app, 'z', 'e', '1');
+		c = await open(d, app, id, from('203.0.113.9'));
+		const got = await enter(c, 'z');
+		assert.deepEqual([got.status, got.replayed], ['continued', 1]);
+		await c.close();
+	});
+
+	test('a connection that subscribed nothing leaves no session', async () => {
+		const before = d.ctl(['sessions', app.id]).length;
+		for (let i = 0; i < 20; i++) (await open(d, app, newId())).destroy();
+		await until('no session more', () =>
+			d.ctl(['sessions', app.id]).length <= before);
+	});
+
 	test('rows of an app that is deleted are used again', async () => {
 		const other = d.app({ resume: 'on' });
-		for (let i = 0; i < 100; i++)
-			(await open(d, other, newId())).destroy();
+		for (let i = 0; i < 100; i++) {
+			const x = await open(d, other, newId());
+			await enter(x, 'y');
+			x.destroy();
+		}
 		d.ctl(['app', 'delete', other.id, '--yes']);
 		const c = await open(d, app, newId());
 		assert.equal((await enter(c, 'x')).status, 'new');
@@ -140,4 +171,5 @@ suite('resume: a full table', (d) => {
 		assert.equal(r.replayed, 1);
 		await c.close();
 	});
-}, { resume_ack_interval: 10, resume_sessions: 100 });
+}, { resume_ack_interval: 10, resume_sessions: 100,
+	trusted_proxies: '127.0.0.1' });

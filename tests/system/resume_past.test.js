@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What the backend is told of published events: info=event_id, and GET
+// The answers to the backend about published events: info=event_id, and GET
 // …/events over logs that are long or no longer whole.
 'use strict';
 

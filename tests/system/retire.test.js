@@ -88,3 +88,50 @@ for (const workers of [2, 10])
 			await c.close();
 			await d.stop();
 		});
+
+// A new process in the only slot that stays: the one that leaves publishes,
+// too, so that a 200 has to wait until the event has its place at the broker.
+test('L4: the worker that stays is killed while another one leaves',
+	async () => {
+		const d = new Daemon({ drain_time: 8 });
+		const app = d.app();
+		const file = path.join(d.dir, 'pusherd.conf');
+		fs.writeFileSync(file, 'workers 2\n');
+		delete d.conf.workers;
+		d.allow(/killed by signal 9/, /reload: not everywhere/);
+		await d.start(['-c', file]);
+		const all = await Client.onEachWorker(d, app);
+		const [leaves] = all.filter((c) =>
+			titleOf(d, c.worker).endsWith('worker 1'));
+		const killed = all.find((c) => c !== leaves).worker;
+		fs.writeFileSync(file, 'workers 1\n');
+		d.signal('SIGHUP');
+		await until('worker 1 leaves', () => /retire:/.test(d.readLog()));
+		process.kill(killed, 'SIGKILL');
+		const h = await until('a new worker 0', async () => {
+			const c = await Http.connect(d).catch(() => null);
+			const pid = c?.sock.localPort && c.worker;
+			if (pid !== killed && titleOf(d, pid)?.endsWith('worker 0'))
+				return c;
+			c?.end();
+			return null;
+		});
+		const publish = () => h.api(app, 'POST', '/events',
+			{ body: { name: 'e', channel: 'room', data: '1' } });
+		assert.equal((await publish()).status, 200);
+		const [broker] = d.pidsOf('broker');
+		process.kill(broker, 'SIGSTOP');
+		let answered = false;
+		const answer = publish().then((r) => {
+			answered = true;
+			return r;
+		});
+		await sleep(500);
+		assert.ok(!answered, 'it has its place');
+		assert.ok(!leaves.gone, 'the other one is there');
+		process.kill(broker, 'SIGCONT');
+		assert.equal((await answer).status, 200);
+		h.end();
+		for (const c of all) c.destroy();
+		await d.stop();
+	});

@@ -89,7 +89,7 @@ suite('session', (d) => {
 		await a.close();
 	});
 
-	// What each vector shows, provoked here, has to have its shape.
+	// Each message of a vector, provoked here, has to have its shape.
 	const provoke = {
 		'sf-01': async (c) => c.text,
 		'sf-02': async (c) => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What all apps share is shared fairly: an app may use all that is free, and
+// Resources of all apps are shared fairly: an app may use all that is free, and
 // loses its own when another one comes.
 'use strict';
 
@@ -112,5 +112,52 @@ for (const key of [false, true])
 		await until('a broker', async () =>
 			(await send(await Http.connect(d), other, 'z', '')).status === 200);
 		await c.close();
+		await d.stop();
+	});
+
+for (const workers of [1, 2])
+	test('S3: events that wait for a stopped broker: the app that fills the ' +
+		`room gets 503, not another one, ${workers} workers`, async () => {
+		const d = new Daemon({ workers });
+		const big = { max_event_bytes: 100000, client_events: 'on',
+			max_client_events_per_second: 0,
+			max_backend_events_per_second: 0 };
+		const [greedy, other] = [d.app(big), d.app(big)];
+		await d.start();
+		const [c, from] = [await Client.connect(d, other),
+			await Client.connect(d, other)];
+		await c.subscribe('private-c');
+		await from.subscribe('private-d');
+		const send = (h, app, data) => h.api(app, 'POST', '/events',
+			{ body: { name: 'e', channel: 'private-c', data } });
+		const pad = 'x'.repeat(90000);
+		const connections = (n) => Promise.all(Array.from({ length: n },
+			() => Http.connect(d)));
+		const https = await connections(150 * workers);
+		const theirs = await connections(20);
+		const [broker] = d.pidsOf('broker');
+		process.kill(broker, 'SIGSTOP');
+		let refused = 0, first;
+		const full = https.map(async (h) => {
+			const r = await send(h, greedy, pad);
+			refused += r.status === 503;
+			if (r.status === 503) first ??= r;
+			return r.status;
+		});
+		await until('refusals', () => refused > 10 * workers);
+		assert.match(first.text, /overloaded: \d{7} bytes of this app's events/);
+		assert.equal(first.headers['retry-after'], '1');
+		const taken = theirs.map((h, i) => send(h, other, `${i} ${pad}`));
+		from.trigger('private-d', 'client-e', pad);
+		assert.deepEqual(await from.sync(), [], 'no pusher:error');
+		process.kill(broker, 'SIGCONT');
+		for (const r of await Promise.all(taken))
+			assert.equal(r.status, 200, r.text);
+		const got = [];
+		for (let i = 0; i < 20; i++)
+			got.push(Number((await c.expect('e', 'private-c')).split(' ')[0]));
+		assert.deepEqual(got.sort((a, b) => a - b), [...got.keys()]);
+		await Promise.all(full);
+		for (const h of [...https, ...theirs]) h.end();
 		await d.stop();
 	});

@@ -40,9 +40,9 @@ describe('stop', () => {
 			await d.stop();
 		});
 
-	test('SIGTERM with drain_time spreads the closes', async () => {
+	test('SIGTERM with more than 1,000 clients spreads the closes', async () => {
 		const { d, app } = await daemon({ drain_time: 2, workers: 1 });
-		const all = await Client.several(d, app, 300);
+		const all = await Client.several(d, app, 1100);
 		const begin = Date.now();
 		d.signal('SIGTERM');
 		const times = await Promise.all(all.map(async (c) => {
@@ -63,7 +63,8 @@ describe('stop', () => {
 			const h = await Http.connect(d);
 			assert.equal((await h.ask('GET', '/ready')).status, 200);
 			d.signal('SIGTERM');
-			await sleep(300);
+			await until('the drain', () =>
+				/drain: \d+ connections over/.test(d.readLog()));
 			let refused = 0;
 			try {
 				const c = new Client(d, `/app/${app.key}?protocol=7`);
@@ -96,7 +97,7 @@ describe('stop', () => {
 	test('a process that is told to leave while it starts leaves in order',
 		async () => {
 			const { d } = await daemon({ workers: 1 });
-			d.allow(/worker 0 (was killed by signal 9|left with exit)/);
+			d.allow(/worker 0 (was killed by signal 9|exited with)/);
 			for (let i = 0; i < 3; i++) {
 				const old = d.pidsOf('worker')[0];
 				process.kill(old, 'SIGKILL');
@@ -124,7 +125,7 @@ describe('stop', () => {
 		const { d, app } = await daemon({ drain_time: 60 });
 		const all = await Client.several(d, app, 8);
 		d.signal('SIGTERM');
-		await sleep(300);
+		await until('the first', () => /stop: .* over/.test(d.readLog()));
 		await d.stop({ within: 5000 });
 		for (const c of all) await c.ended();
 	});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What keeps pusherd from starting, and how it says so: one clear sentence,
+// Reasons why pusherd does not start, and how it says so: one clear sentence,
 // an exit code that is not 0, and nothing left behind.
 'use strict';
 

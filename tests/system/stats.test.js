@@ -239,7 +239,7 @@ test('a spike is still known when broker and daemon have died', async () => {
 		assert.ok(fs.statSync(path.join(d.dir, 'history')).size < 1 << 18);
 		assert.equal(sums().opened, 20);
 		assert.equal(peak(d.ctl(['stats'])[0]).value, 20);
-		// What is none of ours stays, and nothing else minds.
+		// A file of somebody else stays, and disturbs nothing.
 		d.allow(/statistics/);
 		await again(() => fs.writeFileSync(path.join(d.dir, 'history'),
 			'my diary '.repeat(9)));

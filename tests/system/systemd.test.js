@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a service manager does: sockets that it has made, and the datagrams
+// The part of a service manager: sockets that it has made, and the datagrams
 // that it is sent, received by a small program of the test's own.
 'use strict';
 

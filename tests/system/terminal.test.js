@@ -14,7 +14,7 @@ const { Running } = require('./lib/running');
 const { channelAuth, userAuth } = require('./lib/sign');
 const { suite } = require('./lib/suite');
 
-// A tail that listens already: it has shown a first event.
+// A tail that listens already: it has shown the last one of some events.
 async function tail(d, app, ...args) {
 	const t = new Running(d, ['tail', ...args]);
 	await until('the tail to listen', async () => {
@@ -22,7 +22,8 @@ async function tail(d, app, ...args) {
 		await sleep(20);
 		return t.out.includes('"probe"');
 	});
-	await sleep(50);
+	await publish(d, app, 'probe', 'last-probe', '');
+	await until('the last', () => /"last-probe".*\n/.test(t.out));
 	t.out = '';
 	return t;
 }
@@ -36,6 +37,7 @@ suite('terminal', (d) => {
 			const t = await tail(d, app);
 			await publish(d, app, 'a', 'one', '{"n":1}');
 			await publish(d, other, 'b', 'two', 'x');
+			await t.have(2);
 			d.ctl(['publish', app.id, 'c', 'three', 'é"\u0001']);
 			const rows = await t.have(3);
 			assert.deepEqual(rows.map((r) => [r.kind, r.app, r.channel,
@@ -135,7 +137,7 @@ suite('terminal', (d) => {
 		});
 
 	test('tail: wrong usage', () => {
-		for (const [args, re] of [[['--grep', '('], /no regular expression/],
+		for (const [args, re] of [[['--grep', '('], /not a regular expression/],
 			[['--limit', '0'], /above 0/]]) {
 			const r = d.ctlRaw(['tail', ...args]);
 			assert.equal(r.code, 2);
@@ -183,8 +185,8 @@ suite('terminal', (d) => {
 	test('subscribe: what is wrong is said', async () => {
 		for (const [args, code, re] of [
 			[[app.id, 'presence-x'], 2, /--user ID/],
-			[[app.id, 'a b'], 2, /no name of a channel/],
-			[[app.id, 'a', '--info', '{'], 2, /no JSON/],
+			[[app.id, 'a b'], 2, /not a channel name/],
+			[[app.id, 'a', '--info', '{'], 2, /not JSON/],
 			[['nobody', 'a'], 1, /app list/],
 		]) {
 			const r = d.ctlRaw(['subscribe', ...args]);
@@ -218,12 +220,12 @@ suite('terminal', (d) => {
 		await c.subscribe('presence-a', { data, auth: two.auth });
 		await c.close();
 		for (const [args, re] of [
-			[[app.id, 'x', 'private-a'], /no socket id/],
+			[[app.id, 'x', 'private-a'], /not a socket id/],
 			[[app.id, '1.1', 'public'], /needs no signature/],
-			[[app.id, '1.1', 'a b'], /no name/],
+			[[app.id, '1.1', 'a b'], /not a channel name/],
 			[[app.id, '1.1'], /CHANNEL, or --user/],
 			[[app.id, '1.1', 'presence-a', '7'], /JSON object/],
-			[[app.id, '1.1', 'presence-a', '{'], /no JSON/],
+			[[app.id, '1.1', 'presence-a', '{'], /not JSON/],
 			[['--user', user, app.id, '1.1', 'private-a'], /with --user/],
 		]) {
 			const r = d.ctlRaw(['sign', ...args]);

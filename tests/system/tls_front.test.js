@@ -70,7 +70,7 @@ describe('only TLS', () => {
 		const none = d.ctlRaw(['subscribe', app.id, 'news']);
 		d.conf = conf;
 		assert.equal(wrong.code, 1);
-		assert.match(wrong.err, /certificate that is none of those/);
+		assert.match(wrong.err, /is not among those of tls_certificate/);
 		assert.equal(none.code, 1);
 		assert.match(none.err, /nonexistent/);
 	});

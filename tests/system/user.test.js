@@ -240,8 +240,8 @@ suite('terminate', (d) => {
 
 suite('authorized connections', (d) => {
 	const strict = d.app({ authorized_connections: 'on',
-		authorized_connection_timeout: 1 });
-	const off = d.app({ authorized_connection_timeout: 1 });
+		authorized_connection_timeout: 2 });
+	const off = d.app({ authorized_connection_timeout: 2 });
 
 	test('B36 neither signed in nor in a private channel: 4009',
 		async () => {
@@ -259,7 +259,7 @@ suite('authorized connections', (d) => {
 				assert.deepEqual(await c.sync(), []);
 			// Leaving the private channel later does not disconnect.
 			priv.unsubscribe('private-x');
-			await sleep(1300);
+			await sleep(2300);
 			assert.deepEqual(await priv.sync(), []);
 			await closeAll([priv, pres, user, free]);
 		});

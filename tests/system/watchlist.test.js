@@ -61,8 +61,8 @@ suite('watchlist', (d) => {
 			for (const c of all)
 				assert.deepEqual(await c.expect(EVENTS),
 					{ events: [{ name: 'online', user_ids: [a] }] });
-			await closeAll(tabs);
 			const begin = Date.now();
+			await closeAll(tabs);
 			for (const c of all)
 				assert.deepEqual(await c.expect(EVENTS),
 					{ events: [{ name: 'offline', user_ids: [a] }] });

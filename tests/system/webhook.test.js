@@ -8,8 +8,8 @@ const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const Pusher = require('pusher');
 const { Client, closeAll } = require('./lib/client');
-const { sleep } = require('./lib/daemon');
-const { publish } = require('./lib/http');
+const { becomes, sleep } = require('./lib/daemon');
+const { get, publish } = require('./lib/http');
 const { Receiver } = require('./lib/receiver');
 const { suite } = require('./lib/suite');
 
@@ -62,7 +62,8 @@ suite('webhooks', (d) => {
 		await a.join('presence-x', 'u');
 		await r.have(2);
 		await a.close();
-		await sleep(500);
+		await becomes(async () => (await get(d, app,
+			'/channels/presence-x')).occupied, false);
 		const b = await Client.connect(d, app);
 		await b.join('presence-x', 'u');
 		await sleep(3500);

@@ -32,7 +32,7 @@ function drip(s, text) {
 	}, 100);
 }
 
-// What arrives, by what is written.
+// The answer that is written, and the result that arrives.
 const good = {
 	'no content': (s) => s.write('HTTP/1.1 204 No Content\r\n\r\n'),
 	'unknown 2xx': (s) => s.write('HTTP/1.1 299 x\r\nContent-Length: 0\r\n\r\n'),

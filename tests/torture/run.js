@@ -32,7 +32,7 @@ function option(argv, name, otherwise) {
 	return at >= 0 ? Number(argv[at + 1]) : otherwise;
 }
 
-// What ran untouched: { calls, stacks: Set, open }.
+// The run without a fault: { calls, stacks: Set, open }.
 async function survey(role, call, how) {
 	const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'torture-'));
 	const file = path.join(dir, 'stacks');

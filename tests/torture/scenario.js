@@ -84,7 +84,8 @@ class Run {
 				await this.checkRefusal();
 				return false;
 			}
-			// Perhaps it is ready, and the line that says so is lost.
+			// Perhaps it is ready, and the line that says so is
+			// lost.
 			if (!this.hit || this.call !== 'send' || !d.port) throw e;
 		}
 		return true;
@@ -104,7 +105,7 @@ class Run {
 		this.checkLog();
 	}
 
-	// Who loses its connection meanwhile has lost nothing but that, but
+	// A client that loses its connection meanwhile has lost only that, but
 	// nobody waits for ever.
 	async attempt(what, fn) {
 		let timer;
@@ -203,13 +204,14 @@ class Run {
 	// fail, or with a worker that lost its broker or its master.
 	mayClose(w) {
 		return this.over || w.pid === this.victim || new RegExp(
-			'link ended: (?!closed|the broker leaves).* ' +
+			'link ended: (?!closed|the broker exits).* ' +
 			`pid=${w.pid}"` + (this.role === 'master' ?
-				`|worker . left with exit code 0 pid=${w.pid};` : ''))
+				`|worker . exited with code 0 pid=${w.pid};` : ''))
 			.test(this.d.readLog());
 	}
 
-	// What was answered 200 may still be held for a broker that begins.
+	// An event that was answered 200 may still be held for a broker that
+	// begins.
 	hasAll(w) {
 		return w.closed || this.over || [...w.seen].every(([channel, seqs]) =>
 			[...this.history.answers.get(channel) ?? []].every(([seq, a]) =>
@@ -265,7 +267,8 @@ class Run {
 		await until('it to work again', async () => {
 			if (this.over) return true;
 			try {
-				// What comes and goes while a broker begins is no news.
+				// A client that comes and goes while a broker
+				// begins is not reported.
 				await this.hook(await this.tryAll());
 				return true;
 			} catch (e) {

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conn_list.c: answers what pusherctl asks about the connections of this
- * worker, and closes them when it says so.  Owns struct conn_list: a place in
+ * conn_list.c: answers the queries of pusherctl about the connections of this
+ * worker, and closes connections on request.  Owns struct conn_list: a place in
  * the list of clients, which is the socket id of the next one (struct
- * conn_cursor).
- *
- * A portion is bounded by rows and by how much is looked at, and the next one
- * is only made when the broker has room for it; closing is paced by a timer.
- * So neither 100,000 rows nor 100,000 closes keep other clients waiting.
- * Must never cost anything without a query.
+ * conn_cursor).  A portion is bounded by its rows and by the connections
+ * examined, and the next one is only made when the broker has room for it;
+ * closing is paced by a timer.  So neither 100,000 rows nor 100,000 closes keep
+ * other clients waiting.  Must never cost anything without a query.
  */
 
 #include "worker/admin/conn_list.h"
@@ -34,13 +32,14 @@
 #include "worker/conn/timeout.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
+#include "worker/session/session.h"
 
 #define CONN_LISTS_MAX 64   /* as many as the broker has clients */
 #define ROWS_MAX 200        /* in one portion */
-#define LOOK_MAX 4000       /* connections and subscriptions looked at */
+#define LOOK_MAX 4000       /* connections and subscriptions examined */
 #define CHANNELS_SHOWN 1000 /* of one connection */
 #define KILL_TICK 0.01      /* seconds */
-#define KILL_MAX 25         /* closed in one of them */
+#define KILL_MAX 25         /* connections closed in one of them */
 #define TELL_SECONDS 0.5    /* between two counts */
 
 struct conn_list {
@@ -51,7 +50,7 @@ struct conn_list {
 	struct conn_cursor at; /* the next one */
 	double began;          /* later clients are left out */
 	uint32_t n;            /* since the last CONN_QUERY_ROWS */
-	double told;           /* when that was */
+	double reported;       /* when that was */
 	ev_timer timer;        /* CONN_QUERY_KILL */
 	size_t channel_len, user_len;
 	char text[]; /* channel, user */
@@ -145,7 +144,7 @@ sid_at(const struct worker *w, struct list *e)
 	return e == &w->clients ? 0 : conn_sid(CONN_OF(e, client));
 }
 
-/* The next one that is meant, or NULL: at the end, or looked at enough. */
+/* The next matching one, or NULL: at the end, or enough were examined. */
 static struct conn *
 conn_list_next(struct conn_list *k, size_t *looked)
 {
@@ -166,7 +165,7 @@ conn_list_next(struct conn_list *k, size_t *looked)
 
 /* ---- rows ---- */
 
-/* Seconds since the client said anything; -1: that is not known. */
+/* Seconds since the client's last message; -1: not known. */
 static double
 idle_seconds(const struct conn *c)
 {
@@ -231,7 +230,7 @@ put_compression(struct json_writer *w, const struct conn *c)
 	struct buf *b = NULL;
 
 	json_key(w, "compression");
-	if (c->window_bits == 0) {
+	if (c->deflate.bits == 0) {
 		json_put_null(w);
 	} else {
 		compression_terms(c, &b);
@@ -273,6 +272,12 @@ put_conn(struct buf **rows, const struct conn_list *k, const struct conn *c)
 	put_number(&w, "sent", c->out.pushes);
 	put_number(&w, "bytes_sent", c->out.out);
 	put_number(&w, "queued", outq_bytes(&c->out));
+	json_key(&w, "confirmed");
+	if (c->session != NULL && c->session->row != UINT32_MAX &&
+	    !c->session->mute)
+		json_put_u64(&w, c->session->acked);
+	else
+		json_put_null(&w);
 	if (k->kind == CONN_QUERY_SHOW) {
 		put_compression(&w, c);
 		put_channels(&w, c);
@@ -292,13 +297,13 @@ tell(struct conn_list *k, struct str rows, bool last)
 	};
 
 	k->n = 0;
-	k->told = worker_now();
+	k->reported = worker_now();
 	link_send_conn_query_rows(k->w, &m);
 	if (last)
 		conn_list_free(k);
 }
 
-/* One portion of rows. */
+/* Sends one portion of rows. */
 static void
 go_on(struct conn_list *k)
 {
@@ -330,7 +335,7 @@ kill_some(struct conn_list *k)
 			    c, PUSHER_UNAUTHORIZED, S("connection terminated"));
 		else
 			client_part(c, PUSHER_RECONNECT,
-			    "connection closed by the operator: come back");
+			    "connection closed by the operator: reconnect");
 		k->n++;
 	}
 }
@@ -343,13 +348,13 @@ on_kill_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 	kill_some(k);
 	if (k->at.sid == 0)
 		tell(k, S(""), true);
-	else if (worker_now() - k->told >= TELL_SECONDS)
+	else if (worker_now() - k->reported >= TELL_SECONDS)
 		tell(k, S(""), false);
 }
 
 /* ---- handlers ---- */
 
-/* Where it begins: one connection that is known, or the first one. */
+/* The first connection: a given one, or the first of the list. */
 static uint64_t
 first(struct worker *w, uint64_t sid)
 {
@@ -386,7 +391,7 @@ conn_list_on_query(struct worker *w, const struct msg_conn_query *m)
 	if (m->user_id.n > 0)
 		memcpy(k->text + m->channel.n, m->user_id.p, m->user_id.n);
 	k->at.sid = first(w, m->sid);
-	k->began = k->told = worker_now();
+	k->began = k->reported = worker_now();
 	list_init(&k->link);
 	list_init(&k->at.link);
 	list_append(&w->cursors, &k->at.link);
@@ -415,7 +420,7 @@ conn_list_on_cancel(struct worker *w, const struct msg_conn_query_cancel *m)
 {
 	struct conn_list *k = conn_list_find(w, m->id);
 
-	if (k != NULL) /* else it was over when this was sent */
+	if (k != NULL) /* otherwise the query had ended already */
 		conn_list_free(k);
 	return 0;
 }

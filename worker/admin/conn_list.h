@@ -3,8 +3,8 @@
 #define WORKER_ADMIN_CONN_LIST_H
 
 /*
- * Queries of pusherctl about this worker's connections, and the closing of
- * many of them: walks over the list of clients, a portion at a time.
+ * Queries of pusherctl about this worker's connections, and the closing of many
+ * of them: walks over the list of clients, a portion at a time.
  */
 
 #include <stdbool.h>
@@ -20,7 +20,7 @@ struct conn_lists {
 };
 
 void conn_lists_init(struct worker *);
-/* Ends every walk: the link is gone, and with it who asked. */
+/* Ends every walk: the link is gone, and so are the queries' owners. */
 void conn_lists_clear(struct worker *);
 
 /* Handlers of CONN_QUERY, CONN_QUERY_MORE, CONN_QUERY_CANCEL. */

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * drain.c: the end of a worker. Its clients are told to reconnect, a portion
+ * drain.c: the end of a worker.  Its clients are told to reconnect, a portion
  * at a time, so that the processes that take them over are not overloaded.
- * Owns the list of clients to tell. The list is made at the beginning, and
- * again at its end for clients that have connected meanwhile.
+ * Owns the list of clients to tell.  The list is made at the beginning, and
+ * again at its end for clients that have connected meanwhile.  Connections that
+ * have not answered are closed some seconds after all have been told.
  *
- * Connections that have not answered are closed some seconds after all have
- * been told. The process exits when no client is left and a broker has taken
- * everything that was accepted. It does not wait for a broker for ever, and
- * not at all when the whole group stops.
+ * The process exits when no client is left and a broker has taken everything
+ * that was accepted.  Its wait for a broker is bounded, and there is none when
+ * the whole group stops.
  *
  * When the whole group stops, the next server is not there yet, and a client
- * whose connection the system refuses may wait for 15 seconds. A few clients
- * are all told at once, with 4100, and come back after a second. Many clients
+ * whose connection the system refuses may wait for 15 seconds.  A few clients
+ * are all told at once, with 4100, and come back after a second.  Many clients
  * are told over some time, with 4200, and come back at once: they get their
- * upgrade but no greeting. At the end all workers together close them with
+ * upgrade but no greeting.  At the end all workers together close them with
  * 4100 (etc/doc/restart.md).
  */
 
@@ -27,11 +27,13 @@
 #include "shared/base/hash.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
 #include "shared/ipc/master_link.h"
 #include "worker/client/client.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/listener.h"
 #include "worker/conn/timeout.h"
+#include "worker/conn/transport.h"
 #include "worker/conn/ws.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
@@ -42,18 +44,19 @@
 #define GRACE 3.0          /* seconds for peers to answer the close */
 #define HURRY_GRACE 1.0    /* likewise: a process waits for this one */
 #define STOP_GRACE 1.0     /* likewise, when the group leaves */
-#define FEW 200            /* connections that are told at once */
+#define FEW 1000           /* connections that are told at once */
 #define FEW_GRACE 0.25     /* likewise: they come back in a second */
-#define QUIET_SECONDS 0.3  /* in which those who were told come back */
+#define QUIET_SECONDS 0.3  /* seconds in which told clients reconnect */
 #define LAST_SECONDS 0.2   /* for newcomers to take their 4100 */
 #define MISSED_SECONDS 1.  /* in which clients that lack events are told */
-#define RETIRE_SECONDS 1.5 /* for connections that were on their way here */
-#define BROKER_SECONDS 60. /* for a broker to take what was accepted */
+#define RETIRE_SECONDS 1.5 /* seconds for connections on their way here */
+#define LINGER_SECONDS 3.  /* to answer the close, before their TLS ends */
+#define BROKER_SECONDS 60. /* seconds for a broker to take all messages */
 
 struct candidate {
 	uint64_t sid;
 	bool busy;    /* has subscriptions */
-	double heard; /* worker_now() of its last word, about */
+	double heard; /* worker_now() of its last message, roughly */
 };
 
 static int
@@ -69,10 +72,10 @@ compare(const void *a, const void *b)
 static bool
 is_told(const struct conn *c)
 {
-	return conn_is_ending(c) || c->parting;
+	return c->state >= CONN_PARTING;
 }
 
-/* Does it wait for drain_end()? */
+/* Is the connection waiting for drain_end()? */
 static bool
 is_held(const struct conn *c)
 {
@@ -80,9 +83,19 @@ is_held(const struct conn *c)
 	    c->opened_at >= c->w->hold_since;
 }
 
-/* Lists all clients that have not been told yet. */
+/* Until then another process encrypts for it; 0: none does. */
+static double
+lingers_until(const struct conn *c)
+{
+	return c->transport == NULL ? 0 : c->transport->until;
+}
+
+/*
+ * Lists all clients that have not been told yet; until != 0: of those that
+ * linger, and no longer than that.
+ */
 static void
-make_list(struct worker *w)
+make_list(struct worker *w, double until)
 {
 	struct drain *d = w->drain;
 	struct candidate *v = xcalloc(w->nconns, sizeof(*v));
@@ -93,7 +106,9 @@ make_list(struct worker *w)
 	     n = hash_next(&w->conns, n)) {
 		const struct conn *c = CONN_OF(n, node);
 
-		if (is_told(c) || is_held(c))
+		if (is_told(c) || is_held(c) ||
+		    (until != 0 &&
+			(lingers_until(c) == 0 || lingers_until(c) > until)))
 			continue;
 		v[count++] = (struct candidate){ conn_sid(c),
 			c->ops == &ws_ops && !list_is_empty(&c->subs),
@@ -110,18 +125,21 @@ make_list(struct worker *w)
 	free(v);
 }
 
-/* Closes one connection in the way its protocol has for it. */
+/* Closes one connection in the way of its protocol. */
 static void
 send_away(struct conn *c)
 {
 	if (c->ops == &ws_ops)
 		client_part(c, c->w->drain->few ? 4100 : 4200,
 		    "the server is restarting");
-	else if (!c->paused)
+	else if (!conn_input_is(c, INPUT_PAUSED))
 		conn_finish(c);
 }
 
-/* Only new clients are left, and clients that have been told. */
+/*
+ * Only new clients are left, and clients that do not answer the close.  A
+ * client that was asked for its last confirmation has its own deadline.
+ */
 static bool
 is_quiet(struct worker *w)
 {
@@ -133,9 +151,13 @@ is_quiet(struct worker *w)
 	     n = hash_next(&w->conns, n)) {
 		const struct conn *c = container_of(n, struct conn, node);
 
-		/* One that was refused for another reason is a newcomer, too.
+		/*
+		 * A client that was refused for another reason is a newcomer,
+		 * too.
 		 */
-		if (c->state != CONN_CLOSED && !late && c->opened_at < d->began)
+		if (c->state != CONN_CLOSED &&
+		    (!late || c->state == CONN_PARTING) &&
+		    c->opened_at < d->began)
 			return false;
 	}
 	return true;
@@ -148,15 +170,15 @@ check_quiet(struct worker *w)
 	struct drain *d = w->drain;
 	double wait = d->few ? 0. : QUIET_SECONDS;
 
-	if (d->told || d->next < d->n || !is_quiet(w))
+	if (d->reported || d->next < d->n || !is_quiet(w))
 		return;
 	if (d->quiet_at == 0)
 		d->quiet_at = worker_now();
 	if (worker_now() < d->quiet_at + wait)
 		return;
-	d->told = true;
+	d->reported = true;
 	if (master_link_drained(w->master_link, w->nconns) == -1) {
-		log_warn("drain: the master cannot be told");
+		log_warn("drain: cannot report to the master");
 		ev_break(w->loop, EVBREAK_ALL);
 	}
 }
@@ -182,22 +204,23 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	long portion;
 
 	if (d->telling && !d->on && d->next == d->n) {
-		d->telling = false;
+		d->telling = d->missed = false;
 		ev_timer_stop(loop, timer);
 		return;
 	}
 	if (d->on && left < -d->grace && !d->stopping) {
 		if (w->nconns > 0)
 			log_info(
-			    "drain: %u connections did not leave", w->nconns);
+			    "drain: %u connections were not closed in time",
+			    w->nconns);
 		close_all(w);
 		return;
 	}
-	/* Where all slots share a socket, others accept from it. */
+	/* If all slots share a socket, the others accept from it. */
 	if (d->retiring && worker_now() > d->began + RETIRE_SECONDS)
 		listener_stop(w);
 	if (d->on && d->next == d->n)
-		make_list(w);
+		make_list(w, 0);
 	rate = MAX(d->few ? FEW / TICK : MIN_RATE,
 	    (double)(d->n - d->next) / MAX(left, TICK));
 	portion = (long)ceil(rate * TICK);
@@ -232,17 +255,75 @@ begin(struct worker *w, double seconds)
 	ev_timer_start(w->loop, &d->timer);
 }
 
+static void
+tell(struct worker *w, double seconds)
+{
+	struct drain *d = w->drain;
+
+	d->end = worker_now() + seconds;
+	d->telling = true;
+	ev_timer_set(&d->timer, 0., TICK);
+	ev_timer_start(w->loop, &d->timer);
+}
+
+static void
+on_linger(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct worker *w = timer->data;
+	struct drain *d = w->drain;
+	double seconds = (double)w->conf->drain_time;
+
+	if (d->on)
+		return; /* they are told in any case */
+	if (d->telling) {
+		ev_timer_set(timer, 1., 0.);
+		ev_timer_start(loop, timer);
+		return;
+	}
+	d->lingered = worker_now() + seconds + LINGER_SECONDS;
+	make_list(w, d->lingered);
+	log_info("drain: %zu connections, whose TLS is that of an earlier "
+		 "process, over %.1f s",
+	    d->n, seconds);
+	tell(w, seconds);
+	drain_lingering(w);
+}
+
+void
+drain_lingering(struct worker *w)
+{
+	struct drain *d = w->drain;
+	double until = INFINITY, left;
+	struct hash_node *n;
+
+	for (n = hash_first(&w->conns); n != NULL;
+	     n = hash_next(&w->conns, n)) {
+		double at = lingers_until(CONN_OF(n, node));
+
+		if (at > d->lingered && at < until)
+			until = at;
+	}
+	if (isinf(until))
+		return;
+	left =
+	    until - worker_now() - (double)w->conf->drain_time - LINGER_SECONDS;
+	ev_timer_set(&d->linger, MAX(left, 0.), 0.);
+	ev_timer_start(w->loop, &d->linger);
+}
+
 void
 drain_init(struct worker *w)
 {
 	ev_timer_init(&w->drain->timer, on_timer, 0., 0.);
-	w->drain->timer.data = w;
+	ev_timer_init(&w->drain->linger, on_linger, 0., 0.);
+	w->drain->timer.data = w->drain->linger.data = w;
 }
 
 void
 drain_free(struct worker *w)
 {
 	ev_timer_stop(w->loop, &w->drain->timer);
+	ev_timer_stop(w->loop, &w->drain->linger);
 	free(w->drain->sids);
 }
 
@@ -271,7 +352,9 @@ drain_stop(struct worker *w, double seconds, bool spread)
 	begin(w, seconds);
 }
 
-/* Closed with 4100, since none of them has been greeted (client_close()). */
+/*
+ * These are closed with 4100, because none has been greeted (client_close()).
+ */
 void
 drain_end(struct worker *w)
 {
@@ -285,7 +368,7 @@ drain_end(struct worker *w)
 	listener_take_all(w);
 	listener_stop(w);
 	d->stopping = false;
-	make_list(w);
+	make_list(w, 0);
 	while (d->next < d->n)
 		if ((c = conn_find(w, d->sids[d->next++])) != NULL)
 			send_away(c);
@@ -309,15 +392,13 @@ drain_tell(struct worker *w, double seconds)
 	struct drain *d = w->drain;
 
 	if (d->on || w->nconns == 0)
-		return; /* they are told anyhow */
+		return; /* they are told in any case */
 	log_warnx("events may be missing: %u connections are closed for a "
 		  "reconnect",
 	    w->nconns);
-	make_list(w);
-	d->end = worker_now() + seconds;
-	d->telling = true;
-	ev_timer_set(&d->timer, 0., TICK);
-	ev_timer_start(w->loop, &d->timer);
+	make_list(w, 0);
+	d->missed = true;
+	tell(w, seconds);
 }
 
 int
@@ -342,8 +423,8 @@ drain_hurry(struct worker *w, double seconds)
 }
 
 /*
- * May it leave, as far as what it has accepted is concerned?  What a living
- * broker's socket has taken will be read also when this process is gone.
+ * Have all accepted messages been handed over?  A living broker reads what its
+ * socket has taken even when this process is gone.
  */
 static bool
 is_handed_over(struct worker *w)

@@ -2,7 +2,7 @@
 #ifndef WORKER_ADMIN_DRAIN_H
 #define WORKER_ADMIN_DRAIN_H
 
-/* Sends all clients away, in order and without a stampede. */
+/* Sends all clients away gracefully and without a stampede. */
 
 #include <ev.h>
 #include <stdbool.h>
@@ -13,18 +13,21 @@ struct worker;
 
 struct drain {
 	ev_timer timer; /* the next portion */
-	bool on;        /* drain_start() or drain_retire() has been called */
-	bool telling;   /* drain_tell(): the process stays */
+	ev_timer linger;
+	double lingered; /* those whose TLS ends by then have been listed */
+	bool on;         /* drain_start() or drain_retire() has been called */
+	bool telling;    /* some clients: the process stays */
+	bool missed;     /* by drain_tell() */
 	bool retiring;
 	bool stopping;     /* the whole group leaves: newcomers are held */
 	bool together;     /* the whole group leaves, and the broker too */
-	bool told;         /* the master knows that only they are left */
-	bool last;         /* it is time for them, too */
-	bool few;          /* all are told at once, to come back in a second */
+	bool reported;     /* the master knows that only they are left */
+	bool last;         /* the newcomers are closed now */
+	bool few;          /* all are told at once, to reconnect in a second */
 	double began, end; /* worker_now(): by `end` all have been told */
-	double grace;      /* seconds behind it for peers to answer */
-	double quiet_at;   /* since when only newcomers are here; or 0 */
-	double alone_at;   /* since when no client is here; or 0 */
+	double grace;      /* seconds after it for peers to answer */
+	double quiet_at;   /* since then only newcomers are here; or 0 */
+	double alone_at;   /* since then no client is here; or 0 */
 	uint64_t *sids;    /* clients to tell, in this order */
 	size_t n, next;
 };
@@ -32,9 +35,9 @@ struct drain {
 void drain_init(struct worker *);
 void drain_free(struct worker *);
 /*
- * Stops accepting and closes all clients over so many seconds: first those
- * without subscriptions, among them and then among the others those that
- * have been silent for longest.  WebSocket clients get 4200.
+ * Stops accepting and closes all clients over this number of seconds: first
+ * those without subscriptions, then the others; among each those that have been
+ * silent longest first.  WebSocket clients get 4200.
  */
 void drain_start(struct worker *, double seconds);
 /*
@@ -44,20 +47,28 @@ void drain_start(struct worker *, double seconds);
  * left the master is told.
  */
 void drain_stop(struct worker *, double seconds, bool spread);
-/* All workers are that far: new clients get 4100, and the process exits. */
+/*
+ * All workers have told their clients: new clients get 4100, and the process
+ * exits.
+ */
 void drain_end(struct worker *);
 /*
  * The same for a slot that is given up while the others continue: clients
  * that still connect here are served, and then sent to the others.
  */
 void drain_retire(struct worker *, double seconds);
-/* The same, at once or sooner than it was told. */
+/* Ends it at once, or sooner than it was begun with. */
 void drain_hurry(struct worker *, double seconds);
 /*
- * Closes the present clients with 4200, over so many seconds; the process
- * continues to serve new ones.
+ * Closes the present clients with 4200, over this number of seconds; the
+ * process continues to serve new ones.
  */
 void drain_tell(struct worker *, double seconds);
+/*
+ * Closes each client whose TLS is another process's with 4200, before that
+ * process ends.
+ */
+void drain_lingering(struct worker *);
 /* No client and no unacknowledged message is left: the process may exit. */
 bool drain_is_over(struct worker *);
 /* Handler of MISSED: this worker's clients lack events. */

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * stats_report.c: the report of a worker to the broker: the counters since the
- * last one, and how full everything is now.  Counting itself is
- * worker/app/stats.c.
- *
+ * last report, and the present gauges.  Counting itself is worker/app/stats.c.
  * Without a broker nothing is reported, and the counters keep counting.
  */
 
@@ -39,7 +37,7 @@ gauge(struct worker *w, struct stats_gauges *g)
 		.memory = memory_used(&w->hold->memory),
 		.memory_limit = w->hold->memory.limit,
 		.kept = outq_bytes(&w->unacked->messages),
-		.parked = w->parked->n,
+		.parked = w->retries->n,
 		.draining = w->draining,
 		.turn_max = w->stats->turn_max,
 	};
@@ -52,7 +50,7 @@ gauge(struct worker *w, struct stats_gauges *g)
 	}
 }
 
-/* A row for each app that has something new. */
+/* Adds a row for each app with changes. */
 static struct buf *
 take_apps(struct worker *w)
 {

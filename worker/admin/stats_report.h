@@ -7,7 +7,7 @@
 struct msg_stats_ask;
 struct worker;
 
-/* Tells the broker, if there is one; all counters begin at zero again. */
+/* Reports to the broker, if there is one, and resets all counters. */
 void stats_report(struct worker *);
 /* Handler of STATS_ASK. */
 int stats_on_ask(struct worker *, const struct msg_stats_ask *);

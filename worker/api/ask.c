@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ask.c: requests that need the broker's answer: counts, members, rate
- * limits.  The question carries the connection's sid; the connection is
- * paused until the answer is there, so the sid says it all.  An answer that
- * finds no connection, or one that did not ask, is dropped.
- *
- * Must never ask twice for one request, and never let a publish happen twice:
- * a request that waited for tokens runs from its beginning, without having
- * done anything before.
+ * ask.c: requests that need the broker's answer: counts, members, rate limits.
+ * The question carries the connection's sid; the connection is paused until the
+ * answer is there, so the sid identifies the request.  An answer is dropped if
+ * its connection is gone or has no question open.  Must never ask twice for one
+ * request, and never publish twice: a request that waited for tokens runs from
+ * its beginning, because it has done nothing before.
  */
 
 #include "worker/api/ask.h"
@@ -17,6 +15,7 @@
 
 #include "shared/json/json_slice.h"
 #include "shared/json/json_write.h"
+#include "worker/api/console_answer.h"
 #include "worker/api/idempotency.h"
 #include "worker/api/retry.h"
 #include "worker/app/apps.h"
@@ -42,13 +41,16 @@ without_counts(const struct http *h)
 	return json_writer_take(&jw);
 }
 
-/* It is published: no retry may publish again while counts are fetched. */
+/*
+ * The event is published: no retry may publish it again while counts are
+ * fetched.
+ */
 static void
 promise(struct conn *c)
 {
 	struct buf *b;
 
-	if (c->http->claim == NULL || c->http->answer < ANSWER_EVENT_INFO ||
+	if (c->http->idem_key == NULL || c->http->answer < ANSWER_EVENT_INFO ||
 	    c->http->answer > ANSWER_BATCH_INFO)
 		return;
 	b = without_counts(c->http);
@@ -64,6 +66,7 @@ api_ask(const struct api_request *r, enum query_kind kind, uint32_t info,
 		.app = r->app == NULL ? 0 : r->app->app.num,
 		.kind = kind,
 		.info = info,
+		.wait_ms = r->wait_ms,
 		.channel = channel };
 
 	link_send_query(r->c->w, &m);
@@ -102,7 +105,7 @@ api_take(const struct api_request *r, enum take_kind kind, uint32_t n)
 	return false;
 }
 
-/* The connection that waits in this state, or NULL. */
+/* The connection if it waits in this state, or NULL. */
 static struct conn *
 find(struct worker *w, uint64_t id, enum api_state state)
 {
@@ -112,7 +115,9 @@ find(struct worker *w, uint64_t id, enum api_state state)
 								       : NULL;
 }
 
-/* Counts under the names of 2012; false when the body is not as expected. */
+/*
+ * Writes the counts under the names of 2012; false if the body is unexpected.
+ */
 static bool
 reply_stats(struct conn *c, struct str body)
 {
@@ -157,6 +162,10 @@ api_on_reply(struct worker *w, const struct msg_reply *m)
 		return 0;
 	if (c->http->answer == ANSWER_METRICS && m->status == 200)
 		api_reply_typed(c, 200, METRICS_TYPE, m->body);
+	else if (c->http->answer == ANSWER_CSV && m->status == 200)
+		api_reply_typed(c, 200, "text/csv; charset=utf-8", m->body);
+	else if (m->status == 429 || m->status == 503)
+		api_reply_extra(c, m->status, "Retry-After: 1\r\n", m->body);
 	else if (c->http->answer != ANSWER_STATS || m->status != 200)
 		api_reply(c, m->status, m->body);
 	else if (!reply_stats(c, m->body))
@@ -202,8 +211,8 @@ api_on_take_done(struct worker *w, const struct msg_take_done *m)
 }
 
 /*
- * Nobody will answer.  A publish with info has been accepted, and its event
- * is sent again to the new broker: it is a success without counts.
+ * No answer will come.  A publish with info has been accepted, and its event is
+ * sent again to the new broker: it succeeds without counts.
  */
 static void
 answer_lost(struct conn *c)
@@ -211,8 +220,7 @@ answer_lost(struct conn *c)
 	struct http *h = c->http;
 	struct buf *b;
 
-	if (h->answer == ANSWER_QUERY || h->answer == ANSWER_STATS ||
-	    h->answer == ANSWER_METRICS) {
+	if (h->answer != ANSWER_EVENT_INFO && h->answer != ANSWER_BATCH_INFO) {
 		api_unavailable(c, S("the server is starting again"));
 		return;
 	}
@@ -225,6 +233,10 @@ answer_lost(struct conn *c)
 void
 api_ask_late(struct conn *c)
 {
+	if (c->http->state == API_CONSOLE) {
+		console_on_late(c);
+		return;
+	}
 	c->http->keep_alive = false;
 	if (c->http->state == API_ASKS)
 		answer_lost(c);
@@ -246,8 +258,10 @@ api_link_lost(struct worker *w)
 		if (c->http->state == API_ASKS) {
 			answer_lost(c);
 			api_settle(c);
+		} else if (c->http->state == API_CONSOLE) {
+			console_on_lost(c);
 		} else if (c->http->state == API_TAKES ||
-		    c->http->state == API_CLAIMS) {
+		    c->http->state == API_BEGINS) {
 			api_retry_copy(c); /* it has done nothing yet */
 		}
 	}

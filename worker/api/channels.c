@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * channels.c: answers of the HTTP API about channels, members and
- * connections, and the end of a user's connections.  Checks the parameters
- * and asks the broker, who owns the truth and writes the body.
- *
- * Rules: protocol reference, 5.6 to 5.8.
+ * channels.c: requests of the HTTP API about channels, members and connections,
+ * and the closing of a user's connections.  Checks the parameters and asks the
+ * broker, which owns the state and writes the body.  Rules: protocol reference,
+ * 5.6 to 5.8.
  */
 
 #include "worker/api/channels.h"
@@ -20,8 +19,8 @@
 #include "worker/link/unacked.h"
 
 /*
- * Reads info= in all its forms; `allowed` are the attributes that there are
- * on this route, `names` says so.  False when it was refused.
+ * Reads info= in all its forms; `allowed` are the attributes of this route, and
+ * `names` lists them.  False when the request was refused.
  */
 static bool
 read_info(const struct api_request *r, uint32_t allowed, const char *names,
@@ -34,7 +33,8 @@ read_info(const struct api_request *r, uint32_t allowed, const char *names,
 	while (api_params_next(r->params, S("info"), &pos, &list)) {
 		if (api_info_add(list, info, &unknown) == -1) {
 			api_errorf(r->c, 400,
-			    "info: %.*s is no attribute: there are %s here",
+			    "info: %.*s is not an attribute: allowed are %s "
+			    "here",
 			    STR_ARG(unknown), names);
 			return false;
 		}
@@ -45,7 +45,7 @@ read_info(const struct api_request *r, uint32_t allowed, const char *names,
 	return false;
 }
 
-/* False when the channel's name is illegal, and that was answered. */
+/* False when the channel's name is invalid, and the request was answered. */
 static bool
 check_name(const struct api_request *r)
 {
@@ -168,7 +168,7 @@ api_channels_terminate(const struct api_request *r)
 
 /* ---- what was published ---- */
 
-/* EPOCH-POS, as the answers have it. */
+/* EPOCH-POS, as in the answers. */
 static int
 read_event_id(struct str id, uint64_t *epoch, uint64_t *pos)
 {
@@ -184,7 +184,7 @@ read_event_id(struct str id, uint64_t *epoch, uint64_t *pos)
 	return *epoch == 0 ? -1 : 0;
 }
 
-/* A number among the parameters; -1: it is none, and that was answered. */
+/* A numeric parameter; -1: it is not a number, and the request was answered. */
 static int
 read_number(
     const struct api_request *r, struct str key, uint64_t max, uint64_t *out)
@@ -193,7 +193,7 @@ read_number(
 
 	if (text.p == NULL || str_to_u64(text, max, out) == 0)
 		return 0;
-	api_errorf(r->c, 400, "%.*s is no number up to %llu", STR_ARG(key),
+	api_errorf(r->c, 400, "%.*s is not a number up to %llu", STR_ARG(key),
 	    (unsigned long long)max);
 	return -1;
 }
@@ -222,8 +222,8 @@ api_channels_events(const struct api_request *r)
 	}
 	if (after.p != NULL && read_event_id(after, &epoch, &pos) == -1) {
 		api_error(r->c, 400,
-		    S("after is no id of an event, as \"last\" and \"id\" "
-		      "are"));
+		    S("after is not the id of an event: take one from \"last\" "
+		      "or \"id\""));
 		return;
 	}
 	buf_printf(&text, "%llu %llu %llu %llu %.*s", (unsigned long long)limit,

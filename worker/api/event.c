@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * event.c: one event of a publish request, from JSON.  Every field is
- * checked before anything is sent, each with a sentence that names the limit,
- * the value and the setting.  The data stays as it came: only its length and
- * its surrogates are looked at.
- *
- * Pure.  Must never change data, and never deliver one channel twice.
+ * event.c: one event of a publish request, from JSON.  Every field is checked
+ * before anything is sent, each with a sentence that names the limit, the value
+ * and the setting.  The data is not changed: only its length and its surrogates
+ * are checked.  Pure.  Must never change data, and never deliver to one channel
+ * twice.
  */
 
 #include "worker/api/event.h"
 #include "worker/api/info.h"
-#include "worker/app/token_bucket.h"
 
 #include "shared/base/hash.h"
+#include "shared/base/utf8.h"
 #include "shared/base/xmalloc.h"
 #include "shared/ipc/ipc_msg.h"
 #include "shared/pusher/channel_name.h"
@@ -47,14 +46,14 @@ refuse(struct reader *r, unsigned status, struct str text)
 	return false;
 }
 
-/* The sentence of a rule that is broken, or NULL. */
+/* The sentence of a broken rule, or NULL. */
 static bool
 keeps(struct reader *r, unsigned status, const char *why)
 {
 	return why == NULL || refuse(r, status, str_of(why));
 }
 
-/* "NAME has to be a string" and the like. */
+/* "NAME must be a string" and similar. */
 static bool
 refuse_kind(struct reader *r, enum field f, struct json v, const char *want)
 {
@@ -65,7 +64,10 @@ refuse_kind(struct reader *r, enum field f, struct json v, const char *want)
 	return refuse(r, 400, str_of(want));
 }
 
-/* A string without escapes; false when it is none, or no UTF-8 can hold it. */
+/*
+ * Reads a string without escapes; false if it is none, or not representable in
+ * UTF-8.
+ */
 static bool
 read_string(
     struct reader *r, enum field f, struct json v, struct str *out, char **tmp)
@@ -77,7 +79,7 @@ read_string(
 	free(*tmp);
 	*tmp = NULL;
 	buf_append(r->why, fields[f]);
-	return refuse(r, 400, S(" holds half of a surrogate pair"));
+	return refuse(r, 400, S(" has an unpaired surrogate"));
 }
 
 /* Optional members may also be null. */
@@ -114,15 +116,14 @@ hex4(const char *p)
 }
 
 /*
- * The length of a JSON string without its escapes, or -1 when it holds half
- * of a surrogate pair.
+ * The length of a JSON string without its escapes, or -1 if it has an unpaired
+ * surrogate.
  */
 static ssize_t
 unescaped_length(struct json s)
 {
 	const char *p = s.raw.p + 1, *end = s.raw.p + s.raw.n - 1, *q;
-	size_t saved =
-	    0; /* bytes that escapes are longer than what they mean */
+	size_t saved = 0; /* bytes by which escapes exceed their characters */
 	unsigned u, low;
 
 	while (p < end && (q = memchr(p, '\\', (size_t)(end - p))) != NULL) {
@@ -155,7 +156,7 @@ read_data(struct reader *r, struct json v)
 	if (v.kind != JSON_STRING)
 		return refuse_kind(r, DATA, v, "a string");
 	if ((n = unescaped_length(v)) == -1)
-		return refuse(r, 400, S("data holds half of a surrogate pair"));
+		return refuse(r, 400, S("data has an unpaired surrogate"));
 	r->e->data_raw = v.raw;
 	return keeps(
 	    r, 413, event_rule_data(&rule, (size_t)n, r->app->max_event_bytes));
@@ -195,7 +196,7 @@ read_channel(struct reader *r, enum field f, struct json v)
 		return false;
 	why = event_rule_channel(&rule, ch.name,
 	    r->app->max_channel_name_length, r->app->max_user_id_length);
-	if (why != NULL) { /* which of them it is, too */
+	if (why != NULL) { /* its index, too */
 		if (ch.name.n > 0)
 			buf_printf(r->why,
 			    "%.*s: ", STR_ARG(utf8_cut(ch.name, NAME_SHOWN)));
@@ -211,7 +212,7 @@ read_channel(struct reader *r, enum field f, struct json v)
 	return true;
 }
 
-/* How many elements; more than the text has bytes there cannot be. */
+/* The number of elements; it cannot exceed the bytes of the text. */
 static size_t
 count_elements(struct json array)
 {
@@ -254,8 +255,8 @@ read_channels(struct reader *r, struct json one, struct json many)
 }
 
 /*
- * Each encrypted channel has a key of its own, so one ciphertext cannot be
- * for several; the libraries refuse it, too.
+ * Each encrypted channel has a key of its own, so one ciphertext cannot be for
+ * several; the libraries refuse it, too.
  */
 static bool
 check_encrypted(struct reader *r)
@@ -308,7 +309,7 @@ read_info(struct reader *r, struct json v)
 		buf_append(r->why, S("info: "));
 		buf_append(r->why, unknown);
 		refuse(r, 400,
-		    S(" is no attribute: there are user_count, "
+		    S(" is not an attribute: allowed are user_count, "
 		      "subscription_count, event_id here"));
 	} else if ((r->e->info & INFO_EVENT_ID) && !r->app->resume) {
 		ok = refuse(r, 400,

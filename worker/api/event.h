@@ -19,7 +19,7 @@
 
 struct event_channel {
 	struct str name;
-	char *tmp;     /* where it lies when it had escapes */
+	char *tmp;     /* memory for a name with escapes */
 	uint64_t hash; /* to find duplicates */
 	unsigned flags;
 };
@@ -27,7 +27,7 @@ struct event_channel {
 struct event {
 	struct str name;
 	char *name_tmp;
-	struct str data_raw; /* as it came, with its quotes */
+	struct str data_raw; /* unchanged, with its quotes */
 	uint64_t except;     /* sid, or 0 */
 	uint32_t info;       /* enum query_info */
 	uint64_t seq;        /* of its EVENT for the first channel */
@@ -39,7 +39,7 @@ struct event {
 /*
  * Reads an event.  `batch`: it has one `channel` and no `channels`.  200, or
  * 400 or 413 and a sentence in *why.  The views live as long as obj's text;
- * event_clear() it in any case.
+ * event_clear() must be called in any case.
  */
 unsigned event_read(struct event *, const struct app *, struct json obj,
     bool batch, struct buf **why);

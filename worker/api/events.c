@@ -3,13 +3,13 @@
  * events.c: publishing over HTTP: single, batch, and the route of 2012.
  * Everything is read and checked first; then all events are sent, or none
  * (protocol reference, 5.4 and 5.5).  The reply is held until the link to the
- * broker has taken the bytes, so that a 200 survives this process.
- *
- * Must never send anything before the last check has passed.
+ * broker has taken the bytes, so that a 200 survives this process.  Must never
+ * send anything before the last check has passed.
  */
 
 #include "worker/api/events.h"
 
+#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_write.h"
 #include "shared/pusher/api_params.h"
@@ -71,9 +71,9 @@ put_values(
 }
 
 /*
- * The parameters of the query as the JSON that could have been the body
- * (protocol reference, 5.3).  `data` and `channel` replace those of the query
- * when their p is not NULL.
+ * The parameters of the query as the JSON body that they stand for (protocol
+ * reference, 5.3).  `data` and `channel` replace those of the query when their
+ * p is not NULL.
  */
 static struct buf *
 body_from_query(
@@ -101,13 +101,15 @@ body_from_query(
 		if (b->len > 1)
 			buf_putc(&b, ',');
 		buf_append(&b, S("\"batch\":"));
-		buf_append(&b, v); /* JSON, and parsed as such */
+		buf_append(&b, v); /* the body is JSON and was parsed */
 	}
 	buf_putc(&b, '}');
 	return b;
 }
 
-/* No body, and the query does not stand for one; then it was answered. */
+/*
+ * False: there is no body and no query in its place; the request was answered.
+ */
 static bool
 is_empty(const struct api_request *r, struct str one, struct str other)
 {
@@ -120,7 +122,7 @@ is_empty(const struct api_request *r, struct str one, struct str other)
 	return true;
 }
 
-/* A guess at the format of a body that is not JSON, or "". */
+/* The probable format of a body that is not JSON, or "". */
 static const char *
 other_kind(struct str text)
 {
@@ -155,6 +157,21 @@ parse_object(const struct api_request *r, struct str text, struct json *root)
 
 /* ---- sending ---- */
 
+/* The app has filled the room for its events. */
+static void
+refuse(const struct api_request *r)
+{
+	struct buf *text = NULL;
+
+	r->c->w->stats->counts.publishes_refused++;
+	buf_printf(&text,
+	    "the server is overloaded: %zu bytes of this app's events wait, "
+	    "as many as it may have now; publish again later",
+	    unacked_held(r->c->w, r->app->app.num));
+	api_unavailable(r->c, buf_str(text));
+	buf_unref(text);
+}
+
 /* May these events be sent now?  If not, the request was answered. */
 static bool
 may_publish(const struct api_request *r, uint32_t n, bool asks)
@@ -163,10 +180,8 @@ may_publish(const struct api_request *r, uint32_t n, bool asks)
 		api_retry(r);
 		return false;
 	}
-	if (!unacked_may_publish(r->c->w)) {
-		r->c->w->stats->counts.publishes_refused++;
-		api_unavailable(r->c,
-		    S("the server has more events queued than it can take"));
+	if (!unacked_may_publish(r->c->w, r->app->app.num)) {
+		refuse(r);
 		return false;
 	}
 	return (!asks || api_may_ask(r)) && api_take(r, TAKE_EVENTS, n);
@@ -190,23 +205,24 @@ publish(const struct api_request *r, struct event *e)
 	conn_await(r->c, r->c->w->unacked->seq);
 }
 
-/* A line of QUERY for each of the event's channels. */
+/* Adds a line of QUERY for each of the event's channels. */
 static void
 put_lines(struct buf **b, const struct event *e)
 {
 	for (size_t i = 0; i < e->n; i++)
-		buf_printf(b, "%u %llu %.*s\n", e->info,
-		    (unsigned long long)e->seq + i, STR_ARG(e->v[i].name));
+		buf_printf(b, "%u %llu %llu %.*s\n", e->info,
+		    (unsigned long long)e->seq + i,
+		    (unsigned long long)e->except, STR_ARG(e->v[i].name));
 }
 
-/* One event has been read and may go; answers with this status. */
+/* Sends one event that has been read; answers with this status. */
 static void
 publish_one(const struct api_request *r, struct event *e, unsigned status)
 {
 	struct buf *lines = NULL;
 
 	publish(r, e);
-	if (e->info == 0) {
+	if (e->info == 0 && r->wait_ms == 0) {
 		api_reply(r->c, status, status == 200 ? S("{}") : S(""));
 		return;
 	}
@@ -229,14 +245,33 @@ post_text(const struct api_request *r, struct str text, unsigned status)
 	refused = event_read(&e, &r->app->app, root, false, &why);
 	if (refused != 200)
 		api_error(r->c, refused, buf_str(why));
-	else if (may_publish(r, 1, e.info != 0))
+	else if (may_publish(r, 1, e.info != 0 || r->wait_ms > 0))
 		publish_one(r, &e, status);
 	event_clear(&e);
 	buf_unref(why);
 }
 
-void
-api_events_post(const struct api_request *r)
+/* The request with its X-Pusherd-Confirm; false: that was refused. */
+static bool
+read_confirm(struct api_request *r, const struct api_request *plain)
+{
+	struct str value = http_header(plain->head, S("X-Pusherd-Confirm"));
+	uint64_t ms = 0;
+
+	*r = *plain;
+	if (value.p != NULL && str_to_ms(value, QUERY_WAIT_MS, &ms) == -1) {
+		api_errorf(r->c, 400,
+		    "X-Pusherd-Confirm is \"%.*s\": must be a time like 500ms "
+		    "or 2s, up to %us",
+		    (int)MIN(value.n, 40u), value.p, QUERY_WAIT_MS / 1000);
+		return false;
+	}
+	r->wait_ms = (uint32_t)ms;
+	return true;
+}
+
+static void
+post(const struct api_request *r)
 {
 	struct str none = { NULL, 0 };
 	struct buf *made;
@@ -250,6 +285,15 @@ api_events_post(const struct api_request *r)
 	made = body_from_query(r->params, none, none);
 	post_text(r, buf_str(made), 200);
 	buf_unref(made);
+}
+
+void
+api_events_post(const struct api_request *plain)
+{
+	struct api_request r;
+
+	if (read_confirm(&r, plain))
+		post(&r);
 }
 
 /* name and socket_id are in the query, the body is the data. */
@@ -301,7 +345,7 @@ batch_read(const struct api_request *r, struct json array, struct batch *b)
 	return true;
 }
 
-/* How many events, or 0 when the request was refused. */
+/* The number of events, or 0 when the request was refused. */
 static size_t
 batch_count(const struct api_request *r, struct json array)
 {
@@ -333,7 +377,7 @@ batch_publish(const struct api_request *r, const struct batch *b)
 
 	for (size_t i = 0; i < b->n; i++)
 		publish(r, &b->v[i]);
-	if (b->info == 0) {
+	if (b->info == 0 && r->wait_ms == 0) {
 		api_reply(r->c, 200, S("{}"));
 		return;
 	}
@@ -345,8 +389,8 @@ batch_publish(const struct api_request *r, const struct batch *b)
 	buf_unref(lines);
 }
 
-void
-api_events_post_batch(const struct api_request *r)
+static void
+post_batch(const struct api_request *r)
 {
 	struct str none = { NULL, 0 }, text = r->body;
 	struct buf *made = NULL;
@@ -364,9 +408,19 @@ api_events_post_batch(const struct api_request *r)
 	    (n = batch_count(r, json_get(root, S("batch")))) > 0) {
 		b.v = xcalloc(n, sizeof(*b.v));
 		if (batch_read(r, json_get(root, S("batch")), &b) &&
-		    may_publish(r, (uint32_t)b.n, b.info != 0))
+		    may_publish(
+			r, (uint32_t)b.n, b.info != 0 || r->wait_ms > 0))
 			batch_publish(r, &b);
 		batch_clear(&b);
 	}
 	buf_unref(made);
+}
+
+void
+api_events_post_batch(const struct api_request *plain)
+{
+	struct api_request r;
+
+	if (read_confirm(&r, plain))
+		post_batch(&r);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * idempotency.c: idempotency keys on the side of the request.  A request with a
- * key asks the broker before it does anything; it then runs from its
- * beginning, owning the key, and sends its answer to the broker.
+ * idempotency.c: idempotency keys of requests.  A request with a key asks the
+ * broker before it does anything; it then runs from its beginning, as the key's
+ * holder, and sends its answer to the broker.
  */
 
 #include "worker/api/idempotency.h"
@@ -22,7 +22,7 @@ idempotency_begin(const struct api_request *r)
 		.id = conn_sid(r->c), .app = r->app->app.num, .key = key
 	};
 
-	if (key.p == NULL || h->claim != NULL)
+	if (key.p == NULL || h->idem_key != NULL)
 		return true;
 	if (key.n == 0 || key.n > IDEMPOTENCY_KEY_MAX) {
 		api_errorf(r->c, 400,
@@ -36,8 +36,8 @@ idempotency_begin(const struct api_request *r)
 	}
 	link_send_idem_begin(r->c->w, &m);
 	h->asked_key = buf_from(key);
-	h->claim_app = m.app;
-	api_wait(r, API_CLAIMS);
+	h->idem_app = m.app;
+	api_wait(r, API_BEGINS);
 	return false;
 }
 
@@ -45,13 +45,13 @@ static void
 fulfil(struct conn *c, unsigned status, bool promise, struct str body)
 {
 	struct http *h = c->http;
-	struct msg_idem_store m = { .app = h->claim_app,
-		.key = buf_str(h->claim),
+	struct msg_idem_store m = { .app = h->idem_app,
+		.key = buf_str(h->idem_key),
 		.provisional = promise,
 		.status = status,
 		.body = body };
 
-	if (h->claim != NULL && link_is_up(c->w))
+	if (h->idem_key != NULL && link_is_up(c->w))
 		link_send_idem_store(c->w, &m);
 }
 
@@ -84,12 +84,12 @@ idempotency_on_result(struct worker *w, const struct msg_idem_result *m)
 	struct conn *c = conn_find(w, m->id);
 	struct http *h = c == NULL ? NULL : c->http;
 
-	if (h == NULL || h->state != API_CLAIMS) {
+	if (h == NULL || h->state != API_BEGINS) {
 		give_back(w, m);
 		return 0;
 	}
 	if (m->status == 0) {
-		h->claim = h->asked_key;
+		h->idem_key = h->asked_key;
 		h->asked_key = NULL;
 		api_run_again(c);
 	} else {

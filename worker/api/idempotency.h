@@ -4,8 +4,8 @@
 
 /*
  * X-Idempotency-Key on a POST: the same key of the same app gets the same
- * answer for two minutes, and nothing is sent twice.  The truth is in the
- * broker, so that it holds over all workers.
+ * answer for two minutes, and nothing is sent twice.  The keys are in the
+ * broker, so that this holds over all workers.
  */
 
 #include <stdbool.h>
@@ -19,16 +19,16 @@ struct worker;
 #define IDEMPOTENCY_KEY_MAX 255 /* bytes of a key */
 
 /*
- * True: continue (there is no key, or it is ours).  False: it was answered, or
- * will be, or the request runs once more from its beginning.
+ * True: continue (there is no key, or this request holds it).  False: the
+ * request was answered or will be, or it runs again from its beginning.
  */
 bool idempotency_begin(const struct api_request *);
 /*
- * The request is done, and its answer will be a 200: this body, if nothing
- * better is said.  It holds even if the connection or the process ends now.
+ * The request is done, and its answer is a 200 with this body unless a later
+ * one replaces it.  This holds even if the connection or the process ends now.
  */
 void idempotency_provisional(struct conn *, struct str body);
-/* The request is answered; only a success is worth keeping. */
+/* The request is answered; only a successful answer is stored. */
 void idempotency_answer(struct conn *, unsigned status, struct str body);
 /* Handler of IDEM_RESULT. */
 int idempotency_on_result(struct worker *, const struct msg_idem_result *);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * metrics.c: GET /metrics.  Any worker may be asked; the broker asks all of
- * them for what they have just now, and its answer is passed on as it is.
- * Must never count anything itself.
+ * them for their present numbers, and its answer is passed on unchanged.  Must
+ * never count anything itself.
  */
 
 #include "worker/api/metrics.h"

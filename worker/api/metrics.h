@@ -4,7 +4,7 @@
 
 struct conn;
 
-/* Of the text that GET /metrics gives (Prometheus text format). */
+/* The Content-Type of GET /metrics (Prometheus text format). */
 
 /* GET /metrics on metrics_listen: the broker knows all of it. */
 void metrics_get(struct conn *);

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * retry.c: publishes while there is no broker.  A request is kept as it
- * came, with nothing published, and its connection is paused; the next broker
- * is there within milliseconds, and then it runs from its beginning.  When a
- * second has passed it is answered with 503, and as nothing was published,
- * nothing of it is delivered later.
- *
- * An app may have all the room that is free.  When there is none, the app that
- * holds most loses its oldest requests, which get their 503 earlier.
- *
- * Must never keep more than API_RETRY_MAX requests or API_RETRY_BYTES.
+ * retry.c: publishes while there is no broker.  The unchanged request is
+ * stored, with nothing published, and its connection is paused; the next broker
+ * is there within milliseconds, and then the request runs from its beginning.
+ * After a second it is answered with 503; nothing was published, so nothing is
+ * delivered later.  An app may use all free room.  When there is none, the app
+ * that holds most loses its oldest requests, which get their 503 earlier.  Must
+ * never hold more than API_RETRY_MAX requests or API_RETRY_BYTES.
  */
 
 #include "worker/api/retry.h"
@@ -25,7 +22,7 @@ bytes_of(const struct http *h)
 	return buf_str(h->head).n + buf_str(h->body).n;
 }
 
-/* Its bytes in the app's share, with a fixed cost for each request. */
+/* The request's bytes in the app's share, with a fixed cost. */
 static size_t
 cost(const struct http *h)
 {
@@ -35,41 +32,41 @@ cost(const struct http *h)
 static struct http *
 first(struct worker *w)
 {
-	return LIST_ITEM(w->parked->requests.next, struct http, parked);
+	return LIST_ITEM(w->retries->requests.next, struct http, retry);
 }
 
 static void
 arm(struct worker *w)
 {
-	struct api_retries *p = w->parked;
+	struct api_retries *p = w->retries;
 	double left;
 
 	ev_timer_stop(w->loop, &p->timer);
 	if (list_is_empty(&p->requests))
 		return;
-	left = first(w)->parked_at + API_RETRY_SECONDS - worker_now();
+	left = first(w)->retry_since + API_RETRY_SECONDS - worker_now();
 	/* A clock that jumps back makes no request wait longer. */
 	ev_timer_set(&p->timer, MIN(MAX(left, 0.001), API_RETRY_SECONDS), 0.);
 	ev_timer_start(w->loop, &p->timer);
 }
 
-/* No longer counted; its connection still has to be answered. */
+/* The request no longer counts; its connection must still be answered. */
 static void
 uncount(struct worker *w, struct http *h)
 {
-	if (h->parked_share == NULL)
+	if (h->retry_share == NULL)
 		return;
-	list_remove(&h->parked_in_app);
-	shares_sub(&w->parked->shares, h->parked_share, cost(h));
-	h->parked_share = NULL;
-	w->parked->n--;
-	w->parked->bytes -= bytes_of(h);
+	list_remove(&h->retry_in_app);
+	shares_sub(&w->retries->shares, h->retry_share, cost(h));
+	h->retry_share = NULL;
+	w->retries->n--;
+	w->retries->bytes -= bytes_of(h);
 }
 
 static void
 take_out(struct worker *w, struct http *h)
 {
-	list_remove(&h->parked);
+	list_remove(&h->retry);
 	uncount(w, h);
 }
 
@@ -87,10 +84,10 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	double limit = worker_now() - API_RETRY_SECONDS;
 	struct http *h;
 
-	while (!list_is_empty(&w->parked->requests)) {
+	while (!list_is_empty(&w->retries->requests)) {
 		h = first(w);
-		if (h->parked_at > limit + 0.001 &&
-		    h->parked_at <= worker_now())
+		if (h->retry_since > limit + 0.001 &&
+		    h->retry_since <= worker_now())
 			break;
 		take_out(w, h);
 		give_up(h->conn);
@@ -101,27 +98,27 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 void
 api_retry_init(struct worker *w)
 {
-	list_init(&w->parked->requests);
-	ev_timer_init(&w->parked->timer, on_timer, 0., 0.);
-	w->parked->timer.data = w;
+	list_init(&w->retries->requests);
+	ev_timer_init(&w->retries->timer, on_timer, 0., 0.);
+	w->retries->timer.data = w;
 }
 
 void
 api_retry_free(struct worker *w)
 {
-	ev_timer_stop(w->loop, &w->parked->timer);
-	shares_clear(&w->parked->shares);
+	ev_timer_stop(w->loop, &w->retries->timer);
+	shares_clear(&w->retries->shares);
 }
 
 /*
- * Is there room for so many bytes of this app?  The largest share makes it,
- * unless that is the app's own.  The timer answers the requests that go:
- * the next request of their connection must not run in here.
+ * Is there room for n bytes of this app?  If not, the app with the largest
+ * share loses requests, unless it is the same app.  The timer answers these
+ * requests: the next request of their connection must not run in this call.
  */
 static bool
 has_room(struct worker *w, uint32_t app, size_t bytes)
 {
-	struct api_retries *p = w->parked;
+	struct api_retries *p = w->retries;
 
 	while (p->n >= API_RETRY_MAX || p->bytes + bytes > API_RETRY_BYTES) {
 		struct share *most = shares_largest(&p->shares);
@@ -129,11 +126,11 @@ has_room(struct worker *w, uint32_t app, size_t bytes)
 
 		if (most == NULL || most->app == app)
 			return false;
-		h = LIST_ITEM(most->entries.next, struct http, parked_in_app);
+		h = LIST_ITEM(most->entries.next, struct http, retry_in_app);
 		uncount(w, h);
-		list_remove(&h->parked);
-		list_append(p->requests.next, &h->parked); /* in front */
-		h->parked_at = 0;
+		list_remove(&h->retry);
+		list_append(p->requests.next, &h->retry); /* at the front */
+		h->retry_since = 0;
 		arm(w);
 	}
 	return true;
@@ -146,19 +143,19 @@ put(struct conn *c)
 	struct worker *w = c->w;
 	struct http *h = c->http;
 
-	buf_unref(h->asked_key); /* the claim is made once more */
+	buf_unref(h->asked_key); /* runs again from its beginning */
 	h->asked_key = NULL;
 	idempotency_forget(c);
-	h->state = API_PARKED;
+	h->state = API_RETRIES;
 	h->conn = c;
-	h->parked_at = worker_now();
-	list_append(&w->parked->requests, &h->parked);
-	h->parked_share = shares_get(&w->parked->shares, h->app);
-	list_append(&h->parked_share->entries, &h->parked_in_app);
-	shares_add(&w->parked->shares, h->parked_share, cost(h));
-	w->parked->n++;
-	w->parked->bytes += bytes_of(h);
-	if (!ev_is_active(&w->parked->timer))
+	h->retry_since = worker_now();
+	list_append(&w->retries->requests, &h->retry);
+	h->retry_share = shares_get(&w->retries->shares, h->app);
+	list_append(&h->retry_share->entries, &h->retry_in_app);
+	shares_add(&w->retries->shares, h->retry_share, cost(h));
+	w->retries->n++;
+	w->retries->bytes += bytes_of(h);
+	if (!ev_is_active(&w->retries->timer))
 		arm(w);
 }
 
@@ -171,7 +168,7 @@ api_retry(const struct api_request *r)
 		api_unavailable(c, S("the server is starting again"));
 		return;
 	}
-	api_wait(r, API_PARKED);
+	api_wait(r, API_RETRIES);
 	put(c);
 }
 
@@ -187,7 +184,7 @@ api_retry_copy(struct conn *c)
 void
 api_retry_forget(struct conn *c)
 {
-	if (c->http->state == API_PARKED)
+	if (c->http->state == API_RETRIES)
 		take_out(c->w, c->http);
 }
 
@@ -197,7 +194,7 @@ api_retry_run(struct worker *w)
 	struct http *h;
 	struct conn *c;
 
-	while (link_is_up(w) && !list_is_empty(&w->parked->requests)) {
+	while (link_is_up(w) && !list_is_empty(&w->retries->requests)) {
 		h = first(w);
 		c = h->conn;
 		take_out(w, h);

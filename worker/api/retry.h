@@ -3,7 +3,7 @@
 #define WORKER_API_RETRY_H
 
 /*
- * Publishes that come while there is no broker: see api_retry.c.
+ * Publishes that come while there is no broker: see retry.c.
  */
 
 #include <ev.h>
@@ -29,13 +29,13 @@ struct api_retries {
 
 void api_retry_init(struct worker *);
 void api_retry_free(struct worker *);
-/* Keeps the request; when that is not possible, answers it. */
+/* Stores the request; if that is not possible, answers it. */
 void api_retry(const struct api_request *);
-/* The same for one that waited for an answer that will not come. */
+/* The same for a request whose answer from the broker will not come. */
 void api_retry_copy(struct conn *);
-/* It is going. */
+/* Drops the request. */
 void api_retry_forget(struct conn *);
-/* There is a broker: runs all of them from their beginning. */
+/* A broker has come: runs all requests from their beginning. */
 void api_retry_run(struct worker *);
 
 #endif

@@ -16,15 +16,18 @@
 #include "shared/pusher/api_auth.h"
 #include "worker/api/ask.h"
 #include "worker/api/channels.h"
+#include "worker/api/console.h"
+#include "worker/api/console_answer.h"
 #include "worker/api/events.h"
+#include "worker/api/health.h"
 #include "worker/api/idempotency.h"
 #include "worker/api/metrics.h"
 #include "worker/api/refused.h"
 #include "worker/api/retry.h"
+#include "worker/api/statistics.h"
 #include "worker/app/apps.h"
 #include "worker/conn/remote.h"
 #include "worker/core/core.h"
-#include "worker/link/link.h"
 
 #define SEGMENTS_MAX 5
 #define ALLOW_GET "Allow: GET, HEAD, OPTIONS\r\n"
@@ -34,8 +37,8 @@
 struct route {
 	size_t n;                          /* segments */
 	struct str segments[SEGMENTS_MAX]; /* "*" fits any that is not empty */
-	unsigned on; /* enum listen_role: the listeners that have it */
-	bool post;   /* else GET and HEAD */
+	unsigned on; /* enum listen_role: the listeners that serve it */
+	bool post;   /* otherwise GET and HEAD */
 	/* One of them: public, or after authentication. */
 	void (*open)(struct conn *);
 	void (*api)(const struct api_request *);
@@ -48,43 +51,9 @@ struct path {
 };
 
 static void
-get_health(struct conn *c)
+post_console_token(const struct api_request *r)
 {
-	api_reply(c, 200, S("{\"health\":\"OK\"}"));
-}
-
-static void
-get_ready(struct conn *c)
-{
-	const struct worker *w = c->w;
-	struct str why;
-
-	if (w->draining)
-		why = S("{\"ready\":false,\"reason\":\"stopping\"}");
-	else if (!w->serving)
-		why = S("{\"ready\":false,\"reason\":\"starting\"}");
-	else if (w->link->state != LINK_UP)
-		why = S("{\"ready\":false,\"reason\":\"no broker\"}");
-	else {
-		api_reply(c, 200, S("{\"ready\":true}"));
-		return;
-	}
-	api_reply_extra(c, 503, "Retry-After: 1\r\n", why);
-}
-
-/* As soketi has it: may a load balancer send more clients here? */
-static void
-get_accept_traffic(struct conn *c)
-{
-	const struct worker *w = c->w;
-
-	if (w->memory_full || w->nconns >= w->max_conns)
-		api_reply_extra(c, 503, "Retry-After: 1\r\n",
-		    w->memory_full
-			? S("{\"ready\":false,\"reason\":\"memory\"}")
-			: S("{\"ready\":false,\"reason\":\"connections\"}"));
-	else
-		get_ready(c);
+	console_mint(r->c, r->app->app.num, r->body);
 }
 
 #define SEG(text) \
@@ -116,11 +85,15 @@ static const struct route routes[] = {
 	    LISTEN_API, true, NULL, api_channels_terminate },
 	{ 3, { SEG("apps"), ANY, SEG("connections") },
 	    LISTEN_API, false, NULL, api_channels_connections },
-	{ 1, { SEG("") }, LISTEN_ANY, false, get_health, NULL },
-	{ 1, { SEG("up") }, LISTEN_ANY, false, get_health, NULL },
-	{ 1, { SEG("live") }, LISTEN_ANY, false, get_health, NULL },
-	{ 1, { SEG("ready") }, LISTEN_ANY, false, get_ready, NULL },
-	{ 1, { SEG("accept-traffic") }, LISTEN_ANY, false, get_accept_traffic,
+	{ 3, { SEG("apps"), ANY, SEG("stats") },
+	    LISTEN_API, false, NULL, api_statistics },
+	{ 3, { SEG("apps"), ANY, SEG("console_tokens") },
+	    LISTEN_API, true, NULL, post_console_token },
+	{ 1, { SEG("") }, LISTEN_ANY, false, health_get, NULL },
+	{ 1, { SEG("up") }, LISTEN_ANY, false, health_get, NULL },
+	{ 1, { SEG("live") }, LISTEN_ANY, false, health_get, NULL },
+	{ 1, { SEG("ready") }, LISTEN_ANY, false, health_get_ready, NULL },
+	{ 1, { SEG("accept-traffic") }, LISTEN_ANY, false, health_get_accept_traffic,
 	    NULL },
 	{ 1, { SEG("metrics") }, LISTEN_METRICS, false, metrics_get, NULL },
 };
@@ -191,7 +164,7 @@ path_parse(struct path *p, struct str text)
 	return true;
 }
 
-/* 429: too many signatures from its address were wrong. */
+/* 429: too many wrong signatures came from its address. */
 static void
 refuse_guesser(struct conn *c)
 {
@@ -204,16 +177,16 @@ refuse_guesser(struct conn *c)
 		app->stats.limited_auth++;
 	snprintf(extra, sizeof(extra), "Retry-After: %u\r\n", wait);
 	snprintf(text, sizeof(text),
-	    "{\"error\":\"more than %u requests that were refused in a minute "
-	    "from this address (max_auth_failures_per_minute): try again in %u "
+	    "{\"error\":\"more than %u refused requests in a minute from this "
+	    "address (max_auth_failures_per_minute): try again in %u "
 	    "s\",\"code\":429}",
 	    max, wait);
 	api_reply_extra(c, 429, extra, str_of(text));
 }
 
 /*
- * There is no such app: does the work of a refused signature, so that the
- * time of the answer says nothing that the answer does not say.
+ * The app does not exist: does the work of a refused signature, so that the
+ * time of the answer reveals nothing.
  */
 static void
 refuse_unknown_app(struct conn *c, struct api_auth *a, struct str id)
@@ -248,7 +221,7 @@ is_signed(struct api_auth a, struct str path)
 	return good;
 }
 
-/* The path with its doubled slashes as one, in a copy. */
+/* A copy of the path without doubled slashes. */
 static bool
 is_signed_single(struct api_auth a, struct str path)
 {
@@ -265,9 +238,9 @@ is_signed_single(struct api_auth a, struct str path)
 }
 
 /*
- * With path_prefix some libraries sign the path that they ask for, and some
- * the one behind the prefix; some ask for doubled slashes and sign single
- * ones.  All of it names the same request.
+ * With path_prefix some libraries sign the path that they request, and some the
+ * part after the prefix; some request doubled slashes and sign single ones.
+ * All of them mean the same request.
  */
 static bool
 is_signed_otherwise(const struct api_request *r, struct api_auth a)
@@ -314,7 +287,7 @@ is_signed_by(const struct api_request *r, struct api_auth *a,
 	return api_auth_check(a, why) || is_signed_otherwise(r, *a);
 }
 
-/* Finds the app and checks the signature; NULL when that was refused. */
+/* Finds the app and checks the signature; NULL when the request was refused. */
 static struct client_app *
 authenticate(struct api_request *r, struct str id)
 {
@@ -353,7 +326,7 @@ static void
 refuse_method(struct conn *c, const char *allow)
 {
 	api_reply_extra(c, 405, allow,
-	    S("{\"error\":\"this method is not for this path: see Allow\","
+	    S("{\"error\":\"this path does not allow the method: see Allow\","
 	      "\"code\":405}"));
 }
 
@@ -423,6 +396,8 @@ answer(struct api_request *r)
 	const struct route *route = NULL;
 	struct path p = { .n = 0 };
 
+	if (console_request(c, head, r->body, r->awaits_body))
+		return;
 	if (path_parse(&p, head->path))
 		route = find(&p, head->method);
 	if (route == NULL || !(route->on & c->serves))
@@ -452,6 +427,8 @@ api_route_admit(struct conn *c, const struct http_head *head)
 {
 	struct api_request r = { .c = c, .head = head, .awaits_body = true };
 
+	if (console_admits(c, head))
+		return true;
 	answer(&r);
 	return r.app != NULL;
 }
@@ -468,6 +445,8 @@ api_route_is_signed(struct conn *c, const struct http_head *head)
 	struct path p = { .n = 0 };
 	bool good = false;
 
+	if (console_admits(c, head))
+		return true;
 	if (path_parse(&p, head->path))
 		route = find(&p, head->method);
 	if (route != NULL && (route->on & c->serves) && route->api != NULL)
@@ -495,6 +474,7 @@ api_answered(struct conn *c, unsigned status, struct str json)
 void
 api_on_drop(struct conn *c)
 {
+	console_on_drop(c);
 	api_retry_forget(c);
 	idempotency_answer(c, 0, S(""));
 }

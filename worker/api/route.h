@@ -18,16 +18,15 @@ void api_route(
 
 /*
  * The head is here and its body is not.  True: the request is signed, so the
- * body may be kept.  False: it has been answered, and what follows is thrown
- * away.
+ * body may be stored.  False: it has been answered, and the body is discarded.
  */
 bool api_route_admit(struct conn *, const struct http_head *);
-/* Would it say yes?  Answers nothing. */
+/* Would api_route_admit() return true?  Answers nothing. */
 bool api_route_is_signed(struct conn *, const struct http_head *);
 
-/* A request is being answered: logs a refusal, keeps an idempotent answer. */
+/* A request is being answered: logs a refusal, stores an idempotent answer. */
 void api_answered(struct conn *, unsigned status, struct str json);
-/* The request goes, answered or not. */
+/* The request ends, answered or not. */
 void api_on_drop(struct conn *);
 
 #endif

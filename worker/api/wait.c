@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wait.c: requests that wait.  Keeps a copy of the request when its bytes
- * go, and stops the input of its connection.
+ * wait.c: requests that wait.  Stores a copy of the request before its bytes
+ * are gone, and stops the input of its connection.
  */
 
 #include "worker/api/wait.h"
@@ -12,12 +12,12 @@
 #include "worker/core/core.h"
 #include "worker/link/link.h"
 
-/* Stops the input until the broker has answered, or time is up. */
+/* Stops the input until the broker has answered or the time is over. */
 void
 api_pause(struct conn *c, enum api_state state)
 {
 	c->http->state = state;
-	if (state == API_PARKED)
+	if (state == API_RETRIES)
 		timeout_clear(&c->timeout); /* has a clock of its own */
 	else
 		conn_set_timeout(c, API_ASK_SECONDS);
@@ -33,7 +33,7 @@ api_may_ask(const struct api_request *r)
 	return false;
 }
 
-/* Keeps the request, whose bytes are gone when feed returns. */
+/* Copies the request, whose bytes are gone when feed returns. */
 static void
 keep_copy(const struct api_request *r)
 {
@@ -56,6 +56,6 @@ api_wait(const struct api_request *r, enum api_state state)
 void
 idempotency_forget(struct conn *c)
 {
-	buf_unref(c->http->claim);
-	c->http->claim = NULL;
+	buf_unref(c->http->idem_key);
+	c->http->idem_key = NULL;
 }

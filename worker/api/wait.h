@@ -3,9 +3,8 @@
 #define WORKER_API_WAIT_H
 
 /*
- * A request, and how it waits: for the broker's answer, or for a broker.
- * While it waits the connection is paused, so that there is never more than
- * one question from it.
+ * A request that waits for the broker's answer, or for a broker.  While it
+ * waits the connection is paused, so that it has one question at most.
  */
 
 #include <stdbool.h>
@@ -24,17 +23,18 @@ struct api_request {
 	const struct api_params *params; /* of the query */
 	struct client_app *app;
 	struct str body;
-	struct str arg; /* {name} or {uid} of the path, percent-decoded */
-	bool granted;   /* the tokens that it needs have been taken */
-	/* Only the head is here: nothing is done but to judge it. */
+	struct str arg;   /* {name} or {uid} of the path, percent-decoded */
+	bool granted;     /* the tokens that it needs were taken */
+	uint32_t wait_ms; /* of X-Pusherd-Confirm; 0: there is none */
+	/* Only the head is here: checks it and does nothing else. */
 	bool awaits_body;
 };
 
 /* Can the broker be asked now?  If not, the request is answered with 503. */
 bool api_may_ask(const struct api_request *);
-/* Stops the input until the broker has answered, or time is up. */
+/* Stops the input until the broker has answered or the time is over. */
 void api_pause(struct conn *, enum api_state);
-/* Keeps the request, and waits for the broker in this state. */
+/* Copies the request, and waits for the broker in this state. */
 void api_wait(const struct api_request *, enum api_state);
 /* Releases its idempotency key: other requests may take it. */
 void idempotency_forget(struct conn *);

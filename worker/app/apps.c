@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * apps.c: the apps as the broker sent them.  Owns struct client_app; a
- * connection counts the one it belongs to.  A worker never reads the
- * database: a change arrives as APP_SET or APP_DEL, and whoever may not stay
- * is closed by apps_ops.
+ * apps.c: the apps that the broker has sent.  Owns struct client_app; a
+ * connection counts its app's references.  A worker never reads the database: a
+ * change arrives as APP_SET or APP_DEL, and apps_ops closes the clients that
+ * may not stay.
  */
 
 #include "worker/app/apps.h"
@@ -35,12 +35,9 @@ key_eq(const struct hash_node *n, const void *key)
 struct client_app *
 apps_by_num(struct worker *w, uint32_t num)
 {
-	struct hash_node *n =
-	    hash_find(&w->apps->by_num, hash_u64(num), hash_any, NULL);
-	struct client_app *a =
-	    n == NULL ? NULL : container_of(n, struct client_app, num_node);
+	struct hash_node *n = hash_find_u64(&w->apps->by_num, num);
 
-	return a == NULL || a->app.num != num ? NULL : a;
+	return n == NULL ? NULL : container_of(n, struct client_app, num_node);
 }
 
 struct client_app *
@@ -61,7 +58,7 @@ old_key_eq(const struct hash_node *n, const void *key)
 	return str_eq(str_of(a->app.old_key), *(const struct str *)key);
 }
 
-/* The wall clock: a rotation says when the old key ends in Unix time. */
+/* The wall clock: a rotation gives the end of the old key in Unix time. */
 static bool
 old_key_counts(const struct client_app *a)
 {
@@ -118,7 +115,7 @@ client_app_auth(struct app *app, struct str key)
 	return (struct auth_app){ a->sign, str_of(app->key) };
 }
 
-/* Replaces *field when the text differs; true when it did. */
+/* Replaces *field if the text differs; true when it did. */
 static bool
 set_text(char **field, struct str s)
 {
@@ -172,11 +169,11 @@ static void
 forget(struct worker *w, struct client_app *a)
 {
 	a->deleted = true;
+	w->apps->ops->on_gone(w, a, 4001, S("the app does not exist any more"));
 	hash_remove(&w->apps->by_num, &a->num_node);
 	hash_remove(&w->apps->by_id, &a->id_node);
 	hash_remove(&w->apps->by_key, &a->key_node);
 	forget_old_key(w, a);
-	w->apps->ops->on_gone(w, a, 4001, S("the app does not exist any more"));
 	client_app_unref(&a->app);
 }
 
@@ -186,7 +183,7 @@ apps_on_set(struct worker *w, const struct msg_app_set *m)
 	struct client_app *a = apps_by_num(w, m->app);
 	bool is_new, was_enabled;
 
-	/* The number belongs to another app now: the database is another. */
+	/* The number belongs to another app now: the database was replaced. */
 	if (a != NULL && !str_eq(str_of(a->app.id), m->id)) {
 		w->apps->ops->on_renumbered(w, m->app);
 		forget(w, a);

@@ -3,9 +3,9 @@
 #define WORKER_APP_APPS_H
 
 /*
- * The apps as the broker sent them, by row number, id and key.  A struct
- * client_app is counted by its connections, so that it outlives APP_DEL
- * until the last one is gone.
+ * The apps that the broker has sent, by row number, id and key.  A struct
+ * client_app is counted by its connections, so that it outlives APP_DEL until
+ * the last one is gone.
  */
 
 #include <stdbool.h>
@@ -25,14 +25,23 @@ struct worker;
 struct client_app;
 
 struct apps_ops {
-	/* The app is deleted or disabled: its clients go, with this code. */
+	/*
+	 * The app is deleted or disabled: its clients are closed with this
+	 * code.
+	 */
 	void (*on_gone)(struct worker *, struct client_app *, unsigned code,
 	    struct str text);
-	/* Its number belongs to another app now. */
+	/* The app's number belongs to another app now. */
 	void (*on_renumbered)(struct worker *, uint32_t num);
 	/* A new log of its events begins, at this position. */
 	void (*on_log_restart)(
 	    struct worker *, const struct app *, uint64_t pos);
+};
+
+/* Reports of the present second, by enum failure_kind. */
+struct failure_budget {
+	uint32_t second;
+	uint8_t used[FAILURE_KINDS];
 };
 
 struct apps {
@@ -48,20 +57,20 @@ struct client_app {
 	uint32_t refs;
 	bool deleted;
 	bool stale; /* a new broker has not named it yet */
-	/* Of its log: the newest number that was seen here; 0: there is none.
-	 */
+	/* The newest number of its log that was seen here; 0: no log. */
 	uint64_t log_pos, log_epoch;
 	struct hash_node num_node, id_node, key_node;
 	struct hash_node old_key_node; /* while old_sign != NULL */
+	struct failure_budget failures;
 	struct stats_app
 	    stats; /* since the last report; see worker/app/stats.h */
 };
 
 struct client_app *apps_by_num(struct worker *, uint32_t num);
 struct client_app *apps_by_id(struct worker *, struct str id);
-/* By its key, or by the old one while that is valid. */
+/* Finds an app by its key, or by its old key while that is valid. */
 struct client_app *apps_by_key(struct worker *, struct str key);
-/* Counts one more user of it; conn->app is &a->app. */
+/* Adds a reference; conn->app is &a->app. */
 struct app *client_app_ref(struct client_app *);
 /* NULL is allowed. */
 void client_app_unref(struct app *);
@@ -73,18 +82,18 @@ struct auth_app client_app_auth(struct app *, struct str key);
 void apps_free(struct worker *);
 
 /*
- * A new broker is about to name every app: those it does not name until
- * apps_sweep() are gone.
+ * A new broker is about to send every app: an app that is not sent before
+ * apps_sweep() is gone.
  */
 void apps_mark(struct worker *);
 void apps_sweep(struct worker *);
 
-/* Handlers of APP_SET and APP_DEL: also close what may not stay. */
+/* Handlers of APP_SET and APP_DEL; also close clients that may not stay. */
 int apps_on_set(struct worker *, const struct msg_app_set *);
 int apps_on_del(struct worker *, const struct msg_app_del *);
 /* Handler of APP_LOG. */
 int apps_on_log(struct worker *, const struct msg_app_log *);
-/* The client_app that holds a connection's app. */
+/* The client_app of a connection's app. */
 static inline struct client_app *
 client_app_of(struct app *app)
 {

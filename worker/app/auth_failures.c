@@ -16,29 +16,11 @@
 #include <string.h>
 
 #include "shared/base/hash.h"
+#include "shared/base/token_bucket.h"
 #include "shared/base/xmalloc.h"
 #include "shared/net/ip.h"
-#include "worker/app/token_bucket.h"
 
-#define SALT 0x6775657373ull /* other hashes of the process have others */
-#define V6_NET 8             /* bytes: a /64 */
-
-static const unsigned char v4_mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff,
-	0xff };
-
-/* The part of an address that counts. */
-static struct str
-counted_part(const struct ip *ip)
-{
-	const char *b;
-
-	if (ip == NULL)
-		return S("");
-	b = (const char *)ip->b;
-	if (memcmp(b, v4_mapped, sizeof(v4_mapped)) == 0)
-		return str_make(b, sizeof(ip->b));
-	return str_make(b, V6_NET);
-}
+#define SALT 0x6775657373ull /* the process's other hashes have other salts */
 
 bool
 auth_failures_take(
@@ -48,7 +30,7 @@ auth_failures_take(
 
 	if (g->v == NULL)
 		g->v = xcalloc(AUTH_FAILURES_BUCKETS, sizeof(*g->v));
-	b = &g->v[hash_str(counted_part(ip), SALT) &
+	b = &g->v[hash_str(ip == NULL ? S("") : ip_owner(ip), SALT) &
 	    (AUTH_FAILURES_BUCKETS - 1)];
 	/* The bucket's second is our minute. */
 	return token_bucket_take(&b->tokens, &b->at, now / 60., rate);

@@ -36,19 +36,19 @@ struct stats {
 
 void stats_init(struct worker *);
 void stats_free(struct worker *);
-/* EVENT.read_us for what is published in this turn. */
+/* EVENT.read_us for events that are published in this turn. */
 uint32_t stats_stamp(struct worker *);
 /* Everything of this turn has been written. */
 void stats_turn_ends(struct worker *);
 
-/* Where an app of this worker is counted (conn->app). */
+/* The counters of a connection's app (conn->app). */
 struct stats_app *stats_of(struct app *);
-/* These frames are queued for a client; nothing before it is one. */
+/* These frames are queued for a client; the bytes before them are none. */
 void stats_on_answer(struct app *, struct str frames);
-/* A request to the HTTP API has been answered with so many bytes. */
+/* A request to the HTTP API was answered with this number of bytes. */
 void stats_on_reply(
     struct worker *, uint32_t app, unsigned status, uint64_t bytes);
-/* Room for one more record; the oldest goes when there is none. */
+/* Room for one more record; the oldest is dropped if there is none. */
 struct stats_close *stats_next_close(struct stats *);
 /* An event with this read_us is being queued for clients. */
 static inline void

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * roster.c: the members of one presence channel, as its subscribers here have
- * been told.  Owns struct roster, which belongs to a topic.
- *
- * It makes notification idempotent: a member_added of a present member and a
- * member_removed of an absent one are dropped.  It also preserves the state
- * when the broker and another worker die together: the next broker reads from
- * it which members the clients here still believe present.
- *
- * It costs a copy of id and info of each member in each worker with
- * subscribers.  Must never decide who is a member.
+ * roster.c: the members of one presence channel, as the subscribers here know
+ * them.  Owns struct roster, which belongs to a topic.  It makes notification
+ * idempotent: a member_added of a present member and a member_removed of an
+ * absent one are dropped.  It also preserves the state when the broker and
+ * another worker die together: the next broker reads from it which members the
+ * clients here still believe present.  It costs a copy of id and info of each
+ * member in each worker with subscribers.  Must never decide who is a member.
  */
 
 #include "worker/channel/roster.h"
@@ -30,6 +27,7 @@ struct entry {
 
 struct roster {
 	struct hash entries;
+	size_t bytes; /* of ids and infos */
 };
 
 static bool
@@ -62,6 +60,7 @@ roster_clear(struct roster *r)
 		free(container_of(n, struct entry, node));
 	}
 	hash_clear(&r->entries);
+	r->bytes = 0;
 }
 
 void
@@ -88,6 +87,7 @@ add(struct roster *r, const struct msg_member *m)
 	memcpy(e->bytes, m->user_id.p, m->user_id.n);
 	memcpy(e->bytes + m->user_id.n, m->user_info.p, m->user_info.n);
 	hash_insert(&r->entries, &e->node, hash_str(m->user_id, 0));
+	r->bytes += m->user_id.n + m->user_info.n;
 	return true;
 }
 
@@ -96,12 +96,33 @@ static bool
 take_out(struct roster *r, struct str id)
 {
 	struct hash_node *n = find(r, id);
+	struct entry *e;
 
 	if (n == NULL)
 		return false;
+	e = container_of(n, struct entry, node);
 	hash_remove(&r->entries, n);
-	free(container_of(n, struct entry, node));
+	r->bytes -= e->id_len + e->info_len;
+	free(e);
 	return true;
+}
+
+size_t
+roster_members(const struct roster *r)
+{
+	return r == NULL ? 0 : r->entries.n;
+}
+
+size_t
+roster_bytes(const struct roster *r)
+{
+	return r == NULL ? 0 : r->bytes;
+}
+
+bool
+roster_has(const struct roster *r, struct str id)
+{
+	return r != NULL && find(r, id) != NULL;
 }
 
 bool

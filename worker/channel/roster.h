@@ -3,8 +3,8 @@
 #define WORKER_CHANNEL_ROSTER_H
 
 /*
- * The members of a presence channel, as its subscribers here have been told:
- * see worker/channel/roster.c.
+ * The members of a presence channel, as the subscribers here know them: see
+ * roster.c.
  */
 
 #include <stdbool.h>
@@ -16,8 +16,12 @@ struct worker;
 
 struct roster *roster_new(void);
 void roster_clear(struct roster *);
-/* NULL is allowed. */
+/* NULL is allowed in these four. */
 void roster_free(struct roster *);
+size_t roster_members(const struct roster *);
+/* Of the ids and infos of all members. */
+size_t roster_bytes(const struct roster *);
+bool roster_has(const struct roster *, struct str id);
 /* Applies MEMBER; false if it changes nothing. */
 bool roster_change(struct roster *, const struct msg_member *);
 /* Sends ROSTER and each MEMBER to a new broker. */

@@ -2,11 +2,10 @@
 /*
  * subscription.c: subscribes connections to channels and ends subscriptions.
  * Owns struct subscription and its member.  Errors of clients have been refused
- * before; here the broker is asked, its answer is applied, and it is sent each
- * step in order.
- *
- * The subscription to #server-to-user-<id> (s->user) is made by the sign-in:
- * the broker knows it from SIGNIN, so SUB and UNSUB are never sent for it.
+ * before; this file asks the broker, applies its answer, and sends it each step
+ * in order.  The subscription to #server-to-user-<id> (s->user) is made by the
+ * sign-in: the broker knows it from SIGNIN, so SUB and UNSUB are never sent for
+ * it.
  */
 
 #include "worker/channel/subscription.h"
@@ -16,6 +15,7 @@
 #include "shared/pusher/frames.h"
 #include "worker/app/apps.h"
 #include "worker/app/stats.h"
+#include "worker/channel/roster.h"
 #include "worker/channel/topic.h"
 #include "worker/conn/compression.h"
 #include "worker/conn/conn.h"
@@ -26,8 +26,8 @@
 #include "worker/session/session.h"
 
 /*
- * A subscription that has ended and that a new broker may have to hear of.  It
- * has left its connection and its topic's entries.
+ * A subscription that has ended and that a new broker may need to know.  It has
+ * left its connection and its topic's entries.
  */
 struct ended {
 	struct tombstone tombstone;
@@ -153,6 +153,25 @@ subscription_new(struct conn *c, struct str channel)
 	return s;
 }
 
+/* The list of members in the answer. */
+static size_t
+answer_cost(const struct subscription *s)
+{
+	return roster_bytes(s->t->roster) / COST_ANSWER;
+}
+
+/* The answer, and what the others are told now and when it leaves. */
+static size_t
+cost(const struct subscription *s)
+{
+	size_t n = answer_cost(s);
+
+	if (s->member != NULL && !roster_has(s->t->roster, s->member->id))
+		n += topic_event_cost(s->t, s->member->info.n) +
+		    topic_event_cost(s->t, 0);
+	return n;
+}
+
 void
 subscription_request(
     struct conn *c, struct str channel, struct client_member *member)
@@ -164,7 +183,7 @@ subscription_request(
 	c->nsubs++;
 	m = message(s, conn_sid(c));
 	unacked_send_sub(c->w, &m);
-	input_asked(c, 1);
+	input_asked(c, 1, cost(s));
 }
 
 static void
@@ -185,8 +204,8 @@ subscription_again(struct subscription *s)
 	if (s->again == SUBSCRIPTION_AGAIN_MAX)
 		return;
 	s->again++;
-	input_asked(s->c, 1);
-	if (s->on) /* else behind the first answer */
+	input_asked(s->c, 1, answer_cost(s));
+	if (s->on) /* otherwise after the first answer */
 		send_again(s);
 }
 
@@ -206,7 +225,7 @@ subscription_ask_again(struct conn *c)
 	LIST_FOREACH(e, &c->subs) {
 		struct subscription *s = SUBSCRIPTION_OF(e);
 
-		input_asked(c, s->again);
+		input_asked(c, s->again, 0);
 		ask_again(s);
 	}
 }
@@ -220,18 +239,20 @@ release(struct worker *w, struct subscription *s)
 	free(s);
 }
 
-/* Takes it out of the connection and out of the topic's entries. */
+/* Removes it from the connection and from the topic's entries. */
 static void
 detach(struct subscription *s)
 {
 	if (s->on)
 		topic_remove(s->t, s->index);
+	else /* these were never sent */
+		input_answered(s->c, s->again);
 	list_remove(&s->in_conn);
 	if (!s->user)
 		s->c->nsubs--;
 }
 
-/* Takes it out of everything here and sends nothing to the broker. */
+/* Removes it completely and sends nothing to the broker. */
 static void
 drop(struct subscription *s)
 {
@@ -282,20 +303,11 @@ entomb(struct worker *w, struct subscription *s, uint64_t sid)
 	unacked_end(w, &e->tombstone, &ended_ops);
 }
 
-static bool
-has_ref(const struct hash_node *n, const void *key)
-{
-	const uint32_t *ref = key;
-
-	return container_of(n, const struct ended, node)->s->ref == *ref;
-}
-
-/* Of those that have ended; NULL: it was refused, or is long gone. */
+/* An ended subscription; NULL: it was refused, or is long gone. */
 static struct subscription *
 find_ended(struct worker *w, uint32_t ref)
 {
-	struct hash_node *n =
-	    hash_find(&w->subscriptions->ended, hash_u64(ref), has_ref, &ref);
+	struct hash_node *n = hash_find_u64(&w->subscriptions->ended, ref);
 
 	return n == NULL
 	    ? NULL
@@ -320,7 +332,7 @@ subscription_restamp(struct worker *w, char *p, size_t n)
 	msg_sub_put(w->scratch->data, &m);
 	memcpy(p, w->scratch->data, n);
 	if (c != NULL && m.stamp == 0)
-		input_asked(c, 1);
+		input_asked(c, 1, 0);
 }
 
 void
@@ -334,7 +346,7 @@ subscription_end(struct subscription *s)
 {
 	struct msg_unsub m = { .app = s->t->app,
 		.sid = conn_sid(s->c),
-		.broke = s->c->broke,
+		.broke = s->c->resume == CONN_RESUME_BROKE,
 		.channel = topic_name(s->t) };
 	struct worker *w = s->c->w;
 
@@ -362,6 +374,7 @@ subscription_note(struct subscription *s, uint64_t pos, uint32_t back)
 {
 	struct conn *c = s->c;
 	struct client_app *a = client_app_of(c->app);
+	struct str why = { NULL, 0 };
 
 	s->pos = pos;
 	s->back = back;
@@ -369,13 +382,17 @@ subscription_note(struct subscription *s, uint64_t pos, uint32_t back)
 		a->log_pos = pos;
 	if (c->session == NULL)
 		return;
-	if (pos != 0)
+	if (pos != 0) {
 		session_sent(c->w->sessions, c->session, pos);
-	if (pos != 0 && !c->session->full)
-		return;
+		if (c->session->full)
+			why = S("full");
+		else if (c->session->taken)
+			why = S("taken");
+		else
+			return;
+	}
 	a->stats.resume_off++;
-	frame_resume(worker_scratch(c->w), topic_name(s->t), "off",
-	    pos != 0 ? S("full") : str_make(NULL, 0), 0);
+	frame_resume(worker_scratch(c->w), topic_name(s->t), "off", why, 0);
 	conn_queue_scratch(c);
 }
 
@@ -397,7 +414,7 @@ subscription_on_done(
 
 	if (c != NULL)
 		input_answered(c, 1);
-	/* It may have left, or unsubscribed, while we waited. */
+	/* The connection may have closed, or unsubscribed, meanwhile. */
 	if (c == NULL || (s = by_ref(c, m->ref)) == NULL) {
 		if ((s = find_ended(w, m->ref)) != NULL)
 			s->stamp = m->status == 0 ? m->stamp : SUB_VOID;

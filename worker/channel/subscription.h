@@ -28,7 +28,7 @@ struct client_member {
 	struct str info;      /* raw JSON, or empty */
 	struct str watchlist; /* JSON array, or empty; signed in only */
 	uint16_t nwatch;      /* its elements */
-	char bytes[];         /* where they lie; see member_online() */
+	char bytes[];         /* their place; see member_online() */
 };
 
 struct subscription {
@@ -36,7 +36,7 @@ struct subscription {
 	struct topic *t;
 	struct list in_conn;
 	struct client_member *member; /* presence channels only */
-	uint64_t stamp;               /* the broker's, for a replay */
+	uint64_t stamp;               /* given by the broker, for a replay */
 	uint64_t pos;                 /* likewise: see SUB_DONE */
 	uint32_t back;
 	uint32_t ref;        /* names it in SUB and SUB_DONE */
@@ -60,15 +60,15 @@ subscription_living(struct subscription *s)
 	subscription_living(LIST_ITEM(p, struct subscription, in_conn))
 
 struct subscriptions {
-	struct hash ended; /* that a new broker may have to hear of, by ref */
+	struct hash ended; /* ended ones that a new broker may need, by ref */
 };
 
-/* nwatch: the elements of the watchlist. */
+/* nwatch: the number of elements of the watchlist. */
 struct client_member *member_new(
     struct str id, struct str info, struct str watch, uint16_t nwatch);
 /*
  * The users of the watchlist that the client knows to be online: the bits of
- * SIGNIN_DONE, in so many bytes.
+ * SIGNIN_DONE, in as many bytes.
  */
 char *member_online(struct client_member *);
 static inline size_t
@@ -79,38 +79,38 @@ member_online_bytes(const struct client_member *m)
 
 /* This connection's subscription to the channel, or NULL. */
 struct subscription *subscription_find(struct conn *, struct str channel);
-/* One more of the connection, with a reference to its topic. */
+/* Adds a pending subscription with a reference to its topic. */
 struct subscription *subscription_new(struct conn *, struct str channel);
 /*
- * Everything has been checked: asks the broker to let the connection in.
- * member: for presence channels, owned from now on; else NULL.
+ * All checks have passed: asks the broker to admit the connection.  member: for
+ * presence channels, owned from now on; else NULL.
  */
 void subscription_request(
     struct conn *, struct str channel, struct client_member *member);
 /* Announces the connection's channels to a new broker. */
 void subscription_replay(struct conn *);
-/* It is subscribed already and asks once more. */
+/* The connection is subscribed already and asks once more. */
 void subscription_again(struct subscription *);
-/* Asks a new broker what the old one did not answer. */
+/* Repeats to a new broker the questions that the old one did not answer. */
 void subscription_ask_again(struct conn *);
-/* SUB is sent again: with the stamp that it has by now. */
+/* SUB is sent again: with its present stamp. */
 void subscription_restamp(struct worker *, char *p, size_t n);
-/* Leaves the channel; s is gone. */
+/* Leaves the channel; s is freed. */
 void subscription_end(struct subscription *);
 /* The connection closes: leaves everything. */
 void subscription_end_all(struct conn *);
 
 /*
- * The broker's answer says where the app's log stood: tells the client of a
- * session for which there is no log, and asks others how far they have come.
+ * The broker's answer gives the position of the app's log: tells the client of
+ * a session if there is no log, and asks others for their confirmation.
  */
 void subscription_note(struct subscription *, uint64_t pos, uint32_t back);
 /* The log of its app has restarted at pos; e: in conn.subs. */
 void subscription_restart(struct list *e, uint64_t pos);
 
 /*
- * For the handler of SUB_DONE.  admitted: the channel that the connection is
- * in from now on, or left as it is.
+ * For the handler of SUB_DONE.  admitted: the channel that the connection has
+ * entered, or left unchanged.
  */
 int subscription_on_done(
     struct worker *, const struct msg_sub_done *, struct str *admitted);

@@ -17,12 +17,14 @@
 #include "worker/app/stats.h"
 #include "worker/channel/roster.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/input.h"
 #include "worker/conn/variants.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
 #include "worker/session/session.h"
 
-#define PREFETCH 8 /* entries ahead */
+#define PREFETCH 8                /* entries prefetched */
+#define RECEIPT_BYTES (64u << 10) /* of rows, in one message */
 
 struct topic_key {
 	uint32_t app;
@@ -84,14 +86,14 @@ topic_add(struct topic *t, struct conn *c, uint32_t *index)
 		t->v = xreallocarray(t->v, t->cap, sizeof(*t->v));
 	}
 	*index = t->n;
-	t->packing += c->window_bits != 0;
+	t->packing += c->deflate.bits != 0;
 	t->v[t->n++] = (struct topic_entry){ c, index };
 }
 
 void
 topic_remove(struct topic *t, uint32_t index)
 {
-	t->packing -= t->v[index].c->window_bits != 0;
+	t->packing -= t->v[index].c->deflate.bits != 0;
 	t->v[index] = t->v[--t->n];
 	*t->v[index].index = index;
 	if (t->cap > 16 && t->n < t->cap / 4) {
@@ -100,7 +102,7 @@ topic_remove(struct topic *t, uint32_t index)
 	}
 }
 
-/* The clients with a session will be asked whether they have it. */
+/* The clients with a session will be asked for a confirmation. */
 static void
 note_sessions(
     struct worker *w, const struct topic *t, const struct msg_event *m)
@@ -117,7 +119,7 @@ note_sessions(
 	}
 }
 
-/* To everybody, in the form that is right for each; false: all get it plain. */
+/* Sends it to all in the best form for each; false: all get it plain. */
 static bool
 fan_out_packed(struct worker *w, struct topic *t, const struct msg_event *m)
 {
@@ -185,6 +187,55 @@ topic_on_event(struct worker *w, const struct msg_event *m)
 		fan_out(w, t, m);
 }
 
+/*
+ * One walk over the entries, as for the event itself; those that have left
+ * since are in nobody's count.
+ */
+int
+topic_on_receipt(struct worker *w, const struct msg_receipt *q)
+{
+	const struct topic *t = topic_find(w, q->app, q->channel);
+	struct msg_receipt_rows m = { .id = q->id,
+		.channel_at = q->channel_at };
+	struct buf *rows = NULL;
+
+	for (uint32_t i = 0; t != NULL && i < t->n; i++) {
+		const struct conn *c = t->v[i].c;
+		uint64_t sid = conn_sid(c);
+
+		if (sid == q->except)
+			continue;
+		if (c->session == NULL || c->session->row == UINT32_MAX ||
+		    c->session->mute) {
+			m.without_session++;
+			continue;
+		}
+		buf_append(&rows, str_make((char *)&sid, sizeof(sid)));
+		buf_append(&rows,
+		    str_make((const char *)&c->session->row,
+			sizeof(c->session->row)));
+		if (rows->len < RECEIPT_BYTES)
+			continue;
+		m.rows = buf_str(rows);
+		link_send_receipt_rows(w, &m);
+		rows->len = 0;
+		m.without_session = 0;
+	}
+	m.rows = buf_str(rows);
+	m.last = 1;
+	link_send_receipt_rows(w, &m);
+	buf_unref(rows);
+	return 0;
+}
+
+size_t
+topic_event_cost(const struct topic *t, size_t n)
+{
+	size_t known = MAX(t->n, roster_members(t->roster));
+
+	return known / COST_DELIVERIES + known * n / COST_ANSWER;
+}
+
 int
 topic_on_roster(struct worker *w, const struct msg_roster *m)
 {
@@ -199,7 +250,7 @@ topic_on_roster(struct worker *w, const struct msg_roster *m)
 	return 0;
 }
 
-/* To all subscribers here. */
+/* Sends it to all subscribers here. */
 static void
 deliver(struct worker *w, const struct msg_member *m)
 {
@@ -242,7 +293,7 @@ topics_replay_rosters(struct worker *w)
 		const struct topic *t =
 		    container_of(n, const struct topic, node);
 
-		/* A pending subscriber has not been told anything yet. */
+		/* A pending subscriber has been sent nothing yet. */
 		if (t->roster != NULL && t->n > 0)
 			roster_replay(w, t->roster, t->app, topic_name(t));
 	}

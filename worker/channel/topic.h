@@ -25,7 +25,7 @@ struct topic_entry {
 struct topic {
 	struct hash_node node;
 	uint32_t app;
-	uint32_t refs;    /* subscriptions, also those not on yet */
+	uint32_t refs;    /* subscriptions, including pending ones */
 	uint32_t n, cap;  /* entries */
 	uint32_t packing; /* of them: connections with permessage-deflate */
 	struct topic_entry *v;
@@ -42,13 +42,13 @@ topic_name(const struct topic *t)
 }
 
 struct topic *topic_find(struct worker *, uint32_t app, struct str name);
-/* Finds or makes it and takes a reference for a subscription. */
+/* Finds or makes the topic and takes a reference for a subscription. */
 struct topic *topic_get(struct worker *, uint32_t app, struct str name);
-/* Gives the reference back; frees with the last. */
+/* Releases the reference; the last one frees the topic. */
 void topic_unref(struct worker *, struct topic *);
 /*
  * The subscription is confirmed: it gets every later event.  *index is its
- * place and is kept up to date until topic_remove().  O(1).
+ * place and is updated until topic_remove().  O(1).
  */
 void topic_add(struct topic *, struct conn *, uint32_t *index);
 /* O(1): the last entry takes its place. */
@@ -56,8 +56,13 @@ void topic_remove(struct topic *, uint32_t index);
 /* Sends each roster to a new broker. */
 void topics_replay_rosters(struct worker *);
 
+/* The cost of an event of n bytes: see worker/conn/input.h. */
+size_t topic_event_cost(const struct topic *, size_t n);
+
 /* EVENT: to every subscriber except m->except. */
 void topic_on_event(struct worker *, const struct msg_event *m);
+/* RECEIPT: says who has got the event before it. */
+int topic_on_receipt(struct worker *, const struct msg_receipt *);
 int topic_on_roster(struct worker *, const struct msg_roster *);
 int topic_on_member(struct worker *, const struct msg_member *);
 

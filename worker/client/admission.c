@@ -22,7 +22,7 @@
 #include "worker/core/core.h"
 #include "worker/link/link.h"
 
-#define ASK_SECONDS 8 /* for CONN_OK; pusher-js gives up after ten */
+#define ASK_SECONDS 8 /* seconds for CONN_OK; pusher-js gives up after ten */
 
 struct refusal
 admission_check_server(const struct worker *w)
@@ -52,14 +52,14 @@ greet(struct conn *c)
 	c->greeted = true;
 	c->opened_at = worker_now();
 	stats_of(c->app)->opened++;
-	if (c->bad_session)
+	if (c->resume == CONN_RESUME_BAD)
 		client_error(c, 0,
 		    S("resume id ignored: 16 to 64 characters of A-Z a-z 0-9 "
 		      "_ -"));
 	ws_arm(c);
 }
 
-/* Tells the broker of the connection, or asks whether there is room. */
+/* Reports the connection to the broker, or asks whether there is room. */
 static void
 open_place(struct conn *c)
 {
@@ -102,7 +102,7 @@ admission_end(struct conn *c)
 	bool known = c->admission == ADMISSION_DONE;
 	struct msg_conn_close m;
 
-	c->admission = ADMISSION_NONE; /* a late grant is given back */
+	c->admission = ADMISSION_NONE; /* a late grant is returned */
 	if (!known)
 		return;
 	m = (struct msg_conn_close){ .app = c->app->num, .sid = conn_sid(c) };
@@ -129,7 +129,7 @@ admission_ask_again(struct conn *c)
 		link_send_conn_open(c->w, &m);
 }
 
-/* Nobody is there any more for whom the broker has kept a place. */
+/* The client for which the broker has reserved a place is gone. */
 static void
 give_back(struct worker *w, const struct msg_conn_ok *ok)
 {

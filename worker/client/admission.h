@@ -13,29 +13,29 @@
 struct conn;
 struct worker;
 
-/* Why a client is refused inside the socket; code 0: it is not refused. */
+/* Why a client is refused inside the socket; code 0: it is admitted. */
 struct refusal {
 	unsigned code;
 	struct str text;
 };
 
 /*
- * May the server take clients now?  This is checked before the app, because
- * a worker that is still being filled does not know every app.
+ * May the server take clients now?  This is checked before the app, because a
+ * worker that is still being filled does not know every app.
  */
 struct refusal admission_check_server(const struct worker *);
 /* The upgrade is answered: greets the client, at once or after CONN_OK. */
 void admission_begin(struct conn *);
 /*
  * The connection has signed in or joined a private channel: from now on it
- * counts, also against the app's max_connections (4004 when that is over).
+ * counts towards the app's max_connections (4004 above it).
  */
 void admission_authorize(struct conn *);
-/* The connection ends: the broker forgets it. */
+/* The connection ends: tells the broker. */
 void admission_end(struct conn *);
 /* Announces the connection to a new broker. */
 void admission_replay(struct conn *);
-/* Asks a new broker the question that the old one did not answer. */
+/* Repeats to a new broker the question that the old one did not answer. */
 void admission_ask_again(struct conn *);
 /* Handler of CONN_OK. */
 int admission_on_conn_ok(struct worker *, const struct msg_conn_ok *);

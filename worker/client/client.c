@@ -15,29 +15,33 @@
 #include <stdlib.h>
 
 #include "shared/app/app.h"
+#include "shared/base/token_bucket.h"
+#include "shared/base/utf8.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
+#include "shared/net/ip.h"
 #include "shared/proc/session_table.h"
 #include "shared/pusher/channel_name.h"
 #include "shared/pusher/frames.h"
 #include "shared/pusher/pusher_errors.h"
 #include "worker/app/apps.h"
 #include "worker/app/stats.h"
-#include "worker/app/token_bucket.h"
 #include "worker/channel/subscription.h"
 #include "worker/channel/topic.h"
 #include "worker/client/admission.h"
 #include "worker/client/error.h"
 #include "worker/client/message.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/remote.h"
 #include "worker/conn/timeout.h"
 #include "worker/conn/ws.h"
 #include "worker/core/core.h"
 #include "worker/session/session.h"
 
-#define MESSAGE_BURST 2 /* seconds' worth of messages at once */
-#define PART_SECONDS 2  /* for the last confirmation */
-#define FLOOD 10        /* times the limit: not an accident any more */
+#define MESSAGE_BURST 2 /* seconds of the limit that may come at once */
+#define PORTIONS 8      /* seconds for one look at all sessions */
+#define PART_SECONDS 2  /* seconds for the last confirmation */
+#define FLOOD 10        /* times the limit: no longer an accident */
 
 void
 client_close_app(
@@ -94,7 +98,7 @@ ping(struct conn *c, const struct client_msg *m)
 static void
 pong(struct conn *c, const struct client_msg *m)
 {
-	/* any message is a sign of life */
+	/* any message shows that the client is alive */
 }
 
 static const struct {
@@ -128,8 +132,9 @@ dispatch(struct conn *c, const struct client_msg *m)
 }
 
 /*
- * It makes no sense: says so, and ends it when too many of them come in a
- * minute.  Heartbeats of a client's own ({"type":"ping"}) never end.
+ * The message is invalid: sends an error, and closes the connection when too
+ * many come in a minute.  A client's own heartbeats ({"type":"ping"}) never
+ * close it.
  */
 static void
 senseless(struct conn *c, const char *why)
@@ -138,15 +143,14 @@ senseless(struct conn *c, const char *why)
 	struct pace *p = client_pace(c);
 	char text[120];
 
-	/* A bucket whose second is a minute. */
+	/* A bucket with a minute in place of its second. */
 	if (token_bucket_take(
 		&p->bad, &p->bad_at, worker_now() / 60., (uint32_t)max)) {
 		client_errorf(c, 0, "bad message: %s", why);
 		return;
 	}
 	snprintf(text, sizeof(text),
-	    "more than max_bad_messages (%llu) messages in a minute that make "
-	    "no sense",
+	    "more than max_bad_messages (%llu) invalid messages in a minute",
 	    (unsigned long long)max);
 	client_close(c, PUSHER_UNAUTHORIZED, str_of(text));
 }
@@ -166,7 +170,7 @@ is_too_fast(struct conn *c)
 	if (rate == 0)
 		return false;
 	p = client_pace(c);
-	at = p->messages_at; /* both are taken from at the same moments */
+	at = p->messages_at; /* both lose tokens at the same moments */
 	if (!token_bucket_take(&p->flood, &at, now, rate * FLOOD)) {
 		snprintf(text, sizeof(text),
 		    "more than ten times max_messages_per_second (%u)", rate);
@@ -207,7 +211,7 @@ client_message(struct conn *c, struct str text)
 	if (v[0].kind != JSON_STRING)
 		senseless(c, "no event that is a string");
 	else if (json_string(v[0], &m.event, &tmp) == -1)
-		senseless(c, "event holds half a surrogate pair");
+		senseless(c, "event has an unpaired surrogate");
 	else {
 		m.channel = v[1];
 		m.data = v[2];
@@ -229,7 +233,7 @@ client_on_sub_done(struct worker *w, const struct msg_sub_done *m)
 	return r;
 }
 
-/* Notes what the client is told; false: it knows. */
+/* Notes what the client is told; false: it knows already. */
 static bool
 note_online(struct conn *c, uint32_t at, bool online)
 {
@@ -263,7 +267,7 @@ client_on_terminate(struct worker *w, const struct msg_terminate *m)
 	struct topic *t;
 
 	buf_append(&name, m->user_id);
-	/* Closing takes the last entry out, and frees the topic in the end. */
+	/* Closing removes the last entry, and frees the topic in the end. */
 	while ((t = topic_find(w, m->app, buf_str(name))) != NULL && t->n > 0)
 		client_close(t->v[t->n - 1].c, PUSHER_UNAUTHORIZED,
 		    S("connection terminated"));
@@ -277,11 +281,17 @@ void
 client_name_session(struct conn *c, struct str id)
 {
 	struct sessions *ss = c->w->sessions;
+	uint32_t peer = 0;
+	struct ip ip;
 
-	c->bad_session = !session_id_is_valid(id);
-	if (c->bad_session)
+	if (!session_id_is_valid(id)) {
+		c->resume = CONN_RESUME_BAD;
 		return;
-	c->session = session_new(ss, c, conn_sid(c), id);
+	}
+	c->resume = CONN_RESUME_NAMED;
+	if (ss->table != NULL && remote_address(c, &ip, NULL))
+		peer = session_table_peer(ss->table, ip_owner(&ip));
+	c->session = session_new(ss, c, peer, id);
 	session_hello(ss, c->session, c->app->num);
 }
 
@@ -289,6 +299,26 @@ uint64_t
 client_log_pos(const struct conn *c)
 {
 	return client_app_of(c->app)->log_pos;
+}
+
+static void
+check(void *arg, struct hash_node *n)
+{
+	struct conn *c = CONN_OF(n, node);
+
+	if (c->session != NULL)
+		session_check(arg, c->session, client_log_pos(c));
+}
+
+void
+client_tick(struct worker *w)
+{
+	struct sessions *ss = w->sessions;
+
+	if (ss->n > 0 &&
+	    !hash_walk(
+		&w->conns, &ss->walk, w->conns.n / PORTIONS + 1, check, ss))
+		ss->walk = (struct hash_cursor){ 0 };
 }
 
 int
@@ -301,22 +331,22 @@ client_on_session_ok(struct worker *w, const struct msg_session_ok *m)
 	return 0;
 }
 
-/* Asks the client a last time how far it has come, then closes it. */
+/* Asks the client for a last confirmation, then closes it. */
 void
 client_part(struct conn *c, unsigned code, const char *text)
 {
 	struct sessions *ss = c->w->sessions;
 	struct client_session *s = c->session;
 
-	if (conn_is_ending(c) || c->parting)
+	if (c->state >= CONN_PARTING)
 		return;
 	if (s == NULL || !session_is_open(s) ||
-	    !session_ask(ss, s, client_log_pos(c))) {
+	    !session_ask(ss, s, client_log_pos(c), PART_SECONDS)) {
 		client_close(c, code, str_of(text));
 		return;
 	}
 	ws_leave(c);
-	c->parting = true;
+	c->state = CONN_PARTING;
 	s->part_code = (uint16_t)code;
 	s->part_text = text;
 	conn_set_timeout(c, PART_SECONDS);
@@ -325,7 +355,6 @@ client_part(struct conn *c, unsigned code, const char *text)
 void
 client_parted(struct conn *c)
 {
-	c->parting = false;
 	client_close(c, c->session->part_code, str_of(c->session->part_text));
 }
 
@@ -338,7 +367,7 @@ client_on_pong(struct conn *c, struct str payload)
 		return;
 	stats_observe(
 	    &client_app_of(c->app)->stats.confirmed, stats_bounds_short, us);
-	if (c->parting)
+	if (c->state == CONN_PARTING)
 		client_parted(c);
 }
 

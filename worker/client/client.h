@@ -24,11 +24,11 @@ void client_close_app(
 int client_on_sub_done(struct worker *, const struct msg_sub_done *);
 /* Handler of SIGNIN_DONE. */
 int client_on_signin_done(struct worker *, const struct msg_signin_done *);
-/* Says to a new broker who is signed in here. */
+/* Reports the signed-in connections to a new broker. */
 void client_signin_replay(struct conn *);
-/* SIGNIN is sent again: notes whether it has been answered. */
+/* SIGNIN is sent again: notes whether it was answered. */
 void client_signin_restamp(struct worker *, char *p, size_t n);
-/* Leaves the broker's list of users; forgets who it was. */
+/* Leaves the broker's list of users; forgets the user. */
 void client_signin_end(struct conn *);
 /* Handler of WATCHLIST_EVENT: finished frames for one connection. */
 int client_on_watchlist_event(
@@ -36,16 +36,16 @@ int client_on_watchlist_event(
 /* Handler of TERMINATE: 4009 for every connection of this user. */
 int client_on_terminate(struct worker *, const struct msg_terminate *);
 
-/* The connection names the session with this id, which may be a bad one. */
+/* The connection names the session with this id, which may be invalid. */
 void client_name_session(struct conn *, struct str id);
 /*
- * Closes it; one with a session is asked before how far it has come, and has
- * two seconds to say so.  text: a literal.
+ * Closes the connection; one with a session is first asked for its last
+ * confirmation, and has two seconds to give it.  text: a literal.
  */
 void client_part(struct conn *, unsigned code, const char *text);
-/* It has said so, or not: closes it. */
+/* It has given it, or not: closes it. */
 void client_parted(struct conn *);
-/* A pong with this payload. */
+/* A pong with this payload has arrived. */
 void client_on_pong(struct conn *, struct str payload);
 /* Handler of SESSION_OK. */
 int client_on_session_ok(struct worker *, const struct msg_session_ok *);
@@ -53,5 +53,7 @@ int client_on_session_ok(struct worker *, const struct msg_session_ok *);
 void client_restart_log(struct worker *, const struct app *, uint64_t pos);
 /* The newest number of its app's log that this worker has seen. */
 uint64_t client_log_pos(const struct conn *);
+/* Once a second: looks at a part of the sessions. */
+void client_tick(struct worker *);
 
 #endif

@@ -8,19 +8,21 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "shared/base/utf8.h"
 #include "shared/conf/conf.h"
 #include "shared/pusher/frames.h"
 #include "shared/pusher/pusher_errors.h"
+#include "worker/app/apps.h"
 #include "worker/app/stats.h"
-#include "worker/app/token_bucket.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/ws.h"
 #include "worker/core/core.h"
+#include "worker/link/failure.h"
 
 #define ERROR_BYTES 1024 /* of one error text */
 
-void
-client_error(struct conn *c, unsigned code, struct str text)
+static void
+send_error(struct conn *c, unsigned code, struct str text)
 {
 	struct buf **b;
 
@@ -31,10 +33,27 @@ client_error(struct conn *c, unsigned code, struct str text)
 	conn_queue_goodbye(c);
 }
 
+/* text is no view into a buffer in which frames are built. */
+static void
+report(struct conn *c, struct str text)
+{
+	struct msg_failure m = { .kind = FAILURE_CLIENT, .why = text };
+
+	failure_report(c->w, client_app_of(c->app), &m);
+}
+
+void
+client_error(struct conn *c, unsigned code, struct str text)
+{
+	if (c->app != NULL && !conn_is_ending(c))
+		report(c, text);
+	send_error(c, code, text);
+}
+
 void
 client_errorf(struct conn *c, unsigned code, const char *fmt, ...)
 {
-	char text[ERROR_BYTES + 4]; /* a cut falls between two characters */
+	char text[ERROR_BYTES + 4]; /* cuts between two characters */
 	va_list ap;
 	int n;
 
@@ -49,12 +68,14 @@ void
 client_close(struct conn *c, unsigned code, struct str text)
 {
 	/*
-	 * Before the greeting 42xx makes clients come back without any pause
+	 * Before the greeting, 42xx makes clients reconnect without any pause
 	 * (protocol reference, 1.2).
 	 */
 	if (!c->greeted && code >= 4200 && code <= 4299)
 		code = PUSHER_OVER_CAPACITY;
-	client_error(c, code, text);
+	if (code == PUSHER_APP_FULL)
+		report(c, text);
+	send_error(c, code, text);
 	ws_close(c, code, text);
 }
 

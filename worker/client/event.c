@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * event.c: client-… events (protocol reference, 3.10): all the
- * conditions, then on their way like any other event, but not to their
- * sender.  A wrong one is dropped with pusher:error; nothing is closed.
+ * event.c: client-... events (protocol reference, 3.10): checks all conditions,
+ * then sends them like any other event, but not to their sender.  An invalid
+ * one is dropped with pusher:error; nothing is closed.
  */
 
 #include <stdlib.h>
 
 #include "shared/app/app.h"
 #include "shared/base/buf.h"
+#include "shared/base/token_bucket.h"
+#include "shared/base/utf8.h"
 #include "shared/json/json_write.h"
 #include "shared/pusher/channel_name.h"
 #include "shared/pusher/event_rules.h"
 #include "shared/pusher/pusher_errors.h"
 #include "worker/app/stats.h"
-#include "worker/app/token_bucket.h"
 #include "worker/channel/subscription.h"
 #include "worker/channel/topic.h"
 #include "worker/client/error.h"
 #include "worker/client/message.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/input.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
 #include "worker/link/publish.h"
@@ -37,7 +39,7 @@ compact(struct str raw)
 
 		if (string && ch == '\\') {
 			b->data[b->len++] = ch;
-			ch = raw.p[++i]; /* json_parse() has seen it */
+			ch = raw.p[++i]; /* json_parse() has checked it */
 		} else if (ch == '"') {
 			string = !string;
 		} else if (!string &&
@@ -50,9 +52,9 @@ compact(struct str raw)
 }
 
 /*
- * `data` as the raw string that goes out: a string stays what it is, byte for
- * byte; any other value becomes a string that holds its text.  *bytes is the
- * length of the content.  NULL when it holds half a surrogate pair.
+ * `data` as the raw string that is sent: a string stays the same, byte for
+ * byte; any other value becomes a string with its text.  *bytes is the length
+ * of the content.  NULL if it has an unpaired surrogate.
  */
 static struct buf *
 data_string(struct json data, size_t *bytes)
@@ -75,10 +77,7 @@ data_string(struct json data, size_t *bytes)
 	return quoted;
 }
 
-/*
- * The subscription through which the event may go; NULL: it has been
- * answered.
- */
+/* The subscription that allows the event; NULL: it has been answered. */
 static struct subscription *
 check_channel(struct conn *c, const struct client_msg *m)
 {
@@ -104,7 +103,7 @@ check_channel(struct conn *c, const struct client_msg *m)
 	return s;
 }
 
-/* Too fast for the app, or for the broker? */
+/* Is it too fast for the app, or for the broker? */
 static bool
 check_rate(struct conn *c)
 {
@@ -120,9 +119,11 @@ check_rate(struct conn *c)
 		stats_of(c->app)->limited_client++;
 		return false;
 	}
-	if (!unacked_may_publish(c->w)) {
-		client_error(
-		    c, 0, S("client event dropped: the server is overloaded"));
+	if (!unacked_may_publish(c->w, c->app->num)) {
+		client_errorf(c, 0,
+		    "client event dropped: the server is overloaded: %zu bytes "
+		    "of this app's events wait, as many as it may have now",
+		    unacked_held(c->w, c->app->num));
 		return false;
 	}
 	return true;
@@ -156,6 +157,7 @@ publish(
 			p.user_id = s->member->id;
 		p.data_raw = none ? str_make(NULL, 0) : buf_str(data);
 		publish_event(c->w, c->app, &p);
+		input_charge(c, topic_event_cost(s->t, p.data_raw.n));
 		stats_of(c->app)->events_client++;
 	}
 	buf_unref(data);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * handshake.c: makes a WebSocket client out of an HTTP connection: the checks
- * of RFC 6455 (4.2.1), the app, the protocol version and the origin.
- * admission.c does the rest.
- *
- * A request that is no proper upgrade gets an HTTP status.  Everything after
- * that is refused inside the socket, where a browser can see it; never with
- * 42xx: clients would come back without a pause (protocol reference, 1.2).
+ * handshake.c: makes a WebSocket client of an HTTP connection: the checks of
+ * RFC 6455 (4.2.1), the app, the protocol version and the origin.  admission.c
+ * does the rest.  A request that is no proper upgrade gets an HTTP status.
+ * Everything after that is refused inside the socket, where a browser can see
+ * it; never with 42xx, because clients would reconnect without a pause
+ * (protocol reference, 1.2).
  */
 
 #include "worker/client/handshake.h"
@@ -15,6 +14,7 @@
 #include "shared/conf/conf.h"
 #include "shared/crypto/sign.h"
 #include "shared/net/http_reply.h"
+#include "shared/net/listen_spec.h"
 #include "shared/pusher/pusher_errors.h"
 #include "worker/app/apps.h"
 #include "worker/app/stats.h"
@@ -92,7 +92,7 @@ key_is_valid(struct str key)
 	return true;
 }
 
-/* Why this upgrade is malformed, or p == NULL. */
+/* The reason why this upgrade is malformed, or p == NULL. */
 static struct str
 find_fault(const struct http_head *head)
 {
@@ -113,7 +113,7 @@ find_fault(const struct http_head *head)
 	return str_make(NULL, 0);
 }
 
-/* Answers what is no upgrade; true when it is one. */
+/* Answers a request that is no upgrade; true when it is one. */
 static bool
 check_upgrade(struct conn *c, const struct http_head *head)
 {
@@ -156,8 +156,8 @@ is_protocol(struct str number)
 }
 
 /*
- * The first token pusher-channels-protocol-<n> that the client offers and we
- * speak, or p == NULL.  Others are no reason to fail (1.1).
+ * The first supported token pusher-channels-protocol-<n> that the client
+ * offers, or p == NULL.  Other tokens are no reason to fail (1.1).
  */
 static struct str
 choose_subprotocol(const struct http_head *head)
@@ -205,7 +205,7 @@ accept_upgrade(struct conn *c, const struct http_head *head)
 
 /*
  * The value of a query parameter, decoded into out; p == NULL when it is
- * missing.  A value that is too long for out cannot be right and becomes "?".
+ * missing.  A value that is too long for out cannot be valid and becomes "?".
  */
 static struct str
 param(const struct http_head *head, struct str name, char out[PARAM_MAX])
@@ -261,7 +261,36 @@ check_protocol(const struct conf *conf, const struct http_head *head)
 	return (struct refusal){ 0 };
 }
 
-/* Finds c->app and everything that speaks against it. */
+/* The console's address only accepts clients of its page. */
+static struct refusal
+check_own_page(const struct http_head *head)
+{
+	struct str origin = http_header(head, S("Origin"));
+	ssize_t at = str_find(origin, '/');
+
+	if (at > 0 && str_starts(str_from(origin, (size_t)at), S("//")) &&
+	    str_eq_nocase(
+		str_from(origin, (size_t)at + 2), http_header(head, S("Host"))))
+		return (struct refusal){ 0 };
+	return (struct refusal){ PUSHER_UNAUTHORIZED,
+		S("This address serves the console's own page only") };
+}
+
+/* Checks from where, and how, the app may be reached. */
+static struct refusal
+check_reach(struct conn *c, const struct http_head *head)
+{
+	if (!origin_is_allowed(str_of(c->app->allowed_origins),
+		http_header(head, S("Origin"))))
+		return (struct refusal){ PUSHER_UNAUTHORIZED,
+			S("This origin is not in the app's allowed_origins") };
+	if (c->app->tls_only && !remote_is_secure(c))
+		return (struct refusal){ PUSHER_TLS_ONLY,
+			pusher_error_text(PUSHER_TLS_ONLY) };
+	return (struct refusal){ 0 };
+}
+
+/* Finds c->app and the reasons to refuse the client. */
 static struct refusal
 check_client(struct conn *c, const struct http_head *head)
 {
@@ -278,7 +307,7 @@ check_client(struct conn *c, const struct http_head *head)
 	if (r.code != 0)
 		return r;
 	a = apps_by_key(c->w, key);
-	if (a == NULL && c->w->link->state != LINK_UP) /* not yet, perhaps */
+	if (a == NULL && c->w->link->state != LINK_UP) /* perhaps not yet */
 		return (struct refusal){ PUSHER_OVER_CAPACITY,
 			S("The server is not ready: try again in a moment") };
 	if (a == NULL)
@@ -288,13 +317,10 @@ check_client(struct conn *c, const struct http_head *head)
 	if (!c->app->enabled)
 		return (struct refusal){ PUSHER_APP_DISABLED,
 			pusher_error_text(PUSHER_APP_DISABLED) };
-	if (!origin_is_allowed(str_of(c->app->allowed_origins),
-		http_header(head, S("Origin"))))
-		return (struct refusal){ PUSHER_UNAUTHORIZED,
-			S("This origin is not in the app's allowed_origins") };
-	if (c->app->tls_only && !remote_is_secure(c))
-		return (struct refusal){ PUSHER_TLS_ONLY,
-			pusher_error_text(PUSHER_TLS_ONLY) };
+	r = c->serves & LISTEN_CONSOLE ? check_own_page(head)
+				       : check_reach(c, head);
+	if (r.code != 0)
+		return r;
 	if (path.id.p != NULL)
 		client_name_session(c, path.id);
 	return check_protocol(c->w->conf, head);
@@ -302,7 +328,7 @@ check_client(struct conn *c, const struct http_head *head)
 
 /* ---- the request ---- */
 
-/* The whole group stops, and the client has come too late to be served. */
+/* The whole group is stopping, and the client came too late to be served. */
 static bool
 is_held(const struct conn *c)
 {
@@ -332,7 +358,7 @@ handshake_request(struct conn *c, const struct http_head *head)
 	accept_upgrade(c, head);
 	c->ops = &ws_ops;
 	if (r.code != 0 && c->w->draining && is_held(c)) {
-		/* The timeout says 4100, too. */
+		/* The timeout also answers with 4100. */
 		conn_set_timeout(c, HOLD_SECONDS);
 		input_pause(c);
 		return;

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * hold.c: the memory that clients make this worker hold: incomplete heads,
- * bodies and messages, unread output, subscriptions. The measure is the memory
- * of the process, so that nothing is left out. It is read after every few
- * hundred kilobytes of input, which costs one pread(2).
- *
- * Only over the limit is the cost of each connection computed: its buffers,
- * with shared ones in proportion. The largest holders are closed until some of
- * the share is free again. A connection that holds next to nothing is never
- * closed.
- *
- * Must never cost anything for an event.
+ * bodies and messages, unread output, subscriptions.  The measure is the memory
+ * of the process, so that nothing is left out.  It is read after every few
+ * hundred kilobytes of input, which costs one pread(2).  The cost of each
+ * connection is only computed above the limit: its buffers, with shared ones in
+ * proportion.  Then the connections that hold most are closed until some of the
+ * share is free again.  A connection that holds next to nothing is never
+ * closed.  Must never cost anything for an event.
  */
 
 #include "worker/client/hold.h"
@@ -33,18 +30,18 @@
 #include "worker/conn/remote.h"
 #include "worker/conn/transport.h"
 #include "worker/conn/variants.h"
-#include "worker/conn/ws.h"
+#include "worker/conn/ws_part.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
 
 #define STEP_MIN (64u << 10)
 #define STEP_MAX (1u << 20)
-#define STEPS 128              /* of a share */
-#define HELD_MIN 512           /* bytes; a connection that holds less stays */
-#define SUBSCRIPTION_BYTES 256 /* with its part of the topic, about */
-#define CALM_BYTES (64u << 10) /* in a second: then nothing is going on */
-#define PEAK_BYTES (16u << 20) /* so much has left gaps behind */
-#define ROUNDS 5 /* what many share is freed by the last of them */
+#define STEPS 128               /* of a share */
+#define HOLD_MIN 512            /* bytes; a connection that holds less stays */
+#define SUBSCRIPTION_BYTES 256  /* bytes with its part of the topic, roughly */
+#define CALM_BYTES (64u << 10)  /* in a second: then nothing is going on */
+#define PEAK_BYTES (16u << 20)  /* bytes whose release may leave gaps */
+#define ROUNDS 5                /* the last holder frees shared bytes */
 #define FRONT_BYTES (16u << 10) /* the rest of a slice that is being sent */
 
 struct holder {
@@ -70,12 +67,22 @@ output_cost(const struct outq *q)
 	return sum;
 }
 
+/* Is its TLS handshake unfinished? */
+static bool
+is_shaking(const struct conn *c)
+{
+	return c->transport != NULL && c->transport->tls.ssl != NULL &&
+	    c->transport->tls.state == TLS_SHAKING;
+}
+
 uint64_t
 hold_cost(const struct conn *c)
 {
 	uint64_t sum = buf_cost(c->in) + output_cost(&c->out) +
 	    (uint64_t)c->nsubs * SUBSCRIPTION_BYTES + ws_held(c);
 
+	if (is_shaking(c))
+		sum += TLS_SHAKING_BYTES;
 	if (c->http != NULL)
 		sum += buf_cost(c->http->head) + buf_cost(c->http->body) +
 		    buf_cost(c->http->asked_key);
@@ -86,7 +93,10 @@ hold_cost(const struct conn *c)
 
 /* ---- closing ---- */
 
-/* Drops output that has not begun; only the rest of the first slice stays. */
+/*
+ * Drops output that has not begun to leave; only the rest of the first slice
+ * stays.
+ */
 static bool
 cut_output(struct conn *c)
 {
@@ -103,10 +113,14 @@ close_holder(struct conn *c, uint64_t cost)
 	char text[160];
 
 	snprintf(text, sizeof(text),
-	    "over memory_limit (%llu bytes for this worker); you held %llu: "
-	    "read faster, send less, or raise it",
+	    "over memory_limit (%llu bytes for this worker); this connection "
+	    "held %llu: read faster, send less, or raise memory_limit",
 	    (unsigned long long)h->memory.limit, (unsigned long long)cost);
-	if (c->ops == &http_ops) {
+	if (is_shaking(c)) {
+		conn_close(c);
+		transport_free(c->w, c->transport);
+		c->transport = NULL;
+	} else if (c->ops == &http_ops) {
 		api_over(c, str_of(text));
 	} else if (conn_is_ending(c) || !cut_output(c)) {
 		conn_record_close(c, PUSHER_OVER_CAPACITY, str_of(text));
@@ -140,7 +154,7 @@ collect(struct worker *w, size_t *n)
 		struct conn *c = container_of(node, struct conn, node);
 		uint64_t cost;
 
-		if (c->state == CONN_CLOSED || (cost = hold_cost(c)) < HELD_MIN)
+		if (c->state == CONN_CLOSED || (cost = hold_cost(c)) < HOLD_MIN)
 			continue;
 		v[(*n)++] = (struct holder){ c, cost };
 	}
@@ -148,7 +162,7 @@ collect(struct worker *w, size_t *n)
 	return v;
 }
 
-/* Closes who holds most until about so many bytes are free. */
+/* Closes the largest holders until about n bytes are free. */
 static void
 relieve(struct worker *w, uint64_t need)
 {
@@ -165,8 +179,8 @@ relieve(struct worker *w, uint64_t need)
 	for (i = 0; i < n && freed < need; i++) {
 		if (i == 0)
 			log_warnx(
-			    "over memory_limit: %llu bytes have to go, the "
-			    "largest holders are closed held=%llu app=%u "
+			    "over memory_limit by %llu bytes: the connections "
+			    "that hold most are closed held=%llu app=%u "
 			    "peer=%s",
 			    (unsigned long long)need,
 			    (unsigned long long)v[0].cost,
@@ -180,7 +194,10 @@ relieve(struct worker *w, uint64_t need)
 
 /* ---- the limit ---- */
 
-/* Sixteenths of the share: 13 refuse newcomers, 14 close, 12 are left. */
+/*
+ * Sixteenths of the share: newcomers are refused from 13, clients are closed
+ * from 14 until 12 are left.
+ */
 static uint64_t
 refuse_at(uint64_t limit)
 {
@@ -200,7 +217,7 @@ set_over(struct worker *w, uint64_t used)
 	w->memory_full = true;
 }
 
-/* Once a second, so that it does not go to and fro. */
+/* Once a second, so that it does not oscillate. */
 static void
 check_below(struct worker *w)
 {
@@ -239,7 +256,7 @@ look(struct worker *w)
 static uint64_t
 came(const struct worker *w)
 {
-	return w->bytes_in + w->link->ipc.nread;
+	return w->bytes_in + link_bytes_in(w);
 }
 
 void

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * identity.c: reads the signed JSON about a user.  The raw text of
- * user_info is passed on unchanged, byte for byte, to the other members.
- *
- * Pure.  Must only be given bytes whose signature has been checked.
+ * identity.c: reads the signed JSON about a user.  The raw text of user_info is
+ * passed on byte for byte to the other members.  Pure.  Must only be given
+ * bytes whose signature has been checked.
  */
 
 #include "worker/client/identity.h"
@@ -23,7 +22,7 @@ bad(const char **why, const char *text)
 	return IDENTITY_BAD;
 }
 
-/* user_info as it stands; null is the same as none. */
+/* user_info, unchanged; null is the same as none. */
 static struct str
 info_of(struct json v)
 {
@@ -50,7 +49,7 @@ identity_of_channel_data(struct identity *who, struct str data,
 	else if (v[0].kind != JSON_STRING)
 		return bad(why, "user_id is neither a string nor a number");
 	else if (json_string(v[0], &who->id, &who->tmp) == -1)
-		return bad(why, "user_id holds half a surrogate pair");
+		return bad(why, "user_id has an unpaired surrogate");
 	who->info = info_of(v[1]);
 	switch (user_id_check(who->id, limits.id)) {
 	case USER_ID_GOOD:
@@ -89,8 +88,8 @@ read_watchlist(struct identity *who, struct json list,
 	while (json_next(list, &pos, &e)) {
 		if (!is_user_id(e, limits.id))
 			return bad(why,
-			    "watchlist holds something that is no id of a "
-			    "user: a string of 1 to max_user_id_length "
+			    "watchlist has an entry that is not a user id: "
+			    "each is a string of 1 to max_user_id_length "
 			    "characters without control characters");
 		if (who->nwatch++ >= limits.watch)
 			continue;
@@ -116,9 +115,9 @@ identity_of_user_data(struct identity *who, struct str data,
 		return bad(why, "user_data is not a JSON object");
 	json_get_many(obj, keys, v, 3);
 	if (v[0].kind != JSON_STRING)
-		return bad(why, "user_data has no id that is a string");
+		return bad(why, "user_data.id is missing or not a string");
 	if (json_string(v[0], &who->id, &who->tmp) == -1)
-		return bad(why, "the id holds half a surrogate pair");
+		return bad(why, "the id has an unpaired surrogate");
 	switch (user_id_check(who->id, limits.id)) {
 	case USER_ID_GOOD:
 		break;

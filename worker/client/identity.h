@@ -16,7 +16,7 @@
 /* The limits of an app. */
 struct identity_limits {
 	uint32_t id;    /* characters of an id */
-	uint32_t watch; /* ids of a watchlist that count */
+	uint32_t watch; /* ids of a watchlist that are used */
 };
 
 struct identity {
@@ -24,19 +24,19 @@ struct identity {
 	struct str info;   /* raw user_info; empty: none or null */
 	struct buf *watch; /* JSON array of the first ids, or NULL */
 	size_t nwatch;     /* ids that were given */
-	char *tmp;         /* where id may lie */
+	char *tmp;         /* memory of the id, perhaps */
 };
 
 enum identity_result {
 	IDENTITY_OK,
-	IDENTITY_BAD,  /* *why says what is wrong */
+	IDENTITY_BAD,  /* why has the reason */
 	IDENTITY_LIMIT /* the id has more characters than limits.id */
 };
 
 /*
- * channel_data: user_id (a string, or a number, which becomes its text) and
- * an optional user_info of any kind.  The views point into data or into the
- * identity.  Whatever comes out: identity_clear().  *why is static.
+ * channel_data: user_id (a string, or a number, which becomes its text) and an
+ * optional user_info of any kind.  The views point into data or into the
+ * identity.  identity_clear() must be called after any result.  *why is static.
  */
 enum identity_result identity_of_channel_data(struct identity *,
     struct str data, struct identity_limits, const char **why);

@@ -11,7 +11,6 @@
 #include "shared/pusher/channel_auth.h"
 
 struct conn;
-struct pace;
 
 /* A message from a client; views into its bytes. */
 struct client_msg {
@@ -19,14 +18,26 @@ struct client_msg {
 	struct json channel, data;
 };
 
+/* The token buckets of one connection. */
+struct pace {
+	double events_at, messages_at; /* see token_bucket_fill() */
+	float events;                  /* client events */
+	float messages;                /* all messages, */
+	float flood;                   /* and those before it is closed */
+	float bad;                     /* invalid messages */
+	double bad_at;
+};
+
 /*
- * The object that `data` is, or that is the content of the string `data`
- * (then in *tmp, to be freed whatever happens).  False when it is neither.
+ * The object in `data`, or in the string `data` (then in *tmp, which the caller
+ * frees in any case).  False when it is neither.
  */
 bool client_msg_object(const struct client_msg *, struct json *out, char **tmp);
-/* Its buckets, made when they are missing; they go with the connection. */
+/*
+ * The connection's buckets, made when they are missing; they are freed with it.
+ */
 struct pace *client_pace(struct conn *);
-/* How the connection's app signs; auth: "key:signature", or anything. */
+/* The signing app of the connection; auth: "key:signature", or anything. */
 struct auth_app client_auth_app(const struct conn *, struct str auth);
 
 void client_subscribe(struct conn *, const struct client_msg *);

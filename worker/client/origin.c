@@ -27,7 +27,7 @@ is_origin_char(char c)
 
 /*
  * Does the pattern match all of s?  At a mismatch only the last star is
- * tried with one more character, so the time is at most s.n * p.n.
+ * extended by one character, so the time is at most s.n * p.n.
  */
 static bool
 glob(struct str p, struct str s)
@@ -63,7 +63,7 @@ scheme_end(struct str s)
 	return -1;
 }
 
-/* May stand in a port, or in a pattern for one. */
+/* May the character stand in a port, or in a pattern for one? */
 static bool
 is_port_char(char c)
 {

@@ -2,7 +2,7 @@
 #ifndef WORKER_CLIENT_ORIGIN_H
 #define WORKER_CLIENT_ORIGIN_H
 
-/* Which web pages may connect: the app's allowed_origins.  Pure. */
+/* The web pages that may connect: the app's allowed_origins.  Pure. */
 
 #include <stdbool.h>
 

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * refused.c: the log of refusals, and the pause before a refusal that would
- * otherwise repeat for ever.
- *
- * A client may be refused any number of times, so these lines are limited in
- * number (log_note), and a text that comes from outside is cut.
- *
- * pusher-js answers 4000 by connecting with TLS at once. If it already uses
+ * otherwise repeat for ever.  A client can be refused any number of times, so
+ * these lines are limited in number (log_note), and texts from outside are cut.
+ * pusher-js answers 4000 by connecting with TLS at once.  If it already uses
  * TLS behind an untrusted proxy, it would reconnect for ever without a pause,
- * so such a client gets its answer late.
+ * so its answer is delayed.
  */
 
 #include "worker/client/refused.h"
@@ -18,18 +15,21 @@
 
 #include "shared/app/app.h"
 #include "shared/base/log.h"
+#include "shared/base/token_bucket.h"
+#include "shared/base/utf8.h"
 #include "shared/net/http.h"
 #include "shared/net/ip.h"
 #include "shared/pusher/channel_name.h"
 #include "shared/pusher/pusher_errors.h"
+#include "worker/app/apps.h"
 #include "worker/app/auth_failures.h"
-#include "worker/app/token_bucket.h"
 #include "worker/client/error.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/input.h"
 #include "worker/conn/remote.h"
 #include "worker/conn/timeout.h"
 #include "worker/core/core.h"
+#include "worker/link/failure.h"
 
 #define PEER_MAX 64
 #define TARGET_SHOWN 200 /* bytes of a path */
@@ -81,7 +81,7 @@ tls_text(const struct conn *c)
 	    : pusher_error_text(PUSHER_TLS_ONLY);
 }
 
-/* Has this address got a 4000 a moment ago? */
+/* Did this address get a 4000 a moment ago? */
 static bool
 must_wait(struct conn *c)
 {
@@ -102,7 +102,7 @@ refuse_tls(struct conn *c)
 		client_close(c, PUSHER_TLS_ONLY, tls_text(c));
 	} else if (token_bucket_take(&w->tls_waits, &w->tls_waits_at,
 		       worker_now(), WAITS_PER_SECOND)) {
-		c->waits = true;
+		c->state = CONN_REFUSED;
 		conn_set_timeout(c, WAIT_SECONDS);
 		input_pause(c);
 	} else {
@@ -115,11 +115,27 @@ refuse_tls(struct conn *c)
 bool
 refused_late(struct conn *c)
 {
-	if (!c->waits)
+	if (c->state != CONN_REFUSED)
 		return false;
-	c->waits = false;
 	client_close(c, PUSHER_TLS_ONLY, tls_text(c));
 	return true;
+}
+
+static void
+report(struct conn *c, const struct http_head *head, unsigned code,
+    struct str text, struct str key)
+{
+	struct msg_failure m = { .kind = FAILURE_CLIENT, .name = head->path };
+
+	m.why = text;
+	if (code == PUSHER_APP_UNKNOWN) {
+		m.kind = FAILURE_KEY;
+		m.name = key;
+	} else if (code == PUSHER_UNAUTHORIZED) {
+		m.kind = FAILURE_ORIGIN;
+		m.name = http_header(head, S("Origin"));
+	}
+	failure_report(c->w, c->app == NULL ? NULL : client_app_of(c->app), &m);
 }
 
 void
@@ -127,7 +143,7 @@ refused_client(struct conn *c, const struct http_head *head, unsigned code,
     struct str text)
 {
 	char peer[PEER_MAX], key[KEY_SHOWN], said[120];
-	struct str path = utf8_cut(head->path, TARGET_SHOWN), shown;
+	struct str path = utf8_cut(head->path, TARGET_SHOWN), shown = S("");
 
 	if (code == PUSHER_APP_UNKNOWN) {
 		shown = key_text(head->path, key);
@@ -138,6 +154,7 @@ refused_client(struct conn *c, const struct http_head *head, unsigned code,
 	if (code == PUSHER_TLS_ONLY)
 		text = tls_text(c);
 	if (code != PUSHER_OVER_CAPACITY) {
+		report(c, head, code, text, shown);
 		remote_text(c, peer, sizeof(peer));
 		log_note("client refused: %.*s code=%u path=%.*s peer=%s",
 		    STR_ARG(text), code, STR_ARG(path), peer);

@@ -15,8 +15,8 @@ struct http_head;
 void refused_signature(
     struct conn *, const char *what, struct str channel, struct str why);
 /*
- * A client is not let in: logs it, then sends pusher:error and closes.  For
- * 4000 that may happen some seconds later.
+ * A client is refused: logs it, then sends pusher:error and closes.  For 4000
+ * that may happen some seconds later.
  */
 void refused_client(
     struct conn *, const struct http_head *, unsigned code, struct str text);

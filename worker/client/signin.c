@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * signin.c: pusher:signin (protocol reference, 4.1).  Owns c->user,
- * and c->signins: the frames of sign-ins that the broker has not answered.
- * They are sent when it has, so that whatever is published to the user after
- * pusher:signin_success arrives.
- *
- * A wrong sign-in is answered with pusher:error 4009 and closes nothing.
+ * signin.c: pusher:signin (protocol reference, 4.1).  Owns c->user, and
+ * c->signins: the frames of sign-ins that the broker has not answered.  They
+ * are sent after its answer, so that every event that is published to the user
+ * after pusher:signin_success arrives.  A wrong sign-in is answered with
+ * pusher:error 4009 and closes nothing.
  */
 
 #include <stdlib.h>
@@ -40,7 +39,7 @@ struct signin {
 	struct signin *next;
 	uint64_t seq;                 /* of SIGNIN */
 	struct buf *frames;           /* pusher:signin_success, perhaps 4302 */
-	struct client_member *before; /* who c->user was; back if refused */
+	struct client_member *before; /* c->user before; back if refused */
 };
 
 static struct msg_signin
@@ -52,7 +51,7 @@ message(const struct conn *c)
 		.watchlist = c->user->watchlist };
 }
 
-/* The one to #server-to-user-<id>, or NULL. */
+/* The subscription to #server-to-user-<id>, or NULL. */
 static struct subscription *
 user_subscription(const struct conn *c)
 {
@@ -108,7 +107,7 @@ client_signin_restamp(struct worker *w, char *p, size_t n)
 	    (c = conn_find(w, m.sid)) == NULL)
 		return;
 	if (!is_answered(c, m.seq)) {
-		input_asked(c, FLOW_SIGNIN);
+		input_asked(c, FLOW_SIGNIN, 0);
 		return;
 	}
 	m.replay = 1;
@@ -117,7 +116,7 @@ client_signin_restamp(struct worker *w, char *p, size_t n)
 	memcpy(p, w->scratch->data, n);
 }
 
-/* Remembers what to say when the broker has answered; false: too many. */
+/* Stores the frame until the broker has answered; false: too many. */
 static bool
 wait_for_answer(struct conn *c, struct buf *frames)
 {
@@ -136,7 +135,7 @@ wait_for_answer(struct conn *c, struct buf *frames)
 	return true;
 }
 
-/* Takes the oldest one out; NULL when nothing waits. */
+/* Removes the oldest one; NULL when nothing waits. */
 static struct buf *
 answered(struct conn *c)
 {
@@ -152,7 +151,7 @@ answered(struct conn *c)
 	return frames;
 }
 
-/* The user that the oldest one is about. */
+/* The user of the oldest one. */
 static struct client_member **
 asked_for(struct conn *c)
 {
@@ -161,7 +160,7 @@ asked_for(struct conn *c)
 	return s == NULL || s->next == NULL ? &c->user : &s->next->before;
 }
 
-/* The oldest one is as if it had not been sent. */
+/* Undoes the oldest one, as if it had not been sent. */
 static void
 take_back(struct conn *c)
 {
@@ -174,7 +173,10 @@ take_back(struct conn *c)
 	refused = *after;
 	*after = s->before;
 	s->before = refused;
-	/* A later broker may be told of the sign-in, so of its end, too. */
+	/*
+	 * A later broker may learn of the sign-in, so it must learn of its end,
+	 * too.
+	 */
 	if (c->user == NULL) {
 		m.user_id = refused->id;
 		unacked_send_signout(c->w, &m);
@@ -204,7 +206,7 @@ sign_in(struct conn *c, const struct identity *who, struct str user_data)
 		    member_new(who->id, who->info, buf_str(who->watch), nwatch);
 		m = message(c);
 		unacked_send_signin(c->w, &m);
-		input_asked(c, FLOW_SIGNIN);
+		input_asked(c, FLOW_SIGNIN, nwatch * COST_WATCHED);
 	} else {
 		client_error(c, PUSHER_UNAUTHORIZED,
 		    S("sign-in refused: earlier ones wait for an answer"));
@@ -212,7 +214,7 @@ sign_in(struct conn *c, const struct identity *who, struct str user_data)
 	buf_unref(frames);
 }
 
-/* user_data carries the right signature. */
+/* user_data has the right signature. */
 static void
 check_user(struct conn *c, struct str user_data)
 {
@@ -314,7 +316,7 @@ client_on_signin_done(struct worker *w, const struct msg_signin_done *m)
 	struct buf *frames;
 
 	if (c == NULL || c->user == NULL)
-		return 0; /* left while we waited; SIGNOUT said so */
+		return 0; /* left meanwhile; SIGNOUT reported it */
 	input_answered(c, FLOW_SIGNIN);
 	if (m->status != 0) {
 		take_back(c);
@@ -338,7 +340,9 @@ client_on_signin_done(struct worker *w, const struct msg_signin_done *m)
 
 /* ---- the end ---- */
 
-/* A user is "offline" some time later: a new broker has to know until then. */
+/*
+ * A user goes "offline" some time later: a new broker must know it until then.
+ */
 struct ended {
 	struct tombstone tombstone;
 	struct client_member *user;

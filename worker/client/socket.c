@@ -39,9 +39,10 @@ static void
 leave(struct conn *c)
 {
 	if (c->session != NULL) {
-		c->broke = !c->session->refused && !c->peer_closed &&
+		if (!c->session->refused && !c->peer_closed &&
 		    (c->close_code == 0 || c->close_code / 100 == 41 ||
-			c->close_code / 100 == 42);
+			c->close_code / 100 == 42))
+			c->resume = CONN_RESUME_BROKE;
 		session_end(c->w->sessions, c->session, client_log_pos(c));
 	}
 	subscription_end_all(c);
@@ -61,7 +62,7 @@ is_too_late(const struct conn *c)
 static void
 on_timeout(struct conn *c)
 {
-	if (c->parting) {
+	if (c->state == CONN_PARTING) {
 		client_parted(c);
 	} else if (refused_late(c)) {
 		return;
@@ -71,13 +72,13 @@ on_timeout(struct conn *c)
 		client_close(c, 4009,
 		    S("connection timed out: neither signed in nor subscribed "
 		      "to a private or presence channel in time"));
-	} else if (c->stopped) {
-		ws_arm(c); /* its silence is ours */
+	} else if (conn_input_is(c, INPUT_STOPPED)) {
+		ws_arm(c); /* the silence is the server's fault */
 	} else if (c->pinged) {
 		ws_close(c, 4201, S("pong not received"));
 	} else {
 		if (!c->authorized && !c->app->authorized_connections)
-			admission_authorize(c); /* not asked for any more */
+			admission_authorize(c); /* no longer asked for */
 		ws_ping(c);
 	}
 }
@@ -88,7 +89,7 @@ on_slow(struct conn *c)
 	struct buf *b = NULL;
 	char text[96];
 
-	if (c->session != NULL) { /* asked in front of the goodbye */
+	if (c->session != NULL) { /* asked before the goodbye */
 		session_last(c->session, client_log_pos(c), &b);
 		outq_push_copy(&c->out, buf_str(b));
 		buf_unref(b);
@@ -98,10 +99,10 @@ on_slow(struct conn *c)
 	    "wait",
 	    (unsigned long long)c->w->conf->client_buffer);
 	client_close(c, 4100, str_of(text));
-	/* Without a session nothing that it says is waited for. */
+	/* Without a session no later message of it matters. */
 	if (c->session == NULL)
 		conn_finish(c);
-	/* All that is queued may take longer than an answer. */
+	/* Sending all queued bytes may take longer than an answer. */
 	conn_set_timeout(c, (uint32_t)c->w->conf->client_buffer_age);
 }
 
@@ -109,6 +110,7 @@ static void
 on_gone(struct conn *c)
 {
 	session_free(c->w->sessions, c->session);
+	c->session = NULL;
 	free(c->pace);
 	c->pace = NULL;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * subscribe.c: pusher:subscribe and pusher:unsubscribe.  The order of
- * the checks is that of the protocol reference, 3.3; the first one that
- * fails is answered with two frames (2.4) and nothing else happens.  What
- * the broker alone knows (is there room for one more member?) it answers.
+ * subscribe.c: pusher:subscribe and pusher:unsubscribe.  The order of the
+ * checks is that of the protocol reference, 3.3; the first one that fails is
+ * answered with two frames (2.4) and nothing else happens.  The broker answers
+ * what only it knows (is there room for one more member?).
  */
 
 #include <stdarg.h>
@@ -15,6 +15,7 @@
 #include "shared/pusher/channel_name.h"
 #include "shared/pusher/event_rules.h"
 #include "shared/pusher/frames.h"
+#include "worker/app/apps.h"
 #include "worker/app/stats.h"
 #include "worker/channel/subscription.h"
 #include "worker/client/error.h"
@@ -24,6 +25,7 @@
 #include "worker/conn/conn.h"
 #include "worker/conn/remote.h"
 #include "worker/core/core.h"
+#include "worker/link/failure.h"
 
 #define NAME_SHOWN 1024 /* bytes of a wrong name that are sent back */
 
@@ -33,16 +35,33 @@ struct request {
 	struct str channel;
 	struct json auth, data;  /* as in the message */
 	struct str channel_data; /* p == NULL: none */
+	bool told;               /* the broker has the reason of the refusal */
 	char *tmp[4];
 };
 
 enum refusal { AUTH_ERROR, INVALID_CHANNEL, LIMIT_REACHED };
 
-static void refuse(const struct request *, enum refusal, const char *fmt, ...)
+static void refuse(struct request *, enum refusal, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* For pusherctl doctor; auth: the signature, if it is wrong. */
 static void
-refuse(const struct request *r, enum refusal kind, const char *fmt, ...)
+report(struct request *r, struct str why, struct str auth)
+{
+	struct msg_failure m = { .kind = FAILURE_CHANNEL,
+		.sid = conn_sid(r->c),
+		.name = r->channel,
+		.why = why,
+		.proof = auth,
+		.data = r->channel_data.p == NULL ? S("") : r->channel_data };
+
+	if (!r->told)
+		failure_report(r->c->w, client_app_of(r->c->app), &m);
+	r->told = true;
+}
+
+static void
+refuse(struct request *r, enum refusal kind, const char *fmt, ...)
 {
 	static const struct {
 		const char *type;
@@ -56,14 +75,15 @@ refuse(const struct request *r, enum refusal kind, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	report(r, str_of(text), S(""));
 	if (name.n > NAME_SHOWN)
-		name = str_make(NULL, 0); /* no client waits for that one */
+		name = str_make(NULL, 0); /* no client waits for its answer */
 	frame_subscription_error(worker_scratch(r->c->w), name,
 	    kinds[kind].type, kinds[kind].status, str_of(text));
 	conn_queue_scratch(r->c);
 }
 
-/* Reads the string data.channel; false when it has been answered. */
+/* Reads the string data.channel; false when the message has been answered. */
 static bool
 read_channel(struct conn *c, const struct client_msg *m, struct request *r)
 {
@@ -98,7 +118,7 @@ clear(struct request *r)
 
 /* 4.4: the user's own channel; the sign-in has subscribed it already. */
 static void
-subscribe_user(const struct request *r)
+subscribe_user(struct request *r)
 {
 	const struct client_member *user = r->c->user;
 
@@ -126,7 +146,7 @@ check_auth(struct request *r)
 	if (r->data.kind == JSON_STRING) {
 		if (json_string(r->data, &r->channel_data, &r->tmp[2]) == -1) {
 			refuse(r, AUTH_ERROR,
-			    "channel_data holds half a surrogate pair");
+			    "channel_data has an unpaired surrogate");
 			return false;
 		}
 	} else if (r->data.kind != JSON_NONE && r->data.kind != JSON_NULL) {
@@ -143,6 +163,7 @@ check_auth(struct request *r)
 	if (result == AUTH_OK)
 		return true;
 	stats_of(r->c->app)->auth_subscribe++;
+	report(r, auth_text(result), auth);
 	refused_signature(r->c, "subscribe", r->channel, auth_text(result));
 	if (!remote_auth_failed(r->c)) {
 		client_close_guesser(r->c);
@@ -157,7 +178,7 @@ check_auth(struct request *r)
 
 /* The member that joins a presence channel (3.5); NULL: refused. */
 static struct client_member *
-find_member(const struct request *r)
+find_member(struct request *r)
 {
 	const struct client_member *user = r->c->user;
 	struct identity_limits limits = { .id = r->c->app->max_user_id_length };
@@ -176,7 +197,8 @@ find_member(const struct request *r)
 		who.info = user->info;
 	} else {
 		result = IDENTITY_BAD;
-		why = "neither channel_data nor a sign-in says who it is";
+		why = "the member has no user id: send channel_data, or sign "
+		      "in first";
 	}
 	if (result == IDENTITY_BAD)
 		refuse(r, AUTH_ERROR, "%s", why);
@@ -254,7 +276,7 @@ client_unsubscribe(struct conn *c, const struct client_msg *m)
 	struct request r;
 
 	/*
-	 * A channel that is not subscribed is ignored silently: laravel-echo
+	 * Unsubscribing from another channel is ignored silently: laravel-echo
 	 * leaves four channels for each one.  The user's channel stays.
 	 */
 	if (read_channel(c, m, &r) &&

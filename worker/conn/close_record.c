@@ -8,8 +8,8 @@
 #include <time.h>
 
 #include "shared/app/app.h"
+#include "shared/base/utf8.h"
 #include "worker/app/stats.h"
-#include "worker/app/token_bucket.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/remote.h"
 #include "worker/core/core.h"
@@ -23,6 +23,23 @@ wall_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+/* Of a connection that was greeted. */
+static void
+count_close(struct stats_app *s, unsigned code)
+{
+	s->ended++;
+	if (code == 1000 || code == 1001 || code == 1005)
+		s->closed_normal++;
+	else if (code == 1006)
+		s->closed_lost++;
+	else if (code / 100 == 41)
+		s->closed_busy++;
+	else if (code / 100 == 42)
+		s->closed_reconnect++;
+	else
+		s->closed_error++;
+}
+
 void
 conn_record_close(struct conn *c, unsigned code, struct str reason)
 {
@@ -30,13 +47,13 @@ conn_record_close(struct conn *c, unsigned code, struct str reason)
 	struct stats_close *r;
 	double age;
 
-	if (c->close_counted)
+	if (c->close_recorded)
 		return;
-	c->close_counted = true;
+	c->close_recorded = true;
 	age = MAX(worker_now() - c->opened_at, 0.);
 	if (c->greeted) {
 		s->counts.closed[stats_code(code)]++;
-		stats_of(c->app)->ended++;
+		count_close(stats_of(c->app), code);
 		stats_observe(&s->counts.lifetime, stats_bounds_long,
 		    (uint64_t)(age * 1e6));
 	} else {

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * compression.c: what connections agree on about compression, messages from
- * them, and frames for them.  Owns struct compression: one inflater for all,
- * since the answer to each offer forbids clients to keep a context, and one
- * deflater.
- *
- * Must never hold anything for a single connection.
+ * compression.c: negotiates compression, unpacks messages of connections, and
+ * packs frames for them.  Owns struct compression: one inflater for all,
+ * because the answer to each offer forbids clients to keep a context, and one
+ * deflater.  Must never hold anything for a single connection.
  */
 
 #include "worker/conn/compression.h"
@@ -17,16 +15,22 @@
 #include "shared/pusher/channel_name.h"
 #include "worker/app/stats.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/input.h"
 #include "worker/core/core.h"
 
 #define KEEP_BYTES (64u << 10) /* of a buffer, between two messages */
 #define LIST_BYTES 1024        /* a list of members is long from here on */
 #define RSV1 0x40
+/* Of messages of clients, unpacked. */
+#define SMALL_BYTES (16u << 10) /* a small one, at most */
+#define SMALL_TURN (1u << 20)   /* bytes in one turn, of all clients */
+#define LARGE_TURN (256u << 10) /* likewise, or one message */
 
 void
 compression_init(struct worker *w)
 {
 	list_init(&w->compression->contexts);
+	compression_turn(w);
 }
 
 void
@@ -38,6 +42,8 @@ compression_free(struct worker *w)
 	deflater_free(x->deflater);
 	buf_unref(x->message);
 	buf_unref(x->packed);
+	buf_unref(x->list);
+	buf_unref(x->list_packed);
 }
 
 static bool
@@ -50,7 +56,6 @@ void
 compression_negotiate(
     struct conn *c, const struct http_head *head, struct buf **b)
 {
-	struct deflate_terms terms;
 	size_t i = 0;
 
 	if (!is_on(c))
@@ -58,29 +63,22 @@ compression_negotiate(
 	while (i < head->nheaders &&
 	    (!str_eq_nocase(
 		 head->headers[i].name, S("Sec-WebSocket-Extensions")) ||
-		!deflate_negotiate(head->headers[i].value, &terms)))
+		!deflate_negotiate(head->headers[i].value, &c->deflate)))
 		i++;
 	if (i == head->nheaders)
 		return;
-	c->window_bits = terms.bits;
-	c->window_asked = terms.bits_asked;
-	c->self_contained = terms.self_contained;
 	buf_append(b, S("Sec-WebSocket-Extensions: "));
-	compression_terms(c, b);
+	deflate_answer(&c->deflate, b);
 	buf_append(b, S("\r\n"));
 }
 
 void
 compression_terms(const struct conn *c, struct buf **b)
 {
-	struct deflate_terms terms = { .bits = c->window_bits,
-		.bits_asked = c->window_asked,
-		.self_contained = c->self_contained };
-
-	deflate_answer(&terms, b);
+	deflate_answer(&c->deflate, b);
 }
 
-/* Empties the buffer, and frees one that a large message has left. */
+/* Empties the buffer, and frees a large one. */
 static struct buf **
 reuse(struct buf **b)
 {
@@ -93,18 +91,55 @@ reuse(struct buf **b)
 	return b;
 }
 
-enum inflate_result
-compression_unpack(struct worker *w, size_t max, struct str *s)
+/*
+ * A message that turns out to be large starts again when its turn has come, so
+ * that it delays small ones of other clients by one large message at most.
+ */
+bool
+compression_unpack(
+    struct conn *c, size_t max, struct str *s, enum inflate_result *r)
 {
-	struct compression *x = w->compression;
-	enum inflate_result r;
+	struct compression *x = c->w->compression;
+	bool large = x->large == c;
+	int64_t *left = large ? &x->large_left : &x->small_left;
+	size_t bound = large ? max : MIN(max, SMALL_BYTES);
 
+	if (*left <= 0) {
+		input_wait(c, LINE_UNPACK);
+		return false;
+	}
 	if (x->inflater == NULL)
 		x->inflater = inflater_new();
-	r = inflater_run(x->inflater, *s, max, reuse(&x->message));
+	*r = inflater_run(x->inflater, *s, bound, reuse(&x->message));
+	*left -= *r == INFLATE_TOO_LARGE ? bound : x->message->len;
+	if (*r == INFLATE_TOO_LARGE && bound < max) {
+		input_wait(c, LINE_UNPACK_LARGE);
+		return false;
+	}
 	*s = buf_str(x->message);
 	x->unpacked += s->n;
-	return r;
+	return true;
+}
+
+void
+compression_turn(struct worker *w)
+{
+	w->compression->small_left = SMALL_TURN;
+	w->compression->large_left = LARGE_TURN;
+}
+
+struct conn *
+compression_next(struct worker *w)
+{
+	struct compression *x = w->compression;
+	struct conn *c = NULL;
+
+	x->large = NULL;
+	if (x->small_left > 0)
+		c = input_next(w, LINE_UNPACK);
+	if (c == NULL && x->large_left > 0)
+		x->large = c = input_next(w, LINE_UNPACK_LARGE);
+	return c;
 }
 
 struct str
@@ -132,6 +167,24 @@ compression_pack(
 	return str_make(p, x->packed->len - WS_HEAD_MAX + n);
 }
 
+/* As compression_pack(), unless the client before got the same. */
+static struct str
+pack_list(struct conn *c, struct str frame, struct str payload)
+{
+	struct compression *x = c->w->compression;
+	struct str packed;
+
+	if (x->list != NULL && str_eq(buf_str(x->list), payload))
+		return buf_str(x->list_packed);
+	input_charge(c, payload.n / COST_DEFLATE);
+	packed = compression_pack(c->w, S(""), frame, payload);
+	if (payload.n >= LIST_BYTES && payload.n <= KEEP_BYTES) {
+		buf_append(reuse(&x->list), payload);
+		buf_append(reuse(&x->list_packed), packed);
+	}
+	return packed;
+}
+
 /* The frame in its shorter form. */
 static struct str
 pack_answer(struct conn *c, struct str frame, struct str payload)
@@ -139,10 +192,10 @@ pack_answer(struct conn *c, struct str frame, struct str payload)
 	struct stats_app *a = stats_of(c->app);
 	struct str packed;
 
-	if (c->window_bits < DEFLATE_BITS_MAX &&
-	    payload.n > (size_t)1 << c->window_bits)
+	if (c->deflate.bits < DEFLATE_BITS_MAX &&
+	    payload.n > (size_t)1 << c->deflate.bits)
 		return frame;
-	packed = compression_pack(c->w, S(""), frame, payload);
+	packed = pack_list(c, frame, payload);
 	if (packed.n >= frame.n)
 		return frame;
 	c->packed_id = 0; /* of no channel's last event */
@@ -160,7 +213,8 @@ compression_queue_answer(struct conn *c, struct str channel, struct str frames)
 	struct ws_head h;
 	ssize_t n;
 
-	if (c->window_bits == 0 || !is_on(c) ||
+	input_charge(c, frames.n / COST_ANSWER);
+	if (c->deflate.bits == 0 || !is_on(c) ||
 	    (channel_flags(channel) & CHANNEL_ENCRYPTED)) {
 		conn_queue_answer(c, frames);
 		return;

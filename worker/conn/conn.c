@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conn.c: a client's socket from its beginning to its end.  Owns the
- * descriptor and the output queue.  input.c reads it, output.c writes it.
- *
- * During a turn output is only queued; output.c writes each client once at
- * its end.  Nothing is freed before conn_reap().
- *
- * Must never know what the bytes mean: that is c->ops.
+ * conn.c: a client's socket from its beginning to its end.  Owns the descriptor
+ * and the output queue.  input.c reads it, output.c writes it.  During a turn
+ * output is only queued; output.c writes each client once at its end.  Nothing
+ * is freed before conn_reap().  Must never know what the bytes mean: c->ops
+ * does.
  */
 
 #include "worker/conn/conn.h"
@@ -27,10 +25,10 @@
 void
 conn_set_events(struct conn *c)
 {
-	int events =
-	    (c->paused || c->stopped || c->state == CONN_PEER_ENDED || c->deaf
-		    ? 0
-		    : EV_READ) |
+	int events = (conn_is_halted(c) || conn_input_is(c, INPUT_DEAF) ||
+				 c->state == CONN_PEER_ENDED
+			     ? 0
+			     : EV_READ) |
 	    (c->blocked || transport_wants_write(c->transport) ? EV_WRITE : 0);
 
 	ev_io_stop(c->w->loop, &c->io);
@@ -50,7 +48,7 @@ conn_move(struct conn *c, struct list *l)
 void
 conn_deafen(struct conn *c)
 {
-	c->deaf = true;
+	c->input |= INPUT_DEAF;
 	conn_set_events(c);
 }
 
@@ -80,7 +78,7 @@ conn_queue(struct conn *c, struct buf *b, uint32_t off, uint32_t len)
 	if (c->state >= CONN_FINISHING || c->backlog == BACKLOG_SLOW)
 		return;
 	outq_push(&c->out, b, off, len);
-	/* A connection without on_slow asked for its output: no limit. */
+	/* A connection without on_slow has requested its output: no limit. */
 	if (outq_bytes(&c->out) > c->w->conf->client_buffer + c->owed &&
 	    c->ops->on_slow != NULL) {
 		if (c->backlog != BACKLOG_OVER)
@@ -146,6 +144,8 @@ conn_close(struct conn *c)
 	if (c->state == CONN_CLOSED)
 		return;
 	c->state = CONN_CLOSED;
+	c->w->asked_cost -= c->asked_cost;
+	c->asked = c->asked_cost = 0;
 	ev_io_stop(c->w->loop, &c->io);
 	timeout_clear(&c->timeout);
 	conn_delist(c);
@@ -160,7 +160,7 @@ conn_finish(struct conn *c)
 		return;
 	c->state = CONN_FINISHING;
 	if (conn_is_halted(c)) {
-		c->paused = c->stopped = false;
+		c->input &= ~(INPUT_PAUSED | INPUT_STOPPED);
 		conn_set_events(c);
 	}
 	conn_set_timeout(c, CONN_FINISH_SECONDS);

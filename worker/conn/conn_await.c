@@ -3,8 +3,8 @@
  * conn_await.c: answers that wait until an event is safe at the broker.  Each
  * has a mark in the output queue, and nothing after the mark leaves before its
  * number is released: of several requests on one connection each is answered
- * when its own event is safe.  Owns the marks, and w->held, which is sorted by
- * the numbers that its connections wait for.
+ * when its own event is safe.  Owns the marks, and w->awaiting, which is sorted
+ * by the numbers that its connections wait for.
  */
 
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #define FIRST_CAP 4u
 
 struct mark {
-	uint64_t pos; /* in the output queue: bytes after it wait */
+	uint64_t pos; /* position in the output queue: later bytes wait */
 	uint64_t seq; /* for this */
 };
 
@@ -53,7 +53,7 @@ conn_await(struct conn *c, uint64_t seq)
 	if (m == NULL || m->n == m->cap)
 		m = c->marks = larger(m);
 	if (m->n > 0 && at(m, m->n - 1)->pos == c->out.in)
-		m->n--; /* one answer to both */
+		m->n--; /* one mark serves both */
 	*at(m, m->n++) = (struct mark){ c->out.in, seq };
 }
 
@@ -77,7 +77,7 @@ conn_hold(struct conn *c)
 	struct list *e;
 
 	list_remove(&c->link);
-	for (e = c->w->held.prev; e != &c->w->held; e = e->prev)
+	for (e = c->w->awaiting.prev; e != &c->w->awaiting; e = e->prev)
 		if (at(CONN_OF(e, link)->marks, 0)->seq <= at(c->marks, 0)->seq)
 			break;
 	list_append(e->next, &c->link); /* before that one */
@@ -89,8 +89,8 @@ conn_release(struct worker *w, uint64_t seq)
 	struct conn *c;
 
 	w->released = MAX(w->released, seq);
-	while (!list_is_empty(&w->held)) {
-		c = CONN_OF(w->held.next, link);
+	while (!list_is_empty(&w->awaiting)) {
+		c = CONN_OF(w->awaiting.next, link);
 		if (at(c->marks, 0)->seq > w->released)
 			return;
 		conn_move(c, &w->dirty);

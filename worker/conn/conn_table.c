@@ -2,9 +2,7 @@
 /*
  * conn_table.c: the table of all connections by socket id, and the list of
  * those that are clients of an app.  Code that outlives a turn keeps a socket
- * id and looks the connection up here.
- *
- * Must never give out one that is closed.
+ * id and looks the connection up here.  Must never return a closed one.
  */
 
 #include "worker/conn/conn.h"
@@ -12,7 +10,7 @@
 #include "shared/proc/proc.h"
 #include "worker/core/core.h"
 
-/* A number that cannot be guessed and is not in use. */
+/* An unpredictable number that is not in use. */
 static uint64_t
 new_sid(struct worker *w)
 {
@@ -33,6 +31,13 @@ conn_name(struct conn *c)
 {
 	hash_insert(&c->w->conns, &c->node, new_sid(c->w));
 	c->w->nconns++;
+}
+
+void
+conn_rename(struct conn *c, uint64_t sid)
+{
+	hash_remove(&c->w->conns, &c->node);
+	hash_insert(&c->w->conns, &c->node, sid);
 }
 
 /* Is a cursor there? */
@@ -69,7 +74,7 @@ conn_unname(struct conn *c)
 struct conn *
 conn_find(struct worker *w, uint64_t sid)
 {
-	struct hash_node *n = hash_find(&w->conns, sid, hash_any, NULL);
+	struct hash_node *n = hash_find(&w->conns, sid, NULL, NULL);
 	struct conn *c = n == NULL ? NULL : CONN_OF(n, node);
 
 	return c == NULL || c->state == CONN_CLOSED ? NULL : c;

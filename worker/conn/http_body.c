@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * http_body.c: bodies that come in pieces.  Nothing of one is kept before the
- * head is known to be signed: the query has the body's digest, so a stranger
- * with nothing but the public key gets 401 at once.  A chunked body may end
- * at any byte; without a signature it is read and thrown away.
- *
- * Must never keep more than max_request_bytes.
+ * http_body.c: bodies that come in pieces.  Nothing of a body is stored before
+ * its head is known to be signed: the query has the body's digest, so a
+ * stranger with only the public key gets 401 at once.  A chunked body may end
+ * at any byte; without a signature it is read and discarded.  Must never store
+ * more than max_request_bytes.
  */
 
 #include "worker/conn/http_body.h"
@@ -20,8 +19,8 @@
 #define BODY_RATE 1024 /* bytes per second, at least */
 
 /*
- * How many bytes of the path are the prefix, or 0; doubled slashes are one.
- * A slash follows.
+ * How many bytes of the path are the prefix, or 0; doubled slashes count as
+ * one.  A slash follows.
  */
 static size_t
 prefix_length(struct str path, struct str prefix)
@@ -62,8 +61,9 @@ api_body_too_large(struct conn *c)
 }
 
 /*
- * Nothing of a body is kept before its head is known to be signed: the query
- * has the body's digest.  False: it has been answered and the connection ends.
+ * Nothing of a body is stored before its head is known to be signed: the query
+ * has the body's digest.  False: the request has been answered and the
+ * connection ends.
  */
 bool
 api_body_admit(struct conn *c, const struct http_head *head)
@@ -81,7 +81,7 @@ api_body_admit(struct conn *c, const struct http_head *head)
 	return true;
 }
 
-/* A chunked body has ended of which nothing was kept. */
+/* A chunked body of which nothing was stored has ended. */
 static void
 end_unkept(struct conn *c)
 {
@@ -98,10 +98,10 @@ end_unkept(struct conn *c)
 	}
 	api_body_strip(c->w->conf, &head);
 	if (api_body_admit(c, &head)) /* signed with a key that is new since */
-		api_refuse(c, 401, S("the body was not kept: try again"));
+		api_refuse(c, 401, S("the body was not stored: try again"));
 }
 
-/* The head is complete and acceptable, the body is not there yet. */
+/* The head is complete and acceptable, the body has not arrived yet. */
 void
 api_body_begin(struct conn *c, const struct http_head *head,
     enum api_state state, size_t received)
@@ -150,9 +150,8 @@ api_body_feed(struct conn *c, char *bytes, size_t n)
 }
 
 /*
- * A body may take handshake_timeout plus a second for each BODY_RATE bytes
- * that have come.  The timeout fires first after handshake_timeout, then
- * every second.
+ * A body may take handshake_timeout plus a second for each BODY_RATE received
+ * bytes.  The timeout fires first after handshake_timeout, then every second.
  */
 bool
 api_body_is_late(struct conn *c)

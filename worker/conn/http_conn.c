@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * http_conn.c: HTTP on a client's socket: cuts the stream into requests and
- * reads their bodies.  A complete request is handled where it lies; only
- * chunked bodies and requests that wait for the broker are copied.  Requests
- * are handled one at a time, so that pipelined ones are answered in order.
- *
- * Must never wait, and never keep a view into the bytes that it is fed.
+ * reads their bodies.  A complete request is handled in place; only chunked
+ * bodies and requests that wait for the broker are copied.  Requests are
+ * handled one at a time, so that pipelined ones are answered in order.  Must
+ * never wait, and never keep a view into the received bytes.
  */
 
 #include "worker/conn/http_conn.h"
@@ -24,8 +23,8 @@
 #include "worker/conn/timeout.h"
 #include "worker/core/core.h"
 
-#define CHOKE_BYTES (64u << 10) /* of replies that the client does not read */
-#define CHOKE_SECONDS 0.01      /* between two looks at them */
+#define CHOKE_BYTES (64u << 10) /* bytes of unread replies */
+#define CHOKE_SECONDS 0.01      /* seconds between two checks of them */
 static size_t
 upgrade(
     struct conn *c, const struct http_head *head, struct str in, size_t used)
@@ -58,7 +57,7 @@ refuse_head(struct conn *c, enum http_error err, const char *why, size_t n)
 	return n;
 }
 
-/* Half a head. */
+/* Stores an incomplete head. */
 static size_t
 wait_for_head(struct conn *c, size_t n)
 {
@@ -82,6 +81,7 @@ feed_request(struct conn *c, struct str in)
 	ssize_t r = http_head_read(&head, in, h->seen, h->max_head, &err, &why);
 	size_t used = (size_t)r;
 
+	input_charge(c, COST_REQUEST);
 	if (r == -1)
 		return refuse_head(c, err, why, in.n);
 	if (r == 0)
@@ -94,7 +94,8 @@ feed_request(struct conn *c, struct str in)
 	h->keep_alive = head.keep_alive;
 	h->head_only = str_eq(head.method, S("HEAD"));
 	remote_on_request(c, &head);
-	if ((c->serves & LISTEN_PUBLIC) && c->w->http->is_upgrade(&head))
+	if ((c->serves & (LISTEN_PUBLIC | LISTEN_CONSOLE)) &&
+	    c->w->http->is_upgrade(&head))
 		return upgrade(c, &head, in, used);
 	h->raw = str_make(in.p, used);
 	if (head.chunked) {
@@ -116,7 +117,7 @@ feed_request(struct conn *c, struct str in)
 	return used + (size_t)head.length;
 }
 
-/* Looks whether the peer has begun to read its replies. */
+/* Checks whether the peer has begun to read its replies. */
 static void
 on_choke(struct ev_loop *loop, ev_timer *timer, int revents)
 {
@@ -139,7 +140,7 @@ choke(struct conn *c)
 	ev_timer_start(c->w->loop, timer);
 }
 
-/* A request keeps the limits with which its first byte came. */
+/* A request keeps the limits of the time of its first byte. */
 static void
 begin_request(struct http *h, const struct conf *conf)
 {
@@ -147,7 +148,9 @@ begin_request(struct http *h, const struct conf *conf)
 	h->max_body = conf->max_request_bytes;
 }
 
-/* A client hello (RFC 8446, 5.1) where no TLS is spoken: says so, closes. */
+/*
+ * A client hello (RFC 8446, 5.1) on an address without TLS: reports it, closes.
+ */
 static bool
 is_tls(struct conn *c, const char *bytes)
 {
@@ -164,11 +167,11 @@ is_tls(struct conn *c, const char *bytes)
 	return true;
 }
 
-static struct http *
+struct http *
 http_new(struct conn *c)
 {
 	c->http = xcalloc(1, sizeof(*c->http));
-	list_init(&c->http->parked);
+	list_init(&c->http->retry);
 	return c->http;
 }
 
@@ -177,6 +180,8 @@ http_feed(struct conn *c, char *bytes, size_t n)
 {
 	struct http *h = c->http != NULL ? c->http : http_new(c);
 
+	if (h->state == API_CONSOLE)
+		return n; /* a stream: there is no next request */
 	if (h->state == API_IDLE && is_tls(c, bytes))
 		return n;
 	if (h->state == API_IDLE)
@@ -215,7 +220,8 @@ on_timeout(struct conn *c)
 		api_refuse(c, 408, S("the request did not arrive in time"));
 		return;
 	}
-	if (state == API_ASKS || state == API_TAKES || state == API_CLAIMS) {
+	if (state == API_ASKS || state == API_TAKES || state == API_BEGINS ||
+	    state == API_CONSOLE) {
 		c->w->http->on_late(c);
 		return;
 	}

@@ -12,4 +12,7 @@
 /* The ops of every new connection. */
 extern const struct conn_ops http_ops;
 
+/* c->http, for its first request. */
+struct http *http_new(struct conn *);
+
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * http_request.c: one request of a connection: its replies, and running it
- * from its copy.  Owns c->http, which lives from the first byte until the
- * connection closes or becomes a WebSocket.
+ * http_request.c: one request of a connection: its replies, and running it from
+ * its copy.  Owns c->http, which lives from the first byte until the connection
+ * closes or becomes a WebSocket.
  */
 
 #include "worker/conn/http_request.h"
@@ -87,7 +87,16 @@ void
 api_reply_typed(
     struct conn *c, unsigned status, const char *type, struct str body)
 {
-	struct http_reply r = { .status = status, .type = type, .body = body };
+	api_reply_file(c, status, type, NULL, body);
+}
+
+void
+api_reply_file(struct conn *c, unsigned status, const char *type,
+    const char *extra, struct str body)
+{
+	struct http_reply r = {
+		.status = status, .type = type, .extra = extra, .body = body
+	};
 
 	reply(c, &r);
 }
@@ -99,7 +108,8 @@ api_reply(struct conn *c, unsigned status, struct str json)
 
 	/* The reply to most publishes is precomputed. */
 	if (status == 200 && str_eq(json, S("{}")) && c->http->keep_alive &&
-	    c->http->claim == NULL && !c->http->head_only && !c->w->draining) {
+	    c->http->idem_key == NULL && !c->http->head_only &&
+	    !c->w->draining) {
 		conn_queue_bytes(c,
 		    S("HTTP/1.1 200 OK\r\n"
 		      "Content-Type: application/json\r\n"

@@ -17,25 +17,29 @@
 #include "shared/net/http.h"
 #include "worker/conn/conn.h"
 
+struct console_request;
+
 enum api_state {
-	API_IDLE,   /* between two requests */
-	API_HEAD,   /* part of a head is there */
-	API_BODY,   /* part of a body with a length is there */
-	API_CHUNKS, /* in a chunked body */
-	API_RUNS,   /* a handler has it */
-	API_ASKS,   /* QUERY is out; the connection is paused */
-	API_TAKES,  /* TAKE is out; the connection is paused */
-	API_CLAIMS, /* IDEM_BEGIN is out; the connection is paused */
-	API_PARKED  /* waits for a broker; the connection is paused */
+	API_IDLE,    /* between two requests */
+	API_HEAD,    /* part of a head is there */
+	API_BODY,    /* part of a body with a length is there */
+	API_CHUNKS,  /* in a chunked body */
+	API_RUNS,    /* a handler has it */
+	API_ASKS,    /* QUERY is out; the connection is paused */
+	API_TAKES,   /* TAKE is out; the connection is paused */
+	API_BEGINS,  /* IDEM_BEGIN is out; the connection is paused */
+	API_CONSOLE, /* a command of the console runs */
+	API_RETRIES  /* waits for a broker; the connection is paused */
 };
 
-/* How the broker's REPLY is answered; and the answer without one. */
+/* How the broker's REPLY is answered; and the answer without a REPLY. */
 enum api_answer {
-	ANSWER_QUERY,      /* as it is; 503 */
+	ANSWER_QUERY,      /* unchanged; 503 */
 	ANSWER_STATS,      /* counts under their old names; 503 */
-	ANSWER_EVENT_INFO, /* as it is; 200 without counts */
-	ANSWER_BATCH_INFO, /* as it is; 200 without counts */
-	ANSWER_METRICS     /* text; 503 */
+	ANSWER_EVENT_INFO, /* unchanged; 200 without counts */
+	ANSWER_BATCH_INFO, /* unchanged; 200 without counts */
+	ANSWER_METRICS,    /* text; 503 */
+	ANSWER_CSV         /* likewise */
 };
 
 struct http {
@@ -59,32 +63,35 @@ struct http {
 	struct str raw;        /* the head's bytes, while a handler runs */
 	struct buf *head;      /* a copy of them: chunks, API_TAKES */
 	struct buf *body;      /* likewise */
-	struct buf *asked_key; /* API_CLAIMS: the idempotency key */
-	struct buf *claim;     /* … that is ours: the answer is owed */
-	uint32_t claim_app;
-	/* API_PARKED: */
-	struct list parked;         /* in w->parked->requests */
-	struct list parked_in_app;  /* in parked_share, or */
-	struct share *parked_share; /* NULL: it is about to get its 503 */
-	struct conn *conn;          /* its connection */
-	double parked_at;           /* loop time */
-	ev_timer choke;             /* until the peer has read some replies */
+	struct buf *asked_key; /* API_BEGINS: the idempotency key */
+	struct console_request *console; /* API_CONSOLE */
+	struct buf *idem_key; /* … that is ours: the answer is owed */
+	uint32_t idem_app;
+	/* API_RETRIES: */
+	struct list retry;         /* in w->retries->requests */
+	struct list retry_in_app;  /* in retry_share, or */
+	struct share *retry_share; /* NULL: it is about to get its 503 */
+	struct conn *conn;         /* its connection */
+	double retry_since;        /* loop time */
+	ev_timer choke;            /* until the peer has read some replies */
 };
 
 /* The handler of requests (w->http). */
 struct http_handler {
-	/* Is this request one of a WebSocket client, and then: answers it. */
+	/* Is this request one of a WebSocket client?  If so, answers it. */
 	bool (*is_upgrade)(const struct http_head *);
 	void (*on_upgrade)(struct conn *, const struct http_head *);
-	/* A complete request; granted: it had waited for tokens. */
+	/* A complete request; granted: it has waited for tokens. */
 	void (*on_request)(struct conn *, const struct http_head *,
 	    struct str body, bool granted);
-	/* Only the head is here.  May the body be kept?  Else answers it. */
+	/*
+	 * Only the head is here.  May the body be stored?  If not, answers it.
+	 */
 	bool (*on_head)(struct conn *, const struct http_head *);
 	bool (*is_signed)(struct conn *, const struct http_head *);
-	/* This is being answered. */
+	/* The request is being answered with this. */
 	void (*on_reply)(struct conn *, unsigned status, struct str json);
-	/* c->http is freed. */
+	/* c->http is about to be freed. */
 	void (*on_drop)(struct conn *);
 	/* The broker has not answered in time. */
 	void (*on_late)(struct conn *);
@@ -96,31 +103,34 @@ void api_reply(struct conn *, unsigned status, struct str json);
 void api_error(struct conn *, unsigned status, struct str text);
 void api_errorf(struct conn *, unsigned status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* Closes it, after a 503 when that makes sense, and frees all it held. */
+/* Closes it, after a 503 if a request is open, and frees its data. */
 void api_over(struct conn *, struct str text);
 /* Frees c->http. */
 void api_free(struct conn *);
 /* Answers with further header lines (each with CRLF), or NULL. */
 void api_reply_extra(
     struct conn *, unsigned status, const char *extra, struct str json);
-/* The same for a body that is no JSON. */
+/* The same for a body that is not JSON. */
 void api_reply_typed(
     struct conn *, unsigned status, const char *type, struct str body);
+/* The same with both; type: NULL for a status without a body. */
+void api_reply_file(struct conn *, unsigned status, const char *type,
+    const char *extra, struct str body);
 /* 503 with Retry-After. */
 void api_unavailable(struct conn *, struct str text);
-/* The request cannot be read on: answers and closes. */
+/* The rest of the stream cannot be read: answers and closes. */
 void api_refuse(struct conn *, unsigned status, struct str text);
 /* The request has been answered: waits for the next one, or closes. */
 void api_end_request(struct conn *, bool keep_alive);
 /*
- * A request that was answered outside of feed: drops what was kept of it and
- * goes on with the next one.
+ * A request was answered outside of feed: frees its copy and continues with the
+ * next one.
  */
 void api_settle(struct conn *);
-/* Hands it to the handler; granted: it had waited for tokens. */
+/* Passes it to the handler; granted: it has waited for tokens. */
 void api_run(
     struct conn *, const struct http_head *, struct str body, bool granted);
-/* Runs a request again that waited for tokens and has them now. */
+/* Runs a request again that has got its tokens. */
 void api_run_granted(struct conn *);
 /* Runs a request again from its beginning. */
 void api_run_again(struct conn *);

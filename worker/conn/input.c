@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * input.c: reads connections and decides how much.  Owns the bytes that were
- * read and not used, and w->input: the connections whose input continues in
- * the next turn, one after the other, each with its share.
- *
- * An answer of the broker must never feed a connection at once: the caller may
- * be in the middle of a message.
+ * input.c: reads connections and decides how much.  Owns received unused bytes,
+ * and w->input: the lines of connections whose input continues in a later turn,
+ * one after the other, each with its share, and the account of what each has
+ * cost.  An answer of the broker must never feed a connection at once: the
+ * caller may be in the middle of a message.
  */
 
 #include "worker/conn/input.h"
@@ -25,9 +24,9 @@
 static void
 stop(struct conn *c)
 {
-	if (c->stopped || c->state >= CONN_FINISHING)
+	if (conn_input_is(c, INPUT_STOPPED) || c->state >= CONN_FINISHING)
 		return;
-	c->stopped = true;
+	c->input |= INPUT_STOPPED;
 	conn_set_events(c);
 }
 
@@ -44,48 +43,103 @@ may_read(const struct conn *c)
 	return c->asked <= FLOW_GO_ON && !input_is_full(c);
 }
 
-/* Its turn comes; a connection is in the list once. */
-static void
-line_up(struct conn *c)
-{
-	struct input_queue *f = c->w->input;
-
-	if (c->in_line)
-		return;
-	if (f->n == f->cap) {
-		f->cap = f->cap == 0 ? 16 : f->cap * 2;
-		f->sids = xreallocarray(f->sids, f->cap, sizeof(*f->sids));
-	}
-	f->sids[f->n++] = conn_sid(c);
-	c->in_line = true;
-}
+/* ---- whose turn it is ---- */
 
 void
-input_asked(struct conn *c, unsigned n)
+input_charge(struct conn *c, size_t cost)
 {
-	c->asked += n;
-	if (c->asked >= FLOW_WINDOW)
-		stop(c);
+	int n = (int)MIN(cost, (size_t)FLOW_TURN);
+
+	c->w->input->spent += (uint32_t)n;
+	c->credit = (int16_t)MAX(c->credit - n, CREDIT_MIN);
+}
+
+bool
+input_had_share(const struct conn *c)
+{
+	return c->w->input->spent >= c->w->input->share_end;
+}
+
+/* Is its credit used up? */
+static bool
+is_greedy(struct conn *c)
+{
+	uint16_t rounds = (uint16_t)(c->w->input->round - c->round);
+
+	c->round = c->w->input->round;
+	c->credit = (int16_t)MIN(c->credit + rounds * CREDIT_ROUND, CREDIT_MAX);
+	return c->credit <= 0;
+}
+
+/* Has the broker so much to answer that some have to wait? */
+static bool
+is_congested(const struct worker *w)
+{
+	return w->asked_cost >= FLOW_ASKED && !w->no_broker;
+}
+
+/* Its turn comes. */
+static void
+line_up(struct conn *c, enum input_line line)
+{
+	struct input_queue *l = &c->w->input->lines[line];
+
+	if (conn_input_is(c, INPUT_QUEUED))
+		return;
+	if (l->end == l->cap && l->first > l->cap / 2) {
+		l->end -= l->first;
+		memmove(l->sids, l->sids + l->first, l->end * sizeof(*l->sids));
+		l->first = 0;
+	} else if (l->end == l->cap) {
+		l->cap = l->cap == 0 ? 16 : l->cap * 2;
+		l->sids = xreallocarray(l->sids, l->cap, sizeof(*l->sids));
+	}
+	l->sids[l->end++] = conn_sid(c);
+	c->input |= INPUT_QUEUED;
 }
 
 void
 input_check(struct conn *c)
 {
-	if (c->stopped && may_read(c))
-		line_up(c);
+	if (!conn_input_is(c, INPUT_STOPPED) || !may_read(c))
+		return;
+	if (!is_greedy(c))
+		line_up(c, LINE_FIRST);
+	else
+		line_up(c, c->asked > 0 ? LINE_ASK : LINE_NEXT);
+}
+
+void
+input_asked(struct conn *c, unsigned n, size_t cost)
+{
+	cost = MIN(cost + n * COST_QUESTION, (size_t)FLOW_TURN);
+	c->asked += n;
+	c->asked_cost += (uint32_t)cost;
+	c->w->asked_cost += (uint32_t)cost;
+	input_charge(c, cost);
+	if (c->asked >= FLOW_WINDOW)
+		stop(c);
+	else if (is_congested(c->w) && is_greedy(c))
+		input_yield(c);
 }
 
 void
 input_answered(struct conn *c, unsigned n)
 {
+	uint32_t cost =
+	    n < c->asked ? c->asked_cost / c->asked * n : c->asked_cost;
+
 	c->asked -= MIN(c->asked, n);
+	c->asked_cost -= cost;
+	c->w->asked_cost -= cost;
 	input_check(c);
 }
 
 void
 input_forget(struct conn *c)
 {
-	c->asked = 0;
+	c->w->asked_cost -= c->asked_cost;
+	c->asked = c->asked_cost = 0;
 }
 
 void
@@ -95,29 +149,37 @@ input_yield(struct conn *c)
 	input_check(c);
 }
 
+void
+input_wait(struct conn *c, enum input_line line)
+{
+	stop(c);
+	line_up(c, line);
+}
+
 /* ---- reading ---- */
 
-/* Feeds n bytes; returns how many need not be kept. */
+/* Feeds n bytes; returns how many need not be stored. */
 static size_t
 feed(struct conn *c, char *p, size_t n)
 {
-	unsigned times = 0;
+	struct inputs *in = c->w->input;
 	size_t used = 0, k;
 
-	c->feeding = true;
+	in->share_end = in->spent + FLOW_SHARE;
+	c->input |= INPUT_FEEDING;
 	while (used < n && c->state < CONN_FINISHING && !conn_is_halted(c)) {
 		k = c->ops->feed(c, p + used, n - used);
 		if (k == 0)
 			break;
 		used += k;
-		if (++times == FLOW_REQUESTS && used < n)
+		if (used < n && input_had_share(c))
 			input_yield(c);
 	}
-	c->feeding = false;
+	c->input &= ~INPUT_FEEDING;
 	return c->state >= CONN_FINISHING ? n : used;
 }
 
-/* Feeds c->in and keeps what is left of it. */
+/* Feeds c->in and keeps the rest of it. */
 static void
 feed_kept(struct conn *c)
 {
@@ -159,7 +221,7 @@ on_eof(struct conn *c)
 	conn_set_events(c);
 }
 
-/* n bytes came after our goodbye; false: over the limit. */
+/* n bytes came after the goodbye; false: over the limit. */
 static bool
 hear_out(struct conn *c, size_t n)
 {
@@ -173,7 +235,7 @@ hear_out(struct conn *c, size_t n)
 }
 
 static void
-on_readable(struct conn *c)
+read_more(struct conn *c)
 {
 	struct worker *w = c->w;
 	ssize_t n;
@@ -197,8 +259,22 @@ on_readable(struct conn *c)
 		return;
 	else if (c->state < CONN_FINISHING) {
 		w->bytes_in += (size_t)n;
+		input_charge(c, (size_t)n / COST_BYTES);
 		take_input(c, w->recv, (size_t)n);
 	}
+}
+
+/* Has it to wait, for its own turn or for the next one of the loop? */
+static bool
+must_wait(struct conn *c)
+{
+	struct worker *w = c->w;
+
+	if (w->input->spent < FLOW_TURN &&
+	    (input_waiting(w, LINE_NEXT) == 0 || !is_greedy(c)))
+		return false;
+	input_yield(c);
+	return conn_input_is(c, INPUT_STOPPED);
 }
 
 static void
@@ -206,11 +282,12 @@ on_io(struct ev_loop *loop, ev_io *io, int revents)
 {
 	struct conn *c = CONN_OF(io, io);
 
-	if (!c->deaf &&
-	    ((revents & EV_READ) || transport_wants_write(c->transport))) {
+	if (!conn_input_is(c, INPUT_DEAF) && !c->w->moving &&
+	    ((revents & EV_READ) || transport_wants_write(c->transport)) &&
+	    !must_wait(c)) {
 		bool waited = transport_wants_write(c->transport);
 
-		on_readable(c);
+		read_more(c);
 		if (waited && c->state != CONN_CLOSED)
 			conn_set_events(c);
 	}
@@ -222,13 +299,29 @@ on_io(struct ev_loop *loop, ev_io *io, int revents)
 }
 
 struct conn *
-input_open(struct worker *w, int fd, const struct conn_ops *ops)
+input_make(struct worker *w, int fd, const struct conn_ops *ops)
 {
 	struct conn *c = conn_new(w, ops);
 
+	c->credit = CREDIT_MAX;
 	ev_io_init(&c->io, on_io, fd, EV_READ);
+	return c;
+}
+
+struct conn *
+input_open(struct worker *w, int fd, const struct conn_ops *ops)
+{
+	struct conn *c = input_make(w, fd, ops);
+
 	ev_io_start(w->loop, &c->io);
 	return c;
+}
+
+void
+input_continue(struct conn *c)
+{
+	if (c->in != NULL && !conn_is_halted(c) && c->state < CONN_FINISHING)
+		input_wait(c, LINE_NEXT);
 }
 
 /* ---- pausing ---- */
@@ -236,64 +329,117 @@ input_open(struct worker *w, int fd, const struct conn_ops *ops)
 void
 input_pause(struct conn *c)
 {
-	if (c->paused || c->state >= CONN_FINISHING)
+	if (conn_input_is(c, INPUT_PAUSED) || c->state >= CONN_FINISHING)
 		return;
-	c->paused = true;
+	c->input |= INPUT_PAUSED;
 	conn_set_events(c);
 }
 
+/* Removes one reason not to feed it. */
 static void
-go_on(struct conn *c)
+end_halt(struct conn *c, enum conn_input reason)
 {
+	if (!conn_input_is(c, reason) || c->state == CONN_CLOSED)
+		return;
+	c->input &= ~reason & INPUT_ALL;
 	conn_set_events(c);
-	if (c->in != NULL && !c->feeding && !conn_is_halted(c))
+	if (c->in != NULL && !c->w->moving &&
+	    !conn_input_is(c, INPUT_FEEDING | INPUT_PAUSED | INPUT_STOPPED))
 		feed_kept(c);
 }
 
 void
 input_resume(struct conn *c)
 {
-	if (!c->paused || c->state == CONN_CLOSED)
-		return;
-	c->paused = false;
-	go_on(c);
+	end_halt(c, INPUT_PAUSED);
 }
 
 void
 input_go(struct conn *c)
 {
-	if (!c->stopped || c->state == CONN_CLOSED)
-		return;
-	c->stopped = false;
-	go_on(c);
+	end_halt(c, INPUT_STOPPED);
 }
 
 /* ---- the next turn ---- */
 
-bool
-input_run(struct worker *w)
+size_t
+input_waiting(const struct worker *w, enum input_line line)
 {
-	struct input_queue *f = w->input;
-	size_t n = f->n;
+	return w->input->lines[line].end - w->input->lines[line].first;
+}
+
+struct conn *
+input_next(struct worker *w, enum input_line line)
+{
+	struct input_queue *l = &w->input->lines[line];
+	struct conn *c = NULL;
+
+	while (c == NULL && l->first < l->end)
+		c = conn_find(w, l->sids[l->first++]);
+	if (c != NULL)
+		c->input &= ~INPUT_QUEUED;
+	if (l->first == l->end)
+		l->first = l->end = 0;
+	return c;
+}
+
+/* First the bytes that it has left over, then those that came meanwhile. */
+static void
+serve(struct conn *c)
+{
+	input_go(c);
+	if (c->state < CONN_FINISHING && !conn_is_halted(c) &&
+	    !conn_input_is(c, INPUT_DEAF))
+		read_more(c);
+}
+
+/* Those that waited, until the turn has cost so much. */
+static void
+run_line(struct worker *w, enum input_line line, uint32_t max)
+{
+	struct inputs *in = w->input;
+	size_t n = input_waiting(w, line);
 	struct conn *c;
 
-	for (size_t i = 0; i < n; i++) {
-		c = conn_find(w, f->sids[i]);
-		if (c == NULL)
-			continue;
-		c->in_line = false;
+	while (n-- > 0 && in->spent < max &&
+	    (line != LINE_ASK || !is_congested(w)) &&
+	    (c = input_next(w, line)) != NULL) {
+		in->in_round[line] -= in->in_round[line] > 0;
 		if (may_read(c))
-			input_go(c);
+			serve(c);
 	}
-	f->n -= n;
-	if (f->n > 0)
-		memmove(f->sids, f->sids + n, f->n * sizeof(*f->sids));
-	return f->n > 0;
+	in->in_round[line] = MIN(in->in_round[line], input_waiting(w, line));
+}
+
+void
+input_run(struct worker *w)
+{
+	struct inputs *in = w->input;
+
+	run_line(w, LINE_FIRST, in->spent + FLOW_TURN);
+	run_line(w, LINE_NEXT, MAX(in->spent + 1, FLOW_TURN));
+	run_line(w, LINE_ASK, MAX(in->spent + 1, FLOW_TURN));
+	in->spent = 0;
+	if (in->in_round[LINE_NEXT] > 0 || in->in_round[LINE_ASK] > 0)
+		return;
+	in->round++;
+	in->in_round[LINE_NEXT] = input_waiting(w, LINE_NEXT);
+	in->in_round[LINE_ASK] = input_waiting(w, LINE_ASK);
+}
+
+bool
+input_is_left(const struct worker *w)
+{
+	for (unsigned i = 0; i < LINES; i++)
+		if (input_waiting(w, i) > 0 &&
+		    (i != LINE_ASK || !is_congested(w)))
+			return true;
+	return false;
 }
 
 void
 input_clear(struct worker *w)
 {
-	free(w->input->sids);
-	*w->input = (struct input_queue){ 0 };
+	for (unsigned i = 0; i < LINES; i++)
+		free(w->input->lines[i].sids);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * listener.c: accepts connections on this slot's sockets.  A bounded number
- * in a turn, so that a stampede does not starve the clients that are there.
- * Out of descriptors: pauses, because a level-triggered loop would spin on a
- * socket that it cannot accept from.  The sockets are the master's, too; a
- * worker closes its copies when the configuration has given them up, or when
- * it exits.
+ * listener.c: accepts connections on this slot's sockets.  A bounded number in
+ * a turn, so that a stampede does not starve the present clients.  Out of
+ * descriptors: pauses, because a level-triggered loop would spin on a socket
+ * that it cannot accept from.  The sockets are the master's, too; a worker
+ * closes its copies when the configuration no longer has them, or when it
+ * exits.  A client that comes when there is no room for it gets that of the
+ * oldest connection that is idle: one without a request, or half a handshake.
  */
 
 #include "worker/conn/listener.h"
@@ -24,6 +25,7 @@
 #include "worker/app/stats.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/http_conn.h"
+#include "worker/conn/http_request.h"
 #include "worker/conn/input.h"
 #include "worker/conn/timeout.h"
 #include "worker/conn/transport.h"
@@ -31,11 +33,13 @@
 
 #define ACCEPT_BUDGET 128    /* in one turn and listener */
 #define CONN_BYTES 1024      /* that a connection costs, about */
-#define TLS_BYTES 32768      /* with TLS */
 #define PAUSE_SECONDS 0.1    /* when out of descriptors */
+#define EVICT_SECONDS 1.     /* an idle connection stays so long */
+#define EVICT_STEPS 1024     /* connections that are looked at in one turn */
+#define TOLD_SECONDS 60.     /* between two log lines about that */
 #define NOTSENT_LOWAT 16384u /* bytes the kernel may hold back unsent */
 
-/* May the peer name its client, as a proxy does? */
+/* May the peer name its client, like a proxy? */
 static bool
 is_trusted(const struct listener *l, const struct sock_addr *a)
 {
@@ -43,7 +47,7 @@ is_trusted(const struct listener *l, const struct sock_addr *a)
 	struct ip ip;
 
 	if (l->local)
-		return true; /* the mode of the socket decides who comes */
+		return true; /* the mode of the socket decides who connects */
 	return ip_of_sock(a, &ip) &&
 	    ip_nets_have(conf->trusted, conf->ntrusted, &ip);
 }
@@ -63,7 +67,7 @@ welcome(struct listener *l, int fd, const struct sock_addr *a)
 	}
 	c = input_open(w, fd, &http_ops);
 	w->stats->counts.accepted++;
-	w->bytes_in += l->tls ? TLS_BYTES : CONN_BYTES;
+	w->bytes_in += l->tls ? TLS_SHAKING_BYTES : CONN_BYTES;
 	c->serves = l->serves;
 	c->peer = trusted ? PEER_TRUSTED : PEER_NEW;
 	conn_set_timeout(c, (uint32_t)w->conf->handshake_timeout);
@@ -94,6 +98,74 @@ turn_off(struct worker *w)
 		ev_io_stop(w->loop, &w->listeners->v[i]->io);
 }
 
+/* ---- no room ---- */
+
+/* Has it no request that is complete, and no answer to one? */
+static bool
+is_idle(const struct conn *c)
+{
+	return c->ops == &http_ops && c->state == CONN_OPEN &&
+	    outq_is_empty(&c->out) &&
+	    (c->http == NULL || c->http->state == API_IDLE ||
+		c->http->state == API_HEAD);
+}
+
+/* Closes up to n of those that have had this time-out for long. */
+static unsigned
+evict_from(struct worker *w, uint64_t seconds, unsigned n)
+{
+	struct timeout *t = timeout_oldest(w, (uint32_t)seconds), *next;
+	double since = worker_now() - EVICT_SECONDS;
+	unsigned steps = EVICT_STEPS, closed = 0;
+	struct conn *c;
+
+	for (; t != NULL && closed < n && steps-- > 0; t = next) {
+		if (timeout_started(t) > since)
+			break;
+		next = timeout_next(t);
+		c = CONN_OF(t, timeout);
+		if (!is_idle(c))
+			continue;
+		conn_close(c);
+		closed++;
+	}
+	return closed;
+}
+
+/* Makes room for n clients at the cost of idle ones; false: for none. */
+static bool
+evict(struct worker *w, unsigned n)
+{
+	struct listeners *ls = w->listeners;
+	double at = worker_now();
+	unsigned closed = evict_from(w, w->conf->handshake_timeout, n);
+
+	closed += evict_from(w, w->conf->keepalive_timeout, n - closed);
+	ls->evicted += closed;
+	if (closed == 0 || at < ls->told_at + TOLD_SECONDS)
+		return closed > 0;
+	log_warnx("no room for new clients (max_connections, memory_limit, "
+		  "open files): %u connections without a request were closed "
+		  "for them",
+	    ls->evicted);
+	ls->told_at = at;
+	ls->evicted = 0;
+	return true;
+}
+
+/* Waits, because accept(2) fails and the socket stays readable. */
+static void
+pause_accept(struct worker *w)
+{
+	if (evict(w, ACCEPT_BUDGET))
+		return;
+	log_warn("accept paused");
+	w->stats->counts.accept_pauses++;
+	turn_off(w);
+	ev_timer_set(&w->listeners->pause, PAUSE_SECONDS, 0.);
+	ev_timer_start(w->loop, &w->listeners->pause);
+}
+
 static void
 on_accept(struct ev_loop *loop, ev_io *io, int revents)
 {
@@ -109,15 +181,14 @@ on_accept(struct ev_loop *loop, ev_io *io, int revents)
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-		    errno == ENOMEM) {
-			log_warn("accept paused");
-			w->stats->counts.accept_pauses++;
-			turn_off(w);
-			ev_timer_set(&w->listeners->pause, PAUSE_SECONDS, 0.);
-			ev_timer_start(loop, &w->listeners->pause);
-		}
-		return; /* EAGAIN, or a client that left already */
+		    errno == ENOMEM)
+			pause_accept(w);
+		break; /* EAGAIN, or a client that left already */
 	}
+	if (w->nconns > w->max_conns)
+		evict(w, w->nconns - w->max_conns);
+	else if (w->memory_full)
+		evict(w, ACCEPT_BUDGET);
 }
 
 static void
@@ -125,7 +196,7 @@ on_pause_over(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct worker *w = timer->data;
 
-	if (w->listeners->wanted)
+	if (w->listeners->started)
 		turn_on(w);
 }
 
@@ -142,13 +213,14 @@ make(struct worker *w, int fd, uint32_t id)
 	return l;
 }
 
-/* The API has left the public listeners once it has one of its own. */
+/* The API is not on public listeners if it has one of its own. */
 static uint8_t
 serves(const struct conf *conf, const struct listen_spec *spec)
 {
 	switch (spec->role) {
 	case LISTEN_API:
 	case LISTEN_METRICS:
+	case LISTEN_CONSOLE:
 		return (uint8_t)spec->role;
 	case LISTEN_ADMIN:
 		return LISTEN_ADMIN | LISTEN_API | LISTEN_METRICS;
@@ -197,7 +269,7 @@ listener_init(struct worker *w)
 	ls->pause.data = w;
 }
 
-/* Takes it out of the list; NULL when there is none with this id. */
+/* Removes it from the list; NULL when there is none with this id. */
 static struct listener *
 take(struct listeners *ls, uint32_t id)
 {
@@ -213,7 +285,7 @@ take(struct listeners *ls, uint32_t id)
 	return NULL;
 }
 
-/* Clients in its queue connected before it was given up: accepts them. */
+/* Clients in its queue connected before it was removed: accepts them. */
 static void
 give_up(struct worker *w, struct listener *l)
 {
@@ -252,14 +324,14 @@ listener_replace(
 void
 listener_start(struct worker *w)
 {
-	w->listeners->wanted = true;
+	w->listeners->started = true;
 	turn_on(w);
 }
 
 void
 listener_stop(struct worker *w)
 {
-	w->listeners->wanted = false;
+	w->listeners->started = false;
 	turn_off(w);
 }
 

@@ -27,23 +27,25 @@ struct listener {
 struct listeners {
 	struct listener **v;
 	size_t n;
-	bool wanted;    /* listener_start() has been called */
-	bool on;        /* wanted, and not out of descriptors */
-	ev_timer pause; /* until accepting is tried again */
+	bool started;     /* listener_start() has been called */
+	bool on;          /* started, and not out of descriptors */
+	ev_timer pause;   /* until accepting is tried again */
+	unsigned evicted; /* for newcomers, since the log was told: */
+	double told_at;
 };
 
 /* Prepares the sockets of inherit->listen_fds; does not accept yet. */
 void listener_init(struct worker *);
 /*
- * Another configuration: takes the descriptors.  Clients that wait in the queue
- * of a listener that is given up are accepted first; its clients stay.
+ * Another configuration: takes the descriptors.  Clients in the queue of a
+ * removed listener are accepted first; its clients stay.
  */
 void listener_replace(
     struct worker *, const int *fds, const uint32_t *ids, size_t n);
 void listener_start(struct worker *);
 /* Stops accepting; the sockets stay open (they are the master's too). */
 void listener_stop(struct worker *);
-/* Accepts the clients that wait already, once, outside the loop. */
+/* Accepts the waiting clients, once, outside the loop. */
 void listener_take_all(struct worker *);
 void listener_free(struct worker *);
 

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * output.c: writes what is queued, at the end of the turn, and closes clients
- * that read too slowly.
- *
- * A client whose socket is full waits for its write watcher.  Over the limit
- * (conf->client_buffer) one write is tried at once.  A client stays as long as
- * its socket takes something, because it may have been sent a burst.  It is
- * closed after client_buffer_age, above BURST_MAX, or when nothing has left
- * for STILL_SECONDS and more is queued.
- *
- * Must never skip anything inside an open stream.
+ * output.c: writes queued bytes at the end of the turn, and closes clients that
+ * read too slowly.  A client whose socket is full waits for its write watcher.
+ * Over the limit (conf->client_buffer) one write is tried at once.  A client
+ * stays as long as its socket takes bytes, because it may have been sent a
+ * burst.  It is closed after client_buffer_age, above BURST_MAX, or when
+ * nothing has left for STILL_SECONDS and more is queued.  Must never skip a
+ * byte inside an open stream.
  */
 
 #include "worker/conn/output.h"
@@ -27,6 +24,9 @@
 
 #define FLUSH_SOCKETS 4096       /* written in one turn, at most */
 #define FLUSH_BYTES (256u << 10) /* to one socket in one turn */
+#define FLUSH_TURN (4u << 20)    /* to all sockets in one turn; above it: */
+#define FLUSH_LITTLE (16u << 10) /* to each of the others */
+#define FLUSH_END (16u << 20)    /* the others have the next turn */
 #define STILL_SECONDS 0.3
 #define BURST_MAX (16u << 20) /* bytes above the limit */
 
@@ -42,18 +42,18 @@ written(struct conn *c)
 	c->owed = (uint32_t)MIN(c->owed, outq_bytes(&c->out));
 	if (c->over_since != 0 && !is_over(c, 0))
 		c->over_since = 0;
-	if (c->stopped)
+	if (conn_input_is(c, INPUT_STOPPED))
 		input_check(c);
 }
 
-/* Everything has left: says so, and listens for the peer's own end. */
+/* Everything has left: sends FIN, and waits for the peer's own. */
 static void
 say_end(struct conn *c)
 {
 	shutdown(c->io.fd, SHUT_WR);
-	if (!c->deaf || c->unheard > c->ops->unheard_max)
+	if (!conn_input_is(c, INPUT_DEAF) || c->unheard > c->ops->unheard_max)
 		return;
-	c->deaf = false;
+	c->input &= ~INPUT_DEAF;
 	conn_set_events(c);
 	conn_set_timeout(c, CONN_FINISH_SECONDS);
 }
@@ -63,7 +63,8 @@ flush(struct conn *c)
 {
 	struct worker *w = c->w;
 	uint64_t before = c->out.out;
-	size_t max = MIN(conn_may_write(c), (size_t)FLUSH_BYTES);
+	size_t max = MIN(conn_may_write(c),
+	    (size_t)(w->flushed < FLUSH_TURN ? FLUSH_BYTES : FLUSH_LITTLE));
 	int r;
 
 	if (max == 0) {
@@ -75,6 +76,7 @@ flush(struct conn *c)
 	    : transport_send(w, c->transport, &c->out, max);
 	if (r == 1 && c->state >= CONN_FINISHING && c->transport != NULL)
 		r = transport_finish(c->transport);
+	w->flushed += c->out.out - before;
 	if (c->app != NULL)
 		stats_of(c->app)->bytes_out += c->out.out - before;
 	if (r == -1) {
@@ -184,9 +186,10 @@ output_flush(struct worker *w)
 {
 	unsigned budget = FLUSH_SOCKETS;
 
+	w->flushed = 0;
 	judge(w);
 	while (!list_is_empty(&w->dirty)) {
-		if (budget-- == 0)
+		if (budget-- == 0 || w->flushed >= FLUSH_END)
 			return true;
 		flush(CONN_OF(w->dirty.next, link));
 	}

@@ -4,9 +4,9 @@
 
 /*
  * Writes the clients' output at the end of the turn.  The limit
- * (conf->client_buffer) applies to what a socket refuses, not to what one turn
- * produced, and excludes what the client has asked for: a client that reads is
- * not closed for exceeding it.
+ * (conf->client_buffer) applies to bytes that a socket refuses, not to the
+ * output of one turn, and excludes output that the client has requested: a
+ * client that reads is not closed for exceeding it.
  */
 
 #include <stdbool.h>

@@ -62,7 +62,7 @@ is_unbelieved(const struct conn *c, const struct http_head *head)
 	return true;
 }
 
-/* A proxy that a trusted proxy names decides in place of the peer. */
+/* The client that a trusted proxy names replaces the peer. */
 static bool
 is_trusted(const struct conn *c)
 {

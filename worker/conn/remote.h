@@ -23,7 +23,7 @@ void remote_on_request(struct conn *, const struct http_head *);
  * than max_auth_failures_per_minute.
  */
 bool remote_auth_failed(struct conn *);
-/* Does the client speak TLS, to us or to a trusted proxy? */
+/* Does the client use TLS, to this server or to a trusted proxy? */
 bool remote_is_secure(const struct conn *);
 /*
  * The client's address: the one that a trusted proxy named, else the peer's.

@@ -65,16 +65,23 @@ list_for(struct worker *w, uint32_t seconds)
 }
 
 static void
-append(struct timeout *t)
+append(struct timeout *t, double due)
 {
 	struct timeout_list *l = t->list;
 
-	t->due = worker_now() + l->seconds;
+	t->due = due;
 	list_append(&l->members, &t->link);
 	if (!ev_is_active(&l->timer)) {
-		ev_timer_set(&l->timer, l->seconds, 0.);
+		ev_timer_set(&l->timer, MAX(due - worker_now(), 0.), 0.);
 		ev_timer_start(l->w->loop, &l->timer);
 	}
+}
+
+/* From now on. */
+static void
+start(struct timeout *t)
+{
+	append(t, worker_now() + t->list->seconds);
 }
 
 void
@@ -84,7 +91,15 @@ timeout_set(struct worker *w, struct timeout *t, uint32_t seconds)
 	if (seconds == 0)
 		return;
 	t->list = list_for(w, seconds);
-	append(t);
+	start(t);
+}
+
+void
+timeout_restore(
+    struct worker *w, struct timeout *t, uint32_t seconds, double due)
+{
+	t->list = list_for(w, seconds);
+	append(t, due);
 }
 
 void
@@ -93,7 +108,7 @@ timeout_touch(struct timeout *t)
 	if (t->list == NULL)
 		return;
 	list_remove(&t->link);
-	append(t);
+	start(t);
 }
 
 void
@@ -101,6 +116,26 @@ timeout_clear(struct timeout *t)
 {
 	list_remove(&t->link);
 	t->list = NULL;
+}
+
+struct timeout *
+timeout_oldest(const struct worker *w, uint32_t seconds)
+{
+	const struct timeouts *t = w->timeouts;
+
+	for (size_t i = 0; i < t->n; i++)
+		if (t->v[i]->seconds == seconds &&
+		    !list_is_empty(&t->v[i]->members))
+			return first(t->v[i]);
+	return NULL;
+}
+
+struct timeout *
+timeout_next(const struct timeout *t)
+{
+	return t->link.next == &t->list->members
+	    ? NULL
+	    : container_of(t->link.next, struct timeout, link);
 }
 
 void

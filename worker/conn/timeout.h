@@ -31,7 +31,7 @@ struct timeout_list {
 };
 
 struct timeouts {
-	struct timeout_list **v; /* one for each duration ever asked for */
+	struct timeout_list **v; /* one for each duration ever used */
 	size_t n;
 	void (*fire)(struct timeout *); /* its time has passed; not set now */
 };
@@ -41,6 +41,15 @@ void timeout_set(struct worker *, struct timeout *, uint32_t seconds);
 /* Restarts the same duration; nothing when none is set. */
 void timeout_touch(struct timeout *);
 void timeout_clear(struct timeout *);
+/* As it was in another process; they come in the order of their lists. */
+void timeout_restore(
+    struct worker *, struct timeout *, uint32_t seconds, double due);
+/*
+ * The one that was started first of those with this duration, or the next one;
+ * NULL: there is none.
+ */
+struct timeout *timeout_oldest(const struct worker *, uint32_t seconds);
+struct timeout *timeout_next(const struct timeout *);
 /* When it was last started; 0: it is not set. */
 static inline double
 timeout_started(const struct timeout *t)

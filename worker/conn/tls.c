@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tls.c: TLS on a client's socket, by OpenSSL.  Owns the worker's contexts and
- * the SSL of each connection.
- *
- * Each record has a cost, so a client's queue is gathered into as few records
- * as possible, at the end of the turn.  An idle connection has no buffer
- * (SSL_MODE_RELEASE_BUFFERS).  A handshake costs a thousand times as much as a
- * message: a turn begins or continues a limited number of them, and the others
- * wait in the kernel.
- *
- * Must never wait, open a file, or keep a session for a client that has left.
+ * the SSL of each connection.  Each record has a cost, so a client's queue is
+ * gathered into as few records as possible, at the end of the turn.  An idle
+ * connection has no buffer (SSL_MODE_RELEASE_BUFFERS).  A handshake costs a
+ * thousand times as much as a message: a turn starts or continues a limited
+ * number of them, and the others wait in the kernel.  Must never wait, open a
+ * file, or keep a session for a client that has left.
  */
 
 #include "worker/conn/tls.h"
@@ -46,7 +43,7 @@ take_tickets(struct tls *t, const struct tls_store *store)
 		    store, t->home.tickets, &t->ticket_generation);
 }
 
-/* The master has tested what it publishes: a failure is unexpected. */
+/* The master has tested the certificates: a failure is unexpected. */
 static void
 take_bundle(struct tls *t, const struct tls_store *store)
 {
@@ -136,7 +133,7 @@ answer_plainly(struct tls_conn *t)
 		return;
 	if (send(SSL_get_fd(t->ssl), plain_http, sizeof(plain_http) - 1,
 		MSG_NOSIGNAL | MSG_DONTWAIT) == -1)
-		log_debug("nobody hears that this is HTTPS");
+		log_debug("cannot send the answer to plain HTTP");
 }
 
 static ssize_t
@@ -201,7 +198,10 @@ tls_recv(struct worker *w, struct tls_conn *t, char *out, size_t cap)
 	}
 }
 
-/* The next bytes for one record: in one piece where they lie, or gathered. */
+/*
+ * The next bytes for one record: in place if they are in one piece, or
+ * gathered.
+ */
 static struct str
 gather(struct worker *w, const struct outq *q, size_t max)
 {
@@ -214,8 +214,9 @@ gather(struct worker *w, const struct outq *q, size_t max)
 }
 
 /*
- * After WANT_WRITE the same bytes have to be given again: they still are the
- * first of the queue, which only grows, and so does what may be written of it.
+ * After WANT_WRITE the same bytes must be passed again: they are still the
+ * first of the queue, which only grows, and so does the part that may be
+ * written.
  */
 int
 tls_send(struct worker *w, struct tls_conn *t, struct outq *q, size_t max)

@@ -17,7 +17,8 @@
 struct outq;
 struct worker;
 
-#define TLS_RECORD_BYTES 16384 /* of plain text, at most (RFC 8446, 5.1) */
+#define TLS_SHAKING_BYTES 40960 /* memory of half a handshake, about */
+#define TLS_RECORD_BYTES 16384  /* of plain text, at most (RFC 8446, 5.1) */
 
 struct tls {
 	struct tls_home home;
@@ -33,7 +34,7 @@ enum tls_state {
 	TLS_SHAKING, /* the handshake is not over */
 	TLS_OPEN,
 	TLS_ENDING, /* close_notify is out */
-	TLS_BROKEN  /* nothing more may be asked of it */
+	TLS_BROKEN  /* no further call may be made */
 };
 
 struct tls_conn {
@@ -42,26 +43,29 @@ struct tls_conn {
 	bool wants_write; /* reading continues when the socket takes bytes */
 };
 
-/* Takes what the master has published; dies when that cannot serve. */
+/*
+ * Takes the certificates that the master has published; dies when they are
+ * unusable.
+ */
 void tls_init(struct worker *);
 void tls_free(struct worker *);
 /*
- * Looks whether the master has published other certificates or ticket keys,
- * and uses them for connections that come from now on; those that are there
- * keep theirs.  Cheap when there is nothing new.
+ * Checks whether the master has published other certificates or ticket keys,
+ * and uses them for new connections; present ones keep theirs.  Cheap when
+ * nothing is new.
  */
 void tls_refresh(struct worker *);
-/* The turn is over: handshakes may begin again. */
+/* The turn is over: handshakes may start again. */
 void tls_turn(struct worker *);
 
 /* For an accepted socket; false: this worker has no certificates. */
 bool tls_begin(struct worker *, struct tls_conn *, int fd);
 void tls_end(struct worker *, struct tls_conn *);
 /*
- * Reads, and shakes hands before.  -1 with EAGAIN: later, and when
- * wants_write is set once the socket can be written; -1 with another errno:
- * it is broken; 0: the peer will send no more.  cap must be at least
- * TLS_RECORD_BYTES, so that nothing stays inside.
+ * Makes the handshake, then reads.  -1 with EAGAIN: later, and if wants_write
+ * is set when the socket can be written; -1 with another errno: it is broken;
+ * 0: the peer sends no more.  cap must be at least TLS_RECORD_BYTES, so that
+ * no byte stays inside.
  */
 ssize_t tls_recv(struct worker *, struct tls_conn *, char *out, size_t cap);
 /* As outq_send(). */

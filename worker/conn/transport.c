@@ -50,7 +50,7 @@ transport_free(struct worker *w, struct transport *v)
 
 /* ---- the PROXY protocol ---- */
 
-/* From here on the client is the one that the header names. */
+/* From here on the client is the one in the header. */
 static void
 take_head(
     const struct conf *conf, struct transport *v, const struct proxy_head *h)
@@ -86,7 +86,8 @@ read_head(struct worker *w, struct transport *v, struct buf **in, char *room,
 	}
 	head = proxy_head_read(&h, str_make(room, have + (size_t)n));
 	if (head == -1) {
-		log_debug("client closed: no head of the PROXY protocol");
+		log_debug(
+		    "client closed: the PROXY protocol header is missing");
 		errno = EPROTO;
 		return -1;
 	}

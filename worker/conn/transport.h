@@ -3,8 +3,8 @@
 #define WORKER_CONN_TRANSPORT_H
 
 /*
- * TLS and proxies between a socket and its client.  A connection that has
- * neither has no struct transport.
+ * TLS and proxies between a socket and its client.  A connection without both
+ * has no struct transport.
  */
 
 #include <stdbool.h>
@@ -21,7 +21,7 @@ struct worker;
 /* The client that a proxy has named. */
 struct transport_client {
 	struct ip ip;
-	uint16_t port; /* 0: the proxy does not say */
+	uint16_t port; /* 0: the proxy does not give it */
 	bool known;
 };
 
@@ -31,9 +31,10 @@ struct transport {
 	/* By the current request; overrides head. */
 	struct transport_client request;
 	int fd;
+	double until;     /* another process ends its TLS then; 0: none */
 	bool https;       /* the client speaks TLS to the proxy */
-	bool head_tls;    /* the PROXY header says that it came by TLS */
-	bool awaits_head; /* the PROXY header is not complete */
+	bool head_tls;    /* the PROXY header reports TLS */
+	bool awaits_head; /* the PROXY header is incomplete */
 	bool trusted;     /* the client in head is a trusted proxy itself */
 };
 

@@ -2,11 +2,10 @@
 /*
  * variants.c: the forms of an event, and for each channel the last event that
  * was compressed (struct context), which is the dictionary of the next one.
- *
- * Contexts are bounded together; the one that was used least recently goes
- * first, and its channel's next event is compressed alone.  Must never change
- * what a connection's window is thought to hold unless a compressed message
- * has been queued for it.
+ * Contexts are bounded together; the one that was used least recently is
+ * dropped first, and its channel's next event is compressed alone.  Must never
+ * change the assumed content of a connection's window unless a compressed
+ * message has been queued for it.
  */
 
 #include "worker/conn/variants.h"
@@ -24,7 +23,7 @@
 #include "worker/core/core.h"
 
 #define CONTEXTS_MAX (16u << 20) /* bytes, of all channels */
-#define NOISE_BYTES 16           /* so much longer than plain may a form be */
+#define NOISE_BYTES 16           /* bytes by which a form may exceed plain */
 
 struct context {
 	struct list link; /* in compression.contexts */
@@ -56,7 +55,7 @@ contexts_clear(struct worker *w)
 		context_free(w, LIST_ITEM(all->next, struct context, link));
 }
 
-/* The message is what a channel's next event builds on. */
+/* The channel's next event builds on the message. */
 static void
 context_set(struct worker *w, struct context **owner, uint64_t id, struct str s)
 {
@@ -122,20 +121,20 @@ make(struct variants *v, enum variant which)
 }
 
 /*
- * A window that is smaller than the deflater's reads what fits into it as a
- * whole.
+ * A window that is smaller than the deflater's reads a message that fits into
+ * it as a whole.
  */
 static enum variant
 choose(const struct variants *v, const struct conn *c)
 {
 	const struct context *x = *v->context;
-	size_t window = c->window_bits == DEFLATE_BITS_MAX
+	size_t window = c->deflate.bits == DEFLATE_BITS_MAX
 	    ? SIZE_MAX
-	    : (size_t)1 << c->window_bits;
+	    : (size_t)1 << c->deflate.bits;
 
-	if (c->window_bits == 0 || v->payload.n > window)
+	if (c->deflate.bits == 0 || v->payload.n > window)
 		return VARIANT_PLAIN;
-	if (x == NULL || c->packed_id != x->id || c->self_contained ||
+	if (x == NULL || c->packed_id != x->id || c->deflate.self_contained ||
 	    v->payload.n + x->len > window)
 		return VARIANT_ALONE;
 	return VARIANT_NEXT;

@@ -41,18 +41,19 @@ struct variants {
 
 /*
  * n connections of the channel have agreed on compression; the first three
- * fields are set.  False: it does not pay for this event, or must not be.
+ * fields are set.  False: compression does not pay for this event, or is
+ * forbidden.
  */
 bool variants_begin(
     struct variants *, const struct app *, uint32_t n, struct str channel);
 /* Queues the right form for the connection. */
 void variants_queue(struct variants *, struct conn *);
-/* Everybody has it: the channel's next event builds on it. */
+/* All connections have it: the channel's next event builds on it. */
 void variants_end(struct variants *, struct app *);
 
-/* Frees it and takes it from its channel. */
+/* Frees the context and removes it from its channel. */
 void context_free(struct worker *, struct context *);
-/* All of them: the next event of each channel is compressed alone. */
+/* Drops all contexts: the next event of each channel is compressed alone. */
 void contexts_clear(struct worker *);
 
 #endif

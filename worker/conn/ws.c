@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ws.c: WebSocket messages from frames (RFC 6455), and the liveness of a
- * connection (protocol reference, 1.5).  Owns c->part, the half of a message
- * that is here; the usual message, one frame in one read, never needs it: it
- * is unmasked where it lies and handed on.
- *
- * Whether a message is too large is decided by the head of its frame, before
- * a byte of it is kept.  After our close frame nothing is sent any more, and
- * of the input only the peer's close frame counts.
- *
- * Must never look into a message: that is for w->ws.
+ * connection (protocol reference, 1.5).  The usual message, one frame in one
+ * read, is unmasked in place and passed on; others go through c->part.  The
+ * head of a frame decides whether a message is too large, before a byte of it
+ * is stored.  After the server's close frame nothing is sent any more, and of
+ * the input only the peer's close frame counts.  Must never look into a
+ * message: w->ws does.
  */
 
 #include "worker/conn/ws.h"
@@ -25,11 +22,11 @@
 #include "worker/conn/input.h"
 #include "worker/conn/remote.h"
 #include "worker/conn/timeout.h"
+#include "worker/conn/ws_part.h"
 #include "worker/core/core.h"
 
 #define CLOSE_SECONDS 3        /* for the peer's close frame after ours */
 #define MAX_PONGS 16           /* for the pings of one read */
-#define PART_BYTES 256         /* of the first buffer */
 #define UNHEARD_MAX (1u << 20) /* bytes read after our close frame */
 /* tests/conformance/ws_echo.c has this file with WS_ECHO: bytes are bytes. */
 #ifdef WS_ECHO
@@ -40,41 +37,13 @@
 #define MAX_EMPTY 64       /* of them without a byte */
 #endif
 
-struct ws_part {
-	char *data;
-	size_t len, cap;
-	uint64_t left;  /* bytes of this frame that are still to come */
-	uint64_t phase; /* bytes of this frame that have come */
-	uint32_t utf8;
-	uint32_t fragments, empty;
-	size_t max; /* max_message_bytes when it began */
-	uint8_t mask[4];
-	bool fin; /* the message ends with this frame */
-	bool binary;
-	bool packed; /* compressed, as a whole */
-};
-
-/* The pings of one read (RFC 6455, 5.5.3: the latest one may do). */
+/*
+ * The pings of one read (RFC 6455, 5.5.3: answering the latest one is enough).
+ */
 struct pings {
 	struct str last; /* p == NULL: answered already */
 	unsigned answered;
 };
-
-void
-ws_part_free(struct conn *c)
-{
-	if (c->part == NULL)
-		return;
-	free(c->part->data);
-	free(c->part);
-	c->part = NULL;
-}
-
-size_t
-ws_held(const struct conn *c)
-{
-	return c->part == NULL ? 0 : sizeof(*c->part) + c->part->len;
-}
 
 void
 ws_leave(struct conn *c)
@@ -147,7 +116,7 @@ ws_arm(struct conn *c)
 	conn_set_timeout(c, seconds);
 }
 
-/* The peer has said something. */
+/* The peer has sent something. */
 static void
 alive(struct conn *c)
 {
@@ -159,7 +128,7 @@ alive(struct conn *c)
 	} else if (c->authorized) {
 		timeout_touch(&c->timeout);
 	}
-	/* Else the deadline for the authorisation stays where it is. */
+	/* Otherwise the deadline for the authorisation stays. */
 }
 
 static void
@@ -173,7 +142,7 @@ send_pong(struct conn *c, struct pings *pings)
 	pings->answered++;
 }
 
-/* The peer's close frame. */
+/* Handles the peer's close frame. */
 static void
 take_close(struct conn *c, struct str body)
 {
@@ -220,9 +189,10 @@ take_control(struct conn *c, const struct ws_head *h, char *p, size_t n,
 static void
 deliver(struct conn *c, bool binary, struct str s)
 {
-	if (c->parting)
+	if (c->state == CONN_PARTING)
 		return; /* it has left */
 	c->messages_in++;
+	input_charge(c, COST_MESSAGE);
 	if (c->app != NULL)
 		stats_of(c->app)->messages_in++;
 	c->w->ws->message(c, binary, s);
@@ -238,13 +208,11 @@ fail_too_large(struct conn *c, size_t max)
 	fail(c, 1009, str_of(why));
 }
 
-/* A message that has not been looked at. */
+/* Handles a compressed message; r: the result of unpacking it. */
 static void
-take_whole(struct conn *c, bool binary, bool packed, struct str s, size_t max)
+take_unpacked(struct conn *c, bool binary, struct str s, enum inflate_result r,
+    size_t max)
 {
-	enum inflate_result r =
-	    packed ? compression_unpack(c->w, max, &s) : INFLATE_DONE;
-
 	if (r == INFLATE_TOO_LARGE)
 		fail_too_large(c, max);
 	else if (r == INFLATE_BROKEN)
@@ -255,45 +223,43 @@ take_whole(struct conn *c, bool binary, bool packed, struct str s, size_t max)
 		deliver(c, binary, s);
 }
 
-/* The whole message is in the part. */
+/* The part is a complete message. */
 static void
 message(struct conn *c)
 {
 	struct ws_part *part = c->part;
 	struct str s =
 	    str_make(part->data == NULL ? "" : part->data, part->len);
+	enum inflate_result r;
 
 	if (part->utf8 != 0) {
 		fail(c, 1007, S("message is not UTF-8"));
 		return;
 	}
+	if (part->packed && !compression_unpack(c, part->max, &s, &r))
+		return;
 	c->part = NULL; /* whatever happens to the connection now */
 	if (part->packed)
-		take_whole(c, part->binary, true, s, part->max);
+		take_unpacked(c, part->binary, s, r, part->max);
 	else
 		deliver(c, part->binary, s);
-	free(part->data);
-	free(part);
+	ws_part_drop(part);
 }
 
-static void
-keep(struct ws_part *part, const char *p, size_t n)
+void
+ws_turn(struct worker *w)
 {
-	size_t cap = part->cap == 0 ? PART_BYTES : part->cap;
+	struct conn *c;
 
-	if (n == 0)
-		return;
-	while (cap < part->len + n)
-		cap *= 2;
-	if (cap != part->cap) {
-		part->data = xreallocarray(part->data, cap, 1);
-		part->cap = cap;
+	compression_turn(w);
+	while ((c = compression_next(w)) != NULL) {
+		if (!conn_is_ending(c))
+			message(c);
+		input_check(c);
 	}
-	memcpy(part->data + part->len, p, n);
-	part->len += n;
 }
 
-/* Bytes of the data frame that c->part is in the middle of. */
+/* The missing bytes of the data frame in c->part. */
 static size_t
 take_payload(struct conn *c, char *p, size_t n)
 {
@@ -308,7 +274,7 @@ take_payload(struct conn *c, char *p, size_t n)
 			fail(c, 1007, S("message is not UTF-8"));
 			return n;
 		}
-		keep(part, p, n);
+		ws_part_keep(part, p, n);
 	}
 	part->phase += n;
 	part->left -= n;
@@ -321,18 +287,25 @@ take_payload(struct conn *c, char *p, size_t n)
 	return n;
 }
 
-/* A data frame begins of which not all is here, or which is a fragment. */
+/* Handles a message of one complete frame. */
+static void
+take_whole(struct conn *c, const struct ws_head *h, struct str s, size_t max)
+{
+	bool binary = h->opcode == WS_BINARY;
+	enum inflate_result r = INFLATE_DONE;
+
+	if (h->rsv1 && !compression_unpack(c, max, &s, &r))
+		ws_part_keep(ws_part_new(c, h), s.p, s.n);
+	else
+		take_unpacked(c, binary, s, r, max);
+}
+
+/* Starts a data frame that is incomplete, or a fragment. */
 static size_t
 begin_part(struct conn *c, const struct ws_head *h, char *p, size_t n)
 {
-	struct ws_part *part = c->part;
+	struct ws_part *part = c->part == NULL ? ws_part_new(c, h) : c->part;
 
-	if (part == NULL) {
-		part = c->part = xcalloc(1, sizeof(*part));
-		part->max = (size_t)c->w->conf->max_message_bytes;
-		part->binary = h->opcode == WS_BINARY;
-		part->packed = h->rsv1;
-	}
 	part->left = h->len;
 	part->phase = 0;
 	part->fin = h->fin;
@@ -378,12 +351,11 @@ take_data(struct conn *c, const struct ws_head *h, char *p, size_t n)
 	if (h->opcode == WS_CONT || !h->fin || n < h->len)
 		return begin_part(c, h, p, n);
 	ws_mask(p, (size_t)h->len, h->mask, 0);
-	take_whole(c, h->opcode == WS_BINARY, packed,
-	    str_make(p, (size_t)h->len), max);
+	take_whole(c, h, str_make(p, (size_t)h->len), max);
 	return (size_t)h->len;
 }
 
-/* One frame, or its beginning; 0 when more bytes are needed. */
+/* Handles one frame, or its beginning; 0 when more bytes are needed. */
 static size_t
 take_frame(struct conn *c, char *p, size_t n, struct pings *pings)
 {
@@ -401,7 +373,7 @@ take_frame(struct conn *c, char *p, size_t n, struct pings *pings)
 		fail(c, 1002, S("frame is not masked"));
 		return n;
 	}
-	if (h.rsv1 && c->window_bits == 0) {
+	if (h.rsv1 && c->deflate.bits == 0) {
 		fail(c, 1002, S("compressed frame without permessage-deflate"));
 		return n;
 	}
@@ -417,7 +389,6 @@ static size_t
 feed(struct conn *c, char *p, size_t n)
 {
 	struct pings pings = { 0 };
-	uint32_t first = c->messages_in;
 	uint64_t unpacked = c->w->compression->unpacked;
 	size_t used = 0, k;
 
@@ -426,13 +397,13 @@ feed(struct conn *c, char *p, size_t n)
 		    ? take_payload(c, p + used, n - used)
 		    : take_frame(c, p + used, n - used, &pings);
 		used += k;
-		if ((used < n && c->messages_in - first >= FLOW_MESSAGES) ||
+		if ((used < n && input_had_share(c)) ||
 		    c->w->compression->unpacked - unpacked >
 			WORKER_RECV_BYTES ||
 		    input_is_full(c))
 			input_yield(c);
-	} while (k > 0 && used < n && c->state < CONN_FINISHING && !c->paused &&
-	    !c->stopped);
+	} while (k > 0 && used < n && c->state < CONN_FINISHING &&
+	    !conn_is_halted(c));
 	send_pong(c, &pings);
 	if (used > 0)
 		alive(c);

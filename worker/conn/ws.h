@@ -20,32 +20,30 @@ struct ws_handler {
 	/* One complete message; text is valid UTF-8. */
 	void (*message)(struct conn *, bool binary, struct str);
 	void (*pong)(struct conn *, struct str payload);
-	/* No event and no answer is meant for it any more. */
+	/* The client gets no more events or answers. */
 	void (*leave)(struct conn *);
-	/* The time of ws_arm() is over, and nothing is being closed. */
+	/*
+	 * The time of ws_arm() is over, and the connection is not being closed.
+	 */
 	void (*timeout)(struct conn *);
-	/* It reads too slowly: say goodbye. */
+	/* The client reads too slowly: queue a goodbye. */
 	void (*slow)(struct conn *);
-	/* It is closed: frees what it has. */
+	/* The connection is closed: free the owner's data. */
 	void (*gone)(struct conn *);
 };
 
-/* Sets the timeout that is next: silence, a missing pong, authorisation. */
+/* Once a turn: handles compressed messages that waited for it. */
+void ws_turn(struct worker *);
+/* Sets the next timeout: silence, a missing pong, authorisation. */
 void ws_arm(struct conn *);
 /*
- * Sends a close frame and waits a little for the peer's; nothing but that
- * counts from now on.  code 0: without a body.
+ * Sends a close frame and waits a little for the peer's; only that counts from
+ * now on.  code 0: without a body.
  */
 void ws_close(struct conn *, unsigned code, struct str reason);
 /* Sends a ping, and awaits the pong. */
 void ws_ping(struct conn *);
-/* Frees c->part. */
-void ws_part_free(struct conn *);
-
-/* Bytes of the half message that is kept. */
-size_t ws_held(const struct conn *);
-
-/* Leaves everything: no event and no answer is meant for it any more. */
+/* Leaves everything: the client gets no more events or answers. */
 void ws_leave(struct conn *);
 
 #endif

@@ -3,9 +3,9 @@
 #define WORKER_CORE_CORE_H
 
 /*
- * The context of a worker: its loop, its lists of connections, the buffers
- * that all modules build in, and a pointer to the state of each module.  It
- * includes none of them: worker.c makes and wires them.
+ * The context of a worker: its loop, its lists of connections, the buffers that
+ * all modules build in, and a pointer to the state of each module.  It includes
+ * none of them: worker.c makes and connects them.
  */
 
 #include <ev.h>
@@ -23,7 +23,7 @@ struct apps;
 struct compression;
 struct conf;
 struct drain;
-struct input_queue;
+struct inputs;
 struct auth_failures;
 struct cache_replica;
 struct hold;
@@ -32,6 +32,7 @@ struct inherit;
 struct link;
 struct listeners;
 struct master_link;
+struct move;
 struct heartbeat;
 struct sessions;
 struct stats;
@@ -57,6 +58,7 @@ struct worker {
 	ev_timer tick; /* once a second: slow clients */
 	struct drain *drain;
 	struct master_link *master_link;
+	struct move *move; /* the hand-over to another process */
 	ev_signal term, quit;
 	ev_io life;
 
@@ -74,24 +76,25 @@ struct worker {
 	float tls_waits;                /* how many more may wait for that */
 	double tls_waits_at;
 
-	struct hash conns;   /* by sid, every socket */
-	uint32_t nconns;     /* sockets */
-	uint32_t max_conns;  /* of this worker; above it: 4100 */
-	struct list clients; /* every connection that has been greeted */
-	struct list dirty;   /* has output for the end of the turn */
-	struct list held;    /* replies that wait for the broker */
-	uint64_t released;   /* up to this seq they may go */
-	struct list blocked; /* the socket is full */
-	struct list slow;    /* over their limit; told at the end */
-	struct list closed;  /* to be freed at the end of the turn */
-	struct hash topics;  /* by (app, channel) */
+	struct hash conns;    /* by sid, every socket */
+	uint32_t nconns;      /* sockets */
+	uint32_t max_conns;   /* of this worker; above it: 4100 */
+	struct list clients;  /* every connection that has been greeted */
+	struct list dirty;    /* has output for the end of the turn */
+	struct list awaiting; /* replies that wait for the broker */
+	uint64_t released;    /* replies up to this seq may leave */
+	struct list blocked;  /* the socket is full */
+	struct list slow;     /* over their limit; checked at the end */
+	struct list closed;   /* to be freed at the end of the turn */
+	struct hash topics;   /* by (app, channel) */
 	struct cache_replica *cache_replica;
-	struct api_retries *parked;
+	struct api_retries *retries;
 	struct conn_lists *conn_lists; /* queries of pusherctl */
-	struct input_queue *input;     /* clients whose input continues */
+	struct inputs *input;          /* clients whose input continues */
 	struct compression *compression;
-	uint32_t next_ref; /* of subscriptions */
-	uint64_t sids[32]; /* random numbers that are to be used */
+	uint32_t next_ref;   /* of subscriptions */
+	uint32_t asked_cost; /* of all questions that are not answered */
+	uint64_t sids[32];   /* random numbers that are to be used */
 	unsigned nsids;
 
 	char *recv;          /* WORKER_RECV_BYTES */
@@ -103,17 +106,20 @@ struct worker {
 	struct buf *arena;   /* outgoing bytes for one, next to each other */
 	struct buf *events;  /* and those for many: adjacent ones merge */
 	struct buf *scratch; /* where one frame is built */
-	/* Before a connection is read: looks how much memory is in use. */
+	/* Call before a connection is read: checks the memory in use. */
 	void (*before_read)(struct worker *);
+	size_t flushed;    /* bytes to clients in this turn */
 	uint64_t bytes_in; /* from clients, ever, and what accepting costs */
 	/*
-	 * The whole group leaves: clients that came later than this get no
-	 * greeting before all workers are that far; or 0.
+	 * The whole group exits: clients that came later than this get no
+	 * greeting before all workers have told theirs; or 0.
 	 */
 	double hold_since;
 	struct list cursors; /* struct conn_cursor */
 	bool memory_full;    /* new clients are refused */
+	bool no_broker;      /* for the moment */
 	bool serving, draining;
+	bool moving; /* no client is read: its slot is handed over */
 };
 
 /*
@@ -123,19 +129,19 @@ struct worker {
 double worker_now(void);
 
 /*
- * An empty buf to build one frame or reply in; hand it to
- * conn_queue_scratch() before it is asked for again.
+ * An empty buf to build one frame or reply in; pass it to conn_queue_scratch()
+ * before the next call.
  */
 struct buf **worker_scratch(struct worker *);
 /*
- * Copies bytes behind those of earlier calls and says where they lie.  The
- * slice borrows the arena's reference: queue it before the next call.
- * arena: &w->arena or &w->events; events that lie next to each other are one
- * slice in the queues of their subscribers.
+ * Copies bytes after those of earlier calls and returns their place.  The slice
+ * borrows the arena's reference: queue it before the next call.  arena:
+ * &w->arena or &w->events; adjacent events are one slice in the queues of their
+ * subscribers.
  */
 struct slice worker_arena(struct buf **arena, struct str bytes);
 /*
- * Nobody refers to the arena any more: the next bytes go to its front, to stay
+ * If the arena has no other reference, the next bytes go to its front, to stay
  * in the cache.
  */
 void worker_rewind(struct buf *arena);

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cache_replica.c: cached events in trust.  The broker is their owner and the
- * only one that reads them; it hands each one to a worker, which gives it back
- * when the broker has died.  Owns the copies, within conf->cache_memory: the
- * oldest go first.
- *
- * Must never give one to a client.
+ * cache_replica.c: copies of cached events.  The broker owns the events and is
+ * the only one that reads them; it sends each one to a worker, which gives it
+ * back when the broker has died.  Owns the copies, within conf->cache_memory:
+ * the oldest are dropped first.  Must never give one to a client.
  */
 
 #include "worker/link/cache_replica.h"
@@ -195,7 +193,7 @@ cache_replica_forget(struct worker *w, uint32_t app)
 	}
 }
 
-/* With one time to live the oldest are over first. */
+/* With one time to live the oldest expire first. */
 void
 cache_replica_tick(struct worker *w)
 {

@@ -22,7 +22,7 @@ struct cache_replica {
 	struct hash by_name;
 	struct list events; /* struct replica_event, oldest first */
 	uint64_t bytes;
-	/* The last seq that came, by origin; 0: none. */
+	/* The last seq that was received, by origin; 0: none. */
 	struct replica_upto upto[REPLICA_ORIGINS];
 	unsigned upto_next; /* makes room for another origin */
 };
@@ -30,9 +30,9 @@ struct cache_replica {
 void cache_replica_init(struct worker *);
 /* Gives all of them to a new broker. */
 void cache_replica_replay(struct worker *);
-/* Forgets those of an app, whose number belongs to another one now. */
+/* Drops those of an app whose number belongs to another one now. */
 void cache_replica_forget(struct worker *, uint32_t app);
-/* Once a second: drops what is over. */
+/* Once a second: drops expired ones. */
 void cache_replica_tick(struct worker *);
 void cache_replica_free(struct worker *);
 /* Handlers of CACHED, CACHE_MARK. */

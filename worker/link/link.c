@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * link.c: the link to the broker.  Owns the socket, and knows which events of
- * which origin have been here.
- *
- * When the broker dies the worker keeps its clients: it reads the old link to
- * its end, asks the master for a link to the replacement (the sandbox does not
- * let it connect), announces its clients (link_handler.replay), and resends
- * unacknowledged messages.  Receivers drop duplicates by (origin, seq).
- *
- * Must never look into messages.
+ * which origin have been received.  When the broker dies the worker keeps its
+ * clients: it reads the old link to its end, asks the master for a link to the
+ * replacement (the sandbox does not let it connect), announces its clients
+ * (link_handler.replay), and resends unacknowledged messages.  Receivers drop
+ * duplicates by (origin, seq).  Must never look into messages.
  */
 
 #include "worker/link/link.h"
@@ -16,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/conf/conf.h"
 #include "shared/ipc/master_link.h"
@@ -48,6 +46,17 @@ retry_later(struct worker *w)
 
 static void on_dead(void *owner, const char *why);
 
+static void
+open_link(struct worker *w, int fd)
+{
+	w->link->ipc_ops = (struct ipc_ops){ .peer = FROM_BROKER,
+		.handlers = w->link->ops->handlers,
+		.on_dead = on_dead };
+	ipc_init(&w->link->ipc, w->loop, fd, &w->link->ipc_ops, w);
+	w->link->silent = 0;
+	w->link->heard = 0;
+}
+
 void
 link_take(void *worker, int fd)
 {
@@ -61,13 +70,8 @@ link_take(void *worker, int fd)
 		retry_later(w);
 		return;
 	}
-	w->link->ipc_ops = (struct ipc_ops){ .peer = FROM_BROKER,
-		.handlers = w->link->ops->handlers,
-		.on_dead = on_dead };
-	ipc_init(&w->link->ipc, w->loop, fd, &w->link->ipc_ops, w);
+	open_link(w, fd);
 	w->link->state = LINK_FILLING;
-	w->link->silent = 0;
-	w->link->heard = 0;
 	w->link->ops->hello(w);
 	send_hello(w);
 	link_flush(w); /* so that the broker knows: a replay takes a while */
@@ -89,13 +93,18 @@ on_dead(void *owner, const char *why)
 	retry_later(w);
 }
 
-/* Only now is it logged: when all are told to leave, this one is too. */
+/*
+ * Only now is it logged: when all are told to leave, this one is too.  The
+ * master warns of a broker that has died.
+ */
 static void
 on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct worker *w = timer->data;
 
-	if (w->link->lost != NULL && !w->draining)
+	if (w->link->lost != NULL && !w->draining && w->link->ipc.ended)
+		log_info("link to the broker lost: %s", w->link->lost);
+	else if (w->link->lost != NULL && !w->draining)
 		log_warnx("link to the broker lost: %s", w->link->lost);
 	w->link->lost = NULL;
 	if (!ev_is_active(&w->master_link->io)) /* no master to ask */
@@ -105,9 +114,9 @@ on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 }
 
 /*
- * Ends a link whose broker says nothing.  The bytes that the kernel has taken
- * for this worker have been acknowledged, so they are read to their end;
- * nothing can follow them.
+ * Ends a link whose broker is silent.  The bytes that the kernel has taken for
+ * this worker have been acknowledged, so they are read to their end; nothing
+ * can follow them.
  */
 static void
 give_up(struct worker *w)
@@ -119,12 +128,13 @@ give_up(struct worker *w)
 	if (link_is_open(w))
 		on_dead(w, "");
 	w->link->lost = "no answer for 15 seconds";
+	l->ended = false;
 }
 
 /*
  * Counts pings, not seconds: a worker that was stopped for a minute must not
  * blame the broker.  Any message is a sign of life: the answer to a ping may
- * stand behind many others.
+ * stand after many others.
  */
 static void
 on_ping_timer(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -133,7 +143,7 @@ on_ping_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	struct link *l = w->link;
 	struct msg_ping m;
 
-	/* A broker that has not begun to serve owes no answer. */
+	/* A broker that does not serve yet owes no answer. */
 	if (!link_is_up(w))
 		return;
 	if (l->silent >= UNANSWERED_MAX)
@@ -163,7 +173,47 @@ link_init(struct worker *w)
 	ev_timer_init(
 	    &w->link->pinger, on_ping_timer, PING_SECONDS, PING_SECONDS);
 	ev_timer_start(w->loop, &w->link->pinger);
-	link_take(w, sock_connect_unix(w->conf->broker_path));
+	if (w->inherit->move_fd == 0) /* else it comes from there */
+		link_take(w, sock_connect_unix(w->conf->broker_path));
+}
+
+struct msg_move_link
+link_state(struct worker *w)
+{
+	struct link *l = w->link;
+
+	return (struct msg_move_link){ .broker = l->broker,
+		.origin = l->origin,
+		.ping = l->ping,
+		.seen = str_make((const char *)l->seen, sizeof(l->seen)),
+		.unread = str_make(l->ipc.in->data + l->ipc.in_off,
+		    l->ipc.in->len - l->ipc.in_off) };
+}
+
+void
+link_adopt(struct worker *w, int fd, const struct msg_move_link *m)
+{
+	struct link *l = w->link;
+
+	l->broker = m->broker;
+	l->origin = m->origin;
+	l->ping = m->ping;
+	memcpy(l->seen, m->seen.p, MIN(m->seen.n, sizeof(l->seen)));
+	open_link(w, fd);
+	buf_append(&l->ipc.in, m->unread);
+	outq_push_copy(&l->ipc.out, m->unsent);
+	send_hello(w); /* whose process it is now */
+	l->state = LINK_UP;
+	l->ops->up(w, false);
+}
+
+void
+link_let_go(struct worker *w)
+{
+	ev_timer_stop(w->loop, &w->link->pinger);
+	ev_timer_stop(w->loop, &w->link->retry);
+	ipc_close(&w->link->ipc);
+	w->link->state = LINK_DOWN;
 }
 
 void
@@ -187,7 +237,7 @@ link_is_open(const struct worker *w)
 }
 
 /*
- * A connection alone says nothing: the master holds the listening socket also
+ * A connection alone proves nothing: the master holds the listening socket also
  * while there is no broker.
  */
 bool
@@ -200,6 +250,12 @@ size_t
 link_queued(const struct worker *w)
 {
 	return outq_bytes(&w->link->ipc.out);
+}
+
+uint64_t
+link_bytes_in(const struct worker *w)
+{
+	return w->link->ipc.nread;
 }
 
 struct ipc *

@@ -3,9 +3,9 @@
 #define WORKER_LINK_LINK_H
 
 /*
- * The link to the broker: connects, says HELLO, watches that the broker
- * lives, and connects again after its death.  It knows no messages except
- * its own: link_handler reacts when a broker comes or goes.
+ * The link to the broker: connects, says HELLO, checks that the broker lives,
+ * and connects again after its death.  It knows no messages except its own:
+ * link_handler reacts when a broker comes or goes.
  */
 
 #include <ev.h>
@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "shared/ipc/ipc.h"
+#include "worker/app/apps.h"
 
 struct worker;
 
@@ -30,12 +31,13 @@ enum link_state {
 
 struct link_handler {
 	const ipc_handler *handlers; /* of the broker's messages */
-	/* A broker is connected: before HELLO and behind it. */
+	/* A broker is connected, before or after HELLO. */
 	void (*hello)(struct worker *);
 	void (*replay)(struct worker *);
 	/*
-	 * The broker has named every app and serves.  dropped: it is the one
-	 * of before, and has thrown away what was queued for this worker.
+	 * The broker has sent every app and serves.  dropped: it is the same
+	 * one as before, and has discarded the messages that were queued for
+	 * this worker.
 	 */
 	void (*up)(struct worker *, bool dropped);
 	/* The link is gone. */
@@ -54,26 +56,36 @@ struct link {
 	double down_at;  /* worker_now() when the last broker was lost */
 	struct seen seen[LINK_SEEN]; /* newest events by origin */
 	unsigned seen_at, seen_next;
-	unsigned silent; /* pings during which the broker said nothing */
+	unsigned silent; /* pings without a message of the broker */
 	uint64_t heard;  /* messages of it, at the last ping */
 	uint64_t ping;   /* id of the last one */
 	ev_timer pinger;
+	struct failure_budget failures; /* of no app; see failure.h */
+	uint32_t failed_at, nfailed;    /* of all: the second, how many */
 };
 
 /* Connects, or tries it until there is a broker. */
 void link_init(struct worker *);
 void link_free(struct worker *);
-/* A socket to the broker that the master has passed, or -1. */
+/* Goes on with the link of another process, fd. */
+void link_adopt(struct worker *, int fd, const struct msg_move_link *);
+/* The values that link_adopt() needs; the rest is the caller's. */
+struct msg_move_link link_state(struct worker *);
+/* It is another process's from now on. */
+void link_let_go(struct worker *);
+/* A socket to the broker from the master, or -1. */
 void link_take(void *worker, int fd);
-/* Sends to the broker what this turn queued. */
+/* Sends the messages that this turn has queued to the broker. */
 void link_flush(struct worker *);
-/* Messages can be sent: there is a broker, or there will be one soon. */
+/* Can messages be sent?  There is a broker, or will be soon. */
 bool link_is_open(const struct worker *);
-/* The broker at the other end has answered: it serves. */
+/* Has the broker answered?  Then it serves. */
 bool link_is_up(const struct worker *);
-/* Bytes that are queued for the broker. */
+/* The bytes that are queued for the broker. */
 size_t link_queued(const struct worker *);
-/* Is what has this number new here, or did an earlier broker send it? */
+/* The bytes that this broker has sent. */
+uint64_t link_bytes_in(const struct worker *);
+/* Is a message with this number new here, or did an earlier broker send it? */
 bool link_is_news(struct worker *, uint64_t origin, uint64_t seq);
 
 /* Handlers of APPS_DONE, PING, PONG. */

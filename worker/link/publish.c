@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * publish.c: finishes an event where it enters.  From here on it is opaque
- * bytes: the frame that is built now is the one that every subscriber reads.
+ * bytes: every subscriber reads the frame that is built now.
  */
 
 #include "worker/link/publish.h"

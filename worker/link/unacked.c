@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * unacked.c: messages of this worker that the broker has not acknowledged.
- * Owns the messages, by reference to the bytes that were sent, and a tombstone
- * for each thing that has ended meanwhile: a new broker has to enter it before
- * it reads that it ends, so that exactly one member_removed results.
+ * Owns the messages, by reference to the sent bytes, and a tombstone for each
+ * subscription or sign-in that has ended meanwhile: a new broker must enter it
+ * before it reads that it ends, so that exactly one member_removed results.
  *
  * An answer of the old broker is noted in the copy that is sent again
  * (restamp), so that no client is answered twice.
@@ -20,48 +20,66 @@
 #include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
+#include "shared/proc/proc.h"
 #include "worker/conn/conn.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
 
 #define ARENA_BYTES (64u << 10)
-#define EVENT (UINT32_C(1) << 31) /* in len: it is one */
-#define HIGH_BYTES (8u << 20)     /* queued: publishes are refused above */
-#define LOW_BYTES (2u << 20)      /* … and accepted again below */
-#define KEPT_BYTES (64u << 20)    /* not acknowledged, at most */
+/* Bytes of events; an app may have as many as are still free. */
+#define QUEUED_MAX (16u << 20)  /* that have not left */
+#define KEPT_MAX (128u << 20)   /* that are not acknowledged */
+#define SHARED_BYTES (2u << 20) /* above it the apps' parts are counted */
 #define ANSWER_SECONDS 1.
 
 void
 unacked_init(struct worker *w)
 {
 	outq_init(&w->unacked->messages);
+	w->unacked->several = w->inherit->several;
+}
+
+void
+unacked_adopt(struct worker *w, uint64_t seq, bool several)
+{
+	struct unacked *l = w->unacked;
+
+	l->seq = l->acked = l->taken = w->released = seq;
+	l->several = l->several || several;
 }
 
 /* ---- numbering ---- */
 
-/* Remembers that the next kept message is n bytes long, and perhaps EVENT. */
+/* The size of the i-th stored message. */
+static struct unacked_size *
+size_at(const struct unacked *l, uint64_t i)
+{
+	return &l->sizes[(l->head + (uint32_t)i) & (l->cap - 1)];
+}
+
+/* Stores the length and the app of the next message. */
 static void
-keep_length(struct unacked *l, uint32_t n)
+keep_size(struct unacked *l, uint32_t len, uint32_t app)
 {
 	uint32_t count = (uint32_t)(l->seq - l->acked - 1);
 
 	if (count == l->cap) {
 		uint32_t cap = MAX(64u, l->cap * 2);
-		uint32_t *v = xcalloc(cap, sizeof(*v));
+		struct unacked_size *v = xcalloc(cap, sizeof(*v));
 
 		for (uint32_t i = 0; i < count; i++)
-			v[i] = l->len[(l->head + i) & (l->cap - 1)];
-		free(l->len);
-		l->len = v;
+			v[i] = *size_at(l, i);
+		free(l->sizes);
+		l->sizes = v;
 		l->head = 0;
 		l->cap = cap;
 	}
-	l->len[(l->head + count) & (l->cap - 1)] = n;
+	*size_at(l, count) = (struct unacked_size){ len, app };
 }
 
-/* Room for the message with the number that is next; kind: EVENT or 0. */
+/* Room for the message with the next number; app: of an event, or 0. */
 static char *
-reserve(struct worker *w, size_t size, uint32_t kind)
+reserve(struct worker *w, size_t size, uint32_t app)
 {
 	struct unacked *l = w->unacked;
 	uint32_t n = (uint32_t)size, off;
@@ -75,7 +93,7 @@ reserve(struct worker *w, size_t size, uint32_t kind)
 	}
 	off = l->arena->len;
 	l->arena->len += n;
-	keep_length(l, n | kind);
+	keep_size(l, n, app);
 	outq_push(&l->messages, l->arena, off, n);
 	if (link_ipc(w) != NULL)
 		ipc_queue(link_ipc(w), l->arena, off, n);
@@ -95,6 +113,22 @@ SEND(signout)
 SEND(terminate)
 #undef SEND
 
+/* Adds an event to its app's share; the first time, all stored ones. */
+static void
+count_share(struct unacked *l, uint32_t app, size_t n)
+{
+	if (l->sharing) {
+		shares_add(&l->shares, shares_get(&l->shares, app), n);
+		return;
+	}
+	l->sharing = true;
+	for (uint64_t i = 0; i < l->seq - l->acked; i++)
+		if (size_at(l, i)->app != 0)
+			shares_add(&l->shares,
+			    shares_get(&l->shares, size_at(l, i)->app),
+			    size_at(l, i)->len);
+}
+
 void
 unacked_send_event(struct worker *w, struct msg_event *m)
 {
@@ -103,8 +137,10 @@ unacked_send_event(struct worker *w, struct msg_event *m)
 	m->origin = w->link->origin;
 	m->seq = w->unacked->seq + 1;
 	n = msg_event_size(m);
+	msg_event_put(reserve(w, n, m->app), m);
 	w->unacked->events += n;
-	msg_event_put(reserve(w, n, EVENT), m);
+	if (w->unacked->events > SHARED_BYTES)
+		count_share(w->unacked, m->app, n);
 }
 
 /* ---- what has ended ---- */
@@ -171,9 +207,10 @@ unacked_free(struct worker *w)
 	while (l->ended != NULL)
 		forget_first(w);
 	outq_clear(&l->messages);
-	free(l->len);
+	shares_clear(&l->shares);
+	free(l->sizes);
 	buf_unref(l->arena);
-	l->len = NULL;
+	l->sizes = NULL;
 	l->arena = NULL;
 }
 
@@ -187,13 +224,22 @@ unsigned
 unacked_events(const struct worker *w)
 {
 	const struct unacked *l = w->unacked;
-	uint32_t count = (uint32_t)(l->seq - l->acked);
 	unsigned n = 0;
 
-	for (uint32_t i = 0; i < count; i++)
-		if (l->len[(l->head + i) & (l->cap - 1)] & EVENT)
-			n++;
+	for (uint64_t i = 0; i < l->seq - l->acked; i++)
+		n += size_at(l, i)->app != 0;
 	return n;
+}
+
+/* Removes an event from its app's share. */
+static void
+uncount(struct unacked *l, const struct unacked_size *e)
+{
+	struct share *s = l->sharing ? shares_find(&l->shares, e->app) : NULL;
+
+	l->events -= e->len;
+	if (s != NULL)
+		shares_sub(&l->shares, s, e->len);
 }
 
 int
@@ -201,19 +247,23 @@ unacked_on_ack(struct worker *w, const struct msg_ack *m)
 {
 	struct unacked *l = w->unacked;
 	size_t bytes = 0;
-	uint32_t n;
 
 	if (m->taken > l->seq || m->seq > m->taken)
 		return -1;
 	while (l->acked < m->seq) {
-		n = l->len[l->head];
-		if (n & EVENT)
-			l->events -= n & ~EVENT;
-		bytes += n & ~EVENT;
+		const struct unacked_size *e = size_at(l, 0);
+
+		if (e->app != 0)
+			uncount(l, e);
+		bytes += e->len;
 		l->head = (l->head + 1) & (l->cap - 1);
 		l->acked++;
 	}
 	outq_consume(&l->messages, bytes);
+	if (l->sharing && l->events < SHARED_BYTES / 2) {
+		shares_clear(&l->shares);
+		l->sharing = false;
+	}
 	forget(w);
 	l->taken = MAX(l->taken, m->taken);
 	return 0;
@@ -221,20 +271,28 @@ unacked_on_ack(struct worker *w, const struct msg_ack *m)
 
 /* ---- how much, and how far ---- */
 
-bool
-unacked_may_publish(struct worker *w)
+size_t
+unacked_held(const struct worker *w, uint32_t app)
 {
-	struct unacked *l = w->unacked;
-	/* Of the events that are kept, no more than this has not left yet. */
-	size_t queued = MIN(link_queued(w), l->events);
+	const struct share *s = shares_find(&w->unacked->shares, app);
 
-	if (!link_is_up(w))
-		return l->events < HIGH_BYTES;
-	if (queued > HIGH_BYTES)
-		l->high = true;
-	else if (queued < LOW_BYTES)
-		l->high = false;
-	return !l->high && l->events < KEPT_BYTES;
+	return s == NULL ? 0 : s->bytes;
+}
+
+bool
+unacked_may_publish(struct worker *w, uint32_t app)
+{
+	const struct unacked *l = w->unacked;
+	/* At most this many bytes of the stored events have not left yet. */
+	size_t queued =
+	    link_is_up(w) ? MIN(link_queued(w), l->events) : l->events;
+	size_t held;
+
+	if (!l->sharing)
+		return true;
+	held = unacked_held(w, app);
+	return l->events + held < KEPT_MAX &&
+	    (queued < SHARED_BYTES || queued + held < QUEUED_MAX);
 }
 
 void
@@ -248,7 +306,7 @@ unacked_release(struct worker *w)
 	l->several = l->several || w->conf->nworkers > 1;
 	if (gave_up || (!l->several && has_left))
 		conn_release(w, l->seq);
-	else if (l->several)
+	else /* a link under load is never empty */
 		conn_release(w, l->taken);
 }
 
@@ -264,13 +322,13 @@ unacked_replay(struct worker *w)
 		e->ops->replay(w, e);
 }
 
-/* Its kind notes in it, in place, what has become of it. */
+/* Its kind notes the outcome in it, in place. */
 static void
 restamp(struct worker *w, char *p, uint32_t n)
 {
 	uint32_t type;
 
-	memcpy(&type, p + 4, sizeof(type));
+	memcpy(&type, p + offsetof(struct msg_event_wire, type_), sizeof(type));
 	w->unacked->restamp(w, type, p, n);
 }
 
@@ -283,9 +341,7 @@ unacked_resend(struct worker *w)
 	for (uint64_t seq = l->acked + 1; seq <= l->seq; seq++) {
 		const struct slice *s = outq_at(&l->messages, i);
 
-		n = l->len[(l->head + (uint32_t)(seq - l->acked - 1)) &
-			(l->cap - 1)] &
-		    ~EVENT;
+		n = size_at(l, seq - l->acked - 1)->len;
 		assert(used + n <= s->len);
 		restamp(w, s->b->data + s->off + used, n);
 		ipc_queue(link_ipc(w), s->b, s->off + used, n);

@@ -4,7 +4,7 @@
 
 /*
  * The numbered messages of this worker (shared/ipc/ipc_msgs.def): sent when
- * there is a broker, and kept in any case until one acknowledges them.
+ * there is a broker, and stored in any case until one acknowledges them.
  */
 
 #include <stdbool.h>
@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "shared/base/outq.h"
+#include "shared/base/shares.h"
 #include "shared/ipc/ipc_msg.h"
 
 struct tombstone;
@@ -21,12 +22,12 @@ struct tombstone_ops {
 	/* Announces it to a new broker, and perhaps its end. */
 	void (*replay)(struct worker *, const struct tombstone *);
 	void (*free)(struct worker *, struct tombstone *);
-	double seconds; /* it is needed so long, even if acknowledged */
+	double seconds; /* seconds it is needed, even if acknowledged */
 };
 
 /*
- * Something that has ended: while the message that says so is not
- * acknowledged, a replay has to say that it was there.  Its owner embeds it.
+ * Something that has ended: until its last message is acknowledged, a replay
+ * must announce it first.  Its owner embeds it.
  */
 struct tombstone {
 	struct tombstone *next;
@@ -35,28 +36,36 @@ struct tombstone {
 	double at;    /* worker_now() */
 };
 
+struct unacked_size {
+	uint32_t len;
+	uint32_t app; /* of an event; 0: it is none */
+};
+
 struct unacked {
 	uint64_t seq;         /* of the last numbered message */
-	uint64_t acked;       /* the broker has handed on all up to it */
+	uint64_t acked;       /* the broker has passed on all up to it */
 	uint64_t taken;       /* … and put all up to this in its order */
-	bool high;            /* above the water mark: publishes are refused */
-	bool several;         /* there are other workers, or were: they drain */
+	bool several;         /* other workers exist, or are draining */
 	struct buf *arena;    /* where messages are built */
 	struct outq messages; /* acked + 1 .. seq, for sending again */
 	size_t events;        /* bytes of them that are events */
-	uint32_t *len;        /* ring: the length of each of them */
+	struct unacked_size *sizes; /* ring: of each of them */
 	uint32_t head, cap;
+	bool sharing;         /* many bytes of events: the apps' parts count */
+	struct shares shares; /* by app; only while sharing */
 	struct tombstone *ended, **ended_end; /* by seq */
 	/*
-	 * Notes in a message that is sent again (n bytes, head included) what
-	 * has become of it; its length stays.
+	 * Notes the outcome of a message that is sent again in its n bytes
+	 * (head included); its length stays.
 	 */
 	void (*restamp)(struct worker *, uint32_t type, char *p, size_t n);
 };
 
 void unacked_init(struct worker *);
 void unacked_free(struct worker *);
-/* Once a second: forgets what is not needed any more. */
+/* Goes on behind seq, which is acknowledged; several: see struct unacked. */
+void unacked_adopt(struct worker *, uint64_t seq, bool several);
+/* Once a second: forgets tombstones that are no longer needed. */
 void unacked_tick(struct worker *);
 
 /* Each gives the message its number (m->seq). */
@@ -67,32 +76,34 @@ void unacked_send_signin(struct worker *, struct msg_signin *m);
 void unacked_send_signout(struct worker *, struct msg_signout *m);
 void unacked_send_terminate(struct worker *, struct msg_terminate *m);
 
-/* The message that was sent last ends something; takes the tombstone over. */
+/* The last sent message ends something; takes over the tombstone. */
 void unacked_end(
     struct worker *, struct tombstone *, const struct tombstone_ops *);
 bool unacked_is_acked(const struct worker *, uint64_t seq);
 
 /*
- * May an event be published now?  False above the high-water mark, for which
- * only events count.
+ * May this app publish an event now?  Its events that wait for the broker may
+ * use all room that is still free: an app that fills it only blocks itself.
  */
-bool unacked_may_publish(struct worker *);
+bool unacked_may_publish(struct worker *, uint32_t app);
+/* Bytes of its waiting events, if many wait; for the error sentence. */
+size_t unacked_held(const struct worker *, uint32_t app);
 /*
- * Lets go the replies to what is published.  With one worker that is what the
- * kernel has taken: nothing can overtake it on this link.  With several, what
- * the broker has given its place before everything that is published later
- * through another one.  Without a broker for longer than ANSWER_SECONDS all of
- * it: it is kept here and will be sent.
+ * Releases the replies to publishes.  With one worker: to everything that the
+ * kernel has taken, because nothing can overtake it on this link.  With
+ * several: to events that have their place before every later publish through
+ * another worker.  Without a broker for longer than ANSWER_SECONDS: to all of
+ * them; they are stored here and will be sent.
  */
 void unacked_release(struct worker *);
 
-/* Says to a new broker what has ended and was not acknowledged. */
+/* Announces unacknowledged ended things to a new broker. */
 void unacked_replay(struct worker *);
 /* Sends everything again that was not acknowledged. */
 void unacked_resend(struct worker *);
 /* Has a broker acknowledged everything? */
 bool unacked_is_empty(const struct worker *);
-/* Events that none has acknowledged. */
+/* The number of unacknowledged events. */
 unsigned unacked_events(const struct worker *);
 
 /* Handler of ACK. */

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * session.c: how far the clients with a session have come.  Owns struct
- * client_session.  Clients are asked by WebSocket pings: they answer them in
- * order, behind everything that came before (RFC 6455, 5.5.3).
- *
- * A client is asked when it got something, at most every resume_ack_interval,
- * with one question out at a time; all of them together at most
- * resume_acks_per_second, the longest waiting first.  A client that has to
- * wait for its ping gets more events twice after a cut, and nothing else.
- *
- * Must never cost anything for a connection without a session.
+ * session.c: the confirmations of clients with a session.  Owns struct
+ * client_session.  Clients are asked by WebSocket pings, which they answer in
+ * order, after everything that came before (RFC 6455, 5.5.3).  A client is
+ * asked when it got something, at most every resume_ack_interval, with one open
+ * question at a time; all of them together at most resume_acks_per_second, the
+ * longest waiting first.  A client that has to wait for its ping gets more
+ * events twice after a disconnect, and has no other disadvantage.  Must never
+ * cost anything for a connection without a session.
  */
 
 #include "worker/session/session.h"
@@ -18,6 +16,7 @@
 #include <time.h>
 
 #include "shared/base/base.h"
+#include "shared/base/token_bucket.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/ipc/ipc.h"
@@ -28,7 +27,6 @@
 #define TICK_SECONDS 0.05
 #define ANSWER_SECONDS 5. /* then the question counts as unanswered */
 #define UNANSWERED_MAX 3
-#define PORTIONS 8 /* seconds for one walk over all */
 
 static double
 now(void)
@@ -40,7 +38,7 @@ static void
 acknowledge(struct sessions *ss, struct client_session *s, uint64_t pos)
 {
 	if (s->row != UINT32_MAX &&
-	    !session_row_ack(&ss->table->rows[s->row], s->sid, pos))
+	    !session_row_ack(&ss->table->rows[s->row], ss->sid(s->c), pos))
 		s->refused = true; /* another connection has it now */
 }
 
@@ -65,9 +63,8 @@ take_token(struct sessions *ss, double at)
 	double rate = (double)ss->conf->resume_acks_per_second;
 
 	/* A tenth of a second's worth at once. */
-	ss->tokens =
-	    MIN(MAX(rate / 10, 1.), ss->tokens + (at - ss->tokens_at) * rate);
-	ss->tokens_at = at;
+	ss->tokens = token_bucket_fill(
+	    ss->tokens, &ss->tokens_at, at, rate, MAX(rate / 10, 1.));
 	if (ss->tokens < 1)
 		return false;
 	ss->tokens--;
@@ -146,13 +143,17 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 }
 
 bool
-session_ask(struct sessions *ss, struct client_session *s, uint64_t pos)
+session_ask(
+    struct sessions *ss, struct client_session *s, uint64_t pos, double seconds)
 {
-	if (s->mute || s->refused || s->row == UINT32_MAX)
+	double at = now();
+
+	if (s->mute || s->refused || s->row == UINT32_MAX ||
+	    s->unanswered > 0 || (s->asked != 0 && at - s->asked_at > seconds))
 		return false;
 	if (pos > s->sent)
 		s->sent = pos;
-	ask(ss, s, s->sent, now());
+	ask(ss, s, s->sent, at);
 	return true;
 }
 
@@ -192,7 +193,7 @@ session_on_pong(struct sessions *ss, struct client_session *s,
 	return true;
 }
 
-/* ---- once a second ---- */
+/* ---- once in a while ---- */
 
 /* Its ping has been out for too long. */
 static void
@@ -217,26 +218,12 @@ session_settle(struct sessions *ss, struct client_session *s, uint64_t seen)
 }
 
 void
-sessions_tick(struct sessions *ss, uint64_t (*seen)(const struct conn *))
+session_check(struct sessions *ss, struct client_session *s, uint64_t seen)
 {
-	uint32_t portion = ss->n / PORTIONS + 1;
-	double at;
-
-	if (ss->n == 0)
-		return;
-	at = now();
-	while (portion-- > 0 && !list_is_empty(&ss->all)) {
-		struct client_session *s =
-		    LIST_ITEM(ss->all.next, struct client_session, all);
-
-		list_remove(&s->all);
-		list_append(&ss->all, &s->all);
-		if (s->asked != 0 && at - s->asked_at > ANSWER_SECONDS)
-			give_up(ss, s);
-		else if (s->asked == 0 && list_is_empty(&s->asking) &&
-		    !s->ended)
-			session_settle(ss, s, seen(s->c));
-	}
+	if (s->asked != 0 && now() - s->asked_at > ANSWER_SECONDS)
+		give_up(ss, s);
+	else if (s->asked == 0 && list_is_empty(&s->asking) && !s->ended)
+		session_settle(ss, s, seen);
 }
 
 /* ---- life ---- */
@@ -246,7 +233,6 @@ sessions_init(struct sessions *ss)
 {
 	list_init(&ss->fresh);
 	list_init(&ss->waiting);
-	list_init(&ss->all);
 	ev_init(&ss->timer, on_timer);
 }
 
@@ -267,17 +253,16 @@ sessions_clear(struct sessions *ss)
 }
 
 struct client_session *
-session_new(struct sessions *ss, struct conn *c, uint64_t sid, struct str id)
+session_new(struct sessions *ss, struct conn *c, uint32_t peer, struct str id)
 {
 	struct client_session *s = xcalloc(1, sizeof(*s));
 
 	s->c = c;
-	s->sid = sid;
-	s->id = str_dup(id);
+	s->name = xcalloc(1, sizeof(*s->name) + id.n + 1);
+	s->name->peer = peer;
+	memcpy(s->name->id, id.p, id.n);
 	s->row = UINT32_MAX;
 	list_init(&s->asking);
-	list_init(&s->all);
-	list_append(&ss->all, &s->all);
 	ss->n++;
 	return s;
 }
@@ -288,26 +273,27 @@ session_free(struct sessions *ss, struct client_session *s)
 	if (s == NULL)
 		return;
 	list_remove(&s->asking);
-	list_remove(&s->all);
 	ss->n--;
 	if (s->row == UINT32_MAX)
-		free(s->id);
+		free(s->name);
 	free(s);
 }
 
 void
 session_hello(struct sessions *ss, const struct client_session *s, uint32_t app)
 {
-	struct msg_session m = { .app = app, .sid = s->sid };
-	const struct session_row *row;
+	struct msg_session m = { .app = app, .sid = ss->sid(s->c) };
+	char text[SESSION_ID_MAX];
+	struct session_id id;
 
-	if (!ipc_is_open(ss->link) || s->refused)
+	if (!ipc_is_open(ss->link) || s->refused || s->ended)
 		return;
 	if (s->row == UINT32_MAX) {
-		m.id = str_of(s->id);
+		m.peer = s->name->peer;
+		m.id = str_of(s->name->id);
 	} else {
-		row = &ss->table->rows[s->row];
-		m.id = str_make(row->id, MIN(row->id_len, SESSION_ID_MAX));
+		id = session_row_id(ss->table, &ss->table->rows[s->row]);
+		m.id = session_id_text(&id, text);
 		m.replay = 1;
 	}
 	if (session_id_is_valid(m.id)) /* the row may be another's by now */
@@ -317,7 +303,7 @@ session_hello(struct sessions *ss, const struct client_session *s, uint32_t app)
 void
 session_end(struct sessions *ss, struct client_session *s, uint64_t seen)
 {
-	struct msg_session_end m = { .sid = s->sid };
+	struct msg_session_end m = { .sid = ss->sid(s->c) };
 
 	if (s->ended)
 		return;
@@ -334,10 +320,11 @@ session_set_row(struct sessions *ss, struct client_session *s, uint32_t row)
 	if (ss->table == NULL || row >= ss->table->cap) {
 		s->refused = true;
 		s->full = s->row == UINT32_MAX;
+		s->taken = !s->full;
 		return;
 	}
 	if (s->row == UINT32_MAX) {
-		free(s->id);
+		free(s->name);
 		s->part_text = NULL;
 	}
 	s->row = row;
@@ -351,7 +338,7 @@ session_restart(
 {
 	s->acked = s->asked = 0;
 	s->sent = pos;
-	acknowledge(ss, s, 0); /* what a pong may have said meanwhile */
+	acknowledge(ss, s, 0); /* a pong may have confirmed more */
 	if (s->full) {         /* the app had no log */
 		s->refused = s->full = false;
 		session_hello(ss, s, app);

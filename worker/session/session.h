@@ -3,9 +3,9 @@
 #define WORKER_SESSION_SESSION_H
 
 /*
- * The resumable session of a connection: how far its client has come.  Behind
- * events goes a ping with the number of the last one, and the pong that comes
- * back says that the client has everything up to it.
+ * The resumable session of a connection: how much its client has received.
+ * After events a ping with the number of the last one is sent, and the pong
+ * that comes back confirms that the client has everything up to it.
  */
 
 #include <ev.h>
@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "shared/base/buf.h"
+#include "shared/base/hash.h"
 #include "shared/base/list.h"
 #include "shared/base/str.h"
 
@@ -20,18 +21,17 @@ struct conf;
 struct conn;
 struct session_table;
 
+/* An idle connection has one: each field counts. */
 struct client_session {
 	struct list asking; /* in sessions.fresh or .waiting */
-	struct list all;
 	struct conn *c;
-	uint64_t sid;
 	union {
-		char *id;              /* without a row: its name */
-		const char *part_text; /* with one: see session.part_code */
+		struct session_name *name; /* until it has a row */
+		const char *part_text;     /* then: see session.part_code */
 	};
 	uint64_t acked;     /* the client has everything up to here */
 	uint64_t sent;      /* the newest number that was queued */
-	uint64_t asked;     /* in the ping that is out; 0: none is */
+	uint64_t asked;     /* in the ping that was sent; 0: none is open */
 	double asked_at;    /* when the last one left */
 	uint32_t row;       /* UINT32_MAX: none */
 	uint16_t part_code; /* it is closed with this when it has answered */
@@ -39,7 +39,13 @@ struct client_session {
 	bool mute : 1;    /* it answers no ping: it is not asked any more */
 	bool refused : 1; /* it is none: another connection has it, or */
 	bool full : 1;    /* … the broker has no room for it */
+	bool taken : 1;   /* the broker has reported that another one has it */
 	bool ended : 1;   /* its connection has left everything */
+};
+
+struct session_name {
+	uint32_t peer; /* session_table_peer() */
+	char id[];
 };
 
 struct sessions {
@@ -50,9 +56,10 @@ struct sessions {
 	ev_timer timer;
 	struct list fresh;   /* got something in this turn */
 	struct list waiting; /* to be asked later, longest waiting first */
-	struct list all;
 	uint32_t n;
 	double tokens, tokens_at;
+	struct hash_cursor walk; /* over the worker's connections */
+	uint64_t (*sid)(const struct conn *);
 	/* Queues bytes for the client of the connection. */
 	void (*queue)(struct conn *, struct str);
 };
@@ -64,24 +71,27 @@ void sessions_clear(struct sessions *);
 /* The end of a turn, before the clients are written to. */
 void sessions_turn(struct sessions *);
 /*
- * Once a second.  Of each session without open questions the client has all
- * that this worker has seen: seen() gives that for a connection.
+ * Every few seconds.  Without an open question the client has all that this
+ * worker has seen.
  */
-void sessions_tick(struct sessions *, uint64_t (*seen)(const struct conn *));
+void session_check(struct sessions *, struct client_session *, uint64_t seen);
 
-/* The connection with this sid names a session: 16 to 64 characters. */
+/*
+ * The connection names a session: 16 to 64 characters; peer is that of
+ * session_table_peer().
+ */
 struct client_session *session_new(
-    struct sessions *, struct conn *, uint64_t sid, struct str id);
+    struct sessions *, struct conn *, uint32_t peer, struct str id);
 /* NULL is allowed. */
 void session_free(struct sessions *, struct client_session *);
-/* Tells the broker, if there is one, or a new one once more. */
+/* Announces it to the broker, if there is one, or again to a new one. */
 void session_hello(
     struct sessions *, const struct client_session *, uint32_t app);
 /* The connection ends: tells the broker, before it leaves its channels. */
 void session_end(struct sessions *, struct client_session *, uint64_t seen);
-/* The broker has given it this row, or UINT32_MAX: it is none any more. */
+/* The broker has given it this row, or UINT32_MAX: it has none any more. */
 void session_set_row(struct sessions *, struct client_session *, uint32_t row);
-/* The app's numbers begin anew at pos. */
+/* The app's numbers start again at pos. */
 void session_restart(
     struct sessions *, struct client_session *, uint32_t app, uint64_t pos);
 /* An event with this number, or an answer, has been queued. */
@@ -93,23 +103,27 @@ session_sent(struct sessions *ss, struct client_session *s, uint64_t pos)
 	if (list_is_empty(&s->asking))
 		list_append(&ss->fresh, &s->asking);
 }
-/* Has the client been sent something that it has not confirmed? */
+/* Has the client been sent anything that it has not confirmed? */
 static inline bool
 session_is_open(const struct client_session *s)
 {
 	return s->sent > s->acked;
 }
 /*
- * A pong has come with this payload; true: it was the answer to `asked`, and
- * *us is how long it took.
+ * A pong with this payload: true if it answers `asked`, and *us is how long it
+ * took.
  */
 bool session_on_pong(struct sessions *, struct client_session *,
     struct str payload, uint64_t *us);
-/* Asks now, whatever the ration says; false: it would not be answered. */
-bool session_ask(struct sessions *, struct client_session *, uint64_t pos);
-/* Its last question, to stand behind everything up to pos. */
+/*
+ * Asks now, whatever the rate.  False: no answer would come in time; the last
+ * question has been open for these seconds already, or the client is not asked.
+ */
+bool session_ask(
+    struct sessions *, struct client_session *, uint64_t pos, double seconds);
+/* Its last question, which stands after everything up to pos. */
 void session_last(struct client_session *, uint64_t pos, struct buf **);
-/* Notes what the client has if the connection ends now. */
+/* Stores what the client has if the connection ends now. */
 void session_settle(struct sessions *, struct client_session *, uint64_t seen);
 
 #define SESSION_KEY_MAX 256 /* bytes of an app key; longer ones are none */
@@ -125,7 +139,7 @@ struct session_path {
  */
 struct session_path session_path(
     struct str path, char room[2 * SESSION_KEY_MAX]);
-/* Is it one of those, or meant to be? */
+/* Is the path one of those, or meant to be? */
 bool session_path_is_ours(struct str path);
 
 #endif

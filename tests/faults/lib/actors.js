@@ -198,7 +198,7 @@ class Crowd {
 	}
 }
 
-// What the log says when a broker is killed.
+// Lines of the log when a broker is killed.
 const BROKER_KILLED = [
 	/broker was killed by signal 9|link to the broker lost/, /another one in/];
 

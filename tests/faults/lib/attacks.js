@@ -14,7 +14,7 @@ const CRLF = '\r\n';
 let port;
 let app;
 let end;
-let sent = 0; // what was tried, for the report
+let sent = 0; // number of tries, for the report
 
 const going = () => performance.now() < end;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What everybody saw, and whether it can be true.  Publishers log what they
-// were answered, watchers what they received, the injector what it did;
-// check() returns a list of sentences, one for each contradiction.
+// Records what everybody saw, and checks whether it can be true.  Publishers
+// log what they were answered, watchers what they received, the injector what
+// it did; check() returns a list of sentences, one for each contradiction.
 'use strict';
 
 const MAX_SHOWN = 10;
@@ -64,7 +64,8 @@ class History {
 			this.wrong(`${w.name}: closed: ${w.closed}`);
 	}
 
-	// Two who were subscribed all the time: one order, nothing twice, all of it.
+	// Two who were subscribed all the time: one order, nothing twice, all
+	// of it.
 	checkSame(w, other) {
 		if (w.closed) this.wrong(`${w.name}: closed: ${w.closed}`);
 		for (const [channel, seqs] of w.seen) {

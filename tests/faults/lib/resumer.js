@@ -14,11 +14,13 @@ const { SLOW } = require('../../system/lib/daemon');
 
 const MASTER = crypto.createHash('sha256').update('resume').digest();
 const USER = 'everybody'; // all are signed in as one user
-// What may come twice was there at most this long before the cut: a round
+// Behind a close with a code of the server nothing comes twice, unless this
+// process was late by so many ms: the server waits 2 s for a last pong.
+const ORDERLY_MS = 1000;
+// An event that comes twice was there at most this long before the cut: a round
 // trip and resume_ack_interval (250 ms), on a machine that is busy.
-// Closes after which nothing comes twice if the client is not later, in ms.
-const ORDERLY = { 4200: 500, restart: 100 };
 const DOUBLE_MS = 3000 * SLOW;
+const SURVIVED_MS = 5000 * SLOW; // by then a broken connection is noticed
 
 // As server libraries encrypt it.
 function encrypted(channel, text) {
@@ -45,7 +47,8 @@ class Resumer {
 		const r = new Resumer();
 		Object.assign(r, { n, name: `client ${n}`, logs: new Map(), ends: [],
 			over: new Set(),
-			open: 0, cause: 'other' });
+			open: 0 });
+		r.forget();
 		r.line = await Line.open(d, short);
 		r.p = client(8, { port: r.line.port }, app, auth, { user: USER,
 			wsPath: `/app/resume/${newId()}`, activityTimeout: 1000,
@@ -53,9 +56,14 @@ class Resumer {
 			enabledTransports: ['ws'] });
 		for (const name of channels) r.follow(name);
 		r.p.signin();
-		r.p.connection.bind('state_change', ({ previous }) => {
+		r.p.connection.bind('error', ({ data }) => {
+			if ([4100, 4200].includes(data?.code)) r.code = data.code;
+		});
+		r.p.connection.bind('state_change', ({ previous, current }) => {
 			if (previous === 'connected') r.ended();
-			else if (r.p.connection.socket_id) r.sid = r.p.connection.socket_id;
+			if (current !== 'connected') return;
+			r.sid = r.p.connection.socket_id;
+			r.forget();
 		});
 		return r;
 	}
@@ -71,7 +79,8 @@ class Resumer {
 		};
 		const over = () => { this.over.add(name); log.push({ over: 1 }); };
 		if (name !== `#server-to-user-${USER}`) {
-			this.p.subscribe(name).bind('n', on).bind('end', over)
+			this.p.subscribe(name).bind('n', on).bind('client-n', on)
+				.bind('end', over)
 				.bind('pusher:resume', word);
 			return;
 		}
@@ -84,11 +93,11 @@ class Resumer {
 	ended() {
 		this.open = 0;
 		this.ends.push({ cause: this.cause, at: this.causeAt ??
-			performance.now(), lag: lag() });
+			performance.now(), lag: lag(), code: this.code });
+		this.code = undefined;
 		for (const log of this.logs.values())
 			log.push({ end: this.ends.length - 1 });
-		this.cause = 'other';
-		this.causeAt = undefined;
+		this.forget();
 	}
 
 	// Back, and told of each channel how it is.
@@ -97,9 +106,23 @@ class Resumer {
 			this.open >= this.logs.size;
 	}
 
+	// Of two causes the earlier one counts: its line may be silent already.
 	because(cause) {
-		this.cause = cause;
-		this.causeAt = performance.now();
+		const isFirst = this.causeAt === undefined;
+		this.cause = isFirst ? cause : 'several';
+		if (isFirst) this.causeAt = performance.now();
+	}
+
+	// Its connection may have survived the cause.
+	unless(cause) {
+		const at = this.causeAt;
+		setTimeout(() => this.cause === cause && this.causeAt === at &&
+			this.forget(), SURVIVED_MS).unref();
+	}
+
+	forget() {
+		this.cause = 'other';
+		this.causeAt = undefined;
 	}
 
 	async stop() {
@@ -118,67 +141,96 @@ class Resumer {
 		const wrong = (text) =>
 			history.wrong(`${this.name}: ${channel}: ${text}`);
 		const answers = history.answers.get(channel) ?? new Map();
-		const first = new Map();
+		const came = new Map(); // when it came the last time, on which line
 		let last = 0;
 		let end = null;     // how the connection before this one ended
-		let doubles = 0;
-		let told = 0;       // when the last word came
-		let since = 0;      // events since the subscribe
-		let isGap = true;   // before the first word nothing is promised
+		let line = 0;       // the number of the connection
+		const doubles = new Map(); // by the number of the first one's line
+		let word = {};      // the last one
+		let told = 0;       // when it came
+		let again = [];     // events of this connection before its word
+		let cut = [];       // likewise, of those that got no word
+		let isGap = true;   // nothing is promised up to the next event
 		const complete = (from, to) => {
 			for (let s = from + 1; s < to; s++)
-				if (answers.get(s)?.status === 200 && !first.has(s) &&
+				if (answers.get(s)?.status === 200 && !came.has(s) &&
 				    own.get(`${channel} ${s}`) !== this.n)
 					wrong(`${s} was answered 200 and is missing, after ` +
-						`${end?.cause}`);
+						`${end?.cause} and ${JSON.stringify(word)}`);
 		};
 		const count = () => {
-			if (end === null) return;
-			const k = end.cause;
-			sum.doubles[k] = (sum.doubles[k] ?? 0) + doubles;
-			sum.most[k] = Math.max(sum.most[k] ?? 0, doubles);
-			if (doubles > 0 && end.lag < ORDERLY[k])
-				wrong(`${doubles} came twice after ${k}`);
-			doubles = 0;
+			for (const [n, times] of doubles) {
+				const { cause, code, lag } = this.ends[n];
+				sum.doubles[cause] = (sum.doubles[cause] ?? 0) + times;
+				sum.most[cause] = Math.max(sum.most[cause] ?? 0, times);
+				if (code && lag < ORDERLY_MS)
+					wrong(`${times} came twice after ${cause} (${code})`);
+			}
+		};
+		const event = (e) => {
+			if (e.over) return; // at the end of the run
+			if (own.get(`${channel} ${e.seq}`) === this.n)
+				wrong(`its own ${e.seq} came back, after ${end?.cause}`);
+			if (came.has(e.seq)) {
+				const before = came.get(e.seq);
+				came.set(e.seq, e);
+				if (before.line === e.line) {
+					wrong(`${e.seq} twice on one connection`);
+					return;
+				}
+				doubles.set(before.line, (doubles.get(before.line) ?? 0) + 1);
+				const { at, cause, lag } = this.ends[before.line];
+				if (at - before.at > DOUBLE_MS + lag)
+					wrong(`${e.seq} twice, ${Math.round(at - before.at)} ms ` +
+						`before ${cause}`);
+				return;
+			}
+			if (e.seq < last) wrong(`${e.seq} behind ${last}`);
+			if (answers.get(e.seq)?.status >= 400)
+				wrong(`${e.seq} was refused and came`);
+			if (!isGap) complete(last, e.seq);
+			isGap = false;
+			came.set(e.seq, e);
+			last = Math.max(last, e.seq);
+		};
+		const resume = (w, at) => {
+			const k = w.reason ?? w.status;
+			sum.words[k] = (sum.words[k] ?? 0) + 1;
+			// The table of sessions dies with the master; what it
+			// had said before is still on its way then.
+			if (w.status === 'new' && end !== null &&
+			    !history.faults.some((f) => f.what === 'master' &&
+				f.at > told - DOUBLE_MS && f.at < at))
+				wrong(`"new" after ${end.cause}`);
+			word = w;
+			told = at;
+			if (w.status !== 'continued') isGap = true;
+			if (again === null) {
+				wrong(`told ${JSON.stringify(w)} a second time`);
+				return;
+			}
+			// Without `continued` only a cached event comes before
+			// the word.
+			const n = w.status === 'continued' ? w.replayed :
+				Math.min(again.length, channel.includes('cache-') ? 1 : 0);
+			if (again.length !== n)
+				wrong(`${again.length} events before ${JSON.stringify(w)}`);
+			[...cut, ...again].forEach(event);
+			cut = [];
+			again = null;
 		};
 		for (const e of log) {
 			if (e.end !== undefined) {
-				count();
+				cut.push(...again ?? []);
 				end = this.ends[e.end];
-				since = 0;
+				line = e.end + 1;
+				again = [];
 			} else if (e.word !== undefined) {
-				const w = e.word;
-				const k = w.reason ?? w.status;
-				sum.words[k] = (sum.words[k] ?? 0) + 1;
-				if (w.status !== 'continued') isGap = true;
-				// The table of sessions dies with the master.
-				if (w.status === 'new' && end !== null &&
-				    !history.faults.some((f) => f.what === 'master' &&
-					f.at > told && f.at < e.at))
-					wrong(`"new" after ${end.cause}`);
-				told = e.at;
-				if (w.status === 'continued' && w.replayed !== since)
-					wrong(`${since} events and replayed ${w.replayed}`);
-			} else if (e.over) {
-				since++; // an event as well, at the end of the run
+				resume(e.word, e.at);
+			} else if (again) {
+				again.push({ ...e, line });
 			} else {
-				since++;
-				if (own.get(`${channel} ${e.seq}`) === this.n)
-					wrong(`its own ${e.seq} came back, after ${end?.cause}`);
-				if (first.has(e.seq)) {
-					doubles++;
-					const age = Math.round(end?.at - first.get(e.seq));
-					if (!(age < DOUBLE_MS + end?.lag))
-						wrong(`${e.seq} twice, ${age} ms before ${end?.cause}`);
-					continue;
-				}
-				if (e.seq < last) wrong(`${e.seq} behind ${last}`);
-				if (answers.get(e.seq)?.status >= 400)
-					wrong(`${e.seq} was refused and came`);
-				if (!isGap) complete(last, e.seq);
-				isGap = false;
-				first.set(e.seq, e.at);
-				last = Math.max(last, e.seq);
+				event({ ...e, line });
 			}
 		}
 		count();

@@ -14,6 +14,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { after } = require('node:test');
 const tls = require('node:tls');
+const util = require('node:util');
 
 const BUILD = path.resolve(__dirname, '../../../build');
 const PUSHERD = path.resolve(process.env.PUSHERD_BIN || `${BUILD}/pusherd`);
@@ -21,17 +22,18 @@ const PUSHERCTL = path.resolve(process.env.PUSHERCTL_BIN ||
 	path.join(path.dirname(PUSHERD), 'pusherctl'));
 // A slow machine, or one with sanitizers, gets more time everywhere.
 const SLOW = Number(process.env.TEST_SLOW || 1);
-// What the daemon runs in (make valgrind), with its options.
+// The program that runs the daemon (make valgrind), with its options.
 const WRAP = (process.env.TEST_WRAP ?? '').split(' ').filter(Boolean);
 // The product's own bounds, which it may be too slow for in there.
-const LATE = WRAP.length > 0 ? [/stop: \d+ \w+ do not leave, killing them/,
-	/resync: not every worker is there in time/] : [];
+const LATE = WRAP.length > 0 ? [/stop: \d+ \w+ do not exit: killing them/,
+	/resync: not every worker connected in time/] : [];
 
-// Whatever a failed test left running ends with its file.
+// Processes that a failed test left running end with its file.
 const started = new Set();
-after(() => {
-	for (const d of started) d.kill();
-});
+const endAll = () => started.forEach((d) => d.kill());
+after(endAll);
+for (const sig of ['SIGINT', 'SIGTERM'])
+	process.once(sig, () => { endAll(); process.exit(1); });
 
 // A directory of lib/tls.js: clients come by TLS (over_tls.test.js).
 const OVER_TLS = process.env.TEST_TLS;
@@ -45,6 +47,18 @@ async function until(what, fn, ms = 10000) {
 		const got = await fn();
 		if (got) return got;
 		if (Date.now() > end) assert.fail(`waited in vain for: ${what}`);
+		await sleep(10);
+	}
+}
+
+// Asks until the answer is `want`: the other workers, the API and pusherctl
+// learn a little later what a connection or a worker did.
+async function becomes(ask, want, ms = 10000) {
+	const end = Date.now() + ms * SLOW;
+	for (;;) {
+		const got = await ask();
+		if (util.isDeepStrictEqual(got, want)) return;
+		if (Date.now() > end) assert.deepEqual(got, want);
 		await sleep(10);
 	}
 }
@@ -233,8 +247,9 @@ class Daemon {
 				const [state, , pgrp] = rest.split(' ');
 				if (Number(pgrp) !== this.child.pid || state === 'Z')
 					continue;
-				// The command line of what it runs in says nothing; of the
-				// name the kernel keeps 15 bytes.
+				// The command line of what it runs in says
+				// nothing; of the name the kernel keeps 15
+				// bytes.
 				const file = WRAP.length > 0 ? 'comm' : 'cmdline';
 				all[pid] = fs.readFileSync(`/proc/${pid}/${file}`, 'utf8')
 					.replace(/\0+$|\n/, '').replace(/\0/g, ' ')
@@ -344,7 +359,7 @@ function isWarning(line) {
 	}
 }
 
-// What -j printed: one array, or one value a line.
+// The output of -j: one array, or one value a line.
 function rows(text) {
 	if (!text.trim()) return [];
 	try {
@@ -381,5 +396,5 @@ function ready(port) {
 	});
 }
 
-module.exports = { Daemon, connect, until, sleep, onePerWorker, options,
-	environment, rows, PUSHERD, PUSHERCTL, SLOW, WRAP };
+module.exports = { Daemon, connect, until, becomes, sleep, onePerWorker,
+	options, environment, rows, PUSHERD, PUSHERCTL, SLOW, WRAP };

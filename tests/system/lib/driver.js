@@ -32,7 +32,7 @@ function missing(name) {
 		'run tests/libraries.sh first';
 }
 
-// What a library threw.
+// The error that a library threw.
 class LibraryError extends Error {}
 
 class Driver {

@@ -153,6 +153,8 @@ async function publish(d, app, channels, name, data, more = {}) {
 		{ channel: channels };
 	const before = d.publishing ?? Promise.resolve();
 	const asked = before.catch(() => {}).then(async () => {
+		// After a turn of the loop it is known if its worker has died.
+		await new Promise((ok) => setImmediate(ok));
 		if (!d.publisher || d.publisher.ended)
 			d.publisher = await Http.connect(d);
 		d.publisher.sock.unref();
@@ -181,4 +183,12 @@ function onEachWorker(d) {
 	}, (h) => h.end());
 }
 
-module.exports = { Http, api, publish, get, onEachWorker };
+// Every worker has read what was sent to it before: some turns of its loop.
+async function turns(d) {
+	for (const h of await onEachWorker(d)) {
+		for (let i = 0; i < 3; i++) await h.ask('GET', '/up');
+		h.end();
+	}
+}
+
+module.exports = { Http, api, publish, get, onEachWorker, turns };

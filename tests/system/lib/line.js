@@ -74,6 +74,17 @@ class Line {
 		return pairs.length;
 	}
 
+	// The client does not read, until the function is called that it returns.
+	hold() {
+		const held = [...this.pairs];
+		for (const { near, far } of held) {
+			far.unpipe(near);
+			far.pause();
+		}
+		return () => held.filter((p) => !p.dead)
+			.forEach(({ near, far }) => far.pipe(near));
+	}
+
 	// The network is back: what was swallowed ends.
 	heal() {
 		this.isHole = false;

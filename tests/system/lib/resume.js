@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// What tests of resume share: addresses with a session, and what a channel
+// Shared by tests of resume: addresses with a session, and what a channel
 // says at the subscribe.
 'use strict';
 
 const assert = require('node:assert/strict');
 const crypto = require('node:crypto');
 const { Client } = require('./client');
-const { sleep, SLOW } = require('./daemon');
+const { sleep, until } = require('./daemon');
 
 const newId = () => crypto.randomUUID();
 const QUERY = '?protocol=7&client=js&version=8.6.0&flash=false';
@@ -37,11 +37,30 @@ async function enter(c, channel, how) {
 	}
 }
 
-// The server has read its last pong.
-const settled = async (c) => { await c.sync(); await sleep(120 * SLOW); };
+// The server has read its last pong.  It asks again at most 100 ms after an
+// answer (a tick, and resume_ack_interval), if anything was sent meanwhile.
+async function settled(c) {
+	let before;
+	do {
+		before = c.pings;
+		await c.sync();
+		await sleep(120);
+		await c.sync();
+		await c.sync();
+	} while (c.pings !== before);
+}
+
 const datas = (r) => {
 	assert.equal(r.status, 'continued', JSON.stringify(r));
 	return r.events.map((m) => m.data);
 };
 
-module.exports = { newId, QUERY, FORMS, pathOf, open, enter, settled, datas };
+
+// For clients of libraries: the server knows that it has the newest event.
+const confirmed = (d, id) => until('its confirmation', () => {
+	const [{ session: s }] = d.ctl(['sessions', 'show', id]);
+	return s.confirmed > 0 && s.confirmed >= s.newest;
+});
+
+module.exports = { newId, QUERY, FORMS, pathOf, open, enter, settled,
+	confirmed, datas };

@@ -42,7 +42,7 @@ struct links {
 	uint64_t origin[LINKS];
 };
 
-/* What the broker sent; body is valid until the next call. */
+/* The message that the broker sent; body is valid until the next call. */
 struct said {
 	uint32_t type;
 	struct str body;

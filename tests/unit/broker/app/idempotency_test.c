@@ -96,7 +96,7 @@ a_key_without_an_answer_is_passed_on(void **state)
 	links_free(l);
 }
 
-/* What has been done is not done again, whoever goes. */
+/* A request that has been done is not done again, whoever goes. */
 static void
 a_promise_is_kept(void **state)
 {

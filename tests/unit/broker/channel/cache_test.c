@@ -19,7 +19,7 @@
 	"{\"event\":\"pusher:cache_miss\",\"channel\":\"" channel \
 	"\",\"data\":\"{}\"}"
 
-/* What a new subscriber of the channel is told. */
+/* The event that a new subscriber of the channel gets. */
 static void
 assert_told(struct links *l, const char *channel, const char *want)
 {

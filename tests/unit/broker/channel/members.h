@@ -34,7 +34,7 @@ leave(struct presence *p, unsigned slot, const char *id, unsigned before)
 	return presence_leave(p, slot, stamp - before, str_of(id));
 }
 
-/* What stands in the frame, with one level of escapes taken off. */
+/* The text in the frame, with one level of escapes taken off. */
 static inline void
 assert_list(struct presence *p, const char *want)
 {

@@ -72,11 +72,12 @@ static const struct {
 	    "{\"users\":[{\"id\":\"u-7\"},{\"id\":\"7\\\"\"}]}" },
 	{ 1, QUERY_USERS, 0, "presence-b", "{\"users\":[]}" },
 	{ 1, QUERY_EVENT_INFO, 0,
-	    "3 1 room-1\n3 2 presence-a\n2 3 nobody\n0 4 other\n",
+	    "3 1 0 room-1\n3 2 7 presence-a\n2 3 0 nobody\n0 4 0 other\n",
 	    "{\"channels\":{\"room-1\":{\"subscription_count\":2},"
 	    "\"presence-a\":{\"user_count\":2,\"subscription_count\":3},"
 	    "\"nobody\":{\"subscription_count\":0},\"other\":{}}}" },
-	{ 1, QUERY_BATCH_INFO, 0, "2 1 room-1\n0 2 room-1\n1 3 presence-a\n",
+	{ 1, QUERY_BATCH_INFO, 0,
+	    "2 1 0 room-1\n0 2 0 room-1\n1 3 0 presence-a\n",
 	    "{\"batch\":[{\"subscription_count\":2},{},{\"user_count\":2}]}" },
 	{ 1, QUERY_CONNECTIONS, 0, "", "{\"connections\":2}" },
 	{ 9, QUERY_CONNECTIONS, 0, "", "{\"connections\":0}" },
@@ -106,7 +107,7 @@ static void
 lines_that_are_none_end_the_link(void **state)
 {
 	static const char *const said[] = { "8 a\n", "1a\n", "\n", "1 2 \n",
-		"1 2 a\nx" };
+		"1 2 3 \n", "1 2 3\n", "1 2 x a\n", "1 2 3 a\nx" };
 	struct links *l = links_new(NULL);
 
 	(void)state;

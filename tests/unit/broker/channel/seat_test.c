@@ -13,7 +13,7 @@
 #include "shared/base/base.h"
 #include "tests/unit/broker/channel/members.h"
 
-/* What further connections say counts too, unless it is said already. */
+/* The user info of further connections counts too, unless known already. */
 static void
 c7_infos_of_further_connections_have_the_same_bound(void **state)
 {

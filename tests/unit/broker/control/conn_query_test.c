@@ -77,7 +77,7 @@ enough_is_enough(void **state)
 	assert_row(d, "2");
 	assert_end(d, 0, "");
 	EXPECT(d->l, 0, conn_query_cancel, CONN_QUERY_CANCEL, &over);
-	/* What comes late finds nobody, and that is fine. */
+	/* An answer that comes late finds nobody, and that is fine. */
 	SEND(d->l, 0, conn_query_rows, .id = m.id, .n = 1, .rows = S("4\n"));
 	expect_nothing(d->l, 0);
 	expect_nothing(d->l, 1);
@@ -157,6 +157,7 @@ workers_and_clients_go(void **state)
 		expect_query(d, k, CONN_QUERY_KILL, &m);
 	for (unsigned k = 0; k < LINKS - 1; k++)
 		SEND(d->l, k, conn_query_rows, .id = m.id, .n = 1, .last = 1);
+	links_turn(d->l);
 	links_kill(d->l, LINKS - 1);
 	for (unsigned k = 0; k < LINKS - 1; k++) {
 		struct said s;

@@ -20,8 +20,8 @@ refusals_are_sentences(void **state)
 		const char *verb, *args, *text;
 	} rows[] = {
 		{ "dance", "{}", "unknown verb \"dance\"" },
-		{ "status", "[]", "arguments are no JSON object" },
-		{ "status", "{", "arguments are no JSON object" },
+		{ "status", "[]", "the arguments are not a JSON object" },
+		{ "status", "{", "the arguments are not a JSON object" },
 		{ "publish", "{}", "app: the id of an app is missing" },
 		{ "channels", "{\"app\":1}", "app: the id of an app" },
 		{ "channels", "{\"app\":\"x\"}",

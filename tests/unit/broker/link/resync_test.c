@@ -88,7 +88,7 @@ the_backlog_is_answered_last(void **state)
 	assert_int_equal(l->br.resync->state, RESYNC_BACKLOG);
 	SEND(l, 1, unsub, .seq = 5, .app = 1, .sid = 2, .channel = ROOM,
 	    .user_id = S("ada"));
-	/* What others are told has the number of its cause. */
+	/* A message to others has the number of its cause. */
 	EXPECT(l, 0, member, MEMBER, &e); /* ada has left */
 	assert_int_equal(e.origin, 2);
 	assert_int_equal(e.seq, 5);
@@ -309,7 +309,7 @@ an_older_event_does_not_come_back(void **state)
 	links_free(l);
 }
 
-/* Who keeps an event is told whose it is, and it counts as a target. */
+/* A worker that keeps an event is told whose it is, and counts as a target. */
 static void
 the_keeper_knows_whose_it_is(void **state)
 {

@@ -33,7 +33,7 @@ setup(void **state)
 
 	strcpy(p->dir, "/tmp/pusherd-log-XXXXXX");
 	assert_non_null(mkdtemp(p->dir));
-	app_logs_init(&p->logs, p->dir);
+	app_logs_init(&p->logs, p->dir, NULL);
 	*state = p;
 	return 0;
 }
@@ -65,7 +65,7 @@ static struct app_log *
 open_again(struct place *p, uint64_t bytes)
 {
 	app_logs_clear(&p->logs);
-	app_logs_init(&p->logs, p->dir);
+	app_logs_init(&p->logs, p->dir, NULL);
 	return open_log(p, bytes);
 }
 
@@ -200,7 +200,7 @@ another_size_keeps_what_fits(void **state)
 	assert_int_equal(add(l, "a", 301, 10), last + 1);
 }
 
-/* Whatever byte is wrong: the file is replaced, or it does not matter. */
+/* For each wrong byte, the file is replaced, or it does not matter. */
 static void
 a_damaged_file_is_replaced(void **state)
 {
@@ -224,7 +224,7 @@ a_damaged_file_is_replaced(void **state)
 		fseek(f, at, SEEK_SET);
 		fputc(ch ^ 0x15, f);
 		fclose(f);
-		app_logs_init(&p->logs, p->dir);
+		app_logs_init(&p->logs, p->dir, NULL);
 		l = open_log(p, BYTES);
 		replaced += ring_epoch(l->ring) != epoch;
 		add(l, "a", 1, 100);

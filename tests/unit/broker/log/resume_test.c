@@ -66,7 +66,8 @@ come(struct desk *d)
 static void
 confirm(struct desk *d, struct resume_session *r, uint64_t pos)
 {
-	assert_true(session_row_ack(resumes_row(&d->s, r), r->sid, pos));
+	assert_true(session_row_ack(
+	    resumes_row(&d->s, r), resumes_row(&d->s, r)->sid, pos));
 }
 
 /* Enters the channel; what was it owed? */
@@ -172,8 +173,7 @@ a_session_expires_after_the_time_of_its_app(void **state)
 	resumes_row(&d->s, other)->since_ms -= 11000;
 	resumes_expire(&d->s, 10, seconds, NULL);
 	assert_int_equal(d->s.ndetached, 1);
-	assert_int_equal(d->s.ngone, 1);
-	come(d);
+	r = come(d);
 	expect(r, NEWS, RESUME_GAP, RESUME_EXPIRED, 0);
 	assert_ptr_equal(come_as(d, 2, ID), other);
 	expect(other, NEWS, RESUME_CONTINUED, RESUME_NO_REASON, 20);
@@ -190,6 +190,7 @@ only_detached_sessions_give_way(void **state)
 		snprintf(id, sizeof(id), ID "%u", i);
 		r[i] = come_as(d, 1, id);
 		assert_non_null(r[i]);
+		resume_entered(&d->s, r[i], NEWS, 10, 10);
 	}
 	assert_null(come_as(d, 1, ID "x"));
 	resumes_detach(&d->s, r[2], 2);
@@ -197,13 +198,77 @@ only_detached_sessions_give_way(void **state)
 	assert_non_null(come_as(d, 1, ID "x"));
 	assert_null(resumes_find(&d->s, 1, S(ID "2")));
 	assert_ptr_equal(resumes_find(&d->s, 1, S(ID "1")), r[1]);
+	r[2] = come_as(d, 1, ID "2"); /* and is told so */
+	expect(r[2], NEWS, RESUME_GAP, RESUME_EVICTED, 0);
+}
+
+/* 4 rows: more than a 64th of them is one. */
+static void
+an_address_with_many_rows_gives_way(void **state)
+{
+	struct desk *d = *state;
+	struct resume_session *r;
+	char id[32];
+
+	for (unsigned i = 0; i < 3 * ROWS; i++) {
+		snprintf(id, sizeof(id), ID "%u", i);
+		r = resumes_attach(&d->s,
+		    &(struct resume_hello){ .app = 1,
+			.id = str_of(id),
+			.peer = i > 0,
+			.sid = ++d->sid,
+			.epoch = 5,
+			.now = 1 });
+		resume_entered(&d->s, r, NEWS, 10, 10);
+		resumes_detach(&d->s, r, 2);
+	}
+	assert_non_null(resumes_find(&d->s, 1, S(ID "0")));
+	assert_non_null(resumes_find(&d->s, 1, S(ID "11")));
+	r = come_as(d, 1, "without-a-channel");
+	resumes_detach(&d->s, r, 2);
+	assert_null(resumes_find(&d->s, 1, S("without-a-channel")));
+}
+
+static void
+away(struct desk *d, uint32_t app, uint32_t peer, const char *id)
+{
+	struct resume_hello h = { .app = app,
+		.peer = peer,
+		.id = str_of(id),
+		.sid = ++d->sid,
+		.epoch = 5,
+		.now = 1 };
+	struct resume_session *r = resumes_attach(&d->s, &h);
+
+	resume_entered(&d->s, r, NEWS, 10, 10);
+	resumes_detach(&d->s, r, 2);
+}
+
+/* App 1 has most rows, each of another address; app 2 has those of one. */
+static void
+an_address_gives_way_in_a_small_app_too(void **state)
+{
+	struct desk *d = *state;
+	unsigned left = 0;
+	char id[32];
+
+	for (unsigned i = 1; i <= 11; i++) {
+		snprintf(id, sizeof(id), ID "%u", i);
+		away(d, i < 4 ? 1 : 2, i < 4 ? i : 9, id);
+	}
+	for (unsigned i = 1; i < 4; i++) {
+		snprintf(id, sizeof(id), ID "%u", i);
+		left += resumes_find(&d->s, 1, str_of(id)) != NULL;
+	}
+	assert_true(left >= 2); /* one made room while each address had one */
+	assert_non_null(resumes_find(&d->s, 2, S(ID "11")));
 }
 
 static void
 an_app_that_fills_the_table_forgets_its_own(void **state)
 {
 	struct desk *d = *state;
-	struct resume_session *other = come_as(d, 2, ID);
+	struct resume_session *other = come_as(d, 2, ID), *r;
 	char id[32];
 
 	resume_entered(&d->s, other, NEWS, 10, 10);
@@ -211,7 +276,9 @@ an_app_that_fills_the_table_forgets_its_own(void **state)
 	resumes_detach(&d->s, other, 2);
 	for (unsigned i = 0; i < 3 * ROWS; i++) {
 		snprintf(id, sizeof(id), ID "%u", i);
-		resumes_detach(&d->s, come_as(d, 1, id), 2);
+		r = come_as(d, 1, id);
+		resume_entered(&d->s, r, NEWS, 10, 10);
+		resumes_detach(&d->s, r, 2);
 	}
 	assert_null(resumes_find(&d->s, 1, S(ID "0")));
 	assert_ptr_equal(come_as(d, 2, ID), other);
@@ -244,7 +311,8 @@ another_broker(struct desk *d)
 	return come(d);
 }
 
-/* What it confirms before it is in all its channels is not true of all. */
+/* A position that it confirms before it is in all its channels does not hold
+ * for all. */
 static void
 a_broker_that_dies_while_a_client_comes_back_loses_nothing(void **state)
 {
@@ -271,6 +339,60 @@ a_broker_that_dies_while_a_client_comes_back_loses_nothing(void **state)
 	confirm(d, r, 50);
 	r = another_broker(d);
 	expect(r, NEWS, RESUME_CONTINUED, RESUME_NO_REASON, 50);
+}
+
+static void
+a_replay_that_dies_on_its_way_is_a_gap(void **state)
+{
+	struct desk *d = *state;
+	struct resume_session *r = come(d);
+
+	resume_entered(&d->s, r, NEWS, 10, 10);
+	resume_entered(&d->s, r, NEWS + 1, 10, 10);
+	confirm(d, r, 20);
+	resumes_detach(&d->s, r, 2);
+	come(d); /* and dies before it is in a channel, or is there again */
+	r = another_broker(d);
+	expect(r, NEWS, RESUME_CONTINUED, RESUME_NO_REASON, 20);
+	another_broker(d);
+	resumes_detach(&d->s, resumes_of(&d->s, d->sid), 2);
+	r = resumes_attach(&d->s,
+	    &(struct resume_hello){ .app = 1,
+		.id = S(ID),
+		.sid = d->sid,
+		.epoch = 5,
+		.now = 1,
+		.replay = true });
+	expect(r, NEWS, RESUME_CONTINUED, RESUME_NO_REASON, 20);
+	resume_entered(&d->s, r, NEWS, 20, 25);
+	resume_entered(&d->s, r, NEWS + 1, 20, 30);
+	confirm(d, r, 25); /* it has not got the second replay */
+	r = another_broker(d);
+	expect(r, NEWS + 1, RESUME_GAP, RESUME_RESTARTED, 0);
+}
+
+/* A client that is being closed confirms when the next broker is there. */
+static void
+a_late_confirmation_counts_for_the_next_broker(void **state)
+{
+	struct desk *d = *state;
+	struct resume_session *r = come(d);
+	uint32_t row = (uint32_t)(r - d->s.v);
+
+	resume_entered(&d->s, r, NEWS, 10, 10);
+	confirm(d, r, 20);
+	resumes_detach(&d->s, r, 2);
+	resumes_clear(&d->s);
+	d->s = (struct resumes){ 0 };
+	resumes_init(&d->s);
+	resumes_recall(&d->s, d->table);
+	assert_true(session_row_ack(&d->table->rows[row], d->sid, 30));
+	r = come(d);
+	expect(r, NEWS, RESUME_CONTINUED, RESUME_NO_REASON, 30);
+	confirm(d, r, 40); /* of nothing that was said of NEWS */
+	resumes_detach(&d->s, r, 2);
+	r = come(d);
+	expect(r, NEWS, RESUME_CONTINUED, RESUME_NO_REASON, 30);
 }
 
 static void
@@ -311,6 +433,10 @@ main(void)
 		    a_session_expires_after_the_time_of_its_app, set_up,
 		    tear_down),
 		cmocka_unit_test_setup_teardown(
+		    an_address_with_many_rows_gives_way, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    an_address_gives_way_in_a_small_app_too, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
 		    only_detached_sessions_give_way, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    an_app_that_fills_the_table_forgets_its_own, set_up,
@@ -321,6 +447,11 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    a_broker_that_dies_while_a_client_comes_back_loses_nothing,
 		    set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    a_replay_that_dies_on_its_way_is_a_gap, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    a_late_confirmation_counts_for_the_next_broker, set_up,
+		    tear_down),
 		cmocka_unit_test_setup_teardown(
 		    rows_that_were_given_back_are_used_again, set_up,
 		    tear_down),

@@ -98,7 +98,7 @@ a_watcher_hears_of_changes(void **state)
 	sign_in(l, 3, 5, "cleo", "", "");
 	expect_nothing(l, 1);
 	sign_out(l, 3, 5, "cleo");
-	/* who asks now hears what the others believe */
+	/* a newcomer hears the same as the others */
 	sign_in(l, 0, 6, "fay", "[\"cleo\"]",
 	    CHANGES(CHANGE("online", ID("cleo"))));
 	links_wait(l, 3.1);

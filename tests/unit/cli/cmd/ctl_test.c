@@ -81,7 +81,7 @@ read_message(int fd, uint32_t want)
 	return str_make(body, head[0] - 4);
 }
 
-/* What the fake broker does after it has read the question. */
+/* The action of the fake broker after it has read the question. */
 typedef void (*answer)(int fd, const struct msg_ctl_ask *);
 
 static void
@@ -301,10 +301,10 @@ static const struct {
 	{ answer_half, CTL_FAILED, 1, "hung up", 5000 },
 	{ answer_long, CTL_FAILED, 0, "wrong length", 5000 },
 	{ answer_short, CTL_FAILED, 0, "wrong length", 5000 },
-	{ answer_other_type, CTL_FAILED, 0, "no answer", 5000 },
-	{ answer_row_no_json, CTL_FAILED, 0, "wrong form", 5000 },
-	{ answer_row_no_object, CTL_FAILED, 0, "wrong form", 5000 },
-	{ answer_end_no_fit, CTL_FAILED, 0, "wrong form", 5000 },
+	{ answer_other_type, CTL_FAILED, 0, "unexpected message", 5000 },
+	{ answer_row_no_json, CTL_FAILED, 0, "malformed", 5000 },
+	{ answer_row_no_object, CTL_FAILED, 0, "malformed", 5000 },
+	{ answer_end_no_fit, CTL_FAILED, 0, "malformed", 5000 },
 	{ NULL, CTL_REFUSED, 0, "another build", 5000 },
 };
 

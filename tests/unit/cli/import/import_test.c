@@ -47,7 +47,7 @@ static const struct {
 	    "client_events=on" },
 	{ "EnableClientMessages", "false", IMPORT_MAPPED, "client_events=off" },
 	{ "enableClientMessages", "null", IMPORT_IGNORED,
-	    "null: our default stays" },
+	    "null: the default of pusherd stays" },
 	{ "enableClientMessages", "\"yes\"", IMPORT_ERROR, "true or false" },
 	{ "maxConnections", "-1", IMPORT_MAPPED, "max_connections=0" },
 	{ "max_connections", "\"-1\"", IMPORT_MAPPED, "max_connections=0" },
@@ -98,7 +98,7 @@ static const struct {
 	    "max_event_name_length=200" },
 	{ "maxEventBatchSize", "10", IMPORT_MAPPED, "max_batch_events=10" },
 	{ "enableUserAuthentication", "false", IMPORT_IGNORED,
-	    "users may always sign in here" },
+	    "users may always sign in" },
 	{ "webhooks", "[]", IMPORT_IGNORED, "there are none" },
 	{ "webhooks", "\"[]\"", IMPORT_IGNORED, "there are none" },
 	{ "webhooks", "\"\"", IMPORT_IGNORED, "there are none" },
@@ -165,24 +165,24 @@ static const struct {
 	  "\"member_added\"]}",
 	    "webhooks[0]", IMPORT_MAPPED, "events=member_added", 1 },
 	{ "{" HOOK ",\"event_types\":[\"other\"]}", "webhooks[0].event_types",
-	    IMPORT_IGNORED, "asks for no event: the webhook is left out", 0 },
+	    IMPORT_IGNORED, "asks for no event: the webhook is omitted", 0 },
 	{ "{" HOOK ",\"event_types\":[]}", "webhooks[0].event_types",
 	    IMPORT_IGNORED, "asks for no event", 0 },
 	{ "{" HOOK ",\"event_types\":\"x\"}", "webhooks[0].event_types",
 	    IMPORT_ERROR, "a list of names", 0 },
 	{ "{" HOOK ",\"filter\":{\"channel_pattern\":\"^a\"}}",
-	    "webhooks[0].channel_pattern", IMPORT_IGNORED, "left out", 0 },
+	    "webhooks[0].channel_pattern", IMPORT_IGNORED, "omitted", 0 },
 	{ "{" HOOK ",\"filter\":{\"foo\":1}}", "webhooks[0].foo",
-	    IMPORT_IGNORED, "left out", 0 },
+	    IMPORT_IGNORED, "omitted", 0 },
 	{ "{" HOOK ",\"filter\":[]}", "webhooks[0].filter", IMPORT_ERROR,
 	    "an object", 0 },
 	{ "{" HOOK ",\"headers\":{\"Content-Type\":\"hidden\"}}",
 	    "webhooks[0].headers", IMPORT_IGNORED,
 	    "the header \"Content-Type\" is one that pusherd sets itself", 1 },
 	{ "{" HOOK ",\"headers\":{\"X\":\"hidden\\r\\nY: z\"}}",
-	    "webhooks[0].headers", IMPORT_IGNORED, "control characters", 1 },
+	    "webhooks[0].headers", IMPORT_IGNORED, "control or non-ASCII", 1 },
 	{ "{" HOOK ",\"retry\":{\"max\":1}}", "webhooks[0].retry",
-	    IMPORT_IGNORED, "there is no counterpart here", 1 },
+	    IMPORT_IGNORED, "pusherd has no counterpart", 1 },
 	{ "{\"lambda_function\":\"f\",\"event_types\":[\"member_added\"]}",
 	    "webhooks[0].lambda_function", IMPORT_IGNORED, "AWS Lambda", 0 },
 	{ "{\"url\":\"ftp://a\"}", "webhooks[0].url", IMPORT_ERROR,
@@ -253,7 +253,7 @@ a_whole_app(void **state)
 	assert_non_null(n);
 	assert_string_equal(n->value, "0123\xe2\x80\xa6");
 	assert_string_equal(n->note, "secret=0123\xe2\x80\xa6");
-	/* What soketi does not limit, and we do. */
+	/* Values that soketi does not limit, and we do. */
 	n = find_note(&im.apps[0], "maxClientEventsPerSecond");
 	assert_non_null(n);
 	assert_int_equal(n->result, IMPORT_DEFAULT);

@@ -103,7 +103,7 @@ is_refused_with_its_line(void **state)
 	}
 }
 
-/* Whatever is cut off: an end, and no more than one error. */
+/* Each cut of the text has an end, and one error at most. */
 static void
 halves_end(void **state)
 {

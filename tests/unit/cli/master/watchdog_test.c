@@ -11,7 +11,7 @@
 #include "cli/master/watchdog.h"
 #include "shared/base/base.h"
 
-/* What happens at each look, half a second apart unless said otherwise. */
+/* The events at each look, half a second apart unless said otherwise. */
 struct look {
 	uint64_t at_ms;
 	uint64_t counter;

@@ -20,7 +20,7 @@ struct column {
 	const char *name, *type, *def;
 };
 
-/* What app_settings.def asks the table to look like. */
+/* The columns that app_settings.def asks for. */
 static const struct column wanted[] = {
 	{ "num", "INTEGER", NULL },
 	{ "id", "TEXT", NULL },
@@ -225,8 +225,8 @@ test_not_ours(void **state)
 	assert_int_equal(appdb_check(p->path, &why), -1);
 	free(why);
 	raw_sql(p->path, "PRAGMA user_version = 9");
-	refused(p->path, APPDB_CREATE, "no database of pusherd");
-	refused(p->path, APPDB_READ, "no database of pusherd");
+	refused(p->path, APPDB_CREATE, "not a database of pusherd");
+	refused(p->path, APPDB_READ, "not a database of pusherd");
 	assert_int_equal(appdb_check(p->path, &why), -1);
 	free(why);
 }
@@ -244,8 +244,8 @@ test_damaged(void **state)
 	    f);
 	fclose(f);
 	chmod(p->path, 0600);
-	refused(p->path, APPDB_READ, "damaged or no SQLite file");
-	refused(p->path, APPDB_CREATE, "damaged or no SQLite file");
+	refused(p->path, APPDB_READ, "damaged or not an SQLite file");
+	refused(p->path, APPDB_CREATE, "damaged or not an SQLite file");
 	assert_int_equal(appdb_check(p->path, &why), -1);
 	free(why);
 }
@@ -304,7 +304,7 @@ test_busy(void **state)
 	reader = open_or_fail(p->path, APPDB_READ);
 	assert_int_equal(appdb_begin(d), 0);
 	insert(d, "a", "ka", "");
-	/* What is not committed is not seen, and in nobody's way. */
+	/* A change that is not committed is not seen, and blocks nobody. */
 	assert_int_equal(appdb_each(reader, see, &s), 0);
 	assert_int_equal(s.n, 0);
 	assert_int_equal(appdb_commit(d), 0);

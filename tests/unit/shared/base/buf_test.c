@@ -93,7 +93,7 @@ reserving(void **state)
 	buf_unref(b);
 }
 
-/* Whoever made a buf writes behind len while others read what is before. */
+/* The maker of a buf writes behind len while others read the rest. */
 static void
 appending_behind_shared_bytes(void **state)
 {

@@ -73,7 +73,7 @@ next_line(void)
 	return line;
 }
 
-/* What comes behind "2026-01-31T12:00:00.123Z ". */
+/* The text behind "2026-01-31T12:00:00.123Z ". */
 static const char *
 next_text(void)
 {

@@ -173,6 +173,41 @@ numbers(void **state)
 }
 
 static void
+times(void **state)
+{
+	static const struct {
+		struct str s;
+		int result;
+		uint64_t ms;
+	} rows[] = {
+		{ V("2s"), 0, 2000 },
+		{ V("8s"), 0, 8000 },
+		{ V("8000ms"), 0, 8000 },
+		{ V("1ms"), 0, 1 },
+		{ V("9s"), -1, 0 },
+		{ V("8001ms"), -1, 0 },
+		{ V("0s"), -1, 0 },
+		{ V("0ms"), -1, 0 },
+		{ V("s"), -1, 0 },
+		{ V("ms"), -1, 0 },
+		{ V(""), -1, 0 },
+		{ V("2"), -1, 0 },
+		{ V("-2s"), -1, 0 },
+		{ V("2 s"), -1, 0 },
+		{ V("18446744073709553s"), -1, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < nitems(rows); i++) {
+		uint64_t ms = 0;
+
+		assert_int_equal(
+		    str_to_ms(rows[i].s, 8000, &ms), rows[i].result);
+		assert_true(ms == rows[i].ms);
+	}
+}
+
+static void
 hex(void **state)
 {
 	static const struct {
@@ -280,6 +315,7 @@ main(void)
 		cmocka_unit_test(parts),
 		cmocka_unit_test(trimming),
 		cmocka_unit_test(numbers),
+		cmocka_unit_test(times),
 		cmocka_unit_test(hex),
 		cmocka_unit_test(percent),
 		cmocka_unit_test(copies),

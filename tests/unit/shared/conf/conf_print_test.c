@@ -39,7 +39,7 @@ load_text(struct conf *c, const char *text)
 		fail_msg("%s", why);
 }
 
-/* What -T prints is a configuration file with the same values. */
+/* The output of -T is a configuration file with the same values. */
 static void
 test_print_reads_back(void **state)
 {

@@ -84,10 +84,11 @@ static const struct bad bad_files[] = {
 	    "t.conf:1: there is no value for workers: write `name value`, "
 	    "and \"\" for an empty one" },
 	{ "user \"a", "t.conf:1: the closing quote is missing" },
-	{ "user \"a\\", "t.conf:1: in quotes a \\ must stand before \" or \\" },
+	{ "user \"a\\",
+	    "t.conf:1: in quotes a \\ must be followed by \" or \\" },
 	{ "user \"a\\\"", "t.conf:1: the closing quote is missing" },
 	{ "user \"a\\n\"",
-	    "t.conf:1: in quotes a \\ must stand before \" or \\" },
+	    "t.conf:1: in quotes a \\ must be followed by \" or \\" },
 	{ "user \"a\" b", "t.conf:1: something follows the closing quote" },
 	{ "user a\001b",
 	    "t.conf:1: user is \"a?b\": must be without control characters" },

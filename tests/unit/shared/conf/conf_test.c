@@ -81,8 +81,8 @@ static const struct bad bad_values[] = {
 	    "command line: listen is \"127.0.0.1:1 proxy_protocol\": "
 	    "proxy_protocol needs the option trusted_proxies" },
 	{ "listen=unix:x",
-	    "command line: listen is \"unix:x\": behind unix: must be a full "
-	    "path" },
+	    "command line: listen is \"unix:x\": unix: must be followed by a "
+	    "full path" },
 	{ "tls_key=/a",
 	    "command line: there are 1 values of tls_key and 0 of "
 	    "tls_certificate: must be as many, in the same order, or no "

@@ -81,7 +81,7 @@ test_bounds(void **state)
 	assert_int_equal(errno, EMSGSIZE);
 	assert_int_equal(fdpass_send(ends[0], bytes, 1, fds, CORD_FDS + 1), -1);
 	assert_int_equal(errno, EMSGSIZE);
-	/* What is cut off is thrown away, with its descriptors. */
+	/* A message that is cut off is thrown away, with its descriptors. */
 	before = next_fd();
 	fds[0] = STDERR_FILENO;
 	assert_int_equal(fdpass_send(ends[0], bytes, 17, fds, 1), 0);

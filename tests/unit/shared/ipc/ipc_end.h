@@ -3,7 +3,7 @@
 #define TESTS_UNIT_SHARED_IPC_IPC_END_H
 
 /*
- * What the tests of ipc.c share: one end of a socket pair that writes down
+ * Shared by the tests of ipc.c: one end of a socket pair that writes down
  * all that happens to it, the other end bare, and messages to write there.
  */
 
@@ -71,8 +71,8 @@ static const ipc_handler handlers[IPC_NTYPES] = {
 	[IPC_RESYNC_DONE] = on_any,
 	[IPC_APP_DEL] = on_any, /* that the peer must not send */
 };
-static const struct ipc_ops ops = { FROM_WORKER, handlers, on_dead,
-	on_drained };
+static const struct ipc_ops ops = { FROM_WORKER, handlers, on_dead, on_drained,
+	0 };
 
 static inline void
 end_init(struct end *e, int fd, int far)

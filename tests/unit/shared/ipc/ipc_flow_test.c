@@ -81,7 +81,7 @@ passing_on_a_lot(void **state)
 	far_read(&to, &out, all->len);
 	assert_true(str_eq(buf_str(out), buf_str(all)));
 	end_clear(&from);
-	/* what was passed on outlives the link it came from */
+	/* a buf that was passed on outlives its link */
 	end_clear(&to);
 	buf_unref(all);
 	buf_unref(out);

@@ -45,7 +45,7 @@ split_at_every_byte(void **state)
 	buf_unref(b);
 }
 
-/* What must end a link: what is written to it, and the sentence. */
+/* Input that must end a link: the bytes written to it, and the sentence. */
 static void
 bad_bytes_end_only_their_link(void **state)
 {

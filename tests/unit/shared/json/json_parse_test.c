@@ -14,7 +14,7 @@
 #include "shared/net/ws_frame.h"
 #include "tests/unit/shared/json/json_texts.h"
 
-/* What cJSON makes of a text. */
+/* The value that cJSON reads from a text. */
 enum cjson { AGREES, LENIENT /* takes it wrongly */, STRICT /* refuses it */ };
 
 struct text {

@@ -432,7 +432,7 @@ has_lone_surrogate(struct str s)
 	return false;
 }
 
-/* What we take after random damage, cJSON takes too. */
+/* After random damage cJSON takes every text that we take. */
 static void
 damaged_texts(void **state)
 {

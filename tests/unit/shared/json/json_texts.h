@@ -2,7 +2,7 @@
 #ifndef TESTS_UNIT_SHARED_JSON_JSON_TEXTS_H
 #define TESTS_UNIT_SHARED_JSON_JSON_TEXTS_H
 
-/* What the tests of json_parse.c and json_slice.c share. */
+/* Texts that the tests of json_parse.c and json_slice.c share. */
 
 #include <cjson/cJSON.h>
 #include <stdlib.h>

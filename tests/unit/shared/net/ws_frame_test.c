@@ -274,7 +274,7 @@ utf8_exhaustively(void **state)
 		t[0] = (unsigned char)(c >> 16);
 		t[1] = (unsigned char)(c >> 8);
 		t[2] = (unsigned char)c;
-		/* What starts with a lead of three is one character. */
+		/* Bytes that start with a lead of three are one character. */
 		if (t[0] < 0xe0 || t[0] > 0xef)
 			continue;
 		want = (t[1] & 0xc0) == 0x80 && (t[2] & 0xc0) == 0x80 &&

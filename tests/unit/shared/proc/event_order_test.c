@@ -47,7 +47,7 @@ runs_are_found(void **state)
 		event_order_add(p, 7, seq);
 	event_order_add(p, 8, 1);
 	event_order_add(p, 7, 13);
-	event_order_add(p, 7, 15); /* whatever may be between them */
+	event_order_add(p, 7, 15); /* the numbers between them do not matter */
 	EXPECT(p, 7, 9, ORDER_OLDER, 1, 1, 1, 3, ORDER_OLDER, 4, ORDER_NONE);
 	EXPECT(p, 8, 1, 2, ORDER_NONE);
 	EXPECT(p, 9, 1, ORDER_NONE);
@@ -114,7 +114,7 @@ a_long_run_is_several(void **state)
 	free(v);
 }
 
-/* Whatever stands there, it is only numbers. */
+/* Any bytes there are only numbers. */
 static void
 nonsense_is_survived(void **state)
 {

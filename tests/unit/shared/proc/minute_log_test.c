@@ -79,7 +79,7 @@ a_day_and_no_more(void **state)
 		put(l, NOW + i * 60, i);
 	assert_int_equal(count(l, NOW + 1999 * 60, &first), LEDGER_ROWS);
 	assert_int_equal(first, NOW + 560 * 60);
-	/* What is older than a day, and what is still to come. */
+	/* Minutes older than a day, and minutes that are still to come. */
 	assert_int_equal(count(l, NOW + 2099 * 60, &first), LEDGER_ROWS - 100);
 	assert_int_equal(count(l, NOW + 1899 * 60, &first), LEDGER_ROWS - 100);
 	assert_int_equal(count(l, NOW + 9999 * 60, &first), 0);

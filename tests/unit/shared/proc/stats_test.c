@@ -45,6 +45,24 @@ a_value_on_a_bound_is_below_it(void **state)
 }
 
 static void
+quantiles_lie_between_bounds(void **state)
+{
+	struct stats_hist h = { 0 };
+
+	(void)state;
+	assert_int_equal(stats_hist_quantile(&h, stats_bounds_short, 99), 0);
+	for (int i = 0; i < 100; i++)
+		stats_observe(&h, stats_bounds_short, i < 98 ? 700 : 7000);
+	assert_int_equal(stats_hist_quantile(&h, stats_bounds_short, 50), 755);
+	assert_int_equal(stats_hist_quantile(&h, stats_bounds_short, 99), 7500);
+	assert_int_equal(
+	    stats_hist_quantile(&h, stats_bounds_short, 100), 10000);
+	stats_observe(&h, stats_bounds_short, UINT64_MAX / 2);
+	assert_int_equal(
+	    stats_hist_quantile(&h, stats_bounds_short, 100), 10000000);
+}
+
+static void
 codes_have_places(void **state)
 {
 	static const unsigned known[] = { 1000, 1001, 1005, 1006, 1009, 4001,
@@ -122,6 +140,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bounds_ascend),
 		cmocka_unit_test(a_value_on_a_bound_is_below_it),
+		cmocka_unit_test(quantiles_lie_between_bounds),
 		cmocka_unit_test(codes_have_places),
 		cmocka_unit_test(structs_add_up),
 		cmocka_unit_test(the_table_is_in_order),

@@ -112,7 +112,7 @@ expected(const char *id, const cJSON *vector)
 	return false;
 }
 
-/* What a 401 says contains the string that the vector gives. */
+/* The text of a 401 contains the string that the vector gives. */
 static void
 assert_says_string(const char *id, const cJSON *vector, struct buf *why)
 {

@@ -12,7 +12,7 @@
 #include "shared/pusher/pusher_errors.h"
 #include "tests/unit/shared/vectors.h"
 
-/* What the vector says that pusher-js does, in our words. */
+/* The reaction of pusher-js in the vector, in our words. */
 static enum pusher_reaction
 reaction_of(struct str action)
 {

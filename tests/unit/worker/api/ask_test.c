@@ -27,7 +27,7 @@ static const struct {
 	/* Published is published; only the counts are missing. */
 	{ API_ASKS, ANSWER_EVENT_INFO, "HTTP/1.1 200", "{\"channels\":{}}" },
 	{ API_TAKES, ANSWER_QUERY, "HTTP/1.1 503", "does not answer in time" },
-	{ API_CLAIMS, ANSWER_QUERY, "HTTP/1.1 503", "does not answer in time" },
+	{ API_BEGINS, ANSWER_QUERY, "HTTP/1.1 503", "does not answer in time" },
 };
 
 /* Takes what the first, complete request was answered. */
@@ -86,7 +86,7 @@ a_late_key_is_given_back(void **state)
 	rig_link(&r);
 	first_request(&r);
 	m.id = conn_sid(r.c);
-	r.c->http->state = API_CLAIMS;
+	r.c->http->state = API_BEGINS;
 	input_pause(r.c);
 	conn_set_timeout(r.c, API_ASK_SECONDS);
 	http_ops.on_timeout(r.c);

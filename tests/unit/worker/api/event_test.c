@@ -65,7 +65,7 @@ static const struct {
 	    200, "room" },
 	{ "{\"name\":\"a\\u0000\\\\b\"," DATA "," ROOM "}", 200, "room" },
 	{ "{\"name\":\"\\ud800\"," DATA "," ROOM "}", 400,
-	    "name holds half of a surrogate pair" },
+	    "name has an unpaired surrogate" },
 	{ "{\"name\":\"pusher:\"," DATA "," ROOM "}", 400,
 	    "begins with pusher: or" },
 	{ "{\"name\":\"\\u0070usher:\"," DATA "," ROOM "}", 400,
@@ -122,7 +122,7 @@ static const struct {
 	{ "{" NAME "," DATA ",\"channels\":[\"a\",\"b\\u0000\"]}", 400,
 	    "a channel name is 1 to 40 (max_channel_name_length)" },
 	{ "{" NAME "," DATA ",\"channels\":[\"a\",\"b\\ud800\"]}", 400,
-	    "channels holds half of a surrogate pair" },
+	    "channels has an unpaired surrogate" },
 	{ "{" NAME "," DATA ",\"channel\":\"a b\"}", 400,
 	    "a b: a channel name is 1 to 40 (max_channel_name_length) "
 	    "characters out of A-Z a-z 0-9 _ - = @ , . ;" },
@@ -156,8 +156,8 @@ static const struct {
 	{ "{" EVENT ",\"info\":null}", 200, "room" },
 	{ "{" EVENT ",\"info\":[\"user_count\"]}", 400,
 	    "info has to be a string" },
-	{ "{" EVENT ",\"info\":\"cache\"}", 400, "cache is no attribute" },
-	{ "{" EVENT ",\"info\":\"users\"}", 400, "users is no attribute" },
+	{ "{" EVENT ",\"info\":\"cache\"}", 400, "cache is not an attribute" },
+	{ "{" EVENT ",\"info\":\"users\"}", 400, "users is not an attribute" },
 };
 
 /* Reads one text; the channels with blanks between them in *out. */

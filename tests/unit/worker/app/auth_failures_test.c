@@ -58,7 +58,7 @@ minute(void **state)
 	auth_failures_clear(&g);
 }
 
-/* Whose failures are counted together. */
+/* Addresses whose failures are counted together. */
 static void
 addresses(void **state)
 {
@@ -206,7 +206,7 @@ requests(void **state)
 	ask("77", "\r\nRetry-After: 20\r\n");
 	ask("78", "HTTP/1.1 429 ");
 	ask("78",
-	    "{\"error\":\"more than 3 requests that were refused in a "
+	    "{\"error\":\"more than 3 refused requests in a "
 	    "minute from this address (max_auth_failures_per_minute): "
 	    "try again in 20 s\",\"code\":429}");
 	assert_int_equal(stats->limited_auth, 2);

@@ -10,7 +10,7 @@
 
 #include "shared/base/base.h"
 #include "tests/unit/worker/client/client_rig.h"
-#include "worker/app/token_bucket.h"
+#include "worker/client/message.h"
 
 static void
 client_events(void **state)

@@ -320,7 +320,7 @@ settings(void **state)
 	expect_greeting();
 }
 
-/* What the server cannot do is never a reason to stay away for good. */
+/* A thing that the server cannot do is never a reason to stay away for good. */
 static void
 capacity(void **state)
 {
@@ -366,7 +366,8 @@ quota(void **state)
 	rig_send(&rig, b->data, b->len);
 	expect_101(NULL);
 	rig_expect_nothing(&rig);
-	assert_true(rig.c->paused && rig.c->admission == ADMISSION_PENDING);
+	assert_true(conn_input_is(rig.c, INPUT_PAUSED) &&
+	    rig.c->admission == ADMISSION_PENDING);
 	answer_quota(true);
 	expect_greeting();
 	rig_expect_text(&rig, "{\"event\":\"pusher:pong\",\"data\":\"{}\"}");
@@ -392,7 +393,7 @@ quota(void **state)
 	rig.w.draining = false;
 }
 
-/* Such an app counts only who has signed in or is in a private channel. */
+/* That app counts only clients with a sign-in or a private channel. */
 static void
 authorized(void **state)
 {
@@ -403,7 +404,8 @@ authorized(void **state)
 	expect_greeting();
 	assert_false(rig.c->admission != ADMISSION_NONE || rig.c->authorized);
 	admission_authorize(rig.c);
-	assert_true(rig.c->admission == ADMISSION_PENDING && !rig.c->paused);
+	assert_true(rig.c->admission == ADMISSION_PENDING &&
+	    !conn_input_is(rig.c, INPUT_PAUSED));
 	answer_quota(true);
 	rig_expect_nothing(&rig);
 	assert_true(rig.c->admission == ADMISSION_DONE);

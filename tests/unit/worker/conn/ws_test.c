@@ -383,8 +383,8 @@ authorisation(void **state)
 }
 
 /*
- * Who does not read is told so behind what was queued, but only after the
- * socket has taken nothing for some time.
+ * A client that does not read is told so behind what was queued, but only after
+ * the socket has taken nothing for some time.
  */
 static void
 l10_slow(void **state)

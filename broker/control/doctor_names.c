@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doctor_names.c: events for an empty channel while clients wait in one with
+ * nearly the same name; events that came before their subscriber; and the
+ * channel that has its subscribers.  Must never examine more than WALK_MAX
+ * channels for a name, and WALKS names.
+ */
+
+#include "broker/app/apps.h"
+#include "broker/channel/registry.h"
+#include "broker/control/doctor.h"
+#include "broker/core/core.h"
+#include "broker/log/replay.h"
+#include "broker/log/resume_channels.h"
+#include "broker/stats/failures.h"
+#include "shared/base/base.h"
+#include "shared/pusher/channel_name.h"
+
+#define WALKS 16
+#define WALK_MAX 5000
+#define FAR 3
+
+/* ---- how near two names are ---- */
+
+struct plain {
+	char p[CHANNEL_NAME_MAX + 1];
+	size_t n;
+};
+
+/* Removes prefixes and case, and unifies separators. */
+static void
+make_plain(struct plain *out, struct str s)
+{
+	static const struct str prefixes[] = { { "private-", 8 },
+		{ "presence-", 9 }, { "encrypted-", 10 }, { "cache-", 6 },
+		{ "laravel_database_", 17 }, { "laravel-database-", 17 } };
+	bool again = true;
+
+	while (again) {
+		again = false;
+		for (size_t i = 0; i < nitems(prefixes); i++)
+			if (s.n > prefixes[i].n &&
+			    str_eq_nocase(
+				str_make(s.p, prefixes[i].n), prefixes[i])) {
+				s = str_from(s, prefixes[i].n);
+				again = true;
+			}
+	}
+	out->n = MIN(s.n, CHANNEL_NAME_MAX);
+	for (size_t i = 0; i < out->n; i++) {
+		char c = s.p[i];
+
+		out->p[i] = c >= 'A' && c <= 'Z'  ? (char)(c - 'A' + 'a')
+		    : strchr("._;,=@", c) != NULL ? '-'
+						  : c;
+	}
+}
+
+/* Insertions, deletions, changes and swaps. */
+unsigned
+doctor_edit(struct str a, struct str b, unsigned left)
+{
+	unsigned best, d;
+
+	while (a.n > 0 && b.n > 0 && a.p[0] == b.p[0]) {
+		a = str_from(a, 1);
+		b = str_from(b, 1);
+	}
+	if (a.n == 0 || b.n == 0)
+		return (unsigned)MIN(MAX(a.n, b.n), left + 1);
+	if (left == 0)
+		return 1;
+	best = 1 + doctor_edit(str_from(a, 1), str_from(b, 1), left - 1);
+	d = 1 + doctor_edit(str_from(a, 1), b, left - 1);
+	best = MIN(best, d);
+	d = 1 + doctor_edit(a, str_from(b, 1), left - 1);
+	best = MIN(best, d);
+	if (a.n > 1 && b.n > 1 && a.p[0] == b.p[1] && a.p[1] == b.p[0]) {
+		d = 1 + doctor_edit(str_from(a, 2), str_from(b, 2), left - 1);
+		best = MIN(best, d);
+	}
+	return best;
+}
+
+static size_t
+skip_digits(struct str s, size_t i)
+{
+	while (i < s.n && s.p[i] >= '0' && s.p[i] <= '9')
+		i++;
+	return i;
+}
+
+/* orders.7 and orders.12 are two channels; neither is a mistake. */
+static bool
+differ_in_numbers(struct str a, struct str b)
+{
+	size_t i = 0, j = 0;
+
+	while (i < a.n && j < b.n) {
+		size_t i2 = skip_digits(a, i), j2 = skip_digits(b, j);
+
+		if ((i2 > i) != (j2 > j))
+			return false;
+		if (i2 == i && a.p[i2++] != b.p[j2++])
+			return false;
+		i = i2;
+		j = j2;
+	}
+	return i == a.n && j == b.n;
+}
+
+unsigned
+doctor_distance(struct str a, struct str b)
+{
+	struct plain x, y;
+	struct str s, t;
+	unsigned d;
+
+	make_plain(&x, a);
+	make_plain(&y, b);
+	s = str_make(x.p, x.n);
+	t = str_make(y.p, y.n);
+	if (str_eq(s, t))
+		return 0;
+	if (differ_in_numbers(s, t) || s.n < 4 || t.n < 4)
+		return FAR;
+	d = doctor_edit(s, t, s.n < 8 ? 1 : 2);
+	return s.n < 8 && d > 1 ? FAR : MIN(d, FAR);
+}
+
+/* ---- published past the subscribers ---- */
+
+/* The occupied channel with the nearest name; NULL: none is near. */
+static const struct channel *
+find_near(const struct doctor *d, struct str name, unsigned *distance)
+{
+	struct registry *r = d->br->registry;
+	struct registry_app *ra = registry_app_find(r, d->a->app.num);
+	const struct channel *found = NULL;
+	struct registry_cursor at;
+	struct channel *c;
+	unsigned n;
+
+	*distance = FAR;
+	if (ra == NULL)
+		return NULL;
+	registry_cursor_open(&at, ra);
+	for (int i = 0; i<WALK_MAX && * distance> 0 &&
+	     (c = registry_cursor_next(&at)) != NULL;
+	     i++) {
+		struct str other = registry_name(r, c);
+
+		if (c->total == 0 || str_eq(other, name))
+			continue;
+		n = doctor_distance(name, other);
+		if (n < *distance) {
+			*distance = n;
+			found = c;
+		}
+	}
+	registry_cursor_close(r, &at);
+	return found;
+}
+
+static void
+put_mend(struct buf **b, struct str from, struct str to)
+{
+	unsigned a = channel_flags(from), c = channel_flags(to);
+	const char *cls = c & CHANNEL_PRESENCE ? "PresenceChannel"
+	    : c & CHANNEL_ENCRYPTED            ? "EncryptedPrivateChannel"
+	    : c & CHANNEL_PRIVATE              ? "PrivateChannel"
+					       : "Channel";
+
+	buf_printf(b, "Publish to %.*s, or subscribe to %.*s.", STR_ARG(to),
+	    STR_ARG(from));
+	if (str_starts(from, S("laravel_database_")) ||
+	    str_starts(to, S("laravel_database_")))
+		buf_append(b,
+		    S("  The prefix laravel_database_ is that of Laravel's "
+		      "Redis connection: set BROADCAST_CONNECTION=pusher "
+		      "(or reverb) instead of redis."));
+	else if (((a ^ c) &
+		     (CHANNEL_PRIVATE | CHANNEL_PRESENCE |
+			 CHANNEL_ENCRYPTED)) != 0)
+		buf_printf(b,
+		    "  In Laravel broadcastOn() decides: new %s(...); in Echo "
+		    "it is private(), join() or channel().",
+		    cls);
+}
+
+/* e: the events; NULL: none were seen. */
+static void
+near_finding(struct doctor *d, struct str name, const struct failure *e)
+{
+	unsigned distance;
+	const struct channel *c = find_near(d, name, &distance);
+	struct str other;
+	struct doctor_finding *f;
+
+	if (c == NULL)
+		return;
+	other = registry_name(d->br->registry, c);
+	f = doctor_add(d, "channel_name",
+	    (d->channel.n > 0 ? 190u : 160u) - 10 * distance -
+		(e == NULL ? 20u : 0u));
+	buf_printf(&f->text,
+	    "%s %.*s, where nobody is subscribed, but %u client%s on %.*s.",
+	    e == NULL ? "You ask for" : "Events are published to",
+	    STR_ARG(name), c->total, c->total == 1 ? " is" : "s are",
+	    STR_ARG(other));
+	if (e == NULL) {
+		buf_append(&f->seen, S("No event was published there yet."));
+	} else {
+		buf_append(&f->seen, S("Published "));
+		doctor_put_often(d, &f->seen, e->count, e->time_ms);
+		buf_putc(&f->seen, '.');
+	}
+	put_mend(&f->mend, name, other);
+}
+
+static const struct failure *
+find_entry(const struct doctor *d, unsigned kind, struct str name)
+{
+	for (uint32_t i = 0; d->f != NULL && i < d->f->n; i++)
+		if (d->f->v[i].kind == kind &&
+		    str_eq(failure_name(&d->f->v[i]), name))
+			return &d->f->v[i];
+	return NULL;
+}
+
+static bool
+is_occupied(const struct doctor *d, struct str name)
+{
+	const struct channel *c =
+	    registry_find(d->br->registry, d->a->app.num, name);
+
+	return c != NULL && c->total > 0;
+}
+
+/* The one before `than` in time. */
+static const struct failure *
+next_newest(const struct doctor *d, const struct failure *than)
+{
+	const struct failure *found = NULL;
+
+	for (uint32_t i = 0; i < d->f->n; i++) {
+		const struct failure *e = &d->f->v[i];
+
+		if (e->kind != FAILURE_UNHEARD ||
+		    (than != NULL &&
+			(e->time_ms > than->time_ms ||
+			    (e->time_ms == than->time_ms && e >= than))))
+			continue;
+		if (found == NULL || e->time_ms >= found->time_ms)
+			found = e;
+	}
+	return found;
+}
+
+void
+doctor_names(struct doctor *d)
+{
+	const struct failure *e = NULL;
+	struct str name = d->channel;
+	int walks = 0;
+
+	if (d->a == NULL)
+		return;
+	if (name.n > 0 && !is_occupied(d, name)) {
+		near_finding(d, name, find_entry(d, FAILURE_UNHEARD, name));
+		return;
+	}
+	while (
+	    d->f != NULL && walks < WALKS && (e = next_newest(d, e)) != NULL) {
+		struct str to = failure_name(e);
+
+		if (to.n >= FAILURE_NAME || is_occupied(d, to))
+			continue;
+		/* Are the events meant for this channel? */
+		if (name.n > 0 && doctor_distance(name, to) >= FAR)
+			continue;
+		walks++;
+		near_finding(d, to, e);
+	}
+}
+
+/* ---- too late ---- */
+
+void
+doctor_late(struct doctor *d)
+{
+	for (uint32_t i = 0; d->a != NULL && i < d->f->n; i++) {
+		const struct failure *e = &d->f->v[i];
+		struct str name = failure_name(e);
+		struct doctor_finding *f;
+
+		if (e->kind != FAILURE_LATE ||
+		    (d->channel.n > 0 && !str_eq(name, d->channel)))
+			continue;
+		f = doctor_add(d, "late", d->channel.n > 0 ? 150 : 60);
+		buf_printf(&f->text,
+		    "The first client subscribed to %.*s %.1f s after an event "
+		    "was published there.",
+		    STR_ARG(name), e->after_ms / 1000.);
+		buf_append(&f->seen, S("Seen "));
+		doctor_put_often(d, &f->seen, e->count, e->time_ms);
+		buf_putc(&f->seen, '.');
+		buf_printf(&f->mend,
+		    "Publish after subscription_succeeded; or use a cache "
+		    "channel (private-cache-...); or keep events: pusherctl "
+		    "app set %s resume=on",
+		    d->a->app.id);
+	}
+}
+
+/* ---- it has arrived ---- */
+
+struct reach {
+	unsigned sessions, confirmed; /* of those who are in the channel */
+};
+
+static void
+count_sessions(const struct doctor *d, const struct app_log *l, uint64_t pos,
+    struct reach *out)
+{
+	const struct resumes *all = &d->br->replay->sessions;
+	uint64_t hash = app_log_hash(l, d->channel);
+	const struct resume_session *s;
+	uint32_t i = 0;
+
+	while ((s = resumes_next(all, &i)) != NULL) {
+		const struct session_row *row = resumes_row(all, s);
+		const struct resume_channel *c;
+
+		if (!s->attached || row->app != d->a->app.num)
+			continue;
+		c = resume_channel_find(&s->channels, hash);
+		if (c == NULL || !c->now)
+			continue;
+		out->sessions++;
+		out->confirmed += row->acked >= pos;
+	}
+}
+
+void
+doctor_arrived(struct doctor *d)
+{
+	const struct channel *c =
+	    registry_find(d->br->registry, d->a->app.num, d->channel);
+	const struct app_log *l =
+	    app_logs_find(&d->br->replay->logs, d->a->app.num);
+	struct ring_record r;
+	struct reach n = { 0 };
+	struct doctor_finding *f;
+
+	if (c == NULL || c->total == 0)
+		return;
+	f = doctor_add(d, "arrives", 30);
+	buf_printf(&f->text,
+	    "%.*s has %u subscriber%s, and events published there reach "
+	    "%s: if the page shows nothing, look at the event's name.",
+	    STR_ARG(d->channel), c->total, c->total == 1 ? "" : "s",
+	    c->total == 1 ? "it" : "them");
+	if (l != NULL && app_log_newest(l, d->channel, &r)) {
+		count_sessions(d, l, r.pos, &n);
+		buf_append(&f->seen, S("The last event came "));
+		doctor_put_age(d, &f->seen, r.time_us / 1000);
+		buf_printf(&f->seen,
+		    "; %u of %u subscribers can confirm what they got, and %u "
+		    "confirmed it.",
+		    n.sessions, c->total, n.confirmed);
+	} else {
+		buf_printf(&f->seen,
+		    "Subscribers now: %u.  Without resume=on nobody confirms.",
+		    c->total);
+	}
+	buf_printf(&f->mend,
+	    "pusherctl tail %s '%.*s' shows the names on the wire.  Laravel "
+	    "sends App\\Events\\X, and Echo's listen('X') adds App\\Events; "
+	    "with broadcastAs() 'x' it has to be listen('.x').",
+	    d->a->app.id, STR_ARG(d->channel));
+}

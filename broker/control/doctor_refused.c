@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doctor_refused.c: refused requests to the API, subscriptions, keys and
+ * origins, and exceeded limits.
+ */
+
+#include <stdlib.h>
+
+#include "broker/app/apps.h"
+#include "broker/control/doctor.h"
+#include "broker/core/core.h"
+#include "broker/stats/failures.h"
+#include "shared/base/base.h"
+
+#define FADE_MINUTES 40 /* a finding never loses more than this */
+
+unsigned
+doctor_score(const struct doctor *d, unsigned score, uint64_t time_ms)
+{
+	uint64_t age = d->now_ms > time_ms ? d->now_ms - time_ms : 0;
+
+	return score - (unsigned)MIN(age / 60000, FADE_MINUTES);
+}
+
+/* ---- settings ---- */
+
+static const char *const settings[] = {
+#define APP_UINT(field, def, min, max, help) #field,
+#define APP_BOOL(field, def, help) #field,
+#define APP_TEXT(field, def, help) #field,
+#include "shared/app/app_settings.def"
+};
+
+static bool
+is_setting(struct str word)
+{
+	for (size_t i = 0; i < nitems(settings); i++)
+		if (str_eq(str_of(settings[i]), word))
+			return true;
+	return false;
+}
+
+/* The next word with an underscore: the name of a setting or option. */
+static struct str
+next_option(struct str *rest)
+{
+	struct str word;
+
+	while (rest->n > 0) {
+		size_t n = 0;
+
+		while (n < rest->n &&
+		    ((rest->p[n] >= 'a' && rest->p[n] <= 'z') ||
+			rest->p[n] == '_'))
+			n++;
+		word = str_make(rest->p, n);
+		*rest = str_from(*rest, n + 1);
+		if (n > 3 && str_find(word, '_') > 0)
+			return word;
+	}
+	return S("");
+}
+
+void
+doctor_put_limit(const struct doctor *d, struct buf **b, struct str why)
+{
+	struct str rest = why, word;
+
+	while ((word = next_option(&rest)).n > 0) {
+		if (str_starts(word, S("auth_")) ||
+		    str_starts(word, S("body_")) ||
+		    str_starts(word, S("user_")) ||
+		    str_starts(word, S("channel_")) ||
+		    str_starts(word, S("socket_")))
+			continue; /* members of messages */
+		if (d->a != NULL && is_setting(word))
+			buf_printf(b, "pusherctl app set %s %.*s=...",
+			    d->a->app.id, STR_ARG(word));
+		else
+			buf_printf(b, "See the option %.*s (pusherd.conf(5)).",
+			    STR_ARG(word));
+		return;
+	}
+	buf_append(b, S("The sentence says what is expected."));
+}
+
+/* ---- findings about reasons ---- */
+
+typedef void (*put_reason)(
+    struct doctor *, const struct failure_reason *, unsigned at);
+
+static void
+each_reason(struct doctor *d, unsigned kind, put_reason put)
+{
+	for (unsigned i = 0; i < FAILURE_REASONS; i++)
+		if (d->f->reasons[kind][i].count > 0)
+			put(d, &d->f->reasons[kind][i], i);
+}
+
+/* "Seen 3 times, the last 2 s ago: NAMES." */
+static void
+put_seen(const struct doctor *d, struct buf **b, unsigned kind,
+    const struct failure_reason *r, unsigned at)
+{
+	struct buf *names = NULL;
+
+	buf_append(b, S("Seen "));
+	doctor_put_often(d, b, r->count, r->time_ms);
+	doctor_put_names(d, &names, kind, at);
+	if (names != NULL)
+		buf_printf(b, ": %.*s", STR_ARG(buf_str(names)));
+	buf_putc(b, '.');
+	buf_unref(names);
+}
+
+static void
+put_count(struct buf **b, const struct failure_reason *r, const char *what)
+{
+	buf_printf(b, "%llu %s%s", (unsigned long long)r->count, what,
+	    r->count == 1 ? " was" : "s were");
+}
+
+/* found: how the last one was made; NULL: not known. */
+static void
+put_why(struct buf **b, const struct failure_reason *r, const char *found)
+{
+	if (found == NULL || r->count > 1)
+		buf_append(b, str_of(r->text));
+	if (found != NULL && r->count > 1)
+		buf_append(b, S(".  Of the last one: "));
+	if (found != NULL)
+		buf_append(b, str_of(found));
+}
+
+/* ---- requests ---- */
+
+/* The prefix before /apps in the request's path. */
+static struct str
+prefix_of(const struct doctor *d, unsigned at)
+{
+	for (uint32_t i = 0; i < d->f->n; i++) {
+		const struct failure *e = &d->f->v[i];
+		struct str path = failure_name(e);
+		const char *apps;
+
+		if (e->kind != FAILURE_API || e->reason != at)
+			continue;
+		str_cut(&path, ' ');
+		apps = memmem(path.p, path.n, "/apps", 5);
+		if (apps != NULL && apps > path.p)
+			return str_make(path.p, (size_t)(apps - path.p));
+	}
+	return S("");
+}
+
+static void
+mend_request(struct doctor *d, struct buf **b, const struct failure_reason *r,
+    struct str prefix)
+{
+	struct str why = str_of(r->text);
+
+	if (r->status == 404 && prefix.n > 0)
+		buf_printf(b,
+		    "Set the option path_prefix %.*s, or let the proxy remove "
+		    "it.",
+		    STR_ARG(prefix));
+	else if (r->status == 404 && str_starts(why, S("there is no app")))
+		buf_append(b,
+		    S("The app_id of the library is not the id of an app: "
+		      "pusherctl app list"));
+	else if (str_starts(why, S("the sender's clock")))
+		buf_append(b,
+		    S("Set the clocks of both machines by NTP: timedatectl "
+		      "set-ntp true"));
+	else if (str_starts(why, S("auth_key")))
+		buf_append(b,
+		    S("Key, secret and app_id of the library have to be those "
+		      "of one app: pusherctl app list"));
+	else if (r->status == 401 && d->a != NULL)
+		buf_printf(b,
+		    "Compare key and secret: pusherctl app show --reveal %s; "
+		    "and let the proxy pass the path unchanged.",
+		    d->a->app.id);
+	else if (r->status == 403 && d->a != NULL)
+		buf_printf(b, "pusherctl app enable %s", d->a->app.id);
+	else
+		doctor_put_limit(d, b, why);
+}
+
+static void
+put_request(struct doctor *d, const struct failure_reason *r, unsigned at)
+{
+	unsigned score = r->status == 401 ? 155
+	    : r->status == 404            ? 130
+	    : r->status == 413            ? 140
+					  : 110;
+	struct doctor_finding *f =
+	    doctor_add(d, "api", doctor_score(d, score, r->time_ms));
+	struct str prefix = r->status == 404 ? prefix_of(d, at) : S("");
+	char *found = NULL;
+
+	if (r->sample != NULL && d->a != NULL &&
+	    str_starts(str_of(r->text), S("the signature does not match")))
+		found = doctor_explain_request(d, r->sample);
+	put_count(&f->text, r, "API request");
+	buf_printf(&f->text, " answered %u: ", r->status);
+	put_why(&f->text, r, found);
+	if (prefix.n > 0)
+		buf_printf(&f->text, "; the path has the prefix %.*s",
+		    STR_ARG(prefix));
+	buf_putc(&f->text, '.');
+	put_seen(d, &f->seen, FAILURE_API, r, at);
+	mend_request(d, &f->mend, r, prefix);
+	free(found);
+}
+
+void
+doctor_requests(struct doctor *d)
+{
+	each_reason(d, FAILURE_API, put_request);
+}
+
+/* ---- subscriptions ---- */
+
+static void
+put_channel(struct doctor *d, const struct failure_reason *r, unsigned at)
+{
+	struct doctor_finding *f =
+	    doctor_add(d, "subscription", doctor_score(d, 150, r->time_ms));
+	struct buf *text = NULL, *mend = NULL;
+	bool found;
+
+	found = d->a != NULL && r->sample != NULL &&
+	    doctor_explain_channel(d, r->sample, &text, &mend);
+	put_count(&f->text, r, "subscription");
+	buf_append(&f->text, S(" refused: "));
+	if (found)
+		buf_putc(&text, '\0');
+	put_why(&f->text, r, found ? text->data : NULL);
+	buf_putc(&f->text, '.');
+	put_seen(d, &f->seen, FAILURE_CHANNEL, r, at);
+	if (found)
+		buf_append(&f->mend, buf_str(mend));
+	else if (str_starts(str_of(r->text), S("auth is missing")))
+		buf_append(&f->mend,
+		    S("The client has no auth endpoint: set "
+		      "channelAuthorization.endpoint in pusher-js, or "
+		      "authEndpoint in Echo."));
+	else if (r->sample != NULL && r->sample->ndata > 0)
+		buf_append(&f->mend,
+		    S("Either the secret is another one, or channel_data was "
+		      "changed after it was signed: send exactly the bytes "
+		      "that were signed."));
+	else if (r->sample != NULL)
+		buf_append(&f->mend,
+		    S("Compare the answer of the auth endpoint with: "
+		      "pusherctl sign APP SOCKET_ID CHANNEL"));
+	else
+		doctor_put_limit(d, &f->mend, str_of(r->text));
+	buf_unref(text);
+	buf_unref(mend);
+}
+
+void
+doctor_channels(struct doctor *d)
+{
+	each_reason(d, FAILURE_CHANNEL, put_channel);
+}
+
+/* ---- keys ---- */
+
+/*
+ * The distance: 0 if it is the id or the old key of the app; see doctor_edit.
+ */
+static unsigned
+key_distance(struct str key, const struct app *a)
+{
+	if (str_eq(key, str_of(a->id)) || str_eq(key, str_of(a->name)) ||
+	    (a->old_key != NULL && str_eq(key, str_of(a->old_key))) ||
+	    str_eq_nocase(key, str_of(a->key)))
+		return 0;
+	return key.n < 4 ? 3 : doctor_edit(key, str_of(a->key), 2);
+}
+
+static void
+put_near_key(struct doctor_finding *f, struct str key, const struct app *a)
+{
+	if (str_eq(key, str_of(a->id)))
+		buf_printf(&f->text, "; it is the id of app %s", a->id);
+	else if (str_eq(key, str_of(a->name)))
+		buf_printf(&f->text, "; it is the name of app %s", a->id);
+	else if (a->old_key != NULL && str_eq(key, str_of(a->old_key)))
+		buf_printf(&f->text, "; it is the old key of app %s", a->id);
+	else if (str_eq_nocase(key, str_of(a->key)))
+		buf_printf(&f->text,
+		    "; the key of app %s (%s) differs in upper and lower case",
+		    a->id, a->name);
+	else
+		buf_printf(&f->text, "; the key of app %s (%s) differs in %s",
+		    a->id, a->name,
+		    key.n == strlen(a->key) &&
+			    str_eq(str_make(key.p, key.n - 1),
+				str_make(a->key, key.n - 1))
+			? "the last character"
+			: "one or two characters");
+	buf_printf(&f->mend, "Give clients the key %s.", a->key);
+}
+
+static void
+put_key(struct doctor *d, const struct failure *e)
+{
+	const struct hash *all = &d->br->apps->by_num;
+	struct str key = failure_name(e);
+	const struct broker_app *near = NULL;
+	unsigned best = 3, n;
+	const struct hash_node *at;
+	struct doctor_finding *f;
+
+	for (at = hash_first(all); at != NULL; at = hash_next(all, at)) {
+		const struct broker_app *a =
+		    container_of(at, const struct broker_app, node);
+
+		if (a->deleted || (n = key_distance(key, &a->app)) >= best)
+			continue;
+		best = n;
+		near = a;
+	}
+	f = doctor_add(
+	    d, "key", doctor_score(d, near != NULL ? 158 : 70, e->time_ms));
+	buf_printf(&f->text, "Clients come with the key %.*s, which no app has",
+	    STR_ARG(key));
+	if (near != NULL)
+		put_near_key(f, key, &near->app);
+	else
+		buf_printf(&f->mend,
+		    "pusherctl app list shows the keys; pusherctl app create "
+		    "--key KEY makes an app with this one.");
+	buf_putc(&f->text, '.');
+	buf_append(&f->seen, S("Seen "));
+	doctor_put_often(d, &f->seen, e->count, e->time_ms);
+	buf_append(&f->seen, S("; they are told 4001 and stay away."));
+}
+
+void
+doctor_keys(struct doctor *d)
+{
+	for (uint32_t i = d->f->n; i-- > 0;)
+		if (d->f->v[i].kind == FAILURE_KEY && d->f->v[i].len > 0)
+			put_key(d, &d->f->v[i]);
+}
+
+/* ---- other clients ---- */
+
+static void
+put_origin(struct doctor *d, const struct failure_reason *r, unsigned at)
+{
+	struct doctor_finding *f =
+	    doctor_add(d, "origin", doctor_score(d, 145, r->time_ms));
+	const char *allowed = d->a == NULL ? "" : d->a->app.allowed_origins;
+
+	put_count(&f->text, r, "client");
+	buf_printf(&f->text,
+	    " refused for the origin of the page: allowed_origins is %s.",
+	    allowed);
+	put_seen(d, &f->seen, FAILURE_ORIGIN, r, at);
+	buf_printf(&f->mend, "pusherctl app set %s allowed_origins='%s ORIGIN'",
+	    d->a == NULL ? "APP" : d->a->app.id, allowed);
+}
+
+static void
+put_client(struct doctor *d, const struct failure_reason *r, unsigned at)
+{
+	struct doctor_finding *f =
+	    doctor_add(d, "client", doctor_score(d, 120, r->time_ms));
+
+	buf_printf(&f->text, "Clients are told: %s%s", r->text,
+	    r->text[0] != '\0' && r->text[strlen(r->text) - 1] == '.' ? ""
+								      : ".");
+	put_seen(d, &f->seen, FAILURE_CLIENT, r, at);
+	doctor_put_limit(d, &f->mend, str_of(r->text));
+}
+
+void
+doctor_clients(struct doctor *d)
+{
+	each_reason(d, FAILURE_ORIGIN, put_origin);
+	each_reason(d, FAILURE_CLIENT, put_client);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_LOG_RESUME_ROOM_H
+#define BROKER_LOG_RESUME_ROOM_H
+
+/*
+ * Which apps and addresses have the sessions whose client is away: only these
+ * can make room in the table of sessions.
+ */
+
+#include <stdint.h>
+
+#include "shared/base/list.h"
+#include "shared/base/shares.h"
+
+struct resume_room {
+	struct shares apps, peers;
+};
+
+/* A session's part in it; all zero: none. */
+struct resume_seat {
+	struct list in_app, of_peer;
+	struct share *app, *peer;
+};
+
+/* Its client is away; it is back, or the session ends. */
+void resume_room_enter(
+    struct resume_room *, struct resume_seat *, uint32_t app, uint32_t peer);
+void resume_room_leave(struct resume_room *, struct resume_seat *);
+/* None of cap rows is free: the session to remove; NULL: none is away. */
+struct resume_seat *resume_room_last(struct resume_room *, uint32_t cap);
+void resume_room_clear(struct resume_room *);
+
+#endif

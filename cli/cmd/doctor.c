@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doctor.c: `pusherctl doctor`: asks the broker for failures, and prints each
+ * finding with its evidence and its remedy, the most probable first.
+ */
+
+#include "cli/cmd/doctor.h"
+
+#include <stdlib.h>
+
+#include "shared/base/buf.h"
+#include "shared/base/xmalloc.h"
+
+const struct cmd_option cmd_doctor_options[] = {
+	{ "channel", "C", "look at this channel: does its event arrive?" },
+	{ "url", "URL",
+	    "also check the public address: https://ws.example.com" },
+	{ NULL, NULL, NULL },
+};
+
+static const char columns[] = "app kind finding seen mend";
+
+static unsigned printed;
+
+/* Prints the text in lines that fit a terminal, each after the indent. */
+static void
+put_wrapped(struct buf **b, const char *label, const char *text)
+{
+	const char *p = text;
+	size_t n, width = 80 - 9;
+
+	for (int line = 0; *p != '\0'; line++) {
+		n = strlen(p);
+		if (n > width) {
+			n = width;
+			while (n > 20 && p[n] != ' ')
+				n--;
+			if (p[n] != ' ')
+				n = width;
+		}
+		buf_printf(
+		    b, "  %-6s %.*s\n", line == 0 ? label : "", (int)n, p);
+		p += n;
+		while (*p == ' ')
+			p++;
+	}
+}
+
+void
+doctor_put(struct cmd *c, const struct doctor_row *r)
+{
+	struct buf *b = NULL;
+	char *title;
+
+	if (out_is_json(c->out)) {
+		out_table_open(c->out, "findings", columns);
+		out_row_open(c->out);
+		out_text(c->out, "app", r->app);
+		out_text(c->out, "kind", r->kind);
+		out_text(c->out, "finding", r->finding);
+		out_text(c->out, "seen", r->seen);
+		out_text(c->out, "mend", r->mend);
+		out_row_close(c->out);
+		return;
+	}
+	title = r->app == NULL || c->nargs > 0
+	    ? xasprintf("%u", ++printed)
+	    : xasprintf("%u (app %s)", ++printed, r->app);
+	put_wrapped(&b, "", r->finding);
+	put_wrapped(&b, "seen", r->seen);
+	put_wrapped(&b, "mend", r->mend);
+	out_block(c->out, "finding", title, buf_str(b));
+	free(title);
+	buf_unref(b);
+}
+
+struct answer {
+	struct cmd *c;
+	uint64_t seconds, connections, channels;
+};
+
+static void
+on_row(void *arg, struct json row)
+{
+	struct answer *a = arg;
+	char *app = json_dup(json_get(row, S("app")));
+	char *kind = json_dup(json_get(row, S("kind")));
+	char *finding = json_dup(json_get(row, S("finding")));
+	char *seen = json_dup(json_get(row, S("seen")));
+	char *mend = json_dup(json_get(row, S("mend")));
+
+	if (str_eq(json_get(row, S("type")).raw, S("\"finding\""))) {
+		if (finding != NULL && seen != NULL && mend != NULL)
+			doctor_put(a->c,
+			    &(struct doctor_row){
+				app, kind, finding, seen, mend });
+	} else {
+		a->seconds = row_u64(row, "seconds");
+		a->connections = row_u64(row, "connections");
+		a->channels = row_u64(row, "channels");
+	}
+	free(app);
+	free(kind);
+	free(finding);
+	free(seen);
+	free(mend);
+}
+
+/* There are no findings. */
+static void
+put_nothing(const struct answer *a, const char *steps)
+{
+	struct cmd *c = a->c;
+	struct buf *b = NULL;
+	char *text = xasprintf(
+	    "Looked at the refused requests, subscriptions and clients, and "
+	    "at events without a subscriber, of the last %llu s%s%s.  There "
+	    "are %llu connections and %llu channels.",
+	    (unsigned long long)a->seconds, steps == NULL ? "" : "; and ",
+	    steps == NULL ? "" : steps, (unsigned long long)a->connections,
+	    (unsigned long long)a->channels);
+
+	put_wrapped(&b, "", text);
+	free(text);
+	text = xasprintf("Publish an event while you watch: %s tail%s%s%s",
+	    c->self, c->nargs > 0 ? " " : "", c->nargs > 0 ? c->args[0] : "",
+	    cmd_has(c, "url")
+		? ""
+		: "; and check the public address: --url https://...");
+	put_wrapped(&b, "next", text);
+	out_block(c->out, "nothing", "nothing wrong found", buf_str(b));
+	free(text);
+	buf_unref(b);
+}
+
+static void
+put_looked(struct answer *a, const char *steps)
+{
+	struct out *o = a->c->out;
+
+	if (out_is_json(o)) {
+		out_table_open(o, "findings", columns);
+		out_record_open(o, "looked");
+		out_num(o, "seconds", a->seconds);
+		out_num(o, "connections", a->connections);
+		out_num(o, "channels", a->channels);
+		out_text(o, "url", steps);
+		out_record_close(o);
+	} else if (printed == 0) {
+		put_nothing(a, steps);
+	} else if (steps != NULL) {
+		out_block(o, "url", "the public address", str_of(steps));
+	}
+}
+
+int
+cmd_doctor(struct cmd *c)
+{
+	const char *url = cmd_value(c, "url");
+	const char *channel = cmd_value(c, "channel");
+	struct answer a = { .c = c };
+	char *steps = NULL;
+	int r;
+
+	if ((url != NULL || channel != NULL) && c->nargs == 0)
+		return cmd_usage(c, "--url and --channel need an APP");
+	if ((r = cmd_name_app(c, c->args[0])) != CMD_OK)
+		return r;
+	printed = 0;
+	out_group_open(c->out);
+	if (url != NULL)
+		r = doctor_url(c, url, &steps);
+	if (r == CMD_OK)
+		r = cmd_ask(c, "doctor",
+		    cmd_args("app channel", c->app.id, channel), on_row, &a);
+	if (r == CMD_OK)
+		put_looked(&a, steps);
+	else
+		out_drop(c->out);
+	out_group_close(c->out);
+	free(steps);
+	return r;
+}

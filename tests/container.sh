@@ -1,0 +1,165 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# container.sh: the image of etc/container/Dockerfile over a clean Debian:
+# built, measured, run as several users with a read-only root.  Needs root,
+# podman, podman-compose, debootstrap and a mirror; what it makes is under /tmp
+# and is removed.
+# CONTAINER_ROOT: a root made by debootstrap before, used instead of a new one.
+set -eu
+
+cd "$(dirname "$0")/.."
+work=$(mktemp -d /tmp/pusherd-container-XXXXXX)
+tree=$work/tree
+out=$work/out
+# Layers that no other container of this machine shares.
+podman=$(command -v podman)
+pod() {
+	"$podman" --root "$work/images" --runroot "$work/run" \
+		--storage-driver "${CONTAINER_DRIVER:-overlay}" \
+		--cgroup-manager cgroupfs --events-backend file \
+		--runtime runc "$@"
+}
+clean() {
+	pod rm -f -a -t 0 >/dev/null 2>&1 || true
+	pod volume rm -f -a >/dev/null 2>&1 || true
+	pod system reset -f >/dev/null 2>&1 || true
+	rm -rf --one-file-system "$work"
+}
+trap clean EXIT
+. tests/tap.sh
+# till TEXT COMMAND...: the command must succeed within 30 seconds.
+till() {
+	local text=$1 i
+	shift
+	for i in $(seq 150); do
+		if "$@" >"$out" 2>&1; then
+			ok "$text"
+			return
+		fi
+		sleep 0.2
+	done
+	tail -n 20 "$out"
+	pod logs box || true
+	fail "$text"
+}
+size() { pod image inspect --format '{{.Size}}' "$1"; }
+free_port() {
+	node -e 'const s = require("net").createServer().listen(0, () => {
+		console.log(s.address().port); s.close() })'
+}
+# start ARGUMENT...: a container with a port that is free.
+start() {
+	port=$(free_port)
+	pod run -d --name box --network host --read-only --cap-drop all \
+		--ulimit nofile=8192:8192 --ulimit nproc=4096:4096 \
+		-e "PUSHERD_LISTEN=127.0.0.1:$port" -e PUSHERD_METRICS_LISTEN= \
+		-e SOKETI_DEFAULT_APP_ID=1 -e SOKETI_DEFAULT_APP_KEY=key \
+		-e SOKETI_DEFAULT_APP_SECRET=secret "$@" >"$out" 2>&1 || {
+		cat "$out"
+		fail 'podman run'
+	}
+}
+logged() { pod logs box 2>&1 | grep -q "$1"; }
+inside() { pod exec box "$@"; }
+
+root=${CONTAINER_ROOT:-$work/root}
+[ -n "${CONTAINER_ROOT:-}" ] ||
+	want 'a clean Debian' debootstrap --variant=minbase \
+		"$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)" "$root"
+tar -C "$root" --exclude=./var/cache/apt --exclude=./var/lib/apt/lists/* \
+	-cf "$work/base.tar" .
+want 'the base' pod import "$work/base.tar" base
+rm "$work/base.tar"
+
+# The files of a clone, and nothing that was built beside them.
+mkdir "$tree"
+tests/files.sh | xargs -d '\n' cp --parents -t "$tree"
+want 'the image' pod build --isolation chroot --format docker \
+	--build-arg BASE=localhost/base -f "$tree/etc/container/Dockerfile" \
+	-t pusherd "$tree"
+more=$((($(size pusherd) - $(size base)) / 1000000))
+[ "$more" -lt 60 ] || fail "the image is $more MB larger than its base"
+ok "the image is $more MB larger than its base (limit 60)"
+
+for user in pusherd 12345 12345:12345 0:0; do
+	start --user "$user" -v data:/var/lib/pusherd pusherd
+	till "as $user: ready" logged 'ready: listening'
+	want "as $user: the health check" pod healthcheck run box
+	want "as $user: it is PID 1" inside grep -q pusherd /proc/1/cmdline
+	inside timeout 20 pusherctl subscribe 1 room >"$work/events" 2>&1 &
+	till "as $user: a subscriber" \
+		sh -c "grep -q . '$work/events'"
+	want "as $user: a publish" inside pusherctl publish 1 room hello '{}'
+	till "as $user: the event" grep -q hello "$work/events"
+	want "as $user: stop" pod stop -t 20 box
+	[ "$(pod inspect --format '{{.State.ExitCode}}' box)" = 0 ] ||
+		fail "exit code $(pod inspect --format '{{.State.ExitCode}}' box)"
+	ok "as $user: exit code 0"
+	pod rm -f box >/dev/null
+	pod volume rm -f -a >/dev/null
+done
+
+# The app stays with the volume; a start without one says so.
+start -v data:/var/lib/pusherd pusherd
+till 'a first start' logged 'ready: listening'
+want 'a setting is changed' inside pusherctl app set 1 client_events=on
+want 'it is removed' pod rm -f -t 20 box
+start -v data:/var/lib/pusherd pusherd
+till 'a second start' logged 'ready: listening'
+inside pusherctl app show 1 >"$out"
+grep -q '^client_events[[:space:]]*on$' "$out" || {
+	cat "$out"
+	fail 'the setting is lost'
+}
+ok 'the app is that of the volume'
+pod rm -f -t 20 box >/dev/null
+
+# A volume that the user cannot write to is a sentence, not a crash.
+mkdir -m 700 "$work/foreign"
+start --user 12345:12345 -v "$work/foreign:/var/lib/pusherd" pusherd
+till 'a foreign volume ends it' sh -c "$(declare -f pod); work='$work' podman='$podman'
+	[ \"\$(pod inspect --format '{{.State.Status}}' box)\" = exited ]"
+logged '/var/lib/pusherd' || { pod logs box; fail 'no word of the volume'; }
+ok 'the log names the volume'
+pod rm -f box >/dev/null
+
+# The service of compose.yaml with the example's environment, in the network of
+# this machine: a bridge needs what a container in a container has not.
+mkdir "$work/bin"
+cat >"$work/bin/podman" <<EOF
+#!/bin/bash
+work=$work podman=$podman args=()
+$(declare -f pod)
+[ "\$1" != create ] || { args=(create --network host) && shift; }
+while [ \$# -gt 0 ]; do
+	case \$1 in
+	--net | --network-alias | -p) shift 2 ;;
+	*) args+=("\$1") && shift ;;
+	esac
+done
+pod "\${args[@]}"
+EOF
+chmod +x "$work/bin/podman"
+port=$(free_port)
+cat >"$work/here.yaml" <<EOF
+services:
+  pusherd:
+    environment: {PUSHERD_LISTEN: "127.0.0.1:$port"}
+    ulimits: {nofile: 8192, nproc: 4096}
+EOF
+cp "$tree/etc/container/example.env" "$tree/etc/container/.env"
+compose() {
+	PATH=$work/bin:$PATH timeout 100 podman-compose \
+		-f "$tree/etc/container/compose.yaml" -f "$work/here.yaml" "$@"
+}
+want 'compose up' compose up -d pusherd
+box=$(pod ps -q)
+till 'compose: ready' sh -c "'$work/bin/podman' logs '$box' 2>&1 |
+	grep -q 'ready: listening'"
+want 'compose: the app of the example' \
+	pod exec "$box" pusherctl publish 1 room hello '{}'
+want 'compose down' compose down
+[ -z "$(pod ps -q)" ] || fail 'it still runs'
+ok 'compose: nothing runs'
+echo "$n passed, 0 failed"

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+//
+// The programs of etc/doc/backends.md, as the page prints them: unmodified
+// pusher-js is let in by their endpoints and gets what they publish.
+'use strict';
+
+const assert = require('node:assert/strict');
+const { spawn, spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
+const { after, before, describe, test } = require('node:test');
+const WebSocket = require('ws');
+const Pusher = require('pusher-js');
+const { Daemon, SLOW, until } = require('./lib/daemon');
+const { connected, once } = require('./lib/official');
+const { freePort } = require('./lib/port');
+
+const PAGE = fs.readFileSync(path.resolve(__dirname,
+	'../../etc/doc/backends.md'), 'utf8');
+const block = (lang) => [...PAGE.matchAll(
+	new RegExp(`^\`\`\`${lang}\n([^]*?)^\`\`\``, 'gm'))].map((m) => m[1]);
+
+// Starts the program of the page, in a directory of its own.
+const PROGRAMS = {
+	javascript(dir, text) {
+		fs.writeFileSync(`${dir}/server.js`, text);
+		return [process.execPath, [`${dir}/server.js`]];
+	},
+	python(dir, text) {
+		fs.writeFileSync(`${dir}/server.py`, text);
+		return [`${__dirname}/python/venv/bin/python`, [`${dir}/server.py`]];
+	},
+	go(dir, text) {
+		for (const file of ['go.mod', 'go.sum'])
+			fs.copyFileSync(`${__dirname}/go/${file}`, `${dir}/${file}`);
+		fs.writeFileSync(`${dir}/main.go`, text);
+		const r = spawnSync('go', ['build', '-buildvcs=false', '-o', 'server',
+			'.'], { cwd: dir, encoding: 'utf8', timeout: 120000 * SLOW,
+			env: { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-mod=readonly' } });
+		assert.equal(r.status, 0, r.stderr);
+		return [`${dir}/server`, []];
+	},
+};
+
+describe('backends.md', () => {
+	const d = new Daemon({ workers: 1 });
+	let app;
+
+	before(async () => {
+		app = d.app();
+		await d.start();
+	});
+	after(() => d.stop());
+
+	for (const [lang, make] of Object.entries(PROGRAMS))
+		test(lang, async () => {
+			const dir = fs.mkdtempSync(path.join(d.dir, 'backend-'));
+			const port = await freePort();
+			const [text] = block(lang);
+			const p = spawn(...make(dir, text), { stdio: 'ignore', env: { ...process.env, PORT: port, no_proxy: '*',
+				NODE_PATH: `${__dirname}/node_modules`,
+				PUSHER_APP_ID: app.id, PUSHER_KEY: app.key,
+				PUSHER_SECRET: app.secret, PUSHER_HOST: '127.0.0.1',
+				PUSHER_PORT: String(d.port) } });
+			const url = `http://127.0.0.1:${port}`;
+			let c;
+			try {
+				await until('the program to listen', () => fetch(url,
+					{ method: 'POST' }).then((r) => r.ok, () => false));
+				c = await connected(new Pusher(app.key, {
+					wsHost: '127.0.0.1', wsPort: d.port, forceTLS: false,
+					enabledTransports: ['ws'], disableStats: true,
+					cluster: 'local', channelAuthorization: {
+						endpoint: `${url}/pusher/auth` } }));
+				const room = c.subscribe('presence-room');
+				await once(room, 'pusher:subscription_succeeded');
+				assert.deepEqual(room.members.me, { id: '1',
+					info: { name: 'Ann' } });
+				const orders = c.subscribe('private-orders');
+				await once(orders, 'pusher:subscription_succeeded');
+				const paid = once(orders, 'paid');
+				await fetch(url, { method: 'POST' });
+				assert.deepEqual(await paid, { order: 7 });
+			} finally {
+				c?.disconnect();
+				p.kill();
+			}
+		});
+
+	test('a page without a library', async () => {
+		const [, text, call] = block('js');
+		const listen = new Function('WebSocket', `${text}; return listen`)(
+			WebSocket);
+		const got = [];
+		const socket = new Function('listen', 'KEY', 'console',
+			`return ${call.replace('6001', d.port)}`)(listen, app.key,
+			{ log: (event, data) => got.push([event, data]) });
+		try {
+			await until('the subscription', () => got.length > 0);
+			d.ctl(['publish', app.id, 'news', 'e', '{"a":1}']);
+			await until('the event', () => got.length > 1);
+			assert.deepEqual(got.map(([e]) => e),
+				['pusher_internal:subscription_succeeded', 'e']);
+			assert.deepEqual(JSON.parse(got[1][1]), { a: 1 });
+		} finally {
+			socket.close();
+		}
+	});
+});

@@ -1,0 +1,24 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# tap.sh: the checks of deb.sh and container.sh, which source it.  They set
+# $out, the file for the output of a command.  The first failure ends the run.
+n=0
+ok() {
+	n=$((n + 1))
+	echo "ok $n - $1"
+}
+fail() {
+	echo "not ok - $1"
+	exit 1
+}
+# want TEXT COMMAND...: the command must succeed.
+want() {
+	local text=$1
+	shift
+	"$@" >"$out" 2>&1 || {
+		tail -n 20 "$out"
+		fail "$text"
+	}
+	ok "$text"
+}

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * move.c: hands this slot over to another process, or takes it over from one
+ * (etc/doc/upgrade.md).  Its clients and its link to the broker go there as
+ * they are, so that no client, no other worker and no broker notices.
+ *
+ * The old process stops reading its clients, waits until the broker has
+ * answered everything, writes all down, and sends it together with the
+ * sockets.  Until the new process has said that it understands all of it, and
+ * COMMIT is sent, nothing is changed and the old one may go on.  From then on
+ * it touches no client any more.  The new process touches none before.
+ *
+ * The old process waits for the new one here, at most SEND_SECONDS: the only
+ * place where a worker waits, since nothing may happen meanwhile.
+ */
+
+#include "worker/admin/move.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "shared/base/base.h"
+#include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
+#include "shared/ipc/fdpass.h"
+#include "shared/ipc/master_link.h"
+#include "shared/proc/proc.h"
+#include "worker/admin/conn_list.h"
+#include "worker/admin/drain.h"
+#include "worker/admin/stats_report.h"
+#include "worker/api/retry.h"
+#include "worker/conn/conn.h"
+#include "worker/conn/http_request.h"
+#include "worker/conn/input.h"
+#include "worker/conn/listener.h"
+#include "worker/conn/pump.h"
+#include "worker/conn/timeout.h"
+#include "worker/core/core.h"
+#include "worker/link/link.h"
+#include "worker/link/unacked.h"
+#include "worker/session/session.h"
+
+#define HELLO_SECONDS 4.       /* for the new process to begin */
+#define QUIET_SECONDS 2.       /* for everything to be answered */
+#define SEND_SECONDS 3.        /* for the hand-over itself */
+#define PART_BYTES (32u << 10) /* of the image, in one datagram */
+#define PART_FDS 64
+
+/* ---- the old process ---- */
+
+static void
+report(struct move *m, const struct msg_moved *moved)
+{
+	if (master_link_moved(m->w->master_link, moved) == -1)
+		log_warn("move: the master cannot be told");
+}
+
+static void
+hang_up(struct move *m)
+{
+	ev_io_stop(m->w->loop, &m->io);
+	ev_timer_stop(m->w->loop, &m->late);
+	if (m->fd != -1)
+		close(m->fd);
+	m->fd = -1;
+}
+
+static void
+each_conn(struct worker *w, void (*fn)(struct conn *))
+{
+	struct hash_node *n;
+
+	for (n = hash_first(&w->conns); n != NULL;
+	     n = hash_next(&w->conns, n)) {
+		struct conn *c = CONN_OF(n, node);
+
+		if (c->state != CONN_CLOSED)
+			fn(c);
+	}
+}
+
+/* Nothing has happened: goes on. */
+static void
+give_up(struct move *m, const char *why)
+{
+	struct worker *w = m->w;
+	struct msg_moved moved = { .id = m->id, .failed = str_of(why) };
+
+	log_warnx("move: this worker keeps its clients: %s", why);
+	hang_up(m);
+	pump_free(m->pump);
+	m->pump = NULL;
+	if (w->moving) {
+		w->moving = false;
+		listener_start(w);
+		each_conn(w, input_continue);
+	}
+	report(m, &moved);
+}
+
+static bool
+is_waiting(const struct conn *c)
+{
+	return c->asked > 0 || c->signins != NULL ||
+	    c->admission == ADMISSION_PENDING || c->state == CONN_REFUSED ||
+	    c->state == CONN_PARTING ||
+	    (c->http != NULL && c->http->state >= API_RUNS);
+}
+
+/* Of connections: for how many of them is something on its way? */
+static uint32_t
+count_waiting(struct worker *w)
+{
+	struct hash_node *n;
+	uint32_t waiting = 0;
+
+	for (n = hash_first(&w->conns); n != NULL; n = hash_next(&w->conns, n))
+		waiting += is_waiting(CONN_OF(n, node));
+	return waiting;
+}
+
+static bool
+is_quiet(struct worker *w)
+{
+	return link_is_up(w) && unacked_is_empty(w) &&
+	    list_is_empty(&w->awaiting) && list_is_empty(&w->dirty) &&
+	    list_is_empty(&w->slow) && list_is_empty(&w->closed) &&
+	    list_is_empty(&w->conn_lists->all) && w->retries->n == 0 &&
+	    count_waiting(w) == 0;
+}
+
+/* It would wait for long, or needs no other process. */
+static void
+settle(struct conn *c)
+{
+	if (c->state == CONN_REFUSED || c->state == CONN_PARTING)
+		c->ops->on_timeout(c);
+	else if (c->http != NULL && c->http->state == API_CONSOLE)
+		conn_close(c);
+}
+
+static void
+begin(struct move *m)
+{
+	struct worker *w = m->w;
+
+	w->moving = true;
+	listener_stop(w);
+	each_conn(w, settle);
+	ev_timer_stop(w->loop, &m->late);
+	ev_timer_set(&m->late, QUIET_SECONDS, 0.);
+	ev_timer_start(w->loop, &m->late);
+}
+
+static void
+on_hello(struct move *m, struct str body)
+{
+	struct msg_move_hello h;
+	char why[160];
+
+	if (msg_move_hello_get(&h, body) == -1) {
+		give_up(m, "the new process is not understood");
+	} else if (h.state != STATE_VERSION || h.ipc != IPC_VERSION) {
+		snprintf(why, sizeof(why),
+		    "the new process reads state version %u and link version "
+		    "%u, this one has %u and %u: restart instead",
+		    h.state, h.ipc, (uint32_t)STATE_VERSION,
+		    (uint32_t)IPC_VERSION);
+		give_up(m, why);
+	} else if (m->w->draining || m->w->drain->on || m->w->drain->missed) {
+		give_up(m, "it closes its clients");
+	} else {
+		begin(m);
+	}
+}
+
+static void
+on_word(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct move *m = container_of(io, struct move, io);
+	char bytes[1024];
+	struct str in;
+	uint32_t type;
+	int fds[CORD_FDS];
+	size_t nfds;
+	ssize_t n = fdpass_recv(io->fd, bytes, sizeof(bytes), fds, &nfds);
+
+	while (nfds > 0)
+		close(fds[--nfds]);
+	if (n == -1 && errno == EAGAIN)
+		return;
+	in = str_make(bytes, n < 0 ? 0 : (size_t)n);
+	if (n <= 0)
+		give_up(m, "the new process has ended");
+	else if (!move_datagram(in, &type) || type != IPC_MOVE_HELLO ||
+	    m->w->moving)
+		give_up(m, "the new process is not understood");
+	else
+		on_hello(m, str_from(in, IPC_HEAD));
+}
+
+static void
+on_late(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct move *m = container_of(timer, struct move, late);
+	struct worker *w = m->w;
+	char why[200];
+
+	if (!w->moving) {
+		give_up(m, "the new process did not begin in time");
+		return;
+	}
+	snprintf(why, sizeof(why),
+	    "after %.0f s %u connections still wait for an answer, and %llu "
+	    "messages for the broker: try again",
+	    QUIET_SECONDS, count_waiting(w),
+	    (unsigned long long)(w->unacked->seq - w->unacked->acked));
+	give_up(m, why);
+}
+
+void
+move_out(void *worker, const struct msg_move_out *order, int fd)
+{
+	struct worker *w = worker;
+	struct move *m = w->move;
+	struct msg_moved busy = { .id = order->id,
+		.failed = S("it is being replaced already") };
+
+	if (m->fd != -1) {
+		close(fd);
+		report(m, &busy);
+		return;
+	}
+	m->id = order->id;
+	m->linger = order->linger;
+	m->fd = fd;
+	ev_io_init(&m->io, on_word, fd, EV_READ);
+	ev_io_start(w->loop, &m->io);
+	ev_timer_init(&m->late, on_late, HELLO_SECONDS, 0.);
+	ev_timer_start(w->loop, &m->late);
+}
+
+/* ---- the hand-over ---- */
+
+/* Waits for the other end; false: not until then. */
+static bool
+wait_for(int fd, short events, uint64_t until_us)
+{
+	uint64_t now = proc_clock_us(CLOCK_MONOTONIC);
+	struct pollfd p = { fd, events, 0 };
+
+	return now < until_us &&
+	    poll(&p, 1, (int)((until_us - now) / 1000 + 1)) != 0;
+}
+
+/* One datagram; NULL, or why not. */
+static const char *
+send_part(
+    int fd, struct str bytes, const int *fds, size_t nfds, uint64_t until_us)
+{
+	while (fdpass_send(fd, bytes.p, bytes.n, fds, nfds) == -1) {
+		if (errno == ETOOMANYREFS)
+			poll(NULL, 0, 1); /* until the other end has some */
+		else if (errno != EAGAIN)
+			return "the new process has ended";
+		if (!wait_for(fd, POLLOUT, until_us))
+			return "the new process did not read in time";
+	}
+	return NULL;
+}
+
+/* The bytes, and next to them the descriptors. */
+static const char *
+send_image(struct move *m, struct move_image *image, uint64_t until_us)
+{
+	size_t bytes = outq_bytes(&image->bytes), n;
+	size_t parts = MAX((bytes + PART_BYTES - 1) / PART_BYTES,
+	    (image->nfds + PART_FDS - 1) / PART_FDS);
+	size_t per = MAX((bytes + parts - 1) / parts, 1);
+	struct msg_move_begin b = { bytes, image->nfds, 0 };
+	const char *why;
+	uint32_t at = 0, nfds;
+	char head[64];
+
+	msg_move_begin_put(head, &b);
+	why = send_part(
+	    m->fd, str_make(head, msg_move_begin_size(&b)), NULL, 0, until_us);
+	while (why == NULL && outq_bytes(&image->bytes) > 0) {
+		n = outq_peek(&image->bytes, m->w->recv, per);
+		nfds = MIN(PART_FDS, image->nfds - at);
+		why = send_part(m->fd, str_make(m->w->recv, n), image->fds + at,
+		    nfds, until_us);
+		at += nfds;
+		outq_consume(&image->bytes, n);
+	}
+	return why == NULL && at < image->nfds ? "too many sockets" : why;
+}
+
+/* Does the other one understand all of it? */
+static const char *
+hear_ready(struct move *m, char room[1024], uint64_t until_us)
+{
+	struct msg_move_ready ready;
+	uint32_t type;
+	size_t nfds;
+	ssize_t n;
+	int fds[CORD_FDS];
+
+	if (!wait_for(m->fd, POLLIN, until_us))
+		return "the new process did not answer in time";
+	n = fdpass_recv(m->fd, room, 1023, fds, &nfds);
+	while (nfds > 0)
+		close(fds[--nfds]);
+	if (n <= 0)
+		return "the new process has ended";
+	if (!move_datagram(str_make(room, (size_t)n), &type) ||
+	    type != IPC_MOVE_READY ||
+	    msg_move_ready_get(
+		&ready, str_make(room + IPC_HEAD, (size_t)n - IPC_HEAD)) == -1)
+		return "the new process is not understood";
+	if (ready.failed.n == 0)
+		return NULL;
+	room[n] = '\0'; /* the text is the end of the message */
+	return ready.failed.p;
+}
+
+/* From here on the slot is the other one's.  False: it is not. */
+static bool
+commit(struct move *m)
+{
+	struct msg_move_commit c = { 0 };
+	char bytes[32];
+
+	msg_move_commit_put(bytes, &c);
+	m->over =
+	    fdpass_send(m->fd, bytes, msg_move_commit_size(&c), NULL, 0) == 0;
+	return m->over;
+}
+
+static void
+hand_over(struct move *m, uint64_t began_us)
+{
+	struct worker *w = m->w;
+	uint64_t now = proc_clock_us(CLOCK_MONOTONIC);
+	uint64_t until_us = now + (uint64_t)(SEND_SECONDS * 1e6);
+	struct move_image image;
+	struct msg_moved moved = { .id = m->id };
+	const char *why;
+	char room[1024];
+
+	stats_report(w);
+	m->pump = pump_new();
+	why = move_save(w, &image);
+	if (why == NULL)
+		why = send_image(m, &image, until_us);
+	if (why == NULL)
+		why = hear_ready(m, room, until_us);
+	if (why == NULL && !commit(m))
+		why = "the new process has ended";
+	moved.moved = image.conns;
+	moved.lingering = image.lingering;
+	moved.closed = w->nconns - image.conns;
+	move_image_clear(&image);
+	if (why != NULL) {
+		give_up(m, why);
+		return;
+	}
+	moved.pause_us = proc_clock_us(CLOCK_MONOTONIC) - began_us;
+	pump_take(m->pump);
+	if (moved.lingering == 0) {
+		pump_free(m->pump);
+		m->pump = NULL;
+	}
+	log_info("move: %u connections are another process's pause=%llu us",
+	    moved.moved, (unsigned long long)moved.pause_us);
+	hang_up(m);
+	report(m, &moved);
+	ev_break(w->loop, EVBREAK_ALL);
+}
+
+void
+move_turn(struct worker *w)
+{
+	if (!w->moving || w->move->over || !is_quiet(w))
+		return;
+	hand_over(w->move, proc_clock_us(CLOCK_MONOTONIC));
+}
+
+static void
+let_go(struct conn *c)
+{
+	if (c->session != NULL)
+		c->session->ended = true; /* its row is the other one's */
+}
+
+void
+move_let_go(struct worker *w)
+{
+	link_let_go(w);
+	each_conn(w, let_go);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKER_ADMIN_MOVE_H
+#define WORKER_ADMIN_MOVE_H
+
+/*
+ * The hand-over of this slot to another process: its clients and its link to
+ * the broker.  See move.c.
+ */
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shared/base/buf.h"
+#include "shared/base/outq.h"
+#include "shared/base/str.h"
+#include "shared/ipc/ipc_msg.h"
+
+struct pump;
+struct worker;
+
+struct move {
+	struct worker *w;
+	int fd; /* to the other process; -1: none */
+	ev_io io;
+	ev_timer late;
+	uint64_t id; /* of the order; 0: this process takes over */
+	uint32_t linger;
+	bool over; /* the slot is the other one's */
+	/* The messages that have come, in a process that takes over. */
+	struct buf *image;
+	uint64_t bytes; /* of it, when it is complete */
+	int *fds;
+	uint32_t nfds, want_fds;
+	struct pump *pump; /* TLS that is spoken here for the other one */
+};
+
+/* The state that is handed over: bytes and descriptors (move_state.c). */
+struct move_image {
+	struct outq bytes;
+	int *fds;
+	uint32_t nfds, conns, subs;
+	uint32_t lingering; /* connections whose TLS stays here */
+};
+
+/* In a process that takes over: begins with it. */
+void move_init(struct worker *);
+/* Cuts one message off *in: its type and body.  False: there is none. */
+bool move_cut(struct str *in, uint32_t *type, struct str *body);
+/* The type of a datagram that is one message of ours; false: it is none. */
+bool move_datagram(struct str, uint32_t *type);
+/* Handler of MOVE_OUT; fd leads to the other process. */
+void move_out(void *worker, const struct msg_move_out *, int fd);
+/* The end of a turn: hands over when nothing is on its way. */
+void move_turn(struct worker *);
+/* The slot is the other one's: forgets all without a word to anybody. */
+void move_let_go(struct worker *);
+
+/* Writes down everything; NULL, or why not.  Descriptors stay whose they are.
+ */
+const char *move_save(struct worker *, struct move_image *);
+void move_image_clear(struct move_image *);
+/* Makes everything from it; NULL, or a sentence on what is wrong. */
+const char *move_load(
+    struct worker *, struct str image, const int *fds, uint32_t nfds);
+/* Everything that was made begins to live. */
+void move_start(struct worker *, struct str image, int link_fd);
+
+#endif

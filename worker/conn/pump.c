@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pump.c: carries bytes between TLS clients and the process that serves them.
+ * Owns, from pump_take() on, the sockets and the SSL of these clients, and one
+ * end of a pair of sockets for each.  What one side does not take is held up
+ * to HELD_BYTES, then the other side is not read.
+ *
+ * Must never look into the bytes.
+ */
+
+#include "worker/conn/pump.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "shared/base/base.h"
+#include "shared/base/list.h"
+#include "shared/base/log.h"
+#include "shared/base/outq.h"
+#include "shared/base/xmalloc.h"
+#include "shared/proc/proc.h"
+#include "worker/conn/conn.h"
+#include "worker/conn/tls.h"
+#include "worker/conn/transport.h"
+
+#define HELD_BYTES (64u << 10)
+#define TICK_SECONDS 0.5
+#define LATE_TICKS 2
+
+/* One client. */
+struct strand {
+	struct list link;
+	struct pump *pump;
+	struct conn *c; /* until pump_take() */
+	SSL *ssl;
+	int fd, plain, theirs;
+	ev_io io, plain_io;
+	struct outq out, in; /* for the client, and from it */
+	bool ended;          /* it sends no more */
+	bool told;           /* the other process knows */
+	bool over;           /* the other process sends no more */
+	bool wants_write;    /* to read on */
+	unsigned late;       /* ticks since it is over */
+};
+
+struct pump {
+	struct list strands;
+	struct ev_loop *loop;
+	uint32_t n;
+};
+
+struct pump *
+pump_new(void)
+{
+	struct pump *p = xcalloc(1, sizeof(*p));
+
+	list_init(&p->strands);
+	return p;
+}
+
+int
+pump_add(struct pump *p, struct conn *c)
+{
+	struct strand *s;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+		pair) == -1)
+		return -1;
+	s = xcalloc(1, sizeof(*s));
+	s->pump = p;
+	s->c = c;
+	s->fd = -1;
+	s->plain = pair[0];
+	s->theirs = pair[1];
+	outq_init(&s->out);
+	outq_init(&s->in);
+	list_init(&s->link);
+	list_append(&p->strands, &s->link);
+	p->n++;
+	return s->theirs;
+}
+
+static void
+strand_free(struct strand *s)
+{
+	if (s->pump->loop != NULL) {
+		ev_io_stop(s->pump->loop, &s->io);
+		ev_io_stop(s->pump->loop, &s->plain_io);
+	}
+	SSL_free(s->ssl);
+	if (s->fd != -1)
+		close(s->fd);
+	if (s->theirs != -1)
+		close(s->theirs);
+	close(s->plain);
+	outq_clear(&s->out);
+	outq_clear(&s->in);
+	list_remove(&s->link);
+	s->pump->n--;
+	free(s);
+}
+
+void
+pump_free(struct pump *p)
+{
+	if (p == NULL)
+		return;
+	while (!list_is_empty(&p->strands))
+		strand_free(LIST_ITEM(p->strands.next, struct strand, link));
+	free(p);
+}
+
+static void
+take(struct strand *s)
+{
+	struct conn *c = s->c;
+	struct tls_conn *t = &c->transport->tls;
+
+	s->c = NULL;
+	s->ssl = t->ssl;
+	s->wants_write = t->wants_write;
+	t->ssl = NULL;
+	s->fd = fcntl(c->io.fd, F_DUPFD_CLOEXEC, 3);
+	close(s->theirs);
+	s->theirs = -1;
+	s->out = c->out;
+	outq_init(&c->out);
+	if (s->fd == -1 || SSL_set_fd(s->ssl, s->fd) != 1)
+		strand_free(s);
+}
+
+void
+pump_take(struct pump *p)
+{
+	struct list *e, *tmp;
+
+	LIST_FOREACH_SAFE(e, tmp, &p->strands)
+		take(LIST_ITEM(e, struct strand, link));
+}
+
+/* ---- bytes ---- */
+
+/* From the client; false: it is broken. */
+static bool
+read_client(struct strand *s)
+{
+	static char room[TLS_RECORD_BYTES];
+	int n;
+
+	s->wants_write = false;
+	while (!s->ended && outq_bytes(&s->in) < HELD_BYTES) {
+		ERR_clear_error();
+		n = SSL_read(s->ssl, room, sizeof(room));
+		if (n > 0) {
+			outq_push_copy(&s->in, str_make(room, (size_t)n));
+			continue;
+		}
+		switch (SSL_get_error(s->ssl, n)) {
+		case SSL_ERROR_WANT_READ:
+			return true;
+		case SSL_ERROR_WANT_WRITE:
+			s->wants_write = true;
+			return true;
+		case SSL_ERROR_ZERO_RETURN:
+			s->ended = true;
+			break;
+		default:
+			return false;
+		}
+	}
+	return true;
+}
+
+/* To the client. */
+static bool
+write_client(struct strand *s)
+{
+	const struct slice *first;
+	int n;
+
+	while ((first = outq_front(&s->out)) != NULL) {
+		ERR_clear_error();
+		n = SSL_write(s->ssl, first->b->data + first->off,
+		    (int)MIN(first->len, (uint32_t)TLS_RECORD_BYTES));
+		if (n <= 0)
+			return SSL_get_error(s->ssl, n) == SSL_ERROR_WANT_WRITE;
+		outq_consume(&s->out, (size_t)n);
+	}
+	return true;
+}
+
+static bool
+read_plain(struct strand *s)
+{
+	static char room[TLS_RECORD_BYTES];
+	ssize_t n;
+
+	while (!s->over && outq_bytes(&s->out) < HELD_BYTES) {
+		n = recv(s->plain, room, sizeof(room), 0);
+		if (n == -1)
+			return errno == EAGAIN || errno == EINTR;
+		if (n == 0)
+			s->over = true;
+		outq_push_copy(&s->out, str_make(room, (size_t)n));
+	}
+	return true;
+}
+
+static void
+watch(struct ev_loop *loop, ev_io *io, int events)
+{
+	ev_io_stop(loop, io);
+	if (events == 0)
+		return;
+	ev_io_set(io, io->fd, events);
+	ev_io_start(loop, io);
+}
+
+/* All that can go on with this client now. */
+static void
+go_on(struct strand *s)
+{
+	struct ev_loop *loop = s->pump->loop;
+
+	if (!read_client(s) || outq_send(&s->in, s->plain, SIZE_MAX) == -1 ||
+	    !read_plain(s) || !write_client(s)) {
+		strand_free(s);
+		return;
+	}
+	if (s->over && outq_is_empty(&s->out)) {
+		SSL_shutdown(s->ssl);
+		strand_free(s);
+		return;
+	}
+	if (s->ended && !s->told && outq_is_empty(&s->in)) {
+		s->told = true;
+		shutdown(s->plain, SHUT_WR);
+	}
+	watch(loop, &s->io,
+	    (!s->ended && outq_bytes(&s->in) < HELD_BYTES ? EV_READ : 0) |
+		(!outq_is_empty(&s->out) || s->wants_write ? EV_WRITE : 0));
+	watch(loop, &s->plain_io,
+	    (!s->over && outq_bytes(&s->out) < HELD_BYTES ? EV_READ : 0) |
+		(outq_is_empty(&s->in) ? 0 : EV_WRITE));
+}
+
+static void
+on_io(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct pump *p;
+	struct strand *s = io->data;
+
+	p = s->pump;
+	go_on(s);
+	if (p->n == 0)
+		ev_break(loop, EVBREAK_ALL);
+}
+
+/* The last bytes do not wait for ever for a client that does not read. */
+static void
+on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct pump *p = timer->data;
+	struct list *e, *tmp;
+
+	LIST_FOREACH_SAFE(e, tmp, &p->strands) {
+		struct strand *s = LIST_ITEM(e, struct strand, link);
+
+		if (s->over && s->late++ == LATE_TICKS)
+			strand_free(s);
+	}
+	if (p->n == 0)
+		ev_break(loop, EVBREAK_ALL);
+}
+
+static void
+on_life(struct ev_loop *loop, ev_io *io, int revents)
+{
+	ev_break(loop, EVBREAK_ALL);
+}
+
+static void
+on_over(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	ev_break(loop, EVBREAK_ALL);
+}
+
+void
+pump_run(struct pump *p, int life_fd, uint32_t seconds)
+{
+	struct list *e, *tmp;
+	ev_timer over, tick;
+	ev_io life;
+
+	proc_signal(SIGTERM, SIG_DFL); /* the loop of before is gone */
+	proc_signal(SIGQUIT, SIG_DFL);
+	proc_title("pusherd: TLS of %u earlier clients", p->n);
+	log_info(
+	    "TLS goes on here for %u clients, for at most %u s", p->n, seconds);
+	if ((p->loop = ev_loop_new(EVFLAG_AUTO)) == NULL)
+		fatalx("no event loop");
+	ev_io_init(&life, on_life, life_fd, EV_READ);
+	ev_io_start(p->loop, &life);
+	ev_timer_init(&over, on_over, seconds, 0.);
+	ev_timer_start(p->loop, &over);
+	ev_timer_init(&tick, on_tick, TICK_SECONDS, TICK_SECONDS);
+	tick.data = p;
+	ev_timer_start(p->loop, &tick);
+	LIST_FOREACH_SAFE(e, tmp, &p->strands) {
+		struct strand *s = LIST_ITEM(e, struct strand, link);
+
+		ev_io_init(&s->io, on_io, s->fd, 0);
+		ev_io_init(&s->plain_io, on_io, s->plain, 0);
+		s->io.data = s->plain_io.data = s;
+		go_on(s);
+	}
+	if (p->n > 0)
+		ev_run(p->loop, 0);
+	log_info("TLS ends here, with %u clients", p->n);
+	ev_io_stop(p->loop, &life);
+	ev_timer_stop(p->loop, &over);
+	ev_timer_stop(p->loop, &tick);
+	while (!list_is_empty(&p->strands))
+		strand_free(LIST_ITEM(p->strands.next, struct strand, link));
+	ev_loop_destroy(p->loop);
+	free(p);
+}
