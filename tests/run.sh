@@ -9,6 +9,10 @@
 # (LANES), except those in tests/alone.txt.  Each program, each file of node
 # tests and each recipe has its time; TEST_SLOW times as much where everything
 # is that much slower.
+#
+# A file of tests or a recipe that fails runs once more with nothing beside it.
+# When it passes then, the last lines name it: it depends on how busy the
+# machine is, which is a defect of the test or of the product.
 set -u
 slow=${TEST_SLOW:-1}
 lanes=${LANES:-2}
@@ -155,6 +159,7 @@ run_jobs() {
 		jobs=$((jobs + 1))
 		dir=$out/$jobs
 		mkdir "$dir"
+		echo "$kind $name" >"$dir/job"
 		(
 			trap - EXIT INT TERM
 			"$kind" "$name" >"$dir/shown"
@@ -163,6 +168,33 @@ run_jobs() {
 		busy=$((busy + 1))
 	done <"$2"
 	wait
+}
+
+# has_failed DIR: a job that left no count has not ended as it should.
+has_failed() {
+	local bad=1
+	[ ! -e "$1/count" ] || read -r _ bad <"$1/count"
+	[ "$bad" -gt 0 ]
+}
+
+# The files and recipes that failed, once more and one by one.  When many did,
+# it was not the load: they stay as they are.
+second_run() {
+	local kind name dir dirs=()
+	for dir in "$out"/*/; do
+		dir=${dir%/}
+		read -r kind name <"$dir/job"
+		case $kind in system | faults) ;; *) continue ;; esac
+		! has_failed "$dir" || dirs+=("$dir")
+	done
+	[ "${#dirs[@]}" -le 5 ] || return
+	for dir in "${dirs[@]}"; do
+		read -r kind name <"$dir/job"
+		echo "once more, with nothing beside it: $kind $name"
+		rm -f "$dir/count"
+		"$kind" "$name"
+		has_failed "$dir" || echo "$kind $name" >>"$out/unsteady"
+	done
 }
 
 set -o pipefail
@@ -174,8 +206,12 @@ grep -Fxf "$out/alone" "$out/all" >"$out/one"
 grep -Fvxf "$out/alone" "$out/all" >"$out/many"
 run_jobs 1 "$out/one"
 run_jobs "$lanes" "$out/many"
+second_run
 
-# A job that left no count has not ended as it should.
+if [ -e "$out/unsteady" ]; then
+	echo "passed only with nothing beside it, which is a defect:"
+	sed 's/^/  /' "$out/unsteady"
+fi
 read -r passed failed < <(cat "$out"/*/count 2>/dev/null | awk -v jobs="$jobs" \
 	'{ p += $1; f += $2 } END { print p + 0, f + jobs - NR }')
 echo "$passed passed, $failed failed"
