@@ -238,7 +238,7 @@ static char *
 on_reconf(void *owner, const struct msg_reconf *m, const int *fds, size_t n)
 {
 	struct worker *w = owner;
-	uint32_t ids[CORD_FDS];
+	uint32_t ids[FDPASS_FDS];
 
 	memcpy(ids, m->listeners.p, n * sizeof(ids[0]));
 	tls_refresh(w);

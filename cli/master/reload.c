@@ -48,8 +48,8 @@ static int
 tell_conf(struct master *m, struct child *c)
 {
 	const struct listen_set *l = m->start->listen;
-	uint32_t ids[CORD_FDS];
-	int fds[CORD_FDS];
+	uint32_t ids[FDPASS_FDS];
+	int fds[FDPASS_FDS];
 	struct msg_reconf r = { .id = m->reload.order };
 	struct buf *text = NULL, *b;
 	size_t nfds = 0;
@@ -232,11 +232,11 @@ check_size(const struct conf *conf, char **why)
 	conf_dump(conf, &b);
 	n = b->len;
 	buf_unref(b);
-	if (n + 4096 <= CORD_BYTES)
+	if (n + 4096 <= FDPASS_BYTES)
 		return 0;
 	*why = xasprintf("the configuration is too large: %zu bytes of at most "
 			 "%u",
-	    n, CORD_BYTES - 4096);
+	    n, FDPASS_BYTES - 4096);
 	return -1;
 }
 

@@ -118,7 +118,7 @@ void
 request_on_link(struct master *m, struct child *c)
 {
 	char bytes[4096];
-	int fds[CORD_FDS];
+	int fds[FDPASS_FDS];
 	struct msg_done done;
 	struct msg_drained drained;
 	struct msg_moved moved;

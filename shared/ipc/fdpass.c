@@ -31,7 +31,7 @@ fdpass_pair(int ends[2])
 
 union control {
 	struct cmsghdr align;
-	char bytes[CMSG_SPACE(CORD_FDS * sizeof(int))];
+	char bytes[CMSG_SPACE(FDPASS_FDS * sizeof(int))];
 };
 
 int
@@ -48,7 +48,7 @@ fdpass_send(int fd, const void *bytes, size_t n, const int *fds, size_t nfds)
 	struct cmsghdr *c;
 	ssize_t sent;
 
-	if (n > CORD_BYTES || nfds > CORD_FDS) {
+	if (n > FDPASS_BYTES || nfds > FDPASS_FDS) {
 		errno = EMSGSIZE;
 		return -1;
 	}

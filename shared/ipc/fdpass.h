@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define CORD_BYTES (128u << 10) /* of one message */
-#define CORD_FDS 80             /* with one message */
+#define FDPASS_BYTES (128u << 10) /* of one message */
+#define FDPASS_FDS 80             /* with one message */
 
 /* Both ends are non-blocking and close-on-exec.  0, or -1 with errno. */
 int fdpass_pair(int ends[2]);
@@ -22,7 +22,7 @@ int fdpass_pair(int ends[2]);
 int fdpass_send(
     int fd, const void *bytes, size_t n, const int *fds, size_t nfds);
 /*
- * Receives one message into buf and at most CORD_FDS descriptors, which the
+ * Receives one message into buf and at most FDPASS_FDS descriptors, which the
  * caller closes.  The number of bytes, 0 at the end, -1 with errno (EMSGSIZE:
  * it was cut off, and is discarded).
  */

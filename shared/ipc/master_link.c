@@ -188,12 +188,12 @@ obey(struct master_link *o, struct str in, const int *fds, size_t nfds)
 static int
 take(struct master_link *o)
 {
-	char *bytes = xmalloc(CORD_BYTES);
-	int fds[CORD_FDS];
+	char *bytes = xmalloc(FDPASS_BYTES);
+	int fds[FDPASS_FDS];
 	size_t nfds;
 	ssize_t n;
 
-	n = fdpass_recv(o->io.fd, bytes, CORD_BYTES, fds, &nfds);
+	n = fdpass_recv(o->io.fd, bytes, FDPASS_BYTES, fds, &nfds);
 	if (n == 0) {
 		close_all(fds, nfds); /* of an empty message */
 	} else if (n > 0 &&

@@ -184,7 +184,7 @@ on_word(struct ev_loop *loop, ev_io *io, int revents)
 	char bytes[1024];
 	struct str in;
 	uint32_t type;
-	int fds[CORD_FDS];
+	int fds[FDPASS_FDS];
 	size_t nfds;
 	ssize_t n = fdpass_recv(io->fd, bytes, sizeof(bytes), fds, &nfds);
 
@@ -307,7 +307,7 @@ hear_ready(struct move *m, char room[1024], uint64_t until_us)
 	uint32_t type;
 	size_t nfds;
 	ssize_t n;
-	int fds[CORD_FDS];
+	int fds[FDPASS_FDS];
 
 	if (!wait_for(m->fd, POLLIN, until_us))
 		return "the new process did not answer in time";

@@ -127,7 +127,7 @@ static void
 on_io(struct ev_loop *loop, ev_io *io, int revents)
 {
 	struct move *m = container_of(io, struct move, io);
-	int fds[CORD_FDS];
+	int fds[FDPASS_FDS];
 	size_t nfds;
 	ssize_t n;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cord.c: messages arrive whole with their descriptors, or not at all, and no
+ * fdpass.c: messages arrive whole with their descriptors, or not at all, and no
  * descriptor is lost.
  */
 
@@ -34,12 +34,12 @@ next_fd(void)
 static void
 test_messages(void **state)
 {
-	static const size_t sizes[] = { 1, 8, 4096, CORD_BYTES };
-	char *bytes = xmalloc(CORD_BYTES), *got = xmalloc(CORD_BYTES);
-	int ends[2], fds[CORD_FDS], back[CORD_FDS], before;
+	static const size_t sizes[] = { 1, 8, 4096, FDPASS_BYTES };
+	char *bytes = xmalloc(FDPASS_BYTES), *got = xmalloc(FDPASS_BYTES);
+	int ends[2], fds[FDPASS_FDS], back[FDPASS_FDS], before;
 	size_t n, k;
 
-	memset(bytes, 7, CORD_BYTES);
+	memset(bytes, 7, FDPASS_BYTES);
 	assert_int_equal(fdpass_pair(ends), 0);
 	before = next_fd();
 	for (size_t i = 0; i < nitems(sizes); i++) {
@@ -48,7 +48,8 @@ test_messages(void **state)
 		assert_int_equal(
 		    fdpass_send(ends[0], bytes, sizes[i], fds, i * 20), 0);
 		assert_int_equal(
-		    fdpass_recv(ends[1], got, CORD_BYTES, back, &n), sizes[i]);
+		    fdpass_recv(ends[1], got, FDPASS_BYTES, back, &n),
+		    sizes[i]);
 		assert_memory_equal(bytes, got, sizes[i]);
 		assert_int_equal(n, i * 20);
 		for (k = 0; k < n; k++) {
@@ -58,10 +59,10 @@ test_messages(void **state)
 		}
 	}
 	assert_int_equal(next_fd(), before);
-	assert_int_equal(fdpass_recv(ends[1], got, CORD_BYTES, back, &n), -1);
+	assert_int_equal(fdpass_recv(ends[1], got, FDPASS_BYTES, back, &n), -1);
 	assert_int_equal(errno, EAGAIN);
 	close(ends[0]);
-	assert_int_equal(fdpass_recv(ends[1], got, CORD_BYTES, back, &n), 0);
+	assert_int_equal(fdpass_recv(ends[1], got, FDPASS_BYTES, back, &n), 0);
 	assert_int_equal(fdpass_send(ends[1], bytes, 1, NULL, 0), -1);
 	close(ends[1]);
 	free(bytes);
@@ -71,15 +72,16 @@ test_messages(void **state)
 static void
 test_bounds(void **state)
 {
-	char *bytes = xcalloc(1, CORD_BYTES + 1), got[16];
-	int ends[2], fds[CORD_FDS + 1] = { 0 }, back[CORD_FDS], before;
+	char *bytes = xcalloc(1, FDPASS_BYTES + 1), got[16];
+	int ends[2], fds[FDPASS_FDS + 1] = { 0 }, back[FDPASS_FDS], before;
 	size_t n;
 
 	assert_int_equal(fdpass_pair(ends), 0);
 	assert_int_equal(
-	    fdpass_send(ends[0], bytes, CORD_BYTES + 1, NULL, 0), -1);
+	    fdpass_send(ends[0], bytes, FDPASS_BYTES + 1, NULL, 0), -1);
 	assert_int_equal(errno, EMSGSIZE);
-	assert_int_equal(fdpass_send(ends[0], bytes, 1, fds, CORD_FDS + 1), -1);
+	assert_int_equal(
+	    fdpass_send(ends[0], bytes, 1, fds, FDPASS_FDS + 1), -1);
 	assert_int_equal(errno, EMSGSIZE);
 	/* A message that is cut off is thrown away, with its descriptors. */
 	before = next_fd();
@@ -90,7 +92,7 @@ test_bounds(void **state)
 	assert_int_equal(n, 0);
 	assert_int_equal(next_fd(), before);
 	/* Nobody reads: it fails, and does not wait. */
-	while (fdpass_send(ends[0], bytes, CORD_BYTES, NULL, 0) == 0)
+	while (fdpass_send(ends[0], bytes, FDPASS_BYTES, NULL, 0) == 0)
 		continue;
 	assert_int_equal(errno, EAGAIN);
 	close(ends[0]);

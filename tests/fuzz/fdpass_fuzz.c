@@ -46,7 +46,7 @@ static int null = -1;
 static void
 tell(int fd, struct buf *b, size_t nfds)
 {
-	int fds[CORD_FDS];
+	int fds[FDPASS_FDS];
 
 	for (size_t i = 0; i < nfds; i++)
 		fds[i] = null;
@@ -56,8 +56,8 @@ tell(int fd, struct buf *b, size_t nfds)
 static void
 hear(int fd)
 {
-	static char bytes[CORD_BYTES];
-	int fds[CORD_FDS];
+	static char bytes[FDPASS_BYTES];
+	int fds[FDPASS_FDS];
 	size_t n;
 
 	while (fdpass_recv(fd, bytes, sizeof(bytes), fds, &n) > 0)
@@ -119,7 +119,7 @@ static void
 make_reconf(
     struct input *in, const struct conf *conf, struct buf **b, size_t nfds)
 {
-	uint32_t ids[CORD_FDS] = { 0 };
+	uint32_t ids[FDPASS_FDS] = { 0 };
 	struct buf *text = NULL, *edited = NULL;
 	struct msg_reconf m = { .id = input_u8(in),
 		.listeners = str_make(ids, nfds * 4) };
@@ -202,7 +202,7 @@ child_end(struct input *in)
 	for (int i = 0; i < 40 && in->n > 0; i++) {
 		b = NULL;
 		op = input_u8(in);
-		nfds = op & 0x10 ? input_u8(in) % (CORD_FDS + 1) : op & 3;
+		nfds = op & 0x10 ? input_u8(in) % (FDPASS_FDS + 1) : op & 3;
 		if (op >= 0xe0)
 			buf_append(&b, input_str(in));
 		else if (op >= 0x80)
@@ -281,7 +281,7 @@ master_end(struct input *in)
 
 		op = input_u8(in);
 		which = op % CHILDREN;
-		nfds = op & 0x10 ? input_u8(in) % (CORD_FDS + 1) : 0;
+		nfds = op & 0x10 ? input_u8(in) % (FDPASS_FDS + 1) : 0;
 		c = &m->children[which];
 		if (c->link_fd == -1)
 			continue;
