@@ -15,7 +15,7 @@
 #include "shared/base/hash.h"
 #include "shared/net/ip.h"
 
-#define GUESS_SALT 0x636f6e736f6c65ull
+#define FAILURE_SALT 0x636f6e736f6c65ull
 #define MINUTE 60.
 
 static void
@@ -112,28 +112,28 @@ console_token_new(struct console_sessions *s, struct console_scope scope,
 }
 
 /* The count of an address; of IPv6, the count of its /64. */
-static struct console_guess *
-guess_of(struct console_sessions *s, struct str address)
+static struct console_failures *
+failures_of(struct console_sessions *s, struct str address)
 {
 	struct ip ip;
 	struct str part = address;
 
 	if (str_find(address, ':') != -1 && ip_parse(address, &ip) == 0)
 		part = str_make(ip.b, 8);
-	return &s->guesses[hash_str(part, GUESS_SALT) % nitems(s->guesses)];
+	return &s->failures[hash_str(part, FAILURE_SALT) % nitems(s->failures)];
 }
 
 enum console_login
 console_login(struct console_sessions *s, struct str token, struct str address,
     double now, char out[CONSOLE_SECRET_LEN + 1])
 {
-	struct console_guess *g = guess_of(s, address);
+	struct console_failures *g = failures_of(s, address);
 	struct console_secret *t;
 	struct console_scope scope;
 
 	if (now - g->since > MINUTE)
-		*g = (struct console_guess){ .since = now };
-	if (g->n >= CONSOLE_GUESSES)
+		*g = (struct console_failures){ .since = now };
+	if (g->n >= CONSOLE_FAILURES)
 		return CONSOLE_TOO_MANY;
 	t = find(s, s->tokens, nitems(s->tokens), token, now);
 	if (t == NULL) {

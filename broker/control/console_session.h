@@ -17,7 +17,7 @@
 #define CONSOLE_SECONDS 43200      /* seconds that a session lasts */
 #define CONSOLE_TOKEN_TTL 60       /* seconds, by default */
 #define CONSOLE_TOKEN_TTL_MAX 3600 /* seconds, at most */
-#define CONSOLE_GUESSES 10         /* wrong tokens of an address in a minute */
+#define CONSOLE_FAILURES 10        /* wrong tokens of an address in a minute */
 
 /* The rights of a session. */
 struct console_scope {
@@ -33,7 +33,7 @@ struct console_secret {
 	unsigned busy; /* commands that run */
 };
 
-struct console_guess {
+struct console_failures {
 	double since;
 	unsigned n;
 };
@@ -41,7 +41,7 @@ struct console_guess {
 struct console_sessions {
 	struct sign_key *key; /* of the hashes; random */
 	struct console_secret tokens[64], sessions[256];
-	struct console_guess guesses[256]; /* by address */
+	struct console_failures failures[256]; /* by address */
 	uint32_t last_id;
 };
 

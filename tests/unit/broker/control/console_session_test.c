@@ -79,11 +79,11 @@ guesses_are_limited(void **state)
 	char token[CONSOLE_SECRET_LEN + 1], v6[32];
 
 	console_token_new(&s, (struct console_scope){ 0 }, 100, 600, token);
-	for (int i = 0; i < CONSOLE_GUESSES; i++)
+	for (int i = 0; i < CONSOLE_FAILURES; i++)
 		assert_int_equal(login("x", HERE, 100, NULL), CONSOLE_WRONG);
 	assert_int_equal(login(token, HERE, 159, NULL), CONSOLE_TOO_MANY);
 	/* One /64 is one address. */
-	for (int i = 0; i < CONSOLE_GUESSES; i++) {
+	for (int i = 0; i < CONSOLE_FAILURES; i++) {
 		snprintf(v6, sizeof(v6), "2001:db8::%x", i + 1);
 		assert_int_equal(
 		    login("x", str_of(v6), 100, NULL), CONSOLE_WRONG);
