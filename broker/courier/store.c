@@ -36,7 +36,7 @@
 #define SHOWN_MS 2000  /* a repaired trouble stays visible */
 #define PRUNE_MS 600000
 #define SAVE_MS 60000
-#define PULSE_ROWS 10000 /* rows read between two heartbeats */
+#define HEARTBEAT_ROWS 10000 /* rows read between two heartbeats */
 
 static void
 store_close(struct courier *c)
@@ -88,7 +88,7 @@ load_row(void *arg, const struct outbox_row *r)
 	struct loading *l = arg;
 	struct endpoint *e = endpoint_find(l->c, r->endpoint);
 
-	if (l->n++ % PULSE_ROWS == 0)
+	if (l->n++ % HEARTBEAT_ROWS == 0)
 		heartbeat_beat(&l->c->heartbeat);
 	if (e == NULL || e->gone) {
 		l->orphan = r->endpoint;

@@ -42,7 +42,7 @@ void
 heartbeat_start(struct heartbeat *p, struct ev_loop *loop, uint64_t *counter)
 {
 	p->counter = counter;
-	ev_timer_init(&p->timer, on_timer, 0., PULSE_SECONDS);
+	ev_timer_init(&p->timer, on_timer, 0., HEARTBEAT_SECONDS);
 	if (counter != NULL)
 		ev_timer_start(loop, &p->timer);
 }

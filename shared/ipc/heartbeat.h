@@ -10,7 +10,7 @@
 #include <ev.h>
 #include <stdint.h>
 
-#define PULSE_SECONDS 0.25
+#define HEARTBEAT_SECONDS 0.25
 
 struct heartbeat {
 	ev_timer timer;
