@@ -32,7 +32,7 @@
 #include "worker/app/stats.h"
 #include "worker/channel/subscription.h"
 #include "worker/client/client.h"
-#include "worker/client/hold.h"
+#include "worker/client/client_memory.h"
 #include "worker/client/socket.h"
 #include "worker/conn/compression.h"
 #include "worker/conn/conn.h"
@@ -69,7 +69,7 @@ struct modules {
 	struct inputs input;
 	struct auth_failures auth_failures, tls_told;
 	struct cache_replica cache_replica;
-	struct hold hold;
+	struct client_memory client_memory;
 	struct link link;
 	struct unacked unacked;
 	struct subscriptions subscriptions;
@@ -147,7 +147,7 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 		w->expected = is_shared(w) ? w->nevents : 1;
 	w->wait_until = 0;
 	w->nevents = w->fanout = w->ndirty = 0;
-	hold_check(w);
+	client_memory_check(w);
 	sessions_turn(w->sessions);
 	left = output_flush(w);
 	conn_reap(w);
@@ -172,7 +172,7 @@ on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct worker *w = container_of(timer, struct worker, tick);
 
-	hold_tick(w);
+	client_memory_tick(w);
 	stats_report(w);
 	output_tick(w);
 	tls_refresh(w);
@@ -231,7 +231,7 @@ static void
 take_shares(struct worker *w)
 {
 	w->max_conns = connection_limit(w->conf);
-	hold_share(w);
+	client_memory_share(w);
 }
 
 static char *
@@ -283,7 +283,7 @@ worker_init(struct worker *w)
 	w->auth_failures = &m->auth_failures;
 	w->tls_told = &m->tls_told;
 	w->cache_replica = &m->cache_replica;
-	w->hold = &m->hold;
+	w->client_memory = &m->client_memory;
 	w->link = &m->link;
 	w->link->ops = &worker_link;
 	w->unacked = &m->unacked;
@@ -301,7 +301,7 @@ worker_init(struct worker *w)
 	w->conn_lists = &m->conn_lists;
 	list_init(&w->clients);
 	list_init(&w->cursors);
-	w->before_read = hold_check;
+	w->before_read = client_memory_check;
 	list_init(&w->dirty);
 	list_init(&w->awaiting);
 	list_init(&w->blocked);
@@ -334,7 +334,7 @@ start(struct worker *w)
 	ev_idle_init(&w->busy, on_busy);
 	ev_timer_init(&w->tick, on_tick, 1., 1.);
 	ev_timer_start(w->loop, &w->tick);
-	hold_init(w);
+	client_memory_init(w);
 	take_shares(w);
 	heartbeat_start(w->heartbeat, w->loop, w->inherit->heartbeat);
 	drain_init(w);
@@ -379,7 +379,7 @@ stop(struct worker *w)
 	unacked_free(w);
 	subscriptions_free(w);
 	cache_replica_free(w);
-	hold_free(w);
+	client_memory_free(w);
 	stats_free(w);
 	api_retry_free(w);
 	apps_free(w);

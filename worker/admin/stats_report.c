@@ -17,7 +17,7 @@
 #include "worker/api/retry.h"
 #include "worker/app/apps.h"
 #include "worker/app/stats.h"
-#include "worker/client/hold.h"
+#include "worker/client/client_memory.h"
 #include "worker/conn/conn.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
@@ -34,8 +34,8 @@ gauge(struct worker *w, struct stats_gauges *g)
 		.sockets = w->nconns,
 		.sockets_limit = w->max_conns,
 		.fds = w->stats->base_fds + w->nconns,
-		.memory = memory_used(&w->hold->memory),
-		.memory_limit = w->hold->memory.limit,
+		.memory = memory_used(&w->client_memory->memory),
+		.memory_limit = w->client_memory->memory.limit,
 		.kept = outq_bytes(&w->unacked->messages),
 		.parked = w->retries->n,
 		.draining = w->draining,

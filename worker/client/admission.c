@@ -13,8 +13,8 @@
 #include "shared/pusher/frames.h"
 #include "shared/pusher/pusher_errors.h"
 #include "worker/app/stats.h"
+#include "worker/client/client_memory.h"
 #include "worker/client/error.h"
-#include "worker/client/hold.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/input.h"
 #include "worker/conn/timeout.h"
@@ -35,7 +35,7 @@ admission_check_server(const struct worker *w)
 			S("The server is not ready: try again in a moment") };
 	if (w->memory_full)
 		return (struct refusal){ PUSHER_OVER_CAPACITY,
-			str_of(w->hold->refusal) };
+			str_of(w->client_memory->refusal) };
 	if (w->nconns > w->max_conns)
 		return (struct refusal){ PUSHER_OVER_CAPACITY,
 			S("The server is over its limit of connections "

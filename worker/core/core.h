@@ -26,7 +26,7 @@ struct drain;
 struct inputs;
 struct auth_failures;
 struct cache_replica;
-struct hold;
+struct client_memory;
 struct http_handler;
 struct inherit;
 struct link;
@@ -54,7 +54,7 @@ struct worker {
 	ev_prepare prepare; /* end of the turn: flush, reap */
 	ev_idle busy;       /* runs while a turn left work over */
 	struct heartbeat *heartbeat;
-	struct hold *hold;
+	struct client_memory *client_memory;
 	ev_timer tick; /* once a second: slow clients */
 	struct drain *drain;
 	struct master_link *master_link;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef WORKER_CLIENT_HOLD_H
-#define WORKER_CLIENT_HOLD_H
+#ifndef WORKER_CLIENT_CLIENT_MEMORY_H
+#define WORKER_CLIENT_CLIENT_MEMORY_H
 
 /*
  * The account of the memory held for clients, against this worker's share of
@@ -17,7 +17,7 @@
 struct conn;
 struct worker;
 
-struct hold {
+struct client_memory {
 	struct memory memory;
 	uint64_t available; /* bytes of the machine or the cgroup */
 	uint64_t looked; /* what clients sent, and what the broker sent, at the
@@ -30,18 +30,18 @@ struct hold {
 	char refusal[200]; /* reason to refuse newcomers */
 };
 
-void hold_init(struct worker *);
-void hold_free(struct worker *);
+void client_memory_init(struct worker *);
+void client_memory_free(struct worker *);
 /* The configuration or the number of workers has changed. */
-void hold_share(struct worker *);
+void client_memory_share(struct worker *);
 /*
  * Looks at the memory when much has come since the last look.  Call it between
  * two connections: it may close any of them.
  */
-void hold_check(struct worker *);
+void client_memory_check(struct worker *);
 /* Once a second: looks at the memory, and returns free memory after a peak. */
-void hold_tick(struct worker *);
+void client_memory_tick(struct worker *);
 /* Bytes that are held for this connection; shared ones in proportion. */
-uint64_t hold_cost(const struct conn *);
+uint64_t client_memory_cost(const struct conn *);
 
 #endif

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hold.c: the memory that clients make this worker hold: incomplete heads,
- * bodies and messages, unread output, subscriptions.  The measure is the memory
- * of the process, so that nothing is left out.  It is read after every few
- * hundred kilobytes of input, which costs one pread(2).  The cost of each
+ * client_memory.c: the memory that clients make this worker hold: incomplete
+ * heads, bodies and messages, unread output, subscriptions.  The measure is the
+ * memory of the process, so that nothing is left out.  It is read after every
+ * few hundred kilobytes of input, which costs one pread(2).  The cost of each
  * connection is only computed above the limit: its buffers, with shared ones in
  * proportion.  Then the connections that hold most are closed until some of the
  * share is free again.  A connection that holds next to nothing is never
  * closed.  Must never cost anything for an event.
  */
 
-#include "worker/client/hold.h"
+#include "worker/client/client_memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@
 #define STEP_MIN (64u << 10)
 #define STEP_MAX (1u << 20)
 #define STEPS 128               /* of a share */
-#define HOLD_MIN 512            /* bytes; a connection that holds less stays */
+#define HOLDER_MIN 512          /* bytes; a connection that holds less stays */
 #define SUBSCRIPTION_BYTES 256  /* bytes with its part of the topic, roughly */
 #define CALM_BYTES (64u << 10)  /* in a second: then nothing is going on */
 #define PEAK_BYTES (16u << 20)  /* bytes whose release may leave gaps */
@@ -76,7 +76,7 @@ is_shaking(const struct conn *c)
 }
 
 uint64_t
-hold_cost(const struct conn *c)
+client_memory_cost(const struct conn *c)
 {
 	uint64_t sum = buf_cost(c->in) + output_cost(&c->out) +
 	    (uint64_t)c->nsubs * SUBSCRIPTION_BYTES + ws_held(c);
@@ -109,7 +109,7 @@ cut_output(struct conn *c)
 static void
 close_holder(struct conn *c, uint64_t cost)
 {
-	const struct hold *h = c->w->hold;
+	const struct client_memory *h = c->w->client_memory;
 	char text[160];
 
 	snprintf(text, sizeof(text),
@@ -154,7 +154,8 @@ collect(struct worker *w, size_t *n)
 		struct conn *c = container_of(node, struct conn, node);
 		uint64_t cost;
 
-		if (c->state == CONN_CLOSED || (cost = hold_cost(c)) < HOLD_MIN)
+		if (c->state == CONN_CLOSED ||
+		    (cost = client_memory_cost(c)) < HOLDER_MIN)
 			continue;
 		v[(*n)++] = (struct holder){ c, cost };
 	}
@@ -166,7 +167,7 @@ collect(struct worker *w, size_t *n)
 static void
 relieve(struct worker *w, uint64_t need)
 {
-	struct hold *h = w->hold;
+	struct client_memory *h = w->client_memory;
 	uint64_t freed = 0;
 	size_t n, i;
 	struct holder *v = collect(w, &n);
@@ -207,7 +208,7 @@ refuse_at(uint64_t limit)
 static void
 set_over(struct worker *w, uint64_t used)
 {
-	struct hold *h = w->hold;
+	struct client_memory *h = w->client_memory;
 
 	if (w->memory_full || used <= refuse_at(h->memory.limit))
 		return;
@@ -221,7 +222,7 @@ set_over(struct worker *w, uint64_t used)
 static void
 check_below(struct worker *w)
 {
-	const struct hold *h = w->hold;
+	const struct client_memory *h = w->client_memory;
 	uint64_t limit = h->memory.limit;
 
 	if (!w->memory_full ||
@@ -234,7 +235,7 @@ check_below(struct worker *w)
 static void
 look(struct worker *w)
 {
-	struct hold *h = w->hold;
+	struct client_memory *h = w->client_memory;
 	uint64_t used, limit = h->memory.limit;
 
 	if (limit == 0)
@@ -260,9 +261,9 @@ came(const struct worker *w)
 }
 
 void
-hold_check(struct worker *w)
+client_memory_check(struct worker *w)
 {
-	struct hold *h = w->hold;
+	struct client_memory *h = w->client_memory;
 	uint64_t now = came(w);
 
 	if (now - h->looked < h->step || h->barren)
@@ -272,9 +273,9 @@ hold_check(struct worker *w)
 }
 
 void
-hold_tick(struct worker *w)
+client_memory_tick(struct worker *w)
 {
-	struct hold *h = w->hold;
+	struct client_memory *h = w->client_memory;
 	uint64_t now = came(w), came_now = now - h->ticked;
 
 	h->ticked = now;
@@ -289,9 +290,9 @@ hold_tick(struct worker *w)
 }
 
 void
-hold_share(struct worker *w)
+client_memory_share(struct worker *w)
 {
-	struct hold *h = w->hold;
+	struct client_memory *h = w->client_memory;
 
 	h->memory.limit =
 	    memory_share(w->conf->memory_limit, h->available, MEMORY_WORKERS);
@@ -306,16 +307,16 @@ hold_share(struct worker *w)
 }
 
 void
-hold_init(struct worker *w)
+client_memory_init(struct worker *w)
 {
 	xheap_init();
-	memory_init(&w->hold->memory, 0);
-	w->hold->available = memory_available();
-	hold_share(w);
+	memory_init(&w->client_memory->memory, 0);
+	w->client_memory->available = memory_available();
+	client_memory_share(w);
 }
 
 void
-hold_free(struct worker *w)
+client_memory_free(struct worker *w)
 {
-	memory_free(&w->hold->memory);
+	memory_free(&w->client_memory->memory);
 }
