@@ -77,10 +77,10 @@ is_told(const struct conn *c)
 
 /* Is the connection waiting for drain_end()? */
 static bool
-is_held(const struct conn *c)
+is_deferred(const struct conn *c)
 {
-	return c->w->hold_since != 0 && !c->greeted &&
-	    c->opened_at >= c->w->hold_since;
+	return c->w->defer_since != 0 && !c->greeted &&
+	    c->opened_at >= c->w->defer_since;
 }
 
 /* Until then another process encrypts for it; 0: none does. */
@@ -106,7 +106,7 @@ make_list(struct worker *w, double until)
 	     n = hash_next(&w->conns, n)) {
 		const struct conn *c = CONN_OF(n, node);
 
-		if (is_told(c) || is_held(c) ||
+		if (is_told(c) || is_deferred(c) ||
 		    (until != 0 &&
 			(lingers_until(c) == 0 || lingers_until(c) > until)))
 			continue;
@@ -241,7 +241,7 @@ begin(struct worker *w, double seconds)
 	struct drain *d = w->drain;
 
 	d->began = worker_now();
-	w->hold_since = d->stopping ? d->began : 0;
+	w->defer_since = d->stopping ? d->began : 0;
 	d->end = d->began + seconds;
 	if (d->few)
 		d->end = d->began;
@@ -364,7 +364,7 @@ drain_end(struct worker *w)
 	if (!d->stopping || d->last)
 		return;
 	d->last = true;
-	w->hold_since = 0;
+	w->defer_since = 0;
 	listener_take_all(w);
 	listener_stop(w);
 	d->stopping = false;
@@ -415,7 +415,7 @@ drain_hurry(struct worker *w, double seconds)
 	w->drain->together = true;
 	if (w->drain->stopping) { /* no message will say when it ends */
 		w->drain->stopping = false;
-		w->hold_since = 0;
+		w->defer_since = 0;
 		listener_stop(w);
 	}
 	w->drain->end = MIN(w->drain->end, worker_now() + seconds);

@@ -167,7 +167,7 @@ refuse(const struct api_request *r)
 	buf_printf(&text,
 	    "the server is overloaded: %zu bytes of this app's events wait, "
 	    "as many as it may have now; publish again later",
-	    unacked_held(r->c->w, r->app->app.num));
+	    unacked_app_bytes(r->c->w, r->app->app.num));
 	api_unavailable(r->c, buf_str(text));
 	buf_unref(text);
 }

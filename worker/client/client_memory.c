@@ -79,7 +79,7 @@ uint64_t
 client_memory_cost(const struct conn *c)
 {
 	uint64_t sum = buf_cost(c->in) + output_cost(&c->out) +
-	    (uint64_t)c->nsubs * SUBSCRIPTION_BYTES + ws_held(c);
+	    (uint64_t)c->nsubs * SUBSCRIPTION_BYTES + ws_part_bytes(c);
 
 	if (is_shaking(c))
 		sum += TLS_SHAKING_BYTES;

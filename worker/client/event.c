@@ -123,7 +123,7 @@ check_rate(struct conn *c)
 		client_errorf(c, 0,
 		    "client event dropped: the server is overloaded: %zu bytes "
 		    "of this app's events wait, as many as it may have now",
-		    unacked_held(c->w, c->app->num));
+		    unacked_app_bytes(c->w, c->app->num));
 		return false;
 	}
 	return true;

@@ -330,9 +330,9 @@ check_client(struct conn *c, const struct http_head *head)
 
 /* The whole group is stopping, and the client came too late to be served. */
 static bool
-is_held(const struct conn *c)
+is_deferred(const struct conn *c)
 {
-	return c->w->hold_since != 0 && c->opened_at >= c->w->hold_since;
+	return c->w->defer_since != 0 && c->opened_at >= c->w->defer_since;
 }
 
 bool
@@ -357,7 +357,7 @@ handshake_request(struct conn *c, const struct http_head *head)
 	r = check_client(c, head);
 	accept_upgrade(c, head);
 	c->ops = &ws_ops;
-	if (r.code != 0 && c->w->draining && is_held(c)) {
+	if (r.code != 0 && c->w->draining && is_deferred(c)) {
 		/* The timeout also answers with 4100. */
 		conn_set_timeout(c, HOLD_SECONDS);
 		input_pause(c);

@@ -266,7 +266,7 @@ void conn_await(struct conn *, uint64_t seq);
 /* Bytes that may be written now; SIZE_MAX: all. */
 size_t conn_may_write(struct conn *);
 /* The rest waits for conn_release(). */
-void conn_hold(struct conn *);
+void conn_defer(struct conn *);
 /*
  * Everything up to seq is safe: output that waited leaves at the end of the
  * turn.

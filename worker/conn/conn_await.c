@@ -72,7 +72,7 @@ conn_may_write(struct conn *c)
 }
 
 void
-conn_hold(struct conn *c)
+conn_defer(struct conn *c)
 {
 	struct list *e;
 

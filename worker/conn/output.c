@@ -68,7 +68,7 @@ flush(struct conn *c)
 	int r;
 
 	if (max == 0) {
-		conn_hold(c);
+		conn_defer(c);
 		return;
 	}
 	r = c->transport == NULL
@@ -97,7 +97,7 @@ flush(struct conn *c)
 		conn_set_events(c);
 	}
 	if (r == 0) {
-		conn_hold(c);
+		conn_defer(c);
 		return;
 	}
 	list_remove(&c->link);

@@ -45,7 +45,7 @@ ws_part_free(struct conn *c)
 }
 
 size_t
-ws_held(const struct conn *c)
+ws_part_bytes(const struct conn *c)
 {
 	return c->part == NULL ? 0 : sizeof(*c->part) + c->part->len;
 }

@@ -30,6 +30,6 @@ void ws_part_drop(struct ws_part *);
 /* Frees c->part. */
 void ws_part_free(struct conn *);
 /* Bytes that c->part holds. */
-size_t ws_held(const struct conn *);
+size_t ws_part_bytes(const struct conn *);
 
 #endif

@@ -114,7 +114,7 @@ struct worker {
 	 * The whole group exits: clients that came later than this get no
 	 * greeting before all workers have told theirs; or 0.
 	 */
-	double hold_since;
+	double defer_since;
 	struct list cursors; /* struct conn_cursor */
 	bool memory_full;    /* new clients are refused */
 	bool no_broker;      /* for the moment */

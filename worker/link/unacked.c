@@ -272,7 +272,7 @@ unacked_on_ack(struct worker *w, const struct msg_ack *m)
 /* ---- how much, and how far ---- */
 
 size_t
-unacked_held(const struct worker *w, uint32_t app)
+unacked_app_bytes(const struct worker *w, uint32_t app)
 {
 	const struct share *s = shares_find(&w->unacked->shares, app);
 
@@ -290,7 +290,7 @@ unacked_may_publish(struct worker *w, uint32_t app)
 
 	if (!l->sharing)
 		return true;
-	held = unacked_held(w, app);
+	held = unacked_app_bytes(w, app);
 	return l->events + held < KEPT_MAX &&
 	    (queued < SHARED_BYTES || queued + held < QUEUED_MAX);
 }

@@ -87,7 +87,7 @@ bool unacked_is_acked(const struct worker *, uint64_t seq);
  */
 bool unacked_may_publish(struct worker *, uint32_t app);
 /* Bytes of its waiting events, if many wait; for the error sentence. */
-size_t unacked_held(const struct worker *, uint32_t app);
+size_t unacked_app_bytes(const struct worker *, uint32_t app);
 /*
  * Releases the replies to publishes.  With one worker: to everything that the
  * kernel has taken, because nothing can overtake it on this link.  With
