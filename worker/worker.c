@@ -67,7 +67,7 @@ struct modules {
 	struct compression compression;
 	struct drain drain;
 	struct inputs input;
-	struct auth_failures auth_failures, tls_told;
+	struct auth_failures auth_failures, tls_refused;
 	struct cache_replica cache_replica;
 	struct client_memory client_memory;
 	struct link link;
@@ -281,7 +281,7 @@ worker_init(struct worker *w)
 	w->drain = &m->drain;
 	w->input = &m->input;
 	w->auth_failures = &m->auth_failures;
-	w->tls_told = &m->tls_told;
+	w->tls_refused = &m->tls_refused;
 	w->cache_replica = &m->cache_replica;
 	w->client_memory = &m->client_memory;
 	w->link = &m->link;
@@ -385,7 +385,7 @@ stop(struct worker *w)
 	apps_free(w);
 	timeouts_free(w);
 	auth_failures_clear(w->auth_failures);
-	auth_failures_clear(w->tls_told);
+	auth_failures_clear(w->tls_refused);
 	hash_clear(&w->conns);
 	hash_clear(&w->topics);
 	buf_unref(w->arena);

@@ -207,7 +207,7 @@ is_sound(struct str channel, struct str user_id)
 
 /* Workers that do not know this suspect must learn of it before it ends. */
 static void
-tell_untold(struct broker *br, const struct presence *p, struct str id)
+announce_suspect(struct broker *br, const struct presence *p, struct str id)
 {
 	const struct member *m;
 
@@ -228,7 +228,7 @@ join(struct broker *br, struct channel *c, const struct msg_sub *m,
 		c->presence = presence_new(c);
 		c->presence->budget = br->budget;
 	}
-	tell_untold(br, c->presence, m->user_id);
+	announce_suspect(br, c->presence, m->user_id);
 	return presence_join(c->presence, j);
 }
 

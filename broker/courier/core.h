@@ -73,9 +73,9 @@ struct courier {
 
 	/* The last state that the broker received (status.h). */
 	char *trouble; /* why webhooks wait, or NULL */
-	bool told_ready;
-	uint64_t told_waiting, told_dead;
-	uint64_t told_cpu; /* microseconds */
+	bool reported_ready;
+	uint64_t reported_waiting, reported_dead;
+	uint64_t reported_cpu; /* microseconds */
 	struct stats_hist ages;
 	struct buf *attempts; /* rows of the report that is being made */
 };

@@ -57,7 +57,7 @@ on_dead(void *owner, const char *why)
 	store_commit(c); /* the events received before */
 	minutes_commit(c);
 	minutes_forget(c);
-	c->started = c->told_ready = false;
+	c->started = c->reported_ready = false;
 	retry_later(container_of(c, struct role, c));
 }
 

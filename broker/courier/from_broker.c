@@ -60,14 +60,14 @@ on_endpoints_done(void *owner, const struct ipc_in *in)
 	}
 	if (gone)
 		store_load(c);
-	if (!c->told_ready)
+	if (!c->reported_ready)
 		status_tell(c);
 	sender_kick_all(c);
 	return 0;
 }
 
 static int
-send_told(void *arg, const struct outbox_hook_state *f)
+send_hook_state(void *arg, const struct outbox_hook_state *f)
 {
 	struct courier *c = arg;
 	struct msg_hook_state m = { .app = f->app,
@@ -97,7 +97,7 @@ on_start(void *owner, const struct ipc_in *in)
 	c->origin = m.origin;
 	if (outbox_get_seq(c->outbox, m.origin, &c->seq) == -1 ||
 	    (m.want_states &&
-		outbox_each_hook_state(c->outbox, send_told, c) == -1)) {
+		outbox_each_hook_state(c->outbox, send_hook_state, c) == -1)) {
 		courier_outbox_failed(c);
 		return 0;
 	}

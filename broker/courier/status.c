@@ -37,10 +37,10 @@ status_tell(struct courier *c)
 	m.dead = now.dead;
 	if (c->trouble != NULL)
 		m.trouble = str_of(c->trouble);
-	c->told_ready = is_ready(c);
-	c->told_waiting = now.waiting;
-	c->told_dead = now.dead;
-	if (!c->told_ready)
+	c->reported_ready = is_ready(c);
+	c->reported_waiting = now.waiting;
+	c->reported_dead = now.dead;
+	if (!c->reported_ready)
 		c->started = false;
 	if (ipc_is_open(&c->ipc))
 		ipc_send_courier_state(&c->ipc, &m);
@@ -96,12 +96,12 @@ status_count(struct courier *c)
 
 	if (!ipc_is_open(&c->ipc))
 		return;
-	m.cpu_us = cpu - c->told_cpu;
+	m.cpu_us = cpu - c->reported_cpu;
 	endpoint_each(c, take_attempts);
 	m.apps = buf_str(c->attempts);
 	ipc_send_courier_stats(&c->ipc, &m);
 	buf_unref(c->attempts);
 	c->attempts = NULL;
-	c->told_cpu = cpu;
+	c->reported_cpu = cpu;
 	c->ages = (struct stats_hist){ .sum = 0 };
 }

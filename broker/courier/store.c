@@ -432,10 +432,10 @@ store_tick(struct courier *c)
 	else if (c->outbox == NULL && store_is_needed(c) &&
 	    courier_now_ms() >= c->try_at)
 		store_open(c);
-	if (!courier_has_outbox(c) || !c->told_ready)
+	if (!courier_has_outbox(c) || !c->reported_ready)
 		return;
 	outbox_count(c->outbox, &now);
-	if (now.waiting != c->told_waiting || now.dead != c->told_dead)
+	if (now.waiting != c->reported_waiting || now.dead != c->reported_dead)
 		status_tell(c);
 }
 

@@ -214,7 +214,7 @@ correct(void *arg, struct hash_node *n)
 
 	if (user_is_online(u))
 		watchlist_tell(br, u, true, NULL);
-	else if (watchlist_is_told(u))
+	else if (watchlist_is_notified(u))
 		begin_leaving(br, u);
 }
 

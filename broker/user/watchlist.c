@@ -104,7 +104,7 @@ watchlist_tell(struct broker *br, const struct user *u, bool online,
 }
 
 bool
-watchlist_is_told(const struct user *u)
+watchlist_is_notified(const struct user *u)
 {
 	struct list *e;
 

@@ -27,7 +27,7 @@ void watchlist_write(
 void watchlist_tell(struct broker *, const struct user *u, bool online,
     const struct session *except);
 /* Was any connection told that u is online? */
-bool watchlist_is_told(const struct user *u);
+bool watchlist_is_notified(const struct user *u);
 /* Tells the session all changes since it was last told. */
 void watchlist_correct(struct broker *, struct session *);
 

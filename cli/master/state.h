@@ -124,7 +124,7 @@ struct master {
 	int signal_fd;
 	int life[2];
 	bool steered;        /* the kernel chooses among living slots only */
-	bool told_end;       /* drained workers were told to exit */
+	bool end_sent;       /* drained workers were told to exit */
 	uint64_t last_order; /* number of the last message to children */
 	struct reload reload;
 	struct replace replace;

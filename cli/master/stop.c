@@ -86,7 +86,7 @@ end_drain(struct master *m)
 		if (m->children[i].pid != 0 && !m->children[i].drained &&
 		    !m->children[i].retiring && m->children[i].ready)
 			return;
-	m->told_end = true;
+	m->end_sent = true;
 	tell_drain(m, DRAIN_END, 0);
 }
 
@@ -158,7 +158,7 @@ stop_check(struct master *m, uint64_t now)
 		/* Only now, so that no worker misses the broker. */
 		signal_all(m, 0, SIGQUIT);
 	}
-	if (m->phase == PHASE_DRAIN && !m->told_end)
+	if (m->phase == PHASE_DRAIN && !m->end_sent)
 		end_drain(m);
 	if (m->phase != PHASE_DRAIN && m->phase < PHASE_KILL &&
 	    now >= m->deadline_ms)

@@ -70,7 +70,7 @@ compare(const void *a, const void *b)
 }
 
 static bool
-is_told(const struct conn *c)
+is_parting(const struct conn *c)
 {
 	return c->state >= CONN_PARTING;
 }
@@ -106,7 +106,7 @@ make_list(struct worker *w, double until)
 	     n = hash_next(&w->conns, n)) {
 		const struct conn *c = CONN_OF(n, node);
 
-		if (is_told(c) || is_deferred(c) ||
+		if (is_parting(c) || is_deferred(c) ||
 		    (until != 0 &&
 			(lingers_until(c) == 0 || lingers_until(c) > until)))
 			continue;
@@ -226,7 +226,7 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	portion = (long)ceil(rate * TICK);
 	while (d->next < d->n && portion > 0) {
 		c = conn_find(w, d->sids[d->next++]);
-		if (c == NULL || is_told(c))
+		if (c == NULL || is_parting(c))
 			continue;
 		send_away(c);
 		portion--;

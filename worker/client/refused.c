@@ -88,7 +88,7 @@ must_wait(struct conn *c)
 	struct ip ip;
 	bool named = remote_address(c, &ip, NULL);
 
-	return !auth_failures_take(c->w->tls_told, named ? &ip : NULL,
+	return !auth_failures_take(c->w->tls_refused, named ? &ip : NULL,
 		   worker_now(), SOON_PER_MINUTE) ||
 	    c->peer == PEER_UNTRUSTED;
 }

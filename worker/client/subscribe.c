@@ -35,7 +35,7 @@ struct request {
 	struct str channel;
 	struct json auth, data;  /* as in the message */
 	struct str channel_data; /* p == NULL: none */
-	bool told;               /* the broker has the reason of the refusal */
+	bool reported;           /* the broker has the reason of the refusal */
 	char *tmp[4];
 };
 
@@ -55,9 +55,9 @@ report(struct request *r, struct str why, struct str auth)
 		.proof = auth,
 		.data = r->channel_data.p == NULL ? S("") : r->channel_data };
 
-	if (!r->told)
+	if (!r->reported)
 		failure_report(r->c->w, client_app_of(r->c->app), &m);
-	r->told = true;
+	r->reported = true;
 }
 
 static void

@@ -36,7 +36,7 @@
 #define PAUSE_SECONDS 0.1    /* when out of descriptors */
 #define EVICT_SECONDS 1.     /* an idle connection stays so long */
 #define EVICT_STEPS 1024     /* connections that are looked at in one turn */
-#define TOLD_SECONDS 60.     /* between two log lines about that */
+#define LOG_SECONDS 60.      /* between two log lines about that */
 #define NOTSENT_LOWAT 16384u /* bytes the kernel may hold back unsent */
 
 /* May the peer name its client, like a proxy? */
@@ -142,13 +142,13 @@ evict(struct worker *w, unsigned n)
 
 	closed += evict_from(w, w->conf->keepalive_timeout, n - closed);
 	ls->evicted += closed;
-	if (closed == 0 || at < ls->told_at + TOLD_SECONDS)
+	if (closed == 0 || at < ls->logged_at + LOG_SECONDS)
 		return closed > 0;
 	log_warnx("no room for new clients (max_connections, memory_limit, "
 		  "open files): %u connections without a request were closed "
 		  "for them",
 	    ls->evicted);
-	ls->told_at = at;
+	ls->logged_at = at;
 	ls->evicted = 0;
 	return true;
 }

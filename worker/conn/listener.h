@@ -31,7 +31,7 @@ struct listeners {
 	bool on;          /* started, and not out of descriptors */
 	ev_timer pause;   /* until accepting is tried again */
 	unsigned evicted; /* for newcomers, since the log was told: */
-	double told_at;
+	double logged_at;
 };
 
 /* Prepares the sockets of inherit->listen_fds; does not accept yet. */

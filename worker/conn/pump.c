@@ -3,7 +3,7 @@
  * pump.c: carries bytes between TLS clients and the process that serves them.
  * Owns, from pump_take() on, the sockets and the SSL of these clients, and one
  * end of a pair of sockets for each.  What one side does not take is held up
- * to HELD_BYTES, then the other side is not read.
+ * to BUFFER_BYTES, then the other side is not read.
  *
  * Must never look into the bytes.
  */
@@ -30,7 +30,7 @@
 #include "worker/conn/tls.h"
 #include "worker/conn/transport.h"
 
-#define HELD_BYTES (64u << 10)
+#define BUFFER_BYTES (64u << 10)
 #define TICK_SECONDS 0.5
 #define LATE_TICKS 2
 
@@ -44,7 +44,7 @@ struct strand {
 	ev_io io, plain_io;
 	struct outq out, in; /* for the client, and from it */
 	bool ended;          /* it sends no more */
-	bool told;           /* the other process knows */
+	bool end_sent;       /* the other process knows */
 	bool over;           /* the other process sends no more */
 	bool wants_write;    /* to read on */
 	unsigned late;       /* ticks since it is over */
@@ -156,7 +156,7 @@ read_client(struct strand *s)
 	int n;
 
 	s->wants_write = false;
-	while (!s->ended && outq_bytes(&s->in) < HELD_BYTES) {
+	while (!s->ended && outq_bytes(&s->in) < BUFFER_BYTES) {
 		ERR_clear_error();
 		n = SSL_read(s->ssl, room, sizeof(room));
 		if (n > 0) {
@@ -203,7 +203,7 @@ read_plain(struct strand *s)
 	static char room[TLS_RECORD_BYTES];
 	ssize_t n;
 
-	while (!s->over && outq_bytes(&s->out) < HELD_BYTES) {
+	while (!s->over && outq_bytes(&s->out) < BUFFER_BYTES) {
 		n = recv(s->plain, room, sizeof(room), 0);
 		if (n == -1)
 			return errno == EAGAIN || errno == EINTR;
@@ -240,15 +240,15 @@ go_on(struct strand *s)
 		strand_free(s);
 		return;
 	}
-	if (s->ended && !s->told && outq_is_empty(&s->in)) {
-		s->told = true;
+	if (s->ended && !s->end_sent && outq_is_empty(&s->in)) {
+		s->end_sent = true;
 		shutdown(s->plain, SHUT_WR);
 	}
 	watch(loop, &s->io,
-	    (!s->ended && outq_bytes(&s->in) < HELD_BYTES ? EV_READ : 0) |
+	    (!s->ended && outq_bytes(&s->in) < BUFFER_BYTES ? EV_READ : 0) |
 		(!outq_is_empty(&s->out) || s->wants_write ? EV_WRITE : 0));
 	watch(loop, &s->plain_io,
-	    (!s->over && outq_bytes(&s->out) < HELD_BYTES ? EV_READ : 0) |
+	    (!s->over && outq_bytes(&s->out) < BUFFER_BYTES ? EV_READ : 0) |
 		(outq_is_empty(&s->in) ? 0 : EV_WRITE));
 }
 
