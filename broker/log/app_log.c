@@ -162,10 +162,10 @@ app_logs_forget(struct app_logs *s)
 /* ---- the table ---- */
 
 void
-app_logs_init(struct app_logs *s, const char *dir, const char *kept)
+app_logs_init(struct app_logs *s, const char *dir, const char *copies)
 {
 	s->dir = dir == NULL ? NULL : xstrdup(dir);
-	s->kept = kept == NULL ? NULL : xstrdup(kept);
+	s->copies = copies == NULL ? NULL : xstrdup(copies);
 }
 
 struct app_log *
@@ -198,15 +198,16 @@ app_logs_clear(struct app_logs *s)
 	}
 	hash_clear(&s->by_app);
 	free(s->dir);
-	free(s->kept);
-	s->dir = s->kept = NULL;
+	free(s->copies);
+	s->dir = s->copies = NULL;
 }
 
 static char *
 copy_path(const struct app_logs *s, uint32_t app)
 {
-	return s->kept == NULL ? NULL
-			       : xasprintf("%s-resume-%u.log", s->kept, app);
+	return s->copies == NULL
+	    ? NULL
+	    : xasprintf("%s-resume-%u.log", s->copies, app);
 }
 
 void
@@ -216,7 +217,7 @@ app_logs_keep(const struct app_logs *s)
 	struct hash_node *n;
 	size_t lost = 0;
 
-	for (n = hash_first(&s->by_app); n != NULL && s->kept != NULL;
+	for (n = hash_first(&s->by_app); n != NULL && s->copies != NULL;
 	     n = hash_next(&s->by_app, n)) {
 		const struct app_log *l = container_of(n, struct app_log, node);
 		char *path = copy_path(s, l->app);
@@ -238,7 +239,7 @@ app_logs_open(struct app_logs *s, uint32_t app, struct str id, uint64_t bytes)
 {
 	struct app_log *l = app_logs_find(s, app);
 	struct app_log_counts counts = { 0 };
-	char *why, *kept;
+	char *why, *copy;
 
 	if (l != NULL && ring_bytes(l->ring) == ((bytes + 7) & ~UINT64_C(7)))
 		return l;
@@ -250,11 +251,11 @@ app_logs_open(struct app_logs *s, uint32_t app, struct str id, uint64_t bytes)
 	l->app = app;
 	l->counts = counts;
 	l->path = xasprintf("%s/resume-%u.log", s->dir, app);
-	kept = copy_path(s, app);
-	l->ring = ring_open(l->path, kept, bytes, id, &why);
-	if (kept != NULL)
-		unlink(kept); /* it is valid only once */
-	free(kept);
+	copy = copy_path(s, app);
+	l->ring = ring_open(l->path, copy, bytes, id, &why);
+	if (copy != NULL)
+		unlink(copy); /* it is valid only once */
+	free(copy);
 	if (why != NULL)
 		log_warnx("resume log of the app %.*s: %s", STR_ARG(id), why);
 	free(why);
@@ -309,7 +310,8 @@ sweep(const struct app_logs *s, const char *path, struct str begin)
 void
 app_logs_sweep(const struct app_logs *s)
 {
-	char *dir = s->kept == NULL ? NULL : xstrdup(s->kept), *name, *begin;
+	char *dir = s->copies == NULL ? NULL : xstrdup(s->copies), *name,
+	     *begin;
 
 	sweep(s, s->dir, S(""));
 	if (dir == NULL)

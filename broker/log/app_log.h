@@ -41,8 +41,8 @@ struct app_log {
 
 struct app_logs {
 	struct hash by_app;
-	char *dir;  /* the directory of their files */
-	char *kept; /* prefix of the paths of their copies; NULL: no copies */
+	char *dir;    /* the directory of their files */
+	char *copies; /* prefix of the paths of their copies; NULL: no copies */
 };
 
 /* The records of a channel after a position; see app_log_since(). */
@@ -65,7 +65,7 @@ struct app_log_limits {
 	size_t nown;
 };
 
-void app_logs_init(struct app_logs *, const char *dir, const char *kept);
+void app_logs_init(struct app_logs *, const char *dir, const char *copies);
 /*
  * At a graceful stop: makes the copies, from which app_logs_open() restores
  * lost files.

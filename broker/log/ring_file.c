@@ -165,7 +165,7 @@ join_reasons(char *a, char *b)
 }
 
 struct ring *
-ring_open(const char *path, const char *kept, uint64_t bytes, struct str id,
+ring_open(const char *path, const char *backup, uint64_t bytes, struct str id,
     char **why)
 {
 	char *tmp, *unmade = NULL;
@@ -176,8 +176,8 @@ ring_open(const char *path, const char *kept, uint64_t bytes, struct str id,
 	old = open_old(path, id, why);
 	if (old != NULL && old->bytes == bytes)
 		return old;
-	if (old == NULL && *why == NULL && kept != NULL)
-		old = open_old(kept, id, why);
+	if (old == NULL && *why == NULL && backup != NULL)
+		old = open_old(backup, id, why);
 	tmp = xasprintf("%s.new", path);
 	g = make_file(tmp, bytes, &unmade);
 	if (g == NULL && old != NULL) { /* the one of the other size stays */

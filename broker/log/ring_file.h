@@ -11,10 +11,10 @@
  * A file of another size is copied as far as it fits; a file that is damaged or
  * of another app is replaced, and *why says so (free(3) it; else NULL).  A file
  * that cannot be made is replaced by memory of this process, and *why says so,
- * too.  If there is no file, the copy at `kept` (or NULL) is used.  NULL: there
- * is no memory either.
+ * too.  If there is no file, the copy at `backup` (or NULL) is used.  NULL:
+ * there is no memory either.
  */
-struct ring *ring_open(const char *path, const char *kept, uint64_t bytes,
+struct ring *ring_open(const char *path, const char *backup, uint64_t bytes,
     struct str id, char **why);
 /* Makes the copy, in as many bytes as are in use; -1 with errno. */
 int ring_save(const struct ring *, const char *path);

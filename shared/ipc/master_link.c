@@ -277,9 +277,9 @@ master_link_moved(struct master_link *o, const struct msg_moved *m)
 }
 
 int
-master_link_drained(struct master_link *o, uint32_t held)
+master_link_drained(struct master_link *o, uint32_t clients)
 {
-	struct msg_drained m = { .held = held };
+	struct msg_drained m = { .clients = clients };
 	char bytes[32];
 
 	msg_drained_put(bytes, &m);

@@ -19,8 +19,8 @@ struct drain {
 	bool telling;    /* some clients: the process stays */
 	bool missed;     /* by drain_tell() */
 	bool retiring;
-	bool stopping;     /* the whole group leaves: newcomers are held */
-	bool together;     /* the whole group leaves, and the broker too */
+	bool stopping;     /* the whole group exits: newcomers wait */
+	bool together;     /* the whole group exits, and the broker too */
 	bool reported;     /* the master knows that only they are left */
 	bool last;         /* the newcomers are closed now */
 	bool few;          /* all are told at once, to reconnect in a second */

@@ -181,7 +181,7 @@ feed(struct conn *c, char *p, size_t n)
 
 /* Feeds c->in and keeps the rest of it. */
 static void
-feed_kept(struct conn *c)
+feed_buffered(struct conn *c)
 {
 	size_t used = feed(c, c->in->data, c->in->len);
 
@@ -201,7 +201,7 @@ take_input(struct conn *c, char *p, size_t n)
 
 	if (c->in != NULL) {
 		buf_append(&c->in, str_make(p, n));
-		feed_kept(c);
+		feed_buffered(c);
 		return;
 	}
 	used = feed(c, p, n);
@@ -345,7 +345,7 @@ end_halt(struct conn *c, enum conn_input reason)
 	conn_set_events(c);
 	if (c->in != NULL && !c->w->moving &&
 	    !conn_input_is(c, INPUT_FEEDING | INPUT_PAUSED | INPUT_STOPPED))
-		feed_kept(c);
+		feed_buffered(c);
 }
 
 void

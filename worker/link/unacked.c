@@ -27,9 +27,9 @@
 
 #define ARENA_BYTES (64u << 10)
 /* Bytes of events; an app may have as many as are still free. */
-#define QUEUED_MAX (16u << 20)  /* that have not left */
-#define KEPT_MAX (128u << 20)   /* that are not acknowledged */
-#define SHARED_BYTES (2u << 20) /* above it the apps' parts are counted */
+#define QUEUED_MAX (16u << 20)   /* that have not left */
+#define UNACKED_MAX (128u << 20) /* that are not acknowledged */
+#define SHARED_BYTES (2u << 20)  /* above it the apps' parts are counted */
 #define ANSWER_SECONDS 1.
 
 void
@@ -291,7 +291,7 @@ unacked_may_publish(struct worker *w, uint32_t app)
 	if (!l->sharing)
 		return true;
 	held = unacked_app_bytes(w, app);
-	return l->events + held < KEPT_MAX &&
+	return l->events + held < UNACKED_MAX &&
 	    (queued < SHARED_BYTES || queued + held < QUEUED_MAX);
 }
 
