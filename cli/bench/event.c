@@ -16,15 +16,15 @@ static void
 send_event(struct run *run, struct peer *p, uint64_t start)
 {
 	const struct bench_conf *conf = run->conf;
-	struct flight *f =
-	    flight_new(run, start, p->index / conf->channels, run->members - 1);
+	struct sent_event *f = sent_event_new(
+	    run, start, p->index / conf->channels, run->members - 1);
 
 	f->by = p;
 	run->text->len = 0;
 	buf_printf(&run->text,
 	    "{\"event\":\"client-bench\",\"channel\":\"%s%u\",\"data\":\"",
 	    conf->scenario->prefix, p->channel);
-	flight_put_data(run, &run->text, f->seq);
+	sent_event_put_data(run, &run->text, f->seq);
 	buf_append(&run->text, S("\"}"));
 	peer_text(p, buf_str(run->text));
 	peer_write(run, p);
@@ -66,10 +66,10 @@ event_run(struct run *run)
 	run->members = conf->clients / conf->channels;
 	run->nlast = run->members;
 	/* All members of a channel are of one process. */
-	run->flights = xcalloc(BENCH_FLIGHTS, sizeof(*run->flights));
+	run->sent = xcalloc(BENCH_SENT_EVENTS, sizeof(*run->sent));
 	run->text = buf_new(4096);
 	run->free =
-	    xcalloc((size_t)run->nclients * conf->in_flight + BENCH_FLIGHTS,
+	    xcalloc((size_t)run->nclients * conf->in_flight + BENCH_SENT_EVENTS,
 		sizeof(struct peer *));
 	bench_bring_up(run);
 	for (uint32_t i = 0; i < run->nclients; i++) {
@@ -89,7 +89,7 @@ event_run(struct run *run)
 	} while (bench_may_go_on(run, "delivered"));
 	bench_end(run);
 	if (bench_is_ok(run))
-		flight_settle(run);
-	free(run->flights);
-	run->flights = run->shared->flights;
+		sent_event_wait(run);
+	free(run->sent);
+	run->sent = run->shared->sent;
 }

@@ -7,13 +7,13 @@
  *
  *   run.c       the processes, the loop, bringing clients up
  *   peer.c      bytes in and out
- *   flight.c    what is under way, and whether it arrives
+ *   sent_event.c events under way, and whether they arrive
  *   publish.c   scenarios over HTTP: fanout, publish, slow, idle
  *   event.c     client events
  *   presence.c  members that come and go
- *   crowd.c     connect, stampede
+ *   connect.c   connect, stampede
  *   resume.c    clients that are cut off and come back
- *   server_cost.c     what the server's processes cost
+ *   server_cost.c what the server's processes cost
  */
 
 #include <stdatomic.h>
@@ -25,8 +25,8 @@
 #include "shared/base/buf.h"
 
 #define BENCH_RECV_BYTES (256u << 10)
-#define BENCH_FLIGHTS (1u << 16) /* under way, at most */
-#define BENCH_DATA_MIN 20        /* bytes of an event's data, at least */
+#define BENCH_SENT_EVENTS (1u << 16) /* under way, at most */
+#define BENCH_DATA_MIN 20            /* bytes of an event's data, at least */
 
 enum peer_state {
 	PEER_CONNECTING,
@@ -60,7 +60,7 @@ struct peer {
 	char socket_id[44];
 };
 
-struct flight { /* one event that has not reached all receivers */
+struct sent_event { /* one event that has not reached all receivers */
 	uint64_t seq, start;
 	uint32_t sender; /* index into peer.last */
 	struct peer *by; /* its sender; of this process */
@@ -72,11 +72,11 @@ struct shared {
 	_Atomic uint32_t arrived; /* at barriers, of all processes */
 	_Atomic uint32_t failed;
 	_Atomic uint32_t over; /* process 0 has measured enough */
-	_Atomic uint32_t nflights;
+	_Atomic uint32_t nsent;
 	char why[200];
 	uint64_t session; /* its clients' sessions have names with this */
 	struct bench_result results[BENCH_PROCESSES_MAX];
-	struct flight flights[BENCH_FLIGHTS];
+	struct sent_event sent[BENCH_SENT_EVENTS];
 	_Atomic uint32_t subs[]; /* readers of each channel */
 };
 
@@ -91,7 +91,7 @@ struct run {
 	uint32_t nclients; /* of this process */
 	uint32_t nlast;    /* senders that a client tells apart */
 	uint32_t opened, ready;
-	struct flight *flights; /* shared, or of this process */
+	struct sent_event *sent; /* shared, or of this process */
 	uint64_t next_seq, intended;
 	uint32_t next_channel;
 	uint64_t now, start; /* ns: end of the last turn; of the part */
@@ -153,17 +153,17 @@ void peer_subscribe_all(struct run *, struct peer *);
 /* Is this within the first bytes of a message, where its event stands? */
 bool peer_is_event(struct str text, struct str event);
 
-/* ---- flight.c ---- */
+/* ---- sent_event.c ---- */
 
 /* A new event for `left` readers is sent. */
-struct flight *flight_new(
+struct sent_event *sent_event_new(
     struct run *, uint64_t start, uint32_t sender, uint32_t left);
 /* Its data: fixed width, so that it can be read in place. */
-void flight_put_data(struct run *, struct buf **, uint64_t seq);
+void sent_event_put_data(struct run *, struct buf **, uint64_t seq);
 /* on_text: a delivery, checked for order and duplicates. */
-void flight_on_text(struct run *, struct peer *, struct str);
+void sent_event_on_text(struct run *, struct peer *, struct str);
 /* Waits for the messages under way; the others are lost. */
-void flight_settle(struct run *);
+void sent_event_wait(struct run *);
 
 /* ---- the scenarios ---- */
 
@@ -177,8 +177,8 @@ void idle_run(struct run *);
 void event_run(struct run *);
 void presence_run(struct run *);
 void presence_on_text(struct run *, struct peer *, struct str);
-void crowd_run_connect(struct run *);
-void crowd_run_stampede(struct run *);
+void connect_run(struct run *);
+void connect_run_stampede(struct run *);
 void resume_run(struct run *);
 /* Handles a pusher:resume. */
 void resume_on_word(struct run *, struct str text);

@@ -22,7 +22,7 @@ put_event(struct run *run, struct buf **b, uint64_t seq, uint32_t channel)
 {
 	buf_printf(b, "{\"name\":\"bench\",\"channel\":\"%s%u\",\"data\":\"",
 	    run->conf->scenario->prefix, channel);
-	flight_put_data(run, b, seq);
+	sent_event_put_data(run, b, seq);
 	buf_append(b, S("\"}"));
 }
 
@@ -59,7 +59,7 @@ static void
 publish(struct run *run, struct peer *p, uint64_t start)
 {
 	uint32_t batch = run->conf->batch, sender;
-	struct flight *f;
+	struct sent_event *f;
 
 	if (p->fd == -1) /* the server closes after each answer */
 		peer_open(run, p);
@@ -73,7 +73,7 @@ publish(struct run *run, struct peer *p, uint64_t start)
 
 		if (i > 0)
 			buf_putc(&run->text, ',');
-		f = flight_new(run, start, sender,
+		f = sent_event_new(run, start, sender,
 		    atomic_load(&run->shared->subs[channel]));
 		put_event(run, &run->text, f->seq, channel);
 		run->next_channel = (channel + 1) % run->conf->channels;
@@ -102,7 +102,7 @@ publish_feed(struct run *run)
 				return;
 			publish(run, p, run->intended);
 			run->intended += step;
-		} else if (atomic_load_explicit(&run->shared->nflights,
+		} else if (atomic_load_explicit(&run->shared->nsent,
 			       memory_order_relaxed) < conf->in_flight)
 			publish(run, p, run->now);
 	}
@@ -153,7 +153,7 @@ publish_run(struct run *run)
 			publish_feed(run);
 	} while (bench_may_go_on(run, "answered and delivered"));
 	bench_end(run);
-	flight_settle(run);
+	sent_event_wait(run);
 }
 
 /*

@@ -41,7 +41,7 @@ put_latency(struct out *o, const struct histogram *h)
 }
 
 static void
-put_crowd(struct out *o, const struct bench_result *r)
+put_connect(struct out *o, const struct bench_result *r)
 {
 	if (r->rounds == 0)
 		return;
@@ -155,7 +155,7 @@ bench_report(
 	out_num(o, "clients", b->clients);
 	out_num(o, "channels", b->channels);
 	out_text(o, "loop", b->rate > 0 ? "open" : "closed");
-	put_crowd(o, r);
+	put_connect(o, r);
 	put_sessions(o, b, r);
 	put_presence(o, r);
 	put_events(o, b, r);

@@ -57,7 +57,7 @@ resume_run(struct run *run)
 		histogram_add(&run->r->round_time, bench_now() - start);
 	} while (bench_may_go_on(run, "answered and delivered"));
 	bench_end(run);
-	flight_settle(run);
+	sent_event_wait(run);
 }
 
 void

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * crowd.c: clients that come in crowds: `connect` brings all up to the
+ * connect.c: many clients that connect at once: `connect` brings all up to the
  * greeting and drops them with a reset, again and again; `stampede` lets all
  * drop, and measures until all are back in their channels.
  */
@@ -34,7 +34,7 @@ bring_up(struct run *run, uint64_t start)
 }
 
 static void
-crowd_run(struct run *run, bool stampede)
+rounds(struct run *run, bool stampede)
 {
 	if (stampede) { /* the first time is no reconnect */
 		bench_bring_up(run);
@@ -54,13 +54,13 @@ crowd_run(struct run *run, bool stampede)
 }
 
 void
-crowd_run_connect(struct run *run)
+connect_run(struct run *run)
 {
-	crowd_run(run, false);
+	rounds(run, false);
 }
 
 void
-crowd_run_stampede(struct run *run)
+connect_run_stampede(struct run *run)
 {
-	crowd_run(run, true);
+	rounds(run, true);
 }

@@ -1,38 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * flight.c: events of the load generator that are under way.  Each has a number
- * in its data; every receiver counts it, and checks its order and that it
- * arrives once, for each sender.
+ * sent_event.c: events of the load generator that are under way.  Each has a
+ * number in its data; every receiver counts it, and checks its order and that
+ * it arrives once, for each sender.
  */
 
 #include "cli/bench/peer.h"
 #include "shared/base/base.h"
 
-#define SETTLE_NS 3000000000u
+#define WAIT_NS 3000000000u
 
-struct flight *
-flight_new(struct run *run, uint64_t start, uint32_t sender, uint32_t left)
+struct sent_event *
+sent_event_new(struct run *run, uint64_t start, uint32_t sender, uint32_t left)
 {
 	uint64_t seq = ++run->next_seq;
-	struct flight *f = &run->flights[seq % BENCH_FLIGHTS];
+	struct sent_event *f = &run->sent[seq % BENCH_SENT_EVENTS];
 	uint32_t old = atomic_exchange(&f->left, 0);
 
-	if (old > 0) { /* more than BENCH_FLIGHTS events ago */
+	if (old > 0) { /* more than BENCH_SENT_EVENTS events ago */
 		run->r->lost += old;
-		atomic_fetch_sub(&run->shared->nflights, 1);
+		atomic_fetch_sub(&run->shared->nsent, 1);
 	}
 	f->seq = seq;
 	f->start = start;
 	f->sender = sender;
 	f->by = NULL;
 	if (left > 0)
-		atomic_fetch_add(&run->shared->nflights, 1);
+		atomic_fetch_add(&run->shared->nsent, 1);
 	atomic_store(&f->left, left);
 	return f;
 }
 
 void
-flight_put_data(struct run *run, struct buf **b, uint64_t seq)
+sent_event_put_data(struct run *run, struct buf **b, uint64_t seq)
 {
 	uint32_t pad = run->conf->size - BENCH_DATA_MIN;
 	char *p;
@@ -44,7 +44,7 @@ flight_put_data(struct run *run, struct buf **b, uint64_t seq)
 	buf_append(b, S("11]"));
 }
 
-/* Of lower-case hex, which is what flight_put_data() writes. */
+/* Of lower-case hex, which is what sent_event_put_data() writes. */
 static uint64_t
 hex_digit(char c)
 {
@@ -73,16 +73,16 @@ read_seq(struct run *run, struct str text)
 }
 
 void
-flight_on_text(struct run *run, struct peer *p, struct str text)
+sent_event_on_text(struct run *run, struct peer *p, struct str text)
 {
 	struct bench_result *r = run->r;
 	uint64_t seq, *last;
-	struct flight *f;
+	struct sent_event *f;
 
 	if (!peer_is_event(text, S("bench\"")) ||
 	    (seq = read_seq(run, text)) == 0)
 		return;
-	f = &run->flights[seq % BENCH_FLIGHTS];
+	f = &run->sent[seq % BENCH_SENT_EVENTS];
 	if (f->seq != seq || f->sender >= run->nlast)
 		return; /* long ago: counted as lost */
 	r->delivered++;
@@ -105,8 +105,7 @@ flight_on_text(struct run *run, struct peer *p, struct str text)
 		histogram_add(&r->latency, run->moved - f->start);
 	if (atomic_fetch_sub_explicit(&f->left, 1, memory_order_relaxed) > 1)
 		return;
-	atomic_fetch_sub_explicit(
-	    &run->shared->nflights, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&run->shared->nsent, 1, memory_order_relaxed);
 	if (f->by != NULL)
 		run->free[run->nfree++] = f->by;
 }
@@ -117,13 +116,13 @@ is_anything_under_way(const struct run *run)
 	for (uint32_t i = 0; i < run->conf->publishers; i++)
 		if (run->publishers[i].busy)
 			return true;
-	return atomic_load(&run->shared->nflights) > 0;
+	return atomic_load(&run->shared->nsent) > 0;
 }
 
 void
-flight_settle(struct run *run)
+sent_event_wait(struct run *run)
 {
-	uint64_t end = bench_now() + SETTLE_NS;
+	uint64_t end = bench_now() + WAIT_NS;
 	struct bench_result *r = run->r;
 	uint64_t delivered = r->delivered, published = r->published;
 	struct histogram keep = r->latency;
@@ -132,9 +131,9 @@ flight_settle(struct run *run)
 	    is_anything_under_way(run) && bench_now() < end && bench_is_ok(run))
 		bench_turn(run);
 	bench_barrier(run);
-	for (uint32_t i = 0; i < BENCH_FLIGHTS; i++)
-		if (run->process == 0 || run->flights != run->shared->flights)
-			r->lost += atomic_load(&run->flights[i].left);
+	for (uint32_t i = 0; i < BENCH_SENT_EVENTS; i++)
+		if (run->process == 0 || run->sent != run->shared->sent)
+			r->lost += atomic_load(&run->sent[i].left);
 	/* Only events in the measured part count for the speed. */
 	r->delivered = delivered;
 	r->published = published;
