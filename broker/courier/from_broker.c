@@ -119,14 +119,14 @@ tell(struct courier *c, const struct msg_hook *m)
 	switch (m->kind) {
 	case WEBHOOK_CACHE_MISS:
 		f.missed = true;
-		return outbox_tell(c->outbox, &f);
+		return outbox_set_hook_state(c->outbox, &f);
 	case WEBHOOK_OCCUPIED:
 	case WEBHOOK_MEMBER_ADDED:
 	case WEBHOOK_FILLED:
-		return outbox_tell(c->outbox, &f);
+		return outbox_set_hook_state(c->outbox, &f);
 	case WEBHOOK_VACATED:
 	case WEBHOOK_MEMBER_REMOVED:
-		return outbox_untell(c->outbox, &f);
+		return outbox_delete_hook_state(c->outbox, &f);
 	default:
 		return 0;
 	}

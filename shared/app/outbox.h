@@ -174,8 +174,8 @@ struct outbox_hook_state {
 	struct str channel, user;
 	bool missed; /* a cache miss */
 };
-int outbox_tell(struct outbox *, const struct outbox_hook_state *);
-int outbox_untell(struct outbox *, const struct outbox_hook_state *);
+int outbox_set_hook_state(struct outbox *, const struct outbox_hook_state *);
+int outbox_delete_hook_state(struct outbox *, const struct outbox_hook_state *);
 int outbox_each_hook_state(struct outbox *,
     int (*fn)(void *arg, const struct outbox_hook_state *), void *arg);
 

@@ -75,6 +75,7 @@ static const char *const schema[] = {
 	" failing_ms INTEGER NOT NULL DEFAULT 0,"
 	" PRIMARY KEY (endpoint, database)"
 	") STRICT, WITHOUT ROWID;",
+	"ALTER TABLE told RENAME TO hook_states;",
 };
 #define VERSION ((uint64_t)nitems(schema))
 

@@ -27,10 +27,11 @@ static const char *const sql[OUTBOX_STMTS] = {
 			      " next_ms = ?7 WHERE id = ?1 AND state = 0",
 	[OUTBOX_EVENTS] = "SELECT events FROM requests"
 			  " WHERE id = ?1 AND state = 0",
-	[OUTBOX_TELL] =
-	    "INSERT OR REPLACE INTO told VALUES (?1, ?2, ?3, ?4, ?5)",
-	[OUTBOX_UNTELL] = "DELETE FROM told"
-			  " WHERE app = ?1 AND channel = ?2 AND user = ?3",
+	[OUTBOX_SET_HOOK_STATE] =
+	    "INSERT OR REPLACE INTO hook_states VALUES (?1, ?2, ?3, ?4, ?5)",
+	[OUTBOX_DELETE_HOOK_STATE] =
+	    "DELETE FROM hook_states"
+	    " WHERE app = ?1 AND channel = ?2 AND user = ?3",
 	[OUTBOX_GET_SEQ] = "SELECT seq FROM origins WHERE origin = ?1",
 	[OUTBOX_SET_SEQ] = "INSERT OR REPLACE INTO origins VALUES (?1, ?2, ?3)",
 };
@@ -366,7 +367,7 @@ outbox_prune(struct outbox *o, uint64_t before_ms)
 	return delete (o, s) == -1 ? -1 : 0;
 }
 
-/* ---- told, origins ---- */
+/* ---- states of webhooks, origins ---- */
 
 static void
 bind_hook_state(sqlite3_stmt *s, const struct outbox_hook_state *f)
@@ -377,9 +378,9 @@ bind_hook_state(sqlite3_stmt *s, const struct outbox_hook_state *f)
 }
 
 int
-outbox_tell(struct outbox *o, const struct outbox_hook_state *f)
+outbox_set_hook_state(struct outbox *o, const struct outbox_hook_state *f)
 {
-	sqlite3_stmt *s = stmt(o, OUTBOX_TELL);
+	sqlite3_stmt *s = stmt(o, OUTBOX_SET_HOOK_STATE);
 
 	bind_hook_state(s, f);
 	sqlite3_bind_int(s, 4, f->missed);
@@ -388,10 +389,10 @@ outbox_tell(struct outbox *o, const struct outbox_hook_state *f)
 }
 
 int
-outbox_untell(struct outbox *o, const struct outbox_hook_state *f)
+outbox_delete_hook_state(struct outbox *o, const struct outbox_hook_state *f)
 {
-	bind_hook_state(stmt(o, OUTBOX_UNTELL), f);
-	return finish(o, stmt(o, OUTBOX_UNTELL));
+	bind_hook_state(stmt(o, OUTBOX_DELETE_HOOK_STATE), f);
+	return finish(o, stmt(o, OUTBOX_DELETE_HOOK_STATE));
 }
 
 int
@@ -403,8 +404,8 @@ outbox_each_hook_state(struct outbox *o,
 	int step;
 
 	if (sqlite3_prepare_v2(o->db,
-		"SELECT app, channel, user, missed, owner FROM told", -1, &s,
-		NULL) != SQLITE_OK)
+		"SELECT app, channel, user, missed, owner FROM hook_states", -1,
+		&s, NULL) != SQLITE_OK)
 		return -1;
 	while ((step = sqlite3_step(s)) == SQLITE_ROW) {
 		f.app = (uint32_t)sqlite3_column_int64(s, 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * outbox_test.c: rows, what has been told, origins; what survives a process
+ * outbox_test.c: rows, states of webhooks, origins; what survives a process
  * that ends without a word, and what does not.
  */
 
@@ -256,7 +256,7 @@ what_may_go_goes_first(void **state)
 }
 
 static int
-count_told(void *arg, const struct outbox_hook_state *f)
+count_hook_state(void *arg, const struct outbox_hook_state *f)
 {
 	unsigned *n = arg;
 
@@ -265,7 +265,7 @@ count_told(void *arg, const struct outbox_hook_state *f)
 }
 
 static void
-facts_and_origins(void **state)
+states_and_origins(void **state)
 {
 	struct place *p = *state;
 	struct outbox_hook_state channel = { .app = 1,
@@ -276,20 +276,20 @@ facts_and_origins(void **state)
 	uint64_t seq, origin = UINT64_MAX - 3;
 	unsigned n = 0;
 
-	assert_int_equal(outbox_tell(p->o, &channel), 0);
-	assert_int_equal(outbox_tell(p->o, &user), 0);
-	assert_int_equal(outbox_tell(p->o, &user), 0);
+	assert_int_equal(outbox_set_hook_state(p->o, &channel), 0);
+	assert_int_equal(outbox_set_hook_state(p->o, &user), 0);
+	assert_int_equal(outbox_set_hook_state(p->o, &user), 0);
 	channel.missed = true;
-	assert_int_equal(outbox_tell(p->o, &channel), 0);
+	assert_int_equal(outbox_set_hook_state(p->o, &channel), 0);
 	assert_int_equal(outbox_set_seq(p->o, origin, 41, 1), 0);
 	assert_int_equal(outbox_set_seq(p->o, origin, 42, 1), 0);
 	assert_int_equal(outbox_commit(p->o), 0);
 	reopen(p);
-	assert_int_equal(outbox_each_hook_state(p->o, count_told, &n), 0);
+	assert_int_equal(outbox_each_hook_state(p->o, count_hook_state, &n), 0);
 	assert_int_equal(n, 101);
-	assert_int_equal(outbox_untell(p->o, &user), 0);
+	assert_int_equal(outbox_delete_hook_state(p->o, &user), 0);
 	n = 0;
-	assert_int_equal(outbox_each_hook_state(p->o, count_told, &n), 0);
+	assert_int_equal(outbox_each_hook_state(p->o, count_hook_state, &n), 0);
 	assert_int_equal(n, 100);
 	assert_int_equal(outbox_get_seq(p->o, origin, &seq), 0);
 	assert_int_equal(seq, 42);
@@ -368,9 +368,12 @@ s6_rows_of_the_first_version_get_their_queues(void **state)
 {
 	struct place *p = *state;
 	char *why = NULL;
+	struct outbox_hook_state state_of_x = { .app = 1, .channel = S("x") };
+	unsigned nstates = 0;
 	struct seen s;
 	sqlite3 *db;
 
+	assert_int_equal(outbox_set_hook_state(p->o, &state_of_x), 0);
 	put(p, 1, 0, "{}");
 	put(p, 2, 0, "{},{}");
 	put(p, 3, WEBHOOK_TEST, "{}");
@@ -381,6 +384,7 @@ s6_rows_of_the_first_version_get_their_queues(void **state)
 	    sqlite3_exec(db,
 		"ALTER TABLE requests RENAME COLUMN queue TO lane;"
 		"ALTER TABLE requests DROP COLUMN owner;"
+		"ALTER TABLE hook_states RENAME TO told;"
 		"ALTER TABLE told DROP COLUMN owner; DROP TABLE endpoints;"
 		"UPDATE requests SET lane = 5 WHERE endpoint = 1;"
 		"UPDATE requests SET lane = 0, count = 2 WHERE endpoint = 2;"
@@ -400,6 +404,9 @@ s6_rows_of_the_first_version_get_their_queues(void **state)
 			: i == 2 ? OUTBOX_BATCHES
 				 : OUTBOX_TESTS);
 	}
+	assert_int_equal(
+	    outbox_each_hook_state(p->o, count_hook_state, &nstates), 0);
+	assert_int_equal(nstates, 1);
 }
 
 static void
@@ -463,7 +470,7 @@ main(void)
 		TEST(dead_rows_come_back_by_hand),
 		TEST(arrived_rows_are_remembered_for_a_while),
 		TEST(what_may_go_goes_first),
-		TEST(facts_and_origins),
+		TEST(states_and_origins),
 		TEST(changes_of_others_are_seen),
 		TEST(wrong_files_are_refused),
 		TEST(a_newer_file_is_left_alone),
