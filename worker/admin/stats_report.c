@@ -36,8 +36,8 @@ gauge(struct worker *w, struct stats_gauges *g)
 		.fds = w->stats->base_fds + w->nconns,
 		.memory = memory_used(&w->client_memory->memory),
 		.memory_limit = w->client_memory->memory.limit,
-		.kept = outq_bytes(&w->unacked->messages),
-		.parked = w->retries->n,
+		.unacked = outq_bytes(&w->unacked->messages),
+		.waiting = w->retries->n,
 		.draining = w->draining,
 		.turn_max = w->stats->turn_max,
 	};

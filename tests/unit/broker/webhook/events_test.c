@@ -141,7 +141,7 @@ a_miss_that_nobody_could_tell_is_told_later(void **state)
 }
 
 static void
-without_room_facts_wait_and_client_events_go(void **state)
+without_room_changes_wait_and_client_events_go(void **state)
 {
 	struct desk *d = desk_ready("");
 	struct buf *frame = NULL, *data = NULL;
@@ -323,7 +323,8 @@ main(void)
 		    a_courier_that_comes_back_gets_what_it_did_not_acknowledge),
 		cmocka_unit_test(a_new_broker_says_only_the_difference),
 		cmocka_unit_test(a_miss_that_nobody_could_tell_is_told_later),
-		cmocka_unit_test(without_room_facts_wait_and_client_events_go),
+		cmocka_unit_test(
+		    without_room_changes_wait_and_client_events_go),
 		cmocka_unit_test(client_events_have_string_values),
 		cmocka_unit_test(
 		    s5_a_flood_of_one_app_neither_drops_nor_delays_those_of_others),

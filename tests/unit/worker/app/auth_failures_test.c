@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* guess.c: wrong signatures, by address; right ones pass whatever was. */
+/* auth_failures.c: wrong signatures, by address; right ones pass whatever was. */
 
 #include <setjmp.h>
 #include <stdarg.h>
