@@ -73,7 +73,7 @@ struct worker {
 	struct tls *tls;
 	struct auth_failures *auth_failures;
 	struct auth_failures *tls_refused; /* addresses told 4000 lately */
-	float tls_waits;  /* how many more may wait for that */
+	float tls_waits;                   /* how many more may wait for that */
 	double tls_waits_at;
 
 	struct hash conns;    /* by sid, every socket */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* auth_failures.c: wrong signatures, by address; right ones pass whatever was. */
+/* auth_failures.c: wrong signatures, by address; right ones always pass. */
 
 #include <setjmp.h>
 #include <stdarg.h>
