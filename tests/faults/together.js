@@ -3,7 +3,7 @@
 // A worker and the broker die together, or one shortly after the other, in
 // both orders.  No client is left to say goodbye and no process to remember
 // it; still everybody who is lost leaves exactly once, in presence channels
-// and in watchlists, and whoever is back in time was never away.
+// and in watchlists, and a member that is back in time never left.
 'use strict';
 
 const assert = require('node:assert/strict');

@@ -208,7 +208,7 @@ suite('POST events', (d) => {
 		await closeAll([a, b]);
 	});
 
-	test('batch: what is refused', async () => {
+	test('batch: bad events are refused', async () => {
 		const one = { name: 'e', channel: 'x', data: '1' };
 		const ten = Array.from({ length: 10 }, () => one);
 		assert.equal((await post({ batch: ten }, '/batch_events')).status,

@@ -266,7 +266,7 @@ describe('apps without a daemon', () => {
 		await d.stop();
 	});
 
-	test('what needs the daemon says so', async () => {
+	test('a command that needs the daemon says so', async () => {
 		const d = new Daemon();
 		const app = d.app();
 		for (const args of [['status'], ['channels'],

@@ -116,7 +116,7 @@ suite('bench', (d) => {
 			server_memory: 1 });
 	});
 
-	test('what does not fit is refused', () => {
+	test('a value out of range is refused', () => {
 		for (const args of [['nothing'], ['fanout', '--clients', 'x'],
 			['presence', '--clients', '10', '--channels', '3'],
 			['presence', '--clients', '4', '--channels', '2',

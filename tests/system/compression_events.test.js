@@ -182,7 +182,7 @@ suite('compression: events', (d) => {
 		await closeAll(all);
 	});
 
-	test('what does not pay, and what may not be, is plain', async () => {
+	test('a small or an encrypted message is plain', async () => {
 		const [a, b] = await Client.onEachWorker(d, app, offer());
 		const all = b ? [a, b] : [a];
 		const p = await publisher(d, app);

@@ -2,7 +2,7 @@
 //
 // Compression and clients that mean harm, read slowly, or are there when it is
 // switched: bombs hold no memory, one client's messages keep nobody else
-// waiting, and what waits for a slow client counts as it is sent.
+// waiting, and output that waits counts in its compressed size.
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -233,7 +233,7 @@ test('switched off and on by reloads while clients are there', async () => {
 	await d.stop();
 });
 
-test('what waits for a slow client counts as it is sent', () =>
+test('output that waits counts in its compressed size', () =>
 	running({ client_buffer: 65536, client_buffer_age: 60 }, async (d, app) => {
 		const [plain] = await Client.several(d, app, 1);
 		const small = await Client.several(d, app, 2, HOW);

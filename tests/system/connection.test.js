@@ -96,7 +96,7 @@ suite('connections', (d) => {
 		await closeAll(all);
 	});
 
-	test('list: who hogs', async () => {
+	test('list: counts of each connection, and the order by them', async () => {
 		const own = d.app({ client_events: 'on' });
 		const all = await Client.several(d, own, 3);
 		await all[0].subscribe('private-x');

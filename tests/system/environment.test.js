@@ -147,7 +147,7 @@ describe('the app of the environment', () => {
 		assert.match(r.stderr, /REVERB_APP_KEY: the key is in quotes/);
 	});
 
-	test('O10: what the client of a .env says alone is not looked at', () => {
+	test('O10: variables of the client alone are ignored', () => {
 		const r = check({ PUSHER_APP_KEY: '"abc"' });
 		assert.equal(r.status, 0, r.stderr);
 	});

@@ -276,7 +276,7 @@ event_types = ["client_event"]
 		assert.deepEqual(listed('h3'), want.slice(0, 1));
 	});
 
-	test('what is wrong is said with its line', () => {
+	test('an error names its line', () => {
 		for (const [from, text, re] of [
 			['sockudo', '[a\nb = 1', /line 1: a heading without/],
 			['sockudo', '[a]\nb = "x', /line 2: a string without its end/],

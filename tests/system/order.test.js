@@ -183,7 +183,7 @@ suite('order', (d) => {
 		await c.close();
 	});
 
-	test('what a dying broker leaves behind comes in the order it had',
+	test('events of a dying broker arrive in their order',
 		async () => {
 			d.allow(/broker was killed by signal 9|link to the broker lost/);
 			const clients = await Client.onEachWorker(d, app);

@@ -138,7 +138,7 @@ test('O4: every proxy snippet says what pusherd needs', () => {
 		assert.match(read(`etc/doc/${file}`), /trusted_proxies 127\.0\.0\.1/);
 });
 
-test('pages: what metrics.md names is installed', () => {
+test('pages: files that metrics.md names are installed', () => {
 	const mk = read('etc/install.mk');
 	for (const file of ['etc/grafana/pusherd.json',
 		'etc/prometheus/pusherd.rules.yml']) {

@@ -197,7 +197,7 @@ test('L9: pusher-js 4 to 7 under Node give up also when another server closes',
 		s.close();
 	});
 
-test('L9: who comes while the server leaves is held, and then told 4100',
+test('L9: a client that connects during the exit waits, and gets 4100',
 	async () => {
 		const d = new Daemon({ workers: 2, drain_time: 2 });
 		const app = d.app();

@@ -96,7 +96,7 @@ suite('resume', (d) => {
 		await c.close();
 	});
 
-	test('what it has sent itself does not come back, after many breaks',
+	test('its own events do not come back, after many breaks',
 		async () => {
 		const id = newId();
 		let c = await open(d, app, id);
@@ -230,7 +230,7 @@ suite('resume', (d) => {
 		await c.close();
 	});
 
-	test('who names no session gets what it always got', async () => {
+	test('a client without a session gets the same as before', async () => {
 		const c = await Client.connect(d, app);
 		c.keepPings = true;
 		await c.subscribe('x');

@@ -15,7 +15,7 @@ const { suite } = require('./lib/suite');
 suite('resume with another log', (d) => {
 	const app = d.app({ resume: 'on' });
 
-	test('what is published while resume is off is a gap', async () => {
+	test('events published while resume is off are a gap', async () => {
 		const set = (value) =>
 			d.ctl(['app', 'set', app.id, `resume=${value}`]);
 		const ids = [newId(), newId(), newId()];

@@ -90,7 +90,7 @@ suite('resume: metrics', (d) => {
 suite('resume: a full table', (d) => {
 	const app = d.app({ resume: 'on' });
 
-	test('who finds no row is told off, full; later it has one', async () => {
+	test('a client without a row gets off, full; later it has one', async () => {
 		d.allow(/all 100 rows of resume_sessions/);
 		const all = [];
 		for (let i = 0; i < 100; i++) all.push(await open(d, app, newId()));

@@ -80,7 +80,7 @@ suite('presence_grace', (d) => {
 		await w.close();
 	});
 
-	test('who goes on purpose is gone at once', async () => {
+	test('a member that leaves on purpose is gone at once', async () => {
 		const { name, w } = await watched(d, app);
 		let c = await join(d, app, w, name, 'cy');
 		await c.close(); // with a close frame

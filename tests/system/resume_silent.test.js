@@ -174,7 +174,7 @@ describe('resume: a restart with fewer rows', () => {
 		await d.start();
 	};
 
-	test('whoever has no row any more hears of a gap, the operator of both',
+	test('a client that lost its row gets a gap, and it is logged',
 		async () => {
 			d.allow(/20 of 120 sessions are forgotten/);
 			const ids = Array.from({ length: 120 }, newId);

@@ -222,7 +222,7 @@ describe('a worker is killed', () => {
 			await d.stop();
 		});
 
-	test('who is back in time causes no event', async () => {
+	test('a member that is back in time causes no event', async () => {
 		const { d, app } = await daemon({ crash_grace: 5 });
 		d.allow(/worker/);
 		const all = await Client.onEachWorker(d, app);

@@ -79,7 +79,7 @@ suite('numbers for an operator', (d) => {
 		await closeAll(all);
 	});
 
-	test('closes: who, when, how long, why', async () => {
+	test('closes: client, time, duration, reason', async () => {
 		const c = await Client.connect(d, app);
 		const port = c.sock.localPort;
 		await c.close(1001);

@@ -182,7 +182,7 @@ suite('terminal', (d) => {
 			[...Array(50).keys()]);
 	});
 
-	test('subscribe: what is wrong is said', async () => {
+	test('subscribe: errors name the cause', async () => {
 		for (const [args, code, re] of [
 			[[app.id, 'presence-x'], 2, /--user ID/],
 			[[app.id, 'a b'], 2, /not a channel name/],
@@ -200,7 +200,7 @@ suite('terminal', (d) => {
 		d.ctl(['app', 'enable', other.id]);
 	});
 
-	test('sign: what the vectors and the server want', async () => {
+	test('sign: as the vectors and the server demand', async () => {
 		const v = vectors.find((x) => x.kind === 'channel_auth');
 		assert.ok(v);
 		const c = await Client.connect(d, app);

@@ -56,7 +56,7 @@ suite('webhooks', (d) => {
 			await r.stop();
 		});
 
-	test('whoever is back in time was never away', async () => {
+	test('a member that is back in time never left', async () => {
 		const { app, r } = await make({});
 		const a = await Client.connect(d, app);
 		await a.join('presence-x', 'u');
@@ -215,7 +215,7 @@ suite('webhooks', (d) => {
 		await r.stop();
 	});
 
-	test('what was there before an endpoint is told only when it ends',
+	test('a channel older than its endpoint is notified only at its end',
 		async () => {
 			const app = d.app();
 			const a = await Client.connect(d, app);

@@ -224,7 +224,7 @@ suite('websocket', (d) => {
 	fails('close reason in wrong UTF-8: 1007', 1007,
 		frame(OP.CLOSE, Buffer.from([3, 0xe8, 0xff])));
 
-	test('what comes behind a close is ignored', async () => {
+	test('frames after a close are ignored', async () => {
 		const c = await connect();
 		c.sock.write(Buffer.concat([frame(OP.CLOSE, Buffer.from([3, 0xe8])),
 			frame(OP.TEXT, PING), Buffer.alloc(1000, 0xff)]));

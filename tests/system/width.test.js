@@ -90,7 +90,7 @@ describe('width', () => {
 			}
 		});
 
-	test('C11: what stays at 80 columns', async () => {
+	test('C11: columns that stay at 80 columns', async () => {
 		const [head, first] = await shown(d, ['connections', 'list']);
 		assert.match(head, /^SOCKET_ID +APP .*USER/);
 		assert.ok(clients.some((c) => first.startsWith(`${c.sid} `)), first);
@@ -105,7 +105,7 @@ describe('width', () => {
 		assert.match(narrow.at(-1), /^\(no room for worker, /);
 	});
 
-	test('C11: what a pipe gets is the same as ever', () => {
+	test('C11: output into a pipe does not change', () => {
 		const rows = d.ctlRaw(['connections', 'list']).out.trim().split('\n');
 		assert.equal(rows.length, 5);
 		for (const r of rows) assert.equal(r.split('\t').length, 12);

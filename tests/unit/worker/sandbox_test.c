@@ -169,7 +169,7 @@ run_case(size_t i, char *out, size_t cap)
 }
 
 static void
-o15_what_a_worker_may_do(void **state)
+o15_system_calls_of_a_worker(void **state)
 {
 	char out[4096], want[80];
 	int status;
@@ -195,7 +195,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(o15_what_a_worker_may_do),
+		cmocka_unit_test(o15_system_calls_of_a_worker),
 	};
 
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), r;

@@ -83,7 +83,7 @@ workers_are_asked_and_counted(void **state)
 }
 
 static void
-who_says_nothing_is_open(void **state)
+a_silent_subscriber_stays_open(void **state)
 {
 	struct links *l = new ();
 	struct msg_receipt m;
@@ -143,7 +143,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(workers_are_asked_and_counted),
-		cmocka_unit_test(who_says_nothing_is_open),
+		cmocka_unit_test(a_silent_subscriber_stays_open),
 		cmocka_unit_test(rows_that_are_none_end_the_link),
 	};
 

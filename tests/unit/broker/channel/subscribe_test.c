@@ -125,7 +125,7 @@ a_full_channel_refuses_and_forgets(void **state)
 
 /* The refusal that it has read must not swallow its UNSUB later. */
 static void
-who_was_refused_may_come_and_go(void **state)
+a_refused_member_may_come_and_go(void **state)
 {
 	static const char *const settings[] = { "max_presence_members", "1",
 		NULL };
@@ -393,7 +393,7 @@ main(void)
 		cmocka_unit_test(a_confirmation_precedes_later_events),
 		cmocka_unit_test(members_come_and_go),
 		cmocka_unit_test(a_full_channel_refuses_and_forgets),
-		cmocka_unit_test(who_was_refused_may_come_and_go),
+		cmocka_unit_test(a_refused_member_may_come_and_go),
 		cmocka_unit_test(asking_again_has_no_effects),
 		cmocka_unit_test(a_dead_worker_takes_its_members_along),
 		cmocka_unit_test(members_have_time_to_come_back),

@@ -62,7 +62,7 @@ pass(struct desk *d, uint32_t app, enum route_kind kind)
 }
 
 static void
-who_wants_what(void **state)
+filters_choose_the_events(void **state)
 {
 	static const struct {
 		const char *args;
@@ -121,7 +121,7 @@ bad_questions(void **state)
 
 /* A frame that is none is nobody's business; nobody is held up. */
 static void
-who_does_not_read_misses_events(void **state)
+a_slow_reader_misses_events(void **state)
 {
 	struct desk *d = desk_new();
 	struct control_client *k;
@@ -157,9 +157,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(who_wants_what),
+		cmocka_unit_test(filters_choose_the_events),
 		cmocka_unit_test(bad_questions),
-		cmocka_unit_test(who_does_not_read_misses_events),
+		cmocka_unit_test(a_slow_reader_misses_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

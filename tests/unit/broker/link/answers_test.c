@@ -188,7 +188,7 @@ s2_connections_take_turns(void **state)
 
 /* The worker keeps what is not answered, and forgets what is. */
 static void
-s2_what_waits_is_not_acknowledged(void **state)
+s2_a_deferred_message_is_not_acknowledged(void **state)
 {
 	struct links *l = links_new(settings);
 	uint64_t seq = 0, acked = 0;
@@ -218,7 +218,7 @@ s2_what_waits_is_not_acknowledged(void **state)
 /* A client that has left again gets an empty answer: no list, and no roster
  * with it. */
 static void
-s2_who_has_left_is_sent_no_list(void **state)
+s2_a_client_that_left_gets_no_list(void **state)
 {
 	struct links *l = links_new(settings);
 	struct msg_sub_done done;
@@ -264,7 +264,7 @@ a_link_ends_with_what_waits(void **state)
 }
 
 static void
-s4_what_waits_is_booked(void **state)
+s4_a_deferred_message_is_booked(void **state)
 {
 	struct links *l = links_new(NULL);
 	struct msg_sub m = { .app = 1, .sid = 1, .channel = S("a") };
@@ -284,10 +284,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(long_answers_wait_for_room),
 		cmocka_unit_test(s2_connections_take_turns),
-		cmocka_unit_test(s2_what_waits_is_not_acknowledged),
-		cmocka_unit_test(s2_who_has_left_is_sent_no_list),
+		cmocka_unit_test(s2_a_deferred_message_is_not_acknowledged),
+		cmocka_unit_test(s2_a_client_that_left_gets_no_list),
 		cmocka_unit_test(a_link_ends_with_what_waits),
-		cmocka_unit_test(s4_what_waits_is_booked),
+		cmocka_unit_test(s4_a_deferred_message_is_booked),
 	};
 
 	hash_seed();

@@ -83,7 +83,7 @@ the_backlogs_are_merged_by_time(void **state)
 
 /* The event that the old broker had taken, with those before and after it. */
 static void
-what_was_taken_keeps_its_place(void **state)
+a_taken_event_keeps_its_position(void **state)
 {
 	static const struct {
 		uint64_t origin, seq;
@@ -113,7 +113,7 @@ what_was_taken_keeps_its_place(void **state)
 
 /* Worker 1 dies, worker 2 is stuck with half of its backlog. */
 static void
-who_does_not_go_on_is_not_waited_for(void **state)
+a_stuck_worker_is_not_waited_for(void **state)
 {
 	struct links *l = begin(NULL, 2, 1, 2);
 
@@ -137,8 +137,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_backlogs_are_merged_by_time),
-		cmocka_unit_test(what_was_taken_keeps_its_place),
-		cmocka_unit_test(who_does_not_go_on_is_not_waited_for),
+		cmocka_unit_test(a_taken_event_keeps_its_position),
+		cmocka_unit_test(a_stuck_worker_is_not_waited_for),
 	};
 
 	hash_seed();

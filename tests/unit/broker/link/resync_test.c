@@ -104,7 +104,7 @@ the_backlog_is_answered_last(void **state)
 }
 
 static void
-what_was_answered_is_only_told(void **state)
+an_answered_join_is_only_announced(void **state)
 {
 	struct links *l = links_resync(NULL);
 	struct msg_member e;
@@ -132,7 +132,7 @@ what_was_answered_is_only_told(void **state)
 
 /* bob's worker has died together with the old broker. */
 static void
-who_is_lost_leaves_once(void **state)
+a_lost_member_leaves_once(void **state)
 {
 	struct links *l = links_resync(NULL);
 	struct msg_sub_done m;
@@ -165,7 +165,7 @@ who_is_lost_leaves_once(void **state)
 }
 
 static void
-who_is_back_in_time_was_never_away(void **state)
+a_member_back_in_time_never_left(void **state)
 {
 	struct links *l = links_resync(NULL);
 	struct msg_sub_done m;
@@ -363,9 +363,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nobody_is_answered_before_all_are_there),
 		cmocka_unit_test(the_backlog_is_answered_last),
-		cmocka_unit_test(what_was_answered_is_only_told),
-		cmocka_unit_test(who_is_lost_leaves_once),
-		cmocka_unit_test(who_is_back_in_time_was_never_away),
+		cmocka_unit_test(an_answered_join_is_only_announced),
+		cmocka_unit_test(a_lost_member_leaves_once),
+		cmocka_unit_test(a_member_back_in_time_never_left),
 		cmocka_unit_test(watchers_are_told_what_they_do_not_know),
 		cmocka_unit_test(cached_events_come_back),
 		cmocka_unit_test(an_older_event_does_not_come_back),

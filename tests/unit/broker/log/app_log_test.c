@@ -148,7 +148,7 @@ the_ring_wraps(void **state)
 }
 
 static void
-what_is_too_large_leaves_a_gap(void **state)
+a_record_that_is_too_large_leaves_a_gap(void **state)
 {
 	struct app_log *l = open_log(*state, BYTES);
 
@@ -161,7 +161,7 @@ what_is_too_large_leaves_a_gap(void **state)
 }
 
 static void
-what_was_logged_is_found_again(void **state)
+a_logged_event_is_found_again(void **state)
 {
 	struct place *p = *state;
 	struct app_log *l = open_log(p, BYTES);
@@ -255,8 +255,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(numbers_follow_each_other),
 		TEST(the_ring_wraps),
-		TEST(what_is_too_large_leaves_a_gap),
-		TEST(what_was_logged_is_found_again),
+		TEST(a_record_that_is_too_large_leaves_a_gap),
+		TEST(a_logged_event_is_found_again),
 		TEST(another_size_keeps_what_fits),
 		TEST(a_damaged_file_is_replaced),
 		TEST(without_a_file_it_is_memory),

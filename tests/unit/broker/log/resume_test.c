@@ -83,7 +83,7 @@ expect(struct resume_session *r, uint64_t channel, enum resume_status status,
 }
 
 static void
-what_was_confirmed_continues(void **state)
+a_confirmed_position_continues(void **state)
 {
 	struct desk *d = *state;
 	struct resume_session *r = come(d);
@@ -422,7 +422,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-		    what_was_confirmed_continues, set_up, tear_down),
+		    a_confirmed_position_continues, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    a_client_that_stops_confirming_gets_a_gap_each_time, set_up,
 		    tear_down),

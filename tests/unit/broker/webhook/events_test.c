@@ -286,7 +286,7 @@ events_of_a_channel_follow_the_news_that_it_is_occupied(void **state)
 }
 
 static void
-t2_what_another_app_was_told_is_forgotten(void **state)
+t2_state_of_another_app_is_forgotten(void **state)
 {
 	struct desk *d = desk_new("");
 	struct msg_hook m;
@@ -328,7 +328,7 @@ main(void)
 		cmocka_unit_test(client_events_have_string_values),
 		cmocka_unit_test(
 		    s5_a_flood_of_one_app_neither_drops_nor_delays_those_of_others),
-		cmocka_unit_test(t2_what_another_app_was_told_is_forgotten),
+		cmocka_unit_test(t2_state_of_another_app_is_forgotten),
 		cmocka_unit_test(
 		    events_of_a_channel_follow_the_news_that_it_is_occupied),
 	};

@@ -41,7 +41,7 @@ run(const struct look *v, size_t n)
 }
 
 static void
-who_stands_still_is_ended(void **state)
+a_stuck_child_is_killed(void **state)
 {
 	static const struct look stuck[] = { { 500, 1, 0 },
 		{ 5500, 1, SIGABRT }, { 6000, 1, 0 }, { 6500, 1, SIGKILL } };
@@ -54,7 +54,7 @@ who_stands_still_is_ended(void **state)
 }
 
 static void
-who_did_not_look_blames_nobody(void **state)
+a_master_that_slept_blames_nobody(void **state)
 {
 	uint64_t counter = 1;
 	struct watchdog w = { .counter = &counter };
@@ -73,8 +73,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(who_stands_still_is_ended),
-		cmocka_unit_test(who_did_not_look_blames_nobody),
+		cmocka_unit_test(a_stuck_child_is_killed),
+		cmocka_unit_test(a_master_that_slept_blames_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

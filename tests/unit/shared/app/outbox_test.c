@@ -230,7 +230,7 @@ arrived_rows_are_remembered_for_a_while(void **state)
 }
 
 static void
-what_may_go_goes_first(void **state)
+dead_rows_go_first(void **state)
 {
 	struct place *p = *state;
 	struct outbox_row dead = put(p, 1, WEBHOOK_OCCUPIED, "d");
@@ -469,7 +469,7 @@ main(void)
 		TEST(a_row_lives),
 		TEST(dead_rows_come_back_by_hand),
 		TEST(arrived_rows_are_remembered_for_a_while),
-		TEST(what_may_go_goes_first),
+		TEST(dead_rows_go_first),
 		TEST(states_and_origins),
 		TEST(changes_of_others_are_seen),
 		TEST(wrong_files_are_refused),

@@ -315,7 +315,7 @@ names_and_directions(void **state)
 
 /* Written down once more, because these are what the processes rely on. */
 static void
-who_may_say_what(void **state)
+each_sender_has_its_messages(void **state)
 {
 	static const struct {
 		uint32_t type;
@@ -362,7 +362,7 @@ main(void)
 		cmocka_unit_test(lying_lengths),
 		cmocka_unit_test(random_bodies),
 		cmocka_unit_test(names_and_directions),
-		cmocka_unit_test(who_may_say_what),
+		cmocka_unit_test(each_sender_has_its_messages),
 	};
 
 	memset(big, 'b', sizeof(big));

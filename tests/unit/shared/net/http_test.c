@@ -108,7 +108,7 @@ heads_are_judged(void **state)
 
 /* A byte of a second request right behind changes nothing. */
 static void
-what_follows_is_left_alone(void **state)
+bytes_after_a_request_are_left_alone(void **state)
 {
 	static const char *const more[] = { "X", "\r", "\n", "\0", "\x16",
 		"GET / HTTP/1.1\r\n\r\n" };
@@ -364,7 +364,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(heads_are_judged),
-		cmocka_unit_test(what_follows_is_left_alone),
+		cmocka_unit_test(bytes_after_a_request_are_left_alone),
 		cmocka_unit_test(targets_are_cut),
 		cmocka_unit_test(fields_are_filled),
 		cmocka_unit_test(keep_alive_is_decided),

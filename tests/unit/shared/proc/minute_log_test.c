@@ -157,7 +157,7 @@ damaged_rows_are_none(void **state)
 }
 
 static void
-what_is_not_ours_stays(void **state)
+files_of_others_stay(void **state)
 {
 	uint64_t since = 0;
 	struct place p;
@@ -231,7 +231,7 @@ main(void)
 		cmocka_unit_test(a_day_and_no_more),
 		cmocka_unit_test(a_file_goes_on),
 		cmocka_unit_test(damaged_rows_are_none),
-		cmocka_unit_test(what_is_not_ours_stays),
+		cmocka_unit_test(files_of_others_stay),
 		cmocka_unit_test(paths),
 		cmocka_unit_test(sums_and_peaks),
 	};

@@ -41,7 +41,7 @@ expect_rows(uint32_t n, bool last)
 }
 
 static void
-who_is_meant(void **state)
+filters_choose_the_connections(void **state)
 {
 	uint64_t sid = conn_sid(rig.c);
 	const struct {
@@ -236,7 +236,7 @@ main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(who_is_meant),
+		TEST(filters_choose_the_connections),
 		TEST(a_row_says_who_hogs),
 		TEST(m1_walks_outlive_a_goodbye),
 		TEST(portions_wait_to_be_asked_for),

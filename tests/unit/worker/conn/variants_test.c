@@ -405,7 +405,7 @@ a_state_is_sent_once(void **state)
 }
 
 static void
-what_does_not_pay_is_plain(void **state)
+a_message_that_does_not_shrink_is_plain(void **state)
 {
 	char text[600];
 	struct hall h;
@@ -491,7 +491,7 @@ main(void)
 		cmocka_unit_test(each_window_reads_the_plain_stream),
 		cmocka_unit_test(the_same_list_is_compressed_once),
 		cmocka_unit_test(a_state_is_sent_once),
-		cmocka_unit_test(what_does_not_pay_is_plain),
+		cmocka_unit_test(a_message_that_does_not_shrink_is_plain),
 		cmocka_unit_test(contexts_are_bounded),
 	};
 
