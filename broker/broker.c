@@ -320,7 +320,7 @@ on_reconf(void *owner, const struct msg_reconf *m, const int *fds, size_t n)
 	resync_check(br); /* fewer workers to wait for */
 	if (apps_read(br, &why) == 0)
 		return NULL;
-	log_warnx("apps not read: %s", why);
+	log_warnx("cannot read the apps: %s", why);
 	failed = xasprintf("the apps are unchanged: %s", why);
 	free(why);
 	return failed;
@@ -435,7 +435,7 @@ broker_main(const struct inherit *in)
 	log_info("serving workers=%u apps=%zu", in->conf->nworkers, br.apps->n);
 	if (in->ready_fd != -1) {
 		if (write(in->ready_fd, "1", 1) != 1)
-			log_warn("ready line");
+			log_warn("cannot report to the master that the broker is ready");
 		close(in->ready_fd);
 	}
 	proc_unblock_signals();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pusherd.c: the daemon's command line.  What cannot be done is said in one
- * sentence on stderr, with exit code 1, or 2 for a wrong command line; the
- * start itself is cli/master/daemon.c.
+ * pusherd.c: the daemon's command line.  An error is one sentence on
+ * stderr, with exit code 1, or 2 for a wrong command line.  The start itself is
+ * cli/master/daemon.c.
  */
 
 #include <ev.h>

@@ -147,8 +147,8 @@ list() {
 }
 
 jobs=0
-# run_jobs LANES FILE: runs the jobs in FILE, at most so many at a time.  What
-# a job printed comes as a whole when it has ended.
+# run_jobs LANES FILE: runs the jobs in FILE, at most so many at a time.  The
+# output of a job is printed when it has ended.
 run_jobs() {
 	local kind name busy=0 dir
 	while read -r kind name; do

@@ -47,7 +47,7 @@ serve(struct worker *w)
 	w->serving = true;
 	listener_start(w);
 	if (write(w->inherit->ready_fd, &one, 1) == -1)
-		log_warn("cannot tell the master");
+		log_warn("cannot report to the master");
 	close(w->inherit->ready_fd);
 }
 

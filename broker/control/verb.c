@@ -153,7 +153,7 @@ apps_changed(struct control_client *cc, struct json args)
 	char *why = NULL;
 
 	if (apps_read(cc->br, &why) == -1) {
-		log_warnx("apps not read: %s", why);
+		log_warnx("cannot read the apps: %s", why);
 		control_fail(cc,
 		    "the running pusherd could not read the apps and keeps "
 		    "those it has: %s",

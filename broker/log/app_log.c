@@ -225,12 +225,12 @@ app_logs_keep(const struct app_logs *s)
 		if (proc_clock_us(CLOCK_MONOTONIC) > end)
 			lost++;
 		else if (ring_save(l->ring, path) == -1)
-			log_warn("resume: the copy %s is not made", path);
+			log_warn("resume: cannot write the copy %s", path);
 		free(path);
 	}
 	if (lost > 0)
-		log_warnx("resume: no copies are made of %zu logs, there is no "
-			  "time: they last as long as runtime_dir",
+		log_warnx("resume: no time to copy %zu logs: they last as long "
+			  "as runtime_dir",
 		    lost);
 }
 
@@ -257,7 +257,7 @@ app_logs_open(struct app_logs *s, uint32_t app, struct str id, uint64_t bytes)
 		unlink(copy); /* it is valid only once */
 	free(copy);
 	if (why != NULL)
-		log_warnx("resume log of the app %.*s: %s", STR_ARG(id), why);
+		log_warnx("resume log of app %.*s: %s", STR_ARG(id), why);
 	free(why);
 	if (l->ring == NULL) {
 		free(l->path);

@@ -63,7 +63,7 @@ resume_line(const struct snippet_values *v)
 {
 	if (!v->app->resume)
 		return "";
-	return "  // What was missed comes after a reconnect; see "
+	return "  // Missed events come after a reconnect; see "
 	       "etc/doc/resume.md\n"
 	       "  wsPath: '/app/resume/' + crypto.randomUUID(),\n";
 }

@@ -279,7 +279,7 @@ read_again(struct certs *c, const struct conf *conf)
 
 	c->tried = c->seen;
 	if (certs_load(&l, conf, &why) == -1) {
-		log_warnx("the certificates in use stay: %s", why);
+		log_warnx("the certificates are not replaced: %s", why);
 		free(why);
 		return;
 	}

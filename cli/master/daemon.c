@@ -87,8 +87,8 @@ drop_privileges(const struct conf *conf, const struct listen_set *l,
 	if (conf->user[0] == '\0')
 		return 0;
 	if (owner->give && listen_give(l, owner->uid, owner->gid) == -1)
-		log_warn("a reload cannot add workers: the listening sockets "
-			 "are not given to the user %s",
+		log_warn("a reload cannot add workers: cannot give the "
+			 "listening sockets to the user %s",
 		    conf->user);
 	if (proc_drop_privileges(conf->user) == -1) {
 		*why = xasprintf("cannot become the user %s: %s", conf->user,
@@ -193,7 +193,7 @@ report_limits(const struct conf *conf, uint64_t nofile)
 		    (unsigned long long)conf->max_connections,
 		    (unsigned long long)each * conf->nworkers);
 	if (geteuid() == 0)
-		log_info("running as root: better set the option user");
+		log_info("running as root: set the option user");
 }
 
 /*

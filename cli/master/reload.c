@@ -163,7 +163,7 @@ end(struct master *m)
 	char *failed = request_failures(m), *text;
 
 	if (failed != NULL) {
-		log_warnx("reload: not everywhere: %s", failed);
+		log_warnx("reload: incomplete: %s", failed);
 		text =
 		    xasprintf("the configuration is in force, but %s", failed);
 		say(m, 1, str_of(text));

@@ -21,7 +21,7 @@ reload_log(struct master *m)
 	int fd;
 
 	if (log_target_open(&s->log, s->conf, &fd, &why) == -1) {
-		log_warnx("the log stays as it is: %s", why);
+		log_warnx("log: cannot reopen it: %s", why);
 		free(why);
 		return;
 	}

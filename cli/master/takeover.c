@@ -112,7 +112,7 @@ takeover_certs(struct certs *c, const struct conf *conf, char **why)
 	if (certs_map(c, why) == -1)
 		return -1;
 	if (certs_load(&l, conf, why) == -1) {
-		log_warnx("the certificates in use stay: %s", *why);
+		log_warnx("the certificates are not replaced: %s", *why);
 		free(*why);
 		return 0;
 	}

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # build.sh BUILD VERSION: makes BUILD/pusherd_VERSION_ARCH.deb from what is
-# built, with dpkg-deb alone.  What it depends on is read from the binaries.
-# The same source gives the same bytes: times are that of the changelog, unless
-# SOURCE_DATE_EPOCH says another.
+# built, with dpkg-deb alone.  The dependencies are read from the binaries.
+# The same source gives the same bytes: the times are that of the changelog, or
+# SOURCE_DATE_EPOCH.
 set -eu
 
 build=$1

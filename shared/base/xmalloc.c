@@ -22,7 +22,7 @@ static void *
 must(void *p, size_t size)
 {
 	if (p == NULL)
-		fatalx("out of memory: %zu bytes more are not there", size);
+		fatalx("out of memory: cannot allocate %zu bytes", size);
 	return p;
 }
 
@@ -95,7 +95,7 @@ xasprintf(const char *fmt, ...)
 	n = vasprintf(&p, fmt, ap);
 	va_end(ap);
 	if (n == -1)
-		fatalx("out of memory for a text");
+		fatalx("out of memory: cannot format a text");
 	return p;
 }
 

@@ -68,7 +68,7 @@ on_reconf(struct master_link *o, struct str body, const int *fds, size_t nfds)
 	    m.listeners.n != nfds * sizeof(uint32_t))
 		return -1;
 	if (conf_load_dump(&fresh, m.conf, &why) == -1) {
-		log_warnx("the master's configuration: %s", why);
+		log_warnx("cannot use the master's configuration: %s", why);
 		free(why);
 		return -1;
 	}
@@ -198,10 +198,10 @@ take(struct master_link *o)
 		close_all(fds, nfds); /* of an empty message */
 	} else if (n > 0 &&
 	    obey(o, str_make(bytes, (size_t)n), fds, nfds) == -1) {
-		log_warnx("an order of the master is invalid");
+		log_warnx("a message of the master is invalid");
 		close_all(fds, nfds);
 	} else if (n == -1 && errno != EAGAIN) {
-		log_warn("orders of the master");
+		log_warn("cannot read from the master");
 		break_link(o);
 	}
 	free(bytes);

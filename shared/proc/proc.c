@@ -264,10 +264,10 @@ proc_hide_memory(void)
 	struct rlimit none = { 0, 0 };
 
 	if (setrlimit(RLIMIT_CORE, &none) == -1)
-		log_warn("core dumps");
+		log_warn("cannot set the limit of core dumps");
 #ifndef __SANITIZE_ADDRESS__ /* looks for leaks with ptrace(2) */
 	if (prctl(PR_SET_DUMPABLE, 0) == -1)
-		log_warn("core dumps");
+		log_warn("cannot set the limit of core dumps");
 #endif
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Tens of thousands of clients end in the same instant.  Who comes meanwhile is
-// greeted in time, who was there hears of every event, and the server counts
-// right when the dead are buried.
+// Tens of thousands of clients end in the same instant.  New clients are greeted
+// in time, the old ones get every event, and the server counts right when the
+// connections are removed.
 'use strict';
 
 const { spawn } = require('node:child_process');

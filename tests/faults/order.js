@@ -2,8 +2,8 @@
 //
 // Many publish into the same channel at once, through all workers, and the
 // broker is killed again and again, with much in its hands for a worker that is
-// stopped at that moment.  Whoever was subscribed all the time has seen the same
-// events in the same order, on whichever worker.
+// stopped at that moment.  Subscribers that stayed have seen the same events
+// in the same order, on each worker.
 'use strict';
 
 const { Http } = require('../system/lib/http');

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Clients, a worker and a broker in one process, with the real link between
- * them.  Whatever clients do, the link lives, worker and broker agree about
- * who is where, and when the clients have gone nothing is left of them.
+ * them.  The link survives, worker and broker agree about subscriptions and
+ * members, and when the clients have gone nothing is left of them.
  * Input: what the clients do, one step after the other (house.h).
  */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * pusherctl and a broker that has been taken over: it answers the real
- * commands with any rows, ends and bytes.  Whatever it says, no command
- * crashes or waits, none writes a control byte to the terminal (on stdout or
+ * commands with any rows, ends and bytes.  No command crashes or
+ * waits, none writes a control byte to the terminal (on stdout or
  * stderr), and what -j prints of a success is JSON.  Input: the command, the
  * style of the output, the length of the pieces; then rows.
  */

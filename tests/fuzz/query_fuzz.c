@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Query strings and signed requests.  Whatever parameters a client has: when
- * it signs them as the protocol reference says, it is let in, and with one
- * bit of the signature changed it is not.  Input: a mode, then the path, the
+ * Query strings and signed requests.  Any parameters that a client signs as
+ * the protocol reference says are accepted, and refused with one bit of the
+ * signature changed.  Input: a mode, then the path, the
  * body and the query.
  */
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # each.sh TOOL FILE: clang-tidy or gcc's analyser on one file, unless it found
-# nothing the last time in the same text, headers and settings included.  What
-# is known stands in build/lint/.
+# nothing the last time in the same text, headers and settings included.  The
+# results are in build/lint/.
 set -u
 
 tool=$1

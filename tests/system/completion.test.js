@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The completion of zsh and fish, in the real shells, with the apps of a
-// database.  What bash offers is in pages.test.js.
+// database.  That of bash is tested in pages.test.js.
 'use strict';
 
 const assert = require('node:assert/strict');

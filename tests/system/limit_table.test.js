@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Every limit of an app, one row each: set while the daemon runs, just kept,
-// then broken by one.  What is said names the option, its value and, where
+// then broken by one.  The error names the option, its value and, where
 // there is one, the size that was too much.  A limit without a row here fails
 // the last test.
 'use strict';

@@ -14,7 +14,7 @@ const { Daemon, SLOW, until } = require('./lib/daemon');
 describe('many commands', () => {
 	const d = new Daemon({ workers: 2 });
 	d.app();
-	d.allow(/apps not read: .*(locked|busy)/);
+	d.allow(/cannot read the apps: .*(locked|busy)/);
 	before(() => d.start());
 	after(() => d.stop());
 

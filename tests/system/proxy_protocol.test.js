@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // nginx and HAProxy from Debian in front of an address with proxy_protocol:
-// version 1 and 2, and a proxy that ends TLS.  Who the client is
-// shows in `pusherctl connections list`; whether it came by TLS decides about
+// version 1 and 2, and a proxy that ends TLS.  `pusherctl
+// connections list` shows the client's address; the flag for TLS decides about
 // apps with tls_only, and counts only from trusted proxies.
 'use strict';
 

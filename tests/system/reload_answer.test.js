@@ -17,7 +17,7 @@ test('T5: a worker that cannot take it is named, code 1', async () => {
 	const d = new Daemon({ workers: 2 });
 	const app = d.app();
 	await d.start();
-	d.allow(/reload: not everywhere: worker [01]/, /worker [01].*signal [69]/,
+	d.allow(/reload: incomplete: worker [01]/, /worker [01].*signal [69]/,
 		/worker [01]: stuck/);
 	const [, pid] = d.pidsOf('worker');
 	process.kill(pid, 'SIGSTOP');
@@ -47,8 +47,8 @@ for (const [what, spoil, mend] of [
 		const d = new Daemon({ workers: 1 });
 		const app = d.app();
 		await d.start();
-		d.allow(/reload: not everywhere: broker: the apps are unchanged/,
-			/apps not read/);
+		d.allow(/reload: incomplete: broker: the apps are unchanged/,
+			/cannot read the apps/);
 		spoil(d.conf.database);
 		const r = await d.ctlAsync(['reload']);
 		assert.equal(r.code, 1, r.out);

@@ -437,7 +437,7 @@ suite('resume over a restart', (d) => {
 	});
 
 	test('a damaged log is replaced: one line, and a gap', async () => {
-		d.allow(/resume log of the app .* damaged/);
+		d.allow(/resume log of app .* damaged/);
 		const id = newId();
 		let c = await open(d, app, id);
 		await enter(c, 'x');

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Resume when the log is not the one that a session knows: resume was off, or
-// the file is gone.  Whoever may have missed something is told of a gap.
+// the file is gone.  A client that may have missed something gets a gap.
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -58,7 +58,7 @@ suite('resume with another log', (d) => {
 
 	test('a living client whose log is lost has a gap at its next cut',
 		async () => {
-			d.allow(/resume log of the app .* damaged/, /link to the/,
+			d.allow(/resume log of app .* damaged/, /link to the/,
 				/broker was killed/);
 			const id = newId();
 			let c = await open(d, app, id);

@@ -53,7 +53,7 @@ for (const workers of [2, 10])
 			fs.writeFileSync(file, `workers ${workers}\n`);
 			delete d.conf.workers;
 			d.allow(/killed by signal 9|link to the broker lost/,
-				/reload: not everywhere|broker: stuck/);
+				/reload: incomplete|broker: stuck/);
 			await d.start(['-c', file]);
 			const all = await Client.onEachWorker(d, app);
 			const last = `worker ${workers - 1}`;
@@ -98,7 +98,7 @@ test('L4: the worker that stays is killed while another one leaves',
 		const file = path.join(d.dir, 'pusherd.conf');
 		fs.writeFileSync(file, 'workers 2\n');
 		delete d.conf.workers;
-		d.allow(/killed by signal 9/, /reload: not everywhere/);
+		d.allow(/killed by signal 9/, /reload: incomplete/);
 		await d.start(['-c', file]);
 		const all = await Client.onEachWorker(d, app);
 		const [leaves] = all.filter((c) =>

@@ -64,7 +64,7 @@ describe('stop', () => {
 			assert.equal((await h.ask('GET', '/ready')).status, 200);
 			d.signal('SIGTERM');
 			await until('the drain', () =>
-				/drain: \d+ connections over/.test(d.readLog()));
+				/drain: closing \d+ connections over/.test(d.readLog()));
 			let refused = 0;
 			try {
 				const c = new Client(d, `/app/${app.key}?protocol=7`);

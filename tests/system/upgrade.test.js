@@ -233,7 +233,7 @@ describe('a program whose processes die', () => {
 		test(`${role}: the old one goes on with each client`, async () => {
 			const { d, app } = await daemon();
 			d.allow(/was killed by signal/, /is not replaced/,
-				/keeps its clients/, /gets its place back/);
+				/keeps its clients/, /back to version/);
 			const all = await Client.several(d, app, 4);
 			for (const c of all) await c.subscribe('room');
 			const r = await upgrade(d, programs.dying(d, '0.1.1', role));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The account of the test vectors: each of the 290 is run somewhere, and here
-// stands where.  What no other file sends is run below.
+// The account of the test vectors: each of the 290 is run, and the list
+// below says where.  Those that no other file sends are run here.
 'use strict';
 
 const assert = require('node:assert/strict');

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // One server that has one call fail, and all who use it meanwhile: clients
-// with and without TLS, publishers, a webhook receiver, pusherctl.  What has
-// to hold is in README.md.
+// with and without TLS, publishers, a webhook receiver, pusherctl.  The
+// conditions are in README.md.
 'use strict';
 
 const assert = require('node:assert/strict');

@@ -282,7 +282,7 @@ on_linger(struct ev_loop *loop, ev_timer *timer, int revents)
 	}
 	d->lingered = worker_now() + seconds + LINGER_SECONDS;
 	make_list(w, d->lingered);
-	log_info("drain: %zu connections, whose TLS is that of an earlier "
+	log_info("drain: closing %zu connections with TLS of an earlier "
 		 "process, over %.1f s",
 	    d->n, seconds);
 	tell(w, seconds);
@@ -334,7 +334,7 @@ drain_start(struct worker *w, double seconds)
 		return;
 	w->draining = true;
 	w->drain->retiring = false;
-	log_info("drain: %u connections over %.1f s", w->nconns, seconds);
+	log_info("drain: closing %u connections over %.1f s", w->nconns, seconds);
 	listener_stop(w);
 	begin(w, seconds);
 }
@@ -348,7 +348,7 @@ drain_stop(struct worker *w, double seconds, bool spread)
 	w->drain->retiring = false;
 	w->drain->stopping = w->drain->together = true;
 	w->drain->few = !spread && w->nconns <= FEW;
-	log_info("drain: %u connections over %.1f s", w->nconns, seconds);
+	log_info("drain: closing %u connections over %.1f s", w->nconns, seconds);
 	begin(w, seconds);
 }
 
@@ -382,7 +382,7 @@ drain_retire(struct worker *w, double seconds)
 	if (w->drain->on)
 		return;
 	w->drain->retiring = true;
-	log_info("retire: %u connections over %.1f s", w->nconns, seconds);
+	log_info("retire: closing %u connections over %.1f s", w->nconns, seconds);
 	begin(w, MAX(seconds, RETIRE_SECONDS));
 }
 

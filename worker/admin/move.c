@@ -55,7 +55,7 @@ static void
 report(struct move *m, const struct msg_moved *moved)
 {
 	if (master_link_moved(m->w->master_link, moved) == -1)
-		log_warn("move: the master cannot be told");
+		log_warn("move: cannot report to the master");
 }
 
 static void
@@ -374,7 +374,7 @@ hand_over(struct move *m, uint64_t began_us)
 		pump_free(m->pump);
 		m->pump = NULL;
 	}
-	log_info("move: %u connections are another process's pause=%llu us",
+	log_info("move: %u connections handed over pause=%llu us",
 	    moved.moved, (unsigned long long)moved.pause_us);
 	hang_up(m);
 	report(m, &moved);

@@ -75,7 +75,7 @@ start(struct move *m)
 	close(m->fd);
 	m->fd = -1;
 	move_start(w, buf_str(m->image), m->fds[0]);
-	log_info("move: %u connections are taken over", w->nconns);
+	log_info("move: %u connections taken over", w->nconns);
 	buf_unref(m->image);
 	free(m->fds);
 	m->image = NULL;

@@ -241,7 +241,7 @@ describe(struct listener *l, size_t i)
 	const struct listen_spec *spec = &conf->listeners[i];
 
 	if (i >= conf->nlisteners) { /* the master counts otherwise */
-		log_warnx("listener %zu is in no configuration: it answers "
+		log_warnx("listener %zu is not in the configuration: it answers "
 			  "nothing until the next reload",
 		    i);
 		l->serves = 0;

@@ -172,8 +172,8 @@ output_tick(struct worker *w)
 			continue;
 		count(c);
 		conn_record_close(
-		    c, 4100, S("took nothing for client_buffer_age"));
-		log_debug("client closed: took nothing for %llu s queued=%zu",
+		    c, 4100, S("read nothing for client_buffer_age"));
+		log_debug("client closed: read nothing for %llu s queued=%zu",
 		    (unsigned long long)w->conf->client_buffer_age,
 		    outq_bytes(&c->out));
 		conn_close(c);

@@ -2,8 +2,8 @@
 /*
  * pump.c: carries bytes between TLS clients and the process that serves them.
  * Owns, from pump_take() on, the sockets and the SSL of these clients, and one
- * end of a pair of sockets for each.  What one side does not take is held up
- * to BUFFER_BYTES, then the other side is not read.
+ * end of a pair of sockets for each.  Up to BUFFER_BYTES that one side does not
+ * take are buffered, then the other side is not read.
  *
  * Must never look into the bytes.
  */
@@ -304,7 +304,7 @@ pump_run(struct pump *p, int life_fd, uint32_t seconds)
 	proc_signal(SIGQUIT, SIG_DFL);
 	proc_title("pusherd: TLS of %u earlier clients", p->n);
 	log_info(
-	    "TLS goes on here for %u clients, for at most %u s", p->n, seconds);
+	    "tls: serving %u clients for at most %u s more", p->n, seconds);
 	if ((p->loop = ev_loop_new(EVFLAG_AUTO)) == NULL)
 		fatalx("no event loop");
 	ev_io_init(&life, on_life, life_fd, EV_READ);
@@ -324,7 +324,7 @@ pump_run(struct pump *p, int life_fd, uint32_t seconds)
 	}
 	if (p->n > 0)
 		ev_run(p->loop, 0);
-	log_info("TLS ends here, with %u clients", p->n);
+	log_info("tls: exiting, %u clients are left", p->n);
 	ev_io_stop(p->loop, &life);
 	ev_timer_stop(p->loop, &over);
 	ev_timer_stop(p->loop, &tick);

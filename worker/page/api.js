@@ -32,7 +32,7 @@ export const session = () => request('session');
 export const logout = () => request('logout', {});
 export const verbs = () => request('verbs');
 
-// What `pusherctl -j VERB` prints; `notes` is what it says on stderr.
+// The output of `pusherctl -j VERB`; `notes` is its stderr.
 export async function run(verb, args = {}, stdin) {
 	const r = await request('verb', stdin === undefined ? { verb, args } : { verb, args, stdin });
 	if (r.code !== 0) throw new Refused(422, clean(r.notes) || `${verb}: exit code ${r.code}`);

@@ -2,7 +2,7 @@
 //
 // attacks.js NAME PORT SECONDS: one attack on a server of this machine, with
 // nothing but sockets, in a process of its own; the app on standard input as
-// JSON.  It ends by itself.  What the server answers is read and thrown away.
+// JSON.  It ends by itself.  Answers of the server are read and discarded.
 'use strict';
 
 const net = require('node:net');

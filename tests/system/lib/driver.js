@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // An official server library of another language behind a pipe (python/,
-// go/), or the one of this language, all with the same calls.  What could
-// not be installed says why (tests/libraries.sh).
+// go/), or the one of this language, all with the same calls.  One that
+// could not be installed says why (tests/libraries.sh).
 'use strict';
 
 const { spawn } = require('node:child_process');

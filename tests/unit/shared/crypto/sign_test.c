@@ -16,8 +16,8 @@
 
 /*
  * One channel or user signature: the digest of the parts has to be accepted
- * exactly when the vector says so.  What the vector refuses for another reason
- * than the digest (key, form, JSON) is the caller's; `signed_right` counts it.
+ * exactly when the vector says so.  The caller checks vectors that are refused
+ * for another reason (key, form, JSON); `signed_right` counts them.
  */
 static void
 check_auth(struct json v, struct json input, const struct str *parts, size_t n,

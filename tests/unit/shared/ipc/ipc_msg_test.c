@@ -231,8 +231,8 @@ too_long(void **state)
 }
 
 /*
- * Any four bytes may be the length of a STR.  Whatever huge value stands
- * there, the decoder stays inside, and what it takes is what it would write.
+ * Any four bytes may be the length of a STR.  With any huge value the
+ * decoder stays inside, and a message that it takes is what it would write.
  */
 static void
 lying_lengths(void **state)
