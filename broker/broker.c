@@ -435,7 +435,8 @@ broker_main(const struct inherit *in)
 	log_info("serving workers=%u apps=%zu", in->conf->nworkers, br.apps->n);
 	if (in->ready_fd != -1) {
 		if (write(in->ready_fd, "1", 1) != 1)
-			log_warn("cannot report to the master that the broker is ready");
+			log_warn("cannot report to the master that the broker "
+				 "is ready");
 		close(in->ready_fd);
 	}
 	proc_unblock_signals();

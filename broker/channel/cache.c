@@ -241,7 +241,8 @@ cache_shrink(struct broker *br)
 	while (br->cache->bytes > bound(br) &&
 	    (s = shares_largest(&br->cache->shares)) != NULL)
 		purge_oldest(br, s);
-	/* An app that holds too much loses cached events before anything else. */
+	/* An app that holds too much loses cached events before anything else.
+	 */
 	while (budget_payer(br->budget, &app) &&
 	    (s = shares_find(&br->cache->shares, app)) != NULL)
 		purge_oldest(br, s);

@@ -49,8 +49,8 @@ make(const struct conf *conf, struct appdb *db, struct app *a, char **why)
 		return refuse(conf, db, why);
 	if (r == 1) {
 		if (strcmp(old.id, a->id) == 0 && strcmp(old.key, a->key) != 0)
-			log_warnx("app %s has another key than the environment "
-				  "says; that of the database counts",
+			log_warnx("app %s: the key in the environment differs; "
+				  "the key in the database is used",
 			    a->id);
 		app_clear(&old);
 		return 0;

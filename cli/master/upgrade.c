@@ -323,8 +323,7 @@ upgrade_go_back(struct master *m, const char *reason)
 
 	if (u->back_fd == -1 || u->back == NULL)
 		return;
-	log_warnx(
-	    "upgrade: %s: back to version %s", reason, u->from);
+	log_warnx("upgrade: %s: back to version %s", reason, u->from);
 	u->program_fd = u->back_fd;
 	u->back_fd = -1;
 	u->path = u->back;

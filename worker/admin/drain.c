@@ -334,7 +334,8 @@ drain_start(struct worker *w, double seconds)
 		return;
 	w->draining = true;
 	w->drain->retiring = false;
-	log_info("drain: closing %u connections over %.1f s", w->nconns, seconds);
+	log_info(
+	    "drain: closing %u connections over %.1f s", w->nconns, seconds);
 	listener_stop(w);
 	begin(w, seconds);
 }
@@ -348,7 +349,8 @@ drain_stop(struct worker *w, double seconds, bool spread)
 	w->drain->retiring = false;
 	w->drain->stopping = w->drain->together = true;
 	w->drain->few = !spread && w->nconns <= FEW;
-	log_info("drain: closing %u connections over %.1f s", w->nconns, seconds);
+	log_info(
+	    "drain: closing %u connections over %.1f s", w->nconns, seconds);
 	begin(w, seconds);
 }
 
@@ -382,7 +384,8 @@ drain_retire(struct worker *w, double seconds)
 	if (w->drain->on)
 		return;
 	w->drain->retiring = true;
-	log_info("retire: closing %u connections over %.1f s", w->nconns, seconds);
+	log_info(
+	    "retire: closing %u connections over %.1f s", w->nconns, seconds);
 	begin(w, MAX(seconds, RETIRE_SECONDS));
 }
 

@@ -374,8 +374,8 @@ hand_over(struct move *m, uint64_t began_us)
 		pump_free(m->pump);
 		m->pump = NULL;
 	}
-	log_info("move: %u connections handed over pause=%llu us",
-	    moved.moved, (unsigned long long)moved.pause_us);
+	log_info("move: %u connections handed over pause=%llu us", moved.moved,
+	    (unsigned long long)moved.pause_us);
 	hang_up(m);
 	report(m, &moved);
 	ev_break(w->loop, EVBREAK_ALL);

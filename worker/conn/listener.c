@@ -241,8 +241,9 @@ describe(struct listener *l, size_t i)
 	const struct listen_spec *spec = &conf->listeners[i];
 
 	if (i >= conf->nlisteners) { /* the master counts otherwise */
-		log_warnx("listener %zu is not in the configuration: it answers "
-			  "nothing until the next reload",
+		log_warnx(
+		    "listener %zu is not in the configuration: it answers "
+		    "nothing until the next reload",
 		    i);
 		l->serves = 0;
 		return;
