@@ -344,19 +344,30 @@ begin_anew(struct session_row *row, struct resume_session *r, uint64_t epoch)
 	lose(r, RESUME_RESTARTED);
 }
 
+/*
+ * Events may exclude the socket id of a connection that is over.  Connections
+ * that have subscribed nothing share one place: a client that reconnects again
+ * and again must not push out the others.
+ */
+static void
+keep_sid(const struct resumes *s, struct session_row *row, bool used)
+{
+	uint64_t *sids = session_row_more(s->table, row)->sids;
+
+	if (!row->idle)
+		memmove(
+		    &sids[1], &sids[0], (SESSION_SIDS - 2) * sizeof(sids[0]));
+	sids[0] = row->sid;
+	row->idle = !used;
+}
+
 static void
 give(struct resumes *s, struct resume_session *r, const struct resume_hello *h)
 {
 	struct session_row *row = resumes_row(s, r);
 
-	/* A client that reconnects again and again must not push out others. */
-	if (row->sid != h->sid && row->sid != 0 && r->used) {
-		uint64_t *sids = session_row_more(s->table, row)->sids;
-
-		memmove(
-		    &sids[1], &sids[0], (SESSION_SIDS - 2) * sizeof(sids[0]));
-		sids[0] = row->sid;
-	}
+	if (row->sid != h->sid && row->sid != 0)
+		keep_sid(s, row, r->used);
 	__atomic_store_n(&row->sid, h->sid, __ATOMIC_RELEASE);
 	row->slot = (uint16_t)h->slot;
 	set_state(s, r, SESSION_LIVE);

@@ -65,6 +65,7 @@ struct session_row {
 	uint8_t state;    /* enum session_state */
 	bool entered : 1; /* its connection has entered a channel */
 	bool more : 1;    /* its struct session_more is in use */
+	bool idle : 1;    /* its newest earlier sid subscribed nothing */
 	uint8_t id_len;
 	uint8_t id[SESSION_ID_BITS]; /* of struct session_id */
 };

@@ -113,6 +113,22 @@ suite('resume', (d) => {
 		await c.close();
 	});
 
+	test('nor what it sent before it had subscribed anything', async () => {
+		const id = newId();
+		let c = await open(d, app, id);
+		await enter(c, 'early');
+		await settled(c);
+		c.reset();
+		await (await open(d, app, id)).close(); // not the newest any more
+		const brief = await open(d, app, id);
+		await publish(d, app, 'early', 'e', 'others');
+		await publish(d, app, 'early', 'e', 'own', { socket_id: brief.sid });
+		brief.reset();
+		c = await open(d, app, id);
+		assert.deepEqual(datas(await enter(c, 'early')), ['others']);
+		await c.close();
+	});
+
 	test('a client that confirms nothing is told unconfirmed', async () => {
 		const id = newId();
 		let c = await open(d, app, id);
