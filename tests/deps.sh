@@ -168,6 +168,11 @@ fi
 if [ -n "$missing" ]; then
 	echo "installing:$missing"
 	export DEBIAN_FRONTEND=noninteractive
+	# Two that install at once take turns.
+	if has flock; then
+		exec 9<"$0"
+		flock 9
+	fi
 	log=$(mktemp)
 	trap 'rm -f "$log"' EXIT
 	# shellcheck disable=SC2086

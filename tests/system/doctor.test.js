@@ -13,6 +13,7 @@ const path = require('node:path');
 const { after, before, describe, test } = require('node:test');
 const { Client } = require('./lib/client');
 const { Daemon, until, sleep } = require('./lib/daemon');
+const { needs } = require('./lib/deps');
 const { Authority } = require('./lib/certificate');
 const { authServer, client, server } = require('./lib/official');
 const { freePort } = require('./lib/port');
@@ -124,6 +125,7 @@ test('the clock is off, the secret is another app\'s', async () => {
 
 // nginx in front of pusherd; where: its locations.
 async function nginx(where) {
+	needs('proxy');
 	const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'pusherd-doctor-'));
 	const port = await freePort();
 	fs.chmodSync(dir, 0o755);

@@ -14,6 +14,7 @@ const path = require('node:path');
 const { describe, test, before, after } = require('node:test');
 const WebSocket = require('ws');
 const { Daemon, sleep, until, SLOW } = require('./lib/daemon');
+const { needs } = require('./lib/deps');
 const { Line } = require('./lib/line');
 const { server, client, once, connected } = require('./lib/official');
 const { freePort } = require('./lib/port');
@@ -96,7 +97,7 @@ for (const [name, write] of Object.entries(PROXIES)) {
 		const open = [];
 
 		before(async () => {
-			run(path.join(TOP, 'tests/deps.sh'), ['proxy']);
+			needs('proxy');
 			await d.start();
 			dir = fs.mkdtempSync(path.join(os.tmpdir(), 'pusherd-proxy-'));
 			// nginx gives its work to a user that has to get here.

@@ -7,7 +7,7 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const { spawn, spawnSync } = require('node:child_process');
+const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const net = require('node:net');
 const os = require('node:os');
@@ -16,11 +16,11 @@ const { describe, test, before, after } = require('node:test');
 const tls = require('node:tls');
 const { Client } = require('./lib/client');
 const { Daemon, until } = require('./lib/daemon');
+const { needs } = require('./lib/deps');
 const { api, publish } = require('./lib/http');
 const { freePort } = require('./lib/port');
 const { Authority } = require('./lib/tls');
 
-const TOP = path.resolve(__dirname, '../..');
 // A client of this address is told from the proxy's own.
 const CLIENT = '127.0.0.9';
 
@@ -97,9 +97,7 @@ for (const [name, write] of Object.entries({ nginx, haproxy })) {
 		const strange = distrustful.app({ tls_only: 'on' });
 
 		before(async () => {
-			const r = spawnSync(path.join(TOP, 'tests/deps.sh'), ['proxy'],
-				{ encoding: 'utf8', timeout: 300000 });
-			assert.equal(r.status, 0, `${r.stdout}${r.stderr}`);
+			needs('proxy');
 			fs.chmodSync(dir, 0o755);
 			for (const [i, x] of both.entries()) {
 				await x.start();

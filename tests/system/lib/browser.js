@@ -3,17 +3,14 @@
 // Debian's Chromium, driven by playwright-core, and a server for its pages.
 'use strict';
 
-const assert = require('node:assert/strict');
-const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const http = require('node:http');
 const path = require('node:path');
 const { SLOW } = require('./daemon');
+const { needs } = require('./deps');
 
 async function launch() {
-	const r = spawnSync(path.resolve(__dirname, '../../deps.sh'), ['browser'],
-		{ encoding: 'utf8', timeout: 600000 });
-	assert.equal(r.status, 0, `deps.sh browser: ${r.stdout}${r.stderr}`);
+	needs('browser');
 	return require('playwright-core').chromium.launch({
 		executablePath: '/usr/bin/chromium', timeout: 60000 * SLOW,
 		args: ['--no-sandbox', '--disable-gpu', '--disable-quic',
