@@ -43,6 +43,14 @@ apps_find(const struct broker *br, uint32_t num)
 	return a == NULL || a->deleted ? NULL : a;
 }
 
+bool
+apps_replaces(const struct broker *br, uint32_t num)
+{
+	const struct broker_app *a = apps_find(br, num);
+
+	return a != NULL && a->replaces;
+}
+
 struct broker_app *
 apps_find_id(const struct broker *br, struct str id)
 {
@@ -305,6 +313,14 @@ collect(void *arg, const struct app *app)
 	return 0;
 }
 
+static void
+forget_reading(struct reading *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		app_clear(&r->v[i]);
+	free(r->v);
+}
+
 /* Removes the apps that are gone first: their keys may belong to others now. */
 static void
 apply(struct broker *br, const struct reading *r)
@@ -345,9 +361,7 @@ take(struct broker *br, struct appdb *db)
 		apply(br, &r);
 		result = br->apps->ops->read(br, db);
 	}
-	for (size_t i = 0; i < r.n; i++)
-		app_clear(&r.v[i]);
-	free(r.v);
+	forget_reading(&r);
 	return result;
 }
 
@@ -403,18 +417,25 @@ apps_read(struct broker *br, char **why)
 	return read_file(br, APPDB_READ, why);
 }
 
+/* The database that the previous broker read last, or NULL. */
+static struct appdb *
+open_snapshot(const struct broker *br)
+{
+	struct str image = snapshot_get(br->inherit->apps);
+
+	return image.n == 0 ? NULL : appdb_open_image(image.p, image.n);
+}
+
 static int
 read_or_recall(struct broker *br, char **why)
 {
-	struct str image;
 	struct appdb *db;
 	int result, error;
 
 	if (read_file(br, APPDB_READ, why) == 0)
 		return 0;
 	error = errno;
-	image = snapshot_get(br->inherit->apps);
-	db = image.n == 0 ? NULL : appdb_open_image(image.p, image.n);
+	db = open_snapshot(br);
 	result = db == NULL ? -1 : take(br, db);
 	appdb_close(db);
 	if (result == -1) {
@@ -431,8 +452,21 @@ read_or_recall(struct broker *br, char **why)
 int
 apps_start(struct broker *br, char **why)
 {
-	int result = read_or_recall(br, why);
+	struct reading before = { NULL, 0, 0 };
+	struct appdb *db = open_snapshot(br);
+	int result;
 
+	if (db != NULL && appdb_each(db, collect, &before) == -1)
+		log_warnx("apps: the previous ones: %s", appdb_error(db));
+	appdb_close(db);
+	result = read_or_recall(br, why);
+	for (size_t i = 0; i < before.n; i++) {
+		struct broker_app *a = apps_find(br, before.v[i].num);
+
+		if (a != NULL && strcmp(a->app.id, before.v[i].id) != 0)
+			a->replaces = true;
+	}
+	forget_reading(&before);
 	if (result == 0)
 		app_logs_sweep(&br->replay->logs);
 	return result;

@@ -35,6 +35,7 @@ struct broker_app {
 	bool deleted;                /* lives until its connections are gone, */
 	double kept_until;           /* and until the workers have reported */
 	bool seen;                   /* while the database is read */
+	bool replaces;               /* another app, of the previous broker */
 	struct bucket buckets[3];    /* enum take_kind */
 	struct stats_app stats;      /* sums of the workers */
 	struct history_app *history; /* see broker/stats/history.h */
@@ -92,6 +93,11 @@ void apps_expire_sessions(struct broker *);
 /* The app, or NULL. apps_find() does not find a deleted one. */
 struct broker_app *apps_find(const struct broker *, uint32_t num);
 struct broker_app *apps_find_id(const struct broker *, struct str id);
+/*
+ * Had another app this number for the previous broker?  The database was
+ * replaced, and what a worker sends again is not for this app.
+ */
+bool apps_replaces(const struct broker *, uint32_t num);
 /* Finds deleted apps, too, until they are released. */
 struct broker_app *apps_lookup(const struct broker *, uint32_t num);
 /* Frees the app if it is deleted and nothing of it is to come any more. */

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "broker/app/apps.h"
 #include "broker/channel/cache.h"
 #include "broker/channel/channel_events.h"
 #include "broker/channel/registry.h"
@@ -98,6 +99,8 @@ route_on_event(void *owner, const struct ipc_in *in)
 	if (resync_must_wait(p, m.seq, m.read_us))
 		return 0;
 	peer_number(p, m.seq);
+	if (m.seq <= p->replay_end && apps_replaces(br, m.app))
+		return 0;
 	if (m.flags & EVENT_LOG)
 		number(br, &m, in);
 	if (m.flags & EVENT_CACHE)
