@@ -13,7 +13,8 @@ const { SLOW } = require('./lib/daemon');
 const { Authority } = require('./lib/tls');
 
 const FILES = ['official', 'channel', 'presence', 'websocket', 'session',
-	'api_events', 'pipeline', 'move'];
+	'api_events', 'pipeline', 'move', 'compression',
+	'compression_events', 'compression_moves'];
 
 // node --test in a process of its own; { code, out }.
 function run(file, authority) {

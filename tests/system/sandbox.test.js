@@ -9,9 +9,10 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const { test } = require('node:test');
-const { Client, closeAll } = require('./lib/client');
+const { Client, OP, closeAll, frame } = require('./lib/client');
 const { Daemon, until } = require('./lib/daemon');
 const { get, publish } = require('./lib/http');
+const { deflate } = require('./lib/window');
 
 const field = (pid, name) => fs.readFileSync(`/proc/${pid}/status`, 'utf8')
 	.match(new RegExp(`^${name}:\\s*(\\d+)`, 'm'))[1];
@@ -32,15 +33,20 @@ test('O15: a worker lives in its sandbox', { skip: /asan|valgrind/.test(
 		assert.equal(field(pid, 'Seccomp'), '2');
 		assert.equal(field(pid, 'NoNewPrivs'), '1');
 	}
-	const all = await Client.onEachWorker(d, app);
+	const all = await Client.onEachWorker(d, app,
+		{ headers: { 'Sec-WebSocket-Extensions': 'permessage-deflate' } });
 	for (const [i, c] of all.entries()) {
 		await c.subscribe('room');
+		c.sendFrame(OP.TEXT, deflate('{"event":"pusher:ping","data":{}}'),
+			{ rsv: 4 });
+		await c.expect('pusher:pong');
 		await c.join('presence-x', `u${i}`);
 	}
 	await publish(d, app, 'room', 'e', 'x'.repeat(9000));
 	for (const c of all) {
 		await c.wait('the event', () => c.frames.some(
 			(f) => f.payload.includes('xxxx')));
+		assert.equal(c.window.compressed, 1);
 		c.frames.length = 0;
 	}
 	assert.equal((await get(d, app, '/channels/presence-x/users'))

@@ -25,6 +25,7 @@ ws_part_new(struct conn *c, const struct ws_head *h)
 	part->max = (size_t)c->w->conf->max_message_bytes;
 	part->binary = h->opcode == WS_BINARY;
 	part->packed = h->rsv1;
+	part->fin = h->fin;
 	return part;
 }
 
