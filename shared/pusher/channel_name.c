@@ -75,13 +75,6 @@ channel_name_is_valid(struct str name, size_t max)
 	return name.n >= 1 && name.n <= max && all_name_chars(name);
 }
 
-bool
-channel_user_is_valid(struct str name, size_t max)
-{
-	return str_starts(name, S(CHANNEL_USER_PREFIX)) &&
-	    user_id_is_valid(channel_user_id(name), max);
-}
-
 struct str
 channel_user_id(struct str name)
 {

@@ -30,8 +30,6 @@ unsigned channel_flags(struct str name);
  * Names that start with '#' are not valid here.
  */
 bool channel_name_is_valid(struct str name, size_t max);
-/* #server-to-user-<id> with an id that user_id_is_valid(). */
-bool channel_user_is_valid(struct str name, size_t max);
 /* The <id> of a CHANNEL_USER name. */
 struct str channel_user_id(struct str name);
 /*

@@ -443,13 +443,3 @@ webhook_put_body(struct buf **b, uint64_t time_ms, struct str events)
 	json_raw(b, S("]}"));
 }
 
-void
-webhook_sign(struct str secret, struct str body, char hex[SIGN_HEX_LEN + 1])
-{
-	unsigned char mac[SIGN_SHA256_LEN];
-	struct sign_key *key = sign_key_new(secret);
-
-	sign_hmac(key, &body, 1, mac);
-	sign_key_free(key);
-	str_hex(mac, sizeof(mac), hex);
-}

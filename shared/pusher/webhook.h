@@ -97,8 +97,5 @@ void webhook_put_client_event(
     struct buf **b, const struct webhook_client_event *);
 /* The body; events: elements with commas between them. */
 void webhook_put_body(struct buf **b, uint64_t time_ms, struct str events);
-/* X-Pusher-Signature of exactly these bytes. */
-void webhook_sign(
-    struct str secret, struct str body, char hex[SIGN_HEX_LEN + 1]);
 
 #endif

@@ -8,6 +8,7 @@
 #include "shared/net/ws_frame.h"
 #include "shared/pusher/channel_auth.h"
 #include "shared/pusher/channel_name.h"
+#include "shared/pusher/event_rules.h"
 #include "tests/fuzz/fuzz.h"
 #include "worker/client/identity.h"
 #include "worker/client/origin.h"
@@ -44,6 +45,7 @@ static void
 check_name(struct str s, size_t max)
 {
 	unsigned f = channel_flags(s);
+	struct event_rule rule;
 
 	assert_true(channel_name_is_valid(s, max) ==
 	    (s.n >= 1 && s.n <= max && all_in(s, NAME_SET)));
@@ -54,7 +56,8 @@ check_name(struct str s, size_t max)
 	    !str_starts(s, S("private-encrypted-")));
 	if (f & CHANNEL_CACHE)
 		assert_true(memmem(s.p, s.n, "cache-", 6) != NULL);
-	if (channel_user_is_valid(s, max)) {
+	if ((f & CHANNEL_USER) &&
+	    event_rule_channel(&rule, s, max, max) == NULL) {
 		struct str id = channel_user_id(s);
 
 		assert_true(f & CHANNEL_USER);

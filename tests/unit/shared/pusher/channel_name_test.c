@@ -10,6 +10,7 @@
 
 #include "shared/base/base.h"
 #include "shared/pusher/channel_name.h"
+#include "shared/pusher/event_rules.h"
 #include "tests/unit/shared/vectors.h"
 
 #define MAX_NAME 164
@@ -27,6 +28,16 @@ says(struct json expect, const char *key, const char *want)
 
 	return v.raw.n == strlen(want) + 2 &&
 	    memcmp(v.raw.p + 1, want, strlen(want)) == 0;
+}
+
+/* May the server publish to it, as the channel of a user? */
+static bool
+is_user_channel(struct str name, unsigned max)
+{
+	struct event_rule rule;
+
+	return (channel_flags(name) & CHANNEL_USER) != 0 &&
+	    event_rule_channel(&rule, name, MAX_NAME, max) == NULL;
 }
 
 static void
@@ -59,7 +70,7 @@ channel_vectors(void **state)
 			    expects(expect, "client_events"));
 			assert_int_equal(flags & CHANNEL_USER, 0);
 		} else {
-			assert_int_equal(channel_user_is_valid(name, MAX_NAME),
+			assert_int_equal(is_user_channel(name, MAX_NAME),
 			    says(expect, "http_publish", "valid"));
 		}
 		free(mem);
@@ -123,10 +134,10 @@ lengths_are_bounded(void **state)
 	assert_false(user_id_is_valid(S(""), 128));
 
 	memcpy(text, CHANNEL_USER_PREFIX, strlen(CHANNEL_USER_PREFIX));
-	assert_true(channel_user_is_valid(str_make(text, 16 + 128), 128));
-	assert_false(channel_user_is_valid(str_make(text, 16 + 129), 128));
-	assert_false(channel_user_is_valid(str_make(text, 16 + 128), 127));
-	assert_false(channel_user_is_valid(str_make(text, 16), 164));
+	assert_true(is_user_channel(str_make(text, 16 + 128), 128));
+	assert_false(is_user_channel(str_make(text, 16 + 129), 128));
+	assert_false(is_user_channel(str_make(text, 16 + 128), 127));
+	assert_false(is_user_channel(str_make(text, 16), 164));
 }
 
 static void
@@ -178,13 +189,13 @@ user_channels(void **state)
 	struct str id = channel_user_id(S("#server-to-user-u-7"));
 
 	assert_true(str_eq(id, S("u-7")));
-	assert_true(channel_user_is_valid(S("#server-to-user-u-7"), 164));
-	assert_true(channel_user_is_valid(S("#server-to-user-u 7"), 164));
-	assert_false(channel_user_is_valid(S("#server-to-user-u\n"), 164));
-	assert_false(channel_user_is_valid(S("#server-to-user-u\0"), 164));
-	assert_false(channel_user_is_valid(S("#server-to-user"), 164));
-	assert_false(channel_user_is_valid(S("#Server-to-user-a"), 164));
-	assert_false(channel_user_is_valid(S("a"), 164));
+	assert_true(is_user_channel(S("#server-to-user-u-7"), 164));
+	assert_true(is_user_channel(S("#server-to-user-u 7"), 164));
+	assert_false(is_user_channel(S("#server-to-user-u\n"), 164));
+	assert_false(is_user_channel(S("#server-to-user-u\0"), 164));
+	assert_false(is_user_channel(S("#server-to-user"), 164));
+	assert_false(is_user_channel(S("#Server-to-user-a"), 164));
+	assert_false(is_user_channel(S("a"), 164));
 	assert_int_equal(channel_flags(S("#server-to-user-u-7")), CHANNEL_USER);
 	assert_int_equal(channel_flags(S("#server")), 0);
 	assert_int_equal(channel_flags(S("")), 0);
