@@ -21,8 +21,8 @@
 #include "shared/net/http_reply.h"
 #include "shared/pusher/channel_name.h"
 
-void
-query_reply(struct peer *p, uint64_t id, uint32_t status, struct str body)
+static void
+reply(struct peer *p, uint64_t id, uint32_t status, struct str body)
 {
 	struct msg_reply m = { .id = id, .status = status, .body = body };
 
@@ -35,14 +35,14 @@ query_reply_json(struct peer *p, uint64_t id, struct json_writer *w)
 	struct buf *b = json_writer_take(w);
 
 	if (b->len <= QUERY_MAX_BYTES) {
-		query_reply(p, id, 200, buf_str(b));
+		reply(p, id, 200, buf_str(b));
 	} else {
 		struct buf *error = NULL;
 
 		http_error_body(&error, 400,
 		    S("the answer is larger than 16777216 bytes; narrow it "
 		      "with filter_by_prefix"));
-		query_reply(p, id, 400, buf_str(error));
+		reply(p, id, 400, buf_str(error));
 		buf_unref(error);
 	}
 	buf_unref(b);

@@ -16,7 +16,6 @@ struct peer;
 /* An answer with more bytes is refused: the asker has to narrow it. */
 #define QUERY_MAX_BYTES (16u << 20)
 
-void query_reply(struct peer *, uint64_t id, uint32_t status, struct str body);
 /* Takes what was written. */
 void query_reply_json(struct peer *, uint64_t id, struct json_writer *);
 /* The attributes (enum query_info) of a channel; NULL: nobody is there. */

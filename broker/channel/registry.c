@@ -127,8 +127,9 @@ app_release(struct registry *r, struct registry_app *a)
 	free(a);
 }
 
-size_t
-registry_cost(const struct registry *r, size_t name_len)
+/* The bytes of a channel with this name. */
+static size_t
+cost_of(const struct registry *r, size_t name_len)
 {
 	return sizeof(struct channel) + r->nslots * sizeof(uint32_t) +
 	    name_len + BUDGET_BLOCK;
@@ -149,7 +150,7 @@ registry_get(struct registry *r, uint32_t app, struct str name)
 	memcpy(&c->count[r->nslots], name.p, name.n);
 	list_init(&c->in_app);
 	hash_insert(&r->channels, &c->node, hash_str(name, app));
-	budget_add(r->budget, app, registry_cost(r, name.n));
+	budget_add(r->budget, app, cost_of(r, name.n));
 	return c;
 }
 
@@ -232,7 +233,7 @@ registry_release(struct registry *r, struct channel *c)
 	    c->count_due != NULL)
 		return true;
 	hash_remove(&r->channels, &c->node);
-	budget_sub(r->budget, c->app->num, registry_cost(r, c->name_len));
+	budget_sub(r->budget, c->app->num, cost_of(r, c->name_len));
 	c->app->refs--;
 	app_release(r, c->app);
 	free(c);

@@ -84,8 +84,6 @@ struct channel *registry_find(
     const struct registry *, uint32_t app, struct str name);
 /* Finds or makes the channel. name: 1 to REGISTRY_NAME_MAX bytes. */
 struct channel *registry_get(struct registry *, uint32_t app, struct str name);
-/* The bytes of a channel with this name. */
-size_t registry_cost(const struct registry *, size_t name_len);
 struct str registry_name(const struct registry *, const struct channel *);
 
 /* Adds one subscription of this worker. */

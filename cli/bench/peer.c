@@ -228,8 +228,9 @@ peer_subscribe(struct run *run, struct peer *p, uint32_t number)
 	free(name);
 }
 
-void
-peer_subscribe_all(struct run *run, struct peer *p)
+/* Subscribes to all its channels. */
+static void
+subscribe_all(struct run *run, struct peer *p)
 {
 	const struct bench_conf *conf = run->conf;
 
@@ -293,7 +294,7 @@ on_greeting(struct run *run, struct peer *p, struct str text)
 	}
 	take_socket_id(p, text);
 	if (run->conf->subscriptions > 0)
-		peer_subscribe_all(run, p);
+		subscribe_all(run, p);
 	else
 		on_ready(run, p, PEER_GREETED);
 }

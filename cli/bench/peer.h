@@ -148,8 +148,6 @@ void peer_write(struct run *, struct peer *);
 void peer_read(struct run *, struct peer *);
 /* Queues pusher:subscribe, signed if the channel needs it. */
 void peer_subscribe(struct run *, struct peer *, uint32_t channel);
-/* Subscribes to all its channels. */
-void peer_subscribe_all(struct run *, struct peer *);
 /* Is this within the first bytes of a message, where its event stands? */
 bool peer_is_event(struct str text, struct str event);
 

@@ -99,8 +99,9 @@ ask_with(const struct ctl_question *q, enum ctl_result *result)
 	return r;
 }
 
-int
-cmd_ask_ctl(const struct cmd *c, const char *verb, struct buf *args, ctl_row fn,
+/* As cmd_ask(); *result: how the question ended. */
+static int
+ask_ctl(const struct cmd *c, const char *verb, struct buf *args, ctl_row fn,
     void *arg, enum ctl_result *result)
 {
 	struct ctl_question q = { .path = c->conf->control_path,
@@ -122,7 +123,7 @@ cmd_ask(const struct cmd *c, const char *verb, struct buf *args, ctl_row fn,
 {
 	enum ctl_result result;
 
-	return cmd_ask_ctl(c, verb, args, fn, arg, &result);
+	return ask_ctl(c, verb, args, fn, arg, &result);
 }
 
 struct only {
@@ -147,7 +148,7 @@ cmd_ask_one(const struct cmd *c, const char *verb, struct buf *args,
 {
 	struct only o = { .c = c, .members = members };
 	enum ctl_result result;
-	int r = cmd_ask_ctl(c, verb, args, on_only_row, &o, &result);
+	int r = ask_ctl(c, verb, args, on_only_row, &o, &result);
 
 	if (r == CMD_OK && !o.seen)
 		r = cmd_fail("pusherd did it, but sent no result");

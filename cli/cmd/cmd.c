@@ -145,8 +145,8 @@ cmd_has(const struct cmd *c, const char *name)
 
 /* ---- help and messages ---- */
 
-void
-cmd_print_usage(const struct cmd_verb *v, const char *self, FILE *f)
+static void
+print_usage(const struct cmd_verb *v, const char *self, FILE *f)
 {
 	const struct cmd_option *o;
 
@@ -163,7 +163,7 @@ cmd_print_help(const struct cmd_verb *v, const char *self, FILE *f)
 	const struct cmd_option *o;
 	int width = 0, n;
 
-	cmd_print_usage(v, self, f);
+	print_usage(v, self, f);
 	fprintf(f, "\n%s.\n", v->summary);
 	if (v->text != NULL)
 		fprintf(f, "\n%s\n", v->text);
@@ -218,7 +218,7 @@ cmd_usage(const struct cmd *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	message(fmt, ap);
 	va_end(ap);
-	cmd_print_usage(c->verb, c->self, stderr);
+	print_usage(c->verb, c->self, stderr);
 	fprintf(stderr, "more: %s help %s\n", c->self, c->verb->name);
 	return CMD_USAGE;
 }

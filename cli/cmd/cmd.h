@@ -75,8 +75,6 @@ const char *cmd_value(const struct cmd *, const char *name);
 int cmd_read_span(const char *text, uint64_t *seconds);
 bool cmd_has(const struct cmd *, const char *name);
 
-/* "usage: …" in one line, and the whole help of a verb. */
-void cmd_print_usage(const struct cmd_verb *, const char *self, FILE *);
 void cmd_print_help(const struct cmd_verb *, const char *self, FILE *);
 
 /* Prints "pusherctl: ..." to stderr.  The first returns CMD_FAILED, ... */
@@ -122,9 +120,6 @@ struct buf *cmd_args(const char *keys, ...);
  */
 int cmd_ask(const struct cmd *, const char *verb, struct buf *args, ctl_row fn,
     void *arg);
-/* The same; *result: how the question ended. */
-int cmd_ask_ctl(const struct cmd *, const char *verb, struct buf *args,
-    ctl_row fn, void *arg, enum ctl_result *result);
 /*
  * The same if the answer is one row: a record of these members (out_members()),
  * or a failure.

@@ -45,8 +45,8 @@ cmd_sign_channel(const struct app *a, const char *socket_id,
 	return sign(a, parts, data == NULL ? 3 : nitems(parts));
 }
 
-char *
-cmd_sign_user(const struct app *a, const char *socket_id, const char *user_data)
+static char *
+sign_user(const struct app *a, const char *socket_id, const char *user_data)
 {
 	struct str parts[] = { str_of(socket_id), S("::user::"),
 		str_of(user_data) };
@@ -96,7 +96,7 @@ put(const struct cmd *c, const struct app *a)
 	char *auth;
 
 	if (user != NULL) {
-		auth = cmd_sign_user(a, c->args[1], user);
+		auth = sign_user(a, c->args[1], user);
 	} else {
 		data = c->nargs > 3 ? c->args[3] : NULL;
 		auth = cmd_sign_channel(a, c->args[1], c->args[2], data);

@@ -9,12 +9,10 @@ extern const struct cmd_option cmd_sign_options[];
 int cmd_sign(struct cmd *);
 
 /*
- * "key:signature" of socket_id:channel, of socket_id:channel:data when data
- * is not NULL; and of socket_id::user::user_data.  free(3) them.
+ * "key:signature" of socket_id:channel, or of socket_id:channel:data when data
+ * is not NULL.  free(3) it.
  */
 char *cmd_sign_channel(const struct app *, const char *socket_id,
     const char *channel, const char *data);
-char *cmd_sign_user(
-    const struct app *, const char *socket_id, const char *user_data);
 
 #endif

@@ -114,8 +114,9 @@ find_app_id(void *arg, const struct app *a)
 	return 1;
 }
 
-int
-cmd_webhook_find(const struct cmd *c, struct appdb *db, const char *text,
+/* CMD_OK with both filled, or another code after a message. */
+static int
+find_webhook(const struct cmd *c, struct appdb *db, const char *text,
     struct webhook *h, struct webhook_owner *owner)
 {
 	uint32_t num;
@@ -370,7 +371,7 @@ cmd_webhook_show(struct cmd *c)
 
 	if (db == NULL)
 		return CMD_FAILED;
-	r = cmd_webhook_find(c, db, c->args[0], &h, &owner);
+	r = find_webhook(c, db, c->args[0], &h, &owner);
 	appdb_close(db);
 	if (r != CMD_OK)
 		return r;
@@ -416,7 +417,7 @@ cmd_webhook_set(struct cmd *c)
 
 	if (db == NULL)
 		return CMD_FAILED;
-	r = cmd_webhook_find(c, db, c->args[0], &h, &owner);
+	r = find_webhook(c, db, c->args[0], &h, &owner);
 	if (r != CMD_OK) {
 		appdb_close(db);
 		return r;

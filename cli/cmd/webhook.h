@@ -16,9 +16,6 @@ struct webhook_owner {
 
 /* The number of a webhook: CMD_OK, or CMD_USAGE after a message. */
 int cmd_webhook_number(const struct cmd *, const char *text, uint32_t *num);
-/* CMD_OK with both filled, or another code after a message. */
-int cmd_webhook_find(const struct cmd *, struct appdb *, const char *text,
-    struct webhook *, struct webhook_owner *);
 
 /*
  * Warns of an address to which the courier will refuse to connect; allowed: the

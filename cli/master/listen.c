@@ -319,8 +319,9 @@ place_free(struct listener_place *p)
 	free(p);
 }
 
-void
-listen_abandon(struct listen_set *next, const struct listen_set *now)
+/* Undoes listen_prepare(). */
+static void
+abandon(struct listen_set *next, const struct listen_set *now)
 {
 	struct listener_place *p;
 
@@ -359,7 +360,7 @@ listen_prepare(struct listen_set *next, const struct listen_set *now,
 	if (r == 0)
 		r = open_event_order(next, why);
 	if (r == -1)
-		listen_abandon(next, now);
+		abandon(next, now);
 	return r;
 }
 

@@ -64,12 +64,10 @@ int listen_give(const struct listen_set *, uid_t, gid_t);
 void listen_close(struct listen_set *);
 /*
  * The set for another configuration: takes over open listeners and opens new
- * ones.  listen_take() or listen_abandon() follows.
+ * ones.  listen_take() follows, unless an error restored the state before.
  */
 int listen_prepare(struct listen_set *next, const struct listen_set *now,
     const struct conf *, char **why);
-/* Restores the state before listen_prepare(). */
-void listen_abandon(struct listen_set *next, const struct listen_set *now);
 /* next replaces *now; listeners that are not in next wait in `gone`. */
 void listen_take(struct listen_set *now, struct listen_set *next);
 /* No worker accepts there any more: closes it. */

@@ -389,8 +389,12 @@ drain_retire(struct worker *w, double seconds)
 	begin(w, MAX(seconds, RETIRE_SECONDS));
 }
 
-void
-drain_tell(struct worker *w, double seconds)
+/*
+ * Closes the present clients with 4200, over this number of seconds; the
+ * process continues to serve new ones.
+ */
+static void
+tell_clients(struct worker *w, double seconds)
 {
 	struct drain *d = w->drain;
 
@@ -407,7 +411,7 @@ drain_tell(struct worker *w, double seconds)
 int
 drain_on_missed(struct worker *w)
 {
-	drain_tell(w, MISSED_SECONDS);
+	tell_clients(w, MISSED_SECONDS);
 	return 0;
 }
 

@@ -17,7 +17,7 @@ struct drain {
 	double lingered; /* those whose TLS ends by then have been listed */
 	bool on;         /* drain_start() or drain_retire() has been called */
 	bool telling;    /* some clients: the process stays */
-	bool missed;     /* by drain_tell() */
+	bool missed;     /* by tell_clients() */
 	bool retiring;
 	bool stopping;     /* the whole group exits: newcomers wait */
 	bool together;     /* the whole group exits, and the broker too */
@@ -59,11 +59,6 @@ void drain_end(struct worker *);
 void drain_retire(struct worker *, double seconds);
 /* Ends it at once, or sooner than it was begun with. */
 void drain_hurry(struct worker *, double seconds);
-/*
- * Closes the present clients with 4200, over this number of seconds; the
- * process continues to serve new ones.
- */
-void drain_tell(struct worker *, double seconds);
 /*
  * Closes each client whose TLS is another process's with 4200, before that
  * process ends.

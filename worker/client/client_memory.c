@@ -75,8 +75,9 @@ is_shaking(const struct conn *c)
 	    c->transport->tls.state == TLS_SHAKING;
 }
 
-uint64_t
-client_memory_cost(const struct conn *c)
+/* Bytes that are held for this connection; shared ones in proportion. */
+static uint64_t
+cost_of(const struct conn *c)
 {
 	uint64_t sum = buf_cost(c->in) + output_cost(&c->out) +
 	    (uint64_t)c->nsubs * SUBSCRIPTION_BYTES + ws_part_bytes(c);
@@ -154,8 +155,7 @@ collect(struct worker *w, size_t *n)
 		struct conn *c = container_of(node, struct conn, node);
 		uint64_t cost;
 
-		if (c->state == CONN_CLOSED ||
-		    (cost = client_memory_cost(c)) < HOLDER_MIN)
+		if (c->state == CONN_CLOSED || (cost = cost_of(c)) < HOLDER_MIN)
 			continue;
 		v[(*n)++] = (struct holder){ c, cost };
 	}

@@ -41,7 +41,5 @@ void client_memory_share(struct worker *);
 void client_memory_check(struct worker *);
 /* Once a second: looks at the memory, and returns free memory after a peak. */
 void client_memory_tick(struct worker *);
-/* Bytes that are held for this connection; shared ones in proportion. */
-uint64_t client_memory_cost(const struct conn *);
 
 #endif
