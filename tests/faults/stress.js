@@ -25,7 +25,7 @@ const EXPECTED = [
 	/worker \d exited with code 0 pid=\d+; another one in \d+ s/,
 	/link to the broker lost: /, /the broker had dropped this worker: exiting/,
 	/resync: not every worker connected in time/,
-	/events may be missing: \d+ connections are closed for a reconnect/,
+	/events may be missing: closing \d+ connections/,
 	/reload: nothing has changed: .* is still leaving: try again/,
 	/apps: cannot read the database: .* busy with another process/];
 // A death after less than 10 s is one "again", for which the master waits.

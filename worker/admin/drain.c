@@ -389,29 +389,19 @@ drain_retire(struct worker *w, double seconds)
 	begin(w, MAX(seconds, RETIRE_SECONDS));
 }
 
-/*
- * Closes the present clients with 4200, over this number of seconds; the
- * process continues to serve new ones.
- */
-static void
-tell_clients(struct worker *w, double seconds)
+int
+drain_on_missed(struct worker *w)
 {
 	struct drain *d = w->drain;
 
 	if (d->on || w->nconns == 0)
-		return; /* they are told in any case */
-	log_warnx("events may be missing: %u connections are closed for a "
+		return 0; /* all clients are told in any case */
+	log_warnx("events may be missing: closing %u connections so that they "
 		  "reconnect",
 	    w->nconns);
 	make_list(w, 0);
 	d->missed = true;
-	tell(w, seconds);
-}
-
-int
-drain_on_missed(struct worker *w)
-{
-	tell_clients(w, MISSED_SECONDS);
+	tell(w, MISSED_SECONDS);
 	return 0;
 }
 

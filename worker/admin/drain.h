@@ -17,7 +17,7 @@ struct drain {
 	double lingered; /* those whose TLS ends by then have been listed */
 	bool on;         /* drain_start() or drain_retire() has been called */
 	bool telling;    /* some clients: the process stays */
-	bool missed;     /* by tell_clients() */
+	bool missed;     /* by drain_on_missed() */
 	bool retiring;
 	bool stopping;     /* the whole group exits: newcomers wait */
 	bool together;     /* the whole group exits, and the broker too */
