@@ -56,13 +56,14 @@ static const struct cmd_option publish_options[] = {
 };
 
 static const struct cmd_option drain_options[] = {
-	{ "time", "SECONDS", "over how long (default: the option drain_time)" },
+	{ "time", "SECONDS",
+	    "the time for it (default: the option drain_time)" },
 	{ "wait", NULL, "return when pusherd has ended" },
 	{ NULL, NULL, NULL },
 };
 
 static const struct cmd_option reload_options[] = {
-	{ "wait", NULL, "return when every process uses it, as always" },
+	{ "wait", NULL, "return when every process uses it (the default)" },
 	{ NULL, NULL, NULL },
 };
 
@@ -97,15 +98,13 @@ const struct cmd_verb commands[] = {
 	    cmd_app_disable, VERB_SERVER_WRITE },
 	{ "app delete", "APP", 1, 1, "Delete an app and close its clients",
 	    APP_TEXT_HELP, delete_options, cmd_app_delete, VERB_SERVER_WRITE },
-	{ "app import", "FILE|-", 1, 1, "Take over apps of another server",
+	{ "app import", "FILE|-", 1, 1, "Import the apps of another server",
 	    "FILE is a JSON array of the server's apps, or its configuration:\n"
 	    "JSON of soketi, JSON, TOML or .env of Sockudo, .env of Reverb or\n"
 	    "its config/reverb.php as JSON; of pusherd what app export wrote.\n"
-	    "All apps are taken, or, after an\n"
-	    "error in one of them, none.  --dry-run says of each app whether "
-	    "it is\n"
-	    "new, unchanged, or what of it changes; of a secret only that it "
-	    "changes.",
+	    "An error in one app imports none.  --dry-run prints whether each\n"
+	    "app is new or unchanged, or its changes; of a secret only that "
+	    "it\nchanges.",
 	    import_options, cmd_app_import, VERB_SERVER_WRITE },
 	{ "app export", "[APP]", 0, 1,
 	    "Print apps with secrets and webhooks, for app import",
@@ -121,14 +120,14 @@ const struct cmd_verb commands[] = {
 	{ "app rotate-key", "APP", 1, 1, "Give an app a new key and secret",
 	    APP_TEXT_HELP
 	    "  The old key stays\nvalid for --overlap seconds, for "
-	    "clients, API and webhooks, and then\nends by itself.  No client "
-	    "is disconnected.",
+	    "clients, API and webhooks, and then\nexpires.  No client is "
+	    "disconnected.",
 	    cmd_app_rotate_options, cmd_app_rotate_key, VERB_SERVER_WRITE },
 	{ "status", "", 0, 0, "Print the state of the server and its workers",
 	    "The table of limits begins with the limit that is used most.",
 	    NULL, cmd_status, VERB_SERVER_READ },
 	{ "top", "", 0, 0, "Watch the rates of workers and apps",
-	    "On a terminal until q is pressed; into a pipe one snapshot.  Keys "
+	    "Runs until q is pressed; into a pipe it prints once.  Keys "
 	    "sort\n"
 	    "the apps: t traffic, c connections, s subscriptions, i in, o "
 	    "out,\n"
@@ -143,7 +142,7 @@ const struct cmd_verb commands[] = {
 	    "connections are the most at\none time, cpu_percent is that of all "
 	    "processes (100: one processor),\nturn_max_ms is the longest turn "
 	    "of an event loop, peak_of\nnames the values that were "
-	    "at their highest; the last row is not over.\nThe minutes of the "
+	    "at their highest; the last row is incomplete.\nThe minutes of the "
 	    "server are kept in the file history beside the\noutbox, those of "
 	    "apps end with the broker.\n"
 	    "--since, --step and --csv read the file stats.db beside the "
@@ -156,20 +155,19 @@ const struct cmd_verb commands[] = {
 	    cmd_closes_options, cmd_closes, VERB_APP_READ },
 	{ "config", "[OPTION]", 0, 1,
 	    "Print the configuration and where each value comes from",
-	    "These are the values of the running pusherd; the files may say "
-	    "something\nelse by now.  Without a running pusherd, or with "
-	    "--here, "
-	    "they are those that\nthis command reads.",
+	    "These are the values of the running pusherd; the files may have "
+	    "changed\nsince.  Without a running pusherd, or with --here, they "
+	    "are those that\nthis command reads.",
 	    cmd_config_options, cmd_config, VERB_SERVER_READ },
 	{ "config set", "OPTION VALUE", 2, 2,
 	    "Change an option of the running server",
-	    "It counts at once in all processes, until the next reload or "
-	    "start; config\nrewrite keeps it.  Options that name files "
-	    "or that need a restart are changed\nin the file.  A list has "
-	    "commas.",
+	    "It takes effect at once in all processes, until the next reload "
+	    "or start;\nconfig rewrite keeps it.  Change options that name "
+	    "files or need a restart\nin the file.  Separate the values of a "
+	    "list by commas.",
 	    NULL, cmd_config_set, VERB_TERMINAL },
 	{ "config rewrite", "", 0, 0,
-	    "Write what config set has set into the configuration file",
+	    "Write the values of config set into the configuration file",
 	    "The file is that of -c.  Its comments and all other lines stay, "
 	    "and so do\nowner and mode.",
 	    NULL, cmd_config_rewrite, VERB_TERMINAL },
@@ -184,10 +182,10 @@ const struct cmd_verb commands[] = {
 	    cmd_channel_purge_cache, VERB_APP_WRITE },
 	{ "connections list", "[APP]", 0, 1, "List the connected clients",
 	    APP_TEXT_HELP
-	    "  idle is the time since the\nclient was last heard of, received "
-	    "and sent count messages since it\nconnected, queued is the bytes "
-	    "that it has not read yet.  The heaviest\nclients: --sort sent, "
-	    "bytes_sent, received or queued.",
+	    "  idle is the time since its\nlast message, received and sent "
+	    "count messages since it connected,\nqueued is the bytes that it "
+	    "has not read yet.  --sort sent, bytes_sent,\nreceived or queued "
+	    "shows the clients that cost most.",
 	    cmd_connections_list_options, cmd_connections_list, VERB_APP_READ },
 	{ "connections show", "SOCKET_ID", 1, 1,
 	    "Print a connection and its channels", NULL, NULL,
@@ -197,7 +195,8 @@ const struct cmd_verb commands[] = {
 	    "The close code is 4009: official clients do not reconnect.  With\n"
 	    "--reconnect it is 4200: they reconnect at once.  Many "
 	    "connections\n"
-	    "are closed over a time, so that other clients do not notice it.",
+	    "are closed over some time, so that other clients do not notice "
+	    "it.",
 	    cmd_connections_kill_options, cmd_connections_kill,
 	    VERB_OBJECT_WRITE },
 	{ "sessions", "[APP]", 0, 1, "List the resumable sessions of clients",
@@ -205,7 +204,8 @@ const struct cmd_verb commands[] = {
 	{ "sessions show", "SESSION", 1, 1,
 	    "Print a session and the answer that it would get now",
 	    "For up to 100 channels: connected, continued and how many events "
-	    "it has\nmissed, or the reason of a gap.  The name of a channel is "
+	    "it has\nmissed, or the reason for a gap.  The name of a channel "
+	    "is "
 	    "known while an\nevent of it is in the log.",
 	    NULL, cmd_sessions_show, VERB_OBJECT_READ },
 	{ "users list", "[APP]", 0, 1, "List the users that are signed in",
@@ -221,25 +221,24 @@ const struct cmd_verb commands[] = {
 	    APP_TEXT_HELP "  DATA is sent as it is, byte for byte;\n"
 			  "- reads it from stdin.",
 	    publish_options, cmd_publish, VERB_APP_WRITE },
-	{ "tail", "[APP [CHANNEL]]", 0, 2, "Print events as they pass",
+	{ "tail", "[APP [CHANNEL]]", 0, 2, "Print events as they are published",
 	    APP_TEXT_HELP
-	    "  CHANNEL may have * and ?\nin it.  Client events are shown, too; "
-	    "events that nobody is subscribed to\nas well.  --since begins "
-	    "with what the app's log has (resume=on), "
-	    "and goes\non without a gap.",
+	    "  * and ? in CHANNEL are\nwildcards.  Client events and events "
+	    "without subscribers are shown, too.\n--since begins with the "
+	    "events in the app's log (resume=on).",
 	    cmd_tail_options, cmd_tail, VERB_APP_READ },
 	{ "subscribe", "APP CHANNEL...", 2, 1000,
 	    "Connect as a client and print the events of channels",
 	    APP_TEXT_HELP "  Private and presence\nchannels are signed with "
 			  "the app's secret.  With --resume ID\nthe "
-			  "session continues: what was missed comes first, "
+			  "session continues: missed events come first, "
 			  "then pusher:resume.",
 	    cmd_subscribe_options, cmd_subscribe, VERB_APP_WRITE },
 	{ "sign", "APP SOCKET_ID [CHANNEL [CHANNEL_DATA]]", 2, 4,
-	    "Print the answer that an auth endpoint has to give", APP_TEXT_HELP,
+	    "Print the answer of an auth endpoint", APP_TEXT_HELP,
 	    cmd_sign_options, cmd_sign, VERB_APP_WRITE },
 	{ "explain-auth", "METHOD TARGET [FILE|-]", 2, 3,
-	    "Say what is wrong with the signature of an API request",
+	    "Explain why the signature of an API request is refused",
 	    "METHOD and TARGET are those of the request line, or TARGET its "
 	    "URL;\nFILE holds the body.  Exit code 1 when the request is "
 	    "refused.",
@@ -287,35 +286,36 @@ const struct cmd_verb commands[] = {
 	    APP_TEXT_HELP
 	    "  SIGNATURE is the\nvalue of the header X-Pusher-Signature.",
 	    NULL, cmd_verify_webhook, VERB_APP_READ },
-	{ "doctor", "[APP]", 0, 1, "Say why events do not arrive",
+	{ "doctor", "[APP]", 0, 1, "Explain why events do not arrive",
 	    APP_TEXT_HELP
 	    "  Prints recent\nfailures, the most probable first, each with "
 	    "its evidence and its remedy.\nThe broker remembers the last 256 "
-	    "failures of each app since it began.\nWith --url it connects, "
+	    "failures of each app since it started.\nWith --url it connects, "
 	    "asks and publishes through the public address,\nto the channel "
 	    "pusherd-doctor.",
 	    cmd_doctor_options, cmd_doctor, VERB_APP_READ },
 	{ "reload", "", 0, 0, "Read the configuration again",
 	    "pusherd reads its file, environment and command line as at its "
 	    "start.\n"
-	    "When something is wrong with them, nothing changes.  Apps need "
+	    "After an error in them nothing changes.  Apps need "
 	    "no\n"
 	    "reload.  SIGHUP does the same.",
 	    reload_options, cmd_reload, VERB_SERVER_WRITE },
-	{ "drain", "", 0, 0, "Close all clients over a time, and stop pusherd",
+	{ "drain", "", 0, 0,
+	    "Close all clients over some time, and stop pusherd",
 	    "pusherd accepts no new clients.  It closes those without "
 	    "subscriptions\n"
 	    "first; clients get 4100 or 4200 and reconnect.  SIGTERM does the\n"
 	    "same.",
 	    drain_options, cmd_drain, VERB_SERVER_WRITE },
-	{ "worker replace", "WORKER", 1, 1, "Put another process into a slot",
+	{ "worker replace", "WORKER", 1, 1, "Replace the process of a worker",
 	    "WORKER is its number, as in pusherctl status.  Its clients go "
 	    "to the new\n"
 	    "process and stay connected.  The old one stays for clients "
 	    "with TLS,\n"
 	    "until they leave, for upgrade_linger seconds at most.",
 	    NULL, cmd_worker_replace, VERB_SERVER_WRITE },
-	{ "upgrade", "", 0, 0, "Let another program take the place of pusherd",
+	{ "upgrade", "", 0, 0, "Replace the running program by another one",
 	    "The program is tried first; if it cannot take over, nothing "
 	    "changes and\nthe exit code is 1.  The listening ports stay open.  "
 	    "SIGUSR2 does the\nsame.",

@@ -42,7 +42,7 @@ const struct bench_scenario bench_scenarios[] = {
 		.publishers = 1,
 		.at_once = 400 },
 	    sent_event_on_text, publish_run },
-	{ "publish", "events over HTTP to nobody", "bench-",
+	{ "publish", "events over HTTP without subscribers", "bench-",
 	    { .publishers = 8, .in_flight = 8 }, NULL, publish_run },
 	{ "client-events", "clients of a channel write to each other",
 	    "private-bench-",

@@ -28,7 +28,7 @@ const struct cmd_option cmd_bench_options[] = {
 	{ "key", "KEY", "its key," },
 	{ "secret-from", "FILE|-", "and the file that holds its secret" },
 	{ "clients", "N", "WebSocket connections (1000 or more)" },
-	{ "channels", "N", "that they are spread over (1 or more)" },
+	{ "channels", "N", "channels of all clients together (1 or more)" },
 	{ "subscriptions", "N", "channels of one client (1)" },
 	{ "publishers", "N", "HTTP connections that publish (1)" },
 	{ "in-flight", "N",
@@ -41,7 +41,7 @@ const struct cmd_option cmd_bench_options[] = {
 	{ "slow", "N", "clients that stop reading (slow: 100)" },
 	{ "resume", NULL, "clients name sessions (the app needs resume=on)" },
 	{ "sources", "N",
-	    "addresses 127.0.0.1, .2, ... to come from, for a "
+	    "source addresses 127.0.0.1, .2, ..., for a "
 	    "server on this machine (8 for connect, stampede)" },
 	{ "processes", "N", "of the load generator (1)" },
 	{ "seconds", "S", "to measure (5)" },
@@ -51,25 +51,25 @@ const struct cmd_option cmd_bench_options[] = {
 
 const char cmd_bench_help[] =
     "SCENARIO is one of:\n"
-    "  connect        clients come, are greeted, and go\n"
+    "  connect        clients connect and disconnect\n"
     "  fanout         events over HTTP to many subscribers\n"
-    "  publish        events over HTTP to nobody\n"
+    "  publish        events over HTTP without subscribers\n"
     "  client-events  clients of a channel write to each other\n"
     "  presence       all members join; then some leave and come back\n"
     "  stampede       all clients drop and come back\n"
     "  resume         clients with sessions are cut off and come back\n"
     "  slow           fanout while some clients stop reading\n"
-    "  idle           clients that only stay\n"
+    "  idle           clients that do nothing\n"
     "\n"
     "The server may be any that speaks the Pusher protocol.  Each\n"
     "delivery is checked for order, loss and duplicates, and each\n"
-    "member event for being right.  Without --rate the next begins\n"
-    "when one has arrived (closed loop); with it things begin at fixed\n"
-    "times, and a latency counts from the time that was meant.\n"
+    "member event for being right.  Without --rate the next event is\n"
+    "sent when one has arrived (closed loop); with it events are sent at\n"
+    "fixed times, and a latency counts from the intended time.\n"
     "\n"
     "The tool polls without sleeping, so that the server need not wake\n"
-    "it; give it a core of its own (taskset).  `limit` says whether it\n"
-    "was the bottleneck.";
+    "it; give it a core of its own (taskset).  `limit` shows whether\n"
+    "it was the bottleneck.";
 
 /* A whole number of an option: 0, or CMD_USAGE after a message. */
 static int

@@ -9,9 +9,9 @@
 
 const struct cmd_option cmd_console_options[] = {
 	{ "app", "APP", "only this app (default: the whole server)" },
-	{ "read-only", NULL, "nothing can be changed" },
+	{ "read-only", NULL, "a session that can change nothing" },
 	{ "ttl", "SECONDS",
-	    "for which the URL can be opened, once (60; at most 3600)" },
+	    "in which the URL can be opened once (60; at most 3600)" },
 	{ NULL, NULL, NULL },
 };
 

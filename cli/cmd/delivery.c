@@ -25,7 +25,8 @@ const struct cmd_option cmd_webhook_add_options[] = {
 	{ "channel-prefix", "P", "only channels whose names begin with P" },
 	{ "channel-suffix", "S", "only channels whose names end with S" },
 	{ "channel-glob", "G", "only channels that match; * and ?" },
-	{ "header", "'Name: value'", "one more header; several times" },
+	{ "header", "'Name: value'",
+	    "an additional header; may be given several times" },
 	{ "batch", NULL, "several events in one request" },
 	{ NULL, NULL, NULL },
 };

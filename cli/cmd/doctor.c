@@ -12,7 +12,7 @@
 #include "shared/base/xmalloc.h"
 
 const struct cmd_option cmd_doctor_options[] = {
-	{ "channel", "C", "look at this channel: does its event arrive?" },
+	{ "channel", "C", "check whether events of this channel arrive" },
 	{ "url", "URL",
 	    "also check the public address: https://ws.example.com" },
 	{ NULL, NULL, NULL },

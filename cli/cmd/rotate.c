@@ -22,8 +22,8 @@
 
 const struct cmd_option cmd_app_rotate_options[] = {
 	{ "overlap", "SECONDS",
-	    "for which the old key stays valid (86400; 0: it ends now)" },
-	{ "finish", NULL, "make no new key: only end the old one, now" },
+	    "for which the old key stays valid (86400; 0: it expires now)" },
+	{ "finish", NULL, "make no new key, only expire the old one now" },
 	{ NULL, NULL, NULL },
 };
 
