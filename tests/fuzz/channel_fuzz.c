@@ -57,7 +57,8 @@ check_name(struct str s, size_t max)
 	if (f & CHANNEL_CACHE)
 		assert_true(memmem(s.p, s.n, "cache-", 6) != NULL);
 	if ((f & CHANNEL_USER) &&
-	    event_rule_channel(&rule, s, max, max) == NULL) {
+	    event_rule_channel(&rule, s, (unsigned)max, (unsigned)max) ==
+		NULL) {
 		struct str id = channel_user_id(s);
 
 		assert_true(f & CHANNEL_USER);
