@@ -116,7 +116,7 @@ on_mint(struct peer *p, const struct msg_console_ask *m)
 	struct console_scope scope = { .app = m->app };
 	struct json args, ro;
 	struct json_writer w;
-	const char *why = "the body is no JSON object";
+	const char *why = "the body is not a JSON object";
 	struct buf *b;
 	char *url = NULL;
 
@@ -299,7 +299,7 @@ on_command(
 
 	if (json_parse(m->body, &root, &why) == -1 || root.kind != JSON_OBJECT)
 		console_answer(p->br, (unsigned)p->slot, m->id, 400, 0,
-		    S("the body is no JSON object"));
+		    S("the body is not a JSON object"));
 	else
 		run(p, m, s, root);
 }

@@ -118,7 +118,8 @@ put_word(struct building *b, struct str before, struct json v, bool is_file)
 	else if (v.kind == JSON_STRING && json_string(v, &s, &tmp) == -1)
 		s = str_make("\0", 1);
 	else if (v.kind != JSON_STRING && v.kind != JSON_NUMBER)
-		return refuse(b, 400, "an argument is no text and no number");
+		return refuse(
+		    b, 400, "an argument is neither a text nor a number");
 	if (str_find(s, '\0') != -1 || ++b->nwords > WORDS_MAX) {
 		free(tmp);
 		return refuse(b, 400,

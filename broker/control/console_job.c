@@ -209,7 +209,7 @@ console_job_begin(struct peer *p, const struct msg_console_ask *m,
 	if (br->inherit != NULL && master_link_ask(br->master_link, &ask) == 0)
 		return;
 	console_answer(
-	    br, j->slot, j->id, 503, 0, S("the master cannot be asked"));
+	    br, j->slot, j->id, 503, 0, S("cannot reach the master"));
 	forget(j);
 }
 

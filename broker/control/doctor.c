@@ -221,7 +221,7 @@ verb_doctor(struct control_client *cc, struct json args)
 		return;
 	d.a = a;
 	if (json_get(args, S("channel")).kind != JSON_NONE && a == NULL)
-		control_fail(cc, "channel: of which app?");
+		control_fail(cc, "channel: an app is missing");
 	else if (json_get(args, S("channel")).kind == JSON_NONE ||
 	    verb_channel_arg(cc, &a->app, args, &d.channel, &tmp))
 		examine_all(cc, &d);

@@ -81,7 +81,7 @@ doctor_put_limit(const struct doctor *d, struct buf **b, struct str why)
 			    STR_ARG(word));
 		return;
 	}
-	buf_append(b, S("The sentence says what is expected."));
+	buf_append(b, S("The error names the expected value."));
 }
 
 /* ---- findings about reasons ---- */
@@ -338,7 +338,7 @@ put_key(struct doctor *d, const struct failure *e)
 	buf_putc(&f->text, '.');
 	buf_append(&f->seen, S("Seen "));
 	doctor_put_often(d, &f->seen, e->count, e->time_ms);
-	buf_append(&f->seen, S("; they are told 4001 and stay away."));
+	buf_append(&f->seen, S("; they get 4001 and do not reconnect."));
 }
 
 void

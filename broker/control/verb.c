@@ -300,7 +300,7 @@ tail(struct control_client *cc, struct json args)
 		&what.since_ms) == 0 &&
 	    (a == NULL || verb_log(cc, a) == NULL)) {
 		if (a == NULL)
-			control_fail(cc, "since: of which app?");
+			control_fail(cc, "since: an app is missing");
 		return;
 	}
 	if (verb_text(args, S("channel"), &pattern, &tmp) == -1)

@@ -36,7 +36,7 @@ ask(struct control_client *cc, struct str verb, struct str arg)
 	m.id = job->id;
 	if (master_link_ask(cc->br->master_link, &m) == -1)
 		control_fail(
-		    cc, "the master cannot be asked: %s", strerror(errno));
+		    cc, "cannot reach the master: %s", strerror(errno));
 }
 
 void

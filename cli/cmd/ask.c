@@ -151,7 +151,7 @@ cmd_ask_one(const struct cmd *c, const char *verb, struct buf *args,
 	int r = ask_ctl(c, verb, args, on_only_row, &o, &result);
 
 	if (r == CMD_OK && !o.seen)
-		r = cmd_fail("pusherd did it, but sent no result");
+		r = cmd_fail("pusherd ran the command, but sent no result");
 	/*
 	 * The signal cannot be taken back: pusherd handles it when it
 	 * continues.
@@ -224,7 +224,7 @@ cmd_tell_apps_changed(const struct cmd *c)
 	case CTL_SILENT:
 		text = out_clean(str_of(why));
 		r = cmd_fail("written to %s, but pusherd did not confirm that "
-			     "it knows: %s",
+			     "it has read it: %s",
 		    c->conf->database, text);
 		free(text);
 		break;

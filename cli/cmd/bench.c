@@ -250,7 +250,7 @@ check(const struct cmd *cmd, struct bench_conf *b)
 		return cmd_usage(cmd, "--processes is more than --channels");
 	if (members && b->in_flight >= b->clients / b->channels)
 		return cmd_usage(
-		    cmd, "--in-flight: somebody has to stay in the channel");
+		    cmd, "--in-flight: a member of each channel must stay");
 	return CMD_OK;
 }
 

@@ -83,8 +83,8 @@ take(void *arg, const char *name, const char *value, const char *origin)
 	if (str_starts(str_of(origin), S(CONF_SET))) {
 		add(w, name, value);
 		if (str_starts(str_of(origin), S(CONF_SET_OVER)))
-			cmd_note("%s: the %s counts more than the file; take "
-				 "it away there",
+			cmd_note("%s: the %s overrides the file: remove it "
+				 "there",
 			    name, origin + strlen(CONF_SET_OVER));
 	} else if (colon != NULL && origin[0] == '/') {
 		path = xstrndup(origin, (size_t)(colon - origin));

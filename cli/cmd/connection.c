@@ -229,8 +229,7 @@ cmd_connections_show(struct cmd *c)
 	r = cmd_ask(c, "connection", cmd_args("socket_id", c->args[0]),
 	    put_connection, c->out);
 	if (r == CMD_FAILED)
-		cmd_note(
-		    "to see which there are: %s connections list", c->self);
+		cmd_note("to see them: %s connections list", c->self);
 	if (r != CMD_OK)
 		out_drop(c->out);
 	out_group_close(c->out);

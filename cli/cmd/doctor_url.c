@@ -165,7 +165,7 @@ expect(struct way *w, struct ws_client *ws, const char *event)
 		    ? json_dup(json_get(data, S("message")))
 		    : json_dup(data);
 		finding(w, said == NULL ? "?" : said,
-		    "The sentence says what is expected.",
+		    "The error names the expected value.",
 		    "Connected through %s, but got %s instead of %s.", w->url,
 		    name == NULL ? "no event" : name, event);
 		free(said);

@@ -115,7 +115,7 @@ put_app(void *arg, const struct app *a)
 		return 0;
 	if (app_has_old_key(a, (uint64_t)time(NULL)))
 		cmd_note(
-		    "app %s: the key before its rotation still counts here "
+		    "app %s: the key before its rotation is still valid here "
 		    "and is not exported",
 		    a->id);
 	json_object_open(w);

@@ -34,8 +34,8 @@ rotate(const struct cmd *c, struct app *a, uint64_t overlap)
 	uint64_t now = (uint64_t)time(NULL);
 
 	if (app_has_old_key(a, now))
-		return cmd_fail("app %s has two keys already: %s counts for "
-				"%" PRIu64 " seconds more; to end it now: "
+		return cmd_fail("app %s has two keys already: %s is valid for "
+				"%" PRIu64 " seconds more; to expire it now: "
 				"%s app rotate-key --finish %s",
 		    a->id, a->old_key, a->old_until - now, c->self, a->id);
 	app_drop_old_key(a);

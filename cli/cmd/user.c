@@ -88,7 +88,7 @@ on_row(void *out, struct json row)
 static void
 hint(const struct cmd *c)
 {
-	cmd_note("to see who is: %s users list %s", c->self, c->args[0]);
+	cmd_note("to see them: %s users list %s", c->self, c->args[0]);
 }
 
 int

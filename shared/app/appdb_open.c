@@ -327,7 +327,7 @@ check_empty(struct appdb *d, const char *path, char **why)
 		return refuse_sqlite(d, path, why);
 	if (tables == 0)
 		return 0;
-	*why = xasprintf("%s is a database of something else: change the "
+	*why = xasprintf("%s is a database of another program: change the "
 			 "option database",
 	    path);
 	return -1;

@@ -268,7 +268,7 @@ load_lines(struct conf *c, struct str text, uint64_t *nworkers, char **why)
 		}
 	}
 	if (rest.n > 0 || l.origin.p == NULL || *nworkers == 0) {
-		*why = xasprintf(SOURCE ": this is no configuration");
+		*why = xasprintf(SOURCE ": this is not a configuration");
 		return -1;
 	}
 	return conf_finish(c, why);

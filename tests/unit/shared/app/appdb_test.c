@@ -220,8 +220,8 @@ test_not_ours(void **state)
 
 	raw_sql(p->path, "CREATE TABLE t (a)");
 	chmod(p->path, 0600);
-	refused(p->path, APPDB_CREATE, "database of something else");
-	refused(p->path, APPDB_WRITE, "database of something else");
+	refused(p->path, APPDB_CREATE, "database of another program");
+	refused(p->path, APPDB_WRITE, "database of another program");
 	assert_int_equal(appdb_check(p->path, &why), -1);
 	free(why);
 	raw_sql(p->path, "PRAGMA user_version = 9");
