@@ -114,7 +114,7 @@ describe('config set', () => {
 		fs.symlinkSync(file, link);
 		const r = run(PUSHERCTL, ['-c', link, 'config', 'rewrite']);
 		assert.equal(r.code, 0, r.err);
-		assert.match(r.err, /drain_time: the command line counts more/);
+		assert.match(r.err, /drain_time: the command line overrides the file/);
 		assert.ok(fs.lstatSync(link).isSymbolicLink());
 		assert.equal(fs.readFileSync(file, 'utf8'), `${text
 			.replace('age 10\n', 'age 10\nclient_buffer_age 11\n')
