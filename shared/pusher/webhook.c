@@ -442,4 +442,3 @@ webhook_put_body(struct buf **b, uint64_t time_ms, struct str events)
 	json_raw(b, events);
 	json_raw(b, S("]}"));
 }
-
