@@ -8,13 +8,13 @@ import { table } from './table.js';
 
 const FIXED = ['id', 'key', 'secret', 'name', 'enabled', 'old_key', 'old_key_seconds'];
 
-const secretDialog = (title, a) => dialog(title, [h('p', null, 'The secret is shown now and never again here: keep it.'),
+const secretDialog = (title, a) => dialog(title, [h('p', null, 'The secret is shown only now: store it.'),
 	facts([['id', h('code', null, a.id)], ['key', h('code', null, a.key)], ['secret', h('code', null, a.secret)]])]);
 
 function create() {
 	dialog('Make an app', h('div', { class: 'form' }, field('Name', 'name', { required: true, autofocus: true }),
 		field('Id', 'id', { placeholder: 'random digits' }), field('Key', 'key', { placeholder: 'random' }),
-		check('Resume: clients get what they missed', 'resume', true), check('Client events', 'client_events', false)),
+		check('Resume: clients get missed events', 'resume', true), check('Client events', 'client_events', false)),
 	'Make it', async (f) => {
 		const set = {};
 		for (const k of ['resume', 'client_events']) set[k] = f.has(k) ? 'on' : 'off';
@@ -36,7 +36,7 @@ export async function apps({ el, every }) {
 		{ key: 'resume', show: (r) => (r.resume ? 'on' : 'off') },
 		{ key: 'max_connections', label: 'connections at most', num: true, show: (r) => r.max_connections || 'no limit' },
 		{ key: 'old_key_seconds', label: 'old key', show: (r) => (r.old_key ? `counts for ${duration(r.old_key_seconds)}` : '–') },
-	], { id: (r) => r.id, sort: 'name', none: empty('There is no app yet.', can('app create') ? 'Make the first one: its key and secret connect your clients.' : 'Ask who runs the server for one.') });
+	], { id: (r) => r.id, sort: 'name', none: empty('There is no app yet.', can('app create') ? 'Create the first one: its key and secret connect your clients.' : 'Ask the administrator of the server for one.') });
 	fill(el, head('Apps', list.search, can('app create') && h('button', { class: 'main', onclick: create }, 'Make an app')), card(null, list.el));
 	await every(5, async () => list.set(await ask('app list')));
 }
@@ -78,8 +78,8 @@ async function snippets(id) {
 }
 
 function rotate(a, redraw) {
-	dialog('Rotate the key', h('div', { class: 'form' }, h('p', { class: 'wide' }, 'A new key and secret are made. The old pair counts for a while, so that nobody is disconnected.'),
-		field('The old pair counts for (seconds)', 'overlap', { value: '86400', inputmode: 'numeric' })), 'Rotate', async (f) => {
+	dialog('Rotate the key', h('div', { class: 'form' }, h('p', { class: 'wide' }, 'A new key and secret are created. The old pair stays valid for some time, so that no client is disconnected.'),
+		field('The old pair stays valid for (seconds)', 'overlap', { value: '86400', inputmode: 'numeric' })), 'Rotate', async (f) => {
 		const r = await ask('app rotate-key', { app: a.id, overlap: f.get('overlap') });
 		await redraw();
 		secretDialog('The key is rotated', r);
@@ -107,7 +107,7 @@ export async function app({ el, parts }) {
 			['secret', h('span', { class: 'row' }, h('code', null, a.secret), state.session.app === null && !state.session.read_only
 				&& h('button', { class: 'small', onclick: async () => secretDialog('Credentials', await ask('app show', { app: id, reveal: true })) }, 'Show'))],
 			a.old_key && ['old key', h('span', null, h('code', null, a.old_key), ` counts for ${duration(a.old_key_seconds)} more `,
-				tool('app rotate-key', 'End it now', () => act('app rotate-key', { finish: true }, 'The old key has ended.'), 'small'))]])),
+				tool('app rotate-key', 'End it now', () => act('app rotate-key', { finish: true }, 'The old key has expired.'), 'small'))]])),
 		card('Settings', settingsForm(a, draw)));
 	};
 	await draw();

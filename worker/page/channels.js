@@ -24,7 +24,7 @@ export async function channels({ el, every, app }) {
 		{ key: 'users', num: true, show: (r) => (r.users === null ? '' : num(r.users)) },
 		{ key: 'cached', low: true, show: (r) => (r.cached ? 'yes' : '') },
 	], { id: (r) => `${r.app} ${r.channel}`, sort: 'subscriptions', down: true,
-		none: empty('Nobody is subscribed to a channel.', 'Connect a client, or try the ', link('#/simulator', 'client simulator'), '.') });
+		none: empty('No channel has a subscriber.', 'Connect a client, or try the ', link('#/simulator', 'client simulator'), '.') });
 	fill(el, head('Channels', list.search), card(null, list.el));
 	await every(3, async () => list.set(await ask('channels', app ? { app } : {})));
 }
@@ -40,13 +40,13 @@ export async function channel({ el, parts, every }) {
 		{ key: 'user', show: (r) => h('b', null, r.user) },
 		{ key: 'connections', num: true },
 		{ key: 'info', show: (r) => r.info && h('code', null, r.info) },
-	], { id: (r) => r.user, sort: 'user', none: empty('Nobody is in this channel.') });
+	], { id: (r) => r.user, sort: 'user', none: empty('This channel has no members.') });
 	const subscribers = table([
 		{ key: 'socket_id', show: (r) => link(`#/connection/${r.socket_id}`, r.socket_id) },
 		{ key: 'user' }, { key: 'address' },
 		{ key: 'age', num: true, show: (r) => duration(r.age), sign: (r) => duration(r.age) },
 		{ key: 'queued', num: true, show: (r) => bytes(r.queued) },
-	], { id: (r) => r.socket_id, sort: 'age', none: empty('Nobody is subscribed now.') });
+	], { id: (r) => r.socket_id, sort: 'age', none: empty('This channel has no subscribers now.') });
 	const log = h('div', { class: 'log' });
 	const logCard = card('Last events', log);
 	let newest = null;
@@ -60,7 +60,7 @@ export async function channel({ el, parts, every }) {
 	async function drawEvents() {
 		const a = state.apps.find((x) => x.id === app);
 		if (a && !a.resume) {
-			fill(log, empty('The app keeps no events.', 'With resume=on clients get what they missed, and this list fills: ', link(`#/app/${app}`, 'settings of the app'), '.'));
+			fill(log, empty('The app keeps no events.', 'With resume=on clients get missed events, and this list shows them: ', link(`#/app/${app}`, 'settings of the app'), '.'));
 			return;
 		}
 		const list = listOf(await ask('channel', { app, channel: name, events: 30 })).reverse();

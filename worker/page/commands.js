@@ -49,7 +49,7 @@ export async function commands({ el, query, app }) {
 		fill(el, head(chosen.verb, badge(chosen.access), link('#/commands', 'All commands')), h('p', { class: 'lead' }, `${chosen.summary}.`), card(null, form(chosen, app)));
 	else {
 		const list = [...state.verbs.values()].filter((v) => can(v.verb) && !STREAMS.has(v.verb));
-		fill(el, head('All commands'), h('p', { class: 'lead' }, 'Everything that pusherctl does and this session may do.'),
+		fill(el, head('All commands'), h('p', { class: 'lead' }, 'The commands of pusherctl that this session may run.'),
 			card(null, list.length === 0 ? empty('This session may run no command.') : h('dl', null, list.map((v) => [h('dt', null, link(`#/commands?verb=${encodeURIComponent(v.verb)}`, v.verb)), h('dd', null, v.summary)]))));
 	}
 }

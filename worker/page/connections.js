@@ -24,7 +24,7 @@ export async function connections({ el, every, app, query }) {
 		{ key: 'received', low: true, num: true, show: (r) => num(r.received) }, { key: 'sent', num: true, show: (r) => num(r.sent) },
 		{ key: 'bytes_sent', num: true, show: (r) => bytes(r.bytes_sent) }, { key: 'queued', num: true, show: (r) => bytes(r.queued) },
 		{ key: 'worker', low: true, num: true },
-	], { id: (r) => r.socket_id, sort: 'age', none: empty('Nobody is connected.', 'Snippets with the key are on the page of the ', link('#/apps', 'app'), '; or try the ', link('#/simulator', 'client simulator'), '.') });
+	], { id: (r) => r.socket_id, sort: 'age', none: empty('No client is connected.', 'Snippets with the key are on the page of the ', link('#/apps', 'app'), '; or try the ', link('#/simulator', 'client simulator'), '.') });
 	fill(el, head('Connections', user && badge(`user ${user}`), list.search), card(null, list.el));
 	await every(4, async () => {
 		list.set(await ask('connections list', { ...(app && { app }), ...(app && user && { user }), sort: 'age', limit: 2000 }));
@@ -47,13 +47,13 @@ export async function connection({ el, parts, every }) {
 	const sid = parts[1];
 	const about = h('div');
 	const state = h('span', { class: 'badge good' }, 'connected');
-	const kill = (reconnect) => confirm(reconnect ? 'Close it, to reconnect?' : 'Close it for good?', reconnect ? 'The client gets 4200 and connects again at once.' : 'The client gets 4009: official clients do not come back.', 'Close', async () => {
+	const kill = (reconnect) => confirm(reconnect ? 'Close it, so that it reconnects?' : 'Close it for good?', reconnect ? 'The client gets 4200 and connects again at once.' : 'The client gets 4009: official clients do not reconnect.', 'Close', async () => {
 		await run('connections kill', { socket_id: sid, reconnect });
 		toast('Closed.');
 	});
 	const list = table([{ key: 'channel', show: (r) => channelLink(app, r.channel) }, { key: 'user' },
 		{ key: 'on', label: 'state', show: (r) => (r.on === false ? badge('waits', 'warn') : badge('subscribed', 'good')) }],
-	{ id: (r) => r.channel, sort: 'channel', none: empty('It is subscribed to nothing.') });
+	{ id: (r) => r.channel, sort: 'channel', none: empty('It has no subscriptions.') });
 	let app = '';
 	let last = null;
 	fill(el, head(sid, state, can('connections kill') && [h('button', { onclick: () => kill(true) }, 'Reconnect…'), h('button', { class: 'danger', onclick: () => kill(false) }, 'Close…')]),

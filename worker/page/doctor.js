@@ -26,7 +26,7 @@ export async function doctor({ el, every, app, query }) {
 			'Try what does not work while this page is open: a failure is shown within seconds.')));
 	};
 	fill(el, head('Doctor', h('button', { onclick: () => look() }, 'Look again')),
-		h('p', { class: 'lead' }, 'What the server has noticed, the most probable reason first, with what mends it.'),
+		h('p', { class: 'lead' }, 'Failures that the server has seen: the most probable reason first, each with its remedy.'),
 		app && card(null, h('form', { class: 'form', onchange: look, onsubmit: (e) => e.preventDefault() }, channel)), list);
 	await every(5, look);
 }

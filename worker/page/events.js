@@ -66,7 +66,7 @@ export function eventLine(e, withApp) {
 export async function events({ el, query, signal, app }) {
 	const log = h('div', { class: 'log', 'aria-live': 'off' });
 	const count = h('span', { class: 'soft' });
-	const nothing = empty('No event has passed yet.', 'Publish one with the ', link('#/publish', 'event creator'), ', or let a client send one: it is shown at once.');
+	const nothing = empty('No event has been published yet.', 'Publish one with the ', link('#/publish', 'event creator'), ', or let a client send one: it is shown at once.');
 	const pause = h('button', { type: 'button', 'aria-pressed': 'false' }, 'Pause');
 	const channel = field('Channel', 'channel', { value: query.get('channel') ?? '', placeholder: 'any; * and ?' });
 	const names = field('Events', 'events', { placeholder: 'any; commas, * and ?' });
@@ -125,7 +125,7 @@ export async function events({ el, query, signal, app }) {
 				if (r.notes) fill(log, empty('The stream has ended.', r.notes));
 			},
 			error: (over) => {
-				if (over) fill(log, empty('The stream cannot be opened.', 'Too many are open, or the session is over: reload the page.'));
+				if (over) fill(log, empty('The stream cannot be opened.', 'Too many are open, or the session has expired: reload the page.'));
 			} });
 		return undefined;
 	}
@@ -139,7 +139,7 @@ export async function events({ el, query, signal, app }) {
 	const form = h('form', { class: 'form', onchange: start, onsubmit: (e) => {
 		e.preventDefault();
 		start();
-	} }, channel, names, grep, h('label', { class: 'check' }, own, 'Also the server’s own (member_added …)'));
+	} }, channel, names, grep, h('label', { class: 'check' }, own, 'Also events of the server (member_added …)'));
 	fill(el, head('Live events', count, pause, h('button', { type: 'button', onclick: () => {
 		seen = missed = 0;
 		waiting = [];
@@ -165,7 +165,7 @@ export async function publish({ el, query, app }) {
 		field('App', 'app', { options: state.apps.map((a) => [a.id, a.name || a.id]), value: query.get('app') || app || last.app }),
 		field('Channel', 'channel', { required: true, value: query.get('channel') ?? last.channel ?? 'my-channel' }),
 		field('Event', 'event', { required: true, value: last.event ?? 'my-event' }),
-		field('Leave out the connection', 'socket-id', { placeholder: 'socket id, or nobody' }),
+		field('Leave out the connection', 'socket-id', { placeholder: 'socket id, or empty' }),
 		wait && field('Wait for confirmations', 'wait', { placeholder: 'for example 2s' }, 'how many subscribers have it (resume=on)'),
 		field('Data', 'data', { wide: true, area: true, spellcheck: 'false', rows: 8, value: last.data ?? '{"hello":"world"}' }),
 		h('div', { class: 'wide row' }, h('button', { class: 'main' }, 'Publish'), result));
@@ -180,7 +180,7 @@ export async function publish({ el, query, app }) {
 			result.textContent = Object.entries(rows).map(([k, v]) => `${k.replaceAll('_', ' ')}: ${v}`).join(', ');
 			if (rows.subscriptions === 0) {
 				result.className = 'warn';
-				result.textContent = 'Published, but nobody is subscribed to this channel.';
+				result.textContent = 'Published, but this channel has no subscribers.';
 			}
 			sent.prepend(eventLine({ ...args, time_ms: Date.now() }, true));
 		} catch (err) {

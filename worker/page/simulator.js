@@ -99,7 +99,7 @@ export async function simulator({ el, query, signal, app }) {
 		if (!ws) return;
 		ws.close(3000);
 		again = setTimeout(connect, 2000);
-		toast('Cut: it is back in two seconds. Publish now to see what resume does.');
+		toast('Cut: it reconnects in two seconds. Publish now to see resume work.');
 	}
 
 	fields.onsubmit = (e) => {
@@ -121,7 +121,7 @@ export async function simulator({ el, query, signal, app }) {
 		clearTimeout(again);
 		ws?.close(1000);
 	});
-	fill(log, empty('Not connected.', 'Subscribe, then publish from another tab: what the client gets is shown here, frame by frame.'));
+	fill(log, empty('Not connected.', 'Subscribe, then publish from another tab: each frame that the client gets is shown here.'));
 	fill(el, head('Client simulator', mark), state.apps.length === 0 ? card(null, empty('There is no app yet.', link('#/apps', 'Make one first')))
 		: [h('p', { class: 'lead' }, 'A client in this page, with the app’s own key.', !can('sign') && ' Private and presence channels need a session that may write.'), card(null, fields), card('Send a client event', sender), card('Frames', log)]);
 }

@@ -51,7 +51,7 @@ export async function statistics({ el, every, signal, app, query }) {
 		const [how, n, step] = range.split(' ');
 		const rows = await ask('stats', { ...(app && { app }), [how]: how === 'since' ? n : Number(n), ...(step && { step }) });
 		const list = (Array.isArray(rows) ? rows : rows?.rows ?? []).map(reading);
-		fill(none, list.length === 0 && card(null, empty('Nothing has been counted yet.', 'The first minute is written when it is over.')));
+		fill(none, list.length === 0 && card(null, empty('Nothing has been counted yet.', 'The first row appears after the first full minute.')));
 		for (const [, c] of charts) c.set(list);
 	});
 }

@@ -10,7 +10,7 @@ import { table } from './table.js';
 const appColumn = (app) => (app ? [] : [{ key: 'app', low: true, show: (r) => link(`#/app/${r.app}`, nameOf(r.app)), value: (r) => nameOf(r.app) }]);
 
 function kick(r, reconnect) {
-	confirm(reconnect ? 'Close, to reconnect?' : 'Close for good?', `All connections of ${r.user} are closed with ${reconnect ? '4200: they come back' : '4009: official clients do not come back'}.`, 'Close', async () => {
+	confirm(reconnect ? 'Close them, so that they reconnect?' : 'Close for good?', `All connections of ${r.user} are closed with ${reconnect ? '4200: they reconnect' : '4009: official clients do not reconnect'}.`, 'Close', async () => {
 		const { rows } = await run('users kick', { app: r.app, user: r.user, reconnect });
 		toast(`Closed: ${rows.closed}`);
 	});
@@ -19,9 +19,9 @@ function kick(r, reconnect) {
 async function showSession(r) {
 	const s = await ask('sessions show', { session: r.session });
 	const list = table([{ key: 'channel' }, { key: 'answer', show: (x) => badge(x.answer, x.answer === 'continued' || x.answer === 'connected' ? 'good' : 'warn') },
-		{ key: 'missed', num: true, show: (x) => num(x.missed) }], { id: (x) => x.channel, sort: 'channel', none: empty('It is subscribed to nothing.') });
+		{ key: 'missed', num: true, show: (x) => num(x.missed) }], { id: (x) => x.channel, sort: 'channel', none: empty('It has no subscriptions.') });
 	list.set(s.channels ?? []);
-	dialog('What it would be told now', [facts([['session', h('code', null, r.session)], ['state', r.state], ['since', ago(r.since * 1000)],
+	dialog('The answer that it would get now', [facts([['session', h('code', null, r.session)], ['state', r.state], ['since', ago(r.since * 1000)],
 		['connection', r.socket_id ? link(`#/connection/${r.socket_id}`, r.socket_id) : 'none']]), list.el]);
 }
 
@@ -31,7 +31,7 @@ export async function users({ el, every, app }) {
 		{ key: 'connections', num: true, show: (r) => link(`#/connections?user=${encodeURIComponent(r.user)}&app=${r.app}`, num(r.connections)) },
 		{ key: 'watchers', low: true, num: true, show: (r) => num(r.watchers) },
 		...(can('users kick') ? [{ key: 'close', label: '', show: (r) => h('span', { class: 'row' }, h('button', { class: 'small', onclick: () => kick(r, true) }, 'Reconnect…'), h('button', { class: 'small danger', onclick: () => kick(r, false) }, 'Close…')), sign: () => '' }] : []),
-	], { id: (r) => `${r.app} ${r.user}`, sort: 'user', none: empty('Nobody is signed in.', 'Clients sign in with pusher.signin(); members of presence channels are on the page of the channel.') });
+	], { id: (r) => `${r.app} ${r.user}`, sort: 'user', none: empty('No user is signed in.', 'Clients sign in with pusher.signin(); members of presence channels are on the page of the channel.') });
 	const sessions = table([
 		{ key: 'session', show: (r) => h('button', { class: 'small mono', onclick: () => showSession(r) }, r.session) }, ...appColumn(app),
 		{ key: 'state', show: (r) => badge(r.state, r.state === 'connected' ? 'good' : 'warn') },

@@ -34,7 +34,7 @@ export async function webhooks({ el, every, app }) {
 		{ key: 'waiting', num: true, show: (r) => num(r.waiting) },
 		{ key: 'oldest', num: true, show: (r) => (r.oldest ? duration(r.oldest) : '') },
 		{ key: 'dropped', num: true, show: (r) => num(r.dropped) }, { key: 'events' },
-	], { id: (r) => r.webhook, sort: 'webhook', none: empty('No webhook is set.', can('webhook add') ? 'Add one: your application is told when channels are occupied and members come and go.' : 'An app has none until its owner adds one.') });
+	], { id: (r) => r.webhook, sort: 'webhook', none: empty('No webhook is set.', can('webhook add') ? 'Add one to notify your application when channels are occupied and members join and leave.' : 'An app has none until its owner adds one.') });
 	fill(el, head('Webhooks', list.search, can('webhook add') && state.apps.length > 0 && h('button', { class: 'main', onclick: () => addHook(app) }, 'Add a webhook')), card(null, list.el));
 	await every(4, async () => list.set(await ask('webhook list', app ? { app } : {})));
 }
@@ -74,8 +74,8 @@ export async function webhook({ el, parts, every }) {
 	}
 	fill(el, head(`Webhook ${id}`, can('webhook test') && h('button', { class: 'main', onclick: () => act('webhook test', {}, 'The test has arrived.') }, 'Send a test'),
 		can('webhook retry') && h('button', { onclick: () => act('webhook retry', {}) }, 'Retry all dead'),
-		can('webhook purge') && h('button', { class: 'danger', onclick: () => confirm('Delete the dead requests?', 'They are never sent then.', 'Delete', () => act('webhook purge', {})) }, 'Delete dead…'),
-		can('webhook remove') && h('button', { class: 'danger', onclick: () => confirm('Remove the webhook?', 'Its waiting requests go, too.', 'Remove', () => act('webhook remove', {}, 'Removed.')) }, 'Remove…')),
+		can('webhook purge') && h('button', { class: 'danger', onclick: () => confirm('Delete the dead requests?', 'They will not be sent any more.', 'Delete', () => act('webhook purge', {})) }, 'Delete dead…'),
+		can('webhook remove') && h('button', { class: 'danger', onclick: () => confirm('Remove the webhook?', 'Its waiting requests are deleted, too.', 'Remove', () => act('webhook remove', {}, 'Removed.')) }, 'Remove…')),
 	about, card('Requests', deliveries.el));
 	await every(4, draw);
 }
