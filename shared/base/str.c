@@ -204,8 +204,8 @@ str_percent_decode(struct str s, bool form, char *out)
 		out[n++] = form && s.p[i] == '+' ? ' ' : s.p[i];
 		if (s.p[i] != '%' || s.n - i < 3)
 			continue;
-		high = hex_value(lower(s.p[i + 1]));
-		low = hex_value(lower(s.p[i + 2]));
+		high = str_hex_digit((unsigned char)s.p[i + 1]);
+		low = str_hex_digit((unsigned char)s.p[i + 2]);
 		if (high == -1 || low == -1)
 			continue;
 		out[n - 1] = (char)(high << 4 | low);

@@ -86,6 +86,19 @@ size_t str_characters(struct str s);
 struct str str_skip_bom(struct str s);
 /* Lower-case hex of n bytes into out[2 * n + 1], NUL-terminated. */
 void str_hex(const void *bytes, size_t n, char *out);
+/* 0 to 15, or -1: no hex digit, in upper or lower case. */
+static inline int
+str_hex_digit(unsigned char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
 /*
  * Lower-case hex to bytes.  0 when s has exactly 2 * n lower-case hex
  * digits, else -1.

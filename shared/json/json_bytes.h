@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "shared/base/str.h"
+
 #define JSON_ONES (~(uint64_t)0 / 255)
 #define JSON_TOPS (JSON_ONES * 128)
 
@@ -43,18 +45,6 @@ skip_ws(const uint8_t *p, const uint8_t *end)
 	while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
 		p++;
 	return p;
-}
-
-static inline int
-hex_digit(unsigned char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 #endif

@@ -63,7 +63,7 @@ scan_escape(struct scan *s)
 		return true;
 	case 'u':
 		for (i = 0; i < 4; i++, s->p++)
-			if (s->p == s->end || hex_digit(*s->p) == -1)
+			if (s->p == s->end || str_hex_digit(*s->p) == -1)
 				return scan_fail(
 				    s, "\\u without four hex digits");
 		return true;

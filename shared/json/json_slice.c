@@ -185,7 +185,7 @@ hex4(const uint8_t *p, const uint8_t *end)
 	if (end - p < 6 || p[0] != '\\' || p[1] != 'u')
 		return -1;
 	for (i = 2; i < 6; i++) {
-		if ((d = hex_digit(p[i])) == -1)
+		if ((d = str_hex_digit(p[i])) == -1)
 			return -1;
 		v = v << 4 | d;
 	}

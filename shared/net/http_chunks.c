@@ -33,18 +33,6 @@ enum chunk_state {
 	CHUNK_DONE
 };
 
-static int
-hex_digit(unsigned char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static bool
 is_text(unsigned char c)
 {
@@ -54,7 +42,7 @@ is_text(unsigned char c)
 static bool
 on_size(struct http_chunks *c, unsigned char ch)
 {
-	int digit = hex_digit(ch);
+	int digit = str_hex_digit(ch);
 
 	if (digit != -1) {
 		if (c->line++ == SIZE_DIGITS_MAX)
