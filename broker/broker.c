@@ -69,7 +69,7 @@
 struct parts {
 	ev_prepare prepare; /* end of the turn: flush, acknowledge, reap */
 	ev_idle busy;       /* runs while a turn left work over */
-	ev_timer tick;      /* once a second: what has expired */
+	ev_timer tick;      /* once a second: expiries */
 	struct heartbeat heartbeat;
 	struct exit_watch exit_watch;
 	struct door door; /* the workers' and the courier's socket */

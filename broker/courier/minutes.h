@@ -10,7 +10,7 @@ struct msg_minutes_ask;
 
 /* Handler of MINUTE. */
 int minutes_take(struct courier *, const struct msg_minute *);
-/* At the end of a turn: what came in it is on disk, or dropped. */
+/* At the end of a turn: its minutes are written, or dropped. */
 void minutes_commit(struct courier *);
 /* Once a second: closes the file. */
 void minutes_rest(struct courier *);

@@ -31,7 +31,7 @@ struct bench_conf {
 	uint32_t channels;      /* they are spread over */
 	uint32_t subscriptions; /* channels of one client */
 	uint32_t publishers;    /* HTTP connections */
-	uint32_t in_flight;     /* closed loop: what is under way */
+	uint32_t in_flight;     /* closed loop: requests under way */
 	uint32_t batch;         /* events per request; 1 = POST events */
 	double rate;            /* open loop: per second; 0 = closed */
 	double seconds;         /* of the measured part */

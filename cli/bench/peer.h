@@ -104,7 +104,7 @@ struct run {
 	ssize_t data_at;  /* where data began in the last delivery */
 	char *recv;
 	struct buf *text;   /* where one message is built */
-	struct peer **free; /* client events: who may send */
+	struct peer **free; /* client events: clients that may send */
 	uint32_t nfree;
 	uint32_t members, churning, full; /* presence */
 };

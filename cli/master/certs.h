@@ -31,7 +31,7 @@ struct certs_loaded {
 struct certs {
 	struct tls_store *store;  /* inherited by workers; NULL without TLS */
 	struct cert_board *board; /* the public part */
-	/* The watch: what the files looked like when they were read. */
+	/* The watch: the state of the files when they were read. */
 	uint64_t loaded, tried, seen;
 	uint64_t look_ms;   /* of the last look at the files */
 	uint64_t rotate_ms; /* of the last new ticket key */

@@ -240,7 +240,7 @@ check_size(const struct conf *conf, char **why)
 	return -1;
 }
 
-/* From the sources; or, with NAME=VALUE, what is in force with this value. */
+/* From the sources; with NAME=VALUE, the one in force with this value. */
 static int
 load(
     const struct master_start *s, struct change *ch, struct str set, char **why)

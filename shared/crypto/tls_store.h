@@ -33,7 +33,7 @@ struct tls_store; /* secrets: only for workers */
 /* The public part, also for the broker. */
 struct cert_board;
 
-/* ---- a bundle: what a worker needs to serve TLS, as bytes ---- */
+/* ---- a bundle: the certificates and keys of a worker, as bytes ---- */
 
 struct tls_bundle {
 	bool only_13;       /* nothing older than TLS 1.3 */

@@ -39,7 +39,7 @@ struct session_grave {
 	uint64_t at;  /* when, in ms of the wall clock, times 4, plus why */
 };
 
-/* An id of the 64 characters, six bits each; what is not used is zero. */
+/* An id of the 64 characters, six bits each; unused bits are zero. */
 struct session_id {
 	uint8_t len; /* in characters */
 	uint8_t bits[SESSION_ID_MAX * 6 / 8];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * statistics.c: GET /apps/{id}/stats: what the app did in each minute, hour or
- * day, for cards of a dashboard and for billing.  Checks the parameters; the
- * courier has the rows.
+ * statistics.c: GET /apps/{id}/stats: the counters of an app in each minute,
+ * hour or day, for cards of a dashboard and for billing.  Checks the
+ * parameters; the courier has the rows.
  */
 
 #include "worker/api/statistics.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// overview.js: what the server, or one app, does at this moment.
+// overview.js: the present load of the server, or of one app.
 import { ask } from './api.js';
 import { can, nameOf, state } from './state.js';
 import { lines } from './charts.js';

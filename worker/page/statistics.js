@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// statistics.js: what was counted, minute by minute and hour by hour.  A
+// statistics.js: the counters, minute by minute and hour by hour.  A
 // server that keeps longer statistics (stats --since) has more to choose from.
 import { ask } from './api.js';
 import { nameOf, state } from './state.js';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// users.js: who is signed in, and the sessions of clients that get what they
+// users.js: signed-in users, and the sessions of clients that get what they
 // missed.
 import { ask, run } from './api.js';
 import { can, nameOf } from './state.js';
