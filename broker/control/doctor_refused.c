@@ -270,13 +270,12 @@ doctor_channels(struct doctor *d)
 /* ---- keys ---- */
 
 /*
- * The distance: 0 if it is the id or the old key of the app; see doctor_edit.
+ * The distance: 0 if it is the id or the name of the app; see doctor_edit.
  */
 static unsigned
 key_distance(struct str key, const struct app *a)
 {
 	if (str_eq(key, str_of(a->id)) || str_eq(key, str_of(a->name)) ||
-	    (a->old_key != NULL && str_eq(key, str_of(a->old_key))) ||
 	    str_eq_nocase(key, str_of(a->key)))
 		return 0;
 	return key.n < 4 ? 3 : doctor_edit(key, str_of(a->key), 2);
@@ -289,8 +288,6 @@ put_near_key(struct doctor_finding *f, struct str key, const struct app *a)
 		buf_printf(&f->text, "; it is the id of app %s", a->id);
 	else if (str_eq(key, str_of(a->name)))
 		buf_printf(&f->text, "; it is the name of app %s", a->id);
-	else if (a->old_key != NULL && str_eq(key, str_of(a->old_key)))
-		buf_printf(&f->text, "; it is the old key of app %s", a->id);
 	else if (str_eq_nocase(key, str_of(a->key)))
 		buf_printf(&f->text,
 		    "; the key of app %s (%s) differs in upper and lower case",
@@ -333,8 +330,9 @@ put_key(struct doctor *d, const struct failure *e)
 		put_near_key(f, key, &near->app);
 	else
 		buf_printf(&f->mend,
-		    "pusherctl app list shows the keys; pusherctl app create "
-		    "--key KEY makes an app with this one.");
+		    "Give clients the key of their app: pusherctl app list.  A "
+		    "key that was rotated ends after its overlap; the log has "
+		    "the hour.");
 	buf_putc(&f->text, '.');
 	buf_append(&f->seen, S("Seen "));
 	doctor_put_often(d, &f->seen, e->count, e->time_ms);

@@ -86,6 +86,22 @@ describe('console: the page', () => {
 			await page.context().close();
 		});
 
+	test('charts of an idle server: each tick of an axis has its own label',
+		TIME, async () => {
+			const page = await open(browser, c);
+			await page.go('#/statistics');
+			const labels = await page.waitForFunction(() => {
+				const all = [...document.querySelectorAll('#main canvas')]
+					.map((x) => window.Chart?.getChart(x)?.scales.y.ticks
+						.map((t) => t.label));
+				return all.length >= 5 && all.every(Boolean) && all;
+			});
+			for (const list of await labels.jsonValue())
+				assert.equal(new Set(list).size, list.length, list.join());
+			assert.deepEqual(page.faults, []);
+			await page.context().close();
+		});
+
 	test('make an app, change it, rotate, disable, delete', TIME, async () => {
 		const page = await open(browser, c);
 		await page.go('#/apps');

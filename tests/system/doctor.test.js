@@ -4,17 +4,13 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const http = require('node:http');
-const net = require('node:net');
-const os = require('node:os');
-const path = require('node:path');
 const { after, before, describe, test } = require('node:test');
 const { Client } = require('./lib/client');
 const { Daemon, until, sleep } = require('./lib/daemon');
-const { needs } = require('./lib/deps');
 const { Authority } = require('./lib/certificate');
+const doctor = require('./lib/doctor');
 const { authServer, client, server } = require('./lib/official');
 const { freePort } = require('./lib/port');
 const { channelAuth, hmac, signedTarget } = require('./lib/sign');
@@ -27,20 +23,8 @@ before(async () => {
 });
 after(() => d.remove());
 
-// Asked without blocking this process: its clients answer pings.
-async function ask(...args) {
-	const r = await d.ctlAsync(['-j', 'doctor', ...args]);
-	assert.equal(r.code, 0, r.err);
-	for (let i = 1; i <= d.napps; i++)
-		assert.ok(!r.out.includes(`secret-${i}`), 'no secret in an answer');
-	return JSON.parse(r.out);
-}
-
-// The first finding of this kind, once it is there.
-async function found(kind, ...args) {
-	return until(kind, async () => (await ask(...args)).findings
-		?.find((f) => f.kind === kind));
-}
+const ask = (...args) => doctor.ask(d, ...args);
+const found = (...args) => doctor.found(d, ...args);
 
 function get(target) {
 	return new Promise((ok, no) => http.get({ host: '127.0.0.1', port: d.port,
@@ -119,40 +103,16 @@ test('the clock is off, the secret is another app\'s', async () => {
 	assert.match(f.finding, /the secret of another app matches: /);
 	const key = { ...app, key: other.key };
 	await assert.rejects(server(d, key).trigger('c', 'e', {}));
-	await until('the key', async () => (await ask(app.id)).findings
+	const wrong = await until('the key', async () => (await ask(app.id)).findings
 		.find((x) => /auth_key is not the key of the app/.test(x.finding)));
+	assert.match(wrong.mend, /have to be those of one app: pusherctl app list/);
+	assert.match(f.mend, /^Compare key and secret: pusherctl app show --reveal /);
 });
-
-// nginx in front of pusherd; where: its locations.
-async function nginx(where) {
-	needs('proxy');
-	const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'pusherd-doctor-'));
-	const port = await freePort();
-	fs.chmodSync(dir, 0o755);
-	fs.writeFileSync(`${dir}/nginx.conf`, `daemon off; pid ${dir}/pid;
-		error_log ${dir}/error.log; events {} http { access_log off;
-		client_body_temp_path ${dir}; proxy_temp_path ${dir};
-		fastcgi_temp_path ${dir}; uwsgi_temp_path ${dir};
-		scgi_temp_path ${dir};
-		server { listen 127.0.0.1:${port}; ${where} } }`);
-	const child = spawn('/usr/sbin/nginx', ['-p', dir, '-c',
-		`${dir}/nginx.conf`, '-e', `${dir}/error.log`], { stdio: 'ignore' });
-	const gone = new Promise((ok) => child.on('exit', ok));
-	await until('nginx', () => new Promise((ok) => {
-		const s = net.connect(port, '127.0.0.1', () => { s.end(); ok(true); });
-		s.on('error', () => ok(false));
-	}));
-	return { port, async stop() {
-		child.kill('SIGTERM');
-		await gone;
-		fs.rmSync(dir, { recursive: true });
-	} };
-}
 
 test('a proxy changes the path', async () => {
 	const app = d.app();
 	const back = `http://127.0.0.1:${d.port}`;
-	const n = await nginx(`location /ws/ { proxy_pass ${back}/; }
+	const n = await doctor.nginx(`location /ws/ { proxy_pass ${back}/; }
 		location /apps { proxy_pass ${back}/hidden/apps; }
 		location /app { proxy_pass ${back}; }`);
 	const list = `/ws/apps/${app.id}/channels`;
@@ -272,8 +232,10 @@ test('limits of rates: the API\'s and a client\'s', async () => {
 		max_client_events_per_second: 1, client_events: 'on' });
 	for (let i = 0; i < 4; i++)
 		await server(d, app).trigger('c', 'e', {}).catch(() => {});
-	await until('the limit', async () => (await ask(app.id)).findings.some(
-		(x) => /answered 429: .*max_backend_events_per_second/.test(x.finding)));
+	const full = await until('the limit', async () => (await ask(app.id))
+		.findings.find((x) => x.finding.includes('answered 429: ')));
+	assert.match(full.finding, /max_backend_events_per_second/);
+	assert.match(full.mend, /app set \d+ max_backend_events_per_second=/);
 	const c = await Client.connect(d, app);
 	await c.subscribe('private-c');
 	for (let i = 0; i < 4; i++) c.trigger('private-c', 'client-e', {});

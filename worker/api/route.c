@@ -301,11 +301,11 @@ authenticate(struct api_request *r, struct str id)
 		refuse_unknown_app(c, &a, id);
 		return NULL;
 	}
+	c->http->app = app->app.num;
 	if (!app->app.enabled) {
 		api_errorf(c, 403, "the app %.*s is disabled", STR_ARG(id));
 		return NULL;
 	}
-	c->http->app = app->app.num;
 	if (r->granted)
 		return app; /* it was checked before it waited */
 	if (!r->awaits_body)

@@ -53,7 +53,7 @@ export function lines(series, { tall = false, format = (v) => v, signal, label }
 					tooltip: { callbacks: { title: (items) => new Date(Number(items[0]?.label)).toLocaleString(),
 						label: (i) => ` ${i.dataset.label}: ${format(i.parsed.y)}` } } },
 				scales: { x: { grid: { display: false }, ticks: { maxRotation: 0, autoSkipPadding: 24, callback: (v, i) => time(last[i]?.time) } },
-					y: { beginAtZero: true, grid: {}, ticks: { maxTicksLimit: 6, callback: (v) => format(v) } } } } });
+					y: { beginAtZero: true, suggestedMax: 1, grid: {}, ticks: { maxTicksLimit: 6, callback: (v) => format(v) } } } } });
 		colours(chart);
 		draw();
 		window.addEventListener('theme', () => {

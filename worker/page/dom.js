@@ -32,7 +32,10 @@ export const num = (n) => (n === null || n === undefined ? '–' : Number(n).toL
 export function bytes(n) {
 	if (n === null || n === undefined) return '–';
 	for (const unit of ['B', 'KiB', 'MiB', 'GiB']) {
-		if (n < 1024 || unit === 'GiB') return `${unit === 'B' ? n : n.toFixed(n < 10 ? 1 : 0)} ${unit}`;
+		if (n < 1024 || unit === 'GiB') {
+			const text = n.toFixed(n < 10 ? 1 : 0);
+			return `${unit === 'B' ? Number(text) : text} ${unit}`;
+		}
 		n /= 1024;
 	}
 	return '';

@@ -35,13 +35,13 @@ export async function statistics({ el, every, signal, app, query }) {
 	const charts = [
 		['Connections', lines({ connections: 'connections' }, { signal, format: num, tall: true, label: 'Connections' })],
 		['Messages a second', lines({ out: 'out', in: 'in', published: 'published', api: 'API calls' }, { signal, format: rate, tall: true, label: 'Messages a second' })],
-		['Bytes a second', lines({ sent: 'sent', received: 'received' }, { signal, format: (v) => bytes(Math.round(v)), label: 'Bytes a second' })],
+		['Bytes a second', lines({ sent: 'sent', received: 'received' }, { signal, format: bytes, label: 'Bytes a second' })],
 		['Opened and closed', lines({ opened: 'opened', closed: 'closed', ...(!kept && { refused: 'refused' }) }, { signal, format: num, label: 'Connections opened and closed' })],
 		...(kept ? [
 			['Why they closed', lines({ closed_normal: 'normal', closed_lost: 'lost', closed_busy: 'busy, come back later', closed_reconnect: 'reconnect', closed_error: 'error' }, { signal, format: num, label: 'Closed connections by class' })],
 			['Webhook requests', lines({ webhooks_ok: 'ok', webhooks_failed: 'failed' }, { signal, format: num, label: 'Webhook requests' })],
 			['Confirmed after', lines({ p50: 'half of them', p99: '99 %' }, { signal, format: (v) => `${rate(v)} ms`, label: 'Milliseconds until events were confirmed' })],
-			['Compressed', lines({ compressed_raw: 'before', compressed_sent: 'as sent' }, { signal, format: (v) => bytes(v), label: 'Bytes of compressed messages' })],
+			['Compressed', lines({ compressed_raw: 'before', compressed_sent: 'as sent' }, { signal, format: bytes, label: 'Bytes of compressed messages' })],
 			['Sessions', lines({ resumed: 'resumed', gaps: 'with a gap' }, { signal, format: num, label: 'Sessions that were resumed' })],
 		] : app ? [] : [['Processors', lines({ cpu: 'percent of one processor' }, { signal, format: (v) => `${v} %`, label: 'Processor time' })]]),
 	];

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+//
+// The findings of pusherctl doctor that are left by doctor.test.js: each fault
+// is made for real, and the sentence and the remedy are read.
+'use strict';
+
+const assert = require('node:assert/strict');
+const { after, before, test } = require('node:test');
+const { Client } = require('./lib/client');
+const { Daemon, until } = require('./lib/daemon');
+const doctor = require('./lib/doctor');
+const { api, publish } = require('./lib/http');
+const { freePort } = require('./lib/port');
+const { hmac } = require('./lib/sign');
+
+const d = new Daemon({ workers: 2, max_auth_failures_per_minute: 1000 });
+
+before(async () => {
+	d.app();
+	await d.start();
+});
+after(() => d.remove());
+
+// The finding with this sentence, once it is there.
+function says(re, ...args) {
+	return until(String(re), async () => (await doctor.ask(d, ...args))
+		.findings.find((f) => re.test(f.finding)));
+}
+
+async function refused(c, channel, auth) {
+	c.sendSubscribe(channel, { auth });
+	await c.expectRefused(channel);
+}
+
+test('subscriptions: signed with the key, with the old secret, with neither',
+	async () => {
+		const app = d.app();
+		const c = await Client.connect(d, app);
+		const auth = (channel, secret, key = app.key) =>
+			`${key}:${hmac(secret, `${c.sid}:${channel}`)}`;
+		await refused(c, 'private-k', auth('private-k', app.key));
+		let f = await says(/: the signature was made with the key\.$/, app.id);
+		assert.equal(f.mend, 'Sign with the secret.');
+		await refused(c, 'private-n', auth('private-n', 'nobody has it'));
+		f = await says(/^2 subscriptions were refused: .*does not match/, app.id);
+		assert.match(f.mend, /pusherctl sign APP SOCKET_ID CHANNEL$/);
+		assert.match(f.seen, /private-n/);
+		await c.close();
+	});
+
+test('subscriptions: the old secret after the key was rotated', async () => {
+	const app = d.app();
+	const [made] = d.ctl(['app', 'rotate-key', app.id]);
+	const c = await Client.connect(d, { ...app, key: made.key });
+	await refused(c, 'private-o', `${made.key}:${
+		hmac(app.secret, `${c.sid}:private-o`)}`);
+	const f = await says(/made with the secret of an old key/, app.id);
+	assert.match(f.mend, /the new key and secret/);
+	assert.match(f.seen, /private-o/);
+	await c.close();
+});
+
+test('subscriptions: a limit names its setting', async () => {
+	const app = d.app({ max_subscriptions: '1' });
+	const c = await Client.connect(d, app);
+	await c.subscribe('one');
+	c.sendSubscribe('two');
+	const f = await says(/max_subscriptions/, app.id);
+	assert.equal(f.mend, `pusherctl app set ${app.id} max_subscriptions=...`);
+	await c.close();
+});
+
+test('requests: an id that no app has, and an app that is disabled',
+	async () => {
+		const app = d.app();
+		const lost = await api(d, { ...app, id: 'nobody' }, 'GET', '/channels');
+		assert.equal(lost.status, 404);
+		let f = await says(/answered 404: there is no app with the id nobody/);
+		assert.match(f.mend, /is not the id of an app: pusherctl app list$/);
+		d.ctl(['app', 'disable', app.id]);
+		await until('403', async () =>
+			(await api(d, app, 'GET', '/channels')).status === 403);
+		f = await says(/answered 403: the app \S+ is disabled/, app.id);
+		assert.equal(f.mend, `pusherctl app enable ${app.id}`);
+	});
+
+test('keys: the name, two characters, a key that was rotated', async () => {
+	const app = d.app({}, { key: '0a1b2c3d4e5f6071', name: 'the-shop' });
+	const old = d.app({}, { key: 'rotated-long-ago' });
+	d.ctl(['app', 'rotate-key', old.id, '--overlap', '0']);
+	const give = `^Give clients the key ${app.key}\\.$`;
+	for (const [key, what, mend] of [
+		['the-shop', `; it is the name of app ${app.id}`, give],
+		['0a1b2c3d4e5f7072', `; the key of app ${app.id} \\(the-shop\\) ` +
+			'differs in one or two characters', give],
+		[old.key, '', 'A key that was rotated ends after its overlap; '],
+	]) {
+		const c = new Client(d, `/app/${key}?protocol=7`);
+		await c.upgraded();
+		await c.expect('pusher:error');
+		await c.expectClose(4001);
+		const f = await says(new RegExp(
+			`^Clients come with the key ${key}, which no app has${what}\\.$`));
+		assert.match(f.mend, new RegExp(mend));
+		assert.match(f.seen, /^Seen once, \d+ s ago; they get 4001/);
+	}
+});
+
+test('a channel: subscribers without a session, and one asked for by a wrong ' +
+	'name', async () => {
+	const app = d.app();
+	const c = await Client.connect(d, app);
+	await c.subscribe('private-orders.7');
+	await publish(d, app, 'private-orders.7', 'e', '{}');
+	let f = await doctor.found(d, 'arrives', app.id, '--channel',
+		'private-orders.7');
+	assert.match(f.finding, /^private-orders\.7 has 1 subscriber, and events /);
+	assert.equal(f.seen, 'Subscribers now: 1.  Without resume=on nobody confirms.');
+	f = await doctor.found(d, 'channel_name', app.id, '--channel', 'orders.7');
+	assert.match(f.finding, /^You ask for orders\.7, where nobody is subscribed, /);
+	assert.equal(f.seen, 'No event was published there yet.');
+	await c.close();
+});
+
+test('the public address: what answers in place of pusherd', async () => {
+	const app = d.app();
+	const back = `http://127.0.0.1:${d.port}`;
+	const upgrade = `location /app/ { proxy_pass ${back}; proxy_http_version 1.1;
+		proxy_set_header Upgrade $http_upgrade;
+		proxy_set_header Connection "upgrade"; }`;
+	for (const [where, prefix, finding, mend] of [
+		[`location / { proxy_pass http://127.0.0.1:${await freePort()}; }`, '',
+			/^\/app answers 502 through the public address/,
+			/^The proxy does not reach pusherd/],
+		[`${upgrade} location / { return 404; }`, '',
+			/^GET \/apps\/\S+\/channels is answered 404 through the public/,
+			/^Route \/apps to pusherd, too/],
+		[`${upgrade} location / { return 444; }`, '',
+			/^GET \/apps\/\S+\/channels gets no answer through the public/,
+			/whether the proxy passes \/apps on/],
+		[`location /ws/ { proxy_pass ${back}/; proxy_http_version 1.1;
+			proxy_set_header Upgrade $http_upgrade;
+			proxy_set_header Connection "upgrade"; }`, '/ws',
+			/^GET \/ws\/apps\/\S+ is answered 401 through the public/,
+			/the proxy must not change the path/],
+	]) {
+		const n = await doctor.nginx(where);
+		const f = await doctor.found(d, 'url', app.id, '--url', n.url + prefix);
+		assert.match(f.finding, finding);
+		assert.match(f.mend, mend);
+		await n.stop();
+	}
+	const nowhere = await doctor.found(d, 'url', app.id, '--url',
+		'http://no-such-host.invalid');
+	assert.equal(nowhere.finding, 'The name no-such-host.invalid has no address.');
+	assert.match(nowhere.mend, /DNS/);
+});
+
+test('the public address: events go to another server; the app is disabled',
+	async () => {
+		const app = d.app();
+		const other = new Daemon();
+		other.app({}, { id: app.id, key: app.key, secret: app.secret });
+		await other.start();
+		const n = await doctor.nginx(`location /app/ {
+			proxy_pass http://127.0.0.1:${d.port}; proxy_http_version 1.1;
+			proxy_set_header Upgrade $http_upgrade;
+			proxy_set_header Connection "upgrade"; }
+			location /apps/ { proxy_pass http://127.0.0.1:${other.port}; }`);
+		const lost = await doctor.found(d, 'url', app.id, '--url', n.url);
+		assert.equal(lost.finding,
+			`Connected through ${n.url}, but doctor does not come.`);
+		assert.match(lost.mend, /pusherctl tail APP/);
+		d.ctl(['app', 'disable', app.id]);
+		const off = await until('the refusal', async () => {
+			const f = await doctor.found(d, 'url', app.id, '--url', n.url);
+			return f.finding.includes('pusher:error') && f;
+		});
+		assert.equal(off.finding, `Connected through ${n.url}, but got ` +
+			'pusher:error instead of pusher:connection_established.');
+		assert.match(off.seen, /disabled/);
+		await n.stop();
+		await other.stop();
+	});
+
+test('nothing is left behind', () => d.stop());
