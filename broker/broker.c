@@ -59,7 +59,7 @@
 #include "shared/ipc/exit_watch.h"
 #include "shared/ipc/heartbeat.h"
 #include "shared/ipc/master_link.h"
-#include "shared/net/door.h"
+#include "shared/net/acceptor.h"
 
 #define ACCEPTS_PER_TURN 16
 #define END_SECONDS .8 /* for the running minute at the end */
@@ -72,7 +72,7 @@ struct parts {
 	ev_timer tick;      /* once a second: expiries */
 	struct heartbeat heartbeat;
 	struct exit_watch exit_watch;
-	struct door door; /* the workers' and the courier's socket */
+	struct acceptor acceptor; /* the workers' and the courier's socket */
 	struct master_link master_link;
 
 	struct link_table links;
@@ -301,7 +301,7 @@ on_accept(struct ev_loop *loop, ev_io *w, int revents)
 	int fd;
 
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-		fd = door_accept(&br->parts->door);
+		fd = acceptor_accept(&br->parts->acceptor);
 		if (fd == -1)
 			return;
 		peer_accept(br, fd);
@@ -339,9 +339,9 @@ start(struct broker *br, const struct inherit *in)
 	ev_timer_start(br->loop, &br->parts->tick);
 	alive_start(br);
 	exit_watch_start(&br->parts->exit_watch, br->loop, in->life_fd);
-	door_init(&br->parts->door, br->loop, "link", on_accept);
-	br->parts->door.io.data = br;
-	door_open(&br->parts->door, in->broker_fd, false);
+	acceptor_init(&br->parts->acceptor, br->loop, "link", on_accept);
+	br->parts->acceptor.io.data = br;
+	acceptor_open(&br->parts->acceptor, in->broker_fd, false);
 	heartbeat_start(&br->parts->heartbeat, br->loop, in->heartbeat);
 	master_link_start(br->master_link, br->loop, in->link_fd, in->conf,
 	    &master_link_ops, br);
@@ -383,7 +383,7 @@ stop(struct broker *br)
 	control_clear(br);
 	console_clear(br);
 	master_link_stop(br->master_link, br->loop);
-	door_close(&br->parts->door);
+	acceptor_close(&br->parts->acceptor);
 	exit_watch_stop(&br->parts->exit_watch, br->loop);
 	ev_prepare_stop(br->loop, &br->parts->prepare);
 	ev_idle_stop(br->loop, &br->parts->busy);

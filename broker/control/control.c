@@ -32,9 +32,9 @@ drop(struct control_client *cc)
 	control_job_drop(cc);
 	list_remove(&cc->link);
 	list_append(&control->gone, &cc->link);
-	door_refill(&control->door);
+	acceptor_refill(&control->acceptor);
 	if (control->n-- == CLIENTS_MAX)
-		door_resume(&control->door);
+		acceptor_resume(&control->acceptor);
 }
 
 static void
@@ -129,7 +129,7 @@ on_accept(struct ev_loop *loop, ev_io *w, int revents)
 	gid_t gid;
 	int fd;
 
-	fd = door_accept(&br->control->door);
+	fd = acceptor_accept(&br->control->acceptor);
 	if (fd == -1)
 		return;
 	cc = xcalloc(1, sizeof(*cc));
@@ -145,7 +145,7 @@ on_accept(struct ev_loop *loop, ev_io *w, int revents)
 	list_append(&br->control->clients, &cc->link);
 	ipc_init(&cc->ipc, loop, fd, &ops, cc);
 	if (++br->control->n == CLIENTS_MAX)
-		door_hold(&br->control->door);
+		acceptor_pause(&br->control->acceptor);
 }
 
 void
@@ -155,8 +155,8 @@ control_init(struct broker *br)
 	list_init(&br->control->jobs.all);
 	list_init(&br->control->clients);
 	list_init(&br->control->gone);
-	door_init(&br->control->door, br->loop, "control", on_accept);
-	br->control->door.io.data = br;
+	acceptor_init(&br->control->acceptor, br->loop, "control", on_accept);
+	br->control->acceptor.io.data = br;
 }
 
 void
@@ -164,7 +164,7 @@ control_start(struct broker *br, int fd)
 {
 	if (fd == -1)
 		return;
-	door_open(&br->control->door, fd, true);
+	acceptor_open(&br->control->acceptor, fd, true);
 }
 
 static void
@@ -187,7 +187,7 @@ control_clear(struct broker *br)
 
 	while (!list_is_empty(clients))
 		drop(LIST_ITEM(clients->next, struct control_client, link));
-	door_close(&br->control->door);
+	acceptor_close(&br->control->acceptor);
 	reap(br);
 }
 
@@ -222,7 +222,7 @@ control_tick(struct broker *br)
 	double now = broker_now();
 	struct list *e, *tmp;
 
-	door_refill(&br->control->door);
+	acceptor_refill(&br->control->acceptor);
 	control_jobs_tick(br);
 	LIST_FOREACH_SAFE(e, tmp, &br->control->clients) {
 		struct control_client *cc =

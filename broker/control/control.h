@@ -11,14 +11,14 @@
 
 #include "broker/control/control_job.h"
 #include "shared/base/list.h"
-#include "shared/net/door.h"
+#include "shared/net/acceptor.h"
 
 struct broker;
 
 struct control {
 	struct list clients, gone;
 	struct control_jobs jobs;
-	struct door door;
+	struct acceptor acceptor;
 	unsigned n;
 };
 
