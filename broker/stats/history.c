@@ -177,7 +177,7 @@ history_recall(struct broker *br)
 
 	if (minute_log_of(br) == NULL)
 		return;
-	v = xcalloc(LEDGER_ROWS, sizeof(*v));
+	v = xcalloc(MINUTE_LOG_ROWS, sizeof(*v));
 	n = minute_log_get(minute_log_of(br), (uint64_t)time(NULL), v);
 	if (n > 0 && v[n - 1].time == h->minute * 60)
 		h->begun = v[--n];

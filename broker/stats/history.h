@@ -17,8 +17,8 @@
 struct broker;
 struct broker_app;
 
-#define HISTORY_MINUTES LEDGER_ROWS /* of the whole server */
-#define HISTORY_APP_MINUTES 60      /* of one app */
+#define HISTORY_MINUTES MINUTE_LOG_ROWS /* of the whole server */
+#define HISTORY_APP_MINUTES 60          /* of one app */
 #define HISTORY_APP_HOURS 24
 
 /* The last rows, the oldest at `first`. */

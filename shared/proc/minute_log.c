@@ -38,7 +38,7 @@ struct head {
 };
 
 struct minute_log {
-	struct place v[LEDGER_ROWS];
+	struct place v[MINUTE_LOG_ROWS];
 };
 
 static uint64_t
@@ -68,13 +68,13 @@ head_init(struct head *h)
 	    ;
 
 	memcpy(h->magic, MAGIC, sizeof(h->magic));
-	h->layout = hash_bytes(LEDGER_ROWS, columns, sizeof(columns));
+	h->layout = hash_bytes(MINUTE_LOG_ROWS, columns, sizeof(columns));
 }
 
 static size_t
 place_of(uint64_t time)
 {
-	return time / MINUTE % LEDGER_ROWS;
+	return time / MINUTE % MINUTE_LOG_ROWS;
 }
 
 static bool
@@ -123,15 +123,15 @@ by_time(const void *x, const void *y)
 
 size_t
 minute_log_get(const struct minute_log *l, uint64_t now,
-    struct minute_log_row out[LEDGER_ROWS])
+    struct minute_log_row out[MINUTE_LOG_ROWS])
 {
 	struct place p;
 	size_t n = 0;
 
-	for (size_t i = 0; i < LEDGER_ROWS; i++) {
+	for (size_t i = 0; i < MINUTE_LOG_ROWS; i++) {
 		p = l->v[i];
 		if (is_good(&p, i) && p.row.time <= now &&
-		    p.row.time + LEDGER_ROWS * MINUTE > now)
+		    p.row.time + MINUTE_LOG_ROWS * MINUTE > now)
 			out[n++] = p.row;
 	}
 	if (n > 0)
@@ -195,7 +195,7 @@ read_rows(struct minute_log *l, int fd)
 	struct place p;
 	ssize_t n = 0;
 
-	for (size_t i = 0; i < LEDGER_ROWS; i++) {
+	for (size_t i = 0; i < MINUTE_LOG_ROWS; i++) {
 		n = pread(fd, &p, sizeof(p),
 		    (off_t)(sizeof(struct head) + i * sizeof(p)));
 		if (n == -1)
@@ -266,7 +266,7 @@ int
 minute_log_save(
     const struct minute_log *l, const char *path, uint64_t now, uint64_t *since)
 {
-	struct minute_log_row *v = xcalloc(LEDGER_ROWS, sizeof(*v));
+	struct minute_log_row *v = xcalloc(MINUTE_LOG_ROWS, sizeof(*v));
 	size_t n = minute_log_get(l, now, v);
 	int fd = open_file(path, O_RDWR | O_CREAT), r, saved;
 

@@ -39,7 +39,7 @@ struct minute_log_row {
 #undef X
 };
 
-#define LEDGER_ROWS 1440
+#define MINUTE_LOG_ROWS 1440
 
 struct minute_log;
 
@@ -55,7 +55,7 @@ void minute_log_put(struct minute_log *, const struct minute_log_row *);
  * returns how many.  Rows that are damaged or are being written are omitted.
  */
 size_t minute_log_get(const struct minute_log *, uint64_t now,
-    struct minute_log_row out[LEDGER_ROWS]);
+    struct minute_log_row out[MINUTE_LOG_ROWS]);
 
 /* The file for this outbox: "history" beside it; free(3) it. */
 char *minute_log_path(const char *outbox);

@@ -56,7 +56,7 @@ put(struct minute_log *l, uint64_t time, uint64_t opened)
 static size_t
 count(const struct minute_log *l, uint64_t now, uint64_t *first)
 {
-	struct minute_log_row *v = xcalloc(LEDGER_ROWS, sizeof(*v));
+	struct minute_log_row *v = xcalloc(MINUTE_LOG_ROWS, sizeof(*v));
 	size_t n = minute_log_get(l, now, v);
 
 	for (size_t i = 1; i < n; i++)
@@ -77,11 +77,13 @@ a_day_and_no_more(void **state)
 	assert_int_equal(count(l, NOW, &first), 0);
 	for (unsigned i = 0; i < 2000; i++)
 		put(l, NOW + i * 60, i);
-	assert_int_equal(count(l, NOW + 1999 * 60, &first), LEDGER_ROWS);
+	assert_int_equal(count(l, NOW + 1999 * 60, &first), MINUTE_LOG_ROWS);
 	assert_int_equal(first, NOW + 560 * 60);
 	/* Minutes older than a day, and minutes that are still to come. */
-	assert_int_equal(count(l, NOW + 2099 * 60, &first), LEDGER_ROWS - 100);
-	assert_int_equal(count(l, NOW + 1899 * 60, &first), LEDGER_ROWS - 100);
+	assert_int_equal(
+	    count(l, NOW + 2099 * 60, &first), MINUTE_LOG_ROWS - 100);
+	assert_int_equal(
+	    count(l, NOW + 1899 * 60, &first), MINUTE_LOG_ROWS - 100);
 	assert_int_equal(count(l, NOW + 9999 * 60, &first), 0);
 	put(NULL, NOW, 1); /* harmless */
 }
@@ -145,7 +147,7 @@ damaged_rows_are_none(void **state)
 
 	(void)state;
 	begin(&p);
-	for (unsigned i = 0; i < LEDGER_ROWS; i++)
+	for (unsigned i = 0; i < MINUTE_LOG_ROWS; i++)
 		put(p.l, NOW + i * 60, i);
 	assert_int_equal(
 	    minute_log_save(p.l, p.path, NOW + 1439 * 60, &since), 0);
