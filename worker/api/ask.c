@@ -46,7 +46,7 @@ without_counts(const struct http *h)
  * fetched.
  */
 static void
-promise(struct conn *c)
+store_provisional(struct conn *c)
 {
 	struct buf *b;
 
@@ -71,7 +71,7 @@ api_ask(const struct api_request *r, enum query_kind kind, uint32_t info,
 
 	link_send_query(r->c->w, &m);
 	r->c->http->answer = answer;
-	promise(r->c);
+	store_provisional(r->c);
 	api_pause(r->c, API_ASKS);
 }
 

@@ -42,12 +42,12 @@ idempotency_begin(const struct api_request *r)
 }
 
 static void
-fulfil(struct conn *c, unsigned status, bool promise, struct str body)
+store_answer(struct conn *c, unsigned status, bool provisional, struct str body)
 {
 	struct http *h = c->http;
 	struct msg_idem_store m = { .app = h->idem_app,
 		.key = buf_str(h->idem_key),
-		.provisional = promise,
+		.provisional = provisional,
 		.status = status,
 		.body = body };
 
@@ -58,13 +58,13 @@ fulfil(struct conn *c, unsigned status, bool promise, struct str body)
 void
 idempotency_provisional(struct conn *c, struct str body)
 {
-	fulfil(c, 200, true, body);
+	store_answer(c, 200, true, body);
 }
 
 void
 idempotency_answer(struct conn *c, unsigned status, struct str body)
 {
-	fulfil(c, status / 100 == 2 ? status : 0, false, body);
+	store_answer(c, status / 100 == 2 ? status : 0, false, body);
 	idempotency_forget(c);
 }
 
