@@ -35,7 +35,7 @@
 #define LATE_TICKS 2
 
 /* One client. */
-struct strand {
+struct pump_client {
 	struct list link;
 	struct pump *pump;
 	struct conn *c; /* until pump_take() */
@@ -51,7 +51,7 @@ struct strand {
 };
 
 struct pump {
-	struct list strands;
+	struct list clients;
 	struct ev_loop *loop;
 	uint32_t n;
 };
@@ -61,14 +61,14 @@ pump_new(void)
 {
 	struct pump *p = xcalloc(1, sizeof(*p));
 
-	list_init(&p->strands);
+	list_init(&p->clients);
 	return p;
 }
 
 int
 pump_add(struct pump *p, struct conn *c)
 {
-	struct strand *s;
+	struct pump_client *s;
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
@@ -83,13 +83,13 @@ pump_add(struct pump *p, struct conn *c)
 	outq_init(&s->out);
 	outq_init(&s->in);
 	list_init(&s->link);
-	list_append(&p->strands, &s->link);
+	list_append(&p->clients, &s->link);
 	p->n++;
 	return s->theirs;
 }
 
 static void
-strand_free(struct strand *s)
+pump_client_free(struct pump_client *s)
 {
 	if (s->pump->loop != NULL) {
 		ev_io_stop(s->pump->loop, &s->io);
@@ -113,13 +113,14 @@ pump_free(struct pump *p)
 {
 	if (p == NULL)
 		return;
-	while (!list_is_empty(&p->strands))
-		strand_free(LIST_ITEM(p->strands.next, struct strand, link));
+	while (!list_is_empty(&p->clients))
+		pump_client_free(
+		    LIST_ITEM(p->clients.next, struct pump_client, link));
 	free(p);
 }
 
 static void
-take(struct strand *s)
+take(struct pump_client *s)
 {
 	struct conn *c = s->c;
 	struct tls_conn *t = &c->transport->tls;
@@ -134,7 +135,7 @@ take(struct strand *s)
 	s->out = c->out;
 	outq_init(&c->out);
 	if (s->fd == -1 || SSL_set_fd(s->ssl, s->fd) != 1)
-		strand_free(s);
+		pump_client_free(s);
 }
 
 void
@@ -142,15 +143,15 @@ pump_take(struct pump *p)
 {
 	struct list *e, *tmp;
 
-	LIST_FOREACH_SAFE(e, tmp, &p->strands)
-		take(LIST_ITEM(e, struct strand, link));
+	LIST_FOREACH_SAFE(e, tmp, &p->clients)
+		take(LIST_ITEM(e, struct pump_client, link));
 }
 
 /* ---- bytes ---- */
 
 /* From the client; false: it is broken. */
 static bool
-read_client(struct strand *s)
+read_client(struct pump_client *s)
 {
 	static char room[TLS_RECORD_BYTES];
 	int n;
@@ -181,7 +182,7 @@ read_client(struct strand *s)
 
 /* To the client. */
 static bool
-write_client(struct strand *s)
+write_client(struct pump_client *s)
 {
 	const struct slice *first;
 	int n;
@@ -198,7 +199,7 @@ write_client(struct strand *s)
 }
 
 static bool
-read_plain(struct strand *s)
+read_plain(struct pump_client *s)
 {
 	static char room[TLS_RECORD_BYTES];
 	ssize_t n;
@@ -226,18 +227,18 @@ watch(struct ev_loop *loop, ev_io *io, int events)
 
 /* All that can go on with this client now. */
 static void
-go_on(struct strand *s)
+go_on(struct pump_client *s)
 {
 	struct ev_loop *loop = s->pump->loop;
 
 	if (!read_client(s) || outq_send(&s->in, s->plain, SIZE_MAX) == -1 ||
 	    !read_plain(s) || !write_client(s)) {
-		strand_free(s);
+		pump_client_free(s);
 		return;
 	}
 	if (s->over && outq_is_empty(&s->out)) {
 		SSL_shutdown(s->ssl);
-		strand_free(s);
+		pump_client_free(s);
 		return;
 	}
 	if (s->ended && !s->end_sent && outq_is_empty(&s->in)) {
@@ -256,7 +257,7 @@ static void
 on_io(struct ev_loop *loop, ev_io *io, int revents)
 {
 	struct pump *p;
-	struct strand *s = io->data;
+	struct pump_client *s = io->data;
 
 	p = s->pump;
 	go_on(s);
@@ -271,11 +272,11 @@ on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 	struct pump *p = timer->data;
 	struct list *e, *tmp;
 
-	LIST_FOREACH_SAFE(e, tmp, &p->strands) {
-		struct strand *s = LIST_ITEM(e, struct strand, link);
+	LIST_FOREACH_SAFE(e, tmp, &p->clients) {
+		struct pump_client *s = LIST_ITEM(e, struct pump_client, link);
 
 		if (s->over && s->late++ == LATE_TICKS)
-			strand_free(s);
+			pump_client_free(s);
 	}
 	if (p->n == 0)
 		ev_break(loop, EVBREAK_ALL);
@@ -314,8 +315,8 @@ pump_run(struct pump *p, int life_fd, uint32_t seconds)
 	ev_timer_init(&tick, on_tick, TICK_SECONDS, TICK_SECONDS);
 	tick.data = p;
 	ev_timer_start(p->loop, &tick);
-	LIST_FOREACH_SAFE(e, tmp, &p->strands) {
-		struct strand *s = LIST_ITEM(e, struct strand, link);
+	LIST_FOREACH_SAFE(e, tmp, &p->clients) {
+		struct pump_client *s = LIST_ITEM(e, struct pump_client, link);
 
 		ev_io_init(&s->io, on_io, s->fd, 0);
 		ev_io_init(&s->plain_io, on_io, s->plain, 0);
@@ -328,8 +329,9 @@ pump_run(struct pump *p, int life_fd, uint32_t seconds)
 	ev_io_stop(p->loop, &life);
 	ev_timer_stop(p->loop, &over);
 	ev_timer_stop(p->loop, &tick);
-	while (!list_is_empty(&p->strands))
-		strand_free(LIST_ITEM(p->strands.next, struct strand, link));
+	while (!list_is_empty(&p->clients))
+		pump_client_free(
+		    LIST_ITEM(p->clients.next, struct pump_client, link));
 	ev_loop_destroy(p->loop);
 	free(p);
 }
