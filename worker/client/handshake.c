@@ -34,8 +34,8 @@
 
 #define PROTOCOL_MIN 4
 #define PROTOCOL_MAX 7
-#define PARAM_MAX 64   /* bytes of protocol and version */
-#define HOLD_SECONDS 5 /* while the group leaves */
+#define PARAM_MAX 64    /* bytes of protocol and version */
+#define DEFER_SECONDS 5 /* while the group leaves */
 
 /* ---- HTTP: is it an upgrade? ---- */
 
@@ -359,7 +359,7 @@ handshake_request(struct conn *c, const struct http_head *head)
 	c->ops = &ws_ops;
 	if (r.code != 0 && c->w->draining && is_deferred(c)) {
 		/* The timeout also answers with 4100. */
-		conn_set_timeout(c, HOLD_SECONDS);
+		conn_set_timeout(c, DEFER_SECONDS);
 		input_pause(c);
 		return;
 	}

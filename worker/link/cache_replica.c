@@ -107,19 +107,19 @@ insert(struct cache_replica *h, const struct msg_cached *m)
 }
 
 static void
-raise_upto(struct cache_replica *h, uint64_t origin, uint64_t seq)
+raise_mark(struct cache_replica *h, uint64_t origin, uint64_t seq)
 {
-	struct replica_upto *u = NULL;
+	struct replica_mark *u = NULL;
 
 	if (origin == 0)
 		return;
 	for (unsigned i = 0; i < REPLICA_ORIGINS && u == NULL; i++)
-		if (h->upto[i].origin == origin)
-			u = &h->upto[i];
+		if (h->marks[i].origin == origin)
+			u = &h->marks[i];
 	if (u == NULL) {
-		u = &h->upto[h->upto_next];
-		h->upto_next = (h->upto_next + 1) % REPLICA_ORIGINS;
-		*u = (struct replica_upto){ .origin = origin };
+		u = &h->marks[h->mark_next];
+		h->mark_next = (h->mark_next + 1) % REPLICA_ORIGINS;
+		*u = (struct replica_mark){ .origin = origin };
 	}
 	u->seq = MAX(u->seq, seq);
 }
@@ -127,7 +127,7 @@ raise_upto(struct cache_replica *h, uint64_t origin, uint64_t seq)
 int
 cache_replica_on_upto(struct worker *w, const struct msg_cache_mark *m)
 {
-	raise_upto(w->cache_replica, m->origin, m->seq);
+	raise_mark(w->cache_replica, m->origin, m->seq);
 	return 0;
 }
 
@@ -139,7 +139,7 @@ cache_replica_on_cached(struct worker *w, const struct msg_cached *m)
 	struct hash_node *n = hash_find(
 	    &h->by_name, hash_str(k.name, k.app), cache_replica_eq, &k);
 
-	raise_upto(h, m->origin, m->seq);
+	raise_mark(h, m->origin, m->seq);
 	if (n != NULL)
 		discard(h, container_of(n, struct replica_event, node));
 	if (m->due_ms != 0 && m->channel.n > 0 && m->frame.n > 0)
@@ -156,8 +156,8 @@ cache_replica_replay(struct worker *w)
 	struct list *l;
 
 	for (unsigned i = 0; i < REPLICA_ORIGINS; i++) {
-		struct msg_cache_mark m = { .origin = h->upto[i].origin,
-			.seq = h->upto[i].seq };
+		struct msg_cache_mark m = { .origin = h->marks[i].origin,
+			.seq = h->marks[i].seq };
 
 		if (m.origin != 0)
 			link_send_cache_mark(w, &m);

@@ -14,7 +14,7 @@ struct worker;
 
 #define REPLICA_ORIGINS 128 /* there are 64 at most at one time */
 
-struct replica_upto {
+struct replica_mark {
 	uint64_t origin, seq;
 };
 
@@ -23,8 +23,8 @@ struct cache_replica {
 	struct list events; /* struct replica_event, oldest first */
 	uint64_t bytes;
 	/* The last seq that was received, by origin; 0: none. */
-	struct replica_upto upto[REPLICA_ORIGINS];
-	unsigned upto_next; /* makes room for another origin */
+	struct replica_mark marks[REPLICA_ORIGINS];
+	unsigned mark_next; /* makes room for another origin */
 };
 
 void cache_replica_init(struct worker *);
