@@ -139,8 +139,8 @@ on_conn(struct load *l, const struct msg_move_conn *m)
 	set_numbers(c, m);
 	if (m->flags & MOVE_CLIENT)
 		conn_enlist(c);
-	if (m->pace.n == sizeof(*c->pace))
-		memcpy(client_pace(c), m->pace.p, sizeof(*c->pace));
+	if (m->rates.n == sizeof(*c->rates))
+		memcpy(client_rates(c), m->rates.p, sizeof(*c->rates));
 	return set_transport(c, m);
 }
 

@@ -293,8 +293,8 @@ save_conn(struct worker *w, struct conn *c, struct move_image *image)
 		.in = buf_str(c->in),
 		.out = whole(w, &c->out) };
 
-	if (c->pace != NULL)
-		m.pace = str_make((const char *)c->pace, sizeof(*c->pace));
+	if (c->rates != NULL)
+		m.rates = str_make((const char *)c->rates, sizeof(*c->rates));
 	if (c->transport != NULL) {
 		m.until = us(c->transport->until);
 		m.head = named(&c->transport->head);

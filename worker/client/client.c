@@ -63,12 +63,12 @@ client_auth_app(const struct conn *c, struct str auth)
 	return client_app_auth(c->app, str_cut(&auth, ':'));
 }
 
-struct pace *
-client_pace(struct conn *c)
+struct conn_rates *
+client_rates(struct conn *c)
 {
-	if (c->pace == NULL)
-		c->pace = xcalloc(1, sizeof(*c->pace));
-	return c->pace;
+	if (c->rates == NULL)
+		c->rates = xcalloc(1, sizeof(*c->rates));
+	return c->rates;
 }
 
 /* ---- messages ---- */
@@ -140,7 +140,7 @@ static void
 senseless(struct conn *c, const char *why)
 {
 	uint64_t max = c->w->conf->max_bad_messages;
-	struct pace *p = client_pace(c);
+	struct conn_rates *p = client_rates(c);
 	char text[120];
 
 	/* A bucket with a minute in place of its second. */
@@ -164,12 +164,12 @@ is_too_fast(struct conn *c)
 {
 	uint32_t rate = c->app->max_messages_per_second;
 	double now = worker_now(), at;
-	struct pace *p;
+	struct conn_rates *p;
 	char text[96];
 
 	if (rate == 0)
 		return false;
-	p = client_pace(c);
+	p = client_rates(c);
 	at = p->messages_at; /* both lose tokens at the same moments */
 	if (!token_bucket_take(&p->flood, &at, now, rate * FLOOD)) {
 		snprintf(text, sizeof(text),

@@ -108,7 +108,7 @@ static bool
 check_rate(struct conn *c)
 {
 	uint32_t rate = c->app->max_client_events_per_second;
-	struct pace *p = rate == 0 ? NULL : client_pace(c);
+	struct conn_rates *p = rate == 0 ? NULL : client_rates(c);
 
 	if (p != NULL &&
 	    !token_bucket_take(&p->events, &p->events_at, worker_now(), rate)) {

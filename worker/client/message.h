@@ -19,7 +19,7 @@ struct client_msg {
 };
 
 /* The token buckets of one connection. */
-struct pace {
+struct conn_rates {
 	double events_at, messages_at; /* see token_bucket_fill() */
 	float events;                  /* client events */
 	float messages;                /* all messages, */
@@ -36,7 +36,7 @@ bool client_msg_object(const struct client_msg *, struct json *out, char **tmp);
 /*
  * The connection's buckets, made when they are missing; they are freed with it.
  */
-struct pace *client_pace(struct conn *);
+struct conn_rates *client_rates(struct conn *);
 /* The signing app of the connection; auth: "key:signature", or anything. */
 struct auth_app client_auth_app(const struct conn *, struct str auth);
 

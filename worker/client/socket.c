@@ -111,8 +111,8 @@ on_gone(struct conn *c)
 {
 	session_free(c->w->sessions, c->session);
 	c->session = NULL;
-	free(c->pace);
-	c->pace = NULL;
+	free(c->rates);
+	c->rates = NULL;
 }
 
 const struct ws_handler client_socket = {

@@ -32,7 +32,7 @@ struct conn;
 struct http;
 struct marks;
 struct client_member;
-struct pace;
+struct conn_rates;
 struct client_session;
 struct signin;
 struct transport;
@@ -137,7 +137,7 @@ struct conn {
 	struct client_member *user; /* signed in as, or NULL */
 	double opened_at;           /* loop time */
 	struct marks *marks;        /* in its output; NULL: never awaited */
-	struct pace *pace;          /* how fast it sends; NULL: never limited */
+	struct conn_rates *rates;   /* how fast it sends; NULL: never limited */
 	struct signin *signins;     /* not answered yet, oldest first */
 	struct client_session *session; /* resumable; or NULL */
 	double blocked_at; /* since then the socket takes nothing */

@@ -47,8 +47,8 @@ bad_messages(void **state)
 	}
 	rig_heard_nothing(&rig);
 	/* Too many that make no sense at all. */
-	free(rig.c->pace);
-	rig.c->pace = NULL;
+	free(rig.c->rates);
+	rig.c->rates = NULL;
 	rig.conf.max_bad_messages = 2;
 	say("{\"event\":\"unknown\"}");
 	rig_expect_text(&rig, NULL_ERROR);

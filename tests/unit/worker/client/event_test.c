@@ -71,8 +71,8 @@ client_events(void **state)
 	rig_expect_text(&rig, NULL_ERROR);
 	rig_app(&rig)->client_events = 1;
 	for (size_t i = 0; i < nitems(rows); i++) {
-		if (rig.c->pace != NULL)
-			rig.c->pace->events_at = 0.;
+		if (rig.c->rates != NULL)
+			rig.c->rates->events_at = 0.;
 		say(rows[i].text);
 		if (rows[i].frame == NULL) {
 			rig_expect_text(&rig, NULL_ERROR);
