@@ -332,11 +332,12 @@ wait_for_something(struct master *m)
 		p[n++] = (struct pollfd){ m->children[i].link_fd, POLLIN, 0 };
 	}
 	p[n++] =
-	    (struct pollfd){ m->replace.active ? m->replace.heir.ready_fd : -1,
+	    (struct pollfd){ m->replace.active ? m->replace.successor.ready_fd
+					       : -1,
 		    POLLIN, 0 };
-	p[n++] =
-	    (struct pollfd){ m->replace.active ? m->replace.heir.link_fd : -1,
-		    POLLIN, 0 };
+	p[n++] = (struct pollfd){
+		m->replace.active ? m->replace.successor.link_fd : -1, POLLIN, 0
+	};
 	if (poll(p, n, next_timeout(m, child_now_ms())) == -1) {
 		if (errno != EINTR)
 			fatal("poll");
@@ -346,7 +347,7 @@ wait_for_something(struct master *m)
 	if (p[n - 2].revents != 0)
 		replace_on_ready(m);
 	if (p[n - 1].revents != 0 && m->replace.active)
-		request_on_link(m, &m->replace.heir);
+		request_on_link(m, &m->replace.successor);
 	for (k = 1; k < n - 2; k++) {
 		c = &m->children[who[k]];
 		if (p[k].revents == 0)

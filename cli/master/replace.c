@@ -73,16 +73,16 @@ linger(struct master *m, pid_t pid, uint64_t ms)
 static void
 fail(struct master *m, const char *why)
 {
-	struct child *heir = &m->replace.heir;
+	struct child *successor = &m->replace.successor;
 	char *text =
-	    xasprintf("worker %u is not replaced: %s", heir->slot, why);
+	    xasprintf("worker %u is not replaced: %s", successor->slot, why);
 
 	log_warnx("replace: %s", text);
 	answer(m, 1, text);
-	drop(heir);
-	if (heir->pid != 0)
-		kill(heir->pid, SIGKILL);
-	linger(m, heir->pid, 0);
+	drop(successor);
+	if (successor->pid != 0)
+		kill(successor->pid, SIGKILL);
+	linger(m, successor->pid, 0);
 	end(m);
 	renew_on_refusal(m, text);
 	free(text);
@@ -99,9 +99,9 @@ take_place(struct master *m, uint64_t old_ms)
 	drop(old);
 	free(old->failed);
 	linger(m, was, old_ms);
-	r->heir.move_fd = 0;
-	*old = r->heir;
-	r->heir = (struct child){ .ready_fd = -1, .link_fd = -1 };
+	r->successor.move_fd = 0;
+	*old = r->successor;
+	r->successor = (struct child){ .ready_fd = -1, .link_fd = -1 };
 	snprintf(
 	    old->ending, sizeof(old->ending), "has handed its clients over");
 	watchdog_begin(&old->watchdog, child_now_ms());
@@ -129,7 +129,7 @@ replace_on_moved(
 	text = xasprintf("{\"worker\":%u,\"pid\":%d,\"was\":%d,\"moved\":%u,"
 			 "\"tls_lingers\":%u,\"closed\":%u,\"pause_us\":%llu,"
 			 "\"ms\":%llu}",
-	    c->slot, (int)r->heir.pid, (int)c->pid, moved->moved,
+	    c->slot, (int)r->successor.pid, (int)c->pid, moved->moved,
 	    moved->lingering, moved->closed,
 	    (unsigned long long)moved->pause_us,
 	    (unsigned long long)(child_now_ms() - r->began_ms));
@@ -150,8 +150,8 @@ take_unasked(struct master *m)
 	char text[120];
 
 	snprintf(text, sizeof(text),
-	    "{\"worker\":%u,\"pid\":%d,\"moved\":null}", r->heir.slot,
-	    (int)r->heir.pid);
+	    "{\"worker\":%u,\"pid\":%d,\"moved\":null}", r->successor.slot,
+	    (int)r->successor.pid);
 	take_place(m, 0);
 	answer(m, 0, text);
 	end(m);
@@ -161,7 +161,7 @@ void
 replace_on_ready(struct master *m)
 {
 	/* A broken line: it is dying, and will be reaped. */
-	if (m->replace.active && child_read_ready(&m->replace.heir) &&
+	if (m->replace.active && child_read_ready(&m->replace.successor) &&
 	    m->children[m->replace.place].pid == 0)
 		take_unasked(m); /* else MOVED follows */
 }
@@ -184,10 +184,10 @@ replace_on_death(struct master *m, pid_t pid)
 		}
 	if (!r->active)
 		return;
-	if (r->heir.pid == pid) {
-		r->heir.pid = 0;
+	if (r->successor.pid == pid) {
+		r->successor.pid = 0;
 		fail(m, "its new process has ended: see the log");
-	} else if (r->heir.ready && m->children[r->place].pid == 0) {
+	} else if (r->successor.ready && m->children[r->place].pid == 0) {
 		take_unasked(m);
 	}
 }
@@ -217,7 +217,7 @@ replace_check(struct master *m, uint64_t now)
 			kill(m->lingering[i].pid, SIGKILL);
 	if (!r->active || now < r->deadline_ms)
 		return;
-	if (r->heir.ready)
+	if (r->successor.ready)
 		take_unasked(m);
 	else
 		fail(m, "it took too long");
@@ -263,7 +263,7 @@ check(const struct master *m, uint64_t slot)
 static int
 begin(struct master *m, struct child *old)
 {
-	struct child *heir = &m->replace.heir;
+	struct child *successor = &m->replace.successor;
 	struct msg_move_out out = { .id = ++m->last_order,
 		.linger = (uint32_t)m->start->conf->upgrade_linger };
 	char bytes[64];
@@ -271,17 +271,17 @@ begin(struct master *m, struct child *old)
 
 	if (fdpass_pair(pair) == -1)
 		return -1;
-	*heir = (struct child){ .slot = old->slot,
+	*successor = (struct child){ .slot = old->slot,
 		.ready_fd = -1,
 		.link_fd = -1,
 		.move_fd = pair[1],
 		.several = m->nchildren > FIRST_WORKER + 1,
 		.heartbeat = old->heartbeat,
 		.watchdog = { .counter = old->heartbeat } };
-	child_start(heir, m->start, m->life[0]);
+	child_start(successor, m->start, m->life[0]);
 	close(pair[1]);
 	msg_move_out_put(bytes, &out);
-	if (heir->pid != 0)
+	if (successor->pid != 0)
 		r = child_tell(old, bytes, msg_move_out_size(&out), pair, 1);
 	close(pair[0]);
 	return r;

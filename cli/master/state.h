@@ -60,7 +60,7 @@ struct replace {
 	size_t place;   /* among the children */
 	uint64_t began_ms;
 	uint64_t deadline_ms;
-	struct child heir; /* until it has the place */
+	struct child successor; /* until it has the place */
 };
 
 /* A process without a place, which ends by itself. */

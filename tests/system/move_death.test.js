@@ -39,9 +39,9 @@ describe('worker replace, when a process dies', () => {
 		await c.subscribe('x');
 		const [old] = d.pidsOf('worker');
 		const asked = d.ctlAsync(['worker', 'replace', '0']);
-		const heir = await fresh([old]);
+		const successor = await fresh([old]);
 		try {
-			process.kill(heir, 'SIGKILL');
+			process.kill(successor, 'SIGKILL');
 		} catch { /* it was fast */ }
 		const r = await asked;
 		await until('one worker', () => d.pidsOf('worker').length === 1);
@@ -63,15 +63,15 @@ describe('worker replace, when a process dies', () => {
 					await c.subscribe('x');
 					const [old] = d.pidsOf('worker');
 					const asked = d.ctlAsync(['-j', 'worker', 'replace', '0']);
-					const heir = await fresh([old]);
+					const successor = await fresh([old]);
 					await sleep(ms);
 					try {
-						process.kill(who === 'old' ? old : heir, sig);
+						process.kill(who === 'old' ? old : successor, sig);
 					} catch { /* it was fast */ }
 					if (sig === 'SIGSTOP')
 						setTimeout(() => {
 							try {
-								process.kill(who === 'old' ? old : heir,
+								process.kill(who === 'old' ? old : successor,
 									'SIGCONT');
 							} catch { /* it is gone */ }
 						}, 1000);
