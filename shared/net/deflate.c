@@ -74,7 +74,7 @@ take_parameter(struct str p, unsigned *seen, struct deflate_terms *terms)
 	struct str name = str_trim(str_cut(&rest, '='));
 	bool has_value = rest.p != NULL;
 	struct str value = has_value ? str_trim(rest) : str_make("", 0);
-	uint8_t ignored;
+	uint8_t bits;
 	unsigned i = 0;
 
 	while (i < 4 && !str_eq_nocase(name, str_of(names[i])))
@@ -90,10 +90,12 @@ take_parameter(struct str p, unsigned *seen, struct deflate_terms *terms)
 		return !has_value;
 	case 2:
 		terms->bits_asked = true;
-		return has_value && read_bits(value, &terms->bits) &&
-		    terms->bits >= DEFLATE_BITS_MIN;
+		if (!has_value || !read_bits(value, &bits))
+			return false;
+		terms->bits = bits & 15u;
+		return bits >= DEFLATE_BITS_MIN;
 	default:
-		return !has_value || read_bits(value, &ignored);
+		return !has_value || read_bits(value, &bits);
 	}
 }
 

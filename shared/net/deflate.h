@@ -23,11 +23,11 @@ struct inflater;
 #define DEFLATE_BITS_MAX 15
 #define DEFLATE_WINDOW ((size_t)1 << DEFLATE_BITS_MAX)
 
-/* The parameters on which server and client have agreed. */
+/* The parameters on which server and client have agreed: one byte. */
 struct deflate_terms {
-	uint8_t bits;        /* the client's window for the server's messages */
-	bool bits_asked;     /* the client named server_max_window_bits */
-	bool self_contained; /* the server must keep no context */
+	uint8_t bits : 4;    /* the client's window for the server's messages */
+	bool bits_asked : 1; /* the client named server_max_window_bits */
+	bool self_contained : 1; /* the server must keep no context */
 };
 
 /*

@@ -4,7 +4,7 @@
 // and 1,000 subscribers, compressed and plain, in turns; and by the ws package
 // with a compressor for each socket (peers/ws.js).  Server on the first core.
 //
-//   RUNS=5 SUBSCRIBERS=1,10,1000
+//   RUNS=5 SUBSCRIBERS=1,10,1000 SHAPES=REGEX
 'use strict';
 
 const path = require('node:path');
@@ -24,6 +24,7 @@ const { Http } = require('../system/lib/http');
 const RUNS = Number(process.env.RUNS) || 5;
 const SUBSCRIBERS = (process.env.SUBSCRIBERS || '1,10,1000').split(',')
 	.map(Number);
+const WANTED = new RegExp(process.env.SHAPES || '');
 const EVENTS = { 1: 400, 10: 300, 1000: 30 };
 
 const median = (v) => [...v].sort((a, b) => a - b)[(v.length - 1) >> 1];
@@ -50,6 +51,11 @@ const SHAPES = [
 		(_, k) => model(i * 31 + k))],
 	['4 KB state, one change', (i) => ({ rows: Array.from({ length: 11 },
 		(_, k) => (k === i % 11 ? { ...model(k), total: i } : model(k))) })],
+];
+
+const LISTS = [
+	['list of 100 members', ['presence-a']],
+	['list of 100 members, each time another', ['presence-a', 'presence-b']],
 ];
 
 // Counts messages and bytes; reads nothing.
@@ -172,24 +178,29 @@ async function soketi(port) {
 		} };
 }
 
-// { bytes, us } of one subscription to a channel with 100 members.
-async function roster(server, offer, n) {
+// { bytes, us } of one subscription to a channel with 100 members.  Clients
+// after one another that get the same list share one compression; with two
+// channels in turns no list is that of the client before.
+async function roster(server, offer, n, channels) {
 	const all = await Client.several(server, server.app, n, offer ? { headers:
 		{ 'Sec-WebSocket-Extensions': 'permessage-deflate' } } : {});
 	const bytes = () => all.reduce((sum, c) => sum + c.sock.bytesRead, 0);
 	const before = [bytes(), cpu(server.pids())];
-	for (const c of all)
-		await c.join('presence-list', 'user-1', { name: words(3, 1) });
+	for (const [i, c] of all.entries())
+		await c.join(channels[i % channels.length], 'user-1',
+			{ name: words(3, 1) });
 	const used = [bytes() - before[0], cpu(server.pids()) - before[1]];
 	for (const c of all) c.destroy();
 	await sleep(50);
 	return { bytes: used[0] / n, us: used[1] / n };
 }
 
-async function members(server) {
-	const all = await Client.several(server, server.app, 100);
-	for (const [i, c] of all.entries())
-		await c.join('presence-list', `user-${i}`, { name: words(3, i) });
+async function members(server, channels) {
+	for (const channel of channels) {
+		const all = await Client.several(server, server.app, 100);
+		for (const [i, c] of all.entries())
+			await c.join(channel, `user-${i}`, { name: words(3, i) });
+	}
 }
 
 async function main() {
@@ -222,15 +233,16 @@ async function main() {
 	console.log(`medians of ${RUNS} runs\n\n| event | to | plain | compressed ` +
 		'| bytes | CPU | ws, a compressor each | soketi |\n' +
 		'| --- | --- | --- | --- | --- | --- | --- | --- |');
-	for (const [name, make] of SHAPES)
+	for (const [name, make] of SHAPES.filter(([s]) => WANTED.test(s)))
 		for (const n of SUBSCRIBERS)
 			await row(name, n, { on: () => true, run: (server, offer, k) =>
 				measure(server, offer, k, make) });
 	for (const [server] of [servers.packed, servers.soketi])
-		if (server !== null) await members(server);
-	for (const n of SUBSCRIBERS)
-		await row('list of 100 members', n,
-			{ on: (server) => server.app !== undefined, run: roster });
+		if (server !== null) await members(server, ['presence-a', 'presence-b']);
+	for (const [name, channels] of LISTS.filter(([s]) => WANTED.test(s)))
+		for (const n of SUBSCRIBERS)
+			await row(name, n, { on: (server) => server.app !== undefined,
+				run: (...all) => roster(...all, channels) });
 	d.kill();
 }
 

@@ -98,7 +98,7 @@ set_numbers(struct conn *c, const struct msg_move_conn *m)
 	c->state = (enum conn_state)m->state;
 	c->peer = (enum conn_peer)m->peer;
 	c->resume = (enum conn_resume)m->resume;
-	c->deflate.bits = m->bits;
+	c->deflate.bits = m->bits & 15u;
 	c->close_code = (uint16_t)m->close_code;
 	c->opened_at = seconds(m->opened);
 	c->blocked_at = seconds(m->blocked_at);

@@ -111,7 +111,7 @@ open_peer(struct hall *h, struct peer *p, unsigned bits, bool alone)
 	p->c = input_open(h->w, fds[1], &ws_ops);
 	p->c->app = client_app_ref(apps_by_num(h->w, RIG_APP));
 	p->c->greeted = p->c->authorized = true;
-	p->c->deflate.bits = (uint8_t)bits;
+	p->c->deflate.bits = bits & 15u;
 	p->c->deflate.self_contained = alone;
 	conn_enlist(p->c);
 	assert_int_equal(
