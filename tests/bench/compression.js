@@ -209,11 +209,13 @@ async function main() {
 	await d.start();
 	for (const pid of d.pidsOf('')) pin(pid, 0);
 	pin(process.pid, 1);
-	const us = await ours(d, app);
 	const port = 20000 + process.pid % 20000;
+	// Its installation may take longer than an idle connection lives.
+	const peer = await soketi(port + 1);
+	const us = await ours(d, app);
 	const servers = { plain: [us, false], packed: [us, true],
 		ws: [await wsPackage(port), true],
-		soketi: [await soketi(port + 1), true] };
+		soketi: [peer, true] };
 	const cell = (x) => (x === undefined ? '-' :
 		`${x.bytes.toFixed(0)} B, ${x.us.toFixed(2)} us`);
 	const row = async (name, n, one) => {
