@@ -12,7 +12,7 @@ files=(shared/net/http.c shared/net/http_chunks.c shared/net/http_field.c
 	shared/json/json_write.c shared/base/str.c shared/pusher/channel_name.c
 	shared/ipc/ipc_msg.c shared/pusher/frames.c shared/conf/conf.c shared/conf/conf_read.c
 	shared/net/listen_spec.c shared/net/proxy_head.c shared/net/forwarded.c
-	shared/net/ip.c shared/net/deflate.c worker/conn/compression.c
+	shared/net/ip.c shared/net/deflate.c
 	shared/crypto/sign.c shared/pusher/webhook.c shared/pusher/webhook_addr.c
 	shared/ipc/fdpass.c shared/pusher/api_params.c shared/pusher/api_auth.c shared/pusher/channel_auth.c
 	worker/client/identity.c worker/client/origin.c worker/app/auth_failures.c cli/master/request.c)
