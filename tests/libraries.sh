@@ -52,12 +52,12 @@ go_library() {
 java_library() {
 	(cd java && mvn -q -B dependency:copy-dependencies \
 		-DoutputDirectory=jars && sha256sum -c --quiet jars.sha256 &&
-		javac -cp 'jars/*' -d classes Wire.java)
+		javac -cp 'jars/*' -d classes Wire.java PusherClient.java)
 }
 
 newer python/venv/done python/requirements.txt || get python python_library
 newer go/wire/wire go/go.mod go/go.sum go/main.go go/wire/main.go ||
 	get go go_library
-newer java/classes/Wire.class java/Wire.java java/pom.xml java/jars.sha256 ||
-	get java java_library
+newer java/classes/PusherClient.class java/Wire.java java/PusherClient.java \
+	java/pom.xml java/jars.sha256 || get java java_library
 exit 0

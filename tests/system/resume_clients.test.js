@@ -12,7 +12,7 @@ const { publish } = require('./lib/http');
 const { Line } = require('./lib/line');
 const { client } = require('./lib/official');
 const { newId, confirmed, QUERY } = require('./lib/resume');
-const { WIRES, Wire } = require('./lib/wires');
+const { WIRES, Wire, JAVA } = require('./lib/wires');
 
 describe('resume: clients', () => {
 	const d = new Daemon({ workers: 2, resume_ack_interval: 10 });
@@ -58,6 +58,34 @@ describe('resume: clients', () => {
 			assert.deepEqual(two.seen(), ['3', '4', '5']);
 			await one.c.end();
 			await two.c.end();
+		});
+
+	test('pusher-java-client comes back by itself, as KEY;resume=ID',
+		async () => {
+			const id = newId();
+			const c = new Wire([...JAVA, 'PusherClient', String(line.port),
+				`${app.key};resume=${id}`], 'java');
+			const all = (event) => c.lines.filter((m) => m.event === event)
+				.map((m) => m.data);
+			await c.find('pusher:resume');
+			await publish(d, app, 'java', 'e', '1');
+			await until('it', () => all('e').length === 1);
+			for (const [how, n] of [['RST', 2], ['FIN', 3]]) {
+				await confirmed(d, id);
+				line.cut(how);
+				await publish(d, app, 'java', 'e', String(n));
+				await until('its return', () =>
+					all('pusher:resume').length === n, 20000);
+				assert.equal(all('e').length, n, `replayed after ${how}`);
+			}
+			await publish(d, app, 'java', 'e', '4');
+			await until('the live one', () => all('e').length === 4);
+			assert.deepEqual(all('e'), ['1', '2', '3', '4']);
+			assert.deepEqual(all('pusher:resume').map(JSON.parse), [
+				{ status: 'new', replayed: 0 },
+				{ status: 'continued', replayed: 1 },
+				{ status: 'continued', replayed: 1 }]);
+			await c.end();
 		});
 
 	test('Laravel Echo in Node.js, by its option wsPath', async () => {

@@ -10,14 +10,15 @@ const readline = require('node:readline');
 const { until } = require('./daemon');
 
 const at = (...p) => path.join(__dirname, '..', ...p);
+const JAVA = ['java', '-cp', `${at('java/classes')}:${at('java/jars')}/*`];
 const WIRES = {
 	'ws (Node.js)': [process.execPath, at('lib/wire.js')],
 	'python-websockets': [at('python/venv/bin/python'), at('python/wire.py')],
 	'gorilla (Go)': [at('go/wire/wire'), 'gorilla'],
 	'coder (Go)': [at('go/wire/wire'), 'coder'],
-	'Java-WebSocket': ['java', '-cp', `${at('java/classes')}:${at('java/jars')}/*`,
-		'Wire'],
+	'Java-WebSocket': [...JAVA, 'Wire'],
 };
+
 class Wire {
 	constructor(command, url) {
 		this.p = spawn(command[0], [...command.slice(1), url],
@@ -45,4 +46,4 @@ class Wire {
 	}
 }
 
-module.exports = { WIRES, Wire };
+module.exports = { WIRES, Wire, JAVA };
