@@ -46,11 +46,10 @@ head_of(const struct app_log *l, uint64_t hash)
 	return n == NULL ? NULL : container_of(n, struct head, node);
 }
 
+/* h: its present head, or NULL. */
 static void
-set_head(struct app_log *l, const struct ring_record *r)
+set_head(struct app_log *l, struct head *h, const struct ring_record *r)
 {
-	struct head *h = head_of(l, r->hash);
-
 	if (h == NULL) {
 		h = xcalloc(1, sizeof(*h));
 		hash_insert(&l->heads, &h->node, r->hash);
@@ -113,13 +112,13 @@ scan(struct app_log *l)
 
 	l->logged = xcalloc(cap + 1, sizeof(*l->logged));
 	while (ring_next(l->ring, &at, &r)) {
-		const struct head *h;
+		struct head *h;
 
 		r.hash = app_log_hash(l, r.channel);
 		h = head_of(l, r.hash);
 		if (h != NULL)
 			ring_chain(l->ring, &r, h->off, h->pos);
-		set_head(l, &r);
+		set_head(l, h, &r);
 		if (r.origin != 0 && cap > 0) /* the newest ones stay */
 			l->logged[n++ % cap] =
 			    (struct logged){ r.origin, r.seq, r.pos };
@@ -330,14 +329,14 @@ app_logs_sweep(const struct app_logs *s)
 uint64_t
 app_log_append(struct app_log *l, struct ring_record *r)
 {
-	const struct head *h;
+	struct head *h;
 
 	r->hash = app_log_hash(l, r->channel);
 	h = head_of(l, r->hash);
 	r->prev = h == NULL ? 0 : h->off;
 	r->prev_pos = h == NULL ? 0 : h->pos;
 	if (ring_append(l->ring, r)) {
-		set_head(l, r);
+		set_head(l, h, r);
 		/* Removes heads faster than new ones come. */
 		if (++l->appended % WALK == 0)
 			hash_walk(

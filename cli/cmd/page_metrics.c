@@ -21,22 +21,22 @@ static const char head[] =
     "scrape is enough.\n"
     "\n"
     "* Names begin with the option `metrics_prefix` (`pusherd_`).\n"
-    "* Gauges are looked up at the moment of the scrape: every worker is "
+    "* Gauges have the values of the moment of the scrape: every worker is "
     "asked. A worker that does not answer within a second\n"
-    "  is given with its last numbers; one that is down has "
+    "  appears with its last values; one that is down has "
     "`worker_up` 0 and no gauges.\n"
-    "* Counters begin at zero when the broker process begins "
-    "(`broker_start_time_seconds`); `rate()` and `increase()` know how\n"
-    "  to deal with that. When a worker dies, at most what it had counted in "
-    "its last second is missing.\n"
+    "* Counters begin at zero when the broker process starts "
+    "(`broker_start_time_seconds`); `rate()` and `increase()` allow for\n"
+    "  that. When a worker dies, at most the counts of its last second are "
+    "missing.\n"
     "* Labels: `app` is an app's id, `worker` a slot from 0, `code` a "
-    "WebSocket close code. There is none for channels:\n"
-    "  there is no end to them.\n"
+    "WebSocket close code. No label names a channel,\n"
+    "  because the number of channels has no bound.\n"
     "* `certificate` is the place in `tls_certificate`, from 0, `name` the "
     "first "
     "name that it is for. Without TLS there are no\n"
     "  such series.\n"
-    "* Series for apps that are deleted end.\n"
+    "* The series of an app end when it is deleted.\n"
     "\n"
     "In `prometheus.yml`:\n"
     "\n"
@@ -85,9 +85,7 @@ print_labels(FILE *f, size_t i)
 	case METRIC_CERT:
 		own = "`certificate`, `name`";
 		break;
-	case METRIC_CODES:
-		own = "`code`";
-		break;
+	case METRIC_CODES: /* its label is in the table */
 	case METRIC_BROKER:
 	case METRIC_BROKER_HIST:
 		break;
