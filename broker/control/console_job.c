@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 
+#include "broker/app/apps.h"
 #include "broker/control/control_job.h"
 #include "broker/control/verb_args.h"
 #include "broker/core/core.h"
@@ -225,17 +226,21 @@ console_on_cancel(struct peer *p, const struct msg_console_cancel *m)
 	return 0;
 }
 
+static void
+end_job(struct console_job *j)
+{
+	console_answer(j->br, j->slot, j->id, 401, 0, S("the session is over"));
+	cancel(j);
+}
+
 void
 console_job_end_all(struct broker *br, const struct console_secret *s)
 {
 	struct list *e, *tmp;
 
 	LIST_FOREACH_SAFE(e, tmp, &br->console->jobs)
-		if (JOB_OF(e)->session == s->id) {
-			console_answer(br, JOB_OF(e)->slot, JOB_OF(e)->id, 401,
-			    0, S("the session is over"));
-			cancel(JOB_OF(e));
-		}
+		if (JOB_OF(e)->session == s->id)
+			end_job(JOB_OF(e));
 }
 
 void
@@ -248,6 +253,17 @@ console_drop(struct broker *br, unsigned slot)
 			cancel(JOB_OF(e));
 }
 
+/* Has the time of the session, or its app, ended? */
+static bool
+is_over(const struct console_job *j, double now)
+{
+	const struct console_secret *s =
+	    console_session_by_id(&j->br->console->sessions, j->session);
+
+	return s == NULL || s->until <= now ||
+	    (j->app != 0 && apps_find(j->br, j->app) == NULL);
+}
+
 void
 console_tick(struct broker *br)
 {
@@ -257,11 +273,14 @@ console_tick(struct broker *br)
 	LIST_FOREACH_SAFE(e, tmp, &br->console->jobs) {
 		struct console_job *j = JOB_OF(e);
 
-		if (j->runs || now - j->since < BEGIN_SECONDS)
-			continue;
-		console_answer(br, j->slot, j->id, 503, 0,
-		    S("no process for the command: the log has the reason"));
-		forget(j);
+		if (is_over(j, now)) {
+			end_job(j);
+		} else if (!j->runs && now - j->since >= BEGIN_SECONDS) {
+			console_answer(br, j->slot, j->id, 503, 0,
+			    S("no process for the command: the log has the "
+			      "reason"));
+			forget(j);
+		}
 	}
 }
 

@@ -40,7 +40,10 @@ void console_job_end_all(struct broker *, const struct console_secret *);
 void console_job_begin(struct peer *, const struct msg_console_ask *,
     struct console_secret *, struct buf *row);
 
-/* Once a second: gives up commands that no process has fetched. */
+/*
+ * Once a second: ends commands whose session or app has ended, and gives up
+ * those that no process has fetched.
+ */
 void console_tick(struct broker *);
 /* The worker is gone: its clients' commands end. */
 void console_drop(struct broker *, unsigned slot);

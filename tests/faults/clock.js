@@ -1,32 +1,21 @@
 // SPDX-License-Identifier: MIT
 //
 // The wall clock is put forward and back by an hour and a day while everything
-// runs (lib/clock.c, preloaded).  Nobody is closed, timeouts and the time to
-// live of a cached event go on as if nothing had happened, and what the API is
-// asked is judged by the new clock.
+// runs (system/lib/clock.js).  Nobody is closed, timeouts and the time to live
+// of a cached event go on as if nothing had happened, and what the API is asked
+// is judged by the new clock.
 'use strict';
 
 const assert = require('node:assert/strict');
-const { execFileSync } = require('node:child_process');
-const fs = require('node:fs');
 const http = require('node:http');
-const os = require('node:os');
-const path = require('node:path');
 const { Client } = require('../system/lib/client');
+const { WrongClock } = require('../system/lib/clock');
 const { Http } = require('../system/lib/http');
 const { SLOW, until } = require('../system/lib/daemon');
 const { Watcher, sleep, settle } = require('./lib/actors');
 
 const HOUR = 3600;
 const DAY = 24 * HOUR;
-
-function build(dir) {
-	const so = path.join(dir, 'clock.so');
-	execFileSync('cc', ['-std=c11', '-D_GNU_SOURCE', '-O2', '-shared',
-		'-fPIC', `-DCLOCK_FILE="${path.join(dir, 'wrong')}"`, '-o', so,
-		path.join(__dirname, 'lib/clock.c'), '-ldl']);
-	return so;
-}
 
 // Signed as of now by a clock that is wrong by so many seconds.
 function signed(h, app, wrong, method, what, body) {
@@ -35,8 +24,8 @@ function signed(h, app, wrong, method, what, body) {
 }
 
 async function step(cast, wrong, before) {
-	const { h, app, dir, history, w } = cast;
-	fs.writeFileSync(path.join(dir, 'wrong'), String(wrong));
+	const { h, app, clock, history, w } = cast;
+	clock.set(wrong);
 	const seq = ++cast.seq;
 	const event = { name: 'n', channel: 'c0',
 		data: `${seq} ${performance.now()}` };
@@ -57,13 +46,13 @@ async function step(cast, wrong, before) {
 }
 
 // A second for the cached event, two and two for the silent client.
-async function timeouts({ h, app, d, dir, wrong, silent }) {
+async function timeouts({ h, app, d, clock, wrong, silent }) {
 	await signed(h, app, wrong, 'POST', '/events',
 		{ name: 'e', channel: 'cache-short', data: 'soon over' });
 	silent.answerPings = false;
 	const began = performance.now();
 	await sleep(500);
-	fs.writeFileSync(path.join(dir, 'wrong'), String(wrong - DAY));
+	clock.set(wrong - DAY);
 	await silent.expectClose(4201);
 	const ms = performance.now() - began;
 	assert.ok(ms > 1500 && ms < 6500 * SLOW, `closed after ${ms} ms`);
@@ -89,16 +78,16 @@ function receiver() {
 }
 
 // Tries at 0, 1 and 3 s, whatever the wall clock does between them.
-async function retries({ d, app, dir }) {
+async function retries({ d, app, clock }) {
 	const r = await receiver();
 	d.ctl(['webhook', 'add', app.id, `http://127.0.0.1:${r.port}/`,
 		'--events', 'channel_occupied']);
 	const c = await Client.connect(d, app);
 	await c.subscribe('occupied');
 	await until('the first try', () => r.times.length === 1);
-	fs.writeFileSync(path.join(dir, 'wrong'), String(-DAY));
+	clock.set(-DAY);
 	await until('the second try', () => r.times.length === 2, 5000);
-	fs.writeFileSync(path.join(dir, 'wrong'), String(DAY));
+	clock.set(DAY);
 	await until('the third try', () => r.times.length === 3, 8000);
 	await c.close();
 	r.server.closeAllConnections();
@@ -106,8 +95,8 @@ async function retries({ d, app, dir }) {
 	return r.times.map((t) => Math.round(t - r.times[0]));
 }
 
-async function run({ start, history }, dir) {
-	process.env.LD_PRELOAD = build(dir);
+async function run({ start, history }, clock) {
+	process.env.LD_PRELOAD = clock.library;
 	let d;
 	let app;
 	try {
@@ -121,7 +110,7 @@ async function run({ start, history }, dir) {
 	const w = await Watcher.open(d, app, history, 'watcher', ['c0']);
 	const idle = await Client.connect(d, app);
 	const silent = await Client.connect(d, app);
-	const cast = { d, app, dir, history, h, w, idle, silent, seq: 0 };
+	const cast = { d, app, clock, history, h, w, idle, silent, seq: 0 };
 	await signed(h, app, 0, 'POST', '/events',
 		{ name: 'e', channel: 'cache-long', data: 'kept' });
 	let before = 0;
@@ -149,10 +138,10 @@ async function run({ start, history }, dir) {
 
 module.exports = async function clock(how) {
 	if (SLOW > 1) return { skipped: 'a sanitizer wants to be preloaded first' };
-	const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'pusherd-clock-'));
+	const wrong = new WrongClock();
 	try {
-		return await run(how, dir);
+		return await run(how, wrong);
 	} finally {
-		fs.rmSync(dir, { recursive: true, force: true });
+		wrong.remove();
 	}
 };

@@ -2,7 +2,7 @@
 //
 // charts.js: lines over time, with Chart.js, which is loaded when the first
 // chart is drawn.
-import { h } from './dom.js';
+import { bytes, h } from './dom.js';
 
 const COLOURS = ['#6366f1', '#0ea5e9', '#f59e0b', '#10b981', '#ef4444'];
 let ready;
@@ -35,7 +35,14 @@ export function lines(series, { tall = false, format = (v) => v, signal, label }
 		return d.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: span < 240e3 ? '2-digit' : undefined, hour12: false });
 	};
 
+	// Steps of bytes are powers of two: 8 KiB, 16 KiB.
+	function stepOfBytes() {
+		const most = Math.max(1, ...last.flatMap((r) => keys.map((k) => r[k] ?? 0)));
+		return 2 ** Math.ceil(Math.log2(most / 5));
+	}
+
 	function draw() {
+		if (format === bytes) chart.options.scales.y.ticks.stepSize = stepOfBytes();
 		chart.data.labels = last.map((r) => r.time);
 		keys.forEach((key, i) => {
 			chart.data.datasets[i].data = last.map((r) => r[key]);

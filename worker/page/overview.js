@@ -2,7 +2,7 @@
 //
 // overview.js: the present load of the server, or of one app.
 import { ask } from './api.js';
-import { can, nameOf, state } from './state.js';
+import { can, nameOf } from './state.js';
 import { lines } from './charts.js';
 import { ago, badge, bytes, card, duration, empty, fill, h, head, link, num, tiles } from './dom.js';
 import { table } from './table.js';
@@ -44,7 +44,7 @@ export async function overview({ el, every, signal, app }) {
 		{ key: 'messages_in', label: 'in', num: true, show: (r) => num(r.messages_in) },
 		{ key: 'messages_out', label: 'out', num: true, show: (r) => num(r.messages_out) },
 		{ key: 'bytes_out', label: 'sent', num: true, show: (r) => bytes(r.bytes_out) },
-	], { id: (r) => r.app, sort: 'messages_out', down: true, none: empty('There is no app yet.', h('code', null, 'pusherctl app create --name demo')) });
+	], { id: (r) => r.app, sort: 'messages_out', down: true, none: empty('There is no app yet.', link('#/apps', 'Make the first one')) });
 	const readings = [];
 	let before = null;
 	let drawn = '';
@@ -68,7 +68,7 @@ export async function overview({ el, every, signal, app }) {
 			s.compressed_raw > 0 && `Compressed messages took ${Math.round(100 * s.compressed_sent / s.compressed_raw)} % of their bytes.`].filter(Boolean).join(' ');
 		chart.set(readings);
 		clients.set(readings);
-		if (stats.apps) list.set(stats.apps);
+		if (!app) list.set(stats.apps);
 		if (!status) return;
 		about.textContent = `version ${status.server.version}, up for ${duration(status.server.uptime)}, ${status.server.addresses}`;
 		// Only what has changed is drawn again.
@@ -79,5 +79,4 @@ export async function overview({ el, every, signal, app }) {
 			card('Workers', h('p', null, status.workers.map((w) => [badge(`${w.slot}: ${w.state}, ${num(w.connections)} connections, ${bytes(w.memory)}`,
 				w.state === 'up' ? 'good' : 'bad'), ' ']))));
 	});
-	if (state.apps.length === 0) more.prepend(empty('There is no app yet.', link('#/apps', 'Make the first one')));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Preloaded into pusherd by the recipe `clock`: the wall clock is wrong by as
-// many seconds as the file CLOCK_FILE (a macro) says, from the moment it says
+// Preloaded into pusherd by clock.js: the wall clock is wrong by as many
+// seconds as the file CLOCK_FILE (a macro) says, from the moment it says
 // so.  The monotonic clock stays as it is.
 
 #include <dlfcn.h>

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+//
+// The console for those who look: the widest screen, light and dark, pages with
+// nothing on them yet, times, rows that stay where they are, and an app that
+// goes away while it is looked at.
+'use strict';
+
+const assert = require('node:assert/strict');
+const { after, before, describe, test } = require('node:test');
+const { launch } = require('./lib/browser');
+const { Client } = require('./lib/client');
+const { Console, open } = require('./lib/console');
+const { SLOW, until } = require('./lib/daemon');
+
+const TIME = { timeout: 120000 * SLOW };
+
+let browser;
+before(async () => {
+	browser = await launch();
+}, TIME);
+after(() => browser?.close());
+
+const pages = (page) => page.$$eval('#nav a', (all) =>
+	all.map((a) => a.hash.slice(2)));
+
+async function done(page) {
+	assert.deepEqual(page.faults, []);
+	await page.context().close();
+}
+
+test('no app and no client yet: a page says what to do next', TIME, async () => {
+	const c = await Console.start();
+	const { id } = c.d.app();
+	await c.d.start();
+	c.d.ctl(['app', 'delete', '--yes', id]);
+	const page = await open(browser, c);
+	for (const p of await pages(page)) {
+		await page.go(`#/${p}`);
+		assert.doesNotMatch(await page.innerText('#main'),
+			/cannot be shown|undefined|\[object/, p);
+	}
+	for (const p of ['overview', 'apps', 'channels', 'connections', 'users',
+		'closes', 'webhooks', 'doctor']) {
+		await page.go(`#/${p}`, '#main .empty');
+		const text = await page.innerText('#main .empty');
+		assert.ok(text.split('\n').filter((line) => line.trim()).length > 1,
+			`${p}: nothing but "${text}"`);
+	}
+	await page.go('#/overview', '#main .empty a');
+	await page.click('#main .empty a');
+	await page.waitForSelector('text=Make an app');
+	await done(page);
+	await c.d.stop();
+});
+
+describe('with clients', () => {
+	let c;
+	let app;
+	let client;
+
+	before(async () => {
+		c = await Console.start();
+		app = c.d.app({}, { name: 'shop' });
+		await c.d.start();
+		client = await Client.connect(c.d, app);
+		await client.subscribe('room');
+	});
+	after(async () => {
+		client.destroy();
+		await c.d.stop();
+	});
+
+	test('every page on the widest screen', TIME, async () => {
+		const page = await open(browser, c,
+			{ viewport: { width: 3840, height: 2160 } });
+		for (const p of [...await pages(page), `app/${app.id}`,
+			`channel/${app.id}/room`, `connection/${client.sid}`]) {
+			await page.go(`#/${p}`);
+			assert.ok(await page.evaluate(() =>
+				document.documentElement.scrollWidth <= innerWidth), p);
+		}
+		await done(page);
+	});
+
+	test('light and dark, by the system and by the button', TIME, async () => {
+		const dark = await open(browser, c, { colorScheme: 'dark' });
+		const light = await open(browser, c, { colorScheme: 'light' });
+		const paper = (page) => page.evaluate(() =>
+			getComputedStyle(document.body).backgroundColor);
+		const [black, white] = [await paper(dark), await paper(light)];
+		assert.notEqual(black, white);
+		await light.click('#theme');
+		assert.equal(await paper(light), black);
+		await light.reload();
+		await light.waitForSelector('#nav a');
+		assert.equal(await paper(light), black, 'it is kept');
+		await done(dark);
+		await done(light);
+	});
+
+	test('a time: "3 s ago", and the exact one on hover', TIME, async () => {
+		const page = await open(browser, c);
+		await page.go(`#/connection/${client.sid}`, '#main time');
+		const time = await page.$('#main time');
+		assert.match(await time.innerText(), /^(now|\d+ (s|min) ago)$/);
+		const title = await time.getAttribute('title');
+		const [, iso] = /\((\d{4}-\d\d-\d\dT[\d:.]+Z)\)$/.exec(title);
+		assert.ok(Math.abs(Date.now() - Date.parse(iso)) < 600000 * SLOW, title);
+		await done(page);
+	});
+
+	test('a row stays the same while its numbers change', TIME, async () => {
+		const page = await open(browser, c);
+		await page.go('#/channels', '#main tbody tr');
+		const row = await page.$('#main tbody tr:has-text("room")');
+		const more = await Client.several(c.d, app, 3);
+		for (const one of more) await one.subscribe('room');
+		await more[0].subscribe('another');
+		await page.waitForFunction((tr) => tr.isConnected &&
+			tr.innerText.includes('4'), row);
+		await page.waitForSelector('#main tbody tr:has-text("another")');
+		assert.ok(await row.evaluate((tr) => tr.isConnected));
+		for (const one of more) one.destroy();
+		await done(page);
+	});
+
+	test('an app is deleted: its streams and its sessions end', async () => {
+		const gone = c.d.app();
+		const cookie = await c.login('--app', gone.id);
+		const s = c.stream(cookie, 'verb=tail');
+		await until('it is open', () => s.status === 200);
+		c.d.ctl(['app', 'delete', '--yes', gone.id]);
+		await until('its end', () => s.ended);
+		assert.ok([401, 403].includes((await c.verb(cookie, 'channels')).status));
+		await until('no process', () => c.d.pidsOf('console').length === 0);
+	});
+});
