@@ -135,7 +135,7 @@ describe('console: sessions and scopes', () => {
 			{ body: { token: late } })).status, 401);
 	});
 
-	test('guesses of an address are limited, whatever comes next', async () => {
+	test('over the limit of wrong tokens a right one is refused, too', async () => {
 		const d = await Console.start();
 		await d.d.start();
 		const good = d.token().split('#')[1];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* console_session.c: tokens, sessions, and those who guess. */
+/* console_session.c: tokens, sessions, and wrong tokens. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,7 +74,7 @@ a_token_ends(void **state)
 }
 
 static void
-guesses_are_limited(void **state)
+wrong_tokens_are_limited(void **state)
 {
 	char token[CONSOLE_SECRET_LEN + 1], v6[32];
 
@@ -136,7 +136,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(a_token_counts_once, teardown),
 		cmocka_unit_test_teardown(a_token_ends, teardown),
-		cmocka_unit_test_teardown(guesses_are_limited, teardown),
+		cmocka_unit_test_teardown(wrong_tokens_are_limited, teardown),
 		cmocka_unit_test_teardown(places_are_bounded, teardown),
 		cmocka_unit_test_teardown(an_app_gives_way_to_itself, teardown),
 	};

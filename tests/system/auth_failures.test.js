@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Guessing at signatures: over max_auth_failures_per_minute whoever sends
+// Wrong signatures: over max_auth_failures_per_minute a client that sends
 // another wrong one is closed with 4100 or gets 429, by address; right ones
 // pass from everywhere.  A trusted proxy says which address it is.
 'use strict';
@@ -21,19 +21,19 @@ const REASON = /more than 20 wrong .* \(max_auth_failures_per_minute\)/;
 const from = (address) => ({ headers: { 'X-Forwarded-For': address } });
 const bad = (app) => `${app.key}:${'0'.repeat(64)}`;
 
-function guess(c, app, kind = 'subscribe') {
+function sendWrong(c, app, kind = 'subscribe') {
 	if (kind === 'subscribe')
 		c.sendSubscribe('private-x', { auth: bad(app) });
 	else
 		c.sendSignin({ id: 'u' }, bad(app));
 }
 
-// Guesses until it is closed; how many were answered.  While it goes on the
-// bucket gets one more every three seconds.
-async function guessUntilClosed(c, app, kind) {
+// Sends wrong signatures until it is closed; how many were answered.
+// Meanwhile the bucket gets one more every three seconds.
+async function sendWrongUntilClosed(c, app, kind) {
 	let n = 0;
 	for (; n < 5 * LIMIT; n++) {
-		guess(c, app, kind);
+		sendWrong(c, app, kind);
 		let m = await c.next();
 		if (kind !== 'signin' && m.event === 'pusher:subscription_error')
 			m = await c.next();
@@ -54,7 +54,7 @@ async function limited(d, app) {
 		{ app: app.id, kind: 'auth' });
 }
 
-suite('guess', (d) => {
+suite('auth failures', (d) => {
 	const app = d.app();
 
 	for (const kind of ['subscribe', 'signin'])
@@ -65,7 +65,7 @@ suite('guess', (d) => {
 				for (const c of await Client.onEachWorker(d, app,
 					from(address))) {
 					const [same, late] = await onWorker(c, 2, address);
-					const n = await guessUntilClosed(c, app, kind);
+					const n = await sendWrongUntilClosed(c, app, kind);
 					assert.ok(n <= LIMIT + 10, `${n} answered`);
 					// The same address, and right.
 					await same.subscribe('private-x');
@@ -74,7 +74,7 @@ suite('guess', (d) => {
 					assert.deepEqual(await same.sync(), []);
 					await same.close();
 					// And wrong, on a connection of its own.
-					await guessUntilClosed(late, app, kind);
+					await sendWrongUntilClosed(late, app, kind);
 				}
 			});
 
@@ -98,11 +98,11 @@ suite('guess', (d) => {
 		for (const a of ['2001:db8:0:2::1', '2001:db8:1:1::1',
 			'198.51.100.1', '198.51.100.2', '198.51.100.3'])
 			others.push(...await onWorker(c, 1, a));
-		await guessUntilClosed(c, app);
-		await guessUntilClosed(same, app);
+		await sendWrongUntilClosed(c, app);
+		await sendWrongUntilClosed(same, app);
 		let free = 0;
 		for (const o of others) {
-			guess(o, app);
+			sendWrong(o, app);
 			free += (await o.next()).event ===
 				'pusher:subscription_error' ? 1 : 0;
 		}
@@ -158,18 +158,18 @@ for (const workers of WORKERS)
 		await d.start(['-c', file]);
 		const all = await Client.onEachWorker(d, app);
 		for (const c of all)
-			for (let i = 0; i < 700; i++) guess(c, app, 'signin');
+			for (let i = 0; i < 700; i++) sendWrong(c, app, 'signin');
 		for (const c of all) {
 			const said = await c.sync();
 			assert.equal(said.length, 700);
 			assert.ok(said.every((m) => m.data.code === 4009));
 		}
 		await reload(LIMIT);
-		for (const c of all) await guessUntilClosed(c, app);
+		for (const c of all) await sendWrongUntilClosed(c, app);
 		const again = await Client.several(d, app, 4);
 		await reload(0);
 		for (const c of again) {
-			guess(c, app);
+			sendWrong(c, app);
 			await c.expectRefused('private-x', 'AuthError', 401);
 		}
 		await closeAll(again);
