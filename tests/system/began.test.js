@@ -19,7 +19,7 @@ const NARROW = { max_head_bytes: 1024, max_request_bytes: 1024,
 	max_message_bytes: 1024 };
 const PING = '{"event":"pusher:ping","data":{}}';
 
-describe('what began before a reload', () => {
+describe('requests that began before a reload', () => {
 	const d = new Daemon({ workers: 2 });
 	const app = d.app();
 	const file = path.join(d.dir, 'pusherd.conf');

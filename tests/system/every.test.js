@@ -224,7 +224,7 @@ describe('every command', () => {
 		until('the daemon to end', () => d.exit));
 });
 
-describe('what is printed', () => {
+describe('output of every command', () => {
 	// `a b|c ARGS` in a cell of README's table -> ['a b', 'a c'].
 	const cells = read('README.md').split('| command | what it does |')[1]
 		.split('\n\n')[0].split('\n').slice(2)

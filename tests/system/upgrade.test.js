@@ -253,7 +253,7 @@ describe('a program whose processes die', () => {
 	}
 });
 
-describe('what goes on while an upgrade does', () => {
+describe('traffic during an upgrade', () => {
 	test('clients with TLS stay over two of them', async () => {
 		const a = new Authority();
 		const { d, app } = await daemon({
