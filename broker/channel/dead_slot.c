@@ -3,7 +3,7 @@
  * dead_slot.c: removes a dead worker's subscriptions from all channels.  Owns
  * the walk over the channels.  A worker may leave millions of channels, so each
  * turn handles a portion of them.  The result is the same as if all were
- * handled at once: the registry settles a channel before it returns it, and
+ * handled at once: the registry calls drop_dead() before it returns one, and
  * nothing is sent to a dying slot.  The next worker of the slot waits until all
  * channels are done.
  */
@@ -25,7 +25,7 @@
 
 /* Takes off the counts of dying slots.  NULL: the channel was freed. */
 static struct channel *
-settle(void *owner, struct channel *c)
+drop_dead(void *owner, struct channel *c)
 {
 	struct broker *br = owner;
 	uint64_t mask = c->slots & br->registry->dying;
@@ -52,7 +52,7 @@ void
 dead_slot_init(struct broker *br)
 {
 	br->registry->owner = br;
-	br->registry->settle = settle;
+	br->registry->drop_dead = drop_dead;
 }
 
 void
@@ -70,7 +70,7 @@ visit(void *arg, struct hash_node *n)
 {
 	const struct broker *br = arg;
 
-	registry_settle(br->registry, container_of(n, struct channel, node));
+	registry_drop_dead(br->registry, container_of(n, struct channel, node));
 }
 
 bool

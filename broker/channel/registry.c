@@ -72,11 +72,11 @@ registry_lose(struct registry *r, unsigned slot, double due)
 
 /* Users' own channels end with their sessions. */
 struct channel *
-registry_settle(const struct registry *r, struct channel *c)
+registry_drop_dead(const struct registry *r, struct channel *c)
 {
 	if ((c->slots & r->dying) == 0 || c->hidden)
 		return c;
-	return r->settle(r->owner, c);
+	return r->drop_dead(r->owner, c);
 }
 
 struct channel *
@@ -88,7 +88,7 @@ registry_find(const struct registry *r, uint32_t app, struct str name)
 
 	return n == NULL
 	    ? NULL
-	    : registry_settle(r, container_of(n, struct channel, node));
+	    : registry_drop_dead(r, container_of(n, struct channel, node));
 }
 
 struct registry_app *
@@ -259,7 +259,7 @@ registry_cursor_next(struct registry_cursor *cur)
 	while (cur->app != NULL && cur->next != &cur->app->occupied) {
 		c = LIST_ITEM(cur->next, struct channel, in_app);
 		cur->next = cur->next->next;
-		c = registry_settle(cur->app->registry, c);
+		c = registry_drop_dead(cur->app->registry, c);
 		if (c != NULL && c->total > 0)
 			return c;
 	}

@@ -62,13 +62,13 @@ struct registry {
 	struct hash channels, apps;
 	/*
 	 * Slots whose workers are gone and whose counts are being removed.
-	 * Every channel is settled before it is used: settle() returns it, or
-	 * NULL if it was freed.
+	 * drop_dead() is called before a channel is used: it removes these
+	 * counts, and returns the channel, or NULL if it was freed.
 	 */
 	uint64_t dying;
 	double dead_due[PROC_MAX_WORKERS]; /* when their members leave */
 	struct hash_cursor dead_at;        /* see dead_slot.c */
-	struct channel *(*settle)(void *owner, struct channel *);
+	struct channel *(*drop_dead)(void *owner, struct channel *);
 	void *owner;
 	struct budget *budget; /* where channels are booked, or NULL */
 	unsigned nslots;
@@ -94,8 +94,8 @@ int registry_leave(struct registry *, struct channel *, unsigned slot);
 uint32_t registry_drop(struct registry *, struct channel *, unsigned slot);
 /* The worker of this slot is gone; its members leave at `due`. */
 void registry_lose(struct registry *, unsigned slot, double due);
-/* Returns what settle() returns if there is something to settle. */
-struct channel *registry_settle(const struct registry *, struct channel *);
+/* Calls drop_dead() if the channel has counts of dying slots. */
+struct channel *registry_drop_dead(const struct registry *, struct channel *);
 /* Frees the channel if nothing keeps it; false: it was freed. */
 bool registry_release(struct registry *, struct channel *);
 

@@ -73,7 +73,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	double now = broker_now(), wait;
 	struct buf **b;
 
-	c = registry_settle(br->registry, c);
+	c = registry_drop_dead(br->registry, c);
 	if (c == NULL || c->count_due == NULL || ev_is_active(w))
 		return; /* no subscribers, or the new count comes soon */
 	if (!is_wanted(br, c)) {

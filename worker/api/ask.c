@@ -170,7 +170,7 @@ api_on_reply(struct worker *w, const struct msg_reply *m)
 		api_reply(c, m->status, m->body);
 	else if (!reply_stats(c, m->body))
 		return -1;
-	api_settle(c);
+	api_continue(c);
 	return 0;
 }
 
@@ -206,7 +206,7 @@ api_on_take_done(struct worker *w, const struct msg_take_done *m)
 		api_run_granted(c);
 	else
 		reply_limited(c, m->wait_ms);
-	api_settle(c);
+	api_continue(c);
 	return 0;
 }
 
@@ -257,7 +257,7 @@ api_link_lost(struct worker *w)
 			continue;
 		if (c->http->state == API_ASKS) {
 			answer_lost(c);
-			api_settle(c);
+			api_continue(c);
 		} else if (c->http->state == API_CONSOLE) {
 			console_on_lost(c);
 		} else if (c->http->state == API_TAKES ||

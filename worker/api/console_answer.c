@@ -147,7 +147,7 @@ console_on_data(struct worker *w, const struct msg_console_data *m)
 		forget(c);
 		api_error(c, 413,
 		    S("the answer is larger than 16 MiB: ask for less"));
-		api_settle(c);
+		api_continue(c);
 		return 0;
 	}
 	buf_append(&r->answer, m->bytes);
@@ -263,7 +263,7 @@ console_on_end(struct worker *w, const struct msg_console_end *m)
 		api_reply_extra(c, 200, CONSOLE_POLICY CONSOLE_NO_STORE,
 		    b != NULL ? buf_str(b) : m->body);
 	buf_unref(b);
-	api_settle(c);
+	api_continue(c);
 	return 0;
 }
 
@@ -293,7 +293,7 @@ console_on_late(struct conn *c)
 	console_on_drop(c);
 	c->http->keep_alive = false;
 	api_error(c, 504, S("the command takes too long: use /stream"));
-	api_settle(c);
+	api_continue(c);
 }
 
 void
@@ -307,5 +307,5 @@ console_on_lost(struct conn *c)
 		return;
 	}
 	api_unavailable(c, S("the server is starting again"));
-	api_settle(c);
+	api_continue(c);
 }

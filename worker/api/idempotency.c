@@ -97,6 +97,6 @@ idempotency_on_result(struct worker *w, const struct msg_idem_result *m)
 		h->asked_key = NULL;
 		api_reply(c, m->status, m->body);
 	}
-	api_settle(c);
+	api_continue(c);
 	return 0;
 }

@@ -74,7 +74,7 @@ static void
 give_up(struct conn *c)
 {
 	api_unavailable(c, S("the server is starting again"));
-	api_settle(c);
+	api_continue(c);
 }
 
 static void
@@ -199,7 +199,7 @@ api_retry_run(struct worker *w)
 		c = h->conn;
 		take_out(w, h);
 		api_run_again(c);
-		api_settle(c);
+		api_continue(c);
 	}
 	arm(w);
 }

@@ -242,7 +242,7 @@ api_run_granted(struct conn *c)
 }
 
 void
-api_settle(struct conn *c)
+api_continue(struct conn *c)
 {
 	if (c->state == CONN_CLOSED || c->http == NULL ||
 	    c->http->state != API_IDLE)

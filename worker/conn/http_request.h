@@ -126,7 +126,7 @@ void api_end_request(struct conn *, bool keep_alive);
  * A request was answered outside of feed: frees its copy and continues with the
  * next one.
  */
-void api_settle(struct conn *);
+void api_continue(struct conn *);
 /* Passes it to the handler; granted: it has waited for tokens. */
 void api_run(
     struct conn *, const struct http_head *, struct str body, bool granted);
