@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "shared/base/xmalloc.h"
+#include "shared/net/deflate.h"
 #include "shared/proc/session_table.h"
 #include "worker/admin/drain.h"
 #include "worker/app/apps.h"
@@ -49,6 +50,14 @@ seconds(uint64_t us)
 }
 
 /* ---- one connection ---- */
+
+/* Can it have a user, channels, and a session that goes on? */
+static bool
+is_client(const struct conn *c)
+{
+	return c != NULL && c->ops == &ws_ops && c->app != NULL &&
+	    !conn_is_ending(c);
+}
 
 static int
 set_transport(struct conn *c, const struct msg_move_conn *m)
@@ -129,6 +138,10 @@ on_conn(struct load *l, const struct msg_move_conn *m)
 		return -1;
 	if (a == NULL && (m->app != 0 || (ws && m->state < CONN_CLOSING)))
 		return -1;
+	if ((!ws && (m->flags & MOVE_CLIENT) != 0) ||
+	    (m->bits != 0 && m->bits < DEFLATE_BITS_MIN) ||
+	    m->bits > DEFLATE_BITS_MAX)
+		return -1;
 	c = l->c =
 	    input_make(l->w, l->fds[l->next++], ws ? &ws_ops : &http_ops);
 	conn_rename(c, m->sid);
@@ -196,8 +209,7 @@ on_user(struct load *l, const struct msg_move_user *m)
 {
 	struct client_member *u;
 
-	if (l->c == NULL || l->c->user != NULL || l->c->app == NULL ||
-	    m->nwatch > UINT16_MAX)
+	if (!is_client(l->c) || l->c->user != NULL || m->nwatch > UINT16_MAX)
 		return -1;
 	u = l->c->user = member_new(
 	    m->user_id, m->user_info, m->watchlist, (uint16_t)m->nwatch);
@@ -212,8 +224,10 @@ on_session(struct load *l, const struct msg_move_session *m)
 {
 	struct sessions *ss = l->w->sessions;
 	struct client_session *s;
+	bool ended = (m->flags & 16) != 0;
 
-	if (l->c == NULL || l->c->session != NULL ||
+	if (l->c == NULL || l->c->ops != &ws_ops || l->c->session != NULL ||
+	    (!ended && !is_client(l->c)) ||
 	    (m->row != UINT32_MAX &&
 		(ss->table == NULL || m->row >= ss->table->cap)))
 		return -1;
@@ -229,7 +243,7 @@ on_session(struct load *l, const struct msg_move_session *m)
 	s->refused = (m->flags & 2) != 0;
 	s->full = (m->flags & 4) != 0;
 	s->taken = (m->flags & 8) != 0;
-	s->ended = (m->flags & 16) != 0;
+	s->ended = ended;
 	if (!s->ended && s->sent > s->acked)
 		session_sent(ss, s, s->sent);
 	return 0;
@@ -240,7 +254,7 @@ on_sub(struct load *l, const struct msg_move_sub *m)
 {
 	struct subscription *s;
 
-	if (l->c == NULL || l->c->app == NULL || conn_is_ending(l->c))
+	if (!is_client(l->c))
 		return -1;
 	s = subscription_new(l->c, m->channel);
 	s->ref = m->ref;

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a worker writes down for the process that takes its slot over, and what
+ * that process makes of it when some of it has been changed.  Input: a number
+ * of steps of clients (house.h), the steps, then changes: messages that are
+ * overwritten, dropped, doubled or put between the others.
+ *
+ * Unchanged, all is taken, and would be written down in the same way.  Else it
+ * is refused, or what was taken can live: the clients are served and end.
+ */
+
+#include "tests/fuzz/fuzz.h"
+
+#include "broker/app/apps.h"
+#include "broker/broker.h"
+#include "broker/core/core.h"
+#include "broker/link/peer.h"
+#include "tests/fuzz/house.h"
+#include "tests/fuzz/messages.h"
+#include "worker/admin/move.h"
+#include "worker/conn/output.h"
+#include "worker/conn/pump.h"
+#include "worker/conn/ws.h"
+#include "worker/session/session.h"
+
+#define MESSAGES 400
+
+static struct broker br;
+
+/* The image, cut into its messages; text[i] is free(3)d. */
+struct cut {
+	struct str text[MESSAGES];
+	size_t n;
+};
+
+static void
+turn(struct house *h)
+{
+	for (int i = 0; i < 4; i++) {
+		ev_run(h->r.w.loop, EVRUN_NOWAIT);
+		link_flush(&h->r.w);
+		unacked_release(&h->r.w);
+		ws_turn(&h->r.w);
+		input_run(&h->r.w);
+		output_flush(&h->r.w);
+		conn_reap(&h->r.w);
+		link_flush(&h->r.w);
+		unacked_release(&h->r.w);
+		ev_run(br.loop, EVRUN_NOWAIT);
+		broker_turn(&br);
+	}
+}
+
+static void
+put_app(void)
+{
+	struct app a;
+
+	app_init(&a);
+	a.num = RIG_APP;
+	a.id = xstrdup("77");
+	a.key = xstrdup(RIG_KEY);
+	a.secret = xstrdup(RIG_SECRET);
+	a.name = xstrdup("demo");
+	a.enabled = 1;
+	a.client_events = 1;
+	apps_put(&br, &a);
+	app_clear(&a);
+}
+
+/* ---- the image ---- */
+
+static void
+add(struct cut *c, size_t at, struct str s)
+{
+	if (c->n == MESSAGES)
+		return;
+	memmove(
+	    c->text + at + 1, c->text + at, (c->n - at) * sizeof(c->text[0]));
+	c->text[at] = str_make(xstrndup(s.p, s.n), s.n);
+	c->n++;
+}
+
+static void
+drop(struct cut *c, size_t at)
+{
+	free(c->text[at].p == NULL ? NULL : (void *)(uintptr_t)c->text[at].p);
+	c->n--;
+	memmove(
+	    c->text + at, c->text + at + 1, (c->n - at) * sizeof(c->text[0]));
+}
+
+static void
+cut_image(struct cut *c, struct str image)
+{
+	struct str rest = image, body;
+	uint32_t type;
+
+	c->n = 0;
+	while (image.n > 0) {
+		assert_true(move_cut(&rest, &type, &body));
+		add(c, c->n, str_make(image.p, image.n - rest.n));
+		image = rest;
+	}
+}
+
+static struct buf *
+join(const struct cut *c)
+{
+	struct buf *b = NULL;
+
+	for (size_t i = 0; i < c->n; i++)
+		buf_append(&b, c->text[i]);
+	return b;
+}
+
+/* One change of one message. */
+static void
+change(struct cut *c, struct worker *w, struct input *in)
+{
+	uint8_t op = input_u8(in);
+	size_t at = input_u8(in) % c->n;
+	uint64_t u64[] = { RIG_APP, w->next_ref, UINT64_MAX, UINT32_MAX };
+	struct str str[] = { S("room"), S("presence-x"), S("ann"),
+		S("{\"user_id\":\"ann\"}"), S(RIG_KEY) };
+	struct words words = { u64, nitems(u64), str, nitems(str) };
+	struct buf *b = NULL;
+	char *p;
+
+	switch (op % 4) {
+	case 0: /* its bytes, not its length */
+		p = (char *)(uintptr_t)c->text[at].p;
+		p[4 + input_u16(in) % (c->text[at].n - 4)] = (char)input_u8(in);
+		break;
+	case 1:
+		if (c->n > 1)
+			drop(c, at);
+		break;
+	case 2:
+		add(c, input_u8(in) % (c->n + 1), c->text[at]);
+		break;
+	default:
+		message_make(in, FROM_MOVER | FROM_BROKER, &words, &b);
+		add(c, at, buf_str(b));
+		buf_unref(b);
+	}
+}
+
+/* ---- the two processes ---- */
+
+/* The sockets of the image as another process has them. */
+static int *
+copy_fds(const struct move_image *image)
+{
+	int *fds = xcalloc(image->nfds, sizeof(*fds));
+
+	for (uint32_t i = 0; i < image->nfds; i++) {
+		fds[i] = dup(image->fds[i]);
+		assert_int_not_equal(fds[i], -1);
+	}
+	return fds;
+}
+
+static struct buf *
+bytes_of(struct move_image *image)
+{
+	size_t n = outq_bytes(&image->bytes);
+	struct buf *b = NULL;
+
+	buf_reserve(&b, n);
+	b->len = (uint32_t)outq_peek(&image->bytes, b->data, n);
+	assert_int_equal(b->len, n);
+	return b;
+}
+
+static bool
+has(const struct cut *c, struct str text)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (str_eq(c->text[i], text))
+			return true;
+	return false;
+}
+
+static bool
+is_of_members(struct str text)
+{
+	uint32_t type;
+
+	memcpy(&type, text.p + 4, sizeof(type));
+	return type == IPC_ROSTER || type == IPC_MEMBER;
+}
+
+/*
+ * What it has taken over is what the first one wrote down.  Lists of members
+ * have no order, and none among each other.
+ */
+static void
+check_same(struct worker *w, const struct cut *want)
+{
+	struct move_image again;
+	struct buf *b;
+	struct cut c;
+	const char *why = move_save(w, &again);
+
+	assert_null(why);
+	b = bytes_of(&again);
+	cut_image(&c, buf_str(b));
+	assert_int_equal(c.n, want->n);
+	/* The first one is about the link, which is another one now. */
+	for (size_t i = 1; i < c.n; i++)
+		assert_true(str_eq(c.text[i], want->text[i]) ||
+		    (is_of_members(c.text[i]) && has(want, c.text[i])));
+	while (c.n > 0)
+		drop(&c, 0);
+	buf_unref(b);
+	move_image_clear(&again);
+}
+
+/* Everything that has been taken begins to live. */
+static void
+begin(struct rig *r, struct str image)
+{
+	int link[2];
+
+	link_let_go(&r->w); /* that of check_same() */
+	close(r->broker);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, link), 0);
+	assert_int_equal(sock_set_nonblock(link[1]), 0);
+	r->broker = link[0];
+	move_start(&r->w, image, link[1]);
+}
+
+static void
+end(struct rig *r)
+{
+	struct hash_node *n;
+
+	for (n = hash_first(&r->w.conns); n != NULL;
+	     n = hash_next(&r->w.conns, n))
+		conn_close(CONN_OF(n, node));
+	conn_reap(&r->w);
+	drain_free(&r->w);
+	ev_timer_stop(r->w.loop, &r->w.retries->timer);
+	rig_clear(r);
+}
+
+static void
+take_over(const struct cut *c, const struct move_image *from, bool changed)
+{
+	struct rig r;
+	struct buf *image = join(c);
+	int *fds = copy_fds(from);
+	const char *why;
+	uint32_t taken;
+
+	rig_init(&r);
+	drain_init(&r.w);
+	r.inherit.move_fd = -1; /* not 0: the link comes with the image */
+	link_init(&r.w);
+	rig_link(&r); /* what is written down goes through one */
+	why = move_load(&r.w, buf_str(image), fds, from->nfds);
+	taken = r.w.nconns;
+	assert_true(changed || why == NULL);
+	if (!changed)
+		check_same(&r.w, c);
+	if (why == NULL)
+		begin(&r, buf_str(image));
+	rig_turn(&r);
+	for (uint32_t i = 1 + taken; i < from->nfds; i++)
+		close(fds[i]);
+	close(fds[0]);
+	end(&r);
+	free(fds);
+	buf_unref(image);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
+{
+	struct input in = { p, n };
+	struct move_image image;
+	struct house h;
+	struct conf conf;
+	struct cut c;
+	struct buf *b;
+	int fd, steps;
+	bool changed;
+
+	fuzz_start();
+	conf_init(&conf);
+	conf.nworkers = 1;
+	broker_init(&br, &conf);
+	put_app();
+	house_init(&h, &fd);
+	h.turn = turn;
+	peer_accept(&br, fd);
+	turn(&h);
+	for (steps = input_u8(&in) % 32; steps > 0 && in.n > 0; steps--)
+		house_step(&h, &in);
+	turn(&h);
+	assert_null(move_save(&h.r.w, &image));
+	b = bytes_of(&image);
+	cut_image(&c, buf_str(b));
+	buf_unref(b);
+	take_over(&c, &image, false);
+	for (changed = false; in.n > 0; changed = true)
+		change(&c, &h.r.w, &in);
+	if (changed)
+		take_over(&c, &image, true);
+	while (c.n > 0)
+		drop(&c, 0);
+	move_image_clear(&image);
+	for (unsigned i = 0; i < CLIENTS; i++)
+		house_hang_up(&h, i);
+	turn(&h);
+	house_clear(&h);
+	broker_clear(&br);
+	conf_clear(&conf);
+	return 0;
+}
