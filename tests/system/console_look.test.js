@@ -6,11 +6,12 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
 const { after, before, describe, test } = require('node:test');
 const { launch } = require('./lib/browser');
 const { Client } = require('./lib/client');
 const { Console, open } = require('./lib/console');
-const { SLOW, until } = require('./lib/daemon');
+const { SLOW, sleep, until } = require('./lib/daemon');
 
 const TIME = { timeout: 120000 * SLOW };
 
@@ -22,6 +23,19 @@ after(() => browser?.close());
 
 const pages = (page) => page.$$eval('#nav a', (all) =>
 	all.map((a) => a.hash.slice(2)));
+
+// Hundredths of a second of processor time, with those of ended processes that
+// ran a command.
+function ticks(d) {
+	let sum = 0;
+	for (const role of ['master', 'broker', 'worker', 'courier'])
+		for (const pid of d.pidsOf(role)) {
+			const text = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
+			const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+			for (const n of fields.slice(11, 15)) sum += Number(n);
+		}
+	return sum;
+}
 
 async function done(page) {
 	assert.deepEqual(page.faults, []);
@@ -122,6 +136,21 @@ describe('with clients', () => {
 		assert.ok(await row.evaluate((tr) => tr.isConnected));
 		for (const one of more) one.destroy();
 		await done(page);
+	});
+
+	test('a page left open costs less than 1 % of a core', TIME, async () => {
+		const page = await open(browser, c);
+		for (const p of ['overview', 'connections', 'statistics']) {
+			await page.go(`#/${p}`);
+			const [before, began] = [ticks(c.d), performance.now()];
+			await sleep(6000);
+			const percent = (ticks(c.d) - before) /
+				(performance.now() - began) * 1000;
+			assert.ok(percent < SLOW, `${p}: ${percent.toFixed(2)} %`);
+		}
+		await done(page);
+		await until('no command runs', () =>
+			c.d.pidsOf('console').length === 0);
 	});
 
 	test('an app is deleted: its streams and its sessions end', async () => {
