@@ -50,7 +50,7 @@ describe('console: one tenant', () => {
 	test('console.md has each command under the right it needs', async () => {
 		const { body: verbs } = await c.request('/verbs');
 		const listed = new Map([...PAGE.matchAll(/^\| ([^|]*) \| (`[^|]*) \|$/gm)]
-			.filter((m) => /may|operator/.test(m[1]))
+			.filter((m) => /may|operator|nobody/.test(m[1]))
 			.map((m) => [m[1], m[2].split(', ').map((v) => v.slice(1, -1))]));
 		const rows = { 'each session may': /^(app|object) read/,
 			'a session that changes one app may, too': /^(app|object) write/,
@@ -58,6 +58,11 @@ describe('console: one tenant', () => {
 		for (const [row, access] of Object.entries(rows))
 			assert.deepEqual(listed.get(row)?.sort(), verbs.filter((v) =>
 				access.test(v.access)).map((v) => v.verb).sort(), row);
+		const words = c.d.ctlRaw(['help']).out;
+		for (const verb of listed.get('nobody: in a terminal')) {
+			assert.match(words, new RegExp(`^ +${verb} `, 'm'));
+			assert.ok(!verbs.some((v) => v.verb === verb), verb);
+		}
 	});
 
 	test('limits, keys and the app itself are the operator\'s', async () => {
