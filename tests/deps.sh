@@ -37,7 +37,7 @@ packages() {
 		ca-certificates ;;
 	valgrind) echo valgrind ;;
 	browser) echo chromium ;;
-	proxy) echo nginx-light libnginx-mod-stream haproxy openssl ;;
+	proxy) echo nginx-light libnginx-mod-stream haproxy caddy apache2 openssl ;;
 	fuzz) echo clang llvm libclang-rt-dev ;;
 	conformance) echo nginx-light haproxy ;;
 	prometheus) echo prometheus ;;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// The files of etc/doc for nginx and HAProxy with the real programs: pusher-js
-// over WSS, the server library over HTTPS, a large publish, a close code, all
-// through the proxy.  Only addresses, ports and certificates are replaced.
+// The files of etc/doc for nginx, HAProxy, Caddy and Apache with the real
+// programs: pusher-js over WSS, the server library over HTTPS, a large publish,
+// a close code, all through the proxy.  Only addresses, ports and certificates
+// are replaced.  The app accepts only encrypted connections, so that the proxy
+// has to say that its client's is one.
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -40,7 +42,13 @@ function edit(file, changes) {
 }
 
 // The way to make each of them read its configuration again.
-const RELOAD = { nginx: 'SIGHUP', haproxy: 'SIGUSR2' };
+const RELOAD = {
+	nginx: (proxy) => proxy.kill('SIGHUP'),
+	haproxy: (proxy) => proxy.kill('SIGUSR2'),
+	caddy: (proxy, dir) => run('caddy', ['reload', '--force', '--adapter',
+		'caddyfile', '--config', `${dir}/Caddyfile`]),
+	apache: (proxy) => proxy.kill('SIGUSR1'),
+};
 
 const PROXIES = {
 	nginx(dir, front, back) {
@@ -70,6 +78,43 @@ const PROXIES = {
 		return ['/usr/sbin/haproxy', ['-W', '-db', '-f',
 			`${dir}/haproxy.cfg`]];
 	},
+	caddy(dir, front, back) {
+		const text = edit('Caddyfile', [
+			['ws.example.com {', `https://127.0.0.1:${front} {
+				tls ${dir}/cert.pem ${dir}/key.pem`],
+			['127.0.0.1:6001', `127.0.0.1:${back}`]]);
+		fs.writeFileSync(`${dir}/Caddyfile`, `{
+			admin unix/${dir}/admin.sock
+			auto_https disable_redirects
+			default_bind 127.0.0.1
+			storage file_system ${dir}/data
+			}
+			${text}`);
+		return ['/usr/bin/caddy', ['run', '--adapter', 'caddyfile',
+			'--config', `${dir}/Caddyfile`]];
+	},
+	apache(dir, front, back) {
+		const text = edit('apache.conf', [
+			['*:443', `127.0.0.1:${front}`],
+			['127.0.0.1:6001', `127.0.0.1:${back}`],
+			['/etc/ssl/ws.example.com.pem', `${dir}/cert.pem`],
+			['/etc/ssl/ws.example.com.key', `${dir}/key.pem`]]);
+		const modules = ['mpm_event', 'authz_core', 'socache_shmcb', 'ssl',
+			'proxy', 'proxy_http', 'proxy_wstunnel', 'headers'];
+		fs.writeFileSync(`${dir}/apache.conf`, `${modules.map((m) =>
+			`LoadModule ${m}_module /usr/lib/apache2/modules/mod_${m}.so`)
+			.join('\n')}
+			ServerName 127.0.0.1
+			Listen 127.0.0.1:${front}
+			User www-data
+			Group www-data
+			PidFile ${dir}/apache.pid
+			DefaultRuntimeDir ${dir}
+			ErrorLog ${dir}/error.log
+			${text}`);
+		return ['/usr/sbin/apache2', ['-DFOREGROUND', '-d', dir, '-f',
+			`${dir}/apache.conf`]];
+	},
 };
 
 // Answers GET /ready through the proxy.
@@ -85,8 +130,9 @@ function isReady(port, ca) {
 
 for (const [name, write] of Object.entries(PROXIES)) {
 	describe(`behind ${name}`, () => {
-		const d = new Daemon({ workers: 2 });
-		const app = d.app({ max_event_bytes: '400000', resume: 'on' });
+		const d = new Daemon({ workers: 2, trusted_proxies: '127.0.0.1' });
+		const app = d.app({ max_event_bytes: '400000', resume: 'on',
+			tls_only: 'on' });
 		let dir;
 		let port;
 		let proxy;
@@ -193,7 +239,9 @@ for (const [name, write] of Object.entries(PROXIES)) {
 				assert.equal(words[0].status, 'new');
 				const faults = [() => back.cut('RST'), () => front.cut('FIN'),
 					async () => {
-						proxy.kill(RELOAD[name]);
+						RELOAD[name](proxy, dir);
+						// Caddy closes every WebSocket then.
+						if (name === 'caddy') return;
 						await sleep(500 * SLOW);
 						await send(1); // it goes on
 						await until('it', () => got.length === n);
