@@ -126,7 +126,8 @@ upgrade_failed(struct way *w, const struct ws_client *ws, const char *path)
 	    "Connection \"upgrade\";  others: etc/doc";
 	static const char elsewhere[] =
 	    "The proxy sends this path to something else: route /app and "
-	    "/apps to pusherd (etc/doc has nginx, HAProxy, Caddy, Apache).";
+	    "/apps to pusherd (etc/doc has nginx, HAProxy, Caddy, Apache, "
+	    "Traefik).";
 
 	if (ws->status == 0)
 		finding(w, ws->why, unreached, "%s cannot be reached.", w->url);

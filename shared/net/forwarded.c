@@ -99,6 +99,14 @@ element_get(struct str element, struct str name)
 	return found;
 }
 
+/* Does this scheme mean TLS?  Traefik writes wss for a WebSocket. */
+static bool
+is_tls(struct str scheme)
+{
+	return str_eq_nocase(scheme, S("https")) ||
+	    str_eq_nocase(scheme, S("wss"));
+}
+
 static void
 read_standard(struct forwarded *f, const struct http_head *head,
     const struct ip_net *trusted, size_t ntrusted)
@@ -116,8 +124,7 @@ read_standard(struct forwarded *f, const struct http_head *head,
 		 * The way in which this hop, known or not, reached the next
 		 * one.
 		 */
-		f->https =
-		    str_eq_nocase(element_get(hop, S("proto")), S("https"));
+		f->https = is_tls(element_get(hop, S("proto")));
 		if (hop_address(element_get(hop, S("for")), &ip) == -1)
 			return;
 		f->ip = ip;
@@ -140,7 +147,7 @@ read_customary(struct forwarded *f, const struct http_head *head,
 	struct str hop;
 	struct ip ip;
 
-	f->https = next_hop(&protos, &hop) && str_eq_nocase(hop, S("https"));
+	f->https = next_hop(&protos, &hop) && is_tls(hop);
 	for (int i = 0; i < HOPS_MAX && next_hop(&hops, &hop); i++) {
 		if (hop.n == 0)
 			continue;

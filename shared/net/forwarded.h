@@ -16,7 +16,7 @@ struct http_head;
 
 struct forwarded {
 	bool known;   /* ip is that of the client */
-	bool https;   /* the client speaks TLS */
+	bool https;   /* the client speaks TLS (https or wss) */
 	struct ip ip; /* when known */
 };
 

@@ -252,6 +252,13 @@ parameter(struct str element, struct str name)
 	return S("");
 }
 
+static bool
+means_tls(struct str scheme)
+{
+	return str_eq_nocase(scheme, S("https")) ||
+	    str_eq_nocase(scheme, S("wss"));
+}
+
 static struct forwarded
 expected(const struct http_head *h, bool standard, const struct ip_net *nets,
     size_t nnets)
@@ -264,7 +271,7 @@ expected(const struct http_head *h, bool standard, const struct ip_net *nets,
 
 	n = all_hops(h, S("X-Forwarded-Proto"), hops, nitems(hops));
 	if (!standard && n > 0)
-		f.https = str_eq_nocase(hops[n - 1], S("https"));
+		f.https = means_tls(hops[n - 1]);
 	n = all_hops(h, name, hops, nitems(hops));
 	least = n > HOPS ? n - HOPS : 0;
 	while (n-- > least) {
@@ -273,8 +280,7 @@ expected(const struct http_head *h, bool standard, const struct ip_net *nets,
 		if (hop.n == 0)
 			continue;
 		if (standard) {
-			f.https = str_eq_nocase(
-			    parameter(hop, S("proto")), S("https"));
+			f.https = means_tls(parameter(hop, S("proto")));
 			hop = parameter(hop, S("for"));
 		}
 		if (!address(hop, &ip))

@@ -134,7 +134,8 @@ test('pages: pusherctl(8) fits into 80 columns', () => {
 });
 
 test('O4: every proxy snippet says what pusherd needs', () => {
-	for (const file of ['nginx.conf', 'Caddyfile', 'haproxy.cfg', 'apache.conf'])
+	for (const file of ['nginx.conf', 'Caddyfile', 'haproxy.cfg', 'apache.conf',
+		'traefik.yml'])
 		assert.match(read(`etc/doc/${file}`), /trusted_proxies 127\.0\.0\.1/);
 });
 

@@ -39,6 +39,10 @@ static const struct {
 	{ false, FWD "for=6.6.6.6;proto=https\r\n", NULL, false },
 	{ true, XFF "6.6.6.6\r\n" XFP "https\r\n", NULL, false },
 	{ true, FWD "for=1.2.3.4;proto=https\r\n", "1.2.3.4", true },
+	/* Traefik's for a WebSocket, with TLS and without */
+	{ false, XFF "1.2.3.4\r\n" XFP "wss\r\n", "1.2.3.4", true },
+	{ false, XFF "1.2.3.4\r\n" XFP "ws\r\n", "1.2.3.4", false },
+	{ true, FWD "for=1.2.3.4;proto=WSS\r\n", "1.2.3.4", true },
 	{ true, FWD "For=\"[2001:db8::1]:5\" ; Proto=http\r\n", "2001:db8::1",
 	    false },
 	{ true, FWD "for=6.6.6.6, for=1.2.3.4;proto=https, for=10.0.0.2\r\n",
