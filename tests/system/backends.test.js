@@ -17,20 +17,29 @@ const { freePort } = require('./lib/port');
 
 const PAGE = fs.readFileSync(path.resolve(__dirname,
 	'../../etc/doc/backends.md'), 'utf8');
-const block = (lang) => [...PAGE.matchAll(
-	new RegExp(`^\`\`\`${lang}\n([^]*?)^\`\`\``, 'gm'))].map((m) => m[1]);
+// The blocks of code below a heading.
+const blocks = (heading) => [...PAGE.split(`\n## ${heading}\n`)[1]
+	.split('\n## ')[0].matchAll(/^```\w+\n([^]*?)^```/gm)].map((m) => m[1]);
 
-// Starts the program of the page, in a directory of its own.
+const python = (dir, text) => {
+	fs.writeFileSync(`${dir}/server.py`, text);
+	return [`${__dirname}/python/venv/bin/python`, [`${dir}/server.py`]];
+};
+
+// By heading: how to start its program, in a directory of its own.
 const PROGRAMS = {
-	javascript(dir, text) {
+	'Node.js'(dir, text) {
 		fs.writeFileSync(`${dir}/server.js`, text);
 		return [process.execPath, [`${dir}/server.js`]];
 	},
-	python(dir, text) {
-		fs.writeFileSync(`${dir}/server.py`, text);
-		return [`${__dirname}/python/venv/bin/python`, [`${dir}/server.py`]];
+	Python: python,
+	Django: python,
+	Java(dir, text) {
+		fs.writeFileSync(`${dir}/Server.java`, text);
+		return ['java', ['-cp', `${__dirname}/java/jars/*`,
+			`${dir}/Server.java`]];
 	},
-	go(dir, text) {
+	Go(dir, text) {
 		for (const file of ['go.mod', 'go.sum'])
 			fs.copyFileSync(`${__dirname}/go/${file}`, `${dir}/${file}`);
 		fs.writeFileSync(`${dir}/main.go`, text);
@@ -52,11 +61,11 @@ describe('backends.md', () => {
 	});
 	after(() => d.stop());
 
-	for (const [lang, make] of Object.entries(PROGRAMS))
-		test(lang, async () => {
+	for (const [heading, make] of Object.entries(PROGRAMS))
+		test(heading, async () => {
 			const dir = fs.mkdtempSync(path.join(d.dir, 'backend-'));
 			const port = await freePort();
-			const [text] = block(lang);
+			const [text] = blocks(heading);
 			const p = spawn(...make(dir, text), { stdio: 'ignore', env: { ...process.env, PORT: port, no_proxy: '*',
 				NODE_PATH: `${__dirname}/node_modules`,
 				PUSHER_APP_ID: app.id, PUSHER_KEY: app.key,
@@ -65,8 +74,10 @@ describe('backends.md', () => {
 			const url = `http://127.0.0.1:${port}`;
 			let c;
 			try {
+				// Java compiles it first.
 				await until('the program to listen', () => fetch(url,
-					{ method: 'POST' }).then((r) => r.ok, () => false));
+					{ method: 'POST' }).then((r) => r.ok, () => false),
+				60000);
 				c = await connected(new Pusher(app.key, {
 					wsHost: '127.0.0.1', wsPort: d.port, forceTLS: false,
 					enabledTransports: ['ws'], disableStats: true,
@@ -88,7 +99,7 @@ describe('backends.md', () => {
 		});
 
 	test('a page without a library', async () => {
-		const [, text, call] = block('js');
+		const [text, call] = blocks('A page without a library');
 		const listen = new Function('WebSocket', `${text}; return listen`)(
 			WebSocket);
 		const got = [];
