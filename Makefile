@@ -304,7 +304,7 @@ bench: release ## the numbers, beside the floor and peers (QUICK=1: 2 min)
 
 clean: ## remove all that was built
 	rm -rf build build-release build-asan build-cover build-fuzz \
-	    build-valgrind
+	    build-valgrind build-rpm
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1 \2/p' Makefile \

@@ -82,6 +82,10 @@ debtest: deb ## the package in a clean Debian (root, debootstrap)
 	@tests/deps.sh debtest
 	@tests/deb.sh build-release/pusherd_$(VERSION)_*.deb
 
+rpm: dist ## build-rpm/RPMS/ARCH/pusherd-VERSION-1.ARCH.rpm
+	@tests/deps.sh build rpm
+	@etc/rpm/build.sh $(BUILD) $(VERSION) $(CHARTJS)
+
 containertest: ## the container image, built and run (root, podman, debootstrap)
 	@tests/deps.sh check container
 	@tests/container.sh
@@ -93,4 +97,4 @@ dist: ## build/pusherd-VERSION.tar.gz: the source of the last commit
 	    -o $(BUILD)/pusherd-$(VERSION).tar.gz HEAD
 	@echo $(BUILD)/pusherd-$(VERSION).tar.gz
 
-.PHONY: dist pages install uninstall deb debtest containertest
+.PHONY: dist pages install uninstall deb debtest rpm containertest

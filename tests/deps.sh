@@ -32,6 +32,7 @@ packages() {
 	cross) echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;
 	cover) echo gcovr ;;
 	deb) echo dpkg-dev binutils ;;
+	rpm) echo rpm ;;
 	debtest) echo debootstrap procps lintian ;;
 	container) echo podman podman-compose runc debootstrap git \
 		ca-certificates ;;
