@@ -173,7 +173,9 @@ courier_main(const struct inherit *in)
 	struct role r = { .c = { .inherit = in, .conf = in->conf } };
 
 	proc_signal(SIGPIPE, SIG_IGN);
-	if (setpriority(PRIO_PROCESS, 0, NICE) == -1)
+	/* Started with a lower one, it keeps that. */
+	if (getpriority(PRIO_PROCESS, 0) < NICE &&
+	    setpriority(PRIO_PROCESS, 0, NICE) == -1)
 		log_warn("cannot lower the priority");
 	hash_seed();
 	r.c.loop = ev_loop_new(EVFLAG_AUTO);

@@ -75,12 +75,13 @@ async function lowPort() {
 }
 
 const root = process.getuid() === 0;
-// The user of the tests; and root's other ways, where it is root.
+// The user of the tests; and root's other ways, where it is root.  A user may
+// not raise a priority that is low already.
 const ways = [['as its caller', { user: '' }, []]];
 if (root)
 	ways.push(['by root with the option user', { user: 'nobody' }, []],
-		['by another user than root', { user: '' },
-			['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']]);
+		['by another user than root', { user: '' }, ['nice', '-n', '15',
+			'setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']]);
 
 for (const [what, conf, wrap] of ways)
 	test(`O3: started ${what}: a reload adds workers and listeners`,
