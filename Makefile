@@ -316,4 +316,4 @@ help: ## this list
 	torture valgrind deps run check faults unit system sandboxed asan fuzz release bench \
 	console-shots libraries ws-echo conformance prometheus cover cover-parsers lint format clean \
 	help
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
