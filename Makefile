@@ -27,7 +27,7 @@ LDHARD  := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed \
 WERROR  := $(if $(CI),-Werror)
 CFLAGS  := $(CSTD) -g $(OPT) $(WARN) $(HARDEN) $(WERROR) $(SAN) -MMD -MP
 LDFLAGS := $(LDHARD) $(SAN) $(BUILDID)
-LIBS    := -lev -lssl -lcrypto -lcjson -lsqlite3 -lcurl -lseccomp -lz -lm
+LIBS    := -lev -lssl -lcrypto -lcjson -lsqlite3 -lcurl -lhiredis -lseccomp -lz -lm
 
 files    = $(shell find $(1) -name '*$(2).c' | sort)
 SHARED  := $(call files,shared)

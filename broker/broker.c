@@ -29,11 +29,13 @@
 #include "broker/channel/subscribe.h"
 #include "broker/channel/subscription_count.h"
 #include "broker/channel/suspects.h"
+#include "broker/cluster/cluster.h"
 #include "broker/control/console_job.h"
 #include "broker/control/control.h"
 #include "broker/control/verb_master.h"
 #include "broker/core/budget.h"
 #include "broker/core/core.h"
+#include "broker/dispatch.h"
 #include "broker/link/alive.h"
 #include "broker/link/answers.h"
 #include "broker/link/peer.h"
@@ -137,6 +139,7 @@ broker_turn(struct broker *br)
 
 	control_jobs_step(br);
 	more = answers_go_on(br) || more;
+	cluster_turn(br->cluster);
 	/* A flush may end a link or queue messages for others. */
 	do
 		peer_flush(br);
@@ -221,6 +224,8 @@ static void
 init(struct broker *br, const struct conf *conf, unsigned nslots)
 {
 	*br = (struct broker){ .conf = conf, .nslots = nslots };
+	if (cluster_is_wanted(conf))
+		br->nslots = PROC_MAX_WORKERS; /* for workers of other hosts */
 	br->loop = ev_loop_new(EVFLAG_AUTO);
 	if (br->loop == NULL)
 		fatalx("cannot make an event loop");
@@ -250,6 +255,8 @@ init(struct broker *br, const struct conf *conf, unsigned nslots)
 	metrics_init(br);
 	webhook_events_init(br);
 	resync_init(br);
+	if (cluster_is_wanted(conf))
+		br->cluster = cluster_new(br, cluster_handlers, nslots);
 	br->id = proc_random();
 	br->started = broker_now();
 	ev_prepare_init(&br->parts->prepare, on_prepare);
@@ -278,6 +285,7 @@ broker_clear(struct broker *br)
 	subscribe_clear(br);
 	suspects_clear(br);
 	users_clear(br);
+	cluster_free(br->cluster);
 	cache_clear(br);
 	idempotency_clear(br->idempotency);
 	replay_clear(br->replay);
@@ -365,7 +373,8 @@ end_minute(struct broker *br)
 	for (int i = 0; i < END_TURNS; i++)
 		ev_run(br->loop, EVRUN_NOWAIT);
 	history_end(br);
-	while (minutes_wait(br) && broker_now() < until)
+	while ((minutes_wait(br) || cluster_leave(br->cluster)) &&
+	    broker_now() < until)
 		ev_run(br->loop, EVRUN_ONCE);
 }
 

@@ -16,9 +16,12 @@
 #include "broker/channel/receipt.h"
 #include "broker/channel/route.h"
 #include "broker/channel/subscribe.h"
+#include "broker/cluster/outgoing.h"
+#include "broker/cluster/workers.h"
 #include "broker/control/conn_query.h"
 #include "broker/control/console.h"
 #include "broker/control/console_job.h"
+#include "broker/core/core.h"
 #include "broker/link/answers.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
@@ -61,26 +64,58 @@ done(struct peer *p)
 		return r; \
 	}
 
-/* Sequenced messages: during a resync they are merged across workers. */
-#define NUMBERED(name, function) \
-	static int take_##name(struct peer *p, const struct msg_##name *m) \
+/* The same; in a cluster it stays behind what the worker said before. */
+#define ORDERED(name, function) \
+	static int wait_##name(struct peer *p, const struct msg_##name *m) \
 	{ \
-		return resync_must_wait(p, m->seq, 0) ? 0 : function(p, m); \
+		return workers_must_wait(p) ? 0 : function(p, m); \
 	} \
-	HANDLER(name, take_##name)
+	HANDLER(name, wait_##name)
+
+/*
+ * Sequenced messages: during a resync they are merged across workers; in a
+ * cluster the stream brings them, and they are applied then.
+ */
+#define NUMBERED(name, function) \
+	static int on_##name(void *owner, const struct ipc_in *in) \
+	{ \
+		struct peer *p = peer_living(owner); \
+		struct msg_##name m; \
+		int r = wait_or(p); \
+\
+		if (r != 0) \
+			return r == 1 ? 0 : -1; \
+		if (msg_##name##_get(&m, in->body) == -1) \
+			return -1; \
+		if (!resync_must_wait(p, m.seq, 0) && \
+		    !outgoing_take(p, in, m.app, m.seq)) \
+			r = function(p, &m); \
+		done(p); \
+		return r; \
+	} \
+	static int apply_##name(void *owner, const struct ipc_in *in) \
+	{ \
+		struct msg_##name m; \
+		int r = msg_##name##_get(&m, in->body); \
+\
+		if (r == 0) \
+			r = function(owner, &m); \
+		peer_step(owner); \
+		return r; \
+	}
 
 HANDLER(resync_done, resync_on_done)
 HANDLER(ping, peer_on_ping)
 HANDLER(pong, peer_on_pong)
 HANDLER(conn_open, quota_on_conn_open)
 HANDLER(conn_close, quota_on_conn_close)
-HANDLER(session, subscribe_on_session)
-HANDLER(session_end, subscribe_on_session_end)
+ORDERED(session, subscribe_on_session)
+ORDERED(session_end, subscribe_on_session_end)
 NUMBERED(sub, subscribe_on_sub)
-HANDLER(sub_again, subscribe_on_sub_again)
+ORDERED(sub_again, subscribe_on_sub_again)
 NUMBERED(unsub, subscribe_on_unsub)
-HANDLER(roster, presence_sync_on_roster)
-HANDLER(member, presence_sync_on_member)
+ORDERED(roster, presence_sync_on_roster)
+ORDERED(member, presence_sync_on_member)
 
 static int
 answer_query(struct peer *p, const struct msg_query *m)
@@ -94,15 +129,15 @@ answer_query(struct peer *p, const struct msg_query *m)
 	return 0;
 }
 
-HANDLER(query, answer_query)
+ORDERED(query, answer_query)
 HANDLER(receipt_rows, receipt_on_rows)
 HANDLER(take, quota_on_take)
 HANDLER(idem_begin, idempotency_on_begin)
 HANDLER(idem_store, idempotency_on_store)
 NUMBERED(signin, users_on_signin)
 NUMBERED(signout, users_on_signout)
-HANDLER(cached, cache_on_cached)
-HANDLER(cache_mark, cache_on_mark)
+ORDERED(cached, cache_on_cached)
+ORDERED(cache_mark, cache_on_mark)
 HANDLER(conn_query_rows, conn_query_on_rows)
 HANDLER(console_ask, console_on_ask)
 HANDLER(console_cancel, console_on_cancel)
@@ -111,14 +146,51 @@ HANDLER(failure, failures_on_failure)
 
 /* These handlers pass the bytes on unchanged. */
 static int
+take_event(struct peer *p, const struct ipc_in *in)
+{
+	struct msg_event m;
+
+	if (p->br->cluster == NULL)
+		return route_on_event(p, in);
+	if (msg_event_get(&m, in->body) == -1 || m.seq == 0)
+		return -1;
+	if (!resync_must_wait(p, m.seq, m.read_us))
+		outgoing_take(p, in, m.app, m.seq);
+	return 0;
+}
+
+static int
+take_terminate(struct peer *p, const struct ipc_in *in)
+{
+	struct msg_terminate m;
+
+	if (p->br->cluster == NULL)
+		return users_on_terminate(p, in);
+	if (msg_terminate_get(&m, in->body) == -1 || m.seq == 0)
+		return -1;
+	if (!resync_must_wait(p, m.seq, 0))
+		outgoing_take(p, in, m.app, m.seq);
+	return 0;
+}
+
+static int
 on_event(void *owner, const struct ipc_in *in)
 {
 	int r = wait_or(owner);
 
 	if (r != 0)
 		return r == 1 ? 0 : -1;
-	r = route_on_event(owner, in);
+	r = take_event(owner, in);
 	done(owner);
+	return r;
+}
+
+static int
+apply_event(void *owner, const struct ipc_in *in)
+{
+	int r = route_on_event(owner, in);
+
+	peer_step(owner);
 	return r;
 }
 
@@ -129,8 +201,17 @@ on_terminate(void *owner, const struct ipc_in *in)
 
 	if (r != 0)
 		return r == 1 ? 0 : -1;
-	r = users_on_terminate(owner, in);
+	r = take_terminate(owner, in);
 	done(owner);
+	return r;
+}
+
+static int
+apply_terminate(void *owner, const struct ipc_in *in)
+{
+	int r = users_on_terminate(owner, in);
+
+	peer_step(owner);
 	return r;
 }
 
@@ -177,6 +258,8 @@ on_hello(void *owner, const struct ipc_in *in)
 	/* Another process has taken the slot over, with its link. */
 	if (p->slot == (int)m.slot && p->origin == m.origin) {
 		p->pid = m.pid;
+		if (p->br->cluster != NULL)
+			workers_link_up(p);
 		return 0;
 	}
 	return peer_on_hello(p, &m);
@@ -220,4 +303,13 @@ const ipc_handler broker_handlers[IPC_NTYPES] = {
 	[IPC_HOOK_ACK] = on_hook_ack,
 	[IPC_HOOK_STATE] = on_hook_state,
 	[IPC_HOOK_STATES_DONE] = on_hook_states_done,
+};
+
+const ipc_handler cluster_handlers[IPC_NTYPES] = {
+	[IPC_SUB] = apply_sub,
+	[IPC_UNSUB] = apply_unsub,
+	[IPC_EVENT] = apply_event,
+	[IPC_SIGNIN] = apply_signin,
+	[IPC_SIGNOUT] = apply_signout,
+	[IPC_TERMINATE] = apply_terminate,
 };

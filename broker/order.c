@@ -22,6 +22,9 @@
 #include "broker/channel/subscribe.h"
 #include "broker/channel/subscription_count.h"
 #include "broker/channel/suspects.h"
+#include "broker/cluster/cluster.h"
+#include "broker/cluster/outgoing.h"
+#include "broker/cluster/workers.h"
 #include "broker/control/console_job.h"
 #include "broker/control/control.h"
 #include "broker/core/core.h"
@@ -51,6 +54,8 @@ on_up(struct peer *p, bool is_new)
 	totals_on_hello(p, is_new);
 	apps_send_all(p->br, p);
 	cache_hand_all(p);
+	if (p->br->cluster != NULL)
+		workers_link_up(p);
 }
 
 static void
@@ -72,7 +77,10 @@ on_down(struct peer *p)
 	metrics_drop(br, p);
 	quota_drop(br, slot);
 	idempotency_drop(br, slot);
-	dead_slot_begin(br, slot);
+	if (br->cluster != NULL)
+		outgoing_worker_gone(br->cluster, slot, p->origin);
+	else
+		dead_slot_begin(br, slot);
 	console_drop(br, slot);
 	control_jobs_pong(br, slot, UINT64_MAX);
 	totals_on_pong(br, slot, UINT64_MAX);
@@ -111,6 +119,7 @@ on_open(struct broker *br, unsigned nworkers)
 	    nworkers, br->conf->nworkers, br->registry->channels.n,
 	    (broker_now() - br->resync->began) * 1000);
 	webhook_states_sync(br);
+	cluster_start(br->cluster);
 }
 
 const struct link_ops order_of_links = {

@@ -11,11 +11,12 @@ set -eu
 packages() {
 	case $1 in
 	build) echo gcc libc6-dev make libev-dev libssl-dev libcjson-dev \
-		libsqlite3-dev libcurl4-openssl-dev libseccomp-dev zlib1g-dev \
+		libsqlite3-dev libcurl4-openssl-dev libhiredis-dev \
+		libseccomp-dev zlib1g-dev \
 		libjs-chart.js ;;
 	check)
 		echo zsh fish libcmocka-dev procps sqlite3 util-linux bsdutils \
-			groff-base openssl
+			groff-base openssl redis-server
 		# Any Node.js that is there will do, if it is 18 or newer.
 		if ! node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' \
 		    2>/dev/null || ! command -v npm >/dev/null; then
@@ -42,7 +43,7 @@ packages() {
 	fuzz) echo clang llvm libclang-rt-dev ;;
 	conformance) echo nginx-light haproxy ;;
 	prometheus) echo prometheus ;;
-	cluster) echo redis-server libhiredis-dev ;;
+	cluster) echo redis-server ;;
 	*)
 		echo "deps.sh: what is \"$1\"?" >&2
 		exit 2

@@ -13,6 +13,7 @@
 #include "worker/api/ask.h"
 #include "worker/api/console_answer.h"
 #include "worker/api/idempotency.h"
+#include "worker/api/retry.h"
 #include "worker/app/apps.h"
 #include "worker/channel/topic.h"
 #include "worker/client/admission.h"
@@ -51,6 +52,15 @@ on_apps_done(void *w, const struct ipc_in *in)
 						     : link_on_apps_done(w, &m);
 }
 
+/* Publishes that have waited for it run now. */
+static int
+on_cluster_state(struct worker *w, const struct msg_cluster *m)
+{
+	link_on_cluster(w, m);
+	api_retry_run(w);
+	return 0;
+}
+
 /* The rest all look alike: decode, call. */
 #define ON(name, call) \
 	static int on_##name(void *w, const struct ipc_in *in) \
@@ -66,6 +76,7 @@ ON(session_ok, client_on_session_ok)
 ON(ping, link_on_ping)
 ON(pong, link_on_pong)
 ON(ack, unacked_on_ack)
+ON(cluster, on_cluster_state)
 ON(cached, cache_replica_on_cached)
 ON(cache_mark, cache_replica_on_upto)
 ON(receipt, topic_on_receipt)
@@ -105,6 +116,7 @@ const ipc_handler worker_handlers[IPC_NTYPES] = {
 	[IPC_SESSION_OK] = on_session_ok,
 	[IPC_APPS_DONE] = on_apps_done,
 	[IPC_MISSED] = on_missed,
+	[IPC_CLUSTER] = on_cluster,
 	[IPC_PING] = on_ping,
 	[IPC_PONG] = on_pong,
 	[IPC_CACHED] = on_cached,

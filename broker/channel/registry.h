@@ -66,6 +66,7 @@ struct registry {
 	 * counts, and returns the channel, or NULL if it was freed.
 	 */
 	uint64_t dying;
+	uint64_t remote;                   /* slots of workers of other hosts */
 	double dead_due[PROC_MAX_WORKERS]; /* when their members leave */
 	struct hash_cursor dead_at;        /* see dead_slot.c */
 	struct channel *(*drop_dead)(void *owner, struct channel *);
@@ -84,6 +85,12 @@ struct channel *registry_find(
     const struct registry *, uint32_t app, struct str name);
 /* Finds or makes the channel. name: 1 to REGISTRY_NAME_MAX bytes. */
 struct channel *registry_get(struct registry *, uint32_t app, struct str name);
+/* The slots of workers that get what is sent to the channel. */
+static inline uint64_t
+registry_targets(const struct registry *r, const struct channel *c)
+{
+	return c->slots & ~(r->dying | r->remote);
+}
 struct str registry_name(const struct registry *, const struct channel *);
 
 /* Adds one subscription of this worker. */

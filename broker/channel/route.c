@@ -116,7 +116,7 @@ route_on_event(void *owner, const struct ipc_in *in)
 		br->events->unheard(br, m.app, m.channel);
 		return 0;
 	}
-	mask = c->slots & ~br->registry->dying;
+	mask = registry_targets(br->registry, c);
 	p->targets |= mask;
 	for (; mask != 0; mask &= mask - 1)
 		ipc_pass(&br->peers[__builtin_ctzll(mask)]->ipc, in);
@@ -155,7 +155,7 @@ route_member(struct broker *br, const struct channel *c, uint64_t slots,
 	struct buf *b;
 	size_t n;
 
-	slots &= c->slots & ~br->registry->dying;
+	slots &= registry_targets(br->registry, c);
 	if (slots == 0)
 		return;
 	m->app = c->app->num;
@@ -186,7 +186,7 @@ route_frame(struct broker *br, const struct channel *c, uint64_t slots,
 
 	if (br->ntaps != 0)
 		tap_event(br, &m, ROUTE_OWN);
-	slots &= c->slots & ~br->registry->dying;
+	slots &= registry_targets(br->registry, c);
 	if (sender != NULL) {
 		m.origin = sender->origin;
 		m.seq = sender->last;
@@ -212,6 +212,6 @@ route_publish(struct broker *br, struct msg_event *m)
 		br->events->unheard(br, m->app, m->channel);
 		return 0;
 	}
-	send(br, c->slots & ~br->registry->dying, m);
+	send(br, registry_targets(br->registry, c), m);
 	return c->total;
 }

@@ -27,6 +27,12 @@ more_of(struct list *l)
 	return LIST_ITEM(l, struct more, list);
 }
 
+const struct seat *
+seat_of_list(const struct list *l)
+{
+	return &container_of(l, const struct more, list)->seat;
+}
+
 void
 seats_init(struct seats *s)
 {

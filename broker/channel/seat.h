@@ -50,6 +50,8 @@ void seats_add(struct seat_table *, struct seats *, struct seat);
  */
 bool seats_remove(
     struct seat_table *, struct seats *, unsigned slot, uint64_t sid);
+/* The seat of an element of the list `more`. */
+const struct seat *seat_of_list(const struct list *);
 /* All connections of a worker are gone. */
 void seats_drop(struct seat_table *, struct seats *, unsigned slot);
 

@@ -289,7 +289,7 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 	 * follows.
 	 */
 	peer_was_refused(p, m->sid, m->channel);
-	if (!replay && !has_room(p, m))
+	if (!replay && !br->applying && !has_room(p, m))
 		return 0;
 	c = registry_get(br->registry, m->app, m->channel);
 	joined = join(br, c, m, &j);

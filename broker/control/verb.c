@@ -15,6 +15,7 @@
 #include "broker/app/apps.h"
 #include "broker/channel/registry.h"
 #include "broker/channel/route.h"
+#include "broker/cluster/outgoing.h"
 #include "broker/control/confirm.h"
 #include "broker/control/console.h"
 #include "broker/control/console_job.h"
@@ -219,6 +220,18 @@ get_publication(struct json args, struct publication *u)
 	    : -1;
 }
 
+/* Publishes it here, or through the stream; the subscriptions there are now. */
+static uint32_t
+pass_on(struct broker *br, struct msg_event *m)
+{
+	const struct channel *c;
+
+	if (!outgoing_publish(br, m))
+		return route_publish(br, m);
+	c = registry_find(br->registry, m->app, m->channel);
+	return c == NULL ? 0 : c->total;
+}
+
 static void
 publish(struct control_client *cc, struct json args)
 {
@@ -236,6 +249,10 @@ publish(struct control_client *cc, struct json args)
 		    "channel, event and data have to be texts, wait_ms at "
 		    "most %u",
 		    QUERY_WAIT_MS);
+	} else if (u.wait_ms > 0 && cc->br->cluster != NULL) {
+		control_fail(cc,
+		    "wait_ms has no meaning in a cluster: the event is on its "
+		    "way to all hosts");
 	} else if (may_publish(cc, &a->app, &u)) {
 		b = broker_scratch(cc->br);
 		frame_event(
@@ -249,7 +266,7 @@ publish(struct control_client *cc, struct json args)
 			m.flags = EVENT_CACHE;
 		if (a->app.resume)
 			m.flags |= EVENT_LOG;
-		n = route_publish(cc->br, &m);
+		n = pass_on(cc->br, &m);
 		a->stats.events_ctl++;
 		cc->br->totals->others.events_ctl++;
 		if (u.wait_ms > 0) {

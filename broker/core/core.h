@@ -18,6 +18,7 @@ struct buf;
 struct cache;
 struct idempotency;
 struct closes;
+struct cluster;
 struct channel_events;
 struct conf;
 struct console;
@@ -66,7 +67,9 @@ struct broker {
 	unsigned ntaps;      /* observers of passing events; see route.h */
 	unsigned nslots;     /* room for workers; conf->nworkers are expected */
 	struct peer *peers[PROC_MAX_WORKERS]; /* by slot, after HELLO */
-	uint64_t dying; /* slots that no other worker may have yet */
+	uint64_t dying;   /* slots that no other worker may have yet */
+	uint64_t leaving; /* likewise, in a cluster: the end is in the stream */
+	bool applying;    /* an entry of the stream: nothing is refused */
 
 	struct link_table *links;
 	struct resync *resync;
@@ -94,6 +97,7 @@ struct broker {
 	struct scrapes *scrapes;
 	struct control *control;
 	struct console *console;
+	struct cluster *cluster; /* NULL: the host is alone */
 	struct control_jobs *control_jobs;
 	struct master_link *master_link;
 };

@@ -23,7 +23,6 @@
 
 #define TRIM_BYTES (1u << 20) /* queued: they go back to the system */
 #define LINKS_MAX (2 * PROC_MAX_WORKERS)
-#define REFUSALS 256 /* after so many, a ping asks to forget them */
 #define ACK_SECONDS \
 	0.005 /* seconds that an acknowledgement waits for others \
 	       */
@@ -34,84 +33,6 @@
  * reads the link that it replaces to its end.
  */
 #define LINK_PRIORITY 1
-
-struct refusal {
-	struct hash_node node;
-	uint64_t sid;
-	uint64_t ping; /* forgotten once this one is answered */
-	size_t name_len;
-	char name[];
-};
-
-struct refusal_key {
-	uint64_t sid;
-	struct str name;
-};
-
-/* ---- refusals ---- */
-
-static bool
-refusal_eq(const struct hash_node *n, const void *key)
-{
-	const struct refusal_key *k = key;
-	const struct refusal *r = container_of(n, const struct refusal, node);
-
-	return r->sid == k->sid &&
-	    str_eq(str_make(r->name, r->name_len), k->name);
-}
-
-void
-peer_refuse(struct peer *p, uint64_t sid, struct str channel)
-{
-	struct refusal *r = xcalloc(1, sizeof(*r) + channel.n);
-
-	r->sid = sid;
-	r->ping =
-	    p->br->links->ping_id + 1; /* none of these has been sent yet */
-	r->name_len = channel.n;
-	memcpy(r->name, channel.p, channel.n);
-	hash_insert(&p->refused, &r->node, hash_str(channel, sid));
-	if (++p->nrefused % REFUSALS == 0) {
-		struct msg_ping m = { .id = ++p->br->links->ping_id };
-
-		ipc_send_ping(&p->ipc, &m);
-	}
-}
-
-bool
-peer_was_refused(struct peer *p, uint64_t sid, struct str channel)
-{
-	struct refusal_key k = { sid, channel };
-	struct hash_node *n;
-
-	if (p->refused.n == 0)
-		return false;
-	n = hash_find(&p->refused, hash_str(channel, sid), refusal_eq, &k);
-	if (n == NULL)
-		return false;
-	hash_remove(&p->refused, n);
-	free(container_of(n, struct refusal, node));
-	return true;
-}
-
-/* Forgets the refusals that the worker has read: ping `id` followed them. */
-static void
-forget_refusals(struct peer *p, uint64_t id)
-{
-	struct hash_node *n, *next;
-
-	if (p->refused.n == 0)
-		return;
-	for (n = hash_first(&p->refused); n != NULL; n = next) {
-		struct refusal *r = container_of(n, struct refusal, node);
-
-		next = hash_next(&p->refused, n);
-		if (r->ping > id)
-			continue;
-		hash_remove(&p->refused, n);
-		free(r);
-	}
-}
 
 /* ---- life and death ---- */
 
@@ -130,6 +51,47 @@ count_links(const struct broker *br)
 	LIST_FOREACH(e, &br->links->all)
 		n++;
 	return n;
+}
+
+static struct peer *
+new_peer(struct broker *br, int slot)
+{
+	struct peer *p = xcalloc(1, sizeof(*p));
+
+	p->magic = MAGIC_PEER;
+	p->br = br;
+	p->slot = slot;
+	p->since = broker_now();
+	list_init(&p->link);
+	list_init(&p->answers.ring);
+	list_init(&p->answers.numbered);
+	return p;
+}
+
+static void
+free_peer(struct peer *p)
+{
+	peer_forget_refusals(p, UINT64_MAX);
+	hash_clear(&p->refused);
+	magic_poison(&p->magic);
+	free(p);
+}
+
+struct peer *
+peer_new_remote(struct broker *br, unsigned slot)
+{
+	struct peer *p = new_peer(br, (int)slot);
+
+	p->rejoined = true; /* its replays are news */
+	ipc_init_sink(&p->ipc);
+	return p;
+}
+
+void
+peer_free_remote(struct peer *p)
+{
+	ipc_close(&p->ipc);
+	free_peer(p);
 }
 
 void
@@ -157,16 +119,9 @@ peer_accept(struct broker *br, int fd)
 		close(fd);
 		return;
 	}
-	p = xcalloc(1, sizeof(*p));
-	p->magic = MAGIC_PEER;
-	p->br = br;
-	p->slot = -1;
+	p = new_peer(br, -1);
 	p->pid = (uint32_t)pid;
-	p->since = broker_now();
-	list_init(&p->link);
 	list_append(&br->links->all, &p->link);
-	list_init(&p->answers.ring);
-	list_init(&p->answers.numbered);
 	ipc_init(&p->ipc, br->loop, fd, &br->links->ipc_ops, p);
 }
 
@@ -233,10 +188,7 @@ peer_reap(struct broker *br)
 
 		trim = trim || p->large;
 		list_remove(e);
-		forget_refusals(p, UINT64_MAX);
-		hash_clear(&p->refused);
-		magic_poison(&p->magic);
-		free(p);
+		free_peer(p);
 	}
 	if (trim)
 		xtrim();
@@ -287,7 +239,7 @@ peer_on_hello(struct peer *p, const struct msg_hello *m)
 	if (m->slot >= br->nslots || m->origin == 0)
 		return -1;
 	replace(br->peers[m->slot]);
-	if ((br->dying >> m->slot & 1) != 0) {
+	if (((br->dying | br->leaving) >> m->slot & 1) != 0) {
 		ipc_defer(&p->ipc);
 		return 0;
 	}
@@ -324,7 +276,7 @@ peer_on_pong(struct peer *p, const struct msg_pong *m)
 		    p->br->event_order, (unsigned)p->slot, p->origin);
 		p->missed_ping = 0;
 	}
-	forget_refusals(p, m->id);
+	peer_forget_refusals(p, m->id);
 	p->br->links->ops->pong(p, m->id);
 	return 0;
 }
@@ -334,7 +286,8 @@ peer_number(struct peer *p, uint64_t seq)
 {
 	if (seq == 0)
 		return; /* a replay */
-	event_order_add(p->br->event_order, p->origin, seq);
+	if (!p->ipc.sink)
+		event_order_add(p->br->event_order, p->origin, seq);
 	p->turn_last = p->last = seq;
 	p->br->sender = p;
 }
@@ -487,7 +440,8 @@ peer_flush(struct broker *br)
 		 * several workers wait for it.
 		 */
 		if (!outq_is_empty(&p->ipc.out) ||
-		    (br->conf->nworkers > 1 && p->last != p->acked_seen))
+		    ((br->conf->nworkers > 1 || br->cluster != NULL) &&
+			p->last != p->acked_seen))
 			send_ack(p);
 	}
 	br->links->ops->flush(br);

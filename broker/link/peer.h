@@ -88,6 +88,13 @@ struct peer {
 	    acked;           /* seq that may be, that was acknowledged */
 	uint64_t acked_seen; /* `last` as the worker knows it */
 
+	/*
+	 * In a cluster: the last seq that was handed to the stream, and the
+	 * messages in it that are not applied yet.
+	 */
+	uint64_t handed;
+	uint32_t relayed;
+	bool held;              /* not read until they are applied */
 	bool large;             /* gone, with a long queue */
 	struct hash refused;    /* subscriptions; see peer_refuse() */
 	uint64_t room_end;      /* position; see peer_has_room() */
@@ -158,6 +165,9 @@ peer_has_room(struct peer *p)
 	return ipc_queued(&p->ipc) < p->room_end;
 }
 
+/* A worker of another host, to which nothing is sent; and its end. */
+struct peer *peer_new_remote(struct broker *, unsigned slot);
+void peer_free_remote(struct peer *);
 /* Takes an accepted connection. */
 void peer_accept(struct broker *, int fd);
 /*
@@ -186,6 +196,9 @@ uint64_t peer_ping(struct broker *, uint64_t *slots);
 void peer_refuse(struct peer *, uint64_t sid, struct str channel);
 /* Forgets the refusal: true if there was one, so that UNSUB has no effect. */
 bool peer_was_refused(struct peer *, uint64_t sid, struct str channel);
+
+/* Forgets the refusals that the worker has read: ping `id` followed them. */
+void peer_forget_refusals(struct peer *, uint64_t id);
 
 /*
  * The present message has this number; events that follow from it carry it,

@@ -88,7 +88,7 @@ resync_is_on(const struct broker *br)
 static bool
 is_caught_up(const struct peer *p)
 {
-	return p->replayed && p->last >= p->replay_end;
+	return p->replayed && MAX(p->last, p->handed) >= p->replay_end;
 }
 
 /* ---- from one state to the next ---- */

@@ -147,7 +147,7 @@ has_room(struct peer *p, const struct session *s, const struct msg_signin *m)
 	struct msg_signin_done done = { .sid = m->sid, .status = REFUSED };
 	struct buf *text = NULL, **b;
 
-	if (m->replay || (s != NULL && m->watchlist.n == 0))
+	if (m->replay || p->br->applying || (s != NULL && m->watchlist.n == 0))
 		return true;
 	buf_append(&text, S("sign-in refused: "));
 	if (!room_for(p->br, m->app, &text)) {
@@ -265,7 +265,7 @@ users_on_terminate(void *owner, const struct ipc_in *in)
 	u = users_find(br, m.app, m.user_id);
 	if (u == NULL || u->channel == NULL)
 		return 0;
-	mask = u->channel->slots & ~br->registry->dying;
+	mask = registry_targets(br->registry, u->channel);
 	p->targets |= mask;
 	for (; mask != 0; mask &= mask - 1)
 		ipc_pass(&br->peers[__builtin_ctzll(mask)]->ipc, in);

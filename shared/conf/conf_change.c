@@ -31,6 +31,10 @@ static const char *const at_start[] = {
 	"core_dumps",
 	"outbox",
 	"resume_sessions",
+	"cluster",
+	"cluster_auth",
+	"cluster_name",
+	"cluster_host",
 };
 
 /*

@@ -16,6 +16,7 @@
 
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
+#include "shared/conf/cluster_addr.h"
 #include "shared/conf/conf.h"
 #include "shared/crypto/cert.h"
 #include "shared/net/ip.h"
@@ -409,13 +410,49 @@ conf_unfinish(struct conf *c)
 	c->nlisteners = c->ntrusted = 0;
 }
 
+/* The name of this host is the host name if none is given. */
+static int
+finish_cluster(struct conf *c, char **why)
+{
+	struct cluster_addr addr;
+	char host[CLUSTER_HOST_MAX + 1] = "";
+	const char *need;
+
+	if (*c->cluster == '\0')
+		return 0;
+	if (cluster_addr_parse(&addr, str_of(c->cluster), &need) == -1)
+		return refuse(c, OPT_cluster,
+		    xasprintf(
+			"cluster is \"%.80s\": must be %s", c->cluster, need),
+		    why);
+	if (*c->cluster_host == '\0' &&
+	    gethostname(host, sizeof(host) - 1) == 0) {
+		free(c->cluster_host);
+		c->cluster_host = xstrdup(host);
+	}
+	if (!cluster_name_is_valid(str_of(c->cluster_host)))
+		return refuse(c, OPT_cluster_host,
+		    xasprintf("cluster_host is \"%.80s\": must be 1 to %d "
+			      "characters of A-Z a-z 0-9 - _ .",
+			c->cluster_host, CLUSTER_HOST_MAX),
+		    why);
+	if (!cluster_name_is_valid(str_of(c->cluster_name)))
+		return refuse(c, OPT_cluster_name,
+		    xasprintf("cluster_name is \"%.80s\": must be 1 to %d "
+			      "characters of A-Z a-z 0-9 - _ .",
+			c->cluster_name, CLUSTER_HOST_MAX),
+		    why);
+	return 0;
+}
+
 int
 conf_finish(struct conf *c, char **why)
 {
 	conf_unfinish(c);
 	if (finish_workers(c, why) == -1 || finish_trusted(c, why) == -1 ||
 	    finish_listen(c, why) == -1 || finish_metrics(c, why) == -1 ||
-	    finish_prefix(c, why) == -1 || finish_tls(c, why) == -1)
+	    finish_prefix(c, why) == -1 || finish_tls(c, why) == -1 ||
+	    finish_cluster(c, why) == -1)
 		return -1;
 	return conf_finish_paths(c, why);
 }

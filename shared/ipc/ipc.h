@@ -56,6 +56,7 @@ struct ipc {
 	bool waiting;  /* messages may have been read before the pause */
 	bool deferred; /* the present message comes again */
 	bool overlong; /* a message to send is over IPC_MAX_MESSAGE */
+	bool sink;     /* nobody is there: what is sent is dropped */
 	struct ev_loop *loop;
 	ev_io io;
 	const struct ipc_ops *ops;
@@ -71,6 +72,8 @@ struct ipc {
 /* Takes the descriptor and starts reading. */
 void ipc_init(struct ipc *, struct ev_loop *, int fd, const struct ipc_ops *,
     void *owner);
+/* A link to nobody, for a worker of another host. */
+void ipc_init_sink(struct ipc *);
 /* Stops, closes, frees; harmless when closed already. */
 void ipc_close(struct ipc *);
 bool ipc_is_open(const struct ipc *);

@@ -49,6 +49,8 @@ function values([kind, name, def, a, b]) {
 		workers: ['2', '3', '4'],
 		trusted_proxies: ['10.0.0.0/8', '::1', '192.168.0.0/16'],
 		path_prefix: ['/a', '/b', '/c'],
+		cluster: ['redis://127.0.0.1', 'redis://[::1]:7000/3',
+			'unix:/tmp/redis.sock'],
 	};
 	if (special[name]) return { good: special[name], bad: [] };
 	if (/^tls_(certificate|key|ciphers)$/.test(name)) return null;

@@ -176,7 +176,7 @@ refuse(const struct api_request *r)
 static bool
 may_publish(const struct api_request *r, uint32_t n, bool asks)
 {
-	if (!link_is_up(r->c->w)) {
+	if (!link_takes_events(r->c->w)) {
 		api_retry(r);
 		return false;
 	}

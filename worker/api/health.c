@@ -28,6 +28,9 @@ health_get_ready(struct conn *c)
 		why = S("{\"ready\":false,\"reason\":\"starting\"}");
 	else if (w->link->state != LINK_UP)
 		why = S("{\"ready\":false,\"reason\":\"no broker\"}");
+	else if (w->link->away)
+		why =
+		    S("{\"ready\":false,\"reason\":\"degraded: no cluster\"}");
 	else {
 		api_reply(c, 200, S("{\"ready\":true}"));
 		return;

@@ -73,7 +73,10 @@ take_out(struct worker *w, struct http *h)
 static void
 give_up(struct conn *c)
 {
-	api_unavailable(c, S("the server is starting again"));
+	api_unavailable(c,
+	    link_is_up(c->w)
+		? S("the Redis server of the cluster cannot be reached")
+		: S("the server is starting again"));
 	api_continue(c);
 }
 
@@ -194,7 +197,7 @@ api_retry_run(struct worker *w)
 	struct http *h;
 	struct conn *c;
 
-	while (link_is_up(w) && !list_is_empty(&w->retries->requests)) {
+	while (link_takes_events(w) && !list_is_empty(&w->retries->requests)) {
 		h = first(w);
 		c = h->conn;
 		take_out(w, h);

@@ -166,6 +166,7 @@ link_init(struct worker *w)
 {
 	w->link->ipc.fd = -1;
 	w->link->state = LINK_DOWN;
+	w->link->away = *w->conf->cluster != '\0';
 	w->link->down_at = worker_now();
 	w->link->origin = proc_random();
 	ev_timer_init(&w->link->retry, on_retry, 0., 0.);
@@ -244,6 +245,19 @@ bool
 link_is_up(const struct worker *w)
 {
 	return link_is_open(w) && w->link->state == LINK_UP;
+}
+
+bool
+link_takes_events(const struct worker *w)
+{
+	return link_is_up(w) && !w->link->away;
+}
+
+int
+link_on_cluster(struct worker *w, const struct msg_cluster *m)
+{
+	w->link->away = m->up == 0;
+	return 0;
 }
 
 size_t

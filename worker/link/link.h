@@ -49,6 +49,7 @@ struct link {
 	const struct link_handler *ops;
 	struct ipc_ops ipc_ops; /* made of them */
 	enum link_state state;
+	bool away; /* the host is not in its cluster: no event is taken */
 	const char *lost; /* why, while that has not been logged */
 	ev_timer retry;
 	uint64_t broker; /* the process at the other end; 0: none yet */
@@ -81,6 +82,10 @@ void link_flush(struct worker *);
 bool link_is_open(const struct worker *);
 /* Has the broker answered?  Then it serves. */
 bool link_is_up(const struct worker *);
+/* May events be published?  The broker serves, and so does the cluster. */
+bool link_takes_events(const struct worker *);
+/* Handler of CLUSTER. */
+int link_on_cluster(struct worker *, const struct msg_cluster *);
 /* The bytes that are queued for the broker. */
 size_t link_queued(const struct worker *);
 /* The bytes that this broker has sent. */

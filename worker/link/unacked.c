@@ -303,7 +303,8 @@ unacked_release(struct worker *w)
 	    !link_is_up(w) && worker_now() - w->link->down_at > ANSWER_SECONDS;
 	bool has_left = link_is_open(w) && link_queued(w) == 0;
 
-	l->several = l->several || w->conf->nworkers > 1;
+	l->several =
+	    l->several || w->conf->nworkers > 1 || *w->conf->cluster != '\0';
 	if (gave_up || (!l->several && has_left))
 		conn_release(w, l->seq);
 	else /* a link under load is never empty */

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cluster.c: the state machine over the stream.
+ *
+ * A broker joins with its state and a new epoch (JOINING), passes on the events
+ * that its predecessor has not read (CATCHING_UP), waits for the state of the
+ * other hosts as it was when it joined (COLLECTING), and then reads on from
+ * there (LIVE).  If the others have written this host off, or an entry is
+ * missing, the process exits: its successor joins anew, the workers keep their
+ * clients, replay their state, and send again what was not acknowledged.
+ *
+ * Must never apply anything that has not been read from the stream.
+ */
+
+#include "broker/cluster/cluster.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "broker/channel/registry.h"
+#include "broker/cluster/incoming.h"
+#include "broker/cluster/inside.h"
+#include "broker/cluster/join.h"
+#include "broker/cluster/outgoing.h"
+#include "broker/cluster/scripts.h"
+#include "broker/cluster/workers.h"
+#include "broker/core/core.h"
+#include "shared/base/file.h"
+#include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+
+#define BEAT_SECONDS 2.
+#define AUTH_MAX 1024 /* bytes of cluster_auth */
+
+bool
+cluster_is_wanted(const struct conf *conf)
+{
+	return conf->cluster != NULL && *conf->cluster != '\0';
+}
+
+void
+cluster_turn(struct cluster *cl)
+{
+	if (cl == NULL || cl->state < CLUSTER_OUT)
+		return;
+	if (list_is_empty(&cl->parts))
+		outgoing_end_entry(cl);
+	if (!cl->sending && cl->engine.up && cl->state == CLUSTER_LIVE &&
+	    !list_is_empty(&cl->parts)) {
+		cl->sending = true;
+		cl->sent++;
+		outgoing_send_first(cl);
+	}
+	incoming_read(cl);
+}
+
+/* ---- answers of Redis ---- */
+
+static void
+on_beat_answer(struct cluster *cl, const redisReply *r)
+{
+	if (strcmp(reply_text(r, 0), "ok") != 0)
+		workers_begin_again(
+		    "the other hosts have written this one off, or "
+		    "Redis has lost its data");
+	if (strtoull(reply_text(r, 1), NULL, 10) < cl->beat_n)
+		workers_begin_again("Redis has lost its last entries");
+}
+
+static void
+on_sent(struct cluster *cl, const redisReply *r)
+{
+	if (r->type != REDIS_REPLY_STRING || cl->state < CLUSTER_OUT)
+		return;
+	if (strcmp(r->str, "fenced") == 0)
+		workers_begin_again(
+		    "the other hosts have written this one off, or "
+		    "Redis has lost its data");
+	if (cl->starved)
+		log_info("cluster: Redis takes entries again");
+	cl->starved = false;
+	if (cl->state == CLUSTER_LIVE)
+		workers_set_up(cl, true);
+}
+
+/* An error, such as "OOM command not allowed": tried again at the next beat. */
+static void
+on_error(struct cluster *cl, enum engine_call call, const redisReply *r)
+{
+	if (!cl->starved)
+		log_warnx("cluster: Redis refuses: %s", r->str);
+	cl->starved = true;
+	if (call == ENGINE_JOIN)
+		cl->state = CLUSTER_OUT;
+	if (call == ENGINE_READ)
+		engine_drop(&cl->engine, "refused a read");
+	else
+		workers_set_up(cl, false);
+}
+
+static void
+on_reply(void *owner, enum engine_call call, const redisReply *r)
+{
+	struct cluster *cl = owner;
+
+	if (call == ENGINE_READ)
+		cl->reading = false;
+	if (call == ENGINE_READ && cl->state < CLUSTER_OUT)
+		return;
+	if (r->type == REDIS_REPLY_ERROR)
+		on_error(cl, call, r);
+	else if (call == ENGINE_READ)
+		incoming_on_entries(cl, r);
+	else if (call == ENGINE_JOIN)
+		join_on_answer(cl, r);
+	else if (call == ENGINE_SEND)
+		on_sent(cl, r);
+	else if (call == ENGINE_LEAVE)
+		cl->state = CLUSTER_LEFT;
+	else if (call == ENGINE_BEAT && cl->state >= CLUSTER_OUT)
+		on_beat_answer(cl, r);
+}
+
+static void
+beat(struct cluster *cl)
+{
+	char read[80];
+	const char *argv[] = { cl->instance, LEASE_MS, STREAM_ENTRIES, read };
+
+	snprintf(read, sizeof(read), "%s %" PRIu64, cl->at.id, cl->at.n);
+	cl->beat_n = cl->at.n;
+	outgoing_script(cl, ENGINE_BEAT, script_beat, argv, NULL, 4);
+}
+
+static void
+on_beat(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct cluster *cl = w->data;
+
+	if (!cl->engine.up)
+		return;
+	if (cl->state == CLUSTER_OUT)
+		join_begin(cl);
+	else if (cl->state > CLUSTER_JOINING)
+		beat(cl);
+	if (cl->starved && cl->sending)
+		outgoing_send_first(cl);
+}
+
+static void
+on_up(void *owner)
+{
+	struct cluster *cl = owner;
+
+	log_info("cluster: connected to %s", cl->br->conf->cluster);
+	if (cl->state < CLUSTER_OUT)
+		return;
+	if (cl->state <= CLUSTER_JOINING) {
+		join_begin(cl);
+		return;
+	}
+	beat(cl);
+	if (cl->sending)
+		outgoing_send_first(cl); /* Redis knows whether it has it */
+	if (cl->state == CLUSTER_LIVE)
+		workers_set_up(cl, true);
+}
+
+static void
+on_down(void *owner, const char *why)
+{
+	struct cluster *cl = owner;
+
+	cl->reading = false;
+	if (why != NULL)
+		log_warnx("cluster: %s is away: %s: publishes are refused",
+		    cl->br->conf->cluster, why);
+	else if (!cl->starved)
+		log_warnx("cluster: cannot reach %s: %s", cl->br->conf->cluster,
+		    cl->engine.error);
+	cl->starved = why == NULL;
+	workers_set_up(cl, false);
+}
+
+static const struct engine_ops engine_ops = {
+	.up = on_up, .down = on_down, .reply = on_reply
+};
+
+/* ---- life ---- */
+
+struct cluster *
+cluster_new(struct broker *br, const ipc_handler *handlers, unsigned room)
+{
+	struct cluster *cl = xcalloc(1, sizeof(*cl));
+	char host[64] = "";
+
+	cl->br = br;
+	cl->state = CLUSTER_OUT;
+	cl->handlers = handlers;
+	cl->epoch = proc_random();
+	gethostname(host, sizeof(host) - 1);
+	snprintf(
+	    cl->instance, sizeof(cl->instance), "%s:%d", host, (int)getppid());
+	snprintf(
+	    cl->epoch_text, sizeof(cl->epoch_text), "%016" PRIx64, cl->epoch);
+	snprintf(cl->prefix, sizeof(cl->prefix), "%s:", br->conf->cluster_name);
+	list_init(&cl->parts);
+	hosts_init(&cl->hosts, room);
+	br->registry->remote =
+	    room < PROC_MAX_WORKERS ? ~UINT64_C(0) << room : 0;
+	return cl;
+}
+
+/* "USER PASSWORD" or "PASSWORD". */
+static void
+read_auth(struct cluster *cl)
+{
+	const char *path = cl->br->conf->cluster_auth;
+	struct buf *b = *path == '\0' ? NULL : file_read_path(path, AUTH_MAX);
+	struct str s = buf_str(b);
+	const char *blank;
+
+	if (*path != '\0' && b == NULL) {
+		log_warn("cluster: cannot read %s", path);
+		return;
+	}
+	while (s.n > 0 && (s.p[s.n - 1] == '\n' || s.p[s.n - 1] == '\r'))
+		s.n--;
+	if (s.n > 0 && (blank = memchr(s.p, ' ', s.n)) != NULL) {
+		cl->engine.user =
+		    buf_from(str_make(s.p, (size_t)(blank - s.p)));
+		s = str_make(blank + 1, s.n - (size_t)(blank + 1 - s.p));
+	}
+	if (s.n > 0)
+		cl->engine.password = buf_from(s);
+	buf_unref(b);
+}
+
+void
+cluster_start(struct cluster *cl)
+{
+	const char *why;
+
+	if (cl == NULL || cl->started ||
+	    cluster_addr_parse(
+		&cl->engine.addr, str_of(cl->br->conf->cluster), &why) == -1)
+		return;
+	cl->started = true;
+	read_auth(cl);
+	ev_timer_init(&cl->beat, on_beat, BEAT_SECONDS, BEAT_SECONDS);
+	cl->beat.data = cl;
+	ev_timer_start(cl->br->loop, &cl->beat);
+	engine_start(&cl->engine, cl->br->loop, &engine_ops, cl);
+}
+
+bool
+cluster_leave(struct cluster *cl)
+{
+	const char *argv[] = { STREAM_ENTRIES };
+
+	if (cl == NULL || !cl->started || !cl->engine.up)
+		return false;
+	if (cl->state > CLUSTER_JOINING) {
+		cl->state = CLUSTER_LEAVING;
+		outgoing_script(cl, ENGINE_LEAVE, script_leave, argv, NULL, 1);
+	}
+	return cl->state == CLUSTER_LEAVING;
+}
+
+void
+cluster_free(struct cluster *cl)
+{
+	if (cl == NULL)
+		return;
+	if (cl->started) {
+		ev_timer_stop(cl->br->loop, &cl->beat);
+		engine_stop(&cl->engine);
+	}
+	outgoing_end_entry(cl);
+	while (!list_is_empty(&cl->parts)) {
+		struct part *part = outgoing_first(cl);
+
+		list_remove(&part->link);
+		buf_unref(part->b);
+		free(part);
+	}
+	hosts_clear(&cl->hosts);
+	free(cl);
+}
+
+void
+cluster_status(const struct cluster *cl, struct cluster_status *s)
+{
+	*s = (struct cluster_status){ .state = "away",
+		.error = cl->engine.error,
+		.hosts = cl->hosts.n,
+		.waiting = cl->queued,
+		.sent = cl->sent,
+		.applied = cl->napplied };
+	if (cl->up)
+		s->state = "up";
+	else if (cl->engine.up)
+		s->state = cl->starved ? "refused" : "joining";
+}
+
+const char *
+cluster_host_name(const struct cluster *cl, size_t i)
+{
+	struct list *e;
+
+	LIST_FOREACH(e, &cl->hosts.all)
+		if (i-- == 0)
+			return LIST_ITEM(e, struct host, link)->name;
+	return NULL;
+}

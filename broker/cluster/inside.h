@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_CLUSTER_INSIDE_H
+#define BROKER_CLUSTER_INSIDE_H
+
+/* struct cluster; only for the files of this room. */
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "broker/cluster/engine.h"
+#include "broker/cluster/entry.h"
+#include "broker/cluster/hosts.h"
+#include "shared/base/list.h"
+#include "shared/ipc/ipc.h"
+#include "shared/proc/proc.h"
+
+#define LEASE_MS "6000"
+#define STREAM_ENTRIES "50000" /* about so many are kept */
+#define QUEUE_BYTES (8u << 20) /* then no worker is read */
+
+/* A place in the stream. */
+struct place {
+	char id[48];
+	uint64_t n; /* number of the entry; 0: not known */
+};
+
+struct part {
+	struct list link;
+	struct buf *b;
+};
+
+enum cluster_state {
+	CLUSTER_LEFT,    /* the server stops */
+	CLUSTER_LEAVING, /* ... and Redis has not answered */
+	CLUSTER_OUT,
+	CLUSTER_JOINING, /* JOIN is on its way */
+	CLUSTER_CATCHING_UP,
+	CLUSTER_COLLECTING,
+	CLUSTER_LIVE
+};
+
+struct cluster {
+	struct broker *br;
+	const ipc_handler *handlers;
+	struct engine engine;
+	struct hosts hosts;
+	ev_timer beat;
+	enum cluster_state state;
+	bool started, up; /* up: as the workers know it */
+	uint64_t epoch;
+	char epoch_text[24], instance[160], prefix[80];
+
+	struct entry entry; /* being written */
+	struct list parts; /* finished ones: struct part; the first is on ... */
+	bool sending;      /* ... its way, ... */
+	uint64_t sent;     /* ... and has this number */
+	size_t queued;     /* bytes of the parts and of the entry */
+	uint64_t origins[PROC_MAX_WORKERS]; /* of the own workers, as applied */
+
+	struct place at, joined; /* read up to here; the own JOIN */
+	bool reading, starved;   /* starved: an error, tried again at a beat */
+	uint64_t beat_n;         /* entries read when the beat was sent */
+	uint64_t napplied;
+};
+
+#endif

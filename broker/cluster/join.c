@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * join.c: this host joins the cluster.  It tells the others its state, and
+ * waits for theirs as it was just after that place of the stream.
+ */
+
+#include "broker/cluster/join.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/cluster/outgoing.h"
+#include "broker/cluster/scripts.h"
+#include "broker/cluster/state.h"
+#include "broker/cluster/workers.h"
+#include "broker/core/core.h"
+#include "shared/base/base.h"
+#include "shared/base/log.h"
+#include "shared/conf/conf.h"
+
+const char *
+reply_text(const redisReply *r, size_t i)
+{
+	return i < r->elements && r->element[i]->type == REDIS_REPLY_STRING
+	    ? r->element[i]->str
+	    : "";
+}
+
+struct place
+place_make(const char *id, const char *n)
+{
+	struct place p = { .n = strtoull(n, NULL, 10) };
+
+	snprintf(p.id, sizeof(p.id), "%s", id);
+	return p;
+}
+
+void
+join_begin(struct cluster *cl)
+{
+	struct msg_host_join m = { .build = S(PUSHERD_VERSION) };
+	struct entry e = { 0 };
+	char format[16];
+	const char *argv[] = { cl->instance, LEASE_MS, format, STREAM_ENTRIES,
+		NULL };
+	size_t lens[5];
+
+	hosts_settle(cl->br);
+	entry_put_host_join(&e, &m);
+	state_write(cl->br, &e, cl->hosts.room, cl->origins);
+	snprintf(format, sizeof(format), "%d", IPC_VERSION);
+	argv[4] = e.b->data;
+	for (int i = 0; i < 4; i++)
+		lens[i] = strlen(argv[i]);
+	lens[4] = e.b->len;
+	cl->state = CLUSTER_JOINING;
+	outgoing_script(cl, ENGINE_JOIN, script_join, argv, lens, 5);
+	buf_unref(e.b);
+}
+
+static void
+go_live(struct cluster *cl)
+{
+	cl->state = CLUSTER_LIVE;
+	cl->at = cl->joined;
+	log_info("cluster: joined name=%s host=%s hosts=%zu",
+	    cl->br->conf->cluster_name, cl->br->conf->cluster_host,
+	    cl->hosts.n + 1);
+	workers_set_up(cl, true);
+}
+
+void
+join_collect(struct cluster *cl)
+{
+	struct list *e;
+
+	cl->state = CLUSTER_COLLECTING;
+	LIST_FOREACH(e, &cl->hosts.all)
+		if (LIST_ITEM(e, struct host, link)->awaited)
+			return;
+	go_live(cl);
+}
+
+/* The other hosts, as they were just before this one joined. */
+static void
+note_hosts(struct cluster *cl, const redisReply *r, size_t i)
+{
+	for (; i + 1 < r->elements; i += 2) {
+		struct str name = str_of(reply_text(r, i));
+
+		if (str_eq(name, str_of(cl->br->conf->cluster_host)) ||
+		    !cluster_name_is_valid(name))
+			continue;
+		hosts_enter(cl->br, &cl->hosts, name,
+		    strtoull(reply_text(r, i + 1), NULL, 16))
+		    ->awaited = true;
+	}
+}
+
+void
+join_on_answer(struct cluster *cl, const redisReply *r)
+{
+	const char *status = reply_text(r, 0);
+
+	if (strcmp(status, "ok") != 0) {
+		cl->state = CLUSTER_OUT;
+		if (strcmp(status, "taken") == 0)
+			log_warnx("cluster: another server is host %s: give "
+				  "each its own cluster_host",
+			    cl->br->conf->cluster_host);
+		else
+			log_warnx("cluster: its hosts have another version of "
+				  "the messages (%s; here %d): stop them first",
+			    reply_text(r, 1), IPC_VERSION);
+		return;
+	}
+	cl->joined = place_make(reply_text(r, 1), reply_text(r, 2));
+	note_hosts(cl, r, 5);
+	cl->at = place_make(reply_text(r, 3), reply_text(r, 4));
+	if (cl->at.n != 0) {
+		cl->state = CLUSTER_CATCHING_UP;
+		return;
+	}
+	workers_tell_missed(cl); /* those without clients miss nothing */
+	cl->at = cl->joined;
+	join_collect(cl);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_CLUSTER_JOIN_H
+#define BROKER_CLUSTER_JOIN_H
+
+/* This host joins the cluster. */
+
+#include "broker/cluster/inside.h"
+
+/* Sends the own state. */
+void join_begin(struct cluster *);
+/* The answer to it. */
+void join_on_answer(struct cluster *, const redisReply *);
+/* Goes on when the state of all other hosts has come. */
+void join_collect(struct cluster *);
+/* The i-th text of an answer, or "". */
+const char *reply_text(const redisReply *, size_t i);
+struct place place_make(const char *id, const char *n);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * outgoing.c: what this host appends to the stream.  A turn's messages become
+ * one entry; one entry is on its way at a time, until it is read back.
+ */
+
+#include "broker/cluster/outgoing.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "broker/app/apps.h"
+#include "broker/cluster/scripts.h"
+#include "broker/cluster/workers.h"
+#include "broker/core/core.h"
+#include "broker/link/peer.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+
+#define ENTRY_BYTES (256u << 10) /* then another entry begins */
+
+void
+outgoing_end_entry(struct cluster *cl)
+{
+	struct part *part;
+
+	if (cl->entry.b == NULL)
+		return;
+	part = xcalloc(1, sizeof(*part));
+	part->b = cl->entry.b;
+	cl->entry = (struct entry){ 0 };
+	list_init(&part->link);
+	list_append(&cl->parts, &part->link);
+}
+
+struct part *
+outgoing_first(struct cluster *cl)
+{
+	return LIST_ITEM(cl->parts.next, struct part, link);
+}
+
+size_t
+outgoing_entry_size(const struct cluster *cl)
+{
+	return cl->entry.b == NULL ? 0 : cl->entry.b->len;
+}
+
+bool
+outgoing_take(
+    struct peer *p, const struct ipc_in *in, uint32_t app, uint64_t seq)
+{
+	struct cluster *cl = p->br->cluster;
+	const struct broker_app *a;
+	size_t before;
+
+	if (cl == NULL || (seq == 0 && cl->state <= CLUSTER_OUT))
+		return false;
+	if (cl->queued > QUEUE_BYTES) {
+		workers_hold(p);
+		return true;
+	}
+	before = outgoing_entry_size(cl);
+	a = apps_lookup(p->br, app);
+	entry_from(&cl->entry, (unsigned)p->slot, p->origin);
+	if (a != NULL)
+		entry_app(&cl->entry, app, str_of(a->app.id));
+	entry_add(&cl->entry, str_make(in->b->data + in->off, in->len));
+	cl->queued += outgoing_entry_size(cl) - before;
+	if (seq != 0)
+		p->handed = seq;
+	p->relayed++;
+	if (outgoing_entry_size(cl) > ENTRY_BYTES)
+		outgoing_end_entry(cl);
+	return true;
+}
+
+bool
+outgoing_publish(struct broker *br, const struct msg_event *m)
+{
+	struct cluster *cl = br->cluster;
+	const struct broker_app *a = apps_lookup(br, m->app);
+	size_t before;
+
+	if (cl == NULL || a == NULL)
+		return false;
+	outgoing_end_entry(cl); /* the event is of no worker */
+	before = outgoing_entry_size(cl);
+	entry_app(&cl->entry, m->app, str_of(a->app.id));
+	entry_put_event(&cl->entry, m);
+	cl->queued += outgoing_entry_size(cl) - before;
+	outgoing_end_entry(cl);
+	return true;
+}
+
+void
+outgoing_worker_gone(struct cluster *cl, unsigned slot, uint64_t origin)
+{
+	struct msg_host_worker_gone m = { .slot = slot };
+	size_t before = outgoing_entry_size(cl);
+
+	cl->br->leaving |= UINT64_C(1) << slot;
+	entry_from(&cl->entry, slot, origin);
+	entry_put_host_worker_gone(&cl->entry, &m);
+	cl->queued += outgoing_entry_size(cl) - before;
+}
+
+void
+outgoing_script(struct cluster *cl, enum engine_call call, const char *script,
+    const char **argv, const size_t *lens, int n)
+{
+	const char *all[16] = { "EVAL", script, "0", cl->prefix,
+		cl->br->conf->cluster_host, cl->epoch_text };
+	size_t sizes[16];
+
+	for (int i = 0; i < 6; i++)
+		sizes[i] = strlen(all[i]);
+	for (int i = 0; i < n; i++) {
+		all[6 + i] = argv[i];
+		sizes[6 + i] = lens == NULL ? strlen(argv[i]) : lens[i];
+	}
+	engine_ask(&cl->engine, call, 6 + n, all, sizes);
+}
+
+void
+outgoing_send_first(struct cluster *cl)
+{
+	const struct part *part = outgoing_first(cl);
+	char n[24];
+	const char *argv[] = { n, STREAM_ENTRIES, part->b->data };
+	size_t lens[3];
+
+	snprintf(n, sizeof(n), "%" PRIu64, cl->sent);
+	lens[0] = strlen(n);
+	lens[1] = strlen(argv[1]);
+	lens[2] = part->b->len;
+	outgoing_script(cl, ENGINE_SEND, script_send, argv, lens, 3);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_CLUSTER_OUTGOING_H
+#define BROKER_CLUSTER_OUTGOING_H
+
+/* What this host appends to the stream. */
+
+#include "broker/cluster/inside.h"
+
+/* The entry that is being written is complete. */
+void outgoing_end_entry(struct cluster *);
+/* Its bytes so far. */
+size_t outgoing_entry_size(const struct cluster *);
+/* The oldest complete entry; there must be one. */
+struct part *outgoing_first(struct cluster *);
+/* Sends it, once more if need be. */
+void outgoing_send_first(struct cluster *);
+/* Runs a script of scripts.h with n arguments behind the first three. */
+void outgoing_script(struct cluster *, enum engine_call, const char *script,
+    const char **argv, const size_t *lens, int n);
+
+/*
+ * Takes a worker's message for the stream.  False: there is no cluster, or it
+ * is a replay before this host has joined: it is applied now.  seq: its number;
+ * 0: a replay.
+ */
+bool outgoing_take(
+    struct peer *, const struct ipc_in *, uint32_t app, uint64_t seq);
+/* Publishes an event of pusherctl; false: there is no cluster. */
+bool outgoing_publish(struct broker *, const struct msg_event *);
+/* A worker's link has ended. */
+void outgoing_worker_gone(struct cluster *, unsigned slot, uint64_t origin);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_CLUSTER_SCRIPTS_H
+#define BROKER_CLUSTER_SCRIPTS_H
+
+/*
+ * The scripts that run in Redis, each as one step.  ARGV 1 to 3: the prefix of
+ * all keys, the host, its epoch.  Keys behind the prefix: "stream"; "count", of
+ * its entries; hashes by host: "hosts" (the epochs), "sent" (the number of the
+ * last entry), "read" (how far it has read); "alive:HOST" (the server that has
+ * this name, while it lives); "format".  Fields of an entry: n, its number; h
+ * and e, the host and its epoch; d, its bytes, empty when the host is gone.
+ */
+
+#define SCRIPT_HEAD \
+	"local p, h, e = ARGV[1], ARGV[2], ARGV[3]\n" \
+	"local function add(host, epoch, data, most)\n" \
+	"  local n = redis.call('INCR', p..'count')\n" \
+	"  return n, redis.call('XADD', p..'stream', 'MAXLEN', '~', most, " \
+	"'*'," \
+	"    'n', n, 'h', host, 'e', epoch, 'd', data)\n" \
+	"end\n"
+
+/* 4 server, 5 lease in ms, 6 format, 7 entries to keep, 8 bytes */
+static const char script_join[] = SCRIPT_HEAD
+    "local f = redis.call('GET', p..'format')\n"
+    "if f and f ~= ARGV[6] and redis.call('HLEN', p..'hosts') > 0 then\n"
+    "  return {'format', f}\n"
+    "end\n"
+    "local a = redis.call('GET', p..'alive:'..h)\n"
+    "if a and a ~= ARGV[4] then return {'taken', a} end\n"
+    "local n, id = add(h, e, ARGV[8], ARGV[7])\n"
+    "redis.call('SET', p..'format', ARGV[6])\n"
+    "redis.call('SET', p..'alive:'..h, ARGV[4], 'PX', ARGV[5])\n"
+    "redis.call('HSET', p..'hosts', h, e)\n"
+    "redis.call('HDEL', p..'sent', h)\n"
+    "local r = {'ok', id, tostring(n), '', ''}\n"
+    "local read = redis.call('HGET', p..'read', h)\n"
+    "if read then r[4], r[5] = string.match(read, '(%S+) (%S+)')\n"
+    "else redis.call('HSET', p..'read', h, id..' '..n) end\n"
+    "for _, v in ipairs(redis.call('HGETALL', p..'hosts')) do\n"
+    "  r[#r + 1] = v\n"
+    "end\n"
+    "return r\n";
+
+/* 4 its number of this host, 5 entries to keep, 6 bytes */
+static const char script_send[] = SCRIPT_HEAD
+    "if redis.call('HGET', p..'hosts', h) ~= e then return 'fenced' end\n"
+    "local last = redis.call('HGET', p..'sent', h)\n"
+    "if last and tonumber(last) >= tonumber(ARGV[4]) then\n"
+    "  return 'known'\n"
+    "end\n"
+    "add(h, e, ARGV[6], ARGV[5])\n"
+    "redis.call('HSET', p..'sent', h, ARGV[4])\n"
+    "return 'ok'\n";
+
+/* 4 server, 5 lease in ms, 6 entries to keep, 7 place that has been read */
+static const char script_beat[] = SCRIPT_HEAD
+    "if redis.call('HGET', p..'hosts', h) ~= e then return {'fenced'} end\n"
+    "redis.call('SET', p..'alive:'..h, ARGV[4], 'PX', ARGV[5])\n"
+    "redis.call('HSET', p..'read', h, ARGV[7])\n"
+    "local all = redis.call('HGETALL', p..'hosts')\n"
+    "for i = 1, #all, 2 do\n"
+    "  if redis.call('EXISTS', p..'alive:'..all[i]) == 0 then\n"
+    "    redis.call('HDEL', p..'hosts', all[i])\n"
+    "    redis.call('HDEL', p..'sent', all[i])\n"
+    "    add(all[i], all[i + 1], '', ARGV[6])\n"
+    "  end\n"
+    "end\n"
+    "return {'ok', redis.call('GET', p..'count') or '0'}\n";
+
+/* 4 entries to keep */
+static const char script_leave[] = SCRIPT_HEAD
+    "if redis.call('HGET', p..'hosts', h) ~= e then return 'fenced' end\n"
+    "redis.call('HDEL', p..'hosts', h)\n"
+    "redis.call('HDEL', p..'sent', h)\n"
+    "redis.call('HDEL', p..'read', h)\n"
+    "redis.call('DEL', p..'alive:'..h)\n"
+    "add(h, e, '', ARGV[4])\n"
+    "return 'ok'\n";
+
+#endif

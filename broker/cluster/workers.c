@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * workers.c: what the workers of this host are told of the cluster, and when
+ * their links are not read.
+ */
+
+#include "broker/cluster/workers.h"
+
+#include "broker/core/core.h"
+#include "broker/link/peer.h"
+#include "shared/base/log.h"
+
+void
+workers_set_up(struct cluster *cl, bool up)
+{
+	struct msg_cluster m = { .up = up };
+
+	if (cl->up == up)
+		return;
+	cl->up = up;
+	for (unsigned i = 0; i < cl->br->nslots; i++)
+		if (cl->br->peers[i] != NULL)
+			ipc_send_cluster(&cl->br->peers[i]->ipc, &m);
+}
+
+void
+workers_link_up(struct peer *p)
+{
+	struct cluster *cl = p->br->cluster;
+	struct msg_cluster m = { .up = cl->up };
+
+	cl->origins[p->slot] = p->origin;
+	ipc_send_cluster(&p->ipc, &m);
+}
+
+/* The broker's successor begins with a clean state. */
+_Noreturn void
+workers_begin_again(const char *why)
+{
+	fatalx("cluster: %s: the broker starts again and joins anew", why);
+}
+
+void
+workers_release(struct cluster *cl)
+{
+	for (unsigned i = 0; i < cl->br->nslots; i++) {
+		struct peer *p = cl->br->peers[i];
+
+		if (p != NULL && p->held) {
+			p->held = false;
+			ipc_resume(&p->ipc);
+		}
+	}
+}
+
+void
+workers_hold(struct peer *p)
+{
+	p->held = true;
+	ipc_defer(&p->ipc);
+}
+
+bool
+workers_must_wait(struct peer *p)
+{
+	if (p->relayed == 0)
+		return false;
+	workers_hold(p);
+	return true;
+}
+
+/* The clients of the workers may lack events. */
+void
+workers_tell_missed(struct cluster *cl)
+{
+	struct msg_missed m = { 0 };
+
+	for (unsigned i = 0; i < cl->br->nslots; i++) {
+		struct peer *p = cl->br->peers[i];
+
+		if (p == NULL || !cl->br->links->ops->has_clients(p))
+			continue;
+		log_warnx("cluster: worker %u: events are missing: its clients "
+			  "are told to reconnect",
+		    i);
+		ipc_send_missed(&p->ipc, &m);
+	}
+}

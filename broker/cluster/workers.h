@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_CLUSTER_WORKERS_H
+#define BROKER_CLUSTER_WORKERS_H
+
+/* The workers of this host. */
+
+#include "broker/cluster/inside.h"
+
+/* Tells them whether messages are passed on now. */
+void workers_set_up(struct cluster *, bool up);
+/* The link is not read, and the present message comes again. */
+void workers_hold(struct peer *);
+/* The links that were held are read again. */
+void workers_release(struct cluster *);
+/* The clients of the workers may lack events: they are told to reconnect. */
+void workers_tell_missed(struct cluster *);
+/* Ends the process: the broker's successor joins with a clean state. */
+_Noreturn void workers_begin_again(const char *why);
+
+/*
+ * Must this message of a worker wait until those before it have been applied?
+ * If so, it comes again.
+ */
+bool workers_must_wait(struct peer *);
+/* A worker's link is up: it is told whether the cluster is. */
+void workers_link_up(struct peer *);
+
+#endif

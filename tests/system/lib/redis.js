@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+//
+// Debian's redis-server on a free port, in a directory of its own.
+'use strict';
+
+const { spawn } = require('node:child_process');
+const fs = require('node:fs');
+const net = require('node:net');
+const os = require('node:os');
+const path = require('node:path');
+const { until } = require('./daemon');
+const { freePort } = require('./port');
+
+class Redis {
+	constructor() {
+		this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'pusherd-redis-'));
+	}
+
+	// more: lines of its configuration, as ['requirepass', 'x'].
+	async start(more = []) {
+		this.port ??= await freePort();
+		const args = [['port', this.port], ['bind', '127.0.0.1'],
+			['save', ''], ['appendonly', 'no'], ['dir', this.dir], ...more];
+		this.child = spawn('redis-server', args.flatMap(([k, ...v]) =>
+			[`--${k}`, ...v.map(String)]), { stdio: 'ignore' });
+		this.exited = new Promise((ok) => this.child.on('exit', ok));
+		await until('redis-server', () => this.answers());
+		return this;
+	}
+
+	answers() {
+		return new Promise((ok) => {
+			const s = net.connect(this.port, '127.0.0.1');
+			s.on('connect', () => s.write('PING\r\n'));
+			s.on('data', () => { s.destroy(); ok(true); });
+			s.on('error', () => ok(false));
+		});
+	}
+
+	// One command, without blanks in its words; the bytes of the answer.
+	ask(...words) {
+		return new Promise((ok, failed) => {
+			const s = net.connect(this.port, '127.0.0.1');
+			s.on('connect', () => s.write(`${words.join(' ')}\r\n`));
+			s.on('data', (b) => { s.destroy(); ok(b.toString()); });
+			s.on('error', failed);
+		});
+	}
+
+	get url() {
+		return `redis://127.0.0.1:${this.port}/0`;
+	}
+
+	async stop(sig = 'SIGKILL') {
+		this.child.kill(sig);
+		await this.exited;
+	}
+
+	async remove() {
+		if (this.child.exitCode === null && this.child.signalCode === null)
+			await this.stop();
+		fs.rmSync(this.dir, { recursive: true, force: true });
+	}
+}
+
+module.exports = { Redis };
