@@ -66,6 +66,15 @@ get_str(struct str *in, struct str *v)
 	return true;
 }
 
+static uint32_t
+u32_at(struct str in, size_t at)
+{
+	uint32_t v = 0;
+
+	in = str_from(in, MIN(at, in.n));
+	return get_bytes(&in, &v, sizeof(v)) ? v : 0;
+}
+
 /* clang-format off */
 #define MSG(name, NAME, sender) \
 size_t \
@@ -106,15 +115,33 @@ msg_##name##_get(struct msg_##name *m, struct str in) \
 #include "shared/ipc/ipc_msgs.def"
 #undef FIELD
 
+#define MSG(name, NAME, sender) \
+static uint32_t \
+app_of_##name(struct str in) \
+{ \
+	size_t at = 0;
+#define U8(f) at += 1;
+#define U32(f) if (strcmp(#f, "app") == 0) return u32_at(in, at); at += 4;
+#define U64(f) at += 8;
+#define STR(f)
+#define END(name) (void)at; (void)in; return 0; }
+#include "shared/ipc/ipc_msgs.def"
 /* clang-format on */
 
 static const struct {
 	const char *name;
 	enum ipc_sender sender;
+	uint32_t (*app)(struct str body);
 } types[IPC_NTYPES] = {
-#define MSG(name, NAME, sender) [IPC_##NAME] = { #NAME, sender },
+#define MSG(name, NAME, sender) [IPC_##NAME] = { #NAME, sender, app_of_##name },
 #include "shared/ipc/ipc_msgs.def"
 };
+
+uint32_t
+ipc_app(uint32_t type, struct str body)
+{
+	return types[type].app(body);
+}
 
 const char *
 ipc_name(uint32_t type)

@@ -178,6 +178,8 @@ enum ipc_type {
 	int msg_##name##_get(struct msg_##name *, struct str body);
 #include "shared/ipc/ipc_msgs.def"
 
+/* The number of the app in a message of this type; 0: there is none. */
+uint32_t ipc_app(uint32_t type, struct str body);
 /* For the log: "SUB", or "?" for an unknown type. */
 const char *ipc_name(uint32_t type);
 /*
