@@ -126,6 +126,16 @@ const struct cmd_verb commands[] = {
 	{ "status", "", 0, 0, "Print the state of the server and its workers",
 	    "The table of limits begins with the limit that is used most.",
 	    NULL, cmd_status, VERB_SERVER_READ },
+	{ "cluster status", "", 0, 0,
+	    "Print the other hosts, and the state of Redis between them",
+	    "state: up; joining; refused: Redis takes no entries; away: it "
+	    "does not\nanswer.  place and entry: what was read last of the "
+	    "stream; behind: entries\nthat were not read at the last beat; "
+	    "waiting: bytes of this host that were\nnot read back.  beat_ms: "
+	    "the age of a host's last beat, one each 2 seconds;\nafter 6 "
+	    "seconds without one it is gone.  Of other hosts the "
+	    "connections\nare not known.",
+	    NULL, cmd_cluster_status, VERB_SERVER_READ },
 	{ "top", "", 0, 0, "Watch the rates of workers and apps",
 	    "Runs until q is pressed; into a pipe it prints once.  Keys "
 	    "sort\n"

@@ -19,6 +19,7 @@ _pusherctl()
 		'app snippets:Print code for clients and servers, filled in'
 		'app rotate-key:Give an app a new key and secret'
 		'status:Print the state of the server and its workers'
+		'cluster status:Print the other hosts, and the state of Redis between them'
 		'top:Watch the rates of workers and apps'
 		'stats:Print counters, peaks and rates minute by minute'
 		'closes:List the connections that ended last, and why'
@@ -109,6 +110,7 @@ _pusherctl()
 	'app snippets') options=() args=a ;;
 	'app rotate-key') options=(--overlap --finish) args=a ;;
 	'status') options=() args= ;;
+	'cluster status') options=() args= ;;
 	'top') options=(--interval) args= ;;
 	'stats') options=(--minutes --hours --since --step --csv) args=a ;;
 	'closes') options=(--limit) args=a ;;

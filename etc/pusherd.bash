@@ -90,6 +90,12 @@ _pusherctl()
 		'') list='create list show set enable disable delete import export snippets rotate-key' ;;
 		esac ;;
 	status) list='' ;;
+	cluster)
+		case ${words[1]-} in
+		status)
+			list='' ;;
+		'') list='status' ;;
+		esac ;;
 	top) list='--interval' ;;
 	stats) list='--minutes --hours --since --step --csv' ;;
 	closes) list='--limit' ;;
@@ -184,7 +190,7 @@ _pusherctl()
 	bench) list='--host --port --tls --app --app-id --key --secret-from --clients --channels --subscriptions --publishers --in-flight --rate --batch --size --at-once --slow --resume --sources --processes --seconds --pid' ;;
 	'')
 		if [[ $cur == -* ]]; then list='-c -o -V --version'
-		else list='app status top stats closes config channels channel connections sessions users publish tail subscribe sign explain-auth webhook verify-webhook doctor reload drain worker upgrade log-level console bench help'; fi ;;
+		else list='app status cluster top stats closes config channels channel connections sessions users publish tail subscribe sign explain-auth webhook verify-webhook doctor reload drain worker upgrade log-level console bench help'; fi ;;
 	esac
 	case $cur in
 	-*) list+=' -j --header --help' ;;

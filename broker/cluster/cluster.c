@@ -60,6 +60,24 @@ cluster_turn(struct cluster *cl)
 
 /* ---- answers of Redis ---- */
 
+/* The leases of the hosts, in an answer from i on, say when they beat last. */
+static void
+note_beats(struct cluster *cl, const redisReply *r, size_t i)
+{
+	double now = broker_now();
+
+	cl->beaten = now;
+	for (; i + 1 < r->elements; i += 2) {
+		struct host *host =
+		    hosts_find(&cl->hosts, str_of(reply_text(r, i)));
+		double left = strtod(reply_text(r, i + 1), NULL);
+
+		if (host != NULL && left >= 0)
+			host->beat =
+			    now - (strtod(LEASE_MS, NULL) - left) / 1e3;
+	}
+}
+
 static void
 on_beat_answer(struct cluster *cl, const redisReply *r)
 {
@@ -67,8 +85,10 @@ on_beat_answer(struct cluster *cl, const redisReply *r)
 		workers_begin_again(
 		    "the other hosts have written this one off, or "
 		    "Redis has lost its data");
-	if (strtoull(reply_text(r, 1), NULL, 10) < cl->beat_n)
+	cl->newest = strtoull(reply_text(r, 1), NULL, 10);
+	if (cl->newest < cl->beat_n)
 		workers_begin_again("Redis has lost its last entries");
+	note_beats(cl, r, 2);
 }
 
 static void
@@ -156,6 +176,7 @@ on_up(void *owner)
 {
 	struct cluster *cl = owner;
 
+	cl->nconnects++;
 	log_info("cluster: connected to %s", cl->br->conf->cluster);
 	if (cl->state < CLUSTER_OUT)
 		return;
@@ -290,30 +311,4 @@ cluster_free(struct cluster *cl)
 	}
 	hosts_clear(&cl->hosts);
 	free(cl);
-}
-
-void
-cluster_status(const struct cluster *cl, struct cluster_status *s)
-{
-	*s = (struct cluster_status){ .state = "away",
-		.error = cl->engine.error,
-		.hosts = cl->hosts.n,
-		.waiting = cl->queued,
-		.sent = cl->sent,
-		.applied = cl->napplied };
-	if (cl->up)
-		s->state = "up";
-	else if (cl->engine.up)
-		s->state = cl->starved ? "refused" : "joining";
-}
-
-const char *
-cluster_host_name(const struct cluster *cl, size_t i)
-{
-	struct list *e;
-
-	LIST_FOREACH(e, &cl->hosts.all)
-		if (i-- == 0)
-			return LIST_ITEM(e, struct host, link)->name;
-	return NULL;
 }

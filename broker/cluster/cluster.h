@@ -39,16 +39,30 @@ void cluster_turn(struct cluster *);
  */
 bool cluster_leave(struct cluster *);
 
-/* Appends the state as JSON members, for pusherctl and the metrics. */
+/* For pusherctl and the metrics; the texts are valid until the end of a turn.
+ */
 struct cluster_status {
-	const char *state;      /* "up", "joining", "away" */
-	const char *error;      /* or empty */
-	size_t hosts;           /* others */
-	size_t waiting;         /* bytes that are not applied yet */
-	uint64_t sent, applied; /* entries */
+	const char *state; /* "up", "joining", "refused", "away"; or "off" */
+	const char *error; /* the last one of Redis, or empty */
+	const char *place; /* in the stream, or empty */
+	bool connected;    /* to Redis */
+	size_t hosts;      /* with this one; 0: it is in no cluster */
+	size_t waiting;    /* bytes of this host that are not applied yet */
+	uint64_t entry;    /* number of the one that was read last */
+	uint64_t behind;   /* entries that were not read, as of the last beat */
+	/* since the broker began: entries, and connections to Redis */
+	uint64_t appended, applied, connects;
 };
+/* Without a cluster (NULL) all is 0 or empty, and the state "off". */
 void cluster_status(const struct cluster *, struct cluster_status *);
-/* The name of the i-th other host, or NULL. */
-const char *cluster_host_name(const struct cluster *, size_t i);
+
+struct cluster_host {
+	const char *name;
+	unsigned workers;
+	uint64_t subscriptions;
+	double beat; /* broker_now() at its last one; 0: not known yet */
+};
+/* The i-th host, 0: this one; false: there is no such host. */
+bool cluster_host(const struct cluster *, size_t i, struct cluster_host *);
 
 #endif

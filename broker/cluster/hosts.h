@@ -20,9 +20,11 @@ struct peer;
 
 struct host {
 	struct list link;
-	uint64_t epoch; /* of its broker process */
-	bool known;     /* its state has been entered; else it is ignored */
-	bool awaited;   /* this host joins, and waits for its state */
+	uint64_t epoch;   /* of its broker process */
+	double beat;      /* broker_now() at its last one; 0: not known */
+	uint32_t workers; /* as it said when it joined, or this host did */
+	bool known;       /* its state has been entered; else it is ignored */
+	bool awaited;     /* this host joins, and waits for its state */
 	uint8_t slots[PROC_MAX_WORKERS]; /* here, by its own; 0: none */
 	char name[CLUSTER_HOST_MAX + 1];
 };

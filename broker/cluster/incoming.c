@@ -125,6 +125,7 @@ answer_join(struct cluster *cl, const struct host *host)
 {
 	struct msg_host_state m = { .epoch = host->epoch,
 		.stamp = cl->br->stamp,
+		.workers = cl->br->conf->nworkers,
 		.host = str_of(host->name) };
 	size_t before;
 
@@ -138,13 +139,14 @@ answer_join(struct cluster *cl, const struct host *host)
 
 /* Is it the state that this host waits for? */
 static bool
-is_for_us(struct cluster *cl, const struct ipc_in *in)
+is_for_us(struct cluster *cl, struct host *host, const struct ipc_in *in)
 {
 	struct msg_host_state m;
 
 	if (in->type != IPC_HOST_STATE ||
 	    msg_host_state_get(&m, in->body) == -1 || m.epoch != cl->epoch)
 		return false;
+	host->workers = m.workers;
 	cl->br->stamp = MAX(cl->br->stamp, m.stamp);
 	return true;
 }
@@ -222,6 +224,7 @@ apply_live(struct cluster *cl, const struct stream_entry *s, struct buf *b)
 {
 	struct host *host = hosts_find(&cl->hosts, s->host);
 	bool own = str_eq(s->host, str_of(cl->br->conf->cluster_host));
+	struct msg_host_join join;
 	uint32_t at = 0;
 	struct ipc_in in;
 
@@ -244,6 +247,8 @@ apply_live(struct cluster *cl, const struct stream_entry *s, struct buf *b)
 	} else if (in.type == IPC_HOST_JOIN) {
 		host = hosts_enter(cl->br, &cl->hosts, s->host, s->epoch);
 		host->known = true;
+		if (msg_host_join_get(&join, in.body) == 0)
+			host->workers = join.workers;
 		log_info("cluster: host %s has joined", host->name);
 		apply(cl, host, b, at);
 		answer_join(cl, host);
@@ -269,7 +274,7 @@ apply_state(struct cluster *cl, const struct stream_entry *s, struct buf *b)
 			hosts_drop(cl->br, &cl->hosts, host);
 	} else if (in.type == IPC_HOST_JOIN) {
 		host->awaited = false; /* it begins again, behind this place */
-	} else if (host->epoch == s->epoch && is_for_us(cl, &in)) {
+	} else if (host->epoch == s->epoch && is_for_us(cl, host, &in)) {
 		host->awaited = false;
 		host->known = true;
 		apply(cl, host, b, at);

@@ -62,7 +62,9 @@ struct cluster {
 	struct place at, joined; /* read up to here; the own JOIN */
 	bool reading, starved;   /* starved: an error, tried again at a beat */
 	uint64_t beat_n;         /* entries read when the beat was sent */
-	uint64_t napplied;
+	uint64_t newest;         /* entries of the stream at the last beat */
+	double beaten;           /* broker_now() then; 0: none yet */
+	uint64_t napplied, nconnects;
 };
 
 #endif

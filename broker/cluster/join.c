@@ -39,7 +39,8 @@ place_make(const char *id, const char *n)
 void
 join_begin(struct cluster *cl)
 {
-	struct msg_host_join m = { .build = S(PUSHERD_VERSION) };
+	struct msg_host_join m = { .workers = cl->br->conf->nworkers,
+		.build = S(PUSHERD_VERSION) };
 	struct entry e = { 0 };
 	char format[16];
 	const char *argv[] = { cl->instance, LEASE_MS, format, STREAM_ENTRIES,

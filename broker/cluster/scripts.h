@@ -53,20 +53,28 @@ static const char script_send[] = SCRIPT_HEAD
     "redis.call('HSET', p..'sent', h, ARGV[4])\n"
     "return 'ok'\n";
 
-/* 4 server, 5 lease in ms, 6 entries to keep, 7 place that has been read */
+/*
+ * 4 server, 5 lease in ms, 6 entries to keep, 7 place that has been read;
+ * answers with the number of entries, and for each host what is left of its
+ * lease
+ */
 static const char script_beat[] = SCRIPT_HEAD
     "if redis.call('HGET', p..'hosts', h) ~= e then return {'fenced'} end\n"
     "redis.call('SET', p..'alive:'..h, ARGV[4], 'PX', ARGV[5])\n"
     "redis.call('HSET', p..'read', h, ARGV[7])\n"
     "local all = redis.call('HGETALL', p..'hosts')\n"
+    "local r = {'ok', ''}\n"
     "for i = 1, #all, 2 do\n"
-    "  if redis.call('EXISTS', p..'alive:'..all[i]) == 0 then\n"
+    "  local left = redis.call('PTTL', p..'alive:'..all[i])\n"
+    "  r[#r + 1], r[#r + 2] = all[i], tostring(left)\n"
+    "  if left < 0 then\n"
     "    redis.call('HDEL', p..'hosts', all[i])\n"
     "    redis.call('HDEL', p..'sent', all[i])\n"
     "    add(all[i], all[i + 1], '', ARGV[6])\n"
     "  end\n"
     "end\n"
-    "return {'ok', redis.call('GET', p..'count') or '0'}\n";
+    "r[2] = redis.call('GET', p..'count') or '0'\n"
+    "return r\n";
 
 /* 4 entries to keep */
 static const char script_leave[] = SCRIPT_HEAD

@@ -25,6 +25,7 @@
 #include "broker/control/tail.h"
 #include "broker/control/verb_args.h"
 #include "broker/control/verb_channels.h"
+#include "broker/control/verb_cluster.h"
 #include "broker/control/verb_connections.h"
 #include "broker/control/verb_log.h"
 #include "broker/control/verb_master.h"
@@ -336,6 +337,7 @@ static const struct {
 	unsigned flags;
 } verbs[] = {
 	{ "status", status, WHOLE },
+	{ "cluster-status", verb_cluster, WHOLE },
 	{ "channels", verb_channels, 0 },
 	{ "channel", verb_channel, 0 },
 	{ "connections", verb_connections, 0 },

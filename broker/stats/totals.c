@@ -16,6 +16,7 @@
 #include "broker/app/apps.h"
 #include "broker/channel/cache.h"
 #include "broker/channel/registry.h"
+#include "broker/cluster/cluster.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/log/replay.h"
@@ -241,7 +242,9 @@ totals_now_broker(struct broker *br, struct stats_broker *out)
 	const struct webhook_queue *q = br->webhook_queue;
 	struct rlimit rl = { 0 };
 	struct proc_usage master = { 0 };
+	struct cluster_status cluster;
 
+	cluster_status(br->cluster, &cluster);
 	if (br->inherit != NULL)
 		proc_usage_get(br->inherit->master, &master);
 	if (getrlimit(RLIMIT_NOFILE, &rl) == -1)
@@ -268,6 +271,12 @@ totals_now_broker(struct broker *br, struct stats_broker *out)
 		.hooks_waiting = q->waiting,
 		.hooks_dead = q->dead,
 		.hooks_dropped = q->dropped + q->outbox_dropped,
+		.cluster_connected = cluster.connected,
+		.cluster_hosts = cluster.hosts,
+		.cluster_behind = cluster.behind,
+		.cluster_appended = cluster.appended,
+		.cluster_read = cluster.applied,
+		.cluster_connects = cluster.connects,
 	};
 }
 

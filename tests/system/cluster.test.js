@@ -9,6 +9,7 @@ const { after, before, describe, test } = require('node:test');
 const { Client } = require('./lib/client');
 const { Daemon, becomes, until } = require('./lib/daemon');
 const { Http, api, get, publish } = require('./lib/http');
+const { parse } = require('./lib/prometheus');
 const { Redis } = require('./lib/redis');
 
 const ADDED = 'pusher_internal:member_added';
@@ -17,7 +18,7 @@ const REMOVED = 'pusher_internal:member_removed';
 // A host with the app that all hosts have, whose number differs.
 function host(redis, name, more = {}) {
 	const d = new Daemon({ cluster: redis.url, cluster_host: name,
-		crash_grace: 1, ...more });
+		crash_grace: 1, metrics_listen: '127.0.0.1:0', ...more });
 	if (name !== 'a') d.app({}, { id: '999', key: 'other', name: 'other' });
 	d.shared = d.app({ client_events: 'on' },
 		{ id: '42', key: 'shared', secret: 'secret', name: 'shared' });
@@ -33,8 +34,30 @@ const ready = async (d) => {
 	h.end();
 	return r.status;
 };
+// Values by their names behind "cluster_".
+const metrics = async (d) => {
+	const h = await Http.connect({ ...d, port: d.metrics });
+	const { text } = await h.ask('GET', '/metrics');
+	h.end();
+	const m = parse(text);
+	return (...names) => names.map((n) => m.value(`pusherd_cluster_${n}`));
+};
 const joined = (d, n) => until('the host to be in the cluster',
 	() => d.readLog().split('cluster: joined').length > n);
+
+test('without a cluster: status says so, and the metrics are 0', async () => {
+	const d = await new Daemon({ metrics_listen: '127.0.0.1:0' }).start();
+	try {
+		assert.deepEqual(d.ctl(['cluster', 'status']),
+			[{ cluster: { state: 'off' }, hosts: [] }]);
+		assert.equal(d.ctlRaw(['cluster', 'status']).out,
+			'cluster\tThis host is alone: the option cluster is empty.\n');
+		assert.deepEqual((await metrics(d))('connected', 'hosts',
+			'entries_behind', 'connects_total'), [0, 0, 0, 0]);
+	} finally {
+		await d.stop();
+	}
+});
 
 describe('cluster', () => {
 	const redis = new Redis();
@@ -145,6 +168,33 @@ describe('cluster', () => {
 			await close(x, y);
 		});
 
+	test('cluster status and the metrics: hosts, beats, entries', async () => {
+		const x = await Client.connect(a, app);
+		const y = await Client.connect(b, app);
+		await x.subscribe('s1');
+		for (const c of ['s1', 's2']) await y.subscribe(c);
+		const now = (d) => d.ctl(['cluster', 'status'])[0];
+		await becomes(() => now(a).hosts.map((h) => [h.host, h.workers,
+			h.subscriptions, h.connections, h.beat_ms >= 0]),
+		[['a', 1, 1, 1, true], ['b', 2, 2, null, true]]);
+		const { cluster } = now(a);
+		assert.equal(cluster.state, 'up');
+		assert.equal(cluster.redis, redis.url);
+		assert.match(cluster.place, /^\d+-\d+$/);
+		assert.ok(cluster.appended > 0 && cluster.read > cluster.appended);
+		assert.equal(cluster.connects, 1);
+		assert.match(a.ctlRaw(['cluster', 'status']).out,
+			/^state\tup\nname\tpusherd\nhost\ta\n[^]*\nb\t2\t-\t2\t\d+\n$/);
+		const m = await metrics(b);
+		assert.deepEqual(m('connected', 'hosts', 'connects_total'), [1, 2, 1]);
+		const names = ['entries_appended_total', 'entries_read_total'];
+		const before = m(...names);
+		await publish(b, app, ['s2'], 'e', '1');
+		const after = (await metrics(b))(...names);
+		names.forEach((n, i) => assert.ok(after[i] > before[i], n));
+		await close(x, y);
+	});
+
 	test('kill -9 of a broker: nothing is lost, nobody flaps', async () => {
 		a.allow(/broker/);
 		const x = await Client.connect(a, app);
@@ -180,6 +230,10 @@ describe('cluster', () => {
 		for (const d of [a, b])
 			await until('not ready', async () => await ready(d) === 503);
 		assert.equal(await status(a, app), 503);
+		const { cluster } = a.ctl(['cluster', 'status'])[0];
+		assert.equal(cluster.state, 'away');
+		assert.notEqual(cluster.error, '');
+		assert.deepEqual((await metrics(a))('connected', 'hosts'), [0, 2]);
 		assert.equal((await api(a, app, 'GET', '/channels')).status, 200);
 		await close(x, y);
 		await redis.start();

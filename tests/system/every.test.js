@@ -60,6 +60,7 @@ const calls = (x) => ({
 			return ['--finish', a.id];
 		}],
 	status: [[]],
+	'cluster status': [[]],
 	top: [['--interval', '1']],
 	stats: [[], [x.app.id], ['--minutes', '5'], ['--hours', '2'],
 		['--since', '1h', '--step', '1m', x.app.id]],

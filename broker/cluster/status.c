@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * status.c: the cluster as this host sees it, for pusherctl and the metrics.
+ * Must never change anything.
+ */
+
+#include "broker/channel/registry.h"
+#include "broker/cluster/cluster.h"
+#include "broker/cluster/inside.h"
+#include "broker/core/core.h"
+#include "shared/conf/conf.h"
+
+void
+cluster_status(const struct cluster *cl, struct cluster_status *s)
+{
+	*s =
+	    (struct cluster_status){ .state = "off", .error = "", .place = "" };
+	if (cl == NULL)
+		return;
+	*s = (struct cluster_status){ .state = "away",
+		.error = cl->engine.error,
+		.place = cl->at.id,
+		.connected = cl->engine.up,
+		.hosts = cl->hosts.n + 1,
+		.waiting = cl->queued,
+		.entry = cl->at.n,
+		.behind = cl->newest > cl->at.n ? cl->newest - cl->at.n : 0,
+		.appended = cl->sent,
+		.applied = cl->napplied,
+		.connects = cl->nconnects };
+	if (cl->up)
+		s->state = "up";
+	else if (cl->engine.up)
+		s->state = cl->starved ? "refused" : "joining";
+}
+
+static void
+own_host(const struct cluster *cl, struct cluster_host *out)
+{
+	const struct broker *br = cl->br;
+
+	out->name = br->conf->cluster_host;
+	out->beat = cl->beaten;
+	out->workers = br->conf->nworkers;
+	for (unsigned i = 0; i < cl->hosts.room; i++)
+		out->subscriptions += br->registry->nsubs[i];
+}
+
+static void
+other_host(
+    const struct cluster *cl, const struct host *host, struct cluster_host *out)
+{
+	out->name = host->name;
+	out->beat = host->beat;
+	out->workers = host->workers;
+	for (unsigned i = 0; i < PROC_MAX_WORKERS; i++)
+		if (host->slots[i] != 0)
+			out->subscriptions +=
+			    cl->br->registry->nsubs[host->slots[i]];
+}
+
+bool
+cluster_host(const struct cluster *cl, size_t i, struct cluster_host *out)
+{
+	const struct list *e;
+
+	*out = (struct cluster_host){ 0 };
+	if (i == 0) {
+		own_host(cl, out);
+		return true;
+	}
+	LIST_FOREACH(e, &cl->hosts.all)
+		if (--i == 0) {
+			other_host(cl, LIST_ITEM(e, struct host, link), out);
+			return true;
+		}
+	return false;
+}

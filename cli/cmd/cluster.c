@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* cluster.c: `pusherctl cluster status`. */
+
+#include "cli/cmd/cmd.h"
+
+/* What the table and the JSON document have of a host. */
+static const char host_columns[] =
+    "host workers connections subscriptions beat_ms";
+
+static void
+put_cluster(struct out *o, struct json row)
+{
+	struct str state = json_get(row, S("state")).raw;
+
+	out_record_open(o, "cluster");
+	if (!out_is_json(o) && str_eq(state, S("\"off\"")))
+		out_text(o, "cluster",
+		    "This host is alone: the option cluster is empty.");
+	else if (str_eq(state, S("\"off\"")))
+		out_members(o, row, "state");
+	else
+		out_members(o, row,
+		    "state name host redis error place entry behind "
+		    "waiting:bytes appended read connects");
+	out_record_close(o);
+}
+
+static void
+on_row(void *arg, struct json row)
+{
+	struct out *o = arg;
+
+	if (str_eq(json_get(row, S("type")).raw, S("\"cluster\""))) {
+		put_cluster(o, row);
+		return;
+	}
+	out_table_open(o, "hosts", host_columns);
+	out_row(o, row);
+}
+
+int
+cmd_cluster_status(struct cmd *c)
+{
+	int r;
+
+	out_group_open(c->out);
+	r = cmd_ask(c, "cluster-status", NULL, on_row, c->out);
+	if (r != CMD_OK)
+		out_drop(c->out);
+	else if (out_is_json(c->out)) /* there, though empty */
+		out_table_open(c->out, "hosts", host_columns);
+	out_group_close(c->out);
+	return r;
+}
