@@ -11,17 +11,22 @@ static void
 put_cluster(struct out *o, struct json row)
 {
 	struct str state = json_get(row, S("state")).raw;
+	bool json = out_is_json(o);
 
 	out_record_open(o, "cluster");
-	if (!out_is_json(o) && str_eq(state, S("\"off\"")))
-		out_text(o, "cluster",
-		    "This host is alone: the option cluster is empty.");
-	else if (str_eq(state, S("\"off\"")))
-		out_members(o, row, "state");
-	else
+	if (str_eq(state, S("\"off\""))) {
+		if (json)
+			out_members(o, row, "state");
+		else
+			out_text(o, "cluster",
+			    "This host is alone: the option cluster is empty.");
+	} else {
+		out_members(o, row, "state name host redis");
+		if (json || !str_eq(json_get(row, S("error")).raw, S("\"\"")))
+			out_members(o, row, "error");
 		out_members(o, row,
-		    "state name host redis error place entry behind "
-		    "waiting:bytes appended read connects");
+		    "place entry behind waiting:bytes appended read connects");
+	}
 	out_record_close(o);
 }
 
