@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "broker/app/apps.h"
+#include "broker/channel/cache.h"
 #include "broker/channel/registry.h"
 #include "broker/channel/route.h"
 #include "broker/cluster/join.h"
@@ -27,9 +28,14 @@
 #define ENTRIES_AT_ONCE "64"
 #define READ_MS "1000" /* a read without entries ends then */
 
+/* An entry begins with the state of its host, or has what happened in a turn.
+ */
+enum entry_kind { ENTRY_TURN, ENTRY_JOIN, ENTRY_STATE };
+
 /* An entry while it is applied. */
 struct reading {
 	struct cluster *cl;
+	enum entry_kind kind;
 	struct host *host; /* NULL: this one */
 	bool past;         /* of any host: only its events are passed on */
 	struct peer *peer; /* of the messages that follow */
@@ -85,6 +91,28 @@ on_worker_gone(struct reading *r, const struct msg_host_worker_gone *m)
 	}
 }
 
+/*
+ * An event that no worker numbered: of pusherctl, or in a state the one that a
+ * cache channel keeps, which clients have had.  A host that joins can have an
+ * old one; those that were there know better.
+ */
+static void
+on_plain_event(struct reading *r, struct msg_event *m)
+{
+	struct broker *br = r->cl->br;
+	const struct channel *c;
+
+	if (m->channel.n == 0 || m->channel.n > REGISTRY_NAME_MAX)
+		return;
+	if (r->kind == ENTRY_TURN) {
+		route_publish(br, m);
+		return;
+	}
+	c = registry_find(br->registry, m->app, m->channel);
+	if (r->kind == ENTRY_STATE || c == NULL || !cache_has(c))
+		cache_put(br, m);
+}
+
 /* A message of a worker. */
 static void
 on_message(struct reading *r, const struct ipc_in *in)
@@ -93,6 +121,7 @@ on_message(struct reading *r, const struct ipc_in *in)
 	ipc_handler handler = r->cl->handlers[in->type];
 	struct msg_host_subs subs;
 	struct msg_event e;
+	bool plain;
 
 	if (p != NULL && r->host == NULL && p->relayed > 0)
 		p->relayed--;
@@ -100,11 +129,12 @@ on_message(struct reading *r, const struct ipc_in *in)
 	    (r->app_here == 0 || ipc_app(in->type, in->body) != r->app ||
 		entry_set_app(in, r->app_here) == -1))
 		return;
-	if (p == NULL) {
-		if (in->type == IPC_EVENT && msg_event_get(&e, in->body) == 0)
-			route_publish(r->cl->br, &e); /* of pusherctl */
+	plain = in->type == IPC_EVENT && msg_event_get(&e, in->body) == 0 &&
+	    e.seq == 0;
+	if (plain)
+		on_plain_event(r, &e);
+	if (plain || p == NULL)
 		return;
-	}
 	if (in->type == IPC_HOST_SUBS) {
 		if (msg_host_subs_get(&subs, in->body) == 0)
 			state_on_subs(p, &subs);
@@ -160,11 +190,12 @@ is_for_us(struct cluster *cl, struct host *host, const struct ipc_in *in)
 		break; \
 	}
 
-/* Applies the messages from *at on. */
+/* Applies the messages from at on. */
 static void
-apply(struct cluster *cl, struct host *host, struct buf *b, uint32_t at)
+apply(struct cluster *cl, struct host *host, struct buf *b, uint32_t at,
+    enum entry_kind kind)
 {
-	struct reading r = { .cl = cl, .host = host };
+	struct reading r = { .cl = cl, .host = host, .kind = kind };
 	struct ipc_in in;
 	int more;
 
@@ -203,7 +234,7 @@ on_own(struct cluster *cl, struct buf *b)
 		cl->sending = false;
 	}
 	if (entry_next(b, &at, &in) == 1 && in.type != IPC_HOST_STATE)
-		apply(cl, NULL, b, 0);
+		apply(cl, NULL, b, 0, ENTRY_TURN);
 }
 
 /* Subscriptions have the same stamp on all hosts. */
@@ -250,11 +281,11 @@ apply_live(struct cluster *cl, const struct stream_entry *s, struct buf *b)
 		if (msg_host_join_get(&join, in.body) == 0)
 			host->workers = join.workers;
 		log_info("cluster: host %s has joined", host->name);
-		apply(cl, host, b, at);
+		apply(cl, host, b, at, ENTRY_JOIN);
 		answer_join(cl, host);
 	} else if (in.type != IPC_HOST_STATE && host != NULL && host->known &&
 	    host->epoch == s->epoch) {
-		apply(cl, host, b, 0);
+		apply(cl, host, b, 0, ENTRY_TURN);
 	}
 }
 
@@ -277,7 +308,7 @@ apply_state(struct cluster *cl, const struct stream_entry *s, struct buf *b)
 	} else if (host->epoch == s->epoch && is_for_us(cl, host, &in)) {
 		host->awaited = false;
 		host->known = true;
-		apply(cl, host, b, at);
+		apply(cl, host, b, at, ENTRY_STATE);
 	}
 }
 

@@ -148,7 +148,13 @@ describe('cluster', () => {
 			const y = await Client.connect(b, app);
 			await x.join('presence-j', 'u1', { n: 'a"\\b' });
 			await y.subscribe('plain');
+			// Those of a worker stand before the event in the state.
+			for (const w of [x, y]) {
+				await w.subscribe('cache-j');
+				await w.expect('pusher:cache_miss', 'cache-j');
+			}
 			await publish(a, app, ['cache-j'], 'last', '8');
+			for (const w of [x, y]) await w.expect('last', 'cache-j');
 			const c = await host(redis, 'c').start();
 			await joined(c, 1);
 			const z = await Client.connect(c, app);
@@ -157,7 +163,7 @@ describe('cluster', () => {
 					hash: { u1: { n: 'a"\\b' }, u3: null } });
 			await x.expect(ADDED, 'presence-j');
 			assert.deepEqual((await get(c, app, '/channels')).channels,
-				{ 'presence-j': {}, plain: {} });
+				{ 'cache-j': {}, 'presence-j': {}, plain: {} });
 			await z.subscribe('cache-j');
 			await z.expect('last', 'cache-j');
 			for (const d of [a, b]) d.allow(/host c is gone/);
@@ -202,6 +208,12 @@ describe('cluster', () => {
 		await x.join('presence-k', 'u1');
 		await y.join('presence-k', 'u2');
 		await x.expect(ADDED, 'presence-k');
+		for (const c of [x, y]) {
+			await c.subscribe('cache-k');
+			await c.expect('pusher:cache_miss', 'cache-k');
+		}
+		await publish(a, app, ['cache-k'], 'last', '9');
+		for (const c of [x, y]) await c.expect('last', 'cache-k');
 		const before = a.readLog().split('cluster: joined').length - 1;
 		process.kill(a.pidsOf('broker')[0], 'SIGKILL');
 		const sent = [];
@@ -214,6 +226,9 @@ describe('cluster', () => {
 			for (let i = 0; i <= 20; i++)
 				assert.equal(await c.expect('e', 'presence-k'),
 					String(i));
+		await publish(b, app, ['cache-k'], 'next', '10');
+		for (const c of [x, y]) // the old one has not come again
+			await c.expect('next', 'cache-k');
 		for (const d of [a, b])
 			assert.deepEqual((await get(d, app,
 				'/channels/presence-k/users')).users,
