@@ -37,12 +37,20 @@ class Redis {
 		});
 	}
 
-	// One command, without blanks in its words; the bytes of the answer.
+	// One command, its words without blanks or in ''; the bytes of the answer.
+	// Set `password` if the server has one.
 	ask(...words) {
+		const lines = [words.join(' ')];
+		if (this.password) lines.unshift(`AUTH ${this.password}`);
 		return new Promise((ok, failed) => {
 			const s = net.connect(this.port, '127.0.0.1');
-			s.on('connect', () => s.write(`${words.join(' ')}\r\n`));
-			s.on('data', (b) => { s.destroy(); ok(b.toString()); });
+			const next = () => s.write(`${lines.shift()}\r\n`);
+			s.on('connect', next);
+			s.on('data', (b) => {
+				if (lines.length > 0) return next();
+				s.destroy();
+				return ok(b.toString());
+			});
 			s.on('error', failed);
 		});
 	}
