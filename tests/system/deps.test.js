@@ -43,13 +43,13 @@ function run(parts, { managers, has = [], root = true, sudo = false, env }) {
 
 for (const [managers, all, install] of [
 	[['dnf'], ['gcc', 'glibc-devel', 'make', 'libev-devel', 'openssl-devel',
-		'cjson-devel', 'sqlite-devel', 'libcurl-devel', 'libseccomp-devel',
-		'zlib-devel'], 'dnf -q -y install'],
+		'cjson-devel', 'sqlite-devel', 'libcurl-devel', 'hiredis-devel',
+		'libseccomp-devel', 'zlib-devel'], 'dnf -q -y install'],
 	[['apk'], ['gcc', 'musl-dev', 'linux-headers', 'make', 'libev-dev',
-		'openssl-dev', 'cjson-dev', 'sqlite-dev', 'curl-dev',
+		'openssl-dev', 'cjson-dev', 'sqlite-dev', 'curl-dev', 'hiredis-dev',
 		'libseccomp-dev', 'zlib-dev'], 'apk -q add'],
 	[['pacman'], ['gcc', 'make', 'libev', 'openssl', 'cjson', 'sqlite', 'curl',
-		'libseccomp', 'zlib'], 'pacman -Sq --noconfirm --needed'],
+		'hiredis', 'libseccomp', 'zlib'], 'pacman -Sq --noconfirm --needed'],
 ]) {
 	test(`deps: ${managers[0]} installs what is missing, and only that`, () => {
 		const has = all.slice(0, 2);
