@@ -66,7 +66,11 @@ struct registry {
 	 * counts, and returns the channel, or NULL if it was freed.
 	 */
 	uint64_t dying;
-	uint64_t remote;                   /* slots of workers of other hosts */
+	/*
+	 * In a cluster: slots of workers of other hosts, and of those that are
+	 * gone here and whose end is in the stream.  Nothing is sent to them.
+	 */
+	uint64_t remote;
 	double dead_due[PROC_MAX_WORKERS]; /* when their members leave */
 	struct hash_cursor dead_at;        /* see dead_slot.c */
 	struct channel *(*drop_dead)(void *owner, struct channel *);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "broker/app/apps.h"
+#include "broker/channel/registry.h"
 #include "broker/cluster/scripts.h"
 #include "broker/cluster/workers.h"
 #include "broker/core/core.h"
@@ -100,6 +101,7 @@ outgoing_worker_gone(struct cluster *cl, unsigned slot, uint64_t origin)
 	size_t before = outgoing_entry_size(cl);
 
 	cl->br->leaving |= UINT64_C(1) << slot;
+	cl->br->registry->remote |= UINT64_C(1) << slot;
 	entry_from(&cl->entry, slot, origin);
 	entry_put_host_worker_gone(&cl->entry, &m);
 	cl->queued += outgoing_entry_size(cl) - before;
