@@ -114,6 +114,17 @@ on_plain_event(struct reading *r, struct msg_event *m)
 		cache_put(br, m);
 }
 
+/* The worker is gone now; the rest of the entry is of one that is. */
+static void
+drop(struct reading *r)
+{
+	unsigned slot = (unsigned)r->peer->slot;
+	uint64_t origin = r->peer->origin;
+
+	peer_drop(r->peer, "bad message");
+	r->peer = own_peer(r->cl, slot, origin);
+}
+
 /* A message of a worker. */
 static void
 on_message(struct reading *r, const struct ipc_in *in)
@@ -147,7 +158,7 @@ on_message(struct reading *r, const struct ipc_in *in)
 		log_debug(
 		    "cluster: ignored a message type=%s", ipc_name(in->type));
 	else
-		peer_drop(p, "bad message");
+		drop(r);
 }
 
 /* Writes the state for a host that has just joined. */
