@@ -436,9 +436,12 @@ incoming_on_entries(struct cluster *cl, const redisReply *r)
 	}
 	r = r->element[0]->element[1];
 	for (size_t i = 0; i < r->elements; i++) {
-		if (!stream_entry_get(&s, r->element[i]))
-			workers_begin_again(
-			    "an entry of the stream has another form");
+		if (!stream_entry_get(&s, r->element[i])) {
+			log_warnx("cluster: ignored an entry of the stream, "
+				  "which no host has written");
+			memcpy(cl->at.id, s.place.id, sizeof(cl->at.id));
+			continue;
+		}
 		apply_entry(cl, &s);
 		if (before == CLUSTER_COLLECTING && cl->state == CLUSTER_LIVE)
 			break; /* read again from the own JOIN on */

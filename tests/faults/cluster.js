@@ -104,7 +104,9 @@ module.exports = async function cluster({ start }) {
 		for (const text of ['junkjunkjunkjunk', 'j'])
 			await redis.ask('EVAL', JUNK, '3', 'pusherd:count',
 				'pusherd:stream', 'pusherd:hosts', text);
+		await redis.ask('XADD', 'pusherd:stream', '*', 'foreign', 'field');
 		await said(a.d, /an entry is cut off/);
+		await said(a.d, /ignored an entry of the stream/);
 		await check([a, b], [x, y], 'after-junk');
 		await Promise.all([x, y].map((c) => c.close()));
 		return { 'ms until a stopped host is back': Math.round(ms) };
