@@ -54,7 +54,8 @@ static const char head[] =
     "Then either all of it is in force, or, after an error, nothing has "
     "changed.\n"
     "The options database, runtime_dir, pid_file, user, outbox, sandbox,\n"
-    "core_dumps, resume_sessions and cluster need a restart, and the answer says so.\n"
+    "core_dumps, resume_sessions and cluster need a restart, and the answer "
+    "says so.\n"
     ".SH OPTIONS\n";
 
 /* Prose about options that their help only names. */

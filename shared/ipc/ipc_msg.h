@@ -140,7 +140,7 @@ enum ipc_sender {
 	FROM_COURIER = 1 << 4,
 	FROM_MASTER = 1 << 5,
 	TO_MASTER = 1 << 6,
-	FROM_MOVER = 1 << 7,     /* a worker whose slot another one takes over */
+	FROM_MOVER = 1 << 7, /* a worker whose slot another one takes over */
 	FROM_SUCCESSOR = 1 << 8, /* and that one */
 	FROM_HOST = 1 << 9       /* the broker of a host in the same cluster */
 };
