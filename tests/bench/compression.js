@@ -20,6 +20,7 @@ const peers = require('./peers/peers');
 const { Client, frame, OP } = require('../system/lib/client');
 const { Daemon, sleep } = require('../system/lib/daemon');
 const { Http } = require('../system/lib/http');
+const { freePort } = require('../system/lib/port');
 
 const RUNS = Number(process.env.RUNS) || 5;
 const SUBSCRIBERS = (process.env.SUBSCRIBERS || '1,10,1000').split(',')
@@ -209,12 +210,11 @@ async function main() {
 	await d.start();
 	for (const pid of d.pidsOf('')) pin(pid, 0);
 	pin(process.pid, 1);
-	const port = 20000 + process.pid % 20000;
 	// Its installation may take longer than an idle connection lives.
-	const peer = await soketi(port + 1);
+	const peer = await soketi(await freePort());
 	const us = await ours(d, app);
 	const servers = { plain: [us, false], packed: [us, true],
-		ws: [await wsPackage(port), true],
+		ws: [await wsPackage(await freePort()), true],
 		soketi: [peer, true] };
 	const cell = (x) => (x === undefined ? '-' :
 		`${x.bytes.toFixed(0)} B, ${x.us.toFixed(2)} us`);
