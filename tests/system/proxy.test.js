@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The files of etc/doc for nginx, HAProxy, Caddy and Apache with the real
-// programs: pusher-js over WSS, the server library over HTTPS, a large publish,
+// The files of etc/doc for nginx, HAProxy, Caddy, Apache and Traefik with the
+// real programs: pusher-js over WSS, the server library over HTTPS, a large publish,
 // a close code, all through the proxy.  Only addresses, ports and certificates
 // are replaced.  The app accepts only encrypted connections, so that the proxy
 // has to say that its client's is one.
@@ -48,6 +48,9 @@ const RELOAD = {
 	caddy: (proxy, dir) => run('caddy', ['reload', '--force', '--adapter',
 		'caddyfile', '--config', `${dir}/Caddyfile`]),
 	apache: (proxy) => proxy.kill('SIGUSR1'),
+	// It watches the file.
+	traefik: (proxy, dir) => fs.appendFileSync(`${dir}/traefik.yml`,
+		'    other: {loadBalancer: {servers: [{url: "http://[::1]"}]}}\n'),
 };
 
 const PROXIES = {
@@ -114,6 +117,19 @@ const PROXIES = {
 			${text}`);
 		return ['/usr/sbin/apache2', ['-DFOREGROUND', '-d', dir, '-f',
 			`${dir}/apache.conf`]];
+	},
+	traefik(dir, front, back) {
+		fs.writeFileSync(`${dir}/traefik.yml`, `tls:
+  stores:
+    default:
+      defaultCertificate: {certFile: ${dir}/cert.pem, keyFile: ${dir}/key.pem}
+${edit('traefik.yml', [
+		['Host(`ws.example.com`)', 'Host(`127.0.0.1`)'],
+		['tls:\n        certResolver: letsencrypt', 'tls: {}'],
+		['127.0.0.1:6001', `127.0.0.1:${back}`]])}`);
+		return [`${__dirname}/python/venv/bin/traefik`, [
+			`--entryPoints.websecure.address=127.0.0.1:${front}`,
+			`--providers.file.filename=${dir}/traefik.yml`]];
 	},
 };
 
