@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * dispatch.c: start reading here.  One table: the messages from a worker and
+/* dispatch.c: start reading here.  One table: the messages from a worker and
  * their handlers.  Each handler refuses its message before HELLO, defers it
  * while the link is stopped, and decodes it; -1 ends the link.  Must never know
  * what a message means.
@@ -16,6 +15,7 @@
 #include "broker/channel/receipt.h"
 #include "broker/channel/route.h"
 #include "broker/channel/subscribe.h"
+#include "broker/cluster/cluster.h"
 #include "broker/cluster/outgoing.h"
 #include "broker/cluster/workers.h"
 #include "broker/control/conn_query.h"
@@ -120,6 +120,15 @@ ORDERED(member, presence_sync_on_member)
 static int
 answer_query(struct peer *p, const struct msg_query *m)
 {
+	/*
+	 * While the cluster is away nothing is applied: the answer is as of
+	 * then.
+	 */
+	bool waits = m->kind != QUERY_METRICS && m->kind != QUERY_STATISTICS &&
+	    cluster_takes_events(p->br->cluster);
+
+	if (waits && workers_must_wait(p))
+		return 0;
 	if (m->kind == QUERY_METRICS)
 		metrics_on_query(p, m);
 	else if (m->kind == QUERY_STATISTICS)
@@ -129,7 +138,7 @@ answer_query(struct peer *p, const struct msg_query *m)
 	return 0;
 }
 
-ORDERED(query, answer_query)
+HANDLER(query, answer_query)
 HANDLER(receipt_rows, receipt_on_rows)
 HANDLER(take, quota_on_take)
 HANDLER(idem_begin, idempotency_on_begin)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * worker.c: the worker role: makes the loop, connects the modules, and orders
+/* worker.c: the worker role: makes the loop, connects the modules, and orders
  * the end of each turn: messages to the broker leave first, then each client is
  * written once, then closed connections are freed.  A worker opens no file
  * after it has started and never decides about a channel's state.
@@ -177,6 +176,7 @@ on_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 	output_tick(w);
 	tls_refresh(w);
 	unacked_tick(w);
+	api_confirm_tick(w);
 	cache_replica_tick(w);
 	client_tick(w);
 	log_tick();

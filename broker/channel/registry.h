@@ -97,6 +97,13 @@ registry_targets(const struct registry *r, const struct channel *c)
 }
 struct str registry_name(const struct registry *, const struct channel *);
 
+/* May it be subscribed to?  A hidden channel follows from sign-ins. */
+static inline bool
+registry_name_is_open(struct str name)
+{
+	return name.n > 0 && name.n <= REGISTRY_NAME_MAX && name.p[0] != '#';
+}
+
 /* Adds one subscription of this worker. */
 void registry_enter(struct registry *, struct channel *, unsigned slot);
 /* Removes one: 0, or -1 when there is none. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * subscribe.c: a connection enters or leaves a channel.  Owns the members'
+/* subscribe.c: a connection enters or leaves a channel.  Owns the members'
  * lives (struct presence of a channel) and the order of the messages (protocol
  * reference, 10.2): the joiner's confirmation, then its cached event, then
  * member_added to the others, then the count.  The newcomer's bit is set before
@@ -193,13 +192,13 @@ has_room(struct peer *p, const struct msg_sub *m)
 	return false;
 }
 
-/* Is the message valid? */
+/* Is the message valid?  Users' own channels belong to their sessions. */
 static bool
 is_sound(struct str channel, struct str user_id)
 {
 	bool presence;
 
-	if (channel.n == 0 || channel.n > REGISTRY_NAME_MAX)
+	if (!registry_name_is_open(channel))
 		return false;
 	presence = (channel_flags(channel) & CHANNEL_PRESENCE) != 0;
 	return presence == (user_id.n > 0) && user_id.n <= ID_MAX;

@@ -39,6 +39,9 @@ void cluster_turn(struct cluster *);
  */
 bool cluster_leave(struct cluster *);
 
+/* Are events passed on now?  Without a cluster (NULL) they are. */
+bool cluster_takes_events(const struct cluster *);
+
 /* For pusherctl and the metrics; the texts are valid until the end of a turn.
  */
 struct cluster_status {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * state.c: writes what another host has to know of this one: the messages by
+/* state.c: writes what another host has to know of this one: the messages by
  * which a worker replays its state, made from the registry.  Channels without
  * members are counted, because the broker does not know their connections.
  */
@@ -163,8 +162,7 @@ state_on_subs(struct peer *p, const struct msg_host_subs *m)
 	struct broker *br = p->br;
 	struct channel *c;
 
-	if (m->channel.n == 0 || m->channel.n > REGISTRY_NAME_MAX ||
-	    m->n == 0 || m->n > SUBS_MAX)
+	if (!registry_name_is_open(m->channel) || m->n == 0 || m->n > SUBS_MAX)
 		return;
 	c = registry_get(br->registry, m->app, m->channel);
 	for (uint32_t i = 0; i < m->n; i++)

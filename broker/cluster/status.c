@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * status.c: the cluster as this host sees it, for pusherctl and the metrics.
+/* status.c: the cluster as this host sees it, for pusherctl and the metrics.
  * Must never change anything.
  */
 
@@ -9,6 +8,12 @@
 #include "broker/cluster/inside.h"
 #include "broker/core/core.h"
 #include "shared/conf/conf.h"
+
+bool
+cluster_takes_events(const struct cluster *cl)
+{
+	return cl == NULL || cl->up;
+}
 
 void
 cluster_status(const struct cluster *cl, struct cluster_status *s)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * verb.c: the verbs of the control socket, one function each.  The table at the
+/* verb.c: the verbs of the control socket, one function each.  The table at the
  * end names them all; larger nouns have files of their own.  Anyone who may
  * open the socket sends arguments, so they are checked like those of the HTTP
  * API.  Must never log event data.
@@ -15,6 +14,7 @@
 #include "broker/app/apps.h"
 #include "broker/channel/registry.h"
 #include "broker/channel/route.h"
+#include "broker/cluster/cluster.h"
 #include "broker/cluster/outgoing.h"
 #include "broker/control/confirm.h"
 #include "broker/control/console.h"
@@ -254,6 +254,10 @@ publish(struct control_client *cc, struct json args)
 		control_fail(cc,
 		    "wait_ms has no meaning in a cluster: the event is on its "
 		    "way to all hosts");
+	} else if (!cluster_takes_events(cc->br->cluster)) {
+		control_fail(cc,
+		    "the Redis server of the cluster takes no events now: see "
+		    "pusherctl cluster status");
 	} else if (may_publish(cc, &a->app, &u)) {
 		b = broker_scratch(cc->br);
 		frame_event(

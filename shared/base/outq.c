@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * outq.c: slices of bufs on their way to a descriptor.  Owns one reference for
+/* outq.c: slices of bufs on their way to a descriptor.  Owns one reference for
  * each slice.  A queue of one slice, the common case, lives in the struct
  * itself; a second one needs a ring, which doubles when it is full.  A small
  * ring is kept when the queue runs empty, so that a busy socket does not
@@ -134,6 +133,27 @@ outq_consume(struct outq *q, size_t n)
 		q->n--;
 		if (q->v != NULL)
 			q->head = (q->head + 1) & (q->cap - 1);
+	}
+	if (q->n == 0)
+		emptied(q);
+}
+
+void
+outq_shorten(struct outq *q, size_t n)
+{
+	struct slice *s;
+
+	assert(n <= outq_bytes(q));
+	q->in -= n;
+	while (n > 0) {
+		s = q->v == NULL ? &q->one : at(q, q->n - 1);
+		if (n < s->len) {
+			s->len -= (uint32_t)n;
+			return;
+		}
+		n -= s->len;
+		buf_unref(s->b);
+		q->n--;
 	}
 	if (q->n == 0)
 		emptied(q);

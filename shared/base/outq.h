@@ -51,6 +51,8 @@ const struct slice *outq_at(const struct outq *, uint32_t i);
 size_t outq_peek(const struct outq *, void *dst, size_t cap);
 /* Removes n bytes from the front. */
 void outq_consume(struct outq *, size_t n);
+/* Removes n bytes from the end. */
+void outq_shorten(struct outq *, size_t n);
 /*
  * Drops everything except the rest of the first slice, which may have begun to
  * leave, and copies that.  False: it has more than max bytes, and nothing is

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The stream of a cluster, into which a stranger writes: entries of other hosts
+/* The stream of a cluster, into which a stranger writes: entries of other hosts
  * and of this one, with any messages or bytes, while the broker catches up,
  * collects the state of the others, or is live.  Whatever comes in the name of
  * other hosts, an honest worker of this host keeps its link, channels and
@@ -35,7 +34,7 @@ static const uint64_t numbers[] = { 1, 2, 3, 0x100000001, EPOCH, UINT64_MAX,
 static const struct str texts[] = { { "app1", 4 }, { "room", 4 },
 	{ "presence-x", 10 }, { "cache-c", 7 }, { "ann", 3 }, { "bob", 3 },
 	{ "a", 1 }, { "b", 1 }, { "{\"n\":1}", 7 }, { "[\"ann\"]", 7 },
-	{ "\x81\x02{}", 4 } };
+	{ "\x81\x02{}", 4 }, { "#server-to-user-ann", 19 } };
 
 static redisReply
 text_reply(struct str s)
@@ -113,8 +112,8 @@ begin(uint8_t how)
 	struct links *l = links_new(settings);
 	struct cluster *cl;
 
-	links_sub(l, HONEST, 9001, "room", "");
 	links_sub(l, HONEST, 9002, "presence-x", "honest");
+	links_sub(l, HONEST, 9001, "room", ""); /* last: its count follows */
 	free(l->conf.cluster_host);
 	l->conf.cluster_host = xstrdup(name);
 	cl = cluster_new(&l->br, cluster_handlers, LINKS);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * idempotency.c: idempotency keys of requests.  A request with a key asks the
+/* idempotency.c: idempotency keys of requests.  A request with a key asks the
  * broker before it does anything; it then runs from its beginning, as the key's
  * holder, and sends its answer to the broker.
  */
@@ -12,6 +11,7 @@
 #include "worker/app/apps.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
+#include "worker/link/unacked.h"
 
 bool
 idempotency_begin(const struct api_request *r)
@@ -30,7 +30,7 @@ idempotency_begin(const struct api_request *r)
 		    key.n, IDEMPOTENCY_KEY_MAX);
 		return false;
 	}
-	if (!link_is_up(r->c->w)) {
+	if (!link_takes_events(r->c->w)) {
 		api_retry(r);
 		return false;
 	}
@@ -95,6 +95,7 @@ idempotency_on_result(struct worker *w, const struct msg_idem_result *m)
 	} else {
 		buf_unref(h->asked_key);
 		h->asked_key = NULL;
+		conn_await(c, w->unacked->seq); /* with it, what it tells of */
 		api_reply(c, m->status, m->body);
 	}
 	api_continue(c);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * retry.c: publishes while there is no broker.  The unchanged request is
+/* retry.c: publishes while there is no broker.  The unchanged request is
  * stored, with nothing published, and its connection is paused; the next broker
  * is there within milliseconds, and then the request runs from its beginning.
  * After a second it is answered with 503; nothing was published, so nothing is
@@ -11,7 +10,9 @@
 
 #include "worker/api/retry.h"
 
+#include "shared/conf/conf.h"
 #include "worker/api/wait.h"
+#include "worker/app/stats.h"
 #include "worker/conn/http_request.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
@@ -205,4 +206,21 @@ api_retry_run(struct worker *w)
 		api_continue(c);
 	}
 	arm(w);
+}
+
+void
+api_confirm_tick(struct worker *w)
+{
+	struct conn *c;
+
+	if (*w->conf->cluster == '\0')
+		return;
+	while (
+	    (c = conn_overdue(w, worker_now() - API_CONFIRM_SECONDS)) != NULL) {
+		w->stats->counts.publishes_unconfirmed++;
+		api_unconfirmed(c,
+		    S("the Redis server of the cluster has not confirmed this "
+		      "request for 5 seconds: what it says may still happen; "
+		      "publish again only what may come twice"));
+	}
 }

@@ -17,6 +17,7 @@ struct conn;
 struct worker;
 
 #define API_RETRY_SECONDS 1.       /* then 503 */
+#define API_CONFIRM_SECONDS 5.     /* then 503, though it may be published */
 #define API_RETRY_MAX 2000         /* requests of a worker */
 #define API_RETRY_BYTES (8u << 20) /* of them together */
 
@@ -37,5 +38,10 @@ void api_retry_copy(struct conn *);
 void api_retry_forget(struct conn *);
 /* A broker has come: runs all requests from their beginning. */
 void api_retry_run(struct worker *);
+/*
+ * In a cluster: requests whose events the stream has not had for
+ * API_CONFIRM_SECONDS get 503.
+ */
+void api_confirm_tick(struct worker *);
 
 #endif

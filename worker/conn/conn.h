@@ -272,6 +272,10 @@ void conn_defer(struct conn *);
  * turn.
  */
 void conn_release(struct worker *, uint64_t seq);
+/* A connection whose output has waited since then (loop time); or NULL. */
+struct conn *conn_overdue(struct worker *, double before);
+/* The output that waits is replaced by these bytes, and the connection ends. */
+void conn_answer_instead(struct conn *, struct str bytes);
 /* Stops reading it: the peer can send until its window is full. */
 void conn_deafen(struct conn *);
 /* Watches the socket for the operations that are possible now. */

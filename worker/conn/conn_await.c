@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * conn_await.c: answers that wait until an event is safe at the broker.  Each
+/* conn_await.c: answers that wait until an event is safe at the broker.  Each
  * has a mark in the output queue, and nothing after the mark leaves before its
  * number is released: of several requests on one connection each is answered
  * when its own event is safe.  Owns the marks, and w->awaiting, which is sorted
@@ -19,6 +18,7 @@
 struct mark {
 	uint64_t pos; /* position in the output queue: later bytes wait */
 	uint64_t seq; /* for this */
+	double since; /* loop time */
 };
 
 struct marks {
@@ -54,7 +54,7 @@ conn_await(struct conn *c, uint64_t seq)
 		m = c->marks = larger(m);
 	if (m->n > 0 && at(m, m->n - 1)->pos == c->out.in)
 		m->n--; /* one mark serves both */
-	*at(m, m->n++) = (struct mark){ c->out.in, seq };
+	*at(m, m->n++) = (struct mark){ c->out.in, seq, worker_now() };
 }
 
 size_t
@@ -95,4 +95,25 @@ conn_release(struct worker *w, uint64_t seq)
 			return;
 		conn_move(c, &w->dirty);
 	}
+}
+
+struct conn *
+conn_overdue(struct worker *w, double before)
+{
+	struct conn *c;
+
+	if (list_is_empty(&w->awaiting))
+		return NULL;
+	c = CONN_OF(w->awaiting.next, link);
+	return at(c->marks, 0)->since < before ? c : NULL;
+}
+
+void
+conn_answer_instead(struct conn *c, struct str bytes)
+{
+	outq_shorten(&c->out, (size_t)(c->out.in - at(c->marks, 0)->pos));
+	c->marks->n = 0;
+	outq_push_copy(&c->out, bytes);
+	conn_move(c, &c->w->dirty);
+	conn_finish(c);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * http_conn.c: HTTP on a client's socket: cuts the stream into requests and
+/* http_conn.c: HTTP on a client's socket: cuts the stream into requests and
  * reads their bodies.  A complete request is handled in place; only chunked
  * bodies and requests that wait for the broker are copied.  Requests are
  * handled one at a time, so that pipelined ones are answered in order.  Must
@@ -210,7 +209,10 @@ on_timeout(struct conn *c)
 	enum api_state state = c->http == NULL ? API_IDLE : c->http->state;
 
 	if (c->state >= CONN_FINISHING) {
-		conn_close(c);
+		if (conn_may_write(c) == SIZE_MAX)
+			conn_close(c);
+		else /* its answer waits for the broker */
+			conn_set_timeout(c, CONN_FINISH_SECONDS);
 		return;
 	}
 	if (state == API_HEAD || state == API_BODY || state == API_CHUNKS) {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * http_request.c: one request of a connection: its replies, and running it from
+/* http_request.c: one request of a connection: its replies, and running it from
  * its copy.  Owns c->http, which lives from the first byte until the connection
  * closes or becomes a WebSocket.
  */
@@ -166,6 +165,20 @@ void
 api_unavailable(struct conn *c, struct str text)
 {
 	error_extra(c, 503, RETRY_AFTER, text);
+}
+
+void
+api_unconfirmed(struct conn *c, struct str text)
+{
+	struct http_reply r = { .status = 503, .extra = RETRY_AFTER };
+	struct buf *body = NULL, **b = worker_scratch(c->w);
+
+	http_error_body(&body, r.status, text);
+	r.body = buf_str(body);
+	http_reply_write(b, &r);
+	stats_on_reply(c->w, c->http->app, r.status, buf_str(*b).n);
+	conn_answer_instead(c, buf_str(*b));
+	buf_unref(body);
 }
 
 void

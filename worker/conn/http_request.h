@@ -118,6 +118,11 @@ void api_reply_file(struct conn *, unsigned status, const char *type,
     const char *extra, struct str body);
 /* 503 with Retry-After. */
 void api_unavailable(struct conn *, struct str text);
+/*
+ * The same in the place of answers that wait for the broker, and the end of the
+ * connection: see conn_answer_instead().
+ */
+void api_unconfirmed(struct conn *, struct str text);
 /* The rest of the stream cannot be read: answers and closes. */
 void api_refuse(struct conn *, unsigned status, struct str text);
 /* The request has been answered: waits for the next one, or closes. */

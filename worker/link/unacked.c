@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * unacked.c: messages of this worker that the broker has not acknowledged.
+/* unacked.c: messages of this worker that the broker has not acknowledged.
  * Owns the messages, by reference to the sent bytes, and a tombstone for each
  * subscription or sign-in that has ended meanwhile: a new broker must enter it
  * before it reads that it ends, so that exactly one member_removed results.
@@ -299,12 +298,12 @@ void
 unacked_release(struct worker *w)
 {
 	struct unacked *l = w->unacked;
-	bool gave_up =
-	    !link_is_up(w) && worker_now() - w->link->down_at > ANSWER_SECONDS;
+	bool alone = *w->conf->cluster == '\0';
+	bool gave_up = alone && !link_is_up(w) &&
+	    worker_now() - w->link->down_at > ANSWER_SECONDS;
 	bool has_left = link_is_open(w) && link_queued(w) == 0;
 
-	l->several =
-	    l->several || w->conf->nworkers > 1 || *w->conf->cluster != '\0';
+	l->several = l->several || w->conf->nworkers > 1 || !alone;
 	if (gave_up || (!l->several && has_left))
 		conn_release(w, l->seq);
 	else /* a link under load is never empty */

@@ -93,7 +93,8 @@ size_t unacked_app_bytes(const struct worker *, uint32_t app);
  * kernel has taken, because nothing can overtake it on this link.  With
  * several: to events that have their place before every later publish through
  * another worker.  Without a broker for longer than ANSWER_SECONDS: to all of
- * them; they are stored here and will be sent.
+ * them; they are stored here and will be sent.  In a cluster: only to what the
+ * stream has; see api_confirm_tick().
  */
 void unacked_release(struct worker *);
 

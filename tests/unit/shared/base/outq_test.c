@@ -273,6 +273,36 @@ a_full_socket(void **state)
 	buf_unref(b);
 }
 
+/* From the end: a part of a slice, whole slices, all. */
+static void
+shortening(void **state)
+{
+	struct buf *b = buf_from(S("hello, world"));
+	struct outq q;
+	char text[16];
+
+	outq_init(&q);
+	for (int i = 0; i < 3; i++)
+		outq_push(&q, b, 0, 5);
+	outq_consume(&q, 1);
+	outq_shorten(&q, 7);
+	assert_int_equal(outq_bytes(&q), 7);
+	assert_int_equal(outq_peek(&q, text, sizeof(text)), 7);
+	assert_memory_equal(text, "ellohel", 7);
+	outq_push(&q, b, 5, 2);
+	assert_int_equal(outq_peek(&q, text, sizeof(text)), 9);
+	assert_memory_equal(text, "ellohel, ", 9);
+	outq_shorten(&q, 9);
+	assert_true(outq_is_empty(&q));
+	assert_int_equal(b->refs, 1);
+	outq_push(&q, b, 7, 5);
+	assert_int_equal(outq_peek(&q, text, sizeof(text)), 5);
+	assert_memory_equal(text, "world", 5);
+	outq_clear(&q);
+	assert_int_equal(b->refs, 1);
+	buf_unref(b);
+}
+
 int
 main(void)
 {
@@ -283,6 +313,7 @@ main(void)
 		cmocka_unit_test(small_rings_are_kept),
 		cmocka_unit_test(sending_many_slices),
 		cmocka_unit_test(a_full_socket),
+		cmocka_unit_test(shortening),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+//
+// Hosts of a cluster: daemons with an app that all of them have.
+'use strict';
+
+const { Daemon, until } = require('./daemon');
+const { Http, api } = require('./http');
+const { parse } = require('./prometheus');
+
+// d.shared is the app, whose number differs on each host.
+function host(redis, name, more = {}) {
+	const d = new Daemon({ cluster: redis.url, cluster_host: name,
+		crash_grace: 1, metrics_listen: '127.0.0.1:0', ...more });
+	if (name !== 'a') d.app({}, { id: '999', key: 'other', name: 'other' });
+	d.shared = d.app({ client_events: 'on' },
+		{ id: '42', key: 'shared', secret: 'secret', name: 'shared' });
+	return d;
+}
+
+async function get(at, path) {
+	const h = await Http.connect(at);
+	try {
+		return await h.ask('GET', path);
+	} finally {
+		h.end();
+	}
+}
+
+const isReady = async (d) => (await get(d, '/ready')).status === 200;
+const becomesReady = (d, ms = 20000) => until('the host to be in its cluster',
+	() => isReady(d), ms);
+
+// The answer to a publish.
+const tryPublish = (d, channel = 'c', data = 'x', headers = {}) => api(d,
+	d.shared, 'POST', '/events', { body: { name: 'e', channel, data }, headers });
+
+// A metric of the daemon; labels: as { worker: '0' }.
+async function metric(d, name, labels) {
+	const { text } = await get({ ...d, port: d.metrics }, '/metrics');
+	return parse(text).value(name, labels);
+}
+
+// What `pusherctl cluster status` says of the cluster.
+const status = (d) => d.ctl(['cluster', 'status'])[0].cluster;
+
+const logSays = (d, pattern, ms = 20000) => until(`the log to say ${pattern}`,
+	() => pattern.test(d.readLog()), ms);
+
+// Any line that a host may write while Redis has troubles.
+const TROUBLES = [/cluster: /, /broker/, /events are missing/,
+	/events may be missing/];
+
+module.exports = { TROUBLES, becomesReady, host, isReady, logSays, metric,
+	status, tryPublish };
