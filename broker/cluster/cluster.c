@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * cluster.c: the state machine over the stream.
+/* cluster.c: the state machine over the stream.
  *
  * A broker joins with its state and a new epoch (JOINING), passes on the events
  * that its predecessor has not read (CATCHING_UP), waits for the state of the
@@ -26,6 +25,7 @@
 #include "broker/cluster/join.h"
 #include "broker/cluster/outgoing.h"
 #include "broker/cluster/scripts.h"
+#include "broker/cluster/teller.h"
 #include "broker/cluster/workers.h"
 #include "broker/core/core.h"
 #include "shared/base/file.h"
@@ -85,6 +85,7 @@ on_beat_answer(struct cluster *cl, const redisReply *r)
 		workers_begin_again(
 		    "the other hosts have written this one off, or "
 		    "Redis has lost its data");
+	teller_set_lease(cl);
 	cl->newest = strtoull(reply_text(r, 1), NULL, 10);
 	if (cl->newest < cl->beat_n)
 		workers_begin_again("Redis has lost its last entries");
@@ -153,6 +154,7 @@ beat(struct cluster *cl)
 
 	snprintf(read, sizeof(read), "%s %" PRIu64, cl->at.id, cl->at.n);
 	cl->beat_n = cl->at.n;
+	cl->asked = broker_now();
 	outgoing_script(cl, ENGINE_BEAT, script_beat, argv, NULL, 4);
 }
 
@@ -233,6 +235,7 @@ cluster_new(struct broker *br, const ipc_handler *handlers, unsigned room)
 	hosts_init(&cl->hosts, room);
 	br->registry->remote =
 	    room < PROC_MAX_WORKERS ? ~UINT64_C(0) << room : 0;
+	teller_init(cl);
 	return cl;
 }
 

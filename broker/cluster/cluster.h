@@ -49,6 +49,7 @@ struct cluster_status {
 	const char *error; /* the last one of Redis, or empty */
 	const char *place; /* in the stream, or empty */
 	bool connected;    /* to Redis */
+	bool tells;        /* this host sends the webhooks of all */
 	size_t hosts;      /* with this one; 0: it is in no cluster */
 	size_t waiting;    /* bytes of this host that are not applied yet */
 	uint64_t entry;    /* number of the one that was read last */
@@ -64,6 +65,7 @@ struct cluster_host {
 	unsigned workers;
 	uint64_t subscriptions;
 	double beat; /* broker_now() at its last one; 0: not known yet */
+	bool tells;  /* it sends the webhooks of all hosts */
 };
 /* The i-th host, 0: this one; false: there is no such host. */
 bool cluster_host(const struct cluster *, size_t i, struct cluster_host *);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * entry.c: writes and reads the entries of the stream.  Pure: no socket, no
+/* entry.c: writes and reads the entries of the stream.  Pure: no socket, no
  * clock.  An entry comes from outside of this host: nothing in it is trusted
  * before it has been checked.
  */
@@ -76,6 +75,7 @@ entry_set_app(const struct ipc_in *in, uint32_t num)
 		APP_AT(SIGNOUT, signout)
 		APP_AT(TERMINATE, terminate)
 		APP_AT(HOST_SUBS, host_subs)
+		APP_AT(HOST_TOLD, host_told)
 	default:
 		return -1;
 	}

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * incoming.c: applies the entries of the stream, in its order, also those of
+/* incoming.c: applies the entries of the stream, in its order, also those of
  * this host.  Must never trust what another host has written.
  */
 
@@ -17,6 +16,7 @@
 #include "broker/cluster/join.h"
 #include "broker/cluster/outgoing.h"
 #include "broker/cluster/state.h"
+#include "broker/cluster/teller.h"
 #include "broker/cluster/workers.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
@@ -125,6 +125,15 @@ drop(struct reading *r)
 	r->peer = own_peer(r->cl, slot, origin);
 }
 
+static void
+on_told(struct reading *r, struct msg_host_told *m)
+{
+	if (r->host == NULL || r->app_here == 0 || m->app != r->app)
+		return;
+	m->app = r->app_here;
+	teller_on_told(r->cl, m);
+}
+
 /* A message of a worker. */
 static void
 on_message(struct reading *r, const struct ipc_in *in)
@@ -167,6 +176,7 @@ answer_join(struct cluster *cl, const struct host *host)
 {
 	struct msg_host_state m = { .epoch = host->epoch,
 		.stamp = cl->br->stamp,
+		.joined = cl->joined.n,
 		.workers = cl->br->conf->nworkers,
 		.host = str_of(host->name) };
 	size_t before;
@@ -175,6 +185,7 @@ answer_join(struct cluster *cl, const struct host *host)
 	before = outgoing_entry_size(cl);
 	entry_put_host_state(&cl->entry, &m);
 	state_write(cl->br, &cl->entry, cl->hosts.room, cl->origins);
+	teller_write_state(cl);
 	cl->queued += outgoing_entry_size(cl) - before;
 	outgoing_end_entry(cl);
 }
@@ -189,6 +200,7 @@ is_for_us(struct cluster *cl, struct host *host, const struct ipc_in *in)
 	    msg_host_state_get(&m, in->body) == -1 || m.epoch != cl->epoch)
 		return false;
 	host->workers = m.workers;
+	host->joined = m.joined;
 	cl->br->stamp = MAX(cl->br->stamp, m.stamp);
 	return true;
 }
@@ -217,6 +229,7 @@ apply(struct cluster *cl, struct host *host, struct buf *b, uint32_t at,
 			ON(HOST_FROM, host_from, on_from)
 			ON(HOST_APP, host_app, on_app)
 			ON(HOST_WORKER_GONE, host_worker_gone, on_worker_gone)
+			ON(HOST_TOLD, host_told, on_told)
 		default:
 			if (in.type < IPC_NTYPES &&
 			    (cl->handlers[in.type] != NULL ||
@@ -284,12 +297,15 @@ apply_live(struct cluster *cl, const struct stream_entry *s, struct buf *b)
 			return;
 		log_warnx("cluster: host %s is gone", host->name);
 		hosts_drop(cl->br, &cl->hosts, host);
+		teller_elect(cl);
 	} else if (entry_next(b, &at, &in) != 1) {
 		log_warnx("cluster: an entry is cut off host=%.*s",
 		    (int)s->host.n, s->host.p);
 	} else if (in.type == IPC_HOST_JOIN) {
 		host = hosts_enter(cl->br, &cl->hosts, s->host, s->epoch);
 		host->known = true;
+		host->joined = s->place.n;
+		teller_elect(cl);
 		if (msg_host_join_get(&join, in.body) == 0)
 			host->workers = join.workers;
 		log_info("cluster: host %s has joined", host->name);
@@ -361,6 +377,7 @@ apply_entry(struct cluster *cl, const struct stream_entry *s)
 		workers_tell_missed(cl);
 	}
 	cl->at = s->place;
+	teller_step(cl);
 	b = buf_from(s->data);
 	cl->br->stamp = MAX(cl->br->stamp, stamp_of(s->place.id));
 	switch (cl->state) {

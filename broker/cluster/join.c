@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * join.c: this host joins the cluster.  It tells the others its state, and
+/* join.c: this host joins the cluster.  It tells the others its state, and
  * waits for theirs as it was just after that place of the stream.
  */
 
@@ -13,6 +12,7 @@
 #include "broker/cluster/outgoing.h"
 #include "broker/cluster/scripts.h"
 #include "broker/cluster/state.h"
+#include "broker/cluster/teller.h"
 #include "broker/cluster/workers.h"
 #include "broker/core/core.h"
 #include "shared/base/base.h"
@@ -56,6 +56,7 @@ join_begin(struct cluster *cl)
 		lens[i] = strlen(argv[i]);
 	lens[4] = e.b->len;
 	cl->state = CLUSTER_JOINING;
+	cl->asked = broker_now();
 	outgoing_script(cl, ENGINE_JOIN, script_join, argv, lens, 5);
 	buf_unref(e.b);
 }
@@ -68,6 +69,7 @@ go_live(struct cluster *cl)
 	log_info("cluster: joined name=%s host=%s hosts=%zu",
 	    cl->br->conf->cluster_name, cl->br->conf->cluster_host,
 	    cl->hosts.n + 1);
+	teller_elect(cl);
 	workers_set_up(cl, true);
 }
 
@@ -118,6 +120,8 @@ join_on_answer(struct cluster *cl, const redisReply *r)
 	}
 	cl->joined = place_make(reply_text(r, 1), reply_text(r, 2));
 	note_hosts(cl, r, 5);
+	teller_join(cl);
+	teller_set_lease(cl);
 	cl->at = place_make(reply_text(r, 3), reply_text(r, 4));
 	if (cl->at.n != 0) {
 		cl->state = CLUSTER_CATCHING_UP;

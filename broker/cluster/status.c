@@ -6,6 +6,7 @@
 #include "broker/channel/registry.h"
 #include "broker/cluster/cluster.h"
 #include "broker/cluster/inside.h"
+#include "broker/cluster/teller.h"
 #include "broker/core/core.h"
 #include "shared/conf/conf.h"
 
@@ -26,6 +27,7 @@ cluster_status(const struct cluster *cl, struct cluster_status *s)
 		.error = cl->engine.error,
 		.place = cl->at.id,
 		.connected = cl->engine.up,
+		.tells = teller_is_here(cl),
 		.hosts = cl->hosts.n + 1,
 		.waiting = cl->queued,
 		.entry = cl->at.n,
@@ -45,6 +47,7 @@ own_host(const struct cluster *cl, struct cluster_host *out)
 	const struct broker *br = cl->br;
 
 	out->name = br->conf->cluster_host;
+	out->tells = teller_is_here(cl);
 	out->beat = cl->beaten;
 	out->workers = br->conf->nworkers;
 	for (unsigned i = 0; i < cl->hosts.room; i++)
@@ -56,6 +59,7 @@ other_host(
     const struct cluster *cl, const struct host *host, struct cluster_host *out)
 {
 	out->name = host->name;
+	out->tells = teller_is(cl, host);
 	out->beat = host->beat;
 	out->workers = host->workers;
 	for (unsigned i = 0; i < PROC_MAX_WORKERS; i++)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * verb_cluster.c: the verb about the other hosts.  Must never show what is in
+/* verb_cluster.c: the verb about the other hosts.  Must never show what is in
  * cluster_auth.
  */
 
@@ -35,6 +34,8 @@ host_row(struct control_client *cc, size_t i, const struct cluster_host *h)
 	verb_put_text(&w, "host", str_of(h->name));
 	verb_put_number(&w, "workers", h->workers);
 	verb_put_number(&w, "subscriptions", h->subscriptions);
+	json_key(&w, "webhooks");
+	json_put_bool(&w, h->tells);
 	if (i == 0)
 		put_own_connections(&w, cc->br);
 	if (h->beat > 0)

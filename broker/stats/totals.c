@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * totals.c: adds up the workers' counters, measures the broker's own loop, and
+/* totals.c: adds up the workers' counters, measures the broker's own loop, and
  * asks the workers for fresh numbers.  Owns the sums of the slots; those of an
  * app are in its struct broker_app.  A caller that waits for numbers gets them
  * after TOTALS_WAIT seconds: a stuck worker must not hide the others.  Must
@@ -274,6 +273,7 @@ totals_now_broker(struct broker *br, struct stats_broker *out)
 		.cluster_connected = cluster.connected,
 		.cluster_hosts = cluster.hosts,
 		.cluster_behind = cluster.behind,
+		.cluster_tells = cluster.tells,
 		.cluster_appended = cluster.appended,
 		.cluster_read = cluster.applied,
 		.cluster_connects = cluster.connects,

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * courier_link.c: the messages between the broker and the courier.  Owns
+/* courier_link.c: the messages between the broker and the courier.  Owns
  * nothing: the queue, the endpoints and the states have modules of their own.
  * Must never wait for the courier.
  */
@@ -124,18 +123,14 @@ courier_link_on_ack(struct peer *p, const struct msg_hook_ack *m)
 
 /* ---- the states of an earlier broker ---- */
 
-/* Another app was notified: the outbox may forget the state. */
-static void
-take_back(struct broker *br, const struct msg_hook_state *m)
+/* Another app was notified, or other hosts know better. */
+static bool
+is_stale(struct broker *br, const struct msg_hook_state *m)
 {
-	struct msg_hook h = { .app = m->app,
-		.kind =
-		    m->user_id.n > 0 ? WEBHOOK_MEMBER_REMOVED : WEBHOOK_VACATED,
-		.channel = m->channel,
-		.user_id = m->user_id,
-		.owner = m->owner };
-
-	webhook_queue_put(br, &h);
+	return br->webhook_states->stale ||
+	    (m->owner.n > 0 && apps_find(br, m->app) != NULL &&
+		!str_eq(
+		    m->owner, str_of(webhook_queue_line(br, m->app)->owner)));
 }
 
 int
@@ -148,9 +143,8 @@ courier_link_on_hook_state(struct peer *p, const struct msg_hook_state *m)
 	    m->channel.n > REGISTRY_NAME_MAX ||
 	    m->user_id.n > WEBHOOK_STATE_USER_MAX)
 		return -1;
-	if (m->owner.n > 0 && apps_find(br, m->app) != NULL &&
-	    !str_eq(m->owner, str_of(webhook_queue_line(br, m->app)->owner)))
-		take_back(br, m);
+	if (is_stale(br, m))
+		webhook_state_unknown(br, &k, m->owner);
 	else
 		webhook_state_notified(br, &k, m->missed != 0);
 	return 0;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * queue.c: the events that wait for the courier.  Owns struct hook, struct
+/* queue.c: the events that wait for the courier.  Owns struct hook, struct
  * webhook_line and the numbers.  A hook gets its number when it is sent, and is
  * freed when the courier has it on disk.  Until then it is sent again to every
  * new courier, which recognizes a repeated hook by origin and number.  Only a
@@ -33,7 +32,8 @@ struct hook {
 	struct list all; /* in line->unsent, line->early or queue->sent */
 	struct list droppable;
 	struct webhook_line *line;
-	uint64_t seq; /* 0: not sent yet */
+	uint64_t seq;   /* 0: not sent yet */
+	uint64_t place; /* see webhook_queue */
 	struct buf *b;
 };
 
@@ -168,16 +168,24 @@ webhook_queue_clear(struct webhook_queue *q)
 
 /* ---- sending ---- */
 
-/* Its number is one above that of the last hook that was sent. */
-static void
-number(struct webhook_queue *q, struct hook *h)
+static struct msg_hook
+read_hook(const struct hook *h)
 {
-	struct buf *b = buf_new(h->b->len);
 	struct msg_hook m;
 
 	if (msg_hook_get(&m,
 		str_make(h->b->data + IPC_HEAD, h->b->len - IPC_HEAD)) == -1)
 		fatalx("a webhook event of this broker cannot be read");
+	return m;
+}
+
+/* Its number is one above that of the last hook that was sent. */
+static void
+number(struct webhook_queue *q, struct hook *h)
+{
+	struct buf *b = buf_new(h->b->len);
+	struct msg_hook m = read_hook(h);
+
 	h->seq = m.seq = ++q->seq;
 	msg_hook_put(b->data, &m);
 	b->len = h->b->len;
@@ -282,6 +290,7 @@ webhook_queue_put(struct broker *br, struct msg_hook *m)
 		m->owner = str_of(line->owner);
 	n = msg_hook_size(m);
 	h->line = line;
+	h->place = m->kind == WEBHOOK_CLIENT_EVENT ? ++q->place : q->place;
 	h->b = buf_new(n);
 	msg_hook_put(h->b->data, m);
 	h->b->len = (uint32_t)n;
@@ -291,7 +300,7 @@ webhook_queue_put(struct broker *br, struct msg_hook *m)
 		list_append(&line->droppable, &h->droppable);
 	/* channel_occupied goes before any event of the channel. */
 	if (is_droppable(m->kind) &&
-	    (!q->open || !list_is_empty(&line->pending)))
+	    (q->silent || !q->open || !list_is_empty(&line->pending)))
 		list_append(&line->early, &h->all);
 	else
 		append(q, h);
@@ -307,7 +316,7 @@ webhook_queue_put(struct broker *br, struct msg_hook *m)
 void
 webhook_queue_release(struct webhook_queue *q, struct webhook_line *line)
 {
-	while (!list_is_empty(&line->early)) {
+	while (!q->silent && !list_is_empty(&line->early)) {
 		struct hook *h = LIST_ITEM(line->early.next, struct hook, all);
 
 		list_remove(&h->all);
@@ -331,6 +340,39 @@ webhook_queue_open(struct webhook_queue *q)
 			webhook_queue_release(q, line);
 	}
 	pump(q);
+}
+
+/* ---- several hosts ---- */
+
+void
+webhook_queue_set_silent(struct webhook_queue *q, bool silent)
+{
+	q->silent = silent;
+	if (!silent && q->open)
+		webhook_queue_open(q);
+}
+
+void
+webhook_queue_told(struct webhook_queue *q, uint32_t app,
+    enum webhook_kind kind, uint64_t place, struct str channel)
+{
+	struct webhook_line *line = webhook_queue_find(q, app);
+	struct list *e, *next;
+
+	if (line == NULL)
+		return;
+	LIST_FOREACH_SAFE(e, next, &line->early) {
+		struct hook *h = LIST_ITEM(e, struct hook, all);
+		struct msg_hook m = read_hook(h);
+
+		if (m.kind != kind)
+			continue;
+		if (kind == WEBHOOK_COUNT ? str_eq(m.channel, channel)
+					  : h->place <= place)
+			forget(q, h);
+		else if (kind != WEBHOOK_COUNT)
+			break;
+	}
 }
 
 /* ---- the courier ---- */
@@ -366,6 +408,11 @@ webhook_queue_acked(struct webhook_queue *q, uint64_t seq)
 		if (q->resend == &h->all)
 			return -1; /* this courier never got it */
 		q->in_flight -= MIN(q->in_flight, cost(h));
+		if (q->stored != NULL) {
+			struct msg_hook m = read_hook(h);
+
+			q->stored(q->stored_arg, &m, h->place);
+		}
 		forget(q, h);
 	}
 	pump(q);

@@ -17,6 +17,7 @@
 #include "shared/base/hash.h"
 #include "shared/base/list.h"
 #include "shared/ipc/ipc_msg.h"
+#include "shared/pusher/webhook.h"
 
 struct broker;
 struct budget;
@@ -42,13 +43,21 @@ struct webhook_line {
 };
 
 struct webhook_queue {
-	struct hash lines;     /* struct webhook_line */
-	struct list turns;     /* lines with unsent hooks, the next one first */
-	struct list sent;      /* not acknowledged, by number */
-	struct list *resend;   /* the first that this courier has not got */
-	bool open;             /* states are synced: hooks may be sent */
-	uint64_t origin;       /* of this broker process */
-	uint64_t seq;          /* of the last one that was sent */
+	struct hash lines;   /* struct webhook_line */
+	struct list turns;   /* lines with unsent hooks, the next one first */
+	struct list sent;    /* not acknowledged, by number */
+	struct list *resend; /* the first that this courier has not got */
+	bool open;           /* states are synced: hooks may be sent */
+	uint64_t origin;     /* of this broker process */
+	uint64_t seq;        /* of the last one that was sent */
+	/*
+	 * In a cluster: another host tells; the place in the stream of the next
+	 * event; called when this host has an event on disk.
+	 */
+	bool silent;
+	uint64_t place;
+	void (*stored)(void *, const struct msg_hook *, uint64_t place);
+	void *stored_arg;
 	struct budget *budget; /* counts their bytes */
 	size_t n, bytes, in_flight;
 	uint64_t dropped;
@@ -86,5 +95,13 @@ int webhook_queue_acked(struct webhook_queue *, uint64_t seq);
 void webhook_queue_release(struct webhook_queue *, struct webhook_line *);
 /* From now on all events may be sent. */
 void webhook_queue_open(struct webhook_queue *);
+/* Another host tells: client events and counts are kept, or are sent now. */
+void webhook_queue_set_silent(struct webhook_queue *, bool silent);
+/*
+ * Another host has told a client event of the app, and all with an earlier
+ * place; or with a channel its count.
+ */
+void webhook_queue_told(struct webhook_queue *, uint32_t app, enum webhook_kind,
+    uint64_t place, struct str channel);
 
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * state.c: "this channel is occupied", "this user is a member", and whether the
+/* state.c: "this channel is occupied", "this user is a member", and whether the
  * application has been notified.  Owns struct webhook_state.  An end is held
  * back for WEBHOOK_GRACE seconds: a member who returns within that time never
  * left.
@@ -14,6 +13,7 @@
 
 #include "broker/webhook/state.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "broker/channel/cache.h"
@@ -23,6 +23,7 @@
 #include "broker/link/resync.h"
 #include "broker/webhook/endpoints.h"
 #include "broker/webhook/queue.h"
+#include "broker/webhook/state_inside.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
@@ -34,30 +35,6 @@
 #define CHANNEL_KINDS \
 	(BIT(WEBHOOK_OCCUPIED) | BIT(WEBHOOK_VACATED) | BIT(WEBHOOK_CACHE_MISS))
 #define MEMBER_KINDS (BIT(WEBHOOK_MEMBER_ADDED) | BIT(WEBHOOK_MEMBER_REMOVED))
-
-struct webhook_state {
-	struct hash_node node;
-	struct list link; /* in states->ended or line->pending, or nowhere */
-	double due;       /* ended: the time of its report */
-	uint32_t app;
-	uint16_t channel_len, user_len; /* user_len 0: a channel */
-	bool present, notified;
-	bool missed;    /* a cache miss has been reported */
-	bool owes_miss; /* a cache miss waits to be reported */
-	char key[];     /* channel, user id */
-};
-
-static struct str
-webhook_state_channel(const struct webhook_state *f)
-{
-	return str_make(f->key, f->channel_len);
-}
-
-static struct str
-webhook_state_user(const struct webhook_state *f)
-{
-	return str_make(f->key + f->channel_len, f->user_len);
-}
 
 static bool
 webhook_state_eq(const struct hash_node *n, const void *key)
@@ -112,7 +89,7 @@ webhook_state_new(struct broker *br, const struct webhook_state_key *k)
 	return f;
 }
 
-static void
+void
 webhook_state_free(struct broker *br, struct webhook_state *f)
 {
 	struct webhook_states *h = br->webhook_states;
@@ -130,7 +107,9 @@ webhook_state_free(struct broker *br, struct webhook_state *f)
 static bool
 may_notify(struct broker *br, struct webhook_line *line)
 {
-	return br->webhook_states->synced && br->webhook_states->passes == 0 &&
+	const struct webhook_states *h = br->webhook_states;
+
+	return h->synced && h->passes == 0 && broker_now() < h->lease &&
 	    webhook_queue_make_room(br, line);
 }
 
@@ -209,7 +188,7 @@ notify_in_turn(struct broker *br, struct webhook_state *f)
 {
 	struct webhook_line *line = webhook_queue_line(br, f->app);
 
-	if (!list_is_empty(&f->link))
+	if (!list_is_empty(&f->link) || br->webhook_states->silent)
 		return;
 	if (may_notify(br, line) && list_is_empty(&line->pending)) {
 		if (f->present)
@@ -255,7 +234,7 @@ webhook_state_end(struct broker *br, struct webhook_state *f)
 	list_remove(&f->link);
 	if (!f->notified)
 		webhook_state_free(br, f); /* it was never reported */
-	else if (br->webhook_states->synced)
+	else if (br->webhook_states->synced && !br->webhook_states->silent)
 		hold(br, f);
 	/* else webhook_states_go_on() holds it */
 }
@@ -421,6 +400,19 @@ sync_one(void *arg, struct hash_node *n)
 		webhook_state_fill(s->br, f);
 	if (!f->present && list_is_empty(&f->link))
 		hold(s->br, f);
+	else if (!f->notified || f->owes_miss)
+		notify_in_turn(s->br, f);
+}
+
+static void
+report(struct broker *br)
+{
+	struct webhook_states *h = br->webhook_states;
+
+	if (!h->synced || h->silent)
+		return;
+	h->passes = 2;
+	h->at = (struct hash_cursor){ 0 };
 }
 
 void
@@ -431,9 +423,22 @@ webhook_states_sync(struct broker *br)
 	if (h->synced || !h->known || resync_is_on(br))
 		return;
 	h->synced = true;
-	h->passes = 2;
-	h->at = (struct hash_cursor){ 0 };
+	report(br);
 	webhook_queue_open(br->webhook_queue);
+}
+
+void
+webhook_states_set_silent(struct broker *br, bool silent)
+{
+	struct webhook_states *h = br->webhook_states;
+
+	if (h->silent == silent)
+		return;
+	h->silent = silent;
+	if (silent)
+		webhook_queue_set_silent(br->webhook_queue, true);
+	else
+		report(br);
 }
 
 bool
@@ -450,6 +455,8 @@ webhook_states_go_on(struct broker *br)
 		h->at = (struct hash_cursor){ 0 };
 		webhook_states_notify(br);
 	}
+	if (h->passes == 0) /* client events come behind their channels */
+		webhook_queue_set_silent(br->webhook_queue, false);
 	return h->passes > 0;
 }
 
@@ -460,36 +467,7 @@ webhook_states_init(struct broker *br)
 
 	list_init(&h->ended);
 	list_init(&h->pending);
+	h->lease = INFINITY;
 	ev_init(&h->timer, on_timer);
 	h->timer.data = br;
-}
-
-void
-webhook_states_clear(struct broker *br)
-{
-	struct hash *all = &br->webhook_states->all;
-	struct hash_node *n, *next;
-
-	ev_timer_stop(br->loop, &br->webhook_states->timer);
-	for (n = hash_first(all); n != NULL; n = next) {
-		next = hash_next(all, n);
-		webhook_state_free(
-		    br, container_of(n, struct webhook_state, node));
-	}
-	hash_clear(all);
-}
-
-void
-webhook_states_forget(struct broker *br, uint32_t app)
-{
-	struct hash_node *n, *next;
-
-	for (n = hash_first(&br->webhook_states->all); n != NULL; n = next) {
-		struct webhook_state *f =
-		    container_of(n, struct webhook_state, node);
-
-		next = hash_next(&br->webhook_states->all, n);
-		if (f->app == app)
-			webhook_state_free(br, f);
-	}
 }

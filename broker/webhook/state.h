@@ -28,7 +28,14 @@ struct webhook_states {
 	struct list pending; /* struct webhook_line with states that wait */
 	uint32_t nmissed;    /* states with a cache miss */
 	ev_timer timer;      /* of ended and pending */
-	bool known;          /* the courier has sent the notified states */
+	/*
+	 * In a cluster: another host notifies.  Until when this one may, by
+	 * broker_now(); without a cluster always.
+	 */
+	bool silent;
+	double lease;
+	bool known; /* the courier has sent the notified states, */
+	bool stale; /* ... but other hosts know better */
 	/* known, and the workers have replayed: notifications may go out */
 	bool synced;
 	unsigned passes;       /* over all states, that are left to sync them */
@@ -61,6 +68,23 @@ void webhook_state_seed(struct broker *, const struct webhook_state_key *);
 /* An earlier broker has notified the application of the state. */
 void webhook_state_notified(
     struct broker *, const struct webhook_state_key *, bool missed);
+
+void webhook_state_free(struct broker *, struct webhook_state *);
+/* Another host has notified the application that the state has ended. */
+void webhook_state_ended(struct broker *, const struct webhook_state_key *);
+/* Calls back for each state that the application knows, and its cache miss. */
+void webhook_states_each(struct broker *,
+    void (*)(void *, const struct webhook_state_key *, bool missed), void *);
+/*
+ * Another host notifies from now on, or this one does: it reports the
+ * difference between what the application knows and what is.
+ */
+void webhook_states_set_silent(struct broker *, bool silent);
+/* Other hosts tell what the application knows: what is on disk is forgotten. */
+void webhook_states_distrust(struct broker *);
+/* Tells the outbox alone that the application does not know the state. */
+void webhook_state_unknown(
+    struct broker *, const struct webhook_state_key *, struct str owner);
 
 void webhook_states_init(struct broker *);
 void webhook_states_clear(struct broker *);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * cluster.c: `pusherctl cluster status`: whether Redis can be reached, how far
+/* cluster.c: `pusherctl cluster status`: whether Redis can be reached, how far
  * this host has read the stream, and the hosts.
  */
 
@@ -8,7 +7,7 @@
 
 /* What the table and the JSON document have of a host. */
 static const char host_columns[] =
-    "host workers connections subscriptions beat_ms";
+    "host workers connections subscriptions webhooks beat_ms";
 
 static void
 put_cluster(struct out *o, struct json row)

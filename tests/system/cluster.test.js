@@ -190,7 +190,7 @@ describe('cluster', () => {
 		assert.ok(cluster.appended > 0 && cluster.read > cluster.appended);
 		assert.equal(cluster.connects, 1);
 		assert.match(a.ctlRaw(['cluster', 'status']).out,
-			/^state\tup\nname\tpusherd\nhost\ta\n[^]*\nb\t2\t-\t2\t\d+\n$/);
+			/^state\tup\nname\tpusherd\nhost\ta\n[^]*\nb\t2\t-\t2\tno\t\d+\n$/);
 		const m = await metrics(b);
 		assert.deepEqual(m('connected', 'hosts', 'connects_total'), [1, 2, 1]);
 		const names = ['entries_appended_total', 'entries_read_total'];

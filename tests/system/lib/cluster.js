@@ -40,6 +40,12 @@ async function metric(d, name, labels) {
 	return parse(text).value(name, labels);
 }
 
+// How often the host has joined so far.
+const joins = (d) => d.readLog().split('cluster: joined').length - 1;
+const joined = (d, n = 1) => until('the host to be in the cluster',
+	() => joins(d) >= n);
+const hosts = (d) => d.ctl(['cluster', 'status'])[0].hosts;
+
 // What `pusherctl cluster status` says of the cluster.
 const status = (d) => d.ctl(['cluster', 'status'])[0].cluster;
 
@@ -50,5 +56,5 @@ const logSays = (d, pattern, ms = 20000) => until(`the log to say ${pattern}`,
 const TROUBLES = [/cluster: /, /broker/, /events are missing/,
 	/events may be missing/];
 
-module.exports = { TROUBLES, becomesReady, host, isReady, logSays, metric,
-	status, tryPublish };
+module.exports = { TROUBLES, becomesReady, host, hosts, isReady, joined, joins,
+	logSays, metric, status, tryPublish };

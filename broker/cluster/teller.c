@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* teller.c: all hosts follow the same channels, but one sends the webhooks: the
+ * host that joined before all others that are there.  It tells the others each
+ * event that its courier has on disk.  The others keep what was not told yet;
+ * when the teller is gone, the next one reports it.  An event comes twice only
+ * if the teller dies after its courier has it and before the others know.
+ *
+ * Must never let two hosts tell at once: a host without a lease is silent.
+ */
+
+#include "broker/cluster/teller.h"
+
+#include <stdlib.h>
+
+#include "broker/app/apps.h"
+#include "broker/channel/registry.h"
+#include "broker/cluster/inside.h"
+#include "broker/cluster/outgoing.h"
+#include "broker/core/core.h"
+#include "broker/webhook/queue.h"
+#include "broker/webhook/state.h"
+#include "shared/base/log.h"
+#include "shared/base/str.h"
+
+#define PLACE_SHIFT 20 /* events in one entry */
+
+static bool
+is_oldest(const struct cluster *cl, uint64_t joined)
+{
+	const struct list *e;
+
+	LIST_FOREACH(e, &cl->hosts.all)
+		if (LIST_ITEM(e, struct host, link)->joined < joined)
+			return false;
+	return cl->joined.n >= joined;
+}
+
+bool
+teller_is_here(const struct cluster *cl)
+{
+	return cl->state == CLUSTER_LIVE && is_oldest(cl, cl->joined.n);
+}
+
+bool
+teller_is(const struct cluster *cl, const struct host *host)
+{
+	return cl->state == CLUSTER_LIVE && is_oldest(cl, host->joined);
+}
+
+void
+teller_elect(struct cluster *cl)
+{
+	bool here = teller_is_here(cl);
+
+	if (here && cl->br->webhook_states->silent)
+		log_info("cluster: this host sends the webhooks");
+	webhook_states_set_silent(cl->br, !here);
+}
+
+void
+teller_set_lease(struct cluster *cl)
+{
+	cl->br->webhook_states->lease =
+	    cl->asked + strtod(LEASE_MS, NULL) / 1e3;
+}
+
+void
+teller_step(struct cluster *cl)
+{
+	cl->br->webhook_queue->place = cl->at.n << PLACE_SHIFT;
+}
+
+/* ---- what was told ---- */
+
+static void
+write_told(struct broker *br, struct entry *e, const struct msg_host_told *m)
+{
+	const struct broker_app *a = apps_find(br, m->app);
+
+	if (a == NULL)
+		return;
+	entry_app(e, m->app, str_of(a->app.id));
+	entry_put_host_told(e, m);
+}
+
+static bool
+is_told(uint32_t kind)
+{
+	return kind != WEBHOOK_FILLED && kind < WEBHOOK_KINDS;
+}
+
+/* The courier of this host has the event on disk. */
+static void
+on_stored(void *arg, const struct msg_hook *hook, uint64_t place)
+{
+	struct cluster *cl = arg;
+	struct msg_host_told m = { .app = hook->app,
+		.kind = hook->kind,
+		.place = place,
+		.channel = hook->channel,
+		.user_id = hook->user_id };
+	size_t before = outgoing_entry_size(cl);
+
+	if (cl->br->webhook_states->silent || !is_told(hook->kind))
+		return;
+	write_told(cl->br, &cl->entry, &m);
+	cl->queued += outgoing_entry_size(cl) - before;
+}
+
+/* The outbox of this host learns it, too. */
+static void
+note_state(struct cluster *cl, const struct msg_host_told *m)
+{
+	struct broker *br = cl->br;
+	struct webhook_state_key k = { m->app, m->channel, m->user_id };
+	struct msg_hook hook = { .app = m->app,
+		.kind = m->kind,
+		.channel = m->channel,
+		.user_id = m->user_id };
+
+	if (m->kind == WEBHOOK_VACATED || m->kind == WEBHOOK_MEMBER_REMOVED)
+		webhook_state_ended(br, &k);
+	else
+		webhook_state_notified(br, &k, m->kind == WEBHOOK_CACHE_MISS);
+	webhook_queue_put(br, &hook);
+}
+
+void
+teller_on_told(struct cluster *cl, const struct msg_host_told *m)
+{
+	if (!is_told(m->kind) || m->channel.n == 0 ||
+	    m->channel.n > REGISTRY_NAME_MAX ||
+	    m->user_id.n > WEBHOOK_STATE_USER_MAX)
+		return;
+	if (m->kind == WEBHOOK_CLIENT_EVENT || m->kind == WEBHOOK_COUNT)
+		webhook_queue_told(cl->br->webhook_queue, m->app, m->kind,
+		    m->place, m->channel);
+	else
+		note_state(cl, m);
+}
+
+static void
+put_state(void *arg, const struct webhook_state_key *k, bool missed)
+{
+	struct cluster *cl = arg;
+	struct msg_host_told m = { .app = k->app,
+		.kind = k->user.n > 0 ? WEBHOOK_MEMBER_ADDED : WEBHOOK_OCCUPIED,
+		.channel = k->channel,
+		.user_id = k->user };
+
+	if (missed)
+		m.kind = WEBHOOK_CACHE_MISS;
+	write_told(cl->br, &cl->entry, &m);
+}
+
+void
+teller_write_state(struct cluster *cl)
+{
+	if (!cl->br->webhook_states->silent)
+		webhook_states_each(cl->br, put_state, cl);
+}
+
+/* ---- life ---- */
+
+void
+teller_init(struct cluster *cl)
+{
+	cl->br->webhook_queue->stored = on_stored;
+	cl->br->webhook_queue->stored_arg = cl;
+	webhook_states_set_silent(cl->br, true);
+	cl->br->webhook_states->lease = 0;
+}
+
+void
+teller_join(struct cluster *cl)
+{
+	if (!list_is_empty(&cl->hosts.all))
+		webhook_states_distrust(cl->br);
+}
