@@ -49,7 +49,7 @@ PAGE    := $(wildcard worker/page/*.html worker/page/*.css worker/page/*.js \
 PAGEOBJ := $(BUILD)/page/page.o $(BUILD)/page/page_data.o
 
 obj      = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
-# What unit tests link: everything but the two files with a main().
+# Unit tests link this: everything but the two files with a main().
 TESTOBJ := $(call obj,$(SHARED) $(BROKER) $(WORKER) \
 	$(filter-out cli/pusherd.c,$(DAEMON))) $(PAGEOBJ)
 UNITBIN := $(patsubst tests/%.c,$(BUILD)/%,$(UNIT))
@@ -91,7 +91,7 @@ $(BUILD)/obj/%.o: %.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
 
-# What tests link, of which each program takes what it calls.
+# Each program of the tests takes from this library what it calls.
 $(BUILD)/tests.a: $(TESTOBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcsT $@ $^
@@ -140,7 +140,7 @@ cross: ## compile every object for 64-bit ARM
 	@echo "build-arm64: every object compiles for ARM"
 objects: $(TESTOBJ) $(call obj,cli/pusherd.c cli/pusherctl.c)
 
-# What tests use: a reader to compare with, a library that makes calls fail.
+# Tools of the tests: a reader to compare with, a library that makes calls fail.
 $(BUILD)/json_say: tests/conformance/json_say.c $(call obj,$(SHARED))
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
@@ -284,7 +284,7 @@ $(BUILD)/sequencer: tests/bench/sequencer.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CSTD) -O2 -o $@ $< -lhiredis
 
-# What is installed from a package, and measured.  Its build id is that of the
+# This build is packaged and measured.  Its build id is that of the
 # source: the linker's depends on the directory of the build, too.
 SOURCEID = $(shell find shared broker worker cli -type f | LC_ALL=C sort | \
     xargs cat | sha1sum | cut -c 1-40)

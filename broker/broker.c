@@ -408,7 +408,7 @@ read_apps(struct broker *br, const struct inherit *in)
 {
 	const struct timespec pause = { .tv_nsec = 100000000 };
 	struct pollfd life = { .fd = in->life_fd, .events = POLLIN };
-	bool told = false;
+	bool logged = false;
 	sigset_t none;
 	char *why = NULL;
 
@@ -417,9 +417,9 @@ read_apps(struct broker *br, const struct inherit *in)
 	while (apps_start(br, &why) == -1) {
 		if (errno != EBUSY)
 			fatalx("cannot read the apps: %s", why);
-		if (!told)
+		if (!logged)
 			log_warnx("apps: waiting for the database: %s", why);
-		told = true;
+		logged = true;
 		heartbeat_beat(&br->parts->heartbeat);
 		free(why);
 		why = NULL;

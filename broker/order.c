@@ -67,7 +67,7 @@ on_down(struct peer *p)
 	if (p->courier) {
 		webhook_queue_lost(br->webhook_queue);
 		totals_courier_lost(br);
-		minutes_asked_lost(br);
+		minutes_queries_lost(br);
 	}
 	if (p->slot == -1)
 		return;

@@ -272,7 +272,7 @@ static void delete (struct broker *br, struct broker_app *a)
 
 	log_info("app deleted app=%s", a->app.id);
 	a->deleted = true;
-	a->kept_until = broker_now() + REPORT_SECONDS;
+	a->keep_until = broker_now() + REPORT_SECONDS;
 	br->apps->n--;
 	for (unsigned i = 0; i < br->nslots; i++)
 		if (br->peers[i] != NULL)
@@ -285,7 +285,7 @@ static void delete (struct broker *br, struct broker_app *a)
 void
 apps_release(struct broker *br, struct broker_app *a)
 {
-	if (!a->deleted || a->nconns > 0 || broker_now() < a->kept_until)
+	if (!a->deleted || a->nconns > 0 || broker_now() < a->keep_until)
 		return;
 	hash_remove(&br->apps->by_num, &a->node);
 	br->apps->ops->forget(br, a);

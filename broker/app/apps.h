@@ -33,7 +33,7 @@ struct broker_app {
 	struct hash_node node;
 	struct app app;
 	bool deleted;                /* lives until its connections are gone, */
-	double kept_until;           /* and until the workers have reported */
+	double keep_until;           /* and until the workers have reported */
 	bool seen;                   /* while the database is read */
 	bool replaces;               /* another app, of the previous broker */
 	struct bucket buckets[3];    /* enum take_kind */

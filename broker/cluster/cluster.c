@@ -5,7 +5,7 @@
  * that its predecessor has not read (CATCHING_UP), waits for the state of the
  * other hosts as it was when it joined (COLLECTING), and then reads on from
  * there (LIVE).  If the others have written this host off, or an entry is
- * missing, the process exits: its successor joins anew, the workers keep their
+ * missing, the process exits: its successor joins again, the workers keep their
  * clients, replay their state, and send again what was not acknowledged.
  *
  * Must never apply anything that has not been read from the stream.

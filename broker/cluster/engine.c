@@ -67,7 +67,7 @@ on_reply(redisAsyncContext *ac, void *r, void *priv)
 		return; /* the connection ends: see on_disconnect() */
 	e = c->engine;
 	c->waiting--;
-	c->asked = ev_now(e->loop);
+	c->waiting_since = ev_now(e->loop);
 	if (call != ENGINE_LOGIN) {
 		e->ops->reply(e->owner, call, reply);
 		return;
@@ -91,7 +91,7 @@ ask(struct engine_conn *c, enum engine_call call, int argc, const char **argv,
     const size_t *lens)
 {
 	if (c->waiting++ == 0)
-		c->asked = ev_now(c->engine->loop);
+		c->waiting_since = ev_now(c->engine->loop);
 	redisAsyncCommandArgv(
 	    c->ac, on_reply, (void *)(uintptr_t)call, argc, argv, lens);
 }
@@ -174,7 +174,7 @@ connect_one(struct engine_conn *c)
 	}
 	ac->data = c;
 	c->ac = ac;
-	c->asked = ev_now(e->loop);
+	c->waiting_since = ev_now(e->loop);
 	redisLibevAttach(e->loop, ac);
 	redisAsyncSetDisconnectCallback(ac, on_disconnect);
 	redisAsyncSetConnectCallback(ac, on_connect);
@@ -185,7 +185,7 @@ static bool
 is_silent(const struct engine_conn *c)
 {
 	return c->ac != NULL && (c->waiting > 0 || !c->ready) &&
-	    ev_now(c->engine->loop) - c->asked > ANSWER_SECONDS;
+	    ev_now(c->engine->loop) - c->waiting_since > ANSWER_SECONDS;
 }
 
 static void

@@ -40,7 +40,7 @@ struct engine_conn {
 	struct engine *engine;
 	struct redisAsyncContext *ac; /* NULL: there is none */
 	unsigned waiting;             /* answers that are missing */
-	double asked;                 /* since then; of ev_now() */
+	double waiting_since;         /* of ev_now() */
 	bool ready;
 };
 

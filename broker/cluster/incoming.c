@@ -465,7 +465,7 @@ incoming_on_entries(struct cluster *cl, const redisReply *r)
 		before = cl->state;
 	}
 	if (cl->queued <= QUEUE_BYTES)
-		workers_release(cl);
+		workers_resume(cl);
 }
 
 void

@@ -2,7 +2,7 @@
 #ifndef BROKER_CLUSTER_INCOMING_H
 #define BROKER_CLUSTER_INCOMING_H
 
-/* What is read from the stream. */
+/* The entries that are read from the stream. */
 
 #include "broker/cluster/inside.h"
 

@@ -58,7 +58,7 @@ outgoing_take(
 	if (cl == NULL || (seq == 0 && cl->state <= CLUSTER_OUT))
 		return false;
 	if (cl->queued > QUEUE_BYTES) {
-		workers_hold(p);
+		workers_pause(p);
 		return true;
 	}
 	before = outgoing_entry_size(cl);

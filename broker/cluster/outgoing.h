@@ -2,7 +2,7 @@
 #ifndef BROKER_CLUSTER_OUTGOING_H
 #define BROKER_CLUSTER_OUTGOING_H
 
-/* What this host appends to the stream. */
+/* The entries that this host appends to the stream. */
 
 #include "broker/cluster/inside.h"
 

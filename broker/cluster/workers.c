@@ -37,26 +37,26 @@ workers_link_up(struct peer *p)
 _Noreturn void
 workers_begin_again(const char *why)
 {
-	fatalx("cluster: %s: the broker starts again and joins anew", why);
+	fatalx("cluster: %s: the broker restarts and joins again", why);
 }
 
 void
-workers_release(struct cluster *cl)
+workers_resume(struct cluster *cl)
 {
 	for (unsigned i = 0; i < cl->br->nslots; i++) {
 		struct peer *p = cl->br->peers[i];
 
-		if (p != NULL && p->held) {
-			p->held = false;
+		if (p != NULL && p->paused) {
+			p->paused = false;
 			ipc_resume(&p->ipc);
 		}
 	}
 }
 
 void
-workers_hold(struct peer *p)
+workers_pause(struct peer *p)
 {
-	p->held = true;
+	p->paused = true;
 	ipc_defer(&p->ipc);
 }
 
@@ -65,7 +65,7 @@ workers_must_wait(struct peer *p)
 {
 	if (p->relayed == 0)
 		return false;
-	workers_hold(p);
+	workers_pause(p);
 	return true;
 }
 

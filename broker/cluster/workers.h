@@ -9,9 +9,9 @@
 /* Tells them whether messages are passed on now. */
 void workers_set_up(struct cluster *, bool up);
 /* The link is not read, and the present message comes again. */
-void workers_hold(struct peer *);
+void workers_pause(struct peer *);
 /* The links that were held are read again. */
-void workers_release(struct cluster *);
+void workers_resume(struct cluster *);
 /* The clients of the workers may lack events: they are told to reconnect. */
 void workers_tell_missed(struct cluster *);
 /* Ends the process: the broker's successor joins with a clean state. */

@@ -82,7 +82,7 @@ budget_sub(struct budget *b, uint32_t app, size_t bytes)
 }
 
 static uint64_t
-held(const struct budget *b, uint32_t app)
+bytes_of(const struct budget *b, uint32_t app)
 {
 	const struct share *s = shares_find(&b->shares, app);
 
@@ -112,14 +112,15 @@ budget_has_room(struct budget *b, uint32_t app)
 		return true;
 	if (shares_largest(&b->shares)->app == app)
 		return false;
-	return b->bytes < b->max || held(b, app) < b->max / b->shares.by_app.n;
+	return b->bytes < b->max ||
+	    bytes_of(b, app) < b->max / b->shares.by_app.n;
 }
 
 void
 budget_refuse(const struct budget *b, struct budget_refusals *r, uint32_t app,
     const char *id, struct buf **text)
 {
-	unsigned long long n = held(b, app), max = b->max;
+	unsigned long long n = bytes_of(b, app), max = b->max;
 	time_t now = time(NULL);
 
 	buf_printf(text,

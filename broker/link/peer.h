@@ -94,7 +94,7 @@ struct peer {
 	 */
 	uint64_t handed;
 	uint32_t relayed;
-	bool held;              /* not read until they are applied */
+	bool paused;            /* not read until they are applied */
 	bool large;             /* gone, with a long queue */
 	struct hash refused;    /* subscriptions; see peer_refuse() */
 	uint64_t room_end;      /* position; see peer_has_room() */

@@ -205,7 +205,7 @@ replay_recall(struct replay *x, uint32_t app, uint64_t sid, struct str channel,
 	const struct app_log *l = app_logs_find(&x->logs, app);
 	struct resume_session *s = resumes_of(&x->sessions, sid);
 
-	if (l == NULL || s == NULL || s->anew || pos == 0 ||
+	if (l == NULL || s == NULL || s->other_log || pos == 0 ||
 	    pos > ring_last(l->ring))
 		return;
 	resume_entered(

@@ -333,14 +333,15 @@ forget_old(struct session_row *row, struct resume_session *r, double now)
 
 /* Another log has other numbers, and other hashes of the channels. */
 static void
-begin_anew(struct session_row *row, struct resume_session *r, uint64_t epoch)
+begin_other_log(
+    struct session_row *row, struct resume_session *r, uint64_t epoch)
 {
 	row->epoch = session_epoch(epoch);
 	row->acked = 0;
 	row->channels = row->out = 0;
 	row->replayed = 0;
 	resume_channels_clear(&r->channels);
-	r->all = r->anew = true;
+	r->all = r->other_log = true;
 	lose(r, RESUME_RESTARTED);
 }
 
@@ -377,7 +378,7 @@ give(struct resumes *s, struct resume_session *r, const struct resume_hello *h)
 	r->attached_at = h->now;
 	if (!h->replay) {
 		row->entered = 0;
-	} else if (row->entered && row->out == 0 && !r->anew) {
+	} else if (row->entered && row->out == 0 && !r->other_log) {
 		r->all = false; /* the reported channels are all of them */
 		row->channels = 0;
 	}
@@ -402,9 +403,9 @@ resumes_attach(struct resumes *s, const struct resume_hello *h)
 		detach(s, r);
 	}
 	settle(s, r);
-	r->anew = false;
+	r->other_log = false;
 	if (row->epoch != session_epoch(h->epoch))
-		begin_anew(row, r, h->epoch);
+		begin_other_log(row, r, h->epoch);
 	give(s, r, h);
 	return r;
 }

@@ -43,13 +43,13 @@ struct resume_session {
 		double attached_at;       /* with a connection */
 		struct resume_away *away; /* without one */
 	};
-	uint8_t lost;      /* enum resume_reason */
-	bool attached : 1; /* it has the connection row->sid */
-	bool recalled : 1; /* its last one was with an earlier broker */
-	bool all : 1;      /* may have been in channels that are not listed */
-	bool used : 1;     /* its connection has subscribed something */
-	bool anew : 1;     /* its connection has numbers of another log */
-	bool over : 1;     /* ... and in more channels than are kept */
+	uint8_t lost;       /* enum resume_reason */
+	bool attached : 1;  /* it has the connection row->sid */
+	bool recalled : 1;  /* its last one was with an earlier broker */
+	bool all : 1;       /* may have been in channels that are not listed */
+	bool used : 1;      /* its connection has subscribed something */
+	bool other_log : 1; /* its connection has numbers of another log */
+	bool over : 1;      /* ... and in more channels than are kept */
 };
 static_assert(sizeof(struct resume_session) <= 56, "struct resume_session");
 

@@ -202,7 +202,7 @@ minutes_end_app(struct broker *br, const struct broker_app *a,
 
 	count(&m->now, &a->stats, last, broker_now() - s->began);
 	if (l != NULL) {
-		/* A log that was made anew counts from zero. */
+		/* A new log counts from zero. */
 		m->now.resumed =
 		    l->counts.continued - MIN(m->resumed, l->counts.continued);
 		m->now.gaps = l->counts.gaps - MIN(m->gaps, l->counts.gaps);
@@ -246,7 +246,7 @@ minutes_init(struct broker *br)
 {
 	list_init(&br->minutes->sent);
 	list_init(&br->minutes->unsent);
-	list_init(&br->minutes->asked);
+	list_init(&br->minutes->queries);
 	br->minutes->began = broker_now();
 }
 

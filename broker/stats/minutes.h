@@ -35,7 +35,7 @@ struct minutes {
 	struct stats_app last;  /* its counters when the minute began */
 	double began;
 	struct list sent, unsent; /* struct minute */
-	struct list asked; /* struct minutes_asked: questions at the courier */
+	struct list queries;      /* struct minutes_query: of the courier */
 	uint64_t nasks;
 	size_t n, in_flight;
 	uint64_t seq, dropped;

@@ -21,7 +21,7 @@
 #include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
 
-struct minutes_asked {
+struct minutes_query {
 	struct list link;
 	uint64_t ask, id, origin; /* id and origin: of the worker */
 	uint32_t app;
@@ -53,10 +53,10 @@ may_ask(struct broker *br, struct broker_app *a, unsigned *status)
 	size_t n = 0, own = 0;
 	struct list *e;
 
-	LIST_FOREACH(e, &br->minutes->asked) {
+	LIST_FOREACH(e, &br->minutes->queries) {
 		n++;
 		own +=
-		    LIST_ITEM(e, struct minutes_asked, link)->app == a->app.num;
+		    LIST_ITEM(e, struct minutes_query, link)->app == a->app.num;
 	}
 	*status = 429;
 	if (own >= MINUTES_ASKED_APP)
@@ -84,7 +84,7 @@ minutes_ask(struct peer *p, const struct msg_query *m)
 	struct broker *br = p->br;
 	struct broker_app *a = apps_find(br, m->app);
 	struct msg_minutes_ask out = { .period = m->channel };
-	struct minutes_asked *q;
+	struct minutes_query *q;
 	unsigned status = 404;
 	const char *why = "the app does not exist any more";
 
@@ -95,12 +95,12 @@ minutes_ask(struct peer *p, const struct msg_query *m)
 		return;
 	}
 	q = xcalloc(1, sizeof(*q));
-	*q = (struct minutes_asked){ .ask = ++br->minutes->nasks,
+	*q = (struct minutes_query){ .ask = ++br->minutes->nasks,
 		.id = m->id,
 		.origin = p->origin,
 		.app = m->app,
 		.slot = p->slot };
-	list_append(&br->minutes->asked, &q->link);
+	list_append(&br->minutes->queries, &q->link);
 	out.id = q->ask;
 	out.app = str_of(a->app.id);
 	ipc_send_minutes_ask(&br->webhook_queue->courier->ipc, &out);
@@ -108,7 +108,7 @@ minutes_ask(struct peer *p, const struct msg_query *m)
 
 /* The worker that asked, or NULL: it is gone. */
 static struct peer *
-end(struct broker *br, struct minutes_asked *q, uint64_t *id)
+end(struct broker *br, struct minutes_query *q, uint64_t *id)
 {
 	struct peer *p = br->peers[q->slot];
 
@@ -124,13 +124,13 @@ int
 minutes_on_answer(struct peer *courier, const struct msg_minutes *m)
 {
 	struct broker *br = courier->br;
-	struct minutes_asked *q;
+	struct minutes_query *q;
 	struct peer *p;
 	uint64_t id;
 
-	if (list_is_empty(&br->minutes->asked))
+	if (list_is_empty(&br->minutes->queries))
 		return -1;
-	q = LIST_ITEM(br->minutes->asked.next, struct minutes_asked, link);
+	q = LIST_ITEM(br->minutes->queries.next, struct minutes_query, link);
 	if (q->ask != m->id)
 		return -1;
 	p = end(br, q, &id);
@@ -140,15 +140,15 @@ minutes_on_answer(struct peer *courier, const struct msg_minutes *m)
 }
 
 void
-minutes_asked_lost(struct broker *br)
+minutes_queries_lost(struct broker *br)
 {
-	struct list *asked = &br->minutes->asked;
+	struct list *queries = &br->minutes->queries;
 	struct peer *p;
 	uint64_t id;
 
-	while (!list_is_empty(asked)) {
-		p = end(br, LIST_ITEM(asked->next, struct minutes_asked, link),
-		    &id);
+	while (!list_is_empty(queries)) {
+		p = end(br,
+		    LIST_ITEM(queries->next, struct minutes_query, link), &id);
 		if (p != NULL)
 			refuse(p, id, 503,
 			    "the process that keeps the statistics has ended: "

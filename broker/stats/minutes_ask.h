@@ -21,6 +21,6 @@ void minutes_ask(struct peer *, const struct msg_query *);
 /* Handler of MINUTES. */
 int minutes_on_answer(struct peer *, const struct msg_minutes *);
 /* The courier's link is gone: its questions get 503. */
-void minutes_asked_lost(struct broker *);
+void minutes_queries_lost(struct broker *);
 
 #endif

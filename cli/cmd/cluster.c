@@ -5,7 +5,7 @@
 
 #include "cli/cmd/cmd.h"
 
-/* What the table and the JSON document have of a host. */
+/* The columns of a host, in the table and in the JSON document. */
 static const char host_columns[] =
     "host workers connections subscriptions webhooks beat_ms";
 

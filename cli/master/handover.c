@@ -121,7 +121,7 @@ put_all(struct buf **b, const struct master *m)
 	out.hidden = !s->conf->core_dumps;
 	out.listen_last_id = s->listen->last_id;
 	out.last_order = m->last_order;
-	out.asked = u->asked;
+	out.request = u->request;
 	out.began_ms = u->began_ms;
 	out.nchildren = (uint32_t)m->nchildren;
 	out.nplaces = (uint32_t)s->listen->n;

@@ -35,7 +35,7 @@ struct handover_body {
 	uint8_t foreground, steered, hidden, is_back;
 	uint32_t listen_last_id;
 	uint64_t last_order;
-	uint64_t asked, began_ms; /* struct upgrade */
+	uint64_t request, began_ms; /* struct upgrade */
 	uint32_t nchildren, nplaces, nareas, nlingering;
 	uint32_t text_bytes[HANDOVER_TEXTS];
 };

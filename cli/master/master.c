@@ -103,7 +103,7 @@ on_death(struct master *m, struct child *c, int status)
 	child_name(c, name, sizeof(name));
 	delay = child_gone(c, status);
 	if (c->is_broker)
-		upgrade_forget_asked(m);
+		upgrade_forget_requests(m);
 	if (owed && !c->retiring)
 		c->failed = xasprintf(
 		    "pid %d did not receive it and %s; the next one has it",
@@ -251,7 +251,7 @@ check_running(struct master *m, uint64_t now)
 		replace_check(m, now);
 		upgrade_check(m, now);
 		reload_resend(m);
-		asked_resend(m);
+		request_resend_links(m);
 		log_tick();
 		certs_tick(m->start->certs, m->start->conf, now);
 		return;

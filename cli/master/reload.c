@@ -125,9 +125,9 @@ say(struct master *m, unsigned code, struct str text)
 {
 	struct reload *r = &m->reload;
 
-	for (size_t i = 0; i < r->nasked; i++)
-		request_reply(m, r->asked[i], code, text);
-	r->nasked = 0;
+	for (size_t i = 0; i < r->nrequests; i++)
+		request_reply(m, r->requests[i], code, text);
+	r->nrequests = 0;
 }
 
 static void
@@ -179,8 +179,8 @@ end(struct master *m)
 	*r = (struct reload){ .order = r->order };
 	notify("READY=1");
 	/* All that asked meanwhile get the answer of one more reload. */
-	memcpy(r->asked, was.waiting, sizeof(r->asked));
-	r->nasked = was.nwaiting;
+	memcpy(r->requests, was.waiting, sizeof(r->requests));
+	r->nrequests = was.nwaiting;
 	if (was.again || was.nwaiting > 0)
 		begin(m, S(""));
 }
@@ -377,24 +377,24 @@ begin(struct master *m, struct str set)
 }
 
 void
-reload_begin(struct master *m, uint64_t asked)
+reload_begin(struct master *m, uint64_t request)
 {
 	struct reload *r = &m->reload;
 
 	if (m->phase != PHASE_RUN) {
-		if (asked != 0)
-			request_reply(
-			    m, asked, 1, S("pusherd is starting or stopping"));
+		if (request != 0)
+			request_reply(m, request, 1,
+			    S("pusherd is starting or stopping"));
 	} else if (!r->active) {
-		if (asked != 0)
-			r->asked[r->nasked++] = asked;
+		if (request != 0)
+			r->requests[r->nrequests++] = request;
 		begin(m, S(""));
-	} else if (asked == 0) {
+	} else if (request == 0) {
 		r->again = true;
-	} else if (r->nwaiting < RELOAD_ASKERS) {
-		r->waiting[r->nwaiting++] = asked;
+	} else if (r->nwaiting < RELOAD_REQUESTS) {
+		r->waiting[r->nwaiting++] = request;
 	} else {
-		request_reply(m, asked, 1, S("too many reloads at once"));
+		request_reply(m, request, 1, S("too many reloads at once"));
 	}
 }
 
@@ -411,7 +411,7 @@ reload_set(struct master *m, const struct msg_master_request *ask)
 			    "a moment"));
 		return;
 	}
-	r->asked[r->nasked++] = ask->id;
+	r->requests[r->nrequests++] = ask->id;
 	begin(m, ask->arg);
 }
 

@@ -59,7 +59,7 @@ renew_adopt(struct master *m, const struct handover *h)
 		    (struct lingering){ (pid_t)h->lingering[m->nlingering].pid,
 			    h->lingering[m->nlingering].until_ms };
 	m->upgrade = (struct upgrade){ .step = UPGRADE_RENEW,
-		.asked = b->asked,
+		.request = b->request,
 		.began_ms = b->began_ms,
 		.deadline_ms = child_now_ms() + STALL_MS,
 		.program_fd = -1,
@@ -161,24 +161,25 @@ give_up_waiting(struct master *m, const struct child *c)
 }
 
 void
-upgrade_wait(struct master *m, uint64_t asked)
+upgrade_wait(struct master *m, uint64_t request)
 {
 	struct upgrade *u = &m->upgrade;
 
 	if (u->step == UPGRADE_NONE && u->report != NULL)
-		request_reply(m, asked, u->failed ? 1 : 0, str_of(u->report));
+		request_reply(m, request, u->failed ? 1 : 0, str_of(u->report));
 	else if (u->step == UPGRADE_NONE)
-		request_reply(m, asked, 1, S("there has been no upgrade"));
+		request_reply(m, request, 1, S("there has been no upgrade"));
 	else if (u->nwaiting < UPGRADE_ASKERS)
-		u->waiting[u->nwaiting++] = asked;
+		u->waiting[u->nwaiting++] = request;
 	else
-		request_reply(m, asked, 1, S("too many wait for the upgrade"));
+		request_reply(
+		    m, request, 1, S("too many wait for the upgrade"));
 }
 
 void
-upgrade_forget_asked(struct master *m)
+upgrade_forget_requests(struct master *m)
 {
-	m->upgrade.asked = 0;
+	m->upgrade.request = 0;
 	m->upgrade.nwaiting = 0;
 }
 

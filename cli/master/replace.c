@@ -30,9 +30,9 @@
 static void
 answer(struct master *m, unsigned code, const char *text)
 {
-	if (m->replace.asked != 0)
-		request_reply(m, m->replace.asked, code, str_of(text));
-	m->replace.asked = 0;
+	if (m->replace.request != 0)
+		request_reply(m, m->replace.request, code, str_of(text));
+	m->replace.request = 0;
 }
 
 /* Nothing is being replaced any more. */
@@ -144,7 +144,7 @@ replace_on_moved(
 
 /* It serves, and the old one has not said so. */
 static void
-take_unasked(struct master *m)
+take_now(struct master *m)
 {
 	struct replace *r = &m->replace;
 	char text[120];
@@ -163,7 +163,7 @@ replace_on_ready(struct master *m)
 	/* A broken line: it is dying, and will be reaped. */
 	if (m->replace.active && child_read_ready(&m->replace.successor) &&
 	    m->children[m->replace.place].pid == 0)
-		take_unasked(m); /* else MOVED follows */
+		take_now(m); /* else MOVED follows */
 }
 
 bool
@@ -188,19 +188,19 @@ replace_on_death(struct master *m, pid_t pid)
 		r->successor.pid = 0;
 		fail(m, "its new process has ended: see the log");
 	} else if (r->successor.ready && m->children[r->place].pid == 0) {
-		take_unasked(m);
+		take_now(m);
 	}
 }
 
 bool
-replace_delays(struct master *m, uint64_t asked)
+replace_delays(struct master *m, uint64_t request)
 {
 	bool upgrade = m->upgrade.step == UPGRADE_RENEW;
 
 	if (!m->replace.active && !upgrade)
 		return false;
-	if (asked != 0)
-		request_reply(m, asked, 1,
+	if (request != 0)
+		request_reply(m, request, 1,
 		    S("processes are being replaced: try again in a moment"));
 	else if (!upgrade) /* which reloads at its end */
 		m->reload.again = true;
@@ -218,7 +218,7 @@ replace_check(struct master *m, uint64_t now)
 	if (!r->active || now < r->deadline_ms)
 		return;
 	if (r->successor.ready)
-		take_unasked(m);
+		take_now(m);
 	else
 		fail(m, "it took too long");
 }
@@ -300,7 +300,7 @@ replace_begin(struct master *m, const struct msg_master_request *ask)
 }
 
 const char *
-replace_slot(struct master *m, unsigned slot, uint64_t asked)
+replace_slot(struct master *m, unsigned slot, uint64_t request)
 {
 	struct replace *r = &m->replace;
 	const char *why = check(m, slot);
@@ -309,7 +309,7 @@ replace_slot(struct master *m, unsigned slot, uint64_t asked)
 	if (why != NULL)
 		return why;
 	*r = (struct replace){ .active = true,
-		.asked = asked,
+		.request = request,
 		.place = (size_t)slot + FIRST_WORKER,
 		.began_ms = child_now_ms(),
 		.deadline_ms = child_now_ms() + REPLACE_MS };

@@ -106,7 +106,7 @@ give_link(struct master *m, struct child *c)
 }
 
 void
-asked_resend(struct master *m)
+request_resend_links(struct master *m)
 {
 	for (size_t i = 0; i < m->nchildren; i++)
 		if (m->children[i].tell_link && m->children[i].pid != 0)
@@ -120,7 +120,6 @@ request_on_link(struct master *m, struct child *c)
 	char bytes[4096];
 	int fds[FDPASS_FDS];
 	struct msg_done done;
-	struct msg_drained drained;
 	struct msg_moved moved;
 	struct str body;
 	uint32_t head[2];
@@ -139,7 +138,7 @@ request_on_link(struct master *m, struct child *c)
 	body = str_make(bytes + IPC_HEAD, (size_t)n - IPC_HEAD);
 	if (head[1] == IPC_DONE && msg_done_get(&done, body) == 0)
 		reload_on_done(m, c, done.id, done.failed);
-	else if (head[1] == IPC_DRAINED && msg_drained_get(&drained, body) == 0)
+	else if (head[1] == IPC_DRAINED)
 		c->drained = true;
 	else if (head[1] == IPC_MOVED && msg_moved_get(&moved, body) == 0)
 		replace_on_moved(m, c, &moved);

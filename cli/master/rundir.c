@@ -240,11 +240,11 @@ write_pid(int fd)
 
 /*
  * Opens and locks a file that is still the one of this name.  The descriptor,
- * or -1: errno EWOULDBLOCK, *holder (the number in it, 0: unknown) and *held
+ * or -1: errno EWOULDBLOCK, *holder (the number in it, 0: unknown) and *lock
  * when another has it.
  */
 static int
-lock_once(const char *path, pid_t *holder, struct stat *held)
+lock_once(const char *path, pid_t *holder, struct stat *lock)
 {
 	struct stat named;
 	int fd, saved;
@@ -252,7 +252,7 @@ lock_once(const char *path, pid_t *holder, struct stat *held)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd == -1)
 		return -1;
-	if (is_one_name(fd) == -1 || fstat(fd, held) == -1 ||
+	if (is_one_name(fd) == -1 || fstat(fd, lock) == -1 ||
 	    flock(fd, LOCK_EX | LOCK_NB) == -1) {
 		saved = errno;
 		*holder = read_pid(fd);
@@ -260,8 +260,8 @@ lock_once(const char *path, pid_t *holder, struct stat *held)
 		errno = saved;
 		return -1;
 	}
-	if (stat(path, &named) == 0 && held->st_ino == named.st_ino &&
-	    held->st_dev == named.st_dev)
+	if (stat(path, &named) == 0 && lock->st_ino == named.st_ino &&
+	    lock->st_dev == named.st_dev)
 		return fd;
 	close(fd); /* removed while we waited for it */
 	*holder = 0;
@@ -289,17 +289,17 @@ lock_file(const char *path, char **who)
 {
 	const struct timespec moment = { 0, 100000000 };
 	struct leftover v[LEFTOVER_MAX];
-	struct stat held;
+	struct stat lock;
 	pid_t holder;
 	size_t n;
 	int fd, tries, saved;
 
 	for (tries = 0;; tries++) {
 		holder = 0;
-		fd = lock_once(path, &holder, &held);
+		fd = lock_once(path, &holder, &lock);
 		if (fd != -1 || errno != EWOULDBLOCK)
 			return fd;
-		n = leftover_find(&held, v);
+		n = leftover_find(&lock, v);
 		if (is_served(v, n, holder) || tries == LEAVE_TRIES) {
 			*who = leftover_text(v, n);
 			saved = EWOULDBLOCK;

@@ -35,7 +35,7 @@ enum phase {
 };
 
 /* A change of the configuration in progress. */
-#define RELOAD_ASKERS 256
+#define RELOAD_REQUESTS 256
 
 struct reload {
 	bool active;
@@ -45,10 +45,10 @@ struct reload {
 	uint64_t deadline_ms; /* then it ends, confirmed or not */
 	uint64_t replace_ms;  /* when the broker is replaced; 0: it is not */
 	/* The broker's numbers of the questions that it answers. */
-	uint64_t asked[RELOAD_ASKERS];
-	size_t nasked;
+	uint64_t requests[RELOAD_REQUESTS];
+	size_t nrequests;
 	/* The same for requests that came meanwhile, for the next reload. */
-	uint64_t waiting[RELOAD_ASKERS];
+	uint64_t waiting[RELOAD_REQUESTS];
 	size_t nwaiting;
 	char *notes; /* options that need a restart, or NULL */
 };
@@ -56,8 +56,8 @@ struct reload {
 /* A worker process that is being replaced by another one (replace.c). */
 struct replace {
 	bool active;
-	uint64_t asked; /* the broker's number of the question */
-	size_t place;   /* among the children */
+	uint64_t request; /* the broker's number of the question */
+	size_t place;     /* among the children */
 	uint64_t began_ms;
 	uint64_t deadline_ms;
 	struct child successor; /* until it has the place */
@@ -82,7 +82,7 @@ enum upgrade_step {
 
 struct upgrade {
 	enum upgrade_step step;
-	uint64_t asked; /* the broker's number of the question, or 0 */
+	uint64_t request; /* the broker's number of the question, or 0 */
 	uint64_t began_ms;
 	uint64_t deadline_ms; /* of the trial, or of what has to happen next */
 	char *path;           /* the new program */
@@ -155,7 +155,7 @@ void stop_check(struct master *, uint64_t now_ms);
 /* The child has sent something. */
 void request_on_link(struct master *, struct child *);
 /* Hands links to the broker to workers that could not take them before. */
-void asked_resend(struct master *);
+void request_resend_links(struct master *);
 /* Makes the place of child i, without a process. */
 void master_add_child(struct master *, size_t i);
 /* Answers the broker's question with this number; code 0: text is JSON. */
@@ -173,7 +173,7 @@ void replace_begin(struct master *, const struct msg_master_request *);
  * The same, asked by this number of the broker's, or (0) by an upgrade.  NULL:
  * it has begun, and perhaps failed; else why it cannot.
  */
-const char *replace_slot(struct master *, unsigned slot, uint64_t asked);
+const char *replace_slot(struct master *, unsigned slot, uint64_t request);
 /* The old process has said what came of it. */
 void replace_on_moved(
     struct master *, struct child *, const struct msg_moved *);
@@ -184,25 +184,25 @@ bool replace_has(const struct master *, size_t place);
 /* A process has ended, perhaps one of these. */
 void replace_on_death(struct master *, pid_t);
 /* A reload that is asked for (0: SIGHUP) waits, or its asker tries again. */
-bool replace_delays(struct master *, uint64_t asked);
+bool replace_delays(struct master *, uint64_t request);
 void replace_check(struct master *, uint64_t now_ms);
 uint64_t replace_due(const struct master *);
 /* The group stops: nothing is replaced any more. */
 void replace_stop(struct master *);
 /*
- * SIGUSR2, or (asked != 0) a question of pusherctl's; path: of the program,
+ * SIGUSR2, or (request != 0) a question of pusherctl's; path: of the program,
  * empty: of the one that runs.
  */
-void upgrade_begin(struct master *, uint64_t asked, struct str path);
+void upgrade_begin(struct master *, uint64_t request, struct str path);
 /* Looks whether something is due; milliseconds of child_now_ms(). */
 void upgrade_check(struct master *, uint64_t now_ms);
 uint64_t upgrade_due(const struct master *);
 /* A process has ended; perhaps the trial. */
 void upgrade_on_exit(struct master *, pid_t, int status);
 /* A question that is answered at the end of the upgrade. */
-void upgrade_wait(struct master *, uint64_t asked);
+void upgrade_wait(struct master *, uint64_t request);
 /* The broker is gone, and with it all who asked: they ask again. */
-void upgrade_forget_asked(struct master *);
+void upgrade_forget_requests(struct master *);
 /* Answers who has asked for the upgrade; code as MASTER_REPLY. */
 void upgrade_say(struct master *, unsigned code, const char *text);
 /* One line for the log and for who has asked. */
@@ -220,8 +220,8 @@ void renew_on_refusal(struct master *, const char *why);
 void upgrade_go_back(struct master *, const char *reason);
 /* Lets go of what an upgrade that is over has held. */
 void upgrade_forget(struct upgrade *);
-/* SIGHUP, or (asked != 0) a request of pusherctl. */
-void reload_begin(struct master *, uint64_t asked);
+/* SIGHUP, or (request != 0) a request of pusherctl. */
+void reload_begin(struct master *, uint64_t request);
 /* Checks whether it is over; milliseconds of child_now_ms(). */
 void reload_check(struct master *, uint64_t now_ms);
 /* When reload_check() must be called again; UINT64_MAX: not by time. */

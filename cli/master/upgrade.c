@@ -43,10 +43,10 @@
 void
 upgrade_say(struct master *m, unsigned code, const char *text)
 {
-	if (m->upgrade.asked != 0)
-		request_reply(m, m->upgrade.asked, code, str_of(text));
+	if (m->upgrade.request != 0)
+		request_reply(m, m->upgrade.request, code, str_of(text));
 	if (code != REPLY_MORE)
-		m->upgrade.asked = 0;
+		m->upgrade.request = 0;
 }
 
 void
@@ -246,19 +246,19 @@ hinders(const struct master *m)
 }
 
 void
-upgrade_begin(struct master *m, uint64_t asked, struct str path)
+upgrade_begin(struct master *m, uint64_t request, struct str path)
 {
 	struct upgrade *u = &m->upgrade;
 	const char *own = m->start->program, *hindrance;
 	char *why;
 
 	if (u->step != UPGRADE_NONE) {
-		if (asked != 0)
+		if (request != 0)
 			request_reply(
-			    m, asked, 1, S("an upgrade is under way"));
+			    m, request, 1, S("an upgrade is under way"));
 		return;
 	}
-	u->asked = asked;
+	u->request = request;
 	u->began_ms = child_now_ms();
 	u->program_fd = u->said_fd = u->back_fd = -1;
 	u->is_back = false;

@@ -159,9 +159,9 @@ outq_shorten(struct outq *q, size_t n)
 		emptied(q);
 }
 
-/* One system call for at most max bytes; *asked is the number passed to it. */
+/* One system call for at most max bytes; passes *offered of them to it. */
 static ssize_t
-write_some(const struct outq *q, int fd, size_t max, size_t *asked)
+write_some(const struct outq *q, int fd, size_t max, size_t *offered)
 {
 	struct iovec iov[MAX_IOV];
 	struct msghdr m = { .msg_iov = iov };
@@ -170,8 +170,8 @@ write_some(const struct outq *q, int fd, size_t max, size_t *asked)
 	uint32_t i;
 
 	if (q->n == 1 || s->len >= max) {
-		*asked = MIN(s->len, max);
-		return send(fd, s->b->data + s->off, *asked,
+		*offered = MIN(s->len, max);
+		return send(fd, s->b->data + s->off, *offered,
 		    MSG_NOSIGNAL | MSG_DONTWAIT);
 	}
 	for (i = 0; i < MIN(q->n, (uint32_t)MAX_IOV) && n < max; i++) {
@@ -181,20 +181,20 @@ write_some(const struct outq *q, int fd, size_t max, size_t *asked)
 		n += iov[i].iov_len;
 	}
 	m.msg_iovlen = i;
-	*asked = n;
+	*offered = n;
 	return sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 int
 outq_send(struct outq *q, int fd, size_t max)
 {
-	size_t asked;
+	size_t offered;
 	ssize_t n;
 
 	while (q->n > 0) {
 		if (max == 0)
 			return 0;
-		n = write_some(q, fd, max, &asked);
+		n = write_some(q, fd, max, &offered);
 		if (n == -1) {
 			if (errno == EINTR)
 				continue;
@@ -203,7 +203,7 @@ outq_send(struct outq *q, int fd, size_t max)
 			return -1;
 		}
 		outq_consume(q, (size_t)n);
-		if ((size_t)n < asked)
+		if ((size_t)n < offered)
 			return 0; /* full; another call would only cost time */
 		max -= (size_t)n;
 	}

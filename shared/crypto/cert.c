@@ -23,9 +23,9 @@
 #define CHAIN_MAX 16
 
 static int
-no_passphrase(char *buf, int size, int writing, void *asked)
+no_passphrase(char *buf, int size, int writing, void *locked)
 {
-	*(bool *)asked = true;
+	*(bool *)locked = true;
 	return -1;
 }
 
@@ -40,12 +40,12 @@ static int
 read_chain(struct cert *c, BIO *bio, const char **why)
 {
 	unsigned long e;
-	bool asked;
+	bool locked;
 	X509 *x;
 
 	*why = "it has more certificates than a chain can have";
 	for (int i = 0; i < CHAIN_MAX; i++) {
-		x = PEM_read_bio_X509(bio, NULL, no_passphrase, &asked);
+		x = PEM_read_bio_X509(bio, NULL, no_passphrase, &locked);
 		if (x == NULL) {
 			e = ERR_peek_last_error();
 			*why = "its chain is damaged";
@@ -64,13 +64,13 @@ static int
 read_leaf(struct cert *c, struct str pem, const char **why)
 {
 	BIO *bio = open_bytes(pem);
-	bool asked;
+	bool locked;
 	int r = -1;
 
 	*why = "it contains no certificate (PEM)";
 	c->chain = sk_X509_new_null();
 	if (bio != NULL && c->chain != NULL)
-		c->leaf = PEM_read_bio_X509(bio, NULL, no_passphrase, &asked);
+		c->leaf = PEM_read_bio_X509(bio, NULL, no_passphrase, &locked);
 	if (c->leaf != NULL)
 		r = read_chain(c, bio, why);
 	BIO_free(bio);
@@ -81,14 +81,14 @@ static int
 read_key(struct cert *c, struct str pem, const char **why)
 {
 	BIO *bio = open_bytes(pem);
-	bool asked = false;
+	bool locked = false;
 
 	if (bio != NULL)
 		c->key =
-		    PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &asked);
+		    PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &locked);
 	BIO_free(bio);
 	if (c->key == NULL)
-		*why = asked
+		*why = locked
 		    ? "the key is encrypted: pusherd cannot ask for a "
 		      "passphrase: store the key without one (openssl pkey)"
 		    : "it contains no private key (PEM)";

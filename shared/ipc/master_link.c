@@ -256,7 +256,7 @@ master_link_ask(struct master_link *o, const struct msg_master_request *m)
 }
 
 int
-orders_ask_link(struct master_link *o)
+master_link_ask_link(struct master_link *o)
 {
 	struct msg_link_ask m = { 0 };
 	char bytes[32];
@@ -277,9 +277,9 @@ master_link_moved(struct master_link *o, const struct msg_moved *m)
 }
 
 int
-master_link_drained(struct master_link *o, uint32_t clients)
+master_link_drained(struct master_link *o)
 {
-	struct msg_drained m = { .clients = clients };
+	struct msg_drained m = { 0 };
 	char bytes[32];
 
 	msg_drained_put(bytes, &m);

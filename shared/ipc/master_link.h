@@ -50,9 +50,9 @@ void master_link_stop(struct master_link *, struct ev_loop *);
 /* The result of MOVE_OUT.  0, or -1 with errno. */
 int master_link_moved(struct master_link *, const struct msg_moved *);
 /* Reports that all clients have been sent away.  0, or -1 with errno. */
-int master_link_drained(struct master_link *, uint32_t clients);
+int master_link_drained(struct master_link *);
 /* Asks the master for another link to the broker.  0, or -1 with errno. */
-int orders_ask_link(struct master_link *);
+int master_link_ask_link(struct master_link *);
 /* Sends a request to the master.  0, or -1 with errno. */
 int master_link_ask(struct master_link *, const struct msg_master_request *);
 

@@ -298,7 +298,7 @@ proc_daemonize(void)
 
 /* The smallest of keep[] that is at least `from`, or -1. */
 static int
-next_kept(const int *keep, size_t n, int from)
+next_to_keep(const int *keep, size_t n, int from)
 {
 	int found = -1;
 	size_t i;
@@ -312,13 +312,13 @@ next_kept(const int *keep, size_t n, int from)
 void
 proc_close_others(const int *keep, size_t n)
 {
-	int from = STDERR_FILENO + 1, kept;
+	int from = STDERR_FILENO + 1, fd;
 
-	while ((kept = next_kept(keep, n, from)) != -1) {
-		if (kept > from &&
-		    close_range((unsigned)from, (unsigned)kept - 1, 0) == -1)
+	while ((fd = next_to_keep(keep, n, from)) != -1) {
+		if (fd > from &&
+		    close_range((unsigned)from, (unsigned)fd - 1, 0) == -1)
 			fatal("close_range");
-		from = kept + 1;
+		from = fd + 1;
 	}
 	if (close_range((unsigned)from, ~0u, 0) == -1)
 		fatal("close_range");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Two hosts of a cluster whose Redis has a password.  A third one without it
-// stays outside; a host stops for so long that it is written off, and comes
+// stays outside; a host stops for so long that it counts as dead, and comes
 // back; Redis is full; a stranger writes into the stream.  Nobody is closed.
 'use strict';
 

@@ -46,7 +46,7 @@ class Visitor {
 	// Every room that was entered so far has been told.
 	async heard() {
 		await until('all rooms', () => [...this.box.state].filter(
-			([fact, said]) => / room-/.test(fact) &&
+			([subject, said]) => / room-/.test(subject) &&
 			said === 'channel_occupied').length === this.n, 120000);
 		await until('it works', () => status(this.d).state === 'up', 30000);
 	}

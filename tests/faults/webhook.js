@@ -209,7 +209,7 @@ module.exports = async function webhook({ start, history, random, short }) {
 			requests: m.hooks, repeats: m.repeats }])) };
 };
 
-// All come, then all go: the last word of each fact is true.
+// All come, then all go: the last state of each channel is true.
 async function inTheEnd({ d, guests, boxes, history }) {
 	for (const g of guests) {
 		if (g.c.gone) await g.connect();

@@ -88,7 +88,7 @@ entry_comes(struct links *l, struct str host, uint64_t epoch, struct str data)
 	incoming_on_entries(cl, &all);
 }
 
-/* What this host has appended comes back. */
+/* The entries of this host come back. */
 static void
 own_entries_come(struct links *l)
 {
@@ -155,7 +155,7 @@ step(struct links *l, struct input *in)
 		    in, input_u8(in) % 2 ? FROM_WORKER : FROM_HOST, &words, &b);
 	if (own)
 		epoch = EPOCH;
-	if (!own || buf_str(b).n > 0) /* else it is written off, and exits */
+	if (!own || buf_str(b).n > 0) /* else it counts as dead, and exits */
 		entry_comes(l, host, epoch, buf_str(b));
 	buf_unref(b);
 	own_entries_come(l);

@@ -37,8 +37,8 @@ read_offer(struct str offers)
 }
 
 /*
- * What the second reader makes of one byte.  *whole: it ends a block; zlib
- * forgets that in a call that does nothing.
+ * Gives the second reader one byte.  *whole: it ends a block; zlib forgets that
+ * in a call that does nothing.
  */
 static enum inflate_result
 read_byte(z_stream *z, uint8_t byte, size_t max, struct buf **out, bool *whole)

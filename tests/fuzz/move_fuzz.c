@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a worker writes down for the process that takes its slot over, and what
- * that process makes of it when some of it has been changed.  Input: a number
+ * The state that a worker hands to the process that takes its slot over, and
+ * how that process reads it when some of it has been changed.  Input: a number
  * of steps of clients (house.h), the steps, then changes: messages that are
  * overwritten, dropped, doubled or put between the others.
  *
@@ -192,7 +192,7 @@ is_of_members(struct str text)
 }
 
 /*
- * What it has taken over is what the first one wrote down.  Lists of members
+ * It has taken over exactly what the first one wrote down.  Lists of members
  * have no order, and none among each other.
  */
 static void

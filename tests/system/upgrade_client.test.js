@@ -73,7 +73,7 @@ test('pusher-js stays connected over upgrades there and back', async () => {
 	}
 	await publisher;
 
-	// What a page says reaches the others, as before.
+	// Messages of a page reach the others, as before.
 	pages[0].p.channel('private-room').trigger('client-hello', 'x');
 	await Promise.all(pages.slice(1).map((page) =>
 		official.once(page.p.channel('private-room'), 'client-hello')));

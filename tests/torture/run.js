@@ -33,7 +33,7 @@ function option(argv, name, otherwise) {
 }
 
 // The run without a fault: { calls, stacks: Set, open }.
-async function survey(role, call, how) {
+async function runWhole(role, call, how) {
 	const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'torture-'));
 	const file = path.join(dir, 'stacks');
 	const stacks = new Set();
@@ -132,7 +132,7 @@ class Torture {
 	async series(role, call) {
 		const began = Date.now();
 		const before = this.failed;
-		const { calls, stacks, open } = await survey(role, call,
+		const { calls, stacks, open } = await runWhole(role, call,
 			{ authority: this.authority });
 		this.note(open);
 		const how = calls > this.all ? 'stacks' : 'calls';
@@ -149,7 +149,7 @@ class Torture {
 	async byLot(seed) {
 		const rnd = random(seed);
 		console.log(`torture: seed ${seed}`);
-		this.note((await survey('master', 'fork',
+		this.note((await runWhole('master', 'fork',
 			{ authority: this.authority })).open);
 		for (let i = 0; i < LOTS; i++)
 			await this.one(rnd.pick(ROLES), rnd.pick(CALLS),
@@ -159,7 +159,7 @@ class Torture {
 	async named(name) {
 		const [role, call, which] = name.split(':');
 		if (!which) return this.series(role, call);
-		this.note((await survey(role, call,
+		this.note((await runWhole(role, call,
 			{ authority: this.authority })).open);
 		const r = await this.one(role, call, which);
 		console.log(r.hit ? 'it was reached' : 'it was not reached');

@@ -177,7 +177,7 @@ check_quiet(struct worker *w)
 	if (worker_now() < d->quiet_at + wait)
 		return;
 	d->reported = true;
-	if (master_link_drained(w->master_link, w->nconns) == -1) {
+	if (master_link_drained(w->master_link) == -1) {
 		log_warn("drain: cannot report to the master");
 		ev_break(w->loop, EVBREAK_ALL);
 	}

@@ -104,7 +104,7 @@ give_up(struct move *m, const char *why)
 static bool
 is_waiting(const struct conn *c)
 {
-	return c->asked > 0 || c->signins != NULL ||
+	return c->unanswered > 0 || c->signins != NULL ||
 	    c->admission == ADMISSION_PENDING || c->state == CONN_REFUSED ||
 	    c->state == CONN_PARTING ||
 	    (c->http != NULL && c->http->state >= API_RUNS);

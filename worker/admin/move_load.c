@@ -236,8 +236,8 @@ on_session(struct load *l, const struct msg_move_session *m)
 		session_set_row(ss, s, m->row);
 	s->acked = m->acked;
 	s->sent = m->sent;
-	s->asked = m->asked;
-	s->asked_at = seconds(m->asked_at);
+	s->ping_pos = m->ping_pos;
+	s->ping_at = seconds(m->ping_at);
 	s->unanswered = (uint8_t)m->unanswered;
 	s->mute = (m->flags & 1) != 0;
 	s->refused = (m->flags & 2) != 0;

@@ -183,8 +183,8 @@ save_session(struct worker *w, const struct client_session *s)
 		.peer = s->row == UINT32_MAX ? s->name->peer : 0,
 		.acked = s->acked,
 		.sent = s->sent,
-		.asked = s->asked,
-		.asked_at = us(s->asked_at),
+		.ping_pos = s->ping_pos,
+		.ping_at = us(s->ping_at),
 		.unanswered = s->unanswered,
 		.flags = (uint32_t)(s->mute | s->refused << 1 | s->full << 2 |
 		    s->taken << 3 | s->ended << 4),

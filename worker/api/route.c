@@ -166,7 +166,7 @@ path_parse(struct path *p, struct str text)
 
 /* 429: too many wrong signatures came from its address. */
 static void
-refuse_guesser(struct conn *c)
+refuse_auth_failures(struct conn *c)
 {
 	unsigned max = (unsigned)c->w->conf->max_auth_failures_per_minute;
 	struct client_app *app = apps_by_num(c->w, c->http->app);
@@ -203,7 +203,7 @@ refuse_unknown_app(struct conn *c, struct api_auth *a, struct str id)
 		buf_unref(why);
 	}
 	if (!remote_auth_failed(c))
-		refuse_guesser(c);
+		refuse_auth_failures(c);
 	else
 		api_errorf(
 		    c, 404, "there is no app with the id %.*s", STR_ARG(id));
@@ -313,7 +313,7 @@ authenticate(struct api_request *r, struct str id)
 	if (!is_signed_by(r, &a, app, &why)) {
 		app->stats.auth_api++;
 		if (!remote_auth_failed(c))
-			refuse_guesser(c);
+			refuse_auth_failures(c);
 		else
 			api_error(c, 401, buf_str(why));
 		app = NULL;

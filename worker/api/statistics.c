@@ -65,12 +65,12 @@ check_period(
 {
 	uint64_t now = (uint64_t)time(NULL);
 	uint64_t n = (to - from / step * step + step - 1) / step;
-	uint64_t kept = step == 60 ? STATS_DB_MINUTES : STATS_DB_HOURS;
+	uint64_t retention = step == 60 ? STATS_DB_MINUTES : STATS_DB_HOURS;
 
 	if (from >= to)
 		api_errorf(r->c, 400, "from (%llu) has to be before to (%llu)",
 		    (unsigned long long)from, (unsigned long long)to);
-	else if (from + step + kept < now)
+	else if (from + step + retention < now)
 		api_errorf(r->c, 400, "from=%llu is too long ago: %s",
 		    (unsigned long long)from,
 		    step == 60 ? "minutes are kept for 48 hours; for a longer "

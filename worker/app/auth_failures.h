@@ -7,7 +7,7 @@
  * client's address (an IPv4 address, or the /64 of an IPv6 address, which
  * usually belongs to one owner). Over max_auth_failures_per_minute the
  * connection is closed, or its request gets 429. A right signature is never
- * looked up here, so that clients who share an address with a guesser lose
+ * looked up here, so that clients who share an address with an attacker lose
  * nothing.
  *
  * The table has a fixed size and does not store addresses: two addresses with

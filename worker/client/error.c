@@ -80,7 +80,7 @@ client_close(struct conn *c, unsigned code, struct str text)
 }
 
 void
-client_close_guesser(struct conn *c)
+client_close_auth_failures(struct conn *c)
 {
 	char text[120];
 

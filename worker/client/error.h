@@ -18,6 +18,6 @@ void client_errorf(struct conn *, unsigned code, const char *fmt, ...)
 /* Sends pusher:error and a close frame with this code, then finishes. */
 void client_close(struct conn *, unsigned code, struct str text);
 /* Closes with 4100: too many wrong signatures from this address. */
-void client_close_guesser(struct conn *);
+void client_close_auth_failures(struct conn *);
 
 #endif

@@ -247,7 +247,7 @@ refuse_signature(struct conn *c, enum auth_result result, const char *sid)
 	stats_of(c->app)->auth_signin++;
 	refused_signature(c, "sign-in", S(""), auth_text(result));
 	if (!remote_auth_failed(c))
-		client_close_guesser(c);
+		client_close_auth_failures(c);
 	else
 		client_errorf(c, PUSHER_UNAUTHORIZED,
 		    "sign-in refused: %.*s; it has to be <app "

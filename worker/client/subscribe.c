@@ -166,7 +166,7 @@ check_auth(struct request *r)
 	report(r, auth_text(result), auth);
 	refused_signature(r->c, "subscribe", r->channel, auth_text(result));
 	if (!remote_auth_failed(r->c)) {
-		client_close_guesser(r->c);
+		client_close_auth_failures(r->c);
 		return false;
 	}
 	refuse(r, AUTH_ERROR,

@@ -144,8 +144,8 @@ conn_close(struct conn *c)
 	if (c->state == CONN_CLOSED)
 		return;
 	c->state = CONN_CLOSED;
-	c->w->asked_cost -= c->asked_cost;
-	c->asked = c->asked_cost = 0;
+	c->w->unanswered_cost -= c->unanswered_cost;
+	c->unanswered = c->unanswered_cost = 0;
 	ev_io_stop(c->w->loop, &c->io);
 	timeout_clear(&c->timeout);
 	conn_delist(c);

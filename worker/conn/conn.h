@@ -144,14 +144,14 @@ struct conn {
 	double over_since; /* its queue is over the limit; 0: it is not */
 	uint32_t owed;     /* bytes of the queue that it has requested */
 	uint32_t nsubs;
-	uint32_t asked;       /* questions at the broker */
-	uint32_t asked_cost;  /* of these; see worker/conn/input.h */
-	uint32_t messages_in; /* modulo 2^32 */
-	int16_t credit;       /* see worker/conn/input.h */
-	uint16_t round;       /* in which it was renewed */
-	uint64_t packed_id;   /* the last compressed message it was sent */
-	int64_t saved;        /* bytes, by compression */
-	uint16_t close_code;  /* of our close frame, for the log */
+	uint32_t unanswered;      /* questions at the broker */
+	uint32_t unanswered_cost; /* of these; see worker/conn/input.h */
+	uint32_t messages_in;     /* modulo 2^32 */
+	int16_t credit;           /* see worker/conn/input.h */
+	uint16_t round;           /* in which it was renewed */
+	uint64_t packed_id;       /* the last compressed message it was sent */
+	int64_t saved;            /* bytes, by compression */
+	uint16_t close_code;      /* of our close frame, for the log */
 	struct deflate_terms deflate; /* bits 0: no permessage-deflate */
 	uint32_t magic;               /* MAGIC_CONN while it lives */
 	uint32_t unheard;             /* bytes received after the goodbye */

@@ -40,7 +40,7 @@ input_is_full(const struct conn *c)
 static bool
 may_read(const struct conn *c)
 {
-	return c->asked <= FLOW_GO_ON && !input_is_full(c);
+	return c->unanswered <= FLOW_GO_ON && !input_is_full(c);
 }
 
 /* ---- whose turn it is ---- */
@@ -75,7 +75,7 @@ is_greedy(struct conn *c)
 static bool
 is_congested(const struct worker *w)
 {
-	return w->asked_cost >= FLOW_ASKED && !w->no_broker;
+	return w->unanswered_cost >= FLOW_ASKED && !w->no_broker;
 }
 
 /* Its turn comes. */
@@ -106,18 +106,18 @@ input_check(struct conn *c)
 	if (!is_greedy(c))
 		line_up(c, LINE_FIRST);
 	else
-		line_up(c, c->asked > 0 ? LINE_ASK : LINE_NEXT);
+		line_up(c, c->unanswered > 0 ? LINE_ASK : LINE_NEXT);
 }
 
 void
 input_asked(struct conn *c, unsigned n, size_t cost)
 {
 	cost = MIN(cost + n * COST_QUESTION, (size_t)FLOW_TURN);
-	c->asked += n;
-	c->asked_cost += (uint32_t)cost;
-	c->w->asked_cost += (uint32_t)cost;
+	c->unanswered += n;
+	c->unanswered_cost += (uint32_t)cost;
+	c->w->unanswered_cost += (uint32_t)cost;
 	input_charge(c, cost);
-	if (c->asked >= FLOW_WINDOW)
+	if (c->unanswered >= FLOW_WINDOW)
 		stop(c);
 	else if (is_congested(c->w) && is_greedy(c))
 		input_yield(c);
@@ -126,20 +126,21 @@ input_asked(struct conn *c, unsigned n, size_t cost)
 void
 input_answered(struct conn *c, unsigned n)
 {
-	uint32_t cost =
-	    n < c->asked ? c->asked_cost / c->asked * n : c->asked_cost;
+	uint32_t cost = n < c->unanswered
+	    ? c->unanswered_cost / c->unanswered * n
+	    : c->unanswered_cost;
 
-	c->asked -= MIN(c->asked, n);
-	c->asked_cost -= cost;
-	c->w->asked_cost -= cost;
+	c->unanswered -= MIN(c->unanswered, n);
+	c->unanswered_cost -= cost;
+	c->w->unanswered_cost -= cost;
 	input_check(c);
 }
 
 void
 input_forget(struct conn *c)
 {
-	c->w->asked_cost -= c->asked_cost;
-	c->asked = c->asked_cost = 0;
+	c->w->unanswered_cost -= c->unanswered_cost;
+	c->unanswered = c->unanswered_cost = 0;
 }
 
 void

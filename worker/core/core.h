@@ -92,9 +92,9 @@ struct worker {
 	struct conn_lists *conn_lists; /* queries of pusherctl */
 	struct inputs *input;          /* clients whose input continues */
 	struct compression *compression;
-	uint32_t next_ref;   /* of subscriptions */
-	uint32_t asked_cost; /* of all questions that are not answered */
-	uint64_t sids[32];   /* random numbers that are to be used */
+	uint32_t next_ref;        /* of subscriptions */
+	uint32_t unanswered_cost; /* of all questions that are not answered */
+	uint64_t sids[32];        /* random numbers that are to be used */
 	unsigned nsids;
 
 	char *recv;          /* WORKER_RECV_BYTES */

@@ -109,7 +109,7 @@ on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 	w->link->lost = NULL;
 	if (!ev_is_active(&w->master_link->io)) /* no master to ask */
 		link_take(w, sock_connect_unix(w->conf->broker_path));
-	else if (orders_ask_link(w->master_link) == -1)
+	else if (master_link_ask_link(w->master_link) == -1)
 		retry_later(w); /* else the answer continues: link_take() */
 }
 

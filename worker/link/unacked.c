@@ -285,13 +285,13 @@ unacked_may_publish(struct worker *w, uint32_t app)
 	/* At most this many bytes of the stored events have not left yet. */
 	size_t queued =
 	    link_is_up(w) ? MIN(link_queued(w), l->events) : l->events;
-	size_t held;
+	size_t of_app;
 
 	if (!l->sharing)
 		return true;
-	held = unacked_app_bytes(w, app);
-	return l->events + held < UNACKED_MAX &&
-	    (queued < SHARED_BYTES || queued + held < QUEUED_MAX);
+	of_app = unacked_app_bytes(w, app);
+	return l->events + of_app < UNACKED_MAX &&
+	    (queued < SHARED_BYTES || queued + of_app < QUEUED_MAX);
 }
 
 void

@@ -53,8 +53,8 @@ ask(struct sessions *ss, struct client_session *s, uint64_t pos, double at)
 	frame_ws_ping_with(&b, str_make(&pos, sizeof(pos)));
 	ss->queue(s->c, buf_str(b));
 	buf_unref(b);
-	s->asked = pos;
-	s->asked_at = at;
+	s->ping_pos = pos;
+	s->ping_at = at;
 }
 
 static bool
@@ -74,7 +74,7 @@ take_token(struct sessions *ss, double at)
 static bool
 is_due(const struct sessions *ss, const struct client_session *s, double at)
 {
-	return at - s->asked_at >= (double)ss->conf->resume_ack_interval / 1000;
+	return at - s->ping_at >= (double)ss->conf->resume_ack_interval / 1000;
 }
 
 static void
@@ -91,7 +91,7 @@ wait_for_turn(struct sessions *ss, struct client_session *s)
 static bool
 may_be_asked(const struct client_session *s)
 {
-	return s->asked == 0 && !s->mute && !s->refused;
+	return s->ping_pos == 0 && !s->mute && !s->refused;
 }
 
 void
@@ -149,7 +149,8 @@ session_ask(
 	double at = now();
 
 	if (s->mute || s->refused || s->row == UINT32_MAX ||
-	    s->unanswered > 0 || (s->asked != 0 && at - s->asked_at > seconds))
+	    s->unanswered > 0 ||
+	    (s->ping_pos != 0 && at - s->ping_at > seconds))
 		return false;
 	if (pos > s->sent)
 		s->sent = pos;
@@ -161,9 +162,9 @@ void
 session_last(struct client_session *s, uint64_t pos, struct buf **b)
 {
 	s->sent = MAX(s->sent, pos);
-	s->asked = s->sent;
-	s->asked_at = now();
-	frame_ws_ping_with(b, str_make(&s->asked, sizeof(s->asked)));
+	s->ping_pos = s->sent;
+	s->ping_at = now();
+	frame_ws_ping_with(b, str_make(&s->ping_pos, sizeof(s->ping_pos)));
 }
 
 bool
@@ -175,19 +176,19 @@ session_on_pong(struct sessions *ss, struct client_session *s,
 	if (payload.n != sizeof(pos))
 		return false;
 	memcpy(&pos, payload.p, sizeof(pos));
-	if (pos == 0 || pos > s->sent || (pos <= s->acked && s->asked != pos))
+	if (pos == 0 || pos > s->sent ||
+	    (pos <= s->acked && s->ping_pos != pos))
 		return false;
 	s->acked = MAX(s->acked, pos);
 	/* The first question has been out for that long. */
-	*us =
-	    (uint64_t)((now() - s->asked_at + s->unanswered * ANSWER_SECONDS) *
-		1e6);
+	*us = (uint64_t)((now() - s->ping_at + s->unanswered * ANSWER_SECONDS) *
+	    1e6);
 	s->unanswered = 0;
 	s->mute = false;
 	acknowledge(ss, s, s->acked);
-	if (pos != s->asked)
+	if (pos != s->ping_pos)
 		return false;
-	s->asked = 0;
+	s->ping_pos = 0;
 	if (s->sent > s->acked)
 		wait_for_turn(ss, s);
 	return true;
@@ -199,7 +200,7 @@ session_on_pong(struct sessions *ss, struct client_session *s,
 static void
 give_up(struct sessions *ss, struct client_session *s)
 {
-	s->asked = 0;
+	s->ping_pos = 0;
 	if (++s->unanswered < UNANSWERED_MAX) {
 		wait_for_turn(ss, s);
 		return;
@@ -220,9 +221,9 @@ session_settle(struct sessions *ss, struct client_session *s, uint64_t seen)
 void
 session_check(struct sessions *ss, struct client_session *s, uint64_t seen)
 {
-	if (s->asked != 0 && now() - s->asked_at > ANSWER_SECONDS)
+	if (s->ping_pos != 0 && now() - s->ping_at > ANSWER_SECONDS)
 		give_up(ss, s);
-	else if (s->asked == 0 && list_is_empty(&s->asking) && !s->ended)
+	else if (s->ping_pos == 0 && list_is_empty(&s->asking) && !s->ended)
 		session_settle(ss, s, seen);
 }
 
@@ -336,7 +337,7 @@ void
 session_restart(
     struct sessions *ss, struct client_session *s, uint32_t app, uint64_t pos)
 {
-	s->acked = s->asked = 0;
+	s->acked = s->ping_pos = 0;
 	s->sent = pos;
 	acknowledge(ss, s, 0); /* a pong may have confirmed more */
 	if (s->full) {         /* the app had no log */

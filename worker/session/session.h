@@ -31,8 +31,8 @@ struct client_session {
 	};
 	uint64_t acked;     /* the client has everything up to here */
 	uint64_t sent;      /* the newest number that was queued */
-	uint64_t asked;     /* in the ping that was sent; 0: none is open */
-	double asked_at;    /* when the last one left */
+	uint64_t ping_pos;  /* in the ping that was sent; 0: none is open */
+	double ping_at;     /* when the last one left */
 	uint32_t row;       /* UINT32_MAX: none */
 	uint16_t part_code; /* it is closed with this when it has answered */
 	uint8_t unanswered;

@@ -18,7 +18,7 @@ class Mailbox {
 			events: 0, last: 0 });
 		m.secrets = new Map(apps.map((a) => [a.key, a.secret]));
 		m.bodies = new Map();  // delivery id -> its signature
-		m.state = new Map();   // fact -> the last that was said
+		m.state = new Map();   // subject -> the last that was said
 		m.members = new Map(); // channel -> how many are there
 		m.numbers = new Map(); // channel -> Set of the numbers that came
 		m.latest = new Map();  // channel -> the last number
@@ -83,10 +83,10 @@ class Mailbox {
 	}
 
 	onState(key, { name, channel, user_id: user }, id) {
-		const fact = [key, channel, user ?? ''].join(' ');
-		if ((this.state.get(fact) ?? OPPOSITE[name]) !== OPPOSITE[name])
-			this.wrong(`${fact}: ${name} twice (${id})`);
-		this.state.set(fact, name);
+		const subject = [key, channel, user ?? ''].join(' ');
+		if ((this.state.get(subject) ?? OPPOSITE[name]) !== OPPOSITE[name])
+			this.wrong(`${subject}: ${name} twice (${id})`);
+		this.state.set(subject, name);
 		const room = `${key} ${channel}`;
 		const n = this.members.get(room) ?? 0;
 		if (name === 'member_added') this.members.set(room, n + 1);
@@ -100,9 +100,9 @@ class Mailbox {
 
 	// Facts whose last word is not this one.
 	checkAll(want) {
-		for (const [fact, said] of this.state)
+		for (const [subject, said] of this.state)
 			if (want[said] === undefined)
-				this.wrong(`${fact}: ${said} is its last word`);
+				this.wrong(`${subject}: ${said} is its last word`);
 	}
 
 	async stop() {

@@ -23,7 +23,7 @@ expect_type(struct buf *b, uint32_t *at, struct ipc_in *in, uint32_t type)
 	assert_int_equal(in->type, type);
 }
 
-/* Who speaks, and the app, are said only when they change. */
+/* An entry names the host and the app only when they change. */
 static void
 test_round(void **state)
 {

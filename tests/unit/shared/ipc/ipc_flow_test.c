@@ -219,27 +219,27 @@ a_blocked_writer(void **state)
 static void
 resending(void **state)
 {
-	struct buf *kept = sample(), *out = NULL;
+	struct buf *bytes = sample(), *out = NULL;
 	struct end a, b;
 
 	(void)state;
 	end_open(&a);
 	end_open(&b);
-	ipc_queue(&a.l, kept, 0, kept->len);
-	ipc_queue(&b.l, kept, 0, kept->len);
-	ipc_queue(&b.l, kept, 0, kept->len);
-	assert_int_equal(kept->refs, 4);
+	ipc_queue(&a.l, bytes, 0, bytes->len);
+	ipc_queue(&b.l, bytes, 0, bytes->len);
+	ipc_queue(&b.l, bytes, 0, bytes->len);
+	assert_int_equal(bytes->refs, 4);
 	ipc_close(&a.l); /* unsent references go */
-	assert_int_equal(kept->refs, 3);
+	assert_int_equal(bytes->refs, 3);
 	ipc_flush(&b.l);
-	assert_int_equal(kept->refs, 1);
-	far_read(&b, &out, 2 * kept->len);
-	assert_memory_equal(out->data, kept->data, kept->len);
-	assert_memory_equal(out->data + kept->len, kept->data, kept->len);
+	assert_int_equal(bytes->refs, 1);
+	far_read(&b, &out, 2 * bytes->len);
+	assert_memory_equal(out->data, bytes->data, bytes->len);
+	assert_memory_equal(out->data + bytes->len, bytes->data, bytes->len);
 	end_clear(&a);
 	end_clear(&b);
 	buf_unref(out);
-	buf_unref(kept);
+	buf_unref(bytes);
 }
 
 int

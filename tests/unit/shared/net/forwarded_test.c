@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* forwarded_test.c: whom proxies name as the client. */
+/* forwarded_test.c: the client that proxies name. */
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -68,7 +68,7 @@ teardown(void **state)
 		close(ends[i]);
 	}
 	conn_reap(&r.w);
-	assert_int_equal(r.w.asked_cost, 0);
+	assert_int_equal(r.w.unanswered_cost, 0);
 	rig_clear(&r);
 	return 0;
 }
@@ -131,18 +131,18 @@ s2_questions_of_many_wait_and_a_quiet_client_asks(void **state)
 		say(i, 500);
 	}
 	r.w.input->spent = 0;
-	r.w.asked_cost = FLOW_ASKED - 10;
+	r.w.unanswered_cost = FLOW_ASKED - 10;
 	for (unsigned t = 0; t < 50; t++)
 		turn();
 	/* One each may have been on its way. */
 	assert_in_range(
-	    r.w.asked_cost, FLOW_ASKED, FLOW_ASKED + MANY * COST_QUESTION);
+	    r.w.unanswered_cost, FLOW_ASKED, FLOW_ASKED + MANY * COST_QUESTION);
 	assert_int_equal(turn(), 0);
 	assert_false(input_is_left(&r.w)); /* an answer wakes the loop */
 	say(MANY, 1);
 	assert_int_equal(turn(), 1);
 	assert_int_equal(fed[MANY], 1);
-	r.w.asked_cost -= FLOW_ASKED; /* the broker has answered others */
+	r.w.unanswered_cost -= FLOW_ASKED; /* the broker has answered others */
 	assert_true(input_is_left(&r.w));
 	assert_true(turn() > 0);
 	/* Without a broker each has its own window. */
@@ -150,8 +150,8 @@ s2_questions_of_many_wait_and_a_quiet_client_asks(void **state)
 	for (unsigned t = 0; t < 200; t++)
 		turn();
 	for (unsigned i = 0; i < MANY; i++)
-		assert_in_range(conns[i]->asked, FLOW_GO_ON, FLOW_WINDOW);
-	r.w.asked_cost += 10; /* those that it began with */
+		assert_in_range(conns[i]->unanswered, FLOW_GO_ON, FLOW_WINDOW);
+	r.w.unanswered_cost += 10; /* those that it began with */
 }
 
 int
