@@ -153,76 +153,43 @@ HANDLER(console_cancel, console_on_cancel)
 HANDLER(stats, totals_on_stats)
 HANDLER(failure, failures_on_failure)
 
-/* These handlers pass the bytes on unchanged. */
-static int
-take_event(struct peer *p, const struct ipc_in *in)
-{
-	struct msg_event m;
+/*
+ * A numbered message of which the handler passes the bytes on unchanged, and
+ * reads them itself.  read_us: of the message m, or 0.
+ */
+#define PASSED(name, function, read_us) \
+	static int take_##name(struct peer *p, const struct ipc_in *in) \
+	{ \
+		struct msg_##name m; \
+\
+		if (p->br->cluster == NULL) \
+			return function(p, in); \
+		if (msg_##name##_get(&m, in->body) == -1 || m.seq == 0) \
+			return -1; \
+		if (!resync_must_wait(p, m.seq, read_us)) \
+			outgoing_take(p, in, m.app, m.seq); \
+		return 0; \
+	} \
+	static int on_##name(void *owner, const struct ipc_in *in) \
+	{ \
+		int r = wait_or(owner); \
+\
+		if (r != 0) \
+			return r == 1 ? 0 : -1; \
+		r = take_##name(owner, in); \
+		done(owner); \
+		return r; \
+	} \
+	static int apply_##name(void *owner, const struct ipc_in *in) \
+	{ \
+		int r = function(owner, in); \
+\
+		peer_step(owner); \
+		return r; \
+	}
 
-	if (p->br->cluster == NULL)
-		return route_on_event(p, in);
-	if (msg_event_get(&m, in->body) == -1 || m.seq == 0)
-		return -1;
-	if (!resync_must_wait(p, m.seq, m.read_us))
-		outgoing_take(p, in, m.app, m.seq);
-	return 0;
-}
-
-static int
-take_terminate(struct peer *p, const struct ipc_in *in)
-{
-	struct msg_terminate m;
-
-	if (p->br->cluster == NULL)
-		return users_on_terminate(p, in);
-	if (msg_terminate_get(&m, in->body) == -1 || m.seq == 0)
-		return -1;
-	if (!resync_must_wait(p, m.seq, 0))
-		outgoing_take(p, in, m.app, m.seq);
-	return 0;
-}
-
-static int
-on_event(void *owner, const struct ipc_in *in)
-{
-	int r = wait_or(owner);
-
-	if (r != 0)
-		return r == 1 ? 0 : -1;
-	r = take_event(owner, in);
-	done(owner);
-	return r;
-}
-
-static int
-apply_event(void *owner, const struct ipc_in *in)
-{
-	int r = route_on_event(owner, in);
-
-	peer_step(owner);
-	return r;
-}
-
-static int
-on_terminate(void *owner, const struct ipc_in *in)
-{
-	int r = wait_or(owner);
-
-	if (r != 0)
-		return r == 1 ? 0 : -1;
-	r = take_terminate(owner, in);
-	done(owner);
-	return r;
-}
-
-static int
-apply_terminate(void *owner, const struct ipc_in *in)
-{
-	int r = users_on_terminate(owner, in);
-
-	peer_step(owner);
-	return r;
-}
+PASSED(event, route_on_event, m.read_us)
+PASSED(terminate, users_on_terminate, 0)
 
 #define COURIER(name, function) \
 	static int on_##name(void *owner, const struct ipc_in *in) \
