@@ -10,14 +10,12 @@
 
 #include "tests/fuzz/fuzz.h"
 
-#include "broker/channel/presence.h"
 #include "broker/channel/registry.h"
 #include "broker/user/user.h"
 #include "shared/proc/event_order.h"
+#include "tests/fuzz/honest.h"
 #include "tests/fuzz/messages.h"
-#include "tests/unit/broker/links.h"
 
-#define HONEST 3
 #define SILENT 2  /* has no clients */
 #define HOSTILE 2 /* slots 0 and 1 */
 
@@ -134,21 +132,6 @@ step(struct links *l, struct input *in)
 }
 
 static void
-check_honest(struct links *l)
-{
-	struct channel *c;
-
-	assert_false(links_is_over(l, HONEST));
-	c = registry_find(l->br.registry, 1, S("room"));
-	assert_non_null(c);
-	assert_int_equal(c->count[HONEST], 1);
-	c = registry_find(l->br.registry, 1, S("presence-x"));
-	assert_non_null(c);
-	assert_int_equal(c->count[HONEST], 1);
-	assert_true(presence_count(c->presence) >= 1);
-}
-
-static void
 check_empty(struct links *l)
 {
 	struct hash_node *n;
@@ -177,12 +160,11 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		event_order = event_order_map();
 	l = links_new(settings);
 	l->br.event_order = event_order;
-	links_sub(l, HONEST, 9001, "room", "");
-	links_sub(l, HONEST, 9002, "presence-x", "honest");
+	honest_enter(l);
 	for (int i = 0; i < 200 && in.n > 0; i++)
 		step(l, &in);
 	end_resync(l);
-	check_honest(l);
+	honest_check(l);
 	for (unsigned i = 0; i < LINKS; i++)
 		if (l->fd[i] != -1)
 			links_kill(l, i);

@@ -8,61 +8,15 @@
 
 #include "tests/fuzz/fuzz.h"
 
-#include "broker/app/apps.h"
-#include "broker/broker.h"
 #include "broker/channel/presence.h"
 #include "broker/channel/registry.h"
-#include "broker/core/core.h"
-#include "broker/link/peer.h"
 #include "broker/user/user.h"
-#include "tests/fuzz/house.h"
+#include "tests/fuzz/pair.h"
 #include "worker/channel/topic.h"
-#include "worker/conn/input.h"
-#include "worker/conn/output.h"
-#include "worker/conn/ws.h"
-#include "worker/link/link.h"
 
-static struct broker br;
-
-/* Until both have nothing to say any more. */
-static void
-turn(struct house *h)
-{
-	for (int i = 0; i < 4; i++) {
-		ev_run(h->r.w.loop, EVRUN_NOWAIT);
-		link_flush(&h->r.w);
-		unacked_release(&h->r.w);
-		ws_turn(&h->r.w);
-		input_run(&h->r.w);
-		output_flush(&h->r.w);
-		conn_reap(&h->r.w);
-		link_flush(&h->r.w);
-		unacked_release(&h->r.w);
-		ev_run(br.loop, EVRUN_NOWAIT);
-		broker_turn(&br);
-	}
-}
-
-static void
-put_app(void)
-{
-	struct app a;
-
-	app_init(&a);
-	a.num = RIG_APP;
-	a.id = xstrdup("77");
-	a.key = xstrdup(RIG_KEY);
-	a.secret = xstrdup(RIG_SECRET);
-	a.name = xstrdup("demo");
-	a.enabled = 1;
-	a.client_events = 1;
-	a.max_presence_members = 2;
-	a.max_subscriptions = 6;
-	a.max_connections = 3;
-	a.max_backend_events_per_second = 5;
-	apps_put(&br, &a);
-	app_clear(&a);
-}
+static const char *const limits[] = { "max_presence_members", "2",
+	"max_subscriptions", "6", "max_connections", "3",
+	"max_backend_events_per_second", "5", NULL };
 
 /* Both ends of the link know the same subscriptions. */
 static void
@@ -120,28 +74,15 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct input in = { p, n };
 	struct house h;
-	struct conf conf;
-	int fd;
 
 	fuzz_start();
-	conf_init(&conf);
-	conf.nworkers = 1;
-	broker_init(&br, &conf);
-	put_app();
-	house_init(&h, &fd);
-	h.turn = turn;
-	peer_accept(&br, fd);
-	turn(&h);
+	pair_init(&h, limits);
 	for (int i = 0; i < 200 && in.n > 0; i++) {
 		house_step(&h, &in);
 		check_same(&h);
 	}
-	for (unsigned i = 0; i < CLIENTS; i++)
-		house_hang_up(&h, i);
-	turn(&h);
+	pair_hang_up(&h);
 	check_empty(&h);
-	house_clear(&h);
-	broker_clear(&br);
-	conf_clear(&conf);
+	pair_clear(&h);
 	return 0;
 }

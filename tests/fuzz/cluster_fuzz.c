@@ -11,17 +11,15 @@
 
 #include <inttypes.h>
 
-#include "broker/channel/presence.h"
 #include "broker/cluster/cluster.h"
 #include "broker/cluster/incoming.h"
 #include "broker/cluster/inside.h"
 #include "broker/cluster/outgoing.h"
 #include "broker/dispatch.h"
 #include "broker/user/user.h"
+#include "tests/fuzz/honest.h"
 #include "tests/fuzz/messages.h"
-#include "tests/unit/broker/links.h"
 
-#define HONEST 3
 #define JOINED 4 /* number of the own JOIN */
 #define EPOCH 77
 
@@ -112,8 +110,7 @@ begin(uint8_t how)
 	struct links *l = links_new(settings);
 	struct cluster *cl;
 
-	links_sub(l, HONEST, 9002, "presence-x", "honest");
-	links_sub(l, HONEST, 9001, "room", ""); /* last: its count follows */
+	honest_enter(l);
 	free(l->conf.cluster_host);
 	l->conf.cluster_host = xstrdup(name);
 	cl = cluster_new(&l->br, cluster_handlers, LINKS);
@@ -165,20 +162,6 @@ step(struct links *l, struct input *in)
 }
 
 static void
-check_honest(struct links *l)
-{
-	struct channel *c = registry_find(l->br.registry, 1, S("room"));
-
-	assert_false(links_is_over(l, HONEST));
-	assert_non_null(c);
-	assert_int_equal(c->count[HONEST], 1);
-	c = registry_find(l->br.registry, 1, S("presence-x"));
-	assert_non_null(c);
-	assert_int_equal(c->count[HONEST], 1);
-	assert_true(presence_count(c->presence) >= 1);
-}
-
-static void
 all_leave(struct links *l)
 {
 	struct cluster *cl = l->br.cluster;
@@ -219,7 +202,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	for (int i = 0; i < 100 && in.n > 0; i++)
 		own |= step(l, &in);
 	if (!own)
-		check_honest(l);
+		honest_check(l);
 	all_leave(l);
 	check_empty(l);
 	links_free(l);

@@ -16,6 +16,8 @@
 #include "worker/api/retry.h"
 #include "worker/conn/http_conn.h"
 #include "worker/conn/input.h"
+#include "worker/conn/output.h"
+#include "worker/conn/ws.h"
 #include "worker/link/cache_replica.h"
 #include "worker/link/link.h"
 
@@ -55,6 +57,21 @@ house_hear(struct house *h, unsigned i)
 		close(h->fd[i]); /* the server has closed */
 		h->fd[i] = -1;
 	}
+}
+
+/* One turn of the worker alone. */
+static inline void
+house_worker_turn(struct worker *w)
+{
+	ev_run(w->loop, EVRUN_NOWAIT);
+	link_flush(w);
+	unacked_release(w);
+	ws_turn(w);
+	input_run(w);
+	output_flush(w);
+	conn_reap(w);
+	link_flush(w);
+	unacked_release(w);
 }
 
 static inline void

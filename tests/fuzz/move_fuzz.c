@@ -11,62 +11,21 @@
 
 #include "tests/fuzz/fuzz.h"
 
-#include "broker/app/apps.h"
-#include "broker/broker.h"
-#include "broker/core/core.h"
-#include "broker/link/peer.h"
-#include "tests/fuzz/house.h"
 #include "tests/fuzz/messages.h"
+#include "tests/fuzz/pair.h"
 #include "worker/admin/move.h"
-#include "worker/conn/output.h"
 #include "worker/conn/pump.h"
-#include "worker/conn/ws.h"
 #include "worker/session/session.h"
 
 #define MESSAGES 400
 
-static struct broker br;
+static const char *const limits[] = { NULL };
 
 /* The image, cut into its messages; text[i] is free(3)d. */
 struct cut {
 	struct str text[MESSAGES];
 	size_t n;
 };
-
-static void
-turn(struct house *h)
-{
-	for (int i = 0; i < 4; i++) {
-		ev_run(h->r.w.loop, EVRUN_NOWAIT);
-		link_flush(&h->r.w);
-		unacked_release(&h->r.w);
-		ws_turn(&h->r.w);
-		input_run(&h->r.w);
-		output_flush(&h->r.w);
-		conn_reap(&h->r.w);
-		link_flush(&h->r.w);
-		unacked_release(&h->r.w);
-		ev_run(br.loop, EVRUN_NOWAIT);
-		broker_turn(&br);
-	}
-}
-
-static void
-put_app(void)
-{
-	struct app a;
-
-	app_init(&a);
-	a.num = RIG_APP;
-	a.id = xstrdup("77");
-	a.key = xstrdup(RIG_KEY);
-	a.secret = xstrdup(RIG_SECRET);
-	a.name = xstrdup("demo");
-	a.enabled = 1;
-	a.client_events = 1;
-	apps_put(&br, &a);
-	app_clear(&a);
-}
 
 /* ---- the image ---- */
 
@@ -281,24 +240,16 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct input in = { p, n };
 	struct move_image image;
 	struct house h;
-	struct conf conf;
 	struct cut c;
 	struct buf *b;
-	int fd, steps;
+	int steps;
 	bool changed;
 
 	fuzz_start();
-	conf_init(&conf);
-	conf.nworkers = 1;
-	broker_init(&br, &conf);
-	put_app();
-	house_init(&h, &fd);
-	h.turn = turn;
-	peer_accept(&br, fd);
-	turn(&h);
+	pair_init(&h, limits);
 	for (steps = input_u8(&in) % 32; steps > 0 && in.n > 0; steps--)
 		house_step(&h, &in);
-	turn(&h);
+	pair_turn(&h);
 	assert_null(move_save(&h.r.w, &image));
 	b = bytes_of(&image);
 	cut_image(&c, buf_str(b));
@@ -311,11 +262,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	while (c.n > 0)
 		drop(&c, 0);
 	move_image_clear(&image);
-	for (unsigned i = 0; i < CLIENTS; i++)
-		house_hang_up(&h, i);
-	turn(&h);
-	house_clear(&h);
-	broker_clear(&br);
-	conf_clear(&conf);
+	pair_hang_up(&h);
+	pair_clear(&h);
 	return 0;
 }

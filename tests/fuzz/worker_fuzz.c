@@ -10,26 +10,14 @@
 
 #include "tests/fuzz/house.h"
 #include "tests/fuzz/messages.h"
-#include "worker/conn/input.h"
-#include "worker/conn/output.h"
-#include "worker/conn/ws.h"
 
 static void
 turn(struct house *h)
 {
 	char bytes[65536];
 
-	for (int i = 0; i < 3; i++) {
-		ev_run(h->r.w.loop, EVRUN_NOWAIT);
-		link_flush(&h->r.w);
-		unacked_release(&h->r.w);
-		ws_turn(&h->r.w);
-		input_run(&h->r.w);
-		output_flush(&h->r.w);
-		conn_reap(&h->r.w);
-		link_flush(&h->r.w);
-		unacked_release(&h->r.w);
-	}
+	for (int i = 0; i < 3; i++)
+		house_worker_turn(&h->r.w);
 	while (h->r.broker != -1 &&
 	    recv(h->r.broker, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
 		continue;
@@ -39,18 +27,7 @@ turn(struct house *h)
 static void
 fill(struct house *h)
 {
-	struct msg_app_set m = {
-		.app = RIG_APP,
-		.id = S("77"),
-		.key = S(RIG_KEY),
-		.secret = S(RIG_SECRET),
-		.name = S("demo"),
-		.enabled = 1,
-#define APP_UINT(field, def, min, max, help) .field = def,
-#define APP_BOOL(field, def, help) .field = def,
-#define APP_TEXT(field, def, help) .field = S(def),
-#include "shared/app/app_settings.def"
-	};
+	struct msg_app_set m = rig_app_message();
 	struct msg_apps_done done = { 0 };
 	size_t n = msg_app_set_size(&m), all = n + msg_apps_done_size(&done);
 	char *p = xmalloc(all);

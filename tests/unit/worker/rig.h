@@ -63,10 +63,10 @@ rig_app(struct rig *r)
 	return &apps_by_num(&r->w, RIG_APP)->app;
 }
 
-static inline void
-rig_add_app(struct rig *r)
+static inline struct msg_app_set
+rig_app_message(void)
 {
-	struct msg_app_set m = {
+	return (struct msg_app_set){
 		.app = RIG_APP,
 		.id = S("77"),
 		.key = S(RIG_KEY),
@@ -78,6 +78,12 @@ rig_add_app(struct rig *r)
 #define APP_TEXT(field, def, help) .field = S(def),
 #include "shared/app/app_settings.def"
 	};
+}
+
+static inline void
+rig_add_app(struct rig *r)
+{
+	struct msg_app_set m = rig_app_message();
 
 	assert_int_equal(apps_on_set(&r->w, &m), 0);
 }
