@@ -220,11 +220,11 @@ MEMCHECK := valgrind -q --trace-children=yes --vgdb=no \
 	--error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
 	--errors-for-leak-kinds=definite --num-callers=24
 
-valgrind: ## the system tests, the daemon under memcheck (an hour)
+valgrind: ## memcheck: unit tests, and the daemon in those of the promises
 	@tests/deps.sh build check valgrind
-	@$(MAKE) $(JOBS) BUILD=build-valgrind OPT=-O1 all tools $(NPM)
+	@$(MAKE) $(JOBS) BUILD=build-valgrind OPT=-O1 all unit-bins tools $(NPM)
 	@TEST_SLOW=10 TEST_WORKERS=1 TEST_WRAP="$(MEMCHECK)" \
-	    tests/run.sh build-valgrind system
+	    tests/run.sh build-valgrind unit $(or $(KIND),promises)
 
 ws-echo: ## build/ws_echo PORT: the WebSocket code as an echo server
 	@tests/deps.sh build

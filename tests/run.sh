@@ -1,14 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# run.sh BUILD unit|fuzz|system|faults|torture|conformance ...: runs the unit
-# tests in BUILD/unit, the fuzz targets in BUILD/fuzz over their corpora (each
-# counts as one test), and the others against BUILD/pusherd and BUILD/ws_echo.
+# run.sh BUILD unit|fuzz|system|promises|faults|torture|conformance ...: runs
+# the unit tests in BUILD/unit, the fuzz targets in BUILD/fuzz over their corpora
+# (each counts as one test), and the others against BUILD/pusherd and
+# BUILD/ws_echo.  `promises` are the files of system/ in the table of README.md.
 # The last line counts all of them, and the exit code is not 0 when one has
 # failed.  Most of the tests wait more than they compute, so two run at a time
 # (LANES), except those in tests/alone.txt.  Each program, each file of node
 # tests and each recipe has its time; TEST_SLOW times as much where everything
-# is that much slower.
+# is that much slower.  TEST_WRAP is a program, with its options, that runs the
+# unit tests and the daemon (make valgrind); valgrind.txt names what it cannot
+# run.
 #
 # A file of tests or a recipe that fails runs once more with nothing beside it.
 # When it passes then, the last lines name it: it depends on how busy the
@@ -43,7 +46,8 @@ limited() {
 # One cmocka program; one that ends without its closing lines has crashed.
 unit() {
 	local ok bad code
-	limited 300 "$1" >"$dir/said" 2>&1
+	# shellcheck disable=SC2086
+	limited 300 ${TEST_WRAP:-} "$1" >"$dir/said" 2>&1
 	code=$?
 	ok=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test(s).*/\1/p' "$dir/said" |
 		tail -n 1)
@@ -136,6 +140,8 @@ list() {
 	unit) find "$build/unit" -name '*_test' | sort ;;
 	fuzz) printf '%s\n' "$build"/fuzz/*_corpus ;;
 	system | conformance) printf '%s\n' "tests/$1"/*.test.js ;;
+	promises) grep -o 'system/[a-z_0-9]*\.test\.js' tests/README.md |
+		sed 's,^,tests/,' | sort -u ;;
 	faults) printf '%s\n' tests/faults/*.js | sed 's,.*/,,; s,\.js$,,' |
 		grep -vx run ;;
 	torture) echo all ;;
@@ -143,7 +149,7 @@ list() {
 		echo "run.sh: what is \"$1\"?" >&2
 		return 2
 		;;
-	esac | sed "s/^/$1 /"
+	esac | sed "s/^/${1/promises/system} /"
 }
 
 jobs=0
@@ -202,6 +208,13 @@ for kind in "$@"; do
 	list "$kind" || exit 2
 done >"$out/all"
 sed 's/ *#.*//; /^$/d' tests/alone.txt >"$out/alone"
+if [ -n "${TEST_WRAP:-}" ]; then
+	sed '/^#/d; s/^/left out, it cannot run under valgrind: /' \
+		tests/valgrind.txt
+	sed '/^#/d; s/ *#.*//' tests/valgrind.txt >"$out/cannot"
+	grep -vFf "$out/cannot" "$out/all" >"$out/can"
+	mv "$out/can" "$out/all"
+fi
 grep -Fxf "$out/alone" "$out/all" >"$out/one"
 grep -Fvxf "$out/alone" "$out/all" >"$out/many"
 run_jobs 1 "$out/one"

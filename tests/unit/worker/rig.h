@@ -248,6 +248,7 @@ rig_clear(struct rig *r)
 	apps_free(&r->w);
 	timeouts_free(&r->w);
 	auth_failures_clear(r->w.auth_failures);
+	auth_failures_clear(r->w.tls_refused);
 	free(r->w.stats->closes);
 	link_free(&r->w);
 	unacked_free(&r->w);

@@ -59,6 +59,14 @@ send_all(int fd, struct str s, size_t piece)
 	}
 }
 
+/* The same, and frees it. */
+static void
+send_buf(int fd, struct buf *b, size_t piece)
+{
+	send_all(fd, buf_str(b), piece);
+	buf_unref(b);
+}
+
 static void
 read_all(int fd, void *p, size_t n)
 {
@@ -94,7 +102,7 @@ answer_echo(int fd, const struct msg_ctl_ask *ask)
 	add_row(&b, ask->args);
 	add_row(&b, S("{\"last\":true}"));
 	add_end(&b, 0, S(""));
-	send_all(fd, buf_str(b), 1);
+	send_buf(fd, b, 1);
 }
 
 static void
@@ -104,7 +112,7 @@ answer_refused(int fd, const struct msg_ctl_ask *ask)
 
 	add_row(&b, S("{}"));
 	add_end(&b, 1, S("no such app"));
-	send_all(fd, buf_str(b), SIZE_MAX);
+	send_buf(fd, b, SIZE_MAX);
 }
 
 static void
@@ -120,8 +128,9 @@ answer_big(int fd, const struct msg_ctl_ask *ask)
 	buf_append(&row, S("\"}"));
 	add_row(&b, buf_str(row));
 	add_row(&b, buf_str(row));
+	buf_unref(row);
 	add_end(&b, 0, S(""));
-	send_all(fd, buf_str(b), SIZE_MAX);
+	send_buf(fd, b, SIZE_MAX);
 }
 
 static void
@@ -133,7 +142,7 @@ answer_many(int fd, const struct msg_ctl_ask *ask)
 	for (i = 0; i < MANY; i++)
 		add_row(&b, S("{\"channel\":\"presence-somewhere\"}"));
 	add_end(&b, 0, S(""));
-	send_all(fd, buf_str(b), 12345);
+	send_buf(fd, b, 12345);
 }
 
 static void
@@ -157,7 +166,7 @@ answer_half(int fd, const struct msg_ctl_ask *ask)
 	add_row(&b, S("{}"));
 	add_end(&b, 0, S(""));
 	b->len--;
-	send_all(fd, buf_str(b), SIZE_MAX);
+	send_buf(fd, b, SIZE_MAX);
 }
 
 static void
@@ -190,7 +199,7 @@ answer_row_no_json(int fd, const struct msg_ctl_ask *ask)
 	struct buf *b = NULL;
 
 	add_row(&b, S("{"));
-	send_all(fd, buf_str(b), SIZE_MAX);
+	send_buf(fd, b, SIZE_MAX);
 }
 
 static void
@@ -199,7 +208,7 @@ answer_row_no_object(int fd, const struct msg_ctl_ask *ask)
 	struct buf *b = NULL;
 
 	add_row(&b, S("[]"));
-	send_all(fd, buf_str(b), SIZE_MAX);
+	send_buf(fd, b, SIZE_MAX);
 }
 
 static void
@@ -217,7 +226,7 @@ serve_early(int fd)
 	struct buf *b = NULL;
 
 	add_end(&b, 1, S("another build"));
-	send_all(fd, buf_str(b), SIZE_MAX);
+	send_buf(fd, b, SIZE_MAX);
 	shutdown(fd, SHUT_WR);
 	_exit(0);
 }

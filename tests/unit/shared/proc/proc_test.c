@@ -226,7 +226,7 @@ main(int argc, char **argv)
 	if (getenv("PUSHERD_TEST_ENV") == NULL) {
 		/* once more, with a variable in the area of the title */
 		setenv("PUSHERD_TEST_ENV", "kept", 1);
-		execv("/proc/self/exe", argv);
+		execv(argv[0], argv);
 		return 1;
 	}
 	proc_title_init(argc, argv);
