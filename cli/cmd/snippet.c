@@ -14,47 +14,55 @@
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
-/* 'text' for JavaScript, PHP: \ and ' with a backslash; free(3) it. */
+/* text between these marks, a backslash before each of `escape`; free(3) it. */
 static char *
-quote(const char *text)
+quoted(const char *text, char mark, const char *escape)
 {
 	struct buf *b = NULL;
 	char *s;
 
-	buf_putc(&b, '\'');
+	buf_putc(&b, mark);
 	for (; *text != '\0'; text++) {
-		if (*text == '\'' || *text == '\\')
+		if (strchr(escape, *text) != NULL)
 			buf_putc(&b, '\\');
 		buf_putc(&b, *text);
 	}
-	buf_putc(&b, '\'');
+	buf_putc(&b, mark);
 	s = str_dup(buf_str(b));
 	buf_unref(b);
 	return s;
 }
 
-/* "text" for a .env file, quoted only if necessary; free(3) it. */
+/* For JavaScript and PHP. */
+static char *
+quote(const char *text)
+{
+	return quoted(text, '\'', "'\\");
+}
+
+/* For Go, Java and Python. */
+static char *
+quote_double(const char *text)
+{
+	return quoted(text, '"', "\"\\");
+}
+
+static char *
+quote_ruby(const char *text)
+{
+	return quoted(text, '"', "\"\\#");
+}
+
+/* For a .env file, only if necessary. */
 static char *
 quote_env(const char *text)
 {
 	static const char safe[] = "abcdefghijklmnopqrstuvwxyz"
 				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				   "0123456789_-./:";
-	struct buf *b = NULL;
-	char *s;
 
-	if (text[strspn(text, safe)] == '\0')
-		return str_dup(str_of(text));
-	buf_putc(&b, '"');
-	for (; *text != '\0'; text++) {
-		if (strchr("\"\\$", *text) != NULL)
-			buf_putc(&b, '\\');
-		buf_putc(&b, *text);
-	}
-	buf_putc(&b, '"');
-	s = str_dup(buf_str(b));
-	buf_unref(b);
-	return s;
+	return text[strspn(text, safe)] == '\0' ? xstrdup(text)
+						: quoted(text, '"', "\"\\$");
 }
 
 /* The option with which a client gets the events that it has missed. */
@@ -68,6 +76,22 @@ resume_line(const struct snippet_values *v)
 	       "  wsPath: '/app/resume/' + crypto.randomUUID(),\n";
 }
 
+/* The options of pusher-js behind the key, which Echo has, too. */
+static void
+write_options(struct buf **b, const struct snippet_values *v)
+{
+	buf_printf(b,
+	    "  wsHost: '%s',\n"
+	    "  %s: %u,\n"
+	    "  forceTLS: %s,\n"
+	    "  enabledTransports: ['%s'],\n"
+	    "  cluster: 'local', // wanted by the library, not used\n"
+	    "%s"
+	    "});\n",
+	    v->host, v->tls ? "wssPort" : "wsPort", v->port,
+	    v->tls ? "true" : "false", v->tls ? "wss" : "ws", resume_line(v));
+}
+
 static void
 write_pusher_js(struct buf **b, const struct snippet_values *v)
 {
@@ -76,19 +100,13 @@ write_pusher_js(struct buf **b, const struct snippet_values *v)
 	buf_printf(b,
 	    "import Pusher from 'pusher-js';\n"
 	    "\n"
-	    "const pusher = new Pusher(%s, {\n"
-	    "  wsHost: '%s',\n"
-	    "  %s: %u,\n"
-	    "  forceTLS: %s,\n"
-	    "  enabledTransports: ['%s'],\n"
-	    "  cluster: 'local', // wanted by the library, not used\n"
-	    "%s"
-	    "});\n"
-	    "pusher.subscribe('my-channel').bind('my-event', (data) => {\n"
-	    "  console.log(data);\n"
-	    "});\n",
-	    key, v->host, v->tls ? "wssPort" : "wsPort", v->port,
-	    v->tls ? "true" : "false", v->tls ? "wss" : "ws", resume_line(v));
+	    "const pusher = new Pusher(%s, {\n",
+	    key);
+	write_options(b, v);
+	buf_append(b,
+	    S("pusher.subscribe('my-channel').bind('my-event', (data) => {\n"
+	      "  console.log(data);\n"
+	      "});\n"));
 	free(key);
 }
 
@@ -104,67 +122,54 @@ write_echo(struct buf **b, const struct snippet_values *v)
 	    "window.Pusher = Pusher;\n"
 	    "window.Echo = new Echo({\n"
 	    "  broadcaster: 'pusher',\n"
-	    "  key: %s,\n"
-	    "  wsHost: '%s',\n"
-	    "  %s: %u,\n"
-	    "  forceTLS: %s,\n"
-	    "  enabledTransports: ['%s'],\n"
-	    "  cluster: 'local', // wanted by the library, not used\n"
-	    "%s"
-	    "});\n"
-	    "window.Echo.channel('my-channel').listen('.my-event', (data) => "
-	    "{\n"
-	    "  console.log(data);\n"
-	    "});\n",
-	    key, v->host, v->tls ? "wssPort" : "wsPort", v->port,
-	    v->tls ? "true" : "false", v->tls ? "wss" : "ws", resume_line(v));
+	    "  key: %s,\n",
+	    key);
+	write_options(b, v);
+	buf_append(b,
+	    S("window.Echo.channel('my-channel').listen('.my-event', (data) => "
+	      "{\n"
+	      "  console.log(data);\n"
+	      "});\n"));
 	free(key);
 }
 
-static void
-write_laravel(struct buf **b, const struct snippet_values *v)
-{
-	char *id = quote_env(v->app->id), *key = quote_env(v->app->key);
-	char *secret = quote_env(v->app->secret);
+/* fmt: id, key, secret, host, port, a word that says whether TLS is used. */
+#define SNIPPET(name, quote_with, on, off, ...) \
+	static void name(struct buf **b, const struct snippet_values *v) \
+	{ \
+		char *id = quote_with(v->app->id); \
+		char *key = quote_with(v->app->key); \
+		char *secret = quote_with(v->app->secret); \
+\
+		buf_printf(b, __VA_ARGS__, id, key, secret, v->host, v->port, \
+		    v->tls ? (on) : (off)); \
+		free(id); \
+		free(key); \
+		free(secret); \
+	}
 
-	buf_printf(b,
-	    "BROADCAST_CONNECTION=pusher\n"
-	    "PUSHER_APP_ID=%s\n"
-	    "PUSHER_APP_KEY=%s\n"
-	    "PUSHER_APP_SECRET=%s\n"
-	    "PUSHER_HOST=%s\n"
-	    "PUSHER_PORT=%u\n"
-	    "PUSHER_SCHEME=%s\n"
-	    "PUSHER_APP_CLUSTER=local\n",
-	    id, key, secret, v->host, v->port, v->tls ? "https" : "http");
-	free(id);
-	free(key);
-	free(secret);
-}
+SNIPPET(write_laravel, quote_env, "https", "http",
+    "BROADCAST_CONNECTION=pusher\n"
+    "PUSHER_APP_ID=%s\n"
+    "PUSHER_APP_KEY=%s\n"
+    "PUSHER_APP_SECRET=%s\n"
+    "PUSHER_HOST=%s\n"
+    "PUSHER_PORT=%u\n"
+    "PUSHER_SCHEME=%s\n"
+    "PUSHER_APP_CLUSTER=local\n")
 
-static void
-write_node(struct buf **b, const struct snippet_values *v)
-{
-	char *id = quote(v->app->id), *key = quote(v->app->key);
-	char *secret = quote(v->app->secret);
-
-	buf_printf(b,
-	    "const Pusher = require('pusher');\n"
-	    "\n"
-	    "const pusher = new Pusher({\n"
-	    "  appId: %s,\n"
-	    "  key: %s,\n"
-	    "  secret: %s,\n"
-	    "  host: '%s',\n"
-	    "  port: %u,\n"
-	    "  useTLS: %s,\n"
-	    "});\n"
-	    "pusher.trigger('my-channel', 'my-event', { hello: 'world' });\n",
-	    id, key, secret, v->host, v->port, v->tls ? "true" : "false");
-	free(id);
-	free(key);
-	free(secret);
-}
+SNIPPET(write_node, quote, "true", "false",
+    "const Pusher = require('pusher');\n"
+    "\n"
+    "const pusher = new Pusher({\n"
+    "  appId: %s,\n"
+    "  key: %s,\n"
+    "  secret: %s,\n"
+    "  host: '%s',\n"
+    "  port: %u,\n"
+    "  useTLS: %s,\n"
+    "});\n"
+    "pusher.trigger('my-channel', 'my-event', { hello: 'world' });\n")
 
 static void
 write_php(struct buf **b, const struct snippet_values *v)
@@ -188,44 +193,7 @@ write_php(struct buf **b, const struct snippet_values *v)
 	free(secret);
 }
 
-/*
- * "text" for Go, Java and Python, and for Ruby with the '#' escaped; free(3)
- * it.
- */
-static char *
-quote_double(const char *text, bool ruby)
-{
-	struct buf *b = NULL;
-	char *s;
-
-	buf_putc(&b, '"');
-	for (; *text != '\0'; text++) {
-		if (*text == '"' || *text == '\\' || (ruby && *text == '#'))
-			buf_putc(&b, '\\');
-		buf_putc(&b, *text);
-	}
-	buf_putc(&b, '"');
-	s = str_dup(buf_str(b));
-	buf_unref(b);
-	return s;
-}
-
-/* fmt: id, key, secret, host, port, a word that says whether TLS is used. */
-#define SNIPPET(name, ruby, on, off, ...) \
-	static void name(struct buf **b, const struct snippet_values *v) \
-	{ \
-		char *id = quote_double(v->app->id, ruby); \
-		char *key = quote_double(v->app->key, ruby); \
-		char *secret = quote_double(v->app->secret, ruby); \
-\
-		buf_printf(b, __VA_ARGS__, id, key, secret, v->host, v->port, \
-		    v->tls ? (on) : (off)); \
-		free(id); \
-		free(key); \
-		free(secret); \
-	}
-
-SNIPPET(write_ruby, true, "true", "false",
+SNIPPET(write_ruby, quote_ruby, "true", "false",
     "require 'pusher'\n"
     "\n"
     "pusher = Pusher::Client.new(\n"
@@ -238,7 +206,7 @@ SNIPPET(write_ruby, true, "true", "false",
     ")\n"
     "pusher.trigger('my-channel', 'my-event', { hello: 'world' })\n")
 
-SNIPPET(write_python, false, "True", "False",
+SNIPPET(write_python, quote_double, "True", "False",
     "import pusher\n"
     "\n"
     "client = pusher.Pusher(\n"
@@ -251,7 +219,7 @@ SNIPPET(write_python, false, "True", "False",
     ")\n"
     "client.trigger('my-channel', 'my-event', {'hello': 'world'})\n")
 
-SNIPPET(write_go, false, "true", "false",
+SNIPPET(write_go, quote_double, "true", "false",
     "client := pusher.Client{ // github.com/pusher/pusher-http-go/v5\n"
     "    AppID:  %s,\n"
     "    Key:    %s,\n"
@@ -262,7 +230,7 @@ SNIPPET(write_go, false, "true", "false",
     "err := client.Trigger(\"my-channel\", \"my-event\",\n"
     "    map[string]string{\"hello\": \"world\"})\n")
 
-SNIPPET(write_java, false, "true", "false",
+SNIPPET(write_java, quote_double, "true", "false",
     "Pusher pusher = new Pusher(%s, %s, %s); // com.pusher.rest\n"
     "pusher.setHost(\"%s:%u\");\n"
     "pusher.setEncrypted(%s);\n"

@@ -106,29 +106,35 @@ read_name(struct reading *r)
 }
 
 static void
+assign(struct reading *r, const char *value)
+{
+	char *why = NULL;
+
+	if (app_set(&r->a->app, r->f->setting, value, &why) == -1)
+		error(r, why);
+	else
+		mapped(r, value);
+}
+
+static void
 read_bool(struct reading *r)
 {
 	int on = import_truth(r->v);
-	char *why = NULL;
 
 	if (on == -1) {
 		error(r, xasprintf("%s must be true or false", r->name));
-		return;
-	}
-	if (r->f->kind == IMPORT_ENABLED)
+	} else if (r->f->kind == IMPORT_ENABLED) {
 		r->a->app.enabled = (uint32_t)on;
-	else if (app_set(&r->a->app, r->f->setting, on ? "on" : "off", &why) ==
-	    -1) {
-		error(r, why);
-		return;
+		mapped(r, on ? "on" : "off");
+	} else {
+		assign(r, on ? "on" : "off");
 	}
-	mapped(r, on ? "on" : "off");
 }
 
 static void
 read_number(struct reading *r)
 {
-	char *s = import_scalar(r->v), *bytes, *why = NULL;
+	char *s = import_scalar(r->v), *bytes;
 
 	if (s != NULL && r->f->kind == IMPORT_KILOBYTES) {
 		bytes = import_kilobytes(s);
@@ -141,10 +147,8 @@ read_number(struct reading *r)
 	}
 	if (s == NULL)
 		error(r, xasprintf("%s must be a number", r->name));
-	else if (app_set(&r->a->app, r->f->setting, s, &why) == -1)
-		error(r, why);
 	else
-		mapped(r, s);
+		assign(r, s);
 	free(s);
 }
 
@@ -163,7 +167,7 @@ add_origin(struct buf **list, struct str origin)
 static void
 read_origins(struct reading *r)
 {
-	char *text = import_scalar(r->v), *one, *why = NULL;
+	char *text = import_scalar(r->v), *one;
 	struct buf *list = NULL;
 	struct str rest = str_of(text);
 	struct json e;
@@ -181,10 +185,8 @@ read_origins(struct reading *r)
 	buf_unref(list);
 	if (r->v.kind != JSON_ARRAY && r->v.kind != JSON_STRING)
 		error(r, xasprintf("%s must be a list of origins", r->name));
-	else if (app_set(&r->a->app, r->f->setting, text, &why) == -1)
-		error(r, why);
 	else
-		mapped(r, text);
+		assign(r, text);
 	free(text);
 }
 
@@ -215,15 +217,12 @@ read_setting(struct reading *r)
 {
 	bool truth = r->v.kind == JSON_TRUE || r->v.kind == JSON_FALSE;
 	char *s = truth ? xstrdup(r->v.kind == JSON_TRUE ? "on" : "off")
-			: import_scalar(r->v),
-	     *why = NULL;
+			: import_scalar(r->v);
 
 	if (s == NULL)
 		error(r, xasprintf("%s must be one value", r->name));
-	else if (app_set(&r->a->app, r->f->setting, s, &why) == -1)
-		error(r, why);
 	else
-		mapped(r, s);
+		assign(r, s);
 	free(s);
 }
 
