@@ -83,12 +83,14 @@ static void
 put_app(const struct broker *br, struct buf **b, const struct metric *m,
     const struct metric *end, const struct broker_app *a)
 {
+	const struct stats_hist *h =
+	    (const void *)((const char *)&a->stats + m->at);
 	struct stats_app_now now;
 
 	if (m->scope == METRIC_APP_HIST) {
-		metric_put_hist(br, b, m,
-		    (const void *)((const char *)&a->stats + m->at), "app",
-		    a->app.id);
+		/* A third of the text of an app: not when it stays empty. */
+		if (a->app.resume || stats_hist_count(h) > 0)
+			metric_put_hist(br, b, m, h, "app", a->app.id);
 		return;
 	}
 	totals_now_app(br, a->app.num, &now);
@@ -388,7 +390,9 @@ metrics_continue(struct broker *br)
 			continue;
 		}
 		if (s->b->len > BYTES_MAX)
-			refuse(s, "there are too many apps for one text");
+			refuse(s,
+			    "the text is over 32 MiB: set metrics_per_app to "
+			    "off, or delete apps");
 		else
 			reply(s, 200, buf_str(s->b));
 		metrics_free(s);

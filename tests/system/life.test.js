@@ -79,9 +79,8 @@ suite('deaf', (d) => {
 				() => text));
 			await until('it is closed', async () => {
 				await push(c, 100, texts);
-				return true &&
-					d.ctl(['closes', app.id]).some((r) =>
-						r.code === 4100);
+				return d.ctl(['closes', app.id]).some((r) =>
+					r.code === 4100);
 			}, 20000);
 			await push(c, 300, pings); // as much as the kernel still takes
 			const more = await push(c, 1000, pings);

@@ -7,6 +7,8 @@ const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { Client, OP } = require('./lib/client');
 const { sleep, until } = require('./lib/daemon');
+const { nginx } = require('./lib/doctor');
+const { publish } = require('./lib/http');
 const { suite } = require('./lib/suite');
 
 suite('liveness', (d) => {
@@ -48,6 +50,26 @@ suite('liveness', (d) => {
 		assert.ok(!c.gone);
 		await c.quiet(0);
 		await c.close();
+	});
+
+	// As nginx with its 60 s, when activity_timeout is 30 and when it is 120.
+	test('C6: a proxy ends what is idle for 4 s', async () => {
+		const slow = d.app({ activity_timeout: 16 });
+		const proxy = await nginx(`location / {
+			proxy_pass http://127.0.0.1:${d.port};
+			proxy_http_version 1.1; proxy_read_timeout 4s;
+			proxy_set_header Upgrade $http_upgrade;
+			proxy_set_header Connection "upgrade"; }`);
+		const c = await Client.connect({ port: proxy.port }, short);
+		const cut = await Client.connect({ port: proxy.port }, slow);
+		await c.subscribe('room');
+		await cut.ended();
+		assert.equal(cut.pings, 0);
+		await until('three pings', () => c.pings >= 3);
+		await publish(d, short, 'room', 'e', '1');
+		assert.equal(await c.expect('e', 'room'), '1');
+		await c.close();
+		await proxy.stop();
 	});
 
 	test('B26 native pings alone keep the socket', async () => {

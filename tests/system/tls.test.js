@@ -169,3 +169,22 @@ describe('TLS', () => {
 			assert.ok(n > 0);
 		});
 });
+
+test('C10: a certificate with a day left, and with two', async () => {
+	const a = new Authority();
+	const d = new Daemon({ listen: '127.0.0.1:0 tls',
+		tls_certificate: a.file('cert.pem'), tls_key: a.file('key.pem') });
+	d.app();
+	d.allow(/expires in [12] days?"/);
+	for (const [days, words] of [[2, '1 day'], [3, '2 days']]) {
+		a.sign('', ['IP:127.0.0.1', 'DNS:localhost'], { days });
+		d.spawn();
+		await until(words, () => new RegExp(
+			`certificate of localhost expires in ${words}"`).test(d.readLog()));
+		d.signal('SIGTERM');
+		await d.exited;
+		d.exit = null;
+	}
+	a.remove();
+	d.remove();
+});
