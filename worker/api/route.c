@@ -122,15 +122,20 @@ method_fits(const struct route *route, struct str method)
 	    : str_eq(method, S("GET")) || str_eq(method, S("HEAD"));
 }
 
+/* The route for it, or one that has only its path, or NULL. */
 static const struct route *
 find(const struct path *p, struct str method)
 {
 	const struct route *found = NULL;
 
-	for (size_t i = 0; i < nitems(routes); i++)
-		if (fits(&routes[i], p) &&
-		    (found == NULL || method_fits(&routes[i], method)))
+	for (size_t i = 0; i < nitems(routes); i++) {
+		if (!fits(&routes[i], p))
+			continue;
+		if (method_fits(&routes[i], method))
+			return &routes[i];
+		if (found == NULL)
 			found = &routes[i];
+	}
 	return found;
 }
 
