@@ -154,7 +154,7 @@ beat(struct cluster *cl)
 
 	snprintf(read, sizeof(read), "%s %" PRIu64, cl->at.id, cl->at.n);
 	cl->beat_n = cl->at.n;
-	cl->asked = broker_now();
+	cl->sent_at = broker_now();
 	outgoing_script(cl, ENGINE_BEAT, script_beat, argv, NULL, 4);
 }
 

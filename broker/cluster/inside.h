@@ -63,7 +63,7 @@ struct cluster {
 	bool reading, starved;   /* starved: an error, tried again at a beat */
 	uint64_t beat_n;         /* entries read when the beat was sent */
 	uint64_t newest;         /* entries of the stream at the last beat */
-	double asked;            /* broker_now() when it, or JOIN, was sent */
+	double sent_at;          /* broker_now() when it, or JOIN, was sent */
 	double beaten;           /* broker_now() then; 0: none yet */
 	uint64_t napplied, nconnects;
 };

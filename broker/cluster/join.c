@@ -56,7 +56,7 @@ join_begin(struct cluster *cl)
 		lens[i] = strlen(argv[i]);
 	lens[4] = e.b->len;
 	cl->state = CLUSTER_JOINING;
-	cl->asked = broker_now();
+	cl->sent_at = broker_now();
 	outgoing_script(cl, ENGINE_JOIN, script_join, argv, lens, 5);
 	buf_unref(e.b);
 }

@@ -61,7 +61,7 @@ void
 teller_set_lease(struct cluster *cl)
 {
 	cl->br->webhook_states->lease =
-	    cl->asked + strtod(LEASE_MS, NULL) / 1e3;
+	    cl->sent_at + strtod(LEASE_MS, NULL) / 1e3;
 }
 
 void
