@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * broker.c: the broker process: makes the loop, accepts links, exits.  Owns
+/* broker.c: the broker process: makes the loop, accepts links, exits.  Owns
  * struct broker and the order in which a turn ends: long lists continue, every
  * link is flushed, ended links are freed.  Exits on SIGTERM, and when the
  * master is gone (EOF on the life line).  Must never touch a client's socket,

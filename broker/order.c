@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * order.c: calls the modules in the right order when a worker's link comes or
+/* order.c: calls the modules in the right order when a worker's link comes or
  * goes, a resync ends, or the apps change.  The modules below do not know each
  * other; this is the only place that names them together.
  *

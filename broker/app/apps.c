@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * apps.c: the apps in memory.  Owns struct broker_app.  Opens the database for
+/* apps.c: the apps in memory.  Owns struct broker_app.  Opens the database for
  * each reading and closes it again; a database that cannot be read changes
  * nothing, because an app that vanishes disconnects its clients for good.  A
  * deleted app is kept out of sight until its last connection has gone, so that

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * engine.c: the connections to Redis, by hiredis' asynchronous interface.  Owns
+/* engine.c: the connections to Redis, by hiredis' asynchronous interface.  Owns
  * struct engine.  Both connections are closed when one fails or is silent for
  * ANSWER_SECONDS, and made again every second.  Must never wait, look a name
  * up, or know what an entry means.

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * move.c: hands this slot over to another process, or takes it over from one
+/* move.c: hands this slot over to another process, or takes it over from one
  * (etc/doc/upgrade.md).  Its clients and its link to the broker go there as
  * they are, so that no client, no other worker and no broker notices.
  *

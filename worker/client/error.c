@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * error.c: pusher:error, and the close that follows it.
+/* error.c: pusher:error, and the close that follows it.
  */
 
 #include "worker/client/error.h"
