@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * http.c: each request is read whole, byte by byte and in
+/* http.c: each request is read whole, byte by byte and in
  * every pair of pieces, and must give the same answer each time.
  */
 
@@ -17,7 +16,7 @@
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/net/http.h"
-#include "tests/unit/shared/http/http_rows.h"
+#include "tests/unit/shared/net/http_rows.h"
 
 #define MAX_HEAD 16384
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TESTS_UNIT_SHARED_HTTP_HTTP_ROWS_H
-#define TESTS_UNIT_SHARED_HTTP_HTTP_ROWS_H
+#ifndef TESTS_UNIT_SHARED_NET_HTTP_ROWS_H
+#define TESTS_UNIT_SHARED_NET_HTTP_ROWS_H
 
 /* Request heads, right and wrong, for http_test.c. */
 
