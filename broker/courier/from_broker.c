@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * from_broker.c: the messages of the broker: endpoints, and events for them.
+/* from_broker.c: the messages of the broker: endpoints, and events for them.
  * Each event becomes rows of the outbox, together with the states that the
  * application learns from it.  An event that has been received before, from
  * this broker or the previous one, is recognized by its number.  Must never
@@ -221,6 +220,7 @@ make_room(struct courier *c)
 
 	if (!store_is_over_bound(c, 100))
 		return 0;
+	heartbeat_beat(&c->heartbeat); /* it may take half a second */
 	n = yield_share(c, (unsigned)some);
 	if (n != 0)
 		return n == -1 ? -1 : 0;
