@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The link between the master and its children, with a liar at either end:
+/* The link between the master and its children, with a liar at either end:
  * orders to a child, with descriptors; what children say to the master.  Bad
  * messages change nothing, no descriptor stays open, a configuration
  * that was taken can be handed on.  Input: the end that is tried, then
@@ -306,6 +305,7 @@ master_end(struct input *in)
 	}
 	for (size_t i = 0; i < CHILDREN; i++) {
 		child_cut_link(&m->children[i]);
+		free(m->children[i].failed);
 		close(ends[i]);
 	}
 	conf_clear(&conf);
