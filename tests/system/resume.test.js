@@ -12,8 +12,8 @@ const { Client, OP } = require('./lib/client');
 const { sleep, until, SLOW } = require('./lib/daemon');
 const { api, get, publish } = require('./lib/http');
 const { VERSIONS } = require('./lib/official');
-const { newId, QUERY, FORMS, pathOf, open, enter, settled, confirmed,
-	datas } =
+const { newId, QUERY, FORMS, open, enter, settled, confirmed, datas, begin,
+	cut } =
 	require('./lib/resume');
 const { suite } = require('./lib/suite');
 
@@ -32,8 +32,7 @@ suite('resume', (d) => {
 				{ status: 'new', replayed: 0, events: [] });
 			await publish(d, app, 'news', 'e', '0');
 			await c.expect('e', 'news');
-			await settled(c);
-			c.reset();
+			await cut(c);
 			for (const n of [1, 2, 3]) await publish(d, app, 'news', 'e', `${n}`);
 			c = await Client.connect(d, app, how);
 			const r = await enter(c, 'news');
@@ -47,11 +46,8 @@ suite('resume', (d) => {
 	}
 
 	test('a quiet client, cut before its first event, continues', async () => {
-		const id = newId();
-		let c = await open(d, app, id);
-		await enter(c, 'quiet');
-		await settled(c);
-		c.reset();
+		let { id, c } = await begin(d, app, 'quiet');
+		await cut(c);
 		await publish(d, app, 'quiet', 'e', 'x');
 		c = await open(d, app, id);
 		assert.deepEqual(datas(await enter(c, 'quiet')), ['x']);
@@ -60,13 +56,10 @@ suite('resume', (d) => {
 
 	test('channels that are new in the session, and that were left',
 		async () => {
-			const id = newId();
-			let c = await open(d, app, id);
-			await enter(c, 'one');
+			let { id, c } = await begin(d, app, 'one');
 			await enter(c, 'two');
 			c.unsubscribe('two');
-			await settled(c);
-			c.reset();
+			await cut(c);
 			for (const name of ['one', 'two', 'three'])
 				await publish(d, app, name, 'e', name);
 			c = await open(d, app, id);
@@ -77,19 +70,15 @@ suite('resume', (d) => {
 		});
 
 	test('a channel that is subscribed later keeps its place', async () => {
-		const id = newId();
-		let c = await open(d, app, id);
-		await enter(c, 'early');
+		let { id, c } = await begin(d, app, 'early');
 		await enter(c, 'late');
-		await settled(c);
-		c.reset();
+		await cut(c);
 		await publish(d, app, 'late', 'e', '1');
 		c = await open(d, app, id);
 		await enter(c, 'early');
 		await publish(d, app, 'early', 'e', 'x');
 		await c.expect('e', 'early');
-		await settled(c);
-		c.reset();
+		await cut(c);
 		await publish(d, app, 'late', 'e', '2');
 		c = await open(d, app, id);
 		assert.deepEqual(datas(await enter(c, 'late')), ['1', '2']);
@@ -98,9 +87,7 @@ suite('resume', (d) => {
 
 	test('its own events do not come back, after many breaks',
 		async () => {
-		const id = newId();
-		let c = await open(d, app, id);
-		await enter(c, 'mine');
+		let { id, c } = await begin(d, app, 'mine');
 		await settled(c);
 		const { sid } = c;
 		c.reset();
@@ -114,11 +101,8 @@ suite('resume', (d) => {
 	});
 
 	test('nor what it sent before it had subscribed anything', async () => {
-		const id = newId();
-		let c = await open(d, app, id);
-		await enter(c, 'early');
-		await settled(c);
-		c.reset();
+		let { id, c } = await begin(d, app, 'early');
+		await cut(c);
 		await (await open(d, app, id)).close(); // not the newest any more
 		const brief = await open(d, app, id);
 		await publish(d, app, 'early', 'e', 'others');
@@ -195,13 +179,11 @@ suite('resume', (d) => {
 			await enter(c, name, as);
 			await publish(d, app, name, 'e', '1');
 			await c.expect('e', name);
-			await settled(c);
-			c.reset();
+			await cut(c);
 			c = await open(d, app, id);
 			assert.deepEqual(await enter(c, name, as),
 				{ status: 'continued', replayed: 0, events: [] });
-			await settled(c);
-			c.reset();
+			await cut(c);
 			await publish(d, app, name, 'e', '2');
 			c = await open(d, app, id);
 			assert.deepEqual(datas(await enter(c, name, as)), ['2']);
@@ -215,8 +197,7 @@ suite('resume', (d) => {
 		let c = await open(d, app, id);
 		await c.signin({ id: 'ann' });
 		assert.equal((await c.expect('pusher:resume', name)).status, 'new');
-		await settled(c);
-		c.reset();
+		await cut(c);
 		await publish(d, app, name, 'e', 'missed');
 		c = await open(d, app, id);
 		await c.signin({ id: 'ann' });
@@ -364,8 +345,7 @@ suite('resume', (d) => {
 		for (const p of ['', 'x', 'too long for a position', '\0'.repeat(8),
 			'\xff'.repeat(8)])
 			c.sendFrame(OP.PONG, Buffer.from(p, 'latin1'));
-		await settled(c);
-		c.reset();
+		await cut(c);
 		c = await open(d, app, id);
 		assert.equal((await enter(c, 'odd')).reason, 'unconfirmed');
 		await c.close();
@@ -414,11 +394,8 @@ suite('resume over a restart', (d) => {
 	const app = d.app({ resume: 'on' });
 
 	test('log and sessions are kept', async () => {
-		const id = newId();
-		let c = await open(d, app, id);
-		await enter(c, 'x');
-		await settled(c);
-		c.reset();
+		let { id, c } = await begin(d, app, 'x');
+		await cut(c);
 		await publish(d, app, 'x', 'e', '1');
 		d.signal('SIGTERM');
 		await d.exited;
@@ -431,11 +408,8 @@ suite('resume over a restart', (d) => {
 	});
 
 	test('… also when runtime_dir is gone, as after a reboot', async () => {
-		const id = newId();
-		let c = await open(d, app, id);
-		await enter(c, 'x');
-		await settled(c);
-		c.reset();
+		let { id, c } = await begin(d, app, 'x');
+		await cut(c);
 		await publish(d, app, 'x', 'e', '3');
 		for (const n of ['4', '5']) {
 			d.signal('SIGTERM');
@@ -454,11 +428,8 @@ suite('resume over a restart', (d) => {
 
 	test('a damaged log is replaced: one line, and a gap', async () => {
 		d.allow(/resume log of app .* damaged/);
-		const id = newId();
-		let c = await open(d, app, id);
-		await enter(c, 'x');
-		await settled(c);
-		c.reset();
+		let { id, c } = await begin(d, app, 'x');
+		await cut(c);
 		d.signal('SIGTERM');
 		await d.exited;
 		d.exit = null;

@@ -8,7 +8,7 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { publish } = require('./lib/http');
-const { newId, open, enter, settled, datas } = require('./lib/resume');
+const { newId, open, enter, settled, datas, cut } = require('./lib/resume');
 const { suite } = require('./lib/suite');
 
 suite('resume: one channel after another', (d) => {
@@ -18,8 +18,7 @@ suite('resume: one channel after another', (d) => {
 		const id = newId();
 		let c = await open(d, app, id);
 		for (const name of ['a', 'b']) await enter(c, name);
-		await settled(c);
-		c.reset();
+		await cut(c);
 		await publish(d, app, 'b', 'e', '1');
 		await publish(d, app, 'a', 'e', '2');
 		c = await open(d, app, id);
@@ -31,8 +30,7 @@ suite('resume: one channel after another', (d) => {
 		c = await open(d, app, id);
 		assert.deepEqual(datas(await enter(c, 'b')), ['1']);
 		assert.deepEqual(datas(await enter(c, 'a')), []);
-		await settled(c);
-		c.reset();
+		await cut(c);
 		c = await open(d, app, id);
 		assert.deepEqual(datas(await enter(c, 'b')), []);
 		await c.close();
@@ -42,8 +40,7 @@ suite('resume: one channel after another', (d) => {
 		const id = newId();
 		let c = await open(d, app, id);
 		for (const name of ['c', 'd']) await enter(c, name);
-		await settled(c);
-		c.reset();
+		await cut(c);
 		for (const value of ['off', 'on'])
 			d.ctl(['app', 'set', app.id, `resume=${value}`]);
 		c = await open(d, app, id);

@@ -9,7 +9,7 @@ const { test } = require('node:test');
 const { OP } = require('./lib/client');
 const { sleep, until, SLOW } = require('./lib/daemon');
 const { publish } = require('./lib/http');
-const { newId, open, enter, settled } = require('./lib/resume');
+const { open, enter, begin, cut } = require('./lib/resume');
 const { suite } = require('./lib/suite');
 
 const conf = { resume_ack_interval: 10 };
@@ -19,17 +19,13 @@ suite('resume and limits', (d) => {
 		max_event_bytes: '100000' });
 
 	test('too many, and evicted', async () => {
-		const id = newId();
-		let c = await open(d, app, id);
-		await enter(c, 'many');
-		await settled(c);
-		c.reset();
+		let { id, c } = await begin(d, app, 'many');
+		await cut(c);
 		for (let i = 0; i < 6; i++) await publish(d, app, 'many', 'e', `${i}`);
 		c = await open(d, app, id);
 		assert.deepEqual(await enter(c, 'many'),
 			{ status: 'gap', reason: 'too_many', events: [] });
-		await settled(c);
-		c.reset();
+		await cut(c);
 		await publish(d, app, 'many', 'e', 'x');
 		for (let i = 0; i < 14; i++)
 			await publish(d, app, 'other', 'e', 'y'.repeat(90000));
@@ -40,9 +36,7 @@ suite('resume and limits', (d) => {
 	});
 
 	test('a slow reader is closed, and caught up without doubles', async () => {
-		const id = newId();
-		let c = await open(d, app, id);
-		await enter(c, 'slow');
+		let { id, c } = await begin(d, app, 'slow');
 		c.sock.pause();
 		const data = 'z'.repeat(90000);
 		let n = 0;

@@ -9,7 +9,8 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { test } = require('node:test');
 const { publish } = require('./lib/http');
-const { newId, open, enter, settled, datas } = require('./lib/resume');
+const { newId, open, enter, settled, datas, begin, cut } =
+	require('./lib/resume');
 const { suite } = require('./lib/suite');
 
 suite('resume with another log', (d) => {
@@ -33,8 +34,7 @@ suite('resume with another log', (d) => {
 		for (const id of ids.slice(0, 2)) {
 			const c = await open(d, app, id);
 			assert.equal((await enter(c, 'x')).reason, 'restarted');
-			await settled(c);
-			c.reset();
+			await cut(c);
 		}
 		d.signal('SIGTERM');
 		await d.exited;
@@ -48,8 +48,7 @@ suite('resume with another log', (d) => {
 			assert.equal((await enter(c, 'x')).reason, 'restarted');
 			await publish(d, app, 'x', 'e', '4');
 			assert.equal(await c.expect('e', 'x'), '4');
-			await settled(c);
-			c.reset();
+			await cut(c);
 		}
 		const c = await open(d, app, ids[0]);
 		assert.deepEqual(datas(await enter(c, 'x')), ['4', '4']);
@@ -60,9 +59,7 @@ suite('resume with another log', (d) => {
 		async () => {
 			d.allow(/resume log of app .* damaged/, /link to the/,
 				/broker was killed/);
-			const id = newId();
-			let c = await open(d, app, id);
-			await enter(c, 'x');
+			let { id, c } = await begin(d, app, 'x');
 			await publish(d, app, 'x', 'e', '1');
 			await c.expect('e', 'x');
 			await settled(c);
@@ -74,14 +71,12 @@ suite('resume with another log', (d) => {
 			process.kill(d.pidsOf('broker')[0], 'SIGKILL');
 			await publish(d, app, 'x', 'e', '2');
 			assert.equal(await c.expect('e', 'x'), '2');
-			await settled(c);
-			c.reset();
+			await cut(c);
 			await publish(d, app, 'x', 'e', '3');
 			c = await open(d, app, id);
 			assert.deepEqual(await enter(c, 'x'),
 				{ status: 'gap', reason: 'restarted', events: [] });
-			await settled(c);
-			c.reset();
+			await cut(c);
 			await publish(d, app, 'x', 'e', '4');
 			c = await open(d, app, id);
 			assert.deepEqual(datas(await enter(c, 'x')), ['4']);

@@ -9,7 +9,7 @@ const { Client, closeAll } = require('./lib/client');
 const { becomes, sleep, until, SLOW } = require('./lib/daemon');
 const { Http, publish } = require('./lib/http');
 const { parse } = require('./lib/prometheus');
-const { newId, open, enter, settled } = require('./lib/resume');
+const { newId, open, enter, settled, begin, cut } = require('./lib/resume');
 const { suite } = require('./lib/suite');
 
 async function scrape(d) {
@@ -34,16 +34,12 @@ suite('resume: metrics', (d) => {
 		assert.equal(of(before, 'resume_log_bytes'), 0);
 		assert.equal(of(before, 'delivery_confirmed_seconds_count'), 0);
 
-		const id = newId();
-		let c = await open(d, app, id);
-		await enter(c, 'x');
-		await settled(c);
-		c.reset();
+		let { id, c } = await begin(d, app, 'x');
+		await cut(c);
 		for (const n of [1, 2]) await publish(d, app, 'x', 'e', `${n}`);
 		c = await open(d, app, id);
 		assert.equal((await enter(c, 'x')).replayed, 2);
-		await settled(c);
-		c.reset();
+		await cut(c);
 		await until('its end', () => d.ctl(['sessions', app.id])
 			.every((s) => s.state === 'expired'));
 		c = await open(d, app, id);
@@ -120,8 +116,7 @@ suite('resume: a full table', (d) => {
 		const id = newId();
 		let c = await open(d, app, id, from('203.0.113.7'));
 		await enter(c, 'z');
-		await settled(c);
-		c.reset();
+		await cut(c);
 		for (let i = 0; i < 300; i++) {
 			const x = await open(d, app, newId(), from(i % 2 ?
 				'198.51.100.1' : `2001:db8::${i.toString(16)}`));
@@ -162,8 +157,7 @@ suite('resume: a full table', (d) => {
 		assert.equal((await enter(c, 'x')).status, 'off');
 		d.ctl(['app', 'set', other.id, 'resume=on']);
 		assert.equal((await enter(c, 'y')).status, 'new');
-		await settled(c);
-		c.reset();
+		await cut(c);
 		await publish(d, other, 'y', 'e', '1');
 		c = await open(d, other, id);
 		const r = await enter(c, 'y');

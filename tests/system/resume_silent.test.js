@@ -11,7 +11,8 @@ const path = require('node:path');
 const { describe, test, before, after } = require('node:test');
 const { Daemon, sleep } = require('./lib/daemon');
 const { publish } = require('./lib/http');
-const { newId, open, enter, settled, datas } = require('./lib/resume');
+const { newId, open, enter, settled, datas, begin, cut } =
+	require('./lib/resume');
 
 describe('resume: silence and room', () => {
 	const d = new Daemon({ resume_ack_interval: 10, resume_sessions: 100 });
@@ -23,9 +24,7 @@ describe('resume: silence and room', () => {
 
 	// Three questions without an answer: it is not asked any more.
 	test('a line that is silent for 16 s continues', async () => {
-		const id = newId();
-		let c = await open(d, other, id);
-		await enter(c, 'x');
+		let { id, c } = await begin(d, other, 'x');
 		await publish(d, other, 'x', 'e', '0');
 		await c.expect('e', 'x');
 		await settled(c);
@@ -47,14 +46,12 @@ describe('resume: silence and room', () => {
 			const late = newId();
 			let c = await open(d, app, late);
 			await enter(c, 'x');
-			await settled(c);
-			c.reset();
+			await cut(c);
 			await sleep(3000);
 			const evicted = newId();
 			c = await open(d, other, evicted);
 			await enter(c, 'x');
-			await settled(c);
-			c.reset();
+			await cut(c);
 			for (let i = 0; i < 100; i++) {
 				c = await open(d, other, newId());
 				await enter(c, 'x');
@@ -68,8 +65,7 @@ describe('resume: silence and room', () => {
 				for (const channel of ['x', 'y'])
 					assert.deepEqual(await enter(c, channel),
 						{ status: 'gap', reason, events: [] });
-				await settled(c);
-				c.reset();
+				await cut(c);
 				await publish(d, a, 'x', 'e', '1');
 				c = await open(d, a, id);
 				assert.deepEqual(datas(await enter(c, 'x')), ['1']);
@@ -92,8 +88,7 @@ describe('resume: stopped processes and damaged copies', () => {
 			await enter(c, role);
 			await publish(d, app, role, 'e', '0');
 			await c.expect('e', role);
-			await settled(c);
-			c.reset();
+			await cut(c);
 			await publish(d, app, role, 'e', '1');
 			const pids = d.pidsOf(role);
 			for (const pid of pids) process.kill(pid, 'SIGSTOP');
@@ -121,11 +116,8 @@ describe('resume: stopped processes and damaged copies', () => {
 		test(`a damaged copy of ${what}: one line, and the client is told`,
 			async () => {
 				d.allow(/apps\.db-resume-.* is damaged or/);
-				const id = newId();
-				let c = await open(d, app, id);
-				await enter(c, 'x');
-				await settled(c);
-				c.reset();
+				let { id, c } = await begin(d, app, 'x');
+				await cut(c);
 				d.signal('SIGTERM');
 				await d.exited;
 				d.exit = null;
@@ -162,8 +154,7 @@ describe('resume: a restart with fewer rows', () => {
 	const visit = async (id) => {
 		const c = await open(d, app, id);
 		const r = await enter(c, 'x');
-		await settled(c);
-		c.reset();
+		await cut(c);
 		return r.reason ?? r.status;
 	};
 	const restart = async (how) => {

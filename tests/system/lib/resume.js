@@ -50,11 +50,24 @@ async function settled(c) {
 	} while (c.pings !== before);
 }
 
+// A new session in this channel.
+async function begin(d, app, channel) {
+	const id = newId();
+	const c = await open(d, app, id);
+	await enter(c, channel);
+	return { id, c };
+}
+
+// Its line breaks when the server has read its last pong.
+async function cut(c) {
+	await settled(c);
+	c.reset();
+}
+
 const datas = (r) => {
 	assert.equal(r.status, 'continued', JSON.stringify(r));
 	return r.events.map((m) => m.data);
 };
-
 
 // For clients of libraries: the server knows that it has the newest event.
 const confirmed = (d, id) => until('its confirmation', () => {
@@ -63,4 +76,4 @@ const confirmed = (d, id) => until('its confirmation', () => {
 });
 
 module.exports = { newId, QUERY, FORMS, pathOf, open, enter, settled,
-	confirmed, datas };
+	begin, cut, confirmed, datas };
