@@ -10,7 +10,7 @@ const fs = require('node:fs');
 const net = require('node:net');
 const { describe, test, before, after } = require('node:test');
 const tls = require('node:tls');
-const { Daemon, until } = require('./lib/daemon');
+const { Daemon, SLOW, until } = require('./lib/daemon');
 const { Client } = require('./lib/client');
 const { parse } = require('./lib/prometheus');
 const { Authority } = require('./lib/tls');
@@ -18,7 +18,7 @@ const { Authority } = require('./lib/tls');
 describe('TLS', () => {
 	const a = new Authority();
 	const other = a.sign('other-', ['DNS:other.test', 'DNS:*.wild.test']);
-	const d = new Daemon({ workers: 4, handshake_timeout: 2,
+	const d = new Daemon({ workers: 4, handshake_timeout: 2 * SLOW,
 		metrics_listen: '127.0.0.1:0',
 		listen: ['127.0.0.1:0', '127.0.0.1:0 tls'],
 		tls_certificate: [a.file('cert.pem'), other.cert],
