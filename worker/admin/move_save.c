@@ -31,10 +31,11 @@
 #include "worker/link/unacked.h"
 #include "worker/session/session.h"
 
+/* The nearest: what has been read back is written down as the same number. */
 static uint64_t
 us(double seconds)
 {
-	return (uint64_t)(seconds * 1e6);
+	return (uint64_t)(seconds * 1e6 + 0.5);
 }
 
 static struct str
