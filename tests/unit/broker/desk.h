@@ -83,43 +83,20 @@ desk_connect(struct desk *d)
 	d->at = 0;
 }
 
-#define TELL(d, name, ...) \
-	do { \
-		struct msg_##name m_ = { __VA_ARGS__ }; \
-		size_t n_ = msg_##name##_size(&m_); \
-		char *p_ = xmalloc(n_); \
-\
-		msg_##name##_put(p_, &m_); \
-		assert_int_equal(send((d)->fd, p_, n_, MSG_NOSIGNAL), n_); \
-		free(p_); \
-	} while (0)
-
 static inline void
 desk_ask(struct desk *d, const char *verb, const char *args)
 {
 	desk_connect(d);
-	TELL(d, ctl_hello, .build = S(PUSHERD_VERSION));
-	TELL(d, ctl_ask, .verb = str_of(verb), .args = str_of(args));
+	SAY(d->fd, ctl_hello, .build = S(PUSHERD_VERSION));
+	SAY(d->fd, ctl_ask, .verb = str_of(verb), .args = str_of(args));
 }
 
 static inline bool
 desk_next(struct desk *d, struct said *s)
 {
-	char bytes[65536];
-	uint32_t len;
-	ssize_t n;
-
 	links_turn(d->l);
-	while ((n = recv(d->fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
-		buf_append(&d->in, str_make(bytes, (size_t)n));
-	if (d->in == NULL || d->in->len - d->at < IPC_HEAD)
-		return false;
-	memcpy(&len, d->in->data + d->at, 4);
-	memcpy(&s->type, d->in->data + d->at + 4, 4);
-	assert_true(len + 4 <= d->in->len - d->at);
-	s->body = str_make(d->in->data + d->at + IPC_HEAD, len + 4 - IPC_HEAD);
-	d->at += len + 4;
-	return true;
+	said_read(d->fd, &d->in);
+	return said_next(d->in, &d->at, s);
 }
 
 static inline void

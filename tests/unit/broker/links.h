@@ -48,17 +48,47 @@ struct said {
 	struct str body;
 };
 
-/* SEND(l, slot, sub, .app = 1, …) */
-#define SEND(l, slot, name, ...) \
+/* Sends a message into a socket, whole: SAY(fd, sub, .app = 1, …). */
+#define SAY(fd, name, ...) \
 	do { \
 		struct msg_##name m_ = { __VA_ARGS__ }; \
 		size_t n_ = msg_##name##_size(&m_); \
 		char *p_ = xmalloc(n_); \
 \
 		msg_##name##_put(p_, &m_); \
-		assert_int_equal(send((l)->fd[slot], p_, n_, 0), n_); \
+		assert_int_equal(send(fd, p_, n_, MSG_NOSIGNAL), n_); \
 		free(p_); \
 	} while (0)
+
+/* SEND(l, slot, sub, .app = 1, …) */
+#define SEND(l, slot, name, ...) SAY((l)->fd[slot], name, __VA_ARGS__)
+
+/* Takes what has arrived in a socket. */
+static inline void
+said_read(int fd, struct buf **in)
+{
+	char bytes[65536];
+	ssize_t n;
+
+	while ((n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+		buf_append(in, str_make(bytes, (size_t)n));
+}
+
+/* The next message in it, from *at on; false: there is none. */
+static inline bool
+said_next(const struct buf *in, uint32_t *at, struct said *s)
+{
+	uint32_t len;
+
+	if (in == NULL || in->len - *at < IPC_HEAD)
+		return false;
+	memcpy(&len, in->data + *at, 4);
+	memcpy(&s->type, in->data + *at + 4, 4);
+	assert_true(len + 4 <= in->len - *at);
+	s->body = str_make(in->data + *at + IPC_HEAD, len + 4 - IPC_HEAD);
+	*at += len + 4;
+	return true;
+}
 
 /* Lets the broker read, and ends its turn. */
 static inline void
@@ -85,32 +115,16 @@ links_wait(struct links *l, double seconds)
 static inline void
 links_read(struct links *l, unsigned slot)
 {
-	char bytes[65536];
-	ssize_t n;
-
-	while ((n = recv(l->fd[slot], bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
-		buf_append(&l->in[slot], str_make(bytes, (size_t)n));
+	said_read(l->fd[slot], &l->in[slot]);
 }
 
 /* The next message of any kind; false: there is none. */
 static inline bool
 links_next_any(struct links *l, unsigned slot, struct said *s)
 {
-	const struct buf *b;
-	uint32_t len;
-
 	links_turn(l);
 	links_read(l, slot);
-	b = l->in[slot];
-	if (b == NULL || b->len - l->at[slot] < IPC_HEAD)
-		return false;
-	memcpy(&len, b->data + l->at[slot], 4);
-	memcpy(&s->type, b->data + l->at[slot] + 4, 4);
-	assert_true(len + 4 <= b->len - l->at[slot]);
-	s->body =
-	    str_make(b->data + l->at[slot] + IPC_HEAD, len + 4 - IPC_HEAD);
-	l->at[slot] += len + 4;
-	return true;
+	return said_next(l->in[slot], &l->at[slot], s);
 }
 
 /* Part of a roster that is given as a whole. */

@@ -63,8 +63,8 @@ refusals_are_sentences(void **state)
 		assert_end(d, 1, rows[i].text);
 	}
 	desk_connect(d);
-	TELL(d, ctl_hello, .build = S("9.9"));
-	TELL(d, ctl_ask, .verb = S("status"), .args = S("{}"));
+	SAY(d->fd, ctl_hello, .build = S("9.9"));
+	SAY(d->fd, ctl_ask, .verb = S("status"), .args = S("{}"));
 	assert_end(d, 1, "pusherctl is version 9.9, but the running pusherd");
 	desk_free(d);
 }
@@ -83,9 +83,10 @@ nonsense_drops_the_client_alone(void **state)
 		if (i < nitems(said))
 			assert_int_equal(send(d->fd, said[i], 8, 0), 8);
 		else if (i == nitems(said)) /* no hello */
-			TELL(d, ctl_ask, .verb = S("status"), .args = S("{}"));
+			SAY(d->fd, ctl_ask, .verb = S("status"),
+			    .args = S("{}"));
 		else /* a worker's message */
-			TELL(d, ping, .id = 1);
+			SAY(d->fd, ping, .id = 1);
 		links_turn(d->l);
 		assert_int_not_equal(recv(d->fd, &byte, 1, MSG_DONTWAIT), 1);
 		assert_int_equal(d->l->br.control->n, 0);

@@ -22,13 +22,7 @@ struct desk {
 
 #define COURIER(d, name, ...) \
 	do { \
-		struct msg_##name m_ = { __VA_ARGS__ }; \
-		size_t n_ = msg_##name##_size(&m_); \
-		char *p_ = xmalloc(n_); \
-\
-		msg_##name##_put(p_, &m_); \
-		assert_int_equal(send((d)->fd, p_, n_, 0), n_); \
-		free(p_); \
+		SAY((d)->fd, name, __VA_ARGS__); \
 		links_turn((d)->l); \
 	} while (0)
 
@@ -36,20 +30,9 @@ struct desk {
 static bool
 next(struct desk *d, struct said *s)
 {
-	char bytes[65536];
-	uint32_t len;
-	ssize_t n;
-
 	links_turn(d->l);
-	while ((n = recv(d->fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
-		buf_append(&d->in, str_make(bytes, (size_t)n));
-	if (d->in == NULL || d->in->len - d->at < IPC_HEAD)
-		return false;
-	memcpy(&len, d->in->data + d->at, 4);
-	memcpy(&s->type, d->in->data + d->at + 4, 4);
-	s->body = str_make(d->in->data + d->at + IPC_HEAD, len + 4 - IPC_HEAD);
-	d->at += len + 4;
-	return true;
+	said_read(d->fd, &d->in);
+	return said_next(d->in, &d->at, s);
 }
 
 static void
