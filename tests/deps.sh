@@ -40,6 +40,7 @@ packages() {
 	valgrind) echo valgrind ;;
 	browser) echo chromium ;;
 	proxy) echo nginx-light libnginx-mod-stream haproxy caddy apache2 openssl ;;
+	laravel) echo php-laravel-framework php-cli php-curl php-sqlite3 ;;
 	fuzz) echo clang llvm libclang-rt-dev ;;
 	conformance) echo nginx-light haproxy ;;
 	prometheus) echo prometheus ;;

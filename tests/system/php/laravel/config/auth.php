@@ -1,0 +1,6 @@
+<?php
+// SPDX-License-Identifier: MIT
+return [
+    'defaults' => ['guard' => 'header'],
+    'guards' => ['header' => ['driver' => 'header']],
+];

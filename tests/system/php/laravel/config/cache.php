@@ -1,0 +1,3 @@
+<?php
+// SPDX-License-Identifier: MIT
+return ['default' => 'array', 'stores' => ['array' => ['driver' => 'array']]];
