@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "broker/app/apps.h"
+#include "broker/app/apps_read.h"
 #include "broker/app/idempotency.h"
 #include "broker/channel/cache.h"
 #include "broker/channel/channel_events.h"

@@ -3,8 +3,8 @@
 #define BROKER_APP_APPS_H
 
 /*
- * The apps in memory, read from the database, and the counts of each app:
- * connections by worker, and token buckets.
+ * The apps in memory, and the counts of each app: connections by worker, and
+ * token buckets.
  */
 
 #include <stdbool.h>
@@ -69,18 +69,6 @@ struct broker_apps {
 	bool late;        /* the database cannot be read: tried again */
 };
 
-/*
- * Reads the database and tells every worker the changes. 0, or -1 and *why
- * (free(3) it): nothing has changed.
- */
-int apps_read(struct broker *, char **why);
-/*
- * Reads the apps at the start.  If the database cannot be read, the apps that
- * the previous broker read are used until it can. -1 and *why: there are none.
- */
-int apps_start(struct broker *, char **why);
-/* Once a second: tries again if apps_read() has failed. */
-void apps_try(struct broker *);
 void apps_clear(struct broker *);
 /* Sends all apps, then APPS_DONE, at the beginning of a link. */
 void apps_send_all(struct broker *, struct peer *);
@@ -104,5 +92,10 @@ struct broker_app *apps_lookup(const struct broker *, uint32_t num);
 void apps_release(struct broker *, struct broker_app *);
 /* Adds or changes an app as if the database had it, and tells the workers. */
 void apps_put(struct broker *, const struct app *);
+/*
+ * These n apps are all there are: adds, changes and deletes, and tells the
+ * workers.
+ */
+void apps_replace(struct broker *, const struct app *, size_t n);
 
 #endif

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "broker/app/apps.h"
+#include "broker/app/apps_read.h"
 #include "broker/channel/registry.h"
 #include "broker/channel/route.h"
 #include "broker/cluster/cluster.h"
