@@ -58,6 +58,22 @@ apps_find_id(const struct broker *br, struct str id)
 	return NULL;
 }
 
+struct broker_app *
+apps_find_ended(const struct broker *br, struct str key)
+{
+	uint64_t now = (uint64_t)time(NULL);
+	struct hash_node *n;
+
+	for (n = hash_first(&br->apps->by_num); n != NULL;
+	     n = hash_next(&br->apps->by_num, n)) {
+		struct broker_app *a = container_of(n, struct broker_app, node);
+
+		if (!a->deleted && app_key_has_ended(&a->app, key, now))
+			return a;
+	}
+	return NULL;
+}
+
 /* Tells the worker where the app's log stands, if the app has one. */
 static void
 send_log(struct peer *p, uint32_t app)
@@ -208,7 +224,7 @@ apps_expire(struct broker *br)
 	     n = hash_next(&br->apps->by_num, n)) {
 		struct broker_app *a = container_of(n, struct broker_app, node);
 
-		if (a->app.old_until == 0)
+		if (a->app.old_secret == NULL)
 			continue;
 		if (a->app.old_until > now) {
 			next = next == 0 ? a->app.old_until
@@ -217,7 +233,7 @@ apps_expire(struct broker *br)
 		}
 		log_info("app: the old key has expired app=%s key=%s",
 		    a->app.id, a->app.old_key);
-		app_drop_old_key(&a->app);
+		app_end_old_key(&a->app);
 		if (!a->deleted)
 			send_to_all(br, &a->app);
 		any = true;
@@ -251,7 +267,7 @@ apps_put(struct broker *br, const struct app *app)
 	app_copy(&a->app, app);
 	a->deleted = false;
 	a->seen = true;
-	if (a->app.old_until != 0 &&
+	if (a->app.old_secret != NULL &&
 	    (br->apps->expires == 0 || a->app.old_until < br->apps->expires))
 		br->apps->expires = a->app.old_until;
 	set_log(br, &a->app);

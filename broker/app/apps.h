@@ -81,6 +81,8 @@ void apps_expire_sessions(struct broker *);
 /* The app, or NULL. apps_find() does not find a deleted one. */
 struct broker_app *apps_find(const struct broker *, uint32_t num);
 struct broker_app *apps_find_id(const struct broker *, struct str id);
+/* The app whose old key this was until it ended. */
+struct broker_app *apps_find_ended(const struct broker *, struct str key);
 /*
  * Had another app this number for the previous broker?  The database was
  * replaced, and what a worker sends again is not for this app.

@@ -14,6 +14,7 @@
 #include "shared/base/str.h"
 #include "shared/json/json_slice.h"
 
+struct app;
 struct broker;
 struct broker_app;
 struct control_client;
@@ -88,8 +89,17 @@ void doctor_put_limit(const struct doctor *, struct buf **, struct str why);
  */
 bool doctor_explain_channel(const struct doctor *,
     const struct failure_sample *, struct buf **text, struct buf **mend);
-/* The same for a request to the API; a sentence or NULL, free(3) it. */
+/*
+ * The same for a request to the API; a sentence or NULL, free(3) it.  *ended:
+ * its key is the app's old one, which has ended.
+ */
 char *doctor_explain_request(
-    const struct doctor *, const struct failure_sample *);
+    const struct doctor *, const struct failure_sample *, bool *ended);
+/* "the old key K, which ended 3 h ago" */
+void doctor_put_old_key(
+    const struct doctor *, struct buf **, const struct app *);
+/* How `target`, such as "the application", gets the new key and secret. */
+void doctor_put_new_key(
+    const struct doctor *, struct buf **, const char *target);
 
 #endif

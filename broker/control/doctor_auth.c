@@ -163,9 +163,9 @@ explain_secret(const struct trial *t, struct buf **text, struct buf **mend)
 		    "Sign with the secret.");
 	} else if (app->old_secret != NULL &&
 	    fits_secret(t, str_of(app->old_secret))) {
-		say(text,
-		    "the signature was made with the secret of an old key",
-		    mend, "Give the auth endpoint the new key and secret.");
+		buf_append(text,
+		    S("the signature was made with the secret of an old key"));
+		doctor_put_new_key(t->d, mend, "the auth endpoint");
 	} else if ((other = find_secret(t)) != NULL) {
 		buf_printf(text,
 		    "the signature was made with the secret of app %s (%s)",
@@ -180,7 +180,29 @@ explain_secret(const struct trial *t, struct buf **text, struct buf **mend)
 	return true;
 }
 
-/* The key in auth is another app's. */
+static bool
+is_ended(const struct doctor *d, struct str key)
+{
+	return app_key_has_ended(&d->a->app, key, d->now_ms / 1000);
+}
+
+void
+doctor_put_old_key(
+    const struct doctor *d, struct buf **b, const struct app *app)
+{
+	buf_printf(b, "the old key %s, which ended ", app->old_key);
+	doctor_put_age(d, b, app->old_until * 1000);
+}
+
+void
+doctor_put_new_key(const struct doctor *d, struct buf **b, const char *target)
+{
+	buf_printf(b,
+	    "Give %s the new key and secret: pusherctl app show --reveal %s",
+	    target, d->a->app.id);
+}
+
+/* The key in auth has ended, or is another app's. */
 static bool
 explain_key(const struct doctor *d, struct str key, struct buf **text,
     struct buf **mend)
@@ -188,6 +210,12 @@ explain_key(const struct doctor *d, struct str key, struct buf **text,
 	const struct hash *all = &d->br->apps->by_num;
 	const struct hash_node *n;
 
+	if (is_ended(d, key)) {
+		buf_append(text, S("the auth endpoint signs with "));
+		doctor_put_old_key(d, text, &d->a->app);
+		doctor_put_new_key(d, mend, "the auth endpoint");
+		return true;
+	}
 	for (n = hash_first(all); n != NULL; n = hash_next(all, n)) {
 		const struct broker_app *a =
 		    container_of(n, const struct broker_app, node);
@@ -244,8 +272,23 @@ list_apps(const struct doctor *d, size_t *n)
 	return v;
 }
 
+/* "auth_key is the old key ..."; free(3) it. */
+static char *
+old_key_text(const struct doctor *d)
+{
+	struct buf *b = NULL;
+	char *text;
+
+	buf_append(&b, S("auth_key is "));
+	doctor_put_old_key(d, &b, &d->a->app);
+	text = str_dup(buf_str(b));
+	buf_unref(b);
+	return text;
+}
+
 char *
-doctor_explain_request(const struct doctor *d, const struct failure_sample *s)
+doctor_explain_request(
+    const struct doctor *d, const struct failure_sample *s, bool *ended)
 {
 	struct str line = str_of(s->proof), target;
 	struct api_auth a = { .method = str_cut(&line, ' '),
@@ -256,7 +299,8 @@ doctor_explain_request(const struct doctor *d, const struct failure_sample *s)
 	struct explain e = { .auth = &a, .app = &d->a->app };
 	struct api_params params;
 	struct app *others;
-	char *found;
+	struct str key;
+	char *found = NULL;
 
 	target = line;
 	a.path = str_cut(&target, '?');
@@ -264,12 +308,18 @@ doctor_explain_request(const struct doctor *d, const struct failure_sample *s)
 	if (api_params_parse(&params, e.query) == -1)
 		return NULL;
 	a.params = &params;
-	a.sign = sign_key_new(str_of(d->a->app.secret));
-	others = list_apps(d, &e.nothers);
-	e.others = others;
-	found = explain_signature(&e);
-	free(others);
-	sign_key_free(a.sign);
+	key = api_params_get(&params, S("auth_key"));
+	*ended = is_ended(d, key);
+	if (*ended) {
+		found = old_key_text(d);
+	} else if (str_eq(key, a.key)) {
+		a.sign = sign_key_new(str_of(d->a->app.secret));
+		others = list_apps(d, &e.nothers);
+		e.others = others;
+		found = explain_signature(&e);
+		free(others);
+		sign_key_free(a.sign);
+	}
 	api_params_clear(&params);
 	return found;
 }

@@ -155,11 +155,13 @@ prefix_of(const struct doctor *d, unsigned at)
 
 static void
 mend_request(struct doctor *d, struct buf **b, const struct failure_reason *r,
-    struct str prefix)
+    struct str prefix, bool ended)
 {
 	struct str why = str_of(r->text);
 
-	if (r->status == 404 && prefix.n > 0)
+	if (ended)
+		doctor_put_new_key(d, b, "the application");
+	else if (r->status == 404 && prefix.n > 0)
 		buf_printf(b,
 		    "Set the option path_prefix %.*s, or let the proxy remove "
 		    "it.",
@@ -199,9 +201,10 @@ put_request(struct doctor *d, const struct failure_reason *r, unsigned at)
 	struct str prefix = r->status == 404 ? prefix_of(d, at) : S("");
 	char *found = NULL;
 
-	if (r->sample != NULL && d->a != NULL &&
-	    str_starts(str_of(r->text), S("the signature does not match")))
-		found = doctor_explain_request(d, r->sample);
+	bool ended = false;
+
+	if (r->sample != NULL && d->a != NULL)
+		found = doctor_explain_request(d, r->sample, &ended);
 	put_count(&f->text, r, "API request");
 	buf_printf(&f->text, " answered %u: ", r->status);
 	put_why(&f->text, r, found);
@@ -210,7 +213,7 @@ put_request(struct doctor *d, const struct failure_reason *r, unsigned at)
 		    STR_ARG(prefix));
 	buf_putc(&f->text, '.');
 	put_seen(d, &f->seen, FAILURE_API, r, at);
-	mend_request(d, &f->mend, r, prefix);
+	mend_request(d, &f->mend, r, prefix, ended);
 	free(found);
 }
 
@@ -269,6 +272,12 @@ doctor_channels(struct doctor *d)
 
 /* ---- keys ---- */
 
+static bool
+is_ended(const struct doctor *d, const struct app *a, struct str key)
+{
+	return app_key_has_ended(a, key, d->now_ms / 1000);
+}
+
 /*
  * The distance: 0 if it is the id or the name of the app; see doctor_edit.
  */
@@ -281,18 +290,48 @@ key_distance(struct str key, const struct app *a)
 	return key.n < 4 ? 3 : doctor_edit(key, str_of(a->key), 2);
 }
 
-static void
-put_near_key(struct doctor_finding *f, struct str key, const struct app *a)
+/* The app whose key it was, or whose key is near; NULL: none. */
+static const struct app *
+find_near(const struct doctor *d, struct str key)
 {
-	if (str_eq(key, str_of(a->id)))
+	const struct hash *all = &d->br->apps->by_num;
+	const struct hash_node *at;
+	const struct app *near = NULL;
+	unsigned best = 3, n;
+
+	for (at = hash_first(all); at != NULL; at = hash_next(all, at)) {
+		const struct broker_app *a =
+		    container_of(at, const struct broker_app, node);
+
+		if (a->deleted || (d->scoped && a != d->a))
+			continue;
+		if (is_ended(d, &a->app, key))
+			return &a->app;
+		if ((n = key_distance(key, &a->app)) >= best)
+			continue;
+		best = n;
+		near = &a->app;
+	}
+	return near;
+}
+
+static void
+put_near_key(const struct doctor *d, struct doctor_finding *f, struct str key,
+    const struct app *a)
+{
+	if (is_ended(d, a, key)) {
+		buf_append(&f->text, S("; it is "));
+		doctor_put_old_key(d, &f->text, a);
+		buf_printf(&f->text, ", of app %s (%s)", a->id, a->name);
+	} else if (str_eq(key, str_of(a->id))) {
 		buf_printf(&f->text, "; it is the id of app %s", a->id);
-	else if (str_eq(key, str_of(a->name)))
+	} else if (str_eq(key, str_of(a->name))) {
 		buf_printf(&f->text, "; it is the name of app %s", a->id);
-	else if (str_eq_nocase(key, str_of(a->key)))
+	} else if (str_eq_nocase(key, str_of(a->key))) {
 		buf_printf(&f->text,
 		    "; the key of app %s (%s) differs in upper and lower case",
 		    a->id, a->name);
-	else
+	} else {
 		buf_printf(&f->text, "; the key of app %s (%s) differs in %s",
 		    a->id, a->name,
 		    key.n == strlen(a->key) &&
@@ -300,39 +339,26 @@ put_near_key(struct doctor_finding *f, struct str key, const struct app *a)
 				str_make(a->key, key.n - 1))
 			? "the last character"
 			: "one or two characters");
+	}
 	buf_printf(&f->mend, "Give clients the key %s.", a->key);
 }
 
 static void
 put_key(struct doctor *d, const struct failure *e)
 {
-	const struct hash *all = &d->br->apps->by_num;
 	struct str key = failure_name(e);
-	const struct broker_app *near = NULL;
-	unsigned best = 3, n;
-	const struct hash_node *at;
+	const struct app *near = find_near(d, key);
 	struct doctor_finding *f;
 
-	for (at = hash_first(all); at != NULL; at = hash_next(all, at)) {
-		const struct broker_app *a =
-		    container_of(at, const struct broker_app, node);
-
-		if (a->deleted || (n = key_distance(key, &a->app)) >= best)
-			continue;
-		best = n;
-		near = a;
-	}
 	f = doctor_add(
 	    d, "key", doctor_score(d, near != NULL ? 158 : 70, e->time_ms));
 	buf_printf(&f->text, "Clients come with the key %.*s, which no app has",
 	    STR_ARG(key));
 	if (near != NULL)
-		put_near_key(f, key, &near->app);
+		put_near_key(d, f, key, near);
 	else
 		buf_printf(&f->mend,
-		    "Give clients the key of their app: pusherctl app list.  A "
-		    "key that was rotated ends after its overlap; the log has "
-		    "the hour.");
+		    "Give clients the key of their app: pusherctl app list");
 	buf_putc(&f->text, '.');
 	buf_append(&f->seen, S("Seen "));
 	doctor_put_often(d, &f->seen, e->count, e->time_ms);

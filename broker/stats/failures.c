@@ -233,6 +233,8 @@ failures_on_failure(struct peer *p, const struct msg_failure *m)
 		return 0;
 	if (m->app != 0 && a == NULL)
 		return 0; /* it is gone by now */
+	if (m->kind == FAILURE_KEY)
+		a = apps_find_ended(br, m->name);
 	f = get(a == NULL ? &br->failures->none : &a->failures);
 	reason = put_reason(f, m->kind, m->why, clock_ms(CLOCK_REALTIME));
 	put(f, m->kind, reason, m->name);

@@ -41,15 +41,11 @@ rotate(const struct cmd *c, struct app *a, uint64_t overlap)
 	app_drop_old_key(a);
 	sign_random_hex(key, CREDENTIAL_KEY_LEN);
 	sign_random_hex(secret, CREDENTIAL_SECRET_LEN);
-	if (overlap > 0) {
-		a->old_key = a->key;
-		a->old_secret = a->secret;
-		a->old_until = now + overlap;
-	} else {
-		explicit_bzero(a->secret, strlen(a->secret));
-		free(a->key);
-		free(a->secret);
-	}
+	a->old_key = a->key;
+	a->old_secret = a->secret;
+	a->old_until = now + overlap;
+	if (overlap == 0)
+		app_end_old_key(a);
 	a->key = xstrdup(key);
 	a->secret = xstrdup(secret);
 	explicit_bzero(secret, sizeof(secret));
@@ -59,9 +55,12 @@ rotate(const struct cmd *c, struct app *a, uint64_t overlap)
 static int
 finish(struct app *a)
 {
-	if (!app_has_old_key(a, (uint64_t)time(NULL)))
+	uint64_t now = (uint64_t)time(NULL);
+
+	if (!app_has_old_key(a, now))
 		return cmd_fail("app %s has one key only", a->id);
-	app_drop_old_key(a);
+	a->old_until = now;
+	app_end_old_key(a);
 	return CMD_OK;
 }
 

@@ -66,7 +66,8 @@ import_diff(
 	}
 	text(&d, "name", old->name, now->name);
 	boolean(&d, "enabled", old->enabled, now->enabled);
-	text(&d, "old_key", old->old_key, now->old_key);
+	if (old->old_secret != NULL) /* it is valid */
+		text(&d, "old_key", old->old_key, now->old_key);
 #define APP_UINT(field, def, min, max, help) \
 	number(&d, #field, old->field, now->field);
 #define APP_BOOL(field, def, help) boolean(&d, #field, old->field, now->field);

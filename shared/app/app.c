@@ -67,13 +67,20 @@ app_init(struct app *a)
 }
 
 void
-app_drop_old_key(struct app *a)
+app_end_old_key(struct app *a)
 {
 	if (a->old_secret != NULL)
 		explicit_bzero(a->old_secret, strlen(a->old_secret));
-	free(a->old_key);
 	free(a->old_secret);
-	a->old_key = a->old_secret = NULL;
+	a->old_secret = NULL;
+}
+
+void
+app_drop_old_key(struct app *a)
+{
+	app_end_old_key(a);
+	free(a->old_key);
+	a->old_key = NULL;
 	a->old_until = 0;
 }
 

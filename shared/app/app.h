@@ -8,11 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shared/base/str.h"
+
 struct app {
 	uint32_t num; /* row in the database; never used again */
 	char *id, *key, *secret, *name;
 	/*
 	 * After a rotation the previous key is valid until this Unix second.
+	 * After that the secret is NULL; the key stays, for pusherctl doctor.
 	 * NULL, NULL and 0: there is none.
 	 */
 	char *old_key, *old_secret;
@@ -39,6 +42,15 @@ app_has_old_key(const struct app *a, uint64_t now)
 	return a->old_key != NULL && a->old_secret != NULL &&
 	    a->old_until > now;
 }
+/* Is this the old key, and has it ended? */
+static inline bool
+app_key_has_ended(const struct app *a, struct str key, uint64_t now)
+{
+	return a->old_key != NULL && a->old_until <= now &&
+	    str_eq(key, str_of(a->old_key));
+}
+/* Wipes the secret of the old key; key and time stay. */
+void app_end_old_key(struct app *);
 /* Forgets the old key and wipes its secret. */
 void app_drop_old_key(struct app *);
 /*

@@ -208,6 +208,8 @@ row_read(struct appdb *d, sqlite3_stmt *s, struct app *a)
 	a->old_until = row_seconds(&r);
 	if (a->old_until == 0)
 		app_drop_old_key(a);
+	else if (!app_has_old_key(a, (uint64_t)time(NULL)))
+		app_end_old_key(a);
 #define APP_UINT(field, def, min, max, help) \
 	a->field = row_number(&r, min, max);
 #define APP_BOOL(field, def, help) a->field = row_number(&r, 0, 1);
@@ -291,7 +293,7 @@ appdb_find(struct appdb *d, const char *which, struct app *out)
 static int
 bind_app(sqlite3_stmt *s, const struct app *a)
 {
-	/* An old key that has expired is not stored: it is a secret. */
+	/* Of an old key that has ended the secret is not stored. */
 	bool old = app_has_old_key(a, (uint64_t)time(NULL));
 	int i = 1;
 
@@ -301,9 +303,10 @@ bind_app(sqlite3_stmt *s, const struct app *a)
 	sqlite3_bind_text(
 	    s, i++, a->name != NULL ? a->name : "", -1, SQLITE_STATIC);
 	sqlite3_bind_int64(s, i++, a->enabled);
-	sqlite3_bind_text(s, i++, old ? a->old_key : "", -1, SQLITE_STATIC);
+	sqlite3_bind_text(
+	    s, i++, a->old_key != NULL ? a->old_key : "", -1, SQLITE_STATIC);
 	sqlite3_bind_text(s, i++, old ? a->old_secret : "", -1, SQLITE_STATIC);
-	sqlite3_bind_int64(s, i++, old ? (sqlite3_int64)a->old_until : 0);
+	sqlite3_bind_int64(s, i++, (sqlite3_int64)a->old_until);
 #define APP_UINT(field, def, min, max, help) \
 	sqlite3_bind_int64(s, i++, a->field);
 #define APP_BOOL(field, def, help) sqlite3_bind_int64(s, i++, a->field);

@@ -84,16 +84,14 @@ test('requests: an id that no app has, and an app that is disabled',
 		assert.equal(f.mend, `pusherctl app enable ${app.id}`);
 	});
 
-test('keys: the name, two characters, a key that was rotated', async () => {
+test('keys: the name, two characters, one that is near none', async () => {
 	const app = d.app({}, { key: '0a1b2c3d4e5f6071', name: 'the-shop' });
-	const old = d.app({}, { key: 'rotated-long-ago' });
-	d.ctl(['app', 'rotate-key', old.id, '--overlap', '0']);
 	const give = `^Give clients the key ${app.key}\\.$`;
 	for (const [key, what, mend] of [
 		['the-shop', `; it is the name of app ${app.id}`, give],
 		['0a1b2c3d4e5f7072', `; the key of app ${app.id} \\(the-shop\\) ` +
 			'differs in one or two characters', give],
-		[old.key, '', 'A key that was rotated ends after its overlap; '],
+		['nobody-knows-it', '', 'Give clients the key of their app: pusherctl '],
 	]) {
 		const c = new Client(d, `/app/${key}?protocol=7`);
 		await c.upgraded();
@@ -105,6 +103,62 @@ test('keys: the name, two characters, a key that was rotated', async () => {
 		assert.match(f.seen, /^Seen once, \d+ s ago; they get 4001/);
 	}
 });
+
+async function nextBroker() {
+	const resyncs = () => d.readLog().split('resync: complete').length;
+	const before = resyncs();
+	d.allow(/killed by signal 9|link to the broker lost/);
+	process.kill(d.pidsOf('broker')[0], 'SIGKILL');
+	await until('the next broker', () => resyncs() > before);
+}
+
+// Its client, its backend and its auth endpoint go on with the old key.
+async function useOldKey(app, now) {
+	const c = new Client(d, `/app/${app.key}?protocol=7`);
+	await c.upgraded();
+	await c.expect('pusher:error');
+	await c.expectClose(4001);
+	assert.equal((await api(d, app, 'GET', '/channels')).status, 401);
+	const other = await Client.connect(d, { ...app, key: now.key });
+	await refused(other, 'private-r', `${app.key}:${
+		hmac(app.secret, `${other.sid}:private-r`)}`);
+	await other.close();
+}
+
+for (const [how, ...end] of [['its overlap is over', '--overlap', '1'],
+	['it got no overlap', '--overlap', '0'], ['--finish', '--finish']])
+	test(`an old key that has ended: ${how}`, async () => {
+		const app = d.app();
+		let now;
+		if (how === '--finish') {
+			[now] = d.ctl(['app', 'rotate-key', app.id]);
+			d.ctl(['app', 'rotate-key', app.id, ...end]);
+		} else {
+			[now] = d.ctl(['app', 'rotate-key', app.id, ...end]);
+		}
+		await until('the end of the old key', async () =>
+			(await api(d, app, 'GET', '/channels')).status === 401);
+		// The next write and the next broker know it, too.
+		d.ctl(['app', 'set', app.id, 'max_subscriptions=99']);
+		await nextBroker();
+		await useOldKey(app, now);
+		const old = `the old key ${app.key}, which ended \\d+ s ago`;
+		let f = await says(new RegExp(`^Clients come with the key ${app.key
+		}, which no app has; it is ${old}, of app ${app.id} `), app.id);
+		assert.equal(f.app, app.id);
+		assert.equal(f.mend, `Give clients the key ${now.key}.`);
+		assert.match(f.seen, /^Seen once, \d+ s ago; they get 4001/);
+		f = await says(new RegExp(
+			`^1 API request was answered 401: auth_key is ${old}\\.$`), app.id);
+		assert.match(f.seen, /GET \/apps\/\S+\/channels/);
+		const mend = `the new key and secret: pusherctl app show --reveal ${
+			app.id}`;
+		assert.equal(f.mend, `Give the application ${mend}`);
+		f = await says(new RegExp('^1 subscription was refused: the auth ' +
+			`endpoint signs with ${old}\\.$`), app.id);
+		assert.match(f.seen, /private-r/);
+		assert.equal(f.mend, `Give the auth endpoint ${mend}`);
+	});
 
 test('a channel: subscribers without a session, and one asked for by a wrong ' +
 	'name', async () => {

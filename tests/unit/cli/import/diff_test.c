@@ -82,6 +82,7 @@ credentials_first_and_no_secret(void **state)
 	fill(&old);
 	fill(&now);
 	old.old_key = xstrdup("before");
+	old.old_secret = xstrdup("first");
 	now.key[0] = 'K';
 	now.secret[0] = 'T';
 	now.name[0] = 'D';

@@ -52,7 +52,7 @@ test_every_field_round_trips(void **state)
 	appdb_close(d);
 }
 
-/* The key before the last one: found while it counts, and then not kept. */
+/* The key before the last one: found while it counts; then only its name. */
 static void
 test_old_key(void **state)
 {
@@ -78,8 +78,12 @@ test_old_key(void **state)
 	assert_int_equal(appdb_insert(d, &b), 0);
 	app_clear(&b);
 	assert_int_equal(appdb_find(d, "id", &b), 1);
-	assert_null(b.old_key);
+	assert_string_equal(b.old_key, "old");
 	assert_null(b.old_secret);
+	assert_int_equal(b.old_until, 1);
+	assert_true(app_key_has_ended(&b, S("old"), 1));
+	assert_false(app_key_has_ended(&b, S("old"), 0));
+	assert_false(app_key_has_ended(&b, S("new"), 1));
 	app_clear(&b);
 	/* Nor may a key become what is another's old one. */
 	a.old_until = (uint64_t)time(NULL) + 1000;
