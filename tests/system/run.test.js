@@ -9,7 +9,10 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { after, before, describe, test } = require('node:test');
+const { launch } = require('./lib/browser');
+const { open } = require('./lib/console');
 const { environment, PUSHERD, SLOW, until } = require('./lib/daemon');
+const { freePort } = require('./lib/port');
 
 const ROOT = path.resolve(__dirname, '../..');
 const BUILD = path.relative(ROOT, path.dirname(PUSHERD));
@@ -39,12 +42,13 @@ describe('make run', () => {
 	let dir;
 	let key;
 
-	before(() => {
+	before(async () => {
 		dir = fs.mkdtempSync(path.join(os.tmpdir(), 'pusherd-run-'));
 		fs.writeFileSync(path.join(dir, 'pusherd.conf'), [
 			`database ${dir}/apps.db`, `runtime_dir ${dir}`,
 			`log ${dir}/pusherd.log`, 'listen 127.0.0.1:0',
-			'listen 127.0.0.1:0 role=console', 'metrics_listen ""', '',
+			`listen 127.0.0.1:${await freePort()} role=console`,
+			'metrics_listen ""', '',
 		].join('\n'));
 	});
 	after(() => fs.rmSync(dir, { recursive: true, force: true }));
@@ -76,6 +80,33 @@ describe('make run', () => {
 		await r.stop();
 		assert.ok(!fs.existsSync(path.join(dir, 'pusherd.pid')));
 	});
+
+	test('the URL on the screen opens the console in a browser, once',
+		async (t) => {
+			const r = run(dir);
+			t.after(r.stop);
+			await until('the screen', () => /Ctrl-C stops/.test(r.text),
+				120000 * SLOW);
+			const [, url] = /^ +console +(http:\S+#\S+)$/m.exec(r.text);
+			const [, later] = /opens once; later: (.*)\)$/m.exec(r.text);
+			const browser = await launch();
+			t.after(() => browser.close());
+			const visit = (address) => open(browser, {
+				port: new URL(address).port, token: () => address });
+			const page = await visit(url);
+			await page.go('#/apps', '#main table');
+			assert.match(await page.innerText('#main'), new RegExp(key));
+			assert.deepEqual(page.faults, []);
+			await page.context().close();
+			const second = await browser.newPage();
+			await second.goto(url);
+			await second.waitForSelector('text=pusherctl console');
+			const more = await visit(execFileSync('sh', ['-c', later],
+				{ cwd: ROOT, env: variables(), encoding: 'utf8' })
+				.match(/http:\S+/)[0]);
+			await more.go('#/doctor');
+			assert.deepEqual(more.faults, []);
+		});
 
 	test('a later start keeps the app; a second server is refused', async () => {
 		const r = run(dir);
