@@ -290,6 +290,52 @@ test_a_file_of_an_earlier_version(void **state)
 	assert_int_equal(s.last.confirmed_16, 0);
 	assert_true(stats_db_knows(p->d, S("shop")));
 	assert_false(stats_db_knows(p->d, S("sho")));
+	assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+	assert_int_not_equal(
+	    sqlite3_exec(db, "DROP INDEX by_app", NULL, NULL, NULL), SQLITE_OK);
+	assert_non_null(strstr(sqlite3_errmsg(db), "no such index"));
+	sqlite3_close(db);
+}
+
+/* Periods are found by the primary key, and only those that were asked for. */
+static void
+test_from_and_to(void **state)
+{
+	struct place *p = *state;
+	struct stats_db_query q = { .app = S("shop"),
+		.step = 3600,
+		.from = DAY + 3600,
+		.to = DAY + 5400 };
+	struct seen s = { .n = 0 };
+
+	for (unsigned i = 0; i < 240; i++) {
+		assert_int_equal(add(p, "", DAY + i * 60, ++p->seq), 0);
+		assert_int_equal(add(p, "zoo", DAY + i * 60, ++p->seq), 0);
+		if (i / 60 != 2)
+			assert_int_equal(
+			    add(p, "shop", DAY + i * 60, ++p->seq), 0);
+	}
+	assert_int_equal(stats_db_commit(p->d, DAY + 14400), 0);
+	assert_int_equal(stats_db_each(p->d, &q, see, &s), 0);
+	assert_int_equal(s.n, 1);
+	assert_int_equal(s.time, DAY + 3600);
+	q.step = 60;
+	s.n = 0;
+	assert_int_equal(stats_db_each(p->d, &q, see, &s), 0);
+	assert_int_equal(s.n, 30);
+	assert_int_equal(s.time, DAY + 5340);
+	assert_int_equal(s.counted, 60);
+	q.step = 86400;
+	q.from = q.to = 0;
+	s.n = 0;
+	assert_int_equal(stats_db_each(p->d, &q, see, &s), 0);
+	assert_int_equal(s.n, 1);
+	assert_int_equal(s.last.seconds, 10800);
+	assert_int_equal(s.counted, 14400);
+	q.from = DAY + 86400;
+	s.n = 0;
+	assert_int_equal(stats_db_each(p->d, &q, see, &s), 0);
+	assert_int_equal(s.n, 0);
 }
 
 int
@@ -312,6 +358,8 @@ main(void)
 		    test_a_damaged_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    test_a_file_of_an_earlier_version, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    test_from_and_to, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
