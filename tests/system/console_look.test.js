@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The console for those who look: the widest screen, light and dark, pages with
-// nothing on them yet, times, rows that stay where they are, and an app that
-// goes away while it is looked at.
+// nothing on them yet, times, rows that stay where they are, an app that goes
+// away while it is looked at, and a session whose time is over.
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -10,6 +10,7 @@ const fs = require('node:fs');
 const { after, before, describe, test } = require('node:test');
 const { launch } = require('./lib/browser');
 const { Client } = require('./lib/client');
+const { WrongClock } = require('./lib/clock');
 const { Console, open } = require('./lib/console');
 const { SLOW, sleep, until } = require('./lib/daemon');
 
@@ -164,3 +165,43 @@ describe('with clients', () => {
 		await until('no process', () => c.d.pidsOf('console').length === 0);
 	});
 });
+
+test('after 12 hours a session is over: its streams end, and the page says so',
+	TIME, async (t) => {
+		const clock = new WrongClock();
+		t.after(() => clock.remove());
+		const c = await Console.start();
+		const app = c.d.app();
+		await clock.with({}, () => c.d.start());
+		const [broker] = c.d.pidsOf('broker');
+		const client = await Client.connect(c.d, app);
+		await client.subscribe('clients');
+		const page = await open(browser, c);
+		await page.go('#/events', '#main .log');
+		const cookie = await c.login();
+		const s = c.stream(cookie, 'verb=tail');
+		const publish = (channel, event) =>
+			c.d.ctl(['publish', app.id, channel, event, '{}']);
+		const shows = async (event) => {
+			publish('streams', event);
+			return JSON.stringify(s.rows).includes(event) &&
+				(await page.innerText('#main .log')).includes(event);
+		};
+		await until('both streams', () => shows('early'));
+		clock.set(12 * 3600 - 300, broker);
+		await until('both go on', () => shows('nearly'));
+		assert.equal((await c.verb(cookie, 'app list')).status, 200);
+		clock.set(12 * 3600 + 1, broker);
+		await until('the end', () => s.ended);
+		assert.deepEqual(s.events, [['end',
+			{ code: 1, notes: 'the session is over', rows: null }]]);
+		await page.waitForSelector('text=there is no session, or it is over');
+		await page.waitForSelector('text=Open the console');
+		assert.equal((await c.verb(cookie, 'app list')).status, 401);
+		await until('no process', () => c.d.pidsOf('console').length === 0);
+		publish('clients', 'still'); // they know nothing of it
+		await client.expect('still');
+		client.destroy();
+		await done(page);
+		await c.d.stop();
+	});

@@ -77,17 +77,11 @@ async function run(d, clock) {
 
 test('the clock jumps, and summer time begins and ends', async () => {
 	const clock = new WrongClock();
-	const before = { ...process.env };
-	// Of the daemon, and of pusherctl, which reads the file.
-	Object.assign(process.env, { LD_PRELOAD: clock.library,
-		TZ: 'Europe/Berlin', ASAN_OPTIONS: 'verify_asan_link_order=0' });
 	try {
-		await withDaemon({ metrics_listen: '127.0.0.1:0' },
-			(d) => run(d, clock));
+		// For the daemon, and for pusherctl, which reads the file.
+		await clock.with({ TZ: 'Europe/Berlin' }, () => withDaemon(
+			{ metrics_listen: '127.0.0.1:0' }, (d) => run(d, clock)));
 	} finally {
-		for (const name of ['LD_PRELOAD', 'TZ', 'ASAN_OPTIONS'])
-			if (before[name] === undefined) delete process.env[name];
-			else process.env[name] = before[name];
 		clock.remove();
 	}
 });

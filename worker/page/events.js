@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // events.js: events as they pass, and the event creator.
-import { ask, run, stream } from './api.js';
+import { ask, run, session, stream } from './api.js';
 import { can, nameOf, state } from './state.js';
 import { ago, badge, bytes, card, empty, field, fill, h, head, link, num, toast } from './dom.js';
 
@@ -63,7 +63,7 @@ export function eventLine(e, withApp) {
 	return el;
 }
 
-export async function events({ el, query, signal, app }) {
+export async function events({ el, query, signal, every, app }) {
 	const log = h('div', { class: 'log', 'aria-live': 'off' });
 	const count = h('span', { class: 'soft' });
 	const nothing = empty('No event has been published yet.', 'Publish one with the ', link('#/publish', 'event creator'), ', or let a client send one: it is shown at once.');
@@ -111,6 +111,11 @@ export async function events({ el, query, signal, app }) {
 			if (!signal.aborted) flush();
 		}, 100);
 	}
+	// The session may be over, too: then the page says so.
+	function over(...text) {
+		fill(log, empty(...text));
+		every(60, session);
+	}
 	function start() {
 		stop?.();
 		const value = (f) => f.querySelector('input').value.trim();
@@ -122,10 +127,10 @@ export async function events({ el, query, signal, app }) {
 				say();
 			},
 			end: (r) => {
-				if (r.notes) fill(log, empty('The stream has ended.', r.notes));
+				if (r.notes) over('The stream has ended.', r.notes);
 			},
-			error: (over) => {
-				if (over) fill(log, empty('The stream cannot be opened.', 'Too many are open, or the session has expired: reload the page.'));
+			error: (closed) => {
+				if (closed) over('The stream cannot be opened.', 'Too many are open: reload the page.');
 			} });
 		return undefined;
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A wall clock that is wrong, for processes with LD_PRELOAD=library (clock.c).
+// A clock that is wrong, for processes with LD_PRELOAD=library (clock.c).
 'use strict';
 
 const { execFileSync } = require('node:child_process');
@@ -18,10 +18,27 @@ class WrongClock {
 			path.join(__dirname, 'clock.c'), '-ldl']);
 	}
 
-	// Wrong by so many seconds, from now on.
-	set(seconds) {
+	// Wrong by so many seconds, from now on; pid: so far ahead is the
+	// monotonic clock of this process.
+	set(seconds, pid) {
 		fs.writeFileSync(`${this.file}.new`, String(seconds));
-		fs.renameSync(`${this.file}.new`, this.file);
+		fs.renameSync(`${this.file}.new`,
+			pid === undefined ? this.file : `${this.file}.${pid}`);
+	}
+
+	// What is started by fn and its promise has this clock.
+	async with(env, fn) {
+		const before = { ...process.env };
+		const names = { ...env, LD_PRELOAD: this.library,
+			ASAN_OPTIONS: 'verify_asan_link_order=0' };
+		Object.assign(process.env, names);
+		try {
+			return await fn();
+		} finally {
+			for (const name of Object.keys(names))
+				if (before[name] === undefined) delete process.env[name];
+				else process.env[name] = before[name];
+		}
 	}
 
 	// It is this time (text as of Date.parse).
