@@ -321,8 +321,8 @@ describe('console: the page', () => {
 	});
 });
 
-// Each command of the console but two that move or end clients; what it changes
-// is its own.
+// Each command of the console but the two of replaceAndDrain; what it changes is
+// its own.
 async function everyVerb(c, app, sid) {
 	const cookie = await c.login();
 	const own = { app: 'own' };
@@ -385,6 +385,45 @@ async function everyVerb(c, app, sid) {
 	assert.deepEqual(verbs.map((v) => v.verb).filter((v) => !tried.has(v)), []);
 }
 
+// The two that move and that end all clients, while the page is open.
+async function replaceAndDrain(c, app, page) {
+	const cookie = await c.login();
+	const one = await Client.connect(c.d, app);
+	await one.subscribe('own');
+	const s = c.stream(cookie, 'verb=tail');
+	await until('the stream', async () => {
+		await publish(c.d, app, 'other', 'e', '{}');
+		return s.rows.length > 0;
+	});
+	const connections = async () =>
+		(await c.rows(cookie, 'status')).server.connections;
+	const before = await connections();
+	const old = c.d.pidsOf('worker');
+	for (const worker of [0, 1]) {
+		const r = await c.verb(cookie, 'worker replace', { worker });
+		assert.equal(r.status, 200);
+		assert.equal(r.body.code, 0, r.body.notes);
+	}
+	await until('the old ones to end', () =>
+		!c.d.pidsOf('worker').some((p) => old.includes(p)));
+	assert.equal(await connections(), before);
+	await publish(c.d, app, 'own', 'moved', '{}');
+	await one.expect('moved');
+	await until('the stream to go on', () => s.rows.some((r) =>
+		r.event === 'moved'));
+	s.close();
+	await page.go('#/overview');
+	await has(page, before.toLocaleString('en'), 20000);
+	const r = await c.verb(cookie, 'drain', { time: 3 });
+	assert.equal(r.status, 200);
+	assert.equal(r.body.code, 0, r.body.notes);
+	await one.expect('pusher:error');
+	await one.expectClose(4200);
+	await until('the end of the server', () => c.d.exit, 20000);
+	await page.waitForSelector('#link[title="The server does not answer."]');
+	page.faults = page.faults.filter((f) => !/net::ERR_/.test(f));
+}
+
 test('console: 10,000 clients', { timeout: 180000 * SLOW }, async () => {
 	const c = await Console.start();
 	const app = c.d.app({}, { name: 'many' });
@@ -419,11 +458,12 @@ test('console: 10,000 clients', { timeout: 180000 * SLOW }, async () => {
 		await page.go('#/connections');
 		await has(page, 'rows are shown', 20000);
 		assert.ok(await page.$$eval('#main tr', (l) => l.length) < 600);
+		await until('no process', () => c.d.pidsOf('console').length === 0);
+		await replaceAndDrain(c, app, page);
 		assert.deepEqual(page.faults, []);
 		await page.context().close();
 	} finally {
 		load.kill('SIGKILL');
 	}
-	await until('no process', () => c.d.pidsOf('console').length === 0);
 	await c.d.stop();
 });

@@ -106,7 +106,8 @@ is_waiting(const struct conn *c)
 	return c->unanswered > 0 || c->signins != NULL ||
 	    c->admission == ADMISSION_PENDING || c->state == CONN_REFUSED ||
 	    c->state == CONN_PARTING ||
-	    (c->http != NULL && c->http->state >= API_RUNS);
+	    (c->http != NULL && c->http->state >= API_RUNS &&
+		c->http->state != API_CONSOLE);
 }
 
 /* Of connections: for how many of them is something on its way? */
@@ -131,14 +132,12 @@ is_quiet(struct worker *w)
 	    count_waiting(w) == 0;
 }
 
-/* It would wait for long, or needs no other process. */
+/* It would wait for long. */
 static void
 settle(struct conn *c)
 {
 	if (c->state == CONN_REFUSED || c->state == CONN_PARTING)
 		c->ops->on_timeout(c);
-	else if (c->http != NULL && c->http->state == API_CONSOLE)
-		conn_close(c);
 }
 
 static void

@@ -15,6 +15,7 @@
 #include "shared/net/deflate.h"
 #include "shared/proc/session_table.h"
 #include "worker/admin/drain.h"
+#include "worker/api/console_answer.h"
 #include "worker/app/apps.h"
 #include "worker/channel/subscription.h"
 #include "worker/channel/topic.h"
@@ -204,6 +205,30 @@ on_chunks(struct load *l, const struct msg_move_chunks *m)
 }
 
 static int
+on_console(struct load *l, const struct msg_move_console *m)
+{
+	struct console_request *r;
+	struct http *h;
+
+	if (l->c == NULL || l->c->http != NULL || l->c->ops != &http_ops ||
+	    m->kind > CONSOLE_MINT || m->cookie.n >= sizeof(r->cookie))
+		return -1;
+	h = http_new(l->c);
+	h->state = API_CONSOLE;
+	h->keep_alive = (m->flags & 1) != 0;
+	h->head_only = (m->flags & 2) != 0;
+	r = h->console = xcalloc(1, sizeof(*r));
+	r->kind = (enum console_kind)m->kind;
+	r->begun = (m->flags & 4) != 0;
+	r->dropped = m->dropped;
+	memcpy(r->cookie, m->cookie.p, m->cookie.n);
+	buf_append(&r->answer, m->answer);
+	if (r->kind != CONSOLE_STREAM)
+		l->c->input |= INPUT_PAUSED;
+	return 0;
+}
+
+static int
 on_user(struct load *l, const struct msg_move_user *m)
 {
 	struct client_member *u;
@@ -300,6 +325,7 @@ LOAD(move_link, on_link(l, &m))
 LOAD(move_conn, on_conn(l, &m))
 LOAD(move_part, on_part(l, &m))
 LOAD(move_chunks, on_chunks(l, &m))
+LOAD(move_console, on_console(l, &m))
 LOAD(move_user, on_user(l, &m))
 LOAD(move_session, on_session(l, &m))
 LOAD(move_sub, on_sub(l, &m))
@@ -317,6 +343,7 @@ static int (*const loaders[IPC_NTYPES])(struct load *, struct str) = {
 	[IPC_MOVE_CONN] = load_move_conn,
 	[IPC_MOVE_PART] = load_move_part,
 	[IPC_MOVE_CHUNKS] = load_move_chunks,
+	[IPC_MOVE_CONSOLE] = load_move_console,
 	[IPC_MOVE_USER] = load_move_user,
 	[IPC_MOVE_SESSION] = load_move_session,
 	[IPC_MOVE_SUB] = load_move_sub,

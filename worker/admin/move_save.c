@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "shared/base/xmalloc.h"
+#include "worker/api/console_answer.h"
 #include "worker/app/apps.h"
 #include "worker/channel/subscription.h"
 #include "worker/channel/topic.h"
@@ -165,6 +166,20 @@ save_chunks(struct worker *w, const struct http *h)
 }
 
 static void
+save_console(struct worker *w, const struct http *h)
+{
+	const struct console_request *r = h->console;
+	struct msg_move_console m = { .kind = r->kind,
+		.flags = (uint32_t)(h->keep_alive | h->head_only << 1 |
+		    r->begun << 2),
+		.dropped = r->dropped,
+		.cookie = str_of(r->cookie),
+		.answer = buf_str(r->answer) };
+
+	link_send_move_console(w, &m);
+}
+
+static void
 save_user(struct worker *w, struct client_member *u)
 {
 	struct msg_move_user m = { .nwatch = u->nwatch,
@@ -226,6 +241,8 @@ save_parts(struct worker *w, struct conn *c, struct move_image *image)
 		save_part(w, c->part);
 	if (c->http != NULL && c->http->state == API_CHUNKS)
 		save_chunks(w, c->http);
+	if (c->http != NULL && c->http->state == API_CONSOLE)
+		save_console(w, c->http);
 	if (c->user != NULL)
 		save_user(w, c->user);
 	if (c->session != NULL)
