@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * doctor_refused.c: refused requests to the API, subscriptions, keys and
+/* doctor_refused.c: refused requests to the API, subscriptions, keys and
  * origins, and exceeded limits.
  */
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * diff.c: compares two apps, field by field.  Owns nothing.  Must never reveal
+/* diff.c: compares two apps, field by field.  Owns nothing.  Must never reveal
  * a secret, nor a part of one.
  */
 
