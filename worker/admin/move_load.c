@@ -211,7 +211,9 @@ on_console(struct load *l, const struct msg_move_console *m)
 	struct http *h;
 
 	if (l->c == NULL || l->c->http != NULL || l->c->ops != &http_ops ||
-	    m->kind > CONSOLE_MINT || m->cookie.n >= sizeof(r->cookie))
+	    m->kind > CONSOLE_MINT || m->flags > 7 ||
+	    m->cookie.n >= sizeof(r->cookie) ||
+	    memchr(m->cookie.p, '\0', m->cookie.n) != NULL)
 		return -1;
 	h = http_new(l->c);
 	h->state = API_CONSOLE;
