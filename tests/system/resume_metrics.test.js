@@ -60,6 +60,50 @@ suite('resume: metrics', (d) => {
 			{ app: plain.id, status: 'off' }), 1);
 	});
 
+	test('a session that moves to another process counts on', async () => {
+		const own = d.app({ resume: 'on' });
+		const id = newId();
+		let c = await open(d, own, id);
+		await enter(c, 'x');
+		await settled(c);
+		const read = async () => {
+			const m = await scrape(d);
+			const of = (name, labels = {}) =>
+				m.value(`pusherd_${name}`, { app: own.id, ...labels });
+			return { told: ['new', 'continued', 'gap', 'off'].map((status) =>
+				of('resume_total', { status })),
+			replayed: of('resume_replayed_total'),
+			now: [of('connections'), of('subscriptions')],
+			opened: of('connections_opened_total'),
+			confirmed: of('delivery_confirmed_seconds_count') };
+		};
+		const before = await read();
+		assert.deepEqual(before.told, [1, 0, 0, 0]);
+		assert.deepEqual(before.now, [1, 1]);
+		for (let i = 0; i < d.conf.workers; i++)
+			assert.equal(d.ctl(['worker', 'replace', `${i}`])[0].closed, 0);
+		await publish(d, own, 'x', 'e', '1');
+		await c.expect('e', 'x');
+		await settled(c);
+		const moved = await read();
+		assert.equal(moved.confirmed, before.confirmed + 1);
+		assert.deepEqual({ ...moved, confirmed: 0 }, { ...before, confirmed: 0 });
+		const [row, ...more] = d.ctl(['sessions', own.id]);
+		assert.deepEqual(more, []);
+		assert.equal(row.state, 'connected');
+		c.reset();
+		for (const n of [2, 3]) await publish(d, own, 'x', 'e', `${n}`);
+		c = await open(d, own, id);
+		assert.equal((await enter(c, 'x')).replayed, 2);
+		await settled(c);
+		const back = await read();
+		assert.deepEqual(back.told, [1, 1, 0, 0]);
+		assert.equal(back.replayed, 2);
+		assert.equal(back.opened, before.opened + 1);
+		assert.deepEqual(back.now, [1, 1]);
+		await c.close();
+	});
+
 	test('delivery_confirmed_seconds is the time to the client', async () => {
 		const own = d.app({ resume: 'on' });
 		const c = await open(d, own, newId());
