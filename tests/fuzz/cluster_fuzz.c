@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The stream of a cluster, into which a stranger writes: entries of other hosts
  * and of this one, with any messages or bytes, while the broker catches up,
- * collects the state of the others, or is live.  Whatever comes in the name of
- * other hosts, an honest worker of this host keeps its link, channels and
- * members; when all hosts and workers have gone, nothing is left.
+ * collects the state of the others, or is live.  Despite all entries in the
+ * name of other hosts, an honest worker of this host keeps its link, channels
+ * and members; when all hosts and workers have gone, nothing is left.
  * Input: the state at first, then entries.
  */
 

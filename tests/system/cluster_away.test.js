@@ -70,7 +70,7 @@ describe('Redis stops while requests are on their way', () => {
 			/takes no events now/);
 		redis.child.kill('SIGCONT');
 		await becomesReady(a);
-		// What the 503 called possible has happened, once and in order.
+		// The events that the 503 called possible are here, once and in order.
 		for (const [data, headers] of [['1', KEY], ['after']])
 			assert.equal((await tryPublish(a, 'c', data, headers)).status, 200);
 		const got = [];

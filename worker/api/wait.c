@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * wait.c: requests that wait.  Stores a copy of the request before its bytes
+/* wait.c: requests that wait.  Stores a copy of the request before its bytes
  * are gone, and stops the input of its connection.
  */
 
@@ -12,7 +11,6 @@
 #include "worker/core/core.h"
 #include "worker/link/link.h"
 
-/* Stops the input until the broker has answered or the time is over. */
 void
 api_pause(struct conn *c, enum api_state state)
 {

@@ -46,7 +46,7 @@ const joined = (d, n = 1) => until('the host to be in the cluster',
 	() => joins(d) >= n);
 const hosts = (d) => d.ctl(['cluster', 'status'])[0].hosts;
 
-// What `pusherctl cluster status` says of the cluster.
+// The answer of `pusherctl cluster status`.
 const status = (d) => d.ctl(['cluster', 'status'])[0].cluster;
 
 const logSays = (d, pattern, ms = 20000) => until(`the log to say ${pattern}`,
