@@ -99,7 +99,8 @@ describe('stop', () => {
 			const { d } = await daemon({ workers: 1 });
 			d.allow(/worker 0 (was killed by signal 9|exited with)/);
 			for (let i = 0; i < 3; i++) {
-				const old = d.pidsOf('worker')[0];
+				const old = await until('a worker', () =>
+					d.pidsOf('worker')[0]);
 				process.kill(old, 'SIGKILL');
 				const pid = await until('the next one', () =>
 					childOf(d.child.pid, old));
