@@ -109,6 +109,24 @@ describe('console: one tenant', () => {
 		for (const one of clients) one.destroy();
 	});
 
+	test('the doctor knows the old key of the app, and no other', async () => {
+		const [one, two] = [c.d.app(), c.d.app()];
+		for (const { id } of [one, two])
+			c.d.ctl(['app', 'rotate-key', id, '--overlap', '0']);
+		const cookies = await Promise.all([one, two].map(({ id }) =>
+			c.login('--app', id)));
+		for (const { key } of [one, two])
+			await Client.connect(c.d, { key }).catch(() => {});
+		for (const [i, [own, strange]] of [[one, two], [two, one]].entries()) {
+			const text = await until('its finding', async () => {
+				const { body } = await c.verb(cookies[i], 'doctor');
+				return JSON.stringify(body).includes(
+					`it is the old key ${own.key}`) && JSON.stringify(body);
+			});
+			assert.ok(!text.includes(strange.key));
+		}
+	});
+
 	test('a request that is dead is sent again through the token', async () => {
 		c.d.ctl(['webhook', 'add', mine.id, hook.url, '--events',
 			'channel_occupied']);
