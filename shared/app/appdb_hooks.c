@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * appdb_hooks.c: the rows of the table of webhooks.  They are rarely read and
+/* appdb_hooks.c: the rows of the table of webhooks.  They are rarely read and
  * written, so statements are prepared when they are needed.  A row that was
  * changed by hand is checked like the options of pusherctl.
  */
@@ -15,20 +14,6 @@
 #define COLUMNS \
 	"app, url, events, prefix, suffix, glob, headers, batch, enabled"
 
-static int
-fail(struct appdb *d, char *sentence)
-{
-	free(d->error);
-	d->error = sentence;
-	return -1;
-}
-
-static int
-fail_sqlite(struct appdb *d)
-{
-	return fail(d, xstrdup(sqlite3_errmsg(d->db)));
-}
-
 static sqlite3_stmt *
 prepare(struct appdb *d, const char *sql)
 {
@@ -36,7 +21,7 @@ prepare(struct appdb *d, const char *sql)
 
 	if (sqlite3_prepare_v2(d->db, sql, -1, &s, NULL) == SQLITE_OK)
 		return s;
-	fail_sqlite(d);
+	appdb_fail_sqlite(d);
 	return NULL;
 }
 
@@ -57,7 +42,7 @@ read_option(struct appdb *d, sqlite3_stmt *s, struct webhook *h, int column,
 
 	if (webhook_set(h, option, column_text(s, column), &why) == 0)
 		return 0;
-	fail(d,
+	appdb_fail(d,
 	    xasprintf("the row %lld of the table webhooks: %s",
 		(long long)sqlite3_column_int64(s, 0), why));
 	free(why);
@@ -109,7 +94,7 @@ appdb_hooks_each(struct appdb *d, uint32_t app,
 		}
 	}
 	if (step != SQLITE_ROW && step != SQLITE_DONE)
-		r = fail_sqlite(d);
+		r = appdb_fail_sqlite(d);
 	sqlite3_finalize(s);
 	return r;
 }
@@ -128,7 +113,7 @@ appdb_hooks_find(struct appdb *d, uint32_t num, struct webhook *out)
 	if (step == SQLITE_ROW)
 		r = row_read(d, s, out) == -1 ? -1 : 1;
 	else if (step != SQLITE_DONE)
-		r = fail_sqlite(d);
+		r = appdb_fail_sqlite(d);
 	sqlite3_finalize(s);
 	return r;
 }
@@ -153,19 +138,10 @@ bind_hook(sqlite3_stmt *s, const struct webhook *h)
 static int
 finish(struct appdb *d, sqlite3_stmt *s)
 {
-	int r = sqlite3_step(s) == SQLITE_DONE ? 0 : fail_sqlite(d);
+	int r = sqlite3_step(s) == SQLITE_DONE ? 0 : appdb_fail_sqlite(d);
 
 	sqlite3_finalize(s);
 	return r;
-}
-
-static int
-need_row(struct appdb *d, uint32_t num)
-{
-	if (sqlite3_changes(d->db) == 1)
-		return 0;
-	return fail(d,
-	    xasprintf("there is no webhook with the number %u any more", num));
 }
 
 int
@@ -183,7 +159,7 @@ appdb_hooks_insert(struct appdb *d, struct webhook *h)
 		return -1;
 	num = sqlite3_last_insert_rowid(d->db);
 	if (num < 1 || num > UINT32_MAX)
-		return fail(
+		return appdb_fail(
 		    d, xstrdup("there are no more numbers for webhooks"));
 	h->num = (uint32_t)num;
 	return 0;
@@ -202,7 +178,7 @@ appdb_hooks_update(struct appdb *d, const struct webhook *h)
 	sqlite3_bind_int64(s, bind_hook(s, h), h->num);
 	if (finish(d, s) == -1)
 		return -1;
-	return need_row(d, h->num);
+	return appdb_need_row(d, "webhook", h->num);
 }
 
 int
@@ -215,5 +191,5 @@ appdb_hooks_delete(struct appdb *d, uint32_t num)
 	sqlite3_bind_int64(s, 1, num);
 	if (finish(d, s) == -1)
 		return -1;
-	return need_row(d, num);
+	return appdb_need_row(d, "webhook", num);
 }

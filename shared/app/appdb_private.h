@@ -29,6 +29,12 @@ struct appdb {
 /* Prepares every statement: -1 when the table has an unexpected form. */
 int appdb_rows_prepare(struct appdb *);
 void appdb_rows_finalize(struct appdb *);
+/* Keeps the sentence, which it takes, as the error; -1. */
+int appdb_fail(struct appdb *, char *sentence);
+/* A statement has failed: the same. */
+int appdb_fail_sqlite(struct appdb *);
+/* The statement has changed one row, or there is no such app or webhook. */
+int appdb_need_row(struct appdb *, const char *what, uint32_t num);
 /* The schema is the newest one; everything is prepared. */
 bool appdb_is_ours(struct appdb *);
 

@@ -97,40 +97,39 @@ appdb_error(const struct appdb *d)
 	return d->error != NULL ? d->error : "no error";
 }
 
-/* Takes the sentence. */
-static int
-fail(struct appdb *d, char *sentence)
+int
+appdb_fail(struct appdb *d, char *sentence)
 {
 	free(d->error);
 	d->error = sentence;
 	return -1;
 }
 
-/* Handles a statement that has failed. */
-static int
-fail_sqlite(struct appdb *d)
+int
+appdb_fail_sqlite(struct appdb *d)
 {
 	const char *text = sqlite3_errmsg(d->db);
 
 	switch (sqlite3_errcode(d->db)) {
 	case SQLITE_BUSY:
-		return fail(d,
+		return appdb_fail(d,
 		    xstrdup("the database is busy with another process: try "
 			    "again"));
 	case SQLITE_FULL:
-		return fail(d, xstrdup("the disk of the database is full"));
+		return appdb_fail(
+		    d, xstrdup("the disk of the database is full"));
 	case SQLITE_CONSTRAINT:
 		if (strstr(text, "apps.id") != NULL)
-			return fail(
+			return appdb_fail(
 			    d, xstrdup("another app has this id already"));
 		if (strstr(text, "apps.key") != NULL)
-			return fail(
+			return appdb_fail(
 			    d, xstrdup("another app has this key already"));
 		break;
 	default:
 		break;
 	}
-	return fail(d, xstrdup(text));
+	return appdb_fail(d, xstrdup(text));
 }
 
 /* ---- a row into a struct app ---- */
@@ -146,7 +145,7 @@ static void
 row_bad(struct row *r, const char *what)
 {
 	if (!r->bad)
-		fail(r->d,
+		appdb_fail(r->d,
 		    xasprintf("the row %lld of the table apps: %s %s",
 			(long long)sqlite3_column_int64(r->s, 0),
 			sqlite3_column_name(r->s, r->column), what));
@@ -239,7 +238,7 @@ appdb_each(struct appdb *d, int (*fn)(void *arg, const struct app *), void *arg)
 		}
 	}
 	if (step != SQLITE_ROW && step != SQLITE_DONE)
-		r = fail_sqlite(d);
+		r = appdb_fail_sqlite(d);
 	sqlite3_reset(s);
 	return r;
 }
@@ -263,7 +262,7 @@ find_by(
 		}
 	}
 	if (r != -1 && step != SQLITE_ROW && step != SQLITE_DONE)
-		r = fail_sqlite(d);
+		r = appdb_fail_sqlite(d);
 	sqlite3_reset(s);
 	sqlite3_clear_bindings(s);
 	return r;
@@ -322,19 +321,19 @@ finish(struct appdb *d, sqlite3_stmt *s)
 	int r = 0;
 
 	if (sqlite3_step(s) != SQLITE_DONE)
-		r = fail_sqlite(d);
+		r = appdb_fail_sqlite(d);
 	sqlite3_reset(s);
 	sqlite3_clear_bindings(s);
 	return r;
 }
 
-static int
-need_row(struct appdb *d, uint32_t num)
+int
+appdb_need_row(struct appdb *d, const char *what, uint32_t num)
 {
 	if (sqlite3_changes(d->db) == 1)
 		return 0;
-	return fail(
-	    d, xasprintf("there is no app with the number %u any more", num));
+	return appdb_fail(d,
+	    xasprintf("there is no %s with the number %u any more", what, num));
 }
 
 int
@@ -348,7 +347,8 @@ appdb_insert(struct appdb *d, struct app *a)
 		return -1;
 	num = sqlite3_last_insert_rowid(d->db);
 	if (num < 1 || num > UINT32_MAX)
-		return fail(d, xstrdup("there are no more numbers for apps"));
+		return appdb_fail(
+		    d, xstrdup("there are no more numbers for apps"));
 	a->num = (uint32_t)num;
 	return 0;
 }
@@ -361,7 +361,7 @@ appdb_update(struct appdb *d, const struct app *a)
 	sqlite3_bind_int64(s, bind_app(s, a), a->num);
 	if (finish(d, s) == -1)
 		return -1;
-	return need_row(d, a->num);
+	return appdb_need_row(d, "app", a->num);
 }
 
 int
@@ -372,14 +372,14 @@ appdb_delete(struct appdb *d, uint32_t num)
 	sqlite3_bind_int64(s, 1, num);
 	if (finish(d, s) == -1)
 		return -1;
-	return need_row(d, num);
+	return appdb_need_row(d, "app", num);
 }
 
 static int
 run(struct appdb *d, const char *text)
 {
 	if (sqlite3_exec(d->db, text, NULL, NULL, NULL) != SQLITE_OK)
-		return fail_sqlite(d);
+		return appdb_fail_sqlite(d);
 	return 0;
 }
 
