@@ -177,6 +177,7 @@ test('S5: one app fills the way to a courier that is stopped; another loses ' +
 	await good.have(1);
 	sick.well = true;
 	const [courier] = d.pidsOf('courier');
+	d.signal('SIGSTOP'); // the master would end what does not move
 	process.kill(courier, 'SIGSTOP');
 	const apps = (id) => d.ctl(['stats', id])[0].app;
 	for (let i = 0; i < 40 && apps('101').webhooks_dropped === 0; i++) {
@@ -195,6 +196,7 @@ test('S5: one app fills the way to a courier that is stopped; another loses ' +
 	const before = r.hooks.length;
 	process.kill(courier, 'SIGCONT');
 	await good.have(26);
+	d.signal('SIGCONT');
 	assert.ok(r.hooks.length - before < 700, 'not behind the others');
 	await c.close();
 	await good.stop();
