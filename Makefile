@@ -235,6 +235,11 @@ conformance: ## RFC 6455 by Autobahn, HTTP against nginx and HAProxy
 	@$(MAKE) $(JOBS) all $(BUILD)/ws_echo $(NPM)
 	@LANES=1 tests/run.sh $(BUILD) conformance
 
+walks: ## from soketi to pusherd, with soketi itself from npm
+	@tests/deps.sh build check
+	@$(MAKE) $(JOBS) all $(NPM)
+	@PUSHERD_BIN=$(BUILD)/pusherd node --test tests/walks/
+
 prometheus: ## the metrics, rules and the board with a real Prometheus
 	@tests/deps.sh build check prometheus
 	@$(MAKE) $(JOBS) all $(NPM)
@@ -314,6 +319,6 @@ help: ## this list
 .SECONDARY: $(FUZZOBJ)
 .PHONY: all cross objects unit-bins corpus-bins fuzz-bins tools timing \
 	torture valgrind deps run check faults unit system sandboxed asan fuzz release bench \
-	console-shots libraries ws-echo conformance prometheus cover cover-parsers lint format clean \
+	console-shots libraries ws-echo conformance prometheus walks cover cover-parsers lint format clean \
 	help
 -include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
