@@ -85,7 +85,7 @@ END {
 	print "                   secret " value["secret"]
 	print "  log              " log_
 	print ""
-	print "Try this in another terminal:"
+	print "Try this in another terminal, in this directory:"
 	print ""
 	print "  " ctl " subscribe " id " my-channel"
 	print "  " ctl " publish " id " my-channel my-event " \

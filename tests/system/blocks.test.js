@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+//
+// The commands that pages print in blocks of their own and that no other test
+// runs, as they stand there, in the order in which a newcomer meets them.
+'use strict';
+
+const assert = require('node:assert/strict');
+const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
+const { test } = require('node:test');
+const { PUSHERCTL, environment, options } = require('./lib/daemon');
+const { publish } = require('./lib/http');
+const { suite } = require('./lib/suite');
+
+const DOC = path.resolve(__dirname, '../../etc/doc');
+
+// What a page's commands find in their directory.
+const FILES = {
+	'.env': 'REVERB_APP_ID=r\nREVERB_APP_KEY=rk\nREVERB_APP_SECRET=rs\n',
+	'config.toml': '[[app_manager.array.apps]]\nid = "s"\nkey = "sk"\n' +
+		'secret = "ss"\n',
+};
+
+// By page: what its commands print.
+const PAGES = {
+	'from-pusher': /YOUR_KEY/,
+	'from-reverb': /REVERB_APP_KEY|written/,
+	'from-sockudo': /written/,
+	statistics: /^$/, // nothing has happened yet, and the third writes a file
+	resume: /^resume\s+on$/m,
+	tuning: /somaxconn = \d+/,
+};
+
+suite('blocks of pages', (d) => {
+	test('each command does what its page says', async () => {
+		for (const [file, text] of Object.entries(FILES))
+			fs.writeFileSync(path.join(d.dir, file), text);
+		const call = [PUSHERCTL, ...options(d.conf)].map((w) => `'${w}'`)
+			.join(' ');
+		for (const [page, printed] of Object.entries(PAGES)) {
+			const blocks = [...fs.readFileSync(`${DOC}/${page}.md`, 'utf8')
+				.matchAll(/^```sh\n([^]*?)^```$/gm)].map((m) => m[1]);
+			assert.ok(blocks.length > 0, page);
+			const r = spawnSync('bash', ['-c', `set -e
+				pusherctl() { ${call} "$@"; }
+				${blocks.join('').replace('set APP ', 'set shop ')
+		// More than the limit of the tests is refused.
+		.replace('ulimit -n 65536', 'ulimit -n $(ulimit -Hn)')}`],
+			{ cwd: d.dir, env: environment(), encoding: 'utf8',
+				input: 'a-secret\n', timeout: 60000 });
+			assert.equal(r.status, 0, `${page}: ${r.stdout}${r.stderr}`);
+			assert.match(r.stdout, printed, page);
+		}
+		for (const [id, key, secret] of [['123456', 'YOUR_KEY', 'a-secret'],
+			['r', 'rk', 'rs'], ['s', 'sk', 'ss']])
+			await publish(d, { id, key, secret }, 'c', 'e', '');
+		assert.equal(d.ctl(['app', 'show', 'shop'])[0].resume, true);
+		assert.match(fs.readFileSync(path.join(d.dir, 'shop.csv'), 'utf8'),
+			/^time,/);
+	});
+});
