@@ -42,6 +42,7 @@
 #include "broker/link/resync.h"
 #include "broker/log/replay.h"
 #include "broker/order.h"
+#include "broker/slot.h"
 #include "broker/stats/closes.h"
 #include "broker/stats/failures.h"
 #include "broker/stats/history.h"
@@ -79,6 +80,7 @@ struct parts {
 
 	struct link_table links;
 	struct resync resync;
+	struct slot_move slot_move;
 	struct broker_apps apps;
 	struct idempotency idempotency;
 	struct registry registry;
@@ -195,6 +197,7 @@ wire(struct broker *br)
 	br->parts = all;
 	br->links = &all->links;
 	br->resync = &all->resync;
+	br->slot_move = &all->slot_move;
 	br->apps = &all->apps;
 	br->idempotency = &all->idempotency;
 	br->registry = &all->registry;

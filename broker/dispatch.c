@@ -25,6 +25,7 @@
 #include "broker/link/answers.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
+#include "broker/slot.h"
 #include "broker/stats/failures.h"
 #include "broker/stats/metrics.h"
 #include "broker/stats/minutes.h"
@@ -107,6 +108,8 @@ done(struct peer *p)
 HANDLER(resync_done, resync_on_done)
 HANDLER(ping, peer_on_ping)
 HANDLER(pong, peer_on_pong)
+HANDLER(merge, slot_on_merge)
+HANDLER(merged, slot_on_merged)
 HANDLER(conn_open, quota_on_conn_open)
 HANDLER(conn_close, quota_on_conn_close)
 ORDERED(session, subscribe_on_session)
@@ -246,6 +249,8 @@ const ipc_handler broker_handlers[IPC_NTYPES] = {
 	[IPC_RESYNC_DONE] = on_resync_done,
 	[IPC_PING] = on_ping,
 	[IPC_PONG] = on_pong,
+	[IPC_MERGE] = on_merge,
+	[IPC_MERGED] = on_merged,
 	[IPC_CONN_OPEN] = on_conn_open,
 	[IPC_CONN_CLOSE] = on_conn_close,
 	[IPC_SESSION] = on_session,

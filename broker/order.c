@@ -30,6 +30,7 @@
 #include "broker/dispatch.h"
 #include "broker/link/answers.h"
 #include "broker/link/resync.h"
+#include "broker/slot.h"
 #include "broker/stats/failures.h"
 #include "broker/stats/history.h"
 #include "broker/stats/metrics.h"
@@ -61,7 +62,6 @@ static void
 on_down(struct peer *p)
 {
 	struct broker *br = p->br;
-	unsigned slot = (unsigned)p->slot;
 
 	if (p->courier) {
 		webhook_queue_lost(br->webhook_queue);
@@ -72,17 +72,8 @@ on_down(struct peer *p)
 		return;
 	answers_clear(p);
 	query_drop(br, p);
-	receipts_lost(br, slot);
 	metrics_drop(br, p);
-	quota_drop(br, slot);
-	idempotency_drop(br, slot);
-	if (br->cluster != NULL)
-		outgoing_worker_gone(br->cluster, slot, p->origin);
-	else
-		dead_slot_begin(br, slot);
-	console_drop(br, slot);
-	control_jobs_pong(br, slot, UINT64_MAX);
-	totals_on_pong(br, slot, UINT64_MAX);
+	slot_down(p);
 	resync_check(br);
 }
 

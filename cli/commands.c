@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * commands.c: the table of pusherctl's commands: name, arguments, help,
+/* commands.c: the table of pusherctl's commands: name, arguments, help,
  * options, and the function in cmd/ that runs it.  Help, manual page and
  * completion are made from it.
  */
@@ -309,7 +308,12 @@ const struct cmd_verb commands[] = {
 	    "start.\n"
 	    "After an error in them nothing changes.  Apps need "
 	    "no\n"
-	    "reload.  SIGHUP does the same.",
+	    "reload.  SIGHUP does the same.  With fewer workers the clients "
+	    "of those that\nleave move to others, and stay connected: the "
+	    "answer counts them in moved.\n"
+	    "tls_lingers of them have TLS, and their old process "
+	    "stays for them; closed\nones come back; leaving workers have "
+	    "not finished yet.",
 	    reload_options, cmd_reload, VERB_SERVER_WRITE },
 	{ "drain", "", 0, 0,
 	    "Close all clients over some time, and stop pusherd",

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * dispatch.c: message from the broker -> handler.  Start reading here: this
+/* dispatch.c: message from the broker -> handler.  Start reading here: this
  * table is everything that the broker can make a worker do.  Each entry decodes
  * its message (which must fit exactly) and calls the function of its noun.
  */
@@ -9,6 +8,7 @@
 
 #include "worker/admin/conn_list.h"
 #include "worker/admin/drain.h"
+#include "worker/admin/move.h"
 #include "worker/admin/stats_report.h"
 #include "worker/api/ask.h"
 #include "worker/api/console_answer.h"
@@ -82,6 +82,7 @@ ON(cache_mark, cache_replica_on_upto)
 ON(receipt, topic_on_receipt)
 ON(roster, topic_on_roster)
 ON(member, topic_on_member)
+ON(merge, move_on_merge)
 ON(conn_ok, admission_on_conn_ok)
 ON(sub_done, client_on_sub_done)
 ON(reply, api_on_reply)
@@ -129,4 +130,5 @@ const ipc_handler worker_handlers[IPC_NTYPES] = {
 	[IPC_CONSOLE_END] = on_console_end,
 	[IPC_ROSTER] = on_roster,
 	[IPC_MEMBER] = on_member,
+	[IPC_MERGE] = on_merge,
 };

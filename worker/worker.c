@@ -265,6 +265,7 @@ static const struct master_link_ops master_link_ops = {
 	.on_drain = on_drain_order,
 	.on_link = link_take,
 	.on_move = move_out,
+	.on_move_in = move_in,
 };
 
 void
@@ -292,6 +293,7 @@ worker_init(struct worker *w)
 	w->listeners = &m->listeners;
 	w->master_link = &m->master_link;
 	w->move = &m->move;
+	w->move->heir = MOVE_NEW;
 	w->heartbeat = &m->heartbeat;
 	w->sessions = &m->sessions;
 	w->stats = &m->stats;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * quota.c: the limits that only the broker can enforce exactly, because it sees
+/* quota.c: the limits that only the broker can enforce exactly, because it sees
  * all workers: connections of an app, publishes and reads a second.
  * Connections are counted by worker, so that those of a dead worker are gone at
  * once and never drift.  Must never decide what a client is told.
@@ -77,6 +76,20 @@ quota_drop(struct broker *br, unsigned slot)
 		a->nconns -= a->conns[slot];
 		a->conns[slot] = 0;
 		apps_release(br, a);
+	}
+}
+
+void
+quota_move(struct broker *br, unsigned from, unsigned to)
+{
+	struct hash_node *n;
+
+	for (n = hash_first(&br->apps->by_num); n != NULL;
+	     n = hash_next(&br->apps->by_num, n)) {
+		struct broker_app *a = container_of(n, struct broker_app, node);
+
+		a->conns[to] += a->conns[from];
+		a->conns[from] = 0;
 	}
 }
 

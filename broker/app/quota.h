@@ -19,6 +19,8 @@ int quota_on_take(struct peer *, const struct msg_take *);
 
 /* A worker is gone: its connections no longer count. */
 void quota_drop(struct broker *, unsigned slot);
+/* They are those of another worker from now on. */
+void quota_move(struct broker *, unsigned from, unsigned to);
 
 /*
  * Takes n tokens from a bucket that gains `rate` (> 0) tokens a second and

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * dead_slot.c: removes a dead worker's subscriptions from all channels.  Owns
+/* dead_slot.c: removes a dead worker's subscriptions from all channels, or
+ * moves them to the worker that has taken its clients over.  Owns
  * the walk over the channels.  A worker may leave millions of channels, so each
  * turn handles a portion of them.  The result is the same as if all were
  * handled at once: the registry calls drop_dead() before it returns one, and
@@ -23,7 +23,21 @@
 
 #define CHANNELS_AT_ONCE 2000
 
-/* Takes off the counts of dying slots.  NULL: the channel was freed. */
+/* The heir has these clients. */
+static void
+move(struct registry *r, struct channel *c)
+{
+	unsigned slot = (unsigned)__builtin_ctzll(r->moved);
+
+	if (c->presence != NULL)
+		presence_move(c->presence, slot, r->heir);
+	registry_move(r, c, slot);
+}
+
+/*
+ * Moves the counts of a moved slot, and takes off those of dying ones.  NULL:
+ * the channel was freed.
+ */
 static struct channel *
 drop_dead(void *owner, struct channel *c)
 {
@@ -31,6 +45,10 @@ drop_dead(void *owner, struct channel *c)
 	uint64_t mask = c->slots & br->registry->dying;
 	struct list alone;
 
+	if (c->slots & br->registry->moved)
+		move(br->registry, c);
+	if (mask == 0)
+		return c;
 	list_init(&alone);
 	for (; mask != 0; mask &= mask - 1) {
 		unsigned slot = (unsigned)__builtin_ctzll(mask);
@@ -62,7 +80,14 @@ dead_slot_begin(struct broker *br, unsigned slot)
 
 	resumes_drop(&br->replay->sessions, slot, now);
 	registry_lose(br->registry, slot, now + (double)br->conf->crash_grace);
-	br->dying = br->registry->dying;
+	br->dying |= br->registry->dying;
+}
+
+void
+dead_slot_move(struct broker *br, unsigned slot)
+{
+	resumes_move(&br->replay->sessions, slot, br->registry->heir);
+	registry_take_over(br->registry);
 }
 
 static void
@@ -76,14 +101,16 @@ visit(void *arg, struct hash_node *n)
 bool
 dead_slot_go_on(struct broker *br)
 {
+	struct registry *r = br->registry;
 	struct list *e;
 
-	if (br->registry->dying == 0)
+	if ((r->dying | r->moved) == 0)
 		return false;
-	if (hash_walk(&br->registry->channels, &br->registry->dead_at,
-		CHANNELS_AT_ONCE, visit, br))
+	if (hash_walk(&r->channels, &r->dead_at, CHANNELS_AT_ONCE, visit, br))
 		return true;
-	br->dying = br->registry->dying = 0;
+	r->moving &= ~r->moved;
+	r->moved = r->dying = 0;
+	br->dying = r->moving;
 	LIST_FOREACH(e, &br->links->all) {
 		struct peer *p = LIST_ITEM(e, struct peer, link);
 

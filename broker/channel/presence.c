@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * presence.c: the members of one presence channel.  Owns struct member and the
+/* presence.c: the members of one presence channel.  Owns struct member and the
  * finished bytes of the list; seat.c has the connections of a member.  Every
  * member keeps its id and info escaped as in a frame, so that a list is made by
  * copying: a join appends to the bytes, a departure makes them stale until they
@@ -304,6 +303,19 @@ presence_lose_seat(struct member *m, unsigned slot, uint64_t sid)
 		return false;
 	book(m->presence);
 	return true;
+}
+
+void
+presence_move(struct presence *p, unsigned from, unsigned to)
+{
+	struct list *e;
+
+	LIST_FOREACH(e, &p->order)
+		seats_move(
+		    &LIST_ITEM(e, struct member, order)->seats, from, to);
+	if (p->rosters >> from & 1)
+		p->rosters |= UINT64_C(1) << to;
+	p->rosters &= ~(UINT64_C(1) << from);
 }
 
 size_t

@@ -131,6 +131,11 @@ bool presence_lose_seat(struct member *, unsigned slot, uint64_t sid);
 size_t presence_drop(
     struct presence *, unsigned slot, double due, struct list *suspects);
 /*
+ * The clients of a worker, and their roster, are those of another one from now
+ * on.
+ */
+void presence_move(struct presence *, unsigned from, unsigned to);
+/*
  * Frees the members and the channel if nothing keeps them; false: the channel
  * was freed.
  */

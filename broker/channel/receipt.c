@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * receipt.c: waits until the clients that got an event have confirmed it.  The
+/* receipt.c: waits until the clients that got an event have confirmed it.  The
  * workers with subscribers list them, right behind the event; they also write
  * into shared memory how far each client has come, and this looks at it.  Owns
  * the lists of a struct receipt.
@@ -200,7 +199,8 @@ ask(struct receipt *r, size_t i, uint32_t app, const struct receipt_event *e)
 		.app = app,
 		.except = e->except,
 		.channel = e->channel };
-	uint64_t slots = c == NULL ? 0 : c->slots & ~br->registry->dying;
+	uint64_t slots =
+	    c == NULL ? 0 : registry_targets(br->registry, c->slots);
 
 	if (log != NULL)
 		r->v[i].hash = app_log_hash(log, e->channel);

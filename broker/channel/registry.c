@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * registry.c: the table of channels.  Owns struct channel and the list of
+/* registry.c: the table of channels.  Owns struct channel and the list of
  * occupied channels of each app; knows presence, cache and subscription count
  * only as reasons to keep a channel.
  *
@@ -70,11 +69,18 @@ registry_lose(struct registry *r, unsigned slot, double due)
 	r->dying |= UINT64_C(1) << slot;
 }
 
-/* Users' own channels end with their sessions. */
+void
+registry_take_over(struct registry *r)
+{
+	r->dead_at = (struct hash_cursor){ 0 };
+	r->moved = r->moving;
+}
+
+/* Users' own channels end, and move, with their sessions. */
 struct channel *
 registry_drop_dead(const struct registry *r, struct channel *c)
 {
-	if ((c->slots & r->dying) == 0 || c->hidden)
+	if ((c->slots & (r->dying | r->moved)) == 0 || c->hidden)
 		return c;
 	return r->drop_dead(r->owner, c);
 }
@@ -224,6 +230,23 @@ registry_drop(struct registry *r, struct channel *c, unsigned slot)
 	if (n > 0)
 		take_away(r, c, slot, n);
 	return n;
+}
+
+void
+registry_move(struct registry *r, struct channel *c, unsigned slot)
+{
+	uint32_t n = c->count[slot];
+
+	if (n == 0)
+		return;
+	c->count[slot] = 0;
+	c->count[r->heir] += n;
+	c->slots &= ~(UINT64_C(1) << slot);
+	c->slots |= UINT64_C(1) << r->heir;
+	if (c->hidden)
+		return;
+	r->nsubs[slot] -= n;
+	r->nsubs[r->heir] += n;
 }
 
 bool

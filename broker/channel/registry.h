@@ -71,6 +71,13 @@ struct registry {
 	 * gone here and whose end is in the stream.  Nothing is sent to them.
 	 */
 	uint64_t remote;
+	/*
+	 * A slot whose worker hands its clients to that of the slot `heir`,
+	 * which gets what is sent to them; 0: there is none.  moved: likewise,
+	 * it has them: drop_dead() adds the counts to those of the heir.
+	 */
+	uint64_t moving, moved;
+	unsigned heir;
 	double dead_due[PROC_MAX_WORKERS]; /* when their members leave */
 	struct hash_cursor dead_at;        /* see dead_slot.c */
 	struct channel *(*drop_dead)(void *owner, struct channel *);
@@ -89,11 +96,20 @@ struct channel *registry_find(
     const struct registry *, uint32_t app, struct str name);
 /* Finds or makes the channel. name: 1 to REGISTRY_NAME_MAX bytes. */
 struct channel *registry_get(struct registry *, uint32_t app, struct str name);
-/* The slots of workers that get what is sent to the channel. */
+/* Of these slots: those of the workers that get what is sent to them. */
 static inline uint64_t
-registry_targets(const struct registry *r, const struct channel *c)
+registry_targets(const struct registry *r, uint64_t slots)
 {
-	return c->slots & ~(r->dying | r->remote);
+	slots &= ~(r->dying | r->remote);
+	if (slots & r->moving)
+		slots = (slots & ~r->moving) | UINT64_C(1) << r->heir;
+	return slots;
+}
+/* The slot of the worker that gets what is sent to this one. */
+static inline unsigned
+registry_heir(const struct registry *r, unsigned slot)
+{
+	return r->moving >> slot & 1 ? r->heir : slot;
 }
 struct str registry_name(const struct registry *, const struct channel *);
 
@@ -110,9 +126,13 @@ void registry_enter(struct registry *, struct channel *, unsigned slot);
 int registry_leave(struct registry *, struct channel *, unsigned slot);
 /* Removes all subscriptions of this worker; returns how many there were. */
 uint32_t registry_drop(struct registry *, struct channel *, unsigned slot);
+/* Adds all of this worker to those of the heir. */
+void registry_move(struct registry *, struct channel *, unsigned slot);
 /* The worker of this slot is gone; its members leave at `due`. */
 void registry_lose(struct registry *, unsigned slot, double due);
-/* Calls drop_dead() if the channel has counts of dying slots. */
+/* The heir has all clients of the slot that is moving. */
+void registry_take_over(struct registry *);
+/* Calls drop_dead() if the channel has counts of dying or moved slots. */
 struct channel *registry_drop_dead(const struct registry *, struct channel *);
 /* Frees the channel if nothing keeps it; false: it was freed. */
 bool registry_release(struct registry *, struct channel *);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * route.c: the hot path.  One lookup, and for each worker with subscribers a
+/* route.c: the hot path.  One lookup, and for each worker with subscribers a
  * reference to the received bytes.  The frame inside is never looked at; a
  * cache channel stores a copy of it.  Must never copy an event that is passed
  * on, log, or allocate except to grow a queue.
@@ -116,7 +115,7 @@ route_on_event(void *owner, const struct ipc_in *in)
 		br->events->unheard(br, m.app, m.channel);
 		return 0;
 	}
-	mask = registry_targets(br->registry, c);
+	mask = registry_targets(br->registry, c->slots);
 	p->targets |= mask;
 	for (; mask != 0; mask &= mask - 1)
 		ipc_pass(&br->peers[__builtin_ctzll(mask)]->ipc, in);
@@ -155,7 +154,7 @@ route_member(struct broker *br, const struct channel *c, uint64_t slots,
 	struct buf *b;
 	size_t n;
 
-	slots &= registry_targets(br->registry, c);
+	slots = registry_targets(br->registry, slots & c->slots);
 	if (slots == 0)
 		return;
 	m->app = c->app->num;
@@ -186,7 +185,7 @@ route_frame(struct broker *br, const struct channel *c, uint64_t slots,
 
 	if (br->ntaps != 0)
 		tap_event(br, &m, ROUTE_OWN);
-	slots &= registry_targets(br->registry, c);
+	slots = registry_targets(br->registry, slots & c->slots);
 	if (sender != NULL) {
 		m.origin = sender->origin;
 		m.seq = sender->last;
@@ -212,6 +211,6 @@ route_publish(struct broker *br, struct msg_event *m)
 		br->events->unheard(br, m->app, m->channel);
 		return 0;
 	}
-	send(br, registry_targets(br->registry, c), m);
+	send(br, registry_targets(br->registry, c->slots), m);
 	return c->total;
 }

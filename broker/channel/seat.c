@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * seat.c: the connections of a member of a presence channel, by age.  Owns the
+/* seat.c: the connections of a member of a presence channel, by age.  Owns the
  * seats after the first one and the references to their user_info.  The first
  * seat has no node in the table, so that a member with one connection costs
  * nothing more.  New connections come in the order of their stamps; replays do
@@ -220,4 +219,16 @@ seats_drop(struct seat_table *t, struct seats *s, unsigned slot)
 	}
 	if (s->first.slot == slot && --s->n > 0)
 		promote(t, s);
+}
+
+void
+seats_move(struct seats *s, unsigned from, unsigned to)
+{
+	struct list *l;
+
+	if (s->first.slot == from)
+		s->first.slot = to;
+	LIST_FOREACH(l, &s->more)
+		if (more_of(l)->seat.slot == from)
+			more_of(l)->seat.slot = to;
 }

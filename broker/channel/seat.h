@@ -52,6 +52,8 @@ bool seats_remove(
     struct seat_table *, struct seats *, unsigned slot, uint64_t sid);
 /* The seat of an element of the list `more`. */
 const struct seat *seat_of_list(const struct list *);
+/* All connections of a worker are those of another one from now on. */
+void seats_move(struct seats *, unsigned from, unsigned to);
 /* All connections of a worker are gone. */
 void seats_drop(struct seat_table *, struct seats *, unsigned slot);
 

@@ -267,7 +267,7 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 		.max = UINT32_MAX,
 		.replay = m->stamp != 0 };
 	enum presence_joined joined;
-	bool replay = j.replay;
+	bool replay = j.replay, added, early;
 	struct channel *c;
 
 	if (!is_sound(m->channel, m->user_id) || m->user_info.n > INFO_MAX)
@@ -300,12 +300,17 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 	registry_enter(br->registry, c, j.slot);
 	br->events->entered(
 	    br, c, joined == PRESENCE_FIRST ? m->user_id : S(""));
+	/* The clients that an heir is about to get do not have its roster. */
+	early = br->registry->moving != 0;
+	added = joined == PRESENCE_FIRST && (!replay || p->rejoined);
+	if (added && early)
+		presence_sync_tell_added(p, c, m, j.stamp);
 	if (!replay)
 		answer_in_turn(p, subscribe_answer, m, m->seq, j.stamp);
 	else
 		replay_recall(
 		    br->replay, m->app, m->sid, m->channel, m->pos, m->back);
-	if (joined == PRESENCE_FIRST && (!replay || p->rejoined))
+	if (added && !early)
 		presence_sync_tell_added(p, c, m, j.stamp);
 	if (!replay || p->rejoined)
 		subscription_count_changed(br, c);
@@ -395,9 +400,10 @@ static void
 tell_taken(struct broker *br, unsigned slot, uint64_t sid)
 {
 	struct msg_session_ok m = { .sid = sid, .row = UINT32_MAX };
+	struct peer *p = br->peers[registry_heir(br->registry, slot)];
 
-	if (br->peers[slot] != NULL && ipc_is_open(&br->peers[slot]->ipc))
-		ipc_send_session_ok(&br->peers[slot]->ipc, &m);
+	if (p != NULL && ipc_is_open(&p->ipc))
+		ipc_send_session_ok(&p->ipc, &m);
 }
 
 int

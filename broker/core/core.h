@@ -44,6 +44,7 @@ struct replay;
 struct resync;
 struct route_taps;
 struct scrapes;
+struct slot_move;
 struct totals;
 struct suspects;
 struct subscription_counts;
@@ -73,7 +74,8 @@ struct broker {
 
 	struct link_table *links;
 	struct resync *resync;
-	struct budget *budget; /* of the memory, by app */
+	struct slot_move *slot_move; /* the last one */
+	struct budget *budget;       /* of the memory, by app */
 	struct broker_apps *apps;
 	struct idempotency *idempotency;
 	struct registry *registry;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * answers.c: long answers that wait for room.  Owns them.  A question is
+/* answers.c: long answers that wait for room.  Owns them.  A question is
  * entered when it is read, so that the order of a link stays; only its answer
  * waits, and reports the state at the time when it is written.  Until then
  * neither the question nor the later messages of its worker are acknowledged.
@@ -220,6 +219,8 @@ give(struct peer *p, struct answer *a)
 bool
 answers_stop(struct peer *p)
 {
+	if (p->br->peers[p->slot] != p)
+		return false; /* the last words of a worker that leaves */
 	if ((!p->br->links->congested && p->answers.bytes <= WAITING_MAX) ||
 	    resync_is_on(p->br))
 		return false;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * peer.c: the links to the workers.  Owns struct peer.  A slot has one link;
+/* peer.c: the links to the workers.  Owns struct peer.  A slot has one link;
  * whatever is queued leaves at the end of the turn, and every EVENT of a
  * worker is acknowledged once the kernel has taken it for all its targets.
  *
@@ -141,6 +140,13 @@ lower_barriers(struct broker *br, unsigned slot)
 	}
 }
 
+void
+peer_detach(struct peer *p)
+{
+	p->br->peers[p->slot] = NULL;
+	lower_barriers(p->br, (unsigned)p->slot);
+}
+
 static void
 end_link(struct peer *p, const char *why, bool orderly)
 {
@@ -161,10 +167,8 @@ end_link(struct peer *p, const char *why, bool orderly)
 	ipc_close(&p->ipc);
 	list_remove(&p->link);
 	list_append(&br->links->gone, &p->link);
-	if (slot != -1) {
-		br->peers[slot] = NULL;
-		lower_barriers(br, (unsigned)slot);
-	}
+	if (slot != -1 && br->peers[slot] == p)
+		peer_detach(p);
 	br->links->ops->down(p);
 }
 

@@ -175,6 +175,11 @@ void peer_accept(struct broker *, int fd);
  * The struct itself lives until the end of the turn.
  */
 void peer_drop(struct peer *, const char *why);
+/*
+ * The slot is no longer this worker's: nothing is sent to it, and the next
+ * words are its last ones.
+ */
+void peer_detach(struct peer *);
 /* Frees the links that peer_drop() has ended. */
 void peer_reap(struct broker *);
 /* Drops every link. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * resync.c: what a new broker does before it answers anyone.  REPLAY: the
+/* resync.c: what a new broker does before it answers anyone.  REPLAY: the
  * workers replay their state, which is only entered.  A worker that has said
  * RESYNC_DONE is not read any further until all have, or 2 s have passed;
  * longer while a replay that has begun makes progress.  A worker that comes
@@ -215,12 +214,20 @@ take_oldest(struct broker *br)
 	return true;
 }
 
+/* Will a worker connect in this slot?  One that leaves has clients, too. */
+static bool
+is_expected(const struct broker *br, unsigned slot)
+{
+	return slot < br->conf->nworkers ||
+	    (br->inherit != NULL && (br->inherit->leaving >> slot & 1) != 0);
+}
+
 void
 resync_check(struct broker *br)
 {
 	if (br->resync->state == RESYNC_QUIET) {
 		for (unsigned i = 0; i < br->nslots; i++)
-			if (br->peers[i] == NULL ? i < br->conf->nworkers
+			if (br->peers[i] == NULL ? is_expected(br, i)
 						 : !br->peers[i]->replayed)
 				return;
 		read_backlog(br);

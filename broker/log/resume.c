@@ -445,6 +445,17 @@ resumes_drop(struct resumes *s, unsigned slot, double now)
 }
 
 void
+resumes_move(struct resumes *s, unsigned from, unsigned to)
+{
+	struct resume_session *r;
+	uint32_t i = 0;
+
+	while ((r = resumes_next(s, &i)) != NULL)
+		if (resumes_row(s, r)->slot == from)
+			resumes_row(s, r)->slot = (uint16_t)to;
+}
+
+void
 resumes_forget_app(struct resumes *s, uint32_t app)
 {
 	struct resume_session *r;

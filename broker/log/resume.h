@@ -101,6 +101,8 @@ bool resumes_is_full(struct resumes *, double now);
 void resumes_detach(struct resumes *, struct resume_session *, double now);
 /* All connections of this worker have ended. */
 void resumes_drop(struct resumes *, unsigned slot, double now);
+/* They are those of another worker from now on. */
+void resumes_move(struct resumes *, unsigned from, unsigned to);
 /* Voids the sessions of the app: it has no log any more. */
 void resumes_forget_app(struct resumes *, uint32_t app);
 /*

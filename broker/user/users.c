@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * users.c: signed-in connections (struct session) and their users.  Owns both;
+/* users.c: signed-in connections (struct session) and their users.  Owns both;
  * watchlists are in watchlist.c.  A user's channel "#server-to-user-<id>" is in
  * the registry, hidden, with a count for each session, so that an event to it
  * takes the hot path.
@@ -265,7 +264,7 @@ users_on_terminate(void *owner, const struct ipc_in *in)
 	u = users_find(br, m.app, m.user_id);
 	if (u == NULL || u->channel == NULL)
 		return 0;
-	mask = registry_targets(br->registry, u->channel);
+	mask = registry_targets(br->registry, u->channel->slots);
 	p->targets |= mask;
 	for (; mask != 0; mask &= mask - 1)
 		ipc_pass(&br->peers[__builtin_ctzll(mask)]->ipc, in);
@@ -303,6 +302,22 @@ drop(struct broker *br, unsigned slot, unsigned max)
 		session_end(
 		    br, LIST_ITEM(sessions->next, struct session, in_slot));
 	return !list_is_empty(sessions);
+}
+
+void
+users_move(struct broker *br, unsigned from, unsigned to)
+{
+	struct list *all = br->users->sessions, *e, *next;
+
+	LIST_FOREACH_SAFE(e, next, &all[from]) {
+		struct session *s = LIST_ITEM(e, struct session, in_slot);
+
+		list_remove(e);
+		list_append(&all[to], e);
+		registry_leave(br->registry, s->user->channel, from);
+		registry_enter(br->registry, s->user->channel, to);
+		s->slot = to;
+	}
 }
 
 bool

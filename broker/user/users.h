@@ -28,6 +28,8 @@ void users_init(struct broker *);
 void users_clear(struct broker *);
 /* Workers are gone: signs out some of their connections; true: work is left. */
 bool users_drop_dying(struct broker *);
+/* The connections of a worker are those of another one from now on. */
+void users_move(struct broker *, unsigned from, unsigned to);
 
 /* The quiet time is over: tells watchers what they do not know ... */
 void users_on_live(struct broker *);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * watchlist.c: watchlists in both directions, and their events.  Owns struct
+/* watchlist.c: watchlists in both directions, and their events.  Owns struct
  * watch.  Every watch stores the state that its connection was told, and the
  * connection is told only changes of it.  The connection's worker stores the
  * same state (the bits of SIGNIN_DONE and WATCHLIST_EVENT) and reports it in
@@ -11,6 +10,7 @@
 
 #include <stdlib.h>
 
+#include "broker/channel/registry.h"
 #include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
@@ -59,16 +59,17 @@ static void
 tell(struct broker *br, struct watch *wa, bool online, struct str frames)
 {
 	const struct session *s = wa->s;
+	unsigned slot = registry_heir(br->registry, s->slot);
 	struct msg_watchlist_event m = {
 		.sid = s->sid, .at = wa->at, .online = online, .frames = frames
 	};
 
 	wa->notified = online;
-	if (br->peers[s->slot] == NULL)
+	if (br->peers[slot] == NULL)
 		return;
 	if (br->sender != NULL)
-		br->sender->targets |= UINT64_C(1) << s->slot;
-	ipc_send_watchlist_event(&br->peers[s->slot]->ipc, &m);
+		br->sender->targets |= UINT64_C(1) << slot;
+	ipc_send_watchlist_event(&br->peers[slot]->ipc, &m);
 }
 
 /* The change of one user, in the scratch buf. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * master.c: `pusherctl reload`, `drain`, `worker replace`, `upgrade` and
+/* master.c: `pusherctl reload`, `drain`, `worker replace`, `upgrade` and
  * `log-level`: the broker passes them to the master.  Prints the answer.
  */
 
@@ -23,7 +22,8 @@
 int
 cmd_reload(struct cmd *c)
 {
-	return cmd_ask_one(c, "reload", NULL, "workers ms needs_restart");
+	return cmd_ask_one(c, "reload", NULL,
+	    "workers moved tls_lingers closed leaving ms needs_restart");
 }
 
 /* The row of the server itself has its version. */

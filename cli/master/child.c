@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * child.c: starts a process of the group and reports how it ended.  Between
+/* child.c: starts a process of the group and reports how it ended.  Between
  * fork and the role's main function a child gets its name, closes every
  * descriptor that it does not need, and sets up its signals.  Owns the ready
  * line and the link of each child; master.c manages the whole group.
@@ -107,6 +106,7 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 	struct inherit in = { .conf = start->conf,
 		.slot = c->slot,
 		.room = c->room,
+		.leaving = c->leaving,
 		.several = c->several,
 		.broker_fd = -1,
 		.control_fd = -1,

@@ -26,18 +26,19 @@ struct child {
 	uint64_t respawn_ms; /* while pid == 0: when to start another */
 	uint64_t *heartbeat; /* the counter of this place */
 	struct watchdog watchdog;
-	unsigned room;   /* broker: slots that it has room for */
-	bool several;    /* workers: there are others; some may leave */
-	uint64_t owes;   /* the order it has not confirmed, or 0 */
-	char *failed;    /* what an order failed to do there, or NULL */
-	bool tell_conf;  /* an order that it could not receive yet */
-	bool tell_log;   /* likewise */
-	bool tell_link;  /* it waits for a link to the broker */
-	bool drained;    /* has sent its clients away */
-	bool retiring;   /* is not replaced */
-	bool old;        /* runs the program before this one */
-	bool replaced;   /* was told to exit, to be replaced */
-	char ending[96]; /* of the process before this one */
+	unsigned room;    /* broker: slots that it has room for */
+	uint64_t leaving; /* broker: inherit.leaving */
+	bool several;     /* workers: there are others; some may leave */
+	uint64_t owes;    /* the order it has not confirmed, or 0 */
+	char *failed;     /* what an order failed to do there, or NULL */
+	bool tell_conf;   /* an order that it could not receive yet */
+	bool tell_log;    /* likewise */
+	bool tell_link;   /* it waits for a link to the broker */
+	bool drained;     /* has sent its clients away */
+	bool retiring;    /* is not replaced */
+	bool old;         /* runs the program before this one */
+	bool replaced;    /* was told to exit, to be replaced */
+	char ending[96];  /* of the process before this one */
 };
 
 /* Milliseconds of a clock that never jumps. */

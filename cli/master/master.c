@@ -131,9 +131,12 @@ reap(struct master *m)
 	size_t i;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		for (i = 0; i < m->nchildren; i++)
+		for (i = 0; i < m->nchildren; i++) {
+			if (m->children[i].pid == pid)
+				retire_on_death(m, &m->children[i]);
 			if (m->children[i].pid == pid)
 				on_death(m, &m->children[i], status);
+		}
 		replace_on_death(m, pid);
 		upgrade_on_exit(m, pid, status);
 	}
@@ -235,6 +238,7 @@ check_running(struct master *m, uint64_t now)
 			/* Includes exiting workers: they have to report. */
 			c->room = proc_slot_room(
 			    (unsigned)m->nchildren - FIRST_WORKER);
+			c->leaving = retire_slots(m);
 			c->several = m->nchildren > FIRST_WORKER + 1;
 			child_start(c, m->start, m->life[0]);
 			child_name(c, name, sizeof(name));
@@ -248,6 +252,7 @@ check_running(struct master *m, uint64_t now)
 		check_heartbeats(m, now);
 		reload_check(m, now);
 		replace_check(m, now);
+		retire_check(m, now);
 		upgrade_check(m, now);
 		reload_resend(m);
 		request_resend_links(m);
@@ -295,7 +300,7 @@ check_health(struct master *m, uint64_t now)
 
 /* Milliseconds until something is due; -1: nothing is. */
 static int
-next_timeout(const struct master *m, uint64_t now)
+next_timeout(struct master *m, uint64_t now)
 {
 	uint64_t at = m->deadline_ms == 0 ? UINT64_MAX : m->deadline_ms;
 	size_t i;
@@ -306,7 +311,7 @@ next_timeout(const struct master *m, uint64_t now)
 	if (m->phase == PHASE_RUN)
 		at = MIN(at, m->heartbeat_ms + WATCHDOG_LOOK_MS);
 	if (!master_is_stopping(m))
-		at = MIN(at,
+		at = MIN(MIN(at, retire_due(m)),
 		    MIN(reload_due(m), MIN(replace_due(m), upgrade_due(m))));
 	if (m->notify_ms != 0)
 		at = MIN(at, MAX(m->notified_ms, now) + m->notify_ms);
@@ -444,7 +449,8 @@ master_run(struct master_start *start)
 	close(m.signal_fd);
 	close(m.life[0]);
 	close(m.life[1]);
-	free(m.reload.notes);
+	reload_forget_requests(&m.reload.requests);
+	reload_forget_requests(&m.retire.requests);
 	free(m.upgrade.report);
 	if (m.upgrade.step != UPGRADE_NONE)
 		upgrade_forget(&m.upgrade);

@@ -2,9 +2,9 @@
 /* reload.c: another configuration while the server runs.  Everything that can
  * fail is tried first: the text, the addresses, the log file.  Then the
  * children are told over their links; later ones inherit it.  With fewer
- * workers the highest slots get no new clients, close theirs over drain_time,
- * and exit.  A removed listener is closed when all workers have confirmed that
- * they do not accept there any more.
+ * workers the highest slots get no new clients, and leave (retire.c).  A
+ * removed listener is closed when all workers have confirmed that they do not
+ * accept there any more.
  */
 
 #include <errno.h>
@@ -120,37 +120,52 @@ reload_resend(struct master *m)
 /* ---- the end of a reload ---- */
 
 static void
-say(struct master *m, unsigned code, struct str text)
+say(struct master *m, const struct reload_requests *a, unsigned code,
+    struct str text)
 {
-	struct reload *r = &m->reload;
-
-	for (size_t i = 0; i < r->nrequests; i++)
-		request_reply(m, r->requests[i], code, text);
-	r->nrequests = 0;
+	for (size_t i = 0; i < a->n; i++)
+		request_reply(m, a->v[i], code, text);
 }
 
 static void
-say_done(struct master *m)
+put_number(struct json_writer *w, const char *key, uint64_t n)
 {
-	const struct reload *r = &m->reload;
+	json_key(w, key);
+	json_put_u64(w, n);
+}
+
+void
+reload_say_done(struct master *m, const struct reload_requests *a,
+    const struct retire *retired)
+{
+	unsigned n = m->start->conf->nworkers;
 	struct json_writer w;
 	struct buf *b;
 
 	json_writer_init(&w);
 	json_object_open(&w);
-	json_key(&w, "ms");
-	json_put_u64(&w, child_now_ms() - r->began_ms);
-	json_key(&w, "workers");
-	json_put_u64(&w, m->start->conf->nworkers);
+	put_number(&w, "ms", child_now_ms() - a->began_ms);
+	put_number(&w, "workers", n);
+	put_number(&w, "moved", retired == NULL ? 0 : retired->moved);
+	put_number(&w, "tls_lingers", retired == NULL ? 0 : retired->lingering);
+	put_number(&w, "closed", retired == NULL ? 0 : retired->closed);
+	put_number(&w, "leaving", master_alive(m, FIRST_WORKER + n));
 	json_key(&w, "needs_restart");
-	if (r->notes == NULL)
+	if (a->notes == NULL)
 		json_put_null(&w);
 	else
-		json_put_str(&w, str_of(r->notes));
+		json_put_str(&w, str_of(a->notes));
 	json_object_close(&w);
 	b = json_writer_take(&w);
-	say(m, 0, buf_str(b));
+	say(m, a, 0, buf_str(b));
 	buf_unref(b);
+}
+
+void
+reload_forget_requests(struct reload_requests *a)
+{
+	free(a->notes);
+	*a = (struct reload_requests){ 0 };
 }
 
 static void begin(struct master *, struct str set);
@@ -159,27 +174,30 @@ static void
 end(struct master *m)
 {
 	struct reload *r = &m->reload, was = *r;
+	struct reload_requests *a = &r->requests;
 	char *failed = request_failures(m), *text;
 
 	if (failed != NULL) {
 		log_warnx("reload: incomplete: %s", failed);
 		text =
 		    xasprintf("the configuration is in force, but %s", failed);
-		say(m, 1, str_of(text));
+		say(m, a, 1, str_of(text));
+		a->n = 0;
 		free(text);
 	}
 	free(failed);
 	log_info("reload: done in %llu ms%s%s",
-	    (unsigned long long)(child_now_ms() - r->began_ms),
-	    r->notes == NULL ? "" : "; needs a restart: ",
-	    r->notes == NULL ? "" : r->notes);
-	say_done(m);
-	free(r->notes);
+	    (unsigned long long)(child_now_ms() - a->began_ms),
+	    a->notes == NULL ? "" : "; needs a restart: ",
+	    a->notes == NULL ? "" : a->notes);
+	if (!retire_answers(m, a))
+		reload_say_done(m, a, NULL);
+	reload_forget_requests(a);
 	*r = (struct reload){ .order = r->order };
 	notify("READY=1");
 	/* All that asked meanwhile get the answer of one more reload. */
-	memcpy(r->requests, was.waiting, sizeof(r->requests));
-	r->nrequests = was.nwaiting;
+	memcpy(a->v, was.waiting, sizeof(a->v));
+	a->n = was.nwaiting;
 	if (was.again || was.nwaiting > 0)
 		begin(m, S(""));
 }
@@ -188,7 +206,8 @@ static void
 refuse(struct master *m, char *why)
 {
 	log_warnx("reload: nothing has changed: %s", why);
-	say(m, 1, str_of(why));
+	say(m, &m->reload.requests, 1, str_of(why));
+	m->reload.requests.n = 0;
 	free(why);
 	notify("READY=1");
 }
@@ -289,7 +308,8 @@ add_workers(struct master *m)
 
 	/* Clients do not notice another broker. */
 	if (broker->pid != 0 && broker->room < n) {
-		say_done(m);
+		reload_say_done(m, &m->reload.requests, NULL);
+		m->reload.requests.n = 0;
 		m->reload.replace_ms = child_now_ms() + REPLACE_MS;
 	}
 	while (m->nchildren < n + FIRST_WORKER) {
@@ -298,27 +318,6 @@ add_workers(struct master *m)
 			m->children[m->nchildren].respawn_ms =
 			    m->reload.replace_ms + REPLACE_MS;
 		m->nchildren++;
-	}
-}
-
-static void
-retire_workers(struct master *m)
-{
-	struct msg_drain drain = { .ms = m->start->conf->drain_time * 1000,
-		.how = DRAIN_RETIRE };
-	unsigned n = m->start->conf->nworkers;
-	char bytes[64];
-
-	msg_drain_put(bytes, &drain);
-	for (size_t i = n + FIRST_WORKER; i < m->nchildren; i++) {
-		struct child *c = &m->children[i];
-
-		if (c->retiring)
-			continue;
-		c->retiring = true;
-		if (c->pid != 0 &&
-		    child_tell(c, bytes, msg_drain_size(&drain), NULL, 0) == -1)
-			kill(c->pid, SIGTERM);
 	}
 }
 
@@ -345,7 +344,7 @@ commit(struct master *m, struct change *ch)
 	if (s->conf->nworkers > before)
 		add_workers(m);
 	else
-		retire_workers(m);
+		retire_begin(m);
 }
 
 static void
@@ -364,14 +363,14 @@ begin(struct master *m, struct str set)
 		log_info("reload: pusherctl sets %.*s", STR_ARG(set));
 	else
 		log_info("reload: reading the configuration");
-	r->began_ms = child_now_ms();
+	r->requests.began_ms = child_now_ms();
 	if (prepare(m, &ch, set, &why) == -1) {
 		refuse(m, why);
 		return;
 	}
 	r->active = true;
-	r->notes = ch.notes;
-	r->deadline_ms = r->began_ms + CONFIRM_MS;
+	r->requests.notes = ch.notes;
+	r->deadline_ms = r->requests.began_ms + CONFIRM_MS;
 	commit(m, &ch);
 }
 
@@ -386,7 +385,7 @@ reload_begin(struct master *m, uint64_t request)
 			    S("pusherd is starting or stopping"));
 	} else if (!r->active) {
 		if (request != 0)
-			r->requests[r->nrequests++] = request;
+			r->requests.v[r->requests.n++] = request;
 		begin(m, S(""));
 	} else if (request == 0) {
 		r->again = true;
@@ -410,7 +409,7 @@ reload_set(struct master *m, const struct msg_master_request *ask)
 			    "a moment"));
 		return;
 	}
-	r->requests[r->nrequests++] = ask->id;
+	r->requests.v[r->requests.n++] = ask->id;
 	begin(m, ask->arg);
 }
 

@@ -69,6 +69,17 @@ linger(struct master *m, pid_t pid, uint64_t ms)
 	    (struct lingering){ pid, child_now_ms() + ms };
 }
 
+void
+replace_linger(struct master *m, struct child *c, uint64_t ms)
+{
+	pid_t pid = c->pid;
+
+	drop(c);
+	c->pid = 0;
+	c->ready = false;
+	linger(m, pid, ms);
+}
+
 static void
 fail(struct master *m, const char *why)
 {
@@ -246,7 +257,7 @@ check(const struct master *m, uint64_t slot)
 {
 	const struct child *c = &m->children[slot + FIRST_WORKER];
 
-	if (m->replace.active)
+	if (m->replace.active || m->retire.active)
 		return "another one is being replaced: try again in a moment";
 	if (m->reload.active || m->phase != PHASE_RUN)
 		return "pusherd is starting or reloading: try again in a "
@@ -264,7 +275,8 @@ begin(struct master *m, struct child *old)
 {
 	struct child *successor = &m->replace.successor;
 	struct msg_move_out out = { .id = ++m->last_order,
-		.linger = (uint32_t)m->start->conf->upgrade_linger };
+		.linger = (uint32_t)m->start->conf->upgrade_linger,
+		.heir = UINT32_MAX };
 	char bytes[64];
 	int pair[2], r = -1;
 

@@ -140,7 +140,8 @@ request_on_link(struct master *m, struct child *c)
 	else if (head[1] == IPC_DRAINED)
 		c->drained = true;
 	else if (head[1] == IPC_MOVED && msg_moved_get(&moved, body) == 0)
-		replace_on_moved(m, c, &moved);
+		(c->retiring ? retire_on_moved : replace_on_moved)(
+		    m, c, &moved);
 	else if (head[1] == IPC_LINK_ASK && !c->is_broker && !c->is_courier)
 		give_link(m, c);
 	else if (head[1] == IPC_MASTER_REQUEST && c->is_broker)

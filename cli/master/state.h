@@ -37,20 +37,38 @@ enum phase {
 /* A change of the configuration in progress. */
 #define RELOAD_REQUESTS 256
 
+/* Who waits for the end of a reload. */
+struct reload_requests {
+	/* The broker's numbers of the questions that it answers. */
+	uint64_t v[RELOAD_REQUESTS];
+	size_t n;
+	uint64_t began_ms; /* child_now_ms() */
+	char *notes;       /* options that need a restart, or NULL */
+};
+
 struct reload {
 	bool active;
 	bool again;           /* SIGHUP came meanwhile */
 	uint64_t order;       /* the order that the children confirm */
-	uint64_t began_ms;    /* child_now_ms() */
 	uint64_t deadline_ms; /* then it ends, confirmed or not */
 	uint64_t replace_ms;  /* when the broker is replaced; 0: it is not */
-	/* The broker's numbers of the questions that it answers. */
-	uint64_t requests[RELOAD_REQUESTS];
-	size_t nrequests;
+	struct reload_requests requests;
 	/* The same for requests that came meanwhile, for the next reload. */
 	uint64_t waiting[RELOAD_REQUESTS];
 	size_t nwaiting;
-	char *notes; /* options that need a restart, or NULL */
+};
+
+/* Workers that leave, because there shall be fewer (retire.c). */
+struct retire {
+	bool active;   /* one of them hands its clients over now: */
+	size_t place;  /* among the children */
+	unsigned heir; /* the slot of the worker that takes them */
+	uint64_t deadline_ms;
+	uint64_t next_ms;                  /* nothing is done before */
+	unsigned refusals;                 /* of this one */
+	unsigned turn;                     /* counts heirs */
+	uint64_t moved, lingering, closed; /* connections */
+	struct reload_requests requests;
 };
 
 /* A worker process that is being replaced by another one (replace.c). */
@@ -128,6 +146,7 @@ struct master {
 	uint64_t last_order; /* number of the last message to children */
 	struct reload reload;
 	struct replace replace;
+	struct retire retire;
 	struct lingering lingering[LINGERING_MAX];
 	size_t nlingering;
 	struct upgrade upgrade;
@@ -187,6 +206,20 @@ void replace_on_death(struct master *, pid_t);
 bool replace_delays(struct master *, uint64_t request);
 void replace_check(struct master *, uint64_t now_ms);
 uint64_t replace_due(const struct master *);
+/* Its process has no place any more; it is killed after so long. */
+void replace_linger(struct master *, struct child *, uint64_t ms);
+/* There shall be fewer workers: the others leave. */
+void retire_begin(struct master *);
+/* The slots of workers that have not left yet, a bit for each. */
+uint64_t retire_slots(const struct master *);
+/* Takes those who wait for a reload if workers leave. */
+bool retire_answers(struct master *, struct reload_requests *);
+/* A worker has said what came of its clients. */
+void retire_on_moved(struct master *, struct child *, const struct msg_moved *);
+/* The process has ended, and will be forgotten. */
+void retire_on_death(struct master *, struct child *);
+void retire_check(struct master *, uint64_t now_ms);
+uint64_t retire_due(struct master *);
 /* The group stops: nothing is replaced any more. */
 void replace_stop(struct master *);
 /*
@@ -222,6 +255,10 @@ void upgrade_go_back(struct master *, const char *reason);
 void upgrade_forget(struct upgrade *);
 /* SIGHUP, or (request != 0) a request of pusherctl. */
 void reload_begin(struct master *, uint64_t request);
+/* Tells them what came of it; retired: and of the workers that left. */
+void reload_say_done(struct master *, const struct reload_requests *,
+    const struct retire *retired);
+void reload_forget_requests(struct reload_requests *);
 /* Checks whether it is over; milliseconds of child_now_ms(). */
 void reload_check(struct master *, uint64_t now_ms);
 /* When reload_check() must be called again; UINT64_MAX: not by time. */

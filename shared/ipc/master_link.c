@@ -150,6 +150,18 @@ on_move(struct master_link *o, struct str body, const int *fds, size_t nfds)
 	return 0;
 }
 
+static int
+on_move_in(struct master_link *o, struct str body, const int *fds, size_t nfds)
+{
+	struct msg_move_in m;
+
+	if (o->ops->on_move_in == NULL || nfds != 1 ||
+	    msg_move_in_get(&m, body) == -1)
+		return -1;
+	o->ops->on_move_in(o->owner, &m, fds[0]);
+	return 0;
+}
+
 /*
  * 0, or -1 when it is no order for this process; then the descriptors are left
  * over.
@@ -178,6 +190,8 @@ obey(struct master_link *o, struct str in, const int *fds, size_t nfds)
 		return on_link(o, body, fds, nfds);
 	case IPC_MOVE_OUT:
 		return on_move(o, body, fds, nfds);
+	case IPC_MOVE_IN:
+		return on_move_in(o, body, fds, nfds);
 	default:
 		return -1;
 	}

@@ -32,6 +32,8 @@ struct master_link_ops {
 	void (*on_link)(void *owner, int fd);
 	/* fd: the process that takes the slot over; the callee's. */
 	void (*on_move)(void *owner, const struct msg_move_out *, int fd);
+	/* fd: the worker that gives up its slot; the callee's. */
+	void (*on_move_in)(void *owner, const struct msg_move_in *, int fd);
 };
 
 struct master_link {

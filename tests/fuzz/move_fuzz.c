@@ -177,7 +177,7 @@ check_same(struct worker *w, const struct cut *want)
 
 /* Everything that has been taken begins to live. */
 static void
-begin(struct rig *r, struct str image)
+begin(struct rig *r, struct str image, struct conn **made, uint32_t n)
 {
 	int link[2];
 
@@ -186,7 +186,8 @@ begin(struct rig *r, struct str image)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, link), 0);
 	assert_int_equal(sock_set_nonblock(link[1]), 0);
 	r->broker = link[0];
-	move_start(&r->w, image, link[1]);
+	move_adopt_link(&r->w, image, link[1]);
+	move_start(&r->w, made, n);
 }
 
 static void
@@ -203,11 +204,14 @@ end(struct rig *r)
 	rig_clear(r);
 }
 
+/* heirs: by a worker that has apps and a link, and gets no other link. */
 static void
-take_over(const struct cut *c, const struct move_image *from, bool changed)
+take_over(const struct cut *c, const struct move_image *from, bool changed,
+    bool heirs)
 {
 	struct rig r;
 	struct buf *image = join(c);
+	struct conn **made = xcalloc(from->nfds, sizeof(struct conn *));
 	int *fds = copy_fds(from);
 	const char *why;
 	uint32_t taken;
@@ -217,19 +221,25 @@ take_over(const struct cut *c, const struct move_image *from, bool changed)
 	r.inherit.move_fd = -1; /* not 0: the link comes with the image */
 	link_init(&r.w);
 	rig_link(&r); /* what is written down goes through one */
-	why = move_load(&r.w, buf_str(image), fds, from->nfds);
+	r.w.move->heirs = heirs;
+	why = move_load(
+	    &r.w, buf_str(image), fds + heirs, from->nfds - heirs, made);
 	taken = r.w.nconns;
 	assert_true(changed || why == NULL);
-	if (!changed)
+	if (!changed && !heirs)
 		check_same(&r.w, c);
-	if (why == NULL)
-		begin(&r, buf_str(image));
+	r.w.move->heirs = false;
+	if (why == NULL && heirs)
+		move_start(&r.w, made, taken);
+	else if (why == NULL)
+		begin(&r, buf_str(image), made, taken);
 	rig_turn(&r);
 	for (uint32_t i = 1 + taken; i < from->nfds; i++)
 		close(fds[i]);
 	close(fds[0]);
 	end(&r);
 	free(fds);
+	free(made);
 	buf_unref(image);
 }
 
@@ -253,11 +263,14 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	b = bytes_of(&image);
 	cut_image(&c, buf_str(b));
 	buf_unref(b);
-	take_over(&c, &image, false);
+	take_over(&c, &image, false, false);
+	take_over(&c, &image, false, true);
 	for (changed = false; in.n > 0; changed = true)
 		change(&c, &h.r.w, &in);
-	if (changed)
-		take_over(&c, &image, true);
+	if (changed) {
+		take_over(&c, &image, true, false);
+		take_over(&c, &image, true, true);
+	}
 	while (c.n > 0)
 		drop(&c, 0);
 	move_image_clear(&image);

@@ -10,6 +10,7 @@ const { describe, before, after, test } = require('node:test');
 const { Client, frame, OP } = require('./lib/client');
 const { Daemon, sleep, until } = require('./lib/daemon');
 const { Http, api, get } = require('./lib/http');
+const { Publisher, check } = require('./lib/publisher');
 const { Receiver } = require('./lib/receiver');
 const resume = require('./lib/resume');
 const { signedTarget } = require('./lib/sign');
@@ -31,43 +32,6 @@ async function replace(d, n = 0) {
 
 const event = (channel, data, name = 'e') => ({ body: { name, channel,
 	data: String(data) } });
-
-// Publishes 0, 1, 2 … one after the other until it is told to stop.
-class Publisher {
-	constructor(d, app, channels) {
-		this.n = 0;
-		this.pause = 0;
-		this.run = (async () => {
-			const h = await Http.connect(d);
-			for (let at = Date.now(); !this.stopped; this.n++) {
-				const r = await h.api(app, 'POST', '/events', { body: {
-					name: 'e', channels, data: String(this.n) } });
-				assert.equal(r.status, 200, r.text);
-				this.pause = Math.max(this.pause, Date.now() - at);
-				at = Date.now();
-				if (this.n % 50 === 0) await sleep(1);
-			}
-			h.end();
-		})();
-	}
-
-	async stop() {
-		this.stopped = true;
-		await this.run;
-	}
-}
-
-// Of one channel: exactly these, in this order.
-function check(c, channel, n, what) {
-	const got = c.frames.map((f) => {
-		assert.equal(f.opcode, OP.TEXT, `${what}: ${f.payload}`);
-		return JSON.parse(f.payload);
-	}).filter((m) => m.channel === channel && m.event === 'e')
-		.map((m) => Number(m.data));
-	assert.equal(got.length, n, `${what}: how many`);
-	got.forEach((v, i) => assert.equal(v, i, `${what}: the order`));
-	assert.ok(!c.gone, `${what}: connected`);
-}
 
 describe('worker replace', () => {
 	const d = new Daemon({ workers: 2, log_level: 'info' });

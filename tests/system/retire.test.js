@@ -53,7 +53,7 @@ for (const workers of [2, 10])
 			fs.writeFileSync(file, `workers ${workers}\n`);
 			delete d.conf.workers;
 			d.allow(/killed by signal 9|link to the broker lost/,
-				/reload: incomplete|broker: stuck/);
+				/reload: incomplete|broker: stuck/, /move: /, /clients stay with it/);
 			await d.start(['-c', file]);
 			const all = await Client.onEachWorker(d, app);
 			const last = `worker ${workers - 1}`;
@@ -106,7 +106,7 @@ test('L4: the worker that stays is killed while another one leaves',
 		const killed = all.find((c) => c !== leaves).worker;
 		fs.writeFileSync(file, 'workers 1\n');
 		d.signal('SIGHUP');
-		await until('worker 1 leaves', () => /retire:/.test(d.readLog()));
+		await until('worker 1 leaves', () => /reload: done/.test(d.readLog()));
 		process.kill(killed, 'SIGKILL');
 		const h = await until('a new worker 0', async () => {
 			const c = await Http.connect(d).catch(() => null);

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* move.c: hands this slot over to another process, or takes it over from one
- * (etc/doc/upgrade.md).  Its clients and its link to the broker go there as
- * they are, so that no client, no other worker and no broker notices.
+/* move.c: hands this slot over to another process (etc/doc/upgrade.md).  Its
+ * clients and its link to the broker go there as they are, so that no client,
+ * no other worker and no broker notices.
  *
  * The old process stops reading its clients, waits until the broker has
  * answered everything, writes all down, and sends it together with the
  * sockets.  Until the new process has said that it understands all of it, and
  * COMMIT is sent, nothing is changed and the old one may go on.  From then on
  * it touches no client any more.  The new process touches none before.
+ *
+ * The worker in another slot, the heir, has its own link: the broker puts a
+ * mark into both (MERGE, broker/slot.c).  What comes before it is delivered
+ * here, what comes behind it there.  Before the mark this process may go on;
+ * from the mark on it serves no client any more, and what does not get to the
+ * heir is closed.
  *
  * The old process waits for the new one here, at most SEND_SECONDS: the only
  * place where a worker waits, since nothing may happen meanwhile.
@@ -16,7 +22,6 @@
 #include "worker/admin/move.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -42,11 +47,9 @@
 #include "worker/link/unacked.h"
 #include "worker/session/session.h"
 
-#define HELLO_SECONDS 4.       /* for the new process to begin */
-#define QUIET_SECONDS 2.       /* for everything to be answered */
-#define SEND_SECONDS 3.        /* for the hand-over itself */
-#define PART_BYTES (32u << 10) /* of the image, in one datagram */
-#define PART_FDS 64
+#define HELLO_SECONDS 4. /* for the new process to begin */
+#define QUIET_SECONDS 2. /* for everything to be answered */
+#define SEND_SECONDS 3.  /* for the hand-over itself */
 
 /* ---- the old process ---- */
 
@@ -65,6 +68,7 @@ hang_up(struct move *m)
 	if (m->fd != -1)
 		close(m->fd);
 	m->fd = -1;
+	m->asked = m->marked = m->expired = false;
 }
 
 static void
@@ -98,6 +102,23 @@ give_up(struct move *m, const char *why)
 		each_conn(w, input_continue);
 	}
 	report(m, &moved);
+}
+
+/* Behind the mark: no client of this process is served any more. */
+static void
+lose(struct move *m, const char *why)
+{
+	struct msg_moved moved = {
+		.id = m->id, .closed = m->w->nconns, .failed = str_of(why)
+	};
+
+	log_warnx("move: %u clients are closed: %s", m->w->nconns, why);
+	pump_free(m->pump);
+	m->pump = NULL;
+	m->over = true;
+	hang_up(m);
+	report(m, &moved);
+	ev_break(m->w->loop, EVBREAK_ALL);
 }
 
 static bool
@@ -141,16 +162,24 @@ settle(struct conn *c)
 }
 
 static void
+set_late(struct move *m, double seconds)
+{
+	ev_timer_stop(m->w->loop, &m->late);
+	ev_timer_set(&m->late, seconds, 0.);
+	ev_timer_start(m->w->loop, &m->late);
+}
+
+static void
 begin(struct move *m)
 {
 	struct worker *w = m->w;
 
+	if (m->heir != MOVE_NEW)
+		listener_take_all(w); /* nobody else will */
 	w->moving = true;
 	listener_stop(w);
 	each_conn(w, settle);
-	ev_timer_stop(w->loop, &m->late);
-	ev_timer_set(&m->late, QUIET_SECONDS, 0.);
-	ev_timer_start(w->loop, &m->late);
+	set_late(m, QUIET_SECONDS);
 }
 
 static void
@@ -170,6 +199,11 @@ on_hello(struct move *m, struct str body)
 		give_up(m, why);
 	} else if (m->w->draining || m->w->drain->on || m->w->drain->missed) {
 		give_up(m, "it closes its clients");
+	} else if (m->heir != MOVE_NEW && h.room < m->w->nconns) {
+		snprintf(why, sizeof(why),
+		    "worker %u has room for %u connections, not for %u",
+		    m->heir, h.room, m->w->nconns);
+		give_up(m, why);
 	} else {
 		begin(m);
 	}
@@ -191,7 +225,11 @@ on_word(struct ev_loop *loop, ev_io *io, int revents)
 	if (n == -1 && errno == EAGAIN)
 		return;
 	in = str_make(bytes, n < 0 ? 0 : (size_t)n);
-	if (n <= 0)
+	if (m->marked)
+		lose(m, "the heir does not take them");
+	else if (m->asked)
+		m->expired = true; /* the broker has the last word */
+	else if (n <= 0)
 		give_up(m, "the new process has ended");
 	else if (!move_datagram(in, &type) || type != IPC_MOVE_HELLO ||
 	    m->w->moving)
@@ -209,6 +247,14 @@ on_late(struct ev_loop *loop, ev_timer *timer, int revents)
 
 	if (!w->moving) {
 		give_up(m, "the new process did not begin in time");
+		return;
+	}
+	if (m->marked) {
+		lose(m, "the broker does not read");
+		return;
+	}
+	if (m->asked) {
+		m->expired = true; /* its answer will come */
 		return;
 	}
 	snprintf(why, sizeof(why),
@@ -234,6 +280,7 @@ move_out(void *worker, const struct msg_move_out *order, int fd)
 	}
 	m->id = order->id;
 	m->linger = order->linger;
+	m->heir = order->heir;
 	m->fd = fd;
 	ev_io_init(&m->io, on_word, fd, EV_READ);
 	ev_io_start(w->loop, &m->io);
@@ -241,89 +288,44 @@ move_out(void *worker, const struct msg_move_out *order, int fd)
 	ev_timer_start(w->loop, &m->late);
 }
 
+/* ---- the mark ---- */
+
+static void
+ask(struct move *m)
+{
+	struct msg_merge merge = { .slot = m->w->inherit->slot,
+		.heir = m->heir };
+
+	m->asked = true;
+	log_debug("move: nothing is on its way; waits for the mark");
+	link_send_merge(m->w, &merge);
+	link_flush(m->w);
+}
+
+int
+move_on_merge(struct worker *w, const struct msg_merge *mark)
+{
+	struct move *m = w->move;
+
+	if (mark->heir == w->inherit->slot) {
+		move_in_mark(w, mark->slot);
+		return 0;
+	}
+	if (mark->slot != w->inherit->slot || !m->asked || m->marked)
+		return -1;
+	if (mark->heir != UINT32_MAX) {
+		m->marked = true;
+		m->marked_us = proc_clock_us(CLOCK_MONOTONIC);
+		set_late(m, SEND_SECONDS);
+	} else if (m->expired) {
+		give_up(m, "the broker or the heir is not ready: try again");
+	} else {
+		m->asked = false; /* asks again */
+	}
+	return 0;
+}
+
 /* ---- the hand-over ---- */
-
-/* Waits for the other end; false: not until then. */
-static bool
-wait_for(int fd, short events, uint64_t until_us)
-{
-	uint64_t now = proc_clock_us(CLOCK_MONOTONIC);
-	struct pollfd p = { fd, events, 0 };
-
-	return now < until_us &&
-	    poll(&p, 1, (int)((until_us - now) / 1000 + 1)) != 0;
-}
-
-/* One datagram; NULL, or why not. */
-static const char *
-send_part(
-    int fd, struct str bytes, const int *fds, size_t nfds, uint64_t until_us)
-{
-	while (fdpass_send(fd, bytes.p, bytes.n, fds, nfds) == -1) {
-		if (errno == ETOOMANYREFS)
-			poll(NULL, 0, 1); /* until the other end has some */
-		else if (errno != EAGAIN)
-			return "the new process has ended";
-		if (!wait_for(fd, POLLOUT, until_us))
-			return "the new process did not read in time";
-	}
-	return NULL;
-}
-
-/* The bytes, and next to them the descriptors. */
-static const char *
-send_image(struct move *m, struct move_image *image, uint64_t until_us)
-{
-	size_t bytes = outq_bytes(&image->bytes), n;
-	size_t parts = MAX((bytes + PART_BYTES - 1) / PART_BYTES,
-	    (image->nfds + PART_FDS - 1) / PART_FDS);
-	size_t per = MAX((bytes + parts - 1) / parts, 1);
-	struct msg_move_begin b = { bytes, image->nfds, 0 };
-	const char *why;
-	uint32_t at = 0, nfds;
-	char head[64];
-
-	msg_move_begin_put(head, &b);
-	why = send_part(
-	    m->fd, str_make(head, msg_move_begin_size(&b)), NULL, 0, until_us);
-	while (why == NULL && outq_bytes(&image->bytes) > 0) {
-		n = outq_peek(&image->bytes, m->w->recv, per);
-		nfds = MIN(PART_FDS, image->nfds - at);
-		why = send_part(m->fd, str_make(m->w->recv, n), image->fds + at,
-		    nfds, until_us);
-		at += nfds;
-		outq_consume(&image->bytes, n);
-	}
-	return why == NULL && at < image->nfds ? "too many sockets" : why;
-}
-
-/* Does the other one understand all of it? */
-static const char *
-hear_ready(struct move *m, char room[1024], uint64_t until_us)
-{
-	struct msg_move_ready ready;
-	uint32_t type;
-	size_t nfds;
-	ssize_t n;
-	int fds[FDPASS_FDS];
-
-	if (!wait_for(m->fd, POLLIN, until_us))
-		return "the new process did not answer in time";
-	n = fdpass_recv(m->fd, room, 1023, fds, &nfds);
-	while (nfds > 0)
-		close(fds[--nfds]);
-	if (n <= 0)
-		return "the new process has ended";
-	if (!move_datagram(str_make(room, (size_t)n), &type) ||
-	    type != IPC_MOVE_READY ||
-	    msg_move_ready_get(
-		&ready, str_make(room + IPC_HEAD, (size_t)n - IPC_HEAD)) == -1)
-		return "the new process is not understood";
-	if (ready.failed.n == 0)
-		return NULL;
-	room[n] = '\0'; /* the text is the end of the message */
-	return ready.failed.p;
-}
 
 /* From here on the slot is the other one's.  False: it is not. */
 static bool
@@ -333,7 +335,7 @@ commit(struct move *m)
 	char bytes[32];
 
 	msg_move_commit_put(bytes, &c);
-	m->over =
+	m->over = m->marked ||
 	    fdpass_send(m->fd, bytes, msg_move_commit_size(&c), NULL, 0) == 0;
 	return m->over;
 }
@@ -350,12 +352,16 @@ hand_over(struct move *m, uint64_t began_us)
 	char room[1024];
 
 	stats_report(w);
+	if (m->marked)
+		link_flush(w); /* nobody else does */
+	if (!link_is_open(w)) {
+		(m->marked ? lose : give_up)(m, "the broker has ended");
+		return;
+	}
 	m->pump = pump_new();
 	why = move_save(w, &image);
 	if (why == NULL)
-		why = send_image(m, &image, until_us);
-	if (why == NULL)
-		why = hear_ready(m, room, until_us);
+		why = move_send(m, &image, until_us, room);
 	if (why == NULL && !commit(m))
 		why = "the new process has ended";
 	moved.moved = image.conns;
@@ -363,7 +369,7 @@ hand_over(struct move *m, uint64_t began_us)
 	moved.closed = w->nconns - image.conns;
 	move_image_clear(&image);
 	if (why != NULL) {
-		give_up(m, why);
+		(m->marked ? lose : give_up)(m, why);
 		return;
 	}
 	moved.pause_us = proc_clock_us(CLOCK_MONOTONIC) - began_us;
@@ -382,9 +388,20 @@ hand_over(struct move *m, uint64_t began_us)
 void
 move_turn(struct worker *w)
 {
-	if (!w->moving || w->move->over || !is_quiet(w))
+	struct move *m = w->move;
+
+	if (m->heirs)
+		move_in_turn(w);
+	if (!w->moving || m->over)
 		return;
-	hand_over(w->move, proc_clock_us(CLOCK_MONOTONIC));
+	if (m->asked && !link_is_open(w))
+		(m->marked ? lose : give_up)(m, "the broker has ended");
+	else if (m->marked && link_queued(w) == 0)
+		hand_over(m, m->marked_us);
+	else if (m->heir != MOVE_NEW && !m->asked && is_quiet(w))
+		ask(m);
+	else if (m->heir == MOVE_NEW && is_quiet(w))
+		hand_over(m, proc_clock_us(CLOCK_MONOTONIC));
 }
 
 static void

@@ -3,8 +3,9 @@
 #define WORKER_ADMIN_MOVE_H
 
 /*
- * The hand-over of this slot to another process: its clients and its link to
- * the broker.  See move.c.
+ * The hand-over of this slot's clients to another process: to a new one, which
+ * gets the link to the broker, too, or to the worker in another slot, the heir.
+ * See move.c.
  */
 
 #include <ev.h>
@@ -17,6 +18,7 @@
 #include "shared/base/str.h"
 #include "shared/ipc/ipc_msg.h"
 
+struct conn;
 struct pump;
 struct worker;
 
@@ -27,14 +29,24 @@ struct move {
 	ev_timer late;
 	uint64_t id; /* of the order; 0: this process takes over */
 	uint32_t linger;
-	bool over; /* the slot is the other one's */
+	uint32_t heir; /* its slot; MOVE_NEW: the other process is new */
+	bool heirs;    /* this process is the heir */
+	uint32_t from; /* of the worker in this slot */
+	bool asked;    /* the broker for the mark (MERGE) */
+	bool marked;   /* it has come */
+	uint64_t marked_us;
+	bool expired; /* while the broker was asked */
+	bool over;    /* the slot is the other one's */
 	/* The messages that have come, in a process that takes over. */
 	struct buf *image;
 	uint64_t bytes; /* of it, when it is complete */
 	int *fds;
 	uint32_t nfds, want_fds;
-	struct pump *pump; /* TLS that is spoken here for the other one */
+	struct conn **made; /* of the image */
+	struct pump *pump;  /* TLS that is spoken here for the other one */
 };
+
+#define MOVE_NEW UINT32_MAX
 
 /* The state that is handed over: bytes and descriptors (move_state.c). */
 struct move_image {
@@ -52,8 +64,16 @@ bool move_cut(struct str *in, uint32_t *type, struct str *body);
 bool move_datagram(struct str, uint32_t *type);
 /* Handler of MOVE_OUT; fd leads to the other process. */
 void move_out(void *worker, const struct msg_move_out *, int fd);
+/* Handler of MOVE_IN: this worker takes the clients of the other one, too. */
+void move_in(void *worker, const struct msg_move_in *, int fd);
+/* Handler of MERGE. */
+int move_on_merge(struct worker *, const struct msg_merge *);
+/* The mark has come to the heir. */
+void move_in_mark(struct worker *, uint32_t slot);
 /* The end of a turn: hands over when nothing is on its way. */
 void move_turn(struct worker *);
+/* The same, of an heir: has its broker died? */
+void move_in_turn(struct worker *);
 /* The slot is the other one's: forgets all without a word to anybody. */
 void move_let_go(struct worker *);
 
@@ -61,10 +81,21 @@ void move_let_go(struct worker *);
  */
 const char *move_save(struct worker *, struct move_image *);
 void move_image_clear(struct move_image *);
-/* Makes everything from it; NULL, or a sentence on what is wrong. */
-const char *move_load(
-    struct worker *, struct str image, const int *fds, uint32_t nfds);
-/* Everything that was made begins to live. */
-void move_start(struct worker *, struct str image, int link_fd);
+/*
+ * Sends all of it, and waits for MOVE_READY until then, at most.  NULL, or why
+ * the other process does not take it, perhaps in room.
+ */
+const char *move_send(
+    struct move *, struct move_image *, uint64_t until_us, char room[1024]);
+/*
+ * Makes everything from it; NULL, or a sentence on what is wrong.  made: room
+ * for nfds connections, in which it puts them.
+ */
+const char *move_load(struct worker *, struct str image, const int *fds,
+    uint32_t nfds, struct conn **made);
+/* The link, in a new process, is this one. */
+void move_adopt_link(struct worker *, struct str image, int fd);
+/* These connections begin to live. */
+void move_start(struct worker *, struct conn **made, uint32_t n);
 
 #endif

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * move_in.c: takes the slot over from another process; see move.c.  Without
+/* move_in.c: takes the slot over from another process; see move.c.  Without
  * COMMIT this process ends and has touched nothing.
+ *
+ * An heir takes them into a slot that has clients already.  It does not read
+ * its link behind the mark before it has them, or knows that they will not
+ * come: then it tells the broker, and goes on.
  */
 
 #include <errno.h>
@@ -13,8 +16,12 @@
 #include "shared/base/xmalloc.h"
 #include "shared/ipc/fdpass.h"
 #include "shared/proc/proc.h"
+#include "worker/admin/drain.h"
 #include "worker/admin/move.h"
 #include "worker/core/core.h"
+#include "worker/link/link.h"
+
+#define MARKED_SECONDS 3. /* for an heir to get the clients */
 
 bool
 move_datagram(struct str in, uint32_t *type)
@@ -24,25 +31,42 @@ move_datagram(struct str in, uint32_t *type)
 	return move_cut(&in, type, &body) && in.n == 0;
 }
 
-_Noreturn static void
-leave(const char *why)
+/* Nothing of the other process is left here. */
+static void
+forget(struct move *m)
 {
-	log_warnx("move: the slot is not taken over: %s", why);
-	exit(1);
+	ev_io_stop(m->w->loop, &m->io);
+	ev_timer_stop(m->w->loop, &m->late);
+	if (m->fd != -1)
+		close(m->fd);
+	m->fd = -1;
+	buf_unref(m->image);
+	m->image = NULL;
+	free(m->fds);
+	m->fds = NULL;
+	free(m->made);
+	m->made = NULL;
+	m->nfds = 0;
+	m->heirs = m->marked = false;
 }
 
 static void
 say(struct move *m, const char *bytes, size_t n)
 {
-	if (fdpass_send(m->fd, bytes, n, NULL, 0) == -1)
-		leave("the other process has ended");
+	if (fdpass_send(m->fd, bytes, n, NULL, 0) == -1 && !m->heirs) {
+		log_warnx("move: the slot is not taken over: the other process "
+			  "has ended");
+		exit(1);
+	}
 }
 
 static void
 say_hello(struct move *m)
 {
+	const struct worker *w = m->w;
 	struct msg_move_hello h = { .state = STATE_VERSION,
 		.ipc = IPC_VERSION,
+		.room = w->max_conns - MIN(w->max_conns, w->nconns),
 		.build = str_of(proc_build_id()) };
 	char bytes[512];
 
@@ -50,20 +74,69 @@ say_hello(struct move *m)
 	say(m, bytes, msg_move_hello_size(&h));
 }
 
-/* All is here. */
 static void
-load(struct move *m)
+say_ready(struct move *m, const char *failed)
 {
-	const char *why = m->nfds != m->want_fds
-	    ? "not all sockets have come"
-	    : move_load(m->w, buf_str(m->image), m->fds, m->nfds);
-	struct msg_move_ready r = { .failed = str_of(why == NULL ? "" : why) };
+	struct msg_move_ready r = { .failed = str_of(failed) };
 	char bytes[512];
 
 	msg_move_ready_put(bytes, &r);
 	say(m, bytes, msg_move_ready_size(&r));
-	if (why != NULL)
-		leave(why);
+}
+
+static void
+say_merged(struct worker *w, bool taken)
+{
+	struct msg_merged m = { .taken = taken };
+
+	link_send_merged(w, &m);
+	ipc_resume(&w->link->ipc);
+}
+
+/* A new process ends; an heir goes on with its own clients. */
+static void
+leave(struct move *m, const char *why)
+{
+	struct worker *w = m->w;
+	bool marked = m->marked;
+
+	log_warnx("move: the slot is not taken over: %s", why);
+	if (!m->heirs)
+		exit(1);
+	while (m->nfds > 0)
+		close(m->fds[--m->nfds]);
+	forget(m);
+	if (marked)
+		say_merged(w, false);
+}
+
+static bool
+is_complete(const struct move *m)
+{
+	return m->image != NULL && m->image->len == m->bytes;
+}
+
+/*
+ * What is malformed comes from another version, or is a mistake in this one:
+ * there is no way back from half of it.
+ */
+static void
+load(struct move *m)
+{
+	const char *why = "not all sockets have come";
+
+	if (m->nfds != m->want_fds) {
+		say_ready(m, why);
+		leave(m, why);
+		return;
+	}
+	m->made = xcalloc(MAX(m->nfds, 1), sizeof(struct conn *));
+	why = move_load(m->w, buf_str(m->image), m->fds, m->nfds, m->made);
+	if (why == NULL)
+		return;
+	say_ready(m, why);
+	log_warnx("move: the slot is not taken over: %s", why);
+	exit(1);
 }
 
 static void
@@ -71,29 +144,55 @@ start(struct move *m)
 {
 	struct worker *w = m->w;
 
-	ev_io_stop(w->loop, &m->io);
-	close(m->fd);
-	m->fd = -1;
-	move_start(w, buf_str(m->image), m->fds[0]);
+	move_adopt_link(w, buf_str(m->image), m->fds[0]);
+	move_start(w, m->made, m->nfds - 1);
 	log_info("move: %u connections taken over", w->nconns);
-	buf_unref(m->image);
-	free(m->fds);
-	m->image = NULL;
-	m->fds = NULL;
+	forget(m);
+}
+
+/* The mark has come, and all that belongs to it. */
+static void
+merge(struct move *m)
+{
+	struct worker *w = m->w;
+	uint32_t n = m->nfds;
+
+	load(m);
+	if (!m->heirs)
+		return;
+	say_merged(w, true);
+	move_start(w, m->made, n);
+	say_ready(m, "");
+	log_info("move: %u connections taken over", n);
+	forget(m);
+}
+
+static void
+take_all(struct move *m)
+{
+	if (m->heirs && m->marked) {
+		merge(m);
+	} else if (!m->heirs) {
+		load(m);
+		say_ready(m, "");
+	}
 }
 
 static void
 take_part(struct move *m, struct str bytes, const int *fds, size_t nfds)
 {
-	if (m->image->len + bytes.n > m->bytes || m->nfds + nfds > m->want_fds)
-		leave("more has come than was said");
+	if (m->image->len + bytes.n > m->bytes ||
+	    m->nfds + nfds > m->want_fds) {
+		leave(m, "more has come than was said");
+		return;
+	}
 	memcpy(m->image->data + m->image->len, bytes.p, bytes.n);
 	m->image->len += (uint32_t)bytes.n;
 	if (nfds > 0)
 		memcpy(m->fds + m->nfds, fds, nfds * sizeof(*fds));
 	m->nfds += (uint32_t)nfds;
-	if (m->image->len == m->bytes)
-		load(m);
+	if (is_complete(m))
+		take_all(m);
 }
 
 static void
@@ -102,24 +201,26 @@ take(struct move *m, struct str in, const int *fds, size_t nfds)
 	struct msg_move_begin b;
 	uint32_t type;
 
-	if (m->image != NULL && m->image->len < m->bytes) {
+	if (m->image != NULL && !is_complete(m)) {
 		take_part(m, in, fds, nfds);
 		return;
 	}
-	if (!move_datagram(in, &type) || nfds > 0)
-		leave("the other process is not understood");
+	if (!move_datagram(in, &type) || nfds > 0) {
+		leave(m, "the other process is not understood");
+		return;
+	}
 	in = str_from(in, IPC_HEAD);
-	if (type == IPC_MOVE_COMMIT && m->image != NULL) {
+	if (type == IPC_MOVE_COMMIT && m->image != NULL && !m->heirs) {
 		start(m);
 	} else if (type == IPC_MOVE_BEGIN && m->image == NULL &&
 	    msg_move_begin_get(&b, in) == 0 && b.bytes > 0 &&
-	    b.bytes <= UINT32_MAX / 4 && b.fds > 0) {
+	    b.bytes <= UINT32_MAX / 4 && (b.fds > 0 || m->heirs)) {
 		m->bytes = b.bytes;
 		m->want_fds = b.fds;
 		m->image = buf_new((size_t)b.bytes);
-		m->fds = xcalloc(b.fds, sizeof(*m->fds));
+		m->fds = xcalloc(MAX(b.fds, 1), sizeof(*m->fds));
 	} else {
-		leave("the other process is not understood");
+		leave(m, "the other process is not understood");
 	}
 }
 
@@ -137,11 +238,25 @@ on_io(struct ev_loop *loop, ev_io *io, int revents)
 		if (n == -1 && errno == EAGAIN)
 			return;
 		if (n == -1 && errno == EMSGSIZE)
-			leave("sockets are lost: too many open files");
-		if (n <= 0)
-			leave("the other process goes on, or has ended");
-		take(m, str_make(m->w->recv, (size_t)n), fds, nfds);
+			leave(m, "sockets are lost: too many open files");
+		else if (n > 0)
+			take(m, str_make(m->w->recv, (size_t)n), fds, nfds);
+		else if (m->heirs && is_complete(m))
+			ev_io_stop(loop, io); /* the mark will come */
+		else
+			leave(m, "the other process goes on, or has ended");
+		if (!ev_is_active(io))
+			return;
 	}
+}
+
+static void
+begin(struct move *m, int fd)
+{
+	m->fd = fd;
+	ev_io_init(&m->io, on_io, fd, EV_READ);
+	ev_io_start(m->w->loop, &m->io);
+	say_hello(m);
 }
 
 void
@@ -151,10 +266,58 @@ move_init(struct worker *w)
 
 	m->w = w;
 	m->fd = -1;
-	if (w->inherit->move_fd == 0)
+	if (w->inherit->move_fd != 0)
+		begin(m, w->inherit->move_fd);
+}
+
+/* ---- the heir ---- */
+
+static void
+on_late(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	leave(container_of(timer, struct move, late),
+	    "it did not send its clients in time");
+}
+
+void
+move_in(void *worker, const struct msg_move_in *order, int fd)
+{
+	struct worker *w = worker;
+	struct move *m = w->move;
+
+	if (m->fd != -1 || m->over || w->draining || w->drain->on) {
+		close(fd); /* which tells it */
 		return;
-	m->fd = w->inherit->move_fd;
-	ev_io_init(&m->io, on_io, m->fd, EV_READ);
-	ev_io_start(w->loop, &m->io);
-	say_hello(m);
+	}
+	m->heirs = true;
+	m->from = order->slot;
+	ev_timer_init(&m->late, on_late, MARKED_SECONDS, 0.);
+	begin(m, fd);
+}
+
+void
+move_in_mark(struct worker *w, uint32_t slot)
+{
+	struct move *m = w->move;
+
+	ipc_pause(&w->link->ipc);
+	if (!m->heirs || m->from != slot) { /* that one has been given up */
+		say_merged(w, false);
+		return;
+	}
+	m->marked = true;
+	log_debug("move: the mark has come");
+	ev_timer_start(w->loop, &m->late);
+	if (is_complete(m))
+		merge(m);
+}
+
+void
+move_in_turn(struct worker *w)
+{
+	struct move *m = w->move;
+
+	if (m->marked || link_is_open(w))
+		return;
+	leave(m, "the broker has ended");
 }

@@ -40,6 +40,9 @@ struct load {
 	uint32_t nfds, next; /* the next one is the next connection's */
 	struct conn *c;      /* the last one */
 	uint32_t conns, subs, ref;
+	struct conn **made;
+	bool heirs; /* the worker has other connections, and its own link */
+	bool known; /* it has this roster */
 	bool ended;
 };
 
@@ -145,7 +148,7 @@ on_conn(struct load *l, const struct msg_move_conn *m)
 	c = l->c =
 	    input_make(l->w, l->fds[l->next++], ws ? &ws_ops : &http_ops);
 	conn_rename(c, m->sid);
-	l->conns++;
+	l->made[l->conns++] = c;
 	if (a != NULL)
 		c->app = client_app_ref(a);
 	set_flags(c, m->flags);
@@ -283,7 +286,7 @@ on_sub(struct load *l, const struct msg_move_sub *m)
 	if (!is_client(l->c))
 		return -1;
 	s = subscription_new(l->c, m->channel);
-	s->ref = m->ref;
+	s->ref = l->heirs ? ++l->w->next_ref : m->ref;
 	s->stamp = m->stamp;
 	s->pos = m->pos;
 	s->back = m->back;
@@ -292,6 +295,8 @@ on_sub(struct load *l, const struct msg_move_sub *m)
 	l->c->nsubs += !s->user;
 	if (m->user_id.n > 0)
 		s->member = member_new(m->user_id, m->user_info, S(""), 0);
+	if (s->t->n == 0)
+		topic_forget_roster(s->t); /* nobody was there to keep it */
 	topic_add(s->t, l->c, &s->index);
 	l->subs++;
 	return 0;
@@ -299,11 +304,38 @@ on_sub(struct load *l, const struct msg_move_sub *m)
 
 /* ---- all of it ---- */
 
+/* What an heir and the other worker both have is equal at the mark. */
+static int
+on_roster(struct load *l, const struct msg_roster *m)
+{
+	l->known = topic_has_roster(l->w, m->app, m->channel);
+	return l->known ? 0 : topic_on_roster(l->w, m);
+}
+
+static int
+on_member(struct load *l, const struct msg_member *m)
+{
+	return l->known ? 0 : topic_on_member(l->w, m);
+}
+
+static int
+on_cached(struct load *l, const struct msg_cached *m)
+{
+	if (cache_replica_stamp(l->w, m->app, m->channel) > m->stamp)
+		return 0;
+	return cache_replica_on_cached(l->w, m);
+}
+
 static int
 on_link(struct load *l, const struct msg_move_link *m)
 {
-	l->ref = m->ref;
-	unacked_adopt(l->w, m->seq, m->several != 0);
+	if (l->heirs) {
+		link_saw(l->w, m);
+		l->ref = l->w->next_ref;
+	} else {
+		l->ref = m->ref;
+		unacked_adopt(l->w, m->seq, m->several != 0);
+	}
 	return 0;
 }
 
@@ -311,7 +343,7 @@ static int
 on_end(struct load *l, const struct msg_move_end *m)
 {
 	l->ended = true;
-	l->w->next_ref = l->ref;
+	l->w->next_ref = MAX(l->w->next_ref, l->ref);
 	return m->conns == l->conns && m->subs == l->subs && l->next == l->nfds
 	    ? 0
 	    : -1;
@@ -334,9 +366,9 @@ LOAD(move_sub, on_sub(l, &m))
 LOAD(move_end, on_end(l, &m))
 LOAD(app_set, apps_on_set(l->w, &m))
 LOAD(app_log, apps_on_log(l->w, &m))
-LOAD(roster, topic_on_roster(l->w, &m))
-LOAD(member, topic_on_member(l->w, &m))
-LOAD(cached, cache_replica_on_cached(l->w, &m))
+LOAD(roster, on_roster(l, &m))
+LOAD(member, on_member(l, &m))
+LOAD(cached, on_cached(l, &m))
 LOAD(cache_mark, cache_replica_on_upto(l->w, &m))
 #undef LOAD
 
@@ -375,13 +407,20 @@ move_cut(struct str *in, uint32_t *type, struct str *body)
 }
 
 const char *
-move_load(struct worker *w, struct str image, const int *fds, uint32_t nfds)
+move_load(struct worker *w, struct str image, const int *fds, uint32_t nfds,
+    struct conn **made)
 {
-	struct load l = { .w = w, .fds = fds, .nfds = nfds, .next = 1 };
+	struct load l = { .w = w,
+		.fds = fds,
+		.nfds = nfds,
+		.made = made,
+		.heirs = w->move->heirs,
+		.next = w->move->heirs ? 0 : 1 };
 	size_t size = image.n;
 	struct str body;
 	uint32_t type;
 
+	timeouts_restore(w);
 	while (image.n > 0) {
 		bool first = image.n == size;
 
@@ -412,17 +451,21 @@ start_conn(struct conn *c)
 }
 
 void
-move_start(struct worker *w, struct str image, int link_fd)
+move_start(struct worker *w, struct conn **made, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		start_conn(made[i]);
+	drain_lingering(w);
+}
+
+void
+move_adopt_link(struct worker *w, struct str image, int fd)
 {
 	struct msg_move_link link;
-	struct hash_node *n;
 	struct str body;
 	uint32_t type;
 
-	for (n = hash_first(&w->conns); n != NULL; n = hash_next(&w->conns, n))
-		start_conn(CONN_OF(n, node));
 	if (move_cut(&image, &type, &body) && type == IPC_MOVE_LINK &&
 	    msg_move_link_get(&link, body) == 0)
-		link_adopt(w, link_fd, &link);
-	drain_lingering(w);
+		link_adopt(w, fd, &link);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * topic.c: a channel's local subscribers as a dense array, its roster, and the
+/* topic.c: a channel's local subscribers as a dense array, its roster, and the
  * local fan-out: the worker's hot path.  One event costs one copy of its frame
  * into the arena, one lookup, and 16 bytes in the queue of each subscriber.
  *
@@ -248,6 +247,21 @@ topic_on_roster(struct worker *w, const struct msg_roster *m)
 	else
 		roster_clear(t->roster);
 	return 0;
+}
+
+bool
+topic_has_roster(struct worker *w, uint32_t app, struct str name)
+{
+	const struct topic *t = topic_find(w, app, name);
+
+	return t != NULL && t->roster != NULL;
+}
+
+void
+topic_forget_roster(struct topic *t)
+{
+	roster_free(t->roster);
+	t->roster = NULL;
 }
 
 /* Sends it to all subscribers here. */

@@ -53,6 +53,8 @@ void topic_unref(struct worker *, struct topic *);
 void topic_add(struct topic *, struct conn *, uint32_t *index);
 /* O(1): the last entry takes its place. */
 void topic_remove(struct topic *, uint32_t index);
+bool topic_has_roster(struct worker *, uint32_t app, struct str name);
+void topic_forget_roster(struct topic *);
 /* Sends each roster to a new broker. */
 void topics_replay_rosters(struct worker *);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * timeout.c: one list of timeouts per duration, oldest first, and one timer
+/* timeout.c: one list of timeouts per duration, oldest first, and one timer
  * for its head.  Owns the lists; a timeout is in at most one.  The timer moves
  * only when the head fires, so that touching a timeout is an unlink and an
  * append and no call into the event loop.
@@ -58,6 +57,7 @@ list_for(struct worker *w, uint32_t seconds)
 	l->seconds = seconds;
 	l->w = w;
 	list_init(&l->members);
+	l->behind = &l->members;
 	ev_timer_init(&l->timer, on_timer, 0., 0.);
 	t->v = xreallocarray(t->v, t->n + 1, sizeof(struct timeout_list *));
 	t->v[t->n++] = l;
@@ -65,23 +65,27 @@ list_for(struct worker *w, uint32_t seconds)
 }
 
 static void
-append(struct timeout *t, double due)
+start_timer(struct timeout_list *l)
 {
-	struct timeout_list *l = t->list;
+	ev_timer_set(&l->timer, MAX(first(l)->due - worker_now(), 0.), 0.);
+	ev_timer_start(l->w->loop, &l->timer);
+}
 
+/* Puts it before e. */
+static void
+insert(struct timeout *t, struct list *e, double due)
+{
 	t->due = due;
-	list_append(&l->members, &t->link);
-	if (!ev_is_active(&l->timer)) {
-		ev_timer_set(&l->timer, MAX(due - worker_now(), 0.), 0.);
-		ev_timer_start(l->w->loop, &l->timer);
-	}
+	list_append(e, &t->link);
+	if (!ev_is_active(&t->list->timer))
+		start_timer(t->list);
 }
 
 /* From now on. */
 static void
 start(struct timeout *t)
 {
-	append(t, worker_now() + t->list->seconds);
+	insert(t, &t->list->members, worker_now() + t->list->seconds);
 }
 
 void
@@ -95,11 +99,26 @@ timeout_set(struct worker *w, struct timeout *t, uint32_t seconds)
 }
 
 void
+timeouts_restore(struct worker *w)
+{
+	for (size_t i = 0; i < w->timeouts->n; i++)
+		w->timeouts->v[i]->behind = &w->timeouts->v[i]->members;
+}
+
+void
 timeout_restore(
     struct worker *w, struct timeout *t, uint32_t seconds, double due)
 {
-	t->list = list_for(w, seconds);
-	append(t, due);
+	struct timeout_list *l = t->list = list_for(w, seconds);
+	struct list *e = l->behind->next;
+
+	while (e != &l->members &&
+	    container_of(e, struct timeout, link)->due <= due)
+		e = e->next;
+	l->behind = &t->link;
+	if (e == l->members.next)
+		ev_timer_stop(w->loop, &l->timer); /* the first one is this */
+	insert(t, e, due);
 }
 
 void

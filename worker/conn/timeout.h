@@ -27,6 +27,7 @@ struct timeout_list {
 	uint32_t seconds;
 	struct list members; /* by due time */
 	ev_timer timer;      /* for the first one */
+	struct list *behind; /* the next restored one is not before this */
 	struct worker *w;
 };
 
@@ -41,7 +42,11 @@ void timeout_set(struct worker *, struct timeout *, uint32_t seconds);
 /* Restarts the same duration; nothing when none is set. */
 void timeout_touch(struct timeout *);
 void timeout_clear(struct timeout *);
-/* As it was in another process; they come in the order of their lists. */
+/*
+ * As it was in another process; they come in the order of their lists, from
+ * timeouts_restore() on.
+ */
+void timeouts_restore(struct worker *);
 void timeout_restore(
     struct worker *, struct timeout *, uint32_t seconds, double due);
 /*

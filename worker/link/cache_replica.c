@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * cache_replica.c: copies of cached events.  The broker owns the events and is
+/* cache_replica.c: copies of cached events.  The broker owns the events and is
  * the only one that reads them; it sends each one to a worker, which gives it
  * back when the broker has died.  Owns the copies, within conf->cache_memory:
  * the oldest are dropped first.  Must never give one to a client.
@@ -129,6 +128,17 @@ cache_replica_on_upto(struct worker *w, const struct msg_cache_mark *m)
 {
 	raise_mark(w->cache_replica, m->origin, m->seq);
 	return 0;
+}
+
+uint64_t
+cache_replica_stamp(struct worker *w, uint32_t app, struct str channel)
+{
+	struct replica_key k = { app, channel };
+	struct hash_node *n = hash_find(&w->cache_replica->by_name,
+	    hash_str(channel, app), cache_replica_eq, &k);
+
+	return n == NULL ? 0
+			 : container_of(n, struct replica_event, node)->stamp;
 }
 
 int

@@ -35,6 +35,8 @@ void cache_replica_forget(struct worker *, uint32_t app);
 /* Once a second: drops expired ones. */
 void cache_replica_tick(struct worker *);
 void cache_replica_free(struct worker *);
+/* The stamp of the stored event of this channel; 0: there is none. */
+uint64_t cache_replica_stamp(struct worker *, uint32_t app, struct str channel);
 /* Handlers of CACHED, CACHE_MARK. */
 int cache_replica_on_cached(struct worker *, const struct msg_cached *);
 int cache_replica_on_upto(struct worker *, const struct msg_cache_mark *);

@@ -208,6 +208,17 @@ link_adopt(struct worker *w, int fd, const struct msg_move_link *m)
 }
 
 void
+link_saw(struct worker *w, const struct msg_move_link *m)
+{
+	struct seen s;
+
+	for (size_t at = 0; at + sizeof(s) <= m->seen.n; at += sizeof(s)) {
+		memcpy(&s, m->seen.p + at, sizeof(s));
+		link_is_news(w, s.origin, s.seq);
+	}
+}
+
+void
 link_let_go(struct worker *w)
 {
 	ev_timer_stop(w->loop, &w->link->pinger);

@@ -72,6 +72,8 @@ void link_free(struct worker *);
 void link_adopt(struct worker *, int fd, const struct msg_move_link *);
 /* The values that link_adopt() needs; the rest is the caller's. */
 struct msg_move_link link_state(struct worker *);
+/* The events that another worker has received have been received here, too. */
+void link_saw(struct worker *, const struct msg_move_link *);
 /* It is another process's from now on. */
 void link_let_go(struct worker *);
 /* A socket to the broker from the master, or -1. */
