@@ -16,7 +16,7 @@ packages() {
 		libjs-chart.js ;;
 	check)
 		echo zsh fish libcmocka-dev procps sqlite3 util-linux bsdutils \
-			groff-base openssl redis-server
+			groff-base openssl redis-server redis-sentinel
 		# Any Node.js that is there will do, if it is 18 or newer.
 		if ! node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' \
 		    2>/dev/null || ! command -v npm >/dev/null; then
@@ -44,7 +44,7 @@ packages() {
 	fuzz) echo clang llvm libclang-rt-dev ;;
 	conformance) echo nginx-light haproxy ;;
 	prometheus) echo prometheus ;;
-	cluster) echo redis-server ;;
+	cluster) echo redis-server redis-sentinel ;;
 	*)
 		echo "deps.sh: what is \"$1\"?" >&2
 		exit 2
@@ -88,6 +88,7 @@ clang-tidy clang-tools-extra clang-extra-tools clang
 cppcheck cppcheck cppcheck cppcheck
 git git git git
 redis-server redis redis redis
+redis-sentinel = = =
 libhiredis-dev hiredis-devel hiredis-dev hiredis
 '
 

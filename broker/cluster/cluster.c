@@ -28,13 +28,13 @@
 #include "broker/cluster/teller.h"
 #include "broker/cluster/workers.h"
 #include "broker/core/core.h"
+#include "broker/link/peer.h"
 #include "shared/base/file.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 
 #define BEAT_SECONDS 2.
-#define AUTH_MAX 1024 /* bytes of cluster_auth */
 
 bool
 cluster_is_wanted(const struct conf *conf)
@@ -50,15 +50,46 @@ cluster_turn(struct cluster *cl)
 	if (list_is_empty(&cl->parts))
 		outgoing_end_entry(cl);
 	if (!cl->sending && cl->engine.up && cl->state == CLUSTER_LIVE &&
-	    !list_is_empty(&cl->parts)) {
+	    !list_is_empty(&cl->parts) && !cl->br->links->acks_wait) {
 		cl->sending = true;
 		cl->sent++;
+		cl->sent_us = proc_clock_us(CLOCK_MONOTONIC);
 		outgoing_send_first(cl);
 	}
 	incoming_read(cl);
 }
 
 /* ---- answers of Redis ---- */
+
+/* Says once what is wrong with Redis. */
+void
+cluster_complain(struct cluster *cl, const char *why)
+{
+	if (strcmp(cl->complaint, why) != 0)
+		log_warnx("cluster: %s: %s: publishes are refused",
+		    cl->br->conf->cluster, why);
+	snprintf(cl->complaint, sizeof(cl->complaint), "%s", why);
+}
+
+/* Redis is there, but takes no entries: tried again at the next beat. */
+static void
+starve(struct cluster *cl, const char *why)
+{
+	cluster_complain(cl, why);
+	cl->starved = true;
+	workers_set_up(cl, false);
+}
+
+static void
+takes_entries(struct cluster *cl)
+{
+	if (cl->starved)
+		log_info("cluster: Redis takes entries again");
+	cl->starved = false;
+	cl->complaint[0] = '\0';
+	if (cl->state == CLUSTER_LIVE)
+		workers_set_up(cl, true);
+}
 
 /* The leases of the hosts, in an answer from i on, say when they beat last. */
 static void
@@ -87,9 +118,12 @@ on_beat_answer(struct cluster *cl, const redisReply *r)
 		    "Redis has lost its data");
 	teller_set_lease(cl);
 	cl->newest = strtoull(reply_text(r, 1), NULL, 10);
-	if (cl->newest < cl->beat_n)
+	if (cl->newest < cl->beat_n || strcmp(reply_text(r, 2), "lost") == 0)
 		workers_begin_again("Redis has lost its last entries");
-	note_beats(cl, r, 2);
+	cl->checked = true;
+	note_beats(cl, r, 3);
+	if (!cl->sending && !cl->br->links->acks_wait)
+		takes_entries(cl); /* else the answer to what is sent says it */
 }
 
 static void
@@ -101,26 +135,43 @@ on_sent(struct cluster *cl, const redisReply *r)
 		workers_begin_again(
 		    "the other hosts have written this one off, or "
 		    "Redis has lost its data");
-	if (cl->starved)
-		log_info("cluster: Redis takes entries again");
-	cl->starved = false;
-	if (cl->state == CLUSTER_LIVE)
-		workers_set_up(cl, true);
+	if (cl->br->conf->cluster_wait == 0)
+		takes_entries(cl);
+	else
+		outgoing_wait(cl);
+}
+
+/* So many replicas have what was sent last. */
+static void
+on_waited(struct cluster *cl, const redisReply *r)
+{
+	uint64_t want = cl->br->conf->cluster_wait;
+	char why[128];
+
+	if (r->type != REDIS_REPLY_INTEGER || cl->state < CLUSTER_OUT)
+		return;
+	if ((uint64_t)r->integer >= want) {
+		cl->br->links->acks_wait = false;
+		takes_entries(cl);
+		return;
+	}
+	snprintf(why, sizeof(why),
+	    "%lld of its replicas have the last entry: cluster_wait is %llu",
+	    r->integer, (unsigned long long)want);
+	starve(cl, why);
 }
 
 /* An error, such as "OOM command not allowed": tried again at the next beat. */
 static void
 on_error(struct cluster *cl, enum engine_call call, const redisReply *r)
 {
-	if (!cl->starved)
-		log_warnx("cluster: Redis refuses: %s", r->str);
-	cl->starved = true;
+	cl->nerrors++;
+	starve(cl, r->str);
 	if (call == ENGINE_JOIN)
 		cl->state = CLUSTER_OUT;
-	if (call == ENGINE_READ)
-		engine_drop(&cl->engine, "refused a read");
-	else
-		workers_set_up(cl, false);
+	/* There may be another primary now. */
+	if (call == ENGINE_READ || strncmp(r->str, "READONLY", 8) == 0)
+		engine_drop(&cl->engine, r->str);
 }
 
 static void
@@ -140,6 +191,8 @@ on_reply(void *owner, enum engine_call call, const redisReply *r)
 		join_on_answer(cl, r);
 	else if (call == ENGINE_SEND)
 		on_sent(cl, r);
+	else if (call == ENGINE_WAIT)
+		on_waited(cl, r);
 	else if (call == ENGINE_LEAVE)
 		cl->state = CLUSTER_LEFT;
 	else if (call == ENGINE_BEAT && cl->state >= CLUSTER_OUT)
@@ -171,6 +224,8 @@ on_beat(struct ev_loop *loop, ev_timer *w, int revents)
 		beat(cl);
 	if (cl->starved && cl->sending)
 		outgoing_send_first(cl);
+	else if (cl->starved && cl->br->links->acks_wait)
+		outgoing_wait(cl);
 }
 
 static void
@@ -189,23 +244,18 @@ on_up(void *owner)
 	beat(cl);
 	if (cl->sending)
 		outgoing_send_first(cl); /* Redis knows whether it has it */
-	if (cl->state == CLUSTER_LIVE)
-		workers_set_up(cl, true);
+	else if (cl->br->links->acks_wait)
+		outgoing_wait(cl);
 }
 
 static void
-on_down(void *owner, const char *why)
+on_down(void *owner, bool was_up, const char *why)
 {
 	struct cluster *cl = owner;
 
-	cl->reading = false;
-	if (why != NULL)
-		log_warnx("cluster: %s is away: %s: publishes are refused",
-		    cl->br->conf->cluster, why);
-	else if (!cl->starved)
-		log_warnx("cluster: cannot reach %s: %s", cl->br->conf->cluster,
-		    cl->engine.error);
-	cl->starved = why == NULL;
+	cl->ndowns++;
+	cl->reading = cl->starved = cl->checked = false;
+	cluster_complain(cl, why);
 	workers_set_up(cl, false);
 }
 
@@ -239,46 +289,20 @@ cluster_new(struct broker *br, const ipc_handler *handlers, unsigned room)
 	return cl;
 }
 
-/* "USER PASSWORD" or "PASSWORD". */
-static void
-read_auth(struct cluster *cl)
-{
-	const char *path = cl->br->conf->cluster_auth;
-	struct buf *b = *path == '\0' ? NULL : file_read_path(path, AUTH_MAX);
-	struct str s = buf_str(b);
-	const char *blank;
-
-	if (*path != '\0' && b == NULL) {
-		log_warn("cluster: cannot read %s", path);
-		return;
-	}
-	while (s.n > 0 && (s.p[s.n - 1] == '\n' || s.p[s.n - 1] == '\r'))
-		s.n--;
-	if (s.n > 0 && (blank = memchr(s.p, ' ', s.n)) != NULL) {
-		cl->engine.user =
-		    buf_from(str_make(s.p, (size_t)(blank - s.p)));
-		s = str_make(blank + 1, s.n - (size_t)(blank + 1 - s.p));
-	}
-	if (s.n > 0)
-		cl->engine.password = buf_from(s);
-	buf_unref(b);
-}
-
 void
 cluster_start(struct cluster *cl)
 {
-	const char *why;
-
-	if (cl == NULL || cl->started ||
-	    cluster_addr_parse(
-		&cl->engine.addr, str_of(cl->br->conf->cluster), &why) == -1)
+	if (cl == NULL || cl->started)
 		return;
 	cl->started = true;
-	read_auth(cl);
 	ev_timer_init(&cl->beat, on_beat, BEAT_SECONDS, BEAT_SECONDS);
 	cl->beat.data = cl;
 	ev_timer_start(cl->br->loop, &cl->beat);
-	engine_start(&cl->engine, cl->br->loop, &engine_ops, cl);
+	cl->engine.loop = cl->br->loop;
+	cl->engine.conf = cl->br->conf;
+	cl->engine.ops = &engine_ops;
+	cl->engine.owner = cl;
+	engine_start(&cl->engine);
 }
 
 bool

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "shared/ipc/ipc.h"
+#include "shared/proc/stats.h"
 
 struct broker;
 struct cluster;
@@ -50,12 +51,15 @@ struct cluster_status {
 	const char *place; /* in the stream, or empty */
 	bool connected;    /* to Redis */
 	bool tells;        /* this host sends the webhooks of all */
+	bool up;           /* events are passed on */
 	size_t hosts;      /* with this one; 0: it is in no cluster */
 	size_t waiting;    /* bytes of this host that are not applied yet */
 	uint64_t entry;    /* number of the one that was read last */
 	uint64_t behind;   /* entries that were not read, as of the last beat */
 	/* since the broker began: entries, and connections to Redis */
 	uint64_t appended, applied, connects;
+	uint64_t downs, errors; /* connections that ended, refusals of Redis */
+	struct stats_hist append; /* sent until read back; stats_bounds_short */
 };
 /* Without a cluster (NULL) all is 0 or empty, and the state "off". */
 void cluster_status(const struct cluster *, struct cluster_status *);

@@ -1,44 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* engine.c: the connections to Redis, by hiredis' asynchronous interface.  Owns
- * struct engine.  Both connections are closed when one fails or is silent for
- * ANSWER_SECONDS, and made again every second.  Must never wait, look a name
- * up, or know what an entry means.
+/* engine.c: finds the primary, connects to it, and logs in.  Owns struct
+ * engine. Both connections are closed when one fails or is silent for
+ * ANSWER_SECONDS, and made again every second.  Must never wait, or know what
+ * an entry means.
  */
 
 #include "broker/cluster/engine.h"
 
-#include <hiredis/adapters/libev.h>
-#include <hiredis/async.h>
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "shared/base/base.h"
-#include "shared/base/log.h"
+#include "shared/conf/conf.h"
 
 #define ANSWER_SECONDS 5.
+#define ASK_SECONDS 10. /* between two questions to the Sentinels */
+#define VERSION_MIN 5   /* the first one that has streams */
 
-static void on_connect(const redisAsyncContext *, int);
-static void on_disconnect(const redisAsyncContext *, int);
-
-/* hiredis calls back for what was asked, but no longer finds its owner. */
-static void
-forget(struct engine_conn *c)
-{
-	if (c->ac != NULL)
-		c->ac->data = NULL;
-	c->ac = NULL;
-	c->ready = false;
-	c->waiting = 0;
-}
+static void connect_to(struct engine *);
 
 static void
-close_conn(struct engine_conn *c)
+close_both(struct engine *e)
 {
-	redisAsyncContext *ac = c->ac;
-
-	forget(c);
-	if (ac != NULL)
-		redisAsyncFree(ac);
+	e->up = e->commands.ready = e->entries.ready = false;
+	wire_close(&e->commands.wire);
+	wire_close(&e->entries.wire);
 }
 
 void
@@ -46,145 +35,209 @@ engine_drop(struct engine *e, const char *why)
 {
 	bool was_up = e->up;
 
-	if (why != e->error)
-		snprintf(e->error, sizeof(e->error), "%s", why);
-	e->up = false;
-	close_conn(&e->commands);
-	close_conn(&e->entries);
-	e->ops->down(e->owner, was_up ? e->error : NULL);
+	snprintf(e->error, sizeof(e->error), "%s", why);
+	close_both(e);
+	e->ops->down(e->owner, was_up, e->error);
+}
+
+/* A name can have several addresses, of which not all answer. */
+static void
+on_down(void *owner, struct wire *w, const char *why)
+{
+	struct engine *e = owner;
+
+	if (!e->reached && e->at + 1 < e->naddrs) {
+		close_both(e);
+		e->at++;
+		connect_to(e);
+	} else {
+		engine_drop(e, why);
+	}
+}
+
+/* ---- log in ---- */
+
+/* Is this server new enough?  One that does not say it is not refused. */
+static bool
+check_version(struct engine *e, const redisReply *r)
+{
+	const char *at = r->type == REDIS_REPLY_STRING
+	    ? strstr(r->str, "redis_version:")
+	    : NULL;
+	char why[128];
+	int n;
+
+	if (at == NULL)
+		return true;
+	at += strlen("redis_version:");
+	if (strtol(at, NULL, 10) >= VERSION_MIN)
+		return true;
+	n = (int)strcspn(at, "\r\n");
+	snprintf(why, sizeof(why),
+	    "its version is %.*s: Redis %d or newer, or Valkey, is needed",
+	    MIN(n, 20), at, VERSION_MIN);
+	engine_drop(e, why);
+	return false;
+}
+
+/* True when an answer of the login is all right. */
+static bool
+check_login(struct engine *e, enum engine_call call, const redisReply *r)
+{
+	if (call == ENGINE_INFO)
+		return check_version(e, r);
+	if (r->type != REDIS_REPLY_ERROR)
+		return true;
+	engine_drop(e, r->str);
+	return false;
 }
 
 static void
-on_reply(redisAsyncContext *ac, void *r, void *priv)
+on_reply(void *owner, struct wire *w, unsigned what, const redisReply *r)
 {
-	enum engine_call call = (enum engine_call)(uintptr_t)priv;
-	struct engine_conn *c = ac->data;
-	const redisReply *reply = r;
-	struct engine *e;
+	struct engine *e = owner;
+	struct engine_conn *c =
+	    w == &e->commands.wire ? &e->commands : &e->entries;
 
-	if (c == NULL || reply == NULL)
-		return; /* the connection ends: see on_disconnect() */
-	e = c->engine;
-	c->waiting--;
-	c->waiting_since = ev_now(e->loop);
-	if (call != ENGINE_LOGIN) {
-		e->ops->reply(e->owner, call, reply);
+	if (c->ready) {
+		e->ops->reply(e->owner, (enum engine_call)what, r);
 		return;
 	}
-	if (reply->type == REDIS_REPLY_ERROR) {
-		engine_drop(e, reply->str);
+	if (!check_login(e, (enum engine_call)what, r))
 		return;
-	}
-	if (c->waiting > 0)
-		return; /* AUTH has been answered, SELECT has not */
-	c->ready = true;
-	if (e->commands.ready && e->entries.ready && !e->up) {
-		e->up = true;
-		e->error[0] = '\0';
-		e->ops->up(e->owner);
-	}
+	c->ready = w->n == 0;
+	if (!e->commands.ready || !e->entries.ready)
+		return;
+	e->up = true;
+	e->error[0] = '\0';
+	e->ops->up(e->owner);
 }
 
 static void
-ask(struct engine_conn *c, enum engine_call call, int argc, const char **argv,
-    const size_t *lens)
+login(void *owner, struct wire *w)
 {
-	if (c->waiting++ == 0)
-		c->waiting_since = ev_now(c->engine->loop);
-	redisAsyncCommandArgv(
-	    c->ac, on_reply, (void *)(uintptr_t)call, argc, argv, lens);
+	struct engine *e = owner;
+	const struct cluster_login *l = &e->secrets.redis;
+	const char *argv[3] = { "AUTH" };
+	size_t lens[3] = { 4 };
+	int n = 1;
+	char db[16];
+
+	e->reached = true;
+	if (l->user != NULL) {
+		argv[n] = l->user->data;
+		lens[n++] = l->user->len;
+	}
+	if (l->password != NULL) {
+		argv[n] = l->password->data;
+		lens[n++] = l->password->len;
+		wire_ask(w, ENGINE_LOGIN, n, argv, lens);
+	}
+	snprintf(db, sizeof(db), "%d", e->addr.db);
+	argv[0] = "SELECT";
+	argv[1] = db;
+	wire_ask(w, ENGINE_LOGIN, 2, argv, NULL);
+	argv[0] = "INFO";
+	argv[1] = "server";
+	wire_ask(w, ENGINE_INFO, 2, argv, NULL);
 }
+
+static const struct wire_ops wire_ops = {
+	.up = login, .reply = on_reply, .down = on_down
+};
 
 void
 engine_ask(struct engine *e, enum engine_call call, int argc, const char **argv,
     const size_t *lens)
 {
 	if (e->up)
-		ask(call == ENGINE_READ ? &e->entries : &e->commands, call,
-		    argc, argv, lens);
+		wire_ask(
+		    call == ENGINE_READ ? &e->entries.wire : &e->commands.wire,
+		    call, argc, argv, lens);
+}
+
+/* ---- find and connect ---- */
+
+static void
+connect_to(struct engine *e)
+{
+	struct wire_to to = { .addr = e->addrs[e->at],
+		.tls = e->secrets.tls,
+		.name = e->server.host };
+
+	e->reached = false;
+	if (wire_open(&e->commands.wire, &to) == -1 ||
+	    wire_open(&e->entries.wire, &to) == -1)
+		on_down(e, NULL, strerror(errno));
 }
 
 static void
-login(struct engine_conn *c)
+on_addresses(void *owner, const struct sock_addr *v, size_t n, const char *why)
 {
-	struct engine *e = c->engine;
-	const char *argv[3] = { "AUTH" };
-	size_t lens[3] = { 4 };
-	int n = 1;
-	char db[16];
+	struct engine *e = owner;
 
-	if (e->user != NULL) {
-		argv[n] = e->user->data;
-		lens[n++] = e->user->len;
-	}
-	if (e->password != NULL) {
-		argv[n] = e->password->data;
-		lens[n++] = e->password->len;
-		ask(c, ENGINE_LOGIN, n, argv, lens);
-	}
-	argv[0] = "SELECT";
-	lens[0] = 6;
-	argv[1] = db;
-	lens[1] = (size_t)snprintf(db, sizeof(db), "%d", e->addr.db);
-	ask(c, ENGINE_LOGIN, 2, argv, lens);
-}
-
-static void
-on_connect(const redisAsyncContext *ac, int status)
-{
-	struct engine_conn *c = ac->data;
-
-	if (c == NULL)
-		return;
-	if (status == REDIS_OK) {
-		login(c);
+	if (n == 0) {
+		engine_drop(e, why);
 		return;
 	}
-	forget(c); /* hiredis frees it */
-	engine_drop(c->engine, ac->errstr);
-}
-
-static void
-on_disconnect(const redisAsyncContext *ac, int status)
-{
-	struct engine_conn *c = ac->data;
-
-	if (c == NULL)
-		return;
-	forget(c);
-	engine_drop(c->engine,
-	    status == REDIS_OK ? "the connection was closed" : ac->errstr);
-}
-
-static int
-connect_one(struct engine_conn *c)
-{
-	struct engine *e = c->engine;
-	redisAsyncContext *ac = e->addr.path[0] != '\0'
-	    ? redisAsyncConnectUnix(e->addr.path)
-	    : redisAsyncConnect(e->addr.host, e->addr.port);
-
-	if (ac == NULL || ac->err != 0) {
-		snprintf(e->error, sizeof(e->error), "%s",
-		    ac == NULL ? "out of memory" : ac->errstr);
-		if (ac != NULL)
-			redisAsyncFree(ac);
-		return -1;
-	}
-	ac->data = c;
-	c->ac = ac;
-	c->waiting_since = ev_now(e->loop);
-	redisLibevAttach(e->loop, ac);
-	redisAsyncSetDisconnectCallback(ac, on_disconnect);
-	redisAsyncSetConnectCallback(ac, on_connect);
-	return 0;
+	memcpy(e->addrs, v, n * sizeof(v[0]));
+	e->naddrs = n;
+	e->at = 0;
+	connect_to(e);
 }
 
 static bool
-is_silent(const struct engine_conn *c)
+is_open(const struct engine *e)
 {
-	return c->ac != NULL && (c->waiting > 0 || !c->ready) &&
-	    ev_now(c->engine->loop) - c->waiting_since > ANSWER_SECONDS;
+	return wire_is_open(&e->commands.wire) ||
+	    wire_is_open(&e->entries.wire);
+}
+
+/* The Sentinels name the primary. */
+static void
+on_primary(void *owner, const char *host, int port, const char *why)
+{
+	struct engine *e = owner;
+	bool same;
+
+	if (host == NULL) {
+		if (!is_open(e)) /* else the server answers, and they do not */
+			engine_drop(e, why);
+		return;
+	}
+	same = strcmp(e->server.host, host) == 0 && e->server.port == port;
+	if (is_open(e) && same)
+		return;
+	if (is_open(e))
+		engine_drop(e, "the Sentinels name another primary");
+	lookup_cancel(&e->lookup);
+	snprintf(e->server.host, sizeof(e->server.host), "%s", host);
+	e->server.port = port;
+	lookup_begin(&e->lookup, e->server.host, port);
+}
+
+static void
+begin(struct engine *e)
+{
+	struct sock_addr path;
+	char *why;
+
+	cluster_secrets_clear(&e->secrets);
+	if (cluster_secrets_read(e->conf, &e->secrets, &why) == -1) {
+		engine_drop(e, why);
+		free(why);
+	} else if (e->addr.path[0] != '\0') {
+		if (sock_addr_unix(e->addr.path, &path) == -1)
+			engine_drop(e, strerror(errno));
+		else
+			on_addresses(e, &path, 1, NULL);
+	} else if (e->addr.master[0] != '\0') {
+		e->asked_at = ev_now(e->loop);
+		sentinel_ask(&e->sentinel);
+	} else {
+		e->server = e->addr.servers[0];
+		lookup_begin(&e->lookup, e->server.host, e->server.port);
+	}
 }
 
 static void
@@ -192,32 +245,57 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct engine *e = w->data;
 
-	if (is_silent(&e->commands) || is_silent(&e->entries))
+	sentinel_tick(&e->sentinel);
+	if (wire_silence(&e->commands.wire) > ANSWER_SECONDS ||
+	    wire_silence(&e->entries.wire) > ANSWER_SECONDS)
 		engine_drop(e, "no answer for 5 seconds");
-	else if (e->commands.ac == NULL && e->entries.ac == NULL &&
-	    (connect_one(&e->commands) == -1 || connect_one(&e->entries) == -1))
-		engine_drop(e, e->error);
+	else if (!is_open(e) && !lookup_is_on(&e->lookup) && !e->sentinel.busy)
+		begin(e);
+	else if (e->up && e->addr.master[0] != '\0' &&
+	    ev_now(loop) - e->asked_at >= ASK_SECONDS) {
+		e->asked_at = ev_now(loop);
+		sentinel_ask(&e->sentinel);
+	}
+}
+
+static void
+conn_init(struct engine *e, struct engine_conn *c)
+{
+	c->wire.loop = e->loop;
+	c->wire.ops = &wire_ops;
+	c->wire.owner = e;
 }
 
 void
-engine_start(struct engine *e, struct ev_loop *loop,
-    const struct engine_ops *ops, void *owner)
+engine_start(struct engine *e)
 {
-	e->loop = loop;
-	e->ops = ops;
-	e->owner = owner;
-	e->commands.engine = e->entries.engine = e;
+	const char *why;
+
+	if (cluster_addr_parse(&e->addr, str_of(e->conf->cluster), &why) == -1)
+		return; /* conf_finish() has refused it */
+	conn_init(e, &e->commands);
+	conn_init(e, &e->entries);
+	e->lookup = (struct lookup){
+		.loop = e->loop, .found = on_addresses, .owner = e
+	};
+	e->sentinel = (struct sentinel){ .loop = e->loop,
+		.addr = &e->addr,
+		.secrets = &e->secrets,
+		.found = on_primary,
+		.owner = e };
+	sentinel_init(&e->sentinel);
 	ev_timer_init(&e->tick, on_tick, 0., 1.);
 	e->tick.data = e;
-	ev_timer_start(loop, &e->tick);
+	ev_timer_start(e->loop, &e->tick);
 }
 
 void
 engine_stop(struct engine *e)
 {
 	ev_timer_stop(e->loop, &e->tick);
-	close_conn(&e->commands);
-	close_conn(&e->entries);
-	buf_unref(e->user);
-	buf_unref(e->password);
+	lookup_cancel(&e->lookup);
+	sentinel_stop(&e->sentinel);
+	wire_close(&e->commands.wire);
+	wire_close(&e->entries.wire);
+	cluster_secrets_clear(&e->secrets);
 }

@@ -3,26 +3,30 @@
 #define BROKER_CLUSTER_ENGINE_H
 
 /*
- * Two connections to Redis: one for commands that are answered at once, one
- * that waits for entries.  They come and go together.
+ * Two connections to the Redis server that is the primary: one for commands
+ * that are answered at once, one that waits for entries.  They come and go
+ * together.
  */
 
 #include <ev.h>
-#include <hiredis/hiredis.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "shared/base/buf.h"
+#include "broker/cluster/lookup.h"
+#include "broker/cluster/sentinel.h"
+#include "broker/cluster/wire.h"
 #include "shared/conf/cluster_addr.h"
+#include "shared/conf/cluster_secrets.h"
 
-struct engine;
-struct redisAsyncContext;
+struct conf;
 
 /* The kind of a command. */
 enum engine_call {
 	ENGINE_LOGIN,
+	ENGINE_INFO,
 	ENGINE_JOIN,
 	ENGINE_SEND,
+	ENGINE_WAIT,
 	ENGINE_BEAT,
 	ENGINE_LEAVE,
 	ENGINE_READ
@@ -30,38 +34,39 @@ enum engine_call {
 
 struct engine_ops {
 	void (*up)(void *owner);
-	/* why: a sentence, or NULL if it has not been up. */
-	void (*down)(void *owner, const char *why);
-	/* The answer, which is no error unless `call` may have one. */
+	/* was_up: the connection has ended; else none could be made. */
+	void (*down)(void *owner, bool was_up, const char *why);
+	/* The answer, which may be an error. */
 	void (*reply)(void *owner, enum engine_call call, const redisReply *);
 };
 
 struct engine_conn {
-	struct engine *engine;
-	struct redisAsyncContext *ac; /* NULL: there is none */
-	unsigned waiting;             /* answers that are missing */
-	double waiting_since;         /* of ev_now() */
-	bool ready;
+	struct wire wire;
+	bool ready; /* logged in */
 };
 
 struct engine {
 	struct ev_loop *loop;
+	const struct conf *conf;
 	const struct engine_ops *ops;
 	void *owner;
 	struct cluster_addr addr;
-	struct buf *user, *password; /* or NULL */
+	struct cluster_secrets secrets; /* as they were at the last try */
+	struct cluster_server server;   /* of the last try */
 	struct engine_conn commands, entries;
+	struct lookup lookup;
+	struct sentinel sentinel;
 	ev_timer tick;
+	struct sock_addr addrs[LOOKUP_MAX]; /* of the server, */
+	size_t naddrs, at;                  /* and the one that is tried */
+	double asked_at;                    /* the Sentinels, ev_now() */
+	bool reached; /* a connection was made, whatever became of it */
 	bool up;
-	char error[256]; /* the last one, or empty */
+	char error[512]; /* the last one, or empty */
 };
 
-/*
- * addr, user and password are set, and *e is zero otherwise; the references are
- * given back by engine_stop().
- */
-void engine_start(
-    struct engine *, struct ev_loop *, const struct engine_ops *, void *owner);
+/* loop, conf, ops and owner are set, and *e is zero otherwise. */
+void engine_start(struct engine *);
 void engine_stop(struct engine *);
 /* Closes both connections; they are made again after a while. */
 void engine_drop(struct engine *, const char *why);

@@ -251,6 +251,8 @@ on_own(struct cluster *cl, struct buf *b)
 	struct ipc_in in;
 
 	if (cl->sending) {
+		stats_observe(&cl->append, stats_bounds_short,
+		    proc_clock_us(CLOCK_MONOTONIC) - cl->sent_us);
 		part = outgoing_first(cl);
 		cl->queued -= part->b->len;
 		list_remove(&part->link);
@@ -476,8 +478,8 @@ incoming_read(struct cluster *cl)
 		READ_MS, "STREAMS", key, cl->at.id };
 	size_t lens[8];
 
-	if (cl->reading || !cl->engine.up || cl->state < CLUSTER_CATCHING_UP ||
-	    cl->br->links->congested)
+	if (cl->reading || !cl->engine.up || !cl->checked ||
+	    cl->state < CLUSTER_CATCHING_UP || cl->br->links->congested)
 		return;
 	snprintf(key, sizeof(key), "%sstream", cl->prefix);
 	for (int i = 0; i < 8; i++)

@@ -15,6 +15,7 @@
 #include "shared/base/list.h"
 #include "shared/ipc/ipc.h"
 #include "shared/proc/proc.h"
+#include "shared/proc/stats.h"
 
 #define LEASE_MS "6000"
 #define STREAM_ENTRIES "50000" /* about so many are kept */
@@ -61,11 +62,18 @@ struct cluster {
 
 	struct place at, joined; /* read up to here; the own JOIN */
 	bool reading, starved;   /* starved: an error, tried again at a beat */
+	bool checked;            /* Redis has what was read before it was up */
+	char complaint[512];     /* of Redis, that was logged last; or empty */
 	uint64_t beat_n;         /* entries read when the beat was sent */
 	uint64_t newest;         /* entries of the stream at the last beat */
 	double sent_at;          /* broker_now() when it, or JOIN, was sent */
 	double beaten;           /* broker_now() then; 0: none yet */
-	uint64_t napplied, nconnects;
+	uint64_t napplied, nconnects, ndowns, nerrors;
+	uint64_t sent_us; /* when the entry on its way was sent first */
+	struct stats_hist append;
 };
+
+/* Logs what is wrong with Redis, unless that was the last complaint. */
+void cluster_complain(struct cluster *, const char *why);
 
 #endif

@@ -105,19 +105,25 @@ void
 join_on_answer(struct cluster *cl, const redisReply *r)
 {
 	const char *status = reply_text(r, 0);
+	char why[256];
 
 	if (strcmp(status, "ok") != 0) {
 		cl->state = CLUSTER_OUT;
 		if (strcmp(status, "taken") == 0)
-			log_warnx("cluster: another server is host %s: give "
-				  "each its own cluster_host",
+			snprintf(why, sizeof(why),
+			    "another server is host %s: give each its own "
+			    "cluster_host",
 			    cl->br->conf->cluster_host);
 		else
-			log_warnx("cluster: its hosts have another version of "
-				  "the messages (%s; here %d): stop them first",
+			snprintf(why, sizeof(why),
+			    "its hosts have another version of the messages "
+			    "(%s; here %d): stop them first",
 			    reply_text(r, 1), IPC_VERSION);
+		cluster_complain(cl, why);
 		return;
 	}
+	cl->starved = false;
+	cl->checked = true;
 	cl->joined = place_make(reply_text(r, 1), reply_text(r, 2));
 	note_hosts(cl, r, 5);
 	teller_join(cl);

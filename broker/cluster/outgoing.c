@@ -18,6 +18,7 @@
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 
+#define WAIT_MS "1000"           /* for replicas to answer in */
 #define ENTRY_BYTES (256u << 10) /* then another entry begins */
 
 void
@@ -135,5 +136,17 @@ outgoing_send_first(struct cluster *cl)
 	lens[0] = strlen(n);
 	lens[1] = strlen(argv[1]);
 	lens[2] = part->b->len;
+	if (cl->br->conf->cluster_wait > 0)
+		cl->br->links->acks_wait = true;
 	outgoing_script(cl, ENGINE_SEND, script_send, argv, lens, 3);
+}
+
+void
+outgoing_wait(struct cluster *cl)
+{
+	char n[24];
+	const char *argv[] = { "WAIT", n, WAIT_MS };
+
+	snprintf(n, sizeof(n), "%" PRIu64, cl->br->conf->cluster_wait);
+	engine_ask(&cl->engine, ENGINE_WAIT, 3, argv, NULL);
 }

@@ -14,6 +14,8 @@ size_t outgoing_entry_size(const struct cluster *);
 struct part *outgoing_first(struct cluster *);
 /* Sends it, once more if need be. */
 void outgoing_send_first(struct cluster *);
+/* Asks how many replicas have what was sent. */
+void outgoing_wait(struct cluster *);
 /* Runs a script of scripts.h with n arguments behind the first three. */
 void outgoing_script(struct cluster *, enum engine_call, const char *script,
     const char **argv, const size_t *lens, int n);

@@ -47,6 +47,7 @@ static const char script_send[] = SCRIPT_HEAD
     "if redis.call('HGET', p..'hosts', h) ~= e then return 'fenced' end\n"
     "local last = redis.call('HGET', p..'sent', h)\n"
     "if last and tonumber(last) >= tonumber(ARGV[4]) then\n"
+    "  redis.call('HSET', p..'sent', h, last)\n" /* for WAIT */
     "  return 'known'\n"
     "end\n"
     "add(h, e, ARGV[6], ARGV[5])\n"
@@ -54,16 +55,22 @@ static const char script_send[] = SCRIPT_HEAD
     "return 'ok'\n";
 
 /*
- * 4 server, 5 lease in ms, 6 entries to keep, 7 place that has been read;
- * answers with the number of entries, and for each host what is left of its
- * lease
+ * 4 server, 5 lease in ms, 6 entries to keep, 7 place that has been read: its
+ * id and number; answers with the number of entries, "lost" if that place is
+ * not in the stream and has not left it by its age, and for each host what is
+ * left of its lease
  */
 static const char script_beat[] = SCRIPT_HEAD
     "if redis.call('HGET', p..'hosts', h) ~= e then return {'fenced'} end\n"
     "redis.call('SET', p..'alive:'..h, ARGV[4], 'PX', ARGV[5])\n"
     "redis.call('HSET', p..'read', h, ARGV[7])\n"
+    "local id, n = string.match(ARGV[7], '(%S+) (%S+)')\n"
+    "local one = redis.call('XRANGE', p..'stream', id, id)[1]\n"
+    "local old = redis.call('XRANGE', p..'stream', '-', id, 'COUNT', 1)[1]\n"
+    "local lost = (old and not one) or\n"
+    "    (one and one[2][1] == 'n' and one[2][2] ~= n)\n"
     "local all = redis.call('HGETALL', p..'hosts')\n"
-    "local r = {'ok', ''}\n"
+    "local r = {'ok', '', lost and 'lost' or 'kept'}\n"
     "for i = 1, #all, 2 do\n"
     "  local left = redis.call('PTTL', p..'alive:'..all[i])\n"
     "  r[#r + 1], r[#r + 2] = all[i], tostring(left)\n"

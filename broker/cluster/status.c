@@ -34,7 +34,11 @@ cluster_status(const struct cluster *cl, struct cluster_status *s)
 		.behind = cl->newest > cl->at.n ? cl->newest - cl->at.n : 0,
 		.appended = cl->sent,
 		.applied = cl->napplied,
-		.connects = cl->nconnects };
+		.connects = cl->nconnects,
+		.up = cl->up,
+		.downs = cl->ndowns,
+		.errors = cl->nerrors,
+		.append = cl->append };
 	if (cl->up)
 		s->state = "up";
 	else if (cl->engine.up)

@@ -220,7 +220,6 @@ make_room(struct courier *c)
 
 	if (!store_is_over_bound(c, 100))
 		return 0;
-	heartbeat_beat(&c->heartbeat); /* it may take half a second */
 	n = yield_share(c, (unsigned)some);
 	if (n != 0)
 		return n == -1 ? -1 : 0;

@@ -244,6 +244,7 @@ totals_now_broker(struct broker *br, struct stats_broker *out)
 	struct cluster_status cluster;
 
 	cluster_status(br->cluster, &cluster);
+	br->totals->hists.cluster_append = cluster.append;
 	if (br->inherit != NULL)
 		proc_usage_get(br->inherit->master, &master);
 	if (getrlimit(RLIMIT_NOFILE, &rl) == -1)
@@ -271,6 +272,9 @@ totals_now_broker(struct broker *br, struct stats_broker *out)
 		.hooks_dead = q->dead,
 		.hooks_dropped = q->dropped + q->outbox_dropped,
 		.cluster_connected = cluster.connected,
+		.cluster_up = cluster.up,
+		.cluster_downs = cluster.downs,
+		.cluster_errors = cluster.errors,
 		.cluster_hosts = cluster.hosts,
 		.cluster_behind = cluster.behind,
 		.cluster_tells = cluster.tells,

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * daemon.c: the start of the daemon: files, sockets, privileges, in this
+/* daemon.c: the start of the daemon: files, sockets, privileges, in this
  * order; then it becomes the master.  Everything that can fail fails here,
  * with one sentence on stderr and exit code 1, before the first child
  * exists and before the terminal is left.  A program that takes the place of a
@@ -32,6 +31,7 @@
 #include "shared/base/log.h"
 #include "shared/base/log_out.h"
 #include "shared/base/xmalloc.h"
+#include "shared/conf/cluster_secrets.h"
 #include "shared/conf/conf.h"
 #include "shared/proc/event_order.h"
 #include "shared/proc/minute_log.h"
@@ -123,6 +123,7 @@ prepare(const struct conf *conf, struct start *s, char **why)
 		return -1;
 	if (listen_open(&s->listen, conf, why) == 0) {
 		if (drop_privileges(conf, &s->listen, &owner, why) == 0 &&
+		    cluster_secrets_check(conf, why) == 0 &&
 		    first_app_make(conf, why) == 0 &&
 		    listen_write(&s->listen, s->rundir.listen_path, why) == 0)
 			return 0;
@@ -413,7 +414,9 @@ check_as_user(const struct conf *conf, const char *file,
 		    conf->user, strerror(errno));
 		return -1;
 	}
-	return certs_load(certs, conf, why);
+	return cluster_secrets_check(conf, why) == -1
+	    ? -1
+	    : certs_load(certs, conf, why);
 }
 
 int

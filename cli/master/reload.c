@@ -23,6 +23,7 @@
 #include "shared/base/base.h"
 #include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
+#include "shared/conf/cluster_secrets.h"
 #include "shared/conf/conf.h"
 #include "shared/conf/conf_change.h"
 #include "shared/ipc/fdpass.h"
@@ -285,6 +286,7 @@ prepare(struct master *m, struct change *ch, struct str set, char **why)
 	if (load(s, ch, set, why) == -1)
 		return -1;
 	if (check_workers(m, ch, why) == 0 && check_size(&ch->conf, why) == 0 &&
+	    cluster_secrets_check(&ch->conf, why) == 0 &&
 	    certs_load(&ch->certs, &ch->conf, why) == 0 &&
 	    log_target_open(&s->log, &ch->conf, &ch->log_fd, why) == 0) {
 		if (listen_prepare(&ch->listen, s->listen, &ch->conf, why) == 0)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * cluster_addr.c: the address of the Redis server of a cluster.  Must never
+/* cluster_addr.c: the address of the Redis server of a cluster.  Must never
  * look a name up: the broker that connects to it waits for nobody.
  */
 
@@ -11,6 +10,7 @@
 #include <string.h>
 
 #define REDIS_PORT 6379
+#define SENTINEL_PORT 26379
 
 static bool
 cut_prefix(struct str *s, struct str prefix)
@@ -54,56 +54,90 @@ cut_number(struct str *s, char before, int max, int *out)
 	return 0;
 }
 
-static int
-parse_host(struct cluster_addr *a, struct str *s)
+/* Letters, digits, '-', '_' and '.'; or an address of IPv6 in brackets. */
+static bool
+host_is_valid(const char *host, bool v6)
 {
 	struct in6_addr address;
+
+	if (v6)
+		return inet_pton(AF_INET6, host, &address) == 1;
+	for (; *host != '\0'; host++)
+		if (!((*host >= 'a' && *host <= 'z') ||
+			(*host >= 'A' && *host <= 'Z') ||
+			(*host >= '0' && *host <= '9') || *host == '-' ||
+			*host == '_' || *host == '.'))
+			return false;
+	return true;
+}
+
+/* HOST or HOST:PORT */
+static int
+parse_server(struct cluster_addr *a, struct str *s, int port)
+{
+	struct cluster_server *to = &a->servers[a->nservers];
 	bool v6 = cut_prefix(s, S("["));
 
-	if (cut_until(s, v6 ? "]" : ":/", a->host, sizeof(a->host)) == -1 ||
-	    (v6 && !cut_prefix(s, S("]"))))
+	if (a->nservers == CLUSTER_SERVERS ||
+	    cut_until(s, v6 ? "]" : ":/,", to->host, sizeof(to->host)) == -1 ||
+	    (v6 && !cut_prefix(s, S("]"))) || !host_is_valid(to->host, v6))
 		return -1;
-	if (strcmp(a->host, "localhost") == 0)
-		strcpy(a->host, "127.0.0.1");
-	return inet_pton(v6 ? AF_INET6 : AF_INET, a->host, &address) == 1 ? 0
-									  : -1;
+	to->port = port;
+	a->nservers++;
+	return cut_number(s, ':', 65535, &to->port) == -1 || to->port == 0 ? -1
+									   : 0;
+}
+
+/* The rest behind sentinel:// */
+static int
+parse_sentinels(struct cluster_addr *a, struct str *s)
+{
+	do {
+		if (parse_server(a, s, SENTINEL_PORT) == -1)
+			return -1;
+	} while (cut_prefix(s, S(",")));
+	if (!cut_prefix(s, S("/")) ||
+	    cut_until(s, "/", a->master, sizeof(a->master)) == -1)
+		return -1;
+	return cluster_name_is_valid(str_of(a->master)) ? 0 : -1;
+}
+
+static int
+parse_unix(struct cluster_addr *a, struct str s)
+{
+	if (s.n == 0 || s.p[0] != '/' ||
+	    cut_until(&s, "?", a->path, sizeof(a->path)) == -1)
+		return -1;
+	return s.n == 0 ? 0 : -1;
 }
 
 int
 cluster_addr_parse(struct cluster_addr *a, struct str text, const char **why)
 {
 	struct str s = text;
+	int r;
 
-	*a = (struct cluster_addr){ .port = REDIS_PORT };
-	*why = "redis://ADDRESS:PORT/DB or unix:/PATH";
-	if (cut_prefix(&s, S("rediss:")) || cut_prefix(&s, S("sentinel:"))) {
-		*why =
-		    "redis://ADDRESS:PORT/DB or unix:/PATH: TLS and Sentinel "
-		    "are not supported; use a tunnel such as stunnel, or a "
-		    "proxy that leads to the primary";
-		return -1;
-	}
-	if (cut_prefix(&s, S("unix:"))) {
-		if (s.n == 0 || s.p[0] != '/' ||
-		    cut_until(&s, "?", a->path, sizeof(a->path)) == -1)
-			return -1;
-		return s.n == 0 ? 0 : -1;
-	}
-	if (!cut_prefix(&s, S("redis://")))
-		return -1;
+	*a = (struct cluster_addr){ .nservers = 0 };
+	*why = "redis://HOST:PORT/DB, rediss:// for TLS, "
+	       "sentinel://HOST:PORT,HOST:PORT/NAME/DB, sentinels:// for TLS, "
+	       "or unix:/PATH";
 	if (memchr(s.p, '@', s.n) != NULL) {
 		*why = "without a password, which belongs into the file of "
 		       "cluster_auth";
 		return -1;
 	}
-	if (parse_host(a, &s) == -1) {
-		*why =
-		    "redis://ADDRESS:PORT/DB with an IP address, because the "
-		    "broker looks no names up";
-		return -1;
+	if (cut_prefix(&s, S("unix:")))
+		return parse_unix(a, s);
+	a->tls = cut_prefix(&s, S("rediss://"));
+	if (a->tls || cut_prefix(&s, S("redis://"))) {
+		r = parse_server(a, &s, REDIS_PORT);
+	} else {
+		a->tls = cut_prefix(&s, S("sentinels://"));
+		if (!a->tls && !cut_prefix(&s, S("sentinel://")))
+			return -1;
+		r = parse_sentinels(a, &s);
 	}
-	if (cut_number(&s, ':', 65535, &a->port) == -1 || a->port == 0 ||
-	    cut_number(&s, '/', 1000000, &a->db) == -1 || s.n != 0)
+	if (r == -1 || cut_number(&s, '/', 1000000, &a->db) == -1 || s.n != 0)
 		return -1;
 	return 0;
 }

@@ -3,16 +3,27 @@
 #define SHARED_CONF_CLUSTER_ADDR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "shared/base/str.h"
 
 #define CLUSTER_HOST_MAX 64 /* bytes of cluster_host and cluster_name */
+#define CLUSTER_SERVERS 8   /* Sentinels, at most */
+
+struct cluster_server {
+	char host[254]; /* a name or an IP address */
+	int port;
+};
 
 /* The value of the option `cluster`. */
 struct cluster_addr {
-	char host[64];  /* an IP address; empty: a Unix socket */
-	char path[108]; /* of the Unix socket */
-	int port, db;
+	char path[108];  /* of the Unix socket; empty: there are servers */
+	char master[65]; /* as its Sentinels call it; empty: one server */
+	struct cluster_server
+	    servers[CLUSTER_SERVERS]; /* Redis, or Sentinels */
+	size_t nservers;
+	bool tls;
+	int db;
 };
 
 /* 0, or -1 and in *why the words that are missing behind "must be". */

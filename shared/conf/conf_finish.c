@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * conf_finish.c: computes what follows from all options together: the number of
+/* conf_finish.c: computes what follows from all options together: the number of
  * workers, valid addresses, full paths.  Only asks the system questions that it
  * answers at once (cores, current directory); the users of an address or a path
  * find out whether it can be used.  Never prints, never exits.
@@ -420,6 +419,16 @@ finish_cluster(struct conf *c, char **why)
 
 	if (*c->cluster == '\0')
 		return 0;
+	if ((*c->cluster_auth != '\0' &&
+		make_absolute(c, OPT_cluster_auth, "cluster_auth",
+		    &c->cluster_auth, why) == -1) ||
+	    (*c->cluster_ca_file != '\0' &&
+		make_absolute(c, OPT_cluster_ca_file, "cluster_ca_file",
+		    &c->cluster_ca_file, why) == -1) ||
+	    (*c->cluster_cert != '\0' &&
+		make_absolute(c, OPT_cluster_cert, "cluster_cert",
+		    &c->cluster_cert, why) == -1))
+		return -1;
 	if (cluster_addr_parse(&addr, str_of(c->cluster), &need) == -1)
 		return refuse(c, OPT_cluster,
 		    xasprintf(

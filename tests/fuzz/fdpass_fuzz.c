@@ -305,7 +305,6 @@ master_end(struct input *in)
 	}
 	for (size_t i = 0; i < CHILDREN; i++) {
 		child_cut_link(&m->children[i]);
-		free(m->children[i].failed);
 		close(ends[i]);
 	}
 	conf_clear(&conf);

@@ -64,6 +64,13 @@ class Redis {
 		await this.exited;
 	}
 
+	// A replica has what its primary has.
+	follows() {
+		return until('the replica to follow', async () =>
+			/master_link_status:up/.test(await this.ask('INFO',
+				'replication')));
+	}
+
 	async remove() {
 		if (this.child.exitCode === null && this.child.signalCode === null)
 			await this.stop();
@@ -71,4 +78,31 @@ class Redis {
 	}
 }
 
-module.exports = { Redis };
+// Debian's redis-sentinel, alone, for the primary `redis` called "main".
+class Sentinel extends Redis {
+	// more: lines of its configuration.
+	async start(redis, more = []) {
+		this.port ??= await freePort();
+		const file = path.join(this.dir, 'sentinel.conf');
+		fs.writeFileSync(file, [`port ${this.port}`, 'bind 127.0.0.1',
+			`dir ${this.dir}`, `sentinel monitor main 127.0.0.1 ${redis.port} 1`,
+			'sentinel down-after-milliseconds main 1000',
+			'sentinel failover-timeout main 5000', ...more, ''].join('\n'));
+		this.child = spawn('redis-sentinel', [file], { stdio: 'ignore' });
+		this.exited = new Promise((ok) => this.child.on('exit', ok));
+		await until('redis-sentinel', () => this.answers());
+		return this;
+	}
+
+	get url() {
+		return `sentinel://127.0.0.1:${this.port}/main`;
+	}
+
+	// It has learnt of so many replicas of the primary.
+	knows(n) {
+		return until(`the Sentinel to know ${n} replicas`, async () =>
+			new RegExp(`slaves=${n},`).test(await this.ask('INFO', 'sentinel')));
+	}
+}
+
+module.exports = { Redis, Sentinel };

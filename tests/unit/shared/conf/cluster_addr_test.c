@@ -10,59 +10,83 @@
 #include <cmocka.h>
 
 #include "shared/base/base.h"
+#include "shared/base/buf.h"
 #include "shared/conf/cluster_addr.h"
 
 static const struct {
-	const char *text, *host, *path;
-	int port, db;
+	const char *text;
+	const char *servers; /* "HOST PORT " for each */
+	const char *path, *master;
+	int db;
+	bool tls;
 } good[] = {
-	{ "redis://127.0.0.1", "127.0.0.1", "", 6379, 0 },
-	{ "redis://localhost:7000", "127.0.0.1", "", 7000, 0 },
-	{ "redis://10.0.0.1:65535/1000000", "10.0.0.1", "", 65535, 1000000 },
-	{ "redis://10.0.0.1/3", "10.0.0.1", "", 6379, 3 },
-	{ "redis://[::1]", "::1", "", 6379, 0 },
-	{ "redis://[2001:db8::1]:7/2", "2001:db8::1", "", 7, 2 },
-	{ "unix:/run/redis.sock", "", "/run/redis.sock", 6379, 0 },
+	{ "redis://127.0.0.1", "127.0.0.1 6379 ", "", "", 0, false },
+	{ "redis://localhost:7000", "localhost 7000 ", "", "", 0, false },
+	{ "redis://redis.example/3", "redis.example 6379 ", "", "", 3, false },
+	{ "redis://10.0.0.1:65535/1000000", "10.0.0.1 65535 ", "", "", 1000000,
+	    false },
+	{ "redis://[::1]", "::1 6379 ", "", "", 0, false },
+	{ "rediss://[2001:db8::1]:7/2", "2001:db8::1 7 ", "", "", 2, true },
+	{ "unix:/run/redis.sock", "", "/run/redis.sock", "", 0, false },
+	{ "sentinel://a/m", "a 26379 ", "", "m", 0, false },
+	{ "sentinel://a:1,[::1]:2,10.0.0.1/my-name.1/4",
+	    "a 1 ::1 2 10.0.0.1 26379 ", "", "my-name.1", 4, false },
+	{ "sentinels://a,b/m", "a 26379 b 26379 ", "", "m", 0, true },
 };
 
 static const struct {
 	const char *text, *why; /* part of the reason */
 } bad[] = {
-	{ "", "redis://ADDRESS" },
-	{ "127.0.0.1:6379", "redis://ADDRESS" },
+	{ "", "redis://HOST" },
+	{ "127.0.0.1:6379", "redis://HOST" },
 	{ "unix:", "unix:/PATH" },
 	{ "unix:relative", "unix:/PATH" },
 	{ "unix:/a?db=1", "unix:/PATH" },
-	{ "rediss://10.0.0.1", "TLS and Sentinel" },
-	{ "sentinel://10.0.0.1", "TLS and Sentinel" },
 	{ "redis://:word@10.0.0.1", "cluster_auth" },
-	{ "redis://", "looks no names up" },
-	{ "redis://redis.example", "looks no names up" },
-	{ "redis://[::1", "looks no names up" },
-	{ "redis://::1", "looks no names up" },
-	{ "redis://10.0.0.1:0", "redis://ADDRESS" },
-	{ "redis://10.0.0.1:", "redis://ADDRESS" },
-	{ "redis://10.0.0.1:65536", "redis://ADDRESS" },
-	{ "redis://10.0.0.1:99999999999999999999", "redis://ADDRESS" },
-	{ "redis://10.0.0.1/1000001", "redis://ADDRESS" },
-	{ "redis://10.0.0.1/", "redis://ADDRESS" },
-	{ "redis://10.0.0.1/1/2", "redis://ADDRESS" },
-	{ "redis://10.0.0.1:6379x", "redis://ADDRESS" },
+	{ "rediss://user:word@a", "cluster_auth" },
+	{ "redis://", "redis://HOST" },
+	{ "redis://a b", "redis://HOST" },
+	{ "redis://a,b", "redis://HOST" },
+	{ "redis://[::1", "redis://HOST" },
+	{ "redis://[name]", "redis://HOST" },
+	{ "redis://::1", "redis://HOST" },
+	{ "redis://10.0.0.1:0", "redis://HOST" },
+	{ "redis://10.0.0.1:", "redis://HOST" },
+	{ "redis://10.0.0.1:65536", "redis://HOST" },
+	{ "redis://10.0.0.1:99999999999999999999", "redis://HOST" },
+	{ "redis://10.0.0.1/1000001", "redis://HOST" },
+	{ "redis://10.0.0.1/", "redis://HOST" },
+	{ "redis://10.0.0.1/1/2", "redis://HOST" },
+	{ "redis://10.0.0.1:6379x", "redis://HOST" },
+	{ "sentinel://a", "sentinel://HOST" },
+	{ "sentinel://a/", "sentinel://HOST" },
+	{ "sentinel://a,/m", "sentinel://HOST" },
+	{ "sentinel:///m", "sentinel://HOST" },
+	{ "sentinel://a/m x", "sentinel://HOST" },
+	{ "sentinel://a/m/x", "sentinel://HOST" },
+	{ "sentinel://1,2,3,4,5,6,7,8,9/m", "sentinel://HOST" },
 };
 
 static void
 test_good(void **state)
 {
 	struct cluster_addr a;
+	struct buf *servers;
 	const char *why;
 
 	for (size_t i = 0; i < nitems(good); i++) {
 		if (cluster_addr_parse(&a, str_of(good[i].text), &why) != 0)
 			fail_msg("%s: %s", good[i].text, why);
-		assert_string_equal(a.host, good[i].host);
+		servers = buf_new(64);
+		for (size_t k = 0; k < a.nservers; k++)
+			buf_printf(&servers, "%s %d ", a.servers[k].host,
+			    a.servers[k].port);
+		assert_true(str_eq(buf_str(servers), str_of(good[i].servers)));
+		buf_unref(servers);
 		assert_string_equal(a.path, good[i].path);
-		assert_int_equal(a.port, good[i].port);
+		assert_string_equal(a.master, good[i].master);
 		assert_int_equal(a.db, good[i].db);
+		assert_int_equal(a.tls, good[i].tls);
 	}
 }
 

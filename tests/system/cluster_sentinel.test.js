@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+//
+// Sentinel: finds the primary, follows a failover; a new primary that lacks
+// the last entries is told to the clients, and doubles nothing.
+'use strict';
+
+const assert = require('node:assert/strict');
+const { after, before, describe, test } = require('node:test');
+const { Client, OP } = require('./lib/client');
+const { TROUBLES, becomesReady, host, isReady, logSays, status, tryPublish } =
+	require('./lib/cluster');
+const { until } = require('./lib/daemon');
+const { Redis, Sentinel } = require('./lib/redis');
+
+// A client that connects again when it is told to, until 'end' has come.
+async function follow(d) {
+	const f = { log: [], told: false };
+	const open = async () => {
+		const c = await Client.connect(d, d.shared);
+		await c.subscribe('c');
+		return c;
+	};
+	let c = await open();
+	f.ended = (async () => {
+		while (f.log.at(-1) !== 'end') {
+			const frame = await c.nextFrame(60000);
+			const e = frame?.opcode === OP.TEXT ? JSON.parse(frame.payload) : {};
+			if (e.event === 'e') {
+				f.log.push(e.data);
+			} else {
+				f.told = true;
+				c.sock.destroy();
+				await becomesReady(d, 40000);
+				c = await open();
+			}
+		}
+		await c.close();
+	})();
+	return f;
+}
+
+const KEEP = ['appendonly', 'yes'];
+const replicaOf = (redis) => ['replicaof', '127.0.0.1', redis.port];
+
+describe('Sentinel', () => {
+	const first = new Redis();
+	const second = new Redis();
+	const sentinel = new Sentinel();
+	let a, b;
+
+	before(async () => {
+		await first.start([KEEP]);
+		await second.start([KEEP, replicaOf(first)]);
+		await second.follows();
+		await sentinel.start(first);
+		await sentinel.knows(1);
+		const more = { cluster_wait: 1,
+			cluster: `sentinel://127.0.0.1:1,127.0.0.1:${sentinel.port}/main` };
+		a = host(sentinel, 'a', more);
+		b = host(sentinel, 'b', more);
+		for (const d of [a, b]) {
+			d.allow(...TROUBLES);
+			await d.start();
+			await becomesReady(d);
+		}
+	});
+	after(async () => {
+		for (const d of [a, b]) await d.stop();
+		for (const r of [sentinel, first, second]) await r.remove();
+	});
+
+	const failedOver = (to) => until('the Sentinel to name the other one',
+		async () => (await sentinel.ask('SENTINEL', 'get-master-addr-by-name',
+			'main')).includes(String(to.port)), 30000);
+
+	test('a failover: the hosts follow, what was answered 200 has come once',
+		async () => {
+			const followed = await Promise.all([a, b].map(follow));
+			const taken = [];
+			let go = true;
+			const publisher = (async () => {
+				for (let i = 0; go; i++)
+					if ((await tryPublish(i % 2 ? a : b, 'c', `e${i}`)).status ===
+					    200)
+						taken.push(`e${i}`);
+			})();
+			await until('some events', () => taken.length > 20);
+			await first.stop();
+			await failedOver(second);
+			// The old one comes back, as a replica: it confirms events.
+			await first.start([KEEP]);
+			const before = taken.length;
+			await until('events after it', () => taken.length > before + 20,
+				60000);
+			go = false;
+			await publisher;
+			await until('the last one to be taken', async () =>
+				(await tryPublish(a, 'c', 'end')).status === 200, 30000);
+			for (const f of followed) {
+				await f.ended;
+				assert.equal(new Set(f.log).size, f.log.length, 'none twice');
+				// Who was told nothing has all that was answered 200.
+				const come = new Set(f.log);
+				if (!f.told)
+					assert.deepEqual(taken.filter((e) => !come.has(e)), []);
+			}
+			const [x, y] = followed.map((f) => f.log);
+			assert.deepEqual(x.filter((e) => y.includes(e)),
+				y.filter((e) => x.includes(e)), 'one order');
+			assert.equal(status(a).state, 'up');
+		});
+
+	test('a primary without the last entries: 4200, and none twice', async () => {
+		// The present primary is `second`.  Its replica hears no more.
+		for (const d of [a, b]) await becomesReady(d);
+		await first.follows();
+		const x = await Client.connect(a, a.shared);
+		await x.subscribe('c');
+		assert.equal((await tryPublish(a, 'c', 'kept')).status, 200);
+		assert.equal(await x.expect('e', 'c'), 'kept');
+		await first.stop();
+		const lost = tryPublish(a, 'c', 'lost');
+		assert.equal(await x.expect('e', 'c'), 'lost');
+		await second.stop();
+		assert.equal((await lost).status, 503); // cluster_wait 1
+		await first.start([KEEP, replicaOf(second)]);
+		await failedOver(first);
+		await second.start([KEEP]);
+		await x.expectFatal(4200);
+		await logSays(a, /Redis has lost its last entries|are missing/);
+		for (const d of [a, b]) await becomesReady(d, 40000);
+		const z = await Client.connect(a, a.shared);
+		await z.subscribe('c');
+		await until('200', async () =>
+			(await tryPublish(b, 'c', 'after')).status === 200, 30000);
+		assert.equal(await z.expect('e', 'c'), 'after');
+		await z.close();
+		assert.equal(await isReady(a), true);
+	});
+});
