@@ -184,14 +184,21 @@ unlist(struct registry *r, struct channel *c)
 void
 registry_enter(struct registry *r, struct channel *c, unsigned slot)
 {
-	c->count[slot]++;
+	registry_enter_many(r, c, slot, 1);
+}
+
+void
+registry_enter_many(
+    struct registry *r, struct channel *c, unsigned slot, uint32_t n)
+{
+	c->count[slot] += n;
 	c->slots |= UINT64_C(1) << slot;
-	c->total++;
+	c->total += n;
 	if (c->hidden)
 		return;
-	r->nsubs[slot]++;
-	c->app->nsubs++;
-	if (c->total == 1) {
+	r->nsubs[slot] += n;
+	c->app->nsubs += n;
+	if (c->total == n) {
 		list_append(&c->app->occupied, &c->in_app);
 		c->app->noccupied++;
 		r->noccupied++;

@@ -122,6 +122,9 @@ registry_name_is_open(struct str name)
 
 /* Adds one subscription of this worker. */
 void registry_enter(struct registry *, struct channel *, unsigned slot);
+/* Adds so many, 1 or more. */
+void registry_enter_many(
+    struct registry *, struct channel *, unsigned slot, uint32_t n);
 /* Removes one: 0, or -1 when there is none. */
 int registry_leave(struct registry *, struct channel *, unsigned slot);
 /* Removes all subscriptions of this worker; returns how many there were. */

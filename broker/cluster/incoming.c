@@ -142,7 +142,7 @@ on_message(struct reading *r, const struct ipc_in *in)
 	ipc_handler handler = r->cl->handlers[in->type];
 	struct msg_host_subs subs;
 	struct msg_event e;
-	bool plain;
+	bool event, plain;
 
 	if (p != NULL && r->host == NULL && p->relayed > 0)
 		p->relayed--;
@@ -150,12 +150,17 @@ on_message(struct reading *r, const struct ipc_in *in)
 	    (r->app_here == 0 || ipc_app(in->type, in->body) != r->app ||
 		entry_set_app(in, r->app_here) == -1))
 		return;
-	plain = in->type == IPC_EVENT && msg_event_get(&e, in->body) == 0 &&
-	    e.seq == 0;
+	event = in->type == IPC_EVENT && msg_event_get(&e, in->body) == 0;
+	plain = event && e.seq == 0;
 	if (plain)
 		on_plain_event(r, &e);
 	if (plain || p == NULL)
 		return;
+	if (event && e.origin == p->origin &&
+	    !news_is(&r->cl->news, e.origin, e.seq)) {
+		peer_number(p, e.seq); /* it has come before */
+		return;
+	}
 	if (in->type == IPC_HOST_SUBS) {
 		if (msg_host_subs_get(&subs, in->body) == 0)
 			state_on_subs(p, &subs);

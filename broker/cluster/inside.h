@@ -12,6 +12,7 @@
 #include "broker/cluster/engine.h"
 #include "broker/cluster/entry.h"
 #include "broker/cluster/hosts.h"
+#include "broker/cluster/news.h"
 #include "shared/base/list.h"
 #include "shared/ipc/ipc.h"
 #include "shared/proc/proc.h"
@@ -47,6 +48,7 @@ struct cluster {
 	const ipc_handler *handlers;
 	struct engine engine;
 	struct hosts hosts;
+	struct news news;
 	ev_timer beat;
 	enum cluster_state state;
 	bool started, up; /* up: as the workers know it */

@@ -162,11 +162,13 @@ state_on_subs(struct peer *p, const struct msg_host_subs *m)
 	struct broker *br = p->br;
 	struct channel *c;
 
-	if (!registry_name_is_open(m->channel) || m->n == 0 || m->n > SUBS_MAX)
+	const struct registry_app *a = registry_app_find(br->registry, m->app);
+
+	if (!registry_name_is_open(m->channel) || m->n == 0 ||
+	    m->n + (a == NULL ? 0 : a->nsubs) > SUBS_MAX)
 		return;
 	c = registry_get(br->registry, m->app, m->channel);
-	for (uint32_t i = 0; i < m->n; i++)
-		registry_enter(br->registry, c, (unsigned)p->slot);
+	registry_enter_many(br->registry, c, (unsigned)p->slot, m->n);
 	br->events->entered(br, c, S(""));
 	subscription_count_changed(br, c);
 }

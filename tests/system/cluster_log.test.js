@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+//
+// The logs of an app on two hosts, for clients that resume: they have each
+// event once and in the same order, though brokers die.
+'use strict';
+
+const assert = require('node:assert/strict');
+const { after, before, describe, test } = require('node:test');
+const { TROUBLES, becomesReady, host, tryPublish } = require('./lib/cluster');
+const { until } = require('./lib/daemon');
+const { get } = require('./lib/http');
+const { Redis } = require('./lib/redis');
+
+describe('the log of an app in a cluster', () => {
+	const redis = new Redis();
+	let a, b;
+
+	before(async () => {
+		await redis.start();
+		[a, b] = ['a', 'b'].map((name) => host(redis, name, { workers: 2 }));
+		for (const d of [a, b]) {
+			d.allow(...TROUBLES);
+			d.ctl(['app', 'set', '42', 'resume=on']);
+			await d.start();
+			await becomesReady(d);
+		}
+	});
+	after(async () => {
+		for (const d of [a, b]) await d.stop();
+		await redis.remove();
+	});
+
+	const log = async (d) => {
+		const all = [];
+		let more = await get(d, d.shared, '/channels/c/events');
+		while (more.events.length > 0) {
+			all.push(...more.events.map((e) => e.data));
+			more = await get(d, d.shared, '/channels/c/events',
+				{ after: more.events.at(-1).id });
+		}
+		return all;
+	};
+
+	test('brokers die: no event twice, and none is missing', async () => {
+		const taken = [];
+		let n = 0;
+		let go = true;
+		const publishers = [a, b, a, b].map(async (d) => {
+			while (go) {
+				const data = `e${n++}`;
+				if ((await tryPublish(d, 'c', data)).status === 200)
+					taken.push(data);
+			}
+		});
+		for (const d of [a, b, a]) {
+			const before = taken.length;
+			const [pid] = d.pidsOf('broker');
+			process.kill(pid, 'SIGKILL');
+			await until('another broker', () => d.pidsOf('broker')
+				.some((p) => p !== pid));
+			await becomesReady(d);
+			await until('more events', () => taken.length > before + 50);
+		}
+		go = false;
+		await Promise.all(publishers);
+		await tryPublish(a, 'c', 'end');
+		await until('the end on b', async () => (await log(b)).at(-1) === 'end');
+		const logs = [await log(a), await log(b)];
+		for (const l of logs) {
+			assert.equal(new Set(l).size, l.length, 'none twice');
+			const has = new Set(l);
+			assert.deepEqual(taken.filter((e) => !has.has(e)), []);
+		}
+		assert.deepEqual(logs[1], logs[0]);
+	});
+});
