@@ -6,7 +6,8 @@
 
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
-const { TROUBLES, becomesReady, host, tryPublish } = require('./lib/cluster');
+const { TROUBLES, becomesReady, host, status, tryPublish } =
+	require('./lib/cluster');
 const { until } = require('./lib/daemon');
 const { get } = require('./lib/http');
 const { Redis } = require('./lib/redis');
@@ -63,6 +64,15 @@ describe('the log of an app in a cluster', () => {
 		}
 		go = false;
 		await Promise.all(publishers);
+		// One that Redis takes after its broker has died comes again.
+		redis.child.kill('SIGSTOP');
+		const waits = tryPublish(a, 'c', 'again');
+		await until('it to be on its way', () => status(a).waiting > 0);
+		process.kill(a.pidsOf('broker')[0], 'SIGKILL');
+		redis.child.kill('SIGCONT');
+		assert.equal((await waits).status, 200);
+		taken.push('again');
+		await becomesReady(a);
 		await tryPublish(a, 'c', 'end');
 		await until('the end on b', async () => (await log(b)).at(-1) === 'end');
 		const logs = [await log(a), await log(b)];
