@@ -5,8 +5,10 @@ VERSION := 0.1.0
 BUILD   := build
 SAN     :=
 
+# The tools for another architecture: dpkg-architecture -aARCH -c make ...
+TOOLS   := $(DEB_HOST_GNU_TYPE:%=%-)
 ifeq ($(origin CC),default)
-CC      := gcc
+CC      := $(TOOLS)gcc
 endif
 CSTD    := -std=c11 -D_GNU_SOURCE -I.
 OPT     ?= -O2
@@ -94,7 +96,7 @@ $(BUILD)/obj/%.o: %.c
 # Each program of the tests takes from this library what it calls.
 $(BUILD)/tests.a: $(TESTOBJ)
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar rcsT $@ $^
+	$(Q)rm -f $@ && $(TOOLS)ar rcsT $@ $^
 
 # gcc does not know that a failed assertion of cmocka's does not return.
 $(BUILD)/obj/tests/unit/%.o: \

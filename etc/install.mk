@@ -78,9 +78,9 @@ deb: release ## build-release/pusherd_VERSION_ARCH.deb
 	@tests/deps.sh build deb
 	@etc/debian/build.sh build-release $(VERSION)
 
-debtest: deb ## the package in a clean Debian (root, debootstrap)
-	@tests/deps.sh debtest
-	@tests/deb.sh build-release/pusherd_$(VERSION)_*.deb
+debtest: ## the package in clean Debians (SUITE=trixie, ARCH=arm64; root)
+	@tests/deps.sh deb debtest
+	@tests/deb.sh "$(SUITE)" $(ARCH)
 
 rpm: dist ## build-rpm/RPMS/ARCH/pusherd-VERSION-1.ARCH.rpm
 	@tests/deps.sh build rpm

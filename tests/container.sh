@@ -28,21 +28,7 @@ clean() {
 }
 trap clean EXIT
 . tests/tap.sh
-# till TEXT COMMAND...: the command must succeed within 30 seconds.
-till() {
-	local text=$1 i
-	shift
-	for i in $(seq 150); do
-		if "$@" >"$out" 2>&1; then
-			ok "$text"
-			return
-		fi
-		sleep 0.2
-	done
-	tail -n 20 "$out"
-	pod logs box || true
-	fail "$text"
-}
+logs() { pod logs box; }
 size() { pod image inspect --format '{{.Size}}' "$1"; }
 free_port() {
 	node -e 'const s = require("net").createServer().listen(0, () => {
@@ -147,6 +133,12 @@ services:
   pusherd:
     environment: {PUSHERD_LISTEN: "127.0.0.1:$port"}
     ulimits: {nofile: 8192, nproc: 4096}
+  pusherd-2:
+    environment: {PUSHERD_LISTEN: "127.0.0.1:$(free_port)",
+        PUSHERD_METRICS_LISTEN: "", PUSHERD_CLUSTER_HOST: second}
+    ulimits: {nofile: 8192, nproc: 4096}
+  redis:
+    ulimits: {nofile: 8192, nproc: 4096}
 EOF
 cp "$tree/etc/container/example.env" "$tree/etc/container/.env"
 compose() {
@@ -162,4 +154,26 @@ want 'compose: the app of the example' \
 want 'compose down' compose down
 [ -z "$(pod ps -q)" ] || fail 'it still runs'
 ok 'compose: nothing runs'
+
+# The profile "cluster", with Debian's Redis in the place of its image.  The
+# services are named, since the podman-compose of Debian 12 has no --profile.
+want 'an image of Redis' pod build --isolation chroot --format docker \
+	-t docker.io/library/redis:7 - <<'EOF'
+FROM localhost/base
+RUN apt-get -qq update && apt-get -qq install -y --no-install-recommends \
+    redis-server
+WORKDIR /data
+EOF
+sed -i 's/^#\(PUSHERD_CLUSTER=\)/\1/' "$tree/etc/container/.env"
+want 'compose: up with Redis' compose up -d pusherd pusherd-2 redis
+of() { pod ps -q --filter "label=com.docker.compose.service=$1"; }
+till 'compose: two hosts' sh -c "'$work/bin/podman' exec '$(of pusherd)' \
+	pusherctl -j cluster status | grep -q second"
+pod exec "$(of pusherd-2)" timeout 20 pusherctl subscribe 1 room \
+	>"$work/events" 2>&1 &
+till 'compose: a subscriber on the second' grep -q . "$work/events"
+want 'compose: a publish on the first' \
+	pod exec "$(of pusherd)" pusherctl publish 1 room across '{}'
+till 'compose: the event' grep -q across "$work/events"
+want 'compose: down with Redis' compose down
 echo "$n passed, 0 failed"

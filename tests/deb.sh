@@ -1,46 +1,94 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# deb.sh DEB: the package in a clean Debian of its own: install, use,
-# upgrade, remove, install again, purge.  Needs root, debootstrap and a mirror;
-# the root is under /tmp and is removed.  DEB_ROOT: a root made by
+# deb.sh [SUITE [ARCH]]: the package in two clean Debians of their own.  One
+# builds it, twice and with the same bytes; in the other it is installed, used,
+# upgraded, removed, installed again and purged.  SUITE is this machine's or,
+# for example, trixie.  For another ARCH the package is cross-built, and qemu
+# runs the programs and the unit tests.  Needs root, debootstrap and a mirror;
+# the roots are under /tmp and are removed.  DEB_ROOT: a root of SUITE made by
 # debootstrap before, which is copied instead of making one.
 set -eu
 
-deb=$(realpath "$1")
-out=$(mktemp)
-root=$(mktemp -d /tmp/pusherd-deb-XXXXXX)
-chmod 755 "$root" # it is the / of users without rights
+cd "$(dirname "$0")/.."
+suite=${1:-$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)}
+here=$(dpkg --print-architecture)
+arch=${2:-$here}
+work=$(mktemp -d /tmp/pusherd-deb-XXXXXX)
+chmod 755 "$work"
+out=$work/out
+builder=$work/builder
+root=$work/root
 daemon=
 clean() {
 	[ -z "$daemon" ] || kill "$daemon" 2>/dev/null || true
-	umount "$root/proc" 2>/dev/null || true
-	rm -rf --one-file-system "$root" "$out" "$root-again"
+	umount "$builder/proc" "$root/proc" 2>/dev/null || true
+	rm -rf --one-file-system "$work"
 }
 trap clean EXIT
-. "$(dirname "$0")/tap.sh"
-inside() { LC_ALL=C DEBIAN_FRONTEND=noninteractive chroot "$root" "$@"; }
-apt() { inside apt-get -qq -y --no-install-recommends "$@" </dev/null; }
-mode() { inside stat -c '%a %U %G' "$1"; }
+. tests/tap.sh
+logs() { cat "$root/log"; }
+
+# in_root ROOT COMMAND...: what this machine compiles with stays outside.
+in_root() {
+	LC_ALL=C DEBIAN_FRONTEND=noninteractive env -u CC -u CXX -u CI \
+		-u MAKEFLAGS -u MFLAGS -u MAKELEVEL chroot "$@"
+}
+get() { in_root "$1" apt-get -qq -y --no-install-recommends "${@:2}" </dev/null; }
+# prepare ROOT: for the libraries of ARCH, and to run its programs.
+prepare() {
+	mount -t proc proc "$1/proc"
+	in_root "$1" dpkg --add-architecture "$arch"
+	get "$1" update
+	[ -z "$emulator" ] || get "$1" install qemu-user-static
+}
+emulator=
+[ "$arch" = "$here" ] ||
+	emulator=qemu-$(dpkg-architecture -a"$arch" -qDEB_HOST_GNU_CPU)-static
 
 if [ -n "${DEB_ROOT:-}" ]; then
-	cp -a "$DEB_ROOT/." "$root"
+	cp -a "$DEB_ROOT" "$root"
 else
-	want 'a clean Debian' debootstrap --variant=minbase \
-		"$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)" "$root"
+	want "a clean Debian, $suite" debootstrap --variant=minbase \
+		"$suite" "$root"
 fi
-want 'proc' mount -t proc proc "$root/proc"
-cp "$deb" "$root/pusherd.deb"
+cp -a "$root" "$builder"
+want 'a root to build in' prepare "$builder"
+want 'a root to install in' prepare "$root"
 
-want 'lintian has no complaint' lintian --allow-root \
-	--fail-on error,warning "$deb"
-again=$root-again/under/another/name
-mkdir -p "$again"
-tar -C "$(dirname "$0")/.." --exclude=./build* --exclude=./.git \
-	--exclude=node_modules -cf - . | tar -C "$again" -xf -
-want 'built again elsewhere' make -C "$again" deb
-want 'it is the same, byte by byte' cmp "$deb" \
-	"$again/build-release/$(basename "$deb")"
+# The files of a clone, and nothing that was built beside them.
+built=build-release
+compile() { # DIRECTORY TARGET...
+	in_root "$builder" dpkg-architecture -a"$arch" \
+		-c make -s -C "$@" -j"$(nproc)"
+}
+mkdir -p "$builder/src"
+tests/files.sh | xargs -d '\n' cp --parents -t "$builder/src"
+cp -a "$builder/src" "$builder/another-name"
+want 'make, dpkg-dev, lintian' get "$builder" install make dpkg-dev lintian
+want 'build' compile /src deb
+deb=$(cd "$builder" && ls src/$built/pusherd_*_"$arch".deb)
+want 'lintian has no complaint' in_root "$builder" lintian --allow-root \
+	--fail-on error,warning "/$deb"
+want 'built again elsewhere' compile /another-name deb
+want 'it is the same, byte by byte' cmp "$builder/$deb" \
+	"$builder/another-name/${deb#src/}"
+if [ -n "$emulator" ]; then
+	want 'cmocka' get "$builder" install "libcmocka-dev:$arch"
+	want 'the unit tests' compile /src unit-bins
+	# qemu emulates no seccomp filters, and what a process says of itself
+	# in /proc is that of qemu.
+	rm "$builder"/src/build/unit/{worker/sandbox,shared/proc/proc}_test
+	want "the unit tests pass on $arch" in_root "$builder" \
+		env TEST_WRAP="$emulator" TEST_SLOW=5 /src/tests/run.sh build unit
+fi
+cp "$builder/$deb" "$root/pusherd.deb"
+
+inside() { in_root "$root" "$@"; }
+apt() { get "$root" "$@"; }
+ctl() { inside $emulator /usr/sbin/pusherctl "$@"; }
+mode() { inside stat -c '%a %U %G' "$1"; }
+
 want 'install' apt install /pusherd.deb
 want 'the user' inside id pusherd
 [ "$(mode /var/lib/pusherd)" = '700 pusherd pusherd' ] ||
@@ -48,32 +96,30 @@ want 'the user' inside id pusherd
 ok 'the directory is of the user alone'
 [ "$(mode /etc/pusherd/pusherd.conf)" = '644 root root' ] || fail 'conf mode'
 ok 'the configuration'
-want 'pusherd -t' inside pusherd -t
-want 'root makes an app' inside pusherctl app create --name shop
+want 'pusherd --version' inside $emulator /usr/sbin/pusherd --version
+want 'pusherd -t' inside $emulator /usr/sbin/pusherd -t
+want 'root makes an app' ctl app create --name shop
 [ "$(mode /var/lib/pusherd/apps.db)" = '600 pusherd pusherd' ] ||
 	fail "apps.db: $(mode /var/lib/pusherd/apps.db)"
 ok 'the database is of the user'
 
 # Started by root it becomes the user; port 0 is a free one.
 listen='listen=127.0.0.1:0'
-chroot "$root" pusherd -F -o "$listen" -o metrics_listen= >"$root/log" 2>&1 &
+chroot "$root" $emulator /usr/sbin/pusherd -F -o "$listen" -o metrics_listen= \
+	>"$root/log" 2>&1 &
 daemon=$!
-for _ in $(seq 100); do
-	grep -q 'ready: listening' "$root/log" && break
-	sleep 0.1
-done
-grep -q 'ready: listening' "$root/log" || {
-	cat "$root/log"
-	fail 'pusherd starts'
-}
-ok 'pusherd starts'
+till 'pusherd starts' grep -q 'ready: listening' "$root/log"
 [ "$(ps -o user= -p "$daemon")" != root ] || fail 'it is still root'
 ok 'it has become the user'
-want 'pusherctl status' inside pusherctl status
-want 'pusherctl publish' inside pusherctl publish shop room hello '{}'
+want 'pusherctl status' ctl status
+ctl subscribe shop room >"$root/events" 2>&1 &
+till 'a subscriber' grep -q . "$root/events"
+want 'pusherctl publish' ctl publish shop room hello '{}'
+till 'its event' grep -q hello "$root/events"
 kill -TERM "$daemon"
 wait "$daemon" || fail "exit code $?"
 daemon=
+wait || true # for the subscriber
 ok 'pusherd stops'
 
 echo 'drain_time 7' >>"$root/etc/pusherd/pusherd.conf"
@@ -85,7 +131,7 @@ ok 'the configuration survives an upgrade'
 # and one that does not.
 older() {
 	rm -rf "$root/older"
-	dpkg-deb -R "$deb" "$root/older"
+	dpkg-deb -R "$root/pusherd.deb" "$root/older"
 	sed -i 's/^Version: .*/Version: 0.0.9/' "$root/older/DEBIAN/control"
 	sed -i "s/^version=[^ ]* layout=\(.*\)/version=0.0.9 layout=$1/" \
 		"$root/older/DEBIAN/prerm"
@@ -98,7 +144,7 @@ fi
 grep -q "cannot read /var/lib/pusherd/apps.db: its layout is [0-9]*, and this version knows up to 1" \
 	"$out" || { cat "$out"; fail 'the refusal has a reason'; }
 ok 'a downgrade that cannot read the database is refused, with the reason'
-want 'the newer one still works' inside pusherctl app show shop
+want 'the newer one still works' ctl app show shop
 older 999
 want 'a downgrade that can read it' apt install --allow-downgrades /older.deb
 want 'and up again' apt install /pusherd.deb
@@ -110,8 +156,7 @@ want 'remove' apt remove pusherd
 [ -e "$root/etc/pusherd/pusherd.conf" ] || fail 'the configuration is gone'
 ok 'removal keeps database and configuration'
 want 'install again' apt install /pusherd.deb
-inside pusherctl app show shop >/dev/null || fail 'the app is gone'
-ok 'the app is still there'
+want 'the app is still there' ctl app show shop
 
 want 'purge' apt purge pusherd
 [ ! -e "$root/var/lib/pusherd" ] || fail '/var/lib/pusherd is there'

@@ -34,7 +34,7 @@ packages() {
 	cover) echo gcovr ;;
 	deb) echo dpkg-dev binutils ;;
 	rpm) echo rpm ;;
-	debtest) echo debootstrap procps lintian ;;
+	debtest) echo debootstrap procps ;;
 	container) echo podman podman-compose runc debootstrap git \
 		ca-certificates ;;
 	valgrind) echo valgrind ;;
@@ -118,10 +118,24 @@ is_installed() {
 	esac >/dev/null 2>&1
 }
 
+# For another architecture (dpkg-architecture -aARCH -c ...) Debian's compiler
+# and libraries have other names.
+debian_name() {
+	if [ "${DEB_HOST_ARCH:-}" = "${DEB_BUILD_ARCH:-}" ]; then
+		echo "$1"
+		return
+	fi
+	case $1 in
+	gcc) echo "gcc-$(echo "$DEB_HOST_GNU_TYPE" | tr _ -)" ;;
+	*-dev) echo "$1:$DEB_HOST_ARCH" ;;
+	*) echo "$1" ;;
+	esac
+}
+
 # The names here of a Debian package; "-NAME" when this system has none.
 here() {
 	if [ "$column" = 1 ]; then
-		echo "$1"
+		debian_name "$1"
 		return
 	fi
 	name=$(echo "$names" | awk -v p="$1" -v c="$column" '$1 == p {

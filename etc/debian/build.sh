@@ -4,13 +4,15 @@
 # build.sh BUILD VERSION: makes BUILD/pusherd_VERSION_ARCH.deb from what is
 # built, with dpkg-deb alone.  The dependencies are read from the binaries.
 # The same source gives the same bytes: the times are that of the changelog, or
-# SOURCE_DATE_EPOCH.
+# SOURCE_DATE_EPOCH.  For another architecture, where dpkg knows it and has its
+# libraries: dpkg-architecture -aARCH -c make deb.
 set -eu
 
 build=$1
 version=$2
 cd "$(dirname "$0")/../.."
-arch=$(dpkg --print-architecture)
+arch=${DEB_HOST_ARCH:-$(dpkg --print-architecture)}
+tools=${DEB_HOST_GNU_TYPE:+$DEB_HOST_GNU_TYPE-}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/root
@@ -26,7 +28,7 @@ export SOURCE_DATE_EPOCH
 
 make -s install BUILD="$build" DESTDIR="$root" PREFIX=/usr
 doc=$root/usr/share/doc/pusherd
-strip --strip-unneeded --remove-section=.comment "$root"/usr/sbin/*
+"${tools}strip" --strip-unneeded --remove-section=.comment "$root"/usr/sbin/*
 find "$root/usr/share/man" -type f -exec gzip -9n {} +
 {
 	echo 'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/'
