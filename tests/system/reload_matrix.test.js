@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Every kind of reload while clients stand and others come all the time:
-// nobody who comes is turned away, and nobody who is there is closed, but for
-// the clients of workers that are given up, who are told 4200.
+// nobody who comes is turned away, and nobody who is there is closed, also not
+// with fewer workers.
 //
 // MATRIX=full: 5,000 standing ones and 1,000 new ones a second.
 'use strict';
@@ -21,15 +21,13 @@ const RATE = FULL ? 1000 : 60; // a second
 // A connection that is greeted, and what becomes of it.
 function open(port, app) {
 	const sock = net.connect({ port, host: '127.0.0.1' });
-	const c = { sock, gone: false, told: false };
+	const c = { sock, gone: false };
 	c.greeted = new Promise((ok, fail) => {
 		let text = '';
 		const timer = setTimeout(() => fail(new Error('no greeting')),
 			20000 * SLOW);
 		sock.on('data', (b) => {
 			if (text.length < 4000) text += b.toString('latin1');
-			else if (b.includes('4200')) c.told = true;
-			if (b.includes('"code":4200')) c.told = true;
 			if (text.includes('connection_established')) {
 				clearTimeout(timer);
 				ok(c);
@@ -63,7 +61,7 @@ test('the matrix', { timeout: 300000 * SLOW }, async (t) => {
 	d.allow(/reload: nothing has changed/);
 	await d.start(['-c', file]);
 	const failures = [];
-	let standing = [];
+	const standing = [];
 	for (let i = 0; i < STANDING; i += 50)
 		standing.push(...await Promise.all(Array.from({ length: 50 },
 			() => open(d.port, app).greeted)));
@@ -97,24 +95,11 @@ test('the matrix', { timeout: 300000 * SLOW }, async (t) => {
 		const r = await d.ctlAsync(['-c', file, '-j', 'reload']);
 		assert.equal(r.code, fails ? 1 : 0, `${name}: ${r.err}`);
 		const closed = standing.filter((c) => c.gone);
-		const silent = closed.filter((c) => !c.told);
-		assert.equal(silent.length, 0, `${name}: closed without a word`);
-		if (!/workers/.test(name))
-			assert.equal(closed.length, 0, `${name}: ${closed.length} closed`);
+		assert.equal(closed.length, 0, `${name}: ${closed.length} closed`);
 		t.diagnostic(`${name}: ${fails ? 'refused' :
 			`${JSON.parse(r.out).ms} ms`}, ${came} came, ` +
 			`${failures.length} failed`);
 	};
-	const settle = async () => {
-		await until('the retired workers to leave', () =>
-			d.pidsOf('worker').length === 2, 30000);
-		await sleep(1500); // for our own end to have seen it
-		const closed = standing.filter((c) => c.gone);
-		assert.ok(closed.every((c) => c.told), 'all were told 4200');
-		standing = standing.filter((c) => !c.gone);
-		return closed.length;
-	};
-
 	await step('limits', { max_message_bytes: 50000 });
 	await step('log level', { log_level: 'debug' });
 	await step('log level back', {});
@@ -123,9 +108,7 @@ test('the matrix', { timeout: 300000 * SLOW }, async (t) => {
 		{ listen: ['127.0.0.1:0', '127.0.0.2:0'] });
 	await step('listener removed', {});
 	await step('fewer workers', { workers: 2 });
-	const moved = await settle();
-	t.diagnostic(`${moved} of ${STANDING} were told to connect again`);
-	assert.ok(moved > STANDING / 10 && moved < STANDING * 0.9);
+	await until('two workers', () => d.pidsOf('worker').length === 2, 30000);
 	await step('more', { workers: 4 });
 	await until('four workers', () => d.pidsOf('worker').length === 4, 20000);
 	await sleep(500);
