@@ -7,14 +7,16 @@
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const { describe, before, after, test } = require('node:test');
-const { Client, frame, OP } = require('./lib/client');
-const { Daemon, until } = require('./lib/daemon');
-const { Http, api, get } = require('./lib/http');
+const tls = require('node:tls');
+const { Client, closeAll, frame, OP } = require('./lib/client');
+const { until } = require('./lib/daemon');
+const { Http, api, get, publish } = require('./lib/http');
 const { Publisher, check } = require('./lib/publisher');
 const { Receiver } = require('./lib/receiver');
 const reloads = require('./lib/reloads');
 const resume = require('./lib/resume');
 const { signedTarget } = require('./lib/sign');
+const { Authority } = require('./lib/tls');
 
 const DEFLATE = { 'Sec-WebSocket-Extensions':
 	'permessage-deflate; client_max_window_bits' };
@@ -183,4 +185,33 @@ describe('fewer workers', () => {
 				.filter((w) => w.slot !== undefined)
 				.every((w) => Number(w.connections) === 0));
 		});
+});
+
+test('clients with TLS stay connected through the old process', async () => {
+	const a = new Authority();
+	const d = reloads.daemon({ workers: 2 }, {
+		listen: ['127.0.0.1:0', '127.0.0.1:0 tls'],
+		tls_certificate: a.file('cert.pem'),
+		tls_key: a.file('key.pem') });
+	const app = d.app();
+	await d.start(d.extra);
+	const sock = () => tls.connect({ port: d.ports[1], host: '127.0.0.1',
+		servername: 'localhost', ca: a.ca });
+	const all = await Client.several(d, app, 12, { sock });
+	for (const c of all) await c.subscribe('room');
+	const row = await d.reload({ workers: 1 });
+	assert.ok(row.tls_lingers > 0 && row.tls_lingers === row.moved,
+		JSON.stringify(row));
+	assert.equal(row.closed, 0);
+	for (let i = 0; i < 20; i++)
+		await publish(d, app, 'room', 'e', String(i));
+	for (const c of all)
+		for (let i = 0; i < 20; i++)
+			assert.equal(await c.expect('e'), String(i));
+	await closeAll(all);
+	// The process that spoke TLS for them has nothing left to do.
+	await until('its end', () => Object.values(d.processes())
+		.every((title) => !/TLS of/.test(title)));
+	await d.stop();
+	a.remove();
 });
