@@ -1,29 +1,48 @@
 // SPDX-License-Identifier: MIT
 //
 // pusherctl worker replace, when the old or the new process is killed or
-// stopped, early and late: the old one goes on, or the clients come back as
-// after a crash.
+// stopped at each step: the old one goes on, or the clients come back as after
+// a crash.  The steps are picked by what the log says.
 'use strict';
 
 const assert = require('node:assert/strict');
-const { describe, before, after, test } = require('node:test');
+const { describe, beforeEach, afterEach, test } = require('node:test');
 const { Client } = require('./lib/client');
-const { Daemon, sleep, until } = require('./lib/daemon');
+const { Daemon, until } = require('./lib/daemon');
 const { api } = require('./lib/http');
+const resume = require('./lib/resume');
 
 const event = (channel, data) => ({ body: { name: 'e', channel, data } });
 
 describe('worker replace, when a process dies', () => {
-	const d = new Daemon({ workers: 1 });
+	let d;
 	let app;
+	let c;      // its client
+	let old;    // the processes
+	let fresh;
+	let asked;  // the answer of pusherctl
+	let silent; // a client that confirms nothing
 
-	before(async () => {
-		app = d.app();
+	const has = (pattern) => pattern.test(d.readLog());
+	const kill = async (pid) => {
+		process.kill(pid, 'SIGKILL');
+		await until('its end', () => d.processes()[pid] === undefined);
+	};
+
+	beforeEach(async () => {
+		d = new Daemon({ workers: 1, log_level: 'debug' });
+		app = d.app({ resume: 'on' });
 		await d.start();
-		d.allow(/move: /, /replace: /, /worker 0 /, /worker 0: /,
-			/link to the broker/);
+		d.allow(/move: /, /replace: /, /worker 0 /, /worker 0: /);
+		c = await Client.connect(d, app);
+		await c.subscribe('x');
+		[old] = d.pidsOf('worker');
 	});
-	after(async () => {
+	afterEach(async () => {
+		for (const pid of [old, fresh])
+			try { process.kill(pid, 'SIGCONT'); } catch { /* it is gone */ }
+		silent?.destroy();
+		silent = null;
 		try {
 			await d.stop();
 		} finally {
@@ -31,71 +50,98 @@ describe('worker replace, when a process dies', () => {
 		}
 	});
 
-	const fresh = async (not) => (await until('another process', () =>
-		d.pidsOf('worker').filter((pid) => !not.includes(pid))[0], 3000));
+	const begin = async () => {
+		asked = d.ctlAsync(['-j', 'worker', 'replace', '0']);
+		fresh = await until('another process', () =>
+			d.pidsOf('worker').find((pid) => pid !== old), 3000);
+	};
 
-	test('the new one is stopped at once: the old one goes on', async () => {
-		const c = await Client.connect(d, app);
-		await c.subscribe('x');
-		const [old] = d.pidsOf('worker');
-		const asked = d.ctlAsync(['worker', 'replace', '0']);
-		const successor = await fresh([old]);
-		try {
-			process.kill(successor, 'SIGKILL');
-		} catch { /* it was fast */ }
+	// The old process does not read its clients any more, and waits for a
+	// confirmation that a request waits for.
+	const waiting = async () => {
+		silent = await resume.open(d, app, resume.newId());
+		await resume.enter(silent, 'slow');
+		await silent.sync();
+		silent.answerPings = false;
+		const answer = api(d, app, 'POST', '/events', { ...event('slow', '1'),
+			headers: { 'X-Pusherd-Confirm': '1s' } });
+		await silent.expect('e');
+		await begin();
+		await until('the old one to wait', () => has(/no client is read/));
+		return { answer }; // not the promise itself: it would be awaited
+	};
+
+	// The new process has begun, and is stopped; all has been sent to it.
+	const sent = async () => {
+		const { answer } = await waiting();
+		process.kill(fresh, 'SIGSTOP');
+		await answer;
+		await until('all to be sent', () => has(/move: all is sent/));
+	};
+
+	// One process serves, and the client is there, or not.
+	const settled = async (there, code) => {
 		const r = await asked;
-		await until('one worker', () => d.pidsOf('worker').length === 1);
-		if (r.code !== 0) {
-			assert.deepEqual(d.pidsOf('worker'), [old]);
-			await api(d, app, 'POST', '/events', event('x', '1'));
-			await c.expect('e');
+		assert.equal(r.code, code, r.out + r.err);
+		await until('one worker', () => d.pidsOf('worker').length === 1 &&
+			d.ctlRaw(['status']).code === 0);
+		if (there) {
+			await api(d, app, 'POST', '/events', event('x', 'y'));
+			assert.equal(await c.expect('e'), 'y');
 			await c.close();
 		} else {
 			await c.ended();
 		}
+	};
+
+	test('the new one is killed before all is sent', async () => {
+		const { answer } = await waiting();
+		await kill(fresh);
+		assert.equal((await answer).status, 200);
+		await settled(true, 1);
+		assert.deepEqual(await until('the old one', () => d.pidsOf('worker')),
+			[old]);
 	});
 
-	for (const who of ['old', 'new'])
-		for (const sig of ['SIGKILL', 'SIGSTOP'])
-			for (const ms of [0, 4, 8])
-				test(`${sig} of the ${who} one after ${ms} ms`, async () => {
-					const c = await Client.connect(d, app);
-					await c.subscribe('x');
-					const [old] = d.pidsOf('worker');
-					const asked = d.ctlAsync(['-j', 'worker', 'replace', '0']);
-					const successor = await fresh([old]);
-					await sleep(ms);
-					try {
-						process.kill(who === 'old' ? old : successor, sig);
-					} catch { /* it was fast */ }
-					if (sig === 'SIGSTOP')
-						setTimeout(() => {
-							try {
-								process.kill(who === 'old' ? old : successor,
-									'SIGCONT');
-							} catch { /* it is gone */ }
-						}, 1000);
-					const r = await asked;
-					await until('one worker', () =>
-						d.pidsOf('worker').length === 1, 8000);
-					await until('it serves', async () => (await d.ctlAsync(
-						['-j', 'status'])).code === 0);
-					// The client is there, or it was closed.
-					const sent = await until('published', async () => {
-						try {
-							return (await api(d, app, 'POST', '/events',
-								event('x', 'y'))).status === 200;
-						} catch { return false; }
-					});
-					assert.ok(sent);
-					await until('the event, or the end', () =>
-						c.frames.length > 0 || c.gone);
-					if (!c.gone) {
-						await c.expect('e');
-						await c.close();
-					} else {
-						assert.ok(sig === 'SIGKILL' || r.code === 1,
-							`closed: ${r.out}${r.err}`);
-					}
-				});
+	test('the old one is killed before all is sent', async () => {
+		const { answer } = await waiting();
+		const lost = answer.catch(() => 'lost');
+		await kill(old);
+		assert.equal(await lost, 'lost');
+		await settled(false, 1);
+	});
+
+	test('the new one is killed when all is sent', async () => {
+		await sent();
+		await kill(fresh);
+		await settled(true, 1);
+		assert.deepEqual(d.pidsOf('worker'), [old]);
+	});
+
+	test('the old one is killed when all is sent', async () => {
+		await sent();
+		await kill(old);
+		process.kill(fresh, 'SIGCONT');
+		await settled(false, 1);
+	});
+
+	test('the new one is late', async () => {
+		await sent();
+		process.kill(fresh, 'SIGCONT');
+		await settled(true, 0);
+		assert.deepEqual(d.pidsOf('worker'), [fresh]);
+	});
+
+	test('the new one is too late', async () => {
+		await sent();
+		await settled(true, 1);
+		assert.deepEqual(d.pidsOf('worker'), [old]);
+	});
+
+	test('the new one is killed when it has the clients', async () => {
+		await begin();
+		assert.equal((await asked).code, 0);
+		await kill(fresh);
+		await settled(false, 0);
+	});
 });

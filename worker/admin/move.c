@@ -179,6 +179,7 @@ begin(struct move *m)
 	w->moving = true;
 	listener_stop(w);
 	each_conn(w, settle);
+	log_debug("move: no client is read");
 	set_late(m, QUIET_SECONDS);
 }
 
