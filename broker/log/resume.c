@@ -22,7 +22,7 @@
 #include "shared/base/xmalloc.h"
 #include "shared/proc/proc.h"
 
-#define OLD_SECONDS 120. /* above it, unsubscribed channels are dropped */
+#define OLD_SECONDS 120 /* above it, unsubscribed channels are dropped */
 #define EXPIRE_AT_ONCE 2000
 
 /* A session without a connection. */
@@ -190,14 +190,13 @@ recall(struct resumes *s, uint32_t i)
 	r->all_from = row->acked;
 	if (row->acked == 0)
 		r->lost = RESUME_UNCONFIRMED;
+	if (state == SESSION_LIVE && wall_ms() > since + OLD_SECONDS * 1000)
+		row->uncounted = false; /* see forget_old() */
 	/* It is unknown which channels the client has up to acked. */
-	if (row->out > 0 || row->acked < row->replayed)
+	if (row->out > 0 || row->uncounted || row->acked < row->replayed)
 		lose(r, RESUME_RESTARTED);
 	row->state = SESSION_FREE; /* counted by set_state() */
-	/*
-	 * A session of a living connection gets it back when the worker reports
-	 * it.
-	 */
+	/* A living connection gets it back when its worker reports it. */
 	set_state(s, r, state == SESSION_LIVE ? SESSION_DETACHED : state);
 	if (state != SESSION_LIVE)
 		row->since_ms = since;
@@ -284,6 +283,7 @@ add(struct resumes *s, const struct resume_hello *h)
 	if (r->all)
 		r->lost =
 		    end == SESSION_EXPIRED ? RESUME_EXPIRED : RESUME_EVICTED;
+	t->uncounted = r->all || session_table_lost_lately(s->table);
 	return r;
 }
 
@@ -325,7 +325,7 @@ forget_old(struct session_row *row, struct resume_session *r, double now)
 	if (!r->used || now - r->attached_at < OLD_SECONDS)
 		return;
 	resume_channels_drop_unused(&r->channels);
-	r->all = false;
+	r->all = row->uncounted = false;
 	row->channels = (uint16_t)r->channels.n;
 	row->out = 0;
 }
@@ -338,6 +338,7 @@ begin_other_log(
 	row->epoch = session_epoch(epoch);
 	row->acked = 0;
 	row->channels = row->out = 0;
+	row->uncounted = true;
 	row->replayed = 0;
 	resume_channels_clear(&r->channels);
 	r->all = r->other_log = true;
@@ -365,6 +366,7 @@ static void
 give(struct resumes *s, struct resume_session *r, const struct resume_hello *h)
 {
 	struct session_row *row = resumes_row(s, r);
+	bool recalled = r->recalled;
 
 	if (row->sid != h->sid && row->sid != 0)
 		keep_sid(s, row, r->used);
@@ -377,7 +379,8 @@ give(struct resumes *s, struct resume_session *r, const struct resume_hello *h)
 	r->attached_at = h->now;
 	if (!h->replay) {
 		row->entered = 0;
-	} else if (row->entered && row->out == 0 && !r->other_log) {
+	} else if (recalled && row->entered && row->out == 0 &&
+	    !row->uncounted) {
 		r->all = false; /* the reported channels are all of them */
 		row->channels = 0;
 	}

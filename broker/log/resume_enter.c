@@ -46,7 +46,7 @@ resume_entered(struct resumes *s, struct resume_session *r, uint64_t hash,
 	if (from < at)
 		row->replayed = MAX(row->replayed, at);
 	if (c == NULL && r->channels.n >= CHANNELS_MAX) {
-		r->over = true;
+		r->over = row->uncounted = true;
 		return;
 	}
 	if (row->out > 0 && (c != NULL ? !c->now : r->all))

@@ -7,6 +7,7 @@
 
 #include "shared/proc/session_table.h"
 
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 
 #define BUCKET 4            /* tombstones that are searched for a key */
 #define ROWS_BURIED 100000u /* have tombstones, however few rows there are */
+#define LOST_SECONDS 120u   /* clients of lost sessions come back */
 #define GRAVE_MS (24u * 3600 * 1000)
 
 static size_t
@@ -363,6 +365,20 @@ file_paths(char *paths[2], const char *dir, const char *database)
 	paths[1] = xasprintf("%s-resume-sessions", database);
 }
 
+/* An earlier run has left a log, so its clients may come back. */
+static bool
+has_logs(const char *dir)
+{
+	char *pattern = xasprintf("%s/resume-*.log", dir);
+	glob_t found;
+	bool any = glob(pattern, GLOB_NOSORT, NULL, &found) == 0;
+
+	if (any)
+		globfree(&found);
+	free(pattern);
+	return any;
+}
+
 void
 session_table_load(
     struct session_table *t, const char *dir, const char *database)
@@ -377,6 +393,16 @@ session_table_load(
 		unlink(paths[i]); /* it is valid only once */
 		free(paths[i]);
 	}
+	if (t->used == 0 && has_logs(dir))
+		t->lost_at =
+		    (uint32_t)(proc_clock_us(CLOCK_REALTIME) / 1000000);
+}
+
+bool
+session_table_lost_lately(const struct session_table *t)
+{
+	return t->lost_at != 0 &&
+	    proc_clock_us(CLOCK_REALTIME) / 1000000 < t->lost_at + LOST_SECONDS;
 }
 
 void

@@ -66,6 +66,8 @@ struct session_row {
 	bool entered : 1; /* its connection has entered a channel */
 	bool more : 1;    /* its struct session_more is in use */
 	bool idle : 1;    /* its newest earlier sid subscribed nothing */
+	/* It may have been in channels that `channels` does not count. */
+	bool uncounted : 1;
 	uint8_t id_len;
 	uint8_t id[SESSION_ID_BITS]; /* of struct session_id */
 };
@@ -82,6 +84,8 @@ struct session_table {
 	uint32_t used; /* rows that have ever been in use */
 	uint64_t salt; /* of the keys of tombstones */
 	bool buried;   /* tombstones exist: searching touches memory, too */
+	/* Seconds of the wall clock: earlier sessions were lost; 0: none. */
+	uint32_t lost_at;
 	struct session_row rows[];
 };
 
@@ -90,12 +94,14 @@ struct session_table *session_table_map(uint32_t cap);
 /*
  * At a graceful stop and at the next start, when no other process uses it: in
  * dir, and beside the database.  Without a file, or with one of another layout,
- * the table stays empty.
+ * the table stays empty; lost_at is set when dir has logs of an earlier run.
  */
 void session_table_save(
     const struct session_table *, const char *dir, const char *database);
 void session_table_load(
     struct session_table *, const char *dir, const char *database);
+/* Earlier sessions were lost, and their clients may still come back. */
+bool session_table_lost_lately(const struct session_table *);
 /* The session has ended; the oldest of many ended ones may be forgotten. */
 void session_table_bury(
     struct session_table *, const struct session_row *, enum session_end);

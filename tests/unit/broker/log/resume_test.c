@@ -341,6 +341,34 @@ a_broker_that_dies_while_a_client_comes_back_loses_nothing(void **state)
 	expect(r, NEWS, RESUME_CONTINUED, RESUME_NO_REASON, 50);
 }
 
+/* The link was down, and the same broker gets the channels again. */
+static void
+channels_that_are_reported_twice_are_counted_once(void **state)
+{
+	struct desk *d = *state;
+	struct resume_session *r = come(d);
+	struct resume_hello again = { .app = 1,
+		.id = S(ID),
+		.sid = d->sid,
+		.epoch = 5,
+		.now = 2,
+		.replay = true };
+
+	resume_entered(&d->s, r, NEWS, 10, 10);
+	resume_entered(&d->s, r, NEWS + 1, 10, 10);
+	confirm(d, r, 20);
+	resumes_drop(&d->s, 0, 2);
+	assert_ptr_equal(resumes_attach(&d->s, &again), r);
+	resume_entered(&d->s, r, NEWS, 10, 10);
+	resume_entered(&d->s, r, NEWS + 1, 10, 10);
+	resumes_detach(&d->s, r, 3);
+	come(d);
+	resume_entered(&d->s, r, NEWS, 20, 20);
+	confirm(d, r, 30);
+	r = another_broker(d);
+	expect(r, NEWS + 1, RESUME_GAP, RESUME_RESTARTED, 0);
+}
+
 static void
 a_replay_that_dies_on_its_way_is_a_gap(void **state)
 {
@@ -447,6 +475,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    a_broker_that_dies_while_a_client_comes_back_loses_nothing,
 		    set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    channels_that_are_reported_twice_are_counted_once, set_up,
+		    tear_down),
 		cmocka_unit_test_setup_teardown(
 		    a_replay_that_dies_on_its_way_is_a_gap, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
