@@ -261,6 +261,7 @@ on_session(struct load *l, const struct msg_move_session *m)
 		(ss->table == NULL || m->row >= ss->table->cap)))
 		return -1;
 	s = l->c->session = session_new(ss, l->c, m->peer, m->id);
+	s->ended = ended;
 	if (m->row != UINT32_MAX)
 		session_set_row(ss, s, m->row);
 	s->acked = m->acked;
@@ -272,7 +273,6 @@ on_session(struct load *l, const struct msg_move_session *m)
 	s->refused = (m->flags & 2) != 0;
 	s->full = (m->flags & 4) != 0;
 	s->taken = (m->flags & 8) != 0;
-	s->ended = ended;
 	if (!s->ended && s->sent > s->acked)
 		session_sent(ss, s, s->sent);
 	return 0;

@@ -101,10 +101,31 @@ topic_remove(struct topic *t, uint32_t index)
 	}
 }
 
+/* Those whom an event is not for, by socket id; 0: nobody. */
+struct excluded {
+	uint64_t sid;
+	uint64_t heir; /* it has come back since, with its session */
+};
+
+static struct excluded
+excluded_by(const struct worker *w, uint64_t except)
+{
+	return (struct excluded){ except,
+		except == 0 ? 0 : session_sids_heir(w->sessions, except) };
+}
+
+static bool
+is_excluded(struct excluded x, const struct conn *c)
+{
+	uint64_t sid = conn_sid(c);
+
+	return sid == x.sid || sid == x.heir;
+}
+
 /* The clients with a session will be asked for a confirmation. */
 static void
-note_sessions(
-    struct worker *w, const struct topic *t, const struct msg_event *m)
+note_sessions(struct worker *w, const struct topic *t,
+    const struct msg_event *m, struct excluded x)
 {
 	struct client_app *a = client_app_of(t->v[0].c->app);
 
@@ -113,14 +134,15 @@ note_sessions(
 	for (uint32_t i = 0; i < t->n; i++) {
 		const struct conn *c = t->v[i].c;
 
-		if (c->session != NULL && conn_sid(c) != m->except)
+		if (c->session != NULL && !is_excluded(x, c))
 			session_sent(w->sessions, c->session, m->pos);
 	}
 }
 
 /* Sends it to all in the best form for each; false: all get it plain. */
 static bool
-fan_out_packed(struct worker *w, struct topic *t, const struct msg_event *m)
+fan_out_packed(struct worker *w, struct topic *t, const struct msg_event *m,
+    struct excluded x)
 {
 	struct app *app = t->v[0].c->app;
 	struct stats_app *a = stats_of(app);
@@ -135,7 +157,7 @@ fan_out_packed(struct worker *w, struct topic *t, const struct msg_event *m)
 
 		if (i + PREFETCH < t->n)
 			__builtin_prefetch(&t->v[i + PREFETCH].c->out, 1);
-		if (conn_sid(c) == m->except) {
+		if (is_excluded(x, c)) {
 			a->deliveries--;
 			a->messages_out--;
 		} else {
@@ -147,7 +169,8 @@ fan_out_packed(struct worker *w, struct topic *t, const struct msg_event *m)
 }
 
 static void
-fan_out(struct worker *w, const struct topic *t, const struct msg_event *m)
+fan_out(struct worker *w, const struct topic *t, const struct msg_event *m,
+    struct excluded x)
 {
 	struct stats_app *a = stats_of(t->v[0].c->app);
 	struct slice s = worker_arena(&w->events, m->frame);
@@ -157,7 +180,7 @@ fan_out(struct worker *w, const struct topic *t, const struct msg_event *m)
 
 		if (i + PREFETCH < t->n)
 			__builtin_prefetch(&t->v[i + PREFETCH].c->out, 1);
-		if (conn_sid(c) == m->except) {
+		if (is_excluded(x, c)) {
 			a->deliveries--;
 			a->messages_out--;
 		} else {
@@ -170,20 +193,22 @@ void
 topic_on_event(struct worker *w, const struct msg_event *m)
 {
 	struct topic *t = topic_find(w, m->app, m->channel);
+	struct excluded x;
 	struct stats_app *a;
 
 	if (t == NULL || t->n == 0 || m->frame.n == 0)
 		return;
+	x = excluded_by(w, m->except);
 	w->nevents++;
 	w->fanout += t->n;
 	stats_sample(w->stats, m->read_us);
 	if (m->pos != 0)
-		note_sessions(w, t, m);
+		note_sessions(w, t, m, x);
 	a = stats_of(t->v[0].c->app);
 	a->deliveries += t->n;
 	a->messages_out += t->n;
-	if (t->packing == 0 || !fan_out_packed(w, t, m))
-		fan_out(w, t, m);
+	if (t->packing == 0 || !fan_out_packed(w, t, m, x))
+		fan_out(w, t, m, x);
 }
 
 /*
@@ -194,6 +219,7 @@ int
 topic_on_receipt(struct worker *w, const struct msg_receipt *q)
 {
 	const struct topic *t = topic_find(w, q->app, q->channel);
+	struct excluded x = excluded_by(w, q->except);
 	struct msg_receipt_rows m = { .id = q->id,
 		.channel_at = q->channel_at };
 	struct buf *rows = NULL;
@@ -202,7 +228,7 @@ topic_on_receipt(struct worker *w, const struct msg_receipt *q)
 		const struct conn *c = t->v[i].c;
 		uint64_t sid = conn_sid(c);
 
-		if (sid == q->except)
+		if (is_excluded(x, c))
 			continue;
 		if (c->session == NULL || c->session->row == UINT32_MAX ||
 		    c->session->mute) {

@@ -250,6 +250,8 @@ void
 sessions_clear(struct sessions *ss)
 {
 	ev_timer_stop(ss->loop, &ss->timer);
+	hash_clear(&ss->earlier);
+	hash_clear(&ss->present);
 }
 
 struct client_session *
@@ -272,6 +274,7 @@ session_free(struct sessions *ss, struct client_session *s)
 {
 	if (s == NULL)
 		return;
+	session_sids_forget(ss, ss->sid(s->c));
 	list_remove(&s->asking);
 	ss->n--;
 	if (s->row == UINT32_MAX)
@@ -310,6 +313,7 @@ session_end(struct sessions *ss, struct client_session *s, uint64_t seen)
 	s->ended = true;
 	session_settle(ss, s, seen);
 	list_remove(&s->asking);
+	session_sids_forget(ss, m.sid);
 	if (ipc_is_open(ss->link) && !s->refused)
 		ipc_send_session_end(ss->link, &m);
 }
@@ -318,6 +322,7 @@ void
 session_set_row(struct sessions *ss, struct client_session *s, uint32_t row)
 {
 	if (ss->table == NULL || row >= ss->table->cap) {
+		session_sids_forget(ss, ss->sid(s->c));
 		s->refused = true;
 		s->full = s->row == UINT32_MAX;
 		s->taken = !s->full;
@@ -328,6 +333,8 @@ session_set_row(struct sessions *ss, struct client_session *s, uint32_t row)
 		s->part_text = NULL;
 	}
 	s->row = row;
+	if (!s->ended)
+		session_sids_note(ss, ss->sid(s->c), row);
 	if (s->acked != 0)
 		acknowledge(ss, s, s->acked);
 }

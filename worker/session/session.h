@@ -58,7 +58,8 @@ struct sessions {
 	struct list waiting; /* to be asked later, longest waiting first */
 	uint32_t n;
 	double tokens, tokens_at;
-	struct hash_cursor walk; /* over the worker's connections */
+	struct hash_cursor walk;      /* over the worker's connections */
+	struct hash earlier, present; /* see session_sids.c */
 	uint64_t (*sid)(const struct conn *);
 	/* Queues bytes for the client of the connection. */
 	void (*queue)(struct conn *, struct str);
@@ -125,6 +126,16 @@ bool session_ask(
 void session_last(struct client_session *, uint64_t pos, struct buf **);
 /* Stores what the client has if the connection ends now. */
 void session_settle(struct sessions *, struct client_session *, uint64_t seen);
+
+/*
+ * The connection `sid` has this row: its earlier socket ids are known from now
+ * on.
+ */
+void session_sids_note(struct sessions *, uint64_t sid, uint32_t row);
+/* The connection has no session any more. */
+void session_sids_forget(struct sessions *, uint64_t sid);
+/* The connection whose session has had this socket id before; 0: none here. */
+uint64_t session_sids_heir(const struct sessions *, uint64_t sid);
 
 #define SESSION_KEY_MAX 256 /* bytes of an app key; longer ones are none */
 
