@@ -19,6 +19,7 @@
 
 #include "worker/admin/drain.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -47,7 +48,6 @@
 #define FEW_GRACE 0.25     /* likewise: they come back in a second */
 #define QUIET_SECONDS 0.3  /* seconds in which told clients reconnect */
 #define LAST_SECONDS 0.2   /* for newcomers to take their 4100 */
-#define MISSED_SECONDS 1.  /* in which clients that lack events are told */
 #define RETIRE_SECONDS 1.5 /* seconds for connections on their way here */
 #define LINGER_SECONDS 3.  /* to answer the close, before their TLS ends */
 #define BROKER_SECONDS 60. /* seconds for a broker to take all messages */
@@ -193,17 +193,32 @@ close_all(struct worker *w)
 	}
 }
 
+/* Tells so many of the clients in the list. */
+static void
+send_listed(struct worker *w, long portion)
+{
+	struct drain *d = w->drain;
+
+	while (d->next < d->n && portion > 0) {
+		struct conn *c = conn_find(w, d->sids[d->next++]);
+
+		if (c == NULL || is_parting(c))
+			continue;
+		send_away(c);
+		portion--;
+	}
+}
+
 static void
 on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct worker *w = timer->data;
 	struct drain *d = w->drain;
 	double left = d->end - worker_now(), rate;
-	struct conn *c;
 	long portion;
 
 	if (d->telling && !d->on && d->next == d->n) {
-		d->telling = d->missed = false;
+		d->telling = false;
 		ev_timer_stop(loop, timer);
 		return;
 	}
@@ -223,13 +238,7 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	rate = MAX(d->few ? FEW / TICK : MIN_RATE,
 	    (double)(d->n - d->next) / MAX(left, TICK));
 	portion = (long)ceil(rate * TICK);
-	while (d->next < d->n && portion > 0) {
-		c = conn_find(w, d->sids[d->next++]);
-		if (c == NULL || is_parting(c))
-			continue;
-		send_away(c);
-		portion--;
-	}
+	send_listed(w, portion);
 	if (d->stopping)
 		check_quiet(w);
 }
@@ -360,7 +369,6 @@ void
 drain_end(struct worker *w)
 {
 	struct drain *d = w->drain;
-	struct conn *c;
 
 	if (!d->stopping || d->last)
 		return;
@@ -370,9 +378,7 @@ drain_end(struct worker *w)
 	listener_stop(w);
 	d->stopping = false;
 	make_list(w, 0);
-	while (d->next < d->n)
-		if ((c = conn_find(w, d->sids[d->next++])) != NULL)
-			send_away(c);
+	send_listed(w, LONG_MAX);
 	d->end = worker_now();
 	d->grace = LAST_SECONDS;
 }
@@ -391,16 +397,13 @@ drain_retire(struct worker *w, double seconds)
 int
 drain_on_missed(struct worker *w)
 {
-	struct drain *d = w->drain;
-
-	if (d->on || w->nconns == 0)
-		return 0; /* all clients are told in any case */
+	if (w->nconns == 0)
+		return 0;
 	log_warnx("events may be missing: closing %u connections so that they "
 		  "reconnect",
 	    w->nconns);
 	make_list(w, 0);
-	d->missed = true;
-	tell(w, MISSED_SECONDS);
+	send_listed(w, LONG_MAX);
 	return 0;
 }
 

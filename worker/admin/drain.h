@@ -17,7 +17,6 @@ struct drain {
 	double lingered; /* those whose TLS ends by then have been listed */
 	bool on;         /* drain_start() or drain_retire() has been called */
 	bool telling;    /* some clients: the process stays */
-	bool missed;     /* by drain_on_missed() */
 	bool retiring;
 	bool stopping;     /* the whole group exits: newcomers wait */
 	bool together;     /* the whole group exits, and the broker too */
@@ -66,7 +65,10 @@ void drain_hurry(struct worker *, double seconds);
 void drain_lingering(struct worker *);
 /* No client and no unacknowledged message is left: the process may exit. */
 bool drain_is_over(struct worker *);
-/* Handler of MISSED: this worker's clients lack events. */
+/*
+ * Handler of MISSED: this worker's clients lack events.  They are closed at
+ * once: the events that follow can be in another order than those they have.
+ */
 int drain_on_missed(struct worker *);
 
 #endif

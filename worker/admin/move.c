@@ -198,7 +198,7 @@ on_hello(struct move *m, struct str body)
 		    h.state, h.ipc, (uint32_t)STATE_VERSION,
 		    (uint32_t)IPC_VERSION);
 		give_up(m, why);
-	} else if (m->w->draining || m->w->drain->on || m->w->drain->missed) {
+	} else if (m->w->draining || m->w->drain->on) {
 		give_up(m, "it closes its clients");
 	} else if (m->heir != MOVE_NEW && h.room < m->w->nconns) {
 		snprintf(why, sizeof(why),
