@@ -175,6 +175,30 @@ on_error(struct cluster *cl, enum engine_call call, const redisReply *r)
 }
 
 static void
+beat(struct cluster *cl)
+{
+	char read[80];
+	const char *argv[] = { cl->instance, LEASE_MS, STREAM_ENTRIES, read };
+	/* While it collects, the clients have got nothing behind its JOIN. */
+	const struct place *at =
+	    cl->state == CLUSTER_COLLECTING ? &cl->joined : &cl->at;
+
+	snprintf(read, sizeof(read), "%s %" PRIu64, at->id, at->n);
+	cl->beat_n = at->n;
+	cl->sent_at = broker_now();
+	outgoing_script(cl, ENGINE_BEAT, script_beat, argv, NULL, 4);
+}
+
+/* The place from which it reads now is known to its successor. */
+static void
+on_join_answer(struct cluster *cl, const redisReply *r)
+{
+	join_on_answer(cl, r);
+	if (cl->state > CLUSTER_JOINING)
+		beat(cl);
+}
+
+static void
 on_reply(void *owner, enum engine_call call, const redisReply *r)
 {
 	struct cluster *cl = owner;
@@ -188,7 +212,7 @@ on_reply(void *owner, enum engine_call call, const redisReply *r)
 	else if (call == ENGINE_READ)
 		incoming_on_entries(cl, r);
 	else if (call == ENGINE_JOIN)
-		join_on_answer(cl, r);
+		on_join_answer(cl, r);
 	else if (call == ENGINE_SEND)
 		on_sent(cl, r);
 	else if (call == ENGINE_WAIT)
@@ -197,18 +221,6 @@ on_reply(void *owner, enum engine_call call, const redisReply *r)
 		cl->state = CLUSTER_LEFT;
 	else if (call == ENGINE_BEAT && cl->state >= CLUSTER_OUT)
 		on_beat_answer(cl, r);
-}
-
-static void
-beat(struct cluster *cl)
-{
-	char read[80];
-	const char *argv[] = { cl->instance, LEASE_MS, STREAM_ENTRIES, read };
-
-	snprintf(read, sizeof(read), "%s %" PRIu64, cl->at.id, cl->at.n);
-	cl->beat_n = cl->at.n;
-	cl->sent_at = broker_now();
-	outgoing_script(cl, ENGINE_BEAT, script_beat, argv, NULL, 4);
 }
 
 static void

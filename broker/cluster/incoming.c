@@ -282,6 +282,31 @@ struct stream_entry {
 	uint64_t epoch;
 };
 
+/* Only the events, for the clients of this host: all hosts pass on the same. */
+static void
+pass_events(struct cluster *cl, struct buf *b)
+{
+	struct reading r = { .cl = cl, .past = true };
+	struct ipc_in in;
+	struct msg_event e;
+	uint32_t at = 0;
+
+	while (entry_next(b, &at, &in) == 1) {
+		switch (in.type) {
+			ON(HOST_APP, host_app, on_app)
+		case IPC_HOST_JOIN:
+		case IPC_HOST_STATE:
+			return;
+		case IPC_EVENT:
+			if (msg_event_get(&e, in.body) == -1)
+				break;
+			r.peer = hosts_own_peer(
+			    cl->br, &cl->hosts, cl->hosts.room - 1, e.origin);
+			on_message(&r, &in);
+		}
+	}
+}
+
 static void
 apply_live(struct cluster *cl, const struct stream_entry *s, struct buf *b)
 {
@@ -321,6 +346,8 @@ apply_live(struct cluster *cl, const struct stream_entry *s, struct buf *b)
 	} else if (in.type != IPC_HOST_STATE && host != NULL && host->known &&
 	    host->epoch == s->epoch) {
 		apply(cl, host, b, 0, ENTRY_TURN);
+	} else {
+		pass_events(cl, b); /* its state is not known here yet */
 	}
 }
 
@@ -347,31 +374,6 @@ apply_state(struct cluster *cl, const struct stream_entry *s, struct buf *b)
 	}
 }
 
-/* Only the events, for the clients of this host. */
-static void
-pass_events(struct cluster *cl, const struct stream_entry *s, struct buf *b)
-{
-	struct reading r = { .cl = cl, .past = true };
-	struct ipc_in in;
-	struct msg_event e;
-	uint32_t at = 0;
-
-	while (entry_next(b, &at, &in) == 1) {
-		switch (in.type) {
-			ON(HOST_APP, host_app, on_app)
-		case IPC_HOST_JOIN:
-		case IPC_HOST_STATE:
-			return;
-		case IPC_EVENT:
-			if (msg_event_get(&e, in.body) == -1)
-				break;
-			r.peer = hosts_own_peer(
-			    cl->br, &cl->hosts, cl->hosts.room - 1, e.origin);
-			on_message(&r, &in);
-		}
-	}
-}
-
 static void
 apply_entry(struct cluster *cl, const struct stream_entry *s)
 {
@@ -392,7 +394,7 @@ apply_entry(struct cluster *cl, const struct stream_entry *s)
 		if (strcmp(cl->at.id, cl->joined.id) == 0)
 			join_collect(cl);
 		else
-			pass_events(cl, s, b);
+			pass_events(cl, b);
 		break;
 	case CLUSTER_COLLECTING:
 		apply_state(cl, s, b);

@@ -20,8 +20,18 @@
 	"    'n', n, 'h', host, 'e', epoch, 'd', data)\n" \
 	"end\n"
 
+/* Is this place not in the stream, though it has not left it by its age? */
+#define SCRIPT_LOST \
+	"local function lost(id, n)\n" \
+	"  local s = p..'stream'\n" \
+	"  local one = redis.call('XRANGE', s, id, id)[1]\n" \
+	"  local old = redis.call('XRANGE', s, '-', id, 'COUNT', 1)[1]\n" \
+	"  return (old and not one) or\n" \
+	"      (one and one[2][1] == 'n' and one[2][2] ~= n)\n" \
+	"end\n"
+
 /* 4 server, 5 lease in ms, 6 format, 7 entries to keep, 8 bytes */
-static const char script_join[] = SCRIPT_HEAD
+static const char script_join[] = SCRIPT_HEAD SCRIPT_LOST
     "local f = redis.call('GET', p..'format')\n"
     "if f and f ~= ARGV[6] and redis.call('HLEN', p..'hosts') > 0 then\n"
     "  return {'format', f}\n"
@@ -35,7 +45,11 @@ static const char script_join[] = SCRIPT_HEAD
     "redis.call('HDEL', p..'sent', h)\n"
     "local r = {'ok', id, tostring(n), '', ''}\n"
     "local read = redis.call('HGET', p..'read', h)\n"
-    "if read then r[4], r[5] = string.match(read, '(%S+) (%S+)')\n"
+    "if read then\n"
+    "  local at, nth = string.match(read, '(%S+) (%S+)')\n"
+    "  if tonumber(nth) < n and not lost(at, nth) then\n"
+    "    r[4], r[5] = at, nth\n"
+    "  end\n"
     "else redis.call('HSET', p..'read', h, id..' '..n) end\n"
     "for _, v in ipairs(redis.call('HGETALL', p..'hosts')) do\n"
     "  r[#r + 1] = v\n"
@@ -56,21 +70,19 @@ static const char script_send[] = SCRIPT_HEAD
 
 /*
  * 4 server, 5 lease in ms, 6 entries to keep, 7 place that has been read: its
- * id and number; answers with the number of entries, "lost" if that place is
- * not in the stream and has not left it by its age, and for each host what is
- * left of its lease
+ * id and number; answers with the number of entries, "lost" if that place is,
+ * and for each host what is left of its lease
  */
-static const char script_beat[] = SCRIPT_HEAD
+static const char script_beat[] = SCRIPT_HEAD SCRIPT_LOST
+    "local a = redis.call('GET', p..'alive:'..h)\n"
+    "if not a or a == ARGV[4] then\n"
+    "  redis.call('HSET', p..'read', h, ARGV[7])\n" /* also for a successor */
+    "end\n"
     "if redis.call('HGET', p..'hosts', h) ~= e then return {'fenced'} end\n"
     "redis.call('SET', p..'alive:'..h, ARGV[4], 'PX', ARGV[5])\n"
-    "redis.call('HSET', p..'read', h, ARGV[7])\n"
     "local id, n = string.match(ARGV[7], '(%S+) (%S+)')\n"
-    "local one = redis.call('XRANGE', p..'stream', id, id)[1]\n"
-    "local old = redis.call('XRANGE', p..'stream', '-', id, 'COUNT', 1)[1]\n"
-    "local lost = (old and not one) or\n"
-    "    (one and one[2][1] == 'n' and one[2][2] ~= n)\n"
     "local all = redis.call('HGETALL', p..'hosts')\n"
-    "local r = {'ok', '', lost and 'lost' or 'kept'}\n"
+    "local r = {'ok', '', lost(id, n) and 'lost' or 'kept'}\n"
     "for i = 1, #all, 2 do\n"
     "  local left = redis.call('PTTL', p..'alive:'..all[i])\n"
     "  r[#r + 1], r[#r + 2] = all[i], tostring(left)\n"

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+//
+// A broker must not go on as if its clients had what they have not, or had not
+// what they have: its successor tells them, or gives them the rest.
+'use strict';
+
+const assert = require('node:assert/strict');
+const { after, before, describe, test } = require('node:test');
+const { Client } = require('./lib/client');
+const { TROUBLES, becomesReady, host, tryPublish } = require('./lib/cluster');
+const { until } = require('./lib/daemon');
+const { Redis } = require('./lib/redis');
+
+describe('what the clients of a host have got', () => {
+	const redis = new Redis();
+	let a, b, c, x;
+
+	const ask = async (...words) => (await redis.ask(...words)).trim();
+	// The place up to which the host has said to have read: ID NUMBER.
+	const read = async (name) => /\d+-\d+ \d+/.exec(
+		await ask('HGET', 'pusherd:read', name))?.[0];
+	const last = async () => /\d+-\d+/.exec(await ask('XREVRANGE',
+		'pusherd:stream', '+', '-', 'COUNT', '1'))[0];
+	const publish = async (d, data) =>
+		assert.equal((await tryPublish(d, 'c', data)).status, 200);
+
+	before(async () => {
+		await redis.start();
+		[a, b, c] = ['a', 'b', 'c'].map((name) => host(redis, name,
+			{ workers: 1 }));
+		for (const d of [a, b, c]) d.allow(...TROUBLES);
+		await a.start();
+		await becomesReady(a);
+		x = await Client.connect(a, a.shared);
+		await x.subscribe('c');
+	});
+	after(async () => {
+		for (const d of [a, b, c]) await d.stop();
+		await redis.remove();
+	});
+
+	// As after a failover, when the other hosts have written this one off.
+	test('written off, and its last entry lost: 4200', async () => {
+		await publish(a, 'kept');
+		await x.expect('e', 'c');
+		const kept = await last();
+		await until('a beat', async () => (await read('a')).startsWith(kept));
+		const place = await read('a');
+		await publish(a, 'lost');
+		assert.equal(await x.expect('e', 'c'), 'lost');
+		const [pid] = a.pidsOf('broker');
+		process.kill(pid, 'SIGSTOP');
+		await ask('XDEL', 'pusherd:stream', await last());
+		await ask('DECR', 'pusherd:count');
+		await ask('HSET', 'pusherd:read', 'a', `'${place}'`);
+		await ask('HDEL', 'pusherd:hosts', 'a');
+		await ask('CLIENT', 'KILL', 'TYPE', 'normal');
+		process.kill(pid, 'SIGCONT');
+		await x.expectFatal(4200);
+		await becomesReady(a);
+		x = await Client.connect(a, a.shared);
+		await x.subscribe('c');
+		await publish(a, 'after');
+		assert.equal(await x.expect('e', 'c'), 'after');
+	});
+
+	test('a broker that waits for a host is killed: nothing is missing',
+		async () => {
+			for (const d of [b, c]) {
+				await d.start();
+				await becomesReady(d);
+			}
+			await until('a beat', async () =>
+				(await read('a')).startsWith(await last()));
+			const [stopped] = b.pidsOf('broker');
+			process.kill(stopped, 'SIGSTOP');
+			const old = await read('a');
+			process.kill(a.pidsOf('broker')[0], 'SIGKILL');
+			await until('its successor to join', () =>
+				c.readLog().includes('host a has joined'));
+			await publish(c, 'between');
+			let left = Infinity;
+			await until('two beats', async () => {
+				const before = left;
+				left = Number((await ask('PTTL', 'pusherd:alive:a')).slice(1));
+				return left > before && await read('a') !== old;
+			});
+			process.kill(a.pidsOf('broker')[0], 'SIGKILL');
+			process.kill(stopped, 'SIGCONT');
+			assert.equal(await x.expect('e', 'c'), 'between');
+			await becomesReady(a);
+			await publish(a, 'end');
+			assert.equal(await x.expect('e', 'c'), 'end');
+			await x.close();
+		});
+});
