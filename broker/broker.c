@@ -38,6 +38,7 @@
 #include "broker/dispatch.h"
 #include "broker/link/alive.h"
 #include "broker/link/answers.h"
+#include "broker/link/merge.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
 #include "broker/log/replay.h"
@@ -234,6 +235,7 @@ init(struct broker *br, const struct conf *conf, unsigned nslots)
 		fatalx("cannot make an event loop");
 	wire(br);
 	peer_init(br, &order_of_links);
+	merge_init(br);
 	alive_init(br);
 	br->budget = budget_new(conf->memory_limit);
 	registry_init(br->registry, br->nslots, br->budget);

@@ -23,6 +23,7 @@
 #include "broker/control/console_job.h"
 #include "broker/core/core.h"
 #include "broker/link/answers.h"
+#include "broker/link/merge.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
 #include "broker/slot.h"
@@ -88,7 +89,7 @@ done(struct peer *p)
 			return r == 1 ? 0 : -1; \
 		if (msg_##name##_get(&m, in->body) == -1) \
 			return -1; \
-		if (!resync_must_wait(p, m.seq, 0) && \
+		if (!resync_must_wait(p, m.seq) && \
 		    !outgoing_take(p, in, m.app, m.seq)) \
 			r = function(p, &m); \
 		done(p); \
@@ -158,9 +159,9 @@ HANDLER(failure, failures_on_failure)
 
 /*
  * A numbered message of which the handler passes the bytes on unchanged, and
- * reads them itself.  read_us: of the message m, or 0.
+ * reads them itself.
  */
-#define PASSED(name, function, read_us) \
+#define PASSED(name, function) \
 	static int take_##name(struct peer *p, const struct ipc_in *in) \
 	{ \
 		struct msg_##name m; \
@@ -169,7 +170,7 @@ HANDLER(failure, failures_on_failure)
 			return function(p, in); \
 		if (msg_##name##_get(&m, in->body) == -1 || m.seq == 0) \
 			return -1; \
-		if (!resync_must_wait(p, m.seq, read_us)) \
+		if (!resync_must_wait(p, m.seq)) \
 			outgoing_take(p, in, m.app, m.seq); \
 		return 0; \
 	} \
@@ -191,8 +192,8 @@ HANDLER(failure, failures_on_failure)
 		return r; \
 	}
 
-PASSED(event, route_on_event, m.read_us)
-PASSED(terminate, users_on_terminate, 0)
+PASSED(event, route_on_event)
+PASSED(terminate, users_on_terminate)
 
 #define COURIER(name, function) \
 	static int on_##name(void *owner, const struct ipc_in *in) \
@@ -226,6 +227,16 @@ on_courier_hello(void *owner, const struct ipc_in *in)
 	return 0;
 }
 
+/* Also before HELLO. */
+static int
+on_place(void *owner, const struct ipc_in *in)
+{
+	struct msg_place m;
+
+	return msg_place_get(&m, in->body) == -1 ? -1
+						 : merge_on_place(owner, &m);
+}
+
 static int
 on_hello(void *owner, const struct ipc_in *in)
 {
@@ -246,6 +257,7 @@ on_hello(void *owner, const struct ipc_in *in)
 
 const ipc_handler broker_handlers[IPC_NTYPES] = {
 	[IPC_HELLO] = on_hello,
+	[IPC_PLACE] = on_place,
 	[IPC_RESYNC_DONE] = on_resync_done,
 	[IPC_PING] = on_ping,
 	[IPC_PONG] = on_pong,

@@ -29,6 +29,7 @@
 #include "broker/core/core.h"
 #include "broker/dispatch.h"
 #include "broker/link/answers.h"
+#include "broker/link/merge.h"
 #include "broker/link/resync.h"
 #include "broker/slot.h"
 #include "broker/stats/failures.h"
@@ -114,6 +115,7 @@ on_open(struct broker *br, unsigned nworkers)
 
 const struct link_ops order_of_links = {
 	.handlers = broker_handlers,
+	.input = merge_on_input,
 	.up = on_up,
 	.down = on_down,
 	.pong = on_pong,

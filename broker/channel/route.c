@@ -95,7 +95,7 @@ route_on_event(void *owner, const struct ipc_in *in)
 	    m.origin != p->origin || m.seq == 0 || m.channel.n == 0 ||
 	    m.channel.n > REGISTRY_NAME_MAX)
 		return -1;
-	if (resync_must_wait(p, m.seq, m.read_us))
+	if (resync_must_wait(p, m.seq))
 		return 0;
 	peer_number(p, m.seq);
 	if (m.seq <= p->replay_end && apps_replaces(br, m.app))

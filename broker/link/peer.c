@@ -25,13 +25,6 @@
 #define ACK_SECONDS \
 	0.005 /* seconds that an acknowledgement waits for others \
 	       */
-/*
- * Links are read before control clients: pusherctl sees an event whose 200 was
- * sent before it asked.  The order among links has no meaning: with several
- * workers a 200 waits until the event has its place (ACK.taken), and a new link
- * reads the link that it replaces to its end.
- */
-#define LINK_PRIORITY 1
 
 /* ---- life and death ---- */
 
@@ -354,7 +347,8 @@ peer_init(struct broker *br, const struct link_ops *ops)
 
 	t->ops = ops;
 	t->ipc_ops = (struct ipc_ops){ .peer = FROM_WORKER | FROM_COURIER,
-		.priority = LINK_PRIORITY,
+		.on_input = ops->input,
+		.priority = PEER_PRIORITY,
 		.handlers = ops->handlers,
 		.on_dead = on_dead };
 	list_init(&t->all);
@@ -441,11 +435,10 @@ peer_flush(struct broker *br)
 		raise_barrier(br, p);
 		/*
 		 * The acknowledgement goes with other bytes; or publishers of
-		 * several workers wait for it.
+		 * a cluster wait for it.
 		 */
 		if (!outq_is_empty(&p->ipc.out) ||
-		    ((br->conf->nworkers > 1 || br->cluster != NULL) &&
-			p->last != p->acked_seen))
+		    (br->cluster != NULL && p->last != p->acked_seen))
 			send_ack(p);
 	}
 	br->links->ops->flush(br);

@@ -61,8 +61,9 @@ struct peer {
 	uint64_t origin;
 	double since; /* broker_now() of accept, then of HELLO */
 	struct alive alive;
-	uint64_t pong; /* id of the last one answered */
-	bool courier;  /* the courier, not a worker */
+	uint64_t pong;  /* id of the last one answered */
+	uint64_t place; /* PLACE of the present message; 0: none */
+	bool courier;   /* the courier, not a worker */
 	/*
 	 * The end of its old state has been announced, so that its replay
 	 * counts as new: it had a link to this broker before, or came too late.
@@ -76,7 +77,6 @@ struct peer {
 	/* In a resync: its next message waits for older ones of others. */
 	bool waits;
 	uint64_t next_pos; /* the place of that message: see resync.c */
-	uint32_t read_us;  /* when the last event before it was read */
 	uint32_t run;      /* see event_order_find() */
 	uint32_t nconns;
 	uint32_t nrefused; /* subscriptions, since HELLO */
@@ -116,6 +116,7 @@ peer_living(struct peer *p)
  */
 struct link_ops {
 	const ipc_handler *handlers; /* of messages; the owner is the peer */
+	void (*input)(void *peer);   /* see struct ipc_ops */
 	/* A worker has said HELLO; is_new: another process than before. */
 	void (*up)(struct peer *, bool is_new);
 	/*
@@ -144,12 +145,17 @@ struct link_table {
 	uint64_t ping_id;                   /* the last one given out */
 	bool acks_wait;                     /* for the end of a resync */
 	bool congested; /* a worker has too much to read: none is read */
+	ev_idle merge;  /* see merge.c */
+	uint64_t until; /* messages with a later place wait */
 	ev_timer ping;  /* see alive.c */
 	ev_timer ack;   /* delays acknowledgements */
 };
 
 /* Bytes of long answers that may be queued before other messages. */
 #define PEER_ROOM (1u << 20)
+
+/* Of the links' watchers. */
+#define PEER_PRIORITY EV_MAXPRI
 
 void peer_init(struct broker *, const struct link_ops *);
 /*

@@ -10,9 +10,9 @@
  * number of their cause, so that a worker that has seen them drops them.  The
  * resent messages of all workers are merged: events that the old broker had
  * taken go out in the order in which it took them (event_order.h), because it
- * had passed them to some workers and not to others; the rest goes out by the
- * time when it was read, because one event may have been published after the
- * 200 of another.  All answers wait: a list of members that was written before
+ * had passed them to some workers and not to others; the rest goes out by
+ * its place, because one event may have been published after the 200 of
+ * another.  All answers wait: a list of members that was written before
  * all resent messages are in could lack a member whose member_added is later
  * dropped as seen.
  *
@@ -33,6 +33,8 @@
 #include "shared/conf/conf.h"
 #include "shared/proc/event_order.h"
 #include "shared/proc/proc.h"
+
+#define REMEMBERED_US (UINT64_C(1) << 31) /* older events are equally old */
 
 static void on_timer(struct ev_loop *, ev_timer *, int);
 
@@ -73,7 +75,7 @@ resync_begin(struct broker *br)
 	br->links->acks_wait = true;
 	br->resync->began = broker_now();
 	br->resync->base_us =
-	    (uint32_t)proc_clock_us(CLOCK_MONOTONIC) - (UINT32_C(1) << 31);
+	    MAX(proc_clock_us(CLOCK_MONOTONIC), REMEMBERED_US) - REMEMBERED_US;
 	br->resync->runs = event_order_get(br->event_order, &br->resync->nruns);
 	wait_a_little(br);
 }
@@ -145,21 +147,17 @@ behind(struct broker *br, unsigned slot)
 
 /*
  * The place of a message among those of all workers: first the events that an
- * older broker has taken, in its order; then the others by the time when they
- * were read.  A message that is no event has the time of the event before it.
- * The clock has 32 bits: right for 35 minutes.
+ * older broker has taken, in its order; then the others by their PLACE.
  */
 static uint64_t
-place_of(struct peer *p, uint64_t seq, uint32_t read_us)
+place_of(struct peer *p, uint64_t seq)
 {
 	const struct resync *r = p->br->resync;
 
-	if (read_us != 0)
-		p->read_us = read_us - r->base_us;
 	return (uint64_t)event_order_find(
 		   r->runs, r->nruns, &p->run, p->origin, seq)
 	    << 32 |
-	    p->read_us;
+	    MIN(MAX(p->place, r->base_us) - r->base_us, UINT32_MAX);
 }
 
 /* Can another worker still have an event before p->next_pos? */
@@ -177,11 +175,11 @@ is_ahead(const struct peer *p)
 }
 
 bool
-resync_must_wait(struct peer *p, uint64_t seq, uint32_t read_us)
+resync_must_wait(struct peer *p, uint64_t seq)
 {
 	if (p->br->resync->state != RESYNC_BACKLOG || !p->replayed || seq == 0)
 		return false;
-	p->next_pos = place_of(p, seq, read_us);
+	p->next_pos = place_of(p, seq);
 	if (!is_ahead(p))
 		return false;
 	p->waits = true;

@@ -32,7 +32,7 @@ struct resync {
 	ev_timer timer;
 	struct order_run *runs; /* the order of earlier brokers */
 	size_t nruns;
-	uint32_t base_us; /* EVENT.read_us counts from here: long ago */
+	uint64_t base_us; /* places count from here: long ago */
 	double began;     /* broker_now() */
 };
 
@@ -48,9 +48,9 @@ void resync_on_up(struct peer *);
 int resync_on_done(struct peer *, const struct msg_resync_done *);
 /*
  * Must this resent message wait because another worker may have an older one?
- * If so, it comes again.  read_us: of an EVENT, else 0.
+ * If so, it comes again.
  */
-bool resync_must_wait(struct peer *, uint64_t seq, uint32_t read_us);
+bool resync_must_wait(struct peer *, uint64_t seq);
 /* A message of this peer has been handled. */
 void resync_step(struct peer *);
 /* A link has come or gone: is the replay complete now? */

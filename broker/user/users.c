@@ -258,7 +258,7 @@ users_on_terminate(void *owner, const struct ipc_in *in)
 
 	if (p->slot == -1 || msg_terminate_get(&m, in->body) == -1)
 		return -1;
-	if (resync_must_wait(p, m.seq, 0))
+	if (resync_must_wait(p, m.seq))
 		return 0;
 	peer_number(p, m.seq);
 	u = users_find(br, m.app, m.user_id);

@@ -47,7 +47,6 @@ struct handover_body {
 	FIELD(int32_t, link_fd) \
 	FIELD(uint32_t, room) \
 	FIELD(uint64_t, started_ms) \
-	FIELD(uint8_t, several) \
 	FIELD(uint8_t, ready) \
 	FIELD(uint8_t, tell_link) \
 	FIELD(uint8_t, old)

@@ -286,7 +286,6 @@ begin(struct master *m, struct child *old)
 		.ready_fd = -1,
 		.link_fd = -1,
 		.move_fd = pair[1],
-		.several = m->nchildren > FIRST_WORKER + 1,
 		.heartbeat = old->heartbeat,
 		.watchdog = { .counter = old->heartbeat } };
 	child_start(successor, m->start, m->life[0]);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * ipc.c: one end of a link.  Owns the descriptor, the bytes read and not yet
+/* ipc.c: one end of a link.  Owns the descriptor, the bytes read and not yet
  * dispatched, and the queue of bytes to send.
  *
  * Input lies in a large buf that messages passed on share by reference; when
@@ -21,6 +20,7 @@
 #include <unistd.h>
 
 #include "shared/base/base.h"
+#include "shared/proc/proc.h"
 
 #define READ_BYTES (256u << 10) /* one read, at most */
 #define TURN_BYTES (1u << 20)   /* read in one turn, at most */
@@ -73,6 +73,32 @@ make_room(struct ipc *l, size_t n)
 }
 
 /*
+ * The next message; its length is 0 if that is invalid.  False: *missing bytes
+ * of it, at least, are not here.
+ */
+static bool
+peek(const struct ipc *l, struct ipc_in *m, size_t *missing)
+{
+	uint32_t len, have = l->in->len - l->in_off;
+
+	*missing = have < IPC_HEAD ? IPC_HEAD - have : 0;
+	if (*missing > 0)
+		return false;
+	memcpy(&len, l->in->data + l->in_off, sizeof(len));
+	memcpy(&m->type, l->in->data + l->in_off + 4, sizeof(m->type));
+	m->b = l->in;
+	m->off = l->in_off;
+	m->len = 0;
+	m->body = str_make(NULL, 0);
+	if (len < IPC_HEAD - 4 || len > IPC_MAX_MESSAGE - 4)
+		return true;
+	*missing = have - 4 < len ? len - (have - 4) : 0;
+	m->len = len + 4;
+	m->body = str_make(m->b->data + m->off + IPC_HEAD, m->len - IPC_HEAD);
+	return *missing == 0;
+}
+
+/*
  * Dispatches every complete message.  Returns how many bytes the next message
  * still lacks at least, or 0 when the link is over.
  */
@@ -81,30 +107,14 @@ dispatch(struct ipc *l)
 {
 	struct ipc_in m;
 	struct buf *b = buf_ref(l->in); /* a handler may close the link */
-	uint32_t len, have;
 	ipc_handler h;
-	size_t missing = 0;
+	size_t missing;
 
-	for (;;) {
-		have = b->len - l->in_off;
-		if (have < IPC_HEAD) {
-			missing = IPC_HEAD - have;
-			break;
-		}
-		memcpy(&len, b->data + l->in_off, sizeof(len));
-		memcpy(&m.type, b->data + l->in_off + 4, sizeof(m.type));
-		if (len < IPC_HEAD - 4 || len > IPC_MAX_MESSAGE - 4) {
+	while (peek(l, &m, &missing)) {
+		if (m.len == 0) {
 			die(l, "bad length");
 			break;
 		}
-		if (have - 4 < len) {
-			missing = len - (have - 4);
-			break;
-		}
-		m.b = b;
-		m.off = l->in_off;
-		m.len = len + 4;
-		m.body = str_make(b->data + m.off + IPC_HEAD, m.len - IPC_HEAD);
 		l->in_off += m.len;
 		l->nin++;
 		if (!ipc_may_send(m.type, l->ops->peer) ||
@@ -146,38 +156,57 @@ rewind_input(struct ipc *l)
 	l->in_off = 0;
 }
 
+/* Reads once, with room for `missing` bytes.  False: there was nothing. */
+static bool
+read_once(struct ipc *l, size_t missing)
+{
+	ssize_t n;
+
+	if (l->in_off == l->in->len)
+		rewind_input(l);
+	make_room(l, MAX(missing, READ_BYTES / 4));
+	do
+		n = recv(l->fd, l->in->data + l->in->len, buf_room(l->in), 0);
+	while (n == -1 && errno == EINTR);
+	if (n > 0) {
+		l->in->len += (uint32_t)n;
+		l->nread += (size_t)n;
+		return true;
+	}
+	if (n == 0 || errno != EAGAIN) {
+		l->ended = true;
+		l->error = n == -1;
+	}
+	return false;
+}
+
+/* The other end has said its last word. */
+static void
+end(struct ipc *l)
+{
+	die(l, l->error ? "read error" : "closed by the other end");
+}
+
 /* Reads and dispatches up to about max bytes. */
 static void
 read_input(struct ipc *l, size_t max)
 {
-	size_t total = 0, missing = 0;
-	ssize_t n;
+	uint64_t start = l->nread;
+	size_t missing = 0;
 
 	if (l->paused)
 		return;
-	if (l->waiting) { /* from before the pause */
+	if (l->waiting || l->ops->on_input != NULL) { /* read, but held */
 		l->waiting = false;
 		if ((missing = dispatch(l)) == 0)
 			return;
 	}
-	while (total < max) {
-		if (l->in_off == l->in->len)
-			rewind_input(l);
-		make_room(l, MAX(missing, READ_BYTES / 4));
-		n = recv(l->fd, l->in->data + l->in->len, buf_room(l->in), 0);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1 && errno == EAGAIN)
-			return;
-		if (n <= 0) {
-			l->ended = true;
-			die(l,
-			    n == 0 ? "closed by the other end" : "read error");
+	while (l->nread - start < max) {
+		if (!read_once(l, missing)) {
+			if (l->ended)
+				end(l);
 			return;
 		}
-		l->in->len += (uint32_t)n;
-		l->nread += (size_t)n;
-		total += (size_t)n;
 		if ((missing = dispatch(l)) == 0)
 			return;
 		if (buf_room(l->in) > 0 && max != SIZE_MAX)
@@ -185,12 +214,58 @@ read_input(struct ipc *l, size_t max)
 	}
 }
 
+/* ---- a link whose owner decides what is next ---- */
+
+bool
+ipc_next(const struct ipc *l, struct ipc_in *m)
+{
+	size_t missing;
+
+	return ipc_is_open(l) && !l->paused && peek(l, m, &missing);
+}
+
+bool
+ipc_has_ended(const struct ipc *l)
+{
+	return ipc_is_open(l) && !l->paused && l->ended;
+}
+
+void
+ipc_read(struct ipc *l)
+{
+	uint64_t start = l->nread;
+	struct ipc_in m;
+	size_t missing;
+
+	if (!ipc_is_open(l) || l->paused || l->ended)
+		return;
+	do
+		peek(l, &m, &missing);
+	while (read_once(l, missing) && buf_room(l->in) == 0 &&
+	    l->nread - start < TURN_BYTES);
+}
+
+void
+ipc_dispatch(struct ipc *l)
+{
+	if (ipc_is_open(l) && !l->paused && dispatch(l) > 0 && l->ended)
+		end(l);
+}
+
+void
+ipc_hold(struct ipc *l)
+{
+	l->deferred = true;
+}
+
 static void
 on_io(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct ipc *l = container_of(w, struct ipc, io);
 
-	if (revents & EV_READ)
+	if ((revents & EV_READ) && l->ops->on_input != NULL)
+		l->ops->on_input(l->owner);
+	else if (revents & EV_READ)
 		read_input(l, TURN_BYTES);
 	if ((revents & EV_WRITE) && l->fd != -1 && !l->dead) {
 		l->blocked = false;
@@ -233,6 +308,7 @@ ipc_close(struct ipc *l)
 	buf_unref(l->in);
 	buf_unref(l->tail);
 	l->in = l->tail = NULL;
+	l->place = NULL;
 }
 
 bool
@@ -274,8 +350,8 @@ ipc_resume(struct ipc *l)
 	ev_feed_event(l->loop, &l->io, EV_READ);
 }
 
-char *
-ipc_reserve(struct ipc *l, size_t n)
+static char *
+reserve(struct ipc *l, size_t n)
 {
 	char *p;
 
@@ -294,6 +370,35 @@ ipc_reserve(struct ipc *l, size_t n)
 	return p;
 }
 
+/* The next flush gets its PLACE, ahead of all that it sends. */
+static void
+open_place(struct ipc *l)
+{
+	static const struct msg_place m;
+
+	if (l->place != NULL || l->sink || !l->places)
+		return;
+	l->place = reserve(l, msg_place_size(&m));
+	msg_place_put(l->place, &m);
+}
+
+void
+ipc_close_place(struct ipc *l)
+{
+	struct msg_place m = { .us = proc_clock_us(CLOCK_MONOTONIC) };
+
+	if (l->place != NULL)
+		msg_place_put(l->place, &m);
+	l->place = NULL;
+}
+
+char *
+ipc_reserve(struct ipc *l, size_t n)
+{
+	open_place(l);
+	return reserve(l, n);
+}
+
 void
 ipc_pass(struct ipc *l, const struct ipc_in *m)
 {
@@ -306,6 +411,7 @@ ipc_queue(struct ipc *l, struct buf *b, uint32_t off, uint32_t len)
 	assert(l->fd != -1 || l->sink);
 	if (l->sink)
 		return;
+	open_place(l);
 	outq_push(&l->out, b, off, len);
 	l->nout++;
 }
@@ -321,7 +427,12 @@ ipc_flush(struct ipc *l)
 		die(l, "a message for it is larger than 64 MiB");
 		return;
 	}
+	ipc_close_place(l);
 	r = outq_send(&l->out, l->fd, FLUSH_BYTES);
+	if (r == -1 && l->ops->on_input != NULL && !l->paused) {
+		outq_clear(&l->out); /* its last messages are read in turn */
+		return;
+	}
 	if (r == -1) {
 		/* The peer is gone; its earlier messages still count. */
 		read_input(l, SIZE_MAX);

@@ -44,6 +44,11 @@ struct ipc_ops {
 	void (*on_dead)(void *owner, const char *why);
 	/* The queue has just become empty; may be NULL. */
 	void (*on_drained)(void *owner);
+	/*
+	 * Something can be read, or the link goes on: soon calls ipc_read() and
+	 * ipc_dispatch().  NULL: messages are dispatched as they come.
+	 */
+	void (*on_input)(void *owner);
 	int priority; /* of its watcher, see ev_set_priority() */
 };
 
@@ -54,9 +59,11 @@ struct ipc {
 	bool blocked;  /* the socket is full; the write watcher runs */
 	bool paused;   /* nothing is read or dispatched */
 	bool waiting;  /* messages may have been read before the pause */
+	bool error;    /* and that was an error */
 	bool deferred; /* the present message comes again */
 	bool overlong; /* a message to send is over IPC_MAX_MESSAGE */
 	bool sink;     /* nobody is there: what is sent is dropped */
+	bool places;   /* each flush begins with PLACE */
 	struct ev_loop *loop;
 	ev_io io;
 	const struct ipc_ops *ops;
@@ -64,6 +71,7 @@ struct ipc {
 	struct buf *in;   /* bytes read; shared with messages passed on */
 	uint32_t in_off;  /* first byte not yet dispatched */
 	struct buf *tail; /* small messages are written next to each other */
+	char *place;      /* in the queue: PLACE of the next flush; or NULL */
 	struct outq out;
 	uint64_t nin, nout; /* messages */
 	uint64_t nread;     /* bytes */
@@ -93,6 +101,22 @@ void ipc_resume(struct ipc *);
  * handler gets it as if for the first time.
  */
 void ipc_defer(struct ipc *);
+/*
+ * For a link with on_input.  Reads all that the other end has sent until now,
+ * and dispatches nothing.
+ */
+void ipc_read(struct ipc *);
+/* The next message, unless its link is paused; false: it is not complete. */
+bool ipc_next(const struct ipc *, struct ipc_in *);
+/* The other end has closed it, and everything has been read. */
+bool ipc_has_ended(const struct ipc *);
+/* Dispatches what has been read, up to a message that a handler holds. */
+void ipc_dispatch(struct ipc *);
+/* From a handler: the present message comes again in the next ipc_dispatch().
+ */
+void ipc_hold(struct ipc *);
+/* What is queued now has its PLACE; later messages get a later one. */
+void ipc_close_place(struct ipc *);
 /* Room for one message of n bytes in the queue; the caller fills it. */
 char *ipc_reserve(struct ipc *, size_t n);
 /* Queues a received message unchanged: a reference, no copy. */

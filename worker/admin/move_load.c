@@ -334,7 +334,7 @@ on_link(struct load *l, const struct msg_move_link *m)
 		l->ref = l->w->next_ref;
 	} else {
 		l->ref = m->ref;
-		unacked_adopt(l->w, m->seq, m->several != 0);
+		unacked_adopt(l->w, m->seq);
 	}
 	return 0;
 }

@@ -55,7 +55,6 @@ save_link(struct worker *w, const struct outq *unsent)
 	struct msg_move_link m = link_state(w);
 
 	m.seq = w->unacked->seq;
-	m.several = w->unacked->several;
 	m.ref = w->next_ref;
 	m.unsent = whole(w, unsent);
 	link_send_move_link(w, &m);
@@ -359,6 +358,8 @@ move_save(struct worker *w, struct move_image *image)
 	struct msg_move_end end;
 	struct hash_node *n;
 
+	ipc_close_place(ipc);
+	ipc->places = false;
 	*image = (struct move_image){ 0 };
 	image->fds = xcalloc(w->nconns + 1, sizeof(int));
 	if (w->move->heir == MOVE_NEW)
@@ -379,6 +380,7 @@ move_save(struct worker *w, struct move_image *image)
 	buf_unref(ipc->tail);
 	ipc->out = unsent;
 	ipc->tail = tail;
+	ipc->places = true;
 	return ipc->overlong ? "a message of it is too large" : NULL;
 }
 

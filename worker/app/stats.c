@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * stats.c: the counters and measurements of this worker. Owns the histograms,
+/* stats.c: the counters and measurements of this worker. Owns the histograms,
  * the records of ended connections and the clock of a turn, which begins when
  * the loop wakes up and ends when all its output has been handed to the
  * kernel.
@@ -30,12 +29,12 @@ on_check(struct ev_loop *loop, ev_check *check, int revents)
 	w->stats->woke = proc_clock_us(CLOCK_MONOTONIC_COARSE);
 }
 
-/* The clock is read once for all publishes of a turn. */
-uint32_t
+/* The clock is read once for all that one read of a connection causes. */
+uint64_t
 stats_stamp(struct worker *w)
 {
 	if (w->stats->stamp == 0)
-		w->stats->stamp = (uint32_t)proc_clock_us(CLOCK_MONOTONIC) | 1;
+		w->stats->stamp = proc_clock_us(CLOCK_MONOTONIC) | 1;
 	return w->stats->stamp;
 }
 

@@ -24,7 +24,7 @@ struct stats {
 	struct stats_counts counts; /* since the last report */
 	uint64_t turn_max;          /* likewise: microseconds */
 	uint64_t woke;              /* this turn began, by the coarse clock */
-	uint32_t stamp;             /* of this turn's publishes; 0: none yet */
+	uint64_t stamp;             /* see stats_stamp(); 0: none yet */
 	uint64_t cpu;               /* microseconds that were reported */
 	uint32_t base_fds;          /* descriptors that are no clients */
 	uint32_t samples[STATS_SAMPLES];
@@ -36,8 +36,11 @@ struct stats {
 
 void stats_init(struct worker *);
 void stats_free(struct worker *);
-/* EVENT.read_us for events that are published in this turn. */
-uint32_t stats_stamp(struct worker *);
+/*
+ * Microseconds of the monotonic clock, not before what this connection has sent
+ * was read: for EVENT.read_us and PLACE.
+ */
+uint64_t stats_stamp(struct worker *);
 /* Everything of this turn has been written. */
 void stats_turn_ends(struct worker *);
 

@@ -14,6 +14,7 @@
 
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
+#include "worker/app/stats.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/transport.h"
 #include "worker/core/core.h"
@@ -259,6 +260,7 @@ read_more(struct conn *c)
 		return;
 	else if (c->state < CONN_FINISHING) {
 		w->bytes_in += (size_t)n;
+		w->stats->stamp = 0;
 		input_charge(c, (size_t)n / COST_BYTES);
 		take_input(c, w->recv, (size_t)n);
 	}

@@ -52,6 +52,7 @@ open_link(struct worker *w, int fd)
 		.handlers = w->link->ops->handlers,
 		.on_dead = on_dead };
 	ipc_init(&w->link->ipc, w->loop, fd, &w->link->ipc_ops, w);
+	w->link->ipc.places = true;
 	w->link->silent = 0;
 	w->link->heard = 0;
 }

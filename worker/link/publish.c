@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * publish.c: finishes an event where it enters.  From here on it is opaque
+/* publish.c: finishes an event where it enters.  From here on it is opaque
  * bytes: every subscriber reads the frame that is built now.
  */
 
@@ -17,7 +16,7 @@ publish_event(struct worker *w, const struct app *app, const struct publish *p)
 {
 	struct buf **b = worker_scratch(w);
 	struct msg_event m = { .app = app->num,
-		.read_us = stats_stamp(w),
+		.read_us = (uint32_t)stats_stamp(w),
 		.except = p->except,
 		.flags = p->flags,
 		.channel = p->channel };

@@ -20,6 +20,7 @@
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/proc/proc.h"
+#include "worker/app/stats.h"
 #include "worker/conn/conn.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
@@ -35,16 +36,14 @@ void
 unacked_init(struct worker *w)
 {
 	outq_init(&w->unacked->messages);
-	w->unacked->several = w->inherit->several;
 }
 
 void
-unacked_adopt(struct worker *w, uint64_t seq, bool several)
+unacked_adopt(struct worker *w, uint64_t seq)
 {
 	struct unacked *l = w->unacked;
 
 	l->seq = l->acked = l->taken = w->released = seq;
-	l->several = l->several || several;
 }
 
 /* ---- numbering ---- */
@@ -56,9 +55,9 @@ size_at(const struct unacked *l, uint64_t i)
 	return &l->sizes[(l->head + (uint32_t)i) & (l->cap - 1)];
 }
 
-/* Stores the length and the app of the next message. */
+/* Stores the next message's length, its app and when it was made. */
 static void
-keep_size(struct unacked *l, uint32_t len, uint32_t app)
+keep_size(struct unacked *l, uint32_t len, uint32_t app, uint64_t made)
 {
 	uint32_t count = (uint32_t)(l->seq - l->acked - 1);
 
@@ -73,7 +72,7 @@ keep_size(struct unacked *l, uint32_t len, uint32_t app)
 		l->head = 0;
 		l->cap = cap;
 	}
-	*size_at(l, count) = (struct unacked_size){ len, app };
+	*size_at(l, count) = (struct unacked_size){ len, app, made };
 }
 
 /* Room for the message with the next number; app: of an event, or 0. */
@@ -92,7 +91,7 @@ reserve(struct worker *w, size_t size, uint32_t app)
 	}
 	off = l->arena->len;
 	l->arena->len += n;
-	keep_size(l, n, app);
+	keep_size(l, n, app, stats_stamp(w));
 	outq_push(&l->messages, l->arena, off, n);
 	if (link_ipc(w) != NULL)
 		ipc_queue(link_ipc(w), l->arena, off, n);
@@ -303,8 +302,7 @@ unacked_release(struct worker *w)
 	    worker_now() - w->link->down_at > ANSWER_SECONDS;
 	bool has_left = link_is_open(w) && link_queued(w) == 0;
 
-	l->several = l->several || w->conf->nworkers > 1 || !alone;
-	if (gave_up || (!l->several && has_left))
+	if (gave_up || (alone && has_left))
 		conn_release(w, l->seq);
 	else /* a link under load is never empty */
 		conn_release(w, l->taken);
@@ -336,11 +334,16 @@ void
 unacked_resend(struct worker *w)
 {
 	struct unacked *l = w->unacked;
+	struct msg_place place = { 0 };
 	uint32_t i = 0, used = 0, n;
 
 	for (uint64_t seq = l->acked + 1; seq <= l->seq; seq++) {
 		const struct slice *s = outq_at(&l->messages, i);
 
+		if (place.us != size_at(l, seq - l->acked - 1)->made) {
+			place.us = size_at(l, seq - l->acked - 1)->made;
+			link_send_place(w, &place);
+		}
 		n = size_at(l, seq - l->acked - 1)->len;
 		assert(used + n <= s->len);
 		restamp(w, s->b->data + s->off + used, n);
@@ -351,4 +354,5 @@ unacked_resend(struct worker *w)
 			i++;
 		}
 	}
+	ipc_close_place(link_ipc(w)); /* later messages have their own */
 }

@@ -38,14 +38,14 @@ struct tombstone {
 
 struct unacked_size {
 	uint32_t len;
-	uint32_t app; /* of an event; 0: it is none */
+	uint32_t app;  /* of an event; 0: it is none */
+	uint64_t made; /* stats_stamp() then */
 };
 
 struct unacked {
 	uint64_t seq;         /* of the last numbered message */
 	uint64_t acked;       /* the broker has passed on all up to it */
 	uint64_t taken;       /* … and put all up to this in its order */
-	bool several;         /* other workers exist, or are draining */
 	struct buf *arena;    /* where messages are built */
 	struct outq messages; /* acked + 1 .. seq, for sending again */
 	size_t events;        /* bytes of them that are events */
@@ -63,8 +63,8 @@ struct unacked {
 
 void unacked_init(struct worker *);
 void unacked_free(struct worker *);
-/* Goes on behind seq, which is acknowledged; several: see struct unacked. */
-void unacked_adopt(struct worker *, uint64_t seq, bool several);
+/* Goes on behind seq, which is acknowledged. */
+void unacked_adopt(struct worker *, uint64_t seq);
 /* Once a second: forgets tombstones that are no longer needed. */
 void unacked_tick(struct worker *);
 
@@ -89,12 +89,11 @@ bool unacked_may_publish(struct worker *, uint32_t app);
 /* Bytes of its waiting events, if many wait; for the error sentence. */
 size_t unacked_app_bytes(const struct worker *, uint32_t app);
 /*
- * Releases the replies to publishes.  With one worker: to everything that the
- * kernel has taken, because nothing can overtake it on this link.  With
- * several: to events that have their place before every later publish through
- * another worker.  Without a broker for longer than ANSWER_SECONDS: to all of
- * them; they are stored here and will be sent.  In a cluster: only to what the
- * stream has; see api_confirm_tick().
+ * Releases the replies to publishes: to everything that the kernel has taken,
+ * which comes before every later publish through any worker (PLACE).  Without a
+ * broker for longer than ANSWER_SECONDS: to all of them; they are stored here
+ * and will be sent.  In a cluster: only to what the stream has; see
+ * api_confirm_tick().
  */
 void unacked_release(struct worker *);
 

@@ -169,8 +169,9 @@ rig_heard(struct rig *r, struct str *body)
 	memcpy(&type, r->heard + r->looked + 4, 4);
 	*body = str_make(r->heard + r->looked + IPC_HEAD, len - 4);
 	r->looked += 4 + len;
-	/* A note for pusherctl doctor only; it comes besides. */
-	return type == IPC_FAILURE ? rig_heard(r, body) : type;
+	/* A note for pusherctl doctor, or the order among workers. */
+	return type == IPC_FAILURE || type == IPC_PLACE ? rig_heard(r, body)
+							: type;
 }
 
 static inline void

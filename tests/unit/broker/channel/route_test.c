@@ -105,53 +105,12 @@ events_are_acknowledged_when_they_have_left(void **state)
 	links_free(l);
 }
 
-static void
-expect_ack(struct links *l, uint64_t seq, uint64_t taken)
-{
-	struct said s;
-	struct msg_ack m;
-
-	assert_true(links_next_any(l, 0, &s));
-	assert_int_equal(s.type, IPC_ACK);
-	assert_int_equal(msg_ack_get(&m, s.body), 0);
-	assert_int_equal(m.seq, seq);
-	assert_int_equal(m.taken, taken);
-}
-
-static void
-turn(struct links *l)
-{
-	ev_run(l->br.loop, EVRUN_NOWAIT);
-	broker_turn(&l->br);
-}
-
-/* A publisher waits for the one, nobody for the other. */
-static void
-the_place_is_told_at_once_the_rest_in_company(void **state)
-{
-	struct links *l = links_new(NULL);
-	struct said s;
-
-	(void)state;
-	links_event(l, 0, "nobody", S("frame"), 0);
-	turn(l);
-	expect_ack(l, 0, 1);
-	SEND(l, 0, ping, .id = 5);
-	turn(l);
-	assert_true(links_next_any(l, 0, &s));
-	assert_int_equal(s.type, IPC_PONG);
-	expect_ack(l, 1, 1);
-	assert_false(links_next_any(l, 0, &s));
-	links_free(l);
-}
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(events_reach_the_workers_with_subscribers),
 		cmocka_unit_test(events_are_acknowledged_when_they_have_left),
-		cmocka_unit_test(the_place_is_told_at_once_the_rest_in_company),
 	};
 
 	hash_seed();

@@ -71,8 +71,10 @@ static const ipc_handler handlers[IPC_NTYPES] = {
 	[IPC_RESYNC_DONE] = on_any,
 	[IPC_APP_DEL] = on_any, /* that the peer must not send */
 };
-static const struct ipc_ops ops = { FROM_WORKER, handlers, on_dead, on_drained,
-	0 };
+static const struct ipc_ops ops = { .peer = FROM_WORKER,
+	.handlers = handlers,
+	.on_dead = on_dead,
+	.on_drained = on_drained };
 
 static inline void
 end_init(struct end *e, int fd, int far)

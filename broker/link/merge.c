@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* merge.c: one order of the messages of all workers, by their places.  A worker
+ * answers a publish when its bytes have left, and does not wait for the broker;
+ * what somebody publishes then, through any worker, has a later place, and has
+ * to come later.
+ *
+ * The rule: notes the time, reads everything that is there, and then handles
+ * what has an earlier place, in the order of the places.  If a message follows
+ * from another one, the other one had left before the first got its place, so
+ * that it has been read, too.  What has a later place waits for the next time.
+ * Nobody waits for a worker: not for one that is slow, and not for a dead one.
+ *
+ * Without PLACE, as before HELLO, messages are handled at once.
+ */
+
+#include "broker/link/merge.h"
+
+#include "broker/core/core.h"
+#include "broker/link/peer.h"
+#include "shared/base/base.h"
+#include "shared/proc/proc.h"
+
+/*
+ * Before control clients: pusherctl sees an event whose 200 came before it
+ * asked.
+ */
+#define PRIORITY (PEER_PRIORITY - 1)
+#define CLOCK_US() proc_clock_us(CLOCK_MONOTONIC)
+
+/* The place of its next message; false: it has none. */
+static bool
+next_place(const struct peer *p, uint64_t *place)
+{
+	struct msg_place m;
+	struct ipc_in in;
+
+	*place = p->place;
+	if (!ipc_next(&p->ipc, &in))
+		return ipc_has_ended(&p->ipc);
+	if (in.type == IPC_PLACE && msg_place_get(&m, in.body) == 0)
+		*place = m.us;
+	return true;
+}
+
+/*
+ * The link whose next message is the earliest, and the place of that; *until:
+ * of the earliest one on another link, or unchanged.  A link that is not read
+ * because so many of its answers wait holds up what is later.
+ */
+static struct peer *
+earliest(struct broker *br, uint64_t *place, uint64_t *until)
+{
+	uint64_t held_from = UINT64_MAX, at;
+	struct peer *first = NULL;
+	struct list *e;
+
+	LIST_FOREACH(e, &br->links->all) {
+		struct peer *p = PEER_OF(e);
+
+		if (p->answers.stopped && br->cluster == NULL)
+			held_from = MIN(held_from, p->place);
+		if (!next_place(p, &at))
+			continue;
+		if (first != NULL && at >= *place) {
+			*until = MIN(*until, at);
+			continue;
+		}
+		if (first != NULL)
+			*until = MIN(*until, *place);
+		first = p;
+		*place = at;
+	}
+	return first != NULL && *place <= held_from ? first : NULL;
+}
+
+static void
+run(struct ev_loop *loop, ev_idle *w, int revents)
+{
+	struct broker *br = w->data;
+	uint64_t now = CLOCK_US(), place = 0, until;
+	struct peer *p;
+	struct list *e;
+
+	LIST_FOREACH(e, &br->links->all)
+		ipc_read(&PEER_OF(e)->ipc);
+	for (;;) {
+		until = now - 1;
+		p = earliest(br, &place, &until);
+		if (p == NULL || (place >= now && place <= CLOCK_US()))
+			break;
+		br->links->until = until;
+		ipc_dispatch(&p->ipc);
+	}
+	br->links->until = UINT64_MAX;
+	if (p != NULL)
+		ev_idle_start(loop, w); /* goes on in the next turn */
+	else
+		ev_idle_stop(loop, w);
+}
+
+void
+merge_init(struct broker *br)
+{
+	ev_idle_init(&br->links->merge, run);
+	ev_set_priority(&br->links->merge, PRIORITY);
+	br->links->merge.data = br;
+	br->links->until = UINT64_MAX;
+}
+
+void
+merge_on_input(void *peer)
+{
+	struct broker *br = ((struct peer *)peer)->br;
+
+	ev_feed_event(br->loop, &br->links->merge, EV_CUSTOM);
+}
+
+int
+merge_on_place(struct peer *p, const struct msg_place *m)
+{
+	if (m->us <= p->br->links->until)
+		p->place = m->us;
+	else if (m->us > CLOCK_US())
+		return -1; /* it lies */
+	else
+		ipc_hold(&p->ipc);
+	return 0;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BROKER_LINK_MERGE_H
+#define BROKER_LINK_MERGE_H
+
+/* One order of the messages of all workers; see PLACE. */
+
+struct broker;
+struct msg_place;
+struct peer;
+
+void merge_init(struct broker *);
+/* ipc_ops.on_input of a link (struct peer). */
+void merge_on_input(void *peer);
+/* Handler of PLACE. */
+int merge_on_place(struct peer *, const struct msg_place *);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* merge_test.c: one order of the messages of several workers. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/broker/links.h"
+
+static struct links *
+begin(void)
+{
+	struct links *l = links_new(NULL);
+
+	links_sub(l, 3, 1, "x", "");
+	return l;
+}
+
+/* Not read before the next turn; us 0: without a place of its own. */
+static void
+published(struct links *l, unsigned slot, uint64_t seq, uint64_t us,
+    const char *frame)
+{
+	if (us != 0)
+		SEND(l, slot, place, .us = us);
+	SEND(l, slot, event, .origin = slot + 1, .seq = seq, .app = 1,
+	    .channel = S("x"), .frame = str_of(frame));
+}
+
+static void
+expect_events(struct links *l, const char *frames)
+{
+	struct msg_event m;
+
+	for (; *frames != '\0'; frames++) {
+		EXPECT(l, 3, event, EVENT, &m);
+		assert_bytes(m.frame, str_make(frames, 1));
+	}
+	expect_nothing(l, 3);
+}
+
+static void
+messages_are_handled_by_place(void **state)
+{
+	struct links *l = begin();
+
+	(void)state;
+	published(l, 2, 1, 30, "c");
+	published(l, 2, 2, 0, "d"); /* in the same flush */
+	published(l, 2, 3, 60, "g");
+	published(l, 1, 1, 40, "e");
+	published(l, 1, 2, 50, "f");
+	published(l, 0, 1, 10, "a");
+	published(l, 0, 2, 20, "b");
+	published(l, 0, 3, 70, "h");
+	expect_events(l, "abcdefgh");
+	links_free(l);
+}
+
+/* Its link is closed, and it has been replaced; then comes what followed. */
+static void
+a_dead_workers_last_event_comes_first(void **state)
+{
+	struct links *l = begin();
+
+	(void)state;
+	published(l, 0, 1, 20, "b");
+	published(l, 1, 1, 10, "a");
+	close(l->fd[1]);
+	links_hello(l, 1, 77);
+	expect_events(l, "ab");
+	links_free(l);
+}
+
+static void
+an_event_with_a_later_place_waits(void **state)
+{
+	struct links *l = begin();
+	uint64_t soon = proc_clock_us(CLOCK_MONOTONIC);
+
+	(void)state;
+	published(l, 0, 1, soon, "b");
+	published(l, 1, 1, soon - 1, "a");
+	expect_events(l, "ab");
+	links_free(l);
+}
+
+/* Only the liar loses its link. */
+static void
+a_place_in_the_future_ends_the_link(void **state)
+{
+	struct links *l = begin();
+
+	(void)state;
+	published(l, 0, 1, UINT64_MAX, "a");
+	published(l, 1, 1, 10, "b");
+	expect_events(l, "b");
+	assert_true(links_is_over(l, 0));
+	assert_false(links_is_over(l, 1));
+	links_free(l);
+}
+
+/* No link is read while one worker has too much to read. */
+static void
+held_links_keep_the_order(void **state)
+{
+	struct links *l = begin();
+
+	(void)state;
+	l->br.links->congested = true;
+	published(l, 0, 1, 20, "b");
+	published(l, 1, 1, 10, "a");
+	ev_run(l->br.loop, EVRUN_NOWAIT);
+	assert_true(l->br.peers[1]->answers.stopped);
+	published(l, 2, 1, 30, "c");
+	expect_events(l, "abc");
+	links_free(l);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(messages_are_handled_by_place),
+		cmocka_unit_test(a_dead_workers_last_event_comes_first),
+		cmocka_unit_test(an_event_with_a_later_place_waits),
+		cmocka_unit_test(a_place_in_the_future_ends_the_link),
+		cmocka_unit_test(held_links_keep_the_order),
+	};
+
+	hash_seed();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
