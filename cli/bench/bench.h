@@ -59,6 +59,7 @@ struct bench_result {
 	uint64_t resumed, replayed, gaps;
 	uint64_t most_doubles;       /* of one client after one cut */
 	double server_cpu;           /* seconds in the measured part */
+	uint64_t server_switches;    /* times that a process of it slept then */
 	double tool_seconds;         /* of it, without naps */
 	double tool_cpu, tool_busy;  /* seconds; busy: with work to do */
 	uint64_t tool_lag;           /* ns, the longest turn */
@@ -86,8 +87,12 @@ int bench_run(const struct bench_conf *, struct bench_result *, char **why);
 void bench_report(
     struct out *, const struct bench_conf *, const struct bench_result *);
 
-/* CPU seconds and PSS bytes of a process and all its descendants. */
+/*
+ * CPU seconds, voluntary context switches and PSS bytes of a process and all
+ * its descendants.
+ */
 double bench_cpu(pid_t pid);
+uint64_t bench_switches(pid_t pid);
 uint64_t bench_pss(pid_t pid);
 
 #endif

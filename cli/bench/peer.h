@@ -99,9 +99,10 @@ struct run {
 	uint64_t busy, lag;  /* ns: with work; the longest turn */
 	uint64_t napped;     /* ns: asleep on purpose */
 	double cpu0, server_cpu0;
-	bool worked;      /* has sent something in this turn */
-	bool count_ready; /* clients that come up go into the histogram */
-	ssize_t data_at;  /* where data began in the last delivery */
+	uint64_t switches0; /* of the server */
+	bool worked;        /* has sent something in this turn */
+	bool count_ready;   /* clients that come up go into the histogram */
+	ssize_t data_at;    /* where data began in the last delivery */
 	char *recv;
 	struct buf *text;   /* where one message is built */
 	struct peer **free; /* client events: clients that may send */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * report.c: the output of `pusherctl bench`: one record with the figures of its
+/* report.c: the output of `pusherctl bench`: one record with the figures of its
  * scenario, and whether the tool itself was the limit.
  */
 
@@ -21,6 +20,15 @@ put_micros(struct out *o, const char *key, double ns)
 
 	snprintf(text, sizeof(text), "%.2f", ns / 1000);
 	out_text(o, key, text);
+}
+
+static void
+put_switches(struct out *o, double each)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%.4f", each);
+	out_text(o, "server_switches_each", text);
 }
 
 static void
@@ -110,9 +118,11 @@ put_server(
 
 	if (b->pid == 0)
 		return;
-	if (n > 0)
+	if (n > 0) {
 		put_micros(
 		    o, "server_cpu_us_each", r->server_cpu * 1e9 / (double)n);
+		put_switches(o, (double)r->server_switches / (double)n);
+	}
 	if (r->seconds > 0) {
 		char text[32];
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * run.c: the engine of the load generator: its processes, its loop, and how
+/* run.c: the engine of the load generator: its processes, its loop, and how
  * clients are brought up.  The scenario decides what is measured.  Closed loop:
  * a fixed number of events is under way, and the next one starts when one has
  * arrived.  Open loop: events start at fixed times, and a latency counts from
@@ -235,6 +234,7 @@ bench_begin(struct run *run)
 	pid_t pid = run->process == 0 ? run->conf->pid : 0;
 
 	run->server_cpu0 = pid != 0 ? bench_cpu(pid) : 0;
+	run->switches0 = pid != 0 ? bench_switches(pid) : 0;
 	run->cpu0 = own_cpu();
 	run->busy = run->lag = run->napped = 0;
 	run->start = run->moved = run->intended = run->now = bench_now();
@@ -261,6 +261,8 @@ bench_end(struct run *run)
 
 	r->seconds = (double)(run->now - run->start) / NS;
 	r->server_cpu = pid != 0 ? bench_cpu(pid) - run->server_cpu0 : 0;
+	r->server_switches =
+	    pid != 0 ? bench_switches(pid) - run->switches0 : 0;
 	r->tool_seconds = r->seconds - (double)run->napped / NS;
 	r->tool_cpu = own_cpu() - run->cpu0;
 	r->tool_busy = (double)run->busy / NS;
@@ -381,6 +383,7 @@ add(struct bench_result *to, const struct bench_result *r)
 	to->gaps += r->gaps;
 	to->most_doubles = MAX(to->most_doubles, r->most_doubles);
 	to->server_cpu += r->server_cpu;
+	to->server_switches += r->server_switches;
 	to->tool_seconds += r->tool_seconds;
 	to->tool_cpu += r->tool_cpu;
 	to->tool_busy += r->tool_busy;

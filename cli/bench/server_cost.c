@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * server_cost.c: the cost of a server's processes: CPU time and memory of one
- * process and its descendants, from /proc.  Memory is the proportional set
- * size, so that pages shared after a fork are not counted twice.
+/* server_cost.c: the cost of a server's processes: CPU time, context switches
+ * and memory of one process and its descendants, from /proc.  Memory is the
+ * proportional set size, so that pages shared after a fork are not counted
+ * twice.
  */
 
 #include <dirent.h>
@@ -61,22 +61,22 @@ read_stat(pid_t pid, struct stat_line *out)
 	return true;
 }
 
-/* The line "Pss:   123 kB" of /proc/<pid>/smaps_rollup, in bytes. */
+/* The number in the line "key   123 ..." of a small file of /proc/<pid>. */
 static uint64_t
-read_pss(pid_t pid)
+read_number(pid_t pid, const char *name, struct str key)
 {
 	char bytes[4096];
-	struct str text = read_proc(pid, "smaps_rollup", bytes, sizeof(bytes));
+	struct str text = read_proc(pid, name, bytes, sizeof(bytes));
 	struct str line;
-	uint64_t kb;
+	uint64_t n;
 
 	while (text.p != NULL) {
 		line = str_cut(&text, '\n');
-		if (!str_starts(line, S("Pss:")))
+		if (!str_starts(line, key))
 			continue;
-		line = str_trim(str_from(line, 4));
-		if (str_to_u64(str_cut(&line, ' '), UINT64_MAX >> 10, &kb) == 0)
-			return kb * 1024;
+		line = str_trim(str_from(line, key.n));
+		if (str_to_u64(str_cut(&line, ' '), UINT64_MAX >> 10, &n) == 0)
+			return n;
 	}
 	return 0;
 }
@@ -125,7 +125,14 @@ add_ticks(pid_t pid, const struct stat_line *s, void *arg)
 static void
 add_pss(pid_t pid, const struct stat_line *s, void *arg)
 {
-	*(uint64_t *)arg += read_pss(pid);
+	*(uint64_t *)arg += read_number(pid, "smaps_rollup", S("Pss:")) * 1024;
+}
+
+static void
+add_switches(pid_t pid, const struct stat_line *s, void *arg)
+{
+	*(uint64_t *)arg +=
+	    read_number(pid, "status", S("voluntary_ctxt_switches:"));
 }
 
 double
@@ -135,6 +142,15 @@ bench_cpu(pid_t pid)
 
 	each(pid, add_ticks, &ticks);
 	return (double)ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+uint64_t
+bench_switches(pid_t pid)
+{
+	uint64_t n = 0;
+
+	each(pid, add_switches, &n);
+	return n;
 }
 
 uint64_t

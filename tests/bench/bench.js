@@ -7,6 +7,7 @@
 //
 //   RUNS=5 SECONDS=3 QUICK=1 ONLY=regexp PEERS=uws,ws,soketi SOCKUDO=/path
 //   BEFORE=/path/to/build of another commit: measured beside this one
+//   WORKERS=1,2,4: only the table of several workers on one core
 'use strict';
 
 const { execFileSync, spawn, spawnSync } = require('node:child_process');
@@ -21,6 +22,7 @@ const QUICK = Boolean(process.env.QUICK);
 const RUNS = Number(process.env.RUNS) || (QUICK ? 1 : 5);
 const SECONDS = Number(process.env.SECONDS) || (QUICK ? 1 : 3);
 const ONLY = new RegExp(process.env.ONLY || '');
+const WORKERS = (process.env.WORKERS || '1,2,4').split(',').map(Number);
 const PEERS = path.join(__dirname, 'peers');
 const DIR = fs.mkdtempSync(path.join(os.tmpdir(), 'pusherd-bench-'));
 const SECRET = path.join(DIR, 'secret');
@@ -67,6 +69,12 @@ const SCENARIOS = {
 	'idle, 10,000 subscribed: bytes each': [all, 'server_bytes_per_client',
 		['idle', ...big]],
 };
+
+// Only with several workers.
+const ACROSS = Object.entries({
+	'one to one, 2,000/s': [ours, 'p50_us', ['fanout', '--clients', '16',
+		'--channels', '16', '--rate', '2000', '--publishers', '4']],
+});
 
 // Only pusherd: name: [workers, field, arguments]
 const grow = (channels, subscriptions) => ['fanout', '--clients', '10000',
@@ -238,8 +246,9 @@ const value = (r, field) => Number(r[field] ?? r[`${field}_per_second`]);
 const shown = (n) => (n >= 100 ? Math.round(n).toLocaleString('en')
 	: n.toFixed(2));
 
-// One cell: the median, and what else there is to say.
-function cell(rs, field) {
+// One cell: the median, and what else there is to say; sleeps: also how often
+// a process of the server slept for each.
+function cell(rs, field, sleeps) {
 	const good = rs.filter((r) => !r.error);
 	if (good.length === 0) return rs.length === 0 ? '-' : rs[0].error;
 	const get = (f) => median(good.map((r) => value(r, f)));
@@ -247,7 +256,8 @@ function cell(rs, field) {
 	if (field.endsWith('_us'))
 		text += good[0].p99_us ? `, p99 ${shown(get('p99_us'))}` : '';
 	else if (get('server_cpu_us_each') > 0 && field !== 'server_cpu_us_each')
-		text += ` (${get('server_cpu_us_each').toFixed(2)} us)`;
+		text += ` (${get('server_cpu_us_each').toFixed(2)} us${sleeps ?
+			`, ${get('server_switches_each').toFixed(3)}` : ''})`;
 	for (const f of ['lost', 'duplicate', 'out_of_order'])
 		if (good.some((r) => r[f] > 0)) text += ` ${f.toUpperCase()}`;
 	if (good.some((r) => r.limit === 'the tool')) text += ' TOOL';
@@ -337,34 +347,42 @@ async function sideBySide(servers) {
 	if (floors.length > 0) printFloor(floors);
 }
 
-// Four workers and the broker against one, in turns: all on the first core,
+// Several workers and the broker against one, in turns: all on the first core;
 // and with both, of which the load generator then takes what it needs.
-async function fourWorkers() {
-	const kinds = [['1 worker', 1, '0'], ['4 workers', 4, '0'],
-		['1 worker, both cores', 1, '0,1'],
-		['4 workers, both cores', 4, '0,1']];
-	const servers = [];
-	for (const [name, workers, cores] of kinds)
-		servers.push(await start(name, pusherd(workers, cores)));
-	if (servers.includes(null)) return;
-	console.log(`\n| scenario |${servers.map((s) => ` ${s.name} |`).join('')}` +
-		' 4 / 1 | 4 / 1, both cores |');
-	console.log(`|${' --- |'.repeat(3 + servers.length)}`);
-	for (const [name, [, field, args]] of Object.entries(SCENARIOS)) {
+async function severalWorkers() {
+	const kinds = [];
+	for (const [of, build] of [['', BUILD], [' before', process.env.BEFORE]])
+		for (const n of build ? WORKERS : [])
+			kinds.push([`${n}${of}`, n, '0', path.resolve(build)]);
+	if (!process.env.WORKERS)
+		kinds.push(['1, both cores', 1, '0,1', BUILD],
+			['4, both cores', 4, '0,1', BUILD]);
+	const names = kinds.map(([name]) => name);
+	// Each but the first of its sort is compared with that.
+	const first = kinds.map(([, , cores, build]) => kinds.findIndex(
+		(k) => k[2] === cores && k[3] === build));
+	const compared = kinds.map((_, i) => i).filter((i) => first[i] !== i);
+	console.log(`\n| workers | ${names.join(' | ')} | ${compared.map((i) =>
+		`${names[i]} / ${names[first[i]]}`).join(' | ')} |`);
+	console.log(`|${' --- |'.repeat(1 + names.length + compared.length)}`);
+	for (const [name, [, field, args]] of
+		[...Object.entries(SCENARIOS), ...ACROSS]) {
 		if (!ONLY.test(name) || name.includes('open loop')) continue;
-		const got = servers.map(() => []);
+		const got = kinds.map(() => []);
 		for (let run = 0; run < RUNS; run++)
-			for (const [i, s] of servers.entries()) {
-				progress(`${name}: ${run + 1}/${RUNS} ${s.name}`);
-				got[i].push(await oneRun(s, name, field, args));
+			for (const [i, [kind, n, cores, build]] of kinds.entries()) {
+				progress(`${name}: ${run + 1}/${RUNS} ${kind}`);
+				const s = await start(kind, pusherd(n, cores, build));
+				if (s === null) return;
+				await quiet();
+				got[i].push(measure(s, name, args));
+				await stop(s);
 			}
 		progress('');
-		console.log(`| ${name} | ` +
-			`${got.map((rs) => cell(rs, field)).join(' | ')} | ` +
-			`${ratio(got[1], got[0], field)} | ` +
-			`${ratio(got[3], got[2], field)} |`);
+		console.log(`| ${name} | ${got.map((rs) => cell(rs, field, true))
+			.join(' | ')} | ${compared.map((i) =>
+			ratio(got[i], got[first[i]], field)).join(' | ')} |`);
 	}
-	for (const s of servers) await stop(s);
 }
 
 // The same server and clients with resume and without, in turns.
@@ -424,6 +442,10 @@ async function main() {
 		`${os.release()}, medians of ${RUNS} runs of ${SECONDS} s`);
 	if (!TWO_CORES)
 		console.log('one core only: server and tool share it');
+	if (process.env.WORKERS) {
+		await severalWorkers();
+		return;
+	}
 	const wanted = (process.env.PEERS || 'uws,ws,soketi,sockudo').split(',');
 	const there = Object.keys(START)
 		.filter((name) => own.includes(name) || wanted.includes(name));
@@ -438,7 +460,7 @@ async function main() {
 	for (const s of servers) await stop(s);
 	await resumable();
 	if (QUICK) return;
-	await fourWorkers();
+	await severalWorkers();
 	await alone();
 }
 

@@ -29,6 +29,7 @@ suite('bench', (d) => {
 		for (const [k, v] of Object.entries(CLEAN)) assert.equal(r[k], v, k);
 		assert.ok(r.delivered_per_second > 0);
 		assert.ok(Number(r.server_cpu_us_each) >= 0);
+		assert.ok(Number(r.server_switches_each) >= 0);
 		assert.ok(r.server_memory > 0);
 	};
 
@@ -113,7 +114,7 @@ suite('bench', (d) => {
 			file]);
 		assert.equal(r.code, 0, r.err);
 		clean({ ...JSON.parse(r.out), server_cpu_us_each: 0,
-			server_memory: 1 });
+			server_switches_each: 0, server_memory: 1 });
 	});
 
 	test('a value out of range is refused', () => {
