@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* broker.c: the broker process: makes the loop, accepts links, exits.  Owns
+/*
+ * broker.c: the broker process: makes the loop, accepts links, exits.  Owns
  * struct broker and the order in which a turn ends: long lists continue, every
  * link is flushed, ended links are freed.  Exits on SIGTERM, and when the
  * master is gone (EOF on the life line).  Must never touch a client's socket,
@@ -38,8 +39,8 @@
 #include "broker/dispatch.h"
 #include "broker/link/alive.h"
 #include "broker/link/answers.h"
-#include "broker/link/merge.h"
 #include "broker/link/peer.h"
+#include "broker/link/places.h"
 #include "broker/link/resync.h"
 #include "broker/log/replay.h"
 #include "broker/order.h"
@@ -235,7 +236,7 @@ init(struct broker *br, const struct conf *conf, unsigned nslots)
 		fatalx("cannot make an event loop");
 	wire(br);
 	peer_init(br, &order_of_links);
-	merge_init(br);
+	places_init(br);
 	alive_init(br);
 	br->budget = budget_new(conf->memory_limit);
 	registry_init(br->registry, br->nslots, br->budget);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* dispatch.c: start reading here.  One table: the messages from a worker and
+/*
+ * dispatch.c: start reading here.  One table: the messages from a worker and
  * their handlers.  Each handler refuses its message before HELLO, defers it
  * while the link is stopped, and decodes it; -1 ends the link.  Must never know
  * what a message means.
@@ -23,8 +24,8 @@
 #include "broker/control/console_job.h"
 #include "broker/core/core.h"
 #include "broker/link/answers.h"
-#include "broker/link/merge.h"
 #include "broker/link/peer.h"
+#include "broker/link/places.h"
 #include "broker/link/resync.h"
 #include "broker/slot.h"
 #include "broker/stats/failures.h"
@@ -234,7 +235,7 @@ on_place(void *owner, const struct ipc_in *in)
 	struct msg_place m;
 
 	return msg_place_get(&m, in->body) == -1 ? -1
-						 : merge_on_place(owner, &m);
+						 : places_on_place(owner, &m);
 }
 
 static int

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* order.c: calls the modules in the right order when a worker's link comes or
+/*
+ * order.c: calls the modules in the right order when a worker's link comes or
  * goes, a resync ends, or the apps change.  The modules below do not know each
  * other; this is the only place that names them together.
  *
@@ -29,7 +30,7 @@
 #include "broker/core/core.h"
 #include "broker/dispatch.h"
 #include "broker/link/answers.h"
-#include "broker/link/merge.h"
+#include "broker/link/places.h"
 #include "broker/link/resync.h"
 #include "broker/slot.h"
 #include "broker/stats/failures.h"
@@ -115,7 +116,7 @@ on_open(struct broker *br, unsigned nworkers)
 
 const struct link_ops order_of_links = {
 	.handlers = broker_handlers,
-	.input = merge_on_input,
+	.input = places_on_input,
 	.up = on_up,
 	.down = on_down,
 	.pong = on_pong,

@@ -145,7 +145,7 @@ struct link_table {
 	uint64_t ping_id;                   /* the last one given out */
 	bool acks_wait;                     /* for the end of a resync */
 	bool congested; /* a worker has too much to read: none is read */
-	ev_idle merge;  /* see merge.c */
+	ev_idle places; /* see places.c */
 	uint64_t until; /* messages with a later place wait */
 	ev_timer ping;  /* see alive.c */
 	ev_timer ack;   /* delays acknowledgements */

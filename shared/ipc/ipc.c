@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ipc.c: one end of a link.  Owns the descriptor, the bytes read and not yet
+/*
+ * ipc.c: one end of a link.  Owns the descriptor, the bytes read and not yet
  * dispatched, and the queue of bytes to send.
  *
  * Input lies in a large buf that messages passed on share by reference; when
@@ -16,6 +17,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -233,16 +235,23 @@ ipc_has_ended(const struct ipc *l)
 void
 ipc_read(struct ipc *l)
 {
-	uint64_t start = l->nread;
+	uint64_t end = l->nread + TURN_BYTES;
+	bool counted = false;
 	struct ipc_in m;
 	size_t missing;
+	int here;
 
 	if (!ipc_is_open(l) || l->paused || l->ended)
 		return;
-	do
+	do {
+		if (l->nread >= end) { /* the rest of what is here, at most */
+			if (counted || ioctl(l->fd, FIONREAD, &here) == -1)
+				return;
+			counted = true;
+			end = l->nread + (uint64_t)here;
+		}
 		peek(l, &m, &missing);
-	while (read_once(l, missing) && buf_room(l->in) == 0 &&
-	    l->nread - start < TURN_BYTES);
+	} while (read_once(l, missing) && buf_room(l->in) == 0);
 }
 
 void

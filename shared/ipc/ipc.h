@@ -103,7 +103,7 @@ void ipc_resume(struct ipc *);
 void ipc_defer(struct ipc *);
 /*
  * For a link with on_input.  Reads all that the other end has sent until now,
- * and dispatches nothing.
+ * however large the buffer of the kernel is, and dispatches nothing.
  */
 void ipc_read(struct ipc *);
 /* The next message, unless its link is paused; false: it is not complete. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* master_link.c: receives the orders of the master.  The contents of the
+/*
+ * master_link.c: receives the orders of the master.  The contents of the
  * process's one struct conf are exchanged here, before the role reacts to the
  * changes.  Answers when that has happened.  An invalid order is logged and
  * changes nothing: the connections that the process holds are worth more.  Must

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ipc.c, writing: passing on by reference, big messages, a full socket,
+/*
+ * ipc.c, writing: passing on by reference, big messages, a full socket,
  * resending.
  */
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* merge.c: one order of the messages of all workers, by their places.  A worker
- * answers a publish when its bytes have left, and does not wait for the broker;
- * what somebody publishes then, through any worker, has a later place, and has
- * to come later.
+/*
+ * places.c: one order of the messages of all workers, by their places.  A
+ * worker answers a publish when its bytes have left, and does not wait for the
+ * broker; what somebody publishes then, through any worker, has a later place,
+ * and has to come later.
  *
  * The rule: notes the time, reads everything that is there, and then handles
  * what has an earlier place, in the order of the places.  If a message follows
@@ -13,7 +14,7 @@
  * Without PLACE, as before HELLO, messages are handled at once.
  */
 
-#include "broker/link/merge.h"
+#include "broker/link/places.h"
 
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
@@ -99,24 +100,24 @@ run(struct ev_loop *loop, ev_idle *w, int revents)
 }
 
 void
-merge_init(struct broker *br)
+places_init(struct broker *br)
 {
-	ev_idle_init(&br->links->merge, run);
-	ev_set_priority(&br->links->merge, PRIORITY);
-	br->links->merge.data = br;
+	ev_idle_init(&br->links->places, run);
+	ev_set_priority(&br->links->places, PRIORITY);
+	br->links->places.data = br;
 	br->links->until = UINT64_MAX;
 }
 
 void
-merge_on_input(void *peer)
+places_on_input(void *peer)
 {
 	struct broker *br = ((struct peer *)peer)->br;
 
-	ev_feed_event(br->loop, &br->links->merge, EV_CUSTOM);
+	ev_feed_event(br->loop, &br->links->places, EV_CUSTOM);
 }
 
 int
-merge_on_place(struct peer *p, const struct msg_place *m)
+places_on_place(struct peer *p, const struct msg_place *m)
 {
 	if (m->us <= p->br->links->until)
 		p->place = m->us;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* merge_test.c: one order of the messages of several workers. */
+/* places_test.c: one order of the messages of several workers. */
 
 #include <setjmp.h>
 #include <stdarg.h>
