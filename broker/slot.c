@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* slot.c: a slot loses its worker.  Either that is gone, and with it all that
+/*
+ * slot.c: a slot loses its worker.  Either that is gone, and with it all that
  * was its own; or it leaves, and the worker in another slot, its heir, takes
  * the clients over (worker/admin/move.c).
  *

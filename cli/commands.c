@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* commands.c: the table of pusherctl's commands: name, arguments, help,
+/*
+ * commands.c: the table of pusherctl's commands: name, arguments, help,
  * options, and the function in cmd/ that runs it.  Help, manual page and
  * completion are made from it.
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* dispatch.c: message from the broker -> handler.  Start reading here: this
+/*
+ * dispatch.c: message from the broker -> handler.  Start reading here: this
  * table is everything that the broker can make a worker do.  Each entry decodes
  * its message (which must fit exactly) and calls the function of its noun.
  */

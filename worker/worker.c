@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* worker.c: the worker role: makes the loop, connects the modules, and orders
+/*
+ * worker.c: the worker role: makes the loop, connects the modules, and orders
  * the end of each turn: messages to the broker leave first, then each client is
  * written once, then closed connections are freed.  A worker opens no file
  * after it has started and never decides about a channel's state.

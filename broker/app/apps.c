@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* apps.c: the apps in memory.  Owns struct broker_app.  A deleted app is kept
+/*
+ * apps.c: the apps in memory.  Owns struct broker_app.  A deleted app is kept
  * out of sight until its last connection has gone, so that counts stay exact.
  * Row numbers are never used again.  Must never log a secret.
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* apps_read.c: reads the apps from the database, and keeps an image of it for
+/*
+ * apps_read.c: reads the apps from the database, and keeps an image of it for
  * the next broker.  Opens the database for each reading and closes it again; a
  * database that cannot be read changes nothing, because an app that vanishes
  * disconnects its clients for good.  Must never write to the database.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* quota.c: the limits that only the broker can enforce exactly, because it sees
+/*
+ * quota.c: the limits that only the broker can enforce exactly, because it sees
  * all workers: connections of an app, publishes and reads a second.
  * Connections are counted by worker, so that those of a dead worker are gone at
  * once and never drift.  Must never decide what a client is told.

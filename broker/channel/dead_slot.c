@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* dead_slot.c: removes a dead worker's subscriptions from all channels, or
+/*
+ * dead_slot.c: removes a dead worker's subscriptions from all channels, or
  * moves them to the worker that has taken its clients over.  Owns
  * the walk over the channels.  A worker may leave millions of channels, so each
  * turn handles a portion of them.  The result is the same as if all were

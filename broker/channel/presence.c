@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* presence.c: the members of one presence channel.  Owns struct member and the
+/*
+ * presence.c: the members of one presence channel.  Owns struct member and the
  * finished bytes of the list; seat.c has the connections of a member.  Every
  * member keeps its id and info escaped as in a frame, so that a list is made by
  * copying: a join appends to the bytes, a departure makes them stale until they

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* receipt.c: waits until the clients that got an event have confirmed it.  The
+/*
+ * receipt.c: waits until the clients that got an event have confirmed it.  The
  * workers with subscribers list them, right behind the event; they also write
  * into shared memory how far each client has come, and this looks at it.  Owns
  * the lists of a struct receipt.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* registry.c: the table of channels.  Owns struct channel and the list of
+/*
+ * registry.c: the table of channels.  Owns struct channel and the list of
  * occupied channels of each app; knows presence, cache and subscription count
  * only as reasons to keep a channel.
  *

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* route.c: the hot path.  One lookup, and for each worker with subscribers a
+/*
+ * route.c: the hot path.  One lookup, and for each worker with subscribers a
  * reference to the received bytes.  The frame inside is never looked at; a
  * cache channel stores a copy of it.  Must never copy an event that is passed
  * on, log, or allocate except to grow a queue.

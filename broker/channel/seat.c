@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* seat.c: the connections of a member of a presence channel, by age.  Owns the
+/*
+ * seat.c: the connections of a member of a presence channel, by age.  Owns the
  * seats after the first one and the references to their user_info.  The first
  * seat has no node in the table, so that a member with one connection costs
  * nothing more.  New connections come in the order of their stamps; replays do

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* subscribe.c: a connection enters or leaves a channel.  Owns the members'
+/*
+ * subscribe.c: a connection enters or leaves a channel.  Owns the members'
  * lives (struct presence of a channel) and the order of the messages (protocol
  * reference, 10.2): the joiner's confirmation, then its cached event, then
  * member_added to the others, then the count.  The newcomer's bit is set before

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* cluster.c: the state machine over the stream.
+/*
+ * cluster.c: the state machine over the stream.
  *
  * A broker joins with its state and a new epoch (JOINING), passes on the events
  * that its predecessor has not read (CATCHING_UP), waits for the state of the

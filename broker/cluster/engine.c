@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* engine.c: finds the primary, connects to it, and logs in.  Owns struct
+/*
+ * engine.c: finds the primary, connects to it, and logs in.  Owns struct
  * engine. Both connections are closed when one fails or is silent for
  * ANSWER_SECONDS, and made again every second.  Must never wait, or know what
  * an entry means.

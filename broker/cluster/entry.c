@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* entry.c: writes and reads the entries of the stream.  Pure: no socket, no
+/*
+ * entry.c: writes and reads the entries of the stream.  Pure: no socket, no
  * clock.  An entry comes from outside of this host: nothing in it is trusted
  * before it has been checked.
  */

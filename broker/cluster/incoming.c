@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* incoming.c: applies the entries of the stream, in its order, also those of
+/*
+ * incoming.c: applies the entries of the stream, in its order, also those of
  * this host.  Must never trust what another host has written.
  */
 

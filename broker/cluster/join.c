@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* join.c: this host joins the cluster.  It tells the others its state, and
+/*
+ * join.c: this host joins the cluster.  It tells the others its state, and
  * waits for theirs as it was just after that place of the stream.
  */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* lookup.c: looks up a host name in a thread.  Loop and thread share a job; the
+/*
+ * lookup.c: looks up a host name in a thread.  Loop and thread share a job; the
  * thread tells of its end through a pipe.  The one that leaves the job last
  * frees it.
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* news.c: knows the last event of each worker in the stream.  A worker's events
+/*
+ * news.c: knows the last event of each worker in the stream.  A worker's events
  * are appended in the order of their numbers, so all up to it have come.
  */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* outgoing.c: what this host appends to the stream.  A turn's messages become
+/*
+ * outgoing.c: what this host appends to the stream.  A turn's messages become
  * one entry; one entry is on its way at a time, until it is read back.
  */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sentinel.c: asks Sentinels which server is the primary, one after the other,
+/*
+ * sentinel.c: asks Sentinels which server is the primary, one after the other,
  * until one knows it.  The connection to it stays.
  */
 

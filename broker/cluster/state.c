@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* state.c: writes what another host has to know of this one: the messages by
+/*
+ * state.c: writes what another host has to know of this one: the messages by
  * which a worker replays its state, made from the registry.  Channels without
  * members are counted, because the broker does not know their connections.
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* status.c: the cluster as this host sees it, for pusherctl and the metrics.
+/*
+ * status.c: the cluster as this host sees it, for pusherctl and the metrics.
  * Must never change anything.
  */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* teller.c: all hosts follow the same channels, but one sends the webhooks: the
+/*
+ * teller.c: all hosts follow the same channels, but one sends the webhooks: the
  * host that joined before all others that are there.  It tells the others each
  * event that its courier has on disk.  The others keep what was not told yet;
  * when the teller is gone, the next one reports it.  An event comes twice only

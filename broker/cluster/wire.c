@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* wire.c: one connection to a Redis server: the socket, TLS, and the queue of
+/*
+ * wire.c: one connection to a Redis server: the socket, TLS, and the queue of
  * what was asked.  hiredis writes the commands and reads the answers.  Owns
  * struct wire.  Must never wait, look a name up, or know what a command means.
  */

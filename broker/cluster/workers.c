@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* workers.c: what the workers of this host are told of the cluster, and when
+/*
+ * workers.c: what the workers of this host are told of the cluster, and when
  * their links are not read.
  */
 

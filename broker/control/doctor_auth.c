@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* doctor_auth.c: finds out how a wrong signature was made: for another socket,
+/*
+ * doctor_auth.c: finds out how a wrong signature was made: for another socket,
  * another channel, with another secret, or of another text.  The broker has the
  * secrets of all apps; none of them, and no right signature, leaves it.
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* doctor_refused.c: refused requests to the API, subscriptions, keys and
+/*
+ * doctor_refused.c: refused requests to the API, subscriptions, keys and
  * origins, and exceeded limits.
  */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* verb.c: the verbs of the control socket, one function each.  The table at the
+/*
+ * verb.c: the verbs of the control socket, one function each.  The table at the
  * end names them all; larger nouns have files of their own.  Anyone who may
  * open the socket sends arguments, so they are checked like those of the HTTP
  * API.  Must never log event data.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* verb_cluster.c: the verb about the other hosts.  Must never show what is in
+/*
+ * verb_cluster.c: the verb about the other hosts.  Must never show what is in
  * cluster_auth.
  */
 

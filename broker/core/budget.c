@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* budget.c: one account of the bytes that the broker holds, by app.  Owns the
+/*
+ * budget.c: one account of the bytes that the broker holds, by app.  Owns the
  * shares and the two marks.  Every module books what it allocates for an app
  * and takes it off when it frees it; the cost includes what the allocator and
  * the tables add, so that the sum is close to the resident memory.  Above the

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* from_broker.c: the messages of the broker: endpoints, and events for them.
+/*
+ * from_broker.c: the messages of the broker: endpoints, and events for them.
  * Each event becomes rows of the outbox, together with the states that the
  * application learns from it.  An event that has been received before, from
  * this broker or the previous one, is recognized by its number.  Must never

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* alive.c: finds dead links.  Owns struct alive of each peer, and
+/*
+ * alive.c: finds dead links.  Owns struct alive of each peer, and
  * br->links->congested.  Pings and ticks are counted, not seconds: a broker
  * that was stopped for a minute must not blame its workers.  Any message is a
  * sign of life, and so is a worker that reads: the answer to a ping may stand

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* answers.c: long answers that wait for room.  Owns them.  A question is
+/*
+ * answers.c: long answers that wait for room.  Owns them.  A question is
  * entered when it is read, so that the order of a link stays; only its answer
  * waits, and reports the state at the time when it is written.  Until then
  * neither the question nor the later messages of its worker are acknowledged.

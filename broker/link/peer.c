@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* peer.c: the links to the workers.  Owns struct peer.  A slot has one link;
+/*
+ * peer.c: the links to the workers.  Owns struct peer.  A slot has one link;
  * whatever is queued leaves at the end of the turn, and every EVENT of a
  * worker is acknowledged once the kernel has taken it for all its targets.
  *

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* resync.c: what a new broker does before it answers anyone.  REPLAY: the
+/*
+ * resync.c: what a new broker does before it answers anyone.  REPLAY: the
  * workers replay their state, which is only entered.  A worker that has said
  * RESYNC_DONE is not read any further until all have, or 2 s have passed;
  * longer while a replay that has begun makes progress.  A worker that comes

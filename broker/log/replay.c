@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* replay.c: the answer to a resumed subscription.  The broker finds the events
+/*
+ * replay.c: the answer to a resumed subscription.  The broker finds the events
  * and writes the answer in one step, so that no event comes between: events
  * with a number up to the log's newest are in the answer, all others follow on
  * the link.  The answer has every missing event, or none and the status `gap`.

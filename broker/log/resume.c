@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* resume.c: resumable sessions.  Owns struct resume_session and the rows of the
+/*
+ * resume.c: resumable sessions.  Owns struct resume_session and the rows of the
  * table, except `acked`, which the worker stores.  A channel's `from` is the
  * number up to which the client certainly has it.  While the channel is
  * subscribed, a confirmation of `at` or a later number raises it; this is

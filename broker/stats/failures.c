@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* failures.c: the latest failures.  A name that fails again in the same way
+/*
+ * failures.c: the latest failures.  A name that fails again in the same way
  * only raises a count.  A full ring drops the oldest entry of the kind that has
  * most, so that a flood of one kind pushes out only itself.  Owns struct
  * failures.  Must never cost more than two comparisons for an event beyond

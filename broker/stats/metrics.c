@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* metrics.c: GET /metrics, from the table of stats.def.  Owns struct metrics:
+/*
+ * metrics.c: GET /metrics, from the table of stats.def.  Owns struct metrics:
  * one question of a worker, from the ping of all workers to the finished text.
  * The text is written in portions: one family in a turn, or APPS_AT_ONCE apps
  * of it, so that thousands of apps do not delay events.  Labels name apps,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* minutes.c: statistics over time, up to the courier.  A row is the difference
+/*
+ * minutes.c: statistics over time, up to the courier.  A row is the difference
  * of two readings of the counters, and what a look once a second has seen; an
  * app without connections and traffic has none.  Owns the rows that are not
  * acknowledged.  Must never count events itself, and never wait for the

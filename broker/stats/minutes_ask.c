@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* minutes_ask.c: questions for statistics over time, between workers and the
+/*
+ * minutes_ask.c: questions for statistics over time, between workers and the
  * courier.  Owns the list of those that the courier has.  The courier answers
  * in order, so an app may have few of them there; what an app asks delays
  * another one by so many answers at most.  Must never read the file.

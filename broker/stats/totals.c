@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* totals.c: adds up the workers' counters, measures the broker's own loop, and
+/*
+ * totals.c: adds up the workers' counters, measures the broker's own loop, and
  * asks the workers for fresh numbers.  Owns the sums of the slots; those of an
  * app are in its struct broker_app.  A caller that waits for numbers gets them
  * after TOTALS_WAIT seconds: a stuck worker must not hide the others.  Must

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* users.c: signed-in connections (struct session) and their users.  Owns both;
+/*
+ * users.c: signed-in connections (struct session) and their users.  Owns both;
  * watchlists are in watchlist.c.  A user's channel "#server-to-user-<id>" is in
  * the registry, hidden, with a count for each session, so that an event to it
  * takes the hot path.

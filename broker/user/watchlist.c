@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* watchlist.c: watchlists in both directions, and their events.  Owns struct
+/*
+ * watchlist.c: watchlists in both directions, and their events.  Owns struct
  * watch.  Every watch stores the state that its connection was told, and the
  * connection is told only changes of it.  The connection's worker stores the
  * same state (the bits of SIGNIN_DONE and WATCHLIST_EVENT) and reports it in

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* courier_link.c: the messages between the broker and the courier.  Owns
+/*
+ * courier_link.c: the messages between the broker and the courier.  Owns
  * nothing: the queue, the endpoints and the states have modules of their own.
  * Must never wait for the courier.
  */

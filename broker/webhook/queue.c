@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* queue.c: the events that wait for the courier.  Owns struct hook, struct
+/*
+ * queue.c: the events that wait for the courier.  Owns struct hook, struct
  * webhook_line and the numbers.  A hook gets its number when it is sent, and is
  * freed when the courier has it on disk.  Until then it is sent again to every
  * new courier, which recognizes a repeated hook by origin and number.  Only a

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* state.c: "this channel is occupied", "this user is a member", and whether the
+/*
+ * state.c: "this channel is occupied", "this user is a member", and whether the
  * application has been notified.  Owns struct webhook_state.  An end is held
  * back for WEBHOOK_GRACE seconds: a member who returns within that time never
  * left.

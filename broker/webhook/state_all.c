@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* state_all.c: walks over all states: to free them, and, in a cluster, to pass
+/*
+ * state_all.c: walks over all states: to free them, and, in a cluster, to pass
  * on and to correct what the application knows.
  */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* report.c: the output of `pusherctl bench`: one record with the figures of its
+/*
+ * report.c: the output of `pusherctl bench`: one record with the figures of its
  * scenario, and whether the tool itself was the limit.
  */
 

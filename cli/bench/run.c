@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* run.c: the engine of the load generator: its processes, its loop, and how
+/*
+ * run.c: the engine of the load generator: its processes, its loop, and how
  * clients are brought up.  The scenario decides what is measured.  Closed loop:
  * a fixed number of events is under way, and the next one starts when one has
  * arrived.  Open loop: events start at fixed times, and a latency counts from

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* server_cost.c: the cost of a server's processes: CPU time, context switches
+/*
+ * server_cost.c: the cost of a server's processes: CPU time, context switches
  * and memory of one process and its descendants, from /proc.  Memory is the
  * proportional set size, so that pages shared after a fork are not counted
  * twice.

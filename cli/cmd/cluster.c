@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* cluster.c: `pusherctl cluster status`: whether Redis can be reached, how far
+/*
+ * cluster.c: `pusherctl cluster status`: whether Redis can be reached, how far
  * this host has read the stream, and the hosts.
  */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* master.c: `pusherctl reload`, `drain`, `worker replace`, `upgrade` and
+/*
+ * master.c: `pusherctl reload`, `drain`, `worker replace`, `upgrade` and
  * `log-level`: the broker passes them to the master.  Prints the answer.
  */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* rotate.c: `pusherctl app rotate-key`: a new key and secret, while the
+/*
+ * rotate.c: `pusherctl app rotate-key`: a new key and secret, while the
  * previous ones stay valid for an overlap in which applications are changed.
  * An app has two keys at most: a second rotation must wait, or end the old key.
  * The daemon ends the old key in time without another command.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* snippet.c: the text of each snippet.  Every credential is quoted by the rules
+/*
+ * snippet.c: the text of each snippet.  Every credential is quoted by the rules
  * of its language, because a secret may have any character.  Nothing is looked
  * up here.
  */

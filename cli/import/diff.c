@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* diff.c: compares two apps, field by field.  Owns nothing.  Must never reveal
+/*
+ * diff.c: compares two apps, field by field.  Owns nothing.  Must never reveal
  * a secret, nor a part of one.
  */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* json.c: reads apps of another server from JSON, by a table of its fields, and
+/*
+ * json.c: reads apps of another server from JSON, by a table of its fields, and
  * notes for every field how it is handled.  Values may be numbers, or text as
  * from SQL drivers and environments.  Nothing is written here; a value that has
  * no counterpart is an error and is never changed to fit.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* child.c: starts a process of the group and reports how it ended.  Between
+/*
+ * child.c: starts a process of the group and reports how it ended.  Between
  * fork and the role's main function a child gets its name, closes every
  * descriptor that it does not need, and sets up its signals.  Owns the ready
  * line and the link of each child; master.c manages the whole group.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* daemon.c: the start of the daemon: files, sockets, privileges, in this
+/*
+ * daemon.c: the start of the daemon: files, sockets, privileges, in this
  * order; then it becomes the master.  Everything that can fail fails here,
  * with one sentence on stderr and exit code 1, before the first child
  * exists and before the terminal is left.  A program that takes the place of a

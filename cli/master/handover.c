@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* handover.c: writes down the state of a master and reads it back, in the
+/*
+ * handover.c: writes down the state of a master and reads it back, in the
  * program that takes its place or that tries whether it could.  The layout is
  * that of the structs in handover.h.  A change of one of them, or of the layout
  * of the memory that the processes share, needs another STATE_VERSION.

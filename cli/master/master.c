@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* master.c: starts the broker and the workers, watches them, replaces processes
+/*
+ * master.c: starts the broker and the workers, watches them, replaces processes
  * that have died, and stops all of them gracefully.  Owns the children and the
  * life line, whose end tells them that the master is gone.  All signals stay
  * blocked and are read from a descriptor, so that no handler interrupts other

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* reload.c: another configuration while the server runs.  Everything that can
+/*
+ * reload.c: another configuration while the server runs.  Everything that can
  * fail is tried first: the text, the addresses, the log file.  Then the
  * children are told over their links; later ones inherit it.  With fewer
  * workers the highest slots get no new clients, and leave (retire.c).  A

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* renew.c: the second half of an upgrade, in the new program: one process after
+/*
+ * renew.c: the second half of an upgrade, in the new program: one process after
  * the other gives its place to a new one.  First the workers, then the courier,
  * and last the broker, which pusherctl's question came through.
  *

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* replace.c: another process for a slot, to which the old one hands its
+/*
+ * replace.c: another process for a slot, to which the old one hands its
  * clients over (etc/doc/upgrade.md).  The two talk over a pair of sockets that
  * is made here; the master hears what came of it: MOVED from the old one, and
  * the ready line of the new one, whichever comes first.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* request.c: the messages of children to the master: that an order has been
+/*
+ * request.c: the messages of children to the master: that an order has been
  * carried out, and requests of pusherctl, which the broker passes on.  All
  * other messages are refused.  A child with a broken link is dying or must
  * exit: it would never carry out an order that it has not received.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* retire.c: fewer workers.  The processes of the highest slots leave, one after
+/*
+ * retire.c: fewer workers.  The processes of the highest slots leave, one after
  * the other: each hands its clients over to a worker that stays
  * (worker/admin/move.c), and the staying ones take turns.  One that cannot
  * closes its clients over drain_time and exits, so that they come back to the

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* rundir.c: makes, owns and removes the files of a running server.  The lock in
+/*
+ * rundir.c: makes, owns and removes the files of a running server.  The lock in
  * the runtime directory is held by every process of the group, so that a new
  * group cannot start beside the rest of an old one; only its holder touches the
  * files.  Runs before privileges are dropped: never follows a symbolic link to

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* upgrade.c: another program in the place of this one (etc/doc/upgrade.md).
+/*
+ * upgrade.c: another program in the place of this one (etc/doc/upgrade.md).
  * The new program is first run as a child that reads the state of this master
  * and does all of a start that could fail.  Only when it has said that it can
  * take over this process executes it: process id, children, descriptors and

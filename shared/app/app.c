@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* app.c: makes, clears and changes a struct app by the list of settings in
+/*
+ * app.c: makes, clears and changes a struct app by the list of settings in
  * app_settings.def.  Owns nothing: the strings belong to the struct.  Knows
  * neither database nor network; never prints.
  */

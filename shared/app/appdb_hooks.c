@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* appdb_hooks.c: the rows of the table of webhooks.  They are rarely read and
+/*
+ * appdb_hooks.c: the rows of the table of webhooks.  They are rarely read and
  * written, so statements are prepared when they are needed.  A row that was
  * changed by hand is checked like the options of pusherctl.
  */

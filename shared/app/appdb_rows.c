@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* appdb_rows.c: the rows of the table of apps, with statements prepared once.
+/*
+ * appdb_rows.c: the rows of the table of apps, with statements prepared once.
  * The columns come from app_settings.def.  A row that was changed by hand to
  * invalid values is an error with a sentence, and is never silently corrected.
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* stats_db.c: statistics over time on disk.  Owns the SQLite file.  A minute
+/*
+ * stats_db.c: statistics over time on disk.  Owns the SQLite file.  A minute
  * and the number by which a repeated one is recognized are in the same
  * transaction.  A commit is not synchronous: a power failure may take the last
  * minutes, but damages nothing.  Must never log, and never wait longer than

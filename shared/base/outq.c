@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* outq.c: slices of bufs on their way to a descriptor.  Owns one reference for
+/*
+ * outq.c: slices of bufs on their way to a descriptor.  Owns one reference for
  * each slice.  A queue of one slice, the common case, lives in the struct
  * itself; a second one needs a ring, which doubles when it is full.  A small
  * ring is kept when the queue runs empty, so that a busy socket does not

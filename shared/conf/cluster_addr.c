@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* cluster_addr.c: the address of the Redis server of a cluster.  Must never
+/*
+ * cluster_addr.c: the address of the Redis server of a cluster.  Must never
  * look a name up: the broker that connects to it waits for nobody.
  */
 

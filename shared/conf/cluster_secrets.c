@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* cluster_secrets.c: reads cluster_auth, cluster_ca_file and cluster_cert. Owns
+/*
+ * cluster_secrets.c: reads cluster_auth, cluster_ca_file and cluster_cert. Owns
  * struct cluster_secrets.  Must never say what is in them.
  */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* conf_change.c: replaces the configuration that is in force.  The master reads
+/*
+ * conf_change.c: replaces the configuration that is in force.  The master reads
  * the new one and keeps values that cannot change while the server runs; the
  * children get it as one text, a line `name TAB value TAB origin` for each
  * value, in which no control byte can stand.  Every process has one struct conf

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* conf_finish.c: computes what follows from all options together: the number of
+/*
+ * conf_finish.c: computes what follows from all options together: the number of
  * workers, valid addresses, full paths.  Only asks the system questions that it
  * answers at once (cores, current directory); the users of an address or a path
  * find out whether it can be used.  Never prints, never exits.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* cert.c: certificates and private keys from PEM bytes, by OpenSSL.  Owns the
+/*
+ * cert.c: certificates and private keys from PEM bytes, by OpenSSL.  Owns the
  * parsed objects.  Opens no file, asks for no passphrase, and only accepts what
  * fits together: clients decide whether they trust a certificate.  Must never
  * show a byte of a key.

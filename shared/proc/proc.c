@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* proc.c: the process itself: its title, privileges, limits, signals,
+/*
+ * proc.c: the process itself: its title, privileges, limits, signals,
  * descriptors, and the id of its build.  Owns the memory that argv and environ
  * had at the start, which proc_title() overwrites, and its copies.  The only
  * home of signal handling.  Must never be reachable from outside.

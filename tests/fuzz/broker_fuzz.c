@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A broker, an honest worker, and others that have been taken over: they may
+/*
+ * A broker, an honest worker, and others that have been taken over: they may
  * send any message with any content, die and come back.  The honest one keeps
  * its link, its channels and its members, and when all have gone nothing is
  * left.  Now and then the broker dies: the next one hears from the honest one

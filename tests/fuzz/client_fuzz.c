@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Clients, a worker and a broker in one process, with the real link between
+/*
+ * Clients, a worker and a broker in one process, with the real link between
  * them.  The link survives, worker and broker agree about subscriptions and
  * members, and when the clients have gone nothing is left of them.
  * Input: what the clients do, one step after the other (house.h).

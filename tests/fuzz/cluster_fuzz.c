@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The stream of a cluster, into which a stranger writes: entries of other hosts
+/*
+ * The stream of a cluster, into which a stranger writes: entries of other hosts
  * and of this one, with any messages or bytes, while the broker catches up,
  * collects the state of the others, or is live.  Despite all entries in the
  * name of other hosts, an honest worker of this host keeps its link, channels

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* permessage-deflate.  An offer: terms that are accepted can be kept, and the
+/*
+ * permessage-deflate.  An offer: terms that are accepted can be kept, and the
  * answer to them is an offer of the same terms.  The bytes of a compressed
  * message: accepted, too large or broken as a second reader says, which feeds
  * zlib byte by byte; and the next good message of the same inflater is read.

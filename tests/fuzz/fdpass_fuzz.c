@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The link between the master and its children, with a liar at either end:
+/*
+ * The link between the master and its children, with a liar at either end:
  * orders to a child, with descriptors; what children say to the master.  Bad
  * messages change nothing, no descriptor stays open, a configuration
  * that was taken can be handed on.  Input: the end that is tried, then

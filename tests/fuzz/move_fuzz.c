@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The state that a worker hands to the process that takes its slot over, and
+/*
+ * The state that a worker hands to the process that takes its slot over, and
  * how that process reads it when some of it has been changed.  Input: a number
  * of steps of clients (house.h), the steps, then changes: messages that are
  * overwritten, dropped, doubled or put between the others.

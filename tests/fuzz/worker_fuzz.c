@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A worker with clients, and a broker that has been taken over: it may send
+/*
+ * A worker with clients, and a broker that has been taken over: it may send
  * any message with any content.  The worker loses the link at worst.  Input:
  * what the clients do before (house.h), then messages, with steps of clients
  * in between.

@@ -71,7 +71,7 @@ lengths() {
 heads() {
 	local f r=0
 	for f in "${sources[@]}"; do
-		if ! sed -n 2p "$f" | grep -q '^/\*'; then
+		if ! sed -n 2p "$f" | grep -q '^/\*$'; then
 			echo "$f: line 2 does not begin a comment on the file"
 			r=1
 		fi

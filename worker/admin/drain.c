@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* drain.c: the end of a worker.  Its clients are told to reconnect, a portion
+/*
+ * drain.c: the end of a worker.  Its clients are told to reconnect, a portion
  * at a time, so that the processes that take them over are not overloaded.
  * Owns the list of clients to tell.  The list is made at the beginning, and
  * again at its end for clients that have connected meanwhile.  Connections that

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* move.c: hands this slot over to another process (etc/doc/upgrade.md).  Its
+/*
+ * move.c: hands this slot over to another process (etc/doc/upgrade.md).  Its
  * clients and its link to the broker go there as they are, so that no client,
  * no other worker and no broker notices.
  *

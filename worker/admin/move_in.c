@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* move_in.c: takes the slot over from another process; see move.c.  Without
+/*
+ * move_in.c: takes the slot over from another process; see move.c.  Without
  * COMMIT this process ends and has touched nothing.
  *
  * An heir takes them into a slot that has clients already.  It does not read

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* move_load.c: makes the connections that another process has written down
+/*
+ * move_load.c: makes the connections that another process has written down
  * (move_save.c).  Nothing lives before move_start(): no socket is watched, no
  * byte is read or written.
  *

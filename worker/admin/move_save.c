@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* move_save.c: writes down what this worker has, for the process that takes
+/*
+ * move_save.c: writes down what this worker has, for the process that takes
  * its slot over: the link, the apps, each connection with what belongs to it,
  * the lists of members, the cached events.  Messages of shared/ipc/
  * ipc_msgs.def, built by the link's own functions in a queue of its own.

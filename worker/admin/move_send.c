@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* move_send.c: sends the image to the process that takes the clients over, and
+/*
+ * move_send.c: sends the image to the process that takes the clients over, and
  * hears whether it understands it; see move.c.  Waits for it meanwhile.
  */
 

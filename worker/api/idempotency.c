@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* idempotency.c: idempotency keys of requests.  A request with a key asks the
+/*
+ * idempotency.c: idempotency keys of requests.  A request with a key asks the
  * broker before it does anything; it then runs from its beginning, as the key's
  * holder, and sends its answer to the broker.
  */

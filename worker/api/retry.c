@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* retry.c: publishes while there is no broker.  The unchanged request is
+/*
+ * retry.c: publishes while there is no broker.  The unchanged request is
  * stored, with nothing published, and its connection is paused; the next broker
  * is there within milliseconds, and then the request runs from its beginning.
  * After a second it is answered with 503; nothing was published, so nothing is

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* route.c: method and path -> handler, by one table.  Each segment of a path
+/*
+ * route.c: method and path -> handler, by one table.  Each segment of a path
  * is percent-decoded exactly once.  Handlers below /apps/{id} run only after
  * authentication.  Must never answer cross-origin requests (protocol, 5.10).
  */

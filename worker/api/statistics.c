@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* statistics.c: GET /apps/{id}/stats: the counters of an app in each minute,
+/*
+ * statistics.c: GET /apps/{id}/stats: the counters of an app in each minute,
  * hour or day, for cards of a dashboard and for billing.  Checks the
  * parameters; the courier has the rows.
  */

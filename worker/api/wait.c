@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* wait.c: requests that wait.  Stores a copy of the request before its bytes
+/*
+ * wait.c: requests that wait.  Stores a copy of the request before its bytes
  * are gone, and stops the input of its connection.
  */
 

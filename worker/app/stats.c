@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* stats.c: the counters and measurements of this worker. Owns the histograms,
+/*
+ * stats.c: the counters and measurements of this worker. Owns the histograms,
  * the records of ended connections and the clock of a turn, which begins when
  * the loop wakes up and ends when all its output has been handed to the
  * kernel.

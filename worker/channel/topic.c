@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* topic.c: a channel's local subscribers as a dense array, its roster, and the
+/*
+ * topic.c: a channel's local subscribers as a dense array, its roster, and the
  * local fan-out: the worker's hot path.  One event costs one copy of its frame
  * into the arena, one lookup, and 16 bytes in the queue of each subscriber.
  *

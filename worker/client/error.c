@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* error.c: pusher:error, and the close that follows it.
+/*
+ * error.c: pusher:error, and the close that follows it.
  */
 
 #include "worker/client/error.h"

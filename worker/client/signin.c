@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* signin.c: pusher:signin (protocol reference, 4.1).  Owns c->user, and
+/*
+ * signin.c: pusher:signin (protocol reference, 4.1).  Owns c->user, and
  * c->signins: the frames of sign-ins that the broker has not answered.  They
  * are sent after its answer, so that every event that is published to the user
  * after pusher:signin_success arrives.  A wrong sign-in is answered with

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* subscribe.c: pusher:subscribe and pusher:unsubscribe.  The order of the
+/*
+ * subscribe.c: pusher:subscribe and pusher:unsubscribe.  The order of the
  * checks is that of the protocol reference, 3.3; the first one that fails is
  * answered with two frames (2.4) and nothing else happens.  The broker answers
  * what only it knows (is there room for one more member?).

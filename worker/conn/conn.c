@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* conn.c: a client's socket from its beginning to its end.  Owns the descriptor
+/*
+ * conn.c: a client's socket from its beginning to its end.  Owns the descriptor
  * and the output queue.  input.c reads it, output.c writes it.  During a turn
  * output is only queued; output.c writes each client once at its end.  Nothing
  * is freed before conn_reap().  Must never know what the bytes mean: c->ops

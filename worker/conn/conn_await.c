@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* conn_await.c: answers that wait until an event is safe at the broker.  Each
+/*
+ * conn_await.c: answers that wait until an event is safe at the broker.  Each
  * has a mark in the output queue, and nothing after the mark leaves before its
  * number is released: of several requests on one connection each is answered
  * when its own event is safe.  Owns the marks, and w->awaiting, which is sorted

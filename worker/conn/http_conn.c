@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* http_conn.c: HTTP on a client's socket: cuts the stream into requests and
+/*
+ * http_conn.c: HTTP on a client's socket: cuts the stream into requests and
  * reads their bodies.  A complete request is handled in place; only chunked
  * bodies and requests that wait for the broker are copied.  Requests are
  * handled one at a time, so that pipelined ones are answered in order.  Must

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* http_request.c: one request of a connection: its replies, and running it from
+/*
+ * http_request.c: one request of a connection: its replies, and running it from
  * its copy.  Owns c->http, which lives from the first byte until the connection
  * closes or becomes a WebSocket.
  */

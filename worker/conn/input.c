@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* input.c: reads connections and decides how much.  Owns received unused bytes,
+/*
+ * input.c: reads connections and decides how much.  Owns received unused bytes,
  * and w->input: the lines of connections whose input continues in a later turn,
  * one after the other, each with its share, and the account of what each has
  * cost.  An answer of the broker must never feed a connection at once: the

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* timeout.c: one list of timeouts per duration, oldest first, and one timer
+/*
+ * timeout.c: one list of timeouts per duration, oldest first, and one timer
  * for its head.  Owns the lists; a timeout is in at most one.  The timer moves
  * only when the head fires, so that touching a timeout is an unlink and an
  * append and no call into the event loop.

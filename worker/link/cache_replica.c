@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* cache_replica.c: copies of cached events.  The broker owns the events and is
+/*
+ * cache_replica.c: copies of cached events.  The broker owns the events and is
  * the only one that reads them; it sends each one to a worker, which gives it
  * back when the broker has died.  Owns the copies, within conf->cache_memory:
  * the oldest are dropped first.  Must never give one to a client.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* link.c: the link to the broker.  Owns the socket, and knows which events of
+/*
+ * link.c: the link to the broker.  Owns the socket, and knows which events of
  * which origin have been received.  When the broker dies the worker keeps its
  * clients: it reads the old link to its end, asks the master for a link to the
  * replacement (the sandbox does not let it connect), announces its clients

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* publish.c: finishes an event where it enters.  From here on it is opaque
+/*
+ * publish.c: finishes an event where it enters.  From here on it is opaque
  * bytes: every subscriber reads the frame that is built now.
  */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* unacked.c: messages of this worker that the broker has not acknowledged.
+/*
+ * unacked.c: messages of this worker that the broker has not acknowledged.
  * Owns the messages, by reference to the sent bytes, and a tombstone for each
  * subscription or sign-in that has ended meanwhile: a new broker must enter it
  * before it reads that it ends, so that exactly one member_removed results.

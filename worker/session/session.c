@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* session.c: the confirmations of clients with a session.  Owns struct
+/*
+ * session.c: the confirmations of clients with a session.  Owns struct
  * client_session.  Clients are asked by WebSocket pings, which they answer in
  * order, after everything that came before (RFC 6455, 5.5.3).  A client is
  * asked when it got something, at most every resume_ack_interval, with one open

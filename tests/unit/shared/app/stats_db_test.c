@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* stats_db_test.c: minutes become hours and days, a repeated one counts once,
+/*
+ * stats_db_test.c: minutes become hours and days, a repeated one counts once,
  * old ones go; a file that is damaged, locked or cannot grow is an error with
  * a sentence.
  */

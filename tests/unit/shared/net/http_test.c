@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* http.c: each request is read whole, byte by byte and in
+/*
+ * http.c: each request is read whole, byte by byte and in
  * every pair of pieces, and must give the same answer each time.
  */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Many connections that send as fast as they can, beside one that sends
+/*
+ * Many connections that send as fast as they can, beside one that sends
  * little: what they cost in one turn, and who waits for whom.
  */
 
