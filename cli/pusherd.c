@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * pusherd.c: the daemon's command line.  An error is one sentence on
+/* pusherd.c: the daemon's command line.  An error is one sentence on
  * stderr, with exit code 1, or 2 for a wrong command line.  The start itself is
  * cli/master/daemon.c.
  */
@@ -12,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cli/cmd/cluster_apps.h"
 #include "cli/cmd/console_job.h"
 #include "cli/commands.h"
 #include "cli/master/daemon.h"
@@ -135,7 +135,9 @@ int
 main(int argc, char **argv)
 {
 	struct command cmd = { .action = ACTION_RUN,
-		.daemon = { .state_fd = -1, .run_console = run_console } };
+		.daemon = { .state_fd = -1,
+		    .run_console = run_console,
+		    .run_apps = cluster_apps_run } };
 	struct conf conf;
 	char *why;
 	int code = 0;

@@ -26,6 +26,7 @@
 #include "broker/cluster/join.h"
 #include "broker/cluster/outgoing.h"
 #include "broker/cluster/scripts.h"
+#include "broker/cluster/shared_apps.h"
 #include "broker/cluster/teller.h"
 #include "broker/cluster/workers.h"
 #include "broker/core/core.h"
@@ -218,6 +219,10 @@ on_reply(void *owner, enum engine_call call, const redisReply *r)
 		on_sent(cl, r);
 	else if (call == ENGINE_WAIT)
 		on_waited(cl, r);
+	else if (call == ENGINE_APPS)
+		shared_apps_on_records(cl, r);
+	else if (call == ENGINE_APP_SET)
+		shared_apps_on_answer(cl, r);
 	else if (call == ENGINE_LEAVE)
 		cl->state = CLUSTER_LEFT;
 	else if (call == ENGINE_BEAT && cl->state >= CLUSTER_OUT)
@@ -235,6 +240,7 @@ on_beat(struct ev_loop *loop, ev_timer *w, int revents)
 		join_begin(cl);
 	else if (cl->state > CLUSTER_JOINING)
 		beat(cl);
+	shared_apps_beat(cl);
 	if (cl->starved && cl->sending)
 		outgoing_send_first(cl);
 	else if (cl->starved && cl->br->links->acks_wait)
@@ -295,6 +301,7 @@ cluster_new(struct broker *br, const ipc_handler *handlers, unsigned room)
 	    cl->epoch_text, sizeof(cl->epoch_text), "%016" PRIx64, cl->epoch);
 	snprintf(cl->prefix, sizeof(cl->prefix), "%s:", br->conf->cluster_name);
 	list_init(&cl->parts);
+	app_records_init(&cl->apps);
 	hosts_init(&cl->hosts, room);
 	br->registry->remote =
 	    room < PROC_MAX_WORKERS ? ~UINT64_C(0) << room : 0;
@@ -350,5 +357,6 @@ cluster_free(struct cluster *cl)
 		free(part);
 	}
 	hosts_clear(&cl->hosts);
+	app_records_forget(&cl->apps);
 	free(cl);
 }

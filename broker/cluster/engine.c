@@ -300,3 +300,11 @@ engine_stop(struct engine *e)
 	wire_close(&e->entries.wire);
 	cluster_secrets_clear(&e->secrets);
 }
+
+const char *
+reply_text(const redisReply *r, size_t i)
+{
+	return i < r->elements && r->element[i]->type == REDIS_REPLY_STRING
+	    ? r->element[i]->str
+	    : "";
+}

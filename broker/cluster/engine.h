@@ -29,6 +29,8 @@ enum engine_call {
 	ENGINE_WAIT,
 	ENGINE_BEAT,
 	ENGINE_LEAVE,
+	ENGINE_APPS,
+	ENGINE_APP_SET,
 	ENGINE_READ
 };
 
@@ -73,5 +75,7 @@ void engine_drop(struct engine *, const char *why);
 /* Sends a command; ENGINE_READ has a connection of its own. */
 void engine_ask(struct engine *, enum engine_call, int argc, const char **argv,
     const size_t *lens);
+/* The i-th text of an answer, or "". */
+const char *reply_text(const redisReply *, size_t i);
 
 #endif

@@ -22,6 +22,7 @@ struct host {
 	struct list link;
 	uint64_t epoch;   /* of its broker process */
 	uint64_t joined;  /* number of the entry in which it did */
+	uint64_t apps;    /* their records are in force there up to here */
 	double beat;      /* broker_now() at its last one; 0: not known */
 	uint32_t workers; /* as it said when it joined, or this host did */
 	bool known;       /* its state has been entered; else it is ignored */

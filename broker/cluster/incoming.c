@@ -16,6 +16,7 @@
 #include "broker/channel/route.h"
 #include "broker/cluster/join.h"
 #include "broker/cluster/outgoing.h"
+#include "broker/cluster/shared_apps.h"
 #include "broker/cluster/state.h"
 #include "broker/cluster/teller.h"
 #include "broker/cluster/workers.h"
@@ -135,6 +136,12 @@ on_told(struct reading *r, struct msg_host_told *m)
 	teller_on_told(r->cl, m);
 }
 
+static void
+on_apps_done(struct reading *r, const struct msg_host_apps_done *m)
+{
+	shared_apps_on_done(r->host, m);
+}
+
 /* A message of a worker. */
 static void
 on_message(struct reading *r, const struct ipc_in *in)
@@ -236,6 +243,7 @@ apply(struct cluster *cl, struct host *host, struct buf *b, uint32_t at,
 			ON(HOST_APP, host_app, on_app)
 			ON(HOST_WORKER_GONE, host_worker_gone, on_worker_gone)
 			ON(HOST_TOLD, host_told, on_told)
+			ON(HOST_APPS_DONE, host_apps_done, on_apps_done)
 		default:
 			if (in.type < IPC_NTYPES &&
 			    (cl->handlers[in.type] != NULL ||
@@ -402,7 +410,8 @@ apply_entry(struct cluster *cl, const struct stream_entry *s)
 		join_collect(cl);
 		break;
 	default:
-		apply_live(cl, s, b);
+		if (!shared_apps_take(cl, b))
+			apply_live(cl, s, b);
 	}
 	buf_unref(b);
 	cl->napplied++;

@@ -13,6 +13,7 @@
 #include "broker/cluster/entry.h"
 #include "broker/cluster/hosts.h"
 #include "broker/cluster/news.h"
+#include "broker/cluster/records.h"
 #include "shared/base/list.h"
 #include "shared/ipc/ipc.h"
 #include "shared/proc/proc.h"
@@ -70,6 +71,7 @@ struct cluster {
 	uint64_t newest;         /* entries of the stream at the last beat */
 	double sent_at;          /* broker_now() when it, or JOIN, was sent */
 	double beaten;           /* broker_now() then; 0: none yet */
+	struct app_records apps;
 	uint64_t napplied, nconnects, ndowns, nerrors;
 	uint64_t sent_us; /* when the entry on its way was sent first */
 	struct stats_hist append;

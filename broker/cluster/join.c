@@ -12,6 +12,7 @@
 
 #include "broker/cluster/outgoing.h"
 #include "broker/cluster/scripts.h"
+#include "broker/cluster/shared_apps.h"
 #include "broker/cluster/state.h"
 #include "broker/cluster/teller.h"
 #include "broker/cluster/workers.h"
@@ -19,14 +20,6 @@
 #include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/conf/conf.h"
-
-const char *
-reply_text(const redisReply *r, size_t i)
-{
-	return i < r->elements && r->element[i]->type == REDIS_REPLY_STRING
-	    ? r->element[i]->str
-	    : "";
-}
 
 struct place
 place_make(const char *id, const char *n)
@@ -71,6 +64,7 @@ go_live(struct cluster *cl)
 	    cl->br->conf->cluster_name, cl->br->conf->cluster_host,
 	    cl->hosts.n + 1);
 	teller_elect(cl);
+	shared_apps_join(cl);
 	workers_set_up(cl, true);
 }
 

@@ -12,8 +12,6 @@ void join_begin(struct cluster *);
 void join_on_answer(struct cluster *, const redisReply *);
 /* Goes on when the state of all other hosts has come. */
 void join_collect(struct cluster *);
-/* The i-th text of an answer, or "". */
-const char *reply_text(const redisReply *, size_t i);
 struct place place_make(const char *id, const char *n);
 
 #endif

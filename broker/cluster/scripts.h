@@ -7,7 +7,8 @@
  * all keys, the host, its epoch.  Keys behind the prefix: "stream"; "count", of
  * its entries; hashes by host: "hosts" (the epochs), "sent" (the number of the
  * last entry), "read" (how far it has read); "alive:HOST" (the server that has
- * this name, while it lives); "format".  Fields of an entry: n, its number; h
+ * this name, while it lives); "format"; "apps", their records
+ * by id.  Fields of an entry: n, its number; h
  * and e, the host and its epoch; d, its bytes, empty when the host is gone.
  */
 
@@ -93,6 +94,34 @@ static const char script_beat[] = SCRIPT_HEAD SCRIPT_LOST
     "  end\n"
     "end\n"
     "r[2] = redis.call('GET', p..'count') or '0'\n"
+    "return r\n";
+
+/*
+ * 4 id of the app, 5 its record (empty: it is deleted), 6 "1": only if there is
+ * none, 7 entries to keep, 8 bytes; answers with the number of the entry, 0: of
+ * none
+ */
+static const char script_app_set[] = SCRIPT_HEAD
+    "if redis.call('HGET', p..'hosts', h) ~= e then return 'fenced' end\n"
+    "if ARGV[6] == '1' and redis.call('HEXISTS', p..'apps', ARGV[4]) == 1 "
+    "then\n"
+    "  return '0'\n"
+    "end\n"
+    "local n = add(h, e, ARGV[8], ARGV[7])\n"
+    "redis.call('HSET', p..'apps', ARGV[4], ARGV[5])\n"
+    "return tostring(n)\n";
+
+/* 4 the number of an entry, 5 id of the app or all of them, if empty */
+static const char script_apps[] = SCRIPT_HEAD
+    "local r = {ARGV[4]}\n"
+    "if ARGV[5] ~= '' then\n"
+    "  r[2], r[3] = ARGV[5], redis.call('HGET', p..'apps', ARGV[5]) or ''\n"
+    "  return r\n"
+    "end\n"
+    "r[2], r[3] = '', ''\n"
+    "for _, v in ipairs(redis.call('HGETALL', p..'apps')) do\n"
+    "  r[#r + 1] = v\n"
+    "end\n"
     "return r\n";
 
 /* 4 entries to keep */

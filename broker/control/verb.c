@@ -28,6 +28,7 @@
 #include "broker/control/verb_args.h"
 #include "broker/control/verb_channels.h"
 #include "broker/control/verb_cluster.h"
+#include "broker/control/verb_cluster_apps.h"
 #include "broker/control/verb_connections.h"
 #include "broker/control/verb_log.h"
 #include "broker/control/verb_master.h"
@@ -344,6 +345,9 @@ static const struct {
 } verbs[] = {
 	{ "status", status, WHOLE },
 	{ "cluster-status", verb_cluster, WHOLE },
+	{ "cluster-app", verb_cluster_app, CHANGES },
+	{ "cluster-apps", verb_cluster_apps, WHOLE },
+	{ "cluster-apps-done", verb_cluster_apps_done, WHOLE },
 	{ "channels", verb_channels, 0 },
 	{ "channel", verb_channel, 0 },
 	{ "connections", verb_connections, 0 },

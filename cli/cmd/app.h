@@ -6,6 +6,7 @@
 
 struct app;
 struct appdb;
+struct buf;
 struct cmd;
 struct out;
 
@@ -16,6 +17,11 @@ struct out;
 struct appdb *cmd_app_open_db(const struct cmd *);
 /* "option=value", or "name=…", onto the app: an enum cmd_exit. */
 int cmd_app_assign(const struct cmd *, struct app *, const char *text);
+/*
+ * All apps with their webhooks, as `app export` prints them, and with the keys
+ * that end: one reference, or NULL after a message.
+ */
+struct buf *cmd_app_records(struct appdb *);
 /*
  * Prints the app.  settings: people get these too; in JSON they are always
  * there.

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * ask.c: sends the questions of the commands to the daemon, and prints its
+/* ask.c: sends the questions of the commands to the daemon, and prints its
  * answer as a record or a table.  It knows no verb but apps-changed.
  */
 
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "cli/cmd/cluster_change.h"
 #include "cli/cmd/cmd.h"
 #include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
@@ -215,6 +215,7 @@ cmd_tell_apps_changed(const struct cmd *c)
 		free(why);
 	switch (result) {
 	case CTL_DONE:
+		r = cluster_change_tell(c);
 		break;
 	case CTL_ABSENT:
 		cmd_note("pusherd is not running: takes effect when it starts");

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * cmd.c: shared by the commands: arguments, help, error messages (on stderr
+/* cmd.c: shared by the commands: arguments, help, error messages (on stderr
  * only), the database, the question to the daemon, whole files.  It knows no
  * command by name.
  */
@@ -13,18 +12,14 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "shared/base/base.h"
 #include "shared/base/buf.h"
 #include "shared/base/suggest.h"
 #include "shared/base/xmalloc.h"
-#include "shared/proc/proc.h"
 
 #define MAX_OPTIONS 32   /* of one verb */
-#define BUSY_MS 60000    /* ms for other writers to finish */
-#define BUSY_PAUSE_MS 50 /* between two tries */
 #define NAMESAKES_MAX 10 /* names listed in an error */
 
 /* ---- arguments ---- */
@@ -89,6 +84,7 @@ cmd_parse(struct cmd *c, int argc, char **argv)
 
 	c->args = xcalloc((size_t)argc + 1, sizeof(*c->args));
 	c->values = xcalloc((size_t)argc + 1, sizeof(*c->values));
+	c->before = xcalloc(1, sizeof(struct buf *));
 	for (i = 0; i < argc; i++) {
 		if (options && strcmp(argv[i], "--") == 0) {
 			options = false;
@@ -121,6 +117,10 @@ cmd_clear(struct cmd *c)
 {
 	free(c->args);
 	free(c->values);
+	if (c->before != NULL)
+		cmd_wipe(*c->before);
+	free(c->before);
+	c->before = NULL;
 	app_clear(&c->app);
 	c->args = NULL;
 	c->values = NULL;
@@ -246,44 +246,6 @@ cmd_confirm(const struct cmd *c, const char *fmt, ...)
 }
 
 /* ---- the database ---- */
-
-bool
-cmd_wait_busy(const char *why, unsigned *waited_ms)
-{
-	const struct timespec pause = { 0, BUSY_PAUSE_MS * 1000000L };
-
-	if (why == NULL || *waited_ms >= BUSY_MS ||
-	    (strstr(why, "busy with another process") == NULL &&
-		strstr(why, "database is locked") == NULL))
-		return false;
-	nanosleep(&pause, NULL);
-	*waited_ms += BUSY_PAUSE_MS;
-	return true;
-}
-
-struct appdb *
-cmd_open_db(const struct cmd *c, enum appdb_mode mode)
-{
-	unsigned waited = 0;
-	struct appdb *db;
-	char *why = NULL;
-
-	if (mode != APPDB_READ &&
-	    proc_leave_root(c->conf->user, c->conf->database) == -1)
-		return cmd_fail("cannot become %s", c->conf->user), NULL;
-	/* With many commands at once, each waits for its turn. */
-	while ((db = appdb_open(c->conf->database, mode, &why)) == NULL &&
-	    cmd_wait_busy(why, &waited)) {
-		free(why);
-		why = NULL;
-	}
-	if (db != NULL)
-		appdb_wait(db, BUSY_MS);
-	else
-		cmd_fail("%s", why != NULL ? why : c->conf->database);
-	free(why);
-	return db;
-}
 
 struct namesakes {
 	const char *name;

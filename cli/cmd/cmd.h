@@ -60,6 +60,8 @@ struct cmd {
 	struct app app; /* after cmd_name_app(); else its id is NULL */
 	struct cmd_value *values; /* the options in their order */
 	size_t nvalues;
+	/* In a cluster: the apps as they were, once the database is open. */
+	struct buf **before;
 	bool help, json, header; /* --help, -j, --header among the arguments */
 };
 
@@ -143,6 +145,8 @@ int cmd_tell_apps_changed(const struct cmd *);
  * after a message.
  */
 struct buf *cmd_read_file(const char *path, size_t max);
+/* Wipes what may be secret, and gives the reference back; NULL: nothing. */
+void cmd_wipe(struct buf *);
 /* The address at which clients on this machine reach the server. */
 struct cmd_address {
 	char *host; /* for an URL: IPv6 in brackets; free(3) it */

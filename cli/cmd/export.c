@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * export.c: `pusherctl app export`: apps with their secrets, settings and
+/* export.c: `pusherctl app export`: apps with their secrets, settings and
  * webhooks as the JSON that `app import --from pusherd` reads, here or on
  * another host.  Settings with default values are included, so that another
  * version with other defaults changes nothing.
@@ -22,6 +21,7 @@ struct export
 	struct appdb *db;
 	struct json_writer w;
 	const char *only; /* the id of the one app, or NULL */
+	bool whole;       /* with keys that end */
 };
 
 static void
@@ -113,7 +113,7 @@ put_app(void *arg, const struct app *a)
 
 	if (e->only != NULL && strcmp(e->only, a->id) != 0)
 		return 0;
-	if (app_has_old_key(a, (uint64_t)time(NULL)))
+	if (!e->whole && app_has_old_key(a, (uint64_t)time(NULL)))
 		cmd_note(
 		    "app %s: the key before its rotation is still valid here "
 		    "and is not exported",
@@ -126,12 +126,37 @@ put_app(void *arg, const struct app *a)
 	json_key(w, "enabled");
 	json_put_bool(w, a->enabled != 0);
 	put_settings(w, a);
+	if (e->whole && a->old_key != NULL) {
+		put_text(w, "old_key", a->old_key);
+		put_text(w, "old_secret", a->old_secret);
+		json_key(w, "old_until");
+		json_put_u64(w, a->old_until);
+	}
 	json_key(w, "webhooks");
 	json_array_open(w);
 	r = appdb_hooks_each(e->db, a->num, put_hook, w);
 	json_array_close(w);
 	json_object_close(w);
 	return r == -1;
+}
+
+struct buf *
+cmd_app_records(struct appdb *db)
+{
+	struct export e = { .db = db, .whole = true };
+	bool failed;
+	struct buf *b;
+
+	json_writer_init(&e.w);
+	json_array_open(&e.w);
+	failed = appdb_each(db, put_app, &e) != 0;
+	json_array_close(&e.w);
+	b = json_writer_take(&e.w);
+	if (!failed)
+		return b;
+	cmd_fail("%s", appdb_error(db));
+	cmd_wipe(b);
+	return NULL;
 }
 
 int
@@ -155,8 +180,7 @@ cmd_app_export(struct cmd *c)
 	b = json_writer_take(&e.w);
 	if (r == CMD_OK)
 		out_json_document(c->out, buf_str(b));
-	explicit_bzero(b->data, b->cap);
-	buf_unref(b);
+	cmd_wipe(b);
 	appdb_close(e.db);
 	app_clear(&a);
 	return r;

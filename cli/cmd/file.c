@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * file.c: shared by commands, without pusherd: a file read whole, and a word
+/* file.c: shared by commands, without pusherd: a file read whole, and a word
  * quoted for the shell.  Errors go to stderr.
  */
 
@@ -25,6 +24,14 @@ cmd_read_file(const char *path, size_t max)
 	else if (b == NULL)
 		cmd_fail("%s: %s", name, strerror(errno));
 	return b;
+}
+
+void
+cmd_wipe(struct buf *b)
+{
+	if (b != NULL)
+		explicit_bzero(b->data, b->cap);
+	buf_unref(b);
 }
 
 char *

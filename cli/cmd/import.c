@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * import.c: `pusherctl app import`.  Reports for every field of every app how
+/* import.c: `pusherctl app import`.  Reports for every field of every app how
  * it is handled, and writes all apps in one transaction or none: an error in
  * one app, or an id that exists, ends it before anything is written.  Webhooks
  * are added to those of the app; equal ones are not added twice.
@@ -379,7 +378,6 @@ cmd_app_import(struct cmd *c)
 		r = import(c, &im);
 		import_clear(&im);
 	}
-	explicit_bzero(b->data, b->cap);
-	buf_unref(b);
+	cmd_wipe(b);
 	return r;
 }

@@ -361,7 +361,8 @@ daemon_run(struct conf *conf, const struct daemon_command *cmd)
 		.waiter_fd = -1,
 		.log = { .foreground = cmd->foreground, .stderr_fd = -1 },
 		.rules = cmd->rules,
-		.run_console = cmd->run_console };
+		.run_console = cmd->run_console,
+		.run_apps = cmd->run_apps };
 	static struct start s;
 	struct handover h = { .bytes = NULL };
 	char *why;

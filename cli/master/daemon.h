@@ -19,7 +19,8 @@ struct daemon_command {
 	char **options;
 	size_t noptions;
 	const struct verb_rule *rules; /* as struct master_start has them */
-	int (*run_console)(const struct conf *);
+	int (*run_console)(const struct conf *),
+	    (*run_apps)(const struct conf *);
 };
 
 /* Returns the exit code; dies with a sentence when it cannot start. */

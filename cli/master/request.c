@@ -70,7 +70,9 @@ on_ask(struct master *m, struct str body)
 	else if (master_is_stopping(m))
 		request_reply(m, ask.id, 1, S("pusherd is stopping"));
 	else if (str_eq(ask.verb, S("console")))
-		console_fork(m->start);
+		console_fork(m->start, "console", m->start->run_console);
+	else if (str_eq(ask.verb, S("cluster-apps")))
+		console_fork(m->start, "apps", m->start->run_apps);
 	else if (str_eq(ask.verb, S("reload"))) {
 		if (!replace_delays(m, ask.id))
 			reload_begin(m, ask.id);

@@ -50,6 +50,8 @@ struct master_start {
 	const struct verb_rule *rules; /* of pusherctl's commands */
 	/* Runs one of them for the console, in a process of its own. */
 	int (*run_console)(const struct conf *);
+	/* Writes the apps of other hosts into the database. */
+	int (*run_apps)(const struct conf *);
 };
 
 #endif
