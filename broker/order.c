@@ -24,6 +24,7 @@
 #include "broker/channel/suspects.h"
 #include "broker/cluster/cluster.h"
 #include "broker/cluster/outgoing.h"
+#include "broker/cluster/places.h"
 #include "broker/cluster/workers.h"
 #include "broker/control/console_job.h"
 #include "broker/control/control.h"
@@ -173,7 +174,14 @@ on_app_forget(struct broker *br, struct broker_app *a)
 	a->failures = NULL;
 }
 
+static bool
+has_place(struct peer *p, struct broker_app *a, uint64_t sid)
+{
+	return p->br->cluster == NULL || places_take(p, a, sid);
+}
+
 const struct broker_apps_ops order_of_apps = {
+	.has_place = has_place,
 	.read = on_apps_read,
 	.deleted = on_app_deleted,
 	.forget = on_app_forget,

@@ -57,6 +57,11 @@ struct broker_apps_ops {
 	void (*deleted)(struct broker *, const struct broker_app *);
 	/* The app is deleted: other modules free what they keep for it. */
 	void (*forget)(struct broker *, struct broker_app *);
+	/*
+	 * May this connection have one of the places that are left here? False:
+	 * quota_answer() comes later.
+	 */
+	bool (*has_place)(struct peer *, struct broker_app *, uint64_t sid);
 	/* Old keys ended. */
 	void (*expired)(struct broker *);
 };

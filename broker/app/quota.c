@@ -26,26 +26,48 @@ note_sid(struct broker_app *a, uint64_t sid)
 	a->sids[a->nsids++ % APP_SIDS] = sid;
 }
 
+static void
+count(struct peer *p, struct broker_app *a, uint64_t sid)
+{
+	a->conns[p->slot]++;
+	a->nconns++;
+	p->nconns++;
+	note_sid(a, sid);
+}
+
+void
+quota_answer(
+    struct peer *p, struct broker_app *a, uint64_t sid, enum place_answer is)
+{
+	struct msg_conn_ok ok = {
+		.app = a->app.num, .sid = sid, .granted = (uint8_t)is
+	};
+
+	if (is == PLACE_GRANTED)
+		count(p, a, sid);
+	ipc_send_conn_ok(&p->ipc, &ok);
+}
+
 int
 quota_on_conn_open(struct peer *p, const struct msg_conn_open *m)
 {
 	struct broker_app *a = apps_lookup(p->br, m->app);
-	struct msg_conn_ok ok = { .app = m->app, .sid = m->sid };
+	struct msg_conn_ok none = { .app = m->app, .sid = m->sid };
 	uint32_t max;
 
-	if (a != NULL) {
-		max = a->app.max_connections;
-		ok.granted =
-		    !m->ask || (!a->deleted && (max == 0 || a->nconns < max));
-		if (ok.granted) {
-			a->conns[p->slot]++;
-			a->nconns++;
-			p->nconns++;
-			note_sid(a, m->sid);
-		}
+	if (a == NULL) {
+		if (m->ask)
+			ipc_send_conn_ok(&p->ipc, &none);
+		return 0;
 	}
-	if (m->ask)
-		ipc_send_conn_ok(&p->ipc, &ok);
+	max = a->app.max_connections;
+	if (!m->ask)
+		count(p, a, m->sid);
+	else if (a->deleted || (max != 0 && a->nconns >= max))
+		quota_answer(p, a, m->sid, PLACE_FULL);
+	else if (max == 0 || p->br->apps->ops->has_place == NULL ||
+	    p->br->apps->ops->has_place(p, a, m->sid))
+		quota_answer(p, a, m->sid, PLACE_GRANTED);
 	return 0;
 }
 

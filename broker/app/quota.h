@@ -9,9 +9,13 @@
 #include "shared/ipc/ipc_msg.h"
 
 struct broker;
+struct broker_app;
 struct bucket;
 struct peer;
 
+/* The answer to a CONN_OPEN that asks. */
+void quota_answer(
+    struct peer *, struct broker_app *, uint64_t sid, enum place_answer);
 /* Handlers of CONN_OPEN, CONN_CLOSE, TAKE. */
 int quota_on_conn_open(struct peer *, const struct msg_conn_open *);
 int quota_on_conn_close(struct peer *, const struct msg_conn_close *);

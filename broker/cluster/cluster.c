@@ -25,6 +25,7 @@
 #include "broker/cluster/inside.h"
 #include "broker/cluster/join.h"
 #include "broker/cluster/outgoing.h"
+#include "broker/cluster/places.h"
 #include "broker/cluster/scripts.h"
 #include "broker/cluster/shared_apps.h"
 #include "broker/cluster/teller.h"
@@ -241,6 +242,7 @@ on_beat(struct ev_loop *loop, ev_timer *w, int revents)
 	else if (cl->state > CLUSTER_JOINING)
 		beat(cl);
 	shared_apps_beat(cl);
+	places_beat(cl);
 	if (cl->starved && cl->sending)
 		outgoing_send_first(cl);
 	else if (cl->starved && cl->br->links->acks_wait)
@@ -302,6 +304,7 @@ cluster_new(struct broker *br, const ipc_handler *handlers, unsigned room)
 	snprintf(cl->prefix, sizeof(cl->prefix), "%s:", br->conf->cluster_name);
 	list_init(&cl->parts);
 	app_records_init(&cl->apps);
+	places_init(cl);
 	hosts_init(&cl->hosts, room);
 	br->registry->remote =
 	    room < PROC_MAX_WORKERS ? ~UINT64_C(0) << room : 0;
@@ -358,5 +361,6 @@ cluster_free(struct cluster *cl)
 	}
 	hosts_clear(&cl->hosts);
 	app_records_forget(&cl->apps);
+	places_clear(cl);
 	free(cl);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * hosts.c: the other hosts and their workers.  Owns struct host and the peers
+/* hosts.c: the other hosts and their workers.  Owns struct host and the peers
  * without a link.  A worker's slot becomes free when all that it left is gone
  * from the registry.
  */
@@ -15,6 +14,7 @@
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/user/users.h"
+#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
 void
@@ -22,6 +22,62 @@ hosts_init(struct hosts *h, unsigned room)
 {
 	*h = (struct hosts){ .room = room };
 	list_init(&h->all);
+}
+
+/* ---- shares of max_connections ---- */
+
+static void
+forget_shares(struct host *host)
+{
+	struct hash_node *n, *next;
+
+	for (n = hash_first(&host->shares); n != NULL; n = next) {
+		next = hash_next(&host->shares, n);
+		hash_remove(&host->shares, n);
+		free(container_of(n, struct host_share, node));
+	}
+	hash_clear(&host->shares);
+}
+
+struct host_share *
+hosts_share(struct host *host, uint32_t app)
+{
+	struct hash_node *n = hash_find_u64(&host->shares, app);
+	struct host_share *s;
+
+	if (n != NULL)
+		return container_of(n, struct host_share, node);
+	s = xcalloc(1, sizeof(*s));
+	s->app = app;
+	hash_insert(&host->shares, &s->node, hash_u64(app));
+	return s;
+}
+
+uint64_t
+hosts_shares(const struct hosts *h, uint32_t app)
+{
+	const struct list *e;
+	uint64_t sum = 0;
+
+	LIST_FOREACH(e, &h->all) {
+		const struct hash_node *n = hash_find_u64(
+		    &LIST_ITEM(e, struct host, link)->shares, app);
+
+		if (n != NULL)
+			sum +=
+			    container_of(n, const struct host_share, node)->n;
+	}
+	return sum;
+}
+
+/* ---- hosts ---- */
+
+static void
+forget(struct host *host)
+{
+	list_remove(&host->link);
+	forget_shares(host);
+	free(host);
 }
 
 void
@@ -33,7 +89,7 @@ hosts_clear(struct hosts *h)
 		if (h->peers[i] != NULL)
 			peer_free_remote(h->peers[i]);
 	LIST_FOREACH_SAFE(e, tmp, &h->all)
-		free(LIST_ITEM(e, struct host, link));
+		forget(LIST_ITEM(e, struct host, link));
 }
 
 struct host *
@@ -87,9 +143,8 @@ void
 hosts_drop(struct broker *br, struct hosts *h, struct host *host)
 {
 	lose_all(br, h, host);
-	list_remove(&host->link);
 	h->n--;
-	free(host);
+	forget(host);
 }
 
 struct host *
@@ -105,6 +160,7 @@ hosts_enter(struct broker *br, struct hosts *h, struct str name, uint64_t epoch)
 		h->n++;
 	} else {
 		lose_all(br, h, host);
+		forget_shares(host);
 	}
 	host->epoch = epoch;
 	host->known = host->awaited = false;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shared/base/hash.h"
 #include "shared/base/list.h"
 #include "shared/base/str.h"
 #include "shared/conf/cluster_addr.h"
@@ -18,15 +19,22 @@
 struct broker;
 struct peer;
 
+/* The places of an app's max_connections that a host may fill. */
+struct host_share {
+	struct hash_node node;
+	uint32_t app, n;
+};
+
 struct host {
 	struct list link;
-	uint64_t epoch;   /* of its broker process */
-	uint64_t joined;  /* number of the entry in which it did */
-	uint64_t apps;    /* their records are in force there up to here */
-	double beat;      /* broker_now() at its last one; 0: not known */
-	uint32_t workers; /* as it said when it joined, or this host did */
-	bool known;       /* its state has been entered; else it is ignored */
-	bool awaited;     /* this host joins, and waits for its state */
+	uint64_t epoch;     /* of its broker process */
+	uint64_t joined;    /* number of the entry in which it did */
+	uint64_t apps;      /* their records are in force there up to here */
+	double beat;        /* broker_now() at its last one; 0: not known */
+	uint32_t workers;   /* as it said when it joined, or this host did */
+	struct hash shares; /* struct host_share, by app */
+	bool known;         /* its state has been entered; else it is ignored */
+	bool awaited;       /* this host joins, and waits for its state */
 	uint8_t slots[PROC_MAX_WORKERS]; /* here, by its own; 0: none */
 	char name[CLUSTER_HOST_MAX + 1];
 };
@@ -60,6 +68,10 @@ struct peer *hosts_own_peer(
 void hosts_lose_slot(struct broker *, struct hosts *, unsigned slot);
 /* A worker of another host is gone; slot: of that host. */
 void hosts_lose(struct broker *, struct hosts *, struct host *, unsigned slot);
+/* The host's share of this app; made, with 0, if it is missing. */
+struct host_share *hosts_share(struct host *, uint32_t app);
+/* Those of all other hosts together. */
+uint64_t hosts_shares(const struct hosts *, uint32_t app);
 /* Takes the last counts off that gone workers have left. */
 void hosts_settle(struct broker *);
 

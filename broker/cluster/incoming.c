@@ -16,8 +16,10 @@
 #include "broker/channel/route.h"
 #include "broker/cluster/join.h"
 #include "broker/cluster/outgoing.h"
+#include "broker/cluster/places.h"
 #include "broker/cluster/shared_apps.h"
 #include "broker/cluster/state.h"
+#include "broker/cluster/stream_entry.h"
 #include "broker/cluster/teller.h"
 #include "broker/cluster/workers.h"
 #include "broker/core/core.h"
@@ -26,7 +28,6 @@
 #include "shared/base/log.h"
 #include "shared/conf/conf.h"
 
-#define STAMP_SHIFT 20 /* stamps in one millisecond */
 #define ENTRIES_AT_ONCE "64"
 #define READ_MS "1000" /* a read without entries ends then */
 
@@ -137,6 +138,15 @@ on_told(struct reading *r, struct msg_host_told *m)
 }
 
 static void
+on_places(struct reading *r, struct msg_host_places *m)
+{
+	if (r->app_here == 0 || m->app != r->app)
+		return;
+	m->app = r->app_here;
+	places_on_message(r->cl, r->host, r->kind != ENTRY_TURN, m);
+}
+
+static void
 on_apps_done(struct reading *r, const struct msg_host_apps_done *m)
 {
 	shared_apps_on_done(r->host, m);
@@ -199,6 +209,7 @@ answer_join(struct cluster *cl, const struct host *host)
 	entry_put_host_state(&cl->entry, &m);
 	state_write(cl->br, &cl->entry, cl->hosts.room, cl->origins);
 	teller_write_state(cl);
+	places_write(cl, &cl->entry);
 	cl->queued += outgoing_entry_size(cl) - before;
 	outgoing_end_entry(cl);
 }
@@ -243,6 +254,7 @@ apply(struct cluster *cl, struct host *host, struct buf *b, uint32_t at,
 			ON(HOST_APP, host_app, on_app)
 			ON(HOST_WORKER_GONE, host_worker_gone, on_worker_gone)
 			ON(HOST_TOLD, host_told, on_told)
+			ON(HOST_PLACES, host_places, on_places)
 			ON(HOST_APPS_DONE, host_apps_done, on_apps_done)
 		default:
 			if (in.type < IPC_NTYPES &&
@@ -277,19 +289,6 @@ on_own(struct cluster *cl, struct buf *b)
 	if (entry_next(b, &at, &in) == 1 && in.type != IPC_HOST_STATE)
 		apply(cl, NULL, b, 0, ENTRY_TURN);
 }
-
-/* Subscriptions have the same stamp on all hosts. */
-static uint64_t
-stamp_of(const char *id)
-{
-	return strtoull(id, NULL, 10) << STAMP_SHIFT;
-}
-
-struct stream_entry {
-	struct place place;
-	struct str host, data;
-	uint64_t epoch;
-};
 
 /* Only the events, for the clients of this host: all hosts pass on the same. */
 static void
@@ -397,7 +396,7 @@ apply_entry(struct cluster *cl, const struct stream_entry *s)
 	cl->at = s->place;
 	teller_step(cl);
 	b = buf_from(s->data);
-	cl->br->stamp = MAX(cl->br->stamp, stamp_of(s->place.id));
+	cl->br->stamp = MAX(cl->br->stamp, stream_stamp(s));
 	switch (cl->state) {
 	case CLUSTER_CATCHING_UP:
 		if (strcmp(cl->at.id, cl->joined.id) == 0)
@@ -418,43 +417,6 @@ apply_entry(struct cluster *cl, const struct stream_entry *s)
 }
 
 /* ---- the answer of Redis ---- */
-
-/* An entry in the answer to XREAD: [id, [field, value, ...]]. */
-static bool
-stream_entry_get(struct stream_entry *s, const redisReply *r)
-{
-	const redisReply *f;
-
-	*s = (struct stream_entry){ .host = S(""), .data = S("") };
-	if (r->type != REDIS_REPLY_ARRAY || r->elements != 2 ||
-	    r->element[1]->type != REDIS_REPLY_ARRAY)
-		return false;
-	f = r->element[1];
-	s->place = place_make(reply_text(r, 0), "0");
-	for (size_t i = 0; i + 1 < f->elements; i += 2) {
-		const redisReply *v = f->element[i + 1];
-		struct str value;
-
-		if (v->type != REDIS_REPLY_STRING)
-			return false;
-		value = str_make(v->str, v->len);
-		switch (*reply_text(f, i)) {
-		case 'n':
-			s->place.n = strtoull(v->str, NULL, 10);
-			break;
-		case 'h':
-			s->host = value;
-			break;
-		case 'e':
-			s->epoch = strtoull(v->str, NULL, 16);
-			break;
-		case 'd':
-			s->data = value;
-			break;
-		}
-	}
-	return s->place.n != 0 && s->host.n != 0;
-}
 
 void
 incoming_on_entries(struct cluster *cl, const redisReply *r)

@@ -14,6 +14,7 @@
 #include "broker/cluster/hosts.h"
 #include "broker/cluster/news.h"
 #include "broker/cluster/records.h"
+#include "shared/base/hash.h"
 #include "shared/base/list.h"
 #include "shared/ipc/ipc.h"
 #include "shared/proc/proc.h"
@@ -72,6 +73,8 @@ struct cluster {
 	double sent_at;          /* broker_now() when it, or JOIN, was sent */
 	double beaten;           /* broker_now() then; 0: none yet */
 	struct app_records apps;
+	struct hash places;    /* struct place_app: apps with a limit */
+	ev_timer places_timer; /* while connections wait for a place */
 	uint64_t napplied, nconnects, ndowns, nerrors;
 	uint64_t sent_us; /* when the entry on its way was sent first */
 	struct stats_hist append;

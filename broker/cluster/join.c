@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "broker/cluster/outgoing.h"
+#include "broker/cluster/places.h"
 #include "broker/cluster/scripts.h"
 #include "broker/cluster/shared_apps.h"
 #include "broker/cluster/state.h"
@@ -44,6 +45,8 @@ join_begin(struct cluster *cl)
 	hosts_settle(cl->br);
 	entry_put_host_join(&e, &m);
 	state_write(cl->br, &e, cl->hosts.room, cl->origins);
+	places_join(cl);
+	places_write(cl, &e);
 	snprintf(format, sizeof(format), "%d", IPC_VERSION);
 	argv[4] = e.b->data;
 	for (int i = 0; i < 4; i++)

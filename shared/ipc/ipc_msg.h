@@ -29,6 +29,9 @@
 #define IPC_HEAD 8                  /* u32 length, u32 type */
 #define IPC_MAX_MESSAGE (64u << 20) /* bytes, head included */
 
+/* CONN_OK.granted */
+enum place_answer { PLACE_FULL, PLACE_GRANTED, PLACE_LATER };
+
 /* EVENT.flags */
 enum event_flags {
 	EVENT_CACHE = 1 << 0,  /* store as the channel's last event */

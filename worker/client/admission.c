@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * admission.c: the connection's place among the app's max_connections, and
+/* admission.c: the connection's place among the app's max_connections, and
  * the greeting.  The broker grants the place; a connection counts once it is
  * authorized.
  */
@@ -135,7 +134,7 @@ give_back(struct worker *w, const struct msg_conn_ok *ok)
 {
 	struct msg_conn_close m = { .app = ok->app, .sid = ok->sid };
 
-	if (ok->granted)
+	if (ok->granted == PLACE_GRANTED)
 		link_send_conn_close(w, &m);
 }
 
@@ -150,7 +149,13 @@ admission_on_conn_ok(struct worker *w, const struct msg_conn_ok *m)
 		return 0;
 	}
 	c->admission = ADMISSION_NONE;
-	if (!m->granted) {
+	if (m->granted == PLACE_LATER) {
+		client_close(c, PUSHER_OVER_CAPACITY,
+		    S("This host cannot ask the others for a place in the "
+		      "app's max_connections: try again later"));
+		return 0;
+	}
+	if (m->granted != PLACE_GRANTED) {
 		snprintf(text, sizeof(text),
 		    "This app is over its connection limit: "
 		    "max_connections is %u",

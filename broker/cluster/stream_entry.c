@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* stream_entry.c: the fields of an entry of the stream.  Anyone who reaches
+ * Redis may have written it.
+ */
+
+#include "broker/cluster/stream_entry.h"
+
+#include <stdlib.h>
+
+#include "broker/cluster/join.h"
+
+#define STAMP_SHIFT 20 /* stamps in one millisecond */
+
+uint64_t
+stream_stamp(const struct stream_entry *s)
+{
+	return strtoull(s->place.id, NULL, 10) << STAMP_SHIFT;
+}
+
+/* An entry in the answer to XREAD: [id, [field, value, ...]]. */
+bool
+stream_entry_get(struct stream_entry *s, const redisReply *r)
+{
+	const redisReply *f;
+
+	*s = (struct stream_entry){ .host = S(""), .data = S("") };
+	if (r->type != REDIS_REPLY_ARRAY || r->elements != 2 ||
+	    r->element[1]->type != REDIS_REPLY_ARRAY)
+		return false;
+	f = r->element[1];
+	s->place = place_make(reply_text(r, 0), "0");
+	for (size_t i = 0; i + 1 < f->elements; i += 2) {
+		const redisReply *v = f->element[i + 1];
+		struct str value;
+
+		if (v->type != REDIS_REPLY_STRING)
+			return false;
+		value = str_make(v->str, v->len);
+		switch (*reply_text(f, i)) {
+		case 'n':
+			s->place.n = strtoull(v->str, NULL, 10);
+			break;
+		case 'h':
+			s->host = value;
+			break;
+		case 'e':
+			s->epoch = strtoull(v->str, NULL, 16);
+			break;
+		case 'd':
+			s->data = value;
+			break;
+		}
+	}
+	return s->place.n != 0 && s->host.n != 0;
+}
