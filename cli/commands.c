@@ -136,6 +136,10 @@ const struct cmd_verb commands[] = {
 	    "seconds without one it is gone.  Of other hosts the "
 	    "connections\nare not known.",
 	    NULL, cmd_cluster_status, VERB_SERVER_READ },
+	{ "cluster hosts", "", 0, 0, "List the hosts of the cluster",
+	    "This host is the first.  webhooks: it sends those of all "
+	    "hosts.  beat_ms\nand connections: see cluster status.",
+	    NULL, cmd_cluster_hosts, VERB_SERVER_READ },
 	{ "top", "", 0, 0, "Watch the rates of workers and apps",
 	    "Runs until q is pressed; into a pipe it prints once.  Keys "
 	    "sort\n"

@@ -20,6 +20,7 @@ _pusherctl()
 		'app rotate-key:Give an app a new key and secret'
 		'status:Print the state of the server and its workers'
 		'cluster status:Print the other hosts, and the state of Redis between them'
+		'cluster hosts:List the hosts of the cluster'
 		'top:Watch the rates of workers and apps'
 		'stats:Print counters, peaks and rates minute by minute'
 		'closes:List the connections that ended last, and why'
@@ -111,6 +112,7 @@ _pusherctl()
 	'app rotate-key') options=(--overlap --finish) args=a ;;
 	'status') options=() args= ;;
 	'cluster status') options=() args= ;;
+	'cluster hosts') options=() args= ;;
 	'top') options=(--interval) args= ;;
 	'stats') options=(--minutes --hours --since --step --csv) args=a ;;
 	'closes') options=(--limit) args=a ;;

@@ -94,7 +94,9 @@ _pusherctl()
 		case ${words[1]-} in
 		status)
 			list='' ;;
-		'') list='status' ;;
+		hosts)
+			list='' ;;
+		'') list='status hosts' ;;
 		esac ;;
 	top) list='--interval' ;;
 	stats) list='--minutes --hours --since --step --csv' ;;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cluster.c: `pusherctl cluster status`: whether Redis can be reached, how far
- * this host has read the stream, and the hosts.
+ * cluster.c: `pusherctl cluster status|hosts`: whether Redis can be reached,
+ * how far this host has read the stream, and the hosts.
  */
 
 #include "cli/cmd/cmd.h"
@@ -33,12 +33,18 @@ put_cluster(struct out *o, struct json row)
 	out_record_close(o);
 }
 
+static bool
+is_cluster(struct json row)
+{
+	return str_eq(json_get(row, S("type")).raw, S("\"cluster\""));
+}
+
 static void
 on_row(void *arg, struct json row)
 {
 	struct out *o = arg;
 
-	if (str_eq(json_get(row, S("type")).raw, S("\"cluster\""))) {
+	if (is_cluster(row)) {
 		put_cluster(o, row);
 		return;
 	}
@@ -58,5 +64,25 @@ cmd_cluster_status(struct cmd *c)
 	else if (out_is_json(c->out)) /* there, though empty */
 		out_table_open(c->out, "hosts", host_columns);
 	out_group_close(c->out);
+	return r;
+}
+
+static void
+on_host(void *arg, struct json row)
+{
+	if (!is_cluster(row))
+		out_row(arg, row);
+}
+
+int
+cmd_cluster_hosts(struct cmd *c)
+{
+	int r;
+
+	out_table_open(c->out, NULL, host_columns);
+	r = cmd_ask(c, "cluster-status", NULL, on_host, c->out);
+	if (r != CMD_OK)
+		out_drop(c->out);
+	out_table_close(c->out);
 	return r;
 }

@@ -177,6 +177,7 @@ extern const struct cmd_option cmd_app_rotate_options[];
 int cmd_app_rotate_key(struct cmd *);
 int cmd_status(struct cmd *);
 int cmd_cluster_status(struct cmd *);
+int cmd_cluster_hosts(struct cmd *);
 extern const struct cmd_option cmd_config_options[];
 int cmd_config(struct cmd *);
 int cmd_config_set(struct cmd *);

@@ -183,6 +183,10 @@ describe('cluster', () => {
 		await becomes(() => now(a).hosts.map((h) => [h.host, h.workers,
 			h.subscriptions, h.connections, h.beat_ms >= 0]),
 		[['a', 1, 1, 1, true], ['b', 2, 2, null, true]]);
+		assert.deepEqual(a.ctl(['cluster', 'hosts']).map((h) => h.host),
+			['a', 'b']);
+		const table = a.ctlRaw(['cluster', 'hosts']).out;
+		assert.match(table, /^a\t1\t1\t1\tyes\t\d+\nb\t2\t-\t2\tno\t\d+\n$/);
 		const { cluster } = now(a);
 		assert.equal(cluster.state, 'up');
 		assert.equal(cluster.redis, redis.url);

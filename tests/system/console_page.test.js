@@ -332,7 +332,7 @@ async function everyVerb(c, app, sid) {
 		['app disable', own], ['app enable', own], ['app export'],
 		['app import', { from: 'soketi', file: '-' }, '[]'],
 		['app rotate-key', own], ['app snippets', own], ['status'],
-		['cluster status'], ['top'],
+		['cluster status'], ['cluster hosts'], ['top'],
 		['stats'], ['stats', { app: app.id, minutes: 5 }], ['closes'],
 		['config'], ['channels'], ['channel', { app: app.id,
 			channel: 'CHANNEL' }], ['channel purge-cache', { app: app.id,
