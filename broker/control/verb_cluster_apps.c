@@ -7,6 +7,7 @@
 #include "broker/control/verb_cluster_apps.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "broker/cluster/records.h"
 #include "broker/cluster/shared_apps.h"
@@ -96,15 +97,28 @@ spread(struct control_client *cc, struct json args, struct str id,
 	}
 }
 
+/* The group may open the socket, but neither read nor write the database. */
+static bool
+may(struct control_client *cc)
+{
+	if (cc->br->cluster == NULL)
+		control_fail(cc, "this host is alone");
+	else if (cc->uid != 0 && cc->uid != geteuid())
+		control_fail(cc, "only for the user of pusherd, and root");
+	else
+		return true;
+	return false;
+}
+
 void
 verb_cluster_app(struct control_client *cc, struct json args)
 {
 	struct str id = { NULL, 0 }, record = { NULL, 0 };
 	char *tmp[2] = { NULL, NULL };
 
-	if (cc->br->cluster == NULL)
-		control_fail(cc, "this host is alone");
-	else if (verb_text(args, S("id"), &id, &tmp[0]) == -1 ||
+	if (!may(cc))
+		return;
+	if (verb_text(args, S("id"), &id, &tmp[0]) == -1 ||
 	    verb_text(args, S("record"), &record, &tmp[1]) == -1 || id.n == 0)
 		control_fail(cc, "id and record have to be texts");
 	else if (cc->scope != NULL && !str_eq(id, str_of(cc->scope)))
@@ -124,10 +138,8 @@ verb_cluster_apps(struct control_client *cc, struct json args)
 	struct json_writer w;
 	const struct list *e;
 
-	if (s == NULL) {
-		control_fail(cc, "this host is alone");
+	if (!may(cc))
 		return;
-	}
 	verb_row_begin(&w, NULL);
 	verb_put_number(&w, "version", s->version);
 	json_key(&w, "whole");
@@ -150,9 +162,10 @@ verb_cluster_apps_done(struct control_client *cc, struct json args)
 {
 	uint64_t version;
 
-	if (cc->br->cluster == NULL ||
-	    json_u64(json_get(args, S("version")), UINT64_MAX, &version) ==
-		-1) {
+	if (!may(cc))
+		return;
+	if (json_u64(json_get(args, S("version")), UINT64_MAX, &version) ==
+	    -1) {
 		control_fail(cc, "version: a number");
 		return;
 	}
