@@ -3,7 +3,8 @@
 // Hosts of a cluster: daemons with an app that all of them have.
 'use strict';
 
-const { Daemon, until } = require('./daemon');
+const assert = require('node:assert/strict');
+const { Daemon, rows, until } = require('./daemon');
 const { Http, api } = require('./http');
 const { parse } = require('./prometheus');
 
@@ -40,14 +41,22 @@ async function metric(d, name, labels) {
 	return parse(text).value(name, labels);
 }
 
+// A broker that begins again does not answer.
+function ask(d) {
+	const r = d.ctlRaw(['-j', 'cluster', 'status']);
+	if (r.code === 0) return rows(r.out)[0];
+	assert.match(r.err, /it is stopping or restarting/);
+	return { cluster: {}, hosts: [] };
+}
+
 // How often the host has joined so far.
 const joins = (d) => d.readLog().split('cluster: joined').length - 1;
 const joined = (d, n = 1) => until('the host to be in the cluster',
 	() => joins(d) >= n);
-const hosts = (d) => d.ctl(['cluster', 'status'])[0].hosts;
+const hosts = (d) => ask(d).hosts;
 
-// The answer of `pusherctl cluster status`.
-const status = (d) => d.ctl(['cluster', 'status'])[0].cluster;
+// What `pusherctl cluster status` says of the cluster; {}: it begins again.
+const status = (d) => ask(d).cluster;
 
 const logSays = (d, pattern, ms = 20000) => until(`the log to say ${pattern}`,
 	() => pattern.test(d.readLog()), ms);
