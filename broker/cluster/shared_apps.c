@@ -22,7 +22,7 @@
 #include "shared/base/xmalloc.h"
 #include "shared/ipc/master_link.h"
 
-#define PROCESS_SECONDS 10. /* then another one is asked for */
+#define PROCESS_SECONDS 5. /* then another one is asked for */
 
 const struct app_records *
 shared_apps_records(const struct cluster *cl)
@@ -120,10 +120,10 @@ shared_apps_written(struct cluster *cl, uint64_t version)
 	struct app_records *s = &cl->apps;
 	size_t before = outgoing_entry_size(cl);
 
+	s->asked = 0; /* that process has done its work */
 	if (cl->state != CLUSTER_LIVE || version <= s->done)
 		return;
 	s->done = version;
-	s->asked = 0;
 	if (version >= s->version) { /* else all once more, with the newer */
 		app_records_forget(s);
 		s->whole = false;

@@ -17,6 +17,7 @@
 
 #include "shared/base/base.h"
 #include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
 
 #define READ_BYTES (64u << 10) /* at once */
 #define READS 16               /* in one turn */
@@ -33,10 +34,12 @@ wire_close(struct wire *w)
 	close(w->io.fd);
 	redisReaderFree(w->reader);
 	outq_clear(&w->out);
+	free(w->what);
 	w->ssl = NULL;
 	w->reader = NULL;
+	w->what = NULL;
 	w->up = false;
-	w->n = 0;
+	w->n = w->cap = 0;
 }
 
 static void
@@ -224,7 +227,7 @@ pass_answers(struct wire *w)
 			return false;
 		}
 		what = w->what[w->first];
-		w->first = (w->first + 1) % WIRE_ASKED;
+		w->first = (w->first + 1) % w->cap;
 		w->n--;
 		w->ops->reply(w->owner, w, what, r);
 		freeReplyObject(r);
@@ -281,6 +284,24 @@ on_io(struct ev_loop *loop, ev_io *io, int revents)
 		ev_feed_event(loop, io, EV_READ);
 }
 
+/* Its answer comes after those to all earlier ones. */
+static void
+note(struct wire *w, unsigned char what)
+{
+	unsigned char *more;
+
+	if (w->n == w->cap) {
+		more = xmalloc(w->cap == 0 ? 64 : w->cap * 2);
+		for (unsigned i = 0; i < w->n; i++)
+			more[i] = w->what[(w->first + i) % w->cap];
+		free(w->what);
+		w->what = more;
+		w->cap = w->cap == 0 ? 64 : w->cap * 2;
+		w->first = 0;
+	}
+	w->what[(w->first + w->n++) % w->cap] = what;
+}
+
 void
 wire_ask(struct wire *w, unsigned what, int argc, const char **argv,
     const size_t *lens)
@@ -290,16 +311,12 @@ wire_ask(struct wire *w, unsigned what, int argc, const char **argv,
 
 	if (!w->up)
 		return;
-	if (w->n == WIRE_ASKED) {
-		fail(w, "too many commands without an answer");
-		return;
-	}
 	n = redisFormatCommandArgv(&text, argc, argv, lens);
 	if (n < 0)
 		fatalx("out of memory");
 	if (w->n == 0)
 		w->asked = ev_now(w->loop);
-	w->what[(w->first + w->n++) % WIRE_ASKED] = (unsigned char)what;
+	note(w, (unsigned char)what);
 	outq_push_copy(&w->out, str_make(text, (size_t)n));
 	free(text);
 	ev_feed_event(w->loop, &w->io, EV_WRITE);

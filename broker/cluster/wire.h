@@ -16,7 +16,6 @@
 #include "shared/base/outq.h"
 #include "shared/net/sock.h"
 
-#define WIRE_ASKED 64 /* commands without an answer, at most */
 
 struct wire;
 
@@ -47,8 +46,8 @@ struct wire {
 	struct outq out;
 	bool up;
 	double asked; /* ev_now() of the last sign of life while one is owed */
-	unsigned first, n;
-	unsigned char what[WIRE_ASKED]; /* a ring: what was asked */
+	unsigned first, n, cap;
+	unsigned char *what; /* a ring: what was asked, and has no answer */
 };
 
 /* *w is zero, but for loop, ops and owner.  -1 and errno: it is closed. */
