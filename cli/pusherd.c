@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* pusherd.c: the daemon's command line.  An error is one sentence on
+/*
+ * pusherd.c: the daemon's command line.  An error is one sentence on
  * stderr, with exit code 1, or 2 for a wrong command line.  The start itself is
  * cli/master/daemon.c.
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* hosts.c: the other hosts and their workers.  Owns struct host and the peers
+/*
+ * hosts.c: the other hosts and their workers.  Owns struct host and the peers
  * without a link.  A worker's slot becomes free when all that it left is gone
  * from the registry.
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* places.c: max_connections of an app over all hosts.  Each host has a share of
+/*
+ * places.c: max_connections of an app over all hosts.  Each host has a share of
  * the places, which it fills without asking.  When it is full, the host asks in
  * the stream for more; all hosts apply all requests in one order, so each knows
  * all shares, and together they are never above the limit.  When nothing is

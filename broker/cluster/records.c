@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* records.c: the records of apps that wait for the database.  They have
+/*
+ * records.c: the records of apps that wait for the database.  They have
  * secrets, and are wiped.
  */
 

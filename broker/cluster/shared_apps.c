@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* shared_apps.c: the apps of a cluster.  pusherctl has written a change into
+/*
+ * shared_apps.c: the apps of a cluster.  pusherctl has written a change into
  * the database of its host; the record of the app goes to Redis, and an entry
  * of the stream tells all hosts.  Each reads the record, lets a process write
  * it, and says when it is in force.  The entry that is the last one counts, for

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* stream_entry.c: the fields of an entry of the stream.  Anyone who reaches
+/*
+ * stream_entry.c: the fields of an entry of the stream.  Anyone who reaches
  * Redis may have written it.
  */
 

@@ -16,7 +16,6 @@
 #include "shared/base/outq.h"
 #include "shared/net/sock.h"
 
-
 struct wire;
 
 struct wire_ops {

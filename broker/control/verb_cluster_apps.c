@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* verb_cluster_apps.c: the verbs by which apps go from pusherctl to the other
+/*
+ * verb_cluster_apps.c: the verbs by which apps go from pusherctl to the other
  * hosts of a cluster, and from there into the database of this one.  Must never
  * log a record: it has secrets.
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ask.c: sends the questions of the commands to the daemon, and prints its
+/*
+ * ask.c: sends the questions of the commands to the daemon, and prints its
  * answer as a record or a table.  It knows no verb but apps-changed.
  */
 

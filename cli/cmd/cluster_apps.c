@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* cluster_apps.c: a process that writes into the database of this host what
+/*
+ * cluster_apps.c: a process that writes into the database of this host what
  * other hosts have done to apps.  The broker, which must not write, requests
  * it, and gives it the records.  An app that the cluster has counts as it is
  * there; one that only this host has is given to the cluster.  Must never log a

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* cluster_change.c: a change of apps in a cluster.  The database of this host
+/*
+ * cluster_change.c: a change of apps in a cluster.  The database of this host
  * has been written and its workers know; this file compares the apps as they
  * were with those that are, and gives the broker the record of each that
  * differs.  The daemon need not run: then it tells nobody.  Must never print a

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd.c: shared by the commands: arguments, help, error messages (on stderr
+/*
+ * cmd.c: shared by the commands: arguments, help, error messages (on stderr
  * only), the database, the question to the daemon, whole files.  It knows no
  * command by name.
  */

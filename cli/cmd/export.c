@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* export.c: `pusherctl app export`: apps with their secrets, settings and
+/*
+ * export.c: `pusherctl app export`: apps with their secrets, settings and
  * webhooks as the JSON that `app import --from pusherd` reads, here or on
  * another host.  Settings with default values are included, so that another
  * version with other defaults changes nothing.

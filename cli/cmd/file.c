@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* file.c: shared by commands, without pusherd: a file read whole, and a word
+/*
+ * file.c: shared by commands, without pusherd: a file read whole, and a word
  * quoted for the shell.  Errors go to stderr.
  */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* import.c: `pusherctl app import`.  Reports for every field of every app how
+/*
+ * import.c: `pusherctl app import`.  Reports for every field of every app how
  * it is handled, and writes all apps in one transaction or none: an error in
  * one app, or an id that exists, ends it before anything is written.  Webhooks
  * are added to those of the app; equal ones are not added twice.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* open_db.c: opens the database of the apps for a command: as the user that the
+/*
+ * open_db.c: opens the database of the apps for a command: as the user that the
  * daemon runs as, and behind other writers.
  */
 

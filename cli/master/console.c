@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* console.c: a process for one command of the console.  The broker requests it
+/*
+ * console.c: a process for one command of the console.  The broker requests it
  * after it has checked the command, which the process then fetches over the
  * control socket, as pusherctl would; so the master never sees it.  The process
  * ends with its command, or with the broker.

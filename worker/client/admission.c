@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* admission.c: the connection's place among the app's max_connections, and
+/*
+ * admission.c: the connection's place among the app's max_connections, and
  * the greeting.  The broker grants the place; a connection counts once it is
  * authorized.
  */
