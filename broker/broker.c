@@ -39,8 +39,8 @@
 #include "broker/dispatch.h"
 #include "broker/link/alive.h"
 #include "broker/link/answers.h"
+#include "broker/link/arrivals.h"
 #include "broker/link/peer.h"
-#include "broker/link/places.h"
 #include "broker/link/resync.h"
 #include "broker/log/replay.h"
 #include "broker/order.h"
@@ -236,7 +236,7 @@ init(struct broker *br, const struct conf *conf, unsigned nslots)
 		fatalx("cannot make an event loop");
 	wire(br);
 	peer_init(br, &order_of_links);
-	places_init(br);
+	arrivals_init(br);
 	alive_init(br);
 	br->budget = budget_new(conf->memory_limit);
 	registry_init(br->registry, br->nslots, br->budget);

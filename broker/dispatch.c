@@ -24,8 +24,8 @@
 #include "broker/control/console_job.h"
 #include "broker/core/core.h"
 #include "broker/link/answers.h"
+#include "broker/link/arrivals.h"
 #include "broker/link/peer.h"
-#include "broker/link/places.h"
 #include "broker/link/resync.h"
 #include "broker/slot.h"
 #include "broker/stats/failures.h"
@@ -235,7 +235,7 @@ on_place(void *owner, const struct ipc_in *in)
 	struct msg_place m;
 
 	return msg_place_get(&m, in->body) == -1 ? -1
-						 : places_on_place(owner, &m);
+						 : arrivals_on_place(owner, &m);
 }
 
 static int

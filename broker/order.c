@@ -31,7 +31,7 @@
 #include "broker/core/core.h"
 #include "broker/dispatch.h"
 #include "broker/link/answers.h"
-#include "broker/link/places.h"
+#include "broker/link/arrivals.h"
 #include "broker/link/resync.h"
 #include "broker/slot.h"
 #include "broker/stats/failures.h"
@@ -117,7 +117,7 @@ on_open(struct broker *br, unsigned nworkers)
 
 const struct link_ops order_of_links = {
 	.handlers = broker_handlers,
-	.input = places_on_input,
+	.input = arrivals_on_input,
 	.up = on_up,
 	.down = on_down,
 	.pong = on_pong,

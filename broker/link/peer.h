@@ -144,11 +144,11 @@ struct link_table {
 	uint64_t origins[PROC_MAX_WORKERS]; /* by slot, of the last HELLO */
 	uint64_t ping_id;                   /* the last one given out */
 	bool acks_wait;                     /* for the end of a resync */
-	bool congested; /* a worker has too much to read: none is read */
-	ev_idle places; /* see places.c */
-	uint64_t until; /* messages with a later place wait */
-	ev_timer ping;  /* see alive.c */
-	ev_timer ack;   /* delays acknowledgements */
+	bool congested;   /* a worker has too much to read: none is read */
+	ev_idle arrivals; /* see arrivals.c */
+	uint64_t until;   /* messages with a later place wait */
+	ev_timer ping;    /* see alive.c */
+	ev_timer ack;     /* delays acknowledgements */
 };
 
 /* Bytes of long answers that may be queued before other messages. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* places_test.c: one order of the messages of several workers. */
+/* arrivals_test.c: one order of the messages of several workers. */
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef BROKER_LINK_PLACES_H
-#define BROKER_LINK_PLACES_H
+#ifndef BROKER_LINK_ARRIVALS_H
+#define BROKER_LINK_ARRIVALS_H
 
 /* One order of the messages of all workers; see PLACE. */
 
@@ -8,10 +8,10 @@ struct broker;
 struct msg_place;
 struct peer;
 
-void places_init(struct broker *);
+void arrivals_init(struct broker *);
 /* ipc_ops.on_input of a link (struct peer). */
-void places_on_input(void *peer);
+void arrivals_on_input(void *peer);
 /* Handler of PLACE. */
-int places_on_place(struct peer *, const struct msg_place *);
+int arrivals_on_place(struct peer *, const struct msg_place *);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * places.c: one order of the messages of all workers, by their places.  A
+ * arrivals.c: one order of the messages of all workers, by their places.  A
  * worker answers a publish when its bytes have left, and does not wait for the
  * broker; what somebody publishes then, through any worker, has a later place,
  * and has to come later.
@@ -14,7 +14,7 @@
  * Without PLACE, as before HELLO, messages are handled at once.
  */
 
-#include "broker/link/places.h"
+#include "broker/link/arrivals.h"
 
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
@@ -100,24 +100,24 @@ run(struct ev_loop *loop, ev_idle *w, int revents)
 }
 
 void
-places_init(struct broker *br)
+arrivals_init(struct broker *br)
 {
-	ev_idle_init(&br->links->places, run);
-	ev_set_priority(&br->links->places, PRIORITY);
-	br->links->places.data = br;
+	ev_idle_init(&br->links->arrivals, run);
+	ev_set_priority(&br->links->arrivals, PRIORITY);
+	br->links->arrivals.data = br;
 	br->links->until = UINT64_MAX;
 }
 
 void
-places_on_input(void *peer)
+arrivals_on_input(void *peer)
 {
 	struct broker *br = ((struct peer *)peer)->br;
 
-	ev_feed_event(br->loop, &br->links->places, EV_CUSTOM);
+	ev_feed_event(br->loop, &br->links->arrivals, EV_CUSTOM);
 }
 
 int
-places_on_place(struct peer *p, const struct msg_place *m)
+arrivals_on_place(struct peer *p, const struct msg_place *m)
 {
 	if (m->us <= p->br->links->until)
 		p->place = m->us;
