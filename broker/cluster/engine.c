@@ -118,29 +118,14 @@ static void
 login(void *owner, struct wire *w)
 {
 	struct engine *e = owner;
-	const struct cluster_login *l = &e->secrets.redis;
-	const char *argv[3] = { "AUTH" };
-	size_t lens[3] = { 4 };
-	int n = 1;
 	char db[16];
+	const char *use[] = { "SELECT", db }, *version[] = { "INFO", "server" };
 
 	e->reached = true;
-	if (l->user != NULL) {
-		argv[n] = l->user->data;
-		lens[n++] = l->user->len;
-	}
-	if (l->password != NULL) {
-		argv[n] = l->password->data;
-		lens[n++] = l->password->len;
-		wire_ask(w, ENGINE_LOGIN, n, argv, lens);
-	}
 	snprintf(db, sizeof(db), "%d", e->addr.db);
-	argv[0] = "SELECT";
-	argv[1] = db;
-	wire_ask(w, ENGINE_LOGIN, 2, argv, NULL);
-	argv[0] = "INFO";
-	argv[1] = "server";
-	wire_ask(w, ENGINE_INFO, 2, argv, NULL);
+	wire_log_in(w, ENGINE_LOGIN, &e->secrets.redis);
+	wire_ask(w, ENGINE_LOGIN, 2, use, NULL);
+	wire_ask(w, ENGINE_INFO, 2, version, NULL);
 }
 
 static const struct wire_ops wire_ops = {

@@ -277,8 +277,27 @@ places_on_message(struct cluster *cl, struct host *host, bool state,
 
 /* ---- life ---- */
 
-void
-places_join(struct cluster *cl)
+static void
+begin(struct cluster *cl, struct place_app *p, const struct broker_app *a)
+{
+	p->held = p->limit = a->nconns;
+	p->asked = false;
+}
+
+/* A limit that is new, or has become lower. */
+static void
+adjust(struct cluster *cl, struct place_app *p, const struct broker_app *a)
+{
+	if (a->nconns > p->held ||
+	    (p->held > a->nconns && all_shares(cl, p) > a->app.max_connections))
+		ask(cl, p, a, a->nconns);
+}
+
+/* Calls it for each app that has a limit. */
+static void
+for_each(struct cluster *cl,
+    void (*call)(
+	struct cluster *, struct place_app *, const struct broker_app *))
 {
 	const struct hash *all = &cl->br->apps->by_num;
 	struct hash_node *n;
@@ -286,14 +305,16 @@ places_join(struct cluster *cl)
 	for (n = hash_first(all); n != NULL; n = hash_next(all, n)) {
 		const struct broker_app *a =
 		    container_of(n, const struct broker_app, node);
-		struct place_app *p;
 
-		if (a->deleted || a->app.max_connections == 0)
-			continue;
-		p = get(cl, a->app.num);
-		p->held = p->limit = a->nconns;
-		p->asked = false;
+		if (!a->deleted && a->app.max_connections != 0)
+			call(cl, get(cl, a->app.num), a);
 	}
+}
+
+void
+places_join(struct cluster *cl)
+{
+	for_each(cl, begin);
 }
 
 void
@@ -312,28 +333,11 @@ places_write(struct cluster *cl, struct entry *e)
 	}
 }
 
-/* Of an app whose limit is new, or has become lower. */
 void
 places_beat(struct cluster *cl)
 {
-	const struct hash *all = &cl->br->apps->by_num;
-	struct hash_node *n;
-
-	if (cl->state != CLUSTER_LIVE)
-		return;
-	for (n = hash_first(all); n != NULL; n = hash_next(all, n)) {
-		const struct broker_app *a =
-		    container_of(n, const struct broker_app, node);
-		struct place_app *p;
-
-		if (a->deleted || a->app.max_connections == 0)
-			continue;
-		p = get(cl, a->app.num);
-		if (a->nconns > p->held ||
-		    (p->held > a->nconns &&
-			all_shares(cl, p) > a->app.max_connections))
-			ask(cl, p, a, a->nconns);
-	}
+	if (cl->state == CLUSTER_LIVE)
+		for_each(cl, adjust);
 }
 
 void

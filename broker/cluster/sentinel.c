@@ -61,20 +61,8 @@ static void
 on_up(void *owner, struct wire *w)
 {
 	struct sentinel *s = owner;
-	const struct cluster_login *l = &s->secrets->sentinel;
-	const char *argv[3] = { "AUTH" };
-	size_t lens[3] = { 4 };
-	int n = 1;
 
-	if (l->user != NULL) {
-		argv[n] = l->user->data;
-		lens[n++] = l->user->len;
-	}
-	if (l->password != NULL) {
-		argv[n] = l->password->data;
-		lens[n++] = l->password->len;
-		wire_ask(w, LOGIN, n, argv, lens);
-	}
+	wire_log_in(w, LOGIN, &s->secrets->sentinel);
 	send_question(s);
 }
 

@@ -2,7 +2,7 @@
 /*
  * wire.c: one connection to a Redis server: the socket, TLS, and the queue of
  * what was asked.  hiredis writes the commands and reads the answers.  Owns
- * struct wire.  Must never wait, look a name up, or know what a command means.
+ * struct wire.  Must never wait, look a name up, or know what an answer means.
  */
 
 #include "broker/cluster/wire.h"
@@ -320,6 +320,24 @@ wire_ask(struct wire *w, unsigned what, int argc, const char **argv,
 	outq_push_copy(&w->out, str_make(text, (size_t)n));
 	free(text);
 	ev_feed_event(w->loop, &w->io, EV_WRITE);
+}
+
+void
+wire_log_in(struct wire *w, unsigned what, const struct cluster_login *l)
+{
+	const char *argv[3] = { "AUTH" };
+	size_t lens[3] = { 4 };
+	int n = 1;
+
+	if (l->user != NULL) {
+		argv[n] = l->user->data;
+		lens[n++] = l->user->len;
+	}
+	if (l->password != NULL) {
+		argv[n] = l->password->data;
+		lens[n++] = l->password->len;
+		wire_ask(w, what, n, argv, lens);
+	}
 }
 
 double

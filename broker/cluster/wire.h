@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include "shared/base/outq.h"
+#include "shared/conf/cluster_secrets.h"
 #include "shared/net/sock.h"
 
 struct wire;
@@ -56,6 +57,8 @@ void wire_close(struct wire *);
 /* Sends a command.  what: below 256. */
 void wire_ask(struct wire *, unsigned what, int argc, const char **argv,
     const size_t *lens);
+/* Sends AUTH, if there is a password (redis.io/commands/auth). */
+void wire_log_in(struct wire *, unsigned what, const struct cluster_login *);
 
 static inline bool
 wire_is_open(const struct wire *w)
