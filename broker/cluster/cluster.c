@@ -64,14 +64,17 @@ cluster_turn(struct cluster *cl)
 
 /* ---- answers of Redis ---- */
 
-/* Says once what is wrong with Redis. */
 void
 cluster_complain(struct cluster *cl, const char *why)
 {
-	if (strcmp(cl->complaint, why) != 0)
-		log_warnx("cluster: %s: %s: publishes are refused",
-		    cl->br->conf->cluster, why);
-	snprintf(cl->complaint, sizeof(cl->complaint), "%s", why);
+	char(*last)[512] = cl->complaints;
+
+	if (strcmp(last[0], why) == 0 || strcmp(last[1], why) == 0)
+		return;
+	log_warnx("cluster: %s: %s: publishes are refused",
+	    cl->br->conf->cluster, why);
+	memcpy(last[1], last[0], sizeof(last[0]));
+	snprintf(last[0], sizeof(last[0]), "%s", why);
 }
 
 /* Redis is there, but takes no entries: tried again at the next beat. */
@@ -89,7 +92,7 @@ takes_entries(struct cluster *cl)
 	if (cl->starved)
 		log_info("cluster: Redis takes entries again");
 	cl->starved = false;
-	cl->complaint[0] = '\0';
+	memset(cl->complaints, 0, sizeof(cl->complaints));
 	if (cl->state == CLUSTER_LIVE)
 		workers_set_up(cl, true);
 }

@@ -67,11 +67,12 @@ struct cluster {
 	struct place at, joined; /* read up to here; the own JOIN */
 	bool reading, starved;   /* starved: an error, tried again at a beat */
 	bool checked;            /* Redis has what was read before it was up */
-	char complaint[512];     /* of Redis, that was logged last; or empty */
-	uint64_t beat_n;         /* entries read when the beat was sent */
-	uint64_t newest;         /* entries of the stream at the last beat */
-	double sent_at;          /* broker_now() when it, or JOIN, was sent */
-	double beaten;           /* broker_now() then; 0: none yet */
+	/* The last two that were logged: the errors of tries can alternate. */
+	char complaints[2][512];
+	uint64_t beat_n; /* entries read when the beat was sent */
+	uint64_t newest; /* entries of the stream at the last beat */
+	double sent_at;  /* broker_now() when it, or JOIN, was sent */
+	double beaten;   /* broker_now() then; 0: none yet */
 	struct app_records apps;
 	struct hash places;    /* struct place_app: apps with a limit */
 	ev_timer places_timer; /* while connections wait for a place */
@@ -80,7 +81,7 @@ struct cluster {
 	struct stats_hist append;
 };
 
-/* Logs what is wrong with Redis, unless that was the last complaint. */
+/* Logs an error of Redis, unless it is one of the last two complaints. */
 void cluster_complain(struct cluster *, const char *why);
 
 #endif
