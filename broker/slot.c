@@ -4,8 +4,8 @@
  * was its own; or it leaves, and the worker in another slot, its heir, takes
  * the clients over (worker/admin/move.c).
  *
- * From the mark (MERGE) on the heir gets what is sent to both.  What the broker
- * counts stays in the old slot until the heir has said MERGED: if one of the
+ * From the mark (MERGE) on the heir gets what is sent to both.  The counts of
+ * the broker stay in the old slot until the heir has said MERGED: if one of the
  * two is gone before that, the slot ends like that of a dead worker.  One slot
  * moves at a time.
  *
@@ -165,7 +165,7 @@ slot_on_merged(struct peer *p, const struct msg_merged *m)
 
 	if (r->moving == 0 || r->moved != 0 || (int)r->heir != p->slot)
 		return -1;
-	/* What it said before it handed its clients over. */
+	/* Its last messages came before it handed its clients over. */
 	if (sm->from != NULL)
 		ipc_drain_input(&sm->from->ipc);
 	if (!m->taken) {

@@ -2,14 +2,15 @@
 /*
  * arrivals.c: one order of the messages of all workers, by their places.  A
  * worker answers a publish when its bytes have left, and does not wait for the
- * broker; what somebody publishes then, through any worker, has a later place,
- * and has to come later.
+ * broker; an event that somebody publishes after that, through any worker, has
+ * a later place, and has to come later.
  *
  * The rule: notes the time, reads everything that is there, and then handles
- * what has an earlier place, in the order of the places.  If a message follows
- * from another one, the other one had left before the first got its place, so
- * that it has been read, too.  What has a later place waits for the next time.
- * Nobody waits for a worker: not for one that is slow, and not for a dead one.
+ * the messages with an earlier place, in the order of the places.  If a message
+ * follows from another one, the other one had left before the first got its
+ * place, so that it has been read, too.  Later places wait for the next time.
+ * Nobody waits for a slow or a dead worker; a link that is not read, because
+ * too many of its answers wait, holds up the messages with later places.
  *
  * Without PLACE, as before HELLO, messages are handled at once.
  */
@@ -45,8 +46,7 @@ next_place(const struct peer *p, uint64_t *place)
 
 /*
  * The link whose next message is the earliest, and the place of that; *until:
- * of the earliest one on another link, or unchanged.  A link that is not read
- * because so many of its answers wait holds up what is later.
+ * of the earliest one on another link, or unchanged.
  */
 static struct peer *
 earliest(struct broker *br, uint64_t *place, uint64_t *until)

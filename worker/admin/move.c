@@ -11,10 +11,10 @@
  * it touches no client any more.  The new process touches none before.
  *
  * The worker in another slot, the heir, has its own link: the broker puts a
- * mark into both (MERGE, broker/slot.c).  What comes before it is delivered
- * here, what comes behind it there.  Before the mark this process may go on;
- * from the mark on it serves no client any more, and what does not get to the
- * heir is closed.
+ * mark into both (MERGE, broker/slot.c).  Events before it are delivered here,
+ * those behind it there.  Before the mark this process may go on; from the mark
+ * on it serves no client any more, and closes those that do not get to the
+ * heir.
  *
  * The old process waits for the new one here, at most SEND_SECONDS: the only
  * place where a worker waits, since nothing may happen meanwhile.
