@@ -12,22 +12,25 @@ const { TROUBLES, becomesReady, host, isReady, logSays, status, tryPublish } =
 const { until } = require('./lib/daemon');
 const { Redis, Sentinel } = require('./lib/redis');
 
+const SUBSCRIBED = 'pusher_internal:subscription_succeeded';
+
 // A client that connects again when it is told to, until 'end' has come.
 async function follow(d) {
 	const f = { log: [], told: false };
 	const open = async () => {
 		const c = await Client.connect(d, d.shared);
-		await c.subscribe('c');
+		c.sendSubscribe('c'); // answered when the host is in its cluster
 		return c;
 	};
 	let c = await open();
+	await c.expect(SUBSCRIBED, 'c');
 	f.ended = (async () => {
 		while (f.log.at(-1) !== 'end') {
 			const frame = await c.nextFrame(60000);
 			const e = frame?.opcode === OP.TEXT ? JSON.parse(frame.payload) : {};
 			if (e.event === 'e') {
 				f.log.push(e.data);
-			} else {
+			} else if (e.event !== SUBSCRIBED) {
 				f.told = true;
 				c.sock.destroy();
 				await becomesReady(d, 40000);
@@ -130,7 +133,9 @@ describe('Sentinel', () => {
 		await logSays(a, /Redis has lost its last entries|are missing/);
 		for (const d of [a, b]) await becomesReady(d, 40000);
 		const z = await Client.connect(a, a.shared);
-		await z.subscribe('c');
+		z.sendSubscribe('c');
+		// Its entry waits for a replica, as the event does.
+		await z.expect(SUBSCRIBED, 'c', 30000);
 		await until('200', async () =>
 			(await tryPublish(b, 'c', 'after')).status === 200, 30000);
 		assert.equal(await z.expect('e', 'c'), 'after');
