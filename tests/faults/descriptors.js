@@ -10,6 +10,7 @@ const fs = require('node:fs');
 const { Client } = require('../system/lib/client');
 const { publish } = require('../system/lib/http');
 const { until, sleep } = require('../system/lib/daemon');
+const { descriptors: openBy } = require('../system/lib/process');
 
 const TICKS = 100;
 
@@ -28,7 +29,7 @@ module.exports = async function descriptors({ start }) {
 	const [pid] = d.pidsOf('worker');
 	const c = await Client.connect(d, app);
 	await c.subscribe('room');
-	const before = fs.readdirSync(`/proc/${pid}/fd`).length;
+	const before = openBy(pid);
 	limit(pid, before + 20);
 	const herd = Array.from({ length: 100 }, () =>
 		new Client(d, `/app/${app.key}?protocol=7`));

@@ -5,9 +5,9 @@
 // in the end there are as many descriptors as before, and as much memory.
 'use strict';
 
-const fs = require('node:fs');
 const assert = require('node:assert/strict');
 const { SLOW, until } = require('../system/lib/daemon');
+const { descriptors } = require('../system/lib/process');
 const programs = require('../system/lib/programs');
 const { Watcher, Publisher, Crowd, rss, settle } = require('./lib/actors');
 
@@ -17,8 +17,7 @@ const memory = (before) => before * 1.05 * SLOW + 2 * 2 ** 20;
 
 const sum = (d, of) => Object.keys(d.processes())
 	.reduce((n, pid) => n + of(pid), 0);
-const descriptors = (d) =>
-	sum(d, (pid) => fs.readdirSync(`/proc/${pid}/fd`).length);
+const open = (d) => sum(d, descriptors);
 const count = (d, pattern) => d.readLog().match(pattern)?.length ?? 0;
 
 async function upgrade(d, file, history) {
@@ -68,10 +67,10 @@ module.exports = async function upgrades({ start, history, random, short }) {
 	for (let i = 0; i < size.members; i++) await crowd.join(`s${i}`);
 
 	await pairs(s, 1); // every process has begun as a later one does
-	const before = { fds: descriptors(d), bytes: sum(d, rss) };
+	const before = { fds: open(d), bytes: sum(d, rss) };
 	await pairs(s, n);
 	await until('the descriptors of before', () =>
-		descriptors(d) <= before.fds);
+		open(d) <= before.fds);
 	const bytes = sum(d, rss);
 	if (bytes > memory(before.bytes))
 		history.wrong(`${bytes} bytes in memory, ${before.bytes} before`);
@@ -81,7 +80,7 @@ module.exports = async function upgrades({ start, history, random, short }) {
 	for (const w of here) w.roster.expect([...crowd.members.keys()]);
 	return { upgrades: 2 * n, ...size, guests: s.guests.changes,
 		delivered: s.watchers.reduce((k, w) => k + w.times.length, 0),
-		'longest ms': s.longest, descriptors: [before.fds, descriptors(d)],
+		'longest ms': s.longest, descriptors: [before.fds, open(d)],
 		'MiB of memory': [before.bytes, bytes].map((b) =>
 			Math.round(b / 2 ** 20)) };
 };

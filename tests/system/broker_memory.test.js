@@ -7,11 +7,11 @@
 
 const assert = require('node:assert/strict');
 const { execFileSync } = require('node:child_process');
-const fs = require('node:fs');
 const { test } = require('node:test');
 const { Client } = require('./lib/client');
 const { Daemon, until, SLOW } = require('./lib/daemon');
 const { api, publish } = require('./lib/http');
+const { memory } = require('./lib/process');
 
 const MIB = 1 << 20;
 // A process with sanitizers is large from its beginning: the limit grows, and
@@ -25,11 +25,6 @@ const LOADED = { max_backend_events_per_second: 0,
 	max_watchlist_ids: 1000 };
 
 const AT_ONCE = 250;
-
-function memory(pid, what = 'VmRSS') {
-	const text = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
-	return Number(new RegExp(`^${what}:\\s+(\\d+)`, 'm').exec(text)[1]) * 1024;
-}
 
 async function running() {
 	const d = new Daemon({ workers: 2, memory_limit: LIMIT });

@@ -7,6 +7,7 @@
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { Client } = require('./lib/client');
+const { host, joined } = require('./lib/cluster');
 const { Daemon, becomes, until } = require('./lib/daemon');
 const { Http, api, get, publish } = require('./lib/http');
 const { parse } = require('./lib/prometheus');
@@ -14,16 +15,6 @@ const { Redis } = require('./lib/redis');
 
 const ADDED = 'pusher_internal:member_added';
 const REMOVED = 'pusher_internal:member_removed';
-
-// A host with the app that all hosts have, whose number differs.
-function host(redis, name, more = {}) {
-	const d = new Daemon({ cluster: redis.url, cluster_host: name,
-		crash_grace: 1, metrics_listen: '127.0.0.1:0', ...more });
-	if (name !== 'a') d.app({}, { id: '999', key: 'other', name: 'other' });
-	d.shared = d.app({ client_events: 'on' },
-		{ id: '42', key: 'shared', secret: 'secret', name: 'shared' });
-	return d;
-}
 
 const close = (...all) => Promise.all(all.map((c) => c.close()));
 const status = async (d, app) => (await api(d, app, 'POST', '/events',
@@ -42,8 +33,6 @@ const metrics = async (d) => {
 	const m = parse(text);
 	return (...names) => names.map((n) => m.value(`pusherd_cluster_${n}`));
 };
-const joined = (d, n) => until('the host to be in the cluster',
-	() => d.readLog().split('cluster: joined').length > n);
 
 test('without a cluster: status says so, and the metrics are 0', async () => {
 	const d = await new Daemon({ metrics_listen: '127.0.0.1:0' }).start();

@@ -12,6 +12,7 @@ const { test } = require('node:test');
 const { Client, OP, closeAll, frame } = require('./lib/client');
 const { Daemon, sleep, until, SLOW } = require('./lib/daemon');
 const { Http } = require('./lib/http');
+const { memory } = require('./lib/process');
 const { deflate } = require('./lib/window');
 
 const PMD = 'permessage-deflate';
@@ -36,8 +37,7 @@ async function running(conf, fn, settings) {
 	}
 }
 
-const rss = (d) => Number(/^VmRSS:\s+(\d+)/m.exec(fs.readFileSync(
-	`/proc/${d.pidsOf('worker')[0]}/status`, 'utf8'))[1]) * 1024;
+const rss = (d) => memory(d.pidsOf('worker')[0]);
 
 // The slowest answer that the client gets while fn runs.
 async function slowest(c, fn, ask = () => c.sync()) {

@@ -5,24 +5,18 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const fs = require('node:fs');
 const { describe, before, after, test } = require('node:test');
 const tls = require('node:tls');
-const { Client, closeAll, frame, OP } = require('./lib/client');
+const { Client, DEFLATE, closeAll, frame, OP } = require('./lib/client');
 const { until } = require('./lib/daemon');
 const { Http, api, get, publish } = require('./lib/http');
+const { descriptors, memory } = require('./lib/process');
 const { Publisher, check } = require('./lib/publisher');
 const { Receiver } = require('./lib/receiver');
 const reloads = require('./lib/reloads');
 const resume = require('./lib/resume');
 const { signedTarget } = require('./lib/sign');
 const { Authority } = require('./lib/tls');
-
-const DEFLATE = { 'Sec-WebSocket-Extensions':
-	'permessage-deflate; client_max_window_bits' };
-const fdsOf = (pid) => fs.readdirSync(`/proc/${pid}/fd`).length;
-const rssOf = (pid) => Number(/VmRSS:\s+(\d+)/.exec(
-	fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
 
 describe('fewer workers', () => {
 	let d;
@@ -119,7 +113,7 @@ describe('fewer workers', () => {
 					cached.length + sessions.length + half.length +
 					head.length);
 				}
-				usage.push([fdsOf(worker()), rssOf(worker())]);
+				usage.push([descriptors(worker()), memory(worker()) >> 10]);
 				if (n === 4) {
 					const fresh = await Client.onEachWorker(d, app);
 					for (const c of fresh) await c.subscribe('other');

@@ -13,6 +13,7 @@ const tls = require('node:tls');
 const { Client } = require('./lib/client');
 const { Daemon, sleep, until, SLOW } = require('./lib/daemon');
 const { publish } = require('./lib/http');
+const { memory } = require('./lib/process');
 const { Authority } = require('./lib/tls');
 
 const MIB = 1 << 20;
@@ -75,8 +76,6 @@ for (const part of [1, 0.5])
 		const r = await running({ memory_limit: LIMIT });
 		r.d.allow(/over memory_limit/, /no room for new clients/);
 		const bytes = await hello();
-		const rss = () => 1024 * /^VmRSS:\s+(\d+)/m.exec(
-			fs.readFileSync(`/proc/${r.worker}/status`, 'utf8'))[1];
 		let peak = 0;
 		const all = [];
 		while (all.length < 1500) {
@@ -85,7 +84,7 @@ for (const part of [1, 0.5])
 			await until('these to be read', () => all.every((s) =>
 				s.destroyed || (!s.connecting && s.writableLength === 0)));
 			await sleep(10);
-			peak = Math.max(peak, rss());
+			peak = Math.max(peak, memory(r.worker));
 		}
 		assert.ok(peak < LIMIT / 16 * 10, `${peak >> 20} MiB`);
 		await comesIn(r.d, r.app);

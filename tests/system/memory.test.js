@@ -7,12 +7,12 @@
 
 const assert = require('node:assert/strict');
 const crypto = require('node:crypto');
-const fs = require('node:fs');
 const net = require('node:net');
 const { test } = require('node:test');
 const { Client, frame, OP } = require('./lib/client');
 const { Daemon, sleep, until, SLOW } = require('./lib/daemon');
 const { Http, publish } = require('./lib/http');
+const { memory } = require('./lib/process');
 const { signedTarget } = require('./lib/sign');
 
 const MIB = 1 << 20;
@@ -20,11 +20,6 @@ const MIB = 1 << 20;
 const LIMIT = (SLOW > 1 ? 1024 : 64) * MIB;
 const SHARE = LIMIT / 16 * 10;
 const N = SLOW > 1 ? 0.3 : 1; // of the clients
-
-function rss(pid) {
-	const text = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
-	return Number(/^VmRSS:\s+(\d+)/m.exec(text)[1]) * 1024;
-}
 
 // A daemon with one worker, an honest client, and the peak of the worker.
 async function running(conf = {}, settings = {}) {
@@ -39,7 +34,7 @@ async function running(conf = {}, settings = {}) {
 	const [worker] = d.pidsOf('worker');
 	const r = { d, app, honest, worker, peak: 0 };
 	r.timer = setInterval(() => {
-		r.peak = Math.max(r.peak, rss(worker));
+		r.peak = Math.max(r.peak, memory(worker));
 	}, 20);
 	return r;
 }

@@ -7,19 +7,14 @@
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const { describe, before, after, test } = require('node:test');
-const { Client, frame, OP } = require('./lib/client');
+const { Client, DEFLATE, frame, OP } = require('./lib/client');
 const { Daemon, sleep, until } = require('./lib/daemon');
 const { Http, api, get } = require('./lib/http');
+const { descriptors, memory } = require('./lib/process');
 const { Publisher, check } = require('./lib/publisher');
 const { Receiver } = require('./lib/receiver');
 const resume = require('./lib/resume');
 const { signedTarget } = require('./lib/sign');
-
-const DEFLATE = { 'Sec-WebSocket-Extensions':
-	'permessage-deflate; client_max_window_bits' };
-const fdsOf = (pid) => fs.readdirSync(`/proc/${pid}/fd`).length;
-const rssOf = (pid) => Number(/VmRSS:\s+(\d+)/.exec(
-	fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
 
 async function replace(d, n = 0) {
 	const r = await d.ctlAsync(['-j', 'worker', 'replace', String(n)]);
@@ -104,8 +99,8 @@ describe('worker replace', () => {
 				assert.equal((await keep.answer()).status, 200);
 				assert.equal((await keep.answer()).status, 200);
 				pauses.push(row.pause_us);
-				fds.push(fdsOf(row.pid));
-				rss.push(rssOf(row.pid));
+				fds.push(descriptors(row.pid));
+				rss.push(memory(row.pid) >> 10);
 				assert.equal(row.closed, 0);
 			}
 			await p.stop();

@@ -13,6 +13,7 @@ const { test } = require('node:test');
 const { Client, closeAll } = require('./lib/client');
 const { Daemon, SLOW, becomes, sleep, until } = require('./lib/daemon');
 const { Http, get, publish } = require('./lib/http');
+const { memory } = require('./lib/process');
 const { Receiver } = require('./lib/receiver');
 const { suite } = require('./lib/suite');
 
@@ -104,9 +105,6 @@ function cpu(d) {
 		return (Number(f[11]) + Number(f[12])) / 100;
 	}).reduce((a, b) => a + b, 0);
 }
-
-const rss = (pid) => Number(/VmRSS:\s+(\d+)/.exec(
-	fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
 
 suite('bug', (d) => {
 	const app = d.app({ client_events: 'on' });
@@ -214,7 +212,7 @@ suite('bug', (d) => {
 			}
 		};
 		const sizes = () => [...d.pidsOf('worker'), ...d.pidsOf('broker')]
-			.map(rss);
+			.map((pid) => memory(pid) >> 10);
 		await round(200);
 		const before = sizes();
 		await round(600);

@@ -9,6 +9,7 @@ const { test, describe } = require('node:test');
 const { Client, closeAll } = require('./lib/client');
 const { Daemon, SLOW, until, sleep } = require('./lib/daemon');
 const { Http, get, publish } = require('./lib/http');
+const { descriptors } = require('./lib/process');
 
 async function daemon(conf, settings) {
 	const d = new Daemon({ workers: 4, ...conf });
@@ -362,8 +363,7 @@ describe('the broker is killed', () => {
 describe('descriptors', () => {
 	test('none leak over many connections', async () => {
 		const { d, app } = await daemon({ workers: 2 });
-		const count = () => d.pidsOf('worker').map((pid) =>
-			fs.readdirSync(`/proc/${pid}/fd`).length);
+		const count = () => d.pidsOf('worker').map(descriptors);
 		await closeAll(await Client.several(d, app, 10));
 		await sleep(100);
 		const before = count();

@@ -6,11 +6,11 @@
 
 const assert = require('node:assert/strict');
 const crypto = require('node:crypto');
-const fs = require('node:fs');
 const { test } = require('node:test');
 const zlib = require('node:zlib');
 const { Client } = require('./lib/client');
 const { Daemon, until, sleep } = require('./lib/daemon');
+const { memory } = require('./lib/process');
 const { Raw, Receiver } = require('./lib/receiver');
 
 const OK = 'HTTP/1.1 200 OK\r\n';
@@ -81,9 +81,6 @@ const bad = {
 	'control characters': (s) => s.end('HTTP/1.1 500 \u001b[2J\u0007\r\n\r\n'),
 };
 
-const memory = (pid) => Number(/VmRSS:\s+(\d+)/.exec(
-	fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
-
 test('hostile answers', async () => {
 	const d = new Daemon({ workers: 1, webhook_allow_private: 'on',
 		webhook_timeout: 1, webhook_retry_time: 60 });
@@ -113,8 +110,8 @@ test('hostile answers', async () => {
 			assert.ok(raws[i].requests <= (good[name] ? 1 : 4), name);
 		}
 		assert.deepEqual(d.pidsOf('courier'), [courier]);
-		assert.ok(memory(courier) - before < 30000,
-			`${memory(courier) - before} KiB more`);
+		assert.ok(memory(courier) - before < 30000 << 10,
+			`${(memory(courier) - before) >> 10} KiB more`);
 		await c.close();
 		for (const r of raws) await r.stop();
 		await d.stop();

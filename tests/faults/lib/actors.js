@@ -8,6 +8,8 @@ const fs = require('node:fs');
 const { Client, OP, closeOf } = require('../../system/lib/client');
 const { Http } = require('../../system/lib/http');
 const { SLOW, until } = require('../../system/lib/daemon');
+// Sanitizers keep for a while what is freed: bounds are for SLOW times as much.
+const { memory: rss } = require('../../system/lib/process');
 const { Roster } = require('./history');
 
 const sleep = (ms) => new Promise((ok) => setTimeout(ok, ms));
@@ -217,13 +219,6 @@ async function settle(watchers, of = (w) => w.times.length) {
 		before = count();
 		await sleep(400 * SLOW);
 	}
-}
-
-// Bytes of a process that are in memory.  Sanitizers keep for a while what is
-// freed: bounds are for SLOW times as much.
-function rss(pid) {
-	const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
-	return Number(/VmRSS:\s*(\d+)/.exec(status)[1]) * 1024;
 }
 
 // Is the server's end of this client's connection established?

@@ -13,6 +13,9 @@ const { Window } = require('./window');
 
 const OP = { CONT: 0, TEXT: 1, BINARY: 2, CLOSE: 8, PING: 9, PONG: 10 };
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+// Headers of a browser that takes compressed events.
+const DEFLATE = { 'Sec-WebSocket-Extensions':
+	'permessage-deflate; client_max_window_bits' };
 
 // One client frame as bytes.  length: the number to write; form: 7, 16 or 64
 // bits for it (default: the shortest).
@@ -395,4 +398,4 @@ function closeOf(f) {
 
 const closeAll = (clients) => Promise.all(clients.map((c) => c.close()));
 
-module.exports = { Client, OP, GUID, frame, parseFrame, closeOf, closeAll };
+module.exports = { Client, DEFLATE, OP, GUID, frame, parseFrame, closeOf, closeAll };

@@ -348,6 +348,19 @@ assert_bytes(struct str got, struct str want)
 		fail_msg("%.*s\nis not %.*s", STR_ARG(got), STR_ARG(want));
 }
 
+/* Slot 3 gets these frames, of one letter each, and nothing else. */
+static inline void
+expect_events(struct links *l, const char *frames)
+{
+	struct msg_event m;
+
+	for (; *frames != '\0'; frames++) {
+		EXPECT(l, 3, event, EVENT, &m);
+		assert_bytes(m.frame, str_make(frames, 1));
+	}
+	expect_nothing(l, 3);
+}
+
 /* The next message says this of a member. */
 static inline void
 links_expect_member(struct links *l, unsigned slot, enum member_change change,

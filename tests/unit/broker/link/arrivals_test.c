@@ -31,18 +31,6 @@ published(struct links *l, unsigned slot, uint64_t seq, uint64_t us,
 }
 
 static void
-expect_events(struct links *l, const char *frames)
-{
-	struct msg_event m;
-
-	for (; *frames != '\0'; frames++) {
-		EXPECT(l, 3, event, EVENT, &m);
-		assert_bytes(m.frame, str_make(frames, 1));
-	}
-	expect_nothing(l, 3);
-}
-
-static void
 messages_are_handled_by_place(void **state)
 {
 	struct links *l = begin();

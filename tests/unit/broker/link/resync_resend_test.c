@@ -46,18 +46,6 @@ begin(struct event_order *event_order, uint64_t upto0, uint64_t upto1,
 }
 
 static void
-expect_events(struct links *l, const char *frames)
-{
-	struct msg_event m;
-
-	for (; *frames != '\0'; frames++) {
-		EXPECT(l, 3, event, EVENT, &m);
-		assert_bytes(m.frame, str_make(frames, 1));
-	}
-	expect_nothing(l, 3);
-}
-
-static void
 the_backlogs_are_merged_by_time(void **state)
 {
 	struct links *l = begin(NULL, 4, 3, 1);
