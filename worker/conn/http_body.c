@@ -13,6 +13,7 @@
 
 #include "shared/conf/conf.h"
 #include "worker/app/stats.h"
+#include "worker/conn/input.h"
 #include "worker/conn/timeout.h"
 #include "worker/core/core.h"
 
@@ -141,7 +142,7 @@ api_body_feed(struct conn *c, char *bytes, size_t n)
 		return n;
 	}
 	if (nout > 0 && !h->unkept)
-		buf_append(&h->body, str_make(bytes, nout));
+		input_store(c, &h->body, str_make(bytes, nout));
 	if (done && h->unkept)
 		end_unkept(c);
 	else if (done)

@@ -196,13 +196,21 @@ feed_buffered(struct conn *c)
 	}
 }
 
+void
+input_store(struct conn *c, struct buf **b, struct str s)
+{
+	if (*b != NULL && buf_room(*b) < s.n)
+		c->w->bytes_in += (*b)->len; /* they are copied */
+	buf_append(b, s);
+}
+
 static void
 take_input(struct conn *c, char *p, size_t n)
 {
 	size_t used;
 
 	if (c->in != NULL) {
-		buf_append(&c->in, str_make(p, n));
+		input_store(c, &c->in, str_make(p, n));
 		feed_buffered(c);
 		return;
 	}

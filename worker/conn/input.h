@@ -24,6 +24,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shared/base/str.h"
+
+struct buf;
 struct conn;
 struct conn_ops;
 struct worker;
@@ -76,6 +79,13 @@ struct conn *input_open(struct worker *, int fd, const struct conn_ops *);
 struct conn *input_make(struct worker *, int fd, const struct conn_ops *);
 /* The bytes that wait are used in the next turn. */
 void input_continue(struct conn *);
+
+/*
+ * Keeps bytes that wait for more of their message, in *b, which is made or
+ * grows.  A larger buffer counts as input when memory is checked: for a moment
+ * it is there beside the one before.
+ */
+void input_store(struct conn *, struct buf **b, struct str);
 
 /*
  * Stops feeding and reading until input_resume(), which feeds the waiting

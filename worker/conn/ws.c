@@ -274,7 +274,7 @@ take_payload(struct conn *c, char *p, size_t n)
 			fail(c, 1007, S("message is not UTF-8"));
 			return n;
 		}
-		ws_part_keep(part, p, n);
+		ws_part_keep(c, p, n);
 	}
 	part->phase += n;
 	part->left -= n;
@@ -294,10 +294,12 @@ take_whole(struct conn *c, const struct ws_head *h, struct str s, size_t max)
 	bool binary = h->opcode == WS_BINARY;
 	enum inflate_result r = INFLATE_DONE;
 
-	if (h->rsv1 && !compression_unpack(c, max, &s, &r))
-		ws_part_keep(ws_part_new(c, h), s.p, s.n);
-	else
+	if (h->rsv1 && !compression_unpack(c, max, &s, &r)) {
+		ws_part_new(c, h);
+		ws_part_keep(c, s.p, s.n);
+	} else {
 		take_unpacked(c, binary, s, r, max);
+	}
 }
 
 /* Starts a data frame that is incomplete, or a fragment. */

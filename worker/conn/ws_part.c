@@ -52,8 +52,9 @@ ws_part_bytes(const struct conn *c)
 }
 
 void
-ws_part_keep(struct ws_part *part, const char *p, size_t n)
+ws_part_keep(struct conn *c, const char *p, size_t n)
 {
+	struct ws_part *part = c->part;
 	size_t cap = part->cap == 0 ? PART_BYTES : part->cap;
 
 	if (n == 0)
@@ -61,6 +62,7 @@ ws_part_keep(struct ws_part *part, const char *p, size_t n)
 	while (cap < part->len + n)
 		cap *= 2;
 	if (cap != part->cap) {
+		c->w->bytes_in += part->len; /* they are copied */
 		part->data = xreallocarray(part->data, cap, 1);
 		part->cap = cap;
 	}

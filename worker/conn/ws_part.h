@@ -25,7 +25,8 @@ struct ws_part {
 
 /* c->part, for the message that begins with this frame. */
 struct ws_part *ws_part_new(struct conn *, const struct ws_head *);
-void ws_part_keep(struct ws_part *, const char *p, size_t n);
+/* Adds n bytes of the message to c->part. */
+void ws_part_keep(struct conn *, const char *p, size_t n);
 void ws_part_drop(struct ws_part *);
 /* Frees c->part. */
 void ws_part_free(struct conn *);

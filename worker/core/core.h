@@ -108,8 +108,9 @@ struct worker {
 	struct buf *scratch; /* where one frame is built */
 	/* Call before a connection is read: checks the memory in use. */
 	void (*before_read)(struct worker *);
-	size_t flushed;    /* bytes to clients in this turn */
-	uint64_t bytes_in; /* from clients, ever, and what accepting costs */
+	size_t flushed; /* bytes to clients in this turn */
+	/* From clients, ever, and what accepting and copying cost. */
+	uint64_t bytes_in;
 	/*
 	 * The whole group exits: clients that came later than this get no
 	 * greeting before all workers have told theirs; or 0.
