@@ -11,7 +11,8 @@ const assert = require('node:assert/strict');
 const { Client } = require('../system/lib/client');
 const { Http } = require('../system/lib/http');
 const { until, SLOW } = require('../system/lib/daemon');
-const { Watcher, sleep, settle, rss } = require('./lib/actors');
+const { Watcher, sleep, settle } = require('./lib/actors');
+const { memory } = require('../system/lib/process');
 
 const MIB = 1 << 20;
 const N = 200;
@@ -25,7 +26,7 @@ const DEATHS = 5; // the fifth one in a row costs two seconds
 // Sends client events until some are refused; how many were taken.  Nothing
 // leaves the worker meanwhile, so those are the first ones.
 async function overflow(a, round) {
-	const before = rss(a.worker);
+	const before = memory(a.worker);
 	for (let i = 1; i <= EVENTS; i++)
 		a.trigger('private-x', `client-${round}`, `${i} ${EVENT_PAD}`);
 	const refused = (await a.sync()).map((m) => {
@@ -36,7 +37,7 @@ async function overflow(a, round) {
 	const taken = EVENTS - refused;
 	const bytes = taken * EVENT_PAD.length;
 	assert.ok(bytes > 7 << 20 && bytes < 10 << 20, `${taken} were taken`);
-	const grown = rss(a.worker) - before;
+	const grown = memory(a.worker) - before;
 	assert.ok(grown < 32 * MIB * SLOW,
 		`the worker has grown by ${grown} bytes`);
 	return taken;
@@ -68,7 +69,7 @@ async function waiting(d, app, history, w) {
 	let atOnce = 0;
 	await noBroker(d);
 	const [worker] = d.pidsOf('worker');
-	const before = rss(worker);
+	const before = memory(worker);
 	await Promise.all(Array.from({ length: N }, async (_, i) => {
 		const h = await Http.connect(d);
 		const began = performance.now();
@@ -79,7 +80,7 @@ async function waiting(d, app, history, w) {
 		history.published(`c${i}`, 2, a.status);
 		h.end();
 	}));
-	const grown = rss(worker) - before;
+	const grown = memory(worker) - before;
 	assert.ok(grown < 64 * MIB * SLOW,
 		`the worker has grown by ${grown} bytes`);
 	assert.ok(atOnce >= 50 && atOnce < 150, `${atOnce} at once`);
@@ -133,7 +134,7 @@ async function publishes({ start, history }) {
 		Array.from({ length: N }, (_, i) => `c${i}`));
 	const [worker] = d.pidsOf('worker');
 	const [broker] = d.pidsOf('broker');
-	const before = rss(worker);
+	const before = memory(worker);
 	process.kill(broker, 'SIGSTOP');
 	const status = {};
 	const all = Array.from({ length: N }, async (_, i) => {
@@ -147,7 +148,7 @@ async function publishes({ start, history }) {
 	});
 	await until('refusals', () => status[503] > 50);
 	await sleep(500);
-	const grown = rss(worker) - before;
+	const grown = memory(worker) - before;
 	assert.ok(grown < 64 * MIB * SLOW,
 		`the worker has grown by ${grown} bytes`);
 	process.kill(broker, 'SIGCONT');

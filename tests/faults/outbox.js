@@ -9,7 +9,8 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const { Client } = require('../system/lib/client');
 const { until, SLOW } = require('../system/lib/daemon');
-const { Watcher, Publisher, sleep, settle, rss } = require('./lib/actors');
+const { Watcher, Publisher, sleep, settle } = require('./lib/actors');
+const { memory } = require('../system/lib/process');
 const { Disk } = require('./lib/disk');
 const { Mailbox } = require('./lib/mailbox');
 
@@ -70,7 +71,7 @@ async function full({ d, disk, visitor }) {
 	visitor.enter(200);
 	await sleep(200);
 	const [broker] = d.pidsOf('broker');
-	const kib = rss(broker) / 1024;
+	const kib = memory(broker) / 1024;
 	assert.ok(kib < 80000 * SLOW, `the broker has ${kib} KiB`);
 	const { dropped, queued } = status(d);
 	disk.empty();

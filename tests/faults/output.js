@@ -14,7 +14,8 @@ const { Http, publish } = require('../system/lib/http');
 const { signedTarget } = require('../system/lib/sign');
 const { until, options, environment, PUSHERCTL, SLOW } =
 	require('../system/lib/daemon');
-const { Watcher, settle, sleep, rss, isOpen } = require('./lib/actors');
+const { Watcher, settle, sleep, isOpen } = require('./lib/actors');
+const { memory } = require('../system/lib/process');
 
 const MIB = 1 << 20;
 const EVENT = 50000; // bytes of one that fills
@@ -22,7 +23,7 @@ const AGE_MS = 10000;
 const MOST = 18 * MIB; // client_buffer, what a busy client may add, the kernel
 const CACHED = 60000; // channels: 5 MiB of rows
 
-const worst = (d) => Math.max(...d.pidsOf('worker').map(rss));
+const worst = (d) => Math.max(...d.pidsOf('worker').map((pid) => memory(pid)));
 
 // A new client of `channel` that stops reading.
 async function stalled(d, app, history, name, channel) {
@@ -144,7 +145,7 @@ async function fill(d, app) {
 async function control(d, app) {
 	await fill(d, app);
 	const [broker] = d.pidsOf('broker');
-	const before = rss(broker);
+	const before = memory(broker);
 	const p = spawn(PUSHERCTL, [...options(d.conf), '-j', 'channels', app.id],
 		{ env: environment(), stdio: ['ignore', 'pipe', 'inherit'] });
 	let out = '';
@@ -156,7 +157,7 @@ async function control(d, app) {
 	}));
 	p.stdout.on('data', (b) => { out += b; });
 	await sleep(500);
-	const grown = rss(broker) - before;
+	const grown = memory(broker) - before;
 	assert.ok(grown < 8 * MIB * SLOW, `the broker has grown by ${grown} bytes`);
 	// Nobody else waits for it.
 	assert.ok(d.ctl(['status']).length > 0);

@@ -9,7 +9,8 @@
 const assert = require('node:assert/strict');
 const { Http, get } = require('../system/lib/http');
 const { until, SLOW } = require('../system/lib/daemon');
-const { Watcher, Publisher, sleep, settle, rss } = require('./lib/actors');
+const { Watcher, Publisher, sleep, settle } = require('./lib/actors');
+const { memory } = require('../system/lib/process');
 
 const BIG = Array.from({ length: 10 }, (_, i) => `big${i}`);
 const PAD = ` ${'x'.repeat(500000)}`;
@@ -81,7 +82,7 @@ async function flood(d, app, history, http) {
 	const [broker] = d.pidsOf('broker');
 	let most = 0;
 	for (let seq = 1; seq <= 60; seq++) {
-		most = Math.max(most, rss(broker));
+		most = Math.max(most, memory(broker));
 		if (/does not read/.test(d.readLog())) break;
 		const { status } = await http.api(app, 'POST', '/events', { body: {
 			name: 'n', channels: BIG,
@@ -102,7 +103,7 @@ async function full(d, app, history) {
 	await until('all its subscriptions', async () => (await get(d, app,
 		`/channels/${BIG.at(-1)}`)).occupied);
 	const [broker] = d.pidsOf('broker');
-	const before = rss(broker);
+	const before = memory(broker);
 	const h = await elsewhere(d, victim);
 	process.kill(victim, 'SIGSTOP');
 	const { answers, most } = await flood(d, app, history, h);
@@ -118,12 +119,12 @@ async function full(d, app, history) {
 	assert.deepEqual(d.pidsOf('broker'), [broker], 'the broker lives');
 	await until('the memory to come back', () =>
 		// Sanitizers keep what is freed: theirs is the leak checker.
-		SLOW > 1 || rss(broker) < before + (24 << 20), 10000);
+		SLOW > 1 || memory(broker) < before + (24 << 20), 10000);
 	for (const w of rest) await w.leave();
 	assert.ok(!slow || SLOW > 1, 'the bound was reached before the watchdog');
 	return { answers, told: lost.filter((w) => /^4200/.test(w.closed)).length,
 		lost: lost.length, 'MiB at most': most >> 20,
-		'MiB in the end': rss(broker) >> 20 };
+		'MiB in the end': memory(broker) >> 20 };
 }
 
 module.exports = async function stuck({ start, history }) {

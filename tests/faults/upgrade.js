@@ -7,13 +7,13 @@
 
 const assert = require('node:assert/strict');
 const { SLOW, until } = require('../system/lib/daemon');
-const { descriptors } = require('../system/lib/process');
 const programs = require('../system/lib/programs');
-const { Watcher, Publisher, Crowd, rss, settle } = require('./lib/actors');
+const { Watcher, Publisher, Crowd, settle } = require('./lib/actors');
+const { descriptors, memory } = require('../system/lib/process');
 
 const ROOM = 'presence-room';
-// Of what there was before, and what five small processes vary by.
-const memory = (before) => before * 1.05 * SLOW + 2 * 2 ** 20;
+// Of the bytes before, and what five small processes vary by.
+const allowed = (before) => before * 1.05 * SLOW + 2 * 2 ** 20;
 
 const sum = (d, of) => Object.keys(d.processes())
 	.reduce((n, pid) => n + of(pid), 0);
@@ -67,12 +67,12 @@ module.exports = async function upgrades({ start, history, random, short }) {
 	for (let i = 0; i < size.members; i++) await crowd.join(`s${i}`);
 
 	await pairs(s, 1); // every process has begun as a later one does
-	const before = { fds: open(d), bytes: sum(d, rss) };
+	const before = { fds: open(d), bytes: sum(d, memory) };
 	await pairs(s, n);
 	await until('the descriptors of before', () =>
 		open(d) <= before.fds);
-	const bytes = sum(d, rss);
-	if (bytes > memory(before.bytes))
+	const bytes = sum(d, memory);
+	if (bytes > allowed(before.bytes))
 		history.wrong(`${bytes} bytes in memory, ${before.bytes} before`);
 
 	const here = [...crowd.members.values()];

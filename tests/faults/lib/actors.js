@@ -9,7 +9,6 @@ const { Client, OP, closeOf } = require('../../system/lib/client');
 const { Http } = require('../../system/lib/http');
 const { SLOW, until } = require('../../system/lib/daemon');
 // Sanitizers keep for a while what is freed: bounds are for SLOW times as much.
-const { memory: rss } = require('../../system/lib/process');
 const { Roster } = require('./history');
 
 const sleep = (ms) => new Promise((ok) => setTimeout(ok, ms));
@@ -231,4 +230,4 @@ function isOpen(d, port) {
 }
 
 module.exports = { BROKER_KILLED, Watcher, Publisher, Crowd, newBroker, settle,
-	sleep, rss, isOpen };
+	sleep, isOpen };
