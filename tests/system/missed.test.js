@@ -50,8 +50,9 @@ for (const deaths of [1, 2])
 		const [a, b] = await Client.onEachWorker(d, app);
 		for (const c of [a, b]) await c.subscribe('room');
 		const pid = a.worker;
-		const http = (await onEachWorker(d)).find((h) =>
-			h.worker !== pid);
+		const both = await onEachWorker(d);
+		const http = both.find((h) => h.worker !== pid);
+		const idle = both.find((h) => h.worker === pid);
 		process.kill(pid, 'SIGSTOP');
 		try {
 			await killBroker(d);
@@ -69,7 +70,7 @@ for (const deaths of [1, 2])
 		assert.equal(await b.expect('e', 'room'), '1');
 		const again = await Client.connect(d, app);
 		await again.subscribe('room');
-		await publish(http, app, 2);
+		await publish(idle, app, 2); // no publisher is closed
 		assert.equal(await again.expect('e', 'room'), '2');
 		assert.equal(await b.expect('e', 'room'), '2');
 		assert.ok(!b.gone);

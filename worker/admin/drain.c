@@ -91,11 +91,11 @@ lingers_until(const struct conn *c)
 }
 
 /*
- * Lists all clients that have not been told yet; until != 0: of those that
- * linger, and no longer than that.
+ * Lists all connections that have not been told yet; until != 0: of those that
+ * linger, and no longer than that; clients: only WebSockets.
  */
 static void
-make_list(struct worker *w, double until)
+make_list(struct worker *w, double until, bool clients)
 {
 	struct drain *d = w->drain;
 	struct candidate *v = xcalloc(w->nconns, sizeof(*v));
@@ -107,6 +107,7 @@ make_list(struct worker *w, double until)
 		const struct conn *c = CONN_OF(n, node);
 
 		if (is_parting(c) || is_deferred(c) ||
+		    (clients && c->ops != &ws_ops) ||
 		    (until != 0 &&
 			(lingers_until(c) == 0 || lingers_until(c) > until)))
 			continue;
@@ -235,7 +236,7 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	if (d->retiring && worker_now() > d->began + RETIRE_SECONDS)
 		listener_stop(w);
 	if (d->on && d->next == d->n)
-		make_list(w, 0);
+		make_list(w, 0, false);
 	rate = MAX(d->few ? FEW / TICK : MIN_RATE,
 	    (double)(d->n - d->next) / MAX(left, TICK));
 	portion = (long)ceil(rate * TICK);
@@ -290,7 +291,7 @@ on_linger(struct ev_loop *loop, ev_timer *timer, int revents)
 		return;
 	}
 	d->lingered = worker_now() + seconds + LINGER_SECONDS;
-	make_list(w, d->lingered);
+	make_list(w, d->lingered, false);
 	log_info("drain: closing %zu connections with TLS of an earlier "
 		 "process, over %.1f s",
 	    d->n, seconds);
@@ -378,7 +379,7 @@ drain_end(struct worker *w)
 	listener_take_all(w);
 	listener_stop(w);
 	d->stopping = false;
-	make_list(w, 0);
+	make_list(w, 0, false);
 	send_listed(w, LONG_MAX);
 	d->end = worker_now();
 	d->grace = LAST_SECONDS;
@@ -398,12 +399,12 @@ drain_retire(struct worker *w, double seconds)
 int
 drain_on_missed(struct worker *w)
 {
-	if (w->nconns == 0)
+	make_list(w, 0, true);
+	if (w->drain->n == 0)
 		return 0;
-	log_warnx("events may be missing: closing %u connections so that they "
+	log_warnx("events may be missing: closing %zu connections so that they "
 		  "reconnect",
-	    w->nconns);
-	make_list(w, 0);
+	    w->drain->n);
 	send_listed(w, LONG_MAX);
 	return 0;
 }
