@@ -111,7 +111,8 @@ may_wait(struct worker *w)
 {
 	double now;
 
-	if (w->ndirty < COALESCE_CLIENTS && w->fanout < COALESCE_EVENTS)
+	if (w->link->ipc.rests ||
+	    (w->ndirty < COALESCE_CLIENTS && w->fanout < COALESCE_EVENTS))
 		return false;
 	if (w->expected < 2 && !is_shared(w))
 		return false;
@@ -154,6 +155,7 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 	link_flush(w); /* closing sends messages to the broker, too */
 	stats_turn_ends(w);
 	move_turn(w);
+	left = ipc_go_on(&w->link->ipc) || left;
 	left = left || (input_is_left(w) && !w->moving) ||
 	    !list_is_empty(&w->closed) || !list_is_empty(&w->dirty) ||
 	    !list_is_empty(&w->slow);

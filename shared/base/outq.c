@@ -25,6 +25,8 @@
 #define KEPT_RING 16 /* slices; a larger ring is freed when empty */
 #define MAX_IOV MIN(64, IOV_MAX)
 
+static uint64_t made, freed; /* bytes of rings, ever */
+
 /* Slice number i from the front. */
 static inline struct slice *
 at(const struct outq *q, uint32_t i)
@@ -36,6 +38,15 @@ static inline const struct slice *
 first(const struct outq *q)
 {
 	return q->v == NULL ? &q->one : at(q, 0);
+}
+
+static void
+free_ring(struct outq *q)
+{
+	freed += q->cap * sizeof(q->v[0]);
+	free(q->v);
+	q->v = NULL;
+	q->cap = 0;
 }
 
 static void
@@ -51,10 +62,23 @@ grow(struct outq *q)
 	else
 		for (i = 0; i < q->n; i++)
 			v[i] = *at(q, i);
-	free(q->v);
+	free_ring(q);
+	made += cap * sizeof(v[0]);
 	q->v = v;
 	q->cap = cap;
 	q->head = 0;
+}
+
+uint64_t
+outq_rings(void)
+{
+	return made - freed;
+}
+
+uint64_t
+outq_rings_made(void)
+{
+	return made;
 }
 
 void
@@ -108,11 +132,8 @@ static void
 emptied(struct outq *q)
 {
 	q->head = 0;
-	if (q->cap > KEPT_RING) {
-		free(q->v);
-		q->v = NULL;
-		q->cap = 0;
-	}
+	if (q->cap > KEPT_RING)
+		free_ring(q);
 }
 
 void
@@ -266,9 +287,8 @@ outq_clear(struct outq *q)
 
 	for (i = 0; i < q->n; i++)
 		buf_unref(q->v == NULL ? q->one.b : at(q, i)->b);
-	free(q->v);
+	free_ring(q);
 	/* The positions stay: dropped bytes count as sent. */
 	q->out = q->in;
-	q->v = NULL;
-	q->head = q->n = q->cap = 0;
+	q->head = q->n = 0;
 }

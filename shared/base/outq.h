@@ -61,6 +61,13 @@ void outq_shorten(struct outq *, size_t n);
 bool outq_cut(struct outq *, size_t max);
 /* Drops everything; the queue can be used again. */
 void outq_clear(struct outq *);
+/*
+ * Bytes of the rings of all queues of this process: now, and of all that it has
+ * ever made.  A ring that is full is replaced by one of twice its size, and
+ * those of a channel's subscribers are full at the same event.
+ */
+uint64_t outq_rings(void);
+uint64_t outq_rings_made(void);
 
 static inline size_t
 outq_bytes(const struct outq *q)

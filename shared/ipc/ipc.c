@@ -134,11 +134,11 @@ dispatch(struct ipc *l)
 			l->nin--;
 			break;
 		}
-		if (l->fd == -1 || l->dead || l->paused)
+		if (l->fd == -1 || l->dead || l->paused || l->rests)
 			break;
 	}
 	buf_unref(b);
-	return l->fd == -1 || l->dead || l->paused ? 0 : missing;
+	return l->fd == -1 || l->dead || l->paused || l->rests ? 0 : missing;
 }
 
 /*
@@ -196,7 +196,7 @@ read_input(struct ipc *l, size_t max)
 	uint64_t start = l->nread;
 	size_t missing = 0;
 
-	if (l->paused)
+	if (l->paused || l->rests)
 		return;
 	if (l->waiting || l->ops->on_input != NULL) { /* read, but held */
 		l->waiting = false;
@@ -214,6 +214,15 @@ read_input(struct ipc *l, size_t max)
 		if (buf_room(l->in) > 0 && max != SIZE_MAX)
 			return; /* the kernel had no more */
 	}
+}
+
+static void
+drain(struct ipc *l)
+{
+	do {
+		l->rests = false;
+		read_input(l, SIZE_MAX);
+	} while (l->rests && ipc_is_open(l));
 }
 
 /* ---- a link whose owner decides what is next ---- */
@@ -330,7 +339,7 @@ void
 ipc_drain_input(struct ipc *l)
 {
 	if (ipc_is_open(l))
-		read_input(l, SIZE_MAX);
+		drain(l);
 }
 
 void
@@ -357,6 +366,22 @@ ipc_resume(struct ipc *l)
 	l->paused = false;
 	set_events(l);
 	ev_feed_event(l->loop, &l->io, EV_READ);
+}
+
+void
+ipc_rest(struct ipc *l)
+{
+	l->rests = l->waiting = true;
+}
+
+bool
+ipc_go_on(struct ipc *l)
+{
+	if (!ipc_is_open(l) || !l->rests)
+		return false;
+	l->rests = false;
+	ev_feed_event(l->loop, &l->io, EV_READ);
+	return true;
 }
 
 static char *
@@ -444,7 +469,7 @@ ipc_flush(struct ipc *l)
 	}
 	if (r == -1) {
 		/* The peer is gone; its earlier messages still count. */
-		read_input(l, SIZE_MAX);
+		drain(l);
 		l->ended = true;
 		die(l, "write error");
 		return;

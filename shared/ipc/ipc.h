@@ -61,6 +61,7 @@ struct ipc {
 	bool waiting;  /* messages may have been read before the pause */
 	bool error;    /* and that was an error */
 	bool deferred; /* the present message comes again */
+	bool rests;    /* nothing is dispatched, unless it is drained */
 	bool overlong; /* a message to send is over IPC_MAX_MESSAGE */
 	bool sink;     /* nobody is there: what is sent is dropped */
 	bool places;   /* each flush begins with PLACE */
@@ -101,6 +102,13 @@ void ipc_resume(struct ipc *);
  * handler gets it as if for the first time.
  */
 void ipc_defer(struct ipc *);
+/*
+ * From a handler: the messages after the present one wait for ipc_go_on(), but
+ * not for it when the link is read to its end.
+ */
+void ipc_rest(struct ipc *);
+/* False: it does not rest.  True: continues from the loop. */
+bool ipc_go_on(struct ipc *);
 /*
  * For a link with on_input.  Reads all that the other end has sent until now,
  * however large the buffer of the kernel is, and dispatches nothing.

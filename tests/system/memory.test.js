@@ -210,6 +210,41 @@ test('S4: 1,500 clients that do not read a cache channel', async () => {
 	for (const s of all) s.destroy();
 	await check(r);
 });
+
+test('S4: 2,500 clients that do not read the small events of a channel',
+	async () => {
+		const r = await running({ client_buffer_age: 300 });
+		const all = await sockets(r.d, r.app, 2500 * N);
+		for (const s of all)
+			s.write(frame(OP.TEXT, JSON.stringify({
+				event: 'pusher:subscribe', data: { channel: 'busy' } })));
+		await until('answers', () => all.every((s) =>
+			/subscription_succeeded/.test(s.got)), 20000);
+		for (const s of all) s.pause();
+		// Between two events of it comes another one, so that each has
+		// a slice of its own in every queue.
+		const reader = await Client.connect(r.d, r.app);
+		await reader.subscribe('between');
+		reader.onData = () => {};
+		const event = (channel) => ({ name: 'e', channel, data: 'x' });
+		const body = { batch: Array.from({ length: 10 }, (_, i) =>
+			event(i % 2 ? 'busy' : 'between')) };
+		const over = () => SLOW === 1 &&
+			/over memory_limit by/.test(r.d.readLog());
+		const lines = await Promise.all(Array.from({ length: 16 },
+			() => Http.connect(r.d)));
+		for (let i = 0; i < (SLOW > 1 ? 50 : 2000) && !over(); i++) {
+			const answers = await Promise.all(lines.map((h) =>
+				h.api(r.app, 'POST', '/batch_events', { body })));
+			assert.ok(answers.every((a) => a.status === 200));
+		}
+		assert.equal(over(), SLOW === 1);
+		for (const h of lines) h.end();
+		for (const s of all) s.destroy();
+		await reader.close();
+		await check(r);
+	});
+
 test('S4: subscribe and unsubscribe while no broker runs', async () => {
 	const r = await running();
 	r.d.allow(/broker was killed|link to the broker lost/);

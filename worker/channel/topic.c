@@ -24,6 +24,7 @@
 #include "worker/session/session.h"
 
 #define PREFETCH 8                /* entries prefetched */
+#define FANOUT_TURN (128u << 10)  /* deliveries; the rest has the next turn */
 #define RECEIPT_BYTES (64u << 10) /* of rows, in one message */
 
 struct topic_key {
@@ -210,6 +211,8 @@ topic_on_event(struct worker *w, const struct msg_event *m)
 	a->messages_out += t->n;
 	if (t->packing == 0 || !fan_out_packed(w, t, m, x))
 		fan_out(w, t, m, x);
+	if (w->fanout >= FANOUT_TURN)
+		ipc_rest(&w->link->ipc);
 }
 
 /*

@@ -2,12 +2,13 @@
 /*
  * client_memory.c: the memory that clients make this worker hold: incomplete
  * heads, bodies and messages, unread output, subscriptions.  The measure is the
- * memory of the process, so that nothing is left out.  It is read after every
- * few hundred kilobytes of input, which costs one pread(2).  The cost of each
- * connection is only computed above the limit: its buffers, with shared ones in
- * proportion.  Then the connections that hold most are closed until some of the
- * share is free again.  A connection that holds next to nothing is never
- * closed.  Must never cost anything for an event.
+ * memory of the process, so that nothing is left out, and the bytes by which
+ * the queues' rings may grow at the next event.  It is read after every few
+ * hundred kilobytes of input and rings, which costs one pread(2).  The cost of
+ * each connection is only computed above the limit: its buffers, with shared
+ * ones in proportion.  Then the connections that hold most are closed until
+ * some of the share is free again.  A connection that holds next to nothing is
+ * never closed.  Must never cost anything for an event.
  */
 
 #include "worker/client/client_memory.h"
@@ -218,6 +219,13 @@ set_over(struct worker *w, uint64_t used)
 	w->memory_full = true;
 }
 
+/* Rings can become twice as large by one event. */
+static uint64_t
+in_use(const struct client_memory *h)
+{
+	return memory_used(&h->memory) + outq_rings();
+}
+
 /* Once a second, so that it does not oscillate. */
 static void
 check_below(struct worker *w)
@@ -225,8 +233,7 @@ check_below(struct worker *w)
 	const struct client_memory *h = w->client_memory;
 	uint64_t limit = h->memory.limit;
 
-	if (!w->memory_full ||
-	    memory_used(&h->memory) >= refuse_at(limit) - limit / 32)
+	if (!w->memory_full || in_use(h) >= refuse_at(limit) - limit / 32)
 		return;
 	log_info("below memory_limit again");
 	w->memory_full = false;
@@ -241,10 +248,10 @@ look(struct worker *w)
 	if (limit == 0)
 		return;
 	h->barren = false;
-	used = memory_used(&h->memory);
+	used = in_use(h);
 	for (unsigned i = 0; used > refuse_at(limit) && i < ROUNDS; i++) {
 		xtrim(); /* freed memory does not count */
-		used = memory_used(&h->memory);
+		used = in_use(h);
 		if (used <= limit - limit / 8)
 			break;
 		relieve(w, used - (limit - limit / 4));
@@ -257,7 +264,7 @@ look(struct worker *w)
 static uint64_t
 came(const struct worker *w)
 {
-	return w->bytes_in + link_bytes_in(w);
+	return w->bytes_in + link_bytes_in(w) + outq_rings_made();
 }
 
 void

@@ -182,6 +182,45 @@ the_other_end_goes(void **state)
 }
 
 static void
+a_link_rests_until_it_goes_on(void **state)
+{
+	struct buf *b = sample();
+	struct msg_ack ack = { .seq = 1 };
+	struct end e;
+
+	(void)state;
+	end_open(&e);
+	assert_false(ipc_go_on(&e.l));
+	e.rests = true;
+	far_write(&e, buf_str(b));
+	for (unsigned i = 1; i <= 5; i++) {
+		turn(3);
+		assert_int_equal(e.ngot, i);
+		assert_true(ipc_go_on(&e.l));
+	}
+	turn(3);
+	assert_false(ipc_go_on(&e.l));
+	assert_int_equal(e.ngot, 5);
+
+	/* its last words do not wait */
+	far_write(&e, buf_str(b));
+	turn(1);
+	assert_int_equal(e.ngot, 6);
+	ipc_drain_input(&e.l);
+	assert_int_equal(e.ngot, 10);
+	far_write(&e, buf_str(b));
+	turn(1);
+	close(e.far);
+	e.far = -1;
+	ipc_send_ack(&e.l, &ack);
+	ipc_flush(&e.l);
+	assert_int_equal(e.ngot, 15);
+	assert_int_equal(e.ndead, 1);
+	end_clear(&e);
+	buf_unref(b);
+}
+
+static void
 nothing_is_written_before_the_flush(void **state)
 {
 	struct msg_ack ack = { .seq = 1 };
@@ -213,6 +252,7 @@ main(void)
 		cmocka_unit_test(bad_bytes_end_only_their_link),
 		cmocka_unit_test(handlers_refuse_and_close),
 		cmocka_unit_test(the_other_end_goes),
+		cmocka_unit_test(a_link_rests_until_it_goes_on),
 		cmocka_unit_test(nothing_is_written_before_the_flush),
 	};
 	int failed;
