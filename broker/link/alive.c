@@ -53,7 +53,7 @@ on_ping_timer(struct ev_loop *loop, ev_timer *w, int revents)
 				peer_drop(p, "no hello");
 			continue;
 		}
-		if (shows_life(p) || p->paused)
+		if (shows_life(p) || p->ipc.paused)
 			p->alive.silent = 0;
 		if (p->alive.silent++ >= SILENT_MAX) {
 			log_warnx("worker %d: no answer for 15 seconds pid=%u",

@@ -230,6 +230,16 @@ answers_stop(struct peer *p)
 	return true;
 }
 
+bool
+answers_hold(struct peer *p)
+{
+	if (p->slot == -1 || p->br->peers[p->slot] != p)
+		return false;
+	ipc_pause(&p->ipc);
+	p->answers.stopped = true;
+	return true;
+}
+
 /* Reads the link again when most waiting answers are written. */
 static void
 read_on(struct peer *p)

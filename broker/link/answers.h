@@ -43,6 +43,11 @@ void answers_clear(struct peer *);
  */
 bool answers_stop(struct peer *);
 /*
+ * Nor is this one, whose next message is later than those that wait.  False: it
+ * is that of no worker now.
+ */
+bool answers_hold(struct peer *);
+/*
  * Writes waiting answers as far as there is room.  True: more can follow now.
  */
 bool answers_go_on(struct broker *);

@@ -10,7 +10,8 @@
  * follows from another one, the other one had left before the first got its
  * place, so that it has been read, too.  Later places wait for the next time.
  * Nobody waits for a slow or a dead worker; a link that is not read, because
- * too many of its answers wait, holds up the messages with later places.
+ * too many of its answers wait, holds up the messages with later places, and
+ * the links on which they came are not read either.
  *
  * Without PLACE, as before HELLO, messages are handled at once.
  */
@@ -18,6 +19,7 @@
 #include "broker/link/arrivals.h"
 
 #include "broker/core/core.h"
+#include "broker/link/answers.h"
 #include "broker/link/peer.h"
 #include "shared/base/base.h"
 #include "shared/proc/proc.h"
@@ -44,6 +46,32 @@ next_place(const struct peer *p, uint64_t *place)
 	return true;
 }
 
+/* Messages with a later place wait for a link that is not read. */
+static uint64_t
+held_from(const struct broker *br)
+{
+	uint64_t place = UINT64_MAX;
+	struct list *e;
+
+	LIST_FOREACH(e, &br->links->all)
+		if (PEER_OF(e)->answers.stopped && br->cluster == NULL)
+			place = MIN(place, PEER_OF(e)->place);
+	return place;
+}
+
+/* False: this link may be read. */
+static bool
+hold(struct peer *p, uint64_t from)
+{
+	uint64_t at;
+
+	if (from == UINT64_MAX || !next_place(p, &at) || at <= from ||
+	    !answers_hold(p))
+		return false;
+	p->place = at;
+	return true;
+}
+
 /*
  * The link whose next message is the earliest, and the place of that; *until:
  * of the earliest one on another link, or unchanged.
@@ -51,15 +79,13 @@ next_place(const struct peer *p, uint64_t *place)
 static struct peer *
 earliest(struct broker *br, uint64_t *place, uint64_t *until)
 {
-	uint64_t held_from = UINT64_MAX, at;
+	uint64_t from = held_from(br), at;
 	struct peer *first = NULL;
 	struct list *e;
 
 	LIST_FOREACH(e, &br->links->all) {
 		struct peer *p = PEER_OF(e);
 
-		if (p->answers.stopped && br->cluster == NULL)
-			held_from = MIN(held_from, p->place);
 		if (!next_place(p, &at))
 			continue;
 		if (first != NULL && at >= *place) {
@@ -71,19 +97,21 @@ earliest(struct broker *br, uint64_t *place, uint64_t *until)
 		first = p;
 		*place = at;
 	}
-	return first != NULL && *place <= held_from ? first : NULL;
+	*until = MIN(*until, from);
+	return first != NULL && *place <= from ? first : NULL;
 }
 
 static void
 run(struct ev_loop *loop, ev_idle *w, int revents)
 {
 	struct broker *br = w->data;
-	uint64_t now = CLOCK_US(), place = 0, until;
+	uint64_t now = CLOCK_US(), from = held_from(br), place = 0, until;
 	struct peer *p;
 	struct list *e;
 
 	LIST_FOREACH(e, &br->links->all)
-		ipc_read(&PEER_OF(e)->ipc);
+		if (!hold(PEER_OF(e), from))
+			ipc_read(&PEER_OF(e)->ipc);
 	for (;;) {
 		until = now - 1;
 		p = earliest(br, &place, &until);

@@ -348,16 +348,22 @@ assert_bytes(struct str got, struct str want)
 		fail_msg("%.*s\nis not %.*s", STR_ARG(got), STR_ARG(want));
 }
 
+/* The next message for slot 3 is an event with this frame. */
+static inline void
+expect_event(struct links *l, struct str frame)
+{
+	struct msg_event m;
+
+	EXPECT(l, 3, event, EVENT, &m);
+	assert_bytes(m.frame, frame);
+}
+
 /* Slot 3 gets these frames, of one letter each, and nothing else. */
 static inline void
 expect_events(struct links *l, const char *frames)
 {
-	struct msg_event m;
-
-	for (; *frames != '\0'; frames++) {
-		EXPECT(l, 3, event, EVENT, &m);
-		assert_bytes(m.frame, str_make(frames, 1));
-	}
+	for (; *frames != '\0'; frames++)
+		expect_event(l, str_make(frames, 1));
 	expect_nothing(l, 3);
 }
 

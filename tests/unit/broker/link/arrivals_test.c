@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include <poll.h>
+
 #include "tests/unit/broker/links.h"
 
 static struct links *
@@ -108,6 +110,58 @@ held_links_keep_the_order(void **state)
 	links_free(l);
 }
 
+/* Its later messages wait in the kernel, whatever comes. */
+static void
+a_link_with_later_messages_is_not_read(void **state)
+{
+	struct links *l = begin();
+	char *frame = xcalloc(1, 10000);
+	uint64_t seq = 0, us = 30;
+	uint32_t held = 0;
+
+	(void)state;
+	memset(frame, 'c', 9999);
+	l->br.links->congested = true;
+	published(l, 0, 1, 10, "a");
+	ev_run(l->br.loop, EVRUN_NOWAIT);
+	for (int i = 0; i < 100; i++) {
+		struct ipc *in = &l->br.peers[1]->ipc;
+		struct pollfd room = { .fd = l->fd[1], .events = POLLOUT };
+
+		while (seq < 1000 && poll(&room, 1, 0) == 1)
+			published(l, 1, ++seq, us++, frame);
+		ev_run(l->br.loop, EVRUN_NOWAIT);
+		held = in->in->len - in->in_off;
+	}
+	assert_true(held < 1 << 20);
+	assert_true(seq < 1000);
+	expect_event(l, S("a"));
+	while (seq-- > 0)
+		expect_event(l, str_of(frame));
+	expect_nothing(l, 3);
+	free(frame);
+	links_free(l);
+}
+
+/* A link goes on with what is older than the message that waits elsewhere. */
+static void
+only_later_messages_are_held(void **state)
+{
+	struct links *l = begin();
+
+	(void)state;
+	l->br.links->congested = true;
+	published(l, 0, 1, 20, "b");
+	ev_run(l->br.loop, EVRUN_NOWAIT);
+	l->br.links->congested = false;
+	published(l, 1, 1, 10, "a");
+	published(l, 1, 2, 30, "c");
+	ev_run(l->br.loop, EVRUN_NOWAIT);
+	assert_true(l->br.peers[0]->answers.stopped);
+	expect_events(l, "abc");
+	links_free(l);
+}
+
 int
 main(void)
 {
@@ -117,6 +171,8 @@ main(void)
 		cmocka_unit_test(an_event_with_a_later_place_waits),
 		cmocka_unit_test(a_place_in_the_future_ends_the_link),
 		cmocka_unit_test(held_links_keep_the_order),
+		cmocka_unit_test(a_link_with_later_messages_is_not_read),
+		cmocka_unit_test(only_later_messages_are_held),
 	};
 
 	hash_seed();
