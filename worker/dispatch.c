@@ -7,6 +7,7 @@
 
 #include "worker/dispatch.h"
 
+#include "shared/conf/conf.h"
 #include "worker/admin/conn_list.h"
 #include "worker/admin/drain.h"
 #include "worker/admin/move.h"
@@ -37,11 +38,17 @@ on_event(void *w, const struct ipc_in *in)
 }
 
 static int
-on_missed(void *w, const struct ipc_in *in)
+on_missed(void *owner, const struct ipc_in *in)
 {
+	struct worker *w = owner;
 	struct msg_missed m;
 
-	return msg_missed_get(&m, in->body) == -1 ? -1 : drain_on_missed(w);
+	if (msg_missed_get(&m, in->body) == -1)
+		return -1;
+	drain_on_missed(w);
+	if (*w->conf->cluster != '\0')
+		link_forget(w);
+	return 0;
 }
 
 static int

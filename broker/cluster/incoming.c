@@ -394,6 +394,7 @@ apply_entry(struct cluster *cl, const struct stream_entry *s)
 		workers_tell_missed(cl);
 	}
 	cl->at = s->place;
+	news_note(&cl->news, s->again);
 	teller_step(cl);
 	b = buf_from(s->data);
 	cl->br->stamp = MAX(cl->br->stamp, stream_stamp(s));

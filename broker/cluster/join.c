@@ -131,7 +131,7 @@ join_on_answer(struct cluster *cl, const redisReply *r)
 		cl->state = CLUSTER_CATCHING_UP;
 		return;
 	}
-	workers_tell_missed(cl); /* those without clients miss nothing */
+	workers_tell_missed(cl);
 	cl->at = cl->joined;
 	join_collect(cl);
 }

@@ -6,6 +6,8 @@
 
 #include "broker/cluster/news.h"
 
+#include <stdlib.h>
+
 bool
 news_is(struct news *n, uint64_t origin, uint64_t seq)
 {
@@ -23,4 +25,19 @@ news_is(struct news *n, uint64_t origin, uint64_t seq)
 		return false;
 	n->v[i].seq = seq;
 	return true;
+}
+
+void
+news_note(struct news *n, const char *text)
+{
+	uint64_t origin, seq;
+	char *end;
+
+	for (;; text = end) {
+		origin = strtoull(text, &end, 16);
+		seq = strtoull(end, &end, 10);
+		if (origin == 0 || seq == 0)
+			return;
+		news_is(n, origin, seq);
+	}
 }

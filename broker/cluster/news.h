@@ -4,7 +4,9 @@
 
 /*
  * Events that come a second time in the stream: a worker sends again what a
- * broker that has died had appended, but not acknowledged.
+ * broker that has died had appended, but not acknowledged.  Redis writes into
+ * the entry which they are, because a host whose broker is new may not have
+ * read the first one, and has to decide as the others do.
  */
 
 #include <stdbool.h>
@@ -22,5 +24,10 @@ struct news {
 
 /* Has this event of the worker not come yet?  From now on it has. */
 bool news_is(struct news *, uint64_t origin, uint64_t seq);
+/*
+ * The same for the last event of each worker in this text of script_send:
+ * ORIGIN in base 16, a blank, NUMBER, a blank.  Anything else ends it.
+ */
+void news_note(struct news *, const char *);
 
 #endif

@@ -125,21 +125,57 @@ outgoing_script(struct cluster *cl, enum engine_call call, const char *script,
 	engine_ask(&cl->engine, call, 6 + n, all, sizes);
 }
 
+/* The events in an entry: ORIGIN FIRST LAST of each worker, for script_send. */
+static struct buf *
+list_events(struct buf *b)
+{
+	struct {
+		uint64_t origin, first, last;
+	} v[PROC_MAX_WORKERS];
+	struct buf *text = buf_new(64);
+	struct msg_event m;
+	struct ipc_in in;
+	uint32_t at = 0;
+	unsigned n = 0, i;
+
+	while (entry_next(b, &at, &in) == 1) {
+		if (in.type != IPC_EVENT || msg_event_get(&m, in.body) == -1 ||
+		    m.seq == 0)
+			continue;
+		for (i = 0; i < n && v[i].origin != m.origin; i++)
+			;
+		if (i == PROC_MAX_WORKERS)
+			break; /* there are not so many */
+		if (i == n) {
+			v[n].origin = m.origin;
+			v[n++].first = m.seq;
+		}
+		v[i].last = m.seq;
+	}
+	for (i = 0; i < n; i++)
+		buf_printf(&text, "%" PRIx64 " %" PRIu64 " %" PRIu64 " ",
+		    v[i].origin, v[i].first, v[i].last);
+	return text;
+}
+
 void
 outgoing_send_first(struct cluster *cl)
 {
 	const struct part *part = outgoing_first(cl);
+	struct buf *events = list_events(part->b);
 	char n[24];
-	const char *argv[] = { n, STREAM_ENTRIES, part->b->data };
-	size_t lens[3];
+	const char *argv[] = { n, STREAM_ENTRIES, part->b->data, events->data };
+	size_t lens[4];
 
 	snprintf(n, sizeof(n), "%" PRIu64, cl->sent);
 	lens[0] = strlen(n);
 	lens[1] = strlen(argv[1]);
 	lens[2] = part->b->len;
+	lens[3] = events->len;
 	if (cl->br->conf->cluster_wait > 0)
 		cl->br->links->acks_wait = true;
-	outgoing_script(cl, ENGINE_SEND, script_send, argv, lens, 3);
+	outgoing_script(cl, ENGINE_SEND, script_send, argv, lens, 4);
+	buf_unref(events);
 }
 
 void

@@ -7,18 +7,22 @@
  * all keys, the host, its epoch.  Keys behind the prefix: "stream"; "count", of
  * its entries; hashes by host: "hosts" (the epochs), "sent" (the number of the
  * last entry), "read" (how far it has read); "alive:HOST" (the server that has
- * this name, while it lives); "format"; "apps", their records
- * by id.  Fields of an entry: n, its number; h
- * and e, the host and its epoch; d, its bytes, empty when the host is gone.
+ * this name, while it lives); "events:HOST", by worker (origin): the number of
+ * its last event, and that of the entry with it; "format"; "apps", their
+ * records by id.  Fields of an entry: n, its number; h and e, the host and its
+ * epoch; d, its bytes, empty when the host is gone; a, for each worker of which
+ * events stand in the stream a second time: its origin, and the number of the
+ * last one that came before.
  */
 
 #define SCRIPT_HEAD \
 	"local p, h, e = ARGV[1], ARGV[2], ARGV[3]\n" \
-	"local function add(host, epoch, data, most)\n" \
+	"local function add(host, epoch, data, most, again)\n" \
 	"  local n = redis.call('INCR', p..'count')\n" \
 	"  return n, redis.call('XADD', p..'stream', 'MAXLEN', '~', most, " \
 	"'*'," \
-	"    'n', n, 'h', host, 'e', epoch, 'd', data)\n" \
+	"    'n', n, 'h', host, 'e', epoch, 'd', data, 'a', again or " \
+	"'')\n" \
 	"end\n"
 
 /* Is this place not in the stream, though it has not left it by its age? */
@@ -44,6 +48,12 @@ static const char script_join[] = SCRIPT_HEAD SCRIPT_LOST
     "redis.call('SET', p..'alive:'..h, ARGV[4], 'PX', ARGV[5])\n"
     "redis.call('HSET', p..'hosts', h, e)\n"
     "redis.call('HDEL', p..'sent', h)\n"
+    "local all = redis.call('HGETALL', p..'events:'..h)\n"
+    "for i = 1, #all, 2 do\n" /* are their entries trimmed? */
+    "  if tonumber(string.match(all[i + 1], '%d+$')) < n - ARGV[7] then\n"
+    "    redis.call('HDEL', p..'events:'..h, all[i])\n"
+    "  end\n"
+    "end\n"
     "local r = {'ok', id, tostring(n), '', ''}\n"
     "local read = redis.call('HGET', p..'read', h)\n"
     "if read then\n"
@@ -57,7 +67,10 @@ static const char script_join[] = SCRIPT_HEAD SCRIPT_LOST
     "end\n"
     "return r\n";
 
-/* 4 its number of this host, 5 entries to keep, 6 bytes */
+/*
+ * 4 its number of this host, 5 entries to keep, 6 bytes, 7 for each worker that
+ * has events in them: its origin, the first and the last number
+ */
 static const char script_send[] = SCRIPT_HEAD
     "if redis.call('HGET', p..'hosts', h) ~= e then return 'fenced' end\n"
     "local last = redis.call('HGET', p..'sent', h)\n"
@@ -65,7 +78,18 @@ static const char script_send[] = SCRIPT_HEAD
     "  redis.call('HSET', p..'sent', h, last)\n" /* for WAIT */
     "  return 'known'\n"
     "end\n"
-    "add(h, e, ARGV[6], ARGV[5])\n"
+    "local k, again = p..'events:'..h, ''\n"
+    "local n = (redis.call('GET', p..'count') or 0) + 1\n"
+    "for o, first, last in string.gmatch(ARGV[7], '(%x+) (%d+) (%d+)') do\n"
+    "  local had = string.match(redis.call('HGET', k, o) or '', '%d+')\n"
+    "  if had and tonumber(had) >= tonumber(first) then\n"
+    "    again = again..o..' '..had..' '\n"
+    "  end\n"
+    "  if not had or tonumber(had) < tonumber(last) then\n"
+    "    redis.call('HSET', k, o, last..' '..n)\n"
+    "  end\n"
+    "end\n"
+    "add(h, e, ARGV[6], ARGV[5], again)\n"
     "redis.call('HSET', p..'sent', h, ARGV[4])\n"
     "return 'ok'\n";
 
@@ -130,7 +154,7 @@ static const char script_leave[] = SCRIPT_HEAD
     "redis.call('HDEL', p..'hosts', h)\n"
     "redis.call('HDEL', p..'sent', h)\n"
     "redis.call('HDEL', p..'read', h)\n"
-    "redis.call('DEL', p..'alive:'..h)\n"
+    "redis.call('DEL', p..'alive:'..h, p..'events:'..h)\n"
     "add(h, e, '', ARGV[4])\n"
     "return 'ok'\n";
 

@@ -24,7 +24,7 @@ stream_entry_get(struct stream_entry *s, const redisReply *r)
 {
 	const redisReply *f;
 
-	*s = (struct stream_entry){ .host = S(""), .data = S("") };
+	*s = (struct stream_entry){ .host = S(""), .data = S(""), .again = "" };
 	if (r->type != REDIS_REPLY_ARRAY || r->elements != 2 ||
 	    r->element[1]->type != REDIS_REPLY_ARRAY)
 		return false;
@@ -49,6 +49,9 @@ stream_entry_get(struct stream_entry *s, const redisReply *r)
 			break;
 		case 'd':
 			s->data = value;
+			break;
+		case 'a':
+			s->again = v->str;
 			break;
 		}
 	}

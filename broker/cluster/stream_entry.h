@@ -9,6 +9,7 @@
 struct stream_entry {
 	struct place place;
 	struct str host, data;
+	const char *again; /* see news_note() */
 	uint64_t epoch;
 };
 

@@ -69,7 +69,10 @@ workers_must_wait(struct peer *p)
 	return true;
 }
 
-/* The clients of the workers may lack events. */
+/*
+ * The clients of the workers may lack events.  A worker without clients forgets
+ * those that it has seen, because they can come again.
+ */
 void
 workers_tell_missed(struct cluster *cl)
 {
@@ -78,11 +81,12 @@ workers_tell_missed(struct cluster *cl)
 	for (unsigned i = 0; i < cl->br->nslots; i++) {
 		struct peer *p = cl->br->peers[i];
 
-		if (p == NULL || !cl->br->links->ops->has_clients(p))
+		if (p == NULL)
 			continue;
-		log_warnx("cluster: worker %u: events are missing: its clients "
-			  "are told to reconnect",
-		    i);
+		if (cl->br->links->ops->has_clients(p))
+			log_warnx("cluster: worker %u: events are missing: its "
+				  "clients are told to reconnect",
+			    i);
 		ipc_send_missed(&p->ipc, &m);
 	}
 }

@@ -7,7 +7,8 @@
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { Client } = require('./lib/client');
-const { TROUBLES, becomesReady, host, tryPublish } = require('./lib/cluster');
+const { TROUBLES, becomesReady, host, joined, joins, status, tryPublish } =
+	require('./lib/cluster');
 const { until } = require('./lib/daemon');
 const { Redis } = require('./lib/redis');
 
@@ -21,21 +22,21 @@ describe('what the clients of a host have got', () => {
 		await ask('HGET', 'pusherd:read', name))?.[0];
 	const last = async () => /\d+-\d+/.exec(await ask('XREVRANGE',
 		'pusherd:stream', '+', '-', 'COUNT', '1'))[0];
-	const publish = async (d, data) =>
-		assert.equal((await tryPublish(d, 'c', data)).status, 200);
+	const publish = async (at, data) =>
+		assert.equal((await tryPublish(at, 'c', data)).status, 200);
 
 	before(async () => {
 		await redis.start();
 		[a, b, c] = ['a', 'b', 'c'].map((name) => host(redis, name,
 			{ workers: 1 }));
-		for (const d of [a, b, c]) d.allow(...TROUBLES);
+		for (const one of [a, b, c]) one.allow(...TROUBLES);
 		await a.start();
 		await becomesReady(a);
 		x = await Client.connect(a, a.shared);
 		await x.subscribe('c');
 	});
 	after(async () => {
-		for (const d of [a, b, c]) await d.stop();
+		for (const one of [a, b, c]) await one.stop();
 		await redis.remove();
 	});
 
@@ -66,9 +67,9 @@ describe('what the clients of a host have got', () => {
 
 	test('a broker that waits for a host is killed: nothing is missing',
 		async () => {
-			for (const d of [b, c]) {
-				await d.start();
-				await becomesReady(d);
+			for (const one of [b, c]) {
+				await one.start();
+				await becomesReady(one);
 			}
 			await until('a beat', async () =>
 				(await read('a')).startsWith(await last()));
@@ -91,6 +92,35 @@ describe('what the clients of a host have got', () => {
 			await becomesReady(a);
 			await publish(a, 'end');
 			assert.equal(await x.expect('e', 'c'), 'end');
+		});
+
+	test('an event that comes again is for nobody, though brokers have begun',
+		async () => {
+			const [master, broker] = [a.child.pid, a.pidsOf('broker')[0]];
+			const old = await last();
+			redis.child.kill('SIGSTOP');
+			const waits = tryPublish(a, 'c', 'again');
+			await until('it to be on its way', () => status(a).waiting > 0);
+			process.kill(master, 'SIGSTOP'); // there is no other broker yet
+			process.kill(broker, 'SIGKILL');
+			redis.child.kill('SIGCONT');
+			await until('a beat of b behind it', async () => {
+				const now = await last();
+				return now !== old && (await read('b')).startsWith(now);
+			});
+			const n = joins(b);
+			process.kill(b.pidsOf('broker')[0], 'SIGKILL');
+			await joined(b, n + 1);
+			const y = await Client.connect(b, b.shared);
+			await y.subscribe('c');
+			process.kill(master, 'SIGCONT');
+			await becomesReady(a);
+			assert.match(String((await waits).status), /200|503/); // by its age
+			assert.equal(await x.expect('e', 'c'), 'again');
+			await publish(a, 'end');
+			assert.equal(await x.expect('e', 'c'), 'end');
+			assert.equal(await y.expect('e', 'c'), 'end');
+			await y.close();
 			await x.close();
 		});
 });

@@ -396,17 +396,16 @@ drain_retire(struct worker *w, double seconds)
 	begin(w, MAX(seconds, RETIRE_SECONDS));
 }
 
-int
+void
 drain_on_missed(struct worker *w)
 {
 	make_list(w, 0, true);
 	if (w->drain->n == 0)
-		return 0;
+		return;
 	log_warnx("events may be missing: closing %zu connections so that they "
 		  "reconnect",
 	    w->drain->n);
 	send_listed(w, LONG_MAX);
-	return 0;
 }
 
 void

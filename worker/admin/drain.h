@@ -66,9 +66,9 @@ void drain_lingering(struct worker *);
 /* No client and no unacknowledged message is left: the process may exit. */
 bool drain_is_over(struct worker *);
 /*
- * Handler of MISSED: this worker's clients lack events.  They are closed at
+ * This worker's clients, if there are any, lack events.  They are closed at
  * once: the events that follow can be in another order than those they have.
  */
-int drain_on_missed(struct worker *);
+void drain_on_missed(struct worker *);
 
 #endif

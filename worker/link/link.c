@@ -317,6 +317,12 @@ link_is_news(struct worker *w, uint64_t origin, uint64_t seq)
 	return true;
 }
 
+void
+link_forget(struct worker *w)
+{
+	memset(w->link->seen, 0, sizeof(w->link->seen));
+}
+
 int
 link_on_apps_done(struct worker *w, const struct msg_apps_done *m)
 {

@@ -94,6 +94,11 @@ size_t link_queued(const struct worker *);
 uint64_t link_bytes_in(const struct worker *);
 /* Is a message with this number new here, or did an earlier broker send it? */
 bool link_is_news(struct worker *, uint64_t origin, uint64_t seq);
+/*
+ * No message has come, for the clients of now: Redis has lost some, and they
+ * come again behind others.
+ */
+void link_forget(struct worker *);
 
 /* Handlers of APPS_DONE, PING, PONG. */
 int link_on_apps_done(struct worker *, const struct msg_apps_done *);
