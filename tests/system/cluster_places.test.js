@@ -113,10 +113,14 @@ describe('max_connections of a cluster', () => {
 			const pids = Object.keys(all[1].processes());
 			const list = await fill(10);
 			assert.equal(list.filter(isIn).length, 10);
+			// The refusal takes up to 1.5 s; b is silent for less than 6 s.
 			for (const pid of pids) process.kill(pid, 'SIGSTOP');
-			await new Promise((ok) => setTimeout(ok, 3000));
-			assert.equal(await tries(all[0]), FULL);
-			for (const pid of pids) process.kill(pid, 'SIGCONT');
+			try {
+				await new Promise((ok) => setTimeout(ok, 1500));
+				assert.equal(await tries(all[0]), FULL);
+			} finally {
+				for (const pid of pids) process.kill(pid, 'SIGCONT');
+			}
 			assert.equal(await tries(all[2]), FULL);
 			all[1].kill();
 			await all[1].exited;
