@@ -154,12 +154,9 @@ describe('apps of a cluster', () => {
 
 	test('a stopped host: the prompt says which one does not answer',
 		async () => {
-			const pids = Object.keys(c.processes());
-			for (const pid of pids) process.kill(pid, 'SIGSTOP');
+			c.signalAll('SIGSTOP');
 			const made = a.ctlAsync(['app', 'set', '7', 'name=stopped']);
-			setTimeout(() => {
-				for (const pid of pids) process.kill(pid, 'SIGCONT');
-			}, 3000);
+			setTimeout(() => c.signalAll('SIGCONT'), 3000);
 			const r = await made;
 			assert.equal(r.code, 0, r.err);
 			assert.equal(show(c).name, 'stopped');

@@ -103,14 +103,12 @@ describe('webhooks of a cluster', () => {
 	test('a stop of 3 s of the host that sends delays, and doubles nothing',
 		async () => {
 			const x = await Client.connect(all.b, app);
-			for (const pid of Object.keys(all.a.processes()))
-				process.kill(pid, 'SIGSTOP');
+			all.a.signalAll('SIGSTOP');
 			await x.join('presence-s', 'u');
 			x.trigger('presence-s', 'client-e', {});
 			await new Promise((ok) => setTimeout(ok, 3000));
 			assert.deepEqual(of('presence-s'), []);
-			for (const pid of Object.keys(all.a.processes()))
-				process.kill(pid, 'SIGCONT');
+			all.a.signalAll('SIGCONT');
 			await told('presence-s', ['channel_occupied', 'member_added u',
 				'client_event client-e']);
 			await x.close();

@@ -284,6 +284,11 @@ class Daemon {
 		this.child.kill(sig);
 	}
 
+	// To all its processes.
+	signalAll(sig) {
+		process.kill(-this.child.pid, sig);
+	}
+
 	// Ends it and checks that nothing is left; safe to call twice.
 	async stop({ sig = 'SIGTERM', within = 10000, code = 0 } = {}) {
 		if (!this.child || this.stopped) return;
@@ -317,7 +322,7 @@ class Daemon {
 	// Without ceremony, for tests that failed.
 	kill() {
 		try {
-			process.kill(-this.child.pid, 'SIGKILL');
+			this.signalAll('SIGKILL');
 		} catch { /* nobody left */ }
 	}
 
