@@ -14,7 +14,7 @@ const { Authority } = require('./lib/tls');
 
 const FILES = ['official', 'channel', 'presence', 'websocket', 'session',
 	'api_events', 'pipeline', 'move', 'compression',
-	'compression_events', 'compression_moves'];
+	'compression_events', 'compression_moves', 'upgrade_resume'];
 
 // node --test in a process of its own; { code, out }.
 function run(file, authority) {

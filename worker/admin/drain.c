@@ -281,7 +281,6 @@ on_linger(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct worker *w = timer->data;
 	struct drain *d = w->drain;
-	double seconds = (double)w->conf->drain_time;
 
 	if (d->on)
 		return; /* they are told in any case */
@@ -290,35 +289,41 @@ on_linger(struct ev_loop *loop, ev_timer *timer, int revents)
 		ev_timer_start(loop, timer);
 		return;
 	}
-	d->lingered = worker_now() + seconds + LINGER_SECONDS;
-	make_list(w, d->lingered, false);
-	log_info("drain: closing %zu connections with TLS of an earlier "
-		 "process, over %.1f s",
-	    d->n, seconds);
-	tell(w, seconds);
+	make_list(w, worker_now() + drain_lingering_seconds(w), false);
+	if (d->n > 0) {
+		log_info("drain: closing %zu connections with TLS of an "
+			 "earlier process, over %llu s",
+		    d->n, (unsigned long long)w->conf->drain_time);
+		tell(w, (double)w->conf->drain_time);
+	}
 	drain_lingering(w);
+}
+
+double
+drain_lingering_seconds(const struct worker *w)
+{
+	return (double)w->conf->drain_time + LINGER_SECONDS;
 }
 
 void
 drain_lingering(struct worker *w)
 {
-	struct drain *d = w->drain;
 	double until = INFINITY, left;
 	struct hash_node *n;
 
 	for (n = hash_first(&w->conns); n != NULL;
 	     n = hash_next(&w->conns, n)) {
-		double at = lingers_until(CONN_OF(n, node));
+		const struct conn *c = CONN_OF(n, node);
 
-		if (at > d->lingered && at < until)
-			until = at;
+		if (lingers_until(c) != 0 && !is_parting(c))
+			until = MIN(until, lingers_until(c));
 	}
+	ev_timer_stop(w->loop, &w->drain->linger);
 	if (isinf(until))
 		return;
-	left =
-	    until - worker_now() - (double)w->conf->drain_time - LINGER_SECONDS;
-	ev_timer_set(&d->linger, MAX(left, 0.), 0.);
-	ev_timer_start(w->loop, &d->linger);
+	left = until - worker_now() - drain_lingering_seconds(w);
+	ev_timer_set(&w->drain->linger, MAX(left, 0.), 0.);
+	ev_timer_start(w->loop, &w->drain->linger);
 }
 
 void

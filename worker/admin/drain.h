@@ -14,9 +14,8 @@ struct worker;
 struct drain {
 	ev_timer timer; /* the next portion */
 	ev_timer linger;
-	double lingered; /* those whose TLS ends by then have been listed */
-	bool on;         /* drain_start() or drain_retire() has been called */
-	bool telling;    /* some clients: the process stays */
+	bool on;      /* drain_start() or drain_retire() has been called */
+	bool telling; /* some clients: the process stays */
 	bool retiring;
 	bool stopping;     /* the whole group exits: newcomers wait */
 	bool together;     /* the whole group exits, and the broker too */
@@ -63,6 +62,8 @@ void drain_hurry(struct worker *, double seconds);
  * process ends.
  */
 void drain_lingering(struct worker *);
+/* So many seconds before that it begins. */
+double drain_lingering_seconds(const struct worker *);
 /* No client and no unacknowledged message is left: the process may exit. */
 bool drain_is_over(struct worker *);
 /*

@@ -13,7 +13,9 @@
 
 #include <stdlib.h>
 
+#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
+#include "worker/admin/drain.h"
 #include "worker/api/console_answer.h"
 #include "worker/app/apps.h"
 #include "worker/channel/subscription.h"
@@ -32,6 +34,9 @@
 #include "worker/link/link.h"
 #include "worker/link/unacked.h"
 #include "worker/session/session.h"
+
+/* Then the other processes of an upgrade have been replaced, too, most often */
+#define SETTLE_SECONDS 5.
 
 /* The nearest: what has been read back is written down as the same number. */
 static uint64_t
@@ -254,6 +259,20 @@ save_parts(struct worker *w, struct conn *c, struct move_image *image)
 }
 
 /*
+ * Seconds for which its TLS stays here, at most.  A client that misses nothing
+ * when it comes back is soon told to.
+ */
+static double
+lingers_for(const struct conn *c)
+{
+	double most = c->w->move->linger;
+
+	if (c->session == NULL || !session_is_sure(c->session))
+		return most;
+	return MIN(most, SETTLE_SECONDS + drain_lingering_seconds(c->w));
+}
+
+/*
  * TLS stays here: the other process gets plain bytes, and hears whose they
  * are.  The output that is queued leaves here.
  */
@@ -270,7 +289,7 @@ save_plain(struct conn *c, struct msg_move_conn *m, struct transport_client *v)
 	m->sent = c->out.in;
 	m->out = S("");
 	m->owed = 0;
-	m->until = us(worker_now() + c->w->move->linger);
+	m->until = us(worker_now() + lingers_for(c));
 	return pump_add(c->w->move->pump, c);
 }
 

@@ -110,6 +110,13 @@ session_is_open(const struct client_session *s)
 {
 	return s->sent > s->acked;
 }
+/* Does its client answer, so that it misses nothing when it comes back? */
+static inline bool
+session_is_sure(const struct client_session *s)
+{
+	return s->row != UINT32_MAX && !s->refused && !s->ended && !s->mute &&
+	    s->unanswered == 0;
+}
 /*
  * A pong with this payload: true if it answers `asked`, and *us is how long it
  * took.
