@@ -31,6 +31,7 @@
 #include "broker/channel/subscription_count.h"
 #include "broker/channel/suspects.h"
 #include "broker/cluster/cluster.h"
+#include "broker/cluster/leave.h"
 #include "broker/control/console_job.h"
 #include "broker/control/control.h"
 #include "broker/control/verb_master.h"
@@ -379,7 +380,7 @@ end_minute(struct broker *br)
 	for (int i = 0; i < END_TURNS; i++)
 		ev_run(br->loop, EVRUN_NOWAIT);
 	history_end(br);
-	while ((minutes_wait(br) || cluster_leave(br->cluster)) &&
+	while ((minutes_wait(br) || leave_at_stop(br->cluster)) &&
 	    broker_now() < until)
 		ev_run(br->loop, EVRUN_ONCE);
 }

@@ -140,6 +140,12 @@ const struct cmd_verb commands[] = {
 	    "This host is the first.  webhooks: it sends those of all "
 	    "hosts.  beat_ms\nand connections: see cluster status.",
 	    NULL, cmd_cluster_hosts, VERB_SERVER_READ },
+	{ "cluster leave", "", 0, 0, "Take this host out of its cluster",
+	    "Its clients are told to reconnect, within drain_time; then the "
+	    "other hosts\nand Redis forget it.  pusherd keeps running, and "
+	    "serves no one until it is\nstarted again.  Prints the clients "
+	    "that there were.  To stop it, use drain,\nwhich leaves, too.",
+	    NULL, cmd_cluster_leave, VERB_SERVER_WRITE },
 	{ "top", "", 0, 0, "Watch the rates of workers and apps",
 	    "Runs until q is pressed; into a pipe it prints once.  Keys "
 	    "sort\n"

@@ -85,6 +85,7 @@ complete -c pusherctl -n '__pusherctl_at' -a status -d 'Print the state of the s
 complete -c pusherctl -n __pusherctl_at -a cluster
 complete -c pusherctl -n '__pusherctl_at cluster' -a status -d 'Print the other hosts, and the state of Redis between them'
 complete -c pusherctl -n '__pusherctl_at cluster' -a hosts -d 'List the hosts of the cluster'
+complete -c pusherctl -n '__pusherctl_at cluster' -a leave -d 'Take this host out of its cluster'
 complete -c pusherctl -n '__pusherctl_at' -a top -d 'Watch the rates of workers and apps'
 complete -c pusherctl -n '__pusherctl_in top' -l interval -x -d 'between two readings (2; 1 into a pipe)'
 complete -c pusherctl -n '__pusherctl_at' -a stats -d 'Print counters, peaks and rates minute by minute'

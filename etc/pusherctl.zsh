@@ -21,6 +21,7 @@ _pusherctl()
 		'status:Print the state of the server and its workers'
 		'cluster status:Print the other hosts, and the state of Redis between them'
 		'cluster hosts:List the hosts of the cluster'
+		'cluster leave:Take this host out of its cluster'
 		'top:Watch the rates of workers and apps'
 		'stats:Print counters, peaks and rates minute by minute'
 		'closes:List the connections that ended last, and why'
@@ -113,6 +114,7 @@ _pusherctl()
 	'status') options=() args= ;;
 	'cluster status') options=() args= ;;
 	'cluster hosts') options=() args= ;;
+	'cluster leave') options=() args= ;;
 	'top') options=(--interval) args= ;;
 	'stats') options=(--minutes --hours --since --step --csv) args=a ;;
 	'closes') options=(--limit) args=a ;;

@@ -96,7 +96,9 @@ _pusherctl()
 			list='' ;;
 		hosts)
 			list='' ;;
-		'') list='status hosts' ;;
+		leave)
+			list='' ;;
+		'') list='status hosts leave' ;;
 		esac ;;
 	top) list='--interval' ;;
 	stats) list='--minutes --hours --since --step --csv' ;;

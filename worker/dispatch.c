@@ -64,7 +64,11 @@ on_apps_done(void *w, const struct ipc_in *in)
 static int
 on_cluster_state(struct worker *w, const struct msg_cluster *m)
 {
+	bool left = w->link->leaves;
+
 	link_on_cluster(w, m);
+	if (w->link->leaves && !left)
+		drain_leave(w);
 	api_retry_run(w);
 	return 0;
 }

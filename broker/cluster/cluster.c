@@ -24,12 +24,14 @@
 #include "broker/cluster/incoming.h"
 #include "broker/cluster/inside.h"
 #include "broker/cluster/join.h"
+#include "broker/cluster/leave.h"
 #include "broker/cluster/outgoing.h"
 #include "broker/cluster/places.h"
 #include "broker/cluster/scripts.h"
 #include "broker/cluster/shared_apps.h"
 #include "broker/cluster/teller.h"
 #include "broker/cluster/workers.h"
+#include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "shared/base/file.h"
@@ -60,6 +62,7 @@ cluster_turn(struct cluster *cl)
 		outgoing_send_first(cl);
 	}
 	incoming_read(cl);
+	leave_step(cl);
 }
 
 /* ---- answers of Redis ---- */
@@ -93,7 +96,7 @@ takes_entries(struct cluster *cl)
 		log_info("cluster: Redis takes entries again");
 	cl->starved = false;
 	memset(cl->complaints, 0, sizeof(cl->complaints));
-	if (cl->state == CLUSTER_LIVE)
+	if (cl->state == CLUSTER_LIVE && !cl->closed)
 		workers_set_up(cl, true);
 }
 
@@ -228,7 +231,7 @@ on_reply(void *owner, enum engine_call call, const redisReply *r)
 	else if (call == ENGINE_APP_SET)
 		shared_apps_on_answer(cl, r);
 	else if (call == ENGINE_LEAVE)
-		cl->state = CLUSTER_LEFT;
+		leave_on_answer(cl);
 	else if (call == ENGINE_BEAT && cl->state >= CLUSTER_OUT)
 		on_beat_answer(cl, r);
 }
@@ -244,6 +247,8 @@ on_beat(struct ev_loop *loop, ev_timer *w, int revents)
 		join_begin(cl);
 	else if (cl->state > CLUSTER_JOINING)
 		beat(cl);
+	else if (cl->state == CLUSTER_LEAVING)
+		leave_send(cl); /* the answer was an error, such as OOM */
 	shared_apps_beat(cl);
 	places_beat(cl);
 	if (cl->starved && cl->sending)
@@ -259,6 +264,9 @@ on_up(void *owner)
 
 	cl->nconnects++;
 	log_info("cluster: connected to %s", cl->br->conf->cluster);
+	if (cl->state == CLUSTER_LEAVING ||
+	    (cl->closed && cl->state == CLUSTER_LIVE))
+		leave_send(cl);
 	if (cl->state < CLUSTER_OUT)
 		return;
 	if (cl->state <= CLUSTER_JOINING) {
@@ -306,6 +314,7 @@ cluster_new(struct broker *br, const ipc_handler *handlers, unsigned room)
 	    cl->epoch_text, sizeof(cl->epoch_text), "%016" PRIx64, cl->epoch);
 	snprintf(cl->prefix, sizeof(cl->prefix), "%s:", br->conf->cluster_name);
 	list_init(&cl->parts);
+	budget_reserve(br->budget, QUEUE_BYTES, br->conf->memory_limit);
 	app_records_init(&cl->apps);
 	places_init(cl);
 	hosts_init(&cl->hosts, room);
@@ -328,21 +337,8 @@ cluster_start(struct cluster *cl)
 	cl->engine.conf = cl->br->conf;
 	cl->engine.ops = &engine_ops;
 	cl->engine.owner = cl;
+	leave_recall(cl);
 	engine_start(&cl->engine);
-}
-
-bool
-cluster_leave(struct cluster *cl)
-{
-	const char *argv[] = { STREAM_ENTRIES };
-
-	if (cl == NULL || !cl->started || !cl->engine.up)
-		return false;
-	if (cl->state > CLUSTER_JOINING) {
-		cl->state = CLUSTER_LEAVING;
-		outgoing_script(cl, ENGINE_LEAVE, script_leave, argv, NULL, 1);
-	}
-	return cl->state == CLUSTER_LEAVING;
 }
 
 void

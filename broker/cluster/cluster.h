@@ -34,20 +34,15 @@ void cluster_start(struct cluster *);
 /* The end of a turn: what was taken in it leaves. */
 void cluster_turn(struct cluster *);
 
-/*
- * The server stops: the other hosts need not wait until they find it out.
- * True while Redis has not answered; the caller runs the loop.
- */
-bool cluster_leave(struct cluster *);
-
 /* Are events passed on now?  Without a cluster (NULL) they are. */
 bool cluster_takes_events(const struct cluster *);
 
 /* For pusherctl and the metrics; the texts are valid until the end of a turn.
  */
 struct cluster_status {
-	const char *state; /* "up", "joining", "refused", "away"; or "off" */
-	const char *error; /* the last one of Redis, or empty */
+	/* "up", "joining", "refused", "away", "leaving", "left"; or "off" */
+	const char *state;
+	const char *error; /* why it is not up, or empty */
 	const char *place; /* in the stream, or empty */
 	bool connected;    /* to Redis */
 	bool tells;        /* this host sends the webhooks of all */

@@ -36,7 +36,7 @@ struct part {
 };
 
 enum cluster_state {
-	CLUSTER_LEFT,    /* the server stops */
+	CLUSTER_LEFT,    /* the server stops, or pusherctl has said so */
 	CLUSTER_LEAVING, /* ... and Redis has not answered */
 	CLUSTER_OUT,
 	CLUSTER_JOINING, /* JOIN is on its way */
@@ -54,6 +54,8 @@ struct cluster {
 	ev_timer beat;
 	enum cluster_state state;
 	bool started, up; /* up: as the workers know it */
+	double leave_by;  /* broker_now(): pusherctl has said so; 0: not */
+	bool closed;      /* ... and no event is taken any more */
 	uint64_t epoch;
 	char epoch_text[24], instance[160], prefix[80];
 

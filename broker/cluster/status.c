@@ -25,11 +25,12 @@ cluster_status(const struct cluster *cl, struct cluster_status *s)
 	if (cl == NULL)
 		return;
 	*s = (struct cluster_status){ .state = "away",
-		.error = cl->engine.error,
+		.error = *cl->engine.error != '\0' ? cl->engine.error
+						   : cl->complaints[0],
 		.place = cl->at.id,
 		.connected = cl->engine.up,
 		.tells = teller_is_here(cl),
-		.hosts = cl->hosts.n + 1,
+		.hosts = cl->state == CLUSTER_LEFT ? 0 : cl->hosts.n + 1,
 		.waiting = cl->queued,
 		.entry = cl->at.n,
 		.behind = cl->newest > cl->at.n ? cl->newest - cl->at.n : 0,
@@ -40,7 +41,9 @@ cluster_status(const struct cluster *cl, struct cluster_status *s)
 		.downs = cl->ndowns,
 		.errors = cl->nerrors,
 		.append = cl->append };
-	if (cl->up)
+	if (cl->leave_by != 0)
+		s->state = cl->state == CLUSTER_LEFT ? "left" : "leaving";
+	else if (cl->up)
 		s->state = "up";
 	else if (cl->engine.up)
 		s->state = cl->starved ? "refused" : "joining";
@@ -79,6 +82,8 @@ cluster_host(const struct cluster *cl, size_t i, struct cluster_host *out)
 	const struct list *e;
 
 	*out = (struct cluster_host){ 0 };
+	if (cl->state == CLUSTER_LEFT)
+		return false;
 	if (i == 0) {
 		own_host(cl, out);
 		return true;

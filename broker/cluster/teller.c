@@ -61,8 +61,16 @@ teller_elect(struct cluster *cl)
 void
 teller_set_lease(struct cluster *cl)
 {
-	cl->br->webhook_states->lease =
-	    cl->sent_at + strtod(LEASE_MS, NULL) / 1e3;
+	if (!cl->closed)
+		cl->br->webhook_states->lease =
+		    cl->sent_at + strtod(LEASE_MS, NULL) / 1e3;
+}
+
+void
+teller_end(struct cluster *cl)
+{
+	cl->br->webhook_states->lease = 0;
+	webhook_queue_set_silent(cl->br->webhook_queue, true);
 }
 
 void

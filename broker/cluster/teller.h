@@ -21,6 +21,8 @@ bool teller_is_here(const struct cluster *);
 bool teller_is(const struct cluster *, const struct host *);
 /* Redis has answered: this host may tell until its lease ends. */
 void teller_set_lease(struct cluster *);
+/* This host leaves: the others tell what its courier does not have yet. */
+void teller_end(struct cluster *);
 /* Another entry is applied. */
 void teller_step(struct cluster *);
 /* Writes the states that applications know, for a host that joins. */

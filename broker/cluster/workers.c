@@ -10,27 +10,49 @@
 #include "broker/link/peer.h"
 #include "shared/base/log.h"
 
+static void
+tell(const struct cluster *cl, struct peer *p)
+{
+	struct msg_cluster m = { .up = cl->up, .leaves = cl->leave_by != 0 };
+
+	ipc_send_cluster(&p->ipc, &m);
+}
+
+void
+workers_tell(struct cluster *cl)
+{
+	for (unsigned i = 0; i < cl->br->nslots; i++)
+		if (cl->br->peers[i] != NULL)
+			tell(cl, cl->br->peers[i]);
+}
+
 void
 workers_set_up(struct cluster *cl, bool up)
 {
-	struct msg_cluster m = { .up = up };
-
 	if (cl->up == up)
 		return;
 	cl->up = up;
-	for (unsigned i = 0; i < cl->br->nslots; i++)
-		if (cl->br->peers[i] != NULL)
-			ipc_send_cluster(&cl->br->peers[i]->ipc, &m);
+	workers_tell(cl);
 }
 
 void
 workers_link_up(struct peer *p)
 {
 	struct cluster *cl = p->br->cluster;
-	struct msg_cluster m = { .up = cl->up };
 
 	cl->origins[p->slot] = p->origin;
-	ipc_send_cluster(&p->ipc, &m);
+	tell(cl, p);
+}
+
+uint64_t
+workers_clients(const struct broker *br)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < br->nslots; i++)
+		if (br->peers[i] != NULL)
+			n += br->peers[i]->nconns;
+	return n;
 }
 
 /* The broker's successor begins with a clean state. */

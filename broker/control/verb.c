@@ -345,6 +345,7 @@ static const struct {
 } verbs[] = {
 	{ "status", status, WHOLE },
 	{ "cluster-status", verb_cluster, WHOLE },
+	{ "cluster-leave", verb_cluster_leave, CHANGES | WHOLE },
 	{ "cluster-app", verb_cluster_app, CHANGES },
 	{ "cluster-apps", verb_cluster_apps, WHOLE },
 	{ "cluster-apps-done", verb_cluster_apps_done, WHOLE },

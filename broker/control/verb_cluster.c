@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verb_cluster.c: the verb about the other hosts.  Must never show what is in
- * cluster_auth.
+ * verb_cluster.c: the verbs about the other hosts: the list of them, and that
+ * this one leaves.  Must never show what is in cluster_auth.
  */
 
 #include "broker/control/verb_cluster.h"
 
 #include "broker/cluster/cluster.h"
+#include "broker/cluster/leave.h"
+#include "broker/cluster/workers.h"
 #include "broker/control/control_job.h"
 #include "broker/control/verb_args.h"
 #include "broker/core/core.h"
-#include "broker/link/peer.h"
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/json/json_write.h"
 
-static void
-put_own_connections(struct json_writer *w, const struct broker *br)
-{
-	uint64_t n = 0;
+#define LEAVE_SECONDS 15 /* beyond drain_time */
 
-	for (unsigned i = 0; i < br->nslots; i++)
-		if (br->peers[i] != NULL)
-			n += br->peers[i]->nconns;
-	verb_put_number(w, "connections", n);
-}
+/* Waits until this host has left. */
+struct leaving {
+	struct control_job job;
+	uint64_t clients; /* at the beginning */
+	unsigned seconds;
+};
 
 /* Members that are not known are missing. */
 static void
@@ -38,7 +39,7 @@ host_row(struct control_client *cc, size_t i, const struct cluster_host *h)
 	json_key(&w, "webhooks");
 	json_put_bool(&w, h->tells);
 	if (i == 0)
-		put_own_connections(&w, cc->br);
+		verb_put_number(&w, "connections", workers_clients(cc->br));
 	if (h->beat > 0)
 		verb_put_number(
 		    &w, "beat_ms", (uint64_t)((broker_now() - h->beat) * 1e3));
@@ -74,4 +75,71 @@ verb_cluster(struct control_client *cc, struct json args)
 	for (size_t i = 0; cl != NULL && cluster_host(cl, i, &h); i++)
 		host_row(cc, i, &h);
 	control_end(cc);
+}
+
+/* ---- leave ---- */
+
+static bool
+has_left(const struct control_job *job)
+{
+	return leave_is_over(job->cc->br->cluster);
+}
+
+static void
+end_leave(struct control_job *job)
+{
+	const struct leaving *l = container_of(job, struct leaving, job);
+	const struct conf *conf = job->cc->br->conf;
+	struct json_writer w;
+
+	verb_row_begin(&w, NULL);
+	verb_put_text(&w, "left", str_of(conf->cluster_name));
+	verb_put_text(&w, "host", str_of(conf->cluster_host));
+	verb_put_number(&w, "clients", l->clients);
+	verb_row_end(job->cc, &w);
+	control_end(job->cc);
+}
+
+static void
+leave_tick(struct control_job *job)
+{
+	struct leaving *l = container_of(job, struct leaving, job);
+	struct cluster_status s;
+
+	cluster_status(job->cc->br->cluster, &s);
+	if (++l->seconds <= job->cc->br->conf->drain_time + LEAVE_SECONDS)
+		return;
+	control_fail(job->cc,
+	    "Redis has not confirmed it: %s; this host takes no clients and no "
+	    "events any more, and the others drop it after 6 seconds without "
+	    "a beat",
+	    *s.error == '\0' ? "no answer" : s.error);
+}
+
+static const struct control_job_ops leave_ops = {
+	.is_ready = has_left, .step = end_leave, .tick = leave_tick
+};
+
+void
+verb_cluster_leave(struct control_client *cc, struct json args)
+{
+	struct cluster *cl = cc->br->cluster;
+	uint64_t clients = workers_clients(cc->br);
+	struct cluster_status s;
+	struct leaving *l;
+
+	cluster_status(cl, &s);
+	if (cl == NULL) {
+		control_fail(cc,
+		    "this host is in no cluster: the option cluster is empty");
+	} else if (!leave_for_good(cl)) {
+		control_fail(cc,
+		    "this host is not in its cluster: state %s%s%s; to stop "
+		    "it: pusherctl drain",
+		    s.state, *s.error == '\0' ? "" : ": ", s.error);
+	} else {
+		l = xcalloc(1, sizeof(*l));
+		l->clients = clients;
+		control_job_start(cc, &l->job, &leave_ops);
+	}
 }

@@ -9,6 +9,7 @@
 
 #include "cli/cmd/cluster_change.h"
 #include "cli/cmd/cmd.h"
+#include "shared/base/base.h"
 #include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_write.h"
@@ -109,7 +110,7 @@ ask_ctl(const struct cmd *c, const char *verb, struct buf *args, ctl_row fn,
 		.scope = c->scope,
 		.verb = verb,
 		.args = args == NULL ? S("{}") : buf_str(args),
-		.timeout_ms = CTL_TIMEOUT_MS,
+		.timeout_ms = MAX(c->slow_ms, CTL_TIMEOUT_MS),
 		.on_row = fn,
 		.arg = arg };
 	int r = ask_with(&q, result);

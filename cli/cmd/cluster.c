@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cluster.c: `pusherctl cluster status|hosts`: whether Redis can be reached,
- * how far this host has read the stream, and the hosts.
+ * cluster.c: `pusherctl cluster status|hosts|leave`: whether Redis can be
+ * reached, how far this host has read the stream, and the hosts; and that this
+ * one leaves.
  */
 
 #include "cli/cmd/cmd.h"
+#include "shared/conf/conf.h"
+
+#define LEAVE_MS 30000 /* beyond drain_time */
 
 /* The columns of a host, in the table and in the JSON document. */
 static const char host_columns[] =
@@ -85,4 +89,11 @@ cmd_cluster_hosts(struct cmd *c)
 		out_drop(c->out);
 	out_table_close(c->out);
 	return r;
+}
+
+int
+cmd_cluster_leave(struct cmd *c)
+{
+	c->slow_ms = (unsigned)c->conf->drain_time * 1000 + LEAVE_MS;
+	return cmd_ask_one(c, "cluster-leave", NULL, "left host clients");
 }

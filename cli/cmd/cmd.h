@@ -63,6 +63,7 @@ struct cmd {
 	/* In a cluster: the apps as they were, once the database is open. */
 	struct buf **before;
 	bool help, json, header; /* --help, -j, --header among the arguments */
+	unsigned slow_ms;        /* pusherd may be silent longer than usual */
 };
 
 /*
@@ -178,6 +179,7 @@ int cmd_app_rotate_key(struct cmd *);
 int cmd_status(struct cmd *);
 int cmd_cluster_status(struct cmd *);
 int cmd_cluster_hosts(struct cmd *);
+int cmd_cluster_leave(struct cmd *);
 extern const struct cmd_option cmd_config_options[];
 int cmd_config(struct cmd *);
 int cmd_config_set(struct cmd *);

@@ -24,6 +24,7 @@ struct run {
 
 struct event_order {
 	uint64_t complete[PROC_MAX_WORKERS]; /* origin by slot; 0: nobody */
+	bool left;                           /* the host its cluster */
 	uint64_t n;                          /* runs that were started */
 	struct run v[ORDER_MAX];
 };
@@ -47,6 +48,19 @@ event_order_is_complete(
 {
 	return p == NULL ||
 	    __atomic_load_n(&p->complete[slot], __ATOMIC_ACQUIRE) == origin;
+}
+
+void
+event_order_set_left(struct event_order *p)
+{
+	if (p != NULL)
+		__atomic_store_n(&p->left, true, __ATOMIC_RELEASE);
+}
+
+bool
+event_order_has_left(const struct event_order *p)
+{
+	return p != NULL && __atomic_load_n(&p->left, __ATOMIC_ACQUIRE);
 }
 
 void

@@ -39,6 +39,9 @@ void event_order_set_complete(
 /* NULL: yes. */
 bool event_order_is_complete(
     const struct event_order *, unsigned slot, uint64_t origin);
+/* Only the broker: the host leaves its cluster, and no successor joins it. */
+void event_order_set_left(struct event_order *);
+bool event_order_has_left(const struct event_order *);
 /* Only the broker: this event is taken now.  NULL: nothing is recorded. */
 void event_order_add(struct event_order *, uint64_t origin, uint64_t seq);
 /* The runs, oldest first; free(3) them.  NULL: there are none. */

@@ -132,7 +132,8 @@ send_away(struct conn *c)
 {
 	if (c->ops == &ws_ops)
 		client_part(c, c->w->drain->few ? 4100 : 4200,
-		    "the server is restarting");
+		    c->w->link->leaves ? "the server has left its cluster"
+				       : "the server is restarting");
 	else if (!conn_input_is(c, INPUT_PAUSED))
 		conn_finish(c);
 }
@@ -411,6 +412,20 @@ drain_on_missed(struct worker *w)
 		  "reconnect",
 	    w->drain->n);
 	send_listed(w, LONG_MAX);
+}
+
+void
+drain_leave(struct worker *w)
+{
+	double seconds = (double)w->conf->drain_time;
+
+	if (w->drain->on)
+		return; /* they are told in any case */
+	log_info("the host leaves its cluster: closing %u connections over "
+		 "%.1f s",
+	    w->nconns, seconds);
+	make_list(w, 0, true);
+	tell(w, seconds);
 }
 
 void

@@ -58,6 +58,10 @@ void drain_retire(struct worker *, double seconds);
 /* Ends it at once, or sooner than it was begun with. */
 void drain_hurry(struct worker *, double seconds);
 /*
+ * The host leaves its cluster: closes all clients over drain_time, with 4200.
+ */
+void drain_leave(struct worker *);
+/*
  * Closes each client whose TLS is another process's with 4200, before that
  * process ends.
  */

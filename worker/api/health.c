@@ -28,6 +28,8 @@ health_get_ready(struct conn *c)
 		why = S("{\"ready\":false,\"reason\":\"starting\"}");
 	else if (w->link->state != LINK_UP)
 		why = S("{\"ready\":false,\"reason\":\"no broker\"}");
+	else if (w->link->leaves)
+		why = S("{\"ready\":false,\"reason\":\"left the cluster\"}");
 	else if (w->link->away)
 		why =
 		    S("{\"ready\":false,\"reason\":\"degraded: no cluster\"}");

@@ -76,9 +76,10 @@ static void
 give_up(struct conn *c)
 {
 	api_unavailable(c,
-	    link_is_up(c->w)
-		? S("the Redis server of the cluster cannot be reached")
-		: S("the server is starting again"));
+	    !link_is_up(c->w) ? S("the server is starting again")
+		: c->w->link->leaves
+		? S("this host has left its cluster")
+		: S("the Redis server of the cluster cannot be reached"));
 	api_continue(c);
 }
 

@@ -30,6 +30,10 @@ admission_check_server(const struct worker *w)
 	if (w->draining)
 		return (struct refusal){ PUSHER_OVER_CAPACITY,
 			S("The server is restarting: try again in a moment") };
+	if (w->link->leaves)
+		return (struct refusal){ PUSHER_OVER_CAPACITY,
+			S("The server has left its cluster: try again in a "
+			  "moment") };
 	if (!w->serving)
 		return (struct refusal){ PUSHER_OVER_CAPACITY,
 			S("The server is not ready: try again in a moment") };
@@ -167,7 +171,7 @@ admission_on_conn_ok(struct worker *w, const struct msg_conn_ok *m)
 	c->admission = ADMISSION_DONE;
 	if (c->greeted)
 		return 0;
-	if (w->draining) {
+	if (w->draining || w->link->leaves) {
 		client_close(
 		    c, PUSHER_OVER_CAPACITY, admission_check_server(w).text);
 		return 0;

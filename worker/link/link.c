@@ -269,6 +269,7 @@ int
 link_on_cluster(struct worker *w, const struct msg_cluster *m)
 {
 	w->link->away = m->up == 0;
+	w->link->leaves = m->leaves != 0;
 	return 0;
 }
 

@@ -49,7 +49,8 @@ struct link {
 	const struct link_handler *ops;
 	struct ipc_ops ipc_ops; /* made of them */
 	enum link_state state;
-	bool away; /* the host is not in its cluster: no event is taken */
+	bool away;   /* the host is not in its cluster: no event is taken */
+	bool leaves; /* ... and will not be: no client is taken */
 	const char *lost; /* why, while that has not been logged */
 	ev_timer retry;
 	uint64_t broker; /* the process at the other end; 0: none yet */
