@@ -77,9 +77,10 @@ done(struct peer *p)
 
 /*
  * Sequenced messages: during a resync they are merged across workers; in a
- * cluster the stream brings them, and they are applied then.
+ * cluster the stream brings them, and they are applied then: all that may be
+ * refused for this host's sake is refused before.
  */
-#define NUMBERED(name, function) \
+#define NUMBERED(name, function, is_refused) \
 	static int on_##name(void *owner, const struct ipc_in *in) \
 	{ \
 		struct peer *p = peer_living(owner); \
@@ -90,8 +91,12 @@ done(struct peer *p)
 			return r == 1 ? 0 : -1; \
 		if (msg_##name##_get(&m, in->body) == -1) \
 			return -1; \
-		if (!resync_must_wait(p, m.seq) && \
-		    !outgoing_take(p, in, m.app, m.seq)) \
+		if (resync_must_wait(p, m.seq) || \
+		    outgoing_must_wait(p, m.seq)) \
+			r = 0; \
+		else if (p->br->cluster != NULL && is_refused(p, &m)) \
+			outgoing_void(p, m.app, m.seq); \
+		else if (!outgoing_take(p, in, m.app, m.seq)) \
 			r = function(p, &m); \
 		done(p); \
 		return r; \
@@ -107,6 +112,12 @@ done(struct peer *p)
 		return r; \
 	}
 
+static bool
+is_never(struct peer *p, const struct msg_signout *m)
+{
+	return false;
+}
+
 HANDLER(resync_done, resync_on_done)
 HANDLER(ping, peer_on_ping)
 HANDLER(pong, peer_on_pong)
@@ -116,9 +127,9 @@ HANDLER(conn_open, quota_on_conn_open)
 HANDLER(conn_close, quota_on_conn_close)
 ORDERED(session, subscribe_on_session)
 ORDERED(session_end, subscribe_on_session_end)
-NUMBERED(sub, subscribe_on_sub)
+NUMBERED(sub, subscribe_on_sub, subscribe_is_refused)
 ORDERED(sub_again, subscribe_on_sub_again)
-NUMBERED(unsub, subscribe_on_unsub)
+NUMBERED(unsub, subscribe_on_unsub, subscribe_was_refused)
 ORDERED(roster, presence_sync_on_roster)
 ORDERED(member, presence_sync_on_member)
 
@@ -148,8 +159,8 @@ HANDLER(receipt_rows, receipt_on_rows)
 HANDLER(take, quota_on_take)
 HANDLER(idem_begin, idempotency_on_begin)
 HANDLER(idem_store, idempotency_on_store)
-NUMBERED(signin, users_on_signin)
-NUMBERED(signout, users_on_signout)
+NUMBERED(signin, users_on_signin, users_is_refused)
+NUMBERED(signout, users_on_signout, is_never)
 ORDERED(cached, cache_on_cached)
 ORDERED(cache_mark, cache_on_mark)
 HANDLER(conn_query_rows, conn_query_on_rows)

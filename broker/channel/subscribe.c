@@ -318,6 +318,22 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 	return 0;
 }
 
+bool
+subscribe_is_refused(struct peer *p, const struct msg_sub *m)
+{
+	if (m->seq == 0 || m->stamp != 0 || !is_sound(m->channel, m->user_id))
+		return false;
+	peer_was_refused(p, m->sid, m->channel);
+	return !has_room(p, m);
+}
+
+/* What was refused to members, all hosts have refused. */
+bool
+subscribe_was_refused(struct peer *p, const struct msg_unsub *m)
+{
+	return m->user_id.n == 0 && peer_was_refused(p, m->sid, m->channel);
+}
+
 int
 subscribe_on_sub_again(struct peer *p, const struct msg_sub_again *m)
 {

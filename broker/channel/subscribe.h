@@ -24,6 +24,14 @@ int subscribe_on_sub(struct peer *, const struct msg_sub *);
 int subscribe_on_sub_again(struct peer *, const struct msg_sub_again *);
 int subscribe_on_unsub(struct peer *, const struct msg_unsub *);
 
+/*
+ * In a cluster, before the message goes to all hosts: is there no room here for
+ * the channel or member?  Then the client has been told.
+ */
+bool subscribe_is_refused(struct peer *, const struct msg_sub *);
+/* Has it been refused so?  Other hosts do not know the subscription. */
+bool subscribe_was_refused(struct peer *, const struct msg_unsub *);
+
 /* Removes the members from all channels without events (at the exit). */
 void subscribe_clear(struct broker *);
 

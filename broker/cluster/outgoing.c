@@ -48,33 +48,79 @@ outgoing_entry_size(const struct cluster *cl)
 	return cl->entry.b == NULL ? 0 : cl->entry.b->len;
 }
 
+/* A replay before this host has joined? */
+static bool
+is_early(const struct cluster *cl, uint64_t seq)
+{
+	return seq == 0 && cl->state <= CLUSTER_OUT;
+}
+
 bool
-outgoing_take(
-    struct peer *p, const struct ipc_in *in, uint32_t app, uint64_t seq)
+outgoing_must_wait(struct peer *p, uint64_t seq)
 {
 	struct cluster *cl = p->br->cluster;
-	const struct broker_app *a;
-	size_t before;
 
-	if (cl == NULL || (seq == 0 && cl->state <= CLUSTER_OUT))
+	if (cl == NULL || is_early(cl, seq) || cl->queued <= QUEUE_BYTES)
 		return false;
-	if (cl->queued > QUEUE_BYTES) {
-		workers_pause(p);
-		return true;
-	}
-	before = outgoing_entry_size(cl);
-	a = apps_lookup(p->br, app);
+	workers_pause(p);
+	return true;
+}
+
+/* The next message is of this worker and app. */
+static size_t
+begin(struct peer *p, uint32_t app)
+{
+	struct cluster *cl = p->br->cluster;
+	const struct broker_app *a = apps_lookup(p->br, app);
+	size_t before = outgoing_entry_size(cl);
+
 	entry_from(&cl->entry, (unsigned)p->slot, p->origin);
 	if (a != NULL)
 		entry_app(&cl->entry, app, str_of(a->app.id));
-	entry_add(&cl->entry, str_make(in->b->data + in->off, in->len));
+	return before;
+}
+
+/* It is written. */
+static void
+end(struct peer *p, size_t before, uint64_t seq)
+{
+	struct cluster *cl = p->br->cluster;
+
 	cl->queued += outgoing_entry_size(cl) - before;
 	if (seq != 0)
 		p->handed = seq;
 	p->relayed++;
 	if (outgoing_entry_size(cl) > ENTRY_BYTES)
 		outgoing_end_entry(cl);
+}
+
+bool
+outgoing_take(
+    struct peer *p, const struct ipc_in *in, uint32_t app, uint64_t seq)
+{
+	struct cluster *cl = p->br->cluster;
+	size_t before;
+
+	if (cl == NULL || is_early(cl, seq))
+		return false;
+	if (outgoing_must_wait(p, seq))
+		return true;
+	before = begin(p, app);
+	entry_add(&cl->entry, str_make(in->b->data + in->off, in->len));
+	end(p, before, seq);
 	return true;
+}
+
+void
+outgoing_void(struct peer *p, uint32_t app, uint64_t seq)
+{
+	struct msg_sub m = {
+		.seq = seq, .app = app, .stamp = SUB_VOID, .channel = S("-")
+	};
+	size_t before = begin(p, app);
+
+	entry_put_sub(&p->br->cluster->entry, &m);
+	end(p, before, seq);
 }
 
 bool

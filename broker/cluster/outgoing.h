@@ -27,6 +27,13 @@ void outgoing_script(struct cluster *, enum engine_call, const char *script,
  */
 bool outgoing_take(
     struct peer *, const struct ipc_in *, uint32_t app, uint64_t seq);
+/*
+ * Takes nothing, but the number, because the message was refused: those before
+ * it count as handled after the stream has brought them.
+ */
+void outgoing_void(struct peer *, uint32_t app, uint64_t seq);
+/* Is too much on its way?  If so, the present message comes again. */
+bool outgoing_must_wait(struct peer *, uint64_t seq);
 /* Publishes an event of pusherctl; false: there is no cluster. */
 bool outgoing_publish(struct broker *, const struct msg_event *);
 /* A worker's link has ended. */

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "shared/base/base.h"
 #include "shared/base/buf.h"
 #include "shared/base/log.h"
 #include "shared/base/shares.h"
@@ -28,6 +29,7 @@ struct budget {
 	struct shares shares;
 	uint64_t available; /* bytes of the machine or the cgroup */
 	uint64_t bytes;     /* of all apps */
+	uint64_t reserved;  /* bytes of the share that are for no app */
 	uint64_t max;       /* the second mark; 0: none */
 };
 
@@ -53,8 +55,17 @@ budget_free(struct budget *b)
 void
 budget_set(struct budget *b, uint64_t memory_limit)
 {
-	b->max =
-	    memory_share(memory_limit, b->available, MEMORY_BROKER) / 4 * 3;
+	uint64_t share =
+	    memory_share(memory_limit, b->available, MEMORY_BROKER);
+
+	b->max = (share - MIN(b->reserved, share / 2)) / 4 * 3;
+}
+
+void
+budget_reserve(struct budget *b, size_t bytes, uint64_t memory_limit)
+{
+	b->reserved = bytes;
+	budget_set(b, memory_limit);
 }
 
 uint64_t

@@ -23,6 +23,8 @@ struct budget *budget_new(uint64_t memory_limit);
 void budget_free(struct budget *);
 /* memory_limit may have changed. */
 void budget_set(struct budget *, uint64_t memory_limit);
+/* So many bytes of the share, half of it at most, are for something else. */
+void budget_reserve(struct budget *, size_t bytes, uint64_t memory_limit);
 /* Bytes that all apps may hold without refusals; 0: there is no limit. */
 uint64_t budget_max(const struct budget *);
 

@@ -39,8 +39,11 @@ refusal_eq(const struct hash_node *n, const void *key)
 void
 peer_refuse(struct peer *p, uint64_t sid, struct str channel)
 {
-	struct refusal *r = xcalloc(1, sizeof(*r) + channel.n);
+	struct refusal *r;
 
+	if (p->ipc.sink)
+		return; /* of another host: its UNSUB is ignored there */
+	r = xcalloc(1, sizeof(*r) + channel.n);
 	r->sid = sid;
 	r->ping =
 	    p->br->links->ping_id + 1; /* none of these has been sent yet */

@@ -160,6 +160,12 @@ has_room(struct peer *p, const struct session *s, const struct msg_signin *m)
 	return done.frames.n == 0;
 }
 
+bool
+users_is_refused(struct peer *p, const struct msg_signin *m)
+{
+	return m->seq != 0 && !has_room(p, session_find(p->br, m->sid), m);
+}
+
 int
 users_on_signin(struct peer *p, const struct msg_signin *m)
 {

@@ -36,6 +36,11 @@ void users_on_live(struct broker *);
 /* ... a portion in each turn; true: work is left. */
 bool users_go_on(struct broker *);
 
+/*
+ * In a cluster, before the message goes to all hosts: is there no room here?
+ * Then the client has been told.
+ */
+bool users_is_refused(struct peer *, const struct msg_signin *);
 /* Handlers of SIGNIN, SIGNOUT, TERMINATE (a struct peer owns it). */
 int users_on_signin(struct peer *, const struct msg_signin *);
 int users_on_signout(struct peer *, const struct msg_signout *);

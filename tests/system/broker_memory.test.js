@@ -9,9 +9,11 @@ const assert = require('node:assert/strict');
 const { execFileSync } = require('node:child_process');
 const { test } = require('node:test');
 const { Client } = require('./lib/client');
-const { Daemon, until, SLOW } = require('./lib/daemon');
+const { host } = require('./lib/cluster');
+const { Daemon, becomes, until, SLOW } = require('./lib/daemon');
 const { api, publish } = require('./lib/http');
 const { memory } = require('./lib/process');
+const { Redis } = require('./lib/redis');
 
 const MIB = 1 << 20;
 // A process with sanitizers is large from its beginning: the limit grows, and
@@ -196,4 +198,68 @@ test('S4: users sign in with watchlists of long ids', async (t) => {
 		.find((pid) => pid !== r.broker));
 	for (const c of all) c.sock.destroy();
 	await check(r);
+});
+
+test('S4: in a cluster the host of a stranger refuses, all hosts keep the ' +
+	'same channels, and no broker grows over its share', async (t) => {
+	const redis = new Redis();
+	await redis.start();
+	const all = ['a', 'b'].map((n) => {
+		const d = host(redis, n, { workers: 2, memory_limit: LIMIT });
+		d.ctl(['app', 'set', '42', ...Object.entries(LOADED)
+			.map(([k, v]) => `${k}=${v}`)]);
+		d.allow(/app over its part of memory_limit/, /host a is gone/);
+		return d;
+	});
+	t.after(async () => {
+		all.forEach((d) => d.child && d.kill());
+		await redis.remove();
+	});
+	const [a, b] = all;
+	for (const d of all) await d.start();
+	const other = a.app(LOADED);
+	await until('the app on both', () => b.ctl(['app', 'list'])
+		.some((row) => row.id === other.id));
+	const brokers = all.map((d) => d.pidsOf('broker')[0]);
+	const mine = [await Client.connect(a, other), await Client.connect(b, other)];
+	const bad = await Client.several(b, b.shared, 20 * TIMES);
+	const seen = await Promise.all(bad.map((c, k) => open(c, 2500,
+		(i) => `c-${k}-${i}-`.padEnd(200, 'x'))));
+	const sum = (key) => seen.reduce((n, s) => n + s[key], 0);
+	t.diagnostic(`${sum('ok')} taken, ${sum('refused')} refused`);
+	assert.ok(Math.min(sum('ok'), sum('refused')) > 5000 * TIMES);
+	const channels = async (d, prefix) => Object.keys((await api(d, d.shared,
+		'GET', '/channels', { query: { filter_by_prefix: prefix } }))
+		.json.channels).length;
+	for (const d of all) // what clients know
+		for (const [k, { ok }] of seen.entries())
+			await becomes(() => channels(d, `c-${k}-`), ok);
+	// Refused ones leave before they have read it: nobody else is left out.
+	const hasty = await Client.connect(b, b.shared);
+	for (let i = 0; i < 100; i++) {
+		hasty.sendSubscribe(`hasty-${i}`);
+		hasty.unsubscribe(`hasty-${i}`);
+	}
+	await hasty.sync();
+	for (const d of all) await becomes(() => channels(d, 'hasty'), 0);
+	// The other app gets new channels on both hosts.
+	for (const c of mine) {
+		await c.subscribe('new');
+		await c.join('presence-new', `u${mine.indexOf(c)}`);
+	}
+	await mine[0].expect('pusher_internal:member_added', 'presence-new');
+	await publish(a, other, 'new', 'e', '1');
+	for (const c of mine) assert.equal(await c.expect('e', 'new'), '1');
+	for (const c of [...bad, hasty]) c.sock.destroy();
+	for (const d of all)
+		for (const k of bad.keys())
+			await becomes(() => channels(d, `c-${k}-`), 0);
+	const peak = brokers.map((pid) => memory(pid, 'VmHWM'));
+	t.diagnostic(`peaks ${peak.map((n) => n >> 20)} MiB`);
+	for (const [i, d] of all.entries()) {
+		assert.deepEqual(d.pidsOf('broker'), [brokers[i]], 'the same broker');
+		if (!ASAN)
+			assert.ok(peak[i] < LIMIT / 4 + 4 * MIB, `${peak[i] >> 20} MiB`);
+	}
+	for (const d of all) await d.stop();
 });
