@@ -308,6 +308,7 @@ bench: release ## the numbers, beside the floor and peers (QUICK=1: 2 min)
 	@node tests/bench/bench.js build-release
 	@[ -n "$(QUICK)" ] || node tests/bench/tls.js build-release
 	@[ -n "$(QUICK)" ] || node tests/bench/compression.js build-release
+	@[ -n "$(QUICK)" ] || node tests/bench/cluster.js build-release
 
 clean: ## remove all that was built
 	rm -rf build build-release build-asan build-cover build-fuzz \

@@ -20,8 +20,9 @@ function install() {
 	return r.status === 0;
 }
 
-// Its command, for an app bench, benchkey, benchsecret; run it in DIR.
-function soketi(port, dir) {
+// Its command, for an app bench, benchkey, benchsecret; run it in DIR.  more:
+// of its configuration.
+function soketi(port, dir, more = {}) {
 	const file = path.join(dir, 'soketi.json');
 	fs.writeFileSync(file, JSON.stringify({
 		port, host: '127.0.0.1', 'metrics.enabled': false,
@@ -32,6 +33,7 @@ function soketi(port, dir) {
 			enableClientMessages: true, maxBackendEventsPerSecond: -1,
 			maxClientEventsPerSecond: -1, maxReadRequestsPerSecond: -1,
 			webhooks: [] }],
+		...more,
 	}));
 	return ['node', 'node_modules/@soketi/soketi/bin/server.js', 'start',
 		`--config=${file}`];
