@@ -3,7 +3,7 @@
 #
 # deb.sh [SUITE [ARCH]]: the package in two clean Debians of their own.  One
 # builds it, twice and with the same bytes; in the other it is installed, used,
-# upgraded, removed, installed again and purged.  SUITE is this machine's or,
+# upgraded while it runs, removed, installed again and purged.  SUITE is this machine's or,
 # for example, trixie.  For another ARCH the package is cross-built, and qemu
 # runs the programs and the unit tests.  Needs root, debootstrap and a mirror;
 # the roots are under /tmp and are removed.  DEB_ROOT: a root of SUITE made by
@@ -73,6 +73,11 @@ want 'lintian has no complaint' in_root "$builder" lintian --allow-root \
 want 'built again elsewhere' compile /another-name deb
 want 'it is the same, byte by byte' cmp "$builder/$deb" \
 	"$builder/another-name/${deb#src/}"
+version=$(dpkg-deb -f "$builder/$deb" Version)
+(cd "$builder/another-name" &&
+	sed -i "s/$version/0.0.9/" Makefile shared/base/base.h etc/debian/changelog)
+want 'an older version' compile /another-name deb
+old=$builder/another-name/$built/pusherd_0.0.9_$arch.deb
 if [ -n "$emulator" ]; then
 	want 'cmocka' get "$builder" install "libcmocka-dev:$arch"
 	want 'the unit tests' compile /src unit-bins
@@ -104,37 +109,45 @@ want 'root makes an app' ctl app create --name shop
 ok 'the database is of the user'
 
 # Started by root it becomes the user; port 0 is a free one.
-listen='listen=127.0.0.1:0'
-chroot "$root" $emulator /usr/sbin/pusherd -F -o "$listen" -o metrics_listen= \
-	>"$root/log" 2>&1 &
-daemon=$!
-till 'pusherd starts' grep -q 'ready: listening' "$root/log"
+serve() {
+	rm -f "$root/log" "$root/events"
+	chroot "$root" $emulator /usr/sbin/pusherd -F -o listen=127.0.0.1:0 \
+		-o metrics_listen= >"$root/log" 2>&1 &
+	daemon=$!
+	till 'pusherd starts' grep -q 'ready: listening' "$root/log"
+	ctl subscribe shop room >"$root/events" 2>&1 &
+	till 'a subscriber' grep -qs . "$root/events"
+}
+hears() { # EVENT
+	want 'pusherctl publish' ctl publish shop room "$1" '{}'
+	till 'its event' grep -q "$1" "$root/events"
+}
+leave() {
+	kill -TERM "$daemon"
+	wait "$daemon" || fail "exit code $?"
+	daemon=
+	wait || true # for the subscriber
+	ok 'pusherd stops'
+}
+
+serve
 [ "$(ps -o user= -p "$daemon")" != root ] || fail 'it is still root'
 ok 'it has become the user'
 want 'pusherctl status' ctl status
-ctl subscribe shop room >"$root/events" 2>&1 &
-till 'a subscriber' grep -q . "$root/events"
-want 'pusherctl publish' ctl publish shop room hello '{}'
-till 'its event' grep -q hello "$root/events"
-kill -TERM "$daemon"
-wait "$daemon" || fail "exit code $?"
-daemon=
-wait || true # for the subscriber
-ok 'pusherd stops'
+hears hello
+leave
 
 echo 'drain_time 7' >>"$root/etc/pusherd/pusherd.conf"
 want 'upgrade' apt install --reinstall /pusherd.deb
 grep -q '^drain_time 7' "$root/etc/pusherd/pusherd.conf" || fail 'conf lost'
 ok 'the configuration survives an upgrade'
 
-# An older package, made of this one: one that knows the database's layout,
-# and one that does not.
+# The older package: one that does not know the database's layout, and one that
+# does.
 older() {
 	rm -rf "$root/older"
-	dpkg-deb -R "$root/pusherd.deb" "$root/older"
-	sed -i 's/^Version: .*/Version: 0.0.9/' "$root/older/DEBIAN/control"
-	sed -i "s/^version=[^ ]* layout=\(.*\)/version=0.0.9 layout=$1/" \
-		"$root/older/DEBIAN/prerm"
+	dpkg-deb -R "$old" "$root/older"
+	sed -i "s/ layout=.*/ layout=$1/" "$root/older/DEBIAN/prerm"
 	dpkg-deb --root-owner-group -b "$root/older" "$root/older.deb" >/dev/null
 }
 older 1
@@ -147,8 +160,34 @@ ok 'a downgrade that cannot read the database is refused, with the reason'
 want 'the newer one still works' ctl app show shop
 older 999
 want 'a downgrade that can read it' apt install --allow-downgrades /older.deb
-want 'and up again' apt install /pusherd.deb
 rm -rf "$root/older" "$root/older.deb"
+
+# Up again, on a machine that looks as if systemd ran: this systemctl says yes
+# to everything.  Not under qemu, which executes no program that another one
+# executes.
+if [ -n "$emulator" ]; then
+	want 'and up again' apt install /pusherd.deb
+else
+	mkdir -p "$root/run/systemd/system"
+	printf '#!/bin/sh\necho "$*" >>/asked\n' \
+		>"$root/usr/local/sbin/systemctl"
+	chmod 755 "$root/usr/local/sbin/systemctl"
+	serve
+	hears earlier
+	want 'and up again while it runs' inside dpkg -i /pusherd.deb
+	grep -q "upgrade: done .* from version 0.0.9 to $version" \
+		"$root/log" || { logs; fail 'there was no upgrade'; }
+	grep -q 'is-active pusherd.service' "$root/asked" || fail 'not asked'
+	! grep -E '\<(re)?start|stop' "$root/asked" || fail 'it was restarted'
+	[ "/proc/$daemon/exe" -ef "$root/usr/sbin/pusherd" ] ||
+		fail "$(readlink "/proc/$daemon/exe") runs"
+	ok 'the same process runs the new program'
+	hears later
+	grep -q earlier "$root/events" || fail 'it is another subscriber'
+	ok 'its client has stayed'
+	leave
+	rm -r "$root/usr/local/sbin/systemctl" "$root/run/systemd"
+fi
 
 want 'remove' apt remove pusherd
 [ ! -e "$root/usr/sbin/pusherd" ] || fail 'the program is still there'
