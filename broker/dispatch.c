@@ -11,6 +11,7 @@
 #include "broker/app/idempotency.h"
 #include "broker/app/quota.h"
 #include "broker/channel/cache.h"
+#include "broker/channel/named_session.h"
 #include "broker/channel/presence_sync.h"
 #include "broker/channel/query.h"
 #include "broker/channel/receipt.h"
@@ -125,8 +126,17 @@ HANDLER(merge, slot_on_merge)
 HANDLER(merged, slot_on_merged)
 HANDLER(conn_open, quota_on_conn_open)
 HANDLER(conn_close, quota_on_conn_close)
-ORDERED(session, subscribe_on_session)
-ORDERED(session_end, subscribe_on_session_end)
+static int
+take_session(struct peer *p, const struct msg_session *m)
+{
+	if (outgoing_must_wait(p, !m->replay) || outgoing_session(p, m) ||
+	    workers_must_wait(p))
+		return 0;
+	return named_session_on_begin(p, m);
+}
+
+HANDLER(session, take_session)
+ORDERED(session_end, named_session_on_end)
 NUMBERED(sub, subscribe_on_sub, subscribe_is_refused)
 ORDERED(sub_again, subscribe_on_sub_again)
 NUMBERED(unsub, subscribe_on_unsub, subscribe_was_refused)

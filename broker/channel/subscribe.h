@@ -35,8 +35,4 @@ bool subscribe_was_refused(struct peer *, const struct msg_unsub *);
 /* Removes the members from all channels without events (at the exit). */
 void subscribe_clear(struct broker *);
 
-/* Handlers of SESSION and SESSION_END. */
-int subscribe_on_session(struct peer *, const struct msg_session *);
-int subscribe_on_session_end(struct peer *, const struct msg_session_end *);
-
 #endif

@@ -12,6 +12,7 @@
 
 #include "broker/app/apps.h"
 #include "broker/channel/cache.h"
+#include "broker/channel/named_session.h"
 #include "broker/channel/registry.h"
 #include "broker/channel/route.h"
 #include "broker/cluster/join.h"
@@ -146,6 +147,27 @@ on_places(struct reading *r, struct msg_host_places *m)
 	places_on_message(r->cl, r->host, r->kind != ENTRY_TURN, m);
 }
 
+/* The client has the session from here on, and no other one on any host. */
+static void
+on_session(struct reading *r, struct msg_session *m)
+{
+	struct peer *p = r->peer;
+
+	if (p == NULL)
+		return;
+	if (r->host != NULL) {
+		if (r->app_here == 0 || m->app != r->app)
+			return;
+		m->app = r->app_here;
+		named_session_elsewhere(r->cl->br, m);
+	} else if (!p->ipc.sink) {
+		if (p->relayed > 0)
+			p->relayed--;
+		if (named_session_on_begin(p, m) == -1)
+			drop(r);
+	}
+}
+
 static void
 on_apps_done(struct reading *r, const struct msg_host_apps_done *m)
 {
@@ -254,6 +276,7 @@ apply(struct cluster *cl, struct host *host, struct buf *b, uint32_t at,
 			ON(HOST_APP, host_app, on_app)
 			ON(HOST_WORKER_GONE, host_worker_gone, on_worker_gone)
 			ON(HOST_TOLD, host_told, on_told)
+			ON(SESSION, session, on_session)
 			ON(HOST_PLACES, host_places, on_places)
 			ON(HOST_APPS_DONE, host_apps_done, on_apps_done)
 		default:

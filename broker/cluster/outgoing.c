@@ -124,6 +124,19 @@ outgoing_void(struct peer *p, uint32_t app, uint64_t seq)
 }
 
 bool
+outgoing_session(struct peer *p, const struct msg_session *m)
+{
+	size_t before;
+
+	if (p->br->cluster == NULL || m->replay)
+		return false;
+	before = begin(p, m->app);
+	entry_put_session(&p->br->cluster->entry, m);
+	end(p, before, 0);
+	return true;
+}
+
+bool
 outgoing_publish(struct broker *br, const struct msg_event *m)
 {
 	struct cluster *cl = br->cluster;

@@ -32,6 +32,11 @@ bool outgoing_take(
  * it count as handled after the stream has brought them.
  */
 void outgoing_void(struct peer *, uint32_t app, uint64_t seq);
+/*
+ * Takes a session for the stream: all hosts learn in one order which of them
+ * has it.  False: there is no cluster, or it is a replay.
+ */
+bool outgoing_session(struct peer *, const struct msg_session *);
 /* Is too much on its way?  If so, the present message comes again. */
 bool outgoing_must_wait(struct peer *, uint64_t seq);
 /* Publishes an event of pusherctl; false: there is no cluster. */

@@ -413,6 +413,20 @@ resumes_attach(struct resumes *s, const struct resume_hello *h)
 	return r;
 }
 
+void
+resumes_elsewhere(struct resumes *s, const struct resume_hello *h)
+{
+	struct resume_session *r;
+
+	if (s->table == NULL)
+		return;
+	r = resumes_find(s, h->app, h->id);
+	if (r == NULL && (s->free != 0 || s->table->used < s->table->cap))
+		r = add(s, h);
+	if (r != NULL)
+		bury(s, r, SESSION_EXPIRED);
+}
+
 bool
 resumes_is_full(struct resumes *s, double now)
 {
@@ -435,28 +449,6 @@ resumes_detach(struct resumes *s, struct resume_session *r, double now)
 	forget_old(resumes_row(s, r), r, now);
 	detach(s, r);
 	set_state(s, r, SESSION_DETACHED);
-}
-
-void
-resumes_drop(struct resumes *s, unsigned slot, double now)
-{
-	struct resume_session *r;
-	uint32_t i = 0;
-
-	while ((r = resumes_next(s, &i)) != NULL)
-		if (resumes_row(s, r)->slot == slot)
-			resumes_detach(s, r, now);
-}
-
-void
-resumes_move(struct resumes *s, unsigned from, unsigned to)
-{
-	struct resume_session *r;
-	uint32_t i = 0;
-
-	while ((r = resumes_next(s, &i)) != NULL)
-		if (resumes_row(s, r)->slot == from)
-			resumes_row(s, r)->slot = (uint16_t)to;
 }
 
 void

@@ -95,6 +95,11 @@ struct resume_hello {
 /* Gives the session to this connection; NULL: no room. */
 struct resume_session *resumes_attach(
     struct resumes *, const struct resume_hello *);
+/*
+ * A connection to another host has the session (h->sid, slot, replay: unused):
+ * here the next one is told that events may be missing.
+ */
+void resumes_elsewhere(struct resumes *, const struct resume_hello *);
 /* No row is free, and the last call that returned true is a minute ago. */
 bool resumes_is_full(struct resumes *, double now);
 /* The connection has ended: the session may be resumed. */

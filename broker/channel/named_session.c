@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * named_session.c: a connection names its session (etc/doc/resume.md), and has
+ * it until another connection names it, here or on another host, or until it
+ * ends.  Owns nothing: the sessions belong to broker/log/resume.c.
+ */
+
+#include "broker/channel/named_session.h"
+
+#include "broker/channel/registry.h"
+#include "broker/core/core.h"
+#include "broker/link/peer.h"
+#include "broker/log/replay.h"
+#include "shared/base/log.h"
+
+/* Another connection has the session from now on. */
+static void
+tell_taken(struct broker *br, unsigned slot, uint64_t sid)
+{
+	struct msg_session_ok m = { .sid = sid, .row = UINT32_MAX };
+	struct peer *p = br->peers[registry_heir(br->registry, slot)];
+
+	if (p != NULL && ipc_is_open(&p->ipc))
+		ipc_send_session_ok(&p->ipc, &m);
+}
+
+int
+named_session_on_begin(struct peer *p, const struct msg_session *m)
+{
+	struct broker *br = p->br;
+	const struct app_log *l = app_logs_find(&br->replay->logs, m->app);
+	struct resume_hello h = { .app = m->app,
+		.peer = m->peer,
+		.id = m->id,
+		.sid = m->sid,
+		.slot = (unsigned)p->slot,
+		.now = broker_now(),
+		.replay = m->replay };
+	struct msg_session_ok ok = { .sid = m->sid, .row = UINT32_MAX };
+	struct resumes *all = &br->replay->sessions;
+	const struct resume_session *s = NULL;
+	const struct session_row *row;
+	uint64_t old;
+	unsigned slot;
+
+	if (!session_id_is_valid(m->id))
+		return -1;
+	if (l != NULL) {
+		h.epoch = ring_epoch(l->ring);
+		s = resumes_find(all, m->app, m->id);
+		row = s == NULL ? NULL : resumes_row(all, s);
+		old = s == NULL || !s->attached ? 0 : row->sid;
+		slot = s == NULL ? 0 : row->slot;
+		s = resumes_attach(all, &h);
+		if (s != NULL && old != 0)
+			tell_taken(br, slot, old);
+	}
+	if (s != NULL)
+		ok.row = (uint32_t)(s - all->v);
+	else if (l != NULL && !m->replay && resumes_is_full(all, h.now))
+		log_warnx("all %u rows of resume_sessions have a connection: "
+			  "new sessions are refused (full)",
+		    all->table->cap);
+	ipc_send_session_ok(&p->ipc, &ok);
+	return 0;
+}
+
+void
+named_session_elsewhere(struct broker *br, const struct msg_session *m)
+{
+	const struct app_log *l = app_logs_find(&br->replay->logs, m->app);
+	struct resumes *all = &br->replay->sessions;
+	const struct resume_session *s;
+	const struct session_row *row;
+	struct resume_hello h = { .app = m->app, .id = m->id };
+
+	if (l == NULL || !session_id_is_valid(m->id))
+		return;
+	h.epoch = ring_epoch(l->ring);
+	s = resumes_find(all, m->app, m->id);
+	if (s != NULL && s->attached) {
+		row = resumes_row(all, s);
+		tell_taken(br, row->slot, row->sid);
+	}
+	resumes_elsewhere(all, &h);
+}
+
+int
+named_session_on_end(struct peer *p, const struct msg_session_end *m)
+{
+	struct resumes *s = &p->br->replay->sessions;
+	struct resume_session *r = resumes_of(s, m->sid);
+
+	if (r != NULL)
+		resumes_detach(s, r, broker_now());
+	return 0;
+}

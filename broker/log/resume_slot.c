@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * resume_slot.c: the sessions whose connections are those of one worker.  Owns
+ * nothing.
+ */
+
+#include "broker/log/resume.h"
+
+void
+resumes_drop(struct resumes *s, unsigned slot, double now)
+{
+	struct resume_session *r;
+	uint32_t i = 0;
+
+	while ((r = resumes_next(s, &i)) != NULL)
+		if (resumes_row(s, r)->slot == slot)
+			resumes_detach(s, r, now);
+}
+
+void
+resumes_move(struct resumes *s, unsigned from, unsigned to)
+{
+	struct resume_session *r;
+	uint32_t i = 0;
+
+	while ((r = resumes_next(s, &i)) != NULL)
+		if (resumes_row(s, r)->slot == from)
+			resumes_row(s, r)->slot = (uint16_t)to;
+}
