@@ -118,7 +118,8 @@ has_confirmed(const struct receipt *r, const struct receipt_entry *e)
 		was = was || sids[i] == e->sid;
 	now = was ? resumes_of(s, row->sid) : NULL;
 	c = now == NULL ? NULL : resume_channel_find(&now->channels, v->hash);
-	return c != NULL && c->now && c->from != 0 && acked >= c->at;
+	return c != NULL && c->now && resume_channel_from(c) != 0 &&
+	    acked >= c->at;
 }
 
 static void

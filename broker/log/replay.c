@@ -58,7 +58,7 @@ replay_log(struct replay *x, const struct msg_event *m)
 static uint64_t
 from(uint64_t pos, uint32_t back)
 {
-	if (back == REPLAY_NOTHING)
+	if (back == RESUME_NOTHING)
 		return 0;
 	return pos > back ? pos - back : 1;
 }
@@ -144,14 +144,14 @@ replay_begin(struct replay *x, struct replay_sub *r, uint32_t app, uint64_t sid,
 	find(x, r->log, s, channel, &r->answer, &r->part);
 	if (r->answer.status == RESUME_CONTINUED && r->part.n == 0)
 		return;
-	r->back = REPLAY_NOTHING;
+	r->back = RESUME_NOTHING;
 	if (r->answer.status == RESUME_NONE)
 		return;
 	/* Its own number: no confirmation from before this answer counts. */
 	r->pos = ring_number(r->log->ring);
 	if (r->answer.status == RESUME_CONTINUED)
 		r->back =
-		    (uint32_t)MIN(r->pos - r->answer.from, REPLAY_NOTHING);
+		    (uint32_t)MIN(r->pos - r->answer.from, RESUME_NOTHING);
 }
 
 static void

@@ -25,16 +25,13 @@ struct replay {
 	struct resumes sessions;
 };
 
-/* After this the client can continue only if it confirms the answer. */
-#define REPLAY_NOTHING UINT32_MAX
-
 /* The answer to one subscription, before it is written. */
 struct replay_sub {
 	struct app_log *log; /* NULL: the app has none */
 	struct resume_answer answer;
 	struct app_log_part part;
 	uint64_t pos;  /* the log's newest number */
-	uint32_t back; /* its number before the replayed events, or */
+	uint32_t back; /* see resume_channel.back */
 	struct str channel;
 };
 

@@ -28,15 +28,17 @@
 
 /* A session without a connection. */
 struct resume_away {
-	struct list in_order; /* in resumes.detached */
+	struct hash_node node; /* in resumes.away */
+	struct list in_order;  /* in resumes.detached */
 	struct resume_seat seat;
 	uint32_t row;
 };
 
-static uint64_t
-wall_ms(void)
+/* Seconds. */
+static uint32_t
+wall(void)
 {
-	return proc_clock_us(CLOCK_REALTIME) / 1000;
+	return (uint32_t)(proc_clock_us(CLOCK_REALTIME) / 1000000);
 }
 
 struct session_row *
@@ -83,21 +85,25 @@ count_of(struct resumes *s, uint32_t state)
 static void
 come_back(struct resumes *s, struct resume_session *r)
 {
-	list_remove(&r->away->in_order);
-	resume_room_leave(&s->room, &r->away->seat);
-	free(r->away);
-	r->away = NULL;
+	struct hash_node *n = hash_find_u64(&s->away, (uint64_t)(r - s->v));
+	struct resume_away *a = container_of(n, struct resume_away, node);
+
+	hash_remove(&s->away, n);
+	list_remove(&a->in_order);
+	resume_room_leave(&s->room, &a->seat);
+	free(a);
 }
 
 static void
 go_away(struct resumes *s, struct resume_session *r)
 {
 	const struct session_row *row = resumes_row(s, r);
+	struct resume_away *a = xcalloc(1, sizeof(*a));
 
-	r->away = xcalloc(1, sizeof(*r->away));
-	r->away->row = (uint32_t)(r - s->v);
-	list_append(&s->detached, &r->away->in_order);
-	resume_room_enter(&s->room, &r->away->seat, row->app, row->peer);
+	a->row = (uint32_t)(r - s->v);
+	hash_insert(&s->away, &a->node, hash_u64(a->row));
+	list_append(&s->detached, &a->in_order);
+	resume_room_enter(&s->room, &a->seat, row->app, row->peer);
 }
 
 static void
@@ -109,7 +115,7 @@ set_state(struct resumes *s, struct resume_session *r, uint8_t state)
 		come_back(s, r);
 	if (row->state != SESSION_FREE)
 		--*count_of(s, row->state);
-	row->since_ms = wall_ms();
+	row->since = wall();
 	__atomic_store_n(&row->state, state, __ATOMIC_RELEASE);
 	if (state == SESSION_FREE)
 		return;
@@ -126,11 +132,11 @@ detach(struct resumes *s, struct resume_session *r)
 	r->attached = false;
 }
 
-/* The free rows form a list by since_ms: each has the next one, plus 1. */
+/* The free rows form a list by since: each has the next one, plus 1. */
 static void
 put_free(struct resumes *s, uint32_t row)
 {
-	s->table->rows[row].since_ms = s->free;
+	s->table->rows[row].since = s->free;
 	s->free = row + 1;
 }
 
@@ -151,7 +157,6 @@ static void
 lose(struct resume_session *r, enum resume_reason why)
 {
 	r->lost = why;
-	r->all_from = 0;
 	resume_channels_lose(&r->channels);
 }
 
@@ -176,22 +181,22 @@ static void
 recall(struct resumes *s, uint32_t i)
 {
 	struct session_row *row = &s->table->rows[i];
-	uint64_t since = row->since_ms;
 	struct resume_session *r;
+	uint32_t since = row->since;
 	uint8_t state = row->state;
 
 	if (state == SESSION_FREE || state > SESSION_DETACHED ||
-	    row->id_len > SESSION_ID_MAX) {
+	    !session_id_len_is_valid(row->id_len)) {
 		row->state = SESSION_FREE;
 		put_free(s, i);
 		return;
 	}
 	r = make(s, i);
-	r->all = r->used = r->recalled = true;
-	r->all_from = row->acked;
+	r->used = r->recalled = true;
+	resume_channels_add_rest(&r->channels, row->acked);
 	if (row->acked == 0)
 		r->lost = RESUME_UNCONFIRMED;
-	if (state == SESSION_LIVE && wall_ms() > since + OLD_SECONDS * 1000)
+	if (state == SESSION_LIVE && wall() > since + OLD_SECONDS)
 		row->uncounted = false; /* see forget_old() */
 	/* It is unknown which channels the client has up to acked. */
 	if (row->out > 0 || row->uncounted || row->acked < row->replayed)
@@ -200,7 +205,7 @@ recall(struct resumes *s, uint32_t i)
 	/* A living connection gets it back when its worker reports it. */
 	set_state(s, r, state == SESSION_LIVE ? SESSION_DETACHED : state);
 	if (state != SESSION_LIVE)
-		row->since_ms = since;
+		row->since = since;
 }
 
 void
@@ -236,6 +241,7 @@ resumes_clear(struct resumes *s)
 	free(s->v);
 	resume_index_clear(&s->by_id);
 	resume_index_clear(&s->by_sid);
+	hash_clear(&s->away);
 	resume_room_clear(&s->room);
 }
 
@@ -258,7 +264,7 @@ find_row(struct resumes *s, uint32_t *row)
 		    SESSION_EVICTED);
 	}
 	*row = s->free - 1;
-	s->free = (uint32_t)s->table->rows[*row].since_ms;
+	s->free = s->table->rows[*row].since;
 	return true;
 }
 
@@ -280,11 +286,13 @@ add(struct resumes *s, const struct resume_hello *h)
 	id = session_id_pack(h->id);
 	session_row_set_id(s->table, t, &id);
 	r = make(s, row);
-	r->all = end != SESSION_UNKNOWN;
-	if (r->all)
+	if (end != SESSION_UNKNOWN) {
+		resume_channels_add_rest(&r->channels, 0);
 		r->lost =
 		    end == SESSION_EXPIRED ? RESUME_EXPIRED : RESUME_EVICTED;
-	t->uncounted = r->all || session_table_lost_lately(s->table);
+	}
+	t->uncounted =
+	    r->channels.has_rest || session_table_lost_lately(s->table);
 	return r;
 }
 
@@ -301,21 +309,18 @@ settle(struct resumes *s, struct resume_session *r)
 	uint64_t acked =
 	    __atomic_load_n(&resumes_row(s, r)->acked, __ATOMIC_ACQUIRE);
 	bool known = resume_channels_settle(&r->channels, acked);
+	bool rest = resume_channels_rest(&r->channels) != 0;
 
-	/*
-	 * Its last connection was with an earlier broker and may have
-	 * continued.
-	 */
-	if (r->recalled && r->all_from != 0)
-		r->all_from = acked;
+	/* Its last connection was an earlier broker's and may have gone on. */
+	if (r->recalled && rest)
+		resume_channels_add_rest(&r->channels, acked);
 	/* A replay from an old number would send many events twice. */
-	if (acked == 0 && (known || r->all_from != 0))
+	if (acked == 0 && (known || rest))
 		lose(r, RESUME_UNCONFIRMED);
 	if (!r->over)
 		return;
 	r->over = false;
-	r->all = true;
-	r->all_from = 0;
+	resume_channels_add_rest(&r->channels, 0);
 	r->lost = RESUME_TOO_MANY;
 }
 
@@ -323,11 +328,11 @@ settle(struct resumes *s, struct resume_session *r)
 static void
 forget_old(struct session_row *row, struct resume_session *r, double now)
 {
-	if (!r->used || now - r->attached_at < OLD_SECONDS)
+	if (!r->used || (uint32_t)now - r->attached_at < OLD_SECONDS)
 		return;
 	resume_channels_drop_unused(&r->channels);
-	r->all = row->uncounted = false;
-	row->channels = (uint16_t)r->channels.n;
+	row->uncounted = false;
+	row->channels = r->channels.n;
 	row->out = 0;
 }
 
@@ -342,7 +347,8 @@ begin_other_log(
 	row->uncounted = true;
 	row->replayed = 0;
 	resume_channels_clear(&r->channels);
-	r->all = r->other_log = true;
+	resume_channels_add_rest(&r->channels, 0);
+	r->other_log = true;
 	lose(r, RESUME_RESTARTED);
 }
 
@@ -377,12 +383,12 @@ give(struct resumes *s, struct resume_session *r, const struct resume_hello *h)
 	r->attached = true;
 	r->recalled = r->used = false;
 	resume_index_insert(&s->by_sid, s->table, (uint32_t)(r - s->v));
-	r->attached_at = h->now;
+	r->attached_at = (uint32_t)h->now;
 	if (!h->replay) {
 		row->entered = 0;
 	} else if (recalled && row->entered && row->out == 0 &&
 	    !row->uncounted) {
-		r->all = false; /* the reported channels are all of them */
+		r->channels.has_rest = false; /* all are reported */
 		row->channels = 0;
 	}
 }
@@ -442,7 +448,7 @@ resumes_detach(struct resumes *s, struct resume_session *r, double now)
 {
 	if (!r->attached)
 		return;
-	if (!r->used && !r->all && r->channels.n == 0) {
+	if (!r->used && !r->channels.has_rest && r->channels.n == 0) {
 		release(s, r); /* nothing can be continued */
 		return;
 	}
@@ -466,7 +472,7 @@ void
 resumes_expire(struct resumes *s, uint32_t least,
     uint32_t (*seconds)(void *arg, uint32_t app), void *arg)
 {
-	uint64_t now = wall_ms();
+	uint64_t now = wall();
 	unsigned left = EXPIRE_AT_ONCE;
 	struct list *e, *tmp;
 
@@ -475,9 +481,9 @@ resumes_expire(struct resumes *s, uint32_t least,
 		uint32_t i = LIST_ITEM(e, struct resume_away, in_order)->row;
 		const struct session_row *row = &s->table->rows[i];
 
-		if (row->since_ms + least * 1000ull > now)
+		if (row->since + (uint64_t)least >= now)
 			break; /* the next ones were detached later */
-		if (row->since_ms + seconds(arg, row->app) * 1000ull > now)
+		if (row->since + (uint64_t)seconds(arg, row->app) >= now)
 			continue;
 		if (left-- == 0)
 			return;

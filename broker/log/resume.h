@@ -38,26 +38,22 @@ enum resume_reason {
 /* Belongs to a row; each connection with a session needs one. */
 struct resume_session {
 	struct resume_channels channels;
-	uint64_t all_from; /* see all: it has them up to here; 0: see lost */
-	union {
-		double attached_at;       /* with a connection */
-		struct resume_away *away; /* without one */
-	};
-	uint8_t lost;       /* enum resume_reason */
-	bool attached : 1;  /* it has the connection row->sid */
-	bool recalled : 1;  /* its last one was with an earlier broker */
-	bool all : 1;       /* may have been in channels that are not listed */
-	bool used : 1;      /* its connection has subscribed something */
-	bool other_log : 1; /* its connection has numbers of another log */
-	bool over : 1;      /* ... and in more channels than are kept */
+	uint32_t attached_at; /* seconds of the monotonic clock */
+	uint8_t lost;         /* enum resume_reason */
+	bool attached : 1;    /* it has the connection row->sid */
+	bool recalled : 1;    /* its last one was with an earlier broker */
+	bool used : 1;        /* its connection has subscribed something */
+	bool other_log : 1;   /* its connection has numbers of another log */
+	bool over : 1;        /* ... and in more channels than are kept */
 };
-static_assert(sizeof(struct resume_session) <= 56, "struct resume_session");
+static_assert(sizeof(struct resume_session) == 32, "struct resume_session");
 
 struct resumes {
 	struct session_table *table; /* NULL: there are no sessions */
 	struct resume_session *v;    /* of each row; memory when it is used */
 	struct resume_index by_id, by_sid;
-	struct list detached; /* struct resume_away, oldest first */
+	struct hash away;     /* struct resume_away, by row */
+	struct list detached; /* the same, oldest first */
 	struct resume_room room;
 	uint32_t nlive, ndetached;
 	uint32_t free; /* a row that was given back, plus 1; 0: none */

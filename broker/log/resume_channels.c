@@ -13,20 +13,26 @@
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
-#define MIN_CAP 4
+#define MIN_BITS 2
+
+static uint32_t
+cap(const struct resume_channels *s)
+{
+	return s->bits == 0 ? 0 : UINT32_C(1) << s->bits;
+}
 
 /* A session is not changed by looking for a channel that is changed then. */
 static struct resume_channel *
 slots(const struct resume_channels *s)
 {
-	return s->cap > 0 ? s->table
-			  : (struct resume_channel *)(uintptr_t)&s->one;
+	return s->bits > 0 ? s->many.table
+			   : (struct resume_channel *)(uintptr_t)&s->one;
 }
 
 static uint32_t
 mask(const struct resume_channels *s)
 {
-	return MAX(s->cap, 1) - 1;
+	return MAX(cap(s), 1) - 1;
 }
 
 /* Its place, or the free one where it belongs; there is a free one. */
@@ -36,7 +42,7 @@ place(const struct resume_channels *s, uint64_t hash)
 	struct resume_channel *v = slots(s);
 	uint32_t i = (uint32_t)hash & mask(s);
 
-	while (v[i].hash != 0 && v[i].hash != hash && s->cap > 0)
+	while (v[i].hash != 0 && v[i].hash != hash && s->bits > 0)
 		i = (i + 1) & mask(s);
 	return &v[i];
 }
@@ -62,13 +68,14 @@ grow(struct resume_channels *s)
 	struct resume_channels old = *s;
 	const struct resume_channel *v = slots(&old);
 
-	s->cap = MAX(old.cap * 2, MIN_CAP);
-	s->table = xcalloc(s->cap, sizeof(s->table[0]));
+	s->bits = MAX(old.bits + 1u, MIN_BITS) & 15;
+	s->many.table = xcalloc(cap(s), sizeof(s->many.table[0]));
+	s->many.rest = resume_channels_rest(&old);
 	for (uint32_t i = 0; i <= mask(&old); i++)
 		if (v[i].hash != 0)
 			*place(s, v[i].hash) = v[i];
-	if (old.cap > 0)
-		free(old.table);
+	if (old.bits > 0)
+		free(old.many.table);
 }
 
 struct resume_channel *
@@ -78,7 +85,7 @@ resume_channel_get(struct resume_channels *s, uint64_t hash)
 
 	if (c != NULL)
 		return c;
-	if (s->cap > 0 ? s->n >= s->cap / 4 * 3 : s->n == 1)
+	if (s->bits > 0 ? s->n >= cap(s) / 4 * 3 : s->n == 1 || s->has_rest)
 		grow(s);
 	c = place(s, key(hash));
 	*c = (struct resume_channel){ .hash = key(hash) };
@@ -95,7 +102,7 @@ resume_channel_remove(struct resume_channels *s, struct resume_channel *c)
 	c->hash = 0;
 	s->n--;
 	/* Those behind it may have stood there only because of it. */
-	for (i = (i + 1) & mask(s); s->cap > 0 && v[i].hash != 0;
+	for (i = (i + 1) & mask(s); s->bits > 0 && v[i].hash != 0;
 	     i = (i + 1) & mask(s)) {
 		moved = v[i];
 		v[i].hash = 0;
@@ -120,14 +127,46 @@ resume_channels_lose(struct resume_channels *s)
 	struct resume_channel *c;
 	uint32_t i = 0;
 
+	if (s->has_rest)
+		s->many.rest = 0;
 	while ((c = resume_channels_next(s, &i)) != NULL)
-		c->from = c->at = 0;
+		resume_channel_set(c, 0, 0);
+}
+
+void
+resume_channels_add_rest(struct resume_channels *s, uint64_t pos)
+{
+	if (s->bits == 0 && s->n > 0)
+		grow(s);
+	s->has_rest = true;
+	s->many.rest = pos;
+}
+
+uint64_t
+resume_channels_rest(const struct resume_channels *s)
+{
+	return s->has_rest ? s->many.rest : 0;
+}
+
+void
+resume_channel_set(struct resume_channel *c, uint64_t from, uint64_t at)
+{
+	c->at = at & RESUME_POS_MAX;
+	c->back = from == 0 || at - from > RESUME_NOTHING
+	    ? RESUME_NOTHING
+	    : (uint32_t)(at - from);
+}
+
+uint64_t
+resume_channel_from(const struct resume_channel *c)
+{
+	return c->back == RESUME_NOTHING ? 0 : c->at - c->back;
 }
 
 uint64_t
 resume_channel_has(const struct resume_channel *c, uint64_t acked)
 {
-	return c->now && acked >= c->at ? acked : c->from;
+	return c->now && acked >= c->at ? acked : resume_channel_from(c);
 }
 
 bool
@@ -139,11 +178,12 @@ resume_channels_settle(struct resume_channels *s, uint64_t acked)
 
 	while ((c = resume_channels_next(s, &i)) != NULL) {
 		if (c->now) {
-			c->from = resume_channel_has(c, acked);
-			c->at = c->from & RESUME_POS_MAX;
+			uint64_t has = resume_channel_has(c, acked);
+
+			resume_channel_set(c, has, has);
 			c->now = false;
 		}
-		any = any || c->from != 0;
+		any = any || resume_channel_from(c) != 0;
 	}
 	return any;
 }
@@ -165,7 +205,7 @@ resume_channels_drop_unused(struct resume_channels *s)
 void
 resume_channels_clear(struct resume_channels *s)
 {
-	if (s->cap > 0)
-		free(s->table);
+	if (s->bits > 0)
+		free(s->many.table);
 	*s = (struct resume_channels){ 0 };
 }

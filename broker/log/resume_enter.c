@@ -11,8 +11,7 @@
 #include "broker/log/resume.h"
 #include "shared/base/base.h"
 
-#define ALL_SECONDS 30.    /* seconds in which a client subscribes again */
-#define CHANNELS_MAX 20000 /* of one session */
+#define ALL_SECONDS 30 /* in which a client subscribes again */
 
 struct resume_answer
 resume_enter(const struct resume_session *r, uint64_t hash, double now)
@@ -23,9 +22,12 @@ resume_enter(const struct resume_session *r, uint64_t hash, double now)
 
 	if (c != NULL && c->now) /* it is there already */
 		return (struct resume_answer){ .status = RESUME_NONE };
-	if (c == NULL && (!r->all || now - r->attached_at > ALL_SECONDS))
+	if (c == NULL &&
+	    (!r->channels.has_rest ||
+		(uint32_t)now - r->attached_at > ALL_SECONDS))
 		return a;
-	a.from = c != NULL ? c->from : r->all_from;
+	a.from = c != NULL ? resume_channel_from(c)
+			   : resume_channels_rest(&r->channels);
 	a.status = a.from != 0 ? RESUME_CONTINUED : RESUME_GAP;
 	if (a.status == RESUME_GAP)
 		a.reason = r->lost != 0 ? r->lost : RESUME_UNCONFIRMED;
@@ -44,18 +46,17 @@ resume_entered(struct resumes *s, struct resume_session *r, uint64_t hash,
 	r->used = true;
 	row->entered = 1;
 	if (from < at)
-		row->replayed = MAX(row->replayed, at);
-	if (c == NULL && r->channels.n >= CHANNELS_MAX) {
+		row->replayed = MAX(row->replayed, at) & SESSION_REPLAYED_MAX;
+	if (c == NULL && r->channels.n >= RESUME_CHANNELS_MAX) {
 		r->over = row->uncounted = true;
 		return;
 	}
-	if (row->out > 0 && (c != NULL ? !c->now : r->all))
+	if (row->out > 0 && (c != NULL ? !c->now : r->channels.has_rest))
 		row->out--;
 	else if (c == NULL)
 		row->channels++;
 	c = resume_channel_get(&r->channels, hash);
-	c->from = from;
-	c->at = at & RESUME_POS_MAX;
+	resume_channel_set(c, from, at);
 	c->now = true;
 }
 

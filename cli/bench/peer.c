@@ -90,8 +90,11 @@ peer_open(struct run *run, struct peer *p)
 		return;
 	buf_append(&p->out, S("GET "));
 	if (conf->resume)
-		buf_printf(&p->out, "/app/resume/%016llx-%u",
-		    (unsigned long long)run->shared->session, p->index);
+		buf_printf(&p->out, "/app/resume/%08x-%04x-4%03x-8%03x-%012x",
+		    (unsigned)(run->shared->session >> 32),
+		    (unsigned)(run->shared->session >> 16) & 0xffff,
+		    (unsigned)run->shared->session & 0xfff,
+		    (unsigned)(run->shared->session >> 12) & 0xfff, p->index);
 	buf_printf(&p->out,
 	    "/app/%s?protocol=7&client=bench&version=1.0 HTTP/1.1\r\n"
 	    "Host: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -81,12 +81,73 @@ session_id_is_valid(struct str id)
 	return true;
 }
 
+bool
+session_id_len_is_valid(unsigned len)
+{
+	return len <= SESSION_ID_MAX || len == SESSION_UUID ||
+	    len == SESSION_UUID_UPPER;
+}
+
+/* A UUID has a dash before these of its bytes. */
+static bool
+is_after_dash(size_t byte)
+{
+	return byte == 4 || byte == 6 || byte == 8 || byte == 10;
+}
+
+#define UUID_BYTES 16
+#define UUID_CHARS 36
+
+static const char lower[] = "0123456789abcdef";
+static const char upper[] = "0123456789ABCDEF";
+
+/* Is it a UUID of these digits? */
+static bool
+pack_uuid(struct str id, const char *digits, uint8_t out[UUID_BYTES])
+{
+	const char *p = id.p;
+
+	for (size_t i = 0; id.n == UUID_CHARS && i < UUID_BYTES; i++, p += 2) {
+		const char *high, *low;
+
+		if (is_after_dash(i) && *p++ != '-')
+			return false;
+		high = memchr(digits, p[0], 16);
+		low = memchr(digits, p[1], 16);
+		if (high == NULL || low == NULL)
+			return false;
+		out[i] = (uint8_t)((high - digits) << 4 | (low - digits));
+	}
+	return id.n == UUID_CHARS;
+}
+
+static struct str
+uuid_text(const struct session_id *id, char *text)
+{
+	const char *digits = id->len == SESSION_UUID ? lower : upper;
+	char *p = text;
+
+	for (size_t i = 0; i < UUID_BYTES; i++) {
+		if (is_after_dash(i))
+			*p++ = '-';
+		*p++ = digits[id->bits[i] >> 4];
+		*p++ = digits[id->bits[i] & 15];
+	}
+	return str_make(text, UUID_CHARS);
+}
+
 /* The six bits of character i are in two bytes, or in one. */
 struct session_id
 session_id_pack(struct str id)
 {
-	struct session_id out = { .len = (uint8_t)id.n };
+	struct session_id out = { .len = SESSION_UUID };
 
+	if (pack_uuid(id, lower, out.bits))
+		return out;
+	out = (struct session_id){ .len = SESSION_UUID_UPPER };
+	if (pack_uuid(id, upper, out.bits))
+		return out;
+	out = (struct session_id){ .len = (uint8_t)id.n };
 	for (size_t i = 0; i < id.n; i++) {
 		const char *at = memchr(letters, id.p[i], sizeof(letters) - 1);
 		unsigned v = (unsigned)(at - letters) << (10 - i * 6 % 8);
@@ -101,6 +162,8 @@ session_id_pack(struct str id)
 struct str
 session_id_text(const struct session_id *id, char text[SESSION_ID_MAX])
 {
+	if (id->len > SESSION_ID_MAX)
+		return uuid_text(id, text);
 	for (size_t i = 0; i < id->len; i++) {
 		size_t at = i * 6 / 8;
 		unsigned v = (unsigned)id->bits[at] << 8;
@@ -115,7 +178,7 @@ session_id_text(const struct session_id *id, char text[SESSION_ID_MAX])
 static struct session_id
 id_of(const struct session_row *row, const struct session_more *more)
 {
-	struct session_id id = { .len = row->id_len };
+	struct session_id id = { .len = (uint8_t)row->id_len };
 
 	memcpy(id.bits, row->id, sizeof(row->id));
 	if (row->more)
@@ -128,7 +191,8 @@ session_row_id(const struct session_table *t, const struct session_row *row)
 {
 	struct session_id id = id_of(row, more_of(t, row));
 
-	id.len = MIN(id.len, SESSION_ID_MAX); /* it may change while read */
+	if (!session_id_len_is_valid(id.len)) /* it changes meanwhile */
+		id.len = 0;
 	return id;
 }
 
@@ -138,7 +202,7 @@ session_row_set_id(struct session_table *t, struct session_row *row,
 {
 	row->id_len = id->len;
 	memcpy(row->id, id->bits, sizeof(row->id));
-	if (id->len * 6 > sizeof(row->id) * 8)
+	if (id->len <= SESSION_ID_MAX && id->len * 6 > sizeof(row->id) * 8)
 		memcpy(session_row_more(t, row)->id, &id->bits[sizeof(row->id)],
 		    sizeof(id->bits) - sizeof(row->id));
 }
@@ -301,7 +365,7 @@ read_row(struct session_table *t, FILE *f, uint32_t *forgotten)
 	struct session_row row;
 
 	if (fread(&row, sizeof(row), 1, f) != 1 ||
-	    row.id_len > SESSION_ID_MAX ||
+	    !session_id_len_is_valid(row.id_len) ||
 	    (row.more && fread(&more, sizeof(more), 1, f) != 1))
 		return false;
 	if (row.state == SESSION_FREE)

@@ -39,23 +39,31 @@ struct session_grave {
 	uint64_t at;  /* when, in ms of the wall clock, times 4, plus why */
 };
 
-/* An id of the 64 characters, six bits each; unused bits are zero. */
+/*
+ * A packed id: the 16 bytes of a UUID (RFC 9562), or the 64 characters, six
+ * bits each.  Unused bits are zero.
+ */
 struct session_id {
-	uint8_t len; /* in characters */
+	uint8_t len; /* in characters; or SESSION_UUID, SESSION_UUID_UPPER */
 	uint8_t bits[SESSION_ID_MAX * 6 / 8];
 };
-#define SESSION_ID_BITS 27 /* bytes in the row: 36 characters, as in a UUID */
+#define SESSION_UUID 128       /* its letters are lower case, or none */
+#define SESSION_UUID_UPPER 129 /* upper case */
+#define SESSION_ID_BITS 16     /* bytes in the row */
+#define SESSION_REPLAYED_MAX (UINT64_MAX >> 8)
 
 /* Each connection with a session needs one: each field counts. */
 struct session_row {
-	uint64_t sid;      /* the socket id of its last connection */
-	uint64_t acked;    /* the client has everything up to it; 0: nothing */
-	uint64_t replayed; /* the newest replayed number */
-	uint64_t since_ms; /* of the wall clock: when its state began */
+	uint64_t sid;           /* the socket id of its last connection */
+	uint64_t acked;         /* the client has all up to it; 0: nothing */
+	uint64_t replayed : 56; /* the newest replayed number, modulo 2^56 */
+	uint64_t id_len : 8;    /* as in struct session_id */
+	uint32_t since; /* seconds of the wall clock: when its state began */
 	uint32_t app;
 	uint32_t peer;  /* session_table_peer() of its maker */
 	uint32_t epoch; /* session_epoch() of the log to which acked belongs */
-	uint16_t slot;  /* of the worker with its connection */
+	uint8_t id[SESSION_ID_BITS]; /* of struct session_id */
+	uint16_t slot;               /* of the worker with its connection */
 	/*
 	 * The number of its channels, and of those that its connection has not
 	 * entered again: of these the client has less than `acked`.  The same
@@ -68,10 +76,8 @@ struct session_row {
 	bool idle : 1;    /* its newest earlier sid subscribed nothing */
 	/* It may have been in channels that `channels` does not count. */
 	bool uncounted : 1;
-	uint8_t id_len;
-	uint8_t id[SESSION_ID_BITS]; /* of struct session_id */
 };
-static_assert(sizeof(struct session_row) == 80, "struct session_row");
+static_assert(sizeof(struct session_row) == 64, "struct session_row");
 
 /* The rest, which few sessions have, in memory that is only touched then. */
 struct session_more {
@@ -111,6 +117,8 @@ enum session_end session_table_buried(
 uint32_t session_table_peer(const struct session_table *, struct str owner);
 /* 16 to 64 characters of A-Z a-z 0-9 _ - */
 bool session_id_is_valid(struct str id);
+/* Is this session_id.len one that session_id_pack() gives? */
+bool session_id_len_is_valid(unsigned len);
 /* For a valid id, and back. */
 struct session_id session_id_pack(struct str id);
 struct str session_id_text(

@@ -36,7 +36,7 @@ check_channels(const struct resume_channels *s, const uint64_t *want)
 		c = resume_channel_find(s, h * 16);
 		assert_true((c != NULL) == (want[h] != 0));
 		if (c != NULL)
-			assert_int_equal(c->from, want[h]);
+			assert_int_equal(resume_channel_from(c), want[h]);
 		n += want[h] != 0;
 	}
 	assert_int_equal(s->n, n);
@@ -63,7 +63,7 @@ channels_come_and_go(void **state)
 		} else {
 			want[h] = i + 1;
 			c = resume_channel_get(&s, h * 16);
-			c->from = want[h];
+			resume_channel_set(c, want[h], want[h] + i % 3);
 			c->now = i % 2;
 		}
 		if (i % 50 < 3)
@@ -78,12 +78,23 @@ channels_come_and_go(void **state)
 	assert_int_equal(s.n, 0);
 }
 
+/* Of UUIDs, and of what is none: in upper, lower, and mixed case. */
+static const char *const uuids[] = { "0123abcd-4567-89ef-0000-ffffffffffff",
+	"0123ABCD-4567-89EF-0000-FFFFFFFFFFFF",
+	"0123aBCD-4567-89EF-0000-FFFFFFFFFFFF",
+	"01234567-4567-8900-0000-000000000000",
+	"0123abcd-4567-89ef-0000_ffffffffffff",
+	"0123abcd4-567-89ef-0000-ffffffffffff",
+	"0123abcd-4567-89ef-0000-fffffffffff-" };
+
 /* Ids that differ in the last character only, of all lengths. */
 static struct str
 id_of(char *out, unsigned i)
 {
 	size_t n = SESSION_ID_MIN + i % (SESSION_ID_MAX - SESSION_ID_MIN + 1);
 
+	if (i < nitems(uuids))
+		return str_of(uuids[i]);
 	memcpy(out, LETTERS, n);
 	out[n - 1] = LETTERS[i / 49];
 	return str_make(out, n);

@@ -169,8 +169,8 @@ a_session_expires_after_the_time_of_its_app(void **state)
 	resumes_detach(&d->s, r, 2);
 	resumes_expire(&d->s, 10, seconds, NULL);
 	assert_int_equal(d->s.ndetached, 2);
-	resumes_row(&d->s, r)->since_ms -= 11000;
-	resumes_row(&d->s, other)->since_ms -= 11000;
+	resumes_row(&d->s, r)->since -= 11;
+	resumes_row(&d->s, other)->since -= 11;
 	resumes_expire(&d->s, 10, seconds, NULL);
 	assert_int_equal(d->s.ndetached, 1);
 	r = come(d);
