@@ -72,8 +72,9 @@ static void
 replay_conn(struct conn *c)
 {
 	admission_replay(c);
-	if (c->session != NULL)
-		session_hello(c->w->sessions, c->session, c->app->num);
+	if (c->session.named)
+		session_hello(
+		    c->w->sessions, &c->session, conn_sid(c), c->app->num);
 	client_signin_replay(c);
 	subscription_replay(c);
 }

@@ -139,6 +139,16 @@ session_epoch(uint64_t epoch)
 	return (uint32_t)(epoch ^ epoch >> 32);
 }
 /*
+ * What was stored by session_row_ack(), or 0.  False: the row is not this
+ * connection's any more.
+ */
+static inline bool
+session_row_acked(const struct session_row *row, uint64_t sid, uint64_t *pos)
+{
+	*pos = __atomic_load_n(&row->acked, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&row->sid, __ATOMIC_ACQUIRE) == sid;
+}
+/*
  * Stores that the client has everything up to pos.  False: the row is not this
  * connection's any more.
  */

@@ -273,9 +273,10 @@ put_conn(struct buf **rows, const struct conn_list *k, const struct conn *c)
 	put_number(&w, "bytes_sent", c->out.out);
 	put_number(&w, "queued", outq_bytes(&c->out));
 	json_key(&w, "confirmed");
-	if (c->session != NULL && c->session->row != UINT32_MAX &&
-	    !c->session->mute)
-		json_put_u64(&w, c->session->acked);
+	if (c->session.named && c->session.row != UINT32_MAX &&
+	    !c->session.mute)
+		json_put_u64(&w,
+		    session_acked(c->w->sessions, &c->session, conn_sid(c)));
 	else
 		json_put_null(&w);
 	if (k->kind == CONN_QUERY_SHOW) {

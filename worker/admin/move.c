@@ -409,8 +409,8 @@ move_turn(struct worker *w)
 static void
 let_go(struct conn *c)
 {
-	if (c->session != NULL)
-		c->session->ended = true; /* its row is the other one's */
+	if (c->session.named)
+		c->session.ended = true; /* its row is the other one's */
 }
 
 void

@@ -254,28 +254,31 @@ on_session(struct load *l, const struct msg_move_session *m)
 {
 	struct sessions *ss = l->w->sessions;
 	struct client_session *s;
+	struct open_session *o;
 	bool ended = (m->flags & 16) != 0;
 
-	if (l->c == NULL || l->c->ops != &ws_ops || l->c->session != NULL ||
+	if (l->c == NULL || l->c->ops != &ws_ops || l->c->session.named ||
 	    (!ended && !is_client(l->c)) ||
 	    (m->row != UINT32_MAX &&
 		(ss->table == NULL || m->row >= ss->table->cap)))
 		return -1;
-	s = l->c->session = session_new(ss, l->c, m->peer, m->id);
+	s = &l->c->session;
+	session_new(ss, s, l->c, m->peer, m->id);
+	o = session_pool_at(&ss->pool, s->open);
 	s->ended = ended;
 	if (m->row != UINT32_MAX)
-		session_set_row(ss, s, m->row);
-	s->acked = m->acked;
-	s->sent = m->sent;
-	s->ping_pos = m->ping_pos;
-	s->ping_at = seconds(m->ping_at);
-	s->unanswered = (uint8_t)m->unanswered;
+		session_set_row(ss, s, conn_sid(l->c), m->row);
+	o->acked = m->acked;
+	o->sent = m->sent;
+	o->ping_pos = m->ping_pos;
+	o->ping_at = seconds(m->ping_at);
+	o->unanswered = (uint8_t)m->unanswered;
 	s->mute = (m->flags & 1) != 0;
 	s->refused = (m->flags & 2) != 0;
 	s->full = (m->flags & 4) != 0;
 	s->taken = (m->flags & 8) != 0;
-	if (!s->ended && s->sent > s->acked)
-		session_sent(ss, s, s->sent);
+	if (!s->ended && o->sent > o->acked)
+		session_sent(ss, s, l->c, o->sent);
 	return 0;
 }
 

@@ -197,19 +197,27 @@ save_user(struct worker *w, struct client_member *u)
 }
 
 static void
-save_session(struct worker *w, const struct client_session *s)
+save_session(struct worker *w, const struct conn *c)
 {
+	const struct client_session *s = &c->session;
+	const struct open_session *o = session_opened(w->sessions, s);
 	struct msg_move_session m = { .row = s->row,
-		.peer = s->row == UINT32_MAX ? s->name->peer : 0,
-		.acked = s->acked,
-		.sent = s->sent,
-		.ping_pos = s->ping_pos,
-		.ping_at = us(s->ping_at),
-		.unanswered = s->unanswered,
+		.acked = session_acked(w->sessions, s, conn_sid(c)),
 		.flags = (uint32_t)(s->mute | s->refused << 1 | s->full << 2 |
 		    s->taken << 3 | s->ended << 4),
-		.id = s->row == UINT32_MAX ? text(s->name->id) : S("") };
+		.id = S("") };
 
+	m.sent = m.acked;
+	if (o != NULL) {
+		m.sent = o->sent;
+		m.ping_pos = o->ping_pos;
+		m.ping_at = us(o->ping_at);
+		m.unanswered = o->unanswered;
+	}
+	if (s->row == UINT32_MAX && o != NULL) {
+		m.peer = o->name->peer;
+		m.id = text(o->name->id);
+	}
 	link_send_move_session(w, &m);
 }
 
@@ -250,8 +258,8 @@ save_parts(struct worker *w, struct conn *c, struct move_image *image)
 		save_console(w, c->http);
 	if (c->user != NULL)
 		save_user(w, c->user);
-	if (c->session != NULL)
-		save_session(w, c->session);
+	if (c->session.named)
+		save_session(w, c);
 	LIST_FOREACH(e, &c->subs) {
 		save_sub(w, SUBSCRIPTION_OF(e));
 		image->subs++;
@@ -267,7 +275,7 @@ lingers_for(const struct conn *c)
 {
 	double most = c->w->move->linger;
 
-	if (c->session == NULL || !session_is_sure(c->session))
+	if (!c->session.named || !session_is_sure(c->w->sessions, &c->session))
 		return most;
 	return MIN(most, SETTLE_SECONDS + drain_lingering_seconds(c->w));
 }

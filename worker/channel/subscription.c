@@ -380,13 +380,13 @@ subscription_note(struct subscription *s, uint64_t pos, uint32_t back)
 	s->back = back;
 	if (pos > a->log_pos)
 		a->log_pos = pos;
-	if (c->session == NULL)
+	if (!c->session.named)
 		return;
 	if (pos != 0) {
-		session_sent(c->w->sessions, c->session, pos);
-		if (c->session->full)
+		session_sent(c->w->sessions, &c->session, c, pos);
+		if (c->session.full)
 			why = S("full");
-		else if (c->session->taken)
+		else if (c->session.taken)
 			why = S("taken");
 		else
 			return;

@@ -134,10 +134,10 @@ note_sessions(struct worker *w, const struct topic *t,
 	if (m->pos > a->log_pos)
 		a->log_pos = m->pos;
 	for (uint32_t i = 0; i < t->n; i++) {
-		const struct conn *c = t->v[i].c;
+		struct conn *c = t->v[i].c;
 
-		if (c->session != NULL && !is_excluded(x, c))
-			session_sent(w->sessions, c->session, m->pos);
+		if (c->session.named && !is_excluded(x, c))
+			session_sent(w->sessions, &c->session, c, m->pos);
 	}
 }
 
@@ -234,15 +234,15 @@ topic_on_receipt(struct worker *w, const struct msg_receipt *q)
 
 		if (is_excluded(x, c))
 			continue;
-		if (c->session == NULL || c->session->row == UINT32_MAX ||
-		    c->session->mute) {
+		if (!c->session.named || c->session.row == UINT32_MAX ||
+		    c->session.mute) {
 			m.without_session++;
 			continue;
 		}
 		buf_append(&rows, str_make((char *)&sid, sizeof(sid)));
 		buf_append(&rows,
-		    str_make((const char *)&c->session->row,
-			sizeof(c->session->row)));
+		    str_make(
+			(const char *)&c->session.row, sizeof(c->session.row)));
 		if (rows->len < RECEIPT_BYTES)
 			continue;
 		m.rows = buf_str(rows);

@@ -291,8 +291,8 @@ client_name_session(struct conn *c, struct str id)
 	c->resume = CONN_RESUME_NAMED;
 	if (ss->table != NULL && remote_address(c, &ip, NULL))
 		peer = session_table_peer(ss->table, ip_owner(&ip));
-	c->session = session_new(ss, c, peer, id);
-	session_hello(ss, c->session, c->app->num);
+	session_new(ss, &c->session, c, peer, id);
+	session_hello(ss, &c->session, conn_sid(c), c->app->num);
 }
 
 uint64_t
@@ -306,8 +306,8 @@ check(void *arg, struct hash_node *n)
 {
 	struct conn *c = CONN_OF(n, node);
 
-	if (c->session != NULL)
-		session_check(arg, c->session, client_log_pos(c));
+	if (c->session.named)
+		session_check(arg, &c->session, conn_sid(c), client_log_pos(c));
 }
 
 void
@@ -326,8 +326,8 @@ client_on_session_ok(struct worker *w, const struct msg_session_ok *m)
 {
 	struct conn *c = conn_find(w, m->sid);
 
-	if (c != NULL && c->session != NULL)
-		session_set_row(w->sessions, c->session, m->row);
+	if (c != NULL && c->session.named)
+		session_set_row(w->sessions, &c->session, m->sid, m->row);
 	return 0;
 }
 
@@ -336,26 +336,31 @@ void
 client_part(struct conn *c, unsigned code, const char *text)
 {
 	struct sessions *ss = c->w->sessions;
-	struct client_session *s = c->session;
+	struct client_session *s = &c->session;
+	struct open_session *o;
 
 	if (c->state >= CONN_PARTING)
 		return;
-	if (s == NULL || !session_is_open(s) ||
+	if (!session_is_behind(ss, s) ||
 	    !session_ask(ss, s, client_log_pos(c), PART_SECONDS)) {
 		client_close(c, code, str_of(text));
 		return;
 	}
 	ws_leave(c);
 	c->state = CONN_PARTING;
-	s->part_code = (uint16_t)code;
-	s->part_text = text;
+	o = session_pool_at(&ss->pool, s->open);
+	o->part_code = (uint16_t)code;
+	o->part_text = text;
 	conn_set_timeout(c, PART_SECONDS);
 }
 
 void
 client_parted(struct conn *c)
 {
-	client_close(c, c->session->part_code, str_of(c->session->part_text));
+	const struct open_session *o =
+	    session_pool_at(&c->w->sessions->pool, c->session.open);
+
+	client_close(c, o->part_code, str_of(o->part_text));
 }
 
 void
@@ -363,7 +368,7 @@ client_on_pong(struct conn *c, struct str payload)
 {
 	uint64_t us;
 
-	if (!session_on_pong(c->w->sessions, c->session, payload, &us))
+	if (!session_on_pong(c->w->sessions, &c->session, payload, &us))
 		return;
 	stats_observe(
 	    &client_app_of(c->app)->stats.confirmed, stats_bounds_short, us);
@@ -381,8 +386,9 @@ client_restart_log(struct worker *w, const struct app *app, uint64_t pos)
 
 		if (c->app != app)
 			continue;
-		if (c->session != NULL)
-			session_restart(w->sessions, c->session, app->num, pos);
+		if (c->session.named)
+			session_restart(
+			    w->sessions, &c->session, c, app->num, pos);
 		LIST_FOREACH(f, &c->subs)
 			subscription_restart(f, pos);
 	}

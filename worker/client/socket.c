@@ -31,19 +31,20 @@ message(struct conn *c, bool binary, struct str text)
 static void
 on_pong(struct conn *c, struct str payload)
 {
-	if (c->session != NULL)
+	if (c->session.named)
 		client_on_pong(c, payload);
 }
 
 static void
 leave(struct conn *c)
 {
-	if (c->session != NULL) {
-		if (!c->session->refused && !c->peer_closed &&
+	if (c->session.named) {
+		if (!c->session.refused && !c->peer_closed &&
 		    (c->close_code == 0 || c->close_code / 100 == 41 ||
 			c->close_code / 100 == 42))
 			c->resume = CONN_RESUME_BROKE;
-		session_end(c->w->sessions, c->session, client_log_pos(c));
+		session_end(c->w->sessions, &c->session, conn_sid(c),
+		    client_log_pos(c));
 	}
 	subscription_end_all(c);
 	client_signin_end(c);
@@ -89,8 +90,10 @@ on_slow(struct conn *c)
 	struct buf *b = NULL;
 	char text[96];
 
-	if (c->session != NULL) { /* asked before the goodbye */
-		session_last(c->session, client_log_pos(c), &b);
+	/* Asked before the goodbye. */
+	if (c->session.named &&
+	    session_last(
+		c->w->sessions, &c->session, c, client_log_pos(c), &b)) {
 		outq_push_copy(&c->out, buf_str(b));
 		buf_unref(b);
 	}
@@ -100,7 +103,7 @@ on_slow(struct conn *c)
 	    (unsigned long long)c->w->conf->client_buffer);
 	client_close(c, 4100, str_of(text));
 	/* Without a session no later message of it matters. */
-	if (c->session == NULL)
+	if (!c->session.named)
 		conn_finish(c);
 	/* Sending all queued bytes may take longer than an answer. */
 	conn_set_timeout(c, (uint32_t)c->w->conf->client_buffer_age);
@@ -109,8 +112,7 @@ on_slow(struct conn *c)
 static void
 on_gone(struct conn *c)
 {
-	session_free(c->w->sessions, c->session);
-	c->session = NULL;
+	session_free(c->w->sessions, &c->session, conn_sid(c));
 	free(c->rates);
 	c->rates = NULL;
 }

@@ -26,6 +26,7 @@
 #include "shared/base/str.h"
 #include "shared/net/deflate.h"
 #include "worker/conn/timeout.h"
+#include "worker/session/session.h"
 
 struct app;
 struct conn;
@@ -33,7 +34,6 @@ struct http;
 struct marks;
 struct client_member;
 struct conn_rates;
-struct client_session;
 struct signin;
 struct transport;
 struct worker;
@@ -139,8 +139,8 @@ struct conn {
 	struct marks *marks;        /* in its output; NULL: never awaited */
 	struct conn_rates *rates;   /* how fast it sends; NULL: never limited */
 	struct signin *signins;     /* not answered yet, oldest first */
-	struct client_session *session; /* resumable; or NULL */
-	double blocked_at; /* since then the socket takes nothing */
+	struct client_session session; /* resumable, if it is named */
+	double blocked_at;             /* since then the socket takes nothing */
 	double over_since; /* its queue is over the limit; 0: it is not */
 	uint32_t owed;     /* bytes of the queue that it has requested */
 	uint32_t nsubs;

@@ -135,7 +135,7 @@ end(struct conn *c)
 	    "client closed: over buffer limit queued=%zu", outq_bytes(&c->out));
 	c->backlog = BACKLOG_SLOW;
 	conn_move(c, c->blocked ? &c->w->blocked : &c->w->dirty);
-	if (c->session == NULL) /* else it says how far it has come */
+	if (!c->session.named) /* else it says how far it has come */
 		conn_deafen(c);
 	c->ops->on_slow(c);
 }

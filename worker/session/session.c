@@ -35,26 +35,71 @@ now(void)
 }
 
 static void
-acknowledge(struct sessions *ss, struct client_session *s, uint64_t pos)
+acknowledge(
+    struct sessions *ss, struct client_session *s, uint64_t sid, uint64_t pos)
 {
 	if (s->row != UINT32_MAX &&
-	    !session_row_ack(&ss->table->rows[s->row], ss->sid(s->c), pos))
+	    !session_row_ack(&ss->table->rows[s->row], sid, pos))
 		s->refused = true; /* another connection has it now */
+}
+
+uint64_t
+session_acked(
+    const struct sessions *ss, const struct client_session *s, uint64_t sid)
+{
+	const struct open_session *o = session_opened(ss, s);
+	uint64_t pos;
+
+	if (o != NULL)
+		return o->acked;
+	return session_row_acked(&ss->table->rows[s->row], sid, &pos) ? pos : 0;
+}
+
+/* ---- open and not ---- */
+
+struct open_session *
+session_open(struct sessions *ss, struct client_session *s, struct conn *c)
+{
+	struct open_session *o = session_opened(ss, s);
+	uint64_t pos = 0;
+
+	if (o != NULL)
+		return o;
+	if (s->row != UINT32_MAX &&
+	    !session_row_acked(&ss->table->rows[s->row], ss->sid(c), &pos))
+		s->refused = true;
+	if (s->refused)
+		return NULL;
+	s->open = session_pool_add(&ss->pool) & SESSION_OPEN_MAX;
+	o = session_pool_at(&ss->pool, s->open);
+	o->s = s;
+	o->c = c;
+	o->acked = o->sent = pos;
+	return o;
+}
+
+/* It is in no list any more. */
+static void
+shut(struct sessions *ss, struct client_session *s)
+{
+	list_remove(&session_pool_at(&ss->pool, s->open)->asking);
+	session_pool_remove(&ss->pool, s->open);
+	s->open = 0;
 }
 
 /* ---- questions ---- */
 
 static void
-ask(struct sessions *ss, struct client_session *s, uint64_t pos, double at)
+ask(struct sessions *ss, struct open_session *o, uint64_t pos, double at)
 {
 	struct buf *b = NULL;
 
-	list_remove(&s->asking);
+	list_remove(&o->asking);
 	frame_ws_ping_with(&b, str_make(&pos, sizeof(pos)));
-	ss->queue(s->c, buf_str(b));
+	ss->queue(o->c, buf_str(b));
 	buf_unref(b);
-	s->ping_pos = pos;
-	s->ping_at = at;
+	o->ping_pos = pos;
+	o->ping_at = at;
 }
 
 static bool
@@ -72,16 +117,16 @@ take_token(struct sessions *ss, double at)
 }
 
 static bool
-is_due(const struct sessions *ss, const struct client_session *s, double at)
+is_due(const struct sessions *ss, const struct open_session *o, double at)
 {
-	return at - s->ping_at >= (double)ss->conf->resume_ack_interval / 1000;
+	return at - o->ping_at >= (double)ss->conf->resume_ack_interval / 1000;
 }
 
 static void
-wait_for_turn(struct sessions *ss, struct client_session *s)
+wait_for_turn(struct sessions *ss, struct open_session *o)
 {
-	list_remove(&s->asking);
-	list_append(&ss->waiting, &s->asking);
+	list_remove(&o->asking);
+	list_append(&ss->waiting, &o->asking);
 	if (!ev_is_active(&ss->timer)) {
 		ev_timer_set(&ss->timer, TICK_SECONDS, TICK_SECONDS);
 		ev_timer_start(ss->loop, &ss->timer);
@@ -89,9 +134,9 @@ wait_for_turn(struct sessions *ss, struct client_session *s)
 }
 
 static bool
-may_be_asked(const struct client_session *s)
+may_be_asked(const struct open_session *o)
 {
-	return s->ping_pos == 0 && !s->mute && !s->refused;
+	return o->ping_pos == 0 && !o->s->mute && !o->s->refused;
 }
 
 void
@@ -104,16 +149,16 @@ sessions_turn(struct sessions *ss)
 		return;
 	at = now();
 	LIST_FOREACH_SAFE(e, tmp, &ss->fresh) {
-		struct client_session *s =
-		    LIST_ITEM(e, struct client_session, asking);
+		struct open_session *o =
+		    LIST_ITEM(e, struct open_session, asking);
 
-		if (!may_be_asked(s))
+		if (!may_be_asked(o))
 			list_remove(e); /* again when the answer comes */
-		else if (is_due(ss, s, at) && list_is_empty(&ss->waiting) &&
+		else if (is_due(ss, o, at) && list_is_empty(&ss->waiting) &&
 		    take_token(ss, at))
-			ask(ss, s, s->sent, at);
+			ask(ss, o, o->sent, at);
 		else
-			wait_for_turn(ss, s);
+			wait_for_turn(ss, o);
 	}
 }
 
@@ -125,18 +170,18 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	double at = now();
 
 	LIST_FOREACH_SAFE(e, tmp, &ss->waiting) {
-		struct client_session *s =
-		    LIST_ITEM(e, struct client_session, asking);
+		struct open_session *o =
+		    LIST_ITEM(e, struct open_session, asking);
 
-		if (!may_be_asked(s)) {
+		if (!may_be_asked(o)) {
 			list_remove(e);
 			continue;
 		}
-		if (!is_due(ss, s, at))
+		if (!is_due(ss, o, at))
 			continue;
 		if (!take_token(ss, at))
 			return;
-		ask(ss, s, s->sent, at);
+		ask(ss, o, o->sent, at);
 	}
 	if (list_is_empty(&ss->waiting))
 		ev_timer_stop(loop, timer);
@@ -146,51 +191,59 @@ bool
 session_ask(
     struct sessions *ss, struct client_session *s, uint64_t pos, double seconds)
 {
+	struct open_session *o = session_opened(ss, s);
 	double at = now();
 
-	if (s->mute || s->refused || s->row == UINT32_MAX ||
-	    s->unanswered > 0 ||
-	    (s->ping_pos != 0 && at - s->ping_at > seconds))
+	if (o == NULL || s->mute || s->refused || s->row == UINT32_MAX ||
+	    o->unanswered > 0 ||
+	    (o->ping_pos != 0 && at - o->ping_at > seconds))
 		return false;
-	if (pos > s->sent)
-		s->sent = pos;
-	ask(ss, s, s->sent, at);
+	if (pos > o->sent)
+		o->sent = pos;
+	ask(ss, o, o->sent, at);
 	return true;
 }
 
-void
-session_last(struct client_session *s, uint64_t pos, struct buf **b)
+bool
+session_last(struct sessions *ss, struct client_session *s, struct conn *c,
+    uint64_t pos, struct buf **b)
 {
-	s->sent = MAX(s->sent, pos);
-	s->ping_pos = s->sent;
-	s->ping_at = now();
-	frame_ws_ping_with(b, str_make(&s->ping_pos, sizeof(s->ping_pos)));
+	struct open_session *o = session_open(ss, s, c);
+
+	if (o == NULL)
+		return false;
+	o->sent = MAX(o->sent, pos);
+	o->ping_pos = o->sent;
+	o->ping_at = now();
+	frame_ws_ping_with(b, str_make(&o->ping_pos, sizeof(o->ping_pos)));
+	return true;
 }
 
 bool
 session_on_pong(struct sessions *ss, struct client_session *s,
     struct str payload, uint64_t *us)
 {
+	struct open_session *o = session_opened(ss, s);
 	uint64_t pos;
 
-	if (payload.n != sizeof(pos))
+	if (o == NULL || payload.n != sizeof(pos))
 		return false;
 	memcpy(&pos, payload.p, sizeof(pos));
-	if (pos == 0 || pos > s->sent ||
-	    (pos <= s->acked && s->ping_pos != pos))
+	if (pos == 0 || pos > o->sent ||
+	    (pos <= o->acked && o->ping_pos != pos))
 		return false;
-	s->acked = MAX(s->acked, pos);
+	o->acked = MAX(o->acked, pos);
 	/* The first question has been out for that long. */
-	*us = (uint64_t)((now() - s->ping_at + s->unanswered * ANSWER_SECONDS) *
+	*us = (uint64_t)((now() - o->ping_at + o->unanswered * ANSWER_SECONDS) *
 	    1e6);
-	s->unanswered = 0;
+	o->unanswered = 0;
 	s->mute = false;
-	acknowledge(ss, s, s->acked);
-	if (pos != s->ping_pos)
+	acknowledge(ss, s, ss->sid(o->c), o->acked);
+	if (pos != o->ping_pos)
 		return false;
-	s->ping_pos = 0;
-	if (s->sent > s->acked)
-		wait_for_turn(ss, s);
+	o->ping_pos = 0;
+	if (o->sent > o->acked)
+		wait_for_turn(ss, o);
 	return true;
 }
 
@@ -198,33 +251,58 @@ session_on_pong(struct sessions *ss, struct client_session *s,
 
 /* Its ping has been out for too long. */
 static void
-give_up(struct sessions *ss, struct client_session *s)
+give_up(struct sessions *ss, struct open_session *o)
 {
-	s->ping_pos = 0;
-	if (++s->unanswered < UNANSWERED_MAX) {
-		wait_for_turn(ss, s);
+	o->ping_pos = 0;
+	if (++o->unanswered < UNANSWERED_MAX) {
+		wait_for_turn(ss, o);
 		return;
 	}
 	/* Its confirmed position stays: its line may have fallen silent. */
-	s->mute = true;
+	o->s->mute = true;
 }
 
 void
-session_settle(struct sessions *ss, struct client_session *s, uint64_t seen)
+session_settle(
+    struct sessions *ss, struct client_session *s, uint64_t sid, uint64_t seen)
 {
-	if (s->acked == 0 || s->sent > s->acked)
+	struct open_session *o = session_opened(ss, s);
+	uint64_t pos = session_acked(ss, s, sid);
+
+	if (pos == 0 || session_is_behind(ss, s))
 		return;
-	s->acked = s->sent = MAX(s->acked, seen);
-	acknowledge(ss, s, s->acked);
+	pos = MAX(pos, seen);
+	if (o != NULL)
+		o->acked = o->sent = pos;
+	acknowledge(ss, s, sid, pos);
+}
+
+/* It waits for nothing, and may be asked again at once. */
+static bool
+is_idle(const struct sessions *ss, const struct open_session *o)
+{
+	const struct client_session *s = o->s;
+
+	return s->row != UINT32_MAX && o->part_code == 0 &&
+	    (s->refused || o->sent <= o->acked) && is_due(ss, o, now());
 }
 
 void
-session_check(struct sessions *ss, struct client_session *s, uint64_t seen)
+session_check(
+    struct sessions *ss, struct client_session *s, uint64_t sid, uint64_t seen)
 {
-	if (s->ping_pos != 0 && now() - s->ping_at > ANSWER_SECONDS)
-		give_up(ss, s);
-	else if (s->ping_pos == 0 && list_is_empty(&s->asking) && !s->ended)
-		session_settle(ss, s, seen);
+	struct open_session *o = session_opened(ss, s);
+
+	if (o == NULL && !s->ended) {
+		session_settle(ss, s, sid, seen);
+	} else if (o != NULL && o->ping_pos != 0) {
+		if (now() - o->ping_at > ANSWER_SECONDS)
+			give_up(ss, o);
+	} else if (o != NULL && list_is_empty(&o->asking) && !s->ended) {
+		session_settle(ss, s, sid, seen);
+		if (is_idle(ss, o))
+			shut(ss, s);
+	}
 }
 
 /* ---- life ---- */
@@ -253,48 +331,53 @@ sessions_clear(struct sessions *ss)
 	ev_timer_stop(ss->loop, &ss->timer);
 	hash_clear(&ss->earlier);
 	hash_clear(&ss->present);
-}
-
-struct client_session *
-session_new(struct sessions *ss, struct conn *c, uint32_t peer, struct str id)
-{
-	struct client_session *s = xcalloc(1, sizeof(*s));
-
-	s->c = c;
-	s->name = xcalloc(1, sizeof(*s->name) + id.n + 1);
-	s->name->peer = peer;
-	memcpy(s->name->id, id.p, id.n);
-	s->row = UINT32_MAX;
-	list_init(&s->asking);
-	ss->n++;
-	return s;
+	session_pool_clear(&ss->pool);
 }
 
 void
-session_free(struct sessions *ss, struct client_session *s)
+session_new(struct sessions *ss, struct client_session *s, struct conn *c,
+    uint32_t peer, struct str id)
 {
-	if (s == NULL)
+	struct session_name *name = xcalloc(1, sizeof(*name) + id.n + 1);
+
+	*s = (struct client_session){ .row = UINT32_MAX, .named = true };
+	session_open(ss, s, c);
+	session_pool_at(&ss->pool, s->open)->name = name;
+	name->peer = peer;
+	memcpy(name->id, id.p, id.n);
+	ss->n++;
+}
+
+void
+session_free(struct sessions *ss, struct client_session *s, uint64_t sid)
+{
+	if (!s->named)
 		return;
-	session_sids_forget(ss, ss->sid(s->c));
-	list_remove(&s->asking);
+	session_sids_forget(ss, sid);
 	ss->n--;
 	if (s->row == UINT32_MAX)
-		free(s->name);
-	free(s);
+		free(session_pool_at(&ss->pool, s->open)->name);
+	if (s->open != 0)
+		shut(ss, s);
+	*s = (struct client_session){ 0 };
 }
 
 void
-session_hello(struct sessions *ss, const struct client_session *s, uint32_t app)
+session_hello(struct sessions *ss, const struct client_session *s, uint64_t sid,
+    uint32_t app)
 {
-	struct msg_session m = { .app = app, .sid = ss->sid(s->c) };
+	struct msg_session m = { .app = app, .sid = sid };
 	char text[SESSION_ID_MAX];
 	struct session_id id;
 
 	if (!ipc_is_open(ss->link) || s->refused || s->ended)
 		return;
 	if (s->row == UINT32_MAX) {
-		m.peer = s->name->peer;
-		m.id = str_of(s->name->id);
+		const struct session_name *name =
+		    session_pool_at(&ss->pool, s->open)->name;
+
+		m.peer = name->peer;
+		m.id = str_of(name->id);
 	} else {
 		id = session_row_id(ss->table, &ss->table->rows[s->row]);
 		m.id = session_id_text(&id, text);
@@ -305,52 +388,61 @@ session_hello(struct sessions *ss, const struct client_session *s, uint32_t app)
 }
 
 void
-session_end(struct sessions *ss, struct client_session *s, uint64_t seen)
+session_end(
+    struct sessions *ss, struct client_session *s, uint64_t sid, uint64_t seen)
 {
-	struct msg_session_end m = { .sid = ss->sid(s->c) };
+	struct msg_session_end m = { .sid = sid };
 
 	if (s->ended)
 		return;
 	s->ended = true;
-	session_settle(ss, s, seen);
-	list_remove(&s->asking);
-	session_sids_forget(ss, m.sid);
+	session_settle(ss, s, sid, seen);
+	if (s->open != 0)
+		list_remove(&session_pool_at(&ss->pool, s->open)->asking);
+	session_sids_forget(ss, sid);
 	if (ipc_is_open(ss->link) && !s->refused)
 		ipc_send_session_end(ss->link, &m);
 }
 
 void
-session_set_row(struct sessions *ss, struct client_session *s, uint32_t row)
+session_set_row(
+    struct sessions *ss, struct client_session *s, uint64_t sid, uint32_t row)
 {
+	struct open_session *o = session_opened(ss, s);
+
 	if (ss->table == NULL || row >= ss->table->cap) {
-		session_sids_forget(ss, ss->sid(s->c));
+		session_sids_forget(ss, sid);
 		s->refused = true;
 		s->full = s->row == UINT32_MAX;
 		s->taken = !s->full;
 		return;
 	}
-	if (s->row == UINT32_MAX) {
-		free(s->name);
-		s->part_text = NULL;
+	if (s->row == UINT32_MAX && o != NULL) {
+		free(o->name);
+		o->name = NULL;
 	}
 	s->row = row;
 	if (!s->ended)
-		session_sids_note(ss, ss->sid(s->c), row);
-	if (s->acked != 0)
-		acknowledge(ss, s, s->acked);
+		session_sids_note(ss, sid, row);
+	if (o != NULL && o->acked != 0)
+		acknowledge(ss, s, sid, o->acked);
 }
 
 void
-session_restart(
-    struct sessions *ss, struct client_session *s, uint32_t app, uint64_t pos)
+session_restart(struct sessions *ss, struct client_session *s, struct conn *c,
+    uint32_t app, uint64_t pos)
 {
-	s->acked = s->ping_pos = 0;
-	s->sent = pos;
-	acknowledge(ss, s, 0); /* a pong may have confirmed more */
-	if (s->full) {         /* the app had no log */
+	struct open_session *o = session_open(ss, s, c);
+
+	if (o == NULL)
+		return;
+	o->acked = o->ping_pos = 0;
+	o->sent = pos;
+	acknowledge(ss, s, ss->sid(c), 0); /* a pong may have confirmed more */
+	if (s->full) {                     /* the app had no log */
 		s->refused = s->full = false;
-		session_hello(ss, s, app);
+		session_hello(ss, s, ss->sid(c), app);
 	}
-	if (list_is_empty(&s->asking))
-		list_append(&ss->fresh, &s->asking);
+	if (list_is_empty(&o->asking))
+		list_append(&ss->fresh, &o->asking);
 }

@@ -8,6 +8,7 @@
  * that comes back confirms that the client has everything up to it.
  */
 
+#include <assert.h>
 #include <ev.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,32 +17,28 @@
 #include "shared/base/hash.h"
 #include "shared/base/list.h"
 #include "shared/base/str.h"
+#include "worker/session/session_pool.h"
 
 struct conf;
 struct conn;
 struct session_table;
 
-/* An idle connection has one: each field counts. */
+/*
+ * Part of each connection.  A session whose client has confirmed everything is
+ * not open: how far it has come is then in its row.
+ */
 struct client_session {
-	struct list asking; /* in sessions.fresh or .waiting */
-	struct conn *c;
-	union {
-		struct session_name *name; /* until it has a row */
-		const char *part_text;     /* then: see session.part_code */
-	};
-	uint64_t acked;     /* the client has everything up to here */
-	uint64_t sent;      /* the newest number that was queued */
-	uint64_t ping_pos;  /* in the ping that was sent; 0: none is open */
-	double ping_at;     /* when the last one left */
-	uint32_t row;       /* UINT32_MAX: none */
-	uint16_t part_code; /* it is closed with this when it has answered */
-	uint8_t unanswered;
+	uint32_t row; /* UINT32_MAX: none */
+	/* In sessions.pool; 0: it is not open. */
+	uint32_t open : SESSION_POOL_BITS;
+	bool named : 1;   /* else the connection has no session */
 	bool mute : 1;    /* it answers no ping: it is not asked any more */
 	bool refused : 1; /* it is none: another connection has it, or */
 	bool full : 1;    /* … the broker has no room for it */
 	bool taken : 1;   /* the broker has reported that another one has it */
 	bool ended : 1;   /* its connection has left everything */
 };
+static_assert(sizeof(struct client_session) == 8, "struct client_session");
 
 struct session_name {
 	uint32_t peer; /* session_table_peer() */
@@ -56,6 +53,7 @@ struct sessions {
 	ev_timer timer;
 	struct list fresh;   /* got something in this turn */
 	struct list waiting; /* to be asked later, longest waiting first */
+	struct session_pool pool;
 	uint32_t n;
 	double tokens, tokens_at;
 	struct hash_cursor walk;      /* over the worker's connections */
@@ -72,51 +70,80 @@ void sessions_clear(struct sessions *);
 /* The end of a turn, before the clients are written to. */
 void sessions_turn(struct sessions *);
 /*
+ * In the functions below sid is that of the session's connection, and seen the
+ * newest number of its app's log that this worker has seen.
+ */
+
+/*
  * Every few seconds.  Without an open question the client has all that this
  * worker has seen.
  */
-void session_check(struct sessions *, struct client_session *, uint64_t seen);
+void session_check(
+    struct sessions *, struct client_session *, uint64_t sid, uint64_t seen);
 
 /*
- * The connection names a session: 16 to 64 characters; peer is that of
- * session_table_peer().
+ * The connection, whose part s is, names a session: 16 to 64 characters; peer
+ * is that of session_table_peer().
  */
-struct client_session *session_new(
-    struct sessions *, struct conn *, uint32_t peer, struct str id);
-/* NULL is allowed. */
-void session_free(struct sessions *, struct client_session *);
+void session_new(struct sessions *, struct client_session *s, struct conn *,
+    uint32_t peer, struct str id);
+/* Harmless when there is none. */
+void session_free(struct sessions *, struct client_session *, uint64_t sid);
 /* Announces it to the broker, if there is one, or again to a new one. */
-void session_hello(
-    struct sessions *, const struct client_session *, uint32_t app);
+void session_hello(struct sessions *, const struct client_session *,
+    uint64_t sid, uint32_t app);
 /* The connection ends: tells the broker, before it leaves its channels. */
-void session_end(struct sessions *, struct client_session *, uint64_t seen);
+void session_end(
+    struct sessions *, struct client_session *, uint64_t sid, uint64_t seen);
 /* The broker has given it this row, or UINT32_MAX: it has none any more. */
-void session_set_row(struct sessions *, struct client_session *, uint32_t row);
+void session_set_row(
+    struct sessions *, struct client_session *, uint64_t sid, uint32_t row);
 /* The app's numbers start again at pos. */
-void session_restart(
-    struct sessions *, struct client_session *, uint32_t app, uint64_t pos);
+void session_restart(struct sessions *, struct client_session *, struct conn *,
+    uint32_t app, uint64_t pos);
+/* Opens it; NULL: it is none any more. */
+struct open_session *session_open(
+    struct sessions *, struct client_session *, struct conn *);
+/* NULL: it is not open. */
+static inline struct open_session *
+session_opened(const struct sessions *ss, const struct client_session *s)
+{
+	return s->open == 0 ? NULL : session_pool_at(&ss->pool, s->open);
+}
 /* An event with this number, or an answer, has been queued. */
 static inline void
-session_sent(struct sessions *ss, struct client_session *s, uint64_t pos)
+session_sent(
+    struct sessions *ss, struct client_session *s, struct conn *c, uint64_t pos)
 {
-	if (pos > s->sent)
-		s->sent = pos;
-	if (list_is_empty(&s->asking))
-		list_append(&ss->fresh, &s->asking);
+	struct open_session *o = session_opened(ss, s);
+
+	if (o == NULL && (o = session_open(ss, s, c)) == NULL)
+		return;
+	if (pos > o->sent)
+		o->sent = pos;
+	if (list_is_empty(&o->asking))
+		list_append(&ss->fresh, &o->asking);
 }
 /* Has the client been sent anything that it has not confirmed? */
 static inline bool
-session_is_open(const struct client_session *s)
+session_is_behind(const struct sessions *ss, const struct client_session *s)
 {
-	return s->sent > s->acked;
+	const struct open_session *o = session_opened(ss, s);
+
+	return o != NULL && o->sent > o->acked;
 }
 /* Does its client answer, so that it misses nothing when it comes back? */
 static inline bool
-session_is_sure(const struct client_session *s)
+session_is_sure(const struct sessions *ss, const struct client_session *s)
 {
+	const struct open_session *o = session_opened(ss, s);
+
 	return s->row != UINT32_MAX && !s->refused && !s->ended && !s->mute &&
-	    s->unanswered == 0;
+	    (o == NULL || o->unanswered == 0);
 }
+/* The client has everything up to here; 0: nothing. */
+uint64_t session_acked(
+    const struct sessions *, const struct client_session *, uint64_t sid);
 /*
  * A pong with this payload: true if it answers `asked`, and *us is how long it
  * took.
@@ -124,15 +151,21 @@ session_is_sure(const struct client_session *s)
 bool session_on_pong(struct sessions *, struct client_session *,
     struct str payload, uint64_t *us);
 /*
- * Asks now, whatever the rate.  False: no answer would come in time; the last
- * question has been open for these seconds already, or the client is not asked.
+ * Asks now, whatever the rate, one that is open.  False: no answer would come
+ * in time; the last question has been open for these seconds already, or the
+ * client is not asked.
  */
 bool session_ask(
     struct sessions *, struct client_session *, uint64_t pos, double seconds);
-/* Its last question, which stands after everything up to pos. */
-void session_last(struct client_session *, uint64_t pos, struct buf **);
+/*
+ * Its last question, which stands after everything up to pos.  False: there is
+ * none, since it is none any more.
+ */
+bool session_last(struct sessions *, struct client_session *, struct conn *,
+    uint64_t pos, struct buf **);
 /* Stores what the client has if the connection ends now. */
-void session_settle(struct sessions *, struct client_session *, uint64_t seen);
+void session_settle(
+    struct sessions *, struct client_session *, uint64_t sid, uint64_t seen);
 
 /*
  * The connection `sid` has this row: its earlier socket ids are known from now
