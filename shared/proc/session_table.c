@@ -7,7 +7,6 @@
 
 #include "shared/proc/session_table.h"
 
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,114 +65,6 @@ session_table_map(uint32_t cap)
 }
 
 /* ---- ids ---- */
-
-static const char letters[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
-
-bool
-session_id_is_valid(struct str id)
-{
-	if (id.n < SESSION_ID_MIN || id.n > SESSION_ID_MAX)
-		return false;
-	for (size_t i = 0; i < id.n; i++)
-		if (memchr(letters, id.p[i], sizeof(letters) - 1) == NULL)
-			return false;
-	return true;
-}
-
-bool
-session_id_len_is_valid(unsigned len)
-{
-	return len <= SESSION_ID_MAX || len == SESSION_UUID ||
-	    len == SESSION_UUID_UPPER;
-}
-
-/* A UUID has a dash before these of its bytes. */
-static bool
-is_after_dash(size_t byte)
-{
-	return byte == 4 || byte == 6 || byte == 8 || byte == 10;
-}
-
-#define UUID_BYTES 16
-#define UUID_CHARS 36
-
-static const char lower[] = "0123456789abcdef";
-static const char upper[] = "0123456789ABCDEF";
-
-/* Is it a UUID of these digits? */
-static bool
-pack_uuid(struct str id, const char *digits, uint8_t out[UUID_BYTES])
-{
-	const char *p = id.p;
-
-	for (size_t i = 0; id.n == UUID_CHARS && i < UUID_BYTES; i++, p += 2) {
-		const char *high, *low;
-
-		if (is_after_dash(i) && *p++ != '-')
-			return false;
-		high = memchr(digits, p[0], 16);
-		low = memchr(digits, p[1], 16);
-		if (high == NULL || low == NULL)
-			return false;
-		out[i] = (uint8_t)((high - digits) << 4 | (low - digits));
-	}
-	return id.n == UUID_CHARS;
-}
-
-static struct str
-uuid_text(const struct session_id *id, char *text)
-{
-	const char *digits = id->len == SESSION_UUID ? lower : upper;
-	char *p = text;
-
-	for (size_t i = 0; i < UUID_BYTES; i++) {
-		if (is_after_dash(i))
-			*p++ = '-';
-		*p++ = digits[id->bits[i] >> 4];
-		*p++ = digits[id->bits[i] & 15];
-	}
-	return str_make(text, UUID_CHARS);
-}
-
-/* The six bits of character i are in two bytes, or in one. */
-struct session_id
-session_id_pack(struct str id)
-{
-	struct session_id out = { .len = SESSION_UUID };
-
-	if (pack_uuid(id, lower, out.bits))
-		return out;
-	out = (struct session_id){ .len = SESSION_UUID_UPPER };
-	if (pack_uuid(id, upper, out.bits))
-		return out;
-	out = (struct session_id){ .len = (uint8_t)id.n };
-	for (size_t i = 0; i < id.n; i++) {
-		const char *at = memchr(letters, id.p[i], sizeof(letters) - 1);
-		unsigned v = (unsigned)(at - letters) << (10 - i * 6 % 8);
-
-		out.bits[i * 6 / 8] |= (uint8_t)(v >> 8);
-		if ((v & 255) != 0)
-			out.bits[i * 6 / 8 + 1] |= (uint8_t)v;
-	}
-	return out;
-}
-
-struct str
-session_id_text(const struct session_id *id, char text[SESSION_ID_MAX])
-{
-	if (id->len > SESSION_ID_MAX)
-		return uuid_text(id, text);
-	for (size_t i = 0; i < id->len; i++) {
-		size_t at = i * 6 / 8;
-		unsigned v = (unsigned)id->bits[at] << 8;
-
-		if (at + 1 < sizeof(id->bits))
-			v |= id->bits[at + 1];
-		text[i] = letters[v >> (10 - i * 6 % 8) & 63];
-	}
-	return str_make(text, id->len);
-}
 
 static struct session_id
 id_of(const struct session_row *row, const struct session_more *more)
@@ -309,6 +200,7 @@ struct file_head {
 };
 
 #define MAGIC UINT64_C(0x3353534553504f53)
+#define MARK UINT64_C(0x4d53534553504f53) /* only the head; see mark() */
 
 /* A row has the rest behind it, if it has one. */
 static bool
@@ -407,18 +299,33 @@ read_all(struct session_table *t, FILE *f)
 }
 
 static bool
-load(struct session_table *t, const char *path)
+is_mark(FILE *f)
+{
+	uint64_t magic;
+	bool is = fread(&magic, sizeof(magic), 1, f) == 1 && magic == MARK;
+
+	rewind(f);
+	return is;
+}
+
+/* False: there are no sessions in this file.  Sets *lost: but there were. */
+static bool
+load(struct session_table *t, const char *path, bool *lost)
 {
 	FILE *f = fopen(path, "re");
+	bool marked, good;
 
 	if (f == NULL)
 		return false;
-	if (!read_all(t, f))
+	marked = is_mark(f);
+	good = !marked && read_all(t, f);
+	if (!marked && !good)
 		log_warnx("sessions are not continued: %s is damaged or of "
 			  "another version",
 		    path);
+	*lost = *lost || !good;
 	fclose(f);
-	return true;
+	return good;
 }
 
 /* The second file is for the case that runtime_dir is gone after a reboot. */
@@ -429,35 +336,39 @@ file_paths(char *paths[2], const char *dir, const char *database)
 	paths[1] = xasprintf("%s-resume-sessions", database);
 }
 
-/* An earlier run has left a log, so its clients may come back. */
-static bool
-has_logs(const char *dir)
+/*
+ * Marks that a run has begun: whoever finds the mark knows that its sessions
+ * were lost.
+ */
+static void
+mark(const struct session_table *t, const char *path)
 {
-	char *pattern = xasprintf("%s/resume-*.log", dir);
-	glob_t found;
-	bool any = glob(pattern, GLOB_NOSORT, NULL, &found) == 0;
+	struct file_head h = { MARK, sizeof(t->rows[0]), 0, t->salt };
+	FILE *f = fopen(path, "wxe");
 
-	if (any)
-		globfree(&found);
-	free(pattern);
-	return any;
+	if (f == NULL || fwrite(&h, sizeof(h), 1, f) != 1)
+		log_warn(
+		    "a loss of the sessions would not be noticed: %s", path);
+	if (f != NULL && fclose(f) == EOF)
+		log_warn("%s", path);
 }
 
 void
 session_table_load(
     struct session_table *t, const char *dir, const char *database)
 {
+	bool found = false, lost = false;
 	char *paths[2];
-	bool found = false;
 
 	file_paths(paths, dir, database);
 	for (size_t i = 0; i < nitems(paths); i++) {
 		if (!found)
-			found = load(t, paths[i]);
+			found = load(t, paths[i], &lost);
 		unlink(paths[i]); /* it is valid only once */
+		mark(t, paths[i]);
 		free(paths[i]);
 	}
-	if (t->used == 0 && has_logs(dir))
+	if (!found && lost)
 		t->lost_at =
 		    (uint32_t)(proc_clock_us(CLOCK_REALTIME) / 1000000);
 }

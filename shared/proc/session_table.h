@@ -14,9 +14,8 @@
 #include <stdint.h>
 
 #include "shared/base/str.h"
+#include "shared/proc/session_id.h"
 
-#define SESSION_ID_MIN 16
-#define SESSION_ID_MAX 64
 #define SESSION_SIDS 4
 
 enum session_state {
@@ -39,17 +38,7 @@ struct session_grave {
 	uint64_t at;  /* when, in ms of the wall clock, times 4, plus why */
 };
 
-/*
- * A packed id: the 16 bytes of a UUID (RFC 9562), or the 64 characters, six
- * bits each.  Unused bits are zero.
- */
-struct session_id {
-	uint8_t len; /* in characters; or SESSION_UUID, SESSION_UUID_UPPER */
-	uint8_t bits[SESSION_ID_MAX * 6 / 8];
-};
-#define SESSION_UUID 128       /* its letters are lower case, or none */
-#define SESSION_UUID_UPPER 129 /* upper case */
-#define SESSION_ID_BITS 16     /* bytes in the row */
+#define SESSION_ID_BITS 16 /* bytes in the row */
 #define SESSION_REPLAYED_MAX (UINT64_MAX >> 8)
 
 /* Each connection with a session needs one: each field counts. */
@@ -99,8 +88,9 @@ struct session_table {
 struct session_table *session_table_map(uint32_t cap);
 /*
  * At a graceful stop and at the next start, when no other process uses it: in
- * dir, and beside the database.  Without a file, or with one of another layout,
- * the table stays empty; lost_at is set when dir has logs of an earlier run.
+ * dir, and beside the database.  A file stands in each place while the group
+ * runs, too, without sessions: if it is found, or one of another layout, the
+ * table stays empty and lost_at is set.
  */
 void session_table_save(
     const struct session_table *, const char *dir, const char *database);
@@ -115,14 +105,6 @@ enum session_end session_table_buried(
     const struct session_table *, uint32_t app, struct str id);
 /* A number for the owner of an address, the same in all processes. */
 uint32_t session_table_peer(const struct session_table *, struct str owner);
-/* 16 to 64 characters of A-Z a-z 0-9 _ - */
-bool session_id_is_valid(struct str id);
-/* Is this session_id.len one that session_id_pack() gives? */
-bool session_id_len_is_valid(unsigned len);
-/* For a valid id, and back. */
-struct session_id session_id_pack(struct str id);
-struct str session_id_text(
-    const struct session_id *, char text[SESSION_ID_MAX]);
 struct session_id session_row_id(
     const struct session_table *, const struct session_row *);
 void session_row_set_id(

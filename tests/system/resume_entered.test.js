@@ -6,6 +6,8 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
 const { test } = require('node:test');
 const { until } = require('./lib/daemon');
 const { publish } = require('./lib/http');
@@ -21,12 +23,15 @@ async function newBroker(d) {
 	});
 }
 
-async function newMaster(d) {
+// without: what runtime_dir has is lost, too, as after a power failure.
+async function newMaster(d, { without = false } = {}) {
 	d.signal('SIGKILL');
 	await d.exited;
 	await until('the end of all', () =>
 		Object.keys(d.processes()).length === 0);
 	d.exit = null;
+	if (without)
+		fs.rmSync(d.conf.runtime_dir, { recursive: true });
 	await d.start();
 }
 
@@ -101,11 +106,29 @@ suite('resume: a channel that is entered late', (d) => {
 			await c.close();
 		});
 
-	test('another master, then another broker: a gap', async () => {
+	for (const without of [false, true])
+		test(`another master${without ? ', an empty runtime_dir' : ''}, ` +
+			'then another broker: a gap', async () => {
+			const id = await two();
+			await newMaster(d, { without });
+			await onlyA(id, 'new');
+			await newBroker(d);
+			assert.equal((await lateB(id)).reason, 'restarted');
+		});
+
+	test('a first start, then another broker: nothing is lost', async () => {
+		d.signal('SIGTERM');
+		await d.exited;
+		d.exit = null;
+		for (const file of fs.readdirSync(path.dirname(d.conf.database)))
+			if (file.includes('-resume-'))
+				fs.unlinkSync(path.join(
+					path.dirname(d.conf.database), file));
+		fs.rmSync(d.conf.runtime_dir, { recursive: true });
+		await d.start();
 		const id = await two();
-		await newMaster(d);
-		await onlyA(id, 'new');
+		await publish(d, app, B, 'e', 'missed');
 		await newBroker(d);
-		assert.equal((await lateB(id)).reason, 'restarted');
+		assert.deepEqual(datas(await lateB(id)), ['missed']);
 	});
 }, { resume_ack_interval: 10 });
