@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * resume_index.c: a hash table of rows with linear probing, at most three
- * quarters full.  Owns its slots.
+ * resume_index.c: a hash table of rows with linear probing, at most seven
+ * eighths full.  It grows by a quarter, so that few slots are free.  Owns them.
  */
 
 #include "broker/log/resume_index.h"
@@ -63,18 +63,29 @@ sid_eq(const struct session_table *t, const struct session_row *row,
 	return row->sid == *(const uint64_t *)key;
 }
 
+/* The slot where the search for this hash begins. */
+static uint32_t
+first(const struct resume_index *x, uint64_t hash)
+{
+	return (uint32_t)((uint64_t)(uint32_t)hash * x->nslots >> 32);
+}
+
+static uint32_t
+after(const struct resume_index *x, uint32_t i)
+{
+	return i + 1 == x->nslots ? 0 : i + 1;
+}
+
 static struct session_row *
 find(const struct resume_index *x, struct session_table *t, uint64_t hash,
     bool (*eq)(
 	const struct session_table *, const struct session_row *, const void *),
     const void *key)
 {
-	uint32_t i = (uint32_t)hash;
-
 	if (x->n == 0)
 		return NULL;
-	for (;; i++) {
-		uint32_t row = x->slots[i & (x->nslots - 1)];
+	for (uint32_t i = first(x, hash);; i = after(x, i)) {
+		uint32_t row = x->slots[i];
 
 		if (row == 0)
 			return NULL;
@@ -102,11 +113,11 @@ resume_index_sid(
 static void
 put(struct resume_index *x, const struct session_table *t, uint32_t row)
 {
-	uint32_t i = (uint32_t)x->hash(t, &t->rows[row]);
+	uint32_t i = first(x, x->hash(t, &t->rows[row]));
 
-	while (x->slots[i & (x->nslots - 1)] != 0)
-		i++;
-	x->slots[i & (x->nslots - 1)] = row + 1;
+	while (x->slots[i] != 0)
+		i = after(x, i);
+	x->slots[i] = row + 1;
 }
 
 static void
@@ -114,7 +125,7 @@ grow(struct resume_index *x, const struct session_table *t)
 {
 	struct resume_index old = *x;
 
-	x->nslots = MAX(old.nslots * 2, MIN_SLOTS);
+	x->nslots = MAX(old.nslots + old.nslots / 4, MIN_SLOTS);
 	x->slots = xcalloc(x->nslots, sizeof(x->slots[0]));
 	for (uint32_t i = 0; i < old.nslots; i++)
 		if (old.slots[i] != 0)
@@ -126,7 +137,7 @@ void
 resume_index_insert(
     struct resume_index *x, const struct session_table *t, uint32_t row)
 {
-	if (x->n >= x->nslots / 4 * 3)
+	if (x->n >= x->nslots - x->nslots / 8)
 		grow(x, t);
 	put(x, t, row);
 	x->n++;
@@ -136,17 +147,17 @@ void
 resume_index_remove(
     struct resume_index *x, const struct session_table *t, uint32_t row)
 {
-	uint32_t i = (uint32_t)x->hash(t, &t->rows[row]), mask = x->nslots - 1;
+	uint32_t i = first(x, x->hash(t, &t->rows[row]));
 
-	while (x->slots[i & mask] != row + 1)
-		i++;
-	x->slots[i & mask] = 0;
+	while (x->slots[i] != row + 1)
+		i = after(x, i);
+	x->slots[i] = 0;
 	x->n--;
 	/* Those behind it may have stood there only because of it. */
-	for (i++; x->slots[i & mask] != 0; i++) {
-		uint32_t moved = x->slots[i & mask] - 1;
+	for (i = after(x, i); x->slots[i] != 0; i = after(x, i)) {
+		uint32_t moved = x->slots[i] - 1;
 
-		x->slots[i & mask] = 0;
+		x->slots[i] = 0;
 		put(x, t, moved);
 	}
 }

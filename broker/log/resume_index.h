@@ -4,7 +4,7 @@
 
 /*
  * Finds rows of the table of sessions by what stands in them.  A hash table of
- * row numbers: it costs about seven bytes for a row, and the row none.
+ * row numbers: it costs about five bytes for a row, and the row none.
  */
 
 #include <stdint.h>
@@ -16,7 +16,7 @@ struct resume_index {
 	uint64_t (*hash)(
 	    const struct session_table *, const struct session_row *);
 	uint32_t *slots; /* a row plus 1; 0: free */
-	uint32_t nslots; /* a power of two, or 0 */
+	uint32_t nslots;
 	uint32_t n;
 };
 
