@@ -71,6 +71,7 @@ each_conn(struct worker *w, void (*fn)(struct conn *))
 static void
 replay_conn(struct conn *c)
 {
+	link_replay_room(c->w);
 	admission_replay(c);
 	if (c->session.named)
 		session_hello(
@@ -100,6 +101,9 @@ on_replay(struct worker *w)
 	each_conn(w, replay_conn);
 	topics_replay_rosters(w);
 	cache_replica_replay(w);
+	link_replay_room(w);
+	if (!link_is_open(w))
+		return; /* this broker has died, too */
 	link_send_resync_done(w, &done);
 	unacked_resend(w);
 	each_conn(w, ask_again);

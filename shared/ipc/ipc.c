@@ -17,6 +17,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -490,4 +491,16 @@ ipc_flush(struct ipc *l)
 		l->tail->len = 0;
 	if (l->ops->on_drained != NULL)
 		l->ops->on_drained(l->owner);
+}
+
+void
+ipc_wait(struct ipc *l, int ms)
+{
+	struct pollfd poll_fd = { .fd = l->fd, .events = POLLOUT };
+
+	if (!ipc_is_open(l) || poll(&poll_fd, 1, ms) != 1)
+		return;
+	l->blocked = false;
+	set_events(l);
+	ipc_flush(l);
 }

@@ -139,6 +139,8 @@ void ipc_queue(struct ipc *, struct buf *b, uint32_t off, uint32_t len);
  * watcher and continues by itself.
  */
 void ipc_flush(struct ipc *);
+/* Waits until the socket takes bytes, at most so long, and writes. */
+void ipc_wait(struct ipc *, int ms);
 
 /* Positions in the outgoing stream, in bytes. */
 static inline uint64_t

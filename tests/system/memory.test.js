@@ -274,3 +274,34 @@ test('S4: subscribe and unsubscribe while no broker runs', async () => {
 	}, 20000);
 	await check(r);
 });
+
+test('S4: what clients have is said to a new broker, in the same memory',
+	async () => {
+		const r = await running({}, { max_subscriptions: 1000 });
+		const all = await sockets(r.d, r.app, 1200 * N);
+		const name = (k) => `c${k}-`.padEnd(150, 'x');
+		for (const s of all) {
+			s.got = '';
+			for (let k = 0; k < 60; k++)
+				s.write(frame(OP.TEXT, JSON.stringify({
+					event: 'pusher:subscribe',
+					data: { channel: name(k) } })));
+		}
+		await until('answers', () => all.every((s) =>
+			(s.got.match(/subscription_succeeded/g) || []).length === 60),
+		60000);
+		const before = memory(r.worker, 'VmHWM');
+		const [broker] = r.d.pidsOf('broker');
+		r.d.allow(/broker was killed|link to the broker lost/);
+		process.kill(broker, 'SIGKILL');
+		await until('a broker', () =>
+			r.d.pidsOf('broker').some((p) => p !== broker), 20000);
+		await publish(r.d, r.app, name(59), 'e', 'all');
+		await until('the event', () => all.every((s) =>
+			s.gone || s.got.endsWith('"data":"all"}')));
+		assert.equal(all.filter((s) => s.gone).length, 0);
+		const grown = memory(r.worker, 'VmHWM') - before;
+		assert.ok(grown < 8 * MIB * (SLOW > 1 ? 4 : 1), `${grown >> 20} MiB`);
+		for (const s of all) s.destroy();
+		await check(r);
+	});

@@ -217,7 +217,7 @@ describe('workers', () => {
 		assert.equal(r.workers, 2);
 		assert.ok(r.moved >= 2, JSON.stringify(r));
 		assert.deepEqual([r.closed, r.leaving], [0, 0]);
-		assert.equal(d.pidsOf('worker').length, 2);
+		await until('two', () => d.pidsOf('worker').length === 2);
 		await publish(d, app, 'room', 'e', '2');
 		for (const c of [...old, ...all])
 			assert.equal(await c.expect('e'), '2');

@@ -144,6 +144,7 @@ roster_replay(struct worker *w, const struct roster *roster, uint32_t app,
 	const struct hash *all = &roster->entries;
 	struct hash_node *n;
 
+	link_replay_room(w);
 	link_send_roster(w, &r);
 	for (n = hash_first(all); n != NULL; n = hash_next(all, n)) {
 		const struct entry *e =

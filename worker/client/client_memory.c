@@ -219,11 +219,16 @@ set_over(struct worker *w, uint64_t used)
 	w->memory_full = true;
 }
 
-/* Rings can become twice as large by one event. */
+/*
+ * Rings can become twice as large by one event.  What is said again to a new
+ * broker is no client's, and is about to leave.
+ */
 static uint64_t
-in_use(const struct client_memory *h)
+in_use(const struct worker *w)
 {
-	return memory_used(&h->memory) + outq_rings();
+	uint64_t all = memory_used(&w->client_memory->memory) + outq_rings();
+
+	return all - MIN(all, link_replay_left(w));
 }
 
 /* Once a second, so that it does not oscillate. */
@@ -233,7 +238,7 @@ check_below(struct worker *w)
 	const struct client_memory *h = w->client_memory;
 	uint64_t limit = h->memory.limit;
 
-	if (!w->memory_full || in_use(h) >= refuse_at(limit) - limit / 32)
+	if (!w->memory_full || in_use(w) >= refuse_at(limit) - limit / 32)
 		return;
 	log_info("below memory_limit again");
 	w->memory_full = false;
@@ -248,10 +253,10 @@ look(struct worker *w)
 	if (limit == 0)
 		return;
 	h->barren = false;
-	used = in_use(h);
+	used = in_use(w);
 	for (unsigned i = 0; used > refuse_at(limit) && i < ROUNDS; i++) {
 		xtrim(); /* freed memory does not count */
-		used = in_use(h);
+		used = in_use(w);
 		if (used <= limit - limit / 8)
 			break;
 		relieve(w, used - (limit - limit / 4));

@@ -185,6 +185,7 @@ cache_replica_replay(struct worker *w)
 			.frame =
 			    str_make(e->bytes + e->name_len, e->frame_len) };
 
+		link_replay_room(w);
 		link_send_cached(w, &m);
 	}
 }

@@ -5,7 +5,10 @@
  * clients: it reads the old link to its end, asks the master for a link to the
  * replacement (the sandbox does not let it connect), announces its clients
  * (link_handler.replay), and resends unacknowledged messages.  Receivers drop
- * duplicates by (origin, seq).  Must never look into messages.
+ * duplicates by (origin, seq).  A replay is as large as all that the clients
+ * have, so it leaves while it is written, and waits for the broker if that is
+ * slower; not for long, because meanwhile no client is served.  Must never look
+ * into messages.
  */
 
 #include "worker/link/link.h"
@@ -14,6 +17,7 @@
 #include <unistd.h>
 
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/conf/conf.h"
 #include "shared/ipc/master_link.h"
@@ -23,7 +27,9 @@
 
 #define RETRY_SECONDS 0.02
 #define PING_SECONDS 5.
-#define UNANSWERED_MAX 3 /* pings */
+#define UNANSWERED_MAX 3        /* pings */
+#define REPLAY_BYTES (1u << 20) /* of it are queued, while it waits */
+#define REPLAY_WAIT_MS 300
 
 static void
 send_hello(struct worker *w)
@@ -56,6 +62,7 @@ open_link(struct worker *w, int fd)
 	w->link->ipc.places = true;
 	w->link->silent = 0;
 	w->link->heard = 0;
+	w->link->replay_end = 0;
 }
 
 void
@@ -76,8 +83,34 @@ link_take(void *worker, int fd)
 	w->link->ops->hello(w);
 	send_hello(w);
 	link_flush(w); /* so that the broker knows: a replay takes a while */
-	if (link_is_open(w))
-		w->link->ops->replay(w);
+	if (!link_is_open(w))
+		return;
+	w->link->replay_ms = clock_ms(CLOCK_MONOTONIC) + REPLAY_WAIT_MS;
+	w->link->ops->replay(w);
+	w->link->replay_ms = 0;
+}
+
+void
+link_replay_room(struct worker *w)
+{
+	struct link *l = w->link;
+	uint64_t now;
+
+	if (l->replay_ms == 0 || link_queued(w) < REPLAY_BYTES)
+		return;
+	link_flush(w);
+	while (link_is_open(w) && link_queued(w) > REPLAY_BYTES / 2 &&
+	    (now = clock_ms(CLOCK_MONOTONIC)) < l->replay_ms)
+		ipc_wait(&l->ipc, (int)(l->replay_ms - now));
+	l->replay_end = ipc_queued(&l->ipc);
+}
+
+size_t
+link_replay_left(const struct worker *w)
+{
+	uint64_t sent = ipc_sent(&w->link->ipc), end = w->link->replay_end;
+
+	return link_is_open(w) && sent < end ? (size_t)(end - sent) : 0;
 }
 
 static void

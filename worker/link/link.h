@@ -53,9 +53,11 @@ struct link {
 	bool leaves; /* ... and will not be: no client is taken */
 	const char *lost; /* why, while that has not been logged */
 	ev_timer retry;
-	uint64_t broker; /* the process at the other end; 0: none yet */
-	uint64_t origin; /* random; names this process in what it sends */
-	double down_at;  /* worker_now() when the last broker was lost */
+	uint64_t broker;     /* the process at the other end; 0: none yet */
+	uint64_t origin;     /* random; names this process in what it sends */
+	double down_at;      /* worker_now() when the last broker was lost */
+	uint64_t replay_ms;  /* until then a replay waits; 0: there is none */
+	uint64_t replay_end; /* its end, in the stream to the broker */
 	struct seen seen[LINK_SEEN]; /* newest events by origin */
 	unsigned seen_at, seen_next;
 	unsigned silent; /* pings without a message of the broker */
@@ -81,6 +83,13 @@ void link_let_go(struct worker *);
 void link_take(void *worker, int fd);
 /* Sends the messages that this turn has queued to the broker. */
 void link_flush(struct worker *);
+/*
+ * Between the parts of a replay: while much of it is queued, gives it to the
+ * broker, and waits a little for it.
+ */
+void link_replay_room(struct worker *);
+/* The bytes of the replay that are queued. */
+size_t link_replay_left(const struct worker *);
 /* Can messages be sent?  There is a broker, or will be soon. */
 bool link_is_open(const struct worker *);
 /* Has the broker answered?  Then it serves. */
