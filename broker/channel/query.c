@@ -77,7 +77,7 @@ channels_portion(struct listing *l)
 	for (int i = 0; i < PORTION; i++) {
 		struct str name;
 
-		if (l->w.b != NULL && l->w.b->len > QUERY_MAX_BYTES)
+		if (l->w.b != NULL && l->w.b->len > query_max_bytes(br))
 			return true; /* refused as too long */
 		if ((c = registry_cursor_next(&l->cursor)) == NULL)
 			return true;

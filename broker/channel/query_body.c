@@ -14,12 +14,25 @@
 #include "broker/channel/cache.h"
 #include "broker/channel/presence.h"
 #include "broker/channel/registry.h"
+#include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "shared/base/base.h"
 #include "shared/json/json_slice.h"
 #include "shared/json/json_write.h"
 #include "shared/net/http_reply.h"
 #include "shared/pusher/channel_name.h"
+
+#define MAX_BYTES ((size_t)16 << 20)
+#define PARTS 12 /* of what apps may hold */
+
+size_t
+query_max_bytes(const struct broker *br)
+{
+	uint64_t all = br->budget == NULL ? 0 : budget_max(br->budget);
+
+	return all == 0 ? MAX_BYTES : MIN(MAX_BYTES, (size_t)(all / PARTS));
+}
 
 static void
 reply(struct peer *p, uint64_t id, uint32_t status, struct str body)
@@ -33,16 +46,20 @@ void
 query_reply_json(struct peer *p, uint64_t id, struct json_writer *w)
 {
 	struct buf *b = json_writer_take(w);
+	size_t max = query_max_bytes(p->br);
 
-	if (b->len <= QUERY_MAX_BYTES) {
+	if (b->len <= max) {
 		reply(p, id, 200, buf_str(b));
 	} else {
-		struct buf *error = NULL;
+		struct buf *text = NULL, *error = NULL;
 
-		http_error_body(&error, 400,
-		    S("the answer is larger than 16777216 bytes; narrow it "
-		      "with filter_by_prefix"));
+		buf_printf(&text,
+		    "the answer is larger than %zu bytes; narrow it with "
+		    "filter_by_prefix%s",
+		    max, max < MAX_BYTES ? ", or raise memory_limit" : "");
+		http_error_body(&error, 400, buf_str(text));
 		reply(p, id, 400, buf_str(error));
+		buf_unref(text);
 		buf_unref(error);
 	}
 	buf_unref(b);

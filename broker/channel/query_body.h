@@ -4,6 +4,7 @@
 
 /* Answers to questions of the HTTP API, and the attributes of a channel. */
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "shared/base/str.h"
@@ -13,9 +14,12 @@ struct channel;
 struct json_writer;
 struct peer;
 
-/* An answer with more bytes is refused: the asker has to narrow it. */
-#define QUERY_MAX_BYTES (16u << 20)
-
+/*
+ * An answer with more bytes is refused: the asker has to narrow it.  At most
+ * 16 MiB; less if memory_limit is below 1 GiB, because broker and worker have
+ * two copies of it each.
+ */
+size_t query_max_bytes(const struct broker *);
 /* Takes what was written. */
 void query_reply_json(struct peer *, uint64_t id, struct json_writer *);
 /* The attributes (enum query_info) of a channel; NULL: nobody is there. */

@@ -263,3 +263,21 @@ test('S4: in a cluster the host of a stranger refuses, all hosts keep the ' +
 	}
 	for (const d of all) await d.stop();
 });
+
+test('S4: a list of channels over a 64th of memory_limit is refused', async () => {
+	const r = await running();
+	const { d, greedy, other } = r;
+	await publish(d, other, 'cache-mine', 'kept', 'x'.repeat(1000));
+	const all = await Client.several(d, greedy, 3 * TIMES);
+	await Promise.all(all.map((c, k) => open(c, 2000,
+		(i) => `c-${k}-${i}-`.padEnd(200, 'x'))));
+	const list = (query) => api(d, greedy, 'GET', '/channels', { query });
+	const whole = await list({});
+	assert.equal(whole.status, 400);
+	assert.match(whole.text, new RegExp(`larger than ${LIMIT / 64} bytes; ` +
+		'narrow it with filter_by_prefix, or raise memory_limit'));
+	const part = await list({ filter_by_prefix: 'c-1-' });
+	assert.equal(Object.keys(part.json.channels).length, 2000);
+	for (const c of all) c.sock.destroy();
+	await check(r);
+});

@@ -35,16 +35,25 @@ async function running(conf = {}, settings = {}) {
 	return { d, app, honest, worker };
 }
 
-// The honest one is still there, and the worker is the same.
-async function check({ d, app, honest, worker }) {
+// The worker is the same, and has never had more than its share.
+function fits({ d, worker }) {
 	const peak = memory(worker, 'VmHWM');
 
 	assert.deepEqual(d.pidsOf('worker'), [worker]);
 	assert.ok(peak < SHARE, `${peak >> 20} of ${SHARE >> 20} MiB`);
+}
+
+// The honest one is still there.
+async function goesOn({ d, app, honest }) {
 	await publish(d, app, 'room', 'e', 'x');
 	assert.equal(await honest.expect('e', 'room'), 'x');
 	await honest.close();
 	await d.stop();
+}
+
+async function check(r) {
+	fits(r);
+	await goesOn(r);
 }
 
 // A socket of somebody who does not care.
@@ -304,4 +313,36 @@ test('S4: what clients have is said to a new broker, in the same memory',
 		assert.ok(grown < 8 * MIB * (SLOW > 1 ? 4 : 1), `${grown >> 20} MiB`);
 		for (const s of all) s.destroy();
 		await check(r);
+	});
+
+test('S4: subscriptions fill the memory: some clients are closed, not all',
+	async () => {
+		const r = await running({}, { max_subscriptions: 1000 });
+		const all = await sockets(r.d, r.app, SLOW > 1 ? 50 : 330);
+		const bytes = Buffer.concat(Array.from({ length: 1000 }, (_, k) =>
+			frame(OP.TEXT, JSON.stringify({ event: 'pusher:subscribe',
+				data: { channel: `c${k}-`.padEnd(150, 'x') } }))));
+		// Its last words to a client are the reason.
+		const said = (s) => /memory_limit/.test(s.got.slice(-1000));
+		for (const s of all) {
+			s.removeAllListeners('data');
+			s.got = '';
+			s.n = 0;
+			s.on('data', (b) => {
+				const text = b.toString('latin1');
+				s.n += (text.match(/subscription_succeeded/g) || []).length;
+				s.got = (s.got + text).slice(-2000);
+			});
+		}
+		for (const s of all) {
+			s.write(bytes);
+			await until('answers', () => s.gone || s.n > 900, 20000);
+		}
+		await sleep(1000);
+		const closed = all.filter((s) => s.gone || said(s)).length;
+		if (SLOW === 1)
+			assert.ok(closed > 0 && closed < all.length / 2, `${closed}`);
+		fits(r);
+		for (const s of all) s.destroy();
+		await goesOn(r);
 	});

@@ -34,6 +34,7 @@
 #include "worker/conn/ws_part.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
+#include "worker/link/unacked.h"
 
 #define STEP_MIN (64u << 10)
 #define STEP_MAX (1u << 20)
@@ -43,6 +44,7 @@
 #define CALM_BYTES (64u << 10)  /* in a second: then nothing is going on */
 #define PEAK_BYTES (16u << 20)  /* bytes whose release may leave gaps */
 #define ROUNDS 5                /* the last holder frees shared bytes */
+#define WORDS 32                /* of a share: for the ends of subscriptions */
 #define FRONT_BYTES (16u << 10) /* the rest of a slice that is being sent */
 
 struct holder {
@@ -144,6 +146,18 @@ by_cost(const void *a, const void *b)
 	return (x->cost < y->cost) - (x->cost > y->cost);
 }
 
+/*
+ * Each subscription that ends is a message to the broker, and stays until that
+ * is acknowledged: many at once would need more memory than they free.
+ */
+static bool
+must_wait(struct worker *w, const struct conn *c)
+{
+	uint64_t max = w->client_memory->memory.limit / WORDS;
+
+	return c->nsubs > 0 && unacked_words(w) > max;
+}
+
 static struct holder *
 collect(struct worker *w, size_t *n)
 {
@@ -156,7 +170,9 @@ collect(struct worker *w, size_t *n)
 		struct conn *c = container_of(node, struct conn, node);
 		uint64_t cost;
 
-		if (c->state == CONN_CLOSED || (cost = cost_of(c)) < HOLDER_MIN)
+		if (c->state == CONN_CLOSED ||
+		    (w->no_broker && must_wait(w, c)) ||
+		    (cost = cost_of(c)) < HOLDER_MIN)
 			continue;
 		v[(*n)++] = (struct holder){ c, cost };
 	}
@@ -179,6 +195,8 @@ relieve(struct worker *w, uint64_t need)
 	if (n > 0)
 		remote_text(v[0].c, peer, sizeof(peer));
 	for (i = 0; i < n && freed < need; i++) {
+		if (must_wait(w, v[i].c))
+			break;
 		if (i == 0)
 			log_warnx(
 			    "over memory_limit by %llu bytes: the connections "
@@ -248,7 +266,7 @@ static void
 look(struct worker *w)
 {
 	struct client_memory *h = w->client_memory;
-	uint64_t used, limit = h->memory.limit;
+	uint64_t used, closed, limit = h->memory.limit;
 
 	if (limit == 0)
 		return;
@@ -259,8 +277,9 @@ look(struct worker *w)
 		used = in_use(w);
 		if (used <= limit - limit / 8)
 			break;
+		closed = h->closed;
 		relieve(w, used - (limit - limit / 4));
-		if (h->barren)
+		if (h->barren || h->closed == closed)
 			break;
 	}
 	set_over(w, used);

@@ -166,6 +166,12 @@ unacked_is_acked(const struct worker *w, uint64_t seq)
 	return seq <= w->unacked->acked;
 }
 
+size_t
+unacked_words(const struct worker *w)
+{
+	return outq_bytes(&w->unacked->messages) - w->unacked->events;
+}
+
 static void
 forget_first(struct worker *w)
 {
