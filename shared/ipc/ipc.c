@@ -53,6 +53,13 @@ die(struct ipc *l, const char *why)
 	l->ops->on_dead(l->owner, why);
 }
 
+/* Is nothing dispatched now? */
+static bool
+stands(const struct ipc *l)
+{
+	return l->fd == -1 || l->dead || l->paused || l->rests;
+}
+
 /* Makes room for at least n bytes after the undispatched ones. */
 static void
 make_room(struct ipc *l, size_t n)
@@ -135,11 +142,11 @@ dispatch(struct ipc *l)
 			l->nin--;
 			break;
 		}
-		if (l->fd == -1 || l->dead || l->paused || l->rests)
+		if (stands(l))
 			break;
 	}
 	buf_unref(b);
-	return l->fd == -1 || l->dead || l->paused || l->rests ? 0 : missing;
+	return stands(l) ? 0 : missing;
 }
 
 /*
@@ -197,7 +204,7 @@ read_input(struct ipc *l, size_t max)
 	uint64_t start = l->nread;
 	size_t missing = 0;
 
-	if (l->paused || l->rests)
+	if (stands(l))
 		return;
 	if (l->waiting || l->ops->on_input != NULL) { /* read, but held */
 		l->waiting = false;
@@ -271,10 +278,13 @@ ipc_dispatch(struct ipc *l)
 		end(l);
 }
 
-void
-ipc_hold(struct ipc *l)
+/* The socket takes bytes again. */
+static void
+writable(struct ipc *l)
 {
-	l->deferred = true;
+	l->blocked = false;
+	set_events(l);
+	ipc_flush(l);
 }
 
 static void
@@ -286,11 +296,8 @@ on_io(struct ev_loop *loop, ev_io *w, int revents)
 		l->ops->on_input(l->owner);
 	else if (revents & EV_READ)
 		read_input(l, TURN_BYTES);
-	if ((revents & EV_WRITE) && l->fd != -1 && !l->dead) {
-		l->blocked = false;
-		set_events(l);
-		ipc_flush(l);
-	}
+	if ((revents & EV_WRITE) && ipc_is_open(l))
+		writable(l);
 }
 
 void
@@ -330,12 +337,6 @@ ipc_close(struct ipc *l)
 	l->place = NULL;
 }
 
-bool
-ipc_is_open(const struct ipc *l)
-{
-	return l->fd != -1 && !l->dead;
-}
-
 void
 ipc_drain_input(struct ipc *l)
 {
@@ -367,12 +368,6 @@ ipc_resume(struct ipc *l)
 	l->paused = false;
 	set_events(l);
 	ev_feed_event(l->loop, &l->io, EV_READ);
-}
-
-void
-ipc_rest(struct ipc *l)
-{
-	l->rests = l->waiting = true;
 }
 
 bool
@@ -498,9 +493,6 @@ ipc_wait(struct ipc *l, int ms)
 {
 	struct pollfd poll_fd = { .fd = l->fd, .events = POLLOUT };
 
-	if (!ipc_is_open(l) || poll(&poll_fd, 1, ms) != 1)
-		return;
-	l->blocked = false;
-	set_events(l);
-	ipc_flush(l);
+	if (poll(&poll_fd, 1, ms) == 1)
+		writable(l);
 }

@@ -85,7 +85,12 @@ void ipc_init(struct ipc *, struct ev_loop *, int fd, const struct ipc_ops *,
 void ipc_init_sink(struct ipc *);
 /* Stops, closes, frees; harmless when closed already. */
 void ipc_close(struct ipc *);
-bool ipc_is_open(const struct ipc *);
+static inline bool
+ipc_is_open(const struct ipc *l)
+{
+	return l->fd != -1 && !l->dead;
+}
+
 /*
  * Reads until EOF or EAGAIN and dispatches it, without waiting: for the last
  * messages of a peer that died.
@@ -106,7 +111,12 @@ void ipc_defer(struct ipc *);
  * From a handler: the messages after the present one wait for ipc_go_on(), but
  * not for it when the link is read to its end.
  */
-void ipc_rest(struct ipc *);
+static inline void
+ipc_rest(struct ipc *l)
+{
+	l->rests = l->waiting = true;
+}
+
 /* False: it does not rest.  True: continues from the loop. */
 bool ipc_go_on(struct ipc *);
 /*
@@ -122,7 +132,12 @@ bool ipc_has_ended(const struct ipc *);
 void ipc_dispatch(struct ipc *);
 /* From a handler: the present message comes again in the next ipc_dispatch().
  */
-void ipc_hold(struct ipc *);
+static inline void
+ipc_hold(struct ipc *l)
+{
+	l->deferred = true;
+}
+
 /* What is queued now has its PLACE; later messages get a later one. */
 void ipc_close_place(struct ipc *);
 /* Room for one message of n bytes in the queue; the caller fills it. */

@@ -261,6 +261,8 @@ read_more(struct conn *c)
 			conn_set_events(c);
 		return;
 	}
+	if (n <= 0) /* the end of each is a message to the broker */
+		input_charge(c, c->nsubs * COST_QUESTION);
 	if (n == -1)
 		conn_close(c);
 	else if (n == 0)
