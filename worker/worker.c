@@ -307,6 +307,7 @@ worker_init(struct worker *w)
 	list_init(&w->clients);
 	list_init(&w->cursors);
 	w->before_read = client_memory_check;
+	w->words_max = UINT64_MAX; /* before client_memory_init() */
 	list_init(&w->dirty);
 	list_init(&w->awaiting);
 	list_init(&w->blocked);

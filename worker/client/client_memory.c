@@ -34,7 +34,6 @@
 #include "worker/conn/ws_part.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
-#include "worker/link/unacked.h"
 
 #define STEP_MIN (64u << 10)
 #define STEP_MAX (1u << 20)
@@ -151,11 +150,9 @@ by_cost(const void *a, const void *b)
  * is acknowledged: many at once would need more memory than they free.
  */
 static bool
-must_wait(struct worker *w, const struct conn *c)
+must_wait(const struct worker *w, const struct conn *c)
 {
-	uint64_t max = w->client_memory->memory.limit / WORDS;
-
-	return c->nsubs > 0 && unacked_words(w) > max;
+	return c->nsubs > 0 && w->words > w->words_max;
 }
 
 static struct holder *
@@ -330,6 +327,7 @@ client_memory_share(struct worker *w)
 	h->memory.limit = MAX(h->memory.limit / w->conf->nworkers, 1);
 	h->step = h->memory.limit / STEPS;
 	h->step = MIN(MAX(h->step, STEP_MIN), STEP_MAX);
+	w->words_max = MAX(h->memory.limit / WORDS, STEP_MIN);
 	snprintf(h->refusal, sizeof(h->refusal),
 	    "The server has no memory for new clients: the %llu bytes of "
 	    "memory_limit for this worker are in use: try again later, or "

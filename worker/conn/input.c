@@ -72,11 +72,12 @@ is_greedy(struct conn *c)
 	return c->credit <= 0;
 }
 
-/* Has the broker so much to answer that some have to wait? */
+/* Has the broker so much to answer, or to hear, that some have to wait? */
 static bool
 is_congested(const struct worker *w)
 {
-	return w->unanswered_cost >= FLOW_ASKED && !w->no_broker;
+	return !w->no_broker &&
+	    (w->unanswered_cost >= FLOW_ASKED || w->words > w->words_max);
 }
 
 /* Its turn comes. */
@@ -261,7 +262,12 @@ read_more(struct conn *c)
 			conn_set_events(c);
 		return;
 	}
-	if (n <= 0) /* the end of each is a message to the broker */
+	/* The end of each subscription is a message to the broker. */
+	if (n <= 0 && c->nsubs > 0 && is_congested(w)) {
+		input_wait(c, LINE_ASK);
+		return;
+	}
+	if (n <= 0)
 		input_charge(c, c->nsubs * COST_QUESTION);
 	if (n == -1)
 		conn_close(c);

@@ -94,7 +94,12 @@ struct worker {
 	struct compression *compression;
 	uint32_t next_ref;        /* of subscriptions */
 	uint32_t unanswered_cost; /* of all questions that are not answered */
-	uint64_t sids[32];        /* random numbers that are to be used */
+	/*
+	 * Bytes that the broker has not acknowledged of what it was told of
+	 * subscriptions and users; above words_max clients wait with more.
+	 */
+	uint64_t words, words_max;
+	uint64_t sids[32]; /* random numbers that are to be used */
 	unsigned nsids;
 
 	char *recv;          /* WORKER_RECV_BYTES */

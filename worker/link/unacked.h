@@ -80,8 +80,6 @@ void unacked_send_terminate(struct worker *, struct msg_terminate *m);
 void unacked_end(
     struct worker *, struct tombstone *, const struct tombstone_ops *);
 bool unacked_is_acked(const struct worker *, uint64_t seq);
-/* Bytes of the messages that are not acknowledged, without events. */
-size_t unacked_words(const struct worker *);
 
 /*
  * May this app publish an event now?  Its events that wait for the broker may
