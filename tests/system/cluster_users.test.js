@@ -13,6 +13,8 @@ const { get, publish } = require('./lib/http');
 const { Redis } = require('./lib/redis');
 
 const WATCHED = 'pusher_internal:watchlist_events';
+const ADDED = 'pusher_internal:member_added';
+const REMOVED = 'pusher_internal:member_removed';
 
 async function watched(c) {
 	const data = await c.expect(WATCHED);
@@ -127,5 +129,30 @@ describe('a cluster: users, counts, a dead worker', () => {
 		await Promise.all([...both, far].map((c) => c.close()));
 		await becomes(async () => (await get(b, app, '/channels')).channels,
 			{});
+	});
+
+	test('with fewer workers the clients of those that leave get 4200, and ' +
+		'the other host sees their members go', async () => {
+		const all = await Client.onEachWorker(a, app);
+		const [pid] = a.pidsOf('worker 1');
+		const goes = all.find((c) => c.worker === pid);
+		const stays = all.find((c) => c !== goes);
+		const y = await Client.connect(b, app);
+		const rest = [y, stays];
+		await y.join('presence-w', 'y');
+		await stays.join('presence-w', 'stays');
+		await y.expect(ADDED, 'presence-w');
+		await goes.join('presence-w', 'goes');
+		for (const c of rest) await c.expect(ADDED, 'presence-w');
+		a.ctl(['config', 'set', 'workers', '1']);
+		await goes.expectFatal(4200);
+		for (const c of rest) await c.expect(REMOVED, 'presence-w');
+		await publish(b, app, ['presence-w'], 'e', '1');
+		for (const c of rest)
+			assert.equal(await c.expect('e', 'presence-w'), '1');
+		for (const d of [a, b])
+			assert.equal((await get(d, app, '/channels/presence-w/users'))
+				.users.length, 2);
+		await Promise.all([stays.close(), y.close()]);
 	});
 });
