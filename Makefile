@@ -285,6 +285,10 @@ $(BUILD)/floor: tests/bench/floor.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CSTD) -O2 -o $@ $<
 
+$(BUILD)/routing: $(BUILD)/obj/tests/bench/routing.o $(BUILD)/tests.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 $(BUILD)/sequencer: tests/bench/sequencer.c
 	@tests/deps.sh cluster
 	@mkdir -p $(@D)

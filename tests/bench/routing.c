@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * routing.c: how many events the broker routes on a core of its own.  The
+ * broker is the product's, in this process, on the first core; a second
+ * process on the second core is all its workers: it sends events into every
+ * link and reads what comes back.  Prints one JSON line for each number of
+ * links, size of an event, and number of workers that each event goes to; the
+ * rate is that for a second of the broker's CPU time, since on small machines
+ * the workers are slower than the broker.
+ *
+ *   routing SECONDS
+ *
+ * Events leave a worker 8 at a time, under one PLACE, like those of 8 publishes
+ * that a turn of its loop has read.
+ */
+
+#include <errno.h>
+#include <ev.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "broker/app/apps.h"
+#include "broker/broker.h"
+#include "broker/core/core.h"
+#include "broker/link/peer.h"
+#include "shared/app/app.h"
+#include "shared/base/base.h"
+#include "shared/base/hash.h"
+#include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
+#include "shared/conf/conf.h"
+#include "shared/net/sock.h"
+#include "shared/proc/proc.h"
+
+#define LINKS_MAX 16
+#define TOGETHER 8  /* events that leave a worker together */
+#define WARM_UP 0.2 /* seconds */
+#define READ_BYTES (1u << 20)
+#define QUEUED_MAX (256u << 10) /* above it the workers only read */
+
+/* A worker, as the broker sees one. */
+struct link {
+	int fd;
+	uint64_t seq;
+	size_t off; /* of `out`, sent */
+	struct buf *out;
+	char channel[16];
+};
+
+struct plan {
+	unsigned links;
+	size_t bytes; /* of an event's frame */
+	bool to_all;  /* each event goes to all workers; else to one */
+	/* Bytes queued in the broker; both processes see it. */
+	_Atomic size_t *queued;
+};
+
+#define PUT(b, name, ...) \
+	do { \
+		struct msg_##name m_ = { __VA_ARGS__ }; \
+		size_t n_ = msg_##name##_size(&m_); \
+\
+		msg_##name##_put(buf_reserve(b, n_), &m_); \
+		(*(b))->len += (uint32_t)n_; \
+	} while (0)
+
+static void
+die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+/* Harmless on a machine with one core. */
+static void
+stay_on(int core)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(core, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+static double
+cpu(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	    (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+/* ---- the workers ---- */
+
+/* HELLO, and a subscriber of the channel that its events go to. */
+static void
+begin(struct link *l, unsigned slot, const struct plan *p)
+{
+	snprintf(
+	    l->channel, sizeof(l->channel), "room-%u", p->to_all ? 0 : slot);
+	PUT(&l->out, hello, .version = IPC_VERSION,
+	    .build = str_of(proc_build_id()), .slot = slot,
+	    .pid = (uint32_t)getpid(), .origin = slot + 1);
+	PUT(&l->out, sub, .seq = ++l->seq, .app = 1, .sid = slot + 1, .ref = 1,
+	    .channel = str_of(l->channel));
+}
+
+static void
+add_events(struct link *l, unsigned slot, struct str frame)
+{
+	l->out->len = 0;
+	l->off = 0;
+	PUT(&l->out, place, .us = proc_clock_us(CLOCK_MONOTONIC));
+	for (int i = 0; i < TOGETHER; i++)
+		PUT(&l->out, event, .origin = slot + 1, .seq = ++l->seq,
+		    .app = 1, .channel = str_of(l->channel), .frame = frame);
+}
+
+/* Sends what the socket takes; true when nothing is left. */
+static bool
+push(struct link *l)
+{
+	ssize_t n = send(l->fd, l->out->data + l->off, l->out->len - l->off,
+	    MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n > 0)
+		l->off += (size_t)n;
+	return l->off == l->out->len;
+}
+
+/* Ends with the link. */
+static void
+work(struct link *links, const struct plan *p)
+{
+	char *in = xmalloc(READ_BYTES), *frame = xcalloc(1, p->bytes);
+	ssize_t n = 1;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	stay_on(1);
+	for (unsigned i = 0; i < p->links; i++)
+		begin(&links[i], i, p);
+	while (n != 0) {
+		for (unsigned i = 0; i < p->links && n != 0; i++) {
+			if (push(&links[i]) && *p->queued < QUEUED_MAX)
+				add_events(
+				    &links[i], i, str_make(frame, p->bytes));
+			n = recv(links[i].fd, in, READ_BYTES, MSG_DONTWAIT);
+		}
+	}
+	_exit(0);
+}
+
+/* ---- the broker ---- */
+
+static void
+add_app(struct broker *br)
+{
+	struct app a;
+
+	app_init(&a);
+	a.num = 1;
+	a.id = xstrdup("bench");
+	a.key = xstrdup("benchkey");
+	a.secret = xstrdup("benchsecret");
+	a.name = xstrdup("bench");
+	a.enabled = 1;
+	apps_put(br, &a);
+	app_clear(&a);
+}
+
+static size_t
+queued(const struct broker *br, const struct plan *p)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < p->links; i++)
+		n += br->peers[i] == NULL ? 0
+					  : outq_bytes(&br->peers[i]->ipc.out);
+	return n;
+}
+
+static void
+run_for(struct broker *br, const struct plan *p, double seconds)
+{
+	uint64_t end =
+	    proc_clock_us(CLOCK_MONOTONIC) + (uint64_t)(seconds * 1e6);
+
+	while (proc_clock_us(CLOCK_MONOTONIC) < end) {
+		ev_run(br->loop, EVRUN_ONCE);
+		broker_turn(br);
+		*p->queued = queued(br, p);
+	}
+}
+
+/* Messages that it has queued for the workers. */
+static uint64_t
+sent(const struct broker *br, const struct plan *p)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < p->links; i++)
+		n += br->peers[i] == NULL ? 0 : br->peers[i]->ipc.nout;
+	return n;
+}
+
+/* The links; broker[i] is the broker's end of links[i]. */
+static void
+connect_all(struct link *links, int *broker, const struct plan *p)
+{
+	int fds[2];
+
+	for (unsigned i = 0; i < p->links; i++) {
+		if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == -1 ||
+		    sock_set_nonblock(fds[0]) == -1)
+			die("socketpair");
+		broker[i] = fds[0];
+		links[i].fd = fds[1];
+	}
+}
+
+static void
+measure(const struct plan *p, double seconds)
+{
+	struct link links[LINKS_MAX] = { 0 };
+	int fds[LINKS_MAX];
+	struct conf conf;
+	unsigned of_an_event = p->to_all ? p->links : 1;
+	struct broker br;
+	uint64_t events, copies;
+	double used;
+	pid_t pid;
+
+	connect_all(links, fds, p);
+	if ((pid = fork()) == -1)
+		die("fork");
+	if (pid == 0) {
+		for (unsigned i = 0; i < p->links; i++)
+			close(fds[i]);
+		work(links, p);
+	}
+	conf_init(&conf);
+	conf.nworkers = p->links;
+	broker_init(&br, &conf);
+	add_app(&br);
+	for (unsigned i = 0; i < p->links; i++) {
+		close(links[i].fd);
+		peer_accept(&br, fds[i]);
+	}
+	run_for(&br, p, WARM_UP);
+	events = br.nevents;
+	copies = sent(&br, p);
+	used = cpu();
+	run_for(&br, p, seconds);
+	used = cpu() - used;
+	events = br.nevents - events;
+	copies = sent(&br, p) - copies;
+	if (events == 0 || copies < events * of_an_event) {
+		fprintf(stderr, "routing: events were not passed on\n");
+		exit(1);
+	}
+	printf("{\"links\":%u,\"bytes\":%zu,\"workers_of_an_event\":%u,"
+	       "\"events_per_second\":%.0f,\"cpu_us_each\":%.3f}\n",
+	    p->links, p->bytes, of_an_event, (double)events / used,
+	    used / (double)events * 1e6);
+	fflush(stdout);
+	broker_clear(&br);
+	conf_clear(&conf);
+	waitpid(pid, NULL, 0);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const unsigned links[] = { 1, 4, 16 };
+	static const size_t bytes[] = { 100, 4000 };
+	double seconds = argc == 2 ? strtod(argv[1], NULL) : 0;
+	_Atomic size_t *shared = mmap(NULL, sizeof(*shared),
+	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (seconds <= 0) {
+		fprintf(stderr, "usage: routing SECONDS\n");
+		return 2;
+	}
+	if (shared == MAP_FAILED)
+		die("mmap");
+	hash_seed();
+	log_set_level(LOG_LEVEL_ERROR);
+	stay_on(0);
+	for (size_t i = 0; i < nitems(links); i++)
+		for (size_t k = 0; k < nitems(bytes); k++)
+			for (int all = 0; all < (links[i] > 1 ? 2 : 1); all++)
+				measure(&(struct plan){ links[i], bytes[k],
+					    all == 1, shared },
+				    seconds);
+	return 0;
+}
