@@ -181,7 +181,7 @@ console-shots: all $(NPM) ## pictures of the console for etc/doc
 	@PUSHERD_BIN=$(BUILD)/pusherd node tests/shots/run.js etc/doc
 
 check: ## unit and system tests, with all they need
-	@tests/deps.sh build check browser proxy laravel
+	@tests/deps.sh build check browser proxy laravel rails
 	@$(MAKE) $(JOBS) libraries all unit-bins corpus-bins tools $(NPM)
 	@tests/run.sh $(BUILD) unit fuzz system faults torture
 
@@ -198,7 +198,7 @@ faults: all $(NPM) ## kill, stop and starve it (long; NAME=recipe SEED=n)
 	    $(if $(SEED),--seed $(SEED)) $(NAME)
 
 system: ## the real daemon and the official clients (node --test)
-	@tests/deps.sh build check browser proxy laravel
+	@tests/deps.sh build check browser proxy laravel rails
 	@$(MAKE) $(JOBS) libraries all tools $(NPM)
 	@tests/run.sh $(BUILD) system
 

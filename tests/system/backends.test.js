@@ -12,6 +12,7 @@ const { after, before, describe, test } = require('node:test');
 const WebSocket = require('ws');
 const Pusher = require('pusher-js');
 const { Daemon, SLOW, until } = require('./lib/daemon');
+const { needs } = require('./lib/deps');
 const { connected, once } = require('./lib/official');
 const { freePort } = require('./lib/port');
 
@@ -34,6 +35,12 @@ const PROGRAMS = {
 	},
 	Python: python,
 	Django: python,
+	Rails(dir, text, port) {
+		needs('rails');
+		fs.writeFileSync(`${dir}/config.ru`, text);
+		return ['rackup', ['-E', 'production', '-o', '127.0.0.1',
+			'-p', String(port), `${dir}/config.ru`]];
+	},
 	Java(dir, text) {
 		fs.writeFileSync(`${dir}/Server.java`, text);
 		return ['java', ['-cp', `${__dirname}/java/jars/*`,
@@ -66,7 +73,7 @@ describe('backends.md', () => {
 			const dir = fs.mkdtempSync(path.join(d.dir, 'backend-'));
 			const port = await freePort();
 			const [text] = blocks(heading);
-			const p = spawn(...make(dir, text), { stdio: 'ignore', env: { ...process.env, PORT: port, no_proxy: '*',
+			const p = spawn(...make(dir, text, port), { stdio: 'ignore', env: { ...process.env, PORT: port, no_proxy: '*',
 				NODE_PATH: `${__dirname}/node_modules`,
 				PUSHER_APP_ID: app.id, PUSHER_KEY: app.key,
 				PUSHER_SECRET: app.secret, PUSHER_HOST: '127.0.0.1',

@@ -13,6 +13,7 @@ const { promisify } = require('node:util');
 const Pusher = require('pusher');
 const { Client } = require('./lib/client');
 const { Daemon, SLOW, sleep, until } = require('./lib/daemon');
+const { needs } = require('./lib/deps');
 const { Http } = require('./lib/http');
 const { newId, open, enter } = require('./lib/resume');
 const { signedTarget } = require('./lib/sign');
@@ -220,7 +221,8 @@ test('receipts: the broker dies, a worker dies', async () => {
 	await d.stop();
 });
 
-test('receipts.md: curl and Node.js, as they stand there', async () => {
+test('receipts.md: curl, Node.js and PHP, as they stand there', async () => {
+	needs('laravel');
 	const d = new Daemon({ workers: 2 });
 	const app = d.app({ resume: 'on' });
 	await d.start();
@@ -232,17 +234,21 @@ test('receipts.md: curl and Node.js, as they stand there', async () => {
 		.exec(page)[1];
 	const URL = `http://127.0.0.1:${d.port}`;
 	const want = { 'orders.7': counts(1, 0, 0) };
-	const { stdout } = await promisify(execFile)('sh', ['-c', code('sh')],
-		{ env: { ...process.env, URL, ID: app.id, KEY: app.key,
-			SECRET: app.secret } });
+	const run = (...command) => promisify(execFile)(...command, {
+		env: { ...process.env, URL, ID: app.id, KEY: app.key,
+			SECRET: app.secret, no_proxy: '*' } });
+	const { stdout } = await run('sh', ['-c', code('sh')]);
 	assert.deepEqual(JSON.parse(stdout).channels, want);
-	const run = new Function('ID', 'URL', 'pusher', 'fetch', `return (async () =>
+	const php = await run('php', ['-r', `[$url, $id, $key, $secret] = array_map(
+		'getenv', ['URL', 'ID', 'KEY', 'SECRET']); ${code('php')}`]);
+	assert.deepEqual(php, { stdout: '1', stderr: '' });
+	const node = new Function('ID', 'URL', 'pusher', 'fetch', `return (async () =>
 		{ ${code('js')}; return channels; })()`);
 	const pusher = new Pusher({ appId: app.id, key: app.key,
 		secret: app.secret, host: '127.0.0.1', port: d.port });
-	assert.deepEqual(await run(app.id, URL, pusher, fetch), want);
-	for (const data of ['{"id":7}', '{"id":7}'])
-		assert.equal(await c.expect('order', 'orders.7'), data);
+	assert.deepEqual(await node(app.id, URL, pusher, fetch), want);
+	for (let n = 0; n < 3; n++)
+		assert.equal(await c.expect('order', 'orders.7'), '{"id":7}');
 	c.destroy();
 	await d.stop();
 });
