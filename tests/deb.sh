@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: MIT
 #
 # deb.sh [SUITE [ARCH]]: the package in two clean Debians of their own.  One
-# builds it, twice and with the same bytes; in the other it is installed, used,
-# upgraded while it runs, removed, installed again and purged.  SUITE is this machine's or,
-# for example, trixie.  For another ARCH the package is cross-built, and qemu
-# runs the programs and the unit tests.  Needs root, debootstrap and a mirror;
-# the roots are under /tmp and are removed.  DEB_ROOT: a root of SUITE made by
-# debootstrap before, which is copied instead of making one.
+# builds it, twice and with the same bytes, and an older version; in the other
+# it is installed, used, upgraded while it runs, removed, installed again and
+# purged.  SUITE is this machine's or, for example, trixie.  For another ARCH
+# the package is cross-built, and qemu runs the programs and the unit tests.
+# Needs root, debootstrap and a mirror; the roots are under /tmp and are
+# removed.  DEB_ROOT: a root of SUITE made by debootstrap before, which is
+# copied instead of making one.
 set -eu
 
 cd "$(dirname "$0")/.."

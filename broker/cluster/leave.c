@@ -32,10 +32,20 @@ leave_send(struct cluster *cl)
 	outgoing_script(cl, ENGINE_LEAVE, script_leave, argv, NULL, 1);
 }
 
+/* In an upgrade the broker ends alone, and its successor reads on. */
+static bool
+has_workers(const struct broker *br)
+{
+	for (unsigned i = 0; i < br->nslots; i++)
+		if (br->peers[i] != NULL)
+			return true;
+	return false;
+}
+
 bool
 leave_at_stop(struct cluster *cl)
 {
-	if (cl == NULL || !cl->started || !cl->engine.up)
+	if (cl == NULL || !cl->started || !cl->engine.up || has_workers(cl->br))
 		return false;
 	if (cl->state > CLUSTER_JOINING)
 		leave_send(cl);

@@ -9,8 +9,9 @@
 struct cluster;
 
 /*
- * The server stops: the other hosts need not wait until they find it out.
- * True while Redis has not answered; the caller runs the loop.
+ * The broker ends, and no worker is left: the other hosts need not wait until
+ * they find it out.  True while Redis has not answered; the caller runs the
+ * loop.
  */
 bool leave_at_stop(struct cluster *);
 /*
