@@ -48,6 +48,23 @@ try_next(struct sentinel *s, const char *why)
 	answer(s, NULL, 0, text);
 }
 
+/* The next address of this one, while it has not answered. */
+static void
+try_address(struct sentinel *s, const char *why)
+{
+	struct wire_to to = { .tls = s->secrets->tls,
+		.name = s->addr->servers[s->at].host };
+
+	wire_close(&s->wire);
+	while (s->tried_addrs < s->naddrs) {
+		to.addr = s->addrs[s->tried_addrs++];
+		if (wire_open(&s->wire, &to) == 0)
+			return;
+		why = strerror(errno);
+	}
+	try_next(s, why);
+}
+
 static void
 send_question(struct sentinel *s)
 {
@@ -62,6 +79,7 @@ on_up(void *owner, struct wire *w)
 {
 	struct sentinel *s = owner;
 
+	s->tried_addrs = s->naddrs;
 	wire_log_in(w, LOGIN, &s->secrets->sentinel);
 	send_question(s);
 }
@@ -91,7 +109,7 @@ on_reply(void *owner, struct wire *w, unsigned what, const redisReply *r)
 static void
 on_down(void *owner, struct wire *w, const char *why)
 {
-	try_next(owner, why);
+	try_address(owner, why);
 }
 
 static const struct wire_ops wire_ops = {
@@ -102,16 +120,11 @@ static void
 on_found(void *owner, const struct sock_addr *v, size_t n, const char *why)
 {
 	struct sentinel *s = owner;
-	struct wire_to to = { .tls = s->secrets->tls,
-		.name = s->addr->servers[s->at].host };
 
-	if (n == 0) {
-		try_next(s, why);
-		return;
-	}
-	to.addr = v[0];
-	if (wire_open(&s->wire, &to) == -1)
-		try_next(s, strerror(errno));
+	for (s->naddrs = 0; s->naddrs < n; s->naddrs++)
+		s->addrs[s->naddrs] = v[s->naddrs];
+	s->tried_addrs = 0;
+	try_address(s, why);
 }
 
 static void
@@ -148,7 +161,7 @@ void
 sentinel_tick(struct sentinel *s)
 {
 	if (wire_silence(&s->wire) > SILENT_SECONDS)
-		try_next(s, "no answer for 2 seconds");
+		try_address(s, "no answer for 2 seconds");
 }
 
 void

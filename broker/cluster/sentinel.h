@@ -22,6 +22,8 @@ struct sentinel {
 	void *owner;
 	struct wire wire; /* to the one that answered last, or is asked */
 	struct lookup lookup;
+	struct sock_addr addrs[LOOKUP_MAX]; /* of the one that is asked, */
+	size_t naddrs, tried_addrs;         /* and so many were tried */
 	size_t at, tried; /* of the servers: which one, how many in vain */
 	bool busy;
 };
