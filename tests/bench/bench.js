@@ -212,7 +212,7 @@ const records = fs.createWriteStream(path.join(BUILD, 'bench.jsonl'),
 
 function measure(server, scenario, args) {
 	const [file, ...rest] = on('1', [path.join(BUILD, 'pusherctl'), '-j',
-		'bench', ...args, '--seconds', String(SECONDS), '--port',
+		'bench', '--seconds', String(SECONDS), ...args, '--port',
 		String(server.port), '--pid', String(server.child.pid),
 		...CREDENTIALS]);
 	const r = spawnSync(file, rest, { encoding: 'utf8' });
@@ -385,6 +385,9 @@ async function severalWorkers() {
 	}
 }
 
+// Seconds after which each client has confirmed what it got, and is idle.
+const IDLE = ['--seconds', '20'];
+
 // The same server and clients with resume and without, in turns.
 async function resumable() {
 	const off = await start('off', pusherd(1));
@@ -402,7 +405,8 @@ async function resumable() {
 			for (const s of run % 2 ? [on, off] : [off, on]) {
 				progress(`resume, ${name}: ${run + 1}/${RUNS}`);
 				got[s.name].push(await oneRun(s, name, field,
-					s === on ? [...args, '--resume'] : args));
+					[...args, ...(field.includes('bytes') ? IDLE : []),
+						...(s === on ? ['--resume'] : [])]));
 			}
 		progress('');
 		console.log(`| ${name} | ${cell(got.off, field)} | ` +
