@@ -149,6 +149,7 @@ broker_turn(struct broker *br)
 	do
 		peer_flush(br);
 	while (control_flush(br));
+	cluster_turn_ends(br->cluster);
 	alive_check_queues(br);
 	peer_reap(br);
 	more = control_reap(br) || more;

@@ -3,7 +3,7 @@
  * cluster.c: the state machine over the stream.
  *
  * A broker joins with its state and a new epoch (JOINING), passes on the events
- * that its predecessor has not read (CATCHING_UP), waits for the state of the
+ * that its predecessor has not (CATCHING_UP), waits for the state of the
  * other hosts as it was when it joined (COLLECTING), and then reads on from
  * there (LIVE).  If the others have written this host off, or an entry is
  * missing, the process exits: its successor joins again, the workers keep their
@@ -63,6 +63,32 @@ cluster_turn(struct cluster *cl)
 	}
 	incoming_read(cl);
 	leave_step(cl);
+}
+
+/* While it collects, the workers are sent nothing behind its JOIN. */
+static const struct order_place *
+applied(const struct cluster *cl)
+{
+	return cl->state == CLUSTER_COLLECTING ? &cl->joined : &cl->at;
+}
+
+void
+cluster_turn_ends(struct cluster *cl)
+{
+	const struct order_place *at;
+
+	if (cl == NULL || cl->state <= CLUSTER_JOINING)
+		return;
+	at = applied(cl);
+	if (at->n == cl->passed_n)
+		return;
+	for (unsigned i = 0; i < cl->br->nslots; i++)
+		if (cl->br->peers[i] != NULL &&
+		    !outq_is_empty(&cl->br->peers[i]->ipc.out))
+			return;
+	cl->passed_n = at->n;
+	event_order_set_place(cl->br->event_order, ORDER_PASSED, at);
+	event_order_set_place(cl->br->event_order, ORDER_APPLIED, at);
 }
 
 /* ---- answers of Redis ---- */
@@ -186,13 +212,11 @@ on_error(struct cluster *cl, enum engine_call call, const redisReply *r)
 static void
 beat(struct cluster *cl)
 {
-	char read[80];
+	char read[PLACE_TEXT];
 	const char *argv[] = { cl->instance, LEASE_MS, STREAM_ENTRIES, read };
-	/* While it collects, the clients have got nothing behind its JOIN. */
-	const struct place *at =
-	    cl->state == CLUSTER_COLLECTING ? &cl->joined : &cl->at;
+	const struct order_place *at = applied(cl);
 
-	snprintf(read, sizeof(read), "%s %" PRIu64, at->id, at->n);
+	place_text(read, at);
 	cl->beat_n = at->n;
 	cl->sent_at = broker_now();
 	outgoing_script(cl, ENGINE_BEAT, script_beat, argv, NULL, 4);

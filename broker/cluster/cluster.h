@@ -31,8 +31,10 @@ void cluster_free(struct cluster *);
 /* The workers have replayed their state: connects. */
 void cluster_start(struct cluster *);
 
-/* The end of a turn: what was taken in it leaves. */
+/* The end of a turn: what was taken in it leaves for Redis. */
 void cluster_turn(struct cluster *);
+/* ... and what was read has left for the workers, unless one is blocked. */
+void cluster_turn_ends(struct cluster *);
 
 /* Are events passed on now?  Without a cluster (NULL) they are. */
 bool cluster_takes_events(const struct cluster *);

@@ -417,6 +417,9 @@ apply_entry(struct cluster *cl, const struct stream_entry *s)
 		workers_tell_missed(cl);
 	}
 	cl->at = s->place;
+	if (cl->state != CLUSTER_COLLECTING)
+		event_order_set_place(
+		    cl->br->event_order, ORDER_APPLIED, &cl->at);
 	news_note(&cl->news, s->again);
 	teller_step(cl);
 	b = buf_from(s->data);

@@ -17,18 +17,13 @@
 #include "shared/base/hash.h"
 #include "shared/base/list.h"
 #include "shared/ipc/ipc.h"
+#include "shared/proc/event_order.h"
 #include "shared/proc/proc.h"
 #include "shared/proc/stats.h"
 
 #define LEASE_MS "6000"
 #define STREAM_ENTRIES "50000" /* about so many are kept */
 #define QUEUE_BYTES (8u << 20) /* then no worker is read */
-
-/* A place in the stream. */
-struct place {
-	char id[48];
-	uint64_t n; /* number of the entry; 0: not known */
-};
 
 struct part {
 	struct list link;
@@ -66,15 +61,16 @@ struct cluster {
 	size_t queued;     /* bytes of the parts and of the entry */
 	uint64_t origins[PROC_MAX_WORKERS]; /* of the own workers, as applied */
 
-	struct place at, joined; /* read up to here; the own JOIN */
-	bool reading, starved;   /* starved: an error, tried again at a beat */
-	bool checked;            /* Redis has what was read before it was up */
+	struct order_place at, joined; /* read up to here; the own JOIN */
+	bool reading, starved; /* starved: an error, tried again at a beat */
+	bool checked;          /* Redis has what was read before it was up */
 	/* The last two that were logged: the errors of tries can alternate. */
 	char complaints[2][512];
-	uint64_t beat_n; /* entries read when the beat was sent */
-	uint64_t newest; /* entries of the stream at the last beat */
-	double sent_at;  /* broker_now() when it, or JOIN, was sent */
-	double beaten;   /* broker_now() then; 0: none yet */
+	uint64_t passed_n; /* entries that were passed on to all workers */
+	uint64_t beat_n;   /* entries read when the beat was sent */
+	uint64_t newest;   /* entries of the stream at the last beat */
+	double sent_at;    /* broker_now() when it, or JOIN, was sent */
+	double beaten;     /* broker_now() then; 0: none yet */
 	struct app_records apps;
 	struct hash places;    /* struct place_app: apps with a limit */
 	ev_timer places_timer; /* while connections wait for a place */

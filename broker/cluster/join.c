@@ -6,6 +6,7 @@
 
 #include "broker/cluster/join.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,13 +23,30 @@
 #include "shared/base/log.h"
 #include "shared/conf/conf.h"
 
-struct place
+struct order_place
 place_make(const char *id, const char *n)
 {
-	struct place p = { .n = strtoull(n, NULL, 10) };
+	struct order_place p = { .n = strtoull(n, NULL, 10) };
 
 	snprintf(p.id, sizeof(p.id), "%s", id);
 	return p;
+}
+
+void
+place_text(char text[PLACE_TEXT], const struct order_place *p)
+{
+	*text = '\0';
+	if (p->n != 0)
+		snprintf(text, PLACE_TEXT, "%s %" PRIu64, p->id, p->n);
+}
+
+/* How far the broker before this one has come. */
+static void
+recall(struct cluster *cl, enum order_reach how, char text[PLACE_TEXT])
+{
+	struct order_place p = event_order_place(cl->br->event_order, how);
+
+	place_text(text, &p);
 }
 
 void
@@ -37,10 +55,10 @@ join_begin(struct cluster *cl)
 	struct msg_host_join m = { .workers = cl->br->conf->nworkers,
 		.build = S(PUSHERD_VERSION) };
 	struct entry e = { 0 };
-	char format[16];
+	char format[16], applied[PLACE_TEXT], passed[PLACE_TEXT];
 	const char *argv[] = { cl->instance, LEASE_MS, format, STREAM_ENTRIES,
-		NULL };
-	size_t lens[5];
+		applied, passed, NULL };
+	size_t lens[7];
 
 	hosts_settle(cl->br);
 	entry_put_host_join(&e, &m);
@@ -48,13 +66,15 @@ join_begin(struct cluster *cl)
 	places_join(cl);
 	places_write(cl, &e);
 	snprintf(format, sizeof(format), "%d", IPC_VERSION);
-	argv[4] = e.b->data;
-	for (int i = 0; i < 4; i++)
+	recall(cl, ORDER_APPLIED, applied);
+	recall(cl, ORDER_PASSED, passed);
+	argv[6] = e.b->data;
+	for (int i = 0; i < 6; i++)
 		lens[i] = strlen(argv[i]);
-	lens[4] = e.b->len;
+	lens[6] = e.b->len;
 	cl->state = CLUSTER_JOINING;
 	cl->sent_at = broker_now();
-	outgoing_script(cl, ENGINE_JOIN, script_join, argv, lens, 5);
+	outgoing_script(cl, ENGINE_JOIN, script_join, argv, lens, 7);
 	buf_unref(e.b);
 }
 

@@ -6,12 +6,16 @@
 
 #include "broker/cluster/inside.h"
 
+#define PLACE_TEXT 80 /* bytes */
+
 /* Sends the own state. */
 void join_begin(struct cluster *);
 /* The answer to it. */
 void join_on_answer(struct cluster *, const redisReply *);
 /* Goes on when the state of all other hosts has come. */
 void join_collect(struct cluster *);
-struct place place_make(const char *id, const char *n);
+struct order_place place_make(const char *id, const char *n);
+/* For a script: the id and the number of a place; empty: it is none. */
+void place_text(char text[PLACE_TEXT], const struct order_place *);
 
 #endif

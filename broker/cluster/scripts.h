@@ -35,7 +35,12 @@
 	"      (one and one[2][1] == 'n' and one[2][2] ~= n)\n" \
 	"end\n"
 
-/* 4 server, 5 lease in ms, 6 format, 7 entries to keep, 8 bytes */
+/*
+ * 4 server, 5 lease in ms, 6 format, 7 entries to keep, 8 the last place that
+ * the broker before this one has applied, 9 the one up to which all workers
+ * have been sent it; empty: not known; 10 bytes.  Answers with the place from
+ * which to read on; it is empty if a place is lost.
+ */
 static const char script_join[] = SCRIPT_HEAD SCRIPT_LOST
     "local f = redis.call('GET', p..'format')\n"
     "if f and f ~= ARGV[6] and redis.call('HLEN', p..'hosts') > 0 then\n"
@@ -43,7 +48,7 @@ static const char script_join[] = SCRIPT_HEAD SCRIPT_LOST
     "end\n"
     "local a = redis.call('GET', p..'alive:'..h)\n"
     "if a and a ~= ARGV[4] then return {'taken', a} end\n"
-    "local n, id = add(h, e, ARGV[8], ARGV[7])\n"
+    "local n, id = add(h, e, ARGV[10], ARGV[7])\n"
     "redis.call('SET', p..'format', ARGV[6])\n"
     "redis.call('SET', p..'alive:'..h, ARGV[4], 'PX', ARGV[5])\n"
     "redis.call('HSET', p..'hosts', h, e)\n"
@@ -55,10 +60,15 @@ static const char script_join[] = SCRIPT_HEAD SCRIPT_LOST
     "  end\n"
     "end\n"
     "local r = {'ok', id, tostring(n), '', ''}\n"
+    "local function kept(place)\n"
+    "  local at, nth = string.match(place, '(%S+) (%S+)')\n"
+    "  return tonumber(nth) < n and not lost(at, nth), at, nth\n"
+    "end\n"
     "local read = redis.call('HGET', p..'read', h)\n"
+    "if ARGV[9] ~= '' then read = ARGV[9] end\n"
     "if read then\n"
-    "  local at, nth = string.match(read, '(%S+) (%S+)')\n"
-    "  if tonumber(nth) < n and not lost(at, nth) then\n"
+    "  local ok, at, nth = kept(read)\n"
+    "  if ok and (ARGV[8] == '' or kept(ARGV[8])) then\n"
     "    r[4], r[5] = at, nth\n"
     "  end\n"
     "else redis.call('HSET', p..'read', h, id..' '..n) end\n"

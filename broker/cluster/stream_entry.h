@@ -7,7 +7,7 @@
 #include "broker/cluster/inside.h"
 
 struct stream_entry {
-	struct place place;
+	struct order_place place;
 	struct str host, data;
 	const char *again; /* see news_note() */
 	uint64_t epoch;

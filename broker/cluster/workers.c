@@ -8,6 +8,7 @@
 
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/link/resync.h"
 #include "shared/base/log.h"
 
 static void
@@ -98,8 +99,6 @@ workers_must_wait(struct peer *p)
 void
 workers_tell_missed(struct cluster *cl)
 {
-	struct msg_missed m = { 0 };
-
 	for (unsigned i = 0; i < cl->br->nslots; i++) {
 		struct peer *p = cl->br->peers[i];
 
@@ -109,6 +108,6 @@ workers_tell_missed(struct cluster *cl)
 			log_warnx("cluster: worker %u: events are missing: its "
 				  "clients are told to reconnect",
 			    i);
-		ipc_send_missed(&p->ipc, &m);
+		resync_tell_missed(p);
 	}
 }

@@ -279,16 +279,24 @@ resync_on_up(struct peer *p)
 	p->rejoined = p->rejoined || p->br->resync->state != RESYNC_QUIET;
 }
 
-/*
- * A worker that has clients and may have missed an event for them is told so.
- * Until it has read that, it counts as not told: this broker may die before.
+void
+resync_tell_missed(struct peer *p)
+{
+	struct msg_missed m = { 0 };
+	struct msg_ping ping;
+
+	event_order_set_complete(p->br->event_order, (unsigned)p->slot, 0);
+	ipc_send_missed(&p->ipc, &m);
+	p->missed_ping = ping.id = ++p->br->links->ping_id;
+	ipc_send_ping(&p->ipc, &ping);
+}
+
+/* A worker that has clients and may have missed an event for them is told so.
  */
 static void
 check_complete(struct peer *p)
 {
 	unsigned slot = (unsigned)p->slot;
-	struct msg_missed m = { 0 };
-	struct msg_ping ping;
 
 	if (event_order_is_complete(p->br->event_order, slot, p->origin))
 		return;
@@ -300,9 +308,7 @@ check_complete(struct peer *p)
 	    "worker %u: connected too late: its clients are told to reconnect "
 	    "pid=%u",
 	    slot, p->pid);
-	ipc_send_missed(&p->ipc, &m);
-	p->missed_ping = ping.id = ++p->br->links->ping_id;
-	ipc_send_ping(&p->ipc, &ping);
+	resync_tell_missed(p);
 }
 
 int

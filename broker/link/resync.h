@@ -51,6 +51,11 @@ int resync_on_done(struct peer *, const struct msg_resync_done *);
  * If so, it comes again.
  */
 bool resync_must_wait(struct peer *, uint64_t seq);
+/*
+ * The clients of a worker may have missed an event.  Until it has read that, it
+ * counts as not told: this broker may die before.
+ */
+void resync_tell_missed(struct peer *);
 /* A message of this peer has been handled. */
 void resync_step(struct peer *);
 /* A link has come or gone: is the replay complete now? */

@@ -22,11 +22,18 @@ struct run {
 	uint64_t span; /* the first seq, and in the low bits how many follow */
 };
 
+/* The place of now is that of `turn`; the other one may be half written. */
+struct reached {
+	uint64_t turn;
+	struct order_place v[2];
+};
+
 struct event_order {
 	uint64_t complete[PROC_MAX_WORKERS]; /* origin by slot; 0: nobody */
 	bool left;                           /* the host its cluster */
 	uint64_t n;                          /* runs that were started */
 	struct run v[ORDER_MAX];
+	struct reached reached[ORDER_PASSED + 1];
 };
 
 struct event_order *
@@ -80,6 +87,30 @@ event_order_add(struct event_order *p, uint64_t origin, uint64_t seq)
 	}
 	p->v[p->n % ORDER_MAX] = (struct run){ origin, seq << N_BITS };
 	__atomic_store_n(&p->n, p->n + 1, __ATOMIC_RELEASE);
+}
+
+void
+event_order_set_place(struct event_order *p, enum order_reach how,
+    const struct order_place *place)
+{
+	struct reached *r;
+
+	if (p == NULL)
+		return;
+	r = &p->reached[how];
+	r->v[(r->turn + 1) % 2] = *place;
+	__atomic_store_n(&r->turn, r->turn + 1, __ATOMIC_RELEASE);
+}
+
+struct order_place
+event_order_place(const struct event_order *p, enum order_reach how)
+{
+	const struct reached *r;
+
+	if (p == NULL)
+		return (struct order_place){ 0 };
+	r = &p->reached[how];
+	return r->v[__atomic_load_n(&r->turn, __ATOMIC_ACQUIRE) % 2];
 }
 
 struct order_run *

@@ -6,6 +6,7 @@
  * The order in which the broker has taken the messages of workers, in memory
  * that outlives it: it may have passed the resulting events to some workers and
  * not to others, which must get them in the same order from the next broker.
+ * In a cluster the stream has the order: there it is how far it has come.
  */
 
 #include <stdbool.h>
@@ -24,6 +25,17 @@ struct order_run {
 /* The place of a message; smaller is earlier. */
 #define ORDER_OLDER 0         /* taken, before all remembered runs */
 #define ORDER_NONE UINT32_MAX /* not taken, as far as is known */
+
+/* A place in the stream of a cluster: its entry.  n 0: none. */
+struct order_place {
+	char id[48]; /* as Redis gives it */
+	uint64_t n;  /* number of the entry */
+};
+
+enum order_reach {
+	ORDER_APPLIED, /* no worker has been sent anything behind it */
+	ORDER_PASSED   /* all workers have been sent all up to it */
+};
 
 struct event_order;
 
@@ -44,6 +56,12 @@ void event_order_set_left(struct event_order *);
 bool event_order_has_left(const struct event_order *);
 /* Only the broker: this event is taken now.  NULL: nothing is recorded. */
 void event_order_add(struct event_order *, uint64_t origin, uint64_t seq);
+/* Only the broker, in a cluster: it has come so far.  NULL: nothing happens. */
+void event_order_set_place(
+    struct event_order *, enum order_reach, const struct order_place *);
+/* How far it, or the one before it, has come.  NULL: nowhere. */
+struct order_place event_order_place(
+    const struct event_order *, enum order_reach);
 /* The runs, oldest first; free(3) them.  NULL: there are none. */
 struct order_run *event_order_get(const struct event_order *, size_t *n);
 /*

@@ -119,9 +119,9 @@ begin(uint8_t how)
 	l->br.cluster = cl;
 	for (unsigned i = 0; i < LINKS; i++)
 		cl->origins[i] = l->origin[i];
-	cl->joined = (struct place){ "4-0", JOINED };
+	cl->joined = (struct order_place){ "4-0", JOINED };
 	if (how % 3 == 0) {
-		cl->at = (struct place){ "1-0", 1 };
+		cl->at = (struct order_place){ "1-0", 1 };
 		cl->state = CLUSTER_CATCHING_UP;
 	} else if (how % 3 == 1) {
 		cl->at = cl->joined;

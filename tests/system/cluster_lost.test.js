@@ -14,7 +14,8 @@ const { Redis } = require('./lib/redis');
 
 describe('what the clients of a host have got', () => {
 	const redis = new Redis();
-	let a, b, c, x;
+	const replica = new Redis();
+	let a, b, c, d, x;
 
 	const ask = async (...words) => (await redis.ask(...words)).trim();
 	// The place up to which the host has said to have read: ID NUMBER.
@@ -22,47 +23,69 @@ describe('what the clients of a host have got', () => {
 		await ask('HGET', 'pusherd:read', name))?.[0];
 	const last = async () => /\d+-\d+/.exec(await ask('XREVRANGE',
 		'pusherd:stream', '+', '-', 'COUNT', '1'))[0];
-	const publish = async (at, data) =>
-		assert.equal((await tryPublish(at, 'c', data)).status, 200);
-
-	before(async () => {
-		await redis.start();
-		[a, b, c] = ['a', 'b', 'c'].map((name) => host(redis, name,
-			{ workers: 1 }));
-		for (const one of [a, b, c]) one.allow(...TROUBLES);
-		await a.start();
-		await becomesReady(a);
-		x = await Client.connect(a, a.shared);
-		await x.subscribe('c');
-	});
-	after(async () => {
-		for (const one of [a, b, c]) await one.stop();
-		await redis.remove();
-	});
-
-	// As after a failover, when the other hosts have written this one off.
-	test('written off, and its last entry lost: 4200', async () => {
-		await publish(a, 'kept');
-		await x.expect('e', 'c');
-		const kept = await last();
-		await until('a beat', async () => (await read('a')).startsWith(kept));
-		const place = await read('a');
-		await publish(a, 'lost');
-		assert.equal(await x.expect('e', 'c'), 'lost');
-		const [pid] = a.pidsOf('broker');
-		process.kill(pid, 'SIGSTOP');
+	const publish = async (at, data, channel = 'c') =>
+		assert.equal((await tryPublish(at, channel, data)).status, 200);
+	const goBack = (place) => ask('HSET', 'pusherd:read', 'a', `'${place}'`);
+	const lose = async () => {
 		await ask('XDEL', 'pusherd:stream', await last());
 		await ask('DECR', 'pusherd:count');
-		await ask('HSET', 'pusherd:read', 'a', `'${place}'`);
-		await ask('HDEL', 'pusherd:hosts', 'a');
-		await ask('CLIENT', 'KILL', 'TYPE', 'normal');
-		process.kill(pid, 'SIGCONT');
+	};
+	const comeBack = async () => {
 		await x.expectFatal(4200);
 		await becomesReady(a);
 		x = await Client.connect(a, a.shared);
 		await x.subscribe('c');
 		await publish(a, 'after');
 		assert.equal(await x.expect('e', 'c'), 'after');
+	};
+
+	before(async () => {
+		await redis.start();
+		await replica.start([['replicaof', '127.0.0.1', redis.port]]);
+		await replica.follows();
+		[a, b, c] = ['a', 'b', 'c'].map((name) => host(redis, name,
+			{ workers: 1 }));
+		d = host(redis, 'd', { workers: 1, cluster_wait: 1 });
+		for (const one of [a, b, c, d]) one.allow(...TROUBLES);
+		await a.start();
+		await becomesReady(a);
+		x = await Client.connect(a, a.shared);
+		await x.subscribe('c');
+	});
+	after(async () => {
+		for (const one of [a, b, c, d]) await one.stop();
+		for (const r of [redis, replica]) await r.remove();
+	});
+
+	// As after a failover, when the other hosts have written this one off.
+	test('written off, and its last entry lost: 4200', async () => {
+		await publish(a, 'kept');
+		await x.expect('e', 'c');
+		await until('a beat', async () =>
+			(await read('a')).startsWith(await last()));
+		const place = await read('a');
+		await publish(a, 'lost');
+		assert.equal(await x.expect('e', 'c'), 'lost');
+		const [pid] = a.pidsOf('broker');
+		process.kill(pid, 'SIGSTOP');
+		await lose();
+		await goBack(place);
+		await ask('HDEL', 'pusherd:hosts', 'a');
+		await ask('CLIENT', 'KILL', 'TYPE', 'normal');
+		process.kill(pid, 'SIGCONT');
+		await comeBack();
+	});
+
+	test('the same, but killed before it has asked Redis: 4200', async () => {
+		const place = await read('a');
+		await publish(a, 'lost');
+		assert.equal(await x.expect('e', 'c'), 'lost');
+		const [pid] = a.pidsOf('broker');
+		process.kill(pid, 'SIGSTOP');
+		await lose();
+		await goBack(place);
+		process.kill(pid, 'SIGKILL');
+		await comeBack();
 	});
 
 	test('a broker that waits for a host is killed: nothing is missing',
@@ -94,6 +117,23 @@ describe('what the clients of a host have got', () => {
 			assert.equal(await x.expect('e', 'c'), 'end');
 		});
 
+	test('what came before a subscription does not come behind it',
+		async () => {
+			const place = await read('a');
+			await publish(b, 'before', 'quiet');
+			const y = await Client.connect(a, a.shared);
+			await y.subscribe('quiet');
+			const [pid] = a.pidsOf('broker');
+			process.kill(pid, 'SIGSTOP'); // it does not beat any more
+			await goBack(place);
+			process.kill(pid, 'SIGKILL');
+			await until('another broker', () => !a.pidsOf('broker').includes(pid));
+			await becomesReady(a);
+			await publish(a, 'behind', 'quiet');
+			assert.equal(await y.expect('e', 'quiet'), 'behind');
+			await y.close();
+		});
+
 	test('an event that comes again is for nobody, though brokers have begun',
 		async () => {
 			const [master, broker] = [a.child.pid, a.pidsOf('broker')[0]];
@@ -121,6 +161,30 @@ describe('what the clients of a host have got', () => {
 			assert.equal(await x.expect('e', 'c'), 'end');
 			assert.equal(await y.expect('e', 'c'), 'end');
 			await y.close();
-			await x.close();
 		});
+
+	// As after a failover: d knows of no replica that has it, and sends it again.
+	test('what Redis has lost is for those that have come since', async () => {
+		await d.start();
+		await becomesReady(d);
+		await publish(d, 'kept'); // the replica has it, too
+		assert.equal(await x.expect('e', 'c'), 'kept');
+		const [, origin, number] = /\n(\w+)\r\n\$\d+\r\n(\d+ \d+)/.exec(
+			await ask('HGETALL', 'pusherd:events:d'));
+		await replica.stop();
+		const waits = tryPublish(d, 'c', 'lost');
+		assert.equal(await x.expect('e', 'c'), 'lost');
+		process.kill(d.child.pid, 'SIGSTOP'); // there is no other broker yet
+		process.kill(d.pidsOf('broker')[0], 'SIGKILL');
+		await lose();
+		await ask('HSET', 'pusherd:events:d', origin, `'${number}'`);
+		await x.expectFatal(4200);
+		await becomesReady(a);
+		const z = await Client.connect(a, a.shared);
+		await z.subscribe('c');
+		process.kill(d.child.pid, 'SIGCONT');
+		assert.equal(await z.expect('e', 'c'), 'lost');
+		assert.equal((await waits).status, 503);
+		await z.close();
+	});
 });

@@ -53,6 +53,35 @@ runs_are_found(void **state)
 	EXPECT(p, 9, 1, ORDER_NONE);
 }
 
+static void
+expect_place(const struct event_order *p, enum order_reach how, const char *id,
+    uint64_t n)
+{
+	struct order_place place = event_order_place(p, how);
+
+	assert_string_equal(place.id, id);
+	assert_int_equal(place.n, n);
+}
+
+static void
+places_of_the_stream_are_the_last_ones(void **state)
+{
+	struct event_order *p = event_order_map();
+	struct order_place a = { "1-0", 1 }, b = { "2-0", 2 };
+
+	(void)state;
+	expect_place(NULL, ORDER_PASSED, "", 0);
+	event_order_set_place(NULL, ORDER_PASSED, &a);
+	expect_place(p, ORDER_APPLIED, "", 0);
+	event_order_set_place(p, ORDER_APPLIED, &a);
+	expect_place(p, ORDER_APPLIED, "1-0", 1);
+	expect_place(p, ORDER_PASSED, "", 0);
+	event_order_set_place(p, ORDER_APPLIED, &b);
+	event_order_set_place(p, ORDER_PASSED, &a);
+	expect_place(p, ORDER_APPLIED, "2-0", 2);
+	expect_place(p, ORDER_PASSED, "1-0", 1);
+}
+
 /* A second broker has died while it took the same once more. */
 static void
 the_first_time_counts(void **state)
@@ -139,6 +168,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(runs_are_found),
+		cmocka_unit_test(places_of_the_stream_are_the_last_ones),
 		cmocka_unit_test(the_first_time_counts),
 		cmocka_unit_test(the_oldest_are_forgotten),
 		cmocka_unit_test(a_long_run_is_several),
