@@ -91,11 +91,14 @@ void
 session_row_set_id(struct session_table *t, struct session_row *row,
     const struct session_id *id)
 {
+	struct session_more *more;
+
 	row->id_len = id->len;
 	memcpy(row->id, id->bits, sizeof(row->id));
-	if (id->len <= SESSION_ID_MAX && id->len * 6 > sizeof(row->id) * 8)
-		memcpy(session_row_more(t, row)->id, &id->bits[sizeof(row->id)],
-		    sizeof(id->bits) - sizeof(row->id));
+	if (id->len > SESSION_ID_MAX || id->len * 6 <= sizeof(row->id) * 8)
+		return;
+	more = session_row_more(t, row);
+	memcpy(more->id, &id->bits[sizeof(row->id)], sizeof(more->id));
 }
 
 struct session_more *
