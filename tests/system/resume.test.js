@@ -418,7 +418,8 @@ suite('resume over a restart', (d) => {
 			fs.rmSync(d.conf.runtime_dir, { recursive: true });
 			await d.start();
 			assert.deepEqual(fs.readdirSync(path.dirname(d.conf.database))
-				.filter((name) => /resume/.test(name)), []);
+				.filter((name) => /resume/.test(name)),
+			['apps.db-resume-sessions']); // the mark of a run
 			await publish(d, app, 'x', 'e', n);
 		}
 		c = await open(d, app, id);

@@ -109,13 +109,14 @@ suite('resume: ids and history', (d) => {
 		assert.equal((await past(d, own, 'c', { since })).complete, true);
 		for (let i = 0; i < 14; i++)
 			await publish(d, own, 'c', 'e', 'y'.repeat(90000));
-		const late = String(Date.now() + 1);
 		for (const query of [{ since }, { after: first }, {}]) {
 			const r = await past(d, own, 'c', query);
 			assert.equal(r.complete, false, JSON.stringify(query));
 			assert.ok(r.events.length > 5);
 		}
+		// The broker may give an event its time after the 200.
 		const now = (await past(d, own, 'c')).last;
+		const late = String(Date.now() + 1);
 		for (const query of [{ since: late }, { after: now }])
 			assert.deepEqual(await past(d, own, 'c', query),
 				{ events: [], complete: true, last: now });
