@@ -7,12 +7,16 @@
 
 const assert = require('node:assert/strict');
 const crypto = require('node:crypto');
+const fs = require('node:fs');
 const net = require('node:net');
 const { test } = require('node:test');
 const { Client, frame, OP } = require('./lib/client');
+const { TROUBLES, becomesReady, host, isReady } = require('./lib/cluster');
+const { Console } = require('./lib/console');
 const { Daemon, sleep, until, SLOW } = require('./lib/daemon');
 const { Http, api, publish } = require('./lib/http');
 const { memory } = require('./lib/process');
+const { Redis } = require('./lib/redis');
 const { signedTarget } = require('./lib/sign');
 
 const MIB = 1 << 20;
@@ -22,9 +26,12 @@ const SHARE = LIMIT / 16 * 10;
 const N = SLOW > 1 ? 0.3 : 1; // of the clients
 
 // A daemon with one worker and an honest client.
-async function running(conf = {}, settings = {}) {
+function running(conf = {}, settings = {}) {
 	const d = new Daemon({ workers: 1, memory_limit: LIMIT, ...conf });
-	const app = d.app({ max_backend_events_per_second: 0, ...settings });
+	return starts(d, d.app({ max_backend_events_per_second: 0, ...settings }));
+}
+
+async function starts(d, app) {
 	d.env = { ASAN_OPTIONS: 'detect_leaks=1:abort_on_error=0:' +
 		'quarantine_size_mb=1:allocator_release_to_os_interval_ms=0' };
 	await d.start();
@@ -96,6 +103,9 @@ test('S4: a body without a signature is answered 401 from its head', async () =>
 	for (const s of all) s.destroy();
 	await check({ d, app, ...rest });
 });
+
+// A message whose end does not come.
+const begun = frame(OP.TEXT, Buffer.alloc(131071, 0x20)).subarray(0, 131000);
 
 const HEADS = {
 	'an unknown app': ['POST', '/apps/none/events', /^HTTP\/1.1 404/],
@@ -181,8 +191,6 @@ test('S4: 3,000 unfinished messages: the largest holders are closed, 4100',
 	async () => {
 		const r = await running();
 		const all = await sockets(r.d, r.app, 3000 * N);
-		const begun = frame(OP.TEXT, Buffer.alloc(131071, 0x20))
-			.subarray(0, 131000);
 		for (const s of all) s.write(begun);
 		if (SLOW === 1) {
 			await until('some to be closed', () => all.some((s) =>
@@ -345,3 +353,74 @@ test('S4: subscriptions fill the memory: some clients are closed, not all',
 				.connections === 1, 20000);
 		await check(r);
 	});
+
+test('S4: commands of the console that go on count, and are closed first',
+	async () => {
+		const c = await Console.start({ workers: 1, memory_limit: LIMIT });
+		const app = c.d.app({ max_backend_events_per_second: 0 });
+		const r = await starts(c.d, app);
+		const body = JSON.stringify({ verb: 'tail', args: { app: app.id } });
+		const all = [];
+		for (let i = 0; i < 16; i++) {
+			const cookie = i % 8 ? all[i - 1].cookie : await c.login();
+			const s = raw({ port: c.port }, 'POST /verb HTTP/1.1\r\n' +
+				`Host: a:${c.port}\r\nCookie: ${cookie}\r\nX-Requested-With: test\r\n` +
+				`Content-Length: ${body.length}\r\n\r\n${body}`);
+			all.push(Object.assign(s, { cookie }));
+		}
+		await until('the commands', () =>
+			c.d.pidsOf('console').length === 2 * all.length);
+		const others = await sockets(r.d, app, 150);
+		for (let i = 0; i < 110; i++)
+			await publish(r.d, app, 'c', 'e', 'x'.repeat(10000));
+		assert.deepEqual(all.map((s) => s.got).filter(Boolean), []);
+		for (const s of others) s.write(begun);
+		if (SLOW === 1)
+			await until('a command to be closed', () =>
+				all.some((s) => s.gone), 20000);
+		await sleep(1000);
+		assert.equal(others.filter((s) => s.gone).length, 0);
+		for (const s of [...all, ...others]) s.destroy();
+		await check(r);
+	});
+
+test('S4: while Redis is away: the sockets of clients that end come back, ' +
+	'and the largest holders are closed', async () => {
+	const redis = await new Redis().start();
+	const d = host(redis, 'a', { workers: 1, memory_limit: LIMIT });
+	d.allow(...TROUBLES);
+	const r = await starts(d, d.shared);
+	const open = () => fs.readdirSync(`/proc/${r.worker}/fd`).length;
+	await becomesReady(d);
+	const others = await sockets(d, d.shared, 400);
+	for (const s of others)
+		s.write(frame(OP.TEXT, JSON.stringify({ event: 'pusher:subscribe',
+			data: { channel: 'other' } })));
+	await until('answers', () => others.every((s) =>
+		/subscription_succeeded/.test(s.got)), 20000);
+	const before = open();
+	const all = await Client.several(d, d.shared, 300);
+	await Promise.all(all.map(async (c) => {
+		for (let k = 0; k < 100; k++)
+			await c.subscribe(`c${k}-`.padEnd(150, 'x'));
+	}));
+	await redis.stop();
+	await until('the host to know', async () => !await isReady(d));
+	for (const c of all) c.destroy();
+	await until('their sockets', () => open() <= before, 20000);
+	for (const s of others) s.write(begun);
+	if (SLOW === 1)
+		await until('some to be closed', () => others.some((s) =>
+			/4100[^]*memory_limit/.test(s.got)), 20000);
+	await sleep(1000);
+	fits(r);
+	assert.ok(!r.honest.gone);
+	for (const s of others) s.destroy();
+	await redis.start();
+	await becomesReady(d);
+	await until('their ends', async () =>
+		(await api(d, d.shared, 'GET', '/connections')).json.connections === 0,
+	20000);
+	await d.stop();
+	await redis.remove();
+});

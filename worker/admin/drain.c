@@ -157,7 +157,7 @@ is_quiet(struct worker *w)
 		 * A client that was refused for another reason is a newcomer,
 		 * too.
 		 */
-		if (c->state != CONN_CLOSED &&
+		if (c->state < CONN_LOST &&
 		    (!late || c->state == CONN_PARTING) &&
 		    c->opened_at < d->began)
 			return false;

@@ -158,7 +158,8 @@ is_quiet(struct worker *w)
 static void
 settle(struct conn *c)
 {
-	if (c->state == CONN_REFUSED || c->state == CONN_PARTING)
+	if (c->state == CONN_REFUSED || c->state == CONN_PARTING ||
+	    c->state == CONN_LOST)
 		c->ops->on_timeout(c);
 }
 

@@ -135,7 +135,7 @@ on_conn(struct load *l, const struct msg_move_conn *m)
 	bool ws = (m->flags & MOVE_WS) != 0;
 	struct conn *c;
 
-	if (l->next == l->nfds || m->state >= CONN_CLOSED ||
+	if (l->next == l->nfds || m->state >= CONN_LOST ||
 	    m->state == CONN_REFUSED || m->state == CONN_PARTING ||
 	    m->peer > PEER_TRUSTED || m->resume > CONN_RESUME_BROKE ||
 	    m->sid == 0 || conn_find(l->w, m->sid) != NULL)
@@ -228,7 +228,7 @@ on_console(struct load *l, const struct msg_move_console *m)
 	r->begun = (m->flags & 4) != 0;
 	r->dropped = m->dropped;
 	memcpy(r->cookie, m->cookie.p, m->cookie.n);
-	buf_append(&r->answer, m->answer);
+	buf_append(&h->console_out, m->answer);
 	if (r->kind != CONSOLE_STREAM)
 		l->c->input |= INPUT_PAUSED;
 	return 0;

@@ -179,7 +179,7 @@ save_console(struct worker *w, const struct http *h)
 		    r->begun << 2),
 		.dropped = r->dropped,
 		.cookie = str_of(r->cookie),
-		.answer = buf_str(r->answer) };
+		.answer = buf_str(h->console_out) };
 
 	link_send_move_console(w, &m);
 }

@@ -20,10 +20,9 @@
 #include "worker/core/core.h"
 #include "worker/link/link.h"
 
-#define BEAT_SECONDS 15        /* between two signs of life of a stream */
-#define ANSWER_MAX (16u << 20) /* bytes of a command's answer */
-#define STREAM_MAX (1u << 20)  /* unread bytes of a stream's client, at most */
-#define LINE_BYTES (4u << 20)  /* of one line */
+#define BEAT_SECONDS 15       /* between two signs of life of a stream */
+#define STREAM_MAX (1u << 20) /* unread bytes of a stream's client, at most */
+#define LINE_BYTES (4u << 20) /* of one line */
 
 /* ---- streams ---- */
 
@@ -77,25 +76,25 @@ put_line(struct conn *c, struct str line)
 static void
 put_lines(struct conn *c, struct str bytes)
 {
-	struct console_request *r = c->http->console;
+	struct http *h = c->http;
 	struct str rest;
 	ssize_t at;
 
-	buf_append(&r->answer, bytes);
-	if (r->answer == NULL)
+	buf_append(&h->console_out, bytes);
+	if (h->console_out == NULL)
 		return;
-	rest = buf_str(r->answer);
+	rest = buf_str(h->console_out);
 	while ((at = str_find(rest, '\n')) != -1) {
 		if (at > 0)
 			put_line(c, str_make(rest.p, (size_t)at));
 		rest = str_from(rest, (size_t)at + 1);
 	}
 	if (rest.n > LINE_BYTES) {
-		r->dropped++;
+		h->console->dropped++;
 		rest.n = 0;
 	}
-	memmove(r->answer->data, rest.p, rest.n);
-	r->answer->len = (uint32_t)rest.n;
+	memmove(h->console_out->data, rest.p, rest.n);
+	h->console_out->len = (uint32_t)rest.n;
 }
 
 /* ---- answers ---- */
@@ -120,11 +119,12 @@ send_cancel(struct conn *c)
 static void
 forget(struct conn *c)
 {
-	struct console_request *r = c->http->console;
+	struct http *h = c->http;
 
-	c->http->console = NULL;
-	buf_unref(r->answer);
-	free(r);
+	free(h->console);
+	buf_unref(h->console_out);
+	h->console = NULL;
+	h->console_out = NULL;
 }
 
 int
@@ -142,15 +142,17 @@ console_on_data(struct worker *w, const struct msg_console_data *m)
 			put_lines(c, m->bytes);
 		return 0;
 	}
-	if (r->answer != NULL && r->answer->len + m->bytes.n > ANSWER_MAX) {
+	if (buf_str(c->http->console_out).n + m->bytes.n > w->answer_max) {
 		send_cancel(c);
 		forget(c);
-		api_error(c, 413,
-		    S("the answer is larger than 16 MiB: ask for less"));
+		api_errorf(c, 413,
+		    "the answer is larger than %llu bytes: ask for less, or "
+		    "raise memory_limit",
+		    (unsigned long long)w->answer_max);
 		api_continue(c);
 		return 0;
 	}
-	buf_append(&r->answer, m->bytes);
+	buf_append(&c->http->console_out, m->bytes);
 	return 0;
 }
 
@@ -251,7 +253,7 @@ console_on_end(struct worker *w, const struct msg_console_end *m)
 		return 0;
 	}
 	if (m->status == 200 && kind == CONSOLE_VERB)
-		put_end(&b, m, buf_str(c->http->console->answer));
+		put_end(&b, m, buf_str(c->http->console_out));
 	forget(c);
 	if (m->status != 200)
 		api_error(c, m->status, m->body);

@@ -12,15 +12,13 @@
 #define CONSOLE_COOKIE "pusherd_console" /* and _PORT */
 #define CONSOLE_COOKIE_MAX 24
 
-struct buf;
 struct conn;
 struct worker;
 
 struct console_request {
 	enum console_kind kind;
-	struct buf *answer; /* of a command; of a stream the last, half line */
-	uint64_t dropped;   /* lines lost since the client was last told */
-	bool begun;         /* the head of the stream was sent */
+	uint64_t dropped; /* lines lost since the client was last told */
+	bool begun;       /* the head of the stream was sent */
 	char cookie[CONSOLE_COOKIE_MAX]; /* its name; login and logout */
 };
 

@@ -44,6 +44,7 @@
 #define PEAK_BYTES (16u << 20)  /* bytes whose release may leave gaps */
 #define ROUNDS 5                /* the last holder frees shared bytes */
 #define WORDS 32                /* of a share: for the ends of subscriptions */
+#define ANSWER_MAX (16u << 20)  /* of the console; up to three copies of it */
 #define FRONT_BYTES (16u << 10) /* the rest of a slice that is being sent */
 
 struct holder {
@@ -88,7 +89,8 @@ cost_of(const struct conn *c)
 		sum += TLS_SHAKING_BYTES;
 	if (c->http != NULL)
 		sum += buf_cost(c->http->head) + buf_cost(c->http->body) +
-		    buf_cost(c->http->asked_key);
+		    buf_cost(c->http->asked_key) +
+		    buf_cost(c->http->console_out);
 	if (c->user != NULL)
 		sum += c->user->info.n + c->user->watchlist.n;
 	return sum;
@@ -147,12 +149,21 @@ by_cost(const void *a, const void *b)
 
 /*
  * Each subscription that ends is a message to the broker, and stays until that
- * is acknowledged: many at once would need more memory than they free.
+ * is acknowledged: many at once would need more memory than they free, unless
+ * the connection holds more besides.
  */
 static bool
-must_wait(const struct worker *w, const struct conn *c)
+must_wait(const struct worker *w, const struct conn *c, uint64_t cost)
 {
-	return c->nsubs > 0 && w->words > w->words_max;
+	return w->words > w->words_max &&
+	    cost < c->nsubs * UINT64_C(2) * SUBSCRIPTION_BYTES;
+}
+
+/* Nothing is acknowledged for the moment: the others are closed. */
+static bool
+has_no_acks(const struct worker *w)
+{
+	return w->no_broker || w->link->away;
 }
 
 static struct holder *
@@ -168,8 +179,8 @@ collect(struct worker *w, size_t *n)
 		uint64_t cost;
 
 		if (c->state == CONN_CLOSED ||
-		    (w->no_broker && must_wait(w, c)) ||
-		    (cost = cost_of(c)) < HOLDER_MIN)
+		    (cost = cost_of(c)) < HOLDER_MIN ||
+		    (has_no_acks(w) && must_wait(w, c, cost)))
 			continue;
 		v[(*n)++] = (struct holder){ c, cost };
 	}
@@ -192,7 +203,7 @@ relieve(struct worker *w, uint64_t need)
 	if (n > 0)
 		remote_text(v[0].c, peer, sizeof(peer));
 	for (i = 0; i < n && freed < need; i++) {
-		if (must_wait(w, v[i].c))
+		if (must_wait(w, v[i].c, v[i].cost))
 			break;
 		if (i == 0)
 			log_warnx(
@@ -328,6 +339,7 @@ client_memory_share(struct worker *w)
 	h->step = h->memory.limit / STEPS;
 	h->step = MIN(MAX(h->step, STEP_MIN), STEP_MAX);
 	w->words_max = MAX(h->memory.limit / WORDS, STEP_MIN);
+	w->answer_max = MIN(w->words_max, ANSWER_MAX);
 	snprintf(h->refusal, sizeof(h->refusal),
 	    "The server has no memory for new clients: the %llu bytes of "
 	    "memory_limit for this worker are in use: try again later, or "

@@ -32,7 +32,7 @@ conn_set_events(struct conn *c)
 	    (c->blocked || transport_wants_write(c->transport) ? EV_WRITE : 0);
 
 	ev_io_stop(c->w->loop, &c->io);
-	if (events == 0)
+	if (events == 0 || c->state == CONN_LOST)
 		return;
 	ev_io_set(&c->io, c->io.fd, events);
 	ev_io_start(c->w->loop, &c->io);
@@ -153,6 +153,32 @@ conn_close(struct conn *c)
 	c->ops->on_close(c);
 }
 
+static void
+close_socket(struct conn *c)
+{
+	if (c->io.fd == -1)
+		return;
+	transport_free(c->w, c->transport);
+	c->transport = NULL;
+	close(c->io.fd);
+	c->io.fd = -1;
+	outq_clear(&c->out);
+	buf_unref(c->in);
+	c->in = NULL;
+}
+
+void
+conn_lose(struct conn *c)
+{
+	conn_record_close(c, 1006, S("connection lost"));
+	c->state = CONN_LOST;
+	c->blocked = false;
+	ev_io_stop(c->w->loop, &c->io);
+	timeout_clear(&c->timeout);
+	list_remove(&c->link);
+	close_socket(c);
+}
+
 void
 conn_finish(struct conn *c)
 {
@@ -178,10 +204,7 @@ conn_reap(struct worker *w)
 		c = CONN_OF(w->closed.next, link);
 		list_remove(&c->link);
 		conn_unname(c);
-		transport_free(w, c->transport);
-		close(c->io.fd);
-		outq_clear(&c->out);
-		buf_unref(c->in);
+		close_socket(c);
 		free(c->marks);
 		client_app_unref(c->app);
 		magic_poison(&c->magic);

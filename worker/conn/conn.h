@@ -71,6 +71,7 @@ enum conn_state {
 	CONN_CLOSING,    /* a WebSocket close frame was sent */
 	CONN_FINISHING,  /* input is ignored; closed when flushed */
 	CONN_PEER_ENDED, /* likewise, and the peer sends no more */
+	CONN_LOST,       /* its socket is closed: conn_lose() */
 	CONN_CLOSED      /* freed at the end of the turn */
 };
 
@@ -250,6 +251,11 @@ void conn_on_timeout(struct timeout *);
 
 /* Closes at once; queued output is lost.  Idempotent. */
 void conn_close(struct conn *);
+/*
+ * Closes its socket at once, since the peer is gone; the caller calls
+ * conn_close() when the broker can be told.
+ */
+void conn_lose(struct conn *);
 /*
  * Closes when the queue has left, after a FIN and a short wait for the peer's
  * own end.  Input is discarded from now on.

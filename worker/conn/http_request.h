@@ -65,7 +65,8 @@ struct http {
 	struct buf *body;      /* likewise */
 	struct buf *asked_key; /* API_BEGINS: the idempotency key */
 	struct console_request *console; /* API_CONSOLE */
-	struct buf *idem_key; /* … that is ours: the answer is owed */
+	struct buf *console_out; /* its output; of a stream half a line */
+	struct buf *idem_key;    /* … that is ours: the answer is owed */
 	uint32_t idem_app;
 	/* API_RETRIES: */
 	struct list retry;         /* in w->retries->requests */

@@ -41,7 +41,8 @@ input_is_full(const struct conn *c)
 static bool
 may_read(const struct conn *c)
 {
-	return c->unanswered <= FLOW_GO_ON && !input_is_full(c);
+	return c->state == CONN_LOST ||
+	    (c->unanswered <= FLOW_GO_ON && !input_is_full(c));
 }
 
 /* ---- whose turn it is ---- */
@@ -221,10 +222,17 @@ take_input(struct conn *c, char *p, size_t n)
 }
 
 static void
+end(struct conn *c)
+{
+	input_charge(c, c->nsubs * COST_QUESTION);
+	conn_close(c);
+}
+
+static void
 on_eof(struct conn *c)
 {
 	if (!c->ops->half_close || outq_is_empty(&c->out)) {
-		conn_close(c);
+		end(c);
 		return;
 	}
 	conn_finish(c);
@@ -264,13 +272,12 @@ read_more(struct conn *c)
 	}
 	/* The end of each subscription is a message to the broker. */
 	if (n <= 0 && c->nsubs > 0 && is_congested(w)) {
+		conn_lose(c);
 		input_wait(c, LINE_ASK);
 		return;
 	}
-	if (n <= 0)
-		input_charge(c, c->nsubs * COST_QUESTION);
 	if (n == -1)
-		conn_close(c);
+		end(c);
 	else if (n == 0)
 		on_eof(c);
 	else if (conn_is_ending(c) && !hear_out(c, (size_t)n))
@@ -407,7 +414,9 @@ static void
 serve(struct conn *c)
 {
 	input_go(c);
-	if (c->state < CONN_FINISHING && !conn_is_halted(c) &&
+	if (c->state == CONN_LOST)
+		end(c);
+	else if (c->state < CONN_FINISHING && !conn_is_halted(c) &&
 	    !conn_input_is(c, INPUT_DEAF))
 		read_more(c);
 }

@@ -99,7 +99,8 @@ struct worker {
 	 * subscriptions and users; above words_max clients wait with more.
 	 */
 	uint64_t words, words_max;
-	uint64_t sids[32]; /* random numbers that are to be used */
+	uint64_t answer_max; /* bytes of an answer of the console */
+	uint64_t sids[32];   /* random numbers that are to be used */
 	unsigned nsids;
 
 	char *recv;          /* WORKER_RECV_BYTES */
