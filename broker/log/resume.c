@@ -331,7 +331,7 @@ forget_old(struct session_row *row, struct resume_session *r, double now)
 	if (!r->used || (uint32_t)now - r->attached_at < OLD_SECONDS)
 		return;
 	resume_channels_drop_unused(&r->channels);
-	row->uncounted = false;
+	row->uncounted = r->over;
 	row->channels = r->channels.n;
 	row->out = 0;
 }

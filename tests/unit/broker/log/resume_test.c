@@ -70,6 +70,15 @@ confirm(struct desk *d, struct resume_session *r, uint64_t pos)
 	    resumes_row(&d->s, r), resumes_row(&d->s, r)->sid, pos));
 }
 
+static void
+next_broker(struct desk *d)
+{
+	resumes_clear(&d->s);
+	d->s = (struct resumes){ 0 };
+	resumes_init(&d->s);
+	resumes_recall(&d->s, d->table);
+}
+
 /* Enters the channel; what was it owed? */
 static void
 expect(struct resume_session *r, uint64_t channel, enum resume_status status,
@@ -293,10 +302,7 @@ a_new_broker_continues_what_the_table_says(void **state)
 
 	resume_entered(&d->s, r, NEWS, 10, 10);
 	confirm(d, r, 20);
-	resumes_clear(&d->s);
-	d->s = (struct resumes){ 0 };
-	resumes_init(&d->s);
-	resumes_recall(&d->s, d->table);
+	next_broker(d);
 	r = come(d);
 	expect(r, NEWS, RESUME_CONTINUED, RESUME_NO_REASON, 20);
 }
@@ -304,11 +310,28 @@ a_new_broker_continues_what_the_table_says(void **state)
 static struct resume_session *
 another_broker(struct desk *d)
 {
-	resumes_clear(&d->s);
-	d->s = (struct resumes){ 0 };
-	resumes_init(&d->s);
-	resumes_recall(&d->s, d->table);
+	next_broker(d);
 	return come(d);
+}
+
+/* A connection of ten minutes has one too many; the next one is not in it. */
+static void
+a_channel_that_is_not_kept_is_a_gap_for_the_next_broker(void **state)
+{
+	struct desk *d = *state;
+	struct resume_session *r = come(d);
+	uint64_t last = 1000;
+
+	while (!r->over)
+		resume_entered(&d->s, r, ++last, 10, 10);
+	confirm(d, r, 30);
+	resumes_detach(&d->s, r, 600);
+	come(d);
+	for (uint64_t hash = 1001; hash < last; hash++)
+		resume_entered(&d->s, r, hash, 30, 30);
+	confirm(d, r, 40);
+	r = another_broker(d);
+	expect(r, last, RESUME_GAP, RESUME_RESTARTED, 0);
 }
 
 /* A position that it confirms before it is in all its channels does not hold
@@ -410,10 +433,7 @@ a_late_confirmation_counts_for_the_next_broker(void **state)
 	resume_entered(&d->s, r, NEWS, 10, 10);
 	confirm(d, r, 20);
 	resumes_detach(&d->s, r, 2);
-	resumes_clear(&d->s);
-	d->s = (struct resumes){ 0 };
-	resumes_init(&d->s);
-	resumes_recall(&d->s, d->table);
+	next_broker(d);
 	assert_true(session_row_ack(&d->table->rows[row], d->sid, 30));
 	r = come(d);
 	expect(r, NEWS, RESUME_CONTINUED, RESUME_NO_REASON, 30);
@@ -432,12 +452,8 @@ rows_that_were_given_back_are_used_again(void **state)
 	for (unsigned i = 0; i < 3 * ROWS; i++) {
 		if (i % ROWS == 0)
 			resumes_forget_app(&d->s, 1);
-		if (i == 2 * ROWS) { /* the next broker finds them, too */
-			resumes_clear(&d->s);
-			d->s = (struct resumes){ 0 };
-			resumes_init(&d->s);
-			resumes_recall(&d->s, d->table);
-		}
+		if (i == 2 * ROWS)
+			next_broker(d); /* it finds them, too */
 		snprintf(id, sizeof(id), "session-of-many-%u", i);
 		assert_non_null(come_as(d, 1, id));
 	}
@@ -448,44 +464,25 @@ rows_that_were_given_back_are_used_again(void **state)
 int
 main(void)
 {
+#define AT_DESK(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-		    a_confirmed_position_continues, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-		    a_client_that_stops_confirming_gets_a_gap_each_time, set_up,
-		    tear_down),
-		cmocka_unit_test_setup_teardown(
-		    channels_that_are_not_kept_are_a_gap_and_not_new, set_up,
-		    tear_down),
-		cmocka_unit_test_setup_teardown(
-		    a_session_expires_after_the_time_of_its_app, set_up,
-		    tear_down),
-		cmocka_unit_test_setup_teardown(
-		    an_address_with_many_rows_gives_way, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-		    an_address_gives_way_in_a_small_app_too, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-		    only_detached_sessions_give_way, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-		    an_app_that_fills_the_table_forgets_its_own, set_up,
-		    tear_down),
-		cmocka_unit_test_setup_teardown(
-		    a_new_broker_continues_what_the_table_says, set_up,
-		    tear_down),
-		cmocka_unit_test_setup_teardown(
-		    a_broker_that_dies_while_a_client_comes_back_loses_nothing,
-		    set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-		    channels_that_are_reported_twice_are_counted_once, set_up,
-		    tear_down),
-		cmocka_unit_test_setup_teardown(
-		    a_replay_that_dies_on_its_way_is_a_gap, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-		    a_late_confirmation_counts_for_the_next_broker, set_up,
-		    tear_down),
-		cmocka_unit_test_setup_teardown(
-		    rows_that_were_given_back_are_used_again, set_up,
-		    tear_down),
+		AT_DESK(a_confirmed_position_continues),
+		AT_DESK(a_client_that_stops_confirming_gets_a_gap_each_time),
+		AT_DESK(channels_that_are_not_kept_are_a_gap_and_not_new),
+		AT_DESK(a_session_expires_after_the_time_of_its_app),
+		AT_DESK(an_address_with_many_rows_gives_way),
+		AT_DESK(an_address_gives_way_in_a_small_app_too),
+		AT_DESK(only_detached_sessions_give_way),
+		AT_DESK(an_app_that_fills_the_table_forgets_its_own),
+		AT_DESK(a_new_broker_continues_what_the_table_says),
+		AT_DESK(
+		    a_channel_that_is_not_kept_is_a_gap_for_the_next_broker),
+		AT_DESK(
+		    a_broker_that_dies_while_a_client_comes_back_loses_nothing),
+		AT_DESK(channels_that_are_reported_twice_are_counted_once),
+		AT_DESK(a_replay_that_dies_on_its_way_is_a_gap),
+		AT_DESK(a_late_confirmation_counts_for_the_next_broker),
+		AT_DESK(rows_that_were_given_back_are_used_again),
 	};
 
 	hash_seed();
