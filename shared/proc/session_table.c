@@ -200,10 +200,30 @@ struct file_head {
 	uint64_t magic;
 	uint32_t row_bytes, used;
 	uint64_t salt;
+	uint64_t lost; /* lost_left() */
 };
 
-#define MAGIC UINT64_C(0x3353534553504f53)
+#define MAGIC UINT64_C(0x3453534553504f53)
 #define MARK UINT64_C(0x4d53534553504f53) /* only the head; see mark() */
+
+static uint32_t
+seconds_up(void)
+{
+	return (uint32_t)(proc_clock_us(CLOCK_MONOTONIC) / 1000000);
+}
+
+/* For so many seconds clients of lost sessions may come back. */
+static void
+lose(struct session_table *t, uint32_t seconds)
+{
+	t->lost_until = seconds_up() + seconds;
+}
+
+static uint32_t
+lost_left(const struct session_table *t)
+{
+	return t->lost_until - MIN(t->lost_until, seconds_up());
+}
 
 /* A row has the rest behind it, if it has one. */
 static bool
@@ -233,12 +253,13 @@ save_graves(const struct session_table *t, FILE *f)
 static int
 save(const struct session_table *t, const char *path)
 {
-	struct file_head h = { MAGIC, sizeof(t->rows[0]), t->used, t->salt };
+	struct file_head h = { MAGIC, sizeof(t->rows[0]), t->used, t->salt,
+		lost_left(t) };
 	FILE *f;
 	int r = -1;
 
 	unlink(path);
-	if (t->used == 0)
+	if (t->used == 0 && h.lost == 0)
 		return 0;
 	if ((f = fopen(path, "wxe")) == NULL)
 		return -1;
@@ -294,6 +315,7 @@ read_all(struct session_table *t, FILE *f)
 		}
 	while (fread(&g, sizeof(g), 1, f) == 1)
 		bury(t, g);
+	lose(t, (uint32_t)MIN(h.lost, LOST_SECONDS));
 	if (forgotten > 0)
 		log_warnx("%u of %u sessions are forgotten, and their clients "
 			  "get a gap: resume_sessions is now %u, raise it",
@@ -346,7 +368,7 @@ file_paths(char *paths[2], const char *dir, const char *database)
 static void
 mark(const struct session_table *t, const char *path)
 {
-	struct file_head h = { MARK, sizeof(t->rows[0]), 0, t->salt };
+	struct file_head h = { MARK, sizeof(t->rows[0]), 0, t->salt, 0 };
 	FILE *f = fopen(path, "wxe");
 
 	if (f == NULL || fwrite(&h, sizeof(h), 1, f) != 1)
@@ -372,15 +394,13 @@ session_table_load(
 		free(paths[i]);
 	}
 	if (!found && lost)
-		t->lost_at =
-		    (uint32_t)(proc_clock_us(CLOCK_REALTIME) / 1000000);
+		lose(t, LOST_SECONDS);
 }
 
 bool
 session_table_lost_lately(const struct session_table *t)
 {
-	return t->lost_at != 0 &&
-	    proc_clock_us(CLOCK_REALTIME) / 1000000 < t->lost_at + LOST_SECONDS;
+	return lost_left(t) > 0;
 }
 
 void

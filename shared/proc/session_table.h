@@ -79,8 +79,8 @@ struct session_table {
 	uint32_t used; /* rows that have ever been in use */
 	uint64_t salt; /* of the keys of tombstones */
 	bool buried;   /* tombstones exist: searching touches memory, too */
-	/* Seconds of the wall clock: earlier sessions were lost; 0: none. */
-	uint32_t lost_at;
+	/* Until then, in monotonic seconds, clients of lost ones come back. */
+	uint32_t lost_until;
 	struct session_row rows[];
 };
 
@@ -90,7 +90,8 @@ struct session_table *session_table_map(uint32_t cap);
  * At a graceful stop and at the next start, when no other process uses it: in
  * dir, and beside the database.  A file stands in each place while the group
  * runs, too, without sessions: if it is found, or one of another layout, the
- * table stays empty and lost_at is set.
+ * table stays empty, and its sessions count as lost lately, also if another
+ * stop and start follow at once.
  */
 void session_table_save(
     const struct session_table *, const char *dir, const char *database);
