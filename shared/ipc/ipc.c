@@ -459,7 +459,7 @@ ipc_flush(struct ipc *l)
 	}
 	ipc_close_place(l);
 	r = outq_send(&l->out, l->fd, FLUSH_BYTES);
-	if (r == -1 && l->ops->on_input != NULL && !l->paused) {
+	if (r == -1 && (l->quiet || l->ops->on_input != NULL) && !l->paused) {
 		outq_clear(&l->out); /* its last messages are read in turn */
 		return;
 	}

@@ -86,7 +86,9 @@ link_take(void *worker, int fd)
 	if (!link_is_open(w))
 		return;
 	w->link->replay_ms = clock_ms(CLOCK_MONOTONIC) + REPLAY_WAIT_MS;
+	w->link->ipc.quiet = true; /* else what is replayed could change */
 	w->link->ops->replay(w);
+	w->link->ipc.quiet = false;
 	w->link->replay_ms = 0;
 }
 

@@ -162,6 +162,25 @@ the_other_end_goes(void **state)
 	assert_int_equal(e.ndead, 1);
 	end_clear(&e);
 
+	/* likewise while its owner wants to be told nothing: in the next turn
+	 */
+	end_open(&e);
+	far_write(&e, buf_str(b));
+	close(e.far);
+	e.far = -1;
+	e.l.quiet = true;
+	ipc_send_ack(&e.l, &ack);
+	ipc_flush(&e.l);
+	ipc_send_ack(&e.l, &ack);
+	ipc_wait(&e.l, 1000);
+	assert_int_equal(e.ngot, 0);
+	assert_int_equal(e.ndead, 0);
+	e.l.quiet = false;
+	turn(3);
+	assert_int_equal(e.ngot, 5);
+	assert_int_equal(e.ndead, 1);
+	end_clear(&e);
+
 	/* asked for, without a turn of the loop */
 	end_open(&e);
 	far_write(&e, buf_str(b));
