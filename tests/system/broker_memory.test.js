@@ -21,6 +21,9 @@ const MIB = 1 << 20;
 const ASAN = SLOW > 1;
 const TIMES = ASAN ? 8 : 1;
 const LIMIT = 64 * MIB * TIMES;
+const FREED = { // does not count for long
+	ASAN_OPTIONS: 'detect_leaks=1:abort_on_error=0:quarantine_size_mb=1:' +
+		'allocator_release_to_os_interval_ms=0' };
 const LOADED = { max_backend_events_per_second: 0,
 	max_client_events_per_second: 0, max_subscriptions: 100000,
 	max_channel_name_length: 200, max_presence_members: 1000,
@@ -31,8 +34,7 @@ const AT_ONCE = 250;
 async function running() {
 	const d = new Daemon({ workers: 2, memory_limit: LIMIT });
 	const [greedy, other] = [d.app(LOADED), d.app(LOADED)];
-	if (ASAN) // freed memory must not count for long
-		d.env = { ASAN_OPTIONS: 'abort_on_error=0:quarantine_size_mb=1' };
+	d.env = FREED;
 	await d.start();
 	d.allow(/app over its part of memory_limit/);
 	const [broker] = d.pidsOf('broker');
@@ -206,6 +208,7 @@ test('S4: in a cluster the host of a stranger refuses, all hosts keep the ' +
 	await redis.start();
 	const all = ['a', 'b'].map((n) => {
 		const d = host(redis, n, { workers: 2, memory_limit: LIMIT });
+		d.env = FREED;
 		d.ctl(['app', 'set', '42', ...Object.entries(LOADED)
 			.map(([k, v]) => `${k}=${v}`)]);
 		d.allow(/app over its part of memory_limit/, /host a is gone/);
