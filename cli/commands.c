@@ -107,7 +107,7 @@ const struct cmd_verb commands[] = {
 	    "it\nchanges.",
 	    import_options, cmd_app_import, VERB_SERVER_WRITE },
 	{ "app export", "[APP]", 0, 1,
-	    "Print apps with secrets and webhooks, for app import",
+	    "Print apps with secrets and webhooks as JSON",
 	    APP_TEXT_HELP
 	    "  JSON, with the\nsecrets: write it into a file that "
 	    "only you can read.  On another host:\n"
@@ -127,7 +127,7 @@ const struct cmd_verb commands[] = {
 	    "The table of limits begins with the limit that is used most.",
 	    NULL, cmd_status, VERB_SERVER_READ },
 	{ "cluster status", "", 0, 0,
-	    "Print the other hosts, and the state of Redis between them",
+	    "Print the other hosts, and the state of Redis",
 	    "state: up; joining; refused: Redis takes no entries; away: it "
 	    "does not\nanswer.  place and entry: what was read last of the "
 	    "stream; behind: entries\nthat were not read at the last beat; "
@@ -154,7 +154,7 @@ const struct cmd_verb commands[] = {
 	    "p published, a api, n name; r reverses.",
 	    cmd_top_options, cmd_top, VERB_SERVER_READ },
 	{ "stats", "[APP]", 0, 1,
-	    "Print counters, peaks and rates minute by minute",
+	    "Print counters, peaks and rates by the minute",
 	    APP_TEXT_HELP
 	    "  Counters begin\nwith the broker process; peaks are those of the "
 	    "last day, of an app of\nthe last hour.  With --minutes and "
@@ -174,7 +174,7 @@ const struct cmd_verb commands[] = {
 			  "client gave no reason.",
 	    cmd_closes_options, cmd_closes, VERB_APP_READ },
 	{ "config", "[OPTION]", 0, 1,
-	    "Print the configuration and where each value comes from",
+	    "Print each value and where it comes from",
 	    "These are the values of the running pusherd; the files may have "
 	    "changed\nsince.  Without a running pusherd, or with --here, they "
 	    "are those that\nthis command reads.",
@@ -187,16 +187,15 @@ const struct cmd_verb commands[] = {
 	    "list by commas.",
 	    NULL, cmd_config_set, VERB_TERMINAL },
 	{ "config rewrite", "", 0, 0,
-	    "Write the values of config set into the configuration file",
+	    "Write what config set has changed to the file",
 	    "The file is that of -c.  Its comments and all other lines stay, "
 	    "and so do\nowner and mode.",
 	    NULL, cmd_config_rewrite, VERB_TERMINAL },
 	{ "channels", "[APP]", 0, 1, "List the occupied channels",
 	    APP_TEXT_HELP, channels_options, cmd_channels, VERB_APP_READ },
 	{ "channel", "APP CHANNEL", 2, 2,
-	    "Print a channel: subscriptions by worker, cached event, members",
-	    APP_TEXT_HELP, cmd_channel_options, cmd_channel_show,
-	    VERB_APP_READ },
+	    "Print subscriptions, cached event and members", APP_TEXT_HELP,
+	    cmd_channel_options, cmd_channel_show, VERB_APP_READ },
 	{ "channel purge-cache", "APP CHANNEL", 2, 2,
 	    "Forget the cached event of a cache channel", APP_TEXT_HELP, NULL,
 	    cmd_channel_purge_cache, VERB_APP_WRITE },
@@ -211,7 +210,7 @@ const struct cmd_verb commands[] = {
 	    "Print a connection and its channels", NULL, NULL,
 	    cmd_connections_show, VERB_OBJECT_READ },
 	{ "connections kill", "[SOCKET_ID]", 0, 1,
-	    "Close a connection, or those of an app or a user",
+	    "Close a connection, or all of an app or user",
 	    "The close code is 4009: official clients do not reconnect.  With\n"
 	    "--reconnect it is 4200: they reconnect at once.  Many "
 	    "connections\n"
@@ -222,7 +221,7 @@ const struct cmd_verb commands[] = {
 	{ "sessions", "[APP]", 0, 1, "List the resumable sessions of clients",
 	    APP_TEXT_HELP, NULL, cmd_sessions, VERB_APP_READ },
 	{ "sessions show", "SESSION", 1, 1,
-	    "Print a session and the answer that it would get now",
+	    "Print a session and what it would get now",
 	    "For up to 100 channels: connected, continued and how many events "
 	    "it has\nmissed, or the reason for a gap.  The name of a channel "
 	    "is "
@@ -248,7 +247,7 @@ const struct cmd_verb commands[] = {
 	    "events in the app's log (resume=on).",
 	    cmd_tail_options, cmd_tail, VERB_APP_READ },
 	{ "subscribe", "APP CHANNEL...", 2, 1000,
-	    "Connect as a client and print the events of channels",
+	    "Connect as a client and print events",
 	    APP_TEXT_HELP "  Private and presence\nchannels are signed with "
 			  "the app's secret.  With --resume ID\nthe "
 			  "session continues: missed events come first, "
@@ -258,7 +257,7 @@ const struct cmd_verb commands[] = {
 	    "Print the answer of an auth endpoint", APP_TEXT_HELP,
 	    cmd_sign_options, cmd_sign, VERB_APP_WRITE },
 	{ "explain-auth", "METHOD TARGET [FILE|-]", 2, 3,
-	    "Explain why the signature of an API request is refused",
+	    "Explain why a request's signature is refused",
 	    "METHOD and TARGET are those of the request line, or TARGET its "
 	    "URL;\nFILE holds the body.  Exit code 1 when the request is "
 	    "refused.",
@@ -292,12 +291,12 @@ const struct cmd_verb commands[] = {
 	    "Send a test event and wait for the answer", WEBHOOK_TEXT_HELP,
 	    NULL, cmd_webhook_test, VERB_OBJECT_WRITE },
 	{ "webhook deliveries", "[WEBHOOK [DELIVERY]]", 0, 2,
-	    "List requests: waiting, dead, and the last ones that arrived",
-	    WEBHOOK_TEXT_HELP, cmd_webhook_deliveries_options,
-	    cmd_webhook_deliveries, VERB_OBJECT_READ },
+	    "List waiting, dead and delivered requests", WEBHOOK_TEXT_HELP,
+	    cmd_webhook_deliveries_options, cmd_webhook_deliveries,
+	    VERB_OBJECT_READ },
 	{ "webhook retry", "WEBHOOK [DELIVERY]", 1, 2,
-	    "Send dead requests again, under the same delivery id",
-	    WEBHOOK_TEXT_HELP, NULL, cmd_webhook_retry, VERB_OBJECT_WRITE },
+	    "Send dead requests again, with the same id", WEBHOOK_TEXT_HELP,
+	    NULL, cmd_webhook_retry, VERB_OBJECT_WRITE },
 	{ "webhook purge", "WEBHOOK [DELIVERY]", 1, 2, "Delete dead requests",
 	    WEBHOOK_TEXT_HELP, cmd_webhook_purge_options, cmd_webhook_purge,
 	    VERB_OBJECT_WRITE },
@@ -326,8 +325,7 @@ const struct cmd_verb commands[] = {
 	    "stays for them; closed\nones come back; leaving workers have "
 	    "not finished yet.",
 	    reload_options, cmd_reload, VERB_SERVER_WRITE },
-	{ "drain", "", 0, 0,
-	    "Close all clients over some time, and stop pusherd",
+	{ "drain", "", 0, 0, "Close all clients over time, and stop pusherd",
 	    "pusherd accepts no new clients.  It closes those without "
 	    "subscriptions\n"
 	    "first; clients get 4100 or 4200 and reconnect.  SIGTERM does the\n"

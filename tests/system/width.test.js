@@ -90,6 +90,12 @@ describe('width', () => {
 			}
 		});
 
+	test('C11: the help fits 80 columns', () => {
+		const { out } = d.ctlRaw(['help']);
+		assert.match(out, /^ {2}app create /m);
+		fits(out.split('\n'), 80, 'help');
+	});
+
 	test('C11: columns that stay at 80 columns', async () => {
 		const [head, first] = await shown(d, ['connections', 'list']);
 		assert.match(head, /^SOCKET_ID +APP .*USER/);
