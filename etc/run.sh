@@ -13,6 +13,11 @@ log=$dir/pusherd.log
 ctl="$build/pusherctl -c $conf"
 
 mkdir -p -m 700 "$dir"
+if [ ! -w "$dir" ]; then
+	echo "$dir belongs to $(stat -c %U "$dir"): start it as that user, or" \
+		"first: sudo chown -R $(id -un) $build $dir" >&2
+	exit 1
+fi
 if [ -e "$conf" ] && $ctl status >/dev/null 2>&1; then
 	echo "pusherd runs already with $conf: see $ctl status" >&2
 	exit 1
@@ -79,7 +84,7 @@ END {
 	print "  clients and API  http://" address
 	print "  console          " url
 	if (url ~ /#/)
-		print "                   (this opens once; later: " ctl " console)"
+		print "  (the URL opens once; later: " ctl " console)"
 	print "  app              id " id
 	print "                   key " value["key"]
 	print "                   secret " value["secret"]

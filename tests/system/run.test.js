@@ -4,7 +4,7 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const { execFileSync, spawn } = require('node:child_process');
+const { execFileSync, spawn, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
@@ -106,6 +106,16 @@ describe('make run', () => {
 			await more.go('#/doctor');
 			assert.deepEqual(more.faults, []);
 		});
+
+	test('a directory of another user is named, with the remedy', (t) => {
+		if (process.getuid() !== 0) return t.skip('only root becomes another');
+		const r = spawnSync('sh', ['-s', 'build', dir], { cwd: '/',
+			uid: 65534, encoding: 'utf8',
+			input: fs.readFileSync(path.join(ROOT, 'etc/run.sh')) });
+		assert.equal(r.status, 1, r.stderr);
+		assert.match(r.stderr,
+			/^\S+ belongs to root: .* sudo chown -R \S+ build \S+\n$/);
+	});
 
 	test('a later start keeps the app; a second server is refused', async () => {
 		const r = run(dir);
