@@ -34,12 +34,13 @@ free_port() {
 	node -e 'const s = require("net").createServer().listen(0, () => {
 		console.log(s.address().port); s.close() })'
 }
-# start ARGUMENT...: a container with a port that is free.
+# start ARGUMENT...: a container with ports that are free.
 start() {
-	port=$(free_port)
+	metrics=127.0.0.1:$(free_port)
 	pod run -d --name box --network host --read-only --cap-drop all \
 		--ulimit nofile=8192:8192 --ulimit nproc=4096:4096 \
-		-e "PUSHERD_LISTEN=127.0.0.1:$port" -e PUSHERD_METRICS_LISTEN= \
+		-e "PUSHERD_LISTEN=127.0.0.1:0,127.0.0.1:$(free_port) role=console" \
+		-e "PUSHERD_METRICS_LISTEN=$metrics" \
 		-e SOKETI_DEFAULT_APP_ID=1 -e SOKETI_DEFAULT_APP_KEY=key \
 		-e SOKETI_DEFAULT_APP_SECRET=secret "$@" >"$out" 2>&1 || {
 		cat "$out"
@@ -89,6 +90,9 @@ done
 # The app stays with the volume; a start without one says so.
 start -v data:/var/lib/pusherd pusherd
 till 'a first start' logged 'ready: listening'
+want 'the metrics' node -e 'fetch(process.argv[1]).then((answer) =>
+	process.exit(answer.ok ? 0 : 1))' "http://$metrics/metrics"
+want 'a URL of the console' inside pusherctl console
 want 'a setting is changed' inside pusherctl app set 1 client_events=on
 want 'it is removed' pod rm -f -t 20 box
 start -v data:/var/lib/pusherd pusherd
