@@ -18,6 +18,7 @@
 
 static const char always[] = "users may always sign in";
 static const char none[] = "pusherd has no counterpart";
+static const char resume[] = "missed events: app set APP resume=on";
 
 static const struct import_field sockudo_fields[] = {
 	{ "id", NULL, IMPORT_CREDENTIAL, "id" },
@@ -55,6 +56,17 @@ static const struct import_field sockudo_fields[] = {
 	{ "decay_seconds", NULL, IMPORT_NOTHING, none },
 	{ "allowed_origins", NULL, IMPORT_ORIGINS, "allowed_origins" },
 	{ "webhooks", NULL, IMPORT_WEBHOOKS, NULL },
+	{ "terminate_on_limit", NULL, IMPORT_NOTHING, none },
+	{ "message_rate_limit", NULL, IMPORT_NOTHING,
+	    "see app set APP max_messages_per_second=N" },
+	{ "annotations_enabled", NULL, IMPORT_NOTHING, none },
+	{ "channel_delta_compression", NULL, IMPORT_NOTHING,
+	    "pusherd compresses for all browsers" },
+	{ "channel_namespaces", NULL, IMPORT_NOTHING, none },
+	{ "idempotency", NULL, IMPORT_NOTHING, none },
+	{ "connection_recovery", NULL, IMPORT_NOTHING, resume },
+	{ "history", NULL, IMPORT_NOTHING, resume },
+	{ "presence_history", NULL, IMPORT_NOTHING, none },
 };
 
 static const struct import_field reverb_fields[] = {

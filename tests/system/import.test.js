@@ -39,6 +39,10 @@ secret = "secret-two"
 [app_manager.array.apps.policy.limits]
 max_presence_members_per_channel = 7
 decay_seconds = 1
+[app_manager.array.apps.policy.limits.message_rate_limit]
+enabled = true
+[app_manager.array.apps.policy.history]
+enabled = true
 [app_manager.array.apps.policy.features]
 enable_client_messages = true
 enable_watchlist_events = true
@@ -91,6 +95,9 @@ suite('import', (d) => {
 		assert.equal(b.client_events, true);
 		assert.ok(r.fields.some((f) => f.field === 'decay_seconds' &&
 			f.result === 'ignored'));
+		const said = (field) => r.fields.find((f) => f.field === field);
+		assert.match(said('message_rate_limit').note, /max_messages_per_second/);
+		assert.match(said('history').note, /resume=on/);
 		assert.ok(!JSON.stringify(r).includes('secret-two'));
 		await (await Client.connect(d, b)).close();
 		await publish(d, b, 'c', 'e', '');
