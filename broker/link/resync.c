@@ -18,8 +18,11 @@
  * dropped as seen.
  *
  * LIVE: the answers go out (answers.c); all links and the control socket are
- * read.  Must never keep a broker quiet for a stopped worker, and for others no
- * longer than RESYNC_MAX.
+ * read.
+ *
+ * Ticks are counted, not seconds: a broker that was stopped meanwhile must not
+ * blame its workers, whose messages it has not read yet.  Must never keep a
+ * broker quiet for a stopped worker, and for others no longer than RESYNC_MAX.
  */
 
 #include "broker/link/resync.h"
@@ -35,6 +38,7 @@
 #include "shared/proc/event_order.h"
 #include "shared/proc/proc.h"
 
+#define TICK_SECONDS (RESYNC_SECONDS / RESYNC_TICKS)
 #define REMEMBERED_US (UINT64_C(1) << 31) /* older events are equally old */
 
 static void on_timer(struct ev_loop *, ev_timer *, int);
@@ -64,8 +68,9 @@ resync_clear(struct broker *br)
 static void
 wait_a_little(struct broker *br)
 {
+	br->resync->ticks = 0;
 	ev_timer_stop(br->loop, &br->resync->timer);
-	ev_timer_set(&br->resync->timer, RESYNC_SECONDS, 0.);
+	ev_timer_set(&br->resync->timer, TICK_SECONDS, TICK_SECONDS);
 	ev_timer_start(br->loop, &br->resync->timer);
 }
 
@@ -260,6 +265,8 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct broker *br = w->data;
 
+	if (++br->resync->ticks < RESYNC_TICKS)
+		return;
 	if (has_moved(br)) {
 		wait_a_little(br);
 		return;

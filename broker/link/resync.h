@@ -18,6 +18,7 @@ struct broker;
 struct peer;
 
 #define RESYNC_SECONDS 2. /* wait for a worker that sends nothing */
+#define RESYNC_TICKS 20   /* that they are divided into */
 #define RESYNC_MAX 15.    /* wait for all while replays make progress */
 
 enum resync_state {
@@ -30,6 +31,7 @@ struct resync {
 	enum resync_state state;
 	bool fresh; /* some worker has nothing to replay */
 	ev_timer timer;
+	unsigned ticks;         /* of it, since something moved */
 	struct order_run *runs; /* the order of earlier brokers */
 	size_t nruns;
 	uint64_t base_us; /* places count from here: long ago */

@@ -104,7 +104,7 @@ end_resync(struct links *l)
 {
 	links_turn(l);
 	l->br.resync->began -= RESYNC_MAX; /* also with one that still sends */
-	for (int i = 0; i < 2 && resync_is_on(&l->br); i++)
+	for (int i = 0; i < 2 * RESYNC_TICKS && resync_is_on(&l->br); i++)
 		ev_invoke(l->br.loop, &l->br.resync->timer, EV_TIMER);
 	assert_false(resync_is_on(&l->br));
 	links_turn(l);

@@ -357,6 +357,23 @@ a_missing_worker_is_not_waited_for(void **state)
 	links_free(l);
 }
 
+/* One that was stopped hears its timer before its workers. */
+static void
+a_broker_that_stood_still_blames_nobody(void **state)
+{
+	struct links *l = links_resync(NULL);
+
+	(void)state;
+	usleep((useconds_t)((RESYNC_SECONDS + 0.5) * 1e6));
+	links_turn(l);
+	assert_int_equal(l->br.resync->state, RESYNC_QUIET);
+	for (unsigned i = 0; i < LINKS; i++)
+		links_done(l, i, 0);
+	links_turn(l);
+	assert_int_equal(l->br.resync->state, RESYNC_LIVE);
+	links_free(l);
+}
+
 int
 main(void)
 {
@@ -371,6 +388,7 @@ main(void)
 		cmocka_unit_test(an_older_event_does_not_come_back),
 		cmocka_unit_test(the_keeper_knows_whose_it_is),
 		cmocka_unit_test(a_missing_worker_is_not_waited_for),
+		cmocka_unit_test(a_broker_that_stood_still_blames_nobody),
 	};
 
 	hash_seed();
