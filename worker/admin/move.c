@@ -94,6 +94,7 @@ give_up(struct move *m, const char *why)
 	struct msg_moved moved = { .id = m->id, .failed = str_of(why) };
 
 	log_warnx("move: this worker keeps its clients: %s", why);
+	report(m, &moved); /* before the new process ends */
 	hang_up(m);
 	pump_free(m->pump);
 	m->pump = NULL;
@@ -102,7 +103,6 @@ give_up(struct move *m, const char *why)
 		listener_start(w);
 		each_conn(w, input_continue);
 	}
-	report(m, &moved);
 }
 
 /* Behind the mark: no client of this process is served any more. */
