@@ -23,6 +23,7 @@ root=$work/root
 daemon=
 clean() {
 	[ -z "$daemon" ] || kill "$daemon" 2>/dev/null || true
+	wait # they have the root's /proc open
 	umount "$builder/proc" "$root/proc" 2>/dev/null || true
 	rm -rf --one-file-system "$work"
 }
