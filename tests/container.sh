@@ -28,7 +28,10 @@ clean() {
 }
 trap clean EXIT
 . tests/tap.sh
-logs() { pod logs box; }
+logs() {
+	pod logs box
+	cat "$work/events"
+}
 size() { pod image inspect --format '{{.Size}}' "$1"; }
 free_port() {
 	node -e 'const s = require("net").createServer().listen(0, () => {
@@ -173,9 +176,11 @@ want 'compose: up with Redis' compose up -d pusherd pusherd-2 redis
 of() { pod ps -q --filter "label=com.docker.compose.service=$1"; }
 till 'compose: two hosts' sh -c "'$work/bin/podman' exec '$(of pusherd)' \
 	pusherctl -j cluster status | grep -q second"
-pod exec "$(of pusherd-2)" timeout 20 pusherctl subscribe 1 room \
+till 'compose: the second is ready' sh -c "'$work/bin/podman' logs \
+	'$(of pusherd-2)' 2>&1 | grep -q 'ready: listening'"
+pod exec "$(of pusherd-2)" timeout 60 pusherctl subscribe 1 room \
 	>"$work/events" 2>&1 &
-till 'compose: a subscriber on the second' grep -q . "$work/events"
+till 'compose: a subscriber on the second' grep -q subscribed "$work/events"
 want 'compose: a publish on the first' \
 	pod exec "$(of pusherd)" pusherctl publish 1 room across '{}'
 till 'compose: the event' grep -q across "$work/events"
