@@ -179,7 +179,7 @@ on_part(struct load *l, const struct msg_move_part *m)
 	p->fin = (m->flags & 1) != 0;
 	p->binary = (m->flags & 2) != 0;
 	p->packed = (m->flags & 4) != 0;
-	ws_part_keep(l->c, m->data.p, m->data.n);
+	ws_part_keep(l->c, m->data);
 	return 0;
 }
 

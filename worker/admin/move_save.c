@@ -145,7 +145,7 @@ save_part(struct worker *w, const struct ws_part *p)
 		.fragments = p->fragments,
 		.empty = p->empty,
 		.flags = (uint32_t)(p->fin | p->binary << 1 | p->packed << 2),
-		.data = str_make(p->data == NULL ? "" : p->data, p->len) };
+		.data = buf_str(p->bytes) };
 
 	memcpy(&m.mask, p->mask, sizeof(m.mask));
 	link_send_move_part(w, &m);

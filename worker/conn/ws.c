@@ -12,8 +12,8 @@
 #include "worker/conn/ws.h"
 
 #include "shared/app/app.h"
+#include "shared/base/buf.h"
 #include "shared/base/log.h"
-#include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/net/ws_frame.h"
 #include "shared/pusher/frames.h"
@@ -80,9 +80,8 @@ ws_close(struct conn *c, unsigned code, struct str reason)
 	c->close_code = (uint16_t)code;
 	conn_record_close(c, code == 0 ? 1005 : code, reason);
 	if (c->part != NULL) {
-		free(c->part->data);
-		c->part->data = NULL;
-		c->part->len = c->part->cap = 0;
+		buf_unref(c->part->bytes);
+		c->part->bytes = NULL;
 	}
 	ws_leave(c);
 	conn_set_timeout(c, CLOSE_SECONDS);
@@ -228,8 +227,7 @@ static void
 message(struct conn *c)
 {
 	struct ws_part *part = c->part;
-	struct str s =
-	    str_make(part->data == NULL ? "" : part->data, part->len);
+	struct str s = buf_str(part->bytes);
 	enum inflate_result r;
 
 	if (part->utf8 != 0) {
@@ -274,7 +272,7 @@ take_payload(struct conn *c, char *p, size_t n)
 			fail(c, 1007, S("message is not UTF-8"));
 			return n;
 		}
-		ws_part_keep(c, p, n);
+		ws_part_keep(c, str_make(p, n));
 	}
 	part->phase += n;
 	part->left -= n;
@@ -296,7 +294,7 @@ take_whole(struct conn *c, const struct ws_head *h, struct str s, size_t max)
 
 	if (h->rsv1 && !compression_unpack(c, max, &s, &r)) {
 		ws_part_new(c, h);
-		ws_part_keep(c, s.p, s.n);
+		ws_part_keep(c, s);
 	} else {
 		take_unpacked(c, binary, s, r, max);
 	}
@@ -327,7 +325,7 @@ begin_part(struct conn *c, const struct ws_head *h, char *p, size_t n)
 static size_t
 take_data(struct conn *c, const struct ws_head *h, char *p, size_t n)
 {
-	size_t have = c->part == NULL ? 0 : c->part->len;
+	size_t have = c->part == NULL ? 0 : buf_str(c->part->bytes).n;
 	size_t max = c->part == NULL ? (size_t)c->w->conf->max_message_bytes
 				     : c->part->max;
 	bool packed = c->part == NULL ? h->rsv1 : c->part->packed;

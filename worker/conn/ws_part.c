@@ -7,15 +7,14 @@
 #include "worker/conn/ws_part.h"
 
 #include <stdlib.h>
-#include <string.h>
 
+#include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/net/ws_frame.h"
 #include "worker/conn/conn.h"
+#include "worker/conn/input.h"
 #include "worker/core/core.h"
-
-#define PART_BYTES 256 /* of the first buffer */
 
 struct ws_part *
 ws_part_new(struct conn *c, const struct ws_head *h)
@@ -32,7 +31,7 @@ ws_part_new(struct conn *c, const struct ws_head *h)
 void
 ws_part_drop(struct ws_part *part)
 {
-	free(part->data);
+	buf_unref(part->bytes);
 	free(part);
 }
 
@@ -48,24 +47,13 @@ ws_part_free(struct conn *c)
 size_t
 ws_part_bytes(const struct conn *c)
 {
-	return c->part == NULL ? 0 : sizeof(*c->part) + c->part->len;
+	return c->part == NULL ? 0
+			       : sizeof(*c->part) + buf_str(c->part->bytes).n;
 }
 
 void
-ws_part_keep(struct conn *c, const char *p, size_t n)
+ws_part_keep(struct conn *c, struct str s)
 {
-	struct ws_part *part = c->part;
-	size_t cap = part->cap == 0 ? PART_BYTES : part->cap;
-
-	if (n == 0)
-		return;
-	while (cap < part->len + n)
-		cap *= 2;
-	if (cap != part->cap) {
-		c->w->bytes_in += part->len; /* they are copied */
-		part->data = xreallocarray(part->data, cap, 1);
-		part->cap = cap;
-	}
-	memcpy(part->data + part->len, p, n);
-	part->len += n;
+	if (s.n > 0)
+		input_store(c, &c->part->bytes, s);
 }

@@ -6,14 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shared/base/str.h"
+
+struct buf;
 struct conn;
 struct ws_head;
 
 struct ws_part {
-	char *data;
-	size_t len, cap;
-	uint64_t left;  /* bytes of this frame that are still to come */
-	uint64_t phase; /* bytes of this frame that have come */
+	struct buf *bytes; /* of the message; NULL: none yet */
+	uint64_t left;     /* bytes of this frame that are still to come */
+	uint64_t phase;    /* bytes of this frame that have come */
 	uint32_t utf8;
 	uint32_t fragments, empty;
 	size_t max; /* max_message_bytes when it began */
@@ -25,8 +27,8 @@ struct ws_part {
 
 /* c->part, for the message that begins with this frame. */
 struct ws_part *ws_part_new(struct conn *, const struct ws_head *);
-/* Adds n bytes of the message to c->part. */
-void ws_part_keep(struct conn *, const char *p, size_t n);
+/* Adds bytes of the message to c->part. */
+void ws_part_keep(struct conn *, struct str);
 void ws_part_drop(struct ws_part *);
 /* Frees c->part. */
 void ws_part_free(struct conn *);
