@@ -15,6 +15,7 @@
 #include "broker/cluster/teller.h"
 #include "broker/cluster/workers.h"
 #include "broker/core/core.h"
+#include "broker/link/peer.h"
 #include "broker/webhook/queue.h"
 #include "shared/base/log.h"
 #include "shared/conf/conf.h"
@@ -59,7 +60,7 @@ leave_for_good(struct cluster *cl)
 		if (cl->state != CLUSTER_LIVE || !cl->engine.up)
 			return false;
 		log_info("cluster: leaving: closing %llu clients",
-		    (unsigned long long)workers_clients(cl->br));
+		    (unsigned long long)peers_connections(cl->br));
 		event_order_set_left(cl->br->event_order);
 		cl->leave_by = broker_now() + (double)cl->br->conf->drain_time +
 		    CLOSE_SECONDS;
@@ -77,7 +78,7 @@ leave_step(struct cluster *cl)
 	if (cl->leave_by == 0 || cl->state != CLUSTER_LIVE)
 		return;
 	if (!cl->closed) {
-		if (workers_clients(cl->br) > 0 && now < cl->leave_by)
+		if (peers_connections(cl->br) > 0 && now < cl->leave_by)
 			return;
 		cl->closed = true;
 		cl->leave_by = now + QUEUE_SECONDS;

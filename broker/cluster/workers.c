@@ -45,17 +45,6 @@ workers_link_up(struct peer *p)
 	tell(cl, p);
 }
 
-uint64_t
-workers_clients(const struct broker *br)
-{
-	uint64_t n = 0;
-
-	for (unsigned i = 0; i < br->nslots; i++)
-		if (br->peers[i] != NULL)
-			n += br->peers[i]->nconns;
-	return n;
-}
-
 /* The broker's successor begins with a clean state. */
 _Noreturn void
 workers_begin_again(const char *why)

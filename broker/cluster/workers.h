@@ -10,8 +10,6 @@
 void workers_set_up(struct cluster *, bool up);
 /* Tells them that, and whether this host leaves. */
 void workers_tell(struct cluster *);
-/* The connections of all workers of this host. */
-uint64_t workers_clients(const struct broker *);
 /* The link is not read, and the present message comes again. */
 void workers_pause(struct peer *);
 /* The links that were held are read again. */

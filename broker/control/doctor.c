@@ -163,9 +163,7 @@ looked_row(struct control_client *cc, const struct doctor *d)
 		conns = d->a->nconns;
 		channels = r == NULL ? 0 : r->noccupied;
 	} else {
-		for (unsigned i = 0; i < br->nslots; i++)
-			if (br->peers[i] != NULL)
-				conns += br->peers[i]->nconns;
+		conns = peers_connections(br);
 		channels = br->registry->noccupied;
 	}
 	verb_row_begin(&w, "looked");

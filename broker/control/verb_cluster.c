@@ -8,10 +8,10 @@
 
 #include "broker/cluster/cluster.h"
 #include "broker/cluster/leave.h"
-#include "broker/cluster/workers.h"
 #include "broker/control/control_job.h"
 #include "broker/control/verb_args.h"
 #include "broker/core/core.h"
+#include "broker/link/peer.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
@@ -39,7 +39,7 @@ host_row(struct control_client *cc, size_t i, const struct cluster_host *h)
 	json_key(&w, "webhooks");
 	json_put_bool(&w, h->tells);
 	if (i == 0)
-		verb_put_number(&w, "connections", workers_clients(cc->br));
+		verb_put_number(&w, "connections", peers_connections(cc->br));
 	if (h->beat > 0)
 		verb_put_number(
 		    &w, "beat_ms", (uint64_t)((broker_now() - h->beat) * 1e3));
@@ -124,7 +124,7 @@ void
 verb_cluster_leave(struct control_client *cc, struct json args)
 {
 	struct cluster *cl = cc->br->cluster;
-	uint64_t clients = workers_clients(cc->br);
+	uint64_t clients = peers_connections(cc->br);
 	struct cluster_status s;
 	struct leaving *l;
 

@@ -450,3 +450,14 @@ peer_flush(struct broker *br)
 		if (br->peers[i] != NULL)
 			check_barriers(br, br->peers[i]);
 }
+
+uint64_t
+peers_connections(const struct broker *br)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < br->nslots; i++)
+		if (br->peers[i] != NULL)
+			n += br->peers[i]->nconns;
+	return n;
+}

@@ -227,6 +227,9 @@ int peer_on_hello(struct peer *, const struct msg_hello *);
  */
 bool peer_may_say_hello(
     const struct peer *, uint32_t version, struct str build, uint32_t pid);
+/* The connections of all workers. */
+uint64_t peers_connections(const struct broker *);
+
 int peer_on_ping(struct peer *, const struct msg_ping *);
 int peer_on_pong(struct peer *, const struct msg_pong *);
 

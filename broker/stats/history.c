@@ -104,17 +104,6 @@ subtract(struct minute_log_row *a, const struct minute_log_row *b)
 #undef X
 }
 
-static uint64_t
-count_connections(const struct broker *br)
-{
-	uint64_t n = 0;
-
-	for (unsigned i = 0; i < br->nslots; i++)
-		if (br->peers[i] != NULL)
-			n += br->peers[i]->nconns;
-	return n;
-}
-
 /* The current minute; *now gets the counters. */
 static void
 read_minute(
@@ -126,7 +115,7 @@ read_minute(
 	*row = *now;
 	subtract(row, &h->last);
 	row->time = h->minute * 60;
-	h->peak = MAX(h->peak, count_connections(br));
+	h->peak = MAX(h->peak, peers_connections(br));
 	row->connections = h->peak;
 	row->turn_max_us = br->totals->turn_max;
 	if (h->begun.time == row->time)
@@ -260,7 +249,7 @@ history_tick(struct broker *br)
 	uint64_t seconds = 0;
 	struct hash_node *n;
 
-	h->peak = MAX(h->peak, count_connections(br));
+	h->peak = MAX(h->peak, peers_connections(br));
 	if (minute != was)
 		seconds = end_minute(br);
 	h->minute = minute;
@@ -275,7 +264,7 @@ history_tick(struct broker *br)
 		if (minute != was)
 			end_app_minute(br, a, was * 60, seconds);
 	}
-	minutes_tick(br, count_connections(br));
+	minutes_tick(br, peers_connections(br));
 	if (minute != was)
 		minutes_end(br, was * 60);
 }
