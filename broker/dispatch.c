@@ -78,8 +78,8 @@ done(struct peer *p)
 
 /*
  * Sequenced messages: during a resync they are merged across workers; in a
- * cluster the stream brings them, and they are applied then: all that may be
- * refused for this host's sake is refused before.
+ * cluster the stream brings them, and they are applied then.  A message for
+ * which this host has no room is refused before it goes into the stream.
  */
 #define NUMBERED(name, function, is_refused) \
 	static int on_##name(void *owner, const struct ipc_in *in) \

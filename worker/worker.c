@@ -307,8 +307,8 @@ worker_init(struct worker *w)
 	list_init(&w->clients);
 	list_init(&w->cursors);
 	w->before_read = client_memory_check;
-	/* Before client_memory_init(): */
-	w->words_max = w->answer_max = UINT64_MAX;
+	/* No limits until client_memory_init(). */
+	w->unacked_state_max = w->answer_max = UINT64_MAX;
 	list_init(&w->dirty);
 	list_init(&w->awaiting);
 	list_init(&w->blocked);

@@ -327,7 +327,7 @@ subscribe_is_refused(struct peer *p, const struct msg_sub *m)
 	return !has_room(p, m);
 }
 
-/* What was refused to members, all hosts have refused. */
+/* All hosts have refused what was refused to members. */
 bool
 subscribe_was_refused(struct peer *p, const struct msg_unsub *m)
 {

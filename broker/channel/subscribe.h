@@ -29,7 +29,7 @@ int subscribe_on_unsub(struct peer *, const struct msg_unsub *);
  * the channel or member?  Then the client has been told.
  */
 bool subscribe_is_refused(struct peer *, const struct msg_sub *);
-/* Has it been refused so?  Other hosts do not know the subscription. */
+/* Has the subscription been refused so?  Then other hosts do not know it. */
 bool subscribe_was_refused(struct peer *, const struct msg_unsub *);
 
 /* Removes the members from all channels without events (at the exit). */

@@ -31,9 +31,12 @@ void cluster_free(struct cluster *);
 /* The workers have replayed their state: connects. */
 void cluster_start(struct cluster *);
 
-/* The end of a turn: what was taken in it leaves for Redis. */
+/* The end of a turn: sends to Redis what the workers have sent in it. */
 void cluster_turn(struct cluster *);
-/* ... and what was read has left for the workers, unless one is blocked. */
+/*
+ * Call it when the links have been written: remembers how far the workers have
+ * been sent the stream, unless one of them is blocked.
+ */
 void cluster_turn_ends(struct cluster *);
 
 /* Are events passed on now?  Without a cluster (NULL) they are. */

@@ -20,7 +20,7 @@ bool leave_at_stop(struct cluster *);
  * again meanwhile.  False: it is not in its cluster.
  */
 bool leave_for_good(struct cluster *);
-/* ... and Redis has answered. */
+/* Has Redis answered to that? */
 bool leave_is_over(const struct cluster *);
 
 /* ---- for cluster.c ---- */

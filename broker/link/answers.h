@@ -43,8 +43,8 @@ void answers_clear(struct peer *);
  */
 bool answers_stop(struct peer *);
 /*
- * Nor is this one, whose next message is later than those that wait.  False: it
- * is that of no worker now.
+ * Stops reading this link, too, because its next message is later than those
+ * that wait.  False: it is that of no worker now.
  */
 bool answers_hold(struct peer *);
 /*

@@ -298,8 +298,7 @@ resync_tell_missed(struct peer *p)
 	ipc_send_ping(&p->ipc, &ping);
 }
 
-/* A worker that has clients and may have missed an event for them is told so.
- */
+/* A worker is told if its clients may have missed an event. */
 static void
 check_complete(struct peer *p)
 {

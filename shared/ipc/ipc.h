@@ -65,7 +65,7 @@ struct ipc {
 	bool overlong; /* a message to send is over IPC_MAX_MESSAGE */
 	bool sink;     /* nobody is there: what is sent is dropped */
 	bool places;   /* each flush begins with PLACE */
-	bool quiet;    /* what a write that fails means is left to the loop */
+	bool quiet;    /* a write that fails is handled later, by the loop */
 	struct ev_loop *loop;
 	ev_io io;
 	const struct ipc_ops *ops;

@@ -362,8 +362,8 @@ file_paths(char *paths[2], const char *dir, const char *database)
 }
 
 /*
- * Marks that a run has begun: whoever finds the mark knows that its sessions
- * were lost.
+ * Marks that a run has begun.  A later start that finds the mark knows that the
+ * sessions of that run were lost.
  */
 static void
 mark(const struct session_table *t, const char *path)

@@ -35,7 +35,7 @@
 #include "worker/link/unacked.h"
 #include "worker/session/session.h"
 
-/* Then the other processes of an upgrade have been replaced, too, most often */
+/* Most often the other processes of an upgrade have been replaced by then. */
 #define SETTLE_SECONDS 5.
 
 /* The nearest: what has been read back is written down as the same number. */

@@ -43,7 +43,7 @@
 #define CALM_BYTES (64u << 10)  /* in a second: then nothing is going on */
 #define PEAK_BYTES (16u << 20)  /* bytes whose release may leave gaps */
 #define ROUNDS 5                /* the last holder frees shared bytes */
-#define WORDS 32                /* of a share: for the ends of subscriptions */
+#define STATE_PARTS 32          /* of a share: for unacked_state */
 #define ANSWER_MAX (16u << 20)  /* of the console; up to three copies of it */
 #define FRONT_BYTES (16u << 10) /* the rest of a slice that is being sent */
 
@@ -155,7 +155,7 @@ by_cost(const void *a, const void *b)
 static bool
 must_wait(const struct worker *w, const struct conn *c, uint64_t cost)
 {
-	return w->words > w->words_max &&
+	return w->unacked_state > w->unacked_state_max &&
 	    cost < c->nsubs * UINT64_C(2) * SUBSCRIPTION_BYTES;
 }
 
@@ -338,8 +338,8 @@ client_memory_share(struct worker *w)
 	h->memory.limit = MAX(h->memory.limit / w->conf->nworkers, 1);
 	h->step = h->memory.limit / STEPS;
 	h->step = MIN(MAX(h->step, STEP_MIN), STEP_MAX);
-	w->words_max = MAX(h->memory.limit / WORDS, STEP_MIN);
-	w->answer_max = MIN(w->words_max, ANSWER_MAX);
+	w->unacked_state_max = MAX(h->memory.limit / STATE_PARTS, STEP_MIN);
+	w->answer_max = MIN(w->unacked_state_max, ANSWER_MAX);
 	snprintf(h->refusal, sizeof(h->refusal),
 	    "The server has no memory for new clients: the %llu bytes of "
 	    "memory_limit for this worker are in use: try again later, or "

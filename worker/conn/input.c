@@ -78,7 +78,8 @@ static bool
 is_congested(const struct worker *w)
 {
 	return !w->no_broker &&
-	    (w->unanswered_cost >= FLOW_ASKED || w->words > w->words_max);
+	    (w->unanswered_cost >= FLOW_ASKED ||
+		w->unacked_state > w->unacked_state_max);
 }
 
 /* Its turn comes. */

@@ -95,10 +95,11 @@ struct worker {
 	uint32_t next_ref;        /* of subscriptions */
 	uint32_t unanswered_cost; /* of all questions that are not answered */
 	/*
-	 * Bytes that the broker has not acknowledged of what it was told of
-	 * subscriptions and users; above words_max clients wait with more.
+	 * Bytes of messages about subscriptions and users that the broker has
+	 * not acknowledged.  Above the maximum, clients that would add more
+	 * are not read.
 	 */
-	uint64_t words, words_max;
+	uint64_t unacked_state, unacked_state_max;
 	uint64_t answer_max; /* bytes of an answer of the console */
 	uint64_t sids[32];   /* random numbers that are to be used */
 	unsigned nsids;

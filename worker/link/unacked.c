@@ -93,7 +93,7 @@ reserve(struct worker *w, size_t size, uint32_t app)
 	off = l->arena->len;
 	l->arena->len += n;
 	keep_size(l, n, app, stats_stamp(w));
-	w->words += app == 0 ? n : 0;
+	w->unacked_state += app == 0 ? n : 0;
 	outq_push(&l->messages, l->arena, off, n);
 	if (link_ipc(w) != NULL)
 		ipc_queue(link_ipc(w), l->arena, off, n);
@@ -256,7 +256,7 @@ unacked_on_ack(struct worker *w, const struct msg_ack *m)
 		if (e->app != 0)
 			uncount(l, e);
 		else
-			w->words -= e->len;
+			w->unacked_state -= e->len;
 		bytes += e->len;
 		l->head = (l->head + 1) & (l->cap - 1);
 		l->acked++;

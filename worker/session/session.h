@@ -101,7 +101,7 @@ void session_set_row(
 /* The app's numbers start again at pos. */
 void session_restart(struct sessions *, struct client_session *, struct conn *,
     uint32_t app, uint64_t pos);
-/* Opens it; NULL: it is none any more. */
+/* Opens it; NULL: another connection has the session. */
 struct open_session *session_open(
     struct sessions *, struct client_session *, struct conn *);
 /* NULL: it is not open. */
@@ -159,7 +159,7 @@ bool session_ask(
     struct sessions *, struct client_session *, uint64_t pos, double seconds);
 /*
  * Its last question, which stands after everything up to pos.  False: there is
- * none, since it is none any more.
+ * none, because another connection has the session.
  */
 bool session_last(struct sessions *, struct client_session *, struct conn *,
     uint64_t pos, struct buf **);
