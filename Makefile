@@ -280,7 +280,7 @@ format: ## clang-format all of our C
 	@tests/deps.sh lint
 	@tests/files.sh '*.c' '*.h' | xargs clang-format -i
 
-$(BUILD)/floor: tests/bench/floor.c
+$(BUILD)/floor: tests/bench/floor.c tests/bench/two_cores.h
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CSTD) -O2 -o $@ $<

@@ -14,9 +14,7 @@
  * that a turn of its loop has read.
  */
 
-#include <errno.h>
 #include <ev.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -25,7 +23,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -42,6 +39,7 @@
 #include "shared/conf/conf.h"
 #include "shared/net/sock.h"
 #include "shared/proc/proc.h"
+#include "tests/bench/two_cores.h"
 
 #define LINKS_MAX 16
 #define TOGETHER 8  /* events that leave a worker together */
@@ -74,34 +72,6 @@ struct plan {
 		msg_##name##_put(buf_reserve(b, n_), &m_); \
 		(*(b))->len += (uint32_t)n_; \
 	} while (0)
-
-static void
-die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-/* Harmless on a machine with one core. */
-static void
-stay_on(int core)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(core, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
-static double
-cpu(void)
-{
-	struct rusage u;
-
-	getrusage(RUSAGE_SELF, &u);
-	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-	    (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
 
 /* ---- the workers ---- */
 

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TESTS_BENCH_TWO_CORES_H
+#define TESTS_BENCH_TWO_CORES_H
+
+/* For measurements with one process on each of two cores. */
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+/* Ends the program with errno's text. */
+static inline void
+die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+/* Seconds of CPU time that this process has used. */
+static inline double
+cpu(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	    (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+/* This process runs on this core alone, if there is one. */
+static inline void
+stay_on(int core)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)core, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) == -1)
+		fprintf(stderr, "%s: there is no core %d\n",
+		    program_invocation_short_name, core);
+}
+
+#endif
