@@ -421,10 +421,10 @@ drain_leave(struct worker *w)
 
 	if (w->drain->on)
 		return; /* they are told in any case */
-	log_info("the host leaves its cluster: closing %u connections over "
-		 "%.1f s",
-	    w->nconns, seconds);
 	make_list(w, 0, true);
+	log_info("the host leaves its cluster: closing %zu connections over "
+		 "%.1f s",
+	    w->drain->n, seconds);
 	tell(w, seconds);
 }
 
