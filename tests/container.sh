@@ -32,6 +32,8 @@ logs() {
 	pod logs box
 	cat "$work/events"
 }
+# A subscriber writes there; the words of the one before must not be read.
+begin_events() { : >"$work/events"; }
 size() { pod image inspect --format '{{.Size}}' "$1"; }
 free_port() {
 	node -e 'const s = require("net").createServer().listen(0, () => {
@@ -77,6 +79,7 @@ for user in pusherd 12345 12345:12345 0:0; do
 	till "as $user: ready" logged 'ready: listening'
 	want "as $user: the health check" pod healthcheck run box
 	want "as $user: it is PID 1" inside grep -q pusherd /proc/1/cmdline
+	begin_events
 	inside timeout 20 pusherctl subscribe 1 room >"$work/events" 2>&1 &
 	till "as $user: a subscriber" \
 		sh -c "grep -q . '$work/events'"
@@ -178,6 +181,7 @@ till 'compose: two hosts' sh -c "'$work/bin/podman' exec '$(of pusherd)' \
 	pusherctl -j cluster status | grep -q second"
 till 'compose: the second is ready' sh -c "'$work/bin/podman' logs \
 	'$(of pusherd-2)' 2>&1 | grep -q 'ready: listening'"
+begin_events
 pod exec "$(of pusherd-2)" timeout 60 pusherctl subscribe 1 room \
 	>"$work/events" 2>&1 &
 till 'compose: a subscriber on the second' grep -q subscribed "$work/events"
