@@ -7,8 +7,8 @@
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { Client } = require('./lib/client');
-const { TROUBLES, becomesReady, host, hosts, joined, metric, status,
-	tryPublish } = require('./lib/cluster');
+const { TROUBLES, becomesReady, host, hostWithWebhook, hosts, joined,
+	metric, status, tryPublish } = require('./lib/cluster');
 const { Daemon, becomes, until } = require('./lib/daemon');
 const { Http, publish } = require('./lib/http');
 const { Receiver } = require('./lib/receiver');
@@ -47,9 +47,7 @@ describe('cluster leave', () => {
 	let r, a, b, app;
 
 	const start = async (n, more) => {
-		const d = host(redis, n, { webhook_allow_private: 'on', ...more });
-		d.ctl(['webhook', 'add', '42', r.url]);
-		d.allow(/host \w is gone/);
+		const d = hostWithWebhook(redis, n, r.url, more);
 		all[n] = await d.start();
 		await joined(d);
 		return d;

@@ -57,6 +57,17 @@ describe('what the clients of a host have got', () => {
 		for (const r of [redis, replica]) await r.remove();
 	});
 
+	// Its broker, stopped; Redis has only what there was at this place.
+	const loseAnEvent = async (place) => {
+		await publish(a, 'lost');
+		assert.equal(await x.expect('e', 'c'), 'lost');
+		const [pid] = a.pidsOf('broker');
+		process.kill(pid, 'SIGSTOP');
+		await lose();
+		await goBack(place);
+		return pid;
+	};
+
 	// As after a failover, when the other hosts have written this one off.
 	test('written off, and its last entry lost: 4200', async () => {
 		await publish(a, 'kept');
@@ -64,12 +75,7 @@ describe('what the clients of a host have got', () => {
 		await until('a beat', async () =>
 			(await read('a')).startsWith(await last()));
 		const place = await read('a');
-		await publish(a, 'lost');
-		assert.equal(await x.expect('e', 'c'), 'lost');
-		const [pid] = a.pidsOf('broker');
-		process.kill(pid, 'SIGSTOP');
-		await lose();
-		await goBack(place);
+		const pid = await loseAnEvent(place);
 		await ask('HDEL', 'pusherd:hosts', 'a');
 		await ask('CLIENT', 'KILL', 'TYPE', 'normal');
 		process.kill(pid, 'SIGCONT');
@@ -77,13 +83,7 @@ describe('what the clients of a host have got', () => {
 	});
 
 	test('the same, but killed before it has asked Redis: 4200', async () => {
-		const place = await read('a');
-		await publish(a, 'lost');
-		assert.equal(await x.expect('e', 'c'), 'lost');
-		const [pid] = a.pidsOf('broker');
-		process.kill(pid, 'SIGSTOP');
-		await lose();
-		await goBack(place);
+		const pid = await loseAnEvent(await read('a'));
 		process.kill(pid, 'SIGKILL');
 		await comeBack();
 	});

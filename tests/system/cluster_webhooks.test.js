@@ -8,7 +8,7 @@ const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { Client } = require('./lib/client');
 const { becomes, until } = require('./lib/daemon');
-const { TROUBLES, host, hosts, joined, joins, metric, status } =
+const { TROUBLES, hostWithWebhook, hosts, joined, joins, metric, status } =
 	require('./lib/cluster');
 const { publish } = require('./lib/http');
 const { Receiver } = require('./lib/receiver');
@@ -33,10 +33,9 @@ describe('webhooks of a cluster', () => {
 	const told = (channel, want) => becomes(async () => of(channel), want,
 		20000);
 	const start = async (n) => {
-		const d = host(redis, n, { webhook_allow_private: 'on' });
+		const d = hostWithWebhook(redis, n, r.url);
 		d.ctl(['app', 'set', '42', 'subscription_count=on']);
-		d.allow(/host \w is gone/, /host \w has joined/);
-		d.ctl(['webhook', 'add', '42', r.url]);
+		d.allow(/host \w has joined/);
 		all[n] = await d.start();
 		await joined(d);
 		return d;

@@ -7,10 +7,10 @@
 
 const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');
-const { Client, OP, closeAll } = require('./lib/client');
+const { Client, closeAll } = require('./lib/client');
 const { Daemon, becomes, sleep, until } = require('./lib/daemon');
-const { Http } = require('./lib/http');
 const programs = require('./lib/programs');
+const { Publisher, messages, numbers } = require('./lib/publisher');
 
 const WORKERS = 3;
 const PERIOD = 3000; // as long as a machine that is moved stands still
@@ -63,42 +63,6 @@ const MOMENTS = {
 	},
 };
 
-// Publishes numbers until stop(), and keeps what was answered.
-class Publisher {
-	constructor(d, app) {
-		this.answers = [];
-		this.run = (async () => {
-			const h = await Http.connect(d);
-			while (!this.stopped) {
-				const r = await h.api(app, 'POST', '/events', { body: {
-					name: 'e', channels: CHANNELS,
-					data: String(this.answers.length) } });
-				// 503: there was no broker for a second.
-				assert.ok([200, 503].includes(r.status), r.text);
-				this.answers.push(r.status);
-				if (this.answers.length % 20 === 0) await sleep(1);
-			}
-			h.end();
-		})();
-	}
-
-	async stop() {
-		this.stopped = true;
-		await this.run;
-	}
-}
-
-// The numbers that came by this channel.
-function numbers(c, channel) {
-	const all = c.frames.map((f) => {
-		assert.equal(f.opcode, OP.TEXT, String(f.payload));
-		return JSON.parse(f.payload);
-	});
-	assert.deepEqual(all.filter((m) => m.event !== 'e'), []);
-	return all.filter((m) => m.channel === channel)
-		.map((m) => Number(m.data));
-}
-
 async function open(d, app) {
 	const all = await Client.onEachWorker(d, app);
 	for (const c of all) await c.subscribe('room');
@@ -115,7 +79,8 @@ describe('an upgrade, and the broker stands still:', () => {
 			const app = d.app();
 			await d.start();
 			const clients = await open(d, app);
-			const p = new Publisher(d, app);
+			// 503: there was no broker for a second.
+			const p = new Publisher(d, app, CHANNELS, [200, 503]);
 			const program = programs.ofVersion(d, '0.1.1');
 			let asked;
 			const broker = await moment(d, () => {
@@ -136,6 +101,8 @@ describe('an upgrade, and the broker stands still:', () => {
 					await becomes(
 						() => numbers(c, channel).filter(promised),
 						[...p.answers.keys()].filter(promised));
+				assert.deepEqual(
+					messages(c).filter((m) => m.event !== 'e'), []);
 				assert.ok(!c.gone);
 			}
 			await closeAll(clients);

@@ -18,6 +18,14 @@ function host(redis, name, more = {}) {
 	return d;
 }
 
+// The same, and the app has a webhook; it is not started yet.
+function hostWithWebhook(redis, name, url, more = {}) {
+	const d = host(redis, name, { webhook_allow_private: 'on', ...more });
+	d.ctl(['webhook', 'add', '42', url]);
+	d.allow(/host \w is gone/);
+	return d;
+}
+
 async function get(at, path) {
 	const h = await Http.connect(at);
 	try {
@@ -65,5 +73,5 @@ const logSays = (d, pattern, ms = 20000) => until(`the log to say ${pattern}`,
 const TROUBLES = [/cluster: /, /broker/, /events are missing/,
 	/events may be missing/];
 
-module.exports = { TROUBLES, becomesReady, host, hosts, isReady, joined, joins,
+module.exports = { TROUBLES, becomesReady, host, hostWithWebhook, hosts, isReady, joined, joins,
 	logSays, metric, status, tryPublish };

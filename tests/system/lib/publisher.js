@@ -8,17 +8,21 @@ const { OP } = require('./client');
 const { sleep } = require('./daemon');
 const { Http } = require('./http');
 
-// Publishes 0, 1, 2 … one after the other until it is told to stop.
+// Publishes 0, 1, 2 … one after the other until it is told to stop, and keeps
+// the statuses of the answers, which are these.
 class Publisher {
-	constructor(d, app, channels) {
+	constructor(d, app, channels, statuses = [200]) {
 		this.n = 0;
+		this.answers = [];
 		this.pause = 0;
 		this.run = (async () => {
 			const h = await Http.connect(d);
 			for (let at = Date.now(); !this.stopped; this.n++) {
 				const r = await h.api(app, 'POST', '/events', { body: {
 					name: 'e', channels, data: String(this.n) } });
-				assert.equal(r.status, 200, r.text);
+				assert.ok(statuses.includes(r.status),
+					`${r.status} ${r.text}`);
+				this.answers.push(r.status);
 				this.pause = Math.max(this.pause, Date.now() - at);
 				at = Date.now();
 				if (this.n % 50 === 0) await sleep(1);
@@ -33,16 +37,23 @@ class Publisher {
 	}
 }
 
+// The messages that a client has got.
+const messages = (c, what = '') => c.frames.map((f) => {
+	assert.equal(f.opcode, OP.TEXT, `${what}: ${f.payload}`);
+	return JSON.parse(f.payload);
+});
+
+// The numbers that came by this channel.
+const numbers = (c, channel, what) => messages(c, what)
+	.filter((m) => m.channel === channel && m.event === 'e')
+	.map((m) => Number(m.data));
+
 // Of one channel: exactly these, in this order.
 function check(c, channel, n, what) {
-	const got = c.frames.map((f) => {
-		assert.equal(f.opcode, OP.TEXT, `${what}: ${f.payload}`);
-		return JSON.parse(f.payload);
-	}).filter((m) => m.channel === channel && m.event === 'e')
-		.map((m) => Number(m.data));
+	const got = numbers(c, channel, what);
 	assert.equal(got.length, n, `${what}: how many`);
 	got.forEach((v, i) => assert.equal(v, i, `${what}: the order`));
 	assert.ok(!c.gone, `${what}: connected`);
 }
 
-module.exports = { Publisher, check };
+module.exports = { Publisher, check, messages, numbers };

@@ -176,17 +176,24 @@ expect_answer(struct test *t, int i, enum place_answer is)
 	assert_int_equal(m.granted, is);
 }
 
+/* All places, by the first host. */
+static void
+take_all(struct test *t)
+{
+	for (int n = 0; n < PLACES; n++) {
+		open_at(t, 0);
+		stream_all(t);
+		expect_answer(t, 0, PLACE_GRANTED);
+	}
+}
+
 /* One host may fill all places, if no other one needs them. */
 static void
 test_one_fills_all(void **state)
 {
 	struct test *t = *state;
 
-	for (int n = 0; n < PLACES; n++) {
-		open_at(t, 0);
-		stream_all(t);
-		expect_answer(t, 0, PLACE_GRANTED);
-	}
+	take_all(t);
 	open_at(t, 0);
 	expect_answer(t, 0, PLACE_FULL); /* it knows that */
 	for (int i = 1; i < HOSTS; i++) {
@@ -207,11 +214,7 @@ test_free_places_move(void **state)
 {
 	struct test *t = *state;
 
-	for (int n = 0; n < PLACES; n++) {
-		open_at(t, 0);
-		stream_all(t);
-		expect_answer(t, 0, PLACE_GRANTED);
-	}
+	take_all(t);
 	for (uint64_t sid = 1; sid <= PLACES; sid++)
 		SEND(t->host[0], 0, conn_close, .app = 1, .sid = sid);
 	links_turn(t->host[0]);
