@@ -70,7 +70,9 @@ describe('console: sessions and scopes', () => {
 	const cookies = {};
 
 	before(async () => {
-		c = await Console.start({ webhook_allow_private: 'on' });
+		// A reader that stops stays, however long the publishes take.
+		c = await Console.start({ webhook_allow_private: 'on',
+			client_buffer_age: 3600 });
 		mine = c.d.app({ resume: 'on', client_events: 'on' }, { name: 'mine' });
 		other = c.d.app({ resume: 'on' }, { id: '777999', key: 'other-key-777',
 			name: 'other-name-777' });
