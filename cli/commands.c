@@ -201,9 +201,9 @@ const struct cmd_verb commands[] = {
 	    cmd_channel_purge_cache, VERB_APP_WRITE },
 	{ "connections list", "[APP]", 0, 1, "List the connected clients",
 	    APP_TEXT_HELP
-	    "  idle is the time since its\nlast message, received and sent "
-	    "count messages since it connected,\nqueued is the bytes that it "
-	    "has not read yet.  --sort sent, bytes_sent,\nreceived or queued "
+	    "\nidle is the time since its last message, received and sent "
+	    "count messages\nsince it connected, queued is the bytes that it "
+	    "has not read yet.  --sort sent,\nbytes_sent, received or queued "
 	    "shows the clients that cost most.",
 	    cmd_connections_list_options, cmd_connections_list, VERB_APP_READ },
 	{ "connections show", "SOCKET_ID", 1, 1,
@@ -237,7 +237,7 @@ const struct cmd_verb commands[] = {
 	    cmd_users_kick_options, cmd_users_kick, VERB_APP_WRITE },
 	{ "publish", "APP CHANNEL EVENT DATA", 4, 4,
 	    "Send an event to a channel",
-	    APP_TEXT_HELP "  DATA is sent as it is, byte for byte;\n"
+	    APP_TEXT_HELP "\nDATA is sent as it is, byte for byte; "
 			  "- reads it from stdin.",
 	    publish_options, cmd_publish, VERB_APP_WRITE },
 	{ "tail", "[APP [CHANNEL]]", 0, 2, "Print events as they are published",

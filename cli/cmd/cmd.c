@@ -146,40 +146,113 @@ cmd_has(const struct cmd *c, const char *name)
 
 /* ---- help and messages ---- */
 
+#define HELP_COLUMNS 80 /* of a terminal */
+#define USAGE_INDENT 7  /* "usage: " */
+
+/*
+ * Writes a piece that stays whole, behind a blank unless the line is empty, or
+ * on a new line after the indent if there is no room.  at: the column.  Returns
+ * the column behind it.
+ */
+static size_t
+put_piece(FILE *f, size_t at, size_t indent, struct str piece)
+{
+	if (at > indent && at + 1 + piece.n > HELP_COLUMNS) {
+		fprintf(f, "\n%*s", (int)indent, "");
+		at = indent;
+	} else if (at > indent) {
+		fputc(' ', f);
+		at++;
+	}
+	fprintf(f, "%.*s", STR_ARG(piece));
+	return at + piece.n;
+}
+
+static size_t
+put_words(FILE *f, size_t at, size_t indent, struct str text)
+{
+	while (text.p != NULL)
+		at = put_piece(f, at, indent, str_cut(&text, ' '));
+	return at;
+}
+
+/* Lines that are too long go on below their own indent. */
+static void
+put_lines(FILE *f, struct str text)
+{
+	struct str line;
+	size_t indent;
+
+	while (text.p != NULL) {
+		line = str_cut(&text, '\n');
+		for (indent = 0; str_starts(line, S(" ")); indent++)
+			line = str_from(line, 1);
+		fprintf(f, "%*s", (int)indent, "");
+		put_words(f, indent, indent, line);
+		fputc('\n', f);
+	}
+}
+
+/* "--limit N"; free(3) it. */
+static char *
+option_text(const struct cmd_option *o)
+{
+	return xasprintf("--%s%s%s", o->name, o->arg != NULL ? " " : "",
+	    o->arg != NULL ? o->arg : "");
+}
+
 static void
 print_usage(const struct cmd_verb *v, const char *self, FILE *f)
 {
 	const struct cmd_option *o;
+	size_t at = (size_t)fprintf(f, "usage: %s %s", self, v->name);
+	char *option, *piece;
 
-	fprintf(f, "usage: %s %s", self, v->name);
-	for (o = v->options; o != NULL && o->name != NULL; o++)
-		fprintf(f, " [--%s%s%s]", o->name, o->arg != NULL ? " " : "",
-		    o->arg != NULL ? o->arg : "");
-	fprintf(f, "%s%s\n", *v->args != '\0' ? " " : "", v->args);
+	for (o = v->options; o != NULL && o->name != NULL; o++) {
+		option = option_text(o);
+		piece = xasprintf("[%s]", option);
+		at = put_piece(f, at, USAGE_INDENT, str_of(piece));
+		free(piece);
+		free(option);
+	}
+	if (*v->args != '\0')
+		put_words(f, at, USAGE_INDENT, str_of(v->args));
+	fputc('\n', f);
+}
+
+static void
+print_options(const struct cmd_option *options, FILE *f)
+{
+	const struct cmd_option *o;
+	size_t width = 0;
+	char *text;
+
+	for (o = options; o->name != NULL; o++) {
+		text = option_text(o);
+		width = MAX(width, strlen(text));
+		free(text);
+	}
+	fputs("\noptions:\n", f);
+	for (o = options; o->name != NULL; o++) {
+		text = option_text(o);
+		fprintf(f, "  %-*s  ", (int)width, text);
+		put_words(f, width + 4, width + 4, str_of(o->help));
+		fputc('\n', f);
+		free(text);
+	}
 }
 
 void
 cmd_print_help(const struct cmd_verb *v, const char *self, FILE *f)
 {
-	const struct cmd_option *o;
-	int width = 0, n;
-
 	print_usage(v, self, f);
 	fprintf(f, "\n%s.\n", v->summary);
-	if (v->text != NULL)
-		fprintf(f, "\n%s\n", v->text);
-	for (o = v->options; o != NULL && o->name != NULL; o++) {
-		n = (int)strlen(o->name) +
-		    (o->arg != NULL ? (int)strlen(o->arg) + 1 : 0);
-		width = MAX(width, n);
+	if (v->text != NULL) {
+		fputc('\n', f);
+		put_lines(f, str_of(v->text));
 	}
-	if (width > 0)
-		fputs("\noptions:\n", f);
-	for (o = v->options; o != NULL && o->name != NULL; o++) {
-		n = fprintf(f, "  --%s%s%s", o->name, o->arg != NULL ? " " : "",
-		    o->arg != NULL ? o->arg : "");
-		fprintf(f, "%*s  %s\n", MAX(width + 4 - n, 0), "", o->help);
-	}
+	if (v->options != NULL && v->options->name != NULL)
+		print_options(v->options, f);
 }
 
 static void

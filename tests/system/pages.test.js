@@ -15,9 +15,9 @@ const { PUSHERD, PUSHERCTL, environment } = require('./lib/daemon');
 const TOP = path.resolve(__dirname, '../..');
 const read = (file) => fs.readFileSync(path.join(TOP, file), 'utf8');
 
-function run(program, args) {
+function run(program, args, more = {}) {
 	const r = spawnSync(program, args, { env: environment(),
-		encoding: 'utf8', timeout: 30000 });
+		encoding: 'utf8', timeout: 30000, ...more });
 	assert.equal(r.error, undefined);
 	assert.equal(r.status, 0, r.stderr);
 	return r.stdout;
@@ -64,6 +64,16 @@ test('pusherctl(8) has every command, option and exit code', () => {
 		assert.ok(page.includes(option), option);
 	for (const [, code] of help.matchAll(/^ {2}(\d) {2}/gm))
 		assert.ok(page.includes(`.TP\n.B ${code}\n`), `exit code ${code}`);
+});
+
+test('pages: the help of every command fits into 80 columns', () => {
+	for (const name of commands()) {
+		const help = run(PUSHERCTL, ['help', ...name.split(' ')],
+			{ argv0: 'pusherctl' });
+		assert.ok(help.startsWith(`usage: pusherctl ${name}`), help);
+		for (const line of help.split('\n'))
+			assert.ok([...line].length <= 80, line);
+	}
 });
 
 test('pusherd(8) has every option', () => {
