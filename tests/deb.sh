@@ -11,20 +11,33 @@
 # copied instead of making one.
 set -eu
 
+# Only these processes see the mounts, which end with the last of them.
+[ -n "${DEB_MOUNTS:-}" ] || DEB_MOUNTS=own exec unshare --mount "$0" "$@"
+
 cd "$(dirname "$0")/.."
 suite=${1:-$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)}
 here=$(dpkg --print-architecture)
 arch=${2:-$here}
 work=$(mktemp -d /tmp/pusherd-deb-XXXXXX)
 chmod 755 "$work"
+mount --bind "$work" "$work"
 out=$work/out
 builder=$work/builder
 root=$work/root
 daemon=
+in_roots() { # the processes
+	for p in /proc/[0-9]*; do
+		case $(readlink "$p/root") in
+		"$work"/*) echo "${p#/proc/}" ;;
+		esac
+	done
+}
 clean() {
-	[ -z "$daemon" ] || kill "$daemon" 2>/dev/null || true
-	wait # they have the root's /proc open
-	umount "$builder/proc" "$root/proc" 2>/dev/null || true
+	while pids=$(in_roots) && [ -n "$pids" ]; do
+		# shellcheck disable=SC2086
+		kill -KILL $pids 2>/dev/null || true
+	done
+	umount -l -R "$work"
 	rm -rf --one-file-system "$work"
 }
 trap clean EXIT
