@@ -9,11 +9,13 @@ const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { test } = require('node:test');
-const { PUSHERCTL, environment, options } = require('./lib/daemon');
+const { PUSHERCTL, PUSHERD, environment, options } = require('./lib/daemon');
 const { publish } = require('./lib/http');
 const { suite } = require('./lib/suite');
 
-const DOC = path.resolve(__dirname, '../../etc/doc');
+const TOP = path.resolve(__dirname, '../..');
+const DOC = path.join(TOP, 'etc/doc');
+const BUILD = path.relative(TOP, path.dirname(PUSHERD));
 
 // What a page's commands find in their directory.
 const FILES = {
@@ -32,6 +34,39 @@ const PAGES = {
 	tuning: /somaxconn = \d+/,
 };
 
+const blocksOf = (page) => [...fs.readFileSync(`${DOC}/${page}.md`, 'utf8')
+	.matchAll(/^```sh\n([^]*?)^```$/gm)].map((m) => m[1]);
+
+// In the top directory, with what the tests have built, and as nothing that
+// node or make has started.
+function make(script) {
+	const env = environment();
+	for (const name of ['NODE_TEST_CONTEXT', 'MAKEFLAGS', 'MFLAGS',
+		'MAKELEVEL'])
+		delete env[name];
+	const r = spawnSync('bash', ['-ec', script.replace(/\bmake\b/g,
+		`make BUILD=${BUILD}`).replace(/\bbuild\//g, `${BUILD}/`)],
+	{ cwd: TOP, env, encoding: 'utf8', timeout: 600000 });
+	assert.equal(r.status, 0, r.stdout + r.stderr);
+	return r.stdout + r.stderr;
+}
+
+test('contributing.md: its targets are those of make help', () => {
+	const [targets] = blocksOf('contributing');
+	const help = make('make help');
+	for (const [, target] of targets.matchAll(/^make( [a-z]+)?/gm)) {
+		make(`make -n${target ?? ''}`);
+		if (target !== undefined)
+			assert.match(help, new RegExp(`^${target.trim()} `, 'm'));
+	}
+});
+
+test('contributing.md: one file of the tests alone', () => {
+	const out = make(blocksOf('contributing')[1]);
+	assert.match(out, /^# pass [1-9]/m);
+	assert.match(out, /^\[ {2}PASSED {2}\] [1-9]/m);
+});
+
 suite('blocks of pages', (d) => {
 	test('each command does what its page says', async () => {
 		for (const [file, text] of Object.entries(FILES))
@@ -39,8 +74,7 @@ suite('blocks of pages', (d) => {
 		const call = [PUSHERCTL, ...options(d.conf)].map((w) => `'${w}'`)
 			.join(' ');
 		for (const [page, printed] of Object.entries(PAGES)) {
-			const blocks = [...fs.readFileSync(`${DOC}/${page}.md`, 'utf8')
-				.matchAll(/^```sh\n([^]*?)^```$/gm)].map((m) => m[1]);
+			const blocks = blocksOf(page);
 			assert.ok(blocks.length > 0, page);
 			const r = spawnSync('bash', ['-c', `set -e
 				pusherctl() { ${call} "$@"; }
