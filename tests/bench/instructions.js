@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// instructions.js PUSHERD ...: instructions that a worker executes for an event
-// to N subscribers while compression is off, by callgrind: a number that does
-// not depend on what else the machine does.  Each run is done with few events
-// and with many; the difference is theirs.
+// instructions.js PUSHERD ...: instructions that the worker and the broker
+// execute for an event to N subscribers while compression is off, by callgrind:
+// numbers that do not depend on what else the machine does.  Each run is done
+// with few events and with many; the difference is theirs.
 //
 //   EVENTS=400 SUBSCRIBERS=1,100 BYTES=100,4000 RUNS=3
+//   KIND=client: the subscribers send client events in turn; else each event is
+//   a publish
 'use strict';
 
 const { execFileSync } = require('node:child_process');
@@ -23,6 +25,16 @@ const numbers = (name, fallback) =>
 	(process.env[name] || fallback).split(',').map(Number);
 const [EVENTS] = numbers('EVENTS', '400');
 const [RUNS] = numbers('RUNS', '3');
+const CLIENT = process.env.KIND === 'client';
+const PARTS = ['worker', 'broker'];
+const CHANNEL = 'private-c';
+
+// What the process executed, once it has ended.
+function executed(pid) {
+	const [, total] = /^(?:summary|totals): (\d+)/m.exec(
+		fs.readFileSync(path.join(DIR, String(pid)), 'utf8'));
+	return Number(total);
+}
 
 async function load(n, bytes, events) {
 	const { Client } = require('../system/lib/client');
@@ -30,43 +42,56 @@ async function load(n, bytes, events) {
 	const { Http } = require('../system/lib/http');
 	const d = new Daemon({ workers: 1, sandbox: 'off', compression: 'off',
 		keepalive_timeout: 3600 });
-	const app = d.app({ max_backend_events_per_second: 0 });
+	const app = d.app({ client_events: 'on', max_client_events_per_second: 0,
+		max_backend_events_per_second: 0 });
 	await d.start();
-	const [pid] = d.pidsOf('worker');
+	const pids = PARTS.map((part) => d.pidsOf(part)[0]);
 	const all = await Client.several(d, app, n, { headers:
 		{ 'Sec-WebSocket-Extensions': 'permessage-deflate' } });
-	for (const c of all) await c.subscribe('c');
+	for (const c of all) await c.subscribe(CHANNEL);
 	const h = await Http.connect(d);
 	for (let i = 0; i < events; i++) {
-		await h.api(app, 'POST', '/events', { body: { name: 'e', channel: 'c',
-			data: String(i).padStart(bytes, 'x') } });
-		for (const c of all) await c.expect('e', 'c');
+		const from = CLIENT ? all[i % n] : null;
+		const event = CLIENT ? 'client-e' : 'e';
+		const data = String(i).padStart(bytes, 'x');
+		if (CLIENT)
+			from.send({ event, channel: CHANNEL, data });
+		else
+			await h.api(app, 'POST', '/events', { body: { name: event,
+				channel: CHANNEL, data } });
+		for (const c of all)
+			if (c !== from) await c.expect(event, CHANNEL);
 	}
 	h.end();
 	for (const c of all) c.destroy();
 	await d.stop({ within: 60000 });
-	const [, total] = /^(?:summary|totals): (\d+)/m.exec(
-		fs.readFileSync(path.join(DIR, String(pid)), 'utf8'));
-	console.log(total);
+	console.log(pids.map(executed).join(' '));
 }
 
 // A process, since lib/daemon.js reads the program at its start.
-const run = (program, ...args) => Number(execFileSync(process.execPath,
+const run = (program, ...args) => execFileSync(process.execPath,
 	[__filename, '--load', ...args.map(String)],
 	{ env: { ...process.env, PUSHERD_BIN: program }, encoding: 'utf8' })
-	.trim().split('\n').at(-1));
+	.trim().split('\n').at(-1).split(' ').map(Number);
+
+// What each part executed for one event.
+function one(program, n, bytes) {
+	const few = run(program, n, bytes, 50);
+	return run(program, n, bytes, EVENTS + 50)
+		.map((total, i) => (total - few[i]) / EVENTS);
+}
 
 function main(programs) {
-	console.log('| subscribers | bytes | program | instructions of an event |' +
-		'\n| --- | --- | --- | --- |');
+	console.log(`| subscribers | bytes | program | ${PARTS.join(' | ')} |` +
+		`\n|${' --- |'.repeat(3 + PARTS.length)}`);
 	for (const n of numbers('SUBSCRIBERS', '1,100'))
 		for (const bytes of numbers('BYTES', '100,4000'))
 			for (const program of programs) {
 				const all = Array.from({ length: RUNS }, () =>
-					(run(program, n, bytes, EVENTS + 50) -
-					run(program, n, bytes, 50)) / EVENTS);
-				console.log(`| ${n} | ${bytes} | ${program} | ${all.map((x) =>
-					x.toFixed(0)).join(', ')} |`);
+					one(program, n, bytes));
+				console.log(`| ${n} | ${bytes} | ${program} | ${PARTS.map(
+					(_, i) => all.map((parts) => parts[i].toFixed(0))
+						.join(', ')).join(' | ')} |`);
 			}
 }
 
