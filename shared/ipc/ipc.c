@@ -252,23 +252,21 @@ ipc_has_ended(const struct ipc *l)
 void
 ipc_read(struct ipc *l)
 {
-	uint64_t end = l->nread + TURN_BYTES;
-	bool counted = false;
 	struct ipc_in m;
 	size_t missing;
+	uint64_t end;
 	int here;
 
 	if (!ipc_is_open(l) || l->paused || l->ended)
 		return;
-	do {
-		if (l->nread >= end) { /* the rest of what is here, at most */
-			if (counted || ioctl(l->fd, FIONREAD, &here) == -1)
-				return;
-			counted = true;
-			end = l->nread + (uint64_t)here;
-		}
-		peek(l, &m, &missing);
-	} while (read_once(l, missing) && buf_room(l->in) == 0);
+	peek(l, &m, &missing);
+	if (!read_once(l, missing) || buf_room(l->in) > 0 ||
+	    ioctl(l->fd, FIONREAD, &here) == -1)
+		return;
+	/* The rest at once: each growth copies what is not dispatched. */
+	end = l->nread + (uint64_t)here;
+	while (l->nread < end && read_once(l, (size_t)(end - l->nread)))
+		;
 }
 
 void

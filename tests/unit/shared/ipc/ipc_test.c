@@ -263,6 +263,38 @@ nothing_is_written_before_the_flush(void **state)
 	end_clear(&e);
 }
 
+/* More than one buffer of it, with the beginning of a message at each end. */
+static void
+all_that_is_here_is_read_before_it_is_dispatched(void **state)
+{
+	static const char zeros[100000];
+	struct str frame = str_make(zeros, sizeof(zeros));
+	struct buf *b = NULL;
+	struct end e;
+	size_t sent = 0;
+
+	(void)state;
+	put_event(&b, 1, frame);
+	put_event(&b, 2, frame);
+	end_open(&e);
+	while (sent + 150000 <= b->len * 5) {
+		size_t at = sent % b->len, n = MIN(150000, b->len - at);
+
+		far_write(&e, str_make(b->data + at, n));
+		far_write(&e, str_make(b->data, 150000 - n));
+		ipc_read(&e.l);
+		sent += 150000;
+		assert_int_equal(e.l.nread, sent);
+		assert_int_equal(e.ngot, 0);
+	}
+	ipc_dispatch(&e.l);
+	assert_int_equal(e.ngot, sent / (b->len / 2));
+	for (unsigned i = 0; i + b->len <= e.got->len; i += b->len)
+		assert_memory_equal(e.got->data + i, b->data, b->len);
+	end_clear(&e);
+	buf_unref(b);
+}
+
 int
 main(void)
 {
@@ -273,6 +305,8 @@ main(void)
 		cmocka_unit_test(the_other_end_goes),
 		cmocka_unit_test(a_link_rests_until_it_goes_on),
 		cmocka_unit_test(nothing_is_written_before_the_flush),
+		cmocka_unit_test(
+		    all_that_is_here_is_read_before_it_is_dispatched),
 	};
 	int failed;
 
