@@ -15,7 +15,7 @@
 
 static const char head[] =
     ".\\\" SPDX-License-Identifier: MIT\n"
-    ".\\\" Generated from the table in cli/pusherctl.c by `make pages`.\n"
+    ".\\\" Generated from the table in cli/commands.c by `make pages`.\n"
     ".TH PUSHERCTL 8 \"\" \"pusherd " PUSHERD_VERSION "\"\n"
     ".SH NAME\n"
     "pusherctl \\- administer pusherd\n"
