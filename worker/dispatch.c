@@ -32,7 +32,7 @@ on_event(void *w, const struct ipc_in *in)
 
 	if (msg_event_get(&m, in->body) == -1)
 		return -1;
-	if (link_is_news(w, m.origin, m.seq))
+	if (link_is_new(w, m.origin, m.seq))
 		topic_on_event(w, &m);
 	return 0;
 }

@@ -35,7 +35,7 @@
 #define SWEEP_ENTRIES 5000     /* entries checked in one second */
 #define HEAP_OVERHEAD 32       /* of the two blocks, about */
 #define HAND_BYTES (32u << 20) /* given to a new link, at most */
-/* One worker reports at most so many: it forgets old origins (LINK_SEEN). */
+/* One worker reports at most so many: see NEWEST_ORIGINS. */
 #define UPTO_MAX 256
 
 void

@@ -197,7 +197,7 @@ on_message(struct reading *r, const struct ipc_in *in)
 	if (plain || p == NULL)
 		return;
 	if (event && e.origin == p->origin &&
-	    !news_is(&r->cl->news, e.origin, e.seq)) {
+	    !newest_raise(&r->cl->seen, e.origin, e.seq)) {
 		peer_number(p, e.seq); /* it has come before */
 		return;
 	}
@@ -420,7 +420,7 @@ apply_entry(struct cluster *cl, const struct stream_entry *s)
 	if (cl->state != CLUSTER_COLLECTING)
 		event_order_set_place(
 		    cl->br->event_order, ORDER_APPLIED, &cl->at);
-	news_note(&cl->news, s->again);
+	stream_entry_again(s->again, &cl->seen);
 	teller_step(cl);
 	b = buf_from(s->data);
 	cl->br->stamp = MAX(cl->br->stamp, stream_stamp(s));

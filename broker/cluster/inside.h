@@ -12,10 +12,10 @@
 #include "broker/cluster/engine.h"
 #include "broker/cluster/entry.h"
 #include "broker/cluster/hosts.h"
-#include "broker/cluster/news.h"
 #include "broker/cluster/records.h"
 #include "shared/base/hash.h"
 #include "shared/base/list.h"
+#include "shared/base/newest.h"
 #include "shared/ipc/ipc.h"
 #include "shared/proc/event_order.h"
 #include "shared/proc/proc.h"
@@ -45,7 +45,7 @@ struct cluster {
 	const ipc_handler *handlers;
 	struct engine engine;
 	struct hosts hosts;
-	struct news news;
+	struct newest seen; /* events of workers in the stream */
 	ev_timer beat;
 	enum cluster_state state;
 	bool started, up; /* up: as the workers know it */

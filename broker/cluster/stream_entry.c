@@ -18,6 +18,21 @@ stream_stamp(const struct stream_entry *s)
 	return strtoull(s->place.id, NULL, 10) << STAMP_SHIFT;
 }
 
+void
+stream_entry_again(const char *text, struct newest *seen)
+{
+	uint64_t origin, seq;
+	char *end;
+
+	for (;; text = end) {
+		origin = strtoull(text, &end, 16);
+		seq = strtoull(end, &end, 10);
+		if (origin == 0 || seq == 0)
+			return;
+		newest_raise(seen, origin, seq);
+	}
+}
+
 /* An entry in the answer to XREAD: [id, [field, value, ...]]. */
 bool
 stream_entry_get(struct stream_entry *s, const redisReply *r)

@@ -315,12 +315,12 @@ int
 topic_on_member(struct worker *w, const struct msg_member *m)
 {
 	struct topic *t = topic_find(w, m->app, m->channel);
-	bool news = link_is_news(w, m->origin, m->seq);
+	bool is_new = link_is_new(w, m->origin, m->seq);
 
 	if (m->change > MEMBER_REMOVED || m->user_id.n == 0 ||
 	    (m->change != MEMBER_REMOVED && m->user_info.n == 0))
 		return -1;
-	if (!news || t == NULL || t->roster == NULL)
+	if (!is_new || t == NULL || t->roster == NULL)
 		return 0;
 	if (roster_change(t->roster, m) && m->change != MEMBER_IS)
 		deliver(w, m);

@@ -109,19 +109,8 @@ insert(struct cache_replica *h, const struct msg_cached *m)
 static void
 raise_mark(struct cache_replica *h, uint64_t origin, uint64_t seq)
 {
-	struct replica_mark *u = NULL;
-
-	if (origin == 0)
-		return;
-	for (unsigned i = 0; i < REPLICA_ORIGINS && u == NULL; i++)
-		if (h->marks[i].origin == origin)
-			u = &h->marks[i];
-	if (u == NULL) {
-		u = &h->marks[h->mark_next];
-		h->mark_next = (h->mark_next + 1) % REPLICA_ORIGINS;
-		*u = (struct replica_mark){ .origin = origin };
-	}
-	u->seq = MAX(u->seq, seq);
+	if (origin != 0)
+		newest_raise(&h->marks, origin, seq);
 }
 
 int
@@ -166,9 +155,9 @@ cache_replica_replay(struct worker *w)
 	const struct cache_replica *h = w->cache_replica;
 	struct list *l;
 
-	for (unsigned i = 0; i < REPLICA_ORIGINS; i++) {
-		struct msg_cache_mark m = { .origin = h->marks[i].origin,
-			.seq = h->marks[i].seq };
+	for (unsigned i = 0; i < NEWEST_ORIGINS; i++) {
+		struct msg_cache_mark m = { .origin = h->marks.v[i].origin,
+			.seq = h->marks.v[i].seq };
 
 		if (m.origin != 0)
 			link_send_cache_mark(w, &m);

@@ -8,23 +8,16 @@
 
 #include "shared/base/hash.h"
 #include "shared/base/list.h"
+#include "shared/base/newest.h"
 #include "shared/ipc/ipc_msg.h"
 
 struct worker;
-
-#define REPLICA_ORIGINS 128 /* there are 64 at most at one time */
-
-struct replica_mark {
-	uint64_t origin, seq;
-};
 
 struct cache_replica {
 	struct hash by_name;
 	struct list events; /* struct replica_event, oldest first */
 	uint64_t bytes;
-	/* The last seq that was received, by origin; 0: none. */
-	struct replica_mark marks[REPLICA_ORIGINS];
-	unsigned mark_next; /* makes room for another origin */
+	struct newest marks; /* events that were received, or are older */
 };
 
 void cache_replica_init(struct worker *);

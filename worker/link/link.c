@@ -222,7 +222,7 @@ link_state(struct worker *w)
 	return (struct msg_move_link){ .broker = l->broker,
 		.origin = l->origin,
 		.ping = l->ping,
-		.seen = str_make((const char *)l->seen, sizeof(l->seen)),
+		.seen = str_make((const char *)l->seen.v, sizeof(l->seen.v)),
 		.unread = str_make(l->ipc.in->data + l->ipc.in_off,
 		    l->ipc.in->len - l->ipc.in_off) };
 }
@@ -235,7 +235,7 @@ link_adopt(struct worker *w, int fd, const struct msg_move_link *m)
 	l->broker = m->broker;
 	l->origin = m->origin;
 	l->ping = m->ping;
-	memcpy(l->seen, m->seen.p, MIN(m->seen.n, sizeof(l->seen)));
+	link_saw(w, m);
 	open_link(w, fd);
 	buf_append(&l->ipc.in, m->unread);
 	outq_push_copy(&l->ipc.out, m->unsent);
@@ -247,11 +247,11 @@ link_adopt(struct worker *w, int fd, const struct msg_move_link *m)
 void
 link_saw(struct worker *w, const struct msg_move_link *m)
 {
-	struct seen s;
+	struct newest_of s;
 
 	for (size_t at = 0; at + sizeof(s) <= m->seen.n; at += sizeof(s)) {
 		memcpy(&s, m->seen.p + at, sizeof(s));
-		link_is_news(w, s.origin, s.seq);
+		link_is_new(w, s.origin, s.seq);
 	}
 }
 
@@ -327,36 +327,15 @@ link_ipc(struct worker *w)
 }
 
 bool
-link_is_news(struct worker *w, uint64_t origin, uint64_t seq)
+link_is_new(struct worker *w, uint64_t origin, uint64_t seq)
 {
-	struct link *l = w->link;
-	struct seen *s = &l->seen[l->seen_at];
-
-	if (origin == 0)
-		return true;
-	if (s->origin != origin) {
-		for (unsigned i = 0; i < LINK_SEEN; i++)
-			if (l->seen[i].origin == origin) {
-				l->seen_at = i;
-				break;
-			}
-		if (l->seen[l->seen_at].origin != origin) {
-			l->seen_at = l->seen_next;
-			l->seen_next = (l->seen_next + 1) % LINK_SEEN;
-			l->seen[l->seen_at] = (struct seen){ origin, 0 };
-		}
-		s = &l->seen[l->seen_at];
-	}
-	if (seq <= s->seq)
-		return false;
-	s->seq = seq;
-	return true;
+	return origin == 0 || newest_raise(&w->link->seen, origin, seq);
 }
 
 void
 link_forget(struct worker *w)
 {
-	memset(w->link->seen, 0, sizeof(w->link->seen));
+	w->link->seen = (struct newest){ 0 };
 }
 
 int

@@ -12,16 +12,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shared/base/newest.h"
 #include "shared/ipc/ipc.h"
 #include "worker/app/apps.h"
 
 struct worker;
-
-#define LINK_SEEN 128 /* origins; there are 64 at most at one time */
-
-struct seen {
-	uint64_t origin, seq;
-};
 
 enum link_state {
 	LINK_DOWN,    /* no broker; tried again soon */
@@ -58,11 +53,10 @@ struct link {
 	double down_at;      /* worker_now() when the last broker was lost */
 	uint64_t replay_ms;  /* until then a replay waits; 0: there is none */
 	uint64_t replay_end; /* its end, in the stream to the broker */
-	struct seen seen[LINK_SEEN]; /* newest events by origin */
-	unsigned seen_at, seen_next;
-	unsigned silent; /* pings without a message of the broker */
-	uint64_t heard;  /* messages of it, at the last ping */
-	uint64_t ping;   /* id of the last one */
+	struct newest seen;  /* events */
+	unsigned silent;     /* pings without a message of the broker */
+	uint64_t heard;      /* messages of it, at the last ping */
+	uint64_t ping;       /* id of the last one */
 	ev_timer pinger;
 	struct failure_budget failures; /* of no app; see failure.h */
 	uint32_t failed_at, nfailed;    /* of all: the second, how many */
@@ -103,7 +97,7 @@ size_t link_queued(const struct worker *);
 /* The bytes that this broker has sent. */
 uint64_t link_bytes_in(const struct worker *);
 /* Is a message with this number new here, or did an earlier broker send it? */
-bool link_is_news(struct worker *, uint64_t origin, uint64_t seq);
+bool link_is_new(struct worker *, uint64_t origin, uint64_t seq);
 /*
  * No message has come, for the clients of now: Redis has lost some, and they
  * come again behind others.
