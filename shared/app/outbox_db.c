@@ -76,6 +76,10 @@ static const char *const schema[] = {
 	" PRIMARY KEY (endpoint, database)"
 	") STRICT, WITHOUT ROWID;",
 	"ALTER TABLE told RENAME TO hook_states;",
+	/* What a full outbox drops, in this order; see outbox_share.c. */
+	"CREATE INDEX by_drop ON requests"
+	" (endpoint, state DESC, kind IN (4, 6) DESC, id, bytes)"
+	" WHERE state < 2;",
 };
 #define VERSION ((uint64_t)nitems(schema))
 

@@ -32,6 +32,12 @@ struct outbox {
 
 /* Begins a transaction if there is none. */
 int outbox_begin(struct outbox *);
+/*
+ * Runs a DELETE that ends with OUTBOX_RETURNING, and finalizes it: how many
+ * rows, with their ids unless NULL, or -1.  NULL is allowed: -1.
+ */
+#define OUTBOX_RETURNING " RETURNING state, bytes, id"
+int outbox_delete_rows(struct outbox *, sqlite3_stmt *, uint64_t *ids);
 /* Counts the rows again. */
 int outbox_recount(struct outbox *);
 /* The number of rows with this state. */

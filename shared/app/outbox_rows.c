@@ -264,20 +264,18 @@ outbox_each(
 	return step == SQLITE_ROW || step == SQLITE_DONE ? 0 : -1;
 }
 
-/* The effect of a change of several rows on the counts. */
-#define RETURNING " RETURNING state, bytes"
-
-/* Counts the returned rows as deleted: how many, or -1. */
-static int delete (struct outbox *o, sqlite3_stmt *s)
+int
+outbox_delete_rows(struct outbox *o, sqlite3_stmt *s, uint64_t *ids)
 {
 	int n = 0, step = SQLITE_ERROR;
 
 	if (s != NULL && outbox_begin(o) == 0)
-		while ((step = sqlite3_step(s)) == SQLITE_ROW) {
+		for (; (step = sqlite3_step(s)) == SQLITE_ROW; n++) {
 			lower(outbox_counter(o, sqlite3_column_int(s, 0)), 1);
 			lower(&o->counts.bytes,
 			    (uint64_t)sqlite3_column_int64(s, 1));
-			n++;
+			if (ids != NULL)
+				ids[n] = (uint64_t)sqlite3_column_int64(s, 2);
 		}
 	sqlite3_finalize(s);
 	return step == SQLITE_DONE ? n : -1;
@@ -320,14 +318,14 @@ outbox_postpone(struct outbox *o, uint64_t since_ms, uint64_t now_ms)
 	bind_u64(s, 1, since_ms);
 	bind_u64(s, 2, now_ms);
 	bind_u64(s, 3, OUTBOX_TESTS);
-	return delete (o, s) == -1 ? -1 : 0;
+	return outbox_delete_rows(o, s, NULL) == -1 ? -1 : 0;
 }
 
 int
 outbox_delete(struct outbox *o, const struct outbox_query *q)
 {
-	return delete (
-	    o, prepare(o, "DELETE FROM requests" WHERE RETURNING, q));
+	return outbox_delete_rows(o,
+	    prepare(o, "DELETE FROM requests" WHERE OUTBOX_RETURNING, q), NULL);
 }
 
 int
@@ -336,7 +334,7 @@ outbox_forget_done(struct outbox *o)
 	static const char text[] =
 	    "DELETE FROM requests WHERE state = 2 AND id <= (SELECT id"
 	    " FROM requests WHERE state = 2 ORDER BY id DESC"
-	    " LIMIT 1 OFFSET ?1)" RETURNING;
+	    " LIMIT 1 OFFSET ?1)" OUTBOX_RETURNING;
 	sqlite3_stmt *s;
 
 	if (o->counts.done <= OUTBOX_DONE_KEPT)
@@ -344,7 +342,7 @@ outbox_forget_done(struct outbox *o)
 	if (sqlite3_prepare_v2(o->db, text, -1, &s, NULL) != SQLITE_OK)
 		return -1;
 	bind_u64(s, 1, OUTBOX_DONE_KEPT);
-	return delete (o, s) == -1 ? -1 : 0;
+	return outbox_delete_rows(o, s, NULL) == -1 ? -1 : 0;
 }
 
 int
@@ -354,17 +352,17 @@ outbox_prune(struct outbox *o, uint64_t before_ms)
 
 	if (sqlite3_prepare_v2(o->db,
 		"DELETE FROM requests WHERE state = 1 AND changed_ms < "
-		"?1" RETURNING,
+		"?1" OUTBOX_RETURNING,
 		-1, &s, NULL) != SQLITE_OK)
 		return -1;
 	bind_u64(s, 1, before_ms);
-	if (delete (o, s) == -1)
+	if (outbox_delete_rows(o, s, NULL) == -1)
 		return -1;
 	if (sqlite3_prepare_v2(o->db, "DELETE FROM origins WHERE heard_ms < ?1",
 		-1, &s, NULL) != SQLITE_OK)
 		return -1;
 	bind_u64(s, 1, before_ms);
-	return delete (o, s) == -1 ? -1 : 0;
+	return outbox_delete_rows(o, s, NULL) == -1 ? -1 : 0;
 }
 
 /* ---- states of webhooks, origins ---- */

@@ -40,60 +40,67 @@ outbox_largest(struct outbox *o, bool by_bytes, struct outbox_holder *h)
 	" SELECT endpoint, substr(owner, 1, 32), sum(count) FROM requests" \
 	" WHERE id IN (" WHICH ") GROUP BY 1, 2" \
 	" ON CONFLICT DO UPDATE SET dropped = dropped + excluded.dropped"
-#define DROP(WHICH) "DELETE FROM requests WHERE id IN (" WHICH ") RETURNING id"
+#define DROP(WHICH) \
+	"DELETE FROM requests WHERE id IN (" WHICH ")" OUTBOX_RETURNING
 
+/* The index by_drop (outbox_db.c) has both kinds, and this order. */
+_Static_assert(WEBHOOK_CLIENT_EVENT == 4 && WEBHOOK_COUNT == 6, "by_drop");
+#define EVENT "kind IN (4, 6)"
 #define OF_ENDPOINT \
 	"SELECT id FROM requests WHERE state < 2 AND endpoint = ?2" \
-	" ORDER BY state DESC, kind IN (?3, ?4) DESC, id LIMIT ?1"
+	" ORDER BY state DESC, " EVENT " DESC, id LIMIT ?1"
 #define DEAD "SELECT id FROM requests WHERE state = 1 ORDER BY id LIMIT ?1"
 #define EVENTS \
-	"SELECT id FROM requests WHERE state = 0 AND kind IN (?3, ?4)" \
+	"SELECT id FROM requests WHERE state = 0 AND " EVENT \
 	" ORDER BY id LIMIT ?1"
 
-/* Runs one of the two; the number of returned rows, with ids unless NULL. */
+static sqlite3_stmt *
+prepare(struct outbox *o, const char *sql, unsigned n, uint32_t endpoint)
+{
+	sqlite3_stmt *s;
+
+	if (sqlite3_prepare_v2(o->db, sql, -1, &s, NULL) != SQLITE_OK)
+		return NULL;
+	sqlite3_bind_int64(s, 1, n);
+	sqlite3_bind_int64(s, 2, endpoint); /* out of range if it has none */
+	return s;
+}
+
+/* Runs COUNT and DROP of the same rows; see outbox_delete_rows(). */
 static int
-select_rows(struct outbox *o, const char *sql, unsigned n, uint32_t endpoint,
+drop(struct outbox *o, const char *const sql[2], unsigned n, uint32_t endpoint,
     uint64_t *ids)
 {
 	sqlite3_stmt *s;
-	int step, k = 0;
+	int step = SQLITE_ERROR;
 
-	if (outbox_begin(o) == -1 ||
-	    sqlite3_prepare_v2(o->db, sql, -1, &s, NULL) != SQLITE_OK)
+	if (outbox_begin(o) == -1)
 		return -1;
-	/* Those that a statement does not have are out of range. */
-	sqlite3_bind_int64(s, 1, n);
-	sqlite3_bind_int64(s, 2, endpoint);
-	sqlite3_bind_int(s, 3, WEBHOOK_CLIENT_EVENT);
-	sqlite3_bind_int(s, 4, WEBHOOK_COUNT);
-	for (; (step = sqlite3_step(s)) == SQLITE_ROW; k++)
-		if (ids != NULL)
-			ids[k] = (uint64_t)sqlite3_column_int64(s, 0);
+	s = prepare(o, sql[0], n, endpoint);
+	if (s != NULL)
+		step = sqlite3_step(s);
 	sqlite3_finalize(s);
-	return step == SQLITE_DONE ? k : -1;
+	return step == SQLITE_DONE
+	    ? outbox_delete_rows(o, prepare(o, sql[1], n, endpoint), ids)
+	    : -1;
 }
 
 int
 outbox_yield(struct outbox *o, uint32_t endpoint, unsigned n, uint64_t *ids)
 {
-	int k = -1;
+	static const char *const of_endpoint[] = { COUNT(OF_ENDPOINT),
+		DROP(OF_ENDPOINT) };
 
-	if (select_rows(o, COUNT(OF_ENDPOINT), n, endpoint, NULL) != -1)
-		k = select_rows(o, DROP(OF_ENDPOINT), n, endpoint, ids);
-	return k == -1 || outbox_recount(o) == -1 ? -1 : k;
+	return drop(o, of_endpoint, n, endpoint, ids);
 }
 
 int
 outbox_shrink(struct outbox *o, unsigned n)
 {
-	bool dead = o->counts.dead > 0;
-	int k = -1;
+	static const char *const dead[] = { COUNT(DEAD), DROP(DEAD) };
+	static const char *const events[] = { COUNT(EVENTS), DROP(EVENTS) };
 
-	if (select_rows(o, dead ? COUNT(DEAD) : COUNT(EVENTS), n, 0, NULL) !=
-	    -1)
-		k = select_rows(
-		    o, dead ? DROP(DEAD) : DROP(EVENTS), n, 0, NULL);
-	return k == -1 || outbox_recount(o) == -1 ? -1 : k;
+	return drop(o, o->counts.dead > 0 ? dead : events, n, 0, NULL);
 }
 
 /* ---- the state of endpoints ---- */

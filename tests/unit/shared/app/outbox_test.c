@@ -382,6 +382,7 @@ s6_rows_of_the_first_version_get_their_queues(void **state)
 	assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
 	assert_int_equal(
 	    sqlite3_exec(db,
+		"DROP INDEX by_drop;"
 		"ALTER TABLE requests RENAME COLUMN queue TO lane;"
 		"ALTER TABLE requests DROP COLUMN owner;"
 		"ALTER TABLE hook_states RENAME TO told;"
