@@ -306,6 +306,7 @@ master_end(struct input *in)
 	}
 	for (size_t i = 0; i < CHILDREN; i++) {
 		child_cut_link(&m->children[i]);
+		free(m->children[i].failed);
 		close(ends[i]);
 	}
 	conf_clear(&conf);
