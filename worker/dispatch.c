@@ -73,6 +73,17 @@ on_cluster_state(struct worker *w, const struct msg_cluster *m)
 	return 0;
 }
 
+static int
+on_ack(void *w, const struct ipc_in *in)
+{
+	struct msg_ack m;
+
+	if (msg_ack_get(&m, in->body) == -1 || unacked_on_ack(w, &m) == -1)
+		return -1;
+	api_retry_run(w);
+	return 0;
+}
+
 /* The rest all look alike: decode, call. */
 #define ON(name, call) \
 	static int on_##name(void *w, const struct ipc_in *in) \
@@ -87,7 +98,6 @@ ON(app_log, apps_on_log)
 ON(session_ok, client_on_session_ok)
 ON(ping, link_on_ping)
 ON(pong, link_on_pong)
-ON(ack, unacked_on_ack)
 ON(cluster, on_cluster_state)
 ON(cached, cache_replica_on_cached)
 ON(cache_mark, cache_replica_on_upto)

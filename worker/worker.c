@@ -31,6 +31,7 @@
 #include "worker/app/auth_failures.h"
 #include "worker/app/stats.h"
 #include "worker/channel/subscription.h"
+#include "worker/channel/topic.h"
 #include "worker/client/client.h"
 #include "worker/client/client_memory.h"
 #include "worker/client/socket.h"
@@ -291,6 +292,7 @@ worker_init(struct worker *w)
 	w->link = &m->link;
 	w->link->ops = &worker_link;
 	w->unacked = &m->unacked;
+	w->unacked->cost = topic_fanout;
 	w->unacked->restamp = worker_restamp;
 	w->subscriptions = &m->subscriptions;
 	w->listeners = &m->listeners;

@@ -8,7 +8,7 @@ const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { Client } = require('./lib/client');
 const { Daemon, until } = require('./lib/daemon');
-const { Http, api, publish } = require('./lib/http');
+const { Http, api, publish, onEachWorker } = require('./lib/http');
 
 const CACHE = 262144; // bytes
 const DATA = 'x'.repeat(4000);
@@ -161,3 +161,42 @@ for (const workers of [1, 2])
 		for (const h of [...https, ...theirs]) h.end();
 		await d.stop();
 	});
+
+// One worker delivers nothing, and its queue is not acknowledged.
+const BATCH = 500; // events; that worker is not stopped for long
+test('an app with very many deliveries on their way waits, and no other app ' +
+	'does', async () => {
+	const d = new Daemon({ workers: 2 });
+	const [greedy, other] = [d.app({ max_batch_events: BATCH }), d.app()];
+	await d.start();
+	const [here, there] = await Client.onEachWorker(d, greedy);
+	const crowd = await Client.several(d, greedy, 100);
+	for (const c of [here, there, ...crowd]) await c.subscribe('room');
+	for (const c of crowd) c.onData = () => {};
+	const [listener, idle] = await Client.onEachWorker(d, other);
+	await listener.subscribe('calm');
+	const [h, spare] = await onEachWorker(d);
+	const send = (n) => h.api(greedy, 'POST', '/batch_events', { body: {
+		batch: Array.from({ length: BATCH }, (_, i) => ({ name: 'e',
+			channel: 'room', data: String(n * BATCH + i) })) } });
+	process.kill(there.worker, 'SIGSTOP');
+	let taken = 0, r;
+	while ((r = await send(taken)).status === 200 && taken < 60) taken++;
+	assert.equal(r.status, 503, `${taken} were taken`);
+	assert.match(r.text, /deliveries of this app's events are on their way/);
+	assert.equal(r.headers['retry-after'], '1');
+	const own = await h.api(other, 'POST', '/events', { body: { name: 'e',
+		channel: 'calm', data: 'at once' } });
+	assert.equal(own.status, 200, own.text);
+	assert.equal(await listener.expect('e', 'calm'), 'at once');
+	process.kill(there.worker, 'SIGCONT');
+	await until('room', async () => (await send(taken)).status === 200);
+	for (const c of [here, there])
+		for (let i = 0; i < taken * BATCH + BATCH; i++)
+			assert.equal(await c.expect('e', 'room'), String(i));
+	for (const c of [here, there, listener, idle, ...crowd])
+		c.sock.destroy();
+	h.end();
+	spare.end();
+	await d.stop();
+});

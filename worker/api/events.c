@@ -184,6 +184,12 @@ may_publish(const struct api_request *r, uint32_t n, bool asks)
 		refuse(r);
 		return false;
 	}
+	/* One that has its tokens or its key has waited already. */
+	if (!r->granted && r->c->http->idem_key == NULL &&
+	    unacked_must_wait(r->c->w, r->app->app.num)) {
+		api_retry(r);
+		return false;
+	}
 	return (!asks || api_may_ask(r)) && api_take(r, TAKE_EVENTS, n);
 }
 

@@ -31,7 +31,8 @@ idempotency_begin(const struct api_request *r)
 		    key.n, IDEMPOTENCY_KEY_MAX);
 		return false;
 	}
-	if (!link_takes_events(r->c->w)) {
+	if (!link_takes_events(r->c->w) ||
+	    unacked_must_wait(r->c->w, r->app->app.num)) {
 		api_retry(r);
 		return false;
 	}

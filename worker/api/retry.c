@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * retry.c: publishes while there is no broker.  The unchanged request is
- * stored, with nothing published, and its connection is paused; the next broker
- * is there within milliseconds, and then the request runs from its beginning.
- * After a second it is answered with 503; nothing was published, so nothing is
- * delivered later.  An app may use all free room.  When there is none, the app
- * that holds most loses its oldest requests, which get their 503 earlier.  Must
- * never hold more than API_RETRY_MAX requests or API_RETRY_BYTES.
+ * retry.c: publishes while there is no broker, or while too many deliveries
+ * of their app are on their way.  The unchanged request is stored, with nothing
+ * published, and its connection is paused; the next broker is there within
+ * milliseconds, or some have been delivered, and then the request runs from its
+ * beginning.  After a second it is answered with 503; nothing was published, so
+ * nothing is delivered later.  An app may use all free room.  When there is
+ * none, the app that holds most loses its oldest requests, which get their 503
+ * earlier.  Must never hold more than API_RETRY_MAX requests or
+ * API_RETRY_BYTES.
  */
 
 #include "worker/api/retry.h"
@@ -17,6 +19,7 @@
 #include "worker/conn/http_request.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
+#include "worker/link/unacked.h"
 
 static size_t
 bytes_of(const struct http *h)
@@ -72,14 +75,33 @@ take_out(struct worker *w, struct http *h)
 	uncount(w, h);
 }
 
+/* Why a publish has waited in vain. */
+static struct str
+reason(const struct worker *w)
+{
+	if (!link_is_up(w))
+		return S("the server is starting again");
+	if (w->link->leaves)
+		return S("this host has left its cluster");
+	if (!link_takes_events(w))
+		return S("the Redis server of the cluster cannot be reached");
+	return S("the server is overloaded: so many deliveries of this app's "
+		 "events are on their way that other apps would wait for "
+		 "them; publish again later");
+}
+
+static void
+refuse(struct conn *c)
+{
+	if (link_takes_events(c->w))
+		c->w->stats->counts.publishes_refused++;
+	api_unavailable(c, reason(c->w));
+}
+
 static void
 give_up(struct conn *c)
 {
-	api_unavailable(c,
-	    !link_is_up(c->w) ? S("the server is starting again")
-		: c->w->link->leaves
-		? S("this host has left its cluster")
-		: S("the Redis server of the cluster cannot be reached"));
+	refuse(c);
 	api_continue(c);
 }
 
@@ -142,6 +164,19 @@ has_room(struct worker *w, uint32_t app, size_t bytes)
 	return true;
 }
 
+/* It will ask for its key again. */
+static void
+give_key_back(struct conn *c)
+{
+	const struct http *h = c->http;
+	struct msg_idem_store none = { .app = h->idem_app,
+		.key = buf_str(h->idem_key) };
+
+	if (h->idem_key != NULL && link_is_up(c->w))
+		link_send_idem_store(c->w, &none);
+	idempotency_forget(c);
+}
+
 /* Its bytes have been copied. */
 static void
 put(struct conn *c)
@@ -151,7 +186,7 @@ put(struct conn *c)
 
 	buf_unref(h->asked_key); /* runs again from its beginning */
 	h->asked_key = NULL;
-	idempotency_forget(c);
+	give_key_back(c);
 	h->state = API_RETRIES;
 	h->conn = c;
 	h->retry_since = worker_now();
@@ -171,7 +206,7 @@ api_retry(const struct api_request *r)
 	struct conn *c = r->c;
 
 	if (!has_room(c->w, c->http->app, c->http->raw.n + r->body.n)) {
-		api_unavailable(c, S("the server is starting again"));
+		refuse(c);
 		return;
 	}
 	api_wait(r, API_RETRIES);
@@ -197,12 +232,16 @@ api_retry_forget(struct conn *c)
 void
 api_retry_run(struct worker *w)
 {
-	struct http *h;
-	struct conn *c;
+	struct list *e, *tmp;
 
-	while (link_takes_events(w) && !list_is_empty(&w->retries->requests)) {
-		h = first(w);
-		c = h->conn;
+	LIST_FOREACH_SAFE(e, tmp, &w->retries->requests) {
+		struct http *h = LIST_ITEM(e, struct http, retry);
+		struct conn *c = h->conn;
+
+		if (!link_takes_events(w))
+			break;
+		if (unacked_must_wait(w, h->app))
+			continue;
 		take_out(w, h);
 		api_run_again(c);
 		api_continue(c);

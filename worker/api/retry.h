@@ -3,7 +3,8 @@
 #define WORKER_API_RETRY_H
 
 /*
- * Publishes that come while there is no broker: see retry.c.
+ * Publishes that wait for a broker, or for their app's deliveries: see
+ * retry.c.
  */
 
 #include <ev.h>
@@ -36,7 +37,7 @@ void api_retry(const struct api_request *);
 void api_retry_copy(struct conn *);
 /* Drops the request. */
 void api_retry_forget(struct conn *);
-/* A broker has come: runs all requests from their beginning. */
+/* Runs the requests that need not wait any more, from their beginning. */
 void api_retry_run(struct worker *);
 /*
  * In a cluster: requests whose events the stream has not had for

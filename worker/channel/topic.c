@@ -265,6 +265,15 @@ topic_event_cost(const struct topic *t, size_t n)
 	return known / COST_DELIVERIES + known * n / COST_ANSWER;
 }
 
+uint32_t
+topic_fanout(struct worker *w, const struct msg_event *m)
+{
+	const struct topic *t = topic_find(w, m->app, m->channel);
+	uint64_t n = t == NULL ? 0 : t->n;
+
+	return (uint32_t)MIN(n * (1 + m->frame.n / COST_ANSWER), UINT32_MAX);
+}
+
 int
 topic_on_roster(struct worker *w, const struct msg_roster *m)
 {

@@ -60,6 +60,11 @@ void topics_replay_rosters(struct worker *);
 
 /* The cost of an event of n bytes: see worker/conn/input.h. */
 size_t topic_event_cost(const struct topic *, size_t n);
+/*
+ * Its deliveries by this worker, one of many bytes as several: what the event
+ * costs when the broker sends it.
+ */
+uint32_t topic_fanout(struct worker *, const struct msg_event *);
 
 /* EVENT: to every subscriber except m->except. */
 void topic_on_event(struct worker *, const struct msg_event *m);

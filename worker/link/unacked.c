@@ -31,6 +31,12 @@
 #define QUEUED_MAX (16u << 20)   /* that have not left */
 #define UNACKED_MAX (128u << 20) /* that are not acknowledged */
 #define SHARED_BYTES (2u << 20)  /* above it the apps' parts are counted */
+/*
+ * Deliveries of events that are not acknowledged, by all workers.  A worker's
+ * acknowledgement comes behind the events that it delivers itself.
+ */
+#define FANOUT_MAX (512u << 10)
+#define FANOUT_MIN (16u << 10) /* of one of many workers */
 #define ANSWER_SECONDS 1.
 
 void
@@ -73,7 +79,8 @@ keep_size(struct unacked *l, uint32_t len, uint32_t app, uint64_t made)
 		l->head = 0;
 		l->cap = cap;
 	}
-	*size_at(l, count) = (struct unacked_size){ len, app, made };
+	*size_at(l, count) =
+	    (struct unacked_size){ .len = len, .app = app, .made = made };
 }
 
 /* Room for the message with the next number; app: of an event, or 0. */
@@ -113,34 +120,53 @@ SEND(signout)
 SEND(terminate)
 #undef SEND
 
-/* Adds an event to its app's share; the first time, all stored ones. */
+static uint64_t
+fanout_max(const struct worker *w)
+{
+	return MAX(FANOUT_MAX / w->conf->nworkers, FANOUT_MIN);
+}
+
 static void
-count_share(struct unacked *l, uint32_t app, size_t n)
+count_one(struct unacked *l, const struct unacked_size *e)
+{
+	shares_add(&l->shares, shares_get(&l->shares, e->app), e->len);
+	if (e->fanout > 0)
+		shares_add(
+		    &l->fanouts, shares_get(&l->fanouts, e->app), e->fanout);
+}
+
+/* Adds an event to its app's shares; the first time, all stored ones. */
+static void
+count_share(struct unacked *l, const struct unacked_size *e)
 {
 	if (l->sharing) {
-		shares_add(&l->shares, shares_get(&l->shares, app), n);
+		count_one(l, e);
 		return;
 	}
 	l->sharing = true;
 	for (uint64_t i = 0; i < l->seq - l->acked; i++)
 		if (size_at(l, i)->app != 0)
-			shares_add(&l->shares,
-			    shares_get(&l->shares, size_at(l, i)->app),
-			    size_at(l, i)->len);
+			count_one(l, size_at(l, i));
 }
 
 void
 unacked_send_event(struct worker *w, struct msg_event *m)
 {
+	struct unacked *l = w->unacked;
+	struct unacked_size *e;
 	size_t n;
 
 	m->origin = w->link->origin;
-	m->seq = w->unacked->seq + 1;
+	m->seq = l->seq + 1;
 	n = msg_event_size(m);
 	msg_event_put(reserve(w, n, m->app), m);
-	w->unacked->events += n;
-	if (w->unacked->events > SHARED_BYTES)
-		count_share(w->unacked, m->app, n);
+	e = size_at(l, l->seq - l->acked - 1);
+	e->fanout = l->cost(w, m);
+	l->events += n;
+	l->fanout += e->fanout;
+	if (l->sharing || l->events > SHARED_BYTES ||
+	    l->fanout > fanout_max(w) / 4)
+		count_share(l, e);
 }
 
 /* ---- what has ended ---- */
@@ -199,6 +225,14 @@ unacked_tick(struct worker *w)
 	forget(w);
 }
 
+static void
+clear_shares(struct unacked *l)
+{
+	shares_clear(&l->shares);
+	shares_clear(&l->fanouts);
+	l->sharing = false;
+}
+
 void
 unacked_free(struct worker *w)
 {
@@ -207,7 +241,7 @@ unacked_free(struct worker *w)
 	while (l->ended != NULL)
 		forget_first(w);
 	outq_clear(&l->messages);
-	shares_clear(&l->shares);
+	clear_shares(l);
 	free(l->sizes);
 	buf_unref(l->arena);
 	l->sizes = NULL;
@@ -231,15 +265,25 @@ unacked_events(const struct worker *w)
 	return n;
 }
 
-/* Removes an event from its app's share. */
+/* Removes an event of this app from its share. */
+static void
+take_off(struct shares *ss, uint32_t app, uint64_t n)
+{
+	struct share *s = shares_find(ss, app);
+
+	if (s != NULL)
+		shares_sub(ss, s, n);
+}
+
 static void
 uncount(struct unacked *l, const struct unacked_size *e)
 {
-	struct share *s = l->sharing ? shares_find(&l->shares, e->app) : NULL;
-
 	l->events -= e->len;
-	if (s != NULL)
-		shares_sub(&l->shares, s, e->len);
+	l->fanout -= e->fanout;
+	if (!l->sharing)
+		return;
+	take_off(&l->shares, e->app, e->len);
+	take_off(&l->fanouts, e->app, e->fanout);
 }
 
 int
@@ -262,10 +306,9 @@ unacked_on_ack(struct worker *w, const struct msg_ack *m)
 		l->acked++;
 	}
 	outq_consume(&l->messages, bytes);
-	if (l->sharing && l->events < SHARED_BYTES / 2) {
-		shares_clear(&l->shares);
-		l->sharing = false;
-	}
+	if (l->sharing && l->events < SHARED_BYTES / 2 &&
+	    l->fanout < fanout_max(w) / 8)
+		clear_shares(l);
 	forget(w);
 	l->taken = MAX(l->taken, m->taken);
 	return 0;
@@ -295,6 +338,15 @@ unacked_may_publish(struct worker *w, uint32_t app)
 	of_app = unacked_app_bytes(w, app);
 	return l->events + of_app < UNACKED_MAX &&
 	    (queued < SHARED_BYTES || queued + of_app < QUEUED_MAX);
+}
+
+bool
+unacked_must_wait(const struct worker *w, uint32_t app)
+{
+	const struct unacked *l = w->unacked;
+	const struct share *s = shares_find(&l->fanouts, app);
+
+	return s != NULL && l->fanout + s->bytes >= fanout_max(w);
 }
 
 void

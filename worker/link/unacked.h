@@ -38,8 +38,9 @@ struct tombstone {
 
 struct unacked_size {
 	uint32_t len;
-	uint32_t app;  /* of an event; 0: it is none */
-	uint64_t made; /* stats_stamp() then */
+	uint32_t app;    /* of an event; 0: it is none */
+	uint64_t made;   /* stats_stamp() then */
+	uint32_t fanout; /* what an event costs here when it comes back */
 };
 
 struct unacked {
@@ -51,9 +52,13 @@ struct unacked {
 	size_t events;        /* bytes of them that are events */
 	struct unacked_size *sizes; /* ring: of each of them */
 	uint32_t head, cap;
-	bool sharing;         /* many bytes of events: the apps' parts count */
-	struct shares shares; /* by app; only while sharing */
+	uint64_t fanout;       /* of all of them */
+	bool sharing;          /* there are many: the apps' parts count */
+	struct shares shares;  /* of events, by app; only while sharing */
+	struct shares fanouts; /* of fanout, likewise */
 	struct tombstone *ended, **ended_end; /* by seq */
+	/* About how many small deliveries of this worker an event costs. */
+	uint32_t (*cost)(struct worker *, const struct msg_event *);
 	/*
 	 * Notes the outcome of a message that is sent again in its n bytes
 	 * (head included); its length stays.
@@ -86,6 +91,12 @@ bool unacked_is_acked(const struct worker *, uint64_t seq);
  * use all room that is still free: an app that fills it only blocks itself.
  */
 bool unacked_may_publish(struct worker *, uint32_t app);
+/*
+ * Must this app wait before it publishes?  Other apps' events are delivered
+ * behind its own, so these may be no more than some tenths of a second of work:
+ * as much as is still free, like the room above.
+ */
+bool unacked_must_wait(const struct worker *, uint32_t app);
 /* Bytes of its waiting events, if many wait; for the error sentence. */
 size_t unacked_app_bytes(const struct worker *, uint32_t app);
 /*

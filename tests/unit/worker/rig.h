@@ -94,6 +94,7 @@ rig_init(struct rig *r)
 	*r = (struct rig){ .fd = -1, .broker = -1 };
 	hash_seed();
 	conf_init(&r->conf);
+	r->conf.nworkers = 1;
 	r->w.conf = &r->conf;
 	r->w.inherit = &r->inherit;
 	r->inherit.conf = &r->conf;
