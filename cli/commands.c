@@ -129,12 +129,12 @@ const struct cmd_verb commands[] = {
 	{ "cluster status", "", 0, 0,
 	    "Print the other hosts, and the state of Redis",
 	    "state: up; joining; refused: Redis takes no entries; away: it "
-	    "does not\nanswer.  place and entry: what was read last of the "
-	    "stream; behind: entries\nthat were not read at the last beat; "
-	    "waiting: bytes of this host that were\nnot read back.  beat_ms: "
-	    "the age of a host's last beat, one each 2 seconds;\nafter 6 "
-	    "seconds without one it is gone.  Of other hosts the "
-	    "connections\nare not known.",
+	    "does not\nanswer.  place and entry: the last entry of the stream "
+	    "that was read; behind:\nentries that were not read at the last "
+	    "beat; waiting: bytes of this host that\nwere not read back.  "
+	    "beat_ms: the age of a host's last beat, one each 2 seconds;\n"
+	    "after 6 seconds without one it is gone.  Of other hosts the "
+	    "connections are\nnot known.",
 	    NULL, cmd_cluster_status, VERB_SERVER_READ },
 	{ "cluster hosts", "", 0, 0, "List the hosts of the cluster",
 	    "This host is the first.  webhooks: it sends those of all "

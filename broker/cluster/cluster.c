@@ -5,7 +5,7 @@
  * A broker joins with its state and a new epoch (JOINING), passes on the events
  * that its predecessor has not passed on (CATCHING_UP), waits for the state of
  * the other hosts as it was when it joined (COLLECTING), and then reads on from
- * there (LIVE).  If the others have written this host off, or an entry is
+ * there (LIVE).  If the others have declared this host dead, or an entry is
  * missing, the process exits: its successor joins again, the workers keep their
  * clients, replay their state, and send again what was not acknowledged.
  *

@@ -3,9 +3,9 @@
 #define BROKER_CLUSTER_CLUSTER_H
 
 /*
- * Several hosts serve the same apps: what workers say is not applied when it is
- * read, but appended to a stream in Redis, and every broker applies all of it
- * in the order of the stream.  br->cluster is NULL without the option
+ * Several hosts serve the same apps: a message of a worker is not applied when
+ * it is read, but appended to a stream in Redis, and every broker applies all
+ * messages in the order of the stream.  br->cluster is NULL without the option
  * `cluster`.
  */
 

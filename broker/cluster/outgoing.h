@@ -28,8 +28,8 @@ void outgoing_script(struct cluster *, enum engine_call, const char *script,
 bool outgoing_take(
     struct peer *, const struct ipc_in *, uint32_t app, uint64_t seq);
 /*
- * Takes nothing, but the number, because the message was refused: those before
- * it count as handled after the stream has brought them.
+ * Notes only the number of a message that was refused: the messages before it
+ * count as handled when the stream has brought them.
  */
 void outgoing_void(struct peer *, uint32_t app, uint64_t seq);
 /*

@@ -8,7 +8,7 @@
  * fills no place: the others may have them.
  *
  * Only what was there before can be above it: connections from before the
- * limit, and those of a host that was written off and is back.
+ * limit, and those of a host that counted as dead and is back.
  */
 
 #include "broker/cluster/places.h"

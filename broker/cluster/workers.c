@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * workers.c: what the workers of this host are told of the cluster, and when
- * their links are not read.
+ * workers.c: tells the workers of this host the state of the cluster, and stops
+ * reading their links while too much waits.
  */
 
 #include "broker/cluster/workers.h"

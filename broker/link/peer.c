@@ -75,7 +75,7 @@ peer_new_remote(struct broker *br, unsigned slot)
 {
 	struct peer *p = new_peer(br, (int)slot);
 
-	p->rejoined = true; /* its replays are news */
+	p->rejoined = true; /* its replay counts as new */
 	ipc_init_sink(&p->ipc);
 	return p;
 }

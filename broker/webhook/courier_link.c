@@ -124,7 +124,7 @@ courier_link_on_ack(struct peer *p, const struct msg_hook_ack *m)
 
 /* ---- the states of an earlier broker ---- */
 
-/* Another app was notified, or other hosts know better. */
+/* Another app was notified, or the states come from other hosts. */
 static bool
 is_stale(struct broker *br, const struct msg_hook_state *m)
 {

@@ -26,7 +26,7 @@ struct cluster_addr {
 	int db;
 };
 
-/* 0, or -1 and in *why the words that are missing behind "must be". */
+/* 0, or -1 and *why: the end of a sentence that begins with "must be". */
 int cluster_addr_parse(
     struct cluster_addr *, struct str text, const char **why);
 /* May it be the name of a host or of a cluster? */

@@ -6,7 +6,7 @@
  * The order in which the broker has taken the messages of workers, in memory
  * that outlives it: it may have passed the resulting events to some workers and
  * not to others, which must get them in the same order from the next broker.
- * In a cluster the stream has the order: there it is how far it has come.
+ * In a cluster the stream has the order, and this is the last entry read.
  */
 
 #include <stdbool.h>

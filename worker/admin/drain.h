@@ -15,7 +15,7 @@ struct drain {
 	ev_timer timer; /* the next portion */
 	ev_timer linger;
 	bool on;      /* drain_start() or drain_retire() has been called */
-	bool telling; /* some clients: the process stays */
+	bool telling; /* it closes some clients only, and the process stays */
 	bool retiring;
 	bool stopping;     /* the whole group exits: newcomers wait */
 	bool together;     /* the whole group exits, and the broker too */
