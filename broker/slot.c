@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * slot.c: a slot loses its worker.  Either that is gone, and with it all that
- * was its own; or it leaves, and the worker in another slot, its heir, takes
- * the clients over (worker/admin/move.c).
+ * slot.c: a slot loses its worker.  Either the worker has died, and all that
+ * was its own ends; or it leaves, and the worker in another slot, its heir,
+ * takes the clients over (worker/admin/move.c).
  *
  * From the mark (MERGE) on the heir gets what is sent to both.  The counts of
  * the broker stay in the old slot until the heir has said MERGED: if one of the
@@ -61,8 +61,8 @@ lose_moving(struct broker *br)
 {
 	struct slot_move *sm = br->slot_move;
 
-	log_warnx("worker %u: its %u clients are lost: they did not get to "
-		  "worker %u",
+	log_warnx("worker %u: its %u clients are lost: worker %u did not take "
+		  "them over",
 	    sm->slot, sm->from == NULL ? sm->nconns : sm->from->nconns,
 	    br->registry->heir);
 	br->registry->moving = br->registry->moved = 0;

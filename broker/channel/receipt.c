@@ -236,9 +236,9 @@ receipt_begin(struct receipt *r, uint32_t app,
 	}
 	if (!enter(r, app)) {
 		*why =
-		    "as many requests of this app wait for confirmations as "
-		    "may (1,024 together, with 1,048,576 subscribers; an app "
-		    "has half of what others leave)";
+		    "too many requests of this app wait for confirmations "
+		    "(1,024 of all apps together, with 1,048,576 subscribers; "
+		    "an app gets half of what the others leave): try again";
 		return false;
 	}
 	r->id = ++all->last_id;

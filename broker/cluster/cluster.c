@@ -149,7 +149,7 @@ on_beat_answer(struct cluster *cl, const redisReply *r)
 {
 	if (strcmp(reply_text(r, 0), "ok") != 0)
 		workers_begin_again(
-		    "the other hosts have written this one off, or "
+		    "the other hosts have declared this one dead, or "
 		    "Redis has lost its data");
 	teller_set_lease(cl);
 	cl->newest = strtoull(reply_text(r, 1), NULL, 10);
@@ -168,7 +168,7 @@ on_sent(struct cluster *cl, const redisReply *r)
 		return;
 	if (strcmp(r->str, "fenced") == 0)
 		workers_begin_again(
-		    "the other hosts have written this one off, or "
+		    "the other hosts have declared this one dead, or "
 		    "Redis has lost its data");
 	if (cl->br->conf->cluster_wait == 0)
 		takes_entries(cl);

@@ -350,8 +350,8 @@ apply_live(struct cluster *cl, const struct stream_entry *s, struct buf *b)
 	if (own && s->epoch == cl->epoch) {
 		if (s->data.n == 0)
 			workers_begin_again(
-			    "the other hosts have written this one "
-			    "off, because it was silent for 6 seconds");
+			    "the other hosts have declared this one dead, "
+			    "because it was silent for 6 seconds");
 		on_own(cl, b);
 	} else if (own || !cluster_name_is_valid(s->host)) {
 		return;

@@ -134,7 +134,7 @@ on_accept(struct ev_loop *loop, ev_io *w, int revents)
 		return;
 	cc = xcalloc(1, sizeof(*cc));
 	if (sock_peer(fd, &cc->pid, &cc->uid, &gid) == -1) {
-		log_warn("control: cannot read who connects");
+		log_warn("control: cannot read the user id of the client");
 		close(fd);
 		free(cc);
 		return;

@@ -69,8 +69,8 @@ tick(struct control_job *job)
 		return;
 	shared_apps_ask(job->cc->br->cluster, s->ticket, &missing);
 	control_fail(job->cc,
-	    "changed, but %s has not said within %d seconds that it has it: "
-	    "see its log",
+	    "changed, but %s has not confirmed it within %d seconds: see its "
+	    "log",
 	    missing == NULL ? "this host" : missing, WAIT_SECONDS);
 }
 

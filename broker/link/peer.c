@@ -96,7 +96,8 @@ peer_accept(struct broker *br, int fd)
 	gid_t gid;
 
 	if (sock_peer(fd, &pid, &uid, &gid) == -1) {
-		log_warn("link refused: cannot read who connects");
+		log_warn(
+		    "link refused: cannot read the user id of the process");
 		close(fd);
 		return;
 	}

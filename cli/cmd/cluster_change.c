@@ -52,8 +52,9 @@ cluster_change_check(const struct cmd *c)
 	if (!is_wanted(c))
 		return CMD_OK;
 	if (ctl_ask(&q, &why) == CTL_ABSENT)
-		cmd_note("pusherd is not running: when it starts, an app that "
-			 "its cluster has counts as it is there");
+		cmd_note(
+		    "pusherd is not running: when it starts, its cluster's "
+		    "version of an app replaces this one");
 	else if (now.state == NULL)
 		r = cmd_fail("nothing was changed, because the other hosts "
 			     "could not be told: %s",

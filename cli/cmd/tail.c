@@ -71,7 +71,7 @@ put_begins(const struct tailing *t, uint64_t ms)
 		strftime(when, sizeof(when), "%F %T", &tm);
 	if (!t->json)
 		cmd_note(
-		    "the log begins at %s: larger with resume_bytes", when);
+		    "the log begins at %s: resume_bytes makes it larger", when);
 }
 
 static void

@@ -327,6 +327,6 @@ replace_slot(struct master *m, unsigned slot, uint64_t request)
 	old = &m->children[r->place];
 	log_info("replace: worker %u pid=%d", old->slot, (int)old->pid);
 	if (begin(m, old) == -1)
-		fail(m, "there can be no process for it now");
+		fail(m, "cannot start a process for it now: see the log");
 	return NULL;
 }

@@ -207,7 +207,7 @@ merge(struct master *m, struct child *c)
 	r->heir = heir->slot;
 	r->deadline_ms = child_now_ms() + MERGE_MS;
 	if (tell(m, c, heir) == -1)
-		refuse(m, c, "a worker cannot be told");
+		refuse(m, c, "a worker does not receive the order");
 }
 
 /* ---- all of them ---- */

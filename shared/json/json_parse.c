@@ -174,7 +174,7 @@ static bool
 scan_key(struct scan *s)
 {
 	if (s->p == s->end || *s->p != '"')
-		return scan_fail(s, "an object wants a key in quotes");
+		return scan_fail(s, "a key of an object is not in quotes");
 	if (!scan_string(s))
 		return false;
 	s->p = skip_ws(s->p, s->end);

@@ -136,7 +136,7 @@ describe('apps of a cluster', () => {
 			a.ctl(['app', 'delete', 'i1', '--yes']);
 			// Here the server does not run; the cluster has other values.
 			assert.match(c.ctlRaw(['app', 'set', '7', 'name=lost']).err,
-				/pusherd is not running: when it starts, an app that its cluster has counts as it is there/);
+				/pusherd is not running: when it starts, its cluster's version of an app replaces this one/);
 			c.ctl(['app', 'set', 'i1', 'name=lost']);
 			c.app({}, { id: 'c1', key: 'kc1', secret: SECRET, name: 'c1' });
 			const n = joins(c);

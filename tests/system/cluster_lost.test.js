@@ -68,8 +68,8 @@ describe('what the clients of a host have got', () => {
 		return pid;
 	};
 
-	// As after a failover, when the other hosts have written this one off.
-	test('written off, and its last entry lost: 4200', async () => {
+	// As after a failover, when the other hosts have declared this one dead.
+	test('declared dead, and its last entry lost: 4200', async () => {
 		await publish(a, 'kept');
 		await x.expect('e', 'c');
 		await until('a beat', async () =>

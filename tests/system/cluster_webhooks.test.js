@@ -185,7 +185,7 @@ describe('webhooks of a cluster', () => {
 				e.channel === 'presence-r').map(name),
 			['member_removed u1', 'channel_vacated']);
 		});
-	test('the host that sends is stopped and written off: the next one sends, '
+	test('the host that sends is stopped and declared dead: the next one sends, '
 		+ 'and nothing comes twice when it goes on', async () => {
 		const [old] = teller(all.b);
 		const d = all[old];

@@ -184,7 +184,7 @@ take_part(struct move *m, struct str bytes, const int *fds, size_t nfds)
 {
 	if (m->image->len + bytes.n > m->bytes ||
 	    m->nfds + nfds > m->want_fds) {
-		leave(m, "more has come than was said");
+		leave(m, "more bytes have come than were announced");
 		return;
 	}
 	memcpy(m->image->data + m->image->len, bytes.p, bytes.n);

@@ -261,7 +261,7 @@ api_confirm_tick(struct worker *w)
 		w->stats->counts.publishes_unconfirmed++;
 		api_unconfirmed(c,
 		    S("the Redis server of the cluster has not confirmed this "
-		      "request for 5 seconds: what it says may still happen; "
-		      "publish again only what may come twice"));
+		      "request for 5 seconds: its events may still be "
+		      "published, so repeat it only if they may come twice"));
 	}
 }
