@@ -19,13 +19,13 @@
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
-#define CLAIM_SECONDS 120.
-#define CLAIMS_MAX 65536
-#define CLAIMS_BYTES (16u << 20)
+#define KEY_SECONDS 120.
+#define KEYS_MAX 65536
+#define KEYS_BYTES (16u << 20)
 
 struct idem_entry {
 	struct hash_node node;
-	struct list order;  /* in claims.order */
+	struct list order;  /* in idempotency.order */
 	struct list in_app; /* in its app's share, oldest first */
 	struct share *share;
 	struct list waiters; /* struct waiter, first come first */
@@ -34,7 +34,7 @@ struct idem_entry {
 	uint32_t status;      /* of the answer; 0: there is none yet */
 	uint32_t provisional; /* ... and the provisional one, or 0 */
 	struct buf *body;     /* of the answer, or the provisional one */
-	double at;            /* broker_now() of the claim */
+	double at;            /* broker_now() when it was first used */
 	size_t key_len;
 	char key[];
 };
@@ -51,19 +51,19 @@ struct idem_key {
 };
 
 static struct str
-key_of(const struct idem_entry *cl)
+key_of(const struct idem_entry *entry)
 {
-	return str_make(cl->key, cl->key_len);
+	return str_make(entry->key, entry->key_len);
 }
 
 static bool
 entry_eq(const struct hash_node *n, const void *key)
 {
 	const struct idem_key *k = key;
-	const struct idem_entry *cl =
+	const struct idem_entry *entry =
 	    container_of(n, const struct idem_entry, node);
 
-	return cl->app == k->app && str_eq(key_of(cl), k->key);
+	return entry->app == k->app && str_eq(key_of(entry), k->key);
 }
 
 static struct idem_entry *
@@ -78,15 +78,16 @@ find(struct idempotency *cs, uint32_t app, struct str key)
 
 /* If the worker is gone, the answer is dropped. */
 static void
-tell(struct broker *br, unsigned slot, uint64_t id, const struct idem_entry *cl)
+tell(struct broker *br, unsigned slot, uint64_t id,
+    const struct idem_entry *entry)
 {
 	struct msg_idem_result m = { .id = id,
-		.app = cl->app,
-		.status = cl->status,
-		.key = key_of(cl) };
+		.app = entry->app,
+		.status = entry->status,
+		.key = key_of(entry) };
 
-	if (cl->status != 0)
-		m.body = buf_str(cl->body);
+	if (entry->status != 0)
+		m.body = buf_str(entry->body);
 
 	if (br->peers[slot] != NULL)
 		ipc_send_idem_result(&br->peers[slot]->ipc, &m);
@@ -94,14 +95,14 @@ tell(struct broker *br, unsigned slot, uint64_t id, const struct idem_entry *cl)
 
 /* Sends the same answer to all that wait. */
 static void
-tell_waiters(struct broker *br, struct idem_entry *cl)
+tell_waiters(struct broker *br, struct idem_entry *entry)
 {
 	struct list *e, *tmp;
 
-	LIST_FOREACH_SAFE(e, tmp, &cl->waiters) {
+	LIST_FOREACH_SAFE(e, tmp, &entry->waiters) {
 		struct waiter *w = LIST_ITEM(e, struct waiter, link);
 
-		tell(br, w->slot, w->id, cl);
+		tell(br, w->slot, w->id, entry);
 		list_remove(&w->link);
 		free(w);
 	}
@@ -109,38 +110,40 @@ tell_waiters(struct broker *br, struct idem_entry *cl)
 
 /* Its bytes in the app's share, with a fixed cost for each entry. */
 static uint64_t
-cost(const struct idem_entry *cl)
+cost(const struct idem_entry *entry)
 {
-	return CLAIMS_BYTES / CLAIMS_MAX + cl->key_len + buf_str(cl->body).n;
+	return KEYS_BYTES / KEYS_MAX + entry->key_len + buf_str(entry->body).n;
 }
 
 static void
-forget(struct broker *br, struct idem_entry *cl)
+forget(struct broker *br, struct idem_entry *entry)
 {
-	cl->status = cl->provisional; /* 0: the waiting request may proceed */
-	tell_waiters(br, cl);
-	hash_remove(&br->idempotency->keys, &cl->node);
-	list_remove(&cl->order);
-	list_remove(&cl->in_app);
-	shares_sub(&br->idempotency->shares, cl->share, cost(cl));
-	budget_sub(br->budget, cl->app, cost(cl));
+	/* 0: the waiting request may proceed. */
+	entry->status = entry->provisional;
+	tell_waiters(br, entry);
+	hash_remove(&br->idempotency->keys, &entry->node);
+	list_remove(&entry->order);
+	list_remove(&entry->in_app);
+	shares_sub(&br->idempotency->shares, entry->share, cost(entry));
+	budget_sub(br->budget, entry->app, cost(entry));
 	br->idempotency->n--;
-	br->idempotency->bytes -= cl->key_len + buf_str(cl->body).n;
-	buf_unref(cl->body);
-	free(cl);
+	br->idempotency->bytes -= entry->key_len + buf_str(entry->body).n;
+	buf_unref(entry->body);
+	free(entry);
 }
 
 static void
-set_body(struct broker *br, struct idem_entry *cl, struct str body)
+set_body(struct broker *br, struct idem_entry *entry, struct str body)
 {
-	br->idempotency->bytes -= buf_str(cl->body).n;
-	shares_sub(&br->idempotency->shares, cl->share, buf_str(cl->body).n);
-	budget_sub(br->budget, cl->app, buf_str(cl->body).n);
-	buf_unref(cl->body);
-	cl->body = buf_from(body);
+	br->idempotency->bytes -= buf_str(entry->body).n;
+	shares_sub(
+	    &br->idempotency->shares, entry->share, buf_str(entry->body).n);
+	budget_sub(br->budget, entry->app, buf_str(entry->body).n);
+	buf_unref(entry->body);
+	entry->body = buf_from(body);
 	br->idempotency->bytes += body.n;
-	shares_add(&br->idempotency->shares, cl->share, body.n);
-	budget_add(br->budget, cl->app, body.n);
+	shares_add(&br->idempotency->shares, entry->share, body.n);
+	budget_add(br->budget, entry->app, body.n);
 }
 
 /*
@@ -148,28 +151,28 @@ set_body(struct broker *br, struct idem_entry *cl, struct str body)
  * the next request may try, or the key is forgotten.
  */
 static void
-pass_on(struct broker *br, struct idem_entry *cl)
+pass_on(struct broker *br, struct idem_entry *entry)
 {
 	struct waiter *w;
 
-	if (cl->provisional != 0) {
-		cl->status = cl->provisional;
-		tell_waiters(br, cl);
+	if (entry->provisional != 0) {
+		entry->status = entry->provisional;
+		tell_waiters(br, entry);
 		return;
 	}
 
-	while (!list_is_empty(&cl->waiters)) {
-		w = LIST_ITEM(cl->waiters.next, struct waiter, link);
+	while (!list_is_empty(&entry->waiters)) {
+		w = LIST_ITEM(entry->waiters.next, struct waiter, link);
 		list_remove(&w->link);
 		if (br->peers[w->slot] != NULL) {
-			cl->slot = w->slot;
-			tell(br, w->slot, w->id, cl);
+			entry->slot = w->slot;
+			tell(br, w->slot, w->id, entry);
 			free(w);
 			return;
 		}
 		free(w);
 	}
-	forget(br, cl);
+	forget(br, entry);
 }
 
 /* All keys together use at most an eighth of the broker's memory bound. */
@@ -178,7 +181,7 @@ max_bytes(const struct broker *br)
 {
 	uint64_t max = budget_max(br->budget);
 
-	return max == 0 ? CLAIMS_BYTES : MIN(CLAIMS_BYTES, max / 8);
+	return max == 0 ? KEYS_BYTES : MIN(KEYS_BYTES, max / 8);
 }
 
 static void
@@ -187,7 +190,7 @@ make_room(struct broker *br)
 	struct idempotency *cs = br->idempotency;
 	struct share *s;
 
-	while ((cs->n >= CLAIMS_MAX || cs->bytes > max_bytes(br)) &&
+	while ((cs->n >= KEYS_MAX || cs->bytes > max_bytes(br)) &&
 	    (s = shares_largest(&cs->shares)) != NULL)
 		forget(
 		    br, LIST_ITEM(s->entries.next, struct idem_entry, in_app));
@@ -196,45 +199,45 @@ make_room(struct broker *br)
 static struct idem_entry *
 add(struct broker *br, uint32_t app, struct str key)
 {
-	struct idem_entry *cl = xcalloc(1, sizeof(*cl) + key.n);
+	struct idem_entry *entry = xcalloc(1, sizeof(*entry) + key.n);
 
 	make_room(br);
-	list_init(&cl->waiters);
-	cl->app = app;
-	cl->at = broker_now();
-	cl->key_len = key.n;
-	memcpy(cl->key, key.p, key.n);
-	hash_insert(&br->idempotency->keys, &cl->node, hash_str(key, app));
-	list_init(&cl->order);
-	list_append(&br->idempotency->order, &cl->order);
-	cl->share = shares_get(&br->idempotency->shares, app);
-	list_init(&cl->in_app);
-	list_append(&cl->share->entries, &cl->in_app);
-	shares_add(&br->idempotency->shares, cl->share, cost(cl));
-	budget_add(br->budget, app, cost(cl));
+	list_init(&entry->waiters);
+	entry->app = app;
+	entry->at = broker_now();
+	entry->key_len = key.n;
+	memcpy(entry->key, key.p, key.n);
+	hash_insert(&br->idempotency->keys, &entry->node, hash_str(key, app));
+	list_init(&entry->order);
+	list_append(&br->idempotency->order, &entry->order);
+	entry->share = shares_get(&br->idempotency->shares, app);
+	list_init(&entry->in_app);
+	list_append(&entry->share->entries, &entry->in_app);
+	shares_add(&br->idempotency->shares, entry->share, cost(entry));
+	budget_add(br->budget, app, cost(entry));
 	br->idempotency->n++;
 	br->idempotency->bytes += key.n;
-	return cl;
+	return entry;
 }
 
 static void
 begin(struct peer *p, const struct msg_sub *m, uint64_t unused)
 {
 	struct broker *br = p->br;
-	struct idem_entry *cl = find(br->idempotency, m->app, m->channel);
+	struct idem_entry *entry = find(br->idempotency, m->app, m->channel);
 	struct waiter *w;
 
-	if (cl == NULL) {
-		cl = add(br, m->app, m->channel);
-		cl->slot = (unsigned)p->slot;
-		tell(br, cl->slot, m->sid, cl);
-	} else if (cl->status != 0) {
-		tell(br, (unsigned)p->slot, m->sid, cl);
+	if (entry == NULL) {
+		entry = add(br, m->app, m->channel);
+		entry->slot = (unsigned)p->slot;
+		tell(br, entry->slot, m->sid, entry);
+	} else if (entry->status != 0) {
+		tell(br, (unsigned)p->slot, m->sid, entry);
 	} else {
 		w = xcalloc(1, sizeof(*w));
 		w->slot = (unsigned)p->slot;
 		w->id = m->sid;
-		list_append(&cl->waiters, &w->link);
+		list_append(&entry->waiters, &w->link);
 	}
 }
 
@@ -255,21 +258,22 @@ idempotency_on_begin(struct peer *p, const struct msg_idem_begin *m)
 int
 idempotency_on_store(struct peer *p, const struct msg_idem_store *m)
 {
-	struct idem_entry *cl = find(p->br->idempotency, m->app, m->key);
+	struct idem_entry *entry = find(p->br->idempotency, m->app, m->key);
 
-	if (cl == NULL || cl->status != 0 || cl->slot != (unsigned)p->slot)
+	if (entry == NULL || entry->status != 0 ||
+	    entry->slot != (unsigned)p->slot)
 		return 0; /* the entry was evicted meanwhile */
 	if (m->status == 0) {
-		pass_on(p->br, cl);
+		pass_on(p->br, entry);
 		return 0;
 	}
-	set_body(p->br, cl, m->body);
+	set_body(p->br, entry, m->body);
 	if (m->provisional != 0) {
-		cl->provisional = m->status;
+		entry->provisional = m->status;
 		return 0;
 	}
-	cl->status = m->status;
-	tell_waiters(p->br, cl);
+	entry->status = m->status;
+	tell_waiters(p->br, entry);
 	return 0;
 }
 
@@ -279,25 +283,26 @@ idempotency_drop(struct broker *br, unsigned slot)
 	struct list *e, *tmp;
 
 	LIST_FOREACH_SAFE(e, tmp, &br->idempotency->order) {
-		struct idem_entry *cl = LIST_ITEM(e, struct idem_entry, order);
+		struct idem_entry *entry =
+		    LIST_ITEM(e, struct idem_entry, order);
 
-		if (cl->status == 0 && cl->slot == slot)
-			pass_on(br, cl);
+		if (entry->status == 0 && entry->slot == slot)
+			pass_on(br, entry);
 	}
 }
 
 void
 idempotency_expire(struct broker *br)
 {
-	double limit = broker_now() - CLAIM_SECONDS;
-	struct idem_entry *cl;
+	double limit = broker_now() - KEY_SECONDS;
+	struct idem_entry *entry;
 
 	while (!list_is_empty(&br->idempotency->order)) {
-		cl = LIST_ITEM(
+		entry = LIST_ITEM(
 		    br->idempotency->order.next, struct idem_entry, order);
-		if (cl->at > limit)
+		if (entry->at > limit)
 			break;
-		forget(br, cl);
+		forget(br, entry);
 	}
 }
 
@@ -314,12 +319,13 @@ idempotency_clear(struct idempotency *cs)
 	struct list *e, *tmp, *f, *tmp2;
 
 	LIST_FOREACH_SAFE(e, tmp, &cs->order) {
-		struct idem_entry *cl = LIST_ITEM(e, struct idem_entry, order);
+		struct idem_entry *entry =
+		    LIST_ITEM(e, struct idem_entry, order);
 
-		LIST_FOREACH_SAFE(f, tmp2, &cl->waiters)
+		LIST_FOREACH_SAFE(f, tmp2, &entry->waiters)
 			free(LIST_ITEM(f, struct waiter, link));
-		buf_unref(cl->body);
-		free(cl);
+		buf_unref(entry->body);
+		free(entry);
 	}
 	hash_clear(&cs->keys);
 	shares_clear(&cs->shares);

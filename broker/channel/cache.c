@@ -36,7 +36,7 @@
 #define HEAP_OVERHEAD 32       /* of the two blocks, about */
 #define HAND_BYTES (32u << 20) /* given to a new link, at most */
 /* One worker reports at most so many: see NEWEST_ORIGINS. */
-#define UPTO_MAX 256
+#define MARKS_MAX 256
 
 void
 cache_init(struct broker *br)
@@ -316,7 +316,7 @@ cache_on_mark(struct peer *p, const struct msg_cache_mark *m)
 		return 0; /* this broker has a newer one */
 	for (size_t i = 0; i < cache->nmarks; i++)
 		n += cache->marks[i].slot == (unsigned)p->slot;
-	if (n >= UPTO_MAX)
+	if (n >= MARKS_MAX)
 		return -1;
 	cache->marks = xreallocarray(
 	    cache->marks, cache->nmarks + 1, sizeof(*cache->marks));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json_parse(): the only place that judges JSON from outside.  Grammar (RFC
+ * json_parse.c: the only place that judges JSON from outside.  Grammar (RFC
  * 8259), UTF-8 (RFC 3629) and depth in one pass, without recursion: the stack
  * is one bit per open level.  A lone surrogate escape is JSON and passes;
  * json_unescape() refuses its text.  Owns nothing, allocates nothing, changes

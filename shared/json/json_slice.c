@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Walks one JSON text in place, and unescapes its strings.  Runs over bytes
- * that json_parse() has accepted and only finds borders; it still never reads
- * past the end of its input.  Owns nothing.  Must never build a tree, never
- * allocate (json_string's tmp and json_dup excepted), never change or reprint a
- * value.
+ * json_slice.c: walks one JSON text in place, and unescapes its strings.  Runs
+ * over bytes that json_parse() has accepted and only finds borders; it still
+ * never reads past the end of its input.  Owns nothing.  Must never build a
+ * tree, never allocate (json_string's tmp and json_dup excepted), never change
+ * or reprint a value.
  */
 
 #include "shared/json/json_slice.h"

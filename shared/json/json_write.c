@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes JSON into a buf.  Escaping follows the rule of the wire: ", \ and
- * U+0000 to U+001F are escaped, all other UTF-8 is written unchanged.  The size
- * is counted first, so each text costs one reservation and no second copy.
- * Owns nothing but the writer's buf.  Must never check its input: the caller
- * guarantees that text is UTF-8 and that raw parts are JSON.
+ * json_write.c: writes JSON into a buf.  Escaping follows the rule of the wire:
+ * ", \ and U+0000 to U+001F are escaped, all other UTF-8 is written unchanged.
+ * The size is counted first, so each text costs one reservation and no second
+ * copy.  Owns nothing but the writer's buf.  Must never check its input: the
+ * caller guarantees that text is UTF-8 and that raw parts are JSON.
  */
 
 #include "shared/json/json_write.h"

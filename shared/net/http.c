@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * HTTP/1.1 request heads (RFC 9112), strict.
+ * http.c: HTTP/1.1 request heads (RFC 9112), strict.
  *
  * A head is read in two steps.  The scan looks at each byte once, as it
  * arrives, and refuses what can never become a head (bare CR or LF, NUL,
- * control characters, too long); the parse runs once, over the complete
- * head.  So the answer is the same for every split of the stream.
+ * control characters, too long); the parse runs once, over the complete head.
+ * So the answer is the same for every split of the stream.
  *
  * Pure: no socket, no clock, no allocation.  Must never guess: whatever two
  * readers could understand in two ways (two lengths, a length and chunks, a
- * folded line, a blank before a colon) is refused, because a proxy in front
- * may have read it the other way.
+ * folded line, a blank before a colon) is refused, because a proxy in front may
+ * have read it the other way.
  */
 
 #include "shared/net/http.h"

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Chunked bodies (RFC 9112, 7.1), decoded in place.
+ * http_chunks.c: chunked bodies (RFC 9112, 7.1), decoded in place.
  *
- * A small machine that looks at one byte of framing at a time and moves
- * data in runs, so that every split of the stream gives the same bytes.
- * Extensions and trailers are bounded, checked for shape and dropped.
+ * A small machine that looks at one byte of framing at a time and moves data in
+ * runs, so that every split of the stream gives the same bytes.  Extensions and
+ * trailers are bounded, checked for shape and dropped.
  *
- * Pure, owns nothing.  Must never accept a size that it would read
- * differently from a proxy: no sign, no blank, no "0x", no bare CR or LF.
+ * Pure, owns nothing.  Must never accept a size that it would read differently
+ * from a proxy: no sign, no blank, no "0x", no bare CR or LF.
  */
 
 #include "shared/net/http.h"

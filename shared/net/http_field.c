@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Looks things up in a parsed request: a header, a token in its list, a
- * parameter of the query.  Pure, owns nothing: views into the request's bytes.
- * Must never decode: the raw text is signed, so callers get the raw text.
+ * http_field.c: looks things up in a parsed request: a header, a token in its
+ * list, a parameter of the query.  Pure, owns nothing: views into the request's
+ * bytes.  Must never decode: the raw text is signed, so callers get the raw
+ * text.
  */
 
 #include "shared/net/http.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes HTTP/1.1 replies into a buf.  Every reply with a body gives its exact
- * length; none is chunked.  1xx, 204 and 304 have neither body nor length (RFC
- * 9110, 8.6; RFC 9112, 6.3).  Owns nothing.  Must never choose a status: that
- * is the caller's.
+ * http_reply.c: writes HTTP/1.1 replies into a buf.  Every reply with a body
+ * gives its exact length; none is chunked.  1xx, 204 and 304 have neither body
+ * nor length (RFC 9110, 8.6; RFC 9112, 6.3).  Owns nothing.  Must never choose
+ * a status: that is the caller's.
  */
 
 #include "shared/net/http_reply.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RFC 6455 frame heads, masking, close codes; incremental UTF-8.  Pure: bytes
- * in, answers out.  Knows frames, not messages: the caller checks fragments,
- * sizes and the order of opcodes.  Must never accept a head that could have
- * been written in another way.
+ * ws_frame.c: RFC 6455 frame heads, masking, close codes; incremental UTF-8.
+ * Pure: bytes in, answers out.  Knows frames, not messages: the caller checks
+ * fragments, sizes and the order of opcodes.  Must never accept a head that
+ * could have been written in another way.
  */
 
 #include "shared/net/ws_frame.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The meaning of a channel's name, and the other small names of the protocol:
- * user ids and socket ids.
+ * channel_name.c: the meaning of a channel's name, and the other small names of
+ * the protocol: user ids and socket ids.
  *
- * Every comparison is anchored at the start, case-sensitive and counts
- * bytes (a name may come with a NUL inside).  Must never conclude one
- * property from another: "needs a signature" and "keeps its last event" are
- * two questions with two answers.
+ * Every comparison is anchored at the start, case-sensitive and counts bytes (a
+ * name may come with a NUL inside).  Must never conclude one property from
+ * another: "needs a signature" and "keeps its last event" are two questions
+ * with two answers.
  */
 
 #include "shared/pusher/channel_name.h"

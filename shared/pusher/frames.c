@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every frame that pusherd sends, built once and then shared as bytes.  Room
- * for a frame head is left before the JSON; when its length is known, the
- * shortest head goes there and the difference is closed up.  `data` is a string
- * that holds JSON, except in pusher:error, where clients want an object.  Owns
- * nothing: appends to the caller's buf.  Must never look into the data of an
- * event; it passes through as a raw string.
+ * frames.c: every frame that pusherd sends, built once and then shared as
+ * bytes.  Room for a frame head is left before the JSON; when its length is
+ * known, the shortest head goes there and the difference is closed up.  `data`
+ * is a string that holds JSON, except in pusher:error, where clients want an
+ * object.  Owns nothing: appends to the caller's buf.  Must never look into the
+ * data of an event; it passes through as a raw string.
  */
 
 #include "shared/pusher/frames.h"

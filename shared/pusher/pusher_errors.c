@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of pusher_errors.def: the text of a code, whether it closes, and
- * the reaction of clients.  Pure, constant.  Must never hold a rule about when
- * a code is sent: that is the sender's.
+ * pusher_errors.c: the table of pusher_errors.def: the text of a code, whether
+ * it closes, and the reaction of clients.  Pure, constant.  Must never hold a
+ * rule about when a code is sent: that is the sender's.
  */
 
 #include "shared/pusher/pusher_errors.h"

@@ -373,7 +373,7 @@ LOAD(app_log, apps_on_log(l->w, &m))
 LOAD(roster, on_roster(l, &m))
 LOAD(member, on_member(l, &m))
 LOAD(cached, on_cached(l, &m))
-LOAD(cache_mark, cache_replica_on_upto(l->w, &m))
+LOAD(cache_mark, cache_replica_on_mark(l->w, &m))
 #undef LOAD
 
 static int (*const loaders[IPC_NTYPES])(struct load *, struct str) = {

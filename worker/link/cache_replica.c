@@ -114,7 +114,7 @@ raise_mark(struct cache_replica *h, uint64_t origin, uint64_t seq)
 }
 
 int
-cache_replica_on_upto(struct worker *w, const struct msg_cache_mark *m)
+cache_replica_on_mark(struct worker *w, const struct msg_cache_mark *m)
 {
 	raise_mark(w->cache_replica, m->origin, m->seq);
 	return 0;

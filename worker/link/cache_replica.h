@@ -32,6 +32,6 @@ void cache_replica_free(struct worker *);
 uint64_t cache_replica_stamp(struct worker *, uint32_t app, struct str channel);
 /* Handlers of CACHED, CACHE_MARK. */
 int cache_replica_on_cached(struct worker *, const struct msg_cached *);
-int cache_replica_on_upto(struct worker *, const struct msg_cache_mark *);
+int cache_replica_on_mark(struct worker *, const struct msg_cache_mark *);
 
 #endif

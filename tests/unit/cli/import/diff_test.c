@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* import_diff_test.c: what differs between two apps, and what is not told. */
+/* diff_test.c: what differs between two apps, and what is not told. */
 
 #include <setjmp.h>
 #include <stdarg.h>

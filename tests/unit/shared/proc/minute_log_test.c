@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ledger_test.c: minutes that come back from memory and from a file, whatever
- * was done to the file meanwhile.
+ * minute_log_test.c: minutes that come back from memory and from a file,
+ * whatever was done to the file meanwhile.
  */
 
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * walk_test.c: which connections a question means, portions that wait for
+ * conn_list_test.c: which connections a query means, portions that wait for
  * their turn, closing, and questions that nobody should ask.
  */
 
@@ -20,12 +20,12 @@
 
 #define MANY 450 /* clients: three portions with the first one */
 
-static uint64_t walk_id;
+static uint64_t query_id;
 
 static void
 ask(struct msg_conn_query m)
 {
-	m.id = ++walk_id;
+	m.id = ++query_id;
 	assert_int_equal(conn_list_on_query(&rig.w, &m), 0);
 }
 
@@ -35,7 +35,7 @@ expect_rows(uint32_t n, bool last)
 	struct msg_conn_query_rows m;
 
 	HEAR(conn_query_rows, CONN_QUERY_ROWS, m);
-	assert_true(m.id == walk_id);
+	assert_true(m.id == query_id);
 	assert_int_equal(m.n, n);
 	assert_int_equal(m.last, last);
 }
@@ -123,9 +123,9 @@ hang_up_all(int fds[MANY])
 		rig_turn(&rig);
 }
 
-/* Both walks stand on a client that sends a close frame of its own. */
+/* Both queries stand on a client that sends a close frame of its own. */
 static void
-m1_walks_outlive_a_goodbye(void **state)
+m1_queries_outlive_a_goodbye(void **state)
 {
 	static const char *const bye = "\x88\x80\1\2\3\4";
 	struct msg_conn_query_cancel end;
@@ -136,7 +136,7 @@ m1_walks_outlive_a_goodbye(void **state)
 	add_many(fds);
 	ask((struct msg_conn_query){ .kind = CONN_QUERY_LIST });
 	expect_rows(200, false);
-	go.id = walk_id;
+	go.id = query_id;
 	/* The list stands on number 200 from now on, fds[199]. */
 	for (size_t i = 190; i < 210; i++)
 		assert_int_equal(send(fds[i], bye, 6, 0), 6);
@@ -144,7 +144,7 @@ m1_walks_outlive_a_goodbye(void **state)
 		rig_turn(&rig);
 	assert_int_equal(conn_list_on_more(&rig.w, &go), 0);
 	expect_rows(200, false);
-	end.id = walk_id;
+	end.id = query_id;
 	assert_int_equal(conn_list_on_cancel(&rig.w, &end), 0);
 	/* A kill, whose every next one says goodbye first. */
 	ask((struct msg_conn_query){ .kind = CONN_QUERY_RECONNECT });
@@ -174,13 +174,13 @@ portions_wait_to_be_asked_for(void **state)
 	ask((struct msg_conn_query){ .kind = CONN_QUERY_LIST });
 	expect_rows(200, false);
 	rig_heard_nothing(&rig);
-	go.id = walk_id;
+	go.id = query_id;
 	assert_int_equal(conn_list_on_more(&rig.w, &go), 0);
 	expect_rows(200, false);
 	/* All that are left go, and whoever it stood at, too. */
 	hang_up_all(fds);
 	assert_int_equal(conn_list_on_more(&rig.w, &go), 0);
-	end.id = walk_id;
+	end.id = query_id;
 	assert_int_equal(conn_list_on_cancel(&rig.w, &end), 0);
 	assert_int_equal(conn_list_on_cancel(&rig.w, &end), 0); /* it is over */
 	assert_int_equal(conn_list_on_more(&rig.w, &go), -1);
@@ -238,7 +238,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(filters_choose_the_connections),
 		TEST(a_row_says_who_hogs),
-		TEST(m1_walks_outlive_a_goodbye),
+		TEST(m1_queries_outlive_a_goodbye),
 		TEST(portions_wait_to_be_asked_for),
 		TEST(closing_is_for_good_or_not),
 		TEST(bad_questions),
