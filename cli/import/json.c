@@ -353,12 +353,13 @@ missing(struct import *im, struct import_app *a, const struct seen *seen)
 			im->nerrors++;
 			import_add_note(a, IMPORT_ERROR, f->name, "",
 			    xasprintf("%s is missing", f->name));
-		} else if (f->kind == IMPORT_LIMIT &&
+		} else if (seen->from->client_events != NULL &&
+		    f->setting != NULL &&
 		    strcmp(f->setting, "max_client_events_per_second") == 0) {
 			import_add_note(a, IMPORT_DEFAULT, f->name, "",
-			    xasprintf("%s=%" PRIu32 " (%s: no limit)",
-				f->setting, a->app.max_client_events_per_second,
-				seen->from->name));
+			    xasprintf("%s=%" PRIu32 " (%s: %s)", f->setting,
+				a->app.max_client_events_per_second,
+				seen->from->name, seen->from->client_events));
 		} else if (f->kind == IMPORT_SENDERS) {
 			import_add_note(a, IMPORT_DEFAULT, f->name, "",
 			    xasprintf("%s=off; %s lets members send events: "

@@ -38,6 +38,8 @@ struct import_source {
 	size_t n; /* at most IMPORT_FIELDS_MAX */
 	/* The possible places of the array of apps in a file; up to NULL. */
 	const char *const *paths;
+	/* Its client events per second if the file says nothing; or NULL. */
+	const char *client_events;
 };
 
 /* As import_soketi(). */

@@ -154,15 +154,17 @@ import_sockudo(struct str text, struct import *im, char **why)
 	static const char *const paths[] = { "app_manager.array.apps", "apps",
 		NULL };
 	static const struct import_source from = { "Sockudo", sockudo_fields,
-		nitems(sockudo_fields), paths };
+		nitems(sockudo_fields), paths, "no limit" };
+	struct import_source environment = from;
 
 	*why = NULL;
 	if (is_json(text))
 		return import_json(text, &from, im, why);
-	return read_json(has_headings(text)
-		? toml_to_json(text, why)
-		: read_dotenv(text, "SOCKUDO_DEFAULT_APP_", why),
-	    &from, im, why);
+	if (has_headings(text))
+		return read_json(toml_to_json(text, why), &from, im, why);
+	environment.client_events = "100";
+	return read_json(read_dotenv(text, "SOCKUDO_DEFAULT_APP_", why),
+	    &environment, im, why);
 }
 
 int
@@ -170,7 +172,7 @@ import_reverb(struct str text, struct import *im, char **why)
 {
 	static const char *const paths[] = { "apps.apps", "apps", NULL };
 	static const struct import_source from = { "Reverb", reverb_fields,
-		nitems(reverb_fields), paths };
+		nitems(reverb_fields), paths, NULL };
 
 	*why = NULL;
 	if (is_json(text))

@@ -29,7 +29,7 @@ import_pusherd(struct str text, struct import *im, char **why)
 {
 	static const char *const paths[] = { "apps", NULL };
 	static const struct import_source from = { "pusherd", fields,
-		nitems(fields), paths };
+		nitems(fields), paths, NULL };
 
 	return import_json(text, &from, im, why);
 }

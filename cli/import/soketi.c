@@ -48,7 +48,7 @@ import_soketi(struct str text, struct import *im, char **why)
 	static const char *const paths[] = { "appManager.array.apps", "apps",
 		NULL };
 	static const struct import_source from = { "soketi", fields,
-		nitems(fields), paths };
+		nitems(fields), paths, "no limit" };
 
 	return import_json(text, &from, im, why);
 }

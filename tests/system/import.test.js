@@ -114,6 +114,10 @@ suite('import', (d) => {
 			'SOCKUDO_DEFAULT_APP_ENABLE_CLIENT_MESSAGES=true\n' +
 			'SOCKUDO_DEFAULT_APP_ALLOWED_ORIGINS=https://x.y,https://z\n');
 		assert.equal(e.code, 0, e.err);
+		// Sockudo has another default for this app than for those of a file.
+		for (const [said, there] of [[r, 'no limit'], [e, '100']])
+			assert.ok(said.fields.some((f) => f.note ===
+				`max_client_events_per_second=10 (Sockudo: ${there})`), there);
 		assert.equal(show('se').client_events, true);
 		assert.equal(show('se').allowed_origins, 'https://x.y https://z');
 	});
