@@ -237,10 +237,19 @@ conformance: ## RFC 6455 by Autobahn, HTTP against nginx and HAProxy
 	@$(MAKE) $(JOBS) all $(BUILD)/ws_echo $(NPM)
 	@LANES=1 tests/run.sh $(BUILD) conformance
 
-walks: ## from soketi to pusherd, with soketi itself from npm
+SOCKUDO = build-sockudo/bin/sockudo
+build-sockudo/bin/sockudo: # ten minutes on two cores
+	@tests/deps.sh sockudo
+	@command -v cargo >/dev/null || { echo \
+	    "Sockudo needs Rust 1.95 or newer (rustup.rs)"; exit 1; }
+	cargo install sockudo --version 5.2.0 --locked --no-default-features \
+	    --features local --root build-sockudo
+
+walks: ## from soketi and Sockudo to pusherd, with both (SOCKUDO=program)
 	@tests/deps.sh build check
-	@$(MAKE) $(JOBS) all $(NPM)
-	@PUSHERD_BIN=$(BUILD)/pusherd node --test tests/walks/
+	@$(MAKE) $(JOBS) all $(NPM) $(SOCKUDO)
+	@PUSHERD_BIN=$(BUILD)/pusherd SOCKUDO=$(SOCKUDO) \
+	    node --test tests/walks/
 
 prometheus: ## the metrics, rules and the board with a real Prometheus
 	@tests/deps.sh build check prometheus

@@ -41,6 +41,7 @@ packages() {
 	browser) echo chromium ;;
 	proxy) echo nginx-light libnginx-mod-stream haproxy caddy apache2 openssl ;;
 	laravel) echo php-laravel-framework php-cli php-curl php-sqlite3 ;;
+	sockudo) echo protobuf-compiler libprotobuf-dev ;;
 	rails) echo ruby-railties ruby-rack ruby-webrick ;;
 	fuzz) echo clang llvm libclang-rt-dev ;;
 	conformance) echo nginx-light haproxy ;;

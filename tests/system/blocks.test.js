@@ -20,6 +20,7 @@ const BUILD = path.relative(TOP, path.dirname(PUSHERD));
 // What a page's commands find in their directory.
 const FILES = {
 	'.env': 'REVERB_APP_ID=r\nREVERB_APP_KEY=rk\nREVERB_APP_SECRET=rs\n',
+	'config.json': '[{"id":"k","key":"kk","secret":"ks"}]',
 	'config.toml': '[[app_manager.array.apps]]\nid = "s"\nkey = "sk"\n' +
 		'secret = "ss"\n',
 };
@@ -29,6 +30,7 @@ const PAGES = {
 	'from-pusher': /YOUR_KEY/,
 	'from-reverb': /REVERB_APP_KEY|written/,
 	'from-sockudo': /written/,
+	'from-soketi': /written/,
 	statistics: /^$/, // nothing has happened yet, and the third writes a file
 	resume: /^resume\s+on$/m,
 	tuning: /somaxconn = \d+/,
@@ -87,7 +89,8 @@ suite('blocks of pages', (d) => {
 			assert.match(r.stdout, printed, page);
 		}
 		for (const [id, key, secret] of [['123456', 'YOUR_KEY', 'a-secret'],
-			['r', 'rk', 'rs'], ['s', 'sk', 'ss']])
+			['r', 'rk', 'rs'], ['s', 'sk', 'ss'],
+			['k', 'kk', 'ks']])
 			await publish(d, { id, key, secret }, 'c', 'e', '');
 		assert.equal(d.ctl(['app', 'show', 'shop'])[0].resume, true);
 		assert.match(fs.readFileSync(path.join(d.dir, 'shop.csv'), 'utf8'),
