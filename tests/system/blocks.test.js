@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: MIT
 //
-// The commands that pages print in blocks of their own and that no other test
-// runs, as they stand there, in the order in which a newcomer meets them.
+// The commands, the configuration and the code that pages print in blocks of
+// their own and that no other test runs, as they stand there, in the order in
+// which a newcomer meets them.
 'use strict';
 
 const assert = require('node:assert/strict');
 const { spawnSync } = require('node:child_process');
+const crypto = require('node:crypto');
 const fs = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
 const { test } = require('node:test');
-const { PUSHERCTL, PUSHERD, environment, options } = require('./lib/daemon');
+const Pusher = require('pusher-js');
+const { PUSHERCTL, PUSHERD, environment, options, until } =
+	require('./lib/daemon');
 const { publish } = require('./lib/http');
 const { suite } = require('./lib/suite');
+const { Authority } = require('./lib/tls');
 
 const TOP = path.resolve(__dirname, '../..');
 const DOC = path.join(TOP, 'etc/doc');
@@ -36,8 +42,9 @@ const PAGES = {
 	tuning: /somaxconn = \d+/,
 };
 
-const blocksOf = (page) => [...fs.readFileSync(`${DOC}/${page}.md`, 'utf8')
-	.matchAll(/^```sh\n([^]*?)^```$/gm)].map((m) => m[1]);
+const blocksOf = (page, kind = 'sh') => [...fs.readFileSync(path.join(DOC,
+	`${page}.md`), 'utf8').matchAll(/^```(\w*)\n([^]*?)^```$/gm)]
+	.filter((m) => m[1] === kind).map((m) => m[2]);
 
 // In the top directory, with what the tests have built, and as nothing that
 // node or make has started.
@@ -67,6 +74,56 @@ test('contributing.md: one file of the tests alone', () => {
 	const out = make(blocksOf('contributing')[1]);
 	assert.match(out, /^# pass [1-9]/m);
 	assert.match(out, /^\[ {2}PASSED {2}\] [1-9]/m);
+});
+
+test('configuration that pages print is accepted', (t) => {
+	const tls = new Authority();
+	const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'pusherd-test-'));
+	t.after(() => {
+		tls.remove();
+		fs.rmSync(dir, { recursive: true });
+	});
+	const file = path.join(dir, 'pusherd.conf');
+	let n = 0;
+	for (const page of ['../../README', 'console', 'tuning'])
+		for (const text of blocksOf(page, '').filter((b) => /^listen/.test(b))) {
+			fs.writeFileSync(file, text.replace(/\/(var\/lib|run)\/pusherd/g, dir)
+				.replace(/\S+\.pem\b/, tls.file('cert.pem'))
+				.replace(/\S+\.key\b/, tls.file('key.pem'))
+				.replace(/^user .*/m, `user ${os.userInfo().username}`));
+			const r = spawnSync(PUSHERD, ['-t', '-c', file],
+				{ env: environment(), encoding: 'utf8' });
+			assert.equal(r.status, 0, `${page}: ${r.stderr}`);
+			n++;
+		}
+	assert.equal(n, 4);
+});
+
+suite('README', (d) => {
+	const app = d.app({ resume: 'on' });
+
+	test('its clients get the event', async () => {
+		const [plain, resumes] = blocksOf('../../README', 'js');
+		const [, shared] = /\{([^]*) \}\)\n/.exec(plain);
+		const [subscribe] = /^pusher\.subscribe.*/m.exec(plain);
+		for (const code of [plain, `${resumes
+			.replace('/* as above */', `${shared},`)}${subscribe}`]) {
+			const seen = [];
+			const pusher = new Function('Pusher', 'KEY', 'crypto', 'console',
+				`${code.replace('6001', d.port)}\nreturn pusher`)(Pusher, app.key,
+				crypto, { log: (data) => seen.push(data) });
+			try {
+				await until('the subscription', () =>
+					pusher.channel('my-channel').subscribed);
+				await publish(d, app, 'my-channel', 'my-event',
+					'{"hello":"world"}');
+				await until('the event', () => seen.length > 0);
+				assert.deepEqual(seen, [{ hello: 'world' }]);
+			} finally {
+				pusher.disconnect();
+			}
+		}
+	});
 });
 
 suite('blocks of pages', (d) => {
