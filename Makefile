@@ -251,6 +251,11 @@ walks: ## from soketi and Sockudo to pusherd, with both (SOCKUDO=program)
 	@PUSHERD_BIN=$(BUILD)/pusherd SOCKUDO=$(SOCKUDO) \
 	    node --test tests/walks/
 
+laravel: ## laravel.md with Laravel 10 and 13 of Debian trixie and sid (root)
+	@tests/deps.sh build check laravel debtest
+	@$(MAKE) $(JOBS) all $(NPM)
+	@PUSHERD_BIN=$(BUILD)/pusherd tests/laravel.sh trixie sid
+
 prometheus: ## the metrics, rules and the board with a real Prometheus
 	@tests/deps.sh build check prometheus
 	@$(MAKE) $(JOBS) all $(NPM)
@@ -335,6 +340,6 @@ help: ## this list
 .SECONDARY: $(FUZZOBJ)
 .PHONY: all cross objects unit-bins corpus-bins fuzz-bins tools timing \
 	torture valgrind deps run check faults unit system sandboxed asan fuzz release bench \
-	console-shots libraries ws-echo conformance prometheus walks cover cover-parsers lint format clean \
+	console-shots libraries ws-echo conformance laravel prometheus walks cover cover-parsers lint format clean \
 	help
 -include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)

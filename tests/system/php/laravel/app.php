@@ -63,6 +63,10 @@ class Provider extends ServiceProvider
 }
 
 $app = new \Illuminate\Foundation\Application(getenv('LARAVEL'));
+// Since Laravel 11 the framework has a configuration, too; Debian moves it away.
+if (method_exists($app, 'dontMergeFrameworkConfiguration')) {
+    $app->dontMergeFrameworkConfiguration();
+}
 $app->singleton(Http::class, \Illuminate\Foundation\Http\Kernel::class);
 $app->singleton(Artisan::class, \Illuminate\Foundation\Console\Kernel::class);
 $app->singleton(ExceptionHandler::class, \Illuminate\Foundation\Exceptions\Handler::class);
