@@ -20,6 +20,7 @@ pod() {
 		--cgroup-manager cgroupfs --events-backend file \
 		--runtime runc "$@"
 }
+limits=(--ulimit nofile=8192:8192 --ulimit nproc=4096:4096)
 clean() {
 	pod rm -f -a -t 0 >/dev/null 2>&1 || true
 	pod volume rm -f -a >/dev/null 2>&1 || true
@@ -43,7 +44,7 @@ free_port() {
 start() {
 	metrics=127.0.0.1:$(free_port)
 	pod run -d --name box --network host --read-only --cap-drop all \
-		--ulimit nofile=8192:8192 --ulimit nproc=4096:4096 \
+		"${limits[@]}" \
 		-e "PUSHERD_LISTEN=127.0.0.1:0,127.0.0.1:$(free_port) role=console" \
 		-e "PUSHERD_METRICS_LISTEN=$metrics" \
 		-e SOKETI_DEFAULT_APP_ID=1 -e SOKETI_DEFAULT_APP_KEY=key \
@@ -67,9 +68,64 @@ rm "$work/base.tar"
 # The files of a clone, and nothing that was built beside them.
 mkdir "$tree"
 tests/files.sh | xargs -d '\n' cp --parents -t "$tree"
-want 'the image' pod build --isolation chroot --format docker \
-	--build-arg BASE=localhost/base -f "$tree/etc/container/Dockerfile" \
-	-t pusherd "$tree"
+
+# The commands of containers.md run as they stand there, with podman as docker.
+# The containers share one network: a bridge needs what a container in a
+# container has not.
+want 'a network' pod run -d --name net --network none "${limits[@]}" base \
+	sleep infinity
+network=/proc/$(pod inspect --format '{{.State.Pid}}' net)/ns/net
+mkdir "$work/bin"
+cat >"$work/bin/podman" <<EOF
+#!/bin/bash
+work=$work podman=$podman args=()
+$(declare -f pod)
+case \$1 in
+create) args=(create --network ns:$network --add-host pusherd:127.0.0.1)
+	shift ;;
+run) args=(run --network ns:$network ${limits[*]}) && shift ;;
+build) args=(build --isolation chroot --format docker
+	--build-arg BASE=localhost/base) && shift ;;
+esac
+while [ \$# -gt 0 ]; do
+	case \$1 in
+	--net | --network-alias | -p) shift 2 ;;
+	*) args+=("\$1") && shift ;;
+	esac
+done
+pod "\${args[@]}"
+EOF
+# The podman-compose of Debian 12 has no --profile: its services are named.
+cat >"$work/bin/docker" <<EOF
+#!/bin/bash
+[ "\$1" = compose ] || exec podman "\$@"
+args=() up=()
+for arg in "\${@:2}"; do
+	case \$arg in
+	*compose.yaml) args+=("\$arg" -f $work/here.yaml) ;;
+	--profile) ;;
+	tls) up+=(caddy) ;;
+	cluster) up+=(pusherd-2 redis) ;;
+	up) args+=(up) && up+=(pusherd) ;;
+	*) args+=("\$arg") ;;
+	esac
+done
+exec timeout 100 podman-compose "\${args[@]}" "\${up[@]}"
+EOF
+chmod +x "$work/bin/podman" "$work/bin/docker"
+block() { # N
+	awk -v n="$1" '/^```sh$/ { i++; p = 1; next } /^```$/ { p = 0 }
+		p && i == n' etc/doc/containers.md
+}
+as_printed() { (cd "$tree" && PATH=$work/bin:$PATH sh -ec "$1"); }
+
+want 'containers.md: the image and a container' as_printed "$(block 1)"
+box=$(tail -n 1 "$out")
+till 'containers.md: ready' pod exec "$box" pusherctl status
+want 'containers.md: pusherctl in it' \
+	as_printed "$(block 2 | sed "s/CONTAINER/$box/")"
+want 'containers.md: it is removed' pod rm -f -t 20 "$box"
+pod volume rm -f -a >/dev/null
 more=$((($(size pusherd) - $(size base)) / 1000000))
 [ "$more" -lt 60 ] || fail "the image is $more MB larger than its base"
 ok "the image is $more MB larger than its base (limit 60)"
@@ -120,53 +176,81 @@ logged '/var/lib/pusherd' || { pod logs box; fail 'no word of the volume'; }
 ok 'the log names the volume'
 pod rm -f box >/dev/null
 
-# The service of compose.yaml with the example's environment, in the network of
-# this machine: a bridge needs what a container in a container has not.
-mkdir "$work/bin"
-cat >"$work/bin/podman" <<EOF
-#!/bin/bash
-work=$work podman=$podman args=()
-$(declare -f pod)
-[ "\$1" != create ] || { args=(create --network host) && shift; }
-while [ \$# -gt 0 ]; do
-	case \$1 in
-	--net | --network-alias | -p) shift 2 ;;
-	*) args+=("\$1") && shift ;;
-	esac
-done
-pod "\${args[@]}"
-EOF
-chmod +x "$work/bin/podman"
-port=$(free_port)
+# compose.yaml with the example's environment, as containers.md says.
 cat >"$work/here.yaml" <<EOF
 services:
   pusherd:
-    environment: {PUSHERD_LISTEN: "127.0.0.1:$port"}
     ulimits: {nofile: 8192, nproc: 4096}
   pusherd-2:
-    environment: {PUSHERD_LISTEN: "127.0.0.1:$(free_port)",
+    environment: {PUSHERD_LISTEN: "127.0.0.1:6002",
         PUSHERD_METRICS_LISTEN: "", PUSHERD_CLUSTER_HOST: second}
     ulimits: {nofile: 8192, nproc: 4096}
   redis:
     ulimits: {nofile: 8192, nproc: 4096}
+  caddy:
+    ulimits: {nofile: 8192, nproc: 4096}
 EOF
-cp "$tree/etc/container/example.env" "$tree/etc/container/.env"
-compose() {
-	PATH=$work/bin:$PATH timeout 100 podman-compose \
-		-f "$tree/etc/container/compose.yaml" -f "$work/here.yaml" "$@"
+environment=$tree/etc/container/.env
+line() { block 3 | sed -n "$1p"; }
+of() { pod ps -q --filter "label=com.docker.compose.service=$1"; }
+ready() { # SERVICE
+	till "compose: $1 is ready" sh -c "'$work/bin/podman' logs \
+		'$(of "$1")' 2>&1 | grep -q 'ready: listening'"
 }
-want 'compose up' compose up -d pusherd
-box=$(pod ps -q)
-till 'compose: ready' sh -c "'$work/bin/podman' logs '$box' 2>&1 |
-	grep -q 'ready: listening'"
+down() {
+	want 'compose: down' as_printed \
+		'docker compose -f etc/container/compose.yaml down'
+	[ "$(pod ps -q | wc -l)" = 1 ] || fail 'more than the network runs'
+	ok 'compose: nothing runs'
+}
+want 'compose: its environment' as_printed "$(line 1)"
+want 'compose: up' as_printed "$(line 2)"
+ready pusherd
 want 'compose: the app of the example' \
-	pod exec "$box" pusherctl publish 1 room hello '{}'
-want 'compose down' compose down
-[ -z "$(pod ps -q)" ] || fail 'it still runs'
-ok 'compose: nothing runs'
+	pod exec "$(of pusherd)" pusherctl publish 1 room hello '{}'
+down
 
-# The profile "cluster", with Debian's Redis in the place of its image.  The
-# services are named, since the podman-compose of Debian 12 has no --profile.
+# The profile "tls", with Debian's Caddy in the place of its image.
+want 'an image of Caddy' pod build --isolation chroot --format docker \
+	-t docker.io/library/caddy:2 - <<'EOF'
+FROM localhost/base
+RUN apt-get -qq update && apt-get -qq install -y --no-install-recommends caddy
+ENV XDG_DATA_HOME=/data
+EOF
+sed -i 's/^#\(PUSHERD_TRUSTED_PROXIES=\).*/\1127.0.0.0\/8/
+	s/^#\(DOMAIN=\).*/\1localhost/' "$environment"
+want 'compose: up with Caddy' as_printed "$(line 3)"
+ready pusherd
+want 'compose: TLS only' \
+	pod exec "$(of pusherd)" pusherctl app set 1 tls_only=on
+ca=$work/ca.pem
+certificate() {
+	pod exec "$(of caddy)" cat \
+		/data/caddy/pki/authorities/local/root.crt >"$ca"
+}
+till 'compose: the certificate' certificate
+cat >"$work/tls.js" <<'EOF'
+const key = Buffer.alloc(16).toString('base64');
+require('https').get('https://localhost/app/change-me?protocol=7', {
+	headers: { Connection: 'Upgrade', Upgrade: 'websocket',
+		'Sec-WebSocket-Version': 13, 'Sec-WebSocket-Key': key } })
+	.on('response', (r) => { throw new Error(`answer ${r.statusCode}`); })
+	.on('upgrade', (r, socket, head) => {
+		const said = (bytes) => {
+			console.log(String(bytes));
+			process.exit(/connection_established/.test(bytes) ? 0 : 1);
+		};
+		if (head.length > 0) said(head);
+		socket.on('data', said);
+	});
+EOF
+till 'compose: a client with TLS' nsenter --net="$network" \
+	env NODE_EXTRA_CA_CERTS="$ca" node "$work/tls.js"
+want 'compose: without TLS again' \
+	pod exec "$(of pusherd)" pusherctl app set 1 tls_only=off
+down
+
+# The profile "cluster", with Debian's Redis in the place of its image.
 want 'an image of Redis' pod build --isolation chroot --format docker \
 	-t docker.io/library/redis:7 - <<'EOF'
 FROM localhost/base
@@ -174,13 +258,11 @@ RUN apt-get -qq update && apt-get -qq install -y --no-install-recommends \
     redis-server
 WORKDIR /data
 EOF
-sed -i 's/^#\(PUSHERD_CLUSTER=\)/\1/' "$tree/etc/container/.env"
-want 'compose: up with Redis' compose up -d pusherd pusherd-2 redis
-of() { pod ps -q --filter "label=com.docker.compose.service=$1"; }
+sed -i 's/^#\(PUSHERD_CLUSTER=\)/\1/' "$environment"
+want 'compose: up with Redis' as_printed "$(line 4)"
 till 'compose: two hosts' sh -c "'$work/bin/podman' exec '$(of pusherd)' \
 	pusherctl -j cluster status | grep -q second"
-till 'compose: the second is ready' sh -c "'$work/bin/podman' logs \
-	'$(of pusherd-2)' 2>&1 | grep -q 'ready: listening'"
+ready pusherd-2
 begin_events
 pod exec "$(of pusherd-2)" timeout 60 pusherctl subscribe 1 room \
 	>"$work/events" 2>&1 &
@@ -188,5 +270,5 @@ till 'compose: a subscriber on the second' grep -q subscribed "$work/events"
 want 'compose: a publish on the first' \
 	pod exec "$(of pusherd)" pusherctl publish 1 room across '{}'
 till 'compose: the event' grep -q across "$work/events"
-want 'compose: down with Redis' compose down
+down
 echo "$n passed, 0 failed"
