@@ -37,7 +37,8 @@ const PAGES = {
 	'from-reverb': /REVERB_APP_KEY|written/,
 	'from-sockudo': /written/,
 	'from-soketi': /written/,
-	statistics: /^$/, // nothing has happened yet, and the third writes a file
+	// Nothing but a period that has just ended; the third writes a file.
+	statistics: /^(\d+-\d\d-\d\dT\d\d:\d\dZ[\t\d]+\n)*$/,
 	resume: /^resume\s+on$/m,
 	tuning: /somaxconn = \d+/,
 };
