@@ -127,15 +127,21 @@ const struct cmd_option cmd_upgrade_options[] = {
 	{ NULL, NULL, NULL },
 };
 
+struct upgrade_talk {
+	const struct cmd *c;
+	bool begun; /* the new program has the place of the old one */
+};
+
 static void
 on_progress(void *arg, struct json row)
 {
-	const struct cmd *c = arg;
+	struct upgrade_talk *t = arg;
 	struct json line = json_get(row, S("progress"));
 	char *tmp = NULL, *clean;
 	struct str text;
 
-	if (out_is_json(c->out) || line.kind != JSON_STRING ||
+	t->begun = true;
+	if (out_is_json(t->c->out) || line.kind != JSON_STRING ||
 	    json_string(line, &text, &tmp) == -1)
 		return;
 	clean = out_clean(text);
@@ -189,12 +195,13 @@ cmd_upgrade(struct cmd *c)
 	const char *binary = cmd_value(c, "binary");
 	char *path = NULL, *here, *why;
 	struct buf *args;
+	struct upgrade_talk talk = { .c = c };
 	struct ctl_question q = { .path = c->conf->control_path,
 		.verb = "upgrade",
 		.timeout_ms =
 		    (unsigned)c->conf->drain_time * 1000 + UPGRADE_SILENT_MS,
 		.on_row = on_progress,
-		.arg = c };
+		.arg = &talk };
 	enum ctl_result result;
 
 	if (binary != NULL && binary[0] != '/') {
@@ -208,6 +215,9 @@ cmd_upgrade(struct cmd *c)
 	q.args = buf_str(args);
 	result = ctl_ask(&q, &why);
 	buf_unref(args);
+	/* The broker may have died, and the upgrade goes on. */
+	if (result == CTL_FAILED && talk.begun)
+		result = CTL_DONE;
 	if (result != CTL_DONE)
 		cmd_fail("%s", why);
 	free(why);

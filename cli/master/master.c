@@ -186,12 +186,15 @@ say_ready(struct master *m)
 static void
 check_heartbeats(struct master *m, uint64_t now)
 {
+	uint64_t gap = now - m->heartbeat_ms;
 	struct child *c;
 	char name[32];
 	int sig;
 
-	if (now < m->heartbeat_ms + WATCHDOG_LOOK_MS)
+	if (gap < WATCHDOG_LOOK_MS)
 		return;
+	if (m->heartbeat_ms != 0 && gap > 2 * WATCHDOG_LOOK_MS)
+		upgrade_stood_still(m, gap);
 	m->heartbeat_ms = now;
 	proc_usage_put(m->start->usage, &m->memory);
 	for (size_t i = 0; i < m->nchildren; i++) {

@@ -239,10 +239,9 @@ renew_on_moved(struct master *m, const struct msg_moved *moved)
 	u->moved += moved->moved;
 	u->lingering += moved->lingering;
 	u->closed += moved->closed;
-	text = xasprintf("worker %u: %u connections moved, %u stay with TLS in "
-			 "pid %d, %u closed",
-	    c->slot, moved->moved, moved->lingering, (int)c->pid,
-	    moved->closed);
+	text = xasprintf(
+	    "worker %u: %u moved, %u stay in pid %d (TLS), %u closed", c->slot,
+	    moved->moved, moved->lingering, (int)c->pid, moved->closed);
 	upgrade_progress(m, text);
 	free(text);
 }
@@ -325,6 +324,17 @@ upgrade_check(struct master *m, uint64_t now)
 		renew(m, now);
 	else if (u->trial > 0 && now >= u->deadline_ms)
 		kill(u->trial, SIGKILL);
+}
+
+void
+upgrade_stood_still(struct master *m, uint64_t ms)
+{
+	m->upgrade.deadline_ms += ms;
+	m->replace.deadline_ms += ms;
+	m->replace.successor.started_ms += ms;
+	for (size_t i = 0; i < m->nchildren; i++)
+		if (!m->children[i].ready)
+			m->children[i].started_ms += ms;
 }
 
 uint64_t

@@ -229,6 +229,8 @@ void replace_stop(struct master *);
 void upgrade_begin(struct master *, uint64_t request, struct str path);
 /* Looks whether something is due; milliseconds of child_now_ms(). */
 void upgrade_check(struct master *, uint64_t now_ms);
+/* The group did not run for so long: its processes are not late for it. */
+void upgrade_stood_still(struct master *, uint64_t ms);
 uint64_t upgrade_due(const struct master *);
 /* A process has ended; perhaps the trial. */
 void upgrade_on_exit(struct master *, pid_t, int status);

@@ -11,10 +11,10 @@ const path = require('node:path');
 const { test, describe } = require('node:test');
 const tls = require('node:tls');
 const { Client, closeAll } = require('./lib/client');
-const { Daemon, SLOW, until } = require('./lib/daemon');
+const { Daemon, until } = require('./lib/daemon');
 const { publish } = require('./lib/http');
 const programs = require('./lib/programs');
-const { newId, pathOf } = require('./lib/resume');
+const { Page } = require('./lib/page');
 const { Receiver } = require('./lib/receiver');
 const { Authority } = require('./lib/tls');
 
@@ -126,35 +126,6 @@ describe('a program that cannot take over', () => {
 	});
 });
 
-// Events of one channel as a page has them that comes back after each close.
-class Page {
-	constructor(d, app) {
-		Object.assign(this, { d, app, id: newId(), got: [], closes: 0,
-			statuses: [] });
-		this.done = this.run();
-	}
-
-	async run() {
-		while (!this.ending) {
-			const c = await Client.connect(this.d, this.app,
-				{ path: pathOf(this.id, this.app) });
-			this.c = c;
-			c.sendSubscribe('room');
-			for (;;) {
-				const f = await c.nextFrame(60000 * SLOW);
-				if (f === null || f.opcode === 8) break;
-				if (f.opcode !== 1) continue;
-				const m = JSON.parse(f.payload);
-				if (m.event === 'e') this.got.push(Number(m.data));
-				if (m.event === 'pusher:resume')
-					this.statuses.push(JSON.parse(m.data).status);
-			}
-			c.destroy();
-			this.closes++;
-		}
-	}
-}
-
 // Connects again and again, and counts who was refused.
 function probe(port) {
 	const p = { n: 0, errors: [] };
@@ -209,10 +180,8 @@ describe('upgrades there and back', () => {
 			assert.deepEqual([...new Set(page.statuses.slice(1))]
 				.filter((s) => s !== 'continued'), []);
 			assert.equal(page.closes, 0);
-			page.ending = true;
-			page.c.destroy();
 		}
-		await Promise.all(all.map((page) => page.done));
+		await Promise.all(all.map((page) => page.end()));
 		for (const c of plain) await c.quiet();
 		await closeAll(plain);
 		assert.deepEqual(p.errors, []);

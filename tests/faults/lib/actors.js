@@ -15,9 +15,10 @@ const sleep = (ms) => new Promise((ok) => setTimeout(ok, ms));
 
 // A client that logs every message the moment it comes.
 class Watcher extends Client {
-	static async open(d, app, history, name, channels, how = {}) {
+	// how: of its subscriptions; socket: of the connection.
+	static async open(d, app, history, name, channels, how = {}, socket = {}) {
 		const w = new Watcher(d, `/app/${app.key}?protocol=7&client=js` +
-			'&version=8.6.0');
+			'&version=8.6.0', socket);
 		w.app = app;
 		w.name = name;
 		w.seen = new Map();
