@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+//
+// Upgrades where something is missing: room on the disk, a path that can be
+// written, the limits of before, a service manager.  Either the new program has
+// every client, or the old one goes on with them.
+'use strict';
+
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
+const { describe, test } = require('node:test');
+const { Disk } = require('../faults/lib/disk');
+const { Client, closeAll } = require('./lib/client');
+const { Daemon, PUSHERD, until } = require('./lib/daemon');
+const { publish } = require('./lib/http');
+const programs = require('./lib/programs');
+
+const root = process.getuid() === 0;
+const MOUNTS = { skip: root ? false : 'only root may mount a disk' };
+
+const upgrade = (d, file) => d.ctlAsync(['-j', 'upgrade',
+	...(file === undefined ? [] : ['--binary', file])]);
+
+async function open(d, app, n = 4) {
+	const all = await Client.several(d, app, n);
+	for (const c of all) await c.subscribe('room');
+	return all;
+}
+
+// Each of them gets an event that is published now, and nothing else.
+async function served(d, app, all, text) {
+	await publish(d, app, 'room', 'e', text);
+	for (const c of all) {
+		assert.equal(await c.expect('e'), text);
+		assert.deepEqual(c.frames, []);
+	}
+}
+
+const done = (r, version) => {
+	assert.equal(r.code, 0, r.err);
+	const report = JSON.parse(r.out);
+	assert.deepEqual([report.to, report.closed], [version, 0]);
+};
+
+describe('an upgrade', () => {
+	test('on a full disk', MOUNTS, async () => {
+		const disk = Disk.mount('32m');
+		const d = new Daemon({ workers: 2, runtime_dir: disk.path('run'),
+			database: disk.path('apps.db') });
+		d.allow(/No space left on device/, /disk (is )?full/);
+		const app = d.app({ resume: 'on' });
+		await d.start();
+		const all = await open(d, app);
+		disk.fill();
+		for (const version of ['0.1.1', '0.1.0']) {
+			done(await upgrade(d, programs.ofVersion(d, version)), version);
+			await served(d, app, all, version);
+		}
+		disk.empty();
+		done(await upgrade(d, programs.ofVersion(d, '0.1.1')), '0.1.1');
+		await served(d, app, all, 'with room');
+		await closeAll(all);
+		await d.stop();
+		disk.remove();
+	});
+
+	test('from a path that cannot be written, or not be executed', MOUNTS,
+		async () => {
+			const disk = Disk.mount('32m');
+			const file = disk.path('pusherd');
+			const d = new Daemon({ workers: 1 });
+			d.allow(/nothing has changed/);
+			const app = d.app();
+			await d.start();
+			const all = await open(d, app);
+			fs.copyFileSync(programs.ofVersion(d, '0.1.1'), file);
+			fs.chmodSync(file, 0o555);
+			disk.remount('ro,noexec');
+			const r = await upgrade(d, file);
+			assert.equal(r.code, 1);
+			assert.match(r.err, /is not a program that pusherd may execute/);
+			await served(d, app, all, 'refused');
+			disk.remount('ro,exec');
+			done(await upgrade(d, file), '0.1.1');
+			await served(d, app, all, 'read-only');
+			// Its own path, while no byte can be written to it.
+			done(await upgrade(d), '0.1.1');
+			done(await upgrade(d, PUSHERD), '0.1.0');
+			await served(d, app, all, 'back');
+			await closeAll(all);
+			await d.stop();
+			disk.remove();
+		});
+
+	test('with limits below what is there', async () => {
+		const d = new Daemon({ workers: 2 });
+		d.allow(/near or over memory_limit/);
+		const app = d.app();
+		const file = path.join(d.dir, 'pusherd.conf');
+		fs.writeFileSync(file, '');
+		await d.start(['-c', file]);
+		const all = await open(d, app, 8);
+		fs.writeFileSync(file, 'max_connections 2\nmemory_limit 1048576\n' +
+			'client_buffer 16384\n');
+		done(await upgrade(d, programs.ofVersion(d, '0.1.1')), '0.1.1');
+		await served(d, app, all, 'low');
+		done(await upgrade(d, programs.ofVersion(d, '0.1.0')), '0.1.0');
+		await served(d, app, all, 'still low');
+		const late = await Client.connect(d, app).catch((e) => e);
+		assert.ok(late instanceof Error, 'no place for another one');
+		await closeAll(all);
+		await d.stop();
+	});
+
+	test('of process 1, as in a container', async () => {
+		const d = new Daemon({ workers: 2 });
+		d.wrap = ['unshare', ...(root ? [] : ['--user', '--map-root']),
+			'--pid', '--fork', '--kill-child'];
+		const app = d.app();
+		await d.start();
+		const all = await open(d, app);
+		const master = d.pidsOf('master')[0];
+		for (const version of ['0.1.1', '0.1.0']) {
+			done(await upgrade(d, programs.ofVersion(d, version)), version);
+			await served(d, app, all, version);
+		}
+		assert.deepEqual(d.pidsOf('master'), [master]);
+		assert.match(fs.readFileSync(`/proc/${master}/status`, 'utf8'),
+			/^NSpid:\t\d+\t1$/m);
+		await closeAll(all);
+		process.kill(master, 'SIGTERM');
+		await d.stop();
+	});
+
+	test('tells its progress in lines of 80 columns', async () => {
+		const d = new Daemon({ workers: 2 });
+		const app = d.app();
+		await d.start();
+		const all = await open(d, app);
+		const r = await d.ctlAsync(['upgrade']);
+		assert.equal(r.code, 0, r.err);
+		const lines = `${r.err}${r.out}`.trim().split('\n');
+		assert.deepEqual(lines.filter((line) => line.length > 80), []);
+		assert.ok(r.err.includes(' moved, '), r.err);
+		await closeAll(all);
+		await d.stop();
+	});
+});
