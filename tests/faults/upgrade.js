@@ -24,9 +24,11 @@ const { Kinds, overTls } = require('./lib/kinds');
 const { descriptors, memory } = require('../system/lib/process');
 
 const WORKERS = 2;
+const RATE = 2000; // published a second
 const ROOM = 'presence-room';
 // Of the bytes before, and what five small processes vary by.
 const allowed = (before) => before * 1.05 * SLOW + 2 * 2 ** 20;
+const BRING_UP_MS = 300000; // of the bench
 const SETTLE_MS = 30000; // TLS of an earlier process ends within it
 
 const sum = (d, of) => Object.keys(d.processes())
@@ -72,10 +74,11 @@ async function bench(s, n) {
 	const p = run('nice', ['-n', '10', PUSHERCTL, ...options(s.d.conf), '-j',
 		'bench', 'fanout', '--port', String(s.d.port), '--app', app.id,
 		'--clients', String(n), '--channels', String(Math.ceil(n / 20)),
-		'--rate', String(s.rate), '--publishers', '4', '--processes', '2',
+		'--rate', String(RATE), '--publishers', '4', '--processes', '2',
+		'--sources', '4',
 		'--seconds', process.env.BENCH_SECONDS ?? '150'], { env: environment() });
 	await until('its clients', () => p.over ||
-		s.d.ctl(['stats', app.id])[0].connections >= n, 60000);
+		s.d.ctl(['stats', app.id])[0].connections >= n, BRING_UP_MS);
 	return p;
 }
 
@@ -115,14 +118,15 @@ async function measure(s) {
 	return { fds: open(s.d), bytes: sum(s.d, memory) };
 }
 
-async function begin({ start, history, random, short }) {
+async function begin({ start, history, random, short }, clients) {
 	const size = short ? { watchers: 20, members: 10, rate: 200 }
-		: { watchers: 500, members: 50, rate: 2000 };
+		: { watchers: 500, members: 50, rate: clients > 0 ? 200 : RATE };
 	const authority = new Authority();
 	const s = { history, random, authority, size, rate: size.rate, longest: 0,
 		upgrades: 0, watchers: [], channels: ['a', 'b', 'c', 'd'],
 		publishers: new Map() };
 	const { d, app } = await start({ workers: WORKERS, log_level: 'info',
+		handshake_timeout: 600, // half of one waits for a whole upgrade
 		listen: ['127.0.0.1:0', '127.0.0.1:0 tls'],
 		tls_certificate: authority.file('cert.pem'),
 		tls_key: authority.file('key.pem') },
@@ -213,7 +217,7 @@ module.exports = async function upgrades(how) {
 	const n = Math.ceil(Number(process.env.FAULTS ?? (how.short ? 4 : 50)) / 2);
 	const clients = Number(process.env.CLIENTS ?? 0);
 	const rate = Number(process.env.CONNECTS ?? 0);
-	const s = await begin(how);
+	const s = await begin(how, clients);
 	const { d, history } = s;
 	await fill(s);
 	const connects = rate > 0 && run(process.execPath,

@@ -7,7 +7,7 @@
 const assert = require('node:assert/strict');
 const tls = require('node:tls');
 const { Client, OP, frame } = require('../../system/lib/client');
-const { Http, publish } = require('../../system/lib/http');
+const { Http, api, publish } = require('../../system/lib/http');
 const { signedTarget } = require('../../system/lib/sign');
 
 const PING = JSON.stringify({ event: 'pusher:ping',
@@ -35,6 +35,12 @@ async function inPieces(s, send) {
 		},
 		end: () => c.close(),
 	};
+}
+
+async function batch(s, events) {
+	const r = await api(s.d, s.app, 'POST', '/batch_events',
+		{ body: { batch: events } });
+	assert.equal(r.status, 200, r.text);
 }
 
 // A publish, of which cut() gives the two pieces behind the first headers.
@@ -119,8 +125,10 @@ const kinds = {
 		return {
 			half: async () => {
 				c.sock.pause();
-				for (let i = 0; i < BURST; i++)
-					await publish(s.d, s.app, 'unread', 'e', `${i} ${BIG}`);
+				for (let i = 0; i < BURST; i += 10)
+					await batch(s, Array.from({ length: 10 }, (_, k) => ({
+						name: 'e', channel: 'unread',
+						data: `${i + k} ${BIG}` })));
 			},
 			whole: async () => {
 				c.sock.resume();

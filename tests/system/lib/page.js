@@ -5,8 +5,9 @@
 'use strict';
 
 const { Client } = require('./client');
-const { SLOW } = require('./daemon');
 const { newId, pathOf } = require('./resume');
+
+const FOREVER = 3600000; // it waits for events, and may get none
 
 class Page {
 	// how: of Client.connect(), and the channel and the event if not these.
@@ -24,7 +25,7 @@ class Page {
 			if (this.ending) c.destroy();
 			c.sendSubscribe(this.channel);
 			for (;;) {
-				const f = await c.nextFrame(60000 * SLOW);
+				const f = await c.nextFrame(FOREVER);
 				if (f === null || f.opcode === 8) break;
 				if (f.opcode === 1) this.take(JSON.parse(f.payload));
 			}
