@@ -410,6 +410,7 @@ move_turn(struct worker *w)
 static void
 let_go(struct conn *c)
 {
+	c->close_recorded = true; /* it stays open */
 	if (c->session.named)
 		c->session.ended = true; /* its row is the other one's */
 }

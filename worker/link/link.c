@@ -26,6 +26,7 @@
 #include "worker/core/core.h"
 
 #define RETRY_SECONDS 0.02
+#define ENDED_SECONDS 0.001 /* the next broker is on its way */
 #define PING_SECONDS 5.
 #define UNANSWERED_MAX 3        /* pings */
 #define REPLAY_BYTES (1u << 20) /* of it are queued, while it waits */
@@ -44,9 +45,9 @@ send_hello(struct worker *w)
 }
 
 static void
-retry_later(struct worker *w)
+retry_in(struct worker *w, double seconds)
 {
-	ev_timer_set(&w->link->retry, RETRY_SECONDS, 0.);
+	ev_timer_set(&w->link->retry, seconds, 0.);
 	ev_timer_start(w->loop, &w->link->retry);
 }
 
@@ -75,7 +76,7 @@ link_take(void *worker, int fd)
 		return;
 	}
 	if (fd == -1) {
-		retry_later(w);
+		retry_in(w, RETRY_SECONDS);
 		return;
 	}
 	open_link(w, fd);
@@ -119,14 +120,16 @@ static void
 on_dead(void *owner, const char *why)
 {
 	struct worker *w = owner;
+	bool was_up = w->link->state == LINK_UP;
 
 	w->link->lost = why;
 	ipc_close(&w->link->ipc);
-	if (w->link->state == LINK_UP)
+	if (was_up)
 		w->link->down_at = worker_now();
 	w->link->state = LINK_DOWN;
 	w->link->ops->lost(w);
-	retry_later(w);
+	retry_in(
+	    w, was_up && w->link->ipc.ended ? ENDED_SECONDS : RETRY_SECONDS);
 }
 
 /*
@@ -146,7 +149,8 @@ on_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 	if (!ev_is_active(&w->master_link->io)) /* no master to ask */
 		link_take(w, sock_connect_unix(w->conf->broker_path));
 	else if (master_link_ask_link(w->master_link) == -1)
-		retry_later(w); /* else the answer continues: link_take() */
+		retry_in(w,
+		    RETRY_SECONDS); /* else the answer continues: link_take() */
 }
 
 /*
