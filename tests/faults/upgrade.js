@@ -71,14 +71,14 @@ function run(command, args, how = {}) {
 // Many clients, of 20 in a channel.  It never sleeps, so the others go first.
 async function bench(s, n) {
 	const app = s.bulk;
-	const p = run('nice', ['-n', '10', PUSHERCTL, ...options(s.d.conf), '-j',
+	const p = run('nice', ['-n', '5', PUSHERCTL, ...options(s.d.conf), '-j',
 		'bench', 'fanout', '--port', String(s.d.port), '--app', app.id,
 		'--clients', String(n), '--channels', String(Math.ceil(n / 20)),
 		'--rate', String(RATE), '--publishers', '4', '--processes', '2',
 		'--sources', '4',
 		'--seconds', process.env.BENCH_SECONDS ?? '150'], { env: environment() });
 	await until('its clients', () => p.over ||
-		s.d.ctl(['stats', app.id])[0].connections >= n, BRING_UP_MS);
+		s.d.ctl(['stats', app.id])[0].app.subscriptions >= n, BRING_UP_MS);
 	return p;
 }
 
