@@ -428,7 +428,9 @@ worker_main(const struct inherit *inherit)
 		move_let_go(&w);
 	}
 	stop(&w);
-	if (pump != NULL)
+	if (pump != NULL) {
+		xtrim(); /* what its other clients had is free now */
 		pump_run(pump, inherit->life_fd, linger);
+	}
 	return 0;
 }
