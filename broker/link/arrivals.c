@@ -72,6 +72,16 @@ hold(struct peer *p, uint64_t from)
 	return true;
 }
 
+/* The courier is read when it has sent something: no event follows from it. */
+static bool
+must_be_read(struct peer *p)
+{
+	bool readable = p->readable;
+
+	p->readable = false;
+	return readable || !p->courier;
+}
+
 /*
  * The link whose next message is the earliest, and the place of that; *until:
  * of the earliest one on another link, or unchanged.
@@ -110,7 +120,7 @@ run(struct ev_loop *loop, ev_idle *w, int revents)
 	struct list *e;
 
 	LIST_FOREACH(e, &br->links->all)
-		if (!hold(PEER_OF(e), from))
+		if (must_be_read(PEER_OF(e)) && !hold(PEER_OF(e), from))
 			ipc_read(&PEER_OF(e)->ipc);
 	for (;;) {
 		until = now - 1;
@@ -139,8 +149,10 @@ arrivals_init(struct broker *br)
 void
 arrivals_on_input(void *peer)
 {
-	struct broker *br = ((struct peer *)peer)->br;
+	struct peer *p = peer;
+	struct broker *br = p->br;
 
+	p->readable = true;
 	ev_feed_event(br->loop, &br->links->arrivals, EV_CUSTOM);
 }
 

@@ -64,6 +64,7 @@ struct peer {
 	uint64_t pong;  /* id of the last one answered */
 	uint64_t place; /* PLACE of the present message; 0: none */
 	bool courier;   /* the courier, not a worker */
+	bool readable;  /* has sent something since it was read */
 	/*
 	 * The end of its old state has been announced, so that its replay
 	 * counts as new: it had a link to this broker before, or came too late.
