@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "broker/app/apps.h"
 #include "broker/control/control_job.h"
@@ -38,7 +39,10 @@ put_session(struct control_client *cc, struct json_writer *w,
 	verb_put_text(w, "app", str_of(a->app.id));
 	verb_put_text(w, "session", session_id_text(&id, text));
 	verb_put_text(w, "state", str_of(states[row->state % nitems(states)]));
-	verb_put_number(w, "since", row->since);
+	verb_put_number(w, "since",
+	    (proc_clock_us(CLOCK_REALTIME) - proc_clock_us(CLOCK_MONOTONIC)) /
+		    1000000 +
+		row->since);
 	verb_put_text(w, "socket_id", str_of(sid));
 	verb_put_number(w, "channels", s->channels.n);
 	verb_put_number(w, "confirmed", row->acked);

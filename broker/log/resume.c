@@ -17,7 +17,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
@@ -33,13 +32,6 @@ struct resume_away {
 	struct resume_seat seat;
 	uint32_t row;
 };
-
-/* Seconds. */
-static uint32_t
-wall(void)
-{
-	return (uint32_t)(proc_clock_us(CLOCK_REALTIME) / 1000000);
-}
 
 struct session_row *
 resumes_row(const struct resumes *s, const struct resume_session *r)
@@ -115,7 +107,7 @@ set_state(struct resumes *s, struct resume_session *r, uint8_t state)
 		come_back(s, r);
 	if (row->state != SESSION_FREE)
 		--*count_of(s, row->state);
-	row->since = wall();
+	row->since = session_now();
 	__atomic_store_n(&row->state, state, __ATOMIC_RELEASE);
 	if (state == SESSION_FREE)
 		return;
@@ -196,7 +188,7 @@ recall(struct resumes *s, uint32_t i)
 	resume_channels_add_rest(&r->channels, row->acked);
 	if (row->acked == 0)
 		r->lost = RESUME_UNCONFIRMED;
-	if (state == SESSION_LIVE && wall() > since + OLD_SECONDS)
+	if (state == SESSION_LIVE && session_now() > since + OLD_SECONDS)
 		row->uncounted = false; /* see forget_old() */
 	/* It is unknown which channels the client has up to acked. */
 	if (row->out > 0 || row->uncounted || row->acked < row->replayed)
@@ -472,7 +464,7 @@ void
 resumes_expire(struct resumes *s, uint32_t least,
     uint32_t (*seconds)(void *arg, uint32_t app), void *arg)
 {
-	uint64_t now = wall();
+	uint64_t now = session_now();
 	unsigned left = EXPIRE_AT_ONCE;
 	struct list *e, *tmp;
 

@@ -26,6 +26,18 @@
 #define LOST_SECONDS 120u   /* clients of lost sessions come back */
 #define GRAVE_MS (24u * 3600 * 1000)
 
+static uint64_t
+up_ms(void)
+{
+	return proc_clock_us(CLOCK_MONOTONIC) / 1000;
+}
+
+uint32_t
+session_now(void)
+{
+	return (uint32_t)(up_ms() / 1000);
+}
+
 static size_t
 ngraves(uint32_t cap)
 {
@@ -168,7 +180,7 @@ bury_id(struct session_table *t, uint32_t app, struct session_id id,
 
 	bury(t,
 	    (struct session_grave){ key_of(t, app, session_id_text(&id, text)),
-		proc_clock_us(CLOCK_REALTIME) / 1000 * 4 + why });
+		up_ms() * 4 + why });
 }
 
 void
@@ -187,9 +199,7 @@ session_table_buried(const struct session_table *t, uint32_t app, struct str id)
 	if (!t->buried)
 		return SESSION_UNKNOWN;
 	for (size_t i = 0; i < BUCKET; i++)
-		if (b[i].key == key &&
-		    b[i].at / 4 + GRAVE_MS >
-			proc_clock_us(CLOCK_REALTIME) / 1000)
+		if (b[i].key == key && b[i].at / 4 + GRAVE_MS > up_ms())
 			return (enum session_end)(b[i].at % 4);
 	return SESSION_UNKNOWN;
 }
@@ -200,29 +210,43 @@ struct file_head {
 	uint64_t magic;
 	uint32_t row_bytes, used;
 	uint64_t salt;
-	uint64_t lost; /* lost_left() */
+	uint64_t lost;           /* lost_left() */
+	uint64_t up_ms, wall_ms; /* when it was written */
 };
 
-#define MAGIC UINT64_C(0x3453534553504f53)
+#define MAGIC UINT64_C(0x3553534553504f53)
 #define MARK UINT64_C(0x4d53534553504f53) /* only the head; see mark() */
 
-static uint32_t
-seconds_up(void)
+static uint64_t
+wall_ms(void)
 {
-	return (uint32_t)(proc_clock_us(CLOCK_MONOTONIC) / 1000000);
+	return proc_clock_us(CLOCK_REALTIME) / 1000;
+}
+
+/* What was at that time of the file, in ms, as of now. */
+static uint64_t
+time_now(const struct file_head *h, uint64_t at)
+{
+	uint64_t now = up_ms(), wall = wall_ms();
+	uint64_t age = h->up_ms - MIN(h->up_ms, at);
+	uint64_t passed = wall - MIN(wall, h->wall_ms);
+
+	if (now >= h->up_ms)
+		passed = MIN(passed, now - h->up_ms);
+	return now - MIN(now, age + passed);
 }
 
 /* For so many seconds clients of lost sessions may come back. */
 static void
 lose(struct session_table *t, uint32_t seconds)
 {
-	t->lost_until = seconds_up() + seconds;
+	t->lost_until = session_now() + seconds;
 }
 
 static uint32_t
 lost_left(const struct session_table *t)
 {
-	return t->lost_until - MIN(t->lost_until, seconds_up());
+	return t->lost_until - MIN(t->lost_until, session_now());
 }
 
 /* A row has the rest behind it, if it has one. */
@@ -254,7 +278,7 @@ static int
 save(const struct session_table *t, const char *path)
 {
 	struct file_head h = { MAGIC, sizeof(t->rows[0]), t->used, t->salt,
-		lost_left(t) };
+		lost_left(t), up_ms(), wall_ms() };
 	FILE *f;
 	int r = -1;
 
@@ -275,7 +299,8 @@ save(const struct session_table *t, const char *path)
 
 /* The rows that do not fit make room: each client is told so. */
 static bool
-read_row(struct session_table *t, FILE *f, uint32_t *forgotten)
+read_row(struct session_table *t, FILE *f, const struct file_head *h,
+    uint32_t *forgotten)
 {
 	struct session_more more = { 0 };
 	struct session_row row;
@@ -286,6 +311,7 @@ read_row(struct session_table *t, FILE *f, uint32_t *forgotten)
 		return false;
 	if (row.state == SESSION_FREE)
 		return true;
+	row.since = (uint32_t)(time_now(h, row.since * UINT64_C(1000)) / 1000);
 	if (t->used < t->cap) {
 		if (row.more)
 			*more_of(t, &t->rows[t->used]) = more;
@@ -309,12 +335,14 @@ read_all(struct session_table *t, FILE *f)
 		return false;
 	t->salt = h.salt;
 	for (uint32_t i = 0; i < h.used; i++)
-		if (!read_row(t, f, &forgotten)) {
+		if (!read_row(t, f, &h, &forgotten)) {
 			t->used = 0;
 			return false;
 		}
-	while (fread(&g, sizeof(g), 1, f) == 1)
+	while (fread(&g, sizeof(g), 1, f) == 1) {
+		g.at = time_now(&h, g.at / 4) * 4 + g.at % 4;
 		bury(t, g);
+	}
 	lose(t, (uint32_t)MIN(h.lost, LOST_SECONDS));
 	if (forgotten > 0)
 		log_warnx("%u of %u sessions are forgotten, and their clients "
@@ -368,7 +396,7 @@ file_paths(char *paths[2], const char *dir, const char *database)
 static void
 mark(const struct session_table *t, const char *path)
 {
-	struct file_head h = { MARK, sizeof(t->rows[0]), 0, t->salt, 0 };
+	struct file_head h = { .magic = MARK, .salt = t->salt };
 	FILE *f = fopen(path, "wxe");
 
 	if (f == NULL || fwrite(&h, sizeof(h), 1, f) != 1)

@@ -35,7 +35,7 @@ enum session_end {
 
 struct session_grave {
 	uint64_t key; /* of app and id; 0: free */
-	uint64_t at;  /* when, in ms of the wall clock, times 4, plus why */
+	uint64_t at;  /* when, in ms as session_now(), times 4, plus why */
 };
 
 #define SESSION_ID_BITS 16 /* bytes in the row */
@@ -47,7 +47,7 @@ struct session_row {
 	uint64_t acked;         /* the client has all up to it; 0: nothing */
 	uint64_t replayed : 56; /* the newest replayed number, modulo 2^56 */
 	uint64_t id_len : 8;    /* as in struct session_id */
-	uint32_t since; /* seconds of the wall clock: when its state began */
+	uint32_t since;         /* session_now() when its state began */
 	uint32_t app;
 	uint32_t peer;  /* session_table_peer() of its maker */
 	uint32_t epoch; /* session_epoch() of the log to which acked belongs */
@@ -79,11 +79,13 @@ struct session_table {
 	uint32_t used; /* rows that have ever been in use */
 	uint64_t salt; /* of the keys of tombstones */
 	bool buried;   /* tombstones exist: searching touches memory, too */
-	/* Until then, in monotonic seconds, clients of lost ones come back. */
+	/* Until then, as session_now(), clients of lost ones come back. */
 	uint32_t lost_until;
 	struct session_row rows[];
 };
 
+/* Seconds since the machine began: a wall clock that is put right ends none. */
+uint32_t session_now(void);
 /* Call before there are children; NULL with errno. */
 struct session_table *session_table_map(uint32_t cap);
 /*
@@ -91,7 +93,9 @@ struct session_table *session_table_map(uint32_t cap);
  * dir, and beside the database.  A file stands in each place while the group
  * runs, too, without sessions: if it is found, or one of another layout, the
  * table stays empty, and its sessions count as lost lately, also if another
- * stop and start follow at once.
+ * stop and start follow at once.  The time between them counts for sessions and
+ * tombstones: by the wall clock, since the machine may have begun anew, and at
+ * most what it has been up for since the stop, if it has not.
  */
 void session_table_save(
     const struct session_table *, const char *dir, const char *database);

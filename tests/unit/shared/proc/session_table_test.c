@@ -128,6 +128,61 @@ a_loss_is_known_over_further_stops(void **state)
 	assert_false(session_table_lost_lately(p->t));
 }
 
+#define SECOND INT64_C(1000)
+#define DAY (86400 * SECOND)
+
+/* The file was written so many ms later, by each clock. */
+static void
+written_later(const struct place *p, int64_t up_ms, int64_t wall_ms)
+{
+	int64_t at[2];
+	FILE *f = fopen(p->files[0], "r+e");
+	long where = 32; /* behind lost in struct file_head */
+
+	assert_non_null(f);
+	assert_int_equal(fseek(f, where, SEEK_SET), 0);
+	assert_int_equal(fread(at, sizeof(at), 1, f), 1);
+	at[0] += up_ms;
+	at[1] += wall_ms;
+	assert_int_equal(fseek(f, where, SEEK_SET), 0);
+	assert_int_equal(fwrite(at, sizeof(at), 1, f), 1);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void
+the_time_of_a_stop_counts_however_the_clocks_stand(void **state)
+{
+	static const struct {
+		int64_t up_ms, wall_ms;
+		uint32_t passed; /* seconds */
+	} cases[] = {
+		{ 0, 0, 0 },
+		/* It takes 5 s, and the wall clock is put by a day. */
+		{ -5 * SECOND, -5 * SECOND, 5 },
+		{ -5 * SECOND, -DAY, 5 },
+		{ -5 * SECOND, DAY, 0 },
+		/* The machine was up for longer before it began anew. */
+		{ DAY, -9 * SECOND, 9 },
+		{ DAY, -90 * SECOND, 90 },
+		{ DAY, DAY, 0 },
+	};
+	struct place *p = *state;
+
+	for (size_t i = 0; i < nitems(cases); i++) {
+		uint32_t away;
+
+		p->t->used = 0;
+		add(p->t, ids[0], 7);
+		p->t->rows[0].since =
+		    (uint32_t)(session_now() - 3 + cases[i].up_ms / SECOND);
+		stop(p);
+		written_later(p, cases[i].up_ms, cases[i].wall_ms);
+		start(p);
+		away = session_now() - p->t->rows[0].since;
+		assert_in_range(away, cases[i].passed + 3, cases[i].passed + 5);
+	}
+}
+
 int
 main(void)
 {
@@ -136,6 +191,9 @@ main(void)
 		    sessions_come_back_after_a_stop, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 		    a_loss_is_known_over_further_stops, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+		    the_time_of_a_stop_counts_however_the_clocks_stand, set_up,
+		    tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
