@@ -193,7 +193,7 @@ unit: ## unit tests (cmocka)
 	@$(MAKE) $(JOBS) unit-bins
 	@tests/run.sh $(BUILD) unit
 
-faults: all $(NPM) ## kill, stop and starve it (long; NAME=recipe SEED=n)
+faults: libraries all $(NPM) ## kill, stop and starve it (long; NAME=recipe SEED=n)
 	@PUSHERD_BIN=$(BUILD)/pusherd node tests/faults/run.js \
 	    $(if $(SEED),--seed $(SEED)) $(NAME)
 

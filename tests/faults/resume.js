@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: MIT
 //
-// Sessions under faults, by a seed (FAULTS=1000 of them; MINUTES=40 for that): lines that break or fall silent, closes by
-// the server, deaths of worker, broker, both and master, restarts by hand,
-// while 200 events a second go to channels of all kinds.  Each client has
-// each channel in order, once and whole, or was told of a gap.
+// Sessions under faults, by a seed (FAULTS=1000 of them; MINUTES=40 for that):
+// lines that break or fall silent, closes by the server, deaths of worker,
+// broker, both and master, restarts by hand, upgrades, while 200 events a
+// second go to channels of all kinds.  Each client, of another kind and behind
+// nginx, HAProxy, Caddy or nothing, has each channel in order, once and whole,
+// or was told of a gap.
 'use strict';
 
 const assert = require('node:assert/strict');
 const { until } = require('../system/lib/daemon');
 const { publish, Http } = require('../system/lib/http');
+const { Line } = require('../system/lib/line');
 const { server, authServer } = require('../system/lib/official');
+const programs = require('../system/lib/programs');
+const { Proxy } = require('../system/lib/proxies');
 const { Publisher, newBroker, sleep } = require('./lib/actors');
-const { Resumer, encrypted, MASTER, USER } = require('./lib/resumer');
+const { KINDS, USER_CHANNEL, launch } = require('./lib/resume_clients');
+const { Resumer, encrypted, endOf, MASTER } = require('./lib/resumer');
 
 const kinds = (prefix, n) =>
 	Array.from({ length: n }, (_, i) => `${prefix}${i}`);
@@ -23,7 +29,7 @@ const CHANNELS = [...kinds('news-', 5), ...kinds('private-', 4),
 	...kinds('presence-', 3), ...kinds('cache-', 2),
 	...kinds('private-cache-', 1), ...kinds('presence-cache-', 1),
 	...kinds('private-encrypted-', 2), ...kinds('private-encrypted-cache-', 1),
-	`#server-to-user-${USER}`];
+	USER_CHANNEL];
 const EXPECTED = [/was killed by signal 9/, /exited with code/,
 	/link to the broker lost: /, /the broker had dropped this worker/,
 	/resync: not every worker connected in time/, /another one in \d+ s/,
@@ -52,13 +58,14 @@ class ToOthers {
 			await sleep(50);
 			if (!r.sid) continue;
 			const seq = ++this.seq;
-			this.own.set(`${OTHERS} ${seq}`, r.n);
+			const { n, sid } = r;
+			this.own.set(`${OTHERS} ${seq}`, { n, sid });
 			let status = 0;
 			try {
 				if (!http || http.ended) http = await Http.connect(this.s.d);
 				({ status } = await http.api(this.s.app, 'POST', '/events',
 					{ body: { name: 'n', channel: OTHERS,
-						data: `${seq} x`, socket_id: r.sid } }));
+						data: `${seq} x`, socket_id: sid } }));
 			} catch {
 				http?.end();
 				http = null;
@@ -79,8 +86,8 @@ async function talk(s) {
 			const r = s.clients[n];
 			if (!r.isSettled || r.busy) continue;
 			s.history.published(channel, ++seq[n], 0);
-			s.own.set(`${channel} ${seq[n]}`, n);
-			r.p.channel(channel).trigger('client-n', `${seq[n]} x`);
+			s.own.set(`${channel} ${seq[n]}`, { n, sid: r.sid });
+			r.client.trigger(channel, 'client-n', `${seq[n]} x`);
 		}
 	}
 }
@@ -162,6 +169,7 @@ async function again(s, signal, cause) {
 	await until('the end of all', () =>
 		Object.keys(s.d.processes()).length === 0);
 	s.d.exit = null;
+	s.isNew = false;
 	await s.d.start();
 	await sleep(1000);
 }
@@ -177,6 +185,14 @@ const PROCESSES = {
 		...s.d.pidsOf('broker')]),
 	master: (s) => again(s, 'SIGKILL', 'master'),
 	restart: (s) => again(s, 'SIGTERM', 'restart'),
+	// There and back.  Nobody is closed.
+	async upgrade(s) {
+		s.isNew = !s.isNew;
+		const { code, out, err } = await s.d.ctlAsync(['-j', 'upgrade',
+			'--binary', s.files[Number(s.isNew)]]);
+		assert.equal(code, 0, err);
+		assert.equal(JSON.parse(out).closed, 0, out);
+	},
 };
 
 /* ---- the run ---- */
@@ -212,10 +228,10 @@ async function processFault(s, how) {
 	await PROCESSES[how](s);
 }
 
-// 14 faults of lines at once, and the processes one after another.
+// Four faults of lines at once before each fault of processes.
 async function short(s) {
 	const lines = Object.keys(LINE);
-	for (const how of ['restart', 'worker', 'broker', 'both']) {
+	for (const how of ['restart', 'worker', 'broker', 'both', 'upgrade']) {
 		await until('all to be there', () =>
 			s.clients.every((r) => r.isSettled && !r.busy), 40000);
 		for (let i = 0; i < 4; i++)
@@ -256,50 +272,117 @@ async function settle(s) {
 		r.over.size === r.logs.size), 20000);
 }
 
-module.exports = async function resume({ start, history, random,
-	short: isShort }) {
-	const workers = 2;
-	const { d, app } = await start({ workers, resume_max_events: 5000 },
-		{ resume: 'on', resume_client_events: 'on', client_events: 'on',
-			activity_timeout: 5, resume_time: 300, resume_bytes: 67108864,
-			max_presence_members: 1000, max_event_bytes: 100000 });
-	d.allow(...EXPECTED);
-	const auth = await authServer(server(d, app,
-		{ encryptionMasterKeyBase64: MASTER.toString('base64') }));
-	const s = { d, app, auth, history, random, short: isShort, workers, counts: {},
-		faults: 0, pending: [], clients: [], bulk: 0, isTalking: true };
-	for (let n = 0; n < (isShort ? 5 : 12); n++)
-		s.clients.push(await Resumer.open(s, n, [...CHANNELS, OTHERS, BULK,
-			...TALK]));
+/* ---- who takes part ---- */
+
+// A proxy before the server, whose port changes at a restart.
+async function behind(s, name) {
+	const back = await Line.open(s.d);
+	s.lines.push(back);
+	const proxy = await Proxy.open(name, back.port, true);
+	s.proxies.push(proxy);
+	return { name, port: proxy.port };
+}
+
+// Each client is of another kind; in the long form each fourth one is behind
+// the same proxy, or none.  The short form has pusher-js in this process only.
+async function enter(s) {
+	const kinds = s.short ? KINDS.slice(0, 5) : KINDS;
+	const ways = [s.d];
+	if (!s.short) {
+		s.browser = await launch();
+		for (const name of ['nginx', 'haproxy', 'caddy'])
+			ways.push(await behind(s, name));
+	}
+	for (const [n, kind] of kinds.entries())
+		s.clients.push(await Resumer.open(s, n, kind, ways[n % ways.length],
+			[...CHANNELS, OTHERS, BULK, ...TALK]));
 	await until('all to be there', () =>
-		s.clients.every((r) => r.isSettled), 30000);
-	const numbers = new Numbers(d, app, history, CHANNELS);
+		s.clients.every((r) => r.isSettled), 60000);
+}
+
+async function leave(s) {
+	for (const r of s.clients) await r.stop();
+	await s.browser?.close();
+	for (const p of s.proxies) await p.stop();
+	for (const l of s.lines) await l.close();
+	await s.auth.stop();
+}
+
+/* ---- the table of doubles ---- */
+
+const add = (to, from, how) => {
+	for (const [k, v] of Object.entries(from)) to[k] = how(to[k] ?? 0, v);
+};
+const plus = (a, b) => a + b;
+
+// The most events of a channel that came twice after one end of a connection,
+// by what ended it and by client.  Empty: it did not happen to this client.
+function table(most) {
+	const causes = [...new Set(Object.values(most)
+		.flatMap((m) => Object.keys(m)))].sort();
+	console.log(`| client | ${causes.join(' | ')} |\n` +
+		`| --- |${' --- |'.repeat(causes.length)}`);
+	for (const [kind, m] of Object.entries(most))
+		console.log(`| ${kind} | ${causes.map((c) => m[c] ?? '').join(' | ')} |`);
+}
+
+function judge(s, own) {
+	const sum = { faults: s.counts, published: s.numbers.sent, words: {},
+		ends: {}, doubles: {}, 'most doubles of a channel': {} };
+	const most = {};
+	for (const r of s.clients) {
+		const one = r.check(s.history, own);
+		add(sum.words, one.words, plus);
+		add(sum.doubles, one.doubles, plus);
+		const ends = r.ends.map(endOf);
+		for (const end of ends) add(sum.ends, { [end]: 1 }, plus);
+		add(sum['most doubles of a channel'], one.most, Math.max);
+		add(most[r.kind] ??= {}, Object.fromEntries(ends.map((end) =>
+			[end, 0])), Math.max);
+		add(most[r.kind], one.most, Math.max);
+	}
+	if (!s.short) table(most);
+	assert.ok(sum.words.continued > 0);
+	return sum;
+}
+
+async function work(s) {
+	const numbers = s.numbers = new Numbers(s.d, s.app, s.history, CHANNELS);
 	const others = new ToOthers(s);
 	numbers.start(200);
 	s.own = others.own;
 	const done = Promise.all([others.run(), talk(s)]);
 	await sleep(1000);
 	try {
-		await (isShort ? short(s) : long(s, Number(process.env.FAULTS ?? 1000)));
+		await (s.short ? short(s) :
+			long(s, Number(process.env.FAULTS ?? 1000)));
 	} finally {
 		others.going = s.isTalking = false;
 		await Promise.allSettled([numbers.stop(), done]);
 	}
 	await settle(s);
-	const sum = { faults: s.counts, published: numbers.sent, words: {},
-		doubles: {}, 'most doubles of a channel': {} };
-	for (const r of s.clients) {
-		const one = r.check(history, others.own);
-		for (const [k, v] of Object.entries(one.words))
-			sum.words[k] = (sum.words[k] ?? 0) + v;
-		for (const [k, v] of Object.entries(one.doubles))
-			sum.doubles[k] = (sum.doubles[k] ?? 0) + v;
-		for (const [k, v] of Object.entries(one.most))
-			sum['most doubles of a channel'][k] = Math.max(v,
-				sum['most doubles of a channel'][k] ?? 0);
-		await r.stop();
+	return judge(s, others.own);
+}
+
+module.exports = async function resume({ start, history, random,
+	short: isShort }) {
+	const workers = 2;
+	const { d, app } = await start({ workers, resume_max_events: 5000,
+		trusted_proxies: '127.0.0.1' },
+	{ resume: 'on', resume_client_events: 'on', client_events: 'on',
+		activity_timeout: 5, resume_time: 300, resume_bytes: 67108864,
+		max_presence_members: 1000, max_event_bytes: 100000 });
+	d.allow(...EXPECTED);
+	const auth = await authServer(server(d, app,
+		{ encryptionMasterKeyBase64: MASTER.toString('base64') }));
+	const s = { d, app, auth, history, random, short: isShort, workers, counts: {},
+		faults: 0, pending: [], clients: [], lines: [], proxies: [], bulk: 0,
+		isTalking: true, isNew: false,
+		files: ['0.1.0', '0.1.1'].map((v) => programs.ofVersion(d, v)) };
+	try {
+		await enter(s);
+		return await work(s);
+	} finally {
+		await leave(s);
 	}
-	await auth.stop();
-	assert.ok(sum.words.continued > 0);
-	return sum;
 };

@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
-// A pusher-js with a session whose line is cut, and what must hold for it:
-// each channel in order, complete unless it was told of a gap, and nothing
-// twice but what was on its way when the line was cut.
+// A client with a session whose line is cut, and what must hold for it: each
+// channel in order, complete unless it was told of a gap, and nothing twice
+// but what was on its way when the line was cut.
 'use strict';
 
 const crypto = require('node:crypto');
 const nacl = require('../../system/node_modules/tweetnacl');
-const { client } = require('../../system/lib/official');
 const { Line } = require('../../system/lib/line');
 const { newId } = require('../../system/lib/resume');
 const { SLOW } = require('../../system/lib/daemon');
 
 const MASTER = crypto.createHash('sha256').update('resume').digest();
-const USER = 'everybody'; // all are signed in as one user
 // Behind a close with a code of the server nothing comes twice, unless this
 // process was late by so many ms: the server waits 2 s for a last pong.
 const ORDERLY_MS = 1000;
@@ -22,14 +20,23 @@ const ORDERLY_MS = 1000;
 const DOUBLE_MS = 3000 * SLOW;
 const SURVIVED_MS = 5000 * SLOW; // by then a broken connection is noticed
 
+const keyOf = (channel) =>
+	crypto.createHash('sha256').update(channel).update(MASTER).digest();
+
 // As server libraries encrypt it.
 function encrypted(channel, text) {
-	const key = crypto.createHash('sha256').update(channel).update(MASTER)
-		.digest();
 	const nonce = crypto.randomBytes(24);
-	const box = nacl.secretbox(Buffer.from(text), nonce, key);
+	const box = nacl.secretbox(Buffer.from(text), nonce, keyOf(channel));
 	return JSON.stringify({ nonce: nonce.toString('base64'),
 		ciphertext: Buffer.from(box).toString('base64') });
+}
+
+// As a client that has got the key of a channel reads it.
+function decrypted(channel, text) {
+	if (!channel.startsWith('private-encrypted-')) return text;
+	const { nonce, ciphertext } = JSON.parse(text);
+	return Buffer.from(nacl.secretbox.open(Buffer.from(ciphertext, 'base64'),
+		Buffer.from(nonce, 'base64'), keyOf(channel))).toString();
 }
 
 // The longest time for which this process has read nothing, of the last 5 s:
@@ -42,59 +49,58 @@ setInterval(() => {
 const lag = () => Math.max(0, performance.now() - (turns.at(-1) ?? 0),
 	...turns.slice(1).map((t, i) => t - turns[i]));
 
+// What ended a connection, with the code that the client got.
+const endOf = ({ cause, code }) => code ? `${cause} (${code})` : cause;
+
 class Resumer {
-	static async open({ d, app, auth, short }, n, channels) {
+	// kind: of KINDS; to: { port } of the server or of a proxy before it.
+	static async open({ d, app, auth, short, browser, history }, n, kind, to,
+		channels) {
 		const r = new Resumer();
-		Object.assign(r, { n, name: `client ${n}`, logs: new Map(), ends: [],
-			over: new Set(),
-			open: 0 });
+		const names = channels.filter(kind.takes);
+		Object.assign(r, { n, history, kind: kind.title,
+			name: `client ${n} (${kind.title}, ${to.name ?? 'direct'})`,
+			logs: new Map(names.map((name) => [name, []])), ends: [],
+			over: new Set(), open: 0, sids: [] });
 		r.forget();
-		r.line = await Line.open(d, short);
-		r.p = client(8, { port: r.line.port }, app, auth, { user: USER,
-			wsPath: `/app/resume/${newId()}`, activityTimeout: 1000,
-			pongTimeout: 2000,
-			enabledTransports: ['ws'] });
-		for (const name of channels) r.follow(name);
-		r.p.signin();
-		r.p.connection.bind('error', ({ data }) => {
-			if ([4100, 4200].includes(data?.code)) r.code = data.code;
-		});
-		r.p.connection.bind('state_change', ({ previous, current }) => {
-			if (previous === 'connected') r.ended();
-			if (current !== 'connected') return;
-			r.sid = r.p.connection.socket_id;
-			r.forget();
-		});
+		r.line = await Line.open(to === d ? d : to, short);
+		r.client = kind.open(r, { port: r.line.port, app, auth, browser,
+			id: newId(), channels: names, read: decrypted });
 		return r;
 	}
 
-	follow(name) {
-		const log = [];
-		this.logs.set(name, log);
-		const on = (text) => log.push({ at: performance.now(),
-			seq: Number(String(text).split(' ')[0]) });
-		const word = (w) => {
-			this.open++;
-			log.push({ word: w, at: performance.now() });
-		};
-		const over = () => { this.over.add(name); log.push({ over: 1 }); };
-		if (name !== `#server-to-user-${USER}`) {
-			this.p.subscribe(name).bind('n', on).bind('client-n', on)
-				.bind('end', over)
-				.bind('pusher:resume', word);
-			return;
-		}
-		// The word about it reaches no callback of a user.
-		this.p.user.bind('n', on).bind('end', over);
-		this.p.connection.bind('message', (m) =>
-			m.channel === name && m.event === 'pusher:resume' && word(m.data));
+	/* ---- what the client tells ---- */
+
+	connected(sid) {
+		this.sid = this.sids[this.ends.length] = sid;
+		this.isConnected = true;
+		this.forget();
 	}
 
-	ended() {
+	event(channel, text, at = performance.now()) {
+		this.logs.get(channel).push({ at,
+			seq: Number(String(text).split(' ')[0]) });
+	}
+
+	word(channel, word, at = performance.now()) {
+		this.open++;
+		this.logs.get(channel).push({ word, at });
+	}
+
+	last(channel) {
+		this.over.add(channel);
+		this.logs.get(channel).push({ over: 1 });
+	}
+
+	broken(e) {
+		this.history.wrong(`${this.name}: ${e.stack}`);
+	}
+
+	ended(code, at = performance.now()) {
+		this.isConnected = false;
 		this.open = 0;
-		this.ends.push({ cause: this.cause, at: this.causeAt ??
-			performance.now(), lag: lag(), code: this.code });
-		this.code = undefined;
+		this.ends.push({ cause: this.cause, at: this.causeAt ?? at,
+			lag: lag(), code });
 		for (const log of this.logs.values())
 			log.push({ end: this.ends.length - 1 });
 		this.forget();
@@ -102,7 +108,7 @@ class Resumer {
 
 	// Back, and told of each channel how it is.
 	get isSettled() {
-		return this.p.connection.state === 'connected' && !this.line.isHole &&
+		return this.isConnected && !this.line.isHole &&
 			this.open >= this.logs.size;
 	}
 
@@ -126,7 +132,7 @@ class Resumer {
 	}
 
 	async stop() {
-		this.p.disconnect();
+		await this.client.stop();
 		await this.line.close();
 	}
 
@@ -154,22 +160,26 @@ class Resumer {
 		const complete = (from, to) => {
 			for (let s = from + 1; s < to; s++)
 				if (answers.get(s)?.status === 200 && !came.has(s) &&
-				    own.get(`${channel} ${s}`) !== this.n)
+				    own.get(`${channel} ${s}`)?.n !== this.n)
 					wrong(`${s} was answered 200 and is missing, after ` +
 						`${end?.cause} and ${JSON.stringify(word)}`);
 		};
 		const count = () => {
 			for (const [n, times] of doubles) {
 				const { cause, code, lag } = this.ends[n];
-				sum.doubles[cause] = (sum.doubles[cause] ?? 0) + times;
-				sum.most[cause] = Math.max(sum.most[cause] ?? 0, times);
+				const name = endOf(this.ends[n]);
+				sum.doubles[name] = (sum.doubles[name] ?? 0) + times;
+				sum.most[name] = Math.max(sum.most[name] ?? 0, times);
 				if (code && lag < ORDERLY_MS)
 					wrong(`${times} came twice after ${cause} (${code})`);
 			}
 		};
 		const event = (e) => {
 			if (e.over) return; // at the end of the run
-			if (own.get(`${channel} ${e.seq}`) === this.n)
+			const its = own.get(`${channel} ${e.seq}`);
+			// A session that is new does not know the sockets before it.
+			if (its?.n === this.n && (word.status !== 'new' ||
+			    its.sid === this.sids[e.line]))
 				wrong(`its own ${e.seq} came back, after ${end?.cause}`);
 			if (came.has(e.seq)) {
 				const before = came.get(e.seq);
@@ -238,4 +248,4 @@ class Resumer {
 	}
 }
 
-module.exports = { Resumer, encrypted, MASTER, USER };
+module.exports = { Resumer, encrypted, endOf, MASTER };

@@ -20,15 +20,18 @@ const WIRES = {
 };
 
 class Wire {
-	constructor(command, url) {
+	// take: what gets each message as text, in place of the list; then nobody
+	// is told on standard error that the connection broke.
+	constructor(command, url, take) {
+		const isQuiet = take || command[0] === 'java'; // it says: no log
 		this.p = spawn(command[0], [...command.slice(1), url],
-			{ stdio: ['pipe', 'pipe', command[0] === 'java' ? 'ignore' :
-				'inherit'] }); // it says that it has no log
+			{ stdio: ['pipe', 'pipe', isQuiet ? 'ignore' : 'inherit'] });
 		this.p.stdin.on('error', () => {}); // it may have ended
 		this.ended = new Promise((ok) => { this.p.on('close', ok); });
 		this.lines = [];
 		readline.createInterface({ input: this.p.stdout })
-			.on('line', (line) => this.lines.push(JSON.parse(line)));
+			.on('line', take ?? ((line) =>
+				this.lines.push(JSON.parse(line))));
 	}
 
 	send(m) {
