@@ -88,6 +88,8 @@ END {
 	print "  app              id " id
 	print "                   key " value["key"]
 	print "                   secret " value["secret"]
+	print "  resume           wsPath: \047/app/resume/\047 + " \
+		"crypto.randomUUID()"
 	print "  log              " log_
 	print ""
 	print "Try this in another terminal, in this directory:"

@@ -61,6 +61,8 @@ describe('make run', () => {
 		assert.ok(shown.split('\n').length < 24, shown);
 		for (const name of ['key', 'secret'])
 			assert.match(shown, new RegExp(`^ +${name} [0-9a-f]+$`, 'm'));
+		assert.ok(shown.includes(
+			"wsPath: '/app/resume/' + crypto.randomUUID()\n"), shown);
 		key = /key ([0-9a-f]+)/.exec(shown)[1];
 		const commands = shown.match(/^ {2}\S*pusherctl -c .*$/mg);
 		assert.equal(commands.length, 3, shown);
