@@ -119,9 +119,7 @@ excluded_by(const struct worker *w, uint64_t except)
 static bool
 is_excluded(struct excluded x, const struct conn *c)
 {
-	uint64_t sid = conn_sid(c);
-
-	return sid == x.sid || sid == x.heir;
+	return x.sid != 0 && (conn_sid(c) == x.sid || conn_sid(c) == x.heir);
 }
 
 /* The clients with a session will be asked for a confirmation. */

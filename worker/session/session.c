@@ -139,15 +139,39 @@ may_be_asked(const struct open_session *o)
 	return o->ping_pos == 0 && !o->s->mute && !o->s->refused;
 }
 
+/* Those that are due, until one has to wait: all of them, or the first ones. */
+static void
+ask_waiting(struct sessions *ss, double at, bool all)
+{
+	struct list *e, *tmp;
+
+	LIST_FOREACH_SAFE(e, tmp, &ss->waiting) {
+		struct open_session *o =
+		    LIST_ITEM(e, struct open_session, asking);
+
+		if (!may_be_asked(o))
+			list_remove(e); /* again when the answer comes */
+		else if (is_due(ss, o, at)) {
+			if (!take_token(ss, at))
+				return;
+			ask(ss, o, o->sent, at);
+		} else if (!all)
+			return;
+	}
+}
+
 void
 sessions_turn(struct sessions *ss)
 {
 	struct list *e, *tmp;
 	double at;
 
-	if (list_is_empty(&ss->fresh))
+	if (!ss->busy)
 		return;
+	ss->busy = false;
 	at = now();
+	/* Their pings go with what they got in this turn, in one write. */
+	ask_waiting(ss, at, false);
 	LIST_FOREACH_SAFE(e, tmp, &ss->fresh) {
 		struct open_session *o =
 		    LIST_ITEM(e, struct open_session, asking);
@@ -166,23 +190,8 @@ static void
 on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	struct sessions *ss = container_of(timer, struct sessions, timer);
-	struct list *e, *tmp;
-	double at = now();
 
-	LIST_FOREACH_SAFE(e, tmp, &ss->waiting) {
-		struct open_session *o =
-		    LIST_ITEM(e, struct open_session, asking);
-
-		if (!may_be_asked(o)) {
-			list_remove(e);
-			continue;
-		}
-		if (!is_due(ss, o, at))
-			continue;
-		if (!take_token(ss, at))
-			return;
-		ask(ss, o, o->sent, at);
-	}
+	ask_waiting(ss, now(), true);
 	if (list_is_empty(&ss->waiting))
 		ev_timer_stop(loop, timer);
 }
@@ -443,6 +452,5 @@ session_restart(struct sessions *ss, struct client_session *s, struct conn *c,
 		s->refused = s->full = false;
 		session_hello(ss, s, ss->sid(c), app);
 	}
-	if (list_is_empty(&o->asking))
-		list_append(&ss->fresh, &o->asking);
+	session_note(ss, o);
 }

@@ -51,7 +51,8 @@ struct sessions {
 	struct ev_loop *loop;
 	struct ipc *link; /* to the broker */
 	ev_timer timer;
-	struct list fresh;   /* got something in this turn */
+	bool busy;           /* one got something in this turn */
+	struct list fresh;   /* got something in this turn, and do not wait */
 	struct list waiting; /* to be asked later, longest waiting first */
 	struct session_pool pool;
 	uint32_t n;
@@ -110,6 +111,14 @@ session_opened(const struct sessions *ss, const struct client_session *s)
 {
 	return s->open == 0 ? NULL : session_pool_at(&ss->pool, s->open);
 }
+/* It will be asked. */
+static inline void
+session_note(struct sessions *ss, struct open_session *o)
+{
+	ss->busy = true;
+	if (list_is_empty(&o->asking))
+		list_append(&ss->fresh, &o->asking);
+}
 /* An event with this number, or an answer, has been queued. */
 static inline void
 session_sent(
@@ -121,8 +130,7 @@ session_sent(
 		return;
 	if (pos > o->sent)
 		o->sent = pos;
-	if (list_is_empty(&o->asking))
-		list_append(&ss->fresh, &o->asking);
+	session_note(ss, o);
 }
 /* Has the client been sent anything that it has not confirmed? */
 static inline bool
