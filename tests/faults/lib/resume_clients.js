@@ -180,6 +180,13 @@ let list = [], code, over = false;
 const add = (what) => list.push({ ...what,
 	at: performance.timeOrigin + performance.now() });
 const take = () => list.splice(0);
+// The longest time for which the page did nothing, of the last 5 s.
+let turns = [0];
+setInterval(() => {
+	turns = [...turns.slice(-250), performance.now()];
+}, 20);
+const lag = () => Math.max(performance.now() - turns.at(-1),
+	...turns.slice(1).map((t, i) => t - turns[i]));
 const echoed = (echo, name) => {
 	const [, kind, rest] =
 		/^(private-encrypted-|private-|presence-|)(.*)$/.exec(name);
@@ -210,7 +217,8 @@ const start = (key, options, how) => {
 		if ([4100, 4200].includes(c)) code = c;
 	});
 	p.connection.bind('state_change', ({ previous, current }) => {
-		if (previous === 'connected') add({ end: code ?? null });
+		if (previous === 'connected')
+			add({ end: code ?? null, lag: lag() });
 		if (current === 'connected') {
 			code = null; // of an attempt before it
 			add({ sid: p.connection.socket_id });
@@ -266,7 +274,8 @@ class Page {
 	take(e) {
 		const { told } = this;
 		if (e.sid) told.connected(e.sid);
-		else if (e.end !== undefined) told.ended(e.end ?? undefined, e.at);
+		else if (e.end !== undefined)
+			told.ended(e.end ?? undefined, e.at, e.lag);
 		else if (e.isLast) told.last(e.channel);
 		else if (e.word) told.word(e.channel, e.word, e.at);
 		else told.event(e.channel, e.text, e.at);

@@ -158,6 +158,7 @@ class Proxy {
 		this.child = spawn(...PROXIES[name](dir, this.port, back, plain),
 			{ stdio: ['ignore', out, out] });
 		fs.closeSync(out);
+		process.once('exit', () => this.child.kill());
 		await until(`${name} to be ready`, () => {
 			if (this.child.exitCode !== null)
 				assert.fail(fs.readFileSync(`${dir}/out`, 'utf8'));
