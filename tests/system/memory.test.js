@@ -387,7 +387,8 @@ test('S4: commands of the console that go on count, and are closed first',
 test('S4: while Redis is away: the sockets of clients that end come back, ' +
 	'and the largest holders are closed', async () => {
 	const redis = await new Redis().start();
-	const d = host(redis, 'a', { workers: 1, memory_limit: LIMIT });
+	const d = host(redis, 'a', { workers: 1, memory_limit: LIMIT,
+		max_connections: 800 });
 	d.allow(...TROUBLES);
 	const r = await starts(d, d.shared);
 	const open = () => fs.readdirSync(`/proc/${r.worker}/fd`).length;
@@ -408,6 +409,10 @@ test('S4: while Redis is away: the sockets of clients that end come back, ' +
 	await until('the host to know', async () => !await isReady(d));
 	for (const c of all) c.destroy();
 	await until('their sockets', () => open() <= before, 20000);
+	// They take no place, though the broker knows them.
+	const newcomers = await sockets(d, d.shared, 300);
+	assert.ok(newcomers.every((s) => /connection_established/.test(s.got)));
+	for (const s of newcomers) s.destroy();
 	for (const s of others) s.write(begun);
 	if (SLOW === 1)
 		await until('some to be closed', () => others.some((s) =>

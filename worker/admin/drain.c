@@ -98,11 +98,11 @@ static void
 make_list(struct worker *w, double until, bool clients)
 {
 	struct drain *d = w->drain;
-	struct candidate *v = xcalloc(w->nconns, sizeof(*v));
+	struct candidate *v = xcalloc(w->conns.n, sizeof(*v));
 	struct hash_node *n;
 	size_t count = 0, i;
 
-	for (n = hash_first(&w->conns); n != NULL && count < w->nconns;
+	for (n = hash_first(&w->conns); n != NULL && count < w->conns.n;
 	     n = hash_next(&w->conns, n)) {
 		const struct conn *c = CONN_OF(n, node);
 

@@ -389,7 +389,7 @@ move_save(struct worker *w, struct move_image *image)
 	ipc_close_place(ipc);
 	ipc->places = false;
 	*image = (struct move_image){ 0 };
-	image->fds = xcalloc(w->nconns + 1, sizeof(int));
+	image->fds = xcalloc(w->conns.n + 1, sizeof(int));
 	if (w->move->heir == MOVE_NEW)
 		image->fds[image->nfds++] = ipc->fd;
 	outq_init(&ipc->out);

@@ -169,7 +169,7 @@ has_no_acks(const struct worker *w)
 static struct holder *
 collect(struct worker *w, size_t *n)
 {
-	struct holder *v = xcalloc(w->nconns, sizeof(*v));
+	struct holder *v = xcalloc(w->conns.n, sizeof(*v));
 	struct hash_node *node;
 
 	*n = 0;

@@ -143,6 +143,7 @@ conn_close(struct conn *c)
 {
 	if (c->state == CONN_CLOSED)
 		return;
+	c->w->nconns += c->state == CONN_LOST; /* conn_unname() takes it off */
 	c->state = CONN_CLOSED;
 	c->w->unanswered_cost -= c->unanswered_cost;
 	c->unanswered = c->unanswered_cost = 0;
@@ -172,6 +173,7 @@ conn_lose(struct conn *c)
 {
 	conn_record_close(c, 1006, S("connection lost"));
 	c->state = CONN_LOST;
+	c->w->nconns--;
 	c->blocked = false;
 	ev_io_stop(c->w->loop, &c->io);
 	timeout_clear(&c->timeout);

@@ -252,8 +252,8 @@ void conn_on_timeout(struct timeout *);
 /* Closes at once; queued output is lost.  Idempotent. */
 void conn_close(struct conn *);
 /*
- * Closes its socket at once, since the peer is gone; the caller calls
- * conn_close() when the broker can be told.
+ * Closes the socket of a client whose peer is gone; the caller calls
+ * conn_close() when the broker can be told of the ends of its subscriptions.
  */
 void conn_lose(struct conn *);
 /*
