@@ -16,7 +16,7 @@ packages() {
 		libjs-chart.js ;;
 	check)
 		echo zsh fish libcmocka-dev procps sqlite3 util-linux bsdutils \
-			groff-base openssl redis-server redis-sentinel
+			groff-base openssl redis-server redis-sentinel iproute2
 		# Any Node.js that is there will do, if it is 18 or newer.
 		if ! node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' \
 		    2>/dev/null || ! command -v npm >/dev/null; then
@@ -91,6 +91,7 @@ cppcheck cppcheck cppcheck cppcheck
 git git git git
 redis-server redis redis redis
 redis-sentinel = = =
+iproute2 iproute iproute2 iproute2
 libhiredis-dev hiredis-devel hiredis-dev hiredis
 '
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Debian's redis-server on a free port, in a directory of its own.
+// Debian's redis-server on a free port, in a directory of its own.  host: its
+// address; wrap: the program that runs it, with its options.
 'use strict';
 
 const { spawn } = require('node:child_process');
@@ -12,25 +13,32 @@ const { until } = require('./daemon');
 const { freePort } = require('./port');
 
 class Redis {
-	constructor() {
+	constructor({ host = '127.0.0.1', wrap = [] } = {}) {
+		Object.assign(this, { host, wrap });
 		this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'pusherd-redis-'));
 	}
 
 	// more: lines of its configuration, as ['requirepass', 'x'].
 	async start(more = []) {
 		this.port ??= await freePort();
-		const args = [['port', this.port], ['bind', '127.0.0.1'],
-			['save', ''], ['appendonly', 'no'], ['dir', this.dir], ...more];
-		this.child = spawn('redis-server', args.flatMap(([k, ...v]) =>
-			[`--${k}`, ...v.map(String)]), { stdio: 'ignore' });
+		const args = [['port', this.port], ['bind', this.host],
+			['protected-mode', 'no'], ['save', ''], ['appendonly', 'no'],
+			['dir', this.dir], ...more];
+		return this.run('redis-server', args.flatMap(([k, ...v]) =>
+			[`--${k}`, ...v.map(String)]));
+	}
+
+	async run(program, options) {
+		const [file, ...args] = [...this.wrap, program, ...options];
+		this.child = spawn(file, args, { stdio: 'ignore' });
 		this.exited = new Promise((ok) => this.child.on('exit', ok));
-		await until('redis-server', () => this.answers());
+		await until(program, () => this.answers());
 		return this;
 	}
 
 	answers() {
 		return new Promise((ok) => {
-			const s = net.connect(this.port, '127.0.0.1');
+			const s = net.connect(this.port, this.host);
 			s.on('connect', () => s.write('PING\r\n'));
 			s.on('data', () => { s.destroy(); ok(true); });
 			s.on('error', () => ok(false));
@@ -43,7 +51,7 @@ class Redis {
 		const lines = [words.join(' ')];
 		if (this.password) lines.unshift(`AUTH ${this.password}`);
 		return new Promise((ok, failed) => {
-			const s = net.connect(this.port, '127.0.0.1');
+			const s = net.connect(this.port, this.host);
 			const next = () => s.write(`${lines.shift()}\r\n`);
 			s.on('connect', next);
 			s.on('data', (b) => {
@@ -52,11 +60,12 @@ class Redis {
 				return ok(b.toString());
 			});
 			s.on('error', failed);
+			s.on('close', () => failed(new Error('closed')));
 		});
 	}
 
 	get url() {
-		return `redis://127.0.0.1:${this.port}/0`;
+		return `redis://${this.host}:${this.port}/0`;
 	}
 
 	async stop(sig = 'SIGKILL') {
@@ -84,18 +93,16 @@ class Sentinel extends Redis {
 	async start(redis, more = []) {
 		this.port ??= await freePort();
 		const file = path.join(this.dir, 'sentinel.conf');
-		fs.writeFileSync(file, [`port ${this.port}`, 'bind 127.0.0.1',
-			`dir ${this.dir}`, `sentinel monitor main 127.0.0.1 ${redis.port} 1`,
+		fs.writeFileSync(file, [`port ${this.port}`, `bind ${this.host}`,
+			`dir ${this.dir}`,
+			`sentinel monitor main ${redis.host} ${redis.port} 1`,
 			'sentinel down-after-milliseconds main 1000',
 			'sentinel failover-timeout main 5000', ...more, ''].join('\n'));
-		this.child = spawn('redis-sentinel', [file], { stdio: 'ignore' });
-		this.exited = new Promise((ok) => this.child.on('exit', ok));
-		await until('redis-sentinel', () => this.answers());
-		return this;
+		return this.run('redis-sentinel', [file]);
 	}
 
 	get url() {
-		return `sentinel://127.0.0.1:${this.port}/main`;
+		return `sentinel://${this.host}:${this.port}/main`;
 	}
 
 	// It has learnt of so many replicas of the primary.
