@@ -145,16 +145,27 @@ note_beats(struct cluster *cl, const redisReply *r, size_t i)
 }
 
 static void
+beat(struct cluster *cl)
+{
+	char read[PLACE_TEXT];
+	const char *argv[] = { cl->instance, LEASE_MS, STREAM_ENTRIES, read };
+	const struct order_place *at = applied(cl);
+
+	place_text(read, at);
+	cl->beat_n = at->n;
+	cl->sent_at = broker_now();
+	outgoing_script(cl, ENGINE_BEAT, script_beat, argv, NULL, 4);
+}
+
+static void
 on_beat_answer(struct cluster *cl, const redisReply *r)
 {
-	if (strcmp(reply_text(r, 0), "ok") != 0)
-		workers_begin_again(
-		    "the other hosts have declared this one dead, or "
-		    "Redis has lost its data");
-	teller_set_lease(cl);
 	cl->newest = strtoull(reply_text(r, 1), NULL, 10);
 	if (cl->newest < cl->beat_n || strcmp(reply_text(r, 2), "lost") == 0)
-		workers_begin_again("Redis has lost its last entries");
+		workers_begin_again(cl, REJOIN_LOST);
+	if (strcmp(reply_text(r, 0), "ok") != 0)
+		workers_begin_again(cl, REJOIN_WRITTEN_OFF);
+	teller_set_lease(cl);
 	cl->checked = true;
 	note_beats(cl, r, 3);
 	if (!cl->sending && !cl->br->links->acks_wait)
@@ -167,10 +178,8 @@ on_sent(struct cluster *cl, const redisReply *r)
 	if (r->type != REDIS_REPLY_STRING || cl->state < CLUSTER_OUT)
 		return;
 	if (strcmp(r->str, "fenced") == 0)
-		workers_begin_again(
-		    "the other hosts have declared this one dead, or "
-		    "Redis has lost its data");
-	if (cl->br->conf->cluster_wait == 0)
+		beat(cl); /* the answer says why, and ends this process */
+	else if (cl->br->conf->cluster_wait == 0)
 		takes_entries(cl);
 	else
 		outgoing_wait(cl);
@@ -207,19 +216,6 @@ on_error(struct cluster *cl, enum engine_call call, const redisReply *r)
 	/* There may be another primary now. */
 	if (call == ENGINE_READ || strncmp(r->str, "READONLY", 8) == 0)
 		engine_drop(&cl->engine, r->str);
-}
-
-static void
-beat(struct cluster *cl)
-{
-	char read[PLACE_TEXT];
-	const char *argv[] = { cl->instance, LEASE_MS, STREAM_ENTRIES, read };
-	const struct order_place *at = applied(cl);
-
-	place_text(read, at);
-	cl->beat_n = at->n;
-	cl->sent_at = broker_now();
-	outgoing_script(cl, ENGINE_BEAT, script_beat, argv, NULL, 4);
 }
 
 /* The place from which it reads now is known to its successor. */

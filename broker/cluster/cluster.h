@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "shared/ipc/ipc.h"
+#include "shared/proc/event_order.h"
 #include "shared/proc/stats.h"
 
 struct broker;
@@ -60,6 +61,9 @@ struct cluster_status {
 	uint64_t appended, applied, connects;
 	uint64_t downs, errors; /* connections that ended, refusals of Redis */
 	struct stats_hist append; /* sent until read back; stats_bounds_short */
+	uint64_t hosts_gone;      /* others, since the broker began */
+	uint64_t rejoins[ORDER_REJOINS]; /* since the server began */
+	uint64_t clock_error; /* seconds to the clock of Redis, either way */
 };
 /* Without a cluster (NULL) all is 0 or empty, and the state "off". */
 void cluster_status(const struct cluster *, struct cluster_status *);

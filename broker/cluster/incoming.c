@@ -22,6 +22,7 @@
 #include "broker/cluster/state.h"
 #include "broker/cluster/stream_entry.h"
 #include "broker/cluster/teller.h"
+#include "broker/cluster/timing.h"
 #include "broker/cluster/workers.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
@@ -300,8 +301,7 @@ on_own(struct cluster *cl, struct buf *b)
 	struct ipc_in in;
 
 	if (cl->sending) {
-		stats_observe(&cl->append, stats_bounds_short,
-		    proc_clock_us(CLOCK_MONOTONIC) - cl->sent_us);
+		timing_entry(cl);
 		part = outgoing_first(cl);
 		cl->queued -= part->b->len;
 		list_remove(&part->link);
@@ -349,9 +349,7 @@ apply_live(struct cluster *cl, const struct stream_entry *s, struct buf *b)
 
 	if (own && s->epoch == cl->epoch) {
 		if (s->data.n == 0)
-			workers_begin_again(
-			    "the other hosts have declared this one dead, "
-			    "because it was silent for 6 seconds");
+			workers_begin_again(cl, REJOIN_WRITTEN_OFF);
 		on_own(cl, b);
 	} else if (own || !cluster_name_is_valid(s->host)) {
 		return;
@@ -359,6 +357,7 @@ apply_live(struct cluster *cl, const struct stream_entry *s, struct buf *b)
 		if (host == NULL || host->epoch != s->epoch)
 			return;
 		log_warnx("cluster: host %s is gone", host->name);
+		cl->ngone++;
 		hosts_drop(cl->br, &cl->hosts, host);
 		teller_elect(cl);
 	} else if (entry_next(b, &at, &in) != 1) {
@@ -412,8 +411,7 @@ apply_entry(struct cluster *cl, const struct stream_entry *s)
 
 	if (cl->at.n != 0 && s->place.n != cl->at.n + 1) {
 		if (cl->state != CLUSTER_CATCHING_UP)
-			workers_begin_again(
-			    "entries of the stream are missing");
+			workers_begin_again(cl, REJOIN_MISSING);
 		workers_tell_missed(cl);
 	}
 	cl->at = s->place;
@@ -455,9 +453,7 @@ incoming_on_entries(struct cluster *cl, const redisReply *r)
 		return; /* none has come */
 	if (r->type != REDIS_REPLY_ARRAY || r->elements != 1 ||
 	    r->element[0]->elements != 2) {
-		workers_begin_again(
-		    "Redis has sent something else than entries");
-		return;
+		workers_begin_again(cl, REJOIN_MISSING);
 	}
 	r = r->element[0]->element[1];
 	for (size_t i = 0; i < r->elements; i++) {

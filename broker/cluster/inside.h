@@ -77,6 +77,9 @@ struct cluster {
 	uint64_t napplied, nconnects, ndowns, nerrors;
 	uint64_t sent_us; /* when the entry on its way was sent first */
 	struct stats_hist append;
+	uint64_t ngone;         /* other hosts that left or fell silent */
+	int64_t clock_error;    /* ms that this clock is ahead of Redis' */
+	bool slow, wrong_clock; /* it has been logged */
 };
 
 /* Logs an error of Redis, unless it is one of the last two complaints. */

@@ -17,6 +17,7 @@
 #include "broker/cluster/shared_apps.h"
 #include "broker/cluster/state.h"
 #include "broker/cluster/teller.h"
+#include "broker/cluster/timing.h"
 #include "broker/cluster/workers.h"
 #include "broker/core/core.h"
 #include "shared/base/base.h"
@@ -143,6 +144,8 @@ join_on_answer(struct cluster *cl, const redisReply *r)
 	cl->starved = false;
 	cl->checked = true;
 	cl->joined = place_make(reply_text(r, 1), reply_text(r, 2));
+	timing_clock(
+	    cl, cl->joined.id, (uint64_t)((broker_now() - cl->sent_at) * 1e6));
 	note_hosts(cl, r, 5);
 	teller_join(cl);
 	teller_set_lease(cl);

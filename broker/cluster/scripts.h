@@ -105,19 +105,23 @@ static const char script_send[] = SCRIPT_HEAD
 
 /*
  * 4 server, 5 lease in ms, 6 entries to keep, 7 place that has been read: its
- * id and number; answers with the number of entries, "lost" if that place is,
- * and for each host what is left of its lease
+ * id and number; answers with "ok", or "fenced" if the others have written it
+ * off, the number of entries, "lost" if that place is, and for each host what
+ * is left of its lease
  */
 static const char script_beat[] = SCRIPT_HEAD SCRIPT_LOST
     "local a = redis.call('GET', p..'alive:'..h)\n"
     "if not a or a == ARGV[4] then\n"
     "  redis.call('HSET', p..'read', h, ARGV[7])\n" /* also for a successor */
     "end\n"
-    "if redis.call('HGET', p..'hosts', h) ~= e then return {'fenced'} end\n"
-    "redis.call('SET', p..'alive:'..h, ARGV[4], 'PX', ARGV[5])\n"
     "local id, n = string.match(ARGV[7], '(%S+) (%S+)')\n"
-    "local all = redis.call('HGETALL', p..'hosts')\n"
     "local r = {'ok', '', lost(id, n) and 'lost' or 'kept'}\n"
+    "if redis.call('HGET', p..'hosts', h) ~= e then\n"
+    "  r[1], r[2] = 'fenced', redis.call('GET', p..'count') or '0'\n"
+    "  return r\n"
+    "end\n"
+    "redis.call('SET', p..'alive:'..h, ARGV[4], 'PX', ARGV[5])\n"
+    "local all = redis.call('HGETALL', p..'hosts')\n"
     "for i = 1, #all, 2 do\n"
     "  local left = redis.call('PTTL', p..'alive:'..all[i])\n"
     "  r[#r + 1], r[#r + 2] = all[i], tostring(left)\n"

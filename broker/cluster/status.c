@@ -4,6 +4,8 @@
  * Must never change anything.
  */
 
+#include <stdlib.h>
+
 #include "broker/channel/registry.h"
 #include "broker/cluster/cluster.h"
 #include "broker/cluster/inside.h"
@@ -40,7 +42,12 @@ cluster_status(const struct cluster *cl, struct cluster_status *s)
 		.up = cl->up,
 		.downs = cl->ndowns,
 		.errors = cl->nerrors,
-		.append = cl->append };
+		.append = cl->append,
+		.hosts_gone = cl->ngone,
+		.clock_error = (uint64_t)llabs(cl->clock_error) / 1000 };
+	for (int i = 0; i < ORDER_REJOINS; i++)
+		s->rejoins[i] = event_order_rejoins(
+		    cl->br->event_order, (enum order_rejoin)i);
 	if (cl->leave_by != 0)
 		s->state = cl->state == CLUSTER_LEFT ? "left" : "leaving";
 	else if (cl->up)

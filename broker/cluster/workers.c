@@ -47,9 +47,18 @@ workers_link_up(struct peer *p)
 
 /* The broker's successor begins with a clean state. */
 _Noreturn void
-workers_begin_again(const char *why)
+workers_begin_again(struct cluster *cl, enum order_rejoin why)
 {
-	fatalx("cluster: %s: the broker restarts and joins again", why);
+	static const char *const whys[ORDER_REJOINS] = {
+		[REJOIN_WRITTEN_OFF] = "the other hosts have written this one "
+				       "off, because it was silent for 6 "
+				       "seconds",
+		[REJOIN_LOST] = "Redis has lost its last entries, or all data",
+		[REJOIN_MISSING] = "entries of the stream are missing",
+	};
+
+	event_order_rejoin(cl->br->event_order, why);
+	fatalx("cluster: %s: the broker restarts and joins again", whys[why]);
 }
 
 void

@@ -17,7 +17,7 @@ void workers_resume(struct cluster *);
 /* The clients of the workers may lack events: they are told to reconnect. */
 void workers_tell_missed(struct cluster *);
 /* Ends the process: the broker's successor joins with a clean state. */
-_Noreturn void workers_begin_again(const char *why);
+_Noreturn void workers_begin_again(struct cluster *, enum order_rejoin);
 
 /*
  * Must this message of a worker wait until those before it have been applied?

@@ -282,6 +282,11 @@ totals_now_broker(struct broker *br, struct stats_broker *out)
 		.cluster_appended = cluster.appended,
 		.cluster_read = cluster.applied,
 		.cluster_connects = cluster.connects,
+		.cluster_hosts_gone = cluster.hosts_gone,
+		.cluster_written_off = cluster.rejoins[REJOIN_WRITTEN_OFF],
+		.cluster_lost = cluster.rejoins[REJOIN_LOST],
+		.cluster_missing = cluster.rejoins[REJOIN_MISSING],
+		.cluster_clock = cluster.clock_error,
 	};
 }
 

@@ -31,6 +31,7 @@ struct reached {
 struct event_order {
 	uint64_t complete[PROC_MAX_WORKERS]; /* origin by slot; 0: nobody */
 	bool left;                           /* the host its cluster */
+	uint16_t rejoins[ORDER_REJOINS];     /* by reason */
 	uint64_t n;                          /* runs that were started */
 	struct run v[ORDER_MAX];
 	struct reached reached[ORDER_PASSED + 1];
@@ -68,6 +69,20 @@ bool
 event_order_has_left(const struct event_order *p)
 {
 	return p != NULL && __atomic_load_n(&p->left, __ATOMIC_ACQUIRE);
+}
+
+void
+event_order_rejoin(struct event_order *p, enum order_rejoin why)
+{
+	if (p != NULL)
+		__atomic_add_fetch(&p->rejoins[why], 1, __ATOMIC_RELAXED);
+}
+
+unsigned
+event_order_rejoins(const struct event_order *p, enum order_rejoin why)
+{
+	return p == NULL ? 0
+			 : __atomic_load_n(&p->rejoins[why], __ATOMIC_RELAXED);
 }
 
 void

@@ -54,6 +54,17 @@ bool event_order_is_complete(
 /* Only the broker: the host leaves its cluster, and no successor joins it. */
 void event_order_set_left(struct event_order *);
 bool event_order_has_left(const struct event_order *);
+/* Why a broker has ended, so that its successor joins the cluster anew. */
+enum order_rejoin {
+	REJOIN_WRITTEN_OFF, /* it was silent for longer than its lease */
+	REJOIN_LOST,        /* Redis lacks entries that it has read, */
+	REJOIN_MISSING,     /* ... or has dropped some before they were read */
+	ORDER_REJOINS
+};
+/* Only the broker: counts it, modulo 65,536. */
+void event_order_rejoin(struct event_order *, enum order_rejoin);
+/* How often that was, of all brokers of this server.  NULL: never. */
+unsigned event_order_rejoins(const struct event_order *, enum order_rejoin);
 /* Only the broker: this event is taken now.  NULL: nothing is recorded. */
 void event_order_add(struct event_order *, uint64_t origin, uint64_t seq);
 /* Only the broker, in a cluster: it has come so far.  NULL: nothing happens. */
