@@ -112,6 +112,7 @@ starve(struct cluster *cl, const char *why)
 {
 	cluster_complain(cl, why);
 	cl->starved = true;
+	engine_doubt(&cl->engine);
 	workers_set_up(cl, false);
 }
 

@@ -253,6 +253,12 @@ conn_init(struct engine *e, struct engine_conn *c)
 }
 
 void
+engine_doubt(struct engine *e)
+{
+	e->asked_at = 0;
+}
+
+void
 engine_start(struct engine *e)
 {
 	const char *why;

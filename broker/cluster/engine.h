@@ -75,6 +75,9 @@ void engine_drop(struct engine *, const char *why);
 /* Sends a command; ENGINE_READ has a connection of its own. */
 void engine_ask(struct engine *, enum engine_call, int argc, const char **argv,
     const size_t *lens);
+/* The server refuses: the Sentinels are asked within a second if it is still
+ * the primary. */
+void engine_doubt(struct engine *);
 /* The i-th text of an answer, or "". */
 const char *reply_text(const redisReply *, size_t i);
 

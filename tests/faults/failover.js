@@ -18,7 +18,7 @@ const { Network } = require('./lib/network');
 
 const PATIENCE_MS = 90000;
 const ROUND = 20;
-const KEEP = ['appendonly', 'yes'];
+const CONF = [['appendonly', 'yes'], ['repl-diskless-sync-delay', 0]];
 const HOSTS = ['a', 'b', 'c'];
 const SERVERS = ['p', 'r', 's']; // two of Redis, a Sentinel
 
@@ -117,11 +117,17 @@ function faults({ hosts, guests, primary, sentinel, random }) {
 		'primary stopped': async () => stop('SIGCONT',
 			(await primary.now()).child.pid, ms(300, 700)),
 		'failover ordered': () => sentinel.ask('SENTINEL', 'FAILOVER', 'main'),
+		'upgrade in a failover': async () => {
+			const { d } = one(hosts);
+			await sentinel.ask('SENTINEL', 'FAILOVER', 'main');
+			await sleep(ms(0, 1500));
+			d.signal('SIGUSR2');
+		},
 		'primary killed': async () => {
 			const r = await primary.now();
 			await r.stop();
 			const now = await primary.another(r);
-			await r.start([KEEP, ['replicaof', now.host, now.port]]);
+			await r.start([...CONF, ['replicaof', now.host, now.port]]);
 		},
 	};
 }
@@ -204,8 +210,8 @@ async function startHost({ start, net, sentinel }, name) {
 
 async function begin(s) {
 	const [first, second] = s.servers;
-	await first.start([KEEP]);
-	await second.start([KEEP, ['replicaof', first.host, first.port]]);
+	await first.start(CONF);
+	await second.start([...CONF, ['replicaof', first.host, first.port]]);
 	await second.follows();
 	await s.sentinel.start(first);
 	await s.sentinel.knows(1);
@@ -249,7 +255,7 @@ module.exports = async function failover({ start, history, short, random }) {
 	try {
 		return await run({ start, history, short, random, net, servers,
 			sentinel }, { most: Number(FAULTS ?? (MINUTES ? Infinity :
-			short ? 13 : 60)), ms: 60000 * (MINUTES ?? Infinity) });
+			short ? 14 : 60)), ms: 60000 * (MINUTES ?? Infinity) });
 	} finally {
 		for (const r of [sentinel, ...servers]) await r.remove();
 		net?.remove();
