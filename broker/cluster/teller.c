@@ -73,10 +73,14 @@ teller_end(struct cluster *cl)
 	webhook_queue_set_silent(cl->br->webhook_queue, true);
 }
 
+/* The mark is another one when Redis has lost its data and counts anew. */
 void
 teller_step(struct cluster *cl)
 {
-	cl->br->webhook_queue->place = cl->at.n << PLACE_SHIFT;
+	struct webhook_queue *q = cl->br->webhook_queue;
+
+	q->place = cl->at.n << PLACE_SHIFT;
+	q->mark = strtoull(cl->at.id, NULL, 10) << PLACE_SHIFT ^ cl->at.n;
 }
 
 /* ---- what was told ---- */

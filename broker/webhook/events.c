@@ -165,6 +165,9 @@ on_client_event(struct broker *br, const struct msg_event *e)
 	m.channel = e->channel;
 	m.source = e->origin;
 	m.source_seq = e->seq;
+	if (br->webhook_queue->mark != 0) /* the number is the event's own */
+		webhook_queue_put_id(
+		    br, &event, &m, hash_sip13(e->origin, e->seq, 0, none));
 	m.event = buf_str(event);
 	pass(br, &m);
 	buf_unref(event);

@@ -276,6 +276,16 @@ append(struct webhook_queue *q, struct hook *h)
 }
 
 void
+webhook_queue_put_id(struct broker *br, struct buf **event,
+    const struct msg_hook *m, uint64_t mark)
+{
+	const struct broker_app *a = apps_lookup(br, m->app);
+
+	webhook_put_id(event, mark, a == NULL ? S("") : str_of(a->app.id),
+	    (enum webhook_kind)m->kind, m->channel, m->user_id);
+}
+
+void
 webhook_queue_put(struct broker *br, struct msg_hook *m)
 {
 	struct webhook_queue *q = br->webhook_queue;

@@ -56,6 +56,7 @@ struct webhook_queue {
 	 */
 	bool silent;
 	uint64_t place;
+	uint64_t mark; /* of the entry of the stream; 0: there is none */
 	void (*stored)(void *, const struct msg_hook *, uint64_t place);
 	void *stored_arg;
 	struct budget *budget; /* counts their bytes */
@@ -83,6 +84,9 @@ void webhook_queue_update_owners(struct broker *);
  * kept: call webhook_queue_make_room() first.
  */
 void webhook_queue_put(struct broker *, struct msg_hook *m);
+/* In a cluster: gives the event its id.  mark: see webhook_put_id(). */
+void webhook_queue_put_id(struct broker *, struct buf **event,
+    const struct msg_hook *, uint64_t mark);
 /* True if the app has room, after droppable events have been dropped. */
 bool webhook_queue_make_room(struct broker *, struct webhook_line *);
 /* The courier is ready for events; in_flight starts again at 0. */

@@ -126,8 +126,11 @@ notify(struct broker *br, struct webhook_state *f, enum webhook_kind kind)
 	if (kind != WEBHOOK_FILLED)
 		webhook_endpoints_match(webhook_endpoints_find(br, f->app),
 		    kind, m.channel, &numbers);
-	if (numbers != NULL)
+	if (numbers != NULL) {
 		webhook_put_event(&event, kind, m.channel, m.user_id);
+		webhook_queue_put_id(br, &event, &m,
+		    kind == WEBHOOK_CACHE_MISS ? f->miss_mark : f->mark);
+	}
 	m.endpoints = buf_str(numbers);
 	m.event = buf_str(event);
 	webhook_queue_put(br, &m);
@@ -211,6 +214,8 @@ webhook_state_begin(struct broker *br, struct webhook_state *f)
 	bool was_present = f->present;
 
 	f->present = true;
+	if (!was_present)
+		f->mark = br->webhook_queue->mark;
 	if (!f->notified)
 		notify_in_turn(br, f);
 	else if (!was_present)
@@ -232,6 +237,7 @@ webhook_state_end(struct broker *br, struct webhook_state *f)
 		return;
 	drop_miss(br, f);
 	f->present = false;
+	f->mark = br->webhook_queue->mark;
 	list_remove(&f->link);
 	if (!f->notified)
 		webhook_state_free(br, f); /* it was never reported */
@@ -330,6 +336,7 @@ webhook_state_miss(struct broker *br, struct webhook_state *f)
 	if (f->missed || f->owes_miss || !f->present)
 		return;
 	f->owes_miss = true;
+	f->miss_mark = br->webhook_queue->mark;
 	br->webhook_states->nmissed++;
 	notify_in_turn(br, f);
 }

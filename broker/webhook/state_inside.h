@@ -15,6 +15,8 @@ struct webhook_state {
 	struct hash_node node;
 	struct list link; /* in states->ended or line->pending, or nowhere */
 	double due;       /* ended: the time of its report */
+	/* webhook_queue.mark of its last change, and of the miss */
+	uint64_t mark, miss_mark;
 	uint32_t app;
 	uint16_t channel_len, user_len; /* user_len 0: a channel */
 	bool present, notified;

@@ -8,9 +8,11 @@
 
 #include "shared/pusher/webhook.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "shared/base/base.h"
+#include "shared/base/hash.h"
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_write.h"
 #include "shared/pusher/channel_name.h"
@@ -432,6 +434,20 @@ webhook_put_client_event(struct buf **b, const struct webhook_client_event *e)
 		json_raw(b, e->user_id);
 	}
 	buf_putc(b, '}');
+}
+
+void
+webhook_put_id(struct buf **b, uint64_t mark, struct str app_id,
+    enum webhook_kind k, struct str channel, struct str user_id)
+{
+	uint64_t h = hash_sip13(mark, k, 0, app_id);
+
+	if (mark == 0)
+		return;
+	h = hash_sip13(mark, k, h, channel);
+	h = hash_sip13(mark, k, h, user_id);
+	(*b)->len--; /* the brace */
+	buf_printf(b, ",\"id\":\"%016" PRIx64 "\"}", h);
 }
 
 void

@@ -95,6 +95,13 @@ struct webhook_client_event {
 };
 void webhook_put_client_event(
     struct buf **b, const struct webhook_client_event *);
+/*
+ * Adds the member "id" to an element.  In a cluster all hosts make the same id
+ * of the same event: of its mark, a number that no other event of this kind and
+ * channel, and of this user or client, has.  mark 0: adds nothing.
+ */
+void webhook_put_id(struct buf **b, uint64_t mark, struct str app_id,
+    enum webhook_kind, struct str channel, struct str user_id);
 /* The body; events: elements with commas between them. */
 void webhook_put_body(struct buf **b, uint64_t time_ms, struct str events);
 

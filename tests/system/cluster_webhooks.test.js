@@ -116,6 +116,13 @@ describe('webhooks of a cluster', () => {
 				'channel_vacated']);
 		});
 
+	test('every event has an id of its own', () => {
+		const of_ = (e) => e.name !== 'subscription_count';
+		const ids = r.events.filter(of_).map((e) => e.id);
+		assert.ok(ids.every((id) => /^[0-9a-f]{16}$/.test(id)));
+		assert.equal(new Set(ids).size, ids.length);
+	});
+
 	test('kill -9 of the host that sends: the next one tells the rest once',
 		async () => {
 			const x = await Client.connect(all.b, app);
@@ -209,6 +216,41 @@ describe('webhooks of a cluster', () => {
 		await until('the next events', () => of('presence-w').length >= 7);
 		assert.deepEqual(of('presence-w').slice(5),
 			['channel_occupied', 'member_added u2']);
+		await y.close();
+	});
+
+	// It dies between "on disk" and "the others know": the same id comes twice.
+	test('an event that two hosts tell has the same id', async () => {
+		const [old] = teller(all.b);
+		const [p, q] = Object.keys(all).filter((n) => n !== old);
+		const [broker] = all[old].pidsOf('broker');
+		const [courier] = all[old].pidsOf('courier');
+		const x = await Client.connect(all[p], app);
+		await x.join('presence-t', 'u1');
+		await told('presence-t', ['channel_occupied', 'member_added u1']);
+		process.kill(courier, 'SIGSTOP');
+		const y = await Client.connect(all[q], app);
+		await y.join('presence-t', 'u2');
+		await x.expect(ADDED, 'presence-t');
+		x.trigger('presence-t', 'client-e', { n: 1 });
+		await y.expect('client-e', 'presence-t');
+		await publish(all[old], app, ['c'], 'e', '1'); // it has read all that
+		process.kill(broker, 'SIGSTOP'); // it does not hear of the disk
+		process.kill(courier, 'SIGCONT');
+		const twice = ['member_added u2', 'client_event client-e'];
+		await told('presence-t', ['channel_occupied', 'member_added u1',
+			...twice]);
+		all[old].kill();
+		await all[old].exited;
+		await told('presence-t', ['channel_occupied', 'member_added u1',
+			...twice, ...twice]);
+		const ids = r.events.filter((e) => e.channel === 'presence-t')
+			.map((e) => e.id);
+		assert.deepEqual(ids.slice(4), ids.slice(2, 4));
+		assert.equal(new Set(ids).size, 4);
+		all[old].remove();
+		delete all[old];
+		await x.close();
 		await y.close();
 	});
 });

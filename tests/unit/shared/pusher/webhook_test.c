@@ -101,6 +101,46 @@ bodies(void **state)
 	assert_text(b, want);
 }
 
+/* The event as it is with this id. */
+static struct buf *
+with_id(uint64_t mark, enum webhook_kind k, struct str app, struct str user)
+{
+	struct buf *b = NULL;
+
+	webhook_put_event(&b, k, S("presence-x"), user);
+	webhook_put_id(&b, mark, app, k, S("presence-x"), user);
+	return b;
+}
+
+static void
+ids(void **state)
+{
+	struct buf *v[] = {
+		with_id(7, WEBHOOK_MEMBER_ADDED, S("app"), S("u1")),
+		with_id(8, WEBHOOK_MEMBER_ADDED, S("app"), S("u1")),
+		with_id(7, WEBHOOK_MEMBER_REMOVED, S("app"), S("u1")),
+		with_id(7, WEBHOOK_MEMBER_ADDED, S("ap"), S("u1")),
+		with_id(7, WEBHOOK_MEMBER_ADDED, S("app"), S("u2")),
+	};
+	struct buf *again = with_id(7, WEBHOOK_MEMBER_ADDED, S("app"), S("u1"));
+	struct buf *none = with_id(0, WEBHOOK_OCCUPIED, S("app"), S(""));
+	const char *at[nitems(v)];
+
+	(void)state;
+	assert_true(str_eq(buf_str(v[0]), buf_str(again)));
+	assert_text(
+	    none, "{\"name\":\"channel_occupied\",\"channel\":\"presence-x\"}");
+	for (size_t i = 0; i < nitems(v); i++) {
+		at[i] = v[i]->data + v[i]->len - strlen("0123456789abcdef\"}");
+		assert_memory_equal(at[i] - 6, "\"id\":\"", 6);
+		for (size_t j = 0; j < i; j++)
+			assert_memory_not_equal(at[i], at[j], 16);
+	}
+	for (size_t i = 0; i < nitems(v); i++)
+		buf_unref(v[i]);
+	buf_unref(again);
+}
+
 static void
 globs(void **state)
 {
@@ -362,6 +402,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(signatures_of_the_vectors),
 		cmocka_unit_test(bodies),
+		cmocka_unit_test(ids),
 		cmocka_unit_test(globs),
 		cmocka_unit_test(options),
 		cmocka_unit_test(headers),
