@@ -76,41 +76,52 @@ describe('Sentinel', () => {
 		async () => (await sentinel.ask('SENTINEL', 'get-master-addr-by-name',
 			'main')).includes(String(to.port)), 30000);
 
+	// Both hosts publish, one after the other; what was answered 200.
+	const publishing = () => {
+		const p = { taken: [], go: true };
+		p.ended = (async () => {
+			for (let i = 0; p.go; i++) {
+				const data = `e${i}`;
+				if ((await tryPublish(i % 2 ? a : b, 'c', data)).status === 200)
+					p.taken.push(data);
+			}
+		})();
+		return p;
+	};
+
+	// The followers have what was answered 200, once and in one order.
+	const complete = async (p, followed) => {
+		const before = p.taken.length;
+		await until('events after it', () => p.taken.length > before + 20,
+			60000);
+		p.go = false;
+		await p.ended;
+		await until('the last one to be taken', async () =>
+			(await tryPublish(a, 'c', 'end')).status === 200, 30000);
+		for (const f of followed) {
+			await f.ended;
+			assert.equal(new Set(f.log).size, f.log.length, 'none twice');
+			// Who was told nothing has all that was answered 200.
+			const come = new Set(f.log);
+			if (!f.told)
+				assert.deepEqual(p.taken.filter((e) => !come.has(e)), []);
+		}
+		const [x, y] = followed.map((f) => f.log);
+		assert.deepEqual(x.filter((e) => y.includes(e)),
+			y.filter((e) => x.includes(e)), 'one order');
+		assert.equal(status(a).state, 'up');
+	};
+
 	test('a failover: the hosts follow, what was answered 200 has come once',
 		async () => {
 			const followed = await Promise.all([a, b].map(follow));
-			const taken = [];
-			let go = true;
-			const publisher = (async () => {
-				for (let i = 0; go; i++)
-					if ((await tryPublish(i % 2 ? a : b, 'c', `e${i}`)).status ===
-					    200)
-						taken.push(`e${i}`);
-			})();
-			await until('some events', () => taken.length > 20);
+			const p = publishing();
+			await until('some events', () => p.taken.length > 20);
 			await first.stop();
 			await failedOver(second);
 			// The old one comes back, as a replica: it confirms events.
 			await first.start([KEEP]);
-			const before = taken.length;
-			await until('events after it', () => taken.length > before + 20,
-				60000);
-			go = false;
-			await publisher;
-			await until('the last one to be taken', async () =>
-				(await tryPublish(a, 'c', 'end')).status === 200, 30000);
-			for (const f of followed) {
-				await f.ended;
-				assert.equal(new Set(f.log).size, f.log.length, 'none twice');
-				// Who was told nothing has all that was answered 200.
-				const come = new Set(f.log);
-				if (!f.told)
-					assert.deepEqual(taken.filter((e) => !come.has(e)), []);
-			}
-			const [x, y] = followed.map((f) => f.log);
-			assert.deepEqual(x.filter((e) => y.includes(e)),
-				y.filter((e) => x.includes(e)), 'one order');
-			assert.equal(status(a).state, 'up');
+			await complete(p, followed);
 		});
 
 	test('a primary without the last entries: 4200, and none twice', async () => {
@@ -142,4 +153,27 @@ describe('Sentinel', () => {
 		await z.close();
 		assert.equal(await isReady(a), true);
 	});
+
+	// The primary is `first` now.
+	test('an upgrade at the moment of a failover: done, or nothing has changed',
+		async () => {
+			for (const d of [a, b]) await becomesReady(d);
+			await second.follows();
+			const followed = await Promise.all([a, b].map(follow));
+			const p = publishing();
+			await until('some events', () => p.taken.length > 20);
+			await first.stop();
+			const r = await a.ctlAsync(['-j', 'upgrade']);
+			// A worker is not replaced while its messages wait for Redis.
+			if (r.code !== 0) assert.match(r.err, /is not replaced: .*try again/);
+			else assert.equal(JSON.parse(r.out).closed, 0, r.out);
+			await failedOver(second);
+			await first.start([KEEP]);
+			await complete(p, followed);
+			await becomesReady(a);
+			const again = await a.ctlAsync(['-j', 'upgrade']);
+			assert.equal(again.code, 0, again.err);
+			assert.equal(JSON.parse(again.out).closed, 0, again.out);
+			await becomesReady(a);
+		});
 });
