@@ -101,12 +101,16 @@ async function kill({ d }) {
 function faults({ hosts, guests, primary, sentinel, random }) {
 	const one = random.pick;
 	const ms = (least, most) => least + (most - least) * random.next();
-	const process_ = (role) => one(one(hosts).d.pidsOf(role));
+	// A host that was killed has none yet.
+	const victim = (role) => until(`a ${role}`, () =>
+		one(one(hosts).d.pidsOf(role)));
 	return {
-		'broker killed': () => process.kill(process_('broker'), 'SIGKILL'),
-		'worker killed': () => process.kill(process_('worker'), 'SIGKILL'),
+		'broker killed': async () => process.kill(await victim('broker'),
+			'SIGKILL'),
+		'worker killed': async () => process.kill(await victim('worker'),
+			'SIGKILL'),
 		'host killed': () => kill(one(hosts)),
-		'broker stopped': () => stop('SIGCONT', process_('broker'),
+		'broker stopped': async () => stop('SIGCONT', await victim('broker'),
 			ms(500, 4500)),
 		'host stopped': () => stop('SIGCONT', -one(hosts).d.child.pid,
 			ms(1000, 9000)),
