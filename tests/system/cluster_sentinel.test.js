@@ -157,6 +157,7 @@ describe('Sentinel', () => {
 	// The primary is `first` now.
 	test('an upgrade at the moment of a failover: done, or nothing has changed',
 		async () => {
+			a.allow(/move: |replace: |upgrade: /);
 			for (const d of [a, b]) await becomesReady(d);
 			await second.follows();
 			const followed = await Promise.all([a, b].map(follow));
