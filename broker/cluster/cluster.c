@@ -165,7 +165,7 @@ on_beat_answer(struct cluster *cl, const redisReply *r)
 	if (cl->newest < cl->beat_n || strcmp(reply_text(r, 2), "lost") == 0)
 		workers_begin_again(cl, REJOIN_LOST);
 	if (strcmp(reply_text(r, 0), "ok") != 0)
-		workers_begin_again(cl, REJOIN_WRITTEN_OFF);
+		workers_begin_again(cl, REJOIN_DECLARED_DEAD);
 	teller_set_lease(cl);
 	cl->checked = true;
 	note_beats(cl, r, 3);

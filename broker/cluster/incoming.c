@@ -349,7 +349,7 @@ apply_live(struct cluster *cl, const struct stream_entry *s, struct buf *b)
 
 	if (own && s->epoch == cl->epoch) {
 		if (s->data.n == 0)
-			workers_begin_again(cl, REJOIN_WRITTEN_OFF);
+			workers_begin_again(cl, REJOIN_DECLARED_DEAD);
 		on_own(cl, b);
 	} else if (own || !cluster_name_is_valid(s->host)) {
 		return;

@@ -105,8 +105,8 @@ static const char script_send[] = SCRIPT_HEAD
 
 /*
  * 4 server, 5 lease in ms, 6 entries to keep, 7 place that has been read: its
- * id and number; answers with "ok", or "fenced" if the others have written it
- * off, the number of entries, "lost" if that place is, and for each host what
+ * id and number; answers with "ok", or "fenced" if the others have declared it
+ * dead, the number of entries, "lost" if that place is, and for each host what
  * is left of its lease
  */
 static const char script_beat[] = SCRIPT_HEAD SCRIPT_LOST

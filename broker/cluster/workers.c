@@ -50,9 +50,9 @@ _Noreturn void
 workers_begin_again(struct cluster *cl, enum order_rejoin why)
 {
 	static const char *const whys[ORDER_REJOINS] = {
-		[REJOIN_WRITTEN_OFF] = "the other hosts have written this one "
-				       "off, because it was silent for 6 "
-				       "seconds",
+		[REJOIN_DECLARED_DEAD] =
+		    "the other hosts have declared this one dead, because it "
+		    "was silent for 6 seconds",
 		[REJOIN_LOST] = "Redis has lost its last entries, or all data",
 		[REJOIN_MISSING] = "entries of the stream are missing",
 	};

@@ -283,7 +283,7 @@ totals_now_broker(struct broker *br, struct stats_broker *out)
 		.cluster_read = cluster.applied,
 		.cluster_connects = cluster.connects,
 		.cluster_hosts_gone = cluster.hosts_gone,
-		.cluster_written_off = cluster.rejoins[REJOIN_WRITTEN_OFF],
+		.cluster_declared_dead = cluster.rejoins[REJOIN_DECLARED_DEAD],
 		.cluster_lost = cluster.rejoins[REJOIN_LOST],
 		.cluster_missing = cluster.rejoins[REJOIN_MISSING],
 		.cluster_clock = cluster.clock_error,

@@ -56,9 +56,9 @@ void event_order_set_left(struct event_order *);
 bool event_order_has_left(const struct event_order *);
 /* Why a broker has ended, so that its successor joins the cluster anew. */
 enum order_rejoin {
-	REJOIN_WRITTEN_OFF, /* it was silent for longer than its lease */
-	REJOIN_LOST,        /* Redis lacks entries that it has read, */
-	REJOIN_MISSING,     /* ... or has dropped some before they were read */
+	REJOIN_DECLARED_DEAD, /* it was silent for longer than its lease */
+	REJOIN_LOST,          /* Redis lacks entries that it has read, */
+	REJOIN_MISSING, /* ... or has dropped some before they were read */
 	ORDER_REJOINS
 };
 /* Only the broker: counts it, modulo 65,536. */

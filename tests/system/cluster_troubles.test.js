@@ -102,17 +102,17 @@ describe('troubles of a cluster', () => {
 		await logSays(a, /cluster: Redis is as fast as before/);
 	});
 
-	test('stopped for longer than its lease: written off', async () => {
-		const began = await rejoins(b, 'written_off');
+	test('stopped for longer than its lease: declared dead', async () => {
+		const began = await rejoins(b, 'declared_dead');
 		b.signalAll('SIGSTOP');
 		try {
 			await becomes(async () => hosts(a).length, 1, 12000);
 		} finally {
 			b.signalAll('SIGCONT');
 		}
-		await logSays(b, /have written this one off, because it was silent/);
+		await logSays(b, /have declared this one dead, because it was silent/);
 		await becomesReady(b);
-		assert.equal(await rejoins(b, 'written_off'), began + 1);
+		assert.equal(await rejoins(b, 'declared_dead'), began + 1);
 		assert.equal(await rejoins(b, 'lost'), 0);
 	});
 
@@ -141,6 +141,6 @@ describe('troubles of a cluster', () => {
 			await becomesReady(d);
 			assert.equal(await rejoins(d, 'lost'), 1);
 		}
-		assert.equal(await rejoins(a, 'written_off'), 0);
+		assert.equal(await rejoins(a, 'declared_dead'), 0);
 	});
 });
