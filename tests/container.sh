@@ -81,9 +81,10 @@ cat >"$work/bin/podman" <<EOF
 work=$work podman=$podman args=()
 $(declare -f pod)
 case \$1 in
-create) args=(create --network ns:$network --add-host pusherd:127.0.0.1)
+create | run)
+	args=("\$1" --network ns:$network --add-host pusherd:127.0.0.1
+		${limits[*]})
 	shift ;;
-run) args=(run --network ns:$network ${limits[*]}) && shift ;;
 build) args=(build --isolation chroot --format docker
 	--build-arg BASE=localhost/base) && shift ;;
 esac
