@@ -19,6 +19,7 @@
 #include "broker/channel/subscribe.h"
 #include "broker/cluster/cluster.h"
 #include "broker/cluster/outgoing.h"
+#include "broker/cluster/session_moves.h"
 #include "broker/cluster/workers.h"
 #include "broker/control/conn_query.h"
 #include "broker/control/console.h"
@@ -136,7 +137,15 @@ take_session(struct peer *p, const struct msg_session *m)
 }
 
 HANDLER(session, take_session)
-ORDERED(session_end, named_session_on_end)
+
+static int
+end_session(struct peer *p, const struct msg_session_end *m)
+{
+	session_moves_end(p->br->cluster, m->sid);
+	return named_session_on_end(p, m);
+}
+
+ORDERED(session_end, end_session)
 NUMBERED(sub, subscribe_on_sub, subscribe_is_refused)
 ORDERED(sub_again, subscribe_on_sub_again)
 NUMBERED(unsub, subscribe_on_unsub, subscribe_was_refused)

@@ -186,6 +186,19 @@ apps_send_all(struct broker *br, struct peer *p)
 	ipc_send_apps_done(&p->ipc, &done);
 }
 
+void
+apps_tell_logs(struct broker *br)
+{
+	struct hash_node *n;
+
+	for (unsigned i = 0; i < br->nslots; i++)
+		for (n = hash_first(&br->apps->by_num);
+		     n != NULL && br->peers[i] != NULL;
+		     n = hash_next(&br->apps->by_num, n))
+			send_log(br->peers[i],
+			    container_of(n, struct broker_app, node)->app.num);
+}
+
 static void
 send_to_all(struct broker *br, const struct app *a)
 {

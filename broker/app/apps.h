@@ -77,6 +77,8 @@ struct broker_apps {
 void apps_clear(struct broker *);
 /* Sends all apps, then APPS_DONE, at the beginning of a link. */
 void apps_send_all(struct broker *, struct peer *);
+/* The logs of the apps may have begun again: tells all workers. */
+void apps_tell_logs(struct broker *);
 
 /* Once a second: forgets old keys that have expired, and deleted apps. */
 void apps_expire(struct broker *);

@@ -13,11 +13,10 @@
 #include "broker/log/replay.h"
 #include "shared/base/log.h"
 
-/* Another connection has the session from now on. */
-static void
-tell_taken(struct broker *br, unsigned slot, uint64_t sid)
+void
+named_session_taken(struct broker *br, unsigned slot, uint64_t sid)
 {
-	struct msg_session_ok m = { .sid = sid, .row = UINT32_MAX };
+	struct msg_session_ok m = { .sid = sid, .row = SESSION_TAKEN };
 	struct peer *p = br->peers[registry_heir(br->registry, slot)];
 
 	if (p != NULL && ipc_is_open(&p->ipc))
@@ -53,7 +52,7 @@ named_session_on_begin(struct peer *p, const struct msg_session *m)
 		slot = s == NULL ? 0 : row->slot;
 		s = resumes_attach(all, &h);
 		if (s != NULL && old != 0)
-			tell_taken(br, slot, old);
+			named_session_taken(br, slot, old);
 	}
 	if (s != NULL)
 		ok.row = (uint32_t)(s - all->v);
@@ -63,26 +62,6 @@ named_session_on_begin(struct peer *p, const struct msg_session *m)
 		    all->table->cap);
 	ipc_send_session_ok(&p->ipc, &ok);
 	return 0;
-}
-
-void
-named_session_elsewhere(struct broker *br, const struct msg_session *m)
-{
-	const struct app_log *l = app_logs_find(&br->replay->logs, m->app);
-	struct resumes *all = &br->replay->sessions;
-	const struct resume_session *s;
-	const struct session_row *row;
-	struct resume_hello h = { .app = m->app, .id = m->id };
-
-	if (l == NULL || !session_id_is_valid(m->id))
-		return;
-	h.epoch = ring_epoch(l->ring);
-	s = resumes_find(all, m->app, m->id);
-	if (s != NULL && s->attached) {
-		row = resumes_row(all, s);
-		tell_taken(br, row->slot, row->sid);
-	}
-	resumes_elsewhere(all, &h);
 }
 
 int

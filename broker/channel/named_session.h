@@ -13,9 +13,9 @@ struct peer;
 int named_session_on_begin(struct peer *, const struct msg_session *);
 int named_session_on_end(struct peer *, const struct msg_session_end *);
 /*
- * A connection to another host of the cluster has the session; m->app is that
- * of this host.
+ * Another connection has the session from now on: tells the worker of the
+ * connection sid.
  */
-void named_session_elsewhere(struct broker *, const struct msg_session *);
+void named_session_taken(struct broker *, unsigned slot, uint64_t sid);
 
 #endif

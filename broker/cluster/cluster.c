@@ -28,6 +28,7 @@
 #include "broker/cluster/outgoing.h"
 #include "broker/cluster/places.h"
 #include "broker/cluster/scripts.h"
+#include "broker/cluster/session_moves.h"
 #include "broker/cluster/shared_apps.h"
 #include "broker/cluster/teller.h"
 #include "broker/cluster/workers.h"
@@ -52,6 +53,7 @@ cluster_turn(struct cluster *cl)
 {
 	if (cl == NULL || cl->state < CLUSTER_OUT)
 		return;
+	session_moves_turn(cl);
 	if (list_is_empty(&cl->parts))
 		outgoing_end_entry(cl);
 	if (!cl->sending && cl->engine.up && cl->state == CLUSTER_LIVE &&
@@ -65,13 +67,6 @@ cluster_turn(struct cluster *cl)
 	leave_step(cl);
 }
 
-/* While it collects, the workers are sent nothing behind its JOIN. */
-static const struct order_place *
-applied(const struct cluster *cl)
-{
-	return cl->state == CLUSTER_COLLECTING ? &cl->joined : &cl->at;
-}
-
 void
 cluster_turn_ends(struct cluster *cl)
 {
@@ -79,7 +74,7 @@ cluster_turn_ends(struct cluster *cl)
 
 	if (cl == NULL || cl->state <= CLUSTER_JOINING)
 		return;
-	at = applied(cl);
+	at = cluster_applied(cl);
 	if (at->n == cl->passed_n)
 		return;
 	for (unsigned i = 0; i < cl->br->nslots; i++)
@@ -150,7 +145,7 @@ beat(struct cluster *cl)
 {
 	char read[PLACE_TEXT];
 	const char *argv[] = { cl->instance, LEASE_MS, STREAM_ENTRIES, read };
-	const struct order_place *at = applied(cl);
+	const struct order_place *at = cluster_applied(cl);
 
 	place_text(read, at);
 	cl->beat_n = at->n;
@@ -168,7 +163,8 @@ on_beat_answer(struct cluster *cl, const redisReply *r)
 		workers_begin_again(cl, REJOIN_DECLARED_DEAD);
 	teller_set_lease(cl);
 	cl->checked = true;
-	note_beats(cl, r, 3);
+	join_share_logs(cl, reply_text(r, 3), false);
+	note_beats(cl, r, 4);
 	if (!cl->sending && !cl->br->links->acks_wait)
 		takes_entries(cl); /* else the answer to what is sent says it */
 }
@@ -338,6 +334,7 @@ cluster_new(struct broker *br, const ipc_handler *handlers, unsigned room)
 	budget_reserve(br->budget, QUEUE_BYTES, br->conf->memory_limit);
 	app_records_init(&cl->apps);
 	places_init(cl);
+	session_moves_init(cl);
 	hosts_init(&cl->hosts, room);
 	br->registry->remote =
 	    room < PROC_MAX_WORKERS ? ~UINT64_C(0) << room : 0;
@@ -382,5 +379,6 @@ cluster_free(struct cluster *cl)
 	hosts_clear(&cl->hosts);
 	app_records_forget(&cl->apps);
 	places_clear(cl);
+	session_moves_clear(cl);
 	free(cl);
 }

@@ -78,6 +78,7 @@ entry_set_app(const struct ipc_in *in, uint32_t num)
 		APP_AT(HOST_SUBS, host_subs)
 		APP_AT(HOST_TOLD, host_told)
 		APP_AT(HOST_PLACES, host_places)
+		APP_AT(HOST_SESSION, host_session)
 	default:
 		return -1;
 	}

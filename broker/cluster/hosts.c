@@ -164,6 +164,7 @@ hosts_enter(struct broker *br, struct hosts *h, struct str name, uint64_t epoch)
 		forget_shares(host);
 	}
 	host->epoch = epoch;
+	host->answered = 0;
 	host->known = host->awaited = false;
 	return host;
 }

@@ -30,6 +30,7 @@ struct host {
 	uint64_t epoch;     /* of its broker process */
 	uint64_t joined;    /* number of the entry in which it did */
 	uint64_t apps;      /* their records are in force there up to here */
+	uint64_t answered;  /* to all entries with a SESSION up to here */
 	double beat;        /* broker_now() at its last one; 0: not known */
 	uint32_t workers;   /* as it said when it joined, or this host did */
 	struct hash shares; /* struct host_share, by app */

@@ -40,6 +40,15 @@ enum cluster_state {
 	CLUSTER_LIVE
 };
 
+/* See session_moves.c. */
+struct session_moves {
+	struct hash by_id, by_sid;
+	struct list waiting;
+	ev_timer timer;
+	uint64_t asked;    /* the last entry with a SESSION of another host, */
+	uint64_t answered; /* and the last one to which this host has said so */
+};
+
 struct cluster {
 	struct broker *br;
 	const ipc_handler *handlers;
@@ -64,6 +73,7 @@ struct cluster {
 	struct order_place at, joined; /* read up to here; the own JOIN */
 	bool reading, starved; /* starved: an error, tried again at a beat */
 	bool checked;          /* Redis has what was read before it was up */
+	bool logs_only; /* what it catches up with is for the logs alone */
 	/* The last two that were logged: the errors of tries can alternate. */
 	char complaints[2][512];
 	uint64_t passed_n; /* entries that were passed on to all workers */
@@ -72,6 +82,7 @@ struct cluster {
 	double sent_at;    /* broker_now() when it, or JOIN, was sent */
 	double beaten;     /* broker_now() then; 0: none yet */
 	struct app_records apps;
+	struct session_moves moves;
 	struct hash places;    /* struct place_app: apps with a limit */
 	ev_timer places_timer; /* while connections wait for a place */
 	uint64_t napplied, nconnects, ndowns, nerrors;
@@ -82,6 +93,12 @@ struct cluster {
 	bool slow, wrong_clock; /* it has been logged */
 };
 
+/* While it collects, the workers are sent nothing behind its JOIN. */
+static inline const struct order_place *
+cluster_applied(const struct cluster *cl)
+{
+	return cl->state == CLUSTER_COLLECTING ? &cl->joined : &cl->at;
+}
 /* Logs an error of Redis, unless it is one of the last two complaints. */
 void cluster_complain(struct cluster *, const char *why);
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/app/apps.h"
 #include "broker/cluster/outgoing.h"
 #include "broker/cluster/places.h"
 #include "broker/cluster/scripts.h"
@@ -20,6 +21,7 @@
 #include "broker/cluster/timing.h"
 #include "broker/cluster/workers.h"
 #include "broker/core/core.h"
+#include "broker/log/replay.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/conf/conf.h"
@@ -56,10 +58,10 @@ join_begin(struct cluster *cl)
 	struct msg_host_join m = { .workers = cl->br->conf->nworkers,
 		.build = S(PUSHERD_VERSION) };
 	struct entry e = { 0 };
-	char format[16], applied[PLACE_TEXT], passed[PLACE_TEXT];
+	char format[16], applied[PLACE_TEXT], passed[PLACE_TEXT], newest[24];
 	const char *argv[] = { cl->instance, LEASE_MS, format, STREAM_ENTRIES,
-		applied, passed, NULL };
-	size_t lens[7];
+		applied, passed, NULL, newest };
+	size_t lens[8];
 
 	hosts_settle(cl->br);
 	entry_put_host_join(&e, &m);
@@ -69,13 +71,14 @@ join_begin(struct cluster *cl)
 	snprintf(format, sizeof(format), "%d", IPC_VERSION);
 	recall(cl, ORDER_APPLIED, applied);
 	recall(cl, ORDER_PASSED, passed);
+	snprintf(newest, sizeof(newest), "%" PRIu64,
+	    app_logs_newest(&cl->br->replay->logs));
 	argv[6] = e.b->data;
-	for (int i = 0; i < 6; i++)
-		lens[i] = strlen(argv[i]);
-	lens[6] = e.b->len;
+	for (int i = 0; i < 8; i++)
+		lens[i] = i == 6 ? e.b->len : strlen(argv[i]);
 	cl->state = CLUSTER_JOINING;
 	cl->sent_at = broker_now();
-	outgoing_script(cl, ENGINE_JOIN, script_join, argv, lens, 7);
+	outgoing_script(cl, ENGINE_JOIN, script_join, argv, lens, 8);
 	buf_unref(e.b);
 }
 
@@ -104,6 +107,18 @@ join_collect(struct cluster *cl)
 	go_live(cl);
 }
 
+void
+join_share_logs(struct cluster *cl, const char *number, bool missed)
+{
+	struct app_logs *logs = &cl->br->replay->logs;
+	uint64_t shared = strtoull(number, NULL, 16);
+
+	if (shared == 0 || (shared == logs->shared && !missed))
+		return;
+	app_logs_share(logs, shared, missed);
+	apps_tell_logs(cl->br);
+}
+
 /* The other hosts, as they were just before this one joined. */
 static void
 note_hosts(struct cluster *cl, const redisReply *r, size_t i)
@@ -125,6 +140,7 @@ join_on_answer(struct cluster *cl, const redisReply *r)
 {
 	const char *status = reply_text(r, 0);
 	char why[256];
+	bool missed;
 
 	if (strcmp(status, "ok") != 0) {
 		cl->state = CLUSTER_OUT;
@@ -146,15 +162,20 @@ join_on_answer(struct cluster *cl, const redisReply *r)
 	cl->joined = place_make(reply_text(r, 1), reply_text(r, 2));
 	timing_clock(
 	    cl, cl->joined.id, (uint64_t)((broker_now() - cl->sent_at) * 1e6));
-	note_hosts(cl, r, 5);
+	note_hosts(cl, r, 7);
 	teller_join(cl);
 	teller_set_lease(cl);
 	cl->at = place_make(reply_text(r, 3), reply_text(r, 4));
-	if (cl->at.n != 0) {
+	cl->logs_only = *reply_text(r, 6) != '\0';
+	missed = cl->at.n == 0;
+	if (missed || cl->logs_only)
+		workers_tell_missed(cl);
+	if (missed)
+		cl->at = cl->joined;
+	app_logs_end_entry(&cl->br->replay->logs, cl->at.n);
+	join_share_logs(cl, reply_text(r, 5), missed);
+	if (missed)
+		join_collect(cl);
+	else
 		cl->state = CLUSTER_CATCHING_UP;
-		return;
-	}
-	workers_tell_missed(cl);
-	cl->at = cl->joined;
-	join_collect(cl);
 }

@@ -10,8 +10,10 @@
 #include "broker/cluster/leave.h"
 
 #include "broker/cluster/inside.h"
+#include "broker/cluster/join.h"
 #include "broker/cluster/outgoing.h"
 #include "broker/cluster/scripts.h"
+#include "broker/cluster/session_moves.h"
 #include "broker/cluster/teller.h"
 #include "broker/cluster/workers.h"
 #include "broker/core/core.h"
@@ -27,10 +29,12 @@
 void
 leave_send(struct cluster *cl)
 {
-	const char *argv[] = { STREAM_ENTRIES };
+	char read[PLACE_TEXT];
+	const char *argv[] = { STREAM_ENTRIES, read };
 
+	place_text(read, cluster_applied(cl));
 	cl->state = CLUSTER_LEAVING;
-	outgoing_script(cl, ENGINE_LEAVE, script_leave, argv, NULL, 1);
+	outgoing_script(cl, ENGINE_LEAVE, script_leave, argv, NULL, 2);
 }
 
 /* In an upgrade the broker ends alone, and its successor reads on. */
@@ -48,6 +52,12 @@ leave_at_stop(struct cluster *cl)
 {
 	if (cl == NULL || !cl->started || !cl->engine.up || has_workers(cl->br))
 		return false;
+	if (cl->state == CLUSTER_LIVE && !cl->closed) {
+		cl->closed = true;
+		session_moves_leave(cl);
+	}
+	if (cl->state == CLUSTER_LIVE && cl->queued > 0)
+		return true;
 	if (cl->state > CLUSTER_JOINING)
 		leave_send(cl);
 	return cl->state == CLUSTER_LEAVING;
@@ -83,6 +93,7 @@ leave_step(struct cluster *cl)
 		cl->closed = true;
 		cl->leave_by = now + QUEUE_SECONDS;
 		workers_set_up(cl, false);
+		session_moves_leave(cl);
 		teller_end(cl);
 	}
 	rest = cl->queued > 0 || cl->br->webhook_queue->in_flight > 0;

@@ -48,6 +48,14 @@ outgoing_entry_size(const struct cluster *cl)
 	return cl->entry.b == NULL ? 0 : cl->entry.b->len;
 }
 
+void
+outgoing_added(struct cluster *cl, size_t before)
+{
+	cl->queued += outgoing_entry_size(cl) - before;
+	if (outgoing_entry_size(cl) > ENTRY_BYTES)
+		outgoing_end_entry(cl);
+}
+
 /* A replay before this host has joined? */
 static bool
 is_early(const struct cluster *cl, uint64_t seq)
@@ -84,14 +92,10 @@ begin(struct peer *p, uint32_t app)
 static void
 end(struct peer *p, size_t before, uint64_t seq)
 {
-	struct cluster *cl = p->br->cluster;
-
-	cl->queued += outgoing_entry_size(cl) - before;
 	if (seq != 0)
 		p->handed = seq;
 	p->relayed++;
-	if (outgoing_entry_size(cl) > ENTRY_BYTES)
-		outgoing_end_entry(cl);
+	outgoing_added(p->br->cluster, before);
 }
 
 bool

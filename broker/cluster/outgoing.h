@@ -10,6 +10,8 @@
 void outgoing_end_entry(struct cluster *);
 /* Its bytes so far. */
 size_t outgoing_entry_size(const struct cluster *);
+/* Something was written to it, when it had `before` bytes. */
+void outgoing_added(struct cluster *, size_t before);
 /* The oldest complete entry; there must be one. */
 struct part *outgoing_first(struct cluster *);
 /* Sends it, once more if need be. */

@@ -6,13 +6,15 @@
  * The scripts that run in Redis, each as one step.  ARGV 1 to 3: the prefix of
  * all keys, the host, its epoch.  Keys behind the prefix: "stream"; "count", of
  * its entries; hashes by host: "hosts" (the epochs), "sent" (the number of the
- * last entry), "read" (how far it has read); "alive:HOST" (the server that has
- * this name, while it lives); "events:HOST", by worker (origin): the number of
- * its last event, and that of the entry with it; "format"; "apps", their
- * records by id.  Fields of an entry: n, its number; h and e, the host and its
- * epoch; d, its bytes, empty when the host is gone; a, for each worker of which
- * events stand in the stream a second time: its origin, and the number of the
- * last one that came before.
+ * last entry), "read" (how far it has read), "left" (how far one had that is
+ * out), "logged" (the "log" that it knows); "log", the number of the logs of
+ * events: another one when Redis has lost entries, since their places are given
+ * again; "alive:HOST" (the server that has this name, while it lives);
+ * "events:HOST", by worker (origin): the number of its last event, and that of
+ * the entry with it; "format"; "apps", their records by id.  Fields of an
+ * entry: n, its number; h and e, the host and its epoch; d, its bytes, empty
+ * when the host is gone; a, for each worker of which events stand in the stream
+ * a second time: its origin, and the number of the last one that came before.
  */
 
 #define SCRIPT_HEAD \
@@ -38,8 +40,10 @@
 /*
  * 4 server, 5 lease in ms, 6 format, 7 entries to keep, 8 the last place that
  * the broker before this one has applied, 9 the one up to which all workers
- * have been sent it; empty: not known; 10 bytes.  Answers with the place from
- * which to read on; it is empty if a place is lost.
+ * have been sent it; empty: not known; 10 bytes; 11 the newest entry of which
+ * its logs have an event.  Answers with the place from which to read on, which
+ * is empty if a place is lost, the number of the logs, and "logs" if they alone
+ * lack what is behind that place, since the host was out.
  */
 static const char script_join[] = SCRIPT_HEAD SCRIPT_LOST
     "local f = redis.call('GET', p..'format')\n"
@@ -59,19 +63,35 @@ static const char script_join[] = SCRIPT_HEAD SCRIPT_LOST
     "    redis.call('HDEL', p..'events:'..h, all[i])\n"
     "  end\n"
     "end\n"
-    "local r = {'ok', id, tostring(n), '', ''}\n"
+    "local r = {'ok', id, tostring(n), '', '', '', ''}\n"
+    "local anew = tonumber(ARGV[11]) > n\n"
     "local function kept(place)\n"
     "  local at, nth = string.match(place, '(%S+) (%S+)')\n"
-    "  return tonumber(nth) < n and not lost(at, nth), at, nth\n"
+    "  local ok = tonumber(nth) < n and not lost(at, nth)\n"
+    "  anew = anew or not ok\n"
+    "  return ok, at, nth\n"
     "end\n"
     "local read = redis.call('HGET', p..'read', h)\n"
     "if ARGV[9] ~= '' then read = ARGV[9] end\n"
+    "local left = redis.call('HGET', p..'left', h)\n"
+    "redis.call('HDEL', p..'left', h)\n"
+    "if not read and left then read, r[7] = left, 'logs' end\n"
     "if read then\n"
     "  local ok, at, nth = kept(read)\n"
     "  if ok and (ARGV[8] == '' or kept(ARGV[8])) then\n"
     "    r[4], r[5] = at, nth\n"
     "  end\n"
-    "else redis.call('HSET', p..'read', h, id..' '..n) end\n"
+    "end\n"
+    "if not read or r[7] ~= '' then\n"
+    "  redis.call('HSET', p..'read', h, left or id..' '..n)\n"
+    "end\n"
+    "local log = redis.call('GET', p..'log')\n"
+    "if not log or anew and redis.call('HGET', p..'logged', h) == log then\n"
+    "  log = e\n"
+    "  redis.call('SET', p..'log', log)\n"
+    "end\n"
+    "redis.call('HSET', p..'logged', h, log)\n"
+    "r[6] = log\n"
     "for _, v in ipairs(redis.call('HGETALL', p..'hosts')) do\n"
     "  r[#r + 1] = v\n"
     "end\n"
@@ -106,8 +126,8 @@ static const char script_send[] = SCRIPT_HEAD
 /*
  * 4 server, 5 lease in ms, 6 entries to keep, 7 place that has been read: its
  * id and number; answers with "ok", or "fenced" if the others have declared it
- * dead, the number of entries, "lost" if that place is, and for each host what
- * is left of its lease
+ * dead, the number of entries, "lost" if that place is, the number of the logs,
+ * and for each host what is left of its lease
  */
 static const char script_beat[] = SCRIPT_HEAD SCRIPT_LOST
     "local a = redis.call('GET', p..'alive:'..h)\n"
@@ -121,6 +141,8 @@ static const char script_beat[] = SCRIPT_HEAD SCRIPT_LOST
     "  return r\n"
     "end\n"
     "redis.call('SET', p..'alive:'..h, ARGV[4], 'PX', ARGV[5])\n"
+    "r[4] = redis.call('GET', p..'log') or ''\n"
+    "redis.call('HSET', p..'logged', h, r[4])\n"
     "local all = redis.call('HGETALL', p..'hosts')\n"
     "for i = 1, #all, 2 do\n"
     "  local left = redis.call('PTTL', p..'alive:'..all[i])\n"
@@ -162,12 +184,13 @@ static const char script_apps[] = SCRIPT_HEAD
     "end\n"
     "return r\n";
 
-/* 4 entries to keep */
+/* 4 entries to keep, 5 place that has been read */
 static const char script_leave[] = SCRIPT_HEAD
     "if redis.call('HGET', p..'hosts', h) ~= e then return 'fenced' end\n"
     "redis.call('HDEL', p..'hosts', h)\n"
     "redis.call('HDEL', p..'sent', h)\n"
     "redis.call('HDEL', p..'read', h)\n"
+    "redis.call('HSET', p..'left', h, ARGV[5])\n"
     "redis.call('DEL', p..'alive:'..h, p..'events:'..h)\n"
     "add(h, e, '', ARGV[4])\n"
     "return 'ok'\n";

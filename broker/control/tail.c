@@ -158,8 +158,10 @@ step(struct control_job *job)
 		}
 		if (r.pos < t->next)
 			continue; /* it was written live */
-		if (t->next != 0 && r.pos > t->next)
-			t->missed += r.pos - t->next; /* evicted meanwhile */
+		/* In a cluster the numbers do not say how many. */
+		if (t->next != 0 && ring_oldest(l->ring) > t->next)
+			t->missed +=
+			    ring_shared(l->ring) != 0 ? 1 : r.pos - t->next;
 		t->next = r.pos + 1;
 		if (r.time_us / 1000 >= t->what.since_ms &&
 		    is_of_channel(t, r.channel))

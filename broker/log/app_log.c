@@ -233,6 +233,14 @@ app_logs_keep(const struct app_logs *s)
 		    lost);
 }
 
+static void
+restart(const struct app_logs *s, struct app_log *l)
+{
+	clear_heads(l);
+	forget(l);
+	ring_restart(l->ring, s->shared, s->place);
+}
+
 struct app_log *
 app_logs_open(struct app_logs *s, uint32_t app, struct str id, uint64_t bytes)
 {
@@ -264,6 +272,8 @@ app_logs_open(struct app_logs *s, uint32_t app, struct str id, uint64_t bytes)
 		return NULL;
 	}
 	hash_insert(&s->by_app, &l->node, hash_u64(app));
+	if ((s->shared != 0 || s->alone) && ring_shared(l->ring) != s->shared)
+		restart(s, l);
 	scan(l);
 	return l;
 }
@@ -277,6 +287,37 @@ app_logs_remove(struct app_logs *s, uint32_t app)
 		return;
 	unlink(l->path);
 	close_log(s, l);
+}
+
+uint64_t
+app_logs_newest(const struct app_logs *s)
+{
+	struct hash_node *n;
+	uint64_t newest = 0;
+
+	for (n = hash_first(&s->by_app); n != NULL;
+	     n = hash_next(&s->by_app, n)) {
+		const struct app_log *l = container_of(n, struct app_log, node);
+
+		if (ring_shared(l->ring) != 0)
+			newest = MAX(newest, ring_last(l->ring));
+	}
+	return newest >> APP_LOG_PLACE_BITS;
+}
+
+void
+app_logs_share(struct app_logs *s, uint64_t shared, bool missed)
+{
+	struct hash_node *n;
+
+	s->shared = shared;
+	for (n = hash_first(&s->by_app); n != NULL;
+	     n = hash_next(&s->by_app, n)) {
+		struct app_log *l = container_of(n, struct app_log, node);
+
+		if (missed || ring_shared(l->ring) != shared)
+			restart(s, l);
+	}
 }
 
 /* The app of the file with this head; false: it is no log. */
@@ -344,8 +385,19 @@ app_log_append(struct app_log *l, struct ring_record *r)
 		return r->pos;
 	}
 	clear_heads(l);
-	ring_skip(l->ring);
-	return ring_last(l->ring);
+	return ring_skip(l->ring, r->pos);
+}
+
+uint64_t
+app_logs_number(struct app_logs *s, struct app_log *l)
+{
+	/*
+	 * The answer has waited: it gets one of the free places behind the last
+	 * message of the entry, up to the one before the next entry's first.
+	 */
+	if (s->between && (s->place & APP_LOG_PLACE_MAX) != 0)
+		s->place++;
+	return ring_number(l->ring, s->place);
 }
 
 uint64_t

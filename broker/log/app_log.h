@@ -43,7 +43,19 @@ struct app_logs {
 	struct hash by_app;
 	char *dir;    /* the directory of their files */
 	char *copies; /* prefix of the paths of their copies; NULL: no copies */
+	bool alone;   /* the logs are of this host, and of no cluster */
+	/*
+	 * In a cluster all hosts give an event the same number: the place of
+	 * its message in the stream; see app_logs_set_place().
+	 */
+	uint64_t shared; /* see ring_restart(); 0: not joined yet */
+	uint64_t place;  /* of what was applied last, or is being applied */
+	bool between;    /* all of its entry has been applied */
 };
+
+/* Of a place: the message in its entry, from 1 on. */
+#define APP_LOG_PLACE_BITS 15
+#define APP_LOG_PLACE_MAX ((UINT64_C(1) << APP_LOG_PLACE_BITS) - 1)
 
 /* The records of a channel after a position; see app_log_since(). */
 struct app_log_part {
@@ -73,6 +85,32 @@ void app_logs_init(struct app_logs *, const char *dir, const char *copies);
 void app_logs_keep(const struct app_logs *);
 /* Closes all logs; the files stay. */
 void app_logs_clear(struct app_logs *);
+/* The i-th message of the n-th entry is applied now; its number is given once.
+ */
+static inline void
+app_logs_set_place(struct app_logs *s, uint64_t n, uint64_t i)
+{
+	s->place = n << APP_LOG_PLACE_BITS |
+	    (i < APP_LOG_PLACE_MAX ? i : APP_LOG_PLACE_MAX);
+	s->between = false;
+}
+/* All of the n-th entry has been applied. */
+static inline void
+app_logs_end_entry(struct app_logs *s, uint64_t n)
+{
+	if (s->place >> APP_LOG_PLACE_BITS != n)
+		app_logs_set_place(s, n, APP_LOG_PLACE_MAX);
+	s->between = true;
+}
+/*
+ * The cluster's logs have this number (not 0): those that have not begin at the
+ * present place.  missed: the others do, too, since events before are missing.
+ */
+void app_logs_share(struct app_logs *, uint64_t shared, bool missed);
+/* The newest entry of the stream from which a log has an event; 0: none. */
+uint64_t app_logs_newest(const struct app_logs *);
+/* A number for an answer in the log. */
+uint64_t app_logs_number(struct app_logs *, struct app_log *);
 /* NULL: this app has no log. */
 struct app_log *app_logs_find(const struct app_logs *, uint32_t app);
 /* Opens or changes the log; NULL: no memory.  Logs what was lost. */
@@ -87,8 +125,8 @@ void app_logs_remove(struct app_logs *, uint32_t app);
 void app_logs_sweep(const struct app_logs *);
 
 /*
- * Gives the event its number; r has everything but off, pos, hash and the
- * chain.
+ * Gives the event its number, see ring_append(); r has everything but off, hash
+ * and the chain.
  */
 uint64_t app_log_append(struct app_log *, struct ring_record *r);
 /* The number that an earlier broker has given the event; 0: none. */

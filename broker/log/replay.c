@@ -21,6 +21,7 @@ replay_init(struct replay *x, const struct conf *conf)
 {
 	x->conf = conf;
 	app_logs_init(&x->logs, conf->runtime_dir, conf->database);
+	x->logs.alone = conf->cluster == NULL || *conf->cluster == '\0';
 	resumes_init(&x->sessions);
 }
 
@@ -36,7 +37,8 @@ uint64_t
 replay_log(struct replay *x, const struct msg_event *m)
 {
 	struct app_log *l = app_logs_find(&x->logs, m->app);
-	struct ring_record r = { .origin = m->origin,
+	struct ring_record r = { .pos = x->logs.place,
+		.origin = m->origin,
 		.seq = m->seq,
 		.except = m->except,
 		.channel = m->channel,
@@ -45,6 +47,8 @@ replay_log(struct replay *x, const struct msg_event *m)
 
 	if (l == NULL)
 		return 0;
+	if (x->logs.shared != 0 && x->logs.place <= ring_last(l->ring))
+		return x->logs.place; /* an earlier broker has logged it */
 	if (m->origin != 0 && (pos = app_log_logged(l, m->origin, m->seq)) != 0)
 		return pos;
 	r.time_us = proc_clock_us(CLOCK_REALTIME);
@@ -83,7 +87,8 @@ find(const struct replay *x, const struct app_log *l,
 
 	if (a->status != RESUME_CONTINUED)
 		return;
-	if (a->from > ring_last(l->ring)) { /* the row is damaged */
+	if (a->from > MAX(ring_last(l->ring), x->logs.place)) {
+		/* The row is damaged. */
 		a->status = RESUME_GAP;
 		a->reason = RESUME_RESTARTED;
 		return;
@@ -148,7 +153,7 @@ replay_begin(struct replay *x, struct replay_sub *r, uint32_t app, uint64_t sid,
 	if (r->answer.status == RESUME_NONE)
 		return;
 	/* Its own number: no confirmation from before this answer counts. */
-	r->pos = ring_number(r->log->ring);
+	r->pos = app_logs_number(&x->logs, r->log);
 	if (r->answer.status == RESUME_CONTINUED)
 		r->back =
 		    (uint32_t)MIN(r->pos - r->answer.from, RESUME_NOTHING);

@@ -344,23 +344,6 @@ begin_other_log(
 	lose(r, RESUME_RESTARTED);
 }
 
-/*
- * Events may exclude the socket id of a connection that is over.  Connections
- * that have subscribed nothing share one place: a client that reconnects again
- * and again must not push out the others.
- */
-static void
-keep_sid(const struct resumes *s, struct session_row *row, bool used)
-{
-	uint64_t *sids = session_row_more(s->table, row)->sids;
-
-	if (!row->idle)
-		memmove(
-		    &sids[1], &sids[0], (SESSION_SIDS - 2) * sizeof(sids[0]));
-	sids[0] = row->sid;
-	row->idle = !used;
-}
-
 static void
 give(struct resumes *s, struct resume_session *r, const struct resume_hello *h)
 {
@@ -368,7 +351,7 @@ give(struct resumes *s, struct resume_session *r, const struct resume_hello *h)
 	bool recalled = r->recalled;
 
 	if (row->sid != h->sid && row->sid != 0)
-		keep_sid(s, row, r->used);
+		session_row_keep_sid(s->table, row, r->used);
 	__atomic_store_n(&row->sid, h->sid, __ATOMIC_RELEASE);
 	row->slot = (uint16_t)h->slot;
 	set_state(s, r, SESSION_LIVE);
@@ -385,6 +368,36 @@ give(struct resumes *s, struct resume_session *r, const struct resume_hello *h)
 	}
 }
 
+void
+resumes_part(struct resumes *s, struct resume_session *r, double now)
+{
+	if (r->attached) {
+		forget_old(resumes_row(s, r), r, now);
+		detach(s, r);
+	}
+	settle(s, r);
+}
+
+struct resume_session *
+resumes_bring(struct resumes *s, const struct resume_hello *h)
+{
+	struct resume_session *r = add(s, h);
+
+	if (r == NULL)
+		return NULL;
+	resume_channels_clear(&r->channels);
+	r->lost = RESUME_NO_REASON;
+	r->used = true;
+	set_state(s, r, SESSION_DETACHED);
+	return r;
+}
+
+void
+resumes_give_up(struct resumes *s, struct resume_session *r)
+{
+	bury(s, r, SESSION_EXPIRED);
+}
+
 struct resume_session *
 resumes_attach(struct resumes *s, const struct resume_hello *h)
 {
@@ -399,11 +412,7 @@ resumes_attach(struct resumes *s, const struct resume_hello *h)
 	if (r == NULL && (r = add(s, h)) == NULL)
 		return NULL;
 	row = resumes_row(s, r);
-	if (r->attached) {
-		forget_old(row, r, h->now);
-		detach(s, r);
-	}
-	settle(s, r);
+	resumes_part(s, r, h->now);
 	r->other_log = false;
 	if (row->epoch != session_epoch(h->epoch))
 		begin_other_log(row, r, h->epoch);
@@ -422,17 +431,7 @@ resumes_elsewhere(struct resumes *s, const struct resume_hello *h)
 	if (r == NULL && (s->free != 0 || s->table->used < s->table->cap))
 		r = add(s, h);
 	if (r != NULL)
-		bury(s, r, SESSION_EXPIRED);
-}
-
-bool
-resumes_is_full(struct resumes *s, double now)
-{
-	if (s->table == NULL || s->nlive < s->table->cap ||
-	    (s->full_at != 0 && now - s->full_at < 60))
-		return false;
-	s->full_at = now;
-	return true;
+		resumes_give_up(s, r);
 }
 
 void

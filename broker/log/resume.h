@@ -92,9 +92,23 @@ struct resume_hello {
 struct resume_session *resumes_attach(
     struct resumes *, const struct resume_hello *);
 /*
- * A connection to another host has the session (h->sid, slot, replay: unused):
- * here the next one is told that events may be missing.
+ * The connection, if it has one, is over: its channels say how far the client
+ * has come in each (resume_channel_from()).
  */
+void resumes_part(struct resumes *, struct resume_session *, double now);
+/*
+ * A session of another host (h->sid, slot, replay, epoch: unused), which is not
+ * here yet.  It has no connection and no channels: the caller sets them, and
+ * the fields of its row.  NULL: no room.
+ */
+struct resume_session *resumes_bring(
+    struct resumes *, const struct resume_hello *);
+/*
+ * Another host has the session: here the next connection is told that events
+ * may be missing.
+ */
+void resumes_give_up(struct resumes *, struct resume_session *);
+/* The same, by its id, whether it has been here or not. */
 void resumes_elsewhere(struct resumes *, const struct resume_hello *);
 /* No row is free, and the last call that returned true is a minute ago. */
 bool resumes_is_full(struct resumes *, double now);

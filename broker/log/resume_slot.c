@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * resume_slot.c: the sessions whose connections are those of one worker.  Owns
- * nothing.
+ * resume_slot.c: the sessions whose connections are those of one worker, or of
+ * all.  Owns nothing.
  */
 
 #include "broker/log/resume.h"
@@ -26,4 +26,14 @@ resumes_move(struct resumes *s, unsigned from, unsigned to)
 	while ((r = resumes_next(s, &i)) != NULL)
 		if (resumes_row(s, r)->slot == from)
 			resumes_row(s, r)->slot = (uint16_t)to;
+}
+
+bool
+resumes_is_full(struct resumes *s, double now)
+{
+	if (s->table == NULL || s->nlive < s->table->cap ||
+	    (s->full_at != 0 && now - s->full_at < 60))
+		return false;
+	s->full_at = now;
+	return true;
 }

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 
 #include "broker/log/ring_inside.h"
+#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 
 #define PREFETCH_BYTES 384 /* an event of usual size */
@@ -154,9 +155,8 @@ ring_check(struct ring *g)
 	if (pos == 0)
 		return g->h->last >= RING_FIRST_POS;
 	/* The writer was killed between the two stores: the record counts. */
-	if (pos == g->h->last + 1)
-		g->h->last = pos;
-	return pos <= g->h->last;
+	g->h->last = MAX(g->h->last, pos);
+	return true;
 }
 
 /* ---- writing ---- */
@@ -242,7 +242,7 @@ ring_append(struct ring *g, struct ring_record *in)
 	}
 	make_room(g, len);
 	in->off = g->h->head;
-	in->pos = g->h->last + 1;
+	in->pos = MAX(in->pos, g->h->last + 1);
 	put(g, in, (uint32_t)len);
 	__atomic_store_n(&g->h->head, g->h->head + len, __ATOMIC_RELEASE);
 	__atomic_store_n(&g->h->last, in->pos, __ATOMIC_RELEASE);
@@ -251,19 +251,20 @@ ring_append(struct ring *g, struct ring_record *in)
 }
 
 uint64_t
-ring_number(struct ring *g)
+ring_number(struct ring *g, uint64_t pos)
 {
-	__atomic_store_n(&g->h->last, g->h->last + 1, __ATOMIC_RELEASE);
-	return g->h->last;
+	pos = MAX(pos, g->h->last + 1);
+	__atomic_store_n(&g->h->last, pos, __ATOMIC_RELEASE);
+	return pos;
 }
 
-void
-ring_skip(struct ring *g)
+uint64_t
+ring_skip(struct ring *g, uint64_t pos)
 {
 	/* First, since a record that has left must never seem to be there. */
-	g->h->oldest = g->h->last + 2;
+	g->h->oldest = MAX(pos, g->h->last + 1) + 1;
 	__atomic_store_n(&g->h->tail, g->h->head, __ATOMIC_RELEASE);
-	ring_number(g);
+	return ring_number(g, pos);
 }
 
 void
@@ -292,6 +293,12 @@ uint64_t
 ring_epoch(const struct ring *g)
 {
 	return g->h->epoch;
+}
+
+uint64_t
+ring_shared(const struct ring *g)
+{
+	return g->h->shared;
 }
 
 uint64_t

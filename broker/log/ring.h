@@ -31,7 +31,7 @@ struct ring_record {
 };
 
 void ring_close(struct ring *);
-/* Random; another epoch means that positions have started again. */
+/* Another epoch means that positions have started again. */
 uint64_t ring_epoch(const struct ring *);
 /*
  * The newest number that was given; a record may have left the ring.  1: none
@@ -46,17 +46,26 @@ uint64_t ring_first(void);
 uint64_t ring_bytes(const struct ring *);
 uint64_t ring_used(const struct ring *);
 /*
- * Writes a record and sets its off and pos.  False: it is too large for the
- * ring, and nothing has changed.
+ * Writes a record, and sets its off and pos: that which it has, or the next
+ * number, if this is higher.  False: it is too large for the ring, and nothing
+ * has changed.
  */
 bool ring_append(struct ring *, struct ring_record *);
 /*
- * Gives a record that is too large its number without storing it, and removes
- * everything before it: a reader must not conclude that there was nothing.
+ * Gives a record that is too large a number as ring_append() does, without
+ * storing it, and removes everything before it: a reader must not conclude that
+ * there was nothing.
  */
-void ring_skip(struct ring *);
-/* Gives a number to something that is no record. */
-uint64_t ring_number(struct ring *);
+uint64_t ring_skip(struct ring *, uint64_t pos);
+/* Gives such a number to something that is no record. */
+uint64_t ring_number(struct ring *, uint64_t pos);
+/*
+ * Removes all, and begins again after this number.  Two rings of an app with
+ * the same `shared` have one epoch, on whichever host; 0: it has its own.
+ */
+void ring_restart(struct ring *, uint64_t shared, uint64_t pos);
+/* 0: its epoch is its own. */
+uint64_t ring_shared(const struct ring *);
 /* Sets the channel's previous record, which a copy does not know. */
 void ring_chain(
     struct ring *, const struct ring_record *, uint64_t prev, uint64_t pos);

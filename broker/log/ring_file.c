@@ -60,15 +60,33 @@ ring_of(void *map, uint64_t bytes)
 }
 
 static void
-begin_anew(struct ring *g, struct str id)
+begin(struct ring *g, uint64_t epoch, uint64_t id, uint64_t last)
 {
 	*g->h = (struct ring_head){ .magic = RING_MAGIC,
 		.bytes = g->bytes,
-		.epoch = proc_random() | 1,
-		.id = hash_id(id),
-		.last = RING_FIRST_POS,
-		.oldest = RING_FIRST_POS + 1 };
+		.epoch = epoch,
+		.id = id,
+		.last = last,
+		.oldest = last + 1 };
 	g->h->check = check_head(g->h);
+}
+
+static void
+begin_anew(struct ring *g, struct str id)
+{
+	begin(g, proc_random() | 1, hash_id(id), RING_FIRST_POS);
+}
+
+void
+ring_restart(struct ring *g, uint64_t shared, uint64_t pos)
+{
+	uint64_t id = g->h->id;
+
+	/* A successor that finds it half begun makes another one. */
+	__atomic_store_n(&g->h->check, 0, __ATOMIC_RELEASE);
+	begin(g, (shared == 0 ? proc_random() : ring_mix(shared, id)) | 1, id,
+	    MAX(pos, RING_FIRST_POS));
+	g->h->shared = shared;
 }
 
 /* Maps fd, or memory of this process when fd is -1. */
@@ -140,12 +158,12 @@ copy(struct ring *to, const struct ring *from)
 	struct ring_record r;
 
 	to->h->epoch = from->h->epoch;
+	to->h->shared = from->h->shared;
 	to->h->check = check_head(to->h);
 	while (ring_next(from, &at, &r)) {
-		to->h->last = r.pos - 1;
 		r.prev = r.prev_pos = 0; /* see ring_chain() */
 		if (!ring_append(to, &r))
-			ring_skip(to);
+			ring_skip(to, r.pos);
 	}
 	to->h->last = from->h->last;
 	to->h->oldest = MAX(to->h->oldest, from->h->oldest);

@@ -22,6 +22,7 @@ struct ring_head {
 	uint64_t last;       /* the newest number that was given */
 	uint64_t check;      /* of the fields that never change */
 	uint64_t oldest;     /* see ring_oldest(); 0: not known */
+	uint64_t shared;     /* see ring_share() */
 };
 
 struct ring_slot {

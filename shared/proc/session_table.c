@@ -125,6 +125,19 @@ session_row_more(struct session_table *t, struct session_row *row)
 }
 
 void
+session_row_keep_sid(
+    struct session_table *t, struct session_row *row, bool used)
+{
+	uint64_t *sids = session_row_more(t, row)->sids;
+
+	if (!row->idle)
+		memmove(
+		    &sids[1], &sids[0], (SESSION_SIDS - 2) * sizeof(sids[0]));
+	sids[0] = row->sid;
+	row->idle = !used;
+}
+
+void
 session_row_sids(const struct session_table *t, const struct session_row *row,
     uint64_t sids[SESSION_SIDS])
 {

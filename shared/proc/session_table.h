@@ -17,6 +17,7 @@
 #include "shared/proc/session_id.h"
 
 #define SESSION_SIDS 4
+#define SESSION_TAKEN (UINT32_MAX - 1) /* a row; see SESSION_OK */
 
 enum session_state {
 	SESSION_FREE,
@@ -117,6 +118,13 @@ void session_row_set_id(
 /* The rest of a row, made when it is not in use. */
 struct session_more *session_row_more(
     struct session_table *, struct session_row *);
+/*
+ * Events may exclude the socket id of a connection that is over.  Those that
+ * have not subscribed anything (used) share one place: a client that reconnects
+ * again and again must not push out the others.
+ */
+void session_row_keep_sid(
+    struct session_table *, struct session_row *, bool used);
 /* Its socket ids, newest first; 0: none. */
 void session_row_sids(const struct session_table *, const struct session_row *,
     uint64_t sids[SESSION_SIDS]);

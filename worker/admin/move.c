@@ -127,6 +127,7 @@ is_waiting(const struct conn *c)
 {
 	return c->unanswered > 0 || c->signins != NULL ||
 	    c->admission == ADMISSION_PENDING || c->state == CONN_REFUSED ||
+	    (c->state == CONN_OPEN && c->session.named && !c->greeted) ||
 	    c->state == CONN_PARTING ||
 	    (c->http != NULL && c->http->state >= API_RUNS &&
 		c->http->state != API_CONSOLE);

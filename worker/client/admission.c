@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "shared/app/app.h"
+#include "shared/conf/conf.h"
 #include "shared/pusher/frames.h"
 #include "shared/pusher/pusher_errors.h"
 #include "worker/app/stats.h"
@@ -21,6 +22,7 @@
 #include "worker/conn/ws.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
+#include "worker/session/session.h"
 
 #define ASK_SECONDS 8 /* seconds for CONN_OK; pusher-js gives up after ten */
 
@@ -75,6 +77,28 @@ open_place(struct conn *c)
 	link_send_conn_open(c->w, &m); /* without a link the replay says it */
 }
 
+/* In a cluster the broker asks other hosts for the session first. */
+static bool
+waits_for_session(const struct conn *c)
+{
+	return c->session.named && c->session.row == UINT32_MAX &&
+	    !c->session.refused && *c->w->conf->cluster != '\0' &&
+	    link_takes_events(c->w);
+}
+
+/* Greets a client that had to wait, unless that has become too late. */
+static void
+greet_late(struct conn *c)
+{
+	if (c->w->draining || c->w->link->leaves) {
+		client_close(
+		    c, PUSHER_OVER_CAPACITY, admission_check_server(c->w).text);
+		return;
+	}
+	greet(c);
+	input_resume(c);
+}
+
 void
 admission_begin(struct conn *c)
 {
@@ -82,7 +106,7 @@ admission_begin(struct conn *c)
 	c->authorized = !c->app->authorized_connections;
 	if (c->authorized)
 		open_place(c);
-	if (c->admission != ADMISSION_PENDING) {
+	if (c->admission != ADMISSION_PENDING && !waits_for_session(c)) {
 		greet(c);
 		return;
 	}
@@ -169,14 +193,15 @@ admission_on_conn_ok(struct worker *w, const struct msg_conn_ok *m)
 		return 0;
 	}
 	c->admission = ADMISSION_DONE;
-	if (c->greeted)
-		return 0;
-	if (w->draining || w->link->leaves) {
-		client_close(
-		    c, PUSHER_OVER_CAPACITY, admission_check_server(w).text);
-		return 0;
-	}
-	greet(c);
-	input_resume(c);
+	if (!c->greeted && !waits_for_session(c))
+		greet_late(c);
 	return 0;
+}
+
+void
+admission_on_session(struct conn *c)
+{
+	if (!c->greeted && c->state == CONN_OPEN &&
+	    c->admission != ADMISSION_PENDING)
+		greet_late(c);
 }

@@ -37,6 +37,8 @@ void admission_end(struct conn *);
 void admission_replay(struct conn *);
 /* Repeats to a new broker the question that the old one did not answer. */
 void admission_ask_again(struct conn *);
+/* The broker has said which session it has: greets it, if it waits for that. */
+void admission_on_session(struct conn *);
 /* Handler of CONN_OK. */
 int admission_on_conn_ok(struct worker *, const struct msg_conn_ok *);
 

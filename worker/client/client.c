@@ -326,8 +326,10 @@ client_on_session_ok(struct worker *w, const struct msg_session_ok *m)
 {
 	struct conn *c = conn_find(w, m->sid);
 
-	if (c != NULL && c->session.named)
+	if (c != NULL && c->session.named) {
 		session_set_row(w->sessions, &c->session, m->sid, m->row);
+		admission_on_session(c);
+	}
 	return 0;
 }
 

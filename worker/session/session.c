@@ -422,7 +422,7 @@ session_set_row(
 	if (ss->table == NULL || row >= ss->table->cap) {
 		session_sids_forget(ss, sid);
 		s->refused = true;
-		s->full = s->row == UINT32_MAX;
+		s->full = s->row == UINT32_MAX && row != SESSION_TAKEN;
 		s->taken = !s->full;
 		return;
 	}

@@ -147,6 +147,77 @@ the_ring_wraps(void **state)
 	assert_int_equal(count(l, "a", last - 9) + count(l, "b", last - 9), 9);
 }
 
+static uint64_t
+add_at(struct app_logs *s, struct app_log *l, uint64_t n, uint64_t i)
+{
+	struct ring_record r = { .channel = S("a"), .frame = S("x") };
+
+	app_logs_set_place(s, n, i);
+	r.pos = s->place;
+	return app_log_append(l, &r);
+}
+
+static void
+hosts_of_a_cluster_share_numbers(void **state)
+{
+	struct place *p = *state, *q;
+	struct app_log *l = open_log(p, BYTES), *m;
+	uint64_t first, number, epoch;
+	void *other;
+
+	add(l, "a", 1, 10); /* from before it joined */
+	app_logs_end_entry(&p->logs, 7);
+	app_logs_share(&p->logs, 99, false);
+	assert_int_equal(count(l, "a", ring_last(l->ring) - 1), -1);
+	assert_int_equal(count(l, "a", ring_last(l->ring)), 0);
+	setup(&other); /* this one joins later */
+	q = other;
+	app_logs_end_entry(&q->logs, 8);
+	app_logs_share(&q->logs, 99, false);
+	m = open_log(q, 2 * BYTES);
+	epoch = ring_epoch(l->ring);
+	assert_int_equal(ring_epoch(m->ring), epoch);
+	assert_int_equal(app_log_hash(l, S("a")), app_log_hash(m, S("a")));
+
+	first = add_at(&p->logs, l, 8, 1);
+	/* Answers of one host alone. */
+	number = app_logs_number(&p->logs, l);
+	app_logs_end_entry(&p->logs, 8);
+	for (int i = 0; i < 3; i++) {
+		assert_true(app_logs_number(&p->logs, l) > number);
+		number = ring_last(l->ring);
+	}
+	assert_int_equal(add_at(&p->logs, l, 9, 2), add_at(&q->logs, m, 9, 2));
+	assert_true(ring_last(l->ring) > number);
+	assert_int_equal(count(l, "a", first), 1);
+	assert_int_equal(count(m, "a", first), -1);
+	assert_int_equal(count(m, "a", number), -1);
+	assert_int_equal(app_logs_newest(&p->logs), 9);
+
+	/* A successor goes on; events that it has missed end the log. */
+	l = open_again(p, 2 * BYTES);
+	app_logs_end_entry(&p->logs, 9);
+	app_logs_share(&p->logs, 99, false);
+	assert_int_equal(count(l, "a", first), 1);
+	app_logs_end_entry(&p->logs, 12);
+	app_logs_share(&p->logs, 99, true);
+	assert_int_equal(ring_epoch(l->ring), epoch);
+	assert_int_equal(count(l, "a", first), -1);
+	/* Redis has lost entries. */
+	app_logs_share(&p->logs, 98, false);
+	assert_int_not_equal(ring_epoch(l->ring), epoch);
+
+	/* A host without a cluster counts for itself. */
+	app_logs_clear(&q->logs);
+	app_logs_init(&q->logs, q->dir, NULL);
+	q->logs.alone = true;
+	q->logs.shared = q->logs.place = 0;
+	m = open_log(q, BYTES);
+	assert_int_not_equal(ring_epoch(m->ring), epoch);
+	assert_int_equal(add(m, "a", 1, 10), 2);
+	teardown(&other);
+}
+
 static void
 a_record_that_is_too_large_leaves_a_gap(void **state)
 {
@@ -255,6 +326,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(numbers_follow_each_other),
 		TEST(the_ring_wraps),
+		TEST(hosts_of_a_cluster_share_numbers),
 		TEST(a_record_that_is_too_large_leaves_a_gap),
 		TEST(a_logged_event_is_found_again),
 		TEST(another_size_keeps_what_fits),
