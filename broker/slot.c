@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * slot.c: a slot loses its worker.  Either the worker has died, and all that
- * was its own ends; or it leaves, and the worker in another slot, its heir,
+ * was its own ends; or it leaves, and the worker in another slot, the receiver,
  * takes the clients over (worker/admin/move.c).
  *
- * From the mark (MERGE) on the heir gets what is sent to both.  The counts of
- * the broker stay in the old slot until the heir has said MERGED: if one of the
- * two is gone before that, the slot ends like that of a dead worker.  One slot
- * moves at a time.
+ * From the mark (MERGE) on the receiver gets what is sent to both.  The counts
+ * of the broker stay in the old slot until the receiver has said MERGED: if one
+ * of the two is gone before that, the slot ends like that of a dead worker. One
+ * slot moves at a time.
  *
  * Must never send anything to the worker that leaves behind the mark, and never
  * leave the mark in one of the two links alone: when this process dies between
@@ -64,7 +64,7 @@ lose_moving(struct broker *br)
 	log_warnx("worker %u: its %u clients are lost: worker %u did not take "
 		  "them over",
 	    sm->slot, sm->from == NULL ? sm->nconns : sm->from->nconns,
-	    br->registry->heir);
+	    br->registry->receiver);
 	br->registry->moving = br->registry->moved = 0;
 	lose(br, sm->slot, sm->origin);
 	if (sm->from != NULL)
@@ -78,15 +78,15 @@ slot_down(struct peer *p)
 	struct registry *r = br->registry;
 	struct slot_move *sm = br->slot_move;
 
-	if (p == sm->from) { /* the heir has the last word */
+	if (p == sm->from) { /* the receiver has the last word */
 		sm->nconns = p->nconns;
 		sm->from = NULL;
 		return;
 	}
-	if (r->moved != 0 && (int)r->heir == p->slot) {
+	if (r->moved != 0 && (int)r->receiver == p->slot) {
 		r->moving = r->moved = 0;
 		lose(br, sm->slot, sm->origin);
-	} else if (r->moving != 0 && (int)r->heir == p->slot) {
+	} else if (r->moving != 0 && (int)r->receiver == p->slot) {
 		lose_moving(br);
 	}
 	lose(br, (unsigned)p->slot, p->origin);
@@ -105,11 +105,11 @@ is_there(const struct peer *p)
 
 /* May what is sent to this worker go to the other one from now on? */
 static bool
-may_move(const struct peer *p, const struct peer *heir)
+may_move(const struct peer *p, const struct peer *receiver)
 {
 	const struct broker *br = p->br;
 
-	return heir != NULL && heir != p && is_there(heir) &&
+	return receiver != NULL && receiver != p && is_there(receiver) &&
 	    br->cluster == NULL && !resync_is_on(br) &&
 	    br->registry->moving == 0;
 }
@@ -126,14 +126,16 @@ int
 slot_on_merge(struct peer *p, const struct msg_merge *m)
 {
 	struct broker *br = p->br;
-	struct peer *heir = m->heir < br->nslots ? br->peers[m->heir] : NULL;
-	struct msg_merge mark = { .slot = (uint32_t)p->slot, .heir = m->heir };
+	struct peer *receiver =
+	    m->receiver < br->nslots ? br->peers[m->receiver] : NULL;
+	struct msg_merge mark = { .slot = (uint32_t)p->slot,
+		.receiver = m->receiver };
 
 	if (br->peers[p->slot] != p)
 		return -1; /* it asks twice */
 	br->links->ops->flush(br);
-	if (!may_move(p, heir) || !is_sent(p)) {
-		mark.heir = UINT32_MAX;
+	if (!may_move(p, receiver) || !is_sent(p)) {
+		mark.receiver = UINT32_MAX;
 		if (ipc_is_open(&p->ipc))
 			ipc_send_merge(&p->ipc, &mark);
 		return 0;
@@ -143,16 +145,16 @@ slot_on_merge(struct peer *p, const struct msg_merge *m)
 		peer_drop(p, "its link is full");
 		return 0;
 	}
-	ipc_send_merge(&heir->ipc, &mark);
+	ipc_send_merge(&receiver->ipc, &mark);
 	br->registry->moving = UINT64_C(1) << p->slot;
-	br->registry->heir = m->heir;
+	br->registry->receiver = m->receiver;
 	br->dying |= br->registry->moving;
 	*br->slot_move = (struct slot_move){
 		.from = p, .slot = (unsigned)p->slot, .origin = p->origin
 	};
 	peer_detach(p);
 	log_debug("worker %d: worker %u takes over its %u clients", p->slot,
-	    m->heir, p->nconns);
+	    m->receiver, p->nconns);
 	return 0;
 }
 
@@ -163,7 +165,7 @@ slot_on_merged(struct peer *p, const struct msg_merged *m)
 	struct registry *r = br->registry;
 	struct slot_move *sm = br->slot_move;
 
-	if (r->moving == 0 || r->moved != 0 || (int)r->heir != p->slot)
+	if (r->moving == 0 || r->moved != 0 || (int)r->receiver != p->slot)
 		return -1;
 	/* Its last messages came before it handed its clients over. */
 	if (sm->from != NULL)
@@ -173,8 +175,8 @@ slot_on_merged(struct peer *p, const struct msg_merged *m)
 		return 0;
 	}
 	p->nconns += sm->from == NULL ? sm->nconns : sm->from->nconns;
-	quota_move(br, sm->slot, r->heir);
-	users_move(br, sm->slot, r->heir);
+	quota_move(br, sm->slot, r->receiver);
+	users_move(br, sm->slot, r->receiver);
 	dead_slot_move(br, sm->slot);
 	end_questions(br, sm->slot);
 	if (sm->from != NULL)

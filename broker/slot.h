@@ -13,7 +13,7 @@
 
 struct peer;
 
-/* The worker that gives up its slot, while its heir has not said MERGED. */
+/* The worker that gives up its slot, while its receiver has not said MERGED. */
 struct slot_move {
 	struct peer *from; /* NULL: there is none, or its link has ended */
 	unsigned slot;

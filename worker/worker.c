@@ -298,7 +298,7 @@ worker_init(struct worker *w)
 	w->listeners = &m->listeners;
 	w->master_link = &m->master_link;
 	w->move = &m->move;
-	w->move->heir = MOVE_NEW;
+	w->move->receiver = MOVE_NEW;
 	w->heartbeat = &m->heartbeat;
 	w->sessions = &m->sessions;
 	w->stats = &m->stats;

@@ -24,14 +24,14 @@
 
 #define CHANNELS_AT_ONCE 2000
 
-/* The heir has these clients. */
+/* The receiver has these clients. */
 static void
 move(struct registry *r, struct channel *c)
 {
 	unsigned slot = (unsigned)__builtin_ctzll(r->moved);
 
 	if (c->presence != NULL)
-		presence_move(c->presence, slot, r->heir);
+		presence_move(c->presence, slot, r->receiver);
 	registry_move(r, c, slot);
 }
 
@@ -87,7 +87,7 @@ dead_slot_begin(struct broker *br, unsigned slot)
 void
 dead_slot_move(struct broker *br, unsigned slot)
 {
-	resumes_move(&br->replay->sessions, slot, br->registry->heir);
+	resumes_move(&br->replay->sessions, slot, br->registry->receiver);
 	registry_take_over(br->registry);
 }
 

@@ -17,7 +17,7 @@ void dead_slot_init(struct broker *);
  * a connection to another worker have conf->crash_grace seconds to come back.
  */
 void dead_slot_begin(struct broker *, unsigned slot);
-/* The heir of the slot that is moving has all its clients. */
+/* The receiver of the slot that is moving has all its clients. */
 void dead_slot_move(struct broker *, unsigned slot);
 /* Once a turn.  True: work is left. */
 bool dead_slot_go_on(struct broker *);

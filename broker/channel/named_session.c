@@ -17,7 +17,7 @@ void
 named_session_taken(struct broker *br, unsigned slot, uint64_t sid)
 {
 	struct msg_session_ok m = { .sid = sid, .row = SESSION_TAKEN };
-	struct peer *p = br->peers[registry_heir(br->registry, slot)];
+	struct peer *p = br->peers[registry_receiver(br->registry, slot)];
 
 	if (p != NULL && ipc_is_open(&p->ipc))
 		ipc_send_session_ok(&p->ipc, &m);

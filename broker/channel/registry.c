@@ -248,13 +248,13 @@ registry_move(struct registry *r, struct channel *c, unsigned slot)
 	if (n == 0)
 		return;
 	c->count[slot] = 0;
-	c->count[r->heir] += n;
+	c->count[r->receiver] += n;
 	c->slots &= ~(UINT64_C(1) << slot);
-	c->slots |= UINT64_C(1) << r->heir;
+	c->slots |= UINT64_C(1) << r->receiver;
 	if (c->hidden)
 		return;
 	r->nsubs[slot] -= n;
-	r->nsubs[r->heir] += n;
+	r->nsubs[r->receiver] += n;
 }
 
 bool

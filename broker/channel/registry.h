@@ -72,12 +72,12 @@ struct registry {
 	 */
 	uint64_t remote;
 	/*
-	 * A slot whose worker hands its clients to that of the slot `heir`,
+	 * A slot whose worker hands its clients to that of the slot `receiver`,
 	 * which gets what is sent to them; 0: there is none.  moved: likewise,
-	 * it has them: drop_dead() adds the counts to those of the heir.
+	 * it has them: drop_dead() adds the counts to those of the receiver.
 	 */
 	uint64_t moving, moved;
-	unsigned heir;
+	unsigned receiver;
 	double dead_due[PROC_MAX_WORKERS]; /* when their members leave */
 	struct hash_cursor dead_at;        /* see dead_slot.c */
 	struct channel *(*drop_dead)(void *owner, struct channel *);
@@ -102,14 +102,14 @@ registry_targets(const struct registry *r, uint64_t slots)
 {
 	slots &= ~(r->dying | r->remote);
 	if (slots & r->moving)
-		slots = (slots & ~r->moving) | UINT64_C(1) << r->heir;
+		slots = (slots & ~r->moving) | UINT64_C(1) << r->receiver;
 	return slots;
 }
 /* The slot of the worker that gets what is sent to this one. */
 static inline unsigned
-registry_heir(const struct registry *r, unsigned slot)
+registry_receiver(const struct registry *r, unsigned slot)
 {
-	return r->moving >> slot & 1 ? r->heir : slot;
+	return r->moving >> slot & 1 ? r->receiver : slot;
 }
 struct str registry_name(const struct registry *, const struct channel *);
 
@@ -129,11 +129,11 @@ void registry_enter_many(
 int registry_leave(struct registry *, struct channel *, unsigned slot);
 /* Removes all subscriptions of this worker; returns how many there were. */
 uint32_t registry_drop(struct registry *, struct channel *, unsigned slot);
-/* Adds all of this worker to those of the heir. */
+/* Adds all of this worker to those of the receiver. */
 void registry_move(struct registry *, struct channel *, unsigned slot);
 /* The worker of this slot is gone; its members leave at `due`. */
 void registry_lose(struct registry *, unsigned slot, double due);
-/* The heir has all clients of the slot that is moving. */
+/* The receiver has all clients of the slot that is moving. */
 void registry_take_over(struct registry *);
 /* Calls drop_dead() if the channel has counts of dying or moved slots. */
 struct channel *registry_drop_dead(const struct registry *, struct channel *);

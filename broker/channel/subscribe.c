@@ -301,7 +301,7 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 	registry_enter(br->registry, c, j.slot);
 	br->events->entered(
 	    br, c, joined == PRESENCE_FIRST ? m->user_id : S(""));
-	/* The clients that an heir is about to get do not have its roster. */
+	/* The clients that a receiver will get do not have its roster. */
 	early = br->registry->moving != 0;
 	added = joined == PRESENCE_FIRST && (!replay || p->rejoined);
 	if (added && early)

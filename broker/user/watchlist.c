@@ -60,7 +60,7 @@ static void
 tell(struct broker *br, struct watch *wa, bool online, struct str frames)
 {
 	const struct session *s = wa->s;
-	unsigned slot = registry_heir(br->registry, s->slot);
+	unsigned slot = registry_receiver(br->registry, s->slot);
 	struct msg_watchlist_event m = {
 		.sid = s->sid, .at = wa->at, .online = online, .frames = frames
 	};

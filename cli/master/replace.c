@@ -277,7 +277,7 @@ begin(struct master *m, struct child *old)
 	struct child *successor = &m->replace.successor;
 	struct msg_move_out out = { .id = ++m->last_order,
 		.linger = (uint32_t)m->start->conf->upgrade_linger,
-		.heir = UINT32_MAX };
+		.receiver = UINT32_MAX };
 	char bytes[64];
 	int pair[2], r = -1;
 

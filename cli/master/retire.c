@@ -126,8 +126,8 @@ retire_on_moved(struct master *m, struct child *c, const struct msg_moved *v)
 	r->closed += v->closed;
 	log_info("worker %u: pid %d has handed %u clients over to worker %u; "
 		 "%u stay with TLS, %u closed, pause=%llu us",
-	    c->slot, (int)c->pid, v->moved, r->heir, v->lingering, v->closed,
-	    (unsigned long long)v->pause_us);
+	    c->slot, (int)c->pid, v->moved, r->receiver, v->lingering,
+	    v->closed, (unsigned long long)v->pause_us);
 	replace_linger(m, c,
 	    v->lingering == 0
 		? LEAVE_MS
@@ -148,21 +148,21 @@ retire_on_death(struct master *m, struct child *c)
 		end(m);
 }
 
-/* Tells both; the heir first, so that it knows when the other one calls. */
+/* Tells both; the receiver first, so that it knows when the other one calls. */
 static int
-tell(struct master *m, struct child *c, struct child *heir)
+tell(struct master *m, struct child *c, struct child *receiver)
 {
 	struct msg_move_in in = { .slot = c->slot };
 	struct msg_move_out out = { .id = ++m->last_order,
 		.linger = (uint32_t)m->start->conf->upgrade_linger,
-		.heir = heir->slot };
+		.receiver = receiver->slot };
 	char bytes[64];
 	int pair[2], done;
 
 	if (fdpass_pair(pair) == -1)
 		return -1;
 	msg_move_in_put(bytes, &in);
-	done = child_tell(heir, bytes, msg_move_in_size(&in), &pair[1], 1);
+	done = child_tell(receiver, bytes, msg_move_in_size(&in), &pair[1], 1);
 	msg_move_out_put(bytes, &out);
 	if (done == 0)
 		done =
@@ -174,7 +174,7 @@ tell(struct master *m, struct child *c, struct child *heir)
 
 /* The next worker that stays and serves; NULL: none does now. */
 static struct child *
-next_heir(struct master *m)
+next_receiver(struct master *m)
 {
 	unsigned n = m->start->conf->nworkers;
 
@@ -192,9 +192,9 @@ static void
 merge(struct master *m, struct child *c)
 {
 	struct retire *r = &m->retire;
-	struct child *heir = next_heir(m);
+	struct child *receiver = next_receiver(m);
 
-	if (heir == NULL) {
+	if (receiver == NULL) {
 		r->next_ms = child_now_ms() + RETRY_MS;
 		return;
 	}
@@ -204,9 +204,9 @@ merge(struct master *m, struct child *c)
 	}
 	r->active = true;
 	r->place = (size_t)(c - m->children);
-	r->heir = heir->slot;
+	r->receiver = receiver->slot;
 	r->deadline_ms = child_now_ms() + MERGE_MS;
-	if (tell(m, c, heir) == -1)
+	if (tell(m, c, receiver) == -1)
 		refuse(m, c, "a worker does not receive the order");
 }
 

@@ -60,13 +60,13 @@ struct reload {
 
 /* Workers that leave, because there shall be fewer (retire.c). */
 struct retire {
-	bool active;   /* one of them hands its clients over now: */
-	size_t place;  /* among the children */
-	unsigned heir; /* the slot of the worker that takes them */
+	bool active;       /* one of them hands its clients over now: */
+	size_t place;      /* among the children */
+	unsigned receiver; /* the slot of the worker that takes them */
 	uint64_t deadline_ms;
 	uint64_t next_ms;                  /* nothing is done before */
 	unsigned refusals;                 /* of this one */
-	unsigned turn;                     /* counts heirs */
+	unsigned turn;                     /* counts receivers */
 	uint64_t moved, lingering, closed; /* connections */
 	struct reload_requests requests;
 };

@@ -205,10 +205,10 @@ end(struct rig *r)
 	rig_clear(r);
 }
 
-/* heirs: by a worker that has apps and a link, and gets no other link. */
+/* merges: by a worker that has apps and a link, and gets no other link. */
 static void
 take_over(const struct cut *c, const struct move_image *from, bool changed,
-    bool heirs)
+    bool merges)
 {
 	struct rig r;
 	struct buf *image = join(c);
@@ -222,15 +222,15 @@ take_over(const struct cut *c, const struct move_image *from, bool changed,
 	r.inherit.move_fd = -1; /* not 0: the link comes with the image */
 	link_init(&r.w);
 	rig_link(&r); /* what is written down goes through one */
-	r.w.move->heirs = heirs;
+	r.w.move->merges = merges;
 	why = move_load(
-	    &r.w, buf_str(image), fds + heirs, from->nfds - heirs, made);
+	    &r.w, buf_str(image), fds + merges, from->nfds - merges, made);
 	taken = r.w.nconns;
 	assert_true(changed || why == NULL);
-	if (!changed && !heirs)
+	if (!changed && !merges)
 		check_same(&r.w, c);
-	r.w.move->heirs = false;
-	if (why == NULL && heirs)
+	r.w.move->merges = false;
+	if (why == NULL && merges)
 		move_start(&r.w, made, taken);
 	else if (why == NULL)
 		begin(&r, buf_str(image), made, taken);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Fewer workers by a reload, when the worker that leaves, its heir or the
+// Fewer workers by a reload, when the worker that leaves, its receiver or the
 // broker is killed or stopped at each step: before the mark the one that leaves
-// goes on, behind it its clients are the heir's, or are closed.  Never both.
+// goes on, behind it its clients are the receiver's, or are closed.  Never both.
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -20,7 +20,7 @@ describe('fewer workers, when a process dies', () => {
 	let d;
 	let app;
 	let all;    // clients: by worker, see pid
-	let pid;    // leaving, heir, other, broker
+	let pid;    // leaving, receiver, other, broker
 	let http;   // to the other worker
 	let stopped;
 	let n;
@@ -58,7 +58,7 @@ describe('fewer workers, when a process dies', () => {
 			all.push(...await Client.onEachWorker(d, app));
 		await Client.joinAll(all, 'presence-m', (c, i) => ({ id: `u${i}` }));
 		for (const c of all) c.was = c.worker;
-		pid = { heir: slot(0), other: slot(1), leaving: slot(2),
+		pid = { receiver: slot(0), other: slot(1), leaving: slot(2),
 			broker: d.pidsOf('broker')[0] };
 		const https = await onEachWorker(d);
 		http = https.find((h) => h.worker === pid.other);
@@ -94,7 +94,7 @@ describe('fewer workers, when a process dies', () => {
 			log('worker 2', /waits for the mark/), 8000);
 	}
 
-	// The heir has not read its mark, or the one that leaves has not.
+	// The receiver has not read its mark, or the one that leaves has not.
 	async function marked(late) {
 		await asked();
 		stop(pid[late]);
@@ -102,7 +102,7 @@ describe('fewer workers, when a process dies', () => {
 		await until('the mark', () =>
 			log('broker', /worker 0 takes over its \d+ clients/));
 		if (late === 'leaving')
-			await until('the heir to wait', () =>
+			await until('the receiver to wait', () =>
 				log('worker 0', /the mark has come/));
 	}
 
@@ -154,11 +154,11 @@ describe('fewer workers, when a process dies', () => {
 		await settled([pid.leaving]);
 	});
 
-	test('asked: the heir is killed', async () => {
+	test('asked: the receiver is killed', async () => {
 		await asked();
-		await kill(pid.heir);
+		await kill(pid.receiver);
 		go(pid.broker);
-		await settled([pid.heir]);
+		await settled([pid.receiver]);
 	});
 
 	test('asked: the broker is killed', async () => {
@@ -167,31 +167,31 @@ describe('fewer workers, when a process dies', () => {
 		await settled([]);
 	});
 
-	test('the heir is late, not dead', async () => {
-		await marked('heir');
-		go(pid.heir);
+	test('the receiver is late, not dead', async () => {
+		await marked('receiver');
+		go(pid.receiver);
 		await settled([]);
 	});
 
-	test('the heir is late: the one that leaves is killed', async () => {
-		await marked('heir');
+	test('the receiver is late: the one that leaves is killed', async () => {
+		await marked('receiver');
 		await until('all to be sent', () => !d.pidsOf('worker')
 			.includes(pid.leaving) || log('worker 2', /all is sent/));
 		await kill(pid.leaving);
-		go(pid.heir);
+		go(pid.receiver);
 		await settled([]);
 	});
 
-	test('the heir is killed behind the mark', async () => {
-		await marked('heir');
-		await kill(pid.heir);
-		await settled([pid.heir, pid.leaving]);
+	test('the receiver is killed behind the mark', async () => {
+		await marked('receiver');
+		await kill(pid.receiver);
+		await settled([pid.receiver, pid.leaving]);
 	});
 
-	test('the heir is late: the broker is killed', async () => {
-		await marked('heir');
+	test('the receiver is late: the broker is killed', async () => {
+		await marked('receiver');
 		await kill(pid.broker);
-		go(pid.heir);
+		go(pid.receiver);
 		await settled([]);
 	});
 
@@ -203,7 +203,7 @@ describe('fewer workers, when a process dies', () => {
 
 	test('the one that leaves is too late', async () => {
 		await marked('leaving');
-		await until('the heir to go on', () =>
+		await until('the receiver to go on', () =>
 			log('worker 0', /did not send its clients in time/));
 		go(pid.leaving);
 		await settled([pid.leaving]);
@@ -215,11 +215,11 @@ describe('fewer workers, when a process dies', () => {
 		await settled([pid.leaving]);
 	});
 
-	test('the one that leaves is late: the heir is killed', async () => {
+	test('the one that leaves is late: the receiver is killed', async () => {
 		await marked('leaving');
-		await kill(pid.heir);
+		await kill(pid.receiver);
 		go(pid.leaving);
-		await settled([pid.heir, pid.leaving]);
+		await settled([pid.receiver, pid.leaving]);
 	});
 
 	test('the one that leaves is late: the broker is killed', async () => {

@@ -10,11 +10,11 @@
  * COMMIT is sent, nothing is changed and the old one may go on.  From then on
  * it touches no client any more.  The new process touches none before.
  *
- * The worker in another slot, the heir, has its own link: the broker puts a
+ * The worker in another slot, the receiver, has its own link: the broker puts a
  * mark into both (MERGE, broker/slot.c).  Events before it are delivered here,
  * those behind it there.  Before the mark this process may go on; from the mark
  * on it serves no client any more, and closes those that do not get to the
- * heir.
+ * receiver.
  *
  * The old process waits for the new one here, at most SEND_SECONDS: the only
  * place where a worker waits, since nothing may happen meanwhile.
@@ -177,7 +177,7 @@ begin(struct move *m)
 {
 	struct worker *w = m->w;
 
-	if (m->heir != MOVE_NEW)
+	if (m->receiver != MOVE_NEW)
 		listener_take_all(w); /* nobody else will */
 	w->moving = true;
 	listener_stop(w);
@@ -203,10 +203,10 @@ on_hello(struct move *m, struct str body)
 		give_up(m, why);
 	} else if (m->w->draining || m->w->drain->on) {
 		give_up(m, "it closes its clients");
-	} else if (m->heir != MOVE_NEW && h.room < m->w->nconns) {
+	} else if (m->receiver != MOVE_NEW && h.room < m->w->nconns) {
 		snprintf(why, sizeof(why),
 		    "worker %u has room for %u connections, not for %u",
-		    m->heir, h.room, m->w->nconns);
+		    m->receiver, h.room, m->w->nconns);
 		give_up(m, why);
 	} else {
 		begin(m);
@@ -230,7 +230,7 @@ on_word(struct ev_loop *loop, ev_io *io, int revents)
 		return;
 	in = str_make(bytes, n < 0 ? 0 : (size_t)n);
 	if (m->marked)
-		lose(m, "the heir does not take them");
+		lose(m, "the other worker does not take them");
 	else if (m->asked)
 		m->expired = true; /* the broker has the last word */
 	else if (n <= 0)
@@ -284,7 +284,7 @@ move_out(void *worker, const struct msg_move_out *order, int fd)
 	}
 	m->id = order->id;
 	m->linger = order->linger;
-	m->heir = order->heir;
+	m->receiver = order->receiver;
 	m->fd = fd;
 	ev_io_init(&m->io, on_word, fd, EV_READ);
 	ev_io_start(w->loop, &m->io);
@@ -298,7 +298,7 @@ static void
 ask(struct move *m)
 {
 	struct msg_merge merge = { .slot = m->w->inherit->slot,
-		.heir = m->heir };
+		.receiver = m->receiver };
 
 	m->asked = true;
 	log_debug("move: nothing is on its way; waits for the mark");
@@ -311,18 +311,19 @@ move_on_merge(struct worker *w, const struct msg_merge *mark)
 {
 	struct move *m = w->move;
 
-	if (mark->heir == w->inherit->slot) {
+	if (mark->receiver == w->inherit->slot) {
 		move_in_mark(w, mark->slot);
 		return 0;
 	}
 	if (mark->slot != w->inherit->slot || !m->asked || m->marked)
 		return -1;
-	if (mark->heir != UINT32_MAX) {
+	if (mark->receiver != UINT32_MAX) {
 		m->marked = true;
 		m->marked_us = proc_clock_us(CLOCK_MONOTONIC);
 		set_late(m, SEND_SECONDS);
 	} else if (m->expired) {
-		give_up(m, "the broker or the heir is not ready: try again");
+		give_up(
+		    m, "the broker or the receiver is not ready: try again");
 	} else {
 		m->asked = false; /* asks again */
 	}
@@ -394,7 +395,7 @@ move_turn(struct worker *w)
 {
 	struct move *m = w->move;
 
-	if (m->heirs)
+	if (m->merges)
 		move_in_turn(w);
 	if (!w->moving || m->over)
 		return;
@@ -402,9 +403,9 @@ move_turn(struct worker *w)
 		(m->marked ? lose : give_up)(m, "the broker has ended");
 	else if (m->marked && link_queued(w) == 0)
 		hand_over(m, m->marked_us);
-	else if (m->heir != MOVE_NEW && !m->asked && is_quiet(w))
+	else if (m->receiver != MOVE_NEW && !m->asked && is_quiet(w))
 		ask(m);
-	else if (m->heir == MOVE_NEW && is_quiet(w))
+	else if (m->receiver == MOVE_NEW && is_quiet(w))
 		hand_over(m, proc_clock_us(CLOCK_MONOTONIC));
 }
 

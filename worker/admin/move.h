@@ -4,8 +4,8 @@
 
 /*
  * The hand-over of this slot's clients to another process: to a new one, which
- * gets the link to the broker, too, or to the worker in another slot, the heir.
- * See move.c.
+ * gets the link to the broker, too, or to the worker in another slot, the
+ * receiver.  See move.c.
  */
 
 #include <ev.h>
@@ -29,11 +29,11 @@ struct move {
 	ev_timer late;
 	uint64_t id; /* of the order; 0: this process takes over */
 	uint32_t linger;
-	uint32_t heir; /* its slot; MOVE_NEW: the other process is new */
-	bool heirs;    /* this process is the heir */
-	uint32_t from; /* of the worker in this slot */
-	bool asked;    /* the broker for the mark (MERGE) */
-	bool marked;   /* it has come */
+	uint32_t receiver; /* its slot; MOVE_NEW: the other process is new */
+	bool merges;       /* this process is the receiver */
+	uint32_t from;     /* of the worker in this slot */
+	bool asked;        /* the broker for the mark (MERGE) */
+	bool marked;       /* it has come */
 	uint64_t marked_us;
 	bool expired; /* while the broker was asked */
 	bool over;    /* the slot is the other one's */
@@ -68,11 +68,11 @@ void move_out(void *worker, const struct msg_move_out *, int fd);
 void move_in(void *worker, const struct msg_move_in *, int fd);
 /* Handler of MERGE. */
 int move_on_merge(struct worker *, const struct msg_merge *);
-/* The mark has come to the heir. */
+/* The mark has come to the receiver. */
 void move_in_mark(struct worker *, uint32_t slot);
 /* The end of a turn: hands over when nothing is on its way. */
 void move_turn(struct worker *);
-/* The same, of an heir: has its broker died? */
+/* The same, of a receiver: has its broker died? */
 void move_in_turn(struct worker *);
 /* The slot is the other one's: forgets all without a word to anybody. */
 void move_let_go(struct worker *);

@@ -3,7 +3,7 @@
  * move_in.c: takes the slot over from another process; see move.c.  Without
  * COMMIT this process ends and has touched nothing.
  *
- * An heir takes them into a slot that has clients already.  It does not read
+ * A receiver takes them into a slot that has clients already.  It does not read
  * its link behind the mark before it has them, or knows that they will not
  * come: then it tells the broker, and goes on.
  */
@@ -22,7 +22,7 @@
 #include "worker/core/core.h"
 #include "worker/link/link.h"
 
-#define MARKED_SECONDS 3. /* for an heir to get the clients */
+#define MARKED_SECONDS 3. /* for a receiver to get the clients */
 
 bool
 move_datagram(struct str in, uint32_t *type)
@@ -48,13 +48,13 @@ forget(struct move *m)
 	free(m->made);
 	m->made = NULL;
 	m->nfds = 0;
-	m->heirs = m->marked = false;
+	m->merges = m->marked = false;
 }
 
 static void
 say(struct move *m, const char *bytes, size_t n)
 {
-	if (fdpass_send(m->fd, bytes, n, NULL, 0) == -1 && !m->heirs) {
+	if (fdpass_send(m->fd, bytes, n, NULL, 0) == -1 && !m->merges) {
 		log_warnx("move: the slot is not taken over: the other process "
 			  "has ended");
 		exit(1);
@@ -94,7 +94,7 @@ say_merged(struct worker *w, bool taken)
 	ipc_resume(&w->link->ipc);
 }
 
-/* A new process ends; an heir goes on with its own clients. */
+/* A new process ends; a receiver goes on with its own clients. */
 static void
 leave(struct move *m, const char *why)
 {
@@ -102,7 +102,7 @@ leave(struct move *m, const char *why)
 	bool marked = m->marked;
 
 	log_warnx("move: the slot is not taken over: %s", why);
-	if (!m->heirs)
+	if (!m->merges)
 		exit(1);
 	while (m->nfds > 0)
 		close(m->fds[--m->nfds]);
@@ -159,7 +159,7 @@ merge(struct move *m)
 	uint32_t n = m->nfds;
 
 	load(m);
-	if (!m->heirs)
+	if (!m->merges)
 		return;
 	say_merged(w, true);
 	move_start(w, m->made, n);
@@ -171,9 +171,9 @@ merge(struct move *m)
 static void
 take_all(struct move *m)
 {
-	if (m->heirs && m->marked) {
+	if (m->merges && m->marked) {
 		merge(m);
-	} else if (!m->heirs) {
+	} else if (!m->merges) {
 		load(m);
 		say_ready(m, "");
 	}
@@ -211,11 +211,11 @@ take(struct move *m, struct str in, const int *fds, size_t nfds)
 		return;
 	}
 	in = str_from(in, IPC_HEAD);
-	if (type == IPC_MOVE_COMMIT && m->image != NULL && !m->heirs) {
+	if (type == IPC_MOVE_COMMIT && m->image != NULL && !m->merges) {
 		start(m);
 	} else if (type == IPC_MOVE_BEGIN && m->image == NULL &&
 	    msg_move_begin_get(&b, in) == 0 && b.bytes > 0 &&
-	    b.bytes <= UINT32_MAX / 4 && (b.fds > 0 || m->heirs)) {
+	    b.bytes <= UINT32_MAX / 4 && (b.fds > 0 || m->merges)) {
 		m->bytes = b.bytes;
 		m->want_fds = b.fds;
 		m->image = buf_new((size_t)b.bytes);
@@ -242,7 +242,7 @@ on_io(struct ev_loop *loop, ev_io *io, int revents)
 			leave(m, "sockets are lost: too many open files");
 		else if (n > 0)
 			take(m, str_make(m->w->recv, (size_t)n), fds, nfds);
-		else if (m->heirs && is_complete(m))
+		else if (m->merges && is_complete(m))
 			ev_io_stop(loop, io); /* the mark will come */
 		else
 			leave(m, "the other process goes on, or has ended");
@@ -271,7 +271,7 @@ move_init(struct worker *w)
 		begin(m, w->inherit->move_fd);
 }
 
-/* ---- the heir ---- */
+/* ---- the receiver ---- */
 
 static void
 on_late(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -290,7 +290,7 @@ move_in(void *worker, const struct msg_move_in *order, int fd)
 		close(fd); /* which tells it */
 		return;
 	}
-	m->heirs = true;
+	m->merges = true;
 	m->from = order->slot;
 	ev_timer_init(&m->late, on_late, MARKED_SECONDS, 0.);
 	begin(m, fd);
@@ -302,7 +302,7 @@ move_in_mark(struct worker *w, uint32_t slot)
 	struct move *m = w->move;
 
 	ipc_pause(&w->link->ipc);
-	if (!m->heirs || m->from != slot) { /* that one has been given up */
+	if (!m->merges || m->from != slot) { /* that one has been given up */
 		say_merged(w, false);
 		return;
 	}

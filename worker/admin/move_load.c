@@ -42,8 +42,8 @@ struct load {
 	struct conn *c;      /* the last one */
 	uint32_t conns, subs, ref;
 	struct conn **made;
-	bool heirs; /* the worker has other connections, and its own link */
-	bool known; /* it has this roster */
+	bool merges; /* the worker has other connections, and its own link */
+	bool known;  /* it has this roster */
 	bool ended;
 };
 
@@ -290,7 +290,7 @@ on_sub(struct load *l, const struct msg_move_sub *m)
 	if (!is_client(l->c))
 		return -1;
 	s = subscription_new(l->c, m->channel);
-	s->ref = l->heirs ? ++l->w->next_ref : m->ref;
+	s->ref = l->merges ? ++l->w->next_ref : m->ref;
 	s->stamp = m->stamp;
 	s->pos = m->pos;
 	s->back = m->back;
@@ -308,7 +308,7 @@ on_sub(struct load *l, const struct msg_move_sub *m)
 
 /* ---- all of it ---- */
 
-/* What an heir and the other worker both have is equal at the mark. */
+/* What a receiver and the other worker both have is equal at the mark. */
 static int
 on_roster(struct load *l, const struct msg_roster *m)
 {
@@ -333,7 +333,7 @@ on_cached(struct load *l, const struct msg_cached *m)
 static int
 on_link(struct load *l, const struct msg_move_link *m)
 {
-	if (l->heirs) {
+	if (l->merges) {
 		link_saw(l->w, m);
 		l->ref = l->w->next_ref;
 	} else {
@@ -418,8 +418,8 @@ move_load(struct worker *w, struct str image, const int *fds, uint32_t nfds,
 		.fds = fds,
 		.nfds = nfds,
 		.made = made,
-		.heirs = w->move->heirs,
-		.next = w->move->heirs ? 0 : 1 };
+		.merges = w->move->merges,
+		.next = w->move->merges ? 0 : 1 };
 	size_t size = image.n;
 	struct str body;
 	uint32_t type;

@@ -390,13 +390,13 @@ move_save(struct worker *w, struct move_image *image)
 	ipc->places = false;
 	*image = (struct move_image){ 0 };
 	image->fds = xcalloc(w->conns.n + 1, sizeof(int));
-	if (w->move->heir == MOVE_NEW)
+	if (w->move->receiver == MOVE_NEW)
 		image->fds[image->nfds++] = ipc->fd;
 	outq_init(&ipc->out);
 	ipc->tail = NULL;
 	save_link(w, &unsent);
 	for (n = hash_first(&w->apps->by_num);
-	     n != NULL && w->move->heir == MOVE_NEW;
+	     n != NULL && w->move->receiver == MOVE_NEW;
 	     n = hash_next(&w->apps->by_num, n))
 		save_app(w, container_of(n, struct client_app, num_node));
 	save_conns(w, image);

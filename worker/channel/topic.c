@@ -106,7 +106,7 @@ topic_remove(struct topic *t, uint32_t index)
 /* Those whom an event is not for, by socket id; 0: nobody. */
 struct excluded {
 	uint64_t sid;
-	uint64_t heir; /* it has come back since, with its session */
+	uint64_t successor; /* it has come back since, with its session */
 };
 
 static struct excluded
@@ -119,7 +119,8 @@ excluded_by(const struct worker *w, uint64_t except)
 static bool
 is_excluded(struct excluded x, const struct conn *c)
 {
-	return x.sid != 0 && (conn_sid(c) == x.sid || conn_sid(c) == x.heir);
+	return x.sid != 0 &&
+	    (conn_sid(c) == x.sid || conn_sid(c) == x.successor);
 }
 
 /* The clients with a session will be asked for a confirmation. */
