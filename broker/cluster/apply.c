@@ -12,13 +12,13 @@
 #include "broker/channel/registry.h"
 #include "broker/channel/route.h"
 #include "broker/cluster/join.h"
+#include "broker/cluster/leader.h"
 #include "broker/cluster/outgoing.h"
 #include "broker/cluster/places.h"
 #include "broker/cluster/session_moves.h"
 #include "broker/cluster/shared_apps.h"
 #include "broker/cluster/state.h"
 #include "broker/cluster/stream_entry.h"
-#include "broker/cluster/teller.h"
 #include "broker/cluster/workers.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
@@ -135,10 +135,10 @@ is_here(const struct reading *r, uint32_t *app)
 }
 
 static void
-on_told(struct reading *r, struct msg_host_told *m)
+on_notified(struct reading *r, struct msg_host_notified *m)
 {
 	if (r->host != NULL && is_here(r, &m->app))
-		teller_on_told(r->cl, m);
+		leader_on_notified(r->cl, m);
 }
 
 static void
@@ -267,7 +267,7 @@ apply_messages(struct cluster *cl, struct host *host, struct buf *b,
 			ON(HOST_FROM, host_from, on_from)
 			ON(HOST_APP, host_app, on_app)
 			ON(HOST_WORKER_GONE, host_worker_gone, on_worker_gone)
-			ON(HOST_TOLD, host_told, on_told)
+			ON(HOST_NOTIFIED, host_notified, on_notified)
 			ON(SESSION, session, on_session)
 			ON(HOST_PLACES, host_places, on_places)
 			ON(HOST_SESSION, host_session, on_host_session)

@@ -24,13 +24,13 @@
 #include "broker/cluster/incoming.h"
 #include "broker/cluster/inside.h"
 #include "broker/cluster/join.h"
+#include "broker/cluster/leader.h"
 #include "broker/cluster/leave.h"
 #include "broker/cluster/outgoing.h"
 #include "broker/cluster/places.h"
 #include "broker/cluster/scripts.h"
 #include "broker/cluster/session_moves.h"
 #include "broker/cluster/shared_apps.h"
-#include "broker/cluster/teller.h"
 #include "broker/cluster/workers.h"
 #include "broker/core/budget.h"
 #include "broker/core/core.h"
@@ -161,7 +161,7 @@ on_beat_answer(struct cluster *cl, const redisReply *r)
 		workers_begin_again(cl, REJOIN_LOST);
 	if (strcmp(reply_text(r, 0), "ok") != 0)
 		workers_begin_again(cl, REJOIN_DECLARED_DEAD);
-	teller_set_lease(cl);
+	leader_set_lease(cl);
 	cl->checked = true;
 	join_share_logs(cl, reply_text(r, 3), false);
 	note_beats(cl, r, 4);
@@ -338,7 +338,7 @@ cluster_new(struct broker *br, const ipc_handler *handlers, unsigned room)
 	hosts_init(&cl->hosts, room);
 	br->registry->remote =
 	    room < PROC_MAX_WORKERS ? ~UINT64_C(0) << room : 0;
-	teller_init(cl);
+	leader_init(cl);
 	return cl;
 }
 

@@ -48,15 +48,15 @@ bool cluster_takes_events(const struct cluster *);
 struct cluster_status {
 	/* "up", "joining", "refused", "away", "leaving", "left"; or "off" */
 	const char *state;
-	const char *error; /* why it is not up, or empty */
-	const char *place; /* in the stream, or empty */
-	bool connected;    /* to Redis */
-	bool tells;        /* this host sends the webhooks of all */
-	bool up;           /* events are passed on */
-	size_t hosts;      /* with this one; 0: it is in no cluster */
-	size_t waiting;    /* bytes of this host that are not applied yet */
-	uint64_t entry;    /* number of the one that was read last */
-	uint64_t behind;   /* entries that were not read, as of the last beat */
+	const char *error;   /* why it is not up, or empty */
+	const char *place;   /* in the stream, or empty */
+	bool connected;      /* to Redis */
+	bool sends_webhooks; /* this host sends the webhooks of all */
+	bool up;             /* events are passed on */
+	size_t hosts;        /* with this one; 0: it is in no cluster */
+	size_t waiting;      /* bytes of this host that are not applied yet */
+	uint64_t entry;      /* number of the one that was read last */
+	uint64_t behind; /* entries that were not read, as of the last beat */
 	/* since the broker began: entries, and connections to Redis */
 	uint64_t appended, applied, connects;
 	uint64_t downs, errors; /* connections that ended, refusals of Redis */
@@ -73,7 +73,7 @@ struct cluster_host {
 	unsigned workers;
 	uint64_t subscriptions;
 	double beat; /* broker_now() at its last one; 0: not known yet */
-	bool tells;  /* it sends the webhooks of all hosts */
+	bool sends_webhooks; /* it sends the webhooks of all hosts */
 };
 /* The i-th host, 0: this one; false: there is no such host. */
 bool cluster_host(const struct cluster *, size_t i, struct cluster_host *);

@@ -12,13 +12,13 @@
 
 #include "broker/cluster/apply.h"
 #include "broker/cluster/join.h"
+#include "broker/cluster/leader.h"
 #include "broker/cluster/outgoing.h"
 #include "broker/cluster/places.h"
 #include "broker/cluster/session_moves.h"
 #include "broker/cluster/shared_apps.h"
 #include "broker/cluster/state.h"
 #include "broker/cluster/stream_entry.h"
-#include "broker/cluster/teller.h"
 #include "broker/cluster/timing.h"
 #include "broker/cluster/workers.h"
 #include "broker/core/core.h"
@@ -46,7 +46,7 @@ answer_join(struct cluster *cl, const struct host *host)
 	before = outgoing_entry_size(cl);
 	entry_put_host_state(&cl->entry, &m);
 	state_write(cl->br, &cl->entry, cl->hosts.room, cl->origins);
-	teller_write_state(cl);
+	leader_write_state(cl);
 	places_write(cl, &cl->entry);
 	cl->queued += outgoing_entry_size(cl) - before;
 	outgoing_end_entry(cl);
@@ -109,7 +109,7 @@ apply_live(struct cluster *cl, const struct stream_entry *s, struct buf *b)
 		log_warnx("cluster: host %s is gone", host->name);
 		cl->ngone++;
 		hosts_drop(cl->br, &cl->hosts, host);
-		teller_elect(cl);
+		leader_elect(cl);
 		session_moves_check(cl);
 	} else if (entry_next(b, &at, &in) != 1) {
 		log_warnx("cluster: an entry is cut off host=%.*s",
@@ -118,7 +118,7 @@ apply_live(struct cluster *cl, const struct stream_entry *s, struct buf *b)
 		host = hosts_enter(cl->br, &cl->hosts, s->host, s->epoch);
 		host->known = true;
 		host->joined = s->place.n;
-		teller_elect(cl);
+		leader_elect(cl);
 		if (msg_host_join_get(&join, in.body) == 0)
 			host->workers = join.workers;
 		log_info("cluster: host %s has joined", host->name);
@@ -175,7 +175,7 @@ apply_entry(struct cluster *cl, const struct stream_entry *s)
 		event_order_set_place(
 		    cl->br->event_order, ORDER_APPLIED, &cl->at);
 	stream_entry_again(s->again, &cl->seen);
-	teller_step(cl);
+	leader_step(cl);
 	b = buf_from(s->data);
 	cl->br->stamp = MAX(cl->br->stamp, stream_stamp(s));
 	switch (cl->state) {

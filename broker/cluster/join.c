@@ -12,12 +12,12 @@
 #include <string.h>
 
 #include "broker/app/apps.h"
+#include "broker/cluster/leader.h"
 #include "broker/cluster/outgoing.h"
 #include "broker/cluster/places.h"
 #include "broker/cluster/scripts.h"
 #include "broker/cluster/shared_apps.h"
 #include "broker/cluster/state.h"
-#include "broker/cluster/teller.h"
 #include "broker/cluster/timing.h"
 #include "broker/cluster/workers.h"
 #include "broker/core/core.h"
@@ -90,7 +90,7 @@ go_live(struct cluster *cl)
 	log_info("cluster: joined name=%s host=%s hosts=%zu",
 	    cl->br->conf->cluster_name, cl->br->conf->cluster_host,
 	    cl->hosts.n + 1);
-	teller_elect(cl);
+	leader_elect(cl);
 	shared_apps_join(cl);
 	workers_set_up(cl, true);
 }
@@ -163,8 +163,8 @@ join_on_answer(struct cluster *cl, const redisReply *r)
 	timing_clock(
 	    cl, cl->joined.id, (uint64_t)((broker_now() - cl->sent_at) * 1e6));
 	note_hosts(cl, r, 7);
-	teller_join(cl);
-	teller_set_lease(cl);
+	leader_join(cl);
+	leader_set_lease(cl);
 	cl->at = place_make(reply_text(r, 3), reply_text(r, 4));
 	cl->logs_only = *reply_text(r, 6) != '\0';
 	missed = cl->at.n == 0;

@@ -11,10 +11,10 @@
 
 #include "broker/cluster/inside.h"
 #include "broker/cluster/join.h"
+#include "broker/cluster/leader.h"
 #include "broker/cluster/outgoing.h"
 #include "broker/cluster/scripts.h"
 #include "broker/cluster/session_moves.h"
-#include "broker/cluster/teller.h"
 #include "broker/cluster/workers.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
@@ -94,7 +94,7 @@ leave_step(struct cluster *cl)
 		cl->leave_by = now + QUEUE_SECONDS;
 		workers_set_up(cl, false);
 		session_moves_leave(cl);
-		teller_end(cl);
+		leader_end(cl);
 	}
 	rest = cl->queued > 0 || cl->br->webhook_queue->in_flight > 0;
 	if (cl->engine.up && (!rest || now >= cl->leave_by))
@@ -110,7 +110,7 @@ leave_on_answer(struct cluster *cl)
 	log_info("cluster: left name=%s host=%s: until pusherd is started "
 		 "again",
 	    cl->br->conf->cluster_name, cl->br->conf->cluster_host);
-	teller_elect(cl);
+	leader_elect(cl);
 }
 
 void

@@ -84,7 +84,7 @@ tell(struct lookup *l, const struct lookup_job *job)
 }
 
 static void
-on_told(struct ev_loop *loop, ev_io *io, int revents)
+on_pipe(struct ev_loop *loop, ev_io *io, int revents)
 {
 	struct lookup *l = io->data;
 	struct lookup_job *job = l->job;
@@ -141,7 +141,7 @@ lookup_begin(struct lookup *l, const char *host, int port)
 		return;
 	}
 	l->job = job;
-	ev_io_init(&l->io, on_told, ends[0], EV_READ);
+	ev_io_init(&l->io, on_pipe, ends[0], EV_READ);
 	l->io.data = l;
 	ev_io_start(l->loop, &l->io);
 }

@@ -9,7 +9,7 @@
 #include "broker/channel/registry.h"
 #include "broker/cluster/cluster.h"
 #include "broker/cluster/inside.h"
-#include "broker/cluster/teller.h"
+#include "broker/cluster/leader.h"
 #include "broker/core/core.h"
 #include "shared/conf/conf.h"
 
@@ -31,7 +31,7 @@ cluster_status(const struct cluster *cl, struct cluster_status *s)
 						   : cl->complaints[0],
 		.place = cl->at.id,
 		.connected = cl->engine.up,
-		.tells = teller_is_here(cl),
+		.sends_webhooks = leader_is_here(cl),
 		.hosts = cl->state == CLUSTER_LEFT ? 0 : cl->hosts.n + 1,
 		.waiting = cl->queued,
 		.entry = cl->at.n,
@@ -62,7 +62,7 @@ own_host(const struct cluster *cl, struct cluster_host *out)
 	const struct broker *br = cl->br;
 
 	out->name = br->conf->cluster_host;
-	out->tells = teller_is_here(cl);
+	out->sends_webhooks = leader_is_here(cl);
 	out->beat = cl->beaten;
 	out->workers = br->conf->nworkers;
 	for (unsigned i = 0; i < cl->hosts.room; i++)
@@ -74,7 +74,7 @@ other_host(
     const struct cluster *cl, const struct host *host, struct cluster_host *out)
 {
 	out->name = host->name;
-	out->tells = teller_is(cl, host);
+	out->sends_webhooks = leader_is(cl, host);
 	out->beat = host->beat;
 	out->workers = host->workers;
 	for (unsigned i = 0; i < PROC_MAX_WORKERS; i++)

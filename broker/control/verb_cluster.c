@@ -37,7 +37,7 @@ host_row(struct control_client *cc, size_t i, const struct cluster_host *h)
 	verb_put_number(&w, "workers", h->workers);
 	verb_put_number(&w, "subscriptions", h->subscriptions);
 	json_key(&w, "webhooks");
-	json_put_bool(&w, h->tells);
+	json_put_bool(&w, h->sends_webhooks);
 	if (i == 0)
 		verb_put_number(&w, "connections", peers_connections(cc->br));
 	if (h->beat > 0)

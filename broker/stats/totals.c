@@ -278,7 +278,7 @@ totals_now_broker(struct broker *br, struct stats_broker *out)
 		.cluster_errors = cluster.errors,
 		.cluster_hosts = cluster.hosts,
 		.cluster_behind = cluster.behind,
-		.cluster_tells = cluster.tells,
+		.cluster_leads = cluster.sends_webhooks,
 		.cluster_appended = cluster.appended,
 		.cluster_read = cluster.applied,
 		.cluster_connects = cluster.connects,

@@ -364,7 +364,7 @@ webhook_queue_set_silent(struct webhook_queue *q, bool silent)
 }
 
 void
-webhook_queue_told(struct webhook_queue *q, uint32_t app,
+webhook_queue_notified(struct webhook_queue *q, uint32_t app,
     enum webhook_kind kind, uint64_t place, struct str channel)
 {
 	struct webhook_line *line = webhook_queue_find(q, app);

@@ -51,8 +51,8 @@ struct webhook_queue {
 	uint64_t origin;     /* of this broker process */
 	uint64_t seq;        /* of the last one that was sent */
 	/*
-	 * In a cluster: another host tells; the place in the stream of the next
-	 * event; called when this host has an event on disk.
+	 * In a cluster.  silent: another host sends the webhooks; place: in the
+	 * stream, of the next event; stored(): this host has an event on disk.
 	 */
 	bool silent;
 	uint64_t place;
@@ -99,13 +99,16 @@ int webhook_queue_acked(struct webhook_queue *, uint64_t seq);
 void webhook_queue_release(struct webhook_queue *, struct webhook_line *);
 /* From now on all events may be sent. */
 void webhook_queue_open(struct webhook_queue *);
-/* Another host tells: client events and counts are kept, or are sent now. */
+/*
+ * Another host sends the webhooks: client events and counts are kept; or this
+ * host does: they are sent now.
+ */
 void webhook_queue_set_silent(struct webhook_queue *, bool silent);
 /*
- * Another host has told a client event of the app, and all with an earlier
- * place; or with a channel its count.
+ * Another host has reported a client event of the app, and all with an earlier
+ * place; or, with a channel, its count.
  */
-void webhook_queue_told(struct webhook_queue *, uint32_t app, enum webhook_kind,
-    uint64_t place, struct str channel);
+void webhook_queue_notified(struct webhook_queue *, uint32_t app,
+    enum webhook_kind, uint64_t place, struct str channel);
 
 #endif

@@ -29,13 +29,13 @@ struct webhook_states {
 	uint32_t nmissed;    /* states with a cache miss */
 	ev_timer timer;      /* of ended and pending */
 	/*
-	 * In a cluster: another host notifies.  Until when this one may, by
-	 * broker_now(); without a cluster always.
+	 * In a cluster.  silent: another host notifies; lease: until when this
+	 * one may, by broker_now().  Without a cluster it always may.
 	 */
 	bool silent;
 	double lease;
 	bool known; /* the courier has sent the notified states, */
-	bool stale; /* ... but other hosts know better */
+	bool stale; /* ... but other hosts have newer ones */
 	/* known, and the workers have replayed: notifications may go out */
 	bool synced;
 	unsigned passes;       /* over all states, that are left to sync them */

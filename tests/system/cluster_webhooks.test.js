@@ -220,8 +220,8 @@ describe('webhooks of a cluster', () => {
 	});
 
 	// It dies between "on disk" and "the others know": the same id comes twice.
-	test('an event that two hosts tell has the same id', async () => {
-		const [old] = teller(all.b);
+	test('an event that two hosts send has the same id', async () => {
+		const [old] = leader(all.b);
 		const [p, q] = Object.keys(all).filter((n) => n !== old);
 		const [broker] = all[old].pidsOf('broker');
 		const [courier] = all[old].pidsOf('courier');

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * teller.c: all hosts follow the same channels, but one sends the webhooks: the
- * host that joined before all others that are there.  It tells the others each
- * event that its courier has on disk.  The others keep what was not told yet;
- * when the teller is gone, the next one reports it.  An event comes twice only
- * if the teller dies after its courier has it and before the others know.
+ * leader.c: all hosts follow the same channels, but one, the leader, sends the
+ * webhooks: the host that joined before all others that are there.  It notifies
+ * the others of each event that its courier has on disk.  The others keep the
+ * events until then; when the leader is gone, the next one sends them.  An
+ * event comes twice only if the leader dies after its courier has it and before
+ * the others know.
  *
- * Must never let two hosts tell at once: a host without a lease is silent.
+ * Must never let two hosts send at once: a host without a lease is silent.
  */
 
-#include "broker/cluster/teller.h"
+#include "broker/cluster/leader.h"
 
 #include <stdlib.h>
 
@@ -37,21 +38,21 @@ is_oldest(const struct cluster *cl, uint64_t joined)
 }
 
 bool
-teller_is_here(const struct cluster *cl)
+leader_is_here(const struct cluster *cl)
 {
 	return cl->state == CLUSTER_LIVE && is_oldest(cl, cl->joined.n);
 }
 
 bool
-teller_is(const struct cluster *cl, const struct host *host)
+leader_is(const struct cluster *cl, const struct host *host)
 {
 	return cl->state == CLUSTER_LIVE && is_oldest(cl, host->joined);
 }
 
 void
-teller_elect(struct cluster *cl)
+leader_elect(struct cluster *cl)
 {
-	bool here = teller_is_here(cl);
+	bool here = leader_is_here(cl);
 
 	if (here && cl->br->webhook_states->silent)
 		log_info("cluster: this host sends the webhooks");
@@ -59,7 +60,7 @@ teller_elect(struct cluster *cl)
 }
 
 void
-teller_set_lease(struct cluster *cl)
+leader_set_lease(struct cluster *cl)
 {
 	if (!cl->closed)
 		cl->br->webhook_states->lease =
@@ -67,7 +68,7 @@ teller_set_lease(struct cluster *cl)
 }
 
 void
-teller_end(struct cluster *cl)
+leader_end(struct cluster *cl)
 {
 	cl->br->webhook_states->lease = 0;
 	webhook_queue_set_silent(cl->br->webhook_queue, true);
@@ -75,7 +76,7 @@ teller_end(struct cluster *cl)
 
 /* The mark is another one when Redis has lost its data and counts anew. */
 void
-teller_step(struct cluster *cl)
+leader_step(struct cluster *cl)
 {
 	struct webhook_queue *q = cl->br->webhook_queue;
 
@@ -83,21 +84,22 @@ teller_step(struct cluster *cl)
 	q->mark = strtoull(cl->at.id, NULL, 10) << PLACE_SHIFT ^ cl->at.n;
 }
 
-/* ---- what was told ---- */
+/* ---- what was reported ---- */
 
 static void
-write_told(struct broker *br, struct entry *e, const struct msg_host_told *m)
+write_notified(
+    struct broker *br, struct entry *e, const struct msg_host_notified *m)
 {
 	const struct broker_app *a = apps_find(br, m->app);
 
 	if (a == NULL)
 		return;
 	entry_app(e, m->app, str_of(a->app.id));
-	entry_put_host_told(e, m);
+	entry_put_host_notified(e, m);
 }
 
 static bool
-is_told(uint32_t kind)
+is_reported(uint32_t kind)
 {
 	return kind != WEBHOOK_FILLED && kind < WEBHOOK_KINDS;
 }
@@ -107,22 +109,22 @@ static void
 on_stored(void *arg, const struct msg_hook *hook, uint64_t place)
 {
 	struct cluster *cl = arg;
-	struct msg_host_told m = { .app = hook->app,
+	struct msg_host_notified m = { .app = hook->app,
 		.kind = hook->kind,
 		.place = place,
 		.channel = hook->channel,
 		.user_id = hook->user_id };
 	size_t before = outgoing_entry_size(cl);
 
-	if (cl->br->webhook_states->silent || !is_told(hook->kind))
+	if (cl->br->webhook_states->silent || !is_reported(hook->kind))
 		return;
-	write_told(cl->br, &cl->entry, &m);
+	write_notified(cl->br, &cl->entry, &m);
 	cl->queued += outgoing_entry_size(cl) - before;
 }
 
 /* The outbox of this host learns it, too. */
 static void
-note_state(struct cluster *cl, const struct msg_host_told *m)
+note_state(struct cluster *cl, const struct msg_host_notified *m)
 {
 	struct broker *br = cl->br;
 	struct webhook_state_key k = { m->app, m->channel, m->user_id };
@@ -139,14 +141,14 @@ note_state(struct cluster *cl, const struct msg_host_told *m)
 }
 
 void
-teller_on_told(struct cluster *cl, const struct msg_host_told *m)
+leader_on_notified(struct cluster *cl, const struct msg_host_notified *m)
 {
-	if (!is_told(m->kind) || m->channel.n == 0 ||
+	if (!is_reported(m->kind) || m->channel.n == 0 ||
 	    m->channel.n > REGISTRY_NAME_MAX ||
 	    m->user_id.n > WEBHOOK_STATE_USER_MAX)
 		return;
 	if (m->kind == WEBHOOK_CLIENT_EVENT || m->kind == WEBHOOK_COUNT)
-		webhook_queue_told(cl->br->webhook_queue, m->app, m->kind,
+		webhook_queue_notified(cl->br->webhook_queue, m->app, m->kind,
 		    m->place, m->channel);
 	else
 		note_state(cl, m);
@@ -156,18 +158,18 @@ static void
 put_state(void *arg, const struct webhook_state_key *k, bool missed)
 {
 	struct cluster *cl = arg;
-	struct msg_host_told m = { .app = k->app,
+	struct msg_host_notified m = { .app = k->app,
 		.kind = k->user.n > 0 ? WEBHOOK_MEMBER_ADDED : WEBHOOK_OCCUPIED,
 		.channel = k->channel,
 		.user_id = k->user };
 
 	if (missed)
 		m.kind = WEBHOOK_CACHE_MISS;
-	write_told(cl->br, &cl->entry, &m);
+	write_notified(cl->br, &cl->entry, &m);
 }
 
 void
-teller_write_state(struct cluster *cl)
+leader_write_state(struct cluster *cl)
 {
 	if (!cl->br->webhook_states->silent)
 		webhook_states_each(cl->br, put_state, cl);
@@ -176,7 +178,7 @@ teller_write_state(struct cluster *cl)
 /* ---- life ---- */
 
 void
-teller_init(struct cluster *cl)
+leader_init(struct cluster *cl)
 {
 	cl->br->webhook_queue->stored = on_stored;
 	cl->br->webhook_queue->stored_arg = cl;
@@ -185,7 +187,7 @@ teller_init(struct cluster *cl)
 }
 
 void
-teller_join(struct cluster *cl)
+leader_join(struct cluster *cl)
 {
 	if (!list_is_empty(&cl->hosts.all))
 		webhook_states_distrust(cl->br);
