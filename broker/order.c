@@ -23,8 +23,8 @@
 #include "broker/channel/subscription_count.h"
 #include "broker/channel/suspects.h"
 #include "broker/cluster/cluster.h"
+#include "broker/cluster/conn_share.h"
 #include "broker/cluster/outgoing.h"
-#include "broker/cluster/places.h"
 #include "broker/cluster/workers.h"
 #include "broker/control/console_job.h"
 #include "broker/control/control.h"
@@ -177,7 +177,7 @@ on_app_forget(struct broker *br, struct broker_app *a)
 static bool
 has_place(struct peer *p, struct broker_app *a, uint64_t sid)
 {
-	return p->br->cluster == NULL || places_take(p, a, sid);
+	return p->br->cluster == NULL || conn_share_take(p, a, sid);
 }
 
 const struct broker_apps_ops order_of_apps = {

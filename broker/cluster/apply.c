@@ -11,10 +11,10 @@
 #include "broker/channel/cache.h"
 #include "broker/channel/registry.h"
 #include "broker/channel/route.h"
+#include "broker/cluster/conn_share.h"
 #include "broker/cluster/join.h"
 #include "broker/cluster/leader.h"
 #include "broker/cluster/outgoing.h"
-#include "broker/cluster/places.h"
 #include "broker/cluster/session_moves.h"
 #include "broker/cluster/shared_apps.h"
 #include "broker/cluster/state.h"
@@ -142,10 +142,10 @@ on_notified(struct reading *r, struct msg_host_notified *m)
 }
 
 static void
-on_places(struct reading *r, struct msg_host_places *m)
+on_share(struct reading *r, struct msg_host_share *m)
 {
 	if (is_here(r, &m->app))
-		places_on_message(r->cl, r->host, r->kind != ENTRY_TURN, m);
+		conn_share_on_message(r->cl, r->host, r->kind != ENTRY_TURN, m);
 }
 
 /* The client has the session from here on, and no other one on any host. */
@@ -269,7 +269,7 @@ apply_messages(struct cluster *cl, struct host *host, struct buf *b,
 			ON(HOST_WORKER_GONE, host_worker_gone, on_worker_gone)
 			ON(HOST_NOTIFIED, host_notified, on_notified)
 			ON(SESSION, session, on_session)
-			ON(HOST_PLACES, host_places, on_places)
+			ON(HOST_SHARE, host_share, on_share)
 			ON(HOST_SESSION, host_session, on_host_session)
 			ON(HOST_SESSIONS_DONE, host_sessions_done,
 			    on_sessions_done)

@@ -21,13 +21,13 @@
 #include <unistd.h>
 
 #include "broker/channel/registry.h"
+#include "broker/cluster/conn_share.h"
 #include "broker/cluster/incoming.h"
 #include "broker/cluster/inside.h"
 #include "broker/cluster/join.h"
 #include "broker/cluster/leader.h"
 #include "broker/cluster/leave.h"
 #include "broker/cluster/outgoing.h"
-#include "broker/cluster/places.h"
 #include "broker/cluster/scripts.h"
 #include "broker/cluster/session_moves.h"
 #include "broker/cluster/shared_apps.h"
@@ -267,7 +267,7 @@ on_beat(struct ev_loop *loop, ev_timer *w, int revents)
 	else if (cl->state == CLUSTER_LEAVING)
 		leave_send(cl); /* the answer was an error, such as OOM */
 	shared_apps_beat(cl);
-	places_beat(cl);
+	conn_share_beat(cl);
 	if (cl->starved && cl->sending)
 		outgoing_send_first(cl);
 	else if (cl->starved && cl->br->links->acks_wait)
@@ -333,7 +333,7 @@ cluster_new(struct broker *br, const ipc_handler *handlers, unsigned room)
 	list_init(&cl->parts);
 	budget_reserve(br->budget, QUEUE_BYTES, br->conf->memory_limit);
 	app_records_init(&cl->apps);
-	places_init(cl);
+	conn_share_init(cl);
 	session_moves_init(cl);
 	hosts_init(&cl->hosts, room);
 	br->registry->remote =
@@ -378,7 +378,7 @@ cluster_free(struct cluster *cl)
 	}
 	hosts_clear(&cl->hosts);
 	app_records_forget(&cl->apps);
-	places_clear(cl);
+	conn_share_clear(cl);
 	session_moves_clear(cl);
 	free(cl);
 }

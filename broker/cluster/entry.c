@@ -77,7 +77,7 @@ entry_set_app(const struct ipc_in *in, uint32_t num)
 		APP_AT(TERMINATE, terminate)
 		APP_AT(HOST_SUBS, host_subs)
 		APP_AT(HOST_NOTIFIED, host_notified)
-		APP_AT(HOST_PLACES, host_places)
+		APP_AT(HOST_SHARE, host_share)
 		APP_AT(HOST_SESSION, host_session)
 	default:
 		return -1;

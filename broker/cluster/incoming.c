@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "broker/cluster/apply.h"
+#include "broker/cluster/conn_share.h"
 #include "broker/cluster/join.h"
 #include "broker/cluster/leader.h"
 #include "broker/cluster/outgoing.h"
-#include "broker/cluster/places.h"
 #include "broker/cluster/session_moves.h"
 #include "broker/cluster/shared_apps.h"
 #include "broker/cluster/state.h"
@@ -47,7 +47,7 @@ answer_join(struct cluster *cl, const struct host *host)
 	entry_put_host_state(&cl->entry, &m);
 	state_write(cl->br, &cl->entry, cl->hosts.room, cl->origins);
 	leader_write_state(cl);
-	places_write(cl, &cl->entry);
+	conn_share_write(cl, &cl->entry);
 	cl->queued += outgoing_entry_size(cl) - before;
 	outgoing_end_entry(cl);
 }

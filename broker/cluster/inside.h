@@ -83,8 +83,8 @@ struct cluster {
 	double beaten;     /* broker_now() then; 0: none yet */
 	struct app_records apps;
 	struct session_moves moves;
-	struct hash places;    /* struct place_app: apps with a limit */
-	ev_timer places_timer; /* while connections wait for a place */
+	struct hash conn_shares;    /* struct conn_share: apps with a limit */
+	ev_timer conn_shares_timer; /* while connections wait for a place */
 	uint64_t napplied, nconnects, ndowns, nerrors;
 	uint64_t sent_us; /* when the entry on its way was sent first */
 	struct stats_hist append;

@@ -12,9 +12,9 @@
 #include <string.h>
 
 #include "broker/app/apps.h"
+#include "broker/cluster/conn_share.h"
 #include "broker/cluster/leader.h"
 #include "broker/cluster/outgoing.h"
-#include "broker/cluster/places.h"
 #include "broker/cluster/scripts.h"
 #include "broker/cluster/shared_apps.h"
 #include "broker/cluster/state.h"
@@ -66,8 +66,8 @@ join_begin(struct cluster *cl)
 	hosts_settle(cl->br);
 	entry_put_host_join(&e, &m);
 	state_write(cl->br, &e, cl->hosts.room, cl->origins);
-	places_join(cl);
-	places_write(cl, &e);
+	conn_share_join(cl);
+	conn_share_write(cl, &e);
 	snprintf(format, sizeof(format), "%d", IPC_VERSION);
 	recall(cl, ORDER_APPLIED, applied);
 	recall(cl, ORDER_PASSED, passed);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * places_test.c: hosts share the places of max_connections.  The test is the
- * stream: what hosts append, all of them read in one order, sooner or later.
+ * conn_share_test.c: hosts share the places of max_connections.  The test is
+ * the stream: what hosts append, all of them read in one order, sooner or
+ * later.
  */
 
 #include <math.h>
@@ -13,9 +14,9 @@
 
 #include <cmocka.h>
 
+#include "broker/cluster/conn_share.h"
 #include "broker/cluster/inside.h"
 #include "broker/cluster/outgoing.h"
-#include "broker/cluster/places.h"
 #include "broker/webhook/state.h"
 #include "tests/unit/broker/links.h"
 
@@ -72,7 +73,7 @@ host_new(int i)
 	for (int j = 0; j < HOSTS; j++)
 		if (j != i)
 			hosts_enter(&l->br, &cl->hosts, str_of(names[j]), 1);
-	places_join(cl);
+	conn_share_join(cl);
 	while (links_next(l, 0, &s))
 		; /* CLUSTER */
 	cl->state = CLUSTER_LIVE;
@@ -107,18 +108,18 @@ tear_down(void **state)
 static void
 read_all(const struct test *t, int from, struct buf *b)
 {
-	struct msg_host_places m;
+	struct msg_host_share m;
 	struct ipc_in in;
 	uint32_t at = 0;
 
 	while (entry_next(b, &at, &in) == 1) {
-		if (in.type != IPC_HOST_PLACES)
+		if (in.type != IPC_HOST_SHARE)
 			continue;
-		assert_int_equal(msg_host_places_get(&m, in.body), 0);
+		assert_int_equal(msg_host_share_get(&m, in.body), 0);
 		for (int i = 0; i < HOSTS; i++) {
 			struct cluster *cl = cluster_of(t, i);
 
-			places_on_message(cl,
+			conn_share_on_message(cl,
 			    i == from
 				? NULL
 				: hosts_find(&cl->hosts, str_of(names[from])),

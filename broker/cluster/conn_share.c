@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * places.c: max_connections of an app over all hosts.  Each host has a share of
- * the places, which it fills without asking.  When it is full, the host asks in
- * the stream for more; all hosts apply all requests in one order, so each knows
- * all shares, and together they are never above the limit.  When nothing is
- * left, a host with free places gives half of them back.  Without a lease it
- * fills no place: the others may have them.
+ * conn_share.c: max_connections of an app over all hosts.  Each host has a
+ * share of the places, which it fills without asking.  When it is full, the
+ * host asks in the stream for more; all hosts apply all requests in one order,
+ * so each knows all shares, and together they are never above the limit.  When
+ * nothing is left, a host with free places gives half of them back.  Without a
+ * lease it fills no place: the others may have them.
  *
  * Only what was there before can be above it: connections from before the
  * limit, and those of a host that counted as dead and is back.
  */
 
-#include "broker/cluster/places.h"
+#include "broker/cluster/conn_share.h"
 
 #include <stdlib.h>
 
@@ -37,7 +37,7 @@ struct waiter {
 	double since; /* broker_now() */
 };
 
-struct place_app {
+struct conn_share {
 	struct hash_node node;
 	uint32_t app;
 	uint32_t held;       /* the share of this host, */
@@ -47,23 +47,23 @@ struct place_app {
 	uint32_t nwaiting;
 };
 
-static struct place_app *
+static struct conn_share *
 get(struct cluster *cl, uint32_t app)
 {
-	struct hash_node *n = hash_find_u64(&cl->places, app);
-	struct place_app *p;
+	struct hash_node *n = hash_find_u64(&cl->conn_shares, app);
+	struct conn_share *p;
 
 	if (n != NULL)
-		return container_of(n, struct place_app, node);
+		return container_of(n, struct conn_share, node);
 	p = xcalloc(1, sizeof(*p));
 	p->app = app;
 	list_init(&p->waiting);
-	hash_insert(&cl->places, &p->node, hash_u64(app));
+	hash_insert(&cl->conn_shares, &p->node, hash_u64(app));
 	return p;
 }
 
 static void
-drop(struct place_app *p, struct waiter *w)
+drop(struct conn_share *p, struct waiter *w)
 {
 	list_remove(&w->link);
 	p->nwaiting--;
@@ -71,7 +71,7 @@ drop(struct place_app *p, struct waiter *w)
 }
 
 static uint64_t
-all_shares(const struct cluster *cl, const struct place_app *p)
+all_shares(const struct cluster *cl, const struct conn_share *p)
 {
 	return p->held + hosts_shares(&cl->hosts, p->app);
 }
@@ -81,17 +81,17 @@ all_shares(const struct cluster *cl, const struct place_app *p)
 static void
 put(struct entry *e, const struct broker_app *a, uint32_t held, uint32_t want)
 {
-	struct msg_host_places m = { .app = a->app.num,
+	struct msg_host_share m = { .app = a->app.num,
 		.held = held,
 		.want = want,
 		.max = a->app.max_connections };
 
 	entry_app(e, a->app.num, str_of(a->app.id));
-	entry_put_host_places(e, &m);
+	entry_put_host_share(e, &m);
 }
 
 static void
-ask(struct cluster *cl, struct place_app *p, const struct broker_app *a,
+ask(struct cluster *cl, struct conn_share *p, const struct broker_app *a,
     uint32_t want)
 {
 	size_t before = outgoing_entry_size(cl);
@@ -106,7 +106,7 @@ ask(struct cluster *cl, struct place_app *p, const struct broker_app *a,
 
 /* Asks for what is needed, and for some more while there is enough. */
 static void
-ask_more(struct cluster *cl, struct place_app *p, const struct broker_app *a)
+ask_more(struct cluster *cl, struct conn_share *p, const struct broker_app *a)
 {
 	uint32_t max = a->app.max_connections, need, more;
 	uint64_t all = all_shares(cl, p), left = max > all ? max - all : 0;
@@ -123,7 +123,7 @@ ask_more(struct cluster *cl, struct place_app *p, const struct broker_app *a)
 
 /* Another host needs places: half of those that are free here. */
 static void
-give(struct cluster *cl, struct place_app *p, const struct broker_app *a)
+give(struct cluster *cl, struct conn_share *p, const struct broker_app *a)
 {
 	if (p->nwaiting == 0 && p->held > a->nconns)
 		ask(cl, p, a, p->held - (p->held - a->nconns + 1) / 2);
@@ -132,7 +132,7 @@ give(struct cluster *cl, struct place_app *p, const struct broker_app *a)
 /* ---- connections ---- */
 
 static bool
-has_room(const struct cluster *cl, const struct place_app *p,
+has_room(const struct cluster *cl, const struct conn_share *p,
     const struct broker_app *a)
 {
 	return a->nconns < p->limit &&
@@ -141,7 +141,7 @@ has_room(const struct cluster *cl, const struct place_app *p,
 }
 
 static void
-grant(struct cluster *cl, struct place_app *p, struct broker_app *a)
+grant(struct cluster *cl, struct conn_share *p, struct broker_app *a)
 {
 	while (!list_is_empty(&p->waiting) && has_room(cl, p, a)) {
 		struct waiter *w =
@@ -155,10 +155,10 @@ grant(struct cluster *cl, struct place_app *p, struct broker_app *a)
 }
 
 bool
-places_take(struct peer *peer, struct broker_app *a, uint64_t sid)
+conn_share_take(struct peer *peer, struct broker_app *a, uint64_t sid)
 {
 	struct cluster *cl = peer->br->cluster;
-	struct place_app *p = get(cl, a->app.num);
+	struct conn_share *p = get(cl, a->app.num);
 	struct waiter *w;
 
 	if (p->nwaiting == 0 && has_room(cl, p, a)) {
@@ -175,14 +175,14 @@ places_take(struct peer *peer, struct broker_app *a, uint64_t sid)
 	list_append(&p->waiting, &w->link);
 	p->nwaiting++;
 	ask_more(cl, p, a);
-	if (!ev_is_active(&cl->places_timer))
-		ev_timer_start(cl->br->loop, &cl->places_timer);
+	if (!ev_is_active(&cl->conn_shares_timer))
+		ev_timer_start(cl->br->loop, &cl->conn_shares_timer);
 	return false;
 }
 
 /* Those that have waited for too long. */
 static void
-refuse(struct cluster *cl, struct place_app *p)
+refuse(struct cluster *cl, struct conn_share *p)
 {
 	struct broker_app *a = apps_lookup(cl->br, p->app);
 	struct list *e, *next;
@@ -208,9 +208,9 @@ on_timer(struct ev_loop *loop, ev_timer *t, int revents)
 	struct hash_node *n;
 	uint32_t left = 0;
 
-	for (n = hash_first(&cl->places); n != NULL;
-	     n = hash_next(&cl->places, n)) {
-		struct place_app *p = container_of(n, struct place_app, node);
+	for (n = hash_first(&cl->conn_shares); n != NULL;
+	     n = hash_next(&cl->conn_shares, n)) {
+		struct conn_share *p = container_of(n, struct conn_share, node);
 
 		refuse(cl, p);
 		left += p->nwaiting;
@@ -225,7 +225,7 @@ on_timer(struct ev_loop *loop, ev_timer *t, int revents)
 /* ---- from the stream ---- */
 
 static uint32_t
-new_share(uint32_t now, uint64_t others, const struct msg_host_places *m)
+new_share(uint32_t now, uint64_t others, const struct msg_host_share *m)
 {
 	uint64_t all = others + now, left = m->max > all ? m->max - all : 0;
 
@@ -235,10 +235,10 @@ new_share(uint32_t now, uint64_t others, const struct msg_host_places *m)
 }
 
 static void
-on_own(struct cluster *cl, const struct msg_host_places *m)
+on_own(struct cluster *cl, const struct msg_host_share *m)
 {
 	struct broker_app *a = apps_find(cl->br, m->app);
-	struct place_app *p = get(cl, m->app);
+	struct conn_share *p = get(cl, m->app);
 
 	p->held = new_share(p->held, hosts_shares(&cl->hosts, m->app), m);
 	p->limit = p->held;
@@ -251,11 +251,11 @@ on_own(struct cluster *cl, const struct msg_host_places *m)
 }
 
 void
-places_on_message(struct cluster *cl, struct host *host, bool state,
-    const struct msg_host_places *m)
+conn_share_on_message(struct cluster *cl, struct host *host, bool state,
+    const struct msg_host_share *m)
 {
 	struct broker_app *a = apps_find(cl->br, m->app);
-	struct place_app *p = get(cl, m->app);
+	struct conn_share *p = get(cl, m->app);
 	struct host_share *s;
 	uint32_t before;
 
@@ -278,7 +278,7 @@ places_on_message(struct cluster *cl, struct host *host, bool state,
 /* ---- life ---- */
 
 static void
-begin(struct cluster *cl, struct place_app *p, const struct broker_app *a)
+begin(struct cluster *cl, struct conn_share *p, const struct broker_app *a)
 {
 	p->held = p->limit = a->nconns;
 	p->asked = false;
@@ -286,7 +286,7 @@ begin(struct cluster *cl, struct place_app *p, const struct broker_app *a)
 
 /* A limit that is new, or has become lower. */
 static void
-adjust(struct cluster *cl, struct place_app *p, const struct broker_app *a)
+adjust(struct cluster *cl, struct conn_share *p, const struct broker_app *a)
 {
 	if (a->nconns > p->held ||
 	    (p->held > a->nconns && all_shares(cl, p) > a->app.max_connections))
@@ -297,7 +297,7 @@ adjust(struct cluster *cl, struct place_app *p, const struct broker_app *a)
 static void
 for_each(struct cluster *cl,
     void (*call)(
-	struct cluster *, struct place_app *, const struct broker_app *))
+	struct cluster *, struct conn_share *, const struct broker_app *))
 {
 	const struct hash *all = &cl->br->apps->by_num;
 	struct hash_node *n;
@@ -312,20 +312,20 @@ for_each(struct cluster *cl,
 }
 
 void
-places_join(struct cluster *cl)
+conn_share_join(struct cluster *cl)
 {
 	for_each(cl, begin);
 }
 
 void
-places_write(struct cluster *cl, struct entry *e)
+conn_share_write(struct cluster *cl, struct entry *e)
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&cl->places); n != NULL;
-	     n = hash_next(&cl->places, n)) {
-		const struct place_app *p =
-		    container_of(n, const struct place_app, node);
+	for (n = hash_first(&cl->conn_shares); n != NULL;
+	     n = hash_next(&cl->conn_shares, n)) {
+		const struct conn_share *p =
+		    container_of(n, const struct conn_share, node);
 		const struct broker_app *a = apps_find(cl->br, p->app);
 
 		if (a != NULL && p->held > 0)
@@ -334,34 +334,35 @@ places_write(struct cluster *cl, struct entry *e)
 }
 
 void
-places_beat(struct cluster *cl)
+conn_share_beat(struct cluster *cl)
 {
 	if (cl->state == CLUSTER_LIVE)
 		for_each(cl, adjust);
 }
 
 void
-places_init(struct cluster *cl)
+conn_share_init(struct cluster *cl)
 {
-	ev_timer_init(&cl->places_timer, on_timer, LOOK_SECONDS, LOOK_SECONDS);
-	cl->places_timer.data = cl;
+	ev_timer_init(
+	    &cl->conn_shares_timer, on_timer, LOOK_SECONDS, LOOK_SECONDS);
+	cl->conn_shares_timer.data = cl;
 }
 
 void
-places_clear(struct cluster *cl)
+conn_share_clear(struct cluster *cl)
 {
 	struct hash_node *n, *next;
 
-	ev_timer_stop(cl->br->loop, &cl->places_timer);
-	for (n = hash_first(&cl->places); n != NULL; n = next) {
-		struct place_app *p = container_of(n, struct place_app, node);
+	ev_timer_stop(cl->br->loop, &cl->conn_shares_timer);
+	for (n = hash_first(&cl->conn_shares); n != NULL; n = next) {
+		struct conn_share *p = container_of(n, struct conn_share, node);
 
-		next = hash_next(&cl->places, n);
+		next = hash_next(&cl->conn_shares, n);
 		while (!list_is_empty(&p->waiting))
 			drop(
 			    p, LIST_ITEM(p->waiting.next, struct waiter, link));
-		hash_remove(&cl->places, n);
+		hash_remove(&cl->conn_shares, n);
 		free(p);
 	}
-	hash_clear(&cl->places);
+	hash_clear(&cl->conn_shares);
 }
