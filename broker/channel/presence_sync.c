@@ -7,8 +7,8 @@
  * A broker's suspects are lost when it dies, and no worker replays a member
  * whose worker died with the broker.  But clients have seen such a member join:
  * their workers' rosters name it, and it becomes a suspect of the new broker.
- * A worker that replays after the quiet time is corrected instead: the other
- * workers know better.  Must never send a worker a channel for which it has no
+ * A worker that replays too late is corrected instead: the other workers have
+ * the present members.  Must never send a worker a channel for which it has no
  * roster.
  */
 

@@ -77,7 +77,7 @@ wait_a_little(struct broker *br)
 void
 resync_begin(struct broker *br)
 {
-	br->resync->state = RESYNC_QUIET;
+	br->resync->state = RESYNC_REPLAY;
 	br->links->acks_wait = true;
 	br->resync->began = broker_now();
 	br->resync->base_us =
@@ -124,7 +124,7 @@ go_live(struct broker *br)
 static void
 read_backlog(struct broker *br)
 {
-	br->resync->state = RESYNC_BACKLOG;
+	br->resync->state = RESYNC_RESEND;
 	wait_a_little(br);
 	for (unsigned i = 0; i < br->nslots; i++) {
 		struct peer *p = br->peers[i];
@@ -134,7 +134,7 @@ read_backlog(struct broker *br)
 		if (p == NULL)
 			continue;
 		if (!p->replayed)
-			p->rejoined = true; /* too late for the quiet time */
+			p->rejoined = true; /* too late */
 		else if (!is_caught_up(p))
 			ipc_resume(&p->ipc);
 	}
@@ -183,7 +183,7 @@ is_ahead(const struct peer *p)
 bool
 resync_must_wait(struct peer *p, uint64_t seq)
 {
-	if (p->br->resync->state != RESYNC_BACKLOG || !p->replayed || seq == 0)
+	if (p->br->resync->state != RESYNC_RESEND || !p->replayed || seq == 0)
 		return false;
 	p->next_pos = place_of(p, seq);
 	if (!is_ahead(p))
@@ -229,14 +229,14 @@ is_expected(const struct broker *br, unsigned slot)
 void
 resync_check(struct broker *br)
 {
-	if (br->resync->state == RESYNC_QUIET) {
+	if (br->resync->state == RESYNC_REPLAY) {
 		for (unsigned i = 0; i < br->nslots; i++)
 			if (br->peers[i] == NULL ? is_expected(br, i)
 						 : !br->peers[i]->replayed)
 				return;
 		read_backlog(br);
 	}
-	if (br->resync->state == RESYNC_BACKLOG && !take_oldest(br))
+	if (br->resync->state == RESYNC_RESEND && !take_oldest(br))
 		go_live(br);
 }
 
@@ -272,7 +272,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		return;
 	}
 	log_warnx("resync: not every worker connected in time");
-	if (br->resync->state == RESYNC_QUIET) {
+	if (br->resync->state == RESYNC_REPLAY) {
 		read_backlog(br);
 		resync_check(br);
 	} else {
@@ -283,7 +283,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 void
 resync_on_up(struct peer *p)
 {
-	p->rejoined = p->rejoined || p->br->resync->state != RESYNC_QUIET;
+	p->rejoined = p->rejoined || p->br->resync->state != RESYNC_REPLAY;
 }
 
 void
@@ -327,7 +327,7 @@ resync_on_done(struct peer *p, const struct msg_resync_done *m)
 	/* it may replace a worker whose clients are gone */
 	if (!p->br->links->ops->has_clients(p))
 		p->br->resync->fresh = true;
-	if (p->br->resync->state == RESYNC_QUIET)
+	if (p->br->resync->state == RESYNC_REPLAY)
 		ipc_pause(&p->ipc);
 	resync_check(p->br);
 	return 0;
@@ -336,7 +336,7 @@ resync_on_done(struct peer *p, const struct msg_resync_done *m)
 void
 resync_step(struct peer *p)
 {
-	if (p->br->resync->state != RESYNC_BACKLOG || !is_caught_up(p))
+	if (p->br->resync->state != RESYNC_RESEND || !is_caught_up(p))
 		return;
 	ipc_pause(&p->ipc);
 	resync_check(p->br);

@@ -3,8 +3,8 @@
 #define BROKER_LINK_RESYNC_H
 
 /*
- * The quiet time after a broker's start, in which the workers report their
- * state: see resync.c.
+ * The time after a broker's start, in which the workers report their state and
+ * clients get no answers: see resync.c.
  */
 
 #include <ev.h>
@@ -22,9 +22,9 @@ struct peer;
 #define RESYNC_MAX 15.    /* wait for all while replays make progress */
 
 enum resync_state {
-	RESYNC_LIVE,    /* normal operation */
-	RESYNC_QUIET,   /* workers replay their state */
-	RESYNC_BACKLOG, /* workers resend unacknowledged messages */
+	RESYNC_LIVE,   /* normal operation */
+	RESYNC_REPLAY, /* workers replay their state */
+	RESYNC_RESEND, /* workers resend unacknowledged messages */
 };
 
 struct resync {
@@ -40,7 +40,7 @@ struct resync {
 
 void resync_init(struct broker *);
 void resync_clear(struct broker *);
-/* The quiet time begins. */
+/* The replay begins. */
 void resync_begin(struct broker *);
 /* Is the broker still quiet? */
 bool resync_is_on(const struct broker *);

@@ -31,7 +31,7 @@ bool users_drop_dying(struct broker *);
 /* The connections of a worker are those of another one from now on. */
 void users_move(struct broker *, unsigned from, unsigned to);
 
-/* The quiet time is over: tells watchers what they do not know ... */
+/* The resync is over: tells watchers what they do not know ... */
 void users_on_live(struct broker *);
 /* ... a portion in each turn; true: work is left. */
 bool users_go_on(struct broker *);

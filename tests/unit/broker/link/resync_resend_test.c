@@ -61,7 +61,7 @@ the_backlogs_are_merged_by_time(void **state)
 	expect_events(l, "bc");
 	sent_again(l, 1, 3, 5, "d");
 	expect_events(l, "def");
-	assert_int_equal(l->br.resync->state, RESYNC_BACKLOG);
+	assert_int_equal(l->br.resync->state, RESYNC_RESEND);
 	SEND(l, 0, sub, .seq = 3, .app = 1, .sid = 9, .ref = 1,
 	    .channel = S("x"));
 	sent_again(l, 0, 4, 8, "g"); /* nobody else has any more */

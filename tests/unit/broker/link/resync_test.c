@@ -85,7 +85,7 @@ the_backlog_is_answered_last(void **state)
 	links_done(l, 2, 0);
 	links_done(l, 3, 0);
 	links_turn(l);
-	assert_int_equal(l->br.resync->state, RESYNC_BACKLOG);
+	assert_int_equal(l->br.resync->state, RESYNC_RESEND);
 	SEND(l, 1, unsub, .seq = 5, .app = 1, .sid = 2, .channel = ROOM,
 	    .user_id = S("ada"));
 	/* A message to others has the number of its cause. */
@@ -291,7 +291,7 @@ an_older_event_does_not_come_back(void **state)
 	links_done(l, 2, 0);
 	links_done(l, 3, 0);
 	links_turn(l);
-	assert_int_equal(l->br.resync->state, RESYNC_BACKLOG);
+	assert_int_equal(l->br.resync->state, RESYNC_RESEND);
 	again(l, 0, 9, "cache-a", "\x81\x03old");
 	again(l, 0, 10, "cache-b", "\x81\x03old");
 	again(l, 0, 11, "cache-c", "\x81\x03new");
@@ -366,7 +366,7 @@ a_broker_that_stood_still_blames_nobody(void **state)
 	(void)state;
 	usleep((useconds_t)((RESYNC_SECONDS + 0.5) * 1e6));
 	links_turn(l);
-	assert_int_equal(l->br.resync->state, RESYNC_QUIET);
+	assert_int_equal(l->br.resync->state, RESYNC_REPLAY);
 	for (unsigned i = 0; i < LINKS; i++)
 		links_done(l, i, 0);
 	links_turn(l);
