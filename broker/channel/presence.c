@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * presence.c: the members of one presence channel.  Owns struct member and the
- * finished bytes of the list; seat.c has the connections of a member.  Every
- * member keeps its id and info escaped as in a frame, so that a list is made by
- * copying: a join appends to the bytes, a departure makes them stale until they
- * are needed again.  Must never send, log, or look at a clock.
+ * finished bytes of the list; member_conns.c has the connections of a member.
+ * Every member keeps its id and info escaped as in a frame, so that a list is
+ * made by copying: a join appends to the bytes, a departure makes them stale
+ * until they are needed again.  Must never send, log, or look at a clock.
  */
 
 #include "broker/channel/presence.h"
@@ -41,7 +41,7 @@ member_key(const struct member *m)
 struct str
 member_info(const struct member *m)
 {
-	return buf_str(m->seats.first.info);
+	return buf_str(m->conns.first.info);
 }
 
 static size_t
@@ -67,8 +67,8 @@ cost(const struct presence *p)
 {
 	return sizeof(*p) + 5 * BUDGET_BLOCK +
 	    p->members.n * (sizeof(struct member) + 2 * BUDGET_BLOCK) +
-	    2 * (p->keys + p->seats.bytes) +
-	    p->seats.more.n * (2 * sizeof(struct seat) + BUDGET_BLOCK);
+	    2 * (p->keys + p->conns.bytes) +
+	    p->conns.more.n * (2 * sizeof(struct member_conn) + BUDGET_BLOCK);
 }
 
 static void
@@ -91,7 +91,7 @@ discard(struct member *m)
 {
 	struct presence *p = m->presence;
 
-	seats_clear(&p->seats, &m->seats);
+	member_conns_clear(&p->conns, &m->conns);
 	hash_remove(&p->members, &m->node);
 	list_remove(&m->order);
 	list_remove(&m->suspect);
@@ -111,7 +111,7 @@ presence_free(struct presence *p)
 	if (p->budget != NULL)
 		budget_sub(p->budget, p->channel->app->num, p->booked);
 	hash_clear(&p->members);
-	hash_clear(&p->seats.more);
+	hash_clear(&p->conns.more);
 	buf_unref(p->ids);
 	buf_unref(p->hash);
 	free(p);
@@ -145,7 +145,7 @@ member_new(struct presence *p, struct str id)
 	buf_unref(key);
 	list_init(&m->order);
 	list_init(&m->suspect);
-	seats_init(&m->seats);
+	member_conns_init(&m->conns);
 	return m;
 }
 
@@ -197,7 +197,7 @@ presence_is_oldest(const struct presence *p, struct str id, uint64_t stamp)
 {
 	const struct member *m = find(p, id);
 
-	return m != NULL && m->seats.first.stamp == stamp;
+	return m != NULL && m->conns.first.stamp == stamp;
 }
 
 bool
@@ -210,7 +210,7 @@ presence_has(const struct presence *p, struct str id)
 static bool
 fits(const struct presence *p, size_t more)
 {
-	return p->keys + p->seats.bytes + more <= PRESENCE_MAX_BYTES;
+	return p->keys + p->conns.bytes + more <= PRESENCE_MAX_BYTES;
 }
 
 bool
@@ -224,9 +224,10 @@ presence_recall(struct presence *p, struct str id, struct str info,
 		return false;
 	}
 	m = member_new(p, id);
-	m->seats.first.info = seats_keep_info(&p->seats, &m->seats, info);
+	m->conns.first.info =
+	    member_conns_keep_info(&p->conns, &m->conns, info);
 	if (!fits(p, key_bytes(m))) {
-		seats_clear(&p->seats, &m->seats);
+		member_conns_clear(&p->conns, &m->conns);
 		free(m);
 		return false;
 	}
@@ -239,7 +240,7 @@ presence_recall(struct presence *p, struct str id, struct str info,
 enum presence_joined
 presence_join(struct presence *p, const struct presence_join *j)
 {
-	struct seat seat = { j->sid, j->stamp, NULL, j->slot };
+	struct member_conn conn = { j->sid, j->stamp, NULL, j->slot };
 	struct member *m = find(p, j->id);
 	bool is_new = m == NULL;
 	struct buf *info = NULL;
@@ -249,16 +250,16 @@ presence_join(struct presence *p, const struct presence_join *j)
 	if (is_new)
 		m = member_new(p, j->id);
 	json_nest(&info, j->info.n == 0 ? S("null") : j->info);
-	seat.info = seats_keep_info(&p->seats, &m->seats, buf_str(info));
+	conn.info = member_conns_keep_info(&p->conns, &m->conns, buf_str(info));
 	buf_unref(info);
-	if ((is_new || seat.info->refs == 1) && !j->replay &&
+	if ((is_new || conn.info->refs == 1) && !j->replay &&
 	    !fits(p, is_new ? key_bytes(m) : 0)) {
-		seats_forget_info(&p->seats, seat.info);
+		member_conns_forget_info(&p->conns, conn.info);
 		if (is_new)
 			free(m);
 		return PRESENCE_TOO_LARGE;
 	}
-	seats_add(&p->seats, &m->seats, seat);
+	member_conns_add(&p->conns, &m->conns, conn);
 	if (is_new) {
 		insert(p, m, j->stamp);
 		book(p);
@@ -276,10 +277,10 @@ presence_leave(struct presence *p, unsigned slot, uint64_t sid, struct str id)
 {
 	struct member *m = find(p, id);
 
-	if (m == NULL || !seats_remove(&p->seats, &m->seats, slot, sid))
+	if (m == NULL || !member_conns_remove(&p->conns, &m->conns, slot, sid))
 		return PRESENCE_UNKNOWN;
 	book(p);
-	if (m->seats.n > 0)
+	if (m->conns.n > 0)
 		return PRESENCE_STAYS;
 	discard(m);
 	return PRESENCE_GONE;
@@ -298,9 +299,9 @@ presence_keep(struct presence *p, struct str id, double now, double until)
 }
 
 bool
-presence_lose_seat(struct member *m, unsigned slot, uint64_t sid)
+presence_lose_conn(struct member *m, unsigned slot, uint64_t sid)
 {
-	if (!seats_remove(&m->presence->seats, &m->seats, slot, sid))
+	if (!member_conns_remove(&m->presence->conns, &m->conns, slot, sid))
 		return false;
 	book(m->presence);
 	return true;
@@ -312,8 +313,8 @@ presence_move(struct presence *p, unsigned from, unsigned to)
 	struct list *e;
 
 	LIST_FOREACH(e, &p->order)
-		seats_move(
-		    &LIST_ITEM(e, struct member, order)->seats, from, to);
+		member_conns_move(
+		    &LIST_ITEM(e, struct member, order)->conns, from, to);
 	if (p->rosters >> from & 1)
 		p->rosters |= UINT64_C(1) << to;
 	p->rosters &= ~(UINT64_C(1) << from);
@@ -329,10 +330,10 @@ presence_drop(
 	LIST_FOREACH(e, &p->order) {
 		struct member *m = LIST_ITEM(e, struct member, order);
 
-		if (m->seats.n == 0)
+		if (m->conns.n == 0)
 			continue;
-		seats_drop(&p->seats, &m->seats, slot);
-		if (m->seats.n > 0)
+		member_conns_drop(&p->conns, &m->conns, slot);
+		if (m->conns.n > 0)
 			continue;
 		m->due = due;
 		list_append(suspects, &m->suspect);
@@ -379,16 +380,16 @@ refresh(struct presence *p)
 {
 	struct list *e;
 
-	if (!p->stale && !p->seats.changed)
+	if (!p->stale && !p->conns.changed)
 		return;
 	if (p->unsorted) /* workers replay in their own order */
-		seats_sort_list(&p->order, p->members.n, by_stamp);
+		member_conns_sort_list(&p->order, p->members.n, by_stamp);
 	p->unsorted = false;
 	if (p->ids != NULL)
 		p->ids->len = p->hash->len = 0;
 	LIST_FOREACH(e, &p->order)
 		extend_list(p, LIST_ITEM(e, struct member, order));
-	p->stale = p->seats.changed = false;
+	p->stale = p->conns.changed = false;
 }
 
 void

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "broker/channel/seat.h"
+#include "broker/channel/member_conns.h"
 #include "shared/base/buf.h"
 #include "shared/base/hash.h"
 #include "shared/base/list.h"
@@ -37,12 +37,12 @@ struct member {
 	struct list order;   /* in presence->order */
 	struct list suspect; /* its worker died; see presence_drop() */
 	struct presence *presence;
-	double due;         /* a suspect stays at least until then */
-	uint64_t stamp;     /* of its place in the order */
-	struct seats seats; /* n == 0: suspect */
-	uint32_t id_len;    /* plain text */
-	uint32_t key_len;   /* the id as a doubly escaped JSON string */
-	char text[];        /* id, key */
+	double due;                /* a suspect stays at least until then */
+	uint64_t stamp;            /* of its place in the order */
+	struct member_conns conns; /* n == 0: suspect */
+	uint32_t id_len;           /* plain text */
+	uint32_t key_len;          /* the id as a doubly escaped JSON string */
+	char text[];               /* id, key */
 };
 
 struct presence {
@@ -50,12 +50,12 @@ struct presence {
 	size_t booked;
 	struct channel *channel; /* the channel of these members */
 	struct hash members;
-	struct seat_table seats;
+	struct member_conn_table conns;
 	struct list order;
 	uint64_t rosters;       /* slots whose workers have the roster */
 	bool stale;             /* the list's bytes are stale */
 	bool unsorted;          /* a replay came out of order */
-	size_t keys;            /* bytes; bounded together with seats.bytes */
+	size_t keys;            /* bytes; bounded together with conns.bytes */
 	struct buf *ids, *hash; /* the list as it stands in frames */
 };
 
@@ -122,7 +122,7 @@ enum presence_left presence_leave(
 struct member *presence_keep(
     struct presence *, struct str id, double now, double until);
 /* A connection of a member that stays has ended.  False: there is none. */
-bool presence_lose_seat(struct member *, unsigned slot, uint64_t sid);
+bool presence_lose_conn(struct member *, unsigned slot, uint64_t sid);
 /*
  * A worker is gone: its connections vanish.  Users without another connection
  * stay in the list until `due` and are appended to *suspects; a user who joins

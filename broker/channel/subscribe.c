@@ -214,7 +214,7 @@ announce_suspect(struct broker *br, const struct presence *p, struct str id)
 	if (list_is_empty(&br->suspects->unannounced))
 		return;
 	m = presence_find(p, id);
-	if (m != NULL && m->seats.n == 0)
+	if (m != NULL && m->conns.n == 0)
 		presence_sync_tell_suspect(br, m);
 }
 
@@ -366,9 +366,9 @@ leave(struct peer *p, struct channel *c, const struct msg_unsub *m)
 	if (away == NULL)
 		return presence_leave(
 		    c->presence, (unsigned)p->slot, m->sid, m->user_id);
-	if (!presence_lose_seat(away, (unsigned)p->slot, m->sid))
+	if (!presence_lose_conn(away, (unsigned)p->slot, m->sid))
 		return PRESENCE_UNKNOWN;
-	if (away->seats.n == 0)
+	if (away->conns.n == 0)
 		suspects_add(p->br, away);
 	return PRESENCE_STAYS;
 }

@@ -32,7 +32,7 @@ struct writer {
 
 /* user_info as the client gave it: JSON, which stands in frames as a string. */
 static void
-put_seat(struct writer *w, const struct member *m, const struct seat *s)
+put_conn(struct writer *w, const struct member *m, const struct member_conn *s)
 {
 	struct msg_sub sub = { .app = w->c->app->num,
 		.sid = s->sid,
@@ -60,11 +60,11 @@ put_member(void *arg, const struct member *m)
 {
 	const struct list *e;
 
-	if (m->seats.n == 0)
+	if (m->conns.n == 0)
 		return;
-	put_seat(arg, m, &m->seats.first);
-	LIST_FOREACH(e, &m->seats.more)
-		put_seat(arg, m, seat_of_list(e));
+	put_conn(arg, m, &m->conns.first);
+	LIST_FOREACH(e, &m->conns.more)
+		put_conn(arg, m, member_conn_of_list(e));
 }
 
 static void

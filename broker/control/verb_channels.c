@@ -117,7 +117,7 @@ member_row(struct control_client *cc, const struct broker_app *a,
 		return; /* has left meanwhile */
 	verb_row_begin(&w, "member");
 	verb_put_text(&w, "user", name);
-	verb_put_number(&w, "connections", m->seats.n);
+	verb_put_number(&w, "connections", m->conns.n);
 	json_key(&w, "info");
 	member_put_info(&w, m);
 	verb_row_end(cc, &w);

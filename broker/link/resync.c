@@ -22,7 +22,7 @@
  *
  * Ticks are counted, not seconds: a broker that was stopped meanwhile must not
  * blame its workers, whose messages it has not read yet.  Must never keep a
- * broker quiet for a stopped worker, and for others no longer than RESYNC_MAX.
+ * broker in a resync for a stopped worker, or for others beyond RESYNC_MAX.
  */
 
 #include "broker/link/resync.h"

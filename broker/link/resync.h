@@ -42,7 +42,7 @@ void resync_init(struct broker *);
 void resync_clear(struct broker *);
 /* The replay begins. */
 void resync_begin(struct broker *);
-/* Is the broker still quiet? */
+/* Does the resync still go on? */
 bool resync_is_on(const struct broker *);
 /* A worker has said HELLO. */
 void resync_on_up(struct peer *);

@@ -29,7 +29,7 @@
 struct resume_away {
 	struct hash_node node; /* in resumes.away */
 	struct list in_order;  /* in resumes.detached */
-	struct resume_seat seat;
+	struct resume_room_entry room;
 	uint32_t row;
 };
 
@@ -82,7 +82,7 @@ come_back(struct resumes *s, struct resume_session *r)
 
 	hash_remove(&s->away, n);
 	list_remove(&a->in_order);
-	resume_room_leave(&s->room, &a->seat);
+	resume_room_leave(&s->room, &a->room);
 	free(a);
 }
 
@@ -95,7 +95,7 @@ go_away(struct resumes *s, struct resume_session *r)
 	a->row = (uint32_t)(r - s->v);
 	hash_insert(&s->away, &a->node, hash_u64(a->row));
 	list_append(&s->detached, &a->in_order);
-	resume_room_enter(&s->room, &a->seat, row->app, row->peer);
+	resume_room_enter(&s->room, &a->room, row->app, row->peer);
 }
 
 static void
@@ -241,18 +241,18 @@ resumes_clear(struct resumes *s)
 static bool
 find_row(struct resumes *s, uint32_t *row)
 {
-	struct resume_seat *seat;
+	struct resume_room_entry *oldest;
 
 	if (s->free == 0 && s->table->used < s->table->cap) {
 		*row = s->table->used++;
 		return true;
 	}
 	if (s->free == 0) {
-		seat = resume_room_last(&s->room, s->table->cap);
-		if (seat == NULL)
+		oldest = resume_room_last(&s->room, s->table->cap);
+		if (oldest == NULL)
 			return false;
 		bury(s,
-		    &s->v[container_of(seat, struct resume_away, seat)->row],
+		    &s->v[container_of(oldest, struct resume_away, room)->row],
 		    SESSION_EVICTED);
 	}
 	*row = s->free - 1;

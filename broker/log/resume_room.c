@@ -18,8 +18,8 @@ enter(struct shares *ss, struct share **s, uint32_t key, struct list *e)
 }
 
 void
-resume_room_enter(struct resume_room *room, struct resume_seat *s, uint32_t app,
-    uint32_t peer)
+resume_room_enter(struct resume_room *room, struct resume_room_entry *s,
+    uint32_t app, uint32_t peer)
 {
 	enter(&room->apps, &s->app, app, &s->in_app);
 	enter(&room->peers, &s->peer,
@@ -27,7 +27,7 @@ resume_room_enter(struct resume_room *room, struct resume_seat *s, uint32_t app,
 }
 
 void
-resume_room_leave(struct resume_room *room, struct resume_seat *s)
+resume_room_leave(struct resume_room *room, struct resume_room_entry *s)
 {
 	if (s->app == NULL)
 		return;
@@ -43,7 +43,7 @@ resume_room_leave(struct resume_room *room, struct resume_seat *s)
  * app, if that is more than its part, since one address alone must not push out
  * the others; else of the app that has most.
  */
-struct resume_seat *
+struct resume_room_entry *
 resume_room_last(struct resume_room *room, uint32_t cap)
 {
 	struct share *peer = shares_largest(&room->peers);
@@ -52,9 +52,9 @@ resume_room_last(struct resume_room *room, uint32_t cap)
 		return NULL;
 	if (peer->bytes > cap / PEER_PART)
 		return LIST_ITEM(
-		    peer->entries.next, struct resume_seat, of_peer);
+		    peer->entries.next, struct resume_room_entry, of_peer);
 	return LIST_ITEM(shares_largest(&room->apps)->entries.next,
-	    struct resume_seat, in_app);
+	    struct resume_room_entry, in_app);
 }
 
 void

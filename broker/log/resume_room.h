@@ -17,17 +17,17 @@ struct resume_room {
 };
 
 /* A session's part in it; all zero: none. */
-struct resume_seat {
+struct resume_room_entry {
 	struct list in_app, of_peer;
 	struct share *app, *peer;
 };
 
 /* Its client is away; it is back, or the session ends. */
-void resume_room_enter(
-    struct resume_room *, struct resume_seat *, uint32_t app, uint32_t peer);
-void resume_room_leave(struct resume_room *, struct resume_seat *);
+void resume_room_enter(struct resume_room *, struct resume_room_entry *,
+    uint32_t app, uint32_t peer);
+void resume_room_leave(struct resume_room *, struct resume_room_entry *);
 /* None of cap rows is free: the session to remove; NULL: none is away. */
-struct resume_seat *resume_room_last(struct resume_room *, uint32_t cap);
+struct resume_room_entry *resume_room_last(struct resume_room *, uint32_t cap);
 void resume_room_clear(struct resume_room *);
 
 #endif

@@ -180,8 +180,8 @@ on_member(void *arg, const struct member *mb)
 			assert_true(mb->stamp > r->stamp);
 			r->stamp = mb->stamp;
 			assert_int_equal(
-			    mb->seats.n, count(r->m, r->channel, -1, u));
-			assert_true(mb->seats.first.sid ==
+			    mb->conns.n, count(r->m, r->channel, -1, u));
+			assert_true(mb->conns.first.sid ==
 			    oldest(r->m, r->channel, (unsigned)u));
 			r->n++;
 			return;

@@ -189,17 +189,17 @@ a_replay_restores_the_order(void **state)
 
 /* ---- the walk ---- */
 
-enum { SLOTS = 4, CHANNELS = 6, USERS = 12, STEPS = 200000, SEATS = 64 };
+enum { SLOTS = 4, CHANNELS = 6, USERS = 12, STEPS = 200000, CONNS = 64 };
 
 /* The model: members and their connections in arrays, the oldest first. */
-struct model_seat {
+struct model_conn {
 	uint64_t sid;
 	unsigned slot, info;
 };
 
 struct model_member {
 	int user, n;
-	struct model_seat seats[SEATS];
+	struct model_conn conns[CONNS];
 };
 
 struct model {
@@ -249,12 +249,12 @@ model_find(const struct model *m, unsigned ch, int user)
 
 /* Suspects keep the first one. */
 static void
-model_unseat(struct model_member *m, int at)
+model_remove_conn(struct model_member *m, int at)
 {
 	if (--m->n == 0)
-		m->seats[0] = m->seats[at];
+		m->conns[0] = m->conns[at];
 	for (int i = at; i < m->n; i++)
-		m->seats[i] = m->seats[i + 1];
+		m->conns[i] = m->conns[i + 1];
 }
 
 static void
@@ -285,7 +285,7 @@ step_join(struct walk *w, unsigned ch, int user, unsigned slot)
 	struct model_member *m;
 	enum presence_joined r;
 
-	if (at != -1 && w->m.order[ch][at].n == SEATS)
+	if (at != -1 && w->m.order[ch][at].n == CONNS)
 		return;
 	if (c->presence == NULL)
 		c->presence = presence_new(c);
@@ -297,8 +297,8 @@ step_join(struct walk *w, unsigned ch, int user, unsigned slot)
 		w->m.order[ch][at] = (struct model_member){ .user = user };
 	}
 	m = &w->m.order[ch][at];
-	m->seats[m->n++] =
-	    (struct model_seat){ stamp, slot, (unsigned)info[0] };
+	m->conns[m->n++] =
+	    (struct model_conn){ stamp, slot, (unsigned)info[0] };
 }
 
 static void
@@ -308,14 +308,14 @@ step_leave(struct walk *w, unsigned ch, int user, unsigned slot)
 	struct channel *c =
 	    registry_find(&w->r, 1, str_of(channel_name(ch, name)));
 	enum presence_left want = PRESENCE_UNKNOWN, got = PRESENCE_UNKNOWN;
-	int at = model_find(&w->m, ch, user), seat = 0;
+	int at = model_find(&w->m, ch, user), conn = 0;
 	struct model_member *m = at == -1 ? NULL : &w->m.order[ch][at];
 	uint64_t sid = 0;
 
 	if (m != NULL && m->n > 0) {
-		seat = (int)draw(w, (unsigned)m->n);
-		sid = m->seats[seat].sid;
-		if (m->seats[seat].slot == slot)
+		conn = (int)draw(w, (unsigned)m->n);
+		sid = m->conns[conn].sid;
+		if (m->conns[conn].slot == slot)
 			want = m->n == 1 ? PRESENCE_GONE : PRESENCE_STAYS;
 	}
 	if (c != NULL && c->presence != NULL)
@@ -326,7 +326,7 @@ step_leave(struct walk *w, unsigned ch, int user, unsigned slot)
 		return;
 	assert_int_equal(registry_leave(&w->r, c, slot), 0);
 	drop_empty(w, c);
-	model_unseat(m, seat);
+	model_remove_conn(m, conn);
 	if (want == PRESENCE_GONE)
 		model_remove(&w->m, ch, at);
 }
@@ -349,8 +349,8 @@ step_death(struct walk *w, unsigned slot)
 
 			/* The first one last, as its info stays. */
 			for (int k = m->n - 1; k >= 0; k--)
-				if (m->seats[k].slot == slot)
-					model_unseat(m, k);
+				if (m->conns[k].slot == slot)
+					model_remove_conn(m, k);
 		}
 	}
 }
@@ -395,14 +395,14 @@ compare_channel(struct walk *w, unsigned ch)
 	for (int i = 0; i < w->m.n[ch]; i++)
 		buf_printf(&want, "%s\"%s\":%c", i == 0 ? "" : ",",
 		    user_name(w->m.order[ch][i].user, id),
-		    (int)w->m.order[ch][i].seats[0].info);
+		    (int)w->m.order[ch][i].conns[0].info);
 	buf_printf(&want, "},\"count\":%d}}%c", w->m.n[ch], 0);
 	assert_list(c->presence, want->data);
 	buf_unref(want);
 	for (int i = 0; i < w->m.n[ch]; i++)
 		for (int k = 0; k < w->m.order[ch][i].n; k++) {
 			total++;
-			slots |= UINT64_C(1) << w->m.order[ch][i].seats[k].slot;
+			slots |= UINT64_C(1) << w->m.order[ch][i].conns[k].slot;
 		}
 	assert_int_equal(c->total, total);
 	assert_true(c->slots == slots);

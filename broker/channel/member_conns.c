@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * seat.c: the connections of a member of a presence channel, by age.  Owns the
- * seats after the first one and the references to their user_info.  The first
- * seat has no node in the table, so that a member with one connection costs
- * nothing more.  New connections come in the order of their stamps; replays do
- * not, and then the list is sorted when its head is needed.  Must never decide
- * who is a member.
+ * member_conns.c: the connections of a member of a presence channel, by age.
+ * Owns the connections after the first one and the references to their
+ * user_info.  The first one has no node in the table, so that a member with
+ * one connection costs nothing more.  New connections come in the order of
+ * their stamps; replays do not, and then the list is sorted when its head is
+ * needed.  Must never decide who is a member.
  */
 
-#include "broker/channel/seat.h"
+#include "broker/channel/member_conns.h"
 
 #include <stdlib.h>
 
@@ -17,8 +17,8 @@
 struct more {
 	struct hash_node node; /* in the table, by socket id */
 	struct list list;
-	struct seats *of;
-	struct seat seat;
+	struct member_conns *of;
+	struct member_conn conn;
 };
 
 static struct more *
@@ -27,20 +27,21 @@ more_of(struct list *l)
 	return LIST_ITEM(l, struct more, list);
 }
 
-const struct seat *
-seat_of_list(const struct list *l)
+const struct member_conn *
+member_conn_of_list(const struct list *l)
 {
-	return &container_of(l, const struct more, list)->seat;
+	return &container_of(l, const struct more, list)->conn;
 }
 
 void
-seats_init(struct seats *s)
+member_conns_init(struct member_conns *s)
 {
 	list_init(&s->more);
 }
 
 struct buf *
-seats_keep_info(struct seat_table *t, const struct seats *s, struct str info)
+member_conns_keep_info(
+    struct member_conn_table *t, const struct member_conns *s, struct str info)
 {
 	struct buf *known = s->first.info;
 
@@ -48,7 +49,7 @@ seats_keep_info(struct seat_table *t, const struct seats *s, struct str info)
 	if (known != NULL && str_eq(buf_str(known), info))
 		return buf_ref(known);
 	if (!list_is_empty(&s->more)) {
-		known = more_of(s->more.prev)->seat.info;
+		known = more_of(s->more.prev)->conn.info;
 		if (str_eq(buf_str(known), info))
 			return buf_ref(known);
 	}
@@ -57,7 +58,7 @@ seats_keep_info(struct seat_table *t, const struct seats *s, struct str info)
 }
 
 void
-seats_forget_info(struct seat_table *t, struct buf *info)
+member_conns_forget_info(struct member_conn_table *t, struct buf *info)
 {
 	if (info == NULL)
 		return;
@@ -67,74 +68,77 @@ seats_forget_info(struct seat_table *t, struct buf *info)
 }
 
 static void
-remove_more(struct seat_table *t, struct more *e)
+remove_more(struct member_conn_table *t, struct more *e)
 {
 	hash_remove(&t->more, &e->node);
 	list_remove(&e->list);
-	seats_forget_info(t, e->seat.info);
+	member_conns_forget_info(t, e->conn.info);
 	free(e);
 }
 
 void
-seats_clear(struct seat_table *t, struct seats *s)
+member_conns_clear(struct member_conn_table *t, struct member_conns *s)
 {
 	while (!list_is_empty(&s->more))
 		remove_more(t, more_of(s->more.next));
-	seats_forget_info(t, s->first.info);
+	member_conns_forget_info(t, s->first.info);
 	s->first.info = NULL;
 	s->n = 0;
 }
 
 static void
-add_more(struct seat_table *t, struct seats *s, struct seat seat)
+add_more(struct member_conn_table *t, struct member_conns *s,
+    struct member_conn conn)
 {
 	struct more *e = xcalloc(1, sizeof(*e));
 
 	e->of = s;
-	e->seat = seat;
+	e->conn = conn;
 	if (!list_is_empty(&s->more) &&
-	    more_of(s->more.prev)->seat.stamp > seat.stamp)
+	    more_of(s->more.prev)->conn.stamp > conn.stamp)
 		s->mixed = true;
 	list_append(&s->more, &e->list);
-	hash_insert(&t->more, &e->node, hash_u64(seat.sid));
+	hash_insert(&t->more, &e->node, hash_u64(conn.sid));
 }
 
 static void
-set_first(struct seat_table *t, struct seats *s, struct seat seat)
+set_first(struct member_conn_table *t, struct member_conns *s,
+    struct member_conn conn)
 {
 	struct buf *before = s->first.info;
 
-	if (before != NULL && before != seat.info)
+	if (before != NULL && before != conn.info)
 		t->changed = true;
-	s->first = seat;
-	seats_forget_info(t, before);
+	s->first = conn;
+	member_conns_forget_info(t, before);
 }
 
 void
-seats_add(struct seat_table *t, struct seats *s, struct seat seat)
+member_conns_add(struct member_conn_table *t, struct member_conns *s,
+    struct member_conn conn)
 {
 	if (s->n++ == 0) {
-		set_first(t, s, seat);
-	} else if (seat.stamp >= s->first.stamp) {
-		add_more(t, s, seat);
+		set_first(t, s, conn);
+	} else if (conn.stamp >= s->first.stamp) {
+		add_more(t, s, conn);
 	} else { /* a replay knows an older one */
 		buf_ref(s->first.info);
 		add_more(t, s, s->first);
-		set_first(t, s, seat);
+		set_first(t, s, conn);
 	}
 }
 
 static int
 by_age(const void *a, const void *b)
 {
-	uint64_t x = more_of(*(struct list *const *)a)->seat.stamp;
-	uint64_t y = more_of(*(struct list *const *)b)->seat.stamp;
+	uint64_t x = more_of(*(struct list *const *)a)->conn.stamp;
+	uint64_t y = more_of(*(struct list *const *)b)->conn.stamp;
 
 	return (x > y) - (x < y);
 }
 
 void
-seats_sort_list(
+member_conns_sort_list(
     struct list *l, size_t n, int (*compare)(const void *, const void *))
 {
 	struct list **v = xcalloc(n, sizeof(struct list *)), *e;
@@ -151,21 +155,21 @@ seats_sort_list(
 
 /* The first connection is gone; the oldest of the others replaces it. */
 static void
-promote(struct seat_table *t, struct seats *s)
+promote(struct member_conn_table *t, struct member_conns *s)
 {
 	struct more *e;
 
 	if (s->mixed)
-		seats_sort_list(&s->more, s->n, by_age);
+		member_conns_sort_list(&s->more, s->n, by_age);
 	s->mixed = false;
 	e = more_of(s->more.next);
-	buf_ref(e->seat.info);
-	set_first(t, s, e->seat);
+	buf_ref(e->conn.info);
+	set_first(t, s, e->conn);
 	remove_more(t, e);
 }
 
 struct wanted {
-	const struct seats *of;
+	const struct member_conns *of;
 	uint64_t sid;
 	unsigned slot;
 	struct more *oldest;
@@ -178,15 +182,16 @@ note_oldest(const struct hash_node *n, const void *key)
 	struct more *e = container_of(n, struct more, node);
 	struct wanted *w = *(struct wanted *const *)key;
 
-	if (e->of == w->of && e->seat.sid == w->sid &&
-	    e->seat.slot == w->slot &&
-	    (w->oldest == NULL || e->seat.stamp < w->oldest->seat.stamp))
+	if (e->of == w->of && e->conn.sid == w->sid &&
+	    e->conn.slot == w->slot &&
+	    (w->oldest == NULL || e->conn.stamp < w->oldest->conn.stamp))
 		w->oldest = e;
 	return false;
 }
 
 bool
-seats_remove(struct seat_table *t, struct seats *s, unsigned slot, uint64_t sid)
+member_conns_remove(struct member_conn_table *t, struct member_conns *s,
+    unsigned slot, uint64_t sid)
 {
 	struct wanted w = { s, sid, slot, NULL }, *key = &w;
 
@@ -206,14 +211,15 @@ seats_remove(struct seat_table *t, struct seats *s, unsigned slot, uint64_t sid)
 }
 
 void
-seats_drop(struct seat_table *t, struct seats *s, unsigned slot)
+member_conns_drop(
+    struct member_conn_table *t, struct member_conns *s, unsigned slot)
 {
 	struct list *l, *next;
 
 	if (s->n == 0)
 		return;
 	LIST_FOREACH_SAFE(l, next, &s->more) {
-		if (more_of(l)->seat.slot == slot) {
+		if (more_of(l)->conn.slot == slot) {
 			s->n--;
 			remove_more(t, more_of(l));
 		}
@@ -223,13 +229,13 @@ seats_drop(struct seat_table *t, struct seats *s, unsigned slot)
 }
 
 void
-seats_move(struct seats *s, unsigned from, unsigned to)
+member_conns_move(struct member_conns *s, unsigned from, unsigned to)
 {
 	struct list *l;
 
 	if (s->first.slot == from)
 		s->first.slot = to;
 	LIST_FOREACH(l, &s->more)
-		if (more_of(l)->seat.slot == from)
-			more_of(l)->seat.slot = to;
+		if (more_of(l)->conn.slot == from)
+			more_of(l)->conn.slot = to;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* seat.c: the connections of a member, through presence.c that owns them. */
+/* member_conns.c: the connections of a member, through presence.c that owns
+ * them. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -84,7 +85,7 @@ c7_the_info_is_that_of_the_oldest_connection_left(void **state)
  * message comes that ended the older one.
  */
 static void
-c7_of_two_seats_of_a_connection_the_older_leaves(void **state)
+c7_a_connection_that_is_there_twice_loses_the_older_one(void **state)
 {
 	static const uint64_t stamps[] = { 5, 20, 15, 10 };
 	static const char *const infos[] = { "5", "20", "15", "10" };
@@ -156,7 +157,7 @@ main(void)
 		cmocka_unit_test(
 		    c7_the_info_is_that_of_the_oldest_connection_left),
 		cmocka_unit_test(
-		    c7_of_two_seats_of_a_connection_the_older_leaves),
+		    c7_a_connection_that_is_there_twice_loses_the_older_one),
 		cmocka_unit_test(
 		    c7_a_recalled_member_has_the_info_of_who_is_there),
 	};
