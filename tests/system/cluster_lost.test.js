@@ -12,7 +12,7 @@ const { TROUBLES, becomesReady, host, joined, joins, status, tryPublish } =
 const { until } = require('./lib/daemon');
 const { Redis } = require('./lib/redis');
 
-describe('what the clients of a host have got', () => {
+describe('clients that have more than Redis has', () => {
 	const redis = new Redis();
 	const replica = new Redis();
 	let a, b, c, d, x;
@@ -117,7 +117,7 @@ describe('what the clients of a host have got', () => {
 			assert.equal(await x.expect('e', 'c'), 'end');
 		});
 
-	test('what came before a subscription does not come behind it',
+	test('an event from before a subscription does not come after it',
 		async () => {
 			const place = await read('a');
 			await publish(b, 'before', 'quiet');
@@ -164,7 +164,7 @@ describe('what the clients of a host have got', () => {
 		});
 
 	// As after a failover: d knows of no replica that has it, and sends it again.
-	test('what Redis has lost is for those that have come since', async () => {
+	test('an event that Redis has lost reaches later clients only', async () => {
 		await d.start();
 		await becomesReady(d);
 		await publish(d, 'kept'); // the replica has it, too

@@ -18,7 +18,7 @@ const COUNT = 'pusher_internal:subscription_count';
 const ADDED = 'pusher_internal:member_added';
 
 // As the host that sends the webhooks, as `d` sees it.
-const teller = (d) => hosts(d).filter((h) => h.webhooks).map((h) => h.host);
+const leader = (d) => hosts(d).filter((h) => h.webhooks).map((h) => h.host);
 const name = (e) => [e.name, e.event ?? e.user_id ?? e.subscription_count]
 	.filter((v) => v !== undefined).join(' ');
 
@@ -58,7 +58,7 @@ describe('webhooks of a cluster', () => {
 	test('the host that joined first sends them, and all say so',
 		async () => {
 			for (const d of Object.values(all))
-				await becomes(async () => teller(d), ['a']);
+				await becomes(async () => leader(d), ['a']);
 			for (const [n, d] of Object.entries(all))
 				assert.equal(await metric(d, 'pusherd_cluster_webhooks'),
 					n === 'a' ? 1 : 0);
@@ -145,7 +145,7 @@ describe('webhooks of a cluster', () => {
 				...['member_added u2', 'client_event client-e',
 					'member_removed u1']]);
 			for (const d of Object.values(all))
-				await becomes(async () => teller(d), ['b']);
+				await becomes(async () => leader(d), ['b']);
 			await y.close();
 			await until('the end', () =>
 				of('presence-d').at(-1) === 'channel_vacated');
@@ -164,12 +164,12 @@ describe('webhooks of a cluster', () => {
 		await x.close();
 		await joined(all.b, n + 1);
 		for (const d of Object.values(all))
-			await becomes(async () => teller(d), ['c']);
+			await becomes(async () => leader(d), ['c']);
 		await told('presence-b', ['channel_occupied', 'member_added u1',
 			'member_removed u1', 'channel_vacated']);
 	});
 
-	test('Redis comes back empty: what was told is not told again',
+	test('Redis comes back empty: no webhook is sent again',
 		async () => {
 			for (const d of Object.values(all))
 				d.allow(...TROUBLES);
@@ -194,7 +194,7 @@ describe('webhooks of a cluster', () => {
 		});
 	test('the host that sends is stopped and declared dead: the next one sends, '
 		+ 'and nothing comes twice when it goes on', async () => {
-		const [old] = teller(all.b);
+		const [old] = leader(all.b);
 		const d = all[old];
 		const other = Object.values(all).find((x) => x !== d);
 		const x = await Client.connect(other, app);
@@ -210,7 +210,7 @@ describe('webhooks of a cluster', () => {
 			'channel_vacated']);
 		for (const pid of pids) process.kill(pid, 'SIGCONT');
 		await joined(d, n + 1);
-		await becomes(async () => teller(d).includes(old), false);
+		await becomes(async () => leader(d).includes(old), false);
 		const y = await Client.connect(d, app);
 		await y.join('presence-w', 'u2');
 		await until('the next events', () => of('presence-w').length >= 7);

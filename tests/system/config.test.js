@@ -24,7 +24,7 @@ suite('config', (d) => {
 			value: String(d.conf.workers), origin: 'command line' }]);
 	});
 
-	test('--here: what this command reads', () => {
+	test('--here: the values that this command reads', () => {
 		const [a] = d.ctl(['-o', 'drain_time=7', 'config', 'drain_time']
 			.slice(2));
 		const r = spawnSync(PUSHERCTL, [...options(d.conf), '-j', '-o',

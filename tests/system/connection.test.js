@@ -252,7 +252,7 @@ suite('connections', (d) => {
 			n);
 	});
 
-	test('every close is in the log: who and what', async () => {
+	test('the log has every close, with user and process', async () => {
 		const c = await Client.connect(d, app);
 		d.ctl(['connections', 'kill', c.sid]);
 		const lines = d.logLines().map((l) => JSON.parse(l))

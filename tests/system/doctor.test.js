@@ -162,7 +162,7 @@ test('an unknown key, near to that of an app', async () => {
 	assert.match((await found('key')).mend, /Give clients the key abcdef/);
 });
 
-test('refused subscriptions: whose signature it was', async () => {
+test('refused subscriptions: the origin of the signature', async () => {
 	const app = d.app();
 	const other = d.app();
 	const old = await Client.connect(d, app);

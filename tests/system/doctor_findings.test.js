@@ -176,7 +176,7 @@ test('a channel: subscribers without a session, and one asked for by a wrong ' +
 	await c.close();
 });
 
-test('the public address: what answers in place of pusherd', async () => {
+test('the public address: another server answers', async () => {
 	const app = d.app();
 	const back = `http://127.0.0.1:${d.port}`;
 	const upgrade = `location /app/ { proxy_pass ${back}; proxy_http_version 1.1;

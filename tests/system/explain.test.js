@@ -87,7 +87,7 @@ test('the body is another one', () => {
 		/that of an empty body/);
 });
 
-test('the signature: what was done instead is found', () => {
+test('the signature: the mistake is found', () => {
 	const query = plain();
 	const sorted = `POST\n${path}\n${query}`;
 	const wire = query.split('&').reverse().join('&');

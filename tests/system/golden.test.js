@@ -242,7 +242,7 @@ for (const resume of ['off', 'on']) suite(`golden, resume ${resume}`, (d) => {
 			'"{\\"user_id\\":\\"u\\"}"}}'],
 	};
 	for (const [who, frames] of Object.entries(SAID))
-		test(`from the client: what ${who} says`, async () => {
+		test(`from the client: the messages of ${who}`, async () => {
 			const c = await Client.connect(d, app);
 			const o = await Client.connect(d, app);
 			await o.subscribe('private-x');

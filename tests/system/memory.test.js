@@ -288,7 +288,7 @@ test('S4: subscribe and unsubscribe while no broker runs', async () => {
 	await check(r);
 });
 
-test('S4: what clients have is said to a new broker, in the same memory',
+test('S4: a replay to a new broker needs no more memory',
 	async () => {
 		const r = await running({}, { max_subscriptions: 1000 });
 		const all = await sockets(r.d, r.app, 1200 * N);

@@ -237,7 +237,7 @@ suite('resume', (d) => {
 		await c.close();
 	});
 
-	test('kill --reconnect: what was sent is confirmed before', async () => {
+	test('kill --reconnect: the events sent before are confirmed', async () => {
 		const id = newId();
 		const c = await open(d, app, id);
 		await enter(c, 'kill');
@@ -356,7 +356,7 @@ suite('resume over deaths', (d) => {
 	const app = d.app({ resume: 'on' });
 
 	for (const role of ['worker', 'broker'])
-		test(`kill -9 of the ${role}: what was missed comes, once`,
+		test(`kill -9 of the ${role}: each missed event comes once`,
 			async () => {
 				d.allow(/link to the broker lost|died|resync|killed/);
 				const id = newId();

@@ -19,7 +19,7 @@ suite('pusherctl and resume', (d) => {
 	const app = d.app({ resume: 'on', resume_time: '2' });
 	const plain = d.app();
 
-	test('sessions show: what it would be told now', async () => {
+	test('sessions show: the answer that it would get now', async () => {
 		const id = newId();
 		const c = await open(d, app, id);
 		for (const name of ['one', 'two']) await enter(c, name);

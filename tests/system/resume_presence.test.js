@@ -154,7 +154,7 @@ suite('presence_grace over deaths', (d) => {
 	const app = d.app({ resume: 'on', presence_grace: String(GRACE) });
 
 	for (const role of ['broker', 'worker'])
-		test(`kill -9 of the ${role}: who is back in time never left`,
+		test(`kill -9 of the ${role}: a member that is back in time never left`,
 			async () => {
 				d.allow(/link to the broker lost|died|resync|killed/);
 				const { name, w } = await watched(d, app);
