@@ -50,7 +50,7 @@ id_of(const struct waiter *w)
 	return str_make(w->id, w->id_len);
 }
 
-/* ---- who waits ---- */
+/* ---- connections that wait ---- */
 
 struct id_key {
 	uint32_t app;
@@ -94,7 +94,8 @@ forget(struct cluster *cl, struct waiter *w)
 }
 
 static void
-wait(struct cluster *cl, const struct peer *p, const struct msg_session *m)
+add_waiter(
+    struct cluster *cl, const struct peer *p, const struct msg_session *m)
 {
 	struct waiter *w = xcalloc(1, sizeof(*w) + m->id.n);
 
@@ -301,7 +302,7 @@ void
 session_moves_leave(struct cluster *cl)
 {
 	struct resumes *all = &cl->br->replay->sessions;
-	const struct host *heir = NULL;
+	const struct host *receiver = NULL;
 	struct resume_session *s;
 	struct list *e;
 	uint32_t i = 0;
@@ -309,11 +310,11 @@ session_moves_leave(struct cluster *cl)
 	LIST_FOREACH(e, &cl->hosts.all) {
 		const struct host *h = LIST_ITEM(e, const struct host, link);
 
-		if (heir == NULL || h->joined < heir->joined)
-			heir = h;
+		if (receiver == NULL || h->joined < receiver->joined)
+			receiver = h;
 	}
-	while (heir != NULL && (s = resumes_next(all, &i)) != NULL) {
-		give(cl, s, heir, 0);
+	while (receiver != NULL && (s = resumes_next(all, &i)) != NULL) {
+		give(cl, s, receiver, 0);
 		resumes_give_up(all, s);
 	}
 }
@@ -408,7 +409,7 @@ session_moves_on_own(struct peer *p, const struct msg_session *m)
 	    x->sessions.table == NULL ||
 	    resumes_find(&x->sessions, m->app, m->id) != NULL)
 		return named_session_on_begin(p, m);
-	wait(cl, p, m);
+	add_waiter(cl, p, m);
 	return 0;
 }
 
