@@ -84,10 +84,7 @@ on_worker_gone(struct reading *r, const struct msg_host_worker_gone *m)
 	if (r->host != NULL) {
 		hosts_lose(cl->br, &cl->hosts, r->host, m->slot);
 	} else if (m->slot < cl->hosts.room) {
-		cl->br->leaving &= ~(UINT64_C(1) << m->slot);
-		cl->br->registry->remote &= ~(UINT64_C(1) << m->slot);
-		cl->origins[m->slot] = 0;
-		hosts_lose_slot(cl->br, &cl->hosts, m->slot);
+		workers_gone(cl, m->slot);
 	}
 }
 

@@ -164,6 +164,10 @@ outgoing_worker_gone(struct cluster *cl, unsigned slot, uint64_t origin)
 	struct msg_host_worker_gone m = { .slot = slot };
 	size_t before = outgoing_entry_size(cl);
 
+	if (cl->state < CLUSTER_OUT) { /* no entry is sent or read */
+		workers_gone(cl, slot);
+		return;
+	}
 	cl->br->leaving |= UINT64_C(1) << slot;
 	cl->br->registry->remote |= UINT64_C(1) << slot;
 	entry_from(&cl->entry, slot, origin);

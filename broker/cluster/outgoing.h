@@ -43,7 +43,8 @@ bool outgoing_session(struct peer *, const struct msg_session *);
 bool outgoing_must_wait(struct peer *, uint64_t seq);
 /* Publishes an event of pusherctl; false: there is no cluster. */
 bool outgoing_publish(struct broker *, const struct msg_event *);
-/* A worker's link has ended. */
+/* A worker's link has ended: it counts when the stream says so; after the host
+ * has left, at once. */
 void outgoing_worker_gone(struct cluster *, unsigned slot, uint64_t origin);
 
 #endif

@@ -6,6 +6,8 @@
 
 #include "broker/cluster/workers.h"
 
+#include "broker/channel/registry.h"
+#include "broker/cluster/hosts.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
@@ -43,6 +45,15 @@ workers_link_up(struct peer *p)
 
 	cl->origins[p->slot] = p->origin;
 	tell(cl, p);
+}
+
+void
+workers_gone(struct cluster *cl, unsigned slot)
+{
+	cl->br->leaving &= ~(UINT64_C(1) << slot);
+	cl->br->registry->remote &= ~(UINT64_C(1) << slot);
+	cl->origins[slot] = 0;
+	hosts_lose_slot(cl->br, &cl->hosts, slot);
 }
 
 /* The broker's successor begins with a clean state. */

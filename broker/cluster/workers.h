@@ -26,5 +26,10 @@ _Noreturn void workers_begin_again(struct cluster *, enum order_rejoin);
 bool workers_must_wait(struct peer *);
 /* A worker's link is up: it is told whether the cluster is. */
 void workers_link_up(struct peer *);
+/*
+ * The end of a worker counts from here on: its clients are gone, and another
+ * worker may take its slot.
+ */
+void workers_gone(struct cluster *, unsigned slot);
 
 #endif

@@ -154,6 +154,15 @@ describe('cluster leave', () => {
 		assert.equal(JSON.parse(leave(b).out).clients, 0);
 	}
 
+	test('it answers when all its workers were killed', async () => {
+		b.allow(/worker \d was killed/, /worker \d: link/);
+		const pids = b.pidsOf('worker');
+		pids.forEach((pid) => process.kill(pid, 'SIGKILL'));
+		await until('other workers', () => b.pidsOf('worker').filter((pid) =>
+			!pids.includes(pid)).length === pids.length);
+		await isOut();
+	});
+
 	test('it serves no one, also after kill -9 of its broker and a worker',
 		async () => {
 			await isOut();
