@@ -7,7 +7,7 @@
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { Client } = require('./lib/client');
-const { TROUBLES, becomesReady, host, isReady, metric, tryPublish } =
+const { becomesReady, host, isReady, metric, startReady, tryPublish } =
 	require('./lib/cluster');
 const { until } = require('./lib/daemon');
 const { Http } = require('./lib/http');
@@ -27,9 +27,7 @@ describe('Redis stops while requests are on their way', () => {
 	before(async () => {
 		await redis.start();
 		a = host(redis, 'a');
-		a.allow(...TROUBLES);
-		await a.start();
-		await becomesReady(a);
+		await startReady(a);
 		client = await Client.connect(a, a.shared);
 		await client.subscribe('c');
 	});

@@ -6,7 +6,7 @@
 
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
-const { TROUBLES, becomesReady, host, status, tryPublish } =
+const { becomesReady, host, startReady, status, tryPublish } =
 	require('./lib/cluster');
 const { until } = require('./lib/daemon');
 const { get } = require('./lib/http');
@@ -20,10 +20,8 @@ describe('the log of an app in a cluster', () => {
 		await redis.start();
 		[a, b] = ['a', 'b'].map((name) => host(redis, name, { workers: 2 }));
 		for (const d of [a, b]) {
-			d.allow(...TROUBLES);
 			d.ctl(['app', 'set', '42', 'resume=on']);
-			await d.start();
-			await becomesReady(d);
+			await startReady(d);
 		}
 	});
 	after(async () => {

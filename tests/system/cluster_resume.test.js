@@ -72,6 +72,15 @@ describe('a session and the hosts of a cluster', () => {
 		const x = await open(d, app, id);
 		return { x, r: await enter(x, channel) };
 	};
+	// A session that has begun again, at the first host.
+	const continues = async (y, id) => {
+		await live(y);
+		await cut(y);
+		const missed = await send(2);
+		const z = await back(a, id);
+		assert.deepEqual(datas(z.r), missed);
+		z.x.destroy();
+	};
 
 	test('from host to host, and back', async () => {
 		const { id, x } = await begin(a);
@@ -162,12 +171,7 @@ describe('a session and the hosts of a cluster', () => {
 		const { x: y, r } = await back(b, id);
 		assert.deepEqual([r.status, r.reason, r.events],
 			['gap', 'too_many', []]);
-		await live(y);
-		await cut(y);
-		const missed = await send(2);
-		const z = await back(a, id);
-		assert.deepEqual(datas(z.r), missed);
-		z.x.destroy();
+		await continues(y, id);
 	});
 
 	test('both hosts are asked for it at once: one has it', async () => {
@@ -220,12 +224,7 @@ describe('a session and the hosts of a cluster', () => {
 				['gap', 'expired', []]);
 			process.kill(pid, 'SIGCONT');
 			await becomesReady(a);
-			await live(y.x);
-			await cut(y.x);
-			const missed = await send(2);
-			const z = await back(a, id);
-			assert.deepEqual(datas(z.r), missed);
-			z.x.destroy();
+			await continues(y.x, id);
 		});
 
 	test('pusher-js comes back to another host', async () => {
@@ -355,11 +354,6 @@ describe('a session and the hosts of a cluster', () => {
 		await send(1);
 		const y = await back(b, id);
 		assert.deepEqual([y.r.status, y.r.reason], ['gap', 'restarted']);
-		await live(y.x);
-		await cut(y.x);
-		const missed = await send(2);
-		const z = await back(a, id);
-		assert.deepEqual(datas(z.r), missed);
-		z.x.destroy();
+		await continues(y.x, id);
 	});
 });

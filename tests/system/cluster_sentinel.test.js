@@ -7,8 +7,8 @@
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { Client, OP } = require('./lib/client');
-const { TROUBLES, becomesReady, host, isReady, logSays, status, tryPublish } =
-	require('./lib/cluster');
+const { becomesReady, host, isReady, logSays, startReady, status,
+	tryPublish } = require('./lib/cluster');
 const { until } = require('./lib/daemon');
 const { Redis, Sentinel } = require('./lib/redis');
 
@@ -61,11 +61,7 @@ describe('Sentinel', () => {
 			cluster: `sentinel://127.0.0.1:1,127.0.0.1:${sentinel.port}/main` };
 		a = host(sentinel, 'a', more);
 		b = host(sentinel, 'b', more);
-		for (const d of [a, b]) {
-			d.allow(...TROUBLES);
-			await d.start();
-			await becomesReady(d);
-		}
+		for (const d of [a, b]) await startReady(d);
 	});
 	after(async () => {
 		for (const d of [a, b]) await d.stop();

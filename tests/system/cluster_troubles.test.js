@@ -9,7 +9,7 @@ const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { Client } = require('./lib/client');
 const { WrongClock } = require('./lib/clock');
-const { TROUBLES, becomesReady, host, hosts, logSays, metric, status,
+const { becomesReady, host, hosts, logSays, metric, startReady, status,
 	tryPublish } = require('./lib/cluster');
 const { becomes, until } = require('./lib/daemon');
 const { Redis } = require('./lib/redis');
@@ -28,11 +28,7 @@ describe('troubles of a cluster', () => {
 	before(async () => {
 		await redis.start();
 		[a, b] = ['a', 'b'].map((name) => host(redis, name));
-		for (const d of [a, b]) {
-			d.allow(...TROUBLES);
-			await d.start();
-			await becomesReady(d);
-		}
+		for (const d of [a, b]) await startReady(d);
 	});
 	after(async () => {
 		for (const d of [a, b]) await d.stop();

@@ -39,6 +39,13 @@ const isReady = async (d) => (await get(d, '/ready')).status === 200;
 const becomesReady = (d, ms = 20000) => until('the host to be in its cluster',
 	() => isReady(d), ms);
 
+// A host that may see each trouble, in its cluster.
+async function startReady(d) {
+	d.allow(...TROUBLES);
+	await d.start();
+	await becomesReady(d);
+}
+
 // The answer to a publish.
 const tryPublish = (d, channel = 'c', data = 'x', headers = {}) => api(d,
 	d.shared, 'POST', '/events', { body: { name: 'e', channel, data }, headers });
@@ -74,4 +81,4 @@ const TROUBLES = [/cluster: /, /broker/, /events are missing/,
 	/events may be missing/];
 
 module.exports = { TROUBLES, becomesReady, host, hostWithWebhook, hosts, isReady, joined, joins,
-	logSays, metric, status, tryPublish };
+	logSays, metric, startReady, status, tryPublish };

@@ -4,62 +4,9 @@
  * in the right order, and the work for it does not grow with the outbox.
  */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "shared/app/outbox_db.h"
-#include "shared/base/base.h"
-#include "shared/base/xmalloc.h"
 #include "shared/pusher/webhook.h"
-
-struct place {
-	char dir[32];
-	char *path;
-	struct outbox *o;
-};
-
-static int
-set_up(void **state)
-{
-	struct place *p = xcalloc(1, sizeof(*p));
-	char *why = NULL;
-
-	memcpy(p->dir, "/tmp/outbox-test-XXXXXX", 24);
-	assert_non_null(mkdtemp(p->dir));
-	p->path = xasprintf("%s/outbox.db", p->dir);
-	p->o = outbox_open(p->path, true, &why);
-	if (p->o == NULL)
-		fail_msg("%s", why);
-	*state = p;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	static const char *const ends[] = { "", "-wal", "-shm" };
-	struct place *p = *state;
-	char *name;
-
-	outbox_close(p->o);
-	for (size_t i = 0; i < nitems(ends); i++) {
-		name = xasprintf("%s%s", p->path, ends[i]);
-		unlink(name);
-		free(name);
-	}
-	rmdir(p->dir);
-	free(p->path);
-	free(p);
-	return 0;
-}
+#include "tests/unit/shared/app/outbox_place.h"
 
 static struct outbox_row
 put(struct outbox *o, uint32_t endpoint, uint32_t kind)
@@ -167,8 +114,6 @@ the_work_does_not_grow_with_the_outbox(void **state)
 
 	assert_in_range(work_among(o, 10000), 1, small * 2);
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
 main(void)

@@ -4,74 +4,11 @@
  * that ends without a word, and what does not.
  */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <sqlite3.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "shared/app/outbox.h"
-#include "shared/base/base.h"
-#include "shared/base/xmalloc.h"
 #include "shared/pusher/webhook.h"
-
-struct place {
-	char dir[32];
-	char *path;
-	struct outbox *o;
-};
-
-static void
-reopen(struct place *p)
-{
-	char *why = NULL;
-
-	outbox_close(p->o);
-	p->o = outbox_open(p->path, true, &why);
-	if (p->o == NULL)
-		fail_msg("%s", why);
-}
-
-static int
-set_up(void **state)
-{
-	struct place *p = xcalloc(1, sizeof(*p));
-
-	memcpy(p->dir, "/tmp/outbox-test-XXXXXX", 24);
-	assert_non_null(mkdtemp(p->dir));
-	p->path = xasprintf("%s/outbox.db", p->dir);
-	reopen(p);
-	*state = p;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	struct place *p = *state;
-	char *name;
-
-	outbox_close(p->o);
-	for (int i = 0; i < 3; i++) {
-		name = xasprintf("%s%s", p->path,
-		    i == 0       ? ""
-			: i == 1 ? "-wal"
-				 : "-shm");
-		unlink(name);
-		free(name);
-	}
-	rmdir(p->dir);
-	free(p->path);
-	free(p);
-	return 0;
-}
+#include "tests/unit/shared/app/outbox_place.h"
 
 static struct outbox_row
 put(struct place *p, uint32_t endpoint, uint32_t kind, const char *events)
@@ -459,8 +396,6 @@ t2_rows_of_another_database_become_dead_letters(void **state)
 	assert_int_equal(look(p, OUTBOX_WAITING, 1).n, 0);
 	assert_int_equal(look(p, OUTBOX_DEAD, 1).n, 3);
 }
-
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
 main(void)
