@@ -53,8 +53,9 @@
 #include "worker/session/session.h"
 #include "worker/wiring.h"
 
-/* Waiting pays from this many sockets, or deliveries. */
+/* Waiting pays from this many sockets, or deliveries, ... */
 #define COALESCE_CLIENTS 64
+#define COALESCE_FEW 8 /* ... from so many sockets when events have several */
 #define COALESCE_EVENTS 256
 #define COALESCE_SECONDS 0.000001 /* how long, for each delivery, ... */
 #define COALESCE_MAX 0.0003       /* ... and at most */
@@ -101,6 +102,20 @@ is_shared(const struct worker *w)
 }
 
 /*
+ * Do so many clients have output that waiting saves more calls than it delays?
+ * Events for one client each, as in a conversation of two, gain nothing from
+ * it before there are many.
+ */
+static bool
+is_worth_waiting(const struct worker *w)
+{
+	bool several = w->fanout >= w->nevents + w->nevents / 2;
+
+	return w->fanout >= COALESCE_EVENTS || w->ndirty >= COALESCE_CLIENTS ||
+	    (several && w->ndirty >= COALESCE_FEW);
+}
+
+/*
  * Delays the flush under load: several events for the same clients that came
  * together are likely to do so again, and each that arrives before the flush
  * shares its system calls.  True while the flush must wait: not for events that
@@ -112,8 +127,7 @@ may_wait(struct worker *w)
 {
 	double now;
 
-	if (w->link->ipc.rests ||
-	    (w->ndirty < COALESCE_CLIENTS && w->fanout < COALESCE_EVENTS))
+	if (w->link->ipc.rests || !is_worth_waiting(w))
 		return false;
 	if (w->expected < 2 && !is_shared(w))
 		return false;
