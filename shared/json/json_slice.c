@@ -14,17 +14,30 @@
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_bytes.h"
 
+/* To the next quote or backslash. */
+static const uint8_t *
+skip_text(const uint8_t *p, const uint8_t *end)
+{
+	while (end - p >= 8) {
+		uint64_t w = load8(p),
+			 hit = has_byte(w, '"') | has_byte(w, '\\');
+
+		if (hit != 0)
+			return p + first_byte(hit);
+		p += 8;
+	}
+	while (p < end && *p != '"' && *p != '\\')
+		p++;
+	return p;
+}
+
 /* From the opening quote to the byte after the closing one. */
 static const uint8_t *
 skip_string(const uint8_t *p, const uint8_t *end, bool *escaped)
 {
 	*escaped = false;
 	for (p++; p < end;) {
-		while (end - p >= 8 &&
-		    (has_byte(load8(p), '"') | has_byte(load8(p), '\\')) == 0)
-			p += 8;
-		while (p < end && *p != '"' && *p != '\\')
-			p++;
+		p = skip_text(p, end);
 		if (p == end || *p == '"')
 			break;
 		*escaped = true;

@@ -43,10 +43,11 @@ skip_unescaped(const uint8_t *p, const uint8_t *end)
 {
 	while (end - p >= 8) {
 		uint64_t w = load8(p);
+		uint64_t hit =
+		    has_control(w) | has_byte(w, '"') | has_byte(w, '\\');
 
-		if ((has_control(w) | has_byte(w, '"') | has_byte(w, '\\')) !=
-		    0)
-			break;
+		if (hit != 0)
+			return p + first_byte(hit);
 		p += 8;
 	}
 	while (p < end && *p >= 0x20 && *p != '"' && *p != '\\')

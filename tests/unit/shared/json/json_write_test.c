@@ -70,6 +70,38 @@ every_byte_comes_back(void **state)
 	buf_unref(b);
 }
 
+/*
+ * Eight bytes are read at a time.  '#' and ']' differ in one bit from a quote
+ * and a backslash.
+ */
+static void
+escapes_are_found_at_every_place(void **state)
+{
+	static const char ends[] = "\"#\\]\x1f !";
+	char plain[64], out[64];
+
+	for (size_t n = 0; n < 24; n++) {
+		struct str text = str_make(plain, n + sizeof(ends) - 1);
+		struct buf *b = buf_from(S("["));
+		size_t pos = 0;
+		struct json arr, v;
+		const char *err;
+
+		memset(plain, 'x', n);
+		memcpy(plain + n, ends, sizeof(ends));
+		json_quote(&b, text);
+		buf_append(&b, S(",1]"));
+		assert_int_equal(json_parse(buf_str(b), &arr, &err), 0);
+		assert_true(json_next(arr, &pos, &v));
+		assert_int_equal(json_unescape(v, out), text.n);
+		assert_memory_equal(out, plain, text.n);
+		assert_true(json_next(arr, &pos, &v));
+		assert_true(str_eq(v.raw, S("1")));
+		assert_false(json_next(arr, &pos, &v));
+		buf_unref(b);
+	}
+}
+
 static void
 nested_twice(void **state)
 {
@@ -151,6 +183,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(texts_are_quoted),
 		cmocka_unit_test(every_byte_comes_back),
+		cmocka_unit_test(escapes_are_found_at_every_place),
 		cmocka_unit_test(nested_twice),
 		cmocka_unit_test(the_writer_sets_commas),
 		cmocka_unit_test(the_writer_goes_deep),
