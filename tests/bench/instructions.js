@@ -6,8 +6,9 @@
 // with few events and with many; the difference is theirs.
 //
 //   EVENTS=400 SUBSCRIBERS=1,100 BYTES=100,4000 RUNS=3
-//   KIND=client: the subscribers send client events in turn; else each event is
-//   a publish
+//   KIND=client: the subscribers send client events in turn; KIND=batch: ten
+//   publishes in one request, counted together; else each event is a publish
+//   SUBSCRIBERS=0: nobody listens
 'use strict';
 
 const { execFileSync } = require('node:child_process');
@@ -26,6 +27,7 @@ const numbers = (name, fallback) =>
 const [EVENTS] = numbers('EVENTS', '400');
 const [RUNS] = numbers('RUNS', '3');
 const CLIENT = process.env.KIND === 'client';
+const BATCH = process.env.KIND === 'batch' ? 10 : 1;
 const PARTS = ['worker', 'broker'];
 const CHANNEL = 'private-c';
 
@@ -56,11 +58,16 @@ async function load(n, bytes, events) {
 		const data = String(i).padStart(bytes, 'x');
 		if (CLIENT)
 			from.send({ event, channel: CHANNEL, data });
+		else if (BATCH > 1)
+			await h.api(app, 'POST', '/batch_events', { body: {
+				batch: Array(BATCH).fill({ name: event,
+					channel: CHANNEL, data }) } });
 		else
 			await h.api(app, 'POST', '/events', { body: { name: event,
 				channel: CHANNEL, data } });
 		for (const c of all)
-			if (c !== from) await c.expect(event, CHANNEL);
+			for (let k = 0; c !== from && k < BATCH; k++)
+				await c.expect(event, CHANNEL);
 	}
 	h.end();
 	for (const c of all) c.destroy();

@@ -162,11 +162,17 @@ read_data(struct reader *r, struct json v)
 	    r, 413, event_rule_data(&rule, (size_t)n, r->app->max_event_bytes));
 }
 
+/* Is it there already?  Most events have one channel, and need no hash. */
 static bool
-has_channel(const struct event *e, struct str name, uint64_t hash)
+has_channel(struct event *e, struct event_channel *ch)
 {
+	if (e->n == 0)
+		return false;
+	if (e->n == 1)
+		e->v[0].hash = hash_str(e->v[0].name, 0);
+	ch->hash = hash_str(ch->name, 0);
 	for (size_t i = 0; i < e->n; i++)
-		if (e->v[i].hash == hash && str_eq(e->v[i].name, name))
+		if (e->v[i].hash == ch->hash && str_eq(e->v[i].name, ch->name))
 			return true;
 	return false;
 }
@@ -204,8 +210,7 @@ read_channel(struct reader *r, enum field f, struct json v)
 		return refuse(r, 400, str_of(why));
 	}
 	ch.flags = channel_flags(ch.name);
-	ch.hash = hash_str(ch.name, 0);
-	if (has_channel(r->e, ch.name, ch.hash))
+	if (has_channel(r->e, &ch))
 		free(ch.tmp);
 	else
 		add_channel(r->e, &ch);

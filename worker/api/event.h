@@ -20,7 +20,7 @@
 struct event_channel {
 	struct str name;
 	char *tmp;     /* memory for a name with escapes */
-	uint64_t hash; /* to find duplicates */
+	uint64_t hash; /* to find duplicates; unset when it is the only one */
 	unsigned flags;
 };
 

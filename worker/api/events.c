@@ -316,8 +316,10 @@ api_events_post_channel(const struct api_request *r)
 /* ---- batch ---- */
 
 struct batch {
+	struct json *texts; /* of its events */
+	size_t ntexts;
 	struct event *v;
-	size_t n;
+	size_t n;      /* those that have been read */
 	uint32_t info; /* of all events */
 };
 
@@ -327,19 +329,20 @@ batch_clear(struct batch *b)
 	for (size_t i = 0; i < b->n; i++)
 		event_clear(&b->v[i]);
 	free(b->v);
+	free(b->texts);
 }
 
 /* Reads every event; false when the request was refused. */
 static bool
-batch_read(const struct api_request *r, struct json array, struct batch *b)
+batch_read(const struct api_request *r, struct batch *b)
 {
 	struct buf *why = NULL;
-	struct json v;
-	size_t pos = 0;
 
-	while (json_next(array, &pos, &v)) {
-		unsigned status =
-		    event_read(&b->v[b->n], &r->app->app, v, true, &why);
+	b->v = xreallocarray(NULL, b->ntexts, sizeof(*b->v));
+	while (b->n < b->ntexts) {
+		unsigned status = event_read(
+		    &b->v[b->n], &r->app->app, b->texts[b->n], true, &why);
+
 		b->info |= b->v[b->n++].info;
 		if (status == 200)
 			continue;
@@ -351,29 +354,30 @@ batch_read(const struct api_request *r, struct json array, struct batch *b)
 	return true;
 }
 
-/* The number of events, or 0 when the request was refused. */
-static size_t
-batch_count(const struct api_request *r, struct json array)
+/* Finds the events in the array; false when the request was refused. */
+static bool
+batch_split(const struct api_request *r, struct json array, struct batch *b)
 {
 	uint32_t max = r->app->app.max_batch_events;
-	size_t pos = 0, n = 0;
+	size_t pos = 0;
 	struct json v;
 
 	if (array.kind != JSON_ARRAY) {
 		api_error(r->c, 400, S("batch has to be an array of events"));
-		return 0;
+		return false;
 	}
-	while (json_next(array, &pos, &v))
-		n++;
-	if (n == 0)
+	b->texts = xreallocarray(NULL, max, sizeof(*b->texts));
+	for (; json_next(array, &pos, &v); b->ntexts++)
+		if (b->ntexts < max)
+			b->texts[b->ntexts] = v;
+	if (b->ntexts == 0)
 		api_error(r->c, 400, S("batch is empty"));
-	if (n <= max)
-		return n;
-	api_errorf(r->c, 400,
-	    "batch has %zu events: at most %u "
-	    "(max_batch_events)",
-	    n, max);
-	return 0;
+	else if (b->ntexts > max)
+		api_errorf(r->c, 400,
+		    "batch has %zu events: at most %u "
+		    "(max_batch_events)",
+		    b->ntexts, max);
+	return b->ntexts > 0 && b->ntexts <= max;
 }
 
 static void
@@ -402,7 +406,6 @@ post_batch(const struct api_request *r)
 	struct buf *made = NULL;
 	struct batch b = { 0 };
 	struct json root;
-	size_t n;
 
 	if (text.n == 0) {
 		if (is_empty(r, S("batch"), S("batch")))
@@ -411,14 +414,11 @@ post_batch(const struct api_request *r)
 		text = buf_str(made);
 	}
 	if (parse_object(r, text, &root) &&
-	    (n = batch_count(r, json_get(root, S("batch")))) > 0) {
-		b.v = xcalloc(n, sizeof(*b.v));
-		if (batch_read(r, json_get(root, S("batch")), &b) &&
-		    may_publish(
-			r, (uint32_t)b.n, b.info != 0 || r->wait_ms > 0))
-			batch_publish(r, &b);
-		batch_clear(&b);
-	}
+	    batch_split(r, json_get(root, S("batch")), &b) &&
+	    batch_read(r, &b) &&
+	    may_publish(r, (uint32_t)b.n, b.info != 0 || r->wait_ms > 0))
+		batch_publish(r, &b);
+	batch_clear(&b);
 	buf_unref(made);
 }
 
