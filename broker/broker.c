@@ -248,6 +248,7 @@ init(struct broker *br, const struct conf *conf, unsigned nslots)
 	query_init(br);
 	receipts_init(br);
 	replay_init(br->replay, conf);
+	br->replay->sessions.memory.budget = br->budget;
 	users_init(br);
 	idempotency_init(br->idempotency);
 	control_init(br);

@@ -366,6 +366,7 @@ take(struct cluster *cl, const struct msg_host_session *m, uint32_t peer)
 		memcpy(session_row_more(all->table, row)->sids, &sids[1],
 		    sizeof(sids) - sizeof(sids[0]));
 	take_channels(s, m);
+	resumes_book(all, s);
 	row->epoch = m->epoch;
 	row->acked = m->acked;
 	row->channels = s->channels.n;

@@ -4,8 +4,8 @@
 
 /*
  * The account of the broker's memory: the bytes that it holds for each app in
- * channels, members, cached events, users, idempotency keys and webhook events,
- * and whether an app may hold more.
+ * channels, members, cached events, users, idempotency keys, webhook events and
+ * sessions, and whether an app may hold more.
  */
 
 #include <stdbool.h>

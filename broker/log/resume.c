@@ -39,6 +39,13 @@ resumes_row(const struct resumes *s, const struct resume_session *r)
 	return &s->table->rows[r - s->v];
 }
 
+void
+resumes_book(struct resumes *s, struct resume_session *r)
+{
+	resume_memory_book(
+	    &s->memory, resumes_row(s, r)->app, &r->channels, &r->booked);
+}
+
 static struct resume_session *
 of_row(const struct resumes *s, const struct session_row *row)
 {
@@ -142,6 +149,7 @@ release(struct resumes *s, struct resume_session *r)
 	resume_index_remove(&s->by_id, s->table, row);
 	put_free(s, row);
 	resume_channels_clear(&r->channels);
+	resumes_book(s, r);
 }
 
 /* Of everything it had there is nothing to continue. */
@@ -235,6 +243,7 @@ resumes_clear(struct resumes *s)
 	resume_index_clear(&s->by_sid);
 	hash_clear(&s->away);
 	resume_room_clear(&s->room);
+	resume_memory_clear(&s->memory);
 }
 
 /* A free row, or the row of a session without a connection. */
@@ -376,6 +385,7 @@ resumes_part(struct resumes *s, struct resume_session *r, double now)
 		detach(s, r);
 	}
 	settle(s, r);
+	resumes_book(s, r);
 }
 
 struct resume_session *
@@ -416,6 +426,7 @@ resumes_attach(struct resumes *s, const struct resume_hello *h)
 	r->other_log = false;
 	if (row->epoch != session_epoch(h->epoch))
 		begin_other_log(row, r, h->epoch);
+	resumes_book(s, r);
 	give(s, r, h);
 	return r;
 }
@@ -444,6 +455,7 @@ resumes_detach(struct resumes *s, struct resume_session *r, double now)
 		return;
 	}
 	forget_old(resumes_row(s, r), r, now);
+	resumes_book(s, r);
 	detach(s, r);
 	set_state(s, r, SESSION_DETACHED);
 }

@@ -14,6 +14,7 @@
 
 #include "broker/log/resume_channels.h"
 #include "broker/log/resume_index.h"
+#include "broker/log/resume_memory.h"
 #include "broker/log/resume_room.h"
 #include "shared/base/list.h"
 #include "shared/base/str.h"
@@ -40,6 +41,7 @@ struct resume_session {
 	struct resume_channels channels;
 	uint32_t attached_at; /* seconds of the monotonic clock */
 	uint8_t lost;         /* enum resume_reason */
+	uint8_t booked;       /* see resume_memory_book() */
 	bool attached : 1;    /* it has the connection row->sid */
 	bool recalled : 1;    /* its last one was with an earlier broker */
 	bool used : 1;        /* its connection has subscribed something */
@@ -55,6 +57,7 @@ struct resumes {
 	struct hash away;     /* struct resume_away, by row */
 	struct list detached; /* the same, oldest first */
 	struct resume_room room;
+	struct resume_memory memory;
 	uint32_t nlive, ndetached;
 	uint32_t free; /* a row that was given back, plus 1; 0: none */
 	double
@@ -72,6 +75,8 @@ void resumes_clear(struct resumes *);
 struct resume_session *resumes_of(const struct resumes *, uint64_t sid);
 struct session_row *resumes_row(
     const struct resumes *, const struct resume_session *);
+/* Its channels have changed: books their memory for its app. */
+void resumes_book(struct resumes *, struct resume_session *);
 struct resume_session *resumes_find(
     const struct resumes *, uint32_t app, struct str id);
 /* The first one from row *i on, which becomes the next row; NULL: no more. */

@@ -47,7 +47,8 @@ resume_entered(struct resumes *s, struct resume_session *r, uint64_t hash,
 	row->entered = 1;
 	if (from < at)
 		row->replayed = MAX(row->replayed, at) & SESSION_REPLAYED_MAX;
-	if (c == NULL && r->channels.n >= RESUME_CHANNELS_MAX) {
+	if (c == NULL &&
+	    !resume_memory_has_room(&s->memory, row->app, &r->channels)) {
 		r->over = row->uncounted = true;
 		return;
 	}
@@ -58,6 +59,7 @@ resume_entered(struct resumes *s, struct resume_session *r, uint64_t hash,
 	c = resume_channel_get(&r->channels, hash);
 	resume_channel_set(c, from, at);
 	c->now = true;
+	resumes_book(s, r);
 }
 
 void

@@ -14,6 +14,7 @@ const { Daemon, becomes, until, SLOW } = require('./lib/daemon');
 const { api, publish } = require('./lib/http');
 const { memory } = require('./lib/process');
 const { Redis } = require('./lib/redis');
+const resume = require('./lib/resume');
 
 const MIB = 1 << 20;
 // A process with sanitizers is large from its beginning: the limit grows, and
@@ -31,9 +32,11 @@ const LOADED = { max_backend_events_per_second: 0,
 
 const AT_ONCE = 250;
 
-async function running() {
-	const d = new Daemon({ workers: 2, memory_limit: LIMIT });
-	const [greedy, other] = [d.app(LOADED), d.app(LOADED)];
+async function running(more = {}) {
+	const d = new Daemon({ workers: 2, memory_limit: LIMIT,
+		resume_ack_interval: 50 });
+	const settings = { ...LOADED, ...more };
+	const [greedy, other] = [d.app(settings), d.app(settings)];
 	d.env = FREED;
 	await d.start();
 	d.allow(/app over its part of memory_limit/);
@@ -139,6 +142,44 @@ test('S4: presence members with large infos', async (t) => {
 	for (const c of all) c.sock.destroy();
 	t.diagnostic(`refused ${refused}, peak ${await check(r) >> 20} MiB`);
 });
+
+test('S4: a stranger leaves sessions that were in thousands of channels',
+	async (t) => {
+		const r = await running({ resume: 'on' });
+		const { d, greedy, other } = r;
+		await publish(d, other, 'cache-mine', 'kept', 'x'.repeat(1000));
+		const mine = await resume.begin(d, other, 'mine');
+		await resume.enter(mine.c, 'mine-2');
+		const one = await resume.begin(d, greedy, 'one');
+		await resume.cut(mine.c);
+		await resume.cut(one.c);
+		const ids = Array.from({ length: 60 * TIMES }, resume.newId);
+		const left = [...ids];
+		await Promise.all(Array.from({ length: 4 }, async () => {
+			for (let id = left.pop(); id; id = left.pop()) {
+				const c = await resume.open(d, greedy, id);
+				await open(c, 6200, (i) => `c-${i}`);
+				c.destroy();
+			}
+		}));
+		// Sessions that were there go on, and so does one with one channel.
+		for (const [app, id, channels] of [[other, mine.id, ['mine', 'mine-2']],
+			[greedy, one.id, ['one']]]) {
+			for (const channel of channels)
+				await publish(d, app, channel, 'e', '1');
+			const c = await resume.open(d, app, id);
+			for (const channel of channels)
+				assert.deepEqual(resume.datas(await resume.enter(c, channel)),
+					['1']);
+			await c.close();
+		}
+		// The last ones that came are told what they do not get.
+		const c = await resume.open(d, greedy, ids[0]);
+		assert.deepEqual(await resume.enter(c, 'c-6199'),
+			{ status: 'gap', reason: 'too_many', events: [] });
+		await c.close();
+		t.diagnostic(`peak ${await check(r) >> 20} MiB`);
+	});
 
 test('S4: an app that holds too much loses its cached events before it is ' +
 	'refused channels', async () => {
