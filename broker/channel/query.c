@@ -63,7 +63,7 @@ past_portion(struct listing *l)
 
 	if (!past_go_on(&l->past, log, PORTION))
 		return false;
-	past_write(&l->past, log, &l->w);
+	past_write(&l->past, log, query_max_bytes(l->peer->br), &l->w);
 	return true;
 }
 

@@ -15,6 +15,7 @@
 #include "shared/net/ws_frame.h"
 
 #define ID_SEARCH_MAX 1000 /* events published meanwhile */
+#define EVENT_BYTES 256    /* of an event's id and time, and of the end */
 
 int
 past_read(struct past *p, struct str text)
@@ -157,10 +158,13 @@ reaches_back(const struct past *p, const struct app_log *l)
 }
 
 void
-past_write(struct past *p, const struct app_log *l, struct json_writer *w)
+past_write(
+    struct past *p, const struct app_log *l, size_t max, struct json_writer *w)
 {
 	bool there = is_of(p, l), complete = there && reaches_back(p, l);
 	size_t n = !there ? 0 : p->seen < p->limit ? p->seen : p->limit;
+	bool more = n < p->seen; /* events follow that are not in it */
+	uint64_t last = 0;
 	struct ring_record r;
 
 	json_object_open(w);
@@ -172,10 +176,15 @@ past_write(struct past *p, const struct app_log *l, struct json_writer *w)
 			complete = false; /* it has left the log meanwhile */
 			continue;
 		}
+		if (last != 0 && w->b->len + r.frame.n + EVENT_BYTES > max) {
+			more = true;
+			break;
+		}
 		put_event(w, p->log_epoch, &r);
-		if (n < p->seen)
-			p->last = r.pos; /* more events follow */
+		last = r.pos;
 	}
+	if (more && last != 0)
+		p->last = last;
 	json_array_close(w);
 	json_key(w, "complete");
 	json_put_bool(w, complete);

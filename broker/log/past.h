@@ -50,10 +50,12 @@ void past_put_id(const struct app_log *, struct str channel, uint64_t origin,
 void past_begin(struct past *, const struct app_log *);
 bool past_go_on(struct past *, const struct app_log *, unsigned records);
 /*
- * {"events":[...],"complete":true,"last":"..."}, the oldest first; log NULL:
- * the log was closed meanwhile.
+ * {"events":[...],"complete":true,"last":"..."}, the oldest first: as many as
+ * fit into max bytes, and one at least.  log NULL: the log was closed
+ * meanwhile.
  */
-void past_write(struct past *, const struct app_log *, struct json_writer *);
+void past_write(
+    struct past *, const struct app_log *, size_t max, struct json_writer *);
 void past_end(struct past *);
 
 #endif

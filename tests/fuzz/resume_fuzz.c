@@ -63,7 +63,7 @@ read_all(const struct app_log *l)
 	past_begin(&p, l);
 	while (!past_go_on(&p, l, 7))
 		;
-	past_write(&p, l, &w);
+	past_write(&p, l, 2000, &w);
 	past_end(&p);
 	buf_unref(json_writer_take(&w));
 }

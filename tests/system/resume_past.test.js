@@ -100,6 +100,29 @@ suite('resume: ids and history', (d) => {
 		assert.deepEqual(got, Array.from({ length: n }, (_, i) => i));
 	});
 
+	test('large events come in pages, too', async () => {
+		const own = d.app({ resume: 'on', resume_bytes: `${48 << 20}`,
+			max_event_bytes: '1000000', max_backend_events_per_second: 0 });
+		const after = (await past(d, own, 'c')).last;
+		const sizes = [];
+		for (let i = 0; i < 40; i++) {
+			await publish(d, own, 'c', `e${i}`, 'x'.repeat(900000));
+			sizes.push(i);
+		}
+		const got = [];
+		let pages = 0;
+		for (let at = after; ; pages++) {
+			const page = await past(d, own, 'c', { after: at, limit: '1000' });
+			assert.equal(page.complete, true);
+			if (page.events.length === 0) break;
+			got.push(...page.events.map((e) => Number(e.name.slice(1))));
+			at = page.last;
+			assert.equal(at, page.events.at(-1).id);
+		}
+		assert.deepEqual(got, sizes);
+		assert.ok(pages >= 3, `${pages} pages`);
+	});
+
 	test('complete is false when events of that time have left', async () => {
 		const own = d.app({ resume: 'on', resume_bytes: '1048576',
 			max_event_bytes: '100000' });
