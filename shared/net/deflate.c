@@ -16,6 +16,8 @@
 
 #define MEM_LEVEL 8
 #define STEP 4096 /* bytes of output requested at a time */
+/* Of one message: an encoder makes two for each fragment that it sends. */
+#define BLOCKS_MAX 4096
 
 struct deflater {
 	z_stream z;
@@ -23,6 +25,7 @@ struct deflater {
 
 struct inflater {
 	z_stream z;
+	unsigned blocks; /* of the message, so far */
 };
 
 /* ---- negotiation ---- */
@@ -200,8 +203,9 @@ inflater_free(struct inflater *in)
 
 /* Feeds `s`; output beyond max bytes is not made. */
 static enum inflate_result
-inflate_part(z_stream *z, struct str s, size_t *left, struct buf **out)
+inflate_part(struct inflater *in, struct str s, size_t *left, struct buf **out)
 {
+	z_stream *z = &in->z;
 	int r = Z_OK;
 
 	z->next_in = (z_const Bytef *)(uintptr_t)s.p;
@@ -214,12 +218,14 @@ inflate_part(z_stream *z, struct str s, size_t *left, struct buf **out)
 
 		z->next_out = (Bytef *)p;
 		z->avail_out = (uInt)room;
-		r = inflate(z, Z_SYNC_FLUSH);
+		r = inflate(z, Z_BLOCK); /* or to the end of a block */
 		made = room - z->avail_out;
 		if (made > *left)
 			return INFLATE_TOO_LARGE;
 		*left -= made;
 		(*out)->len += (uint32_t)made;
+		if ((z->data_type & 128) && ++in->blocks > BLOCKS_MAX)
+			return INFLATE_TOO_MANY;
 		if (r == Z_STREAM_END) { /* a final block: 7.2.3.4 */
 			if (z->avail_in == 0)
 				return INFLATE_DONE;
@@ -241,14 +247,20 @@ inflater_run(
 	enum inflate_result r;
 
 	inflateReset(&in->z);
+	in->blocks = 0;
 	buf_reserve(out, 0);
-	r = inflate_part(&in->z, message, &max, out);
+	r = inflate_part(in, message, &max, out);
 	if (r == INFLATE_DONE)
-		r = inflate_part(
-		    &in->z, str_make(tail, sizeof(tail)), &max, out);
+		r = inflate_part(in, str_make(tail, sizeof(tail)), &max, out);
 	/* Bit 7 of data_type: between two blocks, as at the end of a message.
 	 */
 	if (r == INFLATE_DONE && !(in->z.data_type & 128))
 		return INFLATE_BROKEN;
 	return r;
+}
+
+unsigned
+inflater_blocks(const struct inflater *in)
+{
+	return in->blocks;
 }

@@ -62,6 +62,7 @@ deflate_bound(size_t n)
 enum inflate_result {
 	INFLATE_DONE,
 	INFLATE_TOO_LARGE, /* over max */
+	INFLATE_TOO_MANY,  /* blocks: each takes time, and may be empty */
 	INFLATE_BROKEN     /* not deflate, or not complete */
 };
 
@@ -73,5 +74,7 @@ void inflater_free(struct inflater *);
  */
 enum inflate_result inflater_run(
     struct inflater *, struct str message, size_t max, struct buf **out);
+/* How many blocks the last message had, as far as it was unpacked. */
+unsigned inflater_blocks(const struct inflater *);
 
 #endif

@@ -93,7 +93,8 @@ read_message(struct inflater *in, struct str s, size_t max)
 	enum inflate_result r = inflater_run(in, s, max, &out);
 
 	assert_true(out->len <= max);
-	assert_int_equal(r, read_bytewise(s, max, &want));
+	if (r != INFLATE_TOO_MANY)
+		assert_int_equal(r, read_bytewise(s, max, &want));
 	if (r == INFLATE_DONE)
 		assert_true(str_eq(buf_str(out), buf_str(want)));
 	buf_unref(out);

@@ -155,6 +155,39 @@ test('500 clients that send well compressed small messages', () =>
 		await honest.close();
 	}));
 
+// Blocks of a message without a byte: each has its own Huffman codes (RFC 1951,
+// 3.2.7), of 91 bits: of the end of the block, and of one distance.
+function emptyBlocks(n) {
+	const order = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1];
+	const bits = (value, size) => Array.from({ length: size },
+		(_, i) => value >> i & 1);
+	const one = [...bits(0, 1), ...bits(2, 2), ...bits(0, 10), ...bits(14, 4),
+		...order.flatMap((len) => bits(len === 18 || len === 1 ? 1 : 0, 3)),
+		1, ...bits(127, 7), 1, ...bits(107, 7), 0, 0, 0];
+	const all = [...Array(n).fill(one).flat(), 0, 0, 0];
+	const bytes = Buffer.alloc(Math.ceil(all.length / 8));
+	all.forEach((bit, i) => { bytes[i >> 3] |= bit << (i & 7); });
+	return frame(OP.TEXT, bytes, { rsv: 4 });
+}
+
+test('150 clients that send messages of empty blocks', () =>
+	running({}, async (d, app) => {
+		const honest = await Client.connect(d, app);
+		const all = await Client.several(d, app, 150, HOW);
+		const few = emptyBlocks(1000);
+		const many = emptyBlocks(10000);
+		const worst = await slowest(honest, async () => {
+			for (const c of all) c.sock.write(Buffer.concat([few, many]));
+			for (const c of all) {
+				await c.expectError(null);
+				await c.expectClose(1008, /too many blocks/, 60000);
+			}
+		});
+		assert.ok(worst < 1000 * SLOW, `${worst} ms`);
+		await closeAll(all);
+		await honest.close();
+	}));
+
 test('strangers that come back with garbage', () =>
 	running({}, async (d, app) => {
 		const honest = await Client.connect(d, app);

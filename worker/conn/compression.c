@@ -25,6 +25,7 @@
 #define SMALL_BYTES (16u << 10) /* a small one, at most */
 #define SMALL_TURN (1u << 20)   /* bytes in one turn, of all clients */
 #define LARGE_TURN (256u << 10) /* likewise, or one message */
+#define BLOCK_BYTES 1024        /* take as long as a block without any */
 
 void
 compression_init(struct worker *w)
@@ -112,6 +113,7 @@ compression_unpack(
 		x->inflater = inflater_new();
 	*r = inflater_run(x->inflater, *s, bound, reuse(&x->message));
 	*left -= *r == INFLATE_TOO_LARGE ? bound : x->message->len;
+	*left -= inflater_blocks(x->inflater) * BLOCK_BYTES;
 	if (*r == INFLATE_TOO_LARGE && bound < max) {
 		input_wait(c, LINE_UNPACK_LARGE);
 		return false;

@@ -214,6 +214,8 @@ take_unpacked(struct conn *c, bool binary, struct str s, enum inflate_result r,
 {
 	if (r == INFLATE_TOO_LARGE)
 		fail_too_large(c, max);
+	else if (r == INFLATE_TOO_MANY)
+		fail(c, 1008, S("compressed message has too many blocks"));
 	else if (r == INFLATE_BROKEN)
 		fail(c, 1007, S("compressed message is broken"));
 	else if (!binary && !utf8_is_valid(s))

@@ -244,6 +244,33 @@ messages_of_clients(void **state)
 	inflater_free(in);
 }
 
+/* Empty ones: a stored one has 5 bytes, a final one has 2. */
+static void
+a_message_has_so_many_blocks(void **state)
+{
+	static const struct {
+		const char *block;
+		size_t n;
+	} kinds[] = { { "\x00\x00\x00\xff\xff", 5 }, { "\x03\x00", 2 } };
+	struct inflater *in = inflater_new();
+
+	for (size_t i = 0; i < 2 * nitems(kinds); i++) {
+		struct buf *b = NULL;
+		bool many = i % 2 == 1;
+
+		for (int k = 0; k < (many ? 20000 : 2000); k++)
+			buf_append(
+			    &b, str_make(kinds[i / 2].block, kinds[i / 2].n));
+		buf_append(&b, str_make("\0", 1));
+		assert_int_equal(read_back(in, buf_str(b), 100, 0),
+		    many ? INFLATE_TOO_MANY : INFLATE_DONE);
+		assert_in_range(inflater_blocks(in), many ? 4097 : 2000,
+		    many ? 4097 : 2001);
+		buf_unref(b);
+	}
+	inflater_free(in);
+}
+
 static void
 a_bomb_stops_at_the_limit(void **state)
 {
@@ -274,6 +301,7 @@ main(void)
 		cmocka_unit_test(one_window_reads_every_mix),
 		cmocka_unit_test(a_state_with_one_change_is_short),
 		cmocka_unit_test(messages_of_clients),
+		cmocka_unit_test(a_message_has_so_many_blocks),
 		cmocka_unit_test(a_bomb_stops_at_the_limit),
 	};
 
