@@ -24,6 +24,7 @@
 #include "shared/json/json_write.h"
 
 #define PORTION 4000 /* channels or events looked at in one turn */
+#define PAST_BYTES ((size_t)4 << 20) /* of events written in one turn */
 
 /* A GET /channels or /channels/x/events in progress. */
 struct listing {
@@ -51,6 +52,8 @@ listing_free(struct listing *l)
 	else
 		registry_cursor_close(br->registry, &l->cursor);
 	list_remove(&l->link);
+	if (br->queries->body == l)
+		br->queries->body = NULL;
 	json_writer_drop(&l->w); /* it may end in the middle */
 	free(l);
 }
@@ -63,7 +66,8 @@ past_portion(struct listing *l)
 
 	if (!past_go_on(&l->past, log, PORTION))
 		return false;
-	past_write(&l->past, log, query_max_bytes(l->peer->br), &l->w);
+	past_write(&l->past, log, MIN(query_max_bytes(l->peer->br), PAST_BYTES),
+	    &l->w);
 	return true;
 }
 
@@ -96,8 +100,12 @@ channels_portion(struct listing *l)
 static bool
 listing_go_on(struct listing *l)
 {
+	struct queries *q = l->peer->br->queries;
+
+	q->served = l->app;
 	if (l->is_past)
-		return past_portion(l);
+		return past_portion(l); /* its body is written at the end */
+	q->body = l;
 	return channels_portion(l);
 }
 
@@ -171,10 +179,40 @@ past_events(struct peer *p, const struct msg_query *m)
 	return 0;
 }
 
+/* Has another list a part of its body, and room for more? */
+static bool
+must_wait(const struct queries *q, const struct listing *l)
+{
+	return !l->is_past && q->body != NULL && q->body != l &&
+	    peer_has_room(q->body->peer);
+}
+
 /*
- * Lists are written one after the other, so that one long body at a time is in
- * memory; a worker that does not read delays no other.
+ * The list whose turn it is, or NULL.  The apps take turns, by their numbers;
+ * of one app the first list goes on.  Bodies are written one after the other,
+ * so that one long body at a time is in memory; a worker that does not read
+ * delays no other.
  */
+static struct listing *
+next(const struct queries *q)
+{
+	struct listing *found = NULL;
+	uint32_t least = 0, distance;
+	struct list *e;
+
+	LIST_FOREACH(e, &q->all) {
+		struct listing *l = LIST_ITEM(e, struct listing, link);
+
+		distance = l->app - q->served - 1;
+		if (!peer_has_room(l->peer) || must_wait(q, l) ||
+		    (found != NULL && distance >= least))
+			continue;
+		found = l;
+		least = distance;
+	}
+	return found;
+}
+
 void
 query_init(struct broker *br)
 {
@@ -184,18 +222,13 @@ query_init(struct broker *br)
 bool
 query_continue(struct broker *br)
 {
-	struct list *e;
+	struct listing *l = next(br->queries);
 
-	LIST_FOREACH(e, &br->queries->all) {
-		struct listing *l = LIST_ITEM(e, struct listing, link);
-
-		if (!peer_has_room(l->peer))
-			continue;
-		if (listing_go_on(l))
-			listing_finish(l);
-		return !list_is_empty(&br->queries->all);
-	}
-	return false;
+	if (l == NULL)
+		return false;
+	if (listing_go_on(l))
+		listing_finish(l);
+	return !list_is_empty(&br->queries->all);
 }
 
 void

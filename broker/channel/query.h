@@ -18,6 +18,8 @@ struct peer;
 /* Lists that take several turns. */
 struct queries {
 	struct list all;
+	const struct listing *body; /* has a part of its body; NULL: none */
+	uint32_t served;            /* the app that had the last turn */
 };
 
 void query_init(struct broker *);

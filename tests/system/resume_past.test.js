@@ -7,6 +7,7 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { Client } = require('./lib/client');
+const { becomes } = require('./lib/daemon');
 const { api, get, publish } = require('./lib/http');
 const { suite } = require('./lib/suite');
 
@@ -121,6 +122,25 @@ suite('resume: ids and history', (d) => {
 		}
 		assert.deepEqual(got, sizes);
 		assert.ok(pages >= 3, `${pages} pages`);
+	});
+
+	test('many histories of one app keep no other app waiting', async () => {
+		const own = d.app({ resume: 'on', max_batch_events: '1000' });
+		for (let i = 0; i < 100; i++)
+			assert.equal((await post(d, own, '/batch_events', { batch:
+				Array.from({ length: 1000 }, () => ({ name: 'e', data: '1',
+					channel: 'long' })) })).status, 200);
+		let open = 200;
+		const all = Array.from({ length: open }, async () => {
+			const r = await past(d, own, 'long', { limit: '1' });
+			open--;
+			assert.equal(r.events.length, 1);
+		});
+		await becomes(() => open < 190, true);
+		await past(d, app, 'a');
+		await get(d, app, '/channels');
+		assert.ok(open > 100, `only ${open} of 200 wait`);
+		await Promise.all(all);
 	});
 
 	test('complete is false when events of that time have left', async () => {

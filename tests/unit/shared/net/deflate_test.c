@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <zlib.h>
 
+#include "shared/base/base.h"
 #include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
 #include "shared/net/deflate.h"
