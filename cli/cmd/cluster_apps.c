@@ -315,8 +315,10 @@ int
 cluster_apps_run(const struct conf *conf)
 {
 	struct sync s = { .cmd = { .conf = conf, .self = "pusherctl" } };
-	int r = cmd_ask(&s.cmd, "cluster-apps", NULL, on_row, &s);
+	int r;
 
+	cmd_log_messages();
+	r = cmd_ask(&s.cmd, "cluster-apps", NULL, on_row, &s);
 	if (r == CMD_OK)
 		r = write_database(&s) == -1 || give_own(&s) != 0;
 	if (r == CMD_OK && s.nchanged > 0)

@@ -17,6 +17,7 @@
 
 #include "shared/base/base.h"
 #include "shared/base/buf.h"
+#include "shared/base/log.h"
 #include "shared/base/suggest.h"
 #include "shared/base/xmalloc.h"
 
@@ -255,9 +256,24 @@ cmd_print_help(const struct cmd_verb *v, const char *self, FILE *f)
 		print_options(v->options, f);
 }
 
+static bool to_log; /* of the daemon */
+
+void
+cmd_log_messages(void)
+{
+	to_log = true;
+}
+
 static void
 message(const char *fmt, va_list ap)
 {
+	char text[1024];
+
+	if (to_log) {
+		vsnprintf(text, sizeof(text), fmt, ap);
+		log_warnx("cluster: the apps: %s", text);
+		return;
+	}
 	fputs("pusherctl: ", stderr);
 	vfprintf(stderr, fmt, ap);
 	fputc('\n', stderr);

@@ -86,6 +86,8 @@ int cmd_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int cmd_usage(const struct cmd *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void cmd_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* From now on they go into the log of the daemon, whose process this is. */
+void cmd_log_messages(void);
 
 /*
  * Asks on the terminal, y or N: CMD_OK, or CMD_FAILED after "not done", or

@@ -23,6 +23,11 @@ describe('the log of an app in a cluster', () => {
 			d.ctl(['app', 'set', '42', 'resume=on']);
 			await startReady(d);
 		}
+		// b gives its app to a: processes do it, which talk to the brokers.
+		await until('a to have the app of b', () => a.ctl(['app', 'list'])
+			.some((x) => x.id === '999'));
+		await until('the processes for apps to end', () => [a, b]
+			.every((d) => d.pidsOf('apps').length === 0));
 	});
 	after(async () => {
 		for (const d of [a, b]) await d.stop();
