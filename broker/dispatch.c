@@ -145,7 +145,23 @@ end_session(struct peer *p, const struct msg_session_end *m)
 	return named_session_on_end(p, m);
 }
 
-ORDERED(session_end, end_session)
+/* Behind what the worker said before; other hosts ignore it in the stream. */
+static int
+take_session_end(struct peer *p, const struct msg_session_end *m)
+{
+	return outgoing_session_end(p, m) ? 0 : end_session(p, m);
+}
+
+static int
+apply_session_end(void *owner, const struct ipc_in *in)
+{
+	struct msg_session_end m;
+
+	return msg_session_end_get(&m, in->body) == -1 ? -1
+						       : end_session(owner, &m);
+}
+
+HANDLER(session_end, take_session_end)
 NUMBERED(sub, subscribe_on_sub, subscribe_is_refused)
 ORDERED(sub_again, subscribe_on_sub_again)
 NUMBERED(unsub, subscribe_on_unsub, subscribe_was_refused)
@@ -330,6 +346,7 @@ const ipc_handler broker_handlers[IPC_NTYPES] = {
 };
 
 const ipc_handler cluster_handlers[IPC_NTYPES] = {
+	[IPC_SESSION_END] = apply_session_end,
 	[IPC_SUB] = apply_sub,
 	[IPC_UNSUB] = apply_unsub,
 	[IPC_EVENT] = apply_event,

@@ -90,7 +90,11 @@ on_pong(struct peer *p, uint64_t id)
 static bool
 has_clients(const struct peer *p)
 {
-	return p->nconns > 0 || p->br->registry->nsubs[p->slot] > 0;
+	const struct broker *br = p->br;
+
+	return p->nconns > 0 ||
+	    ((br->leaving >> p->slot & 1) == 0 &&
+		br->registry->nsubs[p->slot] > 0); /* else of the one before */
 }
 
 static void

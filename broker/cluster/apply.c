@@ -57,9 +57,14 @@ on_from(struct reading *r, const struct msg_host_from *m)
 {
 	struct cluster *cl = r->cl;
 
-	r->peer = r->host == NULL
-	    ? own_peer(cl, m->slot, m->origin)
-	    : hosts_peer(cl->br, &cl->hosts, r->host, m->slot, m->origin);
+	if (r->host != NULL) {
+		r->peer =
+		    hosts_peer(cl->br, &cl->hosts, r->host, m->slot, m->origin);
+	} else {
+		r->peer = own_peer(cl, m->slot, m->origin);
+		if (r->peer != NULL)
+			cl->origins[m->slot] = m->origin;
+	}
 	if (r->peer == NULL)
 		log_warnx("cluster: more than %d workers: those of host %s "
 			  "have no place",

@@ -27,6 +27,7 @@
 
 #define WAIT_SECONDS 1.5 /* for places of other hosts */
 #define LOOK_SECONDS 0.1
+#define SILENT_US 1000000
 #define STEP 16 /* this part of the limit is asked for in advance */
 
 /* A connection that waits for a place. */
@@ -180,6 +181,14 @@ conn_share_take(struct peer *peer, struct broker_app *a, uint64_t sid)
 	return false;
 }
 
+/* Has Redis not answered for so long that no host can have been asked? */
+static bool
+is_silent(const struct cluster *cl)
+{
+	return cl->sending &&
+	    proc_clock_us(CLOCK_MONOTONIC) - cl->sent_us > SILENT_US;
+}
+
 /* Those that have waited for too long. */
 static void
 refuse(struct cluster *cl, struct conn_share *p)
@@ -194,8 +203,9 @@ refuse(struct cluster *cl, struct conn_share *p)
 		if (broker_now() - w->since < WAIT_SECONDS)
 			break;
 		if (a != NULL && peer != NULL && peer->origin == w->origin)
-			quota_answer(
-			    peer, a, w->sid, cl->up ? PLACE_FULL : PLACE_LATER);
+			quota_answer(peer, a, w->sid,
+			    cl->up && !is_silent(cl) ? PLACE_FULL
+						     : PLACE_LATER);
 		drop(p, w);
 	}
 }

@@ -69,6 +69,7 @@ struct cluster {
 	uint64_t sent;     /* ... and has this number */
 	size_t queued;     /* bytes of the parts and of the entry */
 	uint64_t origins[PROC_MAX_WORKERS]; /* of the own workers, as applied */
+	unsigned ends[PROC_MAX_WORKERS]; /* of them that are not applied yet */
 
 	struct order_place at, joined; /* read up to here; the own JOIN */
 	bool reading, starved; /* starved: an error, tried again at a beat */

@@ -35,7 +35,7 @@ leave_send(struct cluster *cl)
 	place_text(read, cluster_applied(cl));
 	cl->state = CLUSTER_LEAVING;
 	for (unsigned i = 0; i < cl->br->nslots; i++)
-		if ((cl->br->leaving >> i & 1) != 0)
+		while (cl->ends[i] > 0)
 			workers_gone(cl, i); /* no entry is read any more */
 	outgoing_script(cl, ENGINE_LEAVE, script_leave, argv, NULL, 2);
 }

@@ -141,6 +141,19 @@ outgoing_session(struct peer *p, const struct msg_session *m)
 }
 
 bool
+outgoing_session_end(struct peer *p, const struct msg_session_end *m)
+{
+	size_t before;
+
+	if (p->relayed == 0)
+		return false;
+	before = begin(p, 0);
+	entry_put_session_end(&p->br->cluster->entry, m);
+	end(p, before, 0);
+	return true;
+}
+
+bool
 outgoing_publish(struct broker *br, const struct msg_event *m)
 {
 	struct cluster *cl = br->cluster;
@@ -168,6 +181,7 @@ outgoing_worker_gone(struct cluster *cl, unsigned slot, uint64_t origin)
 		workers_gone(cl, slot);
 		return;
 	}
+	cl->ends[slot]++;
 	cl->br->leaving |= UINT64_C(1) << slot;
 	cl->br->registry->remote |= UINT64_C(1) << slot;
 	entry_from(&cl->entry, slot, origin);

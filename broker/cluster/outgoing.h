@@ -39,6 +39,8 @@ void outgoing_void(struct peer *, uint32_t app, uint64_t seq);
  * has it.  False: there is no cluster, or it is a replay.
  */
 bool outgoing_session(struct peer *, const struct msg_session *);
+/* The same for its end, if messages of the worker are in the stream already. */
+bool outgoing_session_end(struct peer *, const struct msg_session_end *);
 /* Is too much on its way?  If so, the present message comes again. */
 bool outgoing_must_wait(struct peer *, uint64_t seq);
 /* Publishes an event of pusherctl; false: there is no cluster. */

@@ -30,12 +30,27 @@ workers_tell(struct cluster *cl)
 }
 
 void
+workers_resume(struct cluster *cl)
+{
+	for (unsigned i = 0; i < cl->br->nslots; i++) {
+		struct peer *p = cl->br->peers[i];
+
+		if (p != NULL && p->paused) {
+			p->paused = false;
+			ipc_resume(&p->ipc);
+		}
+	}
+}
+
+void
 workers_set_up(struct cluster *cl, bool up)
 {
 	if (cl->up == up)
 		return;
 	cl->up = up;
 	workers_tell(cl);
+	if (!up)
+		workers_resume(cl); /* what may not wait for Redis */
 }
 
 void
@@ -43,15 +58,18 @@ workers_link_up(struct peer *p)
 {
 	struct cluster *cl = p->br->cluster;
 
-	cl->origins[p->slot] = p->origin;
+	if ((cl->br->leaving >> p->slot & 1) == 0)
+		cl->origins[p->slot] = p->origin;
 	tell(cl, p);
 }
 
 void
 workers_gone(struct cluster *cl, unsigned slot)
 {
-	cl->br->leaving &= ~(UINT64_C(1) << slot);
-	cl->br->registry->remote &= ~(UINT64_C(1) << slot);
+	if (cl->ends[slot] > 0 && --cl->ends[slot] == 0) {
+		cl->br->leaving &= ~(UINT64_C(1) << slot);
+		cl->br->registry->remote &= ~(UINT64_C(1) << slot);
+	}
 	cl->origins[slot] = 0;
 	hosts_lose_slot(cl->br, &cl->hosts, slot);
 }
@@ -70,19 +88,6 @@ workers_begin_again(struct cluster *cl, enum order_rejoin why)
 
 	event_order_rejoin(cl->br->event_order, why);
 	fatalx("cluster: %s: the broker restarts and joins again", whys[why]);
-}
-
-void
-workers_resume(struct cluster *cl)
-{
-	for (unsigned i = 0; i < cl->br->nslots; i++) {
-		struct peer *p = cl->br->peers[i];
-
-		if (p != NULL && p->paused) {
-			p->paused = false;
-			ipc_resume(&p->ipc);
-		}
-	}
 }
 
 void

@@ -68,9 +68,10 @@ struct broker {
 	unsigned ntaps;      /* observers of passing events; see route.h */
 	unsigned nslots;     /* room for workers; conf->nworkers are expected */
 	struct peer *peers[PROC_MAX_WORKERS]; /* by slot, after HELLO */
-	uint64_t dying;   /* slots that no other worker may have yet */
-	uint64_t leaving; /* likewise, in a cluster: the end is in the stream */
-	bool applying;    /* an entry of the stream: nothing is refused */
+	uint64_t dying; /* slots that no other worker may have yet */
+	/* In a cluster: the end of a worker of this slot is in the stream. */
+	uint64_t leaving;
+	bool applying; /* an entry of the stream: nothing is refused */
 
 	struct link_table *links;
 	struct resync *resync;

@@ -227,6 +227,18 @@ replace(struct peer *old)
 	peer_drop(old, "replaced by a new link"); /* unless it is gone */
 }
 
+/*
+ * Is the slot not free yet?  A worker that was in it, and replays its clients,
+ * waits until the stream has brought the end of its old link, too; all that a
+ * new one does in order stands behind that.
+ */
+static bool
+must_wait(const struct broker *br, unsigned slot, bool is_new)
+{
+	return (br->dying >> slot & 1) != 0 ||
+	    (!is_new && (br->leaving >> slot & 1) != 0);
+}
+
 int
 peer_on_hello(struct peer *p, const struct msg_hello *m)
 {
@@ -238,14 +250,14 @@ peer_on_hello(struct peer *p, const struct msg_hello *m)
 	if (m->slot >= br->nslots || m->origin == 0)
 		return -1;
 	replace(br->peers[m->slot]);
-	if (((br->dying | br->leaving) >> m->slot & 1) != 0) {
+	is_new = br->links->origins[m->slot] != m->origin;
+	if (must_wait(br, m->slot, is_new)) {
 		ipc_defer(&p->ipc);
 		return 0;
 	}
 	p->slot = (int)m->slot;
 	p->pid = m->pid;
 	p->origin = m->origin;
-	is_new = br->links->origins[m->slot] != m->origin;
 	p->rejoined = !is_new;
 	p->since = broker_now();
 	br->peers[m->slot] = p;

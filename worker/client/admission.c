@@ -24,7 +24,9 @@
 #include "worker/link/link.h"
 #include "worker/session/session.h"
 
-#define ASK_SECONDS 8 /* seconds for CONN_OK; pusher-js gives up after ten */
+/* pusher-js gives up after ten seconds */
+#define ASK_SECONDS 8     /* for CONN_OK */
+#define SESSION_SECONDS 3 /* for SESSION_OK; then it is greeted without */
 
 struct refusal
 admission_check_server(const struct worker *w)
@@ -79,11 +81,15 @@ open_place(struct conn *c)
 
 /* In a cluster the broker asks other hosts for the session first. */
 static bool
-waits_for_session(const struct conn *c)
+waits_for_session(struct conn *c)
 {
-	return c->session.named && c->session.row == UINT32_MAX &&
+	bool waits = c->session.named && c->session.row == UINT32_MAX &&
 	    !c->session.refused && *c->w->conf->cluster != '\0' &&
 	    link_takes_events(c->w);
+
+	if (waits)
+		conn_set_timeout(c, SESSION_SECONDS);
+	return waits;
 }
 
 /* Greets a client that had to wait, unless that has become too late. */
@@ -106,11 +112,12 @@ admission_begin(struct conn *c)
 	c->authorized = !c->app->authorized_connections;
 	if (c->authorized)
 		open_place(c);
-	if (c->admission != ADMISSION_PENDING && !waits_for_session(c)) {
+	if (c->admission == ADMISSION_PENDING) {
+		conn_set_timeout(c, ASK_SECONDS);
+	} else if (!waits_for_session(c)) {
 		greet(c);
 		return;
 	}
-	conn_set_timeout(c, ASK_SECONDS);
 	input_pause(c);
 }
 
@@ -204,4 +211,15 @@ admission_on_session(struct conn *c)
 	if (!c->greeted && c->state == CONN_OPEN &&
 	    c->admission != ADMISSION_PENDING)
 		greet_late(c);
+}
+
+void
+admission_late(struct conn *c)
+{
+	if (c->session.named && c->state == CONN_OPEN &&
+	    c->admission != ADMISSION_PENDING)
+		greet_late(c);
+	else
+		client_close(c, PUSHER_OVER_CAPACITY,
+		    S("the server is not ready: try again"));
 }

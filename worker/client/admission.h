@@ -39,6 +39,11 @@ void admission_replay(struct conn *);
 void admission_ask_again(struct conn *);
 /* The broker has said which session it has: greets it, if it waits for that. */
 void admission_on_session(struct conn *);
+/*
+ * The time for that is over.  A client that waits only for its session is
+ * greeted: its subscriptions get what this host has of the session, or a gap.
+ */
+void admission_late(struct conn *);
 /* Handler of CONN_OK. */
 int admission_on_conn_ok(struct worker *, const struct msg_conn_ok *);
 

@@ -68,7 +68,7 @@ on_timeout(struct conn *c)
 	} else if (refused_late(c)) {
 		return;
 	} else if (!c->greeted) {
-		client_close(c, 4100, S("the server is not ready: try again"));
+		admission_late(c);
 	} else if (is_too_late(c)) {
 		client_close(c, 4009,
 		    S("connection timed out: neither signed in nor subscribed "
