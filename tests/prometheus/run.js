@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// `make prometheus`: a real Prometheus scrapes a real pusherd under a little
-// load; then promtool has no complaint about the text and the rules, every
+// `make prometheus`: a real Prometheus, configured as metrics.md says, scrapes a
+// real pusherd under a little load; then promtool has no complaint about the text and the rules, every
 // expression of the rules and of every panel of the board is evaluated, and
 // those that must have something to show have it.
 'use strict';
@@ -11,6 +11,7 @@ const { spawn, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const net = require('node:net');
 const path = require('node:path');
+const { blocksOf } = require('../system/lib/blocks');
 const { Client, closeAll } = require('../system/lib/client');
 const { Daemon, sleep, until } = require('../system/lib/daemon');
 const { api } = require('../system/lib/http');
@@ -53,12 +54,10 @@ const filled = (e) => e.replace(/\$instance|\$app/g, '.*')
 async function startPrometheus(d) {
 	const port = await freePort();
 	const file = path.join(d.dir, 'prometheus.yml');
+	const [scrape] = blocksOf('metrics.md', 'yaml');
 	fs.writeFileSync(file, `global: {scrape_interval: 1s, evaluation_interval: 1s}
 rule_files: ['${RULES}']
-scrape_configs:
-  - job_name: pusherd
-    static_configs: [{targets: ['127.0.0.1:${d.metrics}']}]
-`);
+${scrape.replace('9601', d.metrics)}`);
 	const child = spawn('prometheus', [`--config.file=${file}`,
 		`--storage.tsdb.path=${path.join(d.dir, 'tsdb')}`,
 		`--web.listen-address=127.0.0.1:${port}`, '--log.level=error'],

@@ -11,6 +11,7 @@ const path = require('node:path');
 const { after, before, describe, test } = require('node:test');
 const WebSocket = require('ws');
 const Pusher = require('pusher-js');
+const { blocksOf } = require('./lib/blocks');
 const { Daemon, SLOW, until } = require('./lib/daemon');
 const { needs } = require('./lib/deps');
 const { connected, once } = require('./lib/official');
@@ -18,6 +19,9 @@ const { freePort } = require('./lib/port');
 
 const PAGE = fs.readFileSync(path.resolve(__dirname,
 	'../../etc/doc/backends.md'), 'utf8');
+// The credentials, and the client, of every program.
+const [EXPORT] = blocksOf('backends.md', 'sh');
+const [CLIENT] = blocksOf('backends.md', 'js');
 // The blocks of code below a heading.
 const blocks = (heading) => [...PAGE.split(`\n## ${heading}\n`)[1]
 	.split('\n## ')[0].matchAll(/^```\w+\n([^]*?)^```/gm)].map((m) => m[1]);
@@ -61,10 +65,18 @@ const PROGRAMS = {
 describe('backends.md', () => {
 	const d = new Daemon({ workers: 1 });
 	let app;
+	let env;
 
 	before(async () => {
 		app = d.app();
 		await d.start();
+		const r = spawnSync('bash', ['-ec', `${EXPORT.replace('101', app.id)
+			.replace('KEY=…', `KEY=${app.key}`)
+			.replace('SECRET=…', `SECRET=${app.secret}`)
+			.replace('6001', d.port)}\nprintenv -0`], { encoding: 'utf8' });
+		assert.equal(r.status, 0, r.stderr);
+		env = Object.fromEntries(r.stdout.split('\0').filter(Boolean)
+			.map((line) => /^([^=]+)=([^]*)$/.exec(line).slice(1)));
 	});
 	after(() => d.stop());
 
@@ -73,11 +85,9 @@ describe('backends.md', () => {
 			const dir = fs.mkdtempSync(path.join(d.dir, 'backend-'));
 			const port = await freePort();
 			const [text] = blocks(heading);
-			const p = spawn(...make(dir, text, port), { stdio: 'ignore', env: { ...process.env, PORT: port, no_proxy: '*',
-				NODE_PATH: `${__dirname}/node_modules`,
-				PUSHER_APP_ID: app.id, PUSHER_KEY: app.key,
-				PUSHER_SECRET: app.secret, PUSHER_HOST: '127.0.0.1',
-				PUSHER_PORT: String(d.port) } });
+			const p = spawn(...make(dir, text, port), { stdio: 'ignore', env: {
+				...env, PORT: port, no_proxy: '*',
+				NODE_PATH: `${__dirname}/node_modules` } });
 			const url = `http://127.0.0.1:${port}`;
 			let c;
 			try {
@@ -85,11 +95,11 @@ describe('backends.md', () => {
 				await until('the program to listen', () => fetch(url,
 					{ method: 'POST' }).then((r) => r.ok, () => false),
 				60000);
-				c = await connected(new Pusher(app.key, {
-					wsHost: '127.0.0.1', wsPort: d.port, forceTLS: false,
-					enabledTransports: ['ws'], disableStats: true,
-					cluster: 'local', channelAuthorization: {
-						endpoint: `${url}/pusher/auth` } }));
+				c = await connected(new Function('Pusher', 'KEY', 'here',
+					`return ${CLIENT.replace('/* host and port */', '...here,')
+						.replace('/pusher', `${url}/pusher`)}`)(Pusher, app.key,
+				{ wsHost: '127.0.0.1', wsPort: d.port, forceTLS: false,
+					enabledTransports: ['ws'], cluster: 'local' }));
 				const room = c.subscribe('presence-room');
 				await once(room, 'pusher:subscription_succeeded');
 				assert.deepEqual(room.members.me, { id: '1',

@@ -6,40 +6,11 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const { spawn } = require('node:child_process');
 const { after, before, describe, test } = require('node:test');
 const { Client, closeAll } = require('./lib/client');
-const { Daemon, PUSHERCTL, SLOW, environment, options, sleep, until } =
-	require('./lib/daemon');
+const { Daemon, sleep, until } = require('./lib/daemon');
 const { publish } = require('./lib/http');
-
-const quote = (s) => `'${s.replace(/'/g, '\'\\\'\'')}'`;
-
-// A command in a terminal of this size; { out, type, ended }.
-function terminal(d, args, { columns = 80, rows = 24, after = '' } = {}) {
-	const command = [PUSHERCTL, ...options(d.conf), ...args].map(quote)
-		.join(' ');
-	const p = spawn('script', ['-qec', `stty cols ${columns} rows ${rows}; ` +
-		`${command}${after}`, '/dev/null'], {
-		env: { ...environment(), TERM: 'xterm', LESS: '' } });
-	const t = { out: '', type: (s) => p.stdin.write(s) };
-	p.stdout.on('data', (b) => { t.out += b; });
-	t.ended = new Promise((ok) => p.on('close', ok));
-	return t;
-}
-
-async function shown(d, args, how) {
-	const t = terminal(d, args, how);
-	const late = setTimeout(() => assert.fail(`${args} does not end`),
-		20000 * SLOW);
-	await t.ended;
-	clearTimeout(late);
-	return screen(t.out);
-}
-
-// Lines without colours.
-const screen = (text) => text.replace(/\x1b\[[0-9;]*m/g, '')
-	.replace(/\r/g, '').replace(/\n$/, '').split('\n');
+const { screen, shown, terminal } = require('./lib/terminal');
 
 // Places: what is Japanese takes two.
 const width = (line) => [...line].reduce((n, c) =>
