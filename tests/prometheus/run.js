@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // `make prometheus`: a real Prometheus, configured as metrics.md says, scrapes a
-// real pusherd under a little load; then promtool has no complaint about the text and the rules, every
-// expression of the rules and of every panel of the board is evaluated, and
-// those that must have something to show have it.
+// real pusherd under a little load; then promtool has no complaint about the
+// text and the rules, every expression of the rules and of every panel of the
+// board is evaluated, and those that must have something to show have it.
 'use strict';
 
 const assert = require('node:assert/strict');

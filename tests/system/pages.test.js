@@ -202,3 +202,27 @@ test('pages: every link leads to a file that is there', () => {
 			assert.ok(/^https?:/.test(to) || fs.existsSync(path.join(TOP,
 				path.dirname(file), to)), `${file}: ${to}`);
 });
+
+test('pages: the versions that they name are those of the tests', () => {
+	const { dependencies: npm } = JSON.parse(read('tests/system/package.json'));
+	const [echo, ...libraries] = Object.entries(npm)
+		.filter(([name]) => /^(laravel-echo|pusher.*)$/.test(name))
+		.map(([, version]) => version.replace(/.*@/, ''));
+	const found = (file, pattern) => pattern.exec(read(file))[1];
+	const java = found('tests/system/java/pom.xml',
+		/pusher-http-java<\/artifactId>\s*<version>([^<]+)/);
+	const soketi = JSON.parse(read('tests/bench/peers/package.json'))
+		.dependencies['@soketi/soketi'];
+	for (const [file, versions] of [
+		['from-pusher.md', [echo, ...libraries, java,
+			found('tests/system/python/requirements.txt', /^pusher==(\S+)/m),
+			found('tests/system/go/go.mod', /pusher-http-go\S* v(\S+)/)]],
+		['from-soketi.md', [soketi]],
+		['comparison.md', [soketi]],
+		['from-sockudo.md', [found('Makefile', /install sockudo --version (\S+)/)]],
+		['laravel.md', [echo]],
+		['backends.md', [java]]])
+		for (const version of versions)
+			assert.ok(read(`etc/doc/${file}`).includes(version),
+				`${file}: ${version}`);
+});
