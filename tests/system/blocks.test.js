@@ -92,7 +92,8 @@ function make(script) {
 	for (const name of ['NODE_TEST_CONTEXT', 'MAKEFLAGS', 'MFLAGS',
 		'MAKELEVEL'])
 		delete env[name];
-	const r = spawnSync('bash', ['-ec', script.replace(/\bmake\b/g,
+	// Not the package of this name.
+	const r = spawnSync('bash', ['-ec', script.replace(/\bmake\b(?! &&)/g,
 		`make BUILD=${BUILD}`).replace(/\bbuild\//g, `${BUILD}/`)],
 	{ cwd: TOP, env, encoding: 'utf8', timeout: 600000 });
 	assert.equal(r.status, 0, r.stdout + r.stderr);
