@@ -2,6 +2,7 @@
 /*
  * doctor.c: the verb `doctor`: lets each part look, sorts the findings, and
  * writes the rows.  If there are no findings, a row says what was examined.
+ * Of all apps one is examined in a turn, since each takes milliseconds.
  * Must never write a secret or a signature.
  */
 
@@ -24,21 +25,27 @@
 #define APPS_MAX 1000 /* in one answer */
 #define NAMES_SHOWN 3
 
+static void
+finding_clear(struct doctor_finding *f)
+{
+	buf_unref(f->text);
+	buf_unref(f->seen);
+	buf_unref(f->mend);
+	free(f->app);
+}
+
 struct doctor_finding *
 doctor_add(struct doctor *d, const char *kind, unsigned score)
 {
 	struct doctor_finding *f = &d->v[MIN(d->n, DOCTOR_FINDINGS - 1)];
 
-	if (d->n == DOCTOR_FINDINGS) {
-		buf_unref(f->text);
-		buf_unref(f->seen);
-		buf_unref(f->mend);
-	} else {
+	if (d->n == DOCTOR_FINDINGS)
+		finding_clear(f);
+	else
 		d->n++;
-	}
 	*f = (struct doctor_finding){ .kind = kind,
 		.score = score,
-		.app = d->a == NULL ? NULL : d->a->app.id };
+		.app = d->a == NULL ? NULL : xstrdup(d->a->app.id) };
 	return f;
 }
 
@@ -117,9 +124,6 @@ put_findings(struct control_client *cc, struct doctor *d)
 		verb_put_text(&w, "seen", buf_str(f->seen));
 		verb_put_text(&w, "mend", buf_str(f->mend));
 		verb_row_end(cc, &w);
-		buf_unref(f->text);
-		buf_unref(f->seen);
-		buf_unref(f->mend);
 	}
 }
 
@@ -175,26 +179,13 @@ looked_row(struct control_client *cc, const struct doctor *d)
 	verb_row_end(cc, &w);
 }
 
+/* Writes what was found. */
 static void
-examine_all(struct control_client *cc, struct doctor *d)
+answer(struct control_client *cc, struct doctor *d)
 {
 	const struct broker_app *asked = d->a;
-	const struct hash_node *e;
-	int n = 0;
 
-	d->v = xcalloc(DOCTOR_FINDINGS, sizeof(*d->v));
-	if (asked != NULL) {
-		examine(d);
-	} else {
-		for (e = hash_first(&d->br->apps->by_num);
-		     e != NULL && n < APPS_MAX;
-		     e = hash_next(&d->br->apps->by_num, e), n++) {
-			d->a = container_of(e, const struct broker_app, node);
-			if (!d->a->deleted)
-				examine(d);
-		}
-	}
-	if (!d->scoped) {
+	if (!d->scoped) { /* what belongs to no app */
 		d->a = NULL;
 		d->channel.n = 0;
 		examine(d);
@@ -202,26 +193,113 @@ examine_all(struct control_client *cc, struct doctor *d)
 	}
 	put_findings(cc, d);
 	looked_row(cc, d);
+}
+
+static void
+doctor_init(struct doctor *d, const struct control_client *cc)
+{
+	*d = (struct doctor){ .br = cc->br,
+		.scoped = cc->scope != NULL,
+		.now_ms = clock_ms(CLOCK_REALTIME),
+		.v = xcalloc(DOCTOR_FINDINGS, sizeof(*d->v)) };
+}
+
+static void
+doctor_clear(struct doctor *d)
+{
+	for (unsigned i = 0; i < d->n; i++)
+		finding_clear(&d->v[i]);
 	free(d->v);
+}
+
+/* ---- all apps, one in a turn ---- */
+
+struct doctor_job {
+	struct control_job job;
+	struct doctor d;
+	size_t n, at;
+	uint32_t apps[APPS_MAX]; /* the numbers of n apps; `at` is the next */
+};
+
+static struct doctor_job *
+job_of(struct control_job *job)
+{
+	return container_of(job, struct doctor_job, job);
+}
+
+static void
+step(struct control_job *job)
+{
+	struct doctor_job *j = job_of(job);
+	struct control_client *cc = job->cc;
+
+	if (j->at < j->n) {
+		j->d.a = apps_find(cc->br, j->apps[j->at++]);
+		if (j->d.a != NULL)
+			examine(&j->d);
+		return;
+	}
+	j->d.a = NULL;
+	answer(cc, &j->d);
+	control_end(cc);
+}
+
+static void
+job_free(struct control_job *job)
+{
+	doctor_clear(&job_of(job)->d);
+	free(job_of(job));
+}
+
+static void
+begin_all(struct control_client *cc)
+{
+	static const struct control_job_ops ops = { .step = step,
+		.free = job_free };
+	struct doctor_job *j = xcalloc(1, sizeof(*j));
+	const struct hash_node *e = hash_first(&cc->br->apps->by_num);
+
+	doctor_init(&j->d, cc);
+	for (; e != NULL && j->n < APPS_MAX;
+	     e = hash_next(&cc->br->apps->by_num, e))
+		j->apps[j->n++] =
+		    container_of(e, const struct broker_app, node)->app.num;
+	control_job_start(cc, &j->job, &ops);
+}
+
+/* ---- one app ---- */
+
+static void
+examine_app(
+    struct control_client *cc, const struct broker_app *a, struct str channel)
+{
+	struct doctor d;
+
+	doctor_init(&d, cc);
+	d.a = a;
+	d.channel = channel;
+	examine(&d);
+	answer(cc, &d);
+	doctor_clear(&d);
 	control_end(cc);
 }
 
 void
 verb_doctor(struct control_client *cc, struct json args)
 {
-	struct doctor d = { .br = cc->br,
-		.scoped = cc->scope != NULL,
-		.now_ms = clock_ms(CLOCK_REALTIME) };
+	struct json named = json_get(args, S("channel"));
+	struct str channel = { NULL, 0 };
 	struct broker_app *a;
 	char *tmp = NULL;
 
 	if (verb_app_or_all(cc, args, &a) == -1)
 		return;
-	d.a = a;
-	if (json_get(args, S("channel")).kind != JSON_NONE && a == NULL)
+	if (a == NULL && named.kind != JSON_NONE)
 		control_fail(cc, "channel: an app is missing");
-	else if (json_get(args, S("channel")).kind == JSON_NONE ||
-	    verb_channel_arg(cc, &a->app, args, &d.channel, &tmp))
-		examine_all(cc, &d);
+	else if (a == NULL)
+		begin_all(cc);
+	else if (named.kind == JSON_NONE ||
+	    verb_channel_arg(cc, &a->app, args, &channel, &tmp))
+		examine_app(cc, a, channel);
 	free(tmp);
 }

@@ -27,7 +27,7 @@ struct failures;
 struct doctor_finding {
 	unsigned score;   /* the most probable is the highest */
 	const char *kind; /* a word, for programs */
-	const char *app;  /* its id; NULL: none */
+	char *app;        /* its id; NULL: none */
 	struct buf *text, *seen, *mend;
 };
 

@@ -3,7 +3,7 @@
  * doctor_names.c: events for an empty channel while clients wait in one with
  * nearly the same name; events that came before their subscriber; and the
  * channel that has its subscribers.  Must never examine more than WALK_MAX
- * channels for a name, and WALKS names.
+ * channels, and NAMES names.
  */
 
 #include "broker/app/apps.h"
@@ -16,7 +16,7 @@
 #include "shared/base/base.h"
 #include "shared/pusher/channel_name.h"
 
-#define WALKS 16
+#define NAMES 16
 #define WALK_MAX 5000
 #define FAR 3
 
@@ -109,17 +109,12 @@ differ_in_numbers(struct str a, struct str b)
 	return i == a.n && j == b.n;
 }
 
-unsigned
-doctor_distance(struct str a, struct str b)
+static unsigned
+distance(const struct plain *x, const struct plain *y)
 {
-	struct plain x, y;
-	struct str s, t;
+	struct str s = str_make(x->p, x->n), t = str_make(y->p, y->n);
 	unsigned d;
 
-	make_plain(&x, a);
-	make_plain(&y, b);
-	s = str_make(x.p, x.n);
-	t = str_make(y.p, y.n);
 	if (str_eq(s, t))
 		return 0;
 	if (differ_in_numbers(s, t) || s.n < 4 || t.n < 4)
@@ -128,38 +123,71 @@ doctor_distance(struct str a, struct str b)
 	return s.n < 8 && d > 1 ? FAR : MIN(d, FAR);
 }
 
+unsigned
+doctor_distance(struct str a, struct str b)
+{
+	struct plain x, y;
+
+	make_plain(&x, a);
+	make_plain(&y, b);
+	return distance(&x, &y);
+}
+
 /* ---- published past the subscribers ---- */
 
-/* The occupied channel with the nearest name; NULL: none is near. */
-static const struct channel *
-find_near(const struct doctor *d, struct str name, unsigned *distance)
+/* A name where nobody is, and the occupied channel with the nearest one. */
+struct search {
+	struct str name;
+	const struct failure *e; /* the events; NULL: none were seen */
+	struct plain plain;
+	unsigned distance;           /* of the nearest; FAR: none is near */
+	const struct channel *found; /* or NULL */
+};
+
+static void
+search_begin(struct search *s, struct str name, const struct failure *e)
+{
+	*s = (struct search){ .name = name, .e = e, .distance = FAR };
+	make_plain(&s->plain, name);
+}
+
+static void
+compare(struct search *s, const struct channel *c, struct str other,
+    const struct plain *plain)
+{
+	unsigned n;
+
+	if (s->distance == 0 || str_eq(other, s->name))
+		return;
+	n = distance(&s->plain, plain);
+	if (n >= s->distance)
+		return;
+	s->distance = n;
+	s->found = c;
+}
+
+/* One walk for all names. */
+static void
+find_near(const struct doctor *d, struct search *v, int n)
 {
 	struct registry *r = d->br->registry;
 	struct registry_app *ra = registry_app_find(r, d->a->app.num);
-	const struct channel *found = NULL;
 	struct registry_cursor at;
 	struct channel *c;
-	unsigned n;
+	struct plain plain;
 
-	*distance = FAR;
-	if (ra == NULL)
-		return NULL;
+	if (ra == NULL || n == 0)
+		return;
 	registry_cursor_open(&at, ra);
-	for (int i = 0; i<WALK_MAX && * distance> 0 &&
-	     (c = registry_cursor_next(&at)) != NULL;
+	for (int i = 0; i < WALK_MAX && (c = registry_cursor_next(&at)) != NULL;
 	     i++) {
-		struct str other = registry_name(r, c);
-
-		if (c->total == 0 || str_eq(other, name))
+		if (c->total == 0)
 			continue;
-		n = doctor_distance(name, other);
-		if (n < *distance) {
-			*distance = n;
-			found = c;
-		}
+		make_plain(&plain, registry_name(r, c));
+		for (int k = 0; k < n; k++)
+			compare(&v[k], c, registry_name(r, c), &plain);
 	}
 	registry_cursor_close(r, &at);
-	return found;
 }
 
 static void
@@ -188,25 +216,24 @@ put_mend(struct buf **b, struct str from, struct str to)
 		    cls);
 }
 
-/* e: the events; NULL: none were seen. */
 static void
-near_finding(struct doctor *d, struct str name, const struct failure *e)
+near_finding(struct doctor *d, const struct search *s)
 {
-	unsigned distance;
-	const struct channel *c = find_near(d, name, &distance);
-	struct str other;
+	const struct channel *c = s->found;
+	const struct failure *e = s->e;
 	struct doctor_finding *f;
+	struct str other;
 
 	if (c == NULL)
 		return;
 	other = registry_name(d->br->registry, c);
 	f = doctor_add(d, "channel_name",
-	    (d->channel.n > 0 ? 190u : 160u) - 10 * distance -
+	    (d->channel.n > 0 ? 190u : 160u) - 10 * s->distance -
 		(e == NULL ? 20u : 0u));
 	buf_printf(&f->text,
 	    "%s %.*s, where nobody is subscribed, but %u client%s on %.*s.",
 	    e == NULL ? "You ask for" : "Events are published to",
-	    STR_ARG(name), c->total, c->total == 1 ? " is" : "s are",
+	    STR_ARG(s->name), c->total, c->total == 1 ? " is" : "s are",
 	    STR_ARG(other));
 	if (e == NULL) {
 		buf_append(&f->seen, S("No event was published there yet."));
@@ -215,7 +242,7 @@ near_finding(struct doctor *d, struct str name, const struct failure *e)
 		doctor_put_often(d, &f->seen, e->count, e->time_ms);
 		buf_putc(&f->seen, '.');
 	}
-	put_mend(&f->mend, name, other);
+	put_mend(&f->mend, s->name, other);
 }
 
 static const struct failure *
@@ -261,17 +288,18 @@ void
 doctor_names(struct doctor *d)
 {
 	const struct failure *e = NULL;
+	struct search v[NAMES];
 	struct str name = d->channel;
-	int walks = 0;
+	bool asked = d->a != NULL && name.n > 0 && !is_occupied(d, name);
+	int n = 0;
 
 	if (d->a == NULL)
 		return;
-	if (name.n > 0 && !is_occupied(d, name)) {
-		near_finding(d, name, find_entry(d, FAILURE_UNHEARD, name));
-		return;
-	}
-	while (
-	    d->f != NULL && walks < WALKS && (e = next_newest(d, e)) != NULL) {
+	if (asked)
+		search_begin(
+		    &v[n++], name, find_entry(d, FAILURE_UNHEARD, name));
+	while (!asked && d->f != NULL && n < NAMES &&
+	    (e = next_newest(d, e)) != NULL) {
 		struct str to = failure_name(e);
 
 		if (to.n >= FAILURE_NAME || is_occupied(d, to))
@@ -279,9 +307,11 @@ doctor_names(struct doctor *d)
 		/* Are the events meant for this channel? */
 		if (name.n > 0 && doctor_distance(name, to) >= FAR)
 			continue;
-		walks++;
-		near_finding(d, to, e);
+		search_begin(&v[n++], to, e);
 	}
+	find_near(d, v, n);
+	for (int i = 0; i < n; i++)
+		near_finding(d, &v[i]);
 }
 
 /* ---- too late ---- */
