@@ -35,6 +35,12 @@ struct scan {
 	const char *err;
 	uint64_t objects; /* bit per open level: it is an object */
 	unsigned depth;
+
+	struct json_rows *rows;  /* or NULL */
+	bool in_array;           /* in the one that has the rows */
+	struct str key;          /* the last one, without its quotes */
+	bool escaped;            /* the last string has escapes */
+	struct json *row, *cell; /* the open ones, or NULL */
 };
 
 static bool
@@ -50,6 +56,7 @@ scan_escape(struct scan *s)
 {
 	int i;
 
+	s->escaped = true;
 	if (s->p == s->end)
 		return scan_fail(s, "the text ends inside a string");
 	switch (*s->p++) {
@@ -79,6 +86,7 @@ scan_string(struct scan *s)
 {
 	size_t n;
 
+	s->escaped = false;
 	for (s->p++;;) {
 		s->p = skip_plain(s->p, s->end);
 		if (s->p == s->end)
@@ -150,6 +158,110 @@ scan_word(struct scan *s, const char *word, size_t n)
 	return true;
 }
 
+/* ---- rows ---- */
+
+static bool
+in_object(const struct scan *s)
+{
+	return (s->objects & 1) != 0;
+}
+
+static bool
+key_is(const struct scan *s, struct str want)
+{
+	return s->escaped ? json_escaped_eq(s->key, want)
+			  : str_eq(s->key, want);
+}
+
+static struct json
+value_from(const uint8_t *p)
+{
+	return (struct json){ json_kind_of(*p), str_make(p, 0) };
+}
+
+static void
+end_value(struct json *v, const uint8_t *end)
+{
+	if (v != NULL)
+		v->raw.n = (size_t)(end - (const uint8_t *)v->raw.p);
+}
+
+static void
+begin_row(struct scan *s)
+{
+	struct json_rows *r = s->rows;
+
+	s->row = r->n < r->max ? r->cells + r->n * (1 + r->nkeys) : NULL;
+	r->n++;
+	if (s->row == NULL)
+		return;
+	memset(s->row, 0, (1 + r->nkeys) * sizeof(*s->row));
+	*s->row = value_from(s->p);
+}
+
+/* A member of the root: is it the array of the rows? */
+static void
+begin_member(struct scan *s)
+{
+	s->in_array = false;
+	if (!in_object(s) || !key_is(s, s->rows->array))
+		return;
+	s->rows->kind = json_kind_of(*s->p);
+	s->rows->n = 0; /* of duplicates the last one wins */
+	s->in_array = s->rows->kind == JSON_ARRAY;
+}
+
+static void
+begin_cell(struct scan *s)
+{
+	s->cell = NULL;
+	if (s->row == NULL || !in_object(s))
+		return;
+	for (size_t i = 0; i < s->rows->nkeys; i++)
+		if (key_is(s, s->rows->keys[i]))
+			s->cell = s->row + 1 + i;
+	if (s->cell != NULL)
+		*s->cell = value_from(s->p);
+}
+
+/* How many containers are open around a row. */
+static unsigned
+row_level(const struct scan *s)
+{
+	return s->rows->array.p == NULL ? 0 : 2;
+}
+
+/* A value begins at s->p. */
+static void
+rows_begin(struct scan *s)
+{
+	unsigned level = row_level(s);
+
+	if (s->depth == level && (level == 0 || s->in_array))
+		begin_row(s);
+	else if (s->depth == level + 1)
+		begin_cell(s);
+	else if (s->depth == 1)
+		begin_member(s);
+}
+
+/* A value has ended at s->p. */
+static void
+rows_end(struct scan *s)
+{
+	unsigned level = row_level(s);
+
+	if (s->depth == level) {
+		end_value(s->row, s->p);
+		s->row = NULL;
+	} else if (s->depth == level + 1) {
+		end_value(s->cell, s->p);
+		s->cell = NULL;
+	}
+}
+
+/* ---- values ---- */
+
 static bool
 scan_open(struct scan *s)
 {
@@ -167,6 +279,8 @@ scan_close(struct scan *s)
 	s->objects >>= 1;
 	s->depth--;
 	s->p++;
+	if (s->rows != NULL)
+		rows_end(s);
 	return true;
 }
 
@@ -174,10 +288,14 @@ scan_close(struct scan *s)
 static bool
 scan_key(struct scan *s)
 {
+	const uint8_t *from;
+
 	if (s->p == s->end || *s->p != '"')
 		return scan_fail(s, "a key of an object is not in quotes");
+	from = s->p + 1;
 	if (!scan_string(s))
 		return false;
+	s->key = str_make(from, (size_t)(s->p - 1 - from));
 	s->p = skip_ws(s->p, s->end);
 	if (s->p == s->end || *s->p != ':')
 		return scan_fail(s, "a key without a colon");
@@ -257,22 +375,41 @@ scan_between(struct scan *s, bool opened)
 	return true;
 }
 
-int
-json_parse(struct str text, struct json *out, const char **err)
+/* scan_value(), and what the rows need of it. */
+static bool
+scan_one(struct scan *s, bool *opened)
 {
-	struct scan s = { .p = (const uint8_t *)text.p };
+	if (s->rows == NULL || s->p == s->end)
+		return scan_value(s, opened);
+	rows_begin(s);
+	if (!scan_value(s, opened))
+		return false;
+	if (!*opened)
+		rows_end(s);
+	return true;
+}
+
+int
+json_parse_rows(
+    struct str text, struct json *out, struct json_rows *rows, const char **err)
+{
+	struct scan s = { .p = (const uint8_t *)text.p, .rows = rows };
 	bool opened;
 	const uint8_t *from;
 
 	s.end = s.p + text.n;
 	from = s.p = skip_ws(s.p, s.end);
 	*out = (struct json){ 0 };
+	if (rows != NULL) {
+		rows->n = 0;
+		rows->kind = JSON_NONE;
+	}
 	if (s.p == s.end) {
 		*err = "the text is empty";
 		return -1;
 	}
 	do {
-		if (!scan_value(&s, &opened) || !scan_between(&s, opened)) {
+		if (!scan_one(&s, &opened) || !scan_between(&s, opened)) {
 			*err = s.err;
 			return -1;
 		}
@@ -286,4 +423,10 @@ json_parse(struct str text, struct json *out, const char **err)
 	}
 	*err = NULL;
 	return 0;
+}
+
+int
+json_parse(struct str text, struct json *out, const char **err)
+{
+	return json_parse_rows(text, out, NULL, err);
 }

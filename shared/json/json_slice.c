@@ -309,12 +309,10 @@ json_dup(struct json v)
 	return text;
 }
 
-/* Compares a key with escapes with plain text. */
-static bool
-escaped_eq(struct json key, struct str want)
+bool
+json_escaped_eq(struct str key, struct str want)
 {
-	struct str in = inside(key);
-	const uint8_t *p = (const uint8_t *)in.p, *end = p + in.n;
+	const uint8_t *p = (const uint8_t *)key.p, *end = p + key.n;
 	size_t at = 0;
 	char one[4];
 	int n;
@@ -348,7 +346,7 @@ json_get_many(
 		struct str plain = inside(key);
 
 		for (i = 0; i < n; i++)
-			if (escaped ? escaped_eq(key, keys[i])
+			if (escaped ? json_escaped_eq(plain, keys[i])
 				    : str_eq(plain, keys[i]))
 				out[i] = value;
 	}

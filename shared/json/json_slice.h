@@ -37,6 +37,33 @@ struct json {
  */
 int json_parse(struct str text, struct json *out, const char **err);
 /*
+ * Members of objects, to be found in the walk that checks the text.  The
+ * objects are the elements of the array that is the root's member `array`; or
+ * there is only the root, if array.p is NULL.
+ */
+struct json_rows {
+	struct str array;
+	const struct str *keys; /* of the members; compared as by json_get() */
+	size_t nkeys;
+	/* Out: each row is the element, and then the values of its keys. */
+	struct json *cells; /* (1 + nkeys) * max */
+	size_t max;
+	size_t n;            /* out: elements, even above max */
+	enum json_kind kind; /* out: of the member `array` */
+};
+
+/* json_parse() that fills rows, too, if it succeeds. */
+int json_parse_rows(struct str text, struct json *out, struct json_rows *rows,
+    const char **err);
+
+/* A row; i < MIN(n, max). */
+static inline const struct json *
+json_row(const struct json_rows *r, size_t i)
+{
+	return r->cells + i * (1 + r->nkeys);
+}
+
+/*
  * The member of an object that json_parse() accepted; keys are compared
  * after unescaping, case-sensitively; of duplicates the last one wins.
  * JSON_NONE when it is missing or `obj` is no object.
@@ -67,6 +94,8 @@ ssize_t json_unescape(struct json s, char *out);
  * realloc and which the caller frees.  -1 as json_unescape().
  */
 int json_string(struct json s, struct str *out, char **tmp);
+/* Compares a key, without its quotes but with escapes, with plain text. */
+bool json_escaped_eq(struct str key, struct str want);
 /* A copy of a string, free(3) it; NULL if the value is no string. */
 char *json_dup(struct json);
 /* A number written as a plain non-negative integer up to max: 0, or -1. */

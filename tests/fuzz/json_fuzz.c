@@ -298,6 +298,51 @@ cjson_differs(struct str s)
 	return false;
 }
 
+/* ---- rows against walks ---- */
+
+static void
+same_value(struct json a, struct json b)
+{
+	assert_int_equal(a.kind, b.kind);
+	assert_true(a.raw.p == b.raw.p && a.raw.n == b.raw.n);
+}
+
+static void
+same_row(const struct json_rows *r, struct json element)
+{
+	struct json v;
+
+	same_value(r->cells[0], element);
+	for (size_t i = 0; i < r->nkeys; i++) {
+		v = json_get(element, r->keys[i]);
+		same_value(r->cells[1 + i], v);
+	}
+}
+
+/* The root as a row, and the first row of an array in it. */
+static void
+same_rows(struct str text, struct json root)
+{
+	static const struct str keys[] = { { "a", 1 }, { "data", 4 } };
+	struct json cells[1 + nitems(keys)], array, first, v;
+	struct json_rows r = {
+		.keys = keys, .nkeys = nitems(keys), .cells = cells, .max = 1
+	};
+	size_t pos = 0;
+	const char *err;
+
+	assert_int_equal(json_parse_rows(text, &v, &r, &err), 0);
+	same_value(v, root);
+	same_row(&r, root);
+	r.array = S("batch");
+	assert_int_equal(json_parse_rows(text, &v, &r, &err), 0);
+	array = json_get(root, r.array);
+	assert_int_equal(r.kind, array.kind);
+	assert_true(json_next(array, &pos, &first) == (r.n > 0));
+	if (r.n > 0)
+		same_row(&r, first);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
@@ -316,6 +361,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (!ok)
 		return 0;
 	assert_true(v.raw.p >= text.p && v.raw.p + v.raw.n <= text.p + n);
+	same_rows(text, v);
 	tree = cJSON_ParseWithLength(text.p, n);
 	if (tree == NULL)
 		assert_true(cjson_differs(text));

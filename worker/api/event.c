@@ -19,9 +19,9 @@
 
 #define NAME_SHOWN 64 /* bytes of a wrong name in a sentence */
 
-enum field { NAME, DATA, CHANNEL, CHANNELS, SOCKET_ID, INFO, NFIELDS };
+enum field { NAME, DATA, CHANNEL, CHANNELS, SOCKET_ID, INFO };
 
-static const struct str fields[NFIELDS] = {
+const struct str event_keys[EVENT_KEYS] = {
 	{ "name", 4 },
 	{ "data", 4 },
 	{ "channel", 7 },
@@ -57,7 +57,7 @@ keeps(struct reader *r, unsigned status, const char *why)
 static bool
 refuse_kind(struct reader *r, enum field f, struct json v, const char *want)
 {
-	buf_append(r->why, fields[f]);
+	buf_append(r->why, event_keys[f]);
 	buf_append(r->why,
 	    v.kind == JSON_NONE ? S(" is missing: it has to be ")
 				: S(" has to be "));
@@ -78,7 +78,7 @@ read_string(
 		return true;
 	free(*tmp);
 	*tmp = NULL;
-	buf_append(r->why, fields[f]);
+	buf_append(r->why, event_keys[f]);
 	return refuse(r, 400, S(" has an unpaired surrogate"));
 }
 
@@ -326,20 +326,19 @@ read_info(struct reader *r, struct json v)
 }
 
 unsigned
-event_read(struct event *e, const struct app *app, struct json obj, bool batch,
-    struct buf **why)
+event_read(struct event *e, const struct app *app, const struct json *row,
+    bool batch, struct buf **why)
 {
-	struct json v[NFIELDS];
+	const struct json *v = row + 1;
 	struct reader r;
 
 	*e = (struct event){ .cap = EVENT_FEW };
 	e->v = e->few;
 	r = (struct reader){ e, app, why, 200 };
-	if (obj.kind != JSON_OBJECT) {
+	if (row->kind != JSON_OBJECT) {
 		refuse(&r, 400, S("an event has to be a JSON object"));
 		return r.status;
 	}
-	json_get_many(obj, fields, v, NFIELDS);
 	if (!read_name(&r, v[NAME]) || !read_data(&r, v[DATA]))
 		return r.status;
 	if (batch ? !read_channel(&r, CHANNEL, v[CHANNEL])

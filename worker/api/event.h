@@ -36,12 +36,16 @@ struct event {
 	struct event_channel few[EVENT_FEW];
 };
 
+#define EVENT_KEYS 6
+/* The keys of json_parse_rows(), for event_read(). */
+extern const struct str event_keys[EVENT_KEYS];
+
 /*
- * Reads an event.  `batch`: it has one `channel` and no `channels`.  200, or
- * 400 or 413 and a sentence in *why.  The views live as long as obj's text;
- * event_clear() must be called in any case.
+ * Reads an event: a row of json_parse_rows().  `batch`: it has one `channel`
+ * and no `channels`.  200, or 400 or 413 and a sentence in *why.  The views
+ * live as long as the text; event_clear() must be called in any case.
  */
-unsigned event_read(struct event *, const struct app *, struct json obj,
+unsigned event_read(struct event *, const struct app *, const struct json *row,
     bool batch, struct buf **why);
 void event_clear(struct event *);
 

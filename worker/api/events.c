@@ -138,18 +138,22 @@ other_kind(struct str text)
 	return "";
 }
 
-/* Parses the parameters; false when they were refused. */
+/*
+ * Parses the parameters, and finds the events in them; false when they were
+ * refused.
+ */
 static bool
-parse_object(const struct api_request *r, struct str text, struct json *root)
+parse(const struct api_request *r, struct str text, struct json_rows *rows)
 {
+	struct json root;
 	const char *err;
 
-	if (json_parse(text, root, &err) == -1) {
+	if (json_parse_rows(text, &root, rows, &err) == -1) {
 		api_errorf(r->c, 400, "the parameters are not valid JSON: %s%s",
 		    err, other_kind(text));
 		return false;
 	}
-	if (root->kind == JSON_OBJECT)
+	if (root.kind == JSON_OBJECT)
 		return true;
 	api_error(r->c, 400, S("the body has to be a JSON object"));
 	return false;
@@ -241,14 +245,17 @@ publish_one(const struct api_request *r, struct event *e, unsigned status)
 static void
 post_text(const struct api_request *r, struct str text, unsigned status)
 {
+	struct json row[1 + EVENT_KEYS];
+	struct json_rows rows = {
+		.keys = event_keys, .nkeys = EVENT_KEYS, .cells = row, .max = 1
+	};
 	struct buf *why = NULL;
-	struct json root;
 	struct event e;
 	unsigned refused;
 
-	if (!parse_object(r, text, &root))
+	if (!parse(r, text, &rows))
 		return;
-	refused = event_read(&e, &r->app->app, root, false, &why);
+	refused = event_read(&e, &r->app->app, row, false, &why);
 	if (refused != 200)
 		api_error(r->c, refused, buf_str(why));
 	else if (may_publish(r, 1, e.info != 0 || r->wait_ms > 0))
@@ -316,8 +323,7 @@ api_events_post_channel(const struct api_request *r)
 /* ---- batch ---- */
 
 struct batch {
-	struct json *texts; /* of its events */
-	size_t ntexts;
+	struct json_rows rows;
 	struct event *v;
 	size_t n;      /* those that have been read */
 	uint32_t info; /* of all events */
@@ -329,7 +335,7 @@ batch_clear(struct batch *b)
 	for (size_t i = 0; i < b->n; i++)
 		event_clear(&b->v[i]);
 	free(b->v);
-	free(b->texts);
+	free(b->rows.cells);
 }
 
 /* Reads every event; false when the request was refused. */
@@ -338,10 +344,10 @@ batch_read(const struct api_request *r, struct batch *b)
 {
 	struct buf *why = NULL;
 
-	b->v = xreallocarray(NULL, b->ntexts, sizeof(*b->v));
-	while (b->n < b->ntexts) {
-		unsigned status = event_read(
-		    &b->v[b->n], &r->app->app, b->texts[b->n], true, &why);
+	b->v = xreallocarray(NULL, b->rows.n, sizeof(*b->v));
+	while (b->n < b->rows.n) {
+		unsigned status = event_read(&b->v[b->n], &r->app->app,
+		    json_row(&b->rows, b->n), true, &why);
 
 		b->info |= b->v[b->n++].info;
 		if (status == 200)
@@ -354,30 +360,31 @@ batch_read(const struct api_request *r, struct batch *b)
 	return true;
 }
 
-/* Finds the events in the array; false when the request was refused. */
+/* Finds the events; false when the request was refused. */
 static bool
-batch_split(const struct api_request *r, struct json array, struct batch *b)
+batch_split(const struct api_request *r, struct str text, struct batch *b)
 {
 	uint32_t max = r->app->app.max_batch_events;
-	size_t pos = 0;
-	struct json v;
+	struct json_rows *rows = &b->rows;
 
-	if (array.kind != JSON_ARRAY) {
-		api_error(r->c, 400, S("batch has to be an array of events"));
+	*rows = (struct json_rows){ .array = S("batch"),
+		.keys = event_keys,
+		.nkeys = EVENT_KEYS,
+		.max = MIN(max, text.n) };
+	rows->cells = xreallocarray(
+	    NULL, rows->max, (1 + EVENT_KEYS) * sizeof(*rows->cells));
+	if (!parse(r, text, rows))
 		return false;
-	}
-	b->texts = xreallocarray(NULL, max, sizeof(*b->texts));
-	for (; json_next(array, &pos, &v); b->ntexts++)
-		if (b->ntexts < max)
-			b->texts[b->ntexts] = v;
-	if (b->ntexts == 0)
+	if (rows->kind != JSON_ARRAY)
+		api_error(r->c, 400, S("batch has to be an array of events"));
+	else if (rows->n == 0)
 		api_error(r->c, 400, S("batch is empty"));
-	else if (b->ntexts > max)
+	else if (rows->n > max)
 		api_errorf(r->c, 400,
 		    "batch has %zu events: at most %u "
 		    "(max_batch_events)",
-		    b->ntexts, max);
-	return b->ntexts > 0 && b->ntexts <= max;
+		    rows->n, max);
+	return rows->kind == JSON_ARRAY && rows->n > 0 && rows->n <= max;
 }
 
 static void
@@ -405,7 +412,6 @@ post_batch(const struct api_request *r)
 	struct str none = { NULL, 0 }, text = r->body;
 	struct buf *made = NULL;
 	struct batch b = { 0 };
-	struct json root;
 
 	if (text.n == 0) {
 		if (is_empty(r, S("batch"), S("batch")))
@@ -413,9 +419,7 @@ post_batch(const struct api_request *r)
 		made = body_from_query(r->params, none, none);
 		text = buf_str(made);
 	}
-	if (parse_object(r, text, &root) &&
-	    batch_split(r, json_get(root, S("batch")), &b) &&
-	    batch_read(r, &b) &&
+	if (batch_split(r, text, &b) && batch_read(r, &b) &&
 	    may_publish(r, (uint32_t)b.n, b.info != 0 || r->wait_ms > 0))
 		batch_publish(r, &b);
 	batch_clear(&b);

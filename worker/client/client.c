@@ -192,14 +192,17 @@ client_message(struct conn *c, struct str text)
 {
 	static const struct str keys[] = { { "event", 5 }, { "channel", 7 },
 		{ "data", 4 } };
-	struct json root, v[3];
+	struct json root, row[1 + nitems(keys)];
+	struct json_rows rows = {
+		.keys = keys, .nkeys = nitems(keys), .cells = row, .max = 1
+	};
 	struct client_msg m;
 	const char *err;
 	char *tmp = NULL;
 
 	if (is_too_fast(c))
 		return;
-	if (json_parse(text, &root, &err) == -1) {
+	if (json_parse_rows(text, &root, &rows, &err) == -1) {
 		senseless(c, err);
 		return;
 	}
@@ -207,14 +210,13 @@ client_message(struct conn *c, struct str text)
 		senseless(c, "not a JSON object");
 		return;
 	}
-	json_get_many(root, keys, v, nitems(keys));
-	if (v[0].kind != JSON_STRING)
+	if (row[1].kind != JSON_STRING)
 		senseless(c, "no event that is a string");
-	else if (json_string(v[0], &m.event, &tmp) == -1)
+	else if (json_string(row[1], &m.event, &tmp) == -1)
 		senseless(c, "event has an unpaired surrogate");
 	else {
-		m.channel = v[1];
-		m.data = v[2];
+		m.channel = row[2];
+		m.data = row[3];
 		dispatch(c, &m);
 	}
 	free(tmp);

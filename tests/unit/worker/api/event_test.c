@@ -166,13 +166,16 @@ run(const char *text, bool batch, struct event *e, struct buf **out)
 {
 	struct app app = app_make();
 	struct buf *why = NULL;
-	struct json v;
+	struct json v, row[1 + EVENT_KEYS];
+	struct json_rows r = {
+		.keys = event_keys, .nkeys = EVENT_KEYS, .cells = row, .max = 1
+	};
 	const char *err;
 	unsigned status;
 
-	if (json_parse(str_of(text), &v, &err) == -1)
+	if (json_parse_rows(str_of(text), &v, &r, &err) == -1)
 		fail_msg("%s: %s", text, err);
-	status = event_read(e, &app, v, batch, &why);
+	status = event_read(e, &app, row, batch, &why);
 	*out = buf_new(64);
 	if (status != 200) {
 		buf_append(out, buf_str(why));
