@@ -356,10 +356,11 @@ async function work(s) {
 	try {
 		await (s.short ? short(s) :
 			long(s, Number(process.env.FAULTS ?? 1000)));
-	} finally {
-		others.going = s.isTalking = false;
-		await Promise.allSettled([numbers.stop(), done]);
+	} catch (e) { // that counts, and so does what was seen until then
+		s.history.wrong(e.stack);
 	}
+	others.going = s.isTalking = false;
+	await Promise.allSettled([numbers.stop(), done]);
 	await settle(s);
 	return judge(s, others.own);
 }
