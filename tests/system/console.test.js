@@ -166,6 +166,7 @@ describe('console: sessions and scopes', () => {
 			['/verb', { method: 'GET', cookie }, 405],
 			['/session', { body: {} }, 400],
 			['/stream?verb=tail', {}, 401],
+			['/stream?verb=tail', { method: 'HEAD', cookie }, 405],
 			['/verb', { body: 'x'.repeat(5000) }, 401],
 		]) {
 			const r = await c.request(path, o);

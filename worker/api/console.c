@@ -346,6 +346,10 @@ console_request(struct conn *c, const struct http_head *head, struct str body,
 
 	if (!(c->serves & LISTEN_CONSOLE) || head->path.n == 0)
 		return false;
+	if (str_eq(head->method, S("HEAD")) && str_eq(name, S("stream"))) {
+		refuse_method(c, "GET"); /* a stream is nothing but a body */
+		return true;
+	}
 	if (str_eq(head->method, S("GET")) || str_eq(head->method, S("HEAD"))) {
 		if (get(c, head, name))
 			return true;
