@@ -371,6 +371,9 @@ main(int argc, char **argv)
 		puts("pusherctl " PUSHERD_VERSION);
 	else
 		r = command(&call, argc - optind, argv + optind);
+	/* A help or a page that is cut off is no success. */
+	if ((fflush(stdout) == EOF || ferror(stdout)) && r == CMD_OK)
+		r = cmd_fail("stdout: %s", strerror(errno));
 	sign_cleanup();
 	free(call.arguments);
 	free(call.self);

@@ -168,6 +168,8 @@ main(int argc, char **argv)
 		break;
 	case ACTION_PRINT:
 		conf_print(&conf, stdout);
+		if (fflush(stdout) == EOF || ferror(stdout))
+			fatal("stdout");
 		break;
 	}
 	conf_clear(&conf);

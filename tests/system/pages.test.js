@@ -49,6 +49,21 @@ for (const [page, file] of [['pusherctl.8', 'etc/man/pusherctl.8'],
 		assert.equal(read(file), run(PUSHERCTL, ['help', '--print', page]));
 	});
 
+test('on a full disk no page is a success', () => {
+	const full = fs.openSync('/dev/full', 'w');
+	const name = ['-o', 'database=none'];
+	for (const [program, ...args] of [[PUSHERD, ...name, '-T'],
+		[PUSHERCTL, 'help'], [PUSHERCTL, '--help'], [PUSHERCTL, '-V'],
+		[PUSHERCTL, 'help', '--print', 'pusherd.conf'],
+		[PUSHERCTL, 'app', 'create', '--help']]) {
+		const r = spawnSync(program, args, { env: environment(),
+			encoding: 'utf8', stdio: ['ignore', full, 'pipe'] });
+		assert.equal(r.status, 1, `${args}`);
+		assert.match(r.stderr, /stdout: No space left on device/);
+	}
+	fs.closeSync(full);
+});
+
 test('pusherctl(8) has every command, option and exit code', () => {
 	const page = plain(read('etc/man/pusherctl.8'));
 	const names = commands();
