@@ -20,8 +20,11 @@ const NARROW = { max_head_bytes: 1024, max_request_bytes: 1024,
 const PING = '{"event":"pusher:ping","data":{}}';
 
 describe('requests that began before a reload', () => {
-	const d = new Daemon({ workers: 2 });
-	const app = d.app();
+	// However slow the machine is: no request is late, and no ping asks for an
+	// answer in the middle of a frame.
+	const d = new Daemon({ workers: 2, handshake_timeout: 600,
+		keepalive_timeout: 3600 });
+	const app = d.app({ activity_timeout: 86400 });
 	const file = path.join(d.dir, 'pusherd.conf');
 	const write = (all) => fs.writeFileSync(file, Object.entries(all)
 		.map(([k, v]) => `${k} ${v}\n`).join(''));
