@@ -49,9 +49,10 @@ fail_errno(struct talk *t)
 	int e = errno;
 
 	if (e == ENOENT || e == ECONNREFUSED) {
-		*t->why =
-		    xasprintf("pusherd is not running (nobody listens at %s)",
-			t->q->path);
+		*t->why = xasprintf(
+		    "pusherd is not running (nobody listens at %s): start it, "
+		    "or name its configuration file: -c FILE",
+		    t->q->path);
 		return CTL_ABSENT;
 	}
 	if (e == EACCES || e == EPERM)
