@@ -208,14 +208,25 @@ test('pages: commands and options that the pages name exist', () => {
 	assert.ok(checked > 60, `${checked}`);
 });
 
-test('pages: every link leads to a file that is there', () => {
+// The names that its headings have in a link.
+const anchors = (file) => [...read(file).replace(/^```[^]*?^```/gm, '')
+	.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading.toLowerCase()
+	.replace(/[^\p{L}\p{N} _-]/gu, '').trim().replace(/ /g, '-'));
+
+test('pages: every link leads to a file, and a heading, that is there', () => {
 	const files = ['README.md', 'tests/README.md', ...fs.readdirSync(
 		path.join(TOP, 'etc/doc')).filter((f) => f.endsWith('.md'))
 		.map((f) => `etc/doc/${f}`)];
 	for (const file of files)
-		for (const [, to] of read(file).matchAll(/\]\(([^)#\s]+)[^)]*\)/g))
-			assert.ok(/^https?:/.test(to) || fs.existsSync(path.join(TOP,
-				path.dirname(file), to)), `${file}: ${to}`);
+		for (const [link, to, heading] of read(file)
+			.matchAll(/\]\(([^)#\s]*)#?([^)\s]*)\)/g)) {
+			if (/^https?:/.test(to)) continue;
+			const target = to === '' ? file
+				: path.join(path.dirname(file), to);
+			assert.ok(fs.existsSync(path.join(TOP, target)), `${file}: ${link}`);
+			assert.ok(heading === '' || anchors(target).includes(heading),
+				`${file}: ${link}`);
+		}
 });
 
 test('pages: the versions that they name are those of the tests', () => {
