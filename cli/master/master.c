@@ -134,6 +134,8 @@ reap(struct master *m)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		for (i = 0; i < m->nchildren; i++) {
 			if (m->children[i].pid == pid)
+				replace_hear(m, i);
+			if (m->children[i].pid == pid)
 				retire_on_death(m, &m->children[i]);
 			if (m->children[i].pid == pid)
 				on_death(m, &m->children[i], status);

@@ -184,6 +184,16 @@ replace_has(const struct master *m, size_t place)
 }
 
 void
+replace_hear(struct master *m, size_t place)
+{
+	struct child *c = &m->children[place];
+	pid_t pid = c->pid;
+
+	while (replace_has(m, place) && c->pid == pid && c->link_fd != -1)
+		request_on_link(m, c);
+}
+
+void
 replace_on_death(struct master *m, pid_t pid)
 {
 	struct replace *r = &m->replace;

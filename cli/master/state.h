@@ -198,6 +198,8 @@ void replace_on_moved(
     struct master *, struct child *, const struct msg_moved *);
 /* The new one serves, or its line is broken. */
 void replace_on_ready(struct master *);
+/* The process in this place has ended: reads what it said last. */
+void replace_hear(struct master *, size_t place);
 /* Is this place not to be filled otherwise? */
 bool replace_has(const struct master *, size_t place);
 /* A process has ended, perhaps one of these. */
