@@ -31,9 +31,11 @@ const allowed = (before) => before * 1.05 * SLOW + 2 * 2 ** 20;
 const BRING_UP_MS = 300000; // of the bench
 const SETTLE_MS = 30000; // TLS of an earlier process ends within it
 
-const sum = (d, of) => Object.keys(d.processes())
-	.reduce((n, pid) => n + of(pid), 0);
-const open = (d) => sum(d, descriptors);
+const sum = (pids, of) => pids.reduce((n, pid) => n + of(pid), 0);
+// Those that encrypt for the clients of a process before, until these leave.
+const earlier = (d) => d.pidsOf('TLS');
+const serving = (d) => Object.keys(d.processes()).map(Number)
+	.filter((pid) => !earlier(d).includes(pid));
 const count = (d, pattern) => d.readLog().match(pattern)?.length ?? 0;
 const mib = (bytes) => Math.round(bytes / 2 ** 20);
 
@@ -112,10 +114,12 @@ async function pairs(s, n) {
 }
 
 // What it has when TLS of earlier processes is over, but for the watchers'.
-async function measure(s) {
+async function measure({ d }) {
 	await until('earlier processes to leave', () =>
-		s.d.pidsOf('TLS').length <= WORKERS, SETTLE_MS);
-	return { fds: open(s.d), bytes: sum(s.d, memory) };
+		earlier(d).length <= WORKERS, SETTLE_MS);
+	const all = [...serving(d), ...earlier(d)];
+	return { fds: sum(all, descriptors), bytes: sum(serving(d), memory),
+		earlier: sum(earlier(d), memory) };
 }
 
 async function begin({ start, history, random, short }, clients) {
@@ -223,18 +227,22 @@ module.exports = async function upgrades(how) {
 	const connects = rate > 0 && run(process.execPath,
 		[path.join(__dirname, 'lib/connects.js'), d.port, s.bulk.key, rate]);
 	const crowd = clients > 0 && await bench(s, clients);
-	const fresh = sum(d, memory);
+	const fresh = await measure(s);
 
-	await pairs(s, 1); // every process has begun as a later one does
-	const before = await measure(s);
+	await pairs(s, 1);
+	const before = await measure(s); // with TLS of earlier processes
 	await pairs(s, n);
 	let after;
 	await until('the descriptors of before', async () => {
 		after = await measure(s);
 		return after.fds <= before.fds;
 	}, SETTLE_MS);
-	if (after.bytes > allowed(before.bytes))
-		history.wrong(`${after.bytes} bytes in memory, ${before.bytes} before`);
+	const memories = [fresh, before, after];
+	if (after.bytes > allowed(fresh.bytes))
+		history.wrong(`${after.bytes} bytes in memory, ${fresh.bytes} before`);
+	if (after.earlier > allowed(before.earlier))
+		history.wrong(`${after.earlier} bytes for TLS of earlier processes, ` +
+			`${before.earlier} before`);
 	if (crowd?.over) history.wrong('the bench was over too early');
 	const others = await end(s, crowd, connects);
 	await check(s);
@@ -243,7 +251,8 @@ module.exports = async function upgrades(how) {
 		delivered: s.watchers.reduce((k, w) => k + w.times.length, 0),
 		'longest upgrade ms': s.longest, 'pauses of a worker ms': pauses(d),
 		descriptors: [before.fds, after.fds],
-		'MiB of memory': [fresh, before.bytes, after.bytes].map(mib),
+		'MiB of memory': memories.map((m) => mib(m.bytes)),
+		'MiB for TLS of earlier processes': memories.map((m) => mib(m.earlier)),
 		...others };
 	await d.stop({ within: 20000 }); // while its certificate is there
 	await s.hooks.stop();
