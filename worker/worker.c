@@ -170,6 +170,7 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 	link_flush(w); /* closing sends messages to the broker, too */
 	stats_turn_ends(w);
 	move_turn(w);
+	left = move_start_more(w) || left;
 	left = ipc_go_on(&w->link->ipc) || left;
 	left = left || (input_is_left(w) && !w->moving) ||
 	    !list_is_empty(&w->closed) || !list_is_empty(&w->dirty) ||
@@ -392,6 +393,7 @@ stop(struct worker *w)
 	stats_report(w);
 	link_flush(w);
 	conn_lists_clear(w);
+	move_clear(w);
 	sessions_clear(w->sessions);
 	input_clear(w);
 	compression_free(w);

@@ -108,16 +108,17 @@ change(struct cut *c, struct worker *w, struct input *in)
 /* ---- the two processes ---- */
 
 /* The sockets of the image as another process has them. */
-static int *
-copy_fds(const struct move_image *image)
+static void
+take_sockets(struct move *m, const struct move_image *image)
 {
-	int *fds = xcalloc(image->nfds, sizeof(*fds));
-
 	for (uint32_t i = 0; i < image->nfds; i++) {
-		fds[i] = dup(image->fds[i]);
-		assert_int_not_equal(fds[i], -1);
+		const char *number = (const char *)&image->fds[i];
+		int fd = dup(image->fds[i]);
+
+		assert_int_not_equal(fd, -1);
+		assert_true(move_sockets_take(
+		    m, str_make(number, sizeof(uint32_t)), &fd, 1));
 	}
-	return fds;
 }
 
 static struct buf *
@@ -150,6 +151,19 @@ is_of_members(struct str text)
 	return type == IPC_ROSTER || type == IPC_MEMBER;
 }
 
+/* The number of its socket is another one there. */
+static void
+set_socket(struct str text, struct str of)
+{
+	const size_t at = IPC_HEAD + sizeof(uint64_t);
+	uint32_t type;
+
+	memcpy(&type, text.p + 4, sizeof(type));
+	if (type == IPC_MOVE_CONN && text.n == of.n)
+		memcpy((char *)(uintptr_t)text.p + at, of.p + at,
+		    sizeof(uint32_t));
+}
+
 /*
  * It has taken over exactly what the first one wrote down.  Lists of members
  * have no order, and none among each other.
@@ -167,9 +181,11 @@ check_same(struct worker *w, const struct cut *want)
 	cut_image(&c, buf_str(b));
 	assert_int_equal(c.n, want->n);
 	/* The first one is about the link, which is another one now. */
-	for (size_t i = 1; i < c.n; i++)
+	for (size_t i = 1; i < c.n; i++) {
+		set_socket(c.text[i], want->text[i]);
 		assert_true(str_eq(c.text[i], want->text[i]) ||
 		    (is_of_members(c.text[i]) && has(want, c.text[i])));
+	}
 	while (c.n > 0)
 		drop(&c, 0);
 	buf_unref(b);
@@ -178,7 +194,7 @@ check_same(struct worker *w, const struct cut *want)
 
 /* Everything that has been taken begins to live. */
 static void
-begin(struct rig *r, struct str image, struct conn **made, uint32_t n)
+begin(struct rig *r, struct str image, struct load *l)
 {
 	int link[2];
 
@@ -188,7 +204,7 @@ begin(struct rig *r, struct str image, struct conn **made, uint32_t n)
 	assert_int_equal(sock_set_nonblock(link[1]), 0);
 	r->broker = link[0];
 	move_adopt_link(&r->w, image, link[1]);
-	move_start(&r->w, made, n);
+	move_load_start(l);
 }
 
 static void
@@ -212,10 +228,9 @@ take_over(const struct cut *c, const struct move_image *from, bool changed,
 {
 	struct rig r;
 	struct buf *image = join(c);
-	struct conn **made = xcalloc(from->nfds, sizeof(struct conn *));
-	int *fds = copy_fds(from);
+	struct str first = str_make(image->data, image->len / 2);
+	struct load *l;
 	const char *why;
-	uint32_t taken;
 
 	rig_init(&r);
 	drain_init(&r.w);
@@ -223,24 +238,25 @@ take_over(const struct cut *c, const struct move_image *from, bool changed,
 	link_init(&r.w);
 	rig_link(&r); /* what is written down goes through one */
 	r.w.move->merges = merges;
-	why = move_load(
-	    &r.w, buf_str(image), fds + merges, from->nfds - merges, made);
-	taken = r.w.nconns;
+	take_sockets(r.w.move, from);
+	l = move_load_new(&r.w, from->conns);
+	why = move_load_more(l, first, false);
+	if (why == NULL)
+		why = move_load_more(l, buf_str(image), true);
 	assert_true(changed || why == NULL);
 	if (!changed && !merges)
 		check_same(&r.w, c);
 	r.w.move->merges = false;
 	if (why == NULL && merges)
-		move_start(&r.w, made, taken);
+		move_load_start(l);
 	else if (why == NULL)
-		begin(&r, buf_str(image), made, taken);
+		begin(&r, buf_str(image), l);
+	while (move_start_more(&r.w))
+		continue;
 	rig_turn(&r);
-	for (uint32_t i = 1 + taken; i < from->nfds; i++)
-		close(fds[i]);
-	close(fds[0]);
+	move_sockets_close(r.w.move);
+	move_load_free(l);
 	end(&r);
-	free(fds);
-	free(made);
 	buf_unref(image);
 }
 

@@ -10,6 +10,7 @@ const { describe, beforeEach, afterEach, test } = require('node:test');
 const { Client } = require('./lib/client');
 const { Daemon, until } = require('./lib/daemon');
 const { api } = require('./lib/http');
+const { descriptors } = require('./lib/process');
 const resume = require('./lib/resume');
 
 const event = (channel, data) => ({ body: { name: 'e', channel, data } });
@@ -93,6 +94,22 @@ describe('worker replace, when a process dies', () => {
 			await c.ended();
 		}
 	};
+
+	// Its socket is at the new process already, which must not keep it.
+	test('a client is lost while the old one waits', async () => {
+		const gone = await Client.connect(d, app);
+		await gone.subscribe('y');
+		const before = descriptors(old);
+		const { answer } = await waiting();
+		gone.sock.resetAndDestroy();
+		d.ctl(['publish', app.id, 'y', 'e', 'nobody']);
+		assert.equal((await answer).status, 200);
+		const row = JSON.parse((await asked).out);
+		assert.deepEqual([row.moved, row.closed], [3, 0],
+			'the client, the silent one, and the request');
+		await until('the others only', () => descriptors(fresh) <= before);
+		await settled(true, 0);
+	});
 
 	test('the new one is killed before all is sent', async () => {
 		const { answer } = await waiting();

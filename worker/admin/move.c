@@ -4,11 +4,12 @@
  * clients and its link to the broker go there as they are, so that no client,
  * no other worker and no broker notices.
  *
- * The old process stops reading its clients, waits until the broker has
- * answered everything, writes all down, and sends it together with the
- * sockets.  Until the new process has said that it understands all of it, and
- * COMMIT is sent, nothing is changed and the old one may go on.  From then on
- * it touches no client any more.  The new process touches none before.
+ * The old process stops reading its clients, sends their sockets, and waits
+ * until the broker has answered everything.  Events are delivered meanwhile.
+ * Then it writes all down and sends it.  Until the new process has said that it
+ * understands all of it, and COMMIT is sent, nothing is changed and the old one
+ * may go on.  From then on it touches no client any more.  The new process
+ * touches none before.
  *
  * The worker in another slot, the receiver, has its own link: the broker puts a
  * mark into both (MERGE, broker/slot.c).  Events before it are delivered here,
@@ -69,6 +70,7 @@ hang_up(struct move *m)
 	if (m->fd != -1)
 		close(m->fd);
 	m->fd = -1;
+	move_sockets_end(m);
 	m->asked = m->marked = m->expired = false;
 }
 
@@ -86,6 +88,13 @@ each_conn(struct worker *w, void (*fn)(struct conn *))
 	}
 }
 
+static void
+resume(struct conn *c)
+{
+	c->sent_ahead = false;
+	input_continue(c);
+}
+
 /* Nothing has happened: goes on. */
 static void
 give_up(struct move *m, const char *why)
@@ -101,7 +110,7 @@ give_up(struct move *m, const char *why)
 	if (w->moving) {
 		w->moving = false;
 		listener_start(w);
-		each_conn(w, input_continue);
+		each_conn(w, resume);
 	}
 }
 
@@ -182,6 +191,7 @@ begin(struct move *m)
 	w->moving = true;
 	listener_stop(w);
 	each_conn(w, settle);
+	move_sockets_begin(m);
 	log_debug("move: no client is read");
 	set_late(m, QUIET_SECONDS);
 }
@@ -227,7 +237,7 @@ on_word(struct ev_loop *loop, ev_io *io, int revents)
 	while (nfds > 0)
 		close(fds[--nfds]);
 	if (n == -1 && errno == EAGAIN)
-		return;
+		return; /* more can be sent: move_turn() */
 	in = str_make(bytes, n < 0 ? 0 : (size_t)n);
 	if (m->marked)
 		lose(m, "the other worker does not take them");
@@ -259,6 +269,10 @@ on_late(struct ev_loop *loop, ev_timer *timer, int revents)
 	}
 	if (m->asked) {
 		m->expired = true; /* its answer will come */
+		return;
+	}
+	if (m->ahead_at < m->nahead) {
+		give_up(m, "the new process did not read in time");
 		return;
 	}
 	snprintf(why, sizeof(why),
@@ -390,6 +404,16 @@ hand_over(struct move *m, uint64_t began_us)
 	ev_break(w->loop, EVBREAK_ALL);
 }
 
+static void
+listen_for(struct move *m, int events)
+{
+	if (m->io.events == events)
+		return;
+	ev_io_stop(m->w->loop, &m->io);
+	ev_io_set(&m->io, m->fd, events);
+	ev_io_start(m->w->loop, &m->io);
+}
+
 void
 move_turn(struct worker *w)
 {
@@ -398,6 +422,9 @@ move_turn(struct worker *w)
 	if (m->merges)
 		move_in_turn(w);
 	if (!w->moving || m->over)
+		return;
+	listen_for(m, move_sockets_more(m) ? EV_READ | EV_WRITE : EV_READ);
+	if (m->ahead_at < m->nahead)
 		return;
 	if (m->asked && !link_is_open(w))
 		(m->marked ? lose : give_up)(m, "the broker has ended");

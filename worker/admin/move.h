@@ -19,6 +19,7 @@
 #include "shared/ipc/ipc_msg.h"
 
 struct conn;
+struct load;
 struct pump;
 struct worker;
 
@@ -35,20 +36,26 @@ struct move {
 	bool asked;        /* the broker for the mark (MERGE) */
 	bool marked;       /* it has come */
 	uint64_t marked_us;
-	bool expired; /* while the broker was asked */
-	bool over;    /* the slot is the other one's */
-	/* The messages that have come, in a process that takes over. */
+	bool expired;    /* while the broker was asked */
+	bool over;       /* the slot is the other one's */
+	uint64_t *ahead; /* socket ids: their sockets go ahead */
+	uint32_t nahead, ahead_at;
+	/* In a process that takes over: what has come. */
+	int *sockets; /* by their numbers; -1: none */
+	uint32_t nsockets;
 	struct buf *image;
 	uint64_t bytes; /* of it, when it is complete */
-	int *fds;
-	uint32_t nfds, want_fds;
-	struct conn **made; /* of the image */
+	uint32_t conns; /* in it */
+	struct load *load;
 	struct pump *pump;  /* TLS that is spoken here for the other one */
+	uint64_t *starting; /* socket ids: not read yet (move_start.c) */
+	uint32_t nstarting, started;
 };
 
 #define MOVE_NEW UINT32_MAX
+#define MOVE_SOCKETS_MAX 64u /* in one datagram */
 
-/* The state that is handed over: bytes and descriptors (move_state.c). */
+/* The state that is handed over: bytes, and sockets that are not there yet. */
 struct move_image {
 	struct outq bytes;
 	int *fds;
@@ -87,15 +94,43 @@ void move_image_clear(struct move_image *);
  */
 const char *move_send(
     struct move *, struct move_image *, uint64_t until_us, char room[1024]);
+
+/* Sends these sockets, MOVE_SOCKETS_MAX at most.  0, or -1 with errno. */
+int move_sockets_send(struct move *, const int *fds, size_t n);
+/* The sockets of all clients go ahead; true: some have not left. */
+void move_sockets_begin(struct move *);
+bool move_sockets_more(struct move *);
+void move_sockets_end(struct move *);
 /*
- * Makes everything from it; NULL, or a sentence on what is wrong.  made: room
- * for nfds connections, in which it puts them.
+ * They have come.  The caller owns none of them any more.  False: the numbers
+ * are wrong.
  */
-const char *move_load(struct worker *, struct str image, const int *fds,
-    uint32_t nfds, struct conn **made);
+bool move_sockets_take(
+    struct move *, struct str numbers, const int *fds, size_t n);
+bool move_sockets_has(const struct move *, uint32_t number);
+/* It is there, and is the caller's from now on. */
+int move_sockets_get(struct move *, uint32_t number);
+/* Those that nobody got. */
+void move_sockets_close(struct move *);
+
+/* For an image of at most so many connections. */
+struct load *move_load_new(struct worker *, uint32_t conns);
+/*
+ * Makes everything from as much of the image as there is: NULL, or a sentence
+ * on what is wrong.  whole: that is all of it.
+ */
+const char *move_load_more(struct load *, struct str image, bool whole);
+/* The socket of the link, when the image is whole; the caller's. */
+int move_load_link(struct load *);
+/* They begin to live: they get events from now on.  Returns their number. */
+uint32_t move_load_start(struct load *);
+void move_load_free(struct load *);
 /* The link, in a new process, is this one. */
 void move_adopt_link(struct worker *, struct str image, int fd);
-/* These connections begin to live. */
+/* These connections begin to live: they get events from now on. */
 void move_start(struct worker *, struct conn **made, uint32_t n);
+/* The end of a turn: reads some more of them; true: others are left. */
+bool move_start_more(struct worker *);
+void move_clear(struct worker *);
 
 #endif

@@ -9,12 +9,12 @@
  */
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "shared/base/base.h"
 #include "shared/base/log.h"
-#include "shared/base/xmalloc.h"
 #include "shared/ipc/fdpass.h"
 #include "shared/proc/proc.h"
 #include "worker/admin/drain.h"
@@ -43,11 +43,9 @@ forget(struct move *m)
 	m->fd = -1;
 	buf_unref(m->image);
 	m->image = NULL;
-	free(m->fds);
-	m->fds = NULL;
-	free(m->made);
-	m->made = NULL;
-	m->nfds = 0;
+	move_sockets_close(m);
+	move_load_free(m->load);
+	m->load = NULL;
 	m->merges = m->marked = false;
 }
 
@@ -104,8 +102,6 @@ leave(struct move *m, const char *why)
 	log_warnx("move: the slot is not taken over: %s", why);
 	if (!m->merges)
 		exit(1);
-	while (m->nfds > 0)
-		close(m->fds[--m->nfds]);
 	forget(m);
 	if (marked)
 		say_merged(w, false);
@@ -124,15 +120,11 @@ is_complete(const struct move *m)
 static void
 load(struct move *m)
 {
-	const char *why = "not all sockets have come";
+	const char *why;
 
-	if (m->nfds != m->want_fds) {
-		say_ready(m, why);
-		leave(m, why);
-		return;
-	}
-	m->made = xcalloc(MAX(m->nfds, 1), sizeof(struct conn *));
-	why = move_load(m->w, buf_str(m->image), m->fds, m->nfds, m->made);
+	if (m->load == NULL)
+		m->load = move_load_new(m->w, m->conns);
+	why = move_load_more(m->load, buf_str(m->image), is_complete(m));
 	if (why == NULL)
 		return;
 	say_ready(m, why);
@@ -145,8 +137,8 @@ start(struct move *m)
 {
 	struct worker *w = m->w;
 
-	move_adopt_link(w, buf_str(m->image), m->fds[0]);
-	move_start(w, m->made, m->nfds - 1);
+	move_adopt_link(w, buf_str(m->image), move_load_link(m->load));
+	move_load_start(m->load);
 	log_info("move: %u connections taken over", w->nconns);
 	forget(m);
 }
@@ -156,73 +148,109 @@ static void
 merge(struct move *m)
 {
 	struct worker *w = m->w;
-	uint32_t n = m->nfds;
+	uint32_t n;
 
 	load(m);
-	if (!m->merges)
-		return;
 	say_merged(w, true);
-	move_start(w, m->made, n);
+	n = move_load_start(m->load);
 	say_ready(m, "");
 	log_info("move: %u connections taken over", n);
 	forget(m);
 }
 
+/* A receiver begins at the mark: events before it are the other one's. */
 static void
-take_all(struct move *m)
+take_part(struct move *m, struct str bytes)
 {
-	if (m->merges && m->marked) {
-		merge(m);
-	} else if (!m->merges) {
-		load(m);
-		say_ready(m, "");
-	}
-}
-
-static void
-take_part(struct move *m, struct str bytes, const int *fds, size_t nfds)
-{
-	if (m->image->len + bytes.n > m->bytes ||
-	    m->nfds + nfds > m->want_fds) {
+	if (m->image->len + bytes.n > m->bytes) {
 		leave(m, "more bytes have come than were announced");
 		return;
 	}
 	memcpy(m->image->data + m->image->len, bytes.p, bytes.n);
 	m->image->len += (uint32_t)bytes.n;
-	if (nfds > 0)
-		memcpy(m->fds + m->nfds, fds, nfds * sizeof(*fds));
-	m->nfds += (uint32_t)nfds;
-	if (is_complete(m))
-		take_all(m);
+	if (m->merges && m->marked && is_complete(m)) {
+		merge(m);
+	} else if (!m->merges) {
+		load(m);
+		if (is_complete(m))
+			say_ready(m, "");
+	}
+}
+
+/* The descriptors are taken, or closed. */
+static bool
+take_sockets(struct move *m, struct str in, const int *fds, size_t nfds)
+{
+	struct msg_move_sockets s;
+	uint32_t type;
+
+	if (m->image == NULL && move_datagram(in, &type) &&
+	    type == IPC_MOVE_SOCKETS &&
+	    msg_move_sockets_get(&s, str_from(in, IPC_HEAD)) == 0)
+		return move_sockets_take(m, s.numbers, fds, nfds);
+	while (nfds > 0)
+		close(fds[--nfds]);
+	return false;
+}
+
+static bool
+take_begin(struct move *m, struct str body)
+{
+	struct msg_move_begin b;
+
+	if (msg_move_begin_get(&b, body) == -1 || b.bytes == 0 ||
+	    b.bytes > UINT32_MAX / 4 || b.conns > b.bytes / IPC_HEAD)
+		return false;
+	m->bytes = b.bytes;
+	m->conns = b.conns;
+	m->image = buf_new((size_t)b.bytes);
+	return true;
+}
+
+static bool
+take_message(struct move *m, struct str in)
+{
+	uint32_t type;
+
+	if (!move_datagram(in, &type))
+		return false;
+	in = str_from(in, IPC_HEAD);
+	if (type == IPC_MOVE_BEGIN && m->image == NULL)
+		return take_begin(m, in);
+	if (type != IPC_MOVE_COMMIT || m->image == NULL || m->merges)
+		return false;
+	start(m);
+	return true;
 }
 
 static void
 take(struct move *m, struct str in, const int *fds, size_t nfds)
 {
-	struct msg_move_begin b;
-	uint32_t type;
+	bool taken = true;
 
-	if (m->image != NULL && !is_complete(m)) {
-		take_part(m, in, fds, nfds);
-		return;
-	}
-	if (!move_datagram(in, &type) || nfds > 0) {
+	if (nfds > 0)
+		taken = take_sockets(m, in, fds, nfds);
+	else if (m->image != NULL && !is_complete(m))
+		take_part(m, in);
+	else
+		taken = take_message(m, in);
+	if (!taken)
 		leave(m, "the other process is not understood");
-		return;
-	}
-	in = str_from(in, IPC_HEAD);
-	if (type == IPC_MOVE_COMMIT && m->image != NULL && !m->merges) {
-		start(m);
-	} else if (type == IPC_MOVE_BEGIN && m->image == NULL &&
-	    msg_move_begin_get(&b, in) == 0 && b.bytes > 0 &&
-	    b.bytes <= UINT32_MAX / 4 && (b.fds > 0 || m->merges)) {
-		m->bytes = b.bytes;
-		m->want_fds = b.fds;
-		m->image = buf_new((size_t)b.bytes);
-		m->fds = xcalloc(MAX(b.fds, 1), sizeof(*m->fds));
-	} else {
-		leave(m, "the other process is not understood");
-	}
+}
+
+/*
+ * A new process that has begun to read waits for the rest, and for COMMIT,
+ * here: in a turn of the loop its timers would write to the clients.
+ */
+static bool
+may_wait(const struct move *m)
+{
+	struct pollfd p = { m->fd, POLLIN, 0 };
+
+	if (m->merges || m->image == NULL)
+		return false;
+	poll(&p, 1, -1); /* the other process ends, or goes on, in time */
+	return true;
 }
 
 static void
@@ -236,6 +264,8 @@ on_io(struct ev_loop *loop, ev_io *io, int revents)
 	while (m->fd != -1) {
 		n = fdpass_recv(
 		    m->fd, m->w->recv, WORKER_RECV_BYTES, fds, &nfds);
+		if (n == -1 && errno == EAGAIN && may_wait(m))
+			continue;
 		if (n == -1 && errno == EAGAIN)
 			return;
 		if (n == -1 && errno == EMSGSIZE)

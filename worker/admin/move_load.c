@@ -15,7 +15,6 @@
 #include "shared/base/xmalloc.h"
 #include "shared/net/deflate.h"
 #include "shared/proc/session_table.h"
-#include "worker/admin/drain.h"
 #include "worker/api/console_answer.h"
 #include "worker/app/apps.h"
 #include "worker/channel/subscription.h"
@@ -37,14 +36,14 @@
 
 struct load {
 	struct worker *w;
-	const int *fds;
-	uint32_t nfds, next; /* the next one is the next connection's */
-	struct conn *c;      /* the last one */
-	uint32_t conns, subs, ref;
-	struct conn **made;
-	bool merges; /* the worker has other connections, and its own link */
-	bool known;  /* it has this roster */
+	size_t at;      /* so much of the image is read */
+	struct conn *c; /* the last one */
+	uint32_t conns, max_conns, subs, ref;
+	uint32_t link; /* its socket */
+	bool merges;   /* the worker has other connections, and its own link */
+	bool known;    /* it has this roster */
 	bool ended;
+	struct conn *made[];
 };
 
 static double
@@ -135,10 +134,11 @@ on_conn(struct load *l, const struct msg_move_conn *m)
 	bool ws = (m->flags & MOVE_WS) != 0;
 	struct conn *c;
 
-	if (l->next == l->nfds || m->state >= CONN_LOST ||
+	if (l->conns == l->max_conns || m->state >= CONN_LOST ||
 	    m->state == CONN_REFUSED || m->state == CONN_PARTING ||
 	    m->peer > PEER_TRUSTED || m->resume > CONN_RESUME_BROKE ||
-	    m->sid == 0 || conn_find(l->w, m->sid) != NULL)
+	    m->sid == 0 || conn_find(l->w, m->sid) != NULL ||
+	    !move_sockets_has(l->w->move, m->socket))
 		return -1;
 	if (a == NULL && (m->app != 0 || (ws && m->state < CONN_CLOSING)))
 		return -1;
@@ -146,8 +146,8 @@ on_conn(struct load *l, const struct msg_move_conn *m)
 	    (m->bits != 0 && m->bits < DEFLATE_BITS_MIN) ||
 	    m->bits > DEFLATE_BITS_MAX)
 		return -1;
-	c = l->c =
-	    input_make(l->w, l->fds[l->next++], ws ? &ws_ops : &http_ops);
+	c = l->c = input_make(l->w, move_sockets_get(l->w->move, m->socket),
+	    ws ? &ws_ops : &http_ops);
 	conn_rename(c, m->sid);
 	l->made[l->conns++] = c;
 	if (a != NULL)
@@ -337,6 +337,7 @@ on_link(struct load *l, const struct msg_move_link *m)
 		link_saw(l->w, m);
 		l->ref = l->w->next_ref;
 	} else {
+		l->link = m->socket;
 		l->ref = m->ref;
 		unacked_adopt(l->w, m->seq);
 	}
@@ -348,9 +349,9 @@ on_end(struct load *l, const struct msg_move_end *m)
 {
 	l->ended = true;
 	l->w->next_ref = MAX(l->w->next_ref, l->ref);
-	return m->conns == l->conns && m->subs == l->subs && l->next == l->nfds
-	    ? 0
-	    : -1;
+	if (!l->merges && !move_sockets_has(l->w->move, l->link))
+		return -1;
+	return m->conns == l->conns && m->subs == l->subs ? 0 : -1;
 }
 
 #define LOAD(name, call) \
@@ -410,56 +411,56 @@ move_cut(struct str *in, uint32_t *type, struct str *body)
 	return true;
 }
 
-const char *
-move_load(struct worker *w, struct str image, const int *fds, uint32_t nfds,
-    struct conn **made)
+struct load *
+move_load_new(struct worker *w, uint32_t conns)
 {
-	struct load l = { .w = w,
-		.fds = fds,
-		.nfds = nfds,
-		.made = made,
-		.merges = w->move->merges,
-		.next = w->move->merges ? 0 : 1 };
-	size_t size = image.n;
-	struct str body;
-	uint32_t type;
+	struct load *l = xcalloc(1, sizeof(*l) + conns * sizeof(l->made[0]));
 
+	l->w = w;
+	l->max_conns = conns;
+	l->merges = w->move->merges;
 	timeouts_restore(w);
-	while (image.n > 0) {
-		bool first = image.n == size;
-
-		if (l.ended || !move_cut(&image, &type, &body) ||
-		    type >= IPC_NTYPES || loaders[type] == NULL ||
-		    first != (type == IPC_MOVE_LINK))
-			return "it is malformed";
-		if (loaders[type](&l, body) == -1)
-			return ipc_name(type);
-	}
-	return l.ended ? NULL : "it has no end";
+	return l;
 }
 
-static void
-start_conn(struct conn *c)
+const char *
+move_load_more(struct load *l, struct str image, bool whole)
 {
-	struct ws_part *p = c->part;
+	struct str rest = str_from(image, l->at), body;
+	uint32_t type;
 
-	if (!outq_is_empty(&c->out))
-		conn_move(c, &c->w->dirty);
-	conn_set_events(c);
-	if (p != NULL && p->fin && p->left == 0)
-		input_wait(c, LINE_UNPACK);
-	else if (conn_input_is(c, INPUT_STOPPED))
-		input_check(c);
-	else
-		input_continue(c);
+	while (move_cut(&rest, &type, &body)) {
+		bool first = l->at == 0;
+
+		if (l->ended || type >= IPC_NTYPES || loaders[type] == NULL ||
+		    first != (type == IPC_MOVE_LINK))
+			return "it is malformed";
+		if (loaders[type](l, body) == -1)
+			return ipc_name(type);
+		l->at = image.n - rest.n;
+	}
+	if (whole && rest.n > 0)
+		return "it is malformed";
+	return whole && !l->ended ? "it has no end" : NULL;
+}
+
+int
+move_load_link(struct load *l)
+{
+	return move_sockets_get(l->w->move, l->link);
+}
+
+uint32_t
+move_load_start(struct load *l)
+{
+	move_start(l->w, l->made, l->conns);
+	return l->conns;
 }
 
 void
-move_start(struct worker *w, struct conn **made, uint32_t n)
+move_load_free(struct load *l)
 {
-	for (uint32_t i = 0; i < n; i++)
-		start_conn(made[i]);
-	drain_lingering(w);
+	free(l);
 }
 
 void

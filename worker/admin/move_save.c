@@ -60,6 +60,7 @@ save_link(struct worker *w, const struct outq *unsent)
 {
 	struct msg_move_link m = link_state(w);
 
+	m.socket = (uint32_t)w->link->ipc.fd;
 	m.seq = w->unacked->seq;
 	m.ref = w->next_ref;
 	m.unsent = whole(w, unsent);
@@ -350,8 +351,10 @@ save_conn(struct worker *w, struct conn *c, struct move_image *image)
 			return; /* it is closed */
 		image->lingering++;
 	}
+	m.socket = (uint32_t)fd;
 	link_send_move_conn(w, &m);
-	image->fds[image->nfds++] = fd;
+	if (!c->sent_ahead || fd != c->io.fd)
+		image->fds[image->nfds++] = fd;
 	image->conns++;
 	save_parts(w, c, image);
 }

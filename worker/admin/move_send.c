@@ -16,7 +16,6 @@
 #include "worker/core/core.h"
 
 #define PART_BYTES (32u << 10) /* of the image, in one datagram */
-#define PART_FDS 64
 
 /* Waits for the other end; false: not until then. */
 static bool
@@ -29,48 +28,66 @@ wait_for(int fd, short events, uint64_t until_us)
 	    poll(&p, 1, (int)((until_us - now) / 1000 + 1)) != 0;
 }
 
-/* One datagram; NULL, or why not. */
+/* Why can it never leave?  NULL: it can now, perhaps. */
 static const char *
-send_part(
-    int fd, struct str bytes, const int *fds, size_t nfds, uint64_t until_us)
+wait_again(struct move *m, uint64_t until_us)
 {
-	while (fdpass_send(fd, bytes.p, bytes.n, fds, nfds) == -1) {
-		if (errno == ETOOMANYREFS)
-			poll(NULL, 0, 1); /* until the other end has some */
-		else if (errno != EAGAIN)
-			return "the new process has ended";
-		if (!wait_for(fd, POLLOUT, until_us))
-			return "the new process did not read in time";
-	}
-	return NULL;
+	if (errno == ETOOMANYREFS)
+		poll(NULL, 0, 1); /* until the other end has some */
+	else if (errno != EAGAIN)
+		return "the new process has ended";
+	return wait_for(m->fd, POLLOUT, until_us)
+	    ? NULL
+	    : "the new process did not read in time";
 }
 
-/* The bytes, and next to them the descriptors. */
+/* One datagram; NULL, or why not. */
+static const char *
+send_part(struct move *m, struct str bytes, uint64_t until_us)
+{
+	const char *why = NULL;
+
+	while (
+	    why == NULL && fdpass_send(m->fd, bytes.p, bytes.n, NULL, 0) == -1)
+		why = wait_again(m, until_us);
+	return why;
+}
+
+/* Those that have not gone ahead. */
+static const char *
+send_sockets(struct move *m, const struct move_image *image, uint64_t until_us)
+{
+	const char *why = NULL;
+	uint32_t at = 0, n;
+
+	while (why == NULL && at < image->nfds) {
+		n = MIN(MOVE_SOCKETS_MAX, image->nfds - at);
+		if (move_sockets_send(m, image->fds + at, n) == 0)
+			at += n;
+		else
+			why = wait_again(m, until_us);
+	}
+	return why;
+}
+
 static const char *
 send_image(struct move *m, struct move_image *image, uint64_t until_us)
 {
-	size_t bytes = outq_bytes(&image->bytes), n;
-	size_t parts = MAX((bytes + PART_BYTES - 1) / PART_BYTES,
-	    (image->nfds + PART_FDS - 1) / PART_FDS);
-	size_t per = MAX((bytes + parts - 1) / parts, 1);
-	struct msg_move_begin b = { bytes, image->nfds, 0 };
-	const char *why;
-	uint32_t at = 0, nfds;
+	struct msg_move_begin b = { outq_bytes(&image->bytes), image->conns,
+		0 };
+	const char *why = send_sockets(m, image, until_us);
 	char head[64];
+	size_t n;
 
 	msg_move_begin_put(head, &b);
-	why = send_part(
-	    m->fd, str_make(head, msg_move_begin_size(&b)), NULL, 0, until_us);
+	if (why == NULL)
+		why = send_part(
+		    m, str_make(head, msg_move_begin_size(&b)), until_us);
 	while (why == NULL && outq_bytes(&image->bytes) > 0) {
-		n = outq_peek(&image->bytes, m->w->recv, per);
-		nfds = MIN(PART_FDS, image->nfds - at);
-		why = send_part(m->fd, str_make(m->w->recv, n), image->fds + at,
-		    nfds, until_us);
-		at += nfds;
+		n = outq_peek(&image->bytes, m->w->recv, PART_BYTES);
+		why = send_part(m, str_make(m->w->recv, n), until_us);
 		outq_consume(&image->bytes, n);
 	}
-	if (why == NULL && at < image->nfds)
-		why = "too many sockets";
 	if (why == NULL)
 		log_debug("move: all is sent");
 	return why;

@@ -171,6 +171,7 @@ struct conn {
 	bool authorized : 1;  /* admission.c: it keeps the deadline for it */
 	bool signed_in : 1;   /* signin.c: a sign-in has been answered */
 	bool close_recorded : 1; /* close_record.c */
+	bool sent_ahead : 1;     /* move_sockets.c: its socket */
 };
 
 /*
