@@ -56,32 +56,32 @@ list_row(struct control_client *cc, const struct broker_app *a, struct str name,
 	verb_row_end(cc, &w);
 }
 
+struct listing {
+	struct name_list *s;
+	const struct broker *br;
+	struct str prefix;
+};
+
 static void
-list(
-    struct control_client *cc, const struct broker_app *only, struct str prefix)
+see(void *arg, struct hash_node *n)
 {
-	struct name_list *s = name_list_new(list_row, S(""));
-	struct broker *br = cc->br;
-	struct hash *all = &br->registry->channels;
-	const struct broker_app *a = only;
-	struct hash_node *n;
+	const struct listing *to = arg;
+	const struct channel *c = container_of(n, const struct channel, node);
+	struct str name = registry_name(to->br->registry, c);
 
-	for (n = hash_first(all); n != NULL; n = hash_next(all, n)) {
-		const struct channel *c =
-		    container_of(n, const struct channel, node);
-		struct str name = registry_name(br->registry, c);
+	if (!c->hidden && (c->total > 0 || cache_has(c)) &&
+	    str_starts(name, to->prefix))
+		name_list_offer(to->s, to->br, c->app->num, name);
+}
 
-		if (c->hidden || (c->total == 0 && !cache_has(c)) ||
-		    !str_starts(name, prefix))
-			continue;
-		if (only != NULL && only->app.num != c->app->num)
-			continue;
-		if (only == NULL && (a == NULL || a->app.num != c->app->num))
-			a = apps_find(br, c->app->num);
-		if (a != NULL)
-			name_list_add(s, a, name);
-	}
-	name_list_start(cc, s, true);
+static bool
+list_portion(struct name_list *s, struct broker *br, struct name_cursor *at,
+    struct str prefix)
+{
+	struct listing to = { s, br, prefix };
+
+	return hash_walk(
+	    &br->registry->channels, &at->hash, NAME_LIST_LOOK, see, &to);
 }
 
 void
@@ -96,7 +96,8 @@ verb_channels(struct control_client *cc, struct json args)
 	if (verb_text(args, S("prefix"), &prefix, &tmp) == -1)
 		control_fail(cc, "prefix: not a text");
 	else
-		list(cc, a, prefix);
+		name_list_begin(
+		    cc, name_list_new(list_row, prefix), list_portion, a);
 	free(tmp);
 }
 
@@ -195,7 +196,7 @@ show(struct control_client *cc, const struct broker_app *a, struct str name)
 	to.s = name_list_new(member_row, name);
 	if (c->presence != NULL)
 		presence_each(c->presence, collect, &to);
-	name_list_start(cc, to.s, false);
+	name_list_start(cc, to.s);
 }
 
 void

@@ -154,28 +154,39 @@ user_row(struct control_client *cc, const struct broker_app *a, struct str id,
 	verb_row_end(cc, &w);
 }
 
+struct listing {
+	struct name_list *s;
+	const struct broker *br;
+};
+
+static void
+see_user(void *arg, struct hash_node *n)
+{
+	const struct listing *to = arg;
+	const struct user *u = container_of(n, const struct user, node);
+
+	if (u->nsessions > 0)
+		name_list_offer(to->s, to->br, u->app, user_id(u));
+}
+
+static bool
+users_portion(struct name_list *s, struct broker *br, struct name_cursor *at,
+    struct str about)
+{
+	struct listing to = { s, br };
+
+	return hash_walk(
+	    &br->users->by_id, &at->hash, NAME_LIST_LOOK, see_user, &to);
+}
+
 void
 verb_users(struct control_client *cc, struct json args)
 {
-	struct hash *all = &cc->br->users->by_id;
-	struct broker_app *only, *a;
-	struct hash_node *n;
-	struct name_list *s;
+	struct broker_app *only;
 
-	if (verb_app_or_all(cc, args, &only) == -1)
-		return;
-	s = name_list_new(user_row, S(""));
-	for (n = hash_first(all); n != NULL; n = hash_next(all, n)) {
-		const struct user *u = container_of(n, const struct user, node);
-
-		if (u->nsessions == 0 ||
-		    (only != NULL && u->app != only->app.num))
-			continue;
-		a = only != NULL ? only : apps_find(cc->br, u->app);
-		if (a != NULL)
-			name_list_add(s, a, user_id(u));
-	}
-	name_list_start(cc, s, true);
+	if (verb_app_or_all(cc, args, &only) == 0)
+		name_list_begin(
+		    cc, name_list_new(user_row, S("")), users_portion, only);
 }
 
 /* The user, then every connection that is signed in as the user. */

@@ -63,31 +63,33 @@ session_row(struct control_client *cc, const struct broker_app *a,
 	verb_row_end(cc, &w);
 }
 
+static bool
+sessions_portion(struct name_list *s, struct broker *br, struct name_cursor *at,
+    struct str about)
+{
+	const struct resumes *all = &br->replay->sessions;
+	const struct resume_session *r = NULL;
+	char text[SESSION_ID_MAX];
+
+	for (int i = 0;
+	     i < NAME_LIST_LOOK && (r = resumes_next(all, &at->row)) != NULL;
+	     i++) {
+		const struct session_row *row = resumes_row(all, r);
+		struct session_id id = session_row_id(all->table, row);
+
+		name_list_offer(s, br, row->app, session_id_text(&id, text));
+	}
+	return r != NULL;
+}
+
 void
 verb_sessions(struct control_client *cc, struct json args)
 {
-	const struct resumes *all = &cc->br->replay->sessions;
-	const struct broker_app *a;
 	struct broker_app *only;
-	const struct resume_session *r;
-	struct name_list *s;
-	uint32_t i = 0;
 
-	if (verb_app_or_all(cc, args, &only) == -1)
-		return;
-	s = name_list_new(session_row, S(""));
-	while ((r = resumes_next(all, &i)) != NULL) {
-		const struct session_row *row = resumes_row(all, r);
-		struct session_id id = session_row_id(all->table, row);
-		char text[SESSION_ID_MAX];
-
-		if (only != NULL && row->app != only->app.num)
-			continue;
-		a = only != NULL ? only : apps_find(cc->br, row->app);
-		if (a != NULL)
-			name_list_add(s, a, session_id_text(&id, text));
-	}
-	name_list_start(cc, s, true);
+	if (verb_app_or_all(cc, args, &only) == 0)
+		name_list_begin(cc, name_list_new(session_row, S("")),
+		    sessions_portion, only);
 }
 
 /* ---- one session ---- */
@@ -236,7 +238,7 @@ list_events(struct control_client *cc, const struct broker_app *a,
 		    text, sizeof(text), "%llu", (unsigned long long)offs[n]);
 		name_list_add(s, a, str_of(text));
 	}
-	name_list_start(cc, s, false);
+	name_list_start(cc, s);
 }
 
 void
