@@ -230,6 +230,7 @@ wire(struct broker *br)
 static void
 init(struct broker *br, const struct conf *conf, unsigned nslots)
 {
+	xheap_init();
 	*br = (struct broker){ .conf = conf, .nslots = nslots };
 	if (cluster_is_wanted(conf))
 		br->nslots = PROC_MAX_WORKERS; /* for workers of other hosts */
