@@ -184,7 +184,14 @@ say_ready(struct master *m)
 
 /* ---- what is due ---- */
 
-/* Ends children whose loop no longer turns. */
+/* One that starts may read much first; one that is told to go may not. */
+static unsigned
+stale_ms(const struct child *c)
+{
+	return c->ready || c->replaced ? WATCHDOG_STALE_MS : WATCHDOG_START_MS;
+}
+
+/* Ends children whose loop no longer turns, or never begins to. */
 static void
 check_heartbeats(struct master *m, uint64_t now)
 {
@@ -201,13 +208,13 @@ check_heartbeats(struct master *m, uint64_t now)
 	proc_usage_put(m->start->usage, &m->memory);
 	for (size_t i = 0; i < m->nchildren; i++) {
 		c = &m->children[i];
-		if (c->pid == 0 || !c->ready ||
-		    (sig = watchdog_look(&c->watchdog, now)) == 0)
+		if (c->pid == 0 ||
+		    (sig = watchdog_look(&c->watchdog, now, stale_ms(c))) == 0)
 			continue;
 		child_name(c, name, sizeof(name));
 		log_warnx("%s: stuck, no sign of life for %u ms: sending "
 			  "signal %d pid=%d",
-		    name, WATCHDOG_STALE_MS, sig, (int)c->pid);
+		    name, stale_ms(c), sig, (int)c->pid);
 		kill(c->pid, sig);
 	}
 }

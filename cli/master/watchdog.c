@@ -21,7 +21,7 @@ watchdog_begin(struct watchdog *w, uint64_t now_ms)
 }
 
 int
-watchdog_look(struct watchdog *w, uint64_t now_ms)
+watchdog_look(struct watchdog *w, uint64_t now_ms, unsigned stale_ms)
 {
 	uint64_t value = heartbeat_read(w->counter);
 	uint64_t gap = now_ms - w->look_ms;
@@ -34,13 +34,11 @@ watchdog_look(struct watchdog *w, uint64_t now_ms)
 		w->seen_ms = now_ms;
 		return 0;
 	}
-	if (now_ms < w->seen_ms + WATCHDOG_STALE_MS)
+	if (now_ms < w->seen_ms + stale_ms)
 		return 0;
 	if (!w->aborted) {
 		w->aborted = true;
 		return SIGABRT;
 	}
-	return now_ms < w->seen_ms + WATCHDOG_STALE_MS + WATCHDOG_KILL_MS
-	    ? 0
-	    : SIGKILL;
+	return now_ms < w->seen_ms + stale_ms + WATCHDOG_KILL_MS ? 0 : SIGKILL;
 }

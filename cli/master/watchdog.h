@@ -10,8 +10,9 @@
 struct child;
 
 #define WATCHDOG_LOOK_MS 500u
-#define WATCHDOG_STALE_MS 5000u /* without a sign: SIGABRT */
-#define WATCHDOG_KILL_MS 1000u  /* after that: SIGKILL */
+#define WATCHDOG_STALE_MS 5000u  /* without a sign: SIGABRT */
+#define WATCHDOG_START_MS 30000u /* the same, before it is ready */
+#define WATCHDOG_KILL_MS 1000u   /* after that: SIGKILL */
 
 struct watchdog {
 	const uint64_t *counter;
@@ -24,9 +25,9 @@ struct watchdog {
 /* The child has just been started. */
 void watchdog_begin(struct watchdog *, uint64_t now_ms);
 /*
- * The signal for the child now: 0, SIGABRT, SIGKILL.  Only time in which the
- * master itself ran counts.
+ * The signal for the child now: 0, SIGABRT, SIGKILL, when it has given no sign
+ * for stale_ms.  Only time in which the master itself ran counts.
  */
-int watchdog_look(struct watchdog *, uint64_t now_ms);
+int watchdog_look(struct watchdog *, uint64_t now_ms, unsigned stale_ms);
 
 #endif

@@ -35,7 +35,8 @@ run(const struct look *v, size_t n)
 			want = v[i].want;
 			i++;
 		}
-		assert_int_equal(watchdog_look(&w, at), want);
+		assert_int_equal(
+		    watchdog_look(&w, at, WATCHDOG_STALE_MS), want);
 		at += WATCHDOG_LOOK_MS;
 	}
 }
@@ -61,12 +62,12 @@ a_master_that_slept_blames_nobody(void **state)
 
 	(void)state;
 	watchdog_begin(&w, 0);
-	assert_int_equal(watchdog_look(&w, 500), 0);
-	assert_int_equal(watchdog_look(&w, 60500), 0);
-	assert_int_equal(watchdog_look(&w, 61000), 0);
+	assert_int_equal(watchdog_look(&w, 500, WATCHDOG_STALE_MS), 0);
+	assert_int_equal(watchdog_look(&w, 60500, WATCHDOG_STALE_MS), 0);
+	assert_int_equal(watchdog_look(&w, 61000, WATCHDOG_STALE_MS), 0);
 	for (uint64_t at = 61500; at < 65000; at += 500)
-		assert_int_equal(watchdog_look(&w, at), 0);
-	assert_int_equal(watchdog_look(&w, 65000), SIGABRT);
+		assert_int_equal(watchdog_look(&w, at, WATCHDOG_STALE_MS), 0);
+	assert_int_equal(watchdog_look(&w, 65000, WATCHDOG_STALE_MS), SIGABRT);
 }
 
 int

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+//
+// Processes that stand still where they do not serve: one that has not become
+// ready, and a broker that has been told to make room for another one.
+'use strict';
+
+const assert = require('node:assert/strict');
+const { describe, test } = require('node:test');
+const { Client } = require('./lib/client');
+const { Daemon, until } = require('./lib/daemon');
+const { publish } = require('./lib/http');
+
+const ALLOWED = [/stuck, no sign of life/, /was killed by signal [69]/,
+	/link to the broker lost/, /resync: not every worker/,
+	/events may be missing/, /reload: incomplete/, /no answer for 15 seconds/];
+
+async function stops(conf, stop, ms) {
+	const d = new Daemon(conf);
+	const app = d.app();
+	await d.start();
+	d.allow(...ALLOWED);
+	try {
+		const pid = await stop(d);
+		await until('its end', () => !d.processes()[pid], ms);
+		const c = await until('a client to be served', () =>
+			Client.connect(d, app).catch(() => null));
+		await c.subscribe('x');
+		await publish(d, app, 'x', 'e', 'y');
+		assert.equal(await c.expect('e'), 'y');
+		await c.close();
+		await d.stop();
+	} finally {
+		d.kill();
+	}
+}
+
+describe('a process that stands still', { concurrency: true }, () => {
+	test('a worker, before it is ready', () =>
+		stops({ workers: 1 }, async (d) => {
+			const [broker] = d.pidsOf('broker');
+			const [old] = d.pidsOf('worker');
+			process.kill(broker, 'SIGSTOP'); // no worker becomes ready
+			process.kill(old, 'SIGKILL');
+			const pid = await until('another worker', () =>
+				d.pidsOf('worker').find((p) => p !== old));
+			process.kill(pid, 'SIGSTOP');
+			process.kill(broker, 'SIGCONT');
+			return pid;
+		}, 40000));
+
+	test('the broker, when more workers need another one', () =>
+		stops({ workers: 1 }, async (d) => {
+			const [pid] = d.pidsOf('broker');
+			const r = await d.ctlAsync(['config', 'set', 'workers', '9']);
+			assert.equal(r.code, 0, r.err);
+			process.kill(pid, 'SIGSTOP');
+			return pid;
+		}, 15000));
+});
