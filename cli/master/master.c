@@ -103,7 +103,7 @@ on_death(struct master *m, struct child *c, int status)
 	child_name(c, name, sizeof(name));
 	delay = child_gone(c, status);
 	if (c->is_broker)
-		upgrade_forget_requests(m);
+		request_forget_all(m);
 	if (owed && !c->retiring)
 		c->failed = xasprintf(
 		    "pid %d did not receive it and %s; the next one has it",

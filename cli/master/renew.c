@@ -176,13 +176,6 @@ upgrade_wait(struct master *m, uint64_t request)
 		    m, request, 1, S("too many wait for the upgrade"));
 }
 
-void
-upgrade_forget_requests(struct master *m)
-{
-	m->upgrade.request = 0;
-	m->upgrade.nwaiting = 0;
-}
-
 /* ---- one after the other ---- */
 
 /* The workers, then the courier, then the broker. */

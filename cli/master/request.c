@@ -37,6 +37,19 @@ request_reply(struct master *m, uint64_t id, unsigned code, struct str text)
 	free(bytes);
 }
 
+void
+request_forget_all(struct master *m)
+{
+	struct reload *r = &m->reload;
+
+	m->upgrade.request = m->replace.request = 0;
+	m->upgrade.nwaiting = 0;
+	r->requests.n = 0;
+	r->again = r->again || r->nwaiting > 0;
+	r->nwaiting = 0;
+	reload_forget_requests(&m->retire.requests);
+}
+
 static void
 on_ask_drain(struct master *m, const struct msg_master_request *ask)
 {

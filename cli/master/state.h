@@ -182,6 +182,11 @@ void request_reply(
     struct master *, uint64_t id, unsigned code, struct str text);
 
 /*
+ * The broker is gone, and with it all who asked: they ask again, and the next
+ * broker gives them the same numbers.
+ */
+void request_forget_all(struct master *);
+/*
  * The failures of children, or those that have not confirmed, as one sentence
  * (free(3) it); NULL: none.
  */
@@ -238,8 +243,6 @@ uint64_t upgrade_due(const struct master *);
 void upgrade_on_exit(struct master *, pid_t, int status);
 /* A question that is answered at the end of the upgrade. */
 void upgrade_wait(struct master *, uint64_t request);
-/* The broker is gone, and with it all who asked: they ask again. */
-void upgrade_forget_requests(struct master *);
 /* Answers who has asked for the upgrade; code as MASTER_REPLY. */
 void upgrade_say(struct master *, unsigned code, const char *text);
 /* One line for the log and for who has asked. */

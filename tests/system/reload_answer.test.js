@@ -31,6 +31,28 @@ test('T5: a worker that cannot take it is named, code 1', async () => {
 	await d.stop();
 });
 
+test('the next broker numbers questions anew: each gets its own answer',
+	async () => {
+		const d = new Daemon({ workers: 2 });
+		await d.start();
+		d.allow(/reload: incomplete: worker [01]/, /stuck/,
+			/(worker [01]|broker) was killed by signal [69]/,
+			/link to the broker lost/, /resync: not every worker/,
+			/events may be missing/);
+		const [worker] = d.pidsOf('worker');
+		const [broker] = d.pidsOf('broker');
+		process.kill(worker, 'SIGSTOP');
+		const first = d.ctlAsync(['reload']); // ends with the worker
+		await until('it to begin', () => /reload: reading/.test(d.readLog()));
+		process.kill(broker, 'SIGKILL');
+		await until('another broker', () =>
+			/broker: ready again/.test(d.readLog()));
+		const second = await d.ctlAsync(['reload']);
+		assert.equal(second.code, 0, second.err);
+		assert.notEqual((await first).code, 0);
+		await d.stop();
+	});
+
 for (const [what, spoil, mend] of [
 	['is gone', (f) => fs.renameSync(f, `${f}.away`),
 		(f) => fs.renameSync(`${f}.away`, f)],
