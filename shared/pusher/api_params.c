@@ -42,6 +42,7 @@ base_of(struct str key)
 struct block {
 	struct api_params *p;
 	size_t used, cap;
+	bool encoded; /* something in the query is */
 };
 
 static char *
@@ -59,7 +60,7 @@ decode(struct block *b, struct str s)
 	char *out;
 	size_t n;
 
-	if (!is_encoded(s))
+	if (!b->encoded || !is_encoded(s))
 		return s;
 	out = block_end(b);
 	n = str_percent_decode(s, true, out);
@@ -87,7 +88,9 @@ int
 api_params_parse(struct api_params *p, struct str query)
 {
 	/* A key may be written twice, decoded and then in lower case. */
-	struct block b = { .p = p, .cap = 2 * query.n };
+	struct block b = {
+		.p = p, .cap = 2 * query.n, .encoded = is_encoded(query)
+	};
 	struct str rest = query, part, key;
 
 	p->n = 0;
