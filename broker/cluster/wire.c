@@ -21,6 +21,7 @@
 
 #define READ_BYTES (64u << 10) /* at once */
 #define READS 16               /* in one turn */
+#define LIFE_BYTES 4096        /* of an answer are a sign of life */
 
 static void on_io(struct ev_loop *, ev_io *, int);
 
@@ -206,6 +207,14 @@ flush(struct wire *w)
 
 /* ---- answers ---- */
 
+/* Single bytes of an answer that never ends are none. */
+static void
+sign_of_life(struct wire *w)
+{
+	w->asked = ev_now(w->loop);
+	w->since = 0;
+}
+
 /* Passes on the answers that are complete; the owner may close it meanwhile. */
 static bool
 pass_answers(struct wire *w)
@@ -229,6 +238,7 @@ pass_answers(struct wire *w)
 		what = w->what[w->first];
 		w->first = (w->first + 1) % w->cap;
 		w->n--;
+		sign_of_life(w);
 		w->ops->reply(w->owner, w, what, r);
 		freeReplyObject(r);
 	}
@@ -271,7 +281,9 @@ on_io(struct ev_loop *loop, ev_io *io, int revents)
 		n = receive(w, bytes, sizeof(bytes));
 		if (n <= 0)
 			return;
-		w->asked = ev_now(w->loop);
+		w->since += (size_t)n;
+		if (w->since >= LIFE_BYTES)
+			sign_of_life(w);
 		if (redisReaderFeed(w->reader, bytes, (size_t)n) != REDIS_OK) {
 			fail(w, "the answer is not one of Redis");
 			return;
@@ -315,7 +327,7 @@ wire_ask(struct wire *w, unsigned what, int argc, const char **argv,
 	if (n < 0)
 		fatalx("out of memory");
 	if (w->n == 0)
-		w->asked = ev_now(w->loop);
+		sign_of_life(w);
 	note(w, (unsigned char)what);
 	outq_push_copy(&w->out, str_make(text, (size_t)n));
 	free(text);

@@ -46,6 +46,7 @@ struct wire {
 	struct outq out;
 	bool up;
 	double asked; /* ev_now() of the last sign of life while one is owed */
+	size_t since; /* bytes that have come since then */
 	unsigned first, n, cap;
 	unsigned char *what; /* a ring: what was asked, and has no answer */
 };

@@ -12,6 +12,7 @@ const { WrongClock } = require('./lib/clock');
 const { becomesReady, host, hosts, logSays, metric, startReady, status,
 	tryPublish } = require('./lib/cluster');
 const { becomes, until } = require('./lib/daemon');
+const { Line } = require('./lib/line');
 const { Redis } = require('./lib/redis');
 
 const HOUR = 3600;
@@ -96,6 +97,31 @@ describe('troubles of a cluster', () => {
 		await becomesReady(a);
 		await published(a);
 		await logSays(a, /cluster: Redis is as fast as before/);
+	});
+
+	test('Redis answers byte by byte: as if it did not answer', async () => {
+		const line = await Line.open(redis);
+		const d = host({ url: `redis://127.0.0.1:${line.port}` }, 'd');
+		a.allow(/host d is gone/);
+		b.allow(/host d is gone/);
+		await startReady(d);
+		const held = [...line.pairs];
+		line.hold(); // those that are made later are not held
+		const timer = setInterval(() => {
+			for (const { near, far } of held) {
+				const byte = far.read(1);
+				if (byte !== null && !near.destroyed) near.write(byte);
+			}
+		}, 100);
+		try {
+			await logSays(d, /no answer for 5 seconds/);
+			await until('another connection', () => published(d)
+				.then(() => true, () => false));
+		} finally {
+			clearInterval(timer);
+			await d.stop();
+			await line.close();
+		}
 	});
 
 	test('stopped for longer than its lease: declared dead', async () => {
