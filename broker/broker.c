@@ -386,6 +386,7 @@ end_minute(struct broker *br)
 	while ((minutes_wait(br) || leave_at_stop(br->cluster)) &&
 	    broker_now() < until)
 		ev_run(br->loop, EVRUN_ONCE);
+	leave_late(br->cluster);
 }
 
 static void

@@ -30,6 +30,7 @@
 #include "broker/cluster/outgoing.h"
 #include "broker/cluster/scripts.h"
 #include "broker/cluster/session_moves.h"
+#include "broker/cluster/session_store.h"
 #include "broker/cluster/shared_apps.h"
 #include "broker/cluster/workers.h"
 #include "broker/core/budget.h"
@@ -233,6 +234,8 @@ on_reply(void *owner, enum engine_call call, const redisReply *r)
 		cl->reading = false;
 	if (call == ENGINE_READ && cl->state < CLUSTER_OUT)
 		return;
+	if (call == ENGINE_STORE)
+		session_store_on_written(cl, r);
 	if (r->type == REDIS_REPLY_ERROR)
 		on_error(cl, call, r);
 	else if (call == ENGINE_READ)
@@ -247,6 +250,8 @@ on_reply(void *owner, enum engine_call call, const redisReply *r)
 		shared_apps_on_records(cl, r);
 	else if (call == ENGINE_APP_SET)
 		shared_apps_on_answer(cl, r);
+	else if (call == ENGINE_STORED)
+		session_moves_on_stored(cl, r);
 	else if (call == ENGINE_LEAVE)
 		leave_on_answer(cl);
 	else if (call == ENGINE_BEAT && cl->state >= CLUSTER_OUT)
@@ -304,6 +309,7 @@ on_down(void *owner, bool was_up, const char *why)
 
 	cl->ndowns++;
 	cl->reading = cl->starved = cl->checked = false;
+	session_store_down(cl);
 	cluster_complain(cl, why);
 	workers_set_up(cl, false);
 }
@@ -335,6 +341,7 @@ cluster_new(struct broker *br, const ipc_handler *handlers, unsigned room)
 	app_records_init(&cl->apps);
 	conn_share_init(cl);
 	session_moves_init(cl);
+	session_store_init(cl);
 	hosts_init(&cl->hosts, room);
 	br->registry->remote =
 	    room < PROC_MAX_WORKERS ? ~UINT64_C(0) << room : 0;
@@ -351,6 +358,7 @@ cluster_start(struct cluster *cl)
 	ev_timer_init(&cl->beat, on_beat, BEAT_SECONDS, BEAT_SECONDS);
 	cl->beat.data = cl;
 	ev_timer_start(cl->br->loop, &cl->beat);
+	ev_timer_start(cl->br->loop, &cl->store.timer);
 	cl->engine.loop = cl->br->loop;
 	cl->engine.conf = cl->br->conf;
 	cl->engine.ops = &engine_ops;
@@ -380,5 +388,6 @@ cluster_free(struct cluster *cl)
 	app_records_forget(&cl->apps);
 	conn_share_clear(cl);
 	session_moves_clear(cl);
+	session_store_clear(cl);
 	free(cl);
 }

@@ -49,6 +49,15 @@ struct session_moves {
 	uint64_t answered; /* and the last one to which this host has said so */
 };
 
+/* See session_store.c. */
+struct session_store {
+	struct stored_session *v; /* by row; NULL until there are sessions */
+	uint32_t next;            /* row */
+	unsigned unanswered;
+	double room, room_at; /* bytes for new ones; see token_bucket_fill() */
+	ev_timer timer;
+};
+
 struct cluster {
 	struct broker *br;
 	const ipc_handler *handlers;
@@ -84,6 +93,7 @@ struct cluster {
 	double beaten;     /* broker_now() then; 0: none yet */
 	struct app_records apps;
 	struct session_moves moves;
+	struct session_store store;
 	struct hash conn_shares;    /* struct conn_share: apps with a limit */
 	ev_timer conn_shares_timer; /* while connections wait for a place */
 	uint64_t napplied, nconnects, ndowns, nerrors;

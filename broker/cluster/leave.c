@@ -66,6 +66,36 @@ leave_at_stop(struct cluster *cl)
 	return cl->state == CLUSTER_LEAVING;
 }
 
+static unsigned
+count_sessions(struct buf *b)
+{
+	uint32_t at = 0;
+	unsigned n = 0;
+	struct ipc_in in;
+
+	while (b != NULL && entry_next(b, &at, &in) == 1)
+		n += in.type == IPC_HOST_SESSION;
+	return n;
+}
+
+void
+leave_late(const struct cluster *cl)
+{
+	const struct list *e;
+	unsigned n;
+
+	if (cl == NULL || cl->state != CLUSTER_LIVE || !cl->closed)
+		return;
+	n = count_sessions(cl->entry.b);
+	LIST_FOREACH(e, &cl->parts)
+		n += count_sessions(LIST_ITEM(e, const struct part, link)->b);
+	if (n > 0)
+		log_warnx("cluster: the stop was over before Redis had taken "
+			  "all sessions of this host: the clients of %u can "
+			  "get events of the last seconds twice",
+		    n);
+}
+
 bool
 leave_for_good(struct cluster *cl)
 {

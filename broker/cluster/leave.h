@@ -14,6 +14,8 @@ struct cluster;
  * loop.
  */
 bool leave_at_stop(struct cluster *);
+/* The time for that is over: logs what others have not been given. */
+void leave_late(const struct cluster *);
 /*
  * pusherctl: the clients are told to reconnect, within drain_time; then this
  * host leaves, and stays out until the server is started again.  May be called

@@ -11,7 +11,8 @@
  * events: another one when Redis has lost entries, since their places are given
  * again; "alive:HOST" (the server that has this name, while it lives);
  * "events:HOST", by worker (origin): the number of its last event, and that of
- * the entry with it; "format"; "apps", their records by id.  Fields of an
+ * the entry with it; "format"; "apps", their records by id;
+ * "session:VERSION:APP:ID", HOST_SESSION without its head.  Fields of an
  * entry: n, its number; h and e, the host and its epoch; d, its bytes, empty
  * when the host is gone; a, for each worker of which events stand in the stream
  * a second time: its origin, and the number of the last one that came before.
@@ -183,6 +184,10 @@ static const char script_apps[] = SCRIPT_HEAD
     "  r[#r + 1] = v\n"
     "end\n"
     "return r\n";
+
+/* 4 socket id, 5 key; answers with the socket id, and what is there, if any */
+static const char script_stored[] =
+    "return {ARGV[4], redis.call('GET', ARGV[5]) or ''}\n";
 
 /* 4 entries to keep, 5 place that has been read */
 static const char script_leave[] = SCRIPT_HEAD

@@ -4,7 +4,10 @@
  * stands in the stream, so all hosts learn at one place who has the session
  * from there on.  The host that had it answers with how far the client has come
  * in each channel, which are numbers that mean the same on all hosts; then
- * each host says that it has answered.  Until then the client is not greeted.
+ * each host says that it has answered.  If none has given the session, what
+ * stands in Redis counts (session_store.c): its host has died, or does not
+ * answer, and then it learns from the stream that the session is elsewhere.
+ * Until then the client is not greeted.
  * A host that leaves gives its sessions to the one that joined before all
  * others.
  *
@@ -21,6 +24,8 @@
 #include "broker/channel/named_session.h"
 #include "broker/cluster/inside.h"
 #include "broker/cluster/outgoing.h"
+#include "broker/cluster/session_record.h"
+#include "broker/cluster/session_store.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/log/replay.h"
@@ -39,7 +44,9 @@ struct waiter {
 	uint64_t entry; /* number of the one with SESSION */
 	double since;   /* broker_now() */
 	uint32_t app, peer;
-	int slot; /* -1: the connection has ended */
+	int slot;           /* -1: the connection has ended */
+	bool looked;        /* Redis has answered, ... */
+	struct buf *stored; /* ... with HOST_SESSION; or NULL */
 	size_t id_len;
 	char id[];
 };
@@ -90,6 +97,7 @@ forget(struct cluster *cl, struct waiter *w)
 	hash_remove(&cl->moves.by_id, &w->by_id);
 	hash_remove(&cl->moves.by_sid, &w->by_sid);
 	list_remove(&w->link);
+	buf_unref(w->stored);
 	free(w);
 }
 
@@ -114,6 +122,19 @@ add_waiter(
 	hash_insert(&cl->moves.by_sid, &w->by_sid, hash_u64(m->sid));
 	if (!ev_is_active(&cl->moves.timer))
 		ev_timer_start(cl->br->loop, &cl->moves.timer);
+	session_store_ask(cl, m->sid, m->app, m->id);
+}
+
+/* Takes what a dead host has stored, unless another one has given it. */
+static bool
+take_stored(struct cluster *cl, const struct waiter *w)
+{
+	struct msg_host_session m;
+
+	return w->stored != NULL &&
+	    msg_host_session_get(&m, buf_str(w->stored)) == 0 &&
+	    str_eq(m.id, id_of(w)) &&
+	    session_record_take(cl->br->replay, &m, w->app, w->peer);
 }
 
 /*
@@ -129,7 +150,7 @@ begin(struct cluster *cl, struct waiter *w, bool known)
 	struct resume_hello h = { .app = w->app, .id = id_of(w) };
 	struct peer *p = w->slot == -1 ? NULL : cl->br->peers[w->slot];
 
-	if (!known)
+	if (!take_stored(cl, w) && !known)
 		resumes_elsewhere(&cl->br->replay->sessions, &h);
 	if (p != NULL && p->origin == w->origin)
 		named_session_on_begin(p, &m);
@@ -175,7 +196,7 @@ session_moves_check(struct cluster *cl)
 
 		bool known = is_answered(cl, w);
 
-		if (!known && now - w->since < WAIT_SECONDS)
+		if (!(known && w->looked) && now - w->since < WAIT_SECONDS)
 			break; /* nor are those of later entries */
 		begin(cl, w, known);
 	}
@@ -209,55 +230,27 @@ session_moves_end(struct cluster *cl, uint64_t sid)
 
 /* ---- from here to another host ---- */
 
-/* The channels, and up to where the client has each of them. */
-static struct buf *
-list_channels(const struct resume_session *s)
-{
-	struct buf *b = buf_new(s->channels.n * 2 * sizeof(uint64_t) + 1);
-	const struct resume_channel *c;
-	uint32_t i = 0;
-
-	while ((c = resume_channels_next(&s->channels, &i)) != NULL) {
-		uint64_t row[2] = { c->hash, resume_channel_from(c) };
-
-		buf_append(&b, str_make((const char *)row, sizeof(row)));
-	}
-	return b;
-}
-
 /* entry: of the SESSION that this answers; 0: this host leaves. */
 static void
 give(struct cluster *cl, struct resume_session *s, const struct host *to,
     uint64_t entry)
 {
 	struct resumes *all = &cl->br->replay->sessions;
-	const struct session_row *row = resumes_row(all, s);
-	const struct broker_app *a = apps_find(cl->br, row->app);
+	const struct broker_app *a =
+	    apps_find(cl->br, resumes_row(all, s)->app);
 	size_t before = outgoing_entry_size(cl);
-	struct session_id id = session_row_id(all->table, row);
-	struct msg_host_session m = { .app = row->app, .entry = entry };
-	char text[SESSION_ID_MAX];
-	uint64_t sids[SESSION_SIDS];
-	struct buf *channels;
+	struct session_record rec;
 
 	if (a == NULL)
 		return;
 	resumes_part(all, s, broker_now());
-	session_row_sids(all->table, row, sids);
-	channels = list_channels(s);
-	m.epoch = row->epoch;
-	m.acked = row->acked;
-	m.lost = s->lost;
-	m.has_rest = s->channels.has_rest;
-	m.rest = resume_channels_rest(&s->channels);
-	m.host = str_of(to->name);
-	m.id = session_id_text(&id, text);
-	m.sids = str_make((const char *)sids, sizeof(sids));
-	m.channels = buf_str(channels);
+	session_record_get(&rec, all, s);
+	rec.m.entry = entry;
+	rec.m.host = str_of(to->name);
 	entry_app(&cl->entry, a->app.num, str_of(a->app.id));
-	entry_put_host_session(&cl->entry, &m);
+	entry_put_host_session(&cl->entry, &rec.m);
 	outgoing_added(cl, before);
-	buf_unref(channels);
+	buf_unref(rec.channels);
 }
 
 void
@@ -321,70 +314,33 @@ session_moves_leave(struct cluster *cl)
 
 /* ---- from another host to this one ---- */
 
-static bool
-is_sound(const struct msg_host_session *m)
-{
-	return session_id_is_valid(m->id) && m->lost <= RESUME_UNCONFIRMED &&
-	    m->sids.n == SESSION_SIDS * sizeof(uint64_t) &&
-	    m->channels.n % (2 * sizeof(uint64_t)) == 0 &&
-	    m->channels.n / (2 * sizeof(uint64_t)) <= RESUME_CHANNELS_MAX;
-}
-
-static void
-take_channels(struct resume_session *s, const struct msg_host_session *m)
-{
-	uint64_t row[2];
-
-	for (size_t at = 0; at < m->channels.n; at += sizeof(row)) {
-		memcpy(row, m->channels.p + at, sizeof(row));
-		resume_channel_set(
-		    resume_channel_get(&s->channels, row[0]), row[1], row[1]);
-	}
-	if (m->has_rest)
-		resume_channels_add_rest(&s->channels, m->rest);
-}
-
-/* The session is here from now on, without a connection. */
-static void
-take(struct cluster *cl, const struct msg_host_session *m, uint32_t peer)
-{
-	struct resumes *all = &cl->br->replay->sessions;
-	const struct app_log *l = app_logs_find(&cl->br->replay->logs, m->app);
-	struct resume_hello h = { .app = m->app, .peer = peer, .id = m->id };
-	struct resume_session *s;
-	struct session_row *row;
-	uint64_t sids[SESSION_SIDS];
-
-	if (l == NULL || all->table == NULL ||
-	    resumes_find(all, m->app, m->id) != NULL ||
-	    (s = resumes_bring(all, &h)) == NULL)
-		return;
-	row = resumes_row(all, s);
-	memcpy(sids, m->sids.p, sizeof(sids));
-	row->sid = sids[0];
-	if (sids[1] != 0)
-		memcpy(session_row_more(all->table, row)->sids, &sids[1],
-		    sizeof(sids) - sizeof(sids[0]));
-	take_channels(s, m);
-	resumes_book(all, s);
-	row->epoch = m->epoch;
-	row->acked = m->acked;
-	row->channels = s->channels.n;
-	row->uncounted = s->channels.has_rest;
-	s->lost = (uint8_t)m->lost;
-}
-
 void
 session_moves_on_given(struct cluster *cl, const struct msg_host_session *m)
 {
 	struct waiter *w = find_id(cl, m->app, m->id);
+	bool taken;
 
 	if (!str_eq(m->host, str_of(cl->br->conf->cluster_host)) ||
-	    !is_sound(m) || (w == NULL && m->entry != 0))
+	    (w == NULL && m->entry != 0))
 		return;
-	take(cl, m, w == NULL ? (uint32_t)hash_str(m->id, 0) : w->peer);
-	if (w != NULL)
+	taken = session_record_take(cl->br->replay, m, m->app,
+	    w == NULL ? (uint32_t)hash_str(m->id, 0) : w->peer);
+	if (w != NULL && taken)
 		begin(cl, w, true);
+}
+
+void
+session_moves_on_stored(struct cluster *cl, const redisReply *r)
+{
+	struct waiter *w = find_sid(cl, strtoull(reply_text(r, 0), NULL, 10));
+	const redisReply *text = r->elements == 2 ? r->element[1] : NULL;
+
+	if (w == NULL || w->looked || text == NULL)
+		return;
+	w->looked = true;
+	if (text->type == REDIS_REPLY_STRING && text->len > 0)
+		w->stored = buf_from(str_make(text->str, text->len));
+	session_moves_check(cl);
 }
 
 void
@@ -406,7 +362,7 @@ session_moves_on_own(struct peer *p, const struct msg_session *m)
 	if (!session_id_is_valid(m->id))
 		return -1;
 	supersede(cl, m);
-	if (cl->hosts.n == 0 || app_logs_find(&x->logs, m->app) == NULL ||
+	if (app_logs_find(&x->logs, m->app) == NULL ||
 	    x->sessions.table == NULL ||
 	    resumes_find(&x->sessions, m->app, m->id) != NULL)
 		return named_session_on_begin(p, m);

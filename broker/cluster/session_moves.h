@@ -4,6 +4,7 @@
 
 /* Resumable sessions whose client comes back to another host. */
 
+#include <hiredis/hiredis.h>
 #include <stdint.h>
 
 #include "shared/ipc/ipc_msg.h"
@@ -24,6 +25,8 @@ void session_moves_on_other(
     struct cluster *, const struct host *, const struct msg_session *);
 /* Another host has given this one the session.  m->app: that of this host. */
 void session_moves_on_given(struct cluster *, const struct msg_host_session *);
+/* The answer to session_store_ask(). */
+void session_moves_on_stored(struct cluster *, const redisReply *);
 /* It has answered to all that came up to an entry. */
 void session_moves_on_done(
     struct cluster *, struct host *, const struct msg_host_sessions_done *);

@@ -7,7 +7,7 @@
 
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
-const { TROUBLES, becomesReady, host, hosts, joined, joins } =
+const { TROUBLES, becomesReady, host, hosts, joined, joins, stored } =
 	require('./lib/cluster');
 const { until } = require('./lib/daemon');
 const { api, publish } = require('./lib/http');
@@ -212,19 +212,36 @@ describe('a session and the hosts of a cluster', () => {
 		z.x.destroy();
 	});
 
-	test('the broker of the old host stands still: gap, and no event twice',
+	// It continues: what it had already can come again, in order.
+	const continuesLate = (r, missed) => {
+		const got = datas(r).map(Number);
+		const from = got.indexOf(Number(missed[0]));
+		assert.deepEqual(got.slice(from, from + missed.length),
+			missed.map(Number));
+		assert.deepEqual(got, [...new Set(got)].sort((p, q) => p - q));
+	};
+
+	test('the broker of the old host stands still: it continues',
 		async () => {
 			const { id, x } = await begin(a);
+			await stored(redis, id);
 			await cut(x);
+			const stays = await begin(a, 'd');
+			await stored(redis, stays.id);
+			await cut(stays.x);
 			const [pid] = a.pidsOf('broker');
 			process.kill(pid, 'SIGSTOP');
-			await send(1, 'c', [b]);
+			const missed = await send(2, 'c', [b]);
 			const y = await back(b, id);
-			assert.deepEqual([y.r.status, y.r.reason, y.r.events],
-				['gap', 'expired', []]);
+			continuesLate(y.r, missed);
 			process.kill(pid, 'SIGCONT');
 			await becomesReady(a);
 			await continues(y.x, id);
+			// The late host still has the other session.
+			const more = await send(1, 'd');
+			const z = await back(a, stays.id, 'd');
+			assert.deepEqual(datas(z.r), more);
+			z.x.destroy();
 		});
 
 	test('pusher-js comes back to another host', async () => {
@@ -323,24 +340,74 @@ describe('a session and the hosts of a cluster', () => {
 				w.x.destroy();
 			});
 
-	test('a host is killed: its clients are told', async () => {
-		const { id, x } = await begin(c);
+	test('a host is killed: its clients continue on the others', async () => {
+		const all = [];
+		for (let i = 0; i < 4; i++) {
+			const id = newId();
+			const x = await open(c, app, id);
+			assert.equal((await enter(x, 'c')).status, 'new');
+			all.push({ id, x });
+		}
 		const other = await begin(b, 'd');
+		for (const { id } of all) await stored(redis, id);
+		const had = await send(2);
+		for (const { x } of all)
+			for (const data of had)
+				assert.equal(await x.expect('e', 'c'), data);
 		c.kill();
-		x.destroy();
+		for (const { x } of all) x.destroy();
 		await cut(other.x);
-		await send(1);
-		const missed = await send(1, 'd');
-		const y = await back(b, id);
-		assert.deepEqual([y.r.status, y.r.reason], ['gap', 'expired']);
-		y.x.destroy();
+		const missed = await send(3);
+		const elsewhere = await send(1, 'd');
+		// Before the others know, and two at once; ...
+		const y = await back(b, all[0].id);
+		continuesLate(y.r, missed);
+		await continues(y.x, all[0].id);
+		const both = await Promise.all([a, b].map((d) =>
+			open(d, app, all[1].id)));
+		const words = [];
+		for (const w of both) {
+			const r = await enter(w, 'c');
+			words.push(r.reason ?? r.status);
+			w.destroy();
+		}
+		assert.ok(words.includes('taken'), words.join());
 		const z = await back(a, other.id, 'd');
-		assert.deepEqual(datas(z.r), missed);
+		assert.deepEqual(datas(z.r), elsewhere);
 		z.x.destroy();
 		await until('the others to know', () =>
 			[a, b].every((d) => hosts(d).length === 2), 20000);
+		// ... and when they know.
+		const w = await back(a, all[2].id);
+		continuesLate(w.r, missed);
+		w.x.destroy();
+		// A session that its host had no time to store, or none at all.
+		const none = await back(a, newId());
+		assert.equal(none.r.status, 'new');
+		none.x.destroy();
 		c = undefined;
 	});
+
+	test('Redis does not answer while a host stops: its clients continue',
+		async () => {
+			c = await start('c');
+			const { id, x } = await begin(c);
+			await stored(redis, id);
+			redis.child.kill('SIGSTOP');
+			c.signal('SIGTERM');
+			await c.exited;
+			redis.child.kill('SIGCONT');
+			assert.match(c.readLog(), /before Redis had taken all sessions/);
+			await c.stop();
+			c = undefined;
+			x.destroy();
+			const missed = await send(2);
+			const y = await back(b, id);
+			continuesLate(y.r, missed);
+			await continues(y.x, id);
+			await until('the others to know', () =>
+				[a, b].every((d) => hosts(d).length === 2), 20000);
+		});
 
 	test('Redis comes back empty: gap', async () => {
 		const { id, x } = await begin(a);

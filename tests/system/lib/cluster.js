@@ -76,9 +76,24 @@ const status = (d) => ask(d).cluster;
 const logSays = (d, pattern, ms = 20000) => until(`the log to say ${pattern}`,
 	() => pattern.test(d.readLog()), ms);
 
+// Where Redis has this session of the app 42.
+const keyOf = async (redis, id) => /pusherd:session:\S+/.exec(
+	await redis.ask('KEYS', `pusherd:session:*:42:${id}`))?.[0];
+// How far its client has come, as Redis has it: the bytes 16 to 23, which are
+// one number.
+const storedAcked = async (redis, id) => {
+	const key = await keyOf(redis, id);
+	return key && redis.ask('BITFIELD', key, 'GET u32 #4 GET u32 #5');
+};
+// The client has confirmed something, and Redis has the session; it may lack
+// what came in the last seconds.
+const stored = (redis, id) => until('the session to be in Redis', async () =>
+	/:[1-9]/.test(await storedAcked(redis, id) ?? ''));
+
 // Any line that a host may write while Redis has troubles.
 const TROUBLES = [/cluster: /, /broker/, /events are missing/,
 	/events may be missing/];
 
 module.exports = { TROUBLES, becomesReady, host, hostWithWebhook, hosts, isReady, joined, joins,
-	logSays, metric, startReady, status, tryPublish };
+	keyOf, logSays, metric, startReady, status, stored, storedAcked,
+	tryPublish };

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+//
+// The sessions that a host writes into Redis: no more than there may be, and
+// what stands there is not trusted.
+'use strict';
+
+const assert = require('node:assert/strict');
+const { after, before, describe, test } = require('node:test');
+const { becomesReady, host, keyOf, startReady, stored, storedAcked } =
+	require('./lib/cluster');
+const { until } = require('./lib/daemon');
+const { publish } = require('./lib/http');
+const { Redis } = require('./lib/redis');
+const { enter, newId, open } = require('./lib/resume');
+
+const ROWS = 100; // the least that there may be
+const ROUND = 50;
+
+describe('the sessions of a host in Redis', () => {
+	const redis = new Redis();
+	let a, b, app, x;
+	const id = newId();
+
+	before(async () => {
+		await redis.start();
+		a = host(redis, 'a', { resume_sessions: ROWS,
+			resume_ack_interval: 10 });
+		a.ctl(['app', 'set', '42', 'resume=on']);
+		await startReady(a);
+		app = a.shared;
+		b = host(redis, 'b');
+		b.ctl(['app', 'set', '42', 'resume=on']);
+		await startReady(b);
+		x = await open(a, app, id);
+		await enter(x, 'x');
+		await stored(redis, id);
+	});
+	after(async () => {
+		x?.destroy();
+		for (const d of [a, b]) await d?.stop();
+		await redis.remove();
+	});
+
+	// All sessions have been looked at twice.
+	const passes = async () => {
+		for (let i = 0; i < 2; i++) {
+			const old = await storedAcked(redis, id);
+			await publish(a, app, ['x'], 'e', 'x');
+			await x.expect('e', 'x');
+			await until('a change to be written', async () =>
+				await storedAcked(redis, id) !== old);
+		}
+	};
+	const count = async () => (await redis.ask('KEYS', 'pusherd:session:*'))
+		.match(/pusherd:session:/g).length;
+
+	test('what is not sound: new, and no harm', async () => {
+		const key = await keyOf(redis, id);
+		for (const text of ['x', '\\x00'.repeat(40), 'z'.repeat(500)]) {
+			const other = newId();
+			await redis.ask('SET', key.replace(id, other), `"${text}"`);
+			const y = await open(a, app, other);
+			assert.equal((await enter(y, 'c')).status, 'new');
+			y.destroy();
+		}
+	});
+
+	test('a host is killed amid events: its clients miss none', async () => {
+		const c = host(redis, 'c', { workers: 2, resume_ack_interval: 10 });
+		c.ctl(['app', 'set', '42', 'resume=on']);
+		await startReady(c);
+		let n = 0, go = true;
+		const sends = (async () => {
+			while (go) await publish(a, app, ['k'], 'e', String(n++));
+			await publish(a, app, ['k'], 'e', 'end');
+		})();
+		const run = async (id, i) => {
+			const got = [], words = [];
+			let y = await open(c, app, id);
+			y.sendSubscribe('k');
+			while (got.at(-1) !== 'end' || words.length < 2) {
+				const f = await y.nextFrame();
+				if (f === null) { // its host is gone
+					y = await open(i % 2 ? a : b, app, id);
+					y.sendSubscribe('k');
+					continue;
+				}
+				const m = JSON.parse(f.payload.toString());
+				if (m.event === 'e') got.push(m.data);
+				if (m.event === 'pusher:resume')
+					words.push(JSON.parse(m.data).status);
+			}
+			y.destroy();
+			return { got, words };
+		};
+		const ids = Array.from({ length: 10 }, newId);
+		const all = ids.map(run);
+		for (const one of ids) await stored(redis, one);
+		const before = n;
+		await until('more events', () => n > before + 50);
+		c.kill();
+		await until('more events', () => n > before + 200);
+		go = false;
+		await sends;
+		for (const { got, words } of await Promise.all(all)) {
+			assert.deepEqual(words, ['new', 'continued']);
+			const seen = new Set();
+			let last = Number(got[0]) - 1;
+			for (const data of got.slice(0, -1)) {
+				if (!seen.has(data)) assert.equal(Number(data), ++last);
+				seen.add(data);
+			}
+			assert.equal(last, n - 1);
+		}
+	});
+
+	test('clients that make more and more: they are bounded', async () => {
+		let made = 0;
+		for (let round = 0; round < 7; round++) {
+			const all = [];
+			for (let i = 0; i < ROUND; i++) {
+				const y = await open(a, app, newId());
+				await enter(y, `channel-${i}`);
+				all.push(y);
+			}
+			await passes();
+			for (const y of all) y.destroy();
+			made += ROUND;
+		}
+		const n = await count();
+		// 512 bytes for a row at once, and as much in 15 minutes.
+		assert.ok(n > ROUND && n < made - ROUND, `${n} of ${made}`);
+	});
+
+	test('Redis begins anew: all are written again', async () => {
+		await redis.stop();
+		await redis.start();
+		await stored(redis, id);
+		await becomesReady(a);
+	});
+});
