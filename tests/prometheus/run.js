@@ -9,12 +9,12 @@
 const assert = require('node:assert/strict');
 const { spawn, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
-const net = require('node:net');
 const path = require('node:path');
 const { blocksOf } = require('../system/lib/blocks');
 const { Client, closeAll } = require('../system/lib/client');
 const { Daemon, sleep, until } = require('../system/lib/daemon');
 const { api } = require('../system/lib/http');
+const { freePort } = require('../system/lib/port');
 
 const TOP = path.resolve(__dirname, '../..');
 const RULES = path.join(TOP, 'etc/prometheus/pusherd.rules.yml');
@@ -22,15 +22,6 @@ const BOARD = path.join(TOP, 'etc/grafana/pusherd.json');
 
 // Panels that show something only when something is wrong or set up.
 const MAY_BE_EMPTY = /refused|webhook|certificate|_limit.*> 0/i;
-
-function freePort() {
-	return new Promise((ok) => {
-		const s = net.createServer().listen(0, '127.0.0.1', () => {
-			const { port } = s.address();
-			s.close(() => ok(port));
-		});
-	});
-}
 
 function promtool(args, input) {
 	const r = spawnSync('promtool', args, { input, encoding: 'utf8',
