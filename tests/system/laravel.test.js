@@ -42,6 +42,7 @@ describe('laravel.md', { timeout: 120000 * SLOW }, () => {
 	const echoes = [];
 	let Echo;
 	let url;
+	let version;
 
 	const options = { cwd: dir, env: { ...process.env, LARAVEL: dir,
 		no_proxy: '*' } };
@@ -51,16 +52,24 @@ describe('laravel.md', { timeout: 120000 * SLOW }, () => {
 		assert.equal(r.status, 0, `artisan ${args}: ${r.stdout}${r.stderr}`);
 		return r.stdout;
 	};
-	const start = (...args) => {
+	const start = (args, env) => {
 		const log = fs.openSync(`${dir}/log`, 'a');
 		const p = spawn('php', args, { ...options,
-			stdio: ['ignore', log, log] });
+			env: { ...options.env, ...env }, stdio: ['ignore', log, log] });
 		fs.closeSync(log);
 		running.push(p);
 		return p;
 	};
-	const post = (where, headers) =>
-		fetch(`${url}${where}`, { method: 'POST', headers });
+	const serve = async (env) => {
+		const port = await freePort();
+		start(['-S', `127.0.0.1:${port}`, 'app.php'], env);
+		const at = `http://127.0.0.1:${port}`;
+		await until('PHP to listen', () =>
+			fetch(at).then(() => true, () => false));
+		return at;
+	};
+	const post = (where, headers, at = url) =>
+		fetch(`${at}${where}`, { method: 'POST', headers });
 
 	before(async () => {
 		needs('laravel');
@@ -75,20 +84,17 @@ describe('laravel.md', { timeout: 120000 * SLOW }, () => {
 			['APP_ID=…', `APP_ID=${app.id}`], ['APP_KEY=…', `APP_KEY=${app.key}`],
 			['SECRET=…', `SECRET=${app.secret}`], ['6001', d.ports[0]]]));
 		fs.writeFileSync(`${dir}/config/broadcasting.php`, `<?php
-			return ['default' => env('BROADCAST_DRIVER'), 'connections' => [
-			'pusher' => ['driver' => 'pusher', 'key' => env('PUSHER_APP_KEY'),
+			$pusher = ['driver' => 'pusher', 'key' => env('PUSHER_APP_KEY'),
 			'secret' => env('PUSHER_APP_SECRET'),
 			'app_id' => env('PUSHER_APP_ID'),
-			${block('options')}]]];`);
-		const version = Number(/^Laravel Framework (\d+)\./
+			${block('options')}];
+			return ['default' => env('BROADCAST_DRIVER'), 'connections' => [
+			'pusher' => $pusher, 'reverb' => ['driver' => 'reverb'] + $pusher]];`);
+		version = Number(/^Laravel Framework (\d+)\./
 			.exec(artisan('--version'))[1]);
 		artisan(version < 11 ? 'queue:table' : 'make:queue-table');
 		artisan('migrate', '--force');
-		const port = await freePort();
-		url = `http://127.0.0.1:${port}`;
-		start('-S', `127.0.0.1:${port}`, 'app.php');
-		await until('PHP to listen', () =>
-			fetch(url).then(() => true, () => false));
+		url = await serve();
 	});
 	after(async () => {
 		for (const e of echoes) e.disconnect();
@@ -103,10 +109,11 @@ describe('laravel.md', { timeout: 120000 * SLOW }, () => {
 	});
 
 	// Echo as the page makes it, of a browser in which this user is logged in.
-	async function echo(user) {
+	async function echo(user, broadcaster = 'pusher') {
 		// pusher-js in Node.js has no place for the authority.
 		process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
 		const code = fill(block('new Echo').replace(/^import.*\n/gm, ''), [
+			["'pusher'", `'${broadcaster}'`],
 			['import.meta.env.VITE_PUSHER_APP_KEY', `'${app.key}'`],
 			['ws.example.com', '127.0.0.1'], ['443', d.ports[1]],
 			['})', `${block('wsPath')}
@@ -132,7 +139,7 @@ describe('laravel.md', { timeout: 120000 * SLOW }, () => {
 		assert.equal((await post('/pay')).status, 200);
 		assert.deepEqual(d.ctl(['channel', app.id, 'private-orders.1',
 			'--events', '5']), [], 'nothing was published yet');
-		const worker = start('app.php', 'queue:work', '--sleep=1');
+		const worker = start(['app.php', 'queue:work', '--sleep=1']);
 		assert.deepEqual(await paid, { order: 7 });
 		worker.kill();
 	});
@@ -152,6 +159,18 @@ describe('laravel.md', { timeout: 120000 * SLOW }, () => {
 		await both;
 		assert.deepEqual(seen, [{ order: 8 }]);
 	});
+
+	test('from-reverb.md: the driver reverb, which Laravel 11 has, and Echo\'s',
+		async () => {
+			const at = await serve({ BROADCAST_DRIVER: 'reverb' });
+			const orders = await subscribed((await echo('1', 'reverb'))
+				.private('orders.1'));
+			const paid = once((ok) => orders.listen('.App\\PaidNow', ok));
+			const { status } = await post('/pay-now', {}, at);
+			assert.equal(status, version < 11 ? 500 : 200);
+			if (version < 11) await post('/pay-now');
+			assert.deepEqual(await paid, { order: 8 });
+		});
 
 	test('/broadcasting/auth lets in who is logged in and may', async () => {
 		for (const user of ['2', undefined])
