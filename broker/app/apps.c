@@ -44,19 +44,22 @@ apps_replaces(const struct broker *br, uint32_t num)
 	return a != NULL && a->replaces;
 }
 
+static bool
+has_id(const struct hash_node *n, const void *id)
+{
+	const struct broker_app *a =
+	    container_of(n, const struct broker_app, id_node);
+
+	return str_eq(str_of(a->app.id), *(const struct str *)id);
+}
+
 struct broker_app *
 apps_find_id(const struct broker *br, struct str id)
 {
-	struct hash_node *n;
+	struct hash_node *n =
+	    hash_find(&br->apps->by_id, hash_str(id, 0), has_id, &id);
 
-	for (n = hash_first(&br->apps->by_num); n != NULL;
-	     n = hash_next(&br->apps->by_num, n)) {
-		struct broker_app *a = container_of(n, struct broker_app, node);
-
-		if (!a->deleted && str_eq(str_of(a->app.id), id))
-			return a;
-	}
-	return NULL;
+	return n == NULL ? NULL : container_of(n, struct broker_app, id_node);
 }
 
 struct broker_app *
@@ -276,9 +279,13 @@ apps_put(struct broker *br, const struct app *app)
 			a->stats = (struct stats_app){ 0 };
 		}
 		br->apps->n += a->deleted;
+		if (!a->deleted)
+			hash_remove(&br->apps->by_id, &a->id_node);
 		app_clear(&a->app);
 	}
 	app_copy(&a->app, app);
+	hash_insert(
+	    &br->apps->by_id, &a->id_node, hash_str(str_of(a->app.id), 0));
 	a->deleted = false;
 	a->seen = true;
 	if (a->app.old_secret != NULL &&
@@ -293,6 +300,7 @@ static void delete (struct broker *br, struct broker_app *a)
 	struct msg_app_del m = { .app = a->app.num };
 
 	log_info("app deleted app=%s", a->app.id);
+	hash_remove(&br->apps->by_id, &a->id_node);
 	a->deleted = true;
 	a->keep_until = broker_now() + REPORT_SECONDS;
 	br->apps->n--;
@@ -361,4 +369,5 @@ apps_clear(struct broker *br)
 		free(a);
 	}
 	hash_clear(&br->apps->by_num);
+	hash_clear(&br->apps->by_id);
 }

@@ -31,6 +31,7 @@ struct bucket {
 
 struct broker_app {
 	struct hash_node node;
+	struct hash_node id_node; /* unless it is deleted */
 	struct app app;
 	bool deleted;                /* lives until its connections are gone, */
 	double keep_until;           /* and until the workers have reported */
@@ -68,7 +69,7 @@ struct broker_apps_ops {
 
 struct broker_apps {
 	const struct broker_apps_ops *ops;
-	struct hash by_num;
+	struct hash by_num, by_id;
 	size_t n;         /* not deleted */
 	uint64_t expires; /* Unix second: the next old key ends; 0: none */
 	bool late;        /* the database cannot be read: tried again */

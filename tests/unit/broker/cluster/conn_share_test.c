@@ -297,5 +297,6 @@ main(void)
 		TEST(test_never_above),
 	};
 
+	hash_seed();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -408,5 +408,6 @@ main(void)
 		TEST(test_no_change_without_the_cluster),
 	};
 
+	hash_seed();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -205,5 +205,6 @@ main(void)
 		cmocka_unit_test(nobody_answers_for_others),
 	};
 
+	hash_seed();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

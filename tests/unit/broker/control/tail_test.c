@@ -162,5 +162,6 @@ main(void)
 		cmocka_unit_test(a_slow_reader_misses_events),
 	};
 
+	hash_seed();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
