@@ -98,13 +98,21 @@ has_clients(const struct peer *p)
 }
 
 static void
-on_live(struct broker *br)
+on_known(struct broker *br)
 {
-	cache_on_live(br);
 	suspects_on_live(br);
 	users_on_live(br);
 	if (br->resync->fresh)
 		subscription_count_all(br);
+}
+
+/* In a cluster the members and users of other hosts are not known yet. */
+static void
+on_live(struct broker *br)
+{
+	cache_on_live(br);
+	if (br->cluster == NULL)
+		on_known(br);
 }
 
 static void
@@ -128,6 +136,7 @@ const struct link_ops order_of_links = {
 	.flush = cache_flush,
 	.has_clients = has_clients,
 	.live = on_live,
+	.known = on_known,
 	.open = on_open,
 };
 

@@ -21,6 +21,7 @@
 #include "broker/cluster/timing.h"
 #include "broker/cluster/workers.h"
 #include "broker/core/core.h"
+#include "broker/link/peer.h"
 #include "broker/log/replay.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
@@ -92,6 +93,7 @@ go_live(struct cluster *cl)
 	    cl->hosts.n + 1);
 	leader_elect(cl);
 	shared_apps_join(cl);
+	cl->br->links->ops->known(cl->br);
 	workers_set_up(cl, true);
 }
 

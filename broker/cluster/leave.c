@@ -154,6 +154,7 @@ leave_recall(struct cluster *cl)
 	cl->leave_by = broker_now();
 	leave_on_answer(cl);
 	workers_tell(cl);
+	cl->br->links->ops->known(cl->br); /* others are none of its own */
 }
 
 bool

@@ -134,6 +134,11 @@ struct link_ops {
 	void (*live)(struct broker *);
 	/* ... and after them; nworkers have a link. */
 	void (*open)(struct broker *, unsigned nworkers);
+	/*
+	 * All that is there is known: members and users that nobody has named
+	 * again are gone.
+	 */
+	void (*known)(struct broker *);
 };
 
 /* All links. */
