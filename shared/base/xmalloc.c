@@ -8,6 +8,7 @@
 
 #include "shared/base/xmalloc.h"
 
+#include <limits.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -17,6 +18,8 @@
 
 #include "shared/base/base.h"
 #include "shared/base/log.h"
+
+#define PREPARE_BYTES 4000 /* a page holds most of each */
 
 static void *
 must(void *p, size_t size)
@@ -105,6 +108,29 @@ xheap_init(void)
 	/* Above what links read at once, below what clients may send. */
 	mallopt(M_MMAP_THRESHOLD, 512 << 10);
 	mallopt(M_TRIM_THRESHOLD, 4 << 20);
+}
+
+size_t
+xheap_used(void)
+{
+	return mallinfo2().uordblks;
+}
+
+/* Blocks that lie next to each other become one when they are free. */
+void
+xheap_prepare(size_t n)
+{
+	size_t blocks = (n + PREPARE_BYTES - 1) / PREPARE_BYTES;
+	void **v = xcalloc(blocks, sizeof(*v));
+
+	mallopt(M_TRIM_THRESHOLD, INT_MAX);
+	for (size_t i = 0; i < blocks; i++) {
+		v[i] = xmalloc(PREPARE_BYTES);
+		memset(v[i], 0, PREPARE_BYTES);
+	}
+	while (blocks > 0)
+		free(v[--blocks]);
+	free(v);
 }
 
 void

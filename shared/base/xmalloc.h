@@ -37,6 +37,13 @@ void *xalloc_hook(void *p, long size);
  * separately, so that each is returned to the system when it is freed.
  */
 void xheap_init(void);
+/* Bytes of small blocks in use.  Looks at all free ones. */
+size_t xheap_used(void);
+/*
+ * The next n bytes of small blocks come from pages that are in memory already,
+ * until xheap_init() or xtrim().  Takes as long as it takes to touch them.
+ */
+void xheap_prepare(size_t n);
 /* Returns freed memory to the system; takes a while. */
 void xtrim(void);
 

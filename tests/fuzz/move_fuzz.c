@@ -228,7 +228,7 @@ take_over(const struct cut *c, const struct move_image *from, bool changed,
 {
 	struct rig r;
 	struct buf *image = join(c);
-	struct str first = str_make(image->data, image->len / 2);
+	struct str rest = str_make(image->data, image->len / 2);
 	struct load *l;
 	const char *why;
 
@@ -240,9 +240,11 @@ take_over(const struct cut *c, const struct move_image *from, bool changed,
 	r.w.move->merges = merges;
 	take_sockets(r.w.move, from);
 	l = move_load_new(&r.w, from->conns);
-	why = move_load_more(l, first, false);
+	why = move_load_more(l, &rest, false);
+	rest = str_from(
+	    buf_str(image), (size_t)(rest.p - (const char *)image->data));
 	if (why == NULL)
-		why = move_load_more(l, buf_str(image), true);
+		why = move_load_more(l, &rest, true);
 	assert_true(changed || why == NULL);
 	if (!changed && !merges)
 		check_same(&r.w, c);

@@ -52,6 +52,7 @@
 #define HELLO_SECONDS 4. /* for the new process to begin */
 #define QUIET_SECONDS 2. /* for everything to be answered */
 #define SEND_SECONDS 3.  /* for the hand-over itself */
+#define RECORD_BYTES 256 /* of a connection, about */
 
 /* ---- the old process ---- */
 
@@ -109,6 +110,8 @@ give_up(struct move *m, const char *why)
 	m->pump = NULL;
 	if (w->moving) {
 		w->moving = false;
+		xheap_init(); /* after xheap_prepare() */
+		xtrim();
 		listener_start(w);
 		each_conn(w, resume);
 	}
@@ -192,6 +195,7 @@ begin(struct move *m)
 	listener_stop(w);
 	each_conn(w, settle);
 	move_sockets_begin(m);
+	xheap_prepare((size_t)w->nconns * RECORD_BYTES);
 	log_debug("move: no client is read");
 	set_late(m, QUIET_SECONDS);
 }

@@ -38,14 +38,15 @@ struct move {
 	uint64_t marked_us;
 	bool expired;    /* while the broker was asked */
 	bool over;       /* the slot is the other one's */
+	uint64_t heap;   /* bytes that are allocated */
 	uint64_t *ahead; /* socket ids: their sockets go ahead */
 	uint32_t nahead, ahead_at;
 	/* In a process that takes over: what has come. */
 	int *sockets; /* by their numbers; -1: none */
 	uint32_t nsockets;
-	struct buf *image;
-	uint64_t bytes; /* of it, when it is complete */
-	uint32_t conns; /* in it */
+	struct buf *image; /* what has not been read */
+	uint64_t missing;  /* bytes of it */
+	uint32_t conns;    /* in it */
 	struct load *load;
 	struct pump *pump;  /* TLS that is spoken here for the other one */
 	uint64_t *starting; /* socket ids: not read yet (move_start.c) */
@@ -116,17 +117,20 @@ void move_sockets_close(struct move *);
 /* For an image of at most so many connections. */
 struct load *move_load_new(struct worker *, uint32_t conns);
 /*
- * Makes everything from as much of the image as there is: NULL, or a sentence
- * on what is wrong.  whole: that is all of it.
+ * Makes everything from what there is of the image, and cuts it off *image:
+ * NULL, or a sentence on what is wrong.  whole: no more will come.
  */
-const char *move_load_more(struct load *, struct str image, bool whole);
-/* The socket of the link, when the image is whole; the caller's. */
-int move_load_link(struct load *);
+const char *move_load_more(struct load *, struct str *image, bool whole);
+/*
+ * The socket of the link, when the image is whole, is the caller's from now
+ * on; the message about it.
+ */
+int move_load_link(struct load *, struct str *message);
 /* They begin to live: they get events from now on.  Returns their number. */
 uint32_t move_load_start(struct load *);
 void move_load_free(struct load *);
-/* The link, in a new process, is this one. */
-void move_adopt_link(struct worker *, struct str image, int fd);
+/* The link, in a new process, is this one; message: about it. */
+void move_adopt_link(struct worker *, struct str message, int fd);
 /* These connections begin to live: they get events from now on. */
 void move_start(struct worker *, struct conn **made, uint32_t n);
 /* The end of a turn: reads some more of them; true: others are left. */

@@ -15,6 +15,7 @@
 
 #include "shared/base/base.h"
 #include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
 #include "shared/ipc/fdpass.h"
 #include "shared/proc/proc.h"
 #include "worker/admin/drain.h"
@@ -23,6 +24,7 @@
 #include "worker/link/link.h"
 
 #define MARKED_SECONDS 3. /* for a receiver to get the clients */
+#define HEAP_MAX (256u << 20)
 
 bool
 move_datagram(struct str in, uint32_t *type)
@@ -46,6 +48,7 @@ forget(struct move *m)
 	move_sockets_close(m);
 	move_load_free(m->load);
 	m->load = NULL;
+	xheap_init(); /* after prepare_heap() */
 	m->merges = m->marked = false;
 }
 
@@ -110,7 +113,7 @@ leave(struct move *m, const char *why)
 static bool
 is_complete(const struct move *m)
 {
-	return m->image != NULL && m->image->len == m->bytes;
+	return m->image != NULL && m->missing == 0;
 }
 
 /*
@@ -120,11 +123,14 @@ is_complete(const struct move *m)
 static void
 load(struct move *m)
 {
+	struct str rest = str_make(m->image->data, m->image->len);
 	const char *why;
 
 	if (m->load == NULL)
 		m->load = move_load_new(m->w, m->conns);
-	why = move_load_more(m->load, buf_str(m->image), is_complete(m));
+	why = move_load_more(m->load, &rest, is_complete(m));
+	memmove(m->image->data, rest.p, rest.n);
+	m->image->len = (uint32_t)rest.n;
 	if (why == NULL)
 		return;
 	say_ready(m, why);
@@ -136,8 +142,10 @@ static void
 start(struct move *m)
 {
 	struct worker *w = m->w;
+	struct str link;
+	int fd = move_load_link(m->load, &link);
 
-	move_adopt_link(w, buf_str(m->image), move_load_link(m->load));
+	move_adopt_link(w, link, fd);
 	move_load_start(m->load);
 	log_info("move: %u connections taken over", w->nconns);
 	forget(m);
@@ -162,12 +170,12 @@ merge(struct move *m)
 static void
 take_part(struct move *m, struct str bytes)
 {
-	if (m->image->len + bytes.n > m->bytes) {
+	if (bytes.n > m->missing) {
 		leave(m, "more bytes have come than were announced");
 		return;
 	}
-	memcpy(m->image->data + m->image->len, bytes.p, bytes.n);
-	m->image->len += (uint32_t)bytes.n;
+	buf_append(&m->image, bytes);
+	m->missing -= bytes.n;
 	if (m->merges && m->marked && is_complete(m)) {
 		merge(m);
 	} else if (!m->merges) {
@@ -175,6 +183,19 @@ take_part(struct move *m, struct str bytes)
 		if (is_complete(m))
 			say_ready(m, "");
 	}
+}
+
+/*
+ * A new process will have allocated as much as the old one: the first touch of
+ * a page takes longer than to make a connection in it.
+ */
+static void
+prepare_heap(const struct move *m, uint64_t heap)
+{
+	size_t used = xheap_used();
+
+	if (!m->merges && m->nsockets == 0 && heap > used)
+		xheap_prepare(MIN(heap - used, HEAP_MAX));
 }
 
 /* The descriptors are taken, or closed. */
@@ -186,8 +207,10 @@ take_sockets(struct move *m, struct str in, const int *fds, size_t nfds)
 
 	if (m->image == NULL && move_datagram(in, &type) &&
 	    type == IPC_MOVE_SOCKETS &&
-	    msg_move_sockets_get(&s, str_from(in, IPC_HEAD)) == 0)
+	    msg_move_sockets_get(&s, str_from(in, IPC_HEAD)) == 0) {
+		prepare_heap(m, s.heap);
 		return move_sockets_take(m, s.numbers, fds, nfds);
+	}
 	while (nfds > 0)
 		close(fds[--nfds]);
 	return false;
@@ -201,9 +224,9 @@ take_begin(struct move *m, struct str body)
 	if (msg_move_begin_get(&b, body) == -1 || b.bytes == 0 ||
 	    b.bytes > UINT32_MAX / 4 || b.conns > b.bytes / IPC_HEAD)
 		return false;
-	m->bytes = b.bytes;
+	m->missing = b.bytes;
 	m->conns = b.conns;
-	m->image = buf_new((size_t)b.bytes);
+	m->image = buf_new(m->merges ? (size_t)b.bytes : 0);
 	return true;
 }
 

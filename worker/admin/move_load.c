@@ -36,13 +36,13 @@
 
 struct load {
 	struct worker *w;
-	size_t at;      /* so much of the image is read */
+	struct buf *link_message;
 	struct conn *c; /* the last one */
 	uint32_t conns, max_conns, subs, ref;
-	uint32_t link; /* its socket */
-	bool merges;   /* the worker has other connections, and its own link */
-	bool known;    /* it has this roster */
-	bool ended;
+	uint32_t link_socket;
+	bool merges; /* the worker has other connections, and its own link */
+	bool known;  /* it has this roster */
+	bool begun, ended;
 	struct conn *made[];
 };
 
@@ -147,8 +147,7 @@ on_conn(struct load *l, const struct msg_move_conn *m)
 	    m->bits > DEFLATE_BITS_MAX)
 		return -1;
 	c = l->c = input_make(l->w, move_sockets_get(l->w->move, m->socket),
-	    ws ? &ws_ops : &http_ops);
-	conn_rename(c, m->sid);
+	    ws ? &ws_ops : &http_ops, m->sid);
 	l->made[l->conns++] = c;
 	if (a != NULL)
 		c->app = client_app_ref(a);
@@ -337,7 +336,10 @@ on_link(struct load *l, const struct msg_move_link *m)
 		link_saw(l->w, m);
 		l->ref = l->w->next_ref;
 	} else {
-		l->link = m->socket;
+		l->link_socket = m->socket;
+		l->link_message = buf_new(msg_move_link_size(m));
+		l->link_message->len = l->link_message->cap;
+		msg_move_link_put(l->link_message->data, m);
 		l->ref = m->ref;
 		unacked_adopt(l->w, m->seq);
 	}
@@ -349,7 +351,7 @@ on_end(struct load *l, const struct msg_move_end *m)
 {
 	l->ended = true;
 	l->w->next_ref = MAX(l->w->next_ref, l->ref);
-	if (!l->merges && !move_sockets_has(l->w->move, l->link))
+	if (!l->merges && !move_sockets_has(l->w->move, l->link_socket))
 		return -1;
 	return m->conns == l->conns && m->subs == l->subs ? 0 : -1;
 }
@@ -424,30 +426,31 @@ move_load_new(struct worker *w, uint32_t conns)
 }
 
 const char *
-move_load_more(struct load *l, struct str image, bool whole)
+move_load_more(struct load *l, struct str *image, bool whole)
 {
-	struct str rest = str_from(image, l->at), body;
+	struct str body;
 	uint32_t type;
 
-	while (move_cut(&rest, &type, &body)) {
-		bool first = l->at == 0;
+	while (move_cut(image, &type, &body)) {
+		bool first = !l->begun;
 
+		l->begun = true;
 		if (l->ended || type >= IPC_NTYPES || loaders[type] == NULL ||
 		    first != (type == IPC_MOVE_LINK))
 			return "it is malformed";
 		if (loaders[type](l, body) == -1)
 			return ipc_name(type);
-		l->at = image.n - rest.n;
 	}
-	if (whole && rest.n > 0)
+	if (whole && image->n > 0)
 		return "it is malformed";
 	return whole && !l->ended ? "it has no end" : NULL;
 }
 
 int
-move_load_link(struct load *l)
+move_load_link(struct load *l, struct str *message)
 {
-	return move_sockets_get(l->w->move, l->link);
+	*message = buf_str(l->link_message);
+	return move_sockets_get(l->w->move, l->link_socket);
 }
 
 uint32_t
@@ -460,17 +463,19 @@ move_load_start(struct load *l)
 void
 move_load_free(struct load *l)
 {
+	if (l != NULL)
+		buf_unref(l->link_message);
 	free(l);
 }
 
 void
-move_adopt_link(struct worker *w, struct str image, int fd)
+move_adopt_link(struct worker *w, struct str message, int fd)
 {
 	struct msg_move_link link;
 	struct str body;
 	uint32_t type;
 
-	if (move_cut(&image, &type, &body) && type == IPC_MOVE_LINK &&
+	if (move_cut(&message, &type, &body) && type == IPC_MOVE_LINK &&
 	    msg_move_link_get(&link, body) == 0)
 		link_adopt(w, fd, &link);
 }

@@ -27,9 +27,9 @@
 int
 move_sockets_send(struct move *m, const int *fds, size_t n)
 {
-	struct msg_move_sockets s = { .numbers = str_make((const char *)fds,
-					  n * sizeof(*fds)) };
-	char bytes[IPC_HEAD + 8 + MOVE_SOCKETS_MAX * sizeof(*fds)];
+	struct msg_move_sockets s = { .heap = m->heap,
+		.numbers = str_make((const char *)fds, n * sizeof(*fds)) };
+	char bytes[IPC_HEAD + 16 + MOVE_SOCKETS_MAX * sizeof(*fds)];
 
 	assert(n <= MOVE_SOCKETS_MAX);
 	msg_move_sockets_put(bytes, &s);
@@ -50,6 +50,7 @@ move_sockets_begin(struct move *m)
 	struct hash *conns = &m->w->conns;
 	struct hash_node *n;
 
+	m->heap = xheap_used();
 	m->ahead = xcalloc(MAX(conns->n, 1), sizeof(*m->ahead));
 	m->nahead = m->ahead_at = 0;
 	for (n = hash_first(conns); n != NULL; n = hash_next(conns, n))

@@ -57,7 +57,7 @@ move_start_more(struct worker *w)
 	uint32_t end = MIN(m->started + TURN_STARTS, m->nstarting);
 	struct conn *c;
 
-	if (w->moving)
+	if (m->starting == NULL || w->moving)
 		return false;
 	while (m->started < end)
 		if ((c = conn_find(w, m->starting[m->started++])) != NULL)
@@ -65,6 +65,7 @@ move_start_more(struct worker *w)
 	if (m->started < m->nstarting)
 		return true;
 	move_clear(w);
+	xtrim(); /* memory that was there before, and not needed */
 	return false;
 }
 

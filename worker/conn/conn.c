@@ -53,7 +53,7 @@ conn_deafen(struct conn *c)
 }
 
 struct conn *
-conn_new(struct worker *w, const struct conn_ops *ops)
+conn_new(struct worker *w, const struct conn_ops *ops, uint64_t sid)
 {
 	struct conn *c = xcalloc(1, sizeof(*c));
 
@@ -67,7 +67,7 @@ conn_new(struct worker *w, const struct conn_ops *ops)
 	list_init(&c->client);
 	list_init(&c->timeout.link);
 	list_init(&c->subs);
-	conn_name(c);
+	conn_name(c, sid);
 	return c;
 }
 

@@ -201,13 +201,14 @@ conn_sid(const struct conn *c)
 	return c->node.hash;
 }
 
-/* For input_open(), which sets the socket. */
-struct conn *conn_new(struct worker *, const struct conn_ops *);
-/* Gives it an unpredictable socket id; removes the id. */
-void conn_name(struct conn *);
+/* For input_make(), which sets the socket. */
+struct conn *conn_new(struct worker *, const struct conn_ops *, uint64_t sid);
+/*
+ * Gives it the socket id that it had in another process, or (0) an
+ * unpredictable one; removes the id.
+ */
+void conn_name(struct conn *, uint64_t sid);
 void conn_unname(struct conn *);
-/* Gives it the id that it had in another process. */
-void conn_rename(struct conn *, uint64_t sid);
 /* By sid; NULL when there is none or it is closed. */
 struct conn *conn_find(struct worker *, uint64_t sid);
 /*

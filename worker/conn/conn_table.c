@@ -27,17 +27,10 @@ new_sid(struct worker *w)
 }
 
 void
-conn_name(struct conn *c)
+conn_name(struct conn *c, uint64_t sid)
 {
-	hash_insert(&c->w->conns, &c->node, new_sid(c->w));
+	hash_insert(&c->w->conns, &c->node, sid != 0 ? sid : new_sid(c->w));
 	c->w->nconns++;
-}
-
-void
-conn_rename(struct conn *c, uint64_t sid)
-{
-	hash_remove(&c->w->conns, &c->node);
-	hash_insert(&c->w->conns, &c->node, sid);
 }
 
 /* Is a cursor there? */

@@ -326,9 +326,9 @@ on_io(struct ev_loop *loop, ev_io *io, int revents)
 }
 
 struct conn *
-input_make(struct worker *w, int fd, const struct conn_ops *ops)
+input_make(struct worker *w, int fd, const struct conn_ops *ops, uint64_t sid)
 {
-	struct conn *c = conn_new(w, ops);
+	struct conn *c = conn_new(w, ops, sid);
 
 	c->credit = CREDIT_MAX;
 	ev_io_init(&c->io, on_io, fd, EV_READ);
@@ -338,7 +338,7 @@ input_make(struct worker *w, int fd, const struct conn_ops *ops)
 struct conn *
 input_open(struct worker *w, int fd, const struct conn_ops *ops)
 {
-	struct conn *c = input_make(w, fd, ops);
+	struct conn *c = input_make(w, fd, ops, 0);
 
 	ev_io_start(w->loop, &c->io);
 	return c;

@@ -75,8 +75,12 @@ struct inputs {
 
 /* Takes over an accepted socket and starts reading. */
 struct conn *input_open(struct worker *, int fd, const struct conn_ops *);
-/* The same without reading it: conn_set_events() begins with that. */
-struct conn *input_make(struct worker *, int fd, const struct conn_ops *);
+/*
+ * The same without reading it: conn_set_events() begins with that.  sid: its
+ * socket id, or 0 for a new one.
+ */
+struct conn *input_make(
+    struct worker *, int fd, const struct conn_ops *, uint64_t sid);
 /* The bytes that wait are used in the next turn. */
 void input_continue(struct conn *);
 
