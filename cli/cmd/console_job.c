@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,11 +27,16 @@
 #include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
 #include "shared/ipc/ipc_msg.h"
+#include "shared/proc/memory.h"
 #include "shared/proc/proc.h"
 
 #define WORDS_MAX 1024
 #define PORTION (64u << 10)
 #define NOTES_MAX (16u << 10) /* of what it prints on stderr */
+/* Bytes that a command may allocate: of a session for one app, of the others */
+#define SCOPED_BYTES (64u << 20)
+#define WHOLE_BYTES (256u << 20)
+#define NICER 10 /* it waits for all that serve clients */
 
 struct job {
 	const struct conf *conf;
@@ -78,6 +84,18 @@ give_stdin(struct json text)
 	free(tmp);
 }
 
+/*
+ * Arguments come from a browser: a short regular expression can take gigabytes
+ * and minutes.
+ */
+static void
+confine(bool scoped)
+{
+	if (setpriority(PRIO_PROCESS, 0, NICER) == -1 ||
+	    memory_confine(scoped ? SCOPED_BYTES : WHOLE_BYTES) == -1)
+		cmd_note("the memory of this command is not bounded");
+}
+
 _Noreturn static void
 run(const struct job *j, struct json row)
 {
@@ -97,6 +115,7 @@ run(const struct job *j, struct json row)
 	while (n < WORDS_MAX && json_next(list, &pos, &e))
 		if ((words[n] = json_dup(e)) != NULL)
 			n++;
+	confine(scope != NULL);
 	c.scope = scope;
 	c.verb = n == 0 ? NULL : find_verb(j, words, n, &used);
 	if (c.verb != NULL)

@@ -143,22 +143,47 @@ memory_is_known(const struct memory *m)
 	return m->fd != -1;
 }
 
+/* A field of /proc/self/statm in bytes (proc(5); the first is 0), or false. */
+static bool
+read_field(int fd, unsigned field, uint64_t *bytes)
+{
+	char text[128];
+	ssize_t n = fd == -1 ? -1 : pread(fd, text, sizeof(text), 0);
+	struct str rest, value;
+
+	if (n <= 0)
+		return false;
+	rest = str_make(text, (size_t)n);
+	do
+		value = str_cut(&rest, ' ');
+	while (field-- > 0 && rest.p != NULL);
+	if (str_to_u64(value, UINT64_MAX >> 16, bytes) == -1)
+		return false;
+	*bytes *= (uint64_t)sysconf(_SC_PAGESIZE);
+	return true;
+}
+
 uint64_t
 memory_used(const struct memory *m)
 {
-	char text[128], *blank;
-	uint64_t pages = 0;
-	ssize_t n;
+	uint64_t resident;
 
-	n = m->fd == -1 ? -1 : pread(m->fd, text, sizeof(text) - 1, 0);
-	if (n <= 0)
-		return allocated();
-	text[n] = '\0';
-	if ((blank = strchr(text, ' ')) == NULL)
-		return 0;
-	blank++;
-	if (str_to_u64(str_make(blank, strcspn(blank, " ")), UINT64_MAX >> 16,
-		&pages) == -1)
-		return 0;
-	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	return read_field(m->fd, 1, &resident) ? resident : allocated();
+}
+
+int
+memory_confine(uint64_t bytes)
+{
+	struct memory m;
+	uint64_t data;
+	struct rlimit r;
+	bool known;
+
+	memory_init(&m, 0);
+	known = read_field(m.fd, 5, &data);
+	memory_free(&m);
+	if (!known || getrlimit(RLIMIT_DATA, &r) == -1)
+		return -1;
+	r.rlim_cur = MIN(r.rlim_max, (rlim_t)(data + bytes));
+	return setrlimit(RLIMIT_DATA, &r);
 }

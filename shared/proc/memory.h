@@ -35,5 +35,10 @@ void memory_free(struct memory *);
 bool memory_is_known(const struct memory *);
 /* Resident bytes now, or else allocated bytes. */
 uint64_t memory_used(const struct memory *);
+/*
+ * From now on this process may allocate so many bytes more (setrlimit(2),
+ * RLIMIT_DATA): then malloc() fails.  -1: it may have all.
+ */
+int memory_confine(uint64_t bytes);
 
 #endif

@@ -200,6 +200,16 @@ describe('console: sessions and scopes', () => {
 			assert.equal(access.get(verb), is, verb);
 	});
 
+	// 28 bytes that want some gigabytes.
+	test('a command gets no more memory than it may have', async () => {
+		const r = await c.verb(cookies['app read'], 'tail',
+			{ grep: '((x{1,255}){1,255}){1,255}' });
+		assert.equal(r.status, 200, JSON.stringify(r.body));
+		assert.notEqual(r.body.code, 0);
+		if (SLOW === 1)
+			assert.match(r.body.notes, /regular expression: Memory exhausted/);
+	});
+
 	test('an app\'s session never sees another app', async () => {
 		const strange = new RegExp([other.id, other.key, other.secret,
 			other.name, 'other-channel', clients[1].sid, 'hook777'].join('|'));
