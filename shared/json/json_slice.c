@@ -281,6 +281,25 @@ json_unescape(struct json s, char *out)
 	return o - out;
 }
 
+/* Each escape is shorter when it is resolved: sums up by how much. */
+ssize_t
+json_length(struct json s)
+{
+	struct str in = inside(s);
+	const uint8_t *p = (const uint8_t *)in.p, *end = p + in.n, *from;
+	size_t saved = 0;
+	char out[4];
+	int n;
+
+	while (p < end && (p = memchr(p, '\\', (size_t)(end - p))) != NULL) {
+		from = p;
+		if ((n = unescape_one(&p, end, out)) == -1)
+			return -1;
+		saved += (size_t)(p - from) - (size_t)n;
+	}
+	return (ssize_t)(in.n - saved);
+}
+
 int
 json_string(struct json s, struct str *out, char **tmp)
 {

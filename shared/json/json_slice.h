@@ -88,6 +88,8 @@ bool json_next_member(
  * has no UTF-8 form.  U+0000 becomes a zero byte.
  */
 ssize_t json_unescape(struct json s, char *out);
+/* The number of these bytes, or -1. */
+ssize_t json_length(struct json s);
 /*
  * The string's bytes without escapes: a view into raw if there is nothing to
  * unescape (the usual case), else unescaped into *tmp, which is grown with

@@ -100,53 +100,6 @@ read_name(struct reader *r, struct json v)
 		    &rule, r->e->name, r->app->max_event_name_length));
 }
 
-/* The four hex digits at p; the text is valid JSON. */
-static unsigned
-hex4(const char *p)
-{
-	unsigned v = 0;
-
-	for (int i = 0; i < 4; i++) {
-		unsigned char c = (unsigned char)p[i];
-
-		v = v << 4 |
-		    (c <= '9' ? c - (unsigned)'0' : (c | 0x20u) - 'a' + 10u);
-	}
-	return v;
-}
-
-/*
- * The length of a JSON string without its escapes, or -1 if it has an unpaired
- * surrogate.
- */
-static ssize_t
-unescaped_length(struct json s)
-{
-	const char *p = s.raw.p + 1, *end = s.raw.p + s.raw.n - 1, *q;
-	size_t saved = 0; /* bytes by which escapes exceed their characters */
-	unsigned u, low;
-
-	while (p < end && (q = memchr(p, '\\', (size_t)(end - p))) != NULL) {
-		p = q + 2;
-		saved++;
-		if (q[1] != 'u')
-			continue;
-		u = hex4(p);
-		p += 4;
-		saved += u < 0x80 ? 4 : u < 0x800 ? 3 : 2;
-		if (u < 0xd800 || u > 0xdfff)
-			continue;
-		if (u > 0xdbff || end - p < 6 || p[0] != '\\' || p[1] != 'u')
-			return -1;
-		low = hex4(p + 2);
-		if (low < 0xdc00 || low > 0xdfff)
-			return -1;
-		p += 6;
-		saved += 5; /* twelve bytes mean four */
-	}
-	return (ssize_t)(s.raw.n - 2 - saved);
-}
-
 static bool
 read_data(struct reader *r, struct json v)
 {
@@ -155,7 +108,7 @@ read_data(struct reader *r, struct json v)
 
 	if (v.kind != JSON_STRING)
 		return refuse_kind(r, DATA, v, "a string");
-	if ((n = unescaped_length(v)) == -1)
+	if ((n = json_length(v)) == -1)
 		return refuse(r, 400, S("data has an unpaired surrogate"));
 	r->e->data_raw = v.raw;
 	return keeps(

@@ -53,28 +53,23 @@ compact(struct str raw)
 
 /*
  * `data` as the raw string that is sent: a string stays the same, byte for
- * byte; any other value becomes a string with its text.  *bytes is the length
- * of the content.  NULL if it has an unpaired surrogate.
+ * byte; any other value becomes a string with its text, in *made.  *bytes is
+ * the length of the content, or -1 if it has an unpaired surrogate.
  */
-static struct buf *
-data_string(struct json data, size_t *bytes)
+static struct str
+data_string(struct json data, struct buf **made, ssize_t *bytes)
 {
-	struct buf *text, *quoted = NULL;
-	struct str plain;
-	char *tmp = NULL;
-	int r;
+	struct buf *text;
 
 	if (data.kind == JSON_STRING) {
-		r = json_string(data, &plain, &tmp);
-		free(tmp);
-		*bytes = plain.n;
-		return r == -1 ? NULL : buf_from(data.raw);
+		*bytes = json_length(data);
+		return data.raw;
 	}
 	text = compact(data.raw);
 	*bytes = text->len;
-	json_quote(&quoted, buf_str(text));
+	json_quote(made, buf_str(text));
 	buf_unref(text);
-	return quoted;
+	return buf_str(*made);
 }
 
 /* The subscription that allows the event; NULL: it has been answered. */
@@ -137,30 +132,28 @@ publish(
 		.event = m->event,
 		.except = conn_sid(c),
 		.flags = EVENT_CLIENT };
-	bool none = m->data.kind == JSON_NONE; /* then it is relayed without */
 	struct event_rule rule;
-	struct buf *data = NULL;
+	struct buf *made = NULL;
 	const char *why;
-	size_t bytes = 0;
+	ssize_t bytes = 0;
 
-	if (!none)
-		data = data_string(m->data, &bytes);
-	if (data == NULL && !none)
+	if (m->data.kind != JSON_NONE) /* else it is relayed without */
+		p.data_raw = data_string(m->data, &made, &bytes);
+	if (bytes == -1)
 		client_error(c, 0,
 		    S("client event dropped: data holds half a surrogate "
 		      "pair"));
 	else if ((why = event_rule_data(
-		      &rule, bytes, c->app->max_event_bytes)) != NULL)
+		      &rule, (size_t)bytes, c->app->max_event_bytes)) != NULL)
 		client_errorf(c, 0, "client event dropped: %s", why);
 	else if (check_rate(c)) {
 		if (s->member != NULL)
 			p.user_id = s->member->id;
-		p.data_raw = none ? str_make(NULL, 0) : buf_str(data);
 		publish_event(c->w, c->app, &p);
 		input_charge(c, topic_event_cost(s->t, p.data_raw.n));
 		stats_of(c->app)->events_client++;
 	}
-	buf_unref(data);
+	buf_unref(made);
 }
 
 void

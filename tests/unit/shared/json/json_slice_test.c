@@ -197,6 +197,7 @@ strings_are_unescaped(void **state)
 		struct json v = must_parse(rows[i].raw);
 
 		assert_int_equal(json_unescape(v, out), rows[i].n);
+		assert_int_equal(json_length(v), rows[i].n);
 		assert_int_equal(
 		    json_string(v, &s, &tmp), rows[i].n == -1 ? -1 : 0);
 		if (rows[i].n == -1)
