@@ -125,16 +125,25 @@ add_waiter(
 	session_store_ask(cl, m->sid, m->app, m->id);
 }
 
-/* Takes what a dead host has stored, unless another one has given it. */
+/*
+ * Takes what a dead host has stored, unless another one has given it.  The
+ * client may have subscribed more since, so other channels continue from what
+ * it had confirmed, as after the death of a worker.
+ */
 static bool
 take_stored(struct cluster *cl, const struct waiter *w)
 {
 	struct msg_host_session m;
 
-	return w->stored != NULL &&
-	    msg_host_session_get(&m, buf_str(w->stored)) == 0 &&
-	    str_eq(m.id, id_of(w)) &&
-	    session_record_take(cl->br->replay, &m, w->app, w->peer);
+	if (w->stored == NULL ||
+	    msg_host_session_get(&m, buf_str(w->stored)) == -1 ||
+	    !str_eq(m.id, id_of(w)))
+		return false;
+	if (!m.has_rest) {
+		m.has_rest = 1;
+		m.rest = m.acked;
+	}
+	return session_record_take(cl->br->replay, &m, w->app, w->peer);
 }
 
 /*

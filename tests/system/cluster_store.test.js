@@ -114,6 +114,31 @@ describe('the sessions of a host in Redis', () => {
 		}
 	});
 
+	// The number of its channels is the same, and it has confirmed no more.
+	test('another channel since: its events come, too', async () => {
+		const c = host(redis, 'c', { resume_ack_interval: 10 });
+		c.ctl(['app', 'set', '42', 'resume=on']);
+		await startReady(c);
+		const id = newId();
+		const y = await open(c, app, id);
+		await enter(y, 'before');
+		await publish(a, app, ['before'], 'e', 'x');
+		await y.expect('e', 'before');
+		const acked = await storedAcked(redis, id);
+		await until('the confirmation to be written', async () =>
+			await storedAcked(redis, id) !== acked);
+		y.send({ event: 'pusher:unsubscribe', data: { channel: 'before' } });
+		await enter(y, 'after');
+		c.kill();
+		await y.ended();
+		await publish(a, app, ['after'], 'e', 'missed');
+		const z = await open(b, app, id);
+		const { status, replayed } = await enter(z, 'after');
+		assert.deepEqual({ status, replayed },
+			{ status: 'continued', replayed: 1 });
+		z.destroy();
+	});
+
 	test('clients that make more and more: they are bounded', async () => {
 		let made = 0;
 		for (let round = 0; round < 7; round++) {
