@@ -60,6 +60,7 @@
 #define COALESCE_SECONDS 0.000001 /* how long, for each delivery, ... */
 #define COALESCE_MAX 0.0003       /* ... and at most */
 #define RESERVED_FDS 64           /* links, listeners, log */
+#define STOP_CONNS 256            /* closed at once at the end */
 #define ORPHAN_DRAIN 0.5          /* seconds, when the master is gone */
 
 /* The state of every module, in one piece; struct worker points into it. */
@@ -379,17 +380,28 @@ start(struct worker *w)
 	    w->inherit->conf, &master_link_ops, w);
 }
 
-static void
-stop(struct worker *w)
+static bool
+close_some(struct worker *w)
 {
-	struct hash_node *n, *next;
+	struct hash_node *n = hash_first(&w->conns), *next;
 
-	for (n = hash_first(&w->conns); n != NULL; n = next) {
+	for (unsigned i = 0; i < STOP_CONNS && n != NULL; i++, n = next) {
 		next = hash_next(&w->conns, n);
 		conn_close(container_of(n, struct conn, node));
 	}
 	while (!list_is_empty(&w->closed))
 		conn_reap(w);
+	return w->conns.n > 0;
+}
+
+/* Frees a part of what the process has; true: there is more. */
+static bool
+stop(void *worker)
+{
+	struct worker *w = worker;
+
+	if (close_some(w))
+		return true;
 	stats_report(w);
 	link_flush(w);
 	conn_lists_clear(w);
@@ -420,14 +432,14 @@ stop(struct worker *w)
 	worker_clear(w);
 	ev_loop_destroy(w->loop);
 	sign_cleanup();
+	return false;
 }
 
 int
 worker_main(const struct inherit *inherit)
 {
 	struct worker w = { .inherit = inherit, .conf = inherit->conf };
-	struct pump *pump = NULL;
-	uint32_t linger = 0;
+	bool pumps;
 
 	proc_signal(SIGPIPE, SIG_IGN);
 	hash_seed();
@@ -438,15 +450,13 @@ worker_main(const struct inherit *inherit)
 		sandbox_enter();
 	proc_unblock_signals();
 	ev_run(w.loop, 0);
-	if (w.move->over) {
-		pump = w.move->pump;
-		linger = w.move->linger;
+	if (w.move->over)
 		move_let_go(&w);
-	}
-	stop(&w);
-	if (pump != NULL) {
-		xtrim(); /* what its other clients had is free now */
-		pump_run(pump, inherit->life_fd, linger);
-	}
+	pumps = w.move->over && w.move->pump != NULL;
+	if (pumps)
+		pump_run(
+		    w.move->pump, inherit->life_fd, w.move->linger, stop, &w);
+	while (!pumps && stop(&w))
+		continue;
 	return 0;
 }

@@ -54,6 +54,10 @@ struct pump {
 	struct list clients;
 	struct ev_loop *loop;
 	uint32_t n;
+	ev_idle busy; /* active while the rest is there */
+	ev_check turn;
+	bool (*rest)(void *arg);
+	void *arg;
 };
 
 struct pump *
@@ -294,8 +298,40 @@ on_over(struct ev_loop *loop, ev_timer *timer, int revents)
 	ev_break(loop, EVBREAK_ALL);
 }
 
+static void
+on_busy(struct ev_loop *loop, ev_idle *idle, int revents)
+{
+	/* keeps the loop from sleeping */
+}
+
+static void
+on_turn(struct ev_loop *loop, ev_check *check, int revents)
+{
+	struct pump *p = check->data;
+
+	if (p->rest(p->arg))
+		return;
+	ev_check_stop(loop, &p->turn);
+	ev_idle_stop(loop, &p->busy);
+	xtrim();
+}
+
+/* The rest goes little by little: its clients must not wait for that. */
+static void
+free_rest(struct pump *p, bool (*rest)(void *arg), void *arg)
+{
+	p->rest = rest;
+	p->arg = arg;
+	ev_idle_init(&p->busy, on_busy);
+	ev_idle_start(p->loop, &p->busy);
+	ev_check_init(&p->turn, on_turn);
+	p->turn.data = p;
+	ev_check_start(p->loop, &p->turn);
+}
+
 void
-pump_run(struct pump *p, int life_fd, uint32_t seconds)
+pump_run(struct pump *p, int life_fd, uint32_t seconds, bool (*rest)(void *arg),
+    void *arg)
 {
 	struct list *e, *tmp;
 	ev_timer over, tick;
@@ -315,6 +351,7 @@ pump_run(struct pump *p, int life_fd, uint32_t seconds)
 	ev_timer_init(&tick, on_tick, TICK_SECONDS, TICK_SECONDS);
 	tick.data = p;
 	ev_timer_start(p->loop, &tick);
+	free_rest(p, rest, arg);
 	LIST_FOREACH_SAFE(e, tmp, &p->clients) {
 		struct pump_client *s = LIST_ITEM(e, struct pump_client, link);
 
@@ -326,6 +363,8 @@ pump_run(struct pump *p, int life_fd, uint32_t seconds)
 	if (p->n > 0)
 		ev_run(p->loop, 0);
 	log_info("tls: exiting, %u clients are left", p->n);
+	while (ev_is_active(&p->turn))
+		on_turn(p->loop, &p->turn, 0);
 	ev_io_stop(p->loop, &life);
 	ev_timer_stop(p->loop, &over);
 	ev_timer_stop(p->loop, &tick);

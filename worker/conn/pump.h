@@ -7,6 +7,7 @@
  * handed over, so this process goes on to encrypt for the other one.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct conn;
@@ -27,8 +28,10 @@ void pump_free(struct pump *);
 void pump_take(struct pump *);
 /*
  * Until the last one has ended, the life line breaks, or so many seconds are
- * over.  Frees it.
+ * over.  Frees it.  rest: called in each turn until it returns false; each time
+ * it frees a part of what else the process has.
  */
-void pump_run(struct pump *, int life_fd, uint32_t seconds);
+void pump_run(struct pump *, int life_fd, uint32_t seconds,
+    bool (*rest)(void *arg), void *arg);
 
 #endif
