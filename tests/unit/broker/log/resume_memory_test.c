@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "broker/core/budget.h"
 #include "broker/log/resume.h"
+#include "broker/log/resume_enter.h"
 #include "shared/base/base.h"
 #include "shared/base/hash.h"
 
@@ -145,12 +147,66 @@ sessions_are_found_by_ids_of_all_lengths(void **state)
 	resumes_clear(&s);
 }
 
+static void
+check_booked(struct resumes *s, uint32_t app)
+{
+	const struct share *own = shares_find(&s->memory.apps, app);
+	const struct resume_session *r;
+	uint64_t bytes = 0;
+	uint32_t i = 0;
+
+	while ((r = resumes_next(s, &i)) != NULL)
+		if (r->channels.bits > 0)
+			bytes += (sizeof(struct resume_channel)
+				     << r->channels.bits) +
+			    BUDGET_BLOCK;
+	assert_int_equal(s->memory.bytes, bytes);
+	assert_int_equal(own == NULL ? 0 : own->bytes, bytes);
+}
+
+/* Sessions come, enter channels, leave some, go and are forgotten. */
+static void
+what_channels_hold_is_booked(void **state)
+{
+	struct session_table *t = session_table_map(ROWS / 10);
+	struct resumes s = { .table = NULL };
+	char text[SESSION_ID_MAX];
+	uint64_t seed = 5, sid = 0;
+
+	resumes_init(&s);
+	resumes_recall(&s, t);
+	for (unsigned k = 1; k < 5000; k++) {
+		struct resume_hello h = { .app = 1,
+			.id = id_of(text, (unsigned)(next(&seed) % ROWS)),
+			.sid = ++sid,
+			.epoch = 5 + k / 1000,
+			.now = k };
+		struct resume_session *r = resumes_attach(&s, &h);
+		uint64_t n = next(&seed) % 50;
+
+		assert_non_null(r);
+		for (uint64_t c = 0; c < n; c++)
+			resume_entered(&s, r, next(&seed) % 100, 0, k);
+		resume_left(&s, r, next(&seed) % 100);
+		if (k % 7 == 0)
+			check_booked(&s, 1);
+		resumes_detach(&s, r, k + (double)(next(&seed) % 300));
+		check_booked(&s, 1);
+	}
+	assert_true(s.memory.bytes > 0);
+	resumes_forget_app(&s, 1);
+	check_booked(&s, 1);
+	assert_int_equal(s.memory.bytes, 0);
+	resumes_clear(&s);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(channels_come_and_go),
 		cmocka_unit_test(sessions_are_found_by_ids_of_all_lengths),
+		cmocka_unit_test(what_channels_hold_is_booked),
 	};
 
 	hash_seed();
