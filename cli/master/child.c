@@ -248,6 +248,17 @@ child_cut_link(struct child *c)
 }
 
 void
+child_replace(struct child *c)
+{
+	if (c->pid == 0)
+		return; /* the next one is on its way */
+	c->replaced = true;
+	c->ready = false;
+	c->owes = 0;
+	kill(c->pid, SIGTERM);
+}
+
+void
 child_forget_ready(struct child *c)
 {
 	if (c->ready_fd != -1)

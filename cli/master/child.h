@@ -59,6 +59,8 @@ int child_tell(
     struct child *, const void *bytes, size_t n, const int *fds, size_t nfds);
 /* Closes its socket. */
 void child_cut_link(struct child *);
+/* Tells it to exit and to leave its place to another one, if it lives. */
+void child_replace(struct child *);
 /* An order waits for it, or it does not serve yet. */
 bool child_is_late(const struct child *);
 /* Closes the ready line. */

@@ -266,6 +266,7 @@ check_running(struct master *m, uint64_t now)
 		replace_check(m, now);
 		retire_check(m, now);
 		upgrade_check(m, now);
+		remake_check(m, now);
 		reload_resend(m);
 		request_resend_links(m);
 		log_tick();

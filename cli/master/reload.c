@@ -9,7 +9,6 @@
  */
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -437,17 +436,6 @@ forget_retired(struct master *m)
 		m->nchildren--;
 }
 
-static void
-replace_broker(struct child *broker)
-{
-	if (broker->pid == 0)
-		return; /* the next one has room */
-	broker->replaced = true;
-	broker->ready = false;
-	broker->owes = 0;
-	kill(broker->pid, SIGTERM);
-}
-
 void
 reload_check(struct master *m, uint64_t now)
 {
@@ -458,7 +446,7 @@ reload_check(struct master *m, uint64_t now)
 		return;
 	if (r->replace_ms != 0 && now >= r->replace_ms) {
 		r->replace_ms = 0;
-		replace_broker(&m->children[0]);
+		child_replace(&m->children[0]);
 	}
 	if (r->replace_ms != 0 || (!all_are_done(m) && now < r->deadline_ms))
 		return;

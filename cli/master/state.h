@@ -136,6 +136,7 @@ struct master {
 	    start_beats; /* of the broker, when the deadline was looked at */
 	uint64_t
 	    heartbeat_ms;   /* when the children's heartbeats were looked at */
+	uint64_t files_ms;  /* when the files of runtime_dir were looked at */
 	uint64_t notify_ms; /* between two signs of life; 0: none wanted */
 	uint64_t notified_ms; /* the last one */
 	uint64_t unwell_ms;   /* since then something is missing; 0: nothing */
@@ -171,6 +172,11 @@ void stop_quick(struct master *, const char *because);
 void stop_start(struct master *, const char *because);
 /* Continues when the time of a phase is over, or its processes are gone. */
 void stop_check(struct master *, uint64_t now_ms);
+/*
+ * Makes files of runtime_dir anew that were removed; milliseconds of
+ * child_now_ms().
+ */
+void remake_check(struct master *, uint64_t now_ms);
 /* The child has sent something. */
 void request_on_link(struct master *, struct child *);
 /* Hands links to the broker to workers that could not take them before. */
