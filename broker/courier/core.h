@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "broker/courier/in_flight.h"
 #include "shared/base/hash.h"
 #include "shared/base/list.h"
 #include "shared/ipc/heartbeat.h"
@@ -67,6 +68,7 @@ struct courier {
 	struct hash endpoints; /* struct endpoint */
 	struct list fresh;     /* struct delivery, not committed */
 	struct deliver *deliver;
+	struct in_flight in_flight;
 	/* Since when there is no free descriptor; 0: there is (status.h). */
 	uint64_t starved_at;
 	void (*on_ready)(struct courier *, uint32_t endpoint);

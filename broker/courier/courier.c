@@ -123,6 +123,7 @@ start(struct role *r, const struct inherit *in)
 	store_start(c);
 	minutes_start(c);
 	c->on_ready = sender_on_ready;
+	in_flight_init(&c->in_flight);
 	c->deliver = deliver_new(c->loop, c->conf, sender_on_done);
 	ev_prepare_init(&r->prepare, on_prepare);
 	ev_prepare_start(c->loop, &r->prepare);
@@ -158,6 +159,7 @@ stop(struct role *r)
 	exit_watch_stop(&r->exit_watch, c->loop);
 	deliver_free(c->deliver);
 	endpoint_clear_all(c);
+	in_flight_clear(&c->in_flight);
 	store_free(c);
 	free(c->trouble);
 	free(c->stats_trouble);

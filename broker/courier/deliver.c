@@ -424,6 +424,22 @@ deliver_has_descriptors(struct deliver *d)
 	return has_descriptors();
 }
 
+/*
+ * A name lookup ends when its attempt does, unless the environment says
+ * otherwise: its thread would go on without it (resolv.conf(5): a second try
+ * lasts twice as long).
+ */
+static void
+bound_lookups(const struct conf *conf)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "timeout:%llu attempts:2",
+	    (unsigned long long)MAX(conf->webhook_timeout / 3, 1));
+	if (setenv("RES_OPTIONS", text, 0) == -1)
+		log_warn("RES_OPTIONS");
+}
+
 struct deliver *
 deliver_new(struct ev_loop *loop, const struct conf *conf, deliver_done done)
 {
@@ -434,6 +450,7 @@ deliver_new(struct ev_loop *loop, const struct conf *conf, deliver_done done)
 	d->done = done;
 	list_init(&d->requests);
 	ev_init(&d->timer, on_timer);
+	bound_lookups(conf);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		fatalx("cannot start curl");
 	open_multi(d);

@@ -56,6 +56,7 @@ endpoint_new(struct courier *c, uint32_t num)
 	e->c = c;
 	e->num = num;
 	queues_init(&e->queues, c->loop, on_ready);
+	list_init(&e->held);
 	ev_init(&e->window, on_window);
 	ev_init(&e->rest, on_rest);
 	hash_insert(&c->endpoints, &e->node, hash_u64(num));
@@ -131,6 +132,7 @@ endpoint_free(struct endpoint *e)
 {
 	forget(e);
 	ev_timer_stop(e->c->loop, &e->rest);
+	list_remove(&e->held);
 	queues_clear(&e->queues);
 	hash_remove(&e->c->endpoints, &e->node);
 	sign_key_free(e->sign);

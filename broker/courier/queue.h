@@ -35,7 +35,8 @@ struct delivery {
 	size_t bytes;
 	uint64_t owner; /* hash of "UUID/ID"; see endpoint_owns() */
 	uint32_t attempts;
-	bool again; /* in progress: this is not the first attempt */
+	uint32_t app; /* in progress: whose share of all it takes */
+	bool again;   /* in progress: this is not the first attempt */
 };
 
 struct queue {

@@ -49,6 +49,8 @@ start(struct endpoint *e, struct delivery *d)
 		sign_hmac(old ? e->old_sign : e->sign, &bytes, 1, mac);
 		str_hex(mac, sizeof(mac), hex);
 		outbox_name(c->outbox, d->id, name);
+		d->app = e->app;
+		in_flight_begin(&c->in_flight, d->app);
 		delivery_start(d);
 		deliver_start(c->deliver,
 		    &(struct deliver_request){ .url = e->url,
@@ -72,6 +74,20 @@ is_hopeless(const struct endpoint *e, const struct delivery *d)
 	return (d->queue->failed >= IN_A_ROW ||
 		   (e->down >= IS_DOWN && d->attempts == 0)) &&
 	    d->until_ms <= courier_now_ms();
+}
+
+/* Otherwise the endpoint waits for room.  A test of the operator does not. */
+static bool
+may_start(struct endpoint *e, const struct delivery *d)
+{
+	struct in_flight *f = &e->c->in_flight;
+
+	if (d->queue->key == QUEUE_TESTS ||
+	    in_flight_has_room(f, e->app, e->down > 0))
+		return true;
+	list_remove(&e->held);
+	list_append(&f->held, &e->held);
+	return false;
 }
 
 static int
@@ -107,6 +123,8 @@ sender_kick(struct endpoint *e)
 			    "not tried: earlier ones of its channel failed");
 			given_up++;
 			delivery_free(d);
+		} else if (!may_start(e, d)) {
+			break;
 		} else if ((r = start(e, d)) == 0) {
 			delivery_free(d);
 		}
@@ -242,6 +260,22 @@ observe_health(struct endpoint *e, const struct delivery *d,
 	}
 }
 
+/* There is room for one more, of some apps at least. */
+static void
+kick_held(struct courier *c)
+{
+	struct list *l, *next;
+
+	LIST_FOREACH_SAFE(l, next, &c->in_flight.held) {
+		struct endpoint *e = LIST_ITEM(l, struct endpoint, held);
+
+		if (!in_flight_has_room(&c->in_flight, e->app, e->down > 0))
+			continue;
+		list_remove(l);
+		sender_kick(e);
+	}
+}
+
 void
 sender_on_done(void *owner, const struct deliver_result *result)
 {
@@ -252,6 +286,7 @@ sender_on_done(void *owner, const struct deliver_result *result)
 	bool over = true;
 	int r = 0;
 
+	in_flight_end(&c->in_flight, d->app);
 	if (result->starved) {
 		status_starved(c);
 		over = e->gone;
@@ -268,10 +303,11 @@ sender_on_done(void *owner, const struct deliver_result *result)
 		delivery_again(d);
 	if (e->gone && queues_are_idle(&e->queues)) {
 		endpoint_free(e);
-		return;
+	} else {
+		if (r == -1)
+			courier_outbox_failed(c);
+		courier_commit_soon(c, COURIER_COMMIT_LATER);
+		sender_kick(e);
 	}
-	if (r == -1)
-		courier_outbox_failed(c);
-	courier_commit_soon(c, COURIER_COMMIT_LATER);
-	sender_kick(e);
+	kick_held(c);
 }
