@@ -23,7 +23,8 @@
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_write.h"
 
-#define PORTION 4000 /* channels or events looked at in one turn */
+#define PORTION 4000  /* channels or events looked at in one turn */
+#define LISTS_MAX 256 /* of one app at the same time */
 #define PAST_BYTES ((size_t)4 << 20) /* of events written in one turn */
 
 /* A GET /channels or /channels/x/events in progress. */
@@ -245,6 +246,26 @@ query_drop(struct broker *br, const struct peer *p)
 	query_publish_drop(br, p);
 }
 
+/*
+ * Lists whose asker has gone are written, too: an app that asks and does not
+ * wait must not make them without end.
+ */
+static bool
+may_list(struct peer *p, const struct msg_query *m)
+{
+	const struct list *e;
+	unsigned n = 0;
+
+	LIST_FOREACH(e, &p->br->queries->all)
+		n += LIST_ITEM(e, const struct listing, link)->app == m->app;
+	if (n < LISTS_MAX)
+		return true;
+	query_refuse(p, m->id, 503,
+	    S("256 lists of channels or events of this app are being written: "
+	      "ask for fewer at the same time"));
+	return false;
+}
+
 /* ---- the others ---- */
 
 static void
@@ -342,12 +363,14 @@ query_on_query(struct peer *p, const struct msg_query *m)
 		.ref = m->info,
 		.channel = m->channel };
 
-	if (m->kind == QUERY_CHANNELS) {
+	if (m->kind == QUERY_CHANNELS || m->kind == QUERY_PAST) {
+		if (!may_list(p, m))
+			return 0;
+		if (m->kind == QUERY_PAST)
+			return past_events(p, m);
 		list_channels(p, m);
 		return 0;
 	}
-	if (m->kind == QUERY_PAST)
-		return past_events(p, m);
 	if (!answers_must_wait(p))
 		return answer(p, m);
 	answers_put_off(

@@ -43,6 +43,16 @@ reply(struct peer *p, uint64_t id, uint32_t status, struct str body)
 }
 
 void
+query_refuse(struct peer *p, uint64_t id, unsigned status, struct str why)
+{
+	struct buf *error = NULL;
+
+	http_error_body(&error, status, why);
+	reply(p, id, status, buf_str(error));
+	buf_unref(error);
+}
+
+void
 query_reply_json(struct peer *p, uint64_t id, struct json_writer *w)
 {
 	struct buf *b = json_writer_take(w);
@@ -51,16 +61,14 @@ query_reply_json(struct peer *p, uint64_t id, struct json_writer *w)
 	if (b->len <= max) {
 		reply(p, id, 200, buf_str(b));
 	} else {
-		struct buf *text = NULL, *error = NULL;
+		struct buf *text = NULL;
 
 		buf_printf(&text,
 		    "the answer is larger than %zu bytes; narrow it with "
 		    "filter_by_prefix%s",
 		    max, max < MAX_BYTES ? ", or raise memory_limit" : "");
-		http_error_body(&error, 400, buf_str(text));
-		reply(p, id, 400, buf_str(error));
+		query_refuse(p, id, 400, buf_str(text));
 		buf_unref(text);
-		buf_unref(error);
 	}
 	buf_unref(b);
 }

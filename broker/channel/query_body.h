@@ -20,6 +20,7 @@ struct peer;
  * two copies of it each.
  */
 size_t query_max_bytes(const struct broker *);
+void query_refuse(struct peer *, uint64_t id, unsigned status, struct str why);
 /* Takes what was written. */
 void query_reply_json(struct peer *, uint64_t id, struct json_writer *);
 /* The attributes (enum query_info) of a channel; NULL: nobody is there. */

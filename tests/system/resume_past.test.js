@@ -8,7 +8,7 @@ const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { Client } = require('./lib/client');
 const { becomes } = require('./lib/daemon');
-const { api, get, publish } = require('./lib/http');
+const { Http, api, get, publish } = require('./lib/http');
 const { suite } = require('./lib/suite');
 
 const post = (d, app, path, body) => api(d, app, 'POST', path, { body });
@@ -130,17 +130,38 @@ suite('resume: ids and history', (d) => {
 			assert.equal((await post(d, own, '/batch_events', { batch:
 				Array.from({ length: 1000 }, () => ({ name: 'e', data: '1',
 					channel: 'long' })) })).status, 200);
-		let open = 200;
+		const h = await Http.connect(d);
+		let open = 240;
 		const all = Array.from({ length: open }, async () => {
 			const r = await past(d, own, 'long', { limit: '1' });
 			open--;
 			assert.equal(r.events.length, 1);
 		});
-		await becomes(() => open < 190, true);
-		await past(d, app, 'a');
-		await get(d, app, '/channels');
-		assert.ok(open > 100, `only ${open} of 200 wait`);
+		await becomes(() => open < 240, true);
+		for (const path of ['/channels', '/channels/a/events'])
+			assert.equal((await h.api(app, 'GET', path)).status, 200);
+		assert.ok(open > 0, 'they are answered before the last of these');
+		h.end();
 		await Promise.all(all);
+	});
+
+	test('an app has so many lists at the same time', async () => {
+		const own = d.app({ resume: 'on', max_batch_events: '1000' });
+		for (let i = 0; i < 100; i++)
+			assert.equal((await post(d, own, '/batch_events', { batch:
+				Array.from({ length: 1000 }, () => ({ name: 'e', data: '1',
+					channel: 'long' })) })).status, 200);
+		const all = await Promise.all(Array.from({ length: 500 }, () => api(d,
+			own, 'GET', '/channels/long/events', { query: { limit: '1' } })));
+		const refused = all.filter((r) => r.status === 503);
+		assert.ok(refused.length > 0 && refused.length < 245,
+			`${refused.length} refused`);
+		for (const r of refused) {
+			assert.match(r.text, /256 lists of channels or events of this app/);
+			assert.equal(r.headers['retry-after'], '1');
+		}
+		assert.ok(all.every((r) => r.status === 200 || r.status === 503));
+		assert.equal((await past(d, own, 'long')).events.length, 100);
 	});
 
 	test('complete is false when events of that time have left', async () => {
