@@ -72,6 +72,8 @@ log_init(const char *process, enum log_level level, enum log_format format)
 	conf.level = level;
 	conf.format = format;
 	conf.named = true;
+	memset(quiet, 0, sizeof(quiet));
+	lost.n = 0;
 }
 
 void

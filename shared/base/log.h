@@ -23,8 +23,9 @@ enum log_level {
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 
 /*
- * Names the process ("master", "worker 2").  Before the first call, lines carry
- * the program's name and no time, and go to stderr.
+ * Names the process ("master", "worker 2"), which begins without the repeated
+ * warnings and lost lines of the one that forked it.  Before the first call,
+ * lines carry the program's name and no time, and go to stderr.
  */
 void log_init(const char *process, enum log_level, enum log_format);
 /* Sends lines to syslog instead of stderr (a daemon without a terminal). */

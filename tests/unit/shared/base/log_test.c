@@ -319,6 +319,23 @@ repeated_warnings_stay_quiet(void **state)
 }
 
 static void
+a_forked_process_has_no_repeats(void **state)
+{
+	struct timespec pause = { 1, 50000000 };
+
+	(void)state;
+	repeat(1);
+	repeat(2);
+	assert_string_equal(next_text(), "worker 2: warn: repeated 1");
+	log_init("worker 2", LOG_LEVEL_INFO, LOG_FORMAT_LOGFMT);
+	repeat(3);
+	assert_string_equal(next_text(), "worker 2: warn: repeated 3");
+	nanosleep(&pause, NULL);
+	log_tick();
+	assert_null(next_line());
+}
+
+static void
 fatal_ends_the_process(void **state)
 {
 	int status, with_errno;
@@ -406,6 +423,8 @@ main(void)
 		    errno_stays, catch_stderr, release_stderr),
 		cmocka_unit_test_setup_teardown(
 		    repeated_warnings_stay_quiet, catch_stderr, release_stderr),
+		cmocka_unit_test_setup_teardown(a_forked_process_has_no_repeats,
+		    catch_stderr, release_stderr),
 		cmocka_unit_test_setup_teardown(o1_a_syslog_that_nobody_reads,
 		    catch_stderr, release_stderr),
 		cmocka_unit_test_setup_teardown(
