@@ -12,6 +12,16 @@ const path = require('node:path');
 const { until } = require('./daemon');
 const { freePort } = require('./port');
 
+// Those that run end with this process, also when a test has failed before
+// remove().
+const running = new Set();
+process.on('exit', () => {
+	for (const r of running) {
+		r.child.kill('SIGKILL');
+		fs.rmSync(r.dir, { recursive: true, force: true });
+	}
+});
+
 class Redis {
 	constructor({ host = '127.0.0.1', wrap = [] } = {}) {
 		Object.assign(this, { host, wrap });
@@ -31,7 +41,10 @@ class Redis {
 	async run(program, options) {
 		const [file, ...args] = [...this.wrap, program, ...options];
 		this.child = spawn(file, args, { stdio: 'ignore' });
-		this.exited = new Promise((ok) => this.child.on('exit', ok));
+		this.exited = new Promise((ok) => this.child.on('exit', ok))
+			.then(() => running.delete(this));
+		running.add(this);
+		this.child.unref();
 		await until(program, () => this.answers());
 		return this;
 	}
@@ -69,6 +82,7 @@ class Redis {
 	}
 
 	async stop(sig = 'SIGKILL') {
+		this.child.ref();
 		this.child.kill(sig);
 		await this.exited;
 	}
