@@ -135,6 +135,11 @@ note_sessions(struct worker *w, const struct topic *t,
 	for (uint32_t i = 0; i < t->n; i++) {
 		struct conn *c = t->v[i].c;
 
+		if (i + 2 * PREFETCH < t->n)
+			__builtin_prefetch(&t->v[i + 2 * PREFETCH].c->session);
+		if (i + PREFETCH < t->n)
+			session_prefetch(w->sessions,
+			    &t->v[i + PREFETCH].c->session);
 		if (c->session.named && !is_excluded(x, c))
 			session_sent(w->sessions, &c->session, c, m->pos);
 	}

@@ -111,6 +111,13 @@ session_opened(const struct sessions *ss, const struct client_session *s)
 {
 	return s->open == 0 ? NULL : session_pool_at(&ss->pool, s->open);
 }
+/* session_sent() follows soon. */
+static inline void
+session_prefetch(const struct sessions *ss, const struct client_session *s)
+{
+	if (s->open != 0)
+		__builtin_prefetch(session_pool_at(&ss->pool, s->open), 1);
+}
 /* It will be asked. */
 static inline void
 session_note(struct sessions *ss, struct open_session *o)

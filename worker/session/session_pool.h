@@ -17,6 +17,7 @@ struct session_name;
 
 struct open_session {
 	struct list asking; /* in sessions.fresh or .waiting */
+	uint64_t sent;      /* the newest number that was queued */
 	struct client_session *s;
 	struct conn *c;
 	union {
@@ -24,7 +25,6 @@ struct open_session {
 		const char *part_text;     /* then: see part_code */
 	};
 	uint64_t acked;     /* the client has everything up to here */
-	uint64_t sent;      /* the newest number that was queued */
 	uint64_t ping_pos;  /* in the ping that was sent; 0: none is open */
 	double ping_at;     /* when the last one left */
 	uint16_t part_code; /* it is closed with this when it has answered */
