@@ -138,8 +138,8 @@ note_sessions(struct worker *w, const struct topic *t,
 		if (i + 2 * PREFETCH < t->n)
 			__builtin_prefetch(&t->v[i + 2 * PREFETCH].c->session);
 		if (i + PREFETCH < t->n)
-			session_prefetch(w->sessions,
-			    &t->v[i + PREFETCH].c->session);
+			session_prefetch(
+			    w->sessions, &t->v[i + PREFETCH].c->session);
 		if (c->session.named && !is_excluded(x, c))
 			session_sent(w->sessions, &c->session, c, m->pos);
 	}
