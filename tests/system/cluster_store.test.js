@@ -15,6 +15,7 @@ const { enter, newId, open } = require('./lib/resume');
 
 const ROWS = 100; // the least that there may be
 const ROUND = 50;
+const MOST = 10000; // more events than a fast machine publishes in two seconds
 
 describe('the sessions of a host in Redis', () => {
 	const redis = new Redis();
@@ -24,11 +25,11 @@ describe('the sessions of a host in Redis', () => {
 	before(async () => {
 		await redis.start();
 		a = host(redis, 'a', { resume_sessions: ROWS,
-			resume_ack_interval: 10 });
+			resume_ack_interval: 10, resume_max_events: MOST });
 		a.ctl(['app', 'set', '42', 'resume=on']);
 		await startReady(a);
 		app = a.shared;
-		b = host(redis, 'b');
+		b = host(redis, 'b', { resume_max_events: MOST });
 		b.ctl(['app', 'set', '42', 'resume=on']);
 		await startReady(b);
 		x = await open(a, app, id);
