@@ -355,6 +355,8 @@ describe('a session and the hosts of a cluster', () => {
 			for (const data of had)
 				assert.equal(await x.expect('e', 'c'), data);
 		c.kill();
+		await c.exited;
+		c.remove();
 		for (const { x } of all) x.destroy();
 		await cut(other.x);
 		const missed = await send(3);

@@ -100,6 +100,8 @@ describe('the sessions of a host in Redis', () => {
 		const before = n;
 		await until('more events', () => n > before + 50);
 		c.kill();
+		await c.exited;
+		c.remove();
 		await until('more events', () => n > before + 200);
 		go = false;
 		await sends;
@@ -131,6 +133,8 @@ describe('the sessions of a host in Redis', () => {
 		y.send({ event: 'pusher:unsubscribe', data: { channel: 'before' } });
 		await enter(y, 'after');
 		c.kill();
+		await c.exited;
+		c.remove();
 		await y.ended();
 		await publish(a, app, ['after'], 'e', 'missed');
 		const z = await open(b, app, id);

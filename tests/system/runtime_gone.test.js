@@ -64,7 +64,7 @@ for (const [what, remove] of [
 			other.spawn();
 			assert.notEqual((await other.exited).code, 0);
 			assert.match(other.readLog(), /another pusherd runs/);
-			other.kill();
+			other.remove();
 			await d.stop();
 		} finally {
 			d.kill();
