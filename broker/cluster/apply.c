@@ -170,7 +170,7 @@ on_session(struct reading *r, struct msg_session *m)
 static void
 on_host_session(struct reading *r, struct msg_host_session *m)
 {
-	if (r->host != NULL && is_here(r, &m->app))
+	if (!r->past && is_here(r, &m->app))
 		session_moves_on_given(r->cl, m);
 }
 

@@ -327,10 +327,9 @@ void
 session_moves_on_given(struct cluster *cl, const struct msg_host_session *m)
 {
 	struct waiter *w = find_id(cl, m->app, m->id);
-	bool taken;
+	bool own = str_eq(m->host, str_of(cl->br->conf->cluster_host)), taken;
 
-	if (!str_eq(m->host, str_of(cl->br->conf->cluster_host)) ||
-	    (w == NULL && m->entry != 0))
+	if (w == NULL ? m->entry != 0 || !own : m->entry > w->entry)
 		return;
 	taken = session_record_take(cl->br->replay, m, m->app,
 	    w == NULL ? (uint32_t)hash_str(m->id, 0) : w->peer);

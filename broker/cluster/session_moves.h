@@ -23,7 +23,11 @@ int session_moves_on_own(struct peer *, const struct msg_session *);
  */
 void session_moves_on_other(
     struct cluster *, const struct host *, const struct msg_session *);
-/* Another host has given this one the session.  m->app: that of this host. */
+/*
+ * A host has given the session to another one, which takes it; or which has
+ * lost it since to a connection that waits for it here.  m->app: that of this
+ * host.
+ */
 void session_moves_on_given(struct cluster *, const struct msg_host_session *);
 /* The answer to session_store_ask(). */
 void session_moves_on_stored(struct cluster *, const redisReply *);
