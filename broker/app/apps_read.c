@@ -76,8 +76,13 @@ keep(struct broker *br, struct appdb *db)
 	if (snapshot == NULL)
 		return;
 	p = appdb_image(db, &n);
+	if (p == NULL) { /* another process writes into it */
+		log_info("apps: the copy of the database for the next broker "
+			 "is still that of before");
+		return;
+	}
 	snapshot_put(snapshot, str_make(p, n));
-	if (n == 0 || n > SNAPSHOT_MAX)
+	if (n > SNAPSHOT_MAX)
 		log_warnx("apps: the database has %zu bytes, more than %u: a "
 			  "broker that cannot read it has no apps",
 		    n, SNAPSHOT_MAX);
