@@ -53,9 +53,9 @@
 #include "worker/session/session.h"
 #include "worker/wiring.h"
 
-/* Waiting pays from this many sockets, or deliveries, ... */
+/* Waiting pays from this many sockets, or deliveries. */
 #define COALESCE_CLIENTS 64
-#define COALESCE_FEW 8 /* ... from so many sockets when events have several */
+#define COALESCE_FEW 8 /* sockets, if an event goes to several of them */
 #define COALESCE_EVENTS 256
 #define COALESCE_SECONDS 0.000001 /* how long, for each delivery, ... */
 #define COALESCE_MAX 0.0003       /* ... and at most */

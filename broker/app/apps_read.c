@@ -76,9 +76,10 @@ keep(struct broker *br, struct appdb *db)
 	if (snapshot == NULL)
 		return;
 	p = appdb_image(db, &n);
-	if (p == NULL) { /* another process writes into it */
-		log_info("apps: the copy of the database for the next broker "
-			 "is still that of before");
+	if (p == NULL) { /* an empty one would take its apps away */
+		log_info("apps: the database cannot be copied now: the next "
+			 "broker keeps the copy of before, until the apps are "
+			 "read again");
 		return;
 	}
 	snapshot_put(snapshot, str_make(p, n));

@@ -8,6 +8,10 @@
  * stands in Redis counts (session_store.c): its host has died, or does not
  * answer, and then it learns from the stream that the session is elsewhere.
  * Until then the client is not greeted.
+ *
+ * Connections on two hosts may name one session at once.  The later one in the
+ * stream has it, and its host takes what was meant for the other one.
+ *
  * A host that leaves gives its sessions to the one that joined before all
  * others.
  *
