@@ -72,7 +72,10 @@ static const struct cmd_option reload_options[] = {
 #define SETTING(field, range, help) "\n  " #field " (" range ")\n      " help
 #define APP_UINT(field, def, min, max, help) \
 	SETTING(field, #min ".." #max ", " #def, help)
-#define APP_BOOL(field, def, help) SETTING(field, "on|off", help)
+#define DEFAULT_0 "off"
+#define DEFAULT_1 "on"
+#define APP_BOOL(field, def, help) \
+	SETTING(field, "on|off, " DEFAULT_##def, help)
 #define APP_TEXT(field, def, help) SETTING(field, "text", help)
 static const char settings_help[] =
     APP_TEXT_HELP "\n\nsettings (range, default):"

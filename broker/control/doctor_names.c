@@ -217,6 +217,34 @@ put_mend(struct buf **b, struct str from, struct str to)
 }
 
 static void
+put_published(struct doctor *d, struct buf **b, const struct failure *e)
+{
+	if (e == NULL) {
+		buf_append(b, S("No event was published there yet."));
+	} else {
+		buf_append(b, S("Published "));
+		doctor_put_often(d, b, e->count, e->time_ms);
+		buf_putc(b, '.');
+	}
+}
+
+/* Somebody asks for a channel that is empty, and no name is near. */
+static void
+empty_finding(struct doctor *d, const struct search *s)
+{
+	const char *app = d->a->app.id;
+	struct doctor_finding *f = doctor_add(d, "empty", 40);
+
+	buf_printf(&f->text, "Nobody is subscribed to %.*s.", STR_ARG(s->name));
+	put_published(d, &f->seen, s->e);
+	buf_printf(&f->mend,
+	    "Clients have to subscribe to exactly this name.  The occupied "
+	    "channels: pusherctl channels %s; the clients that left, and why: "
+	    "pusherctl closes %s",
+	    app, app);
+}
+
+static void
 near_finding(struct doctor *d, const struct search *s)
 {
 	const struct channel *c = s->found;
@@ -224,8 +252,6 @@ near_finding(struct doctor *d, const struct search *s)
 	struct doctor_finding *f;
 	struct str other;
 
-	if (c == NULL)
-		return;
 	other = registry_name(d->br->registry, c);
 	f = doctor_add(d, "channel_name",
 	    (d->channel.n > 0 ? 190u : 160u) - 10 * s->distance -
@@ -235,13 +261,7 @@ near_finding(struct doctor *d, const struct search *s)
 	    e == NULL ? "You ask for" : "Events are published to",
 	    STR_ARG(s->name), c->total, c->total == 1 ? " is" : "s are",
 	    STR_ARG(other));
-	if (e == NULL) {
-		buf_append(&f->seen, S("No event was published there yet."));
-	} else {
-		buf_append(&f->seen, S("Published "));
-		doctor_put_often(d, &f->seen, e->count, e->time_ms);
-		buf_putc(&f->seen, '.');
-	}
+	put_published(d, &f->seen, e);
 	put_mend(&f->mend, s->name, other);
 }
 
@@ -310,8 +330,12 @@ doctor_names(struct doctor *d)
 		search_begin(&v[n++], to, e);
 	}
 	find_near(d, v, n);
-	for (int i = 0; i < n; i++)
-		near_finding(d, &v[i]);
+	for (int i = 0; i < n; i++) {
+		if (v[i].found != NULL)
+			near_finding(d, &v[i]);
+		else if (asked)
+			empty_finding(d, &v[i]);
+	}
 }
 
 /* ---- too late ---- */

@@ -114,8 +114,8 @@ put_nothing(const struct answer *a, const char *steps)
 	struct buf *b = NULL;
 	char *text = xasprintf(
 	    "Looked at the refused requests, subscriptions and clients, and "
-	    "at events without a subscriber, of the last %llu s%s%s.  There "
-	    "are %llu connections and %llu channels.",
+	    "at events without a subscriber, of the last %llu s%s%s.  "
+	    "Connections now: %llu; channels: %llu.",
 	    (unsigned long long)a->seconds, steps == NULL ? "" : "; and ",
 	    steps == NULL ? "" : steps, (unsigned long long)a->connections,
 	    (unsigned long long)a->channels);

@@ -117,6 +117,10 @@ resolve(struct way *w)
 static void
 upgrade_failed(struct way *w, const struct ws_client *ws, const char *path)
 {
+	static const char address[] =
+	    "Compare host, port and http or https with what this prints (tls: "
+	    "https): pusherctl config listen; a proxy has an address of its "
+	    "own.  Then look at the firewall.";
 	static const char unreached[] =
 	    "The proxy does not reach pusherd: compare its upstream address "
 	    "with: pusherctl config listen";
@@ -130,7 +134,7 @@ upgrade_failed(struct way *w, const struct ws_client *ws, const char *path)
 	    "Traefik).";
 
 	if (ws->status == 0)
-		finding(w, ws->why, unreached, "%s cannot be reached.", w->url);
+		finding(w, ws->why, address, "%s cannot be reached.", w->url);
 	else
 		finding(w, ws->why,
 		    ws->status >= 502 && ws->status <= 504       ? unreached

@@ -69,6 +69,15 @@ test('other names that are no mistake', async () => {
 	for (const to of ['orders.8', 'orders.12', 'abd', 'news'])
 		await server(d, app).trigger(to, 'e', {});
 	assert.deepEqual((await ask(app.id)).findings, []);
+	// Asked for, a channel without a subscriber is a finding.
+	let f = await found('empty', app.id, '--channel', 'news');
+	assert.equal(f.finding, 'Nobody is subscribed to news.');
+	assert.match(f.seen, /^Published once, \d+ s ago\.$/);
+	assert.match(f.mend, new RegExp(`pusherctl channels ${app.id};`));
+	f = await found('empty', app.id, '--channel', 'quite-another');
+	assert.equal(f.seen, 'No event was published there yet.');
+	assert.equal((await ask(app.id, '--channel', 'abc')).findings
+		.find((x) => x.kind === 'empty'), undefined);
 	await c.close();
 });
 
@@ -143,6 +152,10 @@ test('a proxy changes the path', async () => {
 	const dead = await found('url', app.id, '--url',
 		`http://127.0.0.1:${n.port}`);
 	assert.match(dead.finding, /cannot be reached/);
+	d.allow(/TLS on a listener without TLS/);
+	const tls = await found('url', app.id, '--url', `https://127.0.0.1:${d.port}`);
+	assert.match(tls.seen, /TLS/);
+	assert.match(tls.mend, /^Compare host, port and http or https /);
 });
 
 test('an unknown key, near to that of an app', async () => {
