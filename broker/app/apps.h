@@ -72,7 +72,7 @@ struct broker_apps {
 	struct hash by_num, by_id;
 	size_t n;         /* not deleted */
 	uint64_t expires; /* Unix second: the next old key ends; 0: none */
-	bool late;        /* the database cannot be read: tried again */
+	bool late;        /* it cannot be read, or copied: tried again */
 };
 
 void apps_clear(struct broker *);

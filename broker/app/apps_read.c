@@ -64,8 +64,8 @@ take(struct broker *br, struct appdb *db)
 	return result;
 }
 
-/* For the next broker. */
-static void
+/* For the next broker. False: the copy of before stays. */
+static bool
 keep(struct broker *br, struct appdb *db)
 {
 	struct snapshot *snapshot =
@@ -74,20 +74,17 @@ keep(struct broker *br, struct appdb *db)
 	void *p;
 
 	if (snapshot == NULL)
-		return;
+		return true;
 	p = appdb_image(db, &n);
-	if (p == NULL) { /* an empty one would take its apps away */
-		log_info("apps: the database cannot be copied now: the next "
-			 "broker keeps the copy of before, until the apps are "
-			 "read again");
-		return;
-	}
+	if (p == NULL) /* an empty one would take the next broker's apps away */
+		return false;
 	snapshot_put(snapshot, str_make(p, n));
 	if (n > SNAPSHOT_MAX)
 		log_warnx("apps: the database has %zu bytes, more than %u: a "
 			  "broker that cannot read it has no apps",
 		    n, SNAPSHOT_MAX);
 	appdb_image_free(p, n);
+	return true;
 }
 
 static int
@@ -95,24 +92,29 @@ read_file(struct broker *br, enum appdb_mode mode, char **why)
 {
 	struct appdb *db = appdb_open(br->conf->database, mode, why);
 	bool was_late = br->apps->late, is_busy = false;
+	int result;
 
 	br->apps->late = true;
 	if (db == NULL)
 		return -1;
-	if (take(br, db) == 0) {
-		keep(br, db);
-		br->apps->late = false;
+	result = take(br, db);
+	if (result == 0) {
+		br->apps->late = !keep(br, db);
 	} else {
 		*why = xasprintf("%s: %s", br->conf->database, appdb_error(db));
 		is_busy = appdb_is_busy(db);
 	}
 	appdb_close(db);
-	if (br->apps->late) {
+	if (result == -1) {
 		errno = is_busy ? EBUSY : EINVAL;
 		return -1;
 	}
-	if (was_late)
+	if (was_late && !br->apps->late)
 		log_info("apps: the database can be read again");
+	if (!was_late && br->apps->late)
+		log_info("apps: the database cannot be copied now: the copy "
+			 "for the next broker is older, and it is tried again "
+			 "every second");
 	return 0;
 }
 

@@ -16,7 +16,10 @@ int apps_read(struct broker *, char **why);
  * the previous broker read are used until it can. -1 and *why: there are none.
  */
 int apps_start(struct broker *, char **why);
-/* Once a second: tries again if apps_read() has failed. */
+/*
+ * Once a second, without waiting: reads them again if the last reading, or its
+ * copy for the next broker, has failed.
+ */
 void apps_try(struct broker *);
 
 #endif
