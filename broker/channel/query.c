@@ -23,8 +23,8 @@
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_write.h"
 
-#define PORTION 4000  /* channels or events looked at in one turn */
-#define LISTS_MAX 256 /* of one app at the same time */
+#define PORTION 4000   /* channels or events looked at in one turn */
+#define LISTS_MAX 256u /* of one app at the same time */
 #define PAST_BYTES ((size_t)4 << 20) /* of events written in one turn */
 
 /* A GET /channels or /channels/x/events in progress. */
@@ -254,15 +254,19 @@ static bool
 may_list(struct peer *p, const struct msg_query *m)
 {
 	const struct list *e;
+	struct buf *why = NULL;
 	unsigned n = 0;
 
 	LIST_FOREACH(e, &p->br->queries->all)
 		n += LIST_ITEM(e, const struct listing, link)->app == m->app;
 	if (n < LISTS_MAX)
 		return true;
-	query_refuse(p, m->id, 503,
-	    S("256 lists of channels or events of this app are being written: "
-	      "ask for fewer at the same time"));
+	buf_printf(&why,
+	    "%u lists of channels or events of this app are being written: ask "
+	    "for fewer at the same time",
+	    LISTS_MAX);
+	query_refuse(p, m->id, 503, buf_str(why));
+	buf_unref(why);
 	return false;
 }
 
