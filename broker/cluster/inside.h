@@ -16,6 +16,7 @@
 #include "shared/base/hash.h"
 #include "shared/base/list.h"
 #include "shared/base/newest.h"
+#include "shared/base/shares.h"
 #include "shared/ipc/ipc.h"
 #include "shared/proc/event_order.h"
 #include "shared/proc/proc.h"
@@ -54,7 +55,9 @@ struct session_store {
 	struct stored_session *v; /* by row; NULL until there are sessions */
 	uint32_t next;            /* row */
 	unsigned unanswered;
-	double room, room_at; /* bytes for new ones; see token_bucket_fill() */
+	struct shares apps; /* bytes of keys that may stand there, */
+	uint64_t bytes;     /* of all, */
+	double leaked;      /* as of this broker_now() */
 	ev_timer timer;
 };
 

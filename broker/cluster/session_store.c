@@ -26,7 +26,7 @@
 #include "broker/core/core.h"
 #include "broker/log/replay.h"
 #include "shared/base/base.h"
-#include "shared/base/token_bucket.h"
+#include "shared/base/shares.h"
 #include "shared/base/xmalloc.h"
 
 #define TICK_SECONDS 0.1
@@ -34,7 +34,8 @@
 #define TICK_BYTES (128u << 10)
 #define AGAIN_SECONDS 300u /* an unchanged session is written again */
 #define AWAY_SECONDS 600u  /* at most, however long resume_time is */
-#define ROW_BYTES 512u     /* new ones at once, for each of resume_sessions */
+#define ROW_BYTES 1024u    /* of keys, for each of resume_sessions */
+#define STAY_SECONDS (AWAY_SECONDS + AGAIN_SECONDS) /* of a key, at most */
 
 /* What was written of the session in a row. */
 struct stored_session {
@@ -73,6 +74,8 @@ forget_marks(struct cluster *cl)
 {
 	free(cl->store.v);
 	cl->store.v = NULL;
+	shares_clear(&cl->store.apps);
+	cl->store.bytes = 0;
 }
 
 /* Does Redis have what is to be said of it? */
@@ -89,22 +92,47 @@ is_stored(const struct resumes *all, const struct resume_session *s,
 
 /*
  * Keys of sessions that have lost their rows stay for a while: clients that
- * make more and more of them get no more memory than this.
+ * make more and more of them get no more memory than this, and those of one app
+ * leave room for other apps.
  */
 static bool
-has_room(struct cluster *cl, const struct stored_session *old,
+has_room(struct cluster *cl, uint32_t app, const struct stored_session *old,
     const struct stored_session *now)
 {
 	struct session_store *st = &cl->store;
-	double most = (double)cl->br->replay->sessions.table->cap * ROW_BYTES;
+	uint64_t most =
+	    (uint64_t)cl->br->replay->sessions.table->cap * ROW_BYTES;
 	uint32_t before = old->key == now->key ? old->n : 0;
+	struct share *share = shares_find(&st->apps, app);
+	uint32_t more = now->n > before ? now->n - before : 0;
 
-	st->room = token_bucket_fill(st->room, &st->room_at, broker_now(),
-	    most / (AWAY_SECONDS + AGAIN_SECONDS), most);
-	if (now->n > before && st->room < now->n - before)
+	if (more == 0)
+		return true;
+	if (!shares_has_room(
+		share == NULL ? 0 : share->bytes, st->bytes + more, most))
 		return false;
-	st->room -= now->n > before ? now->n - before : 0;
+	shares_add(&st->apps, shares_get(&st->apps, app), more);
+	st->bytes += more;
 	return true;
+}
+
+/* Keys have ended: of each app's bytes the part of this time. */
+static void
+leak(struct session_store *st)
+{
+	double now = broker_now(), part = (now - st->leaked) / STAY_SECONDS;
+	struct hash_node *n, *next;
+
+	st->leaked = now;
+	for (n = hash_first(&st->apps.by_app); n != NULL; n = next) {
+		struct share *s = container_of(n, struct share, node);
+		uint64_t bytes = (uint64_t)((double)s->bytes * part) + 1;
+
+		bytes = MIN(bytes, s->bytes);
+		next = hash_next(&st->apps.by_app, n);
+		st->bytes -= bytes;
+		shares_sub(&st->apps, s, bytes);
+	}
 }
 
 /* False: there is no room for it now. */
@@ -119,7 +147,7 @@ put(struct cluster *cl, const struct broker_app *a,
 					  (uint32_t)hash_str(buf_str(key), 0),
 		.at = session_now(),
 		.n = (uint32_t)(n + key->len) };
-	bool room = has_room(cl, old, &now);
+	bool room = has_room(cl, rec->m.app, old, &now);
 	const char *argv[] = { "SET", key->data, bytes + IPC_HEAD, "EX",
 		seconds };
 	size_t lens[] = { 3, key->len, n - IPC_HEAD, 2, 0 };
@@ -178,6 +206,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		s = resumes_next(all, &cl->store.next);
 		if (s == NULL) {
 			cl->store.next = 0;
+			leak(&cl->store);
 			break;
 		}
 		bytes += write_session(cl, s);
@@ -196,7 +225,6 @@ void
 session_store_down(struct cluster *cl)
 {
 	cl->store.unanswered = 0;
-	cl->store.room_at = 0; /* full again */
 	forget_marks(cl);
 }
 
@@ -224,6 +252,7 @@ session_store_ask(struct cluster *cl, uint64_t sid, uint32_t app, struct str id)
 void
 session_store_init(struct cluster *cl)
 {
+	cl->store.leaked = broker_now();
 	ev_timer_init(&cl->store.timer, on_timer, TICK_SECONDS, TICK_SECONDS);
 	cl->store.timer.data = cl;
 }

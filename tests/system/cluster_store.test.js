@@ -158,8 +158,20 @@ describe('the sessions of a host in Redis', () => {
 			made += ROUND;
 		}
 		const n = await count();
-		// 512 bytes for a row at once, and as much in 15 minutes.
+		// An app has 512 bytes for a row at once, and as much in 15 minutes.
 		assert.ok(n > ROUND && n < made - ROUND, `${n} of ${made}`);
+	});
+
+	test('meanwhile another app\'s new sessions are written', async () => {
+		const other = a.app({ resume: 'on' });
+		for (let i = 0; i < 3; i++) {
+			const own = newId();
+			const y = await open(a, other, own);
+			await enter(y, 'c');
+			await until('the session to be in Redis',
+				() => keyOf(redis, own, other.id));
+			y.destroy();
+		}
 	});
 
 	test('Redis begins anew: all are written again', async () => {

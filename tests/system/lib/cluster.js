@@ -76,9 +76,9 @@ const status = (d) => ask(d).cluster;
 const logSays = (d, pattern, ms = 20000) => until(`the log to say ${pattern}`,
 	() => pattern.test(d.readLog()), ms);
 
-// Where Redis has this session of the app 42.
-const keyOf = async (redis, id) => /pusherd:session:\S+/.exec(
-	await redis.ask('KEYS', `pusherd:session:*:42:${id}`))?.[0];
+// Where Redis has this session of an app.
+const keyOf = async (redis, id, app = '42') => /pusherd:session:\S+/.exec(
+	await redis.ask('KEYS', `pusherd:session:*:${app}:${id}`))?.[0];
 // How far its client has come, as Redis has it: the bytes 16 to 23, which are
 // one number.
 const storedAcked = async (redis, id) => {
