@@ -69,6 +69,7 @@ struct courier {
 	struct list fresh;     /* struct delivery, not committed */
 	struct deliver *deliver;
 	struct in_flight in_flight;
+	bool ends; /* no request starts any more */
 	/* Since when there is no free descriptor; 0: there is (status.h). */
 	uint64_t starved_at;
 	void (*on_ready)(struct courier *, uint32_t endpoint);

@@ -30,11 +30,21 @@
 
 #define RETRY_SECONDS 0.1 /* to connect again */
 #define NICE 10           /* no message waits for a webhook's turn */
+/*
+ * For answers, after SIGTERM.  When the server stops, its clients come back a
+ * second after they were closed, and must find the next server.
+ */
+#define FINISH_STOP 0.3
+#define FINISH_REPLACED 3. /* the broker stays */
 
 struct role {
 	struct courier c;
 	struct master_link master_link;
 	struct exit_watch exit_watch;
+	ev_signal term; /* beside that of exit_watch */
+	bool may_finish;
+	ev_timer finish;
+	double finish_by; /* ev_now() */
 	ev_prepare prepare;
 	ev_timer retry; /* the connection */
 	ev_timer tick;  /* once a second */
@@ -113,6 +123,12 @@ on_prepare(struct ev_loop *loop, ev_prepare *w, int revents)
 	ipc_flush(&c->ipc);
 }
 
+static void
+on_term(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	container_of(w, struct role, term)->may_finish = true;
+}
+
 static const struct master_link_ops master_link_ops = { .on_reconf = NULL };
 
 static void
@@ -131,11 +147,49 @@ start(struct role *r, const struct inherit *in)
 	ev_timer_start(c->loop, &r->tick);
 	ev_init(&r->retry, on_retry);
 	exit_watch_start(&r->exit_watch, c->loop, in->life_fd);
+	ev_signal_init(&r->term, on_term, SIGTERM);
+	ev_signal_start(c->loop, &r->term);
 	heartbeat_start(&c->heartbeat, c->loop, in->heartbeat);
 	/* The configuration is read when it is needed. */
 	master_link_start(&r->master_link, c->loop, in->link_fd, in->conf,
 	    &master_link_ops, r);
 	link_up(r);
+}
+
+/* Without a broker the server stops.  (The master still owns its socket.) */
+static void
+on_finish(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct role *r = container_of(w, struct role, finish);
+
+	if (!r->c.started || ev_now(loop) >= r->finish_by)
+		ev_break(loop, EVBREAK_ALL);
+}
+
+/*
+ * Receives the answers to the requests in progress, which the next courier
+ * would repeat.  Another signal, or the end of the master, ends it at once.
+ */
+static void
+finish(struct role *r)
+{
+	struct courier *c = &r->c;
+
+	ev_signal_stop(c->loop, &r->term);
+	if (!r->may_finish || c->in_flight.n == 0)
+		return;
+	log_info(
+	    "waiting for the answers to %u webhook requests", c->in_flight.n);
+	c->ends = true;
+	r->finish_by = ev_now(c->loop) + FINISH_REPLACED;
+	ev_timer_init(&r->finish, on_finish, FINISH_STOP, FINISH_STOP);
+	ev_timer_start(c->loop, &r->finish);
+	ev_run(c->loop, 0);
+	ev_timer_stop(c->loop, &r->finish);
+	if (c->in_flight.n > 0)
+		log_info("%u webhook requests were not answered in time: they "
+			 "are sent again",
+		    c->in_flight.n);
 }
 
 /* Handles all input first.  The next courier repeats requests in progress. */
@@ -193,6 +247,7 @@ courier_main(const struct inherit *in)
 	}
 	proc_unblock_signals();
 	ev_run(r.c.loop, 0);
+	finish(&r);
 	stop(&r);
 	return 0;
 }

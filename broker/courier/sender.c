@@ -110,8 +110,9 @@ sender_kick(struct endpoint *e)
 	unsigned given_up = 0, foreign = 0;
 	int r = 0;
 
-	while (r != -1 && e->enabled && !e->gone && c->starved_at == 0 &&
-	    courier_has_outbox(c) && given_up + foreign < AT_ONCE &&
+	while (r != -1 && e->enabled && !e->gone && !c->ends &&
+	    c->starved_at == 0 && courier_has_outbox(c) &&
+	    given_up + foreign < AT_ONCE &&
 	    (d = queues_next(&e->queues)) != NULL) {
 		if (!endpoint_owns(e, d)) {
 			r = give_up(
@@ -310,4 +311,6 @@ sender_on_done(void *owner, const struct deliver_result *result)
 		sender_kick(e);
 	}
 	kick_held(c);
+	if (c->ends && c->in_flight.n == 0)
+		ev_break(c->loop, EVBREAK_ALL);
 }
