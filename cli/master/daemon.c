@@ -20,6 +20,7 @@
 
 #include "cli/master/activation.h"
 #include "cli/master/certs.h"
+#include "cli/master/files.h"
 #include "cli/master/first_app.h"
 #include "cli/master/handover.h"
 #include "cli/master/listen.h"
@@ -32,7 +33,6 @@
 #include "shared/base/log.h"
 #include "shared/base/log_out.h"
 #include "shared/base/xmalloc.h"
-#include "shared/conf/cluster_secrets.h"
 #include "shared/conf/conf.h"
 #include "shared/proc/event_order.h"
 #include "shared/proc/minute_log.h"
@@ -124,7 +124,7 @@ prepare(const struct conf *conf, struct start *s, char **why)
 		return -1;
 	if (listen_open(&s->listen, conf, why) == 0) {
 		if (drop_privileges(conf, &s->listen, &owner, why) == 0 &&
-		    cluster_secrets_check(conf, why) == 0 &&
+		    files_check_read(conf, why) == 0 &&
 		    first_app_make(conf, why) == 0 &&
 		    listen_write(&s->listen, s->rundir.listen_path, why) == 0)
 			return 0;
@@ -416,7 +416,8 @@ check_as_user(const struct conf *conf, const char *file,
 		    conf->user, strerror(errno));
 		return -1;
 	}
-	return cluster_secrets_check(conf, why) == -1
+	return files_check_read(conf, why) == -1 ||
+		files_check_log(conf, why) == -1
 	    ? -1
 	    : certs_load(certs, conf, why);
 }
@@ -433,11 +434,16 @@ daemon_test(const struct conf *conf, const char *file)
 	if (find_owner(conf, &owner, &why) == -1 ||
 	    listen_check(conf, &why) == -1 ||
 	    rundir_check(conf, &owner, &why) == -1 ||
+	    files_check_pid(conf, &why) == -1 ||
 	    appdb_check(conf->database, &why) == -1 ||
 	    check_as_user(conf, file, &owner, &certs, &why) == -1)
 		fatalx("%s", why);
 	for (size_t i = 0; i < conf->notes.n; i++)
 		fprintf(stderr, "pusherd: %s\n", conf->notes.v[i]);
+	if (files_check_outbox(conf, &why) == -1) {
+		fprintf(stderr, "pusherd: webhooks will wait: %s\n", why);
+		free(why);
+	}
 	certs_forget(&certs);
 	puts("configuration is fine");
 	return 0;

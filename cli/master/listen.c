@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/master/files.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
@@ -457,6 +458,9 @@ listen_check(const struct conf *conf, char **why)
 		a = &conf->listeners[i].addr;
 		if (try_alone(a) == -1 && errno != EADDRINUSE)
 			return refuse(a, option_of(i, conf->listen.n), why);
+		if (a->ss.ss_family == AF_UNIX &&
+		    !files_may_write(conf, sock_addr_path(a)))
+			return refuse_unix(a, why);
 	}
 	return 0;
 }

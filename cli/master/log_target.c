@@ -64,7 +64,9 @@ log_target_open(
 		*fd = fcntl(p->stderr_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	if (*fd != -1)
 		return 0;
-	*why = xasprintf("%s: log is \"%s\": cannot open it: %s",
+	*why = xasprintf("%s: log is \"%s\": cannot open it: %s: its directory "
+			 "must exist, and the user of pusherd must be able to "
+			 "write there",
 	    conf_origin(conf, "log"), what, strerror(errno));
 	return -1;
 }

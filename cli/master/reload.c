@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cli/master/certs.h"
+#include "cli/master/files.h"
 #include "cli/master/listen.h"
 #include "cli/master/notify.h"
 #include "cli/master/start.h"
@@ -23,7 +24,6 @@
 #include "shared/base/base.h"
 #include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
-#include "shared/conf/cluster_secrets.h"
 #include "shared/conf/conf.h"
 #include "shared/conf/conf_change.h"
 #include "shared/ipc/fdpass.h"
@@ -286,7 +286,7 @@ prepare(struct master *m, struct change *ch, struct str set, char **why)
 	if (load(s, ch, set, why) == -1)
 		return -1;
 	if (check_workers(m, ch, why) == 0 && check_size(&ch->conf, why) == 0 &&
-	    cluster_secrets_check(&ch->conf, why) == 0 &&
+	    files_check_read(&ch->conf, why) == 0 &&
 	    certs_load(&ch->certs, &ch->conf, why) == 0 &&
 	    log_target_open(&s->log, &ch->conf, &ch->log_fd, why) == 0) {
 		if (listen_prepare(&ch->listen, s->listen, &ch->conf, why) == 0)

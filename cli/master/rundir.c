@@ -23,6 +23,7 @@
 
 #include "cli/master/leftover.h"
 #include "shared/app/appdb.h"
+#include "shared/base/file.h"
 #include "shared/base/log.h"
 #include "shared/base/str.h"
 #include "shared/base/xmalloc.h"
@@ -34,17 +35,6 @@
 #define STOPPED_TRIES 15 /* then those that are stopped are killed */
 #define KILL_TRIES 80    /* then all */
 #define LEAVE_TRIES 100
-
-/* The part before the last '/'; free(3) it. */
-static char *
-parent_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	if (slash == NULL)
-		return xstrdup(".");
-	return xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
-}
 
 static void
 close_if_open(int fd)
@@ -200,7 +190,7 @@ rundir_check(
 
 	if (stat(path, &st) == 0)
 		return check_directory(path, &st, owner, why);
-	parent = parent_of(path);
+	parent = file_parent(path);
 	r = errno == ENOENT ? access(parent, W_OK | X_OK) : -1;
 	if (r == -1)
 		*why =
@@ -399,7 +389,7 @@ static int
 make_database(struct rundir *r, char **why)
 {
 	const char *path = r->conf->database;
-	char *dir = parent_of(path);
+	char *dir = file_parent(path);
 	struct appdb *d;
 	bool exposed;
 	int made = mkdir(dir, 0700) == 0 ? give_path(r, dir) : 0;

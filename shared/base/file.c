@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * file.c: reads a whole file, for programs that may wait for it.  Must never be
- * used by a serving process.
+ * file.c: reads a whole file, for programs that may wait for it, and takes
+ * paths apart.  Must never be used by a serving process.
  */
 
 #include "shared/base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
+
+#include "shared/base/xmalloc.h"
 
 #define STEP 4096
 
@@ -46,4 +49,14 @@ file_read_path(const char *path, size_t max)
 	close(fd);
 	errno = saved;
 	return b;
+}
+
+char *
+file_parent(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		return xstrdup(".");
+	return xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
 }

@@ -11,5 +11,7 @@
 struct buf *file_read(int fd, size_t max);
 /* Opens the file, reads it as file_read() and closes it. */
 struct buf *file_read_path(const char *path, size_t max);
+/* The part of the path before the last '/', or "."; free(3) it. */
+char *file_parent(const char *path);
 
 #endif

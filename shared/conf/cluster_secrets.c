@@ -14,6 +14,7 @@
 #include "shared/base/xmalloc.h"
 #include "shared/conf/cluster_addr.h"
 #include "shared/conf/conf.h"
+#include "shared/crypto/authorities.h"
 
 #define AUTH_MAX 4096 /* bytes of cluster_auth */
 
@@ -74,14 +75,15 @@ static int
 set_tls(const struct conf *conf, SSL_CTX *ctx, char **why)
 {
 	const char *ca = conf->cluster_ca_file, *own = conf->cluster_cert;
-	int r = *ca == '\0' ? SSL_CTX_set_default_verify_paths(ctx)
-			    : SSL_CTX_load_verify_locations(ctx, ca, NULL);
 
-	if (r != 1) {
-		*why = xasprintf(
-		    "cannot use cluster_ca_file %s: %s", ca, tls_reason());
+	if (*ca == '\0' && SSL_CTX_set_default_verify_paths(ctx) != 1) {
+		*why = xasprintf("cannot use the authorities of the system: %s",
+		    tls_reason());
 		return -1;
 	}
+	if (*ca != '\0' &&
+	    authorities_load(ctx, "cluster_ca_file", ca, why) == -1)
+		return -1;
 	if (*own == '\0' ||
 	    (SSL_CTX_use_certificate_chain_file(ctx, own) == 1 &&
 		SSL_CTX_use_PrivateKey_file(ctx, own, SSL_FILETYPE_PEM) == 1))

@@ -28,17 +28,19 @@ struct option {
 	const char *text; /* default of texts, paths, lists and enums */
 	uint64_t def, min, max;
 	const char *choices;
+	const char *help; /* of numbers; its first word may be the unit */
 };
 
 static const struct option options[] = {
 #define OPTION(name, kind, text, def, min, max, choices) \
 	{ #name, kind, offsetof(struct conf, name), text, def, min, max, \
-		choices },
+		choices, NULL },
 #define CONF_TEXT(name, def, help) OPTION(name, KIND_TEXT, def, 0, 0, 0, NULL)
 #define CONF_PATH(name, def, help) OPTION(name, KIND_PATH, def, 0, 0, 0, NULL)
 #define CONF_LIST(name, def, help) OPTION(name, KIND_LIST, def, 0, 0, 0, NULL)
 #define CONF_UINT(name, def, min, max, help) \
-	OPTION(name, KIND_UINT, NULL, def, min, max, NULL)
+	{ #name, KIND_UINT, offsetof(struct conf, name), NULL, def, min, max, \
+		NULL, help },
 #define CONF_ENUM(name, def, choices, help) \
 	OPTION(name, KIND_ENUM, def, 0, 0, 0, choices)
 #define CONF_BOOL(name, def, help) \
@@ -188,6 +190,20 @@ is_choice(const char *choices, struct str value)
 	return false;
 }
 
+/* " of bytes", or nothing for what has no unit. */
+static const char *
+unit_of(const struct option *o)
+{
+	static const char *const units[][2] = { { "Bytes ", " of bytes" },
+		{ "Seconds ", " of seconds" }, { "Days ", " of days" },
+		{ "Milliseconds ", " of milliseconds" } };
+
+	for (size_t i = 0; i < nitems(units); i++)
+		if (str_starts(str_of(o->help), str_of(units[i][0])))
+			return units[i][1];
+	return "";
+}
+
 static int
 set_number(uint64_t *out, const struct option *o, struct str value,
     const struct place *at, char **why)
@@ -199,7 +215,7 @@ set_number(uint64_t *out, const struct option *o, struct str value,
 		*out = n;
 		return 0;
 	}
-	snprintf(must, sizeof(must), "a number from %llu to %llu",
+	snprintf(must, sizeof(must), "a number%s from %llu to %llu", unit_of(o),
 	    (unsigned long long)o->min, (unsigned long long)o->max);
 	return refuse_value(at, o->name, value, must, why);
 }

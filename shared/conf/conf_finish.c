@@ -263,6 +263,21 @@ finish_prefix(struct conf *c, char **why)
 	    why);
 }
 
+static int
+finish_console(const struct conf *c, char **why)
+{
+	struct str url = str_of(c->console_url);
+
+	if (url.n == 0 || str_starts(url, S("https://")) ||
+	    str_starts(url, S("http://")))
+		return 0;
+	return refuse(c, OPT_console_url,
+	    xasprintf("console_url is \"%.80s\": must begin with https:// or "
+		      "http://",
+		c->console_url),
+	    why);
+}
+
 /* A daemon leaves the directory in which it was started. */
 static int
 make_absolute(struct conf *c, enum option_index i, const char *name,
@@ -462,7 +477,7 @@ conf_finish(struct conf *c, char **why)
 	if (finish_workers(c, why) == -1 || finish_trusted(c, why) == -1 ||
 	    finish_listen(c, why) == -1 || finish_metrics(c, why) == -1 ||
 	    finish_prefix(c, why) == -1 || finish_tls(c, why) == -1 ||
-	    finish_cluster(c, why) == -1)
+	    finish_console(c, why) == -1 || finish_cluster(c, why) == -1)
 		return -1;
 	return conf_finish_paths(c, why);
 }

@@ -49,6 +49,7 @@ function values([kind, name, def, a, b]) {
 		workers: ['2', '3', '4'],
 		trusted_proxies: ['10.0.0.0/8', '::1', '192.168.0.0/16'],
 		path_prefix: ['/a', '/b', '/c'],
+		console_url: ['https://a.example', 'http://b', 'https://c/d'],
 		cluster: ['redis://127.0.0.1', 'redis://[::1]:7000/3',
 			'unix:/tmp/redis.sock'],
 	};
@@ -256,7 +257,8 @@ describe('every name of another server', () => {
 			SOKETI_DEFAULT_APP_KEY: 'app-key',
 			SOKETI_DEFAULT_APP_SECRET: 'app-secret' };
 		const r = run(['-F', ...conf, '-o', `database=${dir}/b.db`, '-o',
-			`runtime_dir=${dir}/run`, '-o', 'listen=0.0.0.0:0'], env);
+			`runtime_dir=${dir}/run`, '-o', 'listen=0.0.0.0:0', '-o',
+		'metrics_listen='], env);
 		assert.equal(r.status, 1);
 		assert.match(r.stderr, /published secret/);
 	});

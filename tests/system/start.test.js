@@ -156,6 +156,38 @@ describe('start', () => {
 		d.remove();
 	});
 
+	for (const [option, value, why] of [
+		['log', '/proc/none/log', /log is "\/proc\/none\/log": cannot write it: .* there$/m],
+		['log', '/tmp', /Is a directory/],
+		['pid_file', '/proc/none/pid', /pid_file .* cannot write it/],
+		['listen', 'unix:/proc/none/s', /cannot listen on unix:\/proc\/none\/s/],
+		['console_url', 'ws.example.com', /must begin with https:\/\/ or http:\/\//],
+		['webhook_ca_file', '/proc/none', /cannot read webhook_ca_file \/proc\/none: No such file/],
+		['webhook_ca_file', '/etc/hostname', /must have the certificates of authorities as PEM/],
+	])
+		test(`-t says what the start would: ${option} ${value}`, () => {
+			const d = new Daemon();
+			d.app();
+			d.conf[option] = value;
+			const tried = run(d, ['-t']);
+			assert.equal(tried.status, 1);
+			assert.match(tried.stderr, why);
+			assert.equal(fs.existsSync(d.conf.runtime_dir), false);
+			const started = run(d, ['-F']);
+			assert.equal(started.status, 1);
+			assert.ok(started.stderr.includes(value), started.stderr);
+			d.remove();
+		});
+
+	test('-t with an outbox that cannot be made: only webhooks wait', () => {
+		const d = new Daemon({ outbox: '/proc/none/outbox.db' });
+		d.app();
+		const r = run(d, ['-t']);
+		assert.equal(r.status, 0);
+		assert.match(r.stderr, /^pusherd: webhooks will wait: .*\/proc\/none\/outbox\.db/m);
+		d.remove();
+	});
+
 	test('-T is a configuration that gives the same', () => {
 		const d = new Daemon({ workers: 3 });
 		const first = run(d, ['-T']).stdout;

@@ -103,17 +103,17 @@ static const struct bad bad_files[] = {
 	{ "strict_protocol yes",
 	    "t.conf:1: strict_protocol is \"yes\": must be on or off" },
 	{ "max_head_bytes 64k",
-	    "t.conf:1: max_head_bytes is \"64k\": must be a number from 1024 "
-	    "to 65536" },
+	    "t.conf:1: max_head_bytes is \"64k\": must be a number of bytes "
+	    "from 1024 to 65536" },
 	{ "max_head_bytes 1023",
-	    "t.conf:1: max_head_bytes is \"1023\": must be a number from 1024 "
-	    "to 65536" },
+	    "t.conf:1: max_head_bytes is \"1023\": must be a number of bytes "
+	    "from 1024 to 65536" },
 	{ "max_head_bytes 18446744073709551617",
 	    "t.conf:1: max_head_bytes is \"18446744073709551617\": must be a "
-	    "number from 1024 to 65536" },
+	    "number of bytes from 1024 to 65536" },
 	{ "max_head_bytes -1",
-	    "t.conf:1: max_head_bytes is \"-1\": must be a number from 1024 "
-	    "to 65536" },
+	    "t.conf:1: max_head_bytes is \"-1\": must be a number of bytes "
+	    "from 1024 to 65536" },
 	{ "listen \"\"", "t.conf:1: listen is \"\": must be at least one" },
 	{ "\"user\" x",
 	    "t.conf:1: there is no option \"\"user\"\"; did you mean user?" },
@@ -246,8 +246,8 @@ test_environment(void **state)
 		    "all upper case" },
 		{ "PUSHERD_PONG_TIMEOUT", "soon",
 		    "environment variable PUSHERD_PONG_TIMEOUT: "
-		    "pong_timeout is \"soon\": must be a number from 1 "
-		    "to 600" },
+		    "pong_timeout is \"soon\": must be a number of seconds "
+		    "from 1 to 600" },
 	};
 	struct conf c;
 	char *why;
