@@ -139,7 +139,8 @@ describe('the app of the environment', () => {
 
 	test('O10: a start refuses it', () => {
 		const r = spawnSync(PUSHERD, ['-F', '-o', `database=${dir}/new.db`,
-			'-o', `runtime_dir=${dir}/run`, '-o', 'listen=127.0.0.1:0'], {
+			'-o', `runtime_dir=${dir}/run`, '-o', 'listen=127.0.0.1:0',
+			'-o', 'metrics_listen='], {
 			encoding: 'utf8', timeout: 30000 * SLOW,
 			env: { ...environment(), REVERB_APP_ID: '1',
 				REVERB_APP_KEY: '"abc"', REVERB_APP_SECRET: 'secret' } });
