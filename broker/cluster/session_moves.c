@@ -39,6 +39,7 @@
 
 #define WAIT_SECONDS 1. /* for the answers of the other hosts */
 #define LOOK_SECONDS 0.1
+#define SMALL_BYTES 1024 /* of channels, as in an event: always given */
 
 /* A connection of this host whose session another host may have. */
 struct waiter {
@@ -258,6 +259,9 @@ give(struct cluster *cl, struct resume_session *s, const struct host *to,
 		return;
 	resumes_part(all, s, broker_now());
 	session_record_get(&rec, all, s);
+	if (entry != 0 && rec.m.channels.n > SMALL_BYTES &&
+	    !session_store_has_room(cl, a->app.num, rec.m.channels.n))
+		session_record_shorten(&rec);
 	rec.m.entry = entry;
 	rec.m.host = str_of(to->name);
 	entry_app(&cl->entry, a->app.num, str_of(a->app.id));

@@ -51,6 +51,15 @@ session_record_get(struct session_record *rec, const struct resumes *all,
 		.channels = buf_str(rec->channels) };
 }
 
+void
+session_record_shorten(struct session_record *rec)
+{
+	rec->m.channels = S("");
+	rec->m.lost = RESUME_TOO_MANY;
+	rec->m.has_rest = true;
+	rec->m.rest = 0;
+}
+
 static bool
 is_sound(const struct msg_host_session *m)
 {

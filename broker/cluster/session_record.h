@@ -27,6 +27,8 @@ struct session_record {
  */
 void session_record_get(struct session_record *, const struct resumes *,
     const struct resume_session *);
+/* Without its channels: the client gets a gap in each. */
+void session_record_shorten(struct session_record *);
 /*
  * The session is here from now on, without a connection.  app: the number that
  * m->app has here; peer: of the client.  False: it is here already, there is no

@@ -90,33 +90,25 @@ is_stored(const struct resumes *all, const struct resume_session *s,
 	    session_now() - old->at < AGAIN_SECONDS;
 }
 
-/*
- * Keys of sessions that have lost their rows stay for a while: clients that
- * make more and more of them get no more memory than this, and those of one app
- * leave room for other apps.
- */
-static bool
-has_room(struct cluster *cl, uint32_t app, const struct stored_session *old,
-    const struct stored_session *now)
+bool
+session_store_has_room(struct cluster *cl, uint32_t app, size_t bytes)
 {
 	struct session_store *st = &cl->store;
 	uint64_t most =
 	    (uint64_t)cl->br->replay->sessions.table->cap * ROW_BYTES;
-	uint32_t before = old->key == now->key ? old->n : 0;
 	struct share *share = shares_find(&st->apps, app);
-	uint32_t more = now->n > before ? now->n - before : 0;
 
-	if (more == 0)
+	if (bytes == 0)
 		return true;
 	if (!shares_has_room(
-		share == NULL ? 0 : share->bytes, st->bytes + more, most))
+		share == NULL ? 0 : share->bytes, st->bytes + bytes, most))
 		return false;
-	shares_add(&st->apps, shares_get(&st->apps, app), more);
-	st->bytes += more;
+	shares_add(&st->apps, shares_get(&st->apps, app), bytes);
+	st->bytes += bytes;
 	return true;
 }
 
-/* Keys have ended: of each app's bytes the part of this time. */
+/* Time has passed: of each app's bytes the part of this time. */
 static void
 leak(struct session_store *st)
 {
@@ -147,7 +139,9 @@ put(struct cluster *cl, const struct broker_app *a,
 					  (uint32_t)hash_str(buf_str(key), 0),
 		.at = session_now(),
 		.n = (uint32_t)(n + key->len) };
-	bool room = has_room(cl, rec->m.app, old, &now);
+	uint32_t before = old->key == now.key ? old->n : 0;
+	bool room =
+	    session_store_has_room(cl, rec->m.app, now.n - MIN(before, now.n));
 	const char *argv[] = { "SET", key->data, bytes + IPC_HEAD, "EX",
 		seconds };
 	size_t lens[] = { 3, key->len, n - IPC_HEAD, 2, 0 };

@@ -5,6 +5,8 @@
 /* Sessions in Redis, for the clients of a host that dies. */
 
 #include <hiredis/hiredis.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "shared/base/str.h"
@@ -20,6 +22,14 @@ void session_store_clear(struct cluster *);
  */
 void session_store_ask(
     struct cluster *, uint64_t sid, uint32_t app, struct str id);
+/*
+ * May so many bytes more of an app's sessions go into Redis, as a key or in the
+ * stream?  Then they are counted.  They stay there for a while, also those of
+ * sessions that have lost their rows: clients that make or move more and more
+ * get no more memory than 1 KiB for each of resume_sessions, and those of one
+ * app leave room for other apps.
+ */
+bool session_store_has_room(struct cluster *, uint32_t app, size_t bytes);
 /* Redis has written a session, or refused it. */
 void session_store_on_written(struct cluster *, const redisReply *);
 /* The connection has ended; the next one may be to another server. */

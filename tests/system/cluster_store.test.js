@@ -11,7 +11,7 @@ const { becomesReady, host, keyOf, startReady, stored, storedAcked } =
 const { until } = require('./lib/daemon');
 const { publish } = require('./lib/http');
 const { Redis } = require('./lib/redis');
-const { enter, newId, open } = require('./lib/resume');
+const { enter, newId, open, settled } = require('./lib/resume');
 
 const ROWS = 100; // the least that there may be
 const ROUND = 50;
@@ -125,9 +125,10 @@ describe('the sessions of a host in Redis', () => {
 		const id = newId();
 		const y = await open(c, app, id);
 		await enter(y, 'before');
+		await settled(y);
+		const acked = await storedAcked(redis, id);
 		await publish(a, app, ['before'], 'e', 'x');
 		await y.expect('e', 'before');
-		const acked = await storedAcked(redis, id);
 		await until('the confirmation to be written', async () =>
 			await storedAcked(redis, id) !== acked);
 		y.send({ event: 'pusher:unsubscribe', data: { channel: 'before' } });
@@ -172,6 +173,31 @@ describe('the sessions of a host in Redis', () => {
 				() => keyOf(redis, own, other.id));
 			y.destroy();
 		}
+	});
+
+	test('large sessions move a few times, small ones always', async () => {
+		const some = a.app({ resume: 'on' });
+		const moves = async (owner, channels) => {
+			const own = newId();
+			let y = await open(a, owner, own);
+			for (let i = 0; i < channels; i++) await enter(y, `c${i}`);
+			await settled(y);
+			y.destroy();
+			y = await open(b, owner, own);
+			const { status, reason } = await enter(y, 'c0');
+			y.destroy();
+			return reason ?? status;
+		};
+		// Its own half of the room is taken.
+		assert.equal(await moves(app, 100), 'too_many');
+		assert.equal(await moves(app, 5), 'continued');
+		// Another one has room of its own.
+		assert.equal(await moves(some, 100), 'continued');
+		let reason;
+		for (let i = 0; i < 30 && reason !== 'too_many'; i++)
+			reason = await moves(some, 100);
+		assert.equal(reason, 'too_many');
+		assert.equal(await moves(some, 5), 'continued');
 	});
 
 	test('Redis begins anew: all are written again', async () => {
