@@ -145,7 +145,8 @@ static void
 beat(struct cluster *cl)
 {
 	char read[PLACE_TEXT];
-	const char *argv[] = { cl->instance, LEASE_MS, STREAM_ENTRIES, read };
+	const char *argv[] = { cl->instance, LEASE_MS,
+		stream_length_text(&cl->length), read };
 	const struct order_place *at = cluster_applied(cl);
 
 	place_text(read, at);
@@ -389,5 +390,6 @@ cluster_free(struct cluster *cl)
 	conn_share_clear(cl);
 	session_moves_clear(cl);
 	session_store_clear(cl);
+	stream_length_clear(&cl->length);
 	free(cl);
 }

@@ -13,6 +13,7 @@
 #include "broker/cluster/entry.h"
 #include "broker/cluster/hosts.h"
 #include "broker/cluster/records.h"
+#include "broker/cluster/stream_length.h"
 #include "shared/base/hash.h"
 #include "shared/base/list.h"
 #include "shared/base/newest.h"
@@ -23,7 +24,6 @@
 #include "shared/proc/stats.h"
 
 #define LEASE_MS "6000"
-#define STREAM_ENTRIES "50000" /* about so many are kept */
 #define QUEUE_BYTES (8u << 20) /* then no worker is read */
 
 struct part {
@@ -97,6 +97,7 @@ struct cluster {
 	struct app_records apps;
 	struct session_moves moves;
 	struct session_store store;
+	struct stream_length length;
 	struct hash conn_shares;    /* struct conn_share: apps with a limit */
 	ev_timer conn_shares_timer; /* while connections wait for a place */
 	uint64_t napplied, nconnects, ndowns, nerrors;

@@ -60,8 +60,9 @@ join_begin(struct cluster *cl)
 		.build = S(PUSHERD_VERSION) };
 	struct entry e = { 0 };
 	char format[16], applied[PLACE_TEXT], passed[PLACE_TEXT], newest[24];
-	const char *argv[] = { cl->instance, LEASE_MS, format, STREAM_ENTRIES,
-		applied, passed, NULL, newest };
+	const char *argv[] = { cl->instance, LEASE_MS, format,
+		stream_length_text(&cl->length), applied, passed, NULL,
+		newest };
 	size_t lens[8];
 
 	hosts_settle(cl->br);

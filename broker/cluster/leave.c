@@ -30,7 +30,7 @@ void
 leave_send(struct cluster *cl)
 {
 	char read[PLACE_TEXT];
-	const char *argv[] = { STREAM_ENTRIES, read };
+	const char *argv[] = { stream_length_text(&cl->length), read };
 
 	place_text(read, cluster_applied(cl));
 	cl->state = CLUSTER_LEAVING;

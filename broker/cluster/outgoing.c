@@ -245,7 +245,8 @@ outgoing_send_first(struct cluster *cl)
 	const struct part *part = outgoing_first(cl);
 	struct buf *events = list_events(part->b);
 	char n[24];
-	const char *argv[] = { n, STREAM_ENTRIES, part->b->data, events->data };
+	const char *argv[] = { n, stream_length_text(&cl->length),
+		part->b->data, events->data };
 	size_t lens[4];
 
 	snprintf(n, sizeof(n), "%" PRIu64, cl->sent);

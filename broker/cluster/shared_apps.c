@@ -149,9 +149,9 @@ shared_apps_set(
 {
 	struct msg_host_app_set m = { .id = id };
 	struct entry e = { 0 };
-	const char *argv[] = { id.p, record.p, absent ? "1" : "0",
-		STREAM_ENTRIES, NULL };
-	size_t lens[] = { id.n, record.n, 1, strlen(STREAM_ENTRIES), 0 };
+	const char *most = stream_length_text(&cl->length);
+	const char *argv[] = { id.p, record.p, absent ? "1" : "0", most, NULL };
+	size_t lens[] = { id.n, record.n, 1, strlen(most), 0 };
 
 	if (cl->state != CLUSTER_LIVE || !cl->engine.up)
 		return 0;
