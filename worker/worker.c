@@ -53,7 +53,7 @@
 #include "worker/session/session.h"
 #include "worker/wiring.h"
 
-/* Waiting pays from this many sockets, or deliveries. */
+/* Waiting pays from this many sockets, or deliveries, of all workers. */
 #define COALESCE_CLIENTS 64
 #define COALESCE_FEW 8 /* sockets, if an event goes to several of them */
 #define COALESCE_EVENTS 256
@@ -105,15 +105,17 @@ is_shared(const struct worker *w)
 /*
  * Do so many clients have output that waiting saves more calls than it delays?
  * Events for one client each, as in a conversation of two, gain nothing from
- * it before there are many.
+ * it before there are many.  Each worker has its part of the clients, and small
+ * pieces of an event cost all of them, and the broker, a turn.
  */
 static bool
 is_worth_waiting(const struct worker *w)
 {
-	bool several = w->fanout >= w->nevents + w->nevents / 2;
+	uint64_t n = w->conf->nworkers;
 
-	return w->fanout >= COALESCE_EVENTS || w->ndirty >= COALESCE_CLIENTS ||
-	    (several && w->ndirty >= COALESCE_FEW);
+	return w->fanout * n >= COALESCE_EVENTS ||
+	    w->ndirty * n >= COALESCE_CLIENTS ||
+	    (w->fanout > w->nevents && w->ndirty * n >= COALESCE_FEW);
 }
 
 /*
@@ -136,8 +138,9 @@ may_wait(struct worker *w)
 		return false;
 	now = (double)proc_clock_us(CLOCK_MONOTONIC) / 1e6;
 	if (w->wait_until == 0)
-		w->wait_until =
-		    now + MIN(COALESCE_MAX, w->fanout * COALESCE_SECONDS);
+		w->wait_until = now +
+		    MIN(COALESCE_MAX,
+			COALESCE_SECONDS * w->fanout * w->conf->nworkers);
 	return now < w->wait_until;
 }
 

@@ -201,20 +201,22 @@ topic_on_event(struct worker *w, const struct msg_event *m)
 	struct topic *t = topic_find(w, m->app, m->channel);
 	struct excluded x;
 	struct stats_app *a;
+	uint64_t before;
 
 	if (t == NULL || t->n == 0 || m->frame.n == 0)
 		return;
 	x = excluded_by(w, m->except);
-	w->nevents++;
-	w->fanout += t->n;
 	stats_sample(w->stats, m->read_us);
 	if (m->pos != 0)
 		note_sessions(w, t, m, x);
 	a = stats_of(t->v[0].c->app);
+	before = a->deliveries;
 	a->deliveries += t->n;
 	a->messages_out += t->n;
 	if (t->packing == 0 || !fan_out_packed(w, t, m, x))
 		fan_out(w, t, m, x);
+	w->nevents += a->deliveries > before;
+	w->fanout += (uint32_t)(a->deliveries - before);
 	if (w->fanout >= FANOUT_TURN)
 		ipc_rest(&w->link->ipc);
 }

@@ -105,7 +105,7 @@ struct worker {
 	unsigned nsids;
 
 	char *recv;          /* WORKER_RECV_BYTES */
-	uint32_t nevents;    /* fanned out in this turn */
+	uint32_t nevents;    /* delivered in this turn */
 	uint32_t fanout;     /* deliveries queued in this turn */
 	uint32_t ndirty;     /* sockets that got something in this turn */
 	uint32_t expected;   /* nevents of the last flush, if it paid; or 1 */
