@@ -178,6 +178,11 @@ mend_request(struct doctor *d, struct buf **b, const struct failure_reason *r,
 		buf_append(b,
 		    S("Key, secret and app_id of the library have to be those "
 		      "of one app: pusherctl app list"));
+	else if (str_starts(why, S("the parameter")))
+		buf_append(b,
+		    S("The request is not signed, or a proxy removes its query "
+		      "string: send it with a server library of Pusher, or as "
+		      "etc/doc/backends.md says."));
 	else if (r->status == 401 && d->a != NULL)
 		buf_printf(b,
 		    "Compare key and secret: pusherctl app show --reveal %s; "

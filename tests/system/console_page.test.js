@@ -47,6 +47,7 @@ describe('console: the page', () => {
 	before(async () => {
 		c = await Console.start({ webhook_allow_private: 'on' });
 		app = c.d.app({ resume: 'on', client_events: 'on' }, { name: 'shop' });
+		c.d.app({}, { name: `a name that is long ${'x'.repeat(100)}` });
 		await c.d.start();
 		hook = await Receiver.start();
 		c.d.ctl(['webhook', 'add', app.id, hook.url]);
@@ -61,6 +62,7 @@ describe('console: the page', () => {
 	});
 
 	for (const [kind, args, options] of [['the whole server', [], {}],
+		['the whole server, narrow', [], { viewport: { width: 375, height: 700 } }],
 		['one app, to look, dark and narrow', ['--app', '101', '--read-only'],
 			{ colorScheme: 'dark', viewport: { width: 380, height: 700 } }]])
 		test(`every page: ${kind}`, TIME, async () => {

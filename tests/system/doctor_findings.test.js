@@ -48,6 +48,15 @@ test('subscriptions: signed with the key, with the old secret, with neither',
 		await c.close();
 	});
 
+test('requests without a signature', async () => {
+	const app = d.app();
+	const r = await fetch(`http://127.0.0.1:${d.port}/apps/${app.id}/events`,
+		{ method: 'POST', body: '{"name":"e","channel":"c","data":"{}"}' });
+	assert.equal(r.status, 401);
+	const f = await says(/401: the parameter auth_key is missing\.$/, app.id);
+	assert.match(f.mend, /^The request is not signed, or a proxy removes/);
+});
+
 test('subscriptions: the old secret after the key was rotated', async () => {
 	const app = d.app();
 	const [made] = d.ctl(['app', 'rotate-key', app.id]);
