@@ -218,10 +218,11 @@ begin_cell(struct scan *s)
 	if (s->row == NULL || !in_object(s))
 		return;
 	for (size_t i = 0; i < s->rows->nkeys; i++)
-		if (key_is(s, s->rows->keys[i]))
+		if (key_is(s, s->rows->keys[i])) {
 			s->cell = s->row + 1 + i;
-	if (s->cell != NULL)
-		*s->cell = value_from(s->p);
+			*s->cell = value_from(s->p);
+			return;
+		}
 }
 
 /* How many containers are open around a row. */

@@ -15,6 +15,8 @@
 
 #include "shared/net/http.h"
 
+#include <endian.h>
+
 #include "shared/base/base.h"
 
 #define LINE_MAX_BYTES 8192  /* request line; over it: 414 */
@@ -41,14 +43,16 @@ static size_t
 skip_visible(struct str in, size_t i)
 {
 	const uint64_t ones = ~(uint64_t)0 / 255;
-	uint64_t w, x;
+	uint64_t w, x, hit;
 
 	while (in.n - i >= 8) {
 		memcpy(&w, in.p + i, sizeof(w));
+		w = le64toh(w);
 		x = w ^ (ones * 0x7f);
-		if (((((w - ones * 0x20) & ~w) | ((x - ones) & ~x)) &
-			(ones * 128)) != 0)
-			break;
+		hit = (((w - ones * 0x20) & ~w) | ((x - ones) & ~x)) &
+		    (ones * 128);
+		if (hit != 0) /* its lowest bit is right, others may not be */
+			return i + (size_t)__builtin_ctzll(hit) / 8;
 		i += 8;
 	}
 	while (i < in.n && (unsigned char)in.p[i] >= 0x20 && in.p[i] != 0x7f)
@@ -233,12 +237,17 @@ struct framing {
 static bool
 is_host(struct str s)
 {
-	size_t i;
+	static const uint64_t set[4] = {
+		UINT64_C(0x2fff7ff200000000), /* all but "#/<>? and the blank */
+		UINT64_C(0x47fffffeaffffffe), /* all but @\^`{|} and DEL */
+		0,
+		0,
+	};
 
-	for (i = 0; i < s.n; i++) {
+	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
-		if (c <= ' ' || c > '~' || strchr("\"#/<>?@\\^`{|}", c) != NULL)
+		if ((set[c >> 6] >> (c & 63) & 1) == 0)
 			return false;
 	}
 	return true;

@@ -11,13 +11,15 @@
 
 #include "shared/base/xmalloc.h"
 
+/* Without branches, for several bytes at a time. */
 static bool
 has_upper(struct str s)
 {
+	unsigned upper = 0; /* the compiler does not vectorize a bool */
+
 	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] >= 'A' && s.p[i] <= 'Z')
-			return true;
-	return false;
+		upper |= s.p[i] >= 'A' && s.p[i] <= 'Z';
+	return upper != 0;
 }
 
 static bool
@@ -43,6 +45,7 @@ struct block {
 	struct api_params *p;
 	size_t used, cap;
 	bool encoded; /* something in the query is */
+	bool upper;   /* something in it may be in upper case */
 };
 
 static char *
@@ -73,7 +76,7 @@ lower_key(struct block *b, struct str key)
 {
 	char *out;
 
-	if (!has_upper(key))
+	if (!b->upper || !has_upper(key))
 		return key;
 	out = block_end(b);
 	for (size_t i = 0; i < key.n; i++)
@@ -93,6 +96,7 @@ api_params_parse(struct api_params *p, struct str query)
 	};
 	struct str rest = query, part, key;
 
+	b.upper = b.encoded || has_upper(query); /* as in %41 */
 	p->n = 0;
 	p->mem = NULL;
 	while (rest.p != NULL) {

@@ -132,6 +132,40 @@ bytes_after_a_request_are_left_alone(void **state)
 	}
 }
 
+/* Is "GET / HTTP/1.1", then Host and another header, accepted? */
+static bool
+accepts(struct str host, struct str value)
+{
+	char text[128];
+	int n = snprintf(text, sizeof(text),
+	    "GET / HTTP/1.1\r\nHost: %.*s\r\nX: %.*s\r\n\r\n", STR_ARG(host),
+	    STR_ARG(value));
+
+	return read_exact(str_make(text, (size_t)n), (size_t)n, 0, MAX_HEAD)
+		   .used == n;
+}
+
+/* RFC 9110, 5.5, and RFC 3986, 3.2.2; at each place of a word of eight. */
+static void
+every_byte_is_judged_at_every_place(void **state)
+{
+	char line[] = "abcdefghijklmnopqrs";
+
+	for (size_t at = 1; at < sizeof(line) - 2; at++)
+		for (unsigned c = 1; c < 256; c++) {
+			struct str s = str_of(line);
+			bool text = c == '\t' || (c >= ' ' && c != 0x7f);
+			bool host = c > ' ' && c < 0x7f &&
+			    strchr("\"#/<>?@\\^`{|}", (int)c) == NULL;
+
+			line[at] = (char)c;
+			if (accepts(S("a"), s) != text ||
+			    accepts(s, S("a")) != host)
+				fail_msg("byte %u at %zu", c, at);
+			line[at] = 'a';
+		}
+}
+
 static void
 assert_str(struct str s, const char *want)
 {
@@ -365,6 +399,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(heads_are_judged),
 		cmocka_unit_test(bytes_after_a_request_are_left_alone),
+		cmocka_unit_test(every_byte_is_judged_at_every_place),
 		cmocka_unit_test(targets_are_cut),
 		cmocka_unit_test(fields_are_filled),
 		cmocka_unit_test(keep_alive_is_decided),

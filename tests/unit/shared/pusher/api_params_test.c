@@ -30,6 +30,8 @@ static const struct {
 	    "[]|[]|1;a]|a]|2;a[|a[|3;"
 	    "a[b]c|a[b]c|4;[x|[x|5;" },
 	{ "a=1&a=2", "a|a|1;a|a|2;" },
+	{ "AB=1&b%5A=2&c=D", "ab|ab|1;bz|bz|2;c|c|D;" },
+	{ "%41uth_%4b=1", "auth_k|auth_k|1;" },
 };
 
 static void
