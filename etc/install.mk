@@ -7,7 +7,9 @@ SBINDIR := $(PREFIX)/sbin
 MANDIR  := $(PREFIX)/share/man
 DOCDIR  := $(PREFIX)/share/doc/pusherd
 COMPDIR := $(PREFIX)/share/bash-completion/completions
-ZSHDIR  := $(PREFIX)/share/zsh/vendor-completions
+# Debian's own packages have another place than all others.
+ZSHDIR  := $(PREFIX)/share/zsh/$(if \
+    $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
 FISHDIR := $(PREFIX)/share/fish/vendor_completions.d
 # Both /usr/lib and /usr/local/lib are searched by systemd.
 UNITDIR := $(PREFIX)/lib/systemd/system

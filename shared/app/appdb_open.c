@@ -19,6 +19,7 @@
 
 #include "shared/app/appdb_private.h"
 #include "shared/base/base.h"
+#include "shared/base/file.h"
 #include "shared/base/xmalloc.h"
 
 /* A writer waits for another writer; a reader gets EBUSY and tries again. */
@@ -122,22 +123,11 @@ static const char *const steps[] = {
 
 #define NEWEST ((int)nitems(steps))
 
-/* The directory of a path with a '/' in it; free(3) it. */
-static char *
-directory_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	if (slash == NULL)
-		return xstrdup(".");
-	return xstrndup(path, slash == path ? 1 : (size_t)(slash - path));
-}
-
 static int
 refuse_missing(const char *path, enum appdb_mode mode, char **why)
 {
 	struct stat st;
-	char *dir = directory_of(path);
+	char *dir = file_parent(path);
 
 	if (stat(dir, &st) == -1)
 		*why = xasprintf("the directory of the database %s cannot be "
@@ -166,8 +156,9 @@ check_file(const char *path, enum appdb_mode mode, char **why)
 	if (stat(path, &st) == -1) {
 		if (errno == ENOENT || errno == ENOTDIR)
 			return refuse_missing(path, mode, why);
-		*why = xasprintf(
-		    "cannot use the database %s: %s", path, strerror(errno));
+		*why = xasprintf("cannot use the database %s: %s: run as root "
+				 "or as the user of pusherd",
+		    path, strerror(errno));
 		return -1;
 	}
 	if (!S_ISREG(st.st_mode)) {
@@ -183,10 +174,14 @@ check_file(const char *path, enum appdb_mode mode, char **why)
 		return -1;
 	}
 	if (access(path, is_reader ? R_OK : R_OK | W_OK) == -1) {
-		*why = xasprintf("cannot %s the database %s: %s: run as its "
-				 "owner (user id %u)",
-		    is_reader ? "read" : "write", path, strerror(errno),
-		    (unsigned)st.st_uid);
+		*why = errno == EROFS
+		    ? xasprintf("cannot write the database %s: its file system "
+				"is read-only: mount it for writing",
+			  path)
+		    : xasprintf("cannot %s the database %s: %s: run as its "
+				"owner (user id %u)",
+			  is_reader ? "read" : "write", path, strerror(errno),
+			  (unsigned)st.st_uid);
 		return -1;
 	}
 	return 0;
@@ -454,7 +449,7 @@ appdb_uuid(const struct appdb *d)
 static int
 check_missing(const char *path, char **why)
 {
-	char *dir = directory_of(path), *above = directory_of(dir);
+	char *dir = file_parent(path), *above = file_parent(dir);
 	struct stat st;
 	bool gone = stat(dir, &st) == -1 && errno == ENOENT;
 	int r = access(gone ? above : dir, W_OK | X_OK);

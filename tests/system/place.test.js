@@ -112,6 +112,22 @@ if (root) {
 		d.remove();
 	});
 
+	test('a database on a file system that is read-only', () => {
+		const d = new Daemon();
+		d.app();
+		const db = path.join(d.dir, 'ro');
+		fs.mkdirSync(db, { mode: 0o700 });
+		fs.renameSync(d.conf.database, `${db}/apps.db`);
+		const r = spawnSync('unshare', ['--mount', 'sh', '-c',
+			`mount --bind ${db} ${db} && mount -o remount,bind,ro ${db} && ` +
+			'exec "$0" "$@"', PUSHERD, ...options({ ...d.conf,
+				database: `${db}/apps.db` }), '-t'],
+		{ env: environment(), encoding: 'utf8', timeout: 20000 });
+		assert.equal(r.status, 1);
+		assert.match(r.stderr, /apps\.db: its file system is read-only: mount it/);
+		d.remove();
+	});
+
 	test('O8: -t reads what a reload reads, with the rights of the user',
 		() => {
 			const d = new Daemon({ user: 'nobody' });

@@ -195,8 +195,8 @@ read_channels(struct reader *r, struct json one, struct json many)
 	if (n == 0)
 		return refuse(r, 400,
 		    is_absent(many)
-			? S("channels is missing: it has to be an array of "
-			    "strings")
+			? S("channel or channels is missing: a string, or an "
+			    "array of strings")
 			: S("channels is empty"));
 	if (n > max) {
 		buf_printf(r->why,
