@@ -12,8 +12,9 @@ const { describe, test } = require('node:test');
 const { Disk } = require('../faults/lib/disk');
 const { Client, closeAll } = require('./lib/client');
 const { Daemon, PUSHERD, until } = require('./lib/daemon');
-const { publish } = require('./lib/http');
+const { Http, publish } = require('./lib/http');
 const programs = require('./lib/programs');
+const { begin, settled } = require('./lib/resume');
 
 const root = process.getuid() === 0;
 const MOUNTS = { skip: root ? false : 'only root may mount a disk' };
@@ -108,6 +109,34 @@ describe('an upgrade', () => {
 		await served(d, app, all, 'still low');
 		const late = await Client.connect(d, app).catch((e) => e);
 		assert.ok(late instanceof Error, 'no place for another one');
+		await closeAll(all);
+		await d.stop();
+	});
+
+	test('while a publish waits for receipts that do not come', async () => {
+		const d = new Daemon({ workers: 2 });
+		const app = d.app({ resume: 'on' });
+		await d.start();
+		const all = await open(d, app);
+		const { c } = await begin(d, app, 'room');
+		await settled(c);
+		c.sock.pause(); // it confirms nothing
+		const waiting = await Promise.all([1, 2, 3].map(async () => {
+			const h = await Http.connect(d);
+			return { h, answer: h.api(app, 'POST', '/events', {
+				body: { name: 'e', channel: 'room', data: 'x' },
+				headers: { 'X-Pusherd-Confirm': '8s' } }) };
+		}));
+		for (const x of all)
+			for (let i = 0; i < 3; i++) await x.expect('e');
+		done(await upgrade(d, programs.ofVersion(d, '0.1.1')), '0.1.1');
+		for (const { h, answer } of waiting) {
+			const { status, text } = await answer;
+			assert.deepEqual([status, text], [200, '{"channels":{}}']);
+			await h.closed();
+		}
+		await served(d, app, all, 'after');
+		c.destroy();
 		await closeAll(all);
 		await d.stop();
 	});

@@ -172,7 +172,8 @@ static void
 settle(struct conn *c)
 {
 	if (c->state == CONN_REFUSED || c->state == CONN_PARTING ||
-	    c->state == CONN_LOST)
+	    c->state == CONN_LOST ||
+	    (c->http != NULL && c->http->state == API_ASKS && c->http->waits))
 		c->ops->on_timeout(c);
 }
 

@@ -71,6 +71,7 @@ api_ask(const struct api_request *r, enum query_kind kind, uint32_t info,
 
 	link_send_query(r->c->w, &m);
 	r->c->http->answer = answer;
+	r->c->http->waits = r->wait_ms > 0;
 	store_provisional(r->c);
 	api_pause(r->c, API_ASKS);
 }

@@ -56,6 +56,7 @@ struct http {
 	uint32_t nbatch;   /* ANSWER_BATCH_INFO: elements */
 	uint32_t take;     /* API_TAKES: enum take_kind */
 	uint32_t limit;    /* API_TAKES: and the app's setting */
+	bool waits;        /* API_ASKS: for clients, up to QUERY_WAIT_MS */
 	bool keep_alive, head_only; /* of the request in hand */
 	bool unkept;                /* API_CHUNKS: the head is not signed */
 	uint32_t app;               /* its app; 0: not known */
