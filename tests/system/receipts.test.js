@@ -166,9 +166,9 @@ test('receipts: one app that fills its share leaves room for others',
 		const c = await open(d, other, newId());
 		await enter(c, 'c');
 		const many = Array.from({ length: 560 }, () =>
-			send(d, greedy, { channel: 'c' }, '3s'));
+			send(d, greedy, { channel: 'c' }, '8s'));
 		await until('its share is full', async () => 'not_confirmed' in
-			(await send(d, greedy, { channel: 'c' }, '1ms')).json, 2900);
+			(await send(d, greedy, { channel: 'c' }, '1ms')).json, 7900);
 		assert.deepEqual((await send(d, other, { channel: 'c' }, '8s'))
 			.json.channels, { c: counts(1, 0, 0) });
 		const answers = await Promise.all(many);
