@@ -83,6 +83,22 @@ tap_member(struct broker *br, const struct msg_member *m)
 
 /* ---- events ---- */
 
+/*
+ * The slot of a client event's sender, as a bit, if no other client there is
+ * subscribed: its worker would throw the event away.  0: it needs the event.
+ * One that is sent again is passed on: its sender may have left since.
+ */
+static uint64_t
+sender_alone(
+    const struct peer *p, const struct channel *c, const struct msg_event *m)
+{
+	if (!(m->flags & EVENT_CLIENT) || m->flags & EVENT_LOG ||
+	    p->br->cluster != NULL || m->seq <= p->replay_end ||
+	    c->count[p->slot] != 1)
+		return 0;
+	return UINT64_C(1) << p->slot;
+}
+
 int
 route_on_event(void *owner, const struct ipc_in *in)
 {
@@ -116,7 +132,8 @@ route_on_event(void *owner, const struct ipc_in *in)
 		br->events->unheard(br, m.app, m.channel);
 		return 0;
 	}
-	mask = registry_targets(br->registry, c->slots);
+	mask =
+	    registry_targets(br->registry, c->slots & ~sender_alone(p, c, &m));
 	p->targets |= mask;
 	for (; mask != 0; mask &= mask - 1)
 		ipc_pass(&br->peers[__builtin_ctzll(mask)]->ipc, in);

@@ -40,6 +40,39 @@ events_reach_the_workers_with_subscribers(void **state)
 	links_free(l);
 }
 
+/* A client of worker 1 sends one, for all but itself. */
+static void
+client_event(struct links *l, uint64_t except, uint32_t flags)
+{
+	SEND(l, 1, event, .origin = l->origin[1], .seq = ++l->seq[1], .app = 1,
+	    .except = except, .flags = flags, .channel = S("private-a"),
+	    .frame = S("frame"));
+}
+
+static void
+a_worker_whose_only_client_has_sent_it_gets_no_client_event(void **state)
+{
+	struct links *l = links_new(NULL);
+	struct msg_event m;
+
+	(void)state;
+	links_sub(l, 1, 11, "private-a", "");
+	links_sub(l, 2, 22, "private-a", "");
+	client_event(l, 11, EVENT_CLIENT);
+	EXPECT(l, 2, event, EVENT, &m);
+	expect_nothing(l, 1);
+	client_event(l, 11, EVENT_CLIENT | EVENT_LOG); /* the sender notes it */
+	client_event(l, 22, 0); /* of a publisher, who excludes another one */
+	for (unsigned i = 0; i < 2; i++) {
+		EXPECT(l, 1, event, EVENT, &m);
+		EXPECT(l, 2, event, EVENT, &m);
+	}
+	links_sub(l, 1, 12, "private-a", "");
+	client_event(l, 11, EVENT_CLIENT);
+	EXPECT(l, 1, event, EVENT, &m);
+	links_free(l);
+}
+
 /* The next one with another seq than before, or 0. */
 static uint64_t
 next_ack(struct links *l, unsigned slot, uint64_t before)
@@ -73,6 +106,9 @@ events_are_acknowledged_when_they_have_left(void **state)
 	big->len = 1 << 20;
 	links_event(l, 0, "nobody", S("frame"), 0);
 	assert_int_equal(next_ack(l, 0, 0), 1);
+	links_sub(l, 3, 3, "alone", "");
+	links_event(l, 3, "alone", S("frame"), EVENT_CLIENT);
+	assert_int_equal(next_ack(l, 3, 0), 1);
 	/* worker 1 does not read: what goes there is not acknowledged */
 	links_sub(l, 1, 1, "room", "");
 	links_sub(l, 0, 2, "room", "");
@@ -110,6 +146,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(events_reach_the_workers_with_subscribers),
+		cmocka_unit_test(
+		    a_worker_whose_only_client_has_sent_it_gets_no_client_event),
 		cmocka_unit_test(events_are_acknowledged_when_they_have_left),
 	};
 

@@ -100,6 +100,26 @@ a_taken_event_keeps_its_position(void **state)
 	links_free(l);
 }
 
+/* The sender has left since, and another client of its worker was there. */
+static void
+a_client_event_that_is_sent_again_reaches_the_only_client(void **state)
+{
+	struct links *l = begin(NULL, 0, 0, 0);
+
+	(void)state;
+	links_kill(l, 3);
+	links_hello(l, 3, 44);
+	SEND(l, 3, sub, .app = 1, .sid = 3, .ref = 1, .stamp = 1,
+	    .channel = S("x"));
+	links_done(l, 3, 1);
+	for (uint64_t seq = 1; seq <= 2; seq++)
+		SEND(l, 3, event, .origin = 44, .seq = seq, .app = 1,
+		    .except = seq == 1 ? 4 : 3, .flags = EVENT_CLIENT,
+		    .channel = S("x"), .frame = seq == 1 ? S("a") : S("b"));
+	expect_events(l, "a");
+	links_free(l);
+}
+
 /* Worker 1 dies, worker 2 is stuck with half of its backlog. */
 static void
 a_stuck_worker_is_not_waited_for(void **state)
@@ -127,6 +147,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_backlogs_are_merged_by_time),
 		cmocka_unit_test(a_taken_event_keeps_its_position),
+		cmocka_unit_test(
+		    a_client_event_that_is_sent_again_reaches_the_only_client),
 		cmocka_unit_test(a_stuck_worker_is_not_waited_for),
 	};
 
