@@ -28,6 +28,7 @@
 #include "broker/cluster/leader.h"
 #include "broker/cluster/leave.h"
 #include "broker/cluster/outgoing.h"
+#include "broker/cluster/reply.h"
 #include "broker/cluster/scripts.h"
 #include "broker/cluster/session_moves.h"
 #include "broker/cluster/session_store.h"
@@ -159,10 +160,14 @@ static void
 on_beat_answer(struct cluster *cl, const redisReply *r)
 {
 	cl->newest = strtoull(reply_text(r, 1), NULL, 10);
-	if (cl->newest < cl->beat_n || strcmp(reply_text(r, 2), "lost") == 0)
+	if (cl->newest < cl->beat_n || strcmp(reply_text(r, 2), "lost") == 0) {
 		workers_begin_again(cl, REJOIN_LOST);
-	if (strcmp(reply_text(r, 0), "ok") != 0)
+		return;
+	}
+	if (strcmp(reply_text(r, 0), "ok") != 0) {
 		workers_begin_again(cl, REJOIN_DECLARED_DEAD);
+		return;
+	}
 	leader_set_lease(cl);
 	cl->checked = true;
 	join_share_logs(cl, reply_text(r, 3), false);
@@ -174,7 +179,7 @@ on_beat_answer(struct cluster *cl, const redisReply *r)
 static void
 on_sent(struct cluster *cl, const redisReply *r)
 {
-	if (r->type != REDIS_REPLY_STRING || cl->state < CLUSTER_OUT)
+	if (cl->state < CLUSTER_OUT)
 		return;
 	if (strcmp(r->str, "fenced") == 0)
 		beat(cl); /* the answer says why, and ends this process */
@@ -191,7 +196,7 @@ on_waited(struct cluster *cl, const redisReply *r)
 	uint64_t want = cl->br->conf->cluster_wait;
 	char why[128];
 
-	if (r->type != REDIS_REPLY_INTEGER || cl->state < CLUSTER_OUT)
+	if (cl->state < CLUSTER_OUT)
 		return;
 	if ((uint64_t)r->integer >= want) {
 		cl->br->links->acks_wait = false;
@@ -231,6 +236,12 @@ on_reply(void *owner, enum engine_call call, const redisReply *r)
 {
 	struct cluster *cl = owner;
 
+	if (!reply_is_valid(call, r, cl->at.id)) {
+		engine_refuse(&cl->engine,
+		    "an answer has not the form that Redis gives it: what is "
+		    "at this address?");
+		return;
+	}
 	if (call == ENGINE_READ)
 		cl->reading = false;
 	if (call == ENGINE_READ && cl->state < CLUSTER_OUT)

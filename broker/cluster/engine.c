@@ -2,8 +2,8 @@
 /*
  * engine.c: finds the primary, connects to it, and logs in.  Owns struct
  * engine. Both connections are closed when one fails or is silent for
- * ANSWER_SECONDS, and made again every second.  Must never wait, or know what
- * an entry means.
+ * ANSWER_SECONDS, and made again every second; after a refusal later.  Must
+ * never wait, or know what an entry means.
  */
 
 #include "broker/cluster/engine.h"
@@ -18,8 +18,10 @@
 #include "shared/conf/conf.h"
 
 #define ANSWER_SECONDS 5.
-#define ASK_SECONDS 10. /* between two questions to the Sentinels */
-#define VERSION_MIN 5   /* the first one that has streams */
+#define ASK_SECONDS 10.   /* between two questions to the Sentinels */
+#define PAUSE_MAX 8.      /* seconds after a refusal, which doubles */
+#define TRUST_SECONDS 10. /* without a refusal: it begins again with 1 */
+#define VERSION_MIN 5     /* the first one that has streams */
 
 static void connect_to(struct engine *);
 
@@ -39,6 +41,14 @@ engine_drop(struct engine *e, const char *why)
 	snprintf(e->error, sizeof(e->error), "%s", why);
 	close_both(e);
 	e->ops->down(e->owner, was_up, e->error);
+}
+
+void
+engine_refuse(struct engine *e, const char *why)
+{
+	e->pause = MIN(MAX(e->pause * 2, 1.), PAUSE_MAX);
+	e->again_at = ev_now(e->loop) + e->pause;
+	engine_drop(e, why);
 }
 
 /* A name can have several addresses, of which not all answer. */
@@ -232,10 +242,13 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	struct engine *e = w->data;
 
 	sentinel_tick(&e->sentinel);
+	if (e->up && ev_now(loop) > e->again_at + TRUST_SECONDS)
+		e->pause = 0;
 	if (wire_silence(&e->commands.wire) > ANSWER_SECONDS ||
 	    wire_silence(&e->entries.wire) > ANSWER_SECONDS)
 		engine_drop(e, "no answer for 5 seconds");
-	else if (!is_open(e) && !lookup_is_on(&e->lookup) && !e->sentinel.busy)
+	else if (!is_open(e) && !lookup_is_on(&e->lookup) &&
+	    !e->sentinel.busy && ev_now(loop) >= e->again_at)
 		begin(e);
 	else if (e->up && e->addr.master[0] != '\0' &&
 	    ev_now(loop) - e->asked_at >= ASK_SECONDS) {

@@ -66,7 +66,8 @@ struct engine {
 	double asked_at;                    /* the Sentinels, ev_now() */
 	bool reached; /* a connection was made, whatever became of it */
 	bool up;
-	char error[512]; /* the last one, or empty */
+	double pause, again_at; /* after a refusal: seconds, ev_now() */
+	char error[512];        /* the last one, or empty */
 };
 
 /* loop, conf, ops and owner are set, and *e is zero otherwise. */
@@ -74,6 +75,8 @@ void engine_start(struct engine *);
 void engine_stop(struct engine *);
 /* Closes both connections; they are made again after a while. */
 void engine_drop(struct engine *, const char *why);
+/* The same, and each time later: what it says cannot be used. */
+void engine_refuse(struct engine *, const char *why);
 /* Sends a command; ENGINE_READ has a connection of its own. */
 void engine_ask(struct engine *, enum engine_call, int argc, const char **argv,
     const size_t *lens);

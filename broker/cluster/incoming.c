@@ -101,7 +101,8 @@ apply_live(struct cluster *cl, const struct stream_entry *s, struct buf *b)
 	if (own && s->epoch == cl->epoch) {
 		if (s->data.n == 0)
 			workers_begin_again(cl, REJOIN_DECLARED_DEAD);
-		on_own(cl, b);
+		else
+			on_own(cl, b);
 	} else if (own || !cluster_name_is_valid(s->host)) {
 		return;
 	} else if (s->data.n == 0) {
@@ -165,8 +166,10 @@ apply_entry(struct cluster *cl, const struct stream_entry *s)
 	struct buf *b;
 
 	if (cl->at.n != 0 && s->place.n != cl->at.n + 1) {
-		if (cl->state != CLUSTER_CATCHING_UP)
+		if (cl->state != CLUSTER_CATCHING_UP) {
 			workers_begin_again(cl, REJOIN_MISSING);
+			return;
+		}
 		workers_tell_missed(cl);
 		app_logs_set_place(logs, s->place.n - 1, UINT64_MAX);
 		app_logs_share(logs, logs->shared, true);
@@ -213,12 +216,8 @@ incoming_on_entries(struct cluster *cl, const redisReply *r)
 
 	if (r->type == REDIS_REPLY_NIL)
 		return; /* none has come */
-	if (r->type != REDIS_REPLY_ARRAY || r->elements != 1 ||
-	    r->element[0]->elements != 2) {
-		workers_begin_again(cl, REJOIN_MISSING);
-	}
 	r = r->element[0]->element[1];
-	for (size_t i = 0; i < r->elements; i++) {
+	for (size_t i = 0; i < r->elements && cl->engine.up; i++) {
 		if (!stream_entry_get(&s, r->element[i])) {
 			log_warnx("cluster: ignored an entry of the stream, "
 				  "which no host has written");

@@ -39,12 +39,13 @@ stream_entry_get(struct stream_entry *s, const redisReply *r)
 {
 	const redisReply *f;
 
-	*s = (struct stream_entry){ .host = S(""), .data = S(""), .again = "" };
-	if (r->type != REDIS_REPLY_ARRAY || r->elements != 2 ||
-	    r->element[1]->type != REDIS_REPLY_ARRAY)
+	*s = (struct stream_entry){ .place = place_make(reply_text(r, 0), "0"),
+		.host = S(""),
+		.data = S(""),
+		.again = "" };
+	if (r->element[1]->type != REDIS_REPLY_ARRAY)
 		return false;
 	f = r->element[1];
-	s->place = place_make(reply_text(r, 0), "0");
 	for (size_t i = 0; i + 1 < f->elements; i += 2) {
 		const redisReply *v = f->element[i + 1];
 		struct str value;

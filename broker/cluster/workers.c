@@ -13,6 +13,8 @@
 #include "broker/link/resync.h"
 #include "shared/base/log.h"
 
+#define YOUNG_SECONDS 5.
+
 static void
 tell(const struct cluster *cl, struct peer *p)
 {
@@ -74,8 +76,18 @@ workers_gone(struct cluster *cl, unsigned slot)
 	hosts_lose_slot(cl->br, &cl->hosts, slot);
 }
 
+/* It said so at once: the next broker would fare no better. */
+static bool
+is_in_vain(const struct cluster *cl, enum order_rejoin why)
+{
+	bool had_good =
+	    why == REJOIN_MISSING ? cl->napplied > 0 : cl->beaten > 0;
+
+	return !had_good && broker_now() - cl->br->started < YOUNG_SECONDS;
+}
+
 /* The broker's successor begins with a clean state. */
-_Noreturn void
+void
 workers_begin_again(struct cluster *cl, enum order_rejoin why)
 {
 	static const char *const whys[ORDER_REJOINS] = {
@@ -86,6 +98,10 @@ workers_begin_again(struct cluster *cl, enum order_rejoin why)
 		[REJOIN_MISSING] = "entries of the stream are missing",
 	};
 
+	if (is_in_vain(cl, why)) {
+		engine_refuse(&cl->engine, whys[why]);
+		return;
+	}
 	event_order_rejoin(cl->br->event_order, why);
 	fatalx("cluster: %s: the broker restarts and joins again", whys[why]);
 }

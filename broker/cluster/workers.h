@@ -16,8 +16,11 @@ void workers_pause(struct peer *);
 void workers_resume(struct cluster *);
 /* The clients of the workers may lack events: they are told to reconnect. */
 void workers_tell_missed(struct cluster *);
-/* Ends the process: the broker's successor joins with a clean state. */
-_Noreturn void workers_begin_again(struct cluster *, enum order_rejoin);
+/*
+ * Ends the process: the broker's successor joins with a clean state.  A young
+ * one that has heard nothing else since it joined refuses this, and returns.
+ */
+void workers_begin_again(struct cluster *, enum order_rejoin);
 
 /*
  * Must this message of a worker wait until those before it have been applied?

@@ -116,6 +116,7 @@ begin(uint8_t how)
 	l->conf.cluster_host = xstrdup(name);
 	cl = cluster_new(&l->br, cluster_handlers, LINKS);
 	cl->epoch = EPOCH;
+	cl->engine.up = true; /* what is sent goes nowhere */
 	l->br.cluster = cl;
 	for (unsigned i = 0; i < LINKS; i++)
 		cl->origins[i] = l->origin[i];
