@@ -29,8 +29,7 @@
 #include "shared/conf/conf.h"
 
 #define ENTRIES_AT_ONCE "64"
-#define ENTRY_OVERHEAD 100 /* bytes of Redis for an entry */
-#define READ_MS "1000"     /* a read without entries ends then */
+#define READ_MS "1000" /* a read without entries ends then */
 
 /* Writes the state for a host that has just joined. */
 static void
@@ -178,8 +177,7 @@ apply_entry(struct cluster *cl, const struct stream_entry *s)
 	if (cl->state != CLUSTER_COLLECTING)
 		event_order_set_place(
 		    cl->br->event_order, ORDER_APPLIED, &cl->at);
-	stream_length_add(&cl->length, s->place.n,
-	    (uint32_t)s->data.n + ENTRY_OVERHEAD,
+	stream_length_add(&cl->length, s->place.n, s->data.n,
 	    cl->br->conf->cluster_stream_bytes);
 	stream_entry_again(s->again, &cl->seen);
 	leader_step(cl);

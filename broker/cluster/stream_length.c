@@ -12,7 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
+
+#define ENTRY_MAX (256u << 10) /* bytes that count of one; see ENTRY_BYTES */
+#define ENTRY_OVERHEAD 100u    /* of Redis */
 
 static uint32_t *
 size_of(const struct stream_length *l, uint64_t n)
@@ -28,16 +32,18 @@ drop_first(struct stream_length *l)
 
 void
 stream_length_add(
-    struct stream_length *l, uint64_t n, uint32_t bytes, uint64_t max)
+    struct stream_length *l, uint64_t n, size_t bytes, uint64_t max)
 {
+	uint32_t size = (uint32_t)MIN(bytes, ENTRY_MAX) + ENTRY_OVERHEAD;
+
 	if (l->sizes == NULL)
 		l->sizes = xcalloc(STREAM_ENTRIES, sizeof(*l->sizes));
 	if (n != l->next) /* it is unknown what is before it */
 		*l = (struct stream_length){ .sizes = l->sizes, .first = n };
 	if (n - l->first == STREAM_ENTRIES)
 		drop_first(l);
-	*size_of(l, n) = bytes;
-	l->bytes += bytes;
+	*size_of(l, n) = size;
+	l->bytes += size;
 	l->next = n + 1;
 	while (l->bytes > max && l->first < n) {
 		drop_first(l);

@@ -5,6 +5,7 @@
 /* How many entries of the stream Redis shall keep. */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define STREAM_ENTRIES 50000u /* at most */
@@ -18,9 +19,13 @@ struct stream_length {
 	char text[24];
 };
 
-/* The entry n of the stream has so many bytes; all may have max. */
+/*
+ * The entry n of the stream has so many bytes; all may have max.  The states of
+ * hosts, which are larger than other entries and which one that joins needs,
+ * count as if they were not.
+ */
 void stream_length_add(
-    struct stream_length *, uint64_t n, uint32_t bytes, uint64_t max);
+    struct stream_length *, uint64_t n, size_t bytes, uint64_t max);
 /* The number as a text, valid until the next call. */
 const char *stream_length_text(struct stream_length *);
 void stream_length_clear(struct stream_length *);
