@@ -88,6 +88,17 @@ describe('console: the page', () => {
 			await page.context().close();
 		});
 
+	test('a page of what is gone says so', TIME, async () => {
+		const page = await open(browser, c);
+		await page.go('#/webhook/77');
+		await has(page, 'there is no webhook 77');
+		await page.go('#/webhook/1');
+		await has(page, hook.url);
+		assert.doesNotMatch(await page.innerText('#main'), /no webhook 77/);
+		assert.deepEqual(page.faults, []);
+		await page.context().close();
+	});
+
 	test('charts of an idle server: each tick of an axis has its own label',
 		TIME, async () => {
 			const page = await open(browser, c);
@@ -424,6 +435,7 @@ async function replaceAndDrain(c, app, page) {
 	await one.expectClose(4200);
 	await until('the end of the server', () => c.d.exit, 20000);
 	await page.waitForSelector('#link[title="The server does not answer."]');
+	await has(page, 'The server does not answer.');
 	page.faults = page.faults.filter((f) => !/net::ERR_/.test(f));
 }
 

@@ -39,6 +39,7 @@ const PAGES = [
 ];
 const INNER = { app, channel, connection, webhook };
 
+const trouble = h('p', { class: 'card trouble', role: 'status', hidden: true });
 let leave = new AbortController();
 
 // ---- one page ----
@@ -52,8 +53,7 @@ function poller(signal) {
 			busy = true;
 			try {
 				await fn();
-				$('link').className = 'dot';
-				$('link').title = 'connected';
+				linked();
 			} catch (err) {
 				if (!signal.aborted) failed(err);
 			}
@@ -68,9 +68,15 @@ function poller(signal) {
 
 function failed(err) {
 	if (err instanceof Refused && err.status === 401) return signedOut(err.message);
-	$('link').className = 'dot off';
-	$('link').title = err.message;
-	return undefined;
+	return linked(err.message);
+}
+
+// The dot in the header, and above the page why it shows nothing new.
+function linked(fault) {
+	$('link').className = fault ? 'dot off' : 'dot';
+	$('link').title = fault ?? 'connected';
+	trouble.hidden = !fault;
+	if (trouble.textContent !== (fault ?? '')) trouble.textContent = fault ?? '';
 }
 
 async function show() {
@@ -90,7 +96,8 @@ async function show() {
 		return;
 	}
 	const el = h('div');
-	fill($('main'), el);
+	trouble.hidden = true;
+	fill($('main'), trouble, el);
 	document.title = `${parts[0]} – pusherd`;
 	try {
 		await page({ el, parts, query: new URLSearchParams(query), signal, every: poller(signal), app: state.app });
