@@ -112,6 +112,7 @@ test('A private channel is refused', async () => {
 test('An event does not arrive', async () => {
 	const section = 'An event does not arrive';
 	const one = await Client.connect(d, app);
+	await says(section, 'Nobody is subscribed to');
 	await one.subscribe('orders-7');
 	await publish(d, app, 'orders.7', 'e', '1');
 	await says(section, 'where nobody is subscribed, but');
