@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "broker/courier/in_flight.h"
+#include "broker/courier/outbox_lock.h"
 #include "shared/base/hash.h"
 #include "shared/base/list.h"
 #include "shared/ipc/heartbeat.h"
@@ -42,7 +43,7 @@ struct courier {
 	char *outbox_failed;   /* why it is closed at the end of this turn */
 	ev_timer commit;       /* the transaction */
 	int save_errno;        /* of the last attempt to write minutes */
-	int lock_fd;     /* outbox_lock.h; -1: another server may have it */
+	struct outbox_lock lock;
 	uint64_t try_at; /* courier_now_ms() at which it is opened again */
 	uint64_t prune_at;
 	uint64_t saved, save_at; /* minutes on disk; when to write the next */
@@ -60,6 +61,7 @@ struct courier {
 	bool known;     /* all endpoints have arrived */
 	char *database; /* the UUID of the database they are from */
 	bool full;      /* takes no more events for now */
+	bool ends;      /* no request starts any more */
 	bool started;   /* hooks are counted, of this origin: */
 	uint64_t origin, seq;
 	bool owes_ack;
@@ -69,7 +71,6 @@ struct courier {
 	struct list fresh;     /* struct delivery, not committed */
 	struct deliver *deliver;
 	struct in_flight in_flight;
-	bool ends; /* no request starts any more */
 	/* Since when there is no free descriptor; 0: there is (status.h). */
 	uint64_t starved_at;
 	void (*on_ready)(struct courier *, uint32_t endpoint);

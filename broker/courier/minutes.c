@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #include "broker/courier/core.h"
-#include "broker/courier/outbox_lock.h"
 #include "shared/app/stats_show.h"
 #include "shared/base/buf.h"
 #include "shared/base/log.h"
@@ -56,8 +55,8 @@ open_file(struct courier *c)
 
 	if (courier_now_ms() < c->stats_try_at)
 		return;
-	if (outbox_lock_take(&c->lock_fd, c->conf->outbox, c->conf->runtime_dir,
-		&why) == -1) {
+	if (outbox_lock_take(
+		&c->lock, c->conf->outbox, c->conf->runtime_dir, &why) == -1) {
 		set_trouble(c, why);
 		return;
 	}

@@ -20,7 +20,6 @@
 #include "broker/courier/core.h"
 #include "broker/courier/deliver.h"
 #include "broker/courier/endpoint.h"
-#include "broker/courier/outbox_lock.h"
 #include "broker/courier/sender.h"
 #include "broker/courier/status.h"
 #include "shared/app/outbox.h"
@@ -182,7 +181,7 @@ has_claim(struct courier *c)
 	char *why = NULL;
 
 	if (outbox_lock_take(
-		&c->lock_fd, c->conf->outbox, c->conf->runtime_dir, &why) == 0)
+		&c->lock, c->conf->outbox, c->conf->runtime_dir, &why) == 0)
 		return true;
 	set_trouble(c, why);
 	return false;
@@ -217,6 +216,10 @@ store_open(struct courier *c)
 	if (c->outbox == NULL) {
 		set_trouble(c, why);
 		status_tell(c);
+		return;
+	}
+	if (!has_claim(c)) { /* of a file that is new now */
+		store_close(c);
 		return;
 	}
 	if (outbox_probe(c->outbox) == -1 || load_again(c) == -1) {
@@ -442,7 +445,7 @@ store_tick(struct courier *c)
 void
 store_start(struct courier *c)
 {
-	c->lock_fd = -1;
+	outbox_lock_init(&c->lock);
 	list_init(&c->fresh);
 	ev_init(&c->commit, on_commit);
 }
@@ -462,5 +465,5 @@ store_free(struct courier *c)
 	outbox_close(c->outbox);
 	c->outbox = NULL;
 	free(c->outbox_failed);
-	outbox_lock_drop(&c->lock_fd);
+	outbox_lock_drop(&c->lock);
 }

@@ -24,44 +24,49 @@ async function enter(d, app, names) {
 	return c;
 }
 
-test('L8: the second server on one database says who has the outbox, and ' +
-	'takes over', async () => {
-	const b = new Daemon({ workers: 1, webhook_allow_private: 'on' });
-	const a = new Daemon({ workers: 1, webhook_allow_private: 'on',
-		database: b.conf.database });
-	const app = a.app();
-	await a.start();
-	const r = await Receiver.start();
-	b.allow(/belongs to the courier of another/);
-	try {
-		a.ctl(['webhook', 'add', app.id, r.url]);
-		const ca = await enter(a, app, ['room-a']);
-		await r.have(1);
-		const [pid] = a.pidsOf('courier');
-		await b.start();
-		const cb = await enter(b, app, ['room-b']);
-		await until('the sentence', () => {
-			const w = status(b);
-			return w.state === 'stuck' && w.trouble.includes(`pid ${pid}, ` +
-				`runtime_dir ${a.conf.runtime_dir}`);
-		});
-		assert.match(b.readLog(), /webhooks wait: .*two servers use one/);
-		assert.deepEqual(rooms(r), ['room-a']);
-		await ca.close();
-		await a.stop();
-		await until('the rest', () => rooms(r).includes('room-b'), 15000);
-		await until('all well', () => status(b).state === 'up');
-		await cb.close();
-		await b.stop();
-		assert.equal(new Set(rooms(r)).size, rooms(r).length, 'none twice');
-	} catch (e) {
-		a.kill();
-		b.kill();
-		throw e;
-	} finally {
-		await r.stop();
-	}
-});
+for (const deleted of [false, true])
+	test('L8: the second server on one database says who has the outbox, and ' +
+	`takes over${deleted ? '; the lock file is deleted' : ''}`, async () => {
+		const b = new Daemon({ workers: 1, webhook_allow_private: 'on' });
+		const a = new Daemon({ workers: 1, webhook_allow_private: 'on',
+			database: b.conf.database });
+		const app = a.app();
+		await a.start();
+		const r = await Receiver.start();
+		b.allow(/belongs to the courier of another/);
+		try {
+			a.ctl(['webhook', 'add', app.id, r.url]);
+			const ca = await enter(a, app, ['room-a']);
+			await r.have(1);
+			const [pid] = a.pidsOf('courier');
+			if (deleted)
+				fs.rmSync(path.join(path.dirname(a.conf.database),
+					'outbox.db.lock'));
+			await b.start();
+			const cb = await enter(b, app, ['room-b']);
+			await until('the sentence', () => {
+				const w = status(b);
+				return w.state === 'stuck' && w.trouble.includes(deleted ?
+					'its lock file was deleted' :
+					`pid ${pid}, runtime_dir ${a.conf.runtime_dir}`);
+			});
+			assert.match(b.readLog(), /webhooks wait: .*two servers use one/);
+			assert.deepEqual(rooms(r), ['room-a']);
+			await ca.close();
+			await a.stop();
+			await until('the rest', () => rooms(r).includes('room-b'), 15000);
+			await until('all well', () => status(b).state === 'up');
+			await cb.close();
+			await b.stop();
+			assert.equal(new Set(rooms(r)).size, rooms(r).length, 'none twice');
+		} catch (e) {
+			a.kill();
+			b.kill();
+			throw e;
+		} finally {
+			await r.stop();
+		}
+	});
 
 // Rooms wait in the outbox while harm is done to its file.
 async function withHarm(harm, why) {
