@@ -153,7 +153,7 @@ broker_turn(struct broker *br)
 	alive_check_queues(br);
 	peer_reap(br);
 	more = control_reap(br) || more;
-	if (more)
+	if (!peer_turn_ends(br, !more))
 		ev_idle_start(br->loop, &br->parts->busy);
 	else
 		ev_idle_stop(br->loop, &br->parts->busy);
@@ -366,6 +366,7 @@ start(struct broker *br, const struct inherit *in)
 	/* A later broker must give higher stamps than its predecessors. */
 	br->stamp = (uint64_t)(broker_now() * 1e9);
 	br->event_order = in->event_order;
+	br->links->rings = true;
 	resync_begin(br);
 }
 

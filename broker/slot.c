@@ -98,7 +98,7 @@ slot_down(struct peer *p)
 static bool
 is_there(const struct peer *p)
 {
-	struct pollfd poll_fd = { .fd = p->ipc.fd };
+	struct pollfd poll_fd = { .fd = p->ipc.carrier.fd };
 
 	return ipc_is_open(&p->ipc) && poll(&poll_fd, 1, 0) == 0;
 }

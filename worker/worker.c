@@ -161,6 +161,7 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 	if (may_wait(w)) {
 		ev_idle_start(loop, &w->busy);
 		sched_yield(); /* to the broker, if it shares our core */
+		ipc_turn(&w->link->ipc, false);
 		return;
 	}
 	if (w->nevents > 0)
@@ -179,7 +180,7 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 	left = left || (input_is_left(w) && !w->moving) ||
 	    !list_is_empty(&w->closed) || !list_is_empty(&w->dirty) ||
 	    !list_is_empty(&w->slow);
-	if (left)
+	if (!ipc_turn(&w->link->ipc, !left))
 		ev_idle_start(loop, &w->busy);
 	else
 		ev_idle_stop(loop, &w->busy);

@@ -26,7 +26,7 @@ drop(struct control_client *cc)
 {
 	struct control *control = cc->br->control;
 
-	if (cc->ipc.fd == -1)
+	if (cc->ipc.carrier.fd == -1)
 		return;
 	ipc_close(&cc->ipc);
 	control_job_drop(cc);

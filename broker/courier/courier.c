@@ -237,7 +237,7 @@ courier_main(const struct inherit *in)
 	r.c.loop = ev_loop_new(EVFLAG_AUTO);
 	if (r.c.loop == NULL)
 		fatalx("cannot make an event loop");
-	r.c.ipc.fd = -1;
+	r.c.ipc.carrier.fd = -1;
 	memory_init(&r.c.memory, 0);
 	start(&r, in);
 	if (in->ready_fd != -1) {

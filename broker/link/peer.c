@@ -148,7 +148,7 @@ end_link(struct peer *p, const char *why, bool orderly)
 	struct broker *br = p->br;
 	int slot = p->slot;
 
-	if (p->ipc.fd == -1)
+	if (p->ipc.carrier.fd == -1)
 		return; /* in br->links->gone already */
 	if (p->courier)
 		log_info("courier: link ended: %s pid=%u", why, p->pid);
@@ -260,6 +260,8 @@ peer_on_hello(struct peer *p, const struct msg_hello *m)
 	p->origin = m->origin;
 	p->rejoined = !is_new;
 	p->since = broker_now();
+	if (br->links->rings)
+		carrier_offer(&p->ipc.carrier);
 	br->peers[m->slot] = p;
 	br->links->origins[m->slot] = m->origin;
 	log_debug("worker %u: link up pid=%u", m->slot, m->pid);
@@ -432,7 +434,7 @@ flush_links(struct broker *br)
 			continue;
 		any = true;
 		ipc_flush(&p->ipc);
-		if (p->ipc.fd == -1)
+		if (p->ipc.carrier.fd == -1)
 			return true; /* the list has changed */
 	}
 	return any;
@@ -462,6 +464,18 @@ peer_flush(struct broker *br)
 	for (unsigned i = 0; i < br->nslots; i++)
 		if (br->peers[i] != NULL)
 			check_barriers(br, br->peers[i]);
+}
+
+bool
+peer_turn_ends(struct broker *br, bool sleeps)
+{
+	struct list *e;
+
+	if (ev_is_active(&br->links->arrivals))
+		return sleeps; /* all are read in the next turn */
+	LIST_FOREACH(e, &br->links->all)
+		sleeps = ipc_turn(&PEER_OF(e)->ipc, sleeps);
+	return sleeps;
 }
 
 uint64_t

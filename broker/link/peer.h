@@ -149,6 +149,7 @@ struct link_table {
 	struct list gone;                   /* freed at the end of the turn */
 	uint64_t origins[PROC_MAX_WORKERS]; /* by slot, of the last HELLO */
 	uint64_t ping_id;                   /* the last one given out */
+	bool rings;                         /* each worker is offered one */
 	bool acks_wait;                     /* for the end of a resync */
 	bool congested;   /* a worker has too much to read: none is read */
 	ev_idle arrivals; /* see arrivals.c */
@@ -202,6 +203,8 @@ void peer_drop_all(struct broker *);
  * left.
  */
 void peer_flush(struct broker *);
+/* See ipc_turn(). */
+bool peer_turn_ends(struct broker *, bool sleeps);
 /* Pings every worker; returns the id, and in *slots the pinged workers. */
 uint64_t peer_ping(struct broker *, uint64_t *slots);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ipc.c: one end of a link.  Owns the descriptor, the bytes read and not yet
- * dispatched, and the queue of bytes to send.
+ * ipc.c: one end of a link.  Owns the bytes read and not yet dispatched, and
+ * the queue of bytes to send; carrier.c brings and takes them.
  *
  * Input lies in a large buf that messages passed on share by reference; when
  * it is full and still shared, a fresh one takes over and only the half
@@ -17,10 +17,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "shared/base/base.h"
 #include "shared/proc/proc.h"
@@ -33,23 +29,17 @@
 static void
 set_events(struct ipc *l)
 {
-	int events = (l->paused ? 0 : EV_READ) | (l->blocked ? EV_WRITE : 0);
-
-	ev_io_stop(l->loop, &l->io);
-	if (events == 0)
-		return;
-	ev_io_set(&l->io, l->fd, events);
-	ev_io_start(l->loop, &l->io);
+	carrier_watch(&l->carrier, !l->paused, l->blocked);
 }
 
 /* Ends the link once; later events find `dead` set. */
 static void
 die(struct ipc *l, const char *why)
 {
-	if (l->dead || l->fd == -1)
+	if (!ipc_is_open(l))
 		return;
 	l->dead = true;
-	ev_io_stop(l->loop, &l->io);
+	carrier_watch(&l->carrier, false, false);
 	l->ops->on_dead(l->owner, why);
 }
 
@@ -57,7 +47,7 @@ die(struct ipc *l, const char *why)
 static bool
 stands(const struct ipc *l)
 {
-	return l->fd == -1 || l->dead || l->paused || l->rests;
+	return !ipc_is_open(l) || l->paused || l->rests;
 }
 
 /* Makes room for at least n bytes after the undispatched ones. */
@@ -175,9 +165,8 @@ read_once(struct ipc *l, size_t missing)
 	if (l->in_off == l->in->len)
 		rewind_input(l);
 	make_room(l, MAX(missing, READ_BYTES / 4));
-	do
-		n = recv(l->fd, l->in->data + l->in->len, buf_room(l->in), 0);
-	while (n == -1 && errno == EINTR);
+	n = carrier_read(
+	    &l->carrier, l->in->data + l->in->len, buf_room(l->in));
 	if (n > 0) {
 		l->in->len += (uint32_t)n;
 		l->nread += (size_t)n;
@@ -255,18 +244,15 @@ ipc_read(struct ipc *l)
 	struct ipc_in m;
 	size_t missing;
 	uint64_t end;
-	int here;
 
 	if (!ipc_is_open(l) || l->paused || l->ended)
 		return;
+	/* All at once: each growth copies what is not dispatched. */
+	end = l->nread + carrier_ready(&l->carrier);
 	peek(l, &m, &missing);
-	if (!read_once(l, missing) || buf_room(l->in) > 0 ||
-	    ioctl(l->fd, FIONREAD, &here) == -1)
-		return;
-	/* The rest at once: each growth copies what is not dispatched. */
-	end = l->nread + (uint64_t)here;
-	while (l->nread < end && read_once(l, (size_t)(end - l->nread)))
-		;
+	missing = MAX(missing, (size_t)(end - l->nread));
+	while (read_once(l, missing) && l->nread < end)
+		missing = (size_t)(end - l->nread);
 }
 
 void
@@ -286,15 +272,17 @@ writable(struct ipc *l)
 }
 
 static void
-on_io(struct ev_loop *loop, ev_io *w, int revents)
+on_event(struct carrier *w, int revents)
 {
-	struct ipc *l = container_of(w, struct ipc, io);
+	struct ipc *l = container_of(w, struct ipc, carrier);
 
-	if ((revents & EV_READ) && l->ops->on_input != NULL)
+	if (!ipc_is_open(l))
+		return;
+	if (!l->paused && l->ops->on_input != NULL)
 		l->ops->on_input(l->owner);
-	else if (revents & EV_READ)
+	else if (!l->paused)
 		read_input(l, TURN_BYTES);
-	if ((revents & EV_WRITE) && ipc_is_open(l))
+	if ((revents & EV_WRITE) && l->blocked && ipc_is_open(l))
 		writable(l);
 }
 
@@ -302,32 +290,28 @@ void
 ipc_init(struct ipc *l, struct ev_loop *loop, int fd, const struct ipc_ops *ops,
     void *owner)
 {
-	*l = (struct ipc){ .fd = fd, .loop = loop, .ops = ops, .owner = owner };
+	*l = (struct ipc){ .ops = ops, .owner = owner };
 	outq_init(&l->out);
 	l->in = buf_new(READ_BYTES);
-	ev_io_init(&l->io, on_io, fd, EV_READ);
-	ev_set_priority(&l->io, ops->priority);
-	ev_io_start(loop, &l->io);
+	carrier_init(&l->carrier, loop, fd, ops->priority, on_event);
 }
 
 void
 ipc_init_sink(struct ipc *l)
 {
-	*l = (struct ipc){ .fd = -1, .sink = true };
+	*l = (struct ipc){ .carrier = { .fd = -1 }, .sink = true };
 	outq_init(&l->out);
 }
 
 void
 ipc_close(struct ipc *l)
 {
-	if (l->fd == -1) {
+	if (l->carrier.fd == -1) {
 		buf_unref(l->tail); /* of a sink */
 		l->tail = NULL;
 		return;
 	}
-	ev_io_stop(l->loop, &l->io);
-	close(l->fd);
-	l->fd = -1;
+	carrier_close(&l->carrier);
 	outq_clear(&l->out);
 	buf_unref(l->in);
 	buf_unref(l->tail);
@@ -338,8 +322,16 @@ ipc_close(struct ipc *l)
 void
 ipc_drain_input(struct ipc *l)
 {
-	if (ipc_is_open(l))
-		drain(l);
+	if (!ipc_is_open(l))
+		return;
+	carrier_look(&l->carrier);
+	drain(l);
+}
+
+bool
+ipc_turn(struct ipc *l, bool sleeps)
+{
+	return stands(l) ? sleeps : carrier_turn(&l->carrier, sleeps);
 }
 
 void
@@ -365,7 +357,7 @@ ipc_resume(struct ipc *l)
 		return;
 	l->paused = false;
 	set_events(l);
-	ev_feed_event(l->loop, &l->io, EV_READ);
+	carrier_again(&l->carrier);
 }
 
 bool
@@ -374,7 +366,7 @@ ipc_go_on(struct ipc *l)
 	if (!ipc_is_open(l) || !l->rests)
 		return false;
 	l->rests = false;
-	ev_feed_event(l->loop, &l->io, EV_READ);
+	carrier_again(&l->carrier);
 	return true;
 }
 
@@ -383,7 +375,7 @@ reserve(struct ipc *l, size_t n)
 {
 	char *p;
 
-	assert(l->fd != -1 || l->sink);
+	assert(l->carrier.fd != -1 || l->sink);
 	l->overlong = l->overlong || n > IPC_MAX_MESSAGE;
 	if (l->tail == NULL || buf_room(l->tail) < n) {
 		buf_unref(l->tail);
@@ -436,7 +428,7 @@ ipc_pass(struct ipc *l, const struct ipc_in *m)
 void
 ipc_queue(struct ipc *l, struct buf *b, uint32_t off, uint32_t len)
 {
-	assert(l->fd != -1 || l->sink);
+	assert(l->carrier.fd != -1 || l->sink);
 	if (l->sink)
 		return;
 	open_place(l);
@@ -456,7 +448,7 @@ ipc_flush(struct ipc *l)
 		return;
 	}
 	ipc_close_place(l);
-	r = outq_send(&l->out, l->fd, FLUSH_BYTES);
+	r = carrier_send(&l->carrier, &l->out, FLUSH_BYTES);
 	if (r == -1 && (l->quiet || l->ops->on_input != NULL) && !l->paused) {
 		outq_clear(&l->out); /* its last messages are read in turn */
 		return;
@@ -489,8 +481,6 @@ ipc_flush(struct ipc *l)
 void
 ipc_wait(struct ipc *l, int ms)
 {
-	struct pollfd poll_fd = { .fd = l->fd, .events = POLLOUT };
-
-	if (poll(&poll_fd, 1, ms) == 1)
+	if (carrier_wait(&l->carrier, ms))
 		writable(l);
 }

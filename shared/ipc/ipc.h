@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "shared/base/outq.h"
+#include "shared/ipc/carrier.h"
 #include "shared/ipc/ipc_msg.h"
 
 struct ipc;
@@ -53,10 +54,10 @@ struct ipc_ops {
 };
 
 struct ipc {
-	int fd;        /* -1: closed */
+	struct carrier carrier;
 	bool dead;     /* on_dead has been called */
 	bool ended;    /* the other end has closed it, or has died */
-	bool blocked;  /* the socket is full; the write watcher runs */
+	bool blocked;  /* the carrier is full; goes on when it has room */
 	bool paused;   /* nothing is read or dispatched */
 	bool waiting;  /* messages may have been read before the pause */
 	bool error;    /* and that was an error */
@@ -66,8 +67,6 @@ struct ipc {
 	bool sink;     /* nobody is there: what is sent is dropped */
 	bool places;   /* each flush begins with PLACE */
 	bool quiet;    /* a write that fails is handled later, by the loop */
-	struct ev_loop *loop;
-	ev_io io;
 	const struct ipc_ops *ops;
 	void *owner;
 	struct buf *in;   /* bytes read; shared with messages passed on */
@@ -89,7 +88,7 @@ void ipc_close(struct ipc *);
 static inline bool
 ipc_is_open(const struct ipc *l)
 {
-	return l->fd != -1 && !l->dead;
+	return l->carrier.fd != -1 && !l->dead;
 }
 
 /*
@@ -97,6 +96,12 @@ ipc_is_open(const struct ipc *l)
  * messages of a peer that died.
  */
 void ipc_drain_input(struct ipc *);
+/*
+ * The end of each turn of the loop; sleeps: the process will sleep until
+ * something comes.  Returns that, or false when something has come already: it
+ * is read soon, and the process must not sleep.
+ */
+bool ipc_turn(struct ipc *, bool sleeps);
 /*
  * Stops reading and dispatching, also from a handler: the next message waits.
  * ipc_resume() continues from the loop, not at once.

@@ -191,7 +191,7 @@ init(void)
 	w.ws = &handler;
 	w.recv = xmalloc(WORKER_RECV_BYTES);
 	w.max_conns = 1000;
-	w.link->ipc.fd = -1;
+	w.link->ipc.carrier.fd = -1;
 	w.link->state = LINK_UP;
 	ev_idle_init(&w.busy, on_idle);
 	ev_prepare_init(&w.prepare, on_prepare);

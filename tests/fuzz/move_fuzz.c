@@ -203,7 +203,7 @@ begin(struct rig *r, struct str image, struct load *l)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, link), 0);
 	assert_int_equal(sock_set_nonblock(link[1]), 0);
 	r->broker = link[0];
-	move_adopt_link(&r->w, image, link[1]);
+	move_adopt_link(&r->w, image, link[1], NULL);
 	move_load_start(l);
 }
 

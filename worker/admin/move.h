@@ -18,6 +18,7 @@
 #include "shared/base/str.h"
 #include "shared/ipc/ipc_msg.h"
 
+struct memring;
 struct conn;
 struct load;
 struct pump;
@@ -111,6 +112,9 @@ bool move_sockets_take(
 bool move_sockets_has(const struct move *, uint32_t number);
 /* It is there, and is the caller's from now on. */
 int move_sockets_get(struct move *, uint32_t number);
+/* The ring of the link, NULL if there is none; false: it is not there. */
+bool move_sockets_ring(
+    struct move *, const struct msg_move_link *, struct memring **);
 /* Those that nobody got. */
 void move_sockets_close(struct move *);
 
@@ -125,12 +129,13 @@ const char *move_load_more(struct load *, struct str *image, bool whole);
  * The socket of the link, when the image is whole, is the caller's from now
  * on; the message about it.
  */
-int move_load_link(struct load *, struct str *message);
+int move_load_link(struct load *, struct str *message, struct memring **);
 /* They begin to live: they get events from now on.  Returns their number. */
 uint32_t move_load_start(struct load *);
 void move_load_free(struct load *);
 /* The link, in a new process, is this one; message: about it. */
-void move_adopt_link(struct worker *, struct str message, int fd);
+void move_adopt_link(
+    struct worker *, struct str message, int fd, struct memring *);
 /* These connections begin to live: they get events from now on. */
 void move_start(struct worker *, struct conn **made, uint32_t n);
 /* The end of a turn: reads some more of them; true: others are left. */

@@ -142,10 +142,11 @@ static void
 start(struct move *m)
 {
 	struct worker *w = m->w;
+	struct memring *ring;
 	struct str link;
-	int fd = move_load_link(m->load, &link);
+	int fd = move_load_link(m->load, &link, &ring);
 
-	move_adopt_link(w, link, fd);
+	move_adopt_link(w, link, fd, ring);
 	move_load_start(m->load);
 	log_info("move: %u connections taken over", w->nconns);
 	forget(m);

@@ -40,6 +40,7 @@ struct load {
 	struct conn *c; /* the last one */
 	uint32_t conns, max_conns, subs, ref;
 	uint32_t link_socket;
+	struct memring *ring; /* of the link, or NULL */
 	bool merges; /* the worker has other connections, and its own link */
 	bool known;  /* it has this roster */
 	bool begun, ended;
@@ -346,12 +347,25 @@ on_link(struct load *l, const struct msg_move_link *m)
 	return 0;
 }
 
+/* The ring is not touched: the other process may go on with it. */
+static bool
+take_link(struct load *l)
+{
+	struct msg_move_link m;
+
+	if (l->link_message == NULL)
+		return false;
+	msg_move_link_get(&m, str_from(buf_str(l->link_message), IPC_HEAD));
+	return move_sockets_has(l->w->move, m.socket) &&
+	    move_sockets_ring(l->w->move, &m, &l->ring);
+}
+
 static int
 on_end(struct load *l, const struct msg_move_end *m)
 {
 	l->ended = true;
 	l->w->next_ref = MAX(l->w->next_ref, l->ref);
-	if (!l->merges && !move_sockets_has(l->w->move, l->link_socket))
+	if (!l->merges && !take_link(l))
 		return -1;
 	return m->conns == l->conns && m->subs == l->subs ? 0 : -1;
 }
@@ -447,9 +461,11 @@ move_load_more(struct load *l, struct str *image, bool whole)
 }
 
 int
-move_load_link(struct load *l, struct str *message)
+move_load_link(struct load *l, struct str *message, struct memring **ring)
 {
 	*message = buf_str(l->link_message);
+	*ring = l->ring;
+	l->ring = NULL;
 	return move_sockets_get(l->w->move, l->link_socket);
 }
 
@@ -463,13 +479,16 @@ move_load_start(struct load *l)
 void
 move_load_free(struct load *l)
 {
-	if (l != NULL)
-		buf_unref(l->link_message);
+	if (l == NULL)
+		return;
+	buf_unref(l->link_message);
+	memring_free(l->ring);
 	free(l);
 }
 
 void
-move_adopt_link(struct worker *w, struct str message, int fd)
+move_adopt_link(
+    struct worker *w, struct str message, int fd, struct memring *ring)
 {
 	struct msg_move_link link;
 	struct str body;
@@ -477,5 +496,5 @@ move_adopt_link(struct worker *w, struct str message, int fd)
 
 	if (move_cut(&message, &type, &body) && type == IPC_MOVE_LINK &&
 	    msg_move_link_get(&link, body) == 0)
-		link_adopt(w, fd, &link);
+		link_adopt(w, fd, ring, &link);
 }

@@ -35,6 +35,8 @@
 #include "worker/link/unacked.h"
 #include "worker/session/session.h"
 
+#define LINK_FDS 4 /* of the link and its ring */
+
 /* Most often the other processes of an upgrade have been replaced by then. */
 #define SETTLE_SECONDS 5.
 
@@ -59,8 +61,15 @@ static void
 save_link(struct worker *w, const struct outq *unsent)
 {
 	struct msg_move_link m = link_state(w);
+	const struct memring *ring = w->link->ipc.carrier.ring;
 
-	m.socket = (uint32_t)w->link->ipc.fd;
+	m.socket = (uint32_t)w->link->ipc.carrier.fd;
+	if (ring != NULL) {
+		m.has_ring = 1;
+		m.memory = (uint32_t)memring_fds(ring).memory;
+		m.bell = (uint32_t)memring_fds(ring).bell;
+		m.other = (uint32_t)memring_fds(ring).other;
+	}
 	m.seq = w->unacked->seq;
 	m.ref = w->next_ref;
 	m.unsent = whole(w, unsent);
@@ -380,6 +389,20 @@ save_conns(struct worker *w, struct move_image *image)
 	}
 }
 
+static void
+take_link_fds(const struct carrier *c, struct move_image *image)
+{
+	struct memring_fds ring;
+
+	image->fds[image->nfds++] = c->fd;
+	if (c->ring == NULL)
+		return;
+	ring = memring_fds(c->ring);
+	image->fds[image->nfds++] = ring.memory;
+	image->fds[image->nfds++] = ring.bell;
+	image->fds[image->nfds++] = ring.other;
+}
+
 const char *
 move_save(struct worker *w, struct move_image *image)
 {
@@ -392,9 +415,9 @@ move_save(struct worker *w, struct move_image *image)
 	ipc_close_place(ipc);
 	ipc->places = false;
 	*image = (struct move_image){ 0 };
-	image->fds = xcalloc(w->conns.n + 1, sizeof(int));
+	image->fds = xcalloc(w->conns.n + LINK_FDS, sizeof(int));
 	if (w->move->receiver == MOVE_NEW)
-		image->fds[image->nfds++] = ipc->fd;
+		take_link_fds(&ipc->carrier, image);
 	outq_init(&ipc->out);
 	ipc->tail = NULL;
 	save_link(w, &unsent);

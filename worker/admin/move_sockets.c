@@ -14,6 +14,7 @@
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 #include "shared/ipc/fdpass.h"
+#include "shared/ipc/memring.h"
 #include "worker/admin/move.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/transport.h"
@@ -154,6 +155,25 @@ move_sockets_get(struct move *m, uint32_t number)
 
 	m->sockets[number] = -1;
 	return fd;
+}
+
+bool
+move_sockets_ring(
+    struct move *m, const struct msg_move_link *link, struct memring **ring)
+{
+	struct memring_fds fds;
+
+	if (link->has_ring == 0)
+		return true;
+	if (!move_sockets_has(m, link->memory) ||
+	    !move_sockets_has(m, link->bell) ||
+	    !move_sockets_has(m, link->other))
+		return false;
+	fds.memory = move_sockets_get(m, link->memory);
+	fds.bell = move_sockets_get(m, link->bell);
+	fds.other = move_sockets_get(m, link->other);
+	*ring = memring_open(&fds);
+	return *ring != NULL;
 }
 
 void

@@ -13,7 +13,6 @@
 
 #include "worker/link/link.h"
 
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "shared/base/base.h"
@@ -80,6 +79,7 @@ link_take(void *worker, int fd)
 		return;
 	}
 	open_link(w, fd);
+	w->link->ipc.carrier.takes_ring = true;
 	w->link->state = LINK_FILLING;
 	w->link->ops->hello(w);
 	send_hello(w);
@@ -163,7 +163,7 @@ give_up(struct worker *w)
 {
 	struct ipc *l = &w->link->ipc;
 
-	shutdown(l->fd, SHUT_RDWR);
+	carrier_shut(&l->carrier);
 	ipc_drain_input(l); /* the end of it calls on_dead() */
 	if (link_is_open(w))
 		on_dead(w, "");
@@ -204,7 +204,7 @@ on_ping_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 void
 link_init(struct worker *w)
 {
-	w->link->ipc.fd = -1;
+	w->link->ipc.carrier.fd = -1;
 	w->link->state = LINK_DOWN;
 	w->link->away = *w->conf->cluster != '\0';
 	w->link->down_at = worker_now();
@@ -232,7 +232,8 @@ link_state(struct worker *w)
 }
 
 void
-link_adopt(struct worker *w, int fd, const struct msg_move_link *m)
+link_adopt(struct worker *w, int fd, struct memring *ring,
+    const struct msg_move_link *m)
 {
 	struct link *l = w->link;
 
@@ -241,6 +242,8 @@ link_adopt(struct worker *w, int fd, const struct msg_move_link *m)
 	l->ping = m->ping;
 	link_saw(w, m);
 	open_link(w, fd);
+	if (ring != NULL)
+		carrier_adopt(&l->ipc.carrier, ring);
 	buf_append(&l->ipc.in, m->unread);
 	outq_push_copy(&l->ipc.out, m->unsent);
 	send_hello(w); /* whose process it is now */
@@ -264,6 +267,7 @@ link_let_go(struct worker *w)
 {
 	ev_timer_stop(w->loop, &w->link->pinger);
 	ev_timer_stop(w->loop, &w->link->retry);
+	carrier_let_go(&w->link->ipc.carrier);
 	ipc_close(&w->link->ipc);
 	w->link->state = LINK_DOWN;
 }

@@ -65,8 +65,9 @@ struct link {
 /* Connects, or tries it until there is a broker. */
 void link_init(struct worker *);
 void link_free(struct worker *);
-/* Goes on with the link of another process, fd. */
-void link_adopt(struct worker *, int fd, const struct msg_move_link *);
+/* Goes on with the link of another process: its socket, its ring or NULL. */
+void link_adopt(
+    struct worker *, int fd, struct memring *, const struct msg_move_link *);
 /* The values that link_adopt() needs; the rest is the caller's. */
 struct msg_move_link link_state(struct worker *);
 /* The events that another worker has received have been received here, too. */

@@ -103,7 +103,7 @@ rig_init(struct rig *r)
 	worker_init(&r->w);
 	r->w.recv = xmalloc(WORKER_RECV_BYTES);
 	r->w.max_conns = 100;
-	r->w.link->ipc.fd = -1;
+	r->w.link->ipc.carrier.fd = -1;
 	r->w.link->state = LINK_UP;
 	r->w.serving = true;
 	ev_timer_init(&r->w.link->retry, NULL, 0., 0.);

@@ -40,7 +40,7 @@ a_process_that_takes_over_knows_what_was_received(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	to.broker = fds[0];
 	to.w.link->ops = &handler;
-	link_adopt(&to.w, fds[1], &m);
+	link_adopt(&to.w, fds[1], NULL, &m);
 	for (uint64_t origin = 4; origin <= 6; origin++)
 		assert_true(link_is_new(&to.w, origin, 1));
 	for (uint64_t origin = 1; origin <= 3; origin++) {

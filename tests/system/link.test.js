@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+//
+// The memory that a worker and the broker share: one area for each link, also
+// after a death or an upgrade, and a server that works when there is none.
+'use strict';
+
+const assert = require('node:assert/strict');
+const { execFileSync } = require('node:child_process');
+const fs = require('node:fs');
+const { test } = require('node:test');
+const { Client, closeAll } = require('./lib/client');
+const { Daemon, until } = require('./lib/daemon');
+const { publish } = require('./lib/http');
+
+// What a process holds, by /proc: descriptors and mappings of rings.
+function rings(pid) {
+	const fds = fs.readdirSync(`/proc/${pid}/fd`).map((fd) => {
+		try {
+			return fs.readlinkSync(`/proc/${pid}/fd/${fd}`);
+		} catch {
+			return ''; // closed meanwhile
+		}
+	});
+	return { fds: fds.filter((f) => /memfd:ring/.test(f)).length,
+		maps: fs.readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')
+			.filter((l) => /memfd:ring/.test(l)).length };
+}
+
+// Each worker has one ring, and the broker one for each of them.
+const allHaveOne = (d, n) => d.pidsOf('worker').length === n &&
+	d.pidsOf('worker').every((pid) =>
+		rings(pid).fds === 1 && rings(pid).maps === 1) &&
+	d.pidsOf('broker').length === 1 &&
+	rings(d.pidsOf('broker')[0]).maps === n &&
+	rings(d.pidsOf('broker')[0]).fds === 0;
+
+async function arrives(d, app, clients, text) {
+	await publish(d, app, 'room', 'e', text);
+	for (const c of clients) assert.equal(await c.expect('e'), text);
+}
+
+async function running(n) {
+	const d = new Daemon({ workers: n });
+	const app = d.app();
+	await d.start();
+	const clients = await Client.onEachWorker(d, app);
+	for (const c of clients) await c.subscribe('room');
+	return { d, app, clients };
+}
+
+test('one ring for each link, whatever ends', async () => {
+	const { d, app, clients } = await running(2);
+	d.allow(/was killed by signal 9/, /another one in/);
+	const have = (when) => until(`one ring each ${when}`, () =>
+		allHaveOne(d, 2));
+	await have('at the start');
+	await arrives(d, app, clients, 'first');
+	const [broker] = d.pidsOf('broker');
+	process.kill(broker, 'SIGKILL');
+	await until('another broker', () => d.pidsOf('broker').some((pid) =>
+		pid !== broker));
+	await have('after the death of the broker');
+	await arrives(d, app, clients, 'second');
+	const old = d.pidsOf('worker');
+	for (const slot of ['0', '1']) d.ctl(['worker', 'replace', slot]);
+	await until('other workers', () => d.pidsOf('worker').every((pid) =>
+		!old.includes(pid)));
+	await have('after the workers have been replaced');
+	await arrives(d, app, clients, 'third');
+	await closeAll(clients);
+	process.kill(d.pidsOf('worker')[0], 'SIGKILL');
+	await have('after the death of a worker');
+	await d.stop();
+});
+
+test('a broker that cannot share memory serves by the sockets', async () => {
+	const { d, app, clients } = await running(2);
+	d.allow(/was killed by signal 9/, /another one in/);
+	await closeAll(clients);
+	// No file, and no memory with a descriptor, may be that large.
+	execFileSync('prlimit', ['--pid', String(d.pidsOf('broker')[0]),
+		'--fsize=65536:']);
+	const old = d.pidsOf('worker');
+	for (const pid of old) process.kill(pid, 'SIGKILL');
+	await until('other workers', () => d.pidsOf('worker').length === 2 &&
+		d.pidsOf('worker').every((pid) => !old.includes(pid)));
+	const others = await Client.onEachWorker(d, app);
+	for (const c of others) await c.subscribe('room');
+	for (let i = 0; i < 5; i++)
+		await arrives(d, app, others, String(i).repeat(5000));
+	for (const pid of d.pidsOf('worker'))
+		assert.deepEqual(rings(pid), { fds: 0, maps: 0 });
+	await closeAll(others);
+	await d.stop();
+});

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ipc.c and carrier.c with a ring: the order of the bytes that went by the
+ * socket and by the ring, the end of either process, a link that is given up,
+ * a full ring, and whatever the other process may write.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+#include <cmocka.h>
+
+#include "shared/base/base.h"
+#include "shared/ipc/fdpass.h"
+#include "tests/unit/shared/ipc/ipc_end.h"
+
+/* The end that offers a ring, and the one that takes it. */
+struct two {
+	struct end a, b;
+};
+
+static void
+ping(struct end *e, uint64_t id)
+{
+	struct msg_ping m = { .id = id };
+
+	ipc_send_ping(&e->l, &m);
+}
+
+/* The ids of the pings that have come, in order: from 1 on. */
+static void
+expect_pings(const struct end *e, unsigned n)
+{
+	struct str s = buf_str(e->got);
+	struct msg_ping m;
+
+	assert_int_equal(e->ngot, n);
+	for (unsigned i = 1; i <= n; i++) {
+		assert_int_equal(
+		    msg_ping_get(&m,
+			str_make(s.p + IPC_HEAD, msg_ping_size(&m) - IPC_HEAD)),
+		    0);
+		assert_int_equal(m.id, i);
+		s = str_from(s, msg_ping_size(&m));
+	}
+}
+
+/* What the loop of a role does at the end of a turn. */
+static void
+turns(struct two *t, unsigned n)
+{
+	while (n-- > 0) {
+		ipc_flush(&t->a.l);
+		ipc_flush(&t->b.l);
+		ipc_turn(&t->a.l, true);
+		ipc_turn(&t->b.l, true);
+		ev_run(loop, EVRUN_NOWAIT);
+	}
+}
+
+static void
+two_open(struct two *t)
+{
+	int fds[2];
+
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	end_init(&t->a, fds[0], -1);
+	end_init(&t->b, fds[1], -1);
+	t->b.l.carrier.takes_ring = true;
+}
+
+/* Both have a ring. */
+static void
+two_with_ring(struct two *t)
+{
+	two_open(t);
+	carrier_offer(&t->a.l.carrier);
+	turns(t, 2);
+	assert_non_null(t->b.l.carrier.ring);
+}
+
+static void
+two_clear(struct two *t)
+{
+	end_clear(&t->a);
+	end_clear(&t->b);
+}
+
+static void
+the_bytes_of_the_socket_come_first(void **state)
+{
+	struct two t;
+
+	(void)state;
+	two_open(&t);
+	ping(&t.b, 1);
+	ping(&t.b, 2);
+	ipc_flush(&t.b.l); /* by the socket, and nobody reads it yet */
+	carrier_offer(&t.a.l.carrier);
+	ping(&t.a, 1);
+	ipc_flush(&t.a.l);
+	ipc_drain_input(&t.b.l); /* takes the offer */
+	expect_pings(&t.b, 1);
+	ping(&t.b, 3);
+	ipc_flush(&t.b.l); /* by the ring */
+	assert_int_equal(t.b.l.carrier.nsent, 2 * msg_ping_size(NULL));
+	turns(&t, 3);
+	expect_pings(&t.a, 3);
+	for (unsigned i = 4; i < 3000; i++) {
+		ping(&t.a, i - 2);
+		ping(&t.b, i);
+		turns(&t, i % 3);
+	}
+	turns(&t, 3);
+	expect_pings(&t.a, 2999);
+	expect_pings(&t.b, 2997);
+	assert_int_equal(t.b.l.carrier.nsent, 2 * msg_ping_size(NULL));
+	two_clear(&t);
+}
+
+/* One snapshot: the rest of the socket, and all that is in the ring. */
+static void
+one_read_takes_both(void **state)
+{
+	struct two t;
+	uint64_t all;
+
+	(void)state;
+	two_open(&t);
+	for (unsigned i = 1; i <= 100; i++)
+		ping(&t.b, i);
+	ipc_flush(&t.b.l);
+	carrier_offer(&t.a.l.carrier);
+	ipc_drain_input(&t.b.l);
+	for (unsigned i = 101; i <= 10000; i++)
+		ping(&t.b, i);
+	ipc_flush(&t.b.l);
+	all = ipc_sent(&t.b.l);
+	ipc_read(&t.a.l);
+	assert_int_equal(t.a.l.nread, all);
+	ipc_dispatch(&t.a.l);
+	expect_pings(&t.a, 10000);
+	two_clear(&t);
+}
+
+static void
+the_last_words_of_the_dead_count(void **state)
+{
+	struct two t;
+
+	(void)state;
+	for (int drained = 0; drained < 2; drained++) {
+		two_with_ring(&t);
+		ping(&t.b, 1);
+		ping(&t.b, 2);
+		ipc_flush(&t.b.l);
+		carrier_let_go(&t.b.l.carrier);
+		ipc_close(&t.b.l); /* as when the process is killed */
+		if (drained)
+			ipc_drain_input(&t.a.l);
+		turns(&t, 3);
+		expect_pings(&t.a, 2);
+		assert_int_equal(t.a.ndead, 1);
+		assert_string_equal(t.a.why, "closed by the other end");
+		assert_true(t.a.l.ended);
+		two_clear(&t);
+	}
+}
+
+/* After it nothing counts as sent that nobody will read. */
+static void
+a_link_that_is_given_up_takes_nothing(void **state)
+{
+	struct two t;
+
+	(void)state;
+	two_with_ring(&t);
+	ping(&t.a, 1);
+	ipc_flush(&t.a.l);
+	carrier_shut(&t.b.l.carrier);
+	ipc_drain_input(&t.b.l);
+	expect_pings(&t.b, 1);
+	assert_int_equal(t.b.ndead, 1);
+	ping(&t.a, 2);
+	ipc_flush(&t.a.l);
+	assert_int_equal(t.a.ndead, 1);
+	assert_string_equal(t.a.why, "write error");
+	expect_pings(&t.b, 1);
+	two_clear(&t);
+}
+
+static void
+more_than_a_ring_goes_through(void **state)
+{
+	enum { N = 3 * MEMRING_BYTES / 16 };
+	struct two t;
+
+	(void)state;
+	two_with_ring(&t);
+	ipc_pause(&t.b.l);
+	for (unsigned i = 1; i <= N; i++)
+		ping(&t.a, i);
+	turns(&t, 3);
+	assert_true(t.a.l.blocked);
+	assert_int_equal(t.a.ndrained, 0);
+	assert_int_equal(ipc_sent(&t.a.l), MEMRING_BYTES);
+	assert_int_equal(t.b.ngot, 0);
+	ipc_resume(&t.b.l);
+	turns(&t, 30);
+	expect_pings(&t.b, N);
+	assert_false(t.a.l.blocked);
+	assert_int_equal(t.a.ndrained, 1);
+	two_clear(&t);
+}
+
+/* Waiting without the loop, as in a replay. */
+static void
+room_can_be_waited_for(void **state)
+{
+	struct two t;
+
+	(void)state;
+	two_with_ring(&t);
+	for (unsigned i = 1; i <= MEMRING_BYTES / 8; i++)
+		ping(&t.a, i);
+	ipc_flush(&t.a.l);
+	assert_true(t.a.l.blocked);
+	ipc_wait(&t.a.l, 1);
+	assert_int_equal(ipc_sent(&t.a.l), MEMRING_BYTES);
+	ipc_drain_input(&t.b.l);
+	ipc_wait(&t.a.l, 10000);
+	assert_int_equal(ipc_sent(&t.a.l), 2 * MEMRING_BYTES);
+	two_clear(&t);
+}
+
+/* It stays awake while there is something to read, and no longer. */
+static void
+sleep_is_refused_while_there_are_bytes(void **state)
+{
+	struct two t;
+
+	(void)state;
+	two_with_ring(&t);
+	assert_true(ipc_turn(&t.b.l, true));
+	ping(&t.a, 1);
+	ipc_flush(&t.a.l);
+	turn(1); /* the bell has rung */
+	expect_pings(&t.b, 1);
+	ping(&t.a, 2);
+	ipc_flush(&t.a.l); /* it has not said that it sleeps: no bell */
+	turn(3);
+	expect_pings(&t.b, 1);
+	assert_false(ipc_turn(&t.b.l, true));
+	turn(1);
+	expect_pings(&t.b, 2);
+	ping(&t.a, 3);
+	ipc_flush(&t.a.l);
+	assert_false(ipc_turn(&t.b.l, false)); /* it has other work, too */
+	turn(1);
+	expect_pings(&t.b, 3);
+	assert_false(ipc_turn(&t.b.l, false));
+	assert_true(ipc_turn(&t.b.l, true));
+	two_clear(&t);
+}
+
+static void
+nothing_comes_beside_the_ring(void **state)
+{
+	struct two t;
+
+	(void)state;
+	two_with_ring(&t);
+	ping(&t.b, 1);
+	ipc_flush(&t.b.l);
+	assert_int_equal(send(t.b.l.carrier.fd, "x", 1, 0), 1);
+	turns(&t, 3);
+	expect_pings(&t.a, 1);
+	assert_int_equal(t.a.ndead, 1);
+	assert_string_equal(t.a.why, "read error");
+	two_clear(&t);
+}
+
+/* Each word of the positions, with values that are wrong. */
+static void
+bad_positions_end_only_their_link(void **state)
+{
+	static const uint64_t values[] = { 1, MEMRING_BYTES + 1,
+		UINT64_C(1) << 40, UINT64_MAX };
+	struct two t;
+	unsigned dead = 0;
+
+	(void)state;
+	for (size_t at = 0; at < 32; at++)
+		for (size_t i = 0; i < nitems(values); i++) {
+			uint64_t *words;
+
+			two_with_ring(&t);
+			words =
+			    mmap(NULL, 256, PROT_READ | PROT_WRITE, MAP_SHARED,
+				memring_fds(t.b.l.carrier.ring).memory, 0);
+			assert_ptr_not_equal(words, MAP_FAILED);
+			words[at] = values[i];
+			ping(&t.a, 1);
+			turns(&t, 4);
+			assert_true(t.a.ndead <= 1 && t.b.ndead <= 1);
+			dead += t.a.ndead + t.b.ndead;
+			munmap(words, 256);
+			two_clear(&t);
+		}
+	assert_true(dead > 8);
+}
+
+/* An offer without its descriptors, or with others. */
+static void
+a_bad_offer_ends_the_link(void **state)
+{
+	struct two t;
+	int fds[2];
+
+	(void)state;
+	for (size_t n = 1; n <= 3; n++) {
+		int all[3] = { 0, 0, 0 };
+
+		two_open(&t);
+		assert_int_equal(
+		    fdpass_send(t.a.l.carrier.fd, "", 1, all, n), 0);
+		turns(&t, 2);
+		assert_int_equal(t.b.ndead, 1);
+		assert_string_equal(t.b.why, "read error");
+		two_clear(&t);
+	}
+	two_open(&t); /* and none is fine */
+	ping(&t.a, 1);
+	turns(&t, 2);
+	expect_pings(&t.b, 1);
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(fdpass_send(t.a.l.carrier.fd, "xx", 2, fds, 2), 0);
+	ping(&t.b, 1);
+	turns(&t, 2); /* too late: they are bytes like others */
+	expect_pings(&t.a, 1);
+	close(fds[0]);
+	close(fds[1]);
+	two_clear(&t);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_bytes_of_the_socket_come_first),
+		cmocka_unit_test(one_read_takes_both),
+		cmocka_unit_test(the_last_words_of_the_dead_count),
+		cmocka_unit_test(a_link_that_is_given_up_takes_nothing),
+		cmocka_unit_test(more_than_a_ring_goes_through),
+		cmocka_unit_test(room_can_be_waited_for),
+		cmocka_unit_test(sleep_is_refused_while_there_are_bytes),
+		cmocka_unit_test(nothing_comes_beside_the_ring),
+		cmocka_unit_test(bad_positions_end_only_their_link),
+		cmocka_unit_test(a_bad_offer_ends_the_link),
+	};
+	int failed;
+
+	loop = ev_loop_new(EVFLAG_AUTO);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	ev_loop_destroy(loop);
+	return failed;
+}
