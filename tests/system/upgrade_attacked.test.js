@@ -12,10 +12,11 @@ const { describe, test } = require('node:test');
 const { Disk } = require('../faults/lib/disk');
 const { Client, closeAll } = require('./lib/client');
 const { Daemon, PUSHERD, until } = require('./lib/daemon');
-const { Http, publish } = require('./lib/http');
+const { api, Http, publish } = require('./lib/http');
 const programs = require('./lib/programs');
 const { begin, settled } = require('./lib/resume');
 
+const MIB = 1 << 20;
 const root = process.getuid() === 0;
 const MOUNTS = { skip: root ? false : 'only root may mount a disk' };
 
@@ -137,6 +138,35 @@ describe('an upgrade', () => {
 		}
 		await served(d, app, all, 'after');
 		c.destroy();
+		await closeAll(all);
+		await d.stop();
+	});
+
+	test('while clients do not read: the others do not wait for them', async () => {
+		const d = new Daemon({ workers: 1, client_buffer: 8 * MIB,
+			client_buffer_age: 60 });
+		const app = d.app();
+		await d.start();
+		const all = await open(d, app);
+		const mute = await Client.several(d, app, 12);
+		for (const c of mute) {
+			await c.subscribe('busy');
+			c.sock.pause();
+		}
+		const queued = () => d.ctl(['connections', 'list'])
+			.reduce((n, c) => n + c.queued, 0);
+		const batch = Array(10).fill({ name: 'e', channel: 'busy',
+			data: 'x'.repeat(10000) });
+		while (queued() < 48 * MIB)
+			await api(d, app, 'POST', '/batch_events', { body: { batch } });
+		const r = await upgrade(d, programs.ofVersion(d, '0.1.1'));
+		assert.equal(r.code, 0, r.err);
+		const { closed } = JSON.parse(r.out);
+		assert.ok(closed > 2 && closed < 10, `${closed} of ${mute.length}`);
+		const left = queued();
+		assert.ok(left > 16 * MIB && left < 33 * MIB, `${left} bytes`);
+		await served(d, app, all, 'after');
+		for (const c of mute) c.destroy();
 		await closeAll(all);
 		await d.stop();
 	});

@@ -38,6 +38,7 @@
 #include "worker/admin/drain.h"
 #include "worker/admin/stats_report.h"
 #include "worker/api/retry.h"
+#include "worker/client/client_memory.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/http_request.h"
 #include "worker/conn/input.h"
@@ -53,6 +54,8 @@
 #define QUIET_SECONDS 2. /* for everything to be answered */
 #define SEND_SECONDS 3.  /* for the hand-over itself */
 #define RECORD_BYTES 256 /* of a connection, about */
+/* Bytes that clients have not read: everybody waits while they go over. */
+#define UNREAD_MAX (32u << 20)
 
 /* ---- the old process ---- */
 
@@ -195,9 +198,11 @@ begin(struct move *m)
 	w->moving = true;
 	listener_stop(w);
 	each_conn(w, settle);
+	m->unread = client_memory_bound_unread(w, UNREAD_MAX);
 	move_sockets_begin(m);
 	xheap_prepare((size_t)w->nconns * RECORD_BYTES);
-	log_debug("move: no client is read");
+	log_debug("move: no client is read, %u did not read and are closed",
+	    m->unread);
 	set_late(m, QUIET_SECONDS);
 }
 
@@ -390,7 +395,7 @@ hand_over(struct move *m, uint64_t began_us)
 		why = "the new process has ended";
 	moved.moved = image.conns;
 	moved.lingering = image.lingering;
-	moved.closed = w->nconns - image.conns;
+	moved.closed = w->nconns - image.conns + m->unread;
 	move_image_clear(&image);
 	if (why != NULL) {
 		(m->marked ? lose : give_up)(m, why);

@@ -111,16 +111,10 @@ cut_output(struct conn *c)
 	    outq_cut(&c->out, FRONT_BYTES);
 }
 
+/* text: why. */
 static void
-close_holder(struct conn *c, uint64_t cost)
+close_holder(struct conn *c, const char *text)
 {
-	const struct client_memory *h = c->w->client_memory;
-	char text[160];
-
-	snprintf(text, sizeof(text),
-	    "over memory_limit (%llu bytes for this worker); this connection "
-	    "held %llu: read faster, send less, or raise memory_limit",
-	    (unsigned long long)h->memory.limit, (unsigned long long)cost);
 	if (is_shaking(c)) {
 		conn_close(c);
 		transport_free(c->w, c->transport);
@@ -166,8 +160,10 @@ has_no_acks(const struct worker *w)
 	return w->no_broker || w->link->away;
 }
 
+/* The connections, those that cost most first; free(3) it. */
 static struct holder *
-collect(struct worker *w, size_t *n)
+collect(
+    struct worker *w, uint64_t (*cost_of_one)(const struct conn *), size_t *n)
 {
 	struct holder *v = xcalloc(w->conns.n, sizeof(*v));
 	struct hash_node *node;
@@ -179,7 +175,7 @@ collect(struct worker *w, size_t *n)
 		uint64_t cost;
 
 		if (c->state == CONN_CLOSED ||
-		    (cost = cost_of(c)) < HOLDER_MIN ||
+		    (cost = cost_of_one(c)) < HOLDER_MIN ||
 		    (has_no_acks(w) && must_wait(w, c, cost)))
 			continue;
 		v[(*n)++] = (struct holder){ c, cost };
@@ -195,8 +191,8 @@ relieve(struct worker *w, uint64_t need)
 	struct client_memory *h = w->client_memory;
 	uint64_t freed = 0;
 	size_t n, i;
-	struct holder *v = collect(w, &n);
-	char peer[64];
+	struct holder *v = collect(w, cost_of, &n);
+	char peer[64], text[160];
 
 	contexts_clear(w);
 	h->barren = n == 0;
@@ -214,10 +210,44 @@ relieve(struct worker *w, uint64_t need)
 			    (unsigned long long)v[0].cost,
 			    v[0].c->app == NULL ? 0 : v[0].c->app->num, peer);
 		freed += v[i].cost;
-		close_holder(v[i].c, v[i].cost);
+		snprintf(text, sizeof(text),
+		    "over memory_limit (%llu bytes for this worker); this "
+		    "connection held %llu: read faster, send less, or raise "
+		    "memory_limit",
+		    (unsigned long long)h->memory.limit,
+		    (unsigned long long)v[i].cost);
+		close_holder(v[i].c, text);
 	}
 	h->closed += i;
 	free(v);
+}
+
+/* Its queue as plain bytes; that of TLS stays where it is. */
+static uint64_t
+unread_of(const struct conn *c)
+{
+	return c->transport != NULL && c->transport->tls.ssl != NULL
+	    ? 0
+	    : outq_bytes(&c->out);
+}
+
+uint32_t
+client_memory_bound_unread(struct worker *w, uint64_t max)
+{
+	uint64_t sum = 0;
+	size_t n, i;
+	struct holder *v = collect(w, unread_of, &n);
+
+	for (i = 0; i < n; i++)
+		sum += v[i].cost;
+	for (i = 0; i < n && sum > max; i++) {
+		sum -= v[i].cost;
+		close_holder(v[i].c,
+		    "another process takes over, and this client did not "
+		    "read: come back");
+	}
+	free(v);
+	return (uint32_t)i;
 }
 
 /* ---- the limit ---- */

@@ -39,6 +39,12 @@ void client_memory_share(struct worker *);
  * two connections: it may close any of them.
  */
 void client_memory_check(struct worker *);
+/*
+ * Closes the clients for which most output waits, until at most max bytes of it
+ * are left in all plain queues; returns how many.  A queue that is written down
+ * has its own copy of the events that others have, too.
+ */
+uint32_t client_memory_bound_unread(struct worker *, uint64_t max);
 /* Once a second: looks at the memory, and returns free memory after a peak. */
 void client_memory_tick(struct worker *);
 
