@@ -192,7 +192,9 @@ webhook_events_test(struct broker *br, uint32_t endpoint)
 	struct buf *event = NULL;
 
 	if (h == NULL)
-		return "the running pusherd knows no such webhook";
+		return "the running pusherd knows no such webhook: pusherctl "
+		       "webhook "
+		       "list shows all";
 	if (!h->enabled)
 		return "the webhook is off (enabled=off)";
 	if (!webhook_queue_make_room(br, webhook_queue_line(br, h->app)))

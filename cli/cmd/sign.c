@@ -15,6 +15,7 @@
 #include "shared/crypto/sign.h"
 #include "shared/json/json_slice.h"
 #include "shared/pusher/channel_name.h"
+#include "shared/pusher/event_rules.h"
 
 const struct cmd_option cmd_sign_options[] = {
 	{ "user", "USER_DATA",
@@ -67,10 +68,27 @@ check_object(const struct cmd *c, const char *what, const char *text)
 	return CMD_OK;
 }
 
+int
+sign_check_channel(const struct cmd *c, const struct app *a, const char *name)
+{
+	struct str channel = str_of(name);
+	struct event_rule rule;
+	const char *why = NULL;
+
+	if (channel_name_is_valid(channel, a->max_channel_name_length))
+		return CMD_OK;
+	if ((channel_flags(channel) & CHANNEL_USER) == 0)
+		why = event_rule_channel(
+		    &rule, channel, a->max_channel_name_length, 0);
+	return cmd_usage(c, "\"%s\" is not a channel that clients join%s%s",
+	    name, why == NULL ? "" : ": ", why == NULL ? "" : why);
+}
+
 static int
 check(const struct cmd *c, const struct app *a)
 {
 	const char *user = cmd_value(c, "user");
+	int r;
 
 	if (!socket_id_is_valid(str_of(c->args[1])))
 		return cmd_usage(c,
@@ -78,9 +96,8 @@ check(const struct cmd *c, const struct app *a)
 		    c->args[1]);
 	if (user != NULL)
 		return check_object(c, "--user", user);
-	if (!channel_name_is_valid(
-		str_of(c->args[2]), a->max_channel_name_length))
-		return cmd_usage(c, "\"%s\" is not a channel name", c->args[2]);
+	if ((r = sign_check_channel(c, a, c->args[2])) != CMD_OK)
+		return r;
 	if ((channel_flags(str_of(c->args[2])) & CHANNEL_PRIVATE) == 0)
 		return cmd_usage(c,
 		    "\"%s\" is a public channel: it needs no signature",

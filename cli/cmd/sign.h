@@ -15,4 +15,10 @@ int cmd_sign(struct cmd *);
 char *cmd_sign_channel(const struct app *, const char *socket_id,
     const char *channel, const char *data);
 
+/*
+ * May clients subscribe to it?  CMD_OK, or CMD_USAGE, and the rule is printed.
+ */
+int sign_check_channel(
+    const struct cmd *, const struct app *, const char *name);
+
 #endif

@@ -200,6 +200,7 @@ check(const struct cmd *c, const struct app *a)
 {
 	const char *info = cmd_value(c, "info"), *err;
 	struct json v;
+	int r;
 
 	if (cmd_has(c, "resume") &&
 	    !session_id_is_valid(str_of(cmd_value(c, "resume"))))
@@ -209,10 +210,8 @@ check(const struct cmd *c, const struct app *a)
 	if (info != NULL && json_parse(str_of(info), &v, &err) == -1)
 		return cmd_usage(c, "--info is not JSON: %s", err);
 	for (size_t i = 1; i < c->nargs; i++) {
-		if (!channel_name_is_valid(
-			str_of(c->args[i]), a->max_channel_name_length))
-			return cmd_usage(
-			    c, "\"%s\" is not a channel name", c->args[i]);
+		if ((r = sign_check_channel(c, a, c->args[i])) != CMD_OK)
+			return r;
 		if ((channel_flags(str_of(c->args[i])) & CHANNEL_PRESENCE) &&
 		    !cmd_has(c, "user"))
 			return cmd_usage(c,

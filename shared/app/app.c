@@ -128,7 +128,9 @@ unknown_setting(const char *name, char **why)
 		    "there is no app setting \"%.64s\"; did you mean %s?", name,
 		    near);
 	else
-		*why = xasprintf("there is no app setting \"%.64s\"", name);
+		*why = xasprintf("there is no app setting \"%.64s\": "
+				 "pusherctl help app set lists them",
+		    name);
 	return -1;
 }
 

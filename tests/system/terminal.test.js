@@ -185,7 +185,7 @@ suite('terminal', (d) => {
 	test('subscribe: errors name the cause', async () => {
 		for (const [args, code, re] of [
 			[[app.id, 'presence-x'], 2, /--user ID/],
-			[[app.id, 'a b'], 2, /not a channel name/],
+			[[app.id, 'a b'], 2, /not a channel that clients join: a channel name is 1 to/],
 			[[app.id, 'a', '--info', '{'], 2, /not JSON/],
 			[['nobody', 'a'], 1, /app list/],
 		]) {
@@ -222,7 +222,7 @@ suite('terminal', (d) => {
 		for (const [args, re] of [
 			[[app.id, 'x', 'private-a'], /not a socket id/],
 			[[app.id, '1.1', 'public'], /needs no signature/],
-			[[app.id, '1.1', 'a b'], /not a channel name/],
+			[[app.id, '1.1', 'a b'], /not a channel that clients join: a channel name is 1 to/],
 			[[app.id, '1.1'], /CHANNEL, or --user/],
 			[[app.id, '1.1', 'presence-a', '7'], /JSON object/],
 			[[app.id, '1.1', 'presence-a', '{'], /not JSON/],

@@ -102,8 +102,12 @@ test_refusals(void **state)
 		{ "cache_tll", "1",
 		    "there is no app setting \"cache_tll\"; did you mean "
 		    "cache_ttl?" },
-		{ "frobnicate", "1", "there is no app setting \"frobnicate\"" },
-		{ "secret", "1", "there is no app setting \"secret\"" },
+		{ "frobnicate", "1",
+		    "there is no app setting \"frobnicate\": pusherctl help "
+		    "app set lists them" },
+		{ "secret", "1",
+		    "there is no app setting \"secret\": pusherctl help app "
+		    "set lists them" },
 		{ "cache_ttl", "",
 		    "cache_ttl is \"\": must be a number from 1 to 86400" },
 		{ "cache_ttl", "-1",
