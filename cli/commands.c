@@ -150,11 +150,10 @@ const struct cmd_verb commands[] = {
 	    "that there were.  To stop it, use drain,\nwhich leaves, too.",
 	    NULL, cmd_cluster_leave, VERB_SERVER_WRITE },
 	{ "top", "", 0, 0, "Watch the rates of workers and apps",
-	    "Runs until q is pressed; into a pipe it prints once.  Keys "
-	    "sort\n"
-	    "the apps: t traffic, c connections, s subscriptions, i in, o "
-	    "out,\n"
-	    "p published, a api, n name; r reverses.",
+	    "Runs until q is pressed; into a pipe, or with TERM=dumb, it\n"
+	    "prints once.  Keys sort the apps: t traffic, c connections,\n"
+	    "s subscriptions, i in, o out, p published, a api, n name;\n"
+	    "r reverses.",
 	    cmd_top_options, cmd_top, VERB_SERVER_READ },
 	{ "stats", "[APP]", 0, 1,
 	    "Print counters, peaks and rates by the minute",

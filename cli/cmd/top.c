@@ -436,7 +436,7 @@ int
 cmd_top(struct cmd *c)
 {
 	struct screen s = { .c = c };
-	bool live = !out_is_json(c->out) && isatty(STDOUT_FILENO);
+	bool live = !out_is_json(c->out) && out_can_draw(STDOUT_FILENO);
 	uint64_t interval;
 	int r;
 

@@ -49,18 +49,25 @@ terminal_width(int fd)
 	return WIDTH_DEFAULT;
 }
 
+bool
+out_can_draw(int fd)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(fd) == 1 && (term == NULL || strcmp(term, "dumb") != 0);
+}
+
 struct out *
 out_new_for(FILE *f, bool json)
 {
-	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+	const char *no_color = getenv("NO_COLOR");
 	bool tty = isatty(fileno(f)) == 1;
 	bool table = tty || (!json && pager_reads(fileno(f)));
 	struct out *o = out_new(f,
 	    json        ? OUT_JSON
 		: table ? OUT_TABLE
 			: OUT_TABS,
-	    tty && (no_color == NULL || *no_color == '\0') &&
-		(term == NULL || strcmp(term, "dumb") != 0));
+	    (no_color == NULL || *no_color == '\0') && out_can_draw(fileno(f)));
 
 	if (table)
 		o->width = terminal_width(tty ? fileno(f) : STDERR_FILENO);

@@ -35,6 +35,8 @@ struct out *out_new(FILE *f, enum out_style style, bool colour);
  * -j says.  NO_COLOR (any value that is not empty) and TERM=dumb are respected.
  */
 struct out *out_new_for(FILE *f, bool json);
+/* Is it a terminal that moves its cursor?  TERM=dumb is none. */
+bool out_can_draw(int fd);
 /* Tables have a heading in a pipe, too. */
 void out_set_header(struct out *);
 /* Places of a line; 0: no limit. */

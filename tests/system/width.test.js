@@ -119,6 +119,13 @@ describe('width', () => {
 			assert.ok(t.out.includes('\x1b[?1049l'), 'the screen is as before');
 		});
 
+	test('top on a terminal without a cursor: once, and nothing is drawn',
+		async () => {
+			const lines = await shown(d, ['top'], { term: 'dumb' });
+			assert.ok(lines.some((l) => l.includes('the app of')), lines);
+			assert.doesNotMatch(lines.join(), /\x1b/);
+		});
+
 	test('C12: --header, before and behind the command', () => {
 		const plain = d.ctlRaw(['app', 'list']);
 		for (const args of [['--header', 'app', 'list'],

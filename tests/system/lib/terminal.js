@@ -10,12 +10,13 @@ const { PUSHERCTL, SLOW, environment, options } = require('./daemon');
 const quote = (s) => `'${s.replace(/'/g, '\'\\\'\'')}'`;
 
 // A command in a terminal of this size; { out, type, ended }.
-function terminal(d, args, { columns = 80, rows = 24, after = '' } = {}) {
+function terminal(d, args, { columns = 80, rows = 24, after = '',
+	term = 'xterm' } = {}) {
 	const command = [PUSHERCTL, ...options(d.conf), ...args].map(quote)
 		.join(' ');
 	const p = spawn('script', ['-qec', `stty cols ${columns} rows ${rows}; ` +
 		`${command}${after}`, '/dev/null'], {
-		env: { ...environment(), TERM: 'xterm', LESS: '' } });
+		env: { ...environment(), TERM: term, LESS: '' } });
 	const t = { out: '', type: (s) => p.stdin.write(s) };
 	p.stdout.on('data', (b) => { t.out += b; });
 	t.ended = new Promise((ok) => p.on('close', ok));
