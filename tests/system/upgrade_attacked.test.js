@@ -10,7 +10,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { describe, test } = require('node:test');
 const { Disk } = require('../faults/lib/disk');
-const { Client, closeAll } = require('./lib/client');
+const { Client, closeAll, OP } = require('./lib/client');
 const { Daemon, PUSHERD, until } = require('./lib/daemon');
 const { api, Http, publish } = require('./lib/http');
 const programs = require('./lib/programs');
@@ -167,6 +167,28 @@ describe('an upgrade', () => {
 		assert.ok(left > 16 * MIB && left < 33 * MIB, `${left} bytes`);
 		await served(d, app, all, 'after');
 		for (const c of mute) c.destroy();
+		await closeAll(all);
+		await d.stop();
+	});
+
+	test('while clients send half a message: the others do not wait', async () => {
+		const d = new Daemon({ workers: 1 });
+		const app = d.app();
+		await d.start();
+		const all = await open(d, app);
+		const half = await Client.several(d, app, 300);
+		for (const c of half) {
+			c.sendFrame(OP.TEXT, 'x'.repeat(60000), { fin: false });
+			c.sendFrame(OP.CONT, 'x'.repeat(60000), { fin: false });
+			c.sendFrame(OP.PING, 'read');
+			assert.equal((await c.nextFrame()).opcode, OP.PONG);
+		}
+		const r = await upgrade(d, programs.ofVersion(d, '0.1.1'));
+		assert.equal(r.code, 0, r.err);
+		const { closed } = JSON.parse(r.out);
+		assert.ok(closed > 15 && closed < 60, `${closed} of ${half.length}`);
+		await served(d, app, all, 'after');
+		for (const c of half) c.destroy();
 		await closeAll(all);
 		await d.stop();
 	});

@@ -54,8 +54,8 @@
 #define QUIET_SECONDS 2. /* for everything to be answered */
 #define SEND_SECONDS 3.  /* for the hand-over itself */
 #define RECORD_BYTES 256 /* of a connection, about */
-/* Bytes that clients have not read: everybody waits while they go over. */
-#define UNREAD_MAX (32u << 20)
+/* Bytes of half messages and unread output: all wait while they go over. */
+#define COPIES_MAX (32u << 20)
 
 /* ---- the old process ---- */
 
@@ -198,11 +198,11 @@ begin(struct move *m)
 	w->moving = true;
 	listener_stop(w);
 	each_conn(w, settle);
-	m->unread = client_memory_bound_unread(w, UNREAD_MAX);
+	m->bulky = client_memory_bound_copies(w, COPIES_MAX);
 	move_sockets_begin(m);
 	xheap_prepare((size_t)w->nconns * RECORD_BYTES);
-	log_debug("move: no client is read, %u did not read and are closed",
-	    m->unread);
+	log_debug(
+	    "move: no client is read, %u with most bytes are closed", m->bulky);
 	set_late(m, QUIET_SECONDS);
 }
 
@@ -395,7 +395,7 @@ hand_over(struct move *m, uint64_t began_us)
 		why = "the new process has ended";
 	moved.moved = image.conns;
 	moved.lingering = image.lingering;
-	moved.closed = w->nconns - image.conns + m->unread;
+	moved.closed = w->nconns - image.conns + m->bulky;
 	move_image_clear(&image);
 	if (why != NULL) {
 		(m->marked ? lose : give_up)(m, why);

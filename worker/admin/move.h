@@ -31,7 +31,7 @@ struct move {
 	ev_timer late;
 	uint64_t id; /* of the order; 0: this process takes over */
 	uint32_t linger;
-	uint32_t unread; /* clients that were closed because they do not read */
+	uint32_t bulky;    /* clients that were closed: see COPIES_MAX */
 	uint32_t receiver; /* its slot; MOVE_NEW: the other process is new */
 	bool merges;       /* this process is the receiver */
 	uint32_t from;     /* of the worker in this slot */

@@ -222,29 +222,33 @@ relieve(struct worker *w, uint64_t need)
 	free(v);
 }
 
-/* Its queue as plain bytes; that of TLS stays where it is. */
+/* Bytes that are copied for another process; the output of TLS is not. */
 static uint64_t
-unread_of(const struct conn *c)
+copied_of(const struct conn *c)
 {
-	return c->transport != NULL && c->transport->tls.ssl != NULL
-	    ? 0
-	    : outq_bytes(&c->out);
+	bool tls = c->transport != NULL && c->transport->tls.ssl != NULL;
+	uint64_t sum = (tls ? 0 : outq_bytes(&c->out)) + buf_str(c->in).n +
+	    ws_part_bytes(c);
+
+	if (c->http != NULL)
+		sum += buf_str(c->http->head).n + buf_str(c->http->body).n;
+	return sum;
 }
 
 uint32_t
-client_memory_bound_unread(struct worker *w, uint64_t max)
+client_memory_bound_copies(struct worker *w, uint64_t max)
 {
 	uint64_t sum = 0;
 	size_t n, i;
-	struct holder *v = collect(w, unread_of, &n);
+	struct holder *v = collect(w, copied_of, &n);
 
 	for (i = 0; i < n; i++)
 		sum += v[i].cost;
 	for (i = 0; i < n && sum > max; i++) {
 		sum -= v[i].cost;
 		close_holder(v[i].c,
-		    "another process takes over, and this client did not "
-		    "read: come back");
+		    "another process takes over, and this client did not read, "
+		    "or sent half a message: come back");
 	}
 	free(v);
 	return (uint32_t)i;

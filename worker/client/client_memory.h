@@ -40,11 +40,12 @@ void client_memory_share(struct worker *);
  */
 void client_memory_check(struct worker *);
 /*
- * Closes the clients for which most output waits, until at most max bytes of it
- * are left in all plain queues; returns how many.  A queue that is written down
- * has its own copy of the events that others have, too.
+ * Closes the clients of which most bytes wait, of unfinished messages and of
+ * output, until at most max bytes are left; returns how many it has closed.
+ * Each queue counts in full, as if it had copies of the events that it shares
+ * with others.
  */
-uint32_t client_memory_bound_unread(struct worker *, uint64_t max);
+uint32_t client_memory_bound_copies(struct worker *, uint64_t max);
 /* Once a second: looks at the memory, and returns free memory after a peak. */
 void client_memory_tick(struct worker *);
 
