@@ -127,6 +127,11 @@ const struct cmd_verb commands[] = {
 	    "disconnected.",
 	    cmd_app_rotate_options, cmd_app_rotate_key, VERB_SERVER_WRITE },
 	{ "status", "", 0, 0, "Print the state of the server and its workers",
+	    "state_version: programs with the same one can take over from "
+	    "each\n"
+	    "other (upgrade).  Webhooks: queued: not yet with the courier;\n"
+	    "waiting: not yet delivered; dead: given up; dropped: without "
+	    "room.\n"
 	    "The table of limits begins with the limit that is used most.",
 	    NULL, cmd_status, VERB_SERVER_READ },
 	{ "cluster status", "", 0, 0,
