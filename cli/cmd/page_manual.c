@@ -123,12 +123,16 @@ put_option(FILE *f, const struct cmd_option *o)
 	fputc('\n', f);
 }
 
-/* Each line starts at its indent, and wraps there if necessary. */
+/*
+ * Lines without an indent are filled as one paragraph; every other line starts
+ * at its indent, and wraps there if necessary.
+ */
 static void
 put_lines(FILE *f, const char *text)
 {
 	struct str rest = str_of(text), line;
 	unsigned indent;
+	bool flows = false;
 	char *copy;
 
 	while (rest.p != NULL) {
@@ -136,12 +140,18 @@ put_lines(FILE *f, const char *text)
 		for (indent = 0; indent < line.n && line.p[indent] == ' ';)
 			indent++;
 		copy = str_dup(str_from(line, indent));
-		fprintf(f, line.n == 0 ? ".sp\n" : ".br\n");
-		if (line.n > 0) {
+		if (line.n == 0)
+			fputs(".sp\n", f);
+		else if (!flows || indent > 0)
+			fputs(".br\n", f);
+		if (indent > 0)
 			fprintf(f, ".in +%un\n", indent);
-			roff_text(f, copy);
-			fprintf(f, "\n.br\n.in -%un\n", indent);
-		}
+		roff_text(f, copy);
+		if (line.n > 0)
+			fputc('\n', f);
+		if (indent > 0)
+			fprintf(f, ".br\n.in -%un\n", indent);
+		flows = line.n > 0 && indent == 0;
 		free(copy);
 	}
 }
@@ -166,9 +176,9 @@ put_verb(FILE *f, const struct cmd_verb *v)
 	fputs(".\n", f);
 	if (v->text != NULL) {
 		/* It has lines and indents of its own. */
-		fputs(".IP\n.na\n", f);
+		fputs(".IP\n.na\n.nh\n", f);
 		put_lines(f, v->text);
-		fputs(".ad\n", f);
+		fputs(".ad\n.hy\n", f);
 	}
 	if (o == NULL || o->name == NULL)
 		return;
