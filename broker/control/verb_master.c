@@ -16,6 +16,7 @@
 #include "broker/control/control_job.h"
 #include "broker/core/core.h"
 #include "shared/base/base.h"
+#include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 #include "shared/ipc/ipc_msg.h"
 #include "shared/ipc/master_link.h"
@@ -34,6 +35,8 @@ ask(struct control_client *cc, struct str verb, struct str arg)
 
 	control_job_start(cc, job, &request_ops);
 	m.id = job->id;
+	log_debug("control: asks the master: %.*s pid=%d", (int)verb.n, verb.p,
+	    (int)cc->pid);
 	if (master_link_ask(cc->br->master_link, &m) == -1)
 		control_fail(
 		    cc, "cannot reach the master: %s", strerror(errno));

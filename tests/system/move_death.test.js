@@ -11,7 +11,6 @@ const { Client } = require('./lib/client');
 const { Daemon, until } = require('./lib/daemon');
 const { api } = require('./lib/http');
 const { descriptors } = require('./lib/process');
-const resume = require('./lib/resume');
 
 const event = (channel, data) => ({ body: { name: 'e', channel, data } });
 
@@ -22,7 +21,7 @@ describe('worker replace, when a process dies', () => {
 	let old;    // the processes
 	let fresh;
 	let asked;  // the answer of pusherctl
-	let silent; // a client that confirms nothing
+	let broker;
 
 	const has = (pattern) => pattern.test(d.readLog());
 	const kill = async (pid) => {
@@ -32,18 +31,18 @@ describe('worker replace, when a process dies', () => {
 
 	beforeEach(async () => {
 		d = new Daemon({ workers: 1, log_level: 'debug' });
-		app = d.app({ resume: 'on' });
+		app = d.app();
 		await d.start();
 		d.allow(/move: /, /replace: /, /worker 0 /, /worker 0: /);
 		c = await Client.connect(d, app);
 		await c.subscribe('x');
 		[old] = d.pidsOf('worker');
+		[broker] = d.pidsOf('broker');
 	});
 	afterEach(async () => {
-		for (const pid of [old, fresh])
+		for (const pid of [old, fresh, broker])
 			try { process.kill(pid, 'SIGCONT'); } catch { /* it is gone */ }
-		silent?.destroy();
-		silent = null;
+		d.signal('SIGCONT');
 		try {
 			await d.stop();
 		} finally {
@@ -57,26 +56,33 @@ describe('worker replace, when a process dies', () => {
 			d.pidsOf('worker').find((pid) => pid !== old), 3000);
 	};
 
-	// The old process does not read its clients any more, and waits for a
-	// confirmation that a request waits for.
+	// The old process does not read its clients any more, and waits for the
+	// answer to a request, until the broker goes on.
 	const waiting = async () => {
-		silent = await resume.open(d, app, resume.newId());
-		await resume.enter(silent, 'slow');
-		await silent.sync();
-		silent.answerPings = false;
-		const answer = api(d, app, 'POST', '/events', { ...event('slow', '1'),
-			headers: { 'X-Pusherd-Confirm': '1s' } });
-		await silent.expect('e');
-		await begin();
+		d.signal('SIGSTOP'); // the master
+		const begun = begin();
+		await until('the broker to pass it on', () =>
+			has(/asks the master: worker-replace/));
+		process.kill(broker, 'SIGSTOP');
+		const answer = api(d, app, 'GET', '/channels');
+		answer.catch(() => {}); // a test may kill the process
+		// When a later request has its answer, that one has been read.
+		await api(d, app, 'POST', '/events', event('y', 'for nobody'));
+		d.signal('SIGCONT');
+		await begun;
 		await until('the old one to wait', () => has(/no client is read/));
-		return { answer }; // not the promise itself: it would be awaited
+		const goOn = () => {
+			process.kill(broker, 'SIGCONT');
+			return answer;
+		};
+		return { goOn };
 	};
 
 	// The new process has begun, and is stopped; all has been sent to it.
 	const sent = async () => {
-		const { answer } = await waiting();
+		const { goOn } = await waiting();
 		process.kill(fresh, 'SIGSTOP');
-		await answer;
+		await goOn();
 		await until('all to be sent', () => has(/move: all is sent/));
 	};
 
@@ -100,31 +106,29 @@ describe('worker replace, when a process dies', () => {
 		const gone = await Client.connect(d, app);
 		await gone.subscribe('y');
 		const before = descriptors(old);
-		const { answer } = await waiting();
+		const { goOn } = await waiting();
 		gone.sock.resetAndDestroy();
-		d.ctl(['publish', app.id, 'y', 'e', 'nobody']);
-		assert.equal((await answer).status, 200);
+		assert.equal((await goOn()).status, 200);
 		const row = JSON.parse((await asked).out);
-		assert.deepEqual([row.moved, row.closed], [3, 0],
-			'the client, the silent one, and the request');
+		assert.deepEqual([row.moved, row.closed], [2, 0],
+			'the client, and the request');
 		await until('the others only', () => descriptors(fresh) <= before);
 		await settled(true, 0);
 	});
 
 	test('the new one is killed before all is sent', async () => {
-		const { answer } = await waiting();
+		const { goOn } = await waiting();
 		await kill(fresh);
-		assert.equal((await answer).status, 200);
+		assert.equal((await goOn()).status, 200);
 		await settled(true, 1);
 		assert.deepEqual(await until('the old one', () => d.pidsOf('worker')),
 			[old]);
 	});
 
 	test('the old one is killed before all is sent', async () => {
-		const { answer } = await waiting();
-		const lost = answer.catch(() => 'lost');
+		const { goOn } = await waiting();
 		await kill(old);
-		assert.equal(await lost, 'lost');
+		assert.equal(await goOn().catch(() => 'lost'), 'lost');
 		await settled(false, 1);
 	});
 
