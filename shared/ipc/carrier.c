@@ -260,8 +260,8 @@ carrier_send(struct carrier *w, struct outq *q, size_t max)
 		return r;
 	}
 	r = memring_send(w->ring, q);
-	if (r == -1 && errno == EBADMSG) {
-		is_gone(w, true);
+	if (r == -1) {
+		is_gone(w, errno == EBADMSG);
 		carrier_again(w);
 	}
 	return r;

@@ -10,7 +10,7 @@ const fs = require('node:fs');
 const { test } = require('node:test');
 const { Client, closeAll } = require('./lib/client');
 const { Daemon, until } = require('./lib/daemon');
-const { publish } = require('./lib/http');
+const { api, publish } = require('./lib/http');
 
 // What a process holds, by /proc: descriptors and mappings of rings.
 function rings(pid) {
@@ -91,5 +91,33 @@ test('a broker that cannot share memory serves by the sockets', async () => {
 	for (const pid of d.pidsOf('worker'))
 		assert.deepEqual(rings(pid), { fds: 0, maps: 0 });
 	await closeAll(others);
+	await d.stop();
+});
+
+// What the broker sends in the moment of the hand-over is the next process's.
+test('no event is lost between two processes of a slot', async () => {
+	const { d, app, clients: [c] } = await running(1);
+	let published = 0;
+	let busy = true;
+	const publisher = async () => {
+		while (busy) {
+			const batch = Array.from({ length: 10 }, () => (
+				{ channel: 'room', name: 'e', data: String(published++) }));
+			const r = await api(d, app, 'POST', '/batch_events',
+				{ body: { batch } });
+			assert.equal(r.status, 200, r.text);
+		}
+	};
+	const publishers = Promise.all(Array.from({ length: 8 }, publisher));
+	try {
+		for (let i = 0; i < 40; i++) d.ctl(['worker', 'replace', '0']);
+	} finally {
+		busy = false;
+	}
+	await publishers;
+	const seen = new Set();
+	while (seen.size < published) seen.add(await c.expect('e'));
+	assert.ok(!/link to the broker lost/.test(d.readLog()), 'one link');
+	await c.close();
 	await d.stop();
 });

@@ -401,6 +401,7 @@ hand_over(struct move *m, uint64_t began_us)
 		(m->marked ? lose : give_up)(m, why);
 		return;
 	}
+	link_let_go(w); /* at once: the other process reads and writes it */
 	moved.pause_us = proc_clock_us(CLOCK_MONOTONIC) - began_us;
 	pump_take(m->pump);
 	if (moved.lingering == 0) {

@@ -188,8 +188,41 @@ a_link_that_is_given_up_takes_nothing(void **state)
 	ping(&t.a, 2);
 	ipc_flush(&t.a.l);
 	assert_int_equal(t.a.ndead, 1);
-	assert_string_equal(t.a.why, "write error");
+	assert_string_equal(t.a.why, "closed by the other end");
 	expect_pings(&t.b, 1);
+	two_clear(&t);
+}
+
+static void
+on_input(void *owner)
+{
+	struct end *e = owner;
+
+	ipc_read(&e->l);
+	ipc_dispatch(&e->l);
+}
+
+/* As the broker has it: a closed ring ends the link, and drops nothing. */
+static void
+a_closed_ring_ends_a_link_that_is_read_in_turn(void **state)
+{
+	struct ipc_ops in_turn;
+	struct two t;
+
+	(void)state;
+	two_with_ring(&t);
+	in_turn = *t.a.l.ops;
+	in_turn.on_input = on_input;
+	t.a.l.ops = &in_turn;
+	ping(&t.b, 1);
+	ipc_flush(&t.b.l);
+	memring_close(t.b.l.carrier.ring);
+	ping(&t.a, 1);
+	ipc_flush(&t.a.l);
+	assert_int_equal(t.a.ndead, 0);
+	ev_run(loop, EVRUN_NOWAIT);
+	expect_pings(&t.a, 1);
+	assert_int_equal(t.a.ndead, 1);
 	two_clear(&t);
 }
 
@@ -355,6 +388,8 @@ main(void)
 		cmocka_unit_test(one_read_takes_both),
 		cmocka_unit_test(the_last_words_of_the_dead_count),
 		cmocka_unit_test(a_link_that_is_given_up_takes_nothing),
+		cmocka_unit_test(
+		    a_closed_ring_ends_a_link_that_is_read_in_turn),
 		cmocka_unit_test(more_than_a_ring_goes_through),
 		cmocka_unit_test(room_can_be_waited_for),
 		cmocka_unit_test(sleep_is_refused_while_there_are_bytes),
