@@ -96,7 +96,7 @@ test('a broker that cannot share memory serves by the sockets', async () => {
 
 // What the broker sends in the moment of the hand-over is the next process's.
 test('no event is lost between two processes of a slot', async () => {
-	const { d, app, clients: [c] } = await running(1);
+	const { d, app, clients } = await running(2);
 	let published = 0;
 	let busy = true;
 	const publisher = async () => {
@@ -110,14 +110,18 @@ test('no event is lost between two processes of a slot', async () => {
 	};
 	const publishers = Promise.all(Array.from({ length: 8 }, publisher));
 	try {
-		for (let i = 0; i < 40; i++) d.ctl(['worker', 'replace', '0']);
+		for (let i = 0; i < 30; i++)
+			await until('another process', async () => (await d.ctlAsync(
+				['worker', 'replace', String(i % 2)])).code === 0);
 	} finally {
 		busy = false;
 	}
 	await publishers;
-	const seen = new Set();
-	while (seen.size < published) seen.add(await c.expect('e'));
+	for (const c of clients) {
+		const seen = new Set();
+		while (seen.size < published) seen.add(await c.expect('e'));
+	}
 	assert.ok(!/link to the broker lost/.test(d.readLog()), 'one link');
-	await c.close();
+	await closeAll(clients);
 	await d.stop();
 });
