@@ -28,7 +28,7 @@ struct carrier {
 	ev_io io, bell;
 	/*
 	 * revents: EV_READ, there may be bytes; EV_WRITE, there may be room.
-	 * The last thing that a watcher's call does with the wire.
+	 * The last thing that a watcher's call does with the carrier.
 	 */
 	void (*on_event)(struct carrier *, int revents);
 };
@@ -56,7 +56,10 @@ ssize_t carrier_read(struct carrier *, char *, size_t);
 size_t carrier_ready(struct carrier *);
 /* Finds out whether the other end has been closed. */
 void carrier_look(struct carrier *);
-/* As outq_send(). */
+/*
+ * As outq_send(); a ring takes as much as it has room for, whatever max is.
+ * After -1 the bytes that have come are still read, and then comes the end.
+ */
 int carrier_send(struct carrier *, struct outq *, size_t max);
 /* Waits until there may be room, at most so long; false: there is none. */
 bool carrier_wait(struct carrier *, int ms);
