@@ -88,8 +88,9 @@ drop_privileges(const struct conf *conf, const struct listen_set *l,
 	if (conf->user[0] == '\0')
 		return 0;
 	if (owner->give && listen_give(l, owner->uid, owner->gid) == -1)
-		log_warn("a reload cannot add workers: cannot give the "
-			 "listening sockets to the user %s",
+		log_warn("a reload cannot add workers, and the group cannot "
+			 "use Unix sockets: cannot give the listening sockets "
+			 "to the user %s",
 		    conf->user);
 	if (proc_drop_privileges(conf->user) == -1) {
 		*why = xasprintf("cannot become the user %s: %s", conf->user,

@@ -287,7 +287,6 @@ add_place(struct listen_set *next, const struct listen_set *now,
 		p = place_new(spec, option);
 		p->id = ++next->last_id;
 	}
-	p->role = spec->role;
 	next->v[next->n++] = p;
 	return 0;
 }
@@ -301,6 +300,25 @@ open_event_order(struct listen_set *next, char **why)
 		if (open_sockets(next->v[i], next->nslots, why) == -1)
 			return -1;
 	}
+	return 0;
+}
+
+/* The last step that can fail: what open places have from the configuration. */
+static int
+set_up(struct listen_set *next, const struct conf *conf, char **why)
+{
+	for (size_t i = 0; i < next->n; i++) {
+		struct listener_place *p = next->v[i];
+		const struct listen_spec *spec = &conf->listeners[i];
+		const char *path = sock_addr_path(&p->addr);
+
+		if (path != NULL && !p->foreign && p->mode != spec->mode &&
+		    listen_unix_set_mode(path, spec->mode, why) == -1)
+			return -1;
+		p->mode = spec->mode;
+	}
+	for (size_t i = 0; i < next->n; i++)
+		next->v[i]->role = conf->listeners[i].role;
 	return 0;
 }
 
@@ -360,6 +378,8 @@ listen_prepare(struct listen_set *next, const struct listen_set *now,
 		    option_of(i, conf->listen.n), why);
 	if (r == 0)
 		r = open_event_order(next, why);
+	if (r == 0)
+		r = set_up(next, conf, why);
 	if (r == -1)
 		abandon(next, now);
 	return r;
@@ -423,10 +443,17 @@ listen_open(struct listen_set *l, const struct conf *conf, char **why)
 int
 listen_give(const struct listen_set *l, uid_t uid, gid_t gid)
 {
-	for (size_t i = 0; i < l->n; i++)
-		for (unsigned k = 0; !l->v[i]->shared && k < l->v[i]->nfds; k++)
-			if (fchown(l->v[i]->fds[k], uid, gid) == -1)
+	for (size_t i = 0; i < l->n; i++) {
+		const struct listener_place *p = l->v[i];
+		const char *path = sock_addr_path(&p->addr);
+
+		if (path != NULL && !p->foreign &&
+		    listen_unix_give(path, uid, gid) == -1)
+			return -1;
+		for (unsigned k = 0; !p->shared && k < p->nfds; k++)
+			if (fchown(p->fds[k], uid, gid) == -1)
 				return -1;
+	}
 	return 0;
 }
 

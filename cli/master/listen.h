@@ -55,9 +55,9 @@ struct listen_set {
 /* Opens everything or nothing; the set is all zero before. */
 int listen_open(struct listen_set *, const struct conf *, char **why);
 /*
- * Gives the TCP sockets to the user that the master becomes: SO_REUSEPORT
- * lets only sockets of one user share a port, and a reload makes more of them.
- * 0, or -1 with errno.
+ * Gives the sockets to the user that the master becomes: SO_REUSEPORT lets
+ * only TCP sockets of one user share a port, and a reload makes more of them;
+ * the file of a Unix socket lets its group connect.  0, or -1 with errno.
  */
 int listen_give(const struct listen_set *, uid_t, gid_t);
 /* Closes everything; harmless when nothing is open. */
@@ -89,5 +89,10 @@ int listen_write(const struct listen_set *, const char *path, char **why);
  * server) is no error.
  */
 int listen_check(const struct conf *, char **why);
+
+/* The file of a Unix socket gets this owner; 0, or -1 with errno. */
+int listen_unix_give(const char *path, uid_t, gid_t);
+/* The same for its mode; a file that is gone is no error. */
+int listen_unix_set_mode(const char *path, mode_t, char **why);
 
 #endif

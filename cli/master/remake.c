@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * remake.c: notices that files of runtime_dir were removed while the server
- * runs (a clean-up of /tmp, a hasty rm), and makes them anew.  Without the
- * sockets no worker would find the next broker, and pusherctl none.  A broker
- * that listens on a socket without a name is replaced, which no client notices.
- * Must never touch the files of another server.
+ * remake.c: notices that files of runtime_dir, or Unix sockets of the option
+ * listen, were removed while the server runs (a clean-up of /tmp, a hasty rm),
+ * and makes them anew.  Without the sockets no worker would find the next
+ * broker, pusherctl none, and a proxy no worker.  A broker that listens on a
+ * socket without a name is replaced, which no client notices.  Must never touch
+ * the files of another server.
  */
 
 #include <errno.h>
@@ -94,6 +95,40 @@ make_all(const struct master_start *s)
 	return r;
 }
 
+/*
+ * Unix sockets that clients connect to; the workers get those that are made
+ * anew.
+ */
+static void
+check_listeners(struct master *m, uint64_t now)
+{
+	struct listen_set *l = m->start->listen;
+	bool made = false;
+
+	for (size_t i = 0; i < l->n; i++) {
+		struct listener_place *p = l->v[i];
+		const char *path = p->foreign ? NULL : sock_addr_path(&p->addr);
+
+		if (path == NULL || !is_gone(path))
+			continue;
+		if (make_socket(path, p->mode, p->fds[0]) == -1) {
+			log_warn("unix:%s was removed, and no client can "
+				 "connect there: make its directory writable "
+				 "for the user of pusherd, or restart pusherd",
+			    path);
+			m->files_ms = now + RETRY_MS;
+			continue;
+		}
+		log_warnx("unix:%s was removed: it is made anew", path);
+		p->id = ++l->last_id;
+		made = true;
+	}
+	if (made) {
+		m->reload.order = ++m->last_order;
+		reload_tell(m, true, false);
+	}
+}
+
 void
 remake_check(struct master *m, uint64_t now)
 {
@@ -104,8 +139,10 @@ remake_check(struct master *m, uint64_t now)
 	    m->upgrade.step != UPGRADE_NONE)
 		return;
 	m->files_ms = now;
-	if (!is_gone(conf->broker_path) && !is_gone(conf->control_path))
+	if (!is_gone(conf->broker_path) && !is_gone(conf->control_path)) {
+		check_listeners(m, now);
 		return;
+	}
 	if (make_all(m->start) == -1) {
 		log_warn("files of runtime_dir %s were removed: pusherctl and "
 			 "the next broker need them: make the directory again "
