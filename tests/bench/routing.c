@@ -3,7 +3,8 @@
  * routing.c: how many events the broker routes on a core of its own.  The
  * broker is the product's, in this process, on the first core; a second
  * process on the second core is all its workers: it sends events into every
- * link and reads what comes back.  Prints one JSON line for each number of
+ * link and reads what comes back.  The links are the product's, too, each with
+ * a ring in shared memory (carrier.h).  Prints one JSON line for each number of
  * links, size of an event, and number of workers that each event goes to; the
  * rate is that for a second of the broker's CPU time, since on small machines
  * the workers are slower than the broker.
@@ -11,7 +12,8 @@
  *   routing SECONDS
  *
  * Events leave a worker 8 at a time, under one PLACE, like those of 8 publishes
- * that a turn of its loop has read.
+ * that a turn of its loop has read.  The workers never sleep, as under full
+ * load: the broker does not wake them.
  */
 
 #include <ev.h>
@@ -37,7 +39,7 @@
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
-#include "shared/net/sock.h"
+#include "shared/ipc/ipc.h"
 #include "shared/proc/proc.h"
 #include "tests/bench/two_cores.h"
 
@@ -49,10 +51,8 @@
 
 /* A worker, as the broker sees one. */
 struct link {
-	int fd;
+	struct ipc ipc;
 	uint64_t seq;
-	size_t off; /* of `out`, sent */
-	struct buf *out;
 	char channel[16];
 };
 
@@ -64,73 +64,74 @@ struct plan {
 	_Atomic size_t *queued;
 };
 
-#define PUT(b, name, ...) \
-	do { \
-		struct msg_##name m_ = { __VA_ARGS__ }; \
-		size_t n_ = msg_##name##_size(&m_); \
-\
-		msg_##name##_put(buf_reserve(b, n_), &m_); \
-		(*(b))->len += (uint32_t)n_; \
-	} while (0)
-
 /* ---- the workers ---- */
+
+/* What has come is read in work(). */
+static void
+on_input(void *link)
+{
+}
 
 /* HELLO, and a subscriber of the channel that its events go to. */
 static void
-begin(struct link *l, unsigned slot, const struct plan *p)
+begin(struct link *l, struct ev_loop *loop, int fd, unsigned slot,
+    const struct plan *p)
 {
+	static const struct ipc_ops ops = { .on_input = on_input };
+
+	ipc_init(&l->ipc, loop, fd, &ops, l);
+	l->ipc.places = l->ipc.quiet = l->ipc.carrier.takes_ring = true;
 	snprintf(
 	    l->channel, sizeof(l->channel), "room-%u", p->to_all ? 0 : slot);
-	PUT(&l->out, hello, .version = IPC_VERSION,
-	    .build = str_of(proc_build_id()), .slot = slot,
-	    .pid = (uint32_t)getpid(), .origin = slot + 1);
-	PUT(&l->out, sub, .seq = ++l->seq, .app = 1, .sid = slot + 1, .ref = 1,
-	    .channel = str_of(l->channel));
+	ipc_send_hello(&l->ipc,
+	    &(struct msg_hello){ .version = IPC_VERSION,
+		.build = str_of(proc_build_id()),
+		.slot = slot,
+		.pid = (uint32_t)getpid(),
+		.origin = slot + 1 });
+	ipc_send_sub(&l->ipc,
+	    &(struct msg_sub){ .seq = ++l->seq,
+		.app = 1,
+		.sid = slot + 1,
+		.ref = 1,
+		.channel = str_of(l->channel) });
+	ipc_flush(&l->ipc);
 }
 
 static void
-add_events(struct link *l, unsigned slot, struct str frame)
+send_events(struct link *l, unsigned slot, struct str frame)
 {
-	l->out->len = 0;
-	l->off = 0;
-	PUT(&l->out, place, .us = proc_clock_us(CLOCK_MONOTONIC));
 	for (int i = 0; i < TOGETHER; i++)
-		PUT(&l->out, event, .origin = slot + 1, .seq = ++l->seq,
-		    .app = 1, .channel = str_of(l->channel), .frame = frame);
+		ipc_send_event(&l->ipc,
+		    &(struct msg_event){ .origin = slot + 1,
+			.seq = ++l->seq,
+			.app = 1,
+			.channel = str_of(l->channel),
+			.frame = frame });
+	ipc_flush(&l->ipc);
 }
 
-/* Sends what the socket takes; true when nothing is left. */
-static bool
-push(struct link *l)
-{
-	ssize_t n = send(l->fd, l->out->data + l->off, l->out->len - l->off,
-	    MSG_DONTWAIT | MSG_NOSIGNAL);
-
-	if (n > 0)
-		l->off += (size_t)n;
-	return l->off == l->out->len;
-}
-
-/* Ends with the link. */
-static void
-work(struct link *links, const struct plan *p)
+/* Until the process is killed. */
+static _Noreturn void
+work(const int *fds, const struct plan *p)
 {
 	char *in = xmalloc(READ_BYTES), *frame = xcalloc(1, p->bytes);
-	ssize_t n = 1;
+	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+	struct link links[LINKS_MAX] = { 0 };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	stay_on(1);
 	for (unsigned i = 0; i < p->links; i++)
-		begin(&links[i], i, p);
-	while (n != 0) {
-		for (unsigned i = 0; i < p->links && n != 0; i++) {
-			if (push(&links[i]) && *p->queued < QUEUED_MAX)
-				add_events(
-				    &links[i], i, str_make(frame, p->bytes));
-			n = recv(links[i].fd, in, READ_BYTES, MSG_DONTWAIT);
-		}
+		begin(&links[i], loop, fds[i], i, p);
+	for (unsigned i = 0;; i = (i + 1) % p->links) {
+		struct ipc *l = &links[i].ipc;
+
+		if (l->blocked)
+			ev_run(loop, EVRUN_NOWAIT); /* is there room? */
+		else if (*p->queued < QUEUED_MAX)
+			send_events(&links[i], i, str_make(frame, p->bytes));
+		carrier_read(&l->carrier, in, READ_BYTES);
 	}
-	_exit(0);
 }
 
 /* ---- the broker ---- */
@@ -186,26 +187,35 @@ sent(const struct broker *br, const struct plan *p)
 	return n;
 }
 
-/* The links; broker[i] is the broker's end of links[i]. */
+/* worker[i] and broker[i] are the ends of a link. */
 static void
-connect_all(struct link *links, int *broker, const struct plan *p)
+connect_all(int *worker, int *broker, const struct plan *p)
 {
 	int fds[2];
 
 	for (unsigned i = 0; i < p->links; i++) {
-		if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == -1 ||
-		    sock_set_nonblock(fds[0]) == -1)
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) ==
+		    -1)
 			die("socketpair");
-		broker[i] = fds[0];
-		links[i].fd = fds[1];
+		worker[i] = fds[0];
+		broker[i] = fds[1];
 	}
+}
+
+/* Does every link go by its ring? */
+static bool
+has_rings(const struct broker *br, const struct plan *p)
+{
+	for (unsigned i = 0; i < p->links; i++)
+		if (br->peers[i] == NULL || !br->peers[i]->ipc.carrier.by_ring)
+			return false;
+	return true;
 }
 
 static void
 measure(const struct plan *p, double seconds)
 {
-	struct link links[LINKS_MAX] = { 0 };
-	int fds[LINKS_MAX];
+	int worker[LINKS_MAX], fds[LINKS_MAX];
 	struct conf conf;
 	unsigned of_an_event = p->to_all ? p->links : 1;
 	struct broker br;
@@ -213,20 +223,21 @@ measure(const struct plan *p, double seconds)
 	double used;
 	pid_t pid;
 
-	connect_all(links, fds, p);
+	connect_all(worker, fds, p);
 	if ((pid = fork()) == -1)
 		die("fork");
 	if (pid == 0) {
 		for (unsigned i = 0; i < p->links; i++)
 			close(fds[i]);
-		work(links, p);
+		work(worker, p);
 	}
 	conf_init(&conf);
 	conf.nworkers = p->links;
 	broker_init(&br, &conf);
+	br.links->rings = true;
 	add_app(&br);
 	for (unsigned i = 0; i < p->links; i++) {
-		close(links[i].fd);
+		close(worker[i]);
 		peer_accept(&br, fds[i]);
 	}
 	run_for(&br, p, WARM_UP);
@@ -237,8 +248,10 @@ measure(const struct plan *p, double seconds)
 	used = cpu() - used;
 	events = br.nevents - events;
 	copies = sent(&br, p) - copies;
-	if (events == 0 || copies < events * of_an_event) {
-		fprintf(stderr, "routing: events were not passed on\n");
+	if (!has_rings(&br, p) || events == 0 ||
+	    copies < events * of_an_event) {
+		fprintf(
+		    stderr, "routing: events were not passed on by rings\n");
 		exit(1);
 	}
 	printf("{\"links\":%u,\"bytes\":%zu,\"workers_of_an_event\":%u,"
@@ -248,6 +261,7 @@ measure(const struct plan *p, double seconds)
 	fflush(stdout);
 	broker_clear(&br);
 	conf_clear(&conf);
+	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }
 
