@@ -3,8 +3,10 @@
  * presence.c: the members of one presence channel.  Owns struct member and the
  * finished bytes of the list; member_conns.c has the connections of a member.
  * Every member keeps its id and info escaped as in a frame, so that a list is
- * made by copying: a join appends to the bytes, a departure makes them stale
- * until they are needed again.  Must never send, log, or look at a clock.
+ * made by copying: a join appends to the bytes, and the first departure since
+ * they were needed cuts a piece out of them.  Each further one would cost as
+ * much as a new list, so it only makes them stale until they are needed again.
+ * Must never send, log, or look at a clock.
  */
 
 #include "broker/channel/presence.h"
@@ -85,18 +87,54 @@ book(struct presence *p)
 	p->booked = now;
 }
 
+/* Removes one element, and the comma beside it. */
+static void
+cut(struct buf *b, size_t at, size_t n)
+{
+	if (at + n < b->len)
+		n++;
+	else if (at > 0) {
+		at--;
+		n++;
+	}
+	b->len -= (uint32_t)n;
+	memmove(b->data + at, b->data + at + n, b->len - at);
+}
+
+/* The member is about to leave. */
+static void
+shorten_list(struct presence *p, const struct member *m)
+{
+	size_t ids = 0, hash = 0;
+	struct list *e;
+
+	if (p->stale || p->conns.changed || !p->needed) {
+		p->stale = true;
+		return;
+	}
+	p->needed = false;
+	for (e = p->order.next; e != &m->order; e = e->next) {
+		const struct member *o = LIST_ITEM(e, struct member, order);
+
+		ids += o->key_len + 1;
+		hash += o->key_len + member_info(o).n + 2;
+	}
+	cut(p->ids, ids, m->key_len);
+	cut(p->hash, hash, m->key_len + 1 + member_info(m).n);
+}
+
 /* Removes the member from all lists and frees it. */
 static void
 discard(struct member *m)
 {
 	struct presence *p = m->presence;
 
+	shorten_list(p, m);
 	member_conns_clear(&p->conns, &m->conns);
 	hash_remove(&p->members, &m->node);
 	list_remove(&m->order);
 	list_remove(&m->suspect);
 	p->keys -= key_bytes(m);
-	p->stale = true;
 	free(m);
 	book(p);
 }
@@ -380,6 +418,7 @@ refresh(struct presence *p)
 {
 	struct list *e;
 
+	p->needed = true;
 	if (!p->stale && !p->conns.changed)
 		return;
 	if (p->unsorted) /* workers replay in their own order */

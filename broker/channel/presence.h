@@ -54,6 +54,7 @@ struct presence {
 	struct list order;
 	uint64_t rosters;       /* slots whose workers have the roster */
 	bool stale;             /* the list's bytes are stale */
+	bool needed;            /* since a departure was cut out of them */
 	bool unsorted;          /* a replay came out of order */
 	size_t keys;            /* bytes; bounded together with conns.bytes */
 	struct buf *ids, *hash; /* the list as it stands in frames */
