@@ -132,6 +132,7 @@ route_on_event(void *owner, const struct ipc_in *in)
 		br->events->unheard(br, m.app, m.channel);
 		return 0;
 	}
+	p->heard = m.seq;
 	mask =
 	    registry_targets(br->registry, c->slots & ~sender_alone(p, c, &m));
 	p->targets |= mask;

@@ -137,12 +137,27 @@ run(struct ev_loop *loop, ev_idle *w, int revents)
 		ev_idle_stop(loop, w);
 }
 
+/* Some of what has come did not wake this process: see link_flush(). */
+static void
+on_woken(struct ev_loop *loop, ev_check *w, int revents)
+{
+	struct broker *br = w->data;
+	struct list *e;
+
+	LIST_FOREACH(e, &br->links->all)
+		ipc_turn(&PEER_OF(e)->ipc, false);
+}
+
 void
 arrivals_init(struct broker *br)
 {
 	ev_idle_init(&br->links->arrivals, run);
 	ev_set_priority(&br->links->arrivals, PRIORITY);
 	br->links->arrivals.data = br;
+	ev_check_init(&br->links->woken, on_woken);
+	ev_set_priority(&br->links->woken, PEER_PRIORITY);
+	br->links->woken.data = br;
+	ev_check_start(br->loop, &br->links->woken);
 	br->links->until = UINT64_MAX;
 }
 

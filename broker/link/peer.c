@@ -333,7 +333,9 @@ send_ack(struct peer *p)
 {
 	/* The worker must keep what is not answered. */
 	uint64_t owed = p->answers.owed;
-	struct msg_ack m = { .seq = p->deliverable, .taken = p->last };
+	struct msg_ack m = {
+		.seq = p->deliverable, .taken = p->last, .heard = p->heard
+	};
 
 	if (owed != 0 && m.seq >= owed)
 		m.seq = MAX(owed - 1, p->acked);

@@ -74,7 +74,8 @@ struct peer {
 	uint64_t missed_ping;  /* id of the PING behind MISSED; 0: none */
 	bool replayed;         /* has said RESYNC_DONE, with this seq: */
 	uint64_t replay_end;
-	uint64_t last; /* highest seq handled */
+	uint64_t last;  /* highest seq handled */
+	uint64_t heard; /* of the last event of a channel with subscribers */
 	/* In a resync: its next message waits for older ones of others. */
 	bool waits;
 	uint64_t next_pos; /* the place of that message: see resync.c */
@@ -153,6 +154,7 @@ struct link_table {
 	bool acks_wait;                     /* for the end of a resync */
 	bool congested;   /* a worker has too much to read: none is read */
 	ev_idle arrivals; /* see arrivals.c */
+	ev_check woken;   /* likewise */
 	uint64_t until;   /* messages with a later place wait */
 	ev_timer ping;    /* see alive.c */
 	ev_timer ack;     /* delays acknowledgements */

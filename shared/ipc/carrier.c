@@ -92,6 +92,7 @@ carrier_let_go(struct carrier *w)
 	if (w->ring == NULL)
 		return;
 	ev_io_stop(w->loop, &w->bell);
+	memring_wake(w->ring); /* nobody else knows of what it has sent */
 	memring_free(w->ring);
 	w->ring = NULL;
 }
@@ -249,7 +250,7 @@ carrier_ready(struct carrier *w)
 }
 
 int
-carrier_send(struct carrier *w, struct outq *q, size_t max)
+carrier_send(struct carrier *w, struct outq *q, size_t max, bool late)
 {
 	uint64_t before = q->out;
 	int r;
@@ -259,12 +260,19 @@ carrier_send(struct carrier *w, struct outq *q, size_t max)
 		w->nsent += q->out - before;
 		return r;
 	}
-	r = memring_send(w->ring, q);
+	r = memring_send(w->ring, q, late);
 	if (r == -1) {
 		is_gone(w, errno == EBADMSG);
 		carrier_again(w);
 	}
 	return r;
+}
+
+void
+carrier_wake(struct carrier *w)
+{
+	if (w->ring != NULL)
+		memring_wake(w->ring);
 }
 
 bool

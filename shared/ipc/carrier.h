@@ -57,10 +57,13 @@ size_t carrier_ready(struct carrier *);
 /* Finds out whether the other end has been closed. */
 void carrier_look(struct carrier *);
 /*
- * As outq_send(); a ring takes as much as it has room for, whatever max is.
+ * As outq_send(); a ring takes as much as it has room for, whatever max is, and
+ * tells the other end of it late (memring_send()).
  * After -1 the bytes that have come are still read, and then comes the end.
  */
-int carrier_send(struct carrier *, struct outq *, size_t max);
+int carrier_send(struct carrier *, struct outq *, size_t max, bool late);
+/* Wakes the other end if it has not read everything. */
+void carrier_wake(struct carrier *);
 /* Waits until there may be room, at most so long; false: there is none. */
 bool carrier_wait(struct carrier *, int ms);
 

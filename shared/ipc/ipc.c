@@ -386,7 +386,6 @@ reserve(struct ipc *l, size_t n)
 		return p;
 	outq_push(&l->out, l->tail, l->tail->len, (uint32_t)n);
 	l->tail->len += (uint32_t)n;
-	l->nout++;
 	return p;
 }
 
@@ -416,6 +415,7 @@ char *
 ipc_reserve(struct ipc *l, size_t n)
 {
 	open_place(l);
+	l->nout++;
 	return reserve(l, n);
 }
 
@@ -437,7 +437,7 @@ ipc_queue(struct ipc *l, struct buf *b, uint32_t off, uint32_t len)
 }
 
 void
-ipc_flush(struct ipc *l)
+ipc_send_queue(struct ipc *l, bool late)
 {
 	int r;
 
@@ -448,7 +448,7 @@ ipc_flush(struct ipc *l)
 		return;
 	}
 	ipc_close_place(l);
-	r = carrier_send(&l->carrier, &l->out, FLUSH_BYTES);
+	r = carrier_send(&l->carrier, &l->out, FLUSH_BYTES, late);
 	if (r == -1 && (l->quiet || l->ops->on_input != NULL) && !l->paused) {
 		outq_clear(&l->out); /* its last messages are read in turn */
 		return;
@@ -476,6 +476,13 @@ ipc_flush(struct ipc *l)
 		l->tail->len = 0;
 	if (l->ops->on_drained != NULL)
 		l->ops->on_drained(l->owner);
+}
+
+void
+ipc_wake(struct ipc *l)
+{
+	if (ipc_is_open(l))
+		carrier_wake(&l->carrier);
 }
 
 void

@@ -74,7 +74,7 @@ struct ipc {
 	struct buf *tail; /* small messages are written next to each other */
 	char *place;      /* in the queue: PLACE of the next flush; or NULL */
 	struct outq out;
-	uint64_t nin, nout; /* messages */
+	uint64_t nin, nout; /* messages; nout without PLACE */
 	uint64_t nread;     /* bytes */
 };
 
@@ -156,10 +156,19 @@ void ipc_pass(struct ipc *, const struct ipc_in *);
  */
 void ipc_queue(struct ipc *, struct buf *b, uint32_t off, uint32_t len);
 /*
- * Writes as much as the socket takes.  If bytes are left: starts the write
- * watcher and continues by itself.
+ * Writes as much as the carrier takes.  If bytes are left: starts the write
+ * watcher and continues by itself.  late: a ring does not wake the other end,
+ * and the caller calls ipc_wake() soon.
  */
-void ipc_flush(struct ipc *);
+void ipc_send_queue(struct ipc *, bool late);
+static inline void
+ipc_flush(struct ipc *l)
+{
+	ipc_send_queue(l, false);
+}
+
+/* Ends the sleep of another end that has not read everything. */
+void ipc_wake(struct ipc *);
 /* Waits until the socket takes bytes, at most so long, and writes. */
 void ipc_wait(struct ipc *, int ms);
 

@@ -35,6 +35,7 @@
 #define CLOSED (UINT64_C(1) << 63) /* in `written`: nobody reads any more */
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #define LINE 64 /* bytes that a processor fetches at once */
+#define LATE_BYTES (MEMRING_BYTES / 4) /* so many wake the reader */
 
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "two processes use the atomics");
 
@@ -189,6 +190,14 @@ ring_the_bell(struct memring *r)
 	while (n == -1 && errno == EINTR);
 }
 
+void
+memring_wake(struct memring *r)
+{
+	if (atomic_load(&r->out->read) != r->written &&
+	    atomic_load(&r->out->sleeps) && atomic_exchange(&r->out->sleeps, 0))
+		ring_the_bell(r);
+}
+
 /* ---- reading ---- */
 
 ssize_t
@@ -255,13 +264,17 @@ send_some(struct memring *r, struct outq *q, size_t max)
 		return -1;
 	}
 	r->written = to;
-	if (atomic_load(&r->out->sleeps) && atomic_exchange(&r->out->sleeps, 0))
-		ring_the_bell(r);
 	return 0;
 }
 
+static bool
+is_well_filled(const struct memring *r)
+{
+	return r->written - atomic_load(&r->out->read) >= LATE_BYTES;
+}
+
 int
-memring_send(struct memring *r, struct outq *q)
+memring_send(struct memring *r, struct outq *q, bool late)
 {
 	ssize_t n;
 
@@ -270,6 +283,8 @@ memring_send(struct memring *r, struct outq *q)
 		n = room(r);
 		if (n == -1 || (n > 0 && send_some(r, q, (size_t)n) == -1))
 			return -1;
+		if (!late || is_well_filled(r))
+			memring_wake(r);
 		if (outq_is_empty(q))
 			return 1;
 		atomic_store(&r->out->waits, 1);

@@ -55,8 +55,13 @@ void memring_read(struct memring *, char *, size_t n);
  * full, and the bell rings when it has room; -1: errno, EPIPE after the other
  * end's memring_close(), EBADMSG after an impossible position.  After -1 the
  * bytes of this call have not been sent, but may be gone from the queue.
+ *
+ * late: while the other end has less than a quarter of the ring to read it is
+ * not woken, and the caller has to call memring_wake() soon.
  */
-int memring_send(struct memring *, struct outq *);
+int memring_send(struct memring *, struct outq *, bool late);
+/* Wakes the other end if it sleeps and has not read everything. */
+void memring_wake(struct memring *);
 
 /*
  * The bytes of this end from here on follow `sent` bytes that went another way;

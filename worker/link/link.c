@@ -30,6 +30,7 @@
 #define UNANSWERED_MAX 3        /* pings */
 #define REPLAY_BYTES (1u << 20) /* of it are queued, while it waits */
 #define REPLAY_WAIT_MS 300
+#define BELL_SECONDS 0.001
 
 static void
 send_hello(struct worker *w)
@@ -60,6 +61,7 @@ open_link(struct worker *w, int fd)
 		.on_dead = on_dead };
 	ipc_init(&w->link->ipc, w->loop, fd, &w->link->ipc_ops, w);
 	w->link->ipc.places = true;
+	w->link->flushed = 0;
 	w->link->silent = 0;
 	w->link->heard = 0;
 	w->link->replay_end = 0;
@@ -201,6 +203,50 @@ on_ping_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	link_send_ping(w, &m);
 }
 
+/* ---- sending ---- */
+
+static void
+wake_broker(struct worker *w)
+{
+	struct link *l = w->link;
+
+	l->owed = false;
+	ipc_wake(&l->ipc);
+	ev_timer_set(&l->bell, BELL_SECONDS, 0.);
+	ev_timer_start(w->loop, &l->bell);
+}
+
+static void
+on_bell(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct worker *w = timer->data;
+
+	if (w->link->owed)
+		wake_broker(w);
+}
+
+/*
+ * Waking the broker costs more than a publish, so that events without
+ * subscribers share it.  They are in memory that the broker has, too, and it
+ * looks there before it does anything else.
+ */
+void
+link_flush(struct worker *w)
+{
+	struct link *l = w->link;
+	bool late = l->unheard > 0 && l->unheard == l->ipc.nout - l->flushed;
+
+	l->flushed = l->ipc.nout;
+	l->unheard = 0;
+	ipc_send_queue(&l->ipc, late);
+	if (late && ev_is_active(&l->bell))
+		l->owed = true;
+	else if (late)
+		wake_broker(w);
+}
+
+/* ---- the life of the link ---- */
+
 void
 link_init(struct worker *w)
 {
@@ -214,6 +260,8 @@ link_init(struct worker *w)
 	ev_timer_init(
 	    &w->link->pinger, on_ping_timer, PING_SECONDS, PING_SECONDS);
 	ev_timer_start(w->loop, &w->link->pinger);
+	ev_init(&w->link->bell, on_bell);
+	w->link->bell.data = w;
 	if (w->inherit->move_fd == 0) /* else it comes from there */
 		link_take(w, sock_connect_unix(w->conf->broker_path));
 }
@@ -267,6 +315,7 @@ link_let_go(struct worker *w)
 {
 	ev_timer_stop(w->loop, &w->link->pinger);
 	ev_timer_stop(w->loop, &w->link->retry);
+	ev_timer_stop(w->loop, &w->link->bell);
 	carrier_let_go(&w->link->ipc.carrier);
 	ipc_close(&w->link->ipc);
 	w->link->state = LINK_DOWN;
@@ -277,13 +326,8 @@ link_free(struct worker *w)
 {
 	ev_timer_stop(w->loop, &w->link->retry);
 	ev_timer_stop(w->loop, &w->link->pinger);
+	ev_timer_stop(w->loop, &w->link->bell);
 	ipc_close(&w->link->ipc);
-}
-
-void
-link_flush(struct worker *w)
-{
-	ipc_flush(&w->link->ipc);
 }
 
 bool

@@ -58,6 +58,10 @@ struct link {
 	uint64_t heard;      /* messages of it, at the last ping */
 	uint64_t ping;       /* id of the last one */
 	ev_timer pinger;
+	ev_timer bell;    /* the broker is not woken late again before it */
+	bool owed;        /* ... and must be woken then */
+	uint64_t flushed; /* messages, by the last flush */
+	uint64_t unheard; /* of the messages since then; see link_unheard() */
 	struct failure_budget failures; /* of no app; see failure.h */
 	uint32_t failed_at, nfailed;    /* of all: the second, how many */
 };
@@ -76,8 +80,17 @@ void link_saw(struct worker *, const struct msg_move_link *);
 void link_let_go(struct worker *);
 /* A socket to the broker from the master, or -1. */
 void link_take(void *worker, int fd);
-/* Sends the messages that this turn has queued to the broker. */
+/*
+ * Sends the messages that this turn has queued to the broker.  If they are all
+ * unheard, it is woken for them at most once in a millisecond.
+ */
 void link_flush(struct worker *);
+/* It does not matter when the broker sees the message just queued. */
+static inline void
+link_unheard(struct link *l)
+{
+	l->unheard++;
+}
 /*
  * Between the parts of a replay: while much of it is queued, gives it to the
  * broker, and waits a little for it.

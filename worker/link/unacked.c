@@ -38,6 +38,7 @@
 #define FANOUT_MAX (512u << 10)
 #define FANOUT_MIN (16u << 10) /* of one of many workers */
 #define ANSWER_SECONDS 1.
+#define UNHEARD_RUN 64 /* messages */
 
 void
 unacked_init(struct worker *w)
@@ -50,7 +51,7 @@ unacked_adopt(struct worker *w, uint64_t seq)
 {
 	struct unacked *l = w->unacked;
 
-	l->seq = l->acked = l->taken = w->released = seq;
+	l->seq = l->acked = l->taken = l->heard = w->released = seq;
 }
 
 /* ---- numbering ---- */
@@ -149,6 +150,18 @@ count_share(struct unacked *l, const struct unacked_size *e)
 			count_one(l, size_at(l, i));
 }
 
+/*
+ * Is an event probably of a channel without subscribers?  It has none here, and
+ * the last ones had none in any worker.  In a cluster its publisher waits.
+ */
+static bool
+is_unheard(const struct worker *w, const struct unacked_size *e)
+{
+	return e->fanout == 0 &&
+	    w->unacked->acked >= w->unacked->heard + UNHEARD_RUN &&
+	    *w->conf->cluster == '\0';
+}
+
 void
 unacked_send_event(struct worker *w, struct msg_event *m)
 {
@@ -162,6 +175,8 @@ unacked_send_event(struct worker *w, struct msg_event *m)
 	msg_event_put(reserve(w, n, m->app), m);
 	e = size_at(l, l->seq - l->acked - 1);
 	e->fanout = l->cost(w, m);
+	if (is_unheard(w, e))
+		link_unheard(w->link);
 	l->events += n;
 	l->fanout += e->fanout;
 	if (l->sharing || l->events > SHARED_BYTES ||
@@ -292,7 +307,7 @@ unacked_on_ack(struct worker *w, const struct msg_ack *m)
 	struct unacked *l = w->unacked;
 	size_t bytes = 0;
 
-	if (m->taken > l->seq || m->seq > m->taken)
+	if (m->taken > l->seq || m->seq > m->taken || m->heard > m->taken)
 		return -1;
 	while (l->acked < m->seq) {
 		const struct unacked_size *e = size_at(l, 0);
@@ -311,6 +326,7 @@ unacked_on_ack(struct worker *w, const struct msg_ack *m)
 		clear_shares(l);
 	forget(w);
 	l->taken = MAX(l->taken, m->taken);
+	l->heard = MAX(l->heard, m->heard);
 	return 0;
 }
 

@@ -47,6 +47,7 @@ struct unacked {
 	uint64_t seq;         /* of the last numbered message */
 	uint64_t acked;       /* the broker has passed on all up to it */
 	uint64_t taken;       /* … and put all up to this in its order */
+	uint64_t heard;       /* the last event of it that had subscribers */
 	struct buf *arena;    /* where messages are built */
 	struct outq messages; /* acked + 1 .. seq, for sending again */
 	size_t events;        /* bytes of them that are events */

@@ -65,7 +65,7 @@ send_text(struct memring *r, struct str s)
 
 	outq_init(&q);
 	outq_push_copy(&q, s);
-	sent = memring_send(r, &q);
+	sent = memring_send(r, &q, false);
 	outq_clear(&q);
 	return sent;
 }
@@ -120,19 +120,19 @@ a_full_ring_rings_when_it_has_room(void **state)
 	outq_init(&q);
 	outq_push_copy(&q, str_make(bytes, sizeof(bytes)));
 	outq_push_copy(&q, S("more"));
-	assert_int_equal(memring_send(p.first, &q), 0);
+	assert_int_equal(memring_send(p.first, &q, false), 0);
 	assert_int_equal(outq_bytes(&q), 4);
-	assert_int_equal(memring_send(p.first, &q), 0);
+	assert_int_equal(memring_send(p.first, &q, false), 0);
 	assert_int_equal(memring_ready(p.second), MEMRING_BYTES);
 	assert_false(rings(p.first));
 	memring_read(p.second, bytes, 1);
 	assert_true(rings(p.first));
 	assert_true(memring_hear(p.first));
 	assert_false(rings(p.first));
-	assert_int_equal(memring_send(p.first, &q), 0);
+	assert_int_equal(memring_send(p.first, &q, false), 0);
 	assert_int_equal(outq_bytes(&q), 3);
 	memring_read(p.second, bytes, sizeof(bytes));
-	assert_int_equal(memring_send(p.first, &q), 1);
+	assert_int_equal(memring_send(p.first, &q, false), 1);
 	outq_clear(&q);
 	clear_pair(&p);
 }
@@ -349,7 +349,7 @@ write_stream(void *arg)
 		for (uint32_t i = 0; i < n; i++, at++)
 			bytes[i] = (char)(at % 251);
 		outq_push_copy(&q, str_make(bytes, n));
-		while (memring_send(r, &q) == 0)
+		while (memring_send(r, &q, false) == 0)
 			sleep_well(r);
 	}
 	outq_clear(&q);
