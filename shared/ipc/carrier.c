@@ -92,7 +92,6 @@ carrier_let_go(struct carrier *w)
 	if (w->ring == NULL)
 		return;
 	ev_io_stop(w->loop, &w->bell);
-	memring_wake(w->ring); /* nobody else knows of what it has sent */
 	memring_free(w->ring);
 	w->ring = NULL;
 }

@@ -2,6 +2,8 @@
 //
 // The memory that a worker and the broker share: one area for each link, also
 // after a death or an upgrade, and a server that works when there is none.
+// Events that nobody hears do not wake the broker at once, and that is nobody's
+// loss.
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -10,7 +12,7 @@ const fs = require('node:fs');
 const { test } = require('node:test');
 const { Client, closeAll } = require('./lib/client');
 const { Daemon, until } = require('./lib/daemon');
-const { api, publish } = require('./lib/http');
+const { api, onEachWorker, publish } = require('./lib/http');
 
 // What a process holds, by /proc: descriptors and mappings of rings.
 function rings(pid) {
@@ -123,5 +125,79 @@ test('no event is lost between two processes of a slot', async () => {
 	}
 	assert.ok(!/link to the broker lost/.test(d.readLog()), 'one link');
 	await closeAll(clients);
+	await d.stop();
+});
+
+// Some connections to each worker, and events that have no subscriber until
+// the workers know it.
+async function unheard(d, app) {
+	const https = [];
+	for (let i = 0; i < 6; i++) https.push(...await onEachWorker(d));
+	const send = async (h, channel, data) => {
+		const r = await h.api(app, 'POST', '/events', { body: {
+			name: 'e', channel, data } });
+		assert.equal(r.status, 200, r.text);
+	};
+	for (let i = 0; i < 100; i++)
+		await Promise.all(https.map((h) => send(h, 'nobody', String(i))));
+	return { https, send };
+}
+
+const events = (d) => d.ctl(['status'])[0].server.events;
+
+test('an event without subscribers is known once it is answered', async () => {
+	const d = new Daemon({ workers: 2 });
+	const app = d.app();
+	await d.start();
+	const { https, send } = await unheard(d, app);
+	assert.equal(events(d), 100 * https.length);
+	// The broker looks for itself: no worker can tell it anything.
+	const sizes = [];
+	for (let i = 0; i < 10; i++) {
+		for (let k = 0; k < 10; k++)
+			await Promise.all(https.map((h) =>
+				send(h, 'cache-a', 'x'.repeat(k < 9 ? 99 : i))));
+		for (const pid of d.pidsOf('worker')) process.kill(pid, 'SIGSTOP');
+		const [channel] = d.ctl(['channel', app.name, 'cache-a']);
+		for (const pid of d.pidsOf('worker')) process.kill(pid, 'SIGCONT');
+		sizes.push(channel.channel.cached_bytes);
+	}
+	assert.deepEqual(sizes, sizes.map((_, i) => sizes[0] + i));
+	// Through the other worker: the stored event of now, then the next ones.
+	const clients = await Client.onEachWorker(d, app);
+	for (let i = 0; i < 10; i++) {
+		const name = `cache-${i}`;
+		for (const h of https) await send(h, name, 'old');
+		for (const c of clients) {
+			await c.subscribe(name);
+			assert.equal(await c.expect('e', name), 'old');
+		}
+		for (const h of https) await send(h, name, 'new');
+		for (const c of clients)
+			for (const h of https)
+				assert.equal(await c.expect('e', name), 'new', h);
+	}
+	await closeAll(clients);
+	for (const h of https) h.end();
+	await d.stop();
+});
+
+test('no event without subscribers is lost with its worker', async () => {
+	const d = new Daemon({ workers: 1 });
+	const app = d.app();
+	await d.start();
+	d.allow(/was killed by signal 9/, /another one in/);
+	for (let round = 0; round < 5; round++) {
+		const { https, send } = await unheard(d, app);
+		const before = events(d);
+		await Promise.all(https.map((h) => send(h, 'nobody', 'last')));
+		const [pid] = d.pidsOf('worker');
+		if (round % 2 === 0) process.kill(pid, 'SIGKILL');
+		else d.ctl(['worker', 'replace', '0']);
+		assert.equal(events(d), before + https.length);
+		for (const h of https) h.end();
+		await until('another worker', () => d.pidsOf('worker').length === 1 &&
+			d.pidsOf('worker')[0] !== pid);
+	}
 	await d.stop();
 });

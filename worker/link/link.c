@@ -316,6 +316,7 @@ link_let_go(struct worker *w)
 	ev_timer_stop(w->loop, &w->link->pinger);
 	ev_timer_stop(w->loop, &w->link->retry);
 	ev_timer_stop(w->loop, &w->link->bell);
+	ipc_wake(&w->link->ipc); /* nobody will remember that it is owed */
 	carrier_let_go(&w->link->ipc.carrier);
 	ipc_close(&w->link->ipc);
 	w->link->state = LINK_DOWN;

@@ -93,6 +93,54 @@ a_place_in_the_future_ends_the_link(void **state)
 	links_free(l);
 }
 
+static void
+on_question(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct broker *br = w->data;
+
+	br->nevents += 100;
+	ev_timer_stop(loop, w);
+}
+
+/* The worker has not woken the broker for the event; something else has. */
+static void
+what_is_in_memory_comes_before_questions(void **state)
+{
+	struct links *l = begin();
+	struct msg_event m = { .origin = 1,
+		.seq = 1,
+		.app = 1,
+		.channel = S("x"),
+		.frame = S("a") };
+	struct memring_fds fds;
+	struct memring *theirs = memring_new(&fds);
+	struct outq q;
+	ev_timer asks;
+	char bytes[200];
+
+	(void)state;
+	assert_non_null(theirs);
+	links_turn(l);
+	memring_begin(theirs, 0);
+	carrier_adopt(&l->br.peers[0]->ipc.carrier, memring_open(&fds));
+	links_turn(l); /* it sleeps now */
+	msg_event_put(bytes, &m);
+	outq_init(&q);
+	outq_push_copy(&q, str_make(bytes, msg_event_size(&m)));
+	assert_int_equal(memring_send(theirs, &q, true), 1);
+	ev_timer_init(&asks, on_question, 0., 0.);
+	asks.data = &l->br;
+	ev_timer_start(l->br.loop, &asks);
+	l->br.nevents = 0;
+	while (l->br.nevents < 100)
+		ev_run(l->br.loop, EVRUN_ONCE);
+	assert_int_equal(l->br.nevents, 101);
+	expect_events(l, "a");
+	outq_clear(&q);
+	links_free(l);
+	memring_free(theirs);
+}
+
 /* No link is read while one worker has too much to read. */
 static void
 held_links_keep_the_order(void **state)
@@ -170,6 +218,7 @@ main(void)
 		cmocka_unit_test(a_dead_workers_last_event_comes_first),
 		cmocka_unit_test(an_event_with_a_later_place_waits),
 		cmocka_unit_test(a_place_in_the_future_ends_the_link),
+		cmocka_unit_test(what_is_in_memory_comes_before_questions),
 		cmocka_unit_test(held_links_keep_the_order),
 		cmocka_unit_test(a_link_with_later_messages_is_not_read),
 		cmocka_unit_test(only_later_messages_are_held),

@@ -109,6 +109,38 @@ bytes_come_in_order_around_the_end(void **state)
 }
 
 static void
+what_is_sent_late_wakes_nobody_before_it_is_time(void **state)
+{
+	static char bytes[MEMRING_BYTES / 4];
+	struct pair p;
+	struct outq q;
+
+	(void)state;
+	open_pair(&p);
+	outq_init(&q);
+	memring_sleep(p.second);
+	outq_push_copy(&q, S("late"));
+	assert_int_equal(memring_send(p.first, &q, true), 1);
+	assert_false(rings(p.second));
+	memring_wake(p.first);
+	assert_true(rings(p.second));
+	assert_true(memring_hear(p.second));
+	/* It has looked by itself, and sleeps again. */
+	outq_push_copy(&q, S("more"));
+	assert_int_equal(memring_send(p.first, &q, true), 1);
+	memring_read(p.second, bytes, 8);
+	memring_sleep(p.second);
+	memring_wake(p.first);
+	assert_false(rings(p.second));
+	/* There is much to do. */
+	outq_push_copy(&q, str_make(bytes, sizeof(bytes)));
+	assert_int_equal(memring_send(p.first, &q, true), 1);
+	assert_true(rings(p.second));
+	outq_clear(&q);
+	clear_pair(&p);
+}
+
+static void
 a_full_ring_rings_when_it_has_room(void **state)
 {
 	static char bytes[MEMRING_BYTES];
@@ -392,6 +424,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_come_in_order_around_the_end),
+		cmocka_unit_test(
+		    what_is_sent_late_wakes_nobody_before_it_is_time),
 		cmocka_unit_test(a_full_ring_rings_when_it_has_room),
 		cmocka_unit_test(a_closed_ring_takes_nothing),
 		cmocka_unit_test(no_position_is_trusted),

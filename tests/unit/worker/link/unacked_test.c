@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * unacked_test.c: an app whose deliveries fill the room waits before it
- * publishes, and no other app waits for it.
+ * publishes, and no other app waits for it.  Events that nobody hears are told
+ * apart from those that somebody may hear.
  */
 
 #include <setjmp.h>
@@ -115,6 +116,49 @@ many_workers_have_it_together(void **state)
 	acknowledge(rig.w.unacked->seq);
 }
 
+/* Acknowledges all; heard: the last event that had a subscriber. */
+static void
+acknowledge_heard(uint64_t heard)
+{
+	uint64_t seq = rig.w.unacked->seq;
+	struct msg_ack m = { .seq = seq, .taken = seq, .heard = heard };
+
+	assert_int_equal(unacked_on_ack(&rig.w, &m), 0);
+}
+
+/* How many of n events to such a channel count as unheard? */
+static uint64_t
+unheard(const char *channel, unsigned n)
+{
+	rig.w.link->unheard = 0;
+	publish(GREEDY, channel, n);
+	return rig.w.link->unheard;
+}
+
+static void
+events_are_unheard_after_many_without_subscribers(void **state)
+{
+	struct msg_ack lie = { .heard = 1 };
+	char *alone = rig.conf.cluster, name[] = "c";
+
+	rig.w.unacked->cost = cost;
+	assert_int_equal(unheard("", 64), 0); /* the broker has not said so */
+	acknowledge_heard(0);
+	assert_int_equal(unheard("", 10), 10);
+	assert_int_equal(unheard("c", 10), 0); /* it has subscribers here */
+	acknowledge_heard(70);                 /* in another worker */
+	assert_int_equal(unheard("", 50), 0);
+	acknowledge_heard(70);
+	assert_int_equal(unheard("", 10), 10);
+	rig.conf.cluster = name; /* others may have some */
+	assert_int_equal(unheard("", 10), 0);
+	rig.conf.cluster = alone;
+	lie.heard = rig.w.unacked->taken + 1;
+	lie.seq = lie.taken = rig.w.unacked->acked;
+	assert_int_equal(unacked_on_ack(&rig.w, &lie), -1);
+	acknowledge_heard(0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
@@ -124,6 +168,7 @@ main(void)
 		TEST(an_app_waits_for_its_own_deliveries),
 		TEST(events_without_subscribers_never_wait),
 		TEST(many_workers_have_it_together),
+		TEST(events_are_unheard_after_many_without_subscribers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
