@@ -13,6 +13,8 @@
 
 #include "broker/courier/sender.h"
 
+#include <time.h>
+
 #include "broker/courier/core.h"
 #include "broker/courier/deliver.h"
 #include "broker/courier/endpoint.h"
@@ -38,7 +40,7 @@ start(struct endpoint *e, struct delivery *d)
 	struct buf *events = NULL, *body = NULL;
 	unsigned char mac[SIGN_SHA256_LEN];
 	char hex[SIGN_HEX_LEN + 1], name[OUTBOX_NAME_MAX];
-	bool old = e->old_until > courier_now_ms() / 1000;
+	bool old = e->old_until > (uint64_t)time(NULL);
 	struct str bytes;
 	int r = outbox_events(c->outbox, d->id, &events);
 

@@ -8,7 +8,8 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { Client, closeAll } = require('./lib/client');
-const { until, sleep, SLOW } = require('./lib/daemon');
+const { WrongClock } = require('./lib/clock');
+const { Daemon, until, sleep, SLOW } = require('./lib/daemon');
 const { Http, onEachWorker } = require('./lib/http');
 const { Receiver } = require('./lib/receiver');
 const { suite } = require('./lib/suite');
@@ -208,3 +209,30 @@ suite('rotation', (d) => {
 			app.id])[0].webhook)]);
 	});
 }, { webhook_allow_private: 'on' });
+
+// As on a machine whose clock is put right after the start.
+test('webhooks are signed with the oldest key, whatever the clock was', async () => {
+	const clock = new WrongClock();
+	const d = new Daemon({ workers: 1, webhook_allow_private: 'on' });
+	const r = await Receiver.start();
+	try {
+		const app = d.app();
+		d.ctl(['webhook', 'add', app.id, r.url]);
+		clock.set(86400);
+		await clock.with({}, () => d.start());
+		const c = await Client.connect(d, app);
+		await c.subscribe('one');
+		await r.have(1);
+		clock.set(0);
+		rotate(d, app, '--overlap', '600');
+		await c.subscribe('two');
+		await r.have(2);
+		r.check(r.hooks[1], app);
+		await c.close();
+		await d.stop();
+	} finally {
+		d.kill();
+		await r.stop();
+		clock.remove();
+	}
+});
