@@ -228,9 +228,8 @@ put_options(struct building *b)
 
 	while (good && json_next_member(b->args, &pos, &key, &v)) {
 		if (json_string(key, &name, &tmp) == -1)
-			return refuse(b, 400, "a name is no text");
-		o = find_option(b->rule, name);
-		if (o != NULL)
+			good = refuse(b, 400, "a name is no text");
+		else if ((o = find_option(b->rule, name)) != NULL)
 			good = put_option(b, o, v);
 		else if (!has_argument(b->rule, name))
 			good = refuse(b, 400,

@@ -6,6 +6,7 @@
 
 const assert = require('node:assert/strict');
 const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
 const https = require('node:https');
 const { after, before, describe, test } = require('node:test');
 const { Client } = require('./lib/client');
@@ -255,6 +256,28 @@ describe('console: sessions and scopes', () => {
 		assert.equal((await c.rows(cookies['whole read'], 'webhook list')).length, 2);
 		const { body: { rows } } = await c.verb(cookie, 'app show');
 		assert.match(rows.secret, /…$/);
+	});
+
+	test('names that are no text: refused, and the broker forgets them', async () => {
+		const [broker] = c.d.pidsOf('broker');
+		const resident = () => Number(/^VmRSS:\s+(\d+)/m.exec(
+			fs.readFileSync(`/proc/${broker}/status`, 'utf8'))[1]) * 1024;
+		const body = `{"verb":"channels","args":{"${
+			'x'.repeat(1000000)}\\ud800":1}}`;
+		const send = async (n) => {
+			for (let i = 0; i < n; i++) {
+				const r = await c.request('/verb', { body,
+					cookie: cookies['app read'] });
+				assert.equal(r.status, 400);
+				assert.match(r.body.error, /a name is no text/);
+			}
+		};
+		await send(5);
+		const before = resident();
+		await send(50);
+		// A sanitizer keeps what is freed for a while; it finds leaks itself.
+		if (SLOW === 1)
+			assert.ok(resident() - before < 25e6, `${resident() - before}`);
 	});
 
 	test('arguments: no option, no file, no second word', async () => {
