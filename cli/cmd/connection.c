@@ -13,13 +13,14 @@
 #include "shared/base/xmalloc.h"
 #include "shared/pusher/channel_name.h"
 
+/* Keys of --sort: first those whose highest value comes first. */
+#define NUMBERS "received, sent, bytes_sent, queued, subscriptions, age, idle"
+#define TEXTS "socket_id, app, worker, address, user"
+
 const struct cmd_option cmd_connections_list_options[] = {
 	{ "channel", "C", "only those in this channel (needs APP)" },
 	{ "user", "U", "only those signed in as this user (needs APP)" },
-	{ "sort", "COLUMN",
-	    "received, sent, bytes_sent, queued, subscriptions, age, idle: the "
-	    "highest first; socket_id, "
-	    "app, worker, address, user" },
+	{ "sort", "COLUMN", NUMBERS ": the highest first; " TEXTS },
 	{ "reverse", NULL, "the lowest first" },
 	{ "limit", "N", "at most N" },
 	{ NULL, NULL, NULL },
@@ -153,7 +154,10 @@ check_sort(const struct cmd *c, const char *sort)
 		if (str_eq(str_cut(&word, ':'), str_of(sort)))
 			return CMD_OK;
 	}
-	return cmd_usage(c, "there is no column \"%s\" to sort by", sort);
+	return cmd_usage(c,
+	    "there is no column \"%s\" to sort by; there are " NUMBERS
+	    ", " TEXTS,
+	    sort);
 }
 
 int

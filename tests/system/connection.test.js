@@ -134,7 +134,7 @@ suite('connections', (d) => {
 			[['list', '--channel', 'x'], /need an APP/],
 			[['list', '--limit', '0'], /above 0/],
 			[['list', '--limit', 'x'], /above 0/],
-			[['list', '--sort', 'size'], /no column "size"/],
+			[['list', '--sort', 'size'], /no column "size".* received, .*, user$/m],
 			[['list', '--reverse'], /needs --sort/],
 			[['show', 'x'], /not a socket id/],
 			[['kill'], /SOCKET_ID or --app/],
