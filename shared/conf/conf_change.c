@@ -278,6 +278,7 @@ load_lines(struct conf *c, struct str text, uint64_t *nworkers, char **why)
 		*why = xasprintf(SOURCE ": this is not a configuration");
 		return -1;
 	}
+	c->nworkers = (unsigned)*nworkers; /* "auto" is the master's to count */
 	return conf_finish(c, why);
 }
 
@@ -293,7 +294,7 @@ conf_load_dump(struct conf *c, struct str text, char **why)
 		conf_clear(c);
 		return -1;
 	}
-	c->nworkers = (unsigned)nworkers; /* "auto" is the master's to count */
+	c->nworkers = (unsigned)nworkers; /* fewer may still be impossible */
 	while (rest.n > 0 && next_line(&rest, &l))
 		set_origin(c, &l);
 	return 0;
@@ -341,6 +342,7 @@ conf_load_changed(struct conf *c, const struct conf *live, struct str name,
 		return -1;
 	option = str_dup(name);
 	origin = set_origin_text(live, option);
+	c->nworkers = 0; /* counted again */
 	/* A list grows with values of one source: the first call empties it. */
 	if (conf_set(c, name, value, "the command line", 0, why) == -1 ||
 	    conf_set(c, name, value, origin, 0, why) == -1 ||

@@ -7,7 +7,6 @@
  */
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,6 +21,7 @@
 #include "shared/net/ip.h"
 #include "shared/net/listen_spec.h"
 #include "shared/net/sock.h"
+#include "shared/proc/memory.h"
 #include "shared/proc/proc.h"
 
 #define LISTEN_MAX 64 /* addresses */
@@ -53,28 +53,16 @@ refuse(const struct conf *c, enum option_index i, char *sentence, char **why)
 	return refuse_at(c->origin[i], sentence, why);
 }
 
-/* Asks the scheduler: a container may have fewer cores than the machine. */
-static unsigned
-count_cores(void)
-{
-	cpu_set_t set;
-	long n;
-
-	CPU_ZERO(&set);
-	if (sched_getaffinity(0, sizeof(set), &set) == 0)
-		n = CPU_COUNT(&set);
-	else
-		n = sysconf(_SC_NPROCESSORS_ONLN);
-	return (unsigned)MIN(MAX(n, 1), PROC_MAX_WORKERS);
-}
-
 static int
 finish_workers(struct conf *c, char **why)
 {
 	uint64_t n;
 
 	if (strcmp(c->workers, "auto") == 0) {
-		c->nworkers = count_cores();
+		if (c->nworkers == 0) /* else the master has counted them */
+			c->nworkers = MIN(proc_cores(),
+			    memory_workers(
+				c->memory_limit, memory_available()));
 		return 0;
 	}
 	if (str_to_u64(str_of(c->workers), PROC_MAX_WORKERS, &n) == -1 ||
@@ -86,6 +74,22 @@ finish_workers(struct conf *c, char **why)
 		    why);
 	c->nworkers = (unsigned)n;
 	return 0;
+}
+
+/* Workers that are over their share when they start would serve nobody. */
+static int
+finish_memory(const struct conf *c, char **why)
+{
+	unsigned n = strcmp(c->workers, "auto") == 0 ? 1 : c->nworkers;
+
+	if (c->memory_limit == 0 || c->memory_limit >= memory_least(n))
+		return 0;
+	return refuse(c, OPT_memory_limit,
+	    xasprintf("memory_limit is %llu: must be 0, or at least %llu: 8 "
+		      "MiB for each worker",
+		(unsigned long long)c->memory_limit,
+		(unsigned long long)memory_least(n)),
+	    why);
 }
 
 /* Is it the same address twice?  Port 0 is another one each time. */
@@ -474,10 +478,11 @@ int
 conf_finish(struct conf *c, char **why)
 {
 	conf_unfinish(c);
-	if (finish_workers(c, why) == -1 || finish_trusted(c, why) == -1 ||
-	    finish_listen(c, why) == -1 || finish_metrics(c, why) == -1 ||
-	    finish_prefix(c, why) == -1 || finish_tls(c, why) == -1 ||
-	    finish_console(c, why) == -1 || finish_cluster(c, why) == -1)
+	if (finish_workers(c, why) == -1 || finish_memory(c, why) == -1 ||
+	    finish_trusted(c, why) == -1 || finish_listen(c, why) == -1 ||
+	    finish_metrics(c, why) == -1 || finish_prefix(c, why) == -1 ||
+	    finish_tls(c, why) == -1 || finish_console(c, why) == -1 ||
+	    finish_cluster(c, why) == -1)
 		return -1;
 	return conf_finish_paths(c, why);
 }

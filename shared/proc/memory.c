@@ -8,6 +8,7 @@
 #include "shared/proc/memory.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,10 @@
 
 #include "shared/base/base.h"
 #include "shared/base/str.h"
+
+/* Bytes of a worker without clients, and of one with room for thousands. */
+#define IDLE_BYTES (UINT64_C(5) << 20)
+#define ROOM_BYTES (UINT64_C(20) << 20)
 
 /* The number at the beginning of a small file; 0: none ("max"). */
 static uint64_t
@@ -104,6 +109,21 @@ memory_share(uint64_t limit, uint64_t available, enum memory_part part)
 	if (limit == 0)
 		return 0;
 	return MAX(limit / 16 * part, 1);
+}
+
+unsigned
+memory_workers(uint64_t limit, uint64_t available)
+{
+	uint64_t share = memory_share(limit, available, MEMORY_WORKERS);
+
+	return share == 0 ? UINT_MAX
+			  : (unsigned)MIN(MAX(share / ROOM_BYTES, 1), UINT_MAX);
+}
+
+uint64_t
+memory_least(unsigned nworkers)
+{
+	return nworkers * IDLE_BYTES / MEMORY_WORKERS * 16;
 }
 
 void

@@ -28,6 +28,10 @@ enum memory_part { MEMORY_WORKERS = 10, MEMORY_BROKER = 4 };
  */
 uint64_t memory_share(
     uint64_t limit, uint64_t available, enum memory_part part);
+/* How many workers have room for clients in this memory; at least 1. */
+unsigned memory_workers(uint64_t limit, uint64_t available);
+/* The least limit with which so many workers can take clients. */
+uint64_t memory_least(unsigned nworkers);
 /* Opens what memory_used() reads; limit: of this process. */
 void memory_init(struct memory *, uint64_t limit);
 void memory_free(struct memory *);

@@ -16,6 +16,7 @@
 #include <link.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -322,6 +323,21 @@ proc_close_others(const int *keep, size_t n)
 	}
 	if (close_range((unsigned)from, ~0u, 0) == -1)
 		fatal("close_range");
+}
+
+/* Asks the scheduler: a container may have fewer cores than the machine. */
+unsigned
+proc_cores(void)
+{
+	cpu_set_t set;
+	long n;
+
+	CPU_ZERO(&set);
+	if (sched_getaffinity(0, sizeof(set), &set) == 0)
+		n = CPU_COUNT(&set);
+	else
+		n = sysconf(_SC_NPROCESSORS_ONLN);
+	return (unsigned)MIN(MAX(n, 1), PROC_MAX_WORKERS);
 }
 
 unsigned

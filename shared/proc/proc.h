@@ -103,6 +103,8 @@ void proc_hide_memory(void);
 int proc_daemonize(void);
 /* Closes every descriptor above stderr that is not in keep[]. */
 void proc_close_others(const int *keep, size_t n);
+/* Cores that this process may use: 1 to PROC_MAX_WORKERS. */
+unsigned proc_cores(void);
 /*
  * The number of workers for which a broker makes room when it starts with n:
  * some more, because the number may grow while it runs.

@@ -9,7 +9,7 @@ const { publish } = require('../system/lib/http');
 const { until } = require('../system/lib/daemon');
 
 module.exports = async function memory({ start }) {
-	const { d, app } = await start({ workers: 1, memory_limit: 1 });
+	const { d, app } = await start({ workers: 1, memory_limit: 8 << 20 });
 	d.allow(/over memory_limit/);
 	const c = await Client.connect(d, app);
 	await c.subscribe('room');

@@ -102,7 +102,7 @@ describe('an upgrade', () => {
 		fs.writeFileSync(file, '');
 		await d.start(['-c', file]);
 		const all = await open(d, app, 8);
-		fs.writeFileSync(file, 'max_connections 2\nmemory_limit 1048576\n' +
+		fs.writeFileSync(file, 'max_connections 2\nmemory_limit 16777216\n' +
 			'client_buffer 16384\n');
 		done(await upgrade(d, programs.ofVersion(d, '0.1.1')), '0.1.1');
 		await served(d, app, all, 'low');
