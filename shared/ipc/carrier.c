@@ -3,10 +3,11 @@
  * carrier.c: how the bytes of a link travel.  Owns the socket, the ring, and
  * their watchers.
  *
- * One end offers a ring: its first bytes on the socket bring the descriptors,
- * and all its later ones go by the ring.  The other end says in the ring how
- * many bytes it has sent by the socket until then; these are read first.  There
- * is no ring if it cannot be made: then all goes by the socket.
+ * One end offers a ring: its first byte on the socket brings the descriptors.
+ * Each end uses the ring as soon as it knows that the other one has it, and
+ * says in it how many bytes it has sent by the socket until then; these are
+ * read first.  If the ring cannot be made, or cannot be taken, all goes by the
+ * socket.
  */
 
 #include "shared/ipc/carrier.h"
@@ -28,6 +29,18 @@ reads_ring(struct carrier *w)
 	if (!w->by_ring && w->ring != NULL)
 		w->by_ring = w->nread >= memring_other_sent(w->ring);
 	return w->by_ring;
+}
+
+/* Does the next byte go to the ring? */
+static bool
+writes_ring(struct carrier *w)
+{
+	if (!w->to_ring && w->ring != NULL &&
+	    memring_other_sent(w->ring) != UINT64_MAX) {
+		w->to_ring = true;
+		memring_begin(w->ring, w->nsent);
+	}
+	return w->to_ring;
 }
 
 /* The other end has said its last word, or a wrong one. */
@@ -69,7 +82,10 @@ on_bell(struct ev_loop *loop, ev_io *io, int revents)
 
 	if ((revents & EV_READ) && !memring_hear(w->ring)) {
 		ev_io_stop(loop, io);
-		is_gone(w, false);
+		if (w->by_ring)
+			is_gone(w, false); /* else the socket tells it */
+		else if (!w->to_ring)
+			carrier_let_go(w); /* the other end could not take it */
 	}
 	w->on_event(w, EV_READ | EV_WRITE);
 }
@@ -119,7 +135,7 @@ void
 carrier_watch(struct carrier *w, bool readable, bool full)
 {
 	int events = (readable && !w->gone ? EV_READ : 0) |
-	    (full && w->ring == NULL ? EV_WRITE : 0);
+	    (full && !w->to_ring ? EV_WRITE : 0);
 
 	ev_io_stop(w->loop, &w->io);
 	if (events == 0)
@@ -150,27 +166,47 @@ carrier_offer(struct carrier *w)
 	struct memring_fds second;
 	struct memring *r = memring_new(&second);
 	int fds[] = { second.memory, second.bell, second.other };
+	int sent = -1;
 
-	if (r == NULL) {
-		log_debug("link: no memory is shared: %s", strerror(errno));
+	if (r != NULL) {
+		sent = fdpass_send(w->fd, "", 1, fds, nitems(fds));
+		for (size_t i = 0; i < nitems(fds); i++)
+			close(fds[i]);
+	}
+	if (sent == 0) {
+		use(w, r);
 		return;
 	}
-	if (fdpass_send(w->fd, "", 1, fds, nitems(fds)) == 0)
-		use(w, r);
-	else
-		memring_free(r); /* the other end has closed it */
-	for (size_t i = 0; i < nitems(fds); i++)
-		close(fds[i]);
+	if (errno != EPIPE) /* else the other end has closed it */
+		log_warn("link: no memory is shared with a worker, and its "
+			 "messages cost more processor time");
+	memring_free(r);
 }
 
 void
-carrier_adopt(struct carrier *w, struct memring *r)
+carrier_adopt(struct carrier *w, struct memring *r, uint64_t nread)
 {
-	w->by_ring = true;
+	w->nread = nread;
+	w->to_ring = true;
 	use(w, r);
 }
 
-/* The first bytes: an offer comes alone.  As recv(2). */
+/* Owns the descriptors.  NULL with errno; they may be lost, with EMFILE. */
+static struct memring *
+take_offer(const int *fds, size_t nfds)
+{
+	if (nfds == 3)
+		return memring_open(
+		    &(struct memring_fds){ fds[0], fds[1], fds[2] });
+	if (nfds == 0)
+		return NULL;
+	while (nfds > 0)
+		close(fds[--nfds]);
+	errno = EBADMSG;
+	return NULL;
+}
+
+/* The first bytes: an offer comes alone, ahead of them.  As recv(2). */
 static ssize_t
 read_first(struct carrier *w, char *to, size_t n)
 {
@@ -179,25 +215,25 @@ read_first(struct carrier *w, char *to, size_t n)
 	ssize_t got = fdpass_recv(w->fd, to, n, fds, &nfds);
 	struct memring *r;
 
-	if (nfds == 0) {
+	if (nfds == 0 && (got != -1 || errno != EMFILE)) {
 		w->takes_ring = w->takes_ring && got <= 0;
 		return got;
 	}
 	w->takes_ring = false;
-	if (nfds != 3) {
-		while (nfds > 0)
-			close(fds[--nfds]);
-		errno = EBADMSG;
+	r = take_offer(fds, nfds);
+	if (r == NULL && errno == EBADMSG)
 		return -1;
+	if (r == NULL) {
+		log_warn("link: the broker's memory cannot be used, and "
+			 "messages cost more processor time");
+	} else {
+		use(w, r);
+		w->to_ring = true;
+		memring_begin(r, w->nsent);
+		ev_feed_event(w->loop, &w->bell, EV_CUSTOM); /* it has room */
 	}
-	r = memring_open(&(struct memring_fds){ fds[0], fds[1], fds[2] });
-	if (r == NULL)
-		return -1;
-	use(w, r);
-	memring_begin(r, w->nsent);
-	ev_feed_event(w->loop, &w->bell, EV_CUSTOM); /* there is room */
-	errno = EAGAIN;
-	return carrier_read(w, to, n);
+	errno = EINTR; /* and now its bytes */
+	return -1;
 }
 
 static ssize_t
@@ -254,15 +290,15 @@ carrier_send(struct carrier *w, struct outq *q, size_t max, bool late)
 	uint64_t before = q->out;
 	int r;
 
-	if (w->ring == NULL) {
+	if (!writes_ring(w)) {
 		r = outq_send(q, w->fd, max);
 		w->nsent += q->out - before;
 		return r;
 	}
-	r = memring_send(w->ring, q, late);
-	if (r == -1) {
-		is_gone(w, errno == EBADMSG);
+	if (w->gone || (r = memring_send(w->ring, q, late)) == -1) {
+		is_gone(w, !w->gone && errno == EBADMSG);
 		carrier_again(w);
+		return -1;
 	}
 	return r;
 }
@@ -279,7 +315,7 @@ carrier_wait(struct carrier *w, int ms)
 {
 	struct pollfd fds[] = { { w->fd, POLLOUT, 0 }, { -1, POLLIN, 0 } };
 
-	if (w->ring != NULL) {
+	if (w->to_ring) {
 		fds[0].events = 0;
 		fds[1].fd = memring_fds(w->ring).bell;
 	}

@@ -21,6 +21,7 @@ struct carrier {
 	struct memring *ring;  /* or NULL */
 	bool takes_ring;       /* the first bytes may offer one */
 	bool by_ring;          /* the next bytes to read come from the ring */
+	bool to_ring;          /* the next bytes to write go to the ring */
 	bool gone;             /* nothing follows what is in the ring */
 	bool bad;              /* because of a mistake of the other end */
 	uint64_t nread, nsent; /* bytes, by the socket */
@@ -72,9 +73,15 @@ bool carrier_wait(struct carrier *, int ms);
  * no watcher comes: on_event() comes, and the process must not sleep.
  */
 bool carrier_turn(struct carrier *, bool sleeps);
-/* Makes a ring, and offers it to the other end ahead of all other bytes. */
+/*
+ * Makes a ring, and offers it to the other end ahead of all other bytes.  All
+ * goes by the socket if that fails, or if the other end cannot take it.
+ */
 void carrier_offer(struct carrier *);
-/* The ring of another process, which has read and written before. */
-void carrier_adopt(struct carrier *, struct memring *);
+/*
+ * The ring of another process, which has written to it, and has read nread
+ * bytes from the socket.
+ */
+void carrier_adopt(struct carrier *, struct memring *, uint64_t nread);
 
 #endif

@@ -107,6 +107,6 @@ fdpass_recv(int fd, char *buf, size_t cap, int *fds, size_t *nfds)
 		return n;
 	while (*nfds > 0)
 		close(fds[--*nfds]);
-	errno = EMSGSIZE;
+	errno = (m.msg_flags & MSG_TRUNC) != 0 ? EMSGSIZE : EMFILE;
 	return -1;
 }

@@ -23,8 +23,9 @@ int fdpass_send(
     int fd, const void *bytes, size_t n, const int *fds, size_t nfds);
 /*
  * Receives one message into buf and at most FDPASS_FDS descriptors, which the
- * caller closes.  The number of bytes, 0 at the end, -1 with errno (EMSGSIZE:
- * it was cut off, and is discarded).
+ * caller closes.  The number of bytes, 0 at the end, -1 with errno.  EMSGSIZE:
+ * it was cut off; EMFILE: this process had no room for the descriptors; both
+ * discard the message.
  */
 ssize_t fdpass_recv(int fd, char *buf, size_t cap, int *fds, size_t *nfds);
 

@@ -31,7 +31,7 @@
 static void
 break_link(struct master_link *o)
 {
-	if (errno != EAGAIN && errno != EMSGSIZE)
+	if (errno != EAGAIN && errno != EMSGSIZE && errno != EMFILE)
 		shutdown(o->io.fd, SHUT_RDWR);
 }
 
@@ -217,6 +217,8 @@ take(struct master_link *o)
 	} else if (n == -1 && errno != EAGAIN) {
 		log_warn("cannot read from the master");
 		break_link(o);
+		if (errno == EMFILE && o->ops->on_link != NULL)
+			o->ops->on_link(o->owner, -1); /* perhaps a link */
 	}
 	free(bytes);
 	return n > 0 ? 1 : (int)n;

@@ -133,6 +133,7 @@ memring_new(struct memring_fds *second)
 	}
 	r->fds.memory = -1; /* the second end keeps it */
 	atomic_store(&r->in->begins, UINT64_MAX);
+	atomic_store(&r->out->begins, UINT64_MAX);
 	return r;
 }
 

@@ -77,7 +77,8 @@ test('one ring for each link, whatever ends', async () => {
 
 test('a broker that cannot share memory serves by the sockets', async () => {
 	const { d, app, clients } = await running(2);
-	d.allow(/was killed by signal 9/, /another one in/);
+	d.allow(/was killed by signal 9/, /another one in/,
+		/no memory is shared with a worker/);
 	await closeAll(clients);
 	// No file, and no memory with a descriptor, may be that large.
 	execFileSync('prlimit', ['--pid', String(d.pidsOf('broker')[0]),
@@ -92,9 +93,51 @@ test('a broker that cannot share memory serves by the sockets', async () => {
 		await arrives(d, app, others, String(i).repeat(5000));
 	for (const pid of d.pidsOf('worker'))
 		assert.deepEqual(rings(pid), { fds: 0, maps: 0 });
+	assert.match(d.readLog(), /broker.*link: no memory is shared with a worker/);
 	await closeAll(others);
 	await d.stop();
 });
+
+const limit = (pid, n) => execFileSync('prlimit',
+	['--pid', String(pid), `--nofile=${n}:`]);
+
+// A limit that leaves room for one or two of the descriptors of a worker's link,
+// when it has closed those that it has: each takes the lowest free number.
+const roomForFew = (pid) => 1 + Number(fs.readdirSync(`/proc/${pid}/fd`)
+	.find((fd) => /memfd:ring/.test(
+		fs.readlinkSync(`/proc/${pid}/fd/${fd}`))));
+
+for (const [what, room, says] of [['a ring', roomForFew,
+	/worker 0.*link: the broker's memory cannot be used/],
+['its link', () => 3, /worker 0.*cannot read from the master: Too many open/]])
+	test(`a worker without descriptors for ${what} goes on`, async () => {
+		const { d, app, clients } = await running(1);
+		const [worker] = d.pidsOf('worker');
+		const killBroker = async () => {
+			const [broker] = d.pidsOf('broker');
+			process.kill(broker, 'SIGKILL');
+			await until('another broker', () => d.pidsOf('broker').some((pid) =>
+				pid !== broker));
+		};
+		d.allow(/was killed by signal 9/, /accept paused/, says);
+		limit(worker, room(worker));
+		await killBroker();
+		await until('the log to say so', () => says.test(d.readLog()));
+		if (what === 'its link') limit(worker, 500);
+		await until('the link', async () => (await api(d, app, 'POST',
+			'/events', { body: { channel: 'other', name: 'e', data: '' } }))
+			.status === 200);
+		await arrives(d, app, clients, 'first');
+		assert.deepEqual(rings(worker), what === 'its link' ?
+			{ fds: 1, maps: 1 } : { fds: 0, maps: 0 });
+		limit(worker, 500);
+		await killBroker();
+		await until('a ring', () => rings(worker).maps === 1);
+		await arrives(d, app, clients, 'second');
+		assert.deepEqual(d.pidsOf('worker'), [worker]);
+		await closeAll(clients);
+		await d.stop();
+	});
 
 // What the broker sends in the moment of the hand-over is the next process's.
 test('no event is lost between two processes of a slot', async () => {

@@ -292,7 +292,7 @@ on_io(struct ev_loop *loop, ev_io *io, int revents)
 			continue;
 		if (n == -1 && errno == EAGAIN)
 			return;
-		if (n == -1 && errno == EMSGSIZE)
+		if (n == -1 && errno == EMFILE)
 			leave(m, "sockets are lost: too many open files");
 		else if (n > 0)
 			take(m, str_make(m->w->recv, (size_t)n), fds, nfds);

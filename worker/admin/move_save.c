@@ -70,6 +70,7 @@ save_link(struct worker *w, const struct outq *unsent)
 		m.bell = (uint32_t)memring_fds(ring).bell;
 		m.other = (uint32_t)memring_fds(ring).other;
 	}
+	m.nread = w->link->ipc.carrier.nread;
 	m.seq = w->unacked->seq;
 	m.ref = w->next_ref;
 	m.unsent = whole(w, unsent);

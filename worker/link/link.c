@@ -26,6 +26,7 @@
 
 #define RETRY_SECONDS 0.02
 #define ENDED_SECONDS 0.001 /* the next broker is on its way */
+#define REFUSED_SECONDS 0.1 /* the master had none, or it has been lost */
 #define PING_SECONDS 5.
 #define UNANSWERED_MAX 3        /* pings */
 #define REPLAY_BYTES (1u << 20) /* of it are queued, while it waits */
@@ -72,12 +73,13 @@ link_take(void *worker, int fd)
 {
 	struct worker *w = worker;
 
-	if (link_is_open(w)) {
-		close(fd); /* never asked for */
+	if (fd == -1) {
+		if (!link_is_open(w))
+			retry_in(w, REFUSED_SECONDS);
 		return;
 	}
-	if (fd == -1) {
-		retry_in(w, RETRY_SECONDS);
+	if (link_is_open(w)) {
+		close(fd); /* never asked for */
 		return;
 	}
 	open_link(w, fd);
@@ -291,7 +293,7 @@ link_adopt(struct worker *w, int fd, struct memring *ring,
 	link_saw(w, m);
 	open_link(w, fd);
 	if (ring != NULL)
-		carrier_adopt(&l->ipc.carrier, ring);
+		carrier_adopt(&l->ipc.carrier, ring, m->nread);
 	buf_append(&l->ipc.in, m->unread);
 	outq_push_copy(&l->ipc.out, m->unsent);
 	send_hello(w); /* whose process it is now */

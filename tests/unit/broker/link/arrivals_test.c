@@ -122,7 +122,7 @@ what_is_in_memory_comes_before_questions(void **state)
 	assert_non_null(theirs);
 	links_turn(l);
 	memring_begin(theirs, 0);
-	carrier_adopt(&l->br.peers[0]->ipc.carrier, memring_open(&fds));
+	carrier_adopt(&l->br.peers[0]->ipc.carrier, memring_open(&fds), 0);
 	links_turn(l); /* it sleeps now */
 	msg_event_put(bytes, &m);
 	outq_init(&q);

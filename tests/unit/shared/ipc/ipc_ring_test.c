@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ipc.c and carrier.c with a ring: the order of the bytes that went by the
- * socket and by the ring, the end of either process, a link that is given up,
- * a full ring, and whatever the other process may write.
+ * ipc.c and carrier.c with a ring: the end of either process, a link that is
+ * given up, a full ring, and whatever the other process may write.
  */
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,138 +14,7 @@
 #include <cmocka.h>
 
 #include "shared/base/base.h"
-#include "shared/ipc/fdpass.h"
-#include "tests/unit/shared/ipc/ipc_end.h"
-
-/* The end that offers a ring, and the one that takes it. */
-struct two {
-	struct end a, b;
-};
-
-static void
-ping(struct end *e, uint64_t id)
-{
-	struct msg_ping m = { .id = id };
-
-	ipc_send_ping(&e->l, &m);
-}
-
-/* The ids of the pings that have come, in order: from 1 on. */
-static void
-expect_pings(const struct end *e, unsigned n)
-{
-	struct str s = buf_str(e->got);
-	struct msg_ping m;
-
-	assert_int_equal(e->ngot, n);
-	for (unsigned i = 1; i <= n; i++) {
-		assert_int_equal(
-		    msg_ping_get(&m,
-			str_make(s.p + IPC_HEAD, msg_ping_size(&m) - IPC_HEAD)),
-		    0);
-		assert_int_equal(m.id, i);
-		s = str_from(s, msg_ping_size(&m));
-	}
-}
-
-/* What the loop of a role does at the end of a turn. */
-static void
-turns(struct two *t, unsigned n)
-{
-	while (n-- > 0) {
-		ipc_flush(&t->a.l);
-		ipc_flush(&t->b.l);
-		ipc_turn(&t->a.l, true);
-		ipc_turn(&t->b.l, true);
-		ev_run(loop, EVRUN_NOWAIT);
-	}
-}
-
-static void
-two_open(struct two *t)
-{
-	int fds[2];
-
-	assert_int_equal(
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-	end_init(&t->a, fds[0], -1);
-	end_init(&t->b, fds[1], -1);
-	t->b.l.carrier.takes_ring = true;
-}
-
-/* Both have a ring. */
-static void
-two_with_ring(struct two *t)
-{
-	two_open(t);
-	carrier_offer(&t->a.l.carrier);
-	turns(t, 2);
-	assert_non_null(t->b.l.carrier.ring);
-}
-
-static void
-two_clear(struct two *t)
-{
-	end_clear(&t->a);
-	end_clear(&t->b);
-}
-
-static void
-the_bytes_of_the_socket_come_first(void **state)
-{
-	struct two t;
-
-	(void)state;
-	two_open(&t);
-	ping(&t.b, 1);
-	ping(&t.b, 2);
-	ipc_flush(&t.b.l); /* by the socket, and nobody reads it yet */
-	carrier_offer(&t.a.l.carrier);
-	ping(&t.a, 1);
-	ipc_flush(&t.a.l);
-	ipc_drain_input(&t.b.l); /* takes the offer */
-	expect_pings(&t.b, 1);
-	ping(&t.b, 3);
-	ipc_flush(&t.b.l); /* by the ring */
-	assert_int_equal(t.b.l.carrier.nsent, 2 * msg_ping_size(NULL));
-	turns(&t, 3);
-	expect_pings(&t.a, 3);
-	for (unsigned i = 4; i < 3000; i++) {
-		ping(&t.a, i - 2);
-		ping(&t.b, i);
-		turns(&t, i % 3);
-	}
-	turns(&t, 3);
-	expect_pings(&t.a, 2999);
-	expect_pings(&t.b, 2997);
-	assert_int_equal(t.b.l.carrier.nsent, 2 * msg_ping_size(NULL));
-	two_clear(&t);
-}
-
-/* One snapshot: the rest of the socket, and all that is in the ring. */
-static void
-one_read_takes_both(void **state)
-{
-	struct two t;
-	uint64_t all;
-
-	(void)state;
-	two_open(&t);
-	for (unsigned i = 1; i <= 100; i++)
-		ping(&t.b, i);
-	ipc_flush(&t.b.l);
-	carrier_offer(&t.a.l.carrier);
-	ipc_drain_input(&t.b.l);
-	for (unsigned i = 101; i <= 10000; i++)
-		ping(&t.b, i);
-	ipc_flush(&t.b.l);
-	all = ipc_sent(&t.b.l);
-	ipc_read(&t.a.l);
-	assert_int_equal(t.a.l.nread, all);
-	ipc_dispatch(&t.a.l);
-	expect_pings(&t.a, 10000);
-	two_clear(&t);
-}
+#include "tests/unit/shared/ipc/ipc_two.h"
 
 static void
 the_last_words_of_the_dead_count(void **state)
@@ -250,6 +119,28 @@ more_than_a_ring_goes_through(void **state)
 	two_clear(&t);
 }
 
+/* It is not read, so that only the write tells of the end. */
+static void
+a_full_ring_that_nobody_reads_ends_a_paused_link(void **state)
+{
+	struct two t;
+
+	(void)state;
+	two_with_ring(&t);
+	ipc_pause(&t.a.l);
+	ipc_pause(&t.b.l);
+	for (unsigned i = 1; i <= MEMRING_BYTES / 8; i++)
+		ping(&t.a, i);
+	turns(&t, 1);
+	assert_true(t.a.l.blocked);
+	carrier_let_go(&t.b.l.carrier);
+	ipc_close(&t.b.l); /* as when the process is killed */
+	turns(&t, 2);
+	assert_int_equal(t.a.ndead, 1);
+	assert_string_equal(t.a.why, "write error");
+	two_clear(&t);
+}
+
 /* Waiting without the loop, as in a replay. */
 static void
 room_can_be_waited_for(void **state)
@@ -347,55 +238,52 @@ bad_positions_end_only_their_link(void **state)
 	assert_true(dead > 8);
 }
 
-/* An offer without its descriptors, or with others. */
+/* Its size is sealed, but each end can empty it: then all of it reads as 0. */
 static void
-a_bad_offer_ends_the_link(void **state)
+memory_that_is_emptied_ends_only_its_link(void **state)
 {
 	struct two t;
-	int fds[2];
+	int memory;
 
 	(void)state;
-	for (size_t n = 1; n <= 3; n++) {
-		int all[3] = { 0, 0, 0 };
-
-		two_open(&t);
-		assert_int_equal(
-		    fdpass_send(t.a.l.carrier.fd, "", 1, all, n), 0);
-		turns(&t, 2);
-		assert_int_equal(t.b.ndead, 1);
-		assert_string_equal(t.b.why, "read error");
+	for (unsigned sent = 0; sent < 3; sent++) {
+		two_with_ring(&t);
+		memory = memring_fds(t.b.l.carrier.ring).memory;
+		for (unsigned i = 0; i < sent; i++)
+			ping(&t.b, i + 1);
+		ipc_flush(&t.b.l);
+		if (sent == 2)
+			turns(&t, 2);
+		assert_int_equal(fallocate(memory,
+				     FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				     0, lseek(memory, 0, SEEK_END)),
+		    0);
+		ping(&t.a, 1);
+		ping(&t.b, sent + 1);
+		turns(&t, 4);
+		assert_true(t.a.ndead <= 1 && t.b.ndead <= 1);
+		assert_int_equal(t.a.ndead + t.b.ndead > 0, sent > 0);
+		expect_pings(&t.a, sent == 1 ? 0 : MAX(sent, 1));
 		two_clear(&t);
 	}
-	two_open(&t); /* and none is fine */
-	ping(&t.a, 1);
-	turns(&t, 2);
-	expect_pings(&t.b, 1);
-	assert_int_equal(pipe(fds), 0);
-	assert_int_equal(fdpass_send(t.a.l.carrier.fd, "xx", 2, fds, 2), 0);
-	ping(&t.b, 1);
-	turns(&t, 2); /* too late: they are bytes like others */
-	expect_pings(&t.a, 1);
-	close(fds[0]);
-	close(fds[1]);
-	two_clear(&t);
 }
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_bytes_of_the_socket_come_first),
-		cmocka_unit_test(one_read_takes_both),
 		cmocka_unit_test(the_last_words_of_the_dead_count),
 		cmocka_unit_test(a_link_that_is_given_up_takes_nothing),
 		cmocka_unit_test(
 		    a_closed_ring_ends_a_link_that_is_read_in_turn),
 		cmocka_unit_test(more_than_a_ring_goes_through),
+		cmocka_unit_test(
+		    a_full_ring_that_nobody_reads_ends_a_paused_link),
 		cmocka_unit_test(room_can_be_waited_for),
 		cmocka_unit_test(sleep_is_refused_while_there_are_bytes),
 		cmocka_unit_test(nothing_comes_beside_the_ring),
 		cmocka_unit_test(bad_positions_end_only_their_link),
-		cmocka_unit_test(a_bad_offer_ends_the_link),
+		cmocka_unit_test(memory_that_is_emptied_ends_only_its_link),
 	};
 	int failed;
 
