@@ -319,9 +319,10 @@ async function sideBySide(servers) {
 	const floors = [];
 	const names = servers.map((s) => s.name);
 	const peers = names.slice(1);
-	const ratios = peers.map((n) => ` pusherd / ${n} |`).join('');
-	console.log(`\n| scenario | ${names.join(' | ')} |${ratios}`);
-	console.log(`|${' --- |'.repeat(1 + names.length + peers.length)}`);
+	const ratios = [`\n| pusherd against | ${peers.join(' | ')} |`,
+		`|${' --- |'.repeat(1 + peers.length)}`];
+	console.log(`\n| scenario | ${names.join(' | ')} |`);
+	console.log(`|${' --- |'.repeat(1 + names.length)}`);
 	let half = 0;
 	for (const [name, [who, field, args]] of Object.entries(SCENARIOS)) {
 		if (!ONLY.test(name)) continue;
@@ -344,10 +345,11 @@ async function sideBySide(servers) {
 			half = Math.max(1, Math.round(median(got.pusherd.map(
 				(r) => value(r, 'published') || 2)) / 2));
 		console.log(`| ${name}${more.length ? ` (${half * 100}/s)` : ''} | ` +
-			`${names.map((n) => cell(got[n], field)).join(' | ')} | ` +
-			`${peers.map((n) => ratio(got.pusherd, got[n], field))
-				.join(' | ')} |`);
+			`${names.map((n) => cell(got[n], field)).join(' | ')} |`);
+		ratios.push(`| ${name} | ${peers.map((n) =>
+			ratio(got.pusherd, got[n], field)).join(' | ')} |`);
 	}
+	if (peers.length > 0) console.log(ratios.join('\n'));
 	if (floors.length > 0) printFloor(floors);
 }
 

@@ -4,10 +4,10 @@
  * broker is the product's, in this process, on the first core; a second
  * process on the second core is all its workers: it sends events into every
  * link and reads what comes back.  The links are the product's, too, each with
- * a ring in shared memory (carrier.h).  Prints one JSON line for each number of
- * links, size of an event, and number of workers that each event goes to; the
- * rate is that for a second of the broker's CPU time, since on small machines
- * the workers are slower than the broker.
+ * a ring in shared memory (carrier.h).  Prints a table, by the number of
+ * links, the size of an event, and whether one or each worker gets it: CPU time
+ * of the broker for an event, and millions of events in a second of that time,
+ * since on small machines the workers are slower than the broker.
  *
  *   routing SECONDS
  *
@@ -254,10 +254,8 @@ measure(const struct plan *p, double seconds)
 		    stderr, "routing: events were not passed on by rings\n");
 		exit(1);
 	}
-	printf("{\"links\":%u,\"bytes\":%zu,\"workers_of_an_event\":%u,"
-	       "\"events_per_second\":%.0f,\"cpu_us_each\":%.3f}\n",
-	    p->links, p->bytes, of_an_event, (double)events / used,
-	    used / (double)events * 1e6);
+	printf(" %.2f us, %.2f |", used / (double)events * 1e6,
+	    (double)events / used / 1e6);
 	fflush(stdout);
 	broker_clear(&br);
 	conf_clear(&conf);
@@ -283,11 +281,17 @@ main(int argc, char **argv)
 	hash_seed();
 	log_set_level(LOG_LEVEL_ERROR);
 	stay_on(0);
-	for (size_t i = 0; i < nitems(links); i++)
+	puts("| workers | to one worker, 100 bytes | to all, 100 bytes | "
+	     "to one worker, 4 KB | to all, 4 KB |\n"
+	     "| --- | --- | --- | --- | --- |");
+	for (size_t i = 0; i < nitems(links); i++) {
+		printf("| %u |", links[i]);
 		for (size_t k = 0; k < nitems(bytes); k++)
-			for (int all = 0; all < (links[i] > 1 ? 2 : 1); all++)
+			for (int all = 0; all < 2; all++)
 				measure(&(struct plan){ links[i], bytes[k],
 					    all == 1, shared },
 				    seconds);
+		puts("");
+	}
 	return 0;
 }
