@@ -314,13 +314,11 @@ async function oneRun(server, name, field, args) {
 	return r;
 }
 
-// Every scenario on every server, RUNS times, the servers taking turns.
+// Every scenario on every server, RUNS times, the servers taking turns; in bold
+// how many times better pusherd is.
 async function sideBySide(servers) {
 	const floors = [];
 	const names = servers.map((s) => s.name);
-	const peers = names.slice(1);
-	const ratios = [`\n| pusherd against | ${peers.join(' | ')} |`,
-		`|${' --- |'.repeat(1 + peers.length)}`];
 	console.log(`\n| scenario | ${names.join(' | ')} |`);
 	console.log(`|${' --- |'.repeat(1 + names.length)}`);
 	let half = 0;
@@ -345,30 +343,33 @@ async function sideBySide(servers) {
 			half = Math.max(1, Math.round(median(got.pusherd.map(
 				(r) => value(r, 'published') || 2)) / 2));
 		console.log(`| ${name}${more.length ? ` (${half * 100}/s)` : ''} | ` +
-			`${names.map((n) => cell(got[n], field)).join(' | ')} |`);
-		ratios.push(`| ${name} | ${peers.map((n) =>
-			ratio(got.pusherd, got[n], field)).join(' | ')} |`);
+			`${names.map((n) => cell(got[n], field) +
+				(n === 'pusherd' || got[n].length === 0 ? ''
+					: ` **${ratio(got.pusherd, got[n], field)}**`))
+				.join(' | ')} |`);
 	}
-	if (peers.length > 0) console.log(ratios.join('\n'));
 	if (floors.length > 0) printFloor(floors);
 }
 
-// Where the server runs: on the first core; or on both, of which the load
-// generator has a part of the second.  There it does not keep one worker busy,
-// which then sleeps more and costs more: that one has the better of both.
-const places = (cores, workers) =>
-	(cores === 1 ? ['0'] : workers === 1 ? ['0', '0,1'] : ['0,1']);
+// The columns of so many workers, and on which cores their server runs.  On two
+// the load generator, too, needs one and does not keep it busy, so that it costs
+// more: one worker has the better of both, several have a column for each.
+const columns = (cores, n) => {
+	if (cores === 1) return [[n, ['0']]];
+	return n === 1 ? [[n, ['0', '0,1']]]
+		: [[`${n} spread`, ['0,1']], [`${n} together`, ['0']]];
+};
 
 // Several workers and the broker against one, in turns.
 async function severalWorkers(cores) {
 	const kinds = [];
 	for (const [of, build] of [['', BUILD], [' before', process.env.BEFORE]])
 		for (const n of build ? WORKERS : [])
-			kinds.push([`${n}${of}`, n, path.resolve(build)]);
+			for (const [name, places] of columns(cores, n))
+				kinds.push([`${name}${of}`, n, places, path.resolve(build)]);
 	const names = kinds.map(([name]) => name);
 	// Each but the first of its build is compared with that.
-	const first = kinds.map(([, , build]) => kinds.findIndex(
-		(k) => k[2] === build));
+	const first = kinds.map((k) => kinds.findIndex((f) => f[3] === k[3]));
 	const compared = kinds.map((_, i) => i).filter((i) => first[i] !== i);
 	console.log(`\n| ${cores === 2 ? 'workers on two cores' : 'workers'} | ` +
 		`${names.join(' | ')} | ${compared.map((i) =>
@@ -376,15 +377,14 @@ async function severalWorkers(cores) {
 	console.log(`|${' --- |'.repeat(1 + names.length + compared.length)}`);
 	for (const [name, [, given, args]] of
 		[...Object.entries(SCENARIOS), ...ACROSS]) {
-		const rate = !/_us|bytes/.test(given);
 		if (!ONLY.test(name) || name.includes('open loop') ||
-			(cores === 2 && !rate)) continue;
+			(cores === 2 && /_us|bytes|^joins$/.test(given))) continue;
 		const field = cores === 2 ? 'on_two_cores' : given;
 		const got = kinds.map(() => []);
 		for (let run = 0; run < RUNS; run++)
-			for (const [i, [kind, n, build]] of kinds.entries()) {
+			for (const [i, [kind, n, places, build]] of kinds.entries()) {
 				let best;
-				for (const place of places(cores, n)) {
+				for (const place of places) {
 					progress(`${name}: ${run + 1}/${RUNS} ${kind}`);
 					const s = await start(kind, pusherd(n, place, build));
 					if (s === null) return;
