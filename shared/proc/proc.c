@@ -9,10 +9,12 @@
 #include "shared/proc/proc.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <link.h>
 #include <linux/capability.h>
 #include <pwd.h>
@@ -33,6 +35,8 @@
 #include "shared/base/shm.h"
 #include "shared/base/str.h"
 #include "shared/base/xmalloc.h"
+
+#define UNKNOWN_FDS 65536 /* descriptors that may be open without /proc */
 
 static struct {
 	char *p; /* the area that ps(1) shows */
@@ -310,19 +314,52 @@ next_to_keep(const int *keep, size_t n, int from)
 	return found;
 }
 
+/* The end of the open descriptors, without close_range(2). */
+static int
+end_of_open(void)
+{
+	struct dirent *e;
+	struct rlimit r;
+	uint64_t fd;
+	int end = 0;
+	DIR *d = opendir("/proc/self/fd");
+
+	if (d == NULL)
+		return getrlimit(RLIMIT_NOFILE, &r) == 0
+		    ? (int)MIN(r.rlim_cur, UNKNOWN_FDS)
+		    : UNKNOWN_FDS;
+	while ((e = readdir(d)) != NULL)
+		if (str_to_u64(str_of(e->d_name), INT_MAX - 1, &fd) == 0)
+			end = MAX(end, (int)fd + 1);
+	closedir(d);
+	return end;
+}
+
+/* [from, end) */
+static void
+close_span(int from, int end)
+{
+	if (from == end ||
+	    close_range((unsigned)from, (unsigned)end - 1, 0) == 0)
+		return;
+	/* A kernel before 5.9, or a container that does not know the call. */
+	if (errno != ENOSYS && errno != EPERM)
+		fatal("close_range");
+	end = MIN(end, end_of_open());
+	for (int fd = from; fd < end; fd++)
+		close(fd);
+}
+
 void
 proc_close_others(const int *keep, size_t n)
 {
 	int from = STDERR_FILENO + 1, fd;
 
 	while ((fd = next_to_keep(keep, n, from)) != -1) {
-		if (fd > from &&
-		    close_range((unsigned)from, (unsigned)fd - 1, 0) == -1)
-			fatal("close_range");
+		close_span(from, fd);
 		from = fd + 1;
 	}
-	if (close_range((unsigned)from, ~0u, 0) == -1)
-		fatal("close_range");
+	close_span(from, INT_MAX);
 }
 
 /* Asks the scheduler: a container may have fewer cores than the machine. */
