@@ -175,11 +175,15 @@ say_ready(struct master *m)
 	free(where);
 	snprintf(state, sizeof(state), "READY=1\nMAINPID=%d", (int)getpid());
 	notify(state);
-	if (m->start->waiter_fd == -1)
-		return;
-	if (write(m->start->waiter_fd, "", 1) == -1)
-		log_debug("nobody waits for the start");
-	close(m->start->waiter_fd);
+	if (m->start->waiter_fd != -1) {
+		if (write(m->start->waiter_fd, "", 1) == -1)
+			log_debug("nobody waits for the start");
+		close(m->start->waiter_fd);
+	}
+	if (m->reload.again) {
+		m->reload.again = false;
+		reload_begin(m, 0);
+	}
 }
 
 /* ---- what is due ---- */

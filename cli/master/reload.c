@@ -385,6 +385,8 @@ reload_begin(struct master *m, uint64_t request)
 		if (request != 0)
 			request_reply(m, request, 1,
 			    S("pusherd is starting or stopping"));
+		else
+			r->again = true; /* after the start */
 	} else if (!r->active) {
 		if (request != 0)
 			r->requests.v[r->requests.n++] = request;

@@ -5,6 +5,9 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
 const { describe, test } = require('node:test');
 const { Client } = require('./lib/client');
 const { Daemon, until } = require('./lib/daemon');
@@ -56,4 +59,39 @@ describe('a process that stands still', { concurrency: true }, () => {
 			process.kill(pid, 'SIGSTOP');
 			return pid;
 		}, 15000));
+});
+
+// A daemon whose broker is stopped before it serves.
+async function starting(conf, file) {
+	for (;;) {
+		const d = new Daemon(conf);
+		d.app();
+		d.spawn(['-c', file]);
+		const broker = await until('the broker', () => d.pidsOf('broker')[0]);
+		process.kill(broker, 'SIGSTOP');
+		if (!/ready: listening/.test(d.readLog())) return { d, broker };
+		process.kill(broker, 'SIGCONT');
+		await d.stop();
+	}
+}
+
+test('a SIGHUP while the server starts is obeyed behind it', async () => {
+	const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'pusherd-test-'));
+	const file = path.join(dir, 'pusherd.conf');
+	fs.writeFileSync(file, 'pong_timeout 17\n');
+	const { d, broker } = await starting({ workers: 1 }, file);
+	try {
+		fs.writeFileSync(file, 'pong_timeout 18\n');
+		d.signal('SIGHUP');
+		await until('the master to read it', () =>
+			/^ShdPnd:\s+0+$/m.test(fs.readFileSync(
+				`/proc/${d.child.pid}/status`, 'utf8')));
+		process.kill(broker, 'SIGCONT');
+		await until('the reload', () => /reload: done/.test(d.readLog()));
+		assert.match(d.ctlRaw(['config', 'pong_timeout']).out, /^pong_timeout\t18\t/);
+		await d.stop();
+	} finally {
+		d.kill();
+		fs.rmSync(dir, { recursive: true });
+	}
 });
