@@ -267,6 +267,7 @@ read_more(struct conn *c)
 				 : transport_recv(w, c->transport, &c->in,
 				       w->recv, WORKER_RECV_BYTES);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR)) {
+		input_charge(c, COST_MESSAGE); /* a record without data */
 		if (transport_wants_write(c->transport))
 			conn_set_events(c);
 		return;
