@@ -53,15 +53,9 @@
 #include "worker/session/session.h"
 #include "worker/wiring.h"
 
-/* Waiting pays from this many sockets, or deliveries, of all workers. */
-#define COALESCE_CLIENTS 64
-#define COALESCE_FEW 8 /* sockets, if an event goes to several of them */
-#define COALESCE_EVENTS 256
-#define COALESCE_SECONDS 0.000001 /* how long, for each delivery, ... */
-#define COALESCE_MAX 0.0003       /* ... and at most */
-#define RESERVED_FDS 64           /* links, listeners, log */
-#define STOP_CONNS 256            /* closed at once at the end */
-#define ORPHAN_DRAIN 0.5          /* seconds, when the master is gone */
+#define RESERVED_FDS 64  /* links, listeners, log */
+#define STOP_CONNS 256   /* closed at once at the end */
+#define ORPHAN_DRAIN 0.5 /* seconds, when the master is gone */
 
 /* The state of every module, in one piece; struct worker points into it. */
 struct modules {
@@ -95,53 +89,16 @@ on_busy(struct ev_loop *loop, ev_idle *idle, int revents)
 	/* its being active keeps the loop from sleeping */
 }
 
-/* Have several events gone to the same clients, to leave in one call? */
-static bool
-is_shared(const struct worker *w)
-{
-	return w->nevents >= 2 && w->fanout >= w->ndirty + w->ndirty / 2;
-}
-
-/*
- * Do so many clients have output that waiting saves more calls than it delays?
- * Events for one client each, as in a conversation of two, gain nothing from
- * it before there are many.  Each worker has its part of the clients, and small
- * pieces of an event cost all of them, and the broker, a turn.
- */
-static bool
-is_worth_waiting(const struct worker *w)
-{
-	uint64_t n = w->conf->nworkers;
-
-	return w->fanout * n >= COALESCE_EVENTS ||
-	    w->ndirty * n >= COALESCE_CLIENTS ||
-	    (w->fanout > w->nevents && w->ndirty * n >= COALESCE_FEW);
-}
-
-/*
- * Delays the flush under load: several events for the same clients that came
- * together are likely to do so again, and each that arrives before the flush
- * shares its system calls.  True while the flush must wait: not for events that
- * come one at a time or go to different clients, and not when as many have
- * arrived as the last time.
- */
+/* Does the flush wait for more events, or for what these will bring? */
 static bool
 may_wait(struct worker *w)
 {
-	double now;
+	struct coalesce *c = &w->coalesce;
+	unsigned n = w->conf->nworkers;
 
-	if (w->link->ipc.rests || !is_worth_waiting(w))
-		return false;
-	if (w->expected < 2 && !is_shared(w))
-		return false;
-	if (w->expected >= 2 && w->nevents >= w->expected && w->wait_until != 0)
-		return false;
-	now = (double)proc_clock_us(CLOCK_MONOTONIC) / 1e6;
-	if (w->wait_until == 0)
-		w->wait_until = now +
-		    MIN(COALESCE_MAX,
-			COALESCE_SECONDS * w->fanout * w->conf->nworkers);
-	return now < w->wait_until;
+	return !w->link->ipc.rests && coalesce_pays(c, n) &&
+	    coalesce_waits(c, n, c->nevents + w->link->ipc.nout,
+		proc_clock_us(CLOCK_MONOTONIC));
 }
 
 /* The end of a turn. */
@@ -160,14 +117,11 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 	unacked_release(w);
 	if (may_wait(w)) {
 		ev_idle_start(loop, &w->busy);
-		sched_yield(); /* to the broker, if it shares our core */
+		sched_yield(); /* to those who share our core */
 		ipc_turn(&w->link->ipc, false);
 		return;
 	}
-	if (w->nevents > 0)
-		w->expected = is_shared(w) ? w->nevents : 1;
-	w->wait_until = 0;
-	w->nevents = w->fanout = w->ndirty = 0;
+	coalesce_end(&w->coalesce);
 	client_memory_check(w);
 	sessions_turn(w->sessions);
 	left = output_flush(w);

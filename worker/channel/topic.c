@@ -215,9 +215,9 @@ topic_on_event(struct worker *w, const struct msg_event *m)
 	a->messages_out += t->n;
 	if (t->packing == 0 || !fan_out_packed(w, t, m, x))
 		fan_out(w, t, m, x);
-	w->nevents += a->deliveries > before;
-	w->fanout += (uint32_t)(a->deliveries - before);
-	if (w->fanout >= FANOUT_TURN)
+	w->coalesce.nevents += a->deliveries > before;
+	w->coalesce.fanout += (uint32_t)(a->deliveries - before);
+	if (w->coalesce.fanout >= FANOUT_TURN)
 		ipc_rest(&w->link->ipc);
 }
 

@@ -86,7 +86,7 @@ conn_queue(struct conn *c, struct buf *b, uint32_t off, uint32_t len)
 		c->backlog = BACKLOG_OVER;
 	} else if (list_is_empty(&c->link)) {
 		list_append(&c->w->dirty, &c->link);
-		c->w->ndirty++;
+		c->w->coalesce.ndirty++;
 	}
 }
 

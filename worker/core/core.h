@@ -17,6 +17,7 @@
 #include "shared/base/list.h"
 #include "shared/base/outq.h"
 #include "shared/base/str.h"
+#include "worker/core/coalesce.h"
 
 struct api_retries;
 struct apps;
@@ -104,12 +105,8 @@ struct worker {
 	uint64_t sids[32];   /* random numbers that are to be used */
 	unsigned nsids;
 
-	char *recv;          /* WORKER_RECV_BYTES */
-	uint32_t nevents;    /* delivered in this turn */
-	uint32_t fanout;     /* deliveries queued in this turn */
-	uint32_t ndirty;     /* sockets that got something in this turn */
-	uint32_t expected;   /* nevents of the last flush, if it paid; or 1 */
-	double wait_until;   /* the flush may wait for more; 0: it does not */
+	char *recv;               /* WORKER_RECV_BYTES */
+	struct coalesce coalesce; /* of the flush at the end of a turn */
 	struct buf *arena;   /* outgoing bytes for one, next to each other */
 	struct buf *events;  /* and those for many: adjacent ones merge */
 	struct buf *scratch; /* where one frame is built */
