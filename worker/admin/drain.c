@@ -225,6 +225,10 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 		ev_timer_stop(loop, timer);
 		return;
 	}
+	if (!d->on && d->held) {
+		d->end += TICK;
+		return;
+	}
 	if (d->on && left < -d->grace && !d->stopping) {
 		if (w->nconns > 0)
 			log_info(
@@ -285,7 +289,7 @@ on_linger(struct ev_loop *loop, ev_timer *timer, int revents)
 
 	if (d->on)
 		return; /* they are told in any case */
-	if (d->telling) {
+	if (d->telling || d->held) {
 		ev_timer_set(timer, 1., 0.);
 		ev_timer_start(loop, timer);
 		return;

@@ -16,6 +16,7 @@ struct drain {
 	ev_timer linger;
 	bool on;      /* drain_start() or drain_retire() has been called */
 	bool telling; /* it closes some clients only, and the process stays */
+	bool held;    /* … and not now: a hand-over waits for those told */
 	bool retiring;
 	bool stopping;     /* the whole group exits: newcomers wait */
 	bool together;     /* the whole group exits, and the broker too */

@@ -4,12 +4,13 @@
  * clients and its link to the broker go there as they are, so that no client,
  * no other worker and no broker notices.
  *
- * The old process stops reading its clients, sends their sockets, and waits
- * until the broker has answered everything.  Events are delivered meanwhile.
- * Then it writes all down and sends it.  Until the new process has said that it
- * understands all of it, and COMMIT is sent, nothing is changed and the old one
- * may go on.  From then on it touches no client any more.  The new process
- * touches none before.
+ * The old process waits for the last confirmations of clients that it closes:
+ * the new one would not know whom it has to close.  Then it stops reading its
+ * clients, sends their sockets, and waits until the broker has answered
+ * everything.  Events are delivered meanwhile.  Then it writes all down and
+ * sends it.  Until the new process has said that it understands all of it, and
+ * COMMIT is sent, nothing is changed and the old one may go on.  From then on
+ * it touches no client any more.  The new process touches none before.
  *
  * The worker in another slot, the receiver, has its own link: the broker puts a
  * mark into both (MERGE, broker/slot.c).  Events before it are delivered here,
@@ -50,7 +51,7 @@
 #include "worker/link/unacked.h"
 #include "worker/session/session.h"
 
-#define HELLO_SECONDS 4. /* for the new process to begin */
+#define HELLO_SECONDS 4. /* for the new process, and parting clients */
 #define QUIET_SECONDS 2. /* for everything to be answered */
 #define SEND_SECONDS 3.  /* for the hand-over itself */
 #define RECORD_BYTES 256 /* of a connection, about */
@@ -75,6 +76,7 @@ hang_up(struct move *m)
 		close(m->fd);
 	m->fd = -1;
 	move_sockets_end(m);
+	m->w->drain->held = m->wanted = false;
 	m->asked = m->marked = m->expired = false;
 }
 
@@ -193,6 +195,10 @@ begin(struct move *m)
 {
 	struct worker *w = m->w;
 
+	if (w->drain->on) {
+		give_up(m, "it closes its clients");
+		return;
+	}
 	if (m->receiver != MOVE_NEW)
 		listener_take_all(w); /* nobody else will */
 	w->moving = true;
@@ -221,15 +227,15 @@ on_hello(struct move *m, struct str body)
 		    h.state, h.ipc, (uint32_t)STATE_VERSION,
 		    (uint32_t)IPC_VERSION);
 		give_up(m, why);
-	} else if (m->w->draining || m->w->drain->on) {
-		give_up(m, "it closes its clients");
 	} else if (m->receiver != MOVE_NEW && h.room < m->w->nconns) {
 		snprintf(why, sizeof(why),
 		    "worker %u has room for %u connections, not for %u",
 		    m->receiver, h.room, m->w->nconns);
 		give_up(m, why);
 	} else {
-		begin(m);
+		m->w->drain->held = m->wanted = true;
+		if (!list_is_empty(&m->w->sessions->parting))
+			log_debug("move: waits for last confirmations");
 	}
 }
 
@@ -256,7 +262,7 @@ on_word(struct ev_loop *loop, ev_io *io, int revents)
 	else if (n <= 0)
 		give_up(m, "the new process has ended");
 	else if (!move_datagram(in, &type) || type != IPC_MOVE_HELLO ||
-	    m->w->moving)
+	    m->wanted)
 		give_up(m, "the new process is not understood");
 	else
 		on_hello(m, str_from(in, IPC_HEAD));
@@ -269,8 +275,12 @@ on_late(struct ev_loop *loop, ev_timer *timer, int revents)
 	struct worker *w = m->w;
 	char why[200];
 
-	if (!w->moving) {
+	if (!m->wanted) {
 		give_up(m, "the new process did not begin in time");
+		return;
+	}
+	if (!w->moving) {
+		begin(m); /* some have not answered */
 		return;
 	}
 	if (m->marked) {
@@ -432,6 +442,9 @@ move_turn(struct worker *w)
 
 	if (m->merges)
 		move_in_turn(w);
+	if (m->wanted && !w->moving &&
+	    (w->drain->on || list_is_empty(&w->sessions->parting)))
+		begin(m);
 	if (!w->moving || m->over)
 		return;
 	listen_for(m, move_sockets_more(m) ? EV_READ | EV_WRITE : EV_READ);

@@ -33,6 +33,7 @@ struct move {
 	uint32_t linger;
 	uint32_t bulky;    /* clients that were closed: see COPIES_MAX */
 	uint32_t receiver; /* its slot; MOVE_NEW: the other process is new */
+	bool wanted;       /* the other process is ready */
 	bool merges;       /* this process is the receiver */
 	uint32_t from;     /* of the worker in this slot */
 	bool asked;        /* the broker for the mark (MERGE) */

@@ -355,15 +355,17 @@ client_part(struct conn *c, unsigned code, const char *text)
 	o = session_pool_at(&ss->pool, s->open);
 	o->part_code = (uint16_t)code;
 	o->part_text = text;
+	list_append(&ss->parting, &o->asking);
 	conn_set_timeout(c, PART_SECONDS);
 }
 
 void
 client_parted(struct conn *c)
 {
-	const struct open_session *o =
+	struct open_session *o =
 	    session_pool_at(&c->w->sessions->pool, c->session.open);
 
+	list_remove(&o->asking);
 	client_close(c, o->part_code, str_of(o->part_text));
 }
 

@@ -321,6 +321,7 @@ sessions_init(struct sessions *ss)
 {
 	list_init(&ss->fresh);
 	list_init(&ss->waiting);
+	list_init(&ss->parting);
 	ev_init(&ss->timer, on_timer);
 }
 

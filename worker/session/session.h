@@ -54,6 +54,7 @@ struct sessions {
 	bool busy;           /* one got something in this turn */
 	struct list fresh;   /* got something in this turn, and do not wait */
 	struct list waiting; /* to be asked later, longest waiting first */
+	struct list parting; /* closed when they have answered */
 	struct session_pool pool;
 	uint32_t n;
 	double tokens, tokens_at;
