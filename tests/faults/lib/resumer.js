@@ -8,13 +8,11 @@
 const crypto = require('node:crypto');
 const nacl = require('../../system/node_modules/tweetnacl');
 const { Line } = require('../../system/lib/line');
+const { ORDERLY_MS, lag } = require('../../system/lib/lag');
 const { newId } = require('../../system/lib/resume');
 const { SLOW } = require('../../system/lib/daemon');
 
 const MASTER = crypto.createHash('sha256').update('resume').digest();
-// Behind a close with a code of the server nothing comes twice, unless this
-// process was late by so many ms: the server waits 2 s for a last pong.
-const ORDERLY_MS = 1000;
 // An event that comes twice was there at most this long before the cut: a round
 // trip and resume_ack_interval (250 ms), on a machine that is busy.
 const DOUBLE_MS = 3000 * SLOW;
@@ -38,16 +36,6 @@ function decrypted(channel, text) {
 	return Buffer.from(nacl.secretbox.open(Buffer.from(ciphertext, 'base64'),
 		Buffer.from(nonce, 'base64'), keyOf(channel))).toString();
 }
-
-// The longest time for which this process has read nothing, of the last 5 s:
-// a client that answers late may get events twice after an orderly close, too.
-const turns = [];
-setInterval(() => {
-	turns.push(performance.now());
-	if (turns.length > 250) turns.shift();
-}, 20).unref();
-const lag = () => Math.max(0, performance.now() - (turns.at(-1) ?? 0),
-	...turns.slice(1).map((t, i) => t - turns[i]));
 
 // What ended a connection, with the code that the client got.
 const endOf = ({ cause, code }) => code ? `${cause} (${code})` : cause;
