@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT
 //
 // The slot of a worker is handed over while it closes a client with a session:
-// the client has been asked for its last confirmation, and has not answered.
+// the client has been asked for its last confirmation, and has not answered.  And
+// a client whose TLS stays behind has its session only after that.
 'use strict';
 
 const assert = require('node:assert/strict');
+const { once } = require('node:events');
 const { describe, test, before, after } = require('node:test');
+const tls = require('node:tls');
 const { Client, OP } = require('./lib/client');
 const { Daemon, until } = require('./lib/daemon');
 const { publish } = require('./lib/http');
-const { begin, datas, enter, open } = require('./lib/resume');
+const { begin, datas, enter, newId, open } = require('./lib/resume');
+const { Authority } = require('./lib/tls');
 
 const EVENTS = ['0', '1', '2'];
 const WAITS = /waits for last confirmations/g;
@@ -87,4 +91,29 @@ describe('a hand-over while a client is closed', () => {
 				[...EVENTS, '3']);
 			for (const one of [other, again]) await one.close();
 		});
+});
+
+test('a session that begins by TLS of an earlier process ends that', async () => {
+	const authority = new Authority();
+	const d = new Daemon({ listen: ['127.0.0.1:0', '127.0.0.1:0 tls'],
+		tls_certificate: authority.file('cert.pem'),
+		tls_key: authority.file('key.pem') });
+	const app = d.app({ resume: 'on' });
+	await d.start();
+	const sock = tls.connect({ port: d.ports[1], host: '127.0.0.1',
+		ca: authority.ca, servername: 'localhost' });
+	await once(sock, 'session'); // the ticket behind the server's handshake
+	const r = await d.ctlAsync(['-j', 'worker', 'replace', '0']);
+	assert.equal(JSON.parse(r.out).tls_lingers, 1, r.out);
+	const id = newId();
+	const c = await open(d, app, id, { sock: () => sock });
+	await enter(c, 'x');
+	await c.expectFatal(4200);
+	await until('the earlier process to leave', () =>
+		d.pidsOf('TLS').length === 0);
+	const again = await open(d, app, id);
+	assert.deepEqual(datas(await enter(again, 'x')), []);
+	await again.close();
+	await d.stop();
+	authority.remove();
 });

@@ -39,6 +39,7 @@
 #include "worker/core/core.h"
 #include "worker/link/link.h"
 #include "worker/link/unacked.h"
+#include "worker/session/session.h"
 
 #define TICK 0.05          /* seconds between two portions */
 #define MIN_RATE 300.0     /* closes per second, at least */
@@ -90,9 +91,16 @@ lingers_until(const struct conn *c)
 	return c->transport == NULL ? 0 : c->transport->until;
 }
 
+/* It misses nothing when it comes back. */
+static bool
+is_sure(const struct conn *c)
+{
+	return c->session.named && session_is_sure(c->w->sessions, &c->session);
+}
+
 /*
  * Lists all connections that have not been told yet; until != 0: of those that
- * linger, and no longer than that; clients: only WebSockets.
+ * linger, and no longer than that or need not; clients: only WebSockets.
  */
 static void
 make_list(struct worker *w, double until, bool clients)
@@ -109,7 +117,8 @@ make_list(struct worker *w, double until, bool clients)
 		if (is_parting(c) || is_deferred(c) ||
 		    (clients && c->ops != &ws_ops) ||
 		    (until != 0 &&
-			(lingers_until(c) == 0 || lingers_until(c) > until)))
+			(lingers_until(c) == 0 ||
+			    (lingers_until(c) > until && !is_sure(c)))))
 			continue;
 		v[count++] = (struct candidate){ conn_sid(c),
 			c->ops == &ws_ops && !list_is_empty(&c->subs),
@@ -313,6 +322,8 @@ drain_lingering_seconds(const struct worker *w)
 void
 drain_lingering(struct worker *w)
 {
+	double soon =
+	    worker_now() + drain_lingering_seconds(w) + DRAIN_SETTLE_SECONDS;
 	double until = INFINITY, left;
 	struct hash_node *n;
 
@@ -320,8 +331,12 @@ drain_lingering(struct worker *w)
 	     n = hash_next(&w->conns, n)) {
 		const struct conn *c = CONN_OF(n, node);
 
-		if (lingers_until(c) != 0 && !is_parting(c))
-			until = MIN(until, lingers_until(c));
+		if (lingers_until(c) == 0 || is_parting(c))
+			continue;
+		until = MIN(until, lingers_until(c));
+		/* It may have a session by then, or answer again. */
+		if (c->ops != &ws_ops || c->session.named)
+			until = MIN(until, soon);
 	}
 	ev_timer_stop(w->loop, &w->drain->linger);
 	if (isinf(until))

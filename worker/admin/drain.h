@@ -11,6 +11,9 @@
 
 struct worker;
 
+/* Most often the other processes of an upgrade have been replaced by then. */
+#define DRAIN_SETTLE_SECONDS 5.
+
 struct drain {
 	ev_timer timer; /* the next portion */
 	ev_timer linger;

@@ -37,9 +37,6 @@
 
 #define LINK_FDS 4 /* of the link and its ring */
 
-/* Most often the other processes of an upgrade have been replaced by then. */
-#define SETTLE_SECONDS 5.
-
 /* The nearest: what has been read back is written down as the same number. */
 static uint64_t
 us(double seconds)
@@ -288,7 +285,7 @@ lingers_for(const struct conn *c)
 
 	if (!c->session.named || !session_is_sure(c->w->sessions, &c->session))
 		return most;
-	return MIN(most, SETTLE_SECONDS + drain_lingering_seconds(c->w));
+	return MIN(most, DRAIN_SETTLE_SECONDS + drain_lingering_seconds(c->w));
 }
 
 /*
