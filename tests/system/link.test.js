@@ -8,25 +8,29 @@
 
 const assert = require('node:assert/strict');
 const { execFileSync } = require('node:child_process');
+const crypto = require('node:crypto');
 const fs = require('node:fs');
+const path = require('node:path');
 const { test } = require('node:test');
 const { Client, closeAll } = require('./lib/client');
 const { Daemon, until } = require('./lib/daemon');
 const { api, onEachWorker, publish } = require('./lib/http');
 
-// What a process holds, by /proc: descriptors and mappings of rings.
-function rings(pid) {
-	const fds = fs.readdirSync(`/proc/${pid}/fd`).map((fd) => {
+// The descriptors of a process that are rings, as files.
+const ringFiles = (pid) => fs.readdirSync(`/proc/${pid}/fd`)
+	.map((fd) => `/proc/${pid}/fd/${fd}`)
+	.filter((file) => {
 		try {
-			return fs.readlinkSync(`/proc/${pid}/fd/${fd}`);
+			return /memfd:ring/.test(fs.readlinkSync(file));
 		} catch {
-			return ''; // closed meanwhile
+			return false; // closed meanwhile
 		}
 	});
-	return { fds: fds.filter((f) => /memfd:ring/.test(f)).length,
-		maps: fs.readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')
-			.filter((l) => /memfd:ring/.test(l)).length };
-}
+
+// How many a process has: descriptors, and mappings.
+const rings = (pid) => ({ fds: ringFiles(pid).length,
+	maps: fs.readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')
+		.filter((l) => /memfd:ring/.test(l)).length });
 
 // Each worker has one ring, and the broker one for each of them.
 const allHaveOne = (d, n) => d.pidsOf('worker').length === n &&
@@ -103,9 +107,7 @@ const limit = (pid, n) => execFileSync('prlimit',
 
 // A limit that leaves room for one or two of the descriptors of a worker's link,
 // when it has closed those that it has: each takes the lowest free number.
-const roomForFew = (pid) => 1 + Number(fs.readdirSync(`/proc/${pid}/fd`)
-	.find((fd) => /memfd:ring/.test(
-		fs.readlinkSync(`/proc/${pid}/fd/${fd}`))));
+const roomForFew = (pid) => 1 + Number(path.basename(ringFiles(pid)[0]));
 
 for (const [what, room, says] of [['a ring', roomForFew,
 	/worker 0.*link: the broker's memory cannot be used/],
@@ -136,6 +138,47 @@ for (const [what, room, says] of [['a ring', roomForFew,
 		await arrives(d, app, clients, 'second');
 		assert.deepEqual(d.pidsOf('worker'), [worker]);
 		await closeAll(clients);
+		await d.stop();
+	});
+
+// As a worker does that has been taken over: the positions are at the front.
+const SPOILS = [['noise in its positions', (file) => {
+	const fd = fs.openSync(file, 'r+');
+	fs.writeSync(fd, crypto.randomBytes(256), 0, 256, 0);
+	fs.closeSync(fd);
+}], ['noise in all of it', (file) => {
+	const { size } = fs.statSync(file);
+	const fd = fs.openSync(file, 'r+');
+	fs.writeSync(fd, crypto.randomBytes(size), 0, size, 0);
+	fs.closeSync(fd);
+}], ['holes', (file) => execFileSync('fallocate', ['--punch-hole',
+	'--length', String(fs.statSync(file).size), file])]];
+
+for (const [what, spoil] of SPOILS)
+	test(`${what}: the broker and the other worker go on`, async () => {
+		const { d, app, clients: [hit, other] } = await running(2);
+		const https = await onEachWorker(d);
+		const [broker] = d.pidsOf('broker');
+		let sent = 0;
+		const goesOn = async () => {
+			const r = await https[1].api(app, 'POST', '/events',
+				{ body: { channel: 'room', name: 'e', data: `${++sent}` } });
+			assert.equal(r.status, 200, r.text);
+			assert.equal(await other.expect('e'), `${sent}`);
+		};
+		d.allow(/worker \d.*(had dropped|events may be missing|exited with)/);
+		spoil(ringFiles(hit.worker)[0]);
+		await until('its end', async () => {
+			await goesOn();
+			return /worker \d: link ended/.test(d.readLog());
+		});
+		await until('another ring', () => allHaveOne(d, 2));
+		await goesOn();
+		assert.deepEqual(d.pidsOf('broker'), [broker]);
+		assert.ok(d.pidsOf('worker').includes(other.worker));
+		hit.sock.destroy();
+		for (const h of https) h.end();
+		await other.close();
 		await d.stop();
 	});
 
