@@ -269,10 +269,14 @@ client_on_terminate(struct worker *w, const struct msg_terminate *m)
 	struct topic *t;
 
 	buf_append(&name, m->user_id);
-	/* Closing removes the last entry, and frees the topic in the end. */
-	while ((t = topic_find(w, m->app, buf_str(name))) != NULL && t->n > 0)
-		client_close(t->v[t->n - 1].c, PUSHER_UNAUTHORIZED,
-		    S("connection terminated"));
+	t = topic_find(w, m->app, buf_str(name));
+	/*
+	 * From the end: closing puts an entry that has been seen into the
+	 * place, or frees the topic.  One that is lost stays until its turn.
+	 */
+	for (uint32_t i = t == NULL ? 0 : t->n; i-- > 0;)
+		client_close(
+		    t->v[i].c, PUSHER_UNAUTHORIZED, S("connection terminated"));
 	buf_unref(name);
 	return 0;
 }
