@@ -119,7 +119,8 @@ prepare(const struct conf *conf, struct start *s, char **why)
 {
 	struct rundir_owner owner;
 
-	if (find_owner(conf, &owner, why) == -1 ||
+	if (files_check_apart(conf, why) == -1 ||
+	    find_owner(conf, &owner, why) == -1 ||
 	    certs_open(&s->certs, conf, why) == -1 ||
 	    rundir_open(&s->rundir, conf, &owner, why) == -1)
 		return -1;
@@ -417,7 +418,8 @@ check_as_user(const struct conf *conf, const char *file,
 		    conf->user, strerror(errno));
 		return -1;
 	}
-	return files_check_read(conf, why) == -1 ||
+	return files_check_apart(conf, why) == -1 ||
+		files_check_read(conf, why) == -1 ||
 		files_check_log(conf, why) == -1
 	    ? -1
 	    : certs_load(certs, conf, why);

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "shared/base/base.h"
 #include "shared/base/file.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/cluster_secrets.h"
@@ -91,4 +92,24 @@ int
 files_check_pid(const struct conf *conf, char **why)
 {
 	return check_written(conf, "pid_file", conf->pid_file, why);
+}
+
+int
+files_check_apart(const struct conf *conf, char **why)
+{
+	const char *const files[][2] = { { "database", conf->database },
+		{ "outbox", conf->outbox }, { "log", conf->log },
+		{ "pid_file", conf->pid_file } };
+
+	for (size_t i = 0; i < nitems(files); i++)
+		for (size_t k = 0; k < i; k++) {
+			if (strcmp(files[i][1], files[k][1]) != 0)
+				continue;
+			*why = xasprintf("%s: %s and %s are the same file, %s: "
+					 "give each a path of its own",
+			    conf_origin(conf, files[i][0]), files[k][0],
+			    files[i][0], files[i][1]);
+			return -1;
+		}
+	return 0;
 }

@@ -9,6 +9,11 @@
 struct conf;
 
 /*
+ * Are database, outbox, log and pid_file different files?  Each has a writer of
+ * its own, and the last one is emptied.
+ */
+int files_check_apart(const struct conf *, char **why);
+/*
  * Those that children read: 0, or -1 and *why (free(3) it).  Ask with the
  * rights of the user.
  */

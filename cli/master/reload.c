@@ -286,6 +286,7 @@ prepare(struct master *m, struct change *ch, struct str set, char **why)
 	if (load(s, ch, set, why) == -1)
 		return -1;
 	if (check_workers(m, ch, why) == 0 && check_size(&ch->conf, why) == 0 &&
+	    files_check_apart(&ch->conf, why) == 0 &&
 	    files_check_read(&ch->conf, why) == 0 &&
 	    certs_load(&ch->certs, &ch->conf, why) == 0 &&
 	    log_target_open(&s->log, &ch->conf, &ch->log_fd, why) == 0) {

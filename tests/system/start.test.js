@@ -179,6 +179,21 @@ describe('start', () => {
 			d.remove();
 		});
 
+	for (const option of ['outbox', 'log', 'pid_file'])
+		test(`${option} is the database: it stays whole`, () => {
+			const d = new Daemon();
+			const app = d.app();
+			for (const args of [['-t'], ['-F']]) {
+				const r = run(d, [...args, '-o',
+					`${option}=${d.conf.database}`]);
+				assert.equal(r.status, 1);
+				assert.match(r.stderr, new RegExp('command line: database ' +
+					`and ${option} are the same file, .*apps\\.db`));
+			}
+			assert.equal(d.ctl(['app', 'list'])[0].id, app.id);
+			d.remove();
+		});
+
 	test('-t with an outbox that cannot be made: only webhooks wait', () => {
 		const d = new Daemon({ outbox: '/proc/none/outbox.db' });
 		d.app();
