@@ -91,6 +91,24 @@ describe('a hand-over while a client is closed', () => {
 				[...EVENTS, '3']);
 			for (const one of [other, again]) await one.close();
 		});
+
+	test('that fails meanwhile: the client is asked all the same', async () => {
+		d.allow(/was killed by signal/, /is not replaced/, /new process has ended/);
+		const { id, c } = await part();
+		const before = Object.keys(d.processes());
+		const hand = await replace();
+		const [fresh] = Object.entries(d.processes()).filter(([pid, title]) =>
+			!before.includes(pid) && /: worker 0$/.test(title));
+		process.kill(Number(fresh[0]), 'SIGKILL');
+		const r = await hand.done;
+		assert.deepEqual([r.code, /new process has ended/.test(r.err)],
+			[1, true], r.err);
+		c.sendFrame(OP.PONG, (await questions(c)).at(-1));
+		await c.expectFatal(4200);
+		const again = await open(d, app, id);
+		assert.deepEqual(datas(await enter(again, 'x')), []);
+		await again.close();
+	});
 });
 
 test('a session that begins by TLS of an earlier process ends that', async () => {
