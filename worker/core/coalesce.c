@@ -19,14 +19,12 @@
 #define FEW_CLIENTS 8 /* if an event goes to several of them */
 #define DELIVERIES 256
 
-/* How long, in us: */
-#define EACH 1        /* for each delivery of all workers ... */
-#define ALONE_MAX 300 /* ... and at most */
-#define NEIGHBOURS_MAX \
-	5000         /* ... since each of them has the core meanwhile \
-		      */
-#define QUIET 300    /* without anything new */
-#define IDLE_TURNS 2 /* likewise, when as many came as the last time */
+/* It waits for half a us for each delivery of all workers, and at most: */
+#define ALONE_MAX 300       /* us */
+#define NEIGHBOURS_MAX 5000 /* each of them may have the core meanwhile */
+/* Without anything new: */
+#define QUIET 300    /* us */
+#define IDLE_TURNS 2 /* if as many came as the last time */
 
 /* Have several events gone to the same clients, to leave in one call? */
 static bool
@@ -51,13 +49,13 @@ coalesce_pays(const struct coalesce *c, unsigned nworkers)
 	    (c->fanout > c->nevents && c->ndirty * n >= FEW_CLIENTS);
 }
 
-static void
-begin(struct coalesce *c, unsigned nworkers, uint64_t now)
+/* In us.  Each delivery more makes the flush longer, and the wait, too. */
+static uint64_t
+longest(const struct coalesce *c, unsigned nworkers)
 {
 	uint64_t max = nworkers == 1 ? ALONE_MAX : NEIGHBOURS_MAX;
 
-	c->until = now + MIN(max, (uint64_t)EACH * c->fanout * nworkers);
-	c->news = 0;
+	return MIN(max, (uint64_t)c->fanout * nworkers / 2);
 }
 
 bool
@@ -66,9 +64,10 @@ coalesce_waits(
 {
 	bool enough = c->expected >= 2 && c->nevents >= c->expected;
 
-	if (c->until == 0)
-		begin(c, nworkers, now);
-	else if (enough && nworkers == 1)
+	if (c->since == 0) {
+		c->since = now;
+		c->news = 0;
+	} else if (enough && nworkers == 1)
 		return false;
 	if (news != c->news) {
 		c->news = news;
@@ -78,7 +77,7 @@ coalesce_waits(
 		c->idle++;
 	if (c->idle >= IDLE_TURNS && (enough || now - c->news_at >= QUIET))
 		return false;
-	return now < c->until;
+	return now - c->since < longest(c, nworkers);
 }
 
 void
@@ -89,5 +88,5 @@ coalesce_end(struct coalesce *c)
 	if (c->nevents > 0)
 		c->expected = expected;
 	c->nevents = c->fanout = c->ndirty = 0;
-	c->until = 0;
+	c->since = 0;
 }

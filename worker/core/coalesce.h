@@ -17,7 +17,7 @@ struct coalesce {
 	uint32_t ndirty;  /* sockets that got something */
 
 	uint32_t expected; /* events; below 2: they come one at a time */
-	uint64_t until;    /* us; it waits at most so long; 0: it does not */
+	uint64_t since;    /* us; it waits; 0: it does not */
 	uint64_t news;     /* as last given to coalesce_waits() */
 	uint64_t news_at;  /* us; when that grew */
 	uint32_t idle;     /* turns since then */
