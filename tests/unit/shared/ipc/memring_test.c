@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * memring.c: bytes around the end of the memory, a full ring, a closed one,
- * positions that cannot be, memory of the wrong kind, and sleep that nothing is
- * lost in.
+ * positions that cannot be, memory of the wrong kind or none, and sleep that
+ * nothing is lost in.
  */
 
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -259,6 +260,39 @@ only_sealed_memory_is_taken(void **state)
 	clear_pair(&p);
 }
 
+/* A ring is made of five descriptors: with fewer there is none, and no rest. */
+static void
+a_ring_that_cannot_be_made_leaves_nothing_open(void **state)
+{
+	enum { NEEDED = 5 };
+	struct rlimit before, few;
+	struct memring_fds second;
+	struct memring *r;
+	int next[NEEDED];
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	for (int room = 0; room <= NEEDED; room++) {
+		for (int i = 0; i < NEEDED; i++)
+			next[i] = dup(STDERR_FILENO);
+		for (int i = 0; i < NEEDED; i++)
+			close(next[i]);
+		few = before;
+		few.rlim_cur =
+		    (rlim_t)(room == 0 ? next[0] : next[room - 1] + 1);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+		r = memring_new(&second);
+		assert_int_equal(r != NULL, room == NEEDED);
+		assert_true(r != NULL || errno == EMFILE);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+		if (r != NULL)
+			memring_free(memring_open(&second));
+		memring_free(r);
+		assert_int_equal(dup(STDERR_FILENO), next[0]);
+		close(next[0]);
+	}
+}
+
 /* Linux adds F_SEAL_EXEC by itself where vm.memfd_noexec is set. */
 static void
 other_seals_do_not_matter(void **state)
@@ -430,6 +464,8 @@ main(void)
 		cmocka_unit_test(a_closed_ring_takes_nothing),
 		cmocka_unit_test(no_position_is_trusted),
 		cmocka_unit_test(only_sealed_memory_is_taken),
+		cmocka_unit_test(
+		    a_ring_that_cannot_be_made_leaves_nothing_open),
 		cmocka_unit_test(other_seals_do_not_matter),
 		cmocka_unit_test(an_end_goes_on_elsewhere),
 		cmocka_unit_test(a_bell_never_blocks),
