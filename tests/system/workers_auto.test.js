@@ -29,9 +29,12 @@ for (const sandbox of ['off', 'on'])
 			set('memory_limit', String(64 * MIB));
 			await becomes(workers, Math.min(cores, 2));
 			set('pong_timeout', '17');
+			set('memory_limit', String(96 * MIB));
+			await becomes(workers, Math.min(cores, 3));
+			set('workers', '1');
+			await becomes(workers, 1);
 			set('memory_limit', String(4096 * MIB));
-			await becomes(workers, cores);
-			await becomes(() => d.ctl(['status'])[0].workers.length, cores);
+			assert.equal(workers(), 1);
 			await (await Client.connect(d, app)).close();
 			await d.stop();
 		} finally {
