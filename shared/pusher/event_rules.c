@@ -52,7 +52,7 @@ event_rule_channel(
 
 	if (channel_name_is_valid(name, max))
 		return NULL;
-	if (channel_flags(name) & CHANNEL_USER)
+	if (max_user > 0 && (channel_flags(name) & CHANNEL_USER))
 		return event_rule_user(r, channel_user_id(name), max_user);
 	if (name.n == 0 || name.n > max)
 		(void)snprintf(

@@ -17,7 +17,7 @@ struct event_rule {
 	char text[256];
 };
 
-/* The name of a channel, or #server-to-user-<id>. */
+/* The name of a channel, or #server-to-user-<id> unless max_user is 0. */
 const char *event_rule_channel(
     struct event_rule *, struct str name, unsigned max, unsigned max_user);
 const char *event_rule_user(struct event_rule *, struct str id, unsigned max);
