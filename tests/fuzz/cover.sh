@@ -14,7 +14,8 @@ files=(shared/net/http.c shared/net/http_chunks.c shared/net/http_field.c
 	shared/net/listen_spec.c shared/net/proxy_head.c shared/net/forwarded.c
 	shared/net/ip.c shared/net/deflate.c
 	shared/crypto/sign.c shared/pusher/webhook.c shared/pusher/webhook_addr.c
-	shared/ipc/fdpass.c shared/pusher/api_params.c shared/pusher/api_auth.c shared/pusher/channel_auth.c
+	shared/ipc/fdpass.c shared/ipc/memring.c shared/ipc/carrier.c
+	shared/pusher/api_params.c shared/pusher/api_auth.c shared/pusher/channel_auth.c
 	worker/client/identity.c worker/client/origin.c worker/app/auth_failures.c cli/master/request.c)
 filters=()
 for f in "${files[@]}"; do

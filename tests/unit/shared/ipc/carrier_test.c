@@ -184,10 +184,43 @@ an_offer_whose_descriptors_are_lost_is_none(void **state)
 	}
 }
 
+static void
+without_a_ring_the_socket_does(void **state)
+{
+	struct rlimit before, few;
+	struct two t;
+	int next;
+
+	(void)state;
+	two_open(&t);
+	next = dup(STDERR_FILENO);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = (rlim_t)next;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	carrier_offer(&t.a.l.carrier); /* of descriptors that there are not */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_null(t.a.l.carrier.ring);
+	ping(&t.a, 1);
+	ping(&t.b, 1);
+	turns(&t, 2);
+	expect_pings(&t.a, 1);
+	expect_pings(&t.b, 1);
+	next = t.b.l.carrier.fd;
+	ipc_close(&t.b.l);
+	carrier_offer(&t.a.l.carrier); /* to nobody */
+	assert_null(t.a.l.carrier.ring);
+	assert_int_equal(dup(STDERR_FILENO), next); /* nothing else is open */
+	close(next);
+	two_clear(&t);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_a_ring_the_socket_does),
 		cmocka_unit_test(the_bytes_of_the_socket_come_first),
 		cmocka_unit_test(one_read_takes_both),
 		cmocka_unit_test(a_ring_that_is_not_used_yet_goes_on_elsewhere),
