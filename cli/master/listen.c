@@ -443,18 +443,21 @@ listen_open(struct listen_set *l, const struct conf *conf, char **why)
 int
 listen_give(const struct listen_set *l, uid_t uid, gid_t gid)
 {
+	int r = 0;
+
+	/* One file system without owners must not keep the others back. */
 	for (size_t i = 0; i < l->n; i++) {
 		const struct listener_place *p = l->v[i];
 		const char *path = sock_addr_path(&p->addr);
 
 		if (path != NULL && !p->foreign &&
 		    listen_unix_give(path, uid, gid) == -1)
-			return -1;
+			r = -1;
 		for (unsigned k = 0; !p->shared && k < p->nfds; k++)
 			if (fchown(p->fds[k], uid, gid) == -1)
-				return -1;
+				r = -1;
 	}
-	return 0;
+	return r;
 }
 
 void
