@@ -14,9 +14,10 @@ int
 main(int argc, char **argv)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET,
-		.sin_port = htons((unsigned short)atoi(argv[1])),
+		.sin_port = htons((uint16_t)strtoul(argv[1], NULL, 10)),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_STREAM, 0), n = atoi(argv[2]);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	long n = strtol(argv[2], NULL, 10);
 	SSL *ssl = SSL_new(SSL_CTX_new(TLS_client_method()));
 	BIO *records = BIO_new(BIO_s_mem());
 	char *p, end;

@@ -17,9 +17,10 @@ main(int argc, char **argv)
 	struct sock_filter code[] = {
 		{ BPF_LD | BPF_W | BPF_ABS, 0, 0,
 		    offsetof(struct seccomp_data, nr) },
-		{ BPF_JMP | BPF_JEQ | BPF_K, 0, 1, (unsigned)atoi(argv[1]) },
+		{ BPF_JMP | BPF_JEQ | BPF_K, 0, 1,
+		    (unsigned)strtoul(argv[1], NULL, 10) },
 		{ BPF_RET | BPF_K, 0, 0,
-		    SECCOMP_RET_ERRNO | (unsigned)atoi(argv[2]) },
+		    SECCOMP_RET_ERRNO | (unsigned)strtoul(argv[2], NULL, 10) },
 		{ BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW },
 	};
 	struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };
