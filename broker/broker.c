@@ -39,6 +39,7 @@
 #include "broker/core/core.h"
 #include "broker/dispatch.h"
 #include "broker/link/alive.h"
+#include "broker/link/alone.h"
 #include "broker/link/answers.h"
 #include "broker/link/arrivals.h"
 #include "broker/link/peer.h"
@@ -181,6 +182,7 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	control_tick(br);
 	console_tick(br);
 	alive_tick(br);
+	alone_tick(br);
 	totals_tick(br);
 	failures_tick(br);
 	log_tick();

@@ -25,6 +25,7 @@
 #include "broker/control/console.h"
 #include "broker/control/console_job.h"
 #include "broker/core/core.h"
+#include "broker/link/alone.h"
 #include "broker/link/answers.h"
 #include "broker/link/arrivals.h"
 #include "broker/link/peer.h"
@@ -295,11 +296,12 @@ on_hello(void *owner, const struct ipc_in *in)
 	/* Another process has taken the slot over, with its link. */
 	if (p->slot == (int)m.slot && p->origin == m.origin) {
 		p->pid = m.pid;
+		alone_say_again(p);
 		if (p->br->cluster != NULL)
 			workers_link_up(p);
 		return 0;
 	}
-	return peer_on_hello(p, &m);
+	return alone_must_wait(p) ? 0 : peer_on_hello(p, &m);
 }
 
 const ipc_handler broker_handlers[IPC_NTYPES] = {

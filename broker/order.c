@@ -30,6 +30,7 @@
 #include "broker/control/control.h"
 #include "broker/core/core.h"
 #include "broker/dispatch.h"
+#include "broker/link/alone.h"
 #include "broker/link/answers.h"
 #include "broker/link/arrivals.h"
 #include "broker/link/resync.h"
@@ -77,12 +78,14 @@ on_down(struct peer *p)
 	query_drop(br, p);
 	metrics_drop(br, p);
 	slot_down(p);
+	alone_on_down(p);
 	resync_check(br);
 }
 
 static void
 on_pong(struct peer *p, uint64_t id)
 {
+	alone_on_pong(p, id);
 	control_jobs_pong(p->br, (unsigned)p->slot, id);
 	totals_on_pong(p->br, (unsigned)p->slot, id);
 }

@@ -32,6 +32,8 @@ on_event(void *w, const struct ipc_in *in)
 
 	if (msg_event_get(&m, in->body) == -1)
 		return -1;
+	if (m.origin == ((struct worker *)w)->link->origin)
+		unacked_came_back(w, m.seq);
 	if (link_is_new(w, m.origin, m.seq))
 		topic_on_event(w, &m);
 	return 0;
@@ -98,6 +100,7 @@ ON(app_log, apps_on_log)
 ON(session_ok, client_on_session_ok)
 ON(ping, link_on_ping)
 ON(pong, link_on_pong)
+ON(alone, link_on_alone)
 ON(cluster, on_cluster_state)
 ON(cached, cache_replica_on_cached)
 ON(cache_mark, cache_replica_on_mark)
@@ -139,6 +142,7 @@ const ipc_handler worker_handlers[IPC_NTYPES] = {
 	[IPC_SESSION_OK] = on_session_ok,
 	[IPC_APPS_DONE] = on_apps_done,
 	[IPC_MISSED] = on_missed,
+	[IPC_ALONE] = on_alone,
 	[IPC_CLUSTER] = on_cluster,
 	[IPC_PING] = on_ping,
 	[IPC_PONG] = on_pong,

@@ -103,7 +103,6 @@ bool
 dead_slot_go_on(struct broker *br)
 {
 	struct registry *r = br->registry;
-	struct list *e;
 
 	if ((r->dying | r->moved) == 0)
 		return false;
@@ -112,11 +111,6 @@ dead_slot_go_on(struct broker *br)
 	r->moving &= ~r->moved;
 	r->moved = r->dying = 0;
 	br->dying = r->moving;
-	LIST_FOREACH(e, &br->links->all) {
-		struct peer *p = LIST_ITEM(e, struct peer, link);
-
-		if (p->slot == -1)
-			ipc_resume(&p->ipc); /* its HELLO has waited */
-	}
+	peer_hello_again(br);
 	return false;
 }

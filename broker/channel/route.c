@@ -84,14 +84,17 @@ tap_member(struct broker *br, const struct msg_member *m)
 /* ---- events ---- */
 
 /*
- * The slot of a client event's sender, as a bit, if no other client there is
- * subscribed: its worker would throw the event away.  0: it needs the event.
- * One that is sent again is passed on: its sender may have left since.
+ * The slot of a client event's sender, as a bit, if its worker has delivered
+ * the event, or would throw it away because no other client there is
+ * subscribed.  0: it needs the event.  One that is sent again is passed on: its
+ * sender may have left since.
  */
 static uint64_t
-sender_alone(
+not_needed_by(
     const struct peer *p, const struct channel *c, const struct msg_event *m)
 {
+	if (m->flags & EVENT_DELIVERED)
+		return UINT64_C(1) << p->slot;
 	if (!(m->flags & EVENT_CLIENT) || m->flags & EVENT_LOG ||
 	    p->br->cluster != NULL || m->seq <= p->replay_end ||
 	    c->count[p->slot] != 1)
@@ -134,7 +137,7 @@ route_on_event(void *owner, const struct ipc_in *in)
 	}
 	p->heard = m.seq;
 	mask =
-	    registry_targets(br->registry, c->slots & ~sender_alone(p, c, &m));
+	    registry_targets(br->registry, c->slots & ~not_needed_by(p, c, &m));
 	p->targets |= mask;
 	for (; mask != 0; mask &= mask - 1)
 		ipc_pass(&br->peers[__builtin_ctzll(mask)]->ipc, in);

@@ -35,7 +35,7 @@ on_done(struct receipt *r)
 	verb_put_number(&w, "confirmed", v->confirmed);
 	verb_put_number(&w, "ms", receipt_ms(r));
 	verb_row_end(cc, &w);
-	control_end(cc);
+	control_end_published(cc);
 }
 
 static void

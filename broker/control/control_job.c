@@ -13,6 +13,9 @@
 #include <stdlib.h>
 
 #include "broker/core/core.h"
+#include "broker/link/peer.h"
+#include "shared/base/base.h"
+#include "shared/base/xmalloc.h"
 
 #define QUEUE_MAX (1u << 20) /* bytes; above it no more rows */
 
@@ -155,4 +158,46 @@ control_fail(struct control_client *cc, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	send_end(cc, 1, str_of(text));
+}
+
+/* ---- ends that wait for the workers ---- */
+
+/* Waits until every worker has read what was sent. */
+struct reading {
+	struct control_job job;
+	uint64_t ping, slots; /* awaited PONGs, of these workers */
+};
+
+static void
+reading_pong(struct control_job *job, unsigned slot, uint64_t id)
+{
+	struct reading *r = container_of(job, struct reading, job);
+
+	if (id < r->ping)
+		return;
+	r->slots &= ~(UINT64_C(1) << slot);
+	if (r->slots == 0)
+		control_end(job->cc);
+}
+
+void
+control_end_when_read(struct control_client *cc)
+{
+	static const struct control_job_ops ops = { .pong = reading_pong };
+	struct reading *r = xcalloc(1, sizeof(*r));
+
+	control_job_drop(cc);
+	control_job_start(cc, &r->job, &ops);
+	r->ping = peer_ping(cc->br, &r->slots);
+	if (r->slots == 0)
+		control_end(cc);
+}
+
+void
+control_end_published(struct control_client *cc)
+{
+	if (cc->br->links->alone != NULL)
+		control_end_when_read(cc);
+	else
+		control_end(cc);
 }

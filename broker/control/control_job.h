@@ -95,4 +95,15 @@ void control_end(struct control_client *);
 void control_fail(struct control_client *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/*
+ * As control_end(), when every worker has read what was sent to it; replaces
+ * the client's job.
+ */
+void control_end_when_read(struct control_client *);
+/*
+ * As control_end(), for an event: the client events that are sent after the end
+ * come after it, also if a lone worker delivers them itself (ALONE).
+ */
+void control_end_published(struct control_client *);
+
 #endif

@@ -132,29 +132,9 @@ status(struct control_client *cc, struct json args)
 
 /* ---- changes ---- */
 
-/* Waits until every worker has the apps. */
-struct rollout {
-	struct control_job job;
-	uint64_t ping, slots; /* awaited PONGs, of these workers */
-};
-
-static void
-rollout_pong(struct control_job *job, unsigned slot, uint64_t id)
-{
-	struct rollout *r = container_of(job, struct rollout, job);
-
-	if (id < r->ping)
-		return;
-	r->slots &= ~(UINT64_C(1) << slot);
-	if (r->slots == 0)
-		control_end(job->cc);
-}
-
 static void
 apps_changed(struct control_client *cc, struct json args)
 {
-	static const struct control_job_ops ops = { .pong = rollout_pong };
-	struct rollout *r;
 	char *why = NULL;
 
 	if (apps_read(cc->br, &why) == -1) {
@@ -166,11 +146,7 @@ apps_changed(struct control_client *cc, struct json args)
 		free(why);
 		return;
 	}
-	r = xcalloc(1, sizeof(*r));
-	control_job_start(cc, &r->job, &ops);
-	r->ping = peer_ping(cc->br, &r->slots);
-	if (r->slots == 0)
-		control_end(cc);
+	control_end_when_read(cc);
 }
 
 struct publication {
@@ -283,7 +259,7 @@ publish(struct control_client *cc, struct json args)
 			verb_row_begin(&w, NULL);
 			verb_put_number(&w, "subscriptions", n);
 			verb_row_end(cc, &w);
-			control_end(cc);
+			control_end_published(cc);
 		}
 	}
 	for (size_t i = 0; i < nitems(u.tmp); i++)

@@ -23,9 +23,7 @@
 
 #define TRIM_BYTES (1u << 20) /* queued: they go back to the system */
 #define LINKS_MAX (2 * PROC_MAX_WORKERS)
-#define ACK_SECONDS \
-	0.005 /* seconds that an acknowledgement waits for others \
-	       */
+#define ACK_SECONDS 0.005 /* that an acknowledgement waits for others */
 
 /* ---- life and death ---- */
 
@@ -267,6 +265,16 @@ peer_on_hello(struct peer *p, const struct msg_hello *m)
 	log_debug("worker %u: link up pid=%u", m->slot, m->pid);
 	br->links->ops->up(p, is_new);
 	return 0;
+}
+
+void
+peer_hello_again(struct broker *br)
+{
+	struct list *e;
+
+	LIST_FOREACH(e, &br->links->all)
+		if (PEER_OF(e)->slot == -1)
+			ipc_resume(&PEER_OF(e)->ipc);
 }
 
 int

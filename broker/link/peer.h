@@ -152,12 +152,14 @@ struct link_table {
 	uint64_t ping_id;                   /* the last one given out */
 	bool rings;                         /* each worker is offered one */
 	bool acks_wait;                     /* for the end of a resync */
-	bool congested;   /* a worker has too much to read: none is read */
-	ev_idle arrivals; /* see arrivals.c */
-	ev_check woken;   /* likewise */
-	uint64_t until;   /* messages with a later place wait */
-	ev_timer ping;    /* see alive.c */
-	ev_timer ack;     /* delays acknowledgements */
+	bool congested;      /* a worker has too much to read: none is read */
+	struct peer *alone;  /* see alone.c; NULL: no worker */
+	uint64_t alone_ping; /* its PONG ends that; 0: it is not asked */
+	ev_idle arrivals;    /* see arrivals.c */
+	ev_check woken;      /* likewise */
+	uint64_t until;      /* messages with a later place wait */
+	ev_timer ping;       /* see alive.c */
+	ev_timer ack;        /* delays acknowledgements */
 };
 
 /* Bytes of long answers that may be queued before other messages. */
@@ -232,6 +234,8 @@ void peer_step(struct peer *);
 
 /* Handlers of HELLO, PING, PONG. */
 int peer_on_hello(struct peer *, const struct msg_hello *);
+/* The slots may have become free: each HELLO that waits comes again. */
+void peer_hello_again(struct broker *);
 /*
  * True for the first HELLO or COURIER_HELLO of a link from a process of this
  * build; another build is logged.

@@ -20,7 +20,7 @@
 
 #include "shared/base/str.h"
 
-#define IPC_VERSION 23
+#define IPC_VERSION 24
 /*
  * Of the memory that the processes share, of the database, and of what one
  * program hands over to the next one in an upgrade (cli/master/handover.h).
@@ -34,9 +34,10 @@ enum place_answer { PLACE_FULL, PLACE_GRANTED, PLACE_LATER };
 
 /* EVENT.flags */
 enum event_flags {
-	EVENT_CACHE = 1 << 0,  /* store as the channel's last event */
-	EVENT_CLIENT = 1 << 1, /* a client event */
-	EVENT_LOG = 1 << 2     /* the app's log keeps it */
+	EVENT_CACHE = 1 << 0,    /* store as the channel's last event */
+	EVENT_CLIENT = 1 << 1,   /* a client event */
+	EVENT_LOG = 1 << 2,      /* the app's log keeps it */
+	EVENT_DELIVERED = 1 << 3 /* its worker's clients have it; see ALONE */
 };
 
 /* SUB.stamp: see there */

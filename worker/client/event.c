@@ -124,6 +124,16 @@ check_rate(struct conn *c)
 	return true;
 }
 
+/* To the broker, and to the clients here if it need not say when. */
+static void
+pass_on(struct conn *c, const struct publish *p)
+{
+	struct msg_event m = publish_event(c->w, c->app, p);
+
+	if (m.flags & EVENT_DELIVERED)
+		topic_on_event(c->w, &m);
+}
+
 static void
 publish(
     struct conn *c, const struct client_msg *m, const struct subscription *s)
@@ -149,7 +159,7 @@ publish(
 	else if (check_rate(c)) {
 		if (s->member != NULL)
 			p.user_id = s->member->id;
-		publish_event(c->w, c->app, &p);
+		pass_on(c, &p);
 		input_charge(c, topic_event_cost(s->t, p.data_raw.n));
 		stats_of(c->app)->events_client++;
 	}

@@ -66,6 +66,7 @@ open_link(struct worker *w, int fd)
 	w->link->silent = 0;
 	w->link->heard = 0;
 	w->link->replay_end = 0;
+	w->link->alone = false;
 }
 
 void
@@ -229,8 +230,9 @@ on_bell(struct ev_loop *loop, ev_timer *timer, int revents)
 
 /*
  * Waking the broker costs more than a publish, so that events without
- * subscribers share it.  They are in memory that the broker has, too, and it
- * looks there before it does anything else.
+ * subscribers, and those that have been delivered, share it.  They are in
+ * memory that the broker has, too, and it looks there before it does anything
+ * else.
  */
 void
 link_flush(struct worker *w)
@@ -353,6 +355,21 @@ bool
 link_takes_events(const struct worker *w)
 {
 	return link_is_up(w) && !w->link->away;
+}
+
+bool
+link_is_alone(const struct worker *w)
+{
+	const struct link *l = w->link;
+
+	return l->alone && link_is_up(w) && !l->ipc.blocked && !l->ipc.rests;
+}
+
+int
+link_on_alone(struct worker *w, const struct msg_alone *m)
+{
+	w->link->alone = m->alone != 0;
+	return 0;
 }
 
 int

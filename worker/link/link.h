@@ -44,6 +44,7 @@ struct link {
 	const struct link_handler *ops;
 	struct ipc_ops ipc_ops; /* made of them */
 	enum link_state state;
+	bool alone;  /* all clients of the host are here; the broker's word */
 	bool away;   /* the host is not in its cluster: no event is taken */
 	bool leaves; /* ... and will not be: no client is taken */
 	const char *lost; /* why, while that has not been logged */
@@ -104,6 +105,13 @@ bool link_is_open(const struct worker *);
 bool link_is_up(const struct worker *);
 /* May events be published?  The broker serves, and so does the cluster. */
 bool link_takes_events(const struct worker *);
+/*
+ * May a client event be delivered before the broker has it?  No other worker
+ * has clients, and all that is queued leaves before a client is written.
+ */
+bool link_is_alone(const struct worker *);
+/* Handler of ALONE. */
+int link_on_alone(struct worker *, const struct msg_alone *);
 /* Handler of CLUSTER. */
 int link_on_cluster(struct worker *, const struct msg_cluster *);
 /* The bytes that are queued for the broker. */

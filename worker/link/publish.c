@@ -10,9 +10,21 @@
 #include "shared/pusher/frames.h"
 #include "worker/app/stats.h"
 #include "worker/core/core.h"
+#include "worker/link/link.h"
 #include "worker/link/unacked.h"
 
-void
+/*
+ * A lone worker need not wait for the broker.  What is logged has its place
+ * from there.
+ */
+static bool
+is_direct(const struct worker *w, const struct msg_event *m)
+{
+	return (m->flags & (EVENT_CLIENT | EVENT_LOG)) == EVENT_CLIENT &&
+	    link_is_alone(w) && unacked_may_deliver(w, msg_event_size(m));
+}
+
+struct msg_event
 publish_event(struct worker *w, const struct app *app, const struct publish *p)
 {
 	struct buf **b = worker_scratch(w);
@@ -27,5 +39,8 @@ publish_event(struct worker *w, const struct app *app, const struct publish *p)
 		m.flags |= EVENT_LOG;
 	frame_event(b, p->event, p->channel, p->data_raw, p->user_id);
 	m.frame = buf_str(*b);
+	if (is_direct(w, &m))
+		m.flags |= EVENT_DELIVERED;
 	unacked_send_event(w, &m);
+	return m;
 }

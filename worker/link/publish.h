@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "shared/base/str.h"
+#include "shared/ipc/ipc_msg.h"
 
 struct app;
 struct worker;
@@ -20,7 +21,12 @@ struct publish {
 	uint32_t flags;      /* enum event_flags */
 };
 
-/* The caller has checked everything, also unacked_may_publish(). */
-void publish_event(struct worker *, const struct app *, const struct publish *);
+/*
+ * The caller has checked everything, also unacked_may_publish().  Returns what
+ * was sent; its texts are valid until the next worker_scratch().  A client
+ * event may have EVENT_DELIVERED: then the caller delivers it, in this turn.
+ */
+struct msg_event publish_event(
+    struct worker *, const struct app *, const struct publish *);
 
 #endif

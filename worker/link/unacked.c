@@ -38,7 +38,8 @@
 #define FANOUT_MAX (512u << 10)
 #define FANOUT_MIN (16u << 10) /* of one of many workers */
 #define ANSWER_SECONDS 1.
-#define UNHEARD_RUN 64 /* messages */
+#define UNHEARD_RUN 64                    /* messages */
+#define DELIVERED_MAX (MEMRING_BYTES / 2) /* see unacked_may_deliver() */
 
 void
 unacked_init(struct worker *w)
@@ -111,7 +112,7 @@ reserve(struct worker *w, size_t size, uint32_t app)
 #define SEND(name) \
 	void unacked_send_##name(struct worker *w, struct msg_##name *m) \
 	{ \
-		m->seq = w->unacked->seq + 1; \
+		w->unacked->routed = m->seq = w->unacked->seq + 1; \
 		msg_##name##_put(reserve(w, msg_##name##_size(m), 0), m); \
 	}
 SEND(sub)
@@ -174,14 +175,39 @@ unacked_send_event(struct worker *w, struct msg_event *m)
 	n = msg_event_size(m);
 	msg_event_put(reserve(w, n, m->app), m);
 	e = size_at(l, l->seq - l->acked - 1);
-	e->fanout = l->cost(w, m);
-	if (is_unheard(w, e))
+	if (!(m->flags & EVENT_DELIVERED)) {
+		l->routed = m->seq;
+		e->fanout = l->cost(w, m);
+	}
+	if (m->flags & EVENT_DELIVERED || is_unheard(w, e))
 		link_unheard(w->link);
 	l->events += n;
 	l->fanout += e->fanout;
 	if (l->sharing || l->events > SHARED_BYTES ||
 	    l->fanout > fanout_max(w) / 4)
 		count_share(l, e);
+}
+
+/* ---- events that do not wait for the broker ---- */
+
+bool
+unacked_may_deliver(const struct worker *w, size_t n)
+{
+	const struct unacked *l = w->unacked;
+
+	return MAX(l->acked, l->back) >= l->routed &&
+	    outq_bytes(&l->messages) + n < DELIVERED_MAX;
+}
+
+void
+unacked_came_back(struct worker *w, uint64_t seq)
+{
+	struct unacked *l = w->unacked;
+
+	/* Else it is something that the message has caused, perhaps of many. */
+	if (seq > l->acked && seq <= l->seq &&
+	    size_at(l, seq - l->acked - 1)->app != 0)
+		l->back = MAX(l->back, seq);
 }
 
 /* ---- what has ended ---- */

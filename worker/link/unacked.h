@@ -44,13 +44,15 @@ struct unacked_size {
 };
 
 struct unacked {
-	uint64_t seq;         /* of the last numbered message */
-	uint64_t acked;       /* the broker has passed on all up to it */
-	uint64_t taken;       /* … and put all up to this in its order */
-	uint64_t heard;       /* the last event of it that had subscribers */
-	struct buf *arena;    /* where messages are built */
-	struct outq messages; /* acked + 1 .. seq, for sending again */
-	size_t events;        /* bytes of them that are events */
+	uint64_t seq;      /* of the last numbered message */
+	uint64_t acked;    /* the broker has passed on all up to it */
+	uint64_t back;     /* an event that has come back: so has all before */
+	uint64_t routed;   /* the last one that is not EVENT_DELIVERED */
+	uint64_t taken;    /* … and put all up to this in its order */
+	uint64_t heard;    /* the last event of it that had subscribers */
+	struct buf *arena; /* where messages are built */
+	struct outq messages;       /* acked + 1 .. seq, for sending again */
+	size_t events;              /* bytes of them that are events */
 	struct unacked_size *sizes; /* ring: of each of them */
 	uint32_t head, cap;
 	uint64_t fanout;       /* of all of them */
@@ -73,6 +75,15 @@ void unacked_free(struct worker *);
 void unacked_adopt(struct worker *, uint64_t seq);
 /* Once a second: forgets tombstones that are no longer needed. */
 void unacked_tick(struct worker *);
+
+/*
+ * Would the next event, with n bytes, follow all earlier ones if it is
+ * delivered at once?  What they have caused has been read.  False also if so
+ * much waits for the broker that it may not leave in this turn.
+ */
+bool unacked_may_deliver(const struct worker *, size_t n);
+/* The broker has sent this event of this worker back. */
+void unacked_came_back(struct worker *, uint64_t seq);
 
 /* Each gives the message its number (m->seq). */
 void unacked_send_event(struct worker *, struct msg_event *m);

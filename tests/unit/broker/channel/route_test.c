@@ -73,6 +73,26 @@ a_worker_whose_only_client_has_sent_it_gets_no_client_event(void **state)
 	links_free(l);
 }
 
+static void
+a_worker_that_has_delivered_it_does_not_get_it_back(void **state)
+{
+	struct links *l = links_new(NULL);
+	struct msg_event m;
+
+	(void)state;
+	links_sub(l, 1, 11, "private-a", "");
+	links_sub(l, 1, 12, "private-a", "");
+	client_event(l, 11, EVENT_CLIENT | EVENT_DELIVERED);
+	expect_nothing(l, 1);
+	assert_int_equal(l->br.nevents, 1);
+	links_sub(l, 2, 22, "private-a", "");
+	client_event(l, 11, EVENT_CLIENT | EVENT_DELIVERED);
+	EXPECT(l, 2, event, EVENT, &m);
+	assert_int_equal(m.seq, 2);
+	expect_nothing(l, 1);
+	links_free(l);
+}
+
 /* The next one with another seq than before, or 0. */
 static uint64_t
 next_ack(struct links *l, unsigned slot, uint64_t before)
@@ -148,6 +168,8 @@ main(void)
 		cmocka_unit_test(events_reach_the_workers_with_subscribers),
 		cmocka_unit_test(
 		    a_worker_whose_only_client_has_sent_it_gets_no_client_event),
+		cmocka_unit_test(
+		    a_worker_that_has_delivered_it_does_not_get_it_back),
 		cmocka_unit_test(events_are_acknowledged_when_they_have_left),
 	};
 

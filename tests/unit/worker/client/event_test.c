@@ -124,12 +124,70 @@ client_event_limits(void **state)
 	rig_heard_nothing(&rig);
 }
 
+static void
+acknowledge(uint64_t seq)
+{
+	struct msg_ack m = { .seq = seq, .taken = rig.w.unacked->seq };
+
+	assert_int_equal(unacked_on_ack(&rig.w, &m), 0);
+}
+
+/* The flags of the client event that the broker hears of. */
+static uint32_t
+flags_of_next(void)
+{
+	struct msg_event e;
+
+	say("{\"event\":\"client-x\",\"channel\":\"private-a\","
+	    "\"data\":\"1\"}");
+	HEAR(event, EVENT, e);
+	return e.flags;
+}
+
+static void
+a_lone_worker_delivers_at_once(void **state)
+{
+	const uint32_t both = EVENT_CLIENT | EVENT_DELIVERED;
+	const struct topic *t;
+
+	join("private-a", NULL);
+	rig_app(&rig)->client_events = 1;
+	rig_app(&rig)->max_client_events_per_second = 0;
+	assert_int_equal(
+	    link_on_alone(&rig.w, &(struct msg_alone){ .alone = 1 }), 0);
+	assert_int_equal(flags_of_next(), EVENT_CLIENT); /* SUB is on its way */
+	acknowledge(rig.w.unacked->seq);
+	t = topic_find(&rig.w, rig_app(&rig)->num, S("private-a"));
+	assert_int_equal(stats_of(rig.c->app)->deliveries, 0);
+	assert_int_equal(t->n, 1);
+	assert_int_equal(flags_of_next(), both);
+	assert_int_equal(flags_of_next(), both);
+	rig_expect_nothing(&rig); /* it is the sender */
+	rig_app(&rig)->resume = 1;
+	assert_int_equal(flags_of_next(), both);
+	rig_app(&rig)->resume_client_events = 1;
+	assert_int_equal(flags_of_next(), EVENT_CLIENT | EVENT_LOG);
+	acknowledge(rig.w.unacked->seq);
+	rig_app(&rig)->resume = 0;
+	assert_true(link_is_alone(&rig.w));
+	rig.w.link->ipc.blocked = true; /* it might leave too late */
+	assert_false(link_is_alone(&rig.w));
+	rig.w.link->ipc.blocked = false;
+	rig.w.link->ipc.rests = true; /* this turn has delivered enough */
+	assert_false(link_is_alone(&rig.w));
+	rig.w.link->ipc.rests = false;
+	assert_int_equal(
+	    link_on_alone(&rig.w, &(struct msg_alone){ .alone = 0 }), 0);
+	assert_int_equal(flags_of_next(), EVENT_CLIENT);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(client_events),
 		TEST(client_event_limits),
+		TEST(a_lone_worker_delivers_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,8 @@
 /*
  * unacked_test.c: an app whose deliveries fill the room waits before it
  * publishes, and no other app waits for it.  Events that nobody hears are told
- * apart from those that somebody may hear.
+ * apart from those that somebody may hear, and the ones that need not wait for
+ * the broker from the ones that must.
  */
 
 #include <setjmp.h>
@@ -159,6 +160,95 @@ events_are_unheard_after_many_without_subscribers(void **state)
 	acknowledge_heard(0);
 }
 
+/* ---- may the next event be delivered at once? ---- */
+
+static void
+deliver(const char *frame)
+{
+	struct msg_event m = { .app = OTHER,
+		.flags = EVENT_CLIENT | EVENT_DELIVERED,
+		.channel = S("c"),
+		.frame = str_of(frame) };
+
+	assert_true(unacked_may_deliver(&rig.w, 100));
+	unacked_send_event(&rig.w, &m);
+}
+
+static void
+nothing_is_delivered_before_what_is_under_way(void **state)
+{
+	struct msg_sub sub = { .app = OTHER, .channel = S("c") };
+
+	rig.w.unacked->cost = cost;
+	deliver("1");
+	deliver("2"); /* these do not wait for each other */
+	publish(GREEDY, "c", 1);
+	assert_false(unacked_may_deliver(&rig.w, 100));
+	acknowledge(2);
+	assert_false(unacked_may_deliver(&rig.w, 100));
+	acknowledge(3);
+	deliver("4");
+	unacked_send_sub(&rig.w, &sub);
+	assert_false(unacked_may_deliver(&rig.w, 100));
+	acknowledge(5);
+	deliver("6");
+}
+
+static void
+an_event_that_has_come_back_has_all_before_it(void **state)
+{
+	struct msg_sub sub = { .app = OTHER, .channel = S("c") };
+
+	rig.w.unacked->cost = cost;
+	publish(GREEDY, "c", 2);
+	unacked_came_back(&rig.w, 1);
+	assert_false(unacked_may_deliver(&rig.w, 100));
+	unacked_came_back(&rig.w, 2);
+	deliver("3");
+	unacked_send_sub(&rig.w, &sub);
+	unacked_came_back(&rig.w, 4); /* what follows from it: not all */
+	assert_false(unacked_may_deliver(&rig.w, 100));
+	publish(GREEDY, "c", 1);
+	unacked_came_back(&rig.w, 99); /* of no message */
+	assert_false(unacked_may_deliver(&rig.w, 100));
+	unacked_came_back(&rig.w, 5);
+	deliver("6");
+	acknowledge(6);
+	unacked_came_back(&rig.w, 5); /* again, late */
+	deliver("7");
+}
+
+static void
+what_is_delivered_costs_no_room_for_deliveries(void **state)
+{
+	rig.w.unacked->cost = cost;
+	deliver("1");
+	assert_int_equal(rig.w.unacked->fanout, 0);
+	publish(OTHER, "c", 1);
+	assert_int_equal(rig.w.unacked->fanout, COST);
+	acknowledge(2);
+	assert_int_equal(rig.w.unacked->fanout, 0);
+	assert_int_equal(rig.w.unacked->events, 0);
+}
+
+/* All of it has to fit into the ring. */
+static void
+a_late_broker_ends_it(void **state)
+{
+	char frame[4096] = "";
+	unsigned n = 0;
+
+	rig.w.unacked->cost = cost;
+	memset(frame, 'x', sizeof(frame) - 1);
+	for (; unacked_may_deliver(&rig.w, 100); n++)
+		deliver(frame);
+	assert_in_range(n, 30, 33);
+	assert_false(unacked_may_deliver(&rig.w, 0));
+	acknowledge(1);
+	assert_false(unacked_may_deliver(&rig.w, 2 * sizeof(frame)));
+	assert_true(unacked_may_deliver(&rig.w, 100));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
@@ -169,6 +259,10 @@ main(void)
 		TEST(events_without_subscribers_never_wait),
 		TEST(many_workers_have_it_together),
 		TEST(events_are_unheard_after_many_without_subscribers),
+		TEST(nothing_is_delivered_before_what_is_under_way),
+		TEST(an_event_that_has_come_back_has_all_before_it),
+		TEST(what_is_delivered_costs_no_room_for_deliveries),
+		TEST(a_late_broker_ends_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * alone.c: tells a worker that it is the only one.  It then delivers client
+ * events itself, ahead of the broker, which only does the rest of the work with
+ * them (EVENT_DELIVERED).  Owns the word: one worker at most has it.
+ *
+ * There is one order for all clients as long as all of them are this worker's.
+ * So the word is given behind everything that comes from other workers, when
+ * none of them has a link, and no other worker is served before it has come
+ * back: the HELLO waits for the PONG to a PING behind ALONE 0, or for the end
+ * of the link.  All events that were delivered with the word have been handled
+ * by then, because they left before the PONG.
+ */
+
+#include "broker/link/alone.h"
+
+#include "broker/core/core.h"
+#include "broker/link/resync.h"
+#include "shared/base/log.h"
+#include "shared/conf/conf.h"
+
+static void
+say(struct peer *p, bool alone)
+{
+	struct msg_alone m = { .alone = alone };
+
+	ipc_send_alone(&p->ipc, &m);
+}
+
+/* The only worker, if nothing of another one is left; or NULL. */
+static struct peer *
+lone_worker(const struct broker *br)
+{
+	struct peer *lone = NULL;
+	struct list *e;
+
+	if (br->cluster != NULL || br->conf->nworkers != 1 || br->dying != 0 ||
+	    resync_is_on(br))
+		return NULL;
+	LIST_FOREACH(e, &br->links->all) {
+		struct peer *p = PEER_OF(e);
+
+		if (p->courier)
+			continue;
+		if (lone != NULL || !p->replayed)
+			return NULL;
+		lone = p;
+	}
+	return lone;
+}
+
+void
+alone_tick(struct broker *br)
+{
+	struct link_table *t = br->links;
+
+	if (t->alone != NULL || (t->alone = lone_worker(br)) == NULL)
+		return;
+	log_debug("worker %d: delivers client events itself", t->alone->slot);
+	t->alone_ping = 0;
+	say(t->alone, true);
+}
+
+static void
+take_back(struct link_table *t)
+{
+	struct msg_ping ping = { .id = ++t->ping_id };
+
+	log_debug("worker %d: is no longer alone", t->alone->slot);
+	t->alone_ping = ping.id;
+	say(t->alone, false);
+	ipc_send_ping(&t->alone->ipc, &ping);
+}
+
+bool
+alone_must_wait(struct peer *p)
+{
+	struct link_table *t = p->br->links;
+
+	if (t->alone == NULL || p->slot != -1 || p->courier)
+		return false;
+	if (t->alone_ping == 0)
+		take_back(t);
+	ipc_defer(&p->ipc);
+	return true;
+}
+
+void
+alone_say_again(struct peer *p)
+{
+	if (p->br->links->alone == p && p->br->links->alone_ping == 0)
+		say(p, true);
+}
+
+void
+alone_on_down(struct peer *p)
+{
+	if (p->br->links->alone != p)
+		return;
+	p->br->links->alone = NULL;
+	peer_hello_again(p->br);
+}
+
+void
+alone_on_pong(struct peer *p, uint64_t id)
+{
+	uint64_t ping = p->br->links->alone_ping;
+
+	if (p->br->links->alone == p && ping != 0 && id >= ping)
+		alone_on_down(p);
+}
