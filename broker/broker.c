@@ -182,7 +182,7 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	control_tick(br);
 	console_tick(br);
 	alive_tick(br);
-	alone_tick(br);
+	alone_give(br);
 	totals_tick(br);
 	failures_tick(br);
 	log_tick();

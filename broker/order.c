@@ -128,6 +128,7 @@ on_open(struct broker *br, unsigned nworkers)
 	    (broker_now() - br->resync->began) * 1000);
 	webhook_states_sync(br);
 	cluster_start(br->cluster);
+	alone_give(br);
 }
 
 const struct link_ops order_of_links = {

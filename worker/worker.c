@@ -117,6 +117,7 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 	unacked_release(w);
 	if (may_wait(w)) {
 		ev_idle_start(loop, &w->busy);
+		link_turn_ends(w);
 		sched_yield(); /* to those who share our core */
 		ipc_turn(&w->link->ipc, false);
 		return;
@@ -127,6 +128,7 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 	left = output_flush(w);
 	conn_reap(w);
 	link_flush(w); /* closing sends messages to the broker, too */
+	link_turn_ends(w);
 	stats_turn_ends(w);
 	move_turn(w);
 	left = move_start_more(w) || left;

@@ -50,7 +50,7 @@ lone_worker(const struct broker *br)
 }
 
 void
-alone_tick(struct broker *br)
+alone_give(struct broker *br)
 {
 	struct link_table *t = br->links;
 

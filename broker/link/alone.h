@@ -10,8 +10,8 @@
 
 struct broker;
 
-/* Once a second: gives the word, if there is a lone worker. */
-void alone_tick(struct broker *);
+/* Gives the word, if there is a lone worker; once a second, too. */
+void alone_give(struct broker *);
 /*
  * Must this HELLO of another worker wait?  Takes the word back from the one
  * that has it; when that is done, the HELLO comes again.

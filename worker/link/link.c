@@ -31,7 +31,7 @@
 #define UNANSWERED_MAX 3        /* pings */
 #define REPLAY_BYTES (1u << 20) /* of it are queued, while it waits */
 #define REPLAY_WAIT_MS 300
-#define BELL_SECONDS 0.001
+#define BELL_US 400
 
 static void
 send_hello(struct worker *w)
@@ -209,23 +209,9 @@ on_ping_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 /* ---- sending ---- */
 
 static void
-wake_broker(struct worker *w)
-{
-	struct link *l = w->link;
-
-	l->owed = false;
-	ipc_wake(&l->ipc);
-	ev_timer_set(&l->bell, BELL_SECONDS, 0.);
-	ev_timer_start(w->loop, &l->bell);
-}
-
-static void
 on_bell(struct ev_loop *loop, ev_timer *timer, int revents)
 {
-	struct worker *w = timer->data;
-
-	if (w->link->owed)
-		wake_broker(w);
+	/* The turn ends with link_turn_ends(); its clients come first. */
 }
 
 /*
@@ -243,10 +229,26 @@ link_flush(struct worker *w)
 	l->flushed = l->ipc.nout;
 	l->unheard = 0;
 	ipc_send_queue(&l->ipc, late);
-	if (late && ev_is_active(&l->bell))
-		l->owed = true;
-	else if (late)
-		wake_broker(w);
+	l->owed = l->owed || late;
+}
+
+void
+link_turn_ends(struct worker *w)
+{
+	struct link *l = w->link;
+	uint64_t now;
+
+	if (!l->owed)
+		return;
+	now = proc_clock_us(CLOCK_MONOTONIC);
+	if (now - l->rung >= BELL_US) {
+		l->owed = false;
+		l->rung = now;
+		ipc_wake(&l->ipc);
+	} else if (!ev_is_active(&l->bell)) {
+		ev_timer_set(&l->bell, BELL_US / 1e6, 0.);
+		ev_timer_start(w->loop, &l->bell);
+	}
 }
 
 /* ---- the life of the link ---- */

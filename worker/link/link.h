@@ -59,8 +59,9 @@ struct link {
 	uint64_t heard;      /* messages of it, at the last ping */
 	uint64_t ping;       /* id of the last one */
 	ev_timer pinger;
-	ev_timer bell;    /* the broker is not woken late again before it */
-	bool owed;        /* ... and must be woken then */
+	uint64_t rung;    /* us; when the broker was last woken late */
+	bool owed;        /* it has not been since then, and must be soon: */
+	ev_timer bell;    /* no later than this */
 	uint64_t flushed; /* messages, by the last flush */
 	uint64_t unheard; /* of the messages since then; see link_unheard() */
 	struct failure_budget failures; /* of no app; see failure.h */
@@ -83,9 +84,10 @@ void link_let_go(struct worker *);
 void link_take(void *worker, int fd);
 /*
  * Sends the messages that this turn has queued to the broker.  If they are all
- * unheard, it is woken for them at most once in a millisecond.
+ * unheard, link_turn_ends() wakes it for them, at most every 0.4 ms.
  */
 void link_flush(struct worker *);
+void link_turn_ends(struct worker *);
 /* It does not matter when the broker sees the message just queued. */
 static inline void
 link_unheard(struct link *l)

@@ -90,7 +90,7 @@ lone_told(void)
 {
 	struct links *l = lone_new();
 
-	alone_tick(&l->br);
+	alone_give(&l->br);
 	expect_word(l, 0, 1);
 	return l;
 }
@@ -100,7 +100,7 @@ a_lone_worker_is_told_once(void **state)
 {
 	struct links *l = lone_told();
 
-	alone_tick(&l->br);
+	alone_give(&l->br);
 	expect_silence(l, 0);
 	links_free(l);
 }
@@ -115,12 +115,12 @@ one_of_several_is_not_told(void **state)
 		links_done(l, i, 0);
 	links_turn(l);
 	for (unsigned i = 1; i < LINKS; i++) {
-		alone_tick(&l->br);
+		alone_give(&l->br);
 		expect_silence(l, 0);
 		links_kill(l, i);
 	}
 	links_turn(l);
-	alone_tick(&l->br);
+	alone_give(&l->br);
 	expect_word(l, 0, 1);
 	links_free(l);
 }
@@ -131,7 +131,7 @@ one_of_two_that_are_wanted_is_not_told(void **state)
 	struct links *l = lone_new();
 
 	l->conf.nworkers = 2;
-	alone_tick(&l->br);
+	alone_give(&l->br);
 	expect_silence(l, 0);
 	links_free(l);
 }
@@ -144,11 +144,11 @@ one_that_has_not_replayed_is_not_told(void **state)
 	links_kill(l, 0);
 	links_turn(l);
 	links_hello(l, 0, 50);
-	alone_tick(&l->br);
+	alone_give(&l->br);
 	expect_silence(l, 0);
 	links_done(l, 0, 0);
 	links_turn(l);
-	alone_tick(&l->br);
+	alone_give(&l->br);
 	expect_word(l, 0, 1);
 	links_free(l);
 }
@@ -162,11 +162,11 @@ a_link_that_has_not_said_hello_may_be_another_worker(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	assert_int_equal(sock_set_nonblock(fds[0]), 0);
 	peer_accept(&l->br, fds[0]);
-	alone_tick(&l->br);
+	alone_give(&l->br);
 	expect_silence(l, 0);
 	close(fds[1]);
 	links_turn(l);
-	alone_tick(&l->br);
+	alone_give(&l->br);
 	expect_word(l, 0, 1);
 	links_free(l);
 }
@@ -196,7 +196,7 @@ another_worker_waits_until_the_word_is_back(void **state)
 	assert_int_equal(next(l, 1).type, IPC_APP_SET);
 	assert_non_null(l->br.peers[1]);
 	assert_int_equal(l->br.nevents, 1);
-	alone_tick(&l->br);
+	alone_give(&l->br);
 	links_event(l, 0, "private-a", S("next"), 0);
 	EXPECT(l, 0, event, EVENT, &m);
 	assert_bytes(m.frame, S("next"));
@@ -234,7 +234,7 @@ the_word_ends_with_the_link(void **state)
 	assert_int_equal(next(l, 1).type, IPC_APP_SET);
 	links_done(l, 1, 0);
 	links_turn(l);
-	alone_tick(&l->br);
+	alone_give(&l->br);
 	expect_word(l, 1, 1);
 	links_free(l);
 }
