@@ -7,7 +7,8 @@
 //
 //   RUNS=5 SECONDS=3 QUICK=1 ONLY=regexp PEERS=uws,ws,soketi SOCKUDO=/path
 //   BEFORE=/path/to/build of another commit: measured beside this one
-//   WORKERS=1,2,4: only the table of several workers on one core
+//   WORKERS=1,2,4: only the table of several workers on one core; with
+//   PEERS=uws beside as many processes of uWebSockets, which share nothing
 //   WORKERS=1,4 CORES=2: only that of several workers on two cores
 'use strict';
 
@@ -154,6 +155,11 @@ function pusherd(workers, cores, build = BUILD, more = {}) {
 	};
 }
 
+function uws(processes) {
+	return (port) => launch(['node', 'uws.js', String(port),
+		String(processes)], { cwd: PEERS });
+}
+
 function soketi(port) {
 	return launch(peers.soketi(port, DIR), { cwd: peers.DIR });
 }
@@ -183,8 +189,7 @@ const START = {
 	...(process.env.BEFORE
 		? { before: pusherd(1, undefined, path.resolve(process.env.BEFORE)) }
 		: {}),
-	uws: (port) => launch(['node', 'uws.js', String(port)],
-		{ cwd: PEERS }),
+	uws: uws(1),
 	ws: (port) => launch(['node', 'ws.js', String(port)],
 		{ cwd: PEERS }),
 	soketi,
@@ -367,6 +372,9 @@ async function severalWorkers(cores) {
 		for (const n of build ? WORKERS : [])
 			for (const [name, places] of columns(cores, n))
 				kinds.push([`${name}${of}`, n, places, path.resolve(build)]);
+	for (const n of process.env.PEERS === 'uws' && peers.install()
+		? WORKERS : [])
+		kinds.push([`${n} uws`, n, ['0'], null]);
 	const names = kinds.map(([name]) => name);
 	// Each but the first of its build is compared with that.
 	const first = kinds.map((k) => kinds.findIndex((f) => f[3] === k[3]));
@@ -385,8 +393,11 @@ async function severalWorkers(cores) {
 			for (const [i, [kind, n, places, build]] of kinds.entries()) {
 				let best;
 				for (const place of places) {
+					// Processes that share nothing cannot deliver.
+					if (build === null && !name.startsWith('publish')) continue;
 					progress(`${name}: ${run + 1}/${RUNS} ${kind}`);
-					const s = await start(kind, pusherd(n, place, build));
+					const s = await start(kind, build === null ? uws(n)
+						: pusherd(n, place, build));
 					if (s === null) return;
 					await quiet();
 					const measured = () => measure(s, name, args);
@@ -395,7 +406,7 @@ async function severalWorkers(cores) {
 					if (!(best?.[field] >= r[field])) best = r;
 					await stop(s);
 				}
-				got[i].push(best);
+				if (best) got[i].push(best);
 			}
 		progress('');
 		console.log(`| ${name} | ${got.map((rs) => cell(rs, field, true))

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// uws.js PORT: the least that a Pusher-like server on uWebSockets can be: one
-// process, no signatures, no limits, no presence.  It says what the library
-// alone costs; it is no server to use.
+// uws.js PORT [N]: the least that a Pusher-like server on uWebSockets can be: no
+// signatures, no limits, no presence, one process, or N that share nothing but
+// the port.  It says what the library alone costs; it is no server to use.
 'use strict';
 
+const { fork } = require('node:child_process');
 const uws = require('uWebSockets.js');
+
+for (let i = 1; i < Number(process.argv[3]); i++)
+	fork(__filename, [process.argv[2]]);
+process.on('disconnect', () => process.exit(0)); // the first one has ended
 
 const app = uws.App();
 const frame = (event, channel, data) =>
