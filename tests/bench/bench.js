@@ -165,23 +165,8 @@ function soketi(port) {
 }
 
 function sockudo(port) {
-	const file = path.join(DIR, 'sockudo.json');
-	const many = '10000000';
-	fs.writeFileSync(file, JSON.stringify({
-		host: '127.0.0.1', port, mode: 'production',
-		adapter: { driver: 'local' }, cache: { driver: 'memory' },
-		queue: { driver: 'memory' }, metrics: { enabled: false },
-		rate_limiter: { enabled: false },
-		presence: { max_members_per_channel: 1000,
-			max_member_size_in_kb: 2 },
-		app_manager: { driver: 'memory', array: { apps: [{ id: 'bench',
-			key: 'benchkey', secret: 'benchsecret', enabled: true,
-			max_connections: many, enable_client_messages: true,
-			max_client_events_per_second: many,
-			max_backend_events_per_second: many,
-			max_read_requests_per_second: many }] } },
-	}));
-	return launch([process.env.SOCKUDO, '--config', file], { cwd: DIR });
+	return launch([process.env.SOCKUDO, '--config',
+		peers.sockudoConfig(port, DIR)], { cwd: DIR });
 }
 
 const START = {
