@@ -4,10 +4,11 @@
  * several events for the same clients came together, since they are likely to
  * do so again, and not if events come one at a time or go to different clients.
  *
- * A worker alone waits until as many have come as the last time.  One with
- * neighbours may share their core: while it yields, each of them may write to
- * all its clients, and then it finds the events of all their clients.  So it
- * goes on until nothing more comes.  Must never read a clock or a socket.
+ * A worker waits until as many have come as the last time.  One with many
+ * clients and with neighbours may share their core: while it yields, each of
+ * them may write to all its clients, and then it finds the events of all their
+ * clients.  So it goes on until nothing more comes.  Must never read a clock or
+ * a socket.
  */
 
 #include "worker/core/coalesce.h"
@@ -18,6 +19,8 @@
 #define CLIENTS 64
 #define FEW_CLIENTS 8 /* if an event goes to several of them */
 #define DELIVERIES 256
+/* So many of one worker take it longer than ALONE_MAX. */
+#define MANY_CLIENTS 64
 
 /* It waits for half a us for each delivery of all workers, and at most: */
 #define ALONE_MAX 300       /* us */
@@ -49,11 +52,19 @@ coalesce_pays(const struct coalesce *c, unsigned nworkers)
 	    (c->fanout > c->nevents && c->ndirty * n >= FEW_CLIENTS);
 }
 
+/* Do neighbours, too, write for so long that it must wait for them? */
+static bool
+is_beside_others(const struct coalesce *c, unsigned nworkers)
+{
+	return nworkers > 1 && c->ndirty >= MANY_CLIENTS;
+}
+
 /* In us.  Each delivery more makes the flush longer, and the wait, too. */
 static uint64_t
 longest(const struct coalesce *c, unsigned nworkers)
 {
-	uint64_t max = nworkers == 1 ? ALONE_MAX : NEIGHBOURS_MAX;
+	uint64_t max =
+	    is_beside_others(c, nworkers) ? NEIGHBOURS_MAX : ALONE_MAX;
 
 	return MIN(max, (uint64_t)c->fanout * nworkers / 2);
 }
@@ -67,7 +78,7 @@ coalesce_waits(
 	if (c->since == 0) {
 		c->since = now;
 		c->news = 0;
-	} else if (enough && nworkers == 1)
+	} else if (enough && !is_beside_others(c, nworkers))
 		return false;
 	if (news != c->news) {
 		c->news = news;

@@ -98,6 +98,19 @@ beside_others_it_waits_until_no_more_come(void **state)
 	assert_false(waits(&c, 2, 3003));
 }
 
+/* Their flushes are short. */
+static void
+beside_others_with_few_clients_it_does_not(void **state)
+{
+	struct coalesce c = after(10);
+
+	(void)state;
+	deliver(&c, 9, 63);
+	assert_true(waits(&c, 2, 0));
+	deliver(&c, 1, 63);
+	assert_false(waits(&c, 2, 1));
+}
+
 static void
 fewer_than_the_last_time_wait_a_little(void **state)
 {
@@ -158,6 +171,7 @@ main(void)
 		cmocka_unit_test(a_few_clients_leave_at_once),
 		cmocka_unit_test(alone_it_waits_for_as_many_as_the_last_time),
 		cmocka_unit_test(beside_others_it_waits_until_no_more_come),
+		cmocka_unit_test(beside_others_with_few_clients_it_does_not),
 		cmocka_unit_test(fewer_than_the_last_time_wait_a_little),
 		cmocka_unit_test(the_wait_has_an_end_though_more_come),
 		cmocka_unit_test(one_small_flush_is_not_the_end_of_the_load),
