@@ -59,7 +59,9 @@ function values([kind, name, def, a, b]) {
 	case 'CONF_UINT': {
 		const min = BigInt(a);
 		const max = BigInt(b);
-		const good = [min, max, min + 1n].map(String);
+		// Each worker needs some memory.
+		const other = name === 'memory_limit' ? 1n << 30n : min + 1n;
+		const good = [min, max, other].map(String);
 		return { good, bad: [`${max + 1n}`, '-1', 'x', '1k', '1.5',
 			...(min > 0n ? [`${min - 1n}`] : [])] };
 	}
