@@ -58,9 +58,9 @@ size_t carrier_ready(struct carrier *);
 /* Finds out whether the other end has been closed. */
 void carrier_look(struct carrier *);
 /*
- * As outq_send(); a ring takes as much as it has room for, whatever max is, and
- * tells the other end of it late (memring_send()).
- * After -1 the bytes that have come are still read, and then comes the end.
+ * As outq_send(); a ring takes as much as it has room for, whatever max is.
+ * late: see memring_send(); a socket always wakes the other end at once.  After
+ * -1 the bytes that have come are still read, and then comes the end.
  */
 int carrier_send(struct carrier *, struct outq *, size_t max, bool late);
 /* Wakes the other end if it has not read everything. */

@@ -29,17 +29,6 @@
 
 /* ---- what both ends have ---- */
 
-/* The lowest free number: the same as long as nothing leaks. */
-static int
-next_fd(void)
-{
-	int fd = dup(STDERR_FILENO);
-
-	assert_int_not_equal(fd, -1);
-	close(fd);
-	return fd;
-}
-
 static int null = -1;
 
 /* Sends these bytes as they are, with so many descriptors. */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "shared/base/base.h"
 #include "shared/base/hash.h"
@@ -132,6 +133,17 @@ fuzz_piece(uint64_t *rng, size_t left)
 	size_t n = 1 + fuzz_draw(rng, sizes[fuzz_draw(rng, nitems(sizes))]);
 
 	return MIN(n, left);
+}
+
+/* The lowest free descriptor: the same as long as nothing leaks. */
+static inline int
+next_fd(void)
+{
+	int fd = dup(STDERR_FILENO);
+
+	assert_int_not_equal(fd, -1);
+	close(fd);
+	return fd;
 }
 
 #endif

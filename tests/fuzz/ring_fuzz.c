@@ -83,17 +83,6 @@ static const struct ipc_ops ops[] = {
 	{ .peer = FROM_BROKER, .handlers = handlers, .on_dead = on_dead },
 };
 
-/* The lowest free number: the same as long as nothing leaks. */
-static int
-next_fd(void)
-{
-	int fd = dup(STDERR_FILENO);
-
-	assert_int_not_equal(fd, -1);
-	close(fd);
-	return fd;
-}
-
 /* ---- the liar ---- */
 
 static void

@@ -31,7 +31,7 @@
 #define UNANSWERED_MAX 3        /* pings */
 #define REPLAY_BYTES (1u << 20) /* of it are queued, while it waits */
 #define REPLAY_WAIT_MS 300
-#define BELL_US 400
+#define BELL_US 400 /* between two late wakes of the broker, at least */
 
 static void
 send_hello(struct worker *w)
@@ -62,7 +62,7 @@ open_link(struct worker *w, int fd)
 		.on_dead = on_dead };
 	ipc_init(&w->link->ipc, w->loop, fd, &w->link->ipc_ops, w);
 	w->link->ipc.places = true;
-	w->link->flushed = 0;
+	w->link->flushed = w->link->unheard = 0;
 	w->link->silent = 0;
 	w->link->heard = 0;
 	w->link->replay_end = 0;

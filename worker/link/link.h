@@ -60,8 +60,8 @@ struct link {
 	uint64_t ping;       /* id of the last one */
 	ev_timer pinger;
 	uint64_t rung;    /* us; when the broker was last woken late */
-	bool owed;        /* it has not been since then, and must be soon: */
-	ev_timer bell;    /* no later than this */
+	bool owed;        /* it has to be woken for what was sent since then */
+	ev_timer bell;    /* ends the turn that does it, if no client does */
 	uint64_t flushed; /* messages, by the last flush */
 	uint64_t unheard; /* of the messages since then; see link_unheard() */
 	struct failure_budget failures; /* of no app; see failure.h */
