@@ -106,16 +106,20 @@ static void
 on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 {
 	struct worker *w = container_of(prepare, struct worker, prepare);
-	bool left;
+	bool waits, later, left;
 
 	tls_turn(w);
 	if (!w->moving) {
 		ws_turn(w);
 		input_run(w);
 	}
-	link_flush(w);
+	waits = may_wait(w);
+	later = !waits && !w->moving && coalesce_is_short(&w->coalesce) &&
+	    link_flush_later(w);
+	if (!later)
+		link_flush(w);
 	unacked_release(w);
-	if (may_wait(w)) {
+	if (waits) {
 		ev_idle_start(loop, &w->busy);
 		link_turn_ends(w);
 		sched_yield(); /* to those who share our core */
@@ -127,13 +131,14 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 	sessions_turn(w->sessions);
 	left = output_flush(w);
 	conn_reap(w);
-	link_flush(w); /* closing sends messages to the broker, too */
+	if (!later)
+		link_flush(w); /* closing sends messages to the broker, too */
 	link_turn_ends(w);
 	stats_turn_ends(w);
 	move_turn(w);
 	left = move_start_more(w) || left;
 	left = ipc_go_on(&w->link->ipc) || left;
-	left = left || (input_is_left(w) && !w->moving) ||
+	left = left || later || (input_is_left(w) && !w->moving) ||
 	    !list_is_empty(&w->closed) || !list_is_empty(&w->dirty) ||
 	    !list_is_empty(&w->slow);
 	if (!ipc_turn(&w->link->ipc, !left))

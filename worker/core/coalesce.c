@@ -91,6 +91,12 @@ coalesce_waits(
 	return now - c->since < longest(c, nworkers);
 }
 
+bool
+coalesce_is_short(const struct coalesce *c)
+{
+	return c->ndirty > 0 && c->ndirty < MANY_CLIENTS;
+}
+
 void
 coalesce_end(struct coalesce *c)
 {

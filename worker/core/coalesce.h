@@ -31,6 +31,8 @@ bool coalesce_pays(const struct coalesce *, unsigned nworkers);
  */
 bool coalesce_waits(
     struct coalesce *, unsigned nworkers, uint64_t news, uint64_t now);
+/* Does the flush write to few clients, so that the broker may wait for it? */
+bool coalesce_is_short(const struct coalesce *);
 /* The flush begins. */
 void coalesce_end(struct coalesce *);
 

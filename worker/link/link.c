@@ -32,6 +32,8 @@
 #define REPLAY_BYTES (1u << 20) /* of it are queued, while it waits */
 #define REPLAY_WAIT_MS 300
 #define BELL_US 400 /* between two late wakes of the broker, at least */
+/* So many messages of one turn are worth a turn more without a sleep. */
+#define LATER_MIN 2
 
 static void
 send_hello(struct worker *w)
@@ -63,6 +65,7 @@ open_link(struct worker *w, int fd)
 	ipc_init(&w->link->ipc, w->loop, fd, &w->link->ipc_ops, w);
 	w->link->ipc.places = true;
 	w->link->flushed = w->link->unheard = 0;
+	w->link->later = false;
 	w->link->silent = 0;
 	w->link->heard = 0;
 	w->link->replay_end = 0;
@@ -220,16 +223,47 @@ on_bell(struct ev_loop *loop, ev_timer *timer, int revents)
  * memory that the broker has, too, and it looks there before it does anything
  * else.
  */
+static bool
+all_unheard(const struct link *l)
+{
+	return l->unheard > 0 && l->unheard == l->ipc.nout - l->flushed;
+}
+
+static void
+send_queue(struct link *l, bool late)
+{
+	l->flushed = l->ipc.nout;
+	l->unheard = 0;
+	ipc_send_queue(&l->ipc, late);
+}
+
 void
 link_flush(struct worker *w)
 {
 	struct link *l = w->link;
-	bool late = l->unheard > 0 && l->unheard == l->ipc.nout - l->flushed;
+	bool late = all_unheard(l);
 
-	l->flushed = l->ipc.nout;
-	l->unheard = 0;
-	ipc_send_queue(&l->ipc, late);
+	send_queue(l, late);
 	l->owed = l->owed || late;
+	if (l->later)
+		ipc_wake(&l->ipc);
+	l->later = false;
+}
+
+/*
+ * A broker that shares this core would take it at once, and again for what the
+ * clients send while the worker writes to them.
+ */
+bool
+link_flush_later(struct worker *w)
+{
+	struct link *l = w->link;
+
+	if (l->later || l->ipc.nout - l->flushed < LATER_MIN || all_unheard(l))
+		return false;
+	send_queue(l, true);
+	l->later = true;
+	return true;
 }
 
 void

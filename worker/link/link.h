@@ -62,6 +62,7 @@ struct link {
 	uint64_t rung;    /* us; when the broker was last woken late */
 	bool owed;        /* it has to be woken for what was sent since then */
 	ev_timer bell;    /* ends the turn that does it, if no client does */
+	bool later;       /* link_flush_later() has left it asleep */
 	uint64_t flushed; /* messages, by the last flush */
 	uint64_t unheard; /* of the messages since then; see link_unheard() */
 	struct failure_budget failures; /* of no app; see failure.h */
@@ -87,6 +88,12 @@ void link_take(void *worker, int fd);
  * unheard, link_turn_ends() wakes it for them, at most every 0.4 ms.
  */
 void link_flush(struct worker *);
+/*
+ * The same, but the broker is not woken before the next link_flush(), which
+ * must come without a sleep.  False: it is nothing, and link_flush() is due:
+ * few messages are queued, or the broker has been left asleep before.
+ */
+bool link_flush_later(struct worker *);
 void link_turn_ends(struct worker *);
 /* It does not matter when the broker sees the message just queued. */
 static inline void

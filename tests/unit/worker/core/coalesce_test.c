@@ -55,6 +55,21 @@ an_event_that_comes_alone_leaves_at_once(void **state)
 }
 
 static void
+only_few_clients_are_written_to_before_the_broker_is_woken(void **state)
+{
+	struct coalesce c = { 0 };
+
+	(void)state;
+	assert_false(coalesce_is_short(&c));
+	deliver(&c, 10, 1);
+	assert_true(coalesce_is_short(&c));
+	deliver(&c, 1, 63);
+	assert_true(coalesce_is_short(&c));
+	deliver(&c, 1, 64);
+	assert_false(coalesce_is_short(&c));
+}
+
+static void
 a_few_clients_leave_at_once(void **state)
 {
 	struct coalesce c = after(10);
@@ -167,6 +182,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    only_few_clients_are_written_to_before_the_broker_is_woken),
 		cmocka_unit_test(an_event_that_comes_alone_leaves_at_once),
 		cmocka_unit_test(a_few_clients_leave_at_once),
 		cmocka_unit_test(alone_it_waits_for_as_many_as_the_last_time),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* link_test.c: a link that goes on in another process. */
+/* link_test.c: a link that goes on in another process; when the broker is
+ * woken. */
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,12 +53,75 @@ a_process_that_takes_over_knows_what_was_received(void **state)
 	rig_clear(&from);
 }
 
+/* Is the broker woken?  It sleeps from now on. */
+static bool
+is_woken(struct memring *broker)
+{
+	struct pollfd bell = { memring_fds(broker).bell, POLLIN, 0 };
+	bool woken = poll(&bell, 1, 0) == 1;
+
+	if (woken)
+		memring_hear(broker);
+	memring_sleep(broker);
+	return woken;
+}
+
+static void
+say(struct rig *r, unsigned n)
+{
+	struct msg_ping m = { 0 };
+
+	while (n-- > 0)
+		link_send_ping(&r->w, &m);
+}
+
+static void
+the_broker_is_woken_by_the_next_flush(void **state)
+{
+	struct memring_fds fds;
+	struct memring *first = memring_new(&fds), *broker;
+	struct rig r;
+
+	(void)state;
+	assert_non_null(first);
+	broker = memring_open(&fds);
+	assert_non_null(broker);
+	rig_init(&r);
+	rig_link(&r);
+	carrier_adopt(&r.w.link->ipc.carrier, first, 0);
+	is_woken(broker);
+
+	assert_false(link_flush_later(&r.w)); /* nothing has been said */
+	say(&r, 1);
+	assert_false(link_flush_later(&r.w)); /* no more than one message */
+	link_flush(&r.w);
+	assert_true(is_woken(broker));
+
+	say(&r, 2);
+	assert_true(link_flush_later(&r.w));
+	assert_false(is_woken(broker));
+	assert_int_equal(memring_ready(broker), 3 * (IPC_HEAD + 8));
+	say(&r, 2);
+	assert_false(link_flush_later(&r.w)); /* it has waited once */
+	link_flush(&r.w);
+	assert_true(is_woken(broker));
+
+	say(&r, 2);
+	assert_true(link_flush_later(&r.w));
+	link_flush(&r.w); /* though nothing more has been said */
+	assert_true(is_woken(broker));
+
+	rig_clear(&r);
+	memring_free(broker);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 		    a_process_that_takes_over_knows_what_was_received),
+		cmocka_unit_test(the_broker_is_woken_by_the_next_flush),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
