@@ -294,7 +294,7 @@ format: ## clang-format all of our C
 	@tests/deps.sh lint
 	@tests/files.sh '*.c' '*.h' | xargs clang-format -i
 
-$(BUILD)/floor: tests/bench/floor.c tests/bench/two_cores.h
+$(BUILD)/floor $(BUILD)/relay: $(BUILD)/%: tests/bench/%.c tests/bench/two_cores.h
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CSTD) -O2 -o $@ $<
@@ -322,7 +322,7 @@ release: ## build with -O3 -flto into build-release/
 
 bench: release ## the numbers, beside the floor and peers (QUICK=1: 2 min)
 	@tests/deps.sh build check
-	@$(MAKE) $(JOBS) $(RELEASE) build-release/floor
+	@$(MAKE) $(JOBS) $(RELEASE) build-release/floor build-release/relay
 	@node tests/bench/bench.js build-release
 	@[ -n "$(QUICK)" ] || node tests/bench/tls.js build-release
 	@[ -n "$(QUICK)" ] || node tests/bench/compression.js build-release

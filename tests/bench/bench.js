@@ -18,6 +18,7 @@ const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const peers = require('./peers/peers');
+const { OWN: own, SCENARIOS, ACROSS, OURS, RELAY } = require('./scenarios');
 const { onTwoCores } = require('./two_cores');
 
 const BUILD = path.resolve(process.argv[2] || 'build');
@@ -34,75 +35,6 @@ const CREDENTIALS = ['--app-id', 'bench', '--key', 'benchkey',
 	'--secret-from', SECRET];
 const TWO_CORES = os.cpus().length > 1;
 const running = [];
-
-const own = ['pusherd', 'before'];
-const all = [...own, 'uws', 'ws', 'soketi', 'sockudo'];
-const pusher = [...own, 'soketi', 'sockudo']; // with presence
-const ours = ['pusherd'];
-const big = ['--clients', '10000', '--channels', '100'];
-
-// name: [servers, field, arguments of the load generator]
-const SCENARIOS = {
-	'fan-out 1 x 1,000, one at a time': [all, 'delivered', ['fanout']],
-	'fan-out 1 x 1,000, 8 in flight': [all, 'delivered',
-		['fanout', '--in-flight', '8']],
-	'fan-out 100 x 100, 4 in flight': [all, 'delivered',
-		['fanout', ...big, '--in-flight', '4']],
-	'the same, open loop at half of that': [all, 'p50_us',
-		['fanout', ...big, '--publishers', '8']],
-	'publish, 8 connections': [all, 'published', ['publish']],
-	'publish, 64 connections': [all, 'published',
-		['publish', '--in-flight', '64']],
-	'publish, batches of 10': [all, 'published',
-		['publish', '--batch', '10']],
-	'client events, 50 pairs': [all, 'delivered', ['client-events']],
-	'client events, 10 groups of 10': [all, 'delivered',
-		['client-events', '--channels', '10']],
-	'client events, 2,000/s': [all, 'p50_us',
-		['client-events', '--rate', '2000']],
-	'presence, all join 10 x 100': [pusher, 'joins',
-		['presence', '--at-once', '1000']],
-	'presence, 10 x 100, 10 come and go in each': [pusher,
-		'joins_and_leaves', ['presence', '--in-flight', '10']],
-	'presence, 1 x 500, 20 come and go': [pusher, 'joins_and_leaves',
-		['presence', '--clients', '500', '--channels', '1',
-			'--in-flight', '20']],
-	'connects, to the greeting': [all, 'connects', ['connect']],
-	'stampede of 5,000, 400 at once': [all, 'round_us', ['stampede']],
-	'one in ten does not read': [all, 'delivered', ['slow']],
-	'idle, 10,000 subscribed: bytes each': [all, 'server_bytes_per_client',
-		['idle', ...big]],
-};
-
-// Only with several workers.
-const ACROSS = Object.entries({
-	'one to one, 2,000/s': [ours, 'p50_us', ['fanout', '--clients', '16',
-		'--channels', '16', '--rate', '2000', '--publishers', '4']],
-});
-
-// Only pusherd: name: [workers, field, arguments]
-const grow = (channels, subscriptions) => ['fanout', '--clients', '10000',
-	'--channels', String(channels), '--subscriptions',
-	String(subscriptions)];
-const OURS = {
-	'one to one, another worker': [4, 'p50_us', ['fanout', '--clients',
-		'16', '--channels', '16', '--rate', '200', '--publishers', '4']],
-	'idle, 50,000 on 4 workers: bytes each': [4, 'server_bytes_per_client',
-		['idle', '--clients', '50000', '--channels', '500', '--processes',
-			'4', '--sources', '4']],
-	'growth: 1 channel of 10,000': [1, 'server_cpu_us_each', grow(1, 1)],
-	'growth: 100 channels of 100': [1, 'server_cpu_us_each', grow(100, 1)],
-	'growth: 500 channels of 100 (50,000 subscriptions)': [1,
-		'server_cpu_us_each', grow(500, 5)],
-	'growth: 1,000 channels of 10': [1, 'server_cpu_us_each',
-		grow(1000, 1)],
-	'growth: 10,000 channels of 10 (100,000 subscriptions)': [1,
-		'server_cpu_us_each', grow(10000, 10)],
-	'growth: 10,000 channels of 1': [1, 'server_cpu_us_each',
-		grow(10000, 1)],
-	'growth: 100,000 channels of 1': [1, 'server_cpu_us_each',
-		grow(100000, 10)],
-};
 
 const on = (cores, argv) =>
 	(TWO_CORES ? ['taskset', '-c', cores, ...argv] : argv);
@@ -274,6 +206,13 @@ function floor(connections) {
 	return out.trim().split('\n').map((line) => JSON.parse(line));
 }
 
+// What the kernel alone takes when so many workers share a core: one asks nobody,
+// an event of several goes by the broker to another one.
+function relay(workers) {
+	return JSON.parse(execFileSync(path.join(BUILD, 'relay'),
+		[String(workers === 1 ? 1 : 3), String(SECONDS)], { encoding: 'utf8' }));
+}
+
 function printFloor(rounds) {
 	console.log('\n| floor: what the kernel alone takes | per second | us each |');
 	console.log('| --- | --- | --- |');
@@ -377,6 +316,10 @@ async function severalWorkers(cores) {
 		for (let run = 0; run < RUNS; run++)
 			for (const [i, [kind, n, places, build]] of kinds.entries()) {
 				let best;
+				if (name === RELAY) {
+					if (build === BUILD) got[i].push(relay(n));
+					continue;
+				}
 				for (const place of places) {
 					// Processes that share nothing cannot deliver.
 					if (build === null && !name.startsWith('publish')) continue;
