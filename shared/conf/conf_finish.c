@@ -21,6 +21,7 @@
 #include "shared/net/ip.h"
 #include "shared/net/listen_spec.h"
 #include "shared/net/sock.h"
+#include "shared/proc/cgroup.h"
 #include "shared/proc/memory.h"
 #include "shared/proc/proc.h"
 
@@ -53,6 +54,17 @@ refuse(const struct conf *c, enum option_index i, char *sentence, char **why)
 	return refuse_at(c->origin[i], sentence, why);
 }
 
+/* A control group may grant a part of the cores' time, and of the memory. */
+static unsigned
+auto_workers(const struct conf *c)
+{
+	unsigned cores = proc_cores(), granted = cgroup_read("").cores;
+
+	if (granted != 0)
+		cores = MIN(cores, granted);
+	return MIN(cores, memory_workers(c->memory_limit, memory_available()));
+}
+
 static int
 finish_workers(struct conf *c, char **why)
 {
@@ -60,9 +72,7 @@ finish_workers(struct conf *c, char **why)
 
 	if (strcmp(c->workers, "auto") == 0) {
 		if (c->nworkers == 0) /* else the master has counted them */
-			c->nworkers = MIN(proc_cores(),
-			    memory_workers(
-				c->memory_limit, memory_available()));
+			c->nworkers = auto_workers(c);
 		return 0;
 	}
 	if (str_to_u64(str_of(c->workers), PROC_MAX_WORKERS, &n) == -1 ||

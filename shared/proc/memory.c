@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memory.c: reads the limits of the control group and of the machine, and the
- * memory use of this process.  Owns one open file, so that nothing must be
+ * memory.c: the memory that the server may use, and the memory use of this
+ * process.  Owns one open file, so that nothing must be
  * opened later.  Must never fail: without information there is no limit.
  */
 
@@ -10,95 +10,27 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "shared/base/base.h"
 #include "shared/base/str.h"
+#include "shared/proc/cgroup.h"
 
 /* Bytes of a worker without clients, and of one with room for thousands. */
 #define IDLE_BYTES (UINT64_C(5) << 20)
 #define ROOM_BYTES (UINT64_C(20) << 20)
 
-/* The number at the beginning of a small file; 0: none ("max"). */
-static uint64_t
-read_number(const char *path)
-{
-	char text[64];
-	uint64_t v = 0;
-	ssize_t n;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd == -1)
-		return 0;
-	n = read(fd, text, sizeof(text));
-	close(fd);
-	while (n > 0 && text[n - 1] == '\n')
-		n--;
-	if (n <= 0 ||
-	    str_to_u64(str_make(text, (size_t)n), UINT64_MAX, &v) == -1)
-		return 0;
-	return v;
-}
-
-static uint64_t
-smaller(uint64_t a, uint64_t b)
-{
-	return a == 0 ? b : b == 0 ? a : MIN(a, b);
-}
-
-/* The group of this process and all groups around it: each may have a limit. */
-static uint64_t
-group_limit(const char *root, const char *file, char *path)
-{
-	char name[4096];
-	uint64_t limit = 0;
-	char *slash;
-
-	for (;;) {
-		snprintf(name, sizeof(name), "%s%s/%s", root, path, file);
-		limit = smaller(limit, read_number(name));
-		if ((slash = strrchr(path, '/')) == NULL)
-			return limit;
-		*slash = '\0';
-	}
-}
-
-static uint64_t
-cgroup_limit(void)
-{
-	char line[2048], *path;
-	uint64_t limit = 0;
-	FILE *f = fopen("/proc/self/cgroup", "re");
-
-	if (f == NULL)
-		return 0;
-	while (fgets(line, sizeof(line), f) != NULL) {
-		line[strcspn(line, "\n")] = '\0';
-		if (strncmp(line, "0::", 3) == 0)
-			limit = smaller(limit,
-			    group_limit(
-				"/sys/fs/cgroup", "memory.max", line + 3));
-		else if ((path = strstr(line, ":memory:")) != NULL)
-			limit = smaller(limit,
-			    group_limit("/sys/fs/cgroup/memory",
-				"memory.limit_in_bytes", path + 8));
-	}
-	fclose(f);
-	return limit;
-}
-
 uint64_t
 memory_available(void)
 {
 	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+	uint64_t group = cgroup_read("").memory;
 	uint64_t machine =
 	    pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0;
 
-	return smaller(machine, cgroup_limit());
+	return group == 0 || (machine != 0 && machine < group) ? machine
+							       : group;
 }
 
 uint64_t
