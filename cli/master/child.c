@@ -47,12 +47,11 @@ child_now_ms(void)
 void
 child_name(const struct child *c, char *out, size_t cap)
 {
-	if (c->is_broker)
-		snprintf(out, cap, "broker");
-	else if (c->is_courier)
-		snprintf(out, cap, "courier");
-	else
+	if (c->role == CHILD_WORKER)
 		snprintf(out, cap, "worker %u", c->slot);
+	else
+		snprintf(
+		    out, cap, c->role == CHILD_BROKER ? "broker" : "courier");
 }
 
 /*
@@ -122,13 +121,13 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 		.heartbeat = c->heartbeat };
 	char name[32];
 
-	if (c->is_broker) {
+	if (c->role == CHILD_BROKER) {
 		in.broker_fd = start->broker_fd;
 		in.control_fd = start->control_fd;
 		in.event_order = start->event_order;
 		in.apps = start->apps;
 		in.sessions = start->sessions;
-	} else if (!c->is_courier) {
+	} else if (c->role == CHILD_WORKER) {
 		in.sessions = start->sessions;
 		in.nlisten = start->listen->n;
 		in.listen_fds = xcalloc(in.nlisten, sizeof(*in.listen_fds));
@@ -149,9 +148,15 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 		log_to_syslog();
 	proc_forget_capabilities();
 	child_signals();
-	if (c->is_courier)
+	switch (c->role) {
+	case CHILD_BROKER:
+		exit(broker_main(&in));
+	case CHILD_COURIER:
 		exit(courier_main(&in));
-	exit(c->is_broker ? broker_main(&in) : worker_main(&in));
+	case CHILD_WORKER:
+		exit(worker_main(&in));
+	}
+	abort();
 }
 
 static unsigned

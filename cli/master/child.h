@@ -13,13 +13,16 @@
 
 struct master_start;
 
+/* In the order of their places; all others are workers. */
+enum child_role { CHILD_BROKER, CHILD_COURIER, CHILD_WORKER };
+
 struct child {
-	bool is_broker, is_courier; /* else a worker */
-	unsigned slot;              /* workers */
-	pid_t pid;                  /* 0: none */
-	int ready_fd;               /* -1: has said it, or is gone */
-	int link_fd; /* our end (shared/ipc/fdpass.h); -1: none */
-	int move_fd; /* for the process to start: inherit.move_fd; or 0 */
+	enum child_role role;
+	unsigned slot; /* workers */
+	pid_t pid;     /* 0: none */
+	int ready_fd;  /* -1: has said it, or is gone */
+	int link_fd;   /* our end (shared/ipc/fdpass.h); -1: none */
+	int move_fd;   /* for the process to start: inherit.move_fd; or 0 */
 	bool ready;
 	unsigned deaths;     /* in a row */
 	uint64_t started_ms; /* while pid != 0 */

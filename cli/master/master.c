@@ -102,7 +102,7 @@ on_death(struct master *m, struct child *c, int status)
 
 	child_name(c, name, sizeof(name));
 	delay = child_gone(c, status);
-	if (c->is_broker)
+	if (c->role == CHILD_BROKER)
 		request_forget_all(m);
 	if (owed && !c->retiring)
 		c->failed = xasprintf(
@@ -409,8 +409,7 @@ take_signals(struct master *m)
 void
 master_add_child(struct master *m, size_t i)
 {
-	m->children[i] = (struct child){ .is_broker = i == 0,
-		.is_courier = i == 1,
+	m->children[i] = (struct child){ .role = MIN(i, (size_t)CHILD_WORKER),
 		.slot = i < FIRST_WORKER ? 0 : (unsigned)i - FIRST_WORKER,
 		.ready_fd = -1,
 		.link_fd = -1,

@@ -55,7 +55,7 @@ tell_conf(struct master *m, struct child *c)
 	size_t nfds = 0;
 	int done;
 
-	if (!c->is_broker && !c->is_courier) {
+	if (c->role == CHILD_WORKER) {
 		listen_slot(l, c->slot, fds, ids);
 		nfds = l->n;
 	}

@@ -254,7 +254,7 @@ static void
 tell_to_go(struct master *m, struct child *c, uint64_t now)
 {
 	struct upgrade *u = &m->upgrade;
-	bool is_worker = !c->is_broker && !c->is_courier;
+	bool is_worker = c->role == CHILD_WORKER;
 	char name[32], *text;
 
 	/* The last remedy, when there is no program to go back to. */
@@ -299,7 +299,7 @@ renew(struct master *m, uint64_t now)
 			give_up_waiting(m, unready);
 	} else if (c == NULL) {
 		finish(m);
-	} else if (c->is_broker && !u->answered) {
+	} else if (c->role == CHILD_BROKER && !u->answered) {
 		upgrade_say(m, 0, "{}");
 		u->answered = true;
 		u->wait_ms = now + ANSWER_MS;

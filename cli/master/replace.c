@@ -293,7 +293,8 @@ begin(struct master *m, struct child *old)
 
 	if (fdpass_pair(pair) == -1)
 		return -1;
-	*successor = (struct child){ .slot = old->slot,
+	*successor = (struct child){ .role = CHILD_WORKER,
+		.slot = old->slot,
 		.ready_fd = -1,
 		.link_fd = -1,
 		.move_fd = pair[1],

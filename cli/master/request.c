@@ -158,9 +158,9 @@ request_on_link(struct master *m, struct child *c)
 	else if (head[1] == IPC_MOVED && msg_moved_get(&moved, body) == 0)
 		(c->retiring ? retire_on_moved : replace_on_moved)(
 		    m, c, &moved);
-	else if (head[1] == IPC_LINK_ASK && !c->is_broker && !c->is_courier)
+	else if (head[1] == IPC_LINK_ASK && c->role == CHILD_WORKER)
 		give_link(m, c);
-	else if (head[1] == IPC_MASTER_REQUEST && c->is_broker)
+	else if (head[1] == IPC_MASTER_REQUEST && c->role == CHILD_BROKER)
 		on_ask(m, body);
 }
 

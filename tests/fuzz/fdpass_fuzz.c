@@ -240,8 +240,7 @@ master_init(struct master *m, struct master_start *s, struct conf *conf,
 
 		assert_int_equal(fdpass_pair(pair), 0);
 		/* Nobody has this number, should it be told to go. */
-		*c = (struct child){ .is_broker = i == 0,
-			.is_courier = i == 1,
+		*c = (struct child){ .role = MIN(i, (size_t)CHILD_WORKER),
 			.slot = (unsigned)i,
 			.pid = INT_MAX,
 			.ready_fd = -1,
