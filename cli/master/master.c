@@ -50,6 +50,28 @@ master_is_stopping(const struct master *m)
 	return m->phase > PHASE_RUN;
 }
 
+size_t
+master_alive(const struct master *m, size_t from)
+{
+	size_t n = 0, i;
+
+	for (i = from; i < m->nchildren; i++)
+		if (m->children[i].pid != 0)
+			n++;
+	return from == 0 ? n + m->nlingering : n;
+}
+
+void
+master_enter(struct master *m, enum phase phase, uint64_t limit_ms)
+{
+	if (phase <= m->phase) /* signals come when they like */
+		return;
+	m->phase = phase;
+	if (phase > PHASE_RUN)
+		replace_stop(m);
+	m->deadline_ms = limit_ms == 0 ? 0 : child_now_ms() + limit_ms;
+}
+
 /* ---- what happens ---- */
 
 static void
@@ -61,7 +83,7 @@ on_signal(struct master *m, int sig)
 		if (master_is_stopping(m))
 			stop_quick(m, "told a second time");
 		else
-			master_drain(m,
+			stop_drain(m,
 			    sig == SIGINT ? "interrupted" : "terminated",
 			    DRAIN_STOP, m->start->conf->drain_time * 1000);
 		break;
@@ -73,7 +95,7 @@ on_signal(struct master *m, int sig)
 			reload_begin(m, 0);
 		break;
 	case SIGUSR1:
-		reload_log(m);
+		relog_open(m);
 		break;
 	case SIGUSR2:
 		upgrade_begin(m, 0, S(""));
@@ -150,6 +172,10 @@ on_ready(struct master *m, struct child *c)
 {
 	char name[32];
 
+	if (c == &m->replace.successor) {
+		replace_on_ready(m);
+		return;
+	}
 	/* A broken line: the process is dying and will be reaped. */
 	if (!child_read_ready(c) || m->phase != PHASE_RUN)
 		return;
@@ -337,48 +363,43 @@ next_timeout(struct master *m, uint64_t now)
 	return at <= now ? 0 : (int)MIN(at - now, 60000);
 }
 
+/* The two lines of a child; poll(2) ignores those that are -1. */
+static nfds_t
+add_lines(struct pollfd *p, struct child **of, nfds_t n, struct child *c)
+{
+	of[n] = of[n + 1] = c;
+	p[n++] = (struct pollfd){ c->ready_fd, POLLIN, 0 };
+	p[n++] = (struct pollfd){ c->link_fd, POLLIN, 0 };
+	return n;
+}
+
 static void
 wait_for_something(struct master *m)
 {
-	struct pollfd p[2 * (PROC_MAX_WORKERS + FIRST_WORKER) + 3];
-	size_t who[nitems(p)], i;
-	nfds_t n = 0, k;
-	struct child *c;
+	struct pollfd p[2 * (nitems(m->children) + 1) + 1];
+	struct child *of[nitems(p)];
+	nfds_t n = 0;
 
-	p[n++] = (struct pollfd){ m->signal_fd, POLLIN, 0 };
-	for (i = 0; i < m->nchildren; i++) {
-		who[n] = who[n + 1] = i;
-		/* poll(2) ignores those that are -1. */
-		p[n++] = (struct pollfd){ m->children[i].ready_fd, POLLIN, 0 };
-		p[n++] = (struct pollfd){ m->children[i].link_fd, POLLIN, 0 };
-	}
-	p[n++] =
-	    (struct pollfd){ m->replace.active ? m->replace.successor.ready_fd
-					       : -1,
-		    POLLIN, 0 };
-	p[n++] = (struct pollfd){
-		m->replace.active ? m->replace.successor.link_fd : -1, POLLIN, 0
-	};
-	if (poll(p, n, next_timeout(m, child_now_ms())) == -1) {
+	if (m->replace.active)
+		n = add_lines(p, of, n, &m->replace.successor);
+	for (size_t i = 0; i < m->nchildren; i++)
+		n = add_lines(p, of, n, &m->children[i]);
+	p[n] = (struct pollfd){ m->signal_fd, POLLIN, 0 };
+	if (poll(p, n + 1, next_timeout(m, child_now_ms())) == -1) {
 		if (errno != EINTR)
 			fatal("poll");
 		return;
 	}
 	/* Reads the messages of a child before the signal about its end. */
-	if (p[n - 2].revents != 0)
-		replace_on_ready(m);
-	if (p[n - 1].revents != 0 && m->replace.active)
-		request_on_link(m, &m->replace.successor);
-	for (k = 1; k < n - 2; k++) {
-		c = &m->children[who[k]];
-		if (p[k].revents == 0)
+	for (nfds_t i = 0; i < n; i++) {
+		if (p[i].revents == 0)
 			continue;
-		if (p[k].fd == c->ready_fd)
-			on_ready(m, c);
-		else if (p[k].fd == c->link_fd)
-			request_on_link(m, c);
+		if (p[i].fd == of[i]->ready_fd)
+			on_ready(m, of[i]);
+		else if (p[i].fd == of[i]->link_fd)
+			request_on_link(m, of[i]);
 	}
-	if (p[0].revents != 0)
+	if (p[n].revents != 0)
 		read_signals(m);
 }
 

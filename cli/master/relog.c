@@ -14,7 +14,7 @@
 #include "shared/ipc/ipc_msg.h"
 
 void
-reload_log(struct master *m)
+relog_open(struct master *m)
 {
 	struct master_start *s = m->start;
 	char *why;
@@ -31,7 +31,7 @@ reload_log(struct master *m)
 }
 
 void
-reload_set_level(struct master *m, const struct msg_master_request *ask)
+relog_set_level(struct master *m, const struct msg_master_request *ask)
 {
 	struct master_start *s = m->start;
 	char *why, *text, *old;

@@ -160,22 +160,6 @@ give_up_waiting(struct master *m, const struct child *c)
 	free(reason);
 }
 
-void
-upgrade_wait(struct master *m, uint64_t request)
-{
-	struct upgrade *u = &m->upgrade;
-
-	if (u->step == UPGRADE_NONE && u->report != NULL)
-		request_reply(m, request, u->failed ? 1 : 0, str_of(u->report));
-	else if (u->step == UPGRADE_NONE)
-		request_reply(m, request, 1, S("there has been no upgrade"));
-	else if (u->nwaiting < UPGRADE_ASKERS)
-		u->waiting[u->nwaiting++] = request;
-	else
-		request_reply(
-		    m, request, 1, S("too many wait for the upgrade"));
-}
-
 /* ---- one after the other ---- */
 
 /* The workers, then the courier, then the broker. */
@@ -275,8 +259,8 @@ tell_to_go(struct master *m, struct child *c, uint64_t now)
 	kill(c->pid, SIGTERM);
 }
 
-static void
-renew(struct master *m, uint64_t now)
+void
+renew_check(struct master *m, uint64_t now)
 {
 	struct upgrade *u = &m->upgrade;
 	const struct child *unready = find_unready(m);
@@ -306,37 +290,4 @@ renew(struct master *m, uint64_t now)
 	} else {
 		tell_to_go(m, c, now);
 	}
-}
-
-void
-upgrade_check(struct master *m, uint64_t now)
-{
-	struct upgrade *u = &m->upgrade;
-
-	if (u->step == UPGRADE_RENEW)
-		renew(m, now);
-	else if (u->trial > 0 && now >= u->deadline_ms)
-		kill(u->trial, SIGKILL);
-}
-
-void
-upgrade_stood_still(struct master *m, uint64_t ms)
-{
-	m->upgrade.deadline_ms += ms;
-	m->replace.deadline_ms += ms;
-	m->replace.successor.started_ms += ms;
-	for (size_t i = 0; i < m->nchildren; i++)
-		if (!m->children[i].ready)
-			m->children[i].started_ms += ms;
-}
-
-uint64_t
-upgrade_due(const struct master *m)
-{
-	const struct upgrade *u = &m->upgrade;
-
-	if (u->step == UPGRADE_NONE)
-		return UINT64_MAX;
-	return u->wait_ms == 0 ? u->deadline_ms
-			       : MIN(u->wait_ms, u->deadline_ms);
 }

@@ -67,7 +67,7 @@ on_ask_drain(struct master *m, const struct msg_master_request *ask)
 	snprintf(
 	    text, sizeof(text), "{\"drain_ms\":%llu}", (unsigned long long)ms);
 	request_reply(m, ask->id, 0, str_of(text));
-	master_drain(m, "told by pusherctl",
+	stop_drain(m, "told by pusherctl",
 	    ask->arg.n > 0 ? DRAIN_SPREAD : DRAIN_STOP, ms);
 }
 
@@ -99,7 +99,7 @@ on_ask(struct master *m, struct str body)
 	else if (str_eq(ask.verb, S("upgrade-end")))
 		upgrade_wait(m, ask.id);
 	else if (str_eq(ask.verb, S("log-level")))
-		reload_set_level(m, &ask);
+		relog_set_level(m, &ask);
 	else
 		request_reply(
 		    m, ask.id, 1, S("pusherd does not know this request"));

@@ -2,7 +2,11 @@
 #ifndef CLI_MASTER_STATE_H
 #define CLI_MASTER_STATE_H
 
-/* The master's view of the group, for master.c and reload.c. */
+/*
+ * The master's view of the group, and what the files that change it call of
+ * each other: a death, a reload, a replacement and an upgrade interrupt one
+ * another, so none of them stands above the others.
+ */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,18 +38,17 @@ enum phase {
 	PHASE_KILL     /* all have SIGKILL */
 };
 
-/* A change of the configuration in progress. */
 #define RELOAD_REQUESTS 256
 
-/* Who waits for the end of a reload. */
+/* Requests that are answered at the end of a reload. */
 struct reload_requests {
-	/* The broker's numbers of the questions that it answers. */
-	uint64_t v[RELOAD_REQUESTS];
+	uint64_t v[RELOAD_REQUESTS]; /* their numbers at the broker */
 	size_t n;
 	uint64_t began_ms; /* child_now_ms() */
 	char *notes;       /* options that need a restart, or NULL */
 };
 
+/* A change of the configuration in progress. */
 struct reload {
 	bool active;
 	bool again;           /* SIGHUP came meanwhile */
@@ -53,7 +56,7 @@ struct reload {
 	uint64_t deadline_ms; /* then it ends, confirmed or not */
 	uint64_t replace_ms;  /* when the broker is replaced; 0: it is not */
 	struct reload_requests requests;
-	/* The same for requests that came meanwhile, for the next reload. */
+	/* Requests that came meanwhile, for the next reload. */
 	uint64_t waiting[RELOAD_REQUESTS];
 	size_t nwaiting;
 };
@@ -158,38 +161,48 @@ struct master {
 	size_t nchildren;
 };
 
+/* ---- master.c ---- */
+
 bool master_is_stopping(const struct master *);
-/* Closes all clients over this number of milliseconds, and then exits. */
-void master_drain(
-    struct master *, const char *because, enum drain_how, uint64_t ms);
 /* Enters the next phase, for this number of milliseconds; 0: no limit. */
 void master_enter(struct master *, enum phase, uint64_t limit_ms);
 /* Children with a process, from this one on. */
 size_t master_alive(const struct master *, size_t from);
+/* Makes the place of child i, without a process. */
+void master_add_child(struct master *, size_t i);
+
+/* ---- stop.c ---- */
+
+/* Closes all clients over this number of milliseconds, and then exits. */
+void stop_drain(
+    struct master *, const char *because, enum drain_how, uint64_t ms);
 /* Ends everything without notice to the clients. */
 void stop_quick(struct master *, const char *because);
 /* The start has failed. */
 void stop_start(struct master *, const char *because);
 /* Continues when the time of a phase is over, or its processes are gone. */
 void stop_check(struct master *, uint64_t now_ms);
+
+/* ---- remake.c ---- */
+
 /*
  * Makes files of runtime_dir anew that were removed; milliseconds of
  * child_now_ms().
  */
 void remake_check(struct master *, uint64_t now_ms);
+
+/* ---- request.c: the messages of children ---- */
+
 /* The child has sent something. */
 void request_on_link(struct master *, struct child *);
 /* Hands links to the broker to workers that could not take them before. */
 void request_resend_links(struct master *);
-/* Makes the place of child i, without a process. */
-void master_add_child(struct master *, size_t i);
 /* Answers the broker's question with this number; code 0: text is JSON. */
 void request_reply(
     struct master *, uint64_t id, unsigned code, struct str text);
-
 /*
- * The broker is gone, and with it all who asked: they ask again, and the next
- * broker gives them the same numbers.
+ * The broker is gone, and its requests with it: pusherctl repeats them, and the
+ * next broker gives them the same numbers.
  */
 void request_forget_all(struct master *);
 /*
@@ -197,6 +210,9 @@ void request_forget_all(struct master *);
  * (free(3) it); NULL: none.
  */
 char *request_failures(struct master *);
+
+/* ---- replace.c ---- */
+
 /* Another process for this slot; its clients stay. */
 void replace_begin(struct master *, const struct msg_master_request *);
 /*
@@ -209,7 +225,7 @@ void replace_on_moved(
     struct master *, struct child *, const struct msg_moved *);
 /* The new one serves, or its line is broken. */
 void replace_on_ready(struct master *);
-/* The process in this place has ended: reads what it said last. */
+/* The process in this place has ended: reads its last messages. */
 void replace_hear(struct master *, size_t place);
 /* Is this place not to be filled otherwise? */
 bool replace_has(const struct master *, size_t place);
@@ -219,13 +235,18 @@ void replace_on_death(struct master *, pid_t);
 bool replace_delays(struct master *, uint64_t request);
 void replace_check(struct master *, uint64_t now_ms);
 uint64_t replace_due(const struct master *);
-/* Its process has no place any more; it is killed after so long. */
+/* The process of the child has no place any more; it is killed after `ms`. */
 void replace_linger(struct master *, struct child *, uint64_t ms);
+/* The group stops: nothing is replaced any more. */
+void replace_stop(struct master *);
+
+/* ---- retire.c ---- */
+
 /* There shall be fewer workers: the others leave. */
 void retire_begin(struct master *);
 /* The slots of workers that have not left yet, a bit for each. */
 uint64_t retire_slots(const struct master *);
-/* Takes those who wait for a reload if workers leave. */
+/* If workers leave, answers these requests when they have left. */
 bool retire_answers(struct master *, struct reload_requests *);
 /* A worker has said what came of its clients. */
 void retire_on_moved(struct master *, struct child *, const struct msg_moved *);
@@ -233,42 +254,63 @@ void retire_on_moved(struct master *, struct child *, const struct msg_moved *);
 void retire_on_death(struct master *, struct child *);
 void retire_check(struct master *, uint64_t now_ms);
 uint64_t retire_due(struct master *);
-/* The group stops: nothing is replaced any more. */
-void replace_stop(struct master *);
+
+/* ---- upgrade.c ---- */
+
 /*
  * SIGUSR2, or (request != 0) a question of pusherctl's; path: of the program,
  * empty: of the one that runs.
  */
 void upgrade_begin(struct master *, uint64_t request, struct str path);
+/* A process has ended; perhaps the trial. */
+void upgrade_on_exit(struct master *, pid_t, int status);
 /* Looks whether something is due; milliseconds of child_now_ms(). */
 void upgrade_check(struct master *, uint64_t now_ms);
 /* The group did not run for so long: its processes are not late for it. */
 void upgrade_stood_still(struct master *, uint64_t ms);
 uint64_t upgrade_due(const struct master *);
-/* A process has ended; perhaps the trial. */
-void upgrade_on_exit(struct master *, pid_t, int status);
 /* A question that is answered at the end of the upgrade. */
 void upgrade_wait(struct master *, uint64_t request);
-/* Answers who has asked for the upgrade; code as MASTER_REPLY. */
+/* Answers the request for the upgrade, if there is one; as MASTER_REPLY. */
 void upgrade_say(struct master *, unsigned code, const char *text);
-/* One line for the log and for who has asked. */
+/* One line for the log and for the request. */
 void upgrade_progress(struct master *, const char *text);
+/*
+ * The program before this one gets its place back.  Returns only if that
+ * fails.
+ */
+void upgrade_go_back(struct master *, const char *reason);
+/* Frees all that an upgrade that is over has held. */
+void upgrade_forget(struct upgrade *);
+
+/* ---- renew.c: an upgrade, from the new program on ---- */
+
 /* This is the new program: takes the children of the one before it. */
 void renew_adopt(struct master *, const struct handover *);
 /* The clients of a slot have moved. */
 void renew_on_moved(struct master *, const struct msg_moved *);
 /* They stay with the old process. */
 void renew_on_refusal(struct master *, const char *why);
-/*
- * The program before this one gets its place back.  Returns only if that
- * fails.
- */
-void upgrade_go_back(struct master *, const char *reason);
-/* Lets go of what an upgrade that is over has held. */
-void upgrade_forget(struct upgrade *);
+/* Gives the next place to a process of this program, if one is due. */
+void renew_check(struct master *, uint64_t now_ms);
+
+/* ---- reload.c ---- */
+
 /* SIGHUP, or (request != 0) a request of pusherctl. */
 void reload_begin(struct master *, uint64_t request);
-/* Tells them what came of it; retired: and of the workers that left. */
+/* A request of pusherctl: one option, NAME=VALUE. */
+void reload_set(struct master *, const struct msg_master_request *);
+/*
+ * Tells all children; one that cannot take it now gets it later
+ * (reload_resend()).
+ */
+void reload_tell(struct master *, bool conf, bool log);
+/* Sends orders that a child could not receive before. */
+void reload_resend(struct master *);
+/* A child has confirmed an order. */
+void reload_on_done(
+    struct master *, struct child *, uint64_t order, struct str failed);
+/* Answers them; retired: and tells of the workers that left; or NULL. */
 void reload_say_done(struct master *, const struct reload_requests *,
     const struct retire *retired);
 void reload_forget_requests(struct reload_requests *);
@@ -276,20 +318,12 @@ void reload_forget_requests(struct reload_requests *);
 void reload_check(struct master *, uint64_t now_ms);
 /* When reload_check() must be called again; UINT64_MAX: not by time. */
 uint64_t reload_due(const struct master *);
-/* A child has confirmed an order. */
-void reload_on_done(
-    struct master *, struct child *, uint64_t order, struct str failed);
+
+/* ---- relog.c ---- */
+
 /* SIGUSR1: all processes open the log file again. */
-void reload_log(struct master *);
-/* Sends orders that a child could not receive before. */
-void reload_resend(struct master *);
-/*
- * Tells all children; one that cannot take it now gets it later
- * (reload_resend()).
- */
-void reload_tell(struct master *, bool conf, bool log);
-/* Requests of pusherctl: one option, NAME=VALUE; the level of the log. */
-void reload_set(struct master *, const struct msg_master_request *);
-void reload_set_level(struct master *, const struct msg_master_request *);
+void relog_open(struct master *);
+/* A request of pusherctl: the level of the log. */
+void relog_set_level(struct master *, const struct msg_master_request *);
 
 #endif

@@ -21,17 +21,6 @@
 #define BROKER_STOP_MS 2000 /* from SIGTERM to SIGKILL */
 #define QUICK_STOP_MS 1000  /* from SIGQUIT to SIGKILL */
 
-size_t
-master_alive(const struct master *m, size_t from)
-{
-	size_t n = 0, i;
-
-	for (i = from; i < m->nchildren; i++)
-		if (m->children[i].pid != 0)
-			n++;
-	return from == 0 ? n + m->nlingering : n;
-}
-
 static void
 signal_all(const struct master *m, size_t from, int sig)
 {
@@ -43,17 +32,6 @@ signal_all(const struct master *m, size_t from, int sig)
 	/* These end when their clients are closed. */
 	for (i = 0; sig != SIGTERM && i < m->nlingering; i++)
 		kill(m->lingering[i].pid, sig);
-}
-
-void
-master_enter(struct master *m, enum phase phase, uint64_t limit_ms)
-{
-	if (phase <= m->phase) /* signals come when they like */
-		return;
-	m->phase = phase;
-	if (phase > PHASE_RUN)
-		replace_stop(m);
-	m->deadline_ms = limit_ms == 0 ? 0 : child_now_ms() + limit_ms;
 }
 
 /* A child that cannot receive the time uses the option drain_time. */
@@ -91,7 +69,7 @@ end_drain(struct master *m)
 }
 
 void
-master_drain(
+stop_drain(
     struct master *m, const char *because, enum drain_how how, uint64_t ms)
 {
 	char text[80];
