@@ -28,27 +28,22 @@
 #define ASK_SECONDS 8     /* for CONN_OK */
 #define SESSION_SECONDS 3 /* for SESSION_OK; then it is greeted without */
 
-struct refusal
+struct str
 admission_check_server(const struct worker *w)
 {
 	if (w->draining)
-		return (struct refusal){ PUSHER_OVER_CAPACITY,
-			S("The server is restarting: try again in a moment") };
+		return S("The server is restarting: try again in a moment");
 	if (w->link->leaves)
-		return (struct refusal){ PUSHER_OVER_CAPACITY,
-			S("The server has left its cluster: try again in a "
-			  "moment") };
+		return S("The server has left its cluster: try again in a "
+			 "moment");
 	if (!w->serving)
-		return (struct refusal){ PUSHER_OVER_CAPACITY,
-			S("The server is not ready: try again in a moment") };
+		return S("The server is not ready: try again in a moment");
 	if (w->memory_full)
-		return (struct refusal){ PUSHER_OVER_CAPACITY,
-			str_of(w->client_memory->refusal) };
+		return str_of(w->client_memory->refusal);
 	if (w->nconns > w->max_conns)
-		return (struct refusal){ PUSHER_OVER_CAPACITY,
-			S("The server is over its limit of connections "
-			  "(max_connections, open files): try again later") };
-	return (struct refusal){ 0 };
+		return S("The server is over its limit of connections "
+			 "(max_connections, open files): try again later");
+	return str_make(NULL, 0);
 }
 
 static void
@@ -98,7 +93,7 @@ greet_late(struct conn *c)
 {
 	if (c->w->draining || c->w->link->leaves) {
 		client_close(
-		    c, PUSHER_OVER_CAPACITY, admission_check_server(c->w).text);
+		    c, PUSHER_OVER_CAPACITY, admission_check_server(c->w));
 		return;
 	}
 	greet(c);

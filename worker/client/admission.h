@@ -13,17 +13,12 @@
 struct conn;
 struct worker;
 
-/* Why a client is refused inside the socket; code 0: it is admitted. */
-struct refusal {
-	unsigned code;
-	struct str text;
-};
-
 /*
- * May the server take clients now?  This is checked before the app, because a
- * worker that is still being filled does not know every app.
+ * Why the server takes no clients now (4100); p == NULL: it does.  This is
+ * checked before the app, because a worker that is still being filled does not
+ * know every app.
  */
-struct refusal admission_check_server(const struct worker *);
+struct str admission_check_server(const struct worker *);
 /* The upgrade is answered: greets the client, at once or after CONN_OK. */
 void admission_begin(struct conn *);
 /*

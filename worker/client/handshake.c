@@ -240,6 +240,19 @@ version_is_valid(struct str v)
 	return numbers >= 2 && (i == v.n || v.p[i] != '.');
 }
 
+/* Why a client is refused; code 0: it is admitted. */
+struct refusal {
+	unsigned code;
+	struct str text;
+};
+
+/* With the default sentence of the code. */
+static struct refusal
+refuse(enum pusher_error code)
+{
+	return (struct refusal){ code, pusher_error_text(code) };
+}
+
 static struct refusal
 check_protocol(const struct conf *conf, const struct http_head *head)
 {
@@ -247,17 +260,14 @@ check_protocol(const struct conf *conf, const struct http_head *head)
 	struct str v = param(head, S("protocol"), room);
 
 	if (v.p == NULL && conf->strict_protocol)
-		return (struct refusal){ PUSHER_NO_PROTOCOL,
-			pusher_error_text(PUSHER_NO_PROTOCOL) };
+		return refuse(PUSHER_NO_PROTOCOL);
 	if (v.p != NULL && !is_protocol(v))
-		return (struct refusal){ PUSHER_BAD_PROTOCOL,
-			pusher_error_text(PUSHER_BAD_PROTOCOL) };
+		return refuse(PUSHER_BAD_PROTOCOL);
 	if (!conf->strict_protocol)
 		return (struct refusal){ 0 };
 	v = param(head, S("version"), room);
 	if (v.p == NULL || !version_is_valid(v))
-		return (struct refusal){ PUSHER_BAD_VERSION,
-			pusher_error_text(PUSHER_BAD_VERSION) };
+		return refuse(PUSHER_BAD_VERSION);
 	return (struct refusal){ 0 };
 }
 
@@ -285,8 +295,7 @@ check_reach(struct conn *c, const struct http_head *head)
 		return (struct refusal){ PUSHER_UNAUTHORIZED,
 			S("This origin is not in the app's allowed_origins") };
 	if (c->app->tls_only && !remote_is_secure(c))
-		return (struct refusal){ PUSHER_TLS_ONLY,
-			pusher_error_text(PUSHER_TLS_ONLY) };
+		return refuse(PUSHER_TLS_ONLY);
 	return (struct refusal){ 0 };
 }
 
@@ -296,27 +305,24 @@ check_client(struct conn *c, const struct http_head *head)
 {
 	char room[2 * SESSION_KEY_MAX];
 	struct session_path path = session_path(head->path, room);
-	struct str key = path.key;
+	struct str key = path.key, busy;
 	struct refusal r;
 	struct client_app *a;
 
 	if (key.p == NULL)
-		return (struct refusal){ PUSHER_PATH_UNKNOWN,
-			pusher_error_text(PUSHER_PATH_UNKNOWN) };
-	r = admission_check_server(c->w);
-	if (r.code != 0)
-		return r;
+		return refuse(PUSHER_PATH_UNKNOWN);
+	busy = admission_check_server(c->w);
+	if (busy.p != NULL)
+		return (struct refusal){ PUSHER_OVER_CAPACITY, busy };
 	a = apps_by_key(c->w, key);
 	if (a == NULL && c->w->link->state != LINK_UP) /* perhaps not yet */
 		return (struct refusal){ PUSHER_OVER_CAPACITY,
 			S("The server is not ready: try again in a moment") };
 	if (a == NULL)
-		return (struct refusal){ PUSHER_APP_UNKNOWN,
-			pusher_error_text(PUSHER_APP_UNKNOWN) };
+		return refuse(PUSHER_APP_UNKNOWN);
 	c->app = client_app_ref(a);
 	if (!c->app->enabled)
-		return (struct refusal){ PUSHER_APP_DISABLED,
-			pusher_error_text(PUSHER_APP_DISABLED) };
+		return refuse(PUSHER_APP_DISABLED);
 	r = c->serves & LISTEN_CONSOLE ? check_own_page(head)
 				       : check_reach(c, head);
 	if (r.code != 0)
