@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * alone.c: tells a worker that it is the only one.  It then delivers client
- * events itself, ahead of the broker, which only does the rest of the work with
- * them (EVENT_DELIVERED).  Owns the word: one worker at most has it.
+ * alone.c: lets the only worker deliver client events itself, ahead of the
+ * broker, which does only the rest of the work with them (EVENT_DELIVERED).
+ * Owns this permission: at most one worker has it.
  *
  * There is one order for all clients as long as all of them are this worker's.
- * So the word is given behind everything that comes from other workers, when
- * none of them has a link, and no other worker is served before it has come
- * back: the HELLO waits for the PONG to a PING behind ALONE 0, or for the end
- * of the link.  All events that were delivered with the word have been handled
- * by then, because they left before the PONG.
+ * So the permission is given when no other worker has a link, after all of
+ * their messages; and another worker's HELLO waits until the permission is
+ * back: until the PONG to a PING behind ALONE 0, or the end of the link.  By
+ * then all events that were delivered with it have been handled, because they
+ * left before the PONG.
  */
 
 #include "broker/link/alone.h"
