@@ -16,7 +16,6 @@
 #include "cli/cmd/page.h"
 #include "cli/commands.h"
 #include "shared/base/base.h"
-#include "shared/base/buf.h"
 #include "shared/base/log_out.h"
 #include "shared/base/suggest.h"
 #include "shared/base/xmalloc.h"

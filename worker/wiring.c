@@ -24,7 +24,6 @@
 #include "worker/client/client.h"
 #include "worker/client/handshake.h"
 #include "worker/conn/conn.h"
-#include "worker/conn/http_conn.h"
 #include "worker/conn/input.h"
 #include "worker/conn/listener.h"
 #include "worker/core/core.h"

@@ -37,7 +37,6 @@
 #include "worker/client/socket.h"
 #include "worker/conn/compression.h"
 #include "worker/conn/conn.h"
-#include "worker/conn/http_conn.h"
 #include "worker/conn/input.h"
 #include "worker/conn/listener.h"
 #include "worker/conn/output.h"

@@ -24,7 +24,6 @@
 #include "broker/link/peer.h"
 #include "broker/log/replay.h"
 #include "shared/base/base.h"
-#include "shared/base/log.h"
 #include "shared/conf/conf.h"
 #include "shared/json/json_write.h"
 #include "shared/pusher/channel_name.h"

@@ -12,9 +12,7 @@
 #include "broker/channel/registry.h"
 #include "broker/channel/route.h"
 #include "broker/cluster/conn_share.h"
-#include "broker/cluster/join.h"
 #include "broker/cluster/leader.h"
-#include "broker/cluster/outgoing.h"
 #include "broker/cluster/session_moves.h"
 #include "broker/cluster/shared_apps.h"
 #include "broker/cluster/state.h"
@@ -23,7 +21,6 @@
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/log/replay.h"
-#include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/conf/conf.h"
 #include <stdio.h>

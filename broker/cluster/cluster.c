@@ -37,7 +37,6 @@
 #include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
-#include "shared/base/file.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"

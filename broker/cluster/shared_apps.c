@@ -20,7 +20,6 @@
 #include "broker/core/core.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
-#include "shared/base/xmalloc.h"
 #include "shared/ipc/master_link.h"
 
 #define PROCESS_SECONDS 5. /* then another one is asked for */

@@ -11,7 +11,6 @@
 #include "broker/channel/receipt.h"
 #include "broker/control/control_job.h"
 #include "broker/control/verb_args.h"
-#include "broker/core/core.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 

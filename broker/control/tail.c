@@ -21,7 +21,6 @@
 #include "shared/base/xmalloc.h"
 #include "shared/ipc/ipc_msg.h"
 #include "shared/net/ws_frame.h"
-#include "shared/pusher/frames.h"
 #include "shared/pusher/webhook.h"
 
 #define PORTION 1000 /* records of the log in one turn */

@@ -39,7 +39,6 @@
 #include "broker/stats/totals.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
-#include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/crypto/tls_store.h"
 #include "shared/json/json_slice.h"

@@ -17,7 +17,6 @@
 #include "broker/control/verb_args.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
-#include "broker/log/replay.h"
 #include "shared/base/base.h"
 #include "shared/pusher/channel_name.h"
 

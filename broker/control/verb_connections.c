@@ -18,9 +18,7 @@
 #include "broker/control/verb_args.h"
 #include "broker/core/core.h"
 #include "broker/user/user.h"
-#include "broker/user/users.h"
 #include "shared/base/base.h"
-#include "shared/base/log.h"
 #include "shared/pusher/channel_name.h"
 
 /* The texts of a question about connections. */

@@ -33,7 +33,6 @@
 #include "broker/link/peer.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
-#include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/proc/event_order.h"
 #include "shared/proc/proc.h"

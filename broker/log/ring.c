@@ -16,7 +16,6 @@
 
 #include "broker/log/ring_inside.h"
 #include "shared/base/base.h"
-#include "shared/base/xmalloc.h"
 
 #define PREFETCH_BYTES 384 /* an event of usual size */
 

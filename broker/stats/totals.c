@@ -22,7 +22,6 @@
 #include "broker/log/replay.h"
 #include "broker/stats/closes.h"
 #include "broker/user/user.h"
-#include "broker/user/users.h"
 #include "broker/webhook/queue.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"

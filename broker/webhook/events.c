@@ -16,7 +16,6 @@
 #include "broker/webhook/queue.h"
 #include "broker/webhook/state.h"
 #include "shared/base/base.h"
-#include "shared/base/xmalloc.h"
 #include "shared/json/json_slice.h"
 #include "shared/net/ws_frame.h"
 

@@ -11,7 +11,6 @@
 #include "cli/cmd/cmd.h"
 #include "shared/base/base.h"
 #include "shared/base/buf.h"
-#include "shared/base/xmalloc.h"
 #include "shared/json/json_write.h"
 #include "shared/net/ws_frame.h"
 

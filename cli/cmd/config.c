@@ -12,7 +12,6 @@
 #include "cli/cmd/conf_ask.h"
 #include "shared/base/base.h"
 #include "shared/base/suggest.h"
-#include "shared/base/xmalloc.h"
 
 #define OPTIONS_MAX 256
 

@@ -18,7 +18,6 @@
 #include "cli/cmd/conf_ask.h"
 #include "shared/base/base.h"
 #include "shared/base/buf.h"
-#include "shared/base/file.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf_change.h"
 #include "shared/conf/conf_rewrite.h"

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "shared/base/clock.h"
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_write.h"
 #include "shared/pusher/webhook.h"

@@ -13,7 +13,6 @@
 #include "cli/cmd/app.h"
 #include "cli/cmd/cmd.h"
 #include "shared/app/appdb_hooks.h"
-#include "shared/base/xmalloc.h"
 #include "shared/json/json_write.h"
 #include "shared/pusher/webhook.h"
 

@@ -13,7 +13,6 @@
 #include "cli/cmd/cmd.h"
 #include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
-#include "shared/json/json_write.h"
 #include "shared/proc/proc.h"
 
 #define DRAIN_MAX_SECONDS 3600

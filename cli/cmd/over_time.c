@@ -13,10 +13,8 @@
 #include "cli/cmd/stats.h"
 #include "shared/app/appdb.h"
 #include "shared/app/stats_show.h"
-#include "shared/base/base.h"
 #include "shared/base/buf.h"
 #include "shared/base/clock.h"
-#include "shared/base/xmalloc.h"
 
 struct listing {
 	struct out *out;

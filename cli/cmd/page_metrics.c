@@ -7,7 +7,6 @@
 
 #include "cli/cmd/page.h"
 #include "shared/base/base.h"
-#include "shared/base/str.h"
 #include "shared/proc/stats.h"
 
 static const char head[] =

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "cli/cmd/cmd.h"
-#include "cli/cmd/stats.h"
 #include "shared/base/xmalloc.h"
 
 #define ADDRESSES_MAX 8192

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "cli/cmd/stats.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
 

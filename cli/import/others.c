@@ -12,7 +12,6 @@
 #include "cli/import/json.h"
 #include "cli/import/toml.h"
 #include "shared/base/base.h"
-#include "shared/base/buf.h"
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_slice.h"
 

@@ -10,7 +10,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "shared/base/base.h"
 #include "shared/base/utf8.h"
 #include "shared/base/xmalloc.h"
 

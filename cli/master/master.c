@@ -33,7 +33,6 @@
 #include "shared/base/str.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
-#include "shared/ipc/fdpass.h"
 #include "shared/ipc/heartbeat.h"
 #include "shared/ipc/ipc_msg.h"
 #include "shared/ipc/master_link.h"

@@ -25,7 +25,6 @@
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/conf/conf_change.h"
-#include "shared/crypto/tls_store.h"
 #include "shared/proc/proc.h"
 
 char *

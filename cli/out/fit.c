@@ -14,7 +14,6 @@
 #include "cli/out/private.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
-#include "shared/net/ws_frame.h"
 
 #define GAP 2       /* blanks between two columns */
 #define TEXT_MIN 16 /* of a text that is cut, with its ellipsis */

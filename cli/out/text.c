@@ -14,7 +14,6 @@
 #include "shared/base/base.h"
 #include "shared/base/utf8.h"
 #include "shared/base/xmalloc.h"
-#include "shared/net/ws_frame.h"
 
 #define RECORD_MIN 20 /* places for a value that is broken into lines */
 

@@ -19,7 +19,6 @@
 
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
-#include "shared/proc/proc.h"
 
 #define BUSY_MS 2000
 

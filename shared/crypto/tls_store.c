@@ -20,8 +20,6 @@
 #include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/shm.h"
-#include "shared/base/xmalloc.h"
-#include "shared/proc/proc.h"
 
 struct tls_store {
 	uint32_t generation, ticket_generation;

@@ -11,7 +11,6 @@
 
 #include "shared/base/base.h"
 #include "shared/base/shm.h"
-#include "shared/proc/proc.h"
 
 uint64_t *
 heartbeat_map(unsigned n)

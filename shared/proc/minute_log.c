@@ -22,7 +22,6 @@
 #include "shared/base/base.h"
 #include "shared/base/shm.h"
 #include "shared/base/xmalloc.h"
-#include "shared/proc/proc.h"
 
 #define MINUTE 60
 #define MAGIC "pusherd history\n"

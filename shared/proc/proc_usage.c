@@ -12,7 +12,6 @@
 
 #include "shared/base/shm.h"
 #include "shared/proc/memory.h"
-#include "shared/proc/proc.h"
 
 #define US_PER_S 1000000
 

@@ -8,7 +8,6 @@
 #include "worker/api/metrics.h"
 
 #include "worker/api/ask.h"
-#include "worker/core/core.h"
 
 void
 metrics_get(struct conn *c)

@@ -14,7 +14,6 @@
 #include "shared/base/buf.h"
 #include "shared/pusher/api_params.h"
 #include "worker/api/ask.h"
-#include "worker/core/core.h"
 
 #define TIME_MAX 253402300799u /* the year 9999 */
 

@@ -6,7 +6,6 @@
 
 #include "worker/api/wait.h"
 
-#include "worker/app/apps.h"
 #include "worker/conn/input.h"
 #include "worker/conn/timeout.h"
 #include "worker/core/core.h"

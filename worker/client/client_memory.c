@@ -22,7 +22,6 @@
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/pusher/pusher_errors.h"
-#include "worker/app/stats.h"
 #include "worker/channel/subscription.h"
 #include "worker/client/error.h"
 #include "worker/conn/conn.h"

@@ -16,7 +16,6 @@
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/net/listen_spec.h"
-#include "worker/app/stats.h"
 #include "worker/conn/http_body.h"
 #include "worker/conn/http_request.h"
 #include "worker/conn/remote.h"
