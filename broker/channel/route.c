@@ -144,6 +144,20 @@ route_on_event(void *owner, const struct ipc_in *in)
 	return 0;
 }
 
+/*
+ * What is sent to these slots follows from the message that is being handled,
+ * and gets its number.
+ */
+static void
+follow(struct broker *br, uint64_t slots, uint64_t *origin, uint64_t *seq)
+{
+	if (br->sender == NULL)
+		return;
+	*origin = br->sender->origin;
+	*seq = br->sender->last;
+	br->sender->targets |= slots;
+}
+
 /* Queues all of b to each of them; drops the reference. */
 static void
 spread(struct broker *br, uint64_t slots, struct buf *b)
@@ -172,7 +186,6 @@ void
 route_member(struct broker *br, const struct channel *c, uint64_t slots,
     struct msg_member *m)
 {
-	struct peer *sender = br->sender;
 	struct buf *b;
 	size_t n;
 
@@ -183,11 +196,7 @@ route_member(struct broker *br, const struct channel *c, uint64_t slots,
 	m->channel = registry_name(br->registry, c);
 	if (br->ntaps != 0)
 		tap_member(br, m);
-	if (sender != NULL) {
-		m->origin = sender->origin;
-		m->seq = sender->last;
-		sender->targets |= slots;
-	}
+	follow(br, slots, &m->origin, &m->seq);
 	n = msg_member_size(m);
 	b = buf_new(n);
 	msg_member_put(b->data, m);
@@ -196,23 +205,16 @@ route_member(struct broker *br, const struct channel *c, uint64_t slots,
 }
 
 void
-route_frame(struct broker *br, const struct channel *c, uint64_t slots,
-    struct str frame, uint64_t except)
+route_frame(struct broker *br, const struct channel *c, struct str frame)
 {
 	struct msg_event m = { .app = c->app->num,
-		.except = except,
 		.channel = registry_name(br->registry, c),
 		.frame = frame };
-	struct peer *sender = br->sender;
+	uint64_t slots = registry_targets(br->registry, c->slots);
 
 	if (br->ntaps != 0)
 		tap_event(br, &m, ROUTE_OWN);
-	slots = registry_targets(br->registry, slots & c->slots);
-	if (sender != NULL) {
-		m.origin = sender->origin;
-		m.seq = sender->last;
-		sender->targets |= slots;
-	}
+	follow(br, slots, &m.origin, &m.seq);
 	send(br, slots, &m);
 }
 

@@ -36,14 +36,13 @@ void route_untap(struct broker *, struct route_tap *);
 /* Handler of EVENT; the owner is a struct peer. */
 int route_on_event(void *owner, const struct ipc_in *);
 /*
- * Sends an event of the broker itself to everyone in the channel except
- * `except`, on these of its slots.  It carries the number of the message that
- * is being handled, if there is one.
+ * Sends an event of the broker itself to everyone in the channel.  It carries
+ * the number of the message that is being handled, if there is one.
  */
-void route_frame(struct broker *, const struct channel *, uint64_t slots,
-    struct str frame, uint64_t except);
+void route_frame(struct broker *, const struct channel *, struct str frame);
 /*
- * The same for a member that joins or leaves; fills in app, channel and number.
+ * The same for a member that joins or leaves, to these of the channel's slots;
+ * fills in app, channel and number.
  */
 void route_member(struct broker *, const struct channel *, uint64_t slots,
     struct msg_member *);

@@ -90,7 +90,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	t->sent_at = now;
 	b = broker_scratch(br);
 	frame_subscription_count(b, registry_name(br->registry, c), c->total);
-	route_frame(br, c, c->slots, buf_str(*b), 0);
+	route_frame(br, c, buf_str(*b));
 	br->events->counted(br, c);
 }
 
