@@ -238,7 +238,7 @@ courier_main(const struct inherit *in)
 	if (r.c.loop == NULL)
 		fatalx("cannot make an event loop");
 	r.c.ipc.carrier.fd = -1;
-	memory_init(&r.c.memory, 0);
+	memory_init(&r.c.memory);
 	start(&r, in);
 	if (in->ready_fd != -1) {
 		if (write(in->ready_fd, "1", 1) != 1)

@@ -60,7 +60,7 @@ totals_init(struct broker *br)
 
 	s->slots = xcalloc(br->nslots, sizeof(*s->slots));
 	s->started = proc_clock_us(CLOCK_REALTIME);
-	memory_init(&s->memory, 0);
+	memory_init(&s->memory);
 	list_init(&s->waiting);
 	ev_check_init(&s->check, on_check);
 	s->check.data = br;

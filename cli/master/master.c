@@ -458,7 +458,7 @@ master_run(struct master_start *start)
 
 	m.notify_ms = notify_period();
 	take_signals(&m);
-	memory_init(&m.memory, 0);
+	memory_init(&m.memory);
 	if (!memory_is_known(&m.memory))
 		log_warnx("memory: there is no /proc: allocated bytes count "
 			  "instead of resident ones");

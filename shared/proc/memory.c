@@ -59,9 +59,8 @@ memory_least(unsigned nworkers)
 }
 
 void
-memory_init(struct memory *m, uint64_t limit)
+memory_init(struct memory *m)
 {
-	m->limit = limit;
 	m->fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 }
 
@@ -131,7 +130,7 @@ memory_confine(uint64_t bytes)
 	struct rlimit r;
 	bool known;
 
-	memory_init(&m, 0);
+	memory_init(&m);
 	known = read_field(m.fd, 5, &data);
 	memory_free(&m);
 	if (!known || getrlimit(RLIMIT_DATA, &r) == -1)

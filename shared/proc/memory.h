@@ -8,8 +8,7 @@
 #include <stdint.h>
 
 struct memory {
-	int fd;         /* /proc/self/statm, or -1 */
-	uint64_t limit; /* bytes; 0: none */
+	int fd; /* /proc/self/statm, or -1 */
 };
 
 /*
@@ -32,8 +31,8 @@ uint64_t memory_share(
 unsigned memory_workers(uint64_t limit, uint64_t available);
 /* The least limit with which so many workers can take clients. */
 uint64_t memory_least(unsigned nworkers);
-/* Opens what memory_used() reads; limit: of this process. */
-void memory_init(struct memory *, uint64_t limit);
+/* Opens what memory_used() reads. */
+void memory_init(struct memory *);
 void memory_free(struct memory *);
 /* Are resident bytes known?  Not without /proc. */
 bool memory_is_known(const struct memory *);

@@ -35,7 +35,7 @@ gauge(struct worker *w, struct stats_gauges *g)
 		.sockets_limit = w->max_conns,
 		.fds = w->stats->base_fds + w->nconns,
 		.memory = memory_used(&w->client_memory->memory),
-		.memory_limit = w->client_memory->memory.limit,
+		.memory_limit = w->client_memory->limit,
 		.unacked = outq_bytes(&w->unacked->messages),
 		.waiting = w->retries->n,
 		.draining = w->draining,

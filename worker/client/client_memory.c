@@ -213,7 +213,7 @@ relieve(struct worker *w, uint64_t need)
 		    "over memory_limit (%llu bytes for this worker); this "
 		    "connection held %llu: read faster, send less, or raise "
 		    "memory_limit",
-		    (unsigned long long)h->memory.limit,
+		    (unsigned long long)h->limit,
 		    (unsigned long long)v[i].cost);
 		close_holder(v[i].c, text);
 	}
@@ -270,11 +270,11 @@ set_over(struct worker *w, uint64_t used)
 {
 	struct client_memory *h = w->client_memory;
 
-	if (w->memory_full || used <= refuse_at(h->memory.limit))
+	if (w->memory_full || used <= refuse_at(h->limit))
 		return;
 	log_warnx("near or over memory_limit: %llu of %llu bytes of this "
 		  "worker, new clients are refused",
-	    (unsigned long long)used, (unsigned long long)h->memory.limit);
+	    (unsigned long long)used, (unsigned long long)h->limit);
 	w->memory_full = true;
 }
 
@@ -295,7 +295,7 @@ static void
 check_below(struct worker *w)
 {
 	const struct client_memory *h = w->client_memory;
-	uint64_t limit = h->memory.limit;
+	uint64_t limit = h->limit;
 
 	if (!w->memory_full || in_use(w) >= refuse_at(limit) - limit / 32)
 		return;
@@ -307,7 +307,7 @@ static void
 look(struct worker *w)
 {
 	struct client_memory *h = w->client_memory;
-	uint64_t used, closed, limit = h->memory.limit;
+	uint64_t used, closed, limit = h->limit;
 
 	if (limit == 0)
 		return;
@@ -366,25 +366,25 @@ client_memory_share(struct worker *w)
 {
 	struct client_memory *h = w->client_memory;
 
-	h->memory.limit =
+	h->limit =
 	    memory_share(w->conf->memory_limit, h->available, MEMORY_WORKERS);
-	h->memory.limit = MAX(h->memory.limit / w->conf->nworkers, 1);
-	h->step = h->memory.limit / STEPS;
+	h->limit = MAX(h->limit / w->conf->nworkers, 1);
+	h->step = h->limit / STEPS;
 	h->step = MIN(MAX(h->step, STEP_MIN), STEP_MAX);
-	w->unacked_state_max = MAX(h->memory.limit / STATE_PARTS, STEP_MIN);
+	w->unacked_state_max = MAX(h->limit / STATE_PARTS, STEP_MIN);
 	w->answer_max = MIN(w->unacked_state_max, ANSWER_MAX);
 	snprintf(h->refusal, sizeof(h->refusal),
 	    "The server has no memory for new clients: the %llu bytes of "
 	    "memory_limit for this worker are in use: try again later, or "
 	    "raise it",
-	    (unsigned long long)h->memory.limit);
+	    (unsigned long long)h->limit);
 }
 
 void
 client_memory_init(struct worker *w)
 {
 	xheap_init();
-	memory_init(&w->client_memory->memory, 0);
+	memory_init(&w->client_memory->memory);
 	w->client_memory->available = memory_available();
 	client_memory_share(w);
 }

@@ -14,12 +14,12 @@
 
 #include "shared/proc/memory.h"
 
-struct conn;
 struct worker;
 
 struct client_memory {
 	struct memory memory;
-	uint64_t available; /* bytes of the machine or the cgroup */
+	uint64_t limit;     /* bytes of this process; 0: none */
+	uint64_t available; /* of the machine or the cgroup */
 	uint64_t looked; /* what clients sent, and what the broker sent, at the
 			    last look */
 	uint64_t step;   /* bytes that may come between two looks */
