@@ -76,10 +76,7 @@ struct http_chunks {
 ssize_t http_chunks_read(
     struct http_chunks *, char *in, size_t n, size_t *nout, bool *done);
 
-/*
- * The value of a query parameter, raw; p == NULL when missing.  *count, when
- * not NULL, is how often the name occurs (first one is returned).
- */
-struct str http_query_get(struct str query, struct str name, unsigned *count);
+/* The first value of a query parameter, raw; p == NULL when missing. */
+struct str http_query_get(struct str query, struct str name);
 
 #endif

@@ -54,24 +54,15 @@ http_has_token(struct str value, struct str token)
 }
 
 struct str
-http_query_get(struct str query, struct str name, unsigned *count)
+http_query_get(struct str query, struct str name)
 {
-	struct str out = { NULL, 0 }, part;
-	unsigned n = 0;
-	ssize_t eq;
+	struct str part, key;
 
 	while (query.p != NULL) {
 		part = str_cut(&query, '&');
-		eq = str_find(part, '=');
-		if (part.n == 0 ||
-		    !str_eq(
-			str_make(part.p, eq == -1 ? part.n : (size_t)eq), name))
-			continue;
-		if (n++ == 0)
-			out =
-			    str_from(part, eq == -1 ? part.n : (size_t)eq + 1);
+		key = str_cut(&part, '=');
+		if (key.n > 0 && str_eq(key, name))
+			return part.p == NULL ? S("") : part;
 	}
-	if (count != NULL)
-		*count = n;
-	return out;
+	return (struct str){ NULL, 0 };
 }

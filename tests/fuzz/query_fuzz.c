@@ -19,7 +19,6 @@ check_params(const struct api_params *ps, struct str query)
 {
 	struct str value;
 	uint32_t info = 0;
-	unsigned count;
 	size_t pos = 0;
 
 	assert_true(ps->n <= API_PARAMS_MAX);
@@ -37,7 +36,7 @@ check_params(const struct api_params *ps, struct str query)
 		if (api_info_add(value, &info, &unknown) == -1)
 			assert_true(unknown.n <= value.n);
 	}
-	http_query_get(query, S("client"), &count);
+	http_query_get(query, S("client"));
 }
 
 static unsigned

@@ -210,7 +210,7 @@ accept_upgrade(struct conn *c, const struct http_head *head)
 static struct str
 param(const struct http_head *head, struct str name, char out[PARAM_MAX])
 {
-	struct str raw = http_query_get(head->query, name, NULL);
+	struct str raw = http_query_get(head->query, name);
 
 	if (raw.p == NULL)
 		return raw;
