@@ -18,7 +18,6 @@ struct app;
 struct broker;
 struct broker_app;
 struct control_client;
-struct failure;
 struct failure_sample;
 struct failures;
 
@@ -78,10 +77,6 @@ void doctor_arrived(struct doctor *);  /* the channel has subscribers */
 unsigned doctor_distance(struct str a, struct str b);
 /* Characters that differ: at most `most`, else most + 1. */
 unsigned doctor_edit(struct str a, struct str b, unsigned most);
-/* Lowers the probability of older failures. */
-unsigned doctor_score(const struct doctor *, unsigned score, uint64_t time_ms);
-/* The setting or option that the sentence names, and how to change it. */
-void doctor_put_limit(const struct doctor *, struct buf **, struct str why);
 
 /*
  * Finds how the wrong signature of a subscription was made: a sentence in *text

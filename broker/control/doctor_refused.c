@@ -14,8 +14,8 @@
 
 #define FADE_MINUTES 40 /* a finding never loses more than this */
 
-unsigned
-doctor_score(const struct doctor *d, unsigned score, uint64_t time_ms)
+static unsigned
+score_of(const struct doctor *d, unsigned score, uint64_t time_ms)
 {
 	uint64_t age = d->now_ms > time_ms ? d->now_ms - time_ms : 0;
 
@@ -61,8 +61,8 @@ next_option(struct str *rest)
 	return S("");
 }
 
-void
-doctor_put_limit(const struct doctor *d, struct buf **b, struct str why)
+static void
+put_limit(const struct doctor *d, struct buf **b, struct str why)
 {
 	struct str rest = why, word;
 
@@ -191,7 +191,7 @@ mend_request(struct doctor *d, struct buf **b, const struct failure_reason *r,
 	else if (r->status == 403 && d->a != NULL)
 		buf_printf(b, "pusherctl app enable %s", d->a->app.id);
 	else
-		doctor_put_limit(d, b, why);
+		put_limit(d, b, why);
 }
 
 static void
@@ -202,7 +202,7 @@ put_request(struct doctor *d, const struct failure_reason *r, unsigned at)
 	    : r->status == 413            ? 140
 					  : 110;
 	struct doctor_finding *f =
-	    doctor_add(d, "api", doctor_score(d, score, r->time_ms));
+	    doctor_add(d, "api", score_of(d, score, r->time_ms));
 	struct str prefix = r->status == 404 ? prefix_of(d, at) : S("");
 	char *found = NULL;
 
@@ -234,7 +234,7 @@ static void
 put_channel(struct doctor *d, const struct failure_reason *r, unsigned at)
 {
 	struct doctor_finding *f =
-	    doctor_add(d, "subscription", doctor_score(d, 150, r->time_ms));
+	    doctor_add(d, "subscription", score_of(d, 150, r->time_ms));
 	struct buf *text = NULL, *mend = NULL;
 	bool found;
 
@@ -264,7 +264,7 @@ put_channel(struct doctor *d, const struct failure_reason *r, unsigned at)
 		    S("Compare the answer of the auth endpoint with: "
 		      "pusherctl sign APP SOCKET_ID CHANNEL"));
 	else
-		doctor_put_limit(d, &f->mend, str_of(r->text));
+		put_limit(d, &f->mend, str_of(r->text));
 	buf_unref(text);
 	buf_unref(mend);
 }
@@ -356,7 +356,7 @@ put_key(struct doctor *d, const struct failure *e)
 	struct doctor_finding *f;
 
 	f = doctor_add(
-	    d, "key", doctor_score(d, near != NULL ? 158 : 70, e->time_ms));
+	    d, "key", score_of(d, near != NULL ? 158 : 70, e->time_ms));
 	buf_printf(&f->text, "Clients come with the key %.*s, which no app has",
 	    STR_ARG(key));
 	if (near != NULL)
@@ -384,7 +384,7 @@ static void
 put_origin(struct doctor *d, const struct failure_reason *r, unsigned at)
 {
 	struct doctor_finding *f =
-	    doctor_add(d, "origin", doctor_score(d, 145, r->time_ms));
+	    doctor_add(d, "origin", score_of(d, 145, r->time_ms));
 	const char *allowed = d->a == NULL ? "" : d->a->app.allowed_origins;
 
 	put_count(&f->text, r, "client");
@@ -400,13 +400,13 @@ static void
 put_client(struct doctor *d, const struct failure_reason *r, unsigned at)
 {
 	struct doctor_finding *f =
-	    doctor_add(d, "client", doctor_score(d, 120, r->time_ms));
+	    doctor_add(d, "client", score_of(d, 120, r->time_ms));
 
 	buf_printf(&f->text, "Clients are told: %s%s", r->text,
 	    r->text[0] != '\0' && r->text[strlen(r->text) - 1] == '.' ? ""
 								      : ".");
 	put_seen(d, &f->seen, FAILURE_CLIENT, r, at);
-	doctor_put_limit(d, &f->mend, str_of(r->text));
+	put_limit(d, &f->mend, str_of(r->text));
 }
 
 void

@@ -68,13 +68,12 @@ void conf_clear(struct conf *);
  */
 int conf_set(struct conf *, struct str name, struct str value,
     const char *source, unsigned line, char **why);
-/* `key value` lines; '#' starts a comment; values may be quoted. */
-int conf_read_file(struct conf *, const char *path, char **why);
-/* The same from memory; `name` stands for the file in sentences. */
+/*
+ * `key value` lines; '#' starts a comment; values may be quoted.  `name` stands
+ * for the file in sentences.
+ */
 int conf_read_text(
     struct conf *, const char *name, struct str text, char **why);
-/* PUSHERD_<NAME>; an unknown PUSHERD_ name is an error. */
-int conf_read_environment(struct conf *, char **why);
 /* "key=value" from -o. */
 int conf_read_argument(struct conf *, const char *text, char **why);
 /*

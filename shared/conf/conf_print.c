@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * conf_print.c: prints a configuration (`pusherd -T`) and writes the commented
- * example file, from the list in conf_options.def.  conf_read_file() can read
+ * example file, from the list in conf_options.def.  conf_read_text() can read
  * both.  Writes only to the given stream.
  */
 

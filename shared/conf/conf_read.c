@@ -152,7 +152,7 @@ conf_read_text(struct conf *c, const char *name, struct str text, char **why)
 
 /* The whole file, or -1 with errno (EFBIG: too large). */
 static ssize_t
-slurp(const char *path, char *out, size_t cap)
+slurp(const char *path, char out[FILE_BYTES_MAX])
 {
 	struct stat st;
 	size_t n = 0;
@@ -164,8 +164,8 @@ slurp(const char *path, char *out, size_t cap)
 		return -1;
 	errno = EISDIR;
 	r = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? -1 : 1;
-	while (r > 0 && n < cap) {
-		r = read(fd, out + n, cap - n);
+	while (r > 0 && n < FILE_BYTES_MAX) {
+		r = read(fd, out + n, FILE_BYTES_MAX - n);
 		if (r > 0)
 			n += (size_t)r;
 		else if (r == -1 && errno == EINTR)
@@ -177,14 +177,14 @@ slurp(const char *path, char *out, size_t cap)
 	return r == 0 ? (ssize_t)n : -1;
 }
 
-int
-conf_read_file(struct conf *c, const char *path, char **why)
+static int
+read_file(struct conf *c, const char *path, char **why)
 {
 	char *text = xmalloc(FILE_BYTES_MAX);
 	ssize_t n;
 	int r;
 
-	n = slurp(path, text, FILE_BYTES_MAX);
+	n = slurp(path, text);
 	if (n == -1) {
 		*why = xasprintf("cannot read the configuration file %s: %s",
 		    path, strerror(errno));
@@ -226,8 +226,8 @@ read_variable(struct conf *c, struct str variable, struct str value, char **why)
 	return -1;
 }
 
-int
-conf_read_environment(struct conf *c, char **why)
+static int
+read_environment(struct conf *c, char **why)
 {
 	struct str rest, name;
 	char **e;
@@ -276,9 +276,9 @@ read_all(struct conf *c, const char *file, char *const *arguments,
 	if (file == NULL &&
 	    (access(CONF_DEFAULT_FILE, F_OK) == 0 || errno != ENOENT))
 		file = CONF_DEFAULT_FILE;
-	if (file != NULL && conf_read_file(c, file, why) == -1)
+	if (file != NULL && read_file(c, file, why) == -1)
 		return -1;
-	if (conf_read_environment(c, why) == -1)
+	if (read_environment(c, why) == -1)
 		return -1;
 	for (i = 0; i < narguments; i++)
 		if (conf_read_argument(c, arguments[i], why) == -1)
@@ -291,7 +291,7 @@ static void
 read_what_is_right(struct conf *c, const char *path)
 {
 	char *text = xmalloc(FILE_BYTES_MAX), *why;
-	ssize_t n = slurp(path, text, FILE_BYTES_MAX);
+	ssize_t n = slurp(path, text);
 	struct str rest = str_make(text, (size_t)MAX(n, 0));
 	struct line l = { .file = path };
 
