@@ -13,7 +13,6 @@
 #include "shared/ipc/ipc_msg.h"
 
 struct broker;
-struct channel;
 struct peer;
 
 /* Sends SUB_DONE for a connection that was admitted (an answer_fn). */

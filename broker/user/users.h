@@ -20,9 +20,7 @@
 #include "shared/proc/proc.h"
 
 struct broker;
-struct channel;
 struct peer;
-struct session;
 
 void users_init(struct broker *);
 void users_clear(struct broker *);

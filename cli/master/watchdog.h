@@ -7,8 +7,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct child;
-
 #define WATCHDOG_LOOK_MS 500u
 #define WATCHDOG_STALE_MS 5000u  /* without a sign: SIGABRT */
 #define WATCHDOG_START_MS 30000u /* the same, before it is ready */

@@ -12,19 +12,13 @@
 
 #define ARENA_BYTES (64u << 10)
 
-static double
-read_clock(clockid_t which)
-{
-	struct timespec t;
-
-	clock_gettime(which, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 double
 worker_now(void)
 {
-	return read_clock(CLOCK_MONOTONIC_COARSE);
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 struct buf **
