@@ -146,6 +146,7 @@ slot_on_merge(struct peer *p, const struct msg_merge *m)
 		return 0;
 	}
 	ipc_send_merge(&receiver->ipc, &mark);
+	ipc_flush(&receiver->ipc); /* at once: see above */
 	br->registry->moving = UINT64_C(1) << p->slot;
 	br->registry->receiver = m->receiver;
 	br->dying |= br->registry->moving;

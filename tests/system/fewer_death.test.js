@@ -106,6 +106,10 @@ describe('fewer workers, when a process dies', () => {
 				log('worker 0', /the mark has come/));
 	}
 
+	// The one that leaves has read its mark, and sends its clients.
+	const sends = () => until('all to be sent', () => !d.pidsOf('worker')
+		.includes(pid.leaving) || log('worker 2', /all is sent/));
+
 	const of = (p) => all.filter((c) => c.was === p);
 
 	// The clients of these workers have been closed; each other one is there
@@ -175,8 +179,7 @@ describe('fewer workers, when a process dies', () => {
 
 	test('the receiver is late: the one that leaves is killed', async () => {
 		await marked('receiver');
-		await until('all to be sent', () => !d.pidsOf('worker')
-			.includes(pid.leaving) || log('worker 2', /all is sent/));
+		await sends();
 		await kill(pid.leaving);
 		go(pid.receiver);
 		await settled([]);
@@ -190,6 +193,7 @@ describe('fewer workers, when a process dies', () => {
 
 	test('the receiver is late: the broker is killed', async () => {
 		await marked('receiver');
+		await sends();
 		await kill(pid.broker);
 		go(pid.receiver);
 		await settled([]);

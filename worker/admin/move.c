@@ -335,9 +335,9 @@ ask(struct move *m)
 		.receiver = m->receiver };
 
 	m->asked = true;
-	log_debug("move: nothing is on its way; waits for the mark");
 	link_send_merge(m->w, &merge);
 	link_flush(m->w);
+	log_debug("move: nothing is on its way; waits for the mark");
 }
 
 int
