@@ -46,8 +46,10 @@ struct session_moves {
 	struct hash by_id, by_sid;
 	struct list waiting;
 	ev_timer timer;
-	uint64_t asked;    /* the last entry with a SESSION of another host, */
-	uint64_t answered; /* and the last one to which this host has said so */
+	uint64_t asked; /* the last entry with a SESSION of another host, */
+	uint64_t
+	    answered;   /* and the last one to which this host has said so, */
+	uint64_t heard; /* and of which the stream has brought the answer */
 };
 
 /* See session_store.c. */

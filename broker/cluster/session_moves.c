@@ -47,6 +47,7 @@ struct waiter {
 	struct list link; /* in session_moves.waiting, the oldest first */
 	uint64_t origin, sid;
 	uint64_t entry; /* number of the one with SESSION */
+	uint64_t asked; /* session_moves.asked then */
 	double since;   /* broker_now() */
 	uint32_t app, peer;
 	int slot;           /* -1: the connection has ended */
@@ -118,6 +119,7 @@ add_waiter(
 	w->slot = p->slot;
 	w->origin = p->origin;
 	w->entry = cl->at.n;
+	w->asked = cl->moves.asked;
 	w->since = broker_now();
 	w->id_len = m->id.n;
 	memcpy(w->id, m->id.p, m->id.n);
@@ -184,12 +186,17 @@ supersede(struct cluster *cl, const struct msg_session *m)
 	forget(cl, w);
 }
 
-/* Have all hosts answered that were there? */
+/*
+ * Have all hosts answered that were there?  This one, too: it may have given
+ * the session to another one before, which has lost it to this connection.
+ */
 static bool
 is_answered(const struct cluster *cl, const struct waiter *w)
 {
 	const struct list *e;
 
+	if (cl->moves.heard < w->asked)
+		return false;
 	LIST_FOREACH(e, &cl->hosts.all) {
 		const struct host *h = LIST_ITEM(e, const struct host, link);
 
@@ -364,8 +371,9 @@ session_moves_on_done(struct cluster *cl, struct host *host,
     const struct msg_host_sessions_done *m)
 {
 	if (host == NULL)
-		return;
-	host->answered = m->entry;
+		cl->moves.heard = m->entry;
+	else
+		host->answered = m->entry;
 	session_moves_check(cl);
 }
 

@@ -31,7 +31,7 @@ void session_moves_on_other(
 void session_moves_on_given(struct cluster *, const struct msg_host_session *);
 /* The answer to session_store_ask(). */
 void session_moves_on_stored(struct cluster *, const redisReply *);
-/* It has answered to all that came up to an entry. */
+/* The host (NULL: this one) has answered to all that came up to an entry. */
 void session_moves_on_done(
     struct cluster *, struct host *, const struct msg_host_sessions_done *);
 /* Goes on with those for which no host, or none any more, has to answer. */
