@@ -260,16 +260,27 @@ async function long(s, total) {
 	}
 }
 
+// Clients that do not come back in time count as wrong; the others are judged.
+async function expectAll(s, what, isThere, ms) {
+	try {
+		await until(what, () => s.clients.every(isThere), ms);
+	} catch (e) {
+		const late = s.clients.filter((r) => !isThere(r));
+		s.history.wrong(`${e.message}, but for ${late.map((r) => r.name)}`);
+		s.late.push(...late);
+		s.clients = s.clients.filter((r) => !late.includes(r));
+	}
+}
+
 async function settle(s) {
 	await Promise.allSettled(s.pending);
-	await until('all to be there', () =>
-		s.clients.every((r) => r.isSettled), 60000);
+	await expectAll(s, 'all to be there', (r) => r.isSettled, 60000);
 	judgeTalk(s);
 	for (const c of [...CHANNELS, OTHERS, BULK, ...TALK])
 		await publish(s.d, s.app, c, 'end', c.startsWith('private-enc') ?
 			encrypted(c, '0') : '0');
-	await until('the last event', () => s.clients.every((r) =>
-		r.over.size === r.logs.size), 20000);
+	await expectAll(s, 'the last event',
+		(r) => r.over.size === r.logs.size, 20000);
 }
 
 /* ---- who takes part ---- */
@@ -301,7 +312,7 @@ async function enter(s) {
 }
 
 async function leave(s) {
-	for (const r of s.clients) await r.stop();
+	for (const r of [...s.clients, ...s.late]) await r.stop();
 	await s.browser?.close();
 	for (const p of s.proxies) await p.stop();
 	for (const l of s.lines) await l.close();
@@ -378,7 +389,7 @@ module.exports = async function resume({ start, history, random,
 		{ encryptionMasterKeyBase64: MASTER.toString('base64') }));
 	const s = { d, app, auth, history, random, short: isShort, workers, counts: {},
 		faults: 0, pending: [], clients: [], lines: [], proxies: [], bulk: 0,
-		isTalking: true, isNew: false,
+		isTalking: true, isNew: false, late: [],
 		files: ['0.1.0', '0.1.1'].map((v) => programs.ofVersion(d, v)) };
 	try {
 		await enter(s);
