@@ -189,6 +189,7 @@ answer(struct control_client *cc, struct doctor *d)
 		d->a = NULL;
 		d->channel.n = 0;
 		examine(d);
+		doctor_tls(d);
 		d->a = asked;
 	}
 	put_findings(cc, d);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * doctor_refused.c: refused requests to the API, subscriptions, keys and
- * origins, and exceeded limits.
+ * origins, exceeded limits, and TLS where there is none.
  */
 
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include "broker/app/apps.h"
 #include "broker/control/doctor.h"
 #include "broker/core/core.h"
+#include "broker/stats/closes.h"
 #include "broker/stats/failures.h"
 #include "shared/base/base.h"
 
@@ -414,4 +415,36 @@ doctor_clients(struct doctor *d)
 {
 	each_reason(d, FAILURE_ORIGIN, put_origin);
 	each_reason(d, FAILURE_CLIENT, put_client);
+}
+
+/* They are among the last connections that ended, of no app. */
+void
+doctor_tls(struct doctor *d)
+{
+	const struct closes *h = d->br->closes;
+	const struct stats_close *last = NULL, *c;
+	struct doctor_finding *f;
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < h->n; i++) {
+		c = &h->v[(h->first + i) % CLOSES_MAX];
+		if (c->app != 0 || strcmp(c->reason, STATS_CLOSE_TLS) != 0)
+			continue;
+		last = c;
+		n++;
+	}
+	if (last == NULL)
+		return;
+	f = doctor_add(d, "tls", score_of(d, 157, last->time_ms));
+	buf_append(&f->text,
+	    S("Clients speak TLS (wss, https) to an address of this server "
+	      "that has no TLS."));
+	buf_append(&f->seen, S("Seen "));
+	doctor_put_often(d, &f->seen, n, last->time_ms);
+	buf_printf(&f->seen, ", from %s.", last->peer);
+	buf_append(&f->mend,
+	    S("In pusher-js and Echo set forceTLS: false, and wsPort to that "
+	      "port.  A page from https:// uses TLS all the same: let it "
+	      "connect to the proxy that speaks TLS, or to a listener with "
+	      "tls."));
 }

@@ -123,6 +123,9 @@ struct stats_alias {
 #include "shared/proc/stats.def"
 };
 
+/* The reason when a client speaks TLS on an address that has none. */
+#define STATS_CLOSE_TLS "TLS on a listener without TLS"
+
 /* STATS.closes: these, next to each other, the oldest first. */
 struct stats_close {
 	uint64_t time_ms; /* of the wall clock */

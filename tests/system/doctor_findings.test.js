@@ -6,6 +6,7 @@
 
 const assert = require('node:assert/strict');
 const { after, before, test } = require('node:test');
+const tls = require('node:tls');
 const { Client } = require('./lib/client');
 const { Daemon, until } = require('./lib/daemon');
 const doctor = require('./lib/doctor');
@@ -92,6 +93,26 @@ test('requests: an id that no app has, and an app that is disabled',
 		f = await says(/answered 403: the app \S+ is disabled/, app.id);
 		assert.equal(f.mend, `pusherctl app enable ${app.id}`);
 	});
+
+test('TLS on an address without it', async () => {
+	d.allow(/TLS on a listener without TLS/);
+	const app = d.app();
+	for (let i = 0; i < 2; i++) {
+		const s = tls.connect({ port: d.port, host: '127.0.0.1',
+			rejectUnauthorized: false });
+		await new Promise((ok) => { s.on('error', ok); });
+	}
+	for (const args of [[], [app.id]]) {
+		const f = await until('both', async () => (await doctor.ask(d, ...args))
+			.findings.find((x) => x.kind === 'tls' && /2 times/.test(x.seen)));
+		assert.equal(f.app, null);
+		assert.equal(f.finding, 'Clients speak TLS (wss, https) to an address ' +
+			'of this server that has no TLS.');
+		assert.match(f.seen,
+			/^Seen 2 times, the last \d+ s ago, from 127\.0\.0\.1.*\.$/);
+		assert.match(f.mend, /^In pusher-js and Echo set forceTLS: false, and /);
+	}
+});
 
 test('keys: the name, two characters, one that is near none', async () => {
 	const app = d.app({}, { key: '0a1b2c3d4e5f6071', name: 'the-shop' });

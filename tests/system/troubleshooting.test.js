@@ -83,6 +83,12 @@ test('It stays "connecting"', async () => {
 	proxy.closeAllConnections();
 	await new Promise((ok) => proxy.close(ok));
 	await says(section, 'cannot be reached', url(port));
+	d.allow(/TLS on a listener without TLS/);
+	const secure = client('8', { port: d.port }, app, undefined,
+		{ forceTLS: true, wssPort: d.port });
+	await says(section, 'Clients speak TLS', url(port));
+	assert.notEqual(secure.connection.state, 'connected');
+	secure.disconnect();
 });
 
 test('It closes with 4001', async () => {

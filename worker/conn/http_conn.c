@@ -8,6 +8,7 @@
  */
 
 #include "worker/conn/http_conn.h"
+#include "shared/proc/stats.h"
 #include "worker/conn/input.h"
 
 #include <stdio.h>
@@ -161,7 +162,7 @@ is_tls(struct conn *c, const char *bytes)
 	log_warnx("TLS on a listener without TLS: the client has to use ws:// "
 		  "or http:// there, or its listen line needs \"tls\" peer=%s",
 	    peer);
-	conn_record_close(c, 1006, S("TLS on a listener without TLS"));
+	conn_record_close(c, 1006, S(STATS_CLOSE_TLS));
 	conn_close(c);
 	return true;
 }
