@@ -164,6 +164,12 @@ fuzz-bins: $(FUZZBIN)
 
 # ---- for people ----
 
+# The name of one test is that of the command line; some systems have a variable
+# NAME for something else.
+ifneq ($(origin NAME),command line)
+NAME :=
+endif
+
 RUN := run
 
 deps: ## install what the build needs (Debian packages)
@@ -188,18 +194,18 @@ check: ## unit and system tests, with all they need
 libraries: # what libraries.test.js drives; most of it is waiting
 	@tests/libraries.sh
 
-unit: ## unit tests (cmocka)
-	@tests/deps.sh build check
-	@$(MAKE) $(JOBS) unit-bins
+unit: ## unit tests (cmocka; NAME=broker/channel/presence: one of them)
+	@tests/deps.sh build $(if $(NAME),unit,check)
+	@$(MAKE) $(JOBS) $(if $(NAME),$(BUILD)/unit/$(NAME)_test,unit-bins)
 	@tests/run.sh $(BUILD) unit
 
 faults: libraries all $(NPM) ## kill, stop and starve it (long; NAME=recipe SEED=n)
 	@PUSHERD_BIN=$(BUILD)/pusherd node tests/faults/run.js \
 	    $(if $(SEED),--seed $(SEED)) $(NAME)
 
-system: ## the real daemon and the official clients (node --test)
-	@tests/deps.sh build check browser proxy laravel rails
-	@$(MAKE) $(JOBS) libraries all tools $(NPM)
+system: ## the real daemon and the official clients (NAME=channel: one file)
+	@tests/deps.sh build $(if $(NAME),node,check browser proxy laravel rails)
+	@$(MAKE) $(JOBS) $(if $(NAME),,libraries) all tools $(NPM)
 	@tests/run.sh $(BUILD) system
 
 sandboxed: ## the system tests with every worker in its sandbox

@@ -14,14 +14,15 @@ packages() {
 		libsqlite3-dev libcurl4-openssl-dev libhiredis-dev \
 		libseccomp-dev zlib1g-dev \
 		libjs-chart.js ;;
+	unit) echo libcmocka-dev ;;
+	# Any Node.js that is there will do, if it is 18 or newer.
+	node) node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' \
+		2>/dev/null && command -v npm >/dev/null || echo nodejs npm ;;
 	check)
-		echo zsh fish libcmocka-dev procps sqlite3 util-linux bsdutils \
+		packages unit
+		packages node
+		echo zsh fish procps sqlite3 util-linux bsdutils \
 			groff-base openssl redis-server redis-sentinel iproute2
-		# Any Node.js that is there will do, if it is 18 or newer.
-		if ! node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' \
-		    2>/dev/null || ! command -v npm >/dev/null; then
-			echo nodejs npm
-		fi
 		# For the server libraries of these languages.
 		python3 -c 'import ensurepip, venv' 2>/dev/null ||
 			echo python3 python3-venv

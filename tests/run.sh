@@ -5,6 +5,7 @@
 # the unit tests in BUILD/unit, the fuzz targets in BUILD/fuzz over their corpora
 # (each counts as one test), and the others against BUILD/pusherd and
 # BUILD/ws_echo.  `promises` are the files of system/ in the table of README.md.
+# NAME (unit: broker/channel/presence, system: channel) chooses one test.
 # The last line counts all of them, and the exit code is not 0 when one has
 # failed.  Most of the tests wait more than they compute, so two run at a time
 # (LANES), except those in tests/alone.txt.  Each program, each file of node
@@ -134,6 +135,18 @@ node_file() {
 system() { node_file "$1"; }
 conformance() { node_file "$1"; }
 
+# Those of a kind that NAME asks for: all, or one.
+chosen() {
+	case ${NAME:+$1} in
+	unit) grep -Fx "$build/unit/${NAME}_test" ;;
+	system) grep -Fx "tests/system/$NAME.test.js" ;;
+	*) cat ;;
+	esac || {
+		echo "tests/$1 has no test \"$NAME\"" >&2
+		return 2
+	}
+}
+
 # All jobs of a kind: lines "KIND NAME".
 list() {
 	case $1 in
@@ -149,7 +162,7 @@ list() {
 		echo "run.sh: what is \"$1\"?" >&2
 		return 2
 		;;
-	esac | sed "s/^/${1/promises/system} /"
+	esac | chosen "$1" | sed "s/^/${1/promises/system} /"
 }
 
 jobs=0

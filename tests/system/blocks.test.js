@@ -135,8 +135,13 @@ test('contributing.md: its targets are those of make help', () => {
 
 test('contributing.md: one file of the tests alone', () => {
 	const out = make(blocksOf('contributing.md')[1]);
-	assert.match(out, /^# pass [1-9]/m);
-	assert.match(out, /^\[ {2}PASSED {2}\] [1-9]/m);
+	assert.match(out, /^ok system\/channel\.test\.js: [1-9]/m);
+	assert.match(out, /^ok unit\/broker\/channel\/presence_test: [1-9]/m);
+	assert.equal(out.match(/^[1-9]\d* passed, 0 failed$/gm).length, 2);
+	// A name without a test is told, and that of the environment is none.
+	assert.match(make('! make system NAME=chanel 2>&1'),
+		/^tests\/system has no test "chanel"$/m);
+	assert.doesNotMatch(make('NAME=host make -n system'), /deps\.sh build node/);
 });
 
 test('configuration that pages print is accepted', (t) => {
