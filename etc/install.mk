@@ -17,7 +17,9 @@ CONFDIR := /etc/pusherd
 INSTALL := install -D -m
 
 DOCS := README.md LICENSE $(wildcard etc/doc/*) etc/grafana/pusherd.json \
-    etc/prometheus/pusherd.rules.yml
+    etc/prometheus/pusherd.rules.yml tests/bench/RESULTS.md tests/bench/results.svg
+# Installed, all of them are in one directory.
+LINKS := s,\([[(]\)\(\.\./\.\./tests/bench\|etc/doc\)/,\1,g
 
 pages: all ## write the manual pages and the completion in etc/ again
 	$(BUILD)/pusherctl help --print pusherctl.8 >etc/man/pusherctl.8
@@ -56,6 +58,7 @@ install: all ## install below DESTDIR and PREFIX (/usr/local)
 	chmod 644 "$(DESTDIR)$(UNITDIR)/pusherd.service"
 	for f in $(DOCS); do \
 	    $(INSTALL) 644 $$f "$(DESTDIR)$(DOCDIR)/$${f##*/}" || exit 1; done
+	sed -i '$(LINKS)' "$(DESTDIR)$(DOCDIR)"/*.md
 	mkdir -p -m 755 "$(DESTDIR)$(CONFDIR)"
 	[ -e "$(DESTDIR)$(CONFDIR)/pusherd.conf" ] || { \
 	    sed 's/^#user ""$$/user pusherd/' etc/pusherd.conf \

@@ -46,6 +46,12 @@ describe('packages', () => {
 		assert.deepEqual(files(root).filter((f) =>
 			!f.startsWith(`${docs}/`)), spec.filter((f) => f !== docs).sort());
 		assert.ok(spec.includes(docs));
+		const pages = path.join(root, docs);
+		for (const page of fs.readdirSync(pages).filter((f) => /\.md$/.test(f)))
+			for (const [, to] of fs.readFileSync(path.join(pages, page), 'utf8')
+				.matchAll(/\]\(([^)#:]+)[^):]*\)/g))
+				assert.ok(fs.existsSync(path.join(pages, to)),
+					`${page} has a link to ${to}`);
 	});
 
 	test('APKBUILD: version, packages, package()', () => {
