@@ -52,6 +52,7 @@ const TESTS = {
 	'troubleshooting.md': 'troubleshooting '.repeat(5),
 	'tuning.md': 'blocks blocks blocks',
 	'upgrade.md': 'samples samples samples',
+	'webhooks.md': 'blocks samples',
 	'pusherctl.8': 'blocks',
 	'pusherd.8': 'blocks',
 	'pusherd.conf.5': 'blocks',
@@ -83,6 +84,7 @@ const PRINTED = {
 	'statistics.md': /^(\d+-\d\d-\d\dT\d\d:\d\dZ[\t\d]+\n)*$/,
 	'resume.md': /^resume\s+on$/m,
 	'tuning.md': /somaxconn = \d+/,
+	'webhooks.md': /example\.com\/pusher\/webhook/,
 };
 
 // In the top directory, with what the tests have built, and as nothing that

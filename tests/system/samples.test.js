@@ -13,6 +13,7 @@ const { host, joined } = require('./lib/cluster');
 const { Console } = require('./lib/console');
 const { Daemon, PUSHERCTL, becomes, until } = require('./lib/daemon');
 const { api, get, publish } = require('./lib/http');
+const { Receiver } = require('./lib/receiver');
 const { Redis } = require('./lib/redis');
 const reloads = require('./lib/reloads');
 const resume = require('./lib/resume');
@@ -69,6 +70,26 @@ test('upgrade.md', async () => {
 	await closeAll(all);
 	await d.stop();
 	a.remove();
+});
+
+test('webhooks.md', async () => {
+	const hook = await Receiver.start();
+	const d = new Daemon({ webhook_allow_private: 'on' });
+	const app = d.app();
+	await d.start();
+	d.ctl(['webhook', 'add', app.id, hook.url]);
+	const c = await Client.connect(d, app);
+	await c.subscribe('orders.7');
+	await hook.have(1);
+	const [head, body] = block('webhooks.md', 'X-Pusher-Key').split('\n\n');
+	const [{ method, headers, json }] = hook.hooks;
+	assert.deepEqual(kinds(json), kinds(JSON.parse(body)));
+	const [line, ...names] = head.split('\n').map((l) => l.split(/:? /)[0]);
+	assert.equal(line, method);
+	for (const name of names) assert.ok(name.toLowerCase() in headers, name);
+	await c.close();
+	await hook.stop();
+	await d.stop();
 });
 
 describe('cluster.md', () => {
