@@ -78,6 +78,10 @@ void doctor_arrived(struct doctor *);  /* the channel has subscribers */
 unsigned doctor_distance(struct str a, struct str b);
 /* Characters that differ: at most `most`, else most + 1. */
 unsigned doctor_edit(struct str a, struct str b, unsigned most);
+/* The remedy for the sentence: most name a setting or an option. */
+void doctor_put_limit(const struct doctor *, struct buf **, struct str why);
+/* How clients on pages of this origin may connect. */
+void doctor_put_origin(const struct doctor *, struct buf **, struct str origin);
 
 /*
  * Finds how the wrong signature of a subscription was made: a sentence in *text

@@ -12,6 +12,7 @@
 #include "broker/stats/closes.h"
 #include "broker/stats/failures.h"
 #include "shared/base/base.h"
+#include "shared/pusher/channel_name.h"
 
 #define FADE_MINUTES 40 /* a finding never loses more than this */
 
@@ -21,68 +22,6 @@ score_of(const struct doctor *d, unsigned score, uint64_t time_ms)
 	uint64_t age = d->now_ms > time_ms ? d->now_ms - time_ms : 0;
 
 	return score - (unsigned)MIN(age / 60000, FADE_MINUTES);
-}
-
-/* ---- settings ---- */
-
-static const char *const settings[] = {
-#define APP_UINT(field, def, min, max, help) #field,
-#define APP_BOOL(field, def, help) #field,
-#define APP_TEXT(field, def, help) #field,
-#include "shared/app/app_settings.def"
-};
-
-static bool
-is_setting(struct str word)
-{
-	for (size_t i = 0; i < nitems(settings); i++)
-		if (str_eq(str_of(settings[i]), word))
-			return true;
-	return false;
-}
-
-/* The next word with an underscore: the name of a setting or option. */
-static struct str
-next_option(struct str *rest)
-{
-	struct str word;
-
-	while (rest->n > 0) {
-		size_t n = 0;
-
-		while (n < rest->n &&
-		    ((rest->p[n] >= 'a' && rest->p[n] <= 'z') ||
-			rest->p[n] == '_'))
-			n++;
-		word = str_make(rest->p, n);
-		*rest = str_from(*rest, n + 1);
-		if (n > 3 && str_find(word, '_') > 0)
-			return word;
-	}
-	return S("");
-}
-
-static void
-put_limit(const struct doctor *d, struct buf **b, struct str why)
-{
-	struct str rest = why, word;
-
-	while ((word = next_option(&rest)).n > 0) {
-		if (str_starts(word, S("auth_")) ||
-		    str_starts(word, S("body_")) ||
-		    str_starts(word, S("user_")) ||
-		    str_starts(word, S("channel_")) ||
-		    str_starts(word, S("socket_")))
-			continue; /* members of messages */
-		if (d->a != NULL && is_setting(word))
-			buf_printf(b, "pusherctl app set %s %.*s=...",
-			    d->a->app.id, STR_ARG(word));
-		else
-			buf_printf(b, "See the option %.*s (pusherd.conf(5)).",
-			    STR_ARG(word));
-		return;
-	}
-	buf_append(b, S("The error names the expected value."));
 }
 
 /* ---- findings about reasons ---- */
@@ -192,7 +131,7 @@ mend_request(struct doctor *d, struct buf **b, const struct failure_reason *r,
 	else if (r->status == 403 && d->a != NULL)
 		buf_printf(b, "pusherctl app enable %s", d->a->app.id);
 	else
-		put_limit(d, b, why);
+		doctor_put_limit(d, b, why);
 }
 
 static void
@@ -231,6 +170,19 @@ doctor_requests(struct doctor *d)
 
 /* ---- subscriptions ---- */
 
+/* The name of a channel is refused before its signature is looked at. */
+static void
+put_sign(const struct doctor *d, struct buf **b, const struct failure_sample *s)
+{
+	char sid[SOCKET_ID_MAX];
+
+	socket_id_text(s->sid, sid);
+	buf_printf(b,
+	    "Compare the answer of the auth endpoint with: pusherctl sign %s "
+	    "%s '%s'",
+	    d->a->app.id, sid, s->name);
+}
+
 static void
 put_channel(struct doctor *d, const struct failure_reason *r, unsigned at)
 {
@@ -261,11 +213,9 @@ put_channel(struct doctor *d, const struct failure_reason *r, unsigned at)
 		      "changed after it was signed: send exactly the bytes "
 		      "that were signed."));
 	else if (r->sample != NULL)
-		buf_append(&f->mend,
-		    S("Compare the answer of the auth endpoint with: "
-		      "pusherctl sign APP SOCKET_ID CHANNEL"));
+		put_sign(d, &f->mend, r->sample);
 	else
-		put_limit(d, &f->mend, str_of(r->text));
+		doctor_put_limit(d, &f->mend, str_of(r->text));
 	buf_unref(text);
 	buf_unref(mend);
 }
@@ -381,6 +331,21 @@ doctor_keys(struct doctor *d)
 
 /* ---- other clients ---- */
 
+static struct str
+newest_name(const struct doctor *d, unsigned kind, unsigned at)
+{
+	const struct failure *newest = NULL;
+
+	for (uint32_t i = 0; i < d->f->n; i++) {
+		const struct failure *e = &d->f->v[i];
+
+		if (e->kind == kind && e->reason == at &&
+		    (newest == NULL || e->time_ms >= newest->time_ms))
+			newest = e;
+	}
+	return newest == NULL ? S("") : failure_name(newest);
+}
+
 static void
 put_origin(struct doctor *d, const struct failure_reason *r, unsigned at)
 {
@@ -391,10 +356,9 @@ put_origin(struct doctor *d, const struct failure_reason *r, unsigned at)
 	put_count(&f->text, r, "client");
 	buf_printf(&f->text,
 	    " refused for the origin of the page: allowed_origins is %s.",
-	    allowed);
+	    *allowed == '\0' ? "empty by now" : allowed);
 	put_seen(d, &f->seen, FAILURE_ORIGIN, r, at);
-	buf_printf(&f->mend, "pusherctl app set %s allowed_origins='%s ORIGIN'",
-	    d->a == NULL ? "APP" : d->a->app.id, allowed);
+	doctor_put_origin(d, &f->mend, newest_name(d, FAILURE_ORIGIN, at));
 }
 
 static void
@@ -407,7 +371,7 @@ put_client(struct doctor *d, const struct failure_reason *r, unsigned at)
 	    r->text[0] != '\0' && r->text[strlen(r->text) - 1] == '.' ? ""
 								      : ".");
 	put_seen(d, &f->seen, FAILURE_CLIENT, r, at);
-	put_limit(d, &f->mend, str_of(r->text));
+	doctor_put_limit(d, &f->mend, str_of(r->text));
 }
 
 void
@@ -444,7 +408,8 @@ doctor_tls(struct doctor *d)
 	buf_printf(&f->seen, ", from %s.", last->peer);
 	buf_append(&f->mend,
 	    S("In pusher-js and Echo set forceTLS: false, and wsPort to that "
-	      "port.  A page from https:// uses TLS all the same: let it "
+	      "port; in a server library useTLS: false.  A page from https:// "
+	      "uses TLS all the same: let it "
 	      "connect to the proxy that speaks TLS, or to a listener with "
 	      "tls."));
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * event_rules.c: the allowed names and sizes of events, and the sentence for a
- * wrong one.  Pure.  Must never put bytes of a refused name into a sentence:
- * they need not be UTF-8.
+ * wrong one.  Pure.  Must never put more of a refused name into a sentence than
+ * one character of ASCII: its bytes need not be UTF-8.
  */
 
 #include "shared/pusher/event_rules.h"
@@ -44,11 +44,25 @@ event_rule_user(struct event_rule *r, struct str id, unsigned max)
 	    max, user_id_text(fault), length);
 }
 
+/* The first character that a channel's name may not have; 0: not printable. */
+static char
+wrong_char(struct str name)
+{
+	char c;
+
+	for (size_t i = 0; i < name.n; i++) {
+		c = name.p[i];
+		if (!channel_name_is_valid(str_make(&c, 1), 1))
+			return c >= ' ' && c <= '~' ? c : 0;
+	}
+	return 0;
+}
+
 const char *
 event_rule_channel(
     struct event_rule *r, struct str name, unsigned max, unsigned max_user)
 {
-	char length[48] = "";
+	char length[48] = "", c;
 
 	if (channel_name_is_valid(name, max))
 		return NULL;
@@ -57,6 +71,9 @@ event_rule_channel(
 	if (name.n == 0 || name.n > max)
 		(void)snprintf(
 		    length, sizeof(length), " (this one has %zu)", name.n);
+	else if ((c = wrong_char(name)) != 0)
+		(void)snprintf(
+		    length, sizeof(length), " (this one has \"%c\")", c);
 	return say(r,
 	    "a channel name is 1 to %u (max_channel_name_length) characters "
 	    "out of A-Z a-z 0-9 _ - = @ , . ;%s",

@@ -44,10 +44,67 @@ test('subscriptions: signed with the key, with the old secret, with neither',
 		assert.equal(f.mend, 'Sign with the secret.');
 		await refused(c, 'private-n', auth('private-n', 'nobody has it'));
 		f = await says(/^2 subscriptions were refused: .*does not match/, app.id);
-		assert.match(f.mend, /pusherctl sign APP SOCKET_ID CHANNEL$/);
+		const [, command] = /: pusherctl (sign .*)$/.exec(f.mend);
 		assert.match(f.seen, /private-n/);
+		// It prints the right answer as it stands there.
+		assert.equal(d.ctl(command.replace(/'/g, '').split(' '))[0].auth,
+			auth('private-n', app.secret));
 		await c.close();
 	});
+
+test('remedies are commands, or say what has to change', async () => {
+	const app = d.app({ allowed_origins: 'https://shop.example' });
+	const refuse = async (path, options, code) => {
+		const c = new Client(d, path, options);
+		await c.upgraded();
+		await c.expect('pusher:error');
+		await c.expectClose(code);
+	};
+	const of = `pusherctl app set ${app.id}`;
+	for (const [origin, mend] of [["https://x.example'; rm -r '", 'ORIGIN'],
+		['https://new.example', 'https://new.example']]) {
+		await refuse(`/app/${app.key}?protocol=7`,
+			{ headers: { Origin: origin } }, 4009);
+		await until(mend, async () => (await says(/origin of the page/, app.id))
+			.mend === `${of} allowed_origins='https://shop.example ${mend}'`);
+	}
+	d.ctl(['app', 'set', app.id, 'allowed_origins=']);
+	let f = await says(/allowed_origins is empty by now/, app.id);
+	assert.equal(f.mend, 'Every origin may connect by now.');
+	await refuse(`/ws/app/${app.key}?protocol=7`, {}, 4005);
+	f = await says(/nothing at this path/);
+	assert.match(f.mend, /^Take wsPath out of the client, or set the option /);
+	const c = await Client.connect(d, app);
+	await refused(c, 'chat:5');
+	f = await says(/ \(this one has ":"\)\.$/, app.id);
+	assert.equal(f.mend, 'Rename the channel: no setting allows other characters.');
+	c.trigger('private-x', 'client-x', 1);
+	f = await says(/client_events is off/, app.id);
+	assert.equal(f.mend, `${of} client_events=on`);
+	await c.close();
+	for (const [path, query, finding, mend] of [
+		['/channels/c/users', {}, /only presence channels have users/,
+			/^The sentence says what the client or the request has to change/],
+		['/channels', { info: 'subscription_counts' }, /info: /,
+			/^Change the parameter info of the request\.$/],
+	]) {
+		assert.equal((await api(d, app, 'GET', path, { query })).status, 400);
+		assert.match((await says(finding, app.id)).mend, mend);
+	}
+	d.ctl(['app', 'set', app.id, 'tls_only=on']);
+	const plain = new Client(d, `/app/${app.key}?protocol=7`);
+	f = await says(/encrypted connections only/, app.id);
+	assert.match(f.mend, new RegExp(`: ${of} tls_only=off$`));
+	plain.destroy();
+	d.ctl(['app', 'set', app.id, 'tls_only=off']);
+	d.ctl(['app', 'disable', app.id]);
+	await refuse(`/app/${app.key}?protocol=7`, {}, 4003);
+	f = await says(/told: This app is disabled/, app.id);
+	assert.equal(f.mend, `pusherctl app enable ${app.id}`);
+	d.ctl(['app', 'enable', app.id]);
+	f = await says(/told: This app is disabled/, app.id);
+	assert.equal(f.mend, 'It is enabled by now.');
+});
 
 test('requests without a signature', async () => {
 	const app = d.app();

@@ -203,7 +203,7 @@ for (const resume of ['off', 'on']) suite(`golden, resume ${resume}`, (d) => {
 			'events start with client-'));
 		c.sendSubscribe('a b');
 		const why = 'a channel name is 1 to 164 (max_channel_name_length) ' +
-			'characters out of A-Z a-z 0-9 _ - = @ , . ;';
+			'characters out of A-Z a-z 0-9 _ - = @ , . ; (this one has " ")';
 		await golden(c, '{"event":"pusher:subscription_error","channel":' +
 			`"a b","data":${JSON.stringify(JSON.stringify({
 				type: 'InvalidChannel', error: why, status: 400 }))}}`);

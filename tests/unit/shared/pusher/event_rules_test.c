@@ -23,13 +23,20 @@ each_names_limit_value_and_setting(void **state)
 	assert_string_equal(event_rule_channel(&r, S("abcd"), 3, 8),
 	    "a channel name is 1 to 3 (max_channel_name_length) characters "
 	    "out of A-Z a-z 0-9 _ - = @ , . ; (this one has 4)");
-	assert_string_equal(event_rule_channel(&r, S("a b"), 3, 8),
+	assert_string_equal(event_rule_channel(&r, S("a:b"), 3, 8),
+	    "a channel name is 1 to 3 (max_channel_name_length) characters "
+	    "out of A-Z a-z 0-9 _ - = @ , . ; (this one has \":\")");
+	/* Neither control characters nor parts of UTF-8. */
+	assert_string_equal(event_rule_channel(&r, S("a\n"), 3, 8),
+	    "a channel name is 1 to 3 (max_channel_name_length) characters "
+	    "out of A-Z a-z 0-9 _ - = @ , . ;");
+	assert_string_equal(event_rule_channel(&r, S("\xc3\xa4"), 3, 8),
 	    "a channel name is 1 to 3 (max_channel_name_length) characters "
 	    "out of A-Z a-z 0-9 _ - = @ , . ;");
 	assert_string_equal(
 	    event_rule_channel(&r, S("#server-to-user-u"), 20, 0),
 	    "a channel name is 1 to 20 (max_channel_name_length) characters "
-	    "out of A-Z a-z 0-9 _ - = @ , . ;");
+	    "out of A-Z a-z 0-9 _ - = @ , . ; (this one has \"#\")");
 	assert_string_equal(event_rule_user(&r, S("abc"), 2),
 	    "the id of a user is 1 to 2 (max_user_id_length) characters of "
 	    "UTF-8 without control characters; this one is too long (3)");

@@ -125,7 +125,8 @@ static const struct {
 	    "channels has an unpaired surrogate" },
 	{ "{" NAME "," DATA ",\"channel\":\"a b\"}", 400,
 	    "a b: a channel name is 1 to 40 (max_channel_name_length) "
-	    "characters out of A-Z a-z 0-9 _ - = @ , . ;" },
+	    "characters out of A-Z a-z 0-9 _ - = @ , . ; (this one has \" "
+	    "\")" },
 	{ "{" NAME "," DATA ",\"channel\":\"#x\"}", 400, "#x: a channel name" },
 	{ "{" NAME "," DATA ",\"channel\":\"#server-to-user-\"}", 400,
 	    "the id of a user is 1 to 8 (max_user_id_length) characters of "
