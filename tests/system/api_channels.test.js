@@ -142,6 +142,8 @@ suite('GET channels', (d) => {
 				const r = await api(d, app, method, path);
 				assert.equal(r.status, 405, `${method} ${path} ${r.text}`);
 				assert.ok(r.headers.allow.split(/, */).includes(allow));
+				assert.equal(r.json.error,
+					`this path takes only ${r.headers.allow}`);
 			}
 		});
 

@@ -330,9 +330,13 @@ authenticate(struct api_request *r, struct str id)
 static void
 refuse_method(struct conn *c, const char *allow)
 {
-	api_reply_extra(c, 405, allow,
-	    S("{\"error\":\"this path does not allow the method: see Allow\","
-	      "\"code\":405}"));
+	static const struct str name = { "Allow: ", 7 };
+	struct buf *b = NULL;
+
+	buf_printf(&b, "{\"error\":\"this path takes only %.*s\",\"code\":405}",
+	    (int)(strcspn(allow, "\r") - name.n), allow + name.n);
+	api_reply_extra(c, 405, allow, buf_str(b));
+	buf_unref(b);
 }
 
 static const char *
