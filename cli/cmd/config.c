@@ -74,7 +74,9 @@ check_name(const struct cmd *c, const char *name)
 			return CMD_OK;
 	near = suggest_nearest(str_of(name), l.v, l.n);
 	if (near == NULL)
-		return cmd_usage(c, "there is no option \"%s\"", name);
+		return cmd_usage(c,
+		    "there is no option \"%s\"; to see them: %s config", name,
+		    c->self);
 	return cmd_usage(
 	    c, "there is no option \"%s\"; did you mean %s?", name, near);
 }

@@ -304,7 +304,8 @@ cmd_connections_kill(struct cmd *c)
 	const char *app = cmd_value(c, "app");
 
 	if ((app != NULL) == (c->nargs > 0))
-		return cmd_usage(c, "a SOCKET_ID or --app, one of them");
+		return cmd_usage(
+		    c, "name either a SOCKET_ID, or an app with --app");
 	if (app == NULL && (cmd_has(c, "user") || cmd_has(c, "channel")))
 		return cmd_usage(c, "--user and --channel need --app");
 	return app != NULL ? kill_of_app(c, app) : kill_one(c);

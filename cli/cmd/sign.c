@@ -102,8 +102,12 @@ check(const struct cmd *c, const struct app *a)
 		return cmd_usage(c,
 		    "\"%s\" is a public channel: it needs no signature",
 		    c->args[2]);
-	return c->nargs > 3 ? check_object(c, "CHANNEL_DATA", c->args[3])
-			    : CMD_OK;
+	if (c->nargs > 3)
+		return check_object(c, "CHANNEL_DATA", c->args[3]);
+	if ((channel_flags(str_of(c->args[2])) & CHANNEL_PRESENCE) != 0)
+		cmd_note("without CHANNEL_DATA this is for clients that are "
+			 "signed in; for others add '{\"user_id\":\"...\"}'");
+	return CMD_OK;
 }
 
 static void

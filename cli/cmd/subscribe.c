@@ -5,6 +5,7 @@
  * database.  It runs until the server closes it or the user ends it.
  */
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "cli/client/ws_client.h"
@@ -222,6 +223,18 @@ check(const struct cmd *c, const struct app *a)
 	return CMD_OK;
 }
 
+/* There is no connection. */
+static int
+not_open(const struct session *s, const char *where)
+{
+	if (strcmp(s->ws.why, strerror(ECONNREFUSED)) != 0)
+		return cmd_fail("%s: %s", where, s->ws.why);
+	cmd_note("%s: %s: start pusherd, or name its configuration file: -c "
+		 "FILE",
+	    where, s->ws.why);
+	return CMD_NO_DAEMON;
+}
+
 static int
 connect_and_run(struct session *s)
 {
@@ -246,7 +259,7 @@ connect_and_run(struct session *s)
 		r = cmd_fail("%s", why);
 	else if (ws_client_open(
 		     &s->ws, &address, at.tls ? &tls : NULL, where, path) == -1)
-		r = cmd_fail("%s: %s", where, s->ws.why);
+		r = not_open(s, where);
 	else
 		r = run(s);
 	ws_client_clear(&s->ws);

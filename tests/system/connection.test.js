@@ -137,8 +137,8 @@ suite('connections', (d) => {
 			[['list', '--sort', 'size'], /no column "size".* received, .*, user$/m],
 			[['list', '--reverse'], /needs --sort/],
 			[['show', 'x'], /not a socket id/],
-			[['kill'], /SOCKET_ID or --app/],
-			[['kill', '1.1', '--app', app.id], /one of them/],
+			[['kill'], /SOCKET_ID, or an app/],
+			[['kill', '1.1', '--app', app.id], /either a SOCKET_ID, or an app/],
 			[['kill', '1.1', '--user', 'u'], /need --app/],
 			[['kill', '--app', app.id], /--yes/],
 		]) {

@@ -61,6 +61,22 @@ describe('many commands', () => {
 		assert.match(server.addresses, new RegExp(`127.0.0.1:${d.port}`));
 	});
 
+	test('C10: a presence channel without CHANNEL_DATA', () => {
+		const r = d.ctlRaw(['sign', '71', '1.1', 'presence-x']);
+		assert.equal(r.code, 0);
+		assert.match(r.err, /without CHANNEL_DATA.*signed in.*"user_id"/);
+		assert.equal(d.ctlRaw(['sign', '71', '1.1', 'private-x']).err, '');
+	});
+
+	test('C10: a client in the terminal, and no server', () => {
+		const none = new Daemon({ listen: '127.0.0.1:1' });
+		const app = none.app();
+		const r = none.ctlRaw(['subscribe', app.id, 'c']);
+		assert.match(r.err, /127\.0\.0\.1:1: .* refused: start pusherd, or /);
+		assert.equal(r.code, 3);
+		none.remove();
+	});
+
 	test('C10: no sentence has the name of the program twice', () => {
 		const wrong = [];
 		for (const args of [['nonsense'], ['app', 'show'],
