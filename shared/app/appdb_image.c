@@ -4,7 +4,9 @@
  * Must never write it to a file.
  */
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "shared/app/appdb_private.h"
 #include "shared/base/xmalloc.h"
@@ -57,4 +59,19 @@ appdb_open_image(const void *p, size_t n)
 	}
 	appdb_close(d);
 	return NULL;
+}
+
+bool
+appdb_is_sqlite(const char *path)
+{
+	static const char magic[16] = "SQLite format 3";
+	char head[sizeof(magic)];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool other = fd != -1 &&
+	    read(fd, head, sizeof(head)) == (ssize_t)sizeof(head) &&
+	    memcmp(head, magic, sizeof(magic)) != 0;
+
+	if (fd != -1)
+		close(fd);
+	return !other;
 }

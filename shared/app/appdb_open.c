@@ -167,6 +167,11 @@ check_file(const char *path, enum appdb_mode mode, char **why)
 		    path);
 		return -1;
 	}
+	if ((st.st_mode & 077) != 0 && !appdb_is_sqlite(path)) {
+		*why = xasprintf(
+		    "%s is no database: change the option database", path);
+		return -1;
+	}
 	if ((st.st_mode & 077) != 0) {
 		*why = xasprintf("the database %s holds secrets and others may "
 				 "use it (mode %04o): chmod 600 %s",

@@ -35,6 +35,8 @@ int appdb_fail(struct appdb *, char *sentence);
 int appdb_fail_sqlite(struct appdb *);
 /* The statement has changed one row, or there is no such app or webhook. */
 int appdb_need_row(struct appdb *, const char *what, uint32_t num);
+/* False: the file is of another kind, so that its mode is not our business. */
+bool appdb_is_sqlite(const char *path);
 /* The schema is the newest one; everything is prepared. */
 bool appdb_is_ours(struct appdb *);
 

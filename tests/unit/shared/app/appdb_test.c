@@ -248,6 +248,9 @@ test_damaged(void **state)
 	refused(p->path, APPDB_CREATE, "damaged or not an SQLite file");
 	assert_int_equal(appdb_check(p->path, &why), -1);
 	free(why);
+	/* Nobody is told to change the mode of such a file. */
+	chmod(p->path, 0644);
+	refused(p->path, APPDB_CREATE, "is no database: change the option");
 }
 
 static void
