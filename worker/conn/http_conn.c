@@ -8,7 +8,6 @@
  */
 
 #include "worker/conn/http_conn.h"
-#include "shared/proc/stats.h"
 #include "worker/conn/input.h"
 
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/net/listen_spec.h"
+#include "shared/proc/stats.h"
 #include "worker/conn/http_body.h"
 #include "worker/conn/http_request.h"
 #include "worker/conn/remote.h"
