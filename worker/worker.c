@@ -300,6 +300,7 @@ worker_init(struct worker *w)
 	compression_init(w);
 	sessions_init(w->sessions);
 	w->sessions->sid = conn_sid;
+	w->sessions->app = client_app_num;
 	w->sessions->queue = conn_queue_bytes;
 	unacked_init(w);
 	api_retry_init(w);

@@ -182,6 +182,28 @@ test('receipts: one app that fills its share leaves room for others',
 		await d.stop();
 	});
 
+test('receipts: an app whose clients wait for their pings delays no other',
+	async () => {
+		const d = new Daemon({ workers: 1, resume_acks_per_second: 50 });
+		const [many, few] = [d.app({ resume: 'on' }), d.app({ resume: 'on' })];
+		await d.start();
+		const all = await Promise.all(Array.from({ length: 300 }, () =>
+			open(d, many, newId())));
+		await Promise.all(all.map((c) => enter(c, 'c')));
+		const c = await open(d, few, newId());
+		await enter(c, 'c');
+		// It takes 6 s to ask all of them, and then they have something new.
+		const noise = setInterval(() => send(d, many, { channel: 'c' }), 100);
+		await sleep(1000);
+		for (let i = 0; i < 3; i++) {
+			const r = await send(d, few, { channel: 'c' }, '2s');
+			assert.deepEqual(r.json.channels, { c: counts(1, 0, 0) }, r.text);
+		}
+		clearInterval(noise);
+		for (const x of [...all, c]) x.destroy();
+		await d.stop();
+	});
+
 test('receipts: the broker dies, a worker dies', async () => {
 	const d = new Daemon({ workers: 2 });
 	const app = d.app({ resume: 'on' });

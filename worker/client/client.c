@@ -307,6 +307,12 @@ client_log_pos(const struct conn *c)
 	return client_app_of(c->app)->log_pos;
 }
 
+uint32_t
+client_app_num(const struct conn *c)
+{
+	return c->app->num;
+}
+
 static void
 check(void *arg, struct hash_node *n)
 {

@@ -53,6 +53,8 @@ int client_on_session_ok(struct worker *, const struct msg_session_ok *);
 void client_restart_log(struct worker *, const struct app *, uint64_t pos);
 /* The newest number of its app's log that this worker has seen. */
 uint64_t client_log_pos(const struct conn *);
+/* The number of its app. */
+uint32_t client_app_num(const struct conn *);
 /* Once a second: looks at a part of the sessions. */
 void client_tick(struct worker *);
 

@@ -4,10 +4,11 @@
  * client_session.  Clients are asked by WebSocket pings, which they answer in
  * order, after everything that came before (RFC 6455, 5.5.3).  A client is
  * asked when it got something, at most every resume_ack_interval, with one open
- * question at a time; all of them together at most resume_acks_per_second, the
- * longest waiting first.  A client that has to wait for its ping gets more
- * events twice after a disconnect, and has no other disadvantage.  Must never
- * cost anything for a connection without a session.
+ * question at a time; all of them together at most resume_acks_per_second, in
+ * equal parts for the apps, and of each app the longest waiting first.  A
+ * client that has to wait for its ping gets more events twice after a
+ * disconnect, and receipts of its events come later.  Must never cost anything
+ * for a connection without a session.
  */
 
 #include "worker/session/session.h"
@@ -102,15 +103,22 @@ ask(struct sessions *ss, struct open_session *o, uint64_t pos, double at)
 	o->ping_at = at;
 }
 
-static bool
-take_token(struct sessions *ss, double at)
+/* The clients that may be asked now. */
+static double
+fill(struct sessions *ss, double at)
 {
 	double rate = (double)ss->conf->resume_acks_per_second;
 
 	/* A tenth of a second's worth at once. */
 	ss->tokens = token_bucket_fill(
 	    ss->tokens, &ss->tokens_at, at, rate, MAX(rate / 10, 1.));
-	if (ss->tokens < 1)
+	return ss->tokens;
+}
+
+static bool
+take_token(struct sessions *ss, double at)
+{
+	if (fill(ss, at) < 1)
 		return false;
 	ss->tokens--;
 	return true;
@@ -126,7 +134,7 @@ static void
 wait_for_turn(struct sessions *ss, struct open_session *o)
 {
 	list_remove(&o->asking);
-	list_append(&ss->waiting, &o->asking);
+	session_turns_add(&ss->turns, ss->app(o->c), &o->asking);
 	if (!ev_is_active(&ss->timer)) {
 		ev_timer_set(&ss->timer, TICK_SECONDS, TICK_SECONDS);
 		ev_timer_start(ss->loop, &ss->timer);
@@ -139,24 +147,48 @@ may_be_asked(const struct open_session *o)
 	return o->ping_pos == 0 && !o->s->mute && !o->s->refused;
 }
 
-/* Those that are due, until one has to wait: all of them, or the first ones. */
+/* Those of an app that are due, until one has to wait, or has not to: all. */
 static void
-ask_waiting(struct sessions *ss, double at, bool all)
+ask_line(struct sessions *ss, struct session_line *line, double at, bool all,
+    double part)
 {
+	double end = ss->tokens - part;
 	struct list *e, *tmp;
 
-	LIST_FOREACH_SAFE(e, tmp, &ss->waiting) {
+	LIST_FOREACH_SAFE(e, tmp, &line->waiting) {
 		struct open_session *o =
 		    LIST_ITEM(e, struct open_session, asking);
 
 		if (!may_be_asked(o))
 			list_remove(e); /* again when the answer comes */
 		else if (is_due(ss, o, at)) {
-			if (!take_token(ss, at))
+			if (ss->tokens - 1 < end || !take_token(ss, at))
 				return;
 			ask(ss, o, o->sent, at);
 		} else if (!all)
 			return;
+	}
+}
+
+/* Each app has an equal part of the tokens; then any has what is left. */
+static void
+ask_waiting(struct sessions *ss, double at, bool all)
+{
+	size_t apps = ss->turns.by_app.n, n;
+	struct session_line *line;
+	double part;
+
+	for (unsigned round = 0; round < MIN(apps, 2u); round++) {
+		part = fill(ss, at);
+		if (round == 0)
+			part = MAX(part / (double)apps, 1.);
+		for (n = apps; n > 0 && ss->tokens >= 1; n--) {
+			line = session_turns_next(&ss->turns);
+			if (line == NULL)
+				return;
+			ask_line(
+			    ss, line, at, all, round == 0 ? part : ss->tokens);
+		}
 	}
 }
 
@@ -178,7 +210,8 @@ sessions_turn(struct sessions *ss)
 
 		if (!may_be_asked(o))
 			list_remove(e); /* again when the answer comes */
-		else if (is_due(ss, o, at) && list_is_empty(&ss->waiting) &&
+		else if (is_due(ss, o, at) &&
+		    !session_turns_has(&ss->turns, ss->app(o->c)) &&
 		    take_token(ss, at))
 			ask(ss, o, o->sent, at);
 		else
@@ -192,7 +225,7 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	struct sessions *ss = container_of(timer, struct sessions, timer);
 
 	ask_waiting(ss, now(), true);
-	if (list_is_empty(&ss->waiting))
+	if (list_is_empty(&ss->turns.apps))
 		ev_timer_stop(loop, timer);
 }
 
@@ -320,7 +353,7 @@ void
 sessions_init(struct sessions *ss)
 {
 	list_init(&ss->fresh);
-	list_init(&ss->waiting);
+	session_turns_init(&ss->turns);
 	list_init(&ss->parting);
 	ev_init(&ss->timer, on_timer);
 }
@@ -341,6 +374,7 @@ sessions_clear(struct sessions *ss)
 	ev_timer_stop(ss->loop, &ss->timer);
 	hash_clear(&ss->earlier);
 	hash_clear(&ss->present);
+	session_turns_clear(&ss->turns);
 	session_pool_clear(&ss->pool);
 }
 

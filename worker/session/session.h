@@ -18,6 +18,7 @@
 #include "shared/base/list.h"
 #include "shared/base/str.h"
 #include "worker/session/session_pool.h"
+#include "worker/session/session_turns.h"
 
 struct conf;
 struct conn;
@@ -51,16 +52,17 @@ struct sessions {
 	struct ev_loop *loop;
 	struct ipc *link; /* to the broker */
 	ev_timer timer;
-	bool busy;           /* one got something in this turn */
-	struct list fresh;   /* got something in this turn, and do not wait */
-	struct list waiting; /* to be asked later, longest waiting first */
-	struct list parting; /* closed when they have answered */
+	bool busy;         /* one got something in this turn */
+	struct list fresh; /* got something in this turn, and do not wait */
+	struct session_turns turns; /* to be asked later */
+	struct list parting;        /* closed when they have answered */
 	struct session_pool pool;
 	uint32_t n;
 	double tokens, tokens_at;
 	struct hash_cursor walk;      /* over the worker's connections */
 	struct hash earlier, present; /* see session_sids.c */
 	uint64_t (*sid)(const struct conn *);
+	uint32_t (*app)(const struct conn *);
 	/* Queues bytes for the client of the connection. */
 	void (*queue)(struct conn *, struct str);
 };

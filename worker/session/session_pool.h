@@ -16,7 +16,7 @@ struct conn;
 struct session_name;
 
 struct open_session {
-	struct list asking; /* in sessions.fresh, .waiting or .parting */
+	struct list asking; /* in sessions.fresh, .turns or .parting */
 	uint64_t sent;      /* the newest number that was queued */
 	struct client_session *s;
 	struct conn *c;
