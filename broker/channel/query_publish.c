@@ -25,6 +25,7 @@
 struct waiting {
 	struct receipt receipt;
 	struct peer *peer;
+	uint64_t epoch;     /* of the log that numbered its events */
 	struct msg_query m; /* its lines are in text */
 	char text[];
 };
@@ -70,9 +71,25 @@ put_receipt(struct json_writer *w, const struct receipt_channel *v)
 	json_put_u64(w, v->without_session);
 }
 
-/* {"channels":{"a":{…}}} or {"batch":[{…}]}; x: the receipt, or NULL. */
+/*
+ * x: what has waited, or NULL.  Its event is not searched for again: many newer
+ * ones may have come.
+ */
+static void
+put_id(struct peer *p, const struct app_log *log, const struct query_line *l,
+    const struct waiting *x, size_t i, struct json_writer *w)
+{
+	if (log == NULL || (l->info & INFO_EVENT_ID) == 0)
+		return;
+	if (x == NULL)
+		past_put_id(log, past_pos(log, l->name, p->origin, l->seq), w);
+	else if (x->epoch == ring_epoch(log->ring))
+		past_put_id(log, x->receipt.v[i].pos, w);
+}
+
+/* {"channels":{"a":{…}}} or {"batch":[{…}]}; x: what has waited, or NULL. */
 static int
-put_lines(struct peer *p, const struct msg_query *m, const struct receipt *x,
+put_lines(struct peer *p, const struct msg_query *m, const struct waiting *x,
     struct json_writer *w)
 {
 	bool batch = m->kind == QUERY_BATCH_INFO;
@@ -93,10 +110,9 @@ put_lines(struct peer *p, const struct msg_query *m, const struct receipt *x,
 		query_put_info(p->br, w, l.name,
 		    registry_find(p->br->registry, m->app, l.name),
 		    (uint32_t)l.info);
-		if ((l.info & INFO_EVENT_ID) && log != NULL)
-			past_put_id(log, l.name, p->origin, l.seq, w);
+		put_id(p, log, &l, x, i, w);
 		if (x != NULL)
-			put_receipt(w, &x->v[i]);
+			put_receipt(w, &x->receipt.v[i]);
 		json_object_close(w);
 	}
 	if (batch)
@@ -126,7 +142,7 @@ finish(struct waiting *x, const char *why)
 
 	json_writer_init(&w);
 	json_object_open(&w);
-	put_lines(x->peer, &x->m, why == NULL ? &x->receipt : NULL, &w);
+	put_lines(x->peer, &x->m, why == NULL ? x : NULL, &w);
 	if (why == NULL) {
 		json_key(&w, "waited_ms");
 		json_put_u64(&w, receipt_ms(&x->receipt));
@@ -175,6 +191,7 @@ read_events(struct peer *p, const struct msg_query *m, size_t *n)
 static int
 wait_for(struct peer *p, const struct msg_query *m)
 {
+	const struct app_log *log = app_logs_find(&p->br->replay->logs, m->app);
 	size_t n;
 	struct receipt_event *v = read_events(p, m, &n);
 	struct waiting *x;
@@ -184,6 +201,7 @@ wait_for(struct peer *p, const struct msg_query *m)
 		return -1;
 	x = xcalloc(1, sizeof(*x) + m->channel.n);
 	x->peer = p;
+	x->epoch = log == NULL ? 0 : ring_epoch(log->ring);
 	x->m = *m;
 	memcpy(x->text, m->channel.p, m->channel.n);
 	x->m.channel.p = x->text;

@@ -294,19 +294,27 @@ add(struct receipt *r, uint32_t channel, struct str row)
 	r->open[r->nopen++] = e;
 }
 
+/* Mostly one of the newest: its worker has just been asked. */
+static struct receipt *
+find(const struct receipts *all, uint64_t id)
+{
+	struct list *e;
+
+	for (e = all->all.prev; e != &all->all; e = e->prev) {
+		struct receipt *r = LIST_ITEM(e, struct receipt, link);
+
+		if (r->id <= id)
+			return r->id == id ? r : NULL;
+	}
+	return NULL;
+}
+
 int
 receipt_on_rows(struct peer *p, const struct msg_receipt_rows *m)
 {
 	uint64_t bit = UINT64_C(1) << p->slot;
-	struct receipt *r = NULL;
-	struct list *e;
+	struct receipt *r = find(p->br->receipts, m->id);
 
-	LIST_FOREACH(e, &p->br->receipts->all) {
-		r = LIST_ITEM(e, struct receipt, link);
-		if (r->id == m->id)
-			break;
-		r = NULL;
-	}
 	if (r == NULL)
 		return 0; /* it is over */
 	if (m->channel_at >= r->n || !(r->v[m->channel_at].waits & bit) ||

@@ -62,11 +62,8 @@ past_pos(
 }
 
 void
-past_put_id(const struct app_log *l, struct str channel, uint64_t origin,
-    uint64_t seq, struct json_writer *w)
+past_put_id(const struct app_log *l, uint64_t pos, struct json_writer *w)
 {
-	uint64_t pos = past_pos(l, channel, origin, seq);
-
 	if (pos != 0)
 		put_id(w, "event_id", ring_epoch(l->ring), pos);
 }

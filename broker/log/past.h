@@ -37,12 +37,8 @@ int past_read(struct past *, struct str text);
  */
 uint64_t past_pos(
     const struct app_log *, struct str channel, uint64_t origin, uint64_t seq);
-/*
- * "event_id":"..." of the event that this worker sent with this seq, if it is
- * in the log.
- */
-void past_put_id(const struct app_log *, struct str channel, uint64_t origin,
-    uint64_t seq, struct json_writer *);
+/* "event_id":"..." of the event with this number; 0: nothing. */
+void past_put_id(const struct app_log *, uint64_t pos, struct json_writer *);
 /*
  * Searches the records from the newest back, in portions; the log may change
  * between them.  past_go_on() returns true when all are found.

@@ -204,6 +204,32 @@ test('receipts: an app whose clients wait for their pings delays no other',
 		await d.stop();
 	});
 
+test('receipts: the id of an event that has waited behind 1,100 others',
+	async () => {
+		const d = new Daemon({ workers: 2 });
+		const app = d.app({ resume: 'on' });
+		await d.start();
+		const mute = await open(d, app, newId());
+		await enter(mute, 'c');
+		mute.answerPings = false;
+		const asked = send(d, app, { channel: 'c', info: 'event_id' }, '4s');
+		await mute.expect('e', 'c');
+		const h = await Http.connect(d);
+		for (let i = 0; i < 110; i++)
+			assert.equal((await h.api(app, 'POST', '/batch_events', { body: {
+				batch: Array.from({ length: 10 }, () =>
+					({ name: 'e', channel: 'c', data: '{}' })) } })).status,
+			200);
+		const r = await asked;
+		const first = await h.api(app, 'GET', '/channels/c/events',
+			{ query: { limit: '1', since: '1' } });
+		assert.equal(r.json.channels.c.event_id, first.json.events[0].id,
+			r.text);
+		h.end();
+		mute.destroy();
+		await d.stop();
+	});
+
 test('receipts: the broker dies, a worker dies', async () => {
 	const d = new Daemon({ workers: 2 });
 	const app = d.app({ resume: 'on' });
