@@ -15,9 +15,12 @@
 #include <unistd.h>
 
 #include "broker/log/app_log.h"
+#include "broker/log/past.h"
+#include "shared/base/buf.h"
 #include "shared/base/hash.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
+#include "shared/json/json_write.h"
 
 #define BYTES 65536
 
@@ -318,6 +321,40 @@ without_a_file_it_is_memory(void **state)
 	assert_int_equal(chmod(p->dir, 0700), 0);
 }
 
+/* The id of an event, as applications see it. */
+static struct buf *
+event_id(const struct app_log *l, uint64_t pos)
+{
+	struct json_writer w;
+
+	json_writer_init(&w);
+	json_object_open(&w);
+	past_put_id(l, pos, &w);
+	json_object_close(&w);
+	return json_writer_take(&w);
+}
+
+/* Who knows the epoch knows the hashes of all channels. */
+static void
+ids_of_events_hide_the_epoch(void **state)
+{
+	struct place *p = *state;
+	struct app_log *l = open_log(p, BYTES);
+	uint64_t pos = add(l, "a", 1, 10);
+	struct buf *id = event_id(l, pos), *again, *open = NULL;
+
+	buf_printf(&open, "{\"event_id\":\"%016llx-%llu\"}",
+	    (unsigned long long)ring_epoch(l->ring), (unsigned long long)pos);
+	assert_int_equal(id->len, open->len);
+	assert_false(str_eq(buf_str(id), buf_str(open)));
+	l = open_again(p, BYTES);
+	again = event_id(l, pos);
+	assert_true(str_eq(buf_str(id), buf_str(again)));
+	buf_unref(id);
+	buf_unref(again);
+	buf_unref(open);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -332,6 +369,7 @@ main(void)
 		TEST(another_size_keeps_what_fits),
 		TEST(a_damaged_file_is_replaced),
 		TEST(without_a_file_it_is_memory),
+		TEST(ids_of_events_hide_the_epoch),
 	};
 
 	hash_seed();
