@@ -220,8 +220,10 @@ void
 resumes_recall(struct resumes *s, struct session_table *table)
 {
 	s->table = table;
-	if (table != NULL)
+	if (table != NULL) {
 		s->v = xcalloc(table->cap, sizeof(s->v[0]));
+		s->room.cap = table->cap;
+	}
 	for (uint32_t i = 0; table != NULL && i < table->used; i++)
 		recall(s, i);
 }
@@ -257,7 +259,7 @@ find_row(struct resumes *s, uint32_t *row)
 		return true;
 	}
 	if (s->free == 0) {
-		oldest = resume_room_last(&s->room, s->table->cap);
+		oldest = resume_room_last(&s->room);
 		if (oldest == NULL)
 			return false;
 		bury(s,

@@ -2,12 +2,18 @@
 /*
  * resume_room.c: counts the sessions whose client is away by app and by client
  * address, and chooses the one that makes room when all rows are in use.  A
- * session with a connection is in no count, since it cannot make room.
+ * session with a connection is in no count, since it cannot make room.  There
+ * may be as many addresses as sessions: those above their part are few, and
+ * listed.
  */
 
 #include "broker/log/resume_room.h"
 
-#define PEER_PART 64 /* one address may have 1 of so many rows */
+static uint64_t
+part(const struct resume_room *room)
+{
+	return room->cap / RESUME_ROOM_PARTS;
+}
 
 static void
 enter(struct shares *ss, struct share **s, uint32_t key, struct list *e)
@@ -24,6 +30,19 @@ resume_room_enter(struct resume_room *room, struct resume_room_entry *s,
 	enter(&room->apps, &s->app, app, &s->in_app);
 	enter(&room->peers, &s->peer,
 	    (uint32_t)hash_u64((uint64_t)app << 32 | peer), &s->of_peer);
+	if (s->peer->bytes == part(room) + 1)
+		room->large[room->nlarge++] = s->peer;
+}
+
+/* It has no more than its part any more. */
+static void
+unlist(struct resume_room *room, const struct share *peer)
+{
+	unsigned i = 0;
+
+	while (room->large[i] != peer)
+		i++;
+	room->large[i] = room->large[--room->nlarge];
 }
 
 void
@@ -33,6 +52,8 @@ resume_room_leave(struct resume_room *room, struct resume_room_entry *s)
 		return;
 	list_remove(&s->in_app);
 	list_remove(&s->of_peer);
+	if (s->peer->bytes == part(room) + 1)
+		unlist(room, s->peer);
 	shares_sub(&room->apps, s->app, 1);
 	shares_sub(&room->peers, s->peer, 1);
 	s->app = NULL;
@@ -44,17 +65,20 @@ resume_room_leave(struct resume_room *room, struct resume_room_entry *s)
  * the others; else of the app that has most.
  */
 struct resume_room_entry *
-resume_room_last(struct resume_room *room, uint32_t cap)
+resume_room_last(struct resume_room *room)
 {
-	struct share *peer = shares_largest(&room->peers);
+	const struct share *most = NULL;
 
-	if (peer == NULL)
-		return NULL;
-	if (peer->bytes > cap / PEER_PART)
+	for (unsigned i = 0; i < room->nlarge; i++)
+		if (most == NULL || room->large[i]->bytes > most->bytes)
+			most = room->large[i];
+	if (most != NULL)
 		return LIST_ITEM(
-		    peer->entries.next, struct resume_room_entry, of_peer);
-	return LIST_ITEM(shares_largest(&room->apps)->entries.next,
-	    struct resume_room_entry, in_app);
+		    most->entries.next, struct resume_room_entry, of_peer);
+	most = shares_largest(&room->apps);
+	return most == NULL
+	    ? NULL
+	    : LIST_ITEM(most->entries.next, struct resume_room_entry, in_app);
 }
 
 void
@@ -62,4 +86,5 @@ resume_room_clear(struct resume_room *room)
 {
 	shares_clear(&room->apps);
 	shares_clear(&room->peers);
+	room->nlarge = 0;
 }

@@ -12,8 +12,13 @@
 #include "shared/base/list.h"
 #include "shared/base/shares.h"
 
+#define RESUME_ROOM_PARTS 64 /* one address may have 1 of so many rows */
+
 struct resume_room {
+	uint32_t cap; /* rows of the table */
 	struct shares apps, peers;
+	struct share *large[RESUME_ROOM_PARTS]; /* peers above their part */
+	unsigned nlarge;
 };
 
 /* A session's part in it; all zero: none. */
@@ -26,8 +31,8 @@ struct resume_room_entry {
 void resume_room_enter(struct resume_room *, struct resume_room_entry *,
     uint32_t app, uint32_t peer);
 void resume_room_leave(struct resume_room *, struct resume_room_entry *);
-/* None of cap rows is free: the session to remove; NULL: none is away. */
-struct resume_room_entry *resume_room_last(struct resume_room *, uint32_t cap);
+/* No row is free: the session to remove; NULL: none is away. */
+struct resume_room_entry *resume_room_last(struct resume_room *);
 void resume_room_clear(struct resume_room *);
 
 #endif
