@@ -62,7 +62,7 @@ struct presence {
 
 /* Members without a connection; see suspects.h. */
 struct suspects {
-	struct list graces;      /* struct grace */
+	struct list ticks;       /* struct suspects_tick, the earliest first */
 	struct list recalled;    /* struct member: from rosters, in a replay */
 	struct list unannounced; /* likewise; workers may not know them yet */
 	ev_timer timer;

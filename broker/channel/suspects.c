@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * suspects.c: members without a connection.  Owns one list for each length of
- * grace: in such a list members leave in the order in which they were added.
+ * suspects.c: members without a connection.  Owns a list for each 32nd of a
+ * second in which some of them leave, so that no member is searched for, though
+ * they do not come in the order in which they leave: a user whose connection
+ * broke may leave with another one later, and each app has its own grace.
  */
 
 #include "broker/channel/suspects.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "broker/app/apps.h"
@@ -21,34 +24,35 @@
 #include "shared/conf/conf.h"
 
 #define AT_ONCE 500 /* that leave in one turn */
+#define TICKS 32    /* in a second */
 
-struct grace {
-	struct list link; /* in suspects->graces */
-	uint64_t seconds;
-	struct list members; /* struct member, by the time they leave */
+/* The members that leave together. */
+struct suspects_tick {
+	struct list link; /* in suspects->ticks */
+	uint64_t tick;    /* the end of this part of broker_now() */
+	struct list members;
 };
 
-static struct member *
-first_of(const struct grace *g)
+static struct suspects_tick *
+tick_of(struct list *e)
 {
-	return LIST_ITEM(g->members.next, struct member, suspect);
+	return LIST_ITEM(e, struct suspects_tick, link);
 }
 
-/* The member that leaves next, or NULL. */
-static struct member *
-first(const struct suspects *s)
+/* Whose members leave next, or NULL. */
+static struct suspects_tick *
+first(struct suspects *s)
 {
-	struct member *m = NULL;
-	struct list *e;
+	struct suspects_tick *t;
 
-	LIST_FOREACH(e, &s->graces) {
-		const struct grace *g = LIST_ITEM(e, struct grace, link);
-
-		if (!list_is_empty(&g->members) &&
-		    (m == NULL || first_of(g)->due < m->due))
-			m = first_of(g);
+	while (!list_is_empty(&s->ticks)) {
+		t = tick_of(s->ticks.next);
+		if (!list_is_empty(&t->members))
+			return t;
+		list_remove(&t->link); /* they are back */
+		free(t);
 	}
-	return m;
+	return NULL;
 }
 
 static void
@@ -68,12 +72,12 @@ static void
 run(struct broker *br)
 {
 	ev_timer *w = &br->suspects->timer;
-	const struct member *m = first(br->suspects);
+	const struct suspects_tick *t = first(br->suspects);
 	double left;
 
-	if (m == NULL || resync_is_on(br))
+	if (t == NULL || resync_is_on(br))
 		return; /* suspects_on_live() starts again */
-	left = MAX(m->due - broker_now(), 0.);
+	left = MAX((double)t->tick / TICKS - broker_now(), 0.);
 	if (ev_is_active(w) && ev_timer_remaining(br->loop, w) <= left)
 		return;
 	ev_timer_stop(br->loop, w);
@@ -86,35 +90,17 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct broker *br = w->data;
 	double now = broker_now();
-	struct member *m;
+	struct suspects_tick *t;
 
 	if (resync_is_on(br))
 		return;
 	for (int left = AT_ONCE; left > 0; left--) {
-		m = first(br->suspects);
-		if (m == NULL || m->due > now)
+		t = first(br->suspects);
+		if (t == NULL || (double)t->tick / TICKS > now)
 			break;
-		expire(br, m);
+		expire(br, LIST_ITEM(t->members.next, struct member, suspect));
 	}
 	run(br);
-}
-
-static struct grace *
-grace_of(struct suspects *s, uint64_t seconds)
-{
-	struct list *e;
-	struct grace *g;
-
-	LIST_FOREACH(e, &s->graces) {
-		g = LIST_ITEM(e, struct grace, link);
-		if (g->seconds == seconds)
-			return g;
-	}
-	g = xcalloc(1, sizeof(*g));
-	g->seconds = seconds;
-	list_init(&g->members);
-	list_append(&s->graces, &g->link);
-	return g;
 }
 
 /* presence_grace of its app. */
@@ -127,22 +113,34 @@ app_grace(const struct broker *br, const struct member *m)
 	return a == NULL ? 0 : a->app.presence_grace;
 }
 
-/* Nearly always at the end: only a clock that was stopped changes the order. */
+/* It leaves now, or at m->due or soon after it. */
 static void
-insert(struct broker *br, struct member *m, uint64_t seconds)
+insert(struct suspects *s, struct member *m)
 {
-	struct list *at = &grace_of(br->suspects, seconds)->members, *e;
+	bool now = m->due <= broker_now();
+	uint64_t tick =
+	    (uint64_t)(now ? floor(m->due * TICKS) : ceil(m->due * TICKS));
+	struct suspects_tick *t;
+	struct list *e;
 
-	for (e = at->prev; e != at; e = e->prev)
-		if (LIST_ITEM(e, struct member, suspect)->due <= m->due)
+	for (e = s->ticks.prev; e != &s->ticks; e = e->prev)
+		if (tick_of(e)->tick <= tick)
 			break;
-	list_append(e->next, &m->suspect);
+	if (e == &s->ticks || tick_of(e)->tick != tick) {
+		t = xcalloc(1, sizeof(*t));
+		t->tick = tick;
+		list_init(&t->members);
+		list_init(&t->link);
+		list_append(e->next, &t->link); /* before that one */
+		e = &t->link;
+	}
+	list_append(&tick_of(e)->members, &m->suspect);
 }
 
 void
 suspects_add(struct broker *br, struct member *m)
 {
-	insert(br, m, app_grace(br, m));
+	insert(br->suspects, m);
 	run(br);
 }
 
@@ -154,7 +152,7 @@ add_dead(struct broker *br, struct member *m)
 		 seconds = MAX(crash, app_grace(br, m));
 
 	m->due += (double)(seconds - crash);
-	insert(br, m, seconds);
+	insert(br->suspects, m);
 }
 
 void
@@ -180,9 +178,8 @@ suspects_on_live(struct broker *br)
 	struct list *e;
 
 	ev_timer_stop(br->loop, &s->timer);
-	LIST_FOREACH(e, &s->graces)
-		list_splice(&s->unannounced,
-		    &LIST_ITEM(e, struct grace, link)->members);
+	LIST_FOREACH(e, &s->ticks)
+		list_splice(&s->unannounced, &tick_of(e)->members);
 	list_splice(&s->unannounced, &s->recalled);
 }
 
@@ -211,7 +208,7 @@ suspects_init(struct broker *br)
 {
 	struct suspects *s = br->suspects;
 
-	list_init(&s->graces);
+	list_init(&s->ticks);
 	list_init(&s->recalled);
 	list_init(&s->unannounced);
 	ev_init(&s->timer, on_timer);
@@ -221,12 +218,12 @@ suspects_init(struct broker *br)
 void
 suspects_clear(struct broker *br)
 {
-	struct list *graces = &br->suspects->graces;
+	struct list *ticks = &br->suspects->ticks;
 
-	while (!list_is_empty(graces)) {
-		struct grace *g = LIST_ITEM(graces->next, struct grace, link);
+	while (!list_is_empty(ticks)) {
+		struct suspects_tick *t = tick_of(ticks->next);
 
-		list_remove(&g->link);
-		free(g);
+		list_remove(&t->link);
+		free(t);
 	}
 }
