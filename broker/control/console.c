@@ -274,10 +274,13 @@ run(struct peer *p, const struct msg_console_ask *m, struct console_secret *s,
 		    CONSOLE_JOBS_OF_SESSION, CONSOLE_JOBS_OF_APPS,
 		    CONSOLE_JOBS);
 	}
-	if (rule != NULL && (words == NULL || console_is_write(rule)))
-		log_info("console: %s%s session=%u app=%s address=%.*s",
-		    words == NULL ? "refused: " : "", rule->name, s->id,
-		    right.app == NULL ? "" : right.app,
+	if (rule != NULL && words == NULL) /* any number of times */
+		log_note("console: refused: %s session=%u app=%s address=%.*s",
+		    rule->name, s->id, right.app == NULL ? "" : right.app,
+		    (int)MIN(m->address.n, 64), m->address.p);
+	else if (rule != NULL && console_is_write(rule))
+		log_info("console: %s session=%u app=%s address=%.*s",
+		    rule->name, s->id, right.app == NULL ? "" : right.app,
 		    (int)MIN(m->address.n, 64), m->address.p);
 	free(name);
 	if (words == NULL) {

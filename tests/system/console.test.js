@@ -418,6 +418,18 @@ describe('console: sessions and scopes', () => {
 			(await c.verb(cookie, 'channels')).status === 200);
 	});
 
+	test('a session that is refused again and again: few lines', async () => {
+		const before = c.d.logLines().length;
+		for (let i = 0; i < 10; i++)
+			await Promise.all(Array.from({ length: 40 }, () =>
+				c.verb(cookies['app read'], 'publish', { channel: 'x',
+					event: 'e', data: '{}' })));
+		const lines = () => c.d.logLines().slice(before);
+		await until('how many more', () => lines().some((l) =>
+			/ more: console: refused|refused: publish .*\+\d+ more/.test(l)));
+		assert.ok(lines().length < 300, `${lines().length}`);
+	});
+
 	test('another broker: sessions are over, and that is said', async () => {
 		c.d.allow(/broker/);
 		process.kill(c.d.pidsOf('broker')[0], 'SIGKILL');
