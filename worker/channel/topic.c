@@ -263,21 +263,33 @@ topic_on_receipt(struct worker *w, const struct msg_receipt *q)
 	return 0;
 }
 
+/* To compress an event of n bytes: alone, and behind the one before it. */
+static size_t
+packing_cost(const struct topic *t, size_t n)
+{
+	return t->packing == 0 ? 0 : 2 * n / COST_DEFLATE;
+}
+
 size_t
 topic_event_cost(const struct topic *t, size_t n)
 {
 	size_t known = MAX(t->n, roster_members(t->roster));
 
-	return known / COST_DELIVERIES + known * n / COST_ANSWER;
+	return known / COST_DELIVERIES + known * n / COST_ANSWER +
+	    packing_cost(t, n);
 }
 
 uint32_t
 topic_fanout(struct worker *w, const struct msg_event *m)
 {
 	const struct topic *t = topic_find(w, m->app, m->channel);
-	uint64_t n = t == NULL ? 0 : t->n;
+	uint64_t n;
 
-	return (uint32_t)MIN(n * (1 + m->frame.n / COST_ANSWER), UINT32_MAX);
+	if (t == NULL)
+		return 0;
+	n = t->n * (1 + m->frame.n / COST_ANSWER) +
+	    packing_cost(t, m->frame.n) * COST_DELIVERIES;
+	return (uint32_t)MIN(n, UINT32_MAX);
 }
 
 int
