@@ -25,6 +25,8 @@
 #include "worker/link/unacked.h"
 #include "worker/session/session.h"
 
+#define SEARCH 100 /* subscriptions that are looked at cost 1 */
+
 /*
  * A subscription that has ended and that a new broker may need to know.  It has
  * left its connection and its topic's entries.
@@ -72,6 +74,7 @@ member_online(struct client_member *m)
 struct subscription *
 subscription_find(struct conn *c, struct str channel)
 {
+	size_t looked = 0;
 	struct topic *t;
 	struct list *e;
 
@@ -81,9 +84,13 @@ subscription_find(struct conn *c, struct str channel)
 	LIST_FOREACH(e, &c->subs) {
 		struct subscription *s = SUBSCRIPTION_OF(e);
 
-		if (s->t == t)
-			return s;
+		looked++;
+		if (s->t != t)
+			continue;
+		input_charge(c, looked / SEARCH);
+		return s;
 	}
+	input_charge(c, looked / SEARCH);
 	return NULL;
 }
 

@@ -264,6 +264,29 @@ m1_a_freed_subscription_is_not_used(void **state)
 	assert_int_equal(s->magic, MAGIC_SUBSCRIPTION);
 }
 
+/* A client with many channels names one that it has not, again and again. */
+static void
+searching_many_subscriptions_counts(void **state)
+{
+	struct topic *other = topic_get(&rig.w, RIG_APP, S("other"));
+	uint32_t before = rig.w.input->spent;
+	char name[16];
+
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "c%u", i);
+		subscription_new(rig.c, str_of(name));
+		rig.c->nsubs++;
+	}
+	assert_non_null(subscription_find(rig.c, S("c0")));
+	assert_null(subscription_find(rig.c, S("nowhere")));
+	assert_int_equal(rig.w.input->spent, before);
+	assert_non_null(subscription_find(rig.c, S("c999")));
+	assert_int_equal(rig.w.input->spent, before + 10);
+	assert_null(subscription_find(rig.c, S("other")));
+	assert_int_equal(rig.w.input->spent, before + 20);
+	topic_unref(&rig.w, other);
+}
+
 int
 main(void)
 {
@@ -275,6 +298,7 @@ main(void)
 		TEST(presence),
 		TEST(again),
 		TEST(m1_a_freed_subscription_is_not_used),
+		TEST(searching_many_subscriptions_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
