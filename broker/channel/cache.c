@@ -31,6 +31,8 @@
 #include "shared/base/hash.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
+#include "shared/proc/proc.h"
+#include "shared/proc/session_table.h"
 
 #define SWEEP_ENTRIES 5000     /* entries checked in one second */
 #define HEAP_OVERHEAD 32       /* of the two blocks, about */
@@ -70,16 +72,28 @@ detach(struct broker *br, struct cached *e)
 
 /* ---- what workers hold ---- */
 
-/* Must be the same in every broker process, hence not the keyed hash. */
+/*
+ * Must be the same in every broker process, hence not the keyed hash; but an
+ * app must not choose channels that one worker would hold all copies of.
+ */
 static struct peer *
 holder_of(struct broker *br, uint32_t app, struct str name)
 {
-	unsigned at = (unsigned)(hash_sip13(0, 0, app, name) % br->nslots);
+	const struct session_table *t =
+	    br->inherit == NULL ? NULL : br->inherit->sessions;
+	uint64_t key = t == NULL ? 0 : t->salt;
+	uint64_t hash = hash_sip13(key, 0, app, name), weight, most = 0;
+	struct peer *p = NULL;
 
-	for (unsigned i = 0; i < br->nslots; i++, at = (at + 1) % br->nslots)
-		if (br->peers[at] != NULL)
-			return br->peers[at];
-	return NULL;
+	/* Of those that are there now, each has an equal part. */
+	for (unsigned i = 0; i < br->nslots; i++) {
+		weight = hash_u64(hash + i);
+		if (br->peers[i] == NULL || (p != NULL && weight < most))
+			continue;
+		p = br->peers[i];
+		most = weight;
+	}
+	return p;
 }
 
 static void

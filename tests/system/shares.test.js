@@ -5,10 +5,13 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
 const { test } = require('node:test');
 const { Client } = require('./lib/client');
 const { Daemon, until } = require('./lib/daemon');
 const { Http, api, publish, onEachWorker } = require('./lib/http');
+
+const { sip13 } = require('./lib/sip');
 
 const CACHE = 262144; // bytes
 const DATA = 'x'.repeat(4000);
@@ -60,6 +63,31 @@ for (const workers of [1, 4])
 		assert.equal(await has(d, b, 'cache-mine'), true);
 		await d.stop();
 	});
+
+// The copy of each cached event is in one worker, which the name decides.
+test('S7: an app that knows the code gives its cached events to no worker of ' +
+	'its choice', async () => {
+	const d = new Daemon({ workers: 4 });
+	const app = d.app({ max_backend_events_per_second: 0 });
+	await d.start();
+	const kilobytes = (pid) => Number(/VmRSS:\s+(\d+)/.exec(
+		fs.readFileSync(`/proc/${pid}/status`))[1]);
+	const names = [];
+	for (let i = 0; names.length < 1500; i++)
+		if (sip13(0n, 0n, 1n, `cache-${i}`) % 8n === 1n)
+			names.push(`cache-${i}`);
+	const before = d.pidsOf('worker').map(kilobytes);
+	for (let i = 0; i < names.length; i += 10) {
+		const batch = names.slice(i, i + 10).map((channel) => ({ name: 'e',
+			channel, data: DATA.repeat(2) }));
+		assert.equal((await api(d, app, 'POST', '/batch_events',
+			{ body: { batch } })).status, 200);
+	}
+	// 12 MB of copies: a quarter for each of them.
+	await until('the copies', () => d.pidsOf('worker').map(kilobytes)
+		.every((n, i) => n > before[i] + 1500));
+	await d.stop();
+});
 
 // Until resume(): the master, which is stopped, starts no other broker.
 function noBroker(d) {
