@@ -22,6 +22,7 @@
 #include "worker/channel/topic.h"
 #include "worker/client/admission.h"
 #include "worker/client/client.h"
+#include "worker/client/closing.h"
 #include "worker/client/handshake.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/input.h"
@@ -151,16 +152,17 @@ const struct http_handler worker_http = {
 
 /* The counters of a deleted app are reported while the broker knows it. */
 static void
-on_app_gone(
-    struct worker *w, struct client_app *a, unsigned code, struct str text)
+on_app_closed(struct worker *w, struct client_app *a)
 {
-	client_close_app(w, a, code, text);
 	if (a->deleted)
 		stats_report(w);
+	list_remove(&a->gone);
 }
 
 const struct apps_ops worker_apps = {
-	.on_gone = on_app_gone,
+	.on_gone = closing_app,
+	.on_closed = on_app_closed,
+	.on_new = closing_finish,
 	.on_renumbered = cache_replica_forget,
 	.on_log_restart = client_restart_log,
 };

@@ -34,6 +34,7 @@
 #include "worker/channel/topic.h"
 #include "worker/client/client.h"
 #include "worker/client/client_memory.h"
+#include "worker/client/closing.h"
 #include "worker/client/socket.h"
 #include "worker/conn/compression.h"
 #include "worker/conn/conn.h"
@@ -66,6 +67,7 @@ struct modules {
 	struct auth_failures auth_failures, tls_refused;
 	struct cache_replica cache_replica;
 	struct client_memory client_memory;
+	struct closings closings;
 	struct link link;
 	struct unacked unacked;
 	struct subscriptions subscriptions;
@@ -126,9 +128,10 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
 		return;
 	}
 	coalesce_end(&w->coalesce);
+	left = closing_turn(w);
 	client_memory_check(w);
 	sessions_turn(w->sessions);
-	left = output_flush(w);
+	left = output_flush(w) || left;
 	conn_reap(w);
 	if (!later)
 		link_flush(w); /* closing sends messages to the broker, too */
@@ -262,6 +265,7 @@ worker_init(struct worker *w)
 	w->ws = &client_socket;
 	w->apps = &m->apps;
 	w->apps->ops = &worker_apps;
+	list_init(&w->apps->gone);
 	w->compression = &m->compression;
 	w->drain = &m->drain;
 	w->input = &m->input;
@@ -269,6 +273,7 @@ worker_init(struct worker *w)
 	w->tls_refused = &m->tls_refused;
 	w->cache_replica = &m->cache_replica;
 	w->client_memory = &m->client_memory;
+	w->closings = &m->closings;
 	w->link = &m->link;
 	w->link->ops = &worker_link;
 	w->unacked = &m->unacked;
@@ -297,6 +302,7 @@ worker_init(struct worker *w)
 	list_init(&w->slow);
 	list_init(&w->closed);
 	cache_replica_init(w);
+	closings_init(w);
 	compression_init(w);
 	sessions_init(w->sessions);
 	w->sessions->sid = conn_sid;
@@ -367,6 +373,7 @@ stop(void *worker)
 
 	if (close_some(w))
 		return true;
+	closing_finish(w, 0);
 	stats_report(w);
 	link_flush(w);
 	conn_lists_clear(w);

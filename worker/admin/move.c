@@ -40,6 +40,7 @@
 #include "worker/admin/stats_report.h"
 #include "worker/api/retry.h"
 #include "worker/client/client_memory.h"
+#include "worker/client/closing.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/http_request.h"
 #include "worker/conn/input.h"
@@ -168,8 +169,8 @@ is_quiet(struct worker *w)
 	return link_is_up(w) && unacked_is_empty(w) &&
 	    list_is_empty(&w->awaiting) && list_is_empty(&w->dirty) &&
 	    list_is_empty(&w->slow) && list_is_empty(&w->closed) &&
-	    list_is_empty(&w->conn_lists->all) && w->retries->n == 0 &&
-	    count_waiting(w) == 0;
+	    list_is_empty(&w->conn_lists->all) && closing_is_over(w) &&
+	    w->retries->n == 0 && count_waiting(w) == 0;
 }
 
 /* It would wait for long. */
@@ -391,8 +392,10 @@ hand_over(struct move *m, uint64_t began_us)
 	char room[1024];
 
 	stats_report(w);
-	if (m->marked)
-		link_flush(w); /* nobody else does */
+	if (m->marked) {
+		closing_finish(w, 0); /* ordered after the last look */
+		link_flush(w);        /* nobody else does */
+	}
 	if (!link_is_open(w)) {
 		(m->marked ? lose : give_up)(m, "the broker has ended");
 		return;
@@ -443,7 +446,8 @@ move_turn(struct worker *w)
 	if (m->merges)
 		move_in_turn(w);
 	if (m->wanted && !w->moving &&
-	    (w->drain->on || list_is_empty(&w->sessions->parting)))
+	    (w->drain->on ||
+		(list_is_empty(&w->sessions->parting) && closing_is_over(w))))
 		begin(m);
 	if (!w->moving || m->over)
 		return;

@@ -50,26 +50,32 @@ gauge(struct worker *w, struct stats_gauges *g)
 	}
 }
 
-/* Adds a row for each app with changes. */
+/* Adds a row for an app with changes. */
+static void
+take_app(struct buf **b, struct client_app *a)
+{
+	static const struct stats_app zero;
+	struct stats_row row;
+
+	if (memcmp(&a->stats, &zero, sizeof(zero)) == 0)
+		return;
+	row = (struct stats_row){ a->app.num, a->stats };
+	a->stats = zero;
+	buf_append(b, str_make((const char *)&row, sizeof(row)));
+}
+
 static struct buf *
 take_apps(struct worker *w)
 {
-	static const struct stats_app zero;
 	struct buf *b = NULL;
 	struct hash_node *n;
+	struct list *e;
 
 	for (n = hash_first(&w->apps->by_num); n != NULL;
-	     n = hash_next(&w->apps->by_num, n)) {
-		struct client_app *a =
-		    container_of(n, struct client_app, num_node);
-		struct stats_row row;
-
-		if (memcmp(&a->stats, &zero, sizeof(zero)) == 0)
-			continue;
-		row = (struct stats_row){ a->app.num, a->stats };
-		a->stats = zero;
-		buf_append(&b, str_make((const char *)&row, sizeof(row)));
-	}
+	     n = hash_next(&w->apps->by_num, n))
+		take_app(&b, container_of(n, struct client_app, num_node));
+	LIST_FOREACH(e, &w->apps->gone)
+		take_app(&b, LIST_ITEM(e, struct client_app, gone));
 	return b;
 }
 

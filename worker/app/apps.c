@@ -158,7 +158,9 @@ add(struct worker *w, uint32_t num)
 {
 	struct client_app *a = xcalloc(1, sizeof(*a));
 
+	w->apps->ops->on_new(w, num);
 	app_init(&a->app);
+	list_init(&a->gone);
 	a->app.num = num;
 	a->refs = 1;
 	hash_insert(&w->apps->by_num, &a->num_node, hash_u64(num));
@@ -169,6 +171,7 @@ static void
 forget(struct worker *w, struct client_app *a)
 {
 	a->deleted = true;
+	list_append(&w->apps->gone, &a->gone);
 	w->apps->ops->on_gone(w, a, 4001, S("the app does not exist any more"));
 	hash_remove(&w->apps->by_num, &a->num_node);
 	hash_remove(&w->apps->by_id, &a->id_node);

@@ -14,6 +14,7 @@
 #include "shared/app/app.h"
 #include "shared/base/base.h"
 #include "shared/base/hash.h"
+#include "shared/base/list.h"
 #include "shared/base/str.h"
 #include "shared/crypto/sign.h"
 #include "shared/ipc/ipc_msg.h"
@@ -27,10 +28,13 @@ struct client_app;
 struct apps_ops {
 	/*
 	 * The app is deleted or disabled: its clients are closed with this
-	 * code.
+	 * code, not all in this turn; on_closed follows.
 	 */
 	void (*on_gone)(struct worker *, struct client_app *, unsigned code,
 	    struct str text);
+	void (*on_closed)(struct worker *, struct client_app *);
+	/* No client of an earlier app with this number may be left. */
+	void (*on_new)(struct worker *, uint32_t num);
 	/* The app's number belongs to another app now. */
 	void (*on_renumbered)(struct worker *, uint32_t num);
 	/* A new log of its events begins, at this position. */
@@ -47,6 +51,7 @@ struct failure_budget {
 struct apps {
 	const struct apps_ops *ops;
 	struct hash by_num, by_id, by_key, by_old_key;
+	struct list gone; /* deleted ones that have clients */
 };
 
 /* conn->app points at its first member, the app itself. */
@@ -56,7 +61,8 @@ struct client_app {
 	struct sign_key *old_sign; /* … of the old key, or NULL */
 	uint32_t refs;
 	bool deleted;
-	bool stale; /* a new broker has not named it yet */
+	bool stale;       /* a new broker has not named it yet */
+	struct list gone; /* in apps.gone */
 	/* The newest number of its log that was seen here; 0: no log. */
 	uint64_t log_pos, log_epoch;
 	struct hash_node num_node, id_node, key_node;

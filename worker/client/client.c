@@ -29,6 +29,7 @@
 #include "worker/channel/subscription.h"
 #include "worker/channel/topic.h"
 #include "worker/client/admission.h"
+#include "worker/client/closing.h"
 #include "worker/client/error.h"
 #include "worker/client/message.h"
 #include "worker/conn/conn.h"
@@ -42,20 +43,6 @@
 #define PORTIONS 8      /* seconds for one look at all sessions */
 #define PART_SECONDS 2  /* seconds for the last confirmation */
 #define FLOOD 10        /* times the limit: no longer an accident */
-
-void
-client_close_app(
-    struct worker *w, struct client_app *a, unsigned code, struct str text)
-{
-	struct list *e, *tmp;
-
-	LIST_FOREACH_SAFE(e, tmp, &w->clients) {
-		struct conn *c = CONN_OF(e, client);
-
-		if (c->app == &a->app)
-			client_close(c, code, text);
-	}
-}
 
 struct auth_app
 client_auth_app(const struct conn *c, struct str auth)
@@ -266,17 +253,10 @@ int
 client_on_terminate(struct worker *w, const struct msg_terminate *m)
 {
 	struct buf *name = buf_from(S(CHANNEL_USER_PREFIX));
-	struct topic *t;
 
 	buf_append(&name, m->user_id);
-	t = topic_find(w, m->app, buf_str(name));
-	/*
-	 * From the end: closing puts an entry that has been seen into the
-	 * place, or frees the topic.  One that is lost stays until its turn.
-	 */
-	for (uint32_t i = t == NULL ? 0 : t->n; i-- > 0;)
-		client_close(
-		    t->v[i].c, PUSHER_UNAUTHORIZED, S("connection terminated"));
+	closing_user(w, topic_find(w, m->app, buf_str(name)),
+	    PUSHER_UNAUTHORIZED, S("connection terminated"));
 	buf_unref(name);
 	return 0;
 }
@@ -353,7 +333,7 @@ client_part(struct conn *c, unsigned code, const char *text)
 	struct client_session *s = &c->session;
 	struct open_session *o;
 
-	if (c->state >= CONN_PARTING)
+	if (c->state >= CONN_PARTING || closing_now(c))
 		return;
 	if (!session_is_behind(ss, s) ||
 	    !session_ask(ss, s, client_log_pos(c), PART_SECONDS)) {

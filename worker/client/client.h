@@ -11,15 +11,11 @@
 #include "shared/ipc/ipc_msg.h"
 
 struct app;
-struct client_app;
 struct conn;
 struct worker;
 
 /* One complete text message, already valid UTF-8. */
 void client_message(struct conn *, struct str text);
-/* Closes every client of the app. */
-void client_close_app(
-    struct worker *, struct client_app *, unsigned code, struct str text);
 /* Handler of SUB_DONE. */
 int client_on_sub_done(struct worker *, const struct msg_sub_done *);
 /* Handler of SIGNIN_DONE. */

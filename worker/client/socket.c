@@ -14,6 +14,7 @@
 #include "worker/channel/subscription.h"
 #include "worker/client/admission.h"
 #include "worker/client/client.h"
+#include "worker/client/closing.h"
 #include "worker/client/error.h"
 #include "worker/client/refused.h"
 #include "worker/conn/conn.h"
@@ -25,7 +26,8 @@ static void
 message(struct conn *c, bool binary, struct str text)
 {
 	/* ws.c refuses it */
-	client_message(c, text);
+	if (!closing_now(c))
+		client_message(c, text);
 }
 
 static void

@@ -28,6 +28,7 @@ struct inputs;
 struct auth_failures;
 struct cache_replica;
 struct client_memory;
+struct closings;
 struct http_handler;
 struct inherit;
 struct link;
@@ -91,6 +92,7 @@ struct worker {
 	struct cache_replica *cache_replica;
 	struct api_retries *retries;
 	struct conn_lists *conn_lists; /* queries of pusherctl */
+	struct closings *closings;     /* of many clients */
 	struct inputs *input;          /* clients whose input continues */
 	struct compression *compression;
 	uint32_t next_ref;        /* of subscriptions */

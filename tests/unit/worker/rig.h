@@ -27,6 +27,7 @@
 #include "worker/app/auth_failures.h"
 #include "worker/app/stats.h"
 #include "worker/channel/subscription.h"
+#include "worker/client/closing.h"
 #include "worker/conn/compression.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/input.h"
@@ -241,6 +242,7 @@ rig_clear(struct rig *r)
 {
 	rig_hang_up(r);
 	conn_lists_clear(&r->w);
+	closing_finish(&r->w, 0);
 	input_clear(&r->w);
 	compression_free(&r->w);
 	assert_int_equal(r->w.nconns, 0);
