@@ -85,60 +85,52 @@ find_twin(struct appdb *db, const struct app *a, struct app *twin, bool *by_id)
 
 /* ---- webhooks ---- */
 
-struct search {
-	const struct webhook *wanted;
-	bool found;
+static int
+add_hook(void *arg, const struct webhook *h)
+{
+	hook_set_add(arg, h);
+	return 0;
+}
+
+/* All webhooks of the database; hook_set_clear() them in any case. */
+static int
+read_hooks(struct appdb *db, struct hook_set *has)
+{
+	if (appdb_hooks_each(db, 0, add_hook, has) == 0)
+		return CMD_OK;
+	return cmd_fail("%s", appdb_error(db));
+}
+
+/* Where the apps go. */
+struct target {
+	const struct cmd *c;
+	struct appdb *db;
+	struct hook_set has; /* the webhooks in it */
 };
 
 static int
-compare_hook(void *arg, const struct webhook *h)
-{
-	struct search *s = arg;
-
-	s->found = import_is_same_hook(h, s->wanted);
-	return s->found;
-}
-
-/* Does the app num have an equal one?  1, 0, or -1 after a message. */
-static int
-has_hook(struct appdb *db, uint32_t num, const struct webhook *h)
-{
-	struct search s = { .wanted = h };
-
-	if (appdb_hooks_each(db, num, compare_hook, &s) == 0)
-		return s.found;
-	cmd_fail("%s", appdb_error(db));
-	return -1;
-}
-
-static int
-store_hooks(
-    const struct cmd *c, struct appdb *db, struct import_app *a, bool is_new)
+store_hooks(const struct target *t, struct import_app *a)
 {
 	struct webhook *h;
-	int has;
 
 	for (size_t i = 0; i < a->nhooks; i++) {
 		h = &a->hooks[i];
-		has = is_new ? 0 : has_hook(db, a->app.num, h);
-		if (has == -1)
-			return CMD_FAILED;
-		if (has == 1)
-			continue;
 		h->app = a->app.num;
-		if (appdb_hooks_insert(db, h) == -1)
+		if (hook_set_has(&t->has, h))
+			continue;
+		if (appdb_hooks_insert(t->db, h) == -1)
 			return cmd_fail(
-			    "app %s: %s", a->app.id, appdb_error(db));
-		cmd_webhook_warn(c, h, a->app.webhook_allow_private);
+			    "app %s: %s", a->app.id, appdb_error(t->db));
+		cmd_webhook_warn(t->c, h, a->app.webhook_allow_private);
 	}
 	return CMD_OK;
 }
 
 /* Writes one app, or only reports obstacles (write false). */
 static int
-store_app(
-    const struct cmd *c, struct appdb *db, struct import_app *of, bool write)
+store_app(const struct target *t, struct import_app *of, bool write)
 {
+	struct appdb *db = t->db;
 	struct app *a = &of->app;
 	bool by_id = false;
 	struct app twin = { .num = 0 };
@@ -152,7 +144,7 @@ store_app(
 	}
 	if (found == 1 && !by_id)
 		return cmd_fail("app %s: another app has its key", a->id);
-	if (found == 1 && !cmd_has(c, "replace"))
+	if (found == 1 && !cmd_has(t->c, "replace"))
 		return cmd_fail("app %s exists: remove it from the file, or "
 				"give --replace",
 		    a->id);
@@ -161,7 +153,7 @@ store_app(
 	r = found == 1 ? appdb_update(db, a) : appdb_insert(db, a);
 	if (r == -1)
 		return cmd_fail("app %s: %s", a->id, appdb_error(db));
-	return store_hooks(c, db, of, found == 0);
+	return store_hooks(t, of);
 }
 
 /* ---- what it would change ---- */
@@ -169,6 +161,7 @@ store_app(
 struct changes {
 	struct out *out;
 	const char *app;
+	struct hook_set has; /* the webhooks in the database */
 };
 
 /* setting, from and to may be NULL. */
@@ -197,23 +190,22 @@ put_app(struct changes *ch, const char *what)
 	put_row(ch, what, NULL, NULL, NULL);
 }
 
-/* The webhooks that would be new; *n: how many. */
-static int
-compare_hooks(struct changes *ch, struct appdb *db, uint32_t num,
-    const struct import_app *a, unsigned *n)
+/* The webhooks that would be new, and how many there are. */
+static unsigned
+compare_hooks(struct changes *ch, uint32_t num, const struct import_app *a)
 {
-	int has;
+	unsigned n = 0;
 
 	for (size_t i = 0; i < a->nhooks; i++) {
-		has = num == 0 ? 0 : has_hook(db, num, &a->hooks[i]);
-		if (has == -1)
-			return CMD_FAILED;
-		if (has == 1)
+		struct webhook *h = &a->hooks[i];
+
+		h->app = num;
+		if (hook_set_has(&ch->has, h))
 			continue;
-		put_row(ch, "new", "webhook", NULL, a->hooks[i].url);
-		++*n;
+		put_row(ch, "new", "webhook", NULL, h->url);
+		n++;
 	}
-	return CMD_OK;
+	return n;
 }
 
 /* Compares one app with the database; db NULL: there is none. */
@@ -224,7 +216,6 @@ compare_app(struct changes *ch, struct appdb *db, const struct import_app *a)
 	bool by_id = false;
 	int found = db == NULL ? 0 : find_twin(db, &a->app, &twin, &by_id);
 	unsigned n = 0;
-	int r = CMD_OK;
 
 	ch->app = a->app.id;
 	if (found == -1)
@@ -236,11 +227,11 @@ compare_app(struct changes *ch, struct appdb *db, const struct import_app *a)
 	else
 		put_app(ch, "conflict");
 	if (found == 0 || by_id)
-		r = compare_hooks(ch, db, twin.num, a, &n);
-	if (found == 1 && by_id && r == CMD_OK && n == 0)
+		n += compare_hooks(ch, twin.num, a);
+	if (found == 1 && by_id && n == 0)
 		put_app(ch, "unchanged");
 	app_clear(&twin);
-	return r;
+	return CMD_OK;
 }
 
 static int
@@ -250,10 +241,13 @@ put_changes(struct out *o, struct appdb *db, const struct import *im)
 	int r = CMD_OK;
 	size_t i;
 
+	if (db != NULL)
+		r = read_hooks(db, &ch.has);
 	out_table_open(o, "changes", "app change setting from to");
 	for (i = 0; r == CMD_OK && i < im->napps; i++)
 		r = compare_app(&ch, db, &im->apps[i]);
 	out_table_close(o);
+	hook_set_clear(&ch.has);
 	return r;
 }
 
@@ -261,12 +255,14 @@ put_changes(struct out *o, struct appdb *db, const struct import *im)
 static int
 store_apps(const struct cmd *c, struct appdb *db, struct import *im, bool write)
 {
-	int r = CMD_OK;
+	struct target t = { .c = c, .db = db };
+	int r = write ? read_hooks(db, &t.has) : CMD_OK;
 	size_t i;
 
 	for (i = 0; i < im->napps; i++)
-		if (store_app(c, db, &im->apps[i], write) != CMD_OK)
+		if (store_app(&t, &im->apps[i], write) != CMD_OK)
 			r = CMD_FAILED;
+	hook_set_clear(&t.has);
 	return r;
 }
 

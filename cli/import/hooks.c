@@ -195,25 +195,6 @@ read_members(struct reading *r, const char *of, struct json obj)
 	}
 }
 
-bool
-import_is_same_hook(const struct webhook *a, const struct webhook *b)
-{
-	return a->mask == b->mask && strcmp(a->url, b->url) == 0 &&
-	    strcmp(a->prefix, b->prefix) == 0 &&
-	    strcmp(a->suffix, b->suffix) == 0 &&
-	    strcmp(a->glob, b->glob) == 0 &&
-	    strcmp(a->headers, b->headers) == 0;
-}
-
-static bool
-is_twin(const struct import_app *a, const struct webhook *h)
-{
-	for (size_t i = 0; i < a->nhooks; i++)
-		if (import_is_same_hook(&a->hooks[i], h))
-			return true;
-	return false;
-}
-
 /* "webhook=URL events=… channel-prefix=… headers=Name,Name" */
 static char *
 describe(const struct webhook *h)
@@ -256,7 +237,7 @@ take(struct reading *r, size_t nerrors)
 		note(r, IMPORT_ERROR, "", "", xstrdup("url is missing"));
 		return;
 	}
-	if (is_twin(r->a, &r->h)) {
+	if (hook_set_has(&r->a->taken, &r->h)) {
 		note(r, IMPORT_IGNORED, "", r->h.url,
 		    xstrdup("the app has the same one already"));
 		return;
@@ -264,6 +245,7 @@ take(struct reading *r, size_t nerrors)
 	note(r, IMPORT_MAPPED, "", r->h.url, describe(&r->h));
 	r->a->hooks =
 	    xreallocarray(r->a->hooks, r->a->nhooks + 1, sizeof(*r->a->hooks));
+	hook_set_add(&r->a->taken, &r->h);
 	r->a->hooks[r->a->nhooks++] = r->h;
 	webhook_init(&r->h);
 }

@@ -101,6 +101,7 @@ import_clear(struct import *im)
 		for (k = 0; k < a->nhooks; k++)
 			webhook_clear(&a->hooks[k]);
 		free(a->hooks);
+		hook_set_clear(&a->taken);
 		app_clear(&a->app);
 	}
 	free(im->apps);

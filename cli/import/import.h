@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "cli/import/hook_set.h"
 #include "shared/app/app.h"
 #include "shared/base/str.h"
 #include "shared/pusher/webhook.h"
@@ -31,6 +32,7 @@ struct import_app {
 	size_t nnotes;
 	struct webhook *hooks; /* without num and app */
 	size_t nhooks;
+	struct hook_set taken; /* the same ones */
 };
 
 struct import {
@@ -53,11 +55,6 @@ int import_reverb(struct str text, struct import *, char **why);
 /* pusherd's own: the output of `pusherctl app export`. */
 int import_pusherd(struct str text, struct import *, char **why);
 void import_clear(struct import *);
-
-/*
- * Do both get the same events, at the same address and with the same headers?
- */
-bool import_is_same_hook(const struct webhook *, const struct webhook *);
 
 /* For the readers of each kind. */
 

@@ -9,6 +9,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { test } = require('node:test');
 const { Client } = require('./lib/client');
+const { SLOW } = require('./lib/daemon');
 const { publish } = require('./lib/http');
 const { suite } = require('./lib/suite');
 
@@ -220,6 +221,28 @@ suite('import', (d) => {
 		assert.deepEqual(Object.keys(run('reverb', of60, '--replace')),
 			['code', 'err', 'fields', 'result']);
 		assert.equal(dry('reverb', of60)[0].change, 'unchanged');
+	});
+
+	// Each is looked for among all: 25 million comparisons took a minute.
+	test('thousands of webhooks are compared with those that exist', () => {
+		const hooks = Array.from({ length: 5000 }, (_, i) => ({
+			url: `https://hooks.example/${i}`,
+			event_types: ['channel_occupied'] }));
+		const text = () => JSON.stringify([{ id: 'thousands',
+			key: 'thousands-key', secret: 's', webhooks: hooks }]);
+		const count = () => d.ctl(['webhook', 'list', 'thousands']).length;
+		assert.equal(run('soketi', text()).code, 0);
+		assert.equal(count(), 5000);
+		hooks.push({ ...hooks[0], url: 'https://hooks.example/one-more' });
+		const began = performance.now();
+		const dry = run('soketi', text(), '--dry-run', '--replace');
+		assert.deepEqual(dry.changes.map((c) => [c.change, c.to]),
+			[['new', hooks[5000].url]]);
+		assert.equal(run('soketi', text(), '--replace').code, 0);
+		const seconds = (performance.now() - began) / 1000;
+		assert.ok(seconds < 20 * SLOW, `${seconds} s`);
+		assert.equal(count(), 5001);
+		d.ctl(['app', 'delete', '--yes', 'thousands']);
 	});
 
 	test('C10: webhooks come along, and an equal one only once', () => {
