@@ -16,6 +16,7 @@
 #include "shared/base/base.h"
 #include "shared/base/suggest.h"
 #include "shared/base/xmalloc.h"
+#include "shared/net/ws_frame.h"
 
 #define VALUE_MAX 4000 /* bytes of one value */
 
@@ -295,6 +296,10 @@ conf_set(struct conf *c, struct str name, struct str value, const char *source,
 		    xasprintf("the value of %s is too long: %zu bytes of at "
 			      "most %d",
 			options[i].name, value.n, VALUE_MAX),
+		    why);
+	if (!utf8_is_valid(value))
+		return refuse(at,
+		    xasprintf("the value of %s is not UTF-8", options[i].name),
 		    why);
 	for (k = 0; k < value.n; k++)
 		if ((unsigned char)value.p[k] < 0x20 || value.p[k] == 0x7f)

@@ -18,6 +18,7 @@
 #include "shared/conf/conf.h"
 #include "shared/conf/env_link.h"
 #include "shared/conf/env_names.h"
+#include "shared/net/ws_frame.h"
 
 #define FILE_BYTES_MAX (1u << 20)
 #define ENV_PREFIX "PUSHERD_"
@@ -123,6 +124,8 @@ read_line(struct conf *c, struct line *l, struct str text, char **why)
 			return refuse_line(
 			    l, "write `name value`, without =", why);
 	l->name = str_make(text.p, i);
+	if (!utf8_is_valid(l->name))
+		return refuse_line(l, "the option's name is not UTF-8", why);
 	rest = str_trim(str_from(text, i));
 	if (rest.n > 0 && rest.p[0] == '"') {
 		if (read_quoted(l, rest, why) == -1)

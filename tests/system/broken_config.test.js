@@ -46,10 +46,11 @@ describe('a broken configuration file', () => {
 		['a wrong value', 'max_head_bytes lots\n'],
 		['a missing quote', 'log_level "debug\n'],
 		['an address that is none', 'path_prefix nowhere\n'],
+		['a value that is not UTF-8', 'user caf\xe9\n'],
 		['no sense at all', '\0\u0001{]\n'],
 		['a certificate without its key', 'tls_key /x\n']])
 		test(`O9: ${what}`, () => {
-			fs.writeFileSync(file, text + good);
+			fs.writeFileSync(file, text + good, 'latin1');
 			for (const args of [['status'], ['app', 'list'],
 				['app', 'show', '101'], ['config', 'workers'],
 				['connections', 'list'], ['log-level', 'info'],

@@ -69,6 +69,12 @@ struct bad {
 };
 
 static const struct bad bad_files[] = {
+	/* A comment may have any bytes. */
+	{ "# caf\xe9\nuser \"caf\xe9\" # \xe9\n",
+	    "t.conf:2: the value of user is not UTF-8" },
+	{ "database /caf\xc3\n",
+	    "t.conf:1: the value of database is not UTF-8" },
+	{ "us\xe9r x\n", "t.conf:1: the option's name is not UTF-8" },
 	{ "\n\nlog_levl debug\n",
 	    "t.conf:3: there is no option \"log_levl\"; did you mean "
 	    "log_level?" },
