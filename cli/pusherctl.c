@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@
 #include "shared/base/suggest.h"
 #include "shared/base/xmalloc.h"
 #include "shared/crypto/sign.h"
+#include "shared/proc/proc.h"
 
 #define NAME_WIDTH 32 /* of commands in the help */
 
@@ -359,6 +361,7 @@ main(int argc, char **argv)
 	if (argc < 1)
 		return CMD_USAGE;
 	log_out_guard();
+	proc_signal(SIGXFSZ, SIG_IGN); /* the write fails instead */
 	call.arguments = xcalloc((size_t)argc, sizeof(*call.arguments));
 	call.self = xstrdup(argv[0]);
 	r = parse_options(&call, argc, argv);

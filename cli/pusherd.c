@@ -7,6 +7,7 @@
 
 #include <ev.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,6 +145,7 @@ main(int argc, char **argv)
 	int code = 0;
 
 	log_out_guard();
+	proc_signal(SIGXFSZ, SIG_IGN); /* the write fails instead */
 	ev_set_allocator(xalloc_hook);
 	proc_title_init(argc, argv);
 	parse_command(&cmd, argc, argv);

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -200,6 +201,18 @@ report_limits(const struct conf *conf, uint64_t nofile)
 		log_info("running as root: set the option user");
 }
 
+/* What fails because of it names no limit: "File too large", an I/O error. */
+static void
+report_file_limit(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_FSIZE, &r) == 0 && r.rlim_cur != RLIM_INFINITY)
+		log_warnx("no file may be larger than %llu bytes: remove that "
+			  "limit (LimitFSIZE=infinity, ulimit -f unlimited)",
+		    (unsigned long long)r.rlim_cur);
+}
+
 /*
  * Closes the descriptors that the caller left open; a standard one that it left
  * closed must not become a socket that log lines are written to.
@@ -283,6 +296,7 @@ begin(struct conf *conf, const struct daemon_command *cmd,
 	if (cmd->foreground) /* while we may open what root has opened */
 		start->log.stderr_fd = log_out_copy(STDERR_FILENO);
 	nofile = proc_raise_nofile();
+	report_file_limit();
 	if (prepare(conf, s, &why) == -1)
 		fatalx("%s", why);
 	if (!conf->core_dumps)

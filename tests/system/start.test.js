@@ -11,7 +11,7 @@ const net = require('node:net');
 const path = require('node:path');
 const { test, describe } = require('node:test');
 const { Client } = require('./lib/client');
-const { Daemon, PUSHERD, environment, options, until, SLOW, WRAP } =
+const { Daemon, PUSHERCTL, PUSHERD, environment, options, until, SLOW, WRAP } =
 	require('./lib/daemon');
 
 // Runs pusherd to its end.
@@ -40,6 +40,25 @@ function refuses(what, setup, pattern, { args = ['-F'], env, conf } = {}) {
 				`one sentence:\n${r.stderr}`);
 	});
 }
+
+// The first file that is written, and the database.
+for (const kib of [0, 1])
+	test(`no file may be larger than ${kib} KiB`, () => {
+		const d = new Daemon();
+		const limited = (program, ...args) => spawnSync('bash', ['-c',
+			`ulimit -f ${kib}; exec "$0" "$@"`, program,
+			...options(d.conf), ...args], { env: environment(),
+			cwd: d.dir, encoding: 'utf8', timeout: 30000 * SLOW });
+		const r = limited(PUSHERD, '-F');
+		assert.equal(r.status, 1, `${r.signal} ${r.stderr}`);
+		assert.match(r.stderr, /no file may be larger than \d+ bytes.*ulimit -f/);
+		assert.match(r.stderr, /cannot .*(File too large|disk I\/O error)/);
+		d.app();
+		const ctl = limited(PUSHERCTL, 'app', 'create');
+		assert.equal(ctl.status, 1, `${ctl.signal} ${ctl.stderr}`);
+		assert.match(ctl.stderr, /full|I\/O error|too large/);
+		d.remove();
+	});
 
 describe('start errors', () => {
 	for (const [key, value, pattern] of [
