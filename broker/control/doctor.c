@@ -190,6 +190,7 @@ answer(struct control_client *cc, struct doctor *d)
 		d->channel.n = 0;
 		examine(d);
 		doctor_tls(d);
+		doctor_links(d);
 		d->a = asked;
 	}
 	put_findings(cc, d);

@@ -98,6 +98,12 @@ test('a broker that cannot share memory serves by the sockets', async () => {
 	for (const pid of d.pidsOf('worker'))
 		assert.deepEqual(rings(pid), { fds: 0, maps: 0 });
 	assert.match(d.readLog(), /broker.*link: no memory is shared with a worker/);
+	const found = d.ctl(['doctor'])[0].findings.filter((f) =>
+		f.kind === 'link');
+	assert.equal(found.length, 1);
+	assert.match(found[0].finding, /these workers go by a socket.*: 0, 1\./);
+	assert.match(found[0].seen, /no memory is shared with a worker/);
+	assert.match(found[0].mend, /LimitFSIZE=infinity/);
 	await closeAll(others);
 	await d.stop();
 });
@@ -132,9 +138,17 @@ for (const [what, room, says] of [['a ring', roomForFew,
 		await arrives(d, app, clients, 'first');
 		assert.deepEqual(rings(worker), what === 'its link' ?
 			{ fds: 1, maps: 1 } : { fds: 0, maps: 0 });
+		const found = () => d.ctl(['doctor'])[0].findings.filter((f) =>
+			f.kind === 'link');
+		assert.equal(found().length, what === 'its link' ? 0 : 1);
+		for (const f of found()) {
+			assert.match(f.finding, /these workers go by a socket.*: 0\./);
+			assert.match(f.mend, /LimitNOFILE/);
+		}
 		limit(worker, 500);
 		await killBroker();
 		await until('a ring', () => rings(worker).maps === 1);
+		assert.deepEqual(found(), []);
 		await arrives(d, app, clients, 'second');
 		assert.deepEqual(d.pidsOf('worker'), [worker]);
 		await closeAll(clients);
