@@ -31,12 +31,18 @@ reads_ring(struct carrier *w)
 	return w->by_ring;
 }
 
+/* Does the other end have the ring? */
+static bool
+is_taken(const struct carrier *w)
+{
+	return w->to_ring || memring_other_sent(w->ring) != UINT64_MAX;
+}
+
 /* Does the next byte go to the ring? */
 static bool
 writes_ring(struct carrier *w)
 {
-	if (!w->to_ring && w->ring != NULL &&
-	    memring_other_sent(w->ring) != UINT64_MAX) {
+	if (!w->to_ring && w->ring != NULL && is_taken(w)) {
 		w->to_ring = true;
 		memring_begin(w->ring, w->nsent);
 	}
@@ -82,9 +88,9 @@ on_bell(struct ev_loop *loop, ev_io *io, int revents)
 
 	if ((revents & EV_READ) && !memring_hear(w->ring)) {
 		ev_io_stop(loop, io);
-		if (w->by_ring)
+		if (reads_ring(w))
 			is_gone(w, false); /* else the socket tells it */
-		else if (!w->to_ring)
+		else if (!is_taken(w))
 			carrier_let_go(w); /* the other end could not take it */
 	}
 	w->on_event(w, EV_READ | EV_WRITE);

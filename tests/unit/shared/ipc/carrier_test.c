@@ -72,6 +72,44 @@ one_read_takes_both(void **state)
 	two_clear(&t);
 }
 
+/* As when the process is killed: without a word to the other end. */
+static void
+die(struct end *e)
+{
+	carrier_let_go(&e->l.carrier);
+	ipc_close(&e->l);
+}
+
+/* The other end had just begun with the ring, and was not read meanwhile. */
+static void
+the_first_words_of_the_dead_in_a_ring_count(void **state)
+{
+	struct two t;
+
+	(void)state;
+	for (unsigned read = 0; read < 2; read++) {
+		two_open(&t);
+		carrier_offer(&t.a.l.carrier);
+		ping(&t.b, 1);
+		ipc_flush(&t.b.l); /* by the socket */
+		if (read > 0)
+			ipc_drain_input(&t.a.l);
+		ipc_pause(&t.a.l);
+		ipc_drain_input(&t.b.l);
+		ping(&t.b, 2);
+		ipc_flush(&t.b.l); /* by the ring */
+		die(&t.b);
+		turn(2);
+		expect_pings(&t.a, read);
+		ipc_resume(&t.a.l);
+		turns(&t, 3);
+		expect_pings(&t.a, 2);
+		assert_int_equal(t.a.ndead, 1);
+		assert_string_equal(t.a.why, "closed by the other end");
+		two_clear(&t);
+	}
+}
+
 /* Another process takes the second end before the first one uses the ring. */
 static void
 a_ring_that_is_not_used_yet_goes_on_elsewhere(void **state)
@@ -223,6 +261,7 @@ main(void)
 		cmocka_unit_test(without_a_ring_the_socket_does),
 		cmocka_unit_test(the_bytes_of_the_socket_come_first),
 		cmocka_unit_test(one_read_takes_both),
+		cmocka_unit_test(the_first_words_of_the_dead_in_a_ring_count),
 		cmocka_unit_test(a_ring_that_is_not_used_yet_goes_on_elsewhere),
 		cmocka_unit_test(a_bad_offer_ends_the_link),
 		cmocka_unit_test(an_offer_whose_descriptors_are_lost_is_none),
