@@ -248,6 +248,7 @@ read_on(struct peer *p)
 		return;
 	p->answers.stopped = false;
 	ipc_resume(&p->ipc);
+	peer_hello_again(p->br); /* in the same slot */
 }
 
 bool

@@ -117,6 +117,7 @@ go_live(struct broker *br)
 		n++;
 		ipc_resume(&p->ipc);
 	}
+	peer_hello_again(br);
 	br->links->ops->open(br, n);
 }
 

@@ -449,7 +449,7 @@ ipc_send_queue(struct ipc *l, bool late)
 	}
 	ipc_close_place(l);
 	r = carrier_send(&l->carrier, &l->out, FLUSH_BYTES, late);
-	if (r == -1 && (l->quiet || l->ops->on_input != NULL) && !l->paused) {
+	if (r == -1 && (l->quiet || l->ops->on_input != NULL)) {
 		outq_clear(&l->out); /* its last messages are read in turn */
 		return;
 	}

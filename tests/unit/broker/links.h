@@ -200,11 +200,10 @@ links_kill(struct links *l, unsigned slot)
 	links_turn(l);
 }
 
-/* A worker comes: HELLO, its apps, APPS_DONE. */
+/* A worker says HELLO, which is not read before the next turn. */
 static inline void
-links_hello(struct links *l, unsigned slot, uint64_t origin)
+links_come(struct links *l, unsigned slot, uint64_t origin)
 {
-	struct said s = { 0 };
 	int fds[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
@@ -218,6 +217,15 @@ links_hello(struct links *l, unsigned slot, uint64_t origin)
 	SEND(l, slot, hello, .version = IPC_VERSION,
 	    .build = str_of(proc_build_id()), .slot = slot, .pid = 1,
 	    .origin = origin);
+}
+
+/* A worker comes: HELLO, its apps, APPS_DONE. */
+static inline void
+links_hello(struct links *l, unsigned slot, uint64_t origin)
+{
+	struct said s = { 0 };
+
+	links_come(l, slot, origin);
 	do
 		assert_true(links_next(l, slot, &s));
 	while (s.type == IPC_APP_SET);

@@ -56,17 +56,7 @@ expect_silence(struct links *l, unsigned slot)
 static void
 come(struct links *l, unsigned slot)
 {
-	int fds[2];
-
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
-	assert_int_equal(sock_set_nonblock(fds[0]), 0);
-	peer_accept(&l->br, fds[0]);
-	l->fd[slot] = fds[1];
-	l->at[slot] = 0;
-	l->in[slot]->len = 0;
-	SEND(l, slot, hello, .version = IPC_VERSION,
-	    .build = str_of(proc_build_id()), .slot = slot, .pid = 1,
-	    .origin = 90 + slot);
+	links_come(l, slot, 90 + slot);
 	links_turn(l);
 }
 

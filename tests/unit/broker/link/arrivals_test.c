@@ -158,6 +158,34 @@ held_links_keep_the_order(void **state)
 	links_free(l);
 }
 
+/*
+ * A worker dies while its link is held, and the next one of its slot is there
+ * before it is read; written: the broker has found out that nobody reads it.
+ */
+static void
+a_held_link_of_the_dead_is_read(void **state)
+{
+	(void)state;
+	for (int written = 0; written < 2; written++) {
+		struct links *l = begin();
+		uint64_t slots;
+
+		l->br.links->congested = true;
+		published(l, 0, 1, 10, "a");
+		ev_run(l->br.loop, EVRUN_NOWAIT);
+		assert_true(l->br.peers[0]->answers.stopped);
+		close(l->fd[0]);
+		links_come(l, 0, 77);
+		if (written)
+			peer_ping(&l->br, &slots);
+		links_turn(l);
+		links_turn(l);
+		expect_events(l, "a");
+		assert_int_equal(l->br.peers[0]->origin, 77);
+		links_free(l);
+	}
+}
+
 /* Its later messages wait in the kernel, whatever comes. */
 static void
 a_link_with_later_messages_is_not_read(void **state)
@@ -220,6 +248,7 @@ main(void)
 		cmocka_unit_test(a_place_in_the_future_ends_the_link),
 		cmocka_unit_test(what_is_in_memory_comes_before_questions),
 		cmocka_unit_test(held_links_keep_the_order),
+		cmocka_unit_test(a_held_link_of_the_dead_is_read),
 		cmocka_unit_test(a_link_with_later_messages_is_not_read),
 		cmocka_unit_test(only_later_messages_are_held),
 	};

@@ -66,6 +66,30 @@ nobody_is_answered_before_all_are_there(void **state)
 	links_free(l);
 }
 
+/* One dies while the others are awaited, and its next one is there before. */
+static void
+the_last_words_of_the_dead_count(void **state)
+{
+	struct links *l = links_resync(NULL);
+
+	(void)state;
+	SEND(l, 3, sub, .app = 1, .sid = 1, .ref = 1, .stamp = 5,
+	    .channel = S("x"));
+	links_done(l, 0, 0);
+	links_turn(l);
+	links_event(l, 0, "x", S("a"), 0);
+	close(l->fd[0]);
+	links_come(l, 0, 77);
+	links_turn(l);
+	for (unsigned i = 1; i < LINKS; i++)
+		links_done(l, i, 0);
+	links_turn(l);
+	links_turn(l);
+	expect_events(l, "a");
+	assert_int_equal(l->br.peers[0]->origin, 77);
+	links_free(l);
+}
+
 static void
 the_backlog_is_answered_last(void **state)
 {
@@ -379,6 +403,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nobody_is_answered_before_all_are_there),
+		cmocka_unit_test(the_last_words_of_the_dead_count),
 		cmocka_unit_test(the_backlog_is_answered_last),
 		cmocka_unit_test(an_answered_join_is_only_announced),
 		cmocka_unit_test(a_lost_member_leaves_once),
