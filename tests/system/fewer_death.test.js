@@ -9,7 +9,7 @@ const assert = require('node:assert/strict');
 const { describe, beforeEach, afterEach, test } =
 	require('node:test');
 const { Client } = require('./lib/client');
-const { until } = require('./lib/daemon');
+const { sleep, until } = require('./lib/daemon');
 const { check } = require('./lib/publisher');
 const { Http, onEachWorker } = require('./lib/http');
 const reloads = require('./lib/reloads');
@@ -228,13 +228,27 @@ describe('fewer workers, when a process dies', () => {
 
 	// It closes its clients, unless it reads its mark before it hears of the
 	// death: the receiver waits for them.
-	test('the one that leaves is late: the broker is killed', async () => {
-		await marked('leaving');
-		await kill(pid.broker);
+	async function broken() {
 		go(pid.leaving);
 		const closed = await until('it to be over', () =>
 			log('worker 2', /connections handed over/) ? [] :
 				log('worker 2', /clients are closed/) && [pid.leaving]);
 		await settled(closed);
+	}
+
+	test('the one that leaves is late: the broker is killed', async () => {
+		await marked('leaving');
+		await kill(pid.broker);
+		await broken();
+	});
+
+	// The broker cannot be asked again for what has come behind the mark.
+	test('events are behind the mark: the broker is killed', async () => {
+		await marked('leaving');
+		await publish();
+		await sleep(100); // they are acknowledged
+		await kill(pid.broker);
+		await sleep(1200); // the receiver writes to it meanwhile
+		await broken();
 	});
 });

@@ -92,6 +92,7 @@ say_merged(struct worker *w, bool taken)
 	struct msg_merged m = { .taken = taken };
 
 	link_send_merged(w, &m);
+	w->link->ipc.quiet = false;
 	ipc_resume(&w->link->ipc);
 }
 
@@ -356,6 +357,7 @@ move_in_mark(struct worker *w, uint32_t slot)
 	struct move *m = w->move;
 
 	ipc_pause(&w->link->ipc);
+	w->link->ipc.quiet = true;           /* else it would end unread */
 	if (!m->merges || m->from != slot) { /* that one has been given up */
 		say_merged(w, false);
 		return;
