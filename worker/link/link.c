@@ -333,6 +333,7 @@ link_adopt(struct worker *w, int fd, struct memring *ring,
 	if (ring != NULL)
 		carrier_adopt(&l->ipc.carrier, ring, m->nread);
 	buf_append(&l->ipc.in, m->unread);
+	ipc_rest(&l->ipc); /* there may be whole messages in it */
 	outq_push_copy(&l->ipc.out, m->unsent);
 	send_hello(w); /* whose process it is now */
 	l->state = LINK_UP;

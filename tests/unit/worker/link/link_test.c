@@ -115,6 +115,55 @@ the_broker_is_woken_by_the_next_flush(void **state)
 	memring_free(broker);
 }
 
+static unsigned npings;
+
+static int
+on_ping(void *w, const struct ipc_in *in)
+{
+	struct msg_ping m;
+
+	assert_int_equal(msg_ping_get(&m, in->body), 0);
+	assert_int_equal(m.id, ++npings);
+	return 0;
+}
+
+/* The process before had read more than it could deliver in one turn. */
+static void
+messages_that_were_read_before_are_handled_at_once(void **state)
+{
+	static const ipc_handler handlers[IPC_NTYPES] = { [IPC_PING] =
+							      on_ping };
+	static const struct link_handler handler = { .handlers = handlers,
+		.up = on_up };
+	struct rig from, to;
+	struct msg_move_link m;
+	char bytes[2][64];
+	int fds[2];
+	size_t n;
+
+	(void)state;
+	rig_init(&from);
+	rig_link(&from);
+	rig_init(&to);
+	n = msg_ping_size(NULL);
+	for (unsigned i = 0; i < 2; i++)
+		msg_ping_put(*bytes + i * n, &(struct msg_ping){ .id = i + 1 });
+	m = link_state(&from.w);
+	m.unsent = S("");
+	m.unread = str_make(*bytes, 2 * n);
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	to.broker = fds[0];
+	to.w.link->ops = &handler;
+	link_adopt(&to.w, fds[1], NULL, &m);
+	assert_int_equal(npings, 0);
+	ipc_go_on(&to.w.link->ipc);
+	ev_run(to.w.loop, EVRUN_NOWAIT);
+	assert_int_equal(npings, 2);
+	rig_clear(&to);
+	rig_clear(&from);
+}
+
 int
 main(void)
 {
@@ -122,6 +171,8 @@ main(void)
 		cmocka_unit_test(
 		    a_process_that_takes_over_knows_what_was_received),
 		cmocka_unit_test(the_broker_is_woken_by_the_next_flush),
+		cmocka_unit_test(
+		    messages_that_were_read_before_are_handled_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
