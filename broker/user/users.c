@@ -278,6 +278,16 @@ users_on_terminate(void *owner, const struct ipc_in *in)
 	return 0;
 }
 
+/* Many may watch a user: the events of others come in between. */
+static bool
+have_room(const struct broker *br)
+{
+	for (unsigned i = 0; i < br->nslots; i++)
+		if (br->peers[i] != NULL && !peer_has_room(br->peers[i]))
+			return false;
+	return true;
+}
+
 static void
 on_offline_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -288,7 +298,7 @@ on_offline_timer(struct ev_loop *loop, ev_timer *w, int revents)
 
 	while (!list_is_empty(&br->users->leaving)) {
 		u = LIST_ITEM(br->users->leaving.next, struct user, leaving);
-		if (u->due > now || left-- == 0) {
+		if (u->due > now || left-- == 0 || !have_room(br)) {
 			ev_timer_set(w, MAX(u->due - now, 0.001), 0.);
 			ev_timer_start(br->loop, w);
 			return;

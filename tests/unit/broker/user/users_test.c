@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 
+#include "broker/user/user.h"
 #include "tests/unit/broker/links.h"
 
 #define CHANGES(events) \
@@ -229,6 +230,63 @@ nonsense_ends_the_link(void **state)
 	links_free(l);
 }
 
+#define USERS 100
+#define WATCHERS 150
+
+/* Is a whole message there? */
+static bool
+has_message(const struct links *l)
+{
+	uint32_t len, n = l->in[0] == NULL ? 0 : l->in[0]->len - l->at[0];
+
+	if (n < IPC_HEAD)
+		return false;
+	memcpy(&len, l->in[0]->data + l->at[0], 4);
+	return n >= len + 4;
+}
+
+/* The links of the workers are not filled with what one app's users do. */
+static void
+many_who_leave_together_are_told_of_in_portions(void **state)
+{
+	struct links *l = links_new(NULL);
+	struct buf *list = NULL;
+	struct said said;
+	unsigned told = 0;
+	char id[16];
+
+	for (unsigned i = 0; i < USERS; i++) {
+		snprintf(id, sizeof(id), "user-%u", i);
+		buf_printf(&list, "%c\"%s\"", i == 0 ? '[' : ',', id);
+		SEND(l, 0, signin, .app = 1, .sid = 1 + i,
+		    .user_id = str_of(id), .watchlist = S(""));
+		links_turn(l);
+	}
+	buf_putc(&list, ']');
+	for (unsigned i = 0; i < WATCHERS; i++) {
+		snprintf(id, sizeof(id), "watcher-%u", i);
+		SEND(l, 0, signin, .app = 1, .sid = 1000 + i,
+		    .user_id = str_of(id), .watchlist = buf_str(list));
+		links_turn(l);
+		links_read(l, 0);
+	}
+	for (unsigned i = 0; i < USERS; i++) {
+		snprintf(id, sizeof(id), "user-%u", i);
+		sign_out(l, 0, 1 + i, id);
+	}
+	links_wait(l, USERS_OFFLINE + .3);
+	assert_in_range(outq_bytes(&l->br.peers[0]->ipc.out), 1 << 19,
+	    (1 << 20) + (1 << 16));
+	while (told < USERS * WATCHERS) {
+		links_turn(l);
+		links_read(l, 0);
+		while (has_message(l) && said_next(l->in[0], &l->at[0], &said))
+			told += said.type == IPC_WATCHLIST_EVENT;
+	}
+	buf_unref(list);
+	links_free(l);
+}
+
 int
 main(void)
 {
@@ -240,6 +298,8 @@ main(void)
 		cmocka_unit_test(a_dead_worker_signs_its_users_out),
 		cmocka_unit_test(a_replay_is_silent),
 		cmocka_unit_test(terminate_goes_where_the_user_is),
+		cmocka_unit_test(
+		    many_who_leave_together_are_told_of_in_portions),
 		cmocka_unit_test(nonsense_ends_the_link),
 	};
 
