@@ -5,23 +5,11 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const { execFileSync } = require('node:child_process');
-const fs = require('node:fs');
 const { Client } = require('../system/lib/client');
 const { publish } = require('../system/lib/http');
 const { until, sleep } = require('../system/lib/daemon');
-const { descriptors: openBy } = require('../system/lib/process');
-
-const TICKS = 100;
-
-function cpuTicks(pid) {
-	const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
-	const f = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-	return Number(f[11]) + Number(f[12]);
-}
-
-const limit = (pid, n) => execFileSync('prlimit',
-	['--pid', String(pid), `--nofile=${n}:`]);
+const { TICKS, cpuTicks, descriptors: openBy, limitDescriptors } =
+	require('../system/lib/process');
 
 module.exports = async function descriptors({ start }) {
 	const { d, app } = await start({ workers: 1 });
@@ -30,7 +18,7 @@ module.exports = async function descriptors({ start }) {
 	const c = await Client.connect(d, app);
 	await c.subscribe('room');
 	const before = openBy(pid);
-	limit(pid, before + 20);
+	limitDescriptors(pid, before + 20);
 	const herd = Array.from({ length: 100 }, () =>
 		new Client(d, `/app/${app.key}?protocol=7`));
 	await until('the log to say so', () => /accept paused/.test(d.readLog()));
@@ -41,7 +29,7 @@ module.exports = async function descriptors({ start }) {
 	c.trigger('room', 'x', '');
 	await c.sync();
 	assert.ok(herd.filter((h) => h.head).length <= 20);
-	limit(pid, before + 500);
+	limitDescriptors(pid, before + 500);
 	await until('all to be greeted', () =>
 		herd.every((h) => h.frames.length > 0), 3000);
 	await publish(d, app, 'room', 'e', 'x');

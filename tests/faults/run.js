@@ -8,7 +8,8 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { Daemon } = require('../system/lib/daemon');
-const { History, random } = require('./lib/history');
+const { random } = require('../system/lib/random');
+const { History } = require('./lib/history');
 
 const LIMIT_S = 900 + 60 * Number(process.env.MINUTES ?? 0);
 const running = new Set(); // daemons, for the end of patience

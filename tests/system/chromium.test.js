@@ -63,12 +63,7 @@ describe('resume in Chromium', { concurrency: true }, () => {
 	after(async () => {
 		await browser?.close();
 		await auth?.stop();
-		try {
-			await d.stop();
-		} catch (e) {
-			d.kill();
-			throw e;
-		}
+		await d.stop();
 	});
 
 	// A page with a client whose line can be cut.

@@ -113,11 +113,7 @@ async function withFake(fn) {
 		{ workers: 1 });
 	d.allow(...TROUBLES);
 	try {
-		await fn(d, fake);
-		await d.stop();
-	} catch (e) {
-		d.kill();
-		throw e;
+		await d.run(() => fn(d, fake));
 	} finally {
 		await new Promise((ok) => server.close(ok));
 	}

@@ -9,6 +9,7 @@ const { test } = require('node:test');
 const { Client, closeAll } = require('./lib/client');
 const { until } = require('./lib/daemon');
 const { Http } = require('./lib/http');
+const { random } = require('./lib/random');
 const { newId, pathOf } = require('./lib/resume');
 const { suite } = require('./lib/suite');
 
@@ -20,17 +21,6 @@ const OFFERS = [undefined, PMD, PMD, `${PMD}; client_max_window_bits`, PMD,
 	`${PMD}; server_max_window_bits=9`, `${PMD}; server_max_window_bits=12`,
 	`${PMD}; server_no_context_takeover`, PMD, PMD];
 const STEPS = Number(process.env.TEST_STEPS || 400);
-
-// Marsaglia's xorshift: small, and the same everywhere.
-function random(seed) {
-	let x = seed | 0 || 1;
-	return (n) => {
-		x ^= x << 13;
-		x ^= x >>> 17;
-		x ^= x << 5;
-		return (x >>> 0) % n;
-	};
-}
 
 const publisher = async (d, app) => {
 	const h = await Http.connect(d);
@@ -100,7 +90,7 @@ suite('compression: events', (d) => {
 		const seed = Number(process.env.TEST_SEED ||
 			Math.floor(Math.random() * 2 ** 31));
 		t.diagnostic(`seed ${seed}`);
-		const rnd = random(seed);
+		const rnd = random(seed).below;
 		const log = Object.fromEntries(CHANNELS.map((c) => [c, []]));
 		const p = await publisher(d, app);
 		const all = OFFERS.map((_, i) => new Reader(d, app, i));

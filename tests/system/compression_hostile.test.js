@@ -28,13 +28,7 @@ async function running(conf, fn, settings) {
 	d.env = { ASAN_OPTIONS: 'detect_leaks=1:abort_on_error=0:' +
 		'quarantine_size_mb=1:allocator_release_to_os_interval_ms=0' };
 	await d.start();
-	try {
-		await fn(d, app);
-		await d.stop();
-	} catch (e) {
-		d.kill();
-		throw e;
-	}
+	await d.run(() => fn(d, app));
 }
 
 const rss = (d) => memory(d.pidsOf('worker')[0]);

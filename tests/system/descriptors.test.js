@@ -6,7 +6,6 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const net = require('node:net');
 const path = require('node:path');
@@ -14,18 +13,8 @@ const { test } = require('node:test');
 const { Client } = require('./lib/client');
 const { Daemon, sleep, until } = require('./lib/daemon');
 const { publish } = require('./lib/http');
+const { TICKS, cpuTicks, limitDescriptors } = require('./lib/process');
 const { Receiver } = require('./lib/receiver');
-
-const TICKS = 100; // of the kernel's clock in a second
-
-function cpuTicks(pid) {
-	const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
-	const f = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-	return Number(f[11]) + Number(f[12]);
-}
-
-const limit = (pid, n) => execFileSync('prlimit',
-	['--pid', String(pid), `--nofile=${n}:`]);
 
 const highest = (pid) => Math.max(...fs.readdirSync(`/proc/${pid}/fd`)
 	.map(Number));
@@ -48,7 +37,7 @@ for (const [what, name] of [['control', 'ctl.sock'], ['link', 'broker.sock']]) {
 	test(`T3: no descriptor for who waits at the ${what} socket: no ` +
 		'spinning, publishes go on, then all are let in', async () => {
 		const { d, app, broker, c } = await running();
-		limit(broker, 3);
+		limitDescriptors(broker, 3);
 		const waiting = visit(d, name, 8);
 		await until('the log to say so', () =>
 			/accept paused/.test(d.readLog()));
@@ -60,7 +49,7 @@ for (const [what, name] of [['control', 'ctl.sock'], ['link', 'broker.sock']]) {
 		}
 		const share = (cpuTicks(broker) - before) / TICKS;
 		assert.ok(share < 0.3, `it spins: ${share} of a core`);
-		limit(broker, 500);
+		limitDescriptors(broker, 500);
 		for (const s of waiting) s.destroy();
 		assert.equal(d.ctl(['status']).length > 0, true);
 		await c.close();
@@ -71,7 +60,7 @@ for (const [what, name] of [['control', 'ctl.sock'], ['link', 'broker.sock']]) {
 test('T3: pusherctl is answered by a broker without a free descriptor, ' +
 	'again and again', async () => {
 	const { d, broker, c } = await running();
-	limit(broker, highest(broker) + 1);
+	limitDescriptors(broker, highest(broker) + 1);
 	// The number of free descriptors below the highest one; nobody else
 	// comes.
 	const taken = visit(d, 'broker.sock', 20);
@@ -98,11 +87,11 @@ for (const [what, host] of [['socket', '127.0.0.1'],
 		const r = await Receiver.start();
 		const status = () => d.ctl(['status'])[0].webhooks;
 		const [courier] = d.pidsOf('courier');
-		if (what === 'new outbox') limit(courier, 3);
+		if (what === 'new outbox') limitDescriptors(courier, 3);
 		d.ctl(['webhook', 'add', app.id, r.url.replace('127.0.0.1', host)]);
 		if (what !== 'new outbox') {
 			await until('the courier', () => status().state === 'up');
-			limit(courier, 3);
+			limitDescriptors(courier, 3);
 		}
 		const c = await Client.connect(d, app);
 		for (let i = 0; i < 20; i++) await c.subscribe(`room-${i}`);
@@ -111,7 +100,7 @@ for (const [what, host] of [['socket', '127.0.0.1'],
 		await sleep(2500);
 		assert.equal(r.hooks.length, 0);
 		assert.equal(d.readLog().match(/no free descriptor/g).length, 1);
-		limit(courier, 500);
+		limitDescriptors(courier, 500);
 		await r.have(20);
 		await until('the records', () => d.ctl(['webhook', 'deliveries'])
 			.every((x) => x.state === 'done' && x.attempts === 1));

@@ -41,14 +41,10 @@ async function daemon(fn, conf = {}, settings = {}) {
 	};
 	d.reload(1);
 	await d.start(['-c', d.file]);
-	try {
+	await d.run(async () => {
 		await isAlone(d);
 		await fn(d, app);
-		await d.stop();
-	} catch (e) {
-		d.kill();
-		throw e;
-	}
+	});
 }
 
 async function room(d, app, n) {

@@ -12,7 +12,6 @@ const { Daemon, until, sleep } = require('./lib/daemon');
 const { Authority } = require('./lib/certificate');
 const doctor = require('./lib/doctor');
 const { authServer, client, server } = require('./lib/official');
-const { freePort } = require('./lib/port');
 const { channelAuth, hmac, signedTarget } = require('./lib/sign');
 
 const d = new Daemon({ workers: 2, max_auth_failures_per_minute: 1000 });

@@ -11,7 +11,7 @@ const { describe, beforeEach, afterEach, test } =
 const { Client } = require('./lib/client');
 const { sleep, until } = require('./lib/daemon');
 const { check } = require('./lib/publisher');
-const { Http, onEachWorker } = require('./lib/http');
+const { onEachWorker } = require('./lib/http');
 const reloads = require('./lib/reloads');
 
 const N = 20; // events of each part

@@ -299,7 +299,7 @@ test('the age of webhooks, also of those that come late', async () => {
 		webhook_allow_private: 'on' });
 	const app = d.app();
 	await d.start();
-	try {
+	await d.run(async () => {
 		let n = 0;
 		const r = await Receiver.start({ answer: (req, res) => {
 			res.statusCode = n++ < 1 ? 500 : 200;
@@ -323,11 +323,7 @@ test('the age of webhooks, also of those that come late', async () => {
 		assert.equal(await count('+Inf'), 2);
 		await c.close();
 		await r.stop();
-		await d.stop();
-	} catch (e) {
-		d.kill();
-		throw e;
-	}
+	});
 });
 
 test('O17: soketi names, another prefix, not per app, and off', async () => {

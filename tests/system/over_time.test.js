@@ -21,7 +21,7 @@ test('a minute is written once, though courier and broker die', async () => {
 	const read = (...args) => d.ctl(['stats', ...args, '--since', '30m']);
 	d.allow(/broker|courier|link|statistics/);
 	await d.start();
-	try {
+	await d.run(async () => {
 		// All of it belongs to one minute.  The broker notices within a second
 		// that one has ended.
 		while (Date.now() % 60000 > 45000 || Date.now() % 60000 < 2000)
@@ -87,9 +87,5 @@ test('a minute is written once, though courier and broker die', async () => {
 			assert.equal(r.code, 2);
 			assert.match(r.err, why);
 		}
-		await d.stop();
-	} catch (e) {
-		d.kill();
-		throw e;
-	}
+	});
 });

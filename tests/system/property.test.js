@@ -11,6 +11,7 @@ const { test } = require('node:test');
 const { Client, closeAll } = require('./lib/client');
 const { until } = require('./lib/daemon');
 const { Http, get } = require('./lib/http');
+const { random } = require('./lib/random');
 const { suite } = require('./lib/suite');
 
 const ACTORS = 24;
@@ -18,20 +19,9 @@ const STEPS = Number(process.env.TEST_STEPS || 120);
 const CHANNELS = ['a', 'b', 'private-p', 'presence-q', 'presence-r'];
 const USERS = Array.from({ length: 10 }, (_, i) => `user-${i}`);
 
-// Marsaglia's xorshift: small, and the same everywhere.
-function random(seed) {
-	let x = seed | 0 || 1;
-	return (n) => {
-		x ^= x << 13;
-		x ^= x >>> 17;
-		x ^= x << 5;
-		return (x >>> 0) % n;
-	};
-}
-
 class Actor {
 	constructor(d, app, index, seed) {
-		Object.assign(this, { d, app, index, rnd: random(seed) });
+		Object.assign(this, { d, app, index, rnd: random(seed).below });
 		this.slices = []; // of the events of one subscription: [channel, ids]
 	}
 

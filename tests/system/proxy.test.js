@@ -59,12 +59,7 @@ for (const name of Object.keys(PROXIES)) {
 			agent?.destroy();
 			await proxy?.stop();
 			await back?.close();
-			try {
-				await d.stop();
-			} catch (e) {
-				d.kill();
-				throw e;
-			}
+			await d.stop();
 		});
 
 		// A WebSocket that trusts the test's own certificate.

@@ -13,7 +13,7 @@ const { test } = require('node:test');
 const { Client, closeAll } = require('./lib/client');
 const { Daemon, SLOW, becomes, sleep, until } = require('./lib/daemon');
 const { Http, get, publish } = require('./lib/http');
-const { memory } = require('./lib/process');
+const { TICKS, cpuTicks, memory } = require('./lib/process');
 const { Receiver } = require('./lib/receiver');
 const { suite } = require('./lib/suite');
 
@@ -99,11 +99,8 @@ const TABLE = {
 
 // Seconds of processor time that the daemon's processes have used.
 function cpu(d) {
-	return Object.keys(d.processes()).map((pid) => {
-		const f = fs.readFileSync(`/proc/${pid}/stat`, 'utf8')
-			.replace(/^.*\) /, '').split(' ');
-		return (Number(f[11]) + Number(f[12])) / 100;
-	}).reduce((a, b) => a + b, 0);
+	return Object.keys(d.processes()).reduce((n, pid) =>
+		n + cpuTicks(pid) / TICKS, 0);
 }
 
 suite('bug', (d) => {

@@ -5,7 +5,7 @@
 
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
-const { Client, closeAll } = require('./lib/client');
+const { closeAll } = require('./lib/client');
 const { becomes, sleep, until, SLOW } = require('./lib/daemon');
 const { Http, publish } = require('./lib/http');
 const { parse } = require('./lib/prometheus');

@@ -20,7 +20,7 @@ const ask = (d, app, query, how = {}) =>
 async function withRows(run) {
 	const d = new Daemon({ workers: 2 });
 	const apps = [d.app(), d.app(), d.app()];
-	try {
+	await d.run(async () => {
 		await d.start();
 		const clients = await Client.several(d, apps[0], 2);
 		for (const [app, n] of [[apps[0], 3], [apps[1], 2]])
@@ -35,11 +35,7 @@ async function withRows(run) {
 		await until('the courier', async () =>
 			(await ask(d, apps[0])).status === 200);
 		await run(d, apps);
-		await d.stop();
-	} catch (e) {
-		d.kill();
-		throw e;
-	}
+	});
 }
 
 // The courier is stopped: of five requests one is refused, so four wait there.

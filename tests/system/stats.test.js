@@ -206,7 +206,7 @@ test('a spike is still known when broker and daemon have died', async () => {
 		d.exit = null;
 		await d.start();
 	};
-	try {
+	await d.run(async () => {
 		// A minute ends under the test: what is asked for are sums.
 		const sums = () => {
 			const rows = d.ctl(['stats', '--minutes', '10']);
@@ -248,9 +248,5 @@ test('a spike is still known when broker and daemon have died', async () => {
 		await d.exited;
 		assert.match(fs.readFileSync(path.join(d.dir, 'history'), 'utf8'),
 			/^my diary/);
-		await d.stop();
-	} catch (e) {
-		d.kill();
-		throw e;
-	}
+	});
 });

@@ -20,7 +20,7 @@ test('who is back in time never left, the others leave once', async () => {
 	const d = new Daemon({ workers: 2, crash_grace: 0 });
 	const app = d.app({ resume: 'on', presence_grace: String(GRACE) });
 	await d.start();
-	try {
+	await d.run(async () => {
 		const w = await Client.connect(d, app);
 		await w.subscribe(ROOM, as('watcher'));
 		const ids = {};
@@ -64,9 +64,5 @@ test('who is back in time never left, the others leave once', async () => {
 		await w.quiet(300);
 		await back.c.close();
 		await w.close();
-		await d.stop();
-	} catch (e) {
-		d.kill();
-		throw e;
-	}
+	});
 });

@@ -36,12 +36,10 @@ async function withSick(conf, fn) {
 		for (let i = from; i < to; i++) c.sendSubscribe(`room-${i}`);
 	};
 	try {
-		await fn({ d, r, sick, talk, enter });
-		await c.close();
-		await d.stop();
-	} catch (e) {
-		d.kill();
-		throw e;
+		await d.run(async () => {
+			await fn({ d, r, sick, talk, enter });
+			await c.close();
+		});
 	} finally {
 		await r.stop();
 	}

@@ -10,7 +10,6 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { Client, closeAll } = require('./lib/client');
 const { Daemon, until, sleep } = require('./lib/daemon');
-const { freePort } = require('./lib/port');
 const { Receiver } = require('./lib/receiver');
 
 // Runs fn with a daemon of its own.
@@ -20,13 +19,7 @@ function withDaemon(name, conf, fn) {
 			...conf });
 		const app = d.app({ client_events: 'on' });
 		await d.start();
-		try {
-			await fn(d, app);
-			await d.stop();
-		} catch (e) {
-			d.kill();
-			throw e;
-		}
+		await d.run(() => fn(d, app));
 	});
 }
 

@@ -31,12 +31,10 @@ async function withReceiver(refuse, fn) {
 	await until('the courier', () => status(d).state === 'up');
 	const c = await Client.connect(d, app);
 	try {
-		await fn({ d, app, r, c, taken });
-		await c.close();
-		await d.stop();
-	} catch (e) {
-		d.kill();
-		throw e;
+		await d.run(async () => {
+			await fn({ d, app, r, c, taken });
+			await c.close();
+		});
 	} finally {
 		await r.stop();
 	}

@@ -19,13 +19,7 @@ async function withDaemon({ wrap, ...conf }, fn) {
 	d.wrap = wrap;
 	const app = d.app({ webhook_allow_private: 'on' });
 	await d.start();
-	try {
-		await fn(d, app);
-		await d.stop();
-	} catch (e) {
-		d.kill();
-		throw e;
-	}
+	await d.run(() => fn(d, app));
 }
 
 const add = (d, app, url) =>

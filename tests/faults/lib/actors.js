@@ -7,11 +7,8 @@
 const fs = require('node:fs');
 const { Client, OP, closeOf } = require('../../system/lib/client');
 const { Http } = require('../../system/lib/http');
-const { SLOW, until } = require('../../system/lib/daemon');
-// Sanitizers keep for a while what is freed: bounds are for SLOW times as much.
+const { SLOW, sleep, until } = require('../../system/lib/daemon');
 const { Roster } = require('./history');
-
-const sleep = (ms) => new Promise((ok) => setTimeout(ok, ms));
 
 // A client that logs every message the moment it comes.
 class Watcher extends Client {

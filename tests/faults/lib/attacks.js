@@ -8,8 +8,8 @@
 const net = require('node:net');
 const { channelAuth, signedTarget } = require('../../system/lib/sign');
 const { frame, parseFrame, OP } = require('../../system/lib/client');
+const { sleep } = require('../../system/lib/daemon');
 
-const sleep = (ms) => new Promise((ok) => setTimeout(ok, ms));
 const CRLF = '\r\n';
 let port;
 let app;

@@ -301,9 +301,23 @@ class Daemon {
 			assert.deepEqual(this.processes(), {}, 'leftover processes');
 			this.checkFiles();
 			this.checkLog();
+		} catch (e) {
+			this.kill();
+			throw e;
 		} finally {
 			this.remove();
 		}
+	}
+
+	// Calls fn, then ends it with all checks; when fn fails, at once.
+	async run(fn) {
+		try {
+			await fn(this);
+		} catch (e) {
+			this.kill();
+			throw e;
+		}
+		await this.stop();
 	}
 
 	async end(within) {

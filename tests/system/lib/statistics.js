@@ -79,13 +79,7 @@ async function settled(d) {
 
 async function withDaemon(conf, run) {
 	const d = new Daemon(conf);
-	try {
-		await run(d);
-		await d.stop();
-	} catch (e) {
-		d.kill();
-		throw e;
-	}
+	await d.run(run);
 }
 
 module.exports = { counted, scrape, settled, stored, withDaemon };

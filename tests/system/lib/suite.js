@@ -16,14 +16,7 @@ function suite(name, fn, conf = {}) {
 		describe(`${name}, ${workers} worker${workers > 1 ? 's' : ''}`, () => {
 			const d = new Daemon({ workers, ...conf });
 			before(() => d.start());
-			after(async () => {
-				try {
-					await d.stop();
-				} catch (e) {
-					d.kill();
-					throw e;
-				}
-			});
+			after(() => d.stop());
 			fn(d);
 		});
 	}
