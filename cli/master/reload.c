@@ -88,18 +88,25 @@ tell_log(struct master *m, struct child *c)
 }
 
 void
-reload_tell(struct master *m, bool conf, bool log)
+reload_tell_conf(struct master *m)
 {
 	for (size_t i = 0; i < m->nchildren; i++) {
 		struct child *c = &m->children[i];
 
 		if (c->pid == 0)
 			continue;
-		c->tell_conf = c->tell_conf || conf;
-		c->tell_log = c->tell_log || log;
-		if (conf)
-			c->owes = m->reload.order;
+		c->tell_conf = true;
+		c->owes = m->reload.order;
 	}
+	reload_resend(m);
+}
+
+void
+reload_tell_log(struct master *m)
+{
+	for (size_t i = 0; i < m->nchildren; i++)
+		if (m->children[i].pid != 0)
+			m->children[i].tell_log = true;
 	reload_resend(m);
 }
 
@@ -343,7 +350,8 @@ commit(struct master *m, struct change *ch)
 	}
 	m->steered = listen_steer(s->listen, MIN(before, s->conf->nworkers));
 	m->reload.order = ++m->last_order;
-	reload_tell(m, true, true);
+	reload_tell_conf(m);
+	reload_tell_log(m);
 	if (s->conf->nworkers > before)
 		add_workers(m);
 	else

@@ -26,7 +26,7 @@ relog_open(struct master *m)
 		return;
 	}
 	log_target_use(&s->log, s->conf, fd);
-	reload_tell(m, false, true);
+	reload_tell_log(m);
 	log_info("log: reopened");
 }
 
@@ -47,7 +47,7 @@ relog_set_level(struct master *m, const struct msg_master_request *ask)
 		return;
 	}
 	log_target_use(&s->log, s->conf, -1);
-	reload_tell(m, false, true);
+	reload_tell_log(m);
 	log_info("log: level %s, was %s", s->conf->log_level, old);
 	text = xasprintf(
 	    "{\"level\":\"%s\",\"was\":\"%s\"}", s->conf->log_level, old);

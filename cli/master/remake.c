@@ -125,7 +125,7 @@ check_listeners(struct master *m, uint64_t now)
 	}
 	if (made) {
 		m->reload.order = ++m->last_order;
-		reload_tell(m, true, false);
+		reload_tell_conf(m);
 	}
 }
 

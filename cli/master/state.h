@@ -301,10 +301,12 @@ void reload_begin(struct master *, uint64_t request);
 /* A request of pusherctl: one option, NAME=VALUE. */
 void reload_set(struct master *, const struct msg_master_request *);
 /*
- * Tells all children; one that cannot take it now gets it later
- * (reload_resend()).
+ * Tells all children the configuration; one that cannot take it now gets it
+ * later (reload_resend()).
  */
-void reload_tell(struct master *, bool conf, bool log);
+void reload_tell_conf(struct master *);
+/* The same of the log. */
+void reload_tell_log(struct master *);
 /* Sends orders that a child could not receive before. */
 void reload_resend(struct master *);
 /* A child has confirmed an order. */
