@@ -37,7 +37,7 @@
 #define ROW_BYTES 1024u    /* of keys, for each of resume_sessions */
 #define STAY_SECONDS (AWAY_SECONDS + AGAIN_SECONDS) /* of a key, at most */
 
-/* What was written of the session in a row. */
+/* The part of the session in a row that was written. */
 struct stored_session {
 	uint32_t mark; /* 0: nothing */
 	uint32_t key;  /* a hash of it */

@@ -110,7 +110,7 @@ watch(struct wire *w, int events)
 	ev_io_start(w->loop, &w->io);
 }
 
-/* What OpenSSL says of the last call, or errno. */
+/* The error of the last call, from OpenSSL or errno. */
 static const char *
 tls_error(const struct wire *w)
 {

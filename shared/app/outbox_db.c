@@ -75,7 +75,7 @@ static const char *const schema[] = {
 	" PRIMARY KEY (endpoint, database)"
 	") STRICT, WITHOUT ROWID;",
 	"ALTER TABLE told RENAME TO hook_states;",
-	/* What a full outbox drops, in this order; see outbox_share.c. */
+	/* A full outbox drops them in this order; see outbox_share.c. */
 	"CREATE INDEX by_drop ON requests"
 	" (endpoint, state DESC, kind IN (4, 6) DESC, id, bytes)"
 	" WHERE state < 2;",

@@ -2,7 +2,7 @@
 #ifndef SHARED_CONF_CLUSTER_SECRETS_H
 #define SHARED_CONF_CLUSTER_SECRETS_H
 
-/* What the files of a cluster's options say: credentials and certificates. */
+/* Credentials and certificates of a cluster, from the files of its options. */
 
 #include <openssl/ssl.h>
 

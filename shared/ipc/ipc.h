@@ -144,7 +144,7 @@ ipc_hold(struct ipc *l)
 	l->deferred = true;
 }
 
-/* What is queued now has its PLACE; later messages get a later one. */
+/* The queued messages have their PLACE; later ones get a later one. */
 void ipc_close_place(struct ipc *);
 /* Room for one message of n bytes in the queue; the caller fills it. */
 char *ipc_reserve(struct ipc *, size_t n);

@@ -72,7 +72,7 @@ uint64_t memring_other_sent(const struct memring *);
 
 /*
  * This process is about to sleep, and wants the bell for what is written from
- * now on.  What has been written before has to be looked for after this.
+ * now on.  The caller then looks once more for bytes that came before this.
  */
 void memring_sleep(struct memring *);
 /* It does not sleep. */

@@ -236,7 +236,7 @@ wall_ms(void)
 	return proc_clock_us(CLOCK_REALTIME) / 1000;
 }
 
-/* What was at that time of the file, in ms, as of now. */
+/* A time of the file, in ms, on the clock of now. */
 static uint64_t
 time_now(const struct file_head *h, uint64_t at)
 {

@@ -134,7 +134,7 @@ session_epoch(uint64_t epoch)
 	return (uint32_t)(epoch ^ epoch >> 32);
 }
 /*
- * What was stored by session_row_ack(), or 0.  False: the row is not this
+ * Gives what session_row_ack() has stored, or 0.  False: the row is not this
  * connection's any more.
  */
 static inline bool

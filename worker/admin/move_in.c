@@ -118,7 +118,7 @@ is_complete(const struct move *m)
 }
 
 /*
- * What is malformed comes from another version, or is a mistake in this one:
+ * A malformed image comes from another version, or from a mistake in this one:
  * there is no way back from half of it.
  */
 static void

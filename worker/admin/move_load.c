@@ -308,7 +308,7 @@ on_sub(struct load *l, const struct msg_move_sub *m)
 
 /* ---- all of it ---- */
 
-/* What a receiver and the other worker both have is equal at the mark. */
+/* If a receiver has a roster, too, it is equal to the other one at the mark. */
 static int
 on_roster(struct load *l, const struct msg_roster *m)
 {

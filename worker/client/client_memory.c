@@ -279,8 +279,8 @@ set_over(struct worker *w, uint64_t used)
 }
 
 /*
- * Rings can become twice as large by one event.  What is said again to a new
- * broker is no client's, and is about to leave.
+ * Rings can become twice as large by one event.  A replay to a new broker
+ * belongs to no client, and is about to leave.
  */
 static uint64_t
 in_use(const struct worker *w)

@@ -14,8 +14,8 @@
 #include "worker/link/unacked.h"
 
 /*
- * A lone worker need not wait for the broker.  What is logged has its place
- * from there.
+ * A lone worker need not wait for the broker, except for an event that is
+ * logged: the broker gives it its number.
  */
 static bool
 is_direct(const struct worker *w, const struct msg_event *m)

@@ -78,8 +78,9 @@ void unacked_tick(struct worker *);
 
 /*
  * Would the next event, with n bytes, follow all earlier ones if it is
- * delivered at once?  What they have caused has been read.  False also if so
- * much waits for the broker that it may not leave in this turn.
+ * delivered at once?  It does when all that these have caused has been read.
+ * False also if so much waits for the broker that it may not leave in this
+ * turn.
  */
 bool unacked_may_deliver(const struct worker *, size_t n);
 /* The broker has sent this event of this worker back. */

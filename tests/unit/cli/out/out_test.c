@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* out.c, out_text.c, out_json.c: the same document in three styles. */
+/* document.c, text.c, json.c: the same document in three styles. */
 
 #include <setjmp.h>
 #include <stdarg.h>

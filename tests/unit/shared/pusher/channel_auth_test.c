@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * auth.c and what is read from the signed JSON: every channel_auth and
+ * channel_auth.c and what is read from the signed JSON: every channel_auth and
  * user_auth vector.  Run from the root of the tree.
  */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* api_ask.c: a broker that owes an answer for too long. */
+/* ask.c: a broker that owes an answer for too long. */
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * api_event.c: every field missing, null, of the wrong type, too long, with
+ * event.c: every field missing, null, of the wrong type, too long, with
  * NUL, with half of a surrogate pair, duplicated; limits at and over their
  * value; channels that are named twice.
  */

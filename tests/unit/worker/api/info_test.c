@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* api_info.c: lists of attributes. */
+/* info.c: lists of attributes. */
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* client_event.c: the conditions, and the bytes of what goes on. */
+/* event.c: the conditions, and the bytes of what goes on. */
 
 #include <setjmp.h>
 #include <stdarg.h>

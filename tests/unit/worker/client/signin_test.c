@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* client_signin.c: signing in, again, wrongly, and without an answer. */
+/* signin.c: signing in, again, wrongly, and without an answer. */
 
 #include <setjmp.h>
 #include <stdarg.h>

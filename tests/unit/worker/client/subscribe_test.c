@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* client_subscribe.c: who may enter which channel. */
+/* subscribe.c: who may enter which channel. */
 
 #include <setjmp.h>
 #include <stdarg.h>
