@@ -229,6 +229,15 @@ test('pages: every link leads to a file, and a heading, that is there', () => {
 		}
 });
 
+test('pages: every file of the source that they name is there', () => {
+	const pages = ['README.md', 'etc/doc/contributing.md', 'tests/README.md'];
+	const named = pages.flatMap((page) => [...read(page).matchAll(
+		/`((?:shared|broker|worker|cli|tests)\/[\w./-]*\w\.\w+)`/g)]
+		.map(([, file]) => file));
+	assert.ok(named.length > 60, `${named.length}`);
+	assert.deepEqual(named.filter((f) => !fs.existsSync(path.join(TOP, f))), []);
+});
+
 test('pages: the versions that they name are those of the tests', () => {
 	const { dependencies: npm } = JSON.parse(read('tests/system/package.json'));
 	const [echo, ...libraries] = Object.entries(npm)
