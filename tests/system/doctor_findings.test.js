@@ -11,6 +11,7 @@ const { Client } = require('./lib/client');
 const { Daemon, until } = require('./lib/daemon');
 const doctor = require('./lib/doctor');
 const { api, publish } = require('./lib/http');
+const { freePort } = require('./lib/port');
 const { hmac } = require('./lib/sign');
 
 const d = new Daemon({ workers: 2, max_auth_failures_per_minute: 1000 });

@@ -10,6 +10,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { Client, closeAll } = require('./lib/client');
 const { Daemon, until, sleep } = require('./lib/daemon');
+const { freePort } = require('./lib/port');
 const { Receiver } = require('./lib/receiver');
 
 // Runs fn with a daemon of its own.
