@@ -212,7 +212,7 @@ put_channel(struct doctor *d, const struct failure_reason *r, unsigned at)
 		    S("Either the secret is another one, or channel_data was "
 		      "changed after it was signed: send exactly the bytes "
 		      "that were signed."));
-	else if (r->sample != NULL)
+	else if (d->a != NULL && r->sample != NULL)
 		put_sign(d, &f->mend, r->sample);
 	else
 		doctor_put_limit(d, &f->mend, str_of(r->text));

@@ -58,13 +58,13 @@ struct courier {
 	ev_idle stats_more;          /* runs while there are any */
 
 	/* Events from the broker (from_broker.h). */
-	bool known;     /* all endpoints have arrived */
-	char *database; /* the UUID of the database they are from */
-	bool full;      /* takes no more events for now */
-	bool ends;      /* no request starts any more */
-	bool started;   /* hooks are counted, of this origin: */
+	bool known;    /* all endpoints have arrived */
+	bool full;     /* takes no more events for now */
+	bool ends;     /* no request starts any more */
+	bool owes_ack; /* of seq */
+	bool started;  /* hooks are counted, of this origin: */
 	uint64_t origin, seq;
-	bool owes_ack;
+	char *database;   /* the UUID of the database the endpoints are from */
 	uint64_t dropped; /* dropped for lack of room */
 
 	struct hash endpoints; /* struct endpoint */
