@@ -10,7 +10,7 @@ const { spawnSync } = require('node:child_process');
 const path = require('node:path');
 const { test } = require('node:test');
 const { PUSHERD } = require('./lib/daemon');
-const { random } = require('../faults/lib/history');
+const { random } = require('./lib/random');
 
 const SAY = path.join(path.dirname(PUSHERD), 'json_say');
 const DEPTH = 32;

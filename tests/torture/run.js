@@ -16,7 +16,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { PUSHERD } = require('../system/lib/daemon');
 const { Authority } = require('../system/lib/tls');
-const { random } = require('../faults/lib/history');
+const { random } = require('../system/lib/random');
 const { Run, SHIM } = require('./scenario');
 
 const ROLES = ['master', 'broker', 'worker', 'courier'];
