@@ -19,7 +19,7 @@ INSTALL := install -D -m
 DOCS := README.md LICENSE $(wildcard etc/doc/*) etc/grafana/pusherd.json \
     etc/prometheus/pusherd.rules.yml tests/bench/RESULTS.md tests/bench/results.svg
 # Installed, all of them are in one directory.
-LINKS := s,\([[(]\)\(\.\./\.\./tests/bench\|etc/doc\)/,\1,g
+LINKS := s,\([[(]\)\(\.\./\.\./\(tests/bench/\)*\|etc/doc/\),\1,g
 
 pages: all ## write the manual pages and the completion in etc/ again
 	$(BUILD)/pusherctl help --print pusherctl.8 >etc/man/pusherctl.8
