@@ -20,22 +20,12 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tests/bench/two_cores.h"
 
 #define FRAME 150 /* bytes */
 #define MANY 16   /* frames in one call */
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 /* The reader: takes everything, in a loop without sleep. */
 static void

@@ -19,7 +19,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tests/bench/two_cores.h"
@@ -27,15 +26,6 @@
 #define MESSAGE 150 /* bytes */
 #define RATE 2000   /* messages in a second */
 #define PROCESSES 16
-
-static double
-now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
 
 /* Makes both ends of a TCP connection on loopback. */
 static void
@@ -81,13 +71,13 @@ static void
 measure(int to, int from, size_t n, double *took_us)
 {
 	static char bytes[1 << 16];
-	double start = now_us();
+	double start = now();
 	size_t sent = 0, bytes_back = 0, back = 0;
 	ssize_t r;
 
 	fcntl(from, F_SETFL, O_NONBLOCK);
 	while (back < n) {
-		if (sent < n && now_us() >= start + 1e6 / RATE * (double)sent) {
+		if (sent < n && now() >= start + (double)sent / RATE) {
 			if (write(to, bytes, MESSAGE) != MESSAGE)
 				die("write");
 			sent++;
@@ -98,7 +88,7 @@ measure(int to, int from, size_t n, double *took_us)
 		bytes_back += r > 0 ? (size_t)r : 0;
 		for (; back < bytes_back / MESSAGE; back++)
 			took_us[back] =
-			    now_us() - start - 1e6 / RATE * (double)back;
+			    (now() - start - (double)back / RATE) * 1e6;
 	}
 }
 

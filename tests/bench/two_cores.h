@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 
 /* Ends the program with errno's text. */
 static inline void
@@ -16,6 +17,16 @@ die(const char *what)
 {
 	perror(what);
 	exit(1);
+}
+
+/* Seconds of a clock that is never set. */
+static inline double
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 /* Seconds of CPU time that this process has used. */
