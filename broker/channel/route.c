@@ -145,8 +145,8 @@ route_on_event(void *owner, const struct ipc_in *in)
 }
 
 /*
- * What is sent to these slots follows from the message that is being handled,
- * and gets its number.
+ * A message to these slots follows from the message that is being handled, and
+ * gets its number.
  */
 static void
 follow(struct broker *br, uint64_t slots, uint64_t *origin, uint64_t *seq)

@@ -39,7 +39,7 @@ tick_of(struct list *e)
 	return LIST_ITEM(e, struct suspects_tick, link);
 }
 
-/* Whose members leave next, or NULL. */
+/* The tick whose members leave next, or NULL. */
 static struct suspects_tick *
 first(struct suspects *s)
 {

@@ -201,7 +201,7 @@ report_limits(const struct conf *conf, uint64_t nofile)
 		log_info("running as root: set the option user");
 }
 
-/* What fails because of it names no limit: "File too large", an I/O error. */
+/* A write that fails because of it says only "File too large". */
 static void
 report_file_limit(void)
 {

@@ -206,8 +206,8 @@ function floor(connections) {
 	return out.trim().split('\n').map((line) => JSON.parse(line));
 }
 
-// What the kernel alone takes when so many workers share a core: one asks nobody,
-// an event of several goes by the broker to another one.
+// The latency of the kernel alone when so many workers share a core: one asks
+// nobody, an event of several goes by the broker to another one.
 function relay(workers) {
 	return JSON.parse(execFileSync(path.join(BUILD, 'relay'),
 		[String(workers === 1 ? 1 : 3), String(SECONDS)], { encoding: 'utf8' }));

@@ -300,7 +300,7 @@ class Alone extends Sequence {
 		return keys.length;
 	}
 
-	// What was on its way when its line broke may come twice.
+	// Events that were on their way when its line broke may come twice.
 	checkSession() {
 		const { list, gaps } = this.resumed;
 		const got = [];

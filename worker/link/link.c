@@ -229,6 +229,7 @@ all_unheard(const struct link *l)
 	return l->unheard > 0 && l->unheard == l->ipc.nout - l->flushed;
 }
 
+/* late: the broker sleeps on, and the caller wakes it soon. */
 static void
 send_queue(struct link *l, bool late)
 {

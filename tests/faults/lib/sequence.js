@@ -128,7 +128,7 @@ class Sequence {
 		else e.known = Math.min(e.known, now());
 	}
 
-	// What this viewer has to see of all.
+	// The events that this viewer has to see, of all.
 	wanted(v, all) {
 		return all.filter((key) => {
 			const e = this.of(key);
@@ -183,7 +183,7 @@ class Sequence {
 			this.same(who, list, all.slice(from, from + list.length));
 	}
 
-	// What it was given first is the last one before all that came.
+	// The event that it was given first is the last one before all that came.
 	checkCached(v, all) {
 		const end = v.list.length > 0 ? all.indexOf(v.list[0]) : all.length;
 		const last = all.slice(0, end).findLast((key) =>

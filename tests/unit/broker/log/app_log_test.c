@@ -334,7 +334,7 @@ event_id(const struct app_log *l, uint64_t pos)
 	return json_writer_take(&w);
 }
 
-/* Who knows the epoch knows the hashes of all channels. */
+/* An app that knows the epoch knows the hashes of all channels. */
 static void
 ids_of_events_hide_the_epoch(void **state)
 {

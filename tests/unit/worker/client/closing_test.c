@@ -141,7 +141,7 @@ subscriptions_count(void **state)
 	assert_int_equal(closed(0, CROWD), CROWD);
 }
 
-/* Who comes between two orders is closed by the second one only. */
+/* A client that comes between two orders is closed by the second only. */
 static void
 enabled_between(void **state)
 {
@@ -194,7 +194,7 @@ users(void **state)
 	assert_false(conn_is_ending(rig.c));
 }
 
-/* Who signs in after the order stays. */
+/* A client that signs in after the order stays. */
 static void
 user_comes_back(void **state)
 {
@@ -210,7 +210,7 @@ user_comes_back(void **state)
 	assert_true(conn_is_ending(rig.c));
 }
 
-/* Who speaks before its turn is closed, and nothing is done for it. */
+/* A client that speaks before its turn is closed, and not heard. */
 static void
 speaks_before_its_turn(void **state)
 {
