@@ -11,6 +11,7 @@
 
 #include "broker/courier/core.h"
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/crypto/sign.h"
@@ -229,10 +230,23 @@ endpoint_owns(const struct endpoint *e, const struct delivery *d)
 	return d->owner == hash_str(str_of(e->owner), 0);
 }
 
+/*
+ * For how long an event has been on its way.  Its time is that of the wall
+ * clock, which the clock of the courier does not follow when it is set.
+ */
+static uint64_t
+age_of(const struct msg_hook *m)
+{
+	uint64_t now = clock_ms(CLOCK_REALTIME);
+
+	return now - MIN(now, m->time_ms);
+}
+
 static void
 row_init(struct endpoint *e, const struct msg_hook *m, struct outbox_row *r)
 {
 	uint64_t life = e->c->conf->webhook_retry_time * 1000;
+	uint64_t now = courier_now_ms();
 
 	*r = (struct outbox_row){ .endpoint = e->num,
 		.app = m->app,
@@ -241,15 +255,15 @@ row_init(struct endpoint *e, const struct msg_hook *m, struct outbox_row *r)
 		.queue = e->batch ? OUTBOX_BATCHES : OUTBOX_CHANNEL,
 		.count = 1,
 		.time_ms = m->time_ms,
-		.next_ms = m->time_ms,
-		.changed_ms = m->time_ms,
+		.next_ms = now,
+		.changed_ms = now,
 		.channel = m->channel,
 		.events = m->event };
 	/* Receivers refuse events older than five minutes. */
-	r->until_ms = m->time_ms + life - MIN(life / 20, 5000);
+	r->until_ms = now + life - MIN(life / 20, 5000) - MIN(age_of(m), life);
 	if (m->kind == WEBHOOK_TEST) { /* once, alone, now */
 		r->queue = OUTBOX_TESTS;
-		r->until_ms = m->time_ms;
+		r->until_ms = now;
 	}
 }
 

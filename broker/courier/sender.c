@@ -20,6 +20,7 @@
 #include "broker/courier/endpoint.h"
 #include "broker/courier/status.h"
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/crypto/sign.h"
 #include "shared/proc/proc.h"
@@ -192,13 +193,14 @@ record_failure(struct endpoint *e, struct delivery *d, struct outbox_row *r)
 	return outbox_failed(e->c->outbox, r);
 }
 
-/* The clock of the broker may have been ahead. */
+/* The time of an event is that of the wall clock, which may have been set. */
 static void
-observe_age(struct courier *c, const struct delivery *d, uint64_t now)
+observe_age(struct courier *c, const struct delivery *d)
 {
-	uint64_t ms = now > d->time_ms ? now - d->time_ms : 0;
+	uint64_t now = clock_ms(CLOCK_REALTIME);
 
-	stats_observe(&c->ages, stats_bounds_age, ms * 1000);
+	stats_observe(
+	    &c->ages, stats_bounds_age, (now - MIN(now, d->time_ms)) * 1000);
 }
 
 /* A failed test does not count: nothing waits for it. */
@@ -232,7 +234,7 @@ record(struct endpoint *e, struct delivery *d,
 	d->queue->failed = result->ok ? 0 : d->queue->failed + 1;
 	if (result->ok) {
 		*over = true;
-		observe_age(c, d, r.changed_ms);
+		observe_age(c, d);
 		return outbox_done(c->outbox, &r);
 	}
 	log_debug(
