@@ -60,7 +60,7 @@ usage(void)
 _Noreturn static void
 refuse_command(void)
 {
-	fputs(USAGE, stderr);
+	fputs(USAGE "more: pusherd --help\n", stderr);
 	exit(2);
 }
 

@@ -105,7 +105,8 @@ drop_privileges(const struct conf *conf, const struct listen_set *l,
 		return -1;
 	}
 	if (access(conf->runtime_dir, R_OK | W_OK | X_OK) == -1) {
-		*why = xasprintf("the user %s cannot use runtime_dir %s: %s",
+		*why = xasprintf("the user %s cannot use runtime_dir %s: %s: "
+				 "its directory must be open to that user",
 		    conf->user, conf->runtime_dir, strerror(errno));
 		return -1;
 	}
@@ -428,8 +429,10 @@ check_as_user(const struct conf *conf, const char *file,
 		return -1;
 	}
 	if (file != NULL && access(file, R_OK) == -1) {
-		*why = xasprintf("a reload cannot read %s%s%s: %s", file, as,
-		    conf->user, strerror(errno));
+		*why = xasprintf("a reload cannot read %s%s%s: %s: give the "
+				 "file to a group of that user (chgrp, chmod "
+				 "g+r)",
+		    file, as, conf->user, strerror(errno));
 		return -1;
 	}
 	return files_check_apart(conf, why) == -1 ||

@@ -118,7 +118,9 @@ check_directory(const char *path, const struct stat *st,
 	uid_t uid = st->st_uid;
 
 	if (!S_ISDIR(st->st_mode)) {
-		*why = xasprintf("runtime_dir %s is not a directory", path);
+		*why = xasprintf("runtime_dir %s is not a directory: choose "
+				 "another one",
+		    path);
 		return -1;
 	}
 	if (uid != 0 && uid != geteuid() &&
@@ -136,8 +138,9 @@ check_directory(const char *path, const struct stat *st,
 		return -1;
 	}
 	if (access(path, R_OK | W_OK | X_OK) == -1) {
-		*why = xasprintf("cannot write into runtime_dir %s: %s", path,
-		    strerror(errno));
+		*why = xasprintf("cannot write into runtime_dir %s: %s: chmod "
+				 "700 %s, or choose another one",
+		    path, strerror(errno), path);
 		return -1;
 	}
 	return 0;
@@ -159,8 +162,9 @@ make_directory(struct rundir *r, char **why)
 		return -1;
 	}
 	if (stat(path, &st) == -1) {
-		*why = xasprintf(
-		    "cannot use runtime_dir %s: %s", path, strerror(errno));
+		*why = xasprintf("cannot use runtime_dir %s: %s: choose "
+				 "another one",
+		    path, strerror(errno));
 		return -1;
 	}
 	if (check_directory(path, &st, &r->owner, why) == -1)

@@ -180,6 +180,24 @@ slurp(const char *path, char out[FILE_BYTES_MAX])
 	return r == 0 ? (ssize_t)n : -1;
 }
 
+/* What to do after an error of slurp(). */
+static const char *
+read_remedy(int error)
+{
+	switch (error) {
+	case ENOENT:
+		return ": -c has to name a file that exists";
+	case EISDIR:
+		return ": -c has to name a file";
+	case EACCES:
+		return ": run this as root, or as a user who may read it";
+	case EFBIG:
+		return ": it may have 1 MiB";
+	default:
+		return "";
+	}
+}
+
 static int
 read_file(struct conf *c, const char *path, char **why)
 {
@@ -189,8 +207,8 @@ read_file(struct conf *c, const char *path, char **why)
 
 	n = slurp(path, text);
 	if (n == -1) {
-		*why = xasprintf("cannot read the configuration file %s: %s",
-		    path, strerror(errno));
+		*why = xasprintf("cannot read the configuration file %s: %s%s",
+		    path, strerror(errno), read_remedy(errno));
 		r = -1;
 	} else {
 		r = conf_read_text(c, path, str_make(text, (size_t)n), why);

@@ -156,7 +156,15 @@ if (root) {
 			fs.chmodSync(file, 0o600);
 			r = t();
 			assert.equal(r.status, 1);
-			assert.match(r.stderr, /p\.conf as the user nobody/);
+			assert.match(r.stderr,
+				/p\.conf as the user nobody: .*: give the file to a group/);
+			// Who calls pusherctl is told, too.
+			r = spawnSync('setpriv', ['--reuid=65534', '--clear-groups',
+				PUSHERCTL, '-c', file, 'status'],
+			{ env: environment(), encoding: 'utf8' });
+			assert.equal(r.status, 1);
+			assert.match(r.stderr,
+				/p\.conf: Permission denied: run this as root, or as a user /);
 			d.remove();
 		});
 

@@ -112,7 +112,8 @@ describe('start errors', () => {
 		(d) => { d.conf.runtime_dir = '/proc/nonsense'; },
 		/proc\/nonsense/);
 	refuses('a file as runtime_dir',
-		(d) => { d.conf.runtime_dir = d.conf.database; }, /apps\.db/);
+		(d) => { d.conf.runtime_dir = d.conf.database; },
+		/apps\.db is not a directory: choose another one$/m);
 	refuses('a runtime_dir too long for a socket', (d) => {
 		d.conf.runtime_dir = path.join(d.dir, 'x'.repeat(120));
 	}, /runtime_dir|long/);
@@ -123,8 +124,11 @@ describe('start errors', () => {
 		/nonsense\/x\.pid/);
 
 	refuses('D15 an unreadable config file', undefined,
-		/none\.conf/, { args: ['-F', '-c', '/nonexistent/none.conf'] });
-	refuses('an unknown command line option', undefined, /'x'|usage/i,
+		/none\.conf: .*: -c has to name a file that exists$/m,
+		{ args: ['-F', '-c', '/nonexistent/none.conf'] });
+	refuses('a directory as config file', undefined,
+		/ \/tmp: .*: -c has to name a file$/m, { args: ['-F', '-c', '/tmp'] });
+	refuses('an unknown command line option', undefined, /'x'\nusage: .*\nmore: /,
 		{ args: ['-x'] });
 	refuses('an argument too many', undefined, /more|usage/i,
 		{ args: ['-F', 'more'] });

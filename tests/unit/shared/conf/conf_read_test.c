@@ -280,15 +280,17 @@ test_unreadable(void **state)
 	assert_string_equal(why,
 	    "cannot read the configuration file "
 	    "/nonexistent/x.conf: No such file or "
-	    "directory");
+	    "directory: -c has to name a file that exists");
 	free(why);
 	assert_int_equal(conf_load(&c, "/tmp", NULL, 0, &why), -1);
-	assert_string_equal(
-	    why, "cannot read the configuration file /tmp: Is a directory");
+	assert_string_equal(why,
+	    "cannot read the configuration file /tmp: Is a directory: -c has "
+	    "to name a file");
 	free(why);
 	assert_int_equal(conf_load(&c, "/dev/zero", NULL, 0, &why), -1);
 	assert_string_equal(why,
-	    "cannot read the configuration file /dev/zero: File too large");
+	    "cannot read the configuration file /dev/zero: File too large: it "
+	    "may have 1 MiB");
 	free(why);
 }
 
