@@ -156,6 +156,7 @@ order_of_channels(void)
 
 	e.entered = on_entered;
 	e.unheard = failures_unheard;
+	e.refused = failures_refused;
 	return e;
 }
 

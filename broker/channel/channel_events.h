@@ -35,6 +35,9 @@ struct channel_events {
 	void (*counted)(struct broker *, const struct channel *);
 	/* An event was published, and nobody is subscribed. */
 	void (*unheard)(struct broker *, uint32_t app, struct str channel);
+	/* The broker has refused a subscription, for which it says why. */
+	void (*refused)(
+	    struct broker *, uint32_t app, struct str channel, struct str why);
 	/* A client event was accepted. */
 	void (*client_event)(struct broker *, const struct msg_event *);
 };

@@ -153,6 +153,7 @@ refuse(struct peer *p, const struct msg_sub *m, struct str why)
 	done.frames = buf_str(*b);
 	ipc_send_sub_done(&p->ipc, &done);
 	peer_refuse(p, m->sid, m->channel);
+	p->br->events->refused(p->br, m->app, m->channel, why);
 }
 
 static void

@@ -22,6 +22,7 @@
 #include "shared/net/ws_frame.h"
 
 #define UNHEARD_PER_SECOND 8
+#define REFUSED_PER_SECOND 8
 #define LATE_MS 60000 /* seconds; later, nobody was waiting for the event */
 
 void
@@ -63,6 +64,7 @@ void
 failures_tick(struct broker *br)
 {
 	memset(br->failures->unheard, 0, sizeof(br->failures->unheard));
+	memset(br->failures->refused, 0, sizeof(br->failures->refused));
 }
 
 /* ---- reasons ---- */
@@ -267,6 +269,23 @@ failures_unheard(struct broker *br, uint32_t app, struct str channel)
 		return;
 	put(get(&a->failures), FAILURE_UNHEARD, 0, channel);
 	a->failures->unheard |= bit_of(channel);
+}
+
+void
+failures_refused(
+    struct broker *br, uint32_t app, struct str channel, struct str why)
+{
+	uint8_t *used = &br->failures->refused[app & 255];
+	struct broker_app *a;
+	struct failures *f;
+
+	if (*used >= REFUSED_PER_SECOND || (a = apps_find(br, app)) == NULL)
+		return;
+	(*used)++;
+	f = get(&a->failures);
+	put(f, FAILURE_CHANNEL,
+	    put_reason(f, FAILURE_CHANNEL, why, clock_ms(CLOCK_REALTIME)),
+	    channel);
 }
 
 void

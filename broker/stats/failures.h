@@ -59,6 +59,7 @@ struct failures {
 struct all_failures {
 	struct failures *none; /* of no app; NULL until there is one */
 	uint8_t unheard[256];  /* events of this second, by app */
+	uint8_t refused[256];  /* subscriptions, likewise */
 	uint64_t since_ms;
 };
 
@@ -72,6 +73,9 @@ void failures_tick(struct broker *);
 int failures_on_failure(struct peer *, const struct msg_failure *);
 /* An event for a channel without subscribers. */
 void failures_unheard(struct broker *, uint32_t app, struct str channel);
+/* A subscription that this process has refused. */
+void failures_refused(
+    struct broker *, uint32_t app, struct str channel, struct str why);
 /* The first subscription of a channel. */
 void failures_occupied(struct broker *, const struct channel *);
 

@@ -137,6 +137,19 @@ test('subscriptions: a limit names its setting', async () => {
 	await c.close();
 });
 
+test('subscriptions: a channel that has as many members as it may', async () => {
+	const app = d.app({ max_presence_members: '1' });
+	const [first, second] = await Client.several(d, app, 2);
+	await first.join('presence-room', 'ann');
+	second.sendSubscribe('presence-room', { data: { user_id: 'bob' } });
+	await second.expectRefused('presence-room', 'LimitReached', 413);
+	const f = await says(/^1 subscription was refused: channel has 1 members, /,
+		app.id);
+	assert.match(f.seen, /presence-room/);
+	assert.equal(f.mend, `pusherctl app set ${app.id} max_presence_members=...`);
+	await Promise.all([first.close(), second.close()]);
+});
+
 test('requests: an id that no app has, and an app that is disabled',
 	async () => {
 		const app = d.app();
