@@ -118,7 +118,7 @@ mend_request(struct doctor *d, struct buf **b, const struct failure_reason *r,
 		buf_append(b,
 		    S("Key, secret and app_id of the library have to be those "
 		      "of one app: pusherctl app list"));
-	else if (str_starts(why, S("the parameter")))
+	else if (str_starts(why, S("the parameter ")))
 		buf_append(b,
 		    S("The request is not signed, or a proxy removes its query "
 		      "string: send it with a server library of Pusher, or as "

@@ -115,6 +115,15 @@ test('requests without a signature', async () => {
 	assert.match(f.mend, /^The request is not signed, or a proxy removes/);
 });
 
+test('a request whose body is no JSON', async () => {
+	const app = d.app();
+	const { status } = await api(d, app, 'POST', '/events', { body: '{"name":' });
+	assert.equal(status, 400);
+	const f = await says(/answered 400: the parameters are not valid JSON/,
+		app.id);
+	assert.match(f.mend, /^The sentence says what .* the request has to change/);
+});
+
 test('subscriptions: the old secret after the key was rotated', async () => {
 	const app = d.app();
 	const [made] = d.ctl(['app', 'rotate-key', app.id]);
