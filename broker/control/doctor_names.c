@@ -14,6 +14,7 @@
 #include "broker/log/resume_channels.h"
 #include "broker/stats/failures.h"
 #include "shared/base/base.h"
+#include "shared/base/utf8.h"
 #include "shared/pusher/channel_name.h"
 
 #define NAMES 16
@@ -220,7 +221,8 @@ static void
 put_published(struct doctor *d, struct buf **b, const struct failure *e)
 {
 	if (e == NULL) {
-		buf_append(b, S("No event was published there yet."));
+		buf_append(
+		    b, S("No event is known that came while it was empty."));
 	} else {
 		buf_append(b, S("Published "));
 		doctor_put_often(d, b, e->count, e->time_ms);
@@ -268,6 +270,7 @@ near_finding(struct doctor *d, const struct search *s)
 static const struct failure *
 find_entry(const struct doctor *d, unsigned kind, struct str name)
 {
+	name = utf8_cut(name, FAILURE_NAME);
 	for (uint32_t i = 0; d->f != NULL && i < d->f->n; i++)
 		if (d->f->v[i].kind == kind &&
 		    str_eq(failure_name(&d->f->v[i]), name))

@@ -19,12 +19,12 @@ struct channel;
 struct peer;
 
 #define FAILURES_MAX 256  /* of one app */
-#define FAILURE_NAME 77   /* bytes of a name; the rest is cut */
+#define FAILURE_NAME 165  /* bytes of a name; the rest is cut */
 #define FAILURE_REASONS 4 /* sentences of one kind */
 #define FAILURE_REASON 165
 #define FAILURE_SIDS 64 /* APP_SIDS */
 
-/* One name that failed in one way, perhaps often: 96 bytes. */
+/* One name that failed in one way, perhaps often: 184 bytes. */
 struct failure {
 	uint64_t time_ms; /* the last time, of the wall clock */
 	uint32_t count;

@@ -74,7 +74,7 @@ test('other names that are no mistake', async () => {
 	assert.match(f.seen, /^Published once, \d+ s ago\.$/);
 	assert.match(f.mend, new RegExp(`pusherctl channels ${app.id};`));
 	f = await found('empty', app.id, '--channel', 'quite-another');
-	assert.equal(f.seen, 'No event was published there yet.');
+	assert.equal(f.seen, 'No event is known that came while it was empty.');
 	assert.equal((await ask(app.id, '--channel', 'abc')).findings
 		.find((x) => x.kind === 'empty'), undefined);
 	await c.close();

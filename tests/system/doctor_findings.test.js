@@ -281,7 +281,22 @@ test('a channel: subscribers without a session, and one asked for by a wrong ' +
 	assert.equal(f.seen, 'Subscribers now: 1.  Without resume=on nobody confirms.');
 	f = await doctor.found(d, 'channel_name', app.id, '--channel', 'orders.7');
 	assert.match(f.finding, /^You ask for orders\.7, where nobody is subscribed, /);
-	assert.equal(f.seen, 'No event was published there yet.');
+	assert.equal(f.seen, 'No event is known that came while it was empty.');
+	await c.close();
+});
+
+test('a channel with a name of 100 characters', async () => {
+	const app = d.app();
+	const c = await Client.connect(d, app);
+	const name = `orders.${'x'.repeat(91)}.7`;
+	await c.subscribe(`private-${name}`);
+	await publish(d, app, name, 'e', '{}');
+	for (const args of [[], ['--channel', name]]) {
+		const f = await doctor.found(d, 'channel_name', app.id, ...args);
+		assert.equal(f.finding, `Events are published to ${name}, where nobody ` +
+			`is subscribed, but 1 client is on private-${name}.`);
+		assert.match(f.seen, /^Published once, \d+ s ago\.$/);
+	}
 	await c.close();
 });
 
