@@ -21,6 +21,7 @@
 #include "shared/net/ip.h"
 #include "shared/net/listen_spec.h"
 #include "shared/net/sock.h"
+#include "shared/net/ws_frame.h"
 #include "shared/proc/cgroup.h"
 #include "shared/proc/memory.h"
 #include "shared/proc/proc.h"
@@ -297,7 +298,7 @@ static int
 make_absolute(struct conf *c, enum option_index i, const char *name,
     char **path, char **why)
 {
-	char *cwd, *absolute;
+	char *cwd, *text;
 
 	if ((*path)[0] == '/')
 		return 0;
@@ -305,17 +306,18 @@ make_absolute(struct conf *c, enum option_index i, const char *name,
 		return refuse(
 		    c, i, xasprintf("%s must not be empty", name), why);
 	cwd = c->base != NULL ? xstrdup(c->base) : getcwd(NULL, 0);
-	if (cwd == NULL)
-		return refuse(c, i,
-		    xasprintf("%s is \"%s\", and the current directory is "
-			      "unknown (%s): write a full path",
-			name, *path, strerror(errno)),
-		    why);
-	absolute = xasprintf("%s%s%s", cwd, strcmp(cwd, "/") == 0 ? "" : "/",
+	if (cwd == NULL || !utf8_is_valid(str_of(cwd))) {
+		text = xasprintf("%s is \"%s\", and the current directory is "
+				 "%s: write a full path",
+		    name, *path, cwd == NULL ? "unknown" : "not UTF-8");
+		free(cwd);
+		return refuse(c, i, text, why);
+	}
+	text = xasprintf("%s%s%s", cwd, strcmp(cwd, "/") == 0 ? "" : "/",
 	    strncmp(*path, "./", 2) == 0 ? *path + 2 : *path);
 	free(cwd);
 	free(*path);
-	*path = absolute;
+	*path = text;
 	return 0;
 }
 

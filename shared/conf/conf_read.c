@@ -285,6 +285,28 @@ conf_read_argument(struct conf *c, const char *text, char **why)
 	    c, str_trim(name), str_trim(rest), "command line", 0, why);
 }
 
+/*
+ * Others are told the whole path, in JSON: name and directory must be UTF-8, as
+ * every value must.
+ */
+static int
+check_name(const struct conf *c, const char *file, char **why)
+{
+	char *cwd = c->base != NULL ? xstrdup(c->base) : getcwd(NULL, 0);
+	char *path = file[0] == '/' || cwd == NULL
+	    ? xstrdup(file)
+	    : xasprintf("%s/%s", cwd, file);
+	int r = utf8_is_valid(str_of(path)) ? 0 : -1;
+
+	if (r == -1)
+		*why = xasprintf("the path of the configuration file %s is not "
+				 "UTF-8: rename it",
+		    path);
+	free(path);
+	free(cwd);
+	return r;
+}
+
 static int
 read_all(struct conf *c, const char *file, char *const *arguments,
     size_t narguments, char **why)
@@ -297,7 +319,8 @@ read_all(struct conf *c, const char *file, char *const *arguments,
 	if (file == NULL &&
 	    (access(CONF_DEFAULT_FILE, F_OK) == 0 || errno != ENOENT))
 		file = CONF_DEFAULT_FILE;
-	if (file != NULL && read_file(c, file, why) == -1)
+	if (file != NULL &&
+	    (check_name(c, file, why) == -1 || read_file(c, file, why) == -1))
 		return -1;
 	if (read_environment(c, why) == -1)
 		return -1;

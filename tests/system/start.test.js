@@ -147,6 +147,27 @@ describe('start errors', () => {
 			d.conf.workers = [];
 		}, pattern, { args: ['-F', '-c', 'p.conf'] });
 
+	for (const [what, args, pattern] of [
+		['a file', "-c $'caf\\xe9.conf'",
+			/path of the configuration file .+caf.+\.conf is not UTF-8: rename/],
+		['the directory of a file', '-c p.conf',
+			/path of the configuration file .+\/p\.conf is not UTF-8: rename/],
+		['the directory of a database', '-o database=apps.db',
+			/database is "apps\.db", and the current directory is not UTF-8: write/],
+	])
+		test(`a name that is not UTF-8: ${what}`, () => {
+			const d = new Daemon();
+			d.app();
+			const r = spawnSync('bash', ['-c', `${what === 'a file' ? ''
+				: "mkdir $'caf\\xe9' && cd $'caf\\xe9' && "}touch p.conf && ` +
+				`touch $'caf\\xe9.conf' && exec "$0" "$@" ${args}`, PUSHERD,
+			...options(d.conf), '-t'], { env: environment(), cwd: d.dir,
+				encoding: 'utf8', timeout: 30000 * SLOW });
+			d.remove();
+			assert.equal(r.status, 1, r.stderr);
+			assert.match(r.stderr, pattern);
+		});
+
 	test('a second daemon on the same directory', async () => {
 		const d = new Daemon();
 		const app = d.app();
