@@ -51,6 +51,7 @@ user_get(struct broker *br, uint32_t app, struct str id)
 	memcpy(u->id, id.p, id.n);
 	list_init(&u->watchers);
 	list_init(&u->leaving);
+	list_init(&u->telling);
 	hash_insert(&br->users->by_id, &u->node, hash_str(id, app));
 	budget_add(br->budget, app, sizeof(*u) + id.n + BUDGET_BLOCK);
 	return u;
@@ -61,6 +62,7 @@ user_release(struct broker *br, struct user *u)
 {
 	if (user_is_online(u) || !list_is_empty(&u->watchers))
 		return;
+	list_remove(&u->telling);
 	hash_remove(&br->users->by_id, &u->node);
 	budget_sub(br->budget, u->app, sizeof(*u) + u->id_len + BUDGET_BLOCK);
 	free(u);

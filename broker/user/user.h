@@ -26,10 +26,13 @@ struct user {
 	struct hash_node node;
 	struct list watchers;    /* struct watch */
 	struct list leaving;     /* in users->leaving */
+	struct list telling;     /* in users->telling */
 	double due;              /* leaving: the time of going offline */
 	struct channel *channel; /* while it has sessions */
 	uint32_t app;
 	uint32_t nsessions;
+	uint32_t nwatchers;
+	uint32_t untold; /* telling: the first of the watchers */
 	size_t id_len;
 	char id[];
 };
@@ -59,6 +62,7 @@ struct users {
 	struct hash by_id;     /* struct user, by (app, id) */
 	struct hash by_sid;    /* struct session */
 	struct list leaving;   /* struct user: about to go offline, by time */
+	struct list telling;   /* struct user: watchers are told of its state */
 	ev_timer offline;      /* of the first of these */
 	bool incorrect;        /* watchers may have been told otherwise, from */
 	struct hash_cursor at; /* … here on */

@@ -7,12 +7,11 @@
  *
  * One rule governs what watchers are told: the state in the frame after a
  * sign-in, changed by the later events, is the present state.  So a user who is
- * leaving still counts as online until "offline" has gone out.
+ * leaving still counts as online until watchers are told "offline".
  */
 
 #include "broker/user/users.h"
 
-#include <limits.h>
 #include <stdlib.h>
 
 #include "broker/channel/registry.h"
@@ -33,7 +32,8 @@
 
 #define ID_MAX USER_ID_BYTES
 #define OFFLINE_AT_ONCE 500 /* in one turn */
-#define DROPS_AT_ONCE 500   /* likewise */
+#define DROPS_AT_ONCE 10000 /* likewise; each watched user counts as one, */
+#define DROP_COUNTS 20      /* and a session as so many */
 #define CORRECT_AT_ONCE 500 /* likewise */
 
 #define REFUSED 413 /* SIGNIN_DONE.status */
@@ -202,7 +202,7 @@ users_on_signin(struct peer *p, const struct msg_signin *m)
 		replay_recall(br->replay, m->app, m->sid,
 		    channel_of(br, s->user), m->pos, m->back);
 	if (came && (!m->replay || p->rejoined))
-		watchlist_tell(br, s->user, true, s);
+		watchlist_tell(br, s->user);
 	if (m->replay && p->rejoined)
 		watchlist_correct(br, s);
 	return 0;
@@ -219,7 +219,7 @@ correct(void *arg, struct hash_node *n)
 	struct user *u = container_of(n, struct user, node);
 
 	if (user_is_online(u))
-		watchlist_tell(br, u, true, NULL);
+		watchlist_tell(br, u);
 	else if (watchlist_is_notified(u))
 		begin_leaving(br, u);
 }
@@ -237,7 +237,7 @@ users_go_on(struct broker *br)
 	if (br->users->incorrect)
 		br->users->incorrect = hash_walk(&br->users->by_id,
 		    &br->users->at, CORRECT_AT_ONCE, correct, br);
-	return br->users->incorrect;
+	return watchlist_go_on(br) || br->users->incorrect;
 }
 
 int
@@ -278,16 +278,6 @@ users_on_terminate(void *owner, const struct ipc_in *in)
 	return 0;
 }
 
-/* Many may watch a user: the events of others come in between. */
-static bool
-have_room(const struct broker *br)
-{
-	for (unsigned i = 0; i < br->nslots; i++)
-		if (br->peers[i] != NULL && !peer_has_room(br->peers[i]))
-			return false;
-	return true;
-}
-
 static void
 on_offline_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -298,26 +288,30 @@ on_offline_timer(struct ev_loop *loop, ev_timer *w, int revents)
 
 	while (!list_is_empty(&br->users->leaving)) {
 		u = LIST_ITEM(br->users->leaving.next, struct user, leaving);
-		if (u->due > now || left-- == 0 || !have_room(br)) {
+		if (u->due > now || left-- == 0) {
 			ev_timer_set(w, MAX(u->due - now, 0.001), 0.);
 			ev_timer_start(br->loop, w);
 			return;
 		}
 		list_remove(&u->leaving);
-		watchlist_tell(br, u, false, NULL);
+		watchlist_tell(br, u);
 		user_release(br, u);
 	}
 }
 
-/* Ends max sessions at most; true: work is left. */
+/* Ends sessions until they count more than max; true: work is left. */
 static bool
-drop(struct broker *br, unsigned slot, unsigned max)
+drop(struct broker *br, unsigned slot, size_t max)
 {
 	struct list *sessions = &br->users->sessions[slot];
 
-	for (; max > 0 && !list_is_empty(sessions); max--)
-		session_end(
-		    br, LIST_ITEM(sessions->next, struct session, in_slot));
+	for (size_t n = 0; n < max && !list_is_empty(sessions);) {
+		struct session *s =
+		    LIST_ITEM(sessions->next, struct session, in_slot);
+
+		n += DROP_COUNTS + s->nwatches;
+		session_end(br, s);
+	}
 	return !list_is_empty(sessions);
 }
 
@@ -352,6 +346,7 @@ void
 users_init(struct broker *br)
 {
 	list_init(&br->users->leaving);
+	list_init(&br->users->telling);
 	ev_init(&br->users->offline, on_offline_timer);
 	br->users->offline.data = br;
 	for (size_t i = 0; i < nitems(br->users->sessions); i++)
@@ -362,7 +357,7 @@ void
 users_clear(struct broker *br)
 {
 	for (unsigned i = 0; i < br->nslots; i++)
-		drop(br, i, UINT_MAX);
+		drop(br, i, SIZE_MAX);
 	while (!list_is_empty(&br->users->leaving)) {
 		struct user *u =
 		    LIST_ITEM(br->users->leaving.next, struct user, leaving);

@@ -22,6 +22,7 @@
 #include "shared/pusher/frames.h"
 
 #define LIST_MAX (2u << 20) /* bytes of a watchlist; workers allow less */
+#define TELL_AT_ONCE 1000   /* watchers in one turn */
 
 /* {"name":"online","user_ids":["a"]}, after a comma if necessary. */
 static void
@@ -87,22 +88,50 @@ change_of(struct broker *br, const struct user *u, bool online)
 }
 
 void
-watchlist_tell(struct broker *br, const struct user *u, bool online,
-    const struct session *except)
+watchlist_tell(struct broker *br, struct user *u)
 {
+	u->untold = u->nwatchers;
+	if (u->untold > 0 && list_is_empty(&u->telling))
+		list_append(&br->users->telling, &u->telling);
+}
+
+/* Tells its first watchers, which become its last ones; at most *left. */
+static void
+tell_first(struct broker *br, struct user *u, unsigned *left)
+{
+	bool online = user_is_online(u);
 	struct str frames = { NULL, 0 };
-	struct list *e;
 
-	LIST_FOREACH(e, &u->watchers) {
-		struct watch *wa = LIST_ITEM(e, struct watch, in_user);
+	for (; u->untold > 0 && *left > 0; u->untold--, --*left) {
+		struct watch *wa =
+		    LIST_ITEM(u->watchers.next, struct watch, in_user);
 
-		if (wa->s == except || !wa->s->answered ||
-		    wa->notified == online)
+		list_remove(&wa->in_user);
+		list_append(&u->watchers, &wa->in_user);
+		if (!wa->s->answered || wa->notified == online)
 			continue;
 		if (frames.p == NULL)
 			frames = change_of(br, u, online);
 		tell(br, wa, online, frames);
 	}
+}
+
+bool
+watchlist_go_on(struct broker *br)
+{
+	struct list *telling = &br->users->telling;
+	unsigned left = TELL_AT_ONCE;
+
+	while (!list_is_empty(telling) && left > 0) {
+		struct user *u = LIST_ITEM(telling->next, struct user, telling);
+
+		tell_first(br, u, &left);
+		if (u->untold > 0)
+			break;
+		list_remove(&u->telling);
+		user_release(br, u);
+	}
+	return !list_is_empty(telling);
 }
 
 bool
@@ -155,8 +184,11 @@ void
 watchlist_clear(struct broker *br, struct session *s)
 {
 	for (size_t i = 0; i < s->nwatches; i++) {
+		struct user *u = s->watches[i].u;
+
 		list_remove(&s->watches[i].in_user);
-		user_release(br, s->watches[i].u);
+		u->untold = MIN(u->untold, --u->nwatchers);
+		user_release(br, u);
 	}
 	budget_sub(br->budget, s->user->app, s->nlist * sizeof(*s->watches));
 	free(s->watches);
@@ -172,9 +204,9 @@ watch(struct broker *br, struct session *s, struct str id, size_t at,
 	struct user *u = user_get(br, s->user->app, id);
 	struct watch *w;
 
-	for (size_t i = 0; i < s->nwatches; i++)
-		if (s->watches[i].u == u)
-			return; /* named twice */
+	if (u->nwatchers > 0 &&
+	    LIST_ITEM(u->watchers.prev, struct watch, in_user)->s == s)
+		return; /* named twice */
 	w = &s->watches[s->nwatches++];
 	w->s = s;
 	w->u = u;
@@ -182,6 +214,7 @@ watch(struct broker *br, struct session *s, struct str id, size_t at,
 	w->notified = notified;
 	list_init(&w->in_user);
 	list_append(&u->watchers, &w->in_user);
+	u->nwatchers++;
 }
 
 static bool

@@ -23,9 +23,13 @@ void watchlist_clear(struct broker *, struct session *);
 /* Notes that the session is told the present state of all users on its list. */
 void watchlist_write(
     struct buf **, struct session *, uint8_t online[WATCH_BYTES]);
-/* Tells all connections that watch u and were told otherwise, except one. */
-void watchlist_tell(struct broker *, const struct user *u, bool online,
-    const struct session *except);
+/*
+ * All connections that watch u and were told otherwise are told its present
+ * state, ...
+ */
+void watchlist_tell(struct broker *, struct user *u);
+/* ... a portion in each turn; true: work is left. */
+bool watchlist_go_on(struct broker *);
 /* Was any connection told that u is online? */
 bool watchlist_is_notified(const struct user *u);
 /* Tells the session all changes since it was last told. */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "broker/user/user.h"
+#include "broker/user/watchlist.h"
 #include "tests/unit/broker/links.h"
 
 #define CHANGES(events) \
@@ -245,22 +246,22 @@ has_message(const struct links *l)
 	return n >= len + 4;
 }
 
-/* The links of the workers are not filled with what one app's users do. */
 static void
-many_who_leave_together_are_told_of_in_portions(void **state)
+user_name(char id[16], unsigned i)
 {
-	struct links *l = links_new(NULL);
+	snprintf(id, 16, "user-%u", i);
+}
+
+/* WATCHERS connections that watch USERS users. */
+static void
+begin_watching(struct links *l)
+{
 	struct buf *list = NULL;
-	struct said said;
-	unsigned told = 0;
 	char id[16];
 
 	for (unsigned i = 0; i < USERS; i++) {
-		snprintf(id, sizeof(id), "user-%u", i);
+		user_name(id, i);
 		buf_printf(&list, "%c\"%s\"", i == 0 ? '[' : ',', id);
-		SEND(l, 0, signin, .app = 1, .sid = 1 + i,
-		    .user_id = str_of(id), .watchlist = S(""));
-		links_turn(l);
 	}
 	buf_putc(&list, ']');
 	for (unsigned i = 0; i < WATCHERS; i++) {
@@ -270,20 +271,142 @@ many_who_leave_together_are_told_of_in_portions(void **state)
 		links_turn(l);
 		links_read(l, 0);
 	}
+	buf_unref(list);
+}
+
+static unsigned
+count_events(struct links *l)
+{
+	struct said said;
+	unsigned n = 0;
+
+	links_read(l, 0);
+	while (has_message(l) && said_next(l->in[0], &l->at[0], &said))
+		n += said.type == IPC_WATCHLIST_EVENT;
+	return n;
+}
+
+/* The links of the workers are not filled with what one app's users do. */
+static void
+expect_portions(struct links *l)
+{
+	unsigned told = 0;
+
+	assert_in_range(
+	    outq_bytes(&l->br.peers[0]->ipc.out), 0, (1 << 20) + (1 << 18));
+	while (told < USERS * WATCHERS) {
+		links_turn(l);
+		told += count_events(l);
+	}
+	assert_int_equal(told, USERS * WATCHERS);
+	links_turn(l);
+	assert_int_equal(count_events(l), 0);
+}
+
+static void
+many_who_leave_together_are_told_of_in_portions(void **state)
+{
+	struct links *l = links_new(NULL);
+	char id[16];
+
+	(void)state;
 	for (unsigned i = 0; i < USERS; i++) {
-		snprintf(id, sizeof(id), "user-%u", i);
+		user_name(id, i);
+		SEND(l, 0, signin, .app = 1, .sid = 1 + i,
+		    .user_id = str_of(id), .watchlist = S(""));
+		links_turn(l);
+	}
+	begin_watching(l);
+	count_events(l);
+	for (unsigned i = 0; i < USERS; i++) {
+		user_name(id, i);
 		sign_out(l, 0, 1 + i, id);
 	}
 	links_wait(l, USERS_OFFLINE + .3);
-	assert_in_range(outq_bytes(&l->br.peers[0]->ipc.out), 1 << 19,
-	    (1 << 20) + (1 << 16));
-	while (told < USERS * WATCHERS) {
+	expect_portions(l);
+	links_free(l);
+}
+
+static void
+many_who_come_together_are_told_of_in_portions(void **state)
+{
+	struct links *l = links_new(NULL);
+	char id[16];
+
+	(void)state;
+	begin_watching(l);
+	count_events(l);
+	for (unsigned i = 0; i < USERS; i++) {
+		user_name(id, i);
+		SEND(l, 0, signin, .app = 1, .sid = 1 + i,
+		    .user_id = str_of(id), .watchlist = S(""));
+	}
+	links_turn(l); /* reads all of them */
+	expect_portions(l);
+	links_free(l);
+}
+
+#define CROWD 5000
+
+/* Each is told the present state, and once. */
+static void
+watchers_come_and_go_between_two_portions(void **state)
+{
+	struct links *l = links_new(NULL);
+	unsigned told, more = 1;
+
+	(void)state;
+	for (unsigned i = 0; i < CROWD; i++) {
+		SEND(l, 0, signin, .app = 1, .sid = 1000 + i,
+		    .user_id = S("watcher"), .watchlist = S("[\"ada\"]"));
 		links_turn(l);
 		links_read(l, 0);
-		while (has_message(l) && said_next(l->in[0], &l->at[0], &said))
-			told += said.type == IPC_WATCHLIST_EVENT;
 	}
-	buf_unref(list);
+	count_events(l);
+	sign_in(l, 1, 1, "ada", "", "");
+	told = count_events(l);
+	assert_in_range(told, 1, CROWD - 2);
+	sign_out(l, 0, 1000 + CROWD - 1, "watcher"); /* the last one */
+	sign_out(l, 0, 1000, "watcher");
+	sign_in(
+	    l, 2, 2, "late", "[\"ada\"]", CHANGES(CHANGE("online", ID("ada"))));
+	for (; more > 0; told += more) {
+		links_turn(l);
+		more = count_events(l);
+	}
+	assert_int_equal(told, CROWD - 1);
+	expect_nothing(l, 2);
+	links_free(l);
+}
+
+/* Whoever leaves before all are told is offline for all in the end. */
+static void
+a_user_leaves_before_all_are_told(void **state)
+{
+	struct links *l = links_new(NULL);
+	struct user *u;
+
+	(void)state;
+	for (unsigned i = 0; i < CROWD; i++) {
+		SEND(l, 0, signin, .app = 1, .sid = 1000 + i,
+		    .user_id = S("watcher"), .watchlist = S("[\"ada\"]"));
+		links_turn(l);
+		links_read(l, 0);
+	}
+	sign_in(l, 1, 1, "ada", "", "");
+	sign_out(l, 1, 1, "ada");
+	u = users_find(&l->br, 1, S("ada"));
+	assert_non_null(u);
+	assert_true(u->untold > 0);
+	u->due = broker_now(); /* the three seconds are over */
+	l->br.users->offline.repeat = 0.001;
+	ev_timer_again(l->br.loop, &l->br.users->offline);
+	while (user_is_online(u) || u->untold > 0) {
+		links_turn(l);
+		links_read(l, 0);
+	}
+	assert_false(user_is_online(u));
+	assert_false(watchlist_is_notified(u));
 	links_free(l);
 }
 
@@ -300,6 +423,10 @@ main(void)
 		cmocka_unit_test(terminate_goes_where_the_user_is),
 		cmocka_unit_test(
 		    many_who_leave_together_are_told_of_in_portions),
+		cmocka_unit_test(
+		    many_who_come_together_are_told_of_in_portions),
+		cmocka_unit_test(watchers_come_and_go_between_two_portions),
+		cmocka_unit_test(a_user_leaves_before_all_are_told),
 		cmocka_unit_test(nonsense_ends_the_link),
 	};
 
