@@ -454,6 +454,7 @@ broker_main(const struct inherit *in)
 	history_recall(&br);
 	resumes_recall(&br.replay->sessions, in->sessions);
 	read_apps(&br, in);
+	idempotency_recall(&br, in->answers);
 	start(&br, in);
 	log_info("serving workers=%u apps=%zu", in->conf->nworkers, br.apps->n);
 	if (in->ready_fd != -1) {

@@ -194,7 +194,23 @@ HANDLER(query, answer_query)
 HANDLER(receipt_rows, receipt_on_rows)
 HANDLER(take, quota_on_take)
 HANDLER(idem_begin, idempotency_on_begin)
-HANDLER(idem_store, idempotency_on_store)
+
+/* The stream of a cluster brings its number, behind those of its events. */
+static int
+take_answer(struct peer *p, const struct msg_idem_store *m)
+{
+	if (m->seq == 0)
+		return -1;
+	if (resync_must_wait(p, m->seq) || outgoing_must_wait(p, m->seq))
+		return 0;
+	if (p->br->cluster != NULL)
+		outgoing_void(p, m->app, m->seq);
+	else
+		peer_number(p, m->seq);
+	return idempotency_on_store(p, m);
+}
+
+HANDLER(idem_store, take_answer)
 NUMBERED(signin, users_on_signin, users_is_refused)
 NUMBERED(signout, users_on_signout, is_never)
 ORDERED(cached, cache_on_cached)

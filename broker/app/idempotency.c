@@ -6,22 +6,31 @@
  * request that has waited longest, or the key is forgotten; if the worker had
  * reported that the work is done, its provisional answer counts.  Bounded by
  * number and bytes: the oldest keys of the app that holds most go first, and a
- * repetition of such a request would be sent again.  The keys are lost with the
- * broker, with the same result.
+ * repetition of such a request would be sent again.
+ *
+ * Answers are also in memory that outlives this process (answer_table.h), where
+ * the next broker finds them.  A worker sends those that this broker has not
+ * read to the next one, behind their events.  Claims end with the broker: the
+ * requests ask again.
  */
 
 #include "broker/app/idempotency.h"
 
+#include <limits.h>
+#include <stdlib.h>
+
+#include "broker/app/apps.h"
 #include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/answers.h"
 #include "broker/link/peer.h"
 #include "shared/base/base.h"
 #include "shared/base/xmalloc.h"
+#include "shared/proc/answer_table.h"
 
 #define KEY_SECONDS 120.
-#define KEYS_MAX 65536
-#define KEYS_BYTES (16u << 20)
+#define ENTRY_BYTES 384   /* of an entry and its row, without what varies */
+#define ANY_SLOT UINT_MAX /* an earlier broker knew it */
 
 struct idem_entry {
 	struct hash_node node;
@@ -34,6 +43,7 @@ struct idem_entry {
 	uint32_t status;      /* of the answer; 0: there is none yet */
 	uint32_t provisional; /* ... and the provisional one, or 0 */
 	struct buf *body;     /* of the answer, or the provisional one */
+	uint32_t row;         /* its copy in the table, or ANSWER_NONE */
 	double at;            /* broker_now() when it was first used */
 	size_t key_len;
 	char key[];
@@ -108,11 +118,21 @@ tell_waiters(struct broker *br, struct idem_entry *entry)
 	}
 }
 
-/* Its bytes in the app's share, with a fixed cost for each entry. */
-static uint64_t
-cost(const struct idem_entry *entry)
+/* Counts n bytes of its key or answer, here and in the table. */
+static void
+count(struct broker *br, struct idem_entry *entry, size_t n)
 {
-	return KEYS_BYTES / KEYS_MAX + entry->key_len + buf_str(entry->body).n;
+	br->idempotency->bytes += n;
+	shares_add(&br->idempotency->shares, entry->share, 2 * n);
+	budget_add(br->budget, entry->app, 2 * n);
+}
+
+static void
+uncount(struct broker *br, struct idem_entry *entry, size_t n)
+{
+	br->idempotency->bytes -= n;
+	shares_sub(&br->idempotency->shares, entry->share, 2 * n);
+	budget_sub(br->budget, entry->app, 2 * n);
 }
 
 static void
@@ -121,29 +141,16 @@ forget(struct broker *br, struct idem_entry *entry)
 	/* 0: the waiting request may proceed. */
 	entry->status = entry->provisional;
 	tell_waiters(br, entry);
+	answer_table_drop(br->idempotency->table, entry->row);
 	hash_remove(&br->idempotency->keys, &entry->node);
 	list_remove(&entry->order);
 	list_remove(&entry->in_app);
-	shares_sub(&br->idempotency->shares, entry->share, cost(entry));
-	budget_sub(br->budget, entry->app, cost(entry));
+	uncount(br, entry, entry->key_len + buf_str(entry->body).n);
+	budget_sub(br->budget, entry->app, ENTRY_BYTES);
+	shares_sub(&br->idempotency->shares, entry->share, ENTRY_BYTES);
 	br->idempotency->n--;
-	br->idempotency->bytes -= entry->key_len + buf_str(entry->body).n;
 	buf_unref(entry->body);
 	free(entry);
-}
-
-static void
-set_body(struct broker *br, struct idem_entry *entry, struct str body)
-{
-	br->idempotency->bytes -= buf_str(entry->body).n;
-	shares_sub(
-	    &br->idempotency->shares, entry->share, buf_str(entry->body).n);
-	budget_sub(br->budget, entry->app, buf_str(entry->body).n);
-	buf_unref(entry->body);
-	entry->body = buf_from(body);
-	br->idempotency->bytes += body.n;
-	shares_add(&br->idempotency->shares, entry->share, body.n);
-	budget_add(br->budget, entry->app, body.n);
 }
 
 /*
@@ -181,30 +188,46 @@ max_bytes(const struct broker *br)
 {
 	uint64_t max = budget_max(br->budget);
 
-	return max == 0 ? KEYS_BYTES : MIN(KEYS_BYTES, max / 8);
+	return max == 0 ? ANSWERS_BYTES : MIN(ANSWERS_BYTES, max / 8);
 }
 
+/* The next one to be forgotten, which is not this one; NULL: there is none. */
+static struct idem_entry *
+oldest(struct idempotency *cs, const struct idem_entry *but)
+{
+	struct share *s = shares_largest(&cs->shares);
+	struct list *e = s == NULL ? NULL : s->entries.next;
+
+	if (s != NULL && but != NULL && e == &but->in_app)
+		e = e->next;
+	return s == NULL || e == &s->entries
+	    ? NULL
+	    : LIST_ITEM(e, struct idem_entry, in_app);
+}
+
+/* Makes room for n bytes of this entry; NULL: of a new one. */
 static void
-make_room(struct broker *br)
+make_room(struct broker *br, const struct idem_entry *entry, size_t n)
 {
 	struct idempotency *cs = br->idempotency;
-	struct share *s;
+	struct idem_entry *victim;
 
-	while ((cs->n >= KEYS_MAX || cs->bytes > max_bytes(br)) &&
-	    (s = shares_largest(&cs->shares)) != NULL)
-		forget(
-		    br, LIST_ITEM(s->entries.next, struct idem_entry, in_app));
+	while ((cs->bytes + n > max_bytes(br) ||
+		   (entry == NULL && cs->n >= ANSWERS_MAX)) &&
+	    (victim = oldest(cs, entry)) != NULL)
+		forget(br, victim);
 }
 
 static struct idem_entry *
-add(struct broker *br, uint32_t app, struct str key)
+add(struct broker *br, uint32_t app, struct str key, double at)
 {
 	struct idem_entry *entry = xcalloc(1, sizeof(*entry) + key.n);
 
-	make_room(br);
+	make_room(br, NULL, key.n);
 	list_init(&entry->waiters);
 	entry->app = app;
-	entry->at = broker_now();
+	entry->at = at;
+	entry->row = ANSWER_NONE;
 	entry->key_len = key.n;
 	memcpy(entry->key, key.p, key.n);
 	hash_insert(&br->idempotency->keys, &entry->node, hash_str(key, app));
@@ -213,11 +236,49 @@ add(struct broker *br, uint32_t app, struct str key)
 	entry->share = shares_get(&br->idempotency->shares, app);
 	list_init(&entry->in_app);
 	list_append(&entry->share->entries, &entry->in_app);
-	shares_add(&br->idempotency->shares, entry->share, cost(entry));
-	budget_add(br->budget, app, cost(entry));
+	shares_add(&br->idempotency->shares, entry->share, ENTRY_BYTES);
+	budget_add(br->budget, app, ENTRY_BYTES);
+	count(br, entry, key.n);
 	br->idempotency->n++;
-	br->idempotency->bytes += key.n;
 	return entry;
+}
+
+static void
+set_body(struct broker *br, struct idem_entry *entry, struct str body)
+{
+	uncount(br, entry, buf_str(entry->body).n);
+	buf_unref(entry->body);
+	entry->body = NULL;
+	make_room(br, entry, body.n);
+	entry->body = buf_from(body);
+	count(br, entry, body.n);
+}
+
+/* Apps are named by their ids in the table: numbers may be reused. */
+static uint64_t
+owner(const struct broker *br, uint32_t app)
+{
+	const struct broker_app *a = apps_lookup(br, app);
+
+	return a == NULL ? 0 : hash_sip13(0, 0, 0, str_of(a->app.id));
+}
+
+/* Writes its answer, which replaces an earlier one, to the table. */
+static void
+save(struct broker *br, struct idem_entry *entry)
+{
+	struct answer a = { .owner = owner(br, entry->app),
+		.at = entry->at,
+		.app = entry->app,
+		.status =
+		    entry->status != 0 ? entry->status : entry->provisional,
+		.provisional = entry->provisional != 0,
+		.key = key_of(entry),
+		.body = buf_str(entry->body) };
+	uint32_t old = entry->row;
+
+	entry->row = answer_table_put(br->idempotency->table, &a);
+	answer_table_drop(br->idempotency->table, old);
 }
 
 static void
@@ -228,7 +289,7 @@ begin(struct peer *p, const struct msg_sub *m, uint64_t unused)
 	struct waiter *w;
 
 	if (entry == NULL) {
-		entry = add(br, m->app, m->channel);
+		entry = add(br, m->app, m->channel, broker_now());
 		entry->slot = (unsigned)p->slot;
 		tell(br, entry->slot, m->sid, entry);
 	} else if (entry->status != 0) {
@@ -255,25 +316,49 @@ idempotency_on_begin(struct peer *p, const struct msg_idem_begin *m)
 	return 0;
 }
 
+/*
+ * The entry that this answer is for; NULL: none, the answer has come before or
+ * another worker has the key.  The broker that gave the key may have died, or
+ * the entry was forgotten.
+ */
+static struct idem_entry *
+awaited(struct peer *p, const struct msg_idem_store *m)
+{
+	struct broker *br = p->br;
+	struct idem_entry *entry = find(br->idempotency, m->app, m->key);
+
+	if (entry == NULL && m->status != 0) {
+		entry = add(br, m->app, m->key, broker_now());
+		entry->slot = (unsigned)p->slot;
+	}
+	if (entry == NULL || (entry->status != 0 && entry->provisional == 0) ||
+	    (entry->slot != (unsigned)p->slot && entry->slot != ANY_SLOT))
+		return NULL;
+	return entry;
+}
+
 int
 idempotency_on_store(struct peer *p, const struct msg_idem_store *m)
 {
-	struct idem_entry *entry = find(p->br->idempotency, m->app, m->key);
+	struct broker *br = p->br;
+	struct idem_entry *entry;
 
-	if (entry == NULL || entry->status != 0 ||
-	    entry->slot != (unsigned)p->slot)
-		return 0; /* the entry was evicted meanwhile */
+	if (m->key.n == 0)
+		return -1;
+	entry = awaited(p, m);
+	if (entry == NULL)
+		return 0;
 	if (m->status == 0) {
-		pass_on(p->br, entry);
+		pass_on(br, entry);
 		return 0;
 	}
-	set_body(p->br, entry, m->body);
-	if (m->provisional != 0) {
-		entry->provisional = m->status;
-		return 0;
-	}
-	entry->status = m->status;
-	tell_waiters(p->br, entry);
+	set_body(br, entry, m->body);
+	entry->provisional = m->provisional != 0 ? m->status : 0;
+	if (m->provisional == 0)
+		entry->status = m->status;
+	save(br, entry);
+	if (m->provisional == 0)
+		tell_waiters(br, entry);
 	return 0;
 }
 
@@ -304,6 +389,48 @@ idempotency_expire(struct broker *br)
 			break;
 		forget(br, entry);
 	}
+}
+
+/* Takes over an answer; false: nobody may repeat it. */
+static bool
+recall(struct broker *br, uint32_t row, const struct answer *a)
+{
+	struct idem_entry *entry;
+
+	if (a->status == 0 || a->key.n == 0 || owner(br, a->app) != a->owner ||
+	    a->owner == 0)
+		return false;
+	entry = find(br->idempotency, a->app, a->key);
+	if (entry != NULL && entry->provisional == 0)
+		return false; /* the broker died while it replaced this one */
+	if (entry != NULL)
+		forget(br, entry);
+	entry = add(br, a->app, a->key, MIN(a->at, broker_now()));
+	entry->slot = ANY_SLOT;
+	set_body(br, entry, a->body);
+	entry->status = a->status;
+	entry->provisional = a->provisional ? a->status : 0;
+	entry->row = row;
+	return true;
+}
+
+void
+idempotency_recall(struct broker *br, struct answer_table *table)
+{
+	struct buf *bytes = NULL;
+	struct answer_row *rows;
+	size_t n;
+
+	rows = answer_table_rows(table, &n);
+	br->idempotency->table = table;
+	for (size_t i = 0; i < n; i++) {
+		struct answer a = answer_table_get(table, rows[i].row, &bytes);
+
+		if (!recall(br, rows[i].row, &a))
+			answer_table_drop(table, rows[i].row);
+	}
+	buf_unref(bytes);
+	free(rows);
 }
 
 void

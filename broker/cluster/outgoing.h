@@ -30,8 +30,8 @@ void outgoing_script(struct cluster *, enum engine_call, const char *script,
 bool outgoing_take(
     struct peer *, const struct ipc_in *, uint32_t app, uint64_t seq);
 /*
- * Notes only the number of a message that was refused: the messages before it
- * count as handled when the stream has brought them.
+ * Notes only the number of a message that was refused or is of this host alone:
+ * the messages before it count as handled when the stream has brought them.
  */
 void outgoing_void(struct peer *, uint32_t app, uint64_t seq);
 /*

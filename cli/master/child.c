@@ -127,6 +127,7 @@ run(const struct child *c, const struct master_start *start, int life_fd,
 		in.event_order = start->event_order;
 		in.apps = start->apps;
 		in.sessions = start->sessions;
+		in.answers = start->answers;
 	} else if (c->role == CHILD_WORKER) {
 		in.sessions = start->sessions;
 		in.nlisten = start->listen->n;

@@ -35,6 +35,7 @@
 #include "shared/base/log_out.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
+#include "shared/proc/answer_table.h"
 #include "shared/proc/event_order.h"
 #include "shared/proc/minute_log.h"
 #include "shared/proc/proc.h"
@@ -362,8 +363,10 @@ map_all(struct master_start *start)
 	start->event_order = event_order_map();
 	start->apps = snapshot_map();
 	start->sessions = session_table_map((uint32_t)conf->resume_sessions);
+	start->answers = answer_table_map();
 	if (start->event_order == NULL || start->apps == NULL ||
-	    start->sessions == NULL || start->minute_log == NULL)
+	    start->sessions == NULL || start->minute_log == NULL ||
+	    start->answers == NULL)
 		fatal("mmap");
 	if (start->taken != NULL)
 		return;

@@ -36,6 +36,7 @@ struct master_start {
 	struct event_order
 	    *event_order; /* state that outlives a broker, for the next one */
 	struct session_table *sessions; /* broker and workers */
+	struct answer_table *answers;   /* broker */
 	struct snapshot *apps; /* likewise: the database when last read */
 	struct source source;
 	int broker_fd;  /* listening socket of the links */

@@ -13,6 +13,7 @@
 
 #include "shared/base/str.h"
 
+struct answer_table;
 struct cert_board;
 struct conf;
 struct minute_log;
@@ -42,6 +43,7 @@ struct inherit {
 	struct event_order *event_order; /* broker; else NULL */
 	struct snapshot *apps; /* broker: the database when last read */
 	struct session_table *sessions; /* broker, workers; or NULL */
+	struct answer_table *answers;   /* broker; else NULL */
 	const struct verb_rule *rules;  /* broker, workers: of the console */
 	int broker_fd;  /* broker: the listening socket of the links, or -1 */
 	int control_fd; /* broker: the listening control socket, or -1 */

@@ -12,7 +12,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
 const { OP } = require('../system/lib/client');
-const { SLOW, becomes, until } = require('../system/lib/daemon');
+const { SLOW, becomes } = require('../system/lib/daemon');
 const { Http, get } = require('../system/lib/http');
 const official = require('../system/lib/official');
 const { Receiver } = require('../system/lib/receiver');
@@ -32,8 +32,7 @@ class Alone extends Sequence {
 	constructor(d, app, logged, history, random) {
 		super(history);
 		Object.assign(this, { d, app, logged, random, done: {}, going: true,
-			killed: -Infinity, kills: 0, upgrades: 0,
-			repeats: 0, faults: 0 });
+			killed: -Infinity, kills: 0, upgrades: 0 });
 	}
 
 	size() {
@@ -84,15 +83,11 @@ class Alone extends Sequence {
 		if (kind === 2) body.socket_id = v.sid;
 		const headers = kind === 3 ?
 			{ 'X-Idempotency-Key': `k${number(data)}` } : {};
-		const { faults } = this;
 		const { status } = await this.ask(h, '/events', body, 'http', [data],
 			headers);
-		// It comes once; but the broker's keys die with it.
-		if (kind !== 3 || status !== 200 || this.busy ||
-		    faults !== this.faults) return;
-		this.repeats++;
-		await this.ask(h, '/events', body, 'again', [], headers);
-		this.repeats--;
+		// It comes once, whichever process has died.
+		if (kind === 3 && status === 200)
+			await this.ask(h, '/events', body, 'again', [], headers);
 	}
 
 	async publishes(viewers) {
@@ -260,11 +255,7 @@ class Alone extends Sequence {
 			await sleep(Math.max(0, this.killed + this.lives - now()));
 		this.done[what] = (this.done[what] ?? 0) + 1;
 		this.history.fault(what);
-		this.busy = true;
-		this.faults++;
-		await until('the repeats', () => this.repeats === 0);
 		await all[what]();
-		this.busy = false;
 		await sleep(this.random.below(800));
 	}
 

@@ -2,7 +2,8 @@
 /*
  * idempotency.c: idempotency keys of requests.  A request with a key asks the
  * broker before it does anything; it then runs from its beginning, as the key's
- * holder, and sends its answer to the broker.
+ * holder, and sends its answer to the broker; to the next one, too, if that
+ * broker has not acknowledged it.
  */
 
 #include "worker/api/idempotency.h"
@@ -53,8 +54,8 @@ store_answer(struct conn *c, unsigned status, bool provisional, struct str body)
 		.status = status,
 		.body = body };
 
-	if (h->idem_key != NULL && link_is_up(c->w))
-		link_send_idem_store(c->w, &m);
+	if (h->idem_key != NULL)
+		unacked_send_idem_store(c->w, &m);
 }
 
 void
@@ -77,7 +78,7 @@ give_back(struct worker *w, const struct msg_idem_result *m)
 	struct msg_idem_store none = { .app = m->app, .key = m->key };
 
 	if (m->status == 0)
-		link_send_idem_store(w, &none);
+		unacked_send_idem_store(w, &none);
 }
 
 int

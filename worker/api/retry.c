@@ -172,8 +172,8 @@ give_key_back(struct conn *c)
 	struct msg_idem_store none = { .app = h->idem_app,
 		.key = buf_str(h->idem_key) };
 
-	if (h->idem_key != NULL && link_is_up(c->w))
-		link_send_idem_store(c->w, &none);
+	if (h->idem_key != NULL)
+		unacked_send_idem_store(c->w, &none);
 	idempotency_forget(c);
 }
 

@@ -122,6 +122,14 @@ SEND(signout)
 SEND(terminate)
 #undef SEND
 
+/* Nothing follows from it that clients are told of: no event waits for it. */
+void
+unacked_send_idem_store(struct worker *w, struct msg_idem_store *m)
+{
+	m->seq = w->unacked->seq + 1;
+	msg_idem_store_put(reserve(w, msg_idem_store_size(m), 0), m);
+}
+
 static uint64_t
 fanout_max(const struct worker *w)
 {

@@ -93,6 +93,7 @@ void unacked_send_unsub(struct worker *, struct msg_unsub *m);
 void unacked_send_signin(struct worker *, struct msg_signin *m);
 void unacked_send_signout(struct worker *, struct msg_signout *m);
 void unacked_send_terminate(struct worker *, struct msg_terminate *m);
+void unacked_send_idem_store(struct worker *, struct msg_idem_store *m);
 
 /* The last sent message ends something; takes over the tombstone. */
 void unacked_end(
