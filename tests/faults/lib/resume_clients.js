@@ -98,13 +98,8 @@ class Bare {
 	begin() {
 		const { how } = this;
 		const wire = new Wire(this.command, `ws://127.0.0.1:${how.port}/app/` +
-			`${how.app.key};resume=${how.id}?protocol=7`, (line) => {
-			try {
-				this.take(JSON.parse(line));
-			} catch (e) {
-				if (!wire.p.killed) throw e; // in the middle of a line
-			}
-		});
+			`${how.app.key};resume=${how.id}?protocol=7`,
+		(line) => this.take(JSON.parse(line)));
 		this.wire = wire;
 		this.isGreeted = false;
 		this.wait(20000, () => wire.p.kill('SIGKILL'));

@@ -6,7 +6,6 @@
 
 const { spawn } = require('node:child_process');
 const path = require('node:path');
-const readline = require('node:readline');
 const { until } = require('./daemon');
 
 const at = (...p) => path.join(__dirname, '..', ...p);
@@ -19,6 +18,16 @@ const WIRES = {
 	'Java-WebSocket': [...JAVA, 'Wire'],
 };
 
+// Gives take() each whole line: the end of a process may cut off the last one.
+function eachLine(stream, take) {
+	let rest = '';
+	stream.setEncoding('utf8').on('data', (text) => {
+		const lines = (rest + text).split('\n');
+		rest = lines.pop();
+		lines.forEach((line) => take(line));
+	});
+}
+
 class Wire {
 	// take: what gets each message as text, in place of the list; then nobody
 	// is told on standard error that the connection broke.
@@ -29,9 +38,8 @@ class Wire {
 		this.p.stdin.on('error', () => {}); // it may have ended
 		this.ended = new Promise((ok) => { this.p.on('close', ok); });
 		this.lines = [];
-		readline.createInterface({ input: this.p.stdout })
-			.on('line', take ?? ((line) =>
-				this.lines.push(JSON.parse(line))));
+		eachLine(this.p.stdout,
+			take ?? ((line) => this.lines.push(JSON.parse(line))));
 	}
 
 	send(m) {
