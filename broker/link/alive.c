@@ -26,9 +26,9 @@ shows_life(struct peer *p)
 {
 	struct alive *a = &p->alive;
 	uint64_t sent = ipc_sent(&p->ipc);
-	bool life = p->ipc.nin != a->heard || (a->blocked && sent != a->read);
+	bool life = p->ipc.nin != a->nin || (a->blocked && sent != a->read);
 
-	a->heard = p->ipc.nin;
+	a->nin = p->ipc.nin;
 	a->read = sent;
 	a->blocked = p->ipc.blocked;
 	return life;

@@ -34,7 +34,7 @@ struct barrier {
 struct alive {
 	unsigned silent; /* pings in a row without a sign of life */
 	bool blocked;    /* at the last ping its socket was full */
-	uint64_t heard;  /* messages of it, at the last ping */
+	uint64_t nin;    /* ipc.nin at the last ping */
 	uint64_t read;   /* bytes that it had taken then */
 	unsigned still;  /* ticks over the bound in which it read nothing */
 	uint64_t taken;  /* bytes, at the last tick */
@@ -70,9 +70,9 @@ struct peer {
 	 * counts as new: it had a link to this broker before, or came too late.
 	 */
 	bool rejoined;
-	uint64_t heard_resync; /* ipc.nin when resync looked last */
-	uint64_t missed_ping;  /* id of the PING behind MISSED; 0: none */
-	bool replayed;         /* has said RESYNC_DONE, with this seq: */
+	uint64_t resync_nin;  /* ipc.nin when resync looked last */
+	uint64_t missed_ping; /* id of the PING behind MISSED; 0: none */
+	bool replayed;        /* has said RESYNC_DONE, with this seq: */
 	uint64_t replay_end;
 	uint64_t last;  /* highest seq handled */
 	uint64_t heard; /* of the last event of a channel with subscribers */

@@ -254,8 +254,8 @@ has_moved(struct broker *br)
 
 		if (p == NULL || (p->replayed && is_caught_up(p)))
 			continue;
-		moved = moved || p->ipc.nin > MAX(p->heard_resync, UINT64_C(1));
-		p->heard_resync = p->ipc.nin;
+		moved = moved || p->ipc.nin > MAX(p->resync_nin, UINT64_C(1));
+		p->resync_nin = p->ipc.nin;
 	}
 	return moved && broker_now() - br->resync->began < RESYNC_MAX;
 }

@@ -56,8 +56,8 @@
 
 struct candidate {
 	uint64_t sid;
-	bool busy;    /* has subscriptions */
-	double heard; /* worker_now() of its last message, roughly */
+	bool busy;   /* has subscriptions */
+	double last; /* worker_now() of its last message, roughly */
 };
 
 static int
@@ -67,7 +67,7 @@ compare(const void *a, const void *b)
 
 	if (x->busy != y->busy)
 		return x->busy ? 1 : -1;
-	return x->heard < y->heard ? -1 : x->heard > y->heard;
+	return x->last < y->last ? -1 : x->last > y->last;
 }
 
 static bool

@@ -117,7 +117,7 @@ set_numbers(struct conn *c, const struct msg_move_conn *m)
 	c->blocked_at = seconds(m->blocked_at);
 	c->over_since = seconds(m->over_since);
 	c->owed = m->owed;
-	c->unheard = m->unheard;
+	c->after_goodbye = m->after_goodbye;
 	c->messages_in = m->messages_in;
 	c->saved = (int64_t)m->saved;
 	c->out.in = c->out.out = m->sent;

@@ -338,7 +338,7 @@ save_conn(struct worker *w, struct conn *c, struct move_image *image)
 		.blocked_at = us(c->blocked_at),
 		.over_since = us(c->over_since),
 		.owed = c->owed,
-		.unheard = c->unheard,
+		.after_goodbye = c->after_goodbye,
 		.messages_in = c->messages_in,
 		.saved = (uint64_t)c->saved,
 		.sent = c->out.out,

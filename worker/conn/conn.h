@@ -58,7 +58,7 @@ struct conn_ops {
 	/* A peer that sent FIN may still wait for queued bytes. */
 	bool half_close;
 	/* Bytes that are read after the server's goodbye at most; 0: all. */
-	uint32_t unheard_max;
+	uint32_t after_goodbye_max;
 };
 
 #define CONN_FINISH_SECONDS 3 /* for the peer's FIN after ours */
@@ -155,7 +155,7 @@ struct conn {
 	uint16_t close_code;      /* of our close frame, for the log */
 	struct deflate_terms deflate; /* bits 0: no permessage-deflate */
 	uint32_t magic;               /* MAGIC_CONN while it lives */
-	uint32_t unheard;             /* bytes received after the goodbye */
+	uint32_t after_goodbye;       /* bytes received after the goodbye */
 
 	uint8_t serves; /* enum listen_role: its permissions */
 	enum conn_state state : 3;

@@ -245,10 +245,11 @@ on_eof(struct conn *c)
 static bool
 hear_out(struct conn *c, size_t n)
 {
-	if (c->ops->unheard_max == 0)
+	if (c->ops->after_goodbye_max == 0)
 		return true;
-	c->unheard += (uint32_t)n; /* at most WORKER_RECV_BYTES at a time */
-	if (c->unheard <= c->ops->unheard_max)
+	c->after_goodbye +=
+	    (uint32_t)n; /* at most WORKER_RECV_BYTES at a time */
+	if (c->after_goodbye <= c->ops->after_goodbye_max)
 		return true;
 	conn_deafen(c);
 	return false;

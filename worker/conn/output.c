@@ -51,7 +51,8 @@ static void
 say_end(struct conn *c)
 {
 	shutdown(c->io.fd, SHUT_WR);
-	if (!conn_input_is(c, INPUT_DEAF) || c->unheard > c->ops->unheard_max)
+	if (!conn_input_is(c, INPUT_DEAF) ||
+	    c->after_goodbye > c->ops->after_goodbye_max)
 		return;
 	c->input &= ~INPUT_DEAF;
 	conn_set_events(c);

@@ -25,9 +25,9 @@
 #include "worker/conn/ws_part.h"
 #include "worker/core/core.h"
 
-#define CLOSE_SECONDS 3        /* for the peer's close frame after ours */
-#define MAX_PONGS 16           /* for the pings of one read */
-#define UNHEARD_MAX (1u << 20) /* bytes read after our close frame */
+#define CLOSE_SECONDS 3              /* for the peer's close frame after ours */
+#define MAX_PONGS 16                 /* for the pings of one read */
+#define AFTER_GOODBYE_MAX (1u << 20) /* bytes read after our close frame */
 /* tests/conformance/ws_echo.c has this file with WS_ECHO: bytes are bytes. */
 #ifdef WS_ECHO
 #define MAX_FRAGMENTS UINT32_MAX
@@ -452,7 +452,7 @@ on_close(struct conn *c)
 
 const struct conn_ops ws_ops = {
 	.feed = feed,
-	.unheard_max = UNHEARD_MAX,
+	.after_goodbye_max = AFTER_GOODBYE_MAX,
 	.on_timeout = on_timeout,
 	.on_close = on_close,
 	.on_slow = on_slow,

@@ -31,7 +31,7 @@
 #define UNANSWERED_MAX 3        /* pings */
 #define REPLAY_BYTES (1u << 20) /* of it are queued, while it waits */
 #define REPLAY_WAIT_MS 300
-#define BELL_US 400 /* between two late wakes of the broker, at least */
+#define LATE_US 400 /* between two late wakes of the broker, at least */
 /* So many messages of one turn are worth a turn more without a sleep. */
 #define LATER_MIN 2
 
@@ -64,10 +64,10 @@ open_link(struct worker *w, int fd)
 		.on_dead = on_dead };
 	ipc_init(&w->link->ipc, w->loop, fd, &w->link->ipc_ops, w);
 	w->link->ipc.places = true;
-	w->link->flushed = w->link->unheard = 0;
-	w->link->later = false;
+	w->link->wake.flushed = w->link->wake.patient = 0;
+	w->link->wake.asleep = false;
 	w->link->silent = 0;
-	w->link->heard = 0;
+	w->link->nin = 0;
 	w->link->replay_end = 0;
 	w->link->alone = false;
 }
@@ -198,13 +198,13 @@ on_ping_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 		ipc_drain_input(&l->ipc); /* a word may be there, unread */
 	if (!link_is_up(w))
 		return;
-	if (l->heard != l->ipc.nin)
+	if (l->nin != l->ipc.nin)
 		l->silent = 0;
 	if (l->silent++ >= UNANSWERED_MAX) {
 		give_up(w);
 		return;
 	}
-	l->heard = l->ipc.nin;
+	l->nin = l->ipc.nin;
 	m.id = ++l->ping;
 	link_send_ping(w, &m);
 }
@@ -212,7 +212,7 @@ on_ping_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 /* ---- sending ---- */
 
 static void
-on_bell(struct ev_loop *loop, ev_timer *timer, int revents)
+on_wake_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	/* The turn ends with link_turn_ends(); its clients come first. */
 }
@@ -224,17 +224,18 @@ on_bell(struct ev_loop *loop, ev_timer *timer, int revents)
  * else.
  */
 static bool
-all_unheard(const struct link *l)
+all_may_wait(const struct link *l)
 {
-	return l->unheard > 0 && l->unheard == l->ipc.nout - l->flushed;
+	return l->wake.patient > 0 &&
+	    l->wake.patient == l->ipc.nout - l->wake.flushed;
 }
 
 /* late: the broker sleeps on, and the caller wakes it soon. */
 static void
 send_queue(struct link *l, bool late)
 {
-	l->flushed = l->ipc.nout;
-	l->unheard = 0;
+	l->wake.flushed = l->ipc.nout;
+	l->wake.patient = 0;
 	ipc_send_queue(&l->ipc, late);
 }
 
@@ -242,13 +243,13 @@ void
 link_flush(struct worker *w)
 {
 	struct link *l = w->link;
-	bool late = all_unheard(l);
+	bool late = all_may_wait(l);
 
 	send_queue(l, late);
-	l->owed = l->owed || late;
-	if (l->later)
+	l->wake.owed = l->wake.owed || late;
+	if (l->wake.asleep)
 		ipc_wake(&l->ipc);
-	l->later = false;
+	l->wake.asleep = false;
 }
 
 /*
@@ -260,29 +261,30 @@ link_flush_later(struct worker *w)
 {
 	struct link *l = w->link;
 
-	if (l->later || l->ipc.nout - l->flushed < LATER_MIN || all_unheard(l))
+	if (l->wake.asleep || l->ipc.nout - l->wake.flushed < LATER_MIN ||
+	    all_may_wait(l))
 		return false;
 	send_queue(l, true);
-	l->later = true;
+	l->wake.asleep = true;
 	return true;
 }
 
 void
 link_turn_ends(struct worker *w)
 {
-	struct link *l = w->link;
+	struct link_wake *wake = &w->link->wake;
 	uint64_t now;
 
-	if (!l->owed)
+	if (!wake->owed)
 		return;
 	now = proc_clock_us(CLOCK_MONOTONIC);
-	if (now - l->rung >= BELL_US) {
-		l->owed = false;
-		l->rung = now;
-		ipc_wake(&l->ipc);
-	} else if (!ev_is_active(&l->bell)) {
-		ev_timer_set(&l->bell, BELL_US / 1e6, 0.);
-		ev_timer_start(w->loop, &l->bell);
+	if (now - wake->late_us >= LATE_US) {
+		wake->owed = false;
+		wake->late_us = now;
+		ipc_wake(&w->link->ipc);
+	} else if (!ev_is_active(&wake->timer)) {
+		ev_timer_set(&wake->timer, LATE_US / 1e6, 0.);
+		ev_timer_start(w->loop, &wake->timer);
 	}
 }
 
@@ -301,8 +303,7 @@ link_init(struct worker *w)
 	ev_timer_init(
 	    &w->link->pinger, on_ping_timer, PING_SECONDS, PING_SECONDS);
 	ev_timer_start(w->loop, &w->link->pinger);
-	ev_init(&w->link->bell, on_bell);
-	w->link->bell.data = w;
+	ev_init(&w->link->wake.timer, on_wake_timer);
 	if (w->inherit->move_fd == 0) /* else it comes from there */
 		link_take(w, sock_connect_unix(w->conf->broker_path));
 }
@@ -357,7 +358,7 @@ link_let_go(struct worker *w)
 {
 	ev_timer_stop(w->loop, &w->link->pinger);
 	ev_timer_stop(w->loop, &w->link->retry);
-	ev_timer_stop(w->loop, &w->link->bell);
+	ev_timer_stop(w->loop, &w->link->wake.timer);
 	ipc_wake(&w->link->ipc); /* nobody will remember that it is owed */
 	carrier_let_go(&w->link->ipc.carrier);
 	ipc_close(&w->link->ipc);
@@ -369,7 +370,7 @@ link_free(struct worker *w)
 {
 	ev_timer_stop(w->loop, &w->link->retry);
 	ev_timer_stop(w->loop, &w->link->pinger);
-	ev_timer_stop(w->loop, &w->link->bell);
+	ev_timer_stop(w->loop, &w->link->wake.timer);
 	ipc_close(&w->link->ipc);
 }
 

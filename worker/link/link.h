@@ -39,6 +39,16 @@ struct link_handler {
 	void (*lost)(struct worker *);
 };
 
+/* When the broker is woken for what is sent to it. */
+struct link_wake {
+	uint64_t flushed; /* messages, by the last flush */
+	uint64_t patient; /* of the messages since then; see link_may_wait() */
+	bool asleep;      /* link_flush_later() has left the broker asleep */
+	bool owed;        /* patient messages were sent since the last wake */
+	uint64_t late_us; /* when it was last woken for patient messages */
+	ev_timer timer;   /* begins the turn that wakes it, if no client does */
+};
+
 struct link {
 	struct ipc ipc;
 	const struct link_handler *ops;
@@ -56,15 +66,10 @@ struct link {
 	uint64_t replay_end; /* its end, in the stream to the broker */
 	struct newest seen;  /* events */
 	unsigned silent;     /* pings without a message of the broker */
-	uint64_t heard;      /* messages of it, at the last ping */
+	uint64_t nin;        /* ipc.nin at the last ping */
 	uint64_t ping;       /* id of the last one */
 	ev_timer pinger;
-	uint64_t rung;    /* us; when the broker was last woken late */
-	bool owed;        /* it has to be woken for what was sent since then */
-	ev_timer bell;    /* ends the turn that does it, if no client does */
-	bool later;       /* link_flush_later() has left it asleep */
-	uint64_t flushed; /* messages, by the last flush */
-	uint64_t unheard; /* of the messages since then; see link_unheard() */
+	struct link_wake wake;
 	struct failure_budget failures; /* of no app; see failure.h */
 	uint32_t failed_at, nfailed;    /* of all: the second, how many */
 };
@@ -84,8 +89,8 @@ void link_let_go(struct worker *);
 /* A socket to the broker from the master, or -1. */
 void link_take(void *worker, int fd);
 /*
- * Sends the messages that this turn has queued to the broker.  If they are all
- * unheard, link_turn_ends() wakes it for them, at most every 0.4 ms.
+ * Sends the messages that this turn has queued to the broker.  If all of them
+ * may wait, link_turn_ends() wakes it for them, at most every 0.4 ms.
  */
 void link_flush(struct worker *);
 /*
@@ -95,11 +100,11 @@ void link_flush(struct worker *);
  */
 bool link_flush_later(struct worker *);
 void link_turn_ends(struct worker *);
-/* It does not matter when the broker sees the message just queued. */
+/* The broker may see the message just queued a little later. */
 static inline void
-link_unheard(struct link *l)
+link_may_wait(struct link *l)
 {
-	l->unheard++;
+	l->wake.patient++;
 }
 /*
  * Between the parts of a replay: while much of it is queued, gives it to the

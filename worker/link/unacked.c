@@ -188,7 +188,7 @@ unacked_send_event(struct worker *w, struct msg_event *m)
 		e->fanout = l->cost(w, m);
 	}
 	if (m->flags & EVENT_DELIVERED || is_unheard(w, e))
-		link_unheard(w->link);
+		link_may_wait(w->link);
 	l->events += n;
 	l->fanout += e->fanout;
 	if (l->sharing || l->events > SHARED_BYTES ||

@@ -127,13 +127,13 @@ acknowledge_heard(uint64_t heard)
 	assert_int_equal(unacked_on_ack(&rig.w, &m), 0);
 }
 
-/* How many of n events to such a channel count as unheard? */
+/* How many of n events to such a channel count as patient? */
 static uint64_t
 unheard(const char *channel, unsigned n)
 {
-	rig.w.link->unheard = 0;
+	rig.w.link->wake.patient = 0;
 	publish(GREEDY, channel, n);
-	return rig.w.link->unheard;
+	return rig.w.link->wake.patient;
 }
 
 static void
