@@ -67,7 +67,7 @@ void doctor_requests(struct doctor *); /* requests to the HTTP API */
 void doctor_channels(struct doctor *); /* refused subscriptions */
 void doctor_keys(struct doctor *);     /* keys that no app has */
 void doctor_clients(struct doctor *);  /* origins, limits and the like */
-void doctor_tls(struct doctor *);      /* TLS on an address without it */
+void doctor_tls(struct doctor *);      /* TLS or no TLS, against the address */
 void doctor_links(struct doctor *);    /* links without shared memory */
 void doctor_arrived(struct doctor *);  /* the channel has subscribers */
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * doctor_refused.c: refused requests to the API, subscriptions, keys and
- * origins, exceeded limits, and TLS where there is none.
+ * origins, exceeded limits, and clients that speak TLS, or do not, against
+ * their address.
  */
 
 #include <stdlib.h>
@@ -381,9 +382,10 @@ doctor_clients(struct doctor *d)
 	each_reason(d, FAILURE_CLIENT, put_client);
 }
 
-/* They are among the last connections that ended, of no app. */
-void
-doctor_tls(struct doctor *d)
+/* A scheme that the address has not, in connections that ended, of no app. */
+static void
+put_scheme(
+    struct doctor *d, const char *reason, struct str text, struct str mend)
 {
 	const struct closes *h = d->br->closes;
 	const struct stats_close *last = NULL, *c;
@@ -392,7 +394,7 @@ doctor_tls(struct doctor *d)
 
 	for (uint32_t i = 0; i < h->n; i++) {
 		c = &h->v[(h->first + i) % CLOSES_MAX];
-		if (c->app != 0 || strcmp(c->reason, STATS_CLOSE_TLS) != 0)
+		if (c->app != 0 || strcmp(c->reason, reason) != 0)
 			continue;
 		last = c;
 		n++;
@@ -400,16 +402,29 @@ doctor_tls(struct doctor *d)
 	if (last == NULL)
 		return;
 	f = doctor_add(d, "tls", score_of(d, 157, last->time_ms));
-	buf_append(&f->text,
-	    S("Clients speak TLS (wss, https) to an address of this server "
-	      "that has no TLS."));
+	buf_append(&f->text, text);
 	buf_append(&f->seen, S("Seen "));
 	doctor_put_often(d, &f->seen, n, last->time_ms);
 	buf_printf(&f->seen, ", from %s.", last->peer);
-	buf_append(&f->mend,
+	buf_append(&f->mend, mend);
+}
+
+void
+doctor_tls(struct doctor *d)
+{
+	put_scheme(d, STATS_CLOSE_TLS,
+	    S("Clients speak TLS (wss, https) to an address of this server "
+	      "that has no TLS."),
 	    S("In pusher-js and Echo set forceTLS: false, and wsPort to that "
 	      "port; in a server library useTLS: false.  A page from https:// "
 	      "uses TLS all the same: let it "
 	      "connect to the proxy that speaks TLS, or to a listener with "
 	      "tls."));
+	put_scheme(d, STATS_CLOSE_PLAIN,
+	    S("Clients speak plain HTTP (ws, http) to an address of this "
+	      "server that has TLS."),
+	    S("In pusher-js and Echo set forceTLS: true, and wssPort to that "
+	      "port; in a server library useTLS: true, in Laravel "
+	      "PUSHER_SCHEME=https.  A proxy that speaks TLS for pusherd needs "
+	      "a listener without tls."));
 }

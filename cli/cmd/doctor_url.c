@@ -128,6 +128,10 @@ upgrade_failed(struct way *w, const struct ws_client *ws, const char *path)
 	    "The proxy drops the upgrade.  nginx: proxy_http_version 1.1; "
 	    "proxy_set_header Upgrade $http_upgrade; proxy_set_header "
 	    "Connection \"upgrade\";  others: etc/doc";
+	static const char plain[] =
+	    "A port for https answers plain HTTP like this: give --url https://"
+	    "...  Else the proxy drops the upgrade: proxy_set_header Upgrade "
+	    "$http_upgrade";
 	static const char elsewhere[] =
 	    "The proxy sends this path to something else: route /app and "
 	    "/apps to pusherd (etc/doc has nginx, HAProxy, Caddy, Apache, "
@@ -138,6 +142,7 @@ upgrade_failed(struct way *w, const struct ws_client *ws, const char *path)
 	else
 		finding(w, ws->why,
 		    ws->status >= 502 && ws->status <= 504       ? unreached
+			: ws->status == 400 && !w->tls           ? plain
 			: ws->status == 426 || ws->status == 400 ? no_upgrade
 								 : elsewhere,
 		    "%s answers %u through the public address instead of 101.",

@@ -123,8 +123,10 @@ struct stats_alias {
 #include "shared/proc/stats.def"
 };
 
-/* The reason when a client speaks TLS on an address that has none. */
+/* The reason when a client speaks TLS on an address that has none, ... */
 #define STATS_CLOSE_TLS "TLS on a listener without TLS"
+/* ... or speaks without it on one that has TLS. */
+#define STATS_CLOSE_PLAIN "plain HTTP on a listener with TLS"
 
 /* STATS.closes: these, next to each other, the oldest first. */
 struct stats_close {

@@ -5,6 +5,7 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+const net = require('node:net');
 const { after, before, test } = require('node:test');
 const tls = require('node:tls');
 const { Client } = require('./lib/client');
@@ -13,6 +14,7 @@ const doctor = require('./lib/doctor');
 const { api, publish } = require('./lib/http');
 const { freePort } = require('./lib/port');
 const { hmac } = require('./lib/sign');
+const { Authority } = require('./lib/tls');
 
 const d = new Daemon({ workers: 2, max_auth_failures_per_minute: 1000 });
 
@@ -191,6 +193,44 @@ test('TLS on an address without it', async () => {
 			/^Seen 2 times, the last \d+ s ago, from 127\.0\.0\.1.*\.$/);
 		assert.match(f.mend, /^In pusher-js and Echo set forceTLS: false, and /);
 	}
+});
+
+test('no TLS on an address with it', async () => {
+	const a = new Authority();
+	const secure = new Daemon({ listen: ['127.0.0.1:0', '127.0.0.1:0 tls'],
+		tls_certificate: a.file('cert.pem'), tls_key: a.file('key.pem') });
+	const app = secure.app();
+	await secure.start();
+	secure.allow(/plain HTTP on a listener with TLS/);
+	const [, port] = secure.ports;
+	const ask = (line) => new Promise((ok) => {
+		const s = net.connect(port, '127.0.0.1', () =>
+			s.write(`${line} HTTP/1.1\r\nHost: x\r\n\r\n`));
+		let text = '';
+		s.on('data', (b) => { text += b; });
+		s.on('error', () => {});
+		s.on('close', () => ok(text));
+	});
+	for (const line of ['GET /', 'POST /login', `GET /app/${app.key}`,
+		`POST /ws/apps/${app.id}/events`])
+		assert.match(await ask(line), /^HTTP\/1\.1 400 .*use https/s);
+	// The first two are those of a program that looks for open ports.
+	const f = await until('both', async () => (await doctor.ask(secure))
+		.findings.find((x) => x.kind === 'tls' && /2 times/.test(x.seen)));
+	assert.equal(f.finding, 'Clients speak plain HTTP (ws, http) to an address ' +
+		'of this server that has TLS.');
+	assert.match(f.seen,
+		/^Seen 2 times, the last \d+ s ago, from 127\.0\.0\.1.*\.$/);
+	assert.match(f.mend, /^In pusher-js and Echo set forceTLS: true, and /);
+	assert.match(secure.readLog(), /plain HTTP .* has to use wss:\/\/ or https/);
+	assert.equal(secure.ctl(['closes']).filter((r) =>
+		r.reason === 'plain HTTP on a listener with TLS').length, 2);
+	const url = await doctor.found(secure, 'url', app.id, '--url',
+		`http://127.0.0.1:${port}`);
+	assert.match(url.finding, /^\/app answers 400 through the public address/);
+	assert.match(url.mend, /give --url https:/);
+	await secure.stop();
+	a.remove();
 });
 
 test('keys: the name, two characters, one that is near none', async () => {

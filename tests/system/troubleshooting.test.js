@@ -17,12 +17,16 @@ const { api, publish } = require('./lib/http');
 const { client } = require('./lib/official');
 const { Receiver } = require('./lib/receiver');
 const { channelAuth } = require('./lib/sign');
+const { Authority } = require('./lib/tls');
 
 const page = fs.readFileSync(
 	path.resolve(__dirname, '../../etc/doc/troubleshooting.md'), 'utf8');
 const sections = new Map(page.split(/^## /m).slice(1).map((s) =>
 	[s.slice(0, s.indexOf('\n')), s]));
-const d = new Daemon({ workers: 2, webhook_allow_private: 'on',
+const authority = new Authority();
+const d = new Daemon({ workers: 2, listen: ['127.0.0.1:0', '127.0.0.1:0 tls'],
+	tls_certificate: authority.file('cert.pem'),
+	tls_key: authority.file('key.pem'), webhook_allow_private: 'on',
 	max_auth_failures_per_minute: 1000 });
 const tried = new Set();
 let app;
@@ -34,7 +38,10 @@ before(async () => {
 	d.allow(/given up/);
 	await d.start();
 });
-after(() => d.remove());
+after(() => {
+	d.remove();
+	authority.remove();
+});
 
 // The output of the section's commands, in one line of text.
 async function run(section, env = {}) {
@@ -89,6 +96,11 @@ test('It stays "connecting"', async () => {
 	await says(section, 'Clients speak TLS', url(port));
 	assert.notEqual(secure.connection.state, 'connected');
 	secure.disconnect();
+	d.allow(/plain HTTP on a listener with TLS/);
+	const plain = client('8', { port: d.ports[1] }, app);
+	await says(section, 'Clients speak plain HTTP', url(port));
+	assert.notEqual(plain.connection.state, 'connected');
+	plain.disconnect();
 });
 
 test('It closes with 4001', async () => {

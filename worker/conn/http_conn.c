@@ -21,6 +21,7 @@
 #include "worker/conn/http_request.h"
 #include "worker/conn/remote.h"
 #include "worker/conn/timeout.h"
+#include "worker/conn/transport.h"
 #include "worker/core/core.h"
 
 #define CHOKE_BYTES (64u << 10) /* bytes of unread replies */
@@ -167,6 +168,20 @@ is_tls(struct conn *c, const char *bytes)
 	return true;
 }
 
+/* A request without TLS on an address with it; the socket is being closed. */
+static void
+report_plain(struct conn *c)
+{
+	char peer[64];
+
+	remote_text(c, peer, sizeof(peer));
+	log_warnx("plain HTTP on a listener with TLS: the client has to use "
+		  "wss:// or https:// there, or its listen line needs no "
+		  "\"tls\" peer=%s",
+	    peer);
+	conn_record_close(c, 1006, S(STATS_CLOSE_PLAIN));
+}
+
 struct http *
 http_new(struct conn *c)
 {
@@ -234,9 +249,17 @@ on_timeout(struct conn *c)
 		conn_finish(c);
 }
 
+static void
+on_close(struct conn *c)
+{
+	if (c->transport != NULL && c->transport->tls.plain)
+		report_plain(c);
+	api_free(c);
+}
+
 const struct conn_ops http_ops = {
 	.feed = http_feed,
 	.on_timeout = on_timeout,
-	.on_close = api_free,
+	.on_close = on_close,
 	.half_close = true,
 };

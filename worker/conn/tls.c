@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "shared/base/base.h"
@@ -125,13 +126,24 @@ tls_end(struct worker *w, struct tls_conn *t)
 	t->ssl = NULL;
 }
 
-/* The client speaks HTTP here: answers in HTTP. */
+/*
+ * The client speaks HTTP here: answers in HTTP.  OpenSSL has read the method
+ * and, of a GET, the slash.  Programs that look for open ports ask other paths.
+ */
 static void
 answer_plainly(struct tls_conn *t)
 {
+	int fd = SSL_get_fd(t->ssl);
+	char rest[1024];
+	ssize_t n;
+
 	if (ERR_GET_REASON(ERR_peek_last_error()) != SSL_R_HTTP_REQUEST)
 		return;
-	if (send(SSL_get_fd(t->ssl), plain_http, sizeof(plain_http) - 1,
+	n = recv(fd, rest, sizeof(rest), MSG_DONTWAIT);
+	t->plain = n > 0 &&
+	    (memmem(rest, (size_t)n, "app/", 4) != NULL ||
+		memmem(rest, (size_t)n, "apps/", 5) != NULL);
+	if (send(fd, plain_http, sizeof(plain_http) - 1,
 		MSG_NOSIGNAL | MSG_DONTWAIT) == -1)
 		log_debug("cannot send the answer to plain HTTP");
 }

@@ -41,6 +41,7 @@ struct tls_conn {
 	SSL *ssl;
 	enum tls_state state;
 	bool wants_write; /* reading continues when the socket takes bytes */
+	bool plain; /* the client has sent a request of Pusher's without TLS */
 };
 
 /*
