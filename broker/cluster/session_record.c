@@ -41,6 +41,7 @@ session_record_get(struct session_record *rec, const struct resumes *all,
 	rec->m = (struct msg_host_session){ .app = row->app,
 		.epoch = row->epoch,
 		.acked = acked,
+		.left = session_row_left(all->table, row),
 		.lost = s->over ? RESUME_TOO_MANY : s->lost,
 		.has_rest = s->channels.has_rest || s->over,
 		.rest = s->over                ? 0
@@ -103,6 +104,8 @@ session_record_take(struct replay *x, const struct msg_host_session *m,
 	if (sids[1] != 0)
 		memcpy(session_row_more(all->table, row)->sids, &sids[1],
 		    sizeof(sids) - sizeof(sids[0]));
+	if (m->left != 0)
+		session_row_more(all->table, row)->left = m->left;
 	take_channels(s, m);
 	resumes_book(all, s);
 	row->epoch = m->epoch;

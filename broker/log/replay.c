@@ -145,7 +145,8 @@ replay_begin(struct replay *x, struct replay_sub *r, uint32_t app, uint64_t sid,
 	s = resumes_of(&x->sessions, sid);
 	if (s == NULL)
 		return;
-	r->answer = resume_enter(s, app_log_hash(r->log, channel), now);
+	r->answer =
+	    resume_enter(&x->sessions, s, app_log_hash(r->log, channel), now);
 	find(x, r->log, s, channel, &r->answer, &r->part);
 	if (r->answer.status == RESUME_CONTINUED && r->part.n == 0)
 		return;

@@ -9,8 +9,8 @@
  *
  * The channels themselves are in this process only.  After its death the
  * workers report those of living connections again; the other sessions count as
- * having been in all channels.  Must never give away a session with a
- * connection for lack of room.
+ * having been in all channels that they have not left.  Must never give away a
+ * session with a connection for lack of room.
  */
 
 #include "broker/log/resume.h"

@@ -13,8 +13,24 @@
 
 #define ALL_SECONDS 30 /* in which a client subscribes again */
 
+static uint64_t
+bit_of(uint64_t hash)
+{
+	return UINT64_C(1) << (hash & 63);
+}
+
+/* Other channels may have the same bit. */
+static bool
+may_have_left(
+    const struct resumes *s, const struct resume_session *r, uint64_t hash)
+{
+	return (session_row_left(s->table, resumes_row(s, r)) & bit_of(hash)) !=
+	    0;
+}
+
 struct resume_answer
-resume_enter(const struct resume_session *r, uint64_t hash, double now)
+resume_enter(const struct resumes *s, const struct resume_session *r,
+    uint64_t hash, double now)
 {
 	const struct resume_channel *c =
 	    resume_channel_find(&r->channels, hash);
@@ -26,11 +42,15 @@ resume_enter(const struct resume_session *r, uint64_t hash, double now)
 	    (!r->channels.has_rest ||
 		(uint32_t)now - r->attached_at > ALL_SECONDS))
 		return a;
-	a.from = c != NULL ? resume_channel_from(c)
-			   : resume_channels_rest(&r->channels);
+	if (c != NULL)
+		a.from = resume_channel_from(c);
+	else if (!may_have_left(s, r, hash))
+		a.from = resume_channels_rest(&r->channels);
 	a.status = a.from != 0 ? RESUME_CONTINUED : RESUME_GAP;
 	if (a.status == RESUME_GAP)
-		a.reason = r->lost != 0 ? r->lost : RESUME_UNCONFIRMED;
+		a.reason = r->lost != 0 ? r->lost
+		    : c != NULL         ? RESUME_UNCONFIRMED
+					: RESUME_RESTARTED;
 	return a;
 }
 
@@ -66,9 +86,11 @@ void
 resume_left(struct resumes *s, struct resume_session *r, uint64_t hash)
 {
 	struct resume_channel *c = resume_channel_find(&r->channels, hash);
+	struct session_row *row = resumes_row(s, r);
 
+	session_row_more(s->table, row)->left |= bit_of(hash);
 	if (c != NULL) {
-		resumes_row(s, r)->channels--;
+		row->channels--;
 		resume_channel_remove(&r->channels, c);
 	}
 }

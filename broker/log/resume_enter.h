@@ -19,11 +19,11 @@ struct resume_answer {
  * Finds the events that must be sent to a client that enters this channel now.
  * The caller then calls resume_entered() with the numbers that it has sent.
  */
-struct resume_answer resume_enter(
+struct resume_answer resume_enter(const struct resumes *,
     const struct resume_session *, uint64_t hash, double now);
 void resume_entered(struct resumes *, struct resume_session *, uint64_t hash,
     uint64_t from, uint64_t at);
-/* The connection has left it. */
+/* The connection has left it, which the row remembers. */
 void resume_left(struct resumes *, struct resume_session *, uint64_t hash);
 
 #endif

@@ -20,12 +20,12 @@
 
 #include "shared/base/str.h"
 
-#define IPC_VERSION 25
+#define IPC_VERSION 26
 /*
  * Of the memory that the processes share, of the database, and of what one
  * program hands over to the next one in an upgrade (cli/master/handover.h).
  */
-#define STATE_VERSION 6
+#define STATE_VERSION 7
 #define IPC_HEAD 8                  /* u32 length, u32 type */
 #define IPC_MAX_MESSAGE (64u << 20) /* bytes, head included */
 

@@ -124,6 +124,12 @@ session_row_more(struct session_table *t, struct session_row *row)
 	return more;
 }
 
+uint64_t
+session_row_left(const struct session_table *t, const struct session_row *row)
+{
+	return row->more ? more_of(t, row)->left : 0;
+}
+
 void
 session_row_keep_sid(
     struct session_table *t, struct session_row *row, bool used)
@@ -227,6 +233,7 @@ struct file_head {
 	uint64_t up_ms, wall_ms; /* when it was written */
 };
 
+#define ROW_BYTES (sizeof(struct session_row) + sizeof(struct session_more))
 #define MAGIC UINT64_C(0x3553534553504f53)
 #define MARK UINT64_C(0x4d53534553504f53) /* only the head; see mark() */
 
@@ -290,8 +297,8 @@ save_graves(const struct session_table *t, FILE *f)
 static int
 save(const struct session_table *t, const char *path)
 {
-	struct file_head h = { MAGIC, sizeof(t->rows[0]), t->used, t->salt,
-		lost_left(t), up_ms(), wall_ms() };
+	struct file_head h = { MAGIC, ROW_BYTES, t->used, t->salt, lost_left(t),
+		up_ms(), wall_ms() };
 	FILE *f;
 	int r = -1;
 
@@ -344,7 +351,7 @@ read_all(struct session_table *t, FILE *f)
 	uint32_t forgotten = 0;
 
 	if (fread(&h, sizeof(h), 1, f) != 1 || h.magic != MAGIC ||
-	    h.row_bytes != sizeof(t->rows[0]))
+	    h.row_bytes != ROW_BYTES)
 		return false;
 	t->salt = h.salt;
 	for (uint32_t i = 0; i < h.used; i++)

@@ -72,6 +72,11 @@ static_assert(sizeof(struct session_row) == 64, "struct session_row");
 /* The rest, which few sessions have, in memory that is only touched then. */
 struct session_more {
 	uint64_t sids[SESSION_SIDS - 1]; /* earlier ones, newest first */
+	/*
+	 * A bit for each channel that the client has unsubscribed: `acked` says
+	 * nothing of these.
+	 */
+	uint64_t left;
 	uint8_t id[sizeof(struct session_id) - 1 - SESSION_ID_BITS];
 };
 
@@ -118,6 +123,9 @@ void session_row_set_id(
 /* The rest of a row, made when it is not in use. */
 struct session_more *session_row_more(
     struct session_table *, struct session_row *);
+/* struct session_more.left */
+uint64_t session_row_left(
+    const struct session_table *, const struct session_row *);
 /*
  * Events may exclude the socket id of a connection that is over.  Those that
  * have not subscribed anything (used) share one place: a client that reconnects

@@ -145,6 +145,35 @@ describe('the sessions of a host in Redis', () => {
 		z.destroy();
 	});
 
+	test('a channel that its client has left: a gap', async () => {
+		const c = host(redis, 'c', { resume_ack_interval: 10 });
+		c.ctl(['app', 'set', '42', 'resume=on']);
+		await startReady(c);
+		const id = newId();
+		const y = await open(c, app, id);
+		await enter(y, 'stays');
+		await enter(y, 'left');
+		y.unsubscribe('left');
+		await settled(y);
+		const acked = await storedAcked(redis, id);
+		await publish(a, app, ['left', 'stays'], 'e', 'x');
+		await y.expect('e', 'stays');
+		await until('the confirmation to be written', async () =>
+			await storedAcked(redis, id) !== acked);
+		c.kill();
+		await c.exited;
+		c.remove();
+		await y.ended();
+		const z = await open(b, app, id);
+		const gap = { status: 'gap', reason: 'restarted', events: [] };
+		assert.deepEqual(await enter(z, 'left'), gap);
+		assert.equal((await enter(z, 'stays')).status, 'continued');
+		// What it gets now does not come once more on this connection.
+		z.unsubscribe('stays');
+		assert.deepEqual(await enter(z, 'stays'), gap);
+		z.destroy();
+	});
+
 	test('clients that make more and more: they are bounded', async () => {
 		let made = 0;
 		for (let round = 0; round < 7; round++) {

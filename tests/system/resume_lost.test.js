@@ -55,6 +55,21 @@ suite('resume with another log', (d) => {
 		await c.close();
 	});
 
+	test('a channel that was left before the broker died is a gap', async () => {
+		d.allow(/link to the/, /broker was killed/);
+		let { id, c } = await begin(d, app, 'x');
+		await enter(c, 'left');
+		c.unsubscribe('left');
+		await c.sync();
+		await publish(d, app, ['left', 'x'], 'e', '1');
+		await cut(c);
+		process.kill(d.pidsOf('broker')[0], 'SIGKILL');
+		c = await open(d, app, id);
+		assert.deepEqual(await enter(c, 'left'),
+			{ status: 'gap', reason: 'restarted', events: [] });
+		await c.close();
+	});
+
 	test('a living client whose log is lost has a gap at its next cut',
 		async () => {
 			d.allow(/resume log of app .* damaged/, /link to the/,
