@@ -78,6 +78,26 @@ describe('Redis stops while requests are on their way', () => {
 			['1', '2', '3', '4', 'after']);
 	});
 
+	test('a request with a key, and the broker dies: it comes once', async () => {
+		const key = { 'X-Idempotency-Key': 'twice' };
+		assert.equal((await tryPublish(a, 'c', 'before', key)).status, 200);
+		redis.child.kill('SIGSTOP');
+		const h = await Http.connect(a);
+		const under = { 'X-Idempotency-Key': 'under way' };
+		await h.request('POST', ...request(a, 'under way', under));
+		assert.equal((await h.answer({ ms: 9000 })).status, 503);
+		process.kill(a.pidsOf('broker')[0], 'SIGKILL');
+		redis.child.kill('SIGCONT');
+		await becomesReady(a);
+		for (const [data, headers] of [['before', key], ['under way', under],
+			['after']])
+			assert.equal((await tryPublish(a, 'c', data, headers)).status, 200);
+		const got = [];
+		do got.push(await client.expect('e', 'c'));
+		while (got.at(-1) !== 'after');
+		assert.deepEqual(got, ['before', 'under way', 'after']);
+	});
+
 	test('the broker dies while Redis is away: no 200 before Redis has it',
 		async () => {
 			await redis.stop();
