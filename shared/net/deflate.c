@@ -16,8 +16,6 @@
 
 #define MEM_LEVEL 8
 #define STEP 4096 /* bytes of output requested at a time */
-/* Of one message: an encoder makes two for each fragment that it sends. */
-#define BLOCKS_MAX 4096
 
 struct deflater {
 	z_stream z;
@@ -224,7 +222,7 @@ inflate_part(struct inflater *in, struct str s, size_t *left, struct buf **out)
 			return INFLATE_TOO_LARGE;
 		*left -= made;
 		(*out)->len += (uint32_t)made;
-		if ((z->data_type & 128) && ++in->blocks > BLOCKS_MAX)
+		if ((z->data_type & 128) && ++in->blocks > INFLATE_BLOCKS)
 			return INFLATE_TOO_MANY;
 		if (r == Z_STREAM_END) { /* a final block: 7.2.3.4 */
 			if (z->avail_in == 0)

@@ -59,6 +59,9 @@ deflate_bound(size_t n)
 	return n + n / 7 + 64;
 }
 
+/* Of one message: an encoder makes two for each fragment that it sends. */
+#define INFLATE_BLOCKS 4096u
+
 enum inflate_result {
 	INFLATE_DONE,
 	INFLATE_TOO_LARGE, /* over max */

@@ -9,6 +9,7 @@ const { Client, OP } = require('./lib/client');
 const { sleep, until } = require('./lib/daemon');
 const { nginx } = require('./lib/doctor');
 const { publish } = require('./lib/http');
+const { signedTarget } = require('./lib/sign');
 const { suite } = require('./lib/suite');
 
 suite('liveness', (d) => {
@@ -114,6 +115,22 @@ suite('first request', (d) => {
 			await h.write(text[i]);
 			await sleep(100);
 		}
+		assert.equal((await h.answer()).json.error, 'the head of the request ' +
+			'has not arrived after handshake_timeout (2 s)');
+		await h.closed(8000);
+		h.end();
+	});
+
+	test('a body that does not come: what it has in time', async () => {
+		const h = await Http.connect(d);
+		const path = `/apps/${app.id}/events`;
+		const body = '{"name":"e","channel":"c","data":"{}"}';
+		await h.write(`POST ${signedTarget(app, 'POST', path, { body })} HTTP/1.1` +
+			`\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n{`);
+		const r = await h.answer({ ms: 8000 });
+		assert.equal(r.status, 408);
+		assert.equal(r.json.error, 'the body has not arrived after ' +
+			'handshake_timeout (2 s) and a second for each KiB of it');
 		await h.closed(8000);
 		h.end();
 	});

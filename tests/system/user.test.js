@@ -252,7 +252,7 @@ suite('authorized connections', (d) => {
 			await priv.subscribe('private-x');
 			await pres.join('presence-x', 'u');
 			await user.signin({ id: 'u' });
-			await none.expectFatal(4009, /author|time/);
+			await none.expectFatal(4009, /authorized_connection_timeout \(2 s\)$/);
 			await pub.expectFatal(4009);
 			await sleep(700);
 			for (const c of [priv, pres, user, free])

@@ -58,6 +58,16 @@ suite('websocket', (d) => {
 		await c.close();
 	});
 
+	test('too many fragments: the close names both limits', async () => {
+		for (const [n, text] of [[1025, 'a'], [65, '']]) {
+			const c = await connect();
+			for (let i = 0; i < n; i++)
+				c.sendFrame(i === 0 ? OP.TEXT : OP.CONT, text, { fin: false });
+			await c.expectClose(1008,
+				/^too many fragments: at most 1024, and 64 without a byte$/);
+		}
+	});
+
 	test('frames split at every byte', async () => {
 		const c = await connect();
 		const bytes = Buffer.concat([frame(OP.TEXT, PING),

@@ -94,6 +94,18 @@ must_wait(struct conn *c)
 }
 
 static void
+close_too_many(struct conn *c)
+{
+	char text[120];
+
+	snprintf(text, sizeof(text),
+	    "more than %d connections a second without encryption (tls_only): "
+	    "try again in a moment",
+	    WAITS_PER_SECOND);
+	client_close(c, PUSHER_OVER_CAPACITY, str_of(text));
+}
+
+static void
 refuse_tls(struct conn *c)
 {
 	struct worker *w = c->w;
@@ -106,9 +118,7 @@ refuse_tls(struct conn *c)
 		conn_set_timeout(c, WAIT_SECONDS);
 		input_pause(c);
 	} else {
-		client_close(c, PUSHER_OVER_CAPACITY,
-		    S("too many connections without encryption (tls_only): "
-		      "try again in a moment"));
+		close_too_many(c);
 	}
 }
 

@@ -63,6 +63,18 @@ is_too_late(const struct conn *c)
 }
 
 static void
+close_unauthorized(struct conn *c)
+{
+	char text[120];
+
+	snprintf(text, sizeof(text),
+	    "neither signed in nor on a private or presence channel after "
+	    "authorized_connection_timeout (%u s)",
+	    c->app->authorized_connection_timeout);
+	client_close(c, 4009, str_of(text));
+}
+
+static void
 on_timeout(struct conn *c)
 {
 	if (c->state == CONN_PARTING) {
@@ -72,9 +84,7 @@ on_timeout(struct conn *c)
 	} else if (!c->greeted) {
 		admission_late(c);
 	} else if (is_too_late(c)) {
-		client_close(c, 4009,
-		    S("connection timed out: neither signed in nor subscribed "
-		      "to a private or presence channel in time"));
+		close_unauthorized(c);
 	} else if (conn_input_is(c, INPUT_STOPPED)) {
 		ws_arm(c); /* the silence is the server's fault */
 	} else if (c->pinged) {

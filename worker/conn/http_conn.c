@@ -220,6 +220,20 @@ http_feed(struct conn *c, char *bytes, size_t n)
 /* ---- the ends ---- */
 
 static void
+refuse_late(struct conn *c, enum api_state state)
+{
+	char text[160];
+
+	snprintf(text, sizeof(text),
+	    "the %s not arrived after handshake_timeout (%llu s)%s",
+	    state == API_HEAD ? "head of the request has" : "body has",
+	    (unsigned long long)c->w->conf->handshake_timeout,
+	    state == API_HEAD ? "" : " and a second for each KiB of it");
+	c->http->head_only = false;
+	api_refuse(c, 408, str_of(text));
+}
+
+static void
 on_timeout(struct conn *c)
 {
 	enum api_state state = c->http == NULL ? API_IDLE : c->http->state;
@@ -232,10 +246,8 @@ on_timeout(struct conn *c)
 		return;
 	}
 	if (state == API_HEAD || state == API_BODY || state == API_CHUNKS) {
-		if (state != API_HEAD && !api_body_is_late(c))
-			return;
-		c->http->head_only = false;
-		api_refuse(c, 408, S("the request did not arrive in time"));
+		if (state == API_HEAD || api_body_is_late(c))
+			refuse_late(c, state);
 		return;
 	}
 	if (state == API_ASKS || state == API_TAKES || state == API_BEGINS ||

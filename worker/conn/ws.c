@@ -33,8 +33,8 @@
 #define MAX_FRAGMENTS UINT32_MAX
 #define MAX_EMPTY UINT32_MAX
 #else
-#define MAX_FRAGMENTS 1024 /* of one message */
-#define MAX_EMPTY 64       /* of them without a byte */
+#define MAX_FRAGMENTS 1024u /* of one message */
+#define MAX_EMPTY 64u       /* of them without a byte */
 #endif
 
 /*
@@ -207,6 +207,28 @@ fail_too_large(struct conn *c, size_t max)
 	fail(c, 1009, str_of(why));
 }
 
+static void
+fail_too_many_blocks(struct conn *c)
+{
+	char why[96];
+
+	snprintf(why, sizeof(why),
+	    "compressed message has too many blocks: at most %u",
+	    INFLATE_BLOCKS);
+	fail(c, 1008, str_of(why));
+}
+
+static void
+fail_too_many_fragments(struct conn *c)
+{
+	char why[96];
+
+	snprintf(why, sizeof(why),
+	    "too many fragments: at most %u, and %u without a byte",
+	    MAX_FRAGMENTS, MAX_EMPTY);
+	fail(c, 1008, str_of(why));
+}
+
 /* Handles a compressed message; r: the result of unpacking it. */
 static void
 take_unpacked(struct conn *c, bool binary, struct str s, enum inflate_result r,
@@ -215,7 +237,7 @@ take_unpacked(struct conn *c, bool binary, struct str s, enum inflate_result r,
 	if (r == INFLATE_TOO_LARGE)
 		fail_too_large(c, max);
 	else if (r == INFLATE_TOO_MANY)
-		fail(c, 1008, S("compressed message has too many blocks"));
+		fail_too_many_blocks(c);
 	else if (r == INFLATE_BROKEN)
 		fail(c, 1007, S("compressed message is broken"));
 	else if (!binary && !utf8_is_valid(s))
@@ -317,7 +339,7 @@ begin_part(struct conn *c, const struct ws_head *h, char *p, size_t n)
 		part->empty++;
 	if (!conn_is_ending(c) &&
 	    (part->fragments > MAX_FRAGMENTS || part->empty > MAX_EMPTY)) {
-		fail(c, 1008, S("too many fragments"));
+		fail_too_many_fragments(c);
 		return 0;
 	}
 	return take_payload(c, p, n);
