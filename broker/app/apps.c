@@ -115,32 +115,13 @@ resume_seconds(void *arg, uint32_t num)
 	return a == NULL ? 0 : a->app.resume_time;
 }
 
-/* The shortest resume_time of all apps with sessions. */
-static uint32_t
-least_resume_time(const struct broker *br)
-{
-	uint32_t least = UINT32_MAX;
-	struct hash_node *n;
-
-	for (n = hash_first(&br->apps->by_num); n != NULL;
-	     n = hash_next(&br->apps->by_num, n)) {
-		const struct app *a =
-		    &container_of(n, struct broker_app, node)->app;
-
-		if (shares_find(&br->replay->sessions.room.apps, a->num) !=
-		    NULL)
-			least = MIN(least, a->resume_time);
-	}
-	return least;
-}
-
 void
 apps_expire_sessions(struct broker *br)
 {
 	struct resumes *s = &br->replay->sessions;
 
 	if (s->ndetached > 0)
-		resumes_expire(s, least_resume_time(br), resume_seconds, br);
+		resumes_expire(s, resume_seconds, br);
 	/*
 	 * Until then a late worker may send events again that are logged
 	 * already.

@@ -23,14 +23,11 @@
 #include "shared/proc/proc.h"
 
 #define OLD_SECONDS 120 /* above it, unsubscribed channels are dropped */
-#define EXPIRE_AT_ONCE 2000
 
 /* A session without a connection. */
 struct resume_away {
 	struct hash_node node; /* in resumes.away */
-	struct list in_order;  /* in resumes.detached */
 	struct resume_room_entry room;
-	uint32_t row;
 };
 
 struct session_row *
@@ -88,7 +85,6 @@ come_back(struct resumes *s, struct resume_session *r)
 	struct resume_away *a = container_of(n, struct resume_away, node);
 
 	hash_remove(&s->away, n);
-	list_remove(&a->in_order);
 	resume_room_leave(&s->room, &a->room);
 	free(a);
 }
@@ -99,9 +95,8 @@ go_away(struct resumes *s, struct resume_session *r)
 	const struct session_row *row = resumes_row(s, r);
 	struct resume_away *a = xcalloc(1, sizeof(*a));
 
-	a->row = (uint32_t)(r - s->v);
-	hash_insert(&s->away, &a->node, hash_u64(a->row));
-	list_append(&s->detached, &a->in_order);
+	a->room.row = (uint32_t)(r - s->v);
+	hash_insert(&s->away, &a->node, hash_u64(a->room.row));
 	resume_room_enter(&s->room, &a->room, row->app, row->peer);
 }
 
@@ -211,7 +206,6 @@ recall(struct resumes *s, uint32_t i)
 void
 resumes_init(struct resumes *s)
 {
-	list_init(&s->detached);
 	s->by_id.hash = resume_index_hash_id;
 	s->by_sid.hash = resume_index_hash_sid;
 }
@@ -262,9 +256,7 @@ find_row(struct resumes *s, uint32_t *row)
 		oldest = resume_room_last(&s->room);
 		if (oldest == NULL)
 			return false;
-		bury(s,
-		    &s->v[container_of(oldest, struct resume_away, room)->row],
-		    SESSION_EVICTED);
+		bury(s, &s->v[oldest->row], SESSION_EVICTED);
 	}
 	*row = s->free - 1;
 	s->free = s->table->rows[*row].since;
@@ -471,27 +463,4 @@ resumes_forget_app(struct resumes *s, uint32_t app)
 	while ((r = resumes_next(s, &i)) != NULL)
 		if (resumes_row(s, r)->app == app)
 			release(s, r);
-}
-
-void
-resumes_expire(struct resumes *s, uint32_t least,
-    uint32_t (*seconds)(void *arg, uint32_t app), void *arg)
-{
-	uint64_t now = session_now();
-	unsigned left = EXPIRE_AT_ONCE;
-	struct list *e, *tmp;
-
-	/* Each app has its own resume_time. */
-	LIST_FOREACH_SAFE(e, tmp, &s->detached) {
-		uint32_t i = LIST_ITEM(e, struct resume_away, in_order)->row;
-		const struct session_row *row = &s->table->rows[i];
-
-		if (row->since + (uint64_t)least >= now)
-			break; /* the next ones were detached later */
-		if (row->since + (uint64_t)seconds(arg, row->app) >= now)
-			continue;
-		if (left-- == 0)
-			return;
-		bury(s, &s->v[i], SESSION_EXPIRED);
-	}
 }

@@ -54,8 +54,7 @@ struct resumes {
 	struct session_table *table; /* NULL: there are no sessions */
 	struct resume_session *v;    /* of each row; memory when it is used */
 	struct resume_index by_id, by_sid;
-	struct hash away;     /* struct resume_away, by row */
-	struct list detached; /* the same, oldest first */
+	struct hash away; /* struct resume_away, by row */
 	struct resume_room room;
 	struct resume_memory memory;
 	uint32_t nlive, ndetached;
@@ -126,11 +125,10 @@ void resumes_move(struct resumes *, unsigned from, unsigned to);
 /* Voids the sessions of the app: it has no log any more. */
 void resumes_forget_app(struct resumes *, uint32_t app);
 /*
- * Ends sessions that have been away for too long: seconds() gives an app's
- * time; sessions that have been away for less than `least` seconds are not
- * looked at.
+ * Ends sessions that have been away for longer than their app's seconds();
+ * looks at no others.
  */
-void resumes_expire(struct resumes *, uint32_t least,
-    uint32_t (*seconds)(void *arg, uint32_t app), void *arg);
+void resumes_expire(
+    struct resumes *, uint32_t (*seconds)(void *arg, uint32_t app), void *arg);
 
 #endif

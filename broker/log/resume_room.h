@@ -21,10 +21,11 @@ struct resume_room {
 	unsigned nlarge;
 };
 
-/* A session's part in it; all zero: none. */
+/* A session's part in it; app NULL: it is in no count. */
 struct resume_room_entry {
 	struct list in_app, of_peer;
 	struct share *app, *peer;
+	uint32_t row; /* of the table */
 };
 
 /* Its client is away; it is back, or the session ends. */

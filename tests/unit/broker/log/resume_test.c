@@ -161,6 +161,10 @@ channels_that_are_not_kept_are_a_gap_and_not_new(void **state)
 static uint32_t
 seconds(void *arg, uint32_t app)
 {
+	unsigned *asked = arg;
+
+	if (asked != NULL)
+		++*asked;
 	return app == 1 ? 10 : 1000;
 }
 
@@ -176,16 +180,38 @@ a_session_expires_after_the_time_of_its_app(void **state)
 	confirm(d, other, 20);
 	resumes_detach(&d->s, other, 2);
 	resumes_detach(&d->s, r, 2);
-	resumes_expire(&d->s, 10, seconds, NULL);
+	resumes_expire(&d->s, seconds, NULL);
 	assert_int_equal(d->s.ndetached, 2);
 	resumes_row(&d->s, r)->since -= 11;
 	resumes_row(&d->s, other)->since -= 11;
-	resumes_expire(&d->s, 10, seconds, NULL);
+	resumes_expire(&d->s, seconds, NULL);
 	assert_int_equal(d->s.ndetached, 1);
 	r = come(d);
 	expect(d, r, NEWS, RESUME_GAP, RESUME_EXPIRED, 0);
 	assert_ptr_equal(come_as(d, 2, ID), other);
 	expect(d, other, NEWS, RESUME_CONTINUED, RESUME_NO_REASON, 20);
+}
+
+/* Those of an app with a long resume_time cost nothing each second. */
+static void
+sessions_that_stay_are_not_looked_at(void **state)
+{
+	struct desk *d = *state;
+	struct resume_session *r[ROWS];
+	unsigned asked = 0;
+
+	for (int i = 0; i < ROWS; i++) {
+		char id[] = "0123456789abcde?";
+
+		id[15] = (char)('a' + i);
+		r[i] = come_as(d, 2, id);
+		resume_entered(&d->s, r[i], NEWS, 10, 10);
+		resumes_detach(&d->s, r[i], 2);
+		resumes_row(&d->s, r[i])->since -= 11;
+	}
+	resumes_expire(&d->s, seconds, &asked);
+	assert_int_equal(d->s.ndetached, ROWS);
+	assert_int_equal(asked, 1); /* for the app */
 }
 
 static void
@@ -474,6 +500,7 @@ main(void)
 		AT_DESK(a_session_expires_after_the_time_of_its_app),
 		AT_DESK(an_address_with_many_rows_gives_way),
 		AT_DESK(an_address_gives_way_in_a_small_app_too),
+		AT_DESK(sessions_that_stay_are_not_looked_at),
 		AT_DESK(only_detached_sessions_give_way),
 		AT_DESK(an_app_that_fills_the_table_forgets_its_own),
 		AT_DESK(a_new_broker_continues_what_the_table_says),
