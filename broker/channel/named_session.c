@@ -7,6 +7,7 @@
 
 #include "broker/channel/named_session.h"
 
+#include "broker/app/apps.h"
 #include "broker/channel/registry.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
@@ -23,6 +24,26 @@ named_session_taken(struct broker *br, unsigned slot, uint64_t sid)
 		ipc_send_session_ok(&p->ipc, &m);
 }
 
+static void
+log_full(const struct broker *br, uint32_t app)
+{
+	const struct resumes *all = &br->replay->sessions;
+	const struct resume_room *room = &all->room;
+	const struct broker_app *a = apps_find(br, app);
+
+	if (room->nlive >= room->cap)
+		log_warnx("all %u rows of resume_sessions have a connection: "
+			  "new sessions are refused (full): raise it",
+		    room->cap);
+	else
+		log_warnx("an app may have three times as many sessions as are "
+			  "left for others: new ones are refused (full): raise "
+			  "resume_sessions app=%s connected=%u left=%u "
+			  "resume_sessions=%u",
+		    a == NULL ? "" : a->app.id, resume_room_live(room, app),
+		    room->cap - room->nlive, room->cap);
+}
+
 int
 named_session_on_begin(struct peer *p, const struct msg_session *m)
 {
@@ -34,7 +55,8 @@ named_session_on_begin(struct peer *p, const struct msg_session *m)
 		.sid = m->sid,
 		.slot = (unsigned)p->slot,
 		.now = broker_now(),
-		.replay = m->replay };
+		.replay = m->replay,
+		.shared = br->replay->logs.by_app.n > 1 };
 	struct msg_session_ok ok = { .sid = m->sid, .row = UINT32_MAX };
 	struct resumes *all = &br->replay->sessions;
 	const struct resume_session *s = NULL;
@@ -56,10 +78,8 @@ named_session_on_begin(struct peer *p, const struct msg_session *m)
 	}
 	if (s != NULL)
 		ok.row = (uint32_t)(s - all->v);
-	else if (l != NULL && !m->replay && resumes_is_full(all, h.now))
-		log_warnx("all %u rows of resume_sessions have a connection: "
-			  "new sessions are refused (full)",
-		    all->table->cap);
+	else if (l != NULL && !m->replay && resumes_is_full(all, &h))
+		log_full(br, m->app);
 	ipc_send_session_ok(&p->ipc, &ok);
 	return 0;
 }

@@ -72,12 +72,6 @@ resumes_next(const struct resumes *s, uint32_t *i)
 
 /* ---- states ---- */
 
-static uint32_t *
-count_of(struct resumes *s, uint32_t state)
-{
-	return state == SESSION_LIVE ? &s->nlive : &s->ndetached;
-}
-
 static void
 come_back(struct resumes *s, struct resume_session *r)
 {
@@ -86,6 +80,7 @@ come_back(struct resumes *s, struct resume_session *r)
 
 	hash_remove(&s->away, n);
 	resume_room_leave(&s->room, &a->room);
+	s->ndetached--;
 	free(a);
 }
 
@@ -98,6 +93,7 @@ go_away(struct resumes *s, struct resume_session *r)
 	a->room.row = (uint32_t)(r - s->v);
 	hash_insert(&s->away, &a->node, hash_u64(a->room.row));
 	resume_room_enter(&s->room, &a->room, row->app, row->peer);
+	s->ndetached++;
 }
 
 static void
@@ -107,15 +103,14 @@ set_state(struct resumes *s, struct resume_session *r, uint8_t state)
 
 	if (row->state == SESSION_DETACHED)
 		come_back(s, r);
-	if (row->state != SESSION_FREE)
-		--*count_of(s, row->state);
+	else if (row->state == SESSION_LIVE)
+		resume_room_detach(&s->room, row->app);
 	row->since = session_now();
 	__atomic_store_n(&row->state, state, __ATOMIC_RELEASE);
-	if (state == SESSION_FREE)
-		return;
-	++*count_of(s, state);
 	if (state == SESSION_DETACHED)
 		go_away(s, r);
+	else if (state == SESSION_LIVE)
+		resume_room_attach(&s->room, row->app);
 }
 
 static void
@@ -402,6 +397,15 @@ resumes_give_up(struct resumes *s, struct resume_session *r)
 	bury(s, r, SESSION_EXPIRED);
 }
 
+/* Is there room for one more client with a session? */
+static bool
+may_attach(const struct resumes *s, const struct resume_session *r,
+    const struct resume_hello *h)
+{
+	return h->replay || (r != NULL && r->attached) ||
+	    resume_room_is_open(&s->room, h->app, h->shared);
+}
+
 struct resume_session *
 resumes_attach(struct resumes *s, const struct resume_hello *h)
 {
@@ -413,6 +417,12 @@ resumes_attach(struct resumes *s, const struct resume_hello *h)
 	r = resumes_find(s, h->app, h->id);
 	if (h->replay && (r == NULL || resumes_row(s, r)->sid != h->sid))
 		return NULL; /* another connection has taken it */
+	if (!may_attach(s, r, h)) {
+		/* Its client gets events that would be sent again later. */
+		if (r != NULL)
+			bury(s, r, SESSION_EVICTED);
+		return NULL;
+	}
 	if (r == NULL && (r = add(s, h)) == NULL)
 		return NULL;
 	row = resumes_row(s, r);

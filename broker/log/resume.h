@@ -57,7 +57,7 @@ struct resumes {
 	struct hash away; /* struct resume_away, by row */
 	struct resume_room room;
 	struct resume_memory memory;
-	uint32_t nlive, ndetached;
+	uint32_t ndetached;
 	uint32_t free; /* a row that was given back, plus 1; 0: none */
 	double
 	    full_at; /* seconds of the monotonic clock; see resumes_is_full() */
@@ -91,6 +91,7 @@ struct resume_hello {
 	uint64_t epoch; /* of the app's log */
 	double now;     /* seconds of the monotonic clock */
 	bool replay;    /* the connection was with an earlier broker before */
+	bool shared;    /* other apps have sessions, too */
 };
 /* Gives the session to this connection; NULL: no room. */
 struct resume_session *resumes_attach(
@@ -114,8 +115,11 @@ struct resume_session *resumes_bring(
 void resumes_give_up(struct resumes *, struct resume_session *);
 /* The same, by its id, whether it has been here or not. */
 void resumes_elsewhere(struct resumes *, const struct resume_hello *);
-/* No row is free, and the last call that returned true is a minute ago. */
-bool resumes_is_full(struct resumes *, double now);
+/*
+ * There is no room for it, and the last call that returned true is a minute
+ * ago.
+ */
+bool resumes_is_full(struct resumes *, const struct resume_hello *);
 /* The connection has ended: the session may be resumed. */
 void resumes_detach(struct resumes *, struct resume_session *, double now);
 /* All connections of this worker have ended. */

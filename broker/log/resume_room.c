@@ -2,9 +2,9 @@
 /*
  * resume_room.c: counts the sessions whose client is away by app and by client
  * address, and chooses the one that makes room when all rows are in use.  A
- * session with a connection is in no count, since it cannot make room.  There
- * may be as many addresses as sessions: those above their part are few, and
- * listed.
+ * session with a connection cannot make room; it is counted by app alone.
+ * There may be as many addresses as sessions: those above their part are few,
+ * and listed.
  */
 
 #include "broker/log/resume_room.h"
@@ -86,5 +86,40 @@ resume_room_clear(struct resume_room *room)
 {
 	shares_clear(&room->apps);
 	shares_clear(&room->peers);
+	shares_clear(&room->live);
 	room->nlarge = 0;
+	room->nlive = 0;
+}
+
+/* ---- with a client ---- */
+
+void
+resume_room_attach(struct resume_room *room, uint32_t app)
+{
+	shares_add(&room->live, shares_get(&room->live, app), 1);
+	room->nlive++;
+}
+
+void
+resume_room_detach(struct resume_room *room, uint32_t app)
+{
+	shares_sub(&room->live, shares_get(&room->live, app), 1);
+	room->nlive--;
+}
+
+uint32_t
+resume_room_live(const struct resume_room *room, uint32_t app)
+{
+	const struct share *s = shares_find(&room->live, app);
+
+	return s == NULL ? 0 : (uint32_t)s->bytes;
+}
+
+bool
+resume_room_is_open(const struct resume_room *room, uint32_t app, bool shared)
+{
+	uint64_t left = room->cap - room->nlive;
+
+	return left > 0 &&
+	    (!shared || resume_room_live(room, app) < RESUME_ROOM_TIMES * left);
 }

@@ -4,21 +4,26 @@
 
 /*
  * Which apps and addresses have the sessions whose client is away: only these
- * can make room in the table of sessions.
+ * can make room in the table of sessions.  And how many each app has whose
+ * client is there: no app may have nearly all of them.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "shared/base/list.h"
 #include "shared/base/shares.h"
 
 #define RESUME_ROOM_PARTS 64 /* one address may have 1 of so many rows */
+#define RESUME_ROOM_TIMES 3  /* so many times as many as are free */
 
 struct resume_room {
 	uint32_t cap; /* rows of the table */
 	struct shares apps, peers;
 	struct share *large[RESUME_ROOM_PARTS]; /* peers above their part */
 	unsigned nlarge;
+	struct shares live; /* by app, with a client */
+	uint32_t nlive;
 };
 
 /* A session's part in it; app NULL: it is in no count. */
@@ -35,5 +40,17 @@ void resume_room_leave(struct resume_room *, struct resume_room_entry *);
 /* No row is free: the session to remove; NULL: none is away. */
 struct resume_room_entry *resume_room_last(struct resume_room *);
 void resume_room_clear(struct resume_room *);
+
+/* A session of this app gets its client, or loses it. */
+void resume_room_attach(struct resume_room *, uint32_t app);
+void resume_room_detach(struct resume_room *, uint32_t app);
+/* So many sessions of this app have a client. */
+uint32_t resume_room_live(const struct resume_room *, uint32_t app);
+/*
+ * Is a row left for another client of this app?  shared: several apps have
+ * sessions.  Then one may have three times as many as have no client, so that
+ * there is always a row for another app.
+ */
+bool resume_room_is_open(const struct resume_room *, uint32_t app, bool shared);
 
 #endif

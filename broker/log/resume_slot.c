@@ -29,11 +29,12 @@ resumes_move(struct resumes *s, unsigned from, unsigned to)
 }
 
 bool
-resumes_is_full(struct resumes *s, double now)
+resumes_is_full(struct resumes *s, const struct resume_hello *h)
 {
-	if (s->table == NULL || s->nlive < s->table->cap ||
-	    (s->full_at != 0 && now - s->full_at < 60))
+	if (s->table == NULL ||
+	    resume_room_is_open(&s->room, h->app, h->shared) ||
+	    (s->full_at != 0 && h->now - s->full_at < 60))
 		return false;
-	s->full_at = now;
+	s->full_at = h->now;
 	return true;
 }

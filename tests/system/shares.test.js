@@ -10,7 +10,7 @@ const { test } = require('node:test');
 const { Client } = require('./lib/client');
 const { Daemon, until } = require('./lib/daemon');
 const { Http, api, publish, onEachWorker } = require('./lib/http');
-
+const { enter, newId, open } = require('./lib/resume');
 const { sip13 } = require('./lib/sip');
 
 const CACHE = 262144; // bytes
@@ -230,5 +230,26 @@ test('an app with very many deliveries on their way waits, and no other app ' +
 		c.sock.destroy();
 	h.end();
 	spare.end();
+	await d.stop();
+});
+
+// Three quarters of the rows, while no other app wants more.
+test('resume: the clients of one app do not take all sessions', async () => {
+	const d = new Daemon({ workers: 2, resume_sessions: 100 });
+	const [greedy, other] = [d.app({ resume: 'on' }), d.app({ resume: 'on' })];
+	await d.start();
+	d.allow(/an app may have three times as many sessions as are left/);
+	const all = [];
+	for (let i = 0; i < 75; i++) all.push(await open(d, greedy, newId()));
+	assert.equal((await enter(all[74], 'c')).status, 'new');
+	all.push(await open(d, greedy, newId()));
+	assert.deepEqual(await enter(all[75], 'c'),
+		{ status: 'off', reason: 'full', events: [] });
+	await until('a line in the log', () => d.logLines().some((l) =>
+		l.includes(`app=${greedy.id} connected=75 left=25 ` +
+			'resume_sessions=100')));
+	for (let i = 0; i < 18; i++) all.push(await open(d, other, newId()));
+	assert.equal((await enter(all.at(-1), 'c')).status, 'new');
+	await Promise.all(all.map((c) => c.close()));
 	await d.stop();
 });

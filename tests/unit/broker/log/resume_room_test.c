@@ -82,6 +82,40 @@ many_addresses_cost_nothing(void **state)
 	resume_room_clear(&room);
 }
 
+/* How many clients of this app find room. */
+static uint32_t
+fill(struct resume_room *room, uint32_t app, bool shared)
+{
+	uint32_t n = 0;
+
+	for (; resume_room_is_open(room, app, shared); n++)
+		resume_room_attach(room, app);
+	return n;
+}
+
+static void
+no_app_has_all_sessions(void **state)
+{
+	struct resume_room room = { .cap = 1000 };
+
+	(void)state;
+	assert_int_equal(fill(&room, 1, false), 1000); /* it is alone */
+	for (int i = 0; i < 1000; i++)
+		resume_room_detach(&room, 1);
+	assert_int_equal(fill(&room, 1, true), 750);
+	assert_int_equal(resume_room_live(&room, 1), 750);
+	assert_int_equal(fill(&room, 2, true), 188);
+	assert_int_equal(fill(&room, 3, true), 47);
+	assert_int_equal(fill(&room, 1, true), 0);
+	/* Whoever may have three times what is left has room for a fourth. */
+	assert_true(resume_room_is_open(&room, 4, true));
+	for (int i = 0; i < 188; i++)
+		resume_room_detach(&room, 2);
+	assert_int_equal(fill(&room, 1, true), 0);
+	assert_int_equal(fill(&room, 2, true), 153);
+	resume_room_clear(&room);
+}
+
 int
 main(void)
 {
@@ -89,6 +123,7 @@ main(void)
 		cmocka_unit_test(
 		    the_address_with_most_above_its_part_gives_way),
 		cmocka_unit_test(many_addresses_cost_nothing),
+		cmocka_unit_test(no_app_has_all_sessions),
 	};
 
 	hash_seed();
