@@ -50,6 +50,7 @@ static struct quiet {
 	unsigned more;    /* not printed since */
 	enum log_level level;
 	char text[TEXT_MAX]; /* the last of them */
+	int err;             /* ... and its errno, or 0 */
 } quiet[32];
 
 /* Lines that the log did not take, and the reason for the last one. */
@@ -293,10 +294,12 @@ vlog(enum log_level level, int err, unsigned more, const char *fmt, va_list ap)
 static void
 tell_repeats(struct quiet *q)
 {
-	char text[TEXT_MAX + 64];
+	char text[TEXT_MAX + 256], known[128];
 	int n;
 
-	n = snprintf(text, sizeof(text), "%u more: %s", q->more, q->text);
+	n = snprintf(text, sizeof(text), "%u more: %s%s%s", q->more, q->text,
+	    q->err == 0 ? "" : ": ",
+	    q->err == 0 ? "" : strerror_r(q->err, known, sizeof(known)));
 	q->more = 0;
 	emit(q->level, str_make(text, (size_t)MAX(n, 0)));
 }
@@ -336,6 +339,7 @@ vquiet(enum log_level level, int err, const char *fmt, va_list ap)
 		q->printed = 0;
 	if (q->printed >= often) {
 		vsnprintf(q->text, sizeof(q->text), fmt, ap);
+		q->err = err;
 		q->more++;
 		return;
 	}

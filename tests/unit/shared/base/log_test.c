@@ -319,6 +319,30 @@ repeated_warnings_stay_quiet(void **state)
 }
 
 static void
+cannot_read(int err)
+{
+	errno = err;
+	log_warn("cannot read");
+}
+
+static void
+a_repeated_warning_keeps_its_reason(void **state)
+{
+	struct timespec pause = { 1, 50000000 };
+
+	(void)state;
+	cannot_read(EPIPE);
+	assert_string_equal(
+	    next_text(), "worker 2: warn: cannot read: Broken pipe");
+	cannot_read(EPIPE);
+	cannot_read(EIO);
+	nanosleep(&pause, NULL);
+	log_tick();
+	assert_string_equal(next_text(),
+	    "worker 2: warn: 2 more: cannot read: Input/output error");
+}
+
+static void
 a_forked_process_has_no_repeats(void **state)
 {
 	struct timespec pause = { 1, 50000000 };
@@ -423,6 +447,9 @@ main(void)
 		    errno_stays, catch_stderr, release_stderr),
 		cmocka_unit_test_setup_teardown(
 		    repeated_warnings_stay_quiet, catch_stderr, release_stderr),
+		cmocka_unit_test_setup_teardown(
+		    a_repeated_warning_keeps_its_reason, catch_stderr,
+		    release_stderr),
 		cmocka_unit_test_setup_teardown(a_forked_process_has_no_repeats,
 		    catch_stderr, release_stderr),
 		cmocka_unit_test_setup_teardown(o1_a_syslog_that_nobody_reads,
