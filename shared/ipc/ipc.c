@@ -449,15 +449,17 @@ ipc_send_queue(struct ipc *l, bool late)
 	}
 	ipc_close_place(l);
 	r = carrier_send(&l->carrier, &l->out, FLUSH_BYTES, late);
-	if (r == -1 && (l->quiet || l->ops->on_input != NULL)) {
-		outq_clear(&l->out); /* its last messages are read in turn */
-		return;
+	/* The peer is gone; its earlier messages still count. */
+	if (r == -1 && !l->quiet && l->ops->on_input == NULL) {
+		drain(l);
+		if (!l->quiet) {
+			l->ended = true;
+			die(l, "write error");
+			return;
+		}
 	}
 	if (r == -1) {
-		/* The peer is gone; its earlier messages still count. */
-		drain(l);
-		l->ended = true;
-		die(l, "write error");
+		outq_clear(&l->out); /* they are read in turn */
 		return;
 	}
 	if (r == 0) {

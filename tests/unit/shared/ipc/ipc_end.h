@@ -24,6 +24,7 @@ struct end {
 	struct end *pass_to;
 	unsigned close_at;  /* the handler closes at this message */
 	unsigned refuse_at; /* the handler refuses it */
+	unsigned quiet_at;  /* the handler pauses the link, which is quiet */
 	bool rests;         /* after each message */
 };
 
@@ -45,6 +46,10 @@ on_any(void *owner, const struct ipc_in *m)
 		buf_append(&e->got, str_make(m->b->data + m->off, m->len));
 	if (e->ngot == e->close_at)
 		ipc_close(&e->l);
+	if (e->ngot == e->quiet_at) {
+		ipc_pause(&e->l);
+		e->l.quiet = true;
+	}
 	if (e->rests)
 		ipc_rest(&e->l);
 	return 0;

@@ -181,6 +181,24 @@ the_other_end_goes(void **state)
 	assert_int_equal(e.ndead, 1);
 	end_clear(&e);
 
+	/* the same, and that is said by one of its last messages */
+	end_open(&e);
+	far_write(&e, buf_str(b));
+	close(e.far);
+	e.far = -1;
+	e.quiet_at = 2;
+	ipc_send_ack(&e.l, &ack);
+	ipc_flush(&e.l);
+	turn(3);
+	assert_int_equal(e.ngot, 2);
+	assert_int_equal(e.ndead, 0);
+	e.l.quiet = false;
+	ipc_resume(&e.l);
+	turn(3);
+	assert_int_equal(e.ngot, 5);
+	assert_int_equal(e.ndead, 1);
+	end_clear(&e);
+
 	/* asked for, without a turn of the loop */
 	end_open(&e);
 	far_write(&e, buf_str(b));
