@@ -353,6 +353,9 @@ move_on_merge(struct worker *w, const struct msg_merge *mark)
 	if (mark->slot != w->inherit->slot || !m->asked || m->marked)
 		return -1;
 	if (mark->receiver != UINT32_MAX) {
+		/* Nothing follows; if the broker is dead, that is enough. */
+		ipc_pause(&w->link->ipc);
+		w->link->ipc.quiet = true;
 		m->marked = true;
 		m->marked_us = proc_clock_us(CLOCK_MONOTONIC);
 		set_late(m, SEND_SECONDS);
