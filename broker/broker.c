@@ -100,7 +100,7 @@ struct parts {
 	struct webhook_states webhook_states;
 	struct totals totals;
 	struct route_taps taps;
-	struct closes closes;
+	struct last_closes closes;
 	struct all_failures failures;
 	struct channel_events events;
 	struct history history;
@@ -303,7 +303,7 @@ broker_clear(struct broker *br)
 	replay_clear(br->replay);
 	totals_clear(br);
 	history_clear(br);
-	closes_clear(br);
+	last_closes_clear(br->closes);
 	failures_clear(br);
 	registry_clear(br->registry);
 	apps_clear(br);

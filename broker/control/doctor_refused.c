@@ -387,13 +387,11 @@ static void
 put_scheme(
     struct doctor *d, const char *reason, struct str text, struct str mend)
 {
-	const struct closes *h = d->br->closes;
-	const struct stats_close *last = NULL, *c;
+	const struct stats_close *last = NULL, *c = NULL;
 	struct doctor_finding *f;
 	uint64_t n = 0;
 
-	for (uint32_t i = 0; i < h->n; i++) {
-		c = &h->v[(h->first + i) % CLOSES_MAX];
+	while ((c = last_closes_after(d->br->closes, c)) != NULL) {
 		if (c->app != 0 || strcmp(c->reason, reason) != 0)
 			continue;
 		last = c;

@@ -338,13 +338,11 @@ close_row(struct control_client *cc, const struct stats_close *c)
 static void
 close_rows(struct control_client *cc, const struct stats_args *args)
 {
-	const struct closes *h = cc->br->closes;
+	const struct stats_close *c = NULL;
 	uint64_t n = 0;
 
-	for (uint32_t i = h->n; i > 0 && n < args->limit; i--) {
-		const struct stats_close *c =
-		    &h->v[(h->first + i - 1) % CLOSES_MAX];
-
+	while (n < args->limit &&
+	    (c = last_closes_before(cc->br->closes, c)) != NULL) {
 		if (args->app != 0 && c->app != args->app)
 			continue;
 		close_row(cc, c);
@@ -358,7 +356,7 @@ verb_closes(struct control_client *cc, struct json args)
 {
 	struct stats_args a;
 
-	if (get_args(cc, args, CLOSES_MAX, CLOSES_MAX, &a) == 0)
+	if (get_args(cc, args, LAST_CLOSES_MAX, LAST_CLOSES_MAX, &a) == 0)
 		stats_job_begin(cc, &a, close_rows);
 }
 

@@ -253,3 +253,18 @@ test('resume: the clients of one app do not take all sessions', async () => {
 	await Promise.all(all.map((c) => c.close()));
 	await d.stop();
 });
+
+// The list of closed connections, in each worker and in the broker.
+test('closes: a flood of one app pushes out only its own', async () => {
+	const d = new Daemon({ workers: 1 });
+	const [noisy, calm] = [d.app(), d.app()];
+	await d.start();
+	const c = await Client.connect(d, calm);
+	const crowd = await Client.several(d, noisy, 1100);
+	await c.close();
+	for (const x of crowd) x.sock.destroy();
+	const of = (app) => d.ctl(['closes', app.id]).length;
+	await until('the closes', () => of(noisy) === 999);
+	assert.equal(of(calm), 1);
+	await d.stop();
+});

@@ -83,16 +83,12 @@ take_apps(struct worker *w)
 static struct buf *
 take_closes(struct stats *s)
 {
+	const struct stats_close *c = NULL;
 	struct buf *b = NULL;
-	uint32_t i;
 
-	for (i = 0; i < s->ncloses; i++) {
-		const struct stats_close *c =
-		    &s->closes[(s->first + i) % STATS_CLOSES];
-
+	while ((c = last_closes_after(&s->closes, c)) != NULL)
 		buf_append(&b, str_make((const char *)c, sizeof(*c)));
-	}
-	s->ncloses = s->first = 0;
+	last_closes_empty(&s->closes);
 	return b;
 }
 

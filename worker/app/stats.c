@@ -14,7 +14,6 @@
 
 #include <dirent.h>
 
-#include "shared/base/xmalloc.h"
 #include "shared/net/ws_frame.h"
 #include "shared/proc/proc.h"
 #include "worker/app/apps.h"
@@ -96,8 +95,7 @@ void
 stats_free(struct worker *w)
 {
 	ev_check_stop(w->loop, &w->stats->check);
-	free(w->stats->closes);
-	w->stats->closes = NULL;
+	last_closes_clear(&w->stats->closes);
 }
 
 /* ---- counting ---- */
@@ -141,13 +139,8 @@ stats_on_reply(struct worker *w, uint32_t app, unsigned status, uint64_t bytes)
 }
 
 struct stats_close *
-stats_next_close(struct stats *s)
+stats_next_close(struct stats *s, uint32_t app)
 {
-	if (s->closes == NULL)
-		s->closes = xcalloc(STATS_CLOSES, sizeof(*s->closes));
-	if (s->ncloses < STATS_CLOSES)
-		return &s->closes[(s->first + s->ncloses++) % STATS_CLOSES];
-	s->counts.closes_lost++;
-	s->first = (s->first + 1) % STATS_CLOSES;
-	return &s->closes[(s->first + STATS_CLOSES - 1) % STATS_CLOSES];
+	s->counts.closes_lost += last_closes_is_full(&s->closes);
+	return last_closes_add(&s->closes, app);
 }

@@ -12,13 +12,13 @@
 #include <stdint.h>
 
 #include "shared/base/str.h"
+#include "shared/proc/last_closes.h"
 #include "shared/proc/stats.h"
 
 struct app;
 struct worker;
 
-#define STATS_SAMPLES 64  /* events of a turn whose latency is measured */
-#define STATS_CLOSES 1000 /* records between two reports */
+#define STATS_SAMPLES 64 /* events of a turn whose latency is measured */
 
 struct stats {
 	struct stats_counts counts; /* since the last report */
@@ -29,8 +29,7 @@ struct stats {
 	uint32_t base_fds;          /* descriptors that are no clients */
 	uint32_t samples[STATS_SAMPLES];
 	unsigned nsamples;
-	struct stats_close *closes; /* a ring, NULL until the first */
-	uint32_t ncloses, first;
+	struct last_closes closes; /* since the last report */
 	ev_check check;
 };
 
@@ -51,8 +50,8 @@ void stats_on_answer(struct app *, struct str frames);
 /* A request to the HTTP API was answered with this number of bytes. */
 void stats_on_reply(
     struct worker *, uint32_t app, unsigned status, uint64_t bytes);
-/* Room for one more record; the oldest is dropped if there is none. */
-struct stats_close *stats_next_close(struct stats *);
+/* Room for one more record; see last_closes.h. */
+struct stats_close *stats_next_close(struct stats *, uint32_t app);
 /* An event with this read_us is being queued for clients. */
 static inline void
 stats_sample(struct stats *s, uint32_t read_us)

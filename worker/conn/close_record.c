@@ -44,6 +44,7 @@ void
 conn_record_close(struct conn *c, unsigned code, struct str reason)
 {
 	struct stats *s = c->w->stats;
+	uint32_t app = c->app == NULL ? 0 : c->app->num;
 	struct stats_close *r;
 	double age;
 
@@ -59,11 +60,11 @@ conn_record_close(struct conn *c, unsigned code, struct str reason)
 	} else {
 		s->counts.refused[stats_code(code)]++;
 	}
-	r = stats_next_close(s);
+	r = stats_next_close(s, app);
 	*r = (struct stats_close){ .time_ms = wall_ms(),
 		.age_ms = (uint64_t)(age * 1e3),
 		.bytes_out = c->out.out,
-		.app = c->app == NULL ? 0 : c->app->num,
+		.app = app,
 		.code = (uint16_t)code,
 		.by_client = c->peer_closed,
 		.greeted = c->greeted };

@@ -253,7 +253,7 @@ rig_clear(struct rig *r)
 	timeouts_free(&r->w);
 	auth_failures_clear(r->w.auth_failures);
 	auth_failures_clear(r->w.tls_refused);
-	free(r->w.stats->closes);
+	last_closes_clear(&r->w.stats->closes);
 	link_free(&r->w);
 	unacked_free(&r->w);
 	subscriptions_free(&r->w);
