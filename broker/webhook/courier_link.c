@@ -124,14 +124,12 @@ courier_link_on_ack(struct peer *p, const struct msg_hook_ack *m)
 
 /* ---- the states of an earlier broker ---- */
 
-/* Another app was notified, or the states come from other hosts. */
+/* Another app was notified. */
 static bool
-is_stale(struct broker *br, const struct msg_hook_state *m)
+is_of_other(struct broker *br, const struct msg_hook_state *m)
 {
-	return br->webhook_states->stale ||
-	    (m->owner.n > 0 && apps_find(br, m->app) != NULL &&
-		!str_eq(
-		    m->owner, str_of(webhook_queue_line(br, m->app)->owner)));
+	return m->owner.n > 0 && apps_find(br, m->app) != NULL &&
+	    !str_eq(m->owner, str_of(webhook_queue_line(br, m->app)->owner));
 }
 
 int
@@ -144,10 +142,13 @@ courier_link_on_hook_state(struct peer *p, const struct msg_hook_state *m)
 	    m->channel.n > REGISTRY_NAME_MAX ||
 	    m->user_id.n > WEBHOOK_STATE_USER_MAX)
 		return -1;
-	if (is_stale(br, m))
+	/* When another host has told it already, the outbox has that, too. */
+	if (is_of_other(br, m))
 		webhook_state_unknown(br, &k, m->owner);
-	else
+	else if (!br->webhook_states->stale)
 		webhook_state_notified(br, &k, m->missed != 0);
+	else if (!webhook_state_is_notified(br, &k))
+		webhook_state_unknown(br, &k, m->owner);
 	return 0;
 }
 

@@ -69,6 +69,9 @@ void webhook_state_seed(struct broker *, const struct webhook_state_key *);
 void webhook_state_notified(
     struct broker *, const struct webhook_state_key *, bool missed);
 
+/* Does the application know the state? */
+bool webhook_state_is_notified(
+    struct broker *, const struct webhook_state_key *);
 void webhook_state_free(struct broker *, struct webhook_state *);
 /* Another host has notified the application that the state has ended. */
 void webhook_state_ended(struct broker *, const struct webhook_state_key *);

@@ -56,6 +56,14 @@ webhook_state_unknown(
 	webhook_queue_put(br, &m);
 }
 
+bool
+webhook_state_is_notified(struct broker *br, const struct webhook_state_key *k)
+{
+	const struct webhook_state *f = webhook_state_find(br, k);
+
+	return f != NULL && f->notified;
+}
+
 void
 webhook_state_ended(struct broker *br, const struct webhook_state_key *k)
 {

@@ -104,6 +104,25 @@ a_new_broker_says_only_the_difference(void **state)
 	desk_free(d);
 }
 
+/* In a cluster; the outbox has what the other host has told, and more. */
+static void
+a_state_that_another_host_has_told_is_not_forgotten(void **state)
+{
+	struct desk *d = desk_new("");
+	struct webhook_state_key told = { 1, S("room"), S("") };
+
+	(void)state;
+	webhook_states_distrust(&d->l->br);
+	webhook_state_notified(&d->l->br, &told, false);
+	courier_comes(d);
+	COURIER(d, hook_state, .app = 1, .channel = S("room"));
+	COURIER(d, hook_state, .app = 1, .channel = S("old"));
+	COURIER(d, hook_states_done, .end_ = 0);
+	expect_hook(d, ""); /* the outbox alone forgets "old" */
+	expect_hook(d, NULL);
+	desk_free(d);
+}
+
 #define CACHE(what, n) "{\"name\":\"" what "\",\"channel\":\"cache-" n "\"}"
 
 static void
@@ -322,6 +341,8 @@ main(void)
 		cmocka_unit_test(
 		    a_courier_that_comes_back_gets_what_it_did_not_acknowledge),
 		cmocka_unit_test(a_new_broker_says_only_the_difference),
+		cmocka_unit_test(
+		    a_state_that_another_host_has_told_is_not_forgotten),
 		cmocka_unit_test(a_miss_that_nobody_could_tell_is_told_later),
 		cmocka_unit_test(
 		    without_room_changes_wait_and_client_events_go),
