@@ -85,7 +85,7 @@ keep_size(struct unacked *l, uint32_t len, uint32_t app, uint64_t made)
 	    (struct unacked_size){ .len = len, .app = app, .made = made };
 }
 
-/* Room for the message with the next number; app: of an event, or 0. */
+/* Room for the message with the next number; app: it counts for it, or 0. */
 static char *
 reserve(struct worker *w, size_t size, uint32_t app)
 {
@@ -122,14 +122,6 @@ SEND(signout)
 SEND(terminate)
 #undef SEND
 
-/* Nothing follows from it that clients are told of: no event waits for it. */
-void
-unacked_send_idem_store(struct worker *w, struct msg_idem_store *m)
-{
-	m->seq = w->unacked->seq + 1;
-	msg_idem_store_put(reserve(w, msg_idem_store_size(m), 0), m);
-}
-
 static uint64_t
 fanout_max(const struct worker *w)
 {
@@ -145,10 +137,17 @@ count_one(struct unacked *l, const struct unacked_size *e)
 		    &l->fanouts, shares_get(&l->fanouts, e->app), e->fanout);
 }
 
-/* Adds an event to its app's shares; the first time, all stored ones. */
+/* Adds a message to its app's shares; the first time, all stored ones. */
 static void
-count_share(struct unacked *l, const struct unacked_size *e)
+count_share(struct worker *w, const struct unacked_size *e)
 {
+	struct unacked *l = w->unacked;
+
+	l->events += e->len;
+	l->fanout += e->fanout;
+	if (!l->sharing && l->events <= SHARED_BYTES &&
+	    l->fanout <= fanout_max(w) / 4)
+		return;
 	if (l->sharing) {
 		count_one(l, e);
 		return;
@@ -189,11 +188,19 @@ unacked_send_event(struct worker *w, struct msg_event *m)
 	}
 	if (m->flags & EVENT_DELIVERED || is_unheard(w, e))
 		link_may_wait(w->link);
-	l->events += n;
-	l->fanout += e->fanout;
-	if (l->sharing || l->events > SHARED_BYTES ||
-	    l->fanout > fanout_max(w) / 4)
-		count_share(l, e);
+	e->event = true;
+	count_share(w, e);
+}
+
+/* Nothing follows from it that clients are told of: no event waits for it. */
+void
+unacked_send_idem_store(struct worker *w, struct msg_idem_store *m)
+{
+	struct unacked *l = w->unacked;
+
+	m->seq = l->seq + 1;
+	msg_idem_store_put(reserve(w, msg_idem_store_size(m), m->app), m);
+	count_share(w, size_at(l, l->seq - l->acked - 1));
 }
 
 /* ---- events that do not wait for the broker ---- */
@@ -214,7 +221,7 @@ unacked_came_back(struct worker *w, uint64_t seq)
 
 	/* Else it is something that the message has caused, perhaps of many. */
 	if (seq > l->acked && seq <= l->seq &&
-	    size_at(l, seq - l->acked - 1)->app != 0)
+	    size_at(l, seq - l->acked - 1)->event)
 		l->back = MAX(l->back, seq);
 }
 
@@ -310,7 +317,7 @@ unacked_events(const struct worker *w)
 	unsigned n = 0;
 
 	for (uint64_t i = 0; i < l->seq - l->acked; i++)
-		n += size_at(l, i)->app != 0;
+		n += size_at(l, i)->event;
 	return n;
 }
 

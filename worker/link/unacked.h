@@ -38,9 +38,10 @@ struct tombstone {
 
 struct unacked_size {
 	uint32_t len;
-	uint32_t app;    /* of an event; 0: it is none */
+	uint32_t app;    /* that it counts for; 0: it is a client's state */
 	uint64_t made;   /* stats_stamp() then */
 	uint32_t fanout; /* what an event costs here when it comes back */
+	bool event;
 };
 
 struct unacked {
@@ -52,12 +53,12 @@ struct unacked {
 	uint64_t heard;    /* the last event of it that had subscribers */
 	struct buf *arena; /* where messages are built */
 	struct outq messages;       /* acked + 1 .. seq, for sending again */
-	size_t events;              /* bytes of them that are events */
+	size_t events;              /* bytes of them that count for apps */
 	struct unacked_size *sizes; /* ring: of each of them */
 	uint32_t head, cap;
 	uint64_t fanout;       /* of all of them */
 	bool sharing;          /* there are many: the apps' parts count */
-	struct shares shares;  /* of events, by app; only while sharing */
+	struct shares shares;  /* of `events`, by app; only while sharing */
 	struct shares fanouts; /* of fanout, likewise */
 	struct tombstone *ended, **ended_end; /* by seq */
 	/* About how many small deliveries of this worker an event costs. */

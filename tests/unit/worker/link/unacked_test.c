@@ -92,6 +92,27 @@ an_app_waits_for_its_own_deliveries(void **state)
 	acknowledge(rig.w.unacked->seq);
 }
 
+/* An app's answers are no reason for clients of others to wait. */
+static void
+answers_count_for_their_app(void **state)
+{
+	static char body[30000];
+	struct msg_idem_store m = { .app = GREEDY,
+		.key = S("k"),
+		.status = 200,
+		.body = str_make(body, sizeof(body)) };
+
+	for (int i = 0; i < 350; i++)
+		unacked_send_idem_store(&rig.w, &m);
+	assert_int_equal(rig.w.unacked_state, 0);
+	assert_int_equal(unacked_events(&rig.w), 0);
+	assert_false(unacked_may_publish(&rig.w, GREEDY));
+	assert_true(unacked_may_publish(&rig.w, OTHER));
+	acknowledge(rig.w.unacked->seq);
+	assert_true(unacked_may_publish(&rig.w, GREEDY));
+	assert_int_equal(rig.w.unacked->events, 0);
+}
+
 static void
 events_without_subscribers_never_wait(void **state)
 {
@@ -256,6 +277,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(an_app_waits_for_its_own_deliveries),
+		TEST(answers_count_for_their_app),
 		TEST(events_without_subscribers_never_wait),
 		TEST(many_workers_have_it_together),
 		TEST(events_are_unheard_after_many_without_subscribers),
