@@ -17,6 +17,8 @@
 #include "shared/base/clock.h"
 #include "shared/base/xmalloc.h"
 
+#define OWN_MAX 20 /* webhooks of an app to which this call is limited */
+
 /* ---- printing ---- */
 
 /* "Name, Name" or, revealed, "Name: value, Name: value". */
@@ -187,6 +189,34 @@ set_from_options(const struct cmd *c, struct webhook *h, char **why)
 	return set_headers(c, h, why);
 }
 
+static int
+count_hook(void *arg, const struct webhook *h)
+{
+	++*(unsigned *)arg;
+	return 0;
+}
+
+/*
+ * Each event of the app is compared with all its webhooks in the broker, which
+ * serves other apps, too: a session for one app makes few of them.
+ */
+static int
+check_number(const struct cmd *c, struct appdb *db, const struct app *a)
+{
+	unsigned n = 0;
+
+	if (c->scope == NULL)
+		return CMD_OK;
+	if (appdb_hooks_each(db, a->num, count_hook, &n) == -1)
+		return cmd_fail("%s", appdb_error(db));
+	return n < OWN_MAX
+	    ? CMD_OK
+	    : cmd_fail("app %s has %u webhooks, and a session of the console "
+		       "for one app makes at most %d: remove one, or let the "
+		       "operator add it (pusherctl webhook add)",
+		  a->id, n, OWN_MAX);
+}
+
 int
 cmd_webhook_add(struct cmd *c)
 {
@@ -199,7 +229,10 @@ cmd_webhook_add(struct cmd *c)
 	if (db == NULL)
 		return CMD_FAILED;
 	r = cmd_find_app(c, db, c->args[0], &a);
+	if (r == CMD_OK)
+		r = check_number(c, db, &a);
 	if (r != CMD_OK) {
+		app_clear(&a);
 		appdb_close(db);
 		return r;
 	}

@@ -65,6 +65,24 @@ describe('console: one tenant', () => {
 		}
 	});
 
+	test('a session for one app makes few webhooks', async () => {
+		const app = c.d.app();
+		const cookie = await c.login('--app', app.id);
+		const add = (i) => c.verb(cookie, 'webhook add',
+			{ url: `https://h.example/${i}` });
+		for (let i = 0; i < 20; i++)
+			assert.equal((await add(i)).body.code, 0);
+		const { body } = await add(20);
+		assert.equal(body.code, 1);
+		assert.match(body.notes, /has 20 webhooks, .* at most 20: remove one/);
+		c.d.ctl(['webhook', 'add', app.id, 'https://h.example/20']);
+		const rows = await c.rows(cookie, 'webhook list');
+		assert.equal(rows.length, 21);
+		for (const { webhook } of rows.slice(0, 2))
+			await c.rows(cookie, 'webhook remove', { webhook });
+		assert.equal((await add(21)).body.code, 0);
+	});
+
 	test('limits, keys and the app itself are the operator\'s', async () => {
 		for (const [verb, args] of [['app set', { option:
 			{ max_connections: '100000' } }], ['app rotate-key', {}],
