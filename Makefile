@@ -41,7 +41,7 @@ MASTER  := cli/pusherd.c $(call files,cli/master)
 CTL     := $(filter-out $(MASTER),$(call files,cli))
 # The console runs the commands of pusherctl, so that pusherd has them, too.
 DAEMON  := $(MASTER) $(filter-out cli/pusherctl.c,$(CTL))
-UNIT    := $(call files,tests/unit,_test)
+UNIT    := $(if $(wildcard tests/unit),$(call files,tests/unit,_test))
 FUZZ    := $(wildcard tests/fuzz/*_fuzz.c)
 
 # The console's page, with the charts of Debian's libjs-chart.js.

@@ -2,7 +2,8 @@
 //
 // The recipes of packages that only their own systems can build: the files of
 // the RPM are those that make installs (`make rpm` builds it), and APKBUILD
-// is a shell script whose package() works; Debian has no abuild.
+// is a shell script whose package() works (Debian has no abuild), and the image
+// is built from all files that are installed (`make containertest` builds it).
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -52,6 +53,19 @@ describe('packages', () => {
 				.matchAll(/\]\(([^)#:]+)[^):]*\)/g))
 				assert.ok(fs.existsSync(path.join(pages, to)),
 					`${page} has a link to ${to}`);
+	});
+
+	test('the Dockerfile copies all files that are installed', () => {
+		const tree = path.join(dir, 'image');
+		for (const [, from, to] of read('etc/container/Dockerfile')
+			.matchAll(/^COPY (?!--)(.*) (\S+)$/gm))
+			sh(`mkdir -p ${tree}/${to} && cp -r ${from} ${
+				/\/$/.test(to) ? `${tree}/${to}` : tree}`);
+		sh(`make -s -C ${tree} BUILD=${BUILD} -o all install \
+			DESTDIR=${dir}/installed PREFIX=/usr`);
+		const docs = 'usr/share/doc/pusherd';
+		assert.deepEqual(fs.readdirSync(`${dir}/installed/${docs}`).sort(),
+			fs.readdirSync(`${dir}/rpm/${docs}`).sort());
 	});
 
 	test('APKBUILD: version, packages, package()', () => {
