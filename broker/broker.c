@@ -130,6 +130,7 @@ tell(struct broker *br)
 	more = suspects_go_on(br);
 	more = users_go_on(br) || more;
 	more = subscription_count_go_on(br) || more;
+	more = webhook_events_go_on(br) || more;
 	return webhook_states_go_on(br) || more;
 }
 

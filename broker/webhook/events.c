@@ -19,11 +19,11 @@
 #include "shared/json/json_slice.h"
 #include "shared/net/ws_frame.h"
 
+#define SEED_AT_ONCE 250 /* channels in one turn, each with its members */
+
 #define BIT(kind) (1u << (kind))
 
 static const struct str none = { "", 0 };
-
-/* ---- the observer ---- */
 
 static struct webhook_state_key
 key_of(const struct broker *br, const struct channel *c, struct str user)
@@ -31,6 +31,70 @@ key_of(const struct broker *br, const struct channel *c, struct str user)
 	return (struct webhook_state_key){ c->app->num,
 		registry_name(br->registry, c), user };
 }
+
+/* ---- what is older than an endpoint ---- */
+
+/* A state that is older than the endpoint is not reported, but its end is. */
+static bool
+may_seed(struct broker *br, const struct channel *c)
+{
+	return !c->hidden && webhook_endpoints_find(br, c->app->num) != NULL &&
+	    /* of the other app; it ends when its clients leave */
+	    !webhook_queue_line(br, c->app->num)->changed;
+}
+
+struct seeding {
+	struct broker *br;
+	struct webhook_state_key k;
+};
+
+static void
+seed_member(void *arg, const struct member *m)
+{
+	struct seeding *s = arg;
+
+	s->k.user = member_id(m);
+	webhook_state_seed(s->br, &s->k);
+}
+
+static void
+seed(void *arg, struct hash_node *n)
+{
+	const struct channel *c = container_of(n, const struct channel, node);
+	struct seeding s = { arg, key_of(arg, c, none) };
+
+	if ((c->total == 0 && c->presence == NULL) || !may_seed(arg, c))
+		return;
+	webhook_state_seed(s.br, &s.k);
+	if (c->presence != NULL)
+		presence_each(c->presence, seed_member, &s);
+}
+
+bool
+webhook_events_go_on(struct broker *br)
+{
+	struct webhook_states *h = br->webhook_states;
+
+	if (h->seeding)
+		h->seeding = hash_walk(&br->registry->channels, &h->seed_at,
+		    SEED_AT_ONCE, seed, br);
+	return h->seeding;
+}
+
+/* The present state that something happens to, or NULL. */
+static struct webhook_state *
+find_present(struct broker *br, const struct channel *c,
+    const struct webhook_state_key *k)
+{
+	struct webhook_state *f = webhook_state_find(br, k);
+
+	if (f != NULL || !br->webhook_states->seeding || !may_seed(br, c))
+		return f;
+	webhook_state_seed(br, k);
+	return webhook_state_find(br, k);
+}
+
+/* ---- the observer ---- */
 
 static void
 on_entered(struct broker *br, const struct channel *c, struct str user_id)
@@ -58,12 +122,12 @@ on_left(struct broker *br, const struct channel *c, struct str user_id)
 	if (!br->webhook_states->active || c->hidden)
 		return;
 	k = key_of(br, c, user_id);
-	if (user_id.n > 0 && (f = webhook_state_find(br, &k)) != NULL)
+	if (user_id.n > 0 && (f = find_present(br, c, &k)) != NULL)
 		webhook_state_end(br, f);
 	k.user = none;
 	/* Members of a dead worker may return: they still occupy it. */
 	if (c->total == 0 && presence_count(c->presence) == 0 &&
-	    (f = webhook_state_find(br, &k)) != NULL)
+	    (f = find_present(br, c, &k)) != NULL)
 		webhook_state_end(br, f);
 }
 
@@ -76,7 +140,7 @@ on_missed(struct broker *br, const struct channel *c)
 	if (!br->webhook_states->active || c->hidden)
 		return;
 	k = key_of(br, c, none);
-	f = webhook_state_find(br, &k);
+	f = find_present(br, c, &k);
 	if (f != NULL)
 		webhook_state_miss(br, f);
 }
@@ -208,35 +272,6 @@ webhook_events_test(struct broker *br, uint32_t endpoint)
 
 /* ---- endpoints come and go ---- */
 
-struct seeding {
-	struct broker *br;
-	struct webhook_state_key k;
-};
-
-static void
-seed_member(void *arg, const struct member *m)
-{
-	struct seeding *s = arg;
-
-	s->k.user = member_id(m);
-	webhook_state_seed(s->br, &s->k);
-}
-
-/* A state that is older than the endpoint is not reported, but its end is. */
-static void
-seed(struct broker *br, const struct channel *c)
-{
-	struct seeding s = { br, key_of(br, c, none) };
-
-	if (c->hidden || (c->total == 0 && c->presence == NULL))
-		return;
-	if (webhook_queue_line(br, c->app->num)->changed)
-		return; /* of the other app; it ends when its clients leave */
-	webhook_state_seed(br, &s.k);
-	if (c->presence != NULL)
-		presence_each(c->presence, seed_member, &s);
-}
-
 /*
  * Another database may give the number of an app to another app, which has not
  * been notified of anything.  Waiting events name their former owner.
@@ -259,17 +294,13 @@ forget_others(struct broker *br)
 void
 webhook_events_changed(struct broker *br)
 {
-	struct hash *channels = &br->registry->channels;
-	struct hash_node *n;
-
 	webhook_queue_update_owners(br);
 	forget_others(br);
 	br->webhook_states->active =
 	    br->endpoints->apps.n > 0 || br->webhook_states->all.n > 0;
-	if (br->endpoints->apps.n == 0)
-		return;
-	for (n = hash_first(channels); n != NULL; n = hash_next(channels, n))
-		seed(br, container_of(n, const struct channel, node));
+	br->webhook_states->seeding = br->endpoints->apps.n > 0;
+	br->webhook_states->seed_at = (struct hash_cursor){ 0 };
+	webhook_events_go_on(br);
 }
 
 void

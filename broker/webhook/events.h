@@ -8,6 +8,7 @@
  * each observer costs one branch.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct broker;
@@ -15,8 +16,10 @@ struct channel_events;
 
 void webhook_events_init(struct broker *);
 void webhook_events_clear(struct broker *);
-/* The endpoints have changed. */
+/* The endpoints have changed: notes what is older than they are, ... */
 void webhook_events_changed(struct broker *);
+/* ... a portion in each turn; true: work is left. */
+bool webhook_events_go_on(struct broker *);
 
 /* Observes the channels. */
 extern const struct channel_events webhook_observer;

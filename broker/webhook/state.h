@@ -40,6 +40,9 @@ struct webhook_states {
 	bool synced;
 	unsigned passes;       /* over all states, that are left to sync them */
 	struct hash_cursor at; /* of the current pass */
+	/* New endpoints: the channels from here on are older than they are. */
+	bool seeding;
+	struct hash_cursor seed_at;
 };
 
 struct webhook_state_key {

@@ -332,6 +332,45 @@ t2_state_of_another_app_is_forgotten(void **state)
 	desk_free(d);
 }
 
+#define CHANNELS 12000
+
+/* Nobody waits for an endpoint, however many channels are older than it is. */
+static void
+what_is_older_than_an_endpoint_is_found_in_portions(void **state)
+{
+	struct desk *d = desk_new(NULL);
+	const struct webhook_states *all = d->l->br.webhook_states;
+	char name[16];
+
+	(void)state;
+	for (unsigned i = 0; i < CHANNELS; i++) {
+		snprintf(name, sizeof(name), "old-%u", i);
+		links_sub(d->l, 0, 10 + i, name, "");
+	}
+	links_sub(d->l, 1, 1, "room", "");
+	links_sub(d->l, 1, 2, "presence-x", "u");
+	add_endpoints(d, "", 1);
+	assert_in_range(all->all.n, 1, CHANNELS / 2);
+	courier_comes(d);
+	COURIER(d, hook_states_done, .end_ = 0);
+	assert_true(all->seeding);
+	/* They leave before they are found, perhaps, and are reported. */
+	leave(d, 1, 1, "room", "");
+	leave(d, 1, 2, "presence-x", "u");
+	while (all->seeding)
+		links_turn(d->l);
+	expect_hook(d, NULL); /* nothing that is older */
+	assert_int_equal(all->all.n, CHANNELS + 3);
+	links_wait(d->l, WEBHOOK_GRACE + 0.2);
+	expect_hook(d, VACATED);
+	expect_hook(d, MEMBER("removed", "u"));
+	expect_hook(d, PRESENCE("vacated"));
+	expect_hook(d, NULL);
+	links_sub(d->l, 1, 3, "room", "");
+	expect_hook(d, OCCUPIED);
+	desk_free(d);
+}
+
 int
 main(void)
 {
@@ -349,6 +388,8 @@ main(void)
 		cmocka_unit_test(client_events_have_string_values),
 		cmocka_unit_test(
 		    s5_a_flood_of_one_app_neither_drops_nor_delays_those_of_others),
+		cmocka_unit_test(
+		    what_is_older_than_an_endpoint_is_found_in_portions),
 		cmocka_unit_test(t2_state_of_another_app_is_forgotten),
 		cmocka_unit_test(
 		    events_of_a_channel_follow_the_news_that_it_is_occupied),
