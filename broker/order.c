@@ -183,6 +183,7 @@ static void
 on_app_forget(struct broker *br, struct broker_app *a)
 {
 	history_forget_app(br, a);
+	idempotency_forget_app(br, a->app.num);
 	failures_free(a->failures);
 	a->failures = NULL;
 }

@@ -377,6 +377,16 @@ idempotency_drop(struct broker *br, unsigned slot)
 }
 
 void
+idempotency_forget_app(struct broker *br, uint32_t app)
+{
+	struct share *s;
+
+	while ((s = shares_find(&br->idempotency->shares, app)) != NULL)
+		forget(
+		    br, LIST_ITEM(s->entries.next, struct idem_entry, in_app));
+}
+
+void
 idempotency_expire(struct broker *br)
 {
 	double limit = broker_now() - KEY_SECONDS;

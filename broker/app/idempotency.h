@@ -37,6 +37,8 @@ void idempotency_clear(struct idempotency *);
 void idempotency_recall(struct broker *, struct answer_table *);
 /* Once a second: forgets keys that are older than two minutes. */
 void idempotency_expire(struct broker *);
+/* The app is gone, or its number belongs to another one. */
+void idempotency_forget_app(struct broker *, uint32_t app);
 /* A worker is gone: the keys that it held without an answer are free again. */
 void idempotency_drop(struct broker *, unsigned slot);
 

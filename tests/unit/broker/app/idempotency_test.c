@@ -219,6 +219,32 @@ answers_make_room_too(void **state)
 	links_free(l);
 }
 
+/* The database was replaced: the number is another app's, with its own keys. */
+static void
+another_app_has_other_keys(void **state)
+{
+	struct links *l = links_new(NULL);
+	struct said s;
+	struct app a;
+
+	(void)state;
+	claim(l, 0, 1, "k");
+	expect_idem_result(l, 0, 1, "k", 0, "");
+	fulfil(l, 0, "k", 200, "{}");
+	app_copy(&a, &apps_find(&l->br, 1)->app);
+	free(a.id);
+	a.id = xstrdup("other");
+	apps_put(&l->br, &a);
+	app_clear(&a);
+	for (unsigned i = 0; i < LINKS; i++)
+		assert_true(links_next(l, i, &s)); /* of the app */
+	assert_int_equal(l->br.idempotency->n, 0);
+	assert_int_equal(l->br.idempotency->bytes, 0);
+	claim(l, 1, 2, "k");
+	expect_idem_result(l, 1, 2, "k", 0, "");
+	links_free(l);
+}
+
 /* ---- the next broker ---- */
 
 /* The broker dies, and another one begins with what it has left. */
@@ -418,6 +444,7 @@ main(void)
 		cmocka_unit_test(the_oldest_make_room),
 		cmocka_unit_test(s7_only_the_largest_app_loses_keys),
 		cmocka_unit_test(answers_make_room_too),
+		cmocka_unit_test(another_app_has_other_keys),
 		cmocka_unit_test(the_next_broker_repeats_it),
 		cmocka_unit_test(answers_come_once_more),
 		cmocka_unit_test(only_what_still_counts_is_recalled),
