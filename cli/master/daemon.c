@@ -236,6 +236,25 @@ tidy_descriptors(struct listen_set *l)
 		close(fd);
 }
 
+static void
+on_stop(int sig)
+{
+	_exit(128 + sig);
+}
+
+/*
+ * The first process of a container gets only signals that it has handlers for
+ * (pid_namespaces(7)).  The master has its own; a start may wait before it.
+ */
+static void
+handle_stops(void)
+{
+	static const int stops[] = { SIGTERM, SIGINT, SIGQUIT };
+
+	for (size_t i = 0; i < nitems(stops) && getpid() == 1; i++)
+		proc_signal(stops[i], on_stop);
+}
+
 /* ---- the three actions ---- */
 
 /* The path of the configuration, independent of the current directory. */
@@ -293,6 +312,7 @@ begin(struct conf *conf, const struct daemon_command *cmd,
 	uint64_t nofile;
 	char *why;
 
+	handle_stops();
 	tidy_descriptors(&s->listen);
 	log_out_share();
 	if (cmd->foreground) /* while we may open what root has opened */

@@ -8,6 +8,7 @@ const test = require('node:test');
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const { execFileSync, spawn } = require('node:child_process');
+const path = require('node:path');
 const { Client } = require('./lib/client');
 const { Daemon, sleep, until } = require('./lib/daemon');
 const { publish } = require('./lib/http');
@@ -184,6 +185,27 @@ test('L5: a stop ends a server that waits for its database', async () => {
 	await unlock();
 	d.remove();
 });
+
+// For this process the kernel drops signals that have no handler.
+test('L5: a stop ends the first process of a container, which waits likewise',
+	async () => {
+		const d = new Daemon();
+		d.app();
+		d.wrap = ['unshare', ...(process.getuid() === 0 ? [] :
+			['--user', '--map-root']), '--pid', '--fork', '--kill-child'];
+		for (const sig of ['SIGTERM', 'SIGINT', 'SIGQUIT']) {
+			const unlock = await lock(d.conf.database);
+			fs.rmSync(path.join(d.dir, 'log'), { force: true });
+			d.spawn();
+			await until('it waits', () => /waiting for/.test(d.readLog()));
+			const { pid } = d.child;
+			process.kill(Number(fs.readFileSync(
+				`/proc/${pid}/task/${pid}/children`, 'utf8')), sig);
+			await d.end(5000);
+			await unlock();
+		}
+		d.remove();
+	});
 
 // The master has 30 s of patience at the start.  It finds the database free
 // here, and the broker does not: the lock comes between, if need be in another
