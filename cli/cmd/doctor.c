@@ -8,7 +8,9 @@
 
 #include <stdlib.h>
 
+#include "shared/base/base.h"
 #include "shared/base/buf.h"
+#include "shared/base/utf8.h"
 #include "shared/base/xmalloc.h"
 
 const struct cmd_option cmd_doctor_options[] = {
@@ -22,21 +24,23 @@ static const char columns[] = "app kind finding seen mend";
 
 static unsigned printed;
 
-/* Prints the text in lines that fit a terminal, each after the indent. */
+/* Lines that fit the terminal, of at most 80 places, each after the indent. */
 static void
-put_wrapped(struct buf **b, const char *label, const char *text)
+put_wrapped(
+    const struct cmd *c, struct buf **b, const char *label, const char *text)
 {
+	size_t places = out_width(c->out), n, width;
 	const char *p = text;
-	size_t n, width = 80 - 9;
 
+	width = MAX(MIN(places == 0 ? 80 : places, 80), 30) - 9;
 	for (int line = 0; *p != '\0'; line++) {
 		n = strlen(p);
 		if (n > width) {
 			n = width;
-			while (n > 20 && p[n] != ' ')
+			while (n > 0 && p[n] != ' ')
 				n--;
-			if (p[n] != ' ')
-				n = width;
+			if (n == 0)
+				n = utf8_cut(str_of(p), width).n;
 		}
 		buf_printf(
 		    b, "  %-6s %.*s\n", line == 0 ? label : "", (int)n, p);
@@ -66,9 +70,9 @@ doctor_put(struct cmd *c, const struct doctor_row *r)
 	title = r->app == NULL || c->nargs > 0
 	    ? xasprintf("%u", ++printed)
 	    : xasprintf("%u (app %s)", ++printed, r->app);
-	put_wrapped(&b, "", r->finding);
-	put_wrapped(&b, "seen", r->seen);
-	put_wrapped(&b, "mend", r->mend);
+	put_wrapped(c, &b, "", r->finding);
+	put_wrapped(c, &b, "seen", r->seen);
+	put_wrapped(c, &b, "mend", r->mend);
 	out_block(c->out, "finding", title, buf_str(b));
 	free(title);
 	buf_unref(b);
@@ -120,14 +124,14 @@ put_nothing(const struct answer *a, const char *steps)
 	    steps == NULL ? "" : steps, (unsigned long long)a->connections,
 	    (unsigned long long)a->channels);
 
-	put_wrapped(&b, "", text);
+	put_wrapped(c, &b, "", text);
 	free(text);
 	text = xasprintf("Publish an event while you watch: %s tail%s%s%s",
 	    c->self, c->nargs > 0 ? " " : "", c->nargs > 0 ? c->args[0] : "",
 	    cmd_has(c, "url")
 		? ""
 		: "; and check the public address: --url https://...");
-	put_wrapped(&b, "next", text);
+	put_wrapped(c, &b, "next", text);
 	out_block(c->out, "nothing", "nothing wrong found", buf_str(b));
 	free(text);
 	buf_unref(b);

@@ -86,6 +86,12 @@ out_set_width(struct out *o, size_t width)
 	o->width = width;
 }
 
+size_t
+out_width(const struct out *o)
+{
+	return o->width;
+}
+
 void
 out_set_live(struct out *o)
 {

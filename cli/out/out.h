@@ -41,6 +41,7 @@ bool out_can_draw(int fd);
 void out_set_header(struct out *);
 /* Places of a line; 0: no limit. */
 void out_set_width(struct out *, size_t width);
+size_t out_width(const struct out *);
 /* For a screen that is drawn again and again: nothing but the document. */
 void out_set_live(struct out *);
 /*

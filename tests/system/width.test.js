@@ -42,13 +42,15 @@ describe('width', () => {
 				{ text: 'y'.repeat(200) });
 		}
 		await publish(d, app, 'a', 'e', 'x'.repeat(5000));
+		await publish(d, app, `A-channel-with-a-long-name-${'x'.repeat(100)}`,
+			'e', '1');
 	});
 
 	const listing = [['app', 'list'], ['connections', 'list'],
 		['channels'], ['channel', app.id, 'presence-room'],
 		['users', 'list'], ['webhook', 'list'], ['webhook', 'deliveries'],
 		['stats'], ['stats', '--minutes', '10'], ['stats', '--hours', '2'],
-		['stats', app.id], ['closes'], ['config'], ['status']];
+		['stats', app.id], ['closes'], ['config'], ['status'], ['doctor']];
 	for (const columns of [40, 80, 132])
 		test(`C11: ${columns} columns`, async () => {
 			for (const args of listing) {
