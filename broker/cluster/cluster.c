@@ -321,6 +321,7 @@ on_down(void *owner, bool was_up, const char *why)
 	cl->ndowns++;
 	cl->reading = cl->starved = cl->checked = false;
 	session_store_down(cl);
+	leader_drop_lease(cl);
 	cluster_complain(cl, why);
 	workers_set_up(cl, false);
 }

@@ -7,7 +7,8 @@
  * event comes twice only if the leader dies after its courier has it and before
  * the others know.
  *
- * Must never let two hosts send at once: a host without a lease is silent.
+ * Must never let two hosts send at once, nor send what the others cannot be
+ * notified of: a host is silent when Redis does not answer.
  */
 
 #include "broker/cluster/leader.h"
@@ -24,7 +25,8 @@
 #include "shared/base/log.h"
 #include "shared/base/str.h"
 
-#define PLACE_SHIFT 20 /* events in one entry */
+#define PLACE_SHIFT 20    /* events in one entry */
+#define LEASE_SECONDS 2.5 /* after a beat, which is sent every two */
 
 static bool
 is_oldest(const struct cluster *cl, uint64_t joined)
@@ -63,8 +65,13 @@ void
 leader_set_lease(struct cluster *cl)
 {
 	if (!cl->closed)
-		cl->br->webhook_states->lease =
-		    cl->sent_at + strtod(LEASE_MS, NULL) / 1e3;
+		cl->br->webhook_states->lease = cl->sent_at + LEASE_SECONDS;
+}
+
+void
+leader_drop_lease(struct cluster *cl)
+{
+	cl->br->webhook_states->lease = 0;
 }
 
 void

@@ -23,6 +23,8 @@ bool leader_is_here(const struct cluster *);
 bool leader_is(const struct cluster *, const struct host *);
 /* Redis has answered: this host may send webhooks until its lease ends. */
 void leader_set_lease(struct cluster *);
+/* Redis is away. */
+void leader_drop_lease(struct cluster *);
 /* This host leaves: the next leader sends what its courier does not have. */
 void leader_end(struct cluster *);
 /* Another entry is applied. */

@@ -7,7 +7,7 @@
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { Client } = require('./lib/client');
-const { becomes, until } = require('./lib/daemon');
+const { becomes, sleep, until } = require('./lib/daemon');
 const { TROUBLES, hostWithWebhook, hosts, joined, joins, metric, status } =
 	require('./lib/cluster');
 const { publish } = require('./lib/http');
@@ -167,6 +167,28 @@ describe('webhooks of a cluster', () => {
 			await becomes(async () => leader(d), ['c']);
 		await told('presence-b', ['channel_occupied', 'member_added u1',
 			'member_removed u1', 'channel_vacated']);
+	});
+
+	// A member is reported as gone three seconds after it left.
+	test('Redis stands still: nothing is sent until it goes on', async () => {
+		for (const d of Object.values(all)) d.allow(...TROUBLES);
+		const [stays, x] = [await Client.connect(all.b, app),
+			await Client.connect(all.a, app)];
+		await stays.join('presence-away', 'stays');
+		await x.join('presence-away', 'u1');
+		await stays.expect(ADDED, 'presence-away');
+		const there = ['channel_occupied', 'member_added stays',
+			'member_added u1'];
+		await told('presence-away', there);
+		x.destroy();
+		await stays.expect('pusher_internal:member_removed', 'presence-away');
+		redis.child.kill('SIGSTOP');
+		await sleep(4500);
+		const meanwhile = of('presence-away');
+		redis.child.kill('SIGCONT');
+		assert.deepEqual(meanwhile, there);
+		await told('presence-away', [...there, 'member_removed u1']);
+		await stays.close();
 	});
 
 	test('Redis comes back empty: no webhook is sent again',
