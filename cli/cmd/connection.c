@@ -222,6 +222,13 @@ check_socket_id(const struct cmd *c, const char *text)
 	    c, "\"%s\" is not a socket id: digits, a dot, digits", text);
 }
 
+/* The next command after a connection that is not there. */
+static void
+note_list(const struct cmd *c)
+{
+	cmd_note("to see them: %s connections list", c->self);
+}
+
 int
 cmd_connections_show(struct cmd *c)
 {
@@ -233,7 +240,7 @@ cmd_connections_show(struct cmd *c)
 	r = cmd_ask(c, "connection", cmd_args("socket_id", c->args[0]),
 	    put_connection, c->out);
 	if (r == CMD_FAILED)
-		cmd_note("to see them: %s connections list", c->self);
+		note_list(c);
 	if (r != CMD_OK)
 		out_drop(c->out);
 	out_group_close(c->out);
@@ -292,10 +299,13 @@ kill_one(struct cmd *c)
 
 	if (r != CMD_OK)
 		return r;
-	return cmd_connection_kill(c,
+	r = cmd_connection_kill(c,
 	    cmd_args(
 		"socket_id ?reconnect", c->args[0], cmd_has(c, "reconnect")),
 	    NULL);
+	if (r == CMD_FAILED)
+		note_list(c);
+	return r;
 }
 
 int

@@ -67,6 +67,8 @@ cmd_sessions_show(struct cmd *c)
 	out_group_open(c->out);
 	r = cmd_ask(c, "session", cmd_args("session", c->args[0]),
 	    on_session_row, c->out);
+	if (r == CMD_FAILED)
+		cmd_note("to see them: %s sessions", c->self);
 	if (r != CMD_OK)
 		out_drop(c->out);
 	out_group_close(c->out);

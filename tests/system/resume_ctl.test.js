@@ -46,7 +46,8 @@ suite('pusherctl and resume', (d) => {
 		const again = await open(d, app, id);
 		assert.equal((await enter(again, 'two')).replayed, 2);
 		await again.close();
-		for (const [bad, why] of [[newId(), /no session/], ['x', /16 to 64/]]) {
+		for (const [bad, why] of [[newId(), /no session[^]*: .* sessions$/m],
+			['x', /16 to 64/]]) {
 			const r = d.ctlRaw(['sessions', 'show', bad]);
 			assert.equal(r.code, 1);
 			assert.match(r.err, why);
