@@ -182,13 +182,17 @@ pass_on(struct broker *br, struct idem_entry *entry)
 	forget(br, entry);
 }
 
-/* All keys together use at most an eighth of the broker's memory bound. */
-static uint64_t
-max_bytes(const struct broker *br)
+/*
+ * Are n keys, with so many bytes of keys and answers, too many?  With their
+ * rows they use at most an eighth of the broker's memory bound.
+ */
+static bool
+is_over(const struct broker *br, size_t n, uint64_t bytes)
 {
 	uint64_t max = budget_max(br->budget);
 
-	return max == 0 ? ANSWERS_BYTES : MIN(ANSWERS_BYTES, max / 8);
+	return n > ANSWERS_MAX || bytes > ANSWERS_BYTES ||
+	    (max != 0 && n * ENTRY_BYTES + 2 * bytes > max / 8);
 }
 
 /* The next one to be forgotten, which is not this one; NULL: there is none. */
@@ -212,8 +216,7 @@ make_room(struct broker *br, const struct idem_entry *entry, size_t n)
 	struct idempotency *cs = br->idempotency;
 	struct idem_entry *victim;
 
-	while ((cs->bytes + n > max_bytes(br) ||
-		   (entry == NULL && cs->n >= ANSWERS_MAX)) &&
+	while (is_over(br, cs->n + (entry == NULL), cs->bytes + n) &&
 	    (victim = oldest(cs, entry)) != NULL)
 		forget(br, victim);
 }

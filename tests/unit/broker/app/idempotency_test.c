@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "broker/app/idempotency.h"
+#include "broker/core/budget.h"
 #include "shared/proc/answer_table.h"
 #include "tests/unit/broker/links.h"
 
@@ -131,6 +132,13 @@ a_promise_is_kept(void **state)
 	links_free(l);
 }
 
+/* With memory for all that may be kept, whatever this machine has. */
+static void
+have_memory(struct links *l)
+{
+	budget_set(l->br.budget, UINT64_C(16) << 30);
+}
+
 /* 65,536 keys, and no more memory than that takes. */
 static void
 the_oldest_make_room(void **state)
@@ -141,6 +149,7 @@ the_oldest_make_room(void **state)
 	char key[16];
 
 	(void)state;
+	have_memory(l);
 	for (unsigned i = 0; i < N + 100; i++) {
 		snprintf(key, sizeof(key), "k%u", i);
 		claim(l, 0, i, key);
@@ -169,6 +178,7 @@ s7_only_the_largest_app_loses_keys(void **state)
 	char key[16];
 
 	(void)state;
+	have_memory(l);
 	SEND(l, 1, idem_begin, .id = 1, .app = 2, .key = S("theirs"));
 	links_turn(l);
 	EXPECT(l, 1, idem_result, IDEM_RESULT, &m);
@@ -199,6 +209,7 @@ answers_make_room_too(void **state)
 	struct said s;
 
 	(void)state;
+	have_memory(l);
 	memset(body, 'x', BIG - 1);
 	body[BIG - 1] = 0;
 	for (unsigned i = 0; i < 40; i++) {
@@ -257,6 +268,7 @@ next_broker(struct links *l, struct answer_table *table)
 	for (unsigned i = 0; i < LINKS; i++)
 		close(l->fd[i]);
 	links_next_broker(l, NULL, NULL);
+	have_memory(l);
 	links_app(l, 2, NULL);
 	for (unsigned i = 0; i < LINKS; i++)
 		assert_true(links_next(l, i, &s)); /* of the app */
@@ -407,6 +419,7 @@ a_flood_is_recalled_within_the_bounds(void **state)
 	size_t n;
 
 	(void)state;
+	have_memory(l);
 	links_app(l, 2, NULL);
 	idempotency_recall(&l->br, table);
 	for (unsigned i = 0; i < N; i++) {
@@ -434,6 +447,26 @@ a_flood_is_recalled_within_the_bounds(void **state)
 	links_free(l);
 }
 
+/* A small server keeps fewer of them, however short they are. */
+static void
+little_memory_has_few_keys(void **state)
+{
+	struct links *l = links_new(NULL);
+	struct msg_idem_store m = { .app = 1, .status = 200, .body = S("{}") };
+	char key[16];
+
+	(void)state;
+	budget_set(l->br.budget, 128 << 20);
+	for (unsigned i = 0; i < 20000; i++) {
+		snprintf(key, sizeof(key), "k%u", i);
+		m.key = str_of(key);
+		assert_int_equal(idempotency_on_store(l->br.peers[0], &m), 0);
+	}
+	assert_in_range(l->br.idempotency->n * 400,
+	    budget_max(l->br.budget) / 10, budget_max(l->br.budget) / 8);
+	links_free(l);
+}
+
 int
 main(void)
 {
@@ -444,6 +477,7 @@ main(void)
 		cmocka_unit_test(the_oldest_make_room),
 		cmocka_unit_test(s7_only_the_largest_app_loses_keys),
 		cmocka_unit_test(answers_make_room_too),
+		cmocka_unit_test(little_memory_has_few_keys),
 		cmocka_unit_test(another_app_has_other_keys),
 		cmocka_unit_test(the_next_broker_repeats_it),
 		cmocka_unit_test(answers_come_once_more),
