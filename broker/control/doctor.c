@@ -2,7 +2,8 @@
 /*
  * doctor.c: the verb `doctor`: lets each part look, sorts the findings, and
  * writes the rows.  If there are no findings, a row says what was examined.
- * Of all apps one is examined in a turn, since each takes milliseconds.
+ * Of all apps one is examined in a turn, since each takes milliseconds, and
+ * their channels over as many turns as are needed.
  * Must never write a secret or a signature.
  */
 
@@ -128,18 +129,22 @@ put_findings(struct control_client *cc, struct doctor *d)
 }
 
 static void
+set_app(struct doctor *d, const struct broker_app *a)
+{
+	d->a = a;
+	d->f = a == NULL ? d->br->failures->none : a->failures;
+}
+
+/* All but the names of channels. */
+static void
 examine(struct doctor *d)
 {
-	d->f = d->a == NULL ? d->br->failures->none : d->a->failures;
 	if (d->f != NULL) {
-		doctor_names(d);
 		doctor_late(d);
 		doctor_requests(d);
 		doctor_channels(d);
 		doctor_keys(d);
 		doctor_clients(d);
-	} else if (d->channel.n > 0) {
-		doctor_names(d);
 	}
 	if (d->channel.n > 0)
 		doctor_arrived(d);
@@ -186,7 +191,7 @@ answer(struct control_client *cc, struct doctor *d)
 	const struct broker_app *asked = d->a;
 
 	if (!d->scoped) { /* what belongs to no app */
-		d->a = NULL;
+		set_app(d, NULL);
 		d->channel.n = 0;
 		examine(d);
 		doctor_tls(d);
@@ -197,30 +202,16 @@ answer(struct control_client *cc, struct doctor *d)
 	looked_row(cc, d);
 }
 
-static void
-doctor_init(struct doctor *d, const struct control_client *cc)
-{
-	*d = (struct doctor){ .br = cc->br,
-		.scoped = cc->scope != NULL,
-		.now_ms = clock_ms(CLOCK_REALTIME),
-		.v = xcalloc(DOCTOR_FINDINGS, sizeof(*d->v)) };
-}
-
-static void
-doctor_clear(struct doctor *d)
-{
-	for (unsigned i = 0; i < d->n; i++)
-		finding_clear(&d->v[i]);
-	free(d->v);
-}
-
-/* ---- all apps, one in a turn ---- */
+/* ---- one app after the other ---- */
 
 struct doctor_job {
 	struct control_job job;
 	struct doctor d;
+	struct doctor_search *search; /* of the present app; NULL: none */
+	char *channel;                /* of d; NULL: any */
+	bool all;
 	size_t n, at;
-	uint32_t apps[APPS_MAX]; /* the numbers of n apps; `at` is the next */
+	uint32_t apps[]; /* the numbers of n apps; `at` is the present one */
 };
 
 static struct doctor_job *
@@ -230,60 +221,96 @@ job_of(struct control_job *job)
 }
 
 static void
+end(struct doctor_job *j)
+{
+	struct control_client *cc = j->job.cc;
+
+	set_app(&j->d, j->all ? NULL : apps_find(cc->br, j->apps[0]));
+	if (!j->all && j->d.a == NULL) {
+		control_fail(cc, "the app has been deleted");
+		return;
+	}
+	answer(cc, &j->d);
+	control_end(cc);
+}
+
+/* The app may have been deleted since the last turn. */
+static void
 step(struct control_job *job)
 {
 	struct doctor_job *j = job_of(job);
-	struct control_client *cc = job->cc;
 
-	if (j->at < j->n) {
-		j->d.a = apps_find(cc->br, j->apps[j->at++]);
-		if (j->d.a != NULL)
-			examine(&j->d);
+	if (j->at == j->n) {
+		end(j);
 		return;
 	}
-	j->d.a = NULL;
-	answer(cc, &j->d);
-	control_end(cc);
+	set_app(&j->d, apps_find(job->cc->br, j->apps[j->at]));
+	if (j->d.a != NULL && j->search == NULL)
+		j->search = doctor_names_begin(&j->d);
+	if (j->d.a != NULL && doctor_names_go_on(j->search))
+		return;
+	if (j->d.a != NULL) {
+		doctor_names_end(&j->d, j->search);
+		examine(&j->d);
+	}
+	doctor_names_free(j->search);
+	j->search = NULL;
+	j->at++;
 }
 
 static void
 job_free(struct control_job *job)
 {
-	doctor_clear(&job_of(job)->d);
-	free(job_of(job));
+	struct doctor_job *j = job_of(job);
+
+	for (unsigned i = 0; i < j->d.n; i++)
+		finding_clear(&j->d.v[i]);
+	free(j->d.v);
+	doctor_names_free(j->search);
+	free(j->channel);
+	free(j);
+}
+
+/* For at most n apps, which the caller adds. */
+static struct doctor_job *
+begin(struct control_client *cc, size_t n)
+{
+	static const struct control_job_ops ops = { .step = step,
+		.free = job_free };
+	struct doctor_job *j = xcalloc(1, sizeof(*j) + n * sizeof(j->apps[0]));
+
+	j->d = (struct doctor){ .br = cc->br,
+		.scoped = cc->scope != NULL,
+		.now_ms = clock_ms(CLOCK_REALTIME),
+		.v = xcalloc(DOCTOR_FINDINGS, sizeof(*j->d.v)) };
+	control_job_start(cc, &j->job, &ops);
+	return j;
 }
 
 static void
 begin_all(struct control_client *cc)
 {
-	static const struct control_job_ops ops = { .step = step,
-		.free = job_free };
-	struct doctor_job *j = xcalloc(1, sizeof(*j));
+	struct doctor_job *j = begin(cc, APPS_MAX);
 	const struct hash_node *e = hash_first(&cc->br->apps->by_num);
 
-	doctor_init(&j->d, cc);
+	j->all = true;
 	for (; e != NULL && j->n < APPS_MAX;
 	     e = hash_next(&cc->br->apps->by_num, e))
 		j->apps[j->n++] =
 		    container_of(e, const struct broker_app, node)->app.num;
-	control_job_start(cc, &j->job, &ops);
 }
 
-/* ---- one app ---- */
-
 static void
-examine_app(
+begin_app(
     struct control_client *cc, const struct broker_app *a, struct str channel)
 {
-	struct doctor d;
+	struct doctor_job *j = begin(cc, 1);
 
-	doctor_init(&d, cc);
-	d.a = a;
-	d.channel = channel;
-	examine(&d);
-	answer(cc, &d);
-	doctor_clear(&d);
-	control_end(cc);
+	j->apps[j->n++] = a->app.num;
+	if (channel.n == 0)
+		return;
+	j->channel = str_dup(channel);
+	j->d.channel = str_make(j->channel, channel.n);
 }
 
 void
@@ -302,6 +329,6 @@ verb_doctor(struct control_client *cc, struct json args)
 		begin_all(cc);
 	else if (named.kind == JSON_NONE ||
 	    verb_channel_arg(cc, &a->app, args, &channel, &tmp))
-		examine_app(cc, a, channel);
+		begin_app(cc, a, channel);
 	free(tmp);
 }

@@ -18,6 +18,7 @@ struct app;
 struct broker;
 struct broker_app;
 struct control_client;
+struct doctor_search;
 struct failure_sample;
 struct failures;
 
@@ -60,8 +61,17 @@ void doctor_put_often(
 void doctor_put_names(
     const struct doctor *, struct buf **, unsigned kind, unsigned reason);
 
+/*
+ * Events that are published to an empty channel, and the occupied channel with
+ * the nearest name, of the app d->a: begins, compares a portion (true: work is
+ * left), adds the findings, frees.
+ */
+struct doctor_search *doctor_names_begin(const struct doctor *);
+bool doctor_names_go_on(struct doctor_search *);
+void doctor_names_end(struct doctor *, const struct doctor_search *);
+void doctor_names_free(struct doctor_search *); /* or NULL */
+
 /* Each function examines one part and adds findings. */
-void doctor_names(struct doctor *);    /* published to an empty channel */
 void doctor_late(struct doctor *);     /* before there was a subscriber */
 void doctor_requests(struct doctor *); /* requests to the HTTP API */
 void doctor_channels(struct doctor *); /* refused subscriptions */

@@ -6,6 +6,8 @@
  * channels, and NAMES names.
  */
 
+#include <stdlib.h>
+
 #include "broker/app/apps.h"
 #include "broker/channel/registry.h"
 #include "broker/control/doctor.h"
@@ -15,10 +17,12 @@
 #include "broker/stats/failures.h"
 #include "shared/base/base.h"
 #include "shared/base/utf8.h"
+#include "shared/base/xmalloc.h"
 #include "shared/pusher/channel_name.h"
 
 #define NAMES 16
 #define WALK_MAX 5000
+#define AT_ONCE 100 /* in one turn: a comparison takes up to 3 us */
 #define FAR 3
 
 /* ---- how near two names are ---- */
@@ -138,57 +142,66 @@ doctor_distance(struct str a, struct str b)
 
 /* A name where nobody is, and the occupied channel with the nearest one. */
 struct search {
-	struct str name;
-	const struct failure *e; /* the events; NULL: none were seen */
+	char name[CHANNEL_NAME_MAX + 1];
+	struct failure e; /* the events; count 0: none were seen */
 	struct plain plain;
-	unsigned distance;           /* of the nearest; FAR: none is near */
-	const struct channel *found; /* or NULL */
+	unsigned distance; /* of the nearest; FAR: none is near */
+	char near[CHANNEL_NAME_MAX];
+	size_t near_len; /* 0: none was found */
 };
 
+/* One walk for all names. */
+struct doctor_search {
+	struct registry *r;
+	struct registry_cursor at;
+	int looked;
+	bool asked; /* the name is the one that was asked for */
+	int n;
+	struct search v[NAMES];
+};
+
+/* e: may be NULL. */
 static void
 search_begin(struct search *s, struct str name, const struct failure *e)
 {
-	*s = (struct search){ .name = name, .e = e, .distance = FAR };
+	name.n = MIN(name.n, CHANNEL_NAME_MAX);
+	memcpy(s->name, name.p, name.n);
+	s->distance = FAR;
+	if (e != NULL)
+		s->e = *e;
 	make_plain(&s->plain, name);
 }
 
 static void
-compare(struct search *s, const struct channel *c, struct str other,
-    const struct plain *plain)
+compare(struct search *s, struct str other, const struct plain *plain)
 {
 	unsigned n;
 
-	if (s->distance == 0 || str_eq(other, s->name))
+	if (s->distance == 0 || str_eq(other, str_of(s->name)))
 		return;
 	n = distance(&s->plain, plain);
 	if (n >= s->distance)
 		return;
 	s->distance = n;
-	s->found = c;
+	s->near_len = MIN(other.n, CHANNEL_NAME_MAX);
+	memcpy(s->near, other.p, s->near_len);
 }
 
-/* One walk for all names. */
-static void
-find_near(const struct doctor *d, struct search *v, int n)
+bool
+doctor_names_go_on(struct doctor_search *s)
 {
-	struct registry *r = d->br->registry;
-	struct registry_app *ra = registry_app_find(r, d->a->app.num);
-	struct registry_cursor at;
 	struct channel *c;
 	struct plain plain;
 
-	if (ra == NULL || n == 0)
-		return;
-	registry_cursor_open(&at, ra);
-	for (int i = 0; i < WALK_MAX && (c = registry_cursor_next(&at)) != NULL;
-	     i++) {
-		if (c->total == 0)
-			continue;
-		make_plain(&plain, registry_name(r, c));
-		for (int k = 0; k < n; k++)
-			compare(&v[k], c, registry_name(r, c), &plain);
+	for (int i = 0; i < AT_ONCE; i++) {
+		if (s->looked++ == WALK_MAX ||
+		    (c = registry_cursor_next(&s->at)) == NULL)
+			return false;
+		make_plain(&plain, registry_name(s->r, c));
+		for (int k = 0; k < s->n; k++)
+			compare(&s->v[k], registry_name(s->r, c), &plain);
 	}
-	registry_cursor_close(r, &at);
+	return true;
 }
 
 static void
@@ -220,7 +233,7 @@ put_mend(struct buf **b, struct str from, struct str to)
 static void
 put_published(struct doctor *d, struct buf **b, const struct failure *e)
 {
-	if (e == NULL) {
+	if (e->count == 0) {
 		buf_append(
 		    b, S("No event is known that came while it was empty."));
 	} else {
@@ -237,8 +250,8 @@ empty_finding(struct doctor *d, const struct search *s)
 	const char *app = d->a->app.id;
 	struct doctor_finding *f = doctor_add(d, "empty", 40);
 
-	buf_printf(&f->text, "Nobody is subscribed to %.*s.", STR_ARG(s->name));
-	put_published(d, &f->seen, s->e);
+	buf_printf(&f->text, "Nobody is subscribed to %s.", s->name);
+	put_published(d, &f->seen, &s->e);
 	buf_printf(&f->mend,
 	    "Clients have to subscribe to exactly this name.  The occupied "
 	    "channels: pusherctl channels %s; the clients that left, and why: "
@@ -247,24 +260,20 @@ empty_finding(struct doctor *d, const struct search *s)
 }
 
 static void
-near_finding(struct doctor *d, const struct search *s)
+near_finding(
+    struct doctor *d, const struct search *s, struct str near, unsigned clients)
 {
-	const struct channel *c = s->found;
-	const struct failure *e = s->e;
-	struct doctor_finding *f;
-	struct str other;
-
-	other = registry_name(d->br->registry, c);
-	f = doctor_add(d, "channel_name",
+	bool asked = s->e.count == 0;
+	struct doctor_finding *f = doctor_add(d, "channel_name",
 	    (d->channel.n > 0 ? 190u : 160u) - 10 * s->distance -
-		(e == NULL ? 20u : 0u));
+		(asked ? 20u : 0u));
+
 	buf_printf(&f->text,
-	    "%s %.*s, where nobody is subscribed, but %u client%s on %.*s.",
-	    e == NULL ? "You ask for" : "Events are published to",
-	    STR_ARG(s->name), c->total, c->total == 1 ? " is" : "s are",
-	    STR_ARG(other));
-	put_published(d, &f->seen, e);
-	put_mend(&f->mend, s->name, other);
+	    "%s %s, where nobody is subscribed, but %u client%s on %.*s.",
+	    asked ? "You ask for" : "Events are published to", s->name, clients,
+	    clients == 1 ? " is" : "s are", STR_ARG(near));
+	put_published(d, &f->seen, &s->e);
+	put_mend(&f->mend, str_of(s->name), near);
 }
 
 static const struct failure *
@@ -278,13 +287,13 @@ find_entry(const struct doctor *d, unsigned kind, struct str name)
 	return NULL;
 }
 
-static bool
-is_occupied(const struct doctor *d, struct str name)
+static unsigned
+count_clients(const struct doctor *d, struct str name)
 {
 	const struct channel *c =
 	    registry_find(d->br->registry, d->a->app.num, name);
 
-	return c != NULL && c->total > 0;
+	return c == NULL ? 0 : c->total;
 }
 
 /* The one before `than` in time. */
@@ -307,38 +316,57 @@ next_newest(const struct doctor *d, const struct failure *than)
 	return found;
 }
 
-void
-doctor_names(struct doctor *d)
+struct doctor_search *
+doctor_names_begin(const struct doctor *d)
 {
+	struct doctor_search *s = xcalloc(1, sizeof(*s));
 	const struct failure *e = NULL;
-	struct search v[NAMES];
 	struct str name = d->channel;
-	bool asked = d->a != NULL && name.n > 0 && !is_occupied(d, name);
-	int n = 0;
 
-	if (d->a == NULL)
-		return;
-	if (asked)
+	s->asked = name.n > 0 && count_clients(d, name) == 0;
+	if (s->asked)
 		search_begin(
-		    &v[n++], name, find_entry(d, FAILURE_UNHEARD, name));
-	while (!asked && d->f != NULL && n < NAMES &&
+		    &s->v[s->n++], name, find_entry(d, FAILURE_UNHEARD, name));
+	while (!s->asked && d->f != NULL && s->n < NAMES &&
 	    (e = next_newest(d, e)) != NULL) {
 		struct str to = failure_name(e);
 
-		if (to.n >= FAILURE_NAME || is_occupied(d, to))
+		if (to.n >= FAILURE_NAME || count_clients(d, to) > 0)
 			continue;
 		/* Are the events meant for this channel? */
 		if (name.n > 0 && doctor_distance(name, to) >= FAR)
 			continue;
-		search_begin(&v[n++], to, e);
+		search_begin(&s->v[s->n++], to, e);
 	}
-	find_near(d, v, n);
-	for (int i = 0; i < n; i++) {
-		if (v[i].found != NULL)
-			near_finding(d, &v[i]);
-		else if (asked)
-			empty_finding(d, &v[i]);
+	s->r = d->br->registry;
+	registry_cursor_open(
+	    &s->at, s->n == 0 ? NULL : registry_app_find(s->r, d->a->app.num));
+	return s;
+}
+
+/* Channels may have come and gone since. */
+void
+doctor_names_end(struct doctor *d, const struct doctor_search *s)
+{
+	for (int i = 0; i < s->n; i++) {
+		struct str near = str_make(s->v[i].near, s->v[i].near_len);
+		unsigned clients = near.n == 0 ? 0 : count_clients(d, near);
+
+		if (count_clients(d, str_of(s->v[i].name)) > 0)
+			continue;
+		if (clients > 0)
+			near_finding(d, &s->v[i], near, clients);
+		else if (s->asked)
+			empty_finding(d, &s->v[i]);
 	}
+}
+
+void
+doctor_names_free(struct doctor_search *s)
+{
+	if (s != NULL)
+		registry_cursor_close(s->r, &s->at);
+	free(s);
 }
 
 /* ---- too late ---- */
