@@ -13,6 +13,7 @@
 #include "broker/channel/query_body.h"
 #include "broker/channel/receipt.h"
 #include "broker/channel/registry.h"
+#include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/log/past.h"
@@ -207,6 +208,7 @@ wait_for(struct peer *p, const struct msg_query *m)
 	x->m.channel.p = x->text;
 	x->receipt.br = p->br;
 	x->receipt.done = on_done;
+	x->receipt.bytes = sizeof(*x) + m->channel.n + BUDGET_BLOCK;
 	if (!receipt_begin(&x->receipt, m->app, v, n, m->wait_ms, &why))
 		finish(x, why);
 	free(v);

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "broker/channel/registry.h"
+#include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/log/replay.h"
@@ -80,6 +81,8 @@ receipt_end(struct receipt *r)
 	r->open = NULL;
 	if (r->requests == NULL)
 		return;
+	budget_sub(r->br->budget, r->requests->app, r->booked);
+	r->booked = 0;
 	list_remove(&r->link);
 	all->n--;
 	all->subscribers -= r->cap;
@@ -89,6 +92,17 @@ receipt_end(struct receipt *r)
 	r->requests = NULL;
 	if (all->n == 0)
 		ev_timer_stop(r->br->loop, &all->timer);
+}
+
+/* Its bytes have changed. */
+static void
+book(struct receipt *r)
+{
+	size_t n = r->bytes + r->n * sizeof(*r->v) +
+	    (r->open == NULL ? 0 : r->cap * sizeof(*r->open));
+
+	budget_add(r->br->budget, r->requests->app, n - r->booked);
+	r->booked = n;
 }
 
 /* ---- looking ---- */
@@ -234,6 +248,12 @@ receipt_begin(struct receipt *r, uint32_t app,
 		r->v[i].total = c == NULL ? 0 : c->total;
 		r->cap += r->v[i].total;
 	}
+	if (!budget_has_room(r->br->budget, app)) {
+		*why = "the server holds more for this app than its part of "
+		       "memory_limit: subscribe to fewer channels, wait with "
+		       "fewer requests, or raise memory_limit";
+		return false;
+	}
 	if (!enter(r, app)) {
 		*why =
 		    "too many requests of this app wait for confirmations "
@@ -241,6 +261,7 @@ receipt_begin(struct receipt *r, uint32_t app,
 		    "an app gets half of what the others leave): try again";
 		return false;
 	}
+	book(r);
 	r->id = ++all->last_id;
 	r->began = broker_now();
 	r->due = r->began + (double)ms / 1000;
@@ -289,8 +310,10 @@ add(struct receipt *r, uint32_t channel, struct str row)
 	if (t == NULL || e.row >= t->cap || r->v[channel].pos == 0 ||
 	    r->nopen == r->cap)
 		return;
-	if (r->open == NULL)
+	if (r->open == NULL) {
 		r->open = xcalloc(r->cap, sizeof(*r->open));
+		book(r);
+	}
 	r->open[r->nopen++] = e;
 }
 

@@ -42,7 +42,10 @@ struct receipt_entry {
 	uint32_t channel;
 };
 
-/* A request that waits; its owner embeds it, and zeroes it at first. */
+/*
+ * A request that waits; its owner embeds it, zeroes it at first, and sets br,
+ * done and bytes.
+ */
 struct receipt {
 	struct list link; /* in br->receipts->all */
 	struct broker *br;
@@ -51,6 +54,8 @@ struct receipt {
 	/* All have confirmed, or time is up; the owner ends it. */
 	void (*done)(struct receipt *);
 	uint64_t id;
+	size_t bytes;  /* of the owner, for the account of the app's memory */
+	size_t booked; /* all bytes in that account */
 	double began, due;         /* broker_now() */
 	struct receipt_channel *v; /* in the order of the events */
 	size_t n;
@@ -74,7 +79,7 @@ void receipts_init(struct broker *);
 void receipts_clear(struct broker *);
 /*
  * Behind the events themselves, on the same links.  False: too many wait, of
- * this app or together; *why says so.
+ * this app or together, or the app holds too much memory; *why says so.
  */
 bool receipt_begin(struct receipt *, uint32_t app, const struct receipt_event *,
     size_t n, uint64_t ms, const char **why);

@@ -12,8 +12,10 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <string.h>
 
 #include "broker/channel/receipt.h"
+#include "broker/core/budget.h"
 #include "shared/base/base.h"
 #include "tests/unit/broker/links.h"
 
@@ -138,6 +140,52 @@ rows_that_are_none_end_the_link(void **state)
 	}
 }
 
+/* Of an event in 200 channels with long names: 35 KB. */
+static void
+ask_much(struct links *l, uint64_t id, uint32_t ms)
+{
+	struct buf *lines = buf_from(S(LINES));
+
+	for (unsigned i = 0; i < 200; i++)
+		buf_printf(&lines, "0 1 0 %0100u\n", i);
+	SEND(l, 3, query, .id = id, .app = 1, .kind = QUERY_EVENT_INFO,
+	    .wait_ms = ms, .channel = buf_str(lines));
+	links_turn(l);
+	buf_unref(lines);
+}
+
+static bool
+is_refused(struct links *l, uint64_t id)
+{
+	struct msg_reply m;
+
+	EXPECT(l, 3, reply, REPLY, &m);
+	assert_int_equal(m.id, id);
+	return memmem(m.body.p, m.body.n, "memory_limit", 12) != NULL;
+}
+
+static void
+what_waits_is_in_the_account_of_its_app(void **state)
+{
+	struct links *l = new ();
+	uint64_t id = 0;
+
+	(void)state;
+	budget_set(l->br.budget, 2 << 20); /* some 400 KB for apps */
+	do
+		ask_much(l, ++id, 8000);
+	while (id < 30 && l->br.receipts->n == id);
+	assert_in_range(id, 4, 15);
+	assert_true(is_refused(l, id));
+	links_kill(l, 3); /* none waits any more */
+	links_hello(l, 3, 99);
+	assert_int_equal(l->br.receipts->n, 0);
+	ask_much(l, 7, 1);
+	links_wait(l, 0.1);
+	assert_false(is_refused(l, 7));
+	links_free(l);
+}
+
 int
 main(void)
 {
@@ -145,6 +193,7 @@ main(void)
 		cmocka_unit_test(workers_are_asked_and_counted),
 		cmocka_unit_test(a_silent_subscriber_stays_open),
 		cmocka_unit_test(rows_that_are_none_end_the_link),
+		cmocka_unit_test(what_waits_is_in_the_account_of_its_app),
 	};
 
 	hash_seed();
