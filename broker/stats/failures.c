@@ -75,23 +75,34 @@ is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* The same sentence, perhaps with other numbers. */
-static bool
-is_same(const char *a, struct str b)
+/* Skips a number, "a name" (its end may be cut off), or one character. */
+static struct str
+skip_part(struct str s)
 {
-	size_t i = 0;
+	size_t n = 1;
 
-	while (*a != '\0' && i < b.n) {
-		if (is_digit(*a) && is_digit(b.p[i])) {
-			while (is_digit(*a))
-				a++;
-			while (i < b.n && is_digit(b.p[i]))
-				i++;
-		} else if (*a++ != b.p[i++]) {
+	if (is_digit(*s.p))
+		while (n < s.n && is_digit(s.p[n]))
+			n++;
+	else if (*s.p == '"')
+		while (n < s.n && s.p[n++] != '"')
+			;
+	return str_from(s, n);
+}
+
+/* The same sentence, perhaps with other numbers and names. */
+static bool
+is_same(const char *text, struct str b)
+{
+	struct str a = str_of(text);
+
+	while (a.n > 0 && b.n > 0) {
+		if (*a.p != *b.p && !(is_digit(*a.p) && is_digit(*b.p)))
 			return false;
-		}
+		a = skip_part(a);
+		b = skip_part(b);
 	}
-	return *a == '\0' && i == b.n;
+	return a.n == b.n;
 }
 
 /* Entries with this reason lose it. */

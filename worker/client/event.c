@@ -91,7 +91,7 @@ check_channel(struct conn *c, const struct client_msg *m)
 	else if ((s = subscription_find(c, name)) == NULL || !s->on) {
 		s = NULL;
 		client_errorf(c, 0,
-		    "client event dropped: not subscribed to %.*s",
+		    "client event dropped: not subscribed to \"%.*s\"",
 		    STR_ARG(utf8_cut(name, CLIENT_SHOWN)));
 	}
 	free(tmp);

@@ -238,8 +238,8 @@ subscribe(struct request *r)
 	flags = channel_flags(r->channel);
 	old = subscription_find(r->c, r->channel);
 	if (old != NULL && r->c->w->conf->strict_subscribe) {
-		client_errorf(
-		    r->c, 0, "already subscribed to %.*s", STR_ARG(r->channel));
+		client_errorf(r->c, 0, "already subscribed to \"%.*s\"",
+		    STR_ARG(r->channel));
 		return;
 	}
 	if (old == NULL && r->c->nsubs >= app->max_subscriptions) {

@@ -57,6 +57,37 @@ a_flood_of_one_kind_pushes_out_itself(void **state)
 	links_free(l);
 }
 
+/* A client that makes up names keeps no other sentence out. */
+static void
+names_in_quotes_are_no_other_sentence(void **state)
+{
+	struct links *l = links_new(NULL);
+	struct failure_reason *v;
+	char why[200];
+
+	(void)state;
+	SEND(l, 0, failure, .app = 1, .kind = FAILURE_CLIENT,
+	    .why = S("client_events is off for this app"));
+	for (int i = 0; i < 9; i++) {
+		snprintf(why, sizeof(why), "unknown event \"%c%d\": %d names",
+		    'a' + i, i, i);
+		SEND(l, 0, failure, .app = 1, .kind = FAILURE_CLIENT,
+		    .why = str_of(why));
+		snprintf(why, sizeof(why), "not subscribed to \"%0*d", 180, i);
+		why[20 + i] = 'x';
+		SEND(l, 0, failure, .app = 1, .kind = FAILURE_CLIENT,
+		    .why = str_of(why));
+		links_turn(l);
+	}
+	v = apps_find(&l->br, 1)->failures->reasons[FAILURE_CLIENT];
+	assert_string_equal(v[0].text, "client_events is off for this app");
+	assert_string_equal(v[1].text, "unknown event \"i8\": 8 names");
+	assert_int_equal(v[1].count, 9);
+	assert_int_equal(v[2].count, 9);
+	assert_int_equal(v[3].count, 0);
+	links_free(l);
+}
+
 static void
 events_beyond_a_few_a_second_are_not_noted(void **state)
 {
@@ -132,6 +163,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_flood_of_one_kind_pushes_out_itself),
+		cmocka_unit_test(names_in_quotes_are_no_other_sentence),
 		cmocka_unit_test(events_beyond_a_few_a_second_are_not_noted),
 		cmocka_unit_test(strangers_and_nonsense),
 		cmocka_unit_test(names_that_are_near),
