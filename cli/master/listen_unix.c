@@ -42,7 +42,7 @@ listen_unix_set_mode(const char *path, mode_t mode, char **why)
 	int saved;
 
 	if (chmod(path, mode) == 0 || errno == ENOENT)
-		return 0; /* one that is gone is made anew (remake.c) */
+		return 0; /* one that is gone is made again (remake.c) */
 	saved = errno;
 	if (lstat(path, &st) == 0 && (st.st_mode & 07777) == mode)
 		return 0; /* somebody has set it by hand */

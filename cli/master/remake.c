@@ -2,7 +2,7 @@
 /*
  * remake.c: notices that files of runtime_dir, or Unix sockets of the option
  * listen, were removed while the server runs (a clean-up of /tmp, a hasty rm),
- * and makes them anew.  Without the sockets no worker would find the next
+ * and makes them again. Without the sockets no worker would find the next
  * broker, pusherctl none, and a proxy no worker.  A broker that listens on a
  * socket without a name is replaced, which no client notices.  Must never touch
  * the files of another server.
@@ -97,7 +97,7 @@ make_all(const struct master_start *s)
 
 /*
  * Unix sockets that clients connect to; the workers get those that are made
- * anew.
+ * again.
  */
 static void
 check_listeners(struct master *m, uint64_t now)
@@ -119,7 +119,7 @@ check_listeners(struct master *m, uint64_t now)
 			m->files_ms = now + RETRY_MS;
 			continue;
 		}
-		log_warnx("unix:%s was removed: it is made anew", path);
+		log_warnx("unix:%s was removed: it is made again", path);
 		p->id = ++l->last_id;
 		made = true;
 	}
@@ -151,7 +151,7 @@ remake_check(struct master *m, uint64_t now)
 		m->files_ms = now + RETRY_MS;
 		return;
 	}
-	log_warnx("files of runtime_dir %s were removed: they are made anew, "
+	log_warnx("files of runtime_dir %s were removed: they are made again, "
 		  "and the broker is replaced",
 	    conf->runtime_dir);
 	child_replace(&m->children[0]);

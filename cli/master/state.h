@@ -186,7 +186,7 @@ void stop_check(struct master *, uint64_t now_ms);
 /* ---- remake.c ---- */
 
 /*
- * Makes files of runtime_dir anew that were removed; milliseconds of
+ * Makes files of runtime_dir again that were removed; milliseconds of
  * child_now_ms().
  */
 void remake_check(struct master *, uint64_t now_ms);

@@ -65,10 +65,10 @@ for (const [what, conf] of [['as it is', {}],
 			}
 		});
 
-	test(`started ${what}: a socket that is removed is made anew`, async () => {
+	test(`started ${what}: a socket that is removed is made again`, async () => {
 		const d = await start(conf, 'mode=0606');
 		try {
-			d.allow(/unix:.*web\.sock was removed: it is made anew/,
+			d.allow(/unix:.*web\.sock was removed: it is made again/,
 				/worker \d was killed by signal 9/);
 			const stays = await connect(d);
 			fs.unlinkSync(d.sock);
@@ -96,7 +96,7 @@ for (const [what, conf] of [['as it is', {}],
 	});
 }
 
-test('a socket that cannot be made anew is told, and nothing else ends',
+test('a socket that cannot be made again is told, and nothing else ends',
 	async () => {
 		const d = await start({}, 'mode=0600');
 		try {
