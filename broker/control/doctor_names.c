@@ -250,8 +250,18 @@ empty_finding(struct doctor *d, const struct search *s)
 	const char *app = d->a->app.id;
 	struct doctor_finding *f = doctor_add(d, "empty", 40);
 
-	buf_printf(&f->text, "Nobody is subscribed to %s.", s->name);
 	put_published(d, &f->seen, &s->e);
+	if (channel_flags(str_of(s->name)) & CHANNEL_USER) {
+		buf_printf(&f->text, "No client is signed in as user %.*s.",
+		    STR_ARG(channel_user_id(str_of(s->name))));
+		buf_printf(&f->mend,
+		    "Clients have to call pusher.signin(), and the user "
+		    "endpoint has to give exactly this id.  The users who are "
+		    "signed in: pusherctl users list %s",
+		    app);
+		return;
+	}
+	buf_printf(&f->text, "Nobody is subscribed to %s.", s->name);
 	buf_printf(&f->mend,
 	    "Clients have to subscribe to exactly this name.  The occupied "
 	    "channels: pusherctl channels %s; the clients that left, and why: "

@@ -325,6 +325,20 @@ test('a channel: subscribers without a session, and one asked for by a wrong ' +
 	await c.close();
 });
 
+test('an event to a user who is not signed in', async () => {
+	const app = d.app();
+	const c = await Client.connect(d, app);
+	await c.signin({ id: 'ann' });
+	await publish(d, app, '#server-to-user-bob', 'e', '{}');
+	const f = await doctor.found(d, 'empty', app.id, '--channel',
+		'#server-to-user-bob');
+	assert.equal(f.finding, 'No client is signed in as user bob.');
+	assert.match(f.seen, /^Published once, \d+ s ago\.$/);
+	assert.match(f.mend, new RegExp('^Clients have to call pusher\\.signin\\(\\)' +
+		`, .*: pusherctl users list ${app.id}$`));
+	await c.close();
+});
+
 test('a channel with a name of 100 characters', async () => {
 	const app = d.app();
 	const c = await Client.connect(d, app);
