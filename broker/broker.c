@@ -140,6 +140,7 @@ broker_turn(struct broker *br)
 	bool more = query_continue(br);
 
 	more = metrics_continue(br) || more;
+	more = users_free_some(br) || more;
 	/* Sessions first: they keep the users' own channels. */
 	more = users_drop_dying(br) || dead_slot_go_on(br) || more;
 	more = tell(br) || more;

@@ -217,6 +217,12 @@ give(struct peer *p, struct answer *a)
 	forget(p, a);
 }
 
+void
+answers_charge(struct peer *p, size_t n)
+{
+	p->answers.charged += n;
+}
+
 bool
 answers_stop(struct peer *p)
 {
@@ -263,9 +269,10 @@ answers_go_on(struct broker *br)
 
 		if (p == NULL)
 			continue;
-		for (int n = 0; n < AT_ONCE &&
+		p->answers.charged = 0;
+		for (; p->answers.charged < AT_ONCE &&
 		     !list_is_empty(&p->answers.ring) && peer_has_room(p);
-		     n++)
+		     p->answers.charged++)
 			give(p, next_answer(p));
 		read_on(p);
 		more = more ||

@@ -10,6 +10,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "shared/ipc/ipc_msg.h"
@@ -29,6 +30,11 @@ bool answers_must_wait(struct peer *);
  */
 void answers_put_off(struct peer *, answer_fn answer, const struct msg_sub *m,
     uint64_t seq, uint64_t stamp);
+/*
+ * The answer that is being given has cost as much as n others: of those that
+ * wait, fewer are given in this turn.
+ */
+void answers_charge(struct peer *, size_t n);
 /*
  * The connection has left the channel: answers its waiting questions with this.
  */

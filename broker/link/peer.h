@@ -48,7 +48,8 @@ struct answers {
 	uint64_t owed;           /* the first of these numbers; 0: none */
 	size_t bytes;
 	bool giving;
-	bool stopped; /* the link is not read; a message waits in it */
+	size_t charged; /* see answers_charge() */
+	bool stopped;   /* the link is not read; a message waits in it */
 };
 
 struct peer {

@@ -15,6 +15,7 @@
 #include "shared/proc/proc.h"
 
 struct broker;
+struct buf;
 struct channel;
 
 #define USERS_OFFLINE 3. /* seconds in which a user may come back */
@@ -40,7 +41,7 @@ struct user {
 /* "The connection s watches the user u." */
 struct watch {
 	struct list in_user;
-	struct session *s;
+	struct session *s; /* NULL: it watches it no more */
 	struct user *u;
 	uint16_t at;   /* which element of its list */
 	bool notified; /* the connection was told: online */
@@ -50,6 +51,7 @@ struct session {
 	struct hash_node node; /* node.hash is hash_u64(sid) */
 	struct list in_slot;
 	struct user *user;
+	struct buf *list; /* of a sign-in that waits; NULL: none */
 	struct watch *watches;
 	size_t nwatches;
 	size_t nlist; /* elements of its list; some are repeated */
@@ -63,6 +65,7 @@ struct users {
 	struct hash by_sid;    /* struct session */
 	struct list leaving;   /* struct user: about to go offline, by time */
 	struct list telling;   /* struct user: watchers are told of its state */
+	struct list ended;     /* lists that are freed; see watchlist.c */
 	ev_timer offline;      /* of the first of these */
 	bool incorrect;        /* watchers may have been told otherwise, from */
 	struct hash_cursor at; /* … here on */

@@ -122,6 +122,7 @@ answer(struct peer *p, const struct msg_sub *m, uint64_t stamp)
 
 	if (s == NULL)
 		return; /* has left again */
+	answers_charge(p, watchlist_enter(p->br, s));
 	name = buf_from(channel_of(p->br, s->user));
 	b = broker_scratch(p->br);
 	watchlist_write(b, s, online);
@@ -173,7 +174,7 @@ users_on_signin(struct peer *p, const struct msg_signin *m)
 	struct session *s = session_find(br, m->sid);
 	struct msg_sub question = { .app = m->app, .sid = m->sid };
 	struct user *u;
-	bool came = false;
+	bool came = false, late;
 
 	if (m->user_id.n == 0 || m->user_id.n > ID_MAX)
 		return -1;
@@ -191,10 +192,12 @@ users_on_signin(struct peer *p, const struct msg_signin *m)
 	} else if (m->replay && m->seq != 0) {
 		return 0; /* it was answered, and has been replayed */
 	}
-	if (watchlist_set(br, s, m) == -1)
+	late = !m->replay && !p->ipc.sink && watchlist_is_long(m);
+	if ((late ? watchlist_put_off(br, s, m) : watchlist_set(br, s, m)) ==
+	    -1)
 		return -1;
 	s->answered = m->replay;
-	if (!m->replay && answers_must_wait(p))
+	if (!m->replay && (late || answers_must_wait(p)))
 		answers_put_off(p, answer, &question, m->seq, 0);
 	else if (!m->replay)
 		answer(p, &question, 0);
@@ -342,9 +345,16 @@ users_drop_dying(struct broker *br)
 	return false;
 }
 
+bool
+users_free_some(struct broker *br)
+{
+	return watchlist_free_some(br);
+}
+
 void
 users_init(struct broker *br)
 {
+	list_init(&br->users->ended);
 	list_init(&br->users->leaving);
 	list_init(&br->users->telling);
 	ev_init(&br->users->offline, on_offline_timer);
@@ -358,6 +368,8 @@ users_clear(struct broker *br)
 {
 	for (unsigned i = 0; i < br->nslots; i++)
 		drop(br, i, SIZE_MAX);
+	while (users_free_some(br))
+		;
 	while (!list_is_empty(&br->users->leaving)) {
 		struct user *u =
 		    LIST_ITEM(br->users->leaving.next, struct user, leaving);

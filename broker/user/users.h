@@ -26,6 +26,8 @@ void users_init(struct broker *);
 void users_clear(struct broker *);
 /* Workers are gone: signs out some of their connections; true: work is left. */
 bool users_drop_dying(struct broker *);
+/* Frees what sign-ins have left; true: work is left. */
+bool users_free_some(struct broker *);
 /* The connections of a worker are those of another one from now on. */
 void users_move(struct broker *, unsigned from, unsigned to);
 

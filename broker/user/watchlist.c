@@ -23,6 +23,8 @@
 
 #define LIST_MAX (2u << 20) /* bytes of a watchlist; workers allow less */
 #define TELL_AT_ONCE 1000   /* watchers in one turn */
+#define FREE_AT_ONCE 1000   /* names in one turn */
+#define LONG_BYTES 1024     /* of a list that is entered in its turn */
 
 /* {"name":"online","user_ids":["a"]}, after a comma if necessary. */
 static void
@@ -108,7 +110,7 @@ tell_first(struct broker *br, struct user *u, unsigned *left)
 
 		list_remove(&wa->in_user);
 		list_append(&u->watchers, &wa->in_user);
-		if (!wa->s->answered || wa->notified == online)
+		if (wa->s == NULL || !wa->s->answered || wa->notified == online)
 			continue;
 		if (frames.p == NULL)
 			frames = change_of(br, u, online);
@@ -139,9 +141,12 @@ watchlist_is_notified(const struct user *u)
 {
 	struct list *e;
 
-	LIST_FOREACH(e, &u->watchers)
-		if (LIST_ITEM(e, struct watch, in_user)->notified)
+	LIST_FOREACH(e, &u->watchers) {
+		const struct watch *wa = LIST_ITEM(e, struct watch, in_user);
+
+		if (wa->s != NULL && wa->notified)
 			return true;
+	}
 	return false;
 }
 
@@ -180,20 +185,80 @@ watchlist_write(struct buf **b, struct session *s, uint8_t online[WATCH_BYTES])
 	buf_unref(lists[1]);
 }
 
+static size_t
+list_cost(const struct session *s)
+{
+	return s->list->len + BUDGET_BLOCK;
+}
+
+static void
+forget_list(struct broker *br, struct session *s)
+{
+	if (s->list == NULL)
+		return;
+	budget_sub(br->budget, s->user->app, list_cost(s));
+	buf_unref(s->list);
+	s->list = NULL;
+}
+
+/* Nobody reads it any more; the users whom it names are left one by one. */
+struct ended {
+	struct list link; /* in users->ended */
+	struct watch *watches;
+	size_t nwatches, nlist;
+	uint32_t app;
+};
+
 void
 watchlist_clear(struct broker *br, struct session *s)
 {
-	for (size_t i = 0; i < s->nwatches; i++) {
-		struct user *u = s->watches[i].u;
+	struct ended *e;
 
-		list_remove(&s->watches[i].in_user);
-		u->untold = MIN(u->untold, --u->nwatchers);
-		user_release(br, u);
-	}
-	budget_sub(br->budget, s->user->app, s->nlist * sizeof(*s->watches));
-	free(s->watches);
+	forget_list(br, s);
+	if (s->watches == NULL)
+		return;
+	e = xcalloc(1, sizeof(*e));
+	*e = (struct ended){ .watches = s->watches,
+		.nwatches = s->nwatches,
+		.nlist = s->nlist,
+		.app = s->user->app };
+	for (size_t i = 0; i < s->nwatches; i++)
+		s->watches[i].s = NULL;
+	list_init(&e->link);
+	list_append(&br->users->ended, &e->link);
 	s->watches = NULL;
 	s->nwatches = s->nlist = 0;
+}
+
+static void
+leave_user(struct broker *br, struct watch *w)
+{
+	struct user *u = w->u;
+
+	list_remove(&w->in_user);
+	u->untold = MIN(u->untold, --u->nwatchers);
+	user_release(br, u);
+}
+
+bool
+watchlist_free_some(struct broker *br)
+{
+	struct list *ended = &br->users->ended;
+	struct ended *e;
+
+	for (int left = FREE_AT_ONCE; left > 0 && !list_is_empty(ended);) {
+		e = LIST_ITEM(ended->next, struct ended, link);
+		for (; left > 0 && e->nwatches > 0; left--)
+			leave_user(br, &e->watches[--e->nwatches]);
+		if (e->nwatches > 0)
+			break;
+		left--;
+		list_remove(&e->link);
+		budget_sub(br->budget, e->app, e->nlist * sizeof(*e->watches));
+		free(e->watches);
+		free(e);
+	}
+	return !list_is_empty(ended);
 }
 
 /* Element `at` of the list names this user. */
@@ -223,49 +288,98 @@ has_bit(struct str bits, size_t at)
 	return at / 8 < bits.n && ((uint8_t)bits.p[at / 8] >> at % 8 & 1) != 0;
 }
 
-/* Reads the whole list, which has as many elements as there is room for. */
+/* A list is an array of at most so many strings; -1: it is none. */
 static int
-watchlist_all(
-    struct broker *br, struct session *s, struct json list, struct str online)
+read_list(struct str text, struct json *list, size_t *n)
+{
+	struct json e;
+	size_t pos = 0;
+	const char *err;
+
+	*n = 0;
+	if (text.n == 0) {
+		*list = (struct json){ JSON_ARRAY, S("[]") };
+		return 0;
+	}
+	if (text.n > LIST_MAX || json_parse(text, list, &err) == -1 ||
+	    list->kind != JSON_ARRAY)
+		return -1;
+	for (; json_next(*list, &pos, &e); ++*n)
+		if (e.kind != JSON_STRING || *n == USERS_WATCHLIST_MAX)
+			return -1;
+	return 0;
+}
+
+/* Replaces the session's list by this one, of n elements. */
+static int
+enter(struct broker *br, struct session *s, struct json list, size_t n,
+    struct str online)
 {
 	struct json e;
 	size_t pos = 0;
 	char *tmp = NULL;
 	struct str id;
+	int r = 0;
 
-	for (size_t at = 0; json_next(list, &pos, &e); at++) {
-		if (e.kind != JSON_STRING || json_string(e, &id, &tmp) == -1) {
-			free(tmp);
-			return -1;
-		}
-		watch(br, s, id, at, has_bit(online, at));
+	watchlist_clear(br, s);
+	if (n == 0)
+		return 0;
+	s->nlist = n;
+	s->watches = xcalloc(n, sizeof(*s->watches));
+	budget_add(br->budget, s->user->app, n * sizeof(*s->watches));
+	for (size_t at = 0; r == 0 && json_next(list, &pos, &e); at++) {
+		r = json_string(e, &id, &tmp);
+		if (r == 0)
+			watch(br, s, id, at, has_bit(online, at));
 	}
 	free(tmp);
-	return 0;
+	return r;
 }
 
 int
 watchlist_set(struct broker *br, struct session *s, const struct msg_signin *m)
 {
-	struct str text = m->watchlist;
-	struct json list, e;
-	size_t pos = 0, n = 0;
-	const char *err;
+	struct json list;
+	size_t n;
 
-	watchlist_clear(br, s);
-	if (text.n == 0)
-		return 0;
-	if (text.n > LIST_MAX || json_parse(text, &list, &err) == -1 ||
-	    list.kind != JSON_ARRAY)
+	return read_list(m->watchlist, &list, &n) == -1
+	    ? -1
+	    : enter(br, s, list, n, m->online);
+}
+
+bool
+watchlist_is_long(const struct msg_signin *m)
+{
+	return m->watchlist.n > LONG_BYTES;
+}
+
+int
+watchlist_put_off(
+    struct broker *br, struct session *s, const struct msg_signin *m)
+{
+	struct json list;
+	size_t n;
+
+	if (read_list(m->watchlist, &list, &n) == -1)
 		return -1;
-	while (json_next(list, &pos, &e))
-		n++;
-	if (n > USERS_WATCHLIST_MAX)
-		return -1;
-	s->nlist = n;
-	if (n == 0)
+	forget_list(br, s);
+	s->list = buf_from(m->watchlist);
+	budget_add(br->budget, s->user->app, list_cost(s));
+	return 0;
+}
+
+size_t
+watchlist_enter(struct broker *br, struct session *s)
+{
+	struct buf *text = s->list;
+	struct json list;
+	size_t n = 0;
+
+	if (text == NULL)
 		return 0;
-	s->watches = xcalloc(n, sizeof(*s->watches));
-	budget_add(br->budget, s->user->app, n * sizeof(*s->watches));
-	return watchlist_all(br, s, list, m->online);
+	buf_ref(text); /* enter() forgets it */
+	if (read_list(buf_str(text), &list, &n) == 0)
+		enter(br, s, list, n, S(""));
+	buf_unref(text);
+	return n;
 }

@@ -19,7 +19,17 @@ struct broker;
 
 /* Replaces the session's list by the message's; -1: it is invalid. */
 int watchlist_set(struct broker *, struct session *, const struct msg_signin *);
+/*
+ * A long list takes up to a millisecond: stores it until watchlist_enter(),
+ * which gives its length, or 0 if none was stored.  -1: it is invalid.
+ */
+bool watchlist_is_long(const struct msg_signin *);
+int watchlist_put_off(
+    struct broker *, struct session *, const struct msg_signin *);
+size_t watchlist_enter(struct broker *, struct session *);
 void watchlist_clear(struct broker *, struct session *);
+/* Frees a portion of the lists that have ended; true: work is left. */
+bool watchlist_free_some(struct broker *);
 /* Notes that the session is told the present state of all users on its list. */
 void watchlist_write(
     struct buf **, struct session *, uint8_t online[WATCH_BYTES]);
