@@ -137,6 +137,13 @@ put_event(struct tail *t, const struct msg_event *m, enum route_kind kind)
 		put_row(t->job.cc, kinds[kind], &a->app, now_ms(), m);
 }
 
+/* To compare a long pattern costs up to so many times as much. */
+static size_t
+look_cost(const struct tail *t)
+{
+	return 1 + t->pattern_len / 8;
+}
+
 /*
  * Live events wait in the log until everything before them has been written, so
  * that nothing is missing in between.
@@ -150,7 +157,7 @@ step(struct control_job *job)
 	const struct broker_app *a = apps_find(br, t->what.app);
 	struct ring_record r;
 
-	for (unsigned n = 0; n < PORTION && catch_up(t); n++) {
+	for (size_t n = 0; n < PORTION && catch_up(t); n += look_cost(t)) {
 		if (a == NULL || l == NULL || !ring_next(l->ring, &t->at, &r)) {
 			t->behind = false;
 			return;

@@ -10,6 +10,7 @@
 
 #include "broker/channel/route.h"
 #include "broker/control/control_job.h"
+#include "broker/log/replay.h"
 #include "shared/base/base.h"
 #include "shared/json/json_slice.h"
 #include "tests/unit/broker/desk.h"
@@ -153,6 +154,65 @@ a_slow_reader_misses_events(void **state)
 	desk_free(d);
 }
 
+#define RECORDS 600
+#define LONG_NAME \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+/* Rows of the log that the first turn brings. */
+static unsigned
+rows_of_a_turn(struct desk *d, const char *args)
+{
+	unsigned n = 0;
+	struct said s;
+
+	desk_ask(d, "tail", args);
+	for (int i = 0; i < 10 && n == 0; i++) {
+		ev_run(d->l->br.loop, EVRUN_NOWAIT);
+		broker_turn(&d->l->br);
+		said_read(d->fd, &d->in);
+		while (said_next(d->in, &d->at, &s))
+			n += s.type == IPC_CTL_ROW;
+	}
+	return n;
+}
+
+/* A pattern that is slow to compare has smaller portions of the log. */
+static void
+a_long_pattern_holds_up_nobody(void **state)
+{
+	static const char *const settings[] = { "resume", "on", NULL };
+	char dir[] = "/tmp/tail-test-XXXXXX";
+	struct desk *d = desk_new();
+	struct app_logs *logs = &d->l->br.replay->logs;
+	struct buf *b = NULL;
+	unsigned n;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	free(logs->dir);
+	logs->dir = xstrdup(dir);
+	links_app(d->l, 1, settings);
+	frame_text(&b, S(TEXT));
+	for (uint64_t i = 1; i <= RECORDS; i++) {
+		struct msg_event m = { .app = 1,
+			.channel = S(LONG_NAME),
+			.frame = buf_str(b),
+			.flags = EVENT_LOG };
+
+		route_publish(&d->l->br, &m);
+	}
+	buf_unref(b);
+	n = rows_of_a_turn(d, "{\"app\":\"app1\",\"since_ms\":1}");
+	assert_in_range(n, RECORDS / 2, RECORDS);
+	n = rows_of_a_turn(d,
+	    "{\"app\":\"app1\",\"since_ms\":1,\"channel\":\"*" LONG_NAME
+	    "*\"}");
+	assert_in_range(n, 1, RECORDS / 5);
+	app_logs_remove(logs, 1);
+	desk_free(d);
+	rmdir(dir);
+}
+
 int
 main(void)
 {
@@ -160,6 +220,7 @@ main(void)
 		cmocka_unit_test(filters_choose_the_events),
 		cmocka_unit_test(bad_questions),
 		cmocka_unit_test(a_slow_reader_misses_events),
+		cmocka_unit_test(a_long_pattern_holds_up_nobody),
 	};
 
 	hash_seed();
