@@ -221,7 +221,7 @@ child_start(struct child *c, const struct master_start *start, int life_fd)
 	c->ready = false;
 	c->owes = 0;
 	c->tell_conf = c->tell_log = c->tell_link = c->replaced = c->old =
-	    false;
+	    c->took_over = false;
 	c->started_ms = child_now_ms();
 	watchdog_begin(&c->watchdog, c->started_ms);
 }

@@ -40,6 +40,7 @@ struct child {
 	bool retiring;    /* is not replaced */
 	bool old;         /* runs the program before this one */
 	bool replaced;    /* was told to exit, to be replaced */
+	bool took_over;   /* begins with the clients of the one before */
 	char ending[96];  /* of the process before this one */
 };
 

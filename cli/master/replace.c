@@ -112,6 +112,7 @@ take_place(struct master *m, uint64_t old_ms)
 	linger(m, was, old_ms);
 	r->successor.move_fd = 0;
 	*old = r->successor;
+	old->took_over = true;
 	r->successor = (struct child){ .ready_fd = -1, .link_fd = -1 };
 	snprintf(
 	    old->ending, sizeof(old->ending), "has handed its clients over");

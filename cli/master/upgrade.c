@@ -225,18 +225,25 @@ static const char *
 hinders(const struct master *m)
 {
 	const struct shm_area *areas;
+	bool replaces = m->replace.active;
 	size_t n;
 
 	if (m->phase != PHASE_RUN)
 		return "pusherd is starting or stopping";
 	if (m->reload.active)
 		return "a reload is under way: try again in a moment";
-	if (m->replace.active)
-		return "a worker is being replaced: try again in a moment";
-	for (size_t i = FIRST_WORKER; i < m->nchildren; i++)
-		if (m->children[i].retiring)
+	for (size_t i = FIRST_WORKER; i < m->nchildren; i++) {
+		const struct child *c = &m->children[i];
+
+		if (c->retiring)
 			return "a worker is still leaving after a reload: try "
 			       "again when it has left";
+		/* The next program would kill it, and close its clients. */
+		replaces =
+		    replaces || (c->took_over && !c->ready && c->pid != 0);
+	}
+	if (replaces)
+		return "a worker is being replaced: try again in a moment";
 	areas = shm_areas(&n);
 	for (size_t i = 0; i < n; i++)
 		if (areas[i].fd == -1)

@@ -5,10 +5,11 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
 const { test, describe } = require('node:test');
 const { becomesReady, host } = require('./lib/cluster');
 const { Client, closeAll } = require('./lib/client');
-const { Daemon, until } = require('./lib/daemon');
+const { Daemon, sleep, until } = require('./lib/daemon');
 const { check, Publisher } = require('./lib/publisher');
 const { Redis } = require('./lib/redis');
 
@@ -36,6 +37,28 @@ async function complete(all, p) {
 		check(c, 'room', p.n, `client ${i}`);
 	}
 	await closeAll(all);
+}
+
+const pipes = (pid) => fs.readdirSync(`/proc/${pid}/fd`).filter((fd) =>
+	/^pipe:/.test(fs.readlinkSync(`/proc/${pid}/fd/${fd}`))).length;
+
+// Replaces worker 0, and stops the new process at once when it has the clients.
+// It may have said before that it serves, and closed the pipe for that: then
+// undefined.
+async function stoppedBeforeItServes(d, usual) {
+	const before = count(d, /has taken over from pid/g);
+	const replaced = d.ctlAsync(['worker', 'replace', '0']);
+	const end = Date.now() + 5000;
+	while (count(d, /has taken over from pid/g) === before)
+		assert.ok(Date.now() < end, 'nothing happens');
+	const pid = Number(d.readLog()
+		.match(/\d+(?= has taken over from pid)/g).pop());
+	process.kill(pid, 'SIGSTOP');
+	await sleep(20);
+	if (pipes(pid) > usual) return { pid, replaced };
+	process.kill(pid, 'SIGCONT');
+	await replaced;
+	return undefined;
 }
 
 describe('an upgrade', () => {
@@ -93,6 +116,30 @@ describe('an upgrade', () => {
 		assert.equal(count(d, /upgrade: trying/g), 0);
 		await d.stop();
 	});
+
+	// It has the clients, and has not said yet that it serves.
+	test('while a process that has just taken over a worker begins',
+		async () => {
+			const { d, app } = await daemon();
+			d.allow(/nothing has changed, .*a worker is being replaced/);
+			const all = await Client.onEachWorker(d, app);
+			for (const c of all) await c.subscribe('room');
+			const usual = pipes(d.pidsOf('worker')[0]);
+			const { pid, replaced } = await until('one that is stopped then',
+				() => stoppedBeforeItServes(d, usual), 60000);
+			d.signal('SIGUSR2');
+			await until('the trial is over', () =>
+				count(d, /nothing has changed|state version \S+ has taken/g));
+			process.kill(pid, 'SIGCONT');
+			assert.equal((await replaced).code, 0);
+			const r = await until('one that is let through', async () => {
+				const last = await upgrade(d);
+				return last.code === 0 && last;
+			});
+			assert.equal(JSON.parse(r.out).closed, 0);
+			await complete(all, new Publisher(d, app, ['room']));
+			await d.stop();
+		});
 
 	test('of a host of a cluster', async () => {
 		const redis = new Redis();
