@@ -21,7 +21,9 @@ struct app_records {
 	uint64_t version;    /* of the last one, */
 	uint64_t done;       /* and of the last one that is in force here */
 	bool whole;          /* pending has all that there are */
-	double asked;        /* broker_now() when a process was; 0: never */
+	bool known;   /* those that were there at the JOIN are in force, */
+	double since; /* ... for which it has waited since then */
+	double asked; /* broker_now() when a process was; 0: never */
 	/* Changes by this host: asked, answered; entry of the last one. */
 	uint64_t nset, nanswered, set_version;
 };

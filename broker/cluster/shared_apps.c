@@ -17,12 +17,14 @@
 #include "broker/cluster/inside.h"
 #include "broker/cluster/outgoing.h"
 #include "broker/cluster/scripts.h"
+#include "broker/cluster/workers.h"
 #include "broker/core/core.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/ipc/master_link.h"
 
 #define PROCESS_SECONDS 5. /* then another one is asked for */
+#define KNOWN_SECONDS 10.  /* a database may take no changes at all */
 
 const struct app_records *
 shared_apps_records(const struct cluster *cl)
@@ -43,9 +45,27 @@ ask_records(struct cluster *cl, uint64_t n, struct str id)
 	outgoing_script(cl, ENGINE_APPS, script_apps, argv, lens, 2);
 }
 
+/*
+ * A client of an app that is not known here is refused for good: until then no
+ * load balancer may send one.
+ */
+static void
+note_known(struct cluster *cl)
+{
+	struct app_records *s = &cl->apps;
+
+	if (s->known ||
+	    (s->done < cl->joined.n && broker_now() - s->since < KNOWN_SECONDS))
+		return;
+	s->known = true;
+	workers_tell(cl);
+}
+
 void
 shared_apps_join(struct cluster *cl)
 {
+	cl->apps.known = false;
+	cl->apps.since = broker_now();
 	ask_records(cl, cl->joined.n, S(""));
 }
 
@@ -84,6 +104,8 @@ void
 shared_apps_beat(struct cluster *cl)
 {
 	ask_process(cl);
+	if (cl->state == CLUSTER_LIVE)
+		note_known(cl);
 }
 
 static void
@@ -124,6 +146,7 @@ shared_apps_written(struct cluster *cl, uint64_t version)
 	if (cl->state != CLUSTER_LIVE || version <= s->done)
 		return;
 	s->done = version;
+	note_known(cl);
 	if (version >= s->version) { /* else all once more, with the newer */
 		app_records_forget(s);
 		s->whole = false;

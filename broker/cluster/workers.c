@@ -18,7 +18,9 @@
 static void
 tell(const struct cluster *cl, struct peer *p)
 {
-	struct msg_cluster m = { .up = cl->up, .leaves = cl->leave_by != 0 };
+	struct msg_cluster m = { .up = cl->up,
+		.apps = cl->apps.known,
+		.leaves = cl->leave_by != 0 };
 
 	ipc_send_cluster(&p->ipc, &m);
 }

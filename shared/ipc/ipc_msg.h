@@ -20,7 +20,7 @@
 
 #include "shared/base/str.h"
 
-#define IPC_VERSION 26
+#define IPC_VERSION 27
 /*
  * Of the memory that the processes share, of the database, and of what one
  * program hands over to the next one in an upgrade (cli/master/handover.h).

@@ -7,7 +7,7 @@
 const assert = require('node:assert/strict');
 const { after, before, describe, test } = require('node:test');
 const { Client } = require('./lib/client');
-const { TROUBLES, host, hosts, joined, joins, status } =
+const { TROUBLES, becomesReady, host, hosts, joined, joins, status } =
 	require('./lib/cluster');
 const { becomes } = require('./lib/daemon');
 const { get } = require('./lib/http');
@@ -112,6 +112,15 @@ describe('apps of a cluster', () => {
 			JSON.stringify(apps));
 		for (const d of [b, c])
 			assert.equal(d.ctl(['app', 'list']).length, 53);
+	});
+
+	test('a new host is ready when it knows all apps', async () => {
+		const e = host(redis, 'e');
+		for (const d of [a, b, c]) d.allow(/host e is gone/);
+		await e.start();
+		await becomesReady(e);
+		await connects(e, { id: 'i49', key: 'ik49' });
+		await e.stop();
 	});
 
 	test('two hosts change one app at the same time: all have one of both',

@@ -33,6 +33,9 @@ health_get_ready(struct conn *c)
 	else if (w->link->away)
 		why =
 		    S("{\"ready\":false,\"reason\":\"degraded: no cluster\"}");
+	else if (w->link->appless)
+		why = S("{\"ready\":false,\"reason\":\"starting: the apps of "
+			"the cluster\"}");
 	else {
 		api_reply(c, 200, S("{\"ready\":true}"));
 		return;
