@@ -236,7 +236,8 @@ leave_user(struct broker *br, struct watch *w)
 	struct user *u = w->u;
 
 	list_remove(&w->in_user);
-	u->untold = MIN(u->untold, --u->nwatchers);
+	u->nwatchers--;
+	u->untold = MIN(u->untold, u->nwatchers);
 	user_release(br, u);
 }
 

@@ -137,18 +137,17 @@ courier_link_on_hook_state(struct peer *p, const struct msg_hook_state *m)
 {
 	struct broker *br = p->br;
 	struct webhook_state_key k = { m->app, m->channel, m->user_id };
+	bool stale = br->webhook_states->stale;
 
 	if (br->webhook_states->known || m->channel.n == 0 ||
 	    m->channel.n > REGISTRY_NAME_MAX ||
 	    m->user_id.n > WEBHOOK_STATE_USER_MAX)
 		return -1;
 	/* When another host has told it already, the outbox has that, too. */
-	if (is_of_other(br, m))
+	if (is_of_other(br, m) || (stale && !webhook_state_is_notified(br, &k)))
 		webhook_state_unknown(br, &k, m->owner);
-	else if (!br->webhook_states->stale)
+	else if (!stale)
 		webhook_state_notified(br, &k, m->missed != 0);
-	else if (!webhook_state_is_notified(br, &k))
-		webhook_state_unknown(br, &k, m->owner);
 	return 0;
 }
 

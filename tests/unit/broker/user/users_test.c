@@ -93,6 +93,24 @@ a_second_sign_in_replaces_the_list(void **state)
 }
 
 static void
+a_watcher_comes_after_the_last_one_has_left(void **state)
+{
+	struct links *l = links_new(NULL);
+
+	(void)state;
+	sign_in(l, 0, 1, "cleo", "", "");
+	sign_in(l, 1, 2, "bob", "[\"cleo\"]",
+	    CHANGES(CHANGE("online", ID("cleo"))));
+	sign_out(l, 1, 2, "bob");
+	sign_in(l, 1, 3, "dan", "[\"cleo\"]",
+	    CHANGES(CHANGE("online", ID("cleo"))));
+	sign_out(l, 0, 1, "cleo");
+	links_wait(l, 3.1);
+	assert_watchlist_event(l, 1, 3, CHANGES(CHANGE("offline", ID("cleo"))));
+	links_free(l);
+}
+
+static void
 ids_are_any_text(void **state)
 {
 	struct links *l = links_new(NULL);
@@ -196,6 +214,7 @@ main(void)
 		cmocka_unit_test(events_reach_a_signed_in_user),
 		cmocka_unit_test(a_watcher_hears_of_changes),
 		cmocka_unit_test(a_second_sign_in_replaces_the_list),
+		cmocka_unit_test(a_watcher_comes_after_the_last_one_has_left),
 		cmocka_unit_test(ids_are_any_text),
 		cmocka_unit_test(a_dead_worker_signs_its_users_out),
 		cmocka_unit_test(a_replay_is_silent),
