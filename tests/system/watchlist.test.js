@@ -71,6 +71,20 @@ suite('watchlist', (d) => {
 			await closeAll(all);
 		});
 
+	test('a watcher that comes back is told of what follows', async () => {
+		const [u, a] = names('u', 'a', n++);
+		const c = await signed(a);
+		const before = await signed(u, [a]);
+		await before.expect(EVENTS);
+		await before.close();
+		const w = await signed(u, [a]);
+		await w.expect(EVENTS);
+		await c.close();
+		assert.deepEqual(await w.expect(EVENTS),
+			{ events: [{ name: 'offline', user_ids: [a] }] });
+		await closeAll([w]);
+	});
+
 	test('a reload is not seen', async () => {
 		const [u, a] = names('u', 'a', n++);
 		const c = await signed(a);
