@@ -24,7 +24,7 @@
 #include "shared/ipc/master_link.h"
 
 #define PROCESS_SECONDS 5. /* then another one is asked for */
-#define KNOWN_SECONDS 10.  /* a database may take no changes at all */
+#define KNOWN_SECONDS 5.   /* a database may take no changes at all */
 
 const struct app_records *
 shared_apps_records(const struct cluster *cl)
