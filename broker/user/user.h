@@ -19,21 +19,20 @@ struct buf;
 struct channel;
 
 #define USERS_OFFLINE 3. /* seconds in which a user may come back */
-#define USERS_WATCHLIST_MAX \
-	1000 /* ids in a connection's watchlist, at most \
-	      */
+/* Ids in a connection's watchlist, at most. */
+#define USERS_WATCHLIST_MAX 1000
 
 struct user {
 	struct hash_node node;
 	struct list watchers;    /* struct watch */
 	struct list leaving;     /* in users->leaving */
-	struct list telling;     /* in users->telling */
+	struct list telling;     /* in users->telling: watchers are told */
 	double due;              /* leaving: the time of going offline */
 	struct channel *channel; /* while it has sessions */
 	uint32_t app;
 	uint32_t nsessions;
 	uint32_t nwatchers;
-	uint32_t untold; /* telling: the first of the watchers */
+	uint32_t untold; /* of the watchers, the first ones */
 	size_t id_len;
 	char id[];
 };

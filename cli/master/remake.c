@@ -2,7 +2,7 @@
 /*
  * remake.c: notices that files of runtime_dir, or Unix sockets of the option
  * listen, were removed while the server runs (a clean-up of /tmp, a hasty rm),
- * and makes them again. Without the sockets no worker would find the next
+ * and makes them again.  Without the sockets no worker would find the next
  * broker, pusherctl none, and a proxy no worker.  A broker that listens on a
  * socket without a name is replaced, which no client notices.  Must never touch
  * the files of another server.

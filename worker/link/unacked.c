@@ -143,9 +143,9 @@ count_share(struct worker *w, const struct unacked_size *e)
 {
 	struct unacked *l = w->unacked;
 
-	l->events += e->len;
+	l->counted += e->len;
 	l->fanout += e->fanout;
-	if (!l->sharing && l->events <= SHARED_BYTES &&
+	if (!l->sharing && l->counted <= SHARED_BYTES &&
 	    l->fanout <= fanout_max(w) / 4)
 		return;
 	if (l->sharing) {
@@ -334,7 +334,7 @@ take_off(struct shares *ss, uint32_t app, uint64_t n)
 static void
 uncount(struct unacked *l, const struct unacked_size *e)
 {
-	l->events -= e->len;
+	l->counted -= e->len;
 	l->fanout -= e->fanout;
 	if (!l->sharing)
 		return;
@@ -362,7 +362,7 @@ unacked_on_ack(struct worker *w, const struct msg_ack *m)
 		l->acked++;
 	}
 	outq_consume(&l->messages, bytes);
-	if (l->sharing && l->events < SHARED_BYTES / 2 &&
+	if (l->sharing && l->counted < SHARED_BYTES / 2 &&
 	    l->fanout < fanout_max(w) / 8)
 		clear_shares(l);
 	forget(w);
@@ -387,13 +387,13 @@ unacked_may_publish(struct worker *w, uint32_t app)
 	const struct unacked *l = w->unacked;
 	/* At most this many bytes of the stored events have not left yet. */
 	size_t queued =
-	    link_is_up(w) ? MIN(link_queued(w), l->events) : l->events;
+	    link_is_up(w) ? MIN(link_queued(w), l->counted) : l->counted;
 	size_t of_app;
 
 	if (!l->sharing)
 		return true;
 	of_app = unacked_app_bytes(w, app);
-	return l->events + of_app < UNACKED_MAX &&
+	return l->counted + of_app < UNACKED_MAX &&
 	    (queued < SHARED_BYTES || queued + of_app < QUEUED_MAX);
 }
 

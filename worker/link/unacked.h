@@ -53,12 +53,12 @@ struct unacked {
 	uint64_t heard;    /* the last event of it that had subscribers */
 	struct buf *arena; /* where messages are built */
 	struct outq messages;       /* acked + 1 .. seq, for sending again */
-	size_t events;              /* bytes of them that count for apps */
+	size_t counted;             /* bytes of them that count for apps */
 	struct unacked_size *sizes; /* ring: of each of them */
 	uint32_t head, cap;
 	uint64_t fanout;       /* of all of them */
 	bool sharing;          /* there are many: the apps' parts count */
-	struct shares shares;  /* of `events`, by app; only while sharing */
+	struct shares shares;  /* of `counted`, by app; only while sharing */
 	struct shares fanouts; /* of fanout, likewise */
 	struct tombstone *ended, **ended_end; /* by seq */
 	/* About how many small deliveries of this worker an event costs. */

@@ -71,27 +71,6 @@ a_watcher_hears_of_changes(void **state)
 }
 
 static void
-a_watcher_that_comes_back_hears_of_changes(void **state)
-{
-	struct links *l = links_new(NULL);
-
-	(void)state;
-	sign_in(l, 0, 1, "ada", "", "");
-	for (unsigned i = 0; i < 2; i++) {
-		sign_in(l, 1, 2, "bob", "[\"ada\"]",
-		    CHANGES(CHANGE("online", ID("ada"))));
-		links_turn(l);
-		assert_int_equal(users_find(&l->br, 1, S("ada"))->nwatchers, 1);
-		if (i == 0)
-			sign_out(l, 1, 2, "bob");
-	}
-	sign_out(l, 0, 1, "ada");
-	links_wait(l, 3.1);
-	assert_watchlist_event(l, 1, 2, CHANGES(CHANGE("offline", ID("ada"))));
-	links_free(l);
-}
-
-static void
 a_second_sign_in_replaces_the_list(void **state)
 {
 	struct links *l = links_new(NULL);
@@ -234,7 +213,6 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(events_reach_a_signed_in_user),
 		cmocka_unit_test(a_watcher_hears_of_changes),
-		cmocka_unit_test(a_watcher_that_comes_back_hears_of_changes),
 		cmocka_unit_test(a_second_sign_in_replaces_the_list),
 		cmocka_unit_test(a_watcher_comes_after_the_last_one_has_left),
 		cmocka_unit_test(ids_are_any_text),

@@ -110,7 +110,7 @@ answers_count_for_their_app(void **state)
 	assert_true(unacked_may_publish(&rig.w, OTHER));
 	acknowledge(rig.w.unacked->seq);
 	assert_true(unacked_may_publish(&rig.w, GREEDY));
-	assert_int_equal(rig.w.unacked->events, 0);
+	assert_int_equal(rig.w.unacked->counted, 0);
 }
 
 static void
@@ -249,7 +249,7 @@ what_is_delivered_costs_no_room_for_deliveries(void **state)
 	assert_int_equal(rig.w.unacked->fanout, COST);
 	acknowledge(2);
 	assert_int_equal(rig.w.unacked->fanout, 0);
-	assert_int_equal(rig.w.unacked->events, 0);
+	assert_int_equal(rig.w.unacked->counted, 0);
 }
 
 /* All of it has to fit into the ring. */
