@@ -91,6 +91,7 @@ describe('only TLS', () => {
 		});
 
 	test('bench without --tls says what is wrong', async () => {
+		d.allow(/plain HTTP on a listener with TLS/);
 		const r = await d.ctlAsync(['bench', 'fanout', '--clients', '4',
 			'--app', app.id, '--port', String(d.ports[1])]);
 		assert.equal(r.code, 1);
