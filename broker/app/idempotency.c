@@ -195,7 +195,10 @@ is_over(const struct broker *br, size_t n, uint64_t bytes)
 	    (max != 0 && n * ENTRY_BYTES + 2 * bytes > max / 8);
 }
 
-/* The next one to be forgotten, which is not this one; NULL: there is none. */
+/*
+ * The next one to be forgotten, which is not this one.  NULL: the app that
+ * holds most has no other.
+ */
 static struct idem_entry *
 oldest(struct idempotency *cs, const struct idem_entry *but)
 {

@@ -66,26 +66,31 @@ last_closes_add(struct last_closes *l, uint32_t app)
 	return &e->c;
 }
 
+/* The place of a record; NULL: before the oldest and behind the newest. */
+static const struct list *
+place_of(const struct last_closes *l, const struct stats_close *c)
+{
+	return c == NULL
+	    ? &l->in_order
+	    : &container_of(c, const struct last_close, c)->in_order;
+}
+
+static const struct stats_close *
+at(const struct last_closes *l, const struct list *e)
+{
+	return l->n == 0 || e == &l->in_order ? NULL : &of_order(e)->c;
+}
+
 const struct stats_close *
 last_closes_after(const struct last_closes *l, const struct stats_close *c)
 {
-	const struct list *e = &l->in_order;
-
-	if (c != NULL)
-		e = &container_of(c, const struct last_close, c)->in_order;
-	return l->n == 0 || e->next == &l->in_order ? NULL
-						    : &of_order(e->next)->c;
+	return at(l, place_of(l, c)->next);
 }
 
 const struct stats_close *
 last_closes_before(const struct last_closes *l, const struct stats_close *c)
 {
-	const struct list *e = &l->in_order;
-
-	if (c != NULL)
-		e = &container_of(c, const struct last_close, c)->in_order;
-	return l->n == 0 || e->prev == &l->in_order ? NULL
-						    : &of_order(e->prev)->c;
+	return at(l, place_of(l, c)->prev);
 }
 
 void

@@ -247,8 +247,7 @@ hear_out(struct conn *c, size_t n)
 {
 	if (c->ops->after_goodbye_max == 0)
 		return true;
-	c->after_goodbye +=
-	    (uint32_t)n; /* at most WORKER_RECV_BYTES at a time */
+	c->after_goodbye += (uint32_t)n; /* of one read */
 	if (c->after_goodbye <= c->ops->after_goodbye_max)
 		return true;
 	conn_deafen(c);

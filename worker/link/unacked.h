@@ -41,7 +41,7 @@ struct unacked_size {
 	uint32_t app;    /* that it counts for; 0: it is a client's state */
 	uint64_t made;   /* stats_stamp() then */
 	uint32_t fanout; /* what an event costs here when it comes back */
-	bool event;
+	bool event;      /* not the answer of a request with a key */
 };
 
 struct unacked {
