@@ -300,7 +300,7 @@ format: ## clang-format all of our C
 	@tests/deps.sh lint
 	@tests/files.sh '*.c' '*.h' | xargs clang-format -i
 
-$(BUILD)/floor $(BUILD)/relay: $(BUILD)/%: tests/bench/%.c tests/bench/two_cores.h
+$(BUILD)/floor $(BUILD)/relay $(BUILD)/groups: $(BUILD)/%: tests/bench/%.c tests/bench/two_cores.h
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CSTD) -O2 -o $@ $<
@@ -328,7 +328,7 @@ release: ## build with -O3 -flto into build-release/
 
 bench: release ## the numbers, beside the floor and peers (QUICK=1: 2 min)
 	@tests/deps.sh build check
-	@$(MAKE) $(JOBS) $(RELEASE) build-release/floor build-release/relay
+	@$(MAKE) $(JOBS) $(RELEASE) $(addprefix build-release/,floor relay groups)
 	@node tests/bench/bench.js build-release
 	@[ -n "$(QUICK)" ] || node tests/bench/tls.js build-release
 	@[ -n "$(QUICK)" ] || node tests/bench/compression.js build-release

@@ -18,7 +18,7 @@ const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const peers = require('./peers/peers');
-const { OWN: own, SCENARIOS, ACROSS, OURS, RELAY } = require('./scenarios');
+const { OWN: own, SCENARIOS, ACROSS, OURS, BARE } = require('./scenarios');
 const { onTwoCores } = require('./two_cores');
 
 const BUILD = path.resolve(process.argv[2] || 'build');
@@ -206,11 +206,11 @@ function floor(connections) {
 	return out.trim().split('\n').map((line) => JSON.parse(line));
 }
 
-// The latency of the kernel alone when so many workers share a core: one asks
-// nobody, an event of several goes by the broker to another one.
-function relay(workers) {
-	return JSON.parse(execFileSync(path.join(BUILD, 'relay'),
-		[String(workers === 1 ? 1 : 3), String(SECONDS)], { encoding: 'utf8' }));
+// What the kernel alone takes when so many workers share a core; see BARE.
+function bare(name, workers) {
+	const [program, processes] = BARE[name](workers);
+	return JSON.parse(execFileSync(path.join(BUILD, program),
+		[String(processes), String(SECONDS)], { encoding: 'utf8' }));
 }
 
 function printFloor(rounds) {
@@ -316,8 +316,8 @@ async function severalWorkers(cores) {
 		for (let run = 0; run < RUNS; run++)
 			for (const [i, [kind, n, places, build]] of kinds.entries()) {
 				let best;
-				if (name === RELAY) {
-					if (build === BUILD) got[i].push(relay(n));
+				if (BARE[name]) {
+					if (build === BUILD) got[i].push(bare(name, n));
 					continue;
 				}
 				for (const place of places) {

@@ -11,8 +11,6 @@
  */
 
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -26,27 +24,6 @@
 #define MESSAGE 150 /* bytes */
 #define RATE 2000   /* messages in a second */
 #define PROCESSES 16
-
-/* Makes both ends of a TCP connection on loopback. */
-static void
-connect_both(int fds[2])
-{
-	struct sockaddr_in a = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(a);
-	int one = 1, l = socket(AF_INET, SOCK_STREAM, 0);
-
-	if (bind(l, (struct sockaddr *)&a, len) == -1 || listen(l, 1) == -1 ||
-	    getsockname(l, (struct sockaddr *)&a, &len) == -1)
-		die("listen");
-	fds[0] = socket(AF_INET, SOCK_STREAM, 0);
-	if (connect(fds[0], (struct sockaddr *)&a, len) == -1 ||
-	    (fds[1] = accept(l, NULL, NULL)) == -1)
-		die("connect");
-	for (int i = 0; i < 2; i++)
-		setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	close(l);
-}
 
 /* One process: sleeps until something comes, and hands it on. */
 static void

@@ -46,6 +46,13 @@ const SCENARIOS = {
 // Only in the tables of several workers: what one costs that has as many
 // connections as each of four, and what the kernel alone takes.
 const RELAY = 'a bare relay by 1 and 3 processes, 2,000/s';
+const GROUPS = 'bare groups of 10, by 1 and 4 processes';
+// name: the program, and of how many processes, for so many workers.  One worker
+// asks nobody; an event of several goes by the broker to another one.
+const BARE = {
+	[RELAY]: (workers) => ['relay', workers === 1 ? 1 : 3],
+	[GROUPS]: (workers) => ['groups', workers],
+};
 const ACROSS = Object.entries({
 	'publish, 2 connections': [ours, 'published',
 		['publish', '--publishers', '2', '--in-flight', '2']],
@@ -54,6 +61,7 @@ const ACROSS = Object.entries({
 	'one to one, 2,000/s': [ours, 'p50_us', ['fanout', '--clients', '16',
 		'--channels', '16', '--rate', '2000', '--publishers', '4']],
 	[RELAY]: [ours, 'p50_us', []],
+	[GROUPS]: [ours, 'delivered', []],
 });
 
 // Only pusherd: name: [workers, field, arguments]
@@ -80,4 +88,4 @@ const OURS = {
 		grow(100000, 10)],
 };
 
-module.exports = { OWN, SCENARIOS, ACROSS, OURS, RELAY };
+module.exports = { OWN, SCENARIOS, ACROSS, OURS, BARE };

@@ -5,11 +5,15 @@
 /* For measurements with one process on each of two cores. */
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 /* Ends the program with errno's text. */
 static inline void
@@ -51,6 +55,27 @@ stay_on(int core)
 	if (sched_setaffinity(0, sizeof(set), &set) == -1)
 		fprintf(stderr, "%s: there is no core %d\n",
 		    program_invocation_short_name, core);
+}
+
+/* Makes both ends of a TCP connection on loopback. */
+static inline void
+connect_both(int fds[2])
+{
+	struct sockaddr_in a = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(a);
+	int one = 1, l = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (bind(l, (struct sockaddr *)&a, len) == -1 || listen(l, 1) == -1 ||
+	    getsockname(l, (struct sockaddr *)&a, &len) == -1)
+		die("listen");
+	fds[0] = socket(AF_INET, SOCK_STREAM, 0);
+	if (connect(fds[0], (struct sockaddr *)&a, len) == -1 ||
+	    (fds[1] = accept(l, NULL, NULL)) == -1)
+		die("connect");
+	for (int i = 0; i < 2; i++)
+		setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	close(l);
 }
 
 #endif
