@@ -19,6 +19,7 @@
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "broker/stats/failures.h"
+#include "broker/stats/history.h"
 #include "shared/base/base.h"
 #include "shared/base/clock.h"
 #include "shared/base/xmalloc.h"
@@ -162,7 +163,7 @@ examine(struct doctor *d)
 static void
 looked_row(struct control_client *cc, const struct doctor *d)
 {
-	const struct broker *br = d->br;
+	struct broker *br = d->br;
 	const struct registry_app *r;
 	struct json_writer w;
 	uint64_t conns = 0, channels = 0;
@@ -181,6 +182,8 @@ looked_row(struct control_client *cc, const struct doctor *d)
 	    &w, "seconds", (d->now_ms - br->failures->since_ms) / 1000);
 	verb_put_number(&w, "connections", conns);
 	verb_put_number(&w, "channels", channels);
+	verb_put_number(&w, "events_5_minutes", history_published(br, d->a, 5));
+	verb_put_number(&w, "events_hour", history_published(br, d->a, 60));
 	verb_row_end(cc, &w);
 }
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * doctor_names.c: events for an empty channel while clients wait in one with
- * nearly the same name; events that came before their subscriber; and the
- * channel that has its subscribers.  Must never examine more than WALK_MAX
- * channels, and NAMES names.
+ * nearly the same name; and events that came before their subscriber.  Must
+ * never examine more than WALK_MAX channels, and NAMES names.
  */
 
 #include <stdlib.h>
@@ -12,8 +11,6 @@
 #include "broker/channel/registry.h"
 #include "broker/control/doctor.h"
 #include "broker/core/core.h"
-#include "broker/log/replay.h"
-#include "broker/log/resume_channels.h"
 #include "broker/stats/failures.h"
 #include "shared/base/base.h"
 #include "shared/base/utf8.h"
@@ -30,28 +27,61 @@
 struct plain {
 	char p[CHANNEL_NAME_MAX + 1];
 	size_t n;
+	size_t redis; /* bytes of p that redis_prefix() and others take; or 0 */
 };
+
+/*
+ * Laravel's REDIS_PREFIX at the beginning, which has the name of the
+ * application: laravel_database_, in newer versions laravel-database-.
+ */
+static struct str
+redis_prefix(struct str s)
+{
+	static const struct str ends[] = { { "_database_", 10 },
+		{ "-database-", 10 } };
+	const char *at;
+
+	for (size_t i = 0; i < nitems(ends); i++) {
+		at = memmem(s.p, s.n, ends[i].p, ends[i].n);
+		if (at != NULL && at + ends[i].n < s.p + s.n)
+			return str_make(s.p, (size_t)(at - s.p) + ends[i].n);
+	}
+	return str_make(NULL, 0);
+}
+
+/* Without the prefixes that say of which kind a channel is. */
+static struct str
+without_kind(struct str s)
+{
+	static const struct str kinds[] = { { "private-", 8 },
+		{ "presence-", 9 }, { "encrypted-", 10 }, { "cache-", 6 } };
+	bool again = true;
+
+	while (again) {
+		again = false;
+		for (size_t i = 0; i < nitems(kinds); i++)
+			if (s.n > kinds[i].n &&
+			    str_eq_nocase(
+				str_make(s.p, kinds[i].n), kinds[i])) {
+				s = str_from(s, kinds[i].n);
+				again = true;
+			}
+	}
+	return s;
+}
 
 /* Removes prefixes and case, and unifies separators. */
 static void
 make_plain(struct plain *out, struct str s)
 {
-	static const struct str prefixes[] = { { "private-", 8 },
-		{ "presence-", 9 }, { "encrypted-", 10 }, { "cache-", 6 },
-		{ "laravel_database_", 17 }, { "laravel-database-", 17 } };
-	bool again = true;
+	struct str redis;
 
-	while (again) {
-		again = false;
-		for (size_t i = 0; i < nitems(prefixes); i++)
-			if (s.n > prefixes[i].n &&
-			    str_eq_nocase(
-				str_make(s.p, prefixes[i].n), prefixes[i])) {
-				s = str_from(s, prefixes[i].n);
-				again = true;
-			}
-	}
-	out->n = MIN(s.n, CHANNEL_NAME_MAX);
+	s = without_kind(s);
+	s.n = MIN(s.n, CHANNEL_NAME_MAX);
+	redis = redis_prefix(s);
+	out->redis =
+	    redis.n == 0 ? 0 : s.n - without_kind(str_from(s, redis.n)).n;
+	out->n = s.n;
 	for (size_t i = 0; i < out->n; i++) {
 		char c = s.p[i];
 
@@ -120,7 +150,10 @@ distance(const struct plain *x, const struct plain *y)
 	struct str s = str_make(x->p, x->n), t = str_make(y->p, y->n);
 	unsigned d;
 
-	if (str_eq(s, t))
+	/* Two names with such a prefix are of two applications. */
+	if (str_eq(s, t) ||
+	    (y->redis == 0 && str_eq(str_from(s, x->redis), t)) ||
+	    (x->redis == 0 && str_eq(s, str_from(t, y->redis))))
 		return 0;
 	if (differ_in_numbers(s, t) || s.n < 4 || t.n < 4)
 		return FAR;
@@ -204,6 +237,26 @@ doctor_names_go_on(struct doctor_search *s)
 	return true;
 }
 
+/* One of the names has the prefix. */
+static void
+put_redis(struct buf **b, struct str from, struct str to)
+{
+	bool client = redis_prefix(from).n == 0;
+	struct str prefix = redis_prefix(without_kind(client ? to : from));
+
+	if (client)
+		buf_printf(b, "Subscribe to %.*s", STR_ARG(from));
+	else
+		buf_printf(b,
+		    "Publish to %.*s, with BROADCAST_CONNECTION=pusher or "
+		    "reverb",
+		    STR_ARG(to));
+	buf_printf(b,
+	    ": %.*s is the prefix of Laravel's Redis connection "
+	    "(REDIS_PREFIX), which the drivers pusher and reverb do not use.",
+	    STR_ARG(prefix));
+}
+
 static void
 put_mend(struct buf **b, struct str from, struct str to)
 {
@@ -213,17 +266,14 @@ put_mend(struct buf **b, struct str from, struct str to)
 	    : c & CHANNEL_PRIVATE              ? "PrivateChannel"
 					       : "Channel";
 
+	if ((redis_prefix(from).n == 0) != (redis_prefix(to).n == 0)) {
+		put_redis(b, from, to);
+		return;
+	}
 	buf_printf(b, "Publish to %.*s, or subscribe to %.*s.", STR_ARG(to),
 	    STR_ARG(from));
-	if (str_starts(from, S("laravel_database_")) ||
-	    str_starts(to, S("laravel_database_")))
-		buf_append(b,
-		    S("  The prefix laravel_database_ is that of Laravel's "
-		      "Redis connection: set BROADCAST_CONNECTION=pusher "
-		      "(or reverb) instead of redis."));
-	else if (((a ^ c) &
-		     (CHANNEL_PRIVATE | CHANNEL_PRESENCE |
-			 CHANNEL_ENCRYPTED)) != 0)
+	if (((a ^ c) &
+		(CHANNEL_PRIVATE | CHANNEL_PRESENCE | CHANNEL_ENCRYPTED)) != 0)
 		buf_printf(b,
 		    "  In Laravel broadcastOn() decides: new %s(...); in Echo "
 		    "it is private(), join() or channel().",
@@ -406,72 +456,4 @@ doctor_late(struct doctor *d)
 		    "app set %s resume=on",
 		    d->a->app.id);
 	}
-}
-
-/* ---- it has arrived ---- */
-
-struct reach {
-	unsigned sessions, confirmed; /* of those who are in the channel */
-};
-
-static void
-count_sessions(const struct doctor *d, const struct app_log *l, uint64_t pos,
-    struct reach *out)
-{
-	const struct resumes *all = &d->br->replay->sessions;
-	uint64_t hash = app_log_hash(l, d->channel);
-	const struct resume_session *s;
-	uint32_t i = 0;
-
-	while ((s = resumes_next(all, &i)) != NULL) {
-		const struct session_row *row = resumes_row(all, s);
-		const struct resume_channel *c;
-
-		if (!s->attached || row->app != d->a->app.num)
-			continue;
-		c = resume_channel_find(&s->channels, hash);
-		if (c == NULL || !c->now)
-			continue;
-		out->sessions++;
-		out->confirmed += row->acked >= pos;
-	}
-}
-
-void
-doctor_arrived(struct doctor *d)
-{
-	const struct channel *c =
-	    registry_find(d->br->registry, d->a->app.num, d->channel);
-	const struct app_log *l =
-	    app_logs_find(&d->br->replay->logs, d->a->app.num);
-	struct ring_record r;
-	struct reach n = { 0 };
-	struct doctor_finding *f;
-
-	if (c == NULL || c->total == 0)
-		return;
-	f = doctor_add(d, "arrives", 30);
-	buf_printf(&f->text,
-	    "%.*s has %u subscriber%s, and events published there reach "
-	    "%s: if the page shows nothing, look at the event's name.",
-	    STR_ARG(d->channel), c->total, c->total == 1 ? "" : "s",
-	    c->total == 1 ? "it" : "them");
-	if (l != NULL && app_log_newest(l, d->channel, &r)) {
-		count_sessions(d, l, r.pos, &n);
-		buf_append(&f->seen, S("The last event came "));
-		doctor_put_age(d, &f->seen, r.time_us / 1000);
-		buf_printf(&f->seen,
-		    "; %u of %u subscribers can confirm what they got, and %u "
-		    "confirmed it.",
-		    n.sessions, c->total, n.confirmed);
-	} else {
-		buf_printf(&f->seen,
-		    "Subscribers now: %u.  Without resume=on nobody confirms.",
-		    c->total);
-	}
-	buf_printf(&f->mend,
-	    "pusherctl tail %s '%.*s' shows the names on the wire.  Laravel "
-	    "sends App\\Events\\X, and Echo's listen('X') adds App\\Events; "
-	    "with broadcastAs() 'x' it has to be listen('.x').",
-	    d->a->app.id, STR_ARG(d->channel));
 }

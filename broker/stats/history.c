@@ -225,6 +225,30 @@ history_running(
 	row->seconds = all.seconds;
 }
 
+uint64_t
+history_published(
+    struct broker *br, const struct broker_app *a, unsigned minutes)
+{
+	const struct history_series *s = &br->history->minutes;
+	struct minute_log_row running;
+	uint64_t sum;
+
+	history_running(br, a, &running);
+	sum = running.published;
+	if (a != NULL && a->history == NULL)
+		return sum;
+	if (a != NULL)
+		s = &a->history->minutes;
+	for (uint32_t i = s->n; i-- > 0;) {
+		const struct minute_log_row *row = history_row(s, i);
+
+		if (row->time + minutes * 60 <= running.time)
+			break;
+		sum += row->published;
+	}
+	return sum;
+}
+
 /* Has anything happened in this app since the last look? */
 static void
 see_app(struct broker_app *a)

@@ -56,6 +56,12 @@ void history_end(struct broker *);
 /* The current minute, of the whole server (NULL) or of one app. */
 void history_running(
     struct broker *, const struct broker_app *, struct minute_log_row *);
+/*
+ * Events that were published in the last minutes, at most HISTORY_APP_MINUTES,
+ * the current one included: of the whole server (NULL) or of one app.
+ */
+uint64_t history_published(
+    struct broker *, const struct broker_app *, unsigned minutes);
 /* The i-th row from the oldest; i < s->n. */
 const struct minute_log_row *history_row(
     const struct history_series *, uint32_t i);

@@ -42,19 +42,38 @@ put_wrapped(
 			if (n == 0)
 				n = utf8_cut(str_of(p), width).n;
 		}
-		buf_printf(
-		    b, "  %-6s %.*s\n", line == 0 ? label : "", (int)n, p);
+		buf_printf(b, "  %-6s %.*s\n", line == 0 ? label : "",
+		    (int)str_trim(str_make(p, n)).n, p);
 		p += n;
 		while (*p == ' ')
 			p++;
 	}
 }
 
+/* The commands in a remedy, as they work here; free(3) it. */
+static char *
+with_self(const struct cmd *c, const char *mend)
+{
+	static const char name[] = "pusherctl ";
+	struct buf *b = NULL;
+	const char *at;
+	char *text;
+
+	while ((at = strstr(mend, name)) != NULL) {
+		buf_printf(&b, "%.*s%s ", (int)(at - mend), mend, c->self);
+		mend = at + sizeof(name) - 1;
+	}
+	buf_append(&b, str_of(mend));
+	text = str_dup(buf_str(b));
+	buf_unref(b);
+	return text;
+}
+
 void
 doctor_put(struct cmd *c, const struct doctor_row *r)
 {
 	struct buf *b = NULL;
-	char *title;
+	char *title, *mend;
 
 	if (out_is_json(c->out)) {
 		out_table_open(c->out, "findings", columns);
@@ -72,7 +91,9 @@ doctor_put(struct cmd *c, const struct doctor_row *r)
 	    : xasprintf("%u (app %s)", ++printed, r->app);
 	put_wrapped(c, &b, "", r->finding);
 	put_wrapped(c, &b, "seen", r->seen);
-	put_wrapped(c, &b, "mend", r->mend);
+	mend = with_self(c, r->mend);
+	put_wrapped(c, &b, "mend", mend);
+	free(mend);
 	out_block(c->out, "finding", title, buf_str(b));
 	free(title);
 	buf_unref(b);
@@ -80,7 +101,7 @@ doctor_put(struct cmd *c, const struct doctor_row *r)
 
 struct answer {
 	struct cmd *c;
-	uint64_t seconds, connections, channels;
+	uint64_t seconds, connections, channels, events_5_minutes, events_hour;
 };
 
 static void
@@ -102,6 +123,8 @@ on_row(void *arg, struct json row)
 		a->seconds = row_u64(row, "seconds");
 		a->connections = row_u64(row, "connections");
 		a->channels = row_u64(row, "channels");
+		a->events_5_minutes = row_u64(row, "events_5_minutes");
+		a->events_hour = row_u64(row, "events_hour");
 	}
 	free(app);
 	free(kind);
@@ -119,14 +142,21 @@ put_nothing(const struct answer *a, const char *steps)
 	char *text = xasprintf(
 	    "Looked at the refused requests, subscriptions and clients, and "
 	    "at events without a subscriber, of the last %llu s%s%s.  "
-	    "Connections now: %llu; channels: %llu.",
+	    "Connections now: %llu; channels: %llu.  Events published in the "
+	    "last 5 minutes: %llu; in the last hour: %llu.",
 	    (unsigned long long)a->seconds, steps == NULL ? "" : "; and ",
 	    steps == NULL ? "" : steps, (unsigned long long)a->connections,
-	    (unsigned long long)a->channels);
+	    (unsigned long long)a->channels,
+	    (unsigned long long)a->events_5_minutes,
+	    (unsigned long long)a->events_hour);
 
 	put_wrapped(c, &b, "", text);
 	free(text);
-	text = xasprintf("Publish an event while you watch: %s tail%s%s%s",
+	text = xasprintf("%sPublish an event while you watch: %s tail%s%s%s",
+	    a->events_5_minutes == 0
+		? "If there should have been events, look at the log and the "
+		  "queue worker of the application.  "
+		: "",
 	    c->self, c->nargs > 0 ? " " : "", c->nargs > 0 ? c->args[0] : "",
 	    cmd_has(c, "url")
 		? ""
@@ -148,6 +178,8 @@ put_looked(struct answer *a, const char *steps)
 		out_num(o, "seconds", a->seconds);
 		out_num(o, "connections", a->connections);
 		out_num(o, "channels", a->channels);
+		out_num(o, "events_5_minutes", a->events_5_minutes);
+		out_num(o, "events_hour", a->events_hour);
 		out_text(o, "url", steps);
 		out_record_close(o);
 	} else if (printed == 0) {

@@ -38,7 +38,9 @@ const NAMES = [
 	['orders.8', 'private-orders.8', /new Channel/],
 	['presence-room.1', 'room.1', /new PresenceChannel/],
 	['Chat', 'chat', /Publish to Chat/],
-	['laravel_database_news', 'news', /laravel_database_/],
+	['laravel_database_news', 'news', /^Subscribe to news: laravel_database_ is /],
+	['private-my-shop-database-news', 'private-news', / my-shop-database- is /],
+	['orders.9', 'my_shop_database_orders.9', /^Publish to orders\.9, with BROADCAST_CONNECTION=pusher /],
 	['order-status-4', 'order.status.4', /subscribe to order\.status\.4/],
 	['invoices', 'invocies', /Publish to invoices/],
 ];
@@ -324,9 +326,10 @@ describe('nothing is wrong', () => {
 	test('says what was looked at, and fits 80 columns', async () => {
 		const app = d.app();
 		const r = d.ctlRaw(['doctor', app.id, '--channel', 'c']);
+		assert.match(r.out.replace(/\s+/g, ' '), /Nobody is subscribed to c\./);
 		const all = d.ctlRaw(['doctor']);
 		for (const line of `${r.out}${all.out}`.split('\n'))
-			assert.ok([...line].length <= 80, line);
+			assert.ok([...line].length <= 80 && !/ $/.test(line), line);
 		assert.equal((await ask(app.id)).findings
 			.filter((f) => f.app === app.id).length, 0);
 		assert.match(all.out, /\n {2}mend {3}/);

@@ -318,10 +318,36 @@ test('a channel: subscribers without a session, and one asked for by a wrong ' +
 	let f = await doctor.found(d, 'arrives', app.id, '--channel',
 		'private-orders.7');
 	assert.match(f.finding, /^private-orders\.7 has 1 subscriber, and events /);
-	assert.equal(f.seen, 'Subscribers now: 1.  Without resume=on nobody confirms.');
+	assert.match(f.seen, new RegExp('^Subscribers now: 1\\.  Without resume=on ' +
+		'nobody confirms\\.  Events of the app in the last hour, on all ' +
+		'channels: [01]\\.$'));
+	assert.match(f.mend, /toOthers\(\) leaves out the page that caused it\.$/);
 	f = await doctor.found(d, 'channel_name', app.id, '--channel', 'orders.7');
 	assert.match(f.finding, /^You ask for orders\.7, where nobody is subscribed, /);
 	assert.equal(f.seen, 'No event is known that came while it was empty.');
+	await c.close();
+});
+
+test('subscribers, and nobody publishes', async () => {
+	const app = d.app({ resume: 'on' });
+	const c = await Client.connect(d, app);
+	await c.subscribe('quiet');
+	const of = () => doctor.ask(d, app.id, '--channel', 'quiet');
+	const [f] = (await of()).findings;
+	assert.match(f.seen, /The app's log has no event of it\..* channels: 0\.$/);
+	assert.match(f.mend, /^The application publishes nothing: .*queue:work/);
+	const { looked } = await doctor.ask(d, app.id);
+	assert.deepEqual([looked.events_5_minutes, looked.events_hour], [0, 0]);
+	let { out } = await d.ctlAsync(['doctor', app.id]);
+	assert.match(out.replace(/\s+/g, ' '), /in the last 5 minutes: 0; in the last hour: 0\. next If there should/);
+	await publish(d, app, 'quiet', 'e', '{}');
+	await publish(d, app, 'other', 'e', '{}');
+	await until('both are counted', async () =>
+		(await of()).looked.events_hour === 2);
+	assert.match((await of()).findings[0].mend, /^pusherctl tail /);
+	// The command of a remedy works as it is printed.
+	({ out } = await d.ctlAsync(['doctor', app.id, '--channel', 'quiet']));
+	assert.match(out.replace(/\s+/g, ' '), / mend \S*pusherctl -o listen=/);
 	await c.close();
 });
 

@@ -18,11 +18,12 @@ export async function doctor({ el, every, app, query }) {
 		const { rows } = await run('doctor', { ...(app && { app }), ...(app && name && { channel: name }) });
 		const found = rows?.findings ?? [];
 		const looked = rows?.looked ?? {};
-		const sign = JSON.stringify(found);
+		const sign = JSON.stringify(found.length > 0 ? found : looked);
 		if (sign === was) return;
 		was = sign;
 		fill(list, found.map(finding), found.length === 0 && h('li', { class: 'card' }, empty('Nothing is wrong that the server can see.',
 			`It has looked at ${num(looked.connections)} connections, ${num(looked.channels)} channels and the failures of ${duration(looked.seconds)}. `,
+			`Events published in the last 5 minutes: ${num(looked.events_5_minutes)}; in the last hour: ${num(looked.events_hour)}. `,
 			'Try what does not work while this page is open: a failure is shown within seconds.')));
 	};
 	fill(el, head('Doctor', h('button', { onclick: () => look() }, 'Look again')),
