@@ -22,6 +22,7 @@
 #include "broker/channel/cache.h"
 #include "broker/channel/channel_events.h"
 #include "broker/channel/dead_slot.h"
+#include "broker/channel/departures.h"
 #include "broker/channel/presence.h"
 #include "broker/channel/query.h"
 #include "broker/channel/receipt.h"
@@ -91,6 +92,7 @@ struct parts {
 	struct cache cache;
 	struct replay replay;
 	struct suspects suspects;
+	struct departures departures;
 	struct subscription_counts subscription_counts;
 	struct users users;
 	struct queries queries;
@@ -144,6 +146,7 @@ broker_turn(struct broker *br)
 	/* Sessions first: they keep the users' own channels. */
 	more = users_drop_dying(br) || dead_slot_go_on(br) || more;
 	more = tell(br) || more;
+	more = departures_go_on(br) || more;
 
 	control_jobs_step(br);
 	more = answers_go_on(br) || more;
@@ -212,6 +215,7 @@ wire(struct broker *br)
 	br->cache = &all->cache;
 	br->replay = &all->replay;
 	br->suspects = &all->suspects;
+	br->departures = &all->departures;
 	br->subscription_counts = &all->subscription_counts;
 	br->users = &all->users;
 	br->queries = &all->queries;
@@ -250,6 +254,7 @@ init(struct broker *br, const struct conf *conf, unsigned nslots)
 	dead_slot_init(br);
 	cache_init(br);
 	suspects_init(br);
+	departures_init(br);
 	query_init(br);
 	receipts_init(br);
 	replay_init(br->replay, conf);

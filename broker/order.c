@@ -14,6 +14,7 @@
 #include "broker/app/idempotency.h"
 #include "broker/channel/cache.h"
 #include "broker/channel/channel_events.h"
+#include "broker/channel/departures.h"
 #include "broker/channel/query.h"
 #include "broker/channel/receipt.h"
 #include "broker/channel/registry.h"
@@ -82,6 +83,7 @@ on_pong(struct peer *p, uint64_t id)
 {
 	alone_on_pong(p, id);
 	control_jobs_pong(p->br, (unsigned)p->slot, id);
+	departures_on_pong(p->br, (unsigned)p->slot, id);
 	totals_on_pong(p->br, (unsigned)p->slot, id);
 }
 

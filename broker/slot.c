@@ -21,6 +21,7 @@
 #include "broker/app/idempotency.h"
 #include "broker/app/quota.h"
 #include "broker/channel/dead_slot.h"
+#include "broker/channel/departures.h"
 #include "broker/channel/receipt.h"
 #include "broker/channel/registry.h"
 #include "broker/cluster/outgoing.h"
@@ -41,6 +42,7 @@ end_questions(struct broker *br, unsigned slot)
 	idempotency_drop(br, slot);
 	console_drop(br, slot);
 	control_jobs_pong(br, slot, UINT64_MAX);
+	departures_on_pong(br, slot, UINT64_MAX);
 	totals_on_pong(br, slot, UINT64_MAX);
 }
 

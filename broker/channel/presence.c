@@ -442,7 +442,7 @@ presence_write(struct presence *p, struct buf **b)
 	buf_printf(b, "},\\\"count\\\":%u}}", presence_count(p));
 }
 
-const struct member *
+struct member *
 presence_find(const struct presence *p, struct str id)
 {
 	return find(p, id);

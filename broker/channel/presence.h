@@ -155,7 +155,7 @@ struct str member_id(const struct member *);
 /* The user_info, as a JSON string that holds JSON. */
 void member_put_info(struct json_writer *, const struct member *);
 /* The user with this id, or NULL. */
-const struct member *presence_find(const struct presence *, struct str id);
+struct member *presence_find(const struct presence *, struct str id);
 /* As inside the string `data` of a frame. */
 struct str member_info(const struct member *);
 /*

@@ -117,6 +117,8 @@ app_get(struct registry *r, uint32_t num)
 		a->registry = r;
 		list_init(&a->occupied);
 		list_init(&a->cursors);
+		list_init(&a->in_departures);
+		list_init(&a->departing);
 		hash_insert(&r->apps, &a->node, hash_u64(num));
 		budget_add(r->budget, num, sizeof(*a) + BUDGET_BLOCK);
 	}
@@ -129,6 +131,7 @@ app_release(struct registry *r, struct registry_app *a)
 {
 	if (a->refs > 0 || !list_is_empty(&a->cursors))
 		return;
+	list_remove(&a->in_departures);
 	hash_remove(&r->apps, &a->node);
 	budget_sub(r->budget, a->num, sizeof(*a) + BUDGET_BLOCK);
 	free(a);

@@ -35,6 +35,9 @@ struct registry_app {
 	uint64_t nsubs;       /* subscriptions, not hidden */
 	struct list occupied; /* struct channel: subscribed, not hidden */
 	struct list cursors;  /* struct registry_cursor */
+	/* See departures.h. */
+	struct list in_departures, departing; /* struct member */
+	uint64_t told[2];
 };
 
 struct channel {

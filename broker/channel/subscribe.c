@@ -13,6 +13,7 @@
 #include "broker/app/apps.h"
 #include "broker/channel/cache.h"
 #include "broker/channel/channel_events.h"
+#include "broker/channel/departures.h"
 #include "broker/channel/presence.h"
 #include "broker/channel/presence_sync.h"
 #include "broker/channel/registry.h"
@@ -304,6 +305,8 @@ subscribe_on_sub(struct peer *p, const struct msg_sub *m)
 	/* The clients that a receiver will get do not have its roster. */
 	early = br->registry->moving != 0;
 	added = joined == PRESENCE_FIRST && (!replay || p->rejoined);
+	if (added)
+		departures_count(br, c);
 	if (added && early)
 		presence_sync_tell_added(p, c, m, j.stamp);
 	if (!replay)
@@ -359,16 +362,23 @@ leave(struct peer *p, struct channel *c, const struct msg_unsub *m)
 	const struct broker_app *a = apps_find(p->br, m->app);
 	double now = broker_now(), until = 0;
 	struct member *away;
+	bool waits;
 
 	if (m->broke && a != NULL)
 		until = now + (double)a->app.presence_grace;
 	away = presence_keep(c->presence, m->user_id, now, until);
-	if (away == NULL)
+	waits = away == NULL && departures_must_wait(p->br, c);
+	if (away == NULL && !waits)
 		return presence_leave(
 		    c->presence, (unsigned)p->slot, m->sid, m->user_id);
-	if (!presence_lose_conn(away, (unsigned)p->slot, m->sid))
+	if (waits)
+		away = presence_find(c->presence, m->user_id);
+	if (away == NULL ||
+	    !presence_lose_conn(away, (unsigned)p->slot, m->sid))
 		return PRESENCE_UNKNOWN;
-	if (away->conns.n == 0)
+	if (away->conns.n == 0 && waits)
+		departures_add(p->br, away);
+	else if (away->conns.n == 0)
 		suspects_add(p->br, away);
 	return PRESENCE_STAYS;
 }
@@ -400,8 +410,10 @@ subscribe_on_unsub(struct peer *p, const struct msg_unsub *m)
 	}
 	if (registry_leave(br->registry, c, slot) == -1)
 		return -1;
-	if (left == PRESENCE_GONE)
+	if (left == PRESENCE_GONE) {
+		departures_count(br, c);
 		presence_sync_tell_removed(br, c, m->user_id);
+	}
 	if (c->presence != NULL)
 		c->presence->rosters &= c->slots;
 	br->events->left(br, c, left == PRESENCE_GONE ? m->user_id : S(""));

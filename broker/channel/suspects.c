@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #include "broker/app/apps.h"
-#include "broker/channel/channel_events.h"
+#include "broker/channel/departures.h"
 #include "broker/channel/presence.h"
 #include "broker/channel/presence_sync.h"
 #include "broker/channel/registry.h"
@@ -56,19 +56,6 @@ first(struct suspects *s)
 }
 
 static void
-expire(struct broker *br, struct member *m)
-{
-	struct channel *c = m->presence->channel;
-	struct buf *id = buf_from(member_id(m));
-
-	presence_sync_tell_removed(br, c, buf_str(id));
-	presence_expire(m);
-	br->events->left(br, c, buf_str(id));
-	buf_unref(id);
-	presence_release(br->registry, c);
-}
-
-static void
 run(struct broker *br)
 {
 	ev_timer *w = &br->suspects->timer;
@@ -91,6 +78,7 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	struct broker *br = w->data;
 	double now = broker_now();
 	struct suspects_tick *t;
+	struct member *m;
 
 	if (resync_is_on(br))
 		return;
@@ -98,7 +86,9 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		t = first(br->suspects);
 		if (t == NULL || (double)t->tick / TICKS > now)
 			break;
-		expire(br, LIST_ITEM(t->members.next, struct member, suspect));
+		m = LIST_ITEM(t->members.next, struct member, suspect);
+		list_remove(&m->suspect);
+		departures_add(br, m);
 	}
 	run(br);
 }

@@ -23,6 +23,7 @@ struct conf;
 struct console;
 struct control;
 struct control_jobs;
+struct departures;
 struct ev_loop;
 struct all_failures;
 struct history;
@@ -85,6 +86,7 @@ struct broker {
 	struct cache *cache;
 	struct replay *replay; /* logs, and sessions that resume */
 	struct suspects *suspects;
+	struct departures *departures;
 	struct subscription_counts *subscription_counts;
 	struct users *users;
 	struct queries *queries;
