@@ -64,7 +64,6 @@ detach(struct broker *br, struct cached *e)
 	list_remove(&e->in_app);
 	shares_sub(&br->cache->shares, e->share, e->cost);
 	budget_sub(br->budget, e->channel->app->num, booked(e));
-	br->cache->bytes -= e->cost;
 	br->cache->n--;
 	e->channel->cached = NULL;
 	free(e);
@@ -224,7 +223,6 @@ insert(struct broker *br, const struct msg_cached *m)
 	list_append(&e->share->entries, &e->in_app);
 	shares_add(&br->cache->shares, e->share, e->cost);
 	budget_add(br->budget, m->app, booked(e));
-	br->cache->bytes += e->cost;
 	br->cache->n++;
 	c->cached = e;
 	return e;
@@ -252,7 +250,7 @@ cache_shrink(struct broker *br)
 	struct share *s;
 	uint32_t app;
 
-	while (br->cache->bytes > bound(br) &&
+	while (br->cache->shares.held > bound(br) &&
 	    (s = shares_largest(&br->cache->shares)) != NULL)
 		purge_oldest(br, s);
 	/* An app that holds too much loses cached events before anything else.

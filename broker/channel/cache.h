@@ -42,9 +42,8 @@ struct cache_mark {
 
 struct cache {
 	struct list lru;
-	struct shares shares;
-	struct list *sweep; /* the next one to look at */
-	uint64_t bytes;
+	struct shares shares; /* bytes */
+	struct list *sweep;   /* the next one to look at */
 	size_t n;
 	uint64_t handed;          /* slots that got copies in this turn */
 	struct cache_mark *marks; /* during a resync */

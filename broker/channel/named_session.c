@@ -31,17 +31,19 @@ log_full(const struct broker *br, uint32_t app)
 	const struct resume_room *room = &all->room;
 	const struct broker_app *a = apps_find(br, app);
 
-	if (room->nlive >= room->cap)
+	if (room->live.held >= room->cap)
 		log_warnx("all %u rows of resume_sessions have a connection: "
 			  "new sessions are refused (full): raise it",
 		    room->cap);
 	else
 		log_warnx("an app may have three times as many sessions as are "
 			  "left for others: new ones are refused (full): raise "
-			  "resume_sessions app=%s connected=%u left=%u "
+			  "resume_sessions app=%s connected=%u "
+			  "left=%llu "
 			  "resume_sessions=%u",
 		    a == NULL ? "" : a->app.id, resume_room_live(room, app),
-		    room->cap - room->nlive, room->cap);
+		    (unsigned long long)(room->cap - room->live.held),
+		    room->cap);
 }
 
 int

@@ -31,41 +31,17 @@
 #define WAIT_MAX 1024 /* requests */
 #define SUBSCRIBERS_MAX (1u << 20)
 
-/* ---- shares ---- */
-
-static uint64_t
-holds(const struct shares *ss, uint32_t app)
-{
-	const struct share *s = shares_find(ss, app);
-
-	return s == NULL ? 0 : s->bytes;
-}
-
-static struct share *
-take(struct shares *ss, uint32_t app, uint64_t n)
-{
-	struct share *s = n == 0 ? NULL : shares_get(ss, app);
-
-	if (s != NULL)
-		shares_add(ss, s, n);
-	return s;
-}
-
 static bool
 enter(struct receipt *r, uint32_t app)
 {
 	struct receipts *all = r->br->receipts;
-	uint64_t n = holds(&all->by_requests, app) + 1;
-	uint64_t subscribers = holds(&all->by_subscribers, app) + r->cap;
 
-	if (!shares_has_room(n, all->n + 1, WAIT_MAX) ||
-	    !shares_has_room(
-		subscribers, all->subscribers + r->cap, SUBSCRIBERS_MAX))
+	if (!shares_may_add(&all->by_requests, app, 1, WAIT_MAX) ||
+	    !shares_may_add(&all->by_subscribers, app, r->cap, SUBSCRIBERS_MAX))
 		return false;
-	r->requests = take(&all->by_requests, app, 1);
-	r->subscribers = take(&all->by_subscribers, app, r->cap);
-	all->n++;
-	all->subscribers += r->cap;
+	r->requests = shares_get(&all->by_requests, app);
+	shares_add(&all->by_requests, r->requests, 1);
+	shares_add_app(&all->by_subscribers, app, r->cap);
 	list_append(&all->all, &r->link);
 	return true;
 }
@@ -74,6 +50,7 @@ void
 receipt_end(struct receipt *r)
 {
 	struct receipts *all = r->br->receipts;
+	uint32_t app;
 
 	free(r->v);
 	free(r->open);
@@ -81,16 +58,14 @@ receipt_end(struct receipt *r)
 	r->open = NULL;
 	if (r->requests == NULL)
 		return;
-	budget_sub(r->br->budget, r->requests->app, r->booked);
+	app = r->requests->app;
+	budget_sub(r->br->budget, app, r->booked);
 	r->booked = 0;
 	list_remove(&r->link);
-	all->n--;
-	all->subscribers -= r->cap;
 	shares_sub(&all->by_requests, r->requests, 1);
-	if (r->subscribers != NULL)
-		shares_sub(&all->by_subscribers, r->subscribers, r->cap);
+	shares_sub_app(&all->by_subscribers, app, r->cap);
 	r->requests = NULL;
-	if (all->n == 0)
+	if (list_is_empty(&all->all))
 		ev_timer_stop(r->br->loop, &all->timer);
 }
 
@@ -178,7 +153,7 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	LIST_FOREACH_SAFE(e, tmp, &all->all) {
 		struct receipt *r = LIST_ITEM(e, struct receipt, link);
 
-		look(r, MAX(part / (uint32_t)r->requests->bytes, LOOK_LEAST));
+		look(r, MAX(part / (uint32_t)r->requests->held, LOOK_LEAST));
 		if ((r->nopen > 0 || r->waits > 0) && broker_now() < r->due)
 			continue;
 		settle(r);

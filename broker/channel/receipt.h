@@ -49,8 +49,7 @@ struct receipt_entry {
 struct receipt {
 	struct list link; /* in br->receipts->all */
 	struct broker *br;
-	struct share *requests;    /* NULL: it has not begun, or is over */
-	struct share *subscribers; /* NULL: there are none */
+	struct share *requests; /* NULL: it has not begun, or is over */
 	/* All have confirmed, or time is up; the owner ends it. */
 	void (*done)(struct receipt *);
 	uint64_t id;
@@ -69,8 +68,6 @@ struct receipts {
 	/* How many of them, and of their subscribers, are of each app. */
 	struct shares by_requests, by_subscribers;
 	ev_timer timer; /* runs while one waits */
-	uint32_t n;
-	uint64_t subscribers; /* of all of them */
 	uint64_t last_id;
 };
 

@@ -57,9 +57,8 @@ struct session_store {
 	struct stored_session *v; /* by row; NULL until there are sessions */
 	uint32_t next;            /* row */
 	unsigned unanswered;
-	struct shares apps; /* bytes of keys that may stand there, */
-	uint64_t bytes;     /* of all, */
-	double leaked;      /* as of this broker_now() */
+	struct shares apps; /* bytes of keys that may stand there */
+	double leaked;      /* ... as of this broker_now() */
 	ev_timer timer;
 };
 

@@ -75,7 +75,6 @@ forget_marks(struct cluster *cl)
 	free(cl->store.v);
 	cl->store.v = NULL;
 	shares_clear(&cl->store.apps);
-	cl->store.bytes = 0;
 }
 
 /* Does Redis have what is to be said of it? */
@@ -96,15 +95,10 @@ session_store_has_room(struct cluster *cl, uint32_t app, size_t bytes)
 	struct session_store *st = &cl->store;
 	uint64_t most =
 	    (uint64_t)cl->br->replay->sessions.table->cap * ROW_BYTES;
-	struct share *share = shares_find(&st->apps, app);
 
-	if (bytes == 0)
-		return true;
-	if (!shares_has_room(
-		share == NULL ? 0 : share->bytes, st->bytes + bytes, most))
+	if (bytes > 0 && !shares_may_add(&st->apps, app, bytes, most))
 		return false;
-	shares_add(&st->apps, shares_get(&st->apps, app), bytes);
-	st->bytes += bytes;
+	shares_add_app(&st->apps, app, bytes);
 	return true;
 }
 
@@ -118,12 +112,10 @@ leak(struct session_store *st)
 	st->leaked = now;
 	for (n = hash_first(&st->apps.by_app); n != NULL; n = next) {
 		struct share *s = container_of(n, struct share, node);
-		uint64_t bytes = (uint64_t)((double)s->bytes * part) + 1;
 
-		bytes = MIN(bytes, s->bytes);
 		next = hash_next(&st->apps.by_app, n);
-		st->bytes -= bytes;
-		shares_sub(&st->apps, s, bytes);
+		shares_sub(
+		    &st->apps, s, (uint64_t)((double)s->held * part) + 1);
 	}
 }
 

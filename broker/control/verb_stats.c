@@ -438,7 +438,7 @@ verb_limits(struct control_client *cc)
 		if (br->peers[i] != NULL)
 			worker_limits(cc, i);
 	app_limits(cc);
-	limit_row(cc, S("cached events"), S("bytes"), br->cache->bytes,
+	limit_row(cc, S("cached events"), S("bytes"), br->cache->shares.held,
 	    br->conf->cache_memory);
 	limit_row(cc, S("webhook queue"), S("bytes"), q->bytes, HOOK_QUEUE_MAX);
 	limit_row(cc, S("webhook outbox"), S("number"), q->waiting + q->dead,

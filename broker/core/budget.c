@@ -28,7 +28,6 @@
 struct budget {
 	struct shares shares;
 	uint64_t available; /* bytes of the machine or the cgroup */
-	uint64_t bytes;     /* of all apps */
 	uint64_t reserved;  /* bytes of the share that are for no app */
 	uint64_t max;       /* the second mark; 0: none */
 };
@@ -79,8 +78,7 @@ budget_add(struct budget *b, uint32_t app, size_t bytes)
 {
 	if (b == NULL)
 		return;
-	shares_add(&b->shares, shares_get(&b->shares, app), bytes);
-	b->bytes += bytes;
+	shares_add_app(&b->shares, app, bytes);
 }
 
 void
@@ -88,23 +86,14 @@ budget_sub(struct budget *b, uint32_t app, size_t bytes)
 {
 	if (b == NULL)
 		return;
-	shares_sub(&b->shares, shares_get(&b->shares, app), bytes);
-	b->bytes -= bytes;
-}
-
-static uint64_t
-bytes_of(const struct budget *b, uint32_t app)
-{
-	const struct share *s = shares_find(&b->shares, app);
-
-	return s == NULL ? 0 : s->bytes;
+	shares_sub_app(&b->shares, app, bytes);
 }
 
 /* The first mark. */
 static bool
 is_much(const struct budget *b)
 {
-	return b->max != 0 && b->bytes >= b->max / 4 * 3;
+	return b->max != 0 && b->shares.held >= b->max / 4 * 3;
 }
 
 bool
@@ -123,15 +112,15 @@ budget_has_room(struct budget *b, uint32_t app)
 		return true;
 	if (shares_largest(&b->shares)->app == app)
 		return false;
-	return b->bytes < b->max ||
-	    bytes_of(b, app) < b->max / b->shares.by_app.n;
+	return b->shares.held < b->max ||
+	    shares_held(&b->shares, app) < b->max / b->shares.by_app.n;
 }
 
 void
 budget_refuse(const struct budget *b, struct budget_refusals *r, uint32_t app,
     const char *id, struct buf **text)
 {
-	unsigned long long n = bytes_of(b, app), max = b->max;
+	unsigned long long n = shares_held(&b->shares, app), max = b->max;
 	time_t now = time(NULL);
 
 	buf_printf(text,

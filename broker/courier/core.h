@@ -11,10 +11,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "broker/courier/in_flight.h"
 #include "broker/courier/outbox_lock.h"
 #include "shared/base/hash.h"
 #include "shared/base/list.h"
+#include "shared/base/shares.h"
 #include "shared/ipc/heartbeat.h"
 #include "shared/ipc/ipc.h"
 #include "shared/proc/memory.h"
@@ -70,7 +70,8 @@ struct courier {
 	struct hash endpoints; /* struct endpoint */
 	struct list fresh;     /* struct delivery, not committed */
 	struct deliver *deliver;
-	struct in_flight in_flight;
+	struct shares in_flight; /* requests */
+	struct list held; /* endpoints that wait for room, oldest first */
 	/* Since when there is no free descriptor; 0: there is (status.h). */
 	uint64_t starved_at;
 	void (*on_ready)(struct courier *, uint32_t endpoint);

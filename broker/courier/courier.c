@@ -139,7 +139,7 @@ start(struct role *r, const struct inherit *in)
 	store_start(c);
 	minutes_start(c);
 	c->on_ready = sender_on_ready;
-	in_flight_init(&c->in_flight);
+	list_init(&c->held);
 	c->deliver = deliver_new(c->loop, c->conf, sender_on_done);
 	ev_prepare_init(&r->prepare, on_prepare);
 	ev_prepare_start(c->loop, &r->prepare);
@@ -176,20 +176,20 @@ finish(struct role *r)
 	struct courier *c = &r->c;
 
 	ev_signal_stop(c->loop, &r->term);
-	if (!r->may_finish || c->in_flight.n == 0)
+	if (!r->may_finish || c->in_flight.held == 0)
 		return;
-	log_info(
-	    "waiting for the answers to %u webhook requests", c->in_flight.n);
+	log_info("waiting for the answers to %llu webhook requests",
+	    (unsigned long long)c->in_flight.held);
 	c->ends = true;
 	r->finish_by = ev_now(c->loop) + FINISH_REPLACED;
 	ev_timer_init(&r->finish, on_finish, FINISH_STOP, FINISH_STOP);
 	ev_timer_start(c->loop, &r->finish);
 	ev_run(c->loop, 0);
 	ev_timer_stop(c->loop, &r->finish);
-	if (c->in_flight.n > 0)
-		log_info("%u webhook requests were not answered in time: they "
-			 "are sent again",
-		    c->in_flight.n);
+	if (c->in_flight.held > 0)
+		log_info("%llu webhook requests were not answered in time: "
+			 "they are sent again",
+		    (unsigned long long)c->in_flight.held);
 }
 
 /* Handles all input first.  The next courier repeats requests in progress. */
@@ -213,7 +213,7 @@ stop(struct role *r)
 	exit_watch_stop(&r->exit_watch, c->loop);
 	deliver_free(c->deliver);
 	endpoint_clear_all(c);
-	in_flight_clear(&c->in_flight);
+	shares_clear(&c->in_flight);
 	store_free(c);
 	free(c->trouble);
 	free(c->stats_trouble);

@@ -27,7 +27,7 @@ struct endpoint {
 	struct sign_key *sign, *old_sign;
 	uint64_t old_until; /* Unix seconds until which the old key signs */
 	struct queues queues;
-	struct list held; /* in courier->in_flight.held */
+	struct list held; /* in courier->held */
 	/* The batch that is being collected. */
 	struct delivery *open;
 	struct buf *events;

@@ -32,6 +32,11 @@
 #define IS_DOWN (3 * QUEUE_ACTIVE) /* failures of an endpoint */
 #define REST 0.1      /* seconds between attempts at a dead endpoint */
 #define AT_ONCE 20000 /* requests given up in one turn */
+/*
+ * Requests in progress.  Each may need a thread for its name lookup, and a few
+ * descriptors: TasksMax in etc/pusherd.service has room for twice as many.
+ */
+#define IN_FLIGHT_MAX 256u
 
 /* 1: in progress; 0: the row no longer waits; -1: the outbox failed. */
 static int
@@ -53,7 +58,7 @@ start(struct endpoint *e, struct delivery *d)
 		str_hex(mac, sizeof(mac), hex);
 		outbox_name(c->outbox, d->id, name);
 		d->app = e->app;
-		in_flight_begin(&c->in_flight, d->app);
+		shares_add_app(&c->in_flight, d->app, 1);
 		delivery_start(d);
 		deliver_start(c->deliver,
 		    &(struct deliver_request){ .url = e->url,
@@ -79,17 +84,27 @@ is_hopeless(const struct endpoint *e, const struct delivery *d)
 	    d->until_ms <= courier_now_ms();
 }
 
+/*
+ * May one more request start?  An app with many endpoints that do not answer
+ * takes neither all threads and descriptors of the process nor the room of
+ * other apps; an endpoint that fails leaves half of the room to those that
+ * work.
+ */
+static bool
+has_room(const struct endpoint *e)
+{
+	return shares_may_add(&e->c->in_flight, e->app, 1,
+	    e->down > 0 ? IN_FLIGHT_MAX / 2 : IN_FLIGHT_MAX);
+}
+
 /* Otherwise the endpoint waits for room.  A test of the operator does not. */
 static bool
 may_start(struct endpoint *e, const struct delivery *d)
 {
-	struct in_flight *f = &e->c->in_flight;
-
-	if (d->queue->key == QUEUE_TESTS ||
-	    in_flight_has_room(f, e->app, e->down > 0))
+	if (d->queue->key == QUEUE_TESTS || has_room(e))
 		return true;
 	list_remove(&e->held);
-	list_append(&f->held, &e->held);
+	list_append(&e->c->held, &e->held);
 	return false;
 }
 
@@ -271,10 +286,10 @@ kick_held(struct courier *c)
 {
 	struct list *l, *next;
 
-	LIST_FOREACH_SAFE(l, next, &c->in_flight.held) {
+	LIST_FOREACH_SAFE(l, next, &c->held) {
 		struct endpoint *e = LIST_ITEM(l, struct endpoint, held);
 
-		if (!in_flight_has_room(&c->in_flight, e->app, e->down > 0))
+		if (!has_room(e))
 			continue;
 		list_remove(l);
 		sender_kick(e);
@@ -291,7 +306,7 @@ sender_on_done(void *owner, const struct deliver_result *result)
 	bool over = true;
 	int r = 0;
 
-	in_flight_end(&c->in_flight, d->app);
+	shares_sub_app(&c->in_flight, d->app, 1);
 	if (result->starved) {
 		status_starved(c);
 		over = e->gone;
@@ -315,6 +330,6 @@ sender_on_done(void *owner, const struct deliver_result *result)
 		sender_kick(e);
 	}
 	kick_held(c);
-	if (c->ends && c->in_flight.n == 0)
+	if (c->ends && c->in_flight.held == 0)
 		ev_break(c->loop, EVBREAK_ALL);
 }

@@ -26,16 +26,13 @@ resume_memory_book(struct resume_memory *m, uint32_t app,
     const struct resume_channels *s, uint8_t *booked)
 {
 	size_t now = cost(s->bits), was = cost(*booked);
-	struct share *share;
 
 	if (now == was)
 		return;
-	share = shares_get(&m->apps, app);
-	shares_add(&m->apps, share, now);
-	shares_sub(&m->apps, share, was);
+	shares_add_app(&m->apps, app, now);
+	shares_sub_app(&m->apps, app, was);
 	budget_add(m->budget, app, now);
 	budget_sub(m->budget, app, was);
-	m->bytes += now - was;
 	*booked = s->bits;
 }
 
@@ -44,13 +41,10 @@ resume_memory_has_room(const struct resume_memory *m, uint32_t app,
     const struct resume_channels *s)
 {
 	uint64_t max = m->budget == NULL ? 0 : budget_max(m->budget) / PART;
-	const struct share *own = shares_find(&m->apps, app);
 
 	return s->n == 0 ||
 	    (s->n < RESUME_CHANNELS_MAX &&
-		(max == 0 ||
-		    shares_has_room(
-			own == NULL ? 0 : own->bytes, m->bytes, max)));
+		(max == 0 || shares_may_add(&m->apps, app, 0, max)));
 }
 
 void

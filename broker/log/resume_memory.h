@@ -17,7 +17,6 @@
 struct resume_memory {
 	struct budget *budget; /* NULL: no limit */
 	struct shares apps;    /* in bytes */
-	uint64_t bytes;        /* of all */
 };
 
 /*

@@ -30,7 +30,7 @@ resume_room_enter(struct resume_room *room, struct resume_room_entry *s,
 	enter(&room->apps, &s->app, app, &s->in_app);
 	enter(&room->peers, &s->peer,
 	    (uint32_t)hash_u64((uint64_t)app << 32 | peer), &s->of_peer);
-	if (s->peer->bytes == part(room) + 1)
+	if (s->peer->held == part(room) + 1)
 		room->large[room->nlarge++] = s->peer;
 }
 
@@ -52,7 +52,7 @@ resume_room_leave(struct resume_room *room, struct resume_room_entry *s)
 		return;
 	list_remove(&s->in_app);
 	list_remove(&s->of_peer);
-	if (s->peer->bytes == part(room) + 1)
+	if (s->peer->held == part(room) + 1)
 		unlist(room, s->peer);
 	shares_sub(&room->apps, s->app, 1);
 	shares_sub(&room->peers, s->peer, 1);
@@ -70,7 +70,7 @@ resume_room_last(struct resume_room *room)
 	const struct share *most = NULL;
 
 	for (unsigned i = 0; i < room->nlarge; i++)
-		if (most == NULL || room->large[i]->bytes > most->bytes)
+		if (most == NULL || room->large[i]->held > most->held)
 			most = room->large[i];
 	if (most != NULL)
 		return LIST_ITEM(
@@ -88,7 +88,6 @@ resume_room_clear(struct resume_room *room)
 	shares_clear(&room->peers);
 	shares_clear(&room->live);
 	room->nlarge = 0;
-	room->nlive = 0;
 }
 
 /* ---- with a client ---- */
@@ -96,29 +95,25 @@ resume_room_clear(struct resume_room *room)
 void
 resume_room_attach(struct resume_room *room, uint32_t app)
 {
-	shares_add(&room->live, shares_get(&room->live, app), 1);
-	room->nlive++;
+	shares_add_app(&room->live, app, 1);
 }
 
 void
 resume_room_detach(struct resume_room *room, uint32_t app)
 {
-	shares_sub(&room->live, shares_get(&room->live, app), 1);
-	room->nlive--;
+	shares_sub_app(&room->live, app, 1);
 }
 
 uint32_t
 resume_room_live(const struct resume_room *room, uint32_t app)
 {
-	const struct share *s = shares_find(&room->live, app);
-
-	return s == NULL ? 0 : (uint32_t)s->bytes;
+	return (uint32_t)shares_held(&room->live, app);
 }
 
 bool
 resume_room_is_open(const struct resume_room *room, uint32_t app, bool shared)
 {
-	uint64_t left = room->cap - room->nlive;
+	uint64_t left = room->cap - room->live.held;
 
 	return left > 0 &&
 	    (!shared || resume_room_live(room, app) < RESUME_ROOM_TIMES * left);

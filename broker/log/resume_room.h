@@ -23,7 +23,6 @@ struct resume_room {
 	struct share *large[RESUME_ROOM_PARTS]; /* peers above their part */
 	unsigned nlarge;
 	struct shares live; /* by app, with a client */
-	uint32_t nlive;
 };
 
 /* A session's part in it; app NULL: it is in no count. */

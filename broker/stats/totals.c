@@ -254,7 +254,7 @@ totals_now_broker(struct broker *br, struct stats_broker *out)
 		.workers = br->conf->nworkers,
 		.channels = br->registry->noccupied,
 		.cached_events = br->cache->n,
-		.cached_bytes = br->cache->bytes,
+		.cached_bytes = br->cache->shares.held,
 		.cached_limit = br->conf->cache_memory,
 		.users = br->users->by_id.n,
 		.events = br->nevents,

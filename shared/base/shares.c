@@ -36,24 +36,27 @@ shares_get(struct shares *ss, uint32_t app)
 }
 
 void
-shares_add(struct shares *ss, struct share *s, uint64_t bytes)
+shares_add(struct shares *ss, struct share *s, uint64_t n)
 {
-	s->bytes += bytes;
+	ss->held += n;
+	s->held += n;
 	if (ss->top == NULL || s == ss->top)
 		return;
-	if (s->bytes > ss->top->bytes) {
-		ss->floor = ss->top->bytes;
+	if (s->held > ss->top->held) {
+		ss->floor = ss->top->held;
 		ss->top = s;
 	} else {
-		ss->floor = MAX(ss->floor, s->bytes);
+		ss->floor = MAX(ss->floor, s->held);
 	}
 }
 
 void
-shares_sub(struct shares *ss, struct share *s, uint64_t bytes)
+shares_sub(struct shares *ss, struct share *s, uint64_t n)
 {
-	s->bytes -= MIN(s->bytes, bytes);
-	if (s->bytes > 0)
+	n = MIN(s->held, n);
+	ss->held -= n;
+	s->held -= n;
+	if (s->held > 0)
 		return;
 	if (ss->top == s)
 		ss->top = NULL;
@@ -61,12 +64,42 @@ shares_sub(struct shares *ss, struct share *s, uint64_t bytes)
 	free(s);
 }
 
+void
+shares_add_app(struct shares *ss, uint32_t app, uint64_t n)
+{
+	if (n > 0)
+		shares_add(ss, shares_get(ss, app), n);
+}
+
+void
+shares_sub_app(struct shares *ss, uint32_t app, uint64_t n)
+{
+	struct share *s = shares_find(ss, app);
+
+	if (s != NULL)
+		shares_sub(ss, s, n);
+}
+
+uint64_t
+shares_held(const struct shares *ss, uint32_t app)
+{
+	const struct share *s = shares_find(ss, app);
+
+	return s == NULL ? 0 : s->held;
+}
+
+bool
+shares_may_add(const struct shares *ss, uint32_t app, uint64_t n, uint64_t max)
+{
+	return shares_held(ss, app) + n + ss->held + n <= max;
+}
+
 struct share *
 shares_largest(struct shares *ss)
 {
 	struct hash_node *n;
 
-	if (ss->top != NULL && ss->top->bytes >= ss->floor)
+	if (ss->top != NULL && ss->top->held >= ss->floor)
 		return ss->top;
 	ss->top = NULL;
 	ss->floor = 0;
@@ -74,11 +107,11 @@ shares_largest(struct shares *ss)
 	     n = hash_next(&ss->by_app, n)) {
 		struct share *s = container_of(n, struct share, node);
 
-		if (ss->top == NULL || s->bytes > ss->top->bytes) {
-			ss->floor = ss->top == NULL ? 0 : ss->top->bytes;
+		if (ss->top == NULL || s->held > ss->top->held) {
+			ss->floor = ss->top == NULL ? 0 : ss->top->held;
 			ss->top = s;
 		} else {
-			ss->floor = MAX(ss->floor, s->bytes);
+			ss->floor = MAX(ss->floor, s->held);
 		}
 	}
 	return ss->top;

@@ -131,10 +131,8 @@ fanout_max(const struct worker *w)
 static void
 count_one(struct unacked *l, const struct unacked_size *e)
 {
-	shares_add(&l->shares, shares_get(&l->shares, e->app), e->len);
-	if (e->fanout > 0)
-		shares_add(
-		    &l->fanouts, shares_get(&l->fanouts, e->app), e->fanout);
+	shares_add_app(&l->shares, e->app, e->len);
+	shares_add_app(&l->fanouts, e->app, e->fanout);
 }
 
 /* Adds a message to its app's shares; the first time, all stored ones. */
@@ -321,16 +319,6 @@ unacked_events(const struct worker *w)
 	return n;
 }
 
-/* Removes an event of this app from its share. */
-static void
-take_off(struct shares *ss, uint32_t app, uint64_t n)
-{
-	struct share *s = shares_find(ss, app);
-
-	if (s != NULL)
-		shares_sub(ss, s, n);
-}
-
 static void
 uncount(struct unacked *l, const struct unacked_size *e)
 {
@@ -338,8 +326,8 @@ uncount(struct unacked *l, const struct unacked_size *e)
 	l->fanout -= e->fanout;
 	if (!l->sharing)
 		return;
-	take_off(&l->shares, e->app, e->len);
-	take_off(&l->fanouts, e->app, e->fanout);
+	shares_sub_app(&l->shares, e->app, e->len);
+	shares_sub_app(&l->fanouts, e->app, e->fanout);
 }
 
 int
@@ -376,9 +364,7 @@ unacked_on_ack(struct worker *w, const struct msg_ack *m)
 size_t
 unacked_app_bytes(const struct worker *w, uint32_t app)
 {
-	const struct share *s = shares_find(&w->unacked->shares, app);
-
-	return s == NULL ? 0 : s->bytes;
+	return shares_held(&w->unacked->shares, app);
 }
 
 bool
@@ -401,9 +387,9 @@ bool
 unacked_must_wait(const struct worker *w, uint32_t app)
 {
 	const struct unacked *l = w->unacked;
-	const struct share *s = shares_find(&l->fanouts, app);
+	uint64_t fanout = shares_held(&l->fanouts, app);
 
-	return s != NULL && l->fanout + s->bytes >= fanout_max(w);
+	return fanout > 0 && l->fanout + fanout >= fanout_max(w);
 }
 
 void

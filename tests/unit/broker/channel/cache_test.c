@@ -121,7 +121,7 @@ it_ends_with_its_time(void **state)
 	assert_told(l, "cache-a", CONFIRMED("cache-a") " " MISS("cache-a"));
 	cache_sweep(&l->br);
 	assert_int_equal(l->br.cache->n, 0);
-	assert_int_equal(l->br.cache->bytes, 0);
+	assert_int_equal(l->br.cache->shares.held, 0);
 	assert_int_equal(l->br.registry->channels.n, 0);
 	links_free(l);
 }
@@ -134,7 +134,7 @@ the_least_recently_used_goes_first(void **state)
 
 	(void)state;
 	put(l, "cache-0", "\"0\"");
-	one = l->br.cache->bytes;
+	one = l->br.cache->shares.held;
 	l->conf.cache_memory = 3 * one;
 	put(l, "cache-1", "\"1\"");
 	put(l, "cache-2", "\"2\"");
@@ -150,7 +150,7 @@ the_least_recently_used_goes_first(void **state)
 	l->conf.cache_memory = one - 1; /* does not fit at all */
 	put(l, "cache-4", "\"4\"");
 	assert_int_equal(l->br.cache->n, 0);
-	assert_int_equal(l->br.cache->bytes, 0);
+	assert_int_equal(l->br.cache->shares.held, 0);
 	links_free(l);
 }
 

@@ -78,9 +78,9 @@ workers_are_asked_and_counted(void **state)
 	/* A late one finds nobody. */
 	SEND(l, 1, receipt_rows, .id = m.id, .last = 1);
 	assert_false(links_is_over(l, 1));
-	assert_int_equal(l->br.receipts->n, 0);
+	assert_int_equal(l->br.receipts->by_requests.held, 0);
 	assert_int_equal(l->br.receipts->by_requests.by_app.n, 0);
-	assert_true(l->br.receipts->subscribers == 0);
+	assert_true(l->br.receipts->by_subscribers.held == 0);
 	links_free(l);
 }
 
@@ -107,9 +107,9 @@ a_silent_subscriber_stays_open(void **state)
 	/* The one that asks is gone. */
 	ask(l, 10, 8000);
 	links_turn(l);
-	assert_int_equal(l->br.receipts->n, 1);
+	assert_int_equal(l->br.receipts->by_requests.held, 1);
 	links_kill(l, 3);
-	assert_int_equal(l->br.receipts->n, 0);
+	assert_int_equal(l->br.receipts->by_requests.held, 0);
 	links_free(l);
 }
 
@@ -174,12 +174,12 @@ what_waits_is_in_the_account_of_its_app(void **state)
 	budget_set(l->br.budget, 2 << 20); /* some 400 KB for apps */
 	do
 		ask_much(l, ++id, 8000);
-	while (id < 30 && l->br.receipts->n == id);
+	while (id < 30 && l->br.receipts->by_requests.held == id);
 	assert_in_range(id, 4, 15);
 	assert_true(is_refused(l, id));
 	links_kill(l, 3); /* none waits any more */
 	links_hello(l, 3, 99);
-	assert_int_equal(l->br.receipts->n, 0);
+	assert_int_equal(l->br.receipts->by_requests.held, 0);
 	ask_much(l, 7, 1);
 	links_wait(l, 0.1);
 	assert_false(is_refused(l, 7));

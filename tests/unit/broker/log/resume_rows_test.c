@@ -229,7 +229,7 @@ rows_that_were_given_back_are_used_again(void **state)
 		snprintf(id, sizeof(id), "session-of-many-%u", i);
 		assert_non_null(come_as(d, 1, id));
 	}
-	assert_int_equal(d->s.room.nlive, ROWS);
+	assert_int_equal(d->s.room.live.held, ROWS);
 	assert_null(come_as(d, 1, "one-too-many-of-them"));
 }
 
