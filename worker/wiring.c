@@ -58,8 +58,7 @@ each_conn(struct worker *w, void (*fn)(struct conn *))
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&w->conns); n != NULL;
-	     n = hash_next(&w->conns, n)) {
+	HASH_FOREACH(n, &w->conns) {
 		struct conn *c = CONN_OF(n, node);
 
 		if (c->state != CONN_CLOSED && c->app != NULL)

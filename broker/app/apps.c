@@ -68,8 +68,7 @@ apps_find_ended(const struct broker *br, struct str key)
 	uint64_t now = (uint64_t)time(NULL);
 	struct hash_node *n;
 
-	for (n = hash_first(&br->apps->by_num); n != NULL;
-	     n = hash_next(&br->apps->by_num, n)) {
+	HASH_FOREACH(n, &br->apps->by_num) {
 		struct broker_app *a = container_of(n, struct broker_app, node);
 
 		if (!a->deleted && app_key_has_ended(&a->app, key, now))
@@ -160,8 +159,7 @@ apps_send_all(struct broker *br, struct peer *p)
 	struct msg_apps_done done = { .broker = br->id };
 	struct hash_node *n;
 
-	for (n = hash_first(&br->apps->by_num); n != NULL;
-	     n = hash_next(&br->apps->by_num, n)) {
+	HASH_FOREACH(n, &br->apps->by_num) {
 		struct broker_app *a = container_of(n, struct broker_app, node);
 
 		if (!a->deleted)
@@ -198,8 +196,7 @@ release_all(struct broker *br)
 
 	if (br->apps->by_num.n == br->apps->n)
 		return;
-	for (n = hash_first(&br->apps->by_num); n != NULL; n = next) {
-		next = hash_next(&br->apps->by_num, n);
+	HASH_FOREACH_SAFE(n, next, &br->apps->by_num) {
 		apps_release(br, container_of(n, struct broker_app, node));
 	}
 }
@@ -218,8 +215,7 @@ apps_expire(struct broker *br)
 	release_all(br);
 	if (br->apps->expires == 0 || br->apps->expires > now)
 		return;
-	for (n = hash_first(&br->apps->by_num); n != NULL;
-	     n = hash_next(&br->apps->by_num, n)) {
+	HASH_FOREACH(n, &br->apps->by_num) {
 		struct broker_app *a = container_of(n, struct broker_app, node);
 
 		if (a->app.old_secret == NULL)
@@ -311,8 +307,7 @@ apps_replace(struct broker *br, const struct app *v, size_t nv)
 {
 	struct hash_node *n, *next;
 
-	for (n = hash_first(&br->apps->by_num); n != NULL;
-	     n = hash_next(&br->apps->by_num, n))
+	HASH_FOREACH(n, &br->apps->by_num)
 		container_of(n, struct broker_app, node)->seen = false;
 	for (size_t i = 0; i < nv; i++) {
 		struct broker_app *a = apps_lookup(br, v[i].num);
@@ -323,10 +318,9 @@ apps_replace(struct broker *br, const struct app *v, size_t nv)
 		if (a != NULL && strcmp(a->app.id, v[i].id) == 0)
 			a->seen = true;
 	}
-	for (n = hash_first(&br->apps->by_num); n != NULL; n = next) {
+	HASH_FOREACH_SAFE(n, next, &br->apps->by_num) {
 		struct broker_app *a = container_of(n, struct broker_app, node);
 
-		next = hash_next(&br->apps->by_num, n);
 		if (!a->seen && !a->deleted)
 			delete (br, a);
 	}
@@ -339,10 +333,9 @@ apps_clear(struct broker *br)
 {
 	struct hash_node *n, *next;
 
-	for (n = hash_first(&br->apps->by_num); n != NULL; n = next) {
+	HASH_FOREACH_SAFE(n, next, &br->apps->by_num) {
 		struct broker_app *a = container_of(n, struct broker_app, node);
 
-		next = hash_next(&br->apps->by_num, n);
 		hash_remove(&br->apps->by_num, n);
 		br->apps->ops->forget(br, a);
 		app_clear(&a->app);

@@ -92,10 +92,9 @@ quota_drop(struct broker *br, unsigned slot)
 {
 	struct hash_node *n, *next;
 
-	for (n = hash_first(&br->apps->by_num); n != NULL; n = next) {
+	HASH_FOREACH_SAFE(n, next, &br->apps->by_num) {
 		struct broker_app *a = container_of(n, struct broker_app, node);
 
-		next = hash_next(&br->apps->by_num, n);
 		a->nconns -= a->conns[slot];
 		a->conns[slot] = 0;
 		apps_release(br, a);
@@ -107,8 +106,7 @@ quota_move(struct broker *br, unsigned from, unsigned to)
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&br->apps->by_num); n != NULL;
-	     n = hash_next(&br->apps->by_num, n)) {
+	HASH_FOREACH(n, &br->apps->by_num) {
 		struct broker_app *a = container_of(n, struct broker_app, node);
 
 		a->conns[to] += a->conns[from];

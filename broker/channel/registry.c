@@ -42,13 +42,11 @@ registry_clear(struct registry *r)
 {
 	struct hash_node *n, *next;
 
-	for (n = hash_first(&r->channels); n != NULL; n = next) {
-		next = hash_next(&r->channels, n);
+	HASH_FOREACH_SAFE(n, next, &r->channels) {
 		hash_remove(&r->channels, n);
 		free(container_of(n, struct channel, node));
 	}
-	for (n = hash_first(&r->apps); n != NULL; n = next) {
-		next = hash_next(&r->apps, n);
+	HASH_FOREACH_SAFE(n, next, &r->apps) {
 		hash_remove(&r->apps, n);
 		free(container_of(n, struct registry_app, node));
 	}

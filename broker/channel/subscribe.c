@@ -430,7 +430,7 @@ subscribe_clear(struct broker *br)
 	struct hash *channels = &br->registry->channels;
 	struct hash_node *n;
 
-	for (n = hash_first(channels); n != NULL; n = hash_next(channels, n)) {
+	HASH_FOREACH(n, channels) {
 		struct channel *c = container_of(n, struct channel, node);
 
 		presence_free(c->presence);

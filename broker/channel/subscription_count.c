@@ -152,6 +152,6 @@ subscription_count_clear(struct broker *br)
 	struct hash *channels = &br->registry->channels;
 	struct hash_node *n;
 
-	for (n = hash_first(channels); n != NULL; n = hash_next(channels, n))
+	HASH_FOREACH(n, channels)
 		forget(container_of(n, struct channel, node));
 }

@@ -218,8 +218,7 @@ on_timer(struct ev_loop *loop, ev_timer *t, int revents)
 	struct hash_node *n;
 	uint32_t left = 0;
 
-	for (n = hash_first(&cl->conn_shares); n != NULL;
-	     n = hash_next(&cl->conn_shares, n)) {
+	HASH_FOREACH(n, &cl->conn_shares) {
 		struct conn_share *p = container_of(n, struct conn_share, node);
 
 		refuse(cl, p);
@@ -312,7 +311,7 @@ for_each(struct cluster *cl,
 	const struct hash *all = &cl->br->apps->by_num;
 	struct hash_node *n;
 
-	for (n = hash_first(all); n != NULL; n = hash_next(all, n)) {
+	HASH_FOREACH(n, all) {
 		const struct broker_app *a =
 		    container_of(n, const struct broker_app, node);
 
@@ -332,8 +331,7 @@ conn_share_write(struct cluster *cl, struct entry *e)
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&cl->conn_shares); n != NULL;
-	     n = hash_next(&cl->conn_shares, n)) {
+	HASH_FOREACH(n, &cl->conn_shares) {
 		const struct conn_share *p =
 		    container_of(n, const struct conn_share, node);
 		const struct broker_app *a = apps_find(cl->br, p->app);
@@ -364,10 +362,9 @@ conn_share_clear(struct cluster *cl)
 	struct hash_node *n, *next;
 
 	ev_timer_stop(cl->br->loop, &cl->conn_shares_timer);
-	for (n = hash_first(&cl->conn_shares); n != NULL; n = next) {
+	HASH_FOREACH_SAFE(n, next, &cl->conn_shares) {
 		struct conn_share *p = container_of(n, struct conn_share, node);
 
-		next = hash_next(&cl->conn_shares, n);
 		while (!list_is_empty(&p->waiting))
 			drop(
 			    p, LIST_ITEM(p->waiting.next, struct waiter, link));

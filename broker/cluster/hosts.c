@@ -32,8 +32,7 @@ forget_shares(struct host *host)
 {
 	struct hash_node *n, *next;
 
-	for (n = hash_first(&host->shares); n != NULL; n = next) {
-		next = hash_next(&host->shares, n);
+	HASH_FOREACH_SAFE(n, next, &host->shares) {
 		hash_remove(&host->shares, n);
 		free(container_of(n, struct host_share, node));
 	}

@@ -110,10 +110,9 @@ leak(struct session_store *st)
 	struct hash_node *n, *next;
 
 	st->leaked = now;
-	for (n = hash_first(&st->apps.by_app); n != NULL; n = next) {
+	HASH_FOREACH_SAFE(n, next, &st->apps.by_app) {
 		struct share *s = container_of(n, struct share, node);
 
-		next = hash_next(&st->apps.by_app, n);
 		shares_sub(
 		    &st->apps, s, (uint64_t)((double)s->held * part) + 1);
 	}

@@ -150,7 +150,7 @@ state_write(struct broker *br, struct entry *entry, unsigned room,
 	const struct hash *all = &br->registry->channels;
 	struct hash_node *n;
 
-	for (n = hash_first(all); n != NULL; n = hash_next(all, n))
+	HASH_FOREACH(n, all)
 		put_channel(&w, container_of(n, struct channel, node));
 	for (unsigned i = 0; i < room; i++)
 		if (origins[i] != 0)

@@ -216,7 +216,7 @@ explain_key(const struct doctor *d, struct str key, struct buf **text,
 		doctor_put_new_key(d, mend, "the auth endpoint");
 		return true;
 	}
-	for (n = hash_first(all); n != NULL; n = hash_next(all, n)) {
+	HASH_FOREACH(n, all) {
 		const struct broker_app *a =
 		    container_of(n, const struct broker_app, node);
 

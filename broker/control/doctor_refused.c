@@ -256,7 +256,7 @@ find_near(const struct doctor *d, struct str key)
 	const struct app *near = NULL;
 	unsigned best = 3, n;
 
-	for (at = hash_first(all); at != NULL; at = hash_next(all, at)) {
+	HASH_FOREACH(at, all) {
 		const struct broker_app *a =
 		    container_of(at, const struct broker_app, node);
 

@@ -178,8 +178,7 @@ verb_session(struct control_client *cc, struct json args)
 		free(tmp);
 		return;
 	}
-	for (n = hash_first(&cc->br->apps->by_num); n != NULL;
-	     n = hash_next(&cc->br->apps->by_num, n)) {
+	HASH_FOREACH(n, &cc->br->apps->by_num) {
 		const struct broker_app *a =
 		    container_of(n, const struct broker_app, node);
 

@@ -151,8 +151,7 @@ endpoint_each(struct courier *c, void (*fn)(struct endpoint *))
 {
 	struct hash_node *n, *next;
 
-	for (n = hash_first(&c->endpoints); n != NULL; n = next) {
-		next = hash_next(&c->endpoints, n);
+	HASH_FOREACH_SAFE(n, next, &c->endpoints) {
 		fn(container_of(n, struct endpoint, node));
 	}
 }
@@ -163,10 +162,9 @@ endpoint_sweep(struct courier *c)
 	struct hash_node *n, *next;
 	bool any = false;
 
-	for (n = hash_first(&c->endpoints); n != NULL; n = next) {
+	HASH_FOREACH_SAFE(n, next, &c->endpoints) {
 		struct endpoint *e = container_of(n, struct endpoint, node);
 
-		next = hash_next(&c->endpoints, n);
 		if (e->seen) {
 			e->seen = false;
 			continue;
@@ -359,8 +357,7 @@ endpoint_write_batches(struct courier *c)
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&c->endpoints); n != NULL;
-	     n = hash_next(&c->endpoints, n))
+	HASH_FOREACH(n, &c->endpoints)
 		if (write_batch(container_of(n, struct endpoint, node)) == -1)
 			return -1;
 	return 0;

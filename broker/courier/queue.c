@@ -256,8 +256,7 @@ each(struct queues *qs, void (*fn)(struct queue *, void *arg), void *arg)
 {
 	struct hash_node *n, *next;
 
-	for (n = hash_first(&qs->by_key); n != NULL; n = next) {
-		next = hash_next(&qs->by_key, n);
+	HASH_FOREACH_SAFE(n, next, &qs->by_key) {
 		fn(container_of(n, struct queue, node), arg);
 	}
 }

@@ -120,8 +120,7 @@ adopt(struct courier *c)
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&c->endpoints); n != NULL;
-	     n = hash_next(&c->endpoints, n)) {
+	HASH_FOREACH(n, &c->endpoints) {
 		const struct endpoint *e =
 		    container_of(n, const struct endpoint, node);
 

@@ -80,10 +80,9 @@ peer_forget_refusals(struct peer *p, uint64_t id)
 
 	if (p->refused.n == 0)
 		return;
-	for (n = hash_first(&p->refused); n != NULL; n = next) {
+	HASH_FOREACH_SAFE(n, next, &p->refused) {
 		struct refusal *r = container_of(n, struct refusal, node);
 
-		next = hash_next(&p->refused, n);
 		if (r->ping > id)
 			continue;
 		hash_remove(&p->refused, n);

@@ -63,8 +63,7 @@ clear_heads(struct app_log *l)
 {
 	struct hash_node *n, *next;
 
-	for (n = hash_first(&l->heads); n != NULL; n = next) {
-		next = hash_next(&l->heads, n);
+	HASH_FOREACH_SAFE(n, next, &l->heads) {
 		hash_remove(&l->heads, n);
 		free(container_of(n, struct head, node));
 	}
@@ -153,8 +152,7 @@ app_logs_forget(struct app_logs *s)
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&s->by_app); n != NULL;
-	     n = hash_next(&s->by_app, n))
+	HASH_FOREACH(n, &s->by_app)
 		forget(container_of(n, struct app_log, node));
 }
 
@@ -191,8 +189,7 @@ app_logs_clear(struct app_logs *s)
 {
 	struct hash_node *n, *next;
 
-	for (n = hash_first(&s->by_app); n != NULL; n = next) {
-		next = hash_next(&s->by_app, n);
+	HASH_FOREACH_SAFE(n, next, &s->by_app) {
 		close_log(s, container_of(n, struct app_log, node));
 	}
 	hash_clear(&s->by_app);
@@ -295,8 +292,7 @@ app_logs_newest(const struct app_logs *s)
 	struct hash_node *n;
 	uint64_t newest = 0;
 
-	for (n = hash_first(&s->by_app); n != NULL;
-	     n = hash_next(&s->by_app, n)) {
+	HASH_FOREACH(n, &s->by_app) {
 		const struct app_log *l = container_of(n, struct app_log, node);
 
 		if (ring_shared(l->ring) != 0)
@@ -311,8 +307,7 @@ app_logs_share(struct app_logs *s, uint64_t shared, bool missed)
 	struct hash_node *n;
 
 	s->shared = shared;
-	for (n = hash_first(&s->by_app); n != NULL;
-	     n = hash_next(&s->by_app, n)) {
+	HASH_FOREACH(n, &s->by_app) {
 		struct app_log *l = container_of(n, struct app_log, node);
 
 		if (missed || ring_shared(l->ring) != shared)

@@ -37,10 +37,9 @@ resumes_expire(
 	unsigned left = EXPIRE_AT_ONCE;
 	struct hash_node *n, *next;
 
-	for (n = hash_first(&s->room.apps.by_app); n != NULL; n = next) {
+	HASH_FOREACH_SAFE(n, next, &s->room.apps.by_app) {
 		uint32_t app = container_of(n, struct share, node)->app;
 
-		next = hash_next(&s->room.apps.by_app, n);
 		expire_app(s, app, seconds(arg, app), &left);
 	}
 }

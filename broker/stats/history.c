@@ -278,8 +278,7 @@ history_tick(struct broker *br)
 		seconds = end_minute(br);
 	h->minute = minute;
 	note_minute(br);
-	for (n = hash_first(&br->apps->by_num); n != NULL;
-	     n = hash_next(&br->apps->by_num, n)) {
+	HASH_FOREACH(n, &br->apps->by_num) {
 		struct broker_app *a = container_of(n, struct broker_app, node);
 
 		see_app(a);
@@ -319,8 +318,7 @@ history_end(struct broker *br)
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&br->apps->by_num); n != NULL;
-	     n = hash_next(&br->apps->by_num, n)) {
+	HASH_FOREACH(n, &br->apps->by_num) {
 		struct broker_app *a = container_of(n, struct broker_app, node);
 
 		end_app(br, a);

@@ -129,8 +129,7 @@ note_apps(const struct broker *br, struct metrics *s)
 
 	s->apps =
 	    xcalloc(MAX(br->apps->n, br->apps->by_num.n) + 1, sizeof(*s->apps));
-	for (n = hash_first(&br->apps->by_num); n != NULL;
-	     n = hash_next(&br->apps->by_num, n))
+	HASH_FOREACH(n, &br->apps->by_num)
 		s->apps[s->napps++] =
 		    container_of(n, struct broker_app, node)->app.num;
 }

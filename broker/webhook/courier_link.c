@@ -67,7 +67,7 @@ courier_link_send_endpoints(struct broker *br)
 
 	if (p == NULL)
 		return;
-	for (n = hash_first(apps); n != NULL; n = hash_next(apps, n))
+	HASH_FOREACH(n, apps)
 		send_app(br, p, container_of(n, struct webhook_app, node));
 	ipc_send_endpoints_done(&p->ipc, &done);
 }

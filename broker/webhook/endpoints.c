@@ -33,11 +33,10 @@ clear(struct hash *apps)
 {
 	struct hash_node *n, *next;
 
-	for (n = hash_first(apps); n != NULL; n = next) {
+	HASH_FOREACH_SAFE(n, next, apps) {
 		struct webhook_app *a =
 		    container_of(n, struct webhook_app, node);
 
-		next = hash_next(apps, n);
 		hash_remove(apps, n);
 		for (size_t i = 0; i < a->n; i++)
 			webhook_clear(&a->v[i]);
@@ -118,8 +117,7 @@ webhook_endpoints_endpoint(const struct broker *br, uint32_t num)
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&br->endpoints->apps); n != NULL;
-	     n = hash_next(&br->endpoints->apps, n)) {
+	HASH_FOREACH(n, &br->endpoints->apps) {
 		const struct webhook_app *a =
 		    container_of(n, const struct webhook_app, node);
 

@@ -282,7 +282,7 @@ forget_others(struct broker *br)
 	struct hash *lines = &br->webhook_queue->lines;
 	struct hash_node *n;
 
-	for (n = hash_first(lines); n != NULL; n = hash_next(lines, n)) {
+	HASH_FOREACH(n, lines) {
 		const struct webhook_line *line =
 		    container_of(n, const struct webhook_line, node);
 

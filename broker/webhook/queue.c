@@ -98,7 +98,7 @@ webhook_queue_update_owners(struct broker *br)
 	struct hash *lines = &br->webhook_queue->lines;
 	struct hash_node *n;
 
-	for (n = hash_first(lines); n != NULL; n = hash_next(lines, n)) {
+	HASH_FOREACH(n, lines) {
 		struct webhook_line *line =
 		    container_of(n, struct webhook_line, node);
 		char *owner = owner_of(br, line->app);
@@ -151,11 +151,10 @@ webhook_queue_clear(struct webhook_queue *q)
 	struct hash_node *n, *next;
 
 	forget_all(q, &q->sent);
-	for (n = hash_first(&q->lines); n != NULL; n = next) {
+	HASH_FOREACH_SAFE(n, next, &q->lines) {
 		struct webhook_line *line =
 		    container_of(n, struct webhook_line, node);
 
-		next = hash_next(&q->lines, n);
 		forget_all(q, &line->unsent);
 		forget_all(q, &line->early);
 		hash_remove(&q->lines, n);
@@ -343,8 +342,7 @@ webhook_queue_open(struct webhook_queue *q)
 	struct hash_node *n;
 
 	q->open = true;
-	for (n = hash_first(&q->lines); n != NULL;
-	     n = hash_next(&q->lines, n)) {
+	HASH_FOREACH(n, &q->lines) {
 		struct webhook_line *line =
 		    container_of(n, struct webhook_line, node);
 

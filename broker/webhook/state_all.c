@@ -17,8 +17,7 @@ webhook_states_clear(struct broker *br)
 	struct hash_node *n, *next;
 
 	ev_timer_stop(br->loop, &br->webhook_states->timer);
-	for (n = hash_first(all); n != NULL; n = next) {
-		next = hash_next(all, n);
+	HASH_FOREACH_SAFE(n, next, all) {
 		webhook_state_free(
 		    br, container_of(n, struct webhook_state, node));
 	}
@@ -30,11 +29,10 @@ webhook_states_forget(struct broker *br, uint32_t app)
 {
 	struct hash_node *n, *next;
 
-	for (n = hash_first(&br->webhook_states->all); n != NULL; n = next) {
+	HASH_FOREACH_SAFE(n, next, &br->webhook_states->all) {
 		struct webhook_state *f =
 		    container_of(n, struct webhook_state, node);
 
-		next = hash_next(&br->webhook_states->all, n);
 		if (f->app == app)
 			webhook_state_free(br, f);
 	}
@@ -91,7 +89,7 @@ webhook_states_each(struct broker *br,
 	const struct hash *all = &br->webhook_states->all;
 	struct hash_node *n;
 
-	for (n = hash_first(all); n != NULL; n = hash_next(all, n)) {
+	HASH_FOREACH(n, all) {
 		const struct webhook_state *f =
 		    container_of(n, const struct webhook_state, node);
 		struct webhook_state_key k = key_of(f);
@@ -108,12 +106,11 @@ webhook_states_distrust(struct broker *br)
 	struct hash_node *n, *next;
 
 	br->webhook_states->stale = true;
-	for (n = hash_first(all); n != NULL; n = next) {
+	HASH_FOREACH_SAFE(n, next, all) {
 		struct webhook_state *f =
 		    container_of(n, struct webhook_state, node);
 		struct webhook_state_key k = key_of(f);
 
-		next = hash_next(all, n);
 		if (!f->notified)
 			continue;
 		webhook_state_unknown(br, &k, S(""));

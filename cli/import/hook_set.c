@@ -63,10 +63,9 @@ hook_set_clear(struct hook_set *s)
 {
 	struct hash_node *n, *next;
 
-	for (n = hash_first(&s->hooks); n != NULL; n = next) {
+	HASH_FOREACH_SAFE(n, next, &s->hooks) {
 		struct element *e = container_of(n, struct element, node);
 
-		next = hash_next(&s->hooks, n);
 		hash_remove(&s->hooks, n);
 		webhook_clear(&e->h);
 		free(e);

@@ -58,13 +58,19 @@ struct hash_node *hash_find_u64(const struct hash *, uint64_t v);
 void hash_insert(struct hash *, struct hash_node *, uint64_t hash);
 /* The node must be in this table. */
 void hash_remove(struct hash *, struct hash_node *);
-/*
- * Walks all elements in no order: hash_first(), then hash_next() until
- * NULL.  The current element may be removed once its successor has been
- * taken; nothing may be inserted meanwhile.
- */
 struct hash_node *hash_first(const struct hash *);
+/* The one after it, or NULL. */
 struct hash_node *hash_next(const struct hash *, const struct hash_node *);
+/*
+ * Walks all elements in no order; the body must not insert any, or remove the
+ * current one.
+ */
+#define HASH_FOREACH(n, h) \
+	for ((n) = hash_first(h); (n) != NULL; (n) = hash_next(h, n))
+/* The same, and the body may remove or free the current element. */
+#define HASH_FOREACH_SAFE(n, tmp, h) \
+	for ((n) = hash_first(h); \
+	     (n) != NULL && ((tmp) = hash_next(h, n), true); (n) = (tmp))
 /*
  * The same in portions, over several turns: calls fn for about n elements;
  * true: more are left.  { 0 } is the beginning.  fn may remove its element and

@@ -103,8 +103,7 @@ shares_largest(struct shares *ss)
 		return ss->top;
 	ss->top = NULL;
 	ss->floor = 0;
-	for (n = hash_first(&ss->by_app); n != NULL;
-	     n = hash_next(&ss->by_app, n)) {
+	HASH_FOREACH(n, &ss->by_app) {
 		struct share *s = container_of(n, struct share, node);
 
 		if (ss->top == NULL || s->held > ss->top->held) {
@@ -122,8 +121,7 @@ shares_clear(struct shares *ss)
 {
 	struct hash_node *n, *next;
 
-	for (n = hash_first(&ss->by_app); n != NULL; n = next) {
-		next = hash_next(&ss->by_app, n);
+	HASH_FOREACH_SAFE(n, next, &ss->by_app) {
 		free(container_of(n, struct share, node));
 	}
 	hash_clear(&ss->by_app);

@@ -136,8 +136,7 @@ check_empty(struct links *l)
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&l->br.registry->channels); n != NULL;
-	     n = hash_next(&l->br.registry->channels, n)) {
+	HASH_FOREACH(n, &l->br.registry->channels) {
 		struct channel *c = container_of(n, struct channel, node);
 
 		assert_int_equal(c->total, 0);

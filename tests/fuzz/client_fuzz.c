@@ -26,8 +26,7 @@ check_same(struct house *h)
 	size_t here = 0, there = 0;
 
 	assert_int_equal(h->r.w.link->state, LINK_UP);
-	for (n = hash_first(&h->r.w.topics); n != NULL;
-	     n = hash_next(&h->r.w.topics, n)) {
+	HASH_FOREACH(n, &h->r.w.topics) {
 		struct topic *t = container_of(n, struct topic, node);
 		struct channel *c;
 
@@ -42,8 +41,7 @@ check_same(struct house *h)
 		assert_true(presence_count(c->presence) <= t->n);
 		here++;
 	}
-	for (n = hash_first(&br.registry->channels); n != NULL;
-	     n = hash_next(&br.registry->channels, n)) {
+	HASH_FOREACH(n, &br.registry->channels) {
 		struct channel *c = container_of(n, struct channel, node);
 
 		there += c->total > 0 && !c->hidden;
@@ -58,8 +56,7 @@ check_empty(struct house *h)
 
 	assert_int_equal(h->r.w.nconns, 0);
 	assert_int_equal(br.users->by_sid.n, 0);
-	for (n = hash_first(&br.registry->channels); n != NULL;
-	     n = hash_next(&br.registry->channels, n)) {
+	HASH_FOREACH(n, &br.registry->channels) {
 		struct channel *c = container_of(n, struct channel, node);
 
 		assert_int_equal(c->total, 0);

@@ -185,8 +185,7 @@ check_empty(struct links *l)
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&l->br.registry->channels); n != NULL;
-	     n = hash_next(&l->br.registry->channels, n))
+	HASH_FOREACH(n, &l->br.registry->channels)
 		assert_int_equal(
 		    container_of(n, struct channel, node)->total, 0);
 	assert_int_equal(l->br.users->by_sid.n, 0);

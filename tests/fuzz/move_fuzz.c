@@ -212,8 +212,7 @@ end(struct rig *r)
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&r->w.conns); n != NULL;
-	     n = hash_next(&r->w.conns, n))
+	HASH_FOREACH(n, &r->w.conns)
 		conn_close(CONN_OF(n, node));
 	conn_reap(&r->w);
 	drain_free(&r->w);

@@ -84,7 +84,7 @@ stop(struct house *h)
 	close(h->r.broker);
 	h->r.broker = -1;
 	turn(h);
-	for (n = hash_first(&w->conns); n != NULL; n = hash_next(&w->conns, n))
+	HASH_FOREACH(n, &w->conns)
 		conn_close(container_of(n, struct conn, node));
 	house_clear(h);
 }

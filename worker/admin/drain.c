@@ -158,8 +158,7 @@ is_quiet(struct worker *w)
 	bool late = worker_now() > d->end + d->grace;
 	struct hash_node *n;
 
-	for (n = hash_first(&w->conns); n != NULL;
-	     n = hash_next(&w->conns, n)) {
+	HASH_FOREACH(n, &w->conns) {
 		const struct conn *c = container_of(n, struct conn, node);
 
 		/*
@@ -199,8 +198,7 @@ close_all(struct worker *w)
 {
 	struct hash_node *n, *next;
 
-	for (n = hash_first(&w->conns); n != NULL; n = next) {
-		next = hash_next(&w->conns, n);
+	HASH_FOREACH_SAFE(n, next, &w->conns) {
 		conn_close(CONN_OF(n, node));
 	}
 }
@@ -327,8 +325,7 @@ drain_lingering(struct worker *w)
 	double until = INFINITY, left;
 	struct hash_node *n;
 
-	for (n = hash_first(&w->conns); n != NULL;
-	     n = hash_next(&w->conns, n)) {
+	HASH_FOREACH(n, &w->conns) {
 		const struct conn *c = CONN_OF(n, node);
 
 		if (lingers_until(c) == 0 || is_parting(c))

@@ -86,8 +86,7 @@ each_conn(struct worker *w, void (*fn)(struct conn *))
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&w->conns); n != NULL;
-	     n = hash_next(&w->conns, n)) {
+	HASH_FOREACH(n, &w->conns) {
 		struct conn *c = CONN_OF(n, node);
 
 		if (c->state != CONN_CLOSED)
@@ -158,7 +157,7 @@ count_waiting(struct worker *w)
 	struct hash_node *n;
 	uint32_t waiting = 0;
 
-	for (n = hash_first(&w->conns); n != NULL; n = hash_next(&w->conns, n))
+	HASH_FOREACH(n, &w->conns)
 		waiting += is_waiting(CONN_OF(n, node));
 	return waiting;
 }

@@ -378,8 +378,7 @@ save_conns(struct worker *w, struct move_image *image)
 			    CONN_OF(
 				LIST_ITEM(e, struct timeout, link), timeout),
 			    image);
-	for (n = hash_first(&w->conns); n != NULL;
-	     n = hash_next(&w->conns, n)) {
+	HASH_FOREACH(n, &w->conns) {
 		struct conn *c = CONN_OF(n, node);
 
 		if (c->timeout.list == NULL)

@@ -54,7 +54,7 @@ move_sockets_begin(struct move *m)
 	m->heap = xheap_used();
 	m->ahead = xcalloc(MAX(conns->n, 1), sizeof(*m->ahead));
 	m->nahead = m->ahead_at = 0;
-	for (n = hash_first(conns); n != NULL; n = hash_next(conns, n))
+	HASH_FOREACH(n, conns)
 		if (goes_ahead(CONN_OF(n, node)))
 			m->ahead[m->nahead++] = n->hash;
 }

@@ -71,8 +71,7 @@ take_apps(struct worker *w)
 	struct hash_node *n;
 	struct list *e;
 
-	for (n = hash_first(&w->apps->by_num); n != NULL;
-	     n = hash_next(&w->apps->by_num, n))
+	HASH_FOREACH(n, &w->apps->by_num)
 		take_app(&b, container_of(n, struct client_app, num_node));
 	LIST_FOREACH(e, &w->apps->gone)
 		take_app(&b, LIST_ITEM(e, struct client_app, gone));

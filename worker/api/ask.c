@@ -250,8 +250,7 @@ api_link_lost(struct worker *w)
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&w->conns); n != NULL;
-	     n = hash_next(&w->conns, n)) {
+	HASH_FOREACH(n, &w->conns) {
 		struct conn *c = CONN_OF(n, node);
 
 		if (c->state == CONN_CLOSED || c->http == NULL)

@@ -251,8 +251,7 @@ apps_mark(struct worker *w)
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&w->apps->by_num); n != NULL;
-	     n = hash_next(&w->apps->by_num, n))
+	HASH_FOREACH(n, &w->apps->by_num)
 		container_of(n, struct client_app, num_node)->stale = true;
 }
 
@@ -262,8 +261,7 @@ apps_sweep(struct worker *w)
 	struct hash_node *n, *next;
 	struct client_app *a;
 
-	for (n = hash_first(&w->apps->by_num); n != NULL; n = next) {
-		next = hash_next(&w->apps->by_num, n);
+	HASH_FOREACH_SAFE(n, next, &w->apps->by_num) {
 		a = container_of(n, struct client_app, num_node);
 		if (a->stale)
 			forget(w, a);

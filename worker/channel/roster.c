@@ -55,8 +55,7 @@ roster_clear(struct roster *r)
 {
 	struct hash_node *n, *next;
 
-	for (n = hash_first(&r->entries); n != NULL; n = next) {
-		next = hash_next(&r->entries, n);
+	HASH_FOREACH_SAFE(n, next, &r->entries) {
 		free(container_of(n, struct entry, node));
 	}
 	hash_clear(&r->entries);
@@ -146,7 +145,7 @@ roster_replay(struct worker *w, const struct roster *roster, uint32_t app,
 
 	link_replay_room(w);
 	link_send_roster(w, &r);
-	for (n = hash_first(all); n != NULL; n = hash_next(all, n)) {
+	HASH_FOREACH(n, all) {
 		const struct entry *e =
 		    container_of(n, const struct entry, node);
 

@@ -359,8 +359,7 @@ topics_replay_rosters(struct worker *w)
 {
 	struct hash_node *n;
 
-	for (n = hash_first(&w->topics); n != NULL;
-	     n = hash_next(&w->topics, n)) {
+	HASH_FOREACH(n, &w->topics) {
 		const struct topic *t =
 		    container_of(n, const struct topic, node);
 

@@ -168,8 +168,7 @@ collect(
 	struct hash_node *node;
 
 	*n = 0;
-	for (node = hash_first(&w->conns); node != NULL;
-	     node = hash_next(&w->conns, node)) {
+	HASH_FOREACH(node, &w->conns) {
 		struct conn *c = container_of(node, struct conn, node);
 		uint64_t cost;
 

@@ -336,10 +336,9 @@ step_death(struct walk *w, unsigned slot)
 {
 	struct hash_node *n, *next;
 
-	for (n = hash_first(&w->r.channels); n != NULL; n = next) {
+	HASH_FOREACH_SAFE(n, next, &w->r.channels) {
 		struct channel *c = container_of(n, struct channel, node);
 
-		next = hash_next(&w->r.channels, n);
 		presence_drop(c->presence, slot, 0., &w->suspects);
 		registry_drop(&w->r, c, slot);
 	}

@@ -124,7 +124,7 @@ count_all(const struct hash *h)
 	struct hash_node *node;
 	size_t n = 0;
 
-	for (node = hash_first(h); node != NULL; node = hash_next(h, node)) {
+	HASH_FOREACH(node, h) {
 		assert_true(((struct item *)(void *)node)->in);
 		n++;
 	}
@@ -216,16 +216,14 @@ removing_while_walking(void **state)
 		items[i] = (struct item){ .id = i, .in = true };
 		hash_insert(&h, &items[i].node, hash_u64(i));
 	}
-	for (node = hash_first(&h); node != NULL; node = next) {
-		next = hash_next(&h, node);
+	HASH_FOREACH_SAFE(node, next, &h) {
 		if (((struct item *)(void *)node)->id % 3 != 0)
 			hash_remove(&h, node);
 		seen++;
 	}
 	assert_int_equal(seen, 1000);
 	assert_int_equal(count_all(&h), 334);
-	for (node = hash_first(&h); node != NULL; node = next) {
-		next = hash_next(&h, node);
+	HASH_FOREACH_SAFE(node, next, &h) {
 		hash_remove(&h, node);
 	}
 	assert_int_equal(h.n, 0);
