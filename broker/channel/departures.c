@@ -22,7 +22,6 @@
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
 #include "shared/base/buf.h"
-#include "shared/base/shares.h"
 
 #define DELIVERIES_MAX (256u << 10) /* of all apps; one alone has half */
 #define PING_AT (16u << 10)         /* below it nothing waits */
@@ -55,15 +54,17 @@ departures_count(struct broker *br, const struct channel *c)
 	br->departures->told[1] += cost_of(c);
 }
 
-/* An app that has told nothing may always tell. */
+/*
+ * An app that has told nothing may always tell; else it has at most half of
+ * what the others leave.
+ */
 static bool
 is_over(const struct broker *br, const struct channel *c)
 {
 	const uint64_t *all = br->departures->told;
 	uint64_t own = c->app->told[0] + c->app->told[1];
 
-	return own > 0 &&
-	    !shares_has_room(own + cost_of(c), all[0] + all[1], DELIVERIES_MAX);
+	return own > 0 && own + cost_of(c) + all[0] + all[1] > DELIVERIES_MAX;
 }
 
 bool
