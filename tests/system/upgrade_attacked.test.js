@@ -11,7 +11,7 @@ const path = require('node:path');
 const { describe, test } = require('node:test');
 const { Disk } = require('../faults/lib/disk');
 const { Client, closeAll, OP } = require('./lib/client');
-const { Daemon, PUSHERD } = require('./lib/daemon');
+const { Daemon, PUSHERD, until } = require('./lib/daemon');
 const { api, Http, publish } = require('./lib/http');
 const programs = require('./lib/programs');
 const { begin, settled } = require('./lib/resume');
@@ -142,7 +142,8 @@ describe('an upgrade', () => {
 		await d.stop();
 	});
 
-	test('while clients do not read: the others do not wait for them', async () => {
+	// More waits for them than may be handed over.
+	async function behind() {
 		const d = new Daemon({ workers: 1, client_buffer: 8 * MIB,
 			client_buffer_age: 60 });
 		const app = d.app();
@@ -157,8 +158,14 @@ describe('an upgrade', () => {
 			.reduce((n, c) => n + c.queued, 0);
 		const batch = Array(10).fill({ name: 'e', channel: 'busy',
 			data: 'x'.repeat(10000) });
-		while (queued() < 48 * MIB)
+		let n = 0;
+		for (; queued() < 48 * MIB; n += batch.length)
 			await api(d, app, 'POST', '/batch_events', { body: { batch } });
+		return { d, app, all, mute, queued, n };
+	}
+
+	test('while clients do not read: the others do not wait for them', async () => {
+		const { d, app, all, mute, queued } = await behind();
 		const r = await upgrade(d, programs.ofVersion(d, '0.1.1'));
 		assert.equal(r.code, 0, r.err);
 		const { closed } = JSON.parse(r.out);
@@ -168,6 +175,22 @@ describe('an upgrade', () => {
 		await served(d, app, all, 'after');
 		for (const c of mute) c.destroy();
 		await closeAll(all);
+		await d.stop();
+	});
+
+	test('while clients are behind: it waits until they have read', async () => {
+		const { d, app, all, mute, n } = await behind();
+		const upgraded = upgrade(d, programs.ofVersion(d, '0.1.1'));
+		await until('the new worker', () => d.pidsOf('worker').length === 2);
+		await served(d, app, all, 'meanwhile');
+		for (const c of mute) c.sock.resume();
+		done(await upgraded, '0.1.1');
+		for (const c of mute) {
+			for (let i = 0; i < n; i++) await c.expect('e');
+			assert.deepEqual(c.frames, []);
+		}
+		await served(d, app, all, 'after');
+		await closeAll([...mute, ...all]);
 		await d.stop();
 	});
 

@@ -5,12 +5,14 @@
  * no other worker and no broker notices.
  *
  * The old process waits for the last confirmations of clients that it closes:
- * the new one would not know whom it has to close.  Then it stops reading its
- * clients, sends their sockets, and waits until the broker has answered
- * everything.  Events are delivered meanwhile.  Then it writes all down and
- * sends it.  Until the new process has said that it understands all of it, and
- * COMMIT is sent, nothing is changed and the old one may go on.  From then on
- * it touches no client any more.  The new process touches none before.
+ * the new one would not know whom it has to close.  It waits, too, while more
+ * is on its way to its clients than may be handed over, which a large event to
+ * many of them is for a moment.  It serves them meanwhile.  Then it stops
+ * reading its clients, sends their sockets, and waits until the broker has
+ * answered everything.  Events are delivered meanwhile.  Then it writes all
+ * down and sends it.  Until the new process has said that it understands all of
+ * it, and COMMIT is sent, nothing is changed and the old one may go on.  From
+ * then on it touches no client any more.  The new process touches none before.
  *
  * The worker in another slot, the receiver, has its own link: the broker puts a
  * mark into both (MERGE, broker/slot.c).  Events before it are delivered here,
@@ -52,7 +54,7 @@
 #include "worker/link/unacked.h"
 #include "worker/session/session.h"
 
-#define HELLO_SECONDS 4. /* for the new process, and parting clients */
+#define HELLO_SECONDS 4. /* for the new process, and clients that are late */
 #define QUIET_SECONDS 2. /* for everything to be answered */
 #define SEND_SECONDS 3.  /* for the hand-over itself */
 #define RECORD_BYTES 256 /* of a connection, about */
@@ -172,6 +174,15 @@ is_quiet(struct worker *w)
 	    w->retries->n == 0 && count_waiting(w) == 0;
 }
 
+/* Is there nothing that it serves its clients for before it begins? */
+static bool
+may_begin(struct worker *w)
+{
+	return w->drain->on ||
+	    (list_is_empty(&w->sessions->parting) && closing_is_over(w) &&
+		client_memory_copies_fit(w, COPIES_MAX));
+}
+
 /* It would wait for long. */
 static void
 settle(struct conn *c)
@@ -205,10 +216,13 @@ begin(struct move *m)
 	listener_stop(w);
 	each_conn(w, settle);
 	m->bulky = client_memory_bound_copies(w, COPIES_MAX);
+	if (m->bulky > 0)
+		log_info("move: unread output and half messages have more than "
+			 "%u bytes: %u clients with most of it are closed",
+		    COPIES_MAX, m->bulky);
 	move_sockets_begin(m);
 	xheap_prepare((size_t)w->nconns * RECORD_BYTES);
-	log_debug(
-	    "move: no client is read, %u with most bytes are closed", m->bulky);
+	log_debug("move: no client is read");
 	set_late(m, QUIET_SECONDS);
 }
 
@@ -280,7 +294,7 @@ on_late(struct ev_loop *loop, ev_timer *timer, int revents)
 		return;
 	}
 	if (!w->moving) {
-		begin(m); /* some have not answered */
+		begin(m); /* some have not answered, or not read */
 		return;
 	}
 	if (m->marked) {
@@ -447,9 +461,7 @@ move_turn(struct worker *w)
 
 	if (m->merges)
 		move_in_turn(w);
-	if (m->wanted && !w->moving &&
-	    (w->drain->on ||
-		(list_is_empty(&w->sessions->parting) && closing_is_over(w))))
+	if (m->wanted && !w->moving && may_begin(w))
 		begin(m);
 	if (!w->moving || m->over)
 		return;

@@ -233,6 +233,22 @@ copied_of(const struct conn *c)
 	return sum;
 }
 
+bool
+client_memory_copies_fit(struct worker *w, uint64_t max)
+{
+	uint64_t sum = 0;
+	struct hash_node *n;
+
+	for (n = hash_first(&w->conns); n != NULL && sum <= max;
+	     n = hash_next(&w->conns, n)) {
+		struct conn *c = container_of(n, struct conn, node);
+
+		if (c->state != CONN_CLOSED)
+			sum += copied_of(c);
+	}
+	return sum <= max;
+}
+
 uint32_t
 client_memory_bound_copies(struct worker *w, uint64_t max)
 {

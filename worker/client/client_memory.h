@@ -40,10 +40,14 @@ void client_memory_share(struct worker *);
  */
 void client_memory_check(struct worker *);
 /*
- * Closes the clients of which most bytes wait, of unfinished messages and of
- * output, until at most max bytes are left; returns how many it has closed.
+ * Do unfinished messages and queued output have at most max bytes together?
  * Each queue counts in full, as if it had copies of the events that it shares
  * with others.
+ */
+bool client_memory_copies_fit(struct worker *, uint64_t max);
+/*
+ * Closes the clients that have most of these bytes, until at most max are left;
+ * returns how many it has closed.
  */
 uint32_t client_memory_bound_copies(struct worker *, uint64_t max);
 /* Once a second: looks at the memory, and returns free memory after a peak. */
