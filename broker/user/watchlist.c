@@ -19,12 +19,14 @@
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_slice.h"
 #include "shared/json/json_write.h"
+#include "shared/pusher/channel_name.h"
 #include "shared/pusher/frames.h"
 
-#define LIST_MAX (2u << 20) /* bytes of a watchlist; workers allow less */
-#define TELL_AT_ONCE 1000   /* watchers in one turn */
-#define FREE_AT_ONCE 1000   /* names in one turn */
-#define LONG_BYTES 1024     /* of a list that is entered in its turn */
+/* Bytes of the longest list that a worker sends, with commas and brackets. */
+#define LIST_MAX (USERS_WATCHLIST_MAX * (USER_ID_JSON_BYTES + 1) + 1)
+#define TELL_AT_ONCE 1000 /* watchers in one turn */
+#define FREE_AT_ONCE 1000 /* names in one turn */
+#define LONG_BYTES 1024   /* of a list that is entered in its turn */
 
 /* {"name":"online","user_ids":["a"]}, after a comma if necessary. */
 static void

@@ -46,6 +46,8 @@ enum user_id_fault {
 	USER_ID_LONG
 };
 #define USER_ID_BYTES 800 /* bytes of the longest id that a setting allows */
+/* The same as a JSON string: each character of it may be two \\u escapes. */
+#define USER_ID_JSON_BYTES (2 + 12 * (USER_ID_BYTES / 4))
 enum user_id_fault user_id_check(struct str id, size_t max);
 bool user_id_is_valid(struct str id, size_t max);
 /* A clause for a sentence about the id; never NULL. */

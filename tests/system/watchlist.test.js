@@ -163,3 +163,22 @@ suite('watchlist', (d) => {
 		await w.close();
 	});
 });
+
+// Every setting at its maximum, every character of every id two escapes.
+suite('watchlist, the longest', (d) => {
+	const app = d.app({ max_watchlist_ids: 1000, max_user_id_length: 200 });
+
+	test('a list of the largest size is taken', async () => {
+		const [w, other] = await Client.several(d, app, 2);
+		const face = '\\ud83d\\ude00';
+		const ids = Array.from({ length: 1000 }, (_, i) =>
+			`"${face.repeat(196)}${1000 + i}"`);
+		w.sendSignin(`{"id":"u","watchlist":[${ids.join(',')}]}`);
+		await w.expect('pusher:signin_success');
+		assert.deepEqual((await w.expect(EVENTS)).events[0].user_ids,
+			ids.map((id) => JSON.parse(id)));
+		await other.signin({ id: JSON.parse(ids[999]) });
+		assert.equal((await w.expect(EVENTS)).events[0].name, 'online');
+		await closeAll([w, other]);
+	});
+}, { max_message_bytes: 16777216 });

@@ -12,9 +12,6 @@
 #include "shared/json/json_slice.h"
 #include "shared/pusher/channel_name.h"
 
-/* A watched id as JSON: every character of it may be two \\u escapes. */
-#define WATCH_JSON_MAX (2 + 12 * (USER_ID_BYTES / 4))
-
 static enum identity_result
 bad(const char **why, const char *text)
 {
@@ -70,7 +67,7 @@ is_user_id(struct json v, uint32_t max)
 	char *tmp = NULL;
 	bool good;
 
-	if (v.kind != JSON_STRING || v.raw.n > WATCH_JSON_MAX)
+	if (v.kind != JSON_STRING || v.raw.n > USER_ID_JSON_BYTES)
 		return false;
 	good = json_string(v, &id, &tmp) == 0 && user_id_is_valid(id, max);
 	free(tmp);
