@@ -48,6 +48,20 @@ suite('sign-in', (d) => {
 			await c.close();
 		});
 
+	test('the channel of the user is confirmed after the sign-in',
+		async () => {
+			const c = await Client.connect(d, app);
+			c.sock.cork(); // all in one packet
+			c.sendSignin({ id: 'early', watchlist: ['w'] });
+			c.sendSubscribe(toUser('early'));
+			c.sock.uncork();
+			for (const [event, channel] of [['pusher:signin_success'],
+				['pusher_internal:watchlist_events'],
+				['pusher_internal:subscription_succeeded', toUser('early')]])
+				await c.expect(event, channel);
+			await c.close();
+		});
+
 	test('refused: 4009 as an error, the connection stays', async () => {
 		const c = await Client.connect(d, app);
 		const data = '{"id":"u"}';

@@ -44,5 +44,10 @@ void client_subscribe(struct conn *, const struct client_msg *);
 void client_unsubscribe(struct conn *, const struct client_msg *);
 void client_event(struct conn *, const struct client_msg *);
 void client_signin(struct conn *, const struct client_msg *);
+/*
+ * The client asks for the channel of its user.  True: a sign-in waits for the
+ * broker, and the answer follows that of the sign-in.
+ */
+bool client_signin_defer(struct conn *);
 
 #endif

@@ -40,6 +40,7 @@ struct signin {
 	uint64_t seq;                 /* of SIGNIN */
 	struct buf *frames;           /* pusher:signin_success, perhaps 4302 */
 	struct client_member *before; /* c->user before; back if refused */
+	bool subscribed;              /* its channel was asked for meanwhile */
 };
 
 static struct msg_signin
@@ -291,14 +292,52 @@ out:
 		free(tmp[i]);
 }
 
+/* ---- the answer ---- */
+
+bool
+client_signin_defer(struct conn *c)
+{
+	struct signin *s = c->signins;
+
+	if (c->signed_in || s == NULL)
+		return false;
+	while (s->next != NULL)
+		s = s->next;
+	s->subscribed = true;
+	return true;
+}
+
+static struct buf *
+channel_of(const struct client_member *user)
+{
+	struct buf *name = buf_from(S(CHANNEL_USER_PREFIX));
+
+	buf_append(&name, user->id);
+	return name;
+}
+
+/* Answers client_signin_defer(). */
+static void
+answer_subscribe(struct conn *c, struct buf *channel)
+{
+	struct buf **b = worker_scratch(c->w);
+
+	if (c->signed_in)
+		frame_subscribed(b, buf_str(channel));
+	else
+		frame_subscription_error(b, buf_str(channel), "AuthError", 401,
+		    S("not signed in as this user"));
+	conn_queue_scratch(c);
+	buf_unref(channel);
+}
+
 /* From now on events for the user reach this connection (4.4). */
 static void
 join_user_channel(struct conn *c)
 {
-	struct buf *name = buf_from(S(CHANNEL_USER_PREFIX));
+	struct buf *name = channel_of(c->user);
 	struct subscription *s;
 
-	buf_append(&name, c->user->id);
 	if (subscription_find(c, buf_str(name)) == NULL) {
 		s = subscription_new(c, buf_str(name));
 		s->user = s->on = true;
@@ -307,23 +346,14 @@ join_user_channel(struct conn *c)
 	buf_unref(name);
 }
 
-int
-client_on_signin_done(struct worker *w, const struct msg_signin_done *m)
+/* The oldest sign-in is accepted. */
+static void
+finish(struct conn *c, const struct msg_signin_done *m)
 {
-	struct conn *c = conn_find(w, m->sid);
-	struct client_member *user;
+	struct client_member *user = *asked_for(c);
 	struct subscription *s;
 	struct buf *frames;
 
-	if (c == NULL || c->user == NULL)
-		return 0; /* left meanwhile; SIGNOUT reported it */
-	input_answered(c, FLOW_SIGNIN);
-	if (m->status != 0) {
-		take_back(c);
-		conn_queue_answer(c, m->frames);
-		return 0;
-	}
-	user = *asked_for(c);
 	if (m->online.n > 0 && m->online.n == member_online_bytes(user))
 		memcpy(member_online(user), m->online.p, m->online.n);
 	c->signed_in = true;
@@ -335,6 +365,27 @@ client_on_signin_done(struct worker *w, const struct msg_signin_done *m)
 		subscription_note(s, m->pos, m->back);
 	buf_unref(frames);
 	admission_authorize(c);
+}
+
+int
+client_on_signin_done(struct worker *w, const struct msg_signin_done *m)
+{
+	struct conn *c = conn_find(w, m->sid);
+	struct buf *channel = NULL;
+
+	if (c == NULL || c->user == NULL)
+		return 0; /* left meanwhile; SIGNOUT reported it */
+	input_answered(c, FLOW_SIGNIN);
+	if (c->signins != NULL && c->signins->subscribed)
+		channel = channel_of(*asked_for(c));
+	if (m->status == 0) {
+		finish(c, m);
+	} else {
+		take_back(c);
+		conn_queue_answer(c, m->frames);
+	}
+	if (channel != NULL)
+		answer_subscribe(c, channel);
 	return 0;
 }
 

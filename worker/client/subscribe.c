@@ -128,7 +128,7 @@ subscribe_user(struct request *r)
 	} else if (user == NULL ||
 	    !str_eq(channel_user_id(r->channel), user->id)) {
 		refuse(r, AUTH_ERROR, "not signed in as this user");
-	} else {
+	} else if (!client_signin_defer(r->c)) {
 		frame_subscribed(worker_scratch(r->c->w), r->channel);
 		conn_queue_scratch(r->c);
 	}

@@ -241,6 +241,44 @@ s4_a_refused_sign_in_leaves_what_was(void **state)
 	rig_heard_nothing(&rig);
 }
 
+#define ASK_CHANNEL \
+	"{\"event\":\"pusher:subscribe\",\"data\":{\"channel\":" \
+	"\"#server-to-user-u-7\"}}"
+
+/* Its own channel: asked for before the broker has answered. */
+static void
+the_channel_is_confirmed_after_the_sign_in(void **state)
+{
+	struct msg_signin_done no = { .sid = conn_sid(rig.c), .status = 413 };
+	struct msg_signout out;
+	struct msg_signin m;
+
+	(void)state;
+	signin("{\"id\":\"u-7\"}");
+	HEAR(signin, SIGNIN, m);
+	say(ASK_CHANNEL);
+	rig_expect_nothing(&rig);
+	assert_int_equal(client_on_signin_done(&rig.w, &no), 0);
+	rig_turn(&rig);
+	HEAR(signout, SIGNOUT, out);
+	refused("AuthError", 401);
+	rig_expect_nothing(&rig);
+
+	/* The second of two is refused, the first one holds. */
+	for (int i = 0; i < 2; i++) {
+		signin("{\"id\":\"u-7\"}");
+		rig_expect_nothing(&rig);
+	}
+	say(ASK_CHANNEL);
+	signin_done(NULL);
+	rig_expect_text(&rig, "{\"event\":\"pusher:signin_success\",*");
+	assert_int_equal(client_on_signin_done(&rig.w, &no), 0);
+	rig_turn(&rig);
+	rig_expect_text(
+	    &rig, "{\"event\":\"pusher_internal:subscription_succeeded\",*");
+	rig_expect_nothing(&rig);
+}
+
 int
 main(void)
 {
@@ -250,6 +288,7 @@ main(void)
 		TEST(s1_waiting_sign_ins),
 		TEST(long_watchlist),
 		TEST(s4_a_refused_sign_in_leaves_what_was),
+		TEST(the_channel_is_confirmed_after_the_sign_in),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
