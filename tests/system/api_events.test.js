@@ -83,6 +83,26 @@ suite('POST events', (d) => {
 		await refused(batch, 413, /10240/, '/batch_events');
 	});
 
+	test('the copies of one event are bounded', async () => {
+		const large = d.app({ max_event_channels: 1000,
+			max_event_bytes: 1048576 });
+		const c = await Client.connect(d, large);
+		await c.subscribe('copy-999');
+		const go = (n, channels) => api(d, large, 'POST', '/events', { body: {
+			name: 'e', data: 'x'.repeat(n), channels: Array.from(
+				{ length: channels }, (_, i) => `copy-${i}`) } });
+		// With its quotes in 1,000 channels just under 32 MiB.
+		assert.equal((await go(33552, 1000)).status, 200);
+		assert.equal((await c.expect('e')).length, 33552);
+		const r = await go(33553, 1000);
+		assert.equal(r.status, 413, r.text);
+		assert.match(r.json.error, /33555 bytes, for 1000 channels.*33554432/);
+		assert.equal((await go(1000000, 33)).status, 200);
+		assert.equal((await go(1000000, 34)).status, 413);
+		assert.deepEqual(await c.sync(), []);
+		await c.close();
+	});
+
 	test('the limit counts bytes after unescaping', async () => {
 		const data = (raw) =>
 			`{"name":"e","channel":"room","data":"${raw}"}`;

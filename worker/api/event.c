@@ -18,6 +18,8 @@
 #include "shared/pusher/event_rules.h"
 
 #define NAME_SHOWN 64 /* bytes of a wrong name in a sentence */
+/* Data of one event in all its channels: the broker gets a copy for each. */
+#define COPIES_MAX ((size_t)32 << 20)
 
 enum field { NAME, DATA, CHANNEL, CHANNELS, SOCKET_ID, INFO };
 
@@ -229,6 +231,21 @@ check_encrypted(struct reader *r)
 	return true;
 }
 
+/* The settings allow each, but together they would hold up other apps. */
+static bool
+check_copies(struct reader *r)
+{
+	size_t one = r->e->data_raw.n;
+
+	if (one <= COPIES_MAX / r->e->n)
+		return true;
+	buf_printf(r->why,
+	    "data has %zu bytes, for %zu channels: at most %zu bytes in all "
+	    "of them together; use several requests",
+	    one, r->e->n, COPIES_MAX);
+	return refuse(r, 413, S(""));
+}
+
 static bool
 read_socket_id(struct reader *r, struct json v)
 {
@@ -297,7 +314,8 @@ event_read(struct event *e, const struct app *app, const struct json *row,
 	if (batch ? !read_channel(&r, CHANNEL, v[CHANNEL])
 		  : !read_channels(&r, v[CHANNEL], v[CHANNELS]))
 		return r.status;
-	if (check_encrypted(&r) && read_socket_id(&r, v[SOCKET_ID]))
+	if (check_encrypted(&r) && check_copies(&r) &&
+	    read_socket_id(&r, v[SOCKET_ID]))
 		read_info(&r, v[INFO]);
 	return r.status;
 }
