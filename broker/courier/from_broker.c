@@ -132,20 +132,23 @@ tell(struct courier *c, const struct msg_hook *m)
 	}
 }
 
-/* 1: an earlier broker has handed over this client event already. */
+/*
+ * 1: an earlier broker has handed over this client event already.  The events
+ * of a worker come in its order only within one app (broker/webhook/queue.c).
+ */
 static int
 is_repeated(struct courier *c, const struct msg_hook *m)
 {
-	uint64_t seq;
+	uint64_t source = hash_sip13(m->source, 0, m->app, S("")), seq;
 
 	if (m->source == 0)
 		return 0;
-	if (outbox_get_seq(c->outbox, m->source, &seq) == -1)
+	if (outbox_get_seq(c->outbox, source, &seq) == -1)
 		return -1;
 	if (m->source_seq <= seq)
 		return 1;
 	return outbox_set_seq(
-	    c->outbox, m->source, m->source_seq, courier_now_ms());
+	    c->outbox, source, m->source_seq, courier_now_ms());
 }
 
 static int

@@ -311,7 +311,8 @@ webhook_queue_put(struct broker *br, struct msg_hook *m)
 		list_append(&line->droppable, &h->droppable);
 	/* channel_occupied goes before any event of the channel. */
 	if (is_droppable(m->kind) &&
-	    (q->silent || !q->open || !list_is_empty(&line->pending)))
+	    (q->silent || !q->open || !list_is_empty(&line->pending) ||
+		!list_is_empty(&line->early)))
 		list_append(&line->early, &h->all);
 	else
 		append(q, h);

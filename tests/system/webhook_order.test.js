@@ -93,3 +93,39 @@ test('S6: each channel in order, over refusals and a killed courier', async () =
 		}
 	});
 });
+
+// The broker sends the events of each app in turn: those of one worker reach
+// the courier in another order than they had.
+test('client events of two apps behind a courier that is stopped', async () => {
+	const d = new Daemon({ webhook_allow_private: 'on' });
+	const apps = [0, 1].map(() => d.app({ client_events: 'on',
+		max_client_events_per_second: 0 }));
+	const r = await Receiver.start();
+	await d.start();
+	await d.run(async () => {
+		const clients = [];
+		for (const app of apps) {
+			d.ctl(['webhook', 'add', app.id, r.url]);
+			const c = await Client.connect(d, app);
+			await c.subscribe('private-x');
+			clients.push(c);
+		}
+		await r.have(2);
+		const [courier] = d.pidsOf('courier');
+		process.kill(courier, 'SIGSTOP');
+		// More than is on its way to the courier at a time, of the first.
+		for (let i = 0; i < 200; i++)
+			clients[0].trigger('private-x', 'client-a', 'x'.repeat(9000));
+		await clients[0].sync();
+		for (let i = 0; i < 20; i++) clients[1].trigger('private-x',
+			'client-b', String(i));
+		await clients[1].sync();
+		process.kill(courier, 'SIGCONT');
+		const events = await r.have(2 + 220, 20000);
+		assert.deepEqual(events.filter((e) => e.event === 'client-b')
+			.map((e) => e.data), Array.from({ length: 20 },
+			(_, i) => String(i)));
+		for (const c of clients) await c.close();
+	});
+	await r.stop();
+});

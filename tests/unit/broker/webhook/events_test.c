@@ -4,6 +4,7 @@
  * broker says after an old one, and what happens without a courier.
  */
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -305,6 +306,31 @@ events_of_a_channel_follow_the_news_that_it_is_occupied(void **state)
 }
 
 static void
+no_event_overtakes_those_that_waited_for_a_state(void **state)
+{
+	struct desk *d = desk_ready("");
+	struct webhook_states *h = d->l->br.webhook_states;
+
+	(void)state;
+	h->lease = 0; /* none may be reported */
+	links_sub(d->l, 0, 1, "private-x", "");
+	say(d, 1, "first", 1, 0);
+	leave(d, 0, 1, "private-x", "");
+	h->lease = INFINITY;
+	say(d, 1, "second", 1, 0);
+	links_wait(d->l, 0.25);
+	for (uint64_t seq = 1; seq <= 2; seq++) {
+		struct msg_hook m;
+		struct said s;
+
+		assert_true(next(d, &s));
+		assert_int_equal(msg_hook_get(&m, s.body), 0);
+		assert_int_equal(m.source_seq, seq);
+	}
+	desk_free(d);
+}
+
+static void
 t2_state_of_another_app_is_forgotten(void **state)
 {
 	struct desk *d = desk_new("");
@@ -393,6 +419,8 @@ main(void)
 		cmocka_unit_test(t2_state_of_another_app_is_forgotten),
 		cmocka_unit_test(
 		    events_of_a_channel_follow_the_news_that_it_is_occupied),
+		cmocka_unit_test(
+		    no_event_overtakes_those_that_waited_for_a_state),
 	};
 
 	hash_seed();
