@@ -393,7 +393,7 @@ is_filled(struct broker *br, const struct webhook_state *f)
 
 struct syncing {
 	struct broker *br;
-	bool members;
+	bool first; /* of the two passes */
 };
 
 static void
@@ -402,7 +402,8 @@ sync_one(void *arg, struct hash_node *n)
 	const struct syncing *s = arg;
 	struct webhook_state *f = container_of(n, struct webhook_state, node);
 
-	if ((f->user_len > 0) != s->members)
+	/* A channel is occupied before its members, and vacated after them. */
+	if (((f->user_len == 0) == f->present) != s->first)
 		return;
 	if (f->missed && is_filled(s->br, f))
 		webhook_state_fill(s->br, f);
@@ -453,7 +454,6 @@ bool
 webhook_states_go_on(struct broker *br)
 {
 	struct webhook_states *h = br->webhook_states;
-	/* Members before their channels. */
 	struct syncing s = { br, h->passes == 2 };
 
 	if (h->passes == 0)

@@ -134,6 +134,8 @@ describe('webhooks of a cluster', () => {
 			const y = await Client.connect(all.c, app);
 			await y.join('presence-d', 'u2');
 			await x.expect(ADDED, 'presence-d');
+			const fresh = Array.from('12345', (i) => `presence-d${i}`);
+			for (const channel of fresh) await y.join(channel, 'u3');
 			x.trigger('presence-d', 'client-e', { n: 1 });
 			await y.expect('client-e', 'presence-d');
 			await x.close();
@@ -144,6 +146,9 @@ describe('webhooks of a cluster', () => {
 			await told('presence-d', ['channel_occupied', 'member_added u1',
 				...['member_added u2', 'client_event client-e',
 					'member_removed u1']]);
+			for (const channel of fresh)
+				await told(channel, ['channel_occupied',
+					'member_added u3']);
 			for (const d of Object.values(all))
 				await becomes(async () => leader(d), ['b']);
 			await y.close();
