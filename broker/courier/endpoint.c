@@ -371,12 +371,26 @@ is_active(const struct endpoint *e, uint64_t id, uint64_t key)
 	return q != NULL && q->active != NULL && q->active->id == id;
 }
 
+/* A later time is from before the clock was set. */
+static uint64_t
+until_of(const struct endpoint *e, const struct outbox_row *r)
+{
+	uint64_t latest =
+	    courier_now_ms() + e->c->conf->webhook_retry_time * 1000;
+
+	return r->until_ms == 0 ? latest : MIN(r->until_ms, latest);
+}
+
 void
 endpoint_load(struct endpoint *e, const struct outbox_row *r)
 {
+	struct delivery *d;
+
 	if ((e->open != NULL && e->open->id == r->id) ||
 	    is_active(e, r->id, key_of(r)) ||
 	    is_active(e, r->id, QUEUE_BATCHES))
 		return;
-	delivery_queue(delivery_of(e, r));
+	d = delivery_of(e, r);
+	d->until_ms = until_of(e, r);
+	delivery_queue(d);
 }

@@ -75,12 +75,16 @@ start(struct endpoint *e, struct delivery *d)
 	return r;
 }
 
-/* The request has expired, and an attempt would only delay others. */
+/*
+ * The request has expired, and an attempt would only delay others.  One that
+ * was tried before has its last try, unless its endpoint is down.
+ */
 static bool
 is_hopeless(const struct endpoint *e, const struct delivery *d)
 {
-	return (d->queue->failed >= IN_A_ROW ||
-		   (e->down >= IS_DOWN && d->attempts == 0)) &&
+	bool fails = d->queue->failed >= IN_A_ROW, down = e->down >= IS_DOWN;
+
+	return (d->attempts == 0 ? fails || down : fails && down) &&
 	    d->until_ms <= courier_now_ms();
 }
 
@@ -114,6 +118,7 @@ give_up(struct endpoint *e, const struct delivery *d, const char *why)
 	struct outbox_row r = { .id = d->id,
 		.state = OUTBOX_DEAD,
 		.attempts = d->attempts,
+		.until_ms = d->until_ms,
 		.changed_ms = courier_now_ms(),
 		.answer = str_of(why) };
 
@@ -139,7 +144,8 @@ sender_kick(struct endpoint *e)
 			delivery_free(d);
 		} else if (is_hopeless(e, d)) {
 			r = give_up(e, d,
-			    "not tried: earlier ones of its channel failed");
+			    d->attempts > 0 ? "" /* the last one stays */
+					    : "not tried: earlier ones failed");
 			given_up++;
 			delivery_free(d);
 		} else if (!may_start(e, d)) {
@@ -153,8 +159,8 @@ sender_kick(struct endpoint *e)
 			  "had its number, and are kept as dead letters",
 		    e->num, foreign);
 	if (given_up > 0)
-		log_warnx("webhook %u: %u more given up: earlier ones of their "
-			  "channel failed",
+		log_warnx("webhook %u: %u given up without another try: "
+			  "earlier ones failed",
 		    e->num, given_up);
 	if (given_up + foreign > 0)
 		courier_commit_soon(c, COURIER_COMMIT_LATER);
@@ -239,6 +245,7 @@ record(struct endpoint *e, struct delivery *d,
 	struct outbox_row r = { .id = d->id,
 		.attempts = ++d->attempts,
 		.status = result->status,
+		.until_ms = d->until_ms,
 		.changed_ms = courier_now_ms(),
 		.answer = str_of(result->text),
 		.bytes = d->bytes };

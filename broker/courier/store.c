@@ -221,7 +221,9 @@ store_open(struct courier *c)
 		store_close(c);
 		return;
 	}
-	if (outbox_probe(c->outbox) == -1 || load_again(c) == -1) {
+	if (outbox_probe(c->outbox) == -1 ||
+	    outbox_set_clock(c->outbox, courier_now_ms()) == -1 ||
+	    load_again(c) == -1) {
 		courier_outbox_failed(c);
 		return;
 	}

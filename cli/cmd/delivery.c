@@ -188,8 +188,6 @@ put_number(const struct cmd *c, const char *key, int n)
 int
 cmd_webhook_retry(struct cmd *c)
 {
-	uint64_t now = clock_ms(CLOCK_REALTIME),
-		 life = c->conf->webhook_retry_time * 1000;
 	struct outbox_query q = { 0 };
 	struct outbox *o;
 	int r = parse_query(c, &q), n = 0;
@@ -197,7 +195,7 @@ cmd_webhook_retry(struct cmd *c)
 	if (r != CMD_OK || (r = cmd_webhook_outbox(c, &o)) != CMD_OK)
 		return r;
 	if (o != NULL) {
-		n = outbox_revive(o, &q, now, now + life);
+		n = outbox_revive(o, &q);
 		if (n == -1 || outbox_commit(o) == -1)
 			r = failed(c, o);
 	}

@@ -39,7 +39,7 @@ struct outbox_row {
 	uint32_t status;     /* HTTP status of the last answer, or 0 */
 	uint64_t time_ms;    /* of the first event */
 	uint64_t next_ms;    /* earliest time of the next attempt */
-	uint64_t until_ms;   /* no more attempts after it */
+	uint64_t until_ms;   /* no more attempts after it; 0: not set yet */
 	uint64_t changed_ms; /* when it entered its state */
 	struct str owner;    /* "UUID/ID" of database and app; "": unknown */
 	struct str channel;  /* of the first event */
@@ -85,6 +85,12 @@ void outbox_count(const struct outbox *, struct outbox_counts *);
 #define OUTBOX_NAME_MAX 40
 void outbox_name(const struct outbox *, uint64_t id, char out[OUTBOX_NAME_MAX]);
 
+/*
+ * A courier's clock says now_ms: if an earlier courier's said something else,
+ * moves all times to it.
+ */
+int outbox_set_clock(struct outbox *, uint64_t now_ms);
+
 /* Inserts and sets row->id and row->bytes. */
 int outbox_put(struct outbox *, struct outbox_row *);
 /* The same row with more events: id, count, events; sets bytes. */
@@ -92,8 +98,8 @@ int outbox_extend(struct outbox *, struct outbox_row *);
 /* The request was delivered. */
 int outbox_done(struct outbox *, const struct outbox_row *);
 /*
- * It was not delivered: attempts, next_ms, status, answer; with state DEAD it
- * is given up.
+ * It was not delivered: attempts, next_ms, until_ms, status, answer (empty: the
+ * last answer and status stay); with state DEAD it is given up.
  */
 int outbox_failed(struct outbox *, const struct outbox_row *);
 /* Appends the events of a waiting row: 1; 0: it no longer waits. */
@@ -112,9 +118,11 @@ struct outbox_query {
 typedef int (*outbox_fn)(void *arg, const struct outbox_row *);
 int outbox_each(
     struct outbox *, const struct outbox_query *, outbox_fn, void *);
-/* Dead requests wait again, from now on: how many, or -1. */
-int outbox_revive(struct outbox *, const struct outbox_query *, uint64_t now_ms,
-    uint64_t until_ms);
+/*
+ * Dead requests wait again, until a time that the courier sets when it reads
+ * them: how many, or -1.
+ */
+int outbox_revive(struct outbox *, const struct outbox_query *);
 /* Extends the time of waiting rows by the time in which none could be tried. */
 int outbox_postpone(struct outbox *, uint64_t since_ms, uint64_t now_ms);
 /* Deletes rows: how many, or -1. */

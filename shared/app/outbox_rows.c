@@ -23,8 +23,10 @@ static const char *const sql[OUTBOX_STMTS] = {
 	    " status = ?3, answer = ?4, changed_ms = ?5,"
 	    " bytes = 0, events = '' WHERE id = ?1 AND state = 0",
 	[OUTBOX_SET_FAILED] = "UPDATE requests SET state = ?2, attempts = ?3,"
-			      " status = ?4, answer = ?5, changed_ms = ?6,"
-			      " next_ms = ?7 WHERE id = ?1 AND state = 0",
+			      " status = iif(?5 = '', status, ?4),"
+			      " answer = iif(?5 = '', answer, ?5),"
+			      " changed_ms = ?6, next_ms = ?7, until_ms = ?8"
+			      " WHERE id = ?1 AND state = 0",
 	[OUTBOX_EVENTS] = "SELECT events FROM requests"
 			  " WHERE id = ?1 AND state = 0",
 	[OUTBOX_SET_HOOK_STATE] =
@@ -158,6 +160,7 @@ outbox_failed(struct outbox *o, const struct outbox_row *row)
 	bind_str(s, 5, row->answer);
 	bind_u64(s, 6, row->changed_ms);
 	bind_u64(s, 7, row->next_ms);
+	bind_u64(s, 8, row->until_ms);
 	if (finish(o, s) == -1)
 		return -1;
 	if (row->state == OUTBOX_DEAD && sqlite3_changes(o->db) > 0) {
@@ -282,19 +285,16 @@ outbox_delete_rows(struct outbox *o, sqlite3_stmt *s, uint64_t *ids)
 }
 
 int
-outbox_revive(struct outbox *o, const struct outbox_query *q, uint64_t now_ms,
-    uint64_t until_ms)
+outbox_revive(struct outbox *o, const struct outbox_query *q)
 {
 	sqlite3_stmt *s = prepare(o,
-	    "UPDATE requests SET state = 0, attempts = 0, next_ms = ?6,"
-	    " until_ms = ?7, changed_ms = ?6" WHERE " AND state = 1",
+	    "UPDATE requests SET state = 0, attempts = 0, next_ms = 0,"
+	    " until_ms = 0" WHERE " AND state = 1",
 	    q);
 	int n = -1;
 
 	if (s == NULL)
 		return -1;
-	bind_u64(s, 6, now_ms);
-	bind_u64(s, 7, until_ms);
 	if (outbox_begin(o) == 0 && sqlite3_step(s) == SQLITE_DONE) {
 		n = sqlite3_changes(o->db);
 		lower(&o->counts.dead, (uint64_t)n);
@@ -312,7 +312,7 @@ outbox_postpone(struct outbox *o, uint64_t since_ms, uint64_t now_ms)
 	if (sqlite3_prepare_v2(o->db,
 		"UPDATE requests SET until_ms = until_ms + ?2"
 		" - min(max(?1, time_ms), ?2)"
-		" WHERE state = 0 AND queue <> ?3",
+		" WHERE state = 0 AND queue <> ?3 AND until_ms > 0",
 		-1, &s, NULL) != SQLITE_OK)
 		return -1;
 	bind_u64(s, 1, since_ms);

@@ -8,7 +8,7 @@ const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const { Client } = require('./lib/client');
 const { WrongClock } = require('./lib/clock');
-const { Daemon, until } = require('./lib/daemon');
+const { Daemon, SLOW, until } = require('./lib/daemon');
 const { Receiver } = require('./lib/receiver');
 
 // Set while the server runs; the receiver refuses the first two tries.
@@ -66,3 +66,60 @@ test('the clock is an hour ahead: a test of a webhook is tried once', async () =
 		await r.stop();
 	}
 });
+
+// The endpoint refuses all requests; tries() counts them.
+async function refused(settings, fn) {
+	const clock = new WrongClock();
+	const r = await Receiver.start({ answer: (req, res) =>
+		res.writeHead(500).end() });
+	const d = new Daemon({ webhook_allow_private: 'on', ...settings });
+	const tries = (n) => until(`${n} tries`, () => r.hooks.length >= n);
+	d.allow(/given up after \d+ tries/);
+	try {
+		await clock.with({}, () => d.run(async () => {
+			const app = d.app();
+			await d.start();
+			d.ctl(['webhook', 'add', app.id, r.url, '--events',
+				'channel_occupied']);
+			const c = await Client.connect(d, app);
+			await c.subscribe('x');
+			await tries(1);
+			await fn({ d, r, clock, tries });
+			await c.close();
+		}));
+	} finally {
+		clock.remove();
+		await r.stop();
+	}
+}
+
+const state = (d) => d.ctl(['webhook', 'deliveries'])[0].state;
+
+for (const wrong of [-3600, 3600])
+	test(`the clock is set by ${wrong} s: webhook retry tries as long`, () =>
+		refused({ webhook_retry_time: 4 }, async ({ d, r, clock, tries }) => {
+			await until('a dead letter', () => state(d) === 'dead');
+			clock.set(wrong);
+			const n = r.hooks.length;
+			const began = Date.now();
+			assert.deepEqual(d.ctl(['webhook', 'retry', '1']), [{ retried: 1 }]);
+			await tries(n + 2);
+			await until('a dead letter', () => state(d) === 'dead', 20000);
+			assert.ok(Date.now() - began > 3000, 'tried for four seconds');
+		}));
+
+for (const wrong of [-3600, 3600])
+	test(`the clock is set by ${wrong} s and the courier dies: a webhook is ` +
+		'tried as long', () =>
+		refused({ webhook_retry_time: 12 }, async ({ d, r, clock, tries }) => {
+			d.allow(/courier.* was killed by signal 9|another one in/);
+			clock.set(wrong);
+			const began = Date.now();
+			const [pid] = d.pidsOf('courier');
+			process.kill(pid, 'SIGKILL');
+			const n = r.hooks.length;
+			await tries(n + 2);
+			await until('a dead letter', () => state(d) === 'dead', 30000);
+			const took = Date.now() - began;
+			assert.ok(took > 5000 && took < 20000 * SLOW, `it took ${took} ms`);
+		}));

@@ -117,6 +117,25 @@ describe('answers', () => {
 				await r.stop();
 		});
 
+	withDaemon('a dead letter keeps its last answer, and had its last try',
+		{ webhook_retry_time: 8 }, async (d, app) => {
+			d.allow(/given up/);
+			const r = await Receiver.start({ answer: (req, res) =>
+				res.writeHead(404).end() });
+			const num = hook(d, app, r.url);
+			const c = await Client.connect(d, app);
+			await c.subscribe('room');
+			await until('a dead letter', () =>
+				deliveries(d, num)[0]?.state === 'dead', 20000);
+			const [row] = deliveries(d, num);
+			assert.equal(row.answer, 'HTTP 404');
+			assert.equal(row.status, 404);
+			assert.equal(row.attempts, r.hooks.length);
+			assert.ok(r.hooks.at(-1).at - r.hooks[0].at > 7400);
+			await c.close();
+			await r.stop();
+		});
+
 	withDaemon('a slow body and a long one do not make a 200 fail',
 		{ webhook_timeout: 1 }, async (d, app) => {
 			const r = await Receiver.start({ answer: (req, res) => {

@@ -132,17 +132,48 @@ dead_rows_come_back_by_hand(void **state)
 	assert_int_equal(outbox_failed(p->o, &b), 0);
 	outbox_count(p->o, &n);
 	assert_int_equal(n.dead, 2);
-	assert_int_equal(outbox_revive(p->o, &q, 7000, 9000), 1);
+	assert_int_equal(outbox_revive(p->o, &q), 1);
 	s = look(p, OUTBOX_WAITING, 0);
 	assert_int_equal(s.n, 1);
 	assert_int_equal(s.last.id, a.id);
 	assert_int_equal(s.last.attempts, 0);
-	assert_int_equal(s.last.until_ms, 9000);
+	assert_int_equal(s.last.until_ms, 0);
 	assert_int_equal(s.last.time_ms, 1000);
 	assert_int_equal(outbox_prune(p->o, 100), 0);
 	assert_int_equal(look(p, OUTBOX_DEAD, 0).n, 1);
 	assert_int_equal(outbox_prune(p->o, 101), 0);
 	assert_int_equal(look(p, OUTBOX_DEAD, 0).n, 0);
+}
+
+static void
+times_move_to_the_clock_of_the_next_courier(void **state)
+{
+	struct place *p = *state;
+	struct outbox_query q = { .state = -1 };
+	uint64_t now = 1000000, hour = 3600000;
+	struct outbox_row dead = put(p, 1, 0, "a");
+	struct seen s;
+
+	assert_int_equal(outbox_set_clock(p->o, now), 0);
+	put(p, 2, 0, "b");
+	assert_int_equal(outbox_set_clock(p->o, now), 0);
+	assert_int_equal(look(p, OUTBOX_WAITING, 2).last.until_ms, 5000);
+	dead.state = OUTBOX_DEAD;
+	dead.changed_ms = 900;
+	assert_int_equal(outbox_failed(p->o, &dead), 0);
+	assert_int_equal(outbox_commit(p->o), 0);
+	reopen(p);
+	assert_int_equal(outbox_set_clock(p->o, now + hour), 0);
+	s = look(p, OUTBOX_WAITING, 2);
+	assert_in_range(s.last.until_ms, hour + 4000, hour + 6000);
+	assert_in_range(s.last.next_ms, hour, hour + 2000);
+	assert_int_equal(s.last.time_ms, 1000);
+	assert_in_range(
+	    look(p, OUTBOX_DEAD, 1).last.changed_ms, hour, hour + 1000);
+	assert_int_equal(outbox_revive(p->o, &q), 1);
+	assert_int_equal(outbox_set_clock(p->o, now), 0);
+	assert_int_equal(look(p, OUTBOX_WAITING, 1).last.until_ms, 0);
+	assert_in_range(look(p, OUTBOX_WAITING, 2).last.until_ms, 3000, 7000);
 }
 
 static void
@@ -404,6 +435,7 @@ main(void)
 		TEST(only_what_is_committed_survives),
 		TEST(a_row_lives),
 		TEST(dead_rows_come_back_by_hand),
+		TEST(times_move_to_the_clock_of_the_next_courier),
 		TEST(arrived_rows_are_remembered_for_a_while),
 		TEST(dead_rows_go_first),
 		TEST(states_and_origins),
