@@ -19,7 +19,6 @@
 
 #include "shared/base/base.h"
 
-#define LINE_MAX_BYTES 8192  /* request line; over it: 414 */
 #define LENGTH_MAX INT64_MAX /* sums with small numbers cannot overflow */
 
 /* The reason why a head is refused. */
@@ -424,7 +423,7 @@ http_head_read(struct http_head *h, struct str in, size_t seen, size_t max,
     enum http_error *err, const char **why)
 {
 	struct refusal r = { HTTP_OK, NULL };
-	size_t line_max = MIN(max, LINE_MAX_BYTES), limit = max, end, from;
+	size_t line_max = MIN(max, HTTP_MAX_LINE), limit = max, end, from;
 	struct str part = str_make(in.p, MIN(in.n, line_max));
 	enum http_error over = HTTP_HEAD_TOO_LARGE;
 	const char *over_why = "the request head is too large";

@@ -14,6 +14,7 @@
 #include "shared/base/str.h"
 
 #define HTTP_MAX_HEADERS 64
+#define HTTP_MAX_LINE 8192 /* bytes of a request line; over it: 414 */
 
 struct http_header {
 	struct str name, value; /* value without blanks around it */

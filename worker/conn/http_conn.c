@@ -52,6 +52,9 @@ refuse_head(struct conn *c, enum http_error err, const char *why, size_t n)
 		snprintf(text, sizeof(text),
 		    "%s: at most %llu bytes (max_head_bytes) and %d headers",
 		    why, (unsigned long long)h->max_head, HTTP_MAX_HEADERS);
+	else if (err == HTTP_URI_TOO_LONG)
+		snprintf(text, sizeof(text), "%s: at most %zu bytes", why,
+		    MIN((size_t)HTTP_MAX_LINE, h->max_head));
 	else
 		snprintf(text, sizeof(text), "%s", why);
 	api_refuse(c, (unsigned)err, str_of(text));
