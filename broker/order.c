@@ -23,6 +23,7 @@
 #include "broker/cluster/cluster.h"
 #include "broker/cluster/conn_share.h"
 #include "broker/cluster/workers.h"
+#include "broker/control/console.h"
 #include "broker/control/control.h"
 #include "broker/core/core.h"
 #include "broker/dispatch.h"
@@ -179,6 +180,18 @@ static void
 on_app_deleted(struct broker *br, const struct broker_app *a)
 {
 	cache_purge_app(br, a->app.num);
+	suspects_forget_app(br, a->app.num);
+	console_forget_app(br, a->app.num);
+}
+
+/* Other hosts of a cluster name the app by its id. */
+static bool
+is_used(const struct broker *br, const struct broker_app *a)
+{
+	const struct registry_app *channels =
+	    registry_app_find(br->registry, a->app.num);
+
+	return br->cluster == NULL && channels != NULL && channels->refs > 0;
 }
 
 static void
@@ -200,6 +213,7 @@ const struct broker_apps_ops order_of_apps = {
 	.has_place = has_place,
 	.read = on_apps_read,
 	.deleted = on_app_deleted,
+	.is_used = is_used,
 	.forget = on_app_forget,
 	.expired = courier_link_send_endpoints,
 };

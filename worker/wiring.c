@@ -162,7 +162,7 @@ const struct apps_ops worker_apps = {
 	.on_gone = closing_app,
 	.on_closed = on_app_closed,
 	.on_new = closing_finish,
-	.on_renumbered = cache_replica_forget,
+	.on_unknown = cache_replica_forget,
 	.on_log_restart = client_restart_log,
 };
 

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * apps.c: the apps in memory.  Owns struct broker_app.  A deleted app is kept
- * out of sight until its last connection has gone, so that counts stay exact.
- * Row numbers are never used again.  Must never log a secret.
+ * out of sight until nothing of it is left: its connections are counted, all
+ * workers have read that it is gone, and no channel of it exists.
+ *
+ * The database gives no number twice.  But it may be replaced by another one,
+ * in which the number is another app's: that app comes when nothing of the
+ * former one is left, because messages name apps by their numbers.  Must never
+ * log a secret.
  */
 
 #include "broker/app/apps.h"
@@ -12,13 +17,18 @@
 
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "broker/link/resync.h"
 #include "broker/log/replay.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 
 #define LOGGED_SECONDS 120.
-#define REPORT_SECONDS 1. /* until workers have told what a deleted app did */
+/*
+ * Until workers have reported what a deleted app did, and the last of its users
+ * is offline (USERS_OFFLINE).
+ */
+#define KEEP_SECONDS 4.
 
 struct broker_app *
 apps_lookup(const struct broker *br, uint32_t num)
@@ -37,11 +47,11 @@ apps_find(const struct broker *br, uint32_t num)
 }
 
 bool
-apps_replaces(const struct broker *br, uint32_t num)
+apps_is_deleted(const struct broker *br, uint32_t num)
 {
-	const struct broker_app *a = apps_find(br, num);
+	const struct broker_app *a = apps_lookup(br, num);
 
-	return a != NULL && a->replaces;
+	return a != NULL && a->deleted;
 }
 
 static bool
@@ -157,6 +167,7 @@ void
 apps_send_all(struct broker *br, struct peer *p)
 {
 	struct msg_apps_done done = { .broker = br->id };
+	struct msg_ping ping;
 	struct hash_node *n;
 
 	HASH_FOREACH(n, &br->apps->by_num) {
@@ -166,6 +177,10 @@ apps_send_all(struct broker *br, struct peer *p)
 			send_set(p, &a->app);
 	}
 	ipc_send_apps_done(&p->ipc, &done);
+	if (br->apps->by_num.n == br->apps->n)
+		return;
+	ping.id = ++br->links->ping_id; /* deleted ones wait for the answer */
+	ipc_send_ping(&p->ipc, &ping);
 }
 
 void
@@ -189,6 +204,33 @@ send_to_all(struct broker *br, const struct app *a)
 			send_set(br->peers[i], a);
 }
 
+/* May messages or channels of the deleted app still exist? */
+static bool
+is_left(const struct broker *br, const struct broker_app *a)
+{
+	return a->nconns > 0 || broker_now() < a->keep_until ||
+	    !resync_all_passed(br, a->ping) || br->apps->ops->is_used(br, a);
+}
+
+static void
+release(struct broker *br, struct broker_app *a)
+{
+	if (!a->deleted || is_left(br, a))
+		return;
+	hash_remove(&br->apps->by_num, &a->node);
+	br->apps->ops->forget(br, a);
+	app_clear(&a->app);
+	free(a->sids);
+	free(a);
+}
+
+void
+apps_on_left(struct broker *br, struct broker_app *a)
+{
+	if (a->deleted && a->nconns == 0)
+		a->keep_until = broker_now() + KEEP_SECONDS;
+}
+
 static void
 release_all(struct broker *br)
 {
@@ -196,9 +238,8 @@ release_all(struct broker *br)
 
 	if (br->apps->by_num.n == br->apps->n)
 		return;
-	HASH_FOREACH_SAFE(n, next, &br->apps->by_num) {
-		apps_release(br, container_of(n, struct broker_app, node));
-	}
+	HASH_FOREACH_SAFE(n, next, &br->apps->by_num)
+		release(br, container_of(n, struct broker_app, node));
 }
 
 /*
@@ -242,7 +283,7 @@ apps_put(struct broker *br, const struct app *app)
 {
 	struct broker_app *a = apps_lookup(br, app->num);
 
-	if (a != NULL && !a->deleted && app_is_same(&a->app, app)) {
+	if (a != NULL && app_is_same(&a->app, app)) {
 		a->seen = true;
 		return;
 	}
@@ -251,19 +292,12 @@ apps_put(struct broker *br, const struct app *app)
 		hash_insert(&br->apps->by_num, &a->node, hash_u64(app->num));
 		br->apps->n++;
 	} else {
-		if (strcmp(a->app.id, app->id) != 0) {
-			br->apps->ops->forget(br, a);
-			a->stats = (struct stats_app){ 0 };
-		}
-		br->apps->n += a->deleted;
-		if (!a->deleted)
-			hash_remove(&br->apps->by_id, &a->id_node);
+		hash_remove(&br->apps->by_id, &a->id_node);
 		app_clear(&a->app);
 	}
 	app_copy(&a->app, app);
 	hash_insert(
 	    &br->apps->by_id, &a->id_node, hash_str(str_of(a->app.id), 0));
-	a->deleted = false;
 	a->seen = true;
 	if (a->app.old_secret != NULL &&
 	    (br->apps->expires == 0 || a->app.old_until < br->apps->expires))
@@ -279,7 +313,8 @@ static void delete (struct broker *br, struct broker_app *a)
 	log_info("app deleted app=%s", a->app.id);
 	hash_remove(&br->apps->by_id, &a->id_node);
 	a->deleted = true;
-	a->keep_until = broker_now() + REPORT_SECONDS;
+	a->keep_until = broker_now() + KEEP_SECONDS;
+	a->ping = br->links->ping_id + 1;
 	br->apps->n--;
 	for (unsigned i = 0; i < br->nslots; i++)
 		if (br->peers[i] != NULL)
@@ -289,16 +324,15 @@ static void delete (struct broker *br, struct broker_app *a)
 	resumes_forget_app(&br->replay->sessions, a->app.num);
 }
 
-void
-apps_release(struct broker *br, struct broker_app *a)
+static void
+wait_for(struct broker *br, const struct app *app)
 {
-	if (!a->deleted || a->nconns > 0 || broker_now() < a->keep_until)
-		return;
-	hash_remove(&br->apps->by_num, &a->node);
-	br->apps->ops->forget(br, a);
-	app_clear(&a->app);
-	free(a->sids);
-	free(a);
+	const struct broker_app *a = apps_lookup(br, app->num);
+
+	log_info("app: its number was that of an app that is not gone yet: it "
+		 "waits for that app=%s before=%s",
+	    app->id, a->app.id);
+	br->apps->waits = app->num;
 }
 
 /* Removes the apps that are gone first: their keys may belong to others now. */
@@ -306,6 +340,8 @@ void
 apps_replace(struct broker *br, const struct app *v, size_t nv)
 {
 	struct hash_node *n, *next;
+	bool any = false;
+	uint64_t slots;
 
 	HASH_FOREACH(n, &br->apps->by_num)
 		container_of(n, struct broker_app, node)->seen = false;
@@ -321,11 +357,19 @@ apps_replace(struct broker *br, const struct app *v, size_t nv)
 	HASH_FOREACH_SAFE(n, next, &br->apps->by_num) {
 		struct broker_app *a = container_of(n, struct broker_app, node);
 
-		if (!a->seen && !a->deleted)
-			delete (br, a);
+		if (a->seen || a->deleted)
+			continue;
+		delete (br, a);
+		any = true;
 	}
+	if (any)
+		peer_ping(br, &slots);
+	br->apps->waits = 0;
 	for (size_t i = 0; i < nv; i++)
-		apps_put(br, &v[i]);
+		if (apps_is_deleted(br, v[i].num))
+			wait_for(br, &v[i]);
+		else
+			apps_put(br, &v[i]);
 }
 
 void

@@ -33,10 +33,10 @@ struct broker_app {
 	struct hash_node node;
 	struct hash_node id_node; /* unless it is deleted */
 	struct app app;
-	bool deleted;                /* lives until its connections are gone, */
-	double keep_until;           /* and until the workers have reported */
+	bool deleted;                /* lives until nothing of it is left */
+	double keep_until;           /* at least; it has no connections since */
+	uint64_t ping;               /* see resync_all_passed() */
 	bool seen;                   /* while the database is read */
-	bool replaces;               /* another app, of the previous broker */
 	struct bucket buckets[3];    /* enum take_kind */
 	struct stats_app stats;      /* sums of the workers */
 	struct history_app *history; /* see broker/stats/history.h */
@@ -56,6 +56,8 @@ struct broker_apps_ops {
 	 */
 	int (*read)(struct broker *, struct appdb *);
 	void (*deleted)(struct broker *, const struct broker_app *);
+	/* Does a channel of the deleted app exist still? */
+	bool (*is_used)(const struct broker *, const struct broker_app *);
 	/* The app is deleted: other modules free what they keep for it. */
 	void (*forget)(struct broker *, struct broker_app *);
 	/*
@@ -73,6 +75,7 @@ struct broker_apps {
 	size_t n;         /* not deleted */
 	uint64_t expires; /* Unix second: the next old key ends; 0: none */
 	bool late;        /* it cannot be read, or copied: tried again */
+	uint32_t waits;   /* an app for this number, which is not free yet */
 };
 
 void apps_clear(struct broker *);
@@ -91,20 +94,17 @@ struct broker_app *apps_find(const struct broker *, uint32_t num);
 struct broker_app *apps_find_id(const struct broker *, struct str id);
 /* The app whose old key this was until it ended. */
 struct broker_app *apps_find_ended(const struct broker *, struct str key);
-/*
- * Had another app this number for the previous broker?  The database was
- * replaced, and what a worker sends again is not for this app.
- */
-bool apps_replaces(const struct broker *, uint32_t num);
 /* Finds deleted apps, too, until they are released. */
 struct broker_app *apps_lookup(const struct broker *, uint32_t num);
-/* Frees the app if it is deleted and nothing of it is to come any more. */
-void apps_release(struct broker *, struct broker_app *);
+bool apps_is_deleted(const struct broker *, uint32_t num);
+/* Connections of the app have left. */
+void apps_on_left(struct broker *, struct broker_app *);
 /* Adds or changes an app as if the database had it, and tells the workers. */
 void apps_put(struct broker *, const struct app *);
 /*
  * These n apps are all there are: adds, changes and deletes, and tells the
- * workers.
+ * workers.  One whose number was that of another app is left out as long as
+ * anything of that app is to come (apps->waits).
  */
 void apps_replace(struct broker *, const struct app *, size_t n);
 

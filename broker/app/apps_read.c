@@ -99,7 +99,8 @@ read_file(struct broker *br, enum appdb_mode mode, char **why)
 		return -1;
 	result = take(br, db);
 	if (result == 0) {
-		br->apps->late = !keep(br, db);
+		/* The next broker must know the app that is not gone yet. */
+		br->apps->late = br->apps->waits == 0 && !keep(br, db);
 	} else {
 		*why = xasprintf("%s: %s", br->conf->database, appdb_error(db));
 		is_busy = appdb_is_busy(db);
@@ -133,57 +134,40 @@ open_snapshot(const struct broker *br)
 	return image.n == 0 ? NULL : appdb_open_image(image.p, image.n);
 }
 
-static int
-read_or_recall(struct broker *br, char **why)
-{
-	struct appdb *db;
-	int result, error;
-
-	if (read_file(br, APPDB_READ, why) == 0)
-		return 0;
-	error = errno;
-	db = open_snapshot(br);
-	result = db == NULL ? -1 : take(br, db);
-	appdb_close(db);
-	if (result == -1) {
-		errno = error;
-		return -1;
-	}
-	log_warnx("apps: cannot read the database: the apps read last stay in "
-		  "force, and it is tried again every second: %s",
-	    *why);
-	free(*why);
-	return 0;
-}
-
+/*
+ * What the workers have is of the apps of the previous broker: those that the
+ * database has no more are deleted now.
+ */
 int
 apps_start(struct broker *br, char **why)
 {
-	struct reading before = { NULL, 0, 0 };
 	struct appdb *db = open_snapshot(br);
-	int result;
+	bool recalled = db != NULL && take(br, db) == 0;
 
-	if (db != NULL && appdb_each(db, collect, &before) == -1)
+	if (db != NULL && !recalled)
 		log_warnx("apps: the previous ones: %s", appdb_error(db));
 	appdb_close(db);
-	result = read_or_recall(br, why);
-	for (size_t i = 0; i < before.n; i++) {
-		struct broker_app *a = apps_find(br, before.v[i].num);
-
-		if (a != NULL && strcmp(a->app.id, before.v[i].id) != 0)
-			a->replaces = true;
+	if (read_file(br, APPDB_READ, why) == -1) {
+		if (!recalled)
+			return -1;
+		log_warnx(
+		    "apps: cannot read the database: the apps read last stay "
+		    "in force, and it is tried again every second: %s",
+		    *why);
+		free(*why);
 	}
-	forget_reading(&before);
-	if (result == 0)
-		app_logs_sweep(&br->replay->logs);
-	return result;
+	app_logs_sweep(&br->replay->logs);
+	return 0;
 }
 
 void
 apps_try(struct broker *br)
 {
+	uint32_t waits = br->apps->waits;
 	char *why = NULL;
 
-	if (br->apps->late && read_file(br, APPDB_TRY, &why) == -1)
+	if (!br->apps->late && (waits == 0 || apps_is_deleted(br, waits)))
+		return;
+	if (read_file(br, APPDB_TRY, &why) == -1)
 		free(why);
 }

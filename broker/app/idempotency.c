@@ -333,7 +333,7 @@ awaited(struct peer *p, const struct msg_idem_store *m)
 	struct broker *br = p->br;
 	struct idem_entry *entry = find(br->idempotency, m->app, m->key);
 
-	if (entry == NULL && m->status != 0) {
+	if (entry == NULL && m->status != 0 && apps_find(br, m->app) != NULL) {
 		entry = add(br, m->app, m->key, broker_now());
 		entry->slot = (unsigned)p->slot;
 	}

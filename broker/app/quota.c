@@ -83,21 +83,23 @@ quota_on_conn_close(struct peer *p, const struct msg_conn_close *m)
 	a->conns[p->slot]--;
 	a->nconns--;
 	p->nconns--;
-	apps_release(p->br, a);
+	apps_on_left(p->br, a);
 	return 0;
 }
 
 void
 quota_drop(struct broker *br, unsigned slot)
 {
-	struct hash_node *n, *next;
+	struct hash_node *n;
 
-	HASH_FOREACH_SAFE(n, next, &br->apps->by_num) {
+	HASH_FOREACH(n, &br->apps->by_num) {
 		struct broker_app *a = container_of(n, struct broker_app, node);
 
+		if (a->conns[slot] == 0)
+			continue;
 		a->nconns -= a->conns[slot];
 		a->conns[slot] = 0;
-		apps_release(br, a);
+		apps_on_left(br, a);
 	}
 }
 

@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "broker/app/apps.h"
 #include "broker/channel/cache.h"
 #include "broker/channel/channel_events.h"
 #include "broker/channel/registry.h"
@@ -118,8 +117,6 @@ route_on_event(void *owner, const struct ipc_in *in)
 	if (resync_must_wait(p, m.seq))
 		return 0;
 	peer_number(p, m.seq);
-	if (m.seq <= p->replay_end && apps_replaces(br, m.app))
-		return 0;
 	if (m.flags & EVENT_LOG)
 		number(br, &m, in);
 	if (m.flags & EVENT_CACHE)

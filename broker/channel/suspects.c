@@ -103,15 +103,23 @@ app_grace(const struct broker *br, const struct member *m)
 	return a == NULL ? 0 : a->app.presence_grace;
 }
 
-/* It leaves now, or at m->due or soon after it. */
+/*
+ * It leaves now, or at m->due or soon after it.  Nobody waits for members of a
+ * deleted app.
+ */
 static void
-insert(struct suspects *s, struct member *m)
+insert(struct broker *br, struct member *m)
 {
-	bool now = m->due <= broker_now();
-	uint64_t tick =
-	    (uint64_t)(now ? floor(m->due * TICKS) : ceil(m->due * TICKS));
+	struct suspects *s = br->suspects;
 	struct suspects_tick *t;
 	struct list *e;
+	uint64_t tick;
+	bool now;
+
+	if (apps_is_deleted(br, m->presence->channel->app->num))
+		m->due = 0;
+	now = m->due <= broker_now();
+	tick = (uint64_t)(now ? floor(m->due * TICKS) : ceil(m->due * TICKS));
 
 	for (e = s->ticks.prev; e != &s->ticks; e = e->prev)
 		if (tick_of(e)->tick <= tick)
@@ -130,7 +138,27 @@ insert(struct suspects *s, struct member *m)
 void
 suspects_add(struct broker *br, struct member *m)
 {
-	insert(br->suspects, m);
+	insert(br, m);
+	run(br);
+}
+
+void
+suspects_forget_app(struct broker *br, uint32_t app)
+{
+	struct list *e, *f, *tmp;
+
+	LIST_FOREACH(e, &br->suspects->ticks) {
+		if (tick_of(e)->tick == 0)
+			continue; /* all of it leave now */
+		LIST_FOREACH_SAFE(f, tmp, &tick_of(e)->members) {
+			struct member *m = LIST_ITEM(f, struct member, suspect);
+
+			if (m->presence->channel->app->num != app)
+				continue;
+			list_remove(f);
+			insert(br, m);
+		}
+	}
 	run(br);
 }
 
@@ -142,7 +170,7 @@ add_dead(struct broker *br, struct member *m)
 		 seconds = MAX(crash, app_grace(br, m));
 
 	m->due += (double)(seconds - crash);
-	insert(br->suspects, m);
+	insert(br, m);
 }
 
 void

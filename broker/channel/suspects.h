@@ -9,6 +9,7 @@
  */
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct broker;
 struct list;
@@ -20,6 +21,8 @@ void suspects_clear(struct broker *);
 void suspects_add(struct broker *, struct member *);
 /* The same for all of this list; they are of one app and one death. */
 void suspects_add_dead(struct broker *, struct list *members);
+/* The app is deleted: its suspects leave now. */
+void suspects_forget_app(struct broker *, uint32_t app);
 /* The replay is over: members that no worker has replayed become suspects. */
 void suspects_on_live(struct broker *);
 /* Handles a portion of them in each turn; true: work is left. */

@@ -347,3 +347,24 @@ console_on_ask(struct peer *p, const struct msg_console_ask *m)
 		return -1;
 	}
 }
+
+static void
+forget_scope(
+    struct broker *br, struct console_secret *v, size_t n, uint32_t app)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].scope.app != app)
+			continue;
+		console_job_end_all(br, &v[i]);
+		explicit_bzero(&v[i], sizeof(v[i]));
+	}
+}
+
+void
+console_forget_app(struct broker *br, uint32_t app)
+{
+	struct console_sessions *s = &br->console->sessions;
+
+	forget_scope(br, s->tokens, nitems(s->tokens), app);
+	forget_scope(br, s->sessions, nitems(s->sessions), app);
+}

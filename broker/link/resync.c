@@ -280,6 +280,21 @@ on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	}
 }
 
+bool
+resync_all_passed(const struct broker *br, uint64_t ping)
+{
+	if (resync_is_on(br) || br->dying != 0)
+		return false;
+	for (unsigned i = 0; i < br->nslots; i++) {
+		const struct peer *p = br->peers[i];
+
+		if (p == NULL ? i < br->conf->nworkers
+			      : !p->ipc.sink && p->pong < ping)
+			return false;
+	}
+	return true;
+}
+
 void
 resync_on_up(struct peer *p)
 {

@@ -60,6 +60,11 @@ bool resync_must_wait(struct peer *, uint64_t seq);
 void resync_tell_missed(struct peer *);
 /* A message of this peer has been handled. */
 void resync_step(struct peer *);
+/*
+ * Has every worker answered this ping, or a later one?  Then all that it sent
+ * before it read the ping has been handled.  False also while one has no link.
+ */
+bool resync_all_passed(const struct broker *, uint64_t ping);
 /* A link has come or gone: is the replay complete now? */
 void resync_check(struct broker *);
 

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#include "broker/app/apps.h"
 #include "broker/core/core.h"
 #include "shared/app/appdb_hooks.h"
 #include "shared/base/base.h"
@@ -52,12 +53,21 @@ webhook_endpoints_clear(struct broker *br)
 	clear(&br->endpoints->apps);
 }
 
+struct reading {
+	const struct broker *br;
+	struct hash apps;
+};
+
+/* Not those of an app that waits for its number. */
 static int
 collect(void *arg, const struct webhook *h)
 {
-	struct hash *apps = arg;
+	struct reading *r = arg;
+	struct hash *apps = &r->apps;
 	struct webhook_app *a = find(apps, h->app);
 
+	if (apps_is_deleted(r->br, h->app))
+		return 0;
 	if (a == NULL) {
 		a = xcalloc(1, sizeof(*a));
 		a->num = h->app;
@@ -73,14 +83,14 @@ collect(void *arg, const struct webhook *h)
 int
 webhook_endpoints_read(struct broker *br, struct appdb *db)
 {
-	struct hash apps = { 0 };
+	struct reading r = { .br = br };
 
-	if (appdb_hooks_each(db, 0, collect, &apps) == -1) {
-		clear(&apps);
+	if (appdb_hooks_each(db, 0, collect, &r) == -1) {
+		clear(&r.apps);
 		return -1;
 	}
 	clear(&br->endpoints->apps);
-	br->endpoints->apps = apps;
+	br->endpoints->apps = r.apps;
 	memcpy(br->endpoints->database, appdb_uuid(db),
 	    sizeof(br->endpoints->database));
 	return 0;

@@ -24,8 +24,10 @@ idempotency_begin(const struct api_request *r)
 		.id = conn_sid(r->c), .app = r->app->app.num, .key = key
 	};
 
-	if (key.p == NULL || h->idem_key != NULL)
+	if (key.p == NULL ||
+	    (h->idem_key != NULL && h->idem_app == &r->app->app))
 		return true;
+	idempotency_forget(r->c); /* of an app that is deleted */
 	if (key.n == 0 || key.n > IDEMPOTENCY_KEY_MAX) {
 		api_errorf(r->c, 400,
 		    "X-Idempotency-Key has %zu bytes: 1 to %d are allowed",
@@ -39,35 +41,29 @@ idempotency_begin(const struct api_request *r)
 	}
 	link_send_idem_begin(r->c->w, &m);
 	h->asked_key = buf_from(key);
-	h->idem_app = m.app;
+	client_app_unref(h->idem_app);
+	h->idem_app = client_app_ref(r->app);
 	api_wait(r, API_BEGINS);
 	return false;
-}
-
-static void
-store_answer(struct conn *c, unsigned status, bool provisional, struct str body)
-{
-	struct http *h = c->http;
-	struct msg_idem_store m = { .app = h->idem_app,
-		.key = buf_str(h->idem_key),
-		.provisional = provisional,
-		.status = status,
-		.body = body };
-
-	if (h->idem_key != NULL)
-		unacked_send_idem_store(c->w, &m);
 }
 
 void
 idempotency_provisional(struct conn *c, struct str body)
 {
-	store_answer(c, 200, true, body);
+	struct msg_idem_store m = {
+		.provisional = true, .status = 200, .body = body
+	};
+
+	idempotency_store(c, &m);
 }
 
 void
 idempotency_answer(struct conn *c, unsigned status, struct str body)
 {
-	store_answer(c, status / 100 == 2 ? status : 0, false, body);
+	struct msg_idem_store m = { .status = status / 100 == 2 ? status : 0,
+		.body = body };
+
+	idempotency_store(c, &m);
 	idempotency_forget(c);
 }
 

@@ -164,29 +164,18 @@ has_room(struct worker *w, uint32_t app, size_t bytes)
 	return true;
 }
 
-/* It will ask for its key again. */
-static void
-give_key_back(struct conn *c)
-{
-	const struct http *h = c->http;
-	struct msg_idem_store none = { .app = h->idem_app,
-		.key = buf_str(h->idem_key) };
-
-	if (h->idem_key != NULL)
-		unacked_send_idem_store(c->w, &none);
-	idempotency_forget(c);
-}
-
 /* Its bytes have been copied. */
 static void
 put(struct conn *c)
 {
 	struct worker *w = c->w;
 	struct http *h = c->http;
+	struct msg_idem_store none = { .status = 0 };
 
 	buf_unref(h->asked_key); /* runs again from its beginning */
 	h->asked_key = NULL;
-	give_key_back(c);
+	idempotency_store(c, &none); /* it will ask for its key again */
+	idempotency_forget(c);
 	h->state = API_RETRIES;
 	h->conn = c;
 	h->retry_since = worker_now();

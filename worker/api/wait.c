@@ -6,10 +6,12 @@
 
 #include "worker/api/wait.h"
 
+#include "worker/app/apps.h"
 #include "worker/conn/input.h"
 #include "worker/conn/timeout.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
+#include "worker/link/unacked.h"
 
 void
 api_pause(struct conn *c, enum api_state state)
@@ -49,6 +51,19 @@ api_wait(const struct api_request *r, enum api_state state)
 {
 	keep_copy(r);
 	api_pause(r->c, state);
+}
+
+void
+idempotency_store(struct conn *c, struct msg_idem_store *m)
+{
+	const struct http *h = c->http;
+
+	/* The number of a deleted app may be another one's by now. */
+	if (h->idem_key == NULL || client_app_of(h->idem_app)->deleted)
+		return;
+	m->app = h->idem_app->num;
+	m->key = buf_str(h->idem_key);
+	unacked_send_idem_store(c->w, m);
 }
 
 void

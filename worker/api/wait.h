@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "shared/ipc/ipc_msg.h"
 #include "worker/conn/http_request.h"
 
 #define API_ASK_SECONDS 10 /* for the broker to answer in */
@@ -36,6 +37,8 @@ bool api_may_ask(const struct api_request *);
 void api_pause(struct conn *, enum api_state);
 /* Copies the request, and waits for the broker in this state. */
 void api_wait(const struct api_request *, enum api_state);
+/* Sends the answer (all but app and key) if it holds an idempotency key. */
+void idempotency_store(struct conn *, struct msg_idem_store *);
 /* Releases its idempotency key: other requests may take it. */
 void idempotency_forget(struct conn *);
 

@@ -188,7 +188,7 @@ apps_on_set(struct worker *w, const struct msg_app_set *m)
 
 	/* The number belongs to another app now: the database was replaced. */
 	if (a != NULL && !str_eq(str_of(a->app.id), m->id)) {
-		w->apps->ops->on_renumbered(w, m->app);
+		w->apps->ops->on_unknown(w, m->app);
 		forget(w, a);
 		a = NULL;
 	}
@@ -263,8 +263,10 @@ apps_sweep(struct worker *w)
 
 	HASH_FOREACH_SAFE(n, next, &w->apps->by_num) {
 		a = container_of(n, struct client_app, num_node);
-		if (a->stale)
-			forget(w, a);
+		if (!a->stale)
+			continue;
+		w->apps->ops->on_unknown(w, a->app.num);
+		forget(w, a);
 	}
 }
 

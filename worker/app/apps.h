@@ -35,8 +35,8 @@ struct apps_ops {
 	void (*on_closed)(struct worker *, struct client_app *);
 	/* No client of an earlier app with this number may be left. */
 	void (*on_new)(struct worker *, uint32_t num);
-	/* The app's number belongs to another app now. */
-	void (*on_renumbered)(struct worker *, uint32_t num);
+	/* The app is gone, which this broker has never known. */
+	void (*on_unknown)(struct worker *, uint32_t num);
 	/* A new log of its events begins, at this position. */
 	void (*on_log_restart)(
 	    struct worker *, const struct app *, uint64_t pos);

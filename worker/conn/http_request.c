@@ -14,6 +14,7 @@
 
 #include "shared/conf/conf.h"
 #include "shared/net/http_reply.h"
+#include "worker/app/apps.h"
 #include "worker/app/stats.h"
 #include "worker/conn/input.h"
 #include "worker/core/core.h"
@@ -40,6 +41,7 @@ api_free(struct conn *c)
 	ev_timer_stop(c->w->loop, &h->choke);
 	c->w->http->on_drop(c);
 	drop_copy(h);
+	client_app_unref(h->idem_app);
 	free(h);
 	c->http = NULL;
 }

@@ -17,6 +17,7 @@
 #include "shared/net/http.h"
 #include "worker/conn/conn.h"
 
+struct app;
 struct console_request;
 
 enum api_state {
@@ -68,7 +69,7 @@ struct http {
 	struct console_request *console; /* API_CONSOLE */
 	struct buf *console_out; /* its output; of a stream half a line */
 	struct buf *idem_key;    /* … that is ours: the answer is owed */
-	uint32_t idem_app;
+	struct app *idem_app;    /* whose key it is; a reference */
 	/* API_RETRIES: */
 	struct list retry;         /* in w->retries->requests */
 	struct list retry_in_app;  /* in retry_share, or */

@@ -254,6 +254,22 @@ links_app(struct links *l, uint32_t num, const char *const *settings)
 	app_clear(&a);
 }
 
+/* Nothing is left of the deleted apps. */
+static inline void
+links_release_apps(struct links *l)
+{
+	struct hash *apps = &l->br.apps->by_num;
+	struct hash_node *n;
+
+	HASH_FOREACH(n, apps) {
+		struct broker_app *a = container_of(n, struct broker_app, node);
+
+		a->keep_until = 0;
+		a->ping = 0;
+	}
+	apps_expire(&l->br);
+}
+
 /* A broker begins: with app 1, and all workers say HELLO. */
 static inline void
 links_start(struct links *l, const char *const *settings)

@@ -43,6 +43,8 @@ begin(struct case_of *c, struct place *p)
 	appdb_close(open_or_fail(p->path, APPDB_CREATE));
 	assert_int_equal(sqlite3_open(p->path, &other), SQLITE_OK);
 	c->l = links_new(NULL);
+	apps_replace(&c->l->br, NULL, 0); /* its number is for another one */
+	links_release_apps(c->l);
 	free(c->l->conf.database);
 	c->l->conf.database = xstrdup(p->path);
 	c->inherit = (struct inherit){ .apps = snapshot_map() };

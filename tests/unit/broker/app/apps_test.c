@@ -17,7 +17,7 @@
 
 /* The database has app i with this id; NULL: it has none. */
 static void
-replace(struct links *l, const char *const ids[APPS])
+replace_once(struct links *l, const char *const ids[APPS])
 {
 	struct app v[APPS];
 	size_t n = 0;
@@ -36,6 +36,16 @@ replace(struct links *l, const char *const ids[APPS])
 	apps_replace(&l->br, v, n);
 	while (n > 0)
 		app_clear(&v[--n]);
+}
+
+/* The same, and nothing is left of the deleted ones. */
+static void
+replace(struct links *l, const char *const ids[APPS])
+{
+	replace_once(l, ids);
+	links_release_apps(l);
+	replace_once(l, ids);
+	assert_int_equal(l->br.apps->waits, 0);
 }
 
 static uint32_t
@@ -74,11 +84,47 @@ an_app_is_found_by_its_id(void **state)
 	links_free(l);
 }
 
+/* A number is given to another app when nothing of the former one is left. */
+static void
+a_number_waits_for_its_former_app(void **state)
+{
+	static const char *const before[APPS] = { "a", "b" };
+	static const char *const after[APPS] = { "other", "b" };
+	struct links *l = links_new(NULL);
+	struct broker_app *a;
+
+	(void)state;
+	replace(l, before);
+	SEND(l, 0, sub, .app = 1, .sid = 1, .channel = S("room"));
+	for (int left = 3; left > 0; left--) {
+		replace_once(l, after);
+		assert_int_equal(number_of(l, "a"), 0);
+		assert_int_equal(number_of(l, "other"), 0);
+		assert_int_equal(l->br.apps->waits, 1);
+		assert_true(apps_is_deleted(&l->br, 1));
+		a = apps_lookup(&l->br, 1);
+		assert_string_equal(a->app.id, "a");
+		if (left == 3)
+			a->keep_until = 0;
+		else if (left == 2)
+			SEND(l, 0, unsub, .app = 1, .sid = 1,
+			    .channel = S("room"));
+		else
+			a->ping = 0;
+		apps_expire(&l->br);
+	}
+	replace_once(l, after);
+	assert_int_equal(number_of(l, "other"), 1);
+	assert_int_equal(l->br.apps->waits, 0);
+	links_free(l);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_app_is_found_by_its_id),
+		cmocka_unit_test(a_number_waits_for_its_former_app),
 	};
 
 	hash_seed();

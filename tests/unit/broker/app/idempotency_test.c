@@ -245,10 +245,14 @@ another_app_has_other_keys(void **state)
 	app_copy(&a, &apps_find(&l->br, 1)->app);
 	free(a.id);
 	a.id = xstrdup("other");
-	apps_put(&l->br, &a);
+	apps_replace(&l->br, &a, 1);
+	fulfil(l, 0, "late", 200, "{}");
+	links_release_apps(l);
+	fulfil(l, 0, "later", 200, "{}");
+	apps_replace(&l->br, &a, 1);
 	app_clear(&a);
-	for (unsigned i = 0; i < LINKS; i++)
-		assert_true(links_next(l, i, &s)); /* of the app */
+	for (unsigned i = 0; i < 2 * LINKS; i++) /* of both apps */
+		assert_true(links_next(l, i / 2, &s));
 	assert_int_equal(l->br.idempotency->n, 0);
 	assert_int_equal(l->br.idempotency->bytes, 0);
 	claim(l, 1, 2, "k");
