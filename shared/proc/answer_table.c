@@ -74,10 +74,15 @@ head_of(const struct answer_table *t, uint32_t row)
 	return h;
 }
 
+/*
+ * A process that is killed has done all that stands before an instruction: it
+ * is enough that the compiler keeps the order, on both sides.
+ */
 static void
 set_state(struct block *b, enum state state)
 {
 	__atomic_store_n(&b->state, state, __ATOMIC_RELEASE);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 /* ---- free blocks ---- */
@@ -104,25 +109,31 @@ take(struct answer_table *t)
 
 /* ---- what an earlier broker has left ---- */
 
-/* Takes the chain that begins here; false: it is none, or damaged. */
+/*
+ * Takes the chain that begins here; false: it is none, or damaged, and its
+ * blocks are free.
+ */
 static bool
 claim(struct answer_table *t, uint32_t row, bool *taken)
 {
 	struct head h = head_of(t, row);
-	size_t n = blocks_of(h.key_len, h.body_len);
+	size_t n = blocks_of(h.key_len, h.body_len), got;
 	uint32_t i = row;
 
 	if (t->v[row].state != BLOCK_FINAL &&
 	    t->v[row].state != BLOCK_PROVISIONAL)
 		return false;
-	for (; n > 0; n--) {
+	for (got = 0; got < n; got++, i = t->v[i].next) {
 		if (i >= t->used || taken[i] ||
 		    (i != row && t->v[i].state != BLOCK_OTHER))
-			return false;
+			break;
 		taken[i] = true;
-		i = t->v[i].next;
 	}
-	return true;
+	if (got == n)
+		return true;
+	for (i = row; got > 0; got--, i = t->v[i].next)
+		taken[i] = false;
+	return false;
 }
 
 static int

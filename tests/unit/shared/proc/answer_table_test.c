@@ -170,6 +170,40 @@ a_killed_writer_leaves_whole_answers(void **state)
 	buf_unref(bytes);
 }
 
+/* The link behind a block of a table in which nothing was dropped. */
+static uint32_t *
+link_of(struct answer_table *t, uint32_t i)
+{
+	return (uint32_t *)(void *)((char *)t + 12 + i * 128 + 4);
+}
+
+/* One long answer, whose chain breaks off at its end: all of it is free. */
+static void
+a_damaged_chain_is_free(void **state)
+{
+	uint32_t last = (ANSWERS_BYTES + 40) / 120;
+	char *text = calloc(1, ANSWERS_BYTES);
+	struct answer a = { .status = 200,
+		.body = str_make(text, ANSWERS_BYTES) };
+	uint32_t bad[] = { UINT32_MAX, 0, 7, last - 1 };
+	size_t n;
+
+	(void)state;
+	assert_non_null(text);
+	for (size_t i = 0; i < nitems(bad); i++) {
+		struct answer_table *t = answer_table_map();
+
+		assert_non_null(t);
+		assert_int_equal(answer_table_put(t, &a), 0);
+		assert_int_equal(*link_of(t, last - 2), last - 1);
+		*link_of(t, last - 1) = bad[i];
+		free(answer_table_rows(t, &n));
+		assert_int_equal(n, 0);
+		assert_int_not_equal(answer_table_put(t, &a), ANSWER_NONE);
+	}
+	free(text);
+}
+
 /* Any bytes: what is found can be read, and the rest is free. */
 static void
 damage_is_not_followed(void **state)
@@ -207,6 +241,7 @@ main(void)
 		cmocka_unit_test(the_next_process_finds_them),
 		cmocka_unit_test(there_is_room_for_all),
 		cmocka_unit_test(a_killed_writer_leaves_whole_answers),
+		cmocka_unit_test(a_damaged_chain_is_free),
 		cmocka_unit_test(damage_is_not_followed),
 	};
 
