@@ -158,6 +158,19 @@ SNIPPET(write_laravel, quote_env, "https", "http",
     "PUSHER_SCHEME=%s\n"
     "PUSHER_APP_CLUSTER=local\n")
 
+SNIPPET(write_reverb, quote_env, "https", "http",
+    "BROADCAST_CONNECTION=reverb\n"
+    "REVERB_APP_ID=%s\n"
+    "REVERB_APP_KEY=%s\n"
+    "REVERB_APP_SECRET=%s\n"
+    "REVERB_HOST=%s\n"
+    "REVERB_PORT=%u\n"
+    "REVERB_SCHEME=%s\n"
+    "VITE_REVERB_APP_KEY=\"${REVERB_APP_KEY}\"\n"
+    "VITE_REVERB_HOST=\"${REVERB_HOST}\"\n"
+    "VITE_REVERB_PORT=\"${REVERB_PORT}\"\n"
+    "VITE_REVERB_SCHEME=\"${REVERB_SCHEME}\"\n")
+
 SNIPPET(write_node, quote, "true", "false",
     "const Pusher = require('pusher');\n"
     "\n"
@@ -270,6 +283,7 @@ const struct snippet snippets[] = {
 	{ "pusher-js", "pusher-js (browser, Node.js)", write_pusher_js },
 	{ "laravel-echo", "Laravel Echo (browser)", write_echo },
 	{ "laravel-env", "Laravel (.env)", write_laravel },
+	{ "reverb-env", "Laravel with the driver reverb (.env)", write_reverb },
 	{ "node", "Node.js server library", write_node },
 	{ "php", "PHP server library", write_php },
 	{ "ruby", "Ruby server library", write_ruby },

@@ -56,6 +56,10 @@ quotes(void **state)
 		    "  wsPort: 7000,\n  forceTLS: false,\n"
 		    "  enabledTransports: ['ws'],\n" },
 		{ "laravel-env", "x", "PUSHER_SCHEME=http\n" },
+		{ "reverb-env", "a #b",
+		    "=reverb\nREVERB_APP_ID=123\nREVERB_APP_KEY=key\n"
+		    "REVERB_APP_SECRET=\"a #b\"\nREVERB_HOST=[::1]\n"
+		    "REVERB_PORT=7000\nREVERB_SCHEME=http\nVITE_" },
 		{ "node", "x", "useTLS: false,\n" },
 		/* by TLS */
 		{ "pusher-js", "x",
