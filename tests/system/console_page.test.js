@@ -115,6 +115,19 @@ describe('console: the page', () => {
 			await page.context().close();
 		});
 
+	test('a chart with one reading has a point', TIME, async () => {
+		const page = await open(browser, c);
+		await page.go('#/overview');
+		const radius = (n) => page.waitForFunction((n) => {
+			const set = window.Chart?.getChart(document
+				.querySelector('canvas[aria-label=Connections]'))?.data.datasets[0];
+			return set?.data.length === n && { is: set.pointRadius };
+		}, n, { polling: 20 }).then((h) => h.jsonValue());
+		assert.deepEqual(await radius(1), { is: 3 });
+		assert.deepEqual(await radius(2), { is: 0 });
+		await page.context().close();
+	});
+
 	test('make an app, change it, rotate, disable, delete', TIME, async () => {
 		const page = await open(browser, c);
 		await page.go('#/apps');

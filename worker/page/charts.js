@@ -41,11 +41,15 @@ export function lines(series, { tall = false, format = (v) => v, signal, label }
 		return 2 ** Math.ceil(Math.log2(most / 5));
 	}
 
+	// One value makes no line: it is a point.
+	const alone = (i) => chart.data.datasets[i].data.filter((v) => v != null).length === 1;
+
 	function draw() {
 		if (format === bytes) chart.options.scales.y.ticks.stepSize = stepOfBytes();
 		chart.data.labels = last.map((r) => r.time);
 		keys.forEach((key, i) => {
 			chart.data.datasets[i].data = last.map((r) => r[key]);
+			chart.data.datasets[i].pointRadius = alone(i) ? 3 : 0;
 		});
 		chart.update('none');
 	}
