@@ -451,6 +451,7 @@ check_as_user(const struct conf *conf, const char *file,
 		    strerror(errno));
 		return -1;
 	}
+	file = conf_file_read(file);
 	if (file != NULL && access(file, R_OK) == -1) {
 		*why = xasprintf("a reload cannot read %s%s%s: %s: give the "
 				 "file to a group of that user (chgrp, chmod "

@@ -93,6 +93,11 @@ void conf_unfinish(struct conf *);
 int conf_load(struct conf *, const char *file, char *const *arguments,
     size_t narguments, char **why);
 /*
+ * The file of this -c (or NULL) that is read, or NULL: none.  The default file
+ * may be missing, but must be readable if it exists.
+ */
+const char *conf_file_read(const char *file);
+/*
  * The same again while the server runs, whatever its directory is now.  base:
  * the directory that it was started in, for relative paths.
  */

@@ -307,18 +307,23 @@ check_name(const struct conf *c, const char *file, char **why)
 	return r;
 }
 
+const char *
+conf_file_read(const char *file)
+{
+	if (file != NULL)
+		return file;
+	return access(CONF_DEFAULT_FILE, F_OK) == 0 || errno != ENOENT
+	    ? CONF_DEFAULT_FILE
+	    : NULL;
+}
+
 static int
 read_all(struct conf *c, const char *file, char *const *arguments,
     size_t narguments, char **why)
 {
 	size_t i;
 
-	/*
-	 * The default file may be missing, but must be readable if it exists.
-	 */
-	if (file == NULL &&
-	    (access(CONF_DEFAULT_FILE, F_OK) == 0 || errno != ENOENT))
-		file = CONF_DEFAULT_FILE;
+	file = conf_file_read(file);
 	if (file != NULL &&
 	    (check_name(c, file, why) == -1 || read_file(c, file, why) == -1))
 		return -1;

@@ -158,6 +158,19 @@ if (root) {
 			assert.equal(r.status, 1);
 			assert.match(r.stderr,
 				/p\.conf as the user nobody: .*: give the file to a group/);
+			// The default file, too, which no -c names.
+			const etc = path.join(d.dir, 'etc');
+			fs.mkdirSync(`${etc}/pusherd`, { recursive: true });
+			for (const name of ['passwd', 'group'])
+				fs.copyFileSync(`/etc/${name}`, `${etc}/${name}`);
+			fs.writeFileSync(`${etc}/pusherd/pusherd.conf`, '', { mode: 0o600 });
+			r = spawnSync('unshare', ['--mount', 'sh', '-c',
+				`mount --bind ${etc} /etc && exec "$0" "$@"`, PUSHERD,
+				...options(d.conf), '-t'],
+			{ env: environment(), encoding: 'utf8' });
+			assert.match(r.stderr,
+				/\/etc\/pusherd\/pusherd\.conf as the user nobody: /);
+			assert.equal(r.status, 1);
 			// Who calls pusherctl is told, too.
 			r = spawnSync('setpriv', ['--reuid=65534', '--clear-groups',
 				PUSHERCTL, '-c', file, 'status'],
