@@ -206,13 +206,13 @@ cmd_tell_apps_changed(const struct cmd *c)
 		.args = S("{}"),
 		.timeout_ms = CTL_TIMEOUT_MS };
 	enum ctl_result result;
-	unsigned waited = 0;
+	struct cmd_busy busy = { 0 };
 	char *why, *text;
 	int r = CMD_OK;
 
 	/* Others write at the same time: the daemon reads when they have. */
 	while ((result = ctl_ask(&q, &why)) == CTL_REFUSED &&
-	    cmd_wait_busy(why, &waited))
+	    cmd_wait_busy(c, why, &busy))
 		free(why);
 	switch (result) {
 	case CTL_DONE:

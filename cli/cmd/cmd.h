@@ -96,11 +96,17 @@ void cmd_log_messages(void);
 int cmd_confirm(const struct cmd *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Since when a command waits for another process; begins with zeros. */
+struct cmd_busy {
+	uint64_t since_ms; /* CLOCK_MONOTONIC */
+	uint64_t waited_ms;
+};
+
 /*
- * True after a pause if another process writes (why says so) and time is left;
- * *waited_ms begins at 0.
+ * True after a pause if another process writes (why says so) and time is left.
+ * A person at a terminal is told once.
  */
-bool cmd_wait_busy(const char *why, unsigned *waited_ms);
+bool cmd_wait_busy(const struct cmd *, const char *why, struct cmd_busy *);
 /* The database of the apps; NULL after a message. */
 struct appdb *cmd_open_db(const struct cmd *, enum appdb_mode);
 /* CMD_OK and *app (app_clear() it), or CMD_FAILED after a message. */

@@ -40,9 +40,11 @@ void appdb_image_free(void *, size_t n);
  */
 struct appdb *appdb_open_image(const void *, size_t n);
 /*
- * Sets how long to wait for a busy database, instead of 2 s (readers: 0.1 s).
+ * Asks wait() instead of waiting 2 s (readers: 0.1 s) for a busy database: true
+ * after a pause: tries again.  n: how often it was asked before; arg has to
+ * live as long as the database is open.
  */
-void appdb_wait(struct appdb *, unsigned ms);
+void appdb_on_busy(struct appdb *, int (*wait)(void *arg, int n), void *arg);
 /* Did the last call fail because another process has locked the file? */
 bool appdb_is_busy(struct appdb *);
 void appdb_close(struct appdb *);

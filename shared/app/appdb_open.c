@@ -228,7 +228,8 @@ refuse_sqlite(struct appdb *d, const char *path, char **why)
 		break;
 	case SQLITE_BUSY:
 		*why = xasprintf("the database %s is busy with another "
-				 "process: try again",
+				 "process: end that one (fuser names it), or "
+				 "try again",
 		    path);
 		break;
 	case SQLITE_READONLY:
@@ -427,9 +428,9 @@ appdb_open(const char *path, enum appdb_mode mode, char **why)
 }
 
 void
-appdb_wait(struct appdb *d, unsigned ms)
+appdb_on_busy(struct appdb *d, int (*wait)(void *arg, int n), void *arg)
 {
-	sqlite3_busy_timeout(d->db, (int)ms);
+	sqlite3_busy_handler(d->db, wait, arg);
 }
 
 void

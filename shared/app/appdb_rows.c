@@ -114,8 +114,9 @@ appdb_fail_sqlite(struct appdb *d)
 	switch (sqlite3_errcode(d->db)) {
 	case SQLITE_BUSY:
 		return appdb_fail(d,
-		    xstrdup("the database is busy with another process: try "
-			    "again"));
+		    xasprintf("the database %s is busy with another process: "
+			      "end that one (fuser names it), or try again",
+			sqlite3_db_filename(d->db, "main")));
 	case SQLITE_FULL:
 		return appdb_fail(
 		    d, xstrdup("the disk of the database is full"));

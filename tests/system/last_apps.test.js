@@ -8,9 +8,11 @@ const test = require('node:test');
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const { execFileSync, spawn } = require('node:child_process');
+const { once } = require('node:events');
 const path = require('node:path');
 const { Client } = require('./lib/client');
-const { Daemon, sleep, until } = require('./lib/daemon');
+const { Daemon, environment, options, PUSHERCTL, sleep, until } =
+	require('./lib/daemon');
 const { publish } = require('./lib/http');
 
 const SOON = 5000; // ms; most of it is for a slow machine
@@ -126,6 +128,25 @@ for (const [how, [says, spoil]] of Object.entries(SPOIL))
 		await old.close();
 		await d.stop();
 	});
+
+test('a command that waits for the database says so in a terminal', async () => {
+	const d = new Daemon();
+	d.app();
+	const unlock = await lock(d.conf.database);
+	const p = spawn('script', ['-qec', [PUSHERCTL, ...options(d.conf), 'app',
+		'create', '--id', '77'].join(' '), '/dev/null'],
+	{ env: environment(), stdio: ['ignore', 'pipe', 'inherit'] });
+	let out = '';
+	p.stdout.on('data', (b) => { out += b; });
+	const ended = once(p, 'close');
+	await until('the note', () => /apps\.db is busy with another process: waiting, for at most 60 s/.test(out));
+	assert.doesNotMatch(out, /77/);
+	await unlock();
+	assert.equal((await ended)[0], 0);
+	assert.match(out, /id.*77/);
+	assert.equal(out.match(/busy/g).length, 1, 'once');
+	d.remove();
+});
 
 test('L5: the database is locked for 5 s when the server starts', async () => {
 	const d = new Daemon({ workers: 2 });
