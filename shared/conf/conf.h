@@ -83,6 +83,8 @@ int conf_read_argument(struct conf *, const char *text, char **why);
 int conf_finish(struct conf *, char **why);
 /* Does this for the paths only. */
 int conf_finish_paths(struct conf *, char **why);
+/* free(3) it; NULL: it is relative, and the current directory is unknown. */
+char *conf_full_path(const struct conf *, const char *name);
 /* Forgets the listeners and networks that conf_finish() has computed. */
 void conf_unfinish(struct conf *);
 /*

@@ -28,18 +28,6 @@
 
 #define LISTEN_MAX 64 /* addresses */
 
-/* The place of each option in the list, and in conf->origin. */
-enum option_index {
-#define CONF_TEXT(name, def, help) OPT_##name,
-#define CONF_PATH(name, def, help) OPT_##name,
-#define CONF_LIST(name, def, help) OPT_##name,
-#define CONF_UINT(name, def, min, max, help) OPT_##name,
-#define CONF_ENUM(name, def, choices, help) OPT_##name,
-#define CONF_BOOL(name, def, help) OPT_##name,
-#include "shared/conf/conf_options.def"
-	NOPTIONS
-};
-
 /* "origin: " and the sentence, which it frees. */
 static int
 refuse_at(const char *origin, char *sentence, char **why)
@@ -50,9 +38,9 @@ refuse_at(const char *origin, char *sentence, char **why)
 }
 
 static int
-refuse(const struct conf *c, enum option_index i, char *sentence, char **why)
+refuse(const struct conf *c, const char *name, char *sentence, char **why)
 {
-	return refuse_at(c->origin[i], sentence, why);
+	return refuse_at(conf_origin(c, name), sentence, why);
 }
 
 /* A control group may grant a part of the cores' time, and of the memory. */
@@ -78,7 +66,7 @@ finish_workers(struct conf *c, char **why)
 	}
 	if (str_to_u64(str_of(c->workers), PROC_MAX_WORKERS, &n) == -1 ||
 	    n == 0)
-		return refuse(c, OPT_workers,
+		return refuse(c, "workers",
 		    xasprintf("workers is \"%.80s\": must be a number from 1 "
 			      "to %d, or auto",
 			c->workers, PROC_MAX_WORKERS),
@@ -95,7 +83,7 @@ finish_memory(const struct conf *c, char **why)
 
 	if (c->memory_limit == 0 || c->memory_limit >= memory_least(n))
 		return 0;
-	return refuse(c, OPT_memory_limit,
+	return refuse(c, "memory_limit",
 	    xasprintf("memory_limit is %llu: must be 0, or at least %llu: 8 "
 		      "MiB for each worker",
 		(unsigned long long)c->memory_limit,
@@ -175,7 +163,7 @@ static int
 finish_listen(struct conf *c, char **why)
 {
 	if (c->listen.n > LISTEN_MAX)
-		return refuse(c, OPT_listen,
+		return refuse(c, "listen",
 		    xasprintf("listen has %zu addresses: at most %d",
 			c->listen.n, LISTEN_MAX),
 		    why);
@@ -236,7 +224,7 @@ finish_metrics(struct conf *c, char **why)
 	char text[80];
 
 	if (!is_metric_prefix(c->metrics_prefix))
-		return refuse(c, OPT_metrics_prefix,
+		return refuse(c, "metrics_prefix",
 		    xasprintf("metrics_prefix is \"%.80s\": must be at most 64 "
 			      "letters, digits, _ and :, and not begin with a "
 			      "digit",
@@ -246,14 +234,14 @@ finish_metrics(struct conf *c, char **why)
 		return 0;
 	*l = (struct listen_spec){ .role = LISTEN_METRICS };
 	if (sock_addr_parse(str_of(c->metrics_listen), &l->addr) == -1)
-		return refuse(c, OPT_metrics_listen,
+		return refuse(c, "metrics_listen",
 		    xasprintf("metrics_listen is \"%.80s\": must be an address "
 			      "and a port, as in 127.0.0.1:9601, or empty",
 			c->metrics_listen),
 		    why);
 	sock_addr_text(&l->addr, text, sizeof(text));
 	if (is_listed(c, text))
-		return refuse(c, OPT_metrics_listen,
+		return refuse(c, "metrics_listen",
 		    xasprintf("metrics_listen is %s, as is listen", text), why);
 	c->nlisteners++;
 	return 0;
@@ -271,7 +259,7 @@ finish_prefix(struct conf *c, char **why)
 		return 0;
 	if (c->path_prefix[0] == '/' && strpbrk(c->path_prefix, "?#% ") == NULL)
 		return 0;
-	return refuse(c, OPT_path_prefix,
+	return refuse(c, "path_prefix",
 	    xasprintf("path_prefix is \"%.80s\": must begin with / and have "
 		      "no ?, #, %% and blanks",
 		c->path_prefix),
@@ -286,58 +274,51 @@ finish_console(const struct conf *c, char **why)
 	if (url.n == 0 || str_starts(url, S("https://")) ||
 	    str_starts(url, S("http://")))
 		return 0;
-	return refuse(c, OPT_console_url,
+	return refuse(c, "console_url",
 	    xasprintf("console_url is \"%.80s\": must begin with https:// or "
 		      "http://",
 		c->console_url),
 	    why);
 }
 
-/* A daemon leaves the directory in which it was started. */
-static int
-make_absolute(struct conf *c, enum option_index i, const char *name,
-    char **path, char **why)
+char *
+conf_full_path(const struct conf *c, const char *name)
 {
-	char *cwd, *text;
+	char *base, *path;
 
-	if ((*path)[0] == '/')
-		return 0;
-	if ((*path)[0] == '\0')
-		return refuse(
-		    c, i, xasprintf("%s must not be empty", name), why);
-	cwd = c->base != NULL ? xstrdup(c->base) : getcwd(NULL, 0);
-	if (cwd == NULL || !utf8_is_valid(str_of(cwd))) {
-		text = xasprintf("%s is \"%s\", and the current directory is "
-				 "%s: write a full path",
-		    name, *path, cwd == NULL ? "unknown" : "not UTF-8");
-		free(cwd);
-		return refuse(c, i, text, why);
-	}
-	text = xasprintf("%s%s%s", cwd, strcmp(cwd, "/") == 0 ? "" : "/",
-	    strncmp(*path, "./", 2) == 0 ? *path + 2 : *path);
-	free(cwd);
-	free(*path);
-	*path = text;
-	return 0;
+	if (name[0] == '/')
+		return xstrdup(name);
+	base = c->base != NULL ? xstrdup(c->base) : getcwd(NULL, 0);
+	if (base == NULL)
+		return NULL;
+	path = xasprintf("%s%s%s", base, strcmp(base, "/") == 0 ? "" : "/",
+	    strncmp(name, "./", 2) == 0 ? name + 2 : name);
+	free(base);
+	return path;
 }
 
-/* By default the outbox lies beside the database. */
+/* A daemon leaves the directory in which it was started. */
 static int
-finish_outbox(struct conf *c, char **why)
+make_absolute(struct conf *c, const char *name, char **path, char **why)
 {
-	const char *slash = strrchr(c->database, '/');
+	char *full;
 
-	if (c->outbox[0] == '\0') {
-		free(c->outbox);
-		c->outbox = xasprintf("%.*s/outbox.db",
-		    slash == NULL ? 0 : (int)(slash - c->database),
-		    c->database);
-	}
-	if (c->webhook_ca_file[0] != '\0' &&
-	    make_absolute(c, OPT_webhook_ca_file, "webhook_ca_file",
-		&c->webhook_ca_file, why) == -1)
+	if (**path == '\0')
+		return refuse(
+		    c, name, xasprintf("%s must not be empty", name), why);
+	full = conf_full_path(c, *path);
+	if (full == NULL || !utf8_is_valid(str_of(full))) {
+		refuse(c, name,
+		    xasprintf("%s is \"%s\", and the current directory is "
+			      "%s: write a full path",
+			name, *path, full == NULL ? "unknown" : "not UTF-8"),
+		    why);
+		free(full);
 		return -1;
-	return make_absolute(c, OPT_outbox, "outbox", &c->outbox, why);
+	}
+	free(*path);
+	*path = full;
+	return 0;
 }
 
 /* A word, or the path of a file. */
@@ -349,7 +330,18 @@ finish_log(struct conf *c, char **why)
 	for (size_t i = 0; i < nitems(words); i++)
 		if (strcmp(c->log, words[i]) == 0)
 			return 0;
-	return make_absolute(c, OPT_log, "log", &c->log, why);
+	return make_absolute(c, "log", &c->log, why);
+}
+
+/* By default the outbox lies beside the database. */
+static void
+finish_outbox(struct conf *c)
+{
+	if (*c->outbox != '\0')
+		return;
+	free(c->outbox);
+	c->outbox = xasprintf("%.*s/outbox.db",
+	    (int)(strrchr(c->database, '/') - c->database), c->database);
 }
 
 /*
@@ -376,25 +368,24 @@ finish_tls(struct conf *c, char **why)
 	size_t i;
 
 	if (c->tls_key.n != 0 && c->tls_key.n != c->tls_certificate.n)
-		return refuse(c, OPT_tls_key,
+		return refuse(c, "tls_key",
 		    xasprintf("there are %zu values of tls_key and %zu of "
 			      "tls_certificate: must be as many, in the same "
 			      "order, or no tls_key at all",
 			c->tls_key.n, c->tls_certificate.n),
 		    why);
 	if (c->tls_certificate.n > CERT_MAX)
-		return refuse(c, OPT_tls_certificate,
+		return refuse(c, "tls_certificate",
 		    xasprintf("there are %zu values of tls_certificate: at "
 			      "most %d",
 			c->tls_certificate.n, CERT_MAX),
 		    why);
 	for (i = 0; i < c->tls_certificate.n; i++)
-		if (make_absolute(c, OPT_tls_certificate, "tls_certificate",
+		if (make_absolute(c, "tls_certificate",
 			&c->tls_certificate.v[i], why) == -1)
 			return -1;
 	for (i = 0; i < c->tls_key.n; i++)
-		if (make_absolute(
-			c, OPT_tls_key, "tls_key", &c->tls_key.v[i], why) == -1)
+		if (make_absolute(c, "tls_key", &c->tls_key.v[i], why) == -1)
 			return -1;
 	return 0;
 }
@@ -404,30 +395,36 @@ conf_finish_paths(struct conf *c, char **why)
 {
 	const size_t max = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
 
-	if (make_absolute(c, OPT_database, "database", &c->database, why) ==
-		-1 ||
-	    make_absolute(
-		c, OPT_runtime_dir, "runtime_dir", &c->runtime_dir, why) == -1)
+/* May be empty if it is by default. */
+#define CONF_PATH(name, def, help) \
+	if ((*def != '\0' || *c->name != '\0') && \
+	    make_absolute(c, #name, &c->name, why) == -1) \
 		return -1;
-	if (finish_outbox(c, why) == -1 || finish_log(c, why) == -1)
+#define CONF_TEXT(name, def, help)
+#define CONF_LIST(name, def, help)
+#define CONF_UINT(name, def, min, max, help)
+#define CONF_ENUM(name, def, choices, help)
+#define CONF_BOOL(name, def, help)
+#include "shared/conf/conf_options.def"
+	if (finish_log(c, why) == -1)
 		return -1;
+	finish_outbox(c);
 	use_own_directory(c);
 	free(c->broker_path);
 	free(c->control_path);
 	c->broker_path = xasprintf("%s/broker.sock", c->runtime_dir);
 	c->control_path = xasprintf("%s/ctl.sock", c->runtime_dir);
 	if (strlen(c->broker_path) > max)
-		return refuse(c, OPT_runtime_dir,
+		return refuse(c, "runtime_dir",
 		    xasprintf("runtime_dir is too long for a socket, %zu bytes "
 			      "of at most %zu: %s",
 			strlen(c->runtime_dir), max - strlen("/broker.sock"),
 			c->runtime_dir),
 		    why);
-	if (c->pid_file[0] != '\0')
-		return make_absolute(
-		    c, OPT_pid_file, "pid_file", &c->pid_file, why);
-	free(c->pid_file);
-	c->pid_file = xasprintf("%s/pusherd.pid", c->runtime_dir);
+	if (*c->pid_file == '\0') {
+		free(c->pid_file);
+		c->pid_file = xasprintf("%s/pusherd.pid", c->runtime_dir);
+	}
 	return 0;
 }
 
@@ -441,6 +438,19 @@ conf_unfinish(struct conf *c)
 	c->nlisteners = c->ntrusted = 0;
 }
 
+static int
+check_name(
+    const struct conf *c, const char *option, const char *name, char **why)
+{
+	if (cluster_name_is_valid(str_of(name)))
+		return 0;
+	return refuse(c, option,
+	    xasprintf("%s is \"%.80s\": must be 1 to %d characters of A-Z a-z "
+		      "0-9 - _ .",
+		option, name, CLUSTER_HOST_MAX),
+	    why);
+}
+
 /* The name of this host is the host name if none is given. */
 static int
 finish_cluster(struct conf *c, char **why)
@@ -451,18 +461,8 @@ finish_cluster(struct conf *c, char **why)
 
 	if (*c->cluster == '\0')
 		return 0;
-	if ((*c->cluster_auth != '\0' &&
-		make_absolute(c, OPT_cluster_auth, "cluster_auth",
-		    &c->cluster_auth, why) == -1) ||
-	    (*c->cluster_ca_file != '\0' &&
-		make_absolute(c, OPT_cluster_ca_file, "cluster_ca_file",
-		    &c->cluster_ca_file, why) == -1) ||
-	    (*c->cluster_cert != '\0' &&
-		make_absolute(c, OPT_cluster_cert, "cluster_cert",
-		    &c->cluster_cert, why) == -1))
-		return -1;
 	if (cluster_addr_parse(&addr, str_of(c->cluster), &need) == -1)
-		return refuse(c, OPT_cluster,
+		return refuse(c, "cluster",
 		    xasprintf(
 			"cluster is \"%.80s\": must be %s", c->cluster, need),
 		    why);
@@ -471,19 +471,9 @@ finish_cluster(struct conf *c, char **why)
 		free(c->cluster_host);
 		c->cluster_host = xstrdup(host);
 	}
-	if (!cluster_name_is_valid(str_of(c->cluster_host)))
-		return refuse(c, OPT_cluster_host,
-		    xasprintf("cluster_host is \"%.80s\": must be 1 to %d "
-			      "characters of A-Z a-z 0-9 - _ .",
-			c->cluster_host, CLUSTER_HOST_MAX),
-		    why);
-	if (!cluster_name_is_valid(str_of(c->cluster_name)))
-		return refuse(c, OPT_cluster_name,
-		    xasprintf("cluster_name is \"%.80s\": must be 1 to %d "
-			      "characters of A-Z a-z 0-9 - _ .",
-			c->cluster_name, CLUSTER_HOST_MAX),
-		    why);
-	return 0;
+	if (check_name(c, "cluster_host", c->cluster_host, why) == -1)
+		return -1;
+	return check_name(c, "cluster_name", c->cluster_name, why);
 }
 
 int

@@ -292,18 +292,15 @@ conf_read_argument(struct conf *c, const char *text, char **why)
 static int
 check_name(const struct conf *c, const char *file, char **why)
 {
-	char *cwd = c->base != NULL ? xstrdup(c->base) : getcwd(NULL, 0);
-	char *path = file[0] == '/' || cwd == NULL
-	    ? xstrdup(file)
-	    : xasprintf("%s/%s", cwd, file);
-	int r = utf8_is_valid(str_of(path)) ? 0 : -1;
+	char *path = conf_full_path(c, file);
+	const char *known = path != NULL ? path : file;
+	int r = utf8_is_valid(str_of(known)) ? 0 : -1;
 
 	if (r == -1)
 		*why = xasprintf("the path of the configuration file %s is not "
 				 "UTF-8: rename it",
-		    path);
+		    known);
 	free(path);
-	free(cwd);
 	return r;
 }
 
