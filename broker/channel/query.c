@@ -278,8 +278,7 @@ one_channel(struct peer *p, const struct msg_query *m, struct json_writer *w)
 	struct channel *c = registry_find(p->br->registry, m->app, m->channel);
 
 	json_object_open(w);
-	json_key(w, "occupied");
-	json_put_bool(w, c != NULL && c->total > 0);
+	json_member_bool(w, "occupied", c != NULL && c->total > 0);
 	query_put_info(p->br, w, m->channel, c, m->info);
 	json_object_close(w);
 }
@@ -290,8 +289,7 @@ put_user(void *arg, const struct member *m)
 	struct json_writer *w = arg;
 
 	json_object_open(w);
-	json_key(w, "id");
-	json_put_str(w, member_id(m));
+	json_member_str(w, "id", member_id(m));
 	json_object_close(w);
 }
 
@@ -315,8 +313,7 @@ connections(struct peer *p, const struct msg_query *m, struct json_writer *w)
 	const struct broker_app *a = apps_find(p->br, m->app);
 
 	json_object_open(w);
-	json_key(w, "connections");
-	json_put_u64(w, a == NULL ? 0 : a->nconns);
+	json_member_u64(w, "connections", a == NULL ? 0 : a->nconns);
 	json_object_close(w);
 }
 

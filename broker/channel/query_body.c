@@ -103,10 +103,8 @@ put_cache(struct broker *br, struct json_writer *w, struct channel *c)
 		return;
 	}
 	json_object_open(w);
-	json_key(w, "data");
-	json_put_raw(w, data.raw);
-	json_key(w, "ttl");
-	json_put_u64(w, (uint64_t)ceil(left));
+	json_member_raw(w, "data", data.raw);
+	json_member_u64(w, "ttl", (uint64_t)ceil(left));
 	json_object_close(w);
 }
 
@@ -117,12 +115,12 @@ query_put_info(struct broker *br, struct json_writer *w, struct str name,
 	unsigned flags = channel_flags(name);
 
 	if ((info & INFO_USER_COUNT) && (flags & CHANNEL_PRESENCE)) {
-		json_key(w, "user_count");
-		json_put_u64(w, c == NULL ? 0 : presence_count(c->presence));
+		json_member_u64(w, "user_count",
+		    c == NULL ? 0 : presence_count(c->presence));
 	}
 	if (info & INFO_SUBSCRIPTION_COUNT) {
-		json_key(w, "subscription_count");
-		json_put_u64(w, c == NULL ? 0 : c->total);
+		json_member_u64(
+		    w, "subscription_count", c == NULL ? 0 : c->total);
 	}
 	if ((info & INFO_CACHE) && (flags & CHANNEL_CACHE)) {
 		json_key(w, "cache");

@@ -64,12 +64,9 @@ next_line(struct str *rest, struct query_line *l)
 static void
 put_receipt(struct json_writer *w, const struct receipt_channel *v)
 {
-	json_key(w, "confirmed");
-	json_put_u64(w, v->confirmed);
-	json_key(w, "open");
-	json_put_u64(w, v->open);
-	json_key(w, "without_session");
-	json_put_u64(w, v->without_session);
+	json_member_u64(w, "confirmed", v->confirmed);
+	json_member_u64(w, "open", v->open);
+	json_member_u64(w, "without_session", v->without_session);
 }
 
 /*
@@ -145,11 +142,9 @@ finish(struct waiting *x, const char *why)
 	json_object_open(&w);
 	put_lines(x->peer, &x->m, why == NULL ? x : NULL, &w);
 	if (why == NULL) {
-		json_key(&w, "waited_ms");
-		json_put_u64(&w, receipt_ms(&x->receipt));
+		json_member_u64(&w, "waited_ms", receipt_ms(&x->receipt));
 	} else {
-		json_key(&w, "not_confirmed");
-		json_put_str(&w, str_of(why));
+		json_member_str(&w, "not_confirmed", str_of(why));
 	}
 	json_object_close(&w);
 	query_reply_json(x->peer, x->m.id, &w);

@@ -29,10 +29,10 @@ on_done(struct receipt *r)
 	struct json_writer w;
 
 	verb_row_begin(&w, NULL);
-	verb_put_number(&w, "subscriptions", resumable + v->without_session);
-	verb_put_number(&w, "resumable", resumable);
-	verb_put_number(&w, "confirmed", v->confirmed);
-	verb_put_number(&w, "ms", receipt_ms(r));
+	json_member_u64(&w, "subscriptions", resumable + v->without_session);
+	json_member_u64(&w, "resumable", resumable);
+	json_member_u64(&w, "confirmed", v->confirmed);
+	json_member_u64(&w, "ms", receipt_ms(r));
 	verb_row_end(cc, &w);
 	control_end_published(cc);
 }

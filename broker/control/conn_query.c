@@ -62,7 +62,7 @@ killed_row(struct conn_query *s)
 	struct json_writer w;
 
 	verb_row_begin(&w, "closed");
-	verb_put_number(&w, "closed", s->n);
+	json_member_u64(&w, "closed", s->n);
 	verb_row_end(s->job.cc, &w);
 }
 

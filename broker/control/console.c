@@ -102,7 +102,7 @@ verb_console_token(struct control_client *cc, struct json args)
 		return;
 	}
 	verb_row_begin(&w, NULL);
-	verb_put_text(&w, "url", str_of(url));
+	json_member_str(&w, "url", str_of(url));
 	verb_row_end(cc, &w);
 	control_end(cc);
 	free(url);
@@ -140,7 +140,7 @@ on_mint(struct peer *p, const struct msg_console_ask *m)
 	}
 	json_writer_init(&w);
 	json_object_open(&w);
-	verb_put_text(&w, "url", str_of(url));
+	json_member_str(&w, "url", str_of(url));
 	json_object_close(&w);
 	b = json_writer_take(&w);
 	console_answer(p->br, (unsigned)p->slot, m->id, 200, 0, buf_str(b));
@@ -168,10 +168,9 @@ put_session(struct peer *p, uint64_t id, const struct console_secret *s,
 		json_put_null(&w);
 	else
 		json_put_str(&w, str_of(a->app.id));
-	json_key(&w, "read_only");
-	json_put_bool(&w, s->scope.read_only);
-	verb_put_number(&w, "seconds", (uint64_t)(s->until - broker_now()));
-	verb_put_text(&w, "version", S(PUSHERD_VERSION));
+	json_member_bool(&w, "read_only", s->scope.read_only);
+	json_member_u64(&w, "seconds", (uint64_t)(s->until - broker_now()));
+	json_member_str(&w, "version", S(PUSHERD_VERSION));
 	json_object_close(&w);
 	json = json_writer_take(&w);
 	/* Stands before the JSON, so that the worker need not parse it. */
@@ -227,13 +226,11 @@ make_row(struct buf *words, const char *app, struct json in)
 
 	json_writer_init(&w);
 	json_object_open(&w);
-	json_key(&w, "words");
-	json_put_raw(&w, buf_str(words));
+	json_member_raw(&w, "words", buf_str(words));
 	if (app != NULL)
-		verb_put_text(&w, "scope", str_of(app));
+		json_member_str(&w, "scope", str_of(app));
 	if (in.kind == JSON_STRING) {
-		json_key(&w, "stdin");
-		json_put_raw(&w, in.raw);
+		json_member_raw(&w, "stdin", in.raw);
 	}
 	json_object_close(&w);
 	return json_writer_take(&w);

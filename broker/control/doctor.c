@@ -121,10 +121,10 @@ put_findings(struct control_client *cc, struct doctor *d)
 			json_put_null(&w);
 		else
 			json_put_str(&w, str_of(f->app));
-		verb_put_text(&w, "kind", str_of(f->kind));
-		verb_put_text(&w, "finding", buf_str(f->text));
-		verb_put_text(&w, "seen", buf_str(f->seen));
-		verb_put_text(&w, "mend", buf_str(f->mend));
+		json_member_str(&w, "kind", str_of(f->kind));
+		json_member_str(&w, "finding", buf_str(f->text));
+		json_member_str(&w, "seen", buf_str(f->seen));
+		json_member_str(&w, "mend", buf_str(f->mend));
 		verb_row_end(cc, &w);
 	}
 }
@@ -177,13 +177,13 @@ looked_row(struct control_client *cc, const struct doctor *d)
 		channels = br->registry->noccupied;
 	}
 	verb_row_begin(&w, "looked");
-	verb_put_number(&w, "findings", d->n);
-	verb_put_number(
+	json_member_u64(&w, "findings", d->n);
+	json_member_u64(
 	    &w, "seconds", (d->now_ms - br->failures->since_ms) / 1000);
-	verb_put_number(&w, "connections", conns);
-	verb_put_number(&w, "channels", channels);
-	verb_put_number(&w, "events_5_minutes", history_published(br, d->a, 5));
-	verb_put_number(&w, "events_hour", history_published(br, d->a, 60));
+	json_member_u64(&w, "connections", conns);
+	json_member_u64(&w, "channels", channels);
+	json_member_u64(&w, "events_5_minutes", history_published(br, d->a, 5));
+	json_member_u64(&w, "events_hour", history_published(br, d->a, 60));
 	verb_row_end(cc, &w);
 }
 

@@ -54,7 +54,7 @@ catch_up(struct tail *t)
 	if (t->missed == 0)
 		return true;
 	verb_row_begin(&w, "missed");
-	verb_put_number(&w, "missed", t->missed);
+	json_member_u64(&w, "missed", t->missed);
 	verb_row_end(t->job.cc, &w);
 	t->missed = 0;
 	return true;
@@ -104,13 +104,12 @@ put_row(struct control_client *cc, const char *kind, const struct app *a,
 	if (head <= 0 || frame.n - (size_t)head < h.len)
 		return;
 	verb_row_begin(&w, kind);
-	verb_put_number(&w, "time_ms", time_ms);
-	verb_put_text(&w, "app", str_of(a->id));
-	verb_put_text(&w, "channel", m->channel);
+	json_member_u64(&w, "time_ms", time_ms);
+	json_member_str(&w, "app", str_of(a->id));
+	json_member_str(&w, "channel", m->channel);
 	if (m->pos != 0)
-		verb_put_number(&w, "pos", m->pos);
-	json_key(&w, "frame");
-	json_put_raw(&w, str_make(frame.p + head, (size_t)h.len));
+		json_member_u64(&w, "pos", m->pos);
+	json_member_raw(&w, "frame", str_make(frame.p + head, (size_t)h.len));
 	verb_row_end(cc, &w);
 }
 
@@ -192,7 +191,7 @@ say_where_it_begins(const struct tail *t)
 	if (r.time_us / 1000 <= t->what.since_ms)
 		return;
 	verb_row_begin(&w, "begins");
-	verb_put_number(&w, "begins_ms", r.time_us / 1000);
+	json_member_u64(&w, "begins_ms", r.time_us / 1000);
 	verb_row_end(t->job.cc, &w);
 }
 

@@ -57,16 +57,15 @@ worker_row(struct control_client *cc, unsigned slot)
 	struct json_writer w;
 
 	verb_row_begin(&w, "worker");
-	verb_put_number(&w, "slot", slot);
-	verb_put_number(&w, "pid", p == NULL ? 0 : p->pid);
-	json_key(&w, "state");
-	json_put_str(&w, p == NULL ? S("down") : S("up"));
-	verb_put_number(&w, "connections", p == NULL ? 0 : p->nconns);
-	verb_put_number(&w, "subscriptions", br->registry->nsubs[slot]);
-	verb_put_number(&w, "queued", p == NULL ? 0 : outq_bytes(&p->ipc.out));
-	verb_put_number(&w, "memory", p == NULL ? 0 : g->memory);
-	verb_put_number(&w, "descriptors", p == NULL ? 0 : g->fds);
-	verb_put_number(
+	json_member_u64(&w, "slot", slot);
+	json_member_u64(&w, "pid", p == NULL ? 0 : p->pid);
+	json_member_str(&w, "state", p == NULL ? S("down") : S("up"));
+	json_member_u64(&w, "connections", p == NULL ? 0 : p->nconns);
+	json_member_u64(&w, "subscriptions", br->registry->nsubs[slot]);
+	json_member_u64(&w, "queued", p == NULL ? 0 : outq_bytes(&p->ipc.out));
+	json_member_u64(&w, "memory", p == NULL ? 0 : g->memory);
+	json_member_u64(&w, "descriptors", p == NULL ? 0 : g->fds);
+	json_member_u64(
 	    &w, "uptime", p == NULL ? 0 : (uint64_t)(broker_now() - p->since));
 	verb_row_end(cc, &w);
 }
@@ -81,12 +80,11 @@ certificate_rows(struct control_client *cc)
 
 	for (size_t i = 0; i < n; i++) {
 		verb_row_begin(&w, "certificate");
-		verb_put_text(&w, "name", str_of(info[i].name));
-		json_key(&w, "expires");
-		json_put_i64(&w, info[i].expires);
-		json_key(&w, "days_left");
-		json_put_i64(&w, cert_days_left(&info[i], (int64_t)time(NULL)));
-		verb_put_text(&w, "sha256", str_of(info[i].fingerprint));
+		json_member_str(&w, "name", str_of(info[i].name));
+		json_member_i64(&w, "expires", info[i].expires);
+		json_member_i64(&w, "days_left",
+		    cert_days_left(&info[i], (int64_t)time(NULL)));
+		json_member_str(&w, "sha256", str_of(info[i].fingerprint));
 		verb_row_end(cc, &w);
 	}
 }
@@ -103,16 +101,15 @@ status_rows(struct control_client *cc, const struct stats_args *args)
 		if (br->peers[i] != NULL)
 			nconns += br->peers[i]->nconns;
 	verb_row_begin(&w, "server");
-	json_key(&w, "version");
-	json_put_str(&w, S(PUSHERD_VERSION));
-	verb_put_text(&w, "state_version", str_of(ipc_state_version()));
-	verb_put_number(&w, "pid", (uint64_t)getppid());
-	verb_put_number(&w, "uptime", (uint64_t)(broker_now() - br->started));
-	verb_put_number(&w, "workers", br->conf->nworkers);
-	verb_put_number(&w, "connections", nconns);
-	verb_put_number(&w, "channels", br->registry->noccupied);
-	verb_put_number(&w, "apps", br->apps->n);
-	verb_put_number(&w, "events", br->nevents);
+	json_member_str(&w, "version", S(PUSHERD_VERSION));
+	json_member_str(&w, "state_version", str_of(ipc_state_version()));
+	json_member_u64(&w, "pid", (uint64_t)getppid());
+	json_member_u64(&w, "uptime", (uint64_t)(broker_now() - br->started));
+	json_member_u64(&w, "workers", br->conf->nworkers);
+	json_member_u64(&w, "connections", nconns);
+	json_member_u64(&w, "channels", br->registry->noccupied);
+	json_member_u64(&w, "apps", br->apps->n);
+	json_member_u64(&w, "events", br->nevents);
 	verb_row_end(cc, &w);
 	verb_webhooks_row(cc);
 	for (unsigned i = 0; i < br->nslots; i++)
@@ -256,7 +253,7 @@ publish(struct control_client *cc, struct json args)
 			confirm_begin(cc, &m, u.wait_ms);
 		} else {
 			verb_row_begin(&w, NULL);
-			verb_put_number(&w, "subscriptions", n);
+			json_member_u64(&w, "subscriptions", n);
 			verb_row_end(cc, &w);
 			control_end_published(cc);
 		}
@@ -271,9 +268,9 @@ config_row(void *arg, const char *name, const char *value, const char *origin)
 	struct json_writer w;
 
 	verb_row_begin(&w, NULL);
-	verb_put_text(&w, "option", str_of(name));
-	verb_put_text(&w, "value", str_of(value));
-	verb_put_text(&w, "origin", str_of(origin));
+	json_member_str(&w, "option", str_of(name));
+	json_member_str(&w, "value", str_of(value));
+	json_member_str(&w, "origin", str_of(origin));
 	verb_row_end(arg, &w);
 }
 

@@ -78,17 +78,8 @@ verb_row_begin(struct json_writer *w, const char *type)
 {
 	json_writer_init(w);
 	json_object_open(w);
-	if (type != NULL) {
-		json_key(w, "type");
-		json_put_str(w, str_of(type));
-	}
-}
-
-void
-verb_put_number(struct json_writer *w, const char *key, uint64_t v)
-{
-	json_key(w, key);
-	json_put_u64(w, v);
+	if (type != NULL)
+		json_member_str(w, "type", str_of(type));
 }
 
 void
@@ -110,11 +101,4 @@ verb_app_or_all(
 	else if ((*a = apps_find_id(cc->br, str_of(cc->scope))) == NULL)
 		control_fail(cc, "the app %s is gone", cc->scope);
 	return *a == NULL ? -1 : 0;
-}
-
-void
-verb_put_text(struct json_writer *w, const char *key, struct str s)
-{
-	json_key(w, key);
-	json_put_str(w, s);
 }

@@ -36,8 +36,6 @@ bool verb_channel_arg(struct control_client *, const struct app *,
 
 /* Begins a row: {"type":type,...; type may be NULL. */
 void verb_row_begin(struct json_writer *, const char *type);
-void verb_put_number(struct json_writer *, const char *key, uint64_t);
-void verb_put_text(struct json_writer *, const char *key, struct str);
 void verb_row_end(struct control_client *, struct json_writer *);
 
 #endif

@@ -25,9 +25,9 @@ static void
 put_channel(struct json_writer *w, const struct broker_app *a,
     const struct channel *c, struct str name)
 {
-	verb_put_text(w, "app", str_of(a->app.id));
-	verb_put_text(w, "channel", name);
-	verb_put_number(w, "subscriptions", c->total);
+	json_member_str(w, "app", str_of(a->app.id));
+	json_member_str(w, "channel", name);
+	json_member_u64(w, "subscriptions", c->total);
 	json_key(w, "users");
 	if (channel_flags(name) & CHANNEL_PRESENCE)
 		json_put_u64(w, presence_count(c->presence));
@@ -50,8 +50,7 @@ list_row(struct control_client *cc, const struct broker_app *a, struct str name,
 
 	verb_row_begin(&w, NULL);
 	put_channel(&w, a, c, name);
-	json_key(&w, "cached");
-	json_put_bool(&w, cache_has(c));
+	json_member_bool(&w, "cached", cache_has(c));
 	verb_row_end(cc, &w);
 }
 
@@ -116,8 +115,8 @@ member_row(struct control_client *cc, const struct broker_app *a,
 	if (m == NULL)
 		return; /* has left meanwhile */
 	verb_row_begin(&w, "member");
-	verb_put_text(&w, "user", name);
-	verb_put_number(&w, "connections", m->conns.n);
+	json_member_str(&w, "user", name);
+	json_member_u64(&w, "connections", m->conns.n);
 	json_key(&w, "info");
 	member_put_info(&w, m);
 	verb_row_end(cc, &w);
@@ -150,10 +149,10 @@ put_cached(
 	}
 	left = MAX(c->cached->due - broker_now(), 0.);
 	json_object_open(w);
-	verb_put_number(w, "bytes", c->cached->frame_len);
-	verb_put_number(
+	json_member_u64(w, "bytes", c->cached->frame_len);
+	json_member_u64(
 	    w, "age", (uint64_t)MAX((double)a->app.cache_ttl - left, 0.));
-	verb_put_number(w, "ttl", (uint64_t)left);
+	json_member_u64(w, "ttl", (uint64_t)left);
 	json_object_close(w);
 }
 
@@ -171,8 +170,8 @@ channel_row(struct control_client *cc, const struct broker_app *a,
 		if (cc->br->peers[i] == NULL && c->count[i] == 0)
 			continue; /* kept for a reload */
 		verb_row_begin(&w, "worker");
-		verb_put_number(&w, "worker", i);
-		verb_put_number(&w, "subscriptions", c->count[i]);
+		json_member_u64(&w, "worker", i);
+		json_member_u64(&w, "subscriptions", c->count[i]);
 		verb_row_end(cc, &w);
 	}
 }
@@ -226,8 +225,7 @@ verb_purge_cache(struct control_client *cc, struct json args)
 	if (verb_channel_arg(cc, &a->app, args, &name, &tmp)) {
 		c = registry_find(cc->br->registry, a->app.num, name);
 		verb_row_begin(&w, NULL);
-		json_key(&w, "purged");
-		json_put_bool(&w, c != NULL && cache_has(c));
+		json_member_bool(&w, "purged", c != NULL && cache_has(c));
 		verb_row_end(cc, &w);
 		if (c != NULL)
 			cache_purge(cc->br, c);

@@ -33,15 +33,14 @@ host_row(struct control_client *cc, size_t i, const struct cluster_host *h)
 	struct json_writer w;
 
 	verb_row_begin(&w, "host");
-	verb_put_text(&w, "host", str_of(h->name));
-	verb_put_number(&w, "workers", h->workers);
-	verb_put_number(&w, "subscriptions", h->subscriptions);
-	json_key(&w, "webhooks");
-	json_put_bool(&w, h->sends_webhooks);
+	json_member_str(&w, "host", str_of(h->name));
+	json_member_u64(&w, "workers", h->workers);
+	json_member_u64(&w, "subscriptions", h->subscriptions);
+	json_member_bool(&w, "webhooks", h->sends_webhooks);
 	if (i == 0)
-		verb_put_number(&w, "connections", peers_connections(cc->br));
+		json_member_u64(&w, "connections", peers_connections(cc->br));
 	if (h->beat > 0)
-		verb_put_number(
+		json_member_u64(
 		    &w, "beat_ms", (uint64_t)((broker_now() - h->beat) * 1e3));
 	verb_row_end(cc, &w);
 }
@@ -57,19 +56,19 @@ verb_cluster(struct control_client *cc, struct json args)
 
 	cluster_status(cl, &s);
 	verb_row_begin(&w, "cluster");
-	verb_put_text(&w, "state", str_of(s.state));
+	json_member_str(&w, "state", str_of(s.state));
 	if (cl != NULL) {
-		verb_put_text(&w, "name", str_of(conf->cluster_name));
-		verb_put_text(&w, "host", str_of(conf->cluster_host));
-		verb_put_text(&w, "redis", str_of(conf->cluster));
-		verb_put_text(&w, "error", str_of(s.error));
-		verb_put_text(&w, "place", str_of(s.place));
-		verb_put_number(&w, "entry", s.entry);
-		verb_put_number(&w, "behind", s.behind);
-		verb_put_number(&w, "waiting", s.waiting);
-		verb_put_number(&w, "appended", s.appended);
-		verb_put_number(&w, "read", s.applied);
-		verb_put_number(&w, "connects", s.connects);
+		json_member_str(&w, "name", str_of(conf->cluster_name));
+		json_member_str(&w, "host", str_of(conf->cluster_host));
+		json_member_str(&w, "redis", str_of(conf->cluster));
+		json_member_str(&w, "error", str_of(s.error));
+		json_member_str(&w, "place", str_of(s.place));
+		json_member_u64(&w, "entry", s.entry);
+		json_member_u64(&w, "behind", s.behind);
+		json_member_u64(&w, "waiting", s.waiting);
+		json_member_u64(&w, "appended", s.appended);
+		json_member_u64(&w, "read", s.applied);
+		json_member_u64(&w, "connects", s.connects);
 	}
 	verb_row_end(cc, &w);
 	for (size_t i = 0; cl != NULL && cluster_host(cl, i, &h); i++)
@@ -93,9 +92,9 @@ end_leave(struct control_job *job)
 	struct json_writer w;
 
 	verb_row_begin(&w, NULL);
-	verb_put_text(&w, "left", str_of(conf->cluster_name));
-	verb_put_text(&w, "host", str_of(conf->cluster_host));
-	verb_put_number(&w, "clients", l->clients);
+	json_member_str(&w, "left", str_of(conf->cluster_name));
+	json_member_str(&w, "host", str_of(conf->cluster_host));
+	json_member_u64(&w, "clients", l->clients);
 	verb_row_end(job->cc, &w);
 	control_end(job->cc);
 }

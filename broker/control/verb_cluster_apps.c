@@ -142,17 +142,16 @@ verb_cluster_apps(struct control_client *cc, struct json args)
 	if (!may(cc))
 		return;
 	verb_row_begin(&w, NULL);
-	verb_put_number(&w, "version", s->version);
-	json_key(&w, "whole");
-	json_put_bool(&w, s->whole);
+	json_member_u64(&w, "version", s->version);
+	json_member_bool(&w, "whole", s->whole);
 	verb_row_end(cc, &w);
 	LIST_FOREACH(e, &s->pending) {
 		const struct app_record *a =
 		    LIST_ITEM(e, const struct app_record, link);
 
 		verb_row_begin(&w, NULL);
-		verb_put_text(&w, "id", str_of(a->id));
-		verb_put_text(&w, "record", buf_str(a->text));
+		json_member_str(&w, "id", str_of(a->id));
+		json_member_str(&w, "record", buf_str(a->text));
 		verb_row_end(cc, &w);
 	}
 	control_end(cc);

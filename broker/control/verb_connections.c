@@ -145,10 +145,10 @@ user_row(struct control_client *cc, const struct broker_app *a, struct str id,
 	if (u == NULL || (u->nsessions == 0 && type.n == 0))
 		return; /* has left meanwhile */
 	verb_row_begin(&w, type.n == 0 ? NULL : "user");
-	verb_put_text(&w, "app", str_of(a->app.id));
-	verb_put_text(&w, "user", id);
-	verb_put_number(&w, "connections", u->nsessions);
-	verb_put_number(&w, "watchers", count_watchers(u));
+	json_member_str(&w, "app", str_of(a->app.id));
+	json_member_str(&w, "user", id);
+	json_member_u64(&w, "connections", u->nsessions);
+	json_member_u64(&w, "watchers", count_watchers(u));
 	verb_row_end(cc, &w);
 }
 

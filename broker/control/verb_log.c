@@ -36,16 +36,17 @@ put_session(struct control_client *cc, struct json_writer *w,
 	char sid[SOCKET_ID_MAX], text[SESSION_ID_MAX];
 
 	socket_id_text(row->sid, sid);
-	verb_put_text(w, "app", str_of(a->app.id));
-	verb_put_text(w, "session", session_id_text(&id, text));
-	verb_put_text(w, "state", str_of(states[row->state % nitems(states)]));
-	verb_put_number(w, "since",
+	json_member_str(w, "app", str_of(a->app.id));
+	json_member_str(w, "session", session_id_text(&id, text));
+	json_member_str(
+	    w, "state", str_of(states[row->state % nitems(states)]));
+	json_member_u64(w, "since",
 	    (proc_clock_us(CLOCK_REALTIME) - proc_clock_us(CLOCK_MONOTONIC)) /
 		    1000000 +
 		row->since);
-	verb_put_text(w, "socket_id", str_of(sid));
-	verb_put_number(w, "channels", s->channels.n);
-	verb_put_number(w, "confirmed", row->acked);
+	json_member_str(w, "socket_id", str_of(sid));
+	json_member_u64(w, "channels", s->channels.n);
+	json_member_u64(w, "confirmed", row->acked);
 }
 
 static void
@@ -115,8 +116,8 @@ channel_row(struct control_client *cc, const struct broker_app *a,
 		json_put_null(&w);
 	else
 		json_put_str(&w, r.channel);
-	verb_put_text(&w, "answer", str_of(f.word));
-	verb_put_number(&w, "missed", f.missed);
+	json_member_str(&w, "answer", str_of(f.word));
+	json_member_u64(&w, "missed", f.missed);
 	verb_row_end(cc, &w);
 }
 
@@ -132,7 +133,7 @@ show(struct control_client *cc, const struct broker_app *a,
 
 	verb_row_begin(&w, "session");
 	put_session(cc, &w, a, s);
-	verb_put_number(&w, "newest", l == NULL ? 0 : ring_last(l->ring));
+	json_member_u64(&w, "newest", l == NULL ? 0 : ring_last(l->ring));
 	verb_row_end(cc, &w);
 	for (unsigned n = 0; n < CHANNELS_MAX &&
 	     (c = resume_channels_next(&s->channels, &i)) != NULL;
@@ -153,9 +154,9 @@ show_end(struct control_client *cc, const struct broker_app *a, struct str id)
 	if (end == SESSION_UNKNOWN)
 		return false;
 	verb_row_begin(&w, "session");
-	verb_put_text(&w, "app", str_of(a->app.id));
-	verb_put_text(&w, "session", id);
-	verb_put_text(
+	json_member_str(&w, "app", str_of(a->app.id));
+	json_member_str(&w, "session", id);
+	json_member_str(
 	    &w, "state", end == SESSION_EXPIRED ? S("expired") : S("evicted"));
 	verb_row_end(cc, &w);
 	return true;

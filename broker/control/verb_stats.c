@@ -64,11 +64,11 @@ static void
 put_counts(struct json_writer *w, const struct stats_app *s)
 {
 #define APP_COUNT(field, name, label, help) \
-	verb_put_number(w, #field, s->field);
+	json_member_u64(w, #field, s->field);
 #include "shared/proc/stats.def"
-	verb_put_number(w, "confirmed_p50_us",
+	json_member_u64(w, "confirmed_p50_us",
 	    stats_hist_quantile(&s->confirmed, stats_bounds_short, 50));
-	verb_put_number(w, "confirmed_p99_us",
+	json_member_u64(w, "confirmed_p99_us",
 	    stats_hist_quantile(&s->confirmed, stats_bounds_short, 99));
 }
 
@@ -92,18 +92,18 @@ server_row(struct control_client *cc)
 			connections += br->peers[i]->nconns;
 	}
 	verb_row_begin(&w, "server");
-	verb_put_number(&w, "uptime", (uint64_t)(broker_now() - br->started));
-	verb_put_number(&w, "connections", connections);
-	verb_put_number(&w, "subscriptions", subscriptions);
-	verb_put_number(&w, "channels", now.channels);
+	json_member_u64(&w, "uptime", (uint64_t)(broker_now() - br->started));
+	json_member_u64(&w, "connections", connections);
+	json_member_u64(&w, "subscriptions", subscriptions);
+	json_member_u64(&w, "channels", now.channels);
 	put_counts(&w, &all);
-	verb_put_number(&w, "accepted", counts.accepted);
-	verb_put_number(&w, "http_requests", counts.http_requests);
-	verb_put_number(&w, "events", now.events);
-	verb_put_number(&w, "cpu_us",
+	json_member_u64(&w, "accepted", counts.accepted);
+	json_member_u64(&w, "http_requests", counts.http_requests);
+	json_member_u64(&w, "events", now.events);
+	json_member_u64(&w, "cpu_us",
 	    counts.cpu + now.cpu + now.courier_cpu + now.master_cpu);
-	verb_put_number(&w, "broker_cpu_us", now.cpu);
-	verb_put_number(&w, "broker_memory", now.memory);
+	json_member_u64(&w, "broker_cpu_us", now.cpu);
+	json_member_u64(&w, "broker_memory", now.memory);
 	verb_row_end(cc, &w);
 }
 
@@ -116,14 +116,14 @@ worker_row(struct control_client *cc, unsigned slot)
 
 	totals_now_link(cc->br, slot, &now);
 	verb_row_begin(&w, "worker");
-	verb_put_number(&w, "worker", slot);
+	json_member_u64(&w, "worker", slot);
 #define LINK_GAUGE(field, name, label, help) \
-	verb_put_number(&w, #field, now.field);
+	json_member_u64(&w, #field, now.field);
 #define WORKER_GAUGE(field, name, label, help) \
-	verb_put_number(&w, #field, now.up ? s->gauges.field : 0);
+	json_member_u64(&w, #field, now.up ? s->gauges.field : 0);
 #include "shared/proc/stats.def"
-	verb_put_number(&w, "turn_max_us", now.up ? s->gauges.turn_max : 0);
-	verb_put_number(&w, "cpu_us", s->counts.cpu);
+	json_member_u64(&w, "turn_max_us", now.up ? s->gauges.turn_max : 0);
+	json_member_u64(&w, "cpu_us", s->counts.cpu);
 	put_counts(&w, &s->apps);
 	verb_row_end(cc, &w);
 }
@@ -136,10 +136,10 @@ app_row(struct control_client *cc, const struct broker_app *a)
 
 	totals_now_app(cc->br, a->app.num, &now);
 	verb_row_begin(&w, "app");
-	verb_put_text(&w, "app", str_of(a->app.id));
-	verb_put_text(&w, "name", str_of(a->app.name));
+	json_member_str(&w, "app", str_of(a->app.id));
+	json_member_str(&w, "name", str_of(a->app.name));
 #define APP_GAUGE(field, name, label, help) \
-	verb_put_number(&w, #field, now.field);
+	json_member_u64(&w, #field, now.field);
 #include "shared/proc/stats.def"
 	put_counts(&w, &a->stats);
 	verb_row_end(cc, &w);
@@ -161,10 +161,10 @@ code_rows(struct control_client *cc)
 		if (closed + refused == 0)
 			continue;
 		verb_row_begin(&w, "code");
-		verb_put_text(&w, "code", str_of(stats_code_name(code)));
-		verb_put_text(&w, "meaning", str_of(stats_code_text(code)));
-		verb_put_number(&w, "closed", closed);
-		verb_put_number(&w, "refused", refused);
+		json_member_str(&w, "code", str_of(stats_code_name(code)));
+		json_member_str(&w, "meaning", str_of(stats_code_text(code)));
+		json_member_u64(&w, "closed", closed);
+		json_member_u64(&w, "refused", refused);
 		verb_row_end(cc, &w);
 	}
 }
@@ -189,7 +189,7 @@ lifetime_rows(struct control_client *cc)
 			json_put_u64(&w, stats_bounds_long[i] / 1000000);
 		else
 			json_put_null(&w);
-		verb_put_number(&w, "closed", all.n[i]);
+		json_member_u64(&w, "closed", all.n[i]);
 		verb_row_end(cc, &w);
 	}
 }
@@ -262,8 +262,8 @@ period_row(struct control_client *cc, const struct minute_log_row *r)
 	struct json_writer w;
 
 	verb_row_begin(&w, NULL);
-	verb_put_number(&w, "time", r->time);
-#define X(field) verb_put_number(&w, #field, r->field);
+	json_member_u64(&w, "time", r->time);
+#define X(field) json_member_u64(&w, #field, r->field);
 	MINUTE_LOG_FIELDS(X)
 #undef X
 	verb_row_end(cc, &w);
@@ -315,23 +315,22 @@ close_row(struct control_client *cc, const struct stats_close *c)
 	struct json_writer w;
 
 	verb_row_begin(&w, NULL);
-	verb_put_number(&w, "time_ms", c->time_ms);
+	json_member_u64(&w, "time_ms", c->time_ms);
 	json_key(&w, "app");
 	if (a == NULL)
 		json_put_null(&w);
 	else
 		json_put_str(&w, str_of(a->app.id));
-	verb_put_text(&w, "address", str_of(c->peer));
-	verb_put_number(&w, "age_ms", c->age_ms);
-	verb_put_number(&w, "bytes_out", c->bytes_out);
-	verb_put_number(&w, "code", c->code);
-	verb_put_text(&w, "by",
+	json_member_str(&w, "address", str_of(c->peer));
+	json_member_u64(&w, "age_ms", c->age_ms);
+	json_member_u64(&w, "bytes_out", c->bytes_out);
+	json_member_u64(&w, "code", c->code);
+	json_member_str(&w, "by",
 	    c->code == 1006    ? S("network")
 		: c->by_client ? S("client")
 			       : S("server"));
-	json_key(&w, "greeted");
-	json_put_bool(&w, c->greeted);
-	verb_put_text(&w, "reason", str_of(c->reason));
+	json_member_bool(&w, "greeted", c->greeted);
+	json_member_str(&w, "reason", str_of(c->reason));
 	verb_row_end(cc, &w);
 }
 
@@ -371,10 +370,10 @@ limit_row(struct control_client *cc, struct str what, struct str unit,
 	if (limit == 0)
 		return; /* there is none */
 	verb_row_begin(&w, "limit");
-	verb_put_text(&w, "what", what);
-	verb_put_text(&w, "unit", unit);
-	verb_put_number(&w, "used", used);
-	verb_put_number(&w, "limit", limit);
+	json_member_str(&w, "what", what);
+	json_member_str(&w, "unit", unit);
+	json_member_u64(&w, "used", used);
+	json_member_u64(&w, "limit", limit);
 	verb_row_end(cc, &w);
 }
 

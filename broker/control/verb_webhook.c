@@ -8,18 +8,11 @@
 #include "broker/control/verb_webhook.h"
 
 #include "broker/control/control_job.h"
+#include "broker/control/verb_args.h"
 #include "broker/core/core.h"
 #include "broker/webhook/endpoints.h"
 #include "broker/webhook/events.h"
 #include "broker/webhook/queue.h"
-#include "shared/json/json_write.h"
-
-static void
-put_number(struct json_writer *w, const char *key, uint64_t v)
-{
-	json_key(w, key);
-	json_put_u64(w, v);
-}
 
 void
 verb_webhooks_row(struct control_client *cc)
@@ -28,10 +21,7 @@ verb_webhooks_row(struct control_client *cc)
 	bool idle = cc->br->endpoints->apps.n == 0 && q->n == 0 && !q->ready;
 	struct json_writer w;
 
-	json_writer_init(&w);
-	json_object_open(&w);
-	json_key(&w, "type");
-	json_put_str(&w, S("webhooks"));
+	verb_row_begin(&w, "webhooks");
 	json_key(&w, "state");
 	if (q->courier == NULL)
 		json_put_str(&w, S("down"));
@@ -39,14 +29,13 @@ verb_webhooks_row(struct control_client *cc)
 		json_put_str(&w, S("up"));
 	else
 		json_put_str(&w, idle ? S("idle") : S("stuck"));
-	put_number(&w, "queued", q->n);
-	put_number(&w, "waiting", q->waiting);
-	put_number(&w, "dead", q->dead);
-	put_number(&w, "dropped", q->dropped + q->outbox_dropped);
-	json_key(&w, "trouble");
-	json_put_str(&w, q->trouble == NULL ? S("") : str_of(q->trouble));
-	json_object_close(&w);
-	control_row(cc, &w);
+	json_member_u64(&w, "queued", q->n);
+	json_member_u64(&w, "waiting", q->waiting);
+	json_member_u64(&w, "dead", q->dead);
+	json_member_u64(&w, "dropped", q->dropped + q->outbox_dropped);
+	json_member_str(
+	    &w, "trouble", q->trouble == NULL ? S("") : str_of(q->trouble));
+	verb_row_end(cc, &w);
 }
 
 void

@@ -55,8 +55,7 @@ put_id(struct json_writer *w, const char *key, uint64_t epoch, uint64_t pos)
 
 	snprintf(id, sizeof(id), "%016llx-%llu", (unsigned long long)epoch,
 	    (unsigned long long)pos);
-	json_key(w, key);
-	json_put_str(w, str_of(id));
+	json_member_str(w, key, str_of(id));
 }
 
 uint64_t
@@ -100,12 +99,10 @@ put_event(struct json_writer *w, uint64_t epoch, const struct ring_record *r)
 		for (size_t i = 0; i < 3; i++) {
 			if (v[i].kind == JSON_NONE)
 				continue;
-			json_key(w, names[i]);
-			json_put_raw(w, v[i].raw);
+			json_member_raw(w, names[i], v[i].raw);
 		}
 	}
-	json_key(w, "time_ms");
-	json_put_u64(w, r->time_us / 1000);
+	json_member_u64(w, "time_ms", r->time_us / 1000);
 	json_object_close(w);
 }
 
@@ -195,8 +192,7 @@ past_write(
 	if (more && last != 0)
 		p->last = last;
 	json_array_close(w);
-	json_key(w, "complete");
-	json_put_bool(w, complete);
+	json_member_bool(w, "complete", complete);
 	if (p->log_epoch != 0)
 		put_id(w, "last", p->log_epoch, p->last);
 	json_object_close(w);

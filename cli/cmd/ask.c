@@ -22,18 +22,14 @@ put_argument(struct json_writer *w, const char *key, va_list *ap)
 	uint64_t n;
 
 	if (*key == '#' && (n = va_arg(*ap, uint64_t)) != 0) {
-		json_key(w, key + 1);
-		json_put_u64(w, n);
+		json_member_u64(w, key + 1, n);
 	} else if (*key == '?' && va_arg(*ap, int) != 0) {
-		json_key(w, key + 1);
-		json_put_bool(w, true);
+		json_member_bool(w, key + 1, true);
 	} else if (*key == '=') {
-		json_key(w, key + 1);
-		json_put_str(w, va_arg(*ap, struct str));
+		json_member_str(w, key + 1, va_arg(*ap, struct str));
 	} else if (*key != '#' && *key != '?' &&
 	    (text = va_arg(*ap, const char *)) != NULL) {
-		json_key(w, key);
-		json_put_str(w, str_of(text));
+		json_member_str(w, key, str_of(text));
 	}
 }
 

@@ -96,8 +96,7 @@ put_member(struct json_writer *w, const char *key, struct str s)
 {
 	if (s.p == NULL)
 		return;
-	json_key(w, key);
-	json_put_str(w, s);
+	json_member_str(w, key, s);
 }
 
 static void
@@ -110,19 +109,16 @@ put_json(const struct event_line *l, struct str channel, struct str event,
 
 	json_writer_init(&w);
 	json_object_open(&w);
-	json_key(&w, "time_ms");
-	json_put_u64(&w, l->time_ms);
+	json_member_u64(&w, "time_ms", l->time_ms);
 	if (l->pos != 0) {
-		json_key(&w, "pos");
-		json_put_u64(&w, l->pos);
+		json_member_u64(&w, "pos", l->pos);
 	}
 	put_member(&w, "kind", l->kind);
 	put_member(&w, "app", l->app);
 	put_member(&w, "channel", channel);
 	put_member(&w, "event", event);
 	if (user.kind == JSON_STRING) {
-		json_key(&w, "user_id");
-		json_put_raw(&w, user.raw);
+		json_member_raw(&w, "user_id", user.raw);
 	}
 	json_key(&w, "data");
 	if (data.kind == JSON_NONE)

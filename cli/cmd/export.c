@@ -27,8 +27,7 @@ struct export
 static void
 put_text(struct json_writer *w, const char *key, const char *text)
 {
-	json_key(w, key);
-	json_put_str(w, str_of(text));
+	json_member_str(w, key, str_of(text));
 }
 
 /* A filter that is not set is left out. */
@@ -123,14 +122,12 @@ put_app(void *arg, const struct app *a)
 	put_text(w, "key", a->key);
 	put_text(w, "secret", a->secret);
 	put_text(w, "name", a->name);
-	json_key(w, "enabled");
-	json_put_bool(w, a->enabled != 0);
+	json_member_bool(w, "enabled", a->enabled != 0);
 	put_settings(w, a);
 	if (e->whole && a->old_key != NULL) {
 		put_text(w, "old_key", a->old_key);
 		put_text(w, "old_secret", a->old_secret);
-		json_key(w, "old_until");
-		json_put_u64(w, a->old_until);
+		json_member_u64(w, "old_until", a->old_until);
 	}
 	json_key(w, "webhooks");
 	json_array_open(w);

@@ -52,11 +52,9 @@ make_channel_data(const struct cmd *c)
 
 	json_writer_init(&w);
 	json_object_open(&w);
-	json_key(&w, "user_id");
-	json_put_str(&w, str_of(cmd_value(c, "user")));
+	json_member_str(&w, "user_id", str_of(cmd_value(c, "user")));
 	if (info != NULL) {
-		json_key(&w, "user_info");
-		json_put_raw(&w, str_of(info));
+		json_member_raw(&w, "user_info", str_of(info));
 	}
 	json_object_close(&w);
 	b = json_writer_take(&w);
@@ -68,8 +66,7 @@ make_channel_data(const struct cmd *c)
 static void
 put_text(struct json_writer *w, const char *key, const char *value)
 {
-	json_key(w, key);
-	json_put_str(w, str_of(value));
+	json_member_str(w, key, str_of(value));
 }
 
 static int

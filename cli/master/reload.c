@@ -135,13 +135,6 @@ say(struct master *m, const struct reload_requests *a, unsigned code,
 		request_reply(m, a->v[i], code, text);
 }
 
-static void
-put_number(struct json_writer *w, const char *key, uint64_t n)
-{
-	json_key(w, key);
-	json_put_u64(w, n);
-}
-
 void
 reload_say_done(struct master *m, const struct reload_requests *a,
     const struct retire *retired)
@@ -152,12 +145,13 @@ reload_say_done(struct master *m, const struct reload_requests *a,
 
 	json_writer_init(&w);
 	json_object_open(&w);
-	put_number(&w, "ms", child_now_ms() - a->began_ms);
-	put_number(&w, "workers", n);
-	put_number(&w, "moved", retired == NULL ? 0 : retired->moved);
-	put_number(&w, "tls_lingers", retired == NULL ? 0 : retired->lingering);
-	put_number(&w, "closed", retired == NULL ? 0 : retired->closed);
-	put_number(&w, "leaving", master_alive(m, FIRST_WORKER + n));
+	json_member_u64(&w, "ms", child_now_ms() - a->began_ms);
+	json_member_u64(&w, "workers", n);
+	json_member_u64(&w, "moved", retired == NULL ? 0 : retired->moved);
+	json_member_u64(
+	    &w, "tls_lingers", retired == NULL ? 0 : retired->lingering);
+	json_member_u64(&w, "closed", retired == NULL ? 0 : retired->closed);
+	json_member_u64(&w, "leaving", master_alive(m, FIRST_WORKER + n));
 	json_key(&w, "needs_restart");
 	if (a->notes == NULL)
 		json_put_null(&w);

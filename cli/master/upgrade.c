@@ -59,8 +59,7 @@ upgrade_progress(struct master *m, const char *text)
 	log_info("upgrade: %s", text);
 	json_writer_init(&w);
 	json_object_open(&w);
-	json_key(&w, "progress");
-	json_put_str(&w, str_of(text));
+	json_member_str(&w, "progress", str_of(text));
 	json_object_close(&w);
 	b = json_writer_take(&w);
 	line = xstrndup(b->data, b->len);

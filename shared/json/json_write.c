@@ -264,6 +264,20 @@ json_put_raw(struct json_writer *w, struct str text)
 	buf_append(&w->b, text);
 }
 
+#define MEMBER(kind, type) \
+	void json_member_##kind( \
+	    struct json_writer *w, const char *key, type v) \
+	{ \
+		json_key(w, key); \
+		json_put_##kind(w, v); \
+	}
+MEMBER(str, struct str)
+MEMBER(u64, uint64_t)
+MEMBER(i64, int64_t)
+MEMBER(bool, bool)
+MEMBER(raw, struct str)
+#undef MEMBER
+
 struct buf *
 json_writer_take(struct json_writer *w)
 {

@@ -47,6 +47,12 @@ void json_put_bool(struct json_writer *, bool);
 void json_put_null(struct json_writer *);
 /* A finished JSON text. */
 void json_put_raw(struct json_writer *, struct str);
+/* A member of an object: its key, then its value as json_put_…() writes it. */
+void json_member_str(struct json_writer *, const char *key, struct str);
+void json_member_u64(struct json_writer *, const char *key, uint64_t);
+void json_member_i64(struct json_writer *, const char *key, int64_t);
+void json_member_bool(struct json_writer *, const char *key, bool);
+void json_member_raw(struct json_writer *, const char *key, struct str);
 /* The finished text; the caller owns the reference. */
 struct buf *json_writer_take(struct json_writer *);
 /* Discards what has been written, finished or not. */

@@ -180,20 +180,6 @@ idle_seconds(const struct conn *c)
 }
 
 static void
-put_number(struct json_writer *w, const char *key, uint64_t n)
-{
-	json_key(w, key);
-	json_put_u64(w, n);
-}
-
-static void
-put_text(struct json_writer *w, const char *key, struct str s)
-{
-	json_key(w, key);
-	json_put_str(w, s);
-}
-
-static void
 put_channels(struct json_writer *w, const struct conn *c)
 {
 	size_t shown = 0, more = 0;
@@ -210,18 +196,17 @@ put_channels(struct json_writer *w, const struct conn *c)
 		}
 		shown++;
 		json_object_open(w);
-		put_text(w, "channel", topic_name(s->t));
+		json_member_str(w, "channel", topic_name(s->t));
 		json_key(w, "user");
 		if (s->member != NULL)
 			json_put_str(w, s->member->id);
 		else
 			json_put_null(w);
-		json_key(w, "on");
-		json_put_bool(w, s->on);
+		json_member_bool(w, "on", s->on);
 		json_object_close(w);
 	}
 	json_array_close(w);
-	put_number(w, "channels_not_shown", more);
+	json_member_u64(w, "channels_not_shown", more);
 }
 
 static void
@@ -237,7 +222,7 @@ put_compression(struct json_writer *w, const struct conn *c)
 		json_put_str(w, buf_str(b));
 	}
 	buf_unref(b);
-	put_number(w, "bytes_saved", (uint64_t)MAX(c->saved, 0));
+	json_member_u64(w, "bytes_saved", (uint64_t)MAX(c->saved, 0));
 }
 
 static void
@@ -251,12 +236,13 @@ put_conn(struct buf **rows, const struct conn_list *k, const struct conn *c)
 	json_writer_init(&w);
 	json_object_open(&w);
 	socket_id_text(conn_sid(c), sid);
-	put_text(&w, "socket_id", str_of(sid));
-	put_text(&w, "app", str_of(c->app->id));
-	put_number(&w, "worker", k->w->inherit->slot);
+	json_member_str(&w, "socket_id", str_of(sid));
+	json_member_str(&w, "app", str_of(c->app->id));
+	json_member_u64(&w, "worker", k->w->inherit->slot);
 	remote_text(c, address, sizeof(address));
-	put_text(&w, "address", str_of(address));
-	put_number(&w, "age", (uint64_t)MAX(worker_now() - c->opened_at, 0.));
+	json_member_str(&w, "address", str_of(address));
+	json_member_u64(
+	    &w, "age", (uint64_t)MAX(worker_now() - c->opened_at, 0.));
 	json_key(&w, "idle");
 	if (idle >= 0)
 		json_put_u64(&w, (uint64_t)idle);
@@ -267,11 +253,11 @@ put_conn(struct buf **rows, const struct conn_list *k, const struct conn *c)
 		json_put_str(&w, c->user->id);
 	else
 		json_put_null(&w);
-	put_number(&w, "subscriptions", c->nsubs);
-	put_number(&w, "received", c->messages_in);
-	put_number(&w, "sent", c->out.pushes);
-	put_number(&w, "bytes_sent", c->out.out);
-	put_number(&w, "queued", outq_bytes(&c->out));
+	json_member_u64(&w, "subscriptions", c->nsubs);
+	json_member_u64(&w, "received", c->messages_in);
+	json_member_u64(&w, "sent", c->out.pushes);
+	json_member_u64(&w, "bytes_sent", c->out.out);
+	json_member_u64(&w, "queued", outq_bytes(&c->out));
 	json_key(&w, "confirmed");
 	if (c->session.named && c->session.row != UINT32_MAX &&
 	    !c->session.mute)

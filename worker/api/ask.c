@@ -139,14 +139,11 @@ reply_stats(struct conn *c, struct str body)
 		return false;
 	json_writer_init(&jw);
 	json_object_open(&jw);
-	json_key(&jw, "occupied");
-	json_put_raw(&jw, v[0].raw);
+	json_member_raw(&jw, "occupied", v[0].raw);
 	if (v[1].kind != JSON_NONE) {
-		json_key(&jw, "user_count");
-		json_put_raw(&jw, v[1].raw);
+		json_member_raw(&jw, "user_count", v[1].raw);
 	}
-	json_key(&jw, "connection_count");
-	json_put_raw(&jw, v[2].raw);
+	json_member_raw(&jw, "connection_count", v[2].raw);
 	json_object_close(&jw);
 	b = json_writer_take(&jw);
 	api_reply(c, 200, buf_str(b));

@@ -160,28 +160,22 @@ get_verbs(struct conn *c)
 		if (r->access == VERB_TERMINAL)
 			continue;
 		json_object_open(&w);
-		json_key(&w, "verb");
-		json_put_str(&w, str_of(r->name));
-		json_key(&w, "args");
-		json_put_str(&w, str_of(r->args));
-		json_key(&w, "summary");
-		json_put_str(&w, str_of(r->summary));
-		json_key(&w, "access");
-		json_put_str(&w, str_of(access[r->access]));
+		json_member_str(&w, "verb", str_of(r->name));
+		json_member_str(&w, "args", str_of(r->args));
+		json_member_str(&w, "summary", str_of(r->summary));
+		json_member_str(&w, "access", str_of(access[r->access]));
 		json_key(&w, "options");
 		json_array_open(&w);
 		for (const struct cmd_option *o = r->options;
 		     o != NULL && o->name != NULL; o++) {
 			json_object_open(&w);
-			json_key(&w, "name");
-			json_put_str(&w, str_of(o->name));
+			json_member_str(&w, "name", str_of(o->name));
 			json_key(&w, "value");
 			if (o->arg == NULL)
 				json_put_null(&w);
 			else
 				json_put_str(&w, str_of(o->arg));
-			json_key(&w, "help");
-			json_put_str(&w, str_of(o->help));
+			json_member_str(&w, "help", str_of(o->help));
 			json_object_close(&w);
 		}
 		json_array_close(&w);
