@@ -57,16 +57,10 @@ number(struct str text)
 	return str_to_u64(text, UINT64_MAX, &v) == -1 ? 0 : v;
 }
 
-static uint64_t
-smaller(uint64_t a, uint64_t b)
-{
-	return a == 0 ? b : b == 0 ? a : MIN(a, b);
-}
-
 static void
 limit_memory(struct cgroup *c, struct str text)
 {
-	c->memory = smaller(c->memory, number(text));
+	c->memory = cgroup_smaller(c->memory, number(text));
 }
 
 /* Microseconds of processor time in each period, both as text. */
@@ -78,7 +72,7 @@ limit_cores(struct cgroup *c, struct str quota, struct str period)
 	if (q == 0 || p == 0)
 		return;
 	n = q / p + (q % p != 0);
-	c->cores = (unsigned)smaller(c->cores, MIN(n, UINT_MAX));
+	c->cores = (unsigned)cgroup_smaller(c->cores, MIN(n, UINT_MAX));
 }
 
 static void

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * memory.c: the memory that the server may use, and the memory use of this
- * process.  Owns one open file, so that nothing must be
- * opened later.  Must never fail: without information there is no limit.
+ * process.  Owns one open file, so that nothing must be opened later.  Must
+ * never fail: without information there is no limit.
  */
 
 #include "shared/proc/memory.h"
@@ -25,12 +25,10 @@ uint64_t
 memory_available(void)
 {
 	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-	uint64_t group = cgroup_read("").memory;
 	uint64_t machine =
 	    pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0;
 
-	return group == 0 || (machine != 0 && machine < group) ? machine
-							       : group;
+	return cgroup_smaller(machine, cgroup_read("").memory);
 }
 
 uint64_t

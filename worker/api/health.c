@@ -33,7 +33,7 @@ health_get_ready(struct conn *c)
 	else if (w->link->away)
 		why =
 		    S("{\"ready\":false,\"reason\":\"degraded: no cluster\"}");
-	else if (w->link->appless)
+	else if (w->link->lacks_apps)
 		why = S("{\"ready\":false,\"reason\":\"starting: the apps of "
 			"the cluster\"}");
 	else {

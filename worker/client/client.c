@@ -333,7 +333,7 @@ client_part(struct conn *c, unsigned code, const char *text)
 	struct client_session *s = &c->session;
 	struct open_session *o;
 
-	if (c->state >= CONN_PARTING || closing_now(c))
+	if (c->state >= CONN_PARTING || closing_hasten(c))
 		return;
 	if (!session_is_behind(ss, s) ||
 	    !session_ask(ss, s, client_log_pos(c), PART_SECONDS)) {

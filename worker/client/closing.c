@@ -172,7 +172,7 @@ closing_user(
 }
 
 bool
-closing_now(struct conn *c)
+closing_hasten(struct conn *c)
 {
 	struct list *e;
 	size_t i;

@@ -34,8 +34,8 @@ void closing_app(
 /* Closes the clients in the channel of a user, likewise.  topic: or NULL. */
 void closing_user(
     struct worker *, const struct topic *, unsigned code, struct str text);
-/* Is the client to be closed?  Then it is closed now. */
-bool closing_now(struct conn *);
+/* Closes the client now if an order waits for it; true: it is closed. */
+bool closing_hasten(struct conn *);
 /* The portion of this turn; true: there is more. */
 bool closing_turn(struct worker *);
 /* Closes all that is left, of the app with this number, or (0) of any. */

@@ -26,7 +26,7 @@ static void
 message(struct conn *c, bool binary, struct str text)
 {
 	/* ws.c refuses it */
-	if (!closing_now(c))
+	if (!closing_hasten(c))
 		client_message(c, text);
 }
 

@@ -415,7 +415,7 @@ int
 link_on_cluster(struct worker *w, const struct msg_cluster *m)
 {
 	w->link->away = m->up == 0;
-	w->link->appless = m->apps == 0;
+	w->link->lacks_apps = m->apps == 0;
 	w->link->leaves = m->leaves != 0;
 	return 0;
 }

@@ -54,10 +54,10 @@ struct link {
 	const struct link_handler *ops;
 	struct ipc_ops ipc_ops; /* made of them */
 	enum link_state state;
-	bool alone;   /* all clients of the host are here; the broker's word */
-	bool away;    /* the host is not in its cluster: no event is taken */
-	bool leaves;  /* ... and will not be: no client is taken */
-	bool appless; /* some of the cluster's apps may not be known yet */
+	bool alone;  /* all clients of the host are here; the broker's word */
+	bool away;   /* the host is not in its cluster: no event is taken */
+	bool leaves; /* ... and will not be: no client is taken */
+	bool lacks_apps;  /* some of the cluster's apps may not be known yet */
 	const char *lost; /* why, while that has not been logged */
 	ev_timer retry;
 	uint64_t broker;     /* the process at the other end; 0: none yet */
