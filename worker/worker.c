@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
@@ -99,7 +100,7 @@ may_wait(struct worker *w)
 
 	return !w->link->ipc.rests && coalesce_pays(c, n) &&
 	    coalesce_waits(c, n, c->nevents + w->link->ipc.nout,
-		proc_clock_us(CLOCK_MONOTONIC));
+		clock_us(CLOCK_MONOTONIC));
 }
 
 /* The end of a turn. */

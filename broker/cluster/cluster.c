@@ -37,6 +37,7 @@
 #include "broker/core/budget.h"
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
+#include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
@@ -61,7 +62,7 @@ cluster_turn(struct cluster *cl)
 	    !list_is_empty(&cl->parts) && !cl->br->links->acks_wait) {
 		cl->sending = true;
 		cl->sent++;
-		cl->sent_us = proc_clock_us(CLOCK_MONOTONIC);
+		cl->sent_us = clock_us(CLOCK_MONOTONIC);
 		outgoing_send_first(cl);
 	}
 	incoming_read(cl);

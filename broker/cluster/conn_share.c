@@ -23,6 +23,7 @@
 #include "broker/link/peer.h"
 #include "broker/webhook/state.h"
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 #include "shared/base/xmalloc.h"
 
 #define WAIT_SECONDS 1.5 /* for places of other hosts */
@@ -186,7 +187,7 @@ static bool
 is_silent(const struct cluster *cl)
 {
 	return cl->sending &&
-	    proc_clock_us(CLOCK_MONOTONIC) - cl->sent_us > SILENT_US;
+	    clock_us(CLOCK_MONOTONIC) - cl->sent_us > SILENT_US;
 }
 
 /* Those that have waited for too long. */

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "broker/cluster/inside.h"
+#include "shared/base/clock.h"
 #include "shared/base/log.h"
 
 #define SLOW_US UINT64_C(1000000)
@@ -26,7 +27,7 @@ ahead(int64_t ms)
 void
 timing_clock(struct cluster *cl, const char *id, uint64_t us)
 {
-	int64_t now = (int64_t)(proc_clock_us(CLOCK_REALTIME) / 1000);
+	int64_t now = (int64_t)(clock_us(CLOCK_REALTIME) / 1000);
 	bool wrong;
 
 	if (us > SLOW_US)
@@ -45,7 +46,7 @@ timing_clock(struct cluster *cl, const char *id, uint64_t us)
 void
 timing_entry(struct cluster *cl)
 {
-	uint64_t us = proc_clock_us(CLOCK_MONOTONIC) - cl->sent_us;
+	uint64_t us = clock_us(CLOCK_MONOTONIC) - cl->sent_us;
 	bool slow = us > SLOW_US;
 
 	stats_observe(&cl->append, stats_bounds_short, us);

@@ -19,8 +19,8 @@
 #include "broker/log/replay.h"
 #include "broker/log/resume_channels.h"
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 #include "shared/ipc/ipc_msg.h"
-#include "shared/proc/proc.h"
 #include "shared/pusher/channel_name.h"
 
 #define CHANNELS_MAX 100 /* of one session that are shown */
@@ -41,8 +41,7 @@ put_session(struct control_client *cc, struct json_writer *w,
 	json_member_str(
 	    w, "state", str_of(states[row->state % nitems(states)]));
 	json_member_u64(w, "since",
-	    (proc_clock_us(CLOCK_REALTIME) - proc_clock_us(CLOCK_MONOTONIC)) /
-		    1000000 +
+	    (clock_us(CLOCK_REALTIME) - clock_us(CLOCK_MONOTONIC)) / 1000000 +
 		row->since);
 	json_member_str(w, "socket_id", str_of(sid));
 	json_member_u64(w, "channels", s->channels.n);

@@ -6,19 +6,15 @@
 
 #include "broker/core/core.h"
 
-#include <time.h>
-
 #include "shared/base/buf.h"
+#include "shared/base/clock.h"
 
 #define SCRATCH_KEEP (1u << 20) /* bytes; a larger scratch buf is freed */
 
 double
 broker_now(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
+	return clock_seconds(CLOCK_MONOTONIC);
 }
 
 struct buf **

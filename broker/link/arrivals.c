@@ -22,14 +22,14 @@
 #include "broker/link/answers.h"
 #include "broker/link/peer.h"
 #include "shared/base/base.h"
-#include "shared/proc/proc.h"
+#include "shared/base/clock.h"
 
 /*
  * Before control clients: pusherctl sees an event whose 200 came before it
  * asked.
  */
 #define PRIORITY (PEER_PRIORITY - 1)
-#define CLOCK_US() proc_clock_us(CLOCK_MONOTONIC)
+#define CLOCK_US() clock_us(CLOCK_MONOTONIC)
 
 /* The place of its next message; false: it has none. */
 static bool

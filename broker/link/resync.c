@@ -32,6 +32,7 @@
 #include "broker/core/core.h"
 #include "broker/link/peer.h"
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/conf/conf.h"
 #include "shared/proc/event_order.h"
@@ -80,7 +81,7 @@ resync_begin(struct broker *br)
 	br->links->acks_wait = true;
 	br->resync->began = broker_now();
 	br->resync->base_us =
-	    MAX(proc_clock_us(CLOCK_MONOTONIC), REMEMBERED_US) - REMEMBERED_US;
+	    MAX(clock_us(CLOCK_MONOTONIC), REMEMBERED_US) - REMEMBERED_US;
 	br->resync->runs = event_order_get(br->event_order, &br->resync->nruns);
 	wait_a_little(br);
 }

@@ -21,9 +21,9 @@
 
 #include "broker/log/ring_file.h"
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
-#include "shared/proc/proc.h"
 
 #define KEEP_US 800000 /* seconds for all copies: bounds the time of a stop */
 #define WALK 32
@@ -209,7 +209,7 @@ copy_path(const struct app_logs *s, uint32_t app)
 void
 app_logs_keep(const struct app_logs *s)
 {
-	uint64_t end = proc_clock_us(CLOCK_MONOTONIC) + KEEP_US;
+	uint64_t end = clock_us(CLOCK_MONOTONIC) + KEEP_US;
 	struct hash_node *n;
 	size_t lost = 0;
 
@@ -218,7 +218,7 @@ app_logs_keep(const struct app_logs *s)
 		const struct app_log *l = container_of(n, struct app_log, node);
 		char *path = copy_path(s, l->app);
 
-		if (proc_clock_us(CLOCK_MONOTONIC) > end)
+		if (clock_us(CLOCK_MONOTONIC) > end)
 			lost++;
 		else if (ring_save(l->ring, path) == -1)
 			log_warn("resume: cannot write the copy %s", path);
@@ -398,7 +398,7 @@ app_logs_number(struct app_logs *s, struct app_log *l)
 uint64_t
 app_log_age(const struct app_log *l)
 {
-	uint64_t at = 0, now = proc_clock_us(CLOCK_REALTIME);
+	uint64_t at = 0, now = clock_us(CLOCK_REALTIME);
 	struct ring_record r;
 
 	if (!ring_next(l->ring, &at, &r) || r.time_us > now)

@@ -12,8 +12,8 @@
 
 #include "broker/log/resume_channels.h"
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 #include "shared/conf/conf.h"
-#include "shared/proc/proc.h"
 #include "shared/pusher/frames.h"
 
 void
@@ -51,7 +51,7 @@ replay_log(struct replay *x, const struct msg_event *m)
 		return x->logs.place; /* an earlier broker has logged it */
 	if (m->origin != 0 && (pos = app_log_logged(l, m->origin, m->seq)) != 0)
 		return pos;
-	r.time_us = proc_clock_us(CLOCK_REALTIME);
+	r.time_us = clock_us(CLOCK_REALTIME);
 	return app_log_append(l, &r);
 }
 

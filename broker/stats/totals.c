@@ -24,6 +24,7 @@
 #include "broker/user/user.h"
 #include "broker/webhook/queue.h"
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/proc/proc.h"
@@ -36,7 +37,7 @@ on_check(struct ev_loop *loop, ev_check *check, int revents)
 {
 	struct broker *br = check->data;
 
-	br->totals->woke = proc_clock_us(CLOCK_MONOTONIC_COARSE);
+	br->totals->woke = clock_us(CLOCK_MONOTONIC_COARSE);
 }
 
 void
@@ -47,7 +48,7 @@ totals_turn_ends(struct broker *br)
 
 	if (s->woke == 0)
 		return;
-	turn = proc_clock_us(CLOCK_MONOTONIC_COARSE) - s->woke;
+	turn = clock_us(CLOCK_MONOTONIC_COARSE) - s->woke;
 	s->woke = 0;
 	s->turn_max = MAX(s->turn_max, turn);
 	stats_observe(&s->hists.turn, stats_bounds_short, turn);
@@ -59,7 +60,7 @@ totals_init(struct broker *br)
 	struct totals *s = br->totals;
 
 	s->slots = xcalloc(br->nslots, sizeof(*s->slots));
-	s->started = proc_clock_us(CLOCK_REALTIME);
+	s->started = clock_us(CLOCK_REALTIME);
 	memory_init(&s->memory);
 	list_init(&s->waiting);
 	ev_check_init(&s->check, on_check);

@@ -12,7 +12,6 @@
 #include "broker/webhook/queue.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "broker/app/apps.h"
 #include "broker/core/budget.h"
@@ -20,6 +19,7 @@
 #include "broker/link/peer.h"
 #include "broker/webhook/endpoints.h"
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/shares.h"
 #include "shared/base/xmalloc.h"
@@ -291,12 +291,9 @@ webhook_queue_put(struct broker *br, struct msg_hook *m)
 	struct webhook_queue *q = br->webhook_queue;
 	struct webhook_line *line = webhook_queue_line(br, m->app);
 	struct hook *h = xcalloc(1, sizeof(*h));
-	struct timespec ts;
 	size_t n;
 
-	clock_gettime(CLOCK_REALTIME, &ts);
-	m->time_ms =
-	    (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	m->time_ms = clock_ms(CLOCK_REALTIME);
 	if (m->owner.n == 0)
 		m->owner = str_of(line->owner);
 	n = msg_hook_size(m);

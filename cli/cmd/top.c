@@ -21,6 +21,7 @@
 #include "cli/cmd/top_rates.h"
 #include "shared/base/base.h"
 #include "shared/base/buf.h"
+#include "shared/base/clock.h"
 #include "shared/base/xmalloc.h"
 #include "shared/proc/proc.h"
 
@@ -380,12 +381,13 @@ static bool
 wait_seconds(struct screen *s, uint64_t seconds)
 {
 	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
-	double end = top_clock() + (double)seconds;
+	double end = clock_seconds(CLOCK_MONOTONIC) + (double)seconds;
 	bool keys = isatty(STDIN_FILENO) == 1;
 	int r = 0, left;
 	char key;
 
-	while (!stopped && (left = (int)((end - top_clock()) * 1000)) > 0) {
+	while (!stopped &&
+	    (left = (int)((end - clock_seconds(CLOCK_MONOTONIC)) * 1000)) > 0) {
 		r = poll(&p, keys ? 1 : 0, left);
 		if (r == 1) {
 			if (read(STDIN_FILENO, &key, 1) != 1)

@@ -13,18 +13,10 @@
 #include <time.h>
 
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 #include "shared/base/xmalloc.h"
 
 #define APPS_MAX 1000
-
-double
-top_clock(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static struct top_line *
 add(struct top_reading *r)
@@ -102,7 +94,7 @@ top_read(struct top *t, const struct cmd *c)
 	t->now.n = 0;
 	r = cmd_ask(c, "stats", cmd_args("#limit", (uint64_t)APPS_MAX), on_row,
 	    &t->now);
-	t->now.at = top_clock();
+	t->now.at = clock_seconds(CLOCK_MONOTONIC);
 	return r;
 }
 

@@ -45,8 +45,6 @@ struct top {
 	struct top_reading before, now;
 };
 
-/* Seconds of a clock that only goes forward. */
-double top_clock(void);
 /* The next reading; an enum cmd_exit. */
 int top_read(struct top *, const struct cmd *);
 void top_clear(struct top *);

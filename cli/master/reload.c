@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/master/certs.h"
@@ -23,6 +22,7 @@
 #include "cli/master/state.h"
 #include "shared/base/base.h"
 #include "shared/base/buf.h"
+#include "shared/base/clock.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/conf/conf_change.h"
@@ -357,12 +357,10 @@ begin(struct master *m, struct str set)
 {
 	struct reload *r = &m->reload;
 	struct change ch = { .log_fd = -1 };
-	struct timespec ts;
 	char *why, text[80];
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
-	    (long long)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
+	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
+	    (unsigned long long)clock_us(CLOCK_MONOTONIC));
 	notify(text);
 	if (set.n > 0)
 		log_info("reload: pusherctl sets %.*s", STR_ARG(set));

@@ -19,7 +19,7 @@
 #include <errno.h>
 
 #include "shared/base/base.h"
-#include "shared/proc/proc.h"
+#include "shared/base/clock.h"
 
 #define READ_BYTES (256u << 10) /* one read, at most */
 #define TURN_BYTES (1u << 20)   /* read in one turn, at most */
@@ -404,7 +404,7 @@ open_place(struct ipc *l)
 void
 ipc_close_place(struct ipc *l)
 {
-	struct msg_place m = { .us = proc_clock_us(CLOCK_MONOTONIC) };
+	struct msg_place m = { .us = clock_us(CLOCK_MONOTONIC) };
 
 	if (l->place != NULL)
 		msg_place_put(l->place, &m);

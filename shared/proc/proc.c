@@ -383,15 +383,6 @@ proc_slot_room(unsigned nworkers)
 	return MIN((MAX(nworkers, 1) + 7) / 8 * 8, PROC_MAX_WORKERS);
 }
 
-uint64_t
-proc_clock_us(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 void
 proc_random_many(uint64_t *v, size_t n)
 {

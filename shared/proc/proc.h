@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <time.h>
 
 #include "shared/base/str.h"
 
@@ -112,8 +111,6 @@ unsigned proc_cores(void);
  * some more, because the number may grow while it runs.
  */
 unsigned proc_slot_room(unsigned nworkers);
-/* Microseconds of this clock. */
-uint64_t proc_clock_us(clockid_t);
 /* 64 random bits from the system; dies when there are none. */
 uint64_t proc_random(void);
 /* The same, n <= 32 of them in one call. */

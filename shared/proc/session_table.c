@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 #include "shared/base/hash.h"
 #include "shared/base/log.h"
 #include "shared/base/shm.h"
@@ -29,7 +30,7 @@
 static uint64_t
 up_ms(void)
 {
-	return proc_clock_us(CLOCK_MONOTONIC) / 1000;
+	return clock_us(CLOCK_MONOTONIC) / 1000;
 }
 
 uint32_t
@@ -240,7 +241,7 @@ struct file_head {
 static uint64_t
 wall_ms(void)
 {
-	return proc_clock_us(CLOCK_REALTIME) / 1000;
+	return clock_us(CLOCK_REALTIME) / 1000;
 }
 
 /* A time of the file, in ms, on the clock of now. */

@@ -35,6 +35,7 @@
 #include "broker/link/peer.h"
 #include "shared/app/app.h"
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 #include "shared/base/hash.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
@@ -166,10 +167,9 @@ queued(const struct broker *br, const struct plan *p)
 static void
 run_for(struct broker *br, const struct plan *p, double seconds)
 {
-	uint64_t end =
-	    proc_clock_us(CLOCK_MONOTONIC) + (uint64_t)(seconds * 1e6);
+	uint64_t end = clock_us(CLOCK_MONOTONIC) + (uint64_t)(seconds * 1e6);
 
-	while (proc_clock_us(CLOCK_MONOTONIC) < end) {
+	while (clock_us(CLOCK_MONOTONIC) < end) {
 		ev_run(br->loop, EVRUN_ONCE);
 		broker_turn(br);
 		*p->queued = queued(br, p);

@@ -33,6 +33,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "shared/base/clock.h"
+
 #define EVENT 150     /* bytes */
 #define BROKERS 4     /* at most */
 #define MOST 512      /* events in an entry */
@@ -74,15 +76,6 @@ struct broker {
 };
 
 static int port;
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void
 die(const char *what)
@@ -145,7 +138,7 @@ ask(struct broker *b)
 static void
 arrived(struct result *r, const char *data, size_t len)
 {
-	double t = now();
+	double t = clock_seconds(CLOCK_MONOTONIC);
 
 	for (size_t i = 0; i + EVENT <= len; i += EVENT) {
 		double at, us;
@@ -255,7 +248,7 @@ run_broker(struct broker *b, double began, double seconds)
 		struct pollfd fds[] = { { b->writer->fd, POLLIN, 0 },
 			{ b->reader->fd, POLLIN, 0 } };
 
-		t = now();
+		t = clock_seconds(CLOCK_MONOTONIC);
 		if (t >= began && t < began + seconds)
 			produce(b, began, t);
 		else if (t >= began + seconds && !ended) {
@@ -266,7 +259,7 @@ run_broker(struct broker *b, double began, double seconds)
 		if (redisBufferWrite(b->writer, &done) != REDIS_OK ||
 		    redisBufferWrite(b->reader, &done) != REDIS_OK)
 			die("write");
-		sleep = sleep_time(b, began, now());
+		sleep = sleep_time(b, began, clock_seconds(CLOCK_MONOTONIC));
 		ppoll(fds, 2, &sleep, NULL);
 		if (fds[0].revents != 0)
 			answers(b, b->writer);
@@ -323,7 +316,7 @@ row(const struct plan *p, struct result *r, double seconds)
 
 	memset(r, 0, BROKERS * sizeof(*r));
 	redisFree(connect_engine());
-	began = now() + 0.3;
+	began = clock_seconds(CLOCK_MONOTONIC) + 0.3;
 	fflush(stdout);
 	for (int i = 0; i < p->brokers; i++)
 		if (fork() == 0)

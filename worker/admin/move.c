@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 #include "shared/ipc/fdpass.h"
@@ -370,7 +371,7 @@ move_on_merge(struct worker *w, const struct msg_merge *mark)
 		ipc_pause(&w->link->ipc);
 		w->link->ipc.quiet = true;
 		m->marked = true;
-		m->marked_us = proc_clock_us(CLOCK_MONOTONIC);
+		m->marked_us = clock_us(CLOCK_MONOTONIC);
 		set_late(m, SEND_SECONDS);
 	} else if (m->expired) {
 		give_up(
@@ -400,7 +401,7 @@ static void
 hand_over(struct move *m, uint64_t began_us)
 {
 	struct worker *w = m->w;
-	uint64_t now = proc_clock_us(CLOCK_MONOTONIC);
+	uint64_t now = clock_us(CLOCK_MONOTONIC);
 	uint64_t until_us = now + (uint64_t)(SEND_SECONDS * 1e6);
 	struct move_image image;
 	struct msg_moved moved = { .id = m->id };
@@ -431,7 +432,7 @@ hand_over(struct move *m, uint64_t began_us)
 		return;
 	}
 	link_let_go(w); /* at once: the other process reads and writes it */
-	moved.pause_us = proc_clock_us(CLOCK_MONOTONIC) - began_us;
+	moved.pause_us = clock_us(CLOCK_MONOTONIC) - began_us;
 	pump_take(m->pump);
 	if (moved.lingering == 0) {
 		pump_free(m->pump);
@@ -475,7 +476,7 @@ move_turn(struct worker *w)
 	else if (m->receiver != MOVE_NEW && !m->asked && is_quiet(w))
 		ask(m);
 	else if (m->receiver == MOVE_NEW && is_quiet(w))
-		hand_over(m, proc_clock_us(CLOCK_MONOTONIC));
+		hand_over(m, clock_us(CLOCK_MONOTONIC));
 }
 
 static void

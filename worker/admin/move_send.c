@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/ipc/fdpass.h"
-#include "shared/proc/proc.h"
 #include "worker/admin/move.h"
 #include "worker/core/core.h"
 
@@ -21,7 +21,7 @@
 static bool
 wait_for(int fd, short events, uint64_t until_us)
 {
-	uint64_t now = proc_clock_us(CLOCK_MONOTONIC);
+	uint64_t now = clock_us(CLOCK_MONOTONIC);
 	struct pollfd p = { fd, events, 0 };
 
 	return now < until_us &&

@@ -14,8 +14,8 @@
 
 #include <dirent.h>
 
+#include "shared/base/clock.h"
 #include "shared/net/ws_frame.h"
-#include "shared/proc/proc.h"
 #include "worker/app/apps.h"
 #include "worker/core/core.h"
 
@@ -26,7 +26,7 @@ on_check(struct ev_loop *loop, ev_check *check, int revents)
 {
 	struct worker *w = check->data;
 
-	w->stats->woke = proc_clock_us(CLOCK_MONOTONIC_COARSE);
+	w->stats->woke = clock_us(CLOCK_MONOTONIC_COARSE);
 }
 
 /* The clock is read once for all that one read of a connection causes. */
@@ -34,14 +34,14 @@ uint64_t
 stats_stamp(struct worker *w)
 {
 	if (w->stats->stamp == 0)
-		w->stats->stamp = proc_clock_us(CLOCK_MONOTONIC) | 1;
+		w->stats->stamp = clock_us(CLOCK_MONOTONIC) | 1;
 	return w->stats->stamp;
 }
 
 static void
 observe_latency(struct stats *s)
 {
-	uint32_t us = (uint32_t)proc_clock_us(CLOCK_MONOTONIC) | 1;
+	uint32_t us = (uint32_t)clock_us(CLOCK_MONOTONIC) | 1;
 
 	for (unsigned i = 0; i < s->nsamples; i++)
 		stats_observe(&s->counts.write_latency, stats_bounds_short,
@@ -60,7 +60,7 @@ stats_turn_ends(struct worker *w)
 	s->stamp = 0;
 	if (s->woke == 0)
 		return;
-	turn = proc_clock_us(CLOCK_MONOTONIC_COARSE) - s->woke;
+	turn = clock_us(CLOCK_MONOTONIC_COARSE) - s->woke;
 	stats_observe(&s->counts.turn, stats_bounds_short, turn);
 	s->turn_max = MAX(s->turn_max, turn);
 	s->woke = 0;

@@ -5,23 +5,14 @@
  */
 
 #include <string.h>
-#include <time.h>
 
 #include "shared/app/app.h"
+#include "shared/base/clock.h"
 #include "shared/base/utf8.h"
 #include "worker/app/stats.h"
 #include "worker/conn/conn.h"
 #include "worker/conn/remote.h"
 #include "worker/core/core.h"
-
-static uint64_t
-wall_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME_COARSE, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* Of a connection that was greeted. */
 static void
@@ -61,7 +52,7 @@ conn_record_close(struct conn *c, unsigned code, struct str reason)
 		s->counts.refused[stats_code(code)]++;
 	}
 	r = stats_next_close(s, app);
-	*r = (struct stats_close){ .time_ms = wall_ms(),
+	*r = (struct stats_close){ .time_ms = clock_ms(CLOCK_REALTIME_COARSE),
 		.age_ms = (uint64_t)(age * 1e3),
 		.bytes_out = c->out.out,
 		.app = app,

@@ -6,19 +6,16 @@
 #include "worker/core/core.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 
 #define ARENA_BYTES (64u << 10)
 
 double
 worker_now(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+	return clock_seconds(CLOCK_MONOTONIC_COARSE);
 }
 
 struct buf **

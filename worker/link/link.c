@@ -277,7 +277,7 @@ link_turn_ends(struct worker *w)
 
 	if (!wake->owed)
 		return;
-	now = proc_clock_us(CLOCK_MONOTONIC);
+	now = clock_us(CLOCK_MONOTONIC);
 	if (now - wake->late_us >= LATE_US) {
 		wake->owed = false;
 		wake->late_us = now;

@@ -17,11 +17,11 @@
 #include <time.h>
 
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 #include "shared/base/token_bucket.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/ipc/ipc.h"
-#include "shared/proc/proc.h"
 #include "shared/proc/session_table.h"
 #include "shared/pusher/frames.h"
 
@@ -32,7 +32,7 @@
 static double
 now(void)
 {
-	return (double)proc_clock_us(CLOCK_MONOTONIC) / 1e6;
+	return (double)clock_us(CLOCK_MONOTONIC) / 1e6;
 }
 
 static void

@@ -10,6 +10,7 @@
 
 #include <poll.h>
 
+#include "shared/base/clock.h"
 #include "tests/unit/broker/links.h"
 
 static struct links *
@@ -69,7 +70,7 @@ static void
 an_event_with_a_later_place_waits(void **state)
 {
 	struct links *l = begin();
-	uint64_t soon = proc_clock_us(CLOCK_MONOTONIC);
+	uint64_t soon = clock_us(CLOCK_MONOTONIC);
 
 	(void)state;
 	published(l, 0, 1, soon, "b");
