@@ -18,10 +18,10 @@
 #include "broker/log/replay.h"
 #include "shared/base/base.h"
 #include "shared/base/clock.h"
+#include "shared/base/glob.h"
 #include "shared/base/xmalloc.h"
 #include "shared/ipc/ipc_msg.h"
 #include "shared/net/ws_frame.h"
-#include "shared/pusher/webhook.h"
 
 #define PORTION 1000 /* records of the log in one turn */
 
@@ -70,7 +70,7 @@ static bool
 is_of_channel(const struct tail *t, struct str channel)
 {
 	return t->pattern_len == 0 ||
-	    webhook_glob(str_make(t->pattern, t->pattern_len), channel);
+	    glob_matches(str_make(t->pattern, t->pattern_len), channel);
 }
 
 static bool

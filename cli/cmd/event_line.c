@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "shared/base/glob.h"
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_write.h"
-#include "shared/pusher/webhook.h"
 
 int
 event_filter_init(struct event_filter *f, const struct cmd *c)
@@ -56,7 +56,7 @@ is_named(const struct event_filter *f, struct str event)
 	if (f->events == NULL)
 		return true;
 	while (rest.p != NULL)
-		if (webhook_glob(str_trim(str_cut(&rest, ',')), event))
+		if (glob_matches(str_trim(str_cut(&rest, ',')), event))
 			return true;
 	return false;
 }

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "shared/base/base.h"
+#include "shared/base/glob.h"
 #include "shared/base/hash.h"
 #include "shared/base/xmalloc.h"
 #include "shared/json/json_write.h"
@@ -353,38 +354,12 @@ webhook_add_header(struct webhook *h, const char *line, char **why)
 
 /* ---- filters ---- */
 
-/* Linear: after a mismatch only the last * is extended by one character. */
-bool
-webhook_glob(struct str pattern, struct str text)
-{
-	size_t p = 0, t = 0, star = SIZE_MAX, mark = 0;
-
-	while (t < text.n) {
-		if (p < pattern.n && pattern.p[p] == '*') {
-			star = p++;
-			mark = t;
-		} else if (p < pattern.n &&
-		    (pattern.p[p] == '?' || pattern.p[p] == text.p[t])) {
-			p++;
-			t++;
-		} else if (star != SIZE_MAX) {
-			p = star + 1;
-			t = ++mark;
-		} else {
-			return false;
-		}
-	}
-	while (p < pattern.n && pattern.p[p] == '*')
-		p++;
-	return p == pattern.n;
-}
-
 bool
 webhook_wants_channel(const struct webhook *h, struct str channel)
 {
 	return str_starts(channel, str_of(h->prefix)) &&
 	    str_ends(channel, str_of(h->suffix)) &&
-	    (*h->glob == '\0' || webhook_glob(str_of(h->glob), channel));
+	    (*h->glob == '\0' || glob_matches(str_of(h->glob), channel));
 }
 
 /* ---- bytes ---- */

@@ -66,8 +66,6 @@ int webhook_add_header(struct webhook *, const char *line, char **why);
 const char *webhook_kind_name(enum webhook_kind);
 /* Does the channel pass every filter? */
 bool webhook_wants_channel(const struct webhook *, struct str channel);
-/* Matches the whole text; * stands for any characters, ? for one. */
-bool webhook_glob(struct str pattern, struct str text);
 
 /*
  * May a request go to this address?  Not to private, link-local, loopback,

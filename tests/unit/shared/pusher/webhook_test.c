@@ -142,37 +142,6 @@ ids(void **state)
 }
 
 static void
-globs(void **state)
-{
-	static const struct {
-		const char *pattern, *text;
-		bool match;
-	} rows[] = {
-		{ "", "", true },
-		{ "", "a", false },
-		{ "*", "", true },
-		{ "*", "anything", true },
-		{ "a*c", "abbc", true },
-		{ "a*c", "abb", false },
-		{ "a*b*c", "aXbYbZc", true },
-		{ "?", "", false },
-		{ "?", "x", true },
-		{ "room-?-*", "room-1-x", true },
-		{ "room-?-*", "room-12-x", false },
-		{ "*-eu", "room-eu-eu", true },
-		{ "**a", "ba", true },
-		{ "a", "A", false },
-		{ "*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaa", false },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < nitems(rows); i++)
-		if (webhook_glob(str_of(rows[i].pattern),
-			str_of(rows[i].text)) != rows[i].match)
-			fail_msg("%s %s", rows[i].pattern, rows[i].text);
-}
-
-static void
 options(void **state)
 {
 	static const struct {
@@ -403,7 +372,6 @@ main(void)
 		cmocka_unit_test(signatures_of_the_vectors),
 		cmocka_unit_test(bodies),
 		cmocka_unit_test(ids),
-		cmocka_unit_test(globs),
 		cmocka_unit_test(options),
 		cmocka_unit_test(headers),
 		cmocka_unit_test(addresses),
