@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * suspects.c: members without a connection.  Owns a list for each 32nd of a
- * second in which some of them leave, so that no member is searched for, though
- * they do not come in the order in which they leave: a user whose connection
- * broke may leave with another one later, and each app has its own grace.
+ * second, or of a longer grace, in which some of them leave, so that no member
+ * is searched for, though they do not come in the order in which they leave: a
+ * user whose connection broke may leave with another one later, and each app
+ * has its own grace.
  */
 
 #include "broker/channel/suspects.h"
@@ -25,6 +26,7 @@
 
 #define AT_ONCE 500 /* that leave in one turn */
 #define TICKS 32    /* in a second */
+#define PARTS 64    /* at most, of a grace; at least half as many */
 
 /* The members that leave together. */
 struct suspects_tick {
@@ -104,6 +106,25 @@ app_grace(const struct broker *br, const struct member *m)
 }
 
 /*
+ * The tick at this time, or a little later: the later it is, the more members
+ * share it, so that there are few, whatever grace the apps have.
+ */
+static uint64_t
+tick_at(double due)
+{
+	double now = broker_now();
+	uint64_t tick, left, part = 1;
+
+	if (due <= now)
+		return (uint64_t)floor(due * TICKS);
+	tick = (uint64_t)ceil(due * TICKS);
+	left = tick - (uint64_t)(now * TICKS);
+	while (left / part > PARTS)
+		part *= 2;
+	return (tick + part - 1) / part * part;
+}
+
+/*
  * It leaves now, or at m->due or soon after it.  Nobody waits for members of a
  * deleted app.
  */
@@ -114,12 +135,10 @@ insert(struct broker *br, struct member *m)
 	struct suspects_tick *t;
 	struct list *e;
 	uint64_t tick;
-	bool now;
 
 	if (apps_is_deleted(br, m->presence->channel->app->num))
 		m->due = 0;
-	now = m->due <= broker_now();
-	tick = (uint64_t)(now ? floor(m->due * TICKS) : ceil(m->due * TICKS));
+	tick = tick_at(m->due);
 
 	for (e = s->ticks.prev; e != &s->ticks; e = e->prev)
 		if (tick_of(e)->tick <= tick)

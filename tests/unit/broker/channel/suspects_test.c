@@ -87,12 +87,30 @@ one_that_leaves_before_many_costs_nothing(void **state)
 	links_free(l);
 }
 
+/* Another app has an hour of grace, and members break all the time. */
+static void
+one_that_leaves_before_an_hour_costs_nothing(void **state)
+{
+	struct links *l = links_new(NULL);
+	struct presence *p = members_of(l, "presence-a");
+	clock_t began;
+
+	for (unsigned i = 0; i < MANY; i++)
+		break_one(l, p, i, 60 + i * 0.15);
+	began = clock();
+	for (unsigned i = 0; i < MANY; i++)
+		break_one(l, p, MANY + i, 30);
+	assert_true(clock() - began < CLOCKS_PER_SEC / 2);
+	links_free(l);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(they_leave_in_the_order_of_their_times),
 		cmocka_unit_test(one_that_leaves_before_many_costs_nothing),
+		cmocka_unit_test(one_that_leaves_before_an_hour_costs_nothing),
 	};
 
 	hash_seed();
