@@ -19,6 +19,7 @@
 #include "worker/api/retry.h"
 #include "worker/app/apps.h"
 #include "worker/app/stats.h"
+#include "worker/conn/input.h"
 #include "worker/core/core.h"
 #include "worker/link/link.h"
 #include "worker/link/publish.h"
@@ -204,6 +205,9 @@ publish(const struct api_request *r, struct event *e)
 		.event = e->name, .data_raw = e->data_raw, .except = e->except
 	};
 
+	/* Each further channel has a frame of its own. */
+	input_charge(
+	    r->c, (e->n - 1) * (COST_MESSAGE + e->data_raw.n / COST_BYTES));
 	e->seq = r->c->w->unacked->seq + 1;
 	for (size_t i = 0; i < e->n; i++) {
 		p.channel = e->v[i].name;

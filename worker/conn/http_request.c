@@ -20,6 +20,7 @@
 #include "worker/core/core.h"
 
 #define RETRY_AFTER "Retry-After: 1\r\n"
+#define LARGE_BODY 4096 /* bytes; a smaller one is in COST_REQUEST */
 
 /* Drops the copy of a request. */
 static void
@@ -217,6 +218,8 @@ api_run(
 	c->http->state = API_RUNS;
 	c->http->app = 0;
 	c->w->stats->counts.http_requests++;
+	if (body.n > LARGE_BODY)
+		input_charge(c, body.n / COST_BODY);
 	c->w->http->on_request(c, head, body, granted);
 	c->http->raw.n = 0; /* the bytes go */
 	assert(c->http->state != API_RUNS);

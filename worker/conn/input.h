@@ -41,6 +41,7 @@ struct worker;
 #define COST_REQUEST 16    /* of an HTTP request */
 #define COST_QUESTION 16   /* in the broker, too */
 #define COST_BYTES 256     /* input that costs 1 */
+#define COST_BODY 64       /* bytes of a body, when its request runs */
 #define COST_ANSWER 1024   /* bytes of answers, or events, that cost 1 */
 #define COST_DEFLATE 64    /* bytes that are compressed, likewise */
 #define COST_DELIVERIES 10 /* events to one client each that cost 1 */
