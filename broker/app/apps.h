@@ -76,6 +76,8 @@ struct broker_apps {
 	uint64_t expires; /* Unix second: the next old key ends; 0: none */
 	bool late;        /* it cannot be read, or copied: tried again */
 	uint32_t waits;   /* an app for this number, which is not free yet */
+	uint64_t reads;   /* of the whole database */
+	uint64_t read_ms; /* how long the last one took */
 };
 
 void apps_clear(struct broker *);

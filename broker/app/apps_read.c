@@ -17,6 +17,7 @@
 #include "broker/log/replay.h"
 #include "shared/app/appdb.h"
 #include "shared/base/base.h"
+#include "shared/base/clock.h"
 #include "shared/base/log.h"
 #include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
@@ -92,6 +93,7 @@ read_file(struct broker *br, enum appdb_mode mode, char **why)
 {
 	struct appdb *db = appdb_open(br->conf->database, mode, why);
 	bool was_late = br->apps->late, is_busy = false;
+	uint64_t began = clock_ms(CLOCK_MONOTONIC);
 	int result;
 
 	br->apps->late = true;
@@ -106,6 +108,8 @@ read_file(struct broker *br, enum appdb_mode mode, char **why)
 		is_busy = appdb_is_busy(db);
 	}
 	appdb_close(db);
+	br->apps->reads += result == 0;
+	br->apps->read_ms = clock_ms(CLOCK_MONOTONIC) - began;
 	if (result == -1) {
 		errno = is_busy ? EBUSY : EINVAL;
 		return -1;

@@ -39,12 +39,15 @@
 #include "broker/stats/totals.h"
 #include "shared/base/base.h"
 #include "shared/base/log.h"
+#include "shared/base/xmalloc.h"
 #include "shared/conf/conf.h"
 #include "shared/crypto/tls_store.h"
 #include "shared/json/json_slice.h"
 #include "shared/pusher/channel_name.h"
 #include "shared/pusher/event_rules.h"
 #include "shared/pusher/frames.h"
+
+#define LONG_READ_MS 5 /* of all apps */
 
 /* ---- status ---- */
 
@@ -129,7 +132,7 @@ status(struct control_client *cc, struct json args)
 /* ---- changes ---- */
 
 static void
-apps_changed(struct control_client *cc, struct json args)
+read_apps(struct control_client *cc)
 {
 	char *why = NULL;
 
@@ -143,6 +146,42 @@ apps_changed(struct control_client *cc, struct json args)
 		return;
 	}
 	control_end_when_read(cc);
+}
+
+/* Waits until the apps are read again. */
+struct change {
+	struct control_job job;
+	uint64_t reads; /* when it was made */
+};
+
+static void
+on_change_tick(struct control_job *job)
+{
+	const struct change *ch = container_of(job, const struct change, job);
+
+	if (job->cc->br->apps->reads == ch->reads)
+		read_apps(job->cc); /* for all that wait */
+	else
+		control_end_when_read(job->cc);
+}
+
+/*
+ * All apps are read for a change of one.  If that takes long, the changes of
+ * tenants wait for the next second, so that they cannot fill the broker's time.
+ */
+static void
+apps_changed(struct control_client *cc, struct json args)
+{
+	static const struct control_job_ops ops = { .tick = on_change_tick };
+	struct change *ch;
+
+	if (cc->scope == NULL || cc->br->apps->read_ms < LONG_READ_MS) {
+		read_apps(cc);
+		return;
+	}
+	ch = xcalloc(1, sizeof(*ch));
+	ch->reads = cc->br->apps->reads;
+	control_job_start(cc, &ch->job, &ops);
 }
 
 struct publication {

@@ -278,6 +278,38 @@ changed_apps_reach_every_worker_first(void **state)
 	desk_free(d);
 }
 
+/* A tenant's change that is expensive waits for the next second. */
+static void
+changes_of_tenants_share_a_read_if_it_takes_long(void **state)
+{
+	struct desk *d = desk_new();
+	struct said s;
+
+	desk_ask(d, "apps-changed", "{}");
+	for (unsigned i = 0; i < LINKS; i++)
+		while (links_next(d->l, i, &s))
+			continue;
+	d->l->br.apps->read_ms = 40;
+	for (int i = 0; i < 3; i++) {
+		desk_connect(d);
+		SAY(d->fd, ctl_hello, .build = S(PUSHERD_VERSION),
+		    .scope = S("db1"));
+		SAY(d->fd, ctl_ask, .verb = S("apps-changed"), .args = S("{}"));
+		assert_false(desk_next(d, &s));
+	}
+	assert_int_equal(d->l->br.apps->reads, 1);
+	control_tick(&d->l->br);
+	for (unsigned i = 0; i < LINKS; i++)
+		expect_nothing(d->l, i); /* answers the ping */
+	assert_end(d, 0, "");
+	assert_int_equal(d->l->br.apps->reads, 2);
+	d->l->br.apps->read_ms = 40;
+	desk_ask(d, "apps-changed", "{}"); /* of the operator */
+	assert_false(desk_next(d, &s));
+	assert_int_equal(d->l->br.apps->reads, 3);
+	desk_free(d);
+}
+
 static void
 an_unreadable_database_changes_nothing(void **state)
 {
@@ -307,6 +339,8 @@ main(void)
 		cmocka_unit_test(a_long_list_waits_for_its_reader),
 		cmocka_unit_test(status_has_a_row_for_each_worker),
 		cmocka_unit_test(changed_apps_reach_every_worker_first),
+		cmocka_unit_test(
+		    changes_of_tenants_share_a_read_if_it_takes_long),
 		cmocka_unit_test(an_unreadable_database_changes_nothing),
 	};
 
