@@ -166,20 +166,30 @@ module.exports = async function webhook({ start, history, random, short }) {
 	const size = short ? { guests: 4, rooms: 40, rate: 400, kills: 6,
 		every: 1500 } : { guests: 8, rooms: 100, rate: 1000, kills: 200,
 		every: 2000 };
+	// The clients of two apps in each worker.
+	const settings = { client_events: 'on', max_client_events_per_second: 0,
+		max_presence_members: 1000 };
+	const apps = [];
 	const { d, app } = await start({ workers: 4,
-		webhook_allow_private: 'on' }, { client_events: 'on',
-		max_client_events_per_second: 0, max_presence_members: 1000 });
+		webhook_allow_private: 'on' }, settings, (x) => {
+		apps.push(x.app(settings));
+		return [];
+	});
+	apps.push(app);
 	d.allow(/was killed by signal 9|link to the broker lost|another one in/,
 		/resync|the master is gone|webhook \d+|not every worker/);
 	const boxes = [
-		await Mailbox.start(history, 'one by one', [app],
+		await Mailbox.start(history, 'one by one', apps,
 			() => random.below(2000) === 0),
-		await Mailbox.start(history, 'batches', [app])];
-	const nums = boxes.map((m, i) => d.ctl(['webhook', 'add', app.id, m.url,
-		...(i === 1 ? ['--batch'] : [])])[0].webhook);
-	const cast = { d, app, history, random, size };
+		await Mailbox.start(history, 'batches', apps)];
+	const of = new Map(); // the mailbox of each webhook
+	for (const a of apps)
+		for (const [i, m] of boxes.entries())
+			of.set(d.ctl(['webhook', 'add', a.id, m.url,
+				...(i === 1 ? ['--batch'] : [])])[0].webhook, m);
+	const cast = { d, history, random, size };
 	const guests = Array.from({ length: size.guests },
-		(_, i) => new Guest(cast, i));
+		(_, i) => new Guest({ ...cast, app: apps[i % 2] }, i));
 	for (const g of guests) await g.connect();
 	guests.forEach((g) => g.start());
 	const killer = new Killer(cast);
@@ -194,7 +204,7 @@ module.exports = async function webhook({ start, history, random, short }) {
 	await inTheEnd({ d, guests, boxes, history });
 	for (const id of killer.waiting) {
 		const [num, delivery] = id.split(' ');
-		if (!boxes[nums.indexOf(Number(num))].bodies.has(delivery))
+		if (!of.get(Number(num)).bodies.has(delivery))
 			history.wrong(`${id} was on disk and did not arrive`);
 	}
 	const lost = guests.reduce((n, g) => n + boxes.reduce((k, m) =>
@@ -217,12 +227,12 @@ async function inTheEnd({ d, guests, boxes, history }) {
 	}
 	await sleep(4000);
 	await quiet(d, boxes);
-	const rooms = new Set(guests.flatMap((g) => g.rooms));
+	const rooms = new Set(guests.flatMap((g) =>
+		g.rooms.map((room) => `${g.app.key} ${room}`)));
 	for (const m of boxes) {
 		m.checkAll({ channel_occupied: 1, member_added: 1 });
 		for (const room of rooms)
-			if (m.state.get(`${guests[0].app.key} ${room} `) !==
-			    'channel_occupied')
+			if (m.state.get(`${room} `) !== 'channel_occupied')
 				history.wrong(`${m.name}: ${room} is not occupied`);
 	}
 	for (const g of guests) await g.c.close();
