@@ -3,8 +3,9 @@
  * resync.c: what a new broker does before it answers anyone.  REPLAY: the
  * workers replay their state, which is only entered.  A worker that has said
  * RESYNC_DONE is not read any further until all have, or 2 s have passed;
- * longer while a replay that has begun makes progress.  A worker that comes
- * later is told that its clients may lack events (MISSED).
+ * longer while a replay that has begun makes progress, and in an upgrade, which
+ * must close nobody.  A worker that comes later is told that its clients may
+ * lack events (MISSED).
  *
  * RESEND: each worker is read as long as its messages repeat what the old
  * broker did not acknowledge.  Events that follow from them go out with the
@@ -22,7 +23,8 @@
  *
  * Ticks are counted, not seconds: a broker that was stopped meanwhile must not
  * blame its workers, whose messages it has not read yet.  Must never keep a
- * broker in a resync for a stopped worker, or for others beyond RESYNC_MAX.
+ * broker in a resync for a stopped worker that nobody replaces, or for others
+ * beyond RESYNC_MAX.
  */
 
 #include "broker/link/resync.h"
@@ -261,12 +263,19 @@ has_moved(struct broker *br)
 	return moved && broker_now() - br->resync->began < RESYNC_MAX;
 }
 
+static bool
+is_patient(const struct broker *br)
+{
+	return br->inherit != NULL && br->inherit->patient;
+}
+
 static void
 on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct broker *br = w->data;
 
-	if (++br->resync->ticks < RESYNC_TICKS)
+	if (++br->resync->ticks <
+	    (is_patient(br) ? RESYNC_PATIENT : RESYNC_TICKS))
 		return;
 	if (has_moved(br)) {
 		wait_a_little(br);

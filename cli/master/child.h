@@ -31,6 +31,7 @@ struct child {
 	struct watchdog watchdog;
 	unsigned room;    /* broker: slots that it has room for */
 	uint64_t leaving; /* broker: inherit.leaving */
+	bool patient;     /* broker: inherit.patient */
 	uint64_t owes;    /* the order it has not confirmed, or 0 */
 	char *failed;     /* what an order failed to do there, or NULL */
 	bool tell_conf;   /* an order that it could not receive yet */

@@ -281,6 +281,7 @@ check_running(struct master *m, uint64_t now)
 			c->room = proc_slot_room(
 			    (unsigned)m->nchildren - FIRST_WORKER);
 			c->leaving = retire_slots(m);
+			c->patient = m->upgrade.step == UPGRADE_RENEW;
 			child_start(c, m->start, m->life[0]);
 			child_name(c, name, sizeof(name));
 			if (c->pid != 0)

@@ -31,6 +31,7 @@
 #define DEATHS 3             /* of it, before it does */
 #define REFUSALS 3           /* of a worker to hand its clients over */
 #define RETRY_MS 500         /* after one of them */
+#define LATE_MS 100          /* between two looks at a worker that is late */
 
 void
 renew_adopt(struct master *m, const struct handover *h)
@@ -234,6 +235,17 @@ renew_on_refusal(struct master *m, const char *why)
 		give_up(m, why);
 }
 
+/* The broker that serves waits for it better than a new one. */
+static bool
+has_late_worker(const struct master *m, uint64_t now)
+{
+	for (size_t i = FIRST_WORKER; i < m->nchildren; i++)
+		if (m->children[i].pid != 0 &&
+		    watchdog_is_late(&m->children[i].watchdog, now))
+			return true;
+	return false;
+}
+
 static void
 tell_to_go(struct master *m, struct child *c, uint64_t now)
 {
@@ -283,6 +295,8 @@ renew_check(struct master *m, uint64_t now)
 			give_up_waiting(m, unready);
 	} else if (c == NULL) {
 		finish(m);
+	} else if (c->role == CHILD_BROKER && has_late_worker(m, now)) {
+		u->wait_ms = now + LATE_MS;
 	} else if (c->role == CHILD_BROKER && !u->answered) {
 		upgrade_say(m, 0, "{}");
 		u->answered = true;

@@ -42,3 +42,10 @@ watchdog_look(struct watchdog *w, uint64_t now_ms, unsigned stale_ms)
 	}
 	return now_ms < w->seen_ms + stale_ms + WATCHDOG_KILL_MS ? 0 : SIGKILL;
 }
+
+bool
+watchdog_is_late(const struct watchdog *w, uint64_t now_ms)
+{
+	return now_ms >= w->seen_ms + WATCHDOG_LOOK_MS &&
+	    heartbeat_read(w->counter) == w->seen;
+}

@@ -28,4 +28,7 @@ void watchdog_begin(struct watchdog *, uint64_t now_ms);
  */
 int watchdog_look(struct watchdog *, uint64_t now_ms, unsigned stale_ms);
 
+/* Has it missed two beats?  Most likely it is not running at this moment. */
+bool watchdog_is_late(const struct watchdog *, uint64_t now_ms);
+
 #endif

@@ -32,6 +32,7 @@ struct inherit {
 	unsigned slot;        /* workers: 0 .. conf->workers - 1 */
 	unsigned room;        /* broker: slots that it has room for */
 	uint64_t leaving;     /* broker: slots above conf->workers in use */
+	bool patient;         /* broker: an upgrade waits for late workers */
 	int *listen_fds;      /* workers: this slot's, as conf->listeners */
 	uint32_t *listen_ids; /* and the master's numbers of them */
 	size_t nlisten;

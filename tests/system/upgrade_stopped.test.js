@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // An upgrade whose broker stands still for three seconds: the old one at each
-// step, and the new one before it serves.  The upgrade takes longer; every
-// client stays, and gets each event that was answered with 200 once.
+// step, and the new one before it serves; or a worker, while the broker is
+// replaced.  The upgrade takes longer; every client stays, and gets each event
+// that was answered with 200 once.
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -13,6 +14,7 @@ const programs = require('./lib/programs');
 const { Publisher, messages, numbers } = require('./lib/publisher');
 
 const WORKERS = 3;
+const LATE = 1200; // then the master knows that a worker is late
 const PERIOD = 3000; // as long as a machine that is moved stands still
 const CHANNELS = ['room', 'presence-room'];
 
@@ -22,7 +24,7 @@ const logged = (d, what, pattern, n = 1) =>
 const stop = (pid) => process.kill(pid, 'SIGSTOP');
 const go = (pid) => process.kill(pid, 'SIGCONT');
 
-// Each asks for the upgrade and returns the broker, stopped at this moment.
+// Each asks for the upgrade and returns the process, stopped at this moment.
 // Another process that is stopped meanwhile holds the upgrade there.
 const MOMENTS = {
 	'the old one, before the first worker': async (d, ask) => {
@@ -61,6 +63,31 @@ const MOMENTS = {
 		go(worker);
 		return broker;
 	},
+	'a worker, before the old one is told to go': async (d, ask) => {
+		const [courier] = d.pidsOf('courier');
+		stop(courier);
+		ask();
+		await logged(d, 'the courier', /courier pid \d+: replaced/g);
+		const [worker] = d.pidsOf('worker 0');
+		stop(worker);
+		await sleep(LATE);
+		go(courier);
+		return worker;
+	},
+	'a worker, before the new one has heard it': async (d, ask) => {
+		const [courier] = d.pidsOf('courier');
+		const [broker] = d.pidsOf('broker');
+		stop(courier);
+		ask();
+		await logged(d, 'the courier', /courier pid \d+: replaced/g);
+		stop(broker);
+		go(courier);
+		await logged(d, 'the broker', /broker pid \d+: replaced/g);
+		const [worker] = d.pidsOf('worker 0');
+		stop(worker);
+		go(broker);
+		return worker;
+	},
 };
 
 async function open(d, app) {
@@ -70,7 +97,7 @@ async function open(d, app) {
 	return all;
 }
 
-describe('an upgrade, and the broker stands still:', () => {
+describe('an upgrade, and one stands still:', () => {
 	for (const [name, moment] of Object.entries(MOMENTS))
 		test(name, async () => {
 			const d = new Daemon({ workers: WORKERS, log_level: 'info' });
@@ -83,11 +110,11 @@ describe('an upgrade, and the broker stands still:', () => {
 			const p = new Publisher(d, app, CHANNELS, [200, 503]);
 			const program = programs.ofVersion(d, '0.1.1');
 			let asked;
-			const broker = await moment(d, () => {
+			const pid = await moment(d, () => {
 				asked = d.ctlAsync(['-j', 'upgrade', '--binary', program]);
 			});
 			await sleep(PERIOD);
-			go(broker);
+			go(pid);
 			const r = await asked;
 			assert.equal(r.code, 0, r.err);
 			assert.equal(JSON.parse(r.out).closed, 0);

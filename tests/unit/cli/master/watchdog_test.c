@@ -55,6 +55,23 @@ a_stuck_child_is_killed(void **state)
 }
 
 static void
+two_missed_beats_are_late(void **state)
+{
+	uint64_t counter = 1;
+	struct watchdog w = { .counter = &counter };
+
+	(void)state;
+	watchdog_begin(&w, 0);
+	assert_false(watchdog_is_late(&w, 499));
+	assert_true(watchdog_is_late(&w, 500));
+	counter = 2;
+	assert_false(watchdog_is_late(&w, 500));
+	assert_int_equal(watchdog_look(&w, 500, WATCHDOG_STALE_MS), 0);
+	assert_false(watchdog_is_late(&w, 999));
+	assert_true(watchdog_is_late(&w, 1000));
+}
+
+static void
 a_master_that_slept_blames_nobody(void **state)
 {
 	uint64_t counter = 1;
@@ -75,6 +92,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_stuck_child_is_killed),
+		cmocka_unit_test(two_missed_beats_are_late),
 		cmocka_unit_test(a_master_that_slept_blames_nobody),
 	};
 
