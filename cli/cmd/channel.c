@@ -68,7 +68,8 @@ cmd_channel_show(struct cmd *c)
 	r = cmd_ask(c, "channel",
 	    cmd_args("app channel", c->app.id, c->args[1]), on_part, c->out);
 	if (r == CMD_FAILED)
-		cmd_note("to see them: %s channels %s", c->self, c->args[0]);
+		cmd_note(
+		    "to see the channels: %s channels %s", c->self, c->args[0]);
 	if (r != CMD_OK)
 		out_drop(c->out);
 	out_group_close(c->out);

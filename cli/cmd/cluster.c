@@ -14,19 +14,25 @@
 static const char host_columns[] =
     "host workers connections subscriptions webhooks beat_ms";
 
+static const char alone[] = "This host is alone: the option cluster is empty.";
+
+static bool
+is_alone(struct json row)
+{
+	return str_eq(json_get(row, S("state")).raw, S("\"off\""));
+}
+
 static void
 put_cluster(struct out *o, struct json row)
 {
-	struct str state = json_get(row, S("state")).raw;
 	bool json = out_is_json(o);
 
 	out_record_open(o, "cluster");
-	if (str_eq(state, S("\"off\""))) {
+	if (is_alone(row)) {
 		if (json)
 			out_members(o, row, "state");
 		else
-			out_text(o, "cluster",
-			    "This host is alone: the option cluster is empty.");
+			out_text(o, "cluster", alone);
 	} else {
 		out_members(o, row, "state name host redis");
 		if (json || !str_eq(json_get(row, S("error")).raw, S("\"\"")))
@@ -76,6 +82,8 @@ on_host(void *arg, struct json row)
 {
 	if (!is_cluster(row))
 		out_row(arg, row);
+	else if (is_alone(row))
+		cmd_note("%s", alone);
 }
 
 int

@@ -226,7 +226,7 @@ check_socket_id(const struct cmd *c, const char *text)
 static void
 note_list(const struct cmd *c)
 {
-	cmd_note("to see them: %s connections list", c->self);
+	cmd_note("to see the connections: %s connections list", c->self);
 }
 
 int

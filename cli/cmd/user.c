@@ -68,7 +68,7 @@ cmd_sessions_show(struct cmd *c)
 	r = cmd_ask(c, "session", cmd_args("session", c->args[0]),
 	    on_session_row, c->out);
 	if (r == CMD_FAILED)
-		cmd_note("to see them: %s sessions", c->self);
+		cmd_note("to see the sessions: %s sessions", c->self);
 	if (r != CMD_OK)
 		out_drop(c->out);
 	out_group_close(c->out);
@@ -90,7 +90,7 @@ on_row(void *out, struct json row)
 static void
 hint(const struct cmd *c)
 {
-	cmd_note("to see them: %s users list %s", c->self, c->args[0]);
+	cmd_note("to see the users: %s users list %s", c->self, c->args[0]);
 }
 
 int

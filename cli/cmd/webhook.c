@@ -65,26 +65,31 @@ put_record(struct out *o, const struct webhook *h, const char *app, bool reveal)
 
 /* ---- what was asked for ---- */
 
-/* Does it belong to the app to which this call is limited? */
+/* Is it there, in the app to which this call may be limited? */
 static int
-check_owner(const struct cmd *c, uint32_t num)
+check_exists(const struct cmd *c, uint32_t num)
 {
 	struct appdb *db = cmd_open_db(c, APPDB_READ);
 	struct webhook h = { .num = 0 };
-	struct app a;
-	int r, found;
+	struct app a = { .num = 0 };
+	int found, r = CMD_OK;
 
 	if (db == NULL)
 		return CMD_FAILED;
-	r = cmd_find_app(c, db, c->scope, &a);
+	if (c->scope != NULL)
+		r = cmd_find_app(c, db, c->scope, &a);
 	if (r == CMD_OK) {
 		found = appdb_hooks_find(db, num, &h);
-		if (found != 1 || h.app != a.num)
-			r = cmd_fail(
-			    "there is no webhook %u in app %s", num, c->scope);
-		webhook_clear(&h);
-		app_clear(&a);
+		if (found == -1)
+			r = cmd_fail("%s", appdb_error(db));
+		else if (found == 0 || (c->scope != NULL && h.app != a.num))
+			r = cmd_fail("there is no webhook %u%s%s; to see all: "
+				     "%s webhook list",
+			    num, c->scope == NULL ? "" : " in app ",
+			    c->scope == NULL ? "" : c->scope, c->self);
 	}
+	webhook_clear(&h);
+	app_clear(&a);
 	appdb_close(db);
 	return r;
 }
@@ -97,11 +102,11 @@ cmd_webhook_number(const struct cmd *c, const char *text, uint32_t *num)
 	*num = 0;
 	if (str_to_u64(str_of(text), UINT32_MAX, &n) == -1 || n == 0)
 		return cmd_usage(c,
-		    "\"%s\" is not the number of a webhook; to see them: "
+		    "\"%s\" is not the number of a webhook; to see all: "
 		    "%s webhook list",
 		    text, c->self);
 	*num = (uint32_t)n;
-	return c->scope == NULL ? CMD_OK : check_owner(c, *num);
+	return check_exists(c, *num);
 }
 
 static int
@@ -127,16 +132,8 @@ find_webhook(const struct cmd *c, struct appdb *db, const char *text,
 	*owner = (struct webhook_owner){ .id = NULL };
 	if (r != CMD_OK)
 		return r;
-	switch (appdb_hooks_find(db, num, h)) {
-	case 1:
-		break;
-	case 0:
-		return cmd_fail("there is no webhook %u; to see them: "
-				"%s webhook list",
-		    num, c->self);
-	default:
-		return cmd_fail("%s", appdb_error(db));
-	}
+	if (appdb_hooks_find(db, num, h) != 1)
+		return cmd_fail("webhook %u: %s", num, appdb_error(db));
 	*owner = (struct webhook_owner){ .num = h->app };
 	if (appdb_each(db, find_app_id, owner) == 0 && owner->id != NULL)
 		return CMD_OK;

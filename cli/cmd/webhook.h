@@ -14,7 +14,10 @@ struct webhook_owner {
 	bool allow_private; /* the app's webhook_allow_private */
 };
 
-/* The number of a webhook: CMD_OK, or CMD_USAGE after a message. */
+/*
+ * The number of a webhook that is there, in the app to which the call may be
+ * limited: CMD_OK, or another code after a message.
+ */
 int cmd_webhook_number(const struct cmd *, const char *text, uint32_t *num);
 
 /*

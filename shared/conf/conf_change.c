@@ -344,7 +344,7 @@ conf_load_changed(struct conf *c, const struct conf *live, struct str name,
 	origin = set_origin_text(live, option);
 	c->nworkers = 0; /* counted again */
 	/* A list grows with values of one source: the first call empties it. */
-	if (conf_set(c, name, value, "the command line", 0, why) == -1 ||
+	if (conf_set(c, name, value, "pusherctl config set", 0, why) == -1 ||
 	    conf_set(c, name, value, origin, 0, why) == -1 ||
 	    conf_finish(c, why) == -1) {
 		conf_clear(c);

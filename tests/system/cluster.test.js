@@ -41,6 +41,8 @@ test('without a cluster: status says so, and the metrics are 0', async () => {
 			[{ cluster: { state: 'off' }, hosts: [] }]);
 		assert.equal(d.ctlRaw(['cluster', 'status']).out,
 			'cluster\tThis host is alone: the option cluster is empty.\n');
+		assert.match(d.ctlRaw(['cluster', 'hosts']).err,
+			/This host is alone: the option cluster is empty\./);
 		assert.deepEqual((await metrics(d))('connected', 'hosts',
 			'entries_behind', 'connects_total'), [0, 0, 0, 0]);
 	} finally {

@@ -79,7 +79,7 @@ describe('config set', () => {
 	});
 
 	for (const [name, to, why] of [
-		['client_bufer', '3', /no option .*did you mean client_buffer\?/],
+		['client_bufer', '3', /config set: there is no option .*did you mean client_buffer\?/],
 		['client_buffer', '1', /must be a number of bytes from 16384 to 1073741824/],
 		['client_buffer', '', /must be a number/],
 		['workers', '65', /from 1 to 64, or auto/],

@@ -195,7 +195,7 @@ suite('connections', (d) => {
 		}
 		const r = d.ctlRaw(['connections', 'kill', mine[0].sid]);
 		assert.equal(r.code, 1);
-		assert.match(r.err, /no such connection[^]*to see them: .* connections list$/m);
+		assert.match(r.err, /no such connection[^]*to see the connections: .* connections list$/m);
 		await left.sync();
 		await left.close();
 	});

@@ -61,6 +61,9 @@ describe('answers', () => {
 			await until('the record', () =>
 				deliveries(d, num)[0].state === 'done');
 			assert.equal(deliveries(d, num)[0].attempts, 4);
+			for (const verb of ['deliveries', 'retry', 'purge', 'remove'])
+				assert.match(d.ctlRaw(['webhook', verb, '99']).err,
+					/there is no webhook 99; to see all: .* webhook list$/m);
 			await c.close();
 			await r.stop();
 		});
