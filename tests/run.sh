@@ -7,10 +7,10 @@
 # BUILD/ws_echo.  `promises` are the files of system/ in the table of README.md.
 # NAME (unit: broker/channel/presence, system: channel) chooses one test.
 # The last line counts all of them, and the exit code is not 0 when one has
-# failed.  Most of the tests wait more than they compute, so two run at a time
-# (LANES), except those in tests/alone.txt.  Each program, each file of node
-# tests and each recipe has its time; TEST_SLOW times as much where everything
-# is that much slower.  TEST_WRAP is a program, with its options, that runs the
+# failed.  Most of the tests wait more than they compute, so three run at a
+# time (LANES), except those in tests/alone.txt.  Each program, each file of
+# node tests and each recipe has its time; TEST_SLOW times as much where
+# everything is that much slower.  TEST_WRAP is a program, with its options, that runs the
 # unit tests and the daemon (make valgrind); valgrind.txt names what it cannot
 # run.
 #
@@ -19,7 +19,7 @@
 # machine is, which is a defect of the test or of the product.
 set -u
 slow=${TEST_SLOW:-1}
-lanes=${LANES:-2}
+lanes=${LANES:-3}
 
 build=$1
 shift
