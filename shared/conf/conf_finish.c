@@ -397,7 +397,7 @@ conf_finish_paths(struct conf *c, char **why)
 
 /* May be empty if it is by default. */
 #define CONF_PATH(name, def, help) \
-	if ((*def != '\0' || *c->name != '\0') && \
+	if ((*(def) != '\0' || *c->name != '\0') && \
 	    make_absolute(c, #name, &c->name, why) == -1) \
 		return -1;
 #define CONF_TEXT(name, def, help)
