@@ -65,37 +65,8 @@ put_record(struct out *o, const struct webhook *h, const char *app, bool reveal)
 
 /* ---- what was asked for ---- */
 
-/* Is it there, in the app to which this call may be limited? */
 static int
-check_exists(const struct cmd *c, uint32_t num)
-{
-	struct appdb *db = cmd_open_db(c, APPDB_READ);
-	struct webhook h = { .num = 0 };
-	struct app a = { .num = 0 };
-	int found, r = CMD_OK;
-
-	if (db == NULL)
-		return CMD_FAILED;
-	if (c->scope != NULL)
-		r = cmd_find_app(c, db, c->scope, &a);
-	if (r == CMD_OK) {
-		found = appdb_hooks_find(db, num, &h);
-		if (found == -1)
-			r = cmd_fail("%s", appdb_error(db));
-		else if (found == 0 || (c->scope != NULL && h.app != a.num))
-			r = cmd_fail("there is no webhook %u%s%s; to see all: "
-				     "%s webhook list",
-			    num, c->scope == NULL ? "" : " in app ",
-			    c->scope == NULL ? "" : c->scope, c->self);
-	}
-	webhook_clear(&h);
-	app_clear(&a);
-	appdb_close(db);
-	return r;
-}
-
-int
-cmd_webhook_number(const struct cmd *c, const char *text, uint32_t *num)
+parse_number(const struct cmd *c, const char *text, uint32_t *num)
 {
 	uint64_t n = 0;
 
@@ -106,7 +77,56 @@ cmd_webhook_number(const struct cmd *c, const char *text, uint32_t *num)
 		    "%s webhook list",
 		    text, c->self);
 	*num = (uint32_t)n;
-	return check_exists(c, *num);
+	return CMD_OK;
+}
+
+/*
+ * The webhook with this number, in the app to which this call may be limited:
+ * CMD_OK, and webhook_clear() it; or another code after a message.
+ */
+static int
+read_webhook(
+    const struct cmd *c, struct appdb *db, uint32_t num, struct webhook *h)
+{
+	struct app a = { .num = 0 };
+	int found, r = CMD_OK;
+
+	*h = (struct webhook){ .num = 0 };
+	if (c->scope != NULL)
+		r = cmd_find_app(c, db, c->scope, &a);
+	if (r != CMD_OK)
+		return r;
+	found = appdb_hooks_find(db, num, h);
+	if (found == -1)
+		r = cmd_fail("%s", appdb_error(db));
+	else if (found == 0 || (c->scope != NULL && h->app != a.num))
+		r = cmd_fail("there is no webhook %u%s%s; to see all: %s "
+			     "webhook list",
+		    num, c->scope == NULL ? "" : " in app ",
+		    c->scope == NULL ? "" : c->scope, c->self);
+	if (r != CMD_OK)
+		webhook_clear(h);
+	app_clear(&a);
+	return r;
+}
+
+int
+cmd_webhook_number(const struct cmd *c, const char *text, uint32_t *num)
+{
+	struct appdb *db;
+	struct webhook h;
+	int r = parse_number(c, text, num);
+
+	if (r != CMD_OK)
+		return r;
+	db = cmd_open_db(c, APPDB_READ);
+	if (db == NULL)
+		return CMD_FAILED;
+	r = read_webhook(c, db, *num, &h);
+	if (r == CMD_OK)
+		webhook_clear(&h);
+	appdb_close(db);
+	return r;
 }
 
 static int
@@ -127,13 +147,13 @@ find_webhook(const struct cmd *c, struct appdb *db, const char *text,
     struct webhook *h, struct webhook_owner *owner)
 {
 	uint32_t num;
-	int r = cmd_webhook_number(c, text, &num);
+	int r = parse_number(c, text, &num);
 
 	*owner = (struct webhook_owner){ .id = NULL };
+	if (r == CMD_OK)
+		r = read_webhook(c, db, num, h);
 	if (r != CMD_OK)
 		return r;
-	if (appdb_hooks_find(db, num, h) != 1)
-		return cmd_fail("webhook %u: %s", num, appdb_error(db));
 	*owner = (struct webhook_owner){ .num = h->app };
 	if (appdb_each(db, find_app_id, owner) == 0 && owner->id != NULL)
 		return CMD_OK;
