@@ -27,24 +27,9 @@ boot_id(void)
 	return id;
 }
 
-/* 0: there is none. */
-static int
-get(struct outbox *o, const char *name, int64_t *value)
-{
-	sqlite3_stmt *s;
-	int step;
-
-	*value = 0;
-	if (sqlite3_prepare_v2(o->db, "SELECT value FROM meta WHERE name = ?1",
-		-1, &s, NULL) != SQLITE_OK)
-		return -1;
-	sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
-	step = sqlite3_step(s);
-	if (step == SQLITE_ROW)
-		*value = sqlite3_column_int64(s, 0);
-	sqlite3_finalize(s);
-	return step == SQLITE_ROW || step == SQLITE_DONE ? 0 : -1;
-}
+/* A file that no courier had has neither: 0. */
+#define META(name) \
+	"SELECT ifnull((SELECT value FROM meta WHERE name = '" name "'), 0)"
 
 /* Runs a statement with two numbers. */
 static int
@@ -93,16 +78,18 @@ move(struct outbox *o, int64_t by, int64_t now)
 int
 outbox_set_clock(struct outbox *o, uint64_t now_ms)
 {
-	int64_t ahead = (int64_t)(now_ms - clock_ms(CLOCK_MONOTONIC)),
-		boot = (int64_t)boot_id(), last, last_boot;
+	uint64_t last, last_boot, boot = boot_id();
+	int64_t ahead = (int64_t)(now_ms - clock_ms(CLOCK_MONOTONIC)), by;
 
-	if (get(o, "clock", &last) == -1 || get(o, "boot", &last_boot) == -1)
+	if (outbox_ask_number(o, META("clock"), &last) == -1 ||
+	    outbox_ask_number(o, META("boot"), &last_boot) == -1)
 		return -1;
 	if (boot == 0 || boot != last_boot)
-		return set(o, ahead, boot);
-	if (llabs(ahead - last) < STEP_MS)
+		return set(o, ahead, (int64_t)boot);
+	by = ahead - (int64_t)last;
+	if (llabs(by) < STEP_MS)
 		return 0;
-	return move(o, ahead - last, (int64_t)now_ms) == -1
+	return move(o, by, (int64_t)now_ms) == -1
 	    ? -1
-	    : set(o, ahead, boot);
+	    : set(o, ahead, (int64_t)boot);
 }

@@ -82,8 +82,8 @@ static const char *const schema[] = {
 };
 #define VERSION ((uint64_t)nitems(schema))
 
-static int
-ask_number(struct outbox *o, const char *sql, uint64_t *n)
+int
+outbox_ask_number(struct outbox *o, const char *sql, uint64_t *n)
 {
 	sqlite3_stmt *s;
 	int r = -1;
@@ -130,7 +130,7 @@ upgrade(struct outbox *o)
 	char sql[48];
 
 	if (outbox_begin(o) == -1 ||
-	    ask_number(o, "PRAGMA user_version", &version) == -1)
+	    outbox_ask_number(o, "PRAGMA user_version", &version) == -1)
 		return -1;
 	if (version >= VERSION)
 		return outbox_commit(o);
@@ -162,7 +162,7 @@ prepare_schema(struct outbox *o, bool create, char **why)
 		"PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2000;"
 		"PRAGMA journal_size_limit = 67108864;",
 		NULL, NULL, NULL) != SQLITE_OK ||
-	    ask_number(o, "PRAGMA user_version", &version) == -1)
+	    outbox_ask_number(o, "PRAGMA user_version", &version) == -1)
 		return -1;
 	if (version > VERSION) {
 		*why = xasprintf("it was made by a newer version of pusherd "
@@ -176,8 +176,8 @@ prepare_schema(struct outbox *o, bool create, char **why)
 		return 0;
 	if (version < VERSION && upgrade(o) == -1)
 		return -1;
-	return ask_number(o, "SELECT value FROM meta WHERE name = 'name'",
-		   &o->name) == 0
+	return outbox_ask_number(o,
+		   "SELECT value FROM meta WHERE name = 'name'", &o->name) == 0
 	    ? 1
 	    : -1;
 }
@@ -304,7 +304,7 @@ outbox_has_changed(struct outbox *o)
 {
 	uint64_t version = o->data_version;
 
-	if (ask_number(o, "PRAGMA data_version", &version) == -1 ||
+	if (outbox_ask_number(o, "PRAGMA data_version", &version) == -1 ||
 	    version == o->data_version)
 		return false;
 	o->data_version = version;

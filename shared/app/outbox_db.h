@@ -30,6 +30,8 @@ struct outbox {
 	sqlite3_int64 file_size; /* it never shrinks */
 };
 
+/* Runs a query whose first row begins with a number; -1: there is no row. */
+int outbox_ask_number(struct outbox *, const char *sql, uint64_t *);
 /* Begins a transaction if there is none. */
 int outbox_begin(struct outbox *);
 /*
