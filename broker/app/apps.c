@@ -167,7 +167,6 @@ void
 apps_send_all(struct broker *br, struct peer *p)
 {
 	struct msg_apps_done done = { .broker = br->id };
-	struct msg_ping ping;
 	struct hash_node *n;
 
 	HASH_FOREACH(n, &br->apps->by_num) {
@@ -177,10 +176,8 @@ apps_send_all(struct broker *br, struct peer *p)
 			send_set(p, &a->app);
 	}
 	ipc_send_apps_done(&p->ipc, &done);
-	if (br->apps->by_num.n == br->apps->n)
-		return;
-	ping.id = ++br->links->ping_id; /* deleted ones wait for the answer */
-	ipc_send_ping(&p->ipc, &ping);
+	if (br->apps->by_num.n > br->apps->n)
+		peer_ping_one(p); /* deleted ones wait for the answer */
 }
 
 void
@@ -329,8 +326,8 @@ wait_for(struct broker *br, const struct app *app)
 {
 	const struct broker_app *a = apps_lookup(br, app->num);
 
-	log_info("app: its number was that of an app that is not gone yet: it "
-		 "waits for that app=%s before=%s",
+	log_info("app waits: its number still belongs to a deleted app app=%s "
+		 "before=%s",
 	    app->id, a->app.id);
 	br->apps->waits = app->num;
 }

@@ -64,12 +64,9 @@ alone_give(struct broker *br)
 static void
 take_back(struct link_table *t)
 {
-	struct msg_ping ping = { .id = ++t->ping_id };
-
 	log_debug("worker %d: is no longer alone", t->alone->slot);
-	t->alone_ping = ping.id;
 	say(t->alone, false);
-	ipc_send_ping(&t->alone->ipc, &ping);
+	t->alone_ping = peer_ping_one(t->alone);
 }
 
 bool

@@ -246,6 +246,15 @@ peer_step(struct peer *p)
 }
 
 uint64_t
+peer_ping_one(struct peer *p)
+{
+	struct msg_ping m = { .id = ++p->br->links->ping_id };
+
+	ipc_send_ping(&p->ipc, &m);
+	return m.id;
+}
+
+uint64_t
 peer_ping(struct broker *br, uint64_t *slots)
 {
 	struct msg_ping m = { .id = ++br->links->ping_id };

@@ -210,6 +210,8 @@ void peer_drop_all(struct broker *);
 void peer_flush(struct broker *);
 /* See ipc_turn(). */
 bool peer_turn_ends(struct broker *, bool sleeps);
+/* Pings this worker; returns the id. */
+uint64_t peer_ping_one(struct peer *);
 /* Pings every worker; returns the id, and in *slots the pinged workers. */
 uint64_t peer_ping(struct broker *, uint64_t *slots);
 

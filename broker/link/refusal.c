@@ -50,11 +50,8 @@ peer_refuse(struct peer *p, uint64_t sid, struct str channel)
 	r->name_len = channel.n;
 	memcpy(r->name, channel.p, channel.n);
 	hash_insert(&p->refused, &r->node, hash_str(channel, sid));
-	if (++p->nrefused % REFUSALS == 0) {
-		struct msg_ping m = { .id = ++p->br->links->ping_id };
-
-		ipc_send_ping(&p->ipc, &m);
-	}
+	if (++p->nrefused % REFUSALS == 0)
+		peer_ping_one(p);
 }
 
 bool

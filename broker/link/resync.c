@@ -315,12 +315,10 @@ void
 resync_tell_missed(struct peer *p)
 {
 	struct msg_missed m = { 0 };
-	struct msg_ping ping;
 
 	event_order_set_complete(p->br->event_order, (unsigned)p->slot, 0);
 	ipc_send_missed(&p->ipc, &m);
-	p->missed_ping = ping.id = ++p->br->links->ping_id;
-	ipc_send_ping(&p->ipc, &ping);
+	p->missed_ping = peer_ping_one(p);
 }
 
 /* A worker is told if its clients may have missed an event. */

@@ -19,9 +19,8 @@ struct peer;
 
 #define RESYNC_SECONDS 2. /* wait for a worker that sends nothing */
 #define RESYNC_TICKS 20   /* that they are divided into */
-#define RESYNC_PATIENT \
-	60             /* as many in an upgrade: then a worker that stands \
-			  still has been replaced */
+/* Ticks in an upgrade: after so many a worker that stands still is replaced. */
+#define RESYNC_PATIENT 60
 #define RESYNC_MAX 15. /* wait for all while replays make progress */
 
 enum resync_state {
