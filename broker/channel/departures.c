@@ -22,6 +22,7 @@
 #include "broker/link/peer.h"
 #include "broker/link/resync.h"
 #include "shared/base/buf.h"
+#include "shared/base/shares.h"
 
 #define DELIVERIES_MAX (256u << 10) /* of all apps; one alone has half */
 #define PING_AT (16u << 10)         /* below it nothing waits */
@@ -54,17 +55,16 @@ departures_count(struct broker *br, const struct channel *c)
 	br->departures->told[1] += cost_of(c);
 }
 
-/*
- * An app that has told nothing may always tell; else it has at most half of
- * what the others leave.
- */
+/* An app that has told nothing may always tell. */
 static bool
 is_over(const struct broker *br, const struct channel *c)
 {
 	const uint64_t *all = br->departures->told;
 	uint64_t own = c->app->told[0] + c->app->told[1];
 
-	return own > 0 && own + cost_of(c) + all[0] + all[1] > DELIVERIES_MAX;
+	return own > 0 &&
+	    !shares_have_room(
+		own + cost_of(c), all[0] + all[1], DELIVERIES_MAX);
 }
 
 bool
@@ -81,6 +81,7 @@ departures_add(struct broker *br, struct member *m)
 
 	list_append(&a->departing, &m->suspect);
 	note(br, a);
+	br->departures->any = true;
 }
 
 static void
@@ -152,17 +153,20 @@ departures_go_on(struct broker *br)
 {
 	struct departures *d = br->departures;
 	struct list *e, *tmp;
-	bool more = false;
 
-	if (list_is_empty(&d->apps) || resync_is_on(br))
+	if (resync_is_on(br))
 		return false;
-	LIST_FOREACH_SAFE(e, tmp, &d->apps)
-		leave_some(br, app_of(e));
+	if (d->any)
+		LIST_FOREACH_SAFE(e, tmp, &d->apps)
+			leave_some(br, app_of(e));
 	if (d->slots == 0 && d->told[1] >= PING_AT)
 		ping(br);
-	LIST_FOREACH(e, &d->apps)
-		more = more || !list_is_empty(&app_of(e)->departing);
-	return more && d->slots == 0;
+	if (d->any) {
+		d->any = false;
+		LIST_FOREACH(e, &d->apps)
+			d->any |= !list_is_empty(&app_of(e)->departing);
+	}
+	return d->any && d->slots == 0;
 }
 
 void

@@ -18,12 +18,11 @@ struct channel;
 struct member;
 
 struct departures {
-	struct list
-	    apps; /* struct registry_app with something told or waiting */
+	struct list apps; /* struct registry_app: told something, or waits */
+	bool any;         /* some members may wait */
 	uint64_t told[2]; /* deliveries before the ping, and after it */
-	uint64_t
-	    ping; /* the workers were asked whether they have come so far */
-	uint64_t slots; /* and these have not */
+	uint64_t ping;    /* asks the workers whether they have come so far */
+	uint64_t slots;   /* that have not answered it */
 };
 
 void departures_init(struct broker *);

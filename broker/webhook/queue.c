@@ -232,11 +232,10 @@ pump(struct webhook_queue *q)
 	}
 }
 
-/* An app may have at most half of what the others leave. */
 static bool
 has_room(const struct webhook_queue *q, const struct webhook_line *line)
 {
-	return line->bytes + q->bytes <= HOOK_QUEUE_MAX;
+	return shares_have_room(line->bytes, q->bytes, HOOK_QUEUE_MAX);
 }
 
 bool

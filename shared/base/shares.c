@@ -91,7 +91,7 @@ shares_held(const struct shares *ss, uint32_t app)
 bool
 shares_may_add(const struct shares *ss, uint32_t app, uint64_t n, uint64_t max)
 {
-	return shares_held(ss, app) + n + ss->held + n <= max;
+	return shares_have_room(shares_held(ss, app) + n, ss->held + n, max);
 }
 
 struct share *
@@ -121,9 +121,8 @@ shares_clear(struct shares *ss)
 {
 	struct hash_node *n, *next;
 
-	HASH_FOREACH_SAFE(n, next, &ss->by_app) {
+	HASH_FOREACH_SAFE(n, next, &ss->by_app)
 		free(container_of(n, struct share, node));
-	}
 	hash_clear(&ss->by_app);
 	*ss = (struct shares){ 0 };
 }

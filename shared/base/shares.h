@@ -41,10 +41,16 @@ void shares_add_app(struct shares *, uint32_t app, uint64_t n);
 void shares_sub_app(struct shares *, uint32_t app, uint64_t n);
 uint64_t shares_held(const struct shares *, uint32_t app);
 /*
- * For a table that drops nothing of an app for another one: may the app hold n
- * more?  It may have at most half of what the others leave of max, so that
- * there is always room for another app.
+ * For a table that drops nothing of an app for another one: an app that holds
+ * `own`, of `all` together, may have at most half of what the others leave, so
+ * that there is always room for another app.
  */
+static inline bool
+shares_have_room(uint64_t own, uint64_t all, uint64_t max)
+{
+	return own + all <= max;
+}
+/* May the app hold n more, by this rule? */
 bool shares_may_add(
     const struct shares *, uint32_t app, uint64_t n, uint64_t max);
 /* The share of the app that holds most, or NULL. */
