@@ -114,14 +114,12 @@ query_put_info(struct broker *br, struct json_writer *w, struct str name,
 {
 	unsigned flags = channel_flags(name);
 
-	if ((info & INFO_USER_COUNT) && (flags & CHANNEL_PRESENCE)) {
+	if ((info & INFO_USER_COUNT) && (flags & CHANNEL_PRESENCE))
 		json_member_u64(w, "user_count",
 		    c == NULL ? 0 : presence_count(c->presence));
-	}
-	if (info & INFO_SUBSCRIPTION_COUNT) {
+	if (info & INFO_SUBSCRIPTION_COUNT)
 		json_member_u64(
 		    w, "subscription_count", c == NULL ? 0 : c->total);
-	}
 	if ((info & INFO_CACHE) && (flags & CHANNEL_CACHE)) {
 		json_key(w, "cache");
 		put_cache(br, w, c);

@@ -229,9 +229,8 @@ make_row(struct buf *words, const char *app, struct json in)
 	json_member_raw(&w, "words", buf_str(words));
 	if (app != NULL)
 		json_member_str(&w, "scope", str_of(app));
-	if (in.kind == JSON_STRING) {
+	if (in.kind == JSON_STRING)
 		json_member_raw(&w, "stdin", in.raw);
-	}
 	json_object_close(&w);
 	return json_writer_take(&w);
 }

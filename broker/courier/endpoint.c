@@ -151,9 +151,8 @@ endpoint_each(struct courier *c, void (*fn)(struct endpoint *))
 {
 	struct hash_node *n, *next;
 
-	HASH_FOREACH_SAFE(n, next, &c->endpoints) {
+	HASH_FOREACH_SAFE(n, next, &c->endpoints)
 		fn(container_of(n, struct endpoint, node));
-	}
 }
 
 bool

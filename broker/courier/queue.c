@@ -256,9 +256,8 @@ each(struct queues *qs, void (*fn)(struct queue *, void *arg), void *arg)
 {
 	struct hash_node *n, *next;
 
-	HASH_FOREACH_SAFE(n, next, &qs->by_key) {
+	HASH_FOREACH_SAFE(n, next, &qs->by_key)
 		fn(container_of(n, struct queue, node), arg);
-	}
 }
 
 struct ids {

@@ -189,9 +189,8 @@ app_logs_clear(struct app_logs *s)
 {
 	struct hash_node *n, *next;
 
-	HASH_FOREACH_SAFE(n, next, &s->by_app) {
+	HASH_FOREACH_SAFE(n, next, &s->by_app)
 		close_log(s, container_of(n, struct app_log, node));
-	}
 	hash_clear(&s->by_app);
 	free(s->dir);
 	free(s->copies);

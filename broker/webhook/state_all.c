@@ -17,10 +17,9 @@ webhook_states_clear(struct broker *br)
 	struct hash_node *n, *next;
 
 	ev_timer_stop(br->loop, &br->webhook_states->timer);
-	HASH_FOREACH_SAFE(n, next, all) {
+	HASH_FOREACH_SAFE(n, next, all)
 		webhook_state_free(
 		    br, container_of(n, struct webhook_state, node));
-	}
 	hash_clear(all);
 }
 

@@ -110,16 +110,14 @@ put_json(const struct event_line *l, struct str channel, struct str event,
 	json_writer_init(&w);
 	json_object_open(&w);
 	json_member_u64(&w, "time_ms", l->time_ms);
-	if (l->pos != 0) {
+	if (l->pos != 0)
 		json_member_u64(&w, "pos", l->pos);
-	}
 	put_member(&w, "kind", l->kind);
 	put_member(&w, "app", l->app);
 	put_member(&w, "channel", channel);
 	put_member(&w, "event", event);
-	if (user.kind == JSON_STRING) {
+	if (user.kind == JSON_STRING)
 		json_member_raw(&w, "user_id", user.raw);
-	}
 	json_key(&w, "data");
 	if (data.kind == JSON_NONE)
 		json_put_null(&w);

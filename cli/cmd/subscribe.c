@@ -53,9 +53,8 @@ make_channel_data(const struct cmd *c)
 	json_writer_init(&w);
 	json_object_open(&w);
 	json_member_str(&w, "user_id", str_of(cmd_value(c, "user")));
-	if (info != NULL) {
+	if (info != NULL)
 		json_member_raw(&w, "user_info", str_of(info));
-	}
 	json_object_close(&w);
 	b = json_writer_take(&w);
 	text = str_dup(buf_str(b));

@@ -30,7 +30,7 @@
 static uint64_t
 up_ms(void)
 {
-	return clock_us(CLOCK_MONOTONIC) / 1000;
+	return clock_ms(CLOCK_MONOTONIC);
 }
 
 uint32_t
@@ -241,7 +241,7 @@ struct file_head {
 static uint64_t
 wall_ms(void)
 {
-	return clock_us(CLOCK_REALTIME) / 1000;
+	return clock_ms(CLOCK_REALTIME);
 }
 
 /* A time of the file, in ms, on the clock of now. */

@@ -198,9 +198,8 @@ close_all(struct worker *w)
 {
 	struct hash_node *n, *next;
 
-	HASH_FOREACH_SAFE(n, next, &w->conns) {
+	HASH_FOREACH_SAFE(n, next, &w->conns)
 		conn_close(CONN_OF(n, node));
-	}
 }
 
 /* Tells so many of the clients in the list. */

@@ -5,9 +5,9 @@
  * no other worker and no broker notices.
  *
  * The old process waits for the last confirmations of clients that it closes:
- * the new one would not know whom it has to close.  It waits, too, while more
- * is on its way to its clients than may be handed over, which a large event to
- * many of them is for a moment.  It serves them meanwhile.  Then it stops
+ * the new one would not know whom it has to close.  It waits, too, while
+ * more output is on its way to its clients than may be handed over, as behind a
+ * large event to many of them.  It serves them meanwhile.  Then it stops
  * reading its clients, sends their sockets, and waits until the broker has
  * answered everything.  Events are delivered meanwhile.  Then it writes all
  * down and sends it.  Until the new process has said that it understands all of

@@ -140,9 +140,8 @@ reply_stats(struct conn *c, struct str body)
 	json_writer_init(&jw);
 	json_object_open(&jw);
 	json_member_raw(&jw, "occupied", v[0].raw);
-	if (v[1].kind != JSON_NONE) {
+	if (v[1].kind != JSON_NONE)
 		json_member_raw(&jw, "user_count", v[1].raw);
-	}
 	json_member_raw(&jw, "connection_count", v[2].raw);
 	json_object_close(&jw);
 	b = json_writer_take(&jw);

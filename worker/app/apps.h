@@ -35,7 +35,7 @@ struct apps_ops {
 	void (*on_closed)(struct worker *, struct client_app *);
 	/* No client of an earlier app with this number may be left. */
 	void (*on_new)(struct worker *, uint32_t num);
-	/* The app is gone, which this broker has never known. */
+	/* The app is gone, and this broker has never known it. */
 	void (*on_unknown)(struct worker *, uint32_t num);
 	/* A new log of its events begins, at this position. */
 	void (*on_log_restart)(

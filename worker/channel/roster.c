@@ -55,9 +55,8 @@ roster_clear(struct roster *r)
 {
 	struct hash_node *n, *next;
 
-	HASH_FOREACH_SAFE(n, next, &r->entries) {
+	HASH_FOREACH_SAFE(n, next, &r->entries)
 		free(container_of(n, struct entry, node));
-	}
 	hash_clear(&r->entries);
 	r->bytes = 0;
 }

@@ -32,7 +32,7 @@
 static double
 now(void)
 {
-	return (double)clock_us(CLOCK_MONOTONIC) / 1e6;
+	return clock_seconds(CLOCK_MONOTONIC);
 }
 
 static void
