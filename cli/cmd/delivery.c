@@ -176,13 +176,12 @@ cmd_webhook_deliveries(struct cmd *c)
 
 /* ---- retry, purge ---- */
 
-static int
-put_number(const struct cmd *c, const char *key, int n)
+void
+cmd_webhook_put_number(const struct cmd *c, const char *key, uint64_t n)
 {
 	out_record_open(c->out, NULL);
-	out_num(c->out, key, (uint64_t)n);
+	out_num(c->out, key, n);
 	out_record_close(c->out);
-	return CMD_OK;
 }
 
 int
@@ -200,7 +199,9 @@ cmd_webhook_retry(struct cmd *c)
 			r = failed(c, o);
 	}
 	outbox_close(o);
-	return r == CMD_OK ? put_number(c, "retried", n) : r;
+	if (r == CMD_OK)
+		cmd_webhook_put_number(c, "retried", (uint64_t)n);
+	return r;
 }
 
 int
@@ -222,7 +223,9 @@ cmd_webhook_purge(struct cmd *c)
 			r = failed(c, o);
 	}
 	outbox_close(o);
-	return r == CMD_OK ? put_number(c, "purged", n + m) : r;
+	if (r == CMD_OK)
+		cmd_webhook_put_number(c, "purged", (uint64_t)n + (uint64_t)m);
+	return r;
 }
 
 /* ---- test ---- */

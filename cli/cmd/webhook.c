@@ -81,8 +81,8 @@ parse_number(const struct cmd *c, const char *text, uint32_t *num)
 }
 
 /*
- * The webhook with this number, in the app to which this call may be limited:
- * CMD_OK, and webhook_clear() it; or another code after a message.
+ * Reads the webhook with this number, in the app to which this call may be
+ * limited: CMD_OK, or another code after a message.  webhook_clear() it.
  */
 static int
 read_webhook(
@@ -102,10 +102,8 @@ read_webhook(
 	else if (found == 0 || (c->scope != NULL && h->app != a.num))
 		r = cmd_fail("there is no webhook %u%s%s; to see all: %s "
 			     "webhook list",
-		    num, c->scope == NULL ? "" : " in app ",
-		    c->scope == NULL ? "" : c->scope, c->self);
-	if (r != CMD_OK)
-		webhook_clear(h);
+		    num, c->scope != NULL ? " in app " : "",
+		    c->scope != NULL ? c->scope : "", c->self);
 	app_clear(&a);
 	return r;
 }
@@ -119,12 +117,10 @@ cmd_webhook_number(const struct cmd *c, const char *text, uint32_t *num)
 
 	if (r != CMD_OK)
 		return r;
-	db = cmd_open_db(c, APPDB_READ);
-	if (db == NULL)
+	if ((db = cmd_open_db(c, APPDB_READ)) == NULL)
 		return CMD_FAILED;
 	r = read_webhook(c, db, *num, &h);
-	if (r == CMD_OK)
-		webhook_clear(&h);
+	webhook_clear(&h);
 	appdb_close(db);
 	return r;
 }
@@ -141,7 +137,7 @@ find_app_id(void *arg, const struct app *a)
 	return 1;
 }
 
-/* CMD_OK with both filled, or another code after a message. */
+/* CMD_OK with both filled, or another code after a message: clear both. */
 static int
 find_webhook(const struct cmd *c, struct appdb *db, const char *text,
     struct webhook *h, struct webhook_owner *owner)
@@ -150,14 +146,11 @@ find_webhook(const struct cmd *c, struct appdb *db, const char *text,
 	int r = parse_number(c, text, &num);
 
 	*owner = (struct webhook_owner){ .id = NULL };
-	if (r == CMD_OK)
-		r = read_webhook(c, db, num, h);
-	if (r != CMD_OK)
+	if (r != CMD_OK || (r = read_webhook(c, db, num, h)) != CMD_OK)
 		return r;
 	*owner = (struct webhook_owner){ .num = h->app };
 	if (appdb_each(db, find_app_id, owner) == 0 && owner->id != NULL)
 		return CMD_OK;
-	webhook_clear(h);
 	return cmd_fail("the app of webhook %u: %s", num, appdb_error(db));
 }
 
@@ -423,12 +416,11 @@ cmd_webhook_show(struct cmd *c)
 		return CMD_FAILED;
 	r = find_webhook(c, db, c->args[0], &h, &owner);
 	appdb_close(db);
-	if (r != CMD_OK)
-		return r;
-	put_record(c->out, &h, owner.id, cmd_has(c, "reveal"));
+	if (r == CMD_OK)
+		put_record(c->out, &h, owner.id, cmd_has(c, "reveal"));
 	free(owner.id);
 	webhook_clear(&h);
-	return CMD_OK;
+	return r;
 }
 
 /* ---- set, remove ---- */
@@ -468,11 +460,8 @@ cmd_webhook_set(struct cmd *c)
 	if (db == NULL)
 		return CMD_FAILED;
 	r = find_webhook(c, db, c->args[0], &h, &owner);
-	if (r != CMD_OK) {
-		appdb_close(db);
-		return r;
-	}
-	r = assign(c, &h);
+	if (r == CMD_OK)
+		r = assign(c, &h);
 	if (r == CMD_OK && appdb_hooks_update(db, &h) == -1)
 		r = cmd_fail("%s", appdb_error(db));
 	appdb_close(db);
@@ -501,10 +490,9 @@ cmd_webhook_remove(struct cmd *c)
 	if (appdb_hooks_delete(db, num) == -1)
 		r = cmd_fail("%s", appdb_error(db));
 	appdb_close(db);
-	if (r != CMD_OK)
-		return r;
-	out_record_open(c->out, NULL);
-	out_num(c->out, "removed", num);
-	out_record_close(c->out);
-	return cmd_tell_apps_changed(c);
+	if (r == CMD_OK) {
+		cmd_webhook_put_number(c, "removed", num);
+		r = cmd_tell_apps_changed(c);
+	}
+	return r;
 }

@@ -19,6 +19,8 @@ struct webhook_owner {
  * limited: CMD_OK, or another code after a message.
  */
 int cmd_webhook_number(const struct cmd *, const char *text, uint32_t *num);
+/* The answer of a command that has one number. */
+void cmd_webhook_put_number(const struct cmd *, const char *key, uint64_t);
 
 /*
  * Warns of an address to which the courier will refuse to connect; allowed: the
